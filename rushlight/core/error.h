@@ -1,0 +1,105 @@
+// Errors: each kind maps to the Python exception PyTorch raises for the same mistake (see docs/design.md, section 8).
+//
+//   RL_CHECK(ShapeError, a.size(1) == b.size(0), "matmul: expected ..., got ", a.size(1));
+//   RL_INVARIANT(node.refs() > 0);   // our bug, never the user's
+#pragma once
+#include <complex>
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace rushlight {
+
+// What the Python front end raises for an Error.
+enum class ErrorKind : uint8_t { Runtime, Value, Type, Index, NotImplemented, Memory, Os, Key, Attribute, Unpickling, Internal };
+
+class Error : public std::exception {
+ public:
+  Error(ErrorKind kind, std::string text) : kind_(kind), text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+  const std::string& text() const { return text_; }
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+  std::string text_;
+};
+
+template <ErrorKind K>
+class ErrorOf : public Error {
+ public:
+  explicit ErrorOf(std::string text) : Error(K, std::move(text)) {}
+};
+
+class ShapeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
+class DTypeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
+class RuntimeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
+class AutogradError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
+class FileError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };      // a damaged or hostile file
+class UnpicklingError : public ErrorOf<ErrorKind::Unpickling> { using ErrorOf::ErrorOf; };  // pickle.UnpicklingError
+class ScriptError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
+class ValueError : public ErrorOf<ErrorKind::Value> { using ErrorOf::ErrorOf; };
+class TypeError : public ErrorOf<ErrorKind::Type> { using ErrorOf::ErrorOf; };
+class IndexError : public ErrorOf<ErrorKind::Index> { using ErrorOf::ErrorOf; };
+class KeyError : public ErrorOf<ErrorKind::Key> { using ErrorOf::ErrorOf; };
+class AttributeError : public ErrorOf<ErrorKind::Attribute> { using ErrorOf::ErrorOf; };
+class NotImplementedError : public ErrorOf<ErrorKind::NotImplemented> { using ErrorOf::ErrorOf; };
+class OsError : public ErrorOf<ErrorKind::Os> { using ErrorOf::ErrorOf; };              // open, read, write, rename failed
+class OutOfMemory : public ErrorOf<ErrorKind::Memory> { using ErrorOf::ErrorOf; };
+class InternalError : public ErrorOf<ErrorKind::Internal> { using ErrorOf::ErrorOf; };
+
+// ---- text: str(a, b, ...) joins values; a type joins in by an overload of append_text found by lookup ----------------
+
+inline void append_text(std::string& out, std::string_view s) { out += s; }
+inline void append_text(std::string& out, const char* s) { out += s; }
+inline void append_text(std::string& out, const std::string& s) { out += s; }
+inline void append_text(std::string& out, char c) { out += c; }
+inline void append_text(std::string& out, bool b) { out += b ? "True" : "False"; }
+void append_text(std::string& out, double v);  // as Python's repr: 1.0, 1e-05, inf, nan
+void append_text(std::string& out, std::complex<double> v);
+template <class T>
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
+void append_text(std::string& out, T v) { out += std::to_string(v); }
+inline void append_text(std::string& out, float v) { append_text(out, double(v)); }
+
+template <class T>
+void append_list(std::string& out, const T& items) {
+  out += '[';
+  bool first = true;
+  for (const auto& item : items) {
+    if (!first) out += ", ";
+    first = false;
+    append_text(out, item);
+  }
+  out += ']';
+}
+template <class T>
+void append_text(std::string& out, std::span<const T> items) { append_list(out, items); }
+template <class T>
+void append_text(std::string& out, const std::vector<T>& items) { append_list(out, items); }
+
+template <class... Ts>
+std::string str(const Ts&... parts) {
+  std::string out;
+  (append_text(out, parts), ...);
+  return out;
+}
+
+[[noreturn]] void fail_invariant(const char* condition, const char* file, int line, const std::string& detail);
+
+}  // namespace rushlight
+
+#define RL_CHECK(Kind, condition, ...)                                            \
+  do {                                                                            \
+    if (!(condition)) [[unlikely]] throw ::rushlight::Kind(::rushlight::str(__VA_ARGS__)); \
+  } while (false)
+
+#define RL_INVARIANT(condition, ...)                                              \
+  do {                                                                            \
+    if (!(condition)) [[unlikely]]                                                \
+      ::rushlight::fail_invariant(#condition, __FILE__, __LINE__, ::rushlight::str(__VA_ARGS__)); \
+  } while (false)
