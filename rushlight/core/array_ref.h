@@ -1,0 +1,137 @@
+// ArrayRef<T>: a borrowed run of values; Dims: a small owned list of sizes or strides.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rushlight/core/error.h"
+
+namespace rushlight {
+
+template <class T>
+class ArrayRef {
+ public:
+  constexpr ArrayRef() = default;
+  constexpr ArrayRef(const T* data, size_t size) : data_(data), size_(size) {}
+  // The list must outlive the call it is passed to, as every temporary argument does.
+#pragma GCC diagnostic push
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Winit-list-lifetime"
+#endif
+  constexpr ArrayRef(std::initializer_list<T> items) : data_(items.begin()), size_(items.size()) {}
+#pragma GCC diagnostic pop
+  ArrayRef(const std::vector<T>& items) : data_(items.data()), size_(items.size()) {}
+  constexpr ArrayRef(std::span<const T> items) : data_(items.data()), size_(items.size()) {}
+  constexpr ArrayRef(const T& one) : data_(&one), size_(1) {}
+
+  constexpr size_t size() const { return size_; }
+  constexpr bool empty() const { return size_ == 0; }
+  constexpr const T* data() const { return data_; }
+  constexpr const T* begin() const { return data_; }
+  constexpr const T* end() const { return data_ + size_; }
+  constexpr const T& operator[](size_t i) const { return data_[i]; }
+  constexpr const T& front() const { return data_[0]; }
+  constexpr const T& back() const { return data_[size_ - 1]; }
+  ArrayRef slice(size_t start, size_t count) const { return {data_ + start, count}; }
+  std::vector<T> vec() const { return {begin(), end()}; }
+  friend bool operator==(ArrayRef a, ArrayRef b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+ private:
+  const T* data_ = nullptr;
+  size_t size_ = 0;
+};
+using IntArrayRef = ArrayRef<int64_t>;
+
+template <class T>
+void append_text(std::string& out, ArrayRef<T> items) { append_list(out, items); }
+
+// Up to five values inline: deeper tensors are rare and may allocate.
+class Dims {
+ public:
+  static constexpr size_t kInline = 5;
+  Dims() = default;
+  Dims(IntArrayRef items) { assign(items); }
+  Dims(std::initializer_list<int64_t> items) { assign(IntArrayRef(items)); }
+  explicit Dims(size_t count, int64_t value) { resize(count, value); }
+  Dims(const Dims& o) { assign(o); }
+  Dims(Dims&& o) noexcept { steal(o); }
+  Dims& operator=(const Dims& o) { if (this != &o) assign(o); return *this; }
+  Dims& operator=(Dims&& o) noexcept {
+    if (this != &o) { drop(); steal(o); }
+    return *this;
+  }
+  ~Dims() { drop(); }
+
+  void assign(IntArrayRef items) {
+    if (items.size() > capacity_) grow(items.size(), false);
+    std::copy(items.begin(), items.end(), data());
+    size_ = uint32_t(items.size());
+  }
+  void resize(size_t count, int64_t value = 0) {
+    if (count > capacity_) grow(count, true);
+    for (size_t i = size_; i < count; i++) data()[i] = value;
+    size_ = uint32_t(count);
+  }
+  void push_back(int64_t v) { resize(size_ + 1, v); }
+  void insert(size_t at, int64_t v) {
+    resize(size_ + 1);
+    for (size_t i = size_ - 1; i > at; i--) data()[i] = data()[i - 1];
+    data()[at] = v;
+  }
+  void erase(size_t at) {
+    for (size_t i = at; i + 1 < size_; i++) data()[i] = data()[i + 1];
+    size_--;
+  }
+  void clear() { size_ = 0; }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t* data() { return capacity_ == kInline ? inline_ : heap_; }
+  const int64_t* data() const { return capacity_ == kInline ? inline_ : heap_; }
+  int64_t* begin() { return data(); }
+  int64_t* end() { return data() + size_; }
+  const int64_t* begin() const { return data(); }
+  const int64_t* end() const { return data() + size_; }
+  int64_t& operator[](size_t i) { return data()[i]; }
+  int64_t operator[](size_t i) const { return data()[i]; }
+  int64_t& back() { return data()[size_ - 1]; }
+  int64_t back() const { return data()[size_ - 1]; }
+  operator IntArrayRef() const { return {data(), size_}; }
+  friend bool operator==(const Dims& a, const Dims& b) { return IntArrayRef(a) == IntArrayRef(b); }
+
+ private:
+  void drop() { if (capacity_ != kInline) delete[] heap_; }
+  void steal(Dims& o) {
+    size_ = o.size_;
+    capacity_ = o.capacity_;
+    if (capacity_ == kInline) std::copy(o.inline_, o.inline_ + kInline, inline_);
+    else heap_ = o.heap_;
+    o.size_ = 0;
+    o.capacity_ = kInline;
+  }
+  void grow(size_t count, bool keep) {
+    int64_t* fresh = new int64_t[count];
+    if (keep) std::copy(begin(), end(), fresh);
+    drop();
+    heap_ = fresh;
+    capacity_ = uint32_t(count);
+  }
+  union {
+    int64_t inline_[kInline] = {};
+    int64_t* heap_;
+  };
+  uint32_t size_ = 0;
+  uint32_t capacity_ = kInline;
+};
+inline void append_text(std::string& out, const Dims& d) { append_list(out, d); }
+
+inline int64_t product(IntArrayRef sizes) {
+  int64_t n = 1;
+  for (int64_t s : sizes) n *= s;
+  return n;
+}
+
+}  // namespace rushlight

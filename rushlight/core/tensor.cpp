@@ -1,0 +1,200 @@
+#include "rushlight/core/tensor.h"
+
+#include <numeric>
+
+namespace rushlight {
+
+void (*TensorImpl::release_py_object)(void*) = nullptr;
+
+TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset)
+    : sizes_(sizes), strides_(strides), offset_(offset), storage_(std::move(storage)), dtype_(dtype) {
+  refresh();
+}
+
+TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
+    : sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
+  strides_.resize(sizes.size());
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    strides_[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+    numel_ *= sizes[i];
+  }
+}
+
+TensorImpl::~TensorImpl() {
+  if (owns_py_object) release_py_object(py_object);
+}
+
+void TensorImpl::set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+  sizes_.assign(sizes);
+  strides_.assign(strides);
+  offset_ = offset;
+  refresh();
+}
+
+void TensorImpl::refresh() {
+  numel_ = product(sizes_);
+  contiguous_ = true;
+  int64_t step = 1;
+  for (size_t i = sizes_.size(); i-- > 0 && contiguous_;) {
+    contiguous_ = sizes_[i] == 1 || strides_[i] == step;
+    step *= sizes_[i];
+  }
+  contiguous_ = contiguous_ || numel_ == 0;
+}
+
+int64_t Tensor::size(int64_t d) const {
+  RL_CHECK(IndexError, dim() > 0, "Dimension specified as ", d, " but tensor has no dimensions");
+  return sizes()[size_t(wrap_dim(d, dim()))];
+}
+
+int64_t Tensor::stride(int64_t d) const {
+  RL_CHECK(IndexError, dim() > 0, "Dimension specified as ", d, " but tensor has no dimensions");
+  return strides()[size_t(wrap_dim(d, dim()))];
+}
+
+bool Tensor::is_contiguous(MemoryFormat format) const {
+  if (format == MemoryFormat::Contiguous || format == MemoryFormat::Preserve) return is_contiguous();
+  if (dim() != (format == MemoryFormat::ChannelsLast ? 4 : 5)) return false;
+  Dims wanted = strides_for(sizes(), format);
+  for (size_t i = 0; i < wanted.size(); i++)
+    if (sizes()[i] != 1 && strides()[i] != wanted[i]) return false;
+  return true;
+}
+
+Dims contiguous_strides(IntArrayRef sizes) {
+  Dims strides(sizes.size(), 1);
+  for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(sizes[i], 1);
+  return strides;
+}
+
+Dims strides_for(IntArrayRef sizes, MemoryFormat format) {
+  size_t n = sizes.size();
+  if (format == MemoryFormat::Contiguous || format == MemoryFormat::Preserve) return contiguous_strides(sizes);
+  RL_CHECK(RuntimeError, n == (format == MemoryFormat::ChannelsLast ? 4u : 5u), "required rank ",
+           format == MemoryFormat::ChannelsLast ? 4 : 5, " tensor to use channels_last format");
+  Dims strides(n, 0);
+  strides[1] = 1;
+  int64_t step = std::max<int64_t>(sizes[1], 1);
+  for (size_t i = n - 1; i >= 2; i--) {
+    strides[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+  }
+  strides[0] = step;
+  return strides;
+}
+
+bool is_dense_non_overlapping(IntArrayRef sizes, IntArrayRef strides) {
+  std::vector<size_t> order(sizes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    if (sizes[a] < 2) return false;
+    if (sizes[b] < 2) return true;
+    return strides[a] < strides[b];
+  });
+  int64_t step = 1;
+  for (size_t i : order) {
+    if (sizes[i] < 2) break;
+    if (strides[i] != step) return false;
+    step *= sizes[i];
+  }
+  return true;
+}
+
+Dims preserved_strides(const Tensor& like) {
+  if (like.is_contiguous()) return contiguous_strides(like.sizes());
+  if (is_dense_non_overlapping(like.sizes(), like.strides())) return like.strides();
+  // Keep the order of the dimensions, largest stride first; ties keep their place.
+  size_t n = size_t(like.dim());
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return like.strides()[a] > like.strides()[b]; });
+  Dims strides(n, 1);
+  int64_t step = 1;
+  for (size_t k = n; k-- > 0;) {
+    strides[order[k]] = step;
+    step *= std::max<int64_t>(like.sizes()[order[k]], 1);
+  }
+  return strides;
+}
+
+namespace {
+int64_t checked_bytes(IntArrayRef sizes, DType dtype) {
+  int64_t n = item_size(dtype);
+  bool overflow = false, empty = false;
+  for (int64_t s : sizes) {
+    RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
+    if (s == 0) empty = true;
+    else overflow |= __builtin_mul_overflow(n, s, &n);
+  }
+  RL_CHECK(RuntimeError, !overflow || empty, "Storage size calculation overflowed with sizes=", sizes);
+  return empty ? 0 : n;
+}
+}  // namespace
+
+Tensor empty_tensor(IntArrayRef sizes, DType dtype, Device device) {
+  int64_t bytes = checked_bytes(sizes, dtype);
+  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(size_t(bytes), device), dtype, sizes));
+}
+
+Tensor empty_strided_tensor(IntArrayRef sizes, IntArrayRef strides, DType dtype, Device device) {
+  checked_bytes(sizes, dtype);
+  int64_t last = product(sizes) == 0 ? 0 : 1;
+  for (size_t i = 0; last && i < sizes.size(); i++) last += (sizes[i] - 1) * strides[i];
+  auto storage = make_ref<Storage>(size_t(last * item_size(dtype)), device);
+  return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, sizes, strides, 0));
+}
+
+Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+  int64_t last = offset;
+  bool any = true;
+  for (size_t i = 0; i < sizes.size(); i++) {
+    any &= sizes[i] > 0;
+    last += (sizes[i] - 1) * strides[i];
+  }
+  RL_CHECK(RuntimeError, !any || (offset >= 0 && (last + 1) * of.item_size() <= int64_t(of.storage().bytes())),
+           "setStorage: sizes ", sizes, ", strides ", strides, ", storage offset ", offset, ", and itemsize ", of.item_size(),
+           " requiring a storage size of ", (last + 1) * of.item_size(), " are out of bounds for storage of size ", of.storage().bytes());
+  return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), sizes, strides, offset));
+}
+
+Tensor detached_alias(const Tensor& of) {
+  return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
+}
+
+void resize_tensor(const Tensor& t, IntArrayRef sizes) {
+  if (t.sizes() == Dims(sizes)) return;
+  int64_t bytes = checked_bytes(sizes, t.dtype()) + t.storage_offset() * t.item_size();
+  if (bytes > int64_t(t.storage().bytes())) t.storage().resize(size_t(bytes));
+  t.impl()->set_geometry(sizes, contiguous_strides(sizes), t.storage_offset());
+}
+
+int64_t wrap_dim(int64_t d, int64_t dims) {
+  int64_t n = std::max<int64_t>(dims, 1);
+  RL_CHECK(IndexError, d >= -n && d < n, "Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ", d, ")");
+  return d < 0 ? d + n : d;
+}
+
+Dims broadcast_shapes(IntArrayRef a, IntArrayRef b) {
+  if (a.size() < b.size()) std::swap(a, b);
+  Dims out(a);
+  size_t lead = a.size() - b.size();
+  for (size_t i = 0; i < b.size(); i++) {
+    int64_t x = a[lead + i], y = b[i];
+    RL_CHECK(ShapeError, x == y || x == 1 || y == 1, "The size of tensor a (", x, ") must match the size of tensor b (", y,
+             ") at non-singleton dimension ", lead + i);
+    out[lead + i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+Dims broadcast_strides(const Tensor& t, IntArrayRef sizes) {
+  Dims strides(sizes.size(), 0);
+  size_t lead = sizes.size() - size_t(t.dim());
+  for (size_t i = 0; i < size_t(t.dim()); i++)
+    strides[lead + i] = t.sizes()[i] == 1 && sizes[lead + i] != 1 ? 0 : t.strides()[i];
+  return strides;
+}
+
+}  // namespace rushlight

@@ -1,0 +1,144 @@
+// TensorImpl: what a tensor is. Tensor: a handle of one pointer. The operators are functions in "rushlight/fn/<name>.h";
+// the C++ front end's torch::Tensor adds them as methods.
+// Thread safety: const methods may run at once; everything else needs outside agreement.
+#pragma once
+#include <memory>
+
+#include "rushlight/core/array_ref.h"
+#include "rushlight/core/device.h"
+#include "rushlight/core/dtype.h"
+#include "rushlight/core/scalar.h"
+#include "rushlight/core/storage.h"
+
+namespace rushlight {
+
+// Autograd's state of one tensor; autograd/meta.h derives from it. Null for tensors that never met autograd.
+struct AutogradMetaBase {
+  virtual ~AutogradMetaBase() = default;
+};
+
+class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
+ public:
+  TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset);
+  // Contiguous, offset 0.
+  TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes);
+  ~TensorImpl() override;
+
+  const Dims& sizes() const { return sizes_; }
+  const Dims& strides() const { return strides_; }
+  int64_t offset() const { return offset_; }  // in elements
+  int64_t numel() const { return numel_; }
+  int64_t dim() const { return int64_t(sizes_.size()); }
+  DType dtype() const { return dtype_; }
+  bool contiguous() const { return contiguous_; }
+  const Ref<Storage>& storage() const { return storage_; }
+  Device device() const { return storage_->device(); }
+  void set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t offset);
+  void set_storage(Ref<Storage> storage, DType dtype) { storage_ = std::move(storage); dtype_ = dtype; }
+
+  uint32_t version() const { return own_version_ ? version_ : storage_->version(); }
+  void bump_version() {
+    if (own_version_) version_++;
+    else storage_->bump_version();
+  }
+  void detach_version() { own_version_ = true; }
+
+  // What a view was taken from; always a tensor that is no view itself. See Note [Views] in autograd/.
+  const Ref<TensorImpl>& base() const { return base_; }
+  void set_base(Ref<TensorImpl> base) { base_ = std::move(base); }
+
+  std::unique_ptr<AutogradMetaBase> autograd;
+  void* py_object = nullptr;        // the front end's object, borrowed
+  bool owns_py_object = false;      // true while only this TensorImpl keeps that object alive
+  bool requires_grad = false;       // a leaf that wants a gradient, or the result of an operator over one
+  bool wrapped_number = false;      // made from a Python number: its dtype yields in promotion
+  bool inference = false;           // made in inference mode
+
+  // Installed once by the Python front end: drops an object that this TensorImpl owns.
+  static void (*release_py_object)(void*);
+
+ private:
+  void refresh();
+
+  Dims sizes_, strides_;
+  int64_t offset_ = 0;
+  int64_t numel_ = 1;
+  Ref<Storage> storage_;
+  Ref<TensorImpl> base_;
+  DType dtype_;
+  bool contiguous_ = true;
+  bool own_version_ = false;
+  uint32_t version_ = 0;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  bool defined() const { return bool(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  const Ref<TensorImpl>& ref() const { return impl_; }
+  bool is_same(const Tensor& o) const { return impl_ == o.impl_; }
+
+  const Dims& sizes() const { return impl_->sizes(); }
+  const Dims& strides() const { return impl_->strides(); }
+  int64_t dim() const { return impl_->dim(); }
+  int64_t numel() const { return impl_->numel(); }
+  // Negative d counts from the end. Throws IndexError.
+  int64_t size(int64_t d) const;
+  int64_t stride(int64_t d) const;
+  int64_t storage_offset() const { return impl_->offset(); }
+  DType dtype() const { return impl_->dtype(); }
+  Device device() const { return impl_->device(); }
+  Storage& storage() const { return *impl_->storage(); }
+  bool is_contiguous() const { return impl_->contiguous(); }
+  bool is_contiguous(MemoryFormat format) const;
+  bool requires_grad() const { return impl_->requires_grad; }
+  bool is_view() const { return bool(impl_->base()); }
+  int64_t item_size() const { return rushlight::item_size(dtype()); }
+  int64_t nbytes() const { return numel() * item_size(); }
+
+  // First element; null on the meta device and for empty storages.
+  void* raw() const {
+    char* p = static_cast<char*>(impl_->storage()->data());
+    return p ? p + impl_->offset() * item_size() : nullptr;
+  }
+  // The first element, typed. T must be the dtype's type.
+  template <class T>
+  T* data() const { return static_cast<T*>(raw()); }
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+// IValue and argument arrays treat a Tensor as the pointer that it is.
+static_assert(sizeof(Tensor) == sizeof(void*));
+
+using Tensors = std::vector<Tensor>;
+using TensorList = ArrayRef<Tensor>;
+
+// Strides of a row-major tensor of these sizes; channels-last ones for 4-d (and 5-d).
+Dims contiguous_strides(IntArrayRef sizes);
+Dims strides_for(IntArrayRef sizes, MemoryFormat format);
+// Strides in the order of like's, dense; what PyTorch's memory_format=preserve gives.
+Dims preserved_strides(const Tensor& like);
+bool is_dense_non_overlapping(IntArrayRef sizes, IntArrayRef strides);
+
+// Uninitialised. Throws RuntimeError for negative sizes and OutOfMemory.
+Tensor empty_tensor(IntArrayRef sizes, DType dtype, Device device = {});
+Tensor empty_strided_tensor(IntArrayRef sizes, IntArrayRef strides, DType dtype, Device device = {});
+// Shares the storage; throws if the geometry reaches outside of it.
+Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, int64_t offset);
+// A new tensor over the same memory and geometry that autograd does not know; shares the version counter.
+Tensor detached_alias(const Tensor& of);
+// As `resize_` of PyTorch: grows the storage if needed, contiguous afterwards.
+void resize_tensor(const Tensor& t, IntArrayRef sizes);
+
+// The index of dimension d of a tensor with `dims` dimensions, 0-d tensors counting as 1-d. Throws IndexError naming the range.
+int64_t wrap_dim(int64_t d, int64_t dims);
+// The shape both broadcast to. Throws ShapeError with PyTorch's text.
+Dims broadcast_shapes(IntArrayRef a, IntArrayRef b);
+// sizes/strides of `t` seen at `sizes` (stride 0 where a dimension is expanded).
+Dims broadcast_strides(const Tensor& t, IntArrayRef sizes);
+
+}  // namespace rushlight

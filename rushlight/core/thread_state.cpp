@@ -1,0 +1,5 @@
+#include "rushlight/core/thread_state.h"
+
+namespace rushlight {
+thread_local constinit ThreadState thread_state;
+}

@@ -1,0 +1,31 @@
+// ThreadState: the modes a call has to know about, all in one thread-local word or two.
+#pragma once
+
+namespace rushlight {
+
+class Interceptor;
+
+struct ThreadState {
+  Interceptor* interceptor = nullptr;  // innermost of a chain; null almost always
+  bool grad_enabled = true;
+  bool inference_mode = false;
+};
+
+extern thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
+
+// Sets a member for a scope.
+template <class T>
+class Scoped {
+ public:
+  Scoped(T& slot, T value) : slot_(slot), old_(slot) { slot = value; }
+  ~Scoped() { slot_ = old_; }
+  Scoped(const Scoped&) = delete;
+
+ private:
+  T& slot_;
+  T old_;
+};
+struct NoGradGuard : Scoped<bool> { NoGradGuard() : Scoped(thread_state.grad_enabled, false) {} };
+struct EnableGradGuard : Scoped<bool> { EnableGradGuard() : Scoped(thread_state.grad_enabled, true) {} };
+
+}  // namespace rushlight

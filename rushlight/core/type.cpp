@@ -1,0 +1,111 @@
+#include "rushlight/core/type.h"
+
+#include <algorithm>
+
+namespace rushlight {
+namespace {
+
+struct Made : Type {  // opens the constructor to make_shared
+  Made(Kind k, std::vector<TypePtr> c, std::string n = {}, std::vector<std::string> f = {})
+      : Type(k, std::move(c), std::move(n), std::move(f)) {}
+};
+
+const char* simple_name(Type::Kind k) {
+  switch (k) {
+    case Type::Kind::Tensor: return "Tensor";
+    case Type::Kind::Int: return "int";
+    case Type::Kind::Float: return "float";
+    case Type::Kind::Bool: return "bool";
+    case Type::Kind::Complex: return "complex";
+    case Type::Kind::Number: return "number";
+    case Type::Kind::String: return "str";
+    case Type::Kind::None: return "NoneType";
+    case Type::Kind::Device: return "Device";
+    case Type::Kind::Generator: return "Generator";
+    case Type::Kind::Any: return "Any";
+    case Type::Kind::List: return "List";
+    case Type::Kind::Dict: return "Dict";
+    case Type::Kind::Tuple: return "Tuple";
+    case Type::Kind::Optional: return "Optional";
+    case Type::Kind::Union: return "Union";
+    case Type::Kind::Future: return "Future";
+    case Type::Kind::Function: return "Function";
+    default: return "Module";
+  }
+}
+
+}  // namespace
+
+std::string Type::text() const {
+  if (!name_.empty()) return name_;
+  std::string out = simple_name(kind_);
+  if (kind_ == Kind::Number) return "number";
+  if (contained_.empty()) return kind_ == Kind::Tuple ? "Tuple[()]" : out;
+  out += '[';
+  for (size_t i = 0; i < contained_.size(); i++) out += (i ? ", " : "") + contained_[i]->text();
+  return out + ']';
+}
+
+std::string Type::schema_text() const {
+  if (!name_.empty()) return name_;
+  if (kind_ == Kind::Number) return "Scalar";
+  if (kind_ == Kind::List) return element()->schema_text() + "[]";
+  if (kind_ == Kind::Optional) return element()->schema_text() + "?";
+  if (kind_ == Kind::Dict) return "Dict(" + contained_[0]->schema_text() + ", " + contained_[1]->schema_text() + ")";
+  if (kind_ == Kind::Tuple) {
+    std::string out = "(";
+    for (size_t i = 0; i < contained_.size(); i++) out += (i ? ", " : "") + contained_[i]->schema_text();
+    return out + ")";
+  }
+  return text();
+}
+
+bool Type::equals(const Type& o) const {
+  if (this == &o) return true;
+  if (kind_ != o.kind_ || name_ != o.name_ || contained_.size() != o.contained_.size()) return false;
+  for (size_t i = 0; i < contained_.size(); i++)
+    if (!contained_[i]->equals(*o.contained_[i])) return false;
+  return true;
+}
+
+bool Type::is_subtype_of(const Type& o) const {
+  if (o.kind_ == Kind::Any || equals(o)) return true;
+  if (o.kind_ == Kind::Number) return kind_ == Kind::Int || kind_ == Kind::Float || kind_ == Kind::Complex;
+  if (kind_ == Kind::Union || kind_ == Kind::Optional) {
+    if (kind_ == Kind::Optional)
+      return (o.kind_ == Kind::Optional || o.kind_ == Kind::Union) && element()->is_subtype_of(o) && none()->is_subtype_of(o);
+    return std::all_of(contained_.begin(), contained_.end(), [&](const TypePtr& t) { return t->is_subtype_of(o); });
+  }
+  if (o.kind_ == Kind::Optional) return kind_ == Kind::None || is_subtype_of(*o.element());
+  if (o.kind_ == Kind::Union)
+    return std::any_of(o.contained_.begin(), o.contained_.end(), [&](const TypePtr& t) { return is_subtype_of(*t); });
+  if (kind_ == Kind::Tuple && o.kind_ == Kind::Tuple && contained_.size() == o.contained_.size() && o.name_.empty()) {
+    for (size_t i = 0; i < contained_.size(); i++)
+      if (!contained_[i]->is_subtype_of(*o.contained_[i])) return false;
+    return true;
+  }
+  return false;
+}
+
+TypePtr Type::simple(Kind k) {
+  static const std::vector<TypePtr> all = [] {
+    std::vector<TypePtr> types;
+    for (int i = 0; i <= int(Kind::Module); i++) types.push_back(std::make_shared<Made>(Kind(i), std::vector<TypePtr>{}));
+    return types;
+  }();
+  return all[size_t(k)];
+}
+TypePtr Type::list(TypePtr element) { return std::make_shared<Made>(Kind::List, std::vector{std::move(element)}); }
+TypePtr Type::optional(TypePtr element) {
+  if (element->is(Kind::Optional) || element->is(Kind::None)) return element;
+  return std::make_shared<Made>(Kind::Optional, std::vector{std::move(element)});
+}
+TypePtr Type::dict(TypePtr key, TypePtr value) {
+  return std::make_shared<Made>(Kind::Dict, std::vector{std::move(key), std::move(value)});
+}
+TypePtr Type::tuple(std::vector<TypePtr> items, std::string name, std::vector<std::string> fields) {
+  return std::make_shared<Made>(Kind::Tuple, std::move(items), std::move(name), std::move(fields));
+}
+TypePtr Type::union_of(std::vector<TypePtr> items) { return std::make_shared<Made>(Kind::Union, std::move(items)); }
+
+}  // namespace rushlight
