@@ -1,0 +1,175 @@
+#include "rushlight/ops/run.h"
+
+#include "rushlight/ops/kernel.h"
+
+namespace rushlight {
+
+void (*record_gradient)(const Op&, IValue*, IValue*) = nullptr;
+
+void call_intercepted(const Op& op, IValue* args, IValue* rets) {
+  Interceptor* innermost = thread_state.interceptor;
+  Scoped<Interceptor*> outside(thread_state.interceptor, innermost->outer);
+  innermost->call(op, args, rets);
+}
+
+Tensor wrapped_number(const Scalar& s) {
+  DType d = s.is_bool() ? DType::Bool : s.is_int() ? DType::Int64 : s.is_float() ? DType::Float64 : DType::Complex128;
+  Tensor t = empty_tensor({}, d);
+  if (s.is_bool()) *t.data<bool>() = s.to<bool>();
+  else if (s.is_int()) *t.data<int64_t>() = s.to_int();
+  else if (s.is_float()) *t.data<double>() = s.to_double();
+  else *t.data<complex128>() = s.to<complex128>();
+  t.impl()->wrapped_number = true;
+  return t;
+}
+
+bool may_overlap(const Tensor& a, const Tensor& b) {
+  if (a.impl()->storage() != b.impl()->storage() || a.numel() == 0 || b.numel() == 0) return false;
+  if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() && a.strides() == b.strides())
+    return false;
+  auto end = [](const Tensor& t) {
+    int64_t last = t.storage_offset();
+    for (size_t i = 0; i < t.sizes().size(); i++) last += (t.sizes()[i] - 1) * t.strides()[i];
+    return (last + 1) * t.item_size();
+  };
+  return a.storage_offset() * a.item_size() < end(b) && b.storage_offset() * b.item_size() < end(a);
+}
+
+void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
+  RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype, " can't be cast to the desired output type ", out.dtype());
+  if (op.form() == Op::Form::InPlace) {
+    RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(), " doesn't match the broadcast shape ", spec.sizes);
+    return;
+  }
+  RL_CHECK(RuntimeError, out.device() == spec.device || out.device().type == spec.device.type, op.name(), ": Expected out tensor to be on device ", spec.device, ", got ", out.device());
+  if (out.sizes() != spec.sizes) resize_tensor(out, spec.sizes);
+}
+
+namespace {
+
+void check_writable(const Op& op, const Tensor& t) {
+  RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(), ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
+  for (size_t i = 0; i < t.sizes().size(); i++)
+    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2, "unsupported operation: more than one element of the written-to tensor refers to a single "
+             "memory location. Please clone() the tensor before performing the operation. (", op.name(), ")");
+}
+
+Tensor make_result(const TensorSpec& spec) {
+  return spec.strides.empty() ? empty_tensor(spec.sizes, spec.dtype, spec.device)
+                              : empty_strided_tensor(spec.sizes, spec.strides, spec.dtype, spec.device);
+}
+
+void check_out_without_gradient(const Op& op, const IValue* args) {
+  RL_CHECK(RuntimeError, op.form() != Op::Form::Out || !thread_state.grad_enabled || !any_requires_grad(op, args), op.name(),
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+}
+
+void compute(const Op& op, IValue* args, const Tensor* outs) {
+  Device device = outs[0].device();
+  if (device.is_meta()) return;
+  const Kernel& k = op.def().kernel;
+  if (device.is_cpu()) return k.cpu(args, outs);
+  RL_CHECK(NotImplementedError, k.cuda, op.name(), ": no kernel for device ", device);
+  k.cuda(args, outs);
+}
+
+void copy_values(const Tensor& to, const Tensor& from) {
+  static const Op* copy = OpTable::get().find("copy_");
+  IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false}, ret;
+  copy->def().kernel.call(args, &ret);
+}
+
+void run_structured(const Op& op, IValue* args, IValue* rets) {
+  TensorSpec specs[kMaxResults];
+  Tensor outs[kMaxResults];
+  int n = op.def().kernel.meta(args, specs);
+  for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
+  compute(op, args, outs);
+  for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
+}
+
+// In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
+void run_structured_into(const Op& op, IValue* args, IValue* rets) {
+  check_out_without_gradient(op, args);
+  const Kernel& k = op.def().kernel;
+  TensorSpec specs[kMaxResults];
+  Tensor given[kMaxResults], outs[kMaxResults];
+  int n = k.meta(args, specs);
+  int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
+  for (int i = 0; i < n; i++) {
+    given[i] = args[first_out + i].tensor();
+    prepare_out(op, given[i], specs[i]);
+    check_writable(op, given[i]);
+    bool direct = given[i].dtype() == specs[i].dtype && specs[i].strides.empty();
+    for (uint8_t a : op.tensor_args()) {
+      if (op.form() == Op::Form::Out && a >= first_out) break;
+      auto clash = [&](const Tensor& t) {
+        return t.defined() && (k.outs_may_alias ? may_overlap(t, given[i]) : t.impl()->storage() == given[i].impl()->storage());
+      };
+      if (args[a].is_tensor()) direct = !clash(args[a].tensor());
+      else if (args[a].is_tensor_list())
+        for (const Tensor& t : args[a].tensor_list()) direct = direct && !clash(t);
+    }
+    outs[i] = direct ? given[i] : make_result(specs[i]);
+  }
+  compute(op, args, outs);
+  for (int i = 0; i < n; i++) {
+    if (!outs[i].is_same(given[i]) && !given[i].device().is_meta()) copy_values(given[i], outs[i]);
+    given[i].impl()->bump_version();
+    rets[i] = IValue(args[first_out + i]);
+  }
+}
+
+void run_call(const Op& op, IValue* args, IValue* rets) { op.def().kernel.call(args, rets); }
+
+// In-place and out= forms of what is not structured: computed first, copied then.
+void run_call_into(const Op& op, IValue* args, IValue* rets) {
+  check_out_without_gradient(op, args);
+  IValue results[kMaxResults];
+  int n = op.num_returns();
+  op.def().kernel.call(args, results);
+  int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
+  static const Op* copy = OpTable::get().find("copy_");
+  for (int i = 0; i < n; i++) {
+    const Tensor& given = args[first_out + i].tensor();
+    const Tensor& result = results[i].tensor();
+    prepare_out(op, given, {.sizes = result.sizes(), .dtype = result.dtype(), .device = result.device()});
+    check_writable(op, given);
+    IValue copy_args[3] = {IValue::borrow(given), IValue::borrow(result), false}, ret;
+    call(*copy, copy_args, &ret);
+    rets[i] = IValue(args[first_out + i]);
+  }
+}
+
+void run_view(const Op& op, IValue* args, IValue* rets) {
+  op.def().kernel.call(args, rets);
+  const Ref<TensorImpl>& self = args[0].tensor().ref();
+  auto mark = [&](const Tensor& t) {
+    if (t.ref() != self && !t.impl()->base()) t.impl()->set_base(self->base() ? self->base() : self);
+  };
+  for (int i = 0; i < op.num_returns(); i++) {
+    if (rets[i].is_tensor()) mark(rets[i].tensor());
+    else if (rets[i].is_tensor_list())
+      for (const Tensor& t : rets[i].tensor_list()) mark(t);
+  }
+}
+
+void run_mutation(const Op& op, IValue* args, IValue* rets) {
+  check_writable(op, args[0].tensor());
+  op.def().kernel.call(args, rets);
+  args[0].tensor().impl()->bump_version();
+}
+
+}  // namespace
+
+Runner runner_for(const Kernel& kernel, Op::Form form) {
+  bool into = form != Op::Form::Function;
+  switch (kernel.kind) {
+    case Kernel::Kind::Structured: return into ? run_structured_into : run_structured;
+    case Kernel::Kind::View: return run_view;
+    case Kernel::Kind::Mutation: return run_mutation;
+    default: return into ? run_call_into : run_call;
+  }
+}
+
+}  // namespace rushlight

@@ -1,0 +1,300 @@
+"""Writes what is derived from the operator records, from the schemas as they stand in rushlight/ops/*.cpp.
+
+    gen_api.py SOURCE_DIR OUT_DIR
+
+  OUT_DIR/op_list.inc              RL_OP_ENTRY(name) for each line `OP(name, ...`
+  OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
+  OUT_DIR/rushlight/functions.h    all of them
+  OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
+  OUT_DIR/records.json             the records, for stubs, documentation and tests
+
+Files are rewritten only when they change, so adding an operator compiles that operator and little else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SHARDS = 4
+LITERALS = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+
+
+@dataclass
+class Arg:
+    type: str
+    name: str
+    default: str | None = None
+    kwarg_only: bool = False
+
+
+@dataclass
+class Schema:
+    name: str
+    overload: str
+    args: list[Arg]
+    returns: list[str]
+    kind: str = "function"  # function, inplace, out
+    return_names: list[str] = field(default_factory=list)
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.name}.{self.overload}" if self.overload else self.name
+
+
+def split(text: str) -> list[str]:
+    """Splits at commas outside of brackets and quotes."""
+    parts, depth, start, quote = [], 0, 0, ""
+    for i, c in enumerate(text):
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c in "([":
+            depth += 1
+        elif c in ")]":
+            depth -= 1
+        elif c == "," and not depth:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return [p for p in [*parts, text[start:].strip()] if p]
+
+
+def clean_type(text: str) -> str:
+    return re.sub(r"\(a[^)]*\)", "", text).replace("SymInt", "int")
+
+
+def parse_schema(text: str) -> Schema:
+    match = re.fullmatch(r"\s*([\w:]+)(?:\.(\w+))?\((.*)\)\s*->\s*(.*?)\s*", text, re.S)
+    if not match:
+        raise SystemExit(f"gen_api: not a schema: {text}")
+    name, overload, arg_text, returns = match.groups()
+    args, kwarg_only = [], False
+    for part in split(arg_text):
+        if part == "*":
+            kwarg_only = True
+            continue
+        kind, _, rest = part.rpartition(" ")
+        if "=" in part:
+            head, _, default = part.partition("=")
+            kind, _, rest = head.rpartition(" ")
+        else:
+            default = None
+        args.append(Arg(clean_type(kind), rest, default, kwarg_only))
+    outs = split(returns[1:-1]) if re.match(r"\((?!a)", returns) else [returns]
+    types, names = [], []
+    for out in outs:
+        kind, _, out_name = out.partition(" ")
+        types.append(clean_type(kind))
+        names.append(out_name)
+    return Schema(name, overload or "", args, types, return_names=names)
+
+
+FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
+
+
+def records(source: Path) -> list[dict]:
+    """The records of all operator files, in the order of the table."""
+    found = []
+    for path in sorted((source / "rushlight" / "ops").glob("**/*.cpp")):
+        text = path.read_text()
+        starts = [m for m in re.finditer(r"^OP\((\w+),", text, re.M)]
+        for i, match in enumerate(starts):
+            body = text[match.start() : starts[i + 1].start() if i + 1 < len(starts) else len(text)]
+
+            def literal(key: str, body: str = body) -> str:
+                m = re.search(rf"\.{key}\s*=\s*{LITERALS}", body)
+                return "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', m[1])) if m else ""
+
+            def many(key: str, body: str = body) -> list[str]:
+                m = re.search(rf"\.{key}\s*=\s*\{{\s*{LITERALS[:-1]}(?:,\s*{LITERALS})*)\s*,?\s*\}}", body)
+                return [json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', m[0])] if m else []
+
+            forms = re.search(r"\.forms\s*=\s*([\w\s|]+)", body)
+            kernel = re.search(r"\.kernel\s*=\s*(?:rushlight::)?(\w+)", body)
+            if not kernel or not literal("schema"):
+                raise SystemExit(f"gen_api: {path}: OP({match[1]}) needs .schema and .kernel = kind<...>(...)")
+            structured = kernel[1] in ("structured", "structured_aliased") or kernel[1].startswith("pointwise")
+            shape = {"function", "method"} | ({"out"} if structured else set())
+            shape |= {"inplace"} if kernel[1].startswith("pointwise") else set()
+            if forms:
+                shape = {FORMS[f.strip()] for f in forms[1].split("|")}
+            level = re.search(r"\.level\s*=\s*Level::(\w+)", body)
+            found.append(
+                {
+                    "id": match[1],
+                    "file": str(path.relative_to(source)),
+                    "schemas": [literal("schema"), *many("overloads")],
+                    "aliases": many("aliases"),
+                    "doc": literal("doc"),
+                    "module": literal("module"),
+                    "forms": sorted(shape),
+                    "level": level[1].lower() if level else "stable",
+                }
+            )
+    return found
+
+
+def variants(record: dict) -> list[Schema]:
+    """All functions one record gives; mirrors OpTable::add."""
+    out = []
+    for i, text in enumerate(record["schemas"]):
+        base = parse_schema(text)
+        for name in [base.name, *(record["aliases"] if i == 0 else [])]:
+            out.append(Schema(name, base.overload, base.args, base.returns, return_names=base.return_names))
+            if "inplace" in record["forms"]:
+                out.append(Schema(name + "_", base.overload, base.args, ["Tensor"], "inplace"))
+            if "out" in record["forms"] and i == 0:
+                overload = "out" if base.overload in ("", "Tensor") else base.overload + "_out"
+                n = len(base.returns)
+                outs = [
+                    Arg("Tensor", "out" if n == 1 else base.return_names[k] or f"out{k}", None, True) for k in range(n)
+                ]
+                out.append(Schema(name, overload, [*base.args, *outs], base.returns, "out"))
+    return out
+
+
+CPP = {
+    "Tensor": "const Tensor&", "Tensor?": "const Tensor&", "Tensor[]": "TensorList", "Tensor?[]": "TensorList",
+    "Scalar": "const Scalar&", "Scalar?": "const std::optional<Scalar>&", "int": "int64_t", "float": "double",
+    "bool": "bool", "str": "std::string_view", "ScalarType": "DType", "Device": "Device", "Layout": "Layout",
+    "MemoryFormat": "MemoryFormat", "Generator?": "Generator*", "Generator": "Generator*", "float[]": "ArrayRef<double>",
+    "complex": "complex128",
+}  # fmt: skip
+RETURN = {
+    "Tensor": "Tensor", "Tensor[]": "Tensors", "Scalar": "Scalar", "int": "int64_t", "float": "double", "bool": "bool",
+    "int[]": "std::vector<int64_t>", "ScalarType": "DType", "Device": "Device",
+}  # fmt: skip
+TAKE = {
+    "Tensor": "take_tensor()", "Tensor[]": "tensor_list().vec()", "Scalar": "to_scalar()", "int": "to_int()",
+    "float": "to_double()", "bool": "to_bool()", "int[]": "int_list().vec()", "Device": "to_device()",
+}  # fmt: skip
+
+
+def cpp_type(kind: str) -> str:
+    kind = re.sub(r"\[\d+\]", "[]", kind)
+    if kind in CPP:
+        return CPP[kind]
+    if kind in ("int[]", "bool[]"):
+        return "IntArrayRef"
+    if kind.endswith("?"):
+        return f"std::optional<{cpp_type(kind[:-1])}>"
+    raise SystemExit(f"gen_api: no C++ type for {kind}")
+
+
+def cpp_default(arg: Arg) -> str:
+    d, kind = arg.default, arg.type
+    if d is None:
+        return ""
+    if d == "None":
+        empty = kind in ("Tensor?", "Generator?") and ("Tensor()" if kind == "Tensor?" else "nullptr")
+        return " = " + (empty or "std::nullopt")
+    if kind.startswith("int["):
+        return " = {" + (d[1:-1] if d.startswith("[") else d) + "}"
+    if kind == "str" or kind == "str?":
+        return ' = "' + d.strip("'\"") + '"'
+    named = {"True": "true", "False": "false", "Mean": "1", "Sum": "2", "inf": "__builtin_inf()", "long": "DType::Int64",
+             "contiguous_format": "MemoryFormat::Contiguous"}  # fmt: skip
+    return " = " + named.get(d, d)
+
+
+def ordered(schema: Schema) -> list[Arg]:
+    """C++ order: out= tensors first, as in PyTorch's add_out(out, self, other)."""
+    n = len(schema.returns) if schema.kind == "out" else 0
+    args = schema.args
+    return [*args[len(args) - n :], *args[: len(args) - n]] if n else args
+
+
+def signature(schema: Schema, defaults: bool) -> str:
+    name = schema.name + ("_out" if schema.kind == "out" else "")
+    result = "void" if not schema.returns else (
+        RETURN.get(schema.returns[0]) if len(schema.returns) == 1 else
+        "std::tuple<" + ", ".join(RETURN[r] for r in schema.returns) + ">"
+    )
+    if result is None:
+        raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
+    seen_default = all_default = True
+    params = []
+    for arg in reversed(ordered(schema)):  # C++ wants defaults only at the end
+        all_default = all_default and arg.default is not None
+        params.append(f"{cpp_type(arg.type)} {arg.name}{cpp_default(arg) if defaults and all_default else ''}")
+    del seen_default
+    return f"{result} {name}({', '.join(reversed(params))})"
+
+
+def box(arg: Arg) -> str:
+    kind = re.sub(r"\[\d+\]", "[]", arg.type)
+    if kind in ("Tensor", "Tensor?", "Tensor[]", "Tensor?[]", "int[]", "bool[]", "float[]", "str", "Generator?", "Generator"):
+        return f"IValue::borrow({arg.name})"
+    if kind in ("int[]?", "float[]?", "str?"):
+        return f"{arg.name} ? IValue::borrow(*{arg.name}) : IValue()"
+    return f"IValue({arg.name})"
+
+
+def definition(schema: Schema) -> str:
+    args = ", ".join(box(a) for a in schema.args) or "IValue()"
+    n = len(schema.returns)
+    lines = [
+        f"{signature(schema, False)} {{",
+        f'  static const Op& op = *OpTable::get().find("{schema.qualified}");',
+        f"  IValue args[] = {{{args}}};",
+        f"  IValue rets[{max(n, 1)}];",
+        "  call(op, args, rets);",
+    ]
+    take = [
+        f"DType(rets[{i}].to_int())" if r == "ScalarType" else f"rets[{i}].{TAKE[r]}" for i, r in enumerate(schema.returns)
+    ]
+    if n == 1:
+        lines.append(f"  return {take[0]};")
+    elif n:
+        lines.append(f"  return {{{', '.join(take)}}};")
+    return "\n".join([*lines, "}"])
+
+
+def write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def main() -> None:
+    source, out = Path(sys.argv[1]), Path(sys.argv[2])
+    all_records = records(source)
+    write(out / "op_list.inc", "".join(f"RL_OP_ENTRY({r['id']})\n" for r in all_records))
+    write(out / "records.json", json.dumps(all_records, indent=1))
+    by_name: dict[str, list[Schema]] = {}
+    seen: set[str] = set()
+    for record in all_records:
+        for schema in variants(record):
+            base = schema.name[:-1] if schema.kind == "inplace" else schema.name
+            key = signature(schema, False)
+            if key not in seen:
+                by_name.setdefault(base.replace("::", "_"), []).append(schema)
+                seen.add(key)
+    for name, schemas in by_name.items():
+        declarations = "\n".join(signature(s, True) + ";" for s in schemas)
+        write(
+            out / "rushlight" / "fn" / f"{name}.h",
+            f'// Made by tools/gen_api.py from the record of {name}.\n#pragma once\n#include "rushlight/ops/api_types.h"\n\n'
+            f"namespace rushlight {{\n{declarations}\n}}  // namespace rushlight\n",
+        )
+    for stale in (out / "rushlight" / "fn").glob("*.h"):
+        if stale.stem not in by_name:
+            stale.unlink()
+    names = sorted(by_name)
+    write(out / "rushlight" / "functions.h", "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in names))
+    for k in range(SHARDS):
+        mine = names[k::SHARDS]
+        body = "\n\n".join(definition(s) for n in mine for s in by_name[n])
+        includes = "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine)
+        write(
+            out / f"functions_{k}.cpp",
+            f'#include "rushlight/ops/op.h"\n{includes}\nnamespace rushlight {{\n\n{body}\n\n}}  // namespace rushlight\n',
+        )
+
+
+if __name__ == "__main__":
+    main()
