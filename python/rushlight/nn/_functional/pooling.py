@@ -1,0 +1,258 @@
+"""Convolution and pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+from rushlight import Tensor
+
+from .._tuples import _pair, _single, _triple
+from ._operators import operator
+
+_nn = rl._C._nn
+
+conv1d = operator("conv1d")
+conv2d = operator("conv2d")
+conv3d = operator("conv3d")
+conv_transpose1d = operator("conv_transpose1d")
+conv_transpose2d = operator("conv_transpose2d")
+conv_transpose3d = operator("conv_transpose3d")
+conv_tbc = operator("conv_tbc")
+avg_pool1d = operator("avg_pool1d")
+avg_pool2d = operator("avg_pool2d")
+avg_pool3d = operator("avg_pool3d")
+adaptive_avg_pool1d = operator("adaptive_avg_pool1d")
+
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Max pooling over one dimension, and where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    return rl.max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Max pooling over one dimension; with ``return_indices`` also where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    if return_indices:
+        return rl.max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return rl.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Max pooling over two dimensions, and where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Max pooling over two dimensions; with ``return_indices`` also where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    if return_indices:
+        return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return rl.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Max pooling over three dimensions, and where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    return _nn.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Max pooling over three dimensions; with ``return_indices`` also where each maximum was found."""
+    stride = kernel_size if stride is None else stride
+    if return_indices:
+        return _nn.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return rl.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _list_with_default(output_size: Any, defaults: list[int]) -> Any:
+    """Each None in ``output_size`` keeps the input's size there."""
+    if isinstance(output_size, int):
+        return output_size
+    if len(defaults) <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+    return [d if v is None else v for v, d in zip(output_size, defaults[-len(output_size) :], strict=True)]
+
+
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Max pooling to a given size, and where each maximum was found."""
+    return rl.adaptive_max_pool1d(input, output_size)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Max pooling to a given size; with ``return_indices`` also where each maximum was found."""
+    result = rl.adaptive_max_pool1d(input, output_size)
+    return result if return_indices else result[0]
+
+
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Max pooling to a given size, and where each maximum was found."""
+    return _nn.adaptive_max_pool2d(input, _pair(_list_with_default(output_size, input.size())))
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Max pooling to a given size; with ``return_indices`` also where each maximum was found."""
+    result = adaptive_max_pool2d_with_indices(input, output_size)
+    return result if return_indices else result[0]
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Max pooling to a given size, and where each maximum was found."""
+    return _nn.adaptive_max_pool3d(input, _triple(_list_with_default(output_size, input.size())))
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Max pooling to a given size; with ``return_indices`` also where each maximum was found."""
+    result = adaptive_max_pool3d_with_indices(input, output_size)
+    return result if return_indices else result[0]
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean pooling to a given size; None in it keeps the input's size there."""
+    return _nn.adaptive_avg_pool2d(input, _pair(_list_with_default(output_size, input.size())))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean pooling to a given size; None in it keeps the input's size there."""
+    return _nn.adaptive_avg_pool3d(input, _triple(_list_with_default(output_size, input.size())))
+
+
+def _unpool_output_size(input: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> list[int]:
+    n = len(kernel_size)
+    sizes = input.size()[-n:]
+    default = [(sizes[d] - 1) * stride[d] + kernel_size[d] - 2 * padding[d] for d in range(n)]
+    if output_size is None:
+        return default
+    if len(output_size) == n + 2:
+        output_size = output_size[2:]
+    if len(output_size) != n:
+        raise ValueError(
+            "output_size should be a sequence containing "
+            f"{n} or {n + 2} elements, but it has a length of '{len(output_size)}'"
+        )
+    for d in range(n):
+        low, high = default[d] - stride[d], default[d] + stride[d]
+        if not low < output_size[d] < high:
+            raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})')
+    return list(output_size)
+
+
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
+    """Puts each value back where max_pool1d found it; zeros elsewhere."""
+    kernel = _single(kernel_size)
+    size = _unpool_output_size(
+        input, kernel, kernel if stride is None else _single(stride), _single(padding), output_size
+    )
+    return _nn.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [*size, 1]).squeeze(-1)
+
+
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
+    """Puts each value back where max_pool2d found it; zeros elsewhere."""
+    kernel = _pair(kernel_size)
+    size = _unpool_output_size(input, kernel, kernel if stride is None else _pair(stride), _pair(padding), output_size)
+    return _nn.max_unpool2d(input, indices, size)
+
+
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
+    """Puts each value back where max_pool3d found it; zeros elsewhere."""
+    kernel = _triple(kernel_size)
+    strides, pads = kernel if stride is None else _triple(stride), _triple(padding)
+    size = _unpool_output_size(input, kernel, strides, pads, output_size)
+    return _nn.max_unpool3d(input, indices, size, strides, pads)
+
+
+def _lp_pool(
+    input: Tensor, norm_type: Any, kernel: tuple, stride: Any, ceil_mode: bool, max_pool: Any, avg_pool: Any
+) -> Tensor:
+    if norm_type == float("inf"):
+        return max_pool(input.abs(), kernel, stride, 0, 1, ceil_mode)
+    if norm_type == -float("inf"):
+        return -max_pool(-input.abs(), kernel, stride, 0, 1, ceil_mode)
+    out = avg_pool(input.pow(norm_type), kernel, kernel if stride is None else stride, 0, ceil_mode)
+    count = 1
+    for k in kernel:
+        count *= k
+    return (rl.sign(out) * rl.relu(rl.abs(out))).mul(count).pow(1.0 / norm_type)
+
+
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
+    return _lp_pool(input, norm_type, _single(kernel_size), stride, ceil_mode, max_pool1d, avg_pool1d)
+
+
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
+    return _lp_pool(input, norm_type, _pair(kernel_size), stride, ceil_mode, max_pool2d, avg_pool2d)
+
+
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
+    return _lp_pool(input, norm_type, _triple(kernel_size), stride, ceil_mode, max_pool3d, avg_pool3d)

@@ -1,0 +1,439 @@
+"""Recurrent networks, a step at a time out of linear maps and activations."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import rushlight as rl
+from rushlight import Tensor
+
+from .. import functional as F
+from .. import init
+from ..parameter import Parameter
+from ..utils.rnn import PackedSequence
+from .module import Module
+
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
+
+
+def _rnn_step(mode: str, x: Tensor, state: tuple, w: Any) -> tuple:
+    """One step; `x` is already the input's linear map. `state` is (h,) or, for LSTM, (h, c)."""
+    h = state[0]
+    g = F.linear(h, w.hh, w.bias_hh)
+    if mode == "LSTM":
+        i, f, n, o = (x + g).chunk(4, 1)
+        c = rl.sigmoid(f) * state[1] + rl.sigmoid(i) * rl.tanh(n)
+        h = rl.sigmoid(o) * rl.tanh(c)
+        if w.hr is not None:
+            h = F.linear(h, w.hr)
+        return h, c
+    if mode == "GRU":
+        xr, xz, xn = x.chunk(3, 1)
+        hr, hz, hn = g.chunk(3, 1)
+        z = rl.sigmoid(xz + hz)
+        n = rl.tanh(xn + rl.sigmoid(xr + hr) * hn)
+        return ((h - n) * z + n,)
+    return (rl.tanh(x + g) if mode == "RNN_TANH" else rl.relu(x + g),)
+
+
+class _Weights:
+    """The weights of one layer and direction."""
+
+    def __init__(self, module: Module, suffix: str) -> None:
+        members = module._parameters
+        self.ih = members["weight_ih" + suffix]
+        self.hh = members["weight_hh" + suffix]
+        self.bias_ih = members.get("bias_ih" + suffix)
+        self.bias_hh = members.get("bias_hh" + suffix)
+        self.hr = members.get("weight_hr" + suffix)
+
+
+class RNNBase(Module):
+    """Layers of a recurrent network, in one direction or both; the base of RNN, LSTM and GRU."""
+
+    __constants__ = [
+        "mode",
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bias",
+        "batch_first",
+        "dropout",
+        "bidirectional",
+        "proj_size",
+    ]
+    _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            )
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last "
+                "recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and "
+                f"num_layers={num_layers}",
+                stacklevel=2,
+            )
+        if not isinstance(hidden_size, int):
+            raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
+        if hidden_size <= 0:
+            raise ValueError("hidden_size must be greater than zero")
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        if proj_size < 0:
+            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+        if proj_size >= hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size")
+        if mode not in self._GATES:
+            raise ValueError("Unrecognized RNN mode: " + mode)
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        directions = 2 if bidirectional else 1
+        gates = self._GATES[mode] * hidden_size
+        out_size = proj_size or hidden_size
+        self._all_weights: list[list[str]] = []
+        for layer in range(num_layers):
+            in_size = input_size if layer == 0 else out_size * directions
+            shapes: dict[str, tuple] = {"weight_ih": (gates, in_size), "weight_hh": (gates, out_size)}
+            if bias:
+                shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+            if proj_size:
+                shapes["weight_hr"] = (proj_size, hidden_size)
+            for suffix in self._suffixes(layer):
+                for name, shape in shapes.items():
+                    setattr(self, name + suffix, Parameter(rl.empty(shape, device=device, dtype=dtype)))
+                self._all_weights.append([name + suffix for name in shapes])
+        self.reset_parameters()
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: the weights need no particular place in memory here."""
+
+    def reset_parameters(self) -> None:
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        if self.proj_size != 0:
+            text += f", proj_size={self.proj_size}"
+        if self.num_layers != 1:
+            text += f", num_layers={self.num_layers}"
+        if self.bias is not True:
+            text += f", bias={self.bias}"
+        if self.batch_first is not False:
+            text += f", batch_first={self.batch_first}"
+        if self.dropout != 0:
+            text += f", dropout={self.dropout}"
+        if self.bidirectional is not False:
+            text += f", bidirectional={self.bidirectional}"
+        return text
+
+    def _check_state(self, state: Tensor, expected: tuple, name: str) -> None:
+        if tuple(state.size()) != expected:
+            raise RuntimeError(f"Expected {name} size {expected}, got {list(state.size())}")
+
+    def _run(self, input: Any, state: tuple | None) -> tuple[Any, tuple]:
+        """All layers over a padded or packed input; the states are (h,) or (h, c)."""
+        packed = isinstance(input, PackedSequence)
+        data, sorted_indices, unsorted_indices = input, None, None
+        unbatched = False
+        if packed:
+            data, batch_sizes, sorted_indices, unsorted_indices = input
+            sizes = [int(n) for n in batch_sizes.tolist()]
+        else:
+            if input.dim() not in (2, 3):
+                raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+            unbatched = input.dim() == 2
+            if unbatched:
+                data = input.unsqueeze(1)
+            elif self.batch_first:
+                data = input.transpose(0, 1)
+            sizes = [data.size(1)] * data.size(0)
+            data = data.reshape(-1, data.size(2))
+        if data.size(-1) != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}"
+            )
+        batch = sizes[0]
+        states = self._initial_state(data, state, batch, unbatched, sorted_indices)
+        directions = 2 if self.bidirectional else 1
+        finals: list[tuple] = []
+        for layer in range(self.num_layers):
+            outs = []
+            for d, suffix in enumerate(self._suffixes(layer)):
+                start = tuple(s[layer * directions + d] for s in states)
+                out, final = self._run_direction(data, sizes, start, _Weights(self, suffix), reverse=d == 1)
+                outs.append(out)
+                finals.append(final)
+            data = outs[0] if directions == 1 else rl.cat(outs, -1)
+            if self.dropout > 0 and self.training and layer < self.num_layers - 1:
+                data = F.dropout(data, self.dropout, True)
+        result_states = tuple(rl.stack(parts) for parts in zip(*finals, strict=True))
+        if packed:
+            if unsorted_indices is not None:
+                result_states = tuple(s.index_select(1, unsorted_indices) for s in result_states)
+            return PackedSequence(data, input.batch_sizes, sorted_indices, unsorted_indices), result_states
+        output = data.view(len(sizes), batch, -1)
+        if unbatched:
+            return output.squeeze(1), tuple(s.squeeze(1) for s in result_states)
+        return (output.transpose(0, 1) if self.batch_first else output), result_states
+
+    def _initial_state(
+        self, data: Tensor, state: tuple | None, batch: int, unbatched: bool, sorted_indices: Tensor | None
+    ) -> tuple:
+        n = self.num_layers * (2 if self.bidirectional else 1)
+        widths = [self.proj_size or self.hidden_size]
+        if self.mode == "LSTM":
+            widths.append(self.hidden_size)
+        if state is None:
+            return tuple(data.new_zeros((n, batch, width)) for width in widths)
+        if self.mode == "LSTM":
+            names = ["hidden[0]", "hidden[1]"]
+        else:
+            names = ["hidden"]
+        checked = []
+        for s, width, name in zip(state, widths, names, strict=True):
+            if unbatched:
+                if s.dim() != 2:
+                    raise RuntimeError(f"For unbatched 2-D input, hx should also be 2-D but got {s.dim()}-D tensor")
+                s = s.unsqueeze(1)
+            elif s.dim() != 3:
+                raise RuntimeError(f"For batched 3-D input, hx should also be 3-D but got {s.dim()}-D tensor")
+            self._check_state(s, (n, batch, width), name)
+            checked.append(s if sorted_indices is None else s.index_select(1, sorted_indices))
+        return tuple(checked)
+
+    def _run_direction(
+        self, data: Tensor, sizes: list[int], state: tuple, w: _Weights, reverse: bool
+    ) -> tuple[Tensor, tuple]:
+        """One layer in one direction. Sequences are in order of falling length, so step t has the first sizes[t]."""
+        steps = F.linear(data, w.ih, w.bias_ih).split(sizes)
+        outs: list[Any] = [None] * len(sizes)
+        ended: list[tuple] = []  # states of the sequences that have ended, shortest first
+        if reverse:
+            current = tuple(s[: sizes[-1]] for s in state)
+            for t in range(len(sizes) - 1, -1, -1):
+                have = current[0].size(0)
+                if sizes[t] > have:  # these sequences' last step is this one
+                    current = tuple(rl.cat([c, s[have : sizes[t]]]) for c, s in zip(current, state, strict=True))
+                current = _rnn_step(self.mode, steps[t], current, w)
+                outs[t] = current[0]
+            return rl.cat(outs), current
+        current = state
+        for t, n in enumerate(sizes):
+            if n < current[0].size(0):
+                ended.append(tuple(c[n:] for c in current))
+                current = tuple(c[:n] for c in current)
+            current = _rnn_step(self.mode, steps[t], current, w)
+            outs[t] = current[0]
+        if ended:
+            current = tuple(rl.cat(parts) for parts in zip(current, *reversed(ended), strict=True))
+        return rl.cat(outs), current
+
+
+class RNN(RNNBase):
+    """An Elman network: ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``.
+
+    Shape: ``(L, N, input_size), (D * num_layers, N, hidden_size) -> (L, N, D * hidden_size), the states' shape``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if len(args) > 3:
+            self_nonlinearity = args[3]
+            args = args[:3] + args[4:]
+        else:
+            self_nonlinearity = kwargs.pop("nonlinearity", "tanh")
+        if self_nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'.")
+        super().__init__("RNN_TANH" if self_nonlinearity == "tanh" else "RNN_RELU", *args, **kwargs)
+        self.nonlinearity = self_nonlinearity
+
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
+        output, (h,) = self._run(input, None if hx is None else (hx,))
+        return output, h
+
+
+class GRU(RNNBase):
+    """Gated recurrent units.
+
+    Shape: ``(L, N, input_size), (D * num_layers, N, hidden_size) -> (L, N, D * hidden_size), the states' shape``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__("GRU", *args, **kwargs)
+
+    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
+        output, (h,) = self._run(input, None if hx is None else (hx,))
+        return output, h
+
+
+class LSTM(RNNBase):
+    """Long short-term memory; ``proj_size`` makes the hidden state smaller than the cell.
+
+    Shape: ``(L, N, input_size), (h, c) -> (L, N, D * hidden_size), (h, c)``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("LSTM", *args, **kwargs)
+
+    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+        output, (h, c) = self._run(input, hx)
+        return output, (h, c)
+
+
+class RNNCellBase(Module):
+    """One step of a recurrent network; the base of RNNCell, LSTMCell and GRUCell."""
+
+    __constants__ = ["input_size", "hidden_size", "bias"]
+    _mode = ""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool,
+        num_chunks: int,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        gates = num_chunks * hidden_size
+        self.weight_ih = Parameter(rl.empty((gates, input_size), device=device, dtype=dtype))
+        self.weight_hh = Parameter(rl.empty((gates, hidden_size), device=device, dtype=dtype))
+        if bias:
+            self.bias_ih = Parameter(rl.empty(gates, device=device, dtype=dtype))
+            self.bias_hh = Parameter(rl.empty(gates, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias_ih", None)
+            self.register_parameter("bias_hh", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        if self.bias is not True:
+            text += f", bias={self.bias}"
+        return text
+
+    def _step(self, input: Tensor, state: tuple | None, count: int) -> tuple:
+        if input.dim() not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
+            )
+        for s in state or ():
+            if s.dim() not in (1, 2):
+                raise ValueError(f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.dim()}D instead")
+        batched = input.dim() == 2
+        if not batched:
+            input = input.unsqueeze(0)
+            state = None if state is None else tuple(s.unsqueeze(0) for s in state)
+        if state is None:
+            state = (input.new_zeros((input.size(0), self.hidden_size)),) * count
+        x = F.linear(input, self.weight_ih, self.bias_ih)
+        new = _rnn_step(self._mode, x, state, _Weights(self, ""))
+        return new if batched else tuple(s.squeeze(0) for s in new)
+
+
+class RNNCell(RNNCellBase):
+    """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``."""
+
+    __constants__ = ["input_size", "hidden_size", "bias", "nonlinearity"]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    @property
+    def _mode(self) -> str:  # type: ignore[override]
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        return "RNN_TANH" if self.nonlinearity == "tanh" else "RNN_RELU"
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._step(input, None if hx is None else (hx,), 1)[0]
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr()
+        return text + (f", nonlinearity={self.nonlinearity}" if self.nonlinearity != "tanh" else "")
+
+
+class LSTMCell(RNNCellBase):
+    """One step of an LSTM: ``(h, c) -> (h', c')``."""
+
+    _mode = "LSTM"
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        h, c = self._step(input, hx, 2)
+        return h, c
+
+
+class GRUCell(RNNCellBase):
+    """One step of a GRU."""
+
+    _mode = "GRU"
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._step(input, None if hx is None else (hx,), 1)[0]

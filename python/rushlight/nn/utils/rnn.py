@@ -1,0 +1,189 @@
+"""Sequences of different lengths: padded into one tensor, or packed for recurrent networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import rushlight as rl
+from rushlight import Tensor
+
+__all__ = [
+    "PackedSequence",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpad_sequence",
+    "unpack_sequence",
+]
+
+
+class _PackedFields(NamedTuple):
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None
+    unsorted_indices: Tensor | None
+
+
+class PackedSequence(_PackedFields):
+    """Sequences packed step by step: ``data`` holds the first elements of all, then the second, and so on.
+
+    ``batch_sizes`` counts the sequences that reach each step. ``sorted_indices`` is the order of falling length, and
+    ``unsorted_indices`` its inverse; both are None if the sequences came in that order.
+    """
+
+    def __new__(
+        cls,
+        data: Tensor,
+        batch_sizes: Tensor,
+        sorted_indices: Tensor | None = None,
+        unsorted_indices: Tensor | None = None,
+    ) -> PackedSequence:
+        if unsorted_indices is None:
+            unsorted_indices = invert_permutation(sorted_indices)
+        if batch_sizes.device.type != "cpu":
+            raise ValueError(
+                "batch_sizes should always be on CPU. Instances of PackedSequence should never be created manually."
+            )
+        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
+
+    def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """The sequences moved or cast, as Tensor.to does."""
+        data = self.data.to(*args, **kwargs)
+
+        def moved(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t.to(data.device)
+
+        return PackedSequence(data, self.batch_sizes, moved(self.sorted_indices), moved(self.unsorted_indices))
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.data.device.type == "cuda"
+
+
+def invert_permutation(permutation: Tensor | None) -> Tensor | None:
+    if permutation is None:
+        return None
+    inverse = rl.empty_like(permutation, memory_format=rl.legacy_contiguous_format)
+    steps = rl.arange(0, permutation.numel(), dtype=permutation.dtype, device=permutation.device)
+    return inverse.scatter_(0, permutation, steps)
+
+
+def pack_padded_sequence(
+    input: Tensor, lengths: Tensor | list[int], batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
+    """Packs padded sequences ``(T, B, *)``, or ``(B, T, *)`` with ``batch_first``."""
+    lengths = lengths if isinstance(lengths, Tensor) else rl.tensor(lengths, dtype=rl.int64)
+    sorted_indices = None
+    if not enforce_sorted:
+        lengths, sorted_indices = rl.sort(lengths, descending=True)
+        sorted_indices = sorted_indices.to(input.device)
+        input = input.index_select(0 if batch_first else 1, sorted_indices)
+    if batch_first:
+        input = input.transpose(0, 1)
+    sizes = [int(n) for n in lengths.tolist()]
+    if len(sizes) != input.size(1):
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.size(1)})"
+        )
+    if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you "
+            "do not need ONNX exportability."
+        )
+    if not sizes or sizes[-1] <= 0:
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
+    batch_sizes, steps = [], []
+    active = len(sizes)
+    for t in range(sizes[0]):
+        while sizes[active - 1] <= t:
+            active -= 1
+        batch_sizes.append(active)
+        steps.append(input[t, :active])
+    return PackedSequence(rl.cat(steps), rl.tensor(batch_sizes, dtype=rl.int64), sorted_indices)
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Padded sequences ``(T, B, *)`` and their lengths, from packed ones."""
+    batch_sizes = [int(n) for n in sequence.batch_sizes.tolist()]
+    longest = len(batch_sizes)
+    if total_length is not None:
+        if total_length < longest:
+            raise ValueError(
+                "Expected total_length to be at least the length of the longest sequence in input, "
+                f"but got total_length={total_length} and max sequence length being {longest}"
+            )
+        longest = total_length
+    data = sequence.data
+    padded = data.new_full((longest, batch_sizes[0], *data.shape[1:]), padding_value)
+    lengths = [0] * batch_sizes[0]
+    start = 0
+    for t, n in enumerate(batch_sizes):
+        padded[t, :n] = data[start : start + n]
+        start += n
+        for b in range(n):
+            lengths[b] = t + 1
+    lengths_tensor = rl.tensor(lengths, dtype=rl.int64)
+    if sequence.unsorted_indices is not None:
+        padded = padded.index_select(1, sequence.unsorted_indices)
+        lengths_tensor = lengths_tensor[sequence.unsorted_indices.cpu()]
+    return (padded.transpose(0, 1) if batch_first else padded), lengths_tensor
+
+
+def pad_sequence(
+    sequences: Tensor | list[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
+) -> Tensor:
+    """Stacks sequences of different lengths, padded with ``padding_value``.
+
+    >>> import rushlight as torch
+    >>> torch.nn.utils.rnn.pad_sequence([torch.ones(2), torch.ones(1)], batch_first=True)
+    tensor([[1., 1.],
+            [1., 0.]])
+    """
+    if not isinstance(sequences, Iterable):
+        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+    if padding_side not in ("left", "right"):
+        raise RuntimeError(f'Expected padding_side to be one of left or right, but got {padding_side}.')
+    items = list(sequences.unbind(0)) if isinstance(sequences, Tensor) else list(sequences)
+    if not items:
+        raise RuntimeError("received an empty list of sequences")
+    longest = max(s.size(0) for s in items)
+    rows = []
+    for s in items:
+        missing = longest - s.size(0)
+        if missing:
+            filler = s.new_full((missing, *s.shape[1:]), padding_value)
+            s = rl.cat([s, filler] if padding_side == "right" else [filler, s])
+        rows.append(s)
+    return rl.stack(rows, 0 if batch_first else 1)
+
+
+def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
+    """The sequences that pad_sequence padded."""
+    if not batch_first:
+        padded_sequences = padded_sequences.transpose(0, 1)
+    return [s[:n] for s, n in zip(padded_sequences, lengths.tolist(), strict=True)]
+
+
+def pack_sequence(sequences: list[Tensor], enforce_sorted: bool = True) -> PackedSequence:
+    """Packs sequences of different lengths."""
+    lengths = rl.tensor([s.size(0) for s in sequences], dtype=rl.int64)
+    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """The sequences that pack_sequence packed."""
+    padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(padded, lengths, batch_first=True)
