@@ -138,8 +138,8 @@ def records(source: Path) -> list[dict]:
     return found
 
 
-def variants(record: dict) -> list[Schema]:
-    """All functions one record gives; mirrors OpTable::add."""
+def variants(record: dict, taken: set[str]) -> list[Schema]:
+    """All functions one record gives; mirrors OpTable::add. `taken` collects the names that have an overload `out`."""
     out = []
     for i, text in enumerate(record["schemas"]):
         base = parse_schema(text)
@@ -148,7 +148,9 @@ def variants(record: dict) -> list[Schema]:
             if "inplace" in record["forms"]:
                 out.append(Schema(name + "_", base.overload, base.args, ["Tensor"], "inplace"))
             if "out" in record["forms"] and i == 0:
-                overload = "out" if base.overload in ("", "Tensor") else base.overload + "_out"
+                plain = base.overload in ("", "Tensor") and name not in taken
+                overload = "out" if plain else base.overload + "_out"
+                taken |= {name} if plain else set()
                 n = len(base.returns)
                 outs = [
                     Arg("Tensor", "out" if n == 1 else base.return_names[k] or f"out{k}", None, True) for k in range(n)
@@ -216,12 +218,11 @@ def signature(schema: Schema, defaults: bool) -> str:
     )
     if result is None:
         raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
-    seen_default = all_default = True
+    all_default = True
     params = []
     for arg in reversed(ordered(schema)):  # C++ wants defaults only at the end
         all_default = all_default and arg.default is not None
         params.append(f"{cpp_type(arg.type)} {arg.name}{cpp_default(arg) if defaults and all_default else ''}")
-    del seen_default
     return f"{result} {name}({', '.join(reversed(params))})"
 
 
@@ -267,8 +268,9 @@ def main() -> None:
     write(out / "records.json", json.dumps(all_records, indent=1))
     by_name: dict[str, list[Schema]] = {}
     seen: set[str] = set()
+    taken: set[str] = set()
     for record in all_records:
-        for schema in variants(record):
+        for schema in variants(record, taken):
             base = schema.name[:-1] if schema.kind == "inplace" else schema.name
             key = signature(schema, False)
             if key not in seen:

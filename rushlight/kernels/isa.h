@@ -41,6 +41,9 @@ F for_isa(F base, F avx2, F avx512) {
 
 }  // namespace rushlight
 
+// A comma inside of a macro argument.
+#define RL_COMMA ,
+
 // Defines the function template `name` three times and `name##_isa<...>()`, which gives the variant for this machine:
 //   RL_FOR_EACH_ISA(template <class T>, void, scale, (T* x, int64_t n, T by), { RL_IVDEP for (int64_t i = 0; i < n; i++) x[i] *= by; }, <T>)
 //   scale_isa<float>()(x, n, 2.f);

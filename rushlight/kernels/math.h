@@ -11,7 +11,13 @@
 
 #include "rushlight/core/dtype.h"
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#ifdef __CUDACC__
+#define RL_FN __host__ __device__
+#else
+#define RL_FN
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && defined(__x86_64__)
 #define RL_SIMD __attribute__((simd("notinbranch"), const))
 #else
 #define RL_SIMD __attribute__((const))
@@ -19,6 +25,7 @@
 
 namespace rushlight::math {
 
+#ifndef __CUDACC__
 extern "C" {
 #define RL_MATH1(name)                                   \
   RL_SIMD float rl_f_##name(float) __asm__(#name "f");   \
@@ -34,15 +41,19 @@ RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
 #undef RL_MATH1
 #undef RL_MATH2
 }
+#define RL_CALL(kind, name) rl_##kind##_##name
+#else
+#define RL_CALL(kind, name) ::name
+#endif
 
 #define RL_MATH1(name)                                                            \
-  inline float name(float x) { return rl_f_##name(x); }                           \
-  inline double name(double x) { return rl_d_##name(x); }
+  RL_FN inline float name(float x) { return RL_CALL(f, name)(x); }                           \
+  RL_FN inline double name(double x) { return RL_CALL(d, name)(x); }
 #define RL_COMPLEX1(name)                                                         \
   template <class R> std::complex<R> name(std::complex<R> x) { return std::name(x); }
 #define RL_MATH2(name)                                                            \
-  inline float name(float x, float y) { return rl_f_##name(x, y); }               \
-  inline double name(double x, double y) { return rl_d_##name(x, y); }
+  RL_FN inline float name(float x, float y) { return RL_CALL(f, name)(x, y); }               \
+  RL_FN inline double name(double x, double y) { return RL_CALL(d, name)(x, y); }
 RL_MATH1(exp) RL_MATH1(exp2) RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p)
 RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan) RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan)
 RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh) RL_MATH1(acosh) RL_MATH1(atanh)
@@ -56,35 +67,37 @@ RL_COMPLEX1(atanh) RL_COMPLEX1(sqrt)
 #undef RL_COMPLEX1
 template <class R> std::complex<R> pow(std::complex<R> x, std::complex<R> y) { return std::pow(x, y); }
 
+#undef RL_CALL
+
 // Exact remainders have no vector form worth having.
-inline float fmod(float x, float y) { return std::fmod(x, y); }
-inline double fmod(double x, double y) { return std::fmod(x, y); }
+RL_FN inline float fmod(float x, float y) { return std::fmod(x, y); }
+RL_FN inline double fmod(double x, double y) { return std::fmod(x, y); }
 
-inline float sqrt(float x) { return __builtin_sqrtf(x); }
-inline double sqrt(double x) { return __builtin_sqrt(x); }
-inline float floor(float x) { return __builtin_floorf(x); }
-inline double floor(double x) { return __builtin_floor(x); }
-inline float ceil(float x) { return __builtin_ceilf(x); }
-inline double ceil(double x) { return __builtin_ceil(x); }
-inline float trunc(float x) { return __builtin_truncf(x); }
-inline double trunc(double x) { return __builtin_trunc(x); }
-inline float round_even(float x) { return __builtin_nearbyintf(x); }
-inline double round_even(double x) { return __builtin_nearbyint(x); }
-inline float copysign(float x, float y) { return __builtin_copysignf(x, y); }
-inline double copysign(double x, double y) { return __builtin_copysign(x, y); }
+RL_FN inline float sqrt(float x) { return __builtin_sqrtf(x); }
+RL_FN inline double sqrt(double x) { return __builtin_sqrt(x); }
+RL_FN inline float floor(float x) { return __builtin_floorf(x); }
+RL_FN inline double floor(double x) { return __builtin_floor(x); }
+RL_FN inline float ceil(float x) { return __builtin_ceilf(x); }
+RL_FN inline double ceil(double x) { return __builtin_ceil(x); }
+RL_FN inline float trunc(float x) { return __builtin_truncf(x); }
+RL_FN inline double trunc(double x) { return __builtin_trunc(x); }
+RL_FN inline float round_even(float x) { return __builtin_nearbyintf(x); }
+RL_FN inline double round_even(double x) { return __builtin_nearbyint(x); }
+RL_FN inline float copysign(float x, float y) { return __builtin_copysignf(x, y); }
+RL_FN inline double copysign(double x, double y) { return __builtin_copysign(x, y); }
 template <class T>
   requires std::is_integral_v<T>
-T floor(T x) { return x; }
+RL_FN T floor(T x) { return x; }
 template <class T>
   requires std::is_integral_v<T>
-T trunc(T x) { return x; }
+RL_FN T trunc(T x) { return x; }
 
-inline float abs(float x) { return __builtin_fabsf(x); }
-inline double abs(double x) { return __builtin_fabs(x); }
-template <class R> R abs(std::complex<R> x) { return std::abs(x); }
+RL_FN inline float abs(float x) { return __builtin_fabsf(x); }
+RL_FN inline double abs(double x) { return __builtin_fabs(x); }
+template <class R> RL_FN R abs(std::complex<R> x) { return std::abs(x); }
 template <class T>
   requires std::is_integral_v<T>
-T abs(T x) {
+RL_FN T abs(T x) {
   // Through the unsigned type: the smallest integer stays itself instead of being undefined.
   using U = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
   return x < T(0) ? T(U(0) - U(x)) : x;
@@ -92,17 +105,17 @@ T abs(T x) {
 
 // Both sides are computed, always: a branch would keep the loop from being vectorised.
 template <class T>
-T select(bool c, T a, T b) { return c ? a : b; }
+RL_FN T select(bool c, T a, T b) { return c ? a : b; }
 
-template <class T> bool isnan(T x) { return x != x; }
-template <class R> bool isnan(std::complex<R> x) { return isnan(x.real()) || isnan(x.imag()); }
+template <class T> RL_FN bool isnan(T x) { return x != x; }
+template <class R> RL_FN bool isnan(std::complex<R> x) { return isnan(x.real()) || isnan(x.imag()); }
 
 // NaN wins, as in torch.maximum.
-template <class T> T maximum(T a, T b) { return a != a || a > b ? a : b; }
-template <class T> T minimum(T a, T b) { return a != a || a < b ? a : b; }
+template <class T> RL_FN T maximum(T a, T b) { return a != a || a > b ? a : b; }
+template <class T> RL_FN T minimum(T a, T b) { return a != a || a < b ? a : b; }
 
 // 1 / (1 + exp(-x)); exp of a huge -x is inf, which gives the right 0.
-template <class T> T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+template <class T> RL_FN T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
 
 template <class T> constexpr bool is_complex_type = false;
 template <class R> constexpr bool is_complex_type<std::complex<R>> = true;

@@ -1,5 +1,6 @@
 #include "rushlight/ops/run.h"
 
+#include "rushlight/ops/pointwise.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -80,6 +81,8 @@ void copy_values(const Tensor& to, const Tensor& from) {
 }
 
 void run_structured(const Op& op, IValue* args, IValue* rets) {
+  const PointwiseInfo* pointwise = op.def().kernel.pointwise;
+  if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
   TensorSpec specs[kMaxResults];
   Tensor outs[kMaxResults];
   int n = op.def().kernel.meta(args, specs);
@@ -100,7 +103,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
     given[i] = args[first_out + i].tensor();
     prepare_out(op, given[i], specs[i]);
     check_writable(op, given[i]);
-    bool direct = given[i].dtype() == specs[i].dtype && specs[i].strides.empty();
+    bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
     for (uint8_t a : op.tensor_args()) {
       if (op.form() == Op::Form::Out && a >= first_out) break;
       auto clash = [&](const Tensor& t) {

@@ -72,7 +72,8 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     schema.name += "_";
     for (Argument* a : {&schema.args[0], &schema.returns[0]}) a->is_mutated = a->is_alias = true;
   } else if (form == Op::Form::Out) {
-    schema.overload = schema.overload.empty() || schema.overload == "Tensor" ? "out" : schema.overload + "_out";
+    bool plain = (schema.overload.empty() || schema.overload == "Tensor") && !by_name().exact.contains(schema.name + ".out");
+    schema.overload = plain ? "out" : schema.overload + "_out";  // the first such overload is `.out`, as in PyTorch
     op->method_ = false;
     for (size_t i = 0; i < schema.returns.size(); i++) {
       Argument out = schema.returns[i];

@@ -1,0 +1,69 @@
+// Loops over the elements of broadcast tensors. Kernels see contiguous rows only: LoopPlan orders and merges dimensions, and rows that are
+// strided or of another dtype go through a buffer that stays in the first-level cache.
+#pragma once
+#include "rushlight/core/tensor.h"
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight {
+
+constexpr int kMaxOperands = 6;
+constexpr int64_t kGrain = 32768;  // elements a thread should have at least
+
+// Copies n elements, converting; strides in bytes. Complex to real drops the imaginary part; to bool tests for non-zero.
+void convert_row(DType to, void* out, int64_t out_stride, DType from, const void* in, int64_t in_stride, int64_t n);
+
+// Operands seen at one shape, dimensions sorted so that the first operand's innermost stride is smallest, and merged where possible.
+class LoopPlan {
+ public:
+  explicit LoopPlan(IntArrayRef shape) : shape_(shape) {}
+  // Broadcasts t to the shape. The first operand is the one written.
+  void add(const Tensor& t) { add(t.raw(), broadcast_strides(t, shape_), t.item_size()); }
+  void add(void* data, const Dims& strides, int64_t item_size);
+  // A single value for all elements.
+  void add_value(void* data) { add(data, Dims(shape_.size(), 0), 0); }
+  void finish();
+
+  int operands() const { return operands_; }
+  int64_t numel() const { return numel_; }
+  int64_t row_length() const { return shape_[shape_.size() - 1]; }
+  int64_t row_stride(int operand) const { return strides_[operand][shape_.size() - 1]; }  // bytes
+
+  // f(char* const* pointers, const int64_t* strides, int64_t n) for pieces of rows; `parallel` where rows don't write to the same place.
+  template <class F>
+  void for_each_row(bool parallel, const F& f) const {
+    if (numel_ == 0) return;
+    int64_t strides[kMaxOperands];
+    for (int k = 0; k < operands_; k++) strides[k] = row_stride(k);
+    auto work = [&](int64_t begin, int64_t end) { run(begin, end, strides, f); };
+    if (parallel && numel_ >= 2 * kGrain) parallel_for(0, numel_, kGrain, work);
+    else work(0, numel_);
+  }
+
+ private:
+  template <class F>
+  void run(int64_t begin, int64_t end, const int64_t* strides, const F& f) const {
+    int64_t inner = row_length();
+    for (int64_t at = begin; at < end;) {
+      int64_t column = at % inner, row = at / inner;
+      int64_t n = std::min(inner - column, end - at);
+      char* pointers[kMaxOperands];
+      for (int k = 0; k < operands_; k++) pointers[k] = data_[k] + column * strides[k];
+      for (size_t d = shape_.size() - 1; d-- > 0;) {
+        int64_t i = row % shape_[d];
+        row /= shape_[d];
+        for (int k = 0; k < operands_; k++) pointers[k] += i * strides_[k][d];
+      }
+      f(pointers, strides, n);
+      at += n;
+    }
+  }
+
+  Dims shape_;
+  Dims strides_[kMaxOperands];
+  char* data_[kMaxOperands];
+  int operands_ = 0;
+  int64_t numel_ = 0;
+};
+
+}  // namespace rushlight

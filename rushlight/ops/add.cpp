@@ -1,0 +1,65 @@
+// add, sub, rsub: self + alpha * other and its mirror images.
+#include "rushlight/ops/operators.h"
+#include "rushlight/ops/pointwise.h"
+
+
+namespace rushlight {
+namespace {
+
+template <class T>
+struct Add {
+  explicit Add(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  T alpha;
+  RL_FN T operator()(T a, T b) const { return a + alpha * b; }
+};
+template <class T>
+struct Sub {
+  explicit Sub(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  T alpha;
+  RL_FN T operator()(T a, T b) const { return a - alpha * b; }
+};
+template <class T>
+struct Rsub {
+  explicit Rsub(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  T alpha;
+  RL_FN T operator()(T a, T b) const { return b - alpha * a; }
+};
+
+// alpha * g, without a multiplication in the usual case.
+Tensor scaled(const Tensor& g, Scalar alpha) {
+  if (alpha.equals(1)) return g;
+  return g * (alpha.is_complex() ? Scalar(std::conj(alpha.to<complex128>())) : alpha);
+}
+Grads add_grad(const Saved& s, const Tensor& g) {
+  return {g, s.needs("other") ? scaled(g, s.arg("alpha").to_scalar()) : Tensor()};
+}
+Grads sub_grad(const Saved& s, const Tensor& g) {
+  return {g, s.needs("other") ? scaled(neg(g), s.arg("alpha").to_scalar()) : Tensor()};
+}
+Grads rsub_grad(const Saved& s, const Tensor& g) {
+  return {s.needs("self") ? scaled(neg(g), s.arg("alpha").to_scalar()) : Tensor(), g};
+}
+
+}  // namespace
+
+OP(add, {.schema = "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+         .doc = "self + alpha * other. >>> torch.add(torch.tensor([1., 2.]), 10)\ntensor([11., 12.])",
+         .kernel = pointwise<Add, Any>(),
+         .grad = {{}, add_grad},
+         .overloads = {"add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
+
+OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+         .doc = "self - alpha * other. >>> torch.sub(torch.tensor([1., 2.]), 1)\ntensor([0., 1.])",
+         .kernel = pointwise<Sub, Number>(),
+         .grad = {{}, sub_grad},
+         .overloads = {"sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
+         .aliases = {"subtract"}});
+
+OP(rsub, {.schema = "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+          .doc = "other - alpha * self. >>> torch.rsub(torch.tensor([1., 2.]), 1)\ntensor([ 0., -1.])",
+          .kernel = pointwise<Rsub, Number>(),
+          .grad = {{}, rsub_grad},
+          .forms = kFunction,
+          .overloads = {"rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
+
+}  // namespace rushlight

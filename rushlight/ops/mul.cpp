@@ -1,0 +1,72 @@
+// mul, neg, square, reciprocal and their like.
+#include "rushlight/fn/conj.h"
+#include "rushlight/fn/pow.h"
+#include "rushlight/fn/square.h"
+#include "rushlight/fn/sgn.h"
+#include "rushlight/ops/operators.h"
+#include "rushlight/ops/pointwise.h"
+
+namespace rushlight {
+namespace {
+
+template <class T> struct Mul { RL_FN T operator()(T a, T b) const { return a * b; } };
+template <class T> struct Neg { RL_FN T operator()(T x) const { return -x; } };
+template <class T> struct Square { RL_FN T operator()(T x) const { return x * x; } };
+template <class T> struct Reciprocal { RL_FN T operator()(T x) const { return T(1) / x; } };
+template <class T> struct Sqrt { RL_FN T operator()(T x) const { return math::sqrt(x); } };
+template <class T> struct Rsqrt { RL_FN T operator()(T x) const { return T(1) / math::sqrt(x); } };
+template <class T> struct Abs { RL_FN auto operator()(T x) const { return math::abs(x); } };
+template <class T> struct Positive { RL_FN T operator()(T x) const { return x; } };
+
+Grads mul_grad(const Saved& s, const Tensor& g) {
+  return {s.needs("self") ? g * conj(s["other"]) : Tensor(), s.needs("other") ? g * conj(s["self"]) : Tensor()};
+}
+
+}  // namespace
+
+OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
+         .doc = "self * other. >>> torch.mul(torch.tensor([1., 2.]), 3)\ntensor([3., 6.])",
+         .kernel = pointwise<Mul, Any>(),
+         .grad = {{"self", "other"}, mul_grad},
+         .overloads = {"mul.Scalar(Tensor self, Scalar other) -> Tensor"},
+         .aliases = {"multiply"}});
+
+OP(neg, {.schema = "neg(Tensor self) -> Tensor",
+         .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",
+         .kernel = pointwise<Neg, Number>(),
+         .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{neg(g)}; }},
+         .aliases = {"negative"}});
+
+OP(square, {.schema = "square(Tensor self) -> Tensor",
+            .doc = "self * self. >>> torch.square(torch.tensor([3., -2.]))\ntensor([9., 4.])",
+            .kernel = pointwise<Square, Any>(),
+            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }}});
+
+OP(reciprocal, {.schema = "reciprocal(Tensor self) -> Tensor",
+                .doc = "1 / self. >>> torch.reciprocal(torch.tensor([4., -2.]))\ntensor([ 0.2500, -0.5000])",
+                .kernel = pointwise<Reciprocal, FloatingAndComplex>(Promote::ToFloat),
+                .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(square(s["result"]))}; }}});
+
+OP(sqrt, {.schema = "sqrt(Tensor self) -> Tensor",
+          .doc = "Square root. >>> torch.sqrt(torch.tensor([4., 9.]))\ntensor([2., 3.])",
+          .kernel = pointwise<Sqrt, FloatingAndComplex>(Promote::ToFloat),
+          .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g / (conj(s["result"]) * 2.0)}; }}});
+
+OP(rsqrt, {.schema = "rsqrt(Tensor self) -> Tensor",
+           .doc = "1 / sqrt(self). >>> torch.rsqrt(torch.tensor([4., 0.25]))\ntensor([0.5000, 2.0000])",
+           .kernel = pointwise<Rsqrt, FloatingAndComplex>(Promote::ToFloat),
+           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(pow(s["result"], 3)) * -0.5}; }}});
+
+OP(abs, {.schema = "abs(Tensor self) -> Tensor",
+         .doc = "Absolute value; of complex numbers, the modulus. >>> torch.abs(torch.tensor([-1., 2.]))\ntensor([1., 2.])",
+         .kernel = pointwise<Abs, Any>(),
+         .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * sgn(s["self"])}; }},
+         .aliases = {"absolute"}});
+
+OP(positive, {.schema = "positive(Tensor(a) self) -> Tensor(a)",
+              .doc = "+self. >>> torch.positive(torch.tensor([-1., 2.]))\ntensor([-1.,  2.])",
+              .kernel = pointwise<Positive, Number>(),
+              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
+              .forms = kFunction | kMethod});
+
+}  // namespace rushlight

@@ -1,0 +1,70 @@
+// where: elements from one of two tensors. lerp, addcmul, addcdiv: three-way arithmetic.
+#include "rushlight/fn/conj.h"
+#include "rushlight/fn/where.h"
+#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
+#include "rushlight/ops/pointwise.h"
+
+namespace rushlight {
+namespace {
+
+template <class T> struct Where { RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); } };
+
+// From the nearer end, so that weight 1 gives `end` exactly.
+template <class T>
+struct Lerp {
+  RL_FN T operator()(T a, T b, T w) const {
+    if constexpr (math::is_complex_type<T>) return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (T(1) - w);
+    else return math::select(math::abs(w) < T(0.5), a + w * (b - a), b - (b - a) * (T(1) - w));
+  }
+};
+template <class T>
+struct AddCMul {
+  explicit AddCMul(const IValue* args) : value(scalar_arg<T>(args[3])) {}
+  T value;
+  RL_FN T operator()(T x, T a, T b) const { return x + value * a * b; }
+};
+template <class T>
+struct AddCDiv {
+  explicit AddCDiv(const IValue* args) : value(scalar_arg<T>(args[3])) {}
+  T value;
+  RL_FN T operator()(T x, T a, T b) const { return x + value * (a / b); }
+};
+
+Grads where_grad(const Saved& s, const Tensor& g) {
+  return {Tensor(), s.needs("self") ? where(s["condition"], g, 0.0) : Tensor(), s.needs("other") ? where(s["condition"], 0.0, g) : Tensor()};
+}
+
+}  // namespace
+
+OP(where, {.schema = "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
+           .doc = "self where the condition holds, else other. >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([1, 4])",
+           .kernel = pointwise<Where, Any>(Promote::Mask), .grad = {{"condition"}, where_grad}, .forms = kFunction | kOut,
+           .overloads = {"where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor",
+                         "where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
+                         "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"}});
+OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", .doc = "self + weight * (end - self).",
+          .kernel = pointwise<Lerp, FloatingAndComplex>(),
+          .grad = {{"self", "end", "weight"},
+                   [](const Saved& s, const Tensor& g) {
+                     Tensor w = conj(s["weight"]);
+                     return Grads{s.needs("self") ? g * (1 - w) : Tensor(), s.needs("end") ? g * w : Tensor(),
+                                  s.needs("weight") ? g * conj(s["end"] - s["self"]) : Tensor()};
+                   }},
+          .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"}});
+OP(addcmul, {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", .doc = "self + value * tensor1 * tensor2.",
+             .kernel = pointwise<AddCMul, Number>(),
+             .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
+                        Tensor scaled = g * s.arg("value").to_scalar();
+                        return Grads{g, s.needs("tensor1") ? scaled * conj(s["tensor2"]) : Tensor(),
+                                     s.needs("tensor2") ? scaled * conj(s["tensor1"]) : Tensor()};
+                      }}});
+OP(addcdiv, {.schema = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", .doc = "self + value * tensor1 / tensor2.",
+             .kernel = pointwise<AddCDiv, FloatingAndComplex>(),
+             .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
+                        Tensor part = g * s.arg("value").to_scalar() / conj(s["tensor2"]);
+                        return Grads{g, s.needs("tensor1") ? part : Tensor(),
+                                     s.needs("tensor2") ? neg(part) * conj(s["tensor1"] / s["tensor2"]) : Tensor()};
+                      }}});
+
+}  // namespace rushlight
