@@ -1,6 +1,7 @@
-"""Prints where this Python's environment keeps oneDNN's headers, oneDNN and OpenBLAS: three lines, empty where not installed."""
+"""Prints where this environment keeps oneDNN's headers, oneDNN and OpenBLAS: three lines, empty if not installed."""
 
 from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
 
 
 def locate(package: str, ending: str) -> str:
@@ -8,7 +9,7 @@ def locate(package: str, ending: str) -> str:
         found = [f for f in files(package) or [] if str(f).endswith(ending)]
     except PackageNotFoundError:
         return ""
-    return str(found[0].locate().resolve()) if found else ""
+    return str(Path(found[0].locate()).resolve()) if found else ""
 
 
 print(locate("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.h").removesuffix("/oneapi/dnnl/dnnl.h"))

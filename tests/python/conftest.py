@@ -1,0 +1,12 @@
+"""Tests run against the package in the build tree: build/python, or $RUSHLIGHT_BUILD/python."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")).resolve()
+
+sys.path.insert(0, str(BUILD / "python"))
+# Programs that tests start import the same package.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BUILD / "python"), os.environ.get("PYTHONPATH")]))
