@@ -1,0 +1,92 @@
+#include "rushlight/kernels/normal_fill.h"
+
+#include <bit>
+#include <cmath>
+
+#include "rushlight/kernels/isa.h"
+
+namespace rushlight {
+namespace {
+
+// log and sine/cosine by the polynomials of Cephes (S. Moshier, logf.c and sinf.c): PyTorch's vector code for this one place uses them
+// instead of the correctly rounded functions, so the same seed needs the same polynomials, in the same order of operations.
+inline __attribute__((always_inline)) float log_cephes(float x) {
+  x = std::fmax(x, std::bit_cast<float>(0x00800000u));
+  int32_t bits = std::bit_cast<int32_t>(x);
+  float e = float((bits >> 23) - 0x7f) + 1.0f;
+  x = std::bit_cast<float>((bits & ~0x7f800000) | 0x3f000000);  // mantissa in [0.5, 1)
+  bool small = x < 0.707106781186547524f;
+  float extra = small ? x : 0.0f;
+  x = x - 1.0f;
+  e = e - (small ? 1.0f : 0.0f);
+  x = x + extra;
+  float z = x * x;
+  float y = 7.0376836292E-2f;
+  y = y * x + -1.1514610310E-1f;
+  y = y * x + 1.1676998740E-1f;
+  y = y * x + -1.2420140846E-1f;
+  y = y * x + +1.4249322787E-1f;
+  y = y * x + -1.6668057665E-1f;
+  y = y * x + +2.0000714765E-1f;
+  y = y * x + -2.4999993993E-1f;
+  y = y * x + +3.3333331174E-1f;
+  y = y * x;
+  y = y * z;
+  y = y + e * -2.12194440e-4f;
+  y = y - z * 0.5f;
+  x = x + y;
+  return x + e * 0.693359375f;
+}
+
+inline __attribute__((always_inline)) void sincos_cephes(float x, float& sine, float& cosine) {
+  // x is in [0, 2 pi] here: no sign to take off.
+  float y = x * 1.27323954473516f;  // 4 / pi
+  int32_t j = int32_t(y);
+  j = (j + 1) & ~1;
+  y = float(j);
+  uint32_t sign_sine = uint32_t(j & 4) << 29;
+  bool swap = (j & 2) == 0;
+  uint32_t sign_cosine = uint32_t(~(j - 2) & 4) << 29;
+  x = x + y * -0.78515625f;
+  x = x + y * -2.4187564849853515625e-4f;
+  x = x + y * -3.77489497744594108e-8f;
+  float z = x * x;
+  float c = 2.443315711809948E-005f;
+  c = c * z + -1.388731625493765E-003f;
+  c = c * z + 4.166664568298827E-002f;
+  c = c * z;
+  c = c * z;
+  c = c - z * 0.5f;
+  c = c + 1.0f;
+  float s = -1.9515295891E-4f;
+  s = s * z + 8.3321608736E-3f;
+  s = s * z + -1.6666654611E-1f;
+  s = s * z;
+  s = s * x;
+  s = s + x;
+  float a = swap ? s : c, b = swap ? c : s;
+  sine = std::bit_cast<float>(std::bit_cast<uint32_t>(a) ^ sign_sine);
+  cosine = std::bit_cast<float>(std::bit_cast<uint32_t>(b) ^ sign_cosine);
+}
+
+RL_FOR_EACH_ISA(inline, void, fill_16, (float* data, float mean, float std), {
+  for (int i = 0; i < 8; i++) {
+    float u1 = 1.0f - data[i];
+    float u2 = data[i + 8];
+    float radius = __builtin_sqrtf(-2.0f * log_cephes(u1));
+    float theta = 6.283185307179586f * u2;
+    float sine;
+    float cosine;
+    sincos_cephes(theta, sine, cosine);
+    float n1 = radius * cosine;
+    float n2 = radius * sine;
+    data[i] = n1 * std + mean;
+    data[i + 8] = n2 * std + mean;
+  }
+}, )
+
+}  // namespace
+
+void normal_fill_16(float* data, float mean, float std) { fill_16_isa()(data, mean, std); }
+
+}  // namespace rushlight
