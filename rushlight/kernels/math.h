@@ -1,8 +1,8 @@
 // Mathematical functions as functors use them, for every value type a functor meets: float and double in vectorised loops, complex, integers
 // where that makes sense, and in other translation units CUDA's scalars and symbolic expressions by their own overloads.
 //
-// The float and double ones carry vector variants (Note [Vectorised loops]): `simd` lets the compiler call _ZGVeN16v_expf and its kin, which
-// SLEEF's libsleefgnuabi gives with an error of at most 1 ulp: the same mathematics as PyTorch's CPU kernels.
+// The float and double ones carry vector variants (Note [Vectorised loops]): `simd` lets the compiler call them in loops. They are SLEEF's, with
+// an error of at most 1 ulp: the same mathematics as PyTorch's CPU kernels.
 #pragma once
 #include <cmath>
 #include <complex>
@@ -17,9 +17,11 @@
 #define RL_FN
 #endif
 
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && defined(__x86_64__)
+#if defined(RL_HAVE_SLEEF) && !defined(__clang__) && !defined(__CUDACC__) && defined(__x86_64__)
 #define RL_SIMD __attribute__((simd("notinbranch"), const))
+#define RL_LIBM "rlm_"  // see sleef.cpp
 #else
+#define RL_LIBM
 #define RL_SIMD __attribute__((const))
 #endif
 
@@ -28,11 +30,11 @@ namespace rushlight::math {
 #ifndef __CUDACC__
 extern "C" {
 #define RL_MATH1(name)                                   \
-  RL_SIMD float rl_f_##name(float) __asm__(#name "f");   \
-  RL_SIMD double rl_d_##name(double) __asm__(#name);
+  RL_SIMD float rl_f_##name(float) __asm__(RL_LIBM #name "f");   \
+  RL_SIMD double rl_d_##name(double) __asm__(RL_LIBM #name);
 #define RL_MATH2(name)                                          \
-  RL_SIMD float rl_f_##name(float, float) __asm__(#name "f");   \
-  RL_SIMD double rl_d_##name(double, double) __asm__(#name);
+  RL_SIMD float rl_f_##name(float, float) __asm__(RL_LIBM #name "f");   \
+  RL_SIMD double rl_d_##name(double, double) __asm__(RL_LIBM #name);
 RL_MATH1(exp) RL_MATH1(exp2) RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p)
 RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan) RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan)
 RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh) RL_MATH1(acosh) RL_MATH1(atanh)

@@ -157,7 +157,7 @@ void random_range(const Tensor& self, int64_t from, uint64_t range, Generator* g
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
   with_type(self.dtype(), "random_from_to_kernel_cpu", [&]<class T>(T) {
-    if (range >= 1ull << 32) fill_serial<T>(self, [&] { return T(int64_t(g.random64() % range + uint64_t(from))); });
+    if (range >= 1ull << 28) fill_serial<T>(self, [&] { return T(int64_t(g.random64() % range + uint64_t(from))); });
     else fill_serial<T>(self, [&] { return T(int64_t(uint64_t(g.random()) % range + uint64_t(from))); });
   });
 }
