@@ -117,9 +117,9 @@ def records(source: Path) -> list[dict]:
             kernel = re.search(r"\.kernel\s*=\s*(?:rushlight::)?(\w+)", body)
             if not kernel or not literal("schema"):
                 raise SystemExit(f"gen_api: {path}: OP({match[1]}) needs .schema and .kernel = kind<...>(...)")
-            structured = kernel[1] in ("structured", "structured_aliased") or kernel[1].startswith("pointwise")
+            structured = kernel[1] in ("structured", "updating") or kernel[1].startswith("pointwise")
             shape = {"function", "method"} | ({"out"} if structured else set())
-            shape |= {"inplace"} if kernel[1].startswith("pointwise") else set()
+            shape |= {"inplace"} if kernel[1] == "updating" or kernel[1].startswith("pointwise") else set()
             if forms:
                 shape = {FORMS[f.strip()] for f in forms[1].split("|")}
             level = re.search(r"\.level\s*=\s*Level::(\w+)", body)

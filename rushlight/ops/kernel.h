@@ -2,6 +2,7 @@
 //   Tensor -> const Tensor& (undefined for None) · Tensor[] -> TensorList · Scalar -> const Scalar& · int[] -> IntArrayRef
 //   ScalarType -> DType · X? -> const std::optional<X>& · Generator? -> Generator* · str -> std::string_view
 #pragma once
+#include "rushlight/kernels/copying.h"
 #include "rushlight/ops/boxing.h"
 
 namespace rushlight {
@@ -63,6 +64,20 @@ Kernel structured() {
             [&]<size_t... I>(std::index_sequence<I...>) { C::apply(Cpu, args, out[I]...); }(std::make_index_sequence<outs>());
           },
           .arity = M::arity};
+}
+
+// Changes some elements of its first argument: `Update(args..., out)` finds a copy of the first argument in out, or in the in-place form
+// that argument itself.
+template <auto Meta, auto Update>
+Kernel updating() {
+  using C = Signature<decltype(Update)>;
+  Kernel k = structured<Meta, Update>();
+  k.updates_self = true;
+  k.cpu = [](IValue* args, const Tensor* out) {
+    if (!out[0].is_same(args[0].tensor())) copy_elements(out[0], args[0].tensor());
+    C::apply(Update, args, out[0]);
+  };
+  return k;
 }
 
 }  // namespace rushlight

@@ -49,6 +49,7 @@ struct Kernel {
   void (*cpu)(IValue* args, const Tensor* outs) = nullptr;
   void (*cuda)(IValue* args, const Tensor* outs) = nullptr;
   bool outs_may_alias = false;  // element i of the result depends on elements i of the arguments only
+  bool updates_self = false;    // the result starts as a copy of the first argument; in place it is that argument
   const PointwiseInfo* pointwise = nullptr;
   int arity = 0;                // C++ parameters, checked against the schema when the table is built
 };
@@ -116,7 +117,7 @@ enum class Level : uint8_t { Stable, Beta, Prototype };
 
 enum Forms : uint8_t {
   kFunction = 1, kMethod = 2, kInPlace = 4, kOut = 8,
-  kDefaultForms = 0,  // by kind: structured and pointwise have out=, pointwise in-place too, views and composites neither
+  kDefaultForms = 0,  // by kind: structured, updating and pointwise have out=, the last two in-place too, views and composites neither
 };
 constexpr Forms operator|(Forms a, Forms b) { return Forms(uint8_t(a) | uint8_t(b)); }
 

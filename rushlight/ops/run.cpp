@@ -106,10 +106,11 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
     bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
     for (uint8_t a : op.tensor_args()) {
       if (op.form() == Op::Form::Out && a >= first_out) break;
+      if (k.updates_self && op.form() == Op::Form::InPlace && a == 0) continue;
       auto clash = [&](const Tensor& t) {
         return t.defined() && (k.outs_may_alias ? may_overlap(t, given[i]) : t.impl()->storage() == given[i].impl()->storage());
       };
-      if (args[a].is_tensor()) direct = !clash(args[a].tensor());
+      if (args[a].is_tensor()) direct = direct && !clash(args[a].tensor());
       else if (args[a].is_tensor_list())
         for (const Tensor& t : args[a].tensor_list()) direct = direct && !clash(t);
     }

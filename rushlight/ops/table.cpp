@@ -23,7 +23,7 @@ ByName& by_name() {
 Forms default_forms(const OpDef& def) {
   switch (def.kernel.kind) {
     case Kernel::Kind::Structured:
-      return kFunction | kMethod | kOut | (def.kernel.pointwise ? kInPlace : kDefaultForms);
+      return kFunction | kMethod | kOut | (def.kernel.pointwise || def.kernel.updates_self ? kInPlace : kDefaultForms);
     default: return kFunction | kMethod;
   }
 }

@@ -1,0 +1,15 @@
+// Copies between layouts and dtypes inside of kernels, where no call of an operator should be seen.
+#pragma once
+#include "rushlight/core/tensor.h"
+
+namespace rushlight {
+
+// `from` broadcasts to `to` and is converted. They must not overlap.
+void copy_elements(const Tensor& to, const Tensor& from);
+// t itself if it is contiguous and of this dtype, else a copy that is.
+Tensor dense(const Tensor& t, DType dtype);
+inline Tensor dense(const Tensor& t) { return dense(t, t.dtype()); }
+// A view of t with dimension `from` moved to the end.
+Tensor moved_last(const Tensor& t, int64_t from);
+
+}  // namespace rushlight
