@@ -1,0 +1,11 @@
+# find_package(Torch), so that a PyTorch C++ project builds as it stands: the names PyTorch's own package defines.
+include(CMakeFindDependencyMacro)
+find_dependency(Rushlight HINTS "${CMAKE_CURRENT_LIST_DIR}" "${CMAKE_CURRENT_LIST_DIR}/../Rushlight")
+if(NOT TARGET torch)
+  add_library(torch INTERFACE IMPORTED)
+  target_link_libraries(torch INTERFACE rushlight::rushlight)
+endif()
+set(TORCH_FOUND TRUE)
+set(TORCH_LIBRARIES torch)
+set(TORCH_CXX_FLAGS "")
+get_target_property(TORCH_INCLUDE_DIRS rushlight::rushlight INTERFACE_INCLUDE_DIRECTORIES)

@@ -1,0 +1,55 @@
+# Where an installed rushlight puts things, in two layouts:
+#   a prefix (cmake --install)  lib/librushlight.so, lib/cmake/Rushlight, include/
+#   a wheel                     all of it in rushlight/, beside the Python files and _C
+# Both carry oneDNN and OpenBLAS, stripped, where the library looks for them.
+include(GNUInstallDirs)
+if(SKBUILD)
+  set(library_dir rushlight)
+  set(provider_dir rushlight/lib)
+  set(include_dir rushlight/include)
+  set(cmake_dir rushlight/lib/cmake)
+else()
+  set(library_dir ${CMAKE_INSTALL_LIBDIR})
+  set(provider_dir ${CMAKE_INSTALL_LIBDIR})
+  set(include_dir ${CMAKE_INSTALL_INCLUDEDIR})
+  set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake)
+endif()
+
+install(TARGETS rushlight EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
+target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}
+        FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${include_dir})
+
+# The CMake package, installed and, so that a project can build against this tree, in the build folder.
+install(EXPORT RushlightTargets NAMESPACE rushlight:: DESTINATION ${cmake_dir}/Rushlight)
+export(EXPORT RushlightTargets NAMESPACE rushlight:: FILE ${PROJECT_BINARY_DIR}/RushlightTargets.cmake)
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/RushlightConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(cmake/RushlightConfig.cmake ${PROJECT_BINARY_DIR}/RushlightConfig.cmake COPYONLY)
+configure_file(cmake/TorchConfig.cmake ${PROJECT_BINARY_DIR}/TorchConfig.cmake COPYONLY)
+install(FILES cmake/RushlightConfig.cmake ${PROJECT_BINARY_DIR}/RushlightConfigVersion.cmake
+        DESTINATION ${cmake_dir}/Rushlight)
+install(FILES cmake/TorchConfig.cmake DESTINATION ${cmake_dir}/Torch)
+
+# install_stripped(FILE NAME): a library of someone else's, under the name it is loaded by.
+function(install_stripped file name)
+  install(PROGRAMS ${file} DESTINATION ${provider_dir} RENAME ${name})
+  install(CODE "execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${provider_dir}/${name}\")")
+endfunction()
+foreach(library ${RL_ONEDNN_LIBRARY} ${RL_OPENBLAS_LIBRARY})
+  cmake_path(GET library FILENAME name)
+  install_stripped(${library} ${name})
+endforeach()
+
+if(SKBUILD)
+  if(TARGET _C)
+    install(TARGETS _C LIBRARY DESTINATION rushlight)
+  endif()
+  if(RL_SLEEF)  # Debian's package of it may not be where the wheel goes
+    file(REAL_PATH ${RL_SLEEF} sleef)
+    string(REGEX MATCH "libsleef\\.so\\.[0-9]+" name ${sleef})
+    install_stripped(${sleef} ${name})
+  endif()
+endif()

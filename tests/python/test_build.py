@@ -1,0 +1,70 @@
+"""What the built library depends on, and that it is right whatever the process around it has loaded."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import BUILD, ROOT
+
+LIBRARY = BUILD / "python" / "rushlight" / "librushlight.so"
+CPP_TESTS = BUILD / "tests" / "rushlight_tests"
+
+
+def output(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+def test_library_needs_only_what_every_system_has():
+    needed = {line.split("[")[1][:-1] for line in output("readelf", "-d", LIBRARY).splitlines() if "NEEDED" in line}
+    # and SLEEF, which the wheel carries
+    everywhere = {
+        "libsleef.so.3",
+        "libstdc++.so.6",
+        "libm.so.6",
+        "libgcc_s.so.1",
+        "libc.so.6",
+        "ld-linux-x86-64.so.2",
+        "libz.so.1",
+    }
+    assert needed <= everywhere
+
+
+# libmvec has functions of the names that gcc calls in vectorised loops, of 4 ulp: a process that has it loaded must not
+# change what we compute (rushlight/kernels/sleef.cpp).
+@pytest.mark.parametrize("isa", ["base", "avx2", "avx512"])
+@pytest.mark.parametrize("preload", ["", "libmvec.so.1"])
+def test_vector_maths_is_exact(isa, preload):
+    environment = {**os.environ, "RUSHLIGHT_ISA": isa, "LD_PRELOAD": preload}
+    done = subprocess.run(
+        [CPP_TESTS, "--gtest_brief=1", "--gtest_filter=VectorMath*"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("from_where", ["build", "prefix"])
+def test_project_outside_the_tree_builds_and_runs(from_where, tmp_path):
+    shutil.copytree(ROOT / "examples" / "cmake_project", tmp_path / "project")
+    if from_where == "build":
+        package = f"-DRushlight_DIR={BUILD}"
+    else:
+        output("cmake", "--install", BUILD, "--prefix", tmp_path / "prefix")
+        package = f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}"
+    output("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", package)
+    output("cmake", "--build", tmp_path / "build")
+    assert output(tmp_path / "build" / "line") == "1 3 5 7 \n"
+
+
+def test_pytorch_project_builds_as_it_stands(tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(example LANGUAGES CXX)\nfind_package(Torch REQUIRED)\n"
+        'set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS} ${TORCH_CXX_FLAGS}")\nadd_executable(example example.cpp)\n'
+        'target_link_libraries(example "${TORCH_LIBRARIES}")\nset_property(TARGET example PROPERTY CXX_STANDARD 20)\n'
+    )
+    (tmp_path / "example.cpp").write_text(
+        "#include <torch/torch.h>\n#include <cstdio>\n"
+        'int main() { std::printf("%d", int(torch::ones({2, 3}).numel())); }\n'
+    )
+    output("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={BUILD}")
+    output("cmake", "--build", tmp_path / "build")
+    assert output(tmp_path / "build" / "example") == "6"
