@@ -51,8 +51,10 @@ RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
 #define RL_MATH1(name)                                                            \
   RL_FN inline float name(float x) { return RL_CALL(f, name)(x); }                           \
   RL_FN inline double name(double x) { return RL_CALL(d, name)(x); }
-#define RL_COMPLEX1(name)                                                         \
-  template <class R> std::complex<R> name(std::complex<R> x) { return std::name(x); }
+// Not templates: they must win over std's, which argument-dependent look-up finds.
+#define RL_COMPLEX1(name)                                           \
+  inline complex64 name(complex64 x) { return std::name(x); }       \
+  inline complex128 name(complex128 x) { return std::name(x); }
 #define RL_MATH2(name)                                                            \
   RL_FN inline float name(float x, float y) { return RL_CALL(f, name)(x, y); }               \
   RL_FN inline double name(double x, double y) { return RL_CALL(d, name)(x, y); }
@@ -67,7 +69,8 @@ RL_COMPLEX1(atanh) RL_COMPLEX1(sqrt)
 #undef RL_MATH1
 #undef RL_MATH2
 #undef RL_COMPLEX1
-template <class R> std::complex<R> pow(std::complex<R> x, std::complex<R> y) { return std::pow(x, y); }
+inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
+inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
 #undef RL_CALL
 
