@@ -1,3 +1,7 @@
-// Tensors and operators, as PyTorch programs include them.
+// PyTorch's name for the tensor and its operators.
 #pragma once
-#include "torch/tensor.h"
+#include "rushlight/functions.h"
+#include "rushlight/ops/operators.h"
+
+namespace at = rushlight;
+namespace c10 = rushlight;

@@ -1,3 +1,5 @@
-// The C++ front end, as PyTorch programs include it.
+// PyTorch's name for the C++ front end.
 #pragma once
-#include "torch/tensor.h"
+#include <ATen/ATen.h>
+
+namespace torch = rushlight;

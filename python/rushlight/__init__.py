@@ -1,0 +1,159 @@
+# ruff: noqa: F401  (this module is the list of what it shows)
+"""rushlight: a small, fast deep-learning framework that speaks PyTorch's API.
+
+import rushlight as torch
+"""
+
+from __future__ import annotations
+
+import builtins as _builtins
+import importlib as _importlib
+import math as _math
+
+from . import _C
+from ._C import (
+    Generator,
+    InternalError,
+    Size,
+    Tensor,
+    UntypedStorage,
+    as_tensor,
+    can_cast,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    default_generator,
+    device,
+    dtype,
+    from_numpy,
+    frombuffer,
+    get_default_dtype,
+    get_num_threads,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    layout,
+    memory_format,
+    preserve_format,
+    promote_types,
+    set_num_threads,
+    strided,
+    tensor,
+)
+from .version import __version__
+
+globals().update(_C._functions)  # one function for each operator that has one
+globals().update(_C._dtypes)  # after the operators: torch.int and torch.float are dtypes
+
+e, inf, nan, pi = _math.e, _math.inf, _math.nan, _math.pi
+newaxis = None
+
+for _type in (Tensor, Size, dtype, device, layout, memory_format, UntypedStorage):
+    _type.__module__ = "rushlight"  # where pickles look
+del _type
+
+from . import _tensor  # noqa: E402  the methods of Tensor that are written in Python
+from ._functional import *  # noqa: E402, F403
+from ._legacy import *  # noqa: E402, F403
+from ._tensor_str import set_printoptions  # noqa: E402
+from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
+from .storage import TypedStorage  # noqa: E402
+
+del _tensor
+
+# Modules that are imported when they are first named, and names that live in such modules.
+_LAZY_MODULES = frozenset(
+    "amp autograd backends caffe2 compiler cpu cuda data distributed distributions export fft func futures fx hub jit library linalg "
+    "multiprocessing nn onnx optim overrides profiler quantization return_types serve sparse special testing types utils vision".split()
+)
+_LAZY_NAMES = {"save": "serialization", "load": "serialization", "compile": "compiler"}
+
+
+def __getattr__(name: str):
+    if name in _LAZY_MODULES:
+        try:
+            return _importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    elif name in _LAZY_NAMES:
+        value = getattr(_importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})
+
+
+def set_default_dtype(d) -> None:
+    """What new floating-point tensors are made of: float32 unless this says otherwise."""
+    _C._set_default_dtype(d)
+
+
+def set_default_tensor_type(t) -> None:
+    _C._set_default_dtype(t.dtype if hasattr(t, "dtype") else globals()[t.removeprefix("torch.")].dtype)
+
+
+def is_tensor(obj) -> _builtins.bool:
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj) -> _builtins.bool:
+    return isinstance(obj, (TypedStorage, UntypedStorage))
+
+
+def is_floating_point(input) -> _builtins.bool:
+    return input.is_floating_point()
+
+
+def is_complex(input) -> _builtins.bool:
+    return input.is_complex()
+
+
+def numel(input) -> _builtins.int:
+    return input.numel()
+
+
+def typename(obj) -> str:
+    """`obj.type()` of a tensor, the qualified name of the type of anything else."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    cls = obj if isinstance(obj, type) else type(obj)
+    return cls.__qualname__ if cls.__module__ in ("builtins", None) else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def feature_level(name: str) -> str:
+    """How settled an operator is: "stable", "beta" or "prototype"."""
+    return _C._feature_level(name)
+
+
+def are_deterministic_algorithms_enabled() -> _builtins.bool:
+    return _deterministic
+
+
+def use_deterministic_algorithms(mode: _builtins.bool, *, warn_only: _builtins.bool = False) -> None:
+    """Every kernel gives the same bits on every run and for every number of threads, so there is nothing to switch."""
+    global _deterministic
+    _deterministic = _builtins.bool(mode)
+
+
+_deterministic = False
+
+
+def set_num_interop_threads(n: _builtins.int) -> None:
+    global _interop_threads
+    if n <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    _interop_threads = n
+
+
+def get_num_interop_threads() -> _builtins.int:
+    return _interop_threads
+
+
+_interop_threads = 1
+
+
+def get_default_device():
+    return device("cpu")

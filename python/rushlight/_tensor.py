@@ -1,0 +1,152 @@
+"""Methods of Tensor that are rarely called, in Python: copying, pickling, formatting."""
+
+from __future__ import annotations
+
+from . import _C
+from ._C import Tensor
+from .storage import TypedStorage
+
+
+def _method(function):
+    setattr(Tensor, function.__name__, function)
+    return function
+
+
+@_method
+def storage(self) -> TypedStorage:
+    return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+
+@_method
+def storage_type(self):
+    return TypedStorage
+
+
+@_method
+def __deepcopy__(self, memo):
+    if getattr(self, "grad_fn", None) is not None:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+            "see https://github.com/pytorch/pytorch/pull/103001"
+        )
+    if id(self) in memo:
+        return memo[id(self)]
+    import copy
+
+    memory = self.untyped_storage()
+    key = memory._cdata
+    if key not in memo:  # tensors that share memory do so afterwards
+        memo[key] = memory.clone()
+    out = (
+        Tensor._rebuild(memo[key], self.dtype, self.storage_offset(), tuple(self.shape), self.stride())
+        if not self.is_meta
+        else self.detach().clone()
+    )
+    if type(self) is not Tensor:
+        out = Tensor._make_subclass(type(self), out)
+    out.requires_grad = self.requires_grad
+    memo[id(self)] = out
+    if getattr(self, "grad", None) is not None:
+        out.grad = copy.deepcopy(self.grad, memo)
+    for name, value in self.__dict__.items():
+        out.__dict__[name] = copy.deepcopy(value, memo)
+    return out
+
+
+def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, state):
+    out = Tensor._rebuild(storage, dtype, offset, size, stride)
+    if cls is not Tensor:
+        out = Tensor._make_subclass(cls, out)
+    if requires_grad:
+        out.requires_grad = True
+    out.__dict__.update(state)
+    return out
+
+
+@_method
+def __reduce_ex__(self, protocol):
+    if self.is_meta:
+        raise NotImplementedError("a tensor on the meta device has no values to pickle")
+    if getattr(self, "grad_fn", None) is not None:
+        raise RuntimeError("a tensor that is no leaf cannot be pickled; use .detach()")
+    state = dict(self.__dict__)
+    return _rebuild_tensor, (
+        self.untyped_storage(),
+        self.dtype,
+        self.storage_offset(),
+        tuple(self.shape),
+        self.stride(),
+        self.requires_grad,
+        type(self),
+        state,
+    )
+
+
+@_method
+def __format__(self, spec: str) -> str:
+    if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
+        return format(self.item(), spec)
+    return object.__format__(self, spec)
+
+
+@_method
+def __contains__(self, element) -> bool:
+    if isinstance(element, (Tensor, bool, int, float, complex)):
+        return bool((self == element).any().item())
+    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+
+
+@_method
+def __array_wrap__(self, array, *_):
+    if array.dtype == bool:
+        array = array.astype("uint8")
+    return _C.from_numpy(array)
+
+
+Tensor.__array_priority__ = 1000  # numpy leaves `array * tensor` to the tensor
+
+
+@_method
+def share_memory_(self):
+    raise NotImplementedError(
+        "share_memory_: tensors cannot be moved to shared memory yet; pass a copy to the other process"
+    )
+
+
+@_method
+def is_shared(self) -> bool:
+    return False
+
+
+@_method
+def pin_memory(self, device=None):
+    raise RuntimeError("Cannot access accelerator device when none is available.")
+
+
+@_method
+def is_pinned(self, device=None) -> bool:
+    return False
+
+
+@_method
+def apply_(self, callable):
+    """Replaces each element by what `callable` gives for it. Slow: one Python call an element."""
+    flat = [callable(v) for v in self.flatten().tolist()]
+    return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+
+@_method
+def get_device(self) -> int:
+    index = self.device.index
+    return -1 if index is None else index
+
+
+@_method
+def ndimension(self) -> int:
+    return self.dim()
+
+
+@_method
+def new(self, *args):
+    return _C._legacy_typed(self.dtype, args)

@@ -1,0 +1,164 @@
+"""The text of a tensor: `tensor([[1., 2.]], dtype=torch.float64, grad_fn=<AddBackward0>)`, as PyTorch writes it."""
+
+from __future__ import annotations
+
+import math
+
+from ._C import Tensor, _dtypes, _nested, get_default_dtype
+
+
+class PrintOptions:
+    def __init__(self, precision: int = 4, threshold: float = 1000, edgeitems: int = 3, linewidth: int = 80):
+        self.precision, self.threshold, self.edgeitems, self.linewidth = precision, threshold, edgeitems, linewidth
+        self.sci_mode: bool | None = None
+
+
+PRINT_OPTS = PrintOptions()
+_PROFILES = {
+    "default": PrintOptions(),
+    "short": PrintOptions(precision=2, edgeitems=2),
+    "full": PrintOptions(threshold=math.inf),
+}
+
+
+def set_printoptions(
+    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
+) -> None:
+    """How tensors print. `profile` ("default", "short", "full") sets what the other arguments leave open."""
+    if profile is not None:
+        chosen = _PROFILES[profile]
+        PRINT_OPTS.precision, PRINT_OPTS.threshold = chosen.precision, chosen.threshold
+        PRINT_OPTS.edgeitems, PRINT_OPTS.linewidth = chosen.edgeitems, chosen.linewidth
+    for name, value in (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    ):
+        if value is not None:
+            setattr(PRINT_OPTS, name, value)
+    PRINT_OPTS.sci_mode = sci_mode
+
+
+def _numbers(nested) -> list:
+    if not isinstance(nested, list):
+        return [nested]
+    out: list = []
+    for item in nested:
+        if isinstance(item, list):
+            out.extend(_numbers(item))
+        elif item is not ...:
+            out.append(item)
+    return out
+
+
+class _RealFormat:
+    """Writes the numbers of one tensor in one width."""
+
+    def __init__(self, values: list, floating: bool):
+        self.floating, self.whole, self.scientific, self.width = floating, True, False, 1
+        if not floating:
+            self.width = max((len(str(v)) for v in values), default=1)
+            return
+        values = [v for v in values if v != 0 and math.isfinite(v)]
+        if not values:
+            return
+        low, high = min(map(abs, values)), max(map(abs, values))
+        self.whole = all(v == math.floor(v) for v in values)
+        wide = high > 1e8 or high / low > 1000
+        self.scientific = wide if self.whole else wide or low < 1e-4
+        extra = 1 if self.whole and not self.scientific else 0  # the dot
+        self.width = max(1, max(len(self._digits(v)) for v in values) + extra)
+        if PRINT_OPTS.sci_mode is not None:
+            self.scientific = PRINT_OPTS.sci_mode
+
+    def _digits(self, v: float) -> str:
+        if self.scientific:
+            return f"{v:.{PRINT_OPTS.precision}e}"
+        return f"{v:.0f}" if self.whole else f"{v:.{PRINT_OPTS.precision}f}"
+
+    def __call__(self, v) -> str:
+        if not self.floating:
+            text = str(v)
+        else:
+            text = self._digits(v)
+            if self.whole and not self.scientific and math.isfinite(v):
+                text += "."
+        return text.rjust(self.width)
+
+
+class _ComplexFormat:
+    def __init__(self, values: list):
+        self.real = _RealFormat([v.real for v in values], True)
+        self.imag = _RealFormat([v.imag for v in values], True)
+        self.width = self.real.width + self.imag.width + 1
+
+    def __call__(self, v: complex) -> str:
+        imag = self.imag(v.imag).lstrip() + "j"
+        return self.real(v.real) + ("" if imag[0] in "+-" else "+") + imag
+
+
+def _lines(nested, depth: int, indent: int, write) -> str:
+    if depth == 0:
+        return write(nested)
+    if depth == 1:
+        per_line = max(1, (PRINT_OPTS.linewidth - indent) // (write.width + 2))
+        items = [" ..." if v is ... else write(v) for v in nested]
+        rows = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)] or [""]
+        return "[" + (",\n" + " " * (indent + 1)).join(rows) + "]"
+    rows = ["..." if row is ... else _lines(row, depth - 1, indent + 1, write) for row in nested]
+    return "[" + ("," + "\n" * (depth - 1) + " " * (indent + 1)).join(rows) + "]"
+
+
+def _values(t: Tensor, indent: int) -> str:
+    nested = _nested(t, PRINT_OPTS.edgeitems if t.numel() > PRINT_OPTS.threshold else -1)
+    numbers = _numbers(nested)
+    write = _ComplexFormat(numbers) if t.dtype.is_complex else _RealFormat(numbers, t.dtype.is_floating_point)
+    return _lines(nested, t.dim(), indent, write)
+
+
+def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
+    length = len(text) - text.rfind("\n") + 1
+    for suffix in suffixes:
+        if length + len(suffix) + 2 > PRINT_OPTS.linewidth:
+            text += ",\n" + " " * indent + suffix
+            length = indent + len(suffix)
+        else:
+            text += ", " + suffix
+            length += len(suffix) + 2
+    return text + ")"
+
+
+def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
+    plain = type(t) is Tensor or type(t).__name__ == "Parameter"
+    prefix = "tensor(" if plain else f"{type(t).__name__}("
+    indent = len(prefix)
+    suffixes = []
+    default = get_default_dtype()
+    if t.device.type != "cpu":
+        suffixes.append(f"device='{t.device}'")
+    if t.is_meta:
+        suffixes.append(f"size={tuple(t.shape)}")
+        if t.dtype is not default:
+            suffixes.append(f"dtype={t.dtype}")
+        text = "..."
+    elif t.numel() == 0:
+        if t.dim() != 1:
+            suffixes.append(f"size={tuple(t.shape)}")
+        if t.dtype is not default:
+            suffixes.append(f"dtype={t.dtype}")
+        text = "[]"
+    else:
+        if t.dtype not in (default, default.to_complex(), _dtypes["int64"], _dtypes["bool"]):
+            suffixes.append(f"dtype={t.dtype}")
+        text = _values(t, indent)
+    if tensor_contents is not None:
+        text = tensor_contents
+    if t.requires_grad:
+        node = getattr(t, "grad_fn", None)
+        suffixes.append(
+            f"grad_fn=<{getattr(node, 'name', lambda: type(node).__name__)()}>"
+            if node is not None
+            else "requires_grad=True"
+        )
+    return _with_suffixes(prefix + text, suffixes, indent)

@@ -1,0 +1,39 @@
+"""The random generator that operators use when they are given none."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ._C import Generator, Tensor, default_generator
+
+
+def manual_seed(seed) -> Generator:
+    """Seeds the default generator: the same seed gives the numbers PyTorch gives on the CPU."""
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices=None, enabled: bool = True, **_):
+    """Puts the generator back as it was at the end of the block."""
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

@@ -1,0 +1,86 @@
+"""TypedStorage: a tensor's bytes seen as numbers of one dtype."""
+
+from __future__ import annotations
+
+from ._C import Tensor, UntypedStorage, _dtypes
+
+
+class TypedStorage:
+    def __init__(self, *, wrap_storage: UntypedStorage, dtype):
+        self._untyped_storage = wrap_storage
+        self.dtype = dtype
+
+    def _tensor(self) -> Tensor:
+        return Tensor._rebuild(self._untyped_storage, self.dtype, 0, (self.size(),), (1,))
+
+    def untyped(self) -> UntypedStorage:
+        return self._untyped_storage
+
+    @property
+    def device(self):
+        return self._untyped_storage.device
+
+    @property
+    def _cdata(self) -> int:
+        return self._untyped_storage._cdata
+
+    def data_ptr(self) -> int:
+        return self._untyped_storage.data_ptr()
+
+    def nbytes(self) -> int:
+        return self._untyped_storage.nbytes()
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def size(self) -> int:
+        return self.nbytes() // self.dtype.itemsize
+
+    __len__ = size
+
+    def __getitem__(self, index):
+        out = self._tensor()[index]
+        return out.tolist() if isinstance(index, slice) else out.item()
+
+    def __setitem__(self, index, value):
+        self._tensor()[index] = value
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def tolist(self) -> list:
+        return self._tensor().tolist()
+
+    def clone(self) -> TypedStorage:
+        return TypedStorage(wrap_storage=self._untyped_storage.clone(), dtype=self.dtype)
+
+    def resize_(self, size: int) -> None:
+        self._untyped_storage.resize_(size * self.dtype.itemsize)
+
+    def fill_(self, value) -> TypedStorage:
+        self._tensor().fill_(value)
+        return self
+
+    def is_shared(self) -> bool:
+        return False
+
+    def pickle_storage_type(self) -> str:
+        names = {
+            "float32": "Float",
+            "float64": "Double",
+            "float16": "Half",
+            "bfloat16": "BFloat16",
+            "int64": "Long",
+            "int32": "Int",
+            "int16": "Short",
+            "int8": "Char",
+            "uint8": "Byte",
+            "bool": "Bool",
+            "complex64": "ComplexFloat",
+            "complex128": "ComplexDouble",
+        }
+        return next(v for k, v in names.items() if _dtypes[k] is self.dtype) + "Storage"
+
+    def __repr__(self) -> str:
+        lines = "".join(f" {v}\n" for v in self.tolist())
+        return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"

@@ -1,5 +1,0 @@
-"""The place where third-party code looks for DistributedSampler."""
-
-from .sampler import DistributedSampler
-
-__all__ = ["DistributedSampler"]

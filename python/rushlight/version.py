@@ -1,0 +1,8 @@
+"""Versions. Packages that ask torch for its version under `python -m rushlight` get `torch_version`."""
+
+__version__ = "0.1.0"
+torch_version = "2.13.0"  # whose API this is
+cuda = None
+hip = None
+git_version = "Unknown"
+debug = False

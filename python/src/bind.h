@@ -1,0 +1,16 @@
+// What makes up the module rushlight._C: one function per topic, called in this order by module.cpp.
+#pragma once
+#include "py.h"
+
+namespace rushlight::py {
+
+void bind_types(PyObject* module);
+void bind_storage(PyObject* module);
+void bind_tensor(PyObject* module);
+void bind_methods(PyObject* module);
+void bind_numpy(PyObject* module);
+void bind_new(PyObject* module);
+void bind_ops(PyObject* module);
+void bind_state(PyObject* module);
+
+}  // namespace rushlight::py

@@ -1,0 +1,79 @@
+// Settings of the process and of the calling thread: default dtype, number of threads, gradient modes.
+#include "bind.h"
+#include "py_convert.h"
+#include "rushlight/core/thread_state.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight::py {
+namespace {
+
+PyObject* py_can_cast(PyObject*, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"from_", "to", nullptr};
+  PyObject *from, *to;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!:can_cast", const_cast<char**>(names), dtype_type, &from,
+                                   dtype_type, &to))
+    return nullptr;
+  return guarded([&] { return PyBool_FromLong(can_cast(DType(enum_value(from)), DType(enum_value(to)))); });
+}
+
+PyMethodDef functions[] = {
+    {"get_default_dtype", [](PyObject*, PyObject*) { return wrap(default_dtype()); }, METH_NOARGS,
+     "get_default_dtype() -> dtype"},
+    {"_set_default_dtype",
+     [](PyObject*, PyObject* o) {
+       return guarded([&] {
+         DType d;
+         RL_CHECK(TypeError, is_dtype(o) && as_dtype(o, d),
+                  "invalid dtype object: only floating-point types are supported as the default type");
+         RL_CHECK(TypeError, is_floating(d), "only floating-point types are supported as the default type");
+         set_default_dtype(d);
+         return Py_NewRef(Py_None);
+       });
+     },
+     METH_O, nullptr},
+    {"promote_types",
+     [](PyObject*, PyObject* args) -> PyObject* {
+       PyObject *a, *b;
+       if (!PyArg_ParseTuple(args, "O!O!:promote_types", dtype_type, &a, dtype_type, &b)) return nullptr;
+       return guarded([&] { return wrap(promote_types(DType(enum_value(a)), DType(enum_value(b)))); });
+     },
+     METH_VARARGS, "promote_types(type1, type2) -> dtype"},
+    {"can_cast", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_can_cast)), METH_VARARGS | METH_KEYWORDS,
+     "can_cast(from_, to) -> bool"},
+    {"get_num_threads", [](PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }, METH_NOARGS,
+     "get_num_threads() -> int"},
+    {"set_num_threads",
+     [](PyObject*, PyObject* n) {
+       return guarded([&] {
+         int64_t v;
+         RL_CHECK(TypeError, as_int(n, v), "set_num_threads expects an int, but got ", short_type_name(n));
+         RL_CHECK(RuntimeError, v > 0 && v < 1 << 16, "set_num_threads expects a positive integer");
+         set_num_threads(int(v));
+         return Py_NewRef(Py_None);
+       });
+     },
+     METH_O, "set_num_threads(n)"},
+    {"is_grad_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(thread_state.grad_enabled); }, METH_NOARGS,
+     nullptr},
+    {"_set_grad_enabled",
+     [](PyObject*, PyObject* on) -> PyObject* {
+       thread_state.grad_enabled = on == Py_True;
+       Py_RETURN_NONE;
+     },
+     METH_O, nullptr},
+    {"is_inference_mode_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(thread_state.inference_mode); },
+     METH_NOARGS, nullptr},
+    {"_set_inference_mode",
+     [](PyObject*, PyObject* on) -> PyObject* {
+       thread_state.inference_mode = on == Py_True;
+       Py_RETURN_NONE;
+     },
+     METH_O, nullptr},
+    {},
+};
+
+}  // namespace
+
+void bind_state(PyObject* module) { add_methods(module, functions); }
+
+}  // namespace rushlight::py

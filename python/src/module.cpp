@@ -1,0 +1,31 @@
+#include "bind.h"
+
+namespace rushlight::py {
+namespace {
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "rushlight._C",
+                          "The C++ side of rushlight.",
+                          -1,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
+
+}  // namespace
+}  // namespace rushlight::py
+
+PyMODINIT_FUNC PyInit__C() {
+  using namespace rushlight::py;
+  return guarded([]() -> PyObject* {
+    Object module = check(PyModule_Create(&definition));
+    c_module = module.get();
+    Object internal = check(
+        PyErr_NewExceptionWithDoc("rushlight.InternalError", "A bug of rushlight's own.", PyExc_RuntimeError, nullptr));
+    add_object(c_module, "InternalError", internal.get());
+    for (auto bind : {bind_types, bind_storage, bind_tensor, bind_methods, bind_numpy, bind_new, bind_ops, bind_state})
+      bind(c_module);
+    return module.release();
+  });
+}

@@ -1,0 +1,105 @@
+#include "py.h"
+
+#include <map>
+#include <memory>
+#include <new>
+
+namespace rushlight::py {
+
+PyObject* c_module = nullptr;
+
+namespace {
+
+// A Python exception on its way through C++ code. what() is its text, for code that only reports.
+class PythonError : public Error {
+ public:
+  PythonError(std::string text, PyObject* type, PyObject* value, PyObject* trace)
+      : Error(ErrorKind::Runtime, std::move(text)),
+        state_(std::make_shared<State>(type, value, trace)) {}
+  void restore() const {
+    Py_XINCREF(state_->type);
+    Py_XINCREF(state_->value);
+    Py_XINCREF(state_->trace);
+    PyErr_Restore(state_->type, state_->value, state_->trace);
+  }
+
+ private:
+  struct State {
+    State(PyObject* t, PyObject* v, PyObject* b) : type(t), value(v), trace(b) {}
+    State(const State&) = delete;
+    ~State() {
+      if (!Py_IsInitialized()) return;
+      GilAcquire gil;
+      Py_XDECREF(type);
+      Py_XDECREF(value);
+      Py_XDECREF(trace);
+    }
+    PyObject *type, *value, *trace;
+  };
+  std::shared_ptr<State> state_;
+};
+
+PyObject* type_for(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::Value: return PyExc_ValueError;
+    case ErrorKind::Type: return PyExc_TypeError;
+    case ErrorKind::Index: return PyExc_IndexError;
+    case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
+    case ErrorKind::Memory: return PyExc_MemoryError;
+    case ErrorKind::Os: return PyExc_OSError;
+    case ErrorKind::Key: return PyExc_KeyError;
+    case ErrorKind::Attribute: return PyExc_AttributeError;
+    case ErrorKind::Unpickling: return imported("pickle", "UnpicklingError");
+    case ErrorKind::Internal: {
+      PyObject* internal = PyObject_GetAttrString(c_module, "InternalError");
+      Py_XDECREF(internal);  // the module keeps it
+      return internal;
+    }
+    case ErrorKind::Runtime: break;
+  }
+  return PyExc_RuntimeError;
+}
+
+}  // namespace
+
+void set_error_from_exception() noexcept {
+  try {
+    throw;
+  } catch (const ErrorSet&) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "rushlight: an error was reported but not set");
+  } catch (const PythonError& e) { e.restore(); } catch (const Error& e) {
+    PyObject* type = type_for(e.kind());
+    if (type) PyErr_SetString(type, e.what());
+  } catch (const std::bad_alloc&) { PyErr_NoMemory(); } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  } catch (...) { PyErr_SetString(PyExc_SystemError, "rushlight: an exception of an unknown kind"); }
+}
+
+void throw_python_error() {
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  if (trace) PyException_SetTraceback(value, trace);
+  std::string text;
+  if (Object s{value ? PyObject_Str(value) : nullptr}) {
+    if (const char* p = PyUnicode_AsUTF8(s.get())) text = p;
+  }
+  PyErr_Clear();
+  throw PythonError(std::move(text), type, value, trace);
+}
+
+PyObject* imported(const char* module, const char* name) {
+  static std::map<std::pair<std::string, std::string>, PyObject*>& kept =
+      *new std::map<std::pair<std::string, std::string>, PyObject*>;
+  PyObject*& slot = kept[{module, name}];
+  if (!slot) {
+    Object m{PyImport_ImportModule(module)};
+    if (m) slot = PyObject_GetAttrString(m.get(), name);
+  }
+  if (!slot) throw ErrorSet{};
+  return slot;
+}
+
+void add_methods(PyObject* module, PyMethodDef* methods) { check_status(PyModule_AddFunctions(module, methods)); }
+
+}  // namespace rushlight::py

@@ -1,0 +1,154 @@
+// The properties of a tensor: shape, dtype, device, requires_grad, T, data, ...
+#include "py_new.h"
+#include "py_op.h"
+
+namespace rushlight::py {
+namespace {
+
+PyObject* no(PyObject*, void*) { Py_RETURN_FALSE; }
+
+PyObject* transposed(PyObject* self, bool matrix, bool conjugate) {
+  return guarded([&]() -> PyObject* {
+    static OpRef transpose("transpose.int"), permute("permute"), conj("conj"), alias("alias");
+    const Tensor& t = unwrap(self);
+    const char* name = conjugate ? (matrix ? "mH" : "H") : matrix ? "mT" : "T";
+    RL_CHECK(RuntimeError, !matrix || t.dim() >= 2, "tensor.", name,
+             " is only supported on matrices or batches of matrices. Got ", t.dim(), "-D tensor.");
+    RL_CHECK(RuntimeError, !conjugate || matrix || t.dim() == 2 || t.dim() == 0,
+             "tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.");
+    Tensor out;
+    if (matrix || t.dim() == 2) {
+      IValue args[3] = {IValue::borrow(t), -2, -1};
+      out = call_tensor(*transpose, args);
+    } else {
+      if (t.dim() > 2)
+        check_status(PyErr_WarnEx(PyExc_UserWarning,
+                                  "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+                                  "deprecated and it will throw an error "
+                                  "in a future release. Consider `x.mT` to transpose batches of matrices or "
+                                  "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
+                                  "dimensions of a tensor.",
+                                  1));
+      std::vector<int64_t> dims;
+      for (int64_t i = t.dim(); i-- > 0;) dims.push_back(i);
+      IValue args[2] = {IValue::borrow(t), IValue::borrow(IntArrayRef(dims))};
+      out = call_tensor(*permute, args);
+    }
+    if (conjugate && is_complex(t.dtype())) {
+      IValue args[1] = {IValue::borrow(out)};
+      out = call_tensor(*conj, args);
+    }
+    return wrap(std::move(out));
+  });
+}
+
+PyObject* part(PyObject* self, void* which) {
+  return guarded([&]() -> PyObject* {
+    static OpRef real("real"), imag("imag");
+    const Tensor& t = unwrap(self);
+    bool first = which == nullptr;
+    if (first && !is_complex(t.dtype())) return Py_NewRef(self);
+    IValue args[1] = {IValue::borrow(t)};
+    return call_one(first ? *real : *imag, args);
+  });
+}
+int set_part(PyObject* self, PyObject* value, void* which) {
+  Object of{part(self, which)};
+  if (!of) return -1;
+  return tensor_setitem(of.get(), Py_Ellipsis, value);
+}
+
+PyObject* get_data(PyObject* self, void*) {
+  return guarded([&] {
+    Tensor t = detached_alias(unwrap(self));
+    t.impl()->detach_version();
+    return wrap(std::move(t));
+  });
+}
+// The tensor takes over another's memory and geometry: what load_state_dict and Module.to rely on.
+int set_data(PyObject* self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    RL_CHECK(RuntimeError, value, "Deleting tensor data is not allowed. Delete tensor instead!");
+    const Tensor& from = expect_tensor(value, "data");
+    const Tensor& to = unwrap(self);
+    RL_CHECK(RuntimeError, !to.requires_grad() || is_differentiable(from.dtype()),
+             "data set to a tensor that requires gradients must be floating point or complex dtype");
+    to.impl()->set_storage(from.impl()->storage(), from.dtype());
+    to.impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
+    return 0;
+  });
+}
+
+int set_requires_grad(PyObject* self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    RL_CHECK(RuntimeError, value && PyBool_Check(value), "requires_grad must be a bool");
+    const Tensor& t = unwrap(self);
+    bool on = value == Py_True;
+    RL_CHECK(RuntimeError, !on || is_differentiable(t.dtype()),
+             "only Tensors of floating point dtype can require gradients");
+    // What an operator made from tensors that require gradients is no leaf: its flag follows from theirs.
+    if (on != t.requires_grad()) {
+      Object leaf{PyObject_GetAttrString(self, "is_leaf")};
+      if (!leaf) PyErr_Clear();
+      RL_CHECK(RuntimeError, !leaf || leaf.get() == Py_True,
+               "you can only change requires_grad flags of leaf variables.",
+               on ? ""
+                  : " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = var.detach().");
+    }
+    t.impl()->requires_grad = on;
+    return 0;
+  });
+}
+
+PyGetSetDef getset[] = {
+    {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, set_requires_grad,
+     nullptr, nullptr},
+    {"shape", [](PyObject* s, void*) { return wrap_size(unwrap(s).sizes()); }, nullptr, nullptr, nullptr},
+    {"dtype", [](PyObject* s, void*) { return wrap(unwrap(s).dtype()); }, nullptr, nullptr, nullptr},
+    {"device", [](PyObject* s, void*) { return wrap(unwrap(s).device()); }, nullptr, nullptr, nullptr},
+    {"layout", [](PyObject*, void*) { return wrap(Layout::Strided); }, nullptr, nullptr, nullptr},
+    {"ndim", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).dim()); }, nullptr, nullptr, nullptr},
+    {"itemsize", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }, nullptr, nullptr,
+     nullptr},
+    {"nbytes", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).nbytes()); }, nullptr, nullptr, nullptr},
+    {"_version", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(unwrap(s).impl()->version()); }, nullptr,
+     nullptr, nullptr},
+    {"_base", [](PyObject* s, void*) { return guarded([&] { return wrap(Tensor(unwrap(s).impl()->base())); }); },
+     nullptr, nullptr, nullptr},
+    {"data", get_data, set_data, nullptr, nullptr},
+    {"T", [](PyObject* s, void*) { return transposed(s, false, false); }, nullptr, nullptr, nullptr},
+    {"mT", [](PyObject* s, void*) { return transposed(s, true, false); }, nullptr, nullptr, nullptr},
+    {"H", [](PyObject* s, void*) { return transposed(s, false, true); }, nullptr, nullptr, nullptr},
+    {"mH", [](PyObject* s, void*) { return transposed(s, true, true); }, nullptr, nullptr, nullptr},
+    {"real", part, set_part, nullptr, nullptr},
+    {"imag", part, set_part, nullptr, const_cast<char*>("imag")},
+    {"names",
+     [](PyObject* s, void*) -> PyObject* {
+       PyObject* out = PyTuple_New(Py_ssize_t(unwrap(s).dim()));
+       for (Py_ssize_t i = 0; out && i < PyTuple_GET_SIZE(out); i++) PyTuple_SET_ITEM(out, i, Py_NewRef(Py_None));
+       return out;
+     },
+     nullptr, nullptr, nullptr},
+    {"is_cuda", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().type == DeviceType::Cuda); },
+     nullptr, nullptr, nullptr},
+    {"is_cpu", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_cpu()); }, nullptr, nullptr,
+     nullptr},
+    {"is_meta", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_meta()); }, nullptr, nullptr,
+     nullptr},
+    {"is_sparse", no, nullptr, nullptr, nullptr},
+    {"is_sparse_csr", no, nullptr, nullptr, nullptr},
+    {"is_quantized", no, nullptr, nullptr, nullptr},
+    {"is_mkldnn", no, nullptr, nullptr, nullptr},
+    {"is_nested", no, nullptr, nullptr, nullptr},
+    {"is_mps", no, nullptr, nullptr, nullptr},
+    {"is_xpu", no, nullptr, nullptr, nullptr},
+    {"is_xla", no, nullptr, nullptr, nullptr},
+    {},
+};
+
+}  // namespace
+
+void bind_tensor_attributes(PyTypeObject* type) { add_getset(type, getset); }
+
+}  // namespace rushlight::py

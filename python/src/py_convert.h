@@ -1,0 +1,32 @@
+// Between Python objects and IValues.
+#pragma once
+#include "py_tensor.h"
+#include "py_types.h"
+#include "rushlight/core/ivalue.h"
+#include "rushlight/ops/schema.h"
+
+namespace rushlight::py {
+
+// A new reference; lists of every kind become Python lists. Throws ErrorSet.
+PyObject* to_python(const IValue& v);
+// The value as the type wants it; lists are copied. Throws TypeError where it is something else.
+IValue from_python(PyObject* o, const Type& type);
+// The value as its own type says: what `Any` takes, and what a tracer or a script call gets to see.
+IValue from_python(PyObject* o);
+
+// Objects of script classes and other values that only one binding knows; each returns null / false for what it does not know.
+extern PyObject* (*object_to_python)(const IValue& v);
+extern bool (*object_from_python)(PyObject* o, IValue& out);
+
+// A number: Python's, numpy's, or that of a 0-d tensor that needs no gradient. False for anything else.
+bool as_number(PyObject* o, IValue& out);
+// The same for integers only (no bool). Throws where it does not fit in 64 bits.
+bool as_int(PyObject* o, int64_t& out);
+bool as_bool(PyObject* o, bool& out);
+bool as_double(PyObject* o, double& out);
+// numpy's scalars (numpy.float32(1)): things with `dtype` and `item` and no dimension.
+bool is_numpy_scalar(PyObject* o);
+// The only element of a CPU tensor.
+IValue element_of(const Tensor& t);
+
+}  // namespace rushlight::py

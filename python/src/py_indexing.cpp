@@ -1,0 +1,253 @@
+// x[...] and x[...] = v, with PyTorch's rules: what is basic gives a view (select, slice, unsqueeze), what holds tensors, masks or
+// lists goes to index and index_put_.
+#include "py_new.h"
+#include "py_op.h"
+
+namespace rushlight::py {
+namespace {
+
+OpRef op_select("select.int"), op_slice("slice.Tensor"), op_unsqueeze("unsqueeze"), op_alias("alias"),
+    op_index("index.Tensor"), op_index_put("index_put_"), op_copy("copy_"), op_fill("fill_.Scalar"), op_view("view"),
+    op_expand("expand"), op_unbind("unbind.int");
+
+Tensor select(const Tensor& t, int64_t dim, int64_t index, int64_t shown_dim) {
+  int64_t size = t.sizes()[size_t(dim)];
+  RL_CHECK(IndexError, index >= -size && index < size, "index ", index, " is out of bounds for dimension ", shown_dim,
+           " with size ", size);
+  IValue args[3] = {IValue::borrow(t), dim, index};
+  return call_tensor(*op_select, args);
+}
+
+// A bound of a slice; `none` where there is none.
+int64_t slice_bound(PyObject* o, int64_t none) {
+  if (o == Py_None) return none;
+  int64_t v;
+  if (PyLong_Check(o)) {
+    Py_ssize_t clipped;
+    if (!_PyEval_SliceIndex(o, &clipped)) throw ErrorSet{};
+    return clipped;
+  }
+  if (as_int(o, v)) return v;
+  Object n = check(PyNumber_Index(o));
+  return PyLong_AsLongLong(n.get());
+}
+
+Tensor slice(const Tensor& t, int64_t dim, PyObject* o) {
+  auto* s = reinterpret_cast<PySliceObject*>(o);
+  int64_t step = slice_bound(s->step, 1);
+  RL_CHECK(ValueError, step > 0, "step must be greater than zero");
+  IValue args[5] = {IValue::borrow(t), dim, slice_bound(s->start, 0), slice_bound(s->stop, INT64_MAX), step};
+  return call_tensor(*op_slice, args);
+}
+
+Tensor unsqueeze(const Tensor& t, int64_t dim) {
+  IValue args[2] = {IValue::borrow(t), dim};
+  return call_tensor(*op_unsqueeze, args);
+}
+
+// True stands for one element of a new dimension, False for none.
+Tensor bool_index(bool v) {
+  Tensor t = empty_tensor({v ? 1 : 0}, DType::Int64);
+  if (v) *t.data<int64_t>() = 0;
+  return t;
+}
+
+// Not for bool and tensors.
+bool is_integer(PyObject* o, int64_t& v) { return !is_tensor(o) && as_int(o, v); }
+
+bool is_array_like(PyObject* o) {
+  return PyList_Check(o) || PyTuple_Check(o) || is_numpy_array(o) || PyObject_HasAttrString(o, "__array_interface__");
+}
+
+Tensor index_from(PyObject* o) {
+  Tensor t = tensor_from(o, {}, {});
+  // An empty list has the default dtype, and indexes nothing.
+  if (t.numel() == 0 && is_floating(t.dtype()) && !is_numpy_array(o)) {
+    Tensor empty = empty_tensor(t.sizes(), DType::Int64);
+    return empty;
+  }
+  return t;
+}
+
+struct Indexed {
+  Tensor view;
+  Tensors indices;  // undefined for dimensions that are not indexed
+  bool advanced = false;
+};
+
+void put_index(Indexed& at, Tensor index, int64_t& dim) {
+  at.indices.resize(size_t(dim) + 1);
+  at.indices[size_t(dim)] = std::move(index);
+  at.advanced = true;
+  dim++;
+}
+
+void add_tensor_index(Indexed& at, const Tensor& index, int64_t& dim, int64_t shown_dim) {
+  if (index.dim() == 0 && is_integral(index.dtype(), true)) {
+    if (index.dtype() != DType::Bool && index.dtype() != DType::UInt8 && !index.device().is_meta()) {
+      at.view = select(at.view, dim, element_of(index).to_int(), shown_dim);
+      return;
+    }
+    at.view = unsqueeze(at.view, dim);
+    put_index(at, bool_index(element_of(index).to_int() != 0), dim);
+    return;
+  }
+  put_index(at, index, dim);
+}
+
+Indexed apply(const Tensor& self, PyObject* tuple) {
+  Indexed at{self, {}, false};
+  Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+  int64_t specified = 0;
+  Tensors made(static_cast<size_t>(n));
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject* o = PyTuple_GET_ITEM(tuple, i);
+    int64_t unused;
+    if (o == Py_None || o == Py_Ellipsis || PyBool_Check(o)) continue;
+    if (PySlice_Check(o) || PyLong_Check(o)) specified++;
+    else if (is_tensor(o) || (!is_integer(o, unused) && is_array_like(o))) {
+      made[size_t(i)] = is_tensor(o) ? unwrap(o) : index_from(o);
+      const Tensor& t = made[size_t(i)];
+      specified += t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
+    } else {
+      specified++;
+    }
+  }
+  RL_CHECK(IndexError, specified <= self.dim(), "too many indices for tensor of dimension ", self.dim());
+  int64_t dim = 0, taken = 0;  // taken: dimensions that are gone
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject* o = PyTuple_GET_ITEM(tuple, i);
+    int64_t number;
+    if (PySlice_Check(o)) {
+      at.view = slice(at.view, dim++, o);
+    } else if (o == Py_Ellipsis) {
+      dim += self.dim() - specified;
+    } else if (o == Py_None) {
+      at.view = unsqueeze(at.view, dim++);
+      taken--;
+    } else if (PyBool_Check(o)) {
+      at.view = unsqueeze(at.view, dim);
+      taken--;
+      put_index(at, bool_index(o == Py_True), dim);
+    } else if (made[size_t(i)].defined()) {
+      int64_t before = at.view.dim();
+      add_tensor_index(at, made[size_t(i)], dim, i);
+      taken += before - at.view.dim();
+    } else if (is_integer(o, number)) {
+      at.view = select(at.view, dim, number, dim + taken);
+      taken++;
+    } else {
+      throw IndexError(
+          str("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+              short_type_name(o), ")"));
+    }
+  }
+  return at;
+}
+
+Indexed index_by(const Tensor& self, PyObject* index) {
+  Object tuple = PyTuple_Check(index) ? Object::borrow(index) : check(PyTuple_Pack(1, index));
+  return apply(self, tuple.get());
+}
+
+Tensor alias(const Tensor& t) {
+  IValue args[1] = {IValue::borrow(t)};
+  return call_tensor(*op_alias, args);
+}
+
+// The value of an assignment, as a tensor of self's dtype where it is a number.
+void assign(const Tensor& to, PyObject* value, const Tensor& self) {
+  IValue ret;
+  if (is_tensor(value)) {
+    Tensor from = unwrap(value);
+    // Leading dimensions of size one may be too many.
+    while (from.dim() > to.dim() && from.sizes()[0] == 1) from = select(from, 0, 0, 0);
+    IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false};
+    GilRelease released(to.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    call(*op_copy, args, &ret);
+    return;
+  }
+  IValue args[2] = {IValue::borrow(to), {}};
+  RL_CHECK(TypeError, as_number(value, args[1]), "can't assign a ", short_type_name(value), " to a ",
+           tensor_type_text(self));
+  call(*op_fill, args, &ret);
+}
+
+}  // namespace
+
+PyObject* tensor_getitem(PyObject* self, PyObject* index) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = unwrap(self);
+    if (PyLong_CheckExact(index)) {
+      RL_CHECK(IndexError, t.dim() > 0,
+               "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
+               "a 0-dim tensor to a number");
+      int overflow;
+      int64_t i = PyLong_AsLongLongAndOverflow(index, &overflow);
+      RL_CHECK(IndexError, !overflow, "index is out of bounds: it does not fit in 64 bits");
+      return wrap(select(t, 0, i, 0));
+    }
+    if (PySlice_Check(index) && t.dim() > 0) return wrap(slice(t, 0, index));
+    if (index == Py_None) return wrap(unsqueeze(t, 0));
+    if (index == Py_Ellipsis) return wrap(alias(t));
+    Indexed at = index_by(t, index);
+    if (!at.advanced) return wrap(at.view.is_same(t) ? alias(t) : at.view);
+    IValue args[2] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices))};
+    IValue ret;
+    {
+      GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+      call(*op_index, args, &ret);
+    }
+    return wrap(ret.take_tensor());
+  });
+}
+
+int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
+  return guarded(-1, [&] {
+    RL_CHECK(TypeError, value, "Tensor does not support deleting items");
+    const Tensor& t = unwrap(self);
+    if (PyLong_CheckExact(index)) {
+      RL_CHECK(IndexError, t.dim() > 0,
+               "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
+               "a 0-dim tensor to a number");
+      assign(select(t, 0, PyLong_AsLongLong(index), 0), value, t);
+      return 0;
+    }
+    if (PySlice_Check(index) && t.dim() > 0) return assign(slice(t, 0, index), value, t), 0;
+    if (index == Py_Ellipsis || index == Py_True) return assign(t, value, t), 0;
+    if (index == Py_False) return 0;
+    Indexed at = index_by(t, index);
+    if (!at.advanced) return assign(at.view, value, t), 0;
+    Tensor from;
+    if (is_tensor(value)) {
+      from = unwrap(value);
+    } else {
+      IValue number;
+      RL_CHECK(TypeError, as_number(value, number), "can't assign a ", short_type_name(value), " to a ",
+               tensor_type_text(t));
+      from = empty_tensor({}, t.dtype(), t.device());
+      IValue args[2] = {IValue::borrow(from), number}, ret;
+      call(*op_fill, args, &ret);
+    }
+    IValue args[4] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices)), IValue::borrow(from), false},
+           ret;
+    GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    call(*op_index_put, args, &ret);
+    return 0;
+  });
+}
+
+PyObject* tensor_iter(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = unwrap(self);
+    RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor");
+    IValue args[2] = {IValue::borrow(t), 0}, ret;
+    call(*op_unbind, args, &ret);
+    TensorList rows = ret.tensor_list();
+    Object tuple = check(PyTuple_New(Py_ssize_t(rows.size())));
+    for (size_t i = 0; i < rows.size(); i++) PyTuple_SET_ITEM(tuple.get(), i, check(wrap(rows[i])).release());
+    return PyObject_GetIter(tuple.get());
+  });
+}
+
+}  // namespace rushlight::py

@@ -1,0 +1,6 @@
+#pragma once
+#include "py_tensor.h"
+
+namespace rushlight::py {
+extern PyType_Slot length_slot;
+}

@@ -1,0 +1,371 @@
+// torch.tensor, as_tensor, Tensor(...): tensors from numbers, sequences and other tensors.
+#include "py_new.h"
+
+#include <cmath>
+#include <limits>
+
+#include "py_op.h"
+
+namespace rushlight::py {
+namespace {
+
+OpRef op_to_copy("_to_copy");
+
+bool is_sequence(PyObject* o) {
+  return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !is_tensor(o) && !is_numpy_scalar(o));
+}
+
+DType dtype_of_item(PyObject* o);
+
+// The sizes that the first items of every level tell.
+Dims sizes_of(PyObject* o) {
+  Dims sizes;
+  Object level = Object::borrow(o);
+  while (is_sequence(level.get()) || (is_tensor(level.get()) && unwrap(level.get()).dim() > 0)) {
+    Py_ssize_t n = PySequence_Size(level.get());
+    check_status(int(n));
+    sizes.push_back(n);
+    RL_CHECK(ValueError, sizes.size() <= 128, "too many dimensions '", short_type_name(level.get()), "'");
+    if (n == 0) break;
+    Object next = check(PySequence_GetItem(level.get(), 0));
+    if (PyUnicode_Check(level.get())) throw TypeError("new(): invalid data type 'str'");
+    level = std::move(next);
+  }
+  return sizes;
+}
+
+DType dtype_of_sequence(PyObject* o) {
+  Object seq = check(PySequence_Fast(o, "not a sequence"));
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(seq.get());
+  if (n == 0) return default_dtype();
+  bool first = true;
+  DType d = DType::Bool;
+  PyTypeObject* last = nullptr;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject* item = PySequence_Fast_GET_ITEM(seq.get(), i);
+    // Most lists hold one kind of number.
+    if (Py_TYPE(item) == last && (last == &PyFloat_Type || last == &PyLong_Type || last == &PyBool_Type)) continue;
+    last = Py_TYPE(item);
+    DType of = dtype_of_item(item);
+    d = first ? of : promote_types(d, of);
+    first = false;
+    if (d == DType::Complex128) break;
+  }
+  return d;
+}
+
+DType dtype_of_item(PyObject* o) {
+  if (PyFloat_CheckExact(o)) return default_dtype();
+  if (PyBool_Check(o)) return DType::Bool;
+  if (PyLong_Check(o)) return DType::Int64;
+  if (is_tensor(o)) return unwrap(o).dtype();
+  if (is_numpy_scalar(o)) {
+    Object text = check(PyObject_Str(check(PyObject_GetAttrString(o, "dtype")).get()));
+    DType d;
+    if (dtype_from_name(text_of(text.get()), d)) return d;
+    throw TypeError(str("can't convert a numpy scalar of type ", type_name(o)));
+  }
+  if (PyFloat_Check(o)) return default_dtype();
+  if (PyComplex_Check(o)) return to_complex(default_dtype());
+  if (is_numpy_array(o)) return tensor_over_array(o).dtype();
+  if (PyUnicode_Check(o)) throw TypeError("new(): invalid data type 'str'");
+  if (is_sequence(o)) return dtype_of_sequence(o);
+  if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_index) return DType::Int64;
+  throw RuntimeError(str("Could not infer dtype of ", short_type_name(o)));
+}
+
+template <class T>
+void store_checked(char* at, const IValue& v, const char* name) {
+  RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0, "value cannot be converted to type ", name,
+           " without overflow");
+  if (v.is_int() || v.is_bool()) {
+    int64_t i = v.to_int();
+    RL_CHECK(RuntimeError, i >= int64_t(std::numeric_limits<T>::min()) && i <= int64_t(std::numeric_limits<T>::max()),
+             "value cannot be converted to type ", name, " without overflow");
+    *reinterpret_cast<T*>(at) = T(i);
+  } else {
+    double d = v.is_complex() ? v.to_complex().real() : v.to_double();
+    RL_CHECK(RuntimeError, d >= double(std::numeric_limits<T>::min()) && d <= double(std::numeric_limits<T>::max()),
+             "value cannot be converted to type ", name, " without overflow");
+    *reinterpret_cast<T*>(at) = T(d);
+  }
+}
+
+void store(char* at, DType dtype, const IValue& v) {
+  auto real = [&] {
+    RL_CHECK(TypeError, !v.is_complex(), "must be real number, not complex");
+    return v.to_double();
+  };
+  switch (dtype) {
+    case DType::UInt8: return store_checked<uint8_t>(at, v, "uint8_t");
+    case DType::Int8: return store_checked<int8_t>(at, v, "int8_t");
+    case DType::Int16: return store_checked<int16_t>(at, v, "int16_t");
+    case DType::Int32: return store_checked<int32_t>(at, v, "int");
+    case DType::Int64: return store_checked<int64_t>(at, v, "int64_t");
+    case DType::Float16: *reinterpret_cast<Half*>(at) = Half(float(real())); return;
+    case DType::BFloat16: *reinterpret_cast<BFloat16*>(at) = BFloat16(float(real())); return;
+    case DType::Float32: *reinterpret_cast<float*>(at) = float(real()); return;
+    case DType::Float64: *reinterpret_cast<double*>(at) = real(); return;
+    case DType::Complex64: *reinterpret_cast<complex64*>(at) = complex64(v.to_complex()); return;
+    case DType::Complex128: *reinterpret_cast<complex128*>(at) = v.to_complex(); return;
+    case DType::Bool:
+      *reinterpret_cast<bool*>(at) = v.is_complex() ? v.to_complex() != 0.0 : v.to_double() != 0;
+      return;
+  }
+}
+
+void store_item(char* at, DType dtype, PyObject* o) {
+  if (PyFloat_CheckExact(o) && dtype == DType::Float32) {
+    *reinterpret_cast<float*>(at) = float(PyFloat_AS_DOUBLE(o));
+    return;
+  }
+  IValue v;
+  if (is_tensor(o) && unwrap(o).numel() == 1) v = element_of(unwrap(o));
+  else if (PyLong_Check(o) && is_floating(dtype)) {
+    // An int of any size is a float.
+    double d = PyLong_AsDouble(o);
+    if (d == -1 && PyErr_Occurred()) throw ErrorSet{};
+    v = d;
+  } else if (!as_number(o, v)) {
+    int64_t i;
+    if (is_sequence(o))
+      throw ValueError(str("only one element tensors can be converted to Python scalars; got a ", short_type_name(o),
+                           " where a number is expected"));
+    RL_CHECK(TypeError, as_int(o, i), "must be real number, not ", short_type_name(o));
+    v = i;
+  }
+  store(at, dtype, v);
+}
+
+char* store_sequence(char* at, const Dims& sizes, size_t dim, DType dtype, PyObject* o) {
+  if (dim == sizes.size()) {
+    store_item(at, dtype, o);
+    return at + item_size(dtype);
+  }
+  Object seq{is_sequence(o) || is_tensor(o) ? PySequence_Fast(o, "not a sequence") : nullptr};
+  if (!seq) {
+    PyErr_Clear();
+    throw TypeError(str("not a sequence: expected a sequence of length ", sizes[dim], " at dim ", dim, ", got ",
+                        short_type_name(o)));
+  }
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(seq.get());
+  RL_CHECK(ValueError, n == sizes[dim], "expected sequence of length ", sizes[dim], " at dim ", dim, " (got ", n, ")");
+  PyObject** items = PySequence_Fast_ITEMS(seq.get());
+  if (dim + 1 == sizes.size()) {
+    int step = item_size(dtype);
+    for (Py_ssize_t i = 0; i < n; i++, at += step) store_item(at, dtype, items[i]);
+    return at;
+  }
+  for (Py_ssize_t i = 0; i < n; i++) at = store_sequence(at, sizes, dim + 1, dtype, items[i]);
+  return at;
+}
+
+Tensor detached(const Tensor& t) { return t.requires_grad() ? detached_alias(t) : t; }
+
+struct Given {
+  PyObject *data = nullptr, *dtype = nullptr, *device = nullptr;
+  int requires_grad = 0, pin_memory = 0;
+  std::optional<DType> as_dtype_or_none() const {
+    DType d;
+    if (!dtype || dtype == Py_None) return {};
+    RL_CHECK(TypeError, as_dtype(dtype, d), "tensor(): argument 'dtype' must be torch.dtype, not ",
+             short_type_name(dtype));
+    return d;
+  }
+  std::optional<Device> as_device_or_none() const {
+    Device d;
+    if (!device || device == Py_None) return {};
+    RL_CHECK(TypeError, as_device(device, d), "tensor(): argument 'device' must be torch.device, not ",
+             short_type_name(device));
+    return d;
+  }
+};
+
+PyObject* finish(Tensor t, bool requires_grad) {
+  if (requires_grad) {
+    RL_CHECK(RuntimeError, is_differentiable(t.dtype()),
+             "Only Tensors of floating point and complex dtype can require gradients");
+    t.impl()->requires_grad = true;
+  }
+  return wrap(std::move(t));
+}
+
+void warn_copy_construct() {
+  check_status(
+      PyErr_WarnEx(PyExc_UserWarning,
+                   "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+                   "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+                   1));
+}
+
+PyObject* py_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", "names", nullptr};
+    Given g;
+    PyObject* unused = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOppO:tensor", const_cast<char**>(names), &g.data, &g.dtype,
+                                     &g.device, &g.requires_grad, &g.pin_memory, &unused))
+      return nullptr;
+    if (is_tensor(g.data)) warn_copy_construct();
+    return finish(tensor_from(g.data, g.as_dtype_or_none(), g.as_device_or_none()), g.requires_grad);
+  });
+}
+
+// Shares memory where dtype and device allow.
+PyObject* py_as_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"data", "dtype", "device", nullptr};
+    Given g;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:as_tensor", const_cast<char**>(names), &g.data, &g.dtype,
+                                     &g.device))
+      return nullptr;
+    auto dtype = g.as_dtype_or_none();
+    auto device = g.as_device_or_none();
+    if (is_tensor(g.data)) return wrap(converted(unwrap(g.data), dtype, device));
+    if (is_numpy_array(g.data)) return wrap(converted(tensor_over_array(g.data), dtype, device));
+    if (PyObject_HasAttrString(g.data, "__array_interface__") && !is_numpy_scalar(g.data)) {
+      Object array = check(PyObject_CallFunction(imported("numpy", "asarray"), "O", g.data));
+      return wrap(converted(tensor_over_array(array.get()), dtype, device));
+    }
+    return wrap(tensor_from(g.data, dtype, device));
+  });
+}
+
+PyObject* py_from_numpy(PyObject*, PyObject* array) {
+  return guarded([&] {
+    RL_CHECK(TypeError, is_numpy_array(array), "expected np.ndarray (got ", short_type_name(array), ")");
+    return wrap(tensor_over_array(array));
+  });
+}
+
+// x.new_tensor(data, dtype=None, device=None, requires_grad=False)
+PyObject* new_tensor(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"data", "dtype", "device", "requires_grad", "layout", "pin_memory", nullptr};
+    Given g;
+    PyObject* unused = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOpOp:new_tensor", const_cast<char**>(names), &g.data, &g.dtype,
+                                     &g.device, &g.requires_grad, &unused, &g.pin_memory))
+      return nullptr;
+    if (is_tensor(g.data)) warn_copy_construct();
+    const Tensor& like = unwrap(self);
+    return finish(
+        tensor_from(g.data, g.as_dtype_or_none().value_or(like.dtype()), g.as_device_or_none().value_or(like.device())),
+        g.requires_grad);
+  });
+}
+
+// Tensor(), Tensor(2, 3), Tensor(size), Tensor(sequence), Tensor(tensor), of a dtype.
+Tensor legacy(PyObject* args, DType dtype) {
+  Py_ssize_t n = PyTuple_GET_SIZE(args);
+  if (n == 0) return empty_tensor({0}, dtype);
+  PyObject* first = PyTuple_GET_ITEM(args, 0);
+  int64_t size;
+  if (is_tensor(first) && n == 1 && (unwrap(first).dim() > 0 || !is_integral(unwrap(first).dtype(), false))) {
+    const Tensor& t = unwrap(first);
+    RL_CHECK(TypeError, t.dtype() == dtype, "expected torch.", name_of(dtype), " tensor (got torch.",
+             name_of(t.dtype()), ")");
+    return detached_alias(t);
+  }
+  if (as_int(first, size)) {
+    Dims sizes;
+    for (Py_ssize_t i = 0; i < n; i++) {
+      RL_CHECK(TypeError, as_int(PyTuple_GET_ITEM(args, i), size),
+               "new() received an invalid combination of arguments: sizes must be ints, got ",
+               short_type_name(PyTuple_GET_ITEM(args, i)));
+      sizes.push_back(size);
+    }
+    return empty_tensor(sizes, dtype);
+  }
+  RL_CHECK(TypeError, n == 1, "new() received an invalid combination of arguments");
+  if (Py_TYPE(first) == size_type) {
+    Dims sizes;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(first); i++)
+      sizes.push_back(PyLong_AsLongLong(PyTuple_GET_ITEM(first, i)));
+    return empty_tensor(sizes, dtype);
+  }
+  RL_CHECK(TypeError, is_sequence(first) || is_numpy_array(first), "new(): data must be a sequence (got ",
+           short_type_name(first), ")");
+  return tensor_from(first, dtype, {});
+}
+
+PyObject* py_legacy_typed(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *dtype, *rest;
+    if (!PyArg_ParseTuple(args, "OO!", &dtype, &PyTuple_Type, &rest)) return nullptr;
+    DType d;
+    RL_CHECK(TypeError, as_dtype(dtype, d), "expected a dtype");
+    return wrap(legacy(rest, d));
+  });
+}
+
+PyMethodDef functions[] = {
+    {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_tensor)), METH_VARARGS | METH_KEYWORDS,
+     "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor\n\nA new tensor with a "
+     "copy of the data."},
+    {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_as_tensor)),
+     METH_VARARGS | METH_KEYWORDS,
+     "as_tensor(data, dtype=None, device=None) -> Tensor\n\nShares the data's memory where it can."},
+    {"from_numpy", py_from_numpy, METH_O, "from_numpy(ndarray) -> Tensor\n\nA tensor over the array's memory."},
+    {"_legacy_typed", py_legacy_typed, METH_VARARGS, nullptr},
+    {},
+};
+PyMethodDef methods[] = {
+    {"new_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(new_tensor)),
+     METH_VARARGS | METH_KEYWORDS, nullptr},
+    {},
+};
+
+}  // namespace
+
+std::string tensor_type_text(const Tensor& t) {
+  constexpr const char* names[kDTypeSlots] = {"Byte",  "Char",   "Short", "Int",          "Long",          "Half",
+                                              "Float", "Double", "",      "ComplexFloat", "ComplexDouble", "Bool",
+                                              "",      "",       "",      "BFloat16"};
+  return str("torch.", t.device().type == DeviceType::Cuda ? "cuda." : "", names[int(t.dtype())], "Tensor");
+}
+
+Tensor converted(const Tensor& t, std::optional<DType> dtype, std::optional<Device> device, bool copy) {
+  if (!copy && (!dtype || *dtype == t.dtype()) && (!device || device->type == t.device().type)) return t;
+  IValue args[7] = {IValue::borrow(t), {}, {}, {}, {}, false, {}};
+  if (dtype) args[1] = *dtype;
+  if (device) args[3] = *device;
+  return call_tensor(*op_to_copy, args);
+}
+
+Tensor tensor_from(PyObject* data, std::optional<DType> dtype, std::optional<Device> device) {
+  if (is_tensor(data)) return converted(detached(unwrap(data)), dtype, device, true);
+  if (is_numpy_array(data)) return converted(tensor_over_array(data), dtype, device, true);
+  if (!PyList_Check(data) && !PyTuple_Check(data) && !is_numpy_scalar(data) &&
+      PyObject_HasAttrString(data, "__array_interface__")) {
+    Object array = check(PyObject_CallFunction(imported("numpy", "asarray"), "O", data));
+    return converted(tensor_over_array(array.get()), dtype, device, true);
+  }
+  if (PyUnicode_Check(data)) throw TypeError("new(): invalid data type 'str'");
+  Dims sizes = sizes_of(data);
+  DType d = dtype ? *dtype : dtype_of_item(data);
+  Tensor t = empty_tensor(sizes, d);
+  if (t.numel()) store_sequence(static_cast<char*>(t.raw()), sizes, 0, d, data);
+  return device && !device->is_cpu() ? converted(t, {}, device) : t;
+}
+
+PyObject* legacy_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    // A subclass with an __init__ of its own may take keywords; they are not for us.
+    bool own = type == tensor_type;
+    RL_CHECK(TypeError,
+             !own || !kwargs || PyDict_GET_SIZE(kwargs) == 0 ||
+                 (PyDict_GET_SIZE(kwargs) == 1 &&
+                  (PyDict_GetItemString(kwargs, "device") || PyDict_GetItemString(kwargs, "requires_grad"))),
+             "new() received an unexpected keyword argument");
+    Tensor t = legacy(args, default_dtype());
+    return own ? wrap(std::move(t)) : wrap_as(type, std::move(t));
+  });
+}
+
+void bind_new(PyObject* module) {
+  add_methods(module, functions);
+  add_methods(tensor_type, methods);
+}
+
+}  // namespace rushlight::py

@@ -1,0 +1,319 @@
+#include "py_op.h"
+
+#include <structmember.h>
+
+#include <algorithm>
+#include <map>
+
+#include "py_parse.h"
+
+namespace rushlight::py {
+
+// The callable. Overloads are prepared at the first call: most names are never called.
+struct PyOp {
+  PyObject_HEAD vectorcallfunc vectorcall;
+  std::string* name;
+  Placed placed;
+  bool ready;
+  std::vector<Overload>* overloads;
+  PyObject* weakrefs;
+};
+
+namespace {
+
+PyTypeObject *function_type, *method_type;
+
+PyOp* as_op(PyObject* o) { return reinterpret_cast<PyOp*>(o); }
+
+bool belongs(const Op& op, Placed placed) {
+  return placed == Placed::Anywhere ||
+         (placed == Placed::Method ? op.is_method() : op.is_function() || op.form() == Op::Form::Out);
+}
+
+// What fits more narrowly is tried first: a tensor before a number, an int before a list of ints.
+int looseness(const Overload& o) {
+  int score = 0;
+  for (uint8_t i : o.positional) {
+    score *= 4;
+    switch (o.params[i].want) {
+      case Want::Number: score += 1; break;
+      case Want::IntList: score += 2; break;
+      case Want::Any: score += 3; break;
+      default: break;
+    }
+  }
+  return score;
+}
+
+PyObject* named_repr(PyObject* self) {
+  std::string out = std::string(type_name(self)) + "(";
+  PyMemberDef* member = Py_TYPE(self)->tp_members;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); i++) {
+    Object text{PyObject_Repr(PyTuple_GET_ITEM(self, i))};
+    const char* p = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+    if (!p) return nullptr;
+    out += str(i ? ",\n" : "\n", member[i].name, "=", p);
+  }
+  return to_str(out + ")");
+}
+
+// torch.return_types.max and the like: one type per operator name, made when it is first needed.
+PyTypeObject* named_result_of(const Op& op) {
+  const auto& returns = op.schema().returns;
+  if (returns.size() < 2) return nullptr;
+  for (const Argument& r : returns)
+    if (r.name.empty()) return nullptr;
+  static std::map<std::string, PyTypeObject*>& made = *new std::map<std::string, PyTypeObject*>;
+  std::string key = op.name();
+  for (const Argument& r : returns) key += "," + r.name;
+  PyTypeObject*& type = made[key];
+  if (type) return type;
+  auto* fields = new std::vector<PyStructSequence_Field>;
+  for (const Argument& r : returns) fields->push_back({r.name.c_str(), nullptr});
+  fields->push_back({nullptr, nullptr});
+  auto* name = new std::string("torch.return_types." + op.name());
+  auto* desc = new PyStructSequence_Desc{name->c_str(), nullptr, fields->data(), int(returns.size())};
+  type = PyStructSequence_NewType(desc);
+  if (!type) throw ErrorSet{};
+  type->tp_repr = named_repr;
+  check_status(
+      PyDict_SetItemString(type->tp_dict, "__module__", check(PyUnicode_FromString("torch.return_types")).get()));
+  Object types = check(PyObject_GetAttrString(c_module, "_return_types"));
+  check_status(PyDict_SetItemString(types.get(), op.name().c_str(), reinterpret_cast<PyObject*>(type)));
+  return type;
+}
+
+void make_ready(PyOp* o) {
+  if (o->ready) return;
+  std::vector<Overload> all;
+  for (const Op* op : OpTable::get().overloads(*o->name)) {
+    if (!belongs(*op, o->placed)) continue;
+    all.push_back(prepare(*op, o->placed == Placed::Method));
+    all.back().named_result = named_result_of(*op);
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Overload& a, const Overload& b) { return looseness(a) < looseness(b); });
+  *o->overloads = std::move(all);
+  o->ready = true;
+}
+
+PyObject* show(const IValue& v, const Argument& as) {
+  if (v.is_tensor()) return wrap(v.tensor());
+  if (v.is_int() && as.type_name == "ScalarType") return wrap(DType(v.to_int()));
+  if (v.is_int_list()) return wrap_ints(v.int_list());
+  if (v.is_tensor_list()) {
+    TensorList items = v.tensor_list();
+    Object out = check(PyTuple_New(Py_ssize_t(items.size())));
+    for (size_t i = 0; i < items.size(); i++) PyTuple_SET_ITEM(out.get(), i, check(wrap(items[i])).release());
+    return out.release();
+  }
+  return to_python(v);
+}
+
+bool is_big(const Op& op, const IValue* args) {
+  int64_t n = 0;
+  for (uint8_t i : op.tensor_args()) {
+    if (args[i].is_tensor()) n += args[i].tensor().numel();
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) n += t.defined() ? t.numel() : 0;
+  }
+  return n >= kReleaseGilFrom;
+}
+
+PyObject* run(const Overload& o, CallArgs& parsed) {
+  const Op& op = *o.op;
+  IValue rets[kMaxResults];
+  {
+    GilRelease released(is_big(op, parsed.values()) && !thread_state.interceptor);
+    call(op, parsed.values(), rets);
+  }
+  const auto& returns = op.schema().returns;
+  if (returns.size() == 1) {
+    if (rets[0].is_tensor()) [[likely]] {
+      Tensor result = rets[0].take_tensor();
+      if (parsed.requires_grad) [[unlikely]] {
+        RL_CHECK(RuntimeError, is_differentiable(result.dtype()),
+                 "Only Tensors of floating point and complex dtype can require gradients");
+        result.impl()->requires_grad = true;
+      }
+      return wrap(std::move(result));
+    }
+    return show(rets[0], returns[0]);
+  }
+  if (returns.empty()) Py_RETURN_NONE;
+  Object out = check(o.named_result ? PyStructSequence_New(o.named_result) : PyTuple_New(Py_ssize_t(returns.size())));
+  for (size_t i = 0; i < returns.size(); i++)
+    PyTuple_SET_ITEM(out.get(), i, check(show(rets[i], returns[i])).release());
+  return out.release();
+}
+
+PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    PyOp* op = as_op(self);
+    if (!op->ready) [[unlikely]]
+      make_ready(op);
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (op->placed == Placed::Method && (nargs < 1 || !is_tensor(args[0])))
+      throw TypeError(str("descriptor '", *op->name, "' for 'torch._C.TensorBase' objects doesn't apply to a '",
+                          nargs ? short_type_name(args[0]) : "NULL", "' object"));
+    CallArgs parsed;
+    for (const Overload& o : *op->overloads)
+      if (parse(o, args, nargs, kwnames, parsed, false)) return run(o, parsed);
+    for (const Overload& o : *op->overloads)
+      if (parse(o, args, nargs, kwnames, parsed, true)) return run(o, parsed);
+    fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
+  });
+}
+
+void op_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  if (as_op(self)->weakrefs) PyObject_ClearWeakRefs(self);
+  delete as_op(self)->name;
+  delete as_op(self)->overloads;
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+
+PyObject* op_descr_get(PyObject* self, PyObject* obj, PyObject*) {
+  return obj && obj != Py_None ? PyMethod_New(self, obj) : Py_NewRef(self);
+}
+
+PyObject* op_repr(PyObject* self) {
+  return PyUnicode_FromFormat(as_op(self)->placed == Placed::Method ? "<method '%s' of 'torch._C.TensorBase' objects>"
+                                                                    : "<built-in method %s of type object>",
+                              as_op(self)->name->c_str());
+}
+
+PyObject* op_doc(PyObject* self, void*) {
+  return guarded([&] {
+    make_ready(as_op(self));
+    std::string text;
+    for (const Overload& o : *as_op(self)->overloads) text += *as_op(self)->name + o.signature() + "\n";
+    auto& all = *as_op(self)->overloads;
+    if (!all.empty()) text += "\n" + std::string(all[0].op->def().doc);
+    return to_str(text);
+  });
+}
+
+PyObject* op_name(PyObject* self, void*) { return to_str(*as_op(self)->name); }
+PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
+PyObject* op_schemas(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    make_ready(as_op(self));
+    Object out = check(PyList_New(0));
+    for (const Overload& o : *as_op(self)->overloads)
+      check_status(PyList_Append(out.get(), check(to_str(o.op->schema().text())).get()));
+    return out.release();
+  });
+}
+PyObject* op_reduce(PyObject* self, PyObject*) {
+  // Pickled by name.
+  if (as_op(self)->placed == Placed::Method)
+    return Py_BuildValue("N(Os)", PyObject_GetAttrString(PyImport_AddModule("builtins"), "getattr"), tensor_type,
+                         as_op(self)->name->c_str());
+  return Py_BuildValue("N(Os)", PyObject_GetAttrString(PyImport_AddModule("builtins"), "getattr"), c_module,
+                       as_op(self)->name->c_str());
+}
+
+PyGetSetDef op_getset[] = {
+    {"__name__", op_name, nullptr, nullptr, nullptr},    {"__qualname__", op_name, nullptr, nullptr, nullptr},
+    {"__doc__", op_doc, nullptr, nullptr, nullptr},      {"__module__", op_module, nullptr, nullptr, nullptr},
+    {"_schemas", op_schemas, nullptr, nullptr, nullptr}, {},
+};
+PyMemberDef op_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyOp, vectorcall), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(PyOp, weakrefs), READONLY, nullptr},
+    {},
+};
+PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
+
+PyTypeObject* make_op_type(const char* name, bool method) {
+  std::vector<PyType_Slot> slots = {
+      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
+      {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
+      {Py_tp_getset, op_getset},
+      {Py_tp_members, op_members},
+      {Py_tp_methods, op_methods},
+  };
+  if (method) slots.push_back({Py_tp_descr_get, reinterpret_cast<void*>(op_descr_get)});
+  slots.push_back({0, nullptr});
+  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                   (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  PyType_Spec spec = {name, sizeof(PyOp), 0, flags, slots.data()};
+  return reinterpret_cast<PyTypeObject*>(check(PyType_FromSpec(&spec)).release());
+}
+
+}  // namespace
+
+static PyObject* feature_level(PyObject*, PyObject* name) {
+  return guarded([&]() -> PyObject* {
+    if (!PyUnicode_Check(name)) throw TypeError("feature_level(): expected the name of an operator");
+    std::string key(text_of(name));
+    std::vector<const Op*> found = OpTable::get().overloads(key);
+    RL_CHECK(ValueError, !found.empty(), "feature_level(): no operator is named '", key, "'");
+    constexpr const char* levels[] = {"stable", "beta", "prototype"};
+    return PyUnicode_FromString(levels[int(found[0]->def().level)]);
+  });
+}
+
+const Op& OpRef::find() {
+  const Op* op = OpTable::get().find(name_);
+  RL_CHECK(NotImplementedError, op, "no record names the operator ", name_);
+  return *(op_ = op);
+}
+
+PyObject* make_op(std::string_view name, Placed placed) {
+  bool any = false;
+  for (const Op* op : OpTable::get().overloads(name)) any |= belongs(*op, placed) && op->form() != Op::Form::Out;
+  if (!any) return nullptr;
+  PyOp* o = PyObject_New(PyOp, placed == Placed::Method ? method_type : function_type);
+  if (!o) throw ErrorSet{};
+  o->vectorcall = call_op;
+  o->name = new std::string(name);
+  o->placed = placed;
+  o->ready = false;
+  o->overloads = new std::vector<Overload>;
+  o->weakrefs = nullptr;
+  return reinterpret_cast<PyObject*>(o);
+}
+
+void bind_ops(PyObject* module) {
+  static PyMethodDef functions_here[] = {{"_feature_level", feature_level, METH_O, nullptr}, {}};
+  add_methods(module, functions_here);
+  function_type = make_op_type("rushlight._C.builtin_operator", false);
+  method_type = make_op_type("rushlight._C.operator_method", true);
+  add_object(module, "_return_types", check(PyDict_New()).get());
+
+  // _functions: what rushlight.<name> shows; _module_functions["nn"]: what a module shows; _all_functions: everything by name.
+  Object functions = check(PyDict_New()), modules = check(PyDict_New()), all = check(PyDict_New());
+  for (const Op* op : OpTable::get().all()) {
+    const char* name = op->name().c_str();
+    if (op->form() == Op::Form::Out) continue;
+    if (!PyDict_GetItemString(all.get(), name))
+      check_status(PyDict_SetItemString(all.get(), name, check(make_op(name, Placed::Anywhere)).get()));
+    std::string_view of = op->def().module;
+    if (op->is_function()) {
+      PyObject* into = functions.get();
+      if (!of.empty()) {
+        std::string key(of);
+        into = PyDict_GetItemString(modules.get(), key.c_str());
+        if (!into) {
+          check_status(PyDict_SetItemString(modules.get(), key.c_str(), check(PyDict_New()).get()));
+          into = PyDict_GetItemString(modules.get(), key.c_str());
+        }
+      }
+      if (!PyDict_GetItemString(into, name))
+        check_status(PyDict_SetItemString(into, name, check(make_op(name, Placed::Function)).get()));
+    }
+    // What a type has natively (Tensor.to) stays.
+    if (op->is_method() && !PyDict_GetItemString(tensor_type->tp_dict, name))
+      check_status(PyDict_SetItemString(tensor_type->tp_dict, name, check(make_op(name, Placed::Method)).get()));
+  }
+  PyType_Modified(tensor_type);
+  add_object(module, "_functions", functions.get());
+  add_object(module, "_module_functions", modules.get());
+  add_object(module, "_all_functions", all.get());
+}
+
+}  // namespace rushlight::py

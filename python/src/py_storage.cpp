@@ -1,0 +1,145 @@
+#include "py_storage.h"
+
+#include <cstring>
+
+#include "py_convert.h"
+
+namespace rushlight::py {
+namespace {
+
+PyTypeObject* storage_type;
+
+struct PyStorage {
+  PyObject_HEAD Storage* storage;  // owned
+};
+Storage& storage_of(PyObject* o) { return *reinterpret_cast<PyStorage*>(o)->storage; }
+
+PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"size", "device", nullptr};
+    PyObject *size = nullptr, *device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:UntypedStorage", const_cast<char**>(names), &size, &device))
+      return nullptr;
+    Device d;
+    if (device && device != Py_None)
+      RL_CHECK(TypeError, as_device(device, d), "UntypedStorage(): argument 'device' must be a device");
+    int64_t n = 0;
+    if (size && !as_int(size, n)) {
+      RL_CHECK(TypeError, PySequence_Check(size), "UntypedStorage(): expected a number of bytes or a sequence of them");
+      Object bytes = check(PyBytes_FromObject(size));
+      auto storage = make_ref<Storage>(size_t(PyBytes_GET_SIZE(bytes.get())), d);
+      if (storage->bytes()) std::memcpy(storage->data(), PyBytes_AS_STRING(bytes.get()), storage->bytes());
+      return wrap(std::move(storage));
+    }
+    RL_CHECK(RuntimeError, n >= 0, "UntypedStorage(): the size must not be negative, got ", n);
+    return wrap(make_ref<Storage>(size_t(n), d));
+  });
+}
+void storage_dealloc(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  storage_of(o).release();
+  PyObject_Free(o);
+  Py_DECREF(type);
+}
+
+uint8_t* byte_at(PyObject* self, Py_ssize_t i) {
+  Storage& s = storage_of(self);
+  RL_CHECK(IndexError, i >= 0 && size_t(i) < s.bytes(), "index ", i, " out of range for storage of size ", s.bytes());
+  RL_CHECK(NotImplementedError, s.data(), "the storage has no bytes (meta device)");
+  return static_cast<uint8_t*>(s.data()) + i;
+}
+PyObject* storage_item(PyObject* self, Py_ssize_t i) {
+  return guarded([&] { return PyLong_FromLong(*byte_at(self, i)); });
+}
+int storage_set_item(PyObject* self, Py_ssize_t i, PyObject* value) {
+  return guarded(-1, [&] {
+    int64_t v;
+    RL_CHECK(TypeError, value && as_int(value, v) && v >= 0 && v < 256, "a storage holds bytes (0 to 255)");
+    RL_CHECK(RuntimeError, !storage_of(self).read_only(), "the storage's memory is read-only");
+    *byte_at(self, i) = uint8_t(v);
+    return 0;
+  });
+}
+PyObject* nbytes(PyObject* o, PyObject*) { return PyLong_FromSize_t(storage_of(o).bytes()); }
+
+PyObject* bytes_of(PyObject* o, PyObject*) {
+  Storage& s = storage_of(o);
+  return PyBytes_FromStringAndSize(static_cast<const char*>(s.data()), s.data() ? Py_ssize_t(s.bytes()) : 0);
+}
+
+PyMethodDef methods[] = {
+    {"data_ptr", [](PyObject* o, PyObject*) { return PyLong_FromVoidPtr(storage_of(o).data()); }, METH_NOARGS, nullptr},
+    {"nbytes", nbytes, METH_NOARGS, nullptr},
+    {"size", nbytes, METH_NOARGS, nullptr},
+    {"element_size", [](PyObject*, PyObject*) { return PyLong_FromLong(1); }, METH_NOARGS, nullptr},
+    {"resizable", [](PyObject* o, PyObject*) { return PyBool_FromLong(storage_of(o).resizable()); }, METH_NOARGS,
+     nullptr},
+    {"is_shared", [](PyObject*, PyObject*) { return Py_NewRef(Py_False); }, METH_NOARGS, nullptr},
+    {"resize_",
+     [](PyObject* o, PyObject* size) -> PyObject* {
+       return guarded([&] {
+         int64_t n;
+         RL_CHECK(TypeError, as_int(size, n) && n >= 0, "resize_(): expected a number of bytes");
+         storage_of(o).resize(size_t(n));
+         return Py_NewRef(o);
+       });
+     },
+     METH_O, nullptr},
+    {"clone",
+     [](PyObject* o, PyObject*) -> PyObject* {
+       return guarded([&] {
+         Storage& from = storage_of(o);
+         auto to = make_ref<Storage>(from.bytes(), from.device());
+         if (from.data() && from.bytes()) std::memcpy(to->data(), from.data(), from.bytes());
+         return wrap(std::move(to));
+       });
+     },
+     METH_NOARGS, nullptr},
+    {"tolist", [](PyObject* o, PyObject*) -> PyObject* { return PySequence_List(o); }, METH_NOARGS, nullptr},
+    {"_bytes", bytes_of, METH_NOARGS, "A copy of the bytes."},
+    {"__reduce__",
+     [](PyObject* o, PyObject*) -> PyObject* {
+       Object bytes{bytes_of(o, nullptr)};
+       return bytes ? Py_BuildValue("(O(O))", storage_type, bytes.get()) : nullptr;
+     },
+     METH_NOARGS, nullptr},
+    {},
+};
+PyGetSetDef getset[] = {
+    {"device", [](PyObject* o, void*) { return wrap(storage_of(o).device()); }, nullptr, nullptr, nullptr},
+    {"_cdata", [](PyObject* o, void*) { return PyLong_FromVoidPtr(&storage_of(o)); }, nullptr, nullptr, nullptr},
+    {},
+};
+
+}  // namespace
+
+PyObject* wrap(Ref<Storage> s) {
+  PyStorage* o = PyObject_New(PyStorage, storage_type);
+  if (o) o->storage = s.leak();
+  return reinterpret_cast<PyObject*>(o);
+}
+
+Ref<Storage> expect_storage(PyObject* o) {
+  if (Py_TYPE(o) == storage_type) return Ref<Storage>(&storage_of(o));
+  Object inner{PyObject_GetAttrString(o, "_untyped_storage")};
+  if (!inner) PyErr_Clear();
+  RL_CHECK(TypeError, inner && Py_TYPE(inner.get()) == storage_type, "expected a storage, got ", short_type_name(o));
+  return Ref<Storage>(&storage_of(inner.get()));
+}
+
+void bind_storage(PyObject* module) {
+  PyType_Slot slots[] = {
+      {Py_tp_new, reinterpret_cast<void*>(storage_new)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(storage_dealloc)},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, getset},
+      {Py_sq_length, reinterpret_cast<void*>(+[](PyObject* o) { return Py_ssize_t(storage_of(o).bytes()); })},
+      {Py_sq_item, reinterpret_cast<void*>(storage_item)},
+      {Py_sq_ass_item, reinterpret_cast<void*>(storage_set_item)},
+      {0, nullptr}};
+  PyType_Spec spec = {"rushlight.UntypedStorage", sizeof(PyStorage), 0, Py_TPFLAGS_DEFAULT, slots};
+  storage_type = reinterpret_cast<PyTypeObject*>(check(PyType_FromSpec(&spec)).release());
+  add_object(module, "UntypedStorage", reinterpret_cast<PyObject*>(storage_type));
+}
+
+}  // namespace rushlight::py

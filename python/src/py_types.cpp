@@ -1,0 +1,414 @@
+#include "py_types.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "py_tensor.h"
+
+namespace rushlight::py {
+
+PyTypeObject *dtype_type, *device_type, *layout_type, *memory_format_type, *size_type, *generator_type;
+
+namespace {
+
+PyEnum* dtypes[kDTypeSlots];
+PyEnum* strided_layout;
+PyEnum* memory_formats[4];
+
+constexpr DType kAllDTypes[] = {DType::UInt8,     DType::Int8,       DType::Int16,   DType::Int32,
+                                DType::Int64,     DType::Float16,    DType::Float32, DType::Float64,
+                                DType::Complex64, DType::Complex128, DType::Bool,    DType::BFloat16};
+constexpr std::pair<const char*, DType> kDTypeNames[] = {{"uint8", DType::UInt8},
+                                                         {"int8", DType::Int8},
+                                                         {"int16", DType::Int16},
+                                                         {"short", DType::Int16},
+                                                         {"int32", DType::Int32},
+                                                         {"int", DType::Int32},
+                                                         {"int64", DType::Int64},
+                                                         {"long", DType::Int64},
+                                                         {"float16", DType::Float16},
+                                                         {"half", DType::Float16},
+                                                         {"float32", DType::Float32},
+                                                         {"float", DType::Float32},
+                                                         {"float64", DType::Float64},
+                                                         {"double", DType::Float64},
+                                                         {"complex64", DType::Complex64},
+                                                         {"cfloat", DType::Complex64},
+                                                         {"complex128", DType::Complex128},
+                                                         {"cdouble", DType::Complex128},
+                                                         {"bool", DType::Bool},
+                                                         {"bfloat16", DType::BFloat16}};
+
+PyEnum* self_enum(PyObject* o) { return reinterpret_cast<PyEnum*>(o); }
+DType dtype_value(PyObject* o) { return DType(self_enum(o)->value); }
+
+PyObject* enum_repr(PyObject* o) { return PyUnicode_FromString(self_enum(o)->text); }
+// Pickled by name: "float32" in module rushlight.
+PyObject* enum_reduce(PyObject* o, PyObject*) {
+  return PyUnicode_FromString(std::string_view(self_enum(o)->text).substr(6).data());
+}
+PyObject* enum_copy(PyObject* o, PyObject*) { return Py_NewRef(o); }
+
+PyMethodDef enum_methods[] = {
+    {"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+    {"__copy__", enum_copy, METH_NOARGS, nullptr},
+    {"__deepcopy__", enum_copy, METH_O, nullptr},
+    {},
+};
+PyMethodDef dtype_methods[] = {
+    {"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+    {"__copy__", enum_copy, METH_NOARGS, nullptr},
+    {"__deepcopy__", enum_copy, METH_O, nullptr},
+    {"to_real", [](PyObject* o, PyObject*) { return wrap(to_real(dtype_value(o))); }, METH_NOARGS,
+     "The dtype of a complex number's parts."},
+    {"to_complex",
+     [](PyObject* o, PyObject*) {
+       return wrap(dtype_value(o) == DType::Float64 ? DType::Complex128 : to_complex(dtype_value(o)));
+     },
+     METH_NOARGS, "The complex dtype with parts of this one."},
+    {},
+};
+PyGetSetDef dtype_getset[] = {
+    {"is_floating_point", [](PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_value(o))); }, nullptr,
+     nullptr, nullptr},
+    {"is_complex", [](PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_value(o))); }, nullptr, nullptr,
+     nullptr},
+    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_value(o))); }, nullptr, nullptr,
+     nullptr},
+    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_value(o))); }, nullptr, nullptr,
+     nullptr},
+    {},
+};
+
+PyTypeObject* make_type(const char* name, size_t size, std::vector<PyType_Slot> slots, unsigned flags = 0,
+                        PyTypeObject* base = nullptr) {
+  slots.push_back({0, nullptr});
+  PyType_Spec spec = {name, int(size), 0, unsigned(Py_TPFLAGS_DEFAULT | flags), slots.data()};
+  Object type = check(PyType_FromSpecWithBases(&spec, reinterpret_cast<PyObject*>(base)));
+  return reinterpret_cast<PyTypeObject*>(type.release());
+}
+PyEnum* make_enum(PyTypeObject* type, int value, const char* text) {
+  PyEnum* o = PyObject_New(PyEnum, type);
+  if (!o) throw ErrorSet{};
+  o->value = value;
+  o->text = text;
+  return o;
+}
+
+// ---- device ----
+
+Device device_of(PyObject* o) { return reinterpret_cast<PyDevice*>(o)->device; }
+
+PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"type", "index", nullptr};
+    PyObject *type, *index = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:device", const_cast<char**>(names), &type, &index))
+      return nullptr;
+    Device d;
+    RL_CHECK(TypeError, as_device(type, d), "device(): argument 'type' must be str, int or device, not ",
+             short_type_name(type));
+    if (index && index != Py_None) {
+      RL_CHECK(RuntimeError, d.index < 0,
+               "type (string) must not include an index because index was passed explicitly: ", d.text());
+      long i = PyLong_AsLong(index);
+      if (i == -1 && PyErr_Occurred()) return nullptr;
+      RL_CHECK(RuntimeError, i >= 0 && i < 128, "Device index must not be negative, got ", i);
+      d.index = int8_t(i);
+    }
+    return wrap(d);
+  });
+}
+PyObject* device_repr(PyObject* o) {
+  std::string text = device_of(o).text();
+  std::string type = text.substr(0, text.find(':'));
+  std::string out = "device(type='" + type + "'" +
+                    (device_of(o).index >= 0 ? ", index=" + std::to_string(device_of(o).index) : "") + ")";
+  return to_str(out);
+}
+PyObject* device_type_text(PyObject* o, void*) {
+  std::string text = device_of(o).text();
+  return to_str(std::string_view(text).substr(0, text.find(':')));
+}
+PyObject* device_compare(PyObject* a, PyObject* b, int op) {
+  if (!is_device(b) || (op != Py_EQ && op != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong((device_of(a) == device_of(b)) == (op == Py_EQ));
+}
+Py_hash_t device_hash(PyObject* o) { return Py_hash_t(device_of(o).type) * 256 + device_of(o).index + 1; }
+PyGetSetDef device_getset[] = {
+    {"type", device_type_text, nullptr, nullptr, nullptr},
+    {"index",
+     [](PyObject* o, void*) {
+       return device_of(o).index < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(device_of(o).index);
+     },
+     nullptr, nullptr, nullptr},
+    {},
+};
+PyMethodDef device_methods[] = {
+    {"__reduce__",
+     [](PyObject* o, PyObject*) { return Py_BuildValue("(O(s))", Py_TYPE(o), device_of(o).text().c_str()); },
+     METH_NOARGS, nullptr},
+    {},
+};
+
+// ---- Size ----
+
+PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    Object self = check(PyTuple_Type.tp_new(type, args, kwargs));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self.get()); i++) {
+      PyObject* item = PyTuple_GET_ITEM(self.get(), i);
+      if (PyLong_CheckExact(item)) continue;
+      Object number{PyNumber_Index(item)};
+      if (!number) {
+        PyErr_Clear();
+        throw TypeError(str("torch.Size() takes an iterable of 'int' (item ", i, " is '", short_type_name(item), "')"));
+      }
+      Py_SETREF(PyTuple_GET_ITEM(self.get(), i), number.release());
+    }
+    return self.release();
+  });
+}
+PyObject* size_repr(PyObject* self) {
+  std::string out = "torch.Size([";
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); i++)
+    out += (i ? ", " : "") + std::to_string(PyLong_AsLongLong(PyTuple_GET_ITEM(self, i)));
+  return to_str(out + "])");
+}
+PyObject* size_numel(PyObject* self, PyObject*) {
+  int64_t n = 1;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); i++) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(self, i));
+  return PyLong_FromLongLong(n);
+}
+PyObject* as_size(PyObject* tuple) {
+  if (!tuple || !PyTuple_CheckExact(tuple)) return tuple;
+  Object owned(tuple);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++)
+    if (!PyLong_CheckExact(PyTuple_GET_ITEM(tuple, i))) return owned.release();
+  PyObject* out = size_type->tp_alloc(size_type, PyTuple_GET_SIZE(tuple));
+  if (!out) return nullptr;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++)
+    PyTuple_SET_ITEM(out, i, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
+  return out;
+}
+PyObject* size_concat(PyObject* a, PyObject* b) {
+  if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
+  return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
+}
+PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
+PyObject* size_subscript(PyObject* a, PyObject* i) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(a, i)); }
+PyMethodDef size_methods[] = {
+    {"numel", size_numel, METH_NOARGS, "The number of elements of a tensor of this size."},
+    {"__reduce__",
+     [](PyObject* o, PyObject*) {
+       Object plain{PySequence_Tuple(o)};
+       Object items{PySequence_List(o)};
+       Object t{items ? PyList_AsTuple(items.get()) : nullptr};
+       return t ? Py_BuildValue("(O(O))", Py_TYPE(o), t.get()) : nullptr;
+     },
+     METH_NOARGS, nullptr},
+    {},
+};
+
+// ---- Generator ----
+
+Generator& generator_of(PyObject* o) { return *reinterpret_cast<PyGenerator*>(o)->generator; }
+
+PyObject* generator_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"device", nullptr};
+    PyObject* device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(names), &device)) return nullptr;
+    Device d;
+    if (device && device != Py_None) {
+      RL_CHECK(TypeError, as_device(device, d), "Generator(): argument 'device' must be a device, not ",
+               short_type_name(device));
+      RL_CHECK(RuntimeError, d.is_cpu(), "Generator: no random generator for device ", d);
+    }
+    return wrap(make_ref<Generator>());
+  });
+}
+void generator_dealloc(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  generator_of(o).release();
+  PyObject_Free(o);
+  Py_DECREF(type);
+}
+bool seed_of(PyObject* o, uint64_t& seed) {
+  Object n{PyNumber_Index(o)};
+  if (!n) return false;
+  int overflow;
+  long long v = PyLong_AsLongLongAndOverflow(n.get(), &overflow);
+  if (overflow < 0 || (v == -1 && PyErr_Occurred())) {
+    PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
+    return false;
+  }
+  seed = uint64_t(v);
+  if (overflow > 0) {
+    seed = PyLong_AsUnsignedLongLong(n.get());
+    if (PyErr_Occurred()) {
+      PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
+      return false;
+    }
+  }
+  return true;
+}
+PyMethodDef generator_methods[] = {
+    {"manual_seed",
+     [](PyObject* o, PyObject* seed) -> PyObject* {
+       uint64_t value;
+       if (!seed_of(seed, value)) return nullptr;
+       std::lock_guard lock(generator_of(o).mutex());
+       generator_of(o).manual_seed(value);
+       return Py_NewRef(o);
+     },
+     METH_O, "manual_seed(seed) -> Generator"},
+    {"seed",
+     [](PyObject* o, PyObject*) {
+       std::lock_guard lock(generator_of(o).mutex());
+       return PyLong_FromUnsignedLongLong(generator_of(o).seed());
+     },
+     METH_NOARGS, "Seeds from the system's entropy; returns the seed."},
+    {"initial_seed", [](PyObject* o, PyObject*) { return PyLong_FromUnsignedLongLong(generator_of(o).initial_seed()); },
+     METH_NOARGS, nullptr},
+    {"get_state",
+     [](PyObject* o, PyObject*) {
+       return guarded([&] {
+         Tensor t = empty_tensor({int64_t(Generator::kStateBytes)}, DType::UInt8);
+         std::lock_guard lock(generator_of(o).mutex());
+         generator_of(o).get_state(t.data<uint8_t>());
+         return wrap(t);
+       });
+     },
+     METH_NOARGS, "The state as a uint8 tensor."},
+    {"set_state",
+     [](PyObject* o, PyObject* state) {
+       return guarded([&] {
+         const Tensor& t = expect_tensor(state, "set_state: the state");
+         RL_CHECK(TypeError, t.dtype() == DType::UInt8 && t.is_contiguous() && t.device().is_cpu(),
+                  "expected a torch.ByteTensor, but got ", t.dtype());
+         std::lock_guard lock(generator_of(o).mutex());
+         generator_of(o).set_state(t.data<uint8_t>(), size_t(t.numel()));
+         return Py_NewRef(o);
+       });
+     },
+     METH_O, "set_state(state) -> Generator"},
+    {"clone_state", [](PyObject* o, PyObject*) { return guarded([&] { return wrap(generator_of(o).clone()); }); },
+     METH_NOARGS, nullptr},
+    {},
+};
+PyGetSetDef generator_getset[] = {
+    {"device", [](PyObject*, void*) { return wrap(Device()); }, nullptr, nullptr, nullptr},
+    {},
+};
+PyObject* generator_repr(PyObject* o) {
+  return PyUnicode_FromFormat("<torch._C.Generator object at %p>", static_cast<void*>(o));
+}
+
+}  // namespace
+
+PyObject* wrap(DType d) { return Py_NewRef(reinterpret_cast<PyObject*>(dtypes[int(d)])); }
+PyObject* wrap(Layout) { return Py_NewRef(reinterpret_cast<PyObject*>(strided_layout)); }
+PyObject* wrap(MemoryFormat f) { return Py_NewRef(reinterpret_cast<PyObject*>(memory_formats[int(f)])); }
+PyObject* wrap(Device d) {
+  PyDevice* o = PyObject_New(PyDevice, device_type);
+  if (o) o->device = d;
+  return reinterpret_cast<PyObject*>(o);
+}
+PyObject* wrap_size(IntArrayRef sizes) {
+  PyObject* out = size_type->tp_alloc(size_type, Py_ssize_t(sizes.size()));
+  if (!out) return nullptr;
+  for (size_t i = 0; i < sizes.size(); i++) PyTuple_SET_ITEM(out, i, PyLong_FromLongLong(sizes[i]));
+  return out;
+}
+PyObject* wrap_ints(IntArrayRef items) {
+  PyObject* out = PyTuple_New(Py_ssize_t(items.size()));
+  if (!out) return nullptr;
+  for (size_t i = 0; i < items.size(); i++) PyTuple_SET_ITEM(out, i, PyLong_FromLongLong(items[i]));
+  return out;
+}
+PyObject* wrap(Ref<Generator> g) {
+  PyGenerator* o = PyObject_New(PyGenerator, generator_type);
+  if (o) o->generator = g.leak();
+  return reinterpret_cast<PyObject*>(o);
+}
+
+bool as_dtype(PyObject* o, DType& d) {
+  if (is_dtype(o)) d = dtype_value(o);
+  else if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) d = DType::Float64;
+  else if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) d = DType::Int64;
+  else if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) d = DType::Bool;
+  else if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) d = DType::Complex128;
+  else return false;
+  return true;
+}
+
+bool as_device(PyObject* o, Device& d) {
+  if (is_device(o)) {
+    d = device_of(o);
+  } else if (PyUnicode_Check(o)) {
+    d = Device::parse(text_of(o));
+  } else if (PyLong_Check(o) && !PyBool_Check(o)) {
+    long i = PyLong_AsLong(o);
+    if (i == -1 && PyErr_Occurred()) throw ErrorSet{};
+    RL_CHECK(RuntimeError, i >= 0 && i < 128, "Device index must not be negative, got ", i);
+    d = {DeviceType::Cuda, int8_t(i)};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void bind_types(PyObject* module) {
+  auto slot = [](int id, auto p) { return PyType_Slot{id, reinterpret_cast<void*>(p)}; };
+  const unsigned closed = Py_TPFLAGS_DISALLOW_INSTANTIATION;
+  dtype_type = make_type(
+      "rushlight.dtype", sizeof(PyEnum),
+      {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, dtype_methods), slot(Py_tp_getset, dtype_getset)}, closed);
+  layout_type = make_type("rushlight.layout", sizeof(PyEnum),
+                          {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, enum_methods)}, closed);
+  memory_format_type = make_type("rushlight.memory_format", sizeof(PyEnum),
+                                 {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, enum_methods)}, closed);
+  device_type = make_type("rushlight.device", sizeof(PyDevice),
+                          {slot(Py_tp_new, device_new), slot(Py_tp_repr, device_repr),
+                           slot(
+                               Py_tp_str, +[](PyObject* o) { return to_str(device_of(o).text()); }),
+                           slot(Py_tp_richcompare, device_compare), slot(Py_tp_hash, device_hash),
+                           slot(Py_tp_getset, device_getset), slot(Py_tp_methods, device_methods)});
+  size_type = make_type("rushlight.Size", 0,
+                        {slot(Py_tp_new, size_new), slot(Py_tp_repr, size_repr), slot(Py_tp_methods, size_methods),
+                         slot(Py_sq_concat, size_concat), slot(Py_nb_add, size_concat), slot(Py_sq_repeat, size_repeat),
+                         slot(Py_mp_subscript, size_subscript)},
+                        Py_TPFLAGS_BASETYPE, &PyTuple_Type);
+  generator_type = make_type(
+      "rushlight._C.Generator", sizeof(PyGenerator),
+      {slot(Py_tp_new, generator_new), slot(Py_tp_dealloc, generator_dealloc), slot(Py_tp_repr, generator_repr),
+       slot(Py_tp_methods, generator_methods), slot(Py_tp_getset, generator_getset)});
+  for (auto [name, type] : {std::pair("dtype", dtype_type), std::pair("layout", layout_type),
+                            std::pair("memory_format", memory_format_type), std::pair("device", device_type),
+                            std::pair("Size", size_type), std::pair("Generator", generator_type)})
+    add_object(module, name, reinterpret_cast<PyObject*>(type));
+
+  for (DType d : kAllDTypes) {
+    auto* text = new std::string("torch." + std::string(name_of(d)));
+    dtypes[int(d)] = make_enum(dtype_type, int(d), text->c_str());
+  }
+  Object names = check(PyDict_New());
+  for (auto [name, d] : kDTypeNames)
+    check_status(PyDict_SetItemString(names.get(), name, reinterpret_cast<PyObject*>(dtypes[int(d)])));
+  add_object(module, "_dtypes", names.get());
+  strided_layout = make_enum(layout_type, 0, "torch.strided");
+  add_object(module, "strided", reinterpret_cast<PyObject*>(strided_layout));
+  const char* formats[] = {"torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
+                           "torch.channels_last_3d"};
+  for (int i = 0; i < 4; i++) {
+    memory_formats[i] = make_enum(memory_format_type, i, formats[i]);
+    add_object(module, formats[i] + 6, reinterpret_cast<PyObject*>(memory_formats[i]));
+  }
+  Object generator = check(wrap(Ref<Generator>(&default_generator())));
+  generator_of(generator.get()).retain();  // never freed
+  add_object(module, "default_generator", generator.get());
+}
+
+}  // namespace rushlight::py

@@ -1,0 +1,111 @@
+"""The tensor object: construction, properties, identity, copying."""
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+import torch as reference
+
+import rushlight as torch
+
+
+def test_first_words():
+    t = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+    assert repr(t) == "tensor([[ 1., -1.],\n        [ 1., -1.]])"
+    assert t.dtype is torch.float32 and t.shape == (2, 2) and t.device == torch.device("cpu")
+    assert torch.add(torch.tensor([1.0, 2.0]), 3).tolist() == [4.0, 5.0]
+
+
+def test_legacy_constructor_makes_sizes_and_tensor_copies_data():
+    assert torch.Tensor(2, 3).shape == (2, 3)
+    assert torch.Tensor([2, 3]).tolist() == [2.0, 3.0]
+    assert torch.tensor([2, 3]).dtype is torch.int64
+    assert torch.LongTensor([1, 2]).dtype is torch.int64
+    assert torch.Tensor().shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        1,
+        1.5,
+        True,
+        1 + 2j,
+        [],
+        [[]],
+        [1, 2.5],
+        [True, 2],
+        [[1, 2], [3, 4]],
+        (1, (2,))[:1],
+        [1j, 2.0],
+        [np.float32(1)],
+        [np.int8(3)],
+    ],
+)
+def test_tensor_infers_dtype_and_shape(data):
+    ours, theirs = torch.tensor(data), reference.tensor(data)
+    assert str(ours.dtype) == str(theirs.dtype)
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    assert ours.tolist() == theirs.tolist()
+
+
+def test_view_shares_storage():
+    a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert a.view(4).storage().data_ptr() == a.storage().data_ptr()
+    assert a.view(4)._base is a
+
+
+def test_identity_and_attributes_survive():
+    a = torch.zeros(2)
+    v = a.view(2)
+    a.mark = "kept"
+    number = id(a)
+    del a
+    gc.collect()
+    assert v._base.mark == "kept" and id(v._base) == number
+    assert v._base is v._base
+    w = weakref.ref(v._base)
+    assert w() is v._base
+    del v
+    gc.collect()
+    assert w() is None
+
+
+def test_subclass_is_kept():
+    class Marked(torch.Tensor):
+        pass
+
+    base = torch.zeros(3).as_subclass(Marked)
+    view = base.view(3)
+    del base
+    assert type(view._base) is Marked or view._base is not None
+
+
+def test_deepcopy_and_pickle():
+    a = torch.arange(6.0).view(2, 3)
+    b = copy.deepcopy(a.t())
+    assert b.tolist() == a.t().tolist() and b.stride() == a.t().stride()
+    c = pickle.loads(pickle.dumps(a))
+    assert c.tolist() == a.tolist()
+    for value in (torch.float32, torch.Size([1, 2]), torch.device("cpu"), torch.channels_last):
+        assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_arguments_in_every_form():
+    x = torch.arange(6)
+    assert x.view(2, 3).shape == x.view((2, 3)).shape == x.view([2, 3]).shape == x.view(torch.Size([2, 3])).shape
+    assert torch.zeros(2, 3).shape == torch.zeros((2, 3)).shape == torch.zeros(size=(2, 3)).shape
+    assert torch.add(input=x, other=x, alpha=2).tolist() == [0, 3, 6, 9, 12, 15]
+    assert torch.where(x > 2, 1.0, x).dtype is torch.float32
+    assert torch.mul(2, x).tolist() == (2 * x).tolist()
+    out = torch.empty(6, dtype=torch.int64)
+    assert torch.add(x, x, out=out) is out
+
+
+def test_size():
+    s = torch.Size([2, 3])
+    assert repr(s) == "torch.Size([2, 3])" and s.numel() == 6 and isinstance(s[:1], torch.Size)
+    assert isinstance(s + (1,), torch.Size) and s == (2, 3)
