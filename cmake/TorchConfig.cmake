@@ -1,6 +1,6 @@
 # find_package(Torch), so that a PyTorch C++ project builds as it stands: the names PyTorch's own package defines.
 include(CMakeFindDependencyMacro)
-find_dependency(Rushlight HINTS "${CMAKE_CURRENT_LIST_DIR}" "${CMAKE_CURRENT_LIST_DIR}/../Rushlight")
+find_dependency(Rushlight HINTS "${CMAKE_CURRENT_LIST_DIR}/../Rushlight")
 if(NOT TARGET torch)
   add_library(torch INTERFACE IMPORTED)
   target_link_libraries(torch INTERFACE rushlight::rushlight)

@@ -21,16 +21,15 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINA
         FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${include_dir})
 
-# The CMake package, installed and, so that a project can build against this tree, in the build folder.
-install(EXPORT RushlightTargets NAMESPACE rushlight:: DESTINATION ${cmake_dir}/Rushlight)
-export(EXPORT RushlightTargets NAMESPACE rushlight:: FILE ${PROJECT_BINARY_DIR}/RushlightTargets.cmake)
+# The CMake package, installed and, so that a project can build against this tree, beside the library in the build tree.
+set(tree ${package}/lib/cmake)
 include(CMakePackageConfigHelpers)
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/RushlightConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-configure_file(cmake/RushlightConfig.cmake ${PROJECT_BINARY_DIR}/RushlightConfig.cmake COPYONLY)
-configure_file(cmake/TorchConfig.cmake ${PROJECT_BINARY_DIR}/TorchConfig.cmake COPYONLY)
-install(FILES cmake/RushlightConfig.cmake ${PROJECT_BINARY_DIR}/RushlightConfigVersion.cmake
-        DESTINATION ${cmake_dir}/Rushlight)
-install(FILES cmake/TorchConfig.cmake DESTINATION ${cmake_dir}/Torch)
+write_basic_package_version_file(${tree}/Rushlight/RushlightConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(cmake/RushlightConfig.cmake ${tree}/Rushlight/RushlightConfig.cmake COPYONLY)
+configure_file(cmake/TorchConfig.cmake ${tree}/Torch/TorchConfig.cmake COPYONLY)
+install(DIRECTORY ${tree}/ DESTINATION ${cmake_dir} PATTERN RushlightTargets.cmake EXCLUDE)
+install(EXPORT RushlightTargets NAMESPACE rushlight:: DESTINATION ${cmake_dir}/Rushlight)
+export(EXPORT RushlightTargets NAMESPACE rushlight:: FILE ${tree}/Rushlight/RushlightTargets.cmake)
 
 # install_stripped(FILE NAME): a library of someone else's, under the name it is loaded by.
 function(install_stripped file name)

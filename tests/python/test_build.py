@@ -8,6 +8,7 @@ import pytest
 from conftest import BUILD, ROOT
 
 LIBRARY = BUILD / "python" / "rushlight" / "librushlight.so"
+PACKAGES = LIBRARY.parent / "lib" / "cmake"  # what rushlight.utils.cmake_prefix_path says
 CPP_TESTS = BUILD / "tests" / "rushlight_tests"
 
 
@@ -46,11 +47,13 @@ def test_vector_maths_is_exact(isa, preload):
 def test_project_outside_the_tree_builds_and_runs(from_where, tmp_path):
     shutil.copytree(ROOT / "examples" / "cmake_project", tmp_path / "project")
     if from_where == "build":
-        package = f"-DRushlight_DIR={BUILD}"
+        prefix = PACKAGES
     else:
-        output("cmake", "--install", BUILD, "--prefix", tmp_path / "prefix")
-        package = f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}"
-    output("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", package)
+        prefix = tmp_path / "prefix"
+        output("cmake", "--install", BUILD, "--prefix", prefix)
+    output(
+        "cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}"
+    )
     output("cmake", "--build", tmp_path / "build")
     assert output(tmp_path / "build" / "line") == "1 3 5 7 \n"
 
@@ -65,6 +68,6 @@ def test_pytorch_project_builds_as_it_stands(tmp_path):
         "#include <torch/torch.h>\n#include <cstdio>\n"
         'int main() { std::printf("%d", int(torch::ones({2, 3}).numel())); }\n'
     )
-    output("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={BUILD}")
+    output("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGES}")
     output("cmake", "--build", tmp_path / "build")
     assert output(tmp_path / "build" / "example") == "6"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-__all__ = ["data", "hooks", "tensorboard"]
+__all__ = ["cmake_prefix_path", "data", "hooks", "tensorboard"]
+
+# For CMake: find_package(Rushlight) where CMAKE_PREFIX_PATH names this folder.
+cmake_prefix_path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lib", "cmake")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,58 @@
+"""The wheel in dist/ by itself: away from the build tree and from the environment's oneDNN, OpenBLAS and SLEEF."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import BUILD, ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with the wheel's files."""
+    wheels = sorted((ROOT / "dist").glob("rushlight-*.whl"))
+    library = BUILD / "python" / "rushlight" / "librushlight.so"
+    if not wheels or wheels[-1].stat().st_mtime < library.stat().st_mtime:
+        pytest.skip("no wheel of this build in dist; ./dev wheel makes one")
+    folder = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheels[-1]).extractall(folder)
+    return folder
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_loads_only_its_own_libraries(site):
+    program = """
+import rushlight as torch
+a = torch.ones(64, 64)
+assert (a @ a).sum().item() == 64.0**3
+conv = torch.nn.Conv2d(3, 8, 3)
+assert conv(torch.ones(1, 3, 9, 9)).shape == (1, 8, 7, 7)
+names = ("librushlight", "libsleef", "libdnnl", "openblas")
+maps = open("/proc/self/maps").read().split()
+print(*sorted({path for path in maps if any(name in path.rpartition("/")[2] for name in names)}), sep="\\n")
+"""
+    loaded = run(sys.executable, "-c", program, env={**os.environ, "PYTHONPATH": str(site)}, cwd="/").splitlines()
+    assert {"librushlight.so", "libsleef.so.3", "libdnnl.so.3"} <= {path.rpartition("/")[2] for path in loaded}
+    assert all(path.startswith(str(site)) for path in loaded), loaded
+
+
+def test_a_cpp_project_builds_against_it(site, tmp_path):
+    where = "import rushlight; print(rushlight.utils.cmake_prefix_path)"
+    prefix = run(sys.executable, "-c", where, env={**os.environ, "PYTHONPATH": str(site)}, cwd="/").strip()
+    shutil.copytree(ROOT / "examples" / "cmake_project", tmp_path / "project")
+    run("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", tmp_path / "build")
+    assert run(tmp_path / "build" / "line") == "1 3 5 7 \n"
+
+
+def test_it_names_no_folder_of_the_machine_that_made_it(site):
+    here = str(ROOT).encode()
+    assert not [file for file in site.rglob("*") if file.is_file() and here in file.read_bytes()]
