@@ -1,0 +1,158 @@
+"""Trains a network on handwritten digits, saves it three ways, and runs it from C++. `./dev demo` calls this.
+
+    demo.py [--epochs 12] [--out out/digits] [--seed 0]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from data import digits
+from model import Digits
+
+import rushlight as torch
+from rushlight import nn
+from rushlight.utils.data import DataLoader, TensorDataset
+from rushlight.utils.tensorboard import SummaryWriter
+
+
+class Progress:
+    """One line that is drawn over and over: bar, loss, accuracy, time left. Where the output is no terminal, a line an epoch."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.done, self.start = steps, 0, time.perf_counter()
+        self.live = sys.stdout.isatty()
+
+    def step(self, epoch: int, loss: float, accuracy: float, last: bool) -> None:
+        self.done += 1
+        if not self.live and not last:
+            return
+        elapsed = time.perf_counter() - self.start
+        left = elapsed / self.done * (self.steps - self.done)
+        filled = 24 * self.done // self.steps
+        text = f"epoch {epoch:2d} [{'#' * filled}{'.' * (24 - filled)}] loss {loss:.4f}  accuracy {accuracy:6.2%}  {left:4.1f} s left"
+        print(("\r" if self.live else "") + text, end="" if self.live and self.done < self.steps else "\n", flush=True)
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, data: TensorDataset) -> float:
+    """The share of a data set that the network gets right."""
+    net.eval()
+    images, labels = data.tensors
+    right = (net(images).argmax(1) == labels).sum().item()
+    net.train()
+    return right / len(labels)
+
+
+def train(net: nn.Module, optimizer, data: TensorDataset, epochs: int, writer: SummaryWriter | None = None) -> list[tuple[float, float]]:
+    """Trains in place; returns (mean loss, training accuracy) of each epoch."""
+    loader = DataLoader(data, batch_size=64, shuffle=True)
+    progress = Progress(epochs * len(loader))
+    curve = []
+    for epoch in range(1, epochs + 1):
+        total, right, seen = 0.0, 0, 0
+        for images, labels in loader:
+            optimizer.zero_grad()
+            scores = net(images)
+            loss = nn.functional.cross_entropy(scores, labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(labels)
+            right += (scores.argmax(1) == labels).sum().item()
+            seen += len(labels)
+            progress.step(epoch, total / seen, right / seen, seen == len(data))
+        curve.append((total / seen, right / seen))
+        if writer:
+            writer.add_scalar("loss/train", curve[-1][0], epoch)
+            writer.add_scalar("accuracy/train", curve[-1][1], epoch)
+    return curve
+
+
+def draw(curve: list[tuple[float, float]], path: Path) -> None:
+    """A picture of the training curve."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    epochs = range(1, len(curve) + 1)
+    figure, left = plt.subplots(figsize=(6, 3.5))
+    left.plot(epochs, [loss for loss, _ in curve], color="tab:red")
+    left.set(xlabel="epoch", ylabel="loss")
+    right = left.twinx()
+    right.plot(epochs, [share for _, share in curve], color="tab:blue")
+    right.set_ylabel("training accuracy")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def run_from_cpp(model: Path, data: Path) -> str | None:
+    """The output of the C++ program (predict.cpp), or None where it was not built."""
+    program = Path(os.environ.get("RUSHLIGHT_BUILD", "build")) / "examples" / "digits_predict"
+    if not program.exists():
+        return None
+    return subprocess.run([program, model, data], check=True, capture_output=True, text=True).stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--out", type=Path, default=Path("out/digits"))
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    torch.manual_seed(args.seed)
+    training, test = digits()
+    net = Digits()
+    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
+    print(f"{len(training)} digits to learn from, {len(test)} held out; {sum(p.numel() for p in net.parameters()):,} parameters")
+    with SummaryWriter(str(args.out / "tensorboard")) as writer:
+        start = time.perf_counter()
+        curve = train(net, optimizer, training, args.epochs, writer)
+        seconds = time.perf_counter() - start
+        share = accuracy(net, test)
+        writer.add_scalar("accuracy/test", share, args.epochs)
+    print(f"trained in {seconds:.1f} s; test accuracy {share:.2%}")
+    draw(curve, args.out / "curve.png")
+
+    torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": args.epochs}, args.out / "digits.pt")
+
+    net.eval()
+    images, labels = test.tensors
+    scripted = torch.jit.script(net)
+    traced = torch.jit.trace(net, images[:4])
+    with torch.no_grad():
+        expected = net(images)
+        for name, other in {"scripted": scripted, "traced": traced}.items():
+            difference = (other(images) - expected).abs().max().item()
+            print(f"{name} model: largest difference {difference:.1e}")
+    scripted.save(str(args.out / "digits_script.pt"))
+    torch.save({"images": images, "labels": labels}, args.out / "digits_test.pt")
+
+    predictions = expected.argmax(1).tolist()
+    output = run_from_cpp(args.out / "digits_script.pt", args.out / "digits_test.pt")
+    if output is None:
+        print("C++: build/examples/digits_predict is not built; run ./dev build")
+    else:
+        lines = output.splitlines()
+        same = [int(word) for word in lines[1].split()] == predictions
+        print(f"C++: {lines[0]}; predictions {'equal' if same else 'DIFFERENT FROM'} Python's")
+        if not same:
+            sys.exit(1)
+
+    print(f"""
+written to {args.out}/
+  digits.pt         model and optimizer state: torch.load("digits.pt") in PyTorch or here
+  digits_script.pt  the scripted model: torch.jit.load in PyTorch, or C++ without Python (examples/digits/predict.cpp)
+  digits_test.pt    the held-out digits
+  tensorboard/      tensorboard --logdir {args.out}/tensorboard
+  curve.png         loss and accuracy by epoch
+next: change examples/digits/model.py and run ./dev demo again, or read docs/add-an-operator.md""")
+
+
+if __name__ == "__main__":
+    main()
