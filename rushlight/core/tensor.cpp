@@ -2,17 +2,19 @@
 
 #include <numeric>
 
+#include "rushlight/core/thread_state.h"
+
 namespace rushlight {
 
 void (*TensorImpl::release_py_object)(void*) = nullptr;
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset)
-    : sizes_(sizes), strides_(strides), offset_(offset), storage_(std::move(storage)), dtype_(dtype) {
+    : inference(thread_state.inference_mode), sizes_(sizes), strides_(strides), offset_(offset), storage_(std::move(storage)), dtype_(dtype) {
   refresh();
 }
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
-    : sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
+    : inference(thread_state.inference_mode), sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
   strides_.resize(sizes.size());
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
@@ -160,7 +162,9 @@ Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, in
 }
 
 Tensor detached_alias(const Tensor& of) {
-  return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
+  Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
+  t.impl()->inference = of.impl()->inference;
+  return t;
 }
 
 void resize_tensor(const Tensor& t, IntArrayRef sizes) {

@@ -17,6 +17,9 @@ struct AutogradMetaBase {
   virtual ~AutogradMetaBase() = default;
 };
 
+// How a view was made, which decides whether autograd lets it be written to.
+enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany };
+
 class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
  public:
   TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset);
@@ -43,9 +46,17 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   }
   void detach_version() { own_version_ = true; }
 
-  // What a view was taken from; always a tensor that is no view itself. See Note [Views] in autograd/.
+  // What a view was taken from; always a tensor that is no view itself. See Note [Views] in autograd/view_nodes.h.
   const Ref<TensorImpl>& base() const { return base_; }
-  void set_base(Ref<TensorImpl> base) { base_ = std::move(base); }
+  void set_base(Ref<TensorImpl> base, ViewKind kind = ViewKind::Tracked) {
+    base_ = std::move(base);
+    view_kind_ = kind;
+    version_ = storage_->version();
+  }
+  ViewKind view_kind() const { return view_kind_; }
+  // REQUIRES: base(). The version of the memory to which the view's place in the graph belongs.
+  uint32_t view_version() const { return version_; }
+  void set_view_version(uint32_t version) { version_ = version; }
 
   std::unique_ptr<AutogradMetaBase> autograd;
   void* py_object = nullptr;        // the front end's object, borrowed
@@ -68,7 +79,8 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   DType dtype_;
   bool contiguous_ = true;
   bool own_version_ = false;
-  uint32_t version_ = 0;
+  ViewKind view_kind_ = ViewKind::Tracked;
+  uint32_t version_ = 0;  // with own_version_ the version; for views see view_version()
 };
 
 class Tensor {
@@ -94,7 +106,8 @@ class Tensor {
   Storage& storage() const { return *impl_->storage(); }
   bool is_contiguous() const { return impl_->contiguous(); }
   bool is_contiguous(MemoryFormat format) const;
-  bool requires_grad() const { return impl_->requires_grad; }
+  // A view's base may have come to need a gradient after the view was taken.
+  bool requires_grad() const { return impl_->requires_grad || (impl_->base() && impl_->base()->requires_grad); }
   bool is_view() const { return bool(impl_->base()); }
   int64_t item_size() const { return rushlight::item_size(dtype()); }
   int64_t nbytes() const { return numel() * item_size(); }

@@ -6,6 +6,7 @@
 // `OP(` at the start of a line is what the build collects into the table; no other list names the operator.
 #pragma once
 #include <array>
+#include <atomic>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -156,6 +157,8 @@ class Op {
   int num_returns() const { return int(schema_.returns.size()); }
   // Position of the functional form's schema arguments that are tensors or tensor lists.
   const std::vector<uint8_t>& tensor_args() const { return tensor_args_; }
+  // autograd's notes on the operator, made at the first recorded call.
+  mutable std::atomic<const void*> gradient_plan{nullptr};
   // Kernel only: no interceptor, no autograd.
   void run(IValue* args, IValue* rets) const { run_(*this, args, rets); }
 

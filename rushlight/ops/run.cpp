@@ -49,6 +49,8 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
 namespace {
 
 void check_writable(const Op& op, const Tensor& t) {
+  RL_CHECK(RuntimeError, !t.impl()->inference || thread_state.inference_mode,
+           "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before doing inplace update.");
   RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(), ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
   for (size_t i = 0; i < t.sizes().size(); i++)
     RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2, "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -148,8 +150,14 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
 void run_view(const Op& op, IValue* args, IValue* rets) {
   op.def().kernel.call(args, rets);
   const Ref<TensorImpl>& self = args[0].tensor().ref();
+  ViewKind kind = thread_state.inference_mode ? ViewKind::Inference : !thread_state.grad_enabled ? ViewKind::NoGrad
+                  : rets[0].is_tensor_list() ? ViewKind::OneOfMany : ViewKind::Tracked;
+  if (self->base() && kind == ViewKind::Tracked) kind = self->view_kind();
   auto mark = [&](const Tensor& t) {
-    if (t.ref() != self && !t.impl()->base()) t.impl()->set_base(self->base() ? self->base() : self);
+    if (t.ref() == self || t.impl()->base()) return;
+    t.impl()->inference = self->inference;
+    // What no gradient flows through (detach) is a tensor of its own to autograd.
+    if (op.differentiable()) t.impl()->set_base(self->base() ? self->base() : self, kind);
   };
   for (int i = 0; i < op.num_returns(); i++) {
     if (rets[i].is_tensor()) mark(rets[i].tensor());
