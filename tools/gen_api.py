@@ -6,6 +6,7 @@
   OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
   OUT_DIR/rushlight/functions.h    all of them
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
+  OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
   OUT_DIR/records.json             the records, for stubs, documentation and tests
 
 Files are rewritten only when they change, so adding an operator compiles that operator and little else.
@@ -255,6 +256,50 @@ def definition(schema: Schema) -> str:
     return "\n".join([*lines, "}"])
 
 
+OPTIONS = ["dtype", "layout", "device", "pin_memory"]
+
+
+def front_end(schema: Schema, method: bool) -> str:
+    """An inline forwarder of the C++ front end: PyTorch's signature, with TensorOptions for the four factory arguments."""
+    names = [a.name for a in schema.args]
+    has_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
+    params, call = [], []
+    for arg in ordered(schema):
+        kind, out_default = cpp_type(arg.type), cpp_default(arg)
+        if has_options and arg.name in OPTIONS:
+            if arg.name == "dtype":
+                params.append("const TensorOptions& options = {}")
+                fallback = "DType::Int64" if arg.default == "long" else ""
+                call.append(f"options.dtype_or({fallback})")
+            else:
+                call.append({"layout": "std::nullopt", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[arg.name])
+            continue
+        call.append(arg.name)
+        if method and arg.name == "self":
+            call[-1] = "*this"
+            continue
+        params.append(f"{kind} {arg.name}{out_default}")
+    seen_required = False
+    for i in range(len(params) - 1, -1, -1):  # C++ wants defaults only at the end
+        if " = " not in params[i]:
+            seen_required = True
+        elif seen_required:
+            params[i] = params[i].split(" = ")[0]
+    result = {"Tensor": "Tensor", "Tensor[]": "std::vector<Tensor>"}
+    types = [result.get(r, RETURN[r]) for r in schema.returns]
+    returned = "void" if not types else types[0] if len(types) == 1 else f"std::tuple<{', '.join(types)}>"
+    name = schema.name + ("_out" if schema.kind == "out" else "")
+    body = f"::rushlight::{name}({', '.join(call)})"
+    if has_options:
+        body = f"options.finish({body})"
+    elif schema.returns == ["Tensor[]"]:
+        body = f"adopt({body})"
+    elif len(types) > 1:
+        body = f"adopt<{', '.join(types)}>({body})"
+    head = f"  {returned} {name}({', '.join(params)}) const" if method else f"inline {returned} {name}({', '.join(params)})"
+    return f"{head} {{ return {body}; }}"
+
+
 def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -267,6 +312,7 @@ def main() -> None:
     write(out / "op_list.inc", "".join(f"RL_OP_ENTRY({r['id']})\n" for r in all_records))
     write(out / "records.json", json.dumps(all_records, indent=1))
     by_name: dict[str, list[Schema]] = {}
+    methods, functions = [], []
     seen: set[str] = set()
     taken: set[str] = set()
     for record in all_records:
@@ -275,6 +321,10 @@ def main() -> None:
             key = signature(schema, False)
             if key not in seen:
                 by_name.setdefault(base.replace("::", "_"), []).append(schema)
+                if "function" in record["forms"] and schema.name != "complex":  # torch::complex would hide the type
+                    functions.append(front_end(schema, False))
+                if "method" in record["forms"] and schema.kind != "out" and schema.args[0].name == "self":
+                    methods.append(front_end(schema, True))
                 seen.add(key)
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
@@ -288,6 +338,8 @@ def main() -> None:
             stale.unlink()
     names = sorted(by_name)
     write(out / "rushlight" / "functions.h", "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in names))
+    write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
+    write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     for k in range(SHARDS):
         mine = names[k::SHARDS]
         body = "\n\n".join(definition(s) for n in mine for s in by_name[n])

@@ -1,7 +1,3 @@
-// PyTorch's name for the tensor and its operators.
+// Tensors and operators, as PyTorch programs include them.
 #pragma once
-#include "rushlight/functions.h"
-#include "rushlight/ops/operators.h"
-
-namespace at = rushlight;
-namespace c10 = rushlight;
+#include "torch/tensor.h"

@@ -1,5 +1,3 @@
-// PyTorch's name for the C++ front end.
+// The C++ front end, as PyTorch programs include it.
 #pragma once
-#include <ATen/ATen.h>
-
-namespace torch = rushlight;
+#include "torch/tensor.h"

@@ -1,0 +1,207 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rushlight as rl
+from rushlight import Tensor
+
+from . import _fused
+from .optimizer import (
+    TensorwiseOptimizer,
+    _as_real,
+    _check_common,
+    _check_fused,
+    _new_step,
+    _scalar,
+    _zeros_like,
+)
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Adam(TensorwiseOptimizer):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    Args:
+        betas: the decay of the two means.
+        eps: added to the denominator.
+        weight_decay: added to the gradient times the weight; with ``decoupled_weight_decay`` it shrinks the weight
+            itself, which is AdamW.
+        amsgrad: divide by the largest mean square so far.
+
+    >>> import rushlight as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+    >>> optimizer = torch.optim.Adam([w], lr=0.1)
+    >>> w.sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 4)
+    0.9
+    """
+
+    _added_settings = {
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        _check_common(lr, eps, betas, weight_decay)
+        if not (
+            (isinstance(betas[0], float) and isinstance(betas[1], float))
+            or (isinstance(betas[0], Tensor) and isinstance(betas[1], Tensor))
+        ):
+            raise ValueError("betas must be either both floats or both Tensors")
+        defaults = {
+            "lr": lr,
+            "betas": tuple(_scalar(b) for b in betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+        _check_fused(fused, foreach, differentiable)
+
+    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
+        state.setdefault("step", _new_step())
+        state.setdefault("exp_avg", _zeros_like(param))
+        state.setdefault("exp_avg_sq", _zeros_like(param))
+        if group["amsgrad"]:
+            state.setdefault("max_exp_avg_sq", _zeros_like(param))
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        decoupled = group["decoupled_weight_decay"]
+        fused = _fused.kernel("_fused_adamw_" if decoupled else "_fused_adam_")
+        if fused is None or group["differentiable"] or group.get("foreach"):
+            super()._step_group(group)
+            return
+        amsgrad = group["amsgrad"]
+        names: tuple[str, ...] = ("step", "exp_avg", "exp_avg_sq")
+        if amsgrad:
+            names = (*names, "max_exp_avg_sq")
+        plans_of = self.__dict__.setdefault("_plans", {})
+        plans = plans_of.get(id(group))
+        grads = plans.gradients(group, self.state, names) if plans is not None else None
+        if grads is None:
+            plans = _fused.GroupPlans(
+                group, self.state, names, lambda param, own: self._init_state(group, param, own)
+            )
+            if not plans.fits:
+                super()._step_group(group)
+                return
+            plans_of[id(group)] = plans
+            grads = [[p.grad for p in plan.params] for plan in plans.plans]
+        beta1, beta2 = group["betas"]
+        add_one = _fused.kernel("_foreach_add_")
+        for plan, plan_grads in zip(plans.plans, grads, strict=True):
+            steps, exp_avgs, exp_avg_sqs = plan.lists[:3]
+            if add_one is not None:
+                add_one(steps, 1)
+            else:
+                for step in steps:
+                    step.add_(1)
+            fused(
+                plan.params,
+                plan_grads,
+                exp_avgs,
+                exp_avg_sqs,
+                plan.lists[3] if amsgrad else [],
+                steps,
+                lr=_scalar(group["lr"]),
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                amsgrad=amsgrad,
+                maximize=group["maximize"],
+            )
+
+    def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
+        self._init_state(group, param, state)
+        beta1, beta2 = group["betas"]
+        lr, weight_decay = _scalar(group["lr"]), group["weight_decay"]
+        state["step"] += 1
+        step = state["step"].item()
+        if weight_decay != 0:
+            if group["decoupled_weight_decay"]:
+                param.mul_(1 - lr * weight_decay)
+            else:
+                grad = grad.add(param, alpha=weight_decay)
+        p, g, exp_avg, exp_avg_sq = _as_real(
+            param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"]
+        )
+        exp_avg.lerp_(g, 1 - beta1)
+        exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        square = exp_avg_sq
+        if group["amsgrad"]:
+            (square,) = _as_real(param.is_complex(), state["max_exp_avg_sq"])
+            square.copy_(rl.maximum(square, exp_avg_sq))
+        denom = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(group["eps"])
+        p.addcdiv_(exp_avg, denom, value=-lr / (1 - beta1**step))
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the weights instead of changing the gradient."""
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

@@ -1,0 +1,406 @@
+"""Optimizer, the base class: parameter groups, state by parameter, state dicts, hooks around step."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
+
+import rushlight as rl
+from rushlight import Tensor
+
+from ..utils.hooks import RemovableHandle
+
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
+
+_global_optimizer_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
+_global_optimizer_post_hooks: OrderedDict[int, Callable] = OrderedDict()
+
+
+class _RequiredParameter:
+    """The default of a setting that each parameter group must give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
+
+
+def _register(hooks: OrderedDict, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
+    """Calls ``hook(optimizer, args, kwargs)`` before the step of every optimizer."""
+    return _register(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
+    """Calls ``hook(optimizer, args, kwargs)`` after the step of every optimizer."""
+    return _register(_global_optimizer_post_hooks, hook)
+
+
+def _hooked(step: Callable) -> Callable:
+    """`step` with the hooks around it; costs a few truth tests where there are none."""
+
+    @functools.wraps(step)
+    def step_with_hooks(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        ):
+            return step(self, *args, **kwargs)
+        given: Any = (self, *args)
+        for hook in [*_global_optimizer_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()]:
+            changed = hook(self, given, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
+                given, kwargs = changed
+        result = step(*given, **kwargs)
+        for hook in [*self._optimizer_step_post_hooks.values(), *_global_optimizer_post_hooks.values()]:
+            hook(self, given, kwargs)
+        return result
+
+    step_with_hooks.hooked = True  # type: ignore[attr-defined]
+    return step_with_hooks
+
+
+_HOOK_DICTS = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dictionaries that are parameter groups: ``params`` and settings that
+            differ from the defaults.
+        defaults: the settings of groups that don't say otherwise.
+    """
+
+    state: defaultdict[Any, Any]
+    param_groups: list[dict[str, Any]]
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        for name in _HOOK_DICTS:
+            setattr(self, name, OrderedDict())
+        self._patch_step_function()
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be "
+                "an iterable of Tensors or dicts, but got " + params.type()
+            )
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def _patch_step_function(self) -> None:
+        cls = type(self)
+        if not getattr(cls.step, "hooked", False):
+            cls.step = _hooked(cls.step)  # type: ignore[method-assign]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in _HOOK_DICTS:
+            if name not in self.__dict__:
+                setattr(self, name, OrderedDict())
+        self._patch_step_function()
+        self.defaults.setdefault("differentiable", False)
+
+    def __repr__(self) -> str:
+        text = type(self).__name__ + " ("
+        for i, group in enumerate(self.param_groups):
+            lines = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            text += f"\nParameter Group {i}\n" + "".join(lines)
+        return text + ")"
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Calls ``hook(optimizer, args, kwargs)`` before each step; a pair it returns replaces the arguments."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Calls ``hook(optimizer, args, kwargs)`` after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls ``hook(optimizer)`` before state_dict."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls ``hook(optimizer, state_dict)`` after state_dict; a result replaces it."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls ``hook(optimizer, state_dict)`` before load_state_dict; a result replaces what is loaded."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls ``hook(optimizer)`` after load_state_dict."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state and the parameter groups, with numbers in the place of parameters."""
+        for pre_hook in self._optimizer_state_dict_pre_hooks.values():
+            pre_hook(self)
+        numbers: dict[int, int] = {}
+        packed_groups = []
+        for group in self.param_groups:
+            start = len(numbers)
+            for i, p in enumerate(group["params"], start):
+                numbers.setdefault(id(p), i)
+            packed = {key: value for key, value in group.items() if key != "params"}
+            packed["params"] = [numbers[id(p)] for p in group["params"]]
+            packed_groups.append(packed)
+        packed_state = {(numbers[id(k)] if isinstance(k, Tensor) else k): v for k, v in self.state.items()}
+        state_dict = {"state": packed_state, "param_groups": packed_groups}
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            replaced = hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        return state_dict
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over state and settings; the groups must have as many parameters as ours."""
+        state_dict = state_dict.copy()
+        for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
+            replaced = pre_hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
+        saved_groups = deepcopy(state_dict["param_groups"])
+        if len(self.param_groups) != len(saved_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        if any(len(a["params"]) != len(b["params"]) for a, b in zip(self.param_groups, saved_groups, strict=True)):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
+        params = {
+            number: (p, saved)
+            for ours, saved in zip(self.param_groups, saved_groups, strict=True)
+            for number, p in zip(saved["params"], ours["params"], strict=True)
+        }
+        state: defaultdict[Any, Any] = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            if key in params:
+                param, saved = params[key]
+                state[param] = _cast_state(param, saved, value)
+            else:
+                state[key] = value
+        for ours, saved in zip(self.param_groups, saved_groups, strict=True):
+            saved["params"] = ours["params"]
+            if "param_names" in ours and "param_names" not in saved:
+                saved["param_names"] = ours["param_names"]
+        self.__setstate__({"state": state, "param_groups": saved_groups})
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Removes the gradients of all parameters, or zeroes them."""
+        if set_to_none:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.grad = None
+            return
+        for group in self.param_groups:
+            for p in group["params"]:
+                grad = p.grad
+                if grad is not None:
+                    if grad.grad_fn is not None:
+                        grad.detach_()
+                    else:
+                        grad.requires_grad_(False)
+                    grad.zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates the parameters; a closure recomputes the loss and its gradients first."""
+        raise NotImplementedError
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group: a dictionary of ``params`` and the settings that differ from the defaults."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but "
+                "the ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        given = [params] if isinstance(params, Tensor) else list(params)
+        names = [p[0] for p in given if isinstance(p, tuple)]
+        if names and len(names) != len(given):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        tensors = [p[1] if isinstance(p, tuple) else p for p in given]
+        param_group["params"] = tensors
+        if names:
+            param_group["param_names"] = names
+        for p in tensors:
+            if not isinstance(p, Tensor):
+                raise TypeError(
+                    "optimizer can only optimize Tensors, "
+                    f"but one of the params is {_typename(p)}"
+                )
+            if not self.defaults.get("differentiable", None) and not (p.is_leaf or p.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
+            param_group.setdefault(name, default)
+        ids = {id(p) for p in tensors}
+        if len(ids) != len(tensors):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; "
+                "in future, this will cause an error; "
+                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
+        for group in self.param_groups:
+            if ("param_names" in param_group) != ("param_names" in group):
+                text = "with names" if "param_names" in param_group else "without names"
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. "
+                    f"cannot add param group {text} to the optimizer"
+                )
+            if not ids.isdisjoint(id(p) for p in group["params"]):
+                raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+
+def _typename(value: Any) -> str:
+    module, name = type(value).__module__, type(value).__qualname__
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+def _cast_state(param: Tensor, group: dict, value: Any, key: Any = None) -> Any:
+    """Loaded state in the dtype and on the device of its parameter; counters stay as they are."""
+    if isinstance(value, Tensor):
+        if key == "step":
+            if group.get("capturable", False) or group.get("fused", False):
+                return value.to(dtype=rl.float32, device=param.device)
+            return value
+        if param.is_floating_point():
+            return value.to(dtype=param.dtype, device=param.device)
+        return value.to(device=param.device)
+    if isinstance(value, dict):
+        return {k: _cast_state(param, group, v, k) for k, v in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        return type(value)(_cast_state(param, group, v) for v in value)  # type: ignore[call-arg]
+    return value
+
+
+def _check(ok: bool, text: str, error: type[Exception] = ValueError) -> None:
+    if not ok:
+        raise error(text)
+
+
+def _scalar(value: Any) -> float:
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _check_common(lr: Any, eps: float | None = None, betas: Any = None, weight_decay: Any = 0) -> None:
+    """The checks of the settings that most optimizers have."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    _check(0.0 <= lr, f"Invalid learning rate: {lr}")
+    _check(eps is None or 0.0 <= eps, f"Invalid epsilon value: {eps}")
+    for i, beta in enumerate(betas or ()):
+        _check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {i}: {beta}")
+    _check(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+
+
+def _check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
+    if fused:
+        _check(not differentiable, "`fused` does not support `differentiable`", RuntimeError)
+        _check(not foreach, "`fused` and `foreach` cannot be `True` together.", RuntimeError)
+
+
+def _new_step() -> Tensor:
+    is_double = rl.get_default_dtype() == rl.float64
+    return rl.tensor(0.0, dtype=rl.float64 if is_double else rl.float32)
+
+
+def _zeros_like(param: Tensor) -> Tensor:
+    return rl.zeros_like(param, memory_format=rl.preserve_format)
+
+
+def _as_real(is_complex: bool, *tensors: Tensor) -> tuple:
+    return tuple(rl.view_as_real(t) for t in tensors) if is_complex else tensors
+
+
+class TensorwiseOptimizer(Optimizer):
+    """An optimizer that updates one parameter after the other.
+
+    A subclass makes the state of a parameter in `_init_state` and updates in `_update`.
+    """
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates the parameters; a closure recomputes the loss and its gradients first."""
+        loss = None
+        if closure is not None:
+            with rl.enable_grad():
+                loss = closure()
+        with rl.set_grad_enabled(bool(self.defaults.get("differentiable", False))):
+            for group in self.param_groups:
+                self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        for param in group["params"]:
+            grad = param.grad
+            if grad is not None:
+                state = self.state[param]
+                if not state:
+                    self._init_state(group, param, state)
+                self._update(group, param, -grad if group["maximize"] else grad, state)
+
+    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._added_settings.items():
+                group.setdefault(name, value)
+            for p in group["params"]:
+                own = self.state.get(p, {})
+                if "step" in own and not isinstance(own["step"], Tensor):  # a plain number in old checkpoints
+                    own["step"] = rl.tensor(float(own["step"]), dtype=rl.float32)
+
+    # Settings that old pickles lack.
+    _added_settings: dict[str, Any] = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+    }
+
+

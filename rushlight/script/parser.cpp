@@ -1,0 +1,591 @@
+#include "rushlight/script/parser.h"
+
+#include <array>
+
+#include "rushlight/core/error.h"
+#include "rushlight/script/lexer.h"
+
+namespace rushlight::script {
+namespace {
+
+using EK = Expr::Kind;
+using SK = Stmt::Kind;
+using TK = Token::Kind;
+
+// Deeper nesting than any program has; a hostile archive must not overflow the stack.
+constexpr int kMaxDepth = 200;
+
+struct Level { std::vector<const char*> ops; };
+// Binary operators from loosest to tightest, below comparisons.
+const std::array<Level, 6>& levels() {
+  static const std::array<Level, 6> all = {{{{"|"}}, {{"^"}}, {{"&"}}, {{"<<", ">>"}}, {{"+", "-"}}, {{"*", "/", "//", "%", "@"}}}};
+  return all;
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::shared_ptr<const Source>& source) : source_(source), tokens_(tokenize(source)) {}
+
+  std::vector<StmtPtr> module() {
+    std::vector<StmtPtr> out;
+    while (peek().kind != TK::End) statement(out);
+    return out;
+  }
+  ExprPtr only_expression() {
+    ExprPtr e = tuple_or_expr();
+    take_newlines();
+    if (peek().kind != TK::End) fail(peek().range, "expected the end of the expression here");
+    return e;
+  }
+
+ private:
+  const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  const Token& take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
+  bool take_op(const char* t) { return peek().is_op(t) && (take(), true); }
+  bool take_keyword(const char* t) { return peek().is_keyword(t) && (take(), true); }
+  void take_newlines() {
+    while (peek().kind == TK::Newline) take();
+  }
+  void expect_op(const char* t) {
+    if (!take_op(t)) fail(peek().range, str("expected '", t, "' here"));
+  }
+  void expect_keyword(const char* t) {
+    if (!take_keyword(t)) fail(peek().range, str("expected '", t, "' here"));
+  }
+  std::string expect_name() {
+    if (peek().kind != TK::Name) fail(peek().range, "expected a name here");
+    return take().text;
+  }
+  void expect_newline() {
+    if (take_op(";")) return;
+    if (peek().kind != TK::Newline && peek().kind != TK::End) fail(peek().range, "expected the end of the line here");
+    if (peek().kind == TK::Newline) take();
+  }
+  Range from(const Range& start) const {
+    size_t last = at_ ? tokens_[at_ - 1].range.end : start.end;
+    return {source_, start.begin, std::max(last, start.end)};
+  }
+  struct Deeper {
+    explicit Deeper(Parser& p) : parser(p) {
+      if (++p.depth_ > kMaxDepth) fail(p.peek().range, str("nested more than ", kMaxDepth, " deep"));
+    }
+    ~Deeper() { parser.depth_--; }
+    Parser& parser;
+  };
+
+  ExprPtr make(EK kind, Range range, std::string text = {}, std::vector<ExprPtr> items = {}) {
+    auto e = std::make_shared<Expr>();
+    e->kind = kind;
+    e->range = std::move(range);
+    e->text = std::move(text);
+    e->items = std::move(items);
+    return e;
+  }
+  std::shared_ptr<Stmt> make_stmt(SK kind, const Range& start) {
+    auto s = std::make_shared<Stmt>();
+    s->kind = kind;
+    s->range = from(start);
+    return s;
+  }
+
+  // ---- statements ----
+
+  std::vector<StmtPtr> block() {
+    Deeper guard(*this);
+    expect_op(":");
+    std::vector<StmtPtr> out;
+    if (peek().kind != TK::Newline) {  // on the same line
+      do simple(out);
+      while (tokens_[at_ - 1].is_op(";") && peek().kind != TK::Newline);
+      return out;
+    }
+    take_newlines();
+    if (peek().kind != TK::Indent) fail(peek().range, "expected an indented block here");
+    take();
+    while (peek().kind != TK::Dedent && peek().kind != TK::End) statement(out);
+    if (peek().kind == TK::Dedent) take();
+    return out;
+  }
+
+  void statement(std::vector<StmtPtr>& out) {
+    Deeper guard(*this);
+    const Token& t = peek();
+    Range start = t.range;
+    if (t.kind == TK::Newline) {
+      take();
+    } else if (t.is_op("@") || t.is_keyword("def") || t.is_keyword("class")) {
+      std::vector<ExprPtr> decorators;
+      while (take_op("@")) {
+        decorators.push_back(expr());
+        take_newlines();
+      }
+      auto s = peek().is_keyword("class") ? class_def() : function_def();
+      s->decorators = std::move(decorators);
+      out.push_back(s);
+    } else if (t.is_keyword("if")) {
+      take();
+      out.push_back(if_rest(start));
+    } else if (t.is_keyword("while")) {
+      take();
+      auto s = make_stmt(SK::While, start);
+      s->value = expr();
+      s->body = block();
+      s->range = start;
+      out.push_back(s);
+    } else if (t.is_keyword("for")) {
+      take();
+      auto s = make_stmt(SK::For, start);
+      s->targets.push_back(target_list());
+      expect_keyword("in");
+      s->value = tuple_or_expr();
+      s->body = block();
+      s->range = start;
+      out.push_back(s);
+    } else if (t.is_keyword("with")) {
+      take();
+      auto s = make_stmt(SK::With, start);
+      do {
+        s->targets.push_back(expr());
+        s->targets.push_back(take_keyword("as") ? expr() : nullptr);
+      } while (take_op(","));
+      s->body = block();
+      out.push_back(s);
+    } else if (t.is_keyword("try") || t.is_keyword("import") || t.is_keyword("from") || t.is_keyword("global") || t.is_keyword("nonlocal") ||
+               t.is_keyword("yield") || t.is_keyword("async") || t.is_keyword("await")) {
+      fail(start, str("'", t.text, "' is not supported in TorchScript"));
+    } else {
+      simple(out);
+    }
+  }
+
+  StmtPtr if_rest(const Range& start) {
+    auto s = make_stmt(SK::If, start);
+    s->value = expr();
+    s->body = block();
+    Range next = peek().range;
+    if (take_keyword("elif")) s->orelse.push_back(if_rest(next));
+    else if (take_keyword("else")) s->orelse = block();
+    return s;
+  }
+
+  void simple(std::vector<StmtPtr>& out) {
+    Range start = peek().range;
+    if (take_keyword("pass")) {
+      out.push_back(make_stmt(SK::Pass, start));
+    } else if (take_keyword("break")) {
+      out.push_back(make_stmt(SK::Break, start));
+    } else if (take_keyword("continue")) {
+      out.push_back(make_stmt(SK::Continue, start));
+    } else if (take_keyword("return")) {
+      ExprPtr value = ends_here() ? nullptr : tuple_or_expr();
+      auto s = make_stmt(SK::Return, start);
+      s->value = value;
+      out.push_back(s);
+    } else if (take_keyword("raise")) {
+      ExprPtr value = ends_here() ? nullptr : expr();
+      if (take_keyword("from")) expr();
+      auto s = make_stmt(SK::Raise, start);
+      s->value = value;
+      out.push_back(s);
+    } else if (take_keyword("assert")) {
+      ExprPtr value = expr(), message = take_op(",") ? expr() : nullptr;
+      auto s = make_stmt(SK::Assert, start);
+      s->value = value;
+      s->message = message;
+      out.push_back(s);
+    } else if (take_keyword("del")) {
+      auto s = make_stmt(SK::Delete, start);
+      do s->targets.push_back(expr());
+      while (take_op(","));
+      out.push_back(s);
+    } else {
+      out.push_back(expression_statement(start));
+    }
+    expect_newline();
+  }
+  bool ends_here() const { return peek().kind == TK::Newline || peek().kind == TK::End || peek().is_op(";"); }
+
+  StmtPtr expression_statement(const Range& start) {
+    ExprPtr first = tuple_or_expr();
+    if (take_op(":")) {
+      ExprPtr annotation = expr();
+      ExprPtr value = take_op("=") ? tuple_or_expr() : nullptr;
+      auto s = make_stmt(SK::Assign, start);
+      s->targets = {first};
+      s->annotation = annotation;
+      s->value = value;
+      return s;
+    }
+    const Token& t = peek();
+    if (t.kind == TK::Operator && t.text.size() >= 2 && t.text.back() == '=' && t.text != "==" && t.text != "!=" && t.text != "<=" && t.text != ">=" && t.text != ":=") {
+      std::string op = take().text;
+      op.pop_back();
+      ExprPtr value = tuple_or_expr();
+      auto s = make_stmt(SK::AugAssign, start);
+      s->text = op;
+      s->targets = {first};
+      s->value = value;
+      return s;
+    }
+    if (!t.is_op("=")) {
+      auto s = make_stmt(SK::Expression, start);
+      s->value = first;
+      return s;
+    }
+    std::vector<ExprPtr> parts = {first};
+    while (take_op("=")) parts.push_back(tuple_or_expr());
+    auto s = make_stmt(SK::Assign, start);
+    s->value = parts.back();
+    parts.pop_back();
+    s->targets = std::move(parts);
+    return s;
+  }
+
+  std::shared_ptr<Stmt> function_def() {
+    Range start = peek().range;
+    expect_keyword("def");
+    auto s = std::make_shared<Stmt>();
+    s->kind = SK::Def;
+    s->text = expect_name();
+    expect_op("(");
+    bool kwarg_only = false;
+    while (!peek().is_op(")")) {
+      if (take_op("*")) {
+        if (!peek().is_op(",")) fail(peek().range, "functions with a variable number of arguments (*args) are not supported in TorchScript");
+        kwarg_only = true;
+      } else if (peek().is_op("**")) {
+        fail(peek().range, "functions with keyword arguments of any name (**kwargs) are not supported in TorchScript");
+      } else {
+        Param p;
+        p.range = peek().range;
+        p.name = expect_name();
+        p.kwarg_only = kwarg_only;
+        if (take_op(":")) p.annotation = expr();
+        if (take_op("=")) p.default_value = expr();
+        s->params.push_back(std::move(p));
+      }
+      if (!take_op(",")) break;
+    }
+    expect_op(")");
+    if (take_op("->")) s->annotation = expr();
+    s->range = from(start);
+    s->body = block();
+    drop_doc(*s);
+    return s;
+  }
+
+  std::shared_ptr<Stmt> class_def() {
+    Range start = peek().range;
+    expect_keyword("class");
+    auto s = std::make_shared<Stmt>();
+    s->kind = SK::Class;
+    s->text = expect_name();
+    if (take_op("(")) {
+      while (!peek().is_op(")")) {
+        s->targets.push_back(expr());
+        if (!take_op(",")) break;
+      }
+      expect_op(")");
+    }
+    s->range = from(start);
+    s->body = block();
+    drop_doc(*s);
+    return s;
+  }
+  static void drop_doc(Stmt& s) {
+    if (s.body.empty() || s.body[0]->kind != SK::Expression || s.body[0]->value->kind != EK::String) return;
+    s.doc = s.body[0]->value->text;
+    s.body.erase(s.body.begin());
+  }
+
+  // ---- expressions ----
+
+  ExprPtr tuple_or_expr() {
+    Range start = peek().range;
+    ExprPtr first = star_or_expr();
+    if (!peek().is_op(",")) return first;
+    std::vector<ExprPtr> items = {first};
+    while (take_op(",")) {
+      if (ends_here() || peek().is_op("=") || peek().is_op(")") || peek().is_op("]") || peek().is_op(":")) break;
+      items.push_back(star_or_expr());
+    }
+    return make(EK::Tuple, from(start), {}, std::move(items));
+  }
+  ExprPtr star_or_expr() {
+    Range start = peek().range;
+    if (!take_op("*")) return expr();
+    ExprPtr e = binary(0);
+    return make(EK::Star, from(start), {}, {e});
+  }
+  // Targets of `for`: no comparisons, so that `in` ends them.
+  ExprPtr target_list() {
+    Range start = peek().range;
+    ExprPtr first = binary(0);
+    if (!peek().is_op(",")) return first;
+    std::vector<ExprPtr> items = {first};
+    while (take_op(",") && !peek().is_keyword("in")) items.push_back(binary(0));
+    return make(EK::Tuple, from(start), {}, std::move(items));
+  }
+
+  ExprPtr expr() {
+    Deeper guard(*this);
+    Range start = peek().range;
+    if (peek().is_keyword("lambda")) fail(start, "lambda functions are not supported in TorchScript");
+    ExprPtr e = or_expr();
+    if (peek().is_op(":=")) fail(peek().range, "assignment expressions are not supported in TorchScript");
+    if (!take_keyword("if")) return e;
+    ExprPtr condition = or_expr();
+    expect_keyword("else");
+    ExprPtr other = expr();
+    return make(EK::Conditional, from(start), {}, {condition, e, other});
+  }
+  ExprPtr or_expr() {
+    Range start = peek().range;
+    ExprPtr e = and_expr();
+    while (take_keyword("or")) {
+      ExprPtr right = and_expr();
+      e = make(EK::Or, from(start), "or", {e, right});
+    }
+    return e;
+  }
+  ExprPtr and_expr() {
+    Range start = peek().range;
+    ExprPtr e = not_expr();
+    while (take_keyword("and")) {
+      ExprPtr right = not_expr();
+      e = make(EK::And, from(start), "and", {e, right});
+    }
+    return e;
+  }
+  ExprPtr not_expr() {
+    Deeper guard(*this);
+    Range start = peek().range;
+    if (!take_keyword("not")) return comparison();
+    ExprPtr e = not_expr();
+    return make(EK::Unary, from(start), "not", {e});
+  }
+  std::string comparison_op() {
+    for (const char* op : {"<", ">", "==", ">=", "<=", "!="})
+      if (take_op(op)) return op;
+    if (take_keyword("in")) return "in";
+    if (peek().is_keyword("not") && peek(1).is_keyword("in")) return take(), take(), "not in";
+    if (take_keyword("is")) return take_keyword("not") ? "is not" : "is";
+    return {};
+  }
+  // a < b < c means a < b and b < c.
+  ExprPtr comparison() {
+    Range start = peek().range;
+    ExprPtr left = binary(0), all;
+    for (;;) {
+      std::string op = comparison_op();
+      if (op.empty()) return all ? all : left;
+      ExprPtr right = binary(0);
+      ExprPtr one = make(EK::Binary, from(start), op, {left, right});
+      all = all ? make(EK::And, from(start), "and", {all, one}) : one;
+      left = right;
+    }
+  }
+  ExprPtr binary(size_t level) {
+    if (level == levels().size()) return unary();
+    Range start = peek().range;
+    ExprPtr e = binary(level + 1);
+    for (;;) {
+      const char* found = nullptr;
+      for (const char* op : levels()[level].ops)
+        if (peek().is_op(op)) found = op;
+      if (!found) return e;
+      take();
+      ExprPtr right = binary(level + 1);
+      e = make(EK::Binary, from(start), found, {e, right});
+    }
+  }
+  ExprPtr unary() {
+    Deeper guard(*this);
+    Range start = peek().range;
+    for (const char* op : {"-", "+", "~"})
+      if (take_op(op)) {
+        ExprPtr e = unary();
+        return make(EK::Unary, from(start), op, {e});
+      }
+    ExprPtr base = postfix();
+    if (!take_op("**")) return base;
+    ExprPtr exponent = unary();
+    return make(EK::Binary, from(start), "**", {base, exponent});
+  }
+
+  ExprPtr postfix() {
+    Range start = peek().range;
+    ExprPtr e = atom();
+    for (;;) {
+      if (take_op(".")) {
+        std::string name = peek().kind == TK::Keyword ? take().text : expect_name();
+        e = make(EK::Attribute, from(start), name, {e});
+      } else if (take_op("(")) {
+        e = call(start, e);
+      } else if (take_op("[")) {
+        std::vector<ExprPtr> items = {e};
+        do {
+          if (peek().is_op("]")) break;
+          items.push_back(subscript());
+        } while (take_op(","));
+        expect_op("]");
+        bool tuple = tokens_[at_ - 2].is_op(",");
+        e = make(EK::Subscript, from(start), tuple ? "," : "", std::move(items));
+      } else {
+        return e;
+      }
+    }
+  }
+  ExprPtr call(const Range& start, const ExprPtr& callee) {
+    auto e = std::make_shared<Expr>();
+    e->kind = EK::Call;
+    e->items.push_back(callee);
+    while (!peek().is_op(")")) {
+      if (peek().is_op("**")) fail(peek().range, "**kwargs are not supported in calls in TorchScript");
+      if (peek().kind == TK::Name && peek(1).is_op("=")) {
+        std::string name = take().text;
+        take();
+        e->keywords.emplace_back(name, expr());
+      } else {
+        ExprPtr item = star_or_expr();
+        if (peek().is_keyword("for")) item = comprehension(item, nullptr, item->range);
+        e->items.push_back(item);
+      }
+      if (!take_op(",")) break;
+    }
+    expect_op(")");
+    e->range = from(start);
+    return e;
+  }
+  ExprPtr subscript() {
+    Range start = peek().range;
+    ExprPtr parts[3];
+    if (!peek().is_op(":")) {
+      ExprPtr only = star_or_expr();
+      if (!peek().is_op(":")) return only;
+      parts[0] = only;
+    }
+    expect_op(":");
+    auto ends = [&] { return peek().is_op("]") || peek().is_op(",") || peek().is_op(":"); };
+    if (!ends()) parts[1] = expr();
+    if (take_op(":") && !ends()) parts[2] = expr();
+    return make(EK::Slice, from(start), {}, {parts[0], parts[1], parts[2]});
+  }
+  // After `element` (or `key: value`): for target in iterable [if condition]...
+  ExprPtr comprehension(const ExprPtr& element, const ExprPtr& value, const Range& start) {
+    expect_keyword("for");
+    std::vector<ExprPtr> items = {element};
+    if (value) items.push_back(value);
+    items.push_back(target_list());
+    expect_keyword("in");
+    items.push_back(or_expr());
+    while (take_keyword("if")) items.push_back(or_expr());
+    if (peek().is_keyword("for")) fail(peek().range, "comprehensions with several `for` are not supported in TorchScript");
+    return make(value ? EK::DictComp : EK::ListComp, from(start), {}, std::move(items));
+  }
+
+  ExprPtr atom() {
+    Deeper guard(*this);
+    const Token& t = peek();
+    Range start = t.range;
+    switch (t.kind) {
+      case TK::Name: take(); return make(EK::Name, start, t.text);
+      case TK::Int: take(); return make(EK::Int, start, t.text);
+      case TK::Float: take(); return make(EK::Float, start, t.text);
+      case TK::Imaginary: take(); return make(EK::Imaginary, start, t.text);
+      case TK::String: {
+        std::string text;
+        while (peek().kind == TK::String) text += take().text;  // neighbours join
+        return make(EK::String, from(start), text);
+      }
+      case TK::FString: take(); return fstring(t);
+      default: break;
+    }
+    if (take_keyword("True")) return make(EK::True, start);
+    if (take_keyword("False")) return make(EK::False, start);
+    if (take_keyword("None")) return make(EK::None, start);
+    if (take_op("...")) return make(EK::Ellipsis, start);
+    if (take_op("(")) {
+      if (take_op(")")) return make(EK::Tuple, from(start));
+      ExprPtr e = tuple_or_expr();
+      if (peek().is_keyword("for")) fail(peek().range, "generator expressions are not supported in TorchScript");
+      expect_op(")");
+      return e;
+    }
+    if (take_op("[")) {
+      std::vector<ExprPtr> items;
+      while (!peek().is_op("]")) {
+        items.push_back(star_or_expr());
+        if (items.size() == 1 && peek().is_keyword("for")) {
+          ExprPtr e = comprehension(items[0], nullptr, start);
+          expect_op("]");
+          return e;
+        }
+        if (!take_op(",")) break;
+      }
+      expect_op("]");
+      return make(EK::List, from(start), {}, std::move(items));
+    }
+    if (take_op("{")) {
+      std::vector<ExprPtr> items;
+      while (!peek().is_op("}")) {
+        ExprPtr key = expr();
+        if (!peek().is_op(":")) fail(key->range, "sets are not supported in TorchScript");
+        take();
+        ExprPtr value = expr();
+        if (items.empty() && peek().is_keyword("for")) {
+          ExprPtr e = comprehension(key, value, start);
+          expect_op("}");
+          return e;
+        }
+        items.push_back(key);
+        items.push_back(value);
+        if (!take_op(",")) break;
+      }
+      expect_op("}");
+      return make(EK::Dict, from(start), {}, std::move(items));
+    }
+    if (t.is_keyword("yield") || t.is_keyword("await") || t.is_keyword("lambda")) fail(start, str("'", t.text, "' is not supported in TorchScript"));
+    fail(start, "expected an expression here");
+  }
+
+  ExprPtr fstring(const Token& t) {
+    std::vector<ExprPtr> items;
+    std::string literal;
+    auto flush = [&] {
+      if (!literal.empty()) items.push_back(make(EK::String, t.range, literal));
+      literal.clear();
+    };
+    for (size_t i = 0; i < t.text.size(); i++) {
+      char c = t.text[i];
+      if ((c == '{' || c == '}') && i + 1 < t.text.size() && t.text[i + 1] == c) {
+        literal += c;
+        i++;
+      } else if (c == '{') {
+        size_t close = t.text.find('}', i);
+        if (close == std::string::npos) fail(t.range, "this f-string has a '{' that is never closed");
+        std::string inner = t.text.substr(i + 1, close - i - 1);
+        if (inner.find_first_of(":!") != std::string::npos) fail(t.range, "format specifications in f-strings are not supported in TorchScript");
+        flush();
+        items.push_back(parse_expression(std::make_shared<Source>(Source{inner, source_->file, t.range.line()})));
+        i = close;
+      } else {
+        literal += c;
+      }
+    }
+    flush();
+    return make(EK::FString, t.range, {}, std::move(items));
+  }
+
+  std::shared_ptr<const Source> source_;
+  std::vector<Token> tokens_;
+  size_t at_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+std::vector<StmtPtr> parse_module(const std::shared_ptr<const Source>& source) { return Parser(source).module(); }
+ExprPtr parse_expression(const std::shared_ptr<const Source>& source) { return Parser(source).only_expression(); }
+
+}  // namespace rushlight::script
