@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kAlign = 64;
 constexpr size_t kSmallLimit = 64 << 10;
-constexpr int kClasses = 32;
+constexpr int kClasses = 36;
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kCaching = false;
@@ -40,7 +40,7 @@ SizeClass small_class(size_t bytes) {
   size_t quarter = (bytes - (size_t(1) << log) + step - 1) / step;  // 1..4
   return {4 + (log - 8) * 4 + int(quarter) - 1, (size_t(1) << log) + quarter * step};
 }
-static_assert(kClasses == 4 + (16 - 8) * 4 - 4);
+static_assert(kClasses == 4 + (16 - 8) * 4);  // 64 KiB is of the last one
 
 size_t large_size(size_t bytes) {
   size_t page = 4096;
