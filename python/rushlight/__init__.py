@@ -25,6 +25,7 @@ from ._C import (
     default_generator,
     device,
     dtype,
+    from_dlpack,
     from_numpy,
     frombuffer,
     get_default_dtype,
@@ -38,6 +39,7 @@ from ._C import (
     set_num_threads,
     strided,
     tensor,
+    to_dlpack,
 )
 from .version import __version__
 
@@ -52,6 +54,7 @@ for _type in (Tensor, Size, dtype, device, layout, memory_format, UntypedStorage
 del _type
 
 from . import _tensor  # noqa: E402  the methods of Tensor that are written in Python
+from ._dtype_info import finfo, iinfo  # noqa: E402
 from ._functional import *  # noqa: E402, F403
 from ._legacy import *  # noqa: E402, F403
 from ._tensor_str import set_printoptions  # noqa: E402

@@ -98,7 +98,7 @@ def __contains__(self, element) -> bool:
 
 
 @_method
-def __array_wrap__(self, array, *_):
+def __array_wrap__(self, array, context=None, return_scalar=False):
     if array.dtype == bool:
         array = array.astype("uint8")
     return _C.from_numpy(array)

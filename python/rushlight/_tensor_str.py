@@ -65,12 +65,10 @@ class _RealFormat:
             return
         low, high = min(map(abs, values)), max(map(abs, values))
         self.whole = all(v == math.floor(v) for v in values)
-        wide = high > 1e8 or high / low > 1000
-        self.scientific = wide if self.whole else wide or low < 1e-4
+        automatic = high > 1e8 or high / low > 1000 or low < 1e-4
+        self.scientific = automatic if PRINT_OPTS.sci_mode is None else PRINT_OPTS.sci_mode
         extra = 1 if self.whole and not self.scientific else 0  # the dot
         self.width = max(1, max(len(self._digits(v)) for v in values) + extra)
-        if PRINT_OPTS.sci_mode is not None:
-            self.scientific = PRINT_OPTS.sci_mode
 
     def _digits(self, v: float) -> str:
         if self.scientific:

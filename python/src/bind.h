@@ -7,6 +7,7 @@ namespace rushlight::py {
 void bind_types(PyObject* module);
 void bind_storage(PyObject* module);
 void bind_tensor(PyObject* module);
+void bind_dlpack(PyObject* module);
 void bind_methods(PyObject* module);
 void bind_numpy(PyObject* module);
 void bind_new(PyObject* module);

@@ -56,7 +56,8 @@ Tensor bool_index(bool v) {
 bool is_integer(PyObject* o, int64_t& v) { return !is_tensor(o) && as_int(o, v); }
 
 bool is_array_like(PyObject* o) {
-  return PyList_Check(o) || PyTuple_Check(o) || is_numpy_array(o) || PyObject_HasAttrString(o, "__array_interface__");
+  return PySequence_Check(o) || PyTuple_Check(o) || is_numpy_array(o) ||
+         PyObject_HasAttrString(o, "__array_interface__");
 }
 
 Tensor index_from(PyObject* o) {
@@ -145,8 +146,26 @@ Indexed apply(const Tensor& self, PyObject* tuple) {
   return at;
 }
 
+// A short list that holds more than numbers stands for the tuple of its items, as it does in PyTorch, which warns of it.
+bool is_like_tuple(PyObject* o) {
+  if (!PyList_Check(o) || PyList_GET_SIZE(o) >= 32) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); i++) {
+    PyObject* item = PyList_GET_ITEM(o, i);
+    if (!is_tensor(item) && !PySequence_Check(item) && !PySlice_Check(item) && item != Py_Ellipsis && item != Py_None)
+      continue;
+    check_status(PyErr_WarnEx(
+        PyExc_UserWarning,
+        "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] instead of x[seq].",
+        1));
+    return true;
+  }
+  return false;
+}
+
 Indexed index_by(const Tensor& self, PyObject* index) {
-  Object tuple = PyTuple_Check(index) ? Object::borrow(index) : check(PyTuple_Pack(1, index));
+  Object tuple = PyTuple_Check(index)   ? Object::borrow(index)
+                 : is_like_tuple(index) ? check(PyList_AsTuple(index))
+                                        : check(PyTuple_Pack(1, index));
   return apply(self, tuple.get());
 }
 

@@ -156,8 +156,7 @@ PyObject* array(PyObject* self, PyObject* args, PyObject* kwargs) {
     RL_CHECK(RuntimeError, !unwrap(self).requires_grad(),
              "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
     Object out = check(numpy_over(unwrap(self)));
-    if (dtype != Py_None)
-      out = check(PyObject_CallMethod(out.get(), "astype", "OsssO", dtype, "K", "unsafe", "", Py_False));
+    if (dtype != Py_None) out = check(PyObject_CallMethod(out.get(), "astype", "O", dtype));
     else if (copy == Py_True) out = check(PyObject_CallMethod(out.get(), "copy", nullptr));
     return out.release();
   });

@@ -20,6 +20,5 @@ Tensor converted(const Tensor& t, std::optional<DType> dtype, std::optional<Devi
 
 void bind_new(PyObject* module);
 void bind_numpy(PyObject* module);
-void bind_dlpack(PyObject* module);
 
 }  // namespace rushlight::py

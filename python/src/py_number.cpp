@@ -1,6 +1,7 @@
 // Python's operators on tensors: +, -, @, <, abs, bool, int, in-place and reversed forms.
 #include <cmath>
 
+#include "py_new.h"
 #include "py_op.h"
 
 namespace rushlight::py {
@@ -166,6 +167,11 @@ PyObject* nb_invert(PyObject* a) {
   });
 }
 
+// One element is a number; more are none.
+void expect_one(PyObject* a) {
+  RL_CHECK(ValueError, unwrap(a).numel() == 1, "only one element tensors can be converted to Python scalars");
+}
+
 // item(), as the recorded operator does where somebody watches calls.
 IValue only_element(PyObject* a) {
   const Tensor& t = unwrap(a);
@@ -190,6 +196,7 @@ int nb_bool(PyObject* a) {
 }
 PyObject* nb_int(PyObject* a) {
   return guarded([&] {
+    expect_one(a);
     IValue v = only_element(a);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type int64_t without overflow");
@@ -199,6 +206,7 @@ PyObject* nb_int(PyObject* a) {
 }
 PyObject* nb_float(PyObject* a) {
   return guarded([&] {
+    expect_one(a);
     IValue v = only_element(a);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type double without overflow");
@@ -258,7 +266,11 @@ PyObject* tensor_richcompare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     IValue args[2];
     args[0] = IValue::borrow(unwrap(a));
-    if (!operand(b, args[1])) Py_RETURN_NOTIMPLEMENTED;
+    if (!operand(b, args[1])) {
+      // numpy leaves comparisons with tensors to us.
+      if (!is_numpy_array(b)) Py_RETURN_NOTIMPLEMENTED;
+      args[1] = tensor_over_array(b);
+    }
     static const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
     static const Op* ops[6][2];
     const Op*& found = ops[op][args[1].is_tensor()];

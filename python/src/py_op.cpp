@@ -285,7 +285,7 @@ void bind_ops(PyObject* module) {
   method_type = make_op_type("rushlight._C.operator_method", true);
   add_object(module, "_return_types", check(PyDict_New()).get());
 
-  // _functions: what rushlight.<name> shows; _module_functions["nn"]: what a module shows; _all_functions: everything by name.
+  // _functions: what rushlight.<name> shows; _nn, _linalg, ...: what those modules show; _ops: everything by name.
   Object functions = check(PyDict_New()), modules = check(PyDict_New()), all = check(PyDict_New());
   for (const Op* op : OpTable::get().all()) {
     const char* name = op->name().c_str();
@@ -312,8 +312,17 @@ void bind_ops(PyObject* module) {
   }
   PyType_Modified(tensor_type);
   add_object(module, "_functions", functions.get());
-  add_object(module, "_module_functions", modules.get());
-  add_object(module, "_all_functions", all.get());
+  // _C._nn and the like, also where no record names them yet.
+  for (const char* name : {"nn", "linalg", "special", "fft"}) {
+    std::string full = str("rushlight._C._", name);
+    Object sub = check(PyModule_New(full.c_str()));
+    if (PyObject* names = PyDict_GetItemString(modules.get(), name))
+      check_status(PyDict_Update(PyModule_GetDict(sub.get()), names));
+    add_object(module, full.c_str() + full.rfind('.') + 1, sub.get());
+  }
+  Object ops = check(PyModule_New("rushlight._C._ops"));
+  check_status(PyDict_Update(PyModule_GetDict(ops.get()), all.get()));
+  add_object(module, "_ops", ops.get());
 }
 
 }  // namespace rushlight::py

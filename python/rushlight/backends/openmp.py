@@ -1,0 +1,5 @@
+"""Whether this library can be used."""
+
+
+def is_available() -> bool:
+    return False

@@ -1,0 +1,4 @@
+"""The quantisation engine that programs choose."""
+
+supported_engines = ["none"]
+engine = "none"

@@ -1,0 +1,6 @@
+"""Fourier transforms."""
+
+from . import _C
+from ._namespaces import functions_of
+
+globals().update(functions_of(_C._fft, "fft_"))
