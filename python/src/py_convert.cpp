@@ -109,13 +109,13 @@ bool as_number(PyObject* o, IValue& out) {
     int overflow;
     long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
     if (overflow) {
-      // A uint64 value keeps its bits, as in PyTorch; what is larger still does not fit.
+      // What an uint64 can hold is taken as the float it is.
       unsigned long long u = overflow > 0 ? PyLong_AsUnsignedLongLong(o) : ~0ull;
       if (overflow < 0 || PyErr_Occurred()) {
-        PyErr_Clear();
-        throw RuntimeError("Overflow when unpacking long: the number does not fit in 64 bits");
+        PyErr_SetString(PyExc_OverflowError, "int too big to convert");
+        throw ErrorSet{};
       }
-      v = static_cast<long long>(u);
+      return out = double(u), true;
     }
     return out = int64_t(v), true;
   }
@@ -136,7 +136,7 @@ bool as_int(PyObject* o, int64_t& out) {
   if (PyLong_Check(o) && !PyBool_Check(o)) {
     int overflow;
     out = PyLong_AsLongLongAndOverflow(o, &overflow);
-    RL_CHECK(RuntimeError, !overflow, "Overflow when unpacking long: the number does not fit in 64 bits");
+    RL_CHECK(ValueError, !overflow, "Overflow when unpacking long long");
     return true;
   }
   if (PyBool_Check(o) || PyFloat_Check(o)) return false;

@@ -313,6 +313,8 @@ PyObject* untyped_storage(PyObject* self, PyObject*) {
 PyObject* requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     PyObject* on = only_argument(args, nargs, kwnames, "requires_grad_", "requires_grad");
+    RL_CHECK(TypeError, !on || PyBool_Check(on),
+             "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not ", short_type_name(on));
     check_status(PyObject_SetAttrString(self, "requires_grad", on ? on : Py_True));
     return Py_NewRef(self);
   });

@@ -28,7 +28,7 @@ Dims sizes_of(PyObject* o) {
     RL_CHECK(ValueError, sizes.size() <= 128, "too many dimensions '", short_type_name(level.get()), "'");
     if (n == 0) break;
     Object next = check(PySequence_GetItem(level.get(), 0));
-    if (PyUnicode_Check(level.get())) throw TypeError("new(): invalid data type 'str'");
+    RL_CHECK(ValueError, !PyUnicode_Check(next.get()), "too many dimensions 'str'");
     level = std::move(next);
   }
   return sizes;
@@ -97,11 +97,11 @@ void store(char* at, DType dtype, const IValue& v) {
     return v.to_double();
   };
   switch (dtype) {
-    case DType::UInt8: return store_checked<uint8_t>(at, v, "uint8_t");
-    case DType::Int8: return store_checked<int8_t>(at, v, "int8_t");
-    case DType::Int16: return store_checked<int16_t>(at, v, "int16_t");
-    case DType::Int32: return store_checked<int32_t>(at, v, "int");
-    case DType::Int64: return store_checked<int64_t>(at, v, "int64_t");
+    case DType::UInt8: return store_checked<uint8_t>(at, v, "uint8");
+    case DType::Int8: return store_checked<int8_t>(at, v, "int8");
+    case DType::Int16: return store_checked<int16_t>(at, v, "int16");
+    case DType::Int32: return store_checked<int32_t>(at, v, "int32");
+    case DType::Int64: return store_checked<int64_t>(at, v, "int64");
     case DType::Float16: *reinterpret_cast<Half*>(at) = Half(float(real())); return;
     case DType::BFloat16: *reinterpret_cast<BFloat16*>(at) = BFloat16(float(real())); return;
     case DType::Float32: *reinterpret_cast<float*>(at) = float(real()); return;
@@ -126,6 +126,8 @@ void store_item(char* at, DType dtype, PyObject* o) {
     double d = PyLong_AsDouble(o);
     if (d == -1 && PyErr_Occurred()) throw ErrorSet{};
     v = d;
+  } else if (int64_t i; PyLong_Check(o) && as_int(o, i)) {
+    v = i;
   } else if (!as_number(o, v)) {
     int64_t i;
     if (is_sequence(o))

@@ -467,6 +467,9 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
                   : p.want == Want::BoolList  ? as_bool(item, b)
                                               : is_tensor(item);
       if (!fits) {
+        if (p.want == Want::TensorList || p.want == Want::OptionalTensorList)
+          throw TypeError(str("expected Tensor as element ", i, " in argument ", position - 1, ", but got ",
+                              short_type_name(item)));
         const char* element = p.want == Want::IntList     ? "ints"
                               : p.want == Want::FloatList ? "floats"
                               : p.want == Want::BoolList  ? "bools"
@@ -579,6 +582,8 @@ void fail_parse(std::string_view name, const std::vector<Overload>& overloads, P
   std::vector<const Overload*> shown, plausible;
   for (const Overload& o : overloads) {
     if (!o.outs.empty() != has_out) continue;
+    // Where a number may stand for the tensor, PyTorch does not name the overload for numbers.
+    if (o.op->schema().overload == "Scalar" && numbers_are_tensors(o.op->name())) continue;
     shown.push_back(&o);
     Py_ssize_t least = __builtin_popcount(o.required), most = Py_ssize_t(o.params.size()) + o.factory;
     if (nargs + named >= least && (nargs + named <= most || o.spread_ints)) plausible.push_back(&o);

@@ -9,12 +9,20 @@ namespace rushlight {
 void (*TensorImpl::release_py_object)(void*) = nullptr;
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset)
-    : inference(thread_state.inference_mode), sizes_(sizes), strides_(strides), offset_(offset), storage_(std::move(storage)), dtype_(dtype) {
+    : inference(thread_state.inference_mode),
+      sizes_(sizes),
+      strides_(strides),
+      offset_(offset),
+      storage_(std::move(storage)),
+      dtype_(dtype) {
   refresh();
 }
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
-    : inference(thread_state.inference_mode), sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
+    : inference(thread_state.inference_mode),
+      sizes_(sizes),
+      storage_(std::move(storage)),
+      dtype_(dtype) {
   strides_.resize(sizes.size());
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
@@ -111,7 +119,8 @@ Dims preserved_strides(const Tensor& like) {
   size_t n = size_t(like.dim());
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return like.strides()[a] > like.strides()[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return like.strides()[a] > like.strides()[b]; });
   Dims strides(n, 1);
   int64_t step = 1;
   for (size_t k = n; k-- > 0;) {
@@ -156,8 +165,9 @@ Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, in
     last += (sizes[i] - 1) * strides[i];
   }
   RL_CHECK(RuntimeError, !any || (offset >= 0 && (last + 1) * of.item_size() <= int64_t(of.storage().bytes())),
-           "setStorage: sizes ", sizes, ", strides ", strides, ", storage offset ", offset, ", and itemsize ", of.item_size(),
-           " requiring a storage size of ", (last + 1) * of.item_size(), " are out of bounds for storage of size ", of.storage().bytes());
+           "setStorage: sizes ", sizes, ", strides ", strides, ", storage offset ", offset, ", and itemsize ",
+           of.item_size(), " requiring a storage size of ", (last + 1) * of.item_size(),
+           " are out of bounds for storage of size ", of.storage().bytes());
   return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), sizes, strides, offset));
 }
 
@@ -176,19 +186,20 @@ void resize_tensor(const Tensor& t, IntArrayRef sizes) {
 
 int64_t wrap_dim(int64_t d, int64_t dims) {
   int64_t n = std::max<int64_t>(dims, 1);
-  RL_CHECK(IndexError, d >= -n && d < n, "Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ", d, ")");
+  RL_CHECK(IndexError, d >= -n && d < n, "Dimension out of range (expected to be in range of [", -n, ", ", n - 1,
+           "], but got ", d, ")");
   return d < 0 ? d + n : d;
 }
 
 Dims broadcast_shapes(IntArrayRef a, IntArrayRef b) {
-  if (a.size() < b.size()) std::swap(a, b);
-  Dims out(a);
-  size_t lead = a.size() - b.size();
-  for (size_t i = 0; i < b.size(); i++) {
-    int64_t x = a[lead + i], y = b[i];
-    RL_CHECK(ShapeError, x == y || x == 1 || y == 1, "The size of tensor a (", x, ") must match the size of tensor b (", y,
-             ") at non-singleton dimension ", lead + i);
-    out[lead + i] = x == 1 ? y : x;
+  Dims out(a.size() > b.size() ? a : b);
+  // From the last dimension, so that the first mismatch named is the one PyTorch names.
+  for (size_t k = 1; k <= std::min(a.size(), b.size()); k++) {
+    int64_t x = a[a.size() - k], y = b[b.size() - k];
+    size_t at = out.size() - k;
+    RL_CHECK(ShapeError, x == y || x == 1 || y == 1, "The size of tensor a (", x, ") must match the size of tensor b (",
+             y, ") at non-singleton dimension ", at);
+    out[at] = x == 1 ? y : x;
   }
   return out;
 }
