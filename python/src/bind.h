@@ -13,5 +13,6 @@ void bind_numpy(PyObject* module);
 void bind_new(PyObject* module);
 void bind_ops(PyObject* module);
 void bind_state(PyObject* module);
+void bind_module(PyObject* module);
 
 }  // namespace rushlight::py

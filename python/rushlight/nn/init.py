@@ -100,14 +100,42 @@ def trunc_normal_(
     def cdf(x: float) -> float:
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
-    low, high = cdf((a - mean) / std), cdf((b - mean) / std)
+    inside = cdf((b - mean) / std) - cdf((a - mean) / std)
     with rl.no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        tensor.clamp_(min=a, max=b)
+        if inside > 0.3:
+            _truncate_by_redrawing(tensor, mean, std, a, b, generator)
+        else:
+            _truncate_by_rejection(tensor, mean, std, a, b, generator)
         return tensor
+
+
+def _truncate_by_redrawing(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> None:
+    """Draws normal values anew until all are inside; good where most are."""
+    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # as the tensor's dtype has them
+    result = tensor.normal_(mean, std, generator=generator)
+    while (outside := (result < low) | (result > high)).any():
+        result = rl.where(outside, rl.empty_like(result).normal_(mean, std, generator=generator), result)
+    if result is not tensor:
+        tensor.copy_(result)
+
+
+def _truncate_by_rejection(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> None:
+    """Draws uniform values and accepts each with the probability of its density; good in the tails."""
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    chance = rl.empty_like(tensor)
+
+    def rejected(candidates: Tensor) -> Tensor:
+        log_density = candidates.clone().sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        return chance.uniform_(generator=generator).log_().gt(log_density)
+
+    result = tensor.uniform_(a, b, generator=generator)
+    pending = rejected(result)
+    while pending.any():
+        candidates = rl.empty_like(tensor).uniform_(a, b, generator=generator)
+        result = rl.where(pending, candidates, result)
+        pending = rl.where(pending, rejected(candidates), pending)
+    if result is not tensor:
+        tensor.copy_(result)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -252,9 +280,7 @@ def _old_name(fill: Callable[..., Tensor]) -> Callable[..., Tensor]:
     new, old = fill.__name__, fill.__name__[:-1]
 
     def deprecated(*args: Any, **kwargs: Any) -> Tensor:
-        warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return fill(*args, **kwargs)
 
     deprecated.__name__ = old

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 
 def kernel(name: str) -> Any:
     """The multi-tensor kernel, or None if this build has none."""
-    return getattr(rl._C._ops, name, None)
+    return getattr(_C._ops, name, None)
 
 
 class Plan:

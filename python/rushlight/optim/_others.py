@@ -211,9 +211,7 @@ class Adadelta(TensorwiseOptimizer):
         rho, eps = group["rho"], group["eps"]
         state["step"] += 1
         grad = _decayed(group, param, grad)
-        p, g, square_avg, acc_delta = _as_real(
-            param.is_complex(), param, grad, state["square_avg"], state["acc_delta"]
-        )
+        p, g, square_avg, acc_delta = _as_real(param.is_complex(), param, grad, state["square_avg"], state["acc_delta"])
         square_avg.mul_(rho).addcmul_(g, g, value=1 - rho)
         std = square_avg.add(eps).sqrt_()
         delta = acc_delta.add(eps).sqrt_().div_(std).mul_(g)
@@ -322,9 +320,7 @@ class NAdam(TensorwiseOptimizer):
         state["step"] += 1
         step = state["step"].item()
         grad = _decayed(group, param, grad)
-        p, g, exp_avg, exp_avg_sq = _as_real(
-            param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"]
-        )
+        p, g, exp_avg, exp_avg_sq = _as_real(param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"])
         mu = beta1 * (1.0 - 0.5 * (0.96 ** (step * decay)))
         mu_next = beta1 * (1.0 - 0.5 * (0.96 ** ((step + 1) * decay)))
         state["mu_product"] *= mu
@@ -386,9 +382,7 @@ class RAdam(TensorwiseOptimizer):
         state["step"] += 1
         step = state["step"].item()
         grad = _decayed(group, param, grad)
-        p, g, exp_avg, exp_avg_sq = _as_real(
-            param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"]
-        )
+        p, g, exp_avg, exp_avg_sq = _as_real(param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"])
         exp_avg.lerp_(g, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         correction2 = 1 - beta2**step

@@ -111,9 +111,7 @@ class Adam(TensorwiseOptimizer):
         plans = plans_of.get(id(group))
         grads = plans.gradients(group, self.state, names) if plans is not None else None
         if grads is None:
-            plans = _fused.GroupPlans(
-                group, self.state, names, lambda param, own: self._init_state(group, param, own)
-            )
+            plans = _fused.GroupPlans(group, self.state, names, lambda param, own: self._init_state(group, param, own))
             if not plans.fits:
                 super()._step_group(group)
                 return
@@ -155,9 +153,7 @@ class Adam(TensorwiseOptimizer):
                 param.mul_(1 - lr * weight_decay)
             else:
                 grad = grad.add(param, alpha=weight_decay)
-        p, g, exp_avg, exp_avg_sq = _as_real(
-            param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"]
-        )
+        p, g, exp_avg, exp_avg_sq = _as_real(param.is_complex(), param, grad, state["exp_avg"], state["exp_avg_sq"])
         exp_avg.lerp_(g, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         square = exp_avg_sq

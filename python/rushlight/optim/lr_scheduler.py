@@ -389,9 +389,7 @@ class ExponentialLR(LRScheduler):
 class PolynomialLR(LRScheduler):
     """Falls to zero in ``total_iters`` epochs as a power of what is left."""
 
-    def __init__(
-        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
         self.total_iters = total_iters
         self.power = power
         super().__init__(optimizer, last_epoch)
@@ -423,14 +421,10 @@ class CosineAnnealingLR(LRScheduler):
             return self._current()
         epoch, t_max, eta_min = self.last_epoch, self.T_max, self.eta_min
         if self._step_count == 1 and epoch > 0:
-            return [
-                eta_min + (lr - eta_min) * (1 + math.cos(epoch * math.pi / t_max)) / 2 for lr in self.base_lrs
-            ]
+            return [eta_min + (lr - eta_min) * (1 + math.cos(epoch * math.pi / t_max)) / 2 for lr in self.base_lrs]
         if (epoch - 1 - t_max) % (2 * t_max) == 0:
             rise = 1 - math.cos(math.pi / t_max)
-            return [
-                lr + (base - eta_min) * rise / 2 for base, lr in zip(self.base_lrs, self._current(), strict=True)
-            ]
+            return [lr + (base - eta_min) * rise / 2 for base, lr in zip(self.base_lrs, self._current(), strict=True)]
         ratio = (1 + math.cos(math.pi * epoch / t_max)) / (1 + math.cos(math.pi * (epoch - 1) / t_max))
         return [ratio * (lr - eta_min) + eta_min for lr in self._current()]
 
@@ -885,9 +879,7 @@ class OneCycleLR(_MomentumCycle):
         self._warn_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(
-                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
-            )
+            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
         start = 0.0
         for i, phase in enumerate(self._schedule_phases):
             if step <= phase["end_step"] or i == len(self._schedule_phases) - 1:

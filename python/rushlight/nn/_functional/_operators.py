@@ -1,19 +1,20 @@
-"""Operators that are functions of nn.functional just as they are."""
+"""Operators by name: ``ops.linear``, and those that are functions of nn.functional just as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import rushlight
+from rushlight import _C
+
+ops = _C._ops
 
 
 def operator(name: str) -> Callable[..., Any]:
     """The operator itself, so that calling it costs nothing more; if this build has none, a function that says so."""
-    for namespace in (rushlight._C._nn, rushlight._C._ops):
-        found = getattr(namespace, name, None)
-        if found is not None:
-            return found
+    found = getattr(ops, name, None)
+    if found is not None:
+        return found
 
     def missing(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{name}: this build of rushlight has no such operator")

@@ -7,9 +7,7 @@ import warnings
 import rushlight as rl
 from rushlight import Tensor
 
-from ._operators import operator
-
-_nn = rl._C._nn
+from ._operators import operator, ops
 
 relu_ = operator("relu_")
 elu_ = operator("elu_")
@@ -42,15 +40,15 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(input, 0), 6)``."""
     if inplace:
-        return _nn.relu6_(input)
-    return _nn.relu6(input)
+        return ops.relu6_(input)
+    return ops.relu6(input)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``input`` where positive, ``alpha * (exp(input) - 1)`` elsewhere."""
     if inplace:
-        return _nn.elu_(input, alpha)
-    return _nn.elu(input, alpha)
+        return ops.elu_(input, alpha)
+    return ops.elu(input, alpha)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -70,8 +68,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``input`` where positive, ``negative_slope * input`` elsewhere."""
     if inplace:
-        return _nn.leaky_relu_(input, negative_slope)
-    return _nn.leaky_relu(input, negative_slope)
+        return ops.leaky_relu_(input, negative_slope)
+    return ops.leaky_relu(input, negative_slope)
 
 
 def rrelu(
@@ -88,8 +86,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     if inplace:
-        return _nn.hardtanh_(input, min_val, max_val)
-    return _nn.hardtanh(input, min_val, max_val)
+        return ops.hardtanh_(input, min_val, max_val)
+    return ops.hardtanh(input, min_val, max_val)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -102,36 +100,36 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``."""
     if inplace:
-        return _nn.silu_(input)
-    return _nn.silu(input)
+        return ops.silu_(input)
+    return ops.silu(input)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * tanh(softplus(input))``."""
     if inplace:
-        return _nn.mish_(input)
-    return _nn.mish(input)
+        return ops.mish_(input)
+    return ops.mish(input)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * relu6(input + 3) / 6``."""
     if inplace:
-        return _nn.hardswish_(input)
-    return _nn.hardswish(input)
+        return ops.hardswish_(input)
+    return ops.hardswish(input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``relu6(input + 3) / 6``."""
     if inplace:
-        return _nn.hardsigmoid_(input)
-    return _nn.hardsigmoid(input)
+        return ops.hardsigmoid_(input)
+    return ops.hardsigmoid(input)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """``a * sigmoid(b)`` for the two halves of ``input`` along ``dim``."""
     if input.dim() == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
-    return _nn.glu(input, dim)
+    return ops.glu(input, dim)
 
 
 def sigmoid(input: Tensor) -> Tensor:

@@ -53,9 +53,7 @@ def _mha_shape_check(
     num_heads: int,
 ) -> bool:
     dim = query.dim()
-    _check(
-        dim in (2, 3), f"query should be unbatched 2D or batched 3D tensor but received {dim}-D query tensor"
-    )
+    _check(dim in (2, 3), f"query should be unbatched 2D or batched 3D tensor but received {dim}-D query tensor")
     kind = "batched (3-D)" if dim == 3 else "unbatched (2-D)"
     _check(
         key.dim() == dim and value.dim() == dim,
@@ -243,9 +241,7 @@ def multi_head_attention_forward(
 
     if need_weights:
         scaled = q * math.sqrt(1.0 / float(head_dim))
-        _check(
-            not (is_causal and attn_mask is None), "FIXME: is_causal not implemented for need_weights"
-        )
+        _check(not (is_causal and attn_mask is None), "FIXME: is_causal not implemented for need_weights")
         if attn_mask is None:
             weights = rl.bmm(scaled, k.transpose(-2, -1))
         else:

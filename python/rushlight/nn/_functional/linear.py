@@ -8,10 +8,8 @@ from typing import Any
 import rushlight as rl
 from rushlight import Tensor
 
-from ._operators import operator
+from ._operators import operator, ops
 from .pooling import avg_pool2d, avg_pool3d
-
-_nn = rl._C._nn
 
 linear = operator("linear")
 bilinear = operator("bilinear")
@@ -219,20 +217,18 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """Divides by ``(k + alpha * mean of squares over size neighbouring channels) ** beta``."""
     dim = input.dim()
     if dim < 3:
-        raise ValueError(
-            f"Expected 3D or higher dimensionality                          input (got {dim} dimensions)"
-        )
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {dim} dimensions)")
     if input.numel() == 0:
         return input
     div = input.mul(input)
     before, after = size // 2, (size - 1) // 2
     if dim == 3:
-        div = _nn.pad(div.unsqueeze(1), (0, 0, before, after))
+        div = ops.pad(div.unsqueeze(1), (0, 0, before, after))
         div = avg_pool2d(div, (size, 1), stride=1).squeeze(1)
     else:
         sizes = input.size()
         div = div.view(sizes[0], 1, sizes[1], sizes[2], -1)
-        div = _nn.pad(div, (0, 0, 0, 0, before, after))
+        div = ops.pad(div, (0, 0, 0, 0, before, after))
         div = avg_pool3d(div, (size, 1, 1), stride=1).squeeze(1).view(sizes)
     return input / div.mul(alpha).add(k).pow(beta)
 

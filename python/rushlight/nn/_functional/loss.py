@@ -12,8 +12,7 @@ from rushlight import Tensor
 
 from .. import _reduction as _Reduction
 from .._reduction import get_enum, resolve
-
-_nn = rl._C._nn
+from ._operators import ops
 
 
 def cross_entropy(
@@ -36,7 +35,7 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None:
         reduction = _Reduction.legacy_get_string(size_average, reduce)
-    return _nn.cross_entropy_loss(input, target, weight, get_enum(reduction), ignore_index, label_smoothing)
+    return ops.cross_entropy_loss(input, target, weight, get_enum(reduction), ignore_index, label_smoothing)
 
 
 def nll_loss(
@@ -49,7 +48,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """The negative of the log-probability that ``input`` gives to the target class."""
-    return _nn.nll_loss_nd(input, target, weight, resolve(size_average, reduce, reduction), ignore_index)
+    return ops.nll_loss_nd(input, target, weight, resolve(size_average, reduce, reduction), ignore_index)
 
 
 def _check_reduction(reduction: str, text: str) -> None:
@@ -101,8 +100,7 @@ def gaussian_nll_loss(
         if input.size()[:-1] == var.size():
             var = rl.unsqueeze(var, -1)
         elif not (
-            input.ndim == var.ndim
-            and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1
+            input.ndim == var.ndim and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1
         ):
             raise ValueError("var is of incorrect size")
     _check_reduction(reduction, " is not valid")
@@ -158,7 +156,7 @@ def binary_cross_entropy(
         )
     if weight is not None:
         weight = weight.expand(rl.broadcast_shapes(target.size(), weight.size()))
-    return _nn.binary_cross_entropy(input, target, weight, enum)
+    return ops.binary_cross_entropy(input, target, weight, enum)
 
 
 def binary_cross_entropy_with_logits(
@@ -213,8 +211,8 @@ def smooth_l1_loss(
     input, target = _broadcast_pair(input, target)
     enum = resolve(size_average, reduce, reduction)
     if beta == 0.0:
-        return _nn.l1_loss(input, target, enum)
-    return _nn.smooth_l1_loss(input, target, enum, beta)
+        return ops.l1_loss(input, target, enum)
+    return ops.smooth_l1_loss(input, target, enum, beta)
 
 
 def huber_loss(
@@ -223,8 +221,8 @@ def huber_loss(
     """Squared error below ``delta``, ``delta`` times the absolute error above."""
     shaped, target = _broadcast_pair(input, target)
     if weight is None:
-        return _nn.huber_loss(shaped, target, get_enum(reduction), delta)
-    return _weighted(_nn.huber_loss(shaped, target, 0, delta), weight, input, reduction, False)
+        return ops.huber_loss(shaped, target, get_enum(reduction), delta)
+    return _weighted(ops.huber_loss(shaped, target, 0, delta), weight, input, reduction, False)
 
 
 def l1_loss(
@@ -240,7 +238,7 @@ def l1_loss(
     if size_average is not None or reduce is not None:
         reduction = _Reduction.legacy_get_string(size_average, reduce)
     if weight is None:
-        return _nn.l1_loss(shaped, target, get_enum(reduction))
+        return ops.l1_loss(shaped, target, get_enum(reduction))
     return _weighted(rl.abs(shaped - target), weight, input, reduction, True)
 
 
@@ -257,7 +255,7 @@ def mse_loss(
     if size_average is not None or reduce is not None:
         reduction = _Reduction.legacy_get_string(size_average, reduce)
     if weight is None:
-        return _nn.mse_loss(shaped, target, get_enum(reduction))
+        return ops.mse_loss(shaped, target, get_enum(reduction))
     return _weighted(rl.pow(shaped - target, 2), weight, input, reduction, True)
 
 
@@ -300,7 +298,7 @@ def multilabel_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """The margin loss of several classes to a sample; the list of classes ends at -1."""
-    return _nn.multilabel_margin_loss(input, target, resolve(size_average, reduce, reduction))
+    return ops.multilabel_margin_loss(input, target, resolve(size_average, reduce, reduction))
 
 
 def soft_margin_loss(
@@ -311,7 +309,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """``log(1 + exp(-target * input))``."""
-    return _nn.soft_margin_loss(input, target, resolve(size_average, reduce, reduction))
+    return ops.soft_margin_loss(input, target, resolve(size_average, reduce, reduction))
 
 
 def multilabel_soft_margin_loss(
@@ -325,7 +323,7 @@ def multilabel_soft_margin_loss(
     """The mean over classes of the cross entropy of each class against the rest."""
     if size_average is not None or reduce is not None:
         reduction = _Reduction.legacy_get_string(size_average, reduce)
-    logsigmoid = _nn.log_sigmoid
+    logsigmoid = ops.log_sigmoid
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
@@ -351,7 +349,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    return _nn.multi_margin_loss(input, target, p, margin, weight, enum)
+    return ops.multi_margin_loss(input, target, p, margin, weight, enum)
 
 
 def cosine_embedding_loss(
@@ -377,9 +375,7 @@ def ctc_loss(
     zero_infinity: bool = False,
 ) -> Tensor:
     """The connectionist temporal classification loss."""
-    return rl.ctc_loss(
-        log_probs, targets, input_lengths, target_lengths, blank, get_enum(reduction), zero_infinity
-    )
+    return rl.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, get_enum(reduction), zero_infinity)
 
 
 def triplet_margin_loss(

@@ -8,9 +8,7 @@ import rushlight as rl
 from rushlight import Tensor
 
 from .._tuples import _pair, _single, _triple
-from ._operators import operator
-
-_nn = rl._C._nn
+from ._operators import operator, ops
 
 conv1d = operator("conv1d")
 conv2d = operator("conv2d")
@@ -66,7 +64,7 @@ def max_pool2d_with_indices(
 ) -> tuple[Tensor, Tensor]:
     """Max pooling over two dimensions, and where each maximum was found."""
     stride = kernel_size if stride is None else stride
-    return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return ops.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(
@@ -81,7 +79,7 @@ def max_pool2d(
     """Max pooling over two dimensions; with ``return_indices`` also where each maximum was found."""
     stride = kernel_size if stride is None else stride
     if return_indices:
-        return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return ops.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return rl.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -96,7 +94,7 @@ def max_pool3d_with_indices(
 ) -> tuple[Tensor, Tensor]:
     """Max pooling over three dimensions, and where each maximum was found."""
     stride = kernel_size if stride is None else stride
-    return _nn.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return ops.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d(
@@ -111,7 +109,7 @@ def max_pool3d(
     """Max pooling over three dimensions; with ``return_indices`` also where each maximum was found."""
     stride = kernel_size if stride is None else stride
     if return_indices:
-        return _nn.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return ops.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return rl.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -141,7 +139,7 @@ def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Max pooling to a given size, and where each maximum was found."""
-    return _nn.adaptive_max_pool2d(input, _pair(_list_with_default(output_size, input.size())))
+    return ops.adaptive_max_pool2d(input, _pair(_list_with_default(output_size, input.size())))
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -154,7 +152,7 @@ def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Max pooling to a given size, and where each maximum was found."""
-    return _nn.adaptive_max_pool3d(input, _triple(_list_with_default(output_size, input.size())))
+    return ops.adaptive_max_pool3d(input, _triple(_list_with_default(output_size, input.size())))
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -165,12 +163,12 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Mean pooling to a given size; None in it keeps the input's size there."""
-    return _nn.adaptive_avg_pool2d(input, _pair(_list_with_default(output_size, input.size())))
+    return ops.adaptive_avg_pool2d(input, _pair(_list_with_default(output_size, input.size())))
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Mean pooling to a given size; None in it keeps the input's size there."""
-    return _nn.adaptive_avg_pool3d(input, _triple(_list_with_default(output_size, input.size())))
+    return ops.adaptive_avg_pool3d(input, _triple(_list_with_default(output_size, input.size())))
 
 
 def _unpool_output_size(input: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> list[int]:
@@ -201,7 +199,7 @@ def max_unpool1d(
     size = _unpool_output_size(
         input, kernel, kernel if stride is None else _single(stride), _single(padding), output_size
     )
-    return _nn.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [*size, 1]).squeeze(-1)
+    return ops.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [*size, 1]).squeeze(-1)
 
 
 def max_unpool2d(
@@ -210,7 +208,7 @@ def max_unpool2d(
     """Puts each value back where max_pool2d found it; zeros elsewhere."""
     kernel = _pair(kernel_size)
     size = _unpool_output_size(input, kernel, kernel if stride is None else _pair(stride), _pair(padding), output_size)
-    return _nn.max_unpool2d(input, indices, size)
+    return ops.max_unpool2d(input, indices, size)
 
 
 def max_unpool3d(
@@ -220,7 +218,7 @@ def max_unpool3d(
     kernel = _triple(kernel_size)
     strides, pads = kernel if stride is None else _triple(stride), _triple(padding)
     size = _unpool_output_size(input, kernel, strides, pads, output_size)
-    return _nn.max_unpool3d(input, indices, size, strides, pads)
+    return ops.max_unpool3d(input, indices, size, strides, pads)
 
 
 def _lp_pool(
@@ -237,22 +235,16 @@ def _lp_pool(
     return (rl.sign(out) * rl.relu(rl.abs(out))).mul(count).pow(1.0 / norm_type)
 
 
-def lp_pool1d(
-    input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
     return _lp_pool(input, norm_type, _single(kernel_size), stride, ceil_mode, max_pool1d, avg_pool1d)
 
 
-def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
     return _lp_pool(input, norm_type, _pair(kernel_size), stride, ceil_mode, max_pool2d, avg_pool2d)
 
 
-def lp_pool3d(
-    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """``(sum of x**norm_type)**(1 / norm_type)`` over windows."""
     return _lp_pool(input, norm_type, _triple(kernel_size), stride, ceil_mode, max_pool3d, avg_pool3d)

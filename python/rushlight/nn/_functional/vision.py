@@ -9,10 +9,8 @@ import rushlight as rl
 from rushlight import Tensor
 
 from .._tuples import _pair
-from ._operators import operator
+from ._operators import operator, ops
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-
-_nn = rl._C._nn
 
 pixel_shuffle = operator("pixel_shuffle")
 pixel_unshuffle = operator("pixel_unshuffle")
@@ -31,7 +29,7 @@ def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | No
     >>> torch.nn.functional.pad(torch.ones(2), (1, 0))
     tensor([0., 1., 1.])
     """
-    return _nn.pad(input, pad, mode, value)
+    return ops.pad(input, pad, mode, value)
 
 
 def _is_integer(x: Any) -> bool:
@@ -134,7 +132,7 @@ def interpolate(
         name, corners = _UPSAMPLE[mode, input.dim()]
         if antialias:
             name = f"_{name}_aa"
-        resample = getattr(_nn, name)
+        resample = getattr(ops, name)
         if corners:
             return resample(input, output_size, align_corners, scale_factors)
         return resample(input, output_size, scale_factors)
@@ -148,9 +146,7 @@ def interpolate(
 
 
 def _deprecated(name: str) -> None:
-    warnings.warn(
-        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3
-    )
+    warnings.warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3)
 
 
 def upsample(
@@ -243,13 +239,11 @@ def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = Non
 
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """The sliding windows of an image, each a column."""
-    return _nn.im2col(input, _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride))
+    return ops.im2col(input, _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride))
 
 
 def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:
     """The sum of columns back into an image: the adjoint of unfold."""
-    return _nn.col2im(
-        input, _pair(output_size), _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride)
-    )
+    return ops.col2im(input, _pair(output_size), _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride))

@@ -139,6 +139,8 @@ def _first_tensor(value: Any) -> Any:
 class ModuleHooks:
     """The part of Module that deals with hooks around its call."""
 
+    __slots__ = ()
+
     _forward_hooks: OrderedDict
     _forward_hooks_with_kwargs: OrderedDict
     _forward_hooks_always_called: OrderedDict
@@ -231,7 +233,8 @@ class ModuleHooks:
                 if changed is not None:
                     if not (isinstance(changed, tuple) and len(changed) == 2):
                         raise RuntimeError(
-                            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                            "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                            f"but got {changed}."
                         )
                     args, kwargs = changed
             else:

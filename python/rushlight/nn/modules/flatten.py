@@ -51,8 +51,7 @@ class Unflatten(Module):
         for i, n in enumerate(unflattened_size):
             if not isinstance(n, int):
                 raise TypeError(
-                    "unflattened_size must be tuple of ints, "
-                    f"but found element of type {type(n).__name__} at pos {i}"
+                    f"unflattened_size must be tuple of ints, but found element of type {type(n).__name__} at pos {i}"
                 )
         self.dim = dim
         self.unflattened_size = unflattened_size

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import rushlight
-from rushlight import Tensor, _C
+from rushlight import _C, Tensor
 
 from ..parameter import Buffer, Parameter
 from ._module_hooks import (
@@ -20,7 +20,6 @@ from ._module_hooks import (
     _global_forward_pre_hooks,
     _global_module_registration_hooks,
     _global_parameter_registration_hooks,
-    _WrappedHook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -30,7 +29,7 @@ from ._module_hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state_dict import _EXTRA_STATE_KEY_SUFFIX, StateDict, _IncompatibleKeys
+from ._state_dict import StateDict
 
 if hasattr(_C, "ModuleBase"):
     from rushlight._C import ModuleBase
@@ -63,8 +62,8 @@ _HOOK_DICTS = (
     "_load_state_dict_post_hooks",
 )
 
-ModuleBase._set_global_hooks(
-    _global_forward_hooks, _global_forward_pre_hooks, _global_backward_hooks, _global_backward_pre_hooks
+ModuleBase._configure(
+    Tensor, _global_forward_hooks, _global_forward_pre_hooks, _global_backward_hooks, _global_backward_pre_hooks
 )
 
 
@@ -257,17 +256,6 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
             place.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
 
-    def __delattr__(self, name: str) -> None:
-        if name in self._parameters:
-            del self._parameters[name]
-        elif name in self._buffers:
-            del self._buffers[name]
-            self._non_persistent_buffers_set.discard(name)
-        elif name in self._modules:
-            del self._modules[name]
-        else:
-            super().__delattr__(name)
-
     def _get_member(self, target: str, kind: type | None) -> tuple[Module, str, Any]:
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
@@ -430,8 +418,7 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
-                    "nn.Module.to only accepts floating point or complex "
-                    f"dtypes, but got desired dtype={dtype}"
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
                 )
             if dtype.is_complex:
                 warnings.warn(

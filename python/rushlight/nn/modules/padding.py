@@ -7,8 +7,8 @@ from typing import Any
 from rushlight import Tensor
 
 from .. import functional as F
-from .module import Module
 from .._tuples import _ntuple
+from .module import Module
 
 __all__ = [
     f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)

@@ -7,8 +7,8 @@ from typing import Any
 from rushlight import Tensor
 
 from .. import functional as F
-from .module import Module
 from .._tuples import _pair, _single, _triple
+from .module import Module
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -181,9 +181,7 @@ class AvgPool1d(_AvgPoolNd):
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 class AvgPool2d(_AvgPoolNd):

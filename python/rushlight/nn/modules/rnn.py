@@ -362,9 +362,7 @@ class RNNCellBase(Module):
 
     def _step(self, input: Tensor, state: tuple | None, count: int) -> tuple:
         if input.dim() not in (1, 2):
-            raise ValueError(
-                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
-            )
+            raise ValueError(f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         for s in state or ():
             if s.dim() not in (1, 2):
                 raise ValueError(f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.dim()}D instead")

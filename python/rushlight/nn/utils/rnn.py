@@ -153,9 +153,11 @@ def pad_sequence(
             [1., 0.]])
     """
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise RuntimeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
+        )
     if padding_side not in ("left", "right"):
-        raise RuntimeError(f'Expected padding_side to be one of left or right, but got {padding_side}.')
+        raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     items = list(sequences.unbind(0)) if isinstance(sequences, Tensor) else list(sequences)
     if not items:
         raise RuntimeError("received an empty list of sequences")

@@ -75,9 +75,7 @@ def scalar(tag: str, number: float) -> bytes:
 
 def image(tag: str, png: bytes, height: int, width: int, channels: int) -> bytes:
     """Value.image 4: height 1, width 2, colorspace 3, encoded_image_string 4."""
-    return value(
-        tag, message(4, integer(1, height) + integer(2, width) + integer(3, channels) + text(4, png))
-    )
+    return value(tag, message(4, integer(1, height) + integer(2, width) + integer(3, channels) + text(4, png)))
 
 
 def histogram(
