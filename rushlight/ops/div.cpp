@@ -102,7 +102,7 @@ Grads no_slope(const Saved&, const Tensor& g) { return {zeros_like(g), zeros_lik
 OP(div, {.schema = "div.Tensor(Tensor self, Tensor other) -> Tensor",
          .doc = "self / other; integers give floats. >>> torch.div(torch.tensor([1., 2.]), 4)\ntensor([0.2500, 0.5000])",
          .kernel = pointwise<TrueDivide, FloatingAndComplex>(Promote::ToFloat),
-         .grad = {{"self", "other"}, true_divide_grad},
+         .grad = {{"self:other", "other"}, true_divide_grad},
          .overloads = {"div.Scalar(Tensor self, Scalar other) -> Tensor"},
          .aliases = {"divide", "true_divide"}});
 

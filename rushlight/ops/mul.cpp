@@ -27,7 +27,7 @@ Grads mul_grad(const Saved& s, const Tensor& g) {
 OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
          .doc = "self * other. >>> torch.mul(torch.tensor([1., 2.]), 3)\ntensor([3., 6.])",
          .kernel = pointwise<Mul, Any>(),
-         .grad = {{"self", "other"}, mul_grad},
+         .grad = {{"self:other", "other:self"}, mul_grad},
          .overloads = {"mul.Scalar(Tensor self, Scalar other) -> Tensor"},
          .aliases = {"multiply"}});
 

@@ -1,0 +1,334 @@
+#include "rushlight/autograd/engine.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "rushlight/fn/add.h"
+#include "rushlight/fn/clone.h"
+#include "rushlight/fn/ones_like.h"
+#include "rushlight/fn/real.h"
+#include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
+#include "rushlight/fn/view.h"
+
+namespace rushlight {
+
+namespace {
+
+std::atomic<int> active_runs{0};
+std::atomic<uint32_t> run_count{0};
+thread_local constinit Node* running = nullptr;
+
+bool runs_later(const Node* a, const Node* b) { return a->sequence() < b->sequence(); }
+
+// dims of g that were broadcast from `sizes`; false if they were not.
+bool broadcast_dims(IntArrayRef from, IntArrayRef to, Dims& dims) {
+  if (to.size() > from.size()) return false;
+  size_t lead = from.size() - to.size();
+  for (size_t i = 0; i < from.size(); i++) {
+    if (i < lead || (to[i - lead] == 1 && from[i] != 1)) dims.push_back(int64_t(i));
+    else if (to[i - lead] != from[i]) return false;
+  }
+  return true;
+}
+
+// Nobody else sees this memory, so it may be added into.
+bool may_write(const Tensor& t) {
+  return !thread_state.grad_enabled && t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() &&
+         t.is_contiguous() && !t.storage().read_only();
+}
+
+template <class T>
+bool any_nan(const Tensor& t) {
+  const T* p = t.data<T>();
+  return std::any_of(p, p + t.numel(), [](T v) { return v != v; });
+}
+bool has_nan(const Tensor& t) {
+  if (!t.device().is_cpu()) return false;
+  NoGradGuard no_grad;
+  Tensor dense = clone(to(t, is_complex(t.dtype()) ? DType::Complex128 : DType::Float64), MemoryFormat::Contiguous);
+  return is_complex(dense.dtype()) ? any_nan<complex128>(dense) : any_nan<double>(dense);
+}
+
+}  // namespace
+
+Backward::Backward(const BackwardOptions& options)
+    : options_(options),
+      run_(++run_count),
+      exclusive_(active_runs.fetch_add(1) == 0) {}
+Backward::~Backward() { active_runs.fetch_sub(1); }
+
+Ref<Node> Backward::running_node() { return Ref<Node>(running); }
+
+bool Backward::touch(Node* n) {
+  if (!exclusive_) return states_.try_emplace(n).second;
+  Node::RunState& s = n->state_;
+  if (s.run == run_) return false;
+  s.run = run_;
+  s.waiting_for = 0;
+  s.needed = 0;
+  s.first = Tensor();
+  s.all.reset();
+  return true;
+}
+
+bool Backward::needed(const Edge& e) const {
+  if (!e.node) return false;
+  if (!restricted_) return true;
+  if (exclusive_) return e.node->state_.run == run_ && e.node->state_.needed;
+  auto found = states_.find(e.node.get());
+  return found != states_.end() && found->second.needed;
+}
+
+void Backward::push_ready(Node* n) {
+  ready_.push_back(n);
+  std::push_heap(ready_.begin(), ready_.end(), runs_later);
+}
+
+Tensor Backward::fitted(Tensor g, const Edge& e, const Node& node, size_t index) {
+  if (!g.defined()) return g;
+  if (!(g.sizes() == e.sizes)) {
+    Dims dims;
+    RL_CHECK(AutogradError, broadcast_dims(g.sizes(), e.sizes, dims), "Function ", node.name(),
+             " returned an invalid gradient at index ", index, " - got ", g.sizes(),
+             " but expected shape compatible with ", e.sizes);
+    g = sum(g, IntArrayRef(dims), true);
+    if (!(g.sizes() == e.sizes)) g = view(g, e.sizes);
+  }
+  if (g.dtype() != e.dtype) {
+    if (is_complex(g.dtype()) && !is_complex(e.dtype)) g = real(g);
+    if (g.dtype() != e.dtype) g = to(g, e.dtype);
+  }
+  return g;
+}
+
+void Backward::add_root(const Tensor& root, const Tensor& grad, size_t index) {
+  RL_CHECK(AutogradError, root.requires_grad(), "element ", index,
+           " of tensors does not require grad and does not have a grad_fn");
+  Tensor g = grad;
+  if (!g.defined()) {
+    RL_CHECK(AutogradError, root.numel() == 1, "grad can be implicitly created only for scalar outputs");
+    RL_CHECK(AutogradError, !is_complex(root.dtype()),
+             "grad can be implicitly created only for real scalar outputs but got ", root.dtype());
+    g = ones_like(root);
+  } else {
+    RL_CHECK(AutogradError, g.sizes() == root.sizes(), "Mismatch in shape: grad_output[", index, "] has a shape of ",
+             g.sizes(), " and output[", index, "] has a shape of ", root.sizes(), ".");
+    RL_CHECK(AutogradError, is_complex(g.dtype()) == is_complex(root.dtype()),
+             "For complex Tensors, both grad_output and output are required to "
+             "have the same dtype. Mismatch in dtype: grad_output[",
+             index, "] has a dtype of ", g.dtype(), " and output[", index, "] has a dtype of ", root.dtype(), ".");
+  }
+  roots_.push_back(gradient_edge(root));
+  root_grads_.push_back(std::move(g));
+}
+
+void Backward::add_input(const Tensor& input) {
+  restricted_ = true;
+  RL_CHECK(AutogradError, input.requires_grad(), "One of the differentiated Tensors does not require grad");
+  if (options_.accumulate) retain_grad(input);
+  Edge e = gradient_edge(input);
+  captures_.push_back({e.node.get(), e.input_nr, captures_.size()});
+  kept_.push_back(std::move(e.node));
+}
+
+void Backward::count_dependencies() {
+  std::vector<Node*> stack;
+  for (const Edge& root : roots_)
+    if (touch(root.node.get())) stack.push_back(root.node.get());
+  while (!stack.empty()) {
+    Node* n = stack.back();
+    stack.pop_back();
+    for (uint32_t i = 0; i < n->num_edges(); i++) {
+      Node* next = n->edges()[i].node.get();
+      if (!next) continue;
+      if (touch(next)) stack.push_back(next);
+      state(next).waiting_for++;
+    }
+  }
+}
+
+// A node is needed if it is asked for or leads to one that is.
+void Backward::mark_needed() {
+  for (const Capture& c : captures_) {
+    Node* n = const_cast<Node*>(c.node);
+    touch(n);
+    state(n).needed = options_.accumulate ? kRun : kCapture;
+  }
+  struct Visit {
+    Node* node;
+    uint32_t next_edge;
+  };
+  std::vector<Visit> stack;
+  std::unordered_map<const Node*, bool> seen;
+  for (const Edge& root : roots_)
+    if (seen.try_emplace(root.node.get()).second) stack.push_back({root.node.get(), 0});
+  while (!stack.empty()) {
+    Visit& v = stack.back();
+    if (v.next_edge < v.node->num_edges()) {
+      Node* next = v.node->edges()[v.next_edge++].node.get();
+      if (next && seen.try_emplace(next).second) stack.push_back({next, 0});
+      continue;
+    }
+    for (uint32_t i = 0; i < v.node->num_edges(); i++) {
+      Node* next = v.node->edges()[i].node.get();
+      if (next && state(next).needed) state(v.node).needed |= kRun;
+    }
+    stack.pop_back();
+  }
+  std::sort(captures_.begin(), captures_.end(),
+            [](const Capture& a, const Capture& b) { return std::less<>()(a.node, b.node); });
+}
+
+void Backward::give(const Edge& e, Tensor g) {
+  Node* n = e.node.get();
+  Node::RunState& s = state(n);
+  if (g.defined()) {
+    if (n->num_inputs() > 1 && !s.all) s.all = std::make_unique<Tensor[]>(n->num_inputs());
+    Tensor& slot = s.all ? s.all[e.input_nr] : s.first;
+    if (!slot.defined()) slot = std::move(g);
+    else if (may_write(slot) && slot.dtype() == g.dtype()) add_(slot, g);
+    else slot = add(slot, g);
+  }
+}
+
+void Backward::rethrow_with_trace(const Node& n, const Error& e) const {
+  std::string text = str("Error detected in ", n.name(), ".");
+  const NodeExtras* x = n.extras();
+  if (!x || x->trace.empty())
+    text += " No forward pass information available. Enable detect anomaly during forward pass for more information.";
+  else text += " Traceback of forward call that caused the error:\n" + x->trace;
+  std::string chain = text;
+  for (const Node* by = x ? x->made_by.get() : nullptr; by; by = by->extras() ? by->extras()->made_by.get() : nullptr)
+    if (by->extras() && !by->extras()->trace.empty())
+      chain += str("\n\nPrevious calculation was induced by ", by->name(),
+                   ". Traceback of forward call that induced the previous calculation:\n", by->extras()->trace);
+  if (anomaly.warn) anomaly.warn(chain);
+  // What is no error of ours (a Python exception, an error that has its trace already) goes on as it is.
+  if (!dynamic_cast<const ErrorOf<ErrorKind::Runtime>*>(&e)) throw;
+  throw Error(e.kind(), e.text() + "\n" + text);
+}
+
+Grads Backward::apply(Node* n, Tensor* grads, uint32_t count) {
+  Scoped<Node*> here(running, n);
+  NodeExtras* x = n->extras();
+  Tensors inputs;
+  if (x && (!x->before.empty() || !x->after.empty())) [[unlikely]] {
+    inputs.assign(grads, grads + count);
+    auto hooks = x->before;
+    for (auto& [id, hook] : hooks) {
+      Tensors changed;
+      hook->call(changed, inputs);
+    }
+    std::copy(inputs.begin(), inputs.end(), grads);
+  }
+  Grads out;
+  if (!anomaly.enabled) [[likely]] {
+    out = n->apply(*this, grads);
+  } else {
+    try {
+      out = n->apply(*this, grads);
+      if (anomaly.check_nan)
+        for (uint32_t i = 0; i < n->num_edges() && i < out.size(); i++)
+          RL_CHECK(AutogradError, !out[i].defined() || !has_nan(out[i]), "Function '", n->name(),
+                   "' returned nan values in its ", i, "th output.");
+    } catch (const Error& e) { rethrow_with_trace(*n, e); }
+  }
+  x = n->extras();
+  if (x && !x->after.empty()) [[unlikely]] {
+    Tensors outputs;
+    for (uint32_t i = 0; i < n->num_edges(); i++)
+      outputs.push_back(i < out.size() ? fitted(std::move(out[i]), n->edges()[i], *n, i) : Tensor());
+    auto hooks = x->after;
+    for (auto& [id, hook] : hooks) hook->call(outputs, inputs);
+    out = Grads(std::move(outputs));
+  }
+  return out;
+}
+
+void Backward::execute(Node* n) {
+  Node::RunState& s = state(n);
+  uint32_t count = n->num_inputs();
+  if (count > 1 && !s.all) s.all = std::make_unique<Tensor[]>(count);
+  std::unique_ptr<Tensor[]> all = std::move(s.all);
+  Tensor first = std::move(s.first);
+  Tensor* grads = all ? all.get() : &first;
+  if (NodeExtras* x = n->extras()) [[unlikely]] {
+    auto hooks = x->tensor_hooks;  // a hook may take itself off
+    for (auto& h : hooks) {
+      Tensor& g = grads[h.input_nr];
+      if (!g.defined()) continue;
+      if (Tensor changed = h.hook->call(g); changed.defined()) g = std::move(changed);
+    }
+    for (auto& r : x->retained)
+      if (grads[r.input_nr].defined()) {
+        Tensor g = grads[r.input_nr];
+        // A tensor of its own: what is added into the gradient later must not change what the user holds.
+        r.meta->grad = !r.meta->grad.defined() ? g : add(r.meta->grad, g);
+      }
+  }
+  if (restricted_) {
+    if (s.needed & kCapture) {
+      auto less = [](const auto& a, const auto& b) { return std::less<>()(a.node, b.node); };
+      auto [from, to] = std::equal_range(captures_.begin(), captures_.end(), Capture{n, 0, 0}, less);
+      for (; from != to; ++from) captured_[from->index] = grads[from->input_nr];
+    }
+    if (!(s.needed & kRun)) return;
+  }
+  bool any = std::any_of(grads, grads + count, [](const Tensor& g) { return g.defined(); });
+  Grads out;
+  if (any || n->runs_without_gradients()) out = apply(n, grads, count);
+  if (!options_.retain_graph) n->release_saved();
+  first = Tensor();
+  all.reset();
+  for (uint32_t i = 0; i < n->num_edges(); i++) {
+    const Edge& e = n->edges()[i];
+    if (!e.node) continue;
+    if (i < out.size() && out[i].defined() && needed(e)) give(e, fitted(std::move(out[i]), e, *n, i));
+    if (--state(e.node.get()).waiting_for == 0 && (!restricted_ || state(e.node.get()).needed))
+      push_ready(e.node.get());
+  }
+}
+
+Tensors Backward::run() {
+  Scoped<bool> mode(thread_state.grad_enabled, options_.create_graph);
+  captured_.resize(captures_.size());
+  count_dependencies();
+  if (restricted_) mark_needed();
+  for (size_t i = 0; i < roots_.size(); i++) {
+    Edge& e = roots_[i];
+    if (restricted_ && !needed(e)) continue;
+    give(e, fitted(std::move(root_grads_[i]), e, *e.node, i));
+  }
+  for (const Edge& e : roots_) {
+    Node::RunState& s = state(e.node.get());
+    if (s.waiting_for != 0 || (restricted_ && !s.needed)) continue;
+    s.waiting_for = -1;  // roots may share a node
+    push_ready(e.node.get());
+  }
+  while (!ready_.empty()) {
+    std::pop_heap(ready_.begin(), ready_.end(), runs_later);
+    Node* n = ready_.back();
+    ready_.pop_back();
+    execute(n);
+  }
+  return std::move(captured_);
+}
+
+Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
+                     const Tensors& inputs) {
+  RL_CHECK(AutogradError, roots.size() == grads.size(), "got ", roots.size(), " tensors and ", grads.size(),
+           " gradients");
+  Backward run(options);
+  for (size_t i = 0; i < roots.size(); i++) run.add_root(roots[i], grads[i], i);
+  for (const Tensor& t : inputs) run.add_input(t);
+  Tensors out = run.run();
+  if (options.accumulate) return {};
+  for (const Tensor& g : out)
+    RL_CHECK(AutogradError, g.defined() || options.allow_unused,
+             "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
+             "this is the desired behavior.");
+  return out;
+}
+
+}  // namespace rushlight

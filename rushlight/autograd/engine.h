@@ -1,0 +1,71 @@
+// The engine: walks a graph of nodes from results back to leaves.
+#pragma once
+#include <unordered_map>
+
+#include "rushlight/autograd/meta.h"
+
+namespace rushlight {
+
+struct BackwardOptions {
+  bool retain_graph = false;  // keep saved values, so that the graph can be walked again
+  bool create_graph = false;  // record the gradients' own computation
+  bool allow_unused = false;  // undefined results for inputs that the roots do not depend on, instead of an error
+  bool accumulate = true;     // into .grad; else the gradients of `inputs` are returned
+};
+
+// Gradients of `roots`, each weighted by the tensor of `grads` at its place (undefined: 1, for a single element). With `inputs`,
+// only what leads to those is computed. Returns one gradient per input, or nothing when accumulating.
+// May be called from inside of a hook or of a custom function's backward.
+Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
+                     const Tensors& inputs = {});
+
+// One run of the engine, as nodes see it.
+class Backward {
+ public:
+  explicit Backward(const BackwardOptions& options);
+  ~Backward();
+  Backward(const Backward&) = delete;
+
+  // False where no input of this run asked for what this edge leads to.
+  bool needed(const Edge& e) const;
+  bool creates_graph() const { return options_.create_graph; }
+  static Ref<Node> running_node();
+  // The gradient summed to the edge's shape and cast to its dtype. Throws naming the node and the index if it can't be.
+  static Tensor fitted(Tensor g, const Edge& e, const Node& node, size_t index);
+
+  void add_root(const Tensor& root, const Tensor& grad, size_t index);
+  void add_input(const Tensor& input);
+  Tensors run();
+
+ private:
+  struct Capture {
+    const Node* node;
+    uint32_t input_nr;
+    size_t index;
+  };
+  enum : uint8_t { kRun = 1, kCapture = 2 };
+
+  Node::RunState& state(Node* n) { return exclusive_ ? n->state_ : states_[n]; }
+  bool touch(Node* n);
+  void count_dependencies();
+  void mark_needed();
+  void give(const Edge& e, Tensor g);
+  void execute(Node* n);
+  Grads apply(Node* n, Tensor* grads, uint32_t count);
+  void push_ready(Node* n);
+  [[noreturn]] void rethrow_with_trace(const Node& n, const Error& e) const;
+
+  BackwardOptions options_;
+  uint32_t run_;
+  bool exclusive_;  // see Note [State of a run]
+  bool restricted_ = false;
+  std::unordered_map<const Node*, Node::RunState> states_;
+  std::vector<Edge> roots_;
+  Tensors root_grads_;
+  std::vector<Capture> captures_;
+  Tensors captured_;
+  std::vector<Ref<Node>> kept_;
+  std::vector<Node*> ready_;  // a heap: the operation recorded last first
+};
+
+}  // namespace rushlight

@@ -1,0 +1,221 @@
+#include "rushlight/autograd/meta.h"
+
+#include "rushlight/autograd/view_nodes.h"
+#include "rushlight/fn/add.h"
+#include "rushlight/fn/clone.h"
+#include "rushlight/fn/copy_.h"
+
+namespace rushlight {
+
+namespace {
+
+void stop_retaining(AutogradMeta& m) {
+  if (m.retains_grad && m.grad_fn && m.grad_fn->extras())
+    std::erase_if(m.grad_fn->extras()->retained, [&](auto& r) { return r.meta == &m; });
+}
+
+}  // namespace
+
+AutogradMeta::~AutogradMeta() {
+  stop_retaining(*this);
+  if (accumulator) accumulator->forget();
+}
+
+AutogradMeta& make_meta(const Tensor& t) {
+  if (!t.impl()->autograd) t.impl()->autograd = std::make_unique<AutogradMeta>();
+  return *meta_of(t);
+}
+
+Ref<Node> grad_fn(const Tensor& t) {
+  if (t.is_view()) refresh_view(t);
+  AutogradMeta* m = meta_of(t);
+  return m ? m->grad_fn : nullptr;
+}
+
+uint32_t output_nr(const Tensor& t) { return meta_of(t) ? meta_of(t)->output_nr : 0; }
+bool is_leaf(const Tensor& t) { return !grad_fn(t); }
+
+void set_gradient_edge(Edge& e, const Tensor& t) {
+  e.dtype = t.dtype();
+  e.sizes.assign(t.sizes());
+  if (!t.requires_grad()) return;
+  if (t.is_view()) refresh_view(t);
+  AutogradMeta& m = make_meta(t);
+  if (m.grad_fn) {
+    e.node = m.grad_fn;
+    e.input_nr = m.output_nr;
+    return;
+  }
+  if (!m.accumulator) m.accumulator = make_ref<AccumulateGrad>(t.impl());
+  e.node = m.accumulator;
+  e.input_nr = 0;
+}
+
+Edge gradient_edge(const Tensor& t) {
+  Edge e;
+  set_gradient_edge(e, t);
+  return e;
+}
+
+void set_history(const Tensor& t, Ref<Node> node, uint32_t nr) {
+  AutogradMeta& m = make_meta(t);
+  if (m.retains_grad) [[unlikely]] {
+    stop_retaining(m);
+    node->make_extras().retained.push_back({nr, &m});
+  }
+  m.grad_fn = std::move(node);
+  m.output_nr = nr;
+  t.impl()->requires_grad = true;
+  if (t.is_view()) t.impl()->set_view_version(t.impl()->version());
+}
+
+void check_in_place(const Tensor& t) {
+  if (!t.requires_grad()) {
+    if (!t.is_view() || t.impl()->view_kind() == ViewKind::Tracked) return;
+  }
+  if (t.is_view()) {
+    ViewKind kind = t.impl()->view_kind();
+    RL_CHECK(AutogradError, kind != ViewKind::NoGrad,
+             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+             "use case is ambiguous "
+             "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+             "either both inside the "
+             "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
+             "be tracked).");
+    RL_CHECK(AutogradError, kind != ViewKind::Inference,
+             "A view was created in inference mode and is being modified inplace with grad mode enabled. Given that "
+             "this use case is "
+             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+             "inplace either both "
+             "inside the inference_mode block (if you don't want the inplace to be tracked) or both outside (if you "
+             "want the inplace to be "
+             "tracked).");
+    Ref<Node> made_by = grad_fn(t);
+    RL_CHECK(AutogradError, kind != ViewKind::OneOfMany, "Output ", output_nr(t), " of ",
+             made_by ? made_by->name() : "a view operator",
+             " is a view and is being modified inplace. This view is the output of a function that returns multiple "
+             "views. Such functions do "
+             "not allow the output views to be modified inplace. You should replace the inplace operation by an "
+             "out-of-place one.");
+    RL_CHECK(AutogradError, !(t.requires_grad() && is_leaf(Tensor(t.impl()->base()))),
+             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+  }
+  RL_CHECK(AutogradError, !(t.requires_grad() && is_leaf(t)),
+           "a leaf Variable that requires grad is being used in an in-place operation.");
+}
+
+// ---- what users do to a tensor -------------------------------------------------------------------------------------------
+
+void set_requires_grad(const Tensor& t, bool on) {
+  RL_CHECK(AutogradError, !on || is_differentiable(t.dtype()),
+           "only Tensors of floating point and complex dtype can require gradients");
+  RL_CHECK(AutogradError, !on || !t.impl()->inference || thread_state.inference_mode,
+           "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+  if (on == t.requires_grad()) return;
+  RL_CHECK(AutogradError, is_leaf(t), "you can only change requires_grad flags of leaf variables.",
+           on ? ""
+              : " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach().");
+  t.impl()->requires_grad = on;
+}
+
+const Tensor& grad_of(const Tensor& t) {
+  static const Tensor none;
+  return meta_of(t) ? meta_of(t)->grad : none;
+}
+
+void set_grad(const Tensor& t, Tensor grad) {
+  if (grad.defined()) {
+    RL_CHECK(AutogradError, !grad.is_same(t), "can't assign Variable as its own grad");
+    RL_CHECK(TypeError, grad.dtype() == t.dtype(), "assigned grad has data of a different type");
+    RL_CHECK(AutogradError, grad.device().type == t.device().type,
+             "assigned grad has data located on a different device");
+    RL_CHECK(AutogradError, grad.sizes() == t.sizes(), "assigned grad has data of a different size");
+    make_meta(t).grad = std::move(grad);
+  } else if (AutogradMeta* m = meta_of(t)) {
+    m->grad = Tensor();
+  }
+}
+
+void retain_grad(const Tensor& t) {
+  RL_CHECK(AutogradError, t.requires_grad(), "can't retain_grad on Tensor that has requires_grad=False");
+  Ref<Node> node = grad_fn(t);
+  if (!node) return;  // leaves keep theirs anyway
+  AutogradMeta& m = *meta_of(t);
+  if (m.retains_grad) return;
+  m.retains_grad = true;
+  node->make_extras().retained.push_back({m.output_nr, &m});
+}
+
+void detach_in_place(const Tensor& t) {
+  RL_CHECK(AutogradError, !t.is_view(), "Can't detach views in-place. Use detach() instead.");
+  if (AutogradMeta* m = meta_of(t)) {
+    stop_retaining(*m);
+    m->retains_grad = false;
+    m->grad_fn = nullptr;
+    m->output_nr = 0;
+  }
+  t.impl()->requires_grad = false;
+}
+
+int64_t register_hook(const Tensor& t, Ref<TensorHook> hook) {
+  RL_CHECK(AutogradError, t.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
+  Edge e = gradient_edge(t);
+  return e.node->add_tensor_hook(e.input_nr, std::move(hook));
+}
+
+int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook) {
+  RL_CHECK(AutogradError, t.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
+  RL_CHECK(AutogradError, is_leaf(t), "post accumulate grad hooks cannot be registered on non-leaf tensors");
+  return gradient_edge(t).node->add_leaf_hook(std::move(hook));
+}
+
+void remove_hook(const Tensor& t, int64_t id) {
+  if (t.requires_grad()) gradient_edge(t).node->remove_hook(id);
+}
+
+// ---- leaves -----------------------------------------------------------------------------------------------------------------
+
+AccumulateGrad::AccumulateGrad(TensorImpl* leaf) : leaf_(leaf) { set_sequence(UINT64_MAX); }
+
+namespace {
+
+// Nobody else can see this tensor's memory.
+bool is_ours_alone(const Tensor& t) {
+  return t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad;
+}
+
+}  // namespace
+
+Grads AccumulateGrad::apply(Backward&, Tensor* grads) {
+  Tensor leaf = variable();
+  if (!leaf.defined()) return {};
+  Tensor fresh = std::move(grads[0]);
+  Tensor& grad = make_meta(leaf).grad;
+  bool recording = thread_state.grad_enabled;
+  if (!grad.defined()) {
+    // Laid out as the leaf: optimizers walk both together.
+    Dims strides =
+        is_dense_non_overlapping(leaf.sizes(), leaf.strides()) ? leaf.strides() : contiguous_strides(leaf.sizes());
+    bool fits = fresh.strides() == strides;
+    if (!recording && fits && is_ours_alone(fresh)) {
+      grad = std::move(fresh);
+    } else if (recording) {
+      grad = clone(fresh);
+    } else {
+      grad = empty_strided_tensor(leaf.sizes(), strides, leaf.dtype(), leaf.device());
+      copy_(grad, fresh);
+    }
+  } else if (recording) {
+    grad = add(grad, fresh);
+  } else {
+    add_(grad, fresh);
+  }
+  if (extras() && !extras()->accumulated.empty()) {
+    auto hooks = extras()->accumulated;
+    for (auto& [id, hook] : hooks) hook->call(leaf);
+  }
+  return {};
+}
+
+}  // namespace rushlight

@@ -1,0 +1,64 @@
+// What autograd knows of one tensor, and the functions through which everybody asks for it.
+#pragma once
+#include "rushlight/autograd/node.h"
+#include "rushlight/core/free_list.h"
+
+namespace rushlight {
+
+class AccumulateGrad;
+
+struct AutogradMeta final : AutogradMetaBase, Recycled<AutogradMeta> {
+  ~AutogradMeta() override;
+  Ref<Node> grad_fn;  // null for leaves. For views see Note [Views].
+  uint32_t output_nr = 0;
+  bool retains_grad = false;
+  Tensor grad;
+  Ref<AccumulateGrad> accumulator;  // of a leaf, made when first used; it points back without owning
+};
+
+// Adds what reaches a leaf to its gradient.
+class AccumulateGrad final : public Node {
+ public:
+  explicit AccumulateGrad(TensorImpl* leaf);
+  Grads apply(Backward& run, Tensor* grads) override;
+  std::string name() const override { return "AccumulateGrad"; }
+  bool is_leaf() const override { return true; }
+  // Undefined once the leaf is gone.
+  Tensor variable() const { return leaf_ ? Tensor(Ref<TensorImpl>(leaf_)) : Tensor(); }
+  void forget() { leaf_ = nullptr; }
+
+ private:
+  TensorImpl* leaf_;
+};
+
+inline AutogradMeta* meta_of(const Tensor& t) { return static_cast<AutogradMeta*>(t.impl()->autograd.get()); }
+AutogradMeta& make_meta(const Tensor& t);
+
+// The node that made the tensor, null for leaves; for a view whose memory changed since, a fresh one.
+Ref<Node> grad_fn(const Tensor& t);
+uint32_t output_nr(const Tensor& t);
+bool is_leaf(const Tensor& t);
+// Where the gradient of t goes: its grad_fn, or its accumulator. Null if t requires no gradient.
+Edge gradient_edge(const Tensor& t);
+void set_gradient_edge(Edge& to, const Tensor& t);
+// Makes t the result `nr` of a node.
+void set_history(const Tensor& t, Ref<Node> node, uint32_t nr);
+// Gradients of t, which an in-place operator wrote, now go through `node`; see Note [Views].
+void rebase_history(const Tensor& t, Ref<Node> node);
+
+// Throws PyTorch's errors for tensors that are not leaves or not floating.
+void set_requires_grad(const Tensor& t, bool on);
+const Tensor& grad_of(const Tensor& t);  // undefined if there is none
+void set_grad(const Tensor& t, Tensor grad);
+void retain_grad(const Tensor& t);
+// Forgets how t was made.
+void detach_in_place(const Tensor& t);
+int64_t register_hook(const Tensor& t, Ref<TensorHook> hook);
+int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook);
+// Takes a hook off that one of the two functions above put on.
+void remove_hook(const Tensor& t, int64_t id);
+
+// Throws if an operator that gradients flow through may not write to t.
+void check_in_place(const Tensor& t);
+
+}  // namespace rushlight

@@ -1,0 +1,80 @@
+#include "rushlight/autograd/node.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "rushlight/autograd/engine.h"
+
+namespace rushlight {
+
+void (*node_object_gone)(void*) = nullptr;
+Anomaly anomaly;
+
+namespace {
+
+thread_local uint64_t next_sequence = 0;
+std::atomic<int64_t> next_hook_id{1};
+
+// A node frees its edges, which may free further nodes: those wait here, so a chain of any length is freed without recursion.
+// Trivially destructible, so that nodes may still be freed while a thread ends.
+struct Dying {
+  Node* waiting = nullptr;
+  bool busy = false;
+};
+thread_local constinit Dying dying;
+
+}  // namespace
+
+Node::Node(uint32_t inputs) : num_inputs_(inputs), sequence_(next_sequence++) {}
+
+Node::~Node() {
+  if (py_object) node_object_gone(py_object);
+}
+
+void Node::allocate_edges(uint32_t count) {
+  own_edges_ = std::make_unique<Edge[]>(count);
+  set_edges(own_edges_.get(), count);
+}
+
+void Node::destroy() {
+  if (dying.busy) {
+    next_dying_ = std::exchange(dying.waiting, this);
+    return;
+  }
+  dying.busy = true;
+  dispose();
+  while (dying.waiting) std::exchange(dying.waiting, dying.waiting->next_dying_)->dispose();
+  dying.busy = false;
+}
+
+int64_t Node::add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook) {
+  int64_t id = next_hook_id++;
+  make_extras().tensor_hooks.push_back({input_nr, id, std::move(hook)});
+  return id;
+}
+int64_t Node::add_hook(Ref<NodeHook> hook, bool before) {
+  int64_t id = next_hook_id++;
+  (before ? make_extras().before : make_extras().after).emplace_back(id, std::move(hook));
+  return id;
+}
+int64_t Node::add_leaf_hook(Ref<LeafHook> hook) {
+  int64_t id = next_hook_id++;
+  make_extras().accumulated.emplace_back(id, std::move(hook));
+  return id;
+}
+void Node::remove_hook(int64_t id) {
+  if (!extras_) return;
+  std::erase_if(extras_->tensor_hooks, [&](auto& h) { return h.id == id; });
+  auto named = [&](auto& h) { return h.first == id; };
+  std::erase_if(extras_->before, named);
+  std::erase_if(extras_->after, named);
+  std::erase_if(extras_->accumulated, named);
+}
+
+void note_trace(Node& node) {
+  NodeExtras& extras = node.make_extras();
+  if (anomaly.trace) extras.trace = anomaly.trace();
+  extras.made_by = Backward::running_node();
+}
+
+}  // namespace rushlight

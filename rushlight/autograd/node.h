@@ -1,0 +1,147 @@
+// Node: one recorded operation. Edge: where the gradient of one of its arguments goes.
+//
+// A node takes the gradients of the results of its operation (its inputs) and gives those of the arguments (one an edge).
+// Tensors own the node that made them, nodes own the nodes that made their arguments: a graph dies with its last result.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rushlight/core/tensor.h"
+#include "rushlight/ops/op.h"
+
+namespace rushlight {
+
+class Node;
+class Backward;
+
+struct Edge {
+  Ref<Node> node;                // null: nobody wants this gradient
+  uint32_t input_nr = 0;         // which of that node's inputs
+  DType dtype = DType::Float32;  // of the argument: what its gradient is summed to and cast to
+  Dims sizes;
+};
+
+// ---- hooks: all return an undefined tensor, or false, for "no change" --------------------------------------------------
+
+class TensorHook : public RefCounted {  // on the gradient of one tensor
+ public:
+  virtual Tensor call(const Tensor& gradient) = 0;
+};
+class NodeHook : public RefCounted {
+ public:
+  // A hook before the node runs sees and may replace `inputs`; one after it sees both and may replace `outputs`.
+  virtual void call(Tensors& outputs, Tensors& inputs) = 0;
+};
+class LeafHook : public RefCounted {  // after a leaf's gradient was accumulated
+ public:
+  virtual void call(const Tensor& leaf) = 0;
+};
+
+struct AutogradMeta;
+
+// What few nodes have.
+struct NodeExtras {
+  struct OnInput {
+    uint32_t input_nr;
+    int64_t id;
+    Ref<TensorHook> hook;
+  };
+  struct Retained {  // a tensor that asked for its gradient to be kept
+    uint32_t input_nr;
+    AutogradMeta* meta;
+  };
+  template <class H>
+  using Hooks = std::vector<std::pair<int64_t, Ref<H>>>;
+  std::vector<OnInput> tensor_hooks;
+  std::vector<Retained> retained;
+  Hooks<NodeHook> before, after;
+  Hooks<LeafHook> accumulated;
+  std::string trace;         // anomaly mode: where the operation was called
+  Ref<Node> made_by;         // anomaly mode: the node in whose backward this one was recorded
+  Ref<RefCounted> metadata;  // the front end's
+};
+
+class Node : public RefCounted {
+ public:
+  explicit Node(uint32_t inputs = 1);
+  ~Node() override;
+
+  // `grads` has num_inputs() items, undefined where no gradient came, not all of them. One gradient per edge; the engine sums and casts
+  // them. The node may take the items.
+  virtual Grads apply(Backward& run, Tensor* grads) = 0;
+  virtual std::string name() const = 0;
+  // Drops saved values; the graph will not be walked again.
+  virtual void release_saved() {}
+  // True: apply() wants to be called although no gradient came.
+  virtual bool runs_without_gradients() const { return false; }
+  virtual bool is_leaf() const { return false; }
+
+  uint32_t num_inputs() const { return num_inputs_; }
+  Edge* edges() { return edges_; }
+  const Edge* edges() const { return edges_; }
+  uint32_t num_edges() const { return num_edges_; }
+  // Later operations have higher numbers.
+  uint64_t sequence() const { return sequence_; }
+  NodeExtras* extras() const { return extras_.get(); }
+  NodeExtras& make_extras() { return extras_ ? *extras_ : *(extras_ = std::make_unique<NodeExtras>()); }
+  int64_t add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook);
+  int64_t add_hook(Ref<NodeHook> hook, bool before);
+  int64_t add_leaf_hook(Ref<LeafHook> hook);
+  void remove_hook(int64_t id);
+
+  void* py_object = nullptr;  // the front end's object, borrowed
+
+ protected:
+  // Nodes that keep their edges elsewhere than in `own_edges`.
+  void set_edges(Edge* edges, uint32_t count) {
+    edges_ = edges;
+    num_edges_ = count;
+  }
+  void allocate_edges(uint32_t count);
+  void set_num_inputs(uint32_t n) { num_inputs_ = n; }
+  void set_sequence(uint64_t s) { sequence_ = s; }
+  // Frees the object; destroy() calls it once nothing deeper in the stack is being freed.
+  virtual void dispose() { delete this; }
+  void destroy() final;
+
+ private:
+  friend class Backward;
+  // Note [State of a run]: the engine keeps its counters in the nodes, which saves it a hash map. They hold for the run with this
+  // number only; a run that starts while another goes on keeps its own in a map.
+  struct RunState {
+    uint32_t run = 0;
+    int32_t waiting_for = 0;        // edges that have not brought their gradient yet
+    uint8_t needed = 0;             // runs with `inputs`: see Backward
+    Tensor first;                   // the gradients that came, added up
+    std::unique_ptr<Tensor[]> all;  // where there is more than one input
+  };
+
+  Edge* edges_ = nullptr;
+  uint32_t num_edges_ = 0;
+  uint32_t num_inputs_;
+  union {
+    uint64_t sequence_;
+    Node* next_dying_;
+  };
+  RunState state_;
+  std::unique_ptr<Edge[]> own_edges_;
+  std::unique_ptr<NodeExtras> extras_;
+};
+
+// Told before each node dies; the front end frees its object then.
+extern void (*node_object_gone)(void* py_object);
+
+// ---- anomaly mode -----------------------------------------------------------------------------------------------------
+
+struct Anomaly {
+  bool enabled = false;
+  bool check_nan = true;
+  std::string (*trace)() = nullptr;            // where the user's code stands; the front end's
+  void (*warn)(const std::string&) = nullptr;  // the front end's
+};
+extern Anomaly anomaly;
+// Notes in a new node where it was made.
+void note_trace(Node& node);
+
+}  // namespace rushlight

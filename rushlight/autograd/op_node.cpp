@@ -1,0 +1,399 @@
+#include "rushlight/autograd/op_node.h"
+
+#include <algorithm>
+#include <new>
+
+#include "rushlight/autograd/engine.h"
+#include "rushlight/fn/clone.h"
+#include "rushlight/ops/boxing.h"
+
+namespace rushlight {
+
+// ---- plans -----------------------------------------------------------------------------------------------------------------
+
+std::string gradient_name(const Op& op, const Schema& schema) {
+  std::string_view name = schema.name;
+  if (name == "copy_") return "CopyBackwards";
+  if (name.ends_with("_forward")) name.remove_suffix(8);
+  std::string out;
+  bool up = true;
+  for (char c : name) {
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (c != '_') out += up && letter ? char(c & ~0x20) : c;
+    up = !letter;
+  }
+  // PyTorch numbers the overloads that have a rule of their own.
+  char index = '0';
+  const std::string& o = schema.overload;
+  bool many = schema.returns.size() > 1;
+  if (((o == "dim" || o == "dim_IntList") && !many) || o == "Tensor_Tensor" || (schema.name == "pow" && o == "Scalar"))
+    index = '1';
+  if (o == "dims" || o == "Tensor_mode") index = '2';
+  if (o.empty() && !many) {
+    const Op* by_dim = OpTable::get().find(op.name() + ".dim");
+    if (by_dim && by_dim->num_returns() > 1) index = '1';
+  }
+  return out + "Backward" + index;
+}
+
+GradPlan::GradPlan(const Op& o)
+    : op(o),
+      rule(o.def().grad),
+      schema(Schema::parse(o.def().schema)),
+      name(gradient_name(o, schema.name == "pow" ? o.schema() : schema)),
+      args(schema.args.size()),
+      in_place(o.mutates()) {
+  int edges = 0;
+  for (size_t i = 0; i < schema.args.size(); i++) {
+    const Type& t = schema.args[i].base_type();
+    args[i].is_list =
+        t.is(Type::Kind::List) && (t.element()->is(Type::Kind::Tensor) || t.element()->is(Type::Kind::Optional));
+    if (!args[i].is_list && !t.is(Type::Kind::Tensor)) continue;
+    if (args[i].is_list) {
+      RL_INVARIANT(list_arg < 0, schema.name, ": a gradient rule for two lists of tensors");
+      list_arg = int(i);
+    }
+    args[i].edge = edges++;
+    tensor_args.push_back(uint8_t(i));
+  }
+  for (std::string_view what : rule.saves) {
+    // "self:other" saves self only if other needs a gradient.
+    size_t colon = what.find(':');
+    std::string_view saved = what.substr(0, colon);
+    if (int i = schema.find_arg(saved); i >= 0) {
+      args[size_t(i)].saved = true;
+      if (colon != what.npos) {
+        args[size_t(i)].only_if_needed = schema.find_arg(what.substr(colon + 1));
+        RL_INVARIANT(args[size_t(i)].only_if_needed >= 0, schema.name, " saves ", what);
+      }
+    } else {
+      int r = find_result(saved);
+      RL_INVARIANT(r >= 0, schema.name, " saves ", what, ", which is neither an argument nor a result");
+      if (std::find(saved_results.begin(), saved_results.end(), r) == saved_results.end())
+        saved_results.push_back(uint8_t(r));
+    }
+  }
+}
+
+int GradPlan::find_result(std::string_view what) const {
+  if (what == "result") return 0;
+  for (size_t i = 0; i < schema.returns.size(); i++)
+    if (schema.returns[i].name == what || what == str("result", i)) return int(i);
+  return -1;
+}
+
+const GradPlan& GradPlan::make(const Op& op) {
+  auto* plan = new GradPlan(op);
+  const void* expected = nullptr;
+  if (op.gradient_plan.compare_exchange_strong(expected, plan)) return *plan;
+  delete plan;  // another thread was first
+  return *static_cast<const GradPlan*>(expected);
+}
+
+// ---- versions ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+const char* old_type_name(DType d) {
+  switch (d) {
+    case DType::UInt8: return "ByteTensor";
+    case DType::Int8: return "CharTensor";
+    case DType::Int16: return "ShortTensor";
+    case DType::Int32: return "IntTensor";
+    case DType::Int64: return "LongTensor";
+    case DType::Float16: return "HalfTensor";
+    case DType::Float32: return "FloatTensor";
+    case DType::Float64: return "DoubleTensor";
+    case DType::Complex64: return "ComplexFloatTensor";
+    case DType::Complex128: return "ComplexDoubleTensor";
+    case DType::Bool: return "BoolTensor";
+    case DType::BFloat16: return "BFloat16Tensor";
+  }
+  return "Tensor";
+}
+
+uint32_t version_of(const IValue& v) {
+  if (v.is_tensor()) return v.tensor().impl()->version();
+  uint32_t sum = 0;  // versions only grow, so their sum tells of any change
+  if (v.is_tensor_list())
+    for (const Tensor& t : v.tensor_list())
+      if (t.defined()) sum += t.impl()->version();
+  return sum;
+}
+
+void check_may_save(const Tensor& t) {
+  RL_CHECK(AutogradError, !t.impl()->inference,
+           "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+           "computation tracked by "
+           "autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+           "`torch.no_grad()` "
+           "instead of `torch.inference_mode()`.");
+}
+
+}  // namespace
+
+void check_version(const Tensor& t, uint32_t saved_at, const std::string& result_of, uint32_t nr,
+                   const std::string& by) {
+  uint32_t now = t.impl()->version();
+  if (now == saved_at) return;
+  std::string origin = result_of.empty() ? "" : str(", which is output ", nr, " of ", result_of, ",");
+  throw AutogradError(
+      str("one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
+          old_type_name(t.dtype()), " ", t.sizes(), "]", origin, " is at version ", now, "; expected version ",
+          saved_at, " instead. It was saved by ", by, ". Hint: ",
+          anomaly.enabled
+              ? "the backtrace further above shows the operation that failed to compute its gradient. The variable "
+                "in question was changed in there or anywhere later. Good luck!"
+              : "enable anomaly detection to find the operation that failed to compute its gradient, with "
+                "torch.autograd.set_detect_anomaly(True)."));
+}
+
+// ---- memory --------------------------------------------------------------------------------------------------------------------
+// A node and all that it holds is one block; blocks of a few sizes wait in lists for their next use.
+
+namespace {
+
+constexpr size_t kStep = 64, kClasses = 16;
+#ifdef __SANITIZE_ADDRESS__
+constexpr int kKept = 0;
+#else
+constexpr int kKept = 512;
+#endif
+struct Block { Block* next; };
+struct Blocks {
+  Block* head[kClasses] = {};
+  int count[kClasses] = {};
+};
+thread_local constinit Blocks blocks;
+
+void* take_block(size_t bytes) {
+  size_t c = (bytes - 1) / kStep;
+  if (c < kClasses && blocks.head[c]) {
+    blocks.count[c]--;
+    return std::exchange(blocks.head[c], blocks.head[c]->next);
+  }
+  return ::operator new((c + 1) * kStep);
+}
+void give_block(void* p, size_t bytes) {
+  size_t c = (bytes - 1) / kStep;
+  if (c >= kClasses || blocks.count[c] >= kKept) return ::operator delete(p);
+  blocks.head[c] = new (p) Block{blocks.head[c]};
+  blocks.count[c]++;
+}
+
+}  // namespace
+
+OpNode::OpNode(const GradPlan& plan, uint32_t list_size, size_t bytes)
+    : plan_(plan),
+      list_size_(list_size),
+      bytes_(uint32_t(bytes)) {}
+
+Ref<OpNode> OpNode::make(const GradPlan& plan, const IValue* args) {
+  size_t n = plan.args.size(), values = n + plan.saved_results.size(), ints = 0, edges = plan.tensor_args.size(),
+         list = 0;
+  for (size_t i = 0; i < n; i++)
+    if (args[i].is_int_list()) ints += args[i].int_list().size();
+  if (plan.list_arg >= 0) {
+    const IValue& v = args[plan.list_arg];
+    list = v.is_tensor_list() ? v.tensor_list().size() : 0;
+    edges += list - 1;
+  }
+  size_t bytes =
+      sizeof(OpNode) + edges * sizeof(Edge) + values * (sizeof(IValue) + sizeof(uint32_t)) + ints * sizeof(int64_t) + 8;
+  auto* raw = static_cast<char*>(take_block(bytes));
+  auto* node = new (raw) OpNode(plan, uint32_t(list), bytes);
+  char* p = raw + sizeof(OpNode);
+  auto* e = reinterpret_cast<Edge*>(p);
+  for (size_t i = 0; i < edges; i++) new (e + i) Edge;
+  node->set_edges(e, uint32_t(edges));
+  p += edges * sizeof(Edge);
+  node->values_ = reinterpret_cast<IValue*>(p);
+  for (size_t i = 0; i < values; i++) new (node->values_ + i) IValue;
+  p += values * sizeof(IValue);
+  node->ints_ = reinterpret_cast<int64_t*>(p);
+  p += ints * sizeof(int64_t);
+  node->versions_ = reinterpret_cast<uint32_t*>(p);
+  Ref<OpNode> ref(node);
+
+  for (uint8_t a : plan.tensor_args) {
+    const IValue& v = args[a];
+    Edge* to = e + node->edge_of(a);
+    if (v.is_tensor()) set_gradient_edge(*to, v.tensor());
+    else if (v.is_tensor_list())
+      for (const Tensor& t : v.tensor_list()) {
+        if (t.defined()) set_gradient_edge(*to, t);
+        to++;
+      }
+  }
+  int64_t* next_int = node->ints_;
+  for (size_t i = 0; i < n; i++) {
+    const IValue& v = args[i];
+    const GradPlan::Arg& a = plan.args[i];
+    IValue& to = node->values_[i];
+    if (v.is_int_list()) {
+      IntArrayRef from = v.int_list();
+      std::copy(from.begin(), from.end(), next_int);
+      to = IValue::borrow(IntArrayRef(next_int, from.size()));
+      next_int += from.size();
+    } else if (!v.is_tensor() && !v.is_tensor_list()) {
+      to = v;
+    } else if (a.saved && (a.only_if_needed < 0 || e[node->edge_of(a.only_if_needed)].node)) {
+      if (v.is_tensor()) {
+        check_may_save(v.tensor());
+        to = plan.in_place && i == 0 ? IValue(clone(v.tensor())) : v;
+      } else {
+        for (const Tensor& t : v.tensor_list())
+          if (t.defined()) check_may_save(t);
+        to = v;
+      }
+      node->versions_[i] = version_of(to);
+    }
+  }
+  return ref;
+}
+
+void OpNode::save_results(const IValue* rets, uint32_t inputs) {
+  set_num_inputs(inputs);
+  size_t at = plan_.args.size();
+  for (uint8_t r : plan_.saved_results) {
+    // An alias without a grad_fn: the result itself owns this node.
+    if (rets[r].is_tensor()) values_[at] = IValue(detached_alias(rets[r].tensor()));
+    versions_[at] = version_of(values_[at]);
+    at++;
+  }
+}
+
+OpNode::~OpNode() {
+  size_t values = plan_.args.size() + plan_.saved_results.size();
+  for (size_t i = 0; i < values; i++) values_[i].~IValue();
+  for (uint32_t i = 0; i < num_edges(); i++) edges()[i].~Edge();
+}
+
+void OpNode::dispose() {
+  size_t bytes = bytes_;
+  this->~OpNode();
+  give_block(this, bytes);
+}
+
+void OpNode::release_saved() {
+  released_ = true;
+  for (size_t i = 0; i < plan_.args.size(); i++)
+    if (plan_.args[i].edge >= 0) values_[i] = IValue();
+  for (size_t i = 0; i < plan_.saved_results.size(); i++) values_[plan_.args.size() + i] = IValue();
+}
+
+int OpNode::edge_of(int arg) const {
+  int e = plan_.args[size_t(arg)].edge;
+  return plan_.list_arg >= 0 && arg > plan_.list_arg ? e + int(list_size_) - 1 : e;
+}
+
+void OpNode::check_alive(int i) const {
+  bool saved = i >= int(plan_.args.size()) || plan_.args[size_t(i)].saved;
+  RL_INVARIANT(saved, "the gradient rule of ", plan_.schema.name, " reads '", plan_.schema.args[size_t(i)].name,
+               "' without naming it as saved");
+  RL_CHECK(AutogradError, !released_, kBackwardTwice);
+}
+
+Tensor OpNode::saved_tensor(int i) const {
+  check_alive(i);
+  const IValue& v = values_[i];
+  if (v.is_scalar()) return wrapped_number(v.to_scalar());
+  if (!v.is_tensor()) return Tensor();
+  const Tensor& t = v.tensor();
+  int result = i - int(plan_.args.size());
+  if (result >= 0) {
+    uint32_t nr = plan_.saved_results[size_t(result)];
+    check_version(t, versions_[i], plan_.name, nr, plan_.schema.name);
+    if (!thread_state.grad_enabled || !is_differentiable(t.dtype())) return t;
+    // Back on the graph, so that the rule's own computation is differentiated.
+    Tensor again = detached_alias(t);
+    set_history(again, Ref<Node>(const_cast<OpNode*>(this)), nr);
+    return again;
+  }
+  if (t.impl()->version() != versions_[i]) {
+    Ref<Node> made_by = grad_fn(t);
+    check_version(t, versions_[i], made_by ? made_by->name() : "", output_nr(t), plan_.schema.name);
+  }
+  return t;
+}
+
+Tensors OpNode::saved_list(int i) const {
+  check_alive(i);
+  if (!values_[i].is_tensor_list()) return {};
+  TensorList list = values_[i].tensor_list();
+  if (version_of(values_[i]) != versions_[i])
+    for (const Tensor& t : list)
+      if (t.defined() && t.impl()->version() > 0) check_version(t, t.impl()->version() - 1, "", 0, plan_.schema.name);
+  return list.vec();
+}
+
+// ---- the rule's view of a node ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+class SavedOf final : public Saved {
+ public:
+  SavedOf(const OpNode& node, const Backward& run) : node_(node), run_(run) {}
+
+  Tensor operator[](std::string_view name) const override {
+    int i = find(name);
+    if (i >= 0) return node_.saved_tensor(i);
+    const auto& saved = node_.plan().saved_results;
+    auto at = std::find(saved.begin(), saved.end(), node_.plan().find_result(name));
+    RL_INVARIANT(at != saved.end(), "the gradient rule of ", node_.plan().schema.name, " reads '", name,
+                 "' without naming it as saved");
+    return node_.saved_tensor(int(node_.plan().args.size()) + int(at - saved.begin()));
+  }
+  Tensors list(std::string_view name) const override { return node_.saved_list(arg_index(name)); }
+  const IValue& arg(std::string_view name) const override { return node_.value(arg_index(name)); }
+  bool needs(std::string_view name) const override {
+    int i = arg_index(name), first = node_.edge_of(i),
+        count = node_.plan().args[size_t(i)].is_list ? int(node_.list_size()) : 1;
+    for (int k = first; k < first + count; k++)
+      if (run_.needed(node_.edges()[k])) return true;
+    return false;
+  }
+  const Dims& sizes(std::string_view name) const override { return edge(name).sizes; }
+  DType dtype(std::string_view name) const override { return edge(name).dtype; }
+  size_t list_size(std::string_view) const override { return node_.list_size(); }
+  const Dims& list_item_sizes(std::string_view name, size_t i) const override {
+    return node_.edges()[size_t(node_.edge_of(arg_index(name))) + i].sizes;
+  }
+
+ private:
+  int find(std::string_view name) const {
+    const auto& args = node_.plan().schema.args;
+    for (size_t i = 0; i < args.size(); i++)
+      if (args[i].name == name) return int(i);
+    return -1;
+  }
+  int arg_index(std::string_view name) const {
+    int i = find(name);
+    RL_INVARIANT(i >= 0, node_.plan().schema.name, " has no argument ", name);
+    return i;
+  }
+  const Edge& edge(std::string_view name) const {
+    int e = node_.edge_of(arg_index(name));
+    RL_INVARIANT(e >= 0, node_.plan().schema.name, ": ", name, " is no tensor");
+    return node_.edges()[e];
+  }
+
+  const OpNode& node_;
+  const Backward& run_;
+};
+
+}  // namespace
+
+Grads OpNode::apply(Backward& run, Tensor* grads) {
+  SavedOf saved(*this, run);
+  if (plan_.rule.one) {
+    for (uint32_t i = 0; i < num_inputs(); i++)
+      if (grads[i].defined()) return plan_.rule.one(saved, grads[i]);
+    return {};
+  }
+  Tensors all(num_inputs());
+  std::move(grads, grads + num_inputs(), all.begin());
+  return plan_.rule.many(saved, all);
+}
+
+}  // namespace rushlight

@@ -1,0 +1,80 @@
+// record_gradient: runs an operator and wires its results into the graph.
+#include "rushlight/autograd/meta.h"
+#include "rushlight/autograd/op_node.h"
+
+namespace rushlight {
+
+namespace {
+
+// Views that kernels return are made with recording off; here they become what they are to the caller.
+void settle_view(const GradPlan& plan, const IValue* args, const Tensor& result, bool many) {
+  TensorImpl* v = result.impl();
+  for (uint8_t a : plan.tensor_args) {
+    if (!args[a].is_tensor()) continue;
+    TensorImpl* of = args[a].tensor().impl();
+    TensorImpl* base = of->base() ? of->base().get() : of;
+    if (v->base().get() != base) continue;
+    v->set_base(Ref<TensorImpl>(base), many ? ViewKind::OneOfMany : of->base() ? of->view_kind() : ViewKind::Tracked);
+    return;
+  }
+  v->set_base(nullptr);  // a view of something the kernel made for itself
+}
+
+// Makes a result number `nr` of the node. A kernel may have returned an argument: that becomes another tensor over the same memory.
+Tensor attach(const GradPlan& plan, const IValue* args, const Tensor& result, const Ref<OpNode>& node, uint32_t nr,
+              bool many) {
+  Tensor t = result;
+  if (t.impl()->requires_grad || t.impl()->autograd) t = detached_alias(t);
+  else if (t.is_view()) settle_view(plan, args, t, many);
+  set_history(t, node, nr);
+  return t;
+}
+
+void record(const Op& op, IValue* args, IValue* rets) {
+  const GradPlan& plan = GradPlan::of(op);
+  if (plan.in_place) check_in_place(args[0].tensor());
+  Ref<OpNode> node = OpNode::make(plan, args);
+  {
+    NoGradGuard no_grad;
+    op.run(args, rets);
+  }
+  if (anomaly.enabled) [[unlikely]]
+    note_trace(*node);
+  if (plan.in_place) {
+    node->save_results(rets, 1);
+    return rebase_history(args[0].tensor(), std::move(node));
+  }
+  uint32_t nr = 0;
+  bool attached = false;
+  // A rule for one gradient is for the first result that can have one.
+  auto wants = [&](const Tensor& t) {
+    return t.defined() && is_differentiable(t.dtype()) && !(attached && plan.rule.one);
+  };
+  for (int i = 0; i < op.num_returns(); i++) {
+    if (rets[i].is_tensor()) {
+      const Tensor& t = rets[i].tensor();
+      if (wants(t)) {
+        Tensor made = attach(plan, args, t, node, nr, false);
+        if (!made.is_same(t)) rets[i] = IValue(std::move(made));
+        attached = true;
+      }
+      nr++;
+    } else if (rets[i].is_tensor_list()) {
+      Tensors made = rets[i].tensor_list().vec();
+      for (Tensor& t : made) {
+        if (wants(t)) t = attach(plan, args, t, node, nr, true), attached = true;
+        nr++;
+      }
+      rets[i] = IValue(std::move(made));
+    } else {
+      nr++;
+    }
+  }
+  node->save_results(rets, nr);
+}
+
+[[maybe_unused]] const bool installed = (record_gradient = record, true);
+
+}  // namespace
+
+}  // namespace rushlight

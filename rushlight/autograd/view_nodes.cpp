@@ -1,0 +1,99 @@
+#include "rushlight/autograd/view_nodes.h"
+
+#include "rushlight/autograd/engine.h"
+#include "rushlight/autograd/op_node.h"
+#include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/as_strided_backward.h"
+#include "rushlight/fn/clone.h"
+#include "rushlight/fn/contiguous.h"
+#include "rushlight/fn/copy_.h"
+#include "rushlight/fn/view_as_complex.h"
+#include "rushlight/fn/view_as_real.h"
+#include "rushlight/fn/zero_.h"
+
+namespace rushlight {
+
+namespace {
+
+// The geometry in which a real view shows a complex base.
+Geometry as_real(Geometry g) {
+  for (int64_t& s : g.strides) s *= 2;
+  g.sizes.push_back(2);
+  g.strides.push_back(1);
+  g.offset *= 2;
+  g.dtype = to_real(g.dtype);
+  return g;
+}
+
+void check_same_kind(const Geometry& base, const Geometry& view) {
+  RL_CHECK(NotImplementedError, is_complex(base.dtype) || !is_complex(view.dtype),
+           "gradient of a complex view of a real tensor that was written to in place; write to the real tensor, or "
+           "clone the view first");
+}
+
+}  // namespace
+
+void refresh_view(const Tensor& t) {
+  TensorImpl* v = t.impl();
+  if (v->view_version() == v->version() || !v->base()->requires_grad) return;
+  set_history(t, make_ref<AsStridedNode>(Tensor(v->base()), t), 0);
+}
+
+void rebase_history(const Tensor& t, Ref<Node> node) {
+  if (t.is_view()) {
+    Tensor base(t.impl()->base());
+    set_history(base, make_ref<CopySlices>(base, t, std::move(node)), 0);
+    t.impl()->requires_grad = true;
+  } else {
+    set_history(t, std::move(node), 0);
+  }
+}
+
+AsStridedNode::AsStridedNode(const Tensor& base, const Tensor& view) : base_(base), view_(view) {
+  allocate_edges(1);
+  set_gradient_edge(edges()[0], base);
+}
+
+Grads AsStridedNode::apply(Backward&, Tensor* grads) {
+  check_same_kind(base_, view_);
+  bool split = is_complex(base_.dtype) && !is_complex(view_.dtype);
+  Geometry b = split ? as_real(base_) : base_;
+  Tensor g = as_strided_backward(grads[0], b.sizes, b.strides, b.offset, view_.sizes, view_.strides, view_.offset);
+  return {split ? view_as_complex(contiguous(g)) : g};
+}
+
+CopySlices::CopySlices(const Tensor& base, const Tensor& view, Ref<Node> inner)
+    : base_(base),
+      view_(view),
+      inner_(std::move(inner)) {
+  uint32_t n = inner_->num_edges();
+  allocate_edges(n);
+  set_gradient_edge(edges()[0], base);
+  for (uint32_t i = 1; i < n; i++) edges()[i] = inner_->edges()[i];
+  // The inner node answers for the base instead of the view.
+  inner_->edges()[0].node = edges()[0].node;
+  inner_->edges()[0].input_nr = edges()[0].input_nr;
+}
+
+void CopySlices::release_saved() { inner_ = nullptr; }
+
+Grads CopySlices::apply(Backward& run, Tensor* grads) {
+  RL_CHECK(AutogradError, inner_, kBackwardTwice);
+  check_same_kind(base_, view_);
+  // The gradient laid out as the base was, so that the view's geometry finds its part.
+  Tensor all = empty_strided_tensor(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
+  copy_(all, grads[0]);
+  bool split = is_complex(base_.dtype) && !is_complex(view_.dtype);
+  Tensor part = as_strided(split ? view_as_real(all) : all, view_.sizes, view_.strides,
+                           view_.offset - base_.offset * (split ? 2 : 1));
+  Tensor of_result = clone(part);
+  Grads out = inner_->apply(run, &of_result);
+  Tensor of_view = out.size() ? Backward::fitted(std::move(out[0]), inner_->edges()[0], *inner_, 0) : Tensor();
+  if (of_view.defined()) copy_(part, of_view);
+  else zero_(part);
+  if (out.size() == 0) out.push_back(Tensor());
+  out[0] = std::move(all);
+  return out;
+}
+
+}  // namespace rushlight
