@@ -4,7 +4,8 @@
 // Calls: with no hook on the module and none on all modules, forward is called directly, self and the arguments passed
 // on without a tuple or a bound method. Attributes: the ordinary lookup, and where it ends in nothing, a look into
 // _parameters, _buffers and _modules. Assignments that may concern those three go to Module._set_member.
-#include <structmember.h>
+#include <Python.h>
+#include <structmember.h>  // needs Python.h before it
 
 #include <cstddef>
 
