@@ -40,6 +40,7 @@ class Schema:
     returns: list[str]
     kind: str = "function"  # function, inplace, out
     return_names: list[str] = field(default_factory=list)
+    required: int = 0  # C++ parameters before this one have no default, see disambiguate()
 
     @property
     def qualified(self) -> str:
@@ -211,6 +212,28 @@ def ordered(schema: Schema) -> list[Arg]:
     return [*args[len(args) - n :], *args[: len(args) - n]] if n else args
 
 
+def disambiguate(schemas: list[Schema]) -> None:
+    """Takes defaults away where two overloads could be called with the same arguments: all(t) and all.dims(t, dim=None)."""
+
+    def least(schema: Schema) -> int:
+        args = ordered(schema)
+        while args and args[-1].default is not None:
+            args = args[:-1]
+        return max(len(args), schema.required)
+
+    by_function: dict[tuple[str, str], list[Schema]] = {}
+    for schema in schemas:
+        by_function.setdefault((schema.name, schema.kind), []).append(schema)
+    for group in by_function.values():
+        group.sort(key=lambda s: len(s.args))
+        for i, later in enumerate(group):
+            for earlier in group[:i]:
+                mine, theirs = ([cpp_type(a.type) for a in ordered(s)] for s in (later, earlier))
+                for n in range(least(later), len(theirs) + 1):
+                    if n >= least(earlier) and mine[:n] == theirs[:n]:
+                        later.required = n + 1
+
+
 def signature(schema: Schema, defaults: bool) -> str:
     name = schema.name + ("_out" if schema.kind == "out" else "")
     result = "void" if not schema.returns else (
@@ -221,8 +244,8 @@ def signature(schema: Schema, defaults: bool) -> str:
         raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
     all_default = True
     params = []
-    for arg in reversed(ordered(schema)):  # C++ wants defaults only at the end
-        all_default = all_default and arg.default is not None
+    for i, arg in reversed(list(enumerate(ordered(schema)))):  # C++ wants defaults only at the end
+        all_default = all_default and arg.default is not None and i >= schema.required
         params.append(f"{cpp_type(arg.type)} {arg.name}{cpp_default(arg) if defaults and all_default else ''}")
     return f"{result} {name}({', '.join(reversed(params))})"
 
@@ -264,8 +287,8 @@ def front_end(schema: Schema, method: bool) -> str:
     names = [a.name for a in schema.args]
     has_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
     params, call = [], []
-    for arg in ordered(schema):
-        kind, out_default = cpp_type(arg.type), cpp_default(arg)
+    for i, arg in enumerate(ordered(schema)):
+        kind, out_default = cpp_type(arg.type), cpp_default(arg) if i >= schema.required else ""
         if has_options and arg.name in OPTIONS:
             if arg.name == "dtype":
                 params.append("const TensorOptions& options = {}")
@@ -312,7 +335,7 @@ def main() -> None:
     write(out / "op_list.inc", "".join(f"RL_OP_ENTRY({r['id']})\n" for r in all_records))
     write(out / "records.json", json.dumps(all_records, indent=1))
     by_name: dict[str, list[Schema]] = {}
-    methods, functions = [], []
+    chosen: list[tuple[dict, Schema]] = []
     seen: set[str] = set()
     taken: set[str] = set()
     for record in all_records:
@@ -321,11 +344,16 @@ def main() -> None:
             key = signature(schema, False)
             if key not in seen:
                 by_name.setdefault(base.replace("::", "_"), []).append(schema)
-                if "function" in record["forms"] and schema.name != "complex":  # torch::complex would hide the type
-                    functions.append(front_end(schema, False))
-                if "method" in record["forms"] and schema.kind != "out" and schema.args[0].name == "self":
-                    methods.append(front_end(schema, True))
+                chosen.append((record, schema))
                 seen.add(key)
+    for schemas in by_name.values():
+        disambiguate(schemas)
+    methods, functions = [], []
+    for record, schema in chosen:
+        if "function" in record["forms"] and schema.name != "complex":  # torch::complex would hide the type
+            functions.append(front_end(schema, False))
+        if "method" in record["forms"] and schema.kind != "out" and schema.args[0].name == "self":
+            methods.append(front_end(schema, True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
         write(
