@@ -156,7 +156,7 @@ class Parser {
     if (name == "Device") return Type::simple(K::Device);
     if (name == "Generator") return Type::simple(K::Generator);
     if (name == "NoneType") return Type::none();
-    if (name == "Any" || name == "AnyType" || name == "t") return Type::any();
+    if (name == "Any" || name == "AnyType" || name == "t" || name == "t1" || name == "t2") return Type::any();
     fail("a type");
   }
 

@@ -1,0 +1,414 @@
+#include "rushlight/graph/executor/executor.h"
+
+#include <cstdio>
+#include <mutex>
+#include <unordered_map>
+
+#include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/executor/primitives.h"
+#include "rushlight/graph/parse.h"
+
+namespace rushlight::graph {
+
+class Compiler {
+ public:
+  Compiler(Executable& e, const Graph& graph) : e_(e) {
+    for (Value* v : graph.inputs()) fresh(v);
+    block(*graph.block());
+    auto& end = emit(Executable::Code::Move, graph.block()->ret());
+    end.number = -1;  // the end of the program
+    inputs(end, graph.outputs());
+    e_.registers_ = next_;
+  }
+
+ private:
+  using C = Executable::Code;
+
+  Executable::Instruction& emit(C code, const Node* n) {
+    e_.program_.push_back({code});
+    e_.program_.back().node = n;
+    return e_.program_.back();
+  }
+  uint32_t fresh(const Value* v) { return where_[v] = next_++; }
+  uint32_t place(const Value* v) {
+    auto found = where_.find(v);
+    RL_INVARIANT(found != where_.end(), "a value is used before it is made");
+    return found->second;
+  }
+  void operands(uint32_t& start, uint32_t& count, const std::vector<uint32_t>& places) {
+    start = uint32_t(e_.operands_.size());
+    count = uint32_t(places.size());
+    e_.operands_.insert(e_.operands_.end(), places.begin(), places.end());
+  }
+  void inputs(Executable::Instruction& i, const std::vector<Value*>& values) {
+    std::vector<uint32_t> places;
+    for (Value* v : values) places.push_back(place(v));
+    operands(i.inputs, i.input_count, places);
+  }
+  void outputs(Executable::Instruction& i, const std::vector<uint32_t>& places) { operands(i.outputs, i.output_count, places); }
+  void move(const std::vector<Value*>& from, const std::vector<uint32_t>& to, const Node* n) {
+    if (from.empty()) return;
+    auto& i = emit(C::Move, n);
+    inputs(i, from);
+    outputs(i, to);
+  }
+
+  // The node of block b in which a use of v (made in b) happens, however deep.
+  static const Node* user_in(const Block& b, const Node* user) {
+    while (user->owner() != &b) user = user->owner()->owner();
+    return user;
+  }
+  // Registers whose values nothing needs after each node of a block.
+  std::unordered_map<const Node*, std::vector<uint32_t>> last_uses(const Block& b) {
+    std::unordered_map<const Node*, int> order;
+    int at = 0;
+    for (Node* n : b) order[n] = at++;
+    std::unordered_map<const Node*, std::vector<uint32_t>> drops;
+    for (Node* n : b) {
+      if (n->is("prim::Constant")) continue;
+      for (Value* v : n->outputs()) {
+        const Node* last = n;
+        bool returned = false;
+        for (const Use& u : v->uses()) {
+          if (u.user == b.ret()) returned = true;
+          else if (const Node* user = user_in(b, u.user); order[user] > order[last]) last = user;
+        }
+        if (!returned) drops[last].push_back(place(v));
+      }
+    }
+    return drops;
+  }
+
+  void block(const Block& b) {
+    for (Node* n : b) declare(n);
+    auto drops = last_uses(b);
+    for (Node* n : b) {
+      node(n);
+      auto found = drops.find(n);
+      if (found == drops.end()) continue;
+      auto& i = emit(C::Drop, n);
+      operands(i.outputs, i.output_count, found->second);
+    }
+  }
+
+  void declare(Node* n) {
+    if (n->is("prim::Constant")) {
+      const IValue* v = constant_of(n->output());
+      where_[n->output()] = Executable::kConstants + uint32_t(e_.constants_.size());
+      e_.constants_.push_back(*v);
+      return;
+    }
+    for (Value* v : n->outputs()) fresh(v);
+  }
+
+  void simple(C code, Node* n, int64_t number = 0, const void* what = nullptr, TypePtr type = nullptr) {
+    auto& i = emit(code, n);
+    i.number = number;
+    i.what = what;
+    i.type = std::move(type);
+    inputs(i, n->inputs());
+    std::vector<uint32_t> places;
+    for (Value* v : n->outputs()) places.push_back(place(v));
+    outputs(i, places);
+  }
+
+  void node(Node* n) {
+    if (n->is("prim::Constant")) return;
+    if (n->is("prim::If")) return if_node(n);
+    if (n->is("prim::Loop")) return loop_node(n);
+    if (n->op) return simple(C::Operator, n, 0, n->op);
+    if (n->primitive) return simple(C::Primitive, n, 0, n->primitive);
+    if (n->is("prim::ListConstruct")) return simple(C::ListConstruct, n, 0, nullptr, n->output()->type()->element());
+    if (n->is("prim::ListUnpack")) return simple(C::ListUnpack, n);
+    if (n->is("prim::TupleConstruct")) return simple(C::TupleConstruct, n, 0, nullptr, n->output()->type());
+    if (n->is("prim::TupleUnpack")) return simple(C::TupleUnpack, n);
+    if (n->is("prim::TupleIndex")) return simple(C::TupleIndex, n);
+    if (n->is("prim::DictConstruct")) return simple(C::DictConstruct, n, 0, nullptr, n->output()->type());
+    if (n->is("prim::GetAttr") || n->is("prim::SetAttr")) {
+      const ClassType* type = as_class(n->input()->type());
+      std::string name(n->attribute("name").to_string());
+      int slot = type ? type->find_slot(name) : -1;
+      RL_CHECK(RuntimeError, slot >= 0, n->kind(), ": ", n->input()->type(), " has no attribute '", name, "'");
+      return simple(n->is("prim::GetAttr") ? C::GetAttr : C::SetAttr, n, slot);
+    }
+    if (n->is("prim::CreateObject")) return simple(C::CreateObject, n, 0, nullptr, n->output()->type());
+    if (n->is("prim::CallMethod")) {
+      const ClassType* type = as_class(n->input()->type());
+      Function* method = type ? type->find_method(std::string(n->attribute("name").to_string())) : nullptr;
+      RL_CHECK(RuntimeError, method, "prim::CallMethod: ", n->input()->type(), " has no method '", n->attribute("name").to_string(), "'");
+      return simple(C::CallFunction, n, 0, method);
+    }
+    if (n->is("prim::RaiseException")) return simple(C::Raise, n);
+    if (n->is("prim::Print")) return simple(C::Print, n);
+    if (n->is("aten::format")) return simple(C::Format, n);
+    if (n->is("prim::unchecked_cast") || n->is("prim::unchecked_unwrap_optional") || n->is("aten::_unwrap_optional")) return simple(C::Cast, n);
+    if (n->is("prim::isinstance")) return simple(C::Is, n, 0, nullptr, parse_schema_type(n->attribute("type").to_string()));
+    if (n->is("prim::Uninitialized")) return simple(C::Uninitialized, n);
+    if (resolve(n)) return node(n);
+    std::string types;
+    for (Value* v : n->inputs()) types += (types.empty() ? "" : ", ") + v->type()->text();
+    throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")", n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
+  }
+
+  std::vector<uint32_t> places(const std::vector<Value*>& values) {
+    std::vector<uint32_t> out;
+    for (Value* v : values) out.push_back(place(v));
+    return out;
+  }
+
+  void if_node(Node* n) {
+    auto& test = emit(C::JumpIfFalse, n);
+    inputs(test, {n->input()});
+    size_t test_at = e_.program_.size() - 1;
+    block(*n->blocks()[0]);
+    move(n->blocks()[0]->outputs(), places(n->outputs()), n);
+    emit(C::Jump, n);
+    size_t jump_at = e_.program_.size() - 1;
+    e_.program_[test_at].number = int64_t(e_.program_.size());
+    block(*n->blocks()[1]);
+    move(n->blocks()[1]->outputs(), places(n->outputs()), n);
+    e_.program_[jump_at].number = int64_t(e_.program_.size());
+  }
+
+  // Carried values live in the node's output registers; i and the condition in registers of their own.
+  void loop_node(Node* n) {
+    Block& body = *n->blocks()[0];
+    uint32_t i = fresh(body.inputs()[0]), condition = next_++;
+    std::vector<uint32_t> carried = places(n->outputs());
+    for (size_t k = 0; k < carried.size(); k++) where_[body.inputs()[k + 1]] = carried[k];
+    std::vector<Value*> start(n->inputs().begin() + 1, n->inputs().end());
+    std::vector<uint32_t> to = {condition};
+    to.insert(to.end(), carried.begin(), carried.end());
+    move(start, to, n);
+    uint32_t zero = Executable::kConstants + uint32_t(e_.constants_.size());
+    e_.constants_.emplace_back(int64_t(-1));
+    auto& reset = emit(C::Move, n);
+    operands(reset.inputs, reset.input_count, {zero});
+    operands(reset.outputs, reset.output_count, {i});
+    // i += 1; leave unless i < max_trip and condition.
+    size_t test_at = e_.program_.size();
+    auto& test = emit(C::LoopTest, n);
+    operands(test.inputs, test.input_count, {i, place(n->input(0)), condition});
+    operands(test.outputs, test.output_count, {i});
+    block(body);
+    move(body.outputs(), to, n);
+    emit(C::Jump, n).number = int64_t(test_at);
+    e_.program_[test_at].number = int64_t(e_.program_.size());
+  }
+
+  Executable& e_;
+  std::unordered_map<const Value*, uint32_t> where_;
+  uint32_t next_ = 0;
+};
+
+Executable::Executable(std::shared_ptr<Graph> graph) : graph_(std::move(graph)) { Compiler(*this, *graph_); }
+
+namespace {
+
+constexpr size_t kFewArgs = 24;
+
+// Registers of a call, from a stack that each thread keeps.
+class Frame {
+ public:
+  explicit Frame(size_t n) {
+    auto& s = stack();
+    base_ = s.top;
+    s.top += n;
+    if (s.top > s.values.size()) {
+      large_ = std::vector<IValue>(n);
+      s.top = base_;
+    }
+    count_ = n;
+  }
+  ~Frame() {
+    if (!large_.empty()) return;
+    auto& s = stack();
+    for (size_t i = base_; i < base_ + count_; i++) s.values[i] = IValue();
+    s.top = base_;
+  }
+  IValue* registers() { return large_.empty() ? stack().values.data() + base_ : large_.data(); }
+
+ private:
+  struct Stack {
+    std::vector<IValue> values = std::vector<IValue>(4096);
+    size_t top = 0;
+  };
+  static Stack& stack() {
+    static thread_local Stack s;
+    return s;
+  }
+  size_t base_ = 0, count_ = 0;
+  std::vector<IValue> large_;
+};
+
+bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_of(t); }
+
+template <class F>
+[[noreturn]] void rethrow_with_place(const Node* n, const F& e) {
+  std::string text = e.text();
+  if (!n || n->location.snippet.empty() || text.find("TorchScript interpreter") != std::string::npos) throw e;
+  throw F(str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call last):\n", n->location.snippet, text));
+}
+
+}  // namespace
+
+void Executable::step(const Instruction& i, IValue* registers) const {
+  const uint32_t* in = operands_.data() + i.inputs;
+  const uint32_t* out = operands_.data() + i.outputs;
+  auto gather = [&] {
+    std::vector<IValue> items;
+    items.reserve(i.input_count);
+    for (uint32_t k = 0; k < i.input_count; k++) items.push_back(read(in[k], registers));
+    return items;
+  };
+  switch (i.code) {
+    case Code::Operator: {
+      IValue few[kFewArgs], rets[kMaxResults];
+      RL_INVARIANT(i.input_count <= kFewArgs);
+      for (uint32_t k = 0; k < i.input_count; k++) few[k] = IValue::borrow(read(in[k], registers));
+      call(*static_cast<const Op*>(i.what), few, rets);
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
+      return;
+    }
+    case Code::Primitive: {
+      IValue few[kFewArgs], rets[2];
+      for (uint32_t k = 0; k < i.input_count; k++) few[k] = read(in[k], registers);
+      static_cast<const struct Primitive*>(i.what)->run(few, rets);
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(rets[k]);
+      return;
+    }
+    case Code::Drop:
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = IValue();
+      return;
+    case Code::Move: {
+      if (i.input_count == 1) {
+        registers[out[0]] = read(in[0], registers);
+        return;
+      }
+      auto items = gather();  // all are read before any is written
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(items[k]);
+      return;
+    }
+    case Code::ListConstruct: registers[out[0]] = make_list(i.type, gather()); return;
+    case Code::ListUnpack: {
+      IValue list = read(in[0], registers);
+      RL_CHECK(ValueError, list_size(list) == i.output_count, "Expected ", i.output_count, " elements in a list but found ", list_size(list));
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = list_get(list, k);
+      return;
+    }
+    case Code::TupleConstruct: registers[out[0]] = IValue(make_ref<TupleValue>(gather(), i.type->name().empty() ? nullptr : i.type)); return;
+    case Code::TupleUnpack: {
+      IValue tuple = read(in[0], registers);
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = tuple.to_tuple().items[k];
+      return;
+    }
+    case Code::TupleIndex: {
+      IValue tuple = read(in[0], registers);
+      auto& items = tuple.to_tuple().items;
+      int64_t n = int64_t(items.size()), at = read(in[1], registers).to_int();
+      RL_CHECK(IndexError, at >= -n && at < n, "Tuple index out of range");
+      registers[out[0]] = items[size_t(at < 0 ? at + n : at)];
+      return;
+    }
+    case Code::DictConstruct: {
+      auto dict = make_ref<DictValue>(i.type->contained()[0], i.type->contained()[1]);
+      for (uint32_t k = 0; k + 1 < i.input_count; k += 2) dict->set(read(in[k], registers), read(in[k + 1], registers));
+      registers[out[0]] = IValue(std::move(dict));
+      return;
+    }
+    case Code::GetAttr: registers[out[0]] = IValue(read(in[0], registers).to_object().slots[size_t(i.number)]); return;
+    case Code::SetAttr: read(in[0], registers).to_object().slots[size_t(i.number)] = read(in[1], registers); return;
+    case Code::CreateObject: registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size())); return;
+    case Code::CallFunction: {
+      auto* function = const_cast<Function*>(static_cast<const Function*>(i.what));
+      IValue result = run_function(*function, gather());
+      if (i.output_count) registers[out[0]] = std::move(result);
+      return;
+    }
+    case Code::Raise: throw ScriptError(std::string(read(in[0], registers).to_string()));
+    case Code::Print: {
+      std::string line;
+      for (uint32_t k = 0; k < i.input_count; k++) {
+        const IValue& v = read(in[k], registers);
+        line += (k ? " " : "") + (v.is_string() ? std::string(v.to_string()) : v.text());
+      }
+      std::printf("%s\n", line.c_str());
+      return;
+    }
+    case Code::Format: registers[out[0]] = IValue(format_values(gather().data(), i.input_count)); return;
+    case Code::Cast: {
+      const IValue& v = read(in[0], registers);
+      RL_CHECK(RuntimeError, !i.node->is("aten::_unwrap_optional") || !v.is_none(), "Unwrapping null optional");
+      registers[out[0]] = v;
+      return;
+    }
+    case Code::Is: registers[out[0]] = IValue(is_instance(read(in[0], registers), *i.type)); return;
+    case Code::Uninitialized: registers[out[0]] = IValue(); return;
+    case Code::Jump: case Code::JumpIfFalse: case Code::LoopTest: return;  // run() does these
+  }
+}
+
+std::vector<IValue> Executable::run(std::vector<IValue> args) const {
+  RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(), " arguments, got ", args.size());
+  Frame frame(registers_);
+  IValue* registers = frame.registers();
+  for (size_t i = 0; i < args.size(); i++) registers[i] = std::move(args[i]);
+  size_t at = 0;
+  const Instruction* i = nullptr;
+  try {
+    for (;;) {
+      i = &program_[at++];
+      switch (i->code) {
+        case Code::Jump: at = size_t(i->number); break;
+        case Code::JumpIfFalse:
+          if (!read(operands_[i->inputs], registers).to_bool()) at = size_t(i->number);
+          break;
+        case Code::LoopTest: {
+          const uint32_t* in = operands_.data() + i->inputs;
+          int64_t trip = registers[in[0]].to_int() + 1;
+          registers[in[0]] = IValue(trip);
+          if (trip >= read(in[1], registers).to_int() || !registers[in[2]].to_bool()) at = size_t(i->number);
+          break;
+        }
+        case Code::Move:
+          if (i->number == -1) {
+            std::vector<IValue> results;
+            for (uint32_t k = 0; k < i->input_count; k++) results.push_back(read(operands_[i->inputs + k], registers));
+            return results;
+          }
+          [[fallthrough]];
+        default: step(*i, registers);
+      }
+    }
+  } catch (const ScriptError& e) {
+    rethrow_with_place(i->node, e);
+  } catch (const IndexError& e) {
+    rethrow_with_place(i->node, e);
+  } catch (const ValueError& e) {
+    rethrow_with_place(i->node, e);
+  } catch (const InternalError&) {
+    throw;
+  } catch (const Error& e) {
+    rethrow_with_place(i->node, RuntimeError(e.text()));
+  }
+}
+
+IValue run_function(Function& function, std::vector<IValue> args) {
+  static std::recursive_mutex making;
+  {
+    std::lock_guard lock(making);
+    function.made();
+    if (!function.executable) function.executable = std::make_shared<Executable>(function.graph);
+  }
+  const auto& wanted = function.schema.args;
+  for (size_t i = args.size(); i < wanted.size(); i++) {
+    RL_CHECK(RuntimeError, wanted[i].has_default, function.name, "() is missing value for argument '", wanted[i].name, "'");
+    args.push_back(wanted[i].default_value);
+  }
+  std::vector<IValue> results = function.executable->run(std::move(args));
+  if (results.size() == 1) return std::move(results[0]);
+  if (results.empty()) return {};
+  return IValue::tuple(std::move(results));
+}
+
+}  // namespace rushlight::graph

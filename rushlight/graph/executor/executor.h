@@ -1,0 +1,48 @@
+// Executor: a graph as a flat program over registers. No Python, no lock; values are dropped after their last use.
+// Thread safety: run() may be called from many threads at once.
+#pragma once
+#include "rushlight/graph/ir.h"
+
+namespace rushlight::graph {
+
+class Executable {
+ public:
+  // Throws RuntimeError for a node that nothing can run.
+  explicit Executable(std::shared_ptr<Graph> graph);
+  const Graph& graph() const { return *graph_; }
+  // Arguments in, results out. Errors carry the place in the source.
+  std::vector<IValue> run(std::vector<IValue> args) const;
+
+ private:
+  friend class Compiler;
+  enum class Code : uint8_t {
+    Operator, Primitive, Move, Drop, Jump, JumpIfFalse, LoopTest, ListConstruct, ListUnpack, TupleConstruct, TupleUnpack, TupleIndex, DictConstruct,
+    GetAttr, SetAttr, CreateObject, CallFunction, Raise, Print, Format, Cast, Is, Uninitialized,
+  };
+  struct Instruction {
+    Code code;
+    uint32_t inputs = 0, input_count = 0;    // positions in operands_
+    uint32_t outputs = 0, output_count = 0;
+    int64_t number = 0;                      // jump target, slot, index
+    const void* what = nullptr;              // Op, Primitive, Function
+    TypePtr type;
+    const Node* node = nullptr;
+  };
+  void step(const Instruction& i, IValue* registers) const;
+  // A value: a register, or past kConstants a constant.
+  const IValue& read(uint32_t operand, const IValue* registers) const {
+    return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
+  }
+  static constexpr uint32_t kConstants = 1u << 30;
+
+  std::shared_ptr<Graph> graph_;
+  std::vector<Instruction> program_;
+  std::vector<uint32_t> operands_;
+  std::vector<IValue> constants_;
+  uint32_t registers_ = 0;
+};
+
+// Runs a function, compiling it at first. `args` may leave out arguments that have defaults.
+IValue run_function(Function& function, std::vector<IValue> args);
+
+}  // namespace rushlight::graph

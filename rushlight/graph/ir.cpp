@@ -1,0 +1,284 @@
+#include "rushlight/graph/ir.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace rushlight::graph {
+
+// ---- values ----
+
+Value* Value::set_name(const std::string& name) {
+  name_ = node_->graph()->unique_name(name);
+  return this;
+}
+
+void Value::replace_all_uses_with(Value* other) {
+  RL_INVARIANT(other != this);
+  for (const Use& u : uses_) {
+    u.user->inputs_[u.index] = other;
+    other->uses_.push_back(u);
+  }
+  uses_.clear();
+}
+
+// ---- nodes ----
+
+const IValue& Node::attribute(const std::string& name) const {
+  auto found = attributes_.find(name);
+  RL_INVARIANT(found != attributes_.end(), kind_, " has no attribute ", name);
+  return found->second;
+}
+
+Value* Node::add_input(Value* v) {
+  inputs_.push_back(v);
+  v->uses_.push_back({this, inputs_.size() - 1});
+  return v;
+}
+void Node::drop_use(size_t i) {
+  auto& uses = inputs_[i]->uses_;
+  uses.erase(std::find_if(uses.begin(), uses.end(), [&](const Use& u) { return u.user == this && u.index == i; }));
+}
+void Node::replace_input(size_t i, Value* v) {
+  drop_use(i);
+  inputs_[i] = v;
+  v->uses_.push_back({this, i});
+}
+void Node::remove_input(size_t i) {
+  drop_use(i);
+  for (size_t k = i + 1; k < inputs_.size(); k++)
+    for (Use& u : inputs_[k]->uses_)
+      if (u.user == this && u.index == k) u.index--;
+  inputs_.erase(inputs_.begin() + int64_t(i));
+}
+void Node::remove_all_inputs() {
+  while (!inputs_.empty()) remove_input(inputs_.size() - 1);
+}
+Value* Node::add_output(TypePtr type) {
+  Value* v = graph_->new_value(this, std::move(type));
+  v->index_ = outputs_.size();
+  outputs_.push_back(v);
+  return v;
+}
+void Node::remove_output(size_t i) {
+  RL_INVARIANT(!outputs_[i]->has_uses());
+  outputs_.erase(outputs_.begin() + int64_t(i));
+  for (size_t k = i; k < outputs_.size(); k++) outputs_[k]->index_ = k;
+}
+Block* Node::add_block() {
+  blocks_.push_back(graph_->new_block(this));
+  return blocks_.back();
+}
+
+void Node::unlink() {
+  if (previous_) previous_->next_ = next_;
+  if (next_) next_->previous_ = previous_;
+  previous_ = next_ = nullptr;
+  owner_ = nullptr;
+}
+Node* Node::insert_before(Node* place) {
+  owner_ = place->owner_;
+  next_ = place;
+  previous_ = place->previous_;
+  if (previous_) previous_->next_ = this;
+  place->previous_ = this;
+  return this;
+}
+Node* Node::insert_after(Node* place) { return insert_before(place->next_); }
+Node* Node::move_before(Node* place) {
+  unlink();
+  return insert_before(place);
+}
+void Node::destroy() {
+  for (Value* v : outputs_) RL_INVARIANT(!v->has_uses(), kind_, " is still used");
+  for (Block* b : blocks_) {
+    b->return_->remove_all_inputs();
+    for (Node* n = b->return_->previous_; n != b->param_;) {
+      Node* before = n->previous_;
+      n->destroy();
+      n = before;
+    }
+  }
+  remove_all_inputs();
+  unlink();
+}
+bool Node::is_before(const Node* b) const {
+  for (const Node* n = this; n; n = n->next_)
+    if (n == b) return n != this;
+  return false;
+}
+
+// ---- graphs ----
+
+Graph::Graph() {
+  top_ = new_block(nullptr);
+  point_ = top_->return_;
+}
+
+Block* Graph::new_block(Node* owner) {
+  blocks_.push_back(std::make_unique<Block>());
+  Block* b = blocks_.back().get();
+  b->owner_ = owner;
+  b->param_ = create("prim::Param", {}, 0);
+  b->return_ = create("prim::Return", {}, 0);
+  b->param_->owner_ = b->return_->owner_ = b;
+  b->param_->next_ = b->return_;
+  b->return_->previous_ = b->param_;
+  return b;
+}
+
+Value* Graph::new_value(Node* node, TypePtr type) {
+  values_.push_back(std::make_unique<Value>());
+  Value* v = values_.back().get();
+  v->node_ = node;
+  v->type_ = std::move(type);
+  return v;
+}
+
+Node* Graph::create(const std::string& kind, const std::vector<Value*>& inputs, size_t outputs) {
+  nodes_.push_back(std::make_unique<Node>());
+  Node* n = nodes_.back().get();
+  n->kind_ = kind;
+  n->graph_ = this;
+  for (Value* v : inputs) n->add_input(v);
+  for (size_t i = 0; i < outputs; i++) n->add_output();
+  return n;
+}
+
+Value* Graph::add_input(const std::string& name, TypePtr type) {
+  Value* v = top_->add_input(std::move(type));
+  if (!name.empty()) v->set_name(name);
+  return v;
+}
+
+Value* Graph::insert_constant(IValue v, TypePtr type) {
+  Node* n = insert_new("prim::Constant");
+  n->output()->set_type(type ? type : v.type());
+  if (!v.is_none()) n->set_attribute("value", std::move(v));
+  return n->output();
+}
+
+std::string Graph::unique_name(const std::string& wanted) {
+  std::string base = wanted;
+  size_t dot = base.rfind('.');
+  if (dot != std::string::npos && dot + 1 < base.size() && base.find_first_not_of("0123456789", dot + 1) == std::string::npos) base.resize(dot);
+  if (!names_.contains(wanted)) return names_.emplace(wanted, 1), wanted;
+  for (;;) {
+    std::string name = str(base, ".", names_[base]++);
+    if (names_.emplace(name, 1).second) return name;
+  }
+}
+
+namespace {
+
+using ValueMap = std::unordered_map<const Value*, Value*>;
+
+void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
+  for (Node* n : from) {
+    std::vector<Value*> inputs;
+    for (Value* v : n->inputs()) inputs.push_back(map.at(v));
+    Node* fresh = to.insert_new(n->kind(), inputs, 0);
+    fresh->op = n->op;
+    fresh->primitive = n->primitive;
+    fresh->location = n->location;
+    for (const auto& [name, v] : n->attributes()) fresh->set_attribute(name, v);
+    for (Value* v : n->outputs()) {
+      Value* out = fresh->add_output(v->type());
+      out->facts = v->facts;
+      if (!v->name().empty()) out->set_name(v->name());
+      map[v] = out;
+    }
+    for (Block* b : n->blocks()) {
+      Block* inner = fresh->add_block();
+      for (Value* v : b->inputs()) {
+        Value* in = inner->add_input(v->type());
+        if (!v->name().empty()) in->set_name(v->name());
+        map[v] = in;
+      }
+      InsertPoint at(to, inner);
+      copy_nodes(to, *b, map);
+      for (Value* v : b->outputs()) inner->register_output(map.at(v));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Value*> Graph::inline_block(const Block& from, const std::vector<Value*>& inputs) {
+  RL_INVARIANT(inputs.size() == from.inputs().size());
+  ValueMap map;
+  for (size_t i = 0; i < inputs.size(); i++) map[from.inputs()[i]] = inputs[i];
+  copy_nodes(*this, from, map);
+  std::vector<Value*> out;
+  for (Value* v : from.outputs()) out.push_back(map.at(v));
+  return out;
+}
+
+std::shared_ptr<Graph> Graph::copy() const {
+  auto fresh = std::make_shared<Graph>();
+  std::vector<Value*> inputs;
+  for (Value* v : this->inputs()) {
+    inputs.push_back(fresh->add_input(v->name(), v->type()));
+    inputs.back()->facts = v->facts;
+  }
+  for (Value* v : fresh->inline_block(*top_, inputs)) fresh->register_output(v);
+  return fresh;
+}
+
+void Graph::lint() const {
+  std::unordered_set<const Value*> seen;
+  auto check = [&](auto&& self, const Block& b) -> void {
+    std::vector<const Value*> scope;
+    auto define = [&](const Value* v) {
+      RL_INVARIANT(seen.insert(v).second, "a value is made twice");
+      scope.push_back(v);
+    };
+    auto use = [&](const Node* n) {
+      for (size_t i = 0; i < n->inputs().size(); i++) {
+        const Value* v = n->inputs()[i];
+        RL_INVARIANT(seen.contains(v), n->kind(), " uses a value before it is made");
+        RL_INVARIANT(std::any_of(v->uses().begin(), v->uses().end(), [&](const Use& u) { return u.user == n && u.index == i; }), n->kind(), " is missing from a use list");
+      }
+    };
+    for (Value* v : b.inputs()) define(v);
+    for (Node* n : b) {
+      RL_INVARIANT(n->owner() == &b);
+      use(n);
+      for (Block* inner : n->blocks()) self(self, *inner);
+      for (Value* v : n->outputs()) define(v);
+    }
+    use(b.ret());
+    for (const Value* v : scope) seen.erase(v);
+  };
+  check(check, *top_);
+}
+
+const IValue* constant_of(const Value* v) {
+  static const IValue none;
+  if (!v->node()->is("prim::Constant")) return nullptr;
+  return v->node()->has_attribute("value") ? &v->node()->attribute("value") : &none;
+}
+
+// ---- classes ----
+
+int ClassType::find_slot(const std::string& name) const {
+  for (size_t i = 0; i < slots.size(); i++)
+    if (slots[i].name == name) return int(i);
+  return -1;
+}
+size_t ClassType::add_slot(std::string name, TypePtr type, bool parameter, bool buffer) {
+  RL_INVARIANT(find_slot(name) < 0, "two slots named ", name);
+  slots.push_back({std::move(name), std::move(type), parameter, buffer});
+  return slots.size() - 1;
+}
+Function* ClassType::find_method(const std::string& name) const {
+  for (const auto& f : methods)
+    if (f->name == name) return f.get();
+  return nullptr;
+}
+std::shared_ptr<Function> ClassType::add_method(std::shared_ptr<Function> f) { return methods.emplace_back(std::move(f)); }
+
+const ClassType* as_class(const TypePtr& t) { return t && t->is(Type::Kind::Class) ? dynamic_cast<const ClassType*>(t.get()) : nullptr; }
+std::shared_ptr<ClassType> as_class_shared(const TypePtr& t) { return std::const_pointer_cast<ClassType>(std::dynamic_pointer_cast<const ClassType>(t)); }
+
+}  // namespace rushlight::graph

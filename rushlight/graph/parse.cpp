@@ -1,0 +1,277 @@
+#include "rushlight/graph/parse.h"
+
+#include <cctype>
+#include <charconv>
+#include <unordered_map>
+
+#include "rushlight/graph/executor/primitives.h"
+#include "rushlight/ops/boxing.h"
+
+namespace rushlight::graph {
+namespace {
+
+DType dtype_of_name(std::string_view name, bool& known) {
+  constexpr std::pair<const char*, DType> names[] = {{"Byte", DType::UInt8}, {"Char", DType::Int8}, {"Short", DType::Int16}, {"Int", DType::Int32}, {"Long", DType::Int64},
+                                                     {"Half", DType::Float16}, {"Float", DType::Float32}, {"Double", DType::Float64}, {"ComplexFloat", DType::Complex64},
+                                                     {"ComplexDouble", DType::Complex128}, {"Bool", DType::Bool}, {"BFloat16", DType::BFloat16}};
+  for (auto [n, d] : names)
+    if (name == n) return known = true, d;
+  return known = false, DType::Float32;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text), graph_(std::make_shared<Graph>()) {}
+
+  std::shared_ptr<Graph> run() {
+    expect("graph");
+    params(*graph_->block());
+    expect(":");
+    nodes(*graph_->block());
+    expect("return");
+    for (Value* v : operands()) graph_->register_output(v);
+    skip();
+    if (at_ < text_.size()) fail("the end");
+    return graph_;
+  }
+
+ private:
+  void skip() {
+    for (; at_ < text_.size(); at_++) {
+      if (text_[at_] == '#') at_ = std::min(text_.find('\n', at_), text_.size() - 1);
+      else if (!std::isspace(static_cast<unsigned char>(text_[at_]))) return;
+    }
+  }
+  bool peek(std::string_view s) {
+    skip();
+    return text_.substr(at_, s.size()) == s;
+  }
+  bool take(std::string_view s) { return peek(s) && (at_ += s.size(), true); }
+  void expect(std::string_view s) {
+    if (!take(s)) fail(s);
+  }
+  [[noreturn]] void fail(std::string_view wanted) {
+    size_t start = text_.rfind('\n', at_ ? at_ - 1 : 0);
+    start = start == std::string_view::npos ? 0 : start + 1;
+    throw RuntimeError(str("graph text: expected '", wanted, "' at column ", at_ - start, " of: ", text_.substr(start, text_.find('\n', at_) - start)));
+  }
+  std::string word(std::string_view also = "_.") {
+    skip();
+    size_t start = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || also.find(text_[at_]) != std::string_view::npos)) at_++;
+    if (at_ == start) fail("a name");
+    return std::string(text_.substr(start, at_ - start));
+  }
+
+  void define(Value* v, const std::string& name) {
+    if (!values_.emplace(name, v).second) fail("a name of its own");
+    if (!std::isdigit(static_cast<unsigned char>(name[0]))) v->set_name(name);
+  }
+  // %name : type
+  std::string typed(TypePtr& type, std::shared_ptr<TensorFacts>& facts) {
+    expect("%");
+    std::string name = word();
+    type = Type::tensor();
+    if (take(":")) type = parse_type(facts);
+    return name;
+  }
+  TypePtr parse_type(std::shared_ptr<TensorFacts>& facts) {
+    skip();
+    size_t start = at_;
+    int depth = 0;
+    for (; at_ < text_.size(); at_++) {
+      char c = text_[at_];
+      if (c == '(' || c == '[') depth++;
+      if ((c == ')' || c == ']') && depth-- == 0) break;
+      if (depth == 0 && (c == ',' || c == '=' || c == '\n')) break;
+    }
+    std::string text(text_.substr(start, at_ - start));
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+    bool known = false;
+    DType d = dtype_of_name(text.substr(0, text.find('(')), known);
+    if (known && text.find('(') != std::string::npos) {
+      facts = std::make_shared<TensorFacts>();
+      facts->dtype = d;
+      read_facts(text, *facts);
+      return Type::tensor();
+    }
+    if (text.starts_with("__torch__")) return std::make_shared<ClassType>(text, true);
+    return parse_schema_type(text);
+  }
+  static void read_facts(const std::string& text, TensorFacts& f) {
+    size_t strides = text.find("strides=[");
+    auto numbers = [&](size_t from, size_t to, Dims& out) {
+      for (size_t i = from; i < to;) {
+        int64_t v;
+        auto [end, error] = std::from_chars(text.data() + i, text.data() + to, v);
+        if (error == std::errc()) {
+          out.push_back(v);
+          i = size_t(end - text.data());
+        } else {
+          i++;
+        }
+      }
+    };
+    size_t sizes_end = std::min(strides, text.find("requires_grad"));
+    numbers(text.find('(') + 1, sizes_end, f.sizes);
+    if (strides != std::string::npos) numbers(strides + 9, text.find(']', strides), f.strides);
+    f.requires_grad = text.find("requires_grad=1") != std::string::npos;
+  }
+
+  void params(Block& b) {
+    expect("(");
+    while (!take(")")) {
+      TypePtr type;
+      std::shared_ptr<TensorFacts> facts;
+      std::string name = typed(type, facts);
+      Value* v = b.add_input(type);
+      v->facts = facts;
+      define(v, name);
+      take(",");
+    }
+  }
+  std::vector<Value*> operands() {
+    std::vector<Value*> out;
+    expect("(");
+    while (!take(")")) {
+      expect("%");
+      std::string name = word();
+      auto found = values_.find(name);
+      if (found == values_.end()) fail("a value that is made before");
+      out.push_back(found->second);
+      take(",");
+    }
+    return out;
+  }
+
+  IValue attribute_value() {
+    skip();
+    if (take("\"")) {
+      std::string s;
+      for (; at_ < text_.size() && text_[at_] != '"'; at_++) {
+        if (text_[at_] == '\\' && at_ + 1 < text_.size()) s += text_[++at_] == 'n' ? '\n' : text_[at_];
+        else s += text_[at_];
+      }
+      expect("\"");
+      return s;
+    }
+    if (take("{")) {
+      Scalar s = attribute_value().to_scalar();
+      expect("}");
+      Tensor t = wrapped_number(s);
+      t.impl()->wrapped_number = false;
+      return t;
+    }
+    if (take("[")) {
+      std::vector<double> doubles;
+      std::vector<int64_t> ints;
+      bool floats = false;
+      while (!take("]")) {
+        IValue v = attribute_value();
+        floats |= v.is_double();
+        doubles.push_back(v.to_double());
+        ints.push_back(v.is_int() ? v.to_int() : 0);
+        take(",");
+      }
+      if (floats) return doubles;
+      return ints;
+    }
+    if (take("None")) return {};
+    if (take("inf")) return __builtin_inf();
+    double d;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), d);
+    if (error != std::errc()) fail("a value");
+    std::string_view digits(text_.data() + at_, size_t(end - text_.data()) - at_);
+    at_ += digits.size();
+    bool whole = digits.find_first_of(".e") == std::string_view::npos;
+    if (whole) at_ += text_.substr(at_, 1) == ".", whole = text_[at_ - 1] != '.';
+    return whole ? IValue(int64_t(d)) : IValue(d);
+  }
+
+  void nodes(Block& b) {
+    InsertPoint here(*graph_, &b);
+    while (!peek("return") && !peek("->")) {
+      struct Out {
+        std::string name;
+        TypePtr type;
+        std::shared_ptr<TensorFacts> facts;
+      };
+      std::vector<Out> outs;
+      while (peek("%")) {
+        Out o;
+        o.name = typed(o.type, o.facts);
+        outs.push_back(std::move(o));
+        if (!take(",")) break;
+      }
+      if (!outs.empty()) expect("=");
+      Node* n = graph_->create(word("_.:"), {}, 0);
+      if (take("["))
+        while (!take("]")) {
+          std::string name = word();
+          expect("=");
+          n->set_attribute(name, attribute_value());
+          take(",");
+        }
+      for (Value* v : operands()) n->add_input(v);
+      graph_->insert(n);
+      for (int i = 0; peek(str("block", i)); i++) {
+        take(str("block", i));
+        Block* inner = n->add_block();
+        params(*inner);
+        expect(":");
+        nodes(*inner);
+        expect("->");
+        for (Value* v : operands()) inner->register_output(v);
+      }
+      for (Out& o : outs) {
+        Value* v = n->add_output(o.type);
+        v->facts = o.facts;
+        define(v, o.name);
+      }
+      if (n->is("prim::Constant") && n->has_attribute("value")) {  // bools print as 0 and 1, devices as strings
+        if (n->output()->type()->is(Type::Kind::Bool)) n->set_attribute("value", n->attribute("value").to_int() != 0);
+        if (n->output()->type()->is(Type::Kind::Device)) n->set_attribute("value", Device::parse(n->attribute("value").to_string()));
+      }
+      resolve(n);
+    }
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  std::shared_ptr<Graph> graph_;
+  std::unordered_map<std::string, Value*> values_;
+};
+
+bool accepts(const Argument& a, const Type& given) {
+  if (given.is_subtype_of(*a.type)) return true;
+  const Type& wanted = a.base_type();
+  if (wanted.is(Type::Kind::Number)) return given.is(Type::Kind::Bool) || given.is_subtype_of(wanted);
+  if (wanted.is(Type::Kind::List) && given.is(Type::Kind::List)) {
+    const Type& e = *wanted.element();
+    return e.is(Type::Kind::Any) || given.element()->is_subtype_of(e);
+  }
+  return wanted.is(Type::Kind::Any);
+}
+
+bool fits(const Schema& schema, const Node& n) {
+  if (schema.args.size() != n.inputs().size() || schema.returns.size() != n.outputs().size()) return false;
+  for (size_t i = 0; i < schema.args.size(); i++)
+    if (!accepts(schema.args[i], *n.input(i)->type())) return false;
+  return true;
+}
+
+}  // namespace
+
+bool resolve(Node* n) {
+  if (!n->kind().starts_with("aten::") && !n->kind().starts_with("prim::")) return false;
+  for (const Primitive* p : primitives(n->kind()))
+    if (fits(p->schema, *n)) return n->primitive = p, true;
+  if (!n->kind().starts_with("aten::")) return false;
+  for (const Op* op : OpTable::get().overloads(n->kind().substr(6)))
+    if (fits(op->schema(), *n)) return n->op = op, true;
+  return false;
+}
+
+std::shared_ptr<Graph> parse_graph(std::string_view text) { return Parser(text).run(); }
+
+}  // namespace rushlight::graph

@@ -1,0 +1,147 @@
+// Graphs as PyTorch prints them.
+#include <cmath>
+#include <unordered_map>
+
+#include "rushlight/graph/ir.h"
+
+namespace rushlight::graph {
+namespace {
+
+const char* tensor_type_name(DType d) {
+  switch (d) {
+    case DType::UInt8: return "Byte";
+    case DType::Int8: return "Char";
+    case DType::Int16: return "Short";
+    case DType::Int32: return "Int";
+    case DType::Int64: return "Long";
+    case DType::Float16: return "Half";
+    case DType::Float32: return "Float";
+    case DType::Float64: return "Double";
+    case DType::Complex64: return "ComplexFloat";
+    case DType::Complex128: return "ComplexDouble";
+    case DType::Bool: return "Bool";
+    default: return "BFloat16";
+  }
+}
+
+std::string quoted(std::string_view s) {
+  std::string out = "\"";
+  for (char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') out += "\\n";
+    else out += c;
+  }
+  return out + "\"";
+}
+
+std::string float_text(double v) {
+  std::string s = str(v);
+  if (s.ends_with(".0")) s.pop_back();  // 1.0 prints as "1."
+  return s;
+}
+
+class Printer {
+ public:
+  Printer(const Graph& graph, bool locations) : locations_(locations) { number(*graph.block()); }
+
+  std::string graph(const Block& top) {
+    out_ = "graph(";
+    for (size_t i = 0; i < top.inputs().size(); i++) out_ += (i ? ",\n      " : "") + typed(top.inputs()[i]);
+    out_ += "):\n";
+    nodes(top, 1);
+    out_ += "  return " + list(top.outputs()) + "\n";
+    return std::move(out_);
+  }
+
+ private:
+  // Values without names get numbers, in the order they are made, that no named value has.
+  void number(const Block& b) {
+    for (Value* v : b.inputs()) name(v);
+    for (Node* n : b) {
+      for (Block* inner : n->blocks()) number(*inner);
+      for (Value* v : n->outputs()) name(v);
+    }
+  }
+  void name(const Value* v) { names_[v] = v->name().empty() ? str(next_++) : v->name(); }
+
+  std::string typed(const Value* v) const { return "%" + names_.at(v) + " : " + type_text(v); }
+  static std::string type_text(const Value* v) {
+    if (!v->facts || !v->type()->is(Type::Kind::Tensor)) return v->type()->schema_text();
+    const TensorFacts& f = *v->facts;
+    std::string out = str(tensor_type_name(f.dtype), "(");
+    for (int64_t s : f.sizes) out += str(s, ", ");
+    if (!f.sizes.empty()) out += str("strides=", f.strides, ", ");
+    return out + str("requires_grad=", int(f.requires_grad), ", device=", f.device, ")");
+  }
+  std::string list(const std::vector<Value*>& values) const {
+    std::string out = "(";
+    for (size_t i = 0; i < values.size(); i++) out += (i ? ", %" : "%") + names_.at(values[i]);
+    return out + ")";
+  }
+  std::string value_text(const IValue& v) const {
+    if (v.is_string()) return quoted(v.to_string());
+    if (v.is_device()) return quoted(v.to_device().text());
+    if (v.is_bool()) return v.to_bool() ? "1" : "0";
+    if (v.is_double()) return float_text(v.to_double());
+    if (v.is_double_list()) {
+      std::string out = "[";
+      for (size_t i = 0; i < v.double_list().size(); i++) out += (i ? ", " : "") + float_text(v.double_list()[i]);
+      return out + "]";
+    }
+    if (v.is_tensor()) {
+      const Tensor& t = v.tensor();
+      if (t.numel() != 1 || t.dim() != 0) return "<Tensor>";
+      static const Op* item = OpTable::get().find("item");
+      IValue arg = IValue::borrow(t), number;
+      item->run(&arg, &number);
+      return "{" + (number.is_double() ? str(number.to_double()).ends_with(".0") ? str(int64_t(number.to_double())) : str(number.to_double()) : number.text()) + "}";
+    }
+    if (v.is_generic_list() && !v.list().items.empty() && v.list().items[0].is_string()) {
+      std::string out = "[";
+      for (size_t i = 0; i < v.list().items.size(); i++) out += (i ? ", " : "") + quoted(v.list().items[i].to_string());
+      return out + "]";
+    }
+    return v.text();
+  }
+
+  void nodes(const Block& b, int depth) {
+    std::string indent(size_t(depth) * 2, ' ');
+    for (Node* n : b) {
+      out_ += indent;
+      for (size_t i = 0; i < n->outputs().size(); i++) out_ += (i ? ", " : "") + typed(n->output(i));
+      if (!n->outputs().empty()) out_ += " = ";
+      out_ += n->kind();
+      if (!n->attributes().empty()) {
+        out_ += "[";
+        bool first = true;
+        for (const auto& [name, v] : n->attributes()) {
+          out_ += (first ? "" : ", ") + name + "=" + value_text(v);
+          first = false;
+        }
+        out_ += "]";
+      }
+      out_ += list(n->inputs());
+      if (locations_ && !n->location.file.empty()) out_ += str(" # ", n->location.file, ":", n->location.line, ":", n->location.column);
+      out_ += "\n";
+      for (size_t i = 0; i < n->blocks().size(); i++) {
+        const Block& inner = *n->blocks()[i];
+        out_ += indent + str("  block", i, "(");
+        for (size_t k = 0; k < inner.inputs().size(); k++) out_ += (k ? ", " : "") + typed(inner.inputs()[k]);
+        out_ += "):\n";
+        nodes(inner, depth + 2);
+        out_ += indent + "    -> " + list(inner.outputs()) + "\n";
+      }
+    }
+  }
+
+  bool locations_;
+  std::string out_;
+  int next_ = 0;
+  std::unordered_map<const Value*, std::string> names_;
+};
+
+}  // namespace
+
+std::string Graph::text(bool locations) const { return Printer(*this, locations).graph(*top_); }
+
+}  // namespace rushlight::graph
