@@ -1,0 +1,288 @@
+#include "rushlight/io/checkpoint.h"
+
+#include <cstring>
+
+#include "rushlight/core/error.h"
+
+namespace rushlight::io {
+namespace {
+
+using K = Pickled::Kind;
+
+constexpr std::pair<const char*, DType> kStorages[] = {
+    {"torch.ByteStorage", DType::UInt8},     {"torch.CharStorage", DType::Int8},      {"torch.ShortStorage", DType::Int16},
+    {"torch.IntStorage", DType::Int32},      {"torch.LongStorage", DType::Int64},     {"torch.HalfStorage", DType::Float16},
+    {"torch.FloatStorage", DType::Float32},  {"torch.DoubleStorage", DType::Float64}, {"torch.ComplexFloatStorage", DType::Complex64},
+    {"torch.ComplexDoubleStorage", DType::Complex128}, {"torch.BoolStorage", DType::Bool}, {"torch.BFloat16Storage", DType::BFloat16}};
+
+constexpr int kMaxDepth = 500;
+
+const Pickled& item(const Pickled& v, size_t i, const std::string& where, const char* what) {
+  RL_CHECK(UnpicklingError, i < v.items.size(), where, ": ", what, " has ", v.items.size(), " parts; the file is damaged");
+  return *v.items[i];
+}
+int64_t integer(const Pickled& v, const std::string& where) {
+  RL_CHECK(UnpicklingError, v.is(K::Int), where, ": expected an integer in the description of a tensor");
+  return v.integer;
+}
+Dims integers(const Pickled& v, const std::string& where) {
+  const Pickled& list = v.is(K::Call) && v.items.size() == 2 && v.items[1]->items.size() == 1 ? *v.items[1]->items[0] : v;  // torch.Size((2, 3))
+  RL_CHECK(UnpicklingError, list.is(K::Tuple) || list.is(K::List), where, ": expected sizes in the description of a tensor");
+  Dims out;
+  for (const Pickled* i : list.items) out.push_back(integer(*i, where));
+  return out;
+}
+
+}  // namespace
+
+const char* storage_class(DType d) {
+  for (auto [name, dtype] : kStorages)
+    if (dtype == d) return name;
+  RL_INVARIANT(false, "a dtype without a storage class");
+}
+std::optional<DType> dtype_of_storage_class(std::string_view wanted) {
+  for (auto [name, dtype] : kStorages)
+    if (wanted == name) return dtype;
+  return {};
+}
+
+Ref<Storage> TensorLoader::storage(const Pickled& id, std::optional<DType>& dtype) {
+  const Pickled& t = item(id, 0, where_, "a persistent id");
+  RL_CHECK(UnpicklingError, t.is(K::Tuple) && t.items.size() >= 5 && t.items[0]->is(K::Str) && t.items[0]->text == "storage" && t.items[1]->is(K::Global) && t.items[2]->is(K::Str),
+           where_, ": a persistent id that names no storage");
+  dtype = dtype_of_storage_class(t.items[1]->text);
+  bool untyped = t.items[1]->text == "torch.storage.UntypedStorage" || t.items[1]->text == "torch.UntypedStorage";
+  RL_CHECK(UnpicklingError, dtype || untyped, where_, ": storage class ", t.items[1]->text, " is not supported");
+  int64_t count = integer(*t.items[4], where_);
+  int64_t bytes = 0;
+  RL_CHECK(UnpicklingError, count >= 0 && !__builtin_mul_overflow(count, dtype ? item_size(*dtype) : 1, &bytes), where_, ": a storage of ", count, " elements");
+  const std::string& key = t.items[2]->text;
+  Ref<Storage>& held = storages_[key];
+  if (!held) {
+    Bytes data = read_(key);
+    RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", key, "' has ", data.data.size(), " bytes where its description says ", bytes);
+    if (copy_) {
+      held = make_ref<Storage>(size_t(bytes), Device());
+      if (bytes) std::memcpy(held->data(), data.data.data(), size_t(bytes));
+    } else {
+      held = make_ref<Storage>(const_cast<uint8_t*>(data.data.data()), size_t(bytes), Device(), data.owner);
+    }
+  }
+  RL_CHECK(UnpicklingError, size_t(bytes) <= held->bytes(), where_, ": storage '", key, "' is described twice, with different sizes");
+  return held;
+}
+
+std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_parameter) {
+  if (!call.is(K::Call) || !call.items[0]->is(K::Global)) return {};
+  const std::string& f = call.items[0]->text;
+  const Pickled& args = *call.items[1];
+  if (f == "torch._utils._rebuild_parameter" || f == "torch._utils._rebuild_parameter_with_state") {
+    auto data = tensor(item(args, 0, where_, "a parameter"));
+    RL_CHECK(UnpicklingError, data, where_, ": a parameter without a tensor");
+    if (is_parameter) *is_parameter = true;
+    Tensor t = detached_alias(*data);
+    t.impl()->requires_grad = item(args, 1, where_, "a parameter").boolean;
+    return t;
+  }
+  bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2" || f == "torch._utils._rebuild_tensor_v3";
+  if (!v1 && !v2) return {};
+  const Pickled& id = item(args, 0, where_, "a tensor");
+  RL_CHECK(UnpicklingError, id.is(K::Persistent), where_, ": a tensor without a storage");
+  std::optional<DType> dtype;
+  Ref<Storage> s = storage(id, dtype);
+  if (f.ends_with("_v3")) {
+    const Pickled& named = item(args, 6, where_, "a tensor");
+    DType d;
+    RL_CHECK(UnpicklingError, named.is(K::Global) && named.text.starts_with("torch.") && dtype_from_name(std::string_view(named.text).substr(6), d), where_, ": a tensor of no known dtype");
+    dtype = d;
+  }
+  RL_CHECK(UnpicklingError, dtype, where_, ": a tensor over an untyped storage without a dtype");
+  int64_t offset = integer(item(args, 1, where_, "a tensor"), where_);
+  Dims sizes = integers(item(args, 2, where_, "a tensor"), where_), strides = integers(item(args, 3, where_, "a tensor"), where_);
+  RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes, ", strides ", strides, " and offset ", offset);
+  int64_t last = offset, count = 1;
+  bool overflow = false;
+  for (size_t i = 0; i < sizes.size(); i++) {
+    int64_t reach = 0;
+    RL_CHECK(UnpicklingError, sizes[i] >= 0 && strides[i] >= 0, where_, ": a tensor of sizes ", sizes, " and strides ", strides);
+    overflow |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last) || __builtin_mul_overflow(count, sizes[i], &count);
+  }
+  int64_t held = int64_t(s->bytes()) / item_size(*dtype);
+  RL_CHECK(UnpicklingError, count == 0 || (!overflow && last < held), where_, ": a tensor of sizes ", sizes, ", strides ", strides, " and offset ", offset,
+           " reaches outside of its storage of ", held, " elements");
+  Tensor t(make_ref<TensorImpl>(s, *dtype, sizes, strides, offset));
+  if (v2 && args.items.size() > 4 && args.items[4]->is(K::Bool)) t.impl()->requires_grad = args.items[4]->boolean && is_differentiable(*dtype);
+  return t;
+}
+
+Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy) {
+  Checkpoint out;
+  RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
+  if (looks_like_zip(bytes.data)) {
+    auto zip = std::make_shared<ZipReader>(bytes, name);
+    const std::string& root = zip->root();
+    RL_CHECK(FileError, zip->has(root + "data.pkl"), "load '", name, "': a zip archive without data.pkl is no checkpoint");
+    if (zip->has(root + "byteorder")) {
+      Bytes order = zip->read(root + "byteorder");
+      std::string_view text(reinterpret_cast<const char*>(order.data.data()), order.data.size());
+      RL_CHECK(FileError, text.starts_with("little"), "load '", name, "': written on a big-endian machine; not supported");
+    }
+    std::string where = str("load '", name, "': entry 'data.pkl'");
+    Bytes pickle = zip->read(root + "data.pkl");
+    out.tree = unpickle(pickle.data, where);
+    out.tensors = std::make_unique<TensorLoader>([zip, root](const std::string& key) { return zip->read(root + "data/" + key); }, where, copy);
+    return out;
+  }
+  // Before 1.6: four pickles (magic number, protocol, system, the object), the list of storage keys, then each storage's count and bytes.
+  std::string where = str("load '", name, "'");
+  std::span<const uint8_t> rest = bytes.data;
+  auto next = [&] {
+    size_t used = 0;
+    PickleTree t = unpickle(rest, where, &used);
+    rest = rest.subspan(used);
+    return t;
+  };
+  PickleTree magic;
+  try {
+    magic = next();
+  } catch (const UnpicklingError&) {
+    throw FileError(str(where, ": neither a zip archive nor a pickle; this is no file that torch.save wrote"));
+  }
+  RL_CHECK(FileError, magic.root->is(K::BigInt) && magic.root->text == "0x1950a86a20f9469cfc6c", where, ": a pickle without torch.save's magic number; this is no checkpoint");
+  next();
+  next();
+  out.tree = next();
+  PickleTree keys = next();
+  RL_CHECK(FileError, keys.root->is(K::List), where, ": the list of storages is damaged");
+  auto places = std::make_shared<std::map<std::string, std::span<const uint8_t>>>();
+  // A count says how many elements follow, not how wide they are: that stands in the persistent ids of the object.
+  std::map<std::string, int> widths;
+  std::vector<const Pickled*> todo = {out.tree.root};
+  std::map<const Pickled*, bool> seen;
+  while (!todo.empty()) {
+    const Pickled* v = todo.back();
+    todo.pop_back();
+    if (!v || !seen.emplace(v, true).second) continue;
+    if (v->is(K::Persistent) && v->items[0]->items.size() >= 3 && v->items[0]->items[1]->is(K::Global))
+      widths[v->items[0]->items[2]->text] = item_size(dtype_of_storage_class(v->items[0]->items[1]->text).value_or(DType::UInt8));
+    todo.insert(todo.end(), v->items.begin(), v->items.end());
+    todo.insert(todo.end(), v->appended.begin(), v->appended.end());
+    todo.push_back(v->state);
+  }
+  for (const Pickled* k : keys.root->items) {
+    RL_CHECK(FileError, rest.size() >= 8, where, ": ends before storage '", k->text, "'; the file is cut short");
+    uint64_t count = 0;
+    for (int i = 0; i < 8; i++) count |= uint64_t(rest[size_t(i)]) << (8 * i);
+    rest = rest.subspan(8);
+    uint64_t size = 0;
+    auto width = widths.find(k->text);
+    bool fits = width != widths.end() && !__builtin_mul_overflow(count, uint64_t(width->second), &size) && size <= rest.size();
+    RL_CHECK(FileError, fits, where, ": storage '", k->text, "' of ", count, " elements runs past the end of the file");
+    (*places)[k->text] = rest.subspan(0, size);
+    rest = rest.subspan(size);
+  }
+  auto owner = bytes.owner;
+  out.tensors = std::make_unique<TensorLoader>(
+      [places, owner, where](const std::string& key) {
+        auto found = places->find(key);
+        RL_CHECK(FileError, found != places->end(), where, ": there is no storage '", key, "'");
+        return Bytes{found->second, owner};
+      },
+      where, true);  // not aligned: always copied
+  return out;
+}
+
+namespace {
+
+class ValueLoader {
+ public:
+  ValueLoader(Checkpoint& c, std::string name) : c_(c), name_(std::move(name)) {}
+  IValue value(const Pickled& v, int depth = 0) {
+    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep, or a value that contains itself");
+    switch (v.kind) {
+      case K::None: return {};
+      case K::Bool: return v.boolean;
+      case K::Int: return v.integer;
+      case K::Float: return v.number;
+      case K::Str: return v.text;
+      case K::List: {
+        std::vector<IValue> items = values(v.items, depth);
+        return make_ref<GenericList>(items.empty() ? Type::any() : items[0].type(), std::move(items));
+      }
+      case K::Tuple: return IValue::tuple(values(v.items, depth));
+      case K::Dict: return dict(v.items, depth);
+      case K::Call:
+        if (auto t = c_.tensors->tensor(v)) return *t;
+        if (v.items[0]->is_global("collections.OrderedDict")) return dict(v.appended, depth);
+        if (v.items[0]->is_global("torch.Size")) return value(*v.items[1]->items.at(0), depth + 1);
+        throw UnpicklingError(str("load '", name_, "': Unsupported global: ", v.items[0]->text.empty() ? "a computed callable" : v.items[0]->text, " is not called"));
+      case K::Global: throw UnpicklingError(str("load '", name_, "': Unsupported global: ", v.text));
+      default: throw UnpicklingError(str("load '", name_, "': a kind of value that C++ programs can't take"));
+    }
+  }
+
+ private:
+  std::vector<IValue> values(const std::vector<Pickled*>& items, int depth) {
+    std::vector<IValue> out;
+    for (const Pickled* i : items) out.push_back(value(*i, depth + 1));
+    return out;
+  }
+  IValue dict(const std::vector<Pickled*>& pairs, int depth) {
+    Ref<DictValue> d;
+    for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+      IValue key = value(*pairs[i], depth + 1), v = value(*pairs[i + 1], depth + 1);
+      RL_CHECK(UnpicklingError, key.is_string() || key.is_scalar(), "load '", name_, "': a dictionary key that is neither a string nor a number");
+      if (!d) d = make_ref<DictValue>(key.type(), Type::any());
+      d->set(std::move(key), std::move(v));
+    }
+    return d ? d : make_ref<DictValue>(Type::string(), Type::any());
+  }
+  Checkpoint& c_;
+  std::string name_;
+};
+
+}  // namespace
+
+IValue load_value(const Bytes& bytes, const std::string& name) {
+  Checkpoint c = open_checkpoint(bytes, name);
+  return ValueLoader(c, name).value(*c.tree.root);
+}
+
+void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
+  p.global("torch._utils", "_rebuild_tensor_v2");
+  p.mark();
+  p.mark();
+  p.text("storage");
+  std::string_view cls = storage_class(t.dtype());
+  p.global("torch", cls.substr(6));
+  p.text(key);
+  p.text("cpu");
+  p.integer(int64_t(t.storage().bytes()) / t.item_size());
+  p.tuple(5);
+  p.persistent_id();
+  p.integer(t.storage_offset());
+  for (const Dims* d : {&t.sizes(), &t.strides()}) {
+    p.mark();
+    for (int64_t i : *d) p.integer(i);
+    p.tuple(4);  // since the mark
+  }
+  p.boolean(t.requires_grad());
+  p.global("collections", "OrderedDict");
+  p.empty_tuple();
+  p.reduce();
+  p.tuple(6);
+  p.reduce();
+}
+
+void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages, const std::string& root) {
+  ZipWriter zip(sink);
+  zip.add(root + "/data.pkl", pickle);
+  zip.add(root + "/.format_version", "1");
+  zip.add(root + "/.storage_alignment", "64");
+  zip.add(root + "/byteorder", "little");
+  for (size_t i = 0; i < storages.size(); i++) zip.add(str(root, "/data/", i), storages[i]->data(), storages[i]->bytes());
+  zip.add(root + "/version", "3\n");
+  zip.finish();
+}
+
+}  // namespace rushlight::io

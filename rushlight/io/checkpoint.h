@@ -1,0 +1,54 @@
+// Tensors in checkpoints: how torch.save names storages and rebuilds tensors over them, for zip files and for the format before PyTorch 1.6.
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "rushlight/core/ivalue.h"
+#include "rushlight/io/pickle.h"
+#include "rushlight/io/zip.h"
+
+namespace rushlight::io {
+
+// Makes tensors from what a pickle says of them; storages are read once and shared.
+class TensorLoader {
+ public:
+  // `read` gives a storage's bytes by its key; `where` names the file in errors.
+  TensorLoader(std::function<Bytes(const std::string& key)> read, std::string where, bool copy = true)
+      : read_(std::move(read)), where_(std::move(where)), copy_(copy) {}
+
+  // The tensor of a Call to torch._utils._rebuild_tensor_v2, _rebuild_tensor or _rebuild_parameter; empty for any other call.
+  // Throws UnpicklingError where sizes, strides and offset reach outside of the storage.
+  std::optional<Tensor> tensor(const Pickled& call, bool* is_parameter = nullptr);
+  // The storage behind a persistent id ('storage', torch.FloatStorage, key, location, numel), and its element type (none: untyped).
+  Ref<Storage> storage(const Pickled& id, std::optional<DType>& dtype);
+
+ private:
+  std::function<Bytes(const std::string&)> read_;
+  std::string where_;
+  bool copy_;
+  std::map<std::string, Ref<Storage>> storages_;
+};
+
+// A checkpoint opened for reading: the pickle's tree and the loader for its tensors.
+struct Checkpoint {
+  PickleTree tree;
+  std::unique_ptr<TensorLoader> tensors;
+};
+// Throws FileError for what is no checkpoint, UnpicklingError for a damaged pickle.
+Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy = true);
+
+// "torch.FloatStorage" and back.
+const char* storage_class(DType d);
+std::optional<DType> dtype_of_storage_class(std::string_view name);
+
+// Values without a tree: what C++ programs get from torch::pickle_load. Classes other than the usual containers are refused by name.
+IValue load_value(const Bytes& bytes, const std::string& name);
+
+// Writes the entries of a torch.save file: the pickle, then each storage under its key.
+void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages, const std::string& root = "archive");
+
+// Opcodes for one tensor; `key_of` names its storage.
+void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key);
+
+}  // namespace rushlight::io
