@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 SHARDS = 4
@@ -323,6 +323,18 @@ def front_end(schema: Schema, method: bool) -> str:
     return f"{head} {{ return {body}; }}"
 
 
+def drop_clashing_defaults(schemas: list[Schema]) -> None:
+    """all(self) beside all(self, dim=None): the default goes, or a C++ call could mean either."""
+    for long in schemas:
+        for short in schemas:
+            if (short.name, short.kind) != (long.name, long.kind) or len(short.args) >= len(long.args):
+                continue
+            few, many = ordered(short), ordered(long)
+            if [cpp_type(a.type) for a in few] == [cpp_type(a.type) for a in many[: len(few)]]:
+                clash = many[len(few)]
+                long.args[long.args.index(clash)] = replace(clash, default=None)
+
+
 def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -338,8 +350,16 @@ def main() -> None:
     chosen: list[tuple[dict, Schema]] = []
     seen: set[str] = set()
     taken: set[str] = set()
-    for record in all_records:
-        for schema in variants(record, taken):
+    made = [(record, variants(record, taken)) for record in all_records]
+    groups: dict[str, list[Schema]] = {}
+    for _, schemas in made:
+        for schema in schemas:
+            schema.args = list(schema.args)
+            groups.setdefault(schema.name, []).append(schema)
+    for schemas in groups.values():
+        drop_clashing_defaults(schemas)
+    for record, schemas in made:
+        for schema in schemas:
             base = schema.name[:-1] if schema.kind == "inplace" else schema.name
             key = signature(schema, False)
             if key not in seen:

@@ -1,0 +1,356 @@
+// Checkpoints from and to Python objects: _C._load and _C._save, under rushlight.serialization.
+#include <unordered_map>
+
+#include "bind.h"
+#include "py_convert.h"
+#include "py_storage.h"
+#include "py_types.h"
+#include "rushlight/io/checkpoint.h"
+
+namespace rushlight::py {
+namespace {
+
+using io::Pickled;
+using K = Pickled::Kind;
+
+constexpr int kMaxDepth = 500;
+
+// ---- loading ----
+
+class ObjectLoader {
+ public:
+  ObjectLoader(io::Checkpoint& c, std::string name) : c_(c), name_(std::move(name)) {}
+
+  Object object(const Pickled& v, int depth = 0) {
+    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep");
+    auto known = made_.find(&v);
+    if (known != made_.end()) {
+      RL_CHECK(UnpicklingError, known->second, "load '", name_, "': a value that contains itself where no list or dictionary stands between");
+      return known->second;
+    }
+    made_[&v] = Object();
+    Object out = make(v, depth);
+    return made_[&v] = out;
+  }
+
+ private:
+  Object make(const Pickled& v, int depth) {
+    switch (v.kind) {
+      case K::None: return Object::borrow(Py_None);
+      case K::Bool: return Object::borrow(v.boolean ? Py_True : Py_False);
+      case K::Int: return check(PyLong_FromLongLong(v.integer));
+      case K::BigInt: return check(PyLong_FromString(v.text.c_str(), nullptr, 0));
+      case K::Float: return check(PyFloat_FromDouble(v.number));
+      case K::Str: return check(PyUnicode_DecodeUTF8(v.text.data(), Py_ssize_t(v.text.size()), "surrogatepass"));
+      case K::Bytes: return check(PyBytes_FromStringAndSize(v.text.data(), Py_ssize_t(v.text.size())));
+      case K::Tuple: {
+        Object out = check(PyTuple_New(Py_ssize_t(v.items.size())));
+        for (size_t i = 0; i < v.items.size(); i++) PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), object(*v.items[i], depth + 1).release());
+        return out;
+      }
+      case K::List: {
+        Object out = check(PyList_New(0));
+        made_[&v] = out;  // a list may contain itself
+        for (const Pickled* i : v.items) check_status(PyList_Append(out.get(), object(*i, depth + 1).get()));
+        return out;
+      }
+      case K::Set: {
+        Object out = check(PySet_New(nullptr));
+        for (const Pickled* i : v.items) check_status(PySet_Add(out.get(), object(*i, depth + 1).get()));
+        return out;
+      }
+      case K::Dict: {
+        Object out = check(PyDict_New());
+        made_[&v] = out;
+        fill(out.get(), v.items, depth);
+        return out;
+      }
+      case K::Global: return global(v);
+      case K::Persistent: return storage(v);
+      case K::Call: return call(v, depth);
+      case K::Object: unsupported(v.items[0]->text);
+    }
+    unsupported("a value of an unknown kind");
+  }
+  void fill(PyObject* dict, const std::vector<Pickled*>& pairs, int depth) {
+    for (size_t i = 0; i + 1 < pairs.size(); i += 2)
+      check_status(PyObject_SetItem(dict, object(*pairs[i], depth + 1).get(), object(*pairs[i + 1], depth + 1).get()));
+  }
+  [[noreturn]] void unsupported(const std::string& what) {
+    throw UnpicklingError(str("Weights only load failed for '", name_, "': Unsupported global: GLOBAL ", what.empty() ? "(computed)" : what,
+                              " was not an allowed global by default. Only tensors, numbers, strings and their containers are read. If you trust the file, "
+                              "pass `weights_only=False`: it can execute any code."));
+  }
+  Object global(const Pickled& v) {
+    DType d;
+    if (v.text.starts_with("torch.") && dtype_from_name(std::string_view(v.text).substr(6), d)) return Object(wrap(d));
+    if (v.text == "torch.strided") return Object(wrap(Layout::Strided));
+    unsupported(v.text);
+  }
+  Object storage(const Pickled& v) {
+    std::optional<DType> dtype;
+    Ref<Storage> s = c_.tensors->storage(v, dtype);
+    Object untyped(wrap(std::move(s)));
+    if (!dtype) return untyped;
+    Object kwargs = check(Py_BuildValue("{s:O,s:N}", "wrap_storage", untyped.get(), "dtype", wrap(*dtype)));
+    Object none = check(PyTuple_New(0));
+    return check(PyObject_Call(imported("rushlight.storage", "TypedStorage"), none.get(), kwargs.get()));
+  }
+  Object call(const Pickled& v, int depth) {
+    bool parameter = false;
+    if (auto t = c_.tensors->tensor(v, &parameter)) {
+      bool wants = t->requires_grad();
+      Object tensor = check(wrap(*t));
+      if (!parameter) return tensor;
+      t->impl()->requires_grad = false;
+      return check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", tensor.get(), wants ? Py_True : Py_False));
+    }
+    const Pickled& f = *v.items[0];
+    const Pickled& args = *v.items[1];
+    auto first = [&] {
+      RL_CHECK(UnpicklingError, !args.items.empty(), "load '", name_, "': ", f.text, " without arguments");
+      return object(*args.items[0], depth + 1);
+    };
+    if (f.is_global("collections.OrderedDict")) {
+      Object out = check(PyObject_CallNoArgs(imported("collections", "OrderedDict")));
+      made_[&v] = out;
+      if (!args.items.empty())  // protocols before 2 list the pairs
+        for (const Pickled* pair : args.items[0]->items)
+          if (pair->items.size() == 2) fill(out.get(), pair->items, depth);
+      fill(out.get(), v.appended, depth);
+      if (v.state && v.state->is(K::Dict)) {
+        Object own = check(PyObject_GetAttrString(out.get(), "__dict__"));
+        fill(own.get(), v.state->items, depth);
+      }
+      return out;
+    }
+    if (f.is_global("torch.Size")) return check(PyObject_CallOneArg(reinterpret_cast<PyObject*>(size_type), first().get()));
+    if (f.is_global("torch.device")) {
+      Object all = object(args, depth + 1);
+      return check(PyObject_Call(reinterpret_cast<PyObject*>(device_type), all.get(), nullptr));
+    }
+    if (f.is_global("builtins.set") || f.is_global("__builtin__.set")) return check(PySet_New(first().get()));
+    if (f.is_global("builtins.frozenset") || f.is_global("__builtin__.frozenset")) return check(PyFrozenSet_New(first().get()));
+    if (f.is_global("builtins.complex") || f.is_global("__builtin__.complex")) {
+      Object all = object(args, depth + 1);
+      return check(PyObject_Call(reinterpret_cast<PyObject*>(&PyComplex_Type), all.get(), nullptr));
+    }
+    if (f.is_global("_codecs.encode") && args.items.size() == 2 && args.items[1]->text == "latin1")
+      return check(PyUnicode_AsLatin1String(first().get()));
+    unsupported(f.text);
+  }
+
+  io::Checkpoint& c_;
+  std::string name_;
+  std::unordered_map<const Pickled*, Object> made_;
+};
+
+io::Bytes bytes_of(PyObject* source, std::string& name) {
+  if (PyUnicode_Check(source)) {
+    name = text_of(source);
+    return io::map_file(name);
+  }
+  auto view = std::make_shared<Py_buffer>();
+  check_status(PyObject_GetBuffer(source, view.get(), PyBUF_SIMPLE));
+  std::vector<uint8_t> copy(static_cast<uint8_t*>(view->buf), static_cast<uint8_t*>(view->buf) + view->len);
+  PyBuffer_Release(view.get());
+  name = "a file object";
+  return io::own_bytes(std::move(copy));
+}
+
+PyObject* load(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject* source;
+    int mapped;
+    if (!PyArg_ParseTuple(args, "Op:_load", &source, &mapped)) return nullptr;
+    std::string name;
+    io::Bytes bytes = bytes_of(source, name);
+    io::Checkpoint c = io::open_checkpoint(bytes, name, !mapped);
+    return ObjectLoader(c, name).object(*c.tree.root).release();
+  });
+}
+
+// ---- saving ----
+
+struct NotPlain {};  // a value that only Python's own pickle can write
+
+class ObjectPickler {
+ public:
+  void object(PyObject* o, int depth = 0) {
+    if (depth > kMaxDepth) throw NotPlain{};
+    if (o == Py_None) return p_.none();
+    if (PyBool_Check(o)) return p_.boolean(o == Py_True);
+    if (PyLong_CheckExact(o)) {
+      int overflow;
+      long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+      if (overflow) throw NotPlain{};
+      return p_.integer(v);
+    }
+    if (PyFloat_CheckExact(o)) return p_.number(PyFloat_AS_DOUBLE(o));
+    if (PyBytes_CheckExact(o)) return p_.bytes({PyBytes_AS_STRING(o), size_t(PyBytes_GET_SIZE(o))});
+    if (is_dtype(o)) return p_.global("torch", name_of(DType(enum_value(o))));
+    auto known = memo_.find(o);
+    if (known != memo_.end()) {
+      if (known->second == kOpen) throw NotPlain{};  // a tuple inside itself
+      return p_.get(known->second);
+    }
+    keep_.push_back(Object::borrow(o));  // an id in the memo must stay that object's
+    if (PyUnicode_CheckExact(o)) p_.text(text_of(o));
+    else if (PyList_CheckExact(o)) return list(o, depth);
+    else if (PyTuple_CheckExact(o)) tuple(o, depth);
+    else if (PyDict_CheckExact(o)) return dict(o, depth, false);
+    else if (reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("collections", "OrderedDict")) return dict(o, depth, true);
+    else if (Py_TYPE(o) == size_type) size(o);
+    else if (is_device(o)) device(o);
+    else if (is_tensor(o)) tensor(o);
+    else throw NotPlain{};
+    memo_[o] = p_.put();
+  }
+  std::string finish() { return p_.finish(); }
+  const std::vector<Ref<Storage>>& storages() const { return storages_; }
+
+ private:
+  static constexpr uint32_t kOpen = UINT32_MAX;
+
+  void list(PyObject* o, int depth) {
+    p_.empty_list();
+    memo_[o] = p_.put();
+    if (PyList_GET_SIZE(o) == 0) return;
+    p_.mark();
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); i++) object(PyList_GET_ITEM(o, i), depth + 1);
+    p_.appends();
+  }
+  void tuple(PyObject* o, int depth) {
+    Py_ssize_t n = PyTuple_GET_SIZE(o);
+    memo_[o] = kOpen;
+    if (n > 3) p_.mark();
+    for (Py_ssize_t i = 0; i < n; i++) object(PyTuple_GET_ITEM(o, i), depth + 1);
+    p_.tuple(size_t(n));
+  }
+  void dict(PyObject* o, int depth, bool ordered) {
+    if (ordered) {
+      p_.global("collections", "OrderedDict");
+      p_.empty_tuple();
+      p_.reduce();
+    } else {
+      p_.empty_dict();
+    }
+    memo_[o] = p_.put();
+    Object pairs = check(PyMapping_Items(o));
+    if (PyList_GET_SIZE(pairs.get())) {
+      p_.mark();
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs.get()); i++) {
+        PyObject* pair = PyList_GET_ITEM(pairs.get(), i);
+        object(PyTuple_GET_ITEM(pair, 0), depth + 1);
+        object(PyTuple_GET_ITEM(pair, 1), depth + 1);
+      }
+      p_.setitems();
+    }
+    if (!ordered) return;
+    Object state = check(PyObject_GetAttrString(o, "__dict__"));  // a state dict's _metadata
+    if (PyDict_Size(state.get()) > 0) {
+      dict(state.get(), depth, false);
+      keep_.push_back(state);
+      p_.build();
+    }
+  }
+  void size(PyObject* o) {
+    p_.global("torch", "Size");
+    p_.mark();
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); i++) p_.integer(PyLong_AsLongLong(PyTuple_GET_ITEM(o, i)));
+    p_.tuple(4);
+    p_.tuple(1);
+    p_.reduce();
+  }
+  void device(PyObject* o) {
+    Device d = reinterpret_cast<PyDevice*>(o)->device;
+    p_.global("torch", "device");
+    p_.text(d.is_cpu() ? "cpu" : d.is_meta() ? "meta" : "cuda");
+    if (d.index >= 0) p_.integer(d.index);
+    p_.tuple(d.index >= 0 ? 2 : 1);
+    p_.reduce();
+  }
+  void tensor(PyObject* o) {
+    const Tensor& t = unwrap(o);
+    bool parameter = !is_tensor_exact(o) && reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("rushlight.nn.parameter", "Parameter");
+    if (!(is_tensor_exact(o) || parameter) || !t.device().is_cpu()) throw NotPlain{};
+    Object attributes(PyObject_GetAttrString(o, "__dict__"));
+    if (!attributes) PyErr_Clear();
+    else if (PyDict_Check(attributes.get()) && PyDict_Size(attributes.get()) > 0) throw NotPlain{};
+    const Ref<Storage>& s = t.impl()->storage();
+    auto [at, fresh] = keys_.emplace(s.get(), storages_.size());
+    if (fresh) storages_.push_back(s);
+    std::string key = str(at->second);
+    if (!parameter) return pickle_tensor(p_, t, key);
+    p_.global("torch._utils", "_rebuild_parameter");
+    pickle_tensor(p_, detached_alias(t), key);
+    p_.boolean(t.requires_grad());
+    p_.global("collections", "OrderedDict");
+    p_.empty_tuple();
+    p_.reduce();
+    p_.tuple(3);
+    p_.reduce();
+  }
+
+  io::Pickler p_;
+  std::unordered_map<PyObject*, uint32_t> memo_;
+  std::vector<Object> keep_;
+  std::unordered_map<const Storage*, size_t> keys_;
+  std::vector<Ref<Storage>> storages_;
+};
+
+// Writes to a path (str) or calls write(bytes) of a file object.
+void write_to(PyObject* destination, const std::string& pickle, const std::vector<Ref<Storage>>& storages) {
+  if (PyUnicode_Check(destination)) {
+    std::string path(text_of(destination));
+    std::string stem = path.substr(path.rfind('/') + 1);
+    stem = stem.substr(0, stem.rfind('.'));
+    io::AtomicFile file(path);
+    io::write_checkpoint(file.sink(), pickle, storages, stem.empty() ? "archive" : stem);
+    file.commit();
+    return;
+  }
+  io::write_checkpoint(
+      [&](const void* data, size_t size) {
+        Object view = check(PyBytes_FromStringAndSize(static_cast<const char*>(data), Py_ssize_t(size)));
+        check(PyObject_CallMethod(destination, "write", "O", view.get()));
+      },
+      pickle, storages);
+}
+
+PyObject* save(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *destination;
+    if (!PyArg_ParseTuple(args, "OO:_save", &o, &destination)) return nullptr;
+    ObjectPickler p;
+    try {
+      p.object(o);
+    } catch (const NotPlain&) {
+      Py_RETURN_FALSE;
+    }
+    write_to(destination, p.finish(), p.storages());
+    Py_RETURN_TRUE;
+  });
+}
+
+PyObject* save_pickle(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *pickle, *list, *destination;
+    if (!PyArg_ParseTuple(args, "SO!O:_save_pickle", &pickle, &PyList_Type, &list, &destination)) return nullptr;
+    std::vector<Ref<Storage>> storages;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) storages.push_back(expect_storage(PyList_GET_ITEM(list, i)));
+    write_to(destination, {PyBytes_AS_STRING(pickle), size_t(PyBytes_GET_SIZE(pickle))}, storages);
+    Py_RETURN_NONE;
+  });
+}
+
+PyMethodDef methods[] = {{"_load", load, METH_VARARGS, "_load(path_or_bytes, mapped): the object of a checkpoint; nothing in it is executed."},
+                         {"_save", save, METH_VARARGS, "_save(obj, path_or_file): True, or False if obj holds what only Python's pickle can write."},
+                         {"_save_pickle", save_pickle, METH_VARARGS, "_save_pickle(pickle, storages, path_or_file)"},
+                         {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void bind_io(PyObject* module) { add_methods(module, methods); }
+
+}  // namespace rushlight::py
