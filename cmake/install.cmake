@@ -45,6 +45,7 @@ endforeach()
 if(SKBUILD)
   if(TARGET _C)
     install(TARGETS _C LIBRARY DESTINATION rushlight)
+    install(FILES ${package}/_C.pyi ${package}/__init__.pyi DESTINATION rushlight)
   endif()
   if(RL_SLEEF)  # Debian's package of it may not be where the wheel goes
     file(REAL_PATH ${RL_SLEEF} sleef)

@@ -1,0 +1,121 @@
+"""Writes the type stubs of the Python package from the operator records.
+
+    gen_stubs.py SOURCE_DIR OUT_DIR
+
+  OUT_DIR/_C.pyi         tools/stubs/_C.pyi with the methods of Tensor in place of its line `#: methods`
+  OUT_DIR/__init__.pyi   tools/stubs/__init__.pyi with the functions in place of its line `#: functions`
+
+They are made by the build and not checked in: an operator is one file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from gen_api import Arg, Schema, records, variants, write
+
+# Inside class Tensor the names int, float and bool are methods, so the stubs say _int, _float and _bool.
+ARGUMENT = {
+    "Tensor": "Tensor", "Tensor[]": "Sequence[Tensor]", "Tensor?[]": "Sequence[Tensor | None]", "Scalar": "Number", "Scalar[]": "Sequence[Number]",
+    "int": "_int", "float": "_float", "bool": "_bool", "complex": "complex", "str": "str", "ScalarType": "DType", "Layout": "_layout",
+    "Device": "DeviceLike", "MemoryFormat": "_memory_format", "Generator": "Generator", "int[]": "Sequence[_int]", "float[]": "Sequence[_float]",
+    "bool[]": "Sequence[_bool]",
+}  # fmt: skip
+RESULT = {
+    "Tensor": "Tensor", "Tensor[]": "tuple[Tensor, ...]", "Scalar": "Any", "int": "_int", "float": "_float", "bool": "_bool", "int[]": "tuple[_int, ...]",
+    "ScalarType": "_dtype", "Device": "_device",
+}  # fmt: skip
+NUMBERS_STAND = {"other", "exponent", "value", "min", "max", "weight", "tensor1", "tensor2"}
+KEYWORDS = {"from", "lambda", "in", "is", "print"}
+
+
+def argument_type(arg: Arg) -> str:
+    kind = arg.type
+    optional = kind.endswith("?") and "[" not in kind[-2:]
+    kind = kind[:-1] if optional else kind
+    sized = re.fullmatch(r"(int|float)\[\d+\]", kind)
+    text = f"_{sized[1]} | Sequence[_{sized[1]}]" if sized else ARGUMENT.get(kind, "Any")
+    if kind == "Tensor" and arg.name in NUMBERS_STAND:
+        text += " | Number"
+    return text + " | None" if optional else text
+
+
+def parameters(schema: Schema, method: bool, spread: bool) -> str | None:
+    parts, star, factory = ["self"] if method else [], False, set()
+    for arg in schema.args:
+        factory.add(arg.name)
+        if method and arg.name == "self":
+            continue
+        if arg.name in KEYWORDS:
+            return None
+        name = "input" if arg.name == "self" else arg.name
+        if spread and arg.type == "int[]" and not arg.kwarg_only:
+            parts.append(f"*{name}: _int")
+            star = True
+            continue
+        if arg.kwarg_only and not star:
+            parts.append("*")
+            star = True
+        parts.append(f"{name}: {argument_type(arg)}{'' if arg.default is None else ' = ...'}")
+    if {"dtype", "layout", "device", "pin_memory"} <= factory and schema.kind == "function":
+        parts.append("requires_grad: _bool = ...")
+    return ", ".join(parts)
+
+
+def result(schema: Schema) -> str:
+    kinds = [RESULT.get(r, "Any") for r in schema.returns]
+    return "None" if not kinds else kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
+
+
+def signatures(schema: Schema, method: bool) -> list[str]:
+    """One overload, or two where a list of ints may be spread out: x.view(2, 3)."""
+    positional = [a for a in schema.args if not a.kwarg_only and not (method and a.name == "self")]
+    texts = [parameters(schema, method, False)]
+    if len(positional) == 1 and positional[0].type == "int[]":
+        texts.append(parameters(schema, method, True))
+    return [f"({text}) -> {result(schema)}: ..." for text in texts if text is not None]
+
+
+def definitions(by_name: dict[str, list[str]], indent: str) -> str:
+    lines = []
+    for name, overloads in sorted(by_name.items()):
+        unique = list(dict.fromkeys(overloads))
+        for text in unique:
+            if len(unique) > 1:
+                lines.append(f"{indent}@overload")
+            lines.append(f"{indent}def {name}{text}")
+    return "\n".join(lines) + "\n"
+
+
+def merged(schema: Schema, record: dict) -> Schema:
+    """The functional form with the out= of its out= form."""
+    if schema.kind == "function" and "out" in record["forms"]:
+        kind = "Tensor?" if len(schema.returns) == 1 else "Tensor[]?"
+        return Schema(schema.name, schema.overload, [*schema.args, Arg(kind, "out", "None", True)], schema.returns)
+    return schema
+
+
+def main() -> None:
+    source, out = Path(sys.argv[1]), Path(sys.argv[2])
+    hand = {name: (source / "tools" / "stubs" / name).read_text() for name in ("_C.pyi", "__init__.pyi")}
+    native = set(re.findall(r"^    def (\w+)", hand["_C.pyi"], re.M))
+    by_hand = set(re.findall(r"^def (\w+)", hand["__init__.pyi"], re.M))
+    methods: dict[str, list[str]] = {}
+    functions: dict[str, list[str]] = {}
+    taken: set[str] = set()
+    for record in records(source):
+        for schema in variants(record, taken):
+            if schema.kind == "out" or not schema.name.isidentifier() or schema.name in KEYWORDS:
+                continue
+            if "method" in record["forms"] and schema.name not in native and any(a.name == "self" for a in schema.args):
+                methods.setdefault(schema.name, []).extend(signatures(schema, True))
+            if "function" in record["forms"] and not record["module"] and schema.name not in by_hand:
+                functions.setdefault(schema.name, []).extend(signatures(merged(schema, record), False))
+    write(out / "_C.pyi", hand["_C.pyi"].replace("    #: methods\n", definitions(methods, "    ")))
+    write(out / "__init__.pyi", hand["__init__.pyi"].replace("#: functions\n", definitions(functions, "")))
+
+
+if __name__ == "__main__":
+    main()
