@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SHARDS = 4
@@ -323,18 +323,6 @@ def front_end(schema: Schema, method: bool) -> str:
     return f"{head} {{ return {body}; }}"
 
 
-def drop_clashing_defaults(schemas: list[Schema]) -> None:
-    """all(self) beside all(self, dim=None): the default goes, or a C++ call could mean either."""
-    for long in schemas:
-        for short in schemas:
-            if (short.name, short.kind) != (long.name, long.kind) or len(short.args) >= len(long.args):
-                continue
-            few, many = ordered(short), ordered(long)
-            if [cpp_type(a.type) for a in few] == [cpp_type(a.type) for a in many[: len(few)]]:
-                clash = many[len(few)]
-                long.args[long.args.index(clash)] = replace(clash, default=None)
-
-
 def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -350,16 +338,8 @@ def main() -> None:
     chosen: list[tuple[dict, Schema]] = []
     seen: set[str] = set()
     taken: set[str] = set()
-    made = [(record, variants(record, taken)) for record in all_records]
-    groups: dict[str, list[Schema]] = {}
-    for _, schemas in made:
-        for schema in schemas:
-            schema.args = list(schema.args)
-            groups.setdefault(schema.name, []).append(schema)
-    for schemas in groups.values():
-        drop_clashing_defaults(schemas)
-    for record, schemas in made:
-        for schema in schemas:
+    for record in all_records:
+        for schema in variants(record, taken):
             base = schema.name[:-1] if schema.kind == "inplace" else schema.name
             key = signature(schema, False)
             if key not in seen:
