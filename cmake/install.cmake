@@ -18,7 +18,7 @@ endif()
 install(TARGETS rushlight EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
 target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}
-        FILES_MATCHING PATTERN "*.h")
+        FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${include_dir})
 
 # The CMake package, installed and, so that a project can build against this tree, beside the library in the build tree.

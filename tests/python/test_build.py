@@ -5,19 +5,15 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, run
 
 LIBRARY = BUILD / "python" / "rushlight" / "librushlight.so"
 PACKAGES = LIBRARY.parent / "lib" / "cmake"  # what rushlight.utils.cmake_prefix_path says
 CPP_TESTS = BUILD / "tests" / "rushlight_tests"
 
 
-def output(*command, **options):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
-
-
 def test_library_needs_only_what_every_system_has():
-    needed = {line.split("[")[1][:-1] for line in output("readelf", "-d", LIBRARY).splitlines() if "NEEDED" in line}
+    needed = {line.split("[")[1][:-1] for line in run("readelf", "-d", LIBRARY).splitlines() if "NEEDED" in line}
     # and SLEEF, which the wheel carries
     everywhere = {
         "libsleef.so.3",
@@ -50,12 +46,10 @@ def test_project_outside_the_tree_builds_and_runs(from_where, tmp_path):
         prefix = PACKAGES
     else:
         prefix = tmp_path / "prefix"
-        output("cmake", "--install", BUILD, "--prefix", prefix)
-    output(
-        "cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}"
-    )
-    output("cmake", "--build", tmp_path / "build")
-    assert output(tmp_path / "build" / "line") == "1 3 5 7 \n"
+        run("cmake", "--install", BUILD, "--prefix", prefix)
+    run("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", tmp_path / "build")
+    assert run(tmp_path / "build" / "line") == "1 3 5 7 \n"
 
 
 def test_pytorch_project_builds_as_it_stands(tmp_path):
@@ -68,6 +62,6 @@ def test_pytorch_project_builds_as_it_stands(tmp_path):
         "#include <torch/torch.h>\n#include <cstdio>\n"
         'int main() { std::printf("%d", int(torch::ones({2, 3}).numel())); }\n'
     )
-    output("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGES}")
-    output("cmake", "--build", tmp_path / "build")
-    assert output(tmp_path / "build" / "example") == "6"
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGES}")
+    run("cmake", "--build", tmp_path / "build")
+    assert run(tmp_path / "build" / "example") == "6"

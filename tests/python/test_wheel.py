@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 
 import pytest
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, run
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +19,6 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     zipfile.ZipFile(wheels[-1]).extractall(folder)
     return folder
-
-
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_it_loads_only_its_own_libraries(site):
