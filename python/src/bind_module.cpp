@@ -34,6 +34,7 @@ struct Globals {
   PyObject* compiled_call = nullptr;
   PyObject* call_with_hooks = nullptr;
   PyObject* set_member = nullptr;
+  PyObject* note_failure = nullptr;
   PyObject* getattr_name = nullptr;
   PyObject* getattribute_name = nullptr;
   PyObject* own_getattr = nullptr;
@@ -220,7 +221,7 @@ PyObject* call_with_self(PyObject* function, PyObject* self, PyObject* const* ar
   return result;
 }
 
-PyObject* call_module(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+PyObject* call_forward(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   PyObject* dict = as_module(self)->dict;
   if (dict != nullptr) {
     PyObject* compiled = PyDict_GetItemWithError(dict, g.compiled_call);
@@ -249,6 +250,23 @@ PyObject* call_module(PyObject* self, PyObject* const* args, size_t nargsf, PyOb
   if (forward == nullptr) return nullptr;
   PyObject* result = PyObject_Vectorcall(forward, args, PyVectorcall_NARGS(nargsf), kwnames);
   Py_DECREF(forward);
+  return result;
+}
+
+// Lets the error that is set say which module it came from. What fails here is dropped: the error itself matters more.
+void note_failure(PyObject* self) {
+  PyObject *kind, *error, *traceback;
+  PyErr_Fetch(&kind, &error, &traceback);
+  PyErr_NormalizeException(&kind, &error, &traceback);
+  Py_XDECREF(PyObject_CallMethodObjArgs(self, g.note_failure, error, nullptr));
+  PyErr_Clear();
+  PyErr_Restore(kind, error, traceback);
+}
+
+PyObject* call_module(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  PyObject* result = call_forward(self, args, nargsf, kwnames);
+  if (result == nullptr) [[unlikely]]
+    note_failure(self);
   return result;
 }
 
@@ -414,7 +432,8 @@ bool intern_names() {
   }
   return intern(g.forward, "forward") && intern(g.compiled_call, "_compiled_call_impl") &&
          intern(g.call_with_hooks, "_call_with_hooks") && intern(g.set_member, "_set_member") &&
-         intern(g.getattr_name, "__getattr__") && intern(g.getattribute_name, "__getattribute__");
+         intern(g.note_failure, "_note_failure") && intern(g.getattr_name, "__getattr__") &&
+         intern(g.getattribute_name, "__getattribute__");
 }
 
 }  // namespace

@@ -18,14 +18,18 @@ class PyModuleBase:
         PyModuleBase._all_module_hooks = hooks
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._compiled_call_impl is not None:
-            return self._compiled_call_impl(*args, **kwargs)
-        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
-            return self._call_with_hooks(args, kwargs)
-        for hooks in PyModuleBase._all_module_hooks:
-            if hooks:
+        try:
+            if self._compiled_call_impl is not None:
+                return self._compiled_call_impl(*args, **kwargs)
+            if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
                 return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+            for hooks in PyModuleBase._all_module_hooks:
+                if hooks:
+                    return self._call_with_hooks(args, kwargs)
+            return self.forward(*args, **kwargs)
+        except BaseException as error:
+            self._note_failure(error)
+            raise
 
     def __getattr__(self, name: str) -> Any:
         attributes = self.__dict__

@@ -213,6 +213,21 @@ class ModuleHooks:
     def _get_backward_pre_hooks(self) -> list:
         return [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
 
+    def _note_failure(self, error: BaseException) -> None:
+        """Notes on an error the path of the module it was raised in, as seen from the outermost module called."""
+        if not isinstance(error, Exception):
+            return
+        module, note = error.__dict__.get("_module_note", (self, None))
+        name = next((n for n, m in self.named_modules() if m is module), "")  # type: ignore[attr-defined]
+        kind = type(module).__name__
+        if note is not None and not name:
+            return  # raised in a module that is not below this one
+        if note in getattr(error, "__notes__", ()):
+            error.__notes__.remove(note)
+        note = f"in module {name} ({kind})" if name else f"in module {kind}"
+        error._module_note = (module, note)  # type: ignore[attr-defined]
+        error.add_note(note)
+
     def _call_with_hooks(self, args: tuple, kwargs: dict) -> Any:
         called: set[int] = set()
         # What the always_call hooks are shown when forward raised: the inputs and the result as far as they got.
