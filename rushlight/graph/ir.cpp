@@ -173,10 +173,18 @@ namespace {
 
 using ValueMap = std::unordered_map<const Value*, Value*>;
 
+// Values that the block takes from around it stand for themselves; that is right only within one graph.
+Value* mapped(const Graph& to, const ValueMap& map, Value* v) {
+  auto found = map.find(v);
+  if (found != map.end()) return found->second;
+  RL_INVARIANT(v->node()->graph() == &to, "a block to copy uses a value of another graph");
+  return v;
+}
+
 void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
   for (Node* n : from) {
     std::vector<Value*> inputs;
-    for (Value* v : n->inputs()) inputs.push_back(map.at(v));
+    for (Value* v : n->inputs()) inputs.push_back(mapped(to, map, v));
     Node* fresh = to.insert_new(n->kind(), inputs, 0);
     fresh->op = n->op;
     fresh->primitive = n->primitive;
@@ -197,7 +205,7 @@ void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
       }
       InsertPoint at(to, inner);
       copy_nodes(to, *b, map);
-      for (Value* v : b->outputs()) inner->register_output(map.at(v));
+      for (Value* v : b->outputs()) inner->register_output(mapped(to, map, v));
     }
   }
 }
@@ -210,7 +218,7 @@ std::vector<Value*> Graph::inline_block(const Block& from, const std::vector<Val
   for (size_t i = 0; i < inputs.size(); i++) map[from.inputs()[i]] = inputs[i];
   copy_nodes(*this, from, map);
   std::vector<Value*> out;
-  for (Value* v : from.outputs()) out.push_back(map.at(v));
+  for (Value* v : from.outputs()) out.push_back(mapped(*this, map, v));
   return out;
 }
 

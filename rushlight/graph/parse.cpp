@@ -203,7 +203,7 @@ class Parser {
         outs.push_back(std::move(o));
         if (!take(",")) break;
       }
-      if (!outs.empty()) expect("=");
+      if (!take("=") && !outs.empty()) fail("=");
       Node* n = graph_->create(word("_.:"), {}, 0);
       if (take("["))
         while (!take("]")) {

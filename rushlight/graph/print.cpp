@@ -109,7 +109,7 @@ class Printer {
     for (Node* n : b) {
       out_ += indent;
       for (size_t i = 0; i < n->outputs().size(); i++) out_ += (i ? ", " : "") + typed(n->output(i));
-      if (!n->outputs().empty()) out_ += " = ";
+      out_ += " = ";
       out_ += n->kind();
       if (!n->attributes().empty()) {
         out_ += "[";

@@ -7,6 +7,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/parse.h"
+#include "rushlight/graph/passes/passes.h"
 
 namespace rushlight::graph {
 
@@ -398,7 +399,11 @@ IValue run_function(Function& function, std::vector<IValue> args) {
   {
     std::lock_guard lock(making);
     function.made();
-    if (!function.executable) function.executable = std::make_shared<Executable>(function.graph);
+    if (!function.executable) {
+      std::shared_ptr<Graph> graph = function.graph->copy();
+      optimize(*graph);
+      function.executable = std::make_shared<Executable>(std::move(graph));
+    }
   }
   const auto& wanted = function.schema.args;
   for (size_t i = args.size(); i < wanted.size(); i++) {

@@ -1,0 +1,18 @@
+#include "rushlight/graph/passes/passes.h"
+
+namespace rushlight::graph {
+
+void optimize(Graph& graph) {
+  constexpr int kRounds = 8;  // each opens cases for the next; few graphs need three
+  inline_calls(graph);
+  for (int round = 0; round < kRounds; round++) {
+    bool changed = peephole(graph);
+    changed |= propagate_constants(graph);
+    changed |= eliminate_common(graph);
+    changed |= eliminate_dead(graph);
+    if (!changed) break;
+  }
+  pool_constants(graph);
+}
+
+}  // namespace rushlight::graph

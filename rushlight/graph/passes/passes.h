@@ -1,0 +1,25 @@
+// Passes: each changes a graph in place, keeps its meaning, and says whether it changed anything.
+//
+// A pass that cannot prove its case leaves the code alone: what is written to, random or unknown stays (effects.h).
+#pragma once
+#include "rushlight/graph/ir.h"
+
+namespace rushlight::graph {
+
+// Calls of methods become the methods' nodes. A method that calls itself stays a call.
+bool inline_calls(Graph& graph);
+// What only depends on constants is computed now; branches and loops that constants decide disappear.
+bool propagate_constants(Graph& graph);
+// Equal constants become one, at the top.
+bool pool_constants(Graph& graph);
+// Local identities: x.t().t() is x, (a, b)[0] is a.
+bool peephole(Graph& graph);
+// Of nodes that compute the same, one stays.
+bool eliminate_common(Graph& graph);
+// Nodes that nothing uses and nobody would miss go.
+bool eliminate_dead(Graph& graph);
+
+// All of the above until nothing changes.
+void optimize(Graph& graph);
+
+}  // namespace rushlight::graph
