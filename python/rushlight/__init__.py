@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins as _builtins
 import importlib as _importlib
 import math as _math
+from importlib.util import find_spec as _find_spec
 
 from . import _C
 from ._C import (
@@ -63,30 +64,31 @@ from .storage import TypedStorage  # noqa: E402
 
 del _tensor
 
-# Modules that are imported when they are first named, and names that live in such modules.
-_LAZY_MODULES = frozenset(
-    "amp autograd backends caffe2 compiler cpu cuda data distributed distributions export fft func futures fx hub jit library linalg "
-    "multiprocessing nn onnx optim overrides profiler quantization return_types serve sparse special testing types utils vision".split()
-)
-_LAZY_NAMES = {"save": "serialization", "load": "serialization", "compile": "compiler"}
+# Names that live in modules which most programs do not need.
+_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
 
 
 def __getattr__(name: str):
-    if name in _LAZY_MODULES:
-        try:
-            return _importlib.import_module(f"{__name__}.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"{__name__}.{name}":
-                raise
-    elif name in _LAZY_NAMES:
+    """Modules of the package are imported when they are first named: torch.nn, torch.optim, ..."""
+    if name in _LAZY_NAMES:
         value = getattr(_importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
         globals()[name] = value
         return value
+    if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
+        return _importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES})
+    from pkgutil import iter_modules
+
+    return sorted(
+        {
+            *globals(),
+            *_LAZY_NAMES,
+            *(m.name for m in iter_modules(__spec__.submodule_search_locations) if not m.name.startswith("_")),
+        }
+    )
 
 
 def set_default_dtype(d) -> None:

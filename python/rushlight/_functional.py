@@ -1,10 +1,15 @@
-"""Functions of rushlight that are written over operators, in Python."""
+"""Functions whose Python signature is not their operator's: spread arguments, results that depend on flags."""
 
 from __future__ import annotations
 
-from ._C import Tensor
+from . import _C
+from ._C import Tensor, tensor
 
-__all__ = ["is_nonzero", "is_same_size"]
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "einsum", "is_nonzero",
+    "is_same_size", "meshgrid", "result_type", "split", "tensordot", "unique", "unique_consecutive",
+]  # fmt: skip
+_ops = _C._ops
 
 
 def is_nonzero(input: Tensor) -> bool:
@@ -17,3 +22,153 @@ def is_nonzero(input: Tensor) -> bool:
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     return input.shape == other.shape
+
+
+def _spread(tensors) -> tuple:
+    """f(a, b) and f([a, b]) are the same."""
+    return tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+
+
+def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
+    """The tensors seen at the shape they all broadcast to."""
+    return _ops.broadcast_tensors(_spread(tensors))
+
+
+def broadcast_shapes(*shapes) -> _C.Size:
+    """The shape that tensors of these shapes broadcast to."""
+    sizes: list[int] = []
+    for shape in shapes:
+        shape = [shape] if isinstance(shape, int) else list(shape)
+        sizes = [1] * (len(shape) - len(sizes)) + sizes
+        for i, n in enumerate(shape, len(sizes) - len(shape)):
+            if n < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
+            if n != 1 and sizes[i] not in (1, n):
+                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape")
+            sizes[i] = n if n != 1 else sizes[i]
+    return _C.Size(sizes)
+
+
+def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """Coordinate grids of one-dimensional tensors."""
+    tensors = _spread(tensors)
+    return _ops.meshgrid(tensors) if indexing is None else _ops.meshgrid(tensors, indexing=indexing)
+
+
+def cartesian_prod(*tensors) -> Tensor:
+    return _ops.cartesian_prod(_spread(tensors))
+
+
+def block_diag(*tensors) -> Tensor:
+    """A matrix with the tensors along its diagonal."""
+    blocks = [t if isinstance(t, Tensor) else tensor(t) for t in _spread(tensors)] or [tensor([])[None]]
+    for i, t in enumerate(blocks):
+        if t.dim() > 2:
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {t.dim()} dimensions"
+            )
+    blocks = [t.reshape(1, -1) if t.dim() < 2 else t for t in blocks]
+    columns = sum(t.shape[1] for t in blocks)
+    rows, before = [], 0
+    for t in blocks:
+        zeros = t.new_zeros
+        rows.append(_ops.cat([zeros(t.shape[0], before), t, zeros(t.shape[0], columns - before - t.shape[1])], 1))
+        before += t.shape[1]
+    return _ops.cat(rows, 0)
+
+
+def _at_least(tensors, grow):
+    out = tuple(grow(t) for t in _spread(tensors))
+    return out[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else out
+
+
+def atleast_1d(*tensors):
+    return _at_least(tensors, lambda t: t.reshape(1) if t.dim() == 0 else t)
+
+
+def atleast_2d(*tensors):
+    return _at_least(tensors, lambda t: t.reshape(1, 1) if t.dim() == 0 else t[None] if t.dim() == 1 else t)
+
+
+def atleast_3d(*tensors):
+    def grow(t):
+        if t.dim() == 0:
+            return t.reshape(1, 1, 1)
+        return t[None, :, None] if t.dim() == 1 else t.unsqueeze(-1) if t.dim() == 2 else t
+
+    return _at_least(tensors, grow)
+
+
+def split(tensor: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of one size, or of the sizes in a list."""
+    return tensor.split(split_size_or_sections, dim)
+
+
+def einsum(*args) -> Tensor:
+    """einsum(equation, *operands), or einsum(operand, labels, ..., [output labels])."""
+    if not args:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list"
+        )
+    if isinstance(args[0], Tensor):
+
+        def letters(labels) -> str:
+            return "".join("..." if i is ... else chr(ord("A") + i if i < 26 else ord("a") + i - 26) for i in labels)
+
+        equation = ",".join(letters(labels) for labels in args[1::2][: len(args) // 2])
+        if len(args) % 2:
+            equation += "->" + letters(args[-1])
+        return _ops.einsum(equation, args[: len(args) // 2 * 2 : 2])
+    return _ops.einsum(args[0], _spread(args[1:]))
+
+
+def tensordot(a: Tensor, b: Tensor, dims=2, out: Tensor | None = None) -> Tensor:
+    """Sums products over the last dimensions of a and the first of b, or over pairs of named ones."""
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        first, second = list(range(-dims, 0)), list(range(dims))
+    else:
+        first, second = (([d] if isinstance(d, int) else list(d)) for d in dims)
+    return _ops.tensordot(a, b, first, second, out=out)
+
+
+def result_type(tensor1, tensor2) -> _C.dtype:
+    """The dtype that arithmetic on the two gives."""
+    if not isinstance(tensor1, Tensor) and isinstance(tensor2, Tensor):
+        tensor1, tensor2 = tensor2, tensor1
+    return _ops.result_type(tensor1, tensor2)
+
+
+def _asked(results, return_inverse: bool, return_counts: bool):
+    values, inverse, counts = results
+    if return_inverse and return_counts:
+        return values, inverse, counts
+    return (values, inverse) if return_inverse else (values, counts) if return_counts else values
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+):
+    """The different values of a tensor, in order; of a dimension, its different slices."""
+    if dim is None:
+        return _asked(_ops._unique2(input, sorted, return_inverse, return_counts), return_inverse, return_counts)
+    results = _ops.unique_dim(input, dim, sorted, return_inverse, return_counts)
+    return _asked(results, return_inverse, return_counts)
+
+
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+):
+    """The first of each run of equal values."""
+    return _asked(_ops.unique_consecutive(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+for _name in ("unique", "unique_consecutive", "is_nonzero", "is_same_size"):
+    setattr(Tensor, _name, globals()[_name])

@@ -100,7 +100,9 @@ def _storage_class(dtype) -> str:
     return _CLASSES[str(dtype).removeprefix("torch.")] + "Storage"
 
 
-def save(obj: Any, f, pickle_module=pickle, pickle_protocol: int = 2, _use_new_zipfile_serialization: bool = True) -> None:
+def save(
+    obj: Any, f, pickle_module=pickle, pickle_protocol: int = 2, _use_new_zipfile_serialization: bool = True
+) -> None:
     """Writes an object to a path or a file object, as ``torch.save`` does; PyTorch reads it.
 
     A path is written atomically: a temporary file, then a rename; an interrupted save leaves the old file whole.
@@ -124,7 +126,15 @@ def save(obj: Any, f, pickle_module=pickle, pickle_protocol: int = 2, _use_new_z
     _C._save_pickle(buffer.getvalue(), pickler.storages, destination)
 
 
-def load(f, map_location=None, pickle_module=None, *, weights_only: bool | None = None, mmap: bool | None = None, **pickle_load_args) -> Any:
+def load(
+    f,
+    map_location=None,
+    pickle_module=None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args,
+) -> Any:
     """Reads what ``save`` or ``torch.save`` wrote (PyTorch 0.4 and later).
 
     With ``weights_only`` (the default) nothing is executed: a file that names other classes or functions than tensors need is refused with
@@ -174,6 +184,8 @@ def _load_with_pickle(source, pickle_module) -> Any:
             return Unpickler(_io.BytesIO(archive.read(name))).load()
 
 
-def _rebuild_tensor(stored: _Stored, offset: int, size: tuple, stride: tuple, requires_grad: bool, hooks: Any, *rest: Any):
+def _rebuild_tensor(
+    stored: _Stored, offset: int, size: tuple, stride: tuple, requires_grad: bool, hooks: Any, *rest: Any
+):
     tensor = _C.Tensor._rebuild(stored.storage, stored.dtype, offset, tuple(size), tuple(stride))
     return tensor.requires_grad_(True) if requires_grad else tensor

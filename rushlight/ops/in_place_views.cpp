@@ -1,0 +1,93 @@
+// Changes of a tensor's own geometry: squeeze_, transpose_, resize_, set_, ... They leave the memory as it is, but for resize_ growing it.
+// Gradients of a tensor that is reshaped under the graph's eyes would be of the wrong shape, so a tensor that requires one refuses.
+#include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/squeeze.h"
+#include "rushlight/fn/t.h"
+#include "rushlight/fn/transpose.h"
+#include "rushlight/fn/unsqueeze.h"
+#include "rushlight/ops/kernel.h"
+
+namespace rushlight {
+namespace {
+
+void check_free(const Tensor& self, const char* op) {
+  RL_CHECK(RuntimeError, !self.requires_grad() || !thread_state.grad_enabled, op,
+           ": a tensor that requires grad cannot change its own shape; use the form that returns a new view");
+}
+void become(const Tensor& self, const Tensor& view) {
+  self.impl()->set_geometry(view.sizes(), view.strides(), view.storage_offset());
+}
+
+void squeeze_all(const Tensor& self) { check_free(self, "squeeze_"), become(self, squeeze(self)); }
+void squeeze_dim(const Tensor& self, int64_t dim) { check_free(self, "squeeze_"), become(self, squeeze(self, dim)); }
+void unsqueeze_dim(const Tensor& self, int64_t dim) {
+  check_free(self, "unsqueeze_"), become(self, unsqueeze(self, dim));
+}
+void transpose_dims(const Tensor& self, int64_t dim0, int64_t dim1) {
+  check_free(self, "transpose_"), become(self, transpose(self, dim0, dim1));
+}
+void transpose_two(const Tensor& self) { check_free(self, "t_"), become(self, t(self)); }
+void as_strided_own(const Tensor& self, IntArrayRef size, IntArrayRef stride, const std::optional<int64_t>& offset) {
+  check_free(self, "as_strided_"), become(self, as_strided(self, size, stride, offset));
+}
+
+void resize_own(const Tensor& self, IntArrayRef size, const std::optional<MemoryFormat>& format) {
+  RL_CHECK(RuntimeError, !self.requires_grad(), "cannot resize variables that require grad");
+  resize_tensor(self, size);
+  if (format && *format != MemoryFormat::Contiguous && *format != MemoryFormat::Preserve)
+    self.impl()->set_geometry(size, strides_for(size, *format), self.storage_offset());
+}
+void resize_as_own(const Tensor& self, const Tensor& the_template, const std::optional<MemoryFormat>& format) {
+  resize_own(self, the_template.sizes(), format);
+}
+void set_to(const Tensor& self, const Tensor& source) {
+  check_free(self, "set_");
+  RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Could not set tensor of type ", source.dtype(),
+           " to a tensor of type ", self.dtype());
+  self.impl()->set_storage(source.impl()->storage(), source.dtype());
+  become(self, source);
+}
+
+}  // namespace
+
+OP(squeeze_, {.schema = "squeeze_(Tensor(a!) self) -> Tensor(a!)",
+              .doc = "Drops its dimensions of size 1.",
+              .kernel = mutation<squeeze_all>(),
+              .forms = kMethod});
+OP(squeeze_dim_, {.schema = "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)",
+                  .doc = "Drops a dimension if it is of size 1.",
+                  .kernel = mutation<squeeze_dim>(),
+                  .forms = kMethod});
+OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
+                .doc = "Adds a dimension of size 1.",
+                .kernel = mutation<unsqueeze_dim>(),
+                .forms = kMethod});
+OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)",
+                .doc = "Swaps two of its dimensions.",
+                .kernel = mutation<transpose_dims>(),
+                .forms = kMethod,
+                .aliases = {"swapaxes_", "swapdims_"}});
+OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
+        .doc = "Swaps its two dimensions.",
+        .kernel = mutation<transpose_two>(),
+        .forms = kMethod});
+OP(as_strided_,
+   {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
+    .doc = "Takes another geometry over its memory.",
+    .kernel = mutation<as_strided_own>(),
+    .forms = kMethod | kFunction});
+OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
+             .doc = "Takes another size; memory grows if it must, new elements are uninitialised.",
+             .kernel = mutation<resize_own>(),
+             .forms = kMethod});
+OP(resize_as_,
+   {.schema = "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
+    .doc = "Takes the size of another tensor.",
+    .kernel = mutation<resize_as_own>(),
+    .forms = kMethod | kFunction});
+OP(set_, {.schema = "set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)",
+          .doc = "Takes over another tensor's memory and geometry.",
+          .kernel = mutation<set_to>(),
+          .forms = kMethod});
+
+}  // namespace rushlight
