@@ -97,6 +97,14 @@ void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const 
     const W* x = value ? value : reinterpret_cast<const W*>(p[1]);
     const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
     int64_t x_step = value ? 0 : from_step;
+    if (to_step == 1 && at_step == 1 && x_step == 1) {
+      for (int64_t i = 0; i < n; i++) {
+        int64_t k = idx[i];
+        check_index(k, size, dim);
+        f(o[k], x[i]);
+      }
+      return;
+    }
     for (int64_t i = 0; i < n; i++) {
       int64_t k = idx[i * at_step];
       check_index(k, size, dim);

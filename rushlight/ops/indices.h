@@ -15,8 +15,11 @@ inline Tensor index_values(const char* op, const Tensor& index) {
   return dense(index, DType::Int64);
 }
 
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_index(int64_t i, int64_t size, int64_t dim) {
+  throw RuntimeError(str("index ", i, " is out of bounds for dimension ", dim, " with size ", size));
+}
 inline void check_index(int64_t i, int64_t size, int64_t dim) {
-  RL_CHECK(RuntimeError, i >= 0 && i < size, "index ", i, " is out of bounds for dimension ", dim, " with size ", size);
+  if (uint64_t(i) >= uint64_t(size)) [[unlikely]] fail_index(i, size, dim);
 }
 
 // For operators that take negative indices.

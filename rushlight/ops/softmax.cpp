@@ -21,40 +21,73 @@ namespace {
 constexpr int64_t kVector = 16;
 constexpr int64_t kColumns = 64;
 
-RL_FOR_EACH_ISA(template <class C RL_COMMA bool log>, void, softmax_row, (C* out, const C* x, int64_t n), {
-  C top[kVector];
-  for (int64_t j = 0; j < kVector; j++) top[j] = -__builtin_inf();
-  int64_t whole = n / kVector * kVector;
-  for (int64_t i = 0; i < whole; i += kVector)
-    for (int64_t j = 0; j < kVector; j++) top[j] = math::maximum(x[i + j], top[j]);
-  C tail[kVector];
-  for (int64_t j = 0; j < kVector; j++) tail[j] = -__builtin_inf();
-  for (int64_t j = 0; j < n - whole; j++) tail[j] = x[whole + j];
-  C largest = -__builtin_inf();
-  for (int64_t j = 0; j < kVector; j++) largest = math::maximum(largest, math::maximum(top[j], tail[j]));
-  C sums[kVector];
-  C e[kVector];
-  for (int64_t j = 0; j < kVector; j++) sums[j] = 0;
-  for (int64_t i = 0; i < whole; i += kVector) {
-    for (int64_t j = 0; j < kVector; j++) e[j] = math::exp(x[i + j] - largest);
-    for (int64_t j = 0; j < kVector; j++) sums[j] += e[j];
-    if (!log)
-      for (int64_t j = 0; j < kVector; j++) out[i + j] = e[j];
-  }
-  for (int64_t j = 0; j < kVector; j++) e[j] = math::exp(tail[j] - largest);
-  for (int64_t j = 0; j < n - whole; j++) sums[j] += e[j];
-  for (int64_t width = kVector / 2; width > 0; width /= 2)
+// out[i] = exp(x[i] - shift); n is a multiple of kVector. Whole loops: the compiler unrolls one of 16 steps before it would vectorise it.
+RL_FOR_EACH_ISA(template <class C>, void, shifted_exp, (C* out, const C* x, int64_t n, C shift), {
+  RL_IVDEP
+  for (int64_t i = 0; i < n; i++) out[i] = math::exp(x[i] - shift);
+}, <C>)
+
+RL_FOR_EACH_ISA(template <class C>, C, largest_of, (const C* x, int64_t n), {
+  constexpr int64_t lanes = 64;
+  C top[lanes];
+  for (int64_t j = 0; j < lanes; j++) top[j] = -__builtin_inf();
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; j++) top[j] = math::maximum(x[i + j], top[j]);
+  for (int64_t j = 0; j < n - i; j++) top[j] = math::maximum(x[i + j], top[j]);
+  for (int64_t width = lanes / 2; width > 0; width /= 2)
+    for (int64_t j = 0; j < width; j++) top[j] = math::maximum(top[j], top[j + width]);
+  return top[0];
+}, <C>)
+
+RL_FOR_EACH_ISA(template <class C>, C, sum_of, (const C* x, int64_t n), {
+  constexpr int64_t lanes = 64;
+  C sums[lanes];
+  for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; j++) sums[j] += x[i + j];
+  for (int64_t j = 0; j < n - i; j++) sums[j] += x[i + j];
+  for (int64_t width = lanes / 2; width > 0; width /= 2)
     for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
-  if (log) {
-    C shift = math::log(sums[0]);
-    RL_IVDEP
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] - largest - shift;
-    return;
+  return sums[0];
+}, <C>)
+
+RL_FOR_EACH_ISA(template <class C>, void, scale_row, (C* x, int64_t n, C by), {
+  for (int64_t i = 0; i < n; i++) x[i] *= by;
+}, <C>)
+RL_FOR_EACH_ISA(template <class C>, void, shift_row, (C* out, const C* x, int64_t n, C by, C also), {
+  RL_IVDEP
+  for (int64_t i = 0; i < n; i++) out[i] = x[i] - by - also;
+}, <C>)
+
+template <class C>
+void exp_row(C* out, const C* x, int64_t n, C shift) {
+  int64_t whole = n / kVector * kVector;
+  shifted_exp_isa<C>()(out, x, whole, shift);
+  if (whole == n) return;
+  C tail[kVector] = {};
+  std::copy(x + whole, x + n, tail);
+  shifted_exp_isa<C>()(tail, tail, kVector, shift);
+  std::copy(tail, tail + (n - whole), out + whole);
+}
+
+template <class C, bool log>
+void softmax_row(C* out, const C* x, int64_t n) {
+  C largest = largest_of_isa<C>()(x, n);
+  if constexpr (!log) {
+    exp_row(out, x, n, largest);
+    return scale_row_isa<C>()(out, n, C(1) / sum_of_isa<C>()(out, n));
   }
-  C scale = C(1) / sums[0];
-  for (int64_t i = 0; i < whole; i++) out[i] *= scale;
-  for (int64_t j = 0; j < n - whole; j++) out[whole + j] = e[j] * scale;
-}, <C RL_COMMA log>)
+  // In pieces: the result's own memory may be the input's.
+  C piece[512], total = 0;
+  for (int64_t i = 0; i < n; i += 512) {
+    int64_t count = std::min<int64_t>(512, n - i);
+    exp_row(piece, x + i, count, largest);
+    total += sum_of_isa<C>()(piece, count);
+  }
+  shift_row_isa<C>()(out, x, n, largest, std::log(total));
+}
 
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
 RL_FOR_EACH_ISA(template <class T RL_COMMA bool log>, void, softmax_columns, (T* out, int64_t out_step, const T* x, int64_t x_step, int64_t n, int64_t columns), {
@@ -153,7 +186,7 @@ void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
       return;
     }
     int64_t n = lane_size(self, dim);
-    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row) { softmax_row_isa<C, log>()(row[0], row[1], n); });
+    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row) { softmax_row<C, log>(row[0], row[1], n); });
   });
 }
 
