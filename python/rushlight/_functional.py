@@ -7,7 +7,7 @@ from ._C import Tensor, tensor
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "einsum", "is_nonzero",
-    "is_same_size", "meshgrid", "result_type", "split", "tensordot", "unique", "unique_consecutive",
+    "is_same_size", "meshgrid", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
 ]  # fmt: skip
 _ops = _C._ops
 
@@ -172,3 +172,22 @@ def unique_consecutive(
 
 for _name in ("unique", "unique_consecutive", "is_nonzero", "is_same_size"):
     setattr(Tensor, _name, globals()[_name])
+
+
+def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | None = None, dtype=None) -> Tensor:
+    """The p-norm over some dimensions; "fro" is the 2-norm, "nuc" the sum of a matrix's singular values."""
+    from . import linalg
+
+    dims = [dim] if isinstance(dim, int) else dim
+    if p == "nuc":
+        return linalg.matrix_norm(input, "nuc", dim=tuple(dims or (-2, -1)), keepdim=keepdim, dtype=dtype)
+    if isinstance(p, str) and p != "fro":
+        raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
+    return linalg.vector_norm(input, 2 if p in (None, "fro") else p, dims, keepdim, dtype=dtype, out=out)
+
+
+def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):
+    return norm(self, p, dim, keepdim, dtype=dtype)
+
+
+Tensor.norm = _norm_method
