@@ -324,10 +324,9 @@ Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardO
   for (const Tensor& t : inputs) run.add_input(t);
   Tensors out = run.run();
   if (options.accumulate) return {};
-  for (const Tensor& g : out)
-    RL_CHECK(AutogradError, g.defined() || options.allow_unused,
-             "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
-             "this is the desired behavior.");
+  for (size_t i = 0; i < out.size(); i++)
+    RL_CHECK(AutogradError, out[i].defined() || options.allow_unused, "The differentiated Tensor at index ", i,
+             " appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
   return out;
 }
 

@@ -108,7 +108,7 @@ void check_in_place(const Tensor& t) {
 
 void set_requires_grad(const Tensor& t, bool on) {
   RL_CHECK(AutogradError, !on || is_differentiable(t.dtype()),
-           "only Tensors of floating point and complex dtype can require gradients");
+           "only Tensors of floating point dtype can require gradients");
   RL_CHECK(AutogradError, !on || !t.impl()->inference || thread_state.inference_mode,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (on == t.requires_grad()) return;
@@ -130,7 +130,9 @@ void set_grad(const Tensor& t, Tensor grad) {
     RL_CHECK(TypeError, grad.dtype() == t.dtype(), "assigned grad has data of a different type");
     RL_CHECK(AutogradError, grad.device().type == t.device().type,
              "assigned grad has data located on a different device");
-    RL_CHECK(AutogradError, grad.sizes() == t.sizes(), "assigned grad has data of a different size");
+    RL_CHECK(AutogradError, grad.sizes() == t.sizes(), "attempting to assign a gradient of size '", grad.sizes(),
+             "' to a tensor of size '", t.sizes(),
+             "'. Please ensure that the gradient and the tensor are the same size");
     make_meta(t).grad = std::move(grad);
   } else if (AutogradMeta* m = meta_of(t)) {
     m->grad = Tensor();

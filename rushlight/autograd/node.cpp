@@ -7,7 +7,6 @@
 
 namespace rushlight {
 
-void (*node_object_gone)(void*) = nullptr;
 Anomaly anomaly;
 
 namespace {
@@ -26,10 +25,6 @@ thread_local constinit Dying dying;
 }  // namespace
 
 Node::Node(uint32_t inputs) : num_inputs_(inputs), sequence_(next_sequence++) {}
-
-Node::~Node() {
-  if (py_object) node_object_gone(py_object);
-}
 
 void Node::allocate_edges(uint32_t count) {
   own_edges_ = std::make_unique<Edge[]>(count);

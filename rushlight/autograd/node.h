@@ -65,7 +65,6 @@ struct NodeExtras {
 class Node : public RefCounted {
  public:
   explicit Node(uint32_t inputs = 1);
-  ~Node() override;
 
   // `grads` has num_inputs() items, undefined where no gradient came, not all of them. One gradient per edge; the engine sums and casts
   // them. The node may take the items.
@@ -90,7 +89,7 @@ class Node : public RefCounted {
   int64_t add_leaf_hook(Ref<LeafHook> hook);
   void remove_hook(int64_t id);
 
-  void* py_object = nullptr;  // the front end's object, borrowed
+  void* py_object = nullptr;  // the front end's object, borrowed: it owns this node, or this node it
 
  protected:
   // Nodes that keep their edges elsewhere than in `own_edges`.
@@ -128,9 +127,6 @@ class Node : public RefCounted {
   std::unique_ptr<Edge[]> own_edges_;
   std::unique_ptr<NodeExtras> extras_;
 };
-
-// Told before each node dies; the front end frees its object then.
-extern void (*node_object_gone)(void* py_object);
 
 // ---- anomaly mode -----------------------------------------------------------------------------------------------------
 

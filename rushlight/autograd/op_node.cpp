@@ -145,7 +145,7 @@ void check_version(const Tensor& t, uint32_t saved_at, const std::string& result
               ? "the backtrace further above shows the operation that failed to compute its gradient. The variable "
                 "in question was changed in there or anywhere later. Good luck!"
               : "enable anomaly detection to find the operation that failed to compute its gradient, with "
-                "torch.autograd.set_detect_anomaly(True)."));
+                "torch.autograd.set_detect_anomaly(True, check_nan=False)."));
 }
 
 // ---- memory --------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,127 @@
+"""Gradients: ``backward``, ``grad``, custom functions, modes, and derivatives of functions.
+
+>>> x = torch.tensor([1., 2.], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad
+tensor([2., 4.])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _C
+from .._C import Tensor, is_anomaly_check_nan_enabled, is_anomaly_enabled
+from . import forward_ad, functional, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
+from .function import Function, NestedIOFunction
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, set_multithreading_enabled
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .variable import Variable
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "variable",
+]
+
+
+def _tuple(tensors: Any) -> tuple:
+    return (tensors,) if isinstance(tensors, (Tensor, graph.GradientEdge)) else tuple(tensors)
+
+
+def _weights(grads: Any, count: int) -> tuple:
+    if grads is None:
+        return (None,) * count
+    out = _tuple(grads)
+    if len(out) != count:
+        raise RuntimeError(f"got {count} tensors and {len(out)} gradients")
+    return out
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Adds the gradients of ``tensors``, weighted by ``grad_tensors``, to ``.grad`` of the leaves.
+
+    Args:
+        grad_tensors: one weight per tensor; None stands for 1 where a tensor has a single element.
+        retain_graph: keep the saved values for another walk. Default: the value of ``create_graph``.
+        create_graph: record the computation of the gradients, for higher derivatives.
+        inputs: only these leaves' gradients are computed.
+    """
+    tensors = _tuple(tensors)
+    if inputs is not None:
+        inputs = _tuple(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    weights = _weights(grad_tensors if grad_tensors is not None else grad_variables, len(tensors))
+    keep = create_graph if retain_graph is None else retain_graph
+    _C._run_backward(tensors, weights, keep, create_graph, inputs, True, True)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of ``outputs``, weighted by ``grad_outputs``, for ``inputs``; ``.grad`` is left alone.
+
+    Args:
+        allow_unused: None instead of an error for an input that the outputs do not depend on.
+        materialize_grads: zeros instead of None for those.
+        is_grads_batched: the first dimension of each weight runs over independent gradients.
+
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> torch.autograd.grad(x ** 3, x)
+    (tensor(27.),)
+    """
+    outputs, inputs = _tuple(outputs), _tuple(inputs)
+    if materialize_grads:
+        if allow_unused is False:
+            raise ValueError(
+                "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            )
+        allow_unused = True
+    weights = _weights(grad_outputs, len(outputs))
+    keep = create_graph if retain_graph is None else retain_graph
+    if is_grads_batched:
+        count = len(weights[0])
+        rows = [
+            grad(outputs, inputs, [w[i] for w in weights], keep or i + 1 < count, create_graph, True, True, False, True)
+            for i in range(count)
+        ]
+        import rushlight
+
+        return tuple(rushlight.stack(column) for column in zip(*rows, strict=True))
+    result = _C._run_backward(outputs, weights, keep, create_graph, inputs, bool(allow_unused), False)
+    if materialize_grads:
+        result = tuple(i.new_zeros(i.shape) if g is None else g for g, i in zip(result, inputs, strict=True))
+    return result
+
+
+def variable(*args: Any, **kwargs: Any) -> Any:
+    raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")

@@ -1,0 +1,154 @@
+"""Operations whose gradient is written by hand."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from .. import _C
+from .._C import _FunctionContext
+
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
+
+
+class FunctionCtx(_FunctionContext):
+    """The ``ctx`` of a call: what forward hands to backward. Attributes of one's own may be set on it."""
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        self.saved_for_forward = tensors
+
+    def mark_shared_storage(self, *pairs: Any) -> None:
+        pass
+
+
+class BackwardCFunction(FunctionCtx):
+    """A ctx as ``grad_fn``."""
+
+    def apply(self, *grads: Any) -> Any:
+        return type(self)._backward_function(self, *grads)
+
+
+class FunctionMeta(type):
+    def __init__(cls, name: str, bases: tuple, attributes: dict) -> None:
+        super().__init__(name, bases, attributes)
+        cls._has_setup_context = (
+            getattr(cls, "setup_context", None) is not getattr(Function, "setup_context", None) if bases else False
+        )
+        cls._backward_cls = type(BackwardCFunction)(
+            name + "Backward", (BackwardCFunction,), {"_forward_cls": cls, "__module__": cls.__module__}
+        )
+        cls._backward_cls._backward_function = staticmethod(functools.partial(_call_backward, cls))
+
+
+def _call_backward(cls: Any, ctx: Any, *grads: Any) -> Any:
+    backward, vjp = cls.backward, cls.vjp
+    if backward is not Function.backward and vjp is not Function.vjp:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
+        )
+    return (vjp if vjp is not Function.vjp else backward)(ctx, *grads)
+
+
+class Function(metaclass=FunctionMeta):
+    """An operation with a gradient of one's own: subclass it, and call it with ``apply``.
+
+    >>> class Cube(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x ** 3
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         x, = ctx.saved_tensors
+    ...         return grad * 3 * x ** 2
+    >>> x = torch.tensor(2., requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    generate_vmap_rule = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        import warnings
+
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the "
+            "class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            import inspect
+
+            args = (
+                inspect.signature(cls.forward).bind(*(() if cls._has_setup_context else (None,)), *args, **kwargs).args
+            )
+            args = args if cls._has_setup_context else args[1:]
+        return _C._apply_function(cls, *args)
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """``forward(ctx, *args)``, or ``forward(*args)`` beside a ``setup_context(ctx, inputs, output)``."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> Any:
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Takes one gradient per output of forward, and returns one per argument (None where there is none)."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD."
+        )
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+
+def once_differentiable(fn: Any) -> Any:
+    """Marks a backward whose own computation is not to be differentiated: doing so raises an error."""
+
+    @functools.wraps(fn)
+    def wrapper(ctx: Any, *args: Any) -> Any:
+        with _C.no_grad():
+            outputs = fn(ctx, *args)
+        if not _C.is_grad_enabled() or not any(isinstance(a, _C.Tensor) and a.requires_grad for a in args):
+            return outputs
+        given = outputs if isinstance(outputs, tuple) else (outputs,)
+        fakes = [o.detach().requires_grad_() for o in given if o is not None]
+        results = iter(
+            _DelayedError.apply(
+                "trying to differentiate twice a function that was marked with @once_differentiable", *fakes
+            )
+        )
+        out = tuple(None if o is None else next(results) for o in given)
+        return out if isinstance(outputs, tuple) else out[0]
+
+    return wrapper
+
+
+class _DelayedError(Function):
+    """Identity whose gradient is an error."""
+
+    @staticmethod
+    def forward(ctx: Any, message: str, *tensors: Any) -> Any:
+        ctx.message = message
+        return tuple(t.view_as(t) for t in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise RuntimeError(ctx.message)
+
+
+class NestedIOFunction(Function):
+    """Kept for code that names it: nested arguments are for the caller to flatten."""

@@ -1,0 +1,64 @@
+"""Context managers and decorators that switch the recording of gradients on and off."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from .._C import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+
+
+def _generator(mode: Any, function: Any) -> Any:
+    """The mode holds while the generator runs, not while its caller does."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        inner = function(*args, **kwargs)
+        send, value = inner.send, None
+        while True:
+            try:
+                with mode.clone():
+                    item = send(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                value = yield item
+                send = inner.send
+            except GeneratorExit:
+                with mode.clone():
+                    inner.close()
+                raise
+            except BaseException as error:
+                value, send = error, inner.throw
+
+    return wrapper
+
+
+def _decorated(mode: Any, function: Any) -> Any:
+    if inspect.isclass(function):
+        raise RuntimeError(f"{type(mode).__name__} decorates functions; {function.__name__} is a class")
+    if inspect.isgeneratorfunction(function):
+        return _generator(mode, function)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with mode.clone():
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+class set_multithreading_enabled:  # noqa: N801
+    """Accepted for compatibility: the engine walks a graph on the calling thread."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        pass

@@ -1,0 +1,236 @@
+// autograd's part of Tensor (grad, grad_fn, backward, hooks), and the entry to the engine.
+#include "bind.h"
+#include "py_autograd.h"
+#include "rushlight/autograd/engine.h"
+
+namespace rushlight::py {
+namespace {
+
+// Tensors of a sequence; None becomes undefined.
+Tensors tensors_of(PyObject* o, const char* what) {
+  if (is_tensor(o)) return {unwrap(o)};
+  Object items = check(PySequence_Fast(o, what));
+  Tensors out;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); i++) {
+    PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
+    if (item == Py_None) out.emplace_back();
+    else out.push_back(expect_tensor(item, what));
+  }
+  return out;
+}
+
+Tensors run_without_gil(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
+                        const Tensors& inputs) {
+  GilRelease release(true);
+  return run_backward(roots, grads, options, inputs);
+}
+
+// _run_backward(tensors, grads, retain_graph, create_graph, inputs, allow_unused, accumulate)
+PyObject* py_run_backward(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *tensors, *grads, *inputs;
+    int retain, create, allow_unused, accumulate;
+    if (!PyArg_ParseTuple(args, "OOppOpp", &tensors, &grads, &retain, &create, &inputs, &allow_unused, &accumulate))
+      return nullptr;
+    Tensors roots = tensors_of(tensors, "tensors"), weights = tensors_of(grads, "grad_tensors");
+    Tensors wanted = inputs == Py_None ? Tensors() : tensors_of(inputs, "inputs");
+    for (const Tensor& t : wanted) RL_CHECK(TypeError, t.defined(), "all inputs have to be Tensors, but got NoneType");
+    Tensors out = run_without_gil(roots, weights,
+                                  {.retain_graph = bool(retain),
+                                   .create_graph = bool(create),
+                                   .allow_unused = bool(allow_unused),
+                                   .accumulate = bool(accumulate)},
+                                  wanted);
+    if (accumulate) Py_RETURN_NONE;
+    return tuple_of(out).release();
+  });
+}
+
+// Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)
+PyObject* backward(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    static const char* const names[] = {"gradient", "retain_graph", "create_graph", "inputs"};
+    PyObject* values[4] = {};
+    RL_CHECK(TypeError, nargs <= 4, "backward() takes at most 4 arguments");
+    for (Py_ssize_t i = 0; i < nargs; i++) values[i] = args[i];
+    for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
+      std::string_view name = text_of(PyTuple_GET_ITEM(kwnames, k));
+      int at = 0;
+      while (at < 4 && name != names[at]) at++;
+      RL_CHECK(TypeError, at < 4, "backward() got an unexpected keyword argument '", name, "'");
+      RL_CHECK(TypeError, !values[at], "backward() got multiple values for argument '", name, "'");
+      values[at] = args[nargs + k];
+    }
+    auto truth = [&](PyObject* o) {
+      int t = o ? PyObject_IsTrue(o) : 0;
+      check_status(t);
+      return bool(t);
+    };
+    Tensor gradient = values[0] && values[0] != Py_None ? expect_tensor(values[0], "gradient") : Tensor();
+    bool create = truth(values[2]);
+    bool retain = values[1] && values[1] != Py_None ? truth(values[1]) : create;
+    Tensors inputs;
+    if (values[3] && values[3] != Py_None) {
+      inputs = tensors_of(values[3], "inputs");
+      RL_CHECK(RuntimeError, !inputs.empty(), "`inputs` argument to `backward()` cannot be empty.");
+    }
+    run_without_gil({unwrap(self)}, {std::move(gradient)}, {.retain_graph = retain, .create_graph = create}, inputs);
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* get_grad(PyObject* self, void*) {
+  return guarded([&] {
+    const Tensor& t = unwrap(self);
+    const Tensor& grad = grad_of(t);
+    if (!grad.defined() && t.requires_grad() && !is_leaf(t)) {
+      const char* text =
+          "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+          "populated during "
+          "autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
+          ".retain_grad() on the "
+          "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf Tensor "
+          "instead.";
+      if (!meta_of(t)->retains_grad) check_status(PyErr_WarnEx(PyExc_UserWarning, text, 1));
+    }
+    return wrap(grad);
+  });
+}
+int put_grad(PyObject* self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    RL_CHECK(TypeError, !value || value == Py_None || is_tensor(value),
+             "assigned grad expected to be a Tensor or None but got grad of type ", short_type_name(value));
+    set_grad(unwrap(self), value && value != Py_None ? unwrap(value) : Tensor());
+    return 0;
+  });
+}
+int put_requires_grad(PyObject* self, PyObject* value, void*) {
+  return guarded(-1, [&] {
+    RL_CHECK(RuntimeError, value && PyBool_Check(value), "requires_grad must be a bool");
+    set_requires_grad(unwrap(self), value == Py_True);
+    return 0;
+  });
+}
+
+PyGetSetDef getset[] = {
+    {"grad", get_grad, put_grad, "The gradient that backward() added up here.", nullptr},
+    {"_grad", [](PyObject* s, void*) { return guarded([&] { return wrap(grad_of(unwrap(s))); }); }, put_grad, nullptr,
+     nullptr},
+    {"grad_fn", [](PyObject* s, void*) { return guarded([&] { return wrap(grad_fn(unwrap(s))); }); }, nullptr,
+     "The recorded operation that made this tensor; None for leaves.", nullptr},
+    {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, put_requires_grad,
+     nullptr, nullptr},
+    {"is_leaf", [](PyObject* s, void*) { return guarded([&] { return PyBool_FromLong(is_leaf(unwrap(s))); }); },
+     nullptr, "True for tensors that no recorded operation made.", nullptr},
+    {"output_nr", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(output_nr(unwrap(s))); }, nullptr, nullptr,
+     nullptr},
+    {"retains_grad",
+     [](PyObject* s, void*) { return PyBool_FromLong(meta_of(unwrap(s)) && meta_of(unwrap(s))->retains_grad); },
+     nullptr, nullptr, nullptr},
+    {},
+};
+
+PyObject* register_tensor_hook(PyObject* self, PyObject* function) {
+  return guarded([&] {
+    Ref<PyHook> hook = make_hook(function);
+    register_hook(unwrap(self), tensor_hook(hook));
+    return make_handle(hook);
+  });
+}
+PyObject* register_leaf_hook(PyObject* self, PyObject* function) {
+  return guarded([&] {
+    Ref<PyHook> hook = make_hook(function);
+    register_post_accumulate_hook(unwrap(self), leaf_hook(hook));
+    return make_handle(hook);
+  });
+}
+
+PyMethodDef methods[] = {
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(backward)), METH_FASTCALL | METH_KEYWORDS,
+     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n\nAdds the gradient of this tensor "
+     "to .grad of the leaves it came "
+     "from."},
+    {"register_hook", register_tensor_hook, METH_O,
+     "register_hook(fn): fn(grad) runs whenever this tensor's gradient is computed, and may return another."},
+    {"register_post_accumulate_grad_hook", register_leaf_hook, METH_O,
+     "register_post_accumulate_grad_hook(fn): fn(leaf) runs after a gradient was added to leaf.grad."},
+    {"retain_grad",
+     [](PyObject* s, PyObject*) { return guarded([&] { return retain_grad(unwrap(s)), Py_NewRef(Py_None); }); },
+     METH_NOARGS, "Keeps .grad of this tensor although it is no leaf."},
+    {"detach_",
+     [](PyObject* s, PyObject*) { return guarded([&] { return detach_in_place(unwrap(s)), Py_NewRef(s); }); },
+     METH_NOARGS, "Makes this tensor a leaf that requires no gradient."},
+    {"is_inference", [](PyObject* s, PyObject*) { return PyBool_FromLong(unwrap(s).impl()->inference); }, METH_NOARGS,
+     "True for tensors made in inference mode."},
+    {},
+};
+
+// ---- anomaly mode ---------------------------------------------------------------------------------------------------------
+
+std::string python_trace() {
+  if (!Py_IsInitialized()) return {};
+  GilAcquire gil;
+  if (!PyEval_GetFrame()) return {};
+  try {
+    Object lines = check(PyObject_CallNoArgs(imported("traceback", "format_stack")));
+    Object joined = check(PyUnicode_Join(check(PyUnicode_FromString("")).get(), lines.get()));
+    return std::string(text_of(joined.get()));
+  } catch (const ErrorSet&) {
+    PyErr_Clear();
+    return {};
+  }
+}
+void python_warning(const std::string& text) {
+  GilAcquire gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw_python_error();
+}
+
+PyMethodDef functions[] = {
+    {"_run_backward", py_run_backward, METH_VARARGS, nullptr},
+    {"_set_anomaly",
+     [](PyObject*, PyObject* args) -> PyObject* {
+       int on, check_nan;
+       if (!PyArg_ParseTuple(args, "pp", &on, &check_nan)) return nullptr;
+       anomaly.enabled = on;
+       anomaly.check_nan = check_nan;
+       Py_RETURN_NONE;
+     },
+     METH_VARARGS, nullptr},
+    {"is_anomaly_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(anomaly.enabled); }, METH_NOARGS, nullptr},
+    {"is_anomaly_check_nan_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(anomaly.check_nan); },
+     METH_NOARGS, nullptr},
+    {"_bump_version",
+     [](PyObject*, PyObject* t) {
+       return guarded([&] {
+         expect_tensor(t, "tensor").impl()->bump_version();
+         return Py_NewRef(Py_None);
+       });
+     },
+     METH_O, nullptr},
+    {"_gradient_edge",
+     [](PyObject*, PyObject* t) {
+       return guarded([&] {
+         Edge e = gradient_edge(expect_tensor(t, "tensor"));
+         RL_CHECK(RuntimeError, e.node,
+                  "It is not possible to get the gradient edge for a Tensor that does not require gradients");
+         return Py_BuildValue("(NI)", wrap(e.node), e.input_nr);
+       });
+     },
+     METH_O, nullptr},
+    {},
+};
+
+}  // namespace
+
+void bind_autograd(PyObject* module) {
+  add_methods(module, functions);
+  add_getset(tensor_type, getset);
+  add_methods(tensor_type, methods);
+  bind_grad_modes(module);
+  bind_nodes(module);
+  bind_functions(module);
+  anomaly.trace = python_trace;
+  anomaly.warn = python_warning;
+}
+
+}  // namespace rushlight::py

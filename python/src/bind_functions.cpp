@@ -1,0 +1,282 @@
+// autograd.Function: gradients written in Python. The ctx of a call is its grad_fn's Python object.
+
+// clang-format off
+#include "py_autograd.h"  // has Python.h, which structmember.h needs
+#include <structmember.h>
+// clang-format on
+
+#include "rushlight/autograd/engine.h"
+#include "rushlight/autograd/function.h"
+
+namespace rushlight::py {
+namespace {
+
+struct Context {
+  PyNode
+      base;  // base.node: the PyFunction, which owns this object; null while forward runs, if nothing is recorded, or once it is gone
+  PyObject *dict, *weakrefs;
+  PyObject *to_save, *dirty,
+      *constant;  // as given to save_for_backward, mark_dirty, mark_non_differentiable; null if never
+  PyObject* needs_input_grad;
+  bool materialize;
+};
+Context& context(PyObject* o) { return *reinterpret_cast<Context*>(o); }
+
+class PyFunction final : public FunctionNode {
+ public:
+  // `places`: of each tensor input among forward's arguments.
+  PyFunction(PyObject* ctx, std::vector<int> places, int num_args)
+      : ctx_(Py_NewRef(ctx)),
+        name_(short_type_name(ctx)),
+        places_(std::move(places)),
+        num_args_(num_args) {
+    py_object = ctx;
+    context(ctx).base.node = this;
+  }
+  ~PyFunction() override {
+    if (!Py_IsInitialized()) return;
+    GilAcquire gil;
+    context(ctx_).base.node = nullptr;
+    Py_DECREF(ctx_);
+  }
+  std::string name() const override { return name_; }
+
+  Tensors backward(const Tensors& grads) override {
+    GilAcquire gil;
+    try {
+      return call(grads);
+    } catch (const ErrorSet&) { throw_python_error(); }
+  }
+
+ private:
+  Tensors call(const Tensors& grads) {
+    Object self = Object::borrow(ctx_);
+    Object args = check(PyTuple_New(Py_ssize_t(grads.size()) + 1));
+    PyTuple_SET_ITEM(args.get(), 0, Py_NewRef(ctx_));
+    for (size_t i = 0; i < grads.size(); i++)
+      PyTuple_SET_ITEM(args.get(), Py_ssize_t(i) + 1, check(wrap(grads[i])).release());
+    Object function = check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(ctx_)), "_backward_function"));
+    Object result = check(PyObject_CallObject(function.get(), args.get()));
+    if (!PyTuple_Check(result.get())) {
+      if (PyList_Check(result.get())) result = check(PyList_AsTuple(result.get()));
+      else result = check(PyTuple_Pack(1, result.get()));
+    }
+    Py_ssize_t given = PyTuple_GET_SIZE(result.get()), used = given;
+    while (used > num_args_ && PyTuple_GET_ITEM(result.get(), used - 1) == Py_None)
+      used--;  // further Nones are let pass
+    RL_CHECK(AutogradError, used == num_args_, "function ", name_,
+             " returned an incorrect number of gradients (expected ", num_args_, ", got ", given, ")");
+    Tensors out(places_.size());
+    size_t next = 0;
+    for (int i = 0; i < num_args_; i++) {
+      PyObject* g = PyTuple_GET_ITEM(result.get(), i);
+      bool is_input = next < places_.size() && places_[next] == i;
+      if (g != Py_None) {
+        RL_CHECK(TypeError, is_tensor(g), "expected Variable or None (got ", short_type_name(g), ")");
+        RL_CHECK(AutogradError, is_input, "function ", name_, " returned a gradient different from None at position ",
+                 i + 1, ", but the corresponding forward input was not a Variable");
+        out[next] = unwrap(g);
+      }
+      if (is_input) next++;
+    }
+    return out;
+  }
+
+  PyObject* ctx_;
+  std::string name_;
+  std::vector<int> places_;
+  int num_args_;
+};
+
+Tensors tensors_in(PyObject* tuple, const char* what) {
+  Tensors out;
+  for (Py_ssize_t i = 0; tuple && i < PyTuple_GET_SIZE(tuple); i++) {
+    PyObject* item = PyTuple_GET_ITEM(tuple, i);
+    RL_CHECK(TypeError, item == Py_None || is_tensor(item), what, " can only take variables, but argument ", i,
+             " is of type ", short_type_name(item));
+    out.push_back(item == Py_None ? Tensor() : unwrap(item));
+  }
+  return out;
+}
+
+// Function.apply(*args)
+PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    Object ctx_class = check(PyObject_GetAttrString(cls, "_backward_cls"));
+    Object ctx = check(PyObject_CallNoArgs(ctx_class.get()));
+    Context& c = context(ctx.get());
+    Tensors inputs;
+    std::vector<int> places;
+    bool needs = false;
+    c.needs_input_grad = check(PyTuple_New(nargs)).release();
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+      bool wants = false;
+      if (is_tensor(args[i])) {
+        inputs.push_back(unwrap(args[i]));
+        places.push_back(int(i));
+        wants = inputs.back().requires_grad();
+      }
+      needs |= wants;
+      PyTuple_SET_ITEM(c.needs_input_grad, i, Py_NewRef(wants ? Py_True : Py_False));
+    }
+    bool recorded = needs && thread_state.grad_enabled;
+    Ref<PyFunction> node;
+    if (recorded) {
+      node = make_ref<PyFunction>(ctx.get(), std::move(places), int(nargs));
+      node->start(inputs);
+    }
+    Object output;
+    {
+      NoGradGuard no_grad;
+      Object separate = check(PyObject_GetAttrString(cls, "_has_setup_context"));
+      Object forward = check(PyObject_GetAttrString(cls, "forward"));
+      Object all = check(PyTuple_New(nargs));
+      for (Py_ssize_t i = 0; i < nargs; i++) PyTuple_SET_ITEM(all.get(), i, Py_NewRef(args[i]));
+      if (separate.get() == Py_True) {
+        output = check(PyObject_CallObject(forward.get(), all.get()));
+        Object setup = check(PyObject_GetAttrString(cls, "setup_context"));
+        check(PyObject_CallFunctionObjArgs(setup.get(), ctx.get(), all.get(), output.get(), nullptr));
+      } else {
+        Object head = check(PyTuple_Pack(1, ctx.get()));
+        Object both = check(PySequence_Concat(head.get(), all.get()));
+        output = check(PyObject_CallObject(forward.get(), both.get()));
+      }
+    }
+    if (!recorded) return output.release();
+    bool many = PyTuple_Check(output.get());
+    Object outputs = many ? output : check(PyTuple_Pack(1, output.get()));
+    Tensors results;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs.get()); i++) {
+      PyObject* o = PyTuple_GET_ITEM(outputs.get(), i);
+      results.push_back(is_tensor(o) ? unwrap(o) : Tensor());
+    }
+    node->save_for_backward(tensors_in(c.to_save, "save_for_backward"));
+    node->mark_dirty(tensors_in(c.dirty, "mark_dirty"));
+    node->mark_non_differentiable(tensors_in(c.constant, "mark_non_differentiable"));
+    node->set_materialize_grads(c.materialize);
+    results = node->finish(inputs, std::move(results));
+    Py_CLEAR(c.to_save);
+    Py_CLEAR(c.dirty);
+    Py_CLEAR(c.constant);
+    Object wired = check(PyTuple_New(PyTuple_GET_SIZE(outputs.get())));
+    for (size_t i = 0; i < results.size(); i++) {
+      PyObject* was = PyTuple_GET_ITEM(outputs.get(), Py_ssize_t(i));
+      PyTuple_SET_ITEM(wired.get(), Py_ssize_t(i),
+                       results[i].defined() ? check(wrap(results[i])).release() : Py_NewRef(was));
+    }
+    return many ? wired.release() : Py_NewRef(PyTuple_GET_ITEM(wired.get(), 0));
+  });
+}
+
+// ---- the ctx ----------------------------------------------------------------------------------------------------------------
+
+PyObject* new_context(PyTypeObject* type, PyObject*, PyObject*) {
+  auto* c = reinterpret_cast<Context*>(type->tp_alloc(type, 0));
+  if (c) c->materialize = true;
+  return reinterpret_cast<PyObject*>(c);
+}
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Context& c = context(self);
+  for (PyObject* o : {c.dict, c.to_save, c.dirty, c.constant, c.needs_input_grad}) Py_VISIT(o);
+  Py_VISIT(Py_TYPE(self));
+  return 0;
+}
+int clear(PyObject* self) {
+  Context& c = context(self);
+  for (PyObject** o : {&c.dict, &c.to_save, &c.dirty, &c.constant, &c.needs_input_grad}) Py_CLEAR(*o);
+  return 0;
+}
+void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (context(self).weakrefs) PyObject_ClearWeakRefs(self);
+  clear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+template <PyObject* Context::* Slot>
+PyObject* keep_tuple(PyObject* self, PyObject* args) {
+  Py_XSETREF(context(self).*Slot, Py_NewRef(args));
+  Py_RETURN_NONE;
+}
+
+PyObject* saved_tensors(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    Node* node = context(self).base.node;
+    return node ? tuple_of(static_cast<PyFunction*>(node)->saved_tensors()).release() : PyTuple_New(0);
+  });
+}
+
+PyGetSetDef getset[] = {
+    {"saved_tensors", saved_tensors, nullptr, "What save_for_backward was given.", nullptr},
+    {"saved_variables", saved_tensors, nullptr, nullptr, nullptr},
+    {"needs_input_grad",
+     [](PyObject* s, void*) {
+       PyObject* needs = context(s).needs_input_grad;
+       return needs ? Py_NewRef(needs) : PyTuple_New(0);
+     },
+     [](PyObject* s, PyObject* v, void*) {
+       Py_XSETREF(context(s).needs_input_grad, Py_XNewRef(v));
+       return 0;
+     },
+     "A bool per argument of forward: whether its gradient is wanted.", nullptr},
+    {"to_save", [](PyObject* s, void*) { return Py_NewRef(context(s).to_save ? context(s).to_save : Py_None); },
+     nullptr, nullptr, nullptr},
+    {"materialize_grads", [](PyObject* s, void*) { return PyBool_FromLong(context(s).materialize); }, nullptr, nullptr,
+     nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {},
+};
+PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Context, weakrefs), READONLY, nullptr},
+    {"__dictoffset__", T_PYSSIZET, offsetof(Context, dict), READONLY, nullptr},
+    {},
+};
+PyMethodDef methods[] = {
+    {"save_for_backward", keep_tuple<&Context::to_save>, METH_VARARGS,
+     "Saves tensors for backward, which reads ctx.saved_tensors."},
+    {"mark_dirty", keep_tuple<&Context::dirty>, METH_VARARGS, "Marks inputs that forward wrote to."},
+    {"mark_non_differentiable", keep_tuple<&Context::constant>, METH_VARARGS, "Marks outputs that have no gradient."},
+    {"set_materialize_grads",
+     [](PyObject* s, PyObject* on) -> PyObject* {
+       int truth = PyObject_IsTrue(on);
+       if (truth < 0) return nullptr;
+       context(s).materialize = truth;
+       Py_RETURN_NONE;
+     },
+     METH_O, "False: backward gets None instead of zeros for outputs without a gradient."},
+    {},
+};
+
+}  // namespace
+
+void bind_functions(PyObject* module) {
+  PyType_Slot slots[] = {
+      {Py_tp_new, reinterpret_cast<void*>(new_context)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(clear)},
+      {Py_tp_getattro, reinterpret_cast<void*>(PyObject_GenericGetAttr)},
+      {Py_tp_getset, getset},
+      {Py_tp_members, members},
+      {Py_tp_methods, methods},
+      {Py_tp_doc, const_cast<char*>("The ctx of a custom function's call.")},
+      {0, nullptr},
+  };
+  PyType_Spec spec = {"rushlight.autograd.function._Context", sizeof(Context), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  Object bases = check(PyTuple_Pack(1, node_type));
+  Object type = check(PyType_FromSpecWithBases(&spec, bases.get()));
+  add_object(module, "_FunctionContext", type.release());
+  // As a function of the module: Function.apply passes its class.
+  static PyMethodDef apply_function = {
+      "_apply_function",
+      reinterpret_cast<PyCFunction>(
+          reinterpret_cast<void (*)()>(static_cast<PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t)>(
+              [](PyObject*, PyObject* const* args, Py_ssize_t nargs) { return apply(args[0], args + 1, nargs - 1); }))),
+      METH_FASTCALL, "_apply_function(cls, *args)"};
+  add_object(module, "_apply_function", check(PyCFunction_New(&apply_function, nullptr)).get());
+}
+
+}  // namespace rushlight::py

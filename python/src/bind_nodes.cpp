@@ -1,0 +1,319 @@
+// grad_fn objects: a type per kind of node ("AddBackward0"), so that type(y.grad_fn).__name__ reads as in PyTorch.
+#include <cstring>
+#include <map>
+
+#include "py_autograd.h"
+#include "py_convert.h"
+#include "rushlight/autograd/op_node.h"
+
+namespace rushlight::py {
+
+PyTypeObject* node_type = nullptr;
+
+namespace {
+
+PyTypeObject* handle_type = nullptr;
+
+Node& node_of(PyObject* self) {
+  Node* n = reinterpret_cast<PyNode*>(self)->node;
+  RL_CHECK(RuntimeError, n, "this node's graph is gone: the results that owned it were freed");
+  return *n;
+}
+
+PyTypeObject* type_named(const std::string& name) {
+  static auto& types = *new std::map<std::string, PyTypeObject*>;
+  PyTypeObject*& slot = types[name];
+  if (!slot) {
+    static auto& kept = *new std::map<std::string, std::string>;
+    const std::string& full = kept[name] = "rushlight.autograd.graph." + name;
+    PyType_Slot slots[] = {{0, nullptr}};
+    PyType_Spec spec = {full.c_str(), 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+    Object bases = check(PyTuple_Pack(1, node_type));
+    slot = reinterpret_cast<PyTypeObject*>(check(PyType_FromSpecWithBases(&spec, bases.get())).release());
+  }
+  return slot;
+}
+
+void dealloc(PyObject* self) {
+  auto* o = reinterpret_cast<PyNode*>(self);
+  PyTypeObject* type = Py_TYPE(self);
+  if (o->node) {
+    o->node->py_object = nullptr;
+    o->node->release();
+  }
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* repr(PyObject* self) {
+  return PyUnicode_FromFormat("<%s object at %p>", std::string(short_type_name(self)).c_str(), self);
+}
+
+PyObject* next_functions(PyObject* self, void*) {
+  return guarded([&] {
+    Node& n = node_of(self);
+    Object out = check(PyTuple_New(Py_ssize_t(n.num_edges())));
+    for (uint32_t i = 0; i < n.num_edges(); i++) {
+      const Edge& e = n.edges()[i];
+      PyObject* pair = Py_BuildValue("(NI)", wrap(e.node), e.node ? e.input_nr : 0u);
+      if (!pair) throw ErrorSet{};
+      PyTuple_SET_ITEM(out.get(), i, pair);
+    }
+    return out.release();
+  });
+}
+
+struct Held : RefCounted {  // a Python object that a node keeps
+  explicit Held(PyObject* o) : object(o) {}
+  ~Held() override {
+    if (!Py_IsInitialized()) return;
+    GilAcquire gil;
+    Py_DECREF(object);
+  }
+  PyObject* object;
+};
+
+PyObject* metadata(PyObject* self, void*) {
+  return guarded([&] {
+    NodeExtras& x = node_of(self).make_extras();
+    if (!x.metadata) x.metadata = make_ref<Held>(check(PyDict_New()).release());
+    auto* dict = static_cast<Held*>(x.metadata.get())->object;
+    if (!x.trace.empty() && !PyDict_GetItemString(dict, "traceback_")) {
+      Object lines = check(Py_BuildValue("[N]", to_str(x.trace)));
+      check_status(PyDict_SetItemString(dict, "traceback_", lines.get()));
+    }
+    return Py_NewRef(dict);
+  });
+}
+
+PyObject* variable(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    auto* leaf = dynamic_cast<AccumulateGrad*>(&node_of(self));
+    RL_CHECK(AttributeError, leaf, "'", short_type_name(self), "' object has no attribute 'variable'");
+    return wrap(leaf->variable());
+  });
+}
+
+// _saved_self, _saved_result, _saved_dim: what the gradient rule will read.
+PyObject* getattr(PyObject* self, PyObject* name) {
+  PyObject* found = PyObject_GenericGetAttr(self, name);
+  if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
+  const char* text = PyUnicode_AsUTF8(name);
+  auto* node = dynamic_cast<OpNode*>(reinterpret_cast<PyNode*>(self)->node);
+  if (!text || !node || std::strncmp(text, "_saved_", 7) != 0) return nullptr;
+  const GradPlan& plan = node->plan();
+  std::string_view what = text + 7;
+  int i = plan.schema.find_arg(what);
+  if (i < 0)
+    for (size_t r = 0; r < plan.saved_results.size(); r++)
+      if (plan.find_result(what) == int(plan.saved_results[r])) i = int(plan.args.size() + r);
+  if (i < 0) return nullptr;
+  bool is_arg = i < int(plan.args.size());
+  if (is_arg && plan.args[size_t(i)].edge >= 0 && !plan.args[size_t(i)].saved) return nullptr;
+  PyErr_Clear();
+  return guarded([&]() -> PyObject* {
+    if (is_arg && plan.args[size_t(i)].is_list) return tuple_of(node->saved_list(i)).release();
+    if (!is_arg || plan.args[size_t(i)].edge >= 0) {
+      EnableGradGuard on_the_graph;
+      return wrap(node->saved_tensor(i));
+    }
+    return to_python(node->value(i));
+  });
+}
+
+PyGetSetDef getset[] = {
+    {"next_functions", next_functions, nullptr, "The nodes whose results this one took, with the result's number.",
+     nullptr},
+    {"metadata", metadata, nullptr, "A dictionary to keep notes in.", nullptr},
+    {"variable", variable, nullptr, "Of AccumulateGrad: the leaf.", nullptr},
+    {},
+};
+
+// ---- hooks ------------------------------------------------------------------------------------------------------------
+
+struct PyHandle {
+  PyObject_HEAD PyHook* hook;  // owned
+};
+
+void handle_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  reinterpret_cast<PyHandle*>(self)->hook->release();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+PyObject* handle_remove(PyObject* self, PyObject*) {
+  reinterpret_cast<PyHandle*>(self)->hook->remove();
+  Py_RETURN_NONE;
+}
+PyMethodDef handle_methods[] = {
+    {"remove", handle_remove, METH_NOARGS, "Takes the hook off."},
+    {"__enter__", [](PyObject* s, PyObject*) { return Py_NewRef(s); }, METH_NOARGS, nullptr},
+    {"__exit__", [](PyObject* s, PyObject*) { return handle_remove(s, nullptr); }, METH_VARARGS, nullptr},
+    {},
+};
+
+Tensor checked_result(PyObject* result, const Tensor& was, PyObject* function) {
+  if (result == Py_None) return Tensor();
+  RL_CHECK(TypeError, is_tensor(result), "expected Variable, but hook returned '", short_type_name(result), "'");
+  const Tensor& t = unwrap(result);
+  Object name{PyObject_GetAttrString(function, "__name__")};
+  if (!name) PyErr_Clear();
+  std::string_view shown = name && PyUnicode_Check(name.get()) ? text_of(name.get()) : "hook";
+  RL_CHECK(RuntimeError, !was.defined() || t.sizes() == was.sizes(), "hook '", shown,
+           "' has changed the size of value");
+  return t;
+}
+
+class OnTensor final : public TensorHook {
+ public:
+  explicit OnTensor(Ref<PyHook> hook) : hook_(std::move(hook)) {}
+  Tensor call(const Tensor& g) override {
+    GilAcquire gil;
+    if (!hook_->function) return {};
+    Object f = Object::borrow(hook_->function), grad{wrap(g)};
+    Object result{grad ? PyObject_CallOneArg(f.get(), grad.get()) : nullptr};
+    if (!result) throw_python_error();
+    return checked_result(result.get(), g, f.get());
+  }
+
+ private:
+  Ref<PyHook> hook_;
+};
+
+class OnLeaf final : public LeafHook {
+ public:
+  explicit OnLeaf(Ref<PyHook> hook) : hook_(std::move(hook)) {}
+  void call(const Tensor& leaf) override {
+    GilAcquire gil;
+    if (!hook_->function) return;
+    Object f = Object::borrow(hook_->function), t{wrap(leaf)};
+    Object result{t ? PyObject_CallOneArg(f.get(), t.get()) : nullptr};
+    if (!result) throw_python_error();
+    RL_CHECK(RuntimeError, result.get() == Py_None, "Tensor post accumulate grad hooks should return None.");
+  }
+
+ private:
+  Ref<PyHook> hook_;
+};
+
+class OnNode final : public NodeHook {
+ public:
+  OnNode(Ref<PyHook> hook, bool before) : hook_(std::move(hook)), before_(before) {}
+  void call(Tensors& outputs, Tensors& inputs) override {
+    GilAcquire gil;
+    if (!hook_->function) return;
+    Object f = Object::borrow(hook_->function);
+    try {
+      Object in = tuple_of(inputs), out = before_ ? Object() : tuple_of(outputs);
+      Object result = check(before_ ? PyObject_CallOneArg(f.get(), in.get())
+                                    : PyObject_CallFunctionObjArgs(f.get(), out.get(), in.get(), nullptr));
+      if (result.get() == Py_None) return;
+      Tensors& into = before_ ? inputs : outputs;
+      if (is_tensor(result.get())) result = check(PyTuple_Pack(1, result.get()));
+      Object items = check(PySequence_Fast(result.get(), "a node's hook must return a tuple or None"));
+      Py_ssize_t n = PySequence_Fast_GET_SIZE(items.get());
+      RL_CHECK(RuntimeError, size_t(n) == into.size(), "hook has returned an incorrect number of values (got ", n,
+               ", but expected ", into.size(), ")");
+      for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
+        into[size_t(i)] = item == Py_None ? Tensor() : checked_result(item, into[size_t(i)], f.get());
+      }
+    } catch (const ErrorSet&) { throw_python_error(); }
+  }
+
+ private:
+  Ref<PyHook> hook_;
+  bool before_;
+};
+
+template <bool Before>
+PyObject* register_node_hook(PyObject* self, PyObject* function) {
+  return guarded([&] {
+    Ref<PyHook> hook = make_hook(function);
+    node_of(self).add_hook(make_ref<OnNode>(hook, Before), Before);
+    return make_handle(hook);
+  });
+}
+
+PyMethodDef methods[] = {
+    {"name", [](PyObject* s, PyObject*) { return guarded([&] { return to_str(node_of(s).name()); }); }, METH_NOARGS,
+     "The name of the operation."},
+    {"_sequence_nr",
+     [](PyObject* s, PyObject*) { return guarded([&] { return PyLong_FromUnsignedLongLong(node_of(s).sequence()); }); },
+     METH_NOARGS, nullptr},
+    {"register_hook", register_node_hook<false>, METH_O,
+     "register_hook(fn): fn(grad_inputs, grad_outputs) runs after the node and may return other grad_inputs."},
+    {"register_prehook", register_node_hook<true>, METH_O,
+     "register_prehook(fn): fn(grad_outputs) runs before the node and may return others."},
+    {},
+};
+
+}  // namespace
+
+PyHook::~PyHook() {
+  if (!function || !Py_IsInitialized()) return;
+  GilAcquire gil;
+  Py_DECREF(function);
+}
+
+Ref<PyHook> make_hook(PyObject* function) {
+  RL_CHECK(TypeError, PyCallable_Check(function), "a hook must be callable, got ", short_type_name(function));
+  return make_ref<PyHook>(function);
+}
+PyObject* make_handle(Ref<PyHook> hook) {
+  auto* h = PyObject_New(PyHandle, handle_type);
+  if (!h) throw ErrorSet{};
+  h->hook = hook.leak();
+  return reinterpret_cast<PyObject*>(h);
+}
+Ref<TensorHook> tensor_hook(Ref<PyHook> hook) { return make_ref<OnTensor>(std::move(hook)); }
+Ref<LeafHook> leaf_hook(Ref<PyHook> hook) { return make_ref<OnLeaf>(std::move(hook)); }
+
+Object tuple_of(const Tensors& tensors) {
+  Object out = check(PyTuple_New(Py_ssize_t(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); i++)
+    PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), check(wrap(tensors[i])).release());
+  return out;
+}
+
+PyObject* wrap(Ref<Node> node) {
+  if (!node) Py_RETURN_NONE;
+  if (node->py_object) return Py_NewRef(static_cast<PyObject*>(node->py_object));
+  PyTypeObject* type = type_named(node->name());
+  auto* o = reinterpret_cast<PyNode*>(type->tp_alloc(type, 0));
+  if (!o) throw ErrorSet{};
+  node->py_object = o;
+  o->node = node.leak();
+  return reinterpret_cast<PyObject*>(o);
+}
+
+void bind_nodes(PyObject* module) {
+  PyType_Slot slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+      {Py_tp_repr, reinterpret_cast<void*>(repr)},
+      {Py_tp_getattro, reinterpret_cast<void*>(getattr)},
+      {Py_tp_getset, getset},
+      {Py_tp_methods, methods},
+      {Py_tp_doc, const_cast<char*>("A recorded operation: the grad_fn of its results.")},
+      {0, nullptr},
+  };
+  PyType_Spec spec = {"rushlight.autograd.graph.Node", sizeof(PyNode), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                      slots};
+  Object type = check(PyType_FromSpec(&spec));
+  node_type = reinterpret_cast<PyTypeObject*>(type.get());
+  add_object(module, "_Node", type.release());
+
+  PyType_Slot handle_slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(handle_dealloc)},
+      {Py_tp_methods, handle_methods},
+      {Py_tp_doc, const_cast<char*>("A registered hook; remove() takes it off.")},
+      {0, nullptr},
+  };
+  PyType_Spec handle_spec = {"rushlight.utils.hooks.HookHandle", sizeof(PyHandle), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
+  Object handle = check(PyType_FromSpec(&handle_spec));
+  handle_type = reinterpret_cast<PyTypeObject*>(handle.get());
+  add_object(module, "_HookHandle", handle.release());
+}
+
+}  // namespace rushlight::py

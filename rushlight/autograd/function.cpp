@@ -1,0 +1,135 @@
+#include "rushlight/autograd/function.h"
+
+#include <algorithm>
+
+#include "rushlight/autograd/engine.h"
+#include "rushlight/autograd/op_node.h"
+#include "rushlight/fn/zeros.h"
+
+namespace rushlight {
+
+namespace {
+
+int place_of(const Tensor& t, const Tensors& in) {
+  for (size_t i = 0; i < in.size(); i++)
+    if (in[i].defined() && in[i].is_same(t)) return int(i);
+  return -1;
+}
+
+bool any_needs_gradient(const Tensors& inputs) {
+  return std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.defined() && t.requires_grad(); });
+}
+
+}  // namespace
+
+Tensors FunctionNode::forward(const Tensors&) { throw NotImplementedError(str(name(), ": no forward")); }
+
+void FunctionNode::start(const Tensors& inputs) {
+  allocate_edges(uint32_t(inputs.size()));
+  for (size_t i = 0; i < inputs.size(); i++)
+    if (inputs[i].defined()) set_gradient_edge(edges()[i], inputs[i]);
+}
+
+Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t nr) {
+  bool written = place_of(output, dirty_) >= 0, is_input = place_of(output, inputs) >= 0;
+  if (place_of(output, constant_) >= 0 || !is_differentiable(output.dtype()))
+    return is_input && !written ? detached_alias(output) : output;
+  if (written) {
+    RL_CHECK(AutogradError, is_input,
+             "Some elements marked as dirty during the forward method were not inputs of the function.");
+    check_in_place(output);
+    rebase_history(output, Ref<Node>(this));
+    return output;
+  }
+  Tensor t = is_input || output.impl()->requires_grad || output.impl()->autograd ? detached_alias(output) : output;
+  t.impl()->set_base(nullptr);  // a view made inside of forward: its gradient comes from backward
+  set_history(t, Ref<Node>(this), nr);
+  return t;
+}
+
+Tensors FunctionNode::finish(const Tensors& inputs, Tensors outputs) {
+  for (const Tensor& t : dirty_)
+    RL_CHECK(AutogradError, place_of(t, outputs) >= 0,
+             "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+             "modified inplace "
+             "must all be outputs of the Function.");
+  if (anomaly.enabled) note_trace(*this);
+  set_num_inputs(uint32_t(outputs.size()));
+  Tensors given = outputs;
+  for (size_t i = 0; i < outputs.size(); i++) {
+    if (!outputs[i].defined()) {
+      outputs_.push_back({.is_tensor = false});
+      continue;
+    }
+    outputs_.push_back({outputs[i].sizes(), outputs[i].dtype(), outputs[i].device()});
+    outputs[i] = wire(inputs, outputs[i], uint32_t(i));
+  }
+  for (const Tensor& t : to_save_) {
+    if (!t.defined()) {
+      saved_.push_back({Tensor(), 0, -1});
+      continue;
+    }
+    int at = place_of(t, given);
+    if (at >= 0 && (place_of(t, inputs) < 0 || place_of(t, dirty_) >= 0) && place_of(t, constant_) < 0)
+      saved_.push_back({detached_alias(t), t.impl()->version(), at});  // itself, it would own the node that owns it
+    else saved_.push_back({t, t.impl()->version(), -1});
+  }
+  to_save_.clear();
+  dirty_.clear();
+  constant_.clear();
+  return outputs;
+}
+
+Tensors FunctionNode::saved_tensors() const {
+  RL_CHECK(AutogradError, !released_, kBackwardTwice);
+  Tensors out;
+  for (const SavedValue& s : saved_) {
+    if (!s.tensor.defined()) {
+      out.emplace_back();
+      continue;
+    }
+    if (s.tensor.impl()->version() != s.version) {
+      Ref<Node> made_by = s.output < 0 ? grad_fn(s.tensor) : nullptr;
+      check_version(s.tensor, s.version,
+                    s.output >= 0 ? name()
+                    : made_by     ? made_by->name()
+                                  : "",
+                    s.output >= 0 ? uint32_t(s.output) : output_nr(s.tensor), name());
+    }
+    if (s.output < 0 || !is_differentiable(s.tensor.dtype())) {
+      out.push_back(s.tensor);
+      continue;
+    }
+    Tensor again = detached_alias(s.tensor);
+    set_history(again, Ref<Node>(const_cast<FunctionNode*>(this)), uint32_t(s.output));
+    out.push_back(std::move(again));
+  }
+  return out;
+}
+
+Grads FunctionNode::apply(Backward&, Tensor* grads) {
+  Tensors in(grads, grads + num_inputs());
+  if (materialize_)
+    for (size_t i = 0; i < in.size(); i++)
+      if (!in[i].defined() && outputs_[i].is_tensor)
+        in[i] = zeros(outputs_[i].sizes, outputs_[i].dtype, std::nullopt, outputs_[i].device);
+  return Grads(backward(in));
+}
+
+void FunctionNode::release_saved() {
+  released_ = !saved_.empty();
+  saved_.clear();
+}
+
+Tensors call_function(const Ref<FunctionNode>& f, const Tensors& inputs) {
+  bool recorded = thread_state.grad_enabled && any_needs_gradient(inputs);
+  f->start(inputs);
+  Tensors outputs;
+  {
+    NoGradGuard no_grad;
+    outputs = f->forward(inputs);
+  }
+  return recorded ? f->finish(inputs, std::move(outputs)) : outputs;
+}
+
+}  // namespace rushlight

@@ -1,0 +1,382 @@
+"""autograd against PyTorch: gradients, graphs, hooks, modes, and its error texts."""
+
+import gc
+import re
+
+import pytest
+import torch
+
+import rushlight
+
+BOTH = pytest.mark.parametrize("T", [rushlight, torch], ids=["rushlight", "torch"])
+
+
+def values(t):
+    return None if t is None else t.tolist()
+
+
+def same(program):
+    """Runs a program on both libraries: results and errors must agree."""
+    results = []
+    for library in (rushlight, torch):
+        try:
+            results.append(program(library))
+        except Exception as error:
+            results.append((type(error).__name__, str(error).replace("rushlight.", "torch.")))
+    assert results[0] == results[1]
+    return results[0]
+
+
+def test_gradients_and_second_derivatives():
+    def program(T):
+        x = T.tensor([0.5, -1.5, 2.0], dtype=T.float64, requires_grad=True)
+        y = (x.sin() * x.exp() / (x * x + 1)).sum()
+        (g,) = T.autograd.grad(y, x, create_graph=True)
+        (h,) = T.autograd.grad((g * g).sum(), x)
+        y.backward()
+        return [[round(v, 10) for v in values(t)] for t in (g, h, x.grad)]
+
+    same(program)
+
+
+def test_broadcast_cast_and_complex():
+    def program(T):
+        a = T.ones(2, 3, requires_grad=True)
+        b = T.ones(3, dtype=T.float64, requires_grad=True)
+        c = T.ones(2, 1, requires_grad=True)
+        z = T.tensor([1 + 2j, 3 - 1j, 0.5j], requires_grad=True)
+        (a * b * c).sum().backward()
+        (a * (z * z.conj()).real).sum().backward()
+        return [(values(t.grad), str(t.grad.dtype).split(".")[1]) for t in (a, b, c, z)]
+
+    same(program)
+
+
+@BOTH
+def test_graph_can_be_walked_and_named(T):
+    x = T.ones(2, requires_grad=True)
+    y = (x + 1) * x
+    assert y.grad_fn is y.grad_fn
+    assert type(y.grad_fn).__name__ == y.grad_fn.name() == "MulBackward0"
+    assert repr(y.grad_fn).startswith("<MulBackward0 object at 0x")
+    add, leaf = (f for f, _ in y.grad_fn.next_functions)
+    assert add.name() == "AddBackward0"
+    assert type(leaf).__name__ == "AccumulateGrad" and leaf.variable is x
+    assert add.next_functions[0][0] is leaf
+    y.grad_fn.metadata["note"] = 1
+    assert y.grad_fn.metadata == {"note": 1}
+    assert values(y.grad_fn._saved_self) == [2.0, 2.0]
+    assert isinstance(y.grad_fn, T.autograd.graph.Node)
+    assert x.is_leaf and not y.is_leaf and x.grad_fn is None and y.output_nr == 0
+    assert repr(y) == "tensor([2., 2.], grad_fn=<MulBackward0>)"
+    x.sum().backward()
+    assert x.grad is x.grad
+
+
+@BOTH
+def test_tensor_hooks(T):
+    x = T.ones(3, requires_grad=True)
+    y = x * 2
+    seen = []
+    y.register_hook(lambda g: seen.append(values(g)))
+    y.register_hook(lambda g: g * 10)
+    gone = y.register_hook(lambda g: g * 1000)
+    gone.remove()
+    y.retain_grad()
+    assert y.retains_grad
+    order = []
+    x.register_hook(lambda g: order.append("hook"))
+    x.register_post_accumulate_grad_hook(lambda p: order.append(values(p.grad)))
+    y.sum().backward()
+    assert seen == [[1.0, 1.0, 1.0]]
+    assert values(y.grad) == [10.0] * 3
+    assert values(x.grad) == [20.0] * 3
+    assert order == ["hook", [20.0] * 3]
+
+
+@BOTH
+def test_node_hooks(T):
+    x = T.ones(2, requires_grad=True)
+    y = x * 2
+    calls = []
+    y.grad_fn.register_prehook(lambda outs: (outs[0] * 3,))
+    handle = y.grad_fn.register_hook(lambda ins, outs: calls.append((values(ins[0]), values(outs[0]))))
+    y.sum().backward(retain_graph=True)
+    handle.remove()
+    y.sum().backward()
+    assert calls == [([6.0, 6.0], [3.0, 3.0])]
+    assert values(x.grad) == [12.0, 12.0]
+
+
+@BOTH
+def test_hook_that_changes_the_size(T):
+    x = T.ones(2, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: g.sum())
+    with pytest.raises(RuntimeError, match="has changed the size of value"):
+        y.sum().backward()
+
+
+@BOTH
+def test_an_error_in_a_hook_keeps_its_type(T):
+    x = T.ones(2, requires_grad=True)
+    y = x * 2
+
+    def hook(g):
+        raise KeyError("mine")
+
+    y.register_hook(hook)
+    with pytest.raises(KeyError, match="mine"):
+        y.sum().backward()
+
+
+@BOTH
+def test_changed_saved_tensor(T):
+    a = T.tensor([0.1, 0.2, 0.3, 0.4], requires_grad=True)
+    y = a.tanh()
+    assert y._version == 0
+    y.add_(2.0)
+    assert y._version == 1
+    text = (
+        r"one of the variables needed for gradient computation has been modified by an inplace operation: \[torch.FloatTensor \[4\]\], "
+        r"which is output 0 of Tanh(Backward0)?, is at version 1; expected version 0 instead"
+    )
+    with pytest.raises(RuntimeError, match=text):
+        y.backward(T.ones(4))
+
+
+@BOTH
+def test_backward_twice(T):
+    x = T.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert values(x.grad) == [4.0, 4.0]
+    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        y.backward()
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda T, x: (x * 2).backward(), "grad can be implicitly created only for scalar outputs"),
+        (lambda T, x: T.ones(1).backward(), "element 0 of tensors does not require grad and does not have a grad_fn"),
+        (
+            lambda T, x: T.autograd.grad(x.sum(), T.ones(2, requires_grad=True)),
+            "The differentiated Tensor at index 0 appears to not have been used",
+        ),
+        (lambda T, x: T.autograd.grad(x.sum(), T.ones(2)), "One of the differentiated Tensors does not require grad"),
+        (lambda T, x: (x * 2).backward(T.ones(3)), "Mismatch in shape: grad_output"),
+        (lambda T, x: x.add_(1), "a leaf Variable that requires grad is being used in an in-place operation"),
+        (
+            lambda T, x: x[0].zero_(),
+            "a view of a leaf Variable that requires grad is being used in an in-place operation",
+        ),
+        (lambda T, x: (x * 2).requires_grad_(False), "you can only change requires_grad flags of leaf variables"),
+        (lambda T, x: T.arange(3).requires_grad_(), "floating point"),
+        (
+            lambda T, x: setattr(x, "grad", T.ones(3)),
+            "attempting to assign a gradient of size '[3]' to a tensor of size '[2]'",
+        ),
+        (lambda T, x: T.ones(2).register_hook(print), "cannot register a hook on a tensor that doesn't require grad"),
+        (lambda T, x: x.sum().backward(inputs=[]), "cannot be empty"),
+        (
+            lambda T, x: (x * 2).register_post_accumulate_grad_hook(print),
+            "post accumulate grad hooks cannot be registered on non-leaf tensors",
+        ),
+    ],
+)
+def test_misuse(T, call, text):
+    with pytest.raises(RuntimeError, match=re.escape(text)):
+        call(T, T.ones(2, requires_grad=True))
+
+
+def test_views_and_in_place():
+    def program(T):
+        a = T.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        x = a * 1
+        y = x.view(4)
+        y.mul_(2)
+        x[0] = 1
+        x[1, 1] += a[0, 0]
+        t = x.t()
+        t[0].mul_(3)
+        loss = (x * x).sum() + (y * T.tensor([1.0, 10.0, 100.0, 1000.0])).sum() + t.sum()
+        loss.backward()
+        return values(x), values(y), type(x.grad_fn).__name__, type(y.grad_fn).__name__, values(a.grad)
+
+    same(program)
+
+
+def test_buffer_filled_row_by_row():
+    def program(T):
+        w = T.tensor([2.0, 3.0], requires_grad=True)
+        buffer = T.zeros(3, 2)
+        row = buffer[1]
+        buffer[0] = w
+        buffer[2] = buffer[0].clone() * w
+        (buffer.sum() + (row * 5).sum()).backward()
+        return values(w.grad), row.requires_grad, values(buffer)
+
+    same(program)
+
+
+def test_chain_of_100000_nodes():
+    x = rushlight.ones(2, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + 1
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+    del y
+    y = x
+    for _ in range(100_000):
+        y = y.sin()
+    del y
+
+
+def test_modes():
+    def program(T):
+        x = T.ones(1, requires_grad=True)
+        out = []
+        with T.no_grad():
+            out.append((x * 2).requires_grad)
+            with T.enable_grad():
+                out.append((x * 2).requires_grad)
+            out.append(T.is_grad_enabled())
+        with T.set_grad_enabled(False):
+            out.append((x * 2).requires_grad)
+        previous = T.set_grad_enabled(False)
+        out.append(T.is_grad_enabled())
+        T.set_grad_enabled(True)
+        del previous
+
+        @T.no_grad()
+        def decorated(v):
+            return (v * 2).requires_grad
+
+        @T.no_grad
+        def bare(v):
+            return (v * 2).requires_grad
+
+        @T.no_grad()
+        def generator(v):
+            yield (v * 2).requires_grad
+            yield (v * 2).requires_grad
+
+        out += [decorated(x), bare(x), decorated.__name__]
+        for flag in generator(x):
+            out += [flag, T.is_grad_enabled()]
+        with T.inference_mode():
+            y = x * 2
+            out += [y.requires_grad, y.is_inference(), T.is_inference_mode_enabled(), x.view(1).is_inference()]
+        out += [T.is_grad_enabled(), T.is_inference_mode_enabled()]
+        return out
+
+    same(program)
+
+
+@BOTH
+def test_inference_tensors(T):
+    x = T.ones(2, requires_grad=True)
+    with T.inference_mode():
+        y = T.ones(2) * 2
+    with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+        x * y
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor outside InferenceMode"):
+        y.add_(1)
+    with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"):
+        y.requires_grad = True
+
+
+@BOTH
+def test_inputs_argument_and_unused(T):
+    a, b = T.ones(2, requires_grad=True), T.ones(2, requires_grad=True)
+    y = a * b
+    (y * 2).sum().backward(inputs=[a], retain_graph=True)
+    assert values(a.grad) == [2.0, 2.0] and b.grad is None
+    unused = T.ones(3, requires_grad=True)
+    assert T.autograd.grad(y.sum(), [b, unused], allow_unused=True, retain_graph=True)[1] is None
+    zeros = T.autograd.grad(y.sum(), [b, unused], materialize_grads=True, retain_graph=True)[1]
+    assert values(zeros) == [0.0, 0.0, 0.0]
+    middle, leaf = T.autograd.grad((y * y).sum(), [y, a])
+    assert values(middle) == [2.0, 2.0] and values(leaf) == [2.0, 2.0]
+
+
+def test_detach_and_leaf_rules():
+    def program(T):
+        x = T.ones(2, requires_grad=True)
+        y = x * 2
+        d = y.detach()
+        out = [d.requires_grad, d._base is None, d.data_ptr() == y.data_ptr(), y.is_leaf]
+        y.detach_()
+        out += [y.requires_grad, y.is_leaf, y.grad_fn is None]
+        x.grad = T.tensor([5.0, 6.0])
+        (x * 1).sum().backward()
+        out.append(values(x.grad))
+        x.grad = None
+        out.append(x.grad)
+        return out
+
+    same(program)
+
+
+@BOTH
+def test_anomaly_mode_names_the_line(T):
+    with pytest.warns(UserWarning, match="Error detected in LogBackward0.*"):
+        with T.autograd.detect_anomaly():
+            x = T.zeros(1, requires_grad=True)
+            y = (x.log() * 0).sum()  # here
+            with pytest.raises(RuntimeError, match="returned nan values in its 0th output"):
+                y.backward()
+    assert not T.is_anomaly_enabled() if hasattr(T, "is_anomaly_enabled") else True
+
+
+def test_anomaly_text_has_the_line():
+    with pytest.warns(UserWarning), rushlight.autograd.detect_anomaly():
+        y = rushlight.ones(4, requires_grad=True).tanh()  # the user's line
+        y.add_(2)
+        with pytest.raises(RuntimeError, match="test_autograd.py.*\n.*the user's line"):
+            y.sum().backward()
+
+
+def test_graph_is_freed_without_the_collector():
+    import weakref
+
+    class Probe(rushlight.Tensor):
+        pass
+
+    gc.disable()
+    try:
+        x = rushlight.ones(2, requires_grad=True)
+        y = x.exp()
+        probe = weakref.ref(y)
+        z = (y * y).sum()
+        del y, z
+        assert probe() is None
+    finally:
+        gc.enable()
+
+
+def test_reentrant_backward():
+    def program(T):
+        class Inner(T.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, g):
+                (x,) = ctx.saved_tensors
+                with T.enable_grad():
+                    y = x.detach().requires_grad_()
+                    (y * y).sum().backward()
+                return y.grad * g
+
+        x = T.tensor([2.0, 3.0], requires_grad=True)
+        (Inner.apply(x) * Inner.apply(x * 2)).sum().backward()
+        return values(x.grad)
+
+    same(program)
