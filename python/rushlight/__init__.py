@@ -166,3 +166,37 @@ _interop_threads = 1
 
 def get_default_device():
     return device("cpu")
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
+    """A tensor of an object's values: shares its memory where it can unless `copy` says otherwise."""
+    if copy:
+        made = (
+            obj.detach().to(dtype=dtype, device=device, copy=True)
+            if isinstance(obj, Tensor)
+            else tensor(obj, dtype=dtype, device=device)
+        )
+    elif isinstance(obj, Tensor):
+        made = obj.to(dtype=dtype, device=device)
+    elif hasattr(obj, "__dlpack__") and not hasattr(obj, "__array_interface__"):
+        made = from_dlpack(obj).to(dtype=dtype, device=device)
+    elif isinstance(obj, (bytes, bytearray, memoryview)):
+        made = frombuffer(obj, dtype=dtype or get_default_dtype())
+    else:
+        made = as_tensor(obj, dtype=dtype, device=device)
+    return made.requires_grad_() if requires_grad and not made.requires_grad else made
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """All settings compute float32 products in full precision here."""
+    global _matmul_precision
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(f"Invalid argument: precision must be one of highest, high or medium, got {precision}")
+    _matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    return _matmul_precision
+
+
+_matmul_precision = "highest"

@@ -150,3 +150,43 @@ def ndimension(self) -> int:
 @_method
 def new(self, *args):
     return _C._legacy_typed(self.dtype, args)
+
+
+@_method
+def __reversed__(self):
+    return self.flip(tuple(range(self.dim()))) if self.dim() else self
+
+
+@_method
+def __complex__(self) -> complex:
+    return complex(self.item())
+
+
+@_method
+def map_(self, tensor, callable):
+    """Replaces each element by what `callable` gives for it and the other tensor's. Slow: one Python call an element."""
+    other = tensor.expand(self.shape).flatten().tolist()
+    flat = [callable(a, b) for a, b in zip(self.flatten().tolist(), other, strict=True)]
+    return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+
+@_method
+def is_conj(self) -> bool:
+    return False
+
+
+@_method
+def is_neg(self) -> bool:
+    return False
+
+
+@_method
+def dim_order(self) -> tuple[int, ...]:
+    """The dimensions from the one with the largest stride to the one with the smallest."""
+    return tuple(sorted(range(self.dim()), key=lambda d: -self.stride(d)))
+
+
+@_method
+def module_load(self, other, assign: bool = False):
+    """What load_state_dict puts in this tensor's place."""
+    return other.detach() if assign else self.copy_(other).detach()

@@ -79,6 +79,21 @@ int set_data(PyObject* self, PyObject* value, void*) {
   });
 }
 
+// Sizes rarely change, and x.shape is asked for often: the last answer is kept and compared.
+PyObject* get_shape(PyObject* self, void*) {
+  auto* o = reinterpret_cast<PyTensor*>(self);
+  const Dims& sizes = o->impl->sizes();
+  if (o->shape && size_t(PyTuple_GET_SIZE(o->shape)) == sizes.size()) {
+    bool same = true;
+    for (size_t i = 0; i < sizes.size(); i++) same &= PyLong_AsLongLong(PyTuple_GET_ITEM(o->shape, i)) == sizes[i];
+    if (same) return Py_NewRef(o->shape);
+  }
+  PyObject* fresh = wrap_size(sizes);
+  if (!fresh) return nullptr;
+  Py_XSETREF(o->shape, Py_NewRef(fresh));
+  return fresh;
+}
+
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded(-1, [&] {
     RL_CHECK(RuntimeError, value && PyBool_Check(value), "requires_grad must be a bool");
@@ -104,7 +119,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
 PyGetSetDef getset[] = {
     {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, set_requires_grad,
      nullptr, nullptr},
-    {"shape", [](PyObject* s, void*) { return wrap_size(unwrap(s).sizes()); }, nullptr, nullptr, nullptr},
+    {"shape", get_shape, nullptr, nullptr, nullptr},
     {"dtype", [](PyObject* s, void*) { return wrap(unwrap(s).dtype()); }, nullptr, nullptr, nullptr},
     {"device", [](PyObject* s, void*) { return wrap(unwrap(s).device()); }, nullptr, nullptr, nullptr},
     {"layout", [](PyObject*, void*) { return wrap(Layout::Strided); }, nullptr, nullptr, nullptr},

@@ -31,7 +31,7 @@ PyTensor* allocate(PyTypeObject* type) {
       type == tensor_type ? PyObject_GC_New(PyTensor, type) : reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
   if (!o) return nullptr;
   o->impl = nullptr;
-  o->dict = o->weakrefs = nullptr;
+  o->dict = o->weakrefs = o->shape = nullptr;
   return o;
 }
 
@@ -52,6 +52,7 @@ void dealloc(PyObject* self) {
   if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
   if (o->weakrefs) PyObject_ClearWeakRefs(self);
   Py_CLEAR(o->dict);
+  Py_CLEAR(o->shape);
   o->impl = nullptr;
   if (impl) {
     impl->py_object = nullptr;

@@ -14,6 +14,7 @@ struct PyTensor {
   PyObject_HEAD TensorImpl* impl;  // owned unless impl->owns_py_object; null only while being made
   PyObject* dict;
   PyObject* weakrefs;
+  PyObject* shape;  // what x.shape last gave; valid while it equals the sizes
 };
 static_assert(sizeof(Tensor) == sizeof(TensorImpl*));
 

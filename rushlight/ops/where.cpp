@@ -39,7 +39,7 @@ Grads where_grad(const Saved& s, const Tensor& g) {
 
 OP(where, {.schema = "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
            .doc = "self where the condition holds, else other. >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([1, 4])",
-           .kernel = pointwise<Where, Any>(Promote::Mask), .grad = {{"condition"}, where_grad}, .forms = kFunction | kOut,
+           .kernel = pointwise<Where, Any>(Promote::Mask), .grad = {{"condition"}, where_grad}, .forms = kFunction | kMethod | kOut,
            .overloads = {"where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor",
                          "where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
                          "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"}});
