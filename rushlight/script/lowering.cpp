@@ -1,0 +1,512 @@
+// Statements: names, branches, loops, exits.
+#include "rushlight/script/lowering.h"
+
+#include <set>
+
+#include "rushlight/graph/executor/primitives.h"
+
+namespace rushlight::script {
+
+using SK = Stmt::Kind;
+using EK = Expr::Kind;
+
+namespace {
+
+bool has_exit(const std::vector<StmtPtr>& body, bool in_loop);
+bool has_exit(const StmtPtr& s, bool in_loop) {
+  switch (s->kind) {
+    case SK::Return: return true;
+    case SK::Break: case SK::Continue: return !in_loop;
+    case SK::If: return has_exit(s->body, in_loop) || has_exit(s->orelse, in_loop);
+    case SK::For: case SK::While: return has_exit(s->body, true);
+    case SK::With: return has_exit(s->body, in_loop);
+    default: return false;
+  }
+}
+bool has_exit(const std::vector<StmtPtr>& body, bool in_loop) {
+  for (const StmtPtr& s : body)
+    if (has_exit(s, in_loop)) return true;
+  return false;
+}
+
+void assigned_in(const ExprPtr& target, std::set<std::string>& names) {
+  if (target->kind == EK::Name) names.insert(target->text);
+  if (target->kind == EK::Tuple || target->kind == EK::List || target->kind == EK::Star)
+    for (const ExprPtr& t : target->items) assigned_in(t, names);
+}
+void assigned_in(const std::vector<StmtPtr>& body, std::set<std::string>& names) {
+  for (const StmtPtr& s : body) {
+    for (const ExprPtr& t : s->targets)
+      if (t && (s->kind == SK::Assign || s->kind == SK::AugAssign || s->kind == SK::For)) assigned_in(t, names);
+    assigned_in(s->body, names);
+    assigned_in(s->orelse, names);
+  }
+}
+
+}  // namespace
+
+TypePtr unify(const TypePtr& a, const TypePtr& b) {
+  if (a->is_subtype_of(*b)) return b;
+  if (b->is_subtype_of(*a)) return a;
+  if (a->is(Type::Kind::None)) return Type::optional(b);
+  if (b->is(Type::Kind::None)) return Type::optional(a);
+  if (a->is(Type::Kind::Tuple) && b->is(Type::Kind::Tuple) && a->contained().size() == b->contained().size()) {
+    std::vector<TypePtr> items;
+    for (size_t i = 0; i < a->contained().size(); i++) {
+      items.push_back(unify(a->contained()[i], b->contained()[i]));
+      if (!items.back()) return nullptr;
+    }
+    return Type::tuple(std::move(items));
+  }
+  auto number = [](const TypePtr& t) { return t->is(Type::Kind::Int) || t->is(Type::Kind::Float) || t->is(Type::Kind::Number); };
+  if (number(a) && number(b)) return Type::simple(Type::Kind::Number);
+  return nullptr;
+}
+
+graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, size_t outputs) {
+  graph::Node* n = graph_.insert_new(kind, inputs, outputs);
+  if (range.source) n->location = {range.source->file, range.line(), range.column(), range.highlight()};
+  return n;
+}
+Value* Lowering::emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, TypePtr type) {
+  return emit(range, kind, inputs)->output()->set_type(std::move(type));
+}
+Value* Lowering::constant(const Range& range, IValue v, TypePtr type) {
+  Value* out = graph_.insert_constant(std::move(v), std::move(type));
+  if (range.source) out->node()->location = {range.source->file, range.line(), range.column(), ""};
+  return out;
+}
+
+// ---- names ----
+
+SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
+  for (Scope* s = scope_; s; s = s->outer) {
+    auto found = s->names.find(name);
+    if (found == s->names.end()) continue;
+    if (!found->second) fail(range, str("'", name, "' has different types, or no value, on the ways that lead here"));
+    return found->second;
+  }
+  if (SugaredPtr v = resolver_.resolve(name, range)) return v;
+  if (SugaredPtr v = builtin_name(name)) return v;
+  fail(range, str("undefined value ", name));
+}
+
+void Lowering::assign(const Range&, const std::string& name, SugaredPtr value) {
+  if (auto* simple = dynamic_cast<SimpleValue*>(value.get()); simple && simple->value->name().empty() && name[0] != '$' && name != "_")
+    simple->value->set_name(name);
+  scope_->names[name] = std::move(value);
+}
+
+void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
+  switch (target->kind) {
+    case EK::Name: return assign(target->range, target->text, value);
+    case EK::Attribute: return expr(target->items[0])->set_attribute(target->range, *this, target->text, value->as_value(target->range, *this));
+    case EK::Tuple: case EK::List: {
+      std::vector<SugaredPtr> items;
+      if (!value->items(target->range, *this, items)) {
+        Value* v = value->as_value(target->range, *this);
+        if (!v->type()->is(Type::Kind::List)) fail(target->range, str("cannot be unpacked: ", v->type()));
+        graph::Node* n = emit(target->range, "prim::ListUnpack", {v}, 0);
+        for (size_t i = 0; i < target->items.size(); i++) items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
+      }
+      if (items.size() != target->items.size()) fail(target->range, str("expected ", target->items.size(), " values to unpack, got ", items.size()));
+      for (size_t i = 0; i < items.size(); i++) assign_target(target->items[i], items[i]);
+      return;
+    }
+    case EK::Subscript: {
+      SugaredPtr base = expr(target->items[0]);
+      Value* b = base->as_value(target->range, *this);
+      if (b->type()->is(Type::Kind::Tensor)) {
+        Value* place = subscript(target->range, base, {target->items.begin() + 1, target->items.end()})->as_value(target->range, *this);
+        Value* v = value->as_value(target->range, *this);
+        if (place->node()->is("aten::index")) {  // x[mask] = v
+          std::vector<Value*> args = {place->node()->input(0), place->node()->input(1), v, constant(target->range, false)};
+          if (!v->type()->is(Type::Kind::Tensor)) args[2] = emit_typed(target->range, "prim::NumToTensor", {v}, Type::tensor());
+          emit_typed(target->range, "aten::index_put_", args, Type::tensor());
+        } else if (v->type()->is(Type::Kind::Tensor)) {
+          emit_typed(target->range, "aten::copy_", {place, v, constant(target->range, false)}, Type::tensor());
+        } else {
+          emit_typed(target->range, "aten::fill_", {place, v}, Type::tensor());
+        }
+        return;
+      }
+      emit(target->range, "aten::_set_item", {b, this->value(target->items[1]), value->as_value(target->range, *this)}, b->type()->is(Type::Kind::List) ? 1 : 0);
+      return;
+    }
+    default: fail(target->range, "nothing can be assigned to this");
+  }
+}
+
+// ---- statements ----
+
+bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& rest) {
+  for (size_t i = from; i < body.size(); i++) {
+    const StmtPtr& s = body[i];
+    Rest after = [&, i] { return block(body, i + 1, rest); };
+    switch (s->kind) {
+      case SK::Return: return return_statement(s);
+      case SK::Raise: {
+        Value* message = constant(s->range, "");
+        if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1) message = emit_typed(s->range, "aten::str", {value(s->value->items[1])}, Type::string());
+        else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
+        emit(s->range, "prim::RaiseException", {message}, 0);
+        assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
+        return true;
+      }
+      case SK::Break: case SK::Continue:
+        if (!loops_) fail(s->range, str("'", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
+        assign(s->range, "$go", std::make_shared<ConstantValue>(s->kind == SK::Continue));
+        return true;
+      case SK::If:
+        if (has_exit(s, false)) return if_statement(s, after);
+        if (if_statement(s, nullptr)) return true;
+        break;
+      case SK::For: case SK::While:
+        if (has_exit(s->body, true)) return loop(s, after);
+        loop(s, nullptr);
+        break;
+      case SK::With: fail(s->range, "'with' is not supported in TorchScript here");
+      default: simple_statement(s);
+    }
+  }
+  return rest ? rest() : false;
+}
+
+void Lowering::simple_statement(const StmtPtr& s) {
+  switch (s->kind) {
+    case SK::Pass: return;
+    case SK::Expression: expr(s->value); return;
+    case SK::Assign: {
+      if (!s->value) fail(s->range, "a variable without a value is not supported in TorchScript");
+      SugaredPtr v = expr(s->value);
+      if (s->annotation) {
+        TypePtr type = type_of(*s->annotation);
+        Value* typed = convert(s->range, v, type, nullptr, false);
+        if (!typed) fail(s->range, str("Variable is annotated with type ", type, " but is being assigned to a value of type ", v->as_value(s->range, *this)->type()));
+        if (!typed->type()->equals(*type)) typed = emit_typed(s->range, "prim::unchecked_cast", {typed}, type);
+        v = std::make_shared<SimpleValue>(typed);
+      }
+      for (const ExprPtr& t : s->targets) assign_target(t, v);
+      return;
+    }
+    case SK::AugAssign: {
+      SugaredPtr old = expr(s->targets[0]), by = expr(s->value);
+      Value* v = old->as_value(s->range, *this);
+      SugaredPtr result;
+      static const std::map<std::string, std::string> in_place = {{"+", "add_"}, {"-", "sub_"}, {"*", "mul_"}, {"/", "div_"}};
+      if (v->type()->is(Type::Kind::Tensor) && in_place.contains(s->text)) result = call_operator(s->range, in_place.at(s->text), {{s->range, "", old}, {s->range, "", by}});
+      else result = binary(s->range, s->text, old, by);
+      return assign_target(s->targets[0], result);
+    }
+    case SK::Assert: {
+      std::vector<Refinement> known;
+      refinements(s->value, true, known);
+      if (static_condition(s->value) != 1) {
+        Value* ok = condition(s->value);
+        branches(s->range, ok, [] { return false; },
+                 [&] {
+                   Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
+                   emit(s->range, "prim::RaiseException", {message}, 0);
+                   assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
+                   return true;
+                 });
+      }
+      return refine(known, s->range);
+    }
+    case SK::Delete: {
+      for (const ExprPtr& t : s->targets) {
+        if (t->kind == EK::Subscript) emit(s->range, "aten::Delete", {value(t->items[0]), value(t->items[1])}, 0);
+        else if (t->kind == EK::Name) scope_->names[t->text] = nullptr;
+      }
+      return;
+    }
+    default: fail(s->range, "this statement is not supported in TorchScript");
+  }
+}
+
+bool Lowering::return_statement(const StmtPtr& s) {
+  SugaredPtr given = s->value ? expr(s->value) : std::make_shared<ConstantValue>(IValue());
+  Value* v;
+  if (return_type_) {
+    v = convert(s->range, given, return_type_, nullptr, false);
+    if (!v) fail(s->range, str("Return value was annotated as having type ", return_type_, " but is actually of type ", given->as_value(s->range, *this)->type()));
+  } else {
+    v = given->as_value(s->range, *this);
+  }
+  assign(s->range, "$return", std::make_shared<SimpleValue>(v));
+  if (loops_) {
+    assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
+    assign(s->range, "$go", std::make_shared<ConstantValue>(false));
+  }
+  return true;
+}
+
+bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
+  int known = static_condition(s->value);
+  std::vector<Refinement> when_true, when_false;
+  refinements(s->value, true, when_true);
+  refinements(s->value, false, when_false);
+  if (known >= 0) {  // the other branch need not even compile
+    refine(known ? when_true : when_false, s->range);
+    return block(known ? s->body : s->orelse, 0, rest);
+  }
+  Value* c = condition(s->value);
+  bool then_ended = false, else_ended = false;
+  bool ended = branches(s->range, c,
+                        [&] {
+                          refine(when_true, s->range);
+                          return then_ended = block(s->body, 0, rest);
+                        },
+                        [&] {
+                          refine(when_false, s->range);
+                          return else_ended = block(s->orelse, 0, rest);
+                        });
+  // `if x is None: raise ...` tells about x from here on.
+  if (then_ended && !else_ended) refine(when_false, s->range);
+  if (else_ended && !then_ended) refine(when_true, s->range);
+  return ended;
+}
+
+bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Rest& otherwise) {
+  graph::Node* node = emit(range, "prim::If", {c}, 0);
+  Scope scopes[2];
+  bool ended[2];
+  const Rest* bodies[2] = {&then, &otherwise};
+  for (int k = 0; k < 2; k++) {
+    graph::InsertPoint at(graph_, node->add_block());
+    scopes[k].outer = scope_;
+    scope_ = &scopes[k];
+    ended[k] = (*bodies[k])();
+    scope_ = scopes[k].outer;
+  }
+  auto raised = [&](int k) { return ended[k] && scopes[k].names.contains("$raised"); };
+  std::set<std::string> names;
+  for (const Scope& s : scopes)
+    for (const auto& [name, v] : s.names) names.insert(name);
+  names.erase("$raised");
+  for (const std::string& name : names) {
+    SugaredPtr found[2];
+    for (int k = 0; k < 2; k++) {
+      for (Scope* s = &scopes[k]; s; s = s->outer)
+        if (auto at = s->names.find(name); at != s->names.end()) {
+          found[k] = at->second;
+          break;
+        }
+    }
+    if (found[0] == found[1]) {
+      scope_->names[name] = found[0];
+      continue;
+    }
+    Value* values[2] = {};
+    for (int k = 0; k < 2; k++) {
+      if (!found[k]) continue;
+      graph::InsertPoint at(graph_, node->blocks()[size_t(k)]);
+      if (dynamic_cast<SimpleValue*>(found[k].get()) || dynamic_cast<ConstantValue*>(found[k].get()) || dynamic_cast<TupleOf*>(found[k].get()))
+        values[k] = found[k]->as_value(range, *this);
+    }
+    for (int k = 0; k < 2; k++)  // a branch that raises, or has left with "$return" alone, has no say
+      if (values[1 - k] && (raised(k) || (!values[k] && ended[k] && name != "$return"))) {
+        graph::InsertPoint at(graph_, node->blocks()[size_t(k)]);
+        values[k] = emit_typed(range, "prim::Uninitialized", {}, values[1 - k]->type());
+      }
+    TypePtr type = values[0] && values[1] ? unify(values[0]->type(), values[1]->type()) : nullptr;
+    if (!type) {
+      if (name == "$return" && values[0] && values[1])
+        fail(range, str("Previous return statement returned a value of type ", values[0]->type(), " but this return statement returns a value of type ", values[1]->type()));
+      scope_->names[name] = nullptr;
+      continue;
+    }
+    for (int k = 0; k < 2; k++) node->blocks()[size_t(k)]->register_output(values[k]);
+    Value* out = node->add_output(type);
+    if (name[0] != '$') out->set_name(name);
+    scope_->names[name] = std::make_shared<SimpleValue>(out);
+  }
+  if (raised(0) && raised(1)) scope_->names["$raised"] = std::make_shared<ConstantValue>(true);
+  return ended[0] && ended[1];
+}
+
+bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
+  bool exits = has_exit(s->body, false), returns = has_exit(s->body, true);
+  SugaredPtr iterable;
+  if (s->kind == SK::For) {
+    iterable = expr(s->value);
+    std::vector<SugaredPtr> items;
+    auto* simple = dynamic_cast<SimpleValue*>(iterable.get());
+    bool runtime = simple && !simple->value->type()->is(Type::Kind::Tuple);
+    if (!runtime && iterable->items(s->range, *this, items)) {
+      if (exits) fail(s->range, "'break', 'continue' and 'return' are not supported in a loop over modules or tuples");
+      for (const SugaredPtr& item : items) {
+        assign_target(s->targets[0], item);
+        if (block(s->body, 0, nullptr)) return true;
+      }
+      return rest ? rest() : false;
+    }
+  }
+  if (returns && !return_type_) fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
+
+  // What the iterations count over.
+  Value *trips, *list = nullptr, *start = nullptr, *step = nullptr;
+  if (s->kind == SK::While) {
+    trips = constant(s->range, INT64_MAX);
+  } else {
+    Value* v = iterable->as_value(s->value->range, *this);
+    if (v->node()->is("prim::RangeValue")) {  // start, stop, step
+      start = v->node()->input(0);
+      step = v->node()->input(2);
+      trips = emit_typed(s->range, "aten::__range_length", v->node()->inputs(), Type::integer());
+      v->node()->destroy();  // it stood for the three numbers only
+    } else if (v->type()->is(Type::Kind::Int)) {
+      trips = v;
+    } else {
+      list = v;
+      if (v->type()->is(Type::Kind::Dict)) list = emit_typed(s->range, "aten::keys", {v}, Type::list(v->type()->contained()[0]));
+      trips = emit_typed(s->range, "aten::len", {list}, Type::integer());
+    }
+  }
+
+  std::set<std::string> names;
+  assigned_in(s->body, names);
+  std::vector<std::string> carried;
+  std::vector<Value*> inputs = {trips, nullptr};
+  auto carry = [&](const std::string& name, Value* v) {
+    carried.push_back(name);
+    inputs.push_back(v);
+  };
+  for (const std::string& name : names) {
+    SugaredPtr before;
+    for (Scope* at = scope_; at && !before; at = at->outer)
+      if (auto found = at->names.find(name); found != at->names.end()) before = found->second;
+    if (before) carry(name, before->as_value(s->range, *this));
+  }
+  if (returns) {
+    carry("$returned", constant(s->range, false));
+    carry("$return", emit_typed(s->range, "prim::Uninitialized", {}, return_type_));
+  }
+  inputs[1] = s->kind == SK::While ? condition(s->value) : constant(s->range, true);
+  graph::Node* node = emit(s->range, "prim::Loop", inputs, 0);
+  graph::Block* body = node->add_block();
+  Scope inner;
+  inner.outer = scope_;
+  scope_ = &inner;
+  loops_++;
+  {
+    graph::InsertPoint at(graph_, body);
+    Value* i = body->add_input(Type::integer());
+    for (size_t k = 0; k < carried.size(); k++) {
+      Value* in = body->add_input(inputs[k + 2]->type());
+      if (carried[k][0] != '$') in->set_name(carried[k]);
+      inner.names[carried[k]] = std::make_shared<SimpleValue>(in);
+    }
+    if (s->kind == SK::For) {
+      Value* item = i;
+      if (list) {
+        TypePtr element = list->type()->is(Type::Kind::List) ? list->type()->element() : list->type()->is(Type::Kind::String) ? Type::string() : Type::tensor();
+        item = list->type()->is(Type::Kind::Tensor) ? emit_typed(s->range, "aten::select", {list, constant(s->range, int64_t(0)), i}, element)
+                                                    : emit_typed(s->range, "aten::__getitem__", {list, i}, element);
+      } else if (start) {
+        item = emit_typed(s->range, "aten::__derive_index", {i, start, step}, Type::integer());
+      }
+      assign_target(s->targets[0], std::make_shared<SimpleValue>(item));
+    }
+    if (exits) inner.names["$go"] = std::make_shared<ConstantValue>(true);
+    block(s->body, 0, exits ? Rest([&] {
+            assign(s->range, "$go", std::make_shared<ConstantValue>(true));
+            return true;
+          })
+                            : Rest());
+    Value* go = exits ? inner.names["$go"]->as_value(s->range, *this) : constant(s->range, true);
+    if (s->kind == SK::While) {
+      if (!exits) {
+        go = condition(s->value);
+      } else {
+        branches(s->range, go, [&] { return assign(s->range, "$go", std::make_shared<SimpleValue>(condition(s->value))), false; },
+                 [&] { return assign(s->range, "$go", std::make_shared<ConstantValue>(false)), false; });
+        go = inner.names["$go"]->as_value(s->range, *this);
+      }
+    }
+    body->register_output(go);
+    for (size_t k = 0; k < carried.size(); k++) {
+      SugaredPtr now = inner.names[carried[k]];
+      TypePtr type = inputs[k + 2]->type();
+      if (!now) fail(s->range, str("'", carried[k], "' has different types on the ways through this loop"));
+      Value* v = convert(s->range, now, type, nullptr, false);
+      if (!v) fail(s->range, str("Variable '", carried[k], "' previously had type ", type, " but is now being assigned to a value of type ", now->as_value(s->range, *this)->type()));
+      body->register_output(v);
+    }
+  }
+  loops_--;
+  scope_ = inner.outer;
+  for (size_t k = 0; k < carried.size(); k++) {
+    Value* out = node->add_output(inputs[k + 2]->type());
+    if (carried[k][0] != '$') out->set_name(carried[k]);
+    scope_->names[carried[k]] = std::make_shared<SimpleValue>(out);
+  }
+  if (!returns) return rest ? rest() : false;
+  Value* returned = scope_->names["$returned"]->as_value(s->range, *this);
+  SugaredPtr result = scope_->names["$return"];
+  return branches(s->range, returned,
+                  [&] {
+                    assign(s->range, "$return", result);
+                    if (loops_) {
+                      assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
+                      assign(s->range, "$go", std::make_shared<ConstantValue>(false));
+                    }
+                    return true;
+                  },
+                  rest ? rest : Rest([] { return false; }));
+}
+
+void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& self_type) {
+  Scope top;
+  scope_ = &top;
+  Schema& schema = into.schema;
+  schema.name = into.name;
+  for (size_t i = 0; i < def.params.size(); i++) {
+    const Param& p = def.params[i];
+    bool self = i == 0 && self_type;
+    Argument a;
+    a.name = p.name;
+    a.kwarg_only = p.kwarg_only;
+    a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : Type::tensor();
+    a.type_name = a.type->schema_text();
+    if (p.default_value) {
+      graph::Graph scratch;
+      Lowering constants(scratch, resolver_);
+      Value* v = constants.convert(p.range, constants.expr(p.default_value), a.type, nullptr, true);
+      std::function<bool(const Value*, IValue&)> fold = [&](const Value* x, IValue& out) {
+        if (const IValue* c = graph::constant_of(x)) return out = *c, true;
+        if (!x->node()->is("prim::ListConstruct")) return false;
+        std::vector<int64_t> ints;
+        std::vector<double> doubles;
+        for (const Value* item : x->node()->inputs()) {
+          const IValue* c = graph::constant_of(item);
+          if (!c || !c->is_scalar()) return false;
+          ints.push_back(c->is_int() ? c->to_int() : 0);
+          doubles.push_back(c->to_double());
+        }
+        out = x->type()->element()->is(Type::Kind::Float) ? IValue(doubles) : IValue(ints);
+        return true;
+      };
+      a.has_default = v && fold(v, a.default_value);
+      if (!a.has_default) fail(p.range, str("the default of '", p.name, "' is no constant of type ", a.type));
+    }
+    Value* in = graph_.add_input(p.name, a.type);
+    top.names[p.name] = std::make_shared<SimpleValue>(in);
+    schema.args.push_back(std::move(a));
+  }
+  if (def.annotation) return_type_ = type_of(*def.annotation);
+  block(def.body, 0, nullptr);
+  SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
+  Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());
+  if (return_type_ && return_type_->is(Type::Kind::None)) out = constant(def.range, IValue());
+  if (!result && return_type_ && !return_type_->is(Type::Kind::None) && !return_type_->is(Type::Kind::Optional) && !top.names.contains("$raised"))
+    fail(def.range, str("Function was not annotated as having type None, but does not return along all paths; it is declared to return ", return_type_));
+  graph_.register_output(out);
+  Argument r;
+  r.type = return_type_ ? return_type_ : out->type();
+  r.type_name = r.type->schema_text();
+  schema.returns.push_back(std::move(r));
+  scope_ = nullptr;
+}
+
+}  // namespace rushlight::script

@@ -1,0 +1,84 @@
+// Lowering: syntax trees to graphs, with types checked on the way.
+#pragma once
+#include <unordered_map>
+
+#include "rushlight/script/sugared.h"
+
+namespace rushlight::script {
+
+// Compiles functions of one source. Names it does not find in the text go to the resolver.
+class Lowering {
+ public:
+  Lowering(graph::Graph& graph, Resolver& resolver) : graph_(graph), resolver_(resolver) {}
+
+  graph::Graph& graph() { return graph_; }
+  Resolver& resolver() { return resolver_; }
+
+  // Compiles a Def: arguments with their types become inputs, the result the only output. `self_type` types the first argument of a method.
+  void function(const Stmt& def, graph::Function& into, const TypePtr& self_type);
+
+  // ---- for sugared values ----
+  graph::Node* emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, size_t outputs = 1);
+  Value* emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, TypePtr type);
+  Value* constant(const Range& range, IValue v, TypePtr type = nullptr);
+  // The overload of aten::name (or prim::name) that takes these arguments. Throws ScriptError listing the candidates.
+  SugaredPtr call_operator(const Range& range, const std::string& name, std::vector<CallArg> args);
+  // Arguments in the schema's order, converted and defaulted. `why` gets the reason where they don't fit; empty result then.
+  bool match(const Range& range, const Schema& schema, const std::vector<CallArg>& args, std::vector<Value*>& out, std::string& why, bool convert);
+  // v as a value of the type: unwraps, casts and builds lists where Python would not mind. Null if it can't be.
+  Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
+  SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args);
+  SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs);
+  TypePtr type_of(const Expr& e);
+  SugaredPtr subscript(const Range& range, const SugaredPtr& base, const std::vector<ExprPtr>& items);
+
+ private:
+  struct Scope {
+    std::unordered_map<std::string, SugaredPtr> names;
+    Scope* outer = nullptr;
+  };
+  SugaredPtr lookup(const std::string& name, const Range& range);
+  void assign(const Range& range, const std::string& name, SugaredPtr value);
+  void assign_target(const ExprPtr& target, const SugaredPtr& value);
+
+  // Note [Exits]: `return`, `break` and `continue` are compiled by moving what follows into the branches that get there. A statement list is
+  // lowered with what comes after it (`rest`); an `if` that holds an exit takes the rest into its branches. Inside of a loop the
+  // end of every path sets "$go" (may the loop go on); a return also sets "$returned" and "$return".
+  // All of these return true if control never passes the end.
+  using Rest = std::function<bool()>;
+  bool block(const std::vector<StmtPtr>& body, size_t from, const Rest& rest);
+  bool if_statement(const StmtPtr& s, const Rest& rest);
+  bool branches(const Range& range, Value* condition, const Rest& then, const Rest& otherwise);
+  void simple_statement(const StmtPtr& s);
+  bool loop(const StmtPtr& s, const Rest& rest);
+  bool return_statement(const StmtPtr& s);
+
+  SugaredPtr expr(const ExprPtr& e);
+  Value* value(const ExprPtr& e) { return expr(e)->as_value(e->range, *this); }
+  Value* condition(const ExprPtr& e);
+  // 1 true, 0 false, -1 unknown while compiling.
+  int static_condition(const ExprPtr& e);
+  struct Refinement { std::string name; TypePtr type; };
+  void refinements(const ExprPtr& e, bool truth, std::vector<Refinement>& out);
+  void refine(const std::vector<Refinement>& all, const Range& range);
+  SugaredPtr short_circuit(const ExprPtr& e);
+  SugaredPtr ternary(const ExprPtr& e);
+  SugaredPtr call(const ExprPtr& e);
+  SugaredPtr binary(const Range& range, const std::string& op, const SugaredPtr& a, const SugaredPtr& b);
+  SugaredPtr comprehension(const ExprPtr& e);
+  Value* merge_types(const Range& range, Value* v, const TypePtr& to);
+
+  graph::Graph& graph_;
+  Resolver& resolver_;
+  Scope* scope_ = nullptr;
+  TypePtr return_type_;  // declared, or of the first return
+  int loops_ = 0;
+};
+
+// The common type two branches may have; null if there is none.
+TypePtr unify(const TypePtr& a, const TypePtr& b);
+
+// Names that are part of the language: range, len, int, torch, ...; null for others.
+SugaredPtr builtin_name(const std::string& name);
+
+}  // namespace rushlight::script
