@@ -16,5 +16,6 @@ void bind_state(PyObject* module);
 void bind_module(PyObject* module);
 void bind_autograd(PyObject* module);
 void bind_io(PyObject* module);
+void bind_script(PyObject* module);
 
 }  // namespace rushlight::py

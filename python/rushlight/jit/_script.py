@@ -1,0 +1,346 @@
+"""script: compiles Python functions and modules from their source; ScriptModule: what it gives and what load reads."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import itertools
+import os
+import textwrap
+import types
+from typing import Any
+
+from .. import _C
+from ..nn import Module
+from ..nn.parameter import Parameter
+
+_counter = itertools.count()
+_compiled: dict[Any, Any] = {}
+
+
+def is_scripting() -> bool:
+    """False in Python; True where a compiled function asks."""
+    return False
+
+
+def is_tracing() -> bool:
+    """True while a trace is being recorded."""
+    return False
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """the_value; to the compiler, of type the_type."""
+    return the_value
+
+
+def export(fn):
+    """Marks a method to be compiled although forward does not call it."""
+    fn._torchscript_modifier = "export"
+    return fn
+
+
+def ignore(drop: Any = False, **kwargs):
+    """Marks a function that is not to be compiled; a compiled call of it raises."""
+    if callable(drop):
+        drop._torchscript_modifier = "ignore"
+        return drop
+    return lambda fn: ignore(fn)
+
+
+unused = ignore
+
+
+def _names(fn) -> dict[str, Any]:
+    """What the names in a function's body stand for: closure over globals."""
+    names = dict(fn.__globals__)
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:  # not yet filled
+            pass
+    return names
+
+
+def _source(fn) -> tuple[str, str, int]:
+    try:
+        lines, first = inspect.getsourcelines(fn)
+    except (OSError, TypeError) as error:
+        raise OSError(f"Can't get source for {fn}. TorchScript requires source access in order to compile; put the function in a file.") from error
+    return textwrap.dedent("".join(lines)), inspect.getsourcefile(fn) or "<unknown>", first
+
+
+def _resolve(obj: Any) -> Any:
+    """How the compiler calls a Python object: an operator's name, a compiled function, or None if it can't."""
+    name = getattr(obj, "__name__", None)
+    kind = type(obj).__name__
+    if isinstance(obj, (types.BuiltinFunctionType, type)) and getattr(builtins, str(name), None) is obj:
+        return None  # len, int, range: the language's own
+    if obj is annotate:
+        return "special:annotate"
+    if obj is is_scripting or obj is is_tracing:
+        return f"special:{name}"
+    if isinstance(obj, types.FunctionType):
+        if getattr(obj, "_torchscript_modifier", "") == "ignore":
+            return None
+        return _compile_function(obj)
+    if name and (kind.startswith("builtin") or kind in ("operator", "method") or callable(obj)) and not isinstance(obj, type):
+        return name
+    return None
+
+
+def _compile_function(fn) -> Any:
+    if fn not in _compiled:
+        _compiled[fn] = None  # a recursive function finds this
+        try:
+            source, file, line = _source(fn)
+            _compiled[fn] = _C._compile(source, file, line, _names(fn), _resolve)
+        except BaseException:
+            del _compiled[fn]
+            raise
+    if _compiled[fn] is None:
+        raise RuntimeError(f"function '{fn.__name__}' is called recursively. Recursive calls are not supported")
+    return _compiled[fn]
+
+
+class Graph:
+    """A graph, as text and for what may be asked of it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    __repr__ = __str__
+
+
+class ScriptFunction:
+    """A compiled function. Call it as the Python one."""
+
+    def __init__(self, compiled, original=None) -> None:
+        self._c = compiled
+        self.__name__ = self.name = compiled.name
+        self.__doc__ = getattr(original, "__doc__", None)
+        self.__wrapped__ = original
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._c(*args, **kwargs)
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(self._c._graph_text)
+
+    @property
+    def code(self) -> str:
+        return self._c.code
+
+
+class ScriptModule(Module):
+    """A module whose methods are compiled; parameters, buffers and submodules are those of the compiled object."""
+
+    def __init__(self, compiled=None) -> None:
+        super().__init__()
+        if compiled is None:
+            raise TypeError("ScriptModule: subclassing is not supported; script an nn.Module with torch.jit.script")
+        object.__setattr__(self, "_c", compiled)
+        self.__dict__.pop("training", None)
+        for name, value, kind in compiled._slots():
+            if kind == "parameter":
+                self._parameters[name] = value if value is None or isinstance(value, Parameter) else _as_parameter(value)
+            elif kind == "buffer":
+                self._buffers[name] = value
+            elif kind == "module":
+                self._modules[name] = ScriptModule(value)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._c._call("forward", *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_c":
+            raise AttributeError(name)
+        for table in ("_parameters", "_buffers", "_modules"):
+            found = self.__dict__.get(table, {})
+            if name in found:
+                return found[name]
+        for slot, value, _ in self._c._slots():
+            if slot == name:
+                return value
+        if name == "training":
+            return True
+        if name in self._c._methods():
+            return lambda *args, **kwargs: self._c._call(name, *args, **kwargs)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_c" in self.__dict__ and any(slot == name for slot, _, _ in self._c._slots()):
+            self._c._set(name, value)
+            for table in ("_parameters", "_buffers"):
+                if name in self.__dict__[table]:
+                    self.__dict__[table][name] = value
+            return
+        object.__setattr__(self, name, value)
+
+    def train(self, mode: bool = True) -> ScriptModule:
+        if any(slot == "training" for slot, _, _ in self._c._slots()):
+            self._c._set("training", mode)
+        for child in self._modules.values():
+            child.train(mode)
+        return self
+
+    def _method(self, name: str):
+        method = self._c._method(name)
+        if method is None:
+            raise AttributeError(f"the script module has no method '{name}'")
+        return method
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(self._method("forward")._graph_text)
+
+    inlined_graph = graph
+
+    @property
+    def code(self) -> str:
+        return self._method("forward").code
+
+    @property
+    def original_name(self) -> str:
+        return self._c._class_name.rpartition(".")[2]
+
+    def save(self, f, **kwargs: Any) -> None:
+        """Writes an archive that PyTorch's torch.jit.load and C++ programs read."""
+        self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f)
+
+    def _get_name(self) -> str:
+        return "RecursiveScriptModule"
+
+    def extra_repr(self) -> str:
+        return f"original_name={self.original_name}"
+
+
+RecursiveScriptModule = ScriptModule
+
+
+def _as_parameter(tensor):
+    requires_grad = tensor.requires_grad
+    tensor.requires_grad_(False)
+    return Parameter(tensor, requires_grad)
+
+
+def _methods_of(cls: type) -> dict[str, Any]:
+    """The Python methods a module's class adds to Module."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        for name, value in vars(base).items():
+            if isinstance(value, types.FunctionType) and (not name.startswith("__")) and name not in found:
+                found[name] = value
+    return found
+
+
+_PLAIN = (bool, int, float, str)
+
+
+def _script_module(module: Module, memo: dict[int, Any]) -> Any:
+    if id(module) in memo:
+        return memo[id(module)]
+    if isinstance(module, ScriptModule):
+        return module._c
+    cls = type(module)
+    slots: list[tuple[str, Any, str]] = []
+    constants: dict[str, Any] = {}
+    slots.append(("training", module.training, "bool"))
+    for name, value in module._parameters.items():
+        slots.append((name, value, "parameter")) if value is not None else constants.__setitem__(name, None)
+    for name, value in module._buffers.items():
+        slots.append((name, value, "buffer")) if value is not None else constants.__setitem__(name, None)
+    for name, child in module._modules.items():
+        if child is None:
+            constants[name] = None
+        else:
+            slots.append((name, _script_module(child, memo), "module"))
+    taken = {name for name, _, _ in slots}
+    declared = set(getattr(cls, "__constants__", ()))
+    for name, value in {**_class_attributes(cls), **vars(module)}.items():
+        if name in taken or name.startswith("_parameters") or name in _INTERNAL:
+            continue
+        if name in declared or value is None or isinstance(value, (str, tuple)):
+            if _is_constant(value):
+                constants[name] = value
+        elif isinstance(value, _PLAIN):
+            slots.append((name, value, type(value).__name__))
+        elif isinstance(value, list) and value and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            slots.append((name, value, "int[]"))
+        elif isinstance(value, _C.Tensor):
+            slots.append((name, value, "Tensor"))
+    methods = []
+    for name, fn in _methods_of(cls).items():
+        if getattr(fn, "_torchscript_modifier", "") == "ignore":
+            continue
+        try:
+            source, file, line = _source(fn)
+        except OSError:
+            continue
+        methods.append((name, source, file, line, _names(fn)))
+    label = cls.__name__ if not memo else f"{cls.__name__}_{next(_counter)}"
+    compiled = _C._make_object(f"__torch__.{label}", slots, constants, methods, _resolve)
+    memo[id(module)] = compiled
+    return compiled
+
+
+_INTERNAL = frozenset(
+    "_parameters _buffers _modules _non_persistent_buffers_set _backward_hooks _backward_pre_hooks _is_full_backward_hook _forward_hooks "
+    "_forward_pre_hooks _state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks _load_state_dict_post_hooks "
+    "_forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks_with_kwargs training".split()
+)
+
+
+def _class_attributes(cls: type) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        for name, value in vars(base).items():
+            if not name.startswith("__") and isinstance(value, (*_PLAIN, tuple)) and name not in found:
+                found[name] = value
+    return found
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_is_constant(v) for v in value)
+    return value is None or isinstance(value, (*_PLAIN, _C.dtype, _C.device))
+
+
+def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inputs=None) -> Any:
+    """Compiles a function, or a module and everything it calls.
+
+    Errors: RuntimeError with the source line and a caret under what TorchScript does not know.
+    """
+    if isinstance(obj, (ScriptModule, ScriptFunction)):
+        return obj
+    if isinstance(obj, Module):
+        compiled = _script_module(obj, {})
+        if compiled._method("forward") is None:
+            raise RuntimeError(f"{type(obj).__name__} has no forward method that could be compiled")
+        for name in compiled._methods():
+            if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
+                compiled._method(name)
+        return ScriptModule(compiled)
+    if isinstance(obj, types.FunctionType):
+        return ScriptFunction(_compile_function(obj), obj)
+    raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
+
+
+def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False) -> ScriptModule:
+    """Reads an archive that save or torch.jit.save wrote. Nothing in it is executed by reading.
+
+    Errors: OSError for a path that can't be read, RuntimeError for a damaged file.
+    """
+    return ScriptModule(_C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read()))
+
+
+def save(m: ScriptModule, f, _extra_files=None) -> None:
+    """Writes a compiled module as an archive."""
+    m.save(f)

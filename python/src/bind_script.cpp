@@ -1,0 +1,361 @@
+// TorchScript in Python: compiling functions and modules from their text, script objects, archives. Under rushlight.jit.
+#include <algorithm>
+
+#include "bind.h"
+#include "py_convert.h"
+#include "rushlight/script/module.h"
+#include "rushlight/script/parser.h"
+
+namespace rushlight::py {
+namespace {
+
+using graph::ClassType;
+using graph::Function;
+using script::Range;
+using script::SugaredPtr;
+
+PyTypeObject *function_type, *object_type;
+
+struct PyFunction {
+  PyObject_HEAD std::shared_ptr<Function>* function;
+};
+struct PyScriptObject {
+  PyObject_HEAD Ref<ObjectValue>* object;
+};
+
+PyObject* wrap_function(std::shared_ptr<Function> f) {
+  auto* o = check(function_type->tp_alloc(function_type, 0)).release();
+  reinterpret_cast<PyFunction*>(o)->function = new std::shared_ptr<Function>(std::move(f));
+  return o;
+}
+PyObject* wrap_object(Ref<ObjectValue> v) {
+  auto* o = check(object_type->tp_alloc(object_type, 0)).release();
+  reinterpret_cast<PyScriptObject*>(o)->object = new Ref<ObjectValue>(std::move(v));
+  return o;
+}
+Function& function_of(PyObject* o) { return **reinterpret_cast<PyFunction*>(o)->function; }
+const Ref<ObjectValue>& object_of(PyObject* o) { return *reinterpret_cast<PyScriptObject*>(o)->object; }
+
+// A Python object that a name in script text stands for.
+SugaredPtr sugar(PyObject* o, PyObject* compile);
+
+// A Python module: its attributes are looked up when text names them.
+class PythonModule final : public script::Sugared {
+ public:
+  PythonModule(Object m, Object compile) : module_(std::move(m)), compile_(std::move(compile)) {}
+  std::string kind() const override { return "Python module"; }
+  SugaredPtr attribute(const Range& range, script::Lowering&, const std::string& name) override {
+    Object found(PyObject_GetAttrString(module_.get(), name.c_str()));
+    if (!found) {
+      PyErr_Clear();
+      fail(range, str("module has no attribute '", name, "'"));
+    }
+    if (SugaredPtr s = sugar(found.get(), compile_.get())) return s;
+    fail(range, str("Python object of type '", Py_TYPE(found.get())->tp_name, "' cannot be used in TorchScript"));
+  }
+
+ private:
+  Object module_, compile_;
+};
+
+SugaredPtr sugar(PyObject* o, PyObject* compile) {
+  if (PyModule_Check(o)) {
+    std::string name = PyModule_GetName(o);
+    if (name == "rushlight") return std::make_shared<script::Namespace>("torch");
+    if (name == "math") return std::make_shared<script::Namespace>("math");
+    if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
+    return std::make_shared<PythonModule>(Object::borrow(o), Object::borrow(compile));
+  }
+  if (Py_TYPE(o) == function_type) return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
+  if (o == reinterpret_cast<PyObject*>(tensor_type)) return std::make_shared<script::TypeName>(Type::tensor());
+  if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyUnicode_Check(o) || is_dtype(o) || is_device(o) || is_memory_format(o) || PyTuple_Check(o))
+    return std::make_shared<script::ConstantValue>(from_python(o));
+  // Operators, and Python functions, which are compiled in their turn.
+  Object out = check(PyObject_CallOneArg(compile, o));
+  if (out.get() == Py_None) return nullptr;
+  if (PyUnicode_Check(out.get())) {
+    std::string name(text_of(out.get()));
+    if (name.starts_with("special:")) return std::make_shared<script::Special>(name.substr(8));
+    return std::make_shared<script::OperatorName>(name);
+  }
+  if (Py_TYPE(out.get()) == function_type) return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(out.get())->function);
+  return nullptr;
+}
+
+// Names from a function's closure and globals.
+class PythonResolver final : public script::Resolver {
+ public:
+  PythonResolver(Object names, Object compile) : names_(std::move(names)), compile_(std::move(compile)) {}
+  SugaredPtr resolve(const std::string& name, const Range&) override {
+    GilAcquire gil;
+    PyObject* found = PyDict_GetItemString(names_.get(), name.c_str());
+    if (!found) return nullptr;
+    try {
+      return sugar(found, compile_.get());
+    } catch (const ErrorSet&) {
+      throw_python_error();
+    }
+  }
+
+ private:
+  Object names_, compile_;
+};
+
+std::shared_ptr<script::Source> source_from(const char* text, const char* file, int line) {
+  return std::make_shared<script::Source>(script::Source{text, file, line});
+}
+
+// _compile(source, file, line, names, compile) -> ScriptFunction
+PyObject* compile_text(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *names, *compile;
+    if (!PyArg_ParseTuple(args, "ssiOO:_compile", &text, &file, &line, &names, &compile)) return nullptr;
+    auto resolver = std::make_shared<PythonResolver>(Object::borrow(names), Object::borrow(compile));
+    return wrap_function(script::compile_function(source_from(text, file, line), resolver));
+  });
+}
+
+// _make_object(class name, [(name, value, kind)], constants, [(name, source, file, line, names)], compile) -> ScriptObject
+// kind: "parameter", "buffer", "module" or a type's text.
+PyObject* make_object(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *slots, *constants, *methods, *compile;
+    if (!PyArg_ParseTuple(args, "sO!O!O!O:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants, &PyList_Type, &methods, &compile)) return nullptr;
+    auto type = std::make_shared<ClassType>(name, true);
+    std::vector<IValue> values;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(slots); i++) {
+      const char *slot, *kind;
+      PyObject* value;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(slots, i), "sOs", &slot, &value, &kind)) return nullptr;
+      std::string_view k = kind;
+      IValue v = Py_TYPE(value) == object_type ? IValue(object_of(value)) : from_python(value);
+      TypePtr t = k == "parameter" || k == "buffer" ? Type::tensor() : k.empty() || k == "module" ? v.type() : parse_schema_type(k);
+      if (v.is_none() && (k == "parameter" || k == "buffer")) t = Type::none();
+      type->add_slot(slot, std::move(t), k == "parameter", k == "buffer");
+      values.push_back(std::move(v));
+    }
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(constants, &at, &key, &value)) type->constants[std::string(text_of(key))] = from_python(value);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
+      const char *method, *text, *file;
+      int line;
+      PyObject* names;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names)) return nullptr;
+      auto resolver = std::make_shared<PythonResolver>(Object::borrow(names), Object::borrow(compile));
+      auto source = source_from(text, file, line);
+      // Parsed when it is first used: a module may have methods that are no TorchScript.
+      auto f = std::make_shared<Function>();
+      f->name = method;
+      std::weak_ptr<ClassType> self = type;
+      f->compile = [source, resolver, self](Function& into) {
+        for (const script::StmtPtr& s : script::parse_module(source))
+          if (s->kind == script::Stmt::Kind::Def) {
+            auto made = script::lazy_function(into.name, s, resolver, self.lock());
+            made->made();
+            into.schema = made->schema;
+            into.graph = made->graph;
+          }
+      };
+      type->add_method(std::move(f));
+    }
+    auto object = make_ref<ObjectValue>(type, values.size());
+    object->slots = std::move(values);
+    return wrap_object(std::move(object));
+  });
+}
+
+// ---- ScriptFunction ----
+
+std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args, PyObject* kwargs, const std::string& name) {
+  std::vector<IValue> out;
+  Py_ssize_t given = PyTuple_GET_SIZE(args);
+  size_t wanted = schema.args.size() - first;
+  RL_CHECK(TypeError, size_t(given) <= wanted, name, "() expected at most ", wanted, " argument(s) but received ", given, " argument(s). Declaration: ", schema.text());
+  Py_ssize_t used = 0;
+  for (size_t i = first; i < schema.args.size(); i++) {
+    const Argument& a = schema.args[i];
+    PyObject* value = Py_ssize_t(i - first) < given ? PyTuple_GET_ITEM(args, Py_ssize_t(i - first)) : nullptr;
+    if (!value && kwargs && (value = PyDict_GetItemString(kwargs, a.name.c_str()))) used++;
+    if (!value) {
+      RL_CHECK(TypeError, a.has_default, name, "() is missing value for argument '", a.name, "'. Declaration: ", schema.text());
+      out.push_back(a.default_value);
+    } else if (Py_TYPE(value) == object_type) {
+      out.push_back(IValue(object_of(value)));
+    } else {
+      try {
+        out.push_back(from_python(value, *a.type));
+      } catch (const Error&) {
+        throw TypeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name, "' but instead found type '", Py_TYPE(value)->tp_name, "'."));
+      }
+    }
+  }
+  RL_CHECK(TypeError, !kwargs || used == PyDict_Size(kwargs), name, "() got an unexpected keyword argument. Declaration: ", schema.text());
+  return out;
+}
+
+PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    Function& f = function_of(self);
+    auto values = arguments(f.schema, 0, args, kwargs, f.name);
+    return to_python(graph::run_function(f, std::move(values)));
+  });
+}
+PyObject* function_graph(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* { return to_str(function_of(self).made()->text()); });
+}
+PyObject* function_code_text(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    std::vector<Tensor> constants;
+    return to_str(script::function_code(function_of(self), constants));
+  });
+}
+PyObject* function_name(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* { return to_str(function_of(self).name); });
+}
+void function_dealloc(PyObject* self) {
+  delete reinterpret_cast<PyFunction*>(self)->function;
+  Py_TYPE(self)->tp_free(self);
+}
+PyGetSetDef function_getset[] = {{"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
+                                 {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
+                                 {"name", function_name, nullptr, "its name", nullptr},
+                                 {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyType_Slot function_slots[] = {{Py_tp_call, reinterpret_cast<void*>(function_call)},
+                                {Py_tp_dealloc, reinterpret_cast<void*>(function_dealloc)},
+                                {Py_tp_getset, function_getset},
+                                {Py_tp_doc, const_cast<char*>("A compiled function.")},
+                                {0, nullptr}};
+PyType_Spec function_spec = {"rushlight._C.ScriptFunction", sizeof(PyFunction), 0, Py_TPFLAGS_DEFAULT, function_slots};
+
+// ---- ScriptObject ----
+
+const ClassType& class_of(PyObject* o) { return *graph::as_class(object_of(o)->type); }
+
+PyObject* object_call_method(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    RL_CHECK(TypeError, PyTuple_GET_SIZE(args) >= 1, "_call(): expected the name of a method");
+    std::string name(text_of(PyTuple_GET_ITEM(args, 0)));
+    Object rest = check(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
+    Function* f = class_of(self).find_method(name);
+    RL_CHECK(AttributeError, f, "Method '", name, "' is not defined.");
+    f->made();
+    auto values = arguments(f->schema, 1, rest.get(), kwargs, name);
+    values.insert(values.begin(), IValue(object_of(self)));
+    return to_python(graph::run_function(*f, std::move(values)));
+  });
+}
+PyObject* object_method(PyObject* self, PyObject* name) {
+  return guarded([&]() -> PyObject* {
+    for (const auto& f : class_of(self).methods)
+      if (f->name == text_of(name)) {
+        f->made();
+        return wrap_function(f);
+      }
+    Py_RETURN_NONE;
+  });
+}
+PyObject* object_slots(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Object out = check(PyList_New(0));
+    const ClassType& c = class_of(self);
+    for (size_t i = 0; i < c.slots.size(); i++) {
+      const char* kind = c.slots[i].is_parameter ? "parameter" : c.slots[i].is_buffer ? "buffer" : graph::as_class(c.slots[i].type) ? "module" : "attribute";
+      Object value(to_python(object_of(self)->slots[i]));
+      check_status(PyList_Append(out.get(), check(Py_BuildValue("(sOs)", c.slots[i].name.c_str(), value.get(), kind)).get()));
+    }
+    return out.release();
+  });
+}
+PyObject* object_methods(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Object out = check(PyList_New(0));
+    for (const auto& f : class_of(self).methods) check_status(PyList_Append(out.get(), check(to_str(f->name)).get()));
+    return out.release();
+  });
+}
+PyObject* object_set(PyObject* self, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject* value;
+    if (!PyArg_ParseTuple(args, "sO:_set", &name, &value)) return nullptr;
+    int slot = class_of(self).find_slot(name);
+    RL_CHECK(AttributeError, slot >= 0, "the script module has no attribute '", name, "'");
+    object_of(self)->slots[size_t(slot)] = from_python(value, *class_of(self).slots[size_t(slot)].type);
+    Py_RETURN_NONE;
+  });
+}
+PyObject* object_class_name(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* { return to_str(class_of(self).name()); });
+}
+PyObject* object_save(PyObject* self, PyObject* destination) {
+  return guarded([&]() -> PyObject* {
+    if (PyUnicode_Check(destination)) {
+      std::string path(text_of(destination));
+      std::string stem = path.substr(path.rfind('/') + 1);
+      stem = stem.substr(0, stem.rfind('.'));
+      io::AtomicFile file(path);
+      script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem);
+      file.commit();
+      Py_RETURN_NONE;
+    }
+    std::string bytes;
+    script::save_module(*object_of(self), [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); });
+    Object written = check(PyBytes_FromStringAndSize(bytes.data(), Py_ssize_t(bytes.size())));
+    return PyObject_CallMethod(destination, "write", "O", written.get());
+  });
+}
+PyObject* load_object(PyObject*, PyObject* source) {
+  return guarded([&]() -> PyObject* {
+    if (PyUnicode_Check(source)) {
+      std::string path(text_of(source));
+      return wrap_object(script::load_module(io::map_file(path), path));
+    }
+    char* p;
+    Py_ssize_t n;
+    check_status(PyBytes_AsStringAndSize(source, &p, &n));
+    return wrap_object(script::load_module(io::own_bytes({reinterpret_cast<uint8_t*>(p), reinterpret_cast<uint8_t*>(p) + n}), "a file object"));
+  });
+}
+void object_dealloc(PyObject* self) {
+  delete reinterpret_cast<PyScriptObject*>(self)->object;
+  Py_TYPE(self)->tp_free(self);
+}
+PyMethodDef object_table[] = {
+    {"_call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(object_call_method)), METH_VARARGS | METH_KEYWORDS, "_call(method, *args, **kwargs)"},
+    {"_method", object_method, METH_O, "_method(name): the compiled method, or None"},
+    {"_slots", object_slots, METH_NOARGS, "[(name, value, kind)]"},
+    {"_methods", object_methods, METH_NOARGS, "names of the methods"},
+    {"_set", object_set, METH_VARARGS, "_set(name, value)"},
+    {"_save", object_save, METH_O, "_save(path or file)"},
+    {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the class, as archives name it", nullptr}, {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(object_dealloc)},
+                                    {Py_tp_methods, object_table},
+                                    {Py_tp_getset, object_getset},
+                                    {Py_tp_doc, const_cast<char*>("An instance of a script class.")},
+                                    {0, nullptr}};
+PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 0, Py_TPFLAGS_DEFAULT, object_slots_table};
+
+PyMethodDef methods[] = {{"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
+                         {"_make_object", make_object, METH_VARARGS, "_make_object(class name, slots, constants, methods, compile) -> ScriptObject"},
+                         {"_load_script", load_object, METH_O, "_load_script(path or bytes) -> ScriptObject"},
+                         {nullptr, nullptr, 0, nullptr}};
+
+PyObject* script_to_python(const IValue& v) { return v.is_object() ? wrap_object(v.ref<ObjectValue>()) : nullptr; }
+
+}  // namespace
+
+void bind_script(PyObject* module) {
+  function_type = reinterpret_cast<PyTypeObject*>(check(PyType_FromSpec(&function_spec)).release());
+  object_type = reinterpret_cast<PyTypeObject*>(check(PyType_FromSpec(&object_spec)).release());
+  add_object(module, "ScriptFunction", reinterpret_cast<PyObject*>(function_type));
+  add_object(module, "ScriptObject", reinterpret_cast<PyObject*>(object_type));
+  add_methods(module, methods);
+  object_to_python = script_to_python;
+}
+
+}  // namespace rushlight::py

@@ -1,0 +1,45 @@
+#include "rushlight/script/module.h"
+
+#include "rushlight/script/parser.h"
+
+namespace rushlight::script {
+
+std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def, std::shared_ptr<Resolver> resolver, TypePtr self_type) {
+  auto f = std::make_shared<graph::Function>();
+  f->name = name;
+  f->compile = [def, resolver, self_type](graph::Function& into) {
+    auto graph = std::make_shared<graph::Graph>();
+    try {
+      Lowering(*graph, *resolver).function(*def, into, self_type);
+    } catch (...) {
+      into.schema = {};
+      throw;
+    }
+    into.graph = std::move(graph);
+  };
+  return f;
+}
+
+std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source, std::shared_ptr<Resolver> resolver, const std::string& name) {
+  std::vector<StmtPtr> all = parse_module(source);
+  for (const StmtPtr& s : all) {
+    if (s->kind != Stmt::Kind::Def) continue;
+    auto f = lazy_function(name.empty() ? s->text : name, s, std::move(resolver));
+    f->made();
+    return f;
+  }
+  fail({source, 0, source->text.size()}, "expected a function definition");
+}
+
+IValue run_method(const Ref<ObjectValue>& module, const std::string& name, std::vector<IValue> args) {
+  const graph::ClassType* type = graph::as_class(module->type);
+  graph::Function* f = type->find_method(name);
+  RL_CHECK(AttributeError, f, "Method '", name, "' is not defined.");
+  f->made();
+  args.insert(args.begin(), IValue(module));
+  RL_CHECK(RuntimeError, args.size() <= f->schema.args.size(), name, "() expected at most ", f->schema.args.size(), " argument(s) but received ", args.size(),
+           " argument(s). Declaration: ", f->schema.text());
+  return graph::run_function(*f, std::move(args));
+}
+
+}  // namespace rushlight::script

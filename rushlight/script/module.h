@@ -1,0 +1,25 @@
+// Compiled functions and modules as programs hold them, and archives of them.
+#pragma once
+#include "rushlight/graph/executor/executor.h"
+#include "rushlight/io/file.h"
+#include "rushlight/script/lowering.h"
+
+namespace rushlight::script {
+
+// A function whose text is compiled at its first use. `self_type` for methods.
+std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def, std::shared_ptr<Resolver> resolver, TypePtr self_type = nullptr);
+// Compiles now. Throws ScriptError unless the text is one function.
+std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source, std::shared_ptr<Resolver> resolver, const std::string& name = {});
+
+// The text of a function or method as archives hold it. Tensor constants go to `constants`.
+std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent = 0);
+
+// Writes an archive that PyTorch's torch.jit.load reads: data.pkl, code/, constants.pkl, version.
+void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name = "archive");
+// Reads one, ours or PyTorch's (1.4 and later). Throws FileError, UnpicklingError or ScriptError; nothing in it runs.
+Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name);
+
+// Runs a method. Throws AttributeError if the module has none of that name.
+IValue run_method(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args);
+
+}  // namespace rushlight::script
