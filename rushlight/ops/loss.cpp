@@ -1,0 +1,211 @@
+// Losses of pairs of tensors. Each but binary_cross_entropy is composed, so its gradients of every order follow.
+#include "rushlight/fn/abs.h"
+#include "rushlight/fn/binary_cross_entropy.h"
+#include "rushlight/fn/binary_cross_entropy_with_logits.h"
+#include "rushlight/fn/clamp_min.h"
+#include "rushlight/fn/cosine_embedding_loss.h"
+#include "rushlight/fn/exp.h"
+#include "rushlight/fn/hinge_embedding_loss.h"
+#include "rushlight/fn/huber_loss.h"
+#include "rushlight/fn/item.h"
+#include "rushlight/fn/kl_div.h"
+#include "rushlight/fn/l1_loss.h"
+#include "rushlight/fn/log.h"
+#include "rushlight/fn/log1p.h"
+#include "rushlight/fn/log_sigmoid.h"
+#include "rushlight/fn/margin_ranking_loss.h"
+#include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/minimum.h"
+#include "rushlight/fn/mse_loss.h"
+#include "rushlight/fn/norm.h"
+#include "rushlight/fn/poisson_nll_loss.h"
+#include "rushlight/fn/smooth_l1_loss.h"
+#include "rushlight/fn/soft_margin_loss.h"
+#include "rushlight/fn/sqrt.h"
+#include "rushlight/fn/square.h"
+#include "rushlight/fn/triplet_margin_loss.h"
+#include "rushlight/fn/where.h"
+#include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
+#include "rushlight/ops/reduction.h"
+
+namespace rushlight {
+namespace {
+
+Tensor mse(const Tensor& x, const Tensor& y, int64_t reduction) {
+  RL_CHECK(RuntimeError, !is_integral(x.dtype(), true), "\"mse_cpu\" not implemented for '",
+           scalar_type_name(x.dtype()), "'");
+  return reduce_loss(square(x - y), reduction);
+}
+Tensor l1(const Tensor& x, const Tensor& y, int64_t reduction) { return reduce_loss(abs(x - y), reduction); }
+Tensor smooth_l1(const Tensor& x, const Tensor& y, int64_t reduction, double beta) {
+  RL_CHECK(RuntimeError, beta >= 0, "smooth_l1_loss does not support negative values for beta.");
+  if (beta == 0) return l1(x, y, reduction);
+  Tensor z = abs(x - y);
+  return reduce_loss(where(z < beta, z * z * (0.5 / beta), z - 0.5 * beta), reduction);
+}
+Tensor huber(const Tensor& x, const Tensor& y, int64_t reduction, double delta) {
+  RL_CHECK(RuntimeError, delta > 0, "huber_loss does not support non-positive values for delta.");
+  Tensor z = abs(x - y);
+  return reduce_loss(where(z <= delta, z * z * 0.5, (z - 0.5 * delta) * delta), reduction);
+}
+Tensor soft_margin(const Tensor& x, const Tensor& y, int64_t reduction) {
+  return reduce_loss(log1p(exp(neg(y) * x)), reduction);
+}
+
+// log below -100 is -100, as in PyTorch: a probability of 0 costs much but not everything.
+Tensor bce(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction) {
+  if (x.numel() > 0) {
+    Tensor low = x < 0.0, high = x > 1.0;
+    bool inside = item(sum(low)).to<int64_t>() == 0 && item(sum(high)).to<int64_t>() == 0;
+    RL_CHECK(RuntimeError, inside, "all elements of input should be between 0 and 1");
+  }
+  Tensor loss = (y - 1.0) * clamp_min(log1p(neg(x)), -100.0) - y * clamp_min(log(x), -100.0);
+  if (weight.defined()) loss = loss * weight;
+  return reduce_loss(loss, reduction);
+}
+Grads bce_grad(const Saved& s, const Tensor& g) {
+  Tensor x = s["self"], y = s["target"], weight = s["weight"];
+  int64_t reduction = s.arg("reduction").to_int();
+  Tensor scale = weight.defined() ? g * weight : g;
+  if (reduction == kMean) scale = scale / Scalar(x.numel());
+  Grads grads{Tensor(), Tensor(), Tensor()};
+  if (s.needs("self")) grads[0] = scale * (x - y) / clamp_min((1.0 - x) * x, 1e-12);
+  if (s.needs("target")) grads[1] = scale * (clamp_min(log1p(neg(x)), -100.0) - clamp_min(log(x), -100.0));
+  return grads;
+}
+
+Tensor bce_with_logits(const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& pos_weight,
+                       int64_t reduction) {
+  Tensor log_p = log_sigmoid(x);
+  Tensor loss = (1.0 - y) * x - (pos_weight.defined() ? ((pos_weight - 1.0) * y + 1.0) * log_p : log_p);
+  if (weight.defined()) loss = loss * weight;
+  return reduce_loss(loss, reduction);
+}
+
+Tensor kl(const Tensor& x, const Tensor& y, int64_t reduction, bool log_target) {
+  if (log_target) return reduce_loss(exp(y) * (y - x), reduction);
+  Tensor none = y <= 0.0;  // 0 log 0 is 0
+  Tensor entropy = masked_fill(y * log(masked_fill(y, none, 1.0)), none, 0.0);
+  return reduce_loss(entropy - y * x, reduction);
+}
+
+Tensor poisson_nll(const Tensor& x, const Tensor& y, bool log_input, bool full, double eps, int64_t reduction) {
+  Tensor loss = log_input ? exp(x) - y * x : x - y * log(x + eps);
+  if (full) {
+    Tensor stirling = y * log(y) - y + 0.5 * log(6.283185307179586 * y);
+    loss = loss + masked_fill(stirling, y <= 1.0, 0.0);
+  }
+  return reduce_loss(loss, reduction);
+}
+
+Tensor margin_ranking(const Tensor& a, const Tensor& b, const Tensor& y, double margin, int64_t reduction) {
+  return reduce_loss(clamp_min(neg(y) * (a - b) + margin, 0.0), reduction);
+}
+Tensor hinge_embedding(const Tensor& x, const Tensor& y, double margin, int64_t reduction) {
+  Tensor apart = where(y != 1.0, clamp_min(margin - x, 0.0), 0.0);
+  return reduce_loss(apart + where(y != -1.0, x, 0.0), reduction);
+}
+Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& y, double margin, int64_t reduction) {
+  RL_CHECK(ShapeError, y.dim() <= 1, "0D or 1D target tensor expected, multi-target not supported");
+  int64_t last = y.dim();
+  IntArrayRef over(last);
+  constexpr double kEpsilon = 1e-12;
+  Tensor cosine = sum(a * b, over) / sqrt((sum(a * a, over) + kEpsilon) * (sum(b * b, over) + kEpsilon));
+  Tensor together = where(y == 1.0, 1.0 - cosine, 0.0);
+  return reduce_loss(together + where(y == -1.0, clamp_min(cosine - margin, 0.0), 0.0), reduction);
+}
+Tensor distance(const Tensor& a, const Tensor& b, double p, double eps, bool keepdim) {
+  int64_t last = std::max(a.dim(), b.dim()) - 1;
+  return norm(a - b + eps, p, IntArrayRef(last), keepdim);
+}
+Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin, double p,
+                      double eps, bool swap, int64_t reduction) {
+  RL_CHECK(RuntimeError, anchor.dim() == positive.dim() && anchor.dim() == negative.dim(),
+           "All inputs should have same dimension but got ", anchor.dim(), "D, ", positive.dim(), "D and ",
+           negative.dim(), "D inputs.");
+  Tensor far = distance(anchor, negative, p, eps, false);
+  if (swap) far = minimum(far, distance(positive, negative, p, eps, false));
+  return reduce_loss(clamp_min(distance(anchor, positive, p, eps, false) - far + margin, 0.0), reduction);
+}
+
+Tensor cosine(const Tensor& a, const Tensor& b, int64_t dim, double eps) {
+  IntArrayRef over(dim);
+  Tensor x = a / clamp_min(norm(a, 2.0, over, true), eps), y = b / clamp_min(norm(b, 2.0, over, true), eps);
+  return sum(x * y, over);
+}
+
+}  // namespace
+
+OP(mse_loss, {.schema = "mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+              .doc = "The squared error.",
+              .kernel = composite<mse>(),
+              .forms = kFunction | kOut,
+              .module = "nn"});
+OP(l1_loss, {.schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+             .doc = "The absolute error.",
+             .kernel = composite<l1>(),
+             .forms = kFunction,
+             .module = "nn"});
+OP(smooth_l1_loss,
+   {.schema = "smooth_l1_loss(Tensor self, Tensor target, int reduction=Mean, float beta=1.0) -> Tensor",
+    .doc = "The squared error below beta, the absolute error above.",
+    .kernel = composite<smooth_l1>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
+OP(huber_loss, {.schema = "huber_loss(Tensor self, Tensor target, int reduction=Mean, float delta=1.0) -> Tensor",
+                .doc = "The squared error below delta, delta times the absolute error above.",
+                .kernel = composite<huber>(),
+                .forms = kFunction | kOut,
+                .module = "nn"});
+OP(soft_margin_loss, {.schema = "soft_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+                      .doc = "log(1 + exp(-target * self)).",
+                      .kernel = composite<soft_margin>(),
+                      .forms = kFunction | kOut,
+                      .module = "nn"});
+OP(binary_cross_entropy,
+   {.schema = "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean) -> Tensor",
+    .doc = "The cross entropy of probabilities.",
+    .kernel = function<bce>(),
+    .grad = {{"self", "target", "weight"}, bce_grad},
+    .forms = kFunction,
+    .module = "nn"});
+OP(binary_cross_entropy_with_logits, {.schema = "binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? "
+                                                "weight=None, Tensor? pos_weight=None, int reduction=Mean) -> Tensor",
+                                      .doc = "binary_cross_entropy of sigmoid(self), without overflow.",
+                                      .kernel = composite<bce_with_logits>()});
+OP(kl_div, {.schema = "kl_div(Tensor self, Tensor target, int reduction=Mean, *, bool log_target=False) -> Tensor",
+            .doc = "The Kullback-Leibler divergence of the target from a log-probability.",
+            .kernel = composite<kl>()});
+OP(poisson_nll_loss,
+   {.schema =
+        "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor",
+    .doc = "The negative log-likelihood of counts under a Poisson distribution.",
+    .kernel = composite<poisson_nll>()});
+OP(margin_ranking_loss, {.schema = "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
+                                   "int reduction=Mean) -> Tensor",
+                         .doc = "max(0, -target * (input1 - input2) + margin).",
+                         .kernel = composite<margin_ranking>()});
+OP(hinge_embedding_loss,
+   {.schema = "hinge_embedding_loss(Tensor self, Tensor target, float margin=1.0, int reduction=Mean) -> Tensor",
+    .doc = "self where the target is 1, max(0, margin - self) where it is -1.",
+    .kernel = composite<hinge_embedding>()});
+OP(cosine_embedding_loss, {.schema = "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float "
+                                     "margin=0.0, int reduction=Mean) -> Tensor",
+                           .doc = "1 - cos where the target is 1, max(0, cos - margin) where it is -1.",
+                           .kernel = composite<cosine_embedding>()});
+OP(triplet_margin_loss,
+   {.schema = "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float "
+              "eps=1e-06, bool swap=False, int reduction=Mean) -> Tensor",
+    .doc = "max(0, d(anchor, positive) - d(anchor, negative) + margin).",
+    .kernel = composite<triplet_margin>()});
+OP(pairwise_distance,
+   {.schema = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False) -> Tensor",
+    .doc = "The p norm of x1 - x2 + eps along the last dimension.",
+    .kernel = composite<distance>()});
+OP(cosine_similarity, {.schema = "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor",
+                       .doc = "The cosine of the angle between vectors along dim.",
+                       .kernel = composite<cosine>()});
+}  // namespace rushlight

@@ -1,0 +1,161 @@
+// Padding: with a constant, by reflection, by repeating the edge, and round the other end.
+#include "rushlight/fn/arange.h"
+#include "rushlight/fn/constant_pad_nd.h"
+#include "rushlight/fn/fill_.h"
+#include "rushlight/fn/index_select.h"
+#include "rushlight/kernels/copying.h"
+#include "rushlight/ops/kernel.h"
+
+namespace rushlight {
+namespace {
+
+// `pad` is (before, after) of the last dimension, then of the one before it, and so on.
+TensorSpec constant_pad_meta(const Tensor& self, IntArrayRef pad, const Scalar&) {
+  RL_CHECK(RuntimeError, pad.size() % 2 == 0, "Length of pad must be even but instead it equals ", pad.size());
+  RL_CHECK(RuntimeError, int64_t(pad.size() / 2) <= self.dim(),
+           "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ",
+           pad.size(), " while the input has ", self.dim(), " dimensions.");
+  Dims sizes = self.sizes();
+  for (size_t k = 0; k < pad.size() / 2; k++) {
+    size_t d = sizes.size() - 1 - k;
+    sizes[d] += pad[2 * k] + pad[2 * k + 1];
+    RL_CHECK(RuntimeError, sizes[d] >= 0, "The input size ", self.sizes()[d], ", plus negative padding ", pad[2 * k],
+             " and ", pad[2 * k + 1], " resulted in a negative output size, which is invalid. Check dimension ", d,
+             " of your input.");
+  }
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
+}
+
+void constant_pad_cpu(const Tensor& self, IntArrayRef pad, const Scalar& value, const Tensor& out) {
+  fill_(out, value);
+  // What is kept of the input, and where it goes.
+  Dims from_strides = self.strides(), to_strides = out.strides(), sizes = self.sizes();
+  int64_t from = self.storage_offset(), to = out.storage_offset();
+  for (size_t k = 0; k < pad.size() / 2; k++) {
+    size_t d = sizes.size() - 1 - k;
+    int64_t before = pad[2 * k], after = pad[2 * k + 1];
+    from += std::max<int64_t>(-before, 0) * from_strides[d];
+    to += std::max<int64_t>(before, 0) * to_strides[d];
+    sizes[d] += std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0);
+    if (sizes[d] <= 0) return;
+  }
+  copy_elements(alias_tensor(out, sizes, to_strides, to), alias_tensor(self, sizes, from_strides, from));
+}
+
+Grads constant_pad_grad(const Saved& s, const Tensor& g) {
+  Dims back;
+  for (int64_t p : s.arg("pad").int_list()) back.push_back(-p);
+  return {constant_pad_nd(g, back, Scalar(0))};
+}
+
+enum class Border { Reflect, Replicate, Circular };
+
+// Where element i of the padded dimension comes from.
+int64_t source(Border border, int64_t i, int64_t n) {
+  if (border == Border::Replicate) return std::clamp<int64_t>(i, 0, n - 1);
+  if (border == Border::Circular) return ((i % n) + n) % n;
+  if (i < 0) i = -i;
+  return i < n ? i : 2 * (n - 1) - i;
+}
+
+template <Border border, int dims>
+Tensor border_pad(const Tensor& self, IntArrayRef pad) {
+  const char* name = border == Border::Reflect     ? "reflection_pad"
+                     : border == Border::Replicate ? "replication_pad"
+                                                   : "circular_pad";
+  RL_CHECK(RuntimeError, pad.size() == 2 * dims, "padding size is expected to be ", 2 * dims);
+  RL_CHECK(ShapeError, self.dim() == dims + 1 || self.dim() == dims + 2, name, dims, "d: expected ", dims + 1, "D or ",
+           dims + 2,
+           "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: ",
+           self.sizes());
+  Tensor result = self;
+  for (int k = 0; k < dims; k++) {
+    int64_t before = pad[size_t(2 * k)], after = pad[size_t(2 * k + 1)];
+    if (before == 0 && after == 0) continue;
+    int64_t d = self.dim() - 1 - k, n = self.sizes()[size_t(d)], size = n + before + after;
+    if (border == Border::Reflect) {
+      RL_CHECK(RuntimeError, before < n && after < n, "Argument #", 4 + 2 * k,
+               ": Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ",
+               after, ") at dimension ", d, " of input ", self.sizes());
+    }
+    if (border == Border::Circular) {
+      RL_CHECK(RuntimeError, before <= n && after <= n, "Padding value causes wrapping around more than once.");
+    }
+    RL_CHECK(RuntimeError, n > 0 && size > 0, name, dims, "d: expected an output of positive size, got input ",
+             self.sizes(), " and padding (", before, ", ", after, ")");
+    Tensor index = empty_tensor(Dims{size}, DType::Int64);
+    for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = source(border, i - before, n);
+    result = index_select(result, d, index);
+  }
+  return result;
+}
+
+Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::optional<double> value) {
+  RL_CHECK(RuntimeError, pad.size() % 2 == 0, "Padding length must be divisible by 2");
+  RL_CHECK(RuntimeError, int64_t(pad.size()) <= self.dim() * 2,
+           "Padding length should be less than or equal to two times the input dimension but got padding length ",
+           pad.size(), " and input of dimension ", self.dim());
+  if (mode == "constant") return constant_pad_nd(self, pad, Scalar(value.value_or(0.0)));
+  RL_CHECK(RuntimeError, !value || *value == 0, "Padding mode \"", mode, "\" doesn't take in value argument");
+  bool known = mode == "reflect" || mode == "replicate" || mode == "circular";
+  RL_CHECK(NotImplementedError, known, "Unrecognised padding mode ", mode);
+  size_t n = pad.size() / 2;
+  RL_CHECK(NotImplementedError, n >= 1 && n <= 3 && (self.dim() == int64_t(n) + 1 || self.dim() == int64_t(n) + 2),
+           "Padding size ", pad.size(), " is not supported for ", self.dim(), "D input tensor.\n",
+           "Supported combinations for non-constant padding:\n",
+           "  - 2D or 3D input: padding size = 2 (pads last dimension)\n",
+           "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n",
+           "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)");
+  auto by_dims = [&]<Border border>() {
+    return n == 1   ? border_pad<border, 1>(self, pad)
+           : n == 2 ? border_pad<border, 2>(self, pad)
+                    : border_pad<border, 3>(self, pad);
+  };
+  if (mode == "reflect") return by_dims.template operator()<Border::Reflect>();
+  if (mode == "replicate") return by_dims.template operator()<Border::Replicate>();
+  return by_dims.template operator()<Border::Circular>();
+}
+
+}  // namespace
+
+OP(constant_pad_nd, {.schema = "constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
+                     .doc = "self with `value` around it; negative amounts cut off.",
+                     .kernel = structured<constant_pad_meta, constant_pad_cpu>(),
+                     .grad = {{}, constant_pad_grad},
+                     .forms = kFunction});
+OP(pad, {.schema = "pad(Tensor self, SymInt[] pad, str mode=\"constant\", float? value=None) -> Tensor",
+         .doc = "Pads the last dimensions; mode is constant, reflect, replicate or circular.",
+         .kernel = composite<pad_op>(),
+         .forms = kFunction,
+         .module = "nn"});
+OP(reflection_pad1d, {.schema = "reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor",
+                      .doc = "Pads by reflection.",
+                      .kernel = composite<border_pad<Border::Reflect, 1>>(),
+                      .forms = kFunction,
+                      .module = "nn"});
+OP(reflection_pad2d, {.schema = "reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
+                      .doc = "Pads by reflection.",
+                      .kernel = composite<border_pad<Border::Reflect, 2>>(),
+                      .forms = kFunction,
+                      .module = "nn"});
+OP(reflection_pad3d, {.schema = "reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
+                      .doc = "Pads by reflection.",
+                      .kernel = composite<border_pad<Border::Reflect, 3>>(),
+                      .forms = kFunction,
+                      .module = "nn"});
+OP(replication_pad1d, {.schema = "replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor",
+                       .doc = "Pads by repeating the edge.",
+                       .kernel = composite<border_pad<Border::Replicate, 1>>(),
+                       .forms = kFunction,
+                       .module = "nn"});
+OP(replication_pad2d, {.schema = "replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
+                       .doc = "Pads by repeating the edge.",
+                       .kernel = composite<border_pad<Border::Replicate, 2>>(),
+                       .forms = kFunction,
+                       .module = "nn"});
+OP(replication_pad3d, {.schema = "replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
+                       .doc = "Pads by repeating the edge.",
+                       .kernel = composite<border_pad<Border::Replicate, 3>>(),
+                       .forms = kFunction,
+                       .module = "nn"});
+}  // namespace rushlight
