@@ -191,12 +191,12 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """Draws from the Gumbel-softmax distribution; ``hard`` gives one-hot draws with the soft gradient."""
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -rl.empty_like(logits, memory_format=rl.legacy_contiguous_format).exponential_().log()
+    noise = -rl.empty_like(logits, memory_format=rl.contiguous_format).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft
     index = soft.max(dim, keepdim=True)[1]
-    one_hot = rl.zeros_like(logits, memory_format=rl.legacy_contiguous_format).scatter_(dim, index, 1.0)
+    one_hot = rl.zeros_like(logits, memory_format=rl.contiguous_format).scatter_(dim, index, 1.0)
     return one_hot - soft.detach() + soft
 
 

@@ -65,7 +65,7 @@ class PackedSequence(_PackedFields):
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     if permutation is None:
         return None
-    inverse = rl.empty_like(permutation, memory_format=rl.legacy_contiguous_format)
+    inverse = rl.empty_like(permutation, memory_format=rl.contiguous_format)
     steps = rl.arange(0, permutation.numel(), dtype=permutation.dtype, device=permutation.device)
     return inverse.scatter_(0, permutation, steps)
 
