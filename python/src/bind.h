@@ -15,6 +15,7 @@ void bind_ops(PyObject* module);
 void bind_state(PyObject* module);
 void bind_module(PyObject* module);
 void bind_autograd(PyObject* module);
+void bind_profiler(PyObject* module);
 void bind_io(PyObject* module);
 void bind_script(PyObject* module);
 

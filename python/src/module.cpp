@@ -38,6 +38,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_io,  //
              bind_autograd,  //
              bind_script,  //
+             bind_profiler,  //
          })
       bind(c_module);
     return module.release();

@@ -1,0 +1,333 @@
+"""A profiler of operator calls: what ran, how often, how long, and what it allocated.
+
+>>> with torch.profiler.profile() as prof:
+...     _ = torch.ones(2, 2) + 1
+>>> sorted(row.key for row in prof.key_averages())
+['aten::add', 'aten::ones']
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import _C
+
+__all__ = [
+    "FunctionEvent",
+    "ProfilerAction",
+    "ProfilerActivity",
+    "profile",
+    "record_function",
+    "schedule",
+    "supported_activities",
+    "tensorboard_trace_handler",
+]
+
+
+class ProfilerActivity(enum.Enum):
+    CPU = 0
+    CUDA = 2
+
+
+class ProfilerAction(enum.Enum):
+    NONE = 0
+    WARMUP = 1
+    RECORD = 2
+    RECORD_AND_SAVE = 3
+
+
+def supported_activities() -> set[ProfilerActivity]:
+    return {ProfilerActivity.CPU}
+
+
+class FunctionEvent:
+    """One call. Times are in microseconds."""
+
+    def __init__(self, row: tuple) -> None:
+        name, start, end, inner, self.cpu_memory_usage, inner_bytes, self.depth, self.is_range, self.input_shapes = row
+        self.name = name if self.is_range else f"aten::{name}"
+        self.start_us, self.end_us = start / 1000, end / 1000
+        self.cpu_time_total = (end - start) / 1000
+        self.self_cpu_time_total = (end - start - inner) / 1000
+        self.self_cpu_memory_usage = self.cpu_memory_usage - inner_bytes
+        self.count = 1
+
+    key = property(lambda self: self.name)
+    cpu_time = property(lambda self: self.cpu_time_total)
+
+    def __repr__(self) -> str:
+        return f"<FunctionEvent name={self.name} cpu_time={_time(self.cpu_time_total)} depth={self.depth}>"
+
+
+class FunctionEventAvg:
+    """The calls of one operator together."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.count = 0
+        self.cpu_time_total = self.self_cpu_time_total = 0.0
+        self.cpu_memory_usage = self.self_cpu_memory_usage = 0
+        self.input_shapes: Any = []
+
+    def add(self, event: FunctionEvent) -> None:
+        self.count += event.count
+        self.cpu_time_total += event.cpu_time_total
+        self.self_cpu_time_total += event.self_cpu_time_total
+        self.cpu_memory_usage += event.cpu_memory_usage
+        self.self_cpu_memory_usage += event.self_cpu_memory_usage
+
+    cpu_time = property(lambda self: self.cpu_time_total / max(self.count, 1))
+
+    def __repr__(self) -> str:
+        return f"<FunctionEventAvg key={self.key} self_cpu_time={_time(self.self_cpu_time_total)} cpu_time={_time(self.cpu_time)} count={self.count}>"
+
+
+def _time(us: float) -> str:
+    if us >= 1e6:
+        return f"{us / 1e6:.3f}s"
+    return f"{us / 1e3:.3f}ms" if us >= 1e3 else f"{us:.3f}us"
+
+
+def _bytes(n: int) -> str:
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
+        if abs(n) >= size:
+            return f"{n / size:.2f} {unit}"
+    return f"{n} B"
+
+
+class EventList(list):
+    """Events, or averages of them, that print as a table."""
+
+    def table(
+        self,
+        sort_by: str | None = None,
+        row_limit: int = 100,
+        max_src_column_width: int = 75,
+        max_name_column_width: int = 55,
+        header: str | None = None,
+        top_level_events_only: bool = False,
+    ) -> str:
+        """The rows as text, sorted by one of their attributes, the largest first."""
+        rows = [r for r in self if not top_level_events_only or getattr(r, "depth", 0) == 0]
+        if sort_by is not None:
+            attribute = {"name": "key"}.get(sort_by, sort_by).replace("device_", "cpu_").replace("cuda_", "cpu_")
+            if rows and not hasattr(rows[0], attribute):
+                raise AttributeError(f"table: no column {sort_by!r} to sort by")
+            rows = sorted(rows, key=lambda r: getattr(r, attribute), reverse=True)
+        total = sum(r.self_cpu_time_total for r in self) or 1.0
+        columns = [
+            "Name",
+            "Self CPU %",
+            "Self CPU",
+            "CPU total %",
+            "CPU total",
+            "CPU time avg",
+            "CPU Mem",
+            "Self CPU Mem",
+            "# of Calls",
+        ]
+        shapes = any(r.input_shapes for r in rows)
+        lines = [columns + ["Input Shapes"] * shapes]
+        for r in rows[:row_limit] if row_limit >= 0 else rows:
+            name = r.key if len(r.key) <= max_name_column_width else r.key[: max_name_column_width - 3] + "..."
+            lines.append(
+                [
+                    name,
+                    f"{100 * r.self_cpu_time_total / total:.2f}%",
+                    _time(r.self_cpu_time_total),
+                    f"{100 * r.cpu_time_total / total:.2f}%",
+                    _time(r.cpu_time_total),
+                    _time(r.cpu_time),
+                    _bytes(r.cpu_memory_usage),
+                    _bytes(r.self_cpu_memory_usage),
+                    str(r.count),
+                ]
+                + [str(r.input_shapes)] * shapes
+            )
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        rule = "  ".join("-" * w for w in widths)
+        text = [rule, *("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines), rule]
+        text.insert(2, rule)
+        text.append(f"Self CPU time total: {_time(total if self else 0.0)}")
+        return ("" if header is None else header + "\n") + "\n".join(text) + "\n"
+
+    def total_average(self) -> FunctionEventAvg:
+        out = FunctionEventAvg("Total")
+        for event in self:
+            out.add(event)
+        return out
+
+    def key_averages(self, group_by_input_shapes: bool = False, **_: Any) -> EventList:
+        groups: dict[Any, FunctionEventAvg] = {}
+        for event in self:
+            shapes = str(event.input_shapes) if group_by_input_shapes else ""
+            group = groups.setdefault((event.key, shapes), FunctionEventAvg(event.key))
+            group.add(event)
+            if group_by_input_shapes:
+                group.input_shapes = event.input_shapes
+        return EventList(groups.values())
+
+    def export_chrome_trace(self, path: str | os.PathLike) -> None:
+        """Writes what chrome://tracing and Perfetto show."""
+        rows = [
+            {
+                "name": e.name,
+                "ph": "X",
+                "ts": e.start_us,
+                "dur": e.cpu_time_total,
+                "pid": os.getpid(),
+                "tid": 0,
+                "args": {"bytes": e.cpu_memory_usage},
+            }
+            for e in self
+        ]
+        with open(path, "w") as f:
+            json.dump({"traceEvents": rows}, f)
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def schedule(
+    *, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0, **_: Any
+) -> Callable[[int], ProfilerAction]:
+    """For each step number, whether it is recorded: ``wait`` steps not, ``warmup`` thrown away, ``active`` kept, and again."""
+
+    def action(step: int) -> ProfilerAction:
+        step -= skip_first
+        length = wait + warmup + active
+        if step < 0 or (repeat and step >= repeat * length):
+            return ProfilerAction.NONE
+        at = step % length
+        if at < wait:
+            return ProfilerAction.NONE
+        if at < wait + warmup:
+            return ProfilerAction.WARMUP
+        return ProfilerAction.RECORD_AND_SAVE if at == length - 1 else ProfilerAction.RECORD
+
+    return action
+
+
+def tensorboard_trace_handler(
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False
+) -> Callable[[Any], None]:
+    """For ``on_trace_ready``: writes a trace file per recorded cycle."""
+
+    def handler(prof: profile) -> None:
+        os.makedirs(dir_name, exist_ok=True)
+        prof.export_chrome_trace(os.path.join(dir_name, f"{worker_name or os.getpid()}.{prof.step_num}.pt.trace.json"))
+
+    return handler
+
+
+class profile:  # noqa: N801
+    """Context manager that records every operator call of this thread.
+
+    Args:
+        record_shapes: keep the shapes of the arguments too.
+        schedule: which steps to record; ``step()`` then marks their ends.
+        on_trace_ready: called with the profiler when a recording is complete.
+    """
+
+    def __init__(
+        self,
+        *,
+        activities: Iterable[ProfilerActivity] | None = None,
+        schedule: Callable[[int], ProfilerAction] | None = None,
+        on_trace_ready: Callable[[Any], Any] | None = None,
+        record_shapes: bool = False,
+        profile_memory: bool = False,
+        with_stack: bool = False,
+        with_flops: bool = False,
+        with_modules: bool = False,
+        **_: Any,
+    ) -> None:
+        self.record_shapes = record_shapes
+        self.schedule = schedule
+        self.on_trace_ready = on_trace_ready
+        self.step_num = 0
+        self._running: Any = None
+        self._complete = False
+        self._events = EventList()
+
+    def _recorded(self) -> bool:
+        return self.schedule is None or self.schedule(self.step_num) in (
+            ProfilerAction.RECORD,
+            ProfilerAction.RECORD_AND_SAVE,
+        )
+
+    def _halt(self) -> None:
+        if self._running is not None:
+            self._events.extend(FunctionEvent(row) for row in _C._profiler_stop(self._running))
+            self._running = None
+
+    def start(self) -> None:
+        self._events = EventList()
+        if self._recorded():
+            self._running = _C._profiler_start(self.record_shapes)
+
+    def stop(self) -> None:
+        pending = self._running is not None
+        self._halt()
+        if pending and self.on_trace_ready is not None:
+            self.on_trace_ready(self)
+
+    def step(self) -> None:
+        """The end of a step of the schedule."""
+        done = self.schedule is not None and self.schedule(self.step_num) is ProfilerAction.RECORD_AND_SAVE
+        self._halt()
+        if done and self.on_trace_ready is not None:
+            self.on_trace_ready(self)
+        self._complete |= done
+        self.step_num += 1
+        if self._recorded():
+            if self._complete:  # a new cycle
+                self._events, self._complete = EventList(), False
+            self._running = _C._profiler_start(self.record_shapes)
+
+    def __enter__(self) -> profile:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.stop()
+
+    def events(self) -> EventList:
+        return self._events
+
+    @property
+    def function_events(self) -> EventList:
+        return self._events
+
+    def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> EventList:
+        return self._events.key_averages(group_by_input_shape)
+
+    def export_chrome_trace(self, path: str | os.PathLike) -> None:
+        self._events.export_chrome_trace(path)
+
+
+class record_function:  # noqa: N801
+    """Names a stretch of code in the profile. Context manager and decorator."""
+
+    def __init__(self, name: str, args: str | None = None) -> None:
+        self.name = name
+
+    def __enter__(self) -> record_function:
+        _C._profiler_begin_range(self.name)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        _C._profiler_end_range()
+
+    def __call__(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with record_function(self.name):
+                return function(*args, **kwargs)
+
+        return wrapper
