@@ -69,7 +69,11 @@ void set_error_from_exception() noexcept {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "rushlight: an error was reported but not set");
   } catch (const PythonError& e) { e.restore(); } catch (const Error& e) {
     PyObject* type = type_for(e.kind());
-    if (type) PyErr_SetString(type, e.what());
+    if (!type) return;
+    // A text may quote a damaged file: it needn't be UTF-8.
+    PyObject* text = PyUnicode_DecodeUTF8(e.text().data(), Py_ssize_t(e.text().size()), "backslashreplace");
+    if (text) PyErr_SetObject(type, text);
+    Py_XDECREF(text);
   } catch (const std::bad_alloc&) { PyErr_NoMemory(); } catch (const std::exception& e) {
     PyErr_SetString(PyExc_RuntimeError, e.what());
   } catch (...) { PyErr_SetString(PyExc_SystemError, "rushlight: an exception of an unknown kind"); }

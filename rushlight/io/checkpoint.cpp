@@ -1,6 +1,8 @@
 #include "rushlight/io/checkpoint.h"
 
+#include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
 #include "rushlight/core/error.h"
 
@@ -9,16 +11,25 @@ namespace {
 
 using K = Pickled::Kind;
 
-constexpr std::pair<const char*, DType> kStorages[] = {
-    {"torch.ByteStorage", DType::UInt8},     {"torch.CharStorage", DType::Int8},      {"torch.ShortStorage", DType::Int16},
-    {"torch.IntStorage", DType::Int32},      {"torch.LongStorage", DType::Int64},     {"torch.HalfStorage", DType::Float16},
-    {"torch.FloatStorage", DType::Float32},  {"torch.DoubleStorage", DType::Float64}, {"torch.ComplexFloatStorage", DType::Complex64},
-    {"torch.ComplexDoubleStorage", DType::Complex128}, {"torch.BoolStorage", DType::Bool}, {"torch.BFloat16Storage", DType::BFloat16}};
+constexpr std::pair<const char*, DType> kStorages[] = {{"torch.ByteStorage", DType::UInt8},
+                                                       {"torch.CharStorage", DType::Int8},
+                                                       {"torch.ShortStorage", DType::Int16},
+                                                       {"torch.IntStorage", DType::Int32},
+                                                       {"torch.LongStorage", DType::Int64},
+                                                       {"torch.HalfStorage", DType::Float16},
+                                                       {"torch.FloatStorage", DType::Float32},
+                                                       {"torch.DoubleStorage", DType::Float64},
+                                                       {"torch.ComplexFloatStorage", DType::Complex64},
+                                                       {"torch.ComplexDoubleStorage", DType::Complex128},
+                                                       {"torch.BoolStorage", DType::Bool},
+                                                       {"torch.BFloat16Storage", DType::BFloat16}};
 
 constexpr int kMaxDepth = 500;
+constexpr size_t kMaxDims = 64;  // PyTorch's limit
 
 const Pickled& item(const Pickled& v, size_t i, const std::string& where, const char* what) {
-  RL_CHECK(UnpicklingError, i < v.items.size(), where, ": ", what, " has ", v.items.size(), " parts; the file is damaged");
+  RL_CHECK(UnpicklingError, i < v.items.size(), where, ": ", what, " has ", v.items.size(),
+           " parts; the file is damaged");
   return *v.items[i];
 }
 int64_t integer(const Pickled& v, const std::string& where) {
@@ -26,8 +37,11 @@ int64_t integer(const Pickled& v, const std::string& where) {
   return v.integer;
 }
 Dims integers(const Pickled& v, const std::string& where) {
-  const Pickled& list = v.is(K::Call) && v.items.size() == 2 && v.items[1]->items.size() == 1 ? *v.items[1]->items[0] : v;  // torch.Size((2, 3))
-  RL_CHECK(UnpicklingError, list.is(K::Tuple) || list.is(K::List), where, ": expected sizes in the description of a tensor");
+  const Pickled& list = v.is(K::Call) && v.items.size() == 2 && v.items[1]->items.size() == 1
+                            ? *v.items[1]->items[0]
+                            : v;  // torch.Size((2, 3))
+  RL_CHECK(UnpicklingError, list.is(K::Tuple) || list.is(K::List), where,
+           ": expected sizes in the description of a tensor");
   Dims out;
   for (const Pickled* i : list.items) out.push_back(integer(*i, where));
   return out;
@@ -48,70 +62,120 @@ std::optional<DType> dtype_of_storage_class(std::string_view wanted) {
 
 Ref<Storage> TensorLoader::storage(const Pickled& id, std::optional<DType>& dtype) {
   const Pickled& t = item(id, 0, where_, "a persistent id");
-  RL_CHECK(UnpicklingError, t.is(K::Tuple) && t.items.size() >= 5 && t.items[0]->is(K::Str) && t.items[0]->text == "storage" && t.items[1]->is(K::Global) && t.items[2]->is(K::Str),
+  RL_CHECK(UnpicklingError,
+           t.is(K::Tuple) && t.items.size() >= 5 && t.items[0]->is(K::Str) && t.items[0]->text == "storage" &&
+               t.items[1]->is(K::Global) && t.items[2]->is(K::Str),
            where_, ": a persistent id that names no storage");
   dtype = dtype_of_storage_class(t.items[1]->text);
   bool untyped = t.items[1]->text == "torch.storage.UntypedStorage" || t.items[1]->text == "torch.UntypedStorage";
   RL_CHECK(UnpicklingError, dtype || untyped, where_, ": storage class ", t.items[1]->text, " is not supported");
   int64_t count = integer(*t.items[4], where_);
   int64_t bytes = 0;
-  RL_CHECK(UnpicklingError, count >= 0 && !__builtin_mul_overflow(count, dtype ? item_size(*dtype) : 1, &bytes), where_, ": a storage of ", count, " elements");
+  RL_CHECK(UnpicklingError, count >= 0 && !__builtin_mul_overflow(count, dtype ? item_size(*dtype) : 1, &bytes), where_,
+           ": a storage of ", count, " elements");
   const std::string& key = t.items[2]->text;
   Ref<Storage>& held = storages_[key];
   if (!held) {
     Bytes data = read_(key);
-    RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", key, "' has ", data.data.size(), " bytes where its description says ", bytes);
-    if (copy_) {
+    RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", key, "' has ", data.data.size(),
+             " bytes where its description says ", bytes);
+    bool aligned =
+        reinterpret_cast<uintptr_t>(data.data.data()) % 16 == 0;  // not where another program packed the archive
+    if (!device_.is_cpu()) {
+      held = make_ref<Storage>(size_t(bytes), device_);
+    } else if (copy_ || !aligned) {
       held = make_ref<Storage>(size_t(bytes), Device());
       if (bytes) std::memcpy(held->data(), data.data.data(), size_t(bytes));
     } else {
       held = make_ref<Storage>(const_cast<uint8_t*>(data.data.data()), size_t(bytes), Device(), data.owner);
     }
   }
-  RL_CHECK(UnpicklingError, size_t(bytes) <= held->bytes(), where_, ": storage '", key, "' is described twice, with different sizes");
-  return held;
+  RL_CHECK(UnpicklingError, size_t(bytes) <= held->bytes(), where_, ": storage '", key,
+           "' is described twice, with different sizes");
+  if (t.items.size() < 6 || t.items[5]->is(K::None)) return held;
+  // Before 0.4 a part of a storage was a storage too: (key, first element, elements).
+  const Pickled& part = *t.items[5];
+  int64_t width = dtype ? item_size(*dtype) : 1, first = integer(item(part, 1, where_, "a part of a storage"), where_),
+          size = integer(item(part, 2, where_, "a part of a storage"), where_);
+  RL_CHECK(UnpicklingError, first >= 0 && size >= 0 && first <= count && size <= count - first, where_,
+           ": a part of storage '", key, "' lies outside of it");
+  auto keep = std::make_shared<Ref<Storage>>(held);
+  return make_ref<Storage>(static_cast<uint8_t*>(held->data()) + first * width, size_t(size * width), held->device(),
+                           keep);
 }
 
-std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_parameter) {
+std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_parameter, const Pickled** attributes) {
   if (!call.is(K::Call) || !call.items[0]->is(K::Global)) return {};
-  const std::string& f = call.items[0]->text;
-  const Pickled& args = *call.items[1];
-  if (f == "torch._utils._rebuild_parameter" || f == "torch._utils._rebuild_parameter_with_state") {
-    auto data = tensor(item(args, 0, where_, "a parameter"));
-    RL_CHECK(UnpicklingError, data, where_, ": a parameter without a tensor");
+  const std::string* f = &call.items[0]->text;
+  const Pickled* args = call.items[1];
+  if (*f == "torch._tensor._rebuild_from_type_v2") {  // (function, class, arguments, attributes)
+    const Pickled &inner = item(*args, 0, where_, "a tensor"), &cls = item(*args, 1, where_, "a tensor");
+    if (!cls.is_global("torch.Tensor") && !cls.is_global("torch.nn.parameter.Parameter")) return {};
+    if (is_parameter) *is_parameter = cls.is_global("torch.nn.parameter.Parameter");
+    if (attributes) *attributes = &item(*args, 3, where_, "a tensor");
+    f = &inner.text;
+    args = &item(*args, 2, where_, "a tensor");
+  }
+  if (*f == "torch._utils._rebuild_parameter" || *f == "torch._utils._rebuild_parameter_with_state") {
+    const Pickled& data = item(*args, 0, where_, "a parameter");
+    RL_CHECK(UnpicklingError, data.is(K::Call), where_, ": a parameter without a tensor");
     if (is_parameter) *is_parameter = true;
-    Tensor t = detached_alias(*data);
-    t.impl()->requires_grad = item(args, 1, where_, "a parameter").boolean;
+    if (attributes && f->ends_with("_state")) *attributes = &item(*args, 3, where_, "a parameter");
+    Tensor t = detached_alias(plain_tensor(data.items[0]->text, *data.items[1]));
+    bool wants = item(*args, 1, where_, "a parameter").boolean;
+    RL_CHECK(UnpicklingError, !wants || is_differentiable(t.dtype()), where_, ": a parameter of dtype ",
+             name_of(t.dtype()), " that requires a gradient");
+    t.impl()->requires_grad = wants;
     return t;
   }
-  bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2" || f == "torch._utils._rebuild_tensor_v3";
-  if (!v1 && !v2) return {};
+  if (!f->starts_with("torch._utils._rebuild_tensor")) return {};
+  return plain_tensor(*f, *args);
+}
+
+Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
+  bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2",
+       v3 = f == "torch._utils._rebuild_tensor_v3";
+  RL_CHECK(UnpicklingError, v1 || v2 || v3, where_, ": tensors made by ", f.empty() ? "a computed function" : f,
+           " are not supported");
   const Pickled& id = item(args, 0, where_, "a tensor");
   RL_CHECK(UnpicklingError, id.is(K::Persistent), where_, ": a tensor without a storage");
   std::optional<DType> dtype;
   Ref<Storage> s = storage(id, dtype);
-  if (f.ends_with("_v3")) {
+  if (v3) {
     const Pickled& named = item(args, 6, where_, "a tensor");
     DType d;
-    RL_CHECK(UnpicklingError, named.is(K::Global) && named.text.starts_with("torch.") && dtype_from_name(std::string_view(named.text).substr(6), d), where_, ": a tensor of no known dtype");
+    RL_CHECK(UnpicklingError,
+             named.is(K::Global) && named.text.starts_with("torch.") &&
+                 dtype_from_name(std::string_view(named.text).substr(6), d),
+             where_, ": a tensor of dtype '", named.text, "', which is not supported");
     dtype = d;
   }
   RL_CHECK(UnpicklingError, dtype, where_, ": a tensor over an untyped storage without a dtype");
   int64_t offset = integer(item(args, 1, where_, "a tensor"), where_);
-  Dims sizes = integers(item(args, 2, where_, "a tensor"), where_), strides = integers(item(args, 3, where_, "a tensor"), where_);
-  RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes, ", strides ", strides, " and offset ", offset);
-  int64_t last = offset, count = 1;
-  bool overflow = false;
+  Dims sizes = integers(item(args, 2, where_, "a tensor"), where_),
+       strides = integers(item(args, 3, where_, "a tensor"), where_);
+  RL_CHECK(UnpicklingError, sizes.size() <= kMaxDims, where_, ": a tensor of ", sizes.size(),
+           " dimensions; the most is ", kMaxDims);
+  RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes,
+           ", strides ", strides, " and offset ", offset);
+  int64_t last = offset, bytes = item_size(*dtype);
+  bool overflow = false, empty = false;
   for (size_t i = 0; i < sizes.size(); i++) {
     int64_t reach = 0;
-    RL_CHECK(UnpicklingError, sizes[i] >= 0 && strides[i] >= 0, where_, ": a tensor of sizes ", sizes, " and strides ", strides);
-    overflow |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last) || __builtin_mul_overflow(count, sizes[i], &count);
+    RL_CHECK(UnpicklingError, sizes[i] >= 0 && strides[i] >= 0, where_, ": a tensor of sizes ", sizes, " and strides ",
+             strides);
+    empty |= sizes[i] == 0;
+    // A size of 0 counts as 1 here: the other sizes must not overflow either.
+    overflow |= __builtin_mul_overflow(std::max<int64_t>(sizes[i], 1) - 1, strides[i], &reach) ||
+                __builtin_add_overflow(last, reach, &last) ||
+                __builtin_mul_overflow(bytes, std::max<int64_t>(sizes[i], 1), &bytes);
   }
   int64_t held = int64_t(s->bytes()) / item_size(*dtype);
-  RL_CHECK(UnpicklingError, count == 0 || (!overflow && last < held), where_, ": a tensor of sizes ", sizes, ", strides ", strides, " and offset ", offset,
-           " reaches outside of its storage of ", held, " elements");
+  RL_CHECK(UnpicklingError, !overflow && (empty || last < held), where_, ": a tensor of sizes ", sizes, ", strides ",
+           strides, " and offset ", offset, " reaches outside of its storage of ", held, " elements");
   Tensor t(make_ref<TensorImpl>(s, *dtype, sizes, strides, offset));
-  if (v2 && args.items.size() > 4 && args.items[4]->is(K::Bool)) t.impl()->requires_grad = args.items[4]->boolean && is_differentiable(*dtype);
+  if (!v1 && args.items.size() > 4 && args.items[4]->is(K::Bool))
+    t.impl()->requires_grad = args.items[4]->boolean && is_differentiable(*dtype);
   return t;
 }
 
@@ -121,16 +185,19 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
   if (looks_like_zip(bytes.data)) {
     auto zip = std::make_shared<ZipReader>(bytes, name);
     const std::string& root = zip->root();
-    RL_CHECK(FileError, zip->has(root + "data.pkl"), "load '", name, "': a zip archive without data.pkl is no checkpoint");
+    RL_CHECK(FileError, zip->has(root + "data.pkl"), "load '", name,
+             "': a zip archive without data.pkl is no checkpoint");
     if (zip->has(root + "byteorder")) {
       Bytes order = zip->read(root + "byteorder");
       std::string_view text(reinterpret_cast<const char*>(order.data.data()), order.data.size());
-      RL_CHECK(FileError, text.starts_with("little"), "load '", name, "': written on a big-endian machine; not supported");
+      RL_CHECK(FileError, text.starts_with("little"), "load '", name,
+               "': written on a big-endian machine; not supported");
     }
     std::string where = str("load '", name, "': entry 'data.pkl'");
     Bytes pickle = zip->read(root + "data.pkl");
     out.tree = unpickle(pickle.data, where);
-    out.tensors = std::make_unique<TensorLoader>([zip, root](const std::string& key) { return zip->read(root + "data/" + key); }, where, copy);
+    out.tensors = std::make_unique<TensorLoader>(
+        [zip, root](const std::string& key) { return zip->read(root + "data/" + key); }, where, copy);
     return out;
   }
   // Before 1.6: four pickles (magic number, protocol, system, the object), the list of storage keys, then each storage's count and bytes.
@@ -142,13 +209,16 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     rest = rest.subspan(used);
     return t;
   };
+  RL_CHECK(FileError, bytes.data.size() < 262 || std::memcmp(bytes.data.data() + 257, "ustar", 5) != 0, where,
+           ": the tar format of PyTorch before 0.1.12 is not read; load and save it with an older PyTorch");
   PickleTree magic;
   try {
     magic = next();
   } catch (const UnpicklingError&) {
     throw FileError(str(where, ": neither a zip archive nor a pickle; this is no file that torch.save wrote"));
   }
-  RL_CHECK(FileError, magic.root->is(K::BigInt) && magic.root->text == "0x1950a86a20f9469cfc6c", where, ": a pickle without torch.save's magic number; this is no checkpoint");
+  RL_CHECK(FileError, magic.root->is(K::BigInt) && magic.root->text == "0x1950a86a20f9469cfc6c", where,
+           ": a pickle without torch.save's magic number; this is no checkpoint");
   next();
   next();
   out.tree = next();
@@ -164,7 +234,8 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     todo.pop_back();
     if (!v || !seen.emplace(v, true).second) continue;
     if (v->is(K::Persistent) && v->items[0]->items.size() >= 3 && v->items[0]->items[1]->is(K::Global))
-      widths[v->items[0]->items[2]->text] = item_size(dtype_of_storage_class(v->items[0]->items[1]->text).value_or(DType::UInt8));
+      widths[v->items[0]->items[2]->text] =
+          item_size(dtype_of_storage_class(v->items[0]->items[1]->text).value_or(DType::UInt8));
     todo.insert(todo.end(), v->items.begin(), v->items.end());
     todo.insert(todo.end(), v->appended.begin(), v->appended.end());
     todo.push_back(v->state);
@@ -176,7 +247,8 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     rest = rest.subspan(8);
     uint64_t size = 0;
     auto width = widths.find(k->text);
-    bool fits = width != widths.end() && !__builtin_mul_overflow(count, uint64_t(width->second), &size) && size <= rest.size();
+    bool fits =
+        width != widths.end() && !__builtin_mul_overflow(count, uint64_t(width->second), &size) && size <= rest.size();
     RL_CHECK(FileError, fits, where, ": storage '", k->text, "' of ", count, " elements runs past the end of the file");
     (*places)[k->text] = rest.subspan(0, size);
     rest = rest.subspan(size);
@@ -198,7 +270,15 @@ class ValueLoader {
  public:
   ValueLoader(Checkpoint& c, std::string name) : c_(c), name_(std::move(name)) {}
   IValue value(const Pickled& v, int depth = 0) {
-    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep, or a value that contains itself");
+    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth,
+             " deep, or a value that contains itself");
+    // What the pickle shares stays shared: unfolded, a short pickle could ask for more than any memory.
+    auto known = made_.find(&v);
+    return known != made_.end() ? known->second : made_[&v] = make(v, depth);
+  }
+
+ private:
+  IValue make(const Pickled& v, int depth) {
     switch (v.kind) {
       case K::None: return {};
       case K::Bool: return v.boolean;
@@ -214,14 +294,15 @@ class ValueLoader {
       case K::Call:
         if (auto t = c_.tensors->tensor(v)) return *t;
         if (v.items[0]->is_global("collections.OrderedDict")) return dict(v.appended, depth);
-        if (v.items[0]->is_global("torch.Size")) return value(*v.items[1]->items.at(0), depth + 1);
-        throw UnpicklingError(str("load '", name_, "': Unsupported global: ", v.items[0]->text.empty() ? "a computed callable" : v.items[0]->text, " is not called"));
+        if (v.items[0]->is_global("torch.Size"))
+          return value(item(*v.items[1], 0, str("load '", name_, "'"), "a torch.Size"), depth + 1);
+        throw UnpicklingError(str("load '", name_, "': Unsupported global: ",
+                                  v.items[0]->text.empty() ? "a computed callable" : v.items[0]->text,
+                                  " is not called"));
       case K::Global: throw UnpicklingError(str("load '", name_, "': Unsupported global: ", v.text));
       default: throw UnpicklingError(str("load '", name_, "': a kind of value that C++ programs can't take"));
     }
   }
-
- private:
   std::vector<IValue> values(const std::vector<Pickled*>& items, int depth) {
     std::vector<IValue> out;
     for (const Pickled* i : items) out.push_back(value(*i, depth + 1));
@@ -231,7 +312,8 @@ class ValueLoader {
     Ref<DictValue> d;
     for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
       IValue key = value(*pairs[i], depth + 1), v = value(*pairs[i + 1], depth + 1);
-      RL_CHECK(UnpicklingError, key.is_string() || key.is_scalar(), "load '", name_, "': a dictionary key that is neither a string nor a number");
+      RL_CHECK(UnpicklingError, key.is_string() || key.is_scalar(), "load '", name_,
+               "': a dictionary key that is neither a string nor a number");
       if (!d) d = make_ref<DictValue>(key.type(), Type::any());
       d->set(std::move(key), std::move(v));
     }
@@ -239,6 +321,7 @@ class ValueLoader {
   }
   Checkpoint& c_;
   std::string name_;
+  std::unordered_map<const Pickled*, IValue> made_;
 };
 
 }  // namespace
@@ -274,13 +357,15 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   p.reduce();
 }
 
-void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages, const std::string& root) {
+void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
+                      const std::string& root) {
   ZipWriter zip(sink);
   zip.add(root + "/data.pkl", pickle);
   zip.add(root + "/.format_version", "1");
   zip.add(root + "/.storage_alignment", "64");
   zip.add(root + "/byteorder", "little");
-  for (size_t i = 0; i < storages.size(); i++) zip.add(str(root, "/data/", i), storages[i]->data(), storages[i]->bytes());
+  for (size_t i = 0; i < storages.size(); i++)
+    zip.add(str(root, "/data/", i), storages[i]->data(), storages[i]->bytes());
   zip.add(root + "/version", "3\n");
   zip.finish();
 }

@@ -15,18 +15,24 @@ class TensorLoader {
  public:
   // `read` gives a storage's bytes by its key; `where` names the file in errors.
   TensorLoader(std::function<Bytes(const std::string& key)> read, std::string where, bool copy = true)
-      : read_(std::move(read)), where_(std::move(where)), copy_(copy) {}
+      : read_(std::move(read)),
+        where_(std::move(where)),
+        copy_(copy) {}
 
-  // The tensor of a Call to torch._utils._rebuild_tensor_v2, _rebuild_tensor or _rebuild_parameter; empty for any other call.
-  // Throws UnpicklingError where sizes, strides and offset reach outside of the storage.
-  std::optional<Tensor> tensor(const Pickled& call, bool* is_parameter = nullptr);
+  // The tensor of a Call to torch._utils._rebuild_tensor_v2, _rebuild_tensor, _rebuild_parameter and their relatives; empty for any other
+  // call. Throws UnpicklingError where sizes, strides and offset reach outside of the storage.
+  std::optional<Tensor> tensor(const Pickled& call, bool* is_parameter = nullptr, const Pickled** attributes = nullptr);
   // The storage behind a persistent id ('storage', torch.FloatStorage, key, location, numel), and its element type (none: untyped).
   Ref<Storage> storage(const Pickled& id, std::optional<DType>& dtype);
+  // Tensors are made there: on the CPU (the default) or on the meta device, without their bytes.
+  void set_device(Device d) { device_ = d; }
 
  private:
+  Tensor plain_tensor(const std::string& function, const Pickled& args);
   std::function<Bytes(const std::string&)> read_;
   std::string where_;
   bool copy_;
+  Device device_;
   std::map<std::string, Ref<Storage>> storages_;
 };
 
@@ -46,7 +52,8 @@ std::optional<DType> dtype_of_storage_class(std::string_view name);
 IValue load_value(const Bytes& bytes, const std::string& name);
 
 // Writes the entries of a torch.save file: the pickle, then each storage under its key.
-void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages, const std::string& root = "archive");
+void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
+                      const std::string& root = "archive");
 
 // Opcodes for one tensor; `key_of` names its storage.
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key);

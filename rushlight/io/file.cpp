@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "rushlight/core/error.h"
 
@@ -35,62 +38,91 @@ Bytes own_bytes(std::vector<uint8_t> bytes) {
   return {{held->data(), held->size()}, held};
 }
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(str(path_, ".", ::getpid(), ".tmp")) {
-  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail("open");
+namespace {
+
+constexpr size_t kBuffer = 1 << 20;
+
+std::string folder_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-AtomicFile::~AtomicFile() {
+}  // namespace
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), target_(path_) {
+  static std::atomic<unsigned> serial{0};
+  if (char* real = ::realpath(path_.c_str(), nullptr)) {
+    target_ = real;
+    std::free(real);
+  }
+  struct stat old;
+  bool exists = ::stat(target_.c_str(), &old) == 0;
+  if (exists && !S_ISREG(old.st_mode)) {
+    fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) fail("open");
+    return;
+  }
+  temporary_ = str(target_, ".", ::getpid(), ".", serial++, ".tmp");
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail("open");
+  if (exists && ::fchmod(fd_, old.st_mode & 07777) != 0) fail("chmod");
+}
+
+AtomicFile::~AtomicFile() { discard(); }
+
+void AtomicFile::discard() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  fd_ = -1;
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(const char* what) {
   int error = errno;
-  if (fd_ >= 0) {
-    ::close(fd_);
-    ::unlink(temporary_.c_str());
-    fd_ = -1;
-  }
+  discard();
   throw OsError(str("save '", path_, "': ", what, ": ", std::strerror(error)));
 }
 
-void AtomicFile::flush() {
-  for (size_t at = 0; at < buffer_.size();) {
-    ssize_t n = ::write(fd_, buffer_.data() + at, buffer_.size() - at);
+void AtomicFile::write_out(const uint8_t* data, size_t size) {
+  while (size) {
+    ssize_t n = ::write(fd_, data, size);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail("write");
-    at += size_t(n);
+    data += n;
+    size -= size_t(n);
   }
+}
+
+void AtomicFile::flush() {
+  write_out(buffer_.data(), buffer_.size());
   buffer_.clear();
 }
 
 void AtomicFile::write(const void* data, size_t size) {
+  RL_INVARIANT(fd_ >= 0, "a write after the file failed or was committed");
   const uint8_t* p = static_cast<const uint8_t*>(data);
+  if (size >= kBuffer) {  // a large tensor is not copied
+    flush();
+    return write_out(p, size);
+  }
   buffer_.insert(buffer_.end(), p, p + size);
-  if (buffer_.size() >= (1u << 20)) flush();
+  if (buffer_.size() >= kBuffer) flush();
 }
 
 void AtomicFile::commit() {
+  RL_INVARIANT(fd_ >= 0, "a commit after the file failed or was committed");
   flush();
+  if (temporary_.empty()) {
+    int fd = std::exchange(fd_, -1);
+    if (::close(fd) != 0) fail("close");
+    return;
+  }
   if (::fsync(fd_) != 0) fail("fsync");
-  if (::close(fd_) != 0) {
-    fd_ = -1;
-    ::unlink(temporary_.c_str());
-    fail("close");
-  }
-  fd_ = -1;
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    int error = errno;
-    ::unlink(temporary_.c_str());
-    errno = error;
-    fail("rename");
-  }
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename");
+  temporary_.clear();
+  discard();
   // The new name must survive a crash too.
-  size_t slash = path_.rfind('/');
-  std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
-  int dir = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int dir = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir >= 0) {
     ::fsync(dir);
     ::close(dir);

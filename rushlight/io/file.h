@@ -23,6 +23,7 @@ Bytes own_bytes(std::vector<uint8_t> bytes);
 using Sink = std::function<void(const void* data, size_t size)>;
 
 // Writes `path` through a temporary file beside it: until commit() returns, the old file is whole; without commit() it stays.
+// A link is followed and stays a link; what is no regular file (a pipe, /dev/null) is written directly.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -30,14 +31,19 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   void write(const void* data, size_t size);
   void commit();
-  Sink sink() { return [this](const void* p, size_t n) { write(p, n); }; }
+  Sink sink() {
+    return [this](const void* p, size_t n) { write(p, n); };
+  }
 
  private:
   [[noreturn]] void fail(const char* what);
-  std::string path_, temporary_;
+  void discard();
+  void write_out(const uint8_t* data, size_t size);
+  void flush();
+  std::string path_, target_,
+      temporary_;  // as named by the caller, with links followed, beside it ("": written directly)
   int fd_ = -1;
   std::vector<uint8_t> buffer_;
-  void flush();
 };
 
 }  // namespace rushlight::io

@@ -1,5 +1,6 @@
 #include "rushlight/io/pickle.h"
 
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <unordered_map>
@@ -16,8 +17,7 @@ class Reader {
   Reader(std::span<const uint8_t> bytes, const std::string& where) : bytes_(bytes), where_(where) {}
 
   PickleTree run(size_t* used) {
-    while (!step()) {
-    }
+    while (!step()) {}
     tree_.root = pop("STOP");
     if (used) *used = at_;
     return std::move(tree_);
@@ -25,7 +25,9 @@ class Reader {
 
  private:
   template <class... Ts>
-  [[noreturn]] void fail(const Ts&... text) { throw UnpicklingError(str(where_, ": ", text..., " (byte ", at_, " of ", bytes_.size(), ")")); }
+  [[noreturn]] void fail(const Ts&... text) {
+    throw UnpicklingError(str(where_, ": ", text..., " (byte ", at_, " of ", bytes_.size(), ")"));
+  }
   const uint8_t* take(size_t n, const char* what) {
     if (n > bytes_.size() - at_) fail("ends inside ", what, " of ", n, " bytes; the file is cut short or damaged");
     const uint8_t* p = bytes_.data() + at_;
@@ -55,21 +57,29 @@ class Reader {
     return tree_.make(k);
   }
   void push(Pickled* v) { stack_.push_back(v); }
+  // None, booleans, small integers and the empty tuple never change: one node for each is enough.
+  void push_shared(Pickled*& held, K k, int64_t i) {
+    if (!held) {
+      held = make(k);
+      held->boolean = i != 0;
+      held->integer = i;
+    }
+    push(held);
+  }
   void push_text(K k, std::string_view s) {
+    // A few bytes can name memoised strings again and again (STACK_GLOBAL): the sum is bounded, not each.
+    if ((text_ += s.size()) > 16 * bytes_.size() + 65536) fail("names that are larger than the pickle");
     Pickled* v = make(k);
     v->text = s;
     push(v);
   }
   void push_int(int64_t i) {
+    if (i >= 0 && i < int64_t(small_.size())) return push_shared(small_[size_t(i)], K::Int, i);
     Pickled* v = make(K::Int);
     v->integer = i;
     push(v);
   }
-  void push_bool(bool b) {
-    Pickled* v = make(K::Bool);
-    v->boolean = b;
-    push(v);
-  }
+  void push_bool(bool b) { push_shared(b ? true_ : false_, K::Bool, b); }
   Pickled* pop(const char* op) {
     if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back())) fail(op, " finds nothing on the stack");
     Pickled* v = stack_.back();
@@ -96,7 +106,8 @@ class Reader {
   void push_pair(K k, Pickled* a, Pickled* b) { push_items(k, {a, b}); }
   void add_to(Pickled* target, const std::vector<Pickled*>& items, K own, const char* op) {
     auto& to = target->is(own) ? target->items : target->appended;
-    if (!target->is(own) && !target->is(K::Call) && !target->is(K::Object)) fail(op, " onto a value that takes no items");
+    if (!target->is(own) && !target->is(K::Call) && !target->is(K::Object))
+      fail(op, " onto a value that takes no items");
     to.insert(to.end(), items.begin(), items.end());
     if ((kept_ += items.size()) > bytes_.size() + 16) fail("more items than bytes");
   }
@@ -145,20 +156,22 @@ class Reader {
         return false;
       case '1': pop_mark("POP_MARK"); return false;
       case '2': push(top("DUP")); return false;
-      case 'N': push(make(K::None)); return false;
+      case 'N': push_shared(none_, K::None, 0); return false;
       case 0x88: push_bool(true); return false;
       case 0x89: push_bool(false); return false;
       case 'K': push_int(number<uint8_t>("BININT1")); return false;
       case 'M': push_int(number<uint16_t>("BININT2")); return false;
       case 'J': push_int(int32_t(number<uint32_t>("BININT"))); return false;
-      case 'I': case 'L': {
+      case 'I':
+      case 'L': {
         std::string_view s = line("an integer");
         if (op == 'I' && (s == "00" || s == "01")) return push_bool(s == "01"), false;
         if (s.ends_with('L')) s.remove_suffix(1);
         int64_t v = 0;
         auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v);
         if (error == std::errc::result_out_of_range) return push_text(K::BigInt, s), false;
-        if (error != std::errc() || end != s.data() + s.size()) fail("expected an integer, got '", s.substr(0, 40), "'");
+        if (error != std::errc() || end != s.data() + s.size())
+          fail("expected an integer, got '", s.substr(0, 40), "'");
         return push_int(v), false;
       }
       case 0x8a: long_integer(number<uint8_t>("LONG1")); return false;
@@ -175,7 +188,7 @@ class Reader {
         std::string_view s = line("a float");
         Pickled* v = make(K::Float);
         auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v->number);
-        if (error != std::errc()) fail("expected a float, got '", s.substr(0, 40), "'");
+        if (error != std::errc() || end != s.data() + s.size()) fail("expected a float, got '", s.substr(0, 40), "'");
         return push(v), false;
       }
       case 'X': push_text(K::Str, chars(number<uint32_t>("BINUNICODE"), "a string")); return false;
@@ -192,7 +205,8 @@ class Reader {
       case 'T': push_text(K::Str, chars(number<uint32_t>("BINSTRING"), "a string")); return false;
       case 'C': push_text(K::Bytes, chars(number<uint8_t>("SHORT_BINBYTES"), "bytes")); return false;
       case 'B': push_text(K::Bytes, chars(number<uint32_t>("BINBYTES"), "bytes")); return false;
-      case 0x8e: case 0x96: push_text(K::Bytes, chars(number<uint64_t>("BINBYTES8"), "bytes")); return false;
+      case 0x8e:
+      case 0x96: push_text(K::Bytes, chars(number<uint64_t>("BINBYTES8"), "bytes")); return false;
       case ']': push(make(K::List)); return false;
       case 'l': push_items(K::List, pop_mark("LIST")); return false;
       case 'a': {
@@ -205,9 +219,11 @@ class Reader {
         add_to(top("APPENDS"), items, K::List, "APPENDS");
         return false;
       }
-      case ')': push(make(K::Tuple)); return false;
+      case ')': push_shared(empty_tuple_, K::Tuple, 0); return false;
       case 't': push_items(K::Tuple, pop_mark("TUPLE")); return false;
-      case 0x85: case 0x86: case 0x87: {
+      case 0x85:
+      case 0x86:
+      case 0x87: {
         std::vector<Pickled*> items(size_t(op - 0x84));
         for (size_t i = items.size(); i-- > 0;) items[i] = pop("TUPLE");
         push_items(K::Tuple, std::move(items));
@@ -296,11 +312,13 @@ class Reader {
         return false;
       }
       case 'Q': push_items(K::Persistent, {pop("BINPERSID")}); return false;
-      case 'p': case 'g': {
+      case 'p':
+      case 'g': {
         std::string_view s = line("a memo number");
         uint64_t slot = 0;
         auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), slot);
-        if (error != std::errc()) fail("expected a memo number");
+        if (error != std::errc() || end != s.data() + s.size())
+          fail("expected a memo number, got '", s.substr(0, 40), "'");
         op == 'p' ? memo_put(slot) : memo_get(slot);
         return false;
       }
@@ -315,7 +333,9 @@ class Reader {
 
   std::span<const uint8_t> bytes_;
   const std::string& where_;
-  size_t at_ = 0, kept_ = 0;
+  size_t at_ = 0, kept_ = 0, text_ = 0;
+  Pickled *none_ = nullptr, *true_ = nullptr, *false_ = nullptr, *empty_tuple_ = nullptr;
+  std::array<Pickled*, 256> small_ = {};
   PickleTree tree_;
   std::vector<Pickled*> stack_;
   std::vector<size_t> marks_;
@@ -328,7 +348,9 @@ void put_le(std::string& out, uint64_t v, int bytes) {
 
 }  // namespace
 
-PickleTree unpickle(std::span<const uint8_t> bytes, const std::string& where, size_t* used) { return Reader(bytes, where).run(used); }
+PickleTree unpickle(std::span<const uint8_t> bytes, const std::string& where, size_t* used) {
+  return Reader(bytes, where).run(used);
+}
 
 void Pickler::integer(int64_t v) {
   if (v >= 0 && v < 256) {
@@ -352,11 +374,14 @@ void Pickler::number(double v) {
   for (int i = 7; i >= 0; i--) out_ += char(bits >> (8 * i));
 }
 void Pickler::text(std::string_view s) {
+  RL_CHECK(ValueError, s.size() <= UINT32_MAX, "save: a string of ", s.size(),
+           " bytes; protocol 2 holds at most 4 GiB");
   out_ += 'X';
   put_le(out_, s.size(), 4);
   out_ += s;
 }
-void Pickler::bytes(std::string_view s) {  // protocol 2 has no bytes: a call that decodes a string, as CPython writes them
+void Pickler::bytes(
+    std::string_view s) {  // protocol 2 has no bytes: a call that decodes a string, as CPython writes them
   global("_codecs", "encode");
   std::string utf8;
   for (unsigned char c : s) {

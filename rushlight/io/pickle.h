@@ -15,21 +15,30 @@ namespace rushlight::io {
 // A value of a pickle. Values may share parts and even contain themselves; the PickleTree owns them all.
 struct Pickled {
   enum class Kind : uint8_t {
-    None, Bool, Int, BigInt, Float, Bytes, Str,
-    List, Tuple, Set, Dict,  // items; of a Dict: key, value, key, value
-    Global,       // text: "module.name"
-    Call,         // items[0] called with items[1] (a Tuple); `state` and appended parts are kept
-    Object,       // items[0].__new__ with items[1]
-    Persistent,   // items[0]: the id
+    None,
+    Bool,
+    Int,
+    BigInt,
+    Float,
+    Bytes,
+    Str,
+    List,
+    Tuple,
+    Set,
+    Dict,        // items; of a Dict: key, value, key, value
+    Global,      // text: "module.name"
+    Call,        // items[0] called with items[1] (a Tuple); `state` and appended parts are kept
+    Object,      // items[0].__new__ with items[1]
+    Persistent,  // items[0]: the id
   };
   Kind kind = Kind::None;
   bool boolean = false;
   int64_t integer = 0;
   double number = 0;
-  std::string text;              // Str, Bytes, Global; digits of a BigInt
+  std::string text;  // Str, Bytes, Global; digits of a BigInt
   std::vector<Pickled*> items;
   std::vector<Pickled*> appended;  // to a Call or Object: list items, or key, value pairs
-  Pickled* state = nullptr;      // from BUILD
+  Pickled* state = nullptr;        // from BUILD
   bool is(Kind k) const { return kind == k; }
   bool is_global(std::string_view name) const { return kind == Kind::Global && text == name; }
 };

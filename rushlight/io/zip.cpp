@@ -10,10 +10,12 @@
 namespace rushlight::io {
 namespace {
 
-constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
+                   kLocator64 = 0x07064b50;
 constexpr size_t kAlignment = 64;
-// Deflate can't do better than about 1032 : 1; an archive may not unfold beyond this in all.
-constexpr size_t kMostExpansion = 1040, kMostInflated = size_t(16) << 30;
+// What all deflated entries together may unfold to: 256 MiB, or 64 times the file where that is more. Deflate reaches 1032 : 1, but only on
+// a file of one repeated byte; weights hardly shrink at all.
+constexpr size_t kAlwaysInflated = size_t(256) << 20, kMostExpansion = 64;
 
 template <class T>
 T get(std::span<const uint8_t> b, size_t at) {
@@ -35,6 +37,15 @@ bool safe_name(const std::string& n) {
   return true;
 }
 
+std::string printable(const std::string& name) {
+  std::string out;
+  for (unsigned char c : name) {
+    if (c >= 32 && c != 127) out += char(c);
+    else ((out += "\\x") += "0123456789abcdef"[c >> 4]) += "0123456789abcdef"[c & 15];
+  }
+  return out;
+}
+
 uint32_t crc_of(const uint8_t* data, size_t size) {
   uLong crc = crc32(0, nullptr, 0);
   for (size_t at = 0; at < size;) {
@@ -47,7 +58,9 @@ uint32_t crc_of(const uint8_t* data, size_t size) {
 
 }  // namespace
 
-bool looks_like_zip(std::span<const uint8_t> b) { return b.size() >= 4 && (get<uint32_t>(b, 0) == kLocal || get<uint32_t>(b, 0) == kEnd); }
+bool looks_like_zip(std::span<const uint8_t> b) {
+  return b.size() >= 4 && (get<uint32_t>(b, 0) == kLocal || get<uint32_t>(b, 0) == kEnd);
+}
 
 ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), name_(std::move(name)) {
   std::span<const uint8_t> b = bytes_.data;
@@ -67,7 +80,8 @@ ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), 
   uint64_t limit = end;
   if (end >= 20 && get<uint32_t>(b, end - 20) == kLocator64) {
     uint64_t at = get<uint64_t>(b, end - 12);
-    RL_ZIP(at <= end - 20 && end - 20 - at >= 56 && get<uint32_t>(b, at) == kEnd64, "the zip64 directory is not where its locator says");
+    RL_ZIP(at <= end - 20 && end - 20 - at >= 56 && get<uint32_t>(b, at) == kEnd64,
+           "the zip64 directory is not where its locator says");
     count = get<uint64_t>(b, at + 32);
     size = get<uint64_t>(b, at + 40);
     start = get<uint64_t>(b, at + 48);
@@ -78,15 +92,19 @@ ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), 
 
   std::vector<std::pair<size_t, size_t>> extents;
   size_t inflated = 0;
+  const size_t most_inflated = std::max(kAlwaysInflated, kMostExpansion * b.size());
   uint64_t at = start;
   for (uint64_t i = 0; i < count; i++) {
-    RL_ZIP(start + size - at >= 46 && get<uint32_t>(b, at) == kCentral, "directory entry ", i, " of ", count, " is damaged (byte ", at, ")");
+    RL_ZIP(start + size - at >= 46 && get<uint32_t>(b, at) == kCentral, "directory entry ", i, " of ", count,
+           " is damaged (byte ", at, ")");
     uint16_t flags = get<uint16_t>(b, at + 8), method = get<uint16_t>(b, at + 10);
     Entry e;
     e.crc = get<uint32_t>(b, at + 16);
     uint64_t packed = get<uint32_t>(b, at + 20), full = get<uint32_t>(b, at + 24), local = get<uint32_t>(b, at + 42);
-    size_t name_size = get<uint16_t>(b, at + 28), extra_size = get<uint16_t>(b, at + 30), comment_size = get<uint16_t>(b, at + 32);
-    RL_ZIP(start + size - at >= 46 + name_size + extra_size + comment_size, "directory entry ", i, " of ", count, " runs past the directory");
+    size_t name_size = get<uint16_t>(b, at + 28), extra_size = get<uint16_t>(b, at + 30),
+           comment_size = get<uint16_t>(b, at + 32);
+    RL_ZIP(start + size - at >= 46 + name_size + extra_size + comment_size, "directory entry ", i, " of ", count,
+           " runs past the directory");
     std::string entry(reinterpret_cast<const char*>(b.data()) + at + 46, name_size);
     for (size_t x = at + 46 + name_size, stop = x + extra_size; x + 4 <= stop;) {
       size_t id = get<uint16_t>(b, x), length = get<uint16_t>(b, x + 2), field = x + 4;
@@ -103,17 +121,21 @@ ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), 
       x += 4 + length;
     }
     at += 46 + name_size + extra_size + comment_size;
-    RL_ZIP(safe_name(entry), "entry name '", entry, "' leaves the archive");
+    RL_ZIP(safe_name(entry), "entry name '", printable(entry), "' leaves the archive");
     if (entry.back() == '/') continue;
     RL_ZIP(!(flags & 1), "entry '", entry, "' is encrypted");
-    RL_ZIP(method == 0 || method == 8, "entry '", entry, "' is compressed by method ", method, "; only stored and deflated ones are read");
+    RL_ZIP(method == 0 || method == 8, "entry '", entry, "' is compressed by method ", method,
+           "; only stored and deflated ones are read");
     RL_ZIP(method == 8 || packed == full, "stored entry '", entry, "' has two sizes: ", packed, " and ", full);
-    RL_ZIP(local <= b.size() && b.size() - local >= 30 && get<uint32_t>(b, local) == kLocal, "entry '", entry, "' does not begin at byte ", local, " as the directory says");
+    RL_ZIP(local <= b.size() && b.size() - local >= 30 && get<uint32_t>(b, local) == kLocal, "entry '", entry,
+           "' does not begin at byte ", local, " as the directory says");
     uint64_t data = local + 30 + get<uint16_t>(b, local + 26) + get<uint16_t>(b, local + 28);
-    RL_ZIP(data <= b.size() && packed <= b.size() - data, "entry '", entry, "' of ", packed, " bytes runs past the end of the file; the file is cut short");
+    RL_ZIP(data <= start && packed <= start - data, "entry '", entry, "' of ", packed,
+           " bytes runs into the directory; the file is damaged");
     if (method == 8) {
-      RL_ZIP(full / kMostExpansion <= packed, "entry '", entry, "' claims to unfold ", packed, " bytes to ", full, "; deflate can't do that");
-      RL_ZIP(full <= kMostInflated && (inflated += full) <= kMostInflated, "compressed entries claim more than ", kMostInflated >> 30, " GiB; refused");
+      inflated = full > most_inflated - inflated ? most_inflated + 1 : inflated + full;
+      RL_ZIP(inflated <= most_inflated, "its compressed entries claim to unfold to more than ", most_inflated >> 20,
+             " MiB; refused as a zip bomb");
     }
     e.offset = data;
     e.packed = packed;
@@ -123,7 +145,8 @@ ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), 
     RL_ZIP(entries_.emplace(entry, e).second, "two entries are named '", entry, "'");
   }
   std::sort(extents.begin(), extents.end());
-  for (size_t i = 1; i < extents.size(); i++) RL_ZIP(extents[i].first >= extents[i - 1].second, "entries overlap at byte ", extents[i].first);
+  for (size_t i = 1; i < extents.size(); i++)
+    RL_ZIP(extents[i].first >= extents[i - 1].second, "entries overlap at byte ", extents[i].first);
 
   if (!entries_.empty()) {
     std::string first = entries_.begin()->first;
@@ -158,10 +181,12 @@ Bytes ZipReader::read(const std::string& entry) const {
       if (status == Z_OK && gave == z.avail_in && room == z.avail_out) status = Z_DATA_ERROR;
     }
     inflateEnd(&z);
-    RL_CHECK(FileError, status == Z_STREAM_END && out_left == 0, "load '", name_, "': entry '", entry, "' does not unfold to the ", e.size, " bytes it claims; the file is damaged");
+    RL_CHECK(FileError, status == Z_STREAM_END && out_left == 0, "load '", name_, "': entry '", entry,
+             "' does not unfold to the ", e.size, " bytes it claims; the file is damaged");
     out = own_bytes(std::move(full));
   }
-  RL_CHECK(FileError, crc_of(out.data.data(), out.data.size()) == e.crc, "load '", name_, "': entry '", entry, "' does not match its checksum; the file is damaged");
+  RL_CHECK(FileError, crc_of(out.data.data(), out.data.size()) == e.crc, "load '", name_, "': entry '", entry,
+           "' does not match its checksum; the file is damaged");
   return out;
 }
 
