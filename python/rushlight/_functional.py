@@ -7,7 +7,7 @@ from ._C import Tensor, tensor
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "einsum", "is_nonzero",
-    "is_same_size", "meshgrid", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
+    "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
 ]  # fmt: skip
 _ops = _C._ops
 
@@ -53,6 +53,13 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinate grids of one-dimensional tensors."""
     tensors = _spread(tensors)
     return _ops.meshgrid(tensors) if indexing is None else _ops.meshgrid(tensors, indexing=indexing)
+
+
+def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False):
+    """Where the elements are that are not zero: a row each, or a tensor of indices for each dimension."""
+    if not as_tuple:
+        return _ops.nonzero(input, out=out)
+    return _ops.nonzero_numpy(input)
 
 
 def cartesian_prod(*tensors) -> Tensor:
@@ -170,7 +177,7 @@ def unique_consecutive(
     return _asked(_ops.unique_consecutive(input, return_inverse, return_counts, dim), return_inverse, return_counts)
 
 
-for _name in ("unique", "unique_consecutive", "is_nonzero", "is_same_size"):
+for _name in ("nonzero", "unique", "unique_consecutive", "is_nonzero", "is_same_size"):
     setattr(Tensor, _name, globals()[_name])
 
 

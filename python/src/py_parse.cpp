@@ -323,7 +323,7 @@ Overload prepare(const Op& op, bool method) {
     }
     bool is_self = a.name == "self" && method;
     p.number_allowed = p.want == Want::Tensor && !a.is_out && any_numbers && !is_self;
-    p.number_as_fallback = p.want == Want::Tensor && !a.is_out && some_numbers && !is_self;
+    p.number_as_fallback = p.want == Want::Tensor && !a.is_out && some_numbers && a.name != "self";
     if (a.has_default) {
       p.default_value = a.default_value;
       if (p.want == Want::BoolList && p.default_value.is_bool_list()) {
@@ -341,7 +341,7 @@ Overload prepare(const Op& op, bool method) {
     seen_pin |= a.name == "pin_memory";
     o.params.push_back(std::move(p));
   }
-  o.factory = seen_dtype && seen_device && seen_pin && op.form() == Op::Form::Function;
+  o.factory = seen_dtype && seen_device && seen_pin && op.form() != Op::Form::InPlace;
   int self = schema.find_arg("self");
   if (method && self >= 0) o.positional.push_back(uint8_t(self));
   for (size_t i = 0; i < o.params.size(); i++)
@@ -402,6 +402,11 @@ bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject*
     }
   }
   if (o.required & ~filled) return false;
+  if (fallback) {  // numbers alone make no call
+    bool any_tensor = false;
+    for (Py_ssize_t i = 0; i < count; i++) any_tensor |= slots[i].is_tensor();
+    if (!any_tensor) return false;
+  }
   for (Py_ssize_t i = 0; i < count; i++)
     if (!(filled & (1u << i))) {
       const IValue& d = o.params[size_t(i)].default_value;

@@ -9,7 +9,6 @@
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/slice.h"
 #include "rushlight/fn/stack.h"
-#include "rushlight/fn/transpose.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/parallel.h"
@@ -157,8 +156,7 @@ Tensors meshgrid_indexing(TensorList tensors, std::string_view indexing) {
   for (size_t i = 0; i < given.size(); i++) {
     Dims line(given.size(), 1);
     line[i] = shape[i];
-    Tensor grid = expand(reshape(given[i], line), shape);
-    grids.push_back(swap ? transpose(grid, 0, 1) : grid);
+    grids.push_back(expand(reshape(given[i], line), shape));
   }
   if (swap) std::swap(grids[0], grids[1]);
   return grids;

@@ -250,7 +250,7 @@ OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=
 OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All fill_value, in the dtype of self.", .kernel = function<new_full>(), .forms = kMethod});
 OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-            .doc = "0, 1, ... below end. >>> torch.arange(3)\ntensor([0, 1, 2])", .kernel = function<arange_end>(), .forms = kFunction});
+            .doc = "0, 1, ... below end. >>> torch.arange(3)\ntensor([0, 1, 2])", .kernel = function<arange_end>(), .forms = kFunction | kOut});
 OP(arange_start, {.schema = "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                   .doc = "start, start + 1, ... below end.", .kernel = function<arange_start>(), .forms = kFunction});
 OP(arange_step, {.schema = "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
