@@ -3,8 +3,7 @@
 #include "rushlight/fn/diag_embed.h"
 #include "rushlight/fn/diagonal.h"
 #include "rushlight/fn/diagonal_backward.h"
-#include "rushlight/fn/fill_.h"
-#include "rushlight/fn/permute.h"
+#include "rushlight/fn/flatten.h"
 #include "rushlight/fn/slice.h"
 #include "rushlight/fn/tril.h"
 #include "rushlight/fn/triu.h"
@@ -63,6 +62,8 @@ Tensor diag_op(const Tensor& self, int64_t offset) {
   if (self.dim() == 1) return diag_embed(self, offset);
   return diagonal(self, offset);
 }
+
+Tensor diagflat_op(const Tensor& self, int64_t offset) { return diag_embed(flatten(self), offset); }
 
 TensorSpec triangle_meta(const char* op, const Tensor& self) {
   RL_CHECK(RuntimeError, self.dim() >= 2, op, ": input tensor must have at least 2 dimensions");
@@ -164,6 +165,9 @@ OP(diag, {.schema = "diag(Tensor self, int diagonal=0) -> Tensor",
           .doc = "The diagonal of a matrix, or the matrix with a given diagonal. >>> torch.diag(torch.tensor([1, 2]))\ntensor([[1, 0],\n        [0, 2]])",
           .kernel = composite<diag_op>(),
           .forms = kFunction | kMethod | kOut});
+OP(diagflat, {.schema = "diagflat(Tensor self, int offset=0) -> Tensor",
+              .doc = "The matrix with all elements on its diagonal. >>> torch.diagflat(torch.tensor([[1, 2]]))\ntensor([[1, 0],\n        [0, 2]])",
+              .kernel = composite<diagflat_op>()});
 OP(tril, {.schema = "tril(Tensor self, int diagonal=0) -> Tensor",
           .doc = "The lower triangle, zeros elsewhere. >>> torch.tril(torch.ones(2, 2))\ntensor([[1., 0.],\n        [1., 1.]])",
           .kernel = updating<tril_meta, tril_cpu>(),

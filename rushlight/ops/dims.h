@@ -11,11 +11,15 @@ namespace rushlight {
 
 using OptionalDims = std::optional<IntArrayRef>;
 
-inline DimSet all_dims(int64_t rank) { return rank >= 64 ? ~DimSet(0) : (DimSet(1) << rank) - 1; }
+inline DimSet all_dims(int64_t rank) {
+  RL_CHECK(RuntimeError, rank <= 64, "only tensors with up to 64 dims are supported");
+  return rank == 64 ? ~DimSet(0) : (DimSet(1) << rank) - 1;
+}
 
 // None and an empty list mean all dimensions.
 inline DimSet dim_set(const OptionalDims& dims, int64_t rank) {
   if (!dims || dims->empty()) return all_dims(rank);
+  all_dims(rank);
   DimSet set = 0;
   for (int64_t d : *dims) {
     int64_t at = wrap_dim(d, rank);
@@ -24,7 +28,7 @@ inline DimSet dim_set(const OptionalDims& dims, int64_t rank) {
   }
   return set;
 }
-inline DimSet one_dim(int64_t d, int64_t rank) { return DimSet(1) << wrap_dim(d, rank); }
+inline DimSet one_dim(int64_t d, int64_t rank) { return dim_set(IntArrayRef(d), rank); }
 
 inline Dims reduced_sizes(IntArrayRef sizes, DimSet dims, bool keepdim) {
   Dims out;

@@ -13,6 +13,7 @@
 #include "rushlight/fn/scatter_reduce.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/take.h"
+#include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
@@ -281,7 +282,8 @@ Tensor take_along_dim_op(const Tensor& self, const Tensor& indices, const std::o
     to_self[size_t(at)] = self.sizes()[size_t(at)];
     to_index[size_t(at)] = indices.sizes()[size_t(at)];
   }
-  return gather(broadcast_to(self, to_self), at, broadcast_to(indices, to_index));
+  Tensor positions = where(indices < Scalar(0), indices + Scalar(self.dim() ? self.size(at) : 1), indices);
+  return gather(broadcast_to(self, to_self), at, broadcast_to(positions, to_index));
 }
 
 }  // namespace

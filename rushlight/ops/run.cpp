@@ -57,6 +57,19 @@ void check_writable(const Op& op, const Tensor& t) {
              "memory location. Please clone() the tensor before performing the operation. (", op.name(), ")");
 }
 
+// A result that has to be resized can't be one of the arguments.
+void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out) {
+  auto check = [&](const Tensor& t) {
+    RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(), "unsupported operation: some elements of the input tensor and the "
+             "written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation. (", op.name(), ")");
+  };
+  for (int i = 0; i < count; i++) {
+    if (args[i].is_tensor()) check(args[i].tensor());
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) check(t);
+  }
+}
+
 Tensor make_result(const TensorSpec& spec) {
   return spec.strides.empty() ? empty_tensor(spec.sizes, spec.dtype, spec.device)
                               : empty_strided_tensor(spec.sizes, spec.strides, spec.dtype, spec.device);
@@ -103,6 +116,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
+    if (op.form() == Op::Form::Out && given[i].sizes() != specs[i].sizes) check_not_input(op, args, first_out, given[i]);
     prepare_out(op, given[i], specs[i]);
     check_writable(op, given[i]);
     bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());

@@ -163,7 +163,7 @@ void for_each_row_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N
 template <bool log>
 TensorSpec softmax_meta(const Tensor& self, int64_t dim, bool half_to_float) {
   RL_CHECK(RuntimeError, !half_to_float, "softmax with half to float conversion is not supported on CPU");
-  RL_CHECK(NotImplementedError, is_floating(self.dtype()), '"', log ? "log_softmax_lastdim" : "softmax", "_kernel_impl\" not implemented for '", scalar_type_name(self.dtype()), "'");
+  RL_CHECK(NotImplementedError, is_floating(self.dtype()), '"', log ? "log_softmax" : "softmax", "_lastdim_kernel_impl\" not implemented for '", scalar_type_name(self.dtype()), "'");
   wrap_dim(dim, self.dim());
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
@@ -210,10 +210,10 @@ void backward_cpu(const Tensor& given, const Tensor& output, int64_t dim, DType,
 }
 
 Tensor softmax_int(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
-  return _softmax(dtype && *dtype != self.dtype() ? to(self, *dtype) : is_integral(self.dtype(), true) ? to(self, default_dtype()) : self, dim, false);
+  return _softmax(dtype && *dtype != self.dtype() ? to(self, *dtype) : self, dim, false);
 }
 Tensor log_softmax_int(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
-  return _log_softmax(dtype && *dtype != self.dtype() ? to(self, *dtype) : is_integral(self.dtype(), true) ? to(self, default_dtype()) : self, dim, false);
+  return _log_softmax(dtype && *dtype != self.dtype() ? to(self, *dtype) : self, dim, false);
 }
 
 Grads softmax_grad(const Saved& s, const Tensor& g) { return {_softmax_backward_data(g, s["result"], s.arg("dim").to_int(), s.dtype("self"))}; }

@@ -168,7 +168,7 @@ def _compare(got: Any, want: Any, tolerance: float | None, what: str) -> None:
     assert len(mine) == len(theirs), what
     if not theirs:
         assert got == want, what
-    for g, w in zip(mine, theirs):
+    for g, w in zip(mine, theirs, strict=True):
         assert str(g.dtype).split(".")[-1] == str(w.dtype).split(".")[-1], what
         assert tuple(g.shape) == tuple(w.shape), what
         options = {} if tolerance is None else {"rtol": tolerance, "atol": tolerance}
@@ -196,7 +196,9 @@ def _gradients(name: str, module: Any, c: Case, order: int) -> list[Any]:
         for i, t in enumerate(tensors):
             if t is None or not t.requires_grad:
                 continue
-            weight = module.linspace(0.5, 1.5 + i, max(t.numel(), 1), dtype=module.float64)[: t.numel()].reshape(t.shape)
+            weight = module.linspace(0.5, 1.5 + i, max(t.numel(), 1), dtype=module.float64)[: t.numel()].reshape(
+                t.shape
+            )
             part = ((module.view_as_real(t).sum(-1) if t.is_complex() else t) * weight).sum()
             total = part if total is None else total + part
         return total
@@ -220,7 +222,12 @@ def check(name: str, c: Case) -> None:
         return
 
     def run(module: Any, **options: Any) -> Any:
-        return _call(name, module, _build(c.args, module, **options), {k: _build(v, module, **options) for k, v in c.kwargs.items()})
+        return _call(
+            name,
+            module,
+            _build(c.args, module, **options),
+            {k: _build(v, module, **options) for k, v in c.kwargs.items()},
+        )
 
     want = run(torch)
     _compare(run(rushlight), want, c.tolerance, f"{name}: value")
@@ -229,7 +236,7 @@ def check(name: str, c: Case) -> None:
     if c.grad and hasattr(rushlight.Tensor, "backward"):
         theirs, mine = _gradients(name, torch, c, int(c.grad)), _gradients(name, rushlight, c, int(c.grad))
         assert len(theirs) == len(mine)
-        for w, g in zip(theirs, mine):
+        for w, g in zip(theirs, mine, strict=True):
             if w is None or g is None:  # PyTorch says None or zeros, as it happens
                 rest = g if w is None else w
                 assert rest is None or float(rest.abs().sum()) == 0, f"{name}: gradient"
