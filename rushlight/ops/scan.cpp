@@ -9,6 +9,7 @@
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/flip.h"
+#include "rushlight/fn/full_like.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/log.h"
 #include "rushlight/fn/logcumsumexp.h"
@@ -222,14 +223,19 @@ void logcumsumexp_cpu(const Tensor& self, int64_t dim, const Tensor& out) {
     });
   });
 }
-// Positive and negative gradients apart, so that their logarithms exist.
+// Positive and negative gradients apart, so that their logarithms exist. The lowest number stands for log(0): -inf would make NaN in
+// the second derivative.
 Grads logcumsumexp_grad(const Saved& s, const Tensor& g) {
   Tensor self = s["self"], result = s["result"];
   if (g.dim() == 0 || g.numel() == 0) return {g};
   int64_t dim = s.arg("dim").to_int();
   auto reversed = [&](const Tensor& t) { return flip(logcumsumexp(flip(t, IntArrayRef(dim)), dim), IntArrayRef(dim)); };
   if (is_complex(self.dtype())) return {conj(exp(reversed(log(conj(g)) - result) + self))};
-  Tensor low = log(zeros_like(g));
+  double lowest = 0;
+  dispatch(FloatTypes{}, g.dtype(), "logcumsumexp_backward", [&]<class T>() {
+    lowest = std::is_same_v<T, double> ? std::numeric_limits<double>::lowest() : std::is_same_v<T, Half> ? -65504.0 : -3.38e38;
+  });
+  Tensor low = full_like(g, Scalar(lowest));
   Tensor up = where(g > Scalar(0), log(where(g > Scalar(0), g, ones_like(g))), low), down = where(g < Scalar(0), log(where(g < Scalar(0), neg(g), ones_like(g))), low);
   return {exp(reversed(up - result) + self) - exp(reversed(down - result) + self)};
 }

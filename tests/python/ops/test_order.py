@@ -59,7 +59,7 @@ op("isin", [case(i64(3, 4), i64(5)), case(f32(3), 1.0), case(i64(3), i64(3), inv
 op(
     "unique",
     [
-        case(f32(5)),
+        case(f32(5), grad=False),
         case(i64(30, low=0, high=4), return_inverse=True, return_counts=True),
         case(i64(9, 2, low=0, high=2), dim=0, return_inverse=True),
         case(flags(9)),
