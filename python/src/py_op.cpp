@@ -196,7 +196,12 @@ PyObject* op_doc(PyObject* self, void*) {
 }
 
 PyObject* op_name(PyObject* self, void*) { return to_str(*as_op(self)->name); }
-PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
+PyObject* op_module(PyObject* self, void*) {
+  if (as_op(self)->placed == Placed::Anywhere) return PyUnicode_FromString("rushlight._C._ops");
+  std::vector<const Op*> all = OpTable::get().overloads(*as_op(self)->name);
+  std::string_view of = all.empty() ? "" : all[0]->def().module;
+  return of.empty() ? PyUnicode_FromString("rushlight") : to_str(str("rushlight._C._", of));
+}
 PyObject* op_schemas(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     make_ready(as_op(self));
@@ -207,11 +212,9 @@ PyObject* op_schemas(PyObject* self, void*) {
   });
 }
 PyObject* op_reduce(PyObject* self, PyObject*) {
-  // Pickled by name.
-  if (as_op(self)->placed == Placed::Method)
-    return Py_BuildValue("N(Os)", PyObject_GetAttrString(PyImport_AddModule("builtins"), "getattr"), tensor_type,
-                         as_op(self)->name->c_str());
-  return Py_BuildValue("N(Os)", PyObject_GetAttrString(PyImport_AddModule("builtins"), "getattr"), c_module,
+  // By name, so that a copy is the same object.
+  if (as_op(self)->placed != Placed::Method) return to_str(*as_op(self)->name);
+  return Py_BuildValue("O(Os)", PyDict_GetItemString(PyEval_GetBuiltins(), "getattr"), tensor_type,
                        as_op(self)->name->c_str());
 }
 
@@ -320,7 +323,12 @@ void bind_ops(PyObject* module) {
       check_status(PyDict_Update(PyModule_GetDict(sub.get()), names));
     add_object(module, full.c_str() + full.rfind('.') + 1, sub.get());
   }
+  PyObject* loaded = PyImport_GetModuleDict();  // pickles name operators by these modules
+  for (const char* name : {"_nn", "_linalg", "_special", "_fft"})
+    check_status(PyDict_SetItemString(loaded, str("rushlight._C.", name).c_str(),
+                                      check(PyObject_GetAttrString(module, name)).get()));
   Object ops = check(PyModule_New("rushlight._C._ops"));
+  check_status(PyDict_SetItemString(loaded, "rushlight._C._ops", ops.get()));
   check_status(PyDict_Update(PyModule_GetDict(ops.get()), all.get()));
   add_object(module, "_ops", ops.get());
 }

@@ -6,6 +6,8 @@ import torch as reference
 
 import rushlight as torch
 
+pytestmark = pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
+
 
 def both(expression, **names):
     """The results of an expression with rushlight's and with PyTorch's `torch` and `x`, or their exceptions."""

@@ -109,3 +109,30 @@ def test_size():
     s = torch.Size([2, 3])
     assert repr(s) == "torch.Size([2, 3])" and s.numel() == 6 and isinstance(s[:1], torch.Size)
     assert isinstance(s + (1,), torch.Size) and s == (2, 3)
+
+
+def test_operators_are_copied_and_pickled_by_name():
+    for f in (torch.relu, torch._C._ops.add, torch.add):
+        assert copy.deepcopy(f) is f and pickle.loads(pickle.dumps(f)) is f
+    assert pickle.loads(pickle.dumps(torch.Tensor.add))(torch.ones(1), 1).item() == 2
+
+
+def test_threads():
+    from threading import Thread
+
+    x = torch.arange(40000.0).reshape(200, 200)  # large enough that operators run without the interpreter's lock
+    total, failures = x.sum().item(), []
+
+    def work():
+        for i in range(50):
+            y = x + i
+            y.mark = i
+            if y.view(-1)._base is not y or (y - i).sum().item() != total or y.t()._base.mark != i:
+                failures.append(i)
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures
