@@ -1,0 +1,179 @@
+// Resampling of the last dimensions: each dimension in turn is a weighted sum of selected slices, so gradients follow.
+#include "rushlight/fn/index_select.h"
+#include "rushlight/fn/to.h"
+#include "rushlight/fn/view.h"
+#include "rushlight/kernels/copying.h"
+#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
+
+namespace rushlight {
+namespace {
+
+enum class Resample { Nearest, NearestExact, Linear, Cubic };
+
+struct Taps {  // the result at i is the sum over k of weights[k][i] * x[places[k][i]]; no weights: all 1
+  std::vector<std::vector<int64_t>> places;
+  std::vector<std::vector<double>> weights;
+};
+
+// The coefficients of cubic convolution with A = -0.75 for a position t between the second and the third tap.
+std::array<double, 4> cubic(double t) {
+  constexpr double a = -0.75;
+  auto near = [&](double x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
+  auto far = [&](double x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
+  return {far(t + 1), near(t), near(1 - t), far(2 - t)};
+}
+
+Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+  int count = how == Resample::Linear ? 2 : how == Resample::Cubic ? 4 : 1;
+  Taps found;
+  found.places.assign(size_t(count), std::vector<int64_t>(size_t(out)));
+  if (count > 1) found.weights.assign(size_t(count), std::vector<double>(size_t(out)));
+  // In float as PyTorch computes it: the place decides which slice is taken.
+  float step = factor && *factor > 0 ? float(1.0 / *factor) : float(in) / float(out);
+  if (align_corners) step = out > 1 ? float(in - 1) / float(out - 1) : 0.f;
+  for (int64_t i = 0; i < out; i++) {
+    size_t at = size_t(i);
+    if (how == Resample::Nearest) {
+      int64_t from = in == out ? i : out == 2 * in ? i / 2 : int64_t(std::floor(float(i) * step));
+      found.places[0][at] = std::min(from, in - 1);
+    } else if (how == Resample::NearestExact) {
+      found.places[0][at] = std::min(int64_t(std::floor((float(i) + 0.5f) * step)), in - 1);
+    } else {
+      float real = align_corners ? step * float(i) : step * (float(i) + 0.5f) - 0.5f;
+      if (how == Resample::Linear) real = std::max(real, 0.f);
+      int64_t first = int64_t(std::floor(real));
+      double t = double(real) - double(first);
+      if (how == Resample::Linear) {
+        found.places[0][at] = std::min(first, in - 1);
+        found.places[1][at] = std::min(first + 1, in - 1);
+        found.weights[0][at] = 1 - t;
+        found.weights[1][at] = t;
+      } else {
+        std::array<double, 4> w = cubic(t);
+        for (int64_t k = 0; k < 4; k++) {
+          found.places[size_t(k)][at] = std::clamp<int64_t>(first - 1 + k, 0, in - 1);
+          found.weights[size_t(k)][at] = w[size_t(k)];
+        }
+      }
+    }
+  }
+  return found;
+}
+
+Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
+  int64_t out = int64_t(taps.places[0].size());
+  Dims shape(size_t(x.dim()), 1);
+  shape[size_t(dim)] = out;
+  Tensor result;
+  for (size_t k = 0; k < taps.places.size(); k++) {
+    Tensor index = empty_tensor(Dims{out}, DType::Int64);
+    std::copy(taps.places[k].begin(), taps.places[k].end(), index.data<int64_t>());
+    Tensor slices = index_select(x, dim, index);
+    if (!taps.weights.empty()) {
+      Tensor weight = empty_tensor(Dims{out}, DType::Float64);
+      std::copy(taps.weights[k].begin(), taps.weights[k].end(), weight.data<double>());
+      slices = slices * view(dense(weight, x.dtype()), shape);
+    }
+    result = result.defined() ? result + slices : slices;
+  }
+  return result;
+}
+
+Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional<IntArrayRef>& size, bool align_corners,
+                const std::optional<ArrayRef<double>>& factors) {
+  RL_CHECK(RuntimeError, x.dim() == dims + 2, "It is expected input_size equals to ", dims + 2, ", but got size ",
+           x.dim());
+  RL_CHECK(RuntimeError, size.has_value() != factors.has_value(),
+           "Must specify exactly one of output_size and scale_factors");
+  RL_CHECK(RuntimeError, int64_t(size ? size->size() : factors->size()) == dims,
+           "It is expected output_size equals to ", dims, ", but got size ", size ? size->size() : factors->size());
+  bool integral = is_integral(x.dtype(), true);
+  Tensor result = x;
+  for (int64_t d = dims - 1; d >= 0; d--) {
+    int64_t in = x.sizes()[size_t(d + 2)];
+    std::optional<double> factor = factors ? std::optional<double>((*factors)[size_t(d)]) : std::nullopt;
+    int64_t out = size ? (*size)[size_t(d)] : int64_t(double(in) * *factor);
+    RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
+             ") output (", out, ")");
+    RL_CHECK(NotImplementedError, !integral || how <= Resample::NearestExact,
+             "upsample: not implemented for integers; convert with x.float()");
+    result = resample(result, d + 2, taps(how, in, out, factor, align_corners));
+  }
+  return result;
+}
+
+template <Resample how, int dims>
+Tensor nearest(const Tensor& x, const std::optional<IntArrayRef>& size,
+               const std::optional<ArrayRef<double>>& factors) {
+  return upsample(x, dims, how, size, false, factors);
+}
+template <Resample how, int dims>
+Tensor smooth(const Tensor& x, const std::optional<IntArrayRef>& size, bool align_corners,
+              const std::optional<ArrayRef<double>>& factors) {
+  return upsample(x, dims, how, size, align_corners, factors);
+}
+
+}  // namespace
+
+OP(upsample_nearest1d,
+   {.schema = "upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before.",
+    .kernel = composite<nearest<Resample::Nearest, 1>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(upsample_nearest2d,
+   {.schema = "upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before.",
+    .kernel = composite<nearest<Resample::Nearest, 2>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(upsample_nearest3d,
+   {.schema = "upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before.",
+    .kernel = composite<nearest<Resample::Nearest, 3>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(_upsample_nearest_exact1d,
+   {.schema = "_upsample_nearest_exact1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 1>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(_upsample_nearest_exact2d,
+   {.schema = "_upsample_nearest_exact2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 2>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(_upsample_nearest_exact3d,
+   {.schema = "_upsample_nearest_exact3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 3>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(upsample_linear1d, {.schema = "upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                 "float[]? scale_factors) -> Tensor",
+                       .doc = "Linear interpolation.",
+                       .kernel = composite<smooth<Resample::Linear, 1>>(),
+                       .forms = kFunction,
+                       .module = "nn"});
+OP(upsample_bilinear2d, {.schema = "upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                   "float[]? scale_factors) -> Tensor",
+                         .doc = "Linear interpolation in both dimensions.",
+                         .kernel = composite<smooth<Resample::Linear, 2>>(),
+                         .forms = kFunction,
+                         .module = "nn"});
+OP(upsample_trilinear3d, {.schema = "upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                    "float[]? scale_factors) -> Tensor",
+                          .doc = "Linear interpolation in all three dimensions.",
+                          .kernel = composite<smooth<Resample::Linear, 3>>(),
+                          .forms = kFunction,
+                          .module = "nn"});
+OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                  "float[]? scale_factors) -> Tensor",
+                        .doc = "Cubic convolution in both dimensions.",
+                        .kernel = composite<smooth<Resample::Cubic, 2>>(),
+                        .forms = kFunction,
+                        .module = "nn"});
+}  // namespace rushlight

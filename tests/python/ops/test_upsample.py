@@ -1,0 +1,14 @@
+from .harness import case, f32, op, raises
+
+op("nn.functional.interpolate", [
+    case(f32(1, 2, 5), size=8),
+    case(f32(1, 2, 5), scale_factor=2, mode="linear", align_corners=True),
+    case(f32(1, 2, 4, 3), scale_factor=(1.5, 2.0)),
+    case(f32(1, 2, 4, 3), size=(3, 5), mode="nearest-exact"),
+    case(f32(1, 2, 4, 3), size=(7, 5), mode="bilinear"),
+    case(f32(1, 2, 4, 3), scale_factor=2, mode="bilinear", align_corners=True),
+    case(f32(1, 2, 4, 3), size=(7, 5), mode="bicubic", grad=1),
+    case(f32(1, 1, 3, 2, 4), size=(2, 4, 5), mode="trilinear"),
+    case(f32(1, 1, 3, 2, 4), scale_factor=2),
+    raises(RuntimeError, f32(1, 2, 4, 3), size=(0, 5), mode="bilinear", match="should be greater than 0"),
+])  # fmt: skip
