@@ -18,5 +18,6 @@ void bind_autograd(PyObject* module);
 void bind_profiler(PyObject* module);
 void bind_io(PyObject* module);
 void bind_script(PyObject* module);
+void bind_trace(PyObject* module);
 
 }  // namespace rushlight::py

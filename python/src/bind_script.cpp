@@ -3,6 +3,8 @@
 
 #include "bind.h"
 #include "py_convert.h"
+#include "py_trace.h"
+#include "rushlight/graph/passes/passes.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -23,6 +25,8 @@ struct PyScriptObject {
   PyObject_HEAD Ref<ObjectValue>* object;
 };
 
+}  // namespace
+
 PyObject* wrap_function(std::shared_ptr<Function> f) {
   auto* o = check(function_type->tp_alloc(function_type, 0)).release();
   reinterpret_cast<PyFunction*>(o)->function = new std::shared_ptr<Function>(std::move(f));
@@ -33,6 +37,12 @@ PyObject* wrap_object(Ref<ObjectValue> v) {
   reinterpret_cast<PyScriptObject*>(o)->object = new Ref<ObjectValue>(std::move(v));
   return o;
 }
+const Ref<ObjectValue>* script_object(PyObject* o) {
+  return Py_TYPE(o) == object_type ? reinterpret_cast<PyScriptObject*>(o)->object : nullptr;
+}
+
+namespace {
+
 Function& function_of(PyObject* o) { return **reinterpret_cast<PyFunction*>(o)->function; }
 const Ref<ObjectValue>& object_of(PyObject* o) { return *reinterpret_cast<PyScriptObject*>(o)->object; }
 
@@ -207,6 +217,15 @@ PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
 PyObject* function_graph(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(function_of(self).made()->text()); });
 }
+// What a call runs.
+PyObject* function_optimized(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    std::shared_ptr<graph::Graph> graph = function_of(self).made()->copy();
+    graph::optimize(*graph);
+    graph::forget_shapes(*graph);
+    return to_str(graph->text());
+  });
+}
 PyObject* function_code_text(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     std::vector<Tensor> constants;
@@ -221,6 +240,7 @@ void function_dealloc(PyObject* self) {
   Py_TYPE(self)->tp_free(self);
 }
 PyGetSetDef function_getset[] = {{"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
+                                 {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
                                  {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
                                  {"name", function_name, nullptr, "its name", nullptr},
                                  {nullptr, nullptr, nullptr, nullptr, nullptr}};

@@ -25,20 +25,21 @@ PyMODINIT_FUNC PyInit__C() {
         PyErr_NewExceptionWithDoc("rushlight.InternalError", "A bug of rushlight's own.", PyExc_RuntimeError, nullptr));
     add_object(c_module, "InternalError", internal.get());
     for (auto bind : {
-             bind_types,  //
-             bind_storage,  //
-             bind_tensor,  //
-             bind_methods,  //
-             bind_numpy,  //
-             bind_new,  //
-             bind_dlpack,  //
-             bind_ops,  //
-             bind_state,  //
-             bind_module,  //
-             bind_io,  //
+             bind_types,     //
+             bind_storage,   //
+             bind_tensor,    //
+             bind_methods,   //
+             bind_numpy,     //
+             bind_new,       //
+             bind_dlpack,    //
+             bind_ops,       //
+             bind_state,     //
+             bind_module,    //
+             bind_io,        //
              bind_autograd,  //
              bind_script,  //
              bind_profiler,  //
+             bind_trace,  //
          })
       bind(c_module);
     return module.release();

@@ -1,6 +1,7 @@
 // The properties of a tensor: shape, dtype, device, requires_grad, T, data, ...
 #include "py_new.h"
 #include "py_op.h"
+#include "py_trace.h"
 
 namespace rushlight::py {
 namespace {
@@ -81,6 +82,10 @@ int set_data(PyObject* self, PyObject* value, void*) {
 
 // Sizes rarely change, and x.shape is asked for often: the last answer is kept and compared.
 PyObject* get_shape(PyObject* self, void*) {
+  if (thread_state.interceptor) [[unlikely]] {
+    PyObject* traced = guarded([&] { return sizes_if_traced(unwrap(self)); });
+    if (traced || PyErr_Occurred()) return traced;
+  }
   auto* o = reinterpret_cast<PyTensor*>(self);
   const Dims& sizes = o->impl->sizes();
   if (o->shape && size_t(PyTuple_GET_SIZE(o->shape)) == sizes.size()) {

@@ -2,6 +2,7 @@
 // lists goes to index and index_put_.
 #include "py_new.h"
 #include "py_op.h"
+#include "py_trace.h"
 
 namespace rushlight::py {
 namespace {
@@ -36,6 +37,9 @@ Tensor slice(const Tensor& t, int64_t dim, PyObject* o) {
   auto* s = reinterpret_cast<PySliceObject*>(o);
   int64_t step = slice_bound(s->step, 1);
   RL_CHECK(ValueError, step > 0, "step must be greater than zero");
+  const auto& slice_args = (*op_slice).schema().args;
+  trace_argument(slice_args[2], 0, s->start);
+  trace_argument(slice_args[3], 0, s->stop);
   IValue args[5] = {IValue::borrow(t), dim, slice_bound(s->start, 0), slice_bound(s->stop, INT64_MAX), step};
   return call_tensor(*op_slice, args);
 }
@@ -86,6 +90,7 @@ void put_index(Indexed& at, Tensor index, int64_t& dim) {
 void add_tensor_index(Indexed& at, const Tensor& index, int64_t& dim, int64_t shown_dim) {
   if (index.dim() == 0 && is_integral(index.dtype(), true)) {
     if (index.dtype() != DType::Bool && index.dtype() != DType::UInt8 && !index.device().is_meta()) {
+      if (thread_state.interceptor) trace_number((*op_select).schema().args[2], 0, index);
       at.view = select(at.view, dim, element_of(index).to_int(), shown_dim);
       return;
     }
@@ -260,6 +265,8 @@ PyObject* tensor_iter(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor");
+    trace_loses(t, "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different shape won't change the "
+                   "number of iterations executed (and might lead to errors or silently give incorrect results).");
     IValue args[2] = {IValue::borrow(t), 0}, ret;
     call(*op_unbind, args, &ret);
     TensorList rows = ret.tensor_list();

@@ -4,6 +4,7 @@
 #include "py_new.h"
 #include "py_op.h"
 #include "py_storage.h"
+#include "py_trace.h"
 
 namespace rushlight::py {
 
@@ -57,6 +58,8 @@ PyObject* size_or_stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs
     Py_ssize_t named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     RL_CHECK(TypeError, nargs + named <= 1, strides ? "stride" : "size",
              "() takes from 0 to 1 positional arguments but ", nargs + named, " were given");
+    if (nargs + named == 0 && !strides)
+      if (PyObject* traced = sizes_if_traced(t)) return traced;
     if (nargs + named == 0 || args[0] == Py_None) return strides ? wrap_ints(t.strides()) : wrap_size(t.sizes());
     int64_t d;
     RL_CHECK(TypeError, as_int(args[0], d), strides ? "stride" : "size",
@@ -65,6 +68,8 @@ PyObject* size_or_stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs
     RL_CHECK(IndexError, n > 0, "Dimension specified as ", d, " but tensor has no dimensions");
     RL_CHECK(IndexError, d >= -n && d < n, "Dimension out of range (expected to be in range of [", -n, ", ", n - 1,
              "], but got ", d, ")");
+    if (!strides)
+      if (PyObject* traced = size_if_traced(t, d < 0 ? d + n : d)) return traced;
     return PyLong_FromLongLong((strides ? t.strides() : t.sizes())[size_t(d < 0 ? d + n : d)]);
   });
 }
@@ -127,6 +132,7 @@ PyObject* py_item(PyObject* self, PyObject*) {
     const Tensor& t = unwrap(self);
     if (!thread_state.interceptor) [[likely]]
       return item(t);
+    trace_loses(t, RL_TRACED("number"));
     static OpRef op("item");
     IValue args[1] = {IValue::borrow(t)}, ret;
     call(*op, args, &ret);
@@ -134,7 +140,10 @@ PyObject* py_item(PyObject* self, PyObject*) {
   });
 }
 PyObject* py_tolist(PyObject* self, PyObject*) {
-  return guarded([&] { return tolist(unwrap(self)); });
+  return guarded([&] {
+    trace_loses(unwrap(self), RL_TRACED("list"));
+    return tolist(unwrap(self));
+  });
 }
 
 PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
@@ -341,6 +350,9 @@ PyObject* rebuild(PyObject*, PyObject* args) {
 Py_ssize_t mp_length(PyObject* self) {
   return guarded<Py_ssize_t>(-1, [&] {
     RL_CHECK(TypeError, unwrap(self).dim() > 0, "len() of a 0-d tensor");
+    trace_loses(unwrap(self), "Using len to get tensor shape might cause the trace to be incorrect. Recommended usage would be "
+                              "tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
+                              "incorrect results.");
     return Py_ssize_t(unwrap(self).sizes()[0]);
   });
 }

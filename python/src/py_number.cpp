@@ -3,6 +3,7 @@
 
 #include "py_new.h"
 #include "py_op.h"
+#include "py_trace.h"
 
 namespace rushlight::py {
 namespace {
@@ -190,6 +191,7 @@ int nb_bool(PyObject* a) {
     const Tensor& t = unwrap(a);
     RL_CHECK(RuntimeError, t.numel() < 2, "Boolean value of Tensor with more than one value is ambiguous");
     RL_CHECK(RuntimeError, t.numel() == 1, "Boolean value of Tensor with no values is ambiguous");
+    trace_loses(t, RL_TRACED("boolean"));
     IValue v = only_element(a);
     return int(v.is_complex() ? v.to_complex() != 0.0 : v.to_double() != 0);
   });
@@ -197,6 +199,7 @@ int nb_bool(PyObject* a) {
 PyObject* nb_int(PyObject* a) {
   return guarded([&] {
     expect_one(a);
+    trace_loses(unwrap(a), RL_TRACED("integer"));
     IValue v = only_element(a);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type int64_t without overflow");
@@ -207,6 +210,7 @@ PyObject* nb_int(PyObject* a) {
 PyObject* nb_float(PyObject* a) {
   return guarded([&] {
     expect_one(a);
+    trace_loses(unwrap(a), RL_TRACED("float"));
     IValue v = only_element(a);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type double without overflow");
@@ -217,6 +221,7 @@ PyObject* nb_index(PyObject* a) {
   return guarded([&] {
     RL_CHECK(TypeError, is_integral(unwrap(a).dtype(), true) && unwrap(a).numel() == 1,
              "only integer tensors of a single element can be converted to an index");
+    trace_loses(unwrap(a), RL_TRACED("index"));
     return PyLong_FromLongLong(only_element(a).to_int());
   });
 }

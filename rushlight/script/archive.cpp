@@ -119,10 +119,17 @@ class ArchiveWriter {
     std::string name = c.name().substr(c.name().rfind('.') + 1);
     std::string out = "class " + name + (c.is_module ? "(Module)" : "") + ":\n";
     std::string parameters, buffers, body;
+    bool odd_names = false;  // "0" of a Sequential: an annotation by name
     for (const auto& s : c.slots) {
       if (s.is_parameter) parameters += "\"" + s.name + "\", ";
       if (s.is_buffer) buffers += "\"" + s.name + "\", ";
-      body += "  " + s.name + " : " + s.type->text() + "\n";
+      if (s.name.empty() || (s.name[0] >= '0' && s.name[0] <= '9')) {
+        if (!odd_names) body += "  __annotations__ = []\n";
+        odd_names = true;
+        body += "  __annotations__[\"" + s.name + "\"] = " + s.type->text() + "\n";
+      } else {
+        body += "  " + s.name + " : " + s.type->text() + "\n";
+      }
     }
     if (c.is_module) out += "  __parameters__ = [" + parameters + "]\n  __buffers__ = [" + buffers + "]\n";
     out += body;

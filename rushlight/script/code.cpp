@@ -132,7 +132,11 @@ class Writer {
       return n->inputs().empty() ? "annotate(" + n->output()->type()->text() + ", {})" : "{" + out + "}";
     }
     if (k == "prim::TupleIndex") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
-    if (k == "prim::GetAttr") return use(n->input()) + "." + std::string(n->attribute("name").to_string());
+    if (k == "prim::GetAttr") {
+      std::string name(n->attribute("name").to_string());
+      bool number = !name.empty() && name[0] >= '0' && name[0] <= '9';  // of a Sequential's item
+      return number ? "getattr(" + use(n->input()) + ", \"" + name + "\")" : use(n->input()) + "." + name;
+    }
     if (k == "prim::unchecked_cast") return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
     if (k == "prim::Uninitialized") return "uninitialized(" + n->output()->type()->text() + ")";
     if (k == "aten::_unwrap_optional") return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name in ("trace", "trace_module", "TracerWarning", "freeze", "optimize_for_inference"):
+    if name in ("trace", "trace_module", "TracerWarning", "TopLevelTracedModule"):
         from . import _trace
 
         return getattr(_trace, name)

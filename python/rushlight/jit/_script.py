@@ -25,7 +25,7 @@ def is_scripting() -> bool:
 
 def is_tracing() -> bool:
     """True while a trace is being recorded."""
-    return False
+    return _C._is_tracing()
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:
@@ -130,6 +130,10 @@ class ScriptFunction:
     def graph(self) -> Graph:
         return Graph(self._c._graph_text)
 
+    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph that a call with these arguments runs: after all passes."""
+        return Graph(self._c._optimized_text)
+
     @property
     def code(self) -> str:
         return self._c.code
@@ -198,6 +202,10 @@ class ScriptModule(Module):
         return Graph(self._method("forward")._graph_text)
 
     inlined_graph = graph
+
+    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph that a call with these arguments runs: after all passes."""
+        return Graph(self._method("forward")._optimized_text)
 
     @property
     def code(self) -> str:

@@ -56,16 +56,23 @@ class Propagator {
     return true;
   }
 
+  // Runs a node over constants.
+  static void compute(const Node& n, std::vector<IValue>& args, std::vector<IValue>& rets) {
+    NoGradGuard no_grad;
+    if (n.op) n.op->run(args.data(), rets.data());
+    else if (n.primitive) n.primitive->run(args.data(), rets.data());
+    else rets[0] = make_list(n.output()->type()->element(), args);
+  }
+
   bool fold(Node* n) {
-    if (!n->schema() || n->outputs().empty() || !is_pure(*n) || !all_constant(*n)) return false;
+    if ((!n->schema() && !n->is("prim::ListConstruct")) || n->outputs().empty() || !is_pure(*n) || !all_constant(*n))
+      return false;
     for (const Value* v : n->outputs())
       if (is_mutable(*v->type()) && (aliases_.is_written(v) || aliases_.escapes(v))) return false;
     std::vector<IValue> args, rets(std::max<size_t>(n->outputs().size(), kMaxResults));
     for (const Value* v : n->inputs()) args.push_back(*constant_of(v));
     try {
-      NoGradGuard no_grad;
-      if (n->op) n->op->run(args.data(), rets.data());
-      else n->primitive->run(args.data(), rets.data());
+      compute(*n, args, rets);
     } catch (const Error&) {
       return false;  // it fails when it is run, with its place in the source
     }

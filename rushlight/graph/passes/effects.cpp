@@ -17,6 +17,12 @@ bool is_structure(const Node& n) {
 // may go all the same.
 bool raises_by_purpose(const Node& n) { return n.is("prim::RaiseException") || n.is("aten::_unwrap_optional"); }
 
+// A list of numbers: operators only read it.
+bool is_plain_list(const Type& t) {
+  const Type& list = t.is(Type::Kind::Optional) ? *t.element() : t;
+  return list.is(Type::Kind::List) && !is_mutable(*list.element());
+}
+
 }  // namespace
 
 bool is_random(const Node& n) {
@@ -140,9 +146,16 @@ void AliasSets::visit(const Node& n) {
     }
   }
   // A primitive may hand out or take in what a list holds; a composite may return an argument as it came.
-  bool unknown = n.primitive || (n.op && n.op->def().kernel.kind == Kernel::Kind::Composite);
-  if (unknown) join_all(n.inputs(), n.outputs());
-  else if (marked) join_all(shared, n.outputs());
+  if (n.primitive) {
+    join_all(n.inputs(), n.outputs());
+  } else if (n.op && n.op->def().kernel.kind == Kernel::Kind::Composite) {
+    shared.clear();
+    for (Value* v : n.inputs())
+      if (!is_plain_list(*v->type())) shared.push_back(v);
+    join_all(shared, n.outputs());
+  } else if (marked) {
+    join_all(shared, n.outputs());
+  }
 }
 
 }  // namespace rushlight::graph

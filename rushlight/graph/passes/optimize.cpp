@@ -1,6 +1,19 @@
 #include "rushlight/graph/passes/passes.h"
 
 namespace rushlight::graph {
+namespace {
+
+void forget(Block& b) {
+  for (Value* v : b.inputs()) v->facts = nullptr;
+  for (Node* n : b) {
+    for (Value* v : n->outputs()) v->facts = nullptr;
+    for (Block* inner : n->blocks()) forget(*inner);
+  }
+}
+
+}  // namespace
+
+void forget_shapes(Graph& graph) { forget(*graph.block()); }
 
 void optimize(Graph& graph) {
   constexpr int kRounds = 8;  // each opens cases for the next; few graphs need three

@@ -19,7 +19,10 @@ bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
-// All of the above until nothing changes.
+// Forgets what an example's tensors looked like: a graph for all shapes.
+void forget_shapes(Graph& graph);
+
+// All of the above but the last until nothing changes.
 void optimize(Graph& graph);
 
 }  // namespace rushlight::graph

@@ -1,0 +1,316 @@
+"""trace: records what a function or module does with example inputs, as a graph that runs without Python."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .. import _C
+from ..nn import Module
+from ._script import ScriptFunction, ScriptModule
+
+
+class TracerWarning(Warning):
+    """Something that a trace can't follow: it holds for the example inputs, and may not for others."""
+
+    @staticmethod
+    def ignore_lib_warnings() -> None:
+        warnings.filterwarnings("ignore", category=TracerWarning, module="rushlight.(?!jit)")
+
+
+class TopLevelTracedModule(ScriptModule):
+    """What trace makes of a module."""
+
+    def _get_name(self) -> str:
+        return self.original_name
+
+
+_STRICT = (
+    "Encountering a {} at the output of the tracer might cause the trace to be incorrect, this is only valid if the container structure "
+    "does not change based on the module's inputs. Consider using a constant container instead (e.g. for `list`, use a `tuple` instead. for "
+    "`dict`, use a `NamedTuple` instead). If you absolutely need this and know the side effects, pass strict=False to trace() to allow this "
+    "behavior."
+)
+
+
+def _check_containers(value: Any) -> None:
+    if isinstance(value, (list, dict)):
+        raise RuntimeError(_STRICT.format(type(value).__name__))
+    if isinstance(value, tuple):
+        for item in value:
+            _check_containers(item)
+
+
+def _clone(value: Any) -> Any:
+    """Inputs of their own, so that neither in-place operators nor the same tensor given twice confuse the trace."""
+    if isinstance(value, _C.Tensor):
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    if isinstance(value, dict):
+        return {key: _clone(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        items = [_clone(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def _tensors(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [t for item in value.values() for t in _tensors(item)]
+    if isinstance(value, (tuple, list)):
+        return [t for item in value for t in _tensors(item)]
+    return [value] if isinstance(value, _C.Tensor) else []
+
+
+def _as_inputs(example: Any) -> tuple:
+    if isinstance(example, (_C.Tensor, dict)):
+        return (example,)
+    return tuple(example)
+
+
+def _arranged(function: Callable, inputs: Any, kwargs: dict[str, Any] | None) -> tuple[tuple, tuple[str, ...]]:
+    """The inputs in the order of the function's parameters, and the parameters' names."""
+    positional = [] if inputs is None else list(_as_inputs(inputs))
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names: list[str] = []
+    for p in parameters:
+        if p.kind == p.VAR_POSITIONAL:
+            names += [f"{p.name}_{i}" for i in range(len(names), len(positional))]
+        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+    for name in names[len(positional) :]:
+        if not kwargs or name not in kwargs:
+            break
+        positional.append(kwargs[name])
+    names += [f"argument_{i}" for i in range(len(names), len(positional))]
+    return tuple(positional), tuple(names[: len(positional)])
+
+
+_used: dict[str, itertools.count] = {}
+
+
+def _class_name(cls: type) -> str:
+    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
+    module = cls.__module__
+    parts = ["__torch__", *(module.split(".") if module != "__main__" else []), cls.__name__]
+    parts = [("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts]
+    name = ".".join(parts)
+    if name in _used:
+        parts.insert(-1, f"___torch_mangle_{next(_mangles)}")
+        name = ".".join(parts)
+    _used[name] = _mangles
+    return name
+
+
+_mangles = itertools.count()
+
+
+def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[int, Any]) -> Any:
+    """The script object that holds the state of a module; `state` gets the way to each tensor."""
+    if isinstance(module, ScriptModule):
+        for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+            if tensor is not None:
+                state.append(((*path, name), tensor))
+        for name, child in module._modules.items():
+            _object_of(child, (*path, name), state, memo)
+        return module._c
+    known = memo.get(id(module))
+    slots: list[tuple[str, Any, str]] = [("training", module.training, "bool")]
+    for kind, members in (("parameter", module._parameters), ("buffer", module._buffers)):
+        for name, tensor in members.items():
+            slots.append((name, tensor, kind))
+            if tensor is not None:
+                state.append(((*path, name), tensor))
+    for name, child in module._modules.items():
+        if child is not None:
+            slots.append((name, _object_of(child, (*path, name), state, memo), "module"))
+    if known is None:
+        known = memo[id(module)] = _C._make_object(_class_name(type(module)), slots, {}, [], None)
+    return known
+
+
+def _compare(wanted: Any, got: Any, tolerance: float) -> None:
+    from .. import allclose
+
+    for i, (a, b) in enumerate(zip(_tensors(wanted), _tensors(got), strict=True)):
+        same = (
+            a.shape == b.shape
+            and a.dtype == b.dtype
+            and allclose(a.detach(), b.detach(), rtol=tolerance, atol=tolerance, equal_nan=True)
+        )
+        if not same:
+            detail = f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
+            if a.shape == b.shape:
+                detail = (
+                    f"the greatest difference is {(a.detach() - b.detach()).abs().max().item() if a.numel() else 0}"
+                )
+            warnings.warn(
+                f"Output nr {i + 1}. of the traced function does not match the corresponding output of the Python function. Detailed error:\n"
+                f"Tensor-likes are not close: {detail}",
+                TracerWarning,
+                stacklevel=4,
+            )
+
+
+def _check(function: Callable, traced: Callable, inputs: tuple, state: list, tolerance: float) -> None:
+    """Runs both with the same random numbers and leaves no trace in the module's buffers."""
+    from .. import get_rng_state, no_grad, set_rng_state
+
+    kept = [(tensor, tensor.detach().clone()) for _, tensor in state if not tensor.requires_grad]
+    before = get_rng_state()
+
+    def run(what: Callable) -> Any:
+        set_rng_state(before)
+        try:
+            return what(*_clone(inputs))
+        finally:
+            with no_grad():
+                for tensor, value in kept:
+                    tensor.copy_(value)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TracerWarning)
+            wanted = run(function)
+        got = run(traced)
+    finally:
+        set_rng_state(before)
+    _compare(wanted, got, tolerance)
+
+
+def _record(
+    function: Callable, inputs: tuple, names: tuple[str, ...], holder: Any, state: list, name: str, strict: bool
+) -> Any:
+    def called(*args: Any) -> Any:
+        out = function(*args)
+        if strict:
+            _check_containers(out)
+        return out
+
+    return _C._trace(called, _clone(inputs), names, holder, state, name)
+
+
+def trace(
+    func: Any,
+    example_inputs: Any = None,
+    optimize: Any = None,
+    check_trace: bool = True,
+    check_inputs: Any = None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    _module_class: Any = None,
+    _compilation_unit: Any = None,
+    example_kwarg_inputs: dict[str, Any] | None = None,
+    _store_inputs: bool = True,
+) -> Any:
+    """Runs ``func`` with example inputs and gives a function or module that repeats the operators it called.
+
+    What depends on the values or, where Python looks at them, the shapes of the inputs is as it was for the examples; a TracerWarning says
+    where. ``x.size(0)`` passed on to an operator keeps its meaning for other shapes.
+
+    Args:
+        func: a function or a module. A module's parameters and buffers are shared with the result.
+        example_inputs: a tensor, or a tuple of what the function takes.
+        check_trace: runs both again and warns where the results differ by more than check_tolerance.
+        strict: refuses lists and dicts as results.
+
+    >>> import rushlight as torch
+    >>> torch.jit.trace(lambda x: x.t().t(), torch.ones(2, 3)).graph_for(torch.ones(2, 3))
+    graph(%x : Tensor):
+      return (%x)
+    <BLANKLINE>
+    """
+    if isinstance(func, (ScriptModule, ScriptFunction)):
+        warnings.warn(
+            "The input to trace is already a ScriptModule, tracing it is a no-op. Returning the object as is.",
+            stacklevel=2,
+        )
+        return func
+    if example_inputs is None and example_kwarg_inputs is None:
+        raise RuntimeError(
+            "example_kwarg_inputs should be a dict" if example_kwarg_inputs else "trace: example_inputs must be given"
+        )
+    if isinstance(func, Module):
+        return _trace_methods(
+            func,
+            {"forward": (example_inputs, example_kwarg_inputs)},
+            check_trace,
+            check_inputs,
+            check_tolerance,
+            strict,
+        )
+    bound = getattr(func, "__self__", None)
+    if isinstance(bound, Module):
+        if getattr(func, "__name__", "") == "forward":
+            return trace(
+                bound,
+                example_inputs,
+                None,
+                check_trace,
+                check_inputs,
+                check_tolerance,
+                strict,
+                example_kwarg_inputs=example_kwarg_inputs,
+            )
+        raise AttributeError(
+            f"trace doesn't support compiling individual module's functions.\n Please use trace_module to trace '{func.__name__}'"
+        )
+    inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
+    name = getattr(func, "__name__", "forward")
+    name = "_lambda" if name == "<lambda>" else name
+    traced = ScriptFunction(_record(func, inputs, names, None, [], name, strict), func)
+    if check_trace:
+        for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
+            _check(func, traced, example, [], check_tolerance)
+    return traced
+
+
+def trace_module(
+    mod: Module,
+    inputs: dict[str, Any],
+    optimize: Any = None,
+    check_trace: bool = True,
+    check_inputs: Any = None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
+    **_unused: Any,
+) -> Any:
+    """As trace, for several methods of a module: ``inputs`` has the example inputs of each by name."""
+    if not isinstance(mod, Module):
+        raise AttributeError("expected torch.nn.Module as the first argument")
+    if not isinstance(inputs, dict):
+        raise AttributeError("expected a dictionary of (method_name, input) pairs")
+    return _trace_methods(
+        mod,
+        {name: (example, None) for name, example in inputs.items()},
+        check_trace,
+        check_inputs,
+        check_tolerance,
+        strict,
+    )
+
+
+def _trace_methods(
+    module: Module, methods: dict, check: bool, check_inputs: Any, tolerance: float, strict: bool
+) -> TopLevelTracedModule:
+    state: list = []
+    holder = _object_of(module, (), state, {})
+    for name, (example, kwargs) in methods.items():
+        inputs, names = _arranged(getattr(module, name), example, kwargs)
+        _record(module if name == "forward" else getattr(module, name), inputs, names, holder, state, name, strict)
+    traced = TopLevelTracedModule(holder)
+    if check:
+        for name, (example, kwargs) in methods.items():
+            examples = [_arranged(getattr(module, name), example, kwargs)[0]]
+            if check_inputs is not None:
+                examples = [_as_inputs(e[name] if isinstance(e, dict) else e) for e in check_inputs]
+            function = module if name == "forward" else getattr(module, name)
+            for inputs in examples:
+                _check(function, traced if name == "forward" else getattr(traced, name), inputs, state, tolerance)
+    return traced

@@ -1,0 +1,281 @@
+#include "rushlight/graph/tracer.h"
+
+#include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/parse.h"
+#include "rushlight/ops/boxing.h"
+
+namespace rushlight::graph {
+namespace {
+
+thread_local Tracer* tracing = nullptr;
+
+std::shared_ptr<TensorFacts> facts_of(const Tensor& t) {
+  auto f = std::make_shared<TensorFacts>();
+  f->dtype = t.dtype();
+  f->sizes = t.sizes();
+  f->strides = t.strides();
+  f->requires_grad = t.requires_grad();
+  f->device = t.device();
+  return f;
+}
+
+bool holds_tensors(const Type& t) {
+  if (t.is(Type::Kind::Tensor)) return true;
+  for (const TypePtr& c : t.contained())
+    if (holds_tensors(*c)) return true;
+  return false;
+}
+
+// item() and its like: their results are numbers, which a graph of this kind can't follow.
+bool worth_recording(const Op& op) {
+  if (op.mutates() || op.schema().returns.empty()) return true;
+  for (const Argument& r : op.schema().returns)
+    if (holds_tensors(*r.type)) return true;
+  return false;
+}
+
+}  // namespace
+
+Tracer* Tracer::current() { return tracing; }
+Tracing::Tracing(Tracer& t) : outer_(tracing), guard_(t) { tracing = &t; }
+Tracing::~Tracing() { tracing = outer_; }
+
+void Tracer::add_self(const TypePtr& type) { self_ = graph_->add_input("self", type); }
+
+void Tracer::add_state(const Tensor& t, std::vector<std::string> path) {
+  state_.try_emplace(t.impl(), t, std::move(path));
+}
+
+void Tracer::add_input(const std::string& name, const IValue& example) {
+  Value* v = graph_->add_input(name, example.type());
+  take_apart(v, example);
+}
+
+void Tracer::take_apart(Value* v, const IValue& example) {
+  if (example.is_tensor()) {
+    bind(example.tensor(), v);
+  } else if (example.is_tuple()) {
+    const auto& items = example.to_tuple().items;
+    Node* n = graph_->insert_new("prim::TupleUnpack", {v}, 0);
+    for (const IValue& item : items) take_apart(n->add_output(item.type()), item);
+  } else if (example.is_any_list()) {
+    Node* n = graph_->insert_new("prim::ListUnpack", {v}, 0);
+    for (size_t i = 0; i < list_size(example); i++) {
+      IValue item = list_get(example, i);
+      take_apart(n->add_output(item.type()), item);
+    }
+  } else if (example.is_dict()) {
+    for (const auto& [key, item] : example.dict().items)
+      take_apart(emit("aten::__getitem__", {v, constant(key)}, item.type()), item);
+  }
+}
+
+Value* Tracer::bind(const Tensor& t, Value* v) {
+  v->facts = facts_of(t);
+  known_[t.impl()] = {t, v};
+  return v;
+}
+
+Value* Tracer::constant(IValue v, TypePtr type) {
+  bool tensor = v.is_tensor();
+  std::shared_ptr<TensorFacts> facts = tensor ? facts_of(v.tensor()) : nullptr;
+  Value* out = graph_->insert_constant(std::move(v), std::move(type));
+  out->facts = std::move(facts);
+  out->node()->location = here_;
+  return out;
+}
+
+Value* Tracer::emit(const char* kind, const std::vector<Value*>& inputs, TypePtr type) {
+  Node* n = graph_->insert_new(kind, inputs);
+  n->output()->set_type(std::move(type));
+  n->location = here_;
+  resolve(n);
+  return n->output();
+}
+
+Value* Tracer::attribute(const std::vector<std::string>& path) {
+  Value* at = self_;
+  std::string so_far;
+  for (size_t i = 0; i < path.size(); i++) {
+    so_far += "." + path[i];
+    bool last = i + 1 == path.size();
+    auto found = modules_.find(so_far);
+    if (found != modules_.end()) {
+      at = found->second;
+      continue;
+    }
+    const ClassType* type = as_class(at->type());
+    RL_INVARIANT(type, "the path to a tensor goes through something that is no module");
+    int slot = type->find_slot(path[i]);
+    RL_INVARIANT(slot >= 0, "no slot ", path[i]);
+    at = emit("prim::GetAttr", {at}, type->slots[size_t(slot)].type);
+    at->node()->set_attribute("name", path[i]);
+    at->node()->location = {};
+    if (!last) modules_[so_far] = at;
+  }
+  return at;
+}
+
+Value* Tracer::value_of(const Tensor& t) {
+  if (!t.defined()) return constant({});
+  auto found = known_.find(t.impl());
+  if (found != known_.end()) return found->second.value;
+  auto state = state_.find(t.impl());
+  if (state != state_.end()) {
+    Value* v = attribute(state->second.second);
+    known_[t.impl()] = {t, v};
+    return v;
+  }
+  RL_CHECK(RuntimeError, !t.requires_grad(),
+           "Cannot insert a Tensor that requires grad as a constant. Consider making it a parameter or input, or "
+           "detaching the gradient\n"
+           "(its shape: ",
+           t.sizes(), ")");
+  return bind(t, constant(IValue(t)));
+}
+
+Tensor Tracer::size(const Tensor& t, int64_t dim) {
+  if (locate) here_ = locate();
+  Value* n = emit("aten::size", {value_of(t), constant(dim)}, Type::integer());
+  Tensor number = wrapped_number(Scalar(t.sizes()[size_t(dim)]));
+  number.impl()->wrapped_number = false;
+  bind(number, emit("prim::NumToTensor", {n}, Type::tensor()));
+  return number;
+}
+
+void Tracer::note_number(const Argument& a, size_t element, const Tensor& t) {
+  if (knows(t)) notes_.push_back({&a, element, t});
+}
+
+const Tensor* Tracer::noted(const Argument& a, size_t element) const {
+  for (size_t i = notes_.size(); i-- > 0;)
+    if (notes_[i].argument == &a && notes_[i].element == element) return &notes_[i].tensor;
+  return nullptr;
+}
+
+Value* Tracer::number_of(const Tensor& t, const char* conversion, TypePtr type) {
+  return emit(conversion, {value_of(t)}, std::move(type));
+}
+
+Value* Tracer::list_argument(const Argument& a, const Type& element, const IValue& v) {
+  std::vector<Value*> items;
+  TypePtr type;
+  if (v.is_tensor_list()) {
+    type = a.base_type().element();
+    for (const Tensor& t : v.tensor_list()) items.push_back(value_of(t));
+  } else {
+    // A list of bools may come as one of ints, which is how the parser passes it.
+    bool bools = element.is(Type::Kind::Bool), floats = element.is(Type::Kind::Float);
+    type = bools             ? Type::boolean()
+           : floats          ? Type::floating()
+           : v.is_int_list() ? Type::integer()
+                             : a.base_type().element();
+    size_t n = v.is_int_list() ? v.int_list().size() : v.is_double_list() ? v.double_list().size() : list_size(v);
+    for (size_t i = 0; i < n; i++) {
+      IValue item = v.is_int_list()      ? IValue(v.int_list()[i])
+                    : v.is_double_list() ? IValue(v.double_list()[i])
+                                         : list_get(v, i);
+      const Tensor* from = noted(a, i);
+      if (from && !bools && !floats) items.push_back(number_of(*from, "aten::Int", Type::integer()));
+      else
+        items.push_back(constant(bools    ? IValue(item.is_bool() ? item.to_bool() : item.to_int() != 0)
+                                 : floats ? IValue(item.to_double())
+                                          : item));
+    }
+  }
+  Node* n = graph_->insert_new("prim::ListConstruct", items);
+  n->output()->set_type(Type::list(type));
+  return n->output();
+}
+
+Value* Tracer::argument(const Argument& a, const IValue& v) {
+  const Type& wanted = a.base_type();
+  if (v.is_none() || v.is_generator()) return constant({}, Type::none());  // a run draws from the default generator
+  if (v.is_tensor()) return value_of(v.tensor());
+  if (wanted.is(Type::Kind::Tensor)) {
+    const Tensor* from = noted(a, 0);
+    return from ? value_of(*from) : constant(IValue(wrapped_number(v.to_scalar())), Type::tensor());
+  }
+  if (wanted.is(Type::Kind::List) && v.is_any_list()) return list_argument(a, *wanted.element(), v);
+  if (const Tensor* from = noted(a, 0)) {
+    if (wanted.is(Type::Kind::Int)) return number_of(*from, "aten::Int", Type::integer());
+    if (wanted.is(Type::Kind::Float)) return number_of(*from, "aten::Float", Type::floating());
+    if (wanted.is(Type::Kind::Number))
+      return number_of(*from, "aten::ScalarImplicit", Type::simple(Type::Kind::Number));
+  }
+  if (wanted.is(Type::Kind::Float)) return constant(v.to_double());
+  return constant(IValue(v));
+}
+
+void Tracer::bind_result(Node* n, const Argument& a, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists) {
+  Value* out = n->add_output(a.type);
+  if (v.is_tensor()) {
+    bind(v.tensor(), out);
+  } else if (v.is_tensor_list()) {
+    TensorList items = v.tensor_list();
+    lists.emplace_back(out, Tensors(items.begin(), items.end()));
+  }
+}
+
+void Tracer::call(const Op& op, IValue* args, IValue* rets) {
+  if (!worth_recording(op)) {
+    notes_.clear();
+    return rushlight::call(op, args, rets);
+  }
+  if (locate) here_ = locate();
+  // Before the call: afterwards a tensor that was written to stands for the result.
+  const Schema& schema = op.schema();
+  std::vector<Value*> inputs;
+  for (size_t i = 0; i < schema.args.size(); i++) inputs.push_back(argument(schema.args[i], args[i]));
+  notes_.clear();
+  rushlight::call(op, args, rets);
+  Node* n = graph_->insert_new("aten::" + op.name(), inputs, 0);
+  n->op = &op;
+  n->location = here_;
+  std::vector<std::pair<Value*, Tensors>> lists;
+  for (size_t i = 0; i < schema.returns.size(); i++) bind_result(n, schema.returns[i], rets[i], lists);
+  for (auto& [list, items] : lists) {
+    Node* unpack = graph_->insert_new("prim::ListUnpack", {list}, 0);
+    unpack->location = here_;
+    for (const Tensor& t : items) bind(t, unpack->add_output());
+  }
+}
+
+Value* Tracer::output_of(const IValue& v) {
+  if (v.is_tensor()) return value_of(v.tensor());
+  std::vector<Value*> items;
+  std::vector<TypePtr> types;
+  auto construct = [&](const char* kind, TypePtr type) {
+    Node* n = graph_->insert_new(kind, items);
+    n->output()->set_type(std::move(type));
+    return n->output();
+  };
+  if (v.is_tuple()) {
+    for (const IValue& item : v.to_tuple().items) {
+      items.push_back(output_of(item));
+      types.push_back(items.back()->type());
+    }
+    const TypePtr& named = v.to_tuple().type;
+    return construct("prim::TupleConstruct", named ? named : Type::tuple(std::move(types)));
+  }
+  if (v.is_any_list() && list_size(v)) {
+    for (size_t i = 0; i < list_size(v); i++) items.push_back(output_of(list_get(v, i)));
+    return construct("prim::ListConstruct", Type::list(items[0]->type()));
+  }
+  if (v.is_dict() && !v.dict().items.empty()) {
+    for (const auto& [key, item] : v.dict().items) {
+      items.push_back(constant(key));
+      items.push_back(output_of(item));
+    }
+    return construct("prim::DictConstruct", Type::dict(items[0]->type(), items[1]->type()));
+  }
+  throw RuntimeError(
+      "Only tensors, lists, tuples of tensors, or dictionary of tensors can be output from traced functions");
+}
+
+void Tracer::add_output(const IValue& v) {
+  here_ = {};
+  graph_->register_output(output_of(v));
+}
+
+}  // namespace rushlight::graph

@@ -1,0 +1,84 @@
+// Tracer: an interceptor that records every operator call of a thread into a graph.
+//
+// A tensor is known by its TensorImpl, kept alive while tracing. One that nothing recorded has made is a constant, or, if it is part of
+// the traced module's state, an attribute of `self`. Numbers read from tensors are constants; only sizes keep their origin: size()
+// gives a 0-d tensor, and where such a tensor becomes a number of a call's arguments the front end says so (note_number).
+#pragma once
+#include <functional>
+#include <unordered_map>
+
+#include "rushlight/graph/ir.h"
+
+namespace rushlight::graph {
+
+class Tracer final : public Interceptor {
+ public:
+  Tracer() : graph_(std::make_shared<Graph>()) {}
+  // The one that records this thread's calls; null almost always.
+  static Tracer* current();
+
+  const std::shared_ptr<Graph>& graph() const { return graph_; }
+  // The first input, an object of a class.
+  void add_self(const TypePtr& type);
+  // A tensor of the module's state: the attributes that lead to it from self.
+  void add_state(const Tensor& t, std::vector<std::string> path);
+  // An input of the type of the example, tuples, lists and dicts taken apart.
+  void add_input(const std::string& name, const IValue& example);
+  // Throws RuntimeError for what no traced function returns.
+  void add_output(const IValue& v);
+
+  void call(const Op& op, IValue* args, IValue* rets) override;
+  bool knows(const Tensor& t) const { return known_.contains(t.impl()) || state_.contains(t.impl()); }
+  // t.size(dim), as a 0-d tensor that remembers where it is from. REQUIRES: 0 <= dim < t.dim().
+  Tensor size(const Tensor& t, int64_t dim);
+  // The next call gets the number in t as (the item `element` of) an argument. The argument is that of the operator's own schema.
+  void note_number(const Argument& argument, size_t element, const Tensor& t);
+
+  // Where the caller's source is; asked at every call.
+  std::function<Location()> locate;
+
+ private:
+  struct Known {
+    Tensor tensor;
+    Value* value;
+  };
+  struct Note {
+    const Argument* argument;
+    size_t element;
+    Tensor tensor;
+  };
+  Value* bind(const Tensor& t, Value* v);
+  Value* value_of(const Tensor& t);
+  Value* attribute(const std::vector<std::string>& path);
+  Value* argument(const Argument& a, const IValue& v);
+  Value* list_argument(const Argument& a, const Type& element, const IValue& v);
+  Value* number_of(const Tensor& t, const char* conversion, TypePtr type);
+  const Tensor* noted(const Argument& a, size_t element) const;
+  Value* constant(IValue v, TypePtr type = nullptr);
+  Value* emit(const char* kind, const std::vector<Value*>& inputs, TypePtr type);
+  void take_apart(Value* v, const IValue& example);
+  void bind_result(Node* n, const Argument& a, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists);
+  Value* output_of(const IValue& v);
+
+  std::shared_ptr<Graph> graph_;
+  Value* self_ = nullptr;
+  std::unordered_map<const TensorImpl*, Known> known_;
+  std::unordered_map<const TensorImpl*, std::pair<Tensor, std::vector<std::string>>> state_;
+  std::unordered_map<std::string, Value*> modules_;  // objects on the way to state, by dotted path
+  std::vector<Note> notes_;
+  Location here_;
+};
+
+// Makes a tracer record this thread's calls for a scope.
+class Tracing {
+ public:
+  explicit Tracing(Tracer& t);
+  ~Tracing();
+  Tracing(const Tracing&) = delete;
+
+ private:
+  Tracer* outer_;
+  InterceptorGuard guard_;
+};
+
+}  // namespace rushlight::graph

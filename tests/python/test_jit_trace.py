@@ -1,0 +1,245 @@
+"""jit.trace: what is recorded, what is warned of, and that the result repeats it; PyTorch is the reference for graphs and archives."""
+
+import re
+import warnings
+
+import numpy
+import pytest
+
+import rushlight as rl
+from rushlight import nn
+
+
+def kinds(graph) -> list[str]:
+    return re.findall(r"= ((?:aten|prim)::\w+)", str(graph))
+
+
+def branch(x):
+    if x.sum() > 0:
+        return x.t()
+    return -x
+
+
+def test_keeps_the_branch_taken_and_warns():
+    with pytest.warns(
+        rl.jit.TracerWarning, match="Converting a tensor to a Python boolean might cause the trace to be incorrect"
+    ):
+        traced = rl.jit.trace(branch, rl.ones(2, 3))
+    assert kinds(traced.graph) == ["aten::t"]
+    assert "graph(%x : Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu)):\n" in str(traced.graph)
+    assert str(traced.graph).splitlines()[1].endswith(f"# {__file__}:{branch.__code__.co_firstlineno + 2}:0")
+    x = -rl.ones(2, 3)
+    assert rl.equal(traced(x), x.t())
+    scripted = rl.jit.script(branch)
+    assert rl.equal(scripted(x), -x)
+    assert "prim::If" in kinds(scripted.graph)
+
+
+def test_transposed_twice_is_the_input():
+    traced = rl.jit.trace(lambda x: x.t().t(), rl.ones(2, 3))
+    assert kinds(traced.graph) == ["aten::t", "aten::t"]
+    assert str(traced.graph_for(rl.ones(2, 3))) == "graph(%x : Tensor):\n  return (%x)\n"
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda x: x * int(x[0]), "Python integer"),
+        (lambda x: x * float(x[0]), "Python float"),
+        (lambda x: x * x[0].item(), "Python number"),
+        (lambda x: x * range(9)[x[0].to(rl.int64)], "Python index"),
+        (lambda x: x * len(x), "Using len to get tensor shape"),
+        (lambda x: sum(x), "Iterating over a tensor"),
+        (lambda x: x * x.tolist()[0], "Python list"),
+    ],
+)
+def test_warns_of_what_it_cannot_follow(use, text):
+    with pytest.warns(rl.jit.TracerWarning, match=text):
+        traced = rl.jit.trace(use, rl.tensor([2.0, 3.0]))
+    assert rl.equal(traced(rl.tensor([2.0, 3.0])), use(rl.tensor([2.0, 3.0])))
+
+
+def flattened(x):
+    n, c = x.shape[0], x.size(-1)
+    return x.view(n, -1) + rl.arange(n).view(-1, 1)[0:n], x.reshape(n * x.size(1), c)
+
+
+def test_sizes_keep_their_origin():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        traced = rl.jit.trace(flattened, rl.ones(1, 2, 3))
+    for shape in ((1, 2, 3), (4, 2, 2), (2, 5, 1)):
+        x = rl.rand(shape)
+        for got, wanted in zip(traced(x), flattened(x), strict=True):
+            assert rl.equal(got, wanted)
+
+
+def test_in_place_operators_and_views():
+    def f(x, y):
+        x.add_(y)
+        x[0] = 7.0
+        x[1, :2].mul_(y[1, :2])
+        return x.view(-1), y * 2
+
+    traced = rl.jit.trace(f, (rl.ones(2, 3), rl.ones(2, 3)))
+    x, y = rl.rand(2, 3), rl.rand(2, 3)
+    a, b = x.clone(), x.clone()
+    for got, wanted in zip(traced(a, y), f(b, y), strict=True):
+        assert rl.equal(got, wanted)
+    assert rl.equal(a, b)
+
+
+def test_the_examples_stay_as_they_were():
+    x = rl.ones(2)
+    rl.jit.trace(lambda x: x.add_(1), x)
+    assert x.tolist() == [1, 1]
+
+
+def test_structures_go_in_and_come_out():
+    def f(pair, named):
+        (a, b), c = pair, named["c"]
+        return (a + c, (b, a * b))
+
+    traced = rl.jit.trace(f, ((rl.ones(2), rl.ones(2)), {"c": rl.ones(2)}))
+    a, b, c = rl.rand(2), rl.rand(2), rl.rand(2)
+    got, wanted = traced((a, b), {"c": c}), f((a, b), {"c": c})
+    assert rl.equal(got[0], wanted[0])
+    assert rl.equal(got[1][1], wanted[1][1])
+
+
+def test_random_numbers_are_drawn_at_every_call():
+    traced = rl.jit.trace(lambda x: x + rl.rand(3), rl.zeros(3), check_trace=False)
+    assert not rl.equal(traced(rl.zeros(3)), traced(rl.zeros(3)))
+    rl.manual_seed(0)
+    first = traced(rl.zeros(3))
+    rl.manual_seed(0)
+    assert rl.equal(first, rl.rand(3))
+
+
+def test_gradients_flow():
+    traced = rl.jit.trace(lambda x: (x * x).sum(), rl.ones(3))
+    x = rl.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    traced(x).backward()
+    assert x.grad.tolist() == [2, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda x: 3,
+            "Only tensors, lists, tuples of tensors, or dictionary of tensors can be output from traced functions",
+        ),
+        (lambda x: [x, x], "Encountering a list at the output of the tracer"),
+        (lambda x: {"a": x}, "Encountering a dict at the output of the tracer"),
+    ],
+)
+def test_refuses_what_no_trace_returns(function, message):
+    with pytest.raises(RuntimeError, match=message):
+        rl.jit.trace(function, rl.ones(2))
+
+
+def test_lists_and_dicts_come_out_where_asked_for():
+    traced = rl.jit.trace(lambda x: {"a": [x, x + 1]}, rl.ones(2), strict=False)
+    assert traced(rl.zeros(2))["a"][1].tolist() == [1, 1]
+
+
+def test_an_error_inside_leaves_no_trace_behind():
+    def fails(x):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        rl.jit.trace(fails, rl.ones(2))
+    assert not rl.jit.is_tracing()
+    assert rl.jit.trace(lambda x: x + 1, rl.ones(2))(rl.zeros(2)).tolist() == [1, 1]
+
+
+def test_a_stranger_that_needs_gradients_is_refused():
+    w = rl.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Cannot insert a Tensor that requires grad as a constant"):
+        rl.jit.trace(lambda x: x * w, rl.ones(2))
+
+
+def test_warns_where_the_trace_does_something_else():
+    seen = []
+
+    def f(x):
+        seen.append(x)
+        return x * len(seen)
+
+    with pytest.warns(rl.jit.TracerWarning, match="does not match the corresponding output of the Python function"):
+        rl.jit.trace(f, rl.ones(2))
+
+
+def test_an_error_at_run_time_names_the_line():
+    traced = rl.jit.trace(lambda x, y: x + y, (rl.ones(2), rl.ones(2)))
+    with pytest.raises(
+        RuntimeError,
+        match=r"The following operation failed in the TorchScript interpreter(.|\n)*test_jit_trace.py\(\d+\)",
+    ):
+        traced(rl.ones(2), rl.ones(3))
+
+
+class Affine(nn.Module):
+    def __init__(self, i, o):
+        super().__init__()
+        self.weight = nn.Parameter(rl.randn(o, i))
+        self.bias = nn.Parameter(rl.randn(o))
+
+    def forward(self, x):
+        return (x.unsqueeze(1) * self.weight).sum(-1) + self.bias
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = Affine(8, 3)
+        self.rest = nn.Sequential(Affine(3, 3), nn.ReLU())
+        self.register_buffer("calls", rl.zeros((), dtype=rl.int64))
+
+    def forward(self, x):
+        self.calls.add_(1)
+        z = self.first(x.view(x.size(0), -1))
+        z += 1
+        return self.rest(z)
+
+
+def test_a_module_shares_its_state():
+    net = Net()
+    traced = rl.jit.trace(net, rl.ones(1, 2, 4))
+    assert net.calls.item() == 1  # the check left no trace
+    x = rl.rand(5, 2, 4)
+    assert rl.equal(traced(x), net(x))
+    assert net.calls.item() == 3
+    assert sorted(traced.state_dict()) == sorted(net.state_dict())
+    traced(x).sum().backward()
+    assert net.first.weight.grad is not None
+    assert dict(traced.named_parameters())["rest.0.bias"] is net.rest[0].bias
+    assert repr(traced).startswith("Net(\n  original_name=Net")
+
+
+def test_an_archive_of_a_trace_runs_in_both(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = Net()
+    traced = rl.jit.trace(net, rl.ones(1, 2, 4))
+    path = str(tmp_path / "net.pt")
+    traced.save(path)
+    x = rl.rand(5, 2, 4)
+    wanted = net(x).detach().numpy()
+    numpy.testing.assert_allclose(rl.jit.load(path)(x).detach().numpy(), wanted)
+    theirs = torch.jit.load(path)(torch.from_numpy(x.numpy()))
+    numpy.testing.assert_allclose(theirs.detach().numpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_graphs_name_the_operators_that_pytorch_records():
+    torch = pytest.importorskip("torch")
+
+    def f(lib, x, y):
+        a = lib.cat([x.view(-1), y])
+        values, order = a.sort()
+        return lib.zeros_like(x), values[1:3], order, x.to(lib.float64), a.reshape(-1, 1), y.sum() * x, x.t()
+
+    ours = rl.jit.trace(lambda x, y: f(rl, x, y), (rl.ones(2, 3), rl.ones(2)))
+    theirs = torch.jit.trace(lambda x, y: f(torch, x, y), (torch.ones(2, 3), torch.ones(2)))
+    recorded = [k for k in kinds(ours.graph) if k != "prim::Constant"]
+    assert recorded == [k for k in kinds(theirs.graph) if k != "prim::Constant"]
