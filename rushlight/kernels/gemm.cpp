@@ -1,0 +1,225 @@
+#include "rushlight/kernels/gemm.h"
+
+#include <cstring>
+#include <type_traits>
+
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight {
+namespace {
+
+constexpr int kRows = 4;          // of the micro kernel
+constexpr int kVectorBytes = 64;  // two vectors of it make the micro kernel's columns
+constexpr int kDepth = 256;       // of a packed panel of b
+
+template <class T> constexpr int kLanes = kVectorBytes / int(sizeof(T));
+template <class T> constexpr int kCols = 2 * kLanes<T>;
+
+// Up to 4 rows of a (strides a_row, a_col) times a panel of b with kCols columns (ldb apart), into acc.
+// Vector types, not a loop for the compiler: the eight sums must stay in registers.
+#define RL_MICRO_BODY                                                                   \
+  {                                                                                     \
+    typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));        \
+    V sum[R][2] = {};                                                                   \
+    for (int64_t p = 0; p < k; p++) {                                                   \
+      V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + kLanes<T>); \
+      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                             \
+        T x = a[r * a_row];                                                             \
+        sum[r][0] += x * b0;                                                            \
+        sum[r][1] += x * b1;                                                            \
+      }                                                                                 \
+      a += a_col;                                                                       \
+      b += ldb;                                                                         \
+    }                                                                                   \
+    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                               \
+      *reinterpret_cast<V*>(acc + r * kCols<T>) = sum[r][0];                            \
+      *reinterpret_cast<V*>(acc + r * kCols<T> + kLanes<T>) = sum[r][1];                \
+    }                                                                                   \
+  }
+RL_FOR_EACH_ISA(template <class T RL_COMMA int R>, void, micro,
+                (int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* acc), RL_MICRO_BODY, <T RL_COMMA R>)
+
+template <class T>
+using Micro = void (*)(int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*);
+
+template <class T>
+Micro<T> micro_for(int64_t rows) {
+  switch (rows) {
+    case 1: return micro_isa<T, 1>();
+    case 2: return micro_isa<T, 2>();
+    case 3: return micro_isa<T, 3>();
+    default: return micro_isa<T, 4>();
+  }
+}
+
+// Rows [m0, m1) of the product.
+template <class T>
+void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
+  bool plain = alpha == T(1);
+  alignas(64) T panel[kDepth * kCols<T>];
+  alignas(64) T acc[kRows * kCols<T>];
+  Micro<T> full = micro_isa<T, kRows>();
+  for (int64_t k0 = 0; k0 == 0 || k0 < p.k; k0 += kDepth) {
+    int64_t depth = std::min<int64_t>(kDepth, p.k - k0);
+    T old = k0 ? T(1) : beta;
+    for (int64_t j = 0; j < p.n; j += kCols<T>) {
+      int64_t cols = std::min<int64_t>(kCols<T>, p.n - j);
+      const T* from = b + k0 * p.b_row + j * p.b_col;
+      const T* use = from;
+      int64_t ldb = p.b_row;
+      // A narrow product reads b where it lies; else each panel is packed once and read by every four rows.
+      if (p.b_col != 1 || cols < kCols<T> || m1 - m0 > 64) {
+        for (int64_t q = 0; q < depth; q++) {
+          T* row = panel + q * kCols<T>;
+          if (p.b_col == 1) std::memcpy(row, from + q * p.b_row, size_t(cols) * sizeof(T));
+          else for (int64_t x = 0; x < cols; x++) row[x] = from[q * p.b_row + x * p.b_col];
+          if (cols < kCols<T>) std::memset(row + cols, 0, size_t(kCols<T> - cols) * sizeof(T));
+        }
+        use = panel;
+        ldb = kCols<T>;
+      }
+      for (int64_t i = m0; i < m1; i += kRows) {
+        int64_t rows = std::min<int64_t>(kRows, m1 - i);
+        (rows == kRows ? full : micro_for<T>(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb, acc);
+        for (int64_t r = 0; r < rows; r++) {
+          T* out = c + (i + r) * p.c_row + j;
+          const T* sum = acc + r * kCols<T>;
+          if (plain && old == T(0)) std::memcpy(out, sum, size_t(cols) * sizeof(T));
+          else if (old == T(0)) for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x]);
+          else for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x] + old * out[x]);
+        }
+      }
+    }
+  }
+}
+
+// One row times a transposed matrix: dot products along contiguous memory, several sums at once.
+template <class T>
+void row_by_transposed(const GemmProblem& p) {
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
+  typedef T V __attribute__((vector_size(16), aligned(alignof(T))));
+  constexpr int lanes = 16 / int(sizeof(T));
+  for (int64_t j = 0; j < p.n; j++) {
+    const T* w = b + j * p.b_col;
+    V sums = {};
+    int64_t q = 0;
+    for (; q + lanes <= p.k; q += lanes) sums += *reinterpret_cast<const V*>(a + q) * *reinterpret_cast<const V*>(w + q);
+    T sum = 0;
+    for (int l = 0; l < lanes; l++) sum = T(sum + sums[l]);
+    for (; q < p.k; q++) sum = T(sum + a[q] * w[q]);
+    c[j] = beta == T(0) ? T(alpha * sum) : T(alpha * sum + beta * c[j]);
+  }
+}
+
+// Complex numbers have no vector type.
+template <class T>
+void plain_loops(const GemmProblem& p, int64_t m0, int64_t m1) {
+  const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  T* c = static_cast<T*>(p.c);
+  T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
+  for (int64_t i = m0; i < m1; i++)
+    for (int64_t j = 0; j < p.n; j++) {
+      T sum{};
+      for (int64_t q = 0; q < p.k; q++) sum += a[i * p.a_row + q * p.a_col] * b[q * p.b_row + j * p.b_col];
+      T& out = c[i * p.c_row + j];
+      out = beta == T(0) ? alpha * sum : alpha * sum + beta * out;
+    }
+}
+
+bool by_provider(const GemmProblem& p) {
+  for (Provider* provider : providers())
+    if (provider->enabled && provider->available() && provider->gemm(p)) return true;
+  return false;
+}
+
+template <class T>
+void own(const GemmProblem& p) {
+  int64_t grain = std::max<int64_t>(kRows, (1 << 18) / std::max<int64_t>(1, p.n * p.k));
+  parallel_for(0, p.m, grain, [&](int64_t m0, int64_t m1) {
+    if constexpr (std::is_arithmetic_v<T>) blocked<T>(p, m0, m1);
+    else plain_loops<T>(p, m0, m1);
+  });
+}
+
+// A library call costs about a microsecond; up to here the own kernels take less.
+bool small(const GemmProblem& p) { return p.m * p.n * p.k <= 32 * 32 * 32; }
+
+template <class T>
+void own_or_provided(const GemmProblem& p) {
+  if (small(p)) {
+    if constexpr (std::is_floating_point_v<T>) {
+      if (p.m == 1 && p.b_row == 1 && p.a_col == 1) return row_by_transposed<T>(p);
+    }
+    if constexpr (std::is_arithmetic_v<T>) return blocked<T>(p, 0, p.m);
+    else return plain_loops<T>(p, 0, p.m);
+  }
+  if (!by_provider(p)) own<T>(p);
+}
+
+template <class T>
+std::vector<float> to_float(const void* data, int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride) {
+  std::vector<float> out(size_t(rows * cols));
+  const T* from = static_cast<const T*>(data);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < cols; j++) out[size_t(i * cols + j)] = float(from[i * row_stride + j * col_stride]);
+  return out;
+}
+
+template <class T>
+void half_gemm(const GemmProblem& p) {
+  if (!small(p) && by_provider(p)) return;
+  std::vector<float> a = to_float<T>(p.a, p.m, p.k, p.a_row, p.a_col), b = to_float<T>(p.b, p.k, p.n, p.b_row, p.b_col);
+  std::vector<float> c = p.beta.equals(0) ? std::vector<float>(size_t(p.m * p.n)) : to_float<T>(p.c, p.m, p.n, p.c_row, 1);
+  own_or_provided<float>({DType::Float32, p.m, p.n, p.k, a.data(), p.k, 1, b.data(), p.n, 1, c.data(), p.n, p.alpha, p.beta});
+  T* out = static_cast<T*>(p.c);
+  for (int64_t i = 0; i < p.m; i++)
+    for (int64_t j = 0; j < p.n; j++) out[i * p.c_row + j] = T(c[size_t(i * p.n + j)]);
+}
+
+}  // namespace
+
+void gemm(const GemmProblem& p) {
+  if (p.m == 0 || p.n == 0) return;
+  switch (p.dtype) {
+    case DType::Float32: return own_or_provided<float>(p);
+    case DType::Float64: return own_or_provided<double>(p);
+    case DType::Complex64: return own_or_provided<complex64>(p);
+    case DType::Complex128: return own_or_provided<complex128>(p);
+    case DType::BFloat16: return half_gemm<BFloat16>(p);
+    case DType::Float16: return half_gemm<Half>(p);
+    case DType::UInt8: return own<uint8_t>(p);
+    case DType::Int8: return own<int8_t>(p);
+    case DType::Int16: return own<int16_t>(p);
+    case DType::Int32: return own<int32_t>(p);
+    case DType::Int64: return own<int64_t>(p);
+    case DType::Bool: RL_INVARIANT(false, "gemm of bool");
+  }
+}
+
+void batched_gemm(const GemmProblem& p, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step) {
+  int64_t size = item_size(p.dtype);
+  auto one = [&](int64_t i) {
+    GemmProblem q = p;
+    q.a = static_cast<const char*>(p.a) + i * a_step * size;
+    q.b = static_cast<const char*>(p.b) + i * b_step * size;
+    q.c = static_cast<char*>(p.c) + i * c_step * size;
+    gemm(q);
+  };
+  // Few large products are split inside, many small ones between threads.
+  int64_t work = std::max<int64_t>(1, p.m * p.n * p.k);
+  if (batch < num_threads()) {
+    for (int64_t i = 0; i < batch; i++) one(i);
+  } else {
+    parallel_for(0, batch, std::max<int64_t>(1, (1 << 18) / work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) one(i);
+    });
+  }
+}
+
+}  // namespace rushlight

@@ -1,0 +1,413 @@
+// oneDNN 3: float and bfloat16 products and convolutions. Its few functions and numbers that are needed are declared here, so that building
+// needs no headers of it.
+#include <dlfcn.h>
+
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "rushlight/core/allocator.h"
+#include "rushlight/kernels/parallel.h"
+#include "rushlight/kernels/providers.h"
+
+namespace rushlight {
+namespace {
+
+// ---- oneDNN's C interface (dnnl.h, dnnl_types.h of version 3) ----
+
+using Handle = void*;
+using Status = int;  // 0: success
+constexpr int kMaxDims = 12;
+using DnnlDims = int64_t[kMaxDims];
+struct ExecArg { int arg; Handle memory; };
+
+constexpr int kBf16 = 2, kF32 = 3;
+constexpr int kTagAny = 1;
+constexpr int kForwardTraining = 64, kForwardInference = 96;
+constexpr int kConvolutionDirect = 1;
+constexpr int kQuerySrc = 129, kQueryDiffSrc = 130, kQueryWeights = 131, kQueryDiffWeights = 132, kQueryDst = 133, kQueryDiffDst = 134,
+              kQueryScratchpad = 136;
+constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgScratchpad = 80, kArgDiffSrc = 129, kArgDiffDst = 145,
+              kArgDiffWeights = 161, kArgDiffBias = 169;
+
+#define RL_DNNL_FUNCTIONS(X)                                                                                                        \
+  X(engine_create, Status, (Handle*, int, size_t))                                                                                  \
+  X(stream_create, Status, (Handle*, Handle, unsigned))                                                                             \
+  X(primitive_attr_create, Status, (Handle*))                                                                                       \
+  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                                      \
+  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                                   \
+  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                                  \
+  X(memory_desc_clone, Status, (Handle*, Handle))                                                                                   \
+  X(memory_desc_destroy, Status, (Handle))                                                                                          \
+  X(memory_desc_equal, int, (Handle, Handle))                                                                                       \
+  X(memory_desc_get_size, size_t, (Handle))                                                                                         \
+  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                                        \
+  X(memory_destroy, Status, (Handle))                                                                                               \
+  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                                            \
+  X(primitive_desc_destroy, Status, (Handle))                                                                                       \
+  X(primitive_create, Status, (Handle*, Handle))                                                                                    \
+  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                                               \
+  X(primitive_destroy, Status, (Handle))                                                                                            \
+  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                                       \
+  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))                                \
+  X(convolution_forward_primitive_desc_create, Status,                                                                              \
+    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle))  \
+  X(convolution_backward_data_primitive_desc_create, Status,                                                                        \
+    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle, Handle)) \
+  X(convolution_backward_weights_primitive_desc_create, Status,                                                                     \
+    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle, Handle)) \
+  X(sgemm, Status, (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t))
+
+struct Dnnl {
+#define RL_DECLARE(name, result, params) result(*name) params = nullptr;
+  RL_DNNL_FUNCTIONS(RL_DECLARE)
+#undef RL_DECLARE
+  void (*omp_set_num_threads)(int) = nullptr;
+  Handle engine = nullptr, attributes = nullptr;
+  bool ready = false;
+
+  Dnnl() {
+    void* library = open_provider_library({"libdnnl.so.3"});
+    if (!library) return;
+    bool complete = true;
+#define RL_BIND(name, result, params)                                            \
+  name = reinterpret_cast<result(*) params>(dlsym(library, "dnnl_" #name));      \
+  complete = complete && name;
+    RL_DNNL_FUNCTIONS(RL_BIND)
+#undef RL_BIND
+    omp_set_num_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "omp_set_num_threads"));
+    constexpr int cpu = 1, user_scratchpad = 1;
+    ready = complete && engine_create(&engine, cpu, 0) == 0 && primitive_attr_create(&attributes) == 0 &&
+            primitive_attr_set_scratchpad_mode(attributes, user_scratchpad) == 0;
+  }
+};
+
+const Dnnl& dnnl() {
+  static const Dnnl* all = new Dnnl;
+  return *all;
+}
+
+Handle stream() {
+  static thread_local Handle mine = [] {
+    Handle s = nullptr;
+    dnnl().stream_create(&s, dnnl().engine, 1);
+    return s;
+  }();
+  return mine;
+}
+
+// How many threads a call may use now; OpenMP's count is per calling thread.
+int use_threads() {
+  static thread_local int now = 0;
+  int n = in_parallel_region() ? 1 : num_threads();
+  if (n != now && dnnl().omp_set_num_threads) dnnl().omp_set_num_threads(now = n);
+  return n;
+}
+
+void ok(Status status, const char* what) { RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status); }
+
+// A buffer of this thread that only grows; `slot` keeps buffers in use at one time apart.
+void* scratch(int slot, size_t bytes) {
+  struct Buffer {
+    void* data = nullptr;
+    size_t bytes = 0;
+    ~Buffer() { std::free(data); }
+  };
+  static thread_local Buffer buffers[4];
+  Buffer& b = buffers[slot];
+  if (b.bytes < bytes) {
+    std::free(b.data);
+    b.bytes = (bytes + bytes / 4 + 4095) / 4096 * 4096;
+    b.data = std::aligned_alloc(4096, b.bytes);
+    RL_CHECK(OutOfMemory, b.data, "could not allocate ", b.bytes, " bytes");
+  }
+  return b.data;
+}
+
+class Memory {
+ public:
+  Memory(Handle desc, void* data) { ok(dnnl().memory_create(&handle_, desc, dnnl().engine, data), "memory_create"); }
+  ~Memory() { dnnl().memory_destroy(handle_); }
+  Memory(const Memory&) = delete;
+  Handle get() const { return handle_; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+
+Handle strided_desc(int dims, const int64_t* sizes, int type, const int64_t* strides) {
+  Handle d = nullptr;
+  ok(dnnl().memory_desc_create_with_strides(&d, dims, sizes, type, strides), "memory_desc_create");
+  return d;
+}
+Handle dense_desc(int dims, const int64_t* sizes, int type) {
+  DnnlDims strides;
+  int64_t step = 1;
+  for (int i = dims - 1; i >= 0; i--) {
+    strides[i] = step;
+    step *= sizes[i];
+  }
+  return strided_desc(dims, sizes, type, strides);
+}
+Handle any_desc(int dims, const int64_t* sizes, int type) {
+  Handle d = nullptr;
+  ok(dnnl().memory_desc_create_with_tag(&d, dims, sizes, type, kTagAny), "memory_desc_create");
+  return d;
+}
+
+// Note [Primitive cache]: making a primitive takes a millisecond, and 6 us even from oneDNN's own cache; ours is keyed by everything
+// that went into it, the thread count included. Entries never change, so threads share them.
+struct Key {
+  int64_t words[32] = {};
+  friend bool operator==(const Key& a, const Key& b) { return std::memcmp(a.words, b.words, sizeof a.words) == 0; }
+};
+struct KeyHash {
+  size_t operator()(const Key& k) const {
+    uint64_t h = 0x9E3779B97F4A7C15u;
+    for (int64_t w : k.words) h = (h ^ uint64_t(w)) * 0xFF51AFD7ED558CCDu, h ^= h >> 32;
+    return size_t(h);
+  }
+};
+
+struct Operand {      // one tensor of a primitive: as given, and as the primitive wants it
+  Handle plain = nullptr, wanted = nullptr;
+  Handle reorder = nullptr;  // null where both are the same
+  size_t bytes = 0;
+  int arg = 0;
+  bool is_output = false;
+};
+struct Primitive {
+  Handle primitive = nullptr;
+  Operand operands[4];
+  int count = 0;
+  Handle scratchpad = nullptr;
+  size_t scratchpad_bytes = 0;
+  bool supported = false;
+
+  ~Primitive() {
+    for (Operand& o : operands) {
+      if (o.plain) dnnl().memory_desc_destroy(o.plain);
+      if (o.wanted) dnnl().memory_desc_destroy(o.wanted);
+      if (o.reorder) dnnl().primitive_destroy(o.reorder);
+    }
+    if (scratchpad) dnnl().memory_desc_destroy(scratchpad);
+    if (primitive) dnnl().primitive_destroy(primitive);
+  }
+
+  void add(int arg, bool is_output, Handle plain, Handle pd, int query, int index) {
+    const Dnnl& f = dnnl();
+    Operand& o = operands[count++];
+    o.arg = arg;
+    o.is_output = is_output;
+    o.plain = plain;
+    ok(f.memory_desc_clone(&o.wanted, f.primitive_desc_query_md(pd, query, index)), "memory_desc_clone");
+    o.bytes = f.memory_desc_get_size(o.wanted);
+    if (f.memory_desc_equal(o.plain, o.wanted)) return;
+    Handle from = is_output ? o.wanted : o.plain, to = is_output ? o.plain : o.wanted, reorder_pd = nullptr;
+    ok(f.reorder_primitive_desc_create(&reorder_pd, from, f.engine, to, f.engine, nullptr), "reorder_primitive_desc_create");
+    ok(f.primitive_create(&o.reorder, reorder_pd), "primitive_create");
+    f.primitive_desc_destroy(reorder_pd);
+  }
+  void finish(Handle pd) {
+    const Dnnl& f = dnnl();
+    ok(f.memory_desc_clone(&scratchpad, f.primitive_desc_query_md(pd, kQueryScratchpad, 0)), "memory_desc_clone");
+    scratchpad_bytes = f.memory_desc_get_size(scratchpad);
+    ok(f.primitive_create(&primitive, pd), "primitive_create");
+    supported = true;
+  }
+
+  static void run_reorder(const Operand& o, void* plain, void* wanted) {
+    Memory outer(o.plain, plain), inner(o.wanted, wanted);
+    const Memory &from = o.is_output ? inner : outer, &to = o.is_output ? outer : inner;
+    ExecArg args[] = {{kArgSrc, from.get()}, {kArgDst, to.get()}};
+    ok(dnnl().primitive_execute(o.reorder, stream(), 2, args), "reorder");
+  }
+
+  // `data` in the order of the operands.
+  void run(void* const* data) const {
+    ExecArg args[5];
+    std::unique_ptr<Memory> memories[5];
+    void* inner[4];
+    for (int i = 0; i < count; i++) {
+      const Operand& o = operands[i];
+      inner[i] = o.reorder ? scratch(i, o.bytes) : data[i];
+      if (o.reorder && !o.is_output) run_reorder(o, data[i], inner[i]);
+      memories[i] = std::make_unique<Memory>(o.wanted, inner[i]);
+      args[i] = {o.arg, memories[i]->get()};
+    }
+    int n = count;
+    // Blocks of the allocator, not a thread's buffer: sizes vary widely between primitives.
+    struct Block {
+      size_t bytes;
+      void* data;
+      explicit Block(size_t n) : bytes(n), data(cpu_allocator().allocate(n)) {}
+      ~Block() { cpu_allocator().deallocate(data, bytes); }
+    } pad(scratchpad_bytes);
+    if (scratchpad_bytes) {
+      memories[n] = std::make_unique<Memory>(scratchpad, pad.data);
+      args[n] = {kArgScratchpad, memories[n]->get()};
+      n++;
+    }
+    ok(dnnl().primitive_execute(primitive, stream(), n, args), "execute");
+    for (int i = 0; i < count; i++)
+      if (operands[i].reorder && operands[i].is_output) run_reorder(operands[i], data[i], inner[i]);
+  }
+};
+
+template <class Make>
+std::shared_ptr<const Primitive> cached(const Key& key, const Make& make) {
+  static std::mutex mutex;
+  static auto* cache = new std::unordered_map<Key, std::shared_ptr<const Primitive>, KeyHash>;
+  constexpr size_t kMost = 2048;
+  {
+    std::lock_guard lock(mutex);
+    auto found = cache->find(key);
+    if (found != cache->end()) return found->second;
+  }
+  auto made = std::make_shared<Primitive>();
+  make(*made);
+  std::lock_guard lock(mutex);
+  if (cache->size() >= kMost) cache->clear();
+  return cache->emplace(key, std::move(made)).first->second;
+}
+
+// ---- products ----
+
+bool leading(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride, char& trans, int64_t& ld) {
+  if ((col_stride == 1 || cols == 1) && (rows == 1 || row_stride >= cols)) return trans = 'N', ld = rows == 1 ? std::max<int64_t>(cols, 1) : row_stride, true;
+  if ((row_stride == 1 || rows == 1) && (cols == 1 || col_stride >= rows)) return trans = 'T', ld = cols == 1 ? std::max<int64_t>(rows, 1) : col_stride, true;
+  return false;
+}
+
+bool sgemm(const GemmProblem& p) {
+  char ta, tb;
+  int64_t lda, ldb;
+  if (!leading(p.m, p.k, p.a_row, p.a_col, ta, lda) || !leading(p.k, p.n, p.b_row, p.b_col, tb, ldb)) return false;
+  use_threads();
+  return dnnl().sgemm(ta, tb, p.m, p.n, p.k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda, static_cast<const float*>(p.b), ldb,
+                      p.beta.to<float>(), static_cast<float*>(p.c), std::max(p.c_row, p.n)) == 0;
+}
+
+bool bf16_matmul(const GemmProblem& p) {
+  if (!p.alpha.equals(1) || !p.beta.equals(0)) return false;
+  char trans;
+  int64_t ld;
+  if (!leading(p.m, p.k, p.a_row, p.a_col, trans, ld) || !leading(p.k, p.n, p.b_row, p.b_col, trans, ld)) return false;
+  Key key{{1, use_threads(), p.m, p.n, p.k, p.a_row, p.a_col, p.b_row, p.b_col, p.c_row}};
+  auto primitive = cached(key, [&](Primitive& made) {
+    const Dnnl& f = dnnl();
+    int64_t a_sizes[] = {p.m, p.k}, a_strides[] = {p.a_row, p.a_col}, b_sizes[] = {p.k, p.n}, b_strides[] = {p.b_row, p.b_col},
+            c_sizes[] = {p.m, p.n}, c_strides[] = {p.c_row, 1};
+    Handle a = strided_desc(2, a_sizes, kBf16, a_strides), b = strided_desc(2, b_sizes, kBf16, b_strides), c = strided_desc(2, c_sizes, kBf16, c_strides);
+    Handle pd = nullptr;
+    if (f.matmul_primitive_desc_create(&pd, f.engine, a, b, nullptr, c, f.attributes) != 0) {
+      for (Handle d : {a, b, c}) f.memory_desc_destroy(d);
+      return;
+    }
+    made.add(kArgSrc, false, a, pd, kQuerySrc, 0);
+    made.add(kArgWeights, false, b, pd, kQueryWeights, 0);
+    made.add(kArgDst, true, c, pd, kQueryDst, 0);
+    made.finish(pd);
+    f.primitive_desc_destroy(pd);
+  });
+  if (!primitive->supported) return false;
+  void* data[] = {const_cast<void*>(p.a), const_cast<void*>(p.b), p.c};
+  primitive->run(data);
+  return true;
+}
+
+// ---- convolutions ----
+
+Key conv_key(const ConvProblem& p, int threads) {
+  Key key{{2 + int(p.pass), threads, int(p.dtype), p.spatial, p.training, p.batch, p.groups, p.in, p.out, p.has_bias}};
+  int64_t* w = key.words + 10;
+  for (int d = 0; d < p.spatial; d++)
+    for (int64_t v : {p.input[d], p.output[d], p.kernel[d], p.stride[d], p.padding[d], p.dilation[d]}) *w++ = v;
+  return key;
+}
+
+void make_conv(Primitive& made, const ConvProblem& p) {
+  const Dnnl& f = dnnl();
+  int type = p.dtype == DType::BFloat16 ? kBf16 : kF32;
+  int dims = p.spatial + 2, weight_dims = dims + (p.groups > 1);
+  DnnlDims src = {p.batch, p.groups * p.in}, dst = {p.batch, p.groups * p.out}, weight = {}, bias = {p.groups * p.out};
+  DnnlDims strides, dilates, before, after;
+  int64_t* w = weight;
+  if (p.groups > 1) *w++ = p.groups;
+  *w++ = p.out;
+  *w++ = p.in;
+  for (int d = 0; d < p.spatial; d++) {
+    src[2 + d] = p.input[d];
+    dst[2 + d] = p.output[d];
+    *w++ = p.kernel[d];
+    strides[d] = p.stride[d];
+    dilates[d] = p.dilation[d] - 1;
+    before[d] = p.padding[d];
+    after[d] = (p.output[d] - 1) * p.stride[d] + (p.kernel[d] - 1) * p.dilation[d] + 1 - p.input[d] - p.padding[d];
+  }
+  Handle any_src = any_desc(dims, src, type), any_weight = any_desc(weight_dims, weight, type), any_dst = any_desc(dims, dst, type);
+  Handle bias_desc = p.has_bias ? dense_desc(1, bias, type) : nullptr;
+  Handle forward = nullptr, pd = nullptr;
+  int kind = p.training || p.pass != ConvProblem::Pass::Forward ? kForwardTraining : kForwardInference;
+  Status status = f.convolution_forward_primitive_desc_create(&forward, f.engine, kind, kConvolutionDirect, any_src, any_weight, bias_desc, any_dst,
+                                                              strides, dilates, before, after, f.attributes);
+  if (status == 0 && p.pass == ConvProblem::Pass::Forward) {
+    pd = forward;
+    made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
+    made.add(kArgWeights, false, dense_desc(weight_dims, weight, type), pd, kQueryWeights, 0);
+    made.add(kArgDst, true, dense_desc(dims, dst, type), pd, kQueryDst, 0);
+    if (p.has_bias) made.add(kArgBias, false, dense_desc(1, bias, type), pd, kQueryWeights, 1);
+  } else if (status == 0 && p.pass == ConvProblem::Pass::BackwardData) {
+    status = f.convolution_backward_data_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight, any_dst, strides, dilates, before,
+                                                               after, forward, f.attributes);
+    if (status == 0) {
+      made.add(kArgDiffSrc, true, dense_desc(dims, src, type), pd, kQueryDiffSrc, 0);
+      made.add(kArgWeights, false, dense_desc(weight_dims, weight, type), pd, kQueryWeights, 0);
+      made.add(kArgDiffDst, false, dense_desc(dims, dst, type), pd, kQueryDiffDst, 0);
+    }
+  } else if (status == 0) {
+    status = f.convolution_backward_weights_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight, bias_desc, any_dst, strides,
+                                                                  dilates, before, after, forward, f.attributes);
+    if (status == 0) {
+      made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
+      made.add(kArgDiffWeights, true, dense_desc(weight_dims, weight, type), pd, kQueryDiffWeights, 0);
+      made.add(kArgDiffDst, false, dense_desc(dims, dst, type), pd, kQueryDiffDst, 0);
+      if (p.has_bias) made.add(kArgDiffBias, true, dense_desc(1, bias, type), pd, kQueryDiffWeights, 1);
+    }
+  }
+  if (status == 0) made.finish(pd);
+  for (Handle d : {any_src, any_weight, any_dst, bias_desc})
+    if (d) f.memory_desc_destroy(d);
+  if (pd && pd != forward) f.primitive_desc_destroy(pd);
+  if (forward) f.primitive_desc_destroy(forward);
+}
+
+class OneDnn final : public Provider {
+ public:
+  const char* name() const override { return "onednn"; }
+  bool available() override { return dnnl().ready; }
+
+  bool gemm(const GemmProblem& p) override {
+    if (p.dtype == DType::Float32) return sgemm(p);
+    return p.dtype == DType::BFloat16 && bf16_matmul(p);
+  }
+
+  bool conv(const ConvProblem& p, const ConvData& d) override {
+    if (p.dtype != DType::Float32 && p.dtype != DType::BFloat16) return false;
+    auto primitive = cached(conv_key(p, use_threads()), [&](Primitive& made) { make_conv(made, p); });
+    if (!primitive->supported) return false;
+    void* data[] = {d.src, d.weight, d.dst, d.bias};
+    primitive->run(data);
+    return true;
+  }
+};
+
+}  // namespace
+
+Provider* onednn_provider() {
+  static auto* provider = new OneDnn;
+  return provider;
+}
+
+}  // namespace rushlight
