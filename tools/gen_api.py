@@ -66,7 +66,7 @@ def split(text: str) -> list[str]:
 
 
 def clean_type(text: str) -> str:
-    return re.sub(r"\(a[^)]*\)", "", text).replace("SymInt", "int")
+    return re.sub(r"\([a-z][^)]*\)", "", text).replace("SymInt", "int")
 
 
 def parse_schema(text: str) -> Schema:
@@ -86,7 +86,7 @@ def parse_schema(text: str) -> Schema:
         else:
             default = None
         args.append(Arg(clean_type(kind), rest, default, kwarg_only))
-    outs = split(returns[1:-1]) if re.match(r"\((?!a)", returns) else [returns]
+    outs = split(returns[1:-1]) if re.match(r"\((?![a-z])", returns) else [returns]
     types, names = [], []
     for out in outs:
         kind, _, out_name = out.partition(" ")
@@ -96,6 +96,11 @@ def parse_schema(text: str) -> Schema:
 
 
 FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
+
+
+def joined(literals: str) -> str:
+    """The text of adjacent string literals."""
+    return "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', literals))
 
 
 def records(source: Path) -> list[dict]:
@@ -109,11 +114,11 @@ def records(source: Path) -> list[dict]:
 
             def literal(key: str, body: str = body) -> str:
                 m = re.search(rf"\.{key}\s*=\s*{LITERALS}", body)
-                return "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', m[1])) if m else ""
+                return joined(m[1]) if m else ""
 
             def many(key: str, body: str = body) -> list[str]:
                 m = re.search(rf"\.{key}\s*=\s*\{{\s*{LITERALS[:-1]}(?:,\s*{LITERALS})*)\s*,?\s*\}}", body)
-                return [json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', m[0])] if m else []
+                return [joined(s) for s in re.findall(LITERALS, m[0])] if m else []
 
             forms = re.search(r"\.forms\s*=\s*([\w\s|]+)", body)
             kernel = re.search(r"\.kernel\s*=\s*(?:rushlight::)?(\w+)", body)

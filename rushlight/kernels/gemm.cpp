@@ -18,27 +18,28 @@ template <class T> constexpr int kCols = 2 * kLanes<T>;
 
 // Up to 4 rows of a (strides a_row, a_col) times a panel of b with kCols columns (ldb apart), into acc.
 // Vector types, not a loop for the compiler: the eight sums must stay in registers.
-#define RL_MICRO_BODY                                                                   \
-  {                                                                                     \
-    typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));        \
-    V sum[R][2] = {};                                                                   \
-    for (int64_t p = 0; p < k; p++) {                                                   \
+#define RL_MICRO_BODY                                                                         \
+  {                                                                                           \
+    typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));              \
+    V sum[R][2] = {};                                                                         \
+    for (int64_t p = 0; p < k; p++) {                                                         \
       V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + kLanes<T>); \
-      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                             \
-        T x = a[r * a_row];                                                             \
-        sum[r][0] += x * b0;                                                            \
-        sum[r][1] += x * b1;                                                            \
-      }                                                                                 \
-      a += a_col;                                                                       \
-      b += ldb;                                                                         \
-    }                                                                                   \
-    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                               \
-      *reinterpret_cast<V*>(acc + r * kCols<T>) = sum[r][0];                            \
-      *reinterpret_cast<V*>(acc + r * kCols<T> + kLanes<T>) = sum[r][1];                \
-    }                                                                                   \
+      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                   \
+        T x = a[r * a_row];                                                                   \
+        sum[r][0] += x * b0;                                                                  \
+        sum[r][1] += x * b1;                                                                  \
+      }                                                                                       \
+      a += a_col;                                                                             \
+      b += ldb;                                                                               \
+    }                                                                                         \
+    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                     \
+      *reinterpret_cast<V*>(acc + r * kCols<T>) = sum[r][0];                                  \
+      *reinterpret_cast<V*>(acc + r * kCols<T> + kLanes<T>) = sum[r][1];                      \
+    }                                                                                         \
   }
 RL_FOR_EACH_ISA(template <class T RL_COMMA int R>, void, micro,
-                (int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* acc), RL_MICRO_BODY, <T RL_COMMA R>)
+                (int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* acc), RL_MICRO_BODY,
+                <T RL_COMMA R>)
 
 template <class T>
 using Micro = void (*)(int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*);
@@ -76,7 +77,8 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
         for (int64_t q = 0; q < depth; q++) {
           T* row = panel + q * kCols<T>;
           if (p.b_col == 1) std::memcpy(row, from + q * p.b_row, size_t(cols) * sizeof(T));
-          else for (int64_t x = 0; x < cols; x++) row[x] = from[q * p.b_row + x * p.b_col];
+          else
+            for (int64_t x = 0; x < cols; x++) row[x] = from[q * p.b_row + x * p.b_col];
           if (cols < kCols<T>) std::memset(row + cols, 0, size_t(kCols<T> - cols) * sizeof(T));
         }
         use = panel;
@@ -84,13 +86,16 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
       }
       for (int64_t i = m0; i < m1; i += kRows) {
         int64_t rows = std::min<int64_t>(kRows, m1 - i);
-        (rows == kRows ? full : micro_for<T>(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb, acc);
+        (rows == kRows ? full : micro_for<T>(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb,
+                                                    acc);
         for (int64_t r = 0; r < rows; r++) {
           T* out = c + (i + r) * p.c_row + j;
           const T* sum = acc + r * kCols<T>;
           if (plain && old == T(0)) std::memcpy(out, sum, size_t(cols) * sizeof(T));
-          else if (old == T(0)) for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x]);
-          else for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x] + old * out[x]);
+          else if (old == T(0))
+            for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x]);
+          else
+            for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x] + old * out[x]);
         }
       }
     }
@@ -109,7 +114,8 @@ void row_by_transposed(const GemmProblem& p) {
     const T* w = b + j * p.b_col;
     V sums = {};
     int64_t q = 0;
-    for (; q + lanes <= p.k; q += lanes) sums += *reinterpret_cast<const V*>(a + q) * *reinterpret_cast<const V*>(w + q);
+    for (; q + lanes <= p.k; q += lanes)
+      sums += *reinterpret_cast<const V*>(a + q) * *reinterpret_cast<const V*>(w + q);
     T sum = 0;
     for (int l = 0; l < lanes; l++) sum = T(sum + sums[l]);
     for (; q < p.k; q++) sum = T(sum + a[q] * w[q]);
@@ -175,8 +181,10 @@ template <class T>
 void half_gemm(const GemmProblem& p) {
   if (!small(p) && by_provider(p)) return;
   std::vector<float> a = to_float<T>(p.a, p.m, p.k, p.a_row, p.a_col), b = to_float<T>(p.b, p.k, p.n, p.b_row, p.b_col);
-  std::vector<float> c = p.beta.equals(0) ? std::vector<float>(size_t(p.m * p.n)) : to_float<T>(p.c, p.m, p.n, p.c_row, 1);
-  own_or_provided<float>({DType::Float32, p.m, p.n, p.k, a.data(), p.k, 1, b.data(), p.n, 1, c.data(), p.n, p.alpha, p.beta});
+  std::vector<float> c =
+      p.beta.equals(0) ? std::vector<float>(size_t(p.m * p.n)) : to_float<T>(p.c, p.m, p.n, p.c_row, 1);
+  own_or_provided<float>(
+      {DType::Float32, p.m, p.n, p.k, a.data(), p.k, 1, b.data(), p.n, 1, c.data(), p.n, p.alpha, p.beta});
   T* out = static_cast<T*>(p.c);
   for (int64_t i = 0; i < p.m; i++)
     for (int64_t j = 0; j < p.n; j++) out[i * p.c_row + j] = T(c[size_t(i * p.n + j)]);

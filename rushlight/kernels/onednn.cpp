@@ -20,44 +20,52 @@ using Handle = void*;
 using Status = int;  // 0: success
 constexpr int kMaxDims = 12;
 using DnnlDims = int64_t[kMaxDims];
-struct ExecArg { int arg; Handle memory; };
+struct ExecArg {
+  int arg;
+  Handle memory;
+};
 
 constexpr int kBf16 = 2, kF32 = 3;
 constexpr int kTagAny = 1;
 constexpr int kForwardTraining = 64, kForwardInference = 96;
 constexpr int kConvolutionDirect = 1;
-constexpr int kQuerySrc = 129, kQueryDiffSrc = 130, kQueryWeights = 131, kQueryDiffWeights = 132, kQueryDst = 133, kQueryDiffDst = 134,
-              kQueryScratchpad = 136;
-constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgScratchpad = 80, kArgDiffSrc = 129, kArgDiffDst = 145,
-              kArgDiffWeights = 161, kArgDiffBias = 169;
+constexpr int kQuerySrc = 129, kQueryDiffSrc = 130, kQueryWeights = 131, kQueryDiffWeights = 132, kQueryDst = 133,
+              kQueryDiffDst = 134, kQueryScratchpad = 136;
+constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgScratchpad = 80, kArgDiffSrc = 129,
+              kArgDiffDst = 145, kArgDiffWeights = 161, kArgDiffBias = 169;
 
-#define RL_DNNL_FUNCTIONS(X)                                                                                                        \
-  X(engine_create, Status, (Handle*, int, size_t))                                                                                  \
-  X(stream_create, Status, (Handle*, Handle, unsigned))                                                                             \
-  X(primitive_attr_create, Status, (Handle*))                                                                                       \
-  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                                      \
-  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                                   \
-  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                                  \
-  X(memory_desc_clone, Status, (Handle*, Handle))                                                                                   \
-  X(memory_desc_destroy, Status, (Handle))                                                                                          \
-  X(memory_desc_equal, int, (Handle, Handle))                                                                                       \
-  X(memory_desc_get_size, size_t, (Handle))                                                                                         \
-  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                                        \
-  X(memory_destroy, Status, (Handle))                                                                                               \
-  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                                            \
-  X(primitive_desc_destroy, Status, (Handle))                                                                                       \
-  X(primitive_create, Status, (Handle*, Handle))                                                                                    \
-  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                                               \
-  X(primitive_destroy, Status, (Handle))                                                                                            \
-  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                                       \
-  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))                                \
-  X(convolution_forward_primitive_desc_create, Status,                                                                              \
-    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle))  \
-  X(convolution_backward_data_primitive_desc_create, Status,                                                                        \
-    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle, Handle)) \
-  X(convolution_backward_weights_primitive_desc_create, Status,                                                                     \
-    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, Handle, Handle)) \
-  X(sgemm, Status, (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t))
+#define RL_DNNL_FUNCTIONS(X)                                                                                       \
+  X(engine_create, Status, (Handle*, int, size_t))                                                                 \
+  X(stream_create, Status, (Handle*, Handle, unsigned))                                                            \
+  X(primitive_attr_create, Status, (Handle*))                                                                      \
+  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                     \
+  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                  \
+  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                 \
+  X(memory_desc_clone, Status, (Handle*, Handle))                                                                  \
+  X(memory_desc_destroy, Status, (Handle))                                                                         \
+  X(memory_desc_equal, int, (Handle, Handle))                                                                      \
+  X(memory_desc_get_size, size_t, (Handle))                                                                        \
+  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                       \
+  X(memory_destroy, Status, (Handle))                                                                              \
+  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                           \
+  X(primitive_desc_destroy, Status, (Handle))                                                                      \
+  X(primitive_create, Status, (Handle*, Handle))                                                                   \
+  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                              \
+  X(primitive_destroy, Status, (Handle))                                                                           \
+  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                      \
+  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))               \
+  X(convolution_forward_primitive_desc_create, Status,                                                             \
+    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,    \
+     const int64_t*, Handle))                                                                                      \
+  X(convolution_backward_data_primitive_desc_create, Status,                                                       \
+    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, \
+     Handle, Handle))                                                                                              \
+  X(convolution_backward_weights_primitive_desc_create, Status,                                                    \
+    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,         \
+     const int64_t*, Handle, Handle))                                                                              \
+  X(sgemm, Status,                                                                                                 \
+    (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*,    \
+     int64_t))
 
 struct Dnnl {
 #define RL_DECLARE(name, result, params) result(*name) params = nullptr;
@@ -71,8 +79,8 @@ struct Dnnl {
     void* library = open_provider_library({"libdnnl.so.3"});
     if (!library) return;
     bool complete = true;
-#define RL_BIND(name, result, params)                                            \
-  name = reinterpret_cast<result(*) params>(dlsym(library, "dnnl_" #name));      \
+#define RL_BIND(name, result, params)                                       \
+  name = reinterpret_cast<result(*) params>(dlsym(library, "dnnl_" #name)); \
   complete = complete && name;
     RL_DNNL_FUNCTIONS(RL_BIND)
 #undef RL_BIND
@@ -105,7 +113,9 @@ int use_threads() {
   return n;
 }
 
-void ok(Status status, const char* what) { RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status); }
+void ok(Status status, const char* what) {
+  RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status);
+}
 
 // A buffer of this thread that only grows; `slot` keeps buffers in use at one time apart.
 void* scratch(int slot, size_t bytes) {
@@ -170,7 +180,7 @@ struct KeyHash {
   }
 };
 
-struct Operand {      // one tensor of a primitive: as given, and as the primitive wants it
+struct Operand {  // one tensor of a primitive: as given, and as the primitive wants it
   Handle plain = nullptr, wanted = nullptr;
   Handle reorder = nullptr;  // null where both are the same
   size_t bytes = 0;
@@ -205,7 +215,8 @@ struct Primitive {
     o.bytes = f.memory_desc_get_size(o.wanted);
     if (f.memory_desc_equal(o.plain, o.wanted)) return;
     Handle from = is_output ? o.wanted : o.plain, to = is_output ? o.plain : o.wanted, reorder_pd = nullptr;
-    ok(f.reorder_primitive_desc_create(&reorder_pd, from, f.engine, to, f.engine, nullptr), "reorder_primitive_desc_create");
+    ok(f.reorder_primitive_desc_create(&reorder_pd, from, f.engine, to, f.engine, nullptr),
+       "reorder_primitive_desc_create");
     ok(f.primitive_create(&o.reorder, reorder_pd), "primitive_create");
     f.primitive_desc_destroy(reorder_pd);
   }
@@ -275,8 +286,10 @@ std::shared_ptr<const Primitive> cached(const Key& key, const Make& make) {
 // ---- products ----
 
 bool leading(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride, char& trans, int64_t& ld) {
-  if ((col_stride == 1 || cols == 1) && (rows == 1 || row_stride >= cols)) return trans = 'N', ld = rows == 1 ? std::max<int64_t>(cols, 1) : row_stride, true;
-  if ((row_stride == 1 || rows == 1) && (cols == 1 || col_stride >= rows)) return trans = 'T', ld = cols == 1 ? std::max<int64_t>(rows, 1) : col_stride, true;
+  if ((col_stride == 1 || cols == 1) && (rows == 1 || row_stride >= cols))
+    return trans = 'N', ld = rows == 1 ? std::max<int64_t>(cols, 1) : row_stride, true;
+  if ((row_stride == 1 || rows == 1) && (cols == 1 || col_stride >= rows))
+    return trans = 'T', ld = cols == 1 ? std::max<int64_t>(rows, 1) : col_stride, true;
   return false;
 }
 
@@ -285,8 +298,9 @@ bool sgemm(const GemmProblem& p) {
   int64_t lda, ldb;
   if (!leading(p.m, p.k, p.a_row, p.a_col, ta, lda) || !leading(p.k, p.n, p.b_row, p.b_col, tb, ldb)) return false;
   use_threads();
-  return dnnl().sgemm(ta, tb, p.m, p.n, p.k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda, static_cast<const float*>(p.b), ldb,
-                      p.beta.to<float>(), static_cast<float*>(p.c), std::max(p.c_row, p.n)) == 0;
+  return dnnl().sgemm(ta, tb, p.m, p.n, p.k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda,
+                      static_cast<const float*>(p.b), ldb, p.beta.to<float>(), static_cast<float*>(p.c),
+                      std::max(p.c_row, p.n)) == 0;
 }
 
 bool bf16_matmul(const GemmProblem& p) {
@@ -297,9 +311,10 @@ bool bf16_matmul(const GemmProblem& p) {
   Key key{{1, use_threads(), p.m, p.n, p.k, p.a_row, p.a_col, p.b_row, p.b_col, p.c_row}};
   auto primitive = cached(key, [&](Primitive& made) {
     const Dnnl& f = dnnl();
-    int64_t a_sizes[] = {p.m, p.k}, a_strides[] = {p.a_row, p.a_col}, b_sizes[] = {p.k, p.n}, b_strides[] = {p.b_row, p.b_col},
-            c_sizes[] = {p.m, p.n}, c_strides[] = {p.c_row, 1};
-    Handle a = strided_desc(2, a_sizes, kBf16, a_strides), b = strided_desc(2, b_sizes, kBf16, b_strides), c = strided_desc(2, c_sizes, kBf16, c_strides);
+    int64_t a_sizes[] = {p.m, p.k}, a_strides[] = {p.a_row, p.a_col}, b_sizes[] = {p.k, p.n},
+            b_strides[] = {p.b_row, p.b_col}, c_sizes[] = {p.m, p.n}, c_strides[] = {p.c_row, 1};
+    Handle a = strided_desc(2, a_sizes, kBf16, a_strides), b = strided_desc(2, b_sizes, kBf16, b_strides),
+           c = strided_desc(2, c_sizes, kBf16, c_strides);
     Handle pd = nullptr;
     if (f.matmul_primitive_desc_create(&pd, f.engine, a, b, nullptr, c, f.attributes) != 0) {
       for (Handle d : {a, b, c}) f.memory_desc_destroy(d);
@@ -346,12 +361,14 @@ void make_conv(Primitive& made, const ConvProblem& p) {
     before[d] = p.padding[d];
     after[d] = (p.output[d] - 1) * p.stride[d] + (p.kernel[d] - 1) * p.dilation[d] + 1 - p.input[d] - p.padding[d];
   }
-  Handle any_src = any_desc(dims, src, type), any_weight = any_desc(weight_dims, weight, type), any_dst = any_desc(dims, dst, type);
+  Handle any_src = any_desc(dims, src, type), any_weight = any_desc(weight_dims, weight, type),
+         any_dst = any_desc(dims, dst, type);
   Handle bias_desc = p.has_bias ? dense_desc(1, bias, type) : nullptr;
   Handle forward = nullptr, pd = nullptr;
   int kind = p.training || p.pass != ConvProblem::Pass::Forward ? kForwardTraining : kForwardInference;
-  Status status = f.convolution_forward_primitive_desc_create(&forward, f.engine, kind, kConvolutionDirect, any_src, any_weight, bias_desc, any_dst,
-                                                              strides, dilates, before, after, f.attributes);
+  Status status =
+      f.convolution_forward_primitive_desc_create(&forward, f.engine, kind, kConvolutionDirect, any_src, any_weight,
+                                                  bias_desc, any_dst, strides, dilates, before, after, f.attributes);
   if (status == 0 && p.pass == ConvProblem::Pass::Forward) {
     pd = forward;
     made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
@@ -359,16 +376,18 @@ void make_conv(Primitive& made, const ConvProblem& p) {
     made.add(kArgDst, true, dense_desc(dims, dst, type), pd, kQueryDst, 0);
     if (p.has_bias) made.add(kArgBias, false, dense_desc(1, bias, type), pd, kQueryWeights, 1);
   } else if (status == 0 && p.pass == ConvProblem::Pass::BackwardData) {
-    status = f.convolution_backward_data_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight, any_dst, strides, dilates, before,
-                                                               after, forward, f.attributes);
+    status = f.convolution_backward_data_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight,
+                                                               any_dst, strides, dilates, before, after, forward,
+                                                               f.attributes);
     if (status == 0) {
       made.add(kArgDiffSrc, true, dense_desc(dims, src, type), pd, kQueryDiffSrc, 0);
       made.add(kArgWeights, false, dense_desc(weight_dims, weight, type), pd, kQueryWeights, 0);
       made.add(kArgDiffDst, false, dense_desc(dims, dst, type), pd, kQueryDiffDst, 0);
     }
   } else if (status == 0) {
-    status = f.convolution_backward_weights_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight, bias_desc, any_dst, strides,
-                                                                  dilates, before, after, forward, f.attributes);
+    status = f.convolution_backward_weights_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src,
+                                                                  any_weight, bias_desc, any_dst, strides, dilates,
+                                                                  before, after, forward, f.attributes);
     if (status == 0) {
       made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
       made.add(kArgDiffWeights, true, dense_desc(weight_dims, weight, type), pd, kQueryDiffWeights, 0);

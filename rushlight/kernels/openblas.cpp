@@ -13,10 +13,14 @@ constexpr int kRowMajor = 101, kNoTrans = 111, kTrans = 112;
 
 struct Blas {
   void* library = nullptr;
-  void (*sgemm)(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int) = nullptr;
-  void (*dgemm)(int, int, int, int, int, int, double, const double*, int, const double*, int, double, double*, int) = nullptr;
-  void (*cgemm)(int, int, int, int, int, int, const void*, const void*, int, const void*, int, const void*, void*, int) = nullptr;
-  void (*zgemm)(int, int, int, int, int, int, const void*, const void*, int, const void*, int, const void*, void*, int) = nullptr;
+  void (*sgemm)(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*,
+                int) = nullptr;
+  void (*dgemm)(int, int, int, int, int, int, double, const double*, int, const double*, int, double, double*,
+                int) = nullptr;
+  void (*cgemm)(int, int, int, int, int, int, const void*, const void*, int, const void*, int, const void*, void*,
+                int) = nullptr;
+  void (*zgemm)(int, int, int, int, int, int, const void*, const void*, int, const void*, int, const void*, void*,
+                int) = nullptr;
   void (*set_num_threads)(int) = nullptr;
 
   void* find(const std::string& name) const {
@@ -24,7 +28,9 @@ struct Blas {
     return dlsym(library, name.c_str());
   }
   template <class F>
-  void bind(F& f, const char* name) { f = reinterpret_cast<F>(find(name)); }
+  void bind(F& f, const char* name) {
+    f = reinterpret_cast<F>(find(name));
+  }
 
   Blas() {
     library = open_provider_library({"libscipy_openblas.so", "libopenblas.so.0"});
@@ -70,7 +76,8 @@ class OpenBlas final : public Provider {
 
   bool gemm(const GemmProblem& p) override {
     constexpr int64_t limit = INT32_MAX;
-    if (p.m > limit || p.n > limit || p.k > limit || p.a_row > limit || p.a_col > limit || p.b_row > limit || p.b_col > limit || p.c_row > limit)
+    if (p.m > limit || p.n > limit || p.k > limit || p.a_row > limit || p.a_col > limit || p.b_row > limit ||
+        p.b_col > limit || p.c_row > limit)
       return false;
     int ta, tb, lda, ldb, ldc = int(p.m == 1 ? std::max(p.n, p.c_row) : p.c_row);
     if (!operand(p.m, p.k, p.a_row, p.a_col, ta, lda) || !operand(p.k, p.n, p.b_row, p.b_col, tb, ldb)) return false;
@@ -80,13 +87,13 @@ class OpenBlas final : public Provider {
     switch (p.dtype) {
       case DType::Float32:
         if (!f.sgemm) return false;
-        f.sgemm(kRowMajor, ta, tb, m, n, k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda, static_cast<const float*>(p.b), ldb,
-                p.beta.to<float>(), static_cast<float*>(p.c), ldc);
+        f.sgemm(kRowMajor, ta, tb, m, n, k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda,
+                static_cast<const float*>(p.b), ldb, p.beta.to<float>(), static_cast<float*>(p.c), ldc);
         return true;
       case DType::Float64:
         if (!f.dgemm) return false;
-        f.dgemm(kRowMajor, ta, tb, m, n, k, p.alpha.to<double>(), static_cast<const double*>(p.a), lda, static_cast<const double*>(p.b), ldb,
-                p.beta.to<double>(), static_cast<double*>(p.c), ldc);
+        f.dgemm(kRowMajor, ta, tb, m, n, k, p.alpha.to<double>(), static_cast<const double*>(p.a), lda,
+                static_cast<const double*>(p.b), ldb, p.beta.to<double>(), static_cast<double*>(p.c), ldc);
         return true;
       case DType::Complex64: {
         if (!f.cgemm) return false;
@@ -113,7 +120,9 @@ Provider* openblas_provider() {
 }
 
 void* lapack_function(const char* name) {
-  RL_CHECK(RuntimeError, blas().library, "linear algebra needs LAPACK: no OpenBLAS was found; pip install scipy-openblas32, or set RUSHLIGHT_PROVIDER_PATH "
+  RL_CHECK(RuntimeError, blas().library,
+           "linear algebra needs LAPACK: no OpenBLAS was found; pip install scipy-openblas32, or set "
+           "RUSHLIGHT_PROVIDER_PATH "
            "to the folder of libopenblas.so.0");
   void* f = blas().find(std::string(name) + "_");
   RL_CHECK(RuntimeError, f, "the OpenBLAS that was found has no LAPACK function ", name);

@@ -1,5 +1,6 @@
 // linear: one record with a fused backward step, for it is the operator that small networks call most.
 #include "rushlight/fn/linear.h"
+
 #include "rushlight/fn/linear_backward.h"
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/reshape.h"
@@ -12,23 +13,27 @@ namespace rushlight {
 namespace {
 
 TensorSpec linear_meta(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-  RL_CHECK(ShapeError, weight.dim() == 2 || weight.dim() == 1, "linear(): weight must be a matrix or a vector, got ", weight.dim(), "-D tensor");
-  RL_CHECK(ShapeError, input.dim() > 0, "both arguments to linear need to be at least 1D, but they are 0D and ", weight.dim(), "D");
+  RL_CHECK(ShapeError, weight.dim() == 2 || weight.dim() == 1, "linear(): weight must be a matrix or a vector, got ",
+           weight.dim(), "-D tensor");
+  RL_CHECK(ShapeError, input.dim() > 0, "both arguments to linear need to be at least 1D, but they are 0D and ",
+           weight.dim(), "D");
   int64_t in = weight.sizes().back(), last = input.sizes().back();
   int64_t rows = last ? input.numel() / last : 0;
-  RL_CHECK(ShapeError, last == in, input.dim() == 1 && weight.dim() == 2 ? "size mismatch, got input " : "", "mat1 and mat2 shapes cannot be multiplied (", rows,
-           "x", last, " and ", in, "x", weight.dim() == 2 ? weight.sizes()[0] : 1, ")");
-  RL_CHECK(DTypeError, input.dtype() == weight.dtype(), "mat1 and mat2 must have the same dtype, but got ", scalar_type_name(input.dtype()), " and ",
-           scalar_type_name(weight.dtype()));
+  RL_CHECK(ShapeError, last == in, input.dim() == 1 && weight.dim() == 2 ? "size mismatch, got input " : "",
+           "mat1 and mat2 shapes cannot be multiplied (", rows, "x", last, " and ", in, "x",
+           weight.dim() == 2 ? weight.sizes()[0] : 1, ")");
+  RL_CHECK(DTypeError, input.dtype() == weight.dtype(), "mat1 and mat2 must have the same dtype, but got ",
+           scalar_type_name(input.dtype()), " and ", scalar_type_name(weight.dtype()));
   RL_CHECK(NotImplementedError, input.dtype() != DType::Bool, "\"addmm_impl_cpu_\" not implemented for 'Bool'");
   TensorSpec spec{.sizes = input.sizes(), .dtype = input.dtype(), .device = input.device()};
   spec.sizes.resize(spec.sizes.size() - 1);
   if (weight.dim() == 2) spec.sizes.push_back(weight.sizes()[0]);
   if (bias.defined()) {
-    RL_CHECK(DTypeError, bias.dtype() == input.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(bias.dtype()), " and ",
-             scalar_type_name(weight.dtype()));
-    RL_CHECK(ShapeError, broadcast_shapes(bias.sizes(), spec.sizes) == spec.sizes, "The expanded size of the tensor (", spec.sizes.empty() ? 1 : spec.sizes.back(),
-             ") must match the existing size (", bias.numel(), ") at non-singleton dimension ", std::max<int64_t>(int64_t(spec.sizes.size()) - 1, 0),
+    RL_CHECK(DTypeError, bias.dtype() == input.dtype(), "self and mat2 must have the same dtype, but got ",
+             scalar_type_name(bias.dtype()), " and ", scalar_type_name(weight.dtype()));
+    RL_CHECK(ShapeError, broadcast_shapes(bias.sizes(), spec.sizes) == spec.sizes, "The expanded size of the tensor (",
+             spec.sizes.empty() ? 1 : spec.sizes.back(), ") must match the existing size (", bias.numel(),
+             ") at non-singleton dimension ", std::max<int64_t>(int64_t(spec.sizes.size()) - 1, 0),
              ".  Target sizes: ", spec.sizes, ".  Tensor sizes: ", bias.sizes());
   }
   return spec;
@@ -37,7 +42,10 @@ TensorSpec linear_meta(const Tensor& input, const Tensor& weight, const Tensor& 
 struct Rows {  // a tensor seen as rows of its last dimension
   Tensor t;
   int64_t count, row, col;
-  explicit Rows(const Tensor& x) : t(x), count(x.sizes().back() ? x.numel() / x.sizes().back() : product(IntArrayRef(x.sizes()).slice(0, size_t(x.dim() - 1)))) {
+  explicit Rows(const Tensor& x)
+      : t(x),
+        count(x.sizes().back() ? x.numel() / x.sizes().back()
+                               : product(IntArrayRef(x.sizes()).slice(0, size_t(x.dim() - 1)))) {
     if (x.dim() == 2) {
       row = x.strides()[0];
       col = x.strides()[1];
@@ -53,8 +61,18 @@ void linear_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, c
   DenseOut to(out);
   Rows x(input);
   int64_t features = weight.dim() == 2 ? weight.sizes()[0] : 1, in = weight.sizes().back();
-  GemmProblem p{.dtype = input.dtype(), .m = x.count, .n = features, .k = in, .a = x.t.raw(), .a_row = x.row, .a_col = x.col, .b = weight.raw(),
-                .b_row = weight.strides().back(), .b_col = weight.strides()[0], .c = to.get().raw(), .c_row = features};
+  GemmProblem p{.dtype = input.dtype(),
+                .m = x.count,
+                .n = features,
+                .k = in,
+                .a = x.t.raw(),
+                .a_row = x.row,
+                .a_col = x.col,
+                .b = weight.raw(),
+                .b_row = weight.strides().back(),
+                .b_col = weight.strides()[0],
+                .c = to.get().raw(),
+                .c_row = features};
   if (bias.defined()) {
     if (input.dtype() == DType::Float32 && bias.numel() == features && bias.is_contiguous()) {
       float* rows = to.get().data<float>();
@@ -69,8 +87,11 @@ void linear_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, c
 }
 
 // Gradients of input, weight and bias, those that the mask asks for.
-std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const Tensor& grad_output, const Tensor& weight, IntArrayRef output_mask) {
-  Rows g(weight.dim() == 2 ? grad_output : alias_tensor(dense(grad_output), {grad_output.numel(), 1}, {1, 1}, grad_output.is_contiguous() ? grad_output.storage_offset() : 0));
+std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const Tensor& grad_output,
+                                                      const Tensor& weight, IntArrayRef output_mask) {
+  Rows g(weight.dim() == 2 ? grad_output
+                           : alias_tensor(dense(grad_output), {grad_output.numel(), 1}, {1, 1},
+                                          grad_output.is_contiguous() ? grad_output.storage_offset() : 0));
   Rows x(self);
   int64_t features = weight.dim() == 2 ? weight.sizes()[0] : 1, in = weight.sizes().back();
   int64_t w_row = weight.dim() == 2 ? weight.strides()[0] : in, w_col = weight.strides().back();
@@ -80,18 +101,39 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const 
     Tensor w = conjugated(weight);
     if (is_complex(w.dtype())) w_row = in, w_col = 1;
     dx = empty_tensor(self.sizes(), self.dtype());
-    gemm({.dtype = self.dtype(), .m = g.count, .n = in, .k = features, .a = g.t.raw(), .a_row = g.row, .a_col = g.col, .b = w.raw(), .b_row = w_row,
-          .b_col = w_col, .c = dx.raw(), .c_row = in});
+    gemm({.dtype = self.dtype(),
+          .m = g.count,
+          .n = in,
+          .k = features,
+          .a = g.t.raw(),
+          .a_row = g.row,
+          .a_col = g.col,
+          .b = w.raw(),
+          .b_row = w_row,
+          .b_col = w_col,
+          .c = dx.raw(),
+          .c_row = in});
   }
   if (output_mask[1]) {
     dw = empty_tensor(weight.sizes(), weight.dtype());
     Rows xc(conjugated(x.t));
-    gemm({.dtype = self.dtype(), .m = features, .n = in, .k = g.count, .a = g.t.raw(), .a_row = g.col, .a_col = g.row, .b = xc.t.raw(), .b_row = xc.row,
-          .b_col = xc.col, .c = dw.raw(), .c_row = in});
+    gemm({.dtype = self.dtype(),
+          .m = features,
+          .n = in,
+          .k = g.count,
+          .a = g.t.raw(),
+          .a_row = g.col,
+          .a_col = g.row,
+          .b = xc.t.raw(),
+          .b_row = xc.row,
+          .b_col = xc.col,
+          .c = dw.raw(),
+          .c_row = in});
   }
   if (output_mask[2]) {
     NoGradGuard kernel;
-    db = weight.dim() == 2 ? sum(g.t.dim() == 2 ? g.t : reshape(g.t, {g.count, features}), {0}, false, std::nullopt) : sum(g.t);
+    db = weight.dim() == 2 ? sum(g.t.dim() == 2 ? g.t : reshape(g.t, {g.count, features}), {0}, false, std::nullopt)
+                           : sum(g.t);
   }
   return {dx, dw, db};
 }
@@ -139,7 +181,8 @@ OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) ->
             .forms = kFunction | kOut,
             .module = "nn"});
 
-OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) "
+                               "-> (Tensor, Tensor, Tensor)",
                      .doc = "The gradients of linear's input, weight and bias that output_mask asks for.",
                      .kernel = function<linear_backward_fn>(),
                      .grad = {{"self", "grad_output", "weight"}, linear_backward_grad},

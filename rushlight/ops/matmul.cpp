@@ -53,11 +53,12 @@ void mm_cpu(const Tensor& self, const Tensor& mat2, const Tensor& out) {
 }
 
 void check_same_dtype(const Tensor& self, const Tensor& mat2) {
-  RL_CHECK(DTypeError, self.dtype() == mat2.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(self.dtype()), " and ",
-           scalar_type_name(mat2.dtype()));
+  RL_CHECK(DTypeError, self.dtype() == mat2.dtype(), "self and mat2 must have the same dtype, but got ",
+           scalar_type_name(self.dtype()), " and ", scalar_type_name(mat2.dtype()));
 }
 
-TensorSpec addmm_meta(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha) {
+TensorSpec addmm_meta(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+                      const Scalar& alpha) {
   RL_CHECK(ShapeError, mat1.dim() == 2, "mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
   RL_CHECK(ShapeError, mat2.dim() == 2, "mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
   check_matrix_shapes(mat1, mat2);
@@ -68,7 +69,8 @@ TensorSpec addmm_meta(const Tensor& self, const Tensor& mat1, const Tensor& mat2
   broadcast_strides(self, spec.sizes);
   return spec;
 }
-void addmm_cpu(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha, const Tensor& out) {
+void addmm_cpu(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha,
+               const Tensor& out) {
   DenseOut to(out);
   bool add = !beta.equals(0);
   GemmProblem p = matrix_problem(mat1, mat2, to.get());
@@ -87,18 +89,30 @@ TensorSpec bmm_meta(const Tensor& batch1, const Tensor& batch2) {
   RL_CHECK(ShapeError, batch1.dim() == 3, "batch1 must be a 3D tensor");
   RL_CHECK(ShapeError, batch2.dim() == 3, "batch2 must be a 3D tensor");
   const Dims &a = batch1.sizes(), &b = batch2.sizes();
-  RL_CHECK(ShapeError, a[0] == b[0] && a[2] == b[1], "Expected size for first two dimensions of batch2 tensor to be: [", a[0], ", ", a[2],
-           "] but got: [", b[0], ", ", b[1], "].");
-  RL_CHECK(DTypeError, batch1.dtype() == batch2.dtype(), "expected scalar type ", scalar_type_name(batch1.dtype()), " but found ",
-           scalar_type_name(batch2.dtype()));
+  RL_CHECK(ShapeError, a[0] == b[0] && a[2] == b[1], "Expected size for first two dimensions of batch2 tensor to be: [",
+           a[0], ", ", a[2], "] but got: [", b[0], ", ", b[1], "].");
+  RL_CHECK(DTypeError, batch1.dtype() == batch2.dtype(), "expected scalar type ", scalar_type_name(batch1.dtype()),
+           " but found ", scalar_type_name(batch2.dtype()));
   RL_CHECK(NotImplementedError, batch1.dtype() != DType::Bool, "\"bmm\" not implemented for 'Bool'");
   return {.sizes = {a[0], a[1], b[2]}, .dtype = batch1.dtype(), .device = batch1.device()};
 }
 void batched(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha, const Tensor& c) {
   const Dims &as = a.strides(), &bs = b.strides();
   int64_t m = a.sizes()[1], k = a.sizes()[2], n = b.sizes()[2];
-  batched_gemm({.dtype = a.dtype(), .m = m, .n = n, .k = k, .a = a.raw(), .a_row = as[1], .a_col = as[2], .b = b.raw(), .b_row = bs[1],
-                .b_col = bs[2], .c = c.raw(), .c_row = n, .alpha = alpha, .beta = beta},
+  batched_gemm({.dtype = a.dtype(),
+                .m = m,
+                .n = n,
+                .k = k,
+                .a = a.raw(),
+                .a_row = as[1],
+                .a_col = as[2],
+                .b = b.raw(),
+                .b_row = bs[1],
+                .b_col = bs[2],
+                .c = c.raw(),
+                .c_row = n,
+                .alpha = alpha,
+                .beta = beta},
                a.sizes()[0], as[0], bs[0], m * n);
 }
 void bmm_cpu(const Tensor& self, const Tensor& mat2, const Tensor& out) {
@@ -106,15 +120,18 @@ void bmm_cpu(const Tensor& self, const Tensor& mat2, const Tensor& out) {
   batched(self, mat2, 0, 1, to.get());
   to.finish();
 }
-TensorSpec baddbmm_meta(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta, const Scalar& alpha) {
+TensorSpec baddbmm_meta(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
+                        const Scalar& alpha) {
   TensorSpec spec = bmm_meta(batch1, batch2);
-  RL_CHECK(DTypeError, self.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ", cpp_type_name(self.dtype()), ", batch1: ",
-           cpp_type_name(batch1.dtype()), ", batch2: ", cpp_type_name(batch2.dtype()));
+  RL_CHECK(DTypeError, self.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ",
+           cpp_type_name(self.dtype()), ", batch1: ", cpp_type_name(batch1.dtype()),
+           ", batch2: ", cpp_type_name(batch2.dtype()));
   check_factors(batch1.dtype(), beta, alpha);
   broadcast_strides(self, spec.sizes);
   return spec;
 }
-void baddbmm_cpu(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta, const Scalar& alpha, const Tensor& out) {
+void baddbmm_cpu(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
+                 const Scalar& alpha, const Tensor& out) {
   DenseOut to(out);
   bool add = !beta.equals(0);
   if (add) copy_elements(to.get(), self);
@@ -125,33 +142,51 @@ void baddbmm_cpu(const Tensor& self, const Tensor& batch1, const Tensor& batch2,
 // ---- mv, dot ----
 
 TensorSpec mv_meta(const Tensor& self, const Tensor& vec) {
-  RL_CHECK(ShapeError, self.dim() == 2 && vec.dim() == 1, "vector + matrix @ vector expected, got 1, ", self.dim(), ", ", vec.dim());
-  RL_CHECK(ShapeError, self.sizes()[1] == vec.sizes()[0], "size mismatch, got input (", self.sizes()[0], "), mat (", self.sizes()[0], "x",
-           self.sizes()[1], "), vec (", vec.sizes()[0], ")");
-  RL_CHECK(DTypeError, self.dtype() == vec.dtype(), "expected scalar type ", scalar_type_name(self.dtype()), " but found ", scalar_type_name(vec.dtype()));
+  RL_CHECK(ShapeError, self.dim() == 2 && vec.dim() == 1, "vector + matrix @ vector expected, got 1, ", self.dim(),
+           ", ", vec.dim());
+  RL_CHECK(ShapeError, self.sizes()[1] == vec.sizes()[0], "size mismatch, got input (", self.sizes()[0], "), mat (",
+           self.sizes()[0], "x", self.sizes()[1], "), vec (", vec.sizes()[0], ")");
+  RL_CHECK(DTypeError, self.dtype() == vec.dtype(), "expected scalar type ", scalar_type_name(self.dtype()),
+           " but found ", scalar_type_name(vec.dtype()));
   RL_CHECK(NotImplementedError, self.dtype() != DType::Bool, "\"addmv_impl_cpu\" not implemented for 'Bool'");
   return {.sizes = {self.sizes()[0]}, .dtype = self.dtype(), .device = self.device()};
 }
 void mv_into(const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha, const Tensor& out) {
   // As a row times the transposed matrix: the result is contiguous, and dot products run along the matrix's rows.
-  gemm({.dtype = mat.dtype(), .m = 1, .n = mat.sizes()[0], .k = mat.sizes()[1], .a = vec.raw(), .a_row = 1, .a_col = vec.strides()[0],
-        .b = mat.raw(), .b_row = mat.strides()[1], .b_col = mat.strides()[0], .c = out.raw(), .c_row = mat.sizes()[0], .alpha = alpha, .beta = beta});
+  gemm({.dtype = mat.dtype(),
+        .m = 1,
+        .n = mat.sizes()[0],
+        .k = mat.sizes()[1],
+        .a = vec.raw(),
+        .a_row = 1,
+        .a_col = vec.strides()[0],
+        .b = mat.raw(),
+        .b_row = mat.strides()[1],
+        .b_col = mat.strides()[0],
+        .c = out.raw(),
+        .c_row = mat.sizes()[0],
+        .alpha = alpha,
+        .beta = beta});
 }
 void mv_cpu(const Tensor& self, const Tensor& vec, const Tensor& out) {
   DenseOut to(out);
   mv_into(self, vec, 0, 1, to.get());
   to.finish();
 }
-TensorSpec addmv_meta(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha) {
-  RL_CHECK(ShapeError, mat.dim() == 2 && vec.dim() == 1 && self.dim() <= 1, "vector + matrix @ vector expected, got ", self.dim(), ", ", mat.dim(), ", ", vec.dim());
-  RL_CHECK(ShapeError, mat.sizes()[1] == vec.sizes()[0] && (self.numel() == 1 || self.sizes()[0] == mat.sizes()[0]), "size mismatch, got input (",
-           self.numel(), "), mat (", mat.sizes()[0], "x", mat.sizes()[1], "), vec (", vec.sizes()[0], ")");
+TensorSpec addmv_meta(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta,
+                      const Scalar& alpha) {
+  RL_CHECK(ShapeError, mat.dim() == 2 && vec.dim() == 1 && self.dim() <= 1, "vector + matrix @ vector expected, got ",
+           self.dim(), ", ", mat.dim(), ", ", vec.dim());
+  RL_CHECK(ShapeError, mat.sizes()[1] == vec.sizes()[0] && (self.numel() == 1 || self.sizes()[0] == mat.sizes()[0]),
+           "size mismatch, got input (", self.numel(), "), mat (", mat.sizes()[0], "x", mat.sizes()[1], "), vec (",
+           vec.sizes()[0], ")");
   TensorSpec spec = mv_meta(mat, vec);
   check_same_dtype(self, mat);
   check_factors(mat.dtype(), beta, alpha);
   return spec;
 }
-void addmv_cpu(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha, const Tensor& out) {
+void addmv_cpu(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha,
+               const Tensor& out) {
   DenseOut to(out);
   bool add = !beta.equals(0);
   if (add) copy_elements(to.get(), self);
@@ -160,17 +195,29 @@ void addmv_cpu(const Tensor& self, const Tensor& mat, const Tensor& vec, const S
 }
 
 TensorSpec dot_meta(const Tensor& self, const Tensor& tensor) {
-  RL_CHECK(ShapeError, self.dim() == 1 && tensor.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ", tensor.dim(), "D tensors");
-  RL_CHECK(DTypeError, self.dtype() == tensor.dtype(), "dot : expected both vectors to have same dtype, but found ", scalar_type_name(self.dtype()),
-           " and ", scalar_type_name(tensor.dtype()));
-  RL_CHECK(ShapeError, self.numel() == tensor.numel(), "inconsistent tensor size, expected tensor ", self.sizes(), " and src ", tensor.sizes(),
-           " to have the same number of elements, but got ", self.numel(), " and ", tensor.numel(), " elements respectively");
+  RL_CHECK(ShapeError, self.dim() == 1 && tensor.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ",
+           tensor.dim(), "D tensors");
+  RL_CHECK(DTypeError, self.dtype() == tensor.dtype(), "dot : expected both vectors to have same dtype, but found ",
+           scalar_type_name(self.dtype()), " and ", scalar_type_name(tensor.dtype()));
+  RL_CHECK(ShapeError, self.numel() == tensor.numel(), "inconsistent tensor size, expected tensor ", self.sizes(),
+           " and src ", tensor.sizes(), " to have the same number of elements, but got ", self.numel(), " and ",
+           tensor.numel(), " elements respectively");
   RL_CHECK(NotImplementedError, self.dtype() != DType::Bool, "\"dot\" not implemented for 'Bool'");
   return {.sizes = {}, .dtype = self.dtype(), .device = self.device()};
 }
 void dot_cpu(const Tensor& self, const Tensor& tensor, const Tensor& out) {
-  gemm({.dtype = self.dtype(), .m = 1, .n = 1, .k = self.numel(), .a = self.raw(), .a_row = 1, .a_col = self.strides()[0], .b = tensor.raw(),
-        .b_row = tensor.strides()[0], .b_col = 1, .c = out.raw(), .c_row = 1});
+  gemm({.dtype = self.dtype(),
+        .m = 1,
+        .n = 1,
+        .k = self.numel(),
+        .a = self.raw(),
+        .a_row = 1,
+        .a_col = self.strides()[0],
+        .b = tensor.raw(),
+        .b_row = tensor.strides()[0],
+        .b_col = 1,
+        .c = out.raw(),
+        .c_row = 1});
 }
 void vdot_cpu(const Tensor& self, const Tensor& other, const Tensor& out) {
   Tensor first = self;
@@ -178,7 +225,7 @@ void vdot_cpu(const Tensor& self, const Tensor& other, const Tensor& out) {
     first = empty_tensor(self.sizes(), self.dtype());
     copy_elements(first, self);
     dispatch(Types<complex64, complex128>{}, self.dtype(), "vdot", [&]<class T>() {
-      for (T* p = first.data<T>(), *end = p + first.numel(); p < end; p++) *p = std::conj(*p);
+      for (T *p = first.data<T>(), *end = p + first.numel(); p < end; p++) *p = std::conj(*p);
     });
   }
   dot_cpu(first, other, out);
@@ -192,11 +239,11 @@ Tensor outer_fn(const Tensor& self, const Tensor& vec2) {
   return unsqueeze(self, 1) * vec2;
 }
 Tensor addr_fn(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const Scalar& beta, const Scalar& alpha) {
-  RL_CHECK(ShapeError, vec1.dim() == 1 && vec2.dim() == 1, "addr: Expected 1-D argument vec", vec1.dim() == 1 ? 2 : 1, ", but got ",
-           (vec1.dim() == 1 ? vec2 : vec1).dim(), "-D");
+  RL_CHECK(ShapeError, vec1.dim() == 1 && vec2.dim() == 1, "addr: Expected 1-D argument vec", vec1.dim() == 1 ? 2 : 1,
+           ", but got ", (vec1.dim() == 1 ? vec2 : vec1).dim(), "-D");
   Dims sizes = {vec1.sizes()[0], vec2.sizes()[0]};
-  RL_CHECK(ShapeError, self.dim() <= 2 && broadcast_shapes(self.sizes(), sizes) == sizes, "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ",
-           vec2.sizes());
+  RL_CHECK(ShapeError, self.dim() <= 2 && broadcast_shapes(self.sizes(), sizes) == sizes,
+           "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
   check_factors(promote_types(self.dtype(), promote_types(vec1.dtype(), vec2.dtype())), beta, alpha);
   Tensor product = outer_fn(vec1, vec2);
   if (product.dtype() == DType::Bool) {
@@ -212,7 +259,8 @@ Tensor addr_fn(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const
 
 Tensor matmul_fn(const Tensor& a, const Tensor& b) {
   int64_t da = a.dim(), db = b.dim();
-  RL_CHECK(ShapeError, da != 0 && db != 0, "both arguments to matmul need to be at least 1D, but they are ", da, "D and ", db, "D");
+  RL_CHECK(ShapeError, da != 0 && db != 0, "both arguments to matmul need to be at least 1D, but they are ", da,
+           "D and ", db, "D");
   if (da == 2 && db == 2) return mm(a, b);
   if (da == 1 && db == 1) return dot(a, b);
   if (da == 2 && db == 1) return mv(a, b);
@@ -246,23 +294,28 @@ Tensor matmul_fn(const Tensor& a, const Tensor& b) {
 }
 
 Grads mm_grad(const Saved& s, const Tensor& g) {
-  return {s.needs("self") ? mm(g, adjoint_of(s["mat2"])) : Tensor(), s.needs("mat2") ? mm(adjoint_of(s["self"]), g) : Tensor()};
+  return {s.needs("self") ? mm(g, adjoint_of(s["mat2"])) : Tensor(),
+          s.needs("mat2") ? mm(adjoint_of(s["self"]), g) : Tensor()};
 }
 Grads addmm_grad(const Saved& s, const Tensor& g) {
   Scalar alpha = s.arg("alpha").to_scalar();
-  return {scaled(g, s.arg("beta").to_scalar()), s.needs("mat1") ? scaled(mm(g, adjoint_of(s["mat2"])), alpha) : Tensor(),
+  return {scaled(g, s.arg("beta").to_scalar()),
+          s.needs("mat1") ? scaled(mm(g, adjoint_of(s["mat2"])), alpha) : Tensor(),
           s.needs("mat2") ? scaled(mm(adjoint_of(s["mat1"]), g), alpha) : Tensor()};
 }
 Grads bmm_grad(const Saved& s, const Tensor& g) {
-  return {s.needs("self") ? bmm(g, adjoint_of(s["mat2"])) : Tensor(), s.needs("mat2") ? bmm(adjoint_of(s["self"]), g) : Tensor()};
+  return {s.needs("self") ? bmm(g, adjoint_of(s["mat2"])) : Tensor(),
+          s.needs("mat2") ? bmm(adjoint_of(s["self"]), g) : Tensor()};
 }
 Grads baddbmm_grad(const Saved& s, const Tensor& g) {
   Scalar alpha = s.arg("alpha").to_scalar();
-  return {scaled(g, s.arg("beta").to_scalar()), s.needs("batch1") ? scaled(bmm(g, adjoint_of(s["batch2"])), alpha) : Tensor(),
+  return {scaled(g, s.arg("beta").to_scalar()),
+          s.needs("batch1") ? scaled(bmm(g, adjoint_of(s["batch2"])), alpha) : Tensor(),
           s.needs("batch2") ? scaled(bmm(adjoint_of(s["batch1"]), g), alpha) : Tensor()};
 }
 Grads mv_grad(const Saved& s, const Tensor& g) {
-  return {s.needs("self") ? outer(g, conj_of(s["vec"])) : Tensor(), s.needs("vec") ? mv(adjoint_of(s["self"]), g) : Tensor()};
+  return {s.needs("self") ? outer(g, conj_of(s["vec"])) : Tensor(),
+          s.needs("vec") ? mv(adjoint_of(s["self"]), g) : Tensor()};
 }
 Grads addmv_grad(const Saved& s, const Tensor& g) {
   Scalar alpha = s.arg("alpha").to_scalar();

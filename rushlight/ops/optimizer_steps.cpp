@@ -1,0 +1,266 @@
+// One step of an optimizer over all tensors of a group: _fused_sgd_, _fused_adam_, _fused_adamw_, and _foreach_add_ for their step counts.
+//
+// The arithmetic is that of PyTorch's tensor-by-tensor implementation, operation by operation, in one pass over the data.
+#include <cmath>
+
+#include "rushlight/kernels/copying.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/kernel.h"
+
+namespace rushlight {
+namespace {
+
+constexpr int64_t kStepGrain = 16384;
+
+// A function that only changes its arguments.
+template <auto F>
+Kernel effect() {
+  using S = Signature<decltype(F)>;
+  return {.kind = Kernel::Kind::Function, .call = [](IValue* args, IValue*) { S::apply(F, args); }, .arity = S::arity};
+}
+
+double value_of(const Tensor& t) {
+  Tensor d = dense(t, DType::Float64);
+  return *d.data<double>();
+}
+double count_of(const Tensor& step) {  // the usual case without a conversion
+  return step.dtype() == DType::Float32 ? double(*step.data<float>()) : value_of(step);
+}
+
+// The tensor's elements in memory order; written back at the end where the tensor is not contiguous.
+class Flat {
+ public:
+  explicit Flat(const Tensor& t) : target_(t), work_(t.is_contiguous() ? t : dense(t)) {}
+  template <class T> T* data() const { return work_.data<T>(); }
+  void changed() const {
+    if (!work_.is_same(target_)) copy_elements(target_, work_);
+    target_.impl()->bump_version();
+  }
+
+ private:
+  const Tensor& target_;
+  Tensor work_;
+};
+
+struct AdamFactors {
+  double decay;  // AdamW: what the parameter is multiplied by; Adam: weight decay
+  double lerp, beta2, one_minus_beta2, correction, eps, step_size, grad_scale;
+  bool decoupled, amsgrad, maximize, lerp_from_end;
+};
+
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA bool kAmsgrad>, void, adam_row,
+    (T * p, T* g, T* m, T* v, T* most, int64_t n, const AdamFactors& f),
+    {
+      using C = compute_t<T>;
+      const C decay = C(f.decay), lerp = C(f.lerp), rest = C(1) - C(f.lerp), beta2 = C(f.beta2),
+              one_minus_beta2 = C(f.one_minus_beta2);
+      const C correction = C(f.correction), eps = C(f.eps), step = C(-f.step_size), sign = f.maximize ? C(-1) : C(1),
+              scale = C(f.grad_scale);
+      const bool decoupled = f.decoupled, from_end = f.lerp_from_end;
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) {
+        C x = C(p[i]), grad = C(g[i]) / scale * sign, mean = C(m[i]);
+        x = decoupled ? x * decay : x;
+        grad = decoupled ? grad : grad + decay * x;
+        mean = from_end ? grad - (grad - mean) * rest : mean + lerp * (grad - mean);
+        C square = C(v[i]) * beta2 + one_minus_beta2 * grad * grad;
+        C under = square;
+        if constexpr (kAmsgrad) {
+          C old = C(most[i]);
+          under = old > square ? old : square;
+          most[i] = T(under);
+        }
+        C denominator = C(__builtin_sqrt(under)) / correction + eps;
+        m[i] = T(mean);
+        v[i] = T(square);
+        p[i] = T(x + step * mean / denominator);
+      }
+    },
+    <T RL_COMMA kAmsgrad>)
+
+// grad_scale divides the gradients, which keep the divided values, as PyTorch's gradient scaler expects.
+void unscale(const Tensor& grad, double scale) {
+  dispatch(FloatTypes{}, grad.dtype(), "unscale", [&]<class T>() {
+    Flat g(grad);
+    for (int64_t i = 0; i < grad.numel(); i++) g.data<T>()[i] = T(compute_t<T>(g.data<T>()[i]) / compute_t<T>(scale));
+    g.changed();
+  });
+}
+
+void check_lists(const char* op, TensorList self, TensorList grads) {
+  RL_CHECK(RuntimeError, self.size() == grads.size(), op, ": expected as many gradients as parameters, got ",
+           grads.size(), " and ", self.size());
+  for (size_t i = 0; i < self.size(); i++)
+    RL_CHECK(ShapeError, self[i].sizes() == grads[i].sizes() && self[i].dtype() == grads[i].dtype(), op, ": parameter ",
+             i, " has shape ", self[i].sizes(), " and dtype ", self[i].dtype(), ", its gradient ", grads[i].sizes(),
+             " and ", grads[i].dtype());
+}
+
+template <bool kDecoupled>
+void adam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs,
+               TensorList max_exp_avg_sqs, TensorList state_steps, const Tensor& lr, double beta1, double beta2,
+               double weight_decay, double eps, bool amsgrad, bool maximize, const Tensor& grad_scale,
+               const Tensor& found_inf) {
+  const char* op = kDecoupled ? "_fused_adamw_" : "_fused_adam_";
+  check_lists(op, self, grads);
+  RL_CHECK(RuntimeError,
+           exp_avgs.size() == self.size() && exp_avg_sqs.size() == self.size() && state_steps.size() == self.size() &&
+               (!amsgrad || max_exp_avg_sqs.size() == self.size()),
+           op, ": expected lists of ", self.size(), " tensors");
+  if (found_inf.defined() && value_of(found_inf) != 0) return;
+  double rate = value_of(lr);
+  if (grad_scale.defined())
+    for (const Tensor& g : grads) unscale(g, value_of(grad_scale));
+  AdamFactors f{};
+  f.decay = kDecoupled ? 1 - rate * weight_decay : weight_decay;
+  f.lerp = 1 - beta1;
+  f.lerp_from_end = f.lerp >= 0.5;
+  f.beta2 = beta2;
+  f.one_minus_beta2 = 1 - beta2;
+  f.eps = eps;
+  f.grad_scale = 1;
+  f.decoupled = kDecoupled;
+  f.maximize = maximize;
+  double last_step = -1;
+  for (size_t i = 0; i < self.size(); i++) {
+    double step = count_of(state_steps[i]);
+    if (step != last_step) {
+      f.step_size = rate / (1 - std::pow(beta1, step));
+      f.correction = std::sqrt(1 - std::pow(beta2, step));
+      last_step = step;
+    }
+    dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
+      Flat p(self[i]), m(exp_avgs[i]), v(exp_avg_sqs[i]);
+      Tensor g = dense(grads[i]);
+      T* most = nullptr;
+      Tensor held;
+      if (amsgrad) held = dense(max_exp_avg_sqs[i]), most = held.data<T>();
+      auto row = amsgrad ? adam_row_isa<T, true>() : adam_row_isa<T, false>();
+      parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t b, int64_t e) {
+        row(p.data<T>() + b, g.data<T>() + b, m.data<T>() + b, v.data<T>() + b, most ? most + b : most, e - b, f);
+      });
+      p.changed();
+      m.changed();
+      v.changed();
+      if (amsgrad && !held.is_same(max_exp_avg_sqs[i])) copy_elements(max_exp_avg_sqs[i], held);
+    });
+  }
+}
+
+struct SgdFactors {
+  double weight_decay, momentum, lr, one_minus_dampening;
+  bool nesterov, maximize, first;
+};
+
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA bool kMomentum>, void, sgd_row,
+    (T * p, const T* g, T* buffer, int64_t n, const SgdFactors& f),
+    {
+      using C = compute_t<T>;
+      const C decay = C(f.weight_decay), momentum = C(f.momentum), step = C(-f.lr), gain = C(f.one_minus_dampening),
+              sign = f.maximize ? C(-1) : C(1);
+      const bool first = f.first, nesterov = f.nesterov, decays = f.weight_decay != 0;
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) {
+        C x = C(p[i]), grad = C(g[i]) * sign;
+        grad = decays ? grad + decay * x : grad;
+        if constexpr (kMomentum) {
+          C b = first ? grad : C(buffer[i]) * momentum + gain * grad;
+          buffer[i] = T(b);
+          grad = nesterov ? grad + momentum * b : b;
+        }
+        p[i] = T(x + step * grad);
+      }
+    },
+    <T RL_COMMA kMomentum>)
+
+void sgd_step(TensorList self, TensorList grads, TensorList momentum_buffer_list, double weight_decay, double momentum,
+              const Tensor& lr, double dampening, bool nesterov, bool maximize, bool is_first_step,
+              const Tensor& grad_scale, const Tensor& found_inf) {
+  check_lists("_fused_sgd_", self, grads);
+  RL_CHECK(RuntimeError, momentum == 0 || momentum_buffer_list.size() == self.size(), "_fused_sgd_: expected ",
+           self.size(), " momentum buffers, got ", momentum_buffer_list.size());
+  if (found_inf.defined() && value_of(found_inf) != 0) return;
+  if (grad_scale.defined())
+    for (const Tensor& g : grads) unscale(g, value_of(grad_scale));
+  SgdFactors f{weight_decay, momentum, value_of(lr), 1 - dampening, nesterov, maximize, is_first_step};
+  for (size_t i = 0; i < self.size(); i++)
+    dispatch(FloatTypes{}, self[i].dtype(), "_fused_sgd_", [&]<class T>() {
+      Flat p(self[i]);
+      Tensor g = dense(grads[i]), buffer;
+      if (momentum != 0) buffer = dense(momentum_buffer_list[i]);
+      T* b = momentum != 0 ? buffer.data<T>() : nullptr;
+      auto row = momentum != 0 ? sgd_row_isa<T, true>() : sgd_row_isa<T, false>();
+      parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t from, int64_t to) {
+        row(p.data<T>() + from, g.data<T>() + from, b ? b + from : b, to - from, f);
+      });
+      p.changed();
+      if (momentum == 0) return;
+      if (!buffer.is_same(momentum_buffer_list[i])) copy_elements(momentum_buffer_list[i], buffer);
+      momentum_buffer_list[i].impl()->bump_version();
+    });
+}
+
+void foreach_add(TensorList self, const Scalar& scalar) {
+  for (const Tensor& t : self)
+    dispatch(NumberTypes{}, t.dtype(), "_foreach_add_", [&]<class T>() {
+      Flat flat(t);
+      T* x = flat.data<T>();
+      for (int64_t i = 0; i < t.numel(); i++) x[i] = T(compute_t<T>(x[i]) + scalar.to<compute_t<T>>());
+      flat.changed();
+    });
+}
+
+}  // namespace
+
+OP(_fused_sgd_, {.schema = "_fused_sgd_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, "
+                           "float weight_decay, float momentum, "
+                           "float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? "
+                           "grad_scale=None, Tensor? found_inf=None) -> ()",
+                 .doc = "One step of stochastic gradient descent over many tensors.",
+                 .kernel = effect<sgd_step>(),
+                 .forms = kFunction,
+                 .overloads = {"_fused_sgd_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] "
+                               "momentum_buffer_list, *, float weight_decay, "
+                               "float momentum, Tensor lr, float dampening, bool nesterov, bool maximize, bool "
+                               "is_first_step, Tensor? grad_scale=None, "
+                               "Tensor? found_inf=None) -> ()"}});
+
+OP(_fused_adam_, {.schema = "_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] "
+                            "exp_avg_sqs, Tensor(e!)[] "
+                            "max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float "
+                            "weight_decay, float eps, bool amsgrad, "
+                            "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+                  .doc = "One step of Adam over many tensors; state_steps count this step already.",
+                  .kernel = effect<adam_step<false>>(),
+                  .forms = kFunction,
+                  .overloads = {"_fused_adam_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, "
+                                "Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] "
+                                "max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float "
+                                "weight_decay, float eps, bool amsgrad, "
+                                "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"}});
+
+OP(_fused_adamw_,
+   {.schema = "_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, "
+              "Tensor(e!)[] "
+              "max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float "
+              "eps, bool amsgrad, "
+              "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+    .doc = "One step of Adam with decoupled weight decay over many tensors; state_steps count this step already.",
+    .kernel = effect<adam_step<true>>(),
+    .forms = kFunction,
+    .overloads = {"_fused_adamw_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] "
+                  "exp_avg_sqs, Tensor(e!)[] "
+                  "max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float weight_decay, "
+                  "float eps, bool amsgrad, "
+                  "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"}});
+
+OP(_foreach_add_, {.schema = "_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()",
+                   .doc = "Adds a number to each tensor.",
+                   .kernel = effect<foreach_add>(),
+                   .forms = kFunction});
+
+}  // namespace rushlight
