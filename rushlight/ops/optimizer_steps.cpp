@@ -55,14 +55,23 @@ RL_FOR_EACH_ISA(
     (T * p, T* g, T* m, T* v, T* most, int64_t n, const AdamFactors& f),
     {
       using C = compute_t<T>;
-      const C decay = C(f.decay), lerp = C(f.lerp), rest = C(1) - C(f.lerp), beta2 = C(f.beta2),
-              one_minus_beta2 = C(f.one_minus_beta2);
-      const C correction = C(f.correction), eps = C(f.eps), step = C(-f.step_size), sign = f.maximize ? C(-1) : C(1),
-              scale = C(f.grad_scale);
-      const bool decoupled = f.decoupled, from_end = f.lerp_from_end;
+      const C decay = C(f.decay);
+      const C lerp = C(f.lerp);
+      const C rest = C(1) - C(f.lerp);
+      const C beta2 = C(f.beta2);
+      const C one_minus_beta2 = C(f.one_minus_beta2);
+      const C correction = C(f.correction);
+      const C eps = C(f.eps);
+      const C step = C(-f.step_size);
+      const C sign = f.maximize ? C(-1) : C(1);
+      const C scale = C(f.grad_scale);
+      const bool decoupled = f.decoupled;
+      const bool from_end = f.lerp_from_end;
       RL_IVDEP
       for (int64_t i = 0; i < n; i++) {
-        C x = C(p[i]), grad = C(g[i]) / scale * sign, mean = C(m[i]);
+        C x = C(p[i]);
+        C grad = C(g[i]) / scale * sign;
+        C mean = C(m[i]);
         x = decoupled ? x * decay : x;
         grad = decoupled ? grad : grad + decay * x;
         mean = from_end ? grad - (grad - mean) * rest : mean + lerp * (grad - mean);
@@ -160,12 +169,18 @@ RL_FOR_EACH_ISA(
     (T * p, const T* g, T* buffer, int64_t n, const SgdFactors& f),
     {
       using C = compute_t<T>;
-      const C decay = C(f.weight_decay), momentum = C(f.momentum), step = C(-f.lr), gain = C(f.one_minus_dampening),
-              sign = f.maximize ? C(-1) : C(1);
-      const bool first = f.first, nesterov = f.nesterov, decays = f.weight_decay != 0;
+      const C decay = C(f.weight_decay);
+      const C momentum = C(f.momentum);
+      const C step = C(-f.lr);
+      const C gain = C(f.one_minus_dampening);
+      const C sign = f.maximize ? C(-1) : C(1);
+      const bool first = f.first;
+      const bool nesterov = f.nesterov;
+      const bool decays = f.weight_decay != 0;
       RL_IVDEP
       for (int64_t i = 0; i < n; i++) {
-        C x = C(p[i]), grad = C(g[i]) * sign;
+        C x = C(p[i]);
+        C grad = C(g[i]) * sign;
         grad = decays ? grad + decay * x : grad;
         if constexpr (kMomentum) {
           C b = first ? grad : C(buffer[i]) * momentum + gain * grad;
