@@ -184,7 +184,7 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
   });
 }
 
-bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret) {
+bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, bool in_place) {
   if (!args[0].is_tensor()) return false;
   const Tensor& first = args[0].tensor();
   const TensorImpl& self = *first.impl();
@@ -194,6 +194,7 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret) 
   if (!e.row[0] || e.compute != d || n > kChunk || n == 0 || !self.contiguous() || self.wrapped_number || !self.device().is_cpu() ||
       info.promote == Promote::Mask)
     return false;
+  if (in_place && (result_dtype(info, d) != d || self.storage()->read_only() || self.inference)) return false;
   const void* in[kMaxOperands] = {first.raw()};
   alignas(64) char value[kChunk * 8];
   for (int k = 1; k < info.inputs; k++) {
@@ -201,6 +202,7 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret) 
       const TensorImpl& t = *args[k].tensor().impl();
       if (t.dtype() != d || !t.contiguous() || !(t.sizes() == self.sizes()) || !t.device().is_cpu()) return false;
       in[k] = args[k].tensor().raw();
+      if (in_place && t.storage() == self.storage() && in[k] != in[0]) return false;  // may overlap
     } else if (d == DType::Float32 && (args[k].is_double() || args[k].is_int()) && in[k - 1] != value) {
       float v = float(args[k].to_double());
       for (int64_t i = 0; i < n; i++) reinterpret_cast<float*>(value)[i] = v;
@@ -210,6 +212,12 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret) 
     }
   }
   Functor functor(e, args);
+  if (in_place) {
+    run_row(e, functor.bytes, first.raw(), in, info.inputs, n);
+    first.impl()->bump_version();
+    *ret = IValue(args[0]);
+    return true;
+  }
   Tensor out = empty_tensor(self.sizes(), result_dtype(info, d));
   run_row(e, functor.bytes, out.raw(), in, info.inputs, n);
   *ret = IValue(std::move(out));

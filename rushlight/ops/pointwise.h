@@ -59,7 +59,7 @@ T scalar_arg(const IValue& v) {
 int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* spec);
 void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& out);
 // The case that matters for small tensors: CPU, same dtype, same shape (or a number), contiguous. False: not that case.
-bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret);
+bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, bool in_place = false);
 // PyTorch's torch.result_type over tensors and numbers.
 DType result_type(const IValue* args, int count);
 

@@ -108,8 +108,9 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
 
 // In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
 void run_structured_into(const Op& op, IValue* args, IValue* rets) {
-  check_out_without_gradient(op, args);
   const Kernel& k = op.def().kernel;
+  if (k.pointwise && op.form() == Op::Form::InPlace && pointwise_fast(*k.pointwise, args, rets, true)) return;
+  check_out_without_gradient(op, args);
   TensorSpec specs[kMaxResults];
   Tensor given[kMaxResults], outs[kMaxResults];
   int n = k.meta(args, specs);
