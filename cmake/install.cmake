@@ -19,7 +19,7 @@ install(TARGETS rushlight EXPORT RushlightTargets LIBRARY DESTINATION ${library_
 target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}
         FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${include_dir})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${include_dir} FILES_MATCHING PATTERN "*.h")
 
 # The CMake package, installed and, so that a project can build against this tree, beside the library in the build tree.
 set(tree ${package}/lib/cmake)
