@@ -15,3 +15,4 @@ op(
 op("div", [case(f32(3), f32(3, low=1)), case(i64(7), 3), case(i64(7), 3, rounding_mode="floor"), case(bf16(3), 0.1)])
 op("logaddexp", [case(f32(3, 4), f32(4)), case(full(5, 1e4), full(5, 1e4)), case(inf(2), inf(2), grad=False)])
 op("sigmoid", [case(f32(33)), case(i32(3)), case(full(2, -1e4)), case(f32(0)), case(f32())])
+op("xlogy", [case(f32(3, 4), f32(4, low=0.1)), case(i64(3), 2.0), case(2.0, f32(3, low=1))])
