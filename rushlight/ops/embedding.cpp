@@ -1,9 +1,13 @@
 // embedding: rows of a table, and the gradient that adds rows back. one_hot.
+#include <algorithm>
 #include <cstring>
 
 #include "rushlight/fn/embedding.h"
 #include "rushlight/fn/embedding_dense_backward.h"
+#include "rushlight/fn/item.h"
+#include "rushlight/fn/linalg_vector_norm.h"
 #include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/mul.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
@@ -102,6 +106,21 @@ Grads embedding_backward_grad(const Saved& s, const Tensor& g) {
   return {rows, Tensor()};
 }
 
+// Scales the named rows down to max_norm where they are longer.
+void embedding_renorm_op(const Tensor& self, const Tensor& indices, double max_norm, double norm_type) {
+  Tensor at = dense(indices, DType::Int64);
+  std::vector<int64_t> rows(at.data<int64_t>(), at.data<int64_t>() + at.numel());
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  NoGradGuard no_grad;
+  for (int64_t row : rows) {
+    RL_CHECK(IndexError, row >= 0 && row < self.size(0), "index out of range in self");
+    Tensor r = alias_tensor(self, self.sizes()[1], self.strides()[1], self.storage_offset() + row * self.strides()[0]);
+    double norm = item(linalg_vector_norm(r, norm_type)).to_double();
+    if (norm > max_norm) copy_elements(r, mul(r, Scalar(max_norm / (norm + 1e-7))));
+  }
+}
+
 Tensor one_hot_op(const Tensor& self, int64_t classes) {
   RL_CHECK(RuntimeError, self.dtype() == DType::Int64, "one_hot is only applicable to index tensor of type LongTensor.");
   RL_CHECK(RuntimeError, self.numel() > 0 || classes > 0, classes == 0 ? "Class values must be smaller than num_classes." : "Can not infer total number of classes from empty tensor.");
@@ -135,6 +154,10 @@ OP(embedding_dense_backward, {.schema = "embedding_dense_backward(Tensor grad_ou
                               .kernel = structured<embedding_backward_meta, embedding_backward_cpu>(),
                               .grad = {{"indices"}, embedding_backward_grad},
                               .forms = kFunction});
+OP(embedding_renorm_, {.schema = "embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)",
+                       .doc = "Scales rows down to a norm of at most max_norm.",
+                       .kernel = mutation<embedding_renorm_op>(),
+                       .forms = kFunction});
 OP(one_hot, {.schema = "one_hot(Tensor self, int num_classes=-1) -> Tensor",
              .doc = "A 1 at the position of each class, 0 elsewhere. >>> torch.nn.functional.one_hot(torch.tensor([1, 0]))\ntensor([[0, 1],\n        [1, 0]])",
              .kernel = function<one_hot_op>(),

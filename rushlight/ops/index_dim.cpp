@@ -1,7 +1,7 @@
 // Whole slices picked or written along one dimension: index_select, index_add, index_copy, index_fill, index_reduce; take and put by flat position.
 #include <cstring>
 
-#include "rushlight/fn/arange.h"
+#include "rushlight/fn/_unique2.h"
 #include "rushlight/fn/broadcast_to.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/gather.h"
@@ -208,7 +208,7 @@ Grads index_fill_grad(const Saved& s, const Tensor& g) { return {index_fill(g, s
 Grads index_fill_tensor_grad(const Saved& s, const Tensor& g) {
   int64_t dim = s.arg("dim").to_int();
   Tensor index = s["index"];
-  return {index_fill(g, dim, index, Scalar(0)), Tensor(), s.needs("value") ? sum(index_select(g, dim, index)) : Tensor()};
+  return {index_fill(g, dim, index, Scalar(0)), Tensor(), s.needs("value") ? sum(index_select(g, dim, std::get<0>(_unique2(index)))) : Tensor()};
 }
 
 // scatter_reduce with every slice's positions spelled out.

@@ -262,7 +262,7 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
     result = restore_dims(result, dims, self.dim());
   }
   double p = s.arg("ord").to_scalar().to_double();
-  if (p == 0) return {zeros_like(self)};
+  if (p == 0) return {Tensor()};
   if (p == 1) return {sgn(self) * g};
   if (p == 2) return {masked_fill(self * (g / result), eq(result, 0), Scalar(0))};
   if (std::isinf(p)) {

@@ -118,8 +118,8 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
     if (op.form() == Op::Form::Out && given[i].sizes() != specs[i].sizes) check_not_input(op, args, first_out, given[i]);
-    prepare_out(op, given[i], specs[i]);
     check_writable(op, given[i]);
+    prepare_out(op, given[i], specs[i]);
     bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
     for (uint8_t a : op.tensor_args()) {
       if (op.form() == Op::Form::Out && a >= first_out) break;

@@ -7,53 +7,77 @@ maps = i64(5, 3, low=0, high=4)
 signs = given([1.0, -1.0, 1.0, 1.0, -1.0])
 weight = f32(4, low=0.5, high=2.0)
 
-op("nn.functional.cross_entropy", [
-    case(f32(5, 4), labels),
-    case(f32(5, 4), labels, weight=weight, ignore_index=3, grad=False),
-    case(f32(5, 4), labels, label_smoothing=0.1, weight=weight, grad=False),
-    case(f32(5, 4, 3), maps, reduction="none"),
-    case(f32(5, 4, 3), maps, reduction="sum", label_smoothing=0.2),
-    case(f32(4), given(2)),
-    case(f32(5, 4), p),
-    case(f32(5, 4), p, weight=weight, label_smoothing=0.1),
-    case(f32(4), f32(4, low=0.1, high=0.9), reduction="sum"),
-    raises(IndexError, f32(5, 4), given([0, 4, 1, 2, 3]), match="Target 4 is out of bounds."),
-    raises(ValueError, f32(5, 4), given([0, 1]), match="Expected input batch_size"),
-    raises(RuntimeError, f32(5, 4), labels, label_smoothing=2.0, match="label_smoothing must be between"),
-])
-op("nn.functional.nll_loss", [
-    case(f32(5, 4), labels),
-    case(f32(5, 4), labels, weight=weight, reduction="none", grad=False),
-    case(f32(5, 4, 3), maps, ignore_index=1),
-    case(f32(4), given(2)),
-    raises(RuntimeError, f32(5, 4), labels, weight=f32(3), match="weight tensor should be defined either for all 4 classes"),
-])
+op(
+    "nn.functional.cross_entropy",
+    [
+        case(f32(5, 4), labels),
+        case(f32(5, 4), labels, weight=weight, ignore_index=3, grad=False),
+        case(f32(5, 4), labels, label_smoothing=0.1, weight=weight, grad=False),
+        case(f32(5, 4, 3), maps, reduction="none"),
+        case(f32(5, 4, 3), maps, reduction="sum", label_smoothing=0.2),
+        case(f32(4), given(2)),
+        case(f32(5, 4), p),
+        case(f32(5, 4), p, weight=weight, label_smoothing=0.1),
+        case(f32(4), f32(4, low=0.1, high=0.9), reduction="sum"),
+        raises(IndexError, f32(5, 4), given([0, 4, 1, 2, 3]), match="Target 4 is out of bounds."),
+        raises(ValueError, f32(5, 4), given([0, 1]), match="Expected input batch_size"),
+        raises(RuntimeError, f32(5, 4), labels, label_smoothing=2.0, match="label_smoothing must be between"),
+    ],
+)
+op(
+    "nn.functional.nll_loss",
+    [
+        case(f32(5, 4), labels),
+        case(f32(5, 4), labels, weight=weight, reduction="none", grad=False),
+        case(f32(5, 4, 3), maps, ignore_index=1),
+        case(f32(4), given(2)),
+        raises(
+            RuntimeError,
+            f32(5, 4),
+            labels,
+            weight=f32(3),
+            match="weight tensor should be defined either for all 4 classes",
+        ),
+    ],
+)
 for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss"):
     op(f"nn.functional.{name}", [
         case(f32(5, 4), f32(5, 4), grad=0 if name == "soft_margin_loss" else 2),
         case(f32(5, 4), f32(5, 4), reduction="sum", grad=False),
         case(f32(5, 4), f32(5, 4), reduction="none", grad=False),
     ])  # fmt: skip
-op("nn.functional.binary_cross_entropy", [
-    case(p, q),
-    case(p, q, weight=q, reduction="none", grad=False),
-    case(given([0.0, 1.0]), given([0.5, 1.0]), grad=False),  # log 0 is taken as -100
-    raises(RuntimeError, given([1.5]), given([1.0]), match="all elements of input should be between 0 and 1"),
-])
-op("nn.functional.binary_cross_entropy_with_logits", [
-    case(f32(5, 4), q),
-    case(f32(5, 4), q, pos_weight=weight, reduction="sum", grad=False),
-    case(given([200.0, -200.0]), given([0.0, 1.0]), grad=False),  # no overflow
-])
-op("nn.functional.kl_div", [
-    case(f32(5, 4), q, reduction="batchmean", grad=1),
-    case(f32(5, 4), f32(5, 4), reduction="sum", log_target=True),
-    case(f32(3), given([0.0, 1.0, 0.5]), reduction="none", grad=False),  # 0 log 0 is 0
-])
+op(
+    "nn.functional.binary_cross_entropy",
+    [
+        case(p, q),
+        case(p, q, weight=q, reduction="none", grad=False),
+        case(given([0.0, 1.0]), given([0.5, 1.0]), grad=False),  # log 0 is taken as -100
+        raises(RuntimeError, given([1.5]), given([1.0]), match="all elements of input should be between 0 and 1"),
+    ],
+)
+op(
+    "nn.functional.binary_cross_entropy_with_logits",
+    [
+        case(f32(5, 4), q),
+        case(f32(5, 4), q, pos_weight=weight, reduction="sum", grad=False),
+        case(given([200.0, -200.0]), given([0.0, 1.0]), grad=False),  # no overflow
+    ],
+)
+op(
+    "nn.functional.kl_div",
+    [
+        case(f32(5, 4), q, reduction="batchmean", grad=1),
+        case(f32(5, 4), f32(5, 4), reduction="sum", log_target=True),
+        case(f32(3), given([0.0, 1.0, 0.5]), reduction="none", grad=False),  # 0 log 0 is 0
+    ],
+)
 op("nn.functional.poisson_nll_loss", [case(f32(5, 4), q, full=True), case(p, q, log_input=False)])
 op("nn.functional.margin_ranking_loss", [case(f32(5), f32(5), signs, margin=0.3)])
 op("nn.functional.hinge_embedding_loss", [case(f32(5), signs, margin=0.5, grad=False)])
 op("nn.functional.cosine_embedding_loss", [case(f32(5, 4), f32(5, 4), signs, margin=0.1, grad=False)])
 op("nn.functional.triplet_margin_loss", [case(f32(5, 4), f32(5, 4), f32(5, 4), swap=True, grad=1)])
 op("nn.functional.pairwise_distance", [case(f32(5, 4), f32(5, 4), grad=1), case(f32(4), f32(4), keepdim=True, grad=1)])
-op("nn.functional.cosine_similarity", [case(f32(5, 4), f32(5, 4), grad=1), case(f32(5, 4), f32(5, 4), dim=0, grad=False)])
+op(
+    "nn.functional.cosine_similarity",
+    [case(f32(5, 4), f32(5, 4), grad=1), case(f32(5, 4), f32(5, 4), dim=0, grad=False)],
+)

@@ -12,21 +12,30 @@ op("nn.functional.layer_norm", [
     raises(RuntimeError, f32(3, 4), (5,), match=r"Given normalized_shape=\[5\], expected input with shape \[\*, 5\]"),
     raises(RuntimeError, f32(3, 4), (4,), f32(3), match="Expected weight to be of same shape as normalized_shape"),
 ])  # fmt: skip
-op("nn.functional.group_norm", [
-    case(f32(3, 4, 5), 2),
-    case(f32(3, 4, 5, 2), 2, f32(4), f32(4)),
-    case(f32(2, 6), 3),
-    raises(RuntimeError, f32(2, 5, 3), 2, match="divisible by num_groups"),
-])
+op(
+    "nn.functional.group_norm",
+    [
+        case(f32(3, 4, 5), 2),
+        case(f32(3, 4, 5, 2), 2, f32(4), f32(4)),
+        case(f32(2, 6), 3),
+        raises(RuntimeError, f32(2, 5, 3), 2, match="divisible by num_groups"),
+    ],
+)
 op("nn.functional.rms_norm", [case(f32(3, 4, 6), (6,), f32(6)), case(f32(3, 6), (6,), eps=1e-2)])
-op("nn.functional.batch_norm", [
-    case(f32(3, 4, 5, 2), None, None, f32(4), f32(4), True),
-    case(f32(5, 4), None, None, None, None, True),
-    case(f32(5, 4, 3), f32(4), f32(4, low=0.5), f32(4), f32(4), grad=False),
-    case(f64(5, 4), None, None, f64(4), None, True, 0.3, 1e-3),
-    raises(RuntimeError, f32(3, 4), f32(3), f32(3), match="running_mean should contain 4 elements not 3"),
-])
-op("nn.functional.instance_norm", [
-    case(f32(3, 4, 5)),
-    case(f32(3, 4, 5, 2), None, None, f32(4), f32(4)),
-])
+op(
+    "nn.functional.batch_norm",
+    [
+        case(f32(3, 4, 5, 2), None, None, f32(4), f32(4), True),
+        case(f32(5, 4), None, None, None, None, True),
+        case(f32(5, 4, 3), f32(4), f32(4, low=0.5), f32(4), f32(4), grad=False),
+        case(f64(5, 4), None, None, f64(4), None, True, 0.3, 1e-3),
+        raises(RuntimeError, f32(3, 4), f32(3), f32(3), match="running_mean should contain 4 elements not 3"),
+    ],
+)
+op(
+    "nn.functional.instance_norm",
+    [
+        case(f32(3, 4, 5)),
+        case(f32(3, 4, 5, 2), None, None, f32(4), f32(4)),
+    ],
+)

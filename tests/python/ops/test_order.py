@@ -66,3 +66,17 @@ op(
     ],
 )
 op("unique_consecutive", [case(i64(20, low=0, high=3)), case(i64(6, 2, low=0, high=2), dim=0)])
+op(
+    "quantile",
+    [
+        *[
+            case(f32(3, 7), 0.4, dim=1, interpolation=how)
+            for how in ("linear", "lower", "higher", "midpoint", "nearest")
+        ],
+        case(f32(3, 7), f32(4, low=0, high=1), dim=0, keepdim=True, grad=False),
+        case(f32(3, 7), 0.5),
+        case(nans, 0.5, grad=False),
+        raises(RuntimeError, f32(3), 1.5, match="q must be in the range"),
+    ],
+)
+op("nanquantile", [case(nans, 0.3, grad=False), case(f32(3, 7), 0.25, dim=1)])

@@ -16,8 +16,14 @@ op("nn.functional.pad", [
     raises(RuntimeError, f32(3), (1,), match="Padding length must be divisible by 2"),
     raises(NotImplementedError, f32(3), (1, 1), mode="mirror", match="Unrecognised padding mode mirror"),
 ])  # fmt: skip
-op("nn.functional.pixel_shuffle", [case(f32(2, 8, 3, 2), 2), raises(RuntimeError, f32(1, 3, 2, 2), 2, match="divisible")])
+op(
+    "nn.functional.pixel_shuffle",
+    [case(f32(2, 8, 3, 2), 2), raises(RuntimeError, f32(1, 3, 2, 2), 2, match="divisible")],
+)
 op("nn.functional.pixel_unshuffle", [case(f32(2, 3, 4, 6), 2)])
 op("nn.functional.channel_shuffle", [case(f32(2, 6, 3), 3)])
-op("nn.functional.glu", [case(f32(3, 4)), case(f32(4, 3), dim=0), raises(RuntimeError, f32(3, 3), match="Halving dimension")])
+op(
+    "nn.functional.glu",
+    [case(f32(3, 4)), case(f32(4, 3), dim=0), raises(RuntimeError, f32(3, 3), match="Halving dimension")],
+)
 op("nn.functional.prelu", [case(f32(3, 4), f32(4)), case(f32(3, 4), f32(1)), case(f32(2, 3, 4), f32(3))])

@@ -65,3 +65,6 @@ op(
         raises(RuntimeError, f32(), match="at least one-dimensional"),
     ],
 )
+op("trapezoid", [case(f32(5)), case(f32(3, 5), f32(5)), case(f32(3, 5), dx=0.5, dim=0)])
+op("cumulative_trapezoid", [case(f32(5)), case(f32(3, 5), f32(3, 5))])
+op("renorm", [case(f32(3, 4), 2, 0, 1.0), raises(RuntimeError, f32(3), 2, 0, 1.0, match="at least 2 dimensions")])
