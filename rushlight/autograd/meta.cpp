@@ -14,6 +14,15 @@ void stop_retaining(AutogradMeta& m) {
     std::erase_if(m.grad_fn->extras()->retained, [&](auto& r) { return r.meta == &m; });
 }
 
+// Two threads may use one parameter for the first time at once.
+AutogradMeta& make_accumulator(const Tensor& t) {
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  AutogradMeta& m = make_meta(t);
+  if (!m.accumulator) m.accumulator = make_ref<AccumulateGrad>(t.impl());
+  return m;
+}
+
 }  // namespace
 
 AutogradMeta::~AutogradMeta() {
@@ -40,14 +49,14 @@ void set_gradient_edge(Edge& e, const Tensor& t) {
   e.sizes.assign(t.sizes());
   if (!t.requires_grad()) return;
   if (t.is_view()) refresh_view(t);
-  AutogradMeta& m = make_meta(t);
-  if (m.grad_fn) {
-    e.node = m.grad_fn;
-    e.input_nr = m.output_nr;
+  AutogradMeta* m = meta_of(t);
+  if (m && m->grad_fn) {
+    e.node = m->grad_fn;
+    e.input_nr = m->output_nr;
     return;
   }
-  if (!m.accumulator) m.accumulator = make_ref<AccumulateGrad>(t.impl());
-  e.node = m.accumulator;
+  if (!m || !m->accumulator) m = &make_accumulator(t);
+  e.node = m->accumulator;
   e.input_nr = 0;
 }
 
@@ -192,7 +201,16 @@ bool is_ours_alone(const Tensor& t) {
 Grads AccumulateGrad::apply(Backward&, Tensor* grads) {
   Tensor leaf = variable();
   if (!leaf.defined()) return {};
-  Tensor fresh = std::move(grads[0]);
+  accumulate(leaf, std::move(grads[0]));
+  if (extras() && !extras()->accumulated.empty()) {
+    auto hooks = extras()->accumulated;
+    for (auto& [id, hook] : hooks) hook->call(leaf);
+  }
+  return {};
+}
+
+void AccumulateGrad::accumulate(const Tensor& leaf, Tensor fresh) {
+  std::lock_guard lock(mutex_);  // graphs of several threads may end at one parameter
   Tensor& grad = make_meta(leaf).grad;
   bool recording = thread_state.grad_enabled;
   if (!grad.defined()) {
@@ -213,11 +231,6 @@ Grads AccumulateGrad::apply(Backward&, Tensor* grads) {
   } else {
     add_(grad, fresh);
   }
-  if (extras() && !extras()->accumulated.empty()) {
-    auto hooks = extras()->accumulated;
-    for (auto& [id, hook] : hooks) hook->call(leaf);
-  }
-  return {};
 }
 
 }  // namespace rushlight

@@ -1,5 +1,7 @@
 // What autograd knows of one tensor, and the functions through which everybody asks for it.
 #pragma once
+#include <mutex>
+
 #include "rushlight/autograd/node.h"
 #include "rushlight/core/free_list.h"
 
@@ -28,7 +30,10 @@ class AccumulateGrad final : public Node {
   void forget() { leaf_ = nullptr; }
 
  private:
+  void accumulate(const Tensor& leaf, Tensor fresh);
+
   TensorImpl* leaf_;
+  std::mutex mutex_;
 };
 
 inline AutogradMeta* meta_of(const Tensor& t) { return static_cast<AutogradMeta*>(t.impl()->autograd.get()); }

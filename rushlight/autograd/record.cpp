@@ -24,7 +24,9 @@ void settle_view(const GradPlan& plan, const IValue* args, const Tensor& result,
 Tensor attach(const GradPlan& plan, const IValue* args, const Tensor& result, const Ref<OpNode>& node, uint32_t nr,
               bool many) {
   Tensor t = result;
-  if (t.impl()->requires_grad || t.impl()->autograd) t = detached_alias(t);
+  bool is_arg = t.impl()->requires_grad || t.impl()->autograd;
+  for (uint8_t a : plan.tensor_args) is_arg |= args[a].is_tensor() && args[a].tensor().is_same(t);
+  if (is_arg) t = detached_alias(t);
   else if (t.is_view()) settle_view(plan, args, t, many);
   set_history(t, node, nr);
   return t;
@@ -32,6 +34,10 @@ Tensor attach(const GradPlan& plan, const IValue* args, const Tensor& result, co
 
 void record(const Op& op, IValue* args, IValue* rets) {
   const GradPlan& plan = GradPlan::of(op);
+  if (plan.in_place && !is_differentiable(args[0].tensor().dtype())) {  // what is written into integers has no gradient
+    NoGradGuard no_grad;
+    return op.run(args, rets);
+  }
   if (plan.in_place) check_in_place(args[0].tensor());
   Ref<OpNode> node = OpNode::make(plan, args);
   {

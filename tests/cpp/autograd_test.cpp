@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "rushlight/autograd/engine.h"
 #include "rushlight/ops/operators.h"
 #include "values.h"
@@ -212,6 +214,24 @@ TEST(EngineTest, GradientsNeverAliasWhatTheCallerHolds) {
   EXPECT_EQ(values(g), (F{1, 1}));
   EXPECT_EQ(grad_values(a), (F{2, 2}));
   EXPECT_EQ(grad_values(b), (F{2, 2}));
+}
+
+TEST(EngineTest, ThreadsShareALeaf) {
+  Tensor a = leaf({1, 2});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++)
+    threads.emplace_back([&] {
+      for (int k = 0; k < 200; k++) backward(sum(a * a));
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(grad_values(a), (F{1600, 3200}));
+}
+
+TEST(AutogradTest, WhatIsCopiedIntoIntegersHasNoGradient) {
+  Tensor ints = arange(2);
+  copy_(ints, leaf({3, 4}));
+  EXPECT_FALSE(ints.requires_grad());
+  EXPECT_EQ(values<int64_t>(ints), (std::vector<int64_t>{3, 4}));
 }
 
 TEST(InferenceModeTest, ItsTensorsStayOutOfTheGraph) {
