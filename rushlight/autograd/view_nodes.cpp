@@ -81,12 +81,20 @@ Grads CopySlices::apply(Backward& run, Tensor* grads) {
   RL_CHECK(AutogradError, inner_, kBackwardTwice);
   check_same_kind(base_, view_);
   // The gradient laid out as the base was, so that the view's geometry finds its part.
-  Tensor all = empty_strided_tensor(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
-  copy_(all, grads[0]);
   bool split = is_complex(base_.dtype) && !is_complex(view_.dtype);
-  Tensor part = as_strided(split ? view_as_real(all) : all, view_.sizes, view_.strides,
-                           view_.offset - base_.offset * (split ? 2 : 1));
-  Tensor of_result = clone(part);
+  auto laid_out = [&] {
+    Tensor t = empty_strided_tensor(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
+    copy_(t, grads[0]);
+    return t;
+  };
+  auto part_of = [&](const Tensor& t) {
+    return as_strided(split ? view_as_real(t) : t, view_.sizes, view_.strides,
+                      view_.offset - base_.offset * (split ? 2 : 1));
+  };
+  Tensor all = laid_out();
+  // Recorded, a part that is read must not be the one that is written below.
+  Tensor of_result = clone(part_of(thread_state.grad_enabled ? laid_out() : all));
+  Tensor part = part_of(all);
   Grads out = inner_->apply(run, &of_result);
   Tensor of_view = out.size() ? Backward::fitted(std::move(out[0]), inner_->edges()[0], *inner_, 0) : Tensor();
   if (of_view.defined()) copy_(part, of_view);

@@ -161,6 +161,17 @@ TEST(ViewGradientTest, DoubleBackwardThroughCopySlices) {
   EXPECT_EQ(values(gradient(sum(g), a)), (F{2, 12, 18}));
 }
 
+TEST(ViewGradientTest, GradientsOfSeveralWritesAreDifferentiable) {
+  Tensor a = leaf({2, 3});
+  Tensor buffer = zeros({2, 2}, DType::Float32);
+  copy_(select(buffer, 0, 0), a * a);
+  copy_(select(buffer, 0, 1), a);
+  mul_(select(buffer, 0, 1), a * a);
+  Tensor g = gradient(sum(buffer), a, true);  // 2a + 3a^2
+  EXPECT_EQ(values(g), (F{16, 33}));
+  EXPECT_EQ(values(gradient(sum(g), a)), (F{14, 20}));
+}
+
 TEST(ViewGradientTest, ViewsOfNoGradMayNotBeWritten) {
   Tensor a = leaf({1, 2}), x = a * 1.0, v;
   {
