@@ -271,14 +271,7 @@ OP(min, {.schema = "min(Tensor self) -> Tensor",
          .doc = "The smallest element. >>> torch.min(torch.tensor([2, 1, 3]))\ntensor(1)",
          .kernel = structured<extreme_all_meta<false>, extreme_all_cpu<false>>(),
          .grad = {{"self", "result"}, extreme_all_grad}});
-OP(max_dim, {.schema = "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-             .doc = "The largest elements along a dimension and where each stands first. >>> torch.max(torch.tensor([[1, 4], [3, 2]]), 1).indices\ntensor([1, 0])",
-             .kernel = structured<extreme_dim_meta<true>, extreme_dim_cpu<true>>(),
-             .grad = {{"indices"}, extreme_dim_grad}});
-OP(min_dim, {.schema = "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-             .doc = "The smallest elements along a dimension and where each stands first. >>> torch.min(torch.tensor([[1, 4], [3, 2]]), 1).indices\ntensor([0, 1])",
-             .kernel = structured<extreme_dim_meta<false>, extreme_dim_cpu<false>>(),
-             .grad = {{"indices"}, extreme_dim_grad}});
+// Before the overloads with a dimension: a 0-d integer tensor could pass for one.
 OP(max_other, {.schema = "max.other(Tensor self, Tensor other) -> Tensor",
                .doc = "The larger of two elements; torch.maximum. >>> torch.max(torch.tensor([1, 4]), torch.tensor([3, 2]))\ntensor([3, 4])",
                .kernel = composite<max_other>(),
@@ -287,6 +280,14 @@ OP(min_other, {.schema = "min.other(Tensor self, Tensor other) -> Tensor",
                .doc = "The smaller of two elements; torch.minimum. >>> torch.min(torch.tensor([1, 4]), torch.tensor([3, 2]))\ntensor([1, 2])",
                .kernel = composite<min_other>(),
                .forms = kFunction | kMethod | kOut});
+OP(max_dim, {.schema = "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+             .doc = "The largest elements along a dimension and where each stands first. >>> torch.max(torch.tensor([[1, 4], [3, 2]]), 1).indices\ntensor([1, 0])",
+             .kernel = structured<extreme_dim_meta<true>, extreme_dim_cpu<true>>(),
+             .grad = {{"indices"}, extreme_dim_grad}});
+OP(min_dim, {.schema = "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+             .doc = "The smallest elements along a dimension and where each stands first. >>> torch.min(torch.tensor([[1, 4], [3, 2]]), 1).indices\ntensor([0, 1])",
+             .kernel = structured<extreme_dim_meta<false>, extreme_dim_cpu<false>>(),
+             .grad = {{"indices"}, extreme_dim_grad}});
 OP(argmax, {.schema = "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
             .doc = "Where the largest element stands first. >>> torch.argmax(torch.tensor([1, 3, 3]))\ntensor(1)",
             .kernel = structured<position_meta<true>, position_cpu<true>>()});

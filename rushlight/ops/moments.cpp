@@ -20,6 +20,7 @@
 #include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/pow.h"
 #include "rushlight/fn/prod.h"
+#include "rushlight/fn/real.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/std.h"
@@ -357,7 +358,7 @@ Grads prod_grad(const Saved& s, const Tensor& given) {
 Tensor logsumexp_op(const Tensor& given, IntArrayRef dim, bool keepdim) {
   Tensor self = is_integral(given.dtype(), true) ? to(given, default_dtype()) : given;
   if (self.numel() == 0) return log(sum(exp(self), dim, keepdim));
-  Tensor top = amax(self, dim, true);
+  Tensor top = amax(is_complex(self.dtype()) ? real(self) : self, dim, true);
   top = masked_fill(top, isinf(top), Scalar(0));
   Tensor logs = log(sum(exp(self - top), dim, keepdim));
   if (keepdim) return logs + top;

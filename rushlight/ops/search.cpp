@@ -119,9 +119,9 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
 }
 
 Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& max) {
-  RL_CHECK(NotImplementedError, is_floating(self.dtype()) && self.dtype() != DType::Float16, "\"histogram_cpu\" not implemented for '", scalar_type_name(self.dtype()), "'");
+  RL_CHECK(NotImplementedError, is_floating(self.dtype()), "\"histogram_cpu\" not implemented for '", scalar_type_name(self.dtype()), "'");
   RL_CHECK(RuntimeError, bins > 0, "torch.histogram(): bins must be > 0, but got ", bins);
-  Tensor in = dense(self, self.dtype() == DType::BFloat16 ? DType::Float32 : self.dtype()), out = empty_tensor(bins, in.dtype());
+  Tensor in = dense(self, is_half(self.dtype()) ? DType::Float32 : self.dtype()), out = empty_tensor(bins, in.dtype());
   std::memset(out.raw(), 0, size_t(out.nbytes()));
   dispatch(Types<float, double>{}, in.dtype(), "histc", [&]<class T>() {
     const T* x = in.data<T>();

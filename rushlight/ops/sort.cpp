@@ -208,6 +208,36 @@ void pick_cpu(Types types, const char* op, const Tensor& self, int64_t dim, bool
   });
 }
 
+// The k-th item in order by partition around a median of three (Hoare's selection, as PyTorch runs it: which of equal elements ends up
+// there depends on each step).
+template <class C>
+void select_kth(Candidate<C>* items, int64_t n, int64_t k) {
+  auto after = [&](int64_t a, int64_t b) { return Before<C, true>()(items[a], items[b]); };
+  int64_t left = 0, right = n - 1;
+  while (right > left) {
+    if (right == left + 1) {
+      if (after(left, right)) std::swap(items[left], items[right]);
+      return;
+    }
+    std::swap(items[left + (right - left) / 2], items[left + 1]);
+    if (after(left + 1, right)) std::swap(items[left + 1], items[right]);
+    if (after(left, right)) std::swap(items[left], items[right]);
+    if (after(left + 1, left)) std::swap(items[left + 1], items[left]);
+    int64_t i = left + 1, j = right;
+    for (;;) {
+      do i++;
+      while (after(left, i));
+      do j--;
+      while (after(j, left));
+      if (j < i) break;
+      std::swap(items[i], items[j]);
+    }
+    std::swap(items[left], items[j]);
+    if (j <= k) left = i;
+    if (j >= k) right = j - 1;
+  }
+}
+
 std::array<TensorSpec, 2> kthvalue_meta(const Tensor& self, int64_t k, int64_t dim, bool keepdim) {
   int64_t at = wrap_dim(dim, self.dim());
   auto specs = pick_meta("kthvalue", self, dim, keepdim);
@@ -216,12 +246,11 @@ std::array<TensorSpec, 2> kthvalue_meta(const Tensor& self, int64_t k, int64_t d
 }
 void kthvalue_cpu(const Tensor& self, int64_t k, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
   pick_cpu(NumberTypes{}, "kthvalue_cpu", self, dim, keepdim, values, indices, [&]<class T>(const T* x, int64_t step, int64_t n) {
-    using K = SortKey<T>;
-    std::vector<Keyed<K>> items;
-    items.reserve(size_t(n));
-    for (int64_t i = 0; i < n; i++) items.emplace_back(sort_key(x[i * step]), i);
-    std::nth_element(items.begin(), items.begin() + k - 1, items.end());
-    return items[size_t(k - 1)].at();
+    using C = compute_t<T>;
+    std::vector<Candidate<C>> items(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
+    select_kth(items.data(), n, k - 1);
+    return items[size_t(k - 1)].at;
   });
 }
 

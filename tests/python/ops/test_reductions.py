@@ -130,6 +130,7 @@ op(
     [
         case(f32(3, 4), 1),
         case(f32(3, 4), (0, 1), keepdim=True),
+        case(c64(3, 4), 1),
         case(full((2, 3), 1e4), 1),
         case(full(2, -1e30), 0),
         case(i64(3), 0),
@@ -141,5 +142,10 @@ op("nanmedian", [case(given([1.0, float("nan"), 3.0]), grad=1), case(f32(3, 4), 
 op("mode", [case(i64(3, 7, low=0, high=3), 1)])
 op(
     "kthvalue",
-    [case(f32(3, 5), 2, 1), case(f32(5), 5), raises(RuntimeError, f32(3), 4, match="selected number k out of range")],
+    [
+        case(f32(3, 5), 2, 1),
+        case(f32(5), 5),
+        case(i64(50, 9, low=0, high=3), 4, 1),
+        raises(RuntimeError, f32(3), 4, match="selected number k out of range"),
+    ],
 )
