@@ -59,6 +59,10 @@ class Compiler {
     while (user->owner() != &b) user = user->owner()->owner();
     return user;
   }
+  // Numbers may stay in their registers.
+  static bool holds_memory(const Type& t) {
+    return !t.is(Type::Kind::Int) && !t.is(Type::Kind::Float) && !t.is(Type::Kind::Bool) && !t.is(Type::Kind::None);
+  }
   // Registers whose values nothing needs after each node of a block.
   std::unordered_map<const Node*, std::vector<uint32_t>> last_uses(const Block& b) {
     std::unordered_map<const Node*, int> order;
@@ -74,7 +78,7 @@ class Compiler {
           if (u.user == b.ret()) returned = true;
           else if (const Node* user = user_in(b, u.user); order[user] > order[last]) last = user;
         }
-        if (!returned) drops[last].push_back(place(v));
+        if (!returned && holds_memory(*v->type())) drops[last].push_back(place(v));
       }
     }
     return drops;
@@ -264,18 +268,28 @@ void Executable::step(const Instruction& i, IValue* registers) const {
   };
   switch (i.code) {
     case Code::Operator: {
-      IValue few[kFewArgs], rets[kMaxResults];
+      // Room for 32 values costs more to clear than a small operator does to run.
+      auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>, std::integral_constant<size_t, kRets>) {
+        IValue args[kArgs], rets[kRets];
+        for (uint32_t k = 0; k < i.input_count; k++) args[k] = IValue::borrow(read(in[k], registers));
+        call(*static_cast<const Op*>(i.what), args, rets);
+        for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
+      };
+      using std::integral_constant;
       RL_INVARIANT(i.input_count <= kFewArgs);
-      for (uint32_t k = 0; k < i.input_count; k++) few[k] = IValue::borrow(read(in[k], registers));
-      call(*static_cast<const Op*>(i.what), few, rets);
-      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
+      if (i.input_count <= 4 && i.output_count == 1) run(integral_constant<size_t, 4>(), integral_constant<size_t, 1>());
+      else run(integral_constant<size_t, kFewArgs>(), integral_constant<size_t, kMaxResults>());
       return;
     }
     case Code::Primitive: {
-      IValue few[kFewArgs], rets[2];
-      for (uint32_t k = 0; k < i.input_count; k++) few[k] = read(in[k], registers);
-      static_cast<const struct Primitive*>(i.what)->run(few, rets);
-      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(rets[k]);
+      auto run = [&]<size_t kArgs>(std::integral_constant<size_t, kArgs>) {
+        IValue args[kArgs], rets[2];
+        for (uint32_t k = 0; k < i.input_count; k++) args[k] = read(in[k], registers);
+        static_cast<const struct Primitive*>(i.what)->run(args, rets);
+        for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(rets[k]);
+      };
+      if (i.input_count <= 3) run(std::integral_constant<size_t, 3>());
+      else run(std::integral_constant<size_t, kFewArgs>());
       return;
     }
     case Code::Drop:
@@ -286,8 +300,13 @@ void Executable::step(const Instruction& i, IValue* registers) const {
         registers[out[0]] = read(in[0], registers);
         return;
       }
-      auto items = gather();  // all are read before any is written
-      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(items[k]);
+      // All are read before any is written.
+      constexpr uint32_t kFew = 4;
+      IValue few[kFew];
+      std::vector<IValue> many;
+      if (i.input_count > kFew) many = gather();
+      else for (uint32_t k = 0; k < i.input_count; k++) few[k] = read(in[k], registers);
+      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(i.input_count > kFew ? many[k] : few[k]);
       return;
     }
     case Code::ListConstruct: registers[out[0]] = make_list(i.type, gather()); return;

@@ -17,6 +17,21 @@ bool is_structure(const Node& n) {
 // may go all the same.
 bool raises_by_purpose(const Node& n) { return n.is("prim::RaiseException") || n.is("aten::_unwrap_optional"); }
 
+// Normalisation that updates running statistics, which its schema does not say. Null, or the argument that switches it on.
+const Value* updates_statistics(const Node& n) {
+  if (!n.op) return nullptr;
+  const Schema& s = n.op->schema();
+  if (s.find_arg("running_mean") < 0) return nullptr;
+  for (const char* name : {"training", "train", "use_input_stats"})
+    if (int at = s.find_arg(name); at >= 0) return n.input(size_t(at));
+  return nullptr;
+}
+bool writes_statistics(const Node& n) {
+  const Value* on = updates_statistics(n);
+  const IValue* known = on ? constant_of(on) : nullptr;
+  return on && !(known && known->is_bool() && !known->to_bool());
+}
+
 // A list of numbers: operators only read it.
 bool is_plain_list(const Type& t) {
   const Type& list = t.is(Type::Kind::Optional) ? *t.element() : t;
@@ -40,7 +55,7 @@ bool has_side_effects(const Node& n) {
   for (const Block* b : n.blocks())
     for (const Node* inner : *b)
       if (has_side_effects(*inner)) return true;
-  if (raises_by_purpose(n) || n.is("aten::warn") || is_random(n)) return true;
+  if (raises_by_purpose(n) || n.is("aten::warn") || is_random(n) || writes_statistics(n)) return true;
   if (const Schema* s = n.schema()) {
     for (const Argument& a : s->args)
       if (a.is_mutated || a.is_out) return true;
@@ -135,6 +150,9 @@ void AliasSets::visit(const Node& n) {
     escapes_.insert(escapes_.end(), n.inputs().begin(), n.inputs().end());
     return;
   }
+  if (writes_statistics(n))
+    for (const char* name : {"running_mean", "running_var"})
+      if (int at = s->find_arg(name); at >= 0) writes_.push_back(n.input(size_t(at)));
   std::vector<Value*> shared;
   bool marked = false;
   for (size_t i = 0; i < s->args.size() && i < n.inputs().size(); i++) {
