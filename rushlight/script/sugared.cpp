@@ -13,7 +13,27 @@ using TK = Type::Kind;
 namespace {
 SugaredPtr graph_value(Value* v) { return std::make_shared<SimpleValue>(v); }
 SugaredPtr constant_of(IValue v) { return std::make_shared<ConstantValue>(std::move(v)); }
-bool is_operator(const std::string& name) { return !OpTable::get().overloads(name).empty() || !graph::primitives("aten::" + name).empty(); }
+// `_modules` of a module: what Python's nn.Sequential goes through, known while compiling.
+class ModuleTable final : public Sugared {
+ public:
+  ModuleTable(Value* m, std::string v = {}) : module_(m), view_(std::move(v)) {}
+  std::string kind() const override { return "the table of submodules"; }
+  SugaredPtr attribute(const Range&, Lowering&, const std::string& name) override { return std::make_shared<ModuleTable>(module_, name); }
+  SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>&) override {
+    std::vector<SugaredPtr> out;
+    for (const auto& slot : graph::as_class(module_->type())->slots) {
+      if (!graph::as_class(slot.type)) continue;
+      SugaredPtr name = constant_of(slot.name), child = graph_value(module_)->attribute(range, l, slot.name);
+      out.push_back(view_ == "values" ? child : view_ == "keys" ? name : std::make_shared<TupleOf>(std::vector<SugaredPtr>{name, child}));
+    }
+    return std::make_shared<TupleOf>(std::move(out));
+  }
+
+ private:
+  Value* module_;
+  std::string view_;
+};
+bool is_operator(const std::string& name) { return name == "format" || !OpTable::get().overloads(name).empty() || !graph::primitives("aten::" + name).empty(); }
 }  // namespace
 
 // ---- defaults ----
@@ -63,6 +83,7 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       n->set_attribute("name", name);
       return graph_value(n->output()->set_type(c->slots[size_t(slot)].type));
     }
+    if (c->is_module && name == "_modules") return std::make_shared<ModuleTable>(value);
     if (auto found = c->constants.find(name); found != c->constants.end()) return constant_of(found->second);
     for (const auto& f : c->methods)
       if (f->name == name) return std::make_shared<FunctionValue>(f, value);
@@ -339,6 +360,10 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
 SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
+  if (name == "RaiseException") {
+    l.emit(range, "prim::RaiseException", {args.at(0).value->as_value(range, l)}, 0);
+    return constant_of({});
+  }
   if (name == "format") {
     std::vector<Value*> inputs;
     for (const CallArg& a : args) inputs.push_back(a.value->as_value(a.range, l));

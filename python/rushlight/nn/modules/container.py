@@ -79,7 +79,7 @@ class Sequential(_ModuleSequence):
         for name, module in named:
             self.add_module(name, module)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input):  # without types: TorchScript takes it as a tensor
         for module in self._modules.values():
             input = module(input)
         return input
