@@ -33,6 +33,8 @@ from ._C import (
     get_default_dtype,
     get_num_threads,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     layout,

@@ -34,7 +34,7 @@ class FunctionMeta(type):
         cls._has_setup_context = (
             getattr(cls, "setup_context", None) is not getattr(Function, "setup_context", None) if bases else False
         )
-        cls._backward_cls = type(BackwardCFunction)(
+        cls._backward_cls: Any = type(
             name + "Backward", (BackwardCFunction,), {"_forward_cls": cls, "__module__": cls.__module__}
         )
         cls._backward_cls._backward_function = staticmethod(functools.partial(_call_backward, cls))
