@@ -19,13 +19,18 @@ constexpr int kMaxDepth = 500;
 
 class ObjectLoader {
  public:
-  ObjectLoader(io::Checkpoint& c, std::string name) : c_(c), name_(std::move(name)) {}
+  // `allowed`: what a pickle may name besides tensors and plain values, by its full name; under "" what sets a tensor's attributes.
+  ObjectLoader(io::Checkpoint& c, std::string name, PyObject* allowed)
+      : c_(c),
+        name_(std::move(name)),
+        allowed_(allowed) {}
 
   Object object(const Pickled& v, int depth = 0) {
     RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep");
     auto known = made_.find(&v);
     if (known != made_.end()) {
-      RL_CHECK(UnpicklingError, known->second, "load '", name_, "': a value that contains itself where no list or dictionary stands between");
+      RL_CHECK(UnpicklingError, known->second, "load '", name_,
+               "': a value that contains itself where no list or dictionary stands between");
       return known->second;
     }
     made_[&v] = Object();
@@ -45,7 +50,8 @@ class ObjectLoader {
       case K::Bytes: return check(PyBytes_FromStringAndSize(v.text.data(), Py_ssize_t(v.text.size())));
       case K::Tuple: {
         Object out = check(PyTuple_New(Py_ssize_t(v.items.size())));
-        for (size_t i = 0; i < v.items.size(); i++) PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), object(*v.items[i], depth + 1).release());
+        for (size_t i = 0; i < v.items.size(); i++)
+          PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), object(*v.items[i], depth + 1).release());
         return out;
       }
       case K::List: {
@@ -68,7 +74,7 @@ class ObjectLoader {
       case K::Global: return global(v);
       case K::Persistent: return storage(v);
       case K::Call: return call(v, depth);
-      case K::Object: unsupported(v.items[0]->text);
+      case K::Object: return instance(v, depth);
     }
     unsupported("a value of an unknown kind");
   }
@@ -77,14 +83,56 @@ class ObjectLoader {
       check_status(PyObject_SetItem(dict, object(*pairs[i], depth + 1).get(), object(*pairs[i + 1], depth + 1).get()));
   }
   [[noreturn]] void unsupported(const std::string& what) {
-    throw UnpicklingError(str("Weights only load failed for '", name_, "': Unsupported global: GLOBAL ", what.empty() ? "(computed)" : what,
-                              " was not an allowed global by default. Only tensors, numbers, strings and their containers are read. If you trust the file, "
-                              "pass `weights_only=False`: it can execute any code."));
+    throw UnpicklingError(str("Weights only load failed for '", name_, "': Unsupported global: GLOBAL ",
+                              what.empty() ? "(computed)" : what,
+                              " was not an allowed global by default. Only tensors, numbers, strings and their "
+                              "containers are read. If the class is safe to make, allow it "
+                              "with `torch.serialization.add_safe_globals([",
+                              what.substr(what.rfind('.') + 1),
+                              "])`; if you trust the whole file, pass `weights_only=False`: it can execute any code."));
+  }
+  PyObject* allowed(const Pickled& v) {
+    return v.is(K::Global) ? PyDict_GetItemString(allowed_, v.text.c_str()) : nullptr;
+  }
+
+  // A call or an object that the user has allowed by name.
+  Object instance(const Pickled& v, int depth) {
+    PyObject* f = allowed(*v.items[0]);
+    if (!f) unsupported(v.items[0]->text);
+    RL_CHECK(UnpicklingError, v.items[1]->is(K::Tuple), "load '", name_, "': ", v.items[0]->text,
+             " made from what is no tuple");
+    Object args = object(*v.items[1], depth + 1);
+    Object out;
+    if (v.is(K::Call)) {
+      out = check(PyObject_Call(f, args.get(), nullptr));
+    } else {
+      RL_CHECK(UnpicklingError, PyType_Check(f), "load '", name_, "': ", v.items[0]->text, " is no class");
+      out = check(reinterpret_cast<PyTypeObject*>(f)->tp_new(reinterpret_cast<PyTypeObject*>(f), args.get(), nullptr));
+    }
+    made_[&v] = out;
+    if (PyList_Check(out.get()))
+      for (const Pickled* i : v.appended) check_status(PyList_Append(out.get(), object(*i, depth + 1).get()));
+    else fill(out.get(), v.appended, depth);
+    if (!v.state) return out;
+    Object state = object(*v.state, depth + 1);
+    if (Object set{PyObject_GetAttrString(out.get(), "__setstate__")}) {
+      check(PyObject_CallOneArg(set.get(), state.get()));
+      return out;
+    }
+    PyErr_Clear();
+    set_attributes(out.get(), state.get());
+    return out;
+  }
+  void set_attributes(PyObject* o, PyObject* state) {
+    PyObject* set = PyDict_GetItemString(allowed_, "");
+    RL_INVARIANT(set, "_load without a function that sets attributes");
+    check(PyObject_CallFunctionObjArgs(set, o, state, nullptr));
   }
   Object global(const Pickled& v) {
     DType d;
     if (v.text.starts_with("torch.") && dtype_from_name(std::string_view(v.text).substr(6), d)) return Object(wrap(d));
     if (v.text == "torch.strided") return Object(wrap(Layout::Strided));
+    if (PyObject* found = allowed(v)) return Object::borrow(found);
     unsupported(v.text);
   }
   Object storage(const Pickled& v) {
@@ -98,12 +146,16 @@ class ObjectLoader {
   }
   Object call(const Pickled& v, int depth) {
     bool parameter = false;
-    if (auto t = c_.tensors->tensor(v, &parameter)) {
+    const Pickled* attributes = nullptr;
+    if (auto t = c_.tensors->tensor(v, &parameter, &attributes)) {
       bool wants = t->requires_grad();
-      Object tensor = check(wrap(*t));
-      if (!parameter) return tensor;
-      t->impl()->requires_grad = false;
-      return check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", tensor.get(), wants ? Py_True : Py_False));
+      if (parameter) t->impl()->requires_grad = false;
+      Object out = check(wrap(*t));
+      if (parameter)
+        out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),
+                                          wants ? Py_True : Py_False));
+      if (attributes) set_attributes(out.get(), object(*attributes, depth + 1).get());
+      return out;
     }
     const Pickled& f = *v.items[0];
     const Pickled& args = *v.items[1];
@@ -124,24 +176,27 @@ class ObjectLoader {
       }
       return out;
     }
-    if (f.is_global("torch.Size")) return check(PyObject_CallOneArg(reinterpret_cast<PyObject*>(size_type), first().get()));
+    if (f.is_global("torch.Size"))
+      return check(PyObject_CallOneArg(reinterpret_cast<PyObject*>(size_type), first().get()));
     if (f.is_global("torch.device")) {
       Object all = object(args, depth + 1);
       return check(PyObject_Call(reinterpret_cast<PyObject*>(device_type), all.get(), nullptr));
     }
     if (f.is_global("builtins.set") || f.is_global("__builtin__.set")) return check(PySet_New(first().get()));
-    if (f.is_global("builtins.frozenset") || f.is_global("__builtin__.frozenset")) return check(PyFrozenSet_New(first().get()));
+    if (f.is_global("builtins.frozenset") || f.is_global("__builtin__.frozenset"))
+      return check(PyFrozenSet_New(first().get()));
     if (f.is_global("builtins.complex") || f.is_global("__builtin__.complex")) {
       Object all = object(args, depth + 1);
       return check(PyObject_Call(reinterpret_cast<PyObject*>(&PyComplex_Type), all.get(), nullptr));
     }
     if (f.is_global("_codecs.encode") && args.items.size() == 2 && args.items[1]->text == "latin1")
       return check(PyUnicode_AsLatin1String(first().get()));
-    unsupported(f.text);
+    return instance(v, depth);
   }
 
   io::Checkpoint& c_;
   std::string name_;
+  PyObject* allowed_;
   std::unordered_map<const Pickled*, Object> made_;
 };
 
@@ -160,13 +215,15 @@ io::Bytes bytes_of(PyObject* source, std::string& name) {
 
 PyObject* load(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject* source;
+    PyObject *source, *device, *allowed;
     int mapped;
-    if (!PyArg_ParseTuple(args, "Op:_load", &source, &mapped)) return nullptr;
+    if (!PyArg_ParseTuple(args, "OpOO!:_load", &source, &mapped, &device, &PyDict_Type, &allowed)) return nullptr;
     std::string name;
     io::Bytes bytes = bytes_of(source, name);
     io::Checkpoint c = io::open_checkpoint(bytes, name, !mapped);
-    return ObjectLoader(c, name).object(*c.tree.root).release();
+    Device d;
+    if (device != Py_None && as_device(device, d)) c.tensors->set_device(d);
+    return ObjectLoader(c, name, allowed).object(*c.tree.root).release();
   });
 }
 
@@ -199,7 +256,8 @@ class ObjectPickler {
     else if (PyList_CheckExact(o)) return list(o, depth);
     else if (PyTuple_CheckExact(o)) tuple(o, depth);
     else if (PyDict_CheckExact(o)) return dict(o, depth, false);
-    else if (reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("collections", "OrderedDict")) return dict(o, depth, true);
+    else if (reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("collections", "OrderedDict"))
+      return dict(o, depth, true);
     else if (Py_TYPE(o) == size_type) size(o);
     else if (is_device(o)) device(o);
     else if (is_tensor(o)) tensor(o);
@@ -272,7 +330,8 @@ class ObjectPickler {
   }
   void tensor(PyObject* o) {
     const Tensor& t = unwrap(o);
-    bool parameter = !is_tensor_exact(o) && reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("rushlight.nn.parameter", "Parameter");
+    bool parameter = !is_tensor_exact(o) &&
+                     reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("rushlight.nn.parameter", "Parameter");
     if (!(is_tensor_exact(o) || parameter) || !t.device().is_cpu()) throw NotPlain{};
     Object attributes(PyObject_GetAttrString(o, "__dict__"));
     if (!attributes) PyErr_Clear();
@@ -305,6 +364,7 @@ void write_to(PyObject* destination, const std::string& pickle, const std::vecto
     std::string path(text_of(destination));
     std::string stem = path.substr(path.rfind('/') + 1);
     stem = stem.substr(0, stem.rfind('.'));
+    GilRelease release(true);
     io::AtomicFile file(path);
     io::write_checkpoint(file.sink(), pickle, storages, stem.empty() ? "archive" : stem);
     file.commit();
@@ -312,8 +372,11 @@ void write_to(PyObject* destination, const std::string& pickle, const std::vecto
   }
   io::write_checkpoint(
       [&](const void* data, size_t size) {
-        Object view = check(PyBytes_FromStringAndSize(static_cast<const char*>(data), Py_ssize_t(size)));
+        // The bytes themselves, not a copy; released after, should the file object have kept them.
+        Object view =
+            check(PyMemoryView_FromMemory(static_cast<char*>(const_cast<void*>(data)), Py_ssize_t(size), PyBUF_READ));
         check(PyObject_CallMethod(destination, "write", "O", view.get()));
+        check(PyObject_CallMethod(view.get(), "release", nullptr));
       },
       pickle, storages);
 }
@@ -325,9 +388,7 @@ PyObject* save(PyObject*, PyObject* args) {
     ObjectPickler p;
     try {
       p.object(o);
-    } catch (const NotPlain&) {
-      Py_RETURN_FALSE;
-    }
+    } catch (const NotPlain&) { Py_RETURN_FALSE; }
     write_to(destination, p.finish(), p.storages());
     Py_RETURN_TRUE;
   });
@@ -344,10 +405,13 @@ PyObject* save_pickle(PyObject*, PyObject* args) {
   });
 }
 
-PyMethodDef methods[] = {{"_load", load, METH_VARARGS, "_load(path_or_bytes, mapped): the object of a checkpoint; nothing in it is executed."},
-                         {"_save", save, METH_VARARGS, "_save(obj, path_or_file): True, or False if obj holds what only Python's pickle can write."},
-                         {"_save_pickle", save_pickle, METH_VARARGS, "_save_pickle(pickle, storages, path_or_file)"},
-                         {nullptr, nullptr, 0, nullptr}};
+PyMethodDef methods[] = {
+    {"_load", load, METH_VARARGS,
+     "_load(path_or_bytes, mapped, device, allowed): the object of a checkpoint; nothing in it is executed."},
+    {"_save", save, METH_VARARGS,
+     "_save(obj, path_or_file): True, or False if obj holds what only Python's pickle can write."},
+    {"_save_pickle", save_pickle, METH_VARARGS, "_save_pickle(pickle, storages, path_or_file)"},
+    {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 

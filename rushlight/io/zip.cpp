@@ -164,7 +164,7 @@ Bytes ZipReader::read(const std::string& entry) const {
   const uint8_t* packed = bytes_.data.data() + e.offset;
   Bytes out = {{packed, e.size}, bytes_.owner};
   if (e.deflated) {
-    std::vector<uint8_t> full(e.size);
+    std::vector<uint8_t> full(std::max<size_t>(e.size, 1));  // zlib wants an address even for no bytes
     z_stream z = {};
     RL_CHECK(OutOfMemory, inflateInit2(&z, -MAX_WBITS) == Z_OK, "zlib: out of memory");
     z.next_in = const_cast<Bytef*>(packed);
@@ -183,6 +183,7 @@ Bytes ZipReader::read(const std::string& entry) const {
     inflateEnd(&z);
     RL_CHECK(FileError, status == Z_STREAM_END && out_left == 0, "load '", name_, "': entry '", entry,
              "' does not unfold to the ", e.size, " bytes it claims; the file is damaged");
+    full.resize(e.size);
     out = own_bytes(std::move(full));
   }
   RL_CHECK(FileError, crc_of(out.data.data(), out.data.size()) == e.crc, "load '", name_, "': entry '", entry,
