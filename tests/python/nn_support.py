@@ -1,6 +1,7 @@
 """Helpers of the nn, optim and data tests: the same thing done in rushlight and in PyTorch, and compared."""
 
 import numpy as np
+import pytest
 import torch
 
 import rushlight as rl
@@ -63,3 +64,9 @@ def message(call, *args, **kwargs):
     except Exception as e:
         return type(e).__name__, str(e).replace("rushlight.", "torch.")
     raise AssertionError("no error")
+
+
+def needs(*operators):
+    """A mark: the test is skipped where the build has no record of an operator."""
+    missing = [name for name in operators if not hasattr(rl._C._ops, name)]
+    return pytest.mark.skipif(bool(missing), reason=f"no record yet of {', '.join(missing)}")
