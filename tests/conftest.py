@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")).resolve()
 
 sys.path.insert(0, str(BUILD / "python"))

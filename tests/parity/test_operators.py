@@ -1,0 +1,196 @@
+"""Every operator rushlight has, against PyTorch's own database of operators and sample inputs (op_db).
+
+Which operators are tried follows from what rushlight shows; no list names them. What is known to differ, and why, stands in
+KNOWN: whoever mends one takes its line away.
+"""
+
+import itertools
+import re
+import warnings
+
+import pytest
+import torch
+from carry import counterpart, resolve, tensors, to_rushlight, to_torch
+from torch.testing._internal.common_device_type import toleranceOverride
+from torch.testing._internal.common_methods_invocations import op_db
+
+import rushlight as rl
+
+SAMPLES = 16
+DTYPES = [torch.float32, torch.int64, torch.bool, torch.bfloat16, torch.complex64, torch.uint8]
+TIGHT, LOOSE = {"rtol": 1e-5, "atol": 1e-5}, {"rtol": 1.6e-2, "atol": 1e-2}
+TOLERANCE = {
+    torch.float64: {"rtol": 1e-7, "atol": 1e-7},
+    torch.float32: TIGHT,
+    torch.complex64: TIGHT,
+    torch.bfloat16: LOOSE,
+}
+
+# Regular expression over "table operator dtype": why.
+KNOWN = {
+    r"^forward (sort|argsort|kthvalue|median|nanmedian|mode) ": "which of several equal elements is named",
+    r" round\.decimals": "round has no decimals overload",
+    r" nonzero ": "nonzero has no as_tuple",
+    r" take_along_dim ": "the other dimensions are not broadcast",
+    r"(forward|gradient) meshgrid\.": "indexing='xy' with a 0-d tensor",
+    r"^forward (exp2|expm1|log1p|log2|logaddexp|logsumexp|sinc) complex64": "no complex kernel",
+    r"^forward (nan_to_num (bool|int64|uint8)|isclose bool|square bool)": "no integer kernel",
+    r" clamp_(max|min) ": "no overload with a tensor as the bound, none for bool",
+    r"^gradient clamp ": "gradient of tensor bounds",
+    r"^forward (max|min)\.binary (int64|uint8)": "mixed ranks are taken for a dimension",
+    r" (arange (int64|float32)|linspace uint8)$": "bounds that are no whole numbers, with an integer dtype",
+    r" (normal|normal\.in_place|normal\.number_mean|rand_like|randn|randn_like) (bfloat16|float64)$": "other random bits",
+    r" (multinomial|nn\.functional\.rrelu) ": "other random bits",
+    r"triplet_margin_with_distance_loss": "the sample passes a function of PyTorch's",
+    r"^forward div\.trunc_rounding bfloat16": "rounded once, where PyTorch rounds twice",
+    r"^gradient index_fill ": "gradient of a 0-d value",
+    r"^(method|inplace|out) (conj_physical|as_strided\.partial_views|squeeze\.multiple) ": "this form is missing",
+    r"^method where ": "the sample's condition comes first",
+    r"^out (empty|eye|randn|slice_scatter) ": "out= with requires_grad=, or no out= form",
+}
+
+# A function in Python whose operator isn't there.
+ABSENT = re.compile(r"no record names|has no such operator|module 'rushlight[\w.]*' has no attribute")
+
+# The values are whatever the memory held.
+UNINITIALISED = re.compile(r"^(new_)?empty(_like|_strided|_permuted)?$")
+
+
+def entries():
+    return [op for op in op_db if resolve(op.name) is not None]
+
+
+def title(op):
+    return f"{op.name}.{op.variant_test_name}" if op.variant_test_name else op.name
+
+
+def cases(table, wanted, dtypes):
+    for op in entries():
+        for dtype in dtypes:
+            if wanted(op) and dtype in op.dtypes:
+                name = f"{title(op)} {str(dtype).removeprefix('torch.')}"
+                why = [reason for pattern, reason in KNOWN.items() if re.search(pattern, f"{table} {name}")]
+                marks = [pytest.mark.xfail(reason=why[0], strict=False)] if why else []
+                yield pytest.param(op, dtype, id=name.replace(" ", "-"), marks=marks)
+
+
+def samples(op, dtype, requires_grad=False):
+    """Sample inputs and what PyTorch makes of them; those it refuses are left out."""
+    torch.manual_seed(1)
+    for sample in itertools.islice(op.sample_inputs("cpu", dtype, requires_grad=requires_grad), SAMPLES):
+        yield sample.input, sample.args, sample.kwargs, sample
+
+
+def seeded(call):
+    """The result of a call that may draw random numbers; 42 is what op_db's own entries seed with."""
+    torch.manual_seed(42)
+    rl.manual_seed(42)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return call()
+        except (NotImplementedError, AttributeError) as e:
+            if ABSENT.search(str(e)):
+                pytest.skip(f"rests on an operator that rushlight lacks: {e}")
+            raise
+
+
+def close(op, dtype, ours, theirs, what):
+    if UNINITIALISED.match(op.name):
+        ours, theirs = ([t.shape for t in tensors(x, torch.Tensor)] for x in (ours, theirs))
+    override = [
+        d.d[dtype]
+        for info in op.decorators
+        for d in getattr(info, "decorators", [info])
+        if isinstance(d, toleranceOverride) and dtype in d.d
+    ]
+    results = tensors(theirs, torch.Tensor)
+    tolerance = TOLERANCE.get(results[0].dtype if results else dtype, {"rtol": 0, "atol": 0})
+    rtol, atol = (max([tolerance[k], *(getattr(t, k) for t in override)]) for k in ("rtol", "atol"))
+    if isinstance(theirs, tuple):
+        theirs = list(theirs)
+    torch.testing.assert_close(ours, theirs, rtol=rtol, atol=atol, equal_nan=True, msg=lambda m: f"{what}: {m}")
+
+
+def plain(value):
+    """A result as a list, tuple or tensor, without PyTorch's own structure types."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().resolve_conj().resolve_neg()
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize("op, dtype", list(cases("forward", lambda op: True, DTYPES)))
+def test_forward(op, dtype):
+    function = counterpart(op.op, op.name)
+    for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype)):
+        mine = to_rushlight((x, args, kwargs))
+        theirs = plain(seeded(lambda: op(x, *args, **kwargs)))
+        ours = to_torch(seeded(lambda: function(mine[0], *mine[1], **mine[2])))
+        close(op, dtype, ours, theirs, f"sample {i}, {sample.summary()}")
+
+
+@pytest.mark.parametrize("op, dtype", list(cases("method", lambda op: op.get_method() is not None, [torch.float32])))
+def test_method(op, dtype):
+    method = counterpart(op.get_method(), op.name)
+    for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype)):
+        mine = to_rushlight((x, args, kwargs))
+        theirs = plain(seeded(lambda: op.get_method()(x, *args, **kwargs)))
+        close(
+            op,
+            dtype,
+            to_torch(seeded(lambda: method(mine[0], *mine[1], **mine[2]))),
+            theirs,
+            f"sample {i}, {sample.summary()}",
+        )
+
+
+@pytest.mark.parametrize("op, dtype", list(cases("inplace", lambda op: op.get_inplace() is not None, [torch.float32])))
+def test_inplace(op, dtype):
+    method = counterpart(op.get_inplace(), op.get_inplace().__name__)
+    for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype)):
+        if sample.broadcasts_input:
+            continue
+        mine = to_rushlight((x, args, kwargs))
+        try:
+            theirs = plain(seeded(lambda: op.get_inplace()(x.clone(), *args, **kwargs)))
+        except RuntimeError:
+            continue  # the result has another dtype
+        assert seeded(lambda: method(mine[0], *mine[1], **mine[2])) is mine[0]
+        close(op, dtype, to_torch(mine[0]), theirs, f"sample {i}, {sample.summary()}")
+
+
+@pytest.mark.parametrize("op, dtype", list(cases("out", lambda op: op.supports_out, [torch.float32])))
+def test_out(op, dtype):
+    function = counterpart(op.op, op.name)
+    for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype)):
+        mine = to_rushlight((x, args, kwargs))
+        theirs = seeded(lambda: op(x, *args, **kwargs))
+        if not tensors(theirs, torch.Tensor):
+            continue
+        out = to_rushlight([torch.zeros_like(t) for t in tensors(theirs, torch.Tensor)])
+        where = out[0] if isinstance(theirs, torch.Tensor) else tuple(out)
+        seeded(lambda: function(mine[0], *mine[1], **mine[2], out=where))
+        close(op, dtype, to_torch(out), plain(tensors(theirs, torch.Tensor)), f"sample {i}, {sample.summary()}")
+
+
+@pytest.mark.parametrize("op, dtype", list(cases("gradient", lambda op: op.supports_autograd, [torch.float64])))
+def test_gradient(op, dtype):
+    """Of all differentiable inputs, for a fixed random weighting of the outputs."""
+    function = counterpart(op.op, op.name)
+    for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype, requires_grad=True)):
+        mine = to_rushlight((x, args, kwargs))
+        leaves = [t for t in tensors([x, args, kwargs], torch.Tensor) if t.requires_grad]
+        my_leaves = [t for t in tensors(list(mine), rl.Tensor) if t.requires_grad]
+        outs = [t for t in tensors(seeded(lambda: op(x, *args, **kwargs)), torch.Tensor) if t.requires_grad]
+        if not outs:
+            continue
+        result = seeded(lambda: function(mine[0], *mine[1], **mine[2]))
+        my_outs = [t for t in tensors(result, rl.Tensor) if t.requires_grad]
+        torch.manual_seed(2)
+        weights = [torch.randn_like(t) for t in outs]
+        theirs = torch.autograd.grad(outs, leaves, weights, allow_unused=True)
+        ours = rl.autograd.grad(my_outs, my_leaves, to_rushlight(weights), allow_unused=True)
+        zeros = [torch.zeros_like(t) for t in leaves]
+        theirs = [z if g is None else plain(g) for g, z in zip(theirs, zeros, strict=True)]
+        ours = [z if g is None else to_torch(g) for g, z in zip(ours, zeros, strict=True)]
+        close(op, dtype, ours, theirs, f"sample {i}, {sample.summary()}")
