@@ -241,9 +241,14 @@ def disambiguate(schemas: list[Schema]) -> None:
 
 def signature(schema: Schema, defaults: bool) -> str:
     name = schema.name + ("_out" if schema.kind == "out" else "")
-    result = "void" if not schema.returns else (
-        RETURN.get(schema.returns[0]) if len(schema.returns) == 1 else
-        "std::tuple<" + ", ".join(RETURN[r] for r in schema.returns) + ">"
+    result = (
+        "void"
+        if not schema.returns
+        else (
+            RETURN.get(schema.returns[0])
+            if len(schema.returns) == 1
+            else "std::tuple<" + ", ".join(RETURN[r] for r in schema.returns) + ">"
+        )
     )
     if result is None:
         raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
@@ -257,7 +262,18 @@ def signature(schema: Schema, defaults: bool) -> str:
 
 def box(arg: Arg) -> str:
     kind = re.sub(r"\[\d+\]", "[]", arg.type)
-    if kind in ("Tensor", "Tensor?", "Tensor[]", "Tensor?[]", "int[]", "bool[]", "float[]", "str", "Generator?", "Generator"):
+    if kind in (
+        "Tensor",
+        "Tensor?",
+        "Tensor[]",
+        "Tensor?[]",
+        "int[]",
+        "bool[]",
+        "float[]",
+        "str",
+        "Generator?",
+        "Generator",
+    ):
         return f"IValue::borrow({arg.name})"
     if kind in ("int[]?", "float[]?", "str?"):
         return f"{arg.name} ? IValue::borrow(*{arg.name}) : IValue()"
@@ -275,7 +291,8 @@ def definition(schema: Schema) -> str:
         "  call(op, args, rets);",
     ]
     take = [
-        f"DType(rets[{i}].to_int())" if r == "ScalarType" else f"rets[{i}].{TAKE[r]}" for i, r in enumerate(schema.returns)
+        f"DType(rets[{i}].to_int())" if r == "ScalarType" else f"rets[{i}].{TAKE[r]}"
+        for i, r in enumerate(schema.returns)
     ]
     if n == 1:
         lines.append(f"  return {take[0]};")
@@ -290,7 +307,9 @@ OPTIONS = ["dtype", "layout", "device", "pin_memory"]
 def front_end(schema: Schema, method: bool) -> str:
     """An inline forwarder of the C++ front end: PyTorch's signature, with TensorOptions for the four factory arguments."""
     names = [a.name for a in schema.args]
-    has_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
+    has_options = (
+        [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
+    )
     params, call = [], []
     for i, arg in enumerate(ordered(schema)):
         kind, out_default = cpp_type(arg.type), cpp_default(arg) if i >= schema.required else ""
@@ -300,7 +319,9 @@ def front_end(schema: Schema, method: bool) -> str:
                 fallback = "DType::Int64" if arg.default == "long" else ""
                 call.append(f"options.dtype_or({fallback})")
             else:
-                call.append({"layout": "std::nullopt", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[arg.name])
+                call.append(
+                    {"layout": "std::nullopt", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[arg.name]
+                )
             continue
         call.append(arg.name)
         if method and arg.name == "self":
@@ -324,7 +345,11 @@ def front_end(schema: Schema, method: bool) -> str:
         body = f"adopt({body})"
     elif len(types) > 1:
         body = f"adopt<{', '.join(types)}>({body})"
-    head = f"  {returned} {name}({', '.join(params)}) const" if method else f"inline {returned} {name}({', '.join(params)})"
+    head = (
+        f"  {returned} {name}({', '.join(params)}) const"
+        if method
+        else f"inline {returned} {name}({', '.join(params)})"
+    )
     return f"{head} {{ return {body}; }}"
 
 
@@ -370,7 +395,9 @@ def main() -> None:
         if stale.stem not in by_name:
             stale.unlink()
     names = sorted(by_name)
-    write(out / "rushlight" / "functions.h", "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in names))
+    write(
+        out / "rushlight" / "functions.h", "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in names)
+    )
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     for k in range(SHARDS):

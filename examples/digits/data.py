@@ -1,9 +1,9 @@
 """The 1,797 handwritten digits that ship inside scikit-learn: 8x8 pixels of 0 to 16 (E. Alpaydin, C. Kaynak, UCI 1998)."""
 
+from rushlight.utils.data import TensorDataset
 from sklearn.datasets import load_digits
 
 import rushlight as torch
-from rushlight.utils.data import TensorDataset
 
 
 def digits() -> tuple[TensorDataset, TensorDataset]:

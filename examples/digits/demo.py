@@ -1,6 +1,6 @@
 """Trains a network on handwritten digits, saves it three ways, and runs it from C++. `./dev demo` calls this.
 
-    demo.py [--epochs 12] [--out out/digits] [--seed 0]
+demo.py [--epochs 12] [--out out/digits] [--seed 0]
 """
 
 import argparse
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from data import digits
 from model import Digits
+from rushlight.utils.data import DataLoader, TensorDataset
+from rushlight.utils.tensorboard import SummaryWriter
 
 import rushlight as torch
 from rushlight import nn
-from rushlight.utils.data import DataLoader, TensorDataset
-from rushlight.utils.tensorboard import SummaryWriter
 
 
 class Progress:
@@ -47,7 +47,9 @@ def accuracy(net: nn.Module, data: TensorDataset) -> float:
     return right / len(labels)
 
 
-def train(net: nn.Module, optimizer, data: TensorDataset, epochs: int, writer: SummaryWriter | None = None) -> list[tuple[float, float]]:
+def train(
+    net: nn.Module, optimizer, data: TensorDataset, epochs: int, writer: SummaryWriter | None = None
+) -> list[tuple[float, float]]:
     """Trains in place; returns (mean loss, training accuracy) of each epoch."""
     loader = DataLoader(data, batch_size=64, shuffle=True)
     progress = Progress(epochs * len(loader))
@@ -109,7 +111,9 @@ def main() -> None:
     training, test = digits()
     net = Digits()
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
-    print(f"{len(training)} digits to learn from, {len(test)} held out; {sum(p.numel() for p in net.parameters()):,} parameters")
+    print(
+        f"{len(training)} digits to learn from, {len(test)} held out; {sum(p.numel() for p in net.parameters()):,} parameters"
+    )
     with SummaryWriter(str(args.out / "tensorboard")) as writer:
         start = time.perf_counter()
         curve = train(net, optimizer, training, args.epochs, writer)
@@ -119,7 +123,9 @@ def main() -> None:
     print(f"trained in {seconds:.1f} s; test accuracy {share:.2%}")
     draw(curve, args.out / "curve.png")
 
-    torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": args.epochs}, args.out / "digits.pt")
+    torch.save(
+        {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": args.epochs}, args.out / "digits.pt"
+    )
 
     net.eval()
     images, labels = test.tensors

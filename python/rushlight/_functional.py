@@ -198,15 +198,3 @@ def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):
 
 
 Tensor.norm = _norm_method
-
-
-def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False):
-    """Where the elements are not zero: a row for each, or with as_tuple a tensor for each dimension."""
-    return _ops.nonzero_numpy(input) if as_tuple else _ops.nonzero(input, out=out)
-
-
-def _nonzero_method(self, *, as_tuple: bool = False):
-    return nonzero(self, as_tuple=as_tuple)
-
-
-Tensor.nonzero = _nonzero_method

@@ -46,6 +46,9 @@ KNOWN = {
     r"^gradient index_fill ": "gradient of a 0-d value",
     r"^(method|inplace|out) (conj_physical|as_strided\.partial_views|squeeze\.multiple) ": "this form is missing",
     r"^method where ": "the sample's condition comes first",
+    r" nn\.functional\.pad\.circular ": "circular padding that also cuts",
+    r" nn\.functional\.(cosine_similarity|prelu) ": "shapes that broadcast, or have no dimension",
+    r"^forward nn\.functional\.hinge_embedding_loss bfloat16": "rounded once, where PyTorch rounds twice",
     r"^out (empty|eye|randn|slice_scatter) ": "out= with requires_grad=, or no out= form",
 }
 
@@ -146,7 +149,7 @@ def test_method(op, dtype):
 
 @pytest.mark.parametrize("op, dtype", list(cases("inplace", lambda op: op.get_inplace() is not None, [torch.float32])))
 def test_inplace(op, dtype):
-    method = counterpart(op.get_inplace(), op.get_inplace().__name__)
+    method = counterpart(op.get_inplace(), getattr(op.get_inplace(), "__name__", op.name))
     for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype)):
         if sample.broadcasts_input:
             continue

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import warnings
 
 import pytest
@@ -244,7 +245,7 @@ def schedule_values(fw, name, kwargs, optimizer="SGD"):
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize(("name", "kwargs"), SCHEDULES, ids=str)
+@pytest.mark.parametrize(("name", "kwargs"), SCHEDULES, ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)))
 def test_schedule_values(name, kwargs, optimizer):
     ours, mine = schedule_values(rl, name, kwargs, optimizer)
     theirs, reference = schedule_values(torch, name, kwargs, optimizer)

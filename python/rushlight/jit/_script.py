@@ -65,7 +65,9 @@ def _source(fn) -> tuple[str, str, int]:
     try:
         lines, first = inspect.getsourcelines(fn)
     except (OSError, TypeError) as error:
-        raise OSError(f"Can't get source for {fn}. TorchScript requires source access in order to compile; put the function in a file.") from error
+        raise OSError(
+            f"Can't get source for {fn}. TorchScript requires source access in order to compile; put the function in a file."
+        ) from error
     return textwrap.dedent("".join(lines)), inspect.getsourcefile(fn) or "<unknown>", first
 
 
@@ -83,7 +85,11 @@ def _resolve(obj: Any) -> Any:
         if getattr(obj, "_torchscript_modifier", "") == "ignore":
             return None
         return _compile_function(obj)
-    if name and (kind.startswith("builtin") or kind in ("operator", "method") or callable(obj)) and not isinstance(obj, type):
+    if (
+        name
+        and (kind.startswith("builtin") or kind in ("operator", "method") or callable(obj))
+        and not isinstance(obj, type)
+    ):
         return name
     return None
 
@@ -150,7 +156,9 @@ class ScriptModule(Module):
         self.__dict__.pop("training", None)
         for name, value, kind in compiled._slots():
             if kind == "parameter":
-                self._parameters[name] = value if value is None or isinstance(value, Parameter) else _as_parameter(value)
+                self._parameters[name] = (
+                    value if value is None or isinstance(value, Parameter) else _as_parameter(value)
+                )
             elif kind == "buffer":
                 self._buffers[name] = value
             elif kind == "module":
