@@ -319,7 +319,9 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     text = _text_of(cls)
     if text:
         if getattr(module, "padding_mode", "zeros") != "zeros" or getattr(module, "return_indices", False):
-            raise RuntimeError(f"jit.script: {cls.__name__} with padding_mode or return_indices is not supported in TorchScript here")
+            raise RuntimeError(
+                f"jit.script: {cls.__name__} with padding_mode or return_indices is not supported in TorchScript here"
+            )
         methods.append(("forward", text, f"{cls.__name__}.py", 1, {}))
     for name, fn in _methods_of(cls).items() if not text else ():
         if getattr(fn, "_torchscript_modifier", "") == "ignore":
