@@ -48,27 +48,23 @@ TensorSpec scan_meta(const Tensor& self, int64_t dim, const OptionalDType& dtype
 template <class T>
 using Running = std::conditional_t<std::is_floating_point_v<compute_t<T>>, double, std::conditional_t<std::is_same_v<T, complex64>, complex128, accumulator_t<T>>>;
 
-// A row's running sum. Eight chains over neighbouring segments run side by side to hide the latency of an addition; a second pass, still
-// in the first-level cache, adds what came before each segment.
+// A row's running sum, 16 elements at a time: sums over 2, 4, 8 and 16 neighbours, each step a vector addition, then what came before.
 RL_FOR_EACH_ISA(template <class T>, void, cumsum_row, (T* out, const T* x, int64_t n), {
-  constexpr int64_t chains = 8;
-  constexpr int64_t length = 128;
+  constexpr int64_t width = 16;
   Running<T> carry = Running<T>(0);
   int64_t i = 0;
-  for (; i + chains * length <= n; i += chains * length) {
-    T sums[chains];
-    for (int64_t c = 0; c < chains; c++) sums[c] = T(0);
-    for (int64_t k = 0; k < length; k++)
-      for (int64_t c = 0; c < chains; c++) {
-        sums[c] = T(sums[c] + x[i + c * length + k]);
-        out[i + c * length + k] = sums[c];
-      }
-    for (int64_t c = 0; c < chains; c++) {
-      T before = T(carry);
-      T* o = out + i + c * length;
-      for (int64_t k = 0; k < length; k++) o[k] = T(o[k] + before);
-      carry += Running<T>(sums[c]);
-    }
+  for (; i + width <= n; i += width) {
+    T a[2 * width];  // zeros in front stand for what lies before the block
+    T b[2 * width];
+    for (int64_t j = 0; j < width; j++) a[j] = b[j] = T(0);
+    for (int64_t j = 0; j < width; j++) a[width + j] = x[i + j];
+    for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 1];
+    for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 2];
+    for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 4];
+    for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 8];
+    T before = T(carry);
+    for (int64_t j = 0; j < width; j++) out[i + j] = a[width + j] + before;
+    carry += Running<T>(a[2 * width - 1]);
   }
   for (; i < n; i++) {
     carry += Running<T>(x[i]);
