@@ -218,6 +218,38 @@ def test_a_module_shares_its_state():
     assert repr(traced).startswith("Net(\n  original_name=Net")
 
 
+class Normalized(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.BatchNorm2d(1), nn.ReLU(), nn.MaxPool2d(2))
+        self.drop = nn.Dropout(0.5)
+        self.last = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.last(self.drop(self.features(x).flatten(1)))
+
+
+def test_a_network_in_training_and_in_evaluation(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = Normalized()
+    example, x = rl.rand(4, 1, 8, 8), rl.rand(7, 1, 8, 8)
+    training = rl.jit.trace(net, example)
+    assert net.features[0].num_batches_tracked.item() == 1
+    mean = net.features[0].running_mean.clone()
+    rl.manual_seed(1)
+    got = training(x)
+    assert not rl.equal(mean, net.features[0].running_mean)
+    rl.manual_seed(1)
+    assert rl.equal(got, net(x))
+    traced = rl.jit.trace(net.eval(), example)
+    wanted = net(x).detach()
+    assert rl.equal(traced(x), wanted)
+    path = str(tmp_path / "net.pt")
+    traced.save(path)
+    theirs = torch.jit.load(path)(torch.from_numpy(x.numpy())).detach()
+    numpy.testing.assert_allclose(theirs.numpy(), wanted.numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_an_archive_of_a_trace_runs_in_both(tmp_path):
     torch = pytest.importorskip("torch")
     net = Net()
