@@ -147,6 +147,9 @@ Value* ConstantValue::as_value(const Range& range, Lowering& l) {
   }
   return l.constant(range, constant);
 }
+SugaredPtr ConstantValue::attribute(const Range& range, Lowering& l, const std::string& name) {
+  return SimpleValue(as_value(range, l)).attribute(range, l, name);
+}
 bool ConstantValue::items(const Range&, Lowering&, std::vector<SugaredPtr>& out) {
   if (constant.is_tuple())
     for (const IValue& v : constant.to_tuple().items) out.push_back(constant_of(v));

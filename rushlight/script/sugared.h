@@ -65,6 +65,7 @@ class ConstantValue final : public Sugared {
   explicit ConstantValue(IValue v) : constant(std::move(v)) {}
   std::string kind() const override { return "constant"; }
   Value* as_value(const Range& range, Lowering& lowering) override;
+  SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   bool items(const Range& range, Lowering& lowering, std::vector<SugaredPtr>& out) override;
   int is_none() const override { return constant.is_none(); }
   IValue constant;
