@@ -1,6 +1,8 @@
 // Views: tensors over another's memory. Each says how its gradient goes back to the shape it came from.
+#include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/as_strided_backward.h"
 #include "rushlight/fn/clone.h"
+#include "rushlight/fn/copy_.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/permute.h"
 #include "rushlight/fn/reshape.h"
@@ -466,7 +468,14 @@ OP(as_strided, {.schema = "as_strided(Tensor(a) self, int[] size, int[] stride, 
                                                             s.arg("stride").int_list(), offset.is_none() ? self.storage_offset() : offset.to_int())};
                          }}});
 OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
-                         .doc = "Gradient of as_strided.", .kernel = function<as_strided_backward_op>(), .forms = kFunction});
+                         .doc = "Gradient of as_strided.", .kernel = function<as_strided_backward_op>(),
+                         .grad = {{}, [](const Saved& s, const Tensor& g) {
+                                    Tensor t = empty_strided_tensor(s.arg("input_sizes").int_list(), s.arg("input_strides").int_list(), g.dtype(), g.device());
+                                    copy_(t, g);
+                                    return Grads{as_strided(t, s.arg("size").int_list(), s.arg("stride").int_list(),
+                                                            int_arg(s, "storage_offset") - int_arg(s, "input_offset"))};
+                                  }},
+                         .forms = kFunction});
 OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", .doc = "Sliding windows over a dimension.",
             .kernel = view<unfold>(),
             .grad = {{}, [](const Saved& s, const Tensor& g) {

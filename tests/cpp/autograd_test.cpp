@@ -172,6 +172,15 @@ TEST(ViewGradientTest, GradientsOfSeveralWritesAreDifferentiable) {
   EXPECT_EQ(values(gradient(sum(g), a)), (F{14, 20}));
 }
 
+TEST(ViewGradientTest, SecondDerivativeThroughAViewOfAChangedBase) {
+  Tensor a = leaf({1, 2});
+  Tensor x = a * 1.0, y = view(x, {2, 1});
+  mul_(x, Scalar(2));
+  Tensor g = gradient(sum(y * y * y), a, true);  // (2a)^3
+  EXPECT_EQ(values(g), (F{24, 96}));
+  EXPECT_EQ(values(gradient(sum(g), a)), (F{48, 96}));
+}
+
 TEST(ViewGradientTest, ViewsOfNoGradMayNotBeWritten) {
   Tensor a = leaf({1, 2}), x = a * 1.0, v;
   {
