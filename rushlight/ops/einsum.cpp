@@ -216,7 +216,8 @@ Tensor einsum(std::string_view equation, TensorList tensors, const std::optional
   return arranged(result, output);
 }
 
-Tensor tensordot(const Tensor& self, const Tensor& other, IntArrayRef dims_self, IntArrayRef dims_other) {
+Tensor tensordot(const Tensor& given, const Tensor& with, IntArrayRef dims_self, IntArrayRef dims_other) {
+  Tensor self = given, other = with;
   RL_CHECK(RuntimeError, dims_self.size() == dims_other.size(), "both dimension lists should have same length");
   std::vector<bool> used_a(size_t(self.dim()) + 1), used_b(size_t(other.dim()) + 1);
   std::vector<int64_t> order_a, order_b;
@@ -227,9 +228,12 @@ Tensor tensordot(const Tensor& self, const Tensor& other, IntArrayRef dims_self,
     wrapped_a.push_back(wrap_dim(dims_self[i], self.dim()));
     wrapped_b.push_back(wrap_dim(dims_other[i], other.dim()));
     int64_t x = self.size(wrapped_a[i]), y = other.size(wrapped_b[i]);
-    RL_CHECK(RuntimeError, x == y, "contracted dimensions need to match, but first has size ", x, " in dim ",
-             dims_self[i], " and second has size ", y, " in dim ", dims_other[i]);
-    shared *= x;
+    RL_CHECK(RuntimeError, x == y || x == 1 || y == 1, "contracted dimensions need to match, but first has size ", x,
+             " in dim ", dims_self[i], " and second has size ", y, " in dim ", dims_other[i]);
+    // Size 1 against more counts for each of them.
+    if (x != y && x == 1) other = sum(other, IntArrayRef(wrapped_b[i]), true);
+    if (x != y && y == 1) self = sum(self, IntArrayRef(wrapped_a[i]), true);
+    shared *= std::min(x, y);
     used_a[size_t(wrapped_a[i])] = used_b[size_t(wrapped_b[i])] = true;
   }
   int64_t rows = 1, columns = 1;
