@@ -191,8 +191,25 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
   return conv_nd<dims>(constant_pad_nd(x, extra, 0), weight, bias, stride, even, dilation, groups);
 }
 
+// What traces of PyTorch hold.
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef, int64_t groups) {
+  RL_CHECK(NotImplementedError, !transposed, "convolution: transposed convolutions are not implemented");
+  RL_CHECK(RuntimeError, weight.dim() >= 3 && weight.dim() <= 5, "convolution: expected a weight of 3 to 5 dimensions, got ", weight.sizes());
+  auto run = weight.dim() == 3 ? conv_nd<1> : weight.dim() == 4 ? conv_nd<2> : conv_nd<3>;
+  return run(x, weight, bias, stride, padding, dilation, groups);
+}
+Tensor convolution_flags(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
+                         int64_t groups, bool, bool, bool, bool) {
+  return convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups);
+}
+
 }  // namespace
 
+OP(convolution, {.schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
+                 .doc = "A convolution of as many dimensions as the weight has.", .kernel = composite<convolution>(), .forms = kFunction});
+OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, "
+                                 "bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
+                       .doc = "convolution, as PyTorch's traces name it.", .kernel = composite<convolution_flags>(), .forms = kFunction});
 OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
           .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.", .kernel = function<conv>(), .grad = {{"input", "weight"}, conv_grad}, .forms = kFunction});
 OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
