@@ -148,9 +148,6 @@ class Writer {
     if (k == "aten::__not__") return "not (" + use(n->input()) + ")";
     if (k == "aten::str") return "str(" + use(n->input()) + ")";
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";
-    // PyTorch's compiler knows these two on numbers as operators of the language only.
-    if (n->primitive && (k == "aten::remainder" || k == "aten::floordiv"))
-      return "(" + use(n->input(0)) + (k == "aten::remainder" ? ") % (" : ") // (") + use(n->input(1)) + ")";
     if (k.starts_with("prim::")) return "ops.prim." + k.substr(6) + "(" + args_of(n) + ")";
     return "torch." + k.substr(6) + "(" + args_of(n) + ")";
   }

@@ -54,9 +54,19 @@ def test_returns_and_breaks_inside_of_loops():
     assert scripted(torch.ones(1), 7) == 7
 
 
-def test_code_compiles_in_pytorch():
-    unit = reference.jit.CompilationUnit(torch.jit.script(loop).code)
-    assert unit.loop(reference.ones(2), 3).tolist() == loop(torch.ones(2), 3).tolist()
+class Loop(nn.Module):
+    def forward(self, x, n: int):
+        return loop(x, n), exits(x)
+
+
+def test_control_flow_runs_in_pytorch():
+    buffer = io.BytesIO()
+    torch.jit.script(Loop()).save(buffer)
+    buffer.seek(0)
+    theirs = reference.jit.load(buffer)
+    for n in range(4):
+        values, number = theirs(reference.ones(2), n)
+        assert values.tolist() == loop(torch.ones(2), n).tolist() and number == 300
 
 
 @pytest.mark.parametrize("function", [uses_lambda, wrong_types])
