@@ -1,7 +1,6 @@
 """Scripted functions and modules: control flow is kept, archives pass between rushlight and PyTorch, errors show the place."""
 
 import io
-from typing import List, Optional
 
 import pytest
 import torch as reference
@@ -19,10 +18,10 @@ def loop(x, n: int):
     return x
 
 
-def exits(x: torch.Tensor, k: Optional[int] = None) -> int:
+def exits(x: torch.Tensor, k: int | None = None) -> int:
     if k is not None:
         return k
-    seen: List[int] = []
+    seen: list[int] = []
     while len(seen) < 10:
         seen.append(len(seen))
         if len(seen) == 4:
@@ -107,7 +106,9 @@ def test_archives_run_in_pytorch_and_here(scripted):
         compiled.save(buffer)
         buffer.seek(0)
         theirs = reference.jit.load(buffer)
-        assert reference.allclose(theirs(reference.from_numpy(x.numpy())), reference.from_numpy(expected.numpy()), atol=1e-5)
+        assert reference.allclose(
+            theirs(reference.from_numpy(x.numpy())), reference.from_numpy(expected.numpy()), atol=1e-5
+        )
         buffer.seek(0)
         assert torch.allclose(torch.jit.load(buffer)(x), expected)
 
@@ -116,7 +117,11 @@ def test_archives_run_in_pytorch_and_here(scripted):
 def test_pytorchs_archives_run_here(how):
     reference.manual_seed(0)
     net = reference.nn.Sequential(
-        reference.nn.Conv2d(1, 4, 3), reference.nn.BatchNorm2d(4), reference.nn.ReLU(), reference.nn.Flatten(), reference.nn.Linear(144, 3)
+        reference.nn.Conv2d(1, 4, 3),
+        reference.nn.BatchNorm2d(4),
+        reference.nn.ReLU(),
+        reference.nn.Flatten(),
+        reference.nn.Linear(144, 3),
     ).eval()
     x = reference.randn(2, 1, 8, 8)
     compiled = reference.jit.script(net) if how == "script" else reference.jit.trace(net, x)
