@@ -83,10 +83,14 @@ class Module {
   }
   Ref<ObjectValue> object_;
 };
-namespace script { using Module = jit::Module; }
+namespace script {
+using Module = jit::Module;
+}
 
 // Throws OsError for a path that can't be read, FileError or ScriptError for a damaged archive.
-inline Module load(const std::string& path) { return Module(::rushlight::script::load_module(io::map_file(path), path)); }
+inline Module load(const std::string& path) {
+  return Module(::rushlight::script::load_module(io::map_file(path), path));
+}
 
 }  // namespace jit
 }  // namespace rushlight::api

@@ -23,9 +23,11 @@ using rushlight::MemoryFormat;
 using rushlight::Scalar;
 using ScalarType = DType;
 
-constexpr DType kUInt8 = DType::UInt8, kInt8 = DType::Int8, kInt16 = DType::Int16, kInt32 = DType::Int32, kInt64 = DType::Int64;
+constexpr DType kUInt8 = DType::UInt8, kInt8 = DType::Int8, kInt16 = DType::Int16, kInt32 = DType::Int32,
+                kInt64 = DType::Int64;
 constexpr DType kByte = kUInt8, kChar = kInt8, kShort = kInt16, kInt = kInt32, kLong = kInt64, kBool = DType::Bool;
-constexpr DType kFloat16 = DType::Float16, kFloat32 = DType::Float32, kFloat64 = DType::Float64, kBFloat16 = DType::BFloat16;
+constexpr DType kFloat16 = DType::Float16, kFloat32 = DType::Float32, kFloat64 = DType::Float64,
+                kBFloat16 = DType::BFloat16;
 constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64;
 constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda;
 
@@ -38,10 +40,22 @@ class TensorOptions {
   TensorOptions(DType d) : dtype_(d) {}
   TensorOptions(Device d) : device_(d) {}
   TensorOptions(DeviceType t) : device_(Device{t}) {}
-  TensorOptions dtype(DType d) const { TensorOptions o = *this; o.dtype_ = d; return o; }
-  TensorOptions device(Device d) const { TensorOptions o = *this; o.device_ = d; return o; }
+  TensorOptions dtype(DType d) const {
+    TensorOptions o = *this;
+    o.dtype_ = d;
+    return o;
+  }
+  TensorOptions device(Device d) const {
+    TensorOptions o = *this;
+    o.device_ = d;
+    return o;
+  }
   TensorOptions device(DeviceType t) const { return device(Device{t}); }
-  TensorOptions requires_grad(bool v = true) const { TensorOptions o = *this; o.requires_grad_ = v; return o; }
+  TensorOptions requires_grad(bool v = true) const {
+    TensorOptions o = *this;
+    o.requires_grad_ = v;
+    return o;
+  }
   bool wants_grad() const { return requires_grad_; }
   std::optional<DType> dtype_or(std::optional<DType> other = {}) const { return dtype_ ? dtype_ : other; }
   std::optional<Device> device_opt() const { return device_; }
@@ -89,19 +103,39 @@ class Tensor : public rushlight::Tensor {
   }
   void* data_ptr() const { return raw(); }
   template <class T>
-  T item() const { return rushlight::item(*this).to<T>(); }
+  T item() const {
+    return rushlight::item(*this).to<T>();
+  }
   Tensor cpu() const { return *this; }
-  Tensor& set_requires_grad(bool v) { impl()->requires_grad = v; return *this; }
-  const Tensor& requires_grad_(bool v = true) const { impl()->requires_grad = v; return *this; }
+  Tensor& set_requires_grad(bool v) {
+    impl()->requires_grad = v;
+    return *this;
+  }
+  const Tensor& requires_grad_(bool v = true) const {
+    impl()->requires_grad = v;
+    return *this;
+  }
 
 #include "rushlight/torch_methods.inc"
 
   Tensor operator[](int64_t index) const { return rushlight::select(*this, 0, index); }
   Tensor operator-() const { return rushlight::neg(*this); }
-  Tensor& operator+=(const Tensor& o) { rushlight::add_(*this, o); return *this; }
-  Tensor& operator-=(const Tensor& o) { rushlight::sub_(*this, o); return *this; }
-  Tensor& operator*=(const Tensor& o) { rushlight::mul_(*this, o); return *this; }
-  Tensor& operator/=(const Tensor& o) { rushlight::div_(*this, o); return *this; }
+  Tensor& operator+=(const Tensor& o) {
+    rushlight::add_(*this, o);
+    return *this;
+  }
+  Tensor& operator-=(const Tensor& o) {
+    rushlight::sub_(*this, o);
+    return *this;
+  }
+  Tensor& operator*=(const Tensor& o) {
+    rushlight::mul_(*this, o);
+    return *this;
+  }
+  Tensor& operator/=(const Tensor& o) {
+    rushlight::div_(*this, o);
+    return *this;
+  }
 };
 static_assert(sizeof(Tensor) == sizeof(rushlight::Tensor));
 
@@ -121,7 +155,8 @@ inline Tensor TensorOptions::finish(rushlight::Tensor made) const {
 template <class T>
   requires std::is_arithmetic_v<T>
 Tensor tensor(std::initializer_list<T> values, const TensorOptions& options = {}) {
-  using Held = std::conditional_t<std::is_same_v<T, double>, float, std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int64_t, T>>;
+  using Held = std::conditional_t<std::is_same_v<T, double>, float,
+                                  std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int64_t, T>>;
   rushlight::Tensor t = empty_tensor(int64_t(values.size()), dtype_of<Held>);
   std::copy(values.begin(), values.end(), t.data<Held>());
   return options.finish(rushlight::to(t, options.dtype_or(dtype_of<Held>).value()));
@@ -151,21 +186,29 @@ inline Tensor operator/(const Tensor& a, const Scalar& b) { return rushlight::di
 inline Tensor operator+(const Scalar& a, const Tensor& b) { return rushlight::add(b, a); }
 inline Tensor operator*(const Scalar& a, const Tensor& b) { return rushlight::mul(b, a); }
 inline Tensor operator-(const Scalar& a, const Tensor& b) { return rushlight::rsub(b, a); }
-#define RL_COMPARE(op, name)                                                                          \
-  inline Tensor operator op(const Tensor& a, const Tensor& b) { return rushlight::name(a, b); }       \
+#define RL_COMPARE(op, name)                                                                    \
+  inline Tensor operator op(const Tensor& a, const Tensor& b) { return rushlight::name(a, b); } \
   inline Tensor operator op(const Tensor& a, const Scalar& b) { return rushlight::name(a, b); }
-RL_COMPARE(==, eq) RL_COMPARE(!=, ne) RL_COMPARE(<, lt) RL_COMPARE(<=, le) RL_COMPARE(>, gt) RL_COMPARE(>=, ge)
+RL_COMPARE(==, eq)
+RL_COMPARE(!=, ne)
+RL_COMPARE(<, lt) RL_COMPARE(<=, le) RL_COMPARE(>, gt) RL_COMPARE(>=, ge)
 #undef RL_COMPARE
 
-
-inline std::string to_string(const Tensor& t) { return tensor_text(t); }
+    inline std::string to_string(const Tensor& t) {
+  return tensor_text(t);
+}
 inline std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << to_string(t); }
 
 }  // namespace rushlight::api
 
-namespace torch { using namespace rushlight::api; }
-namespace at { using namespace rushlight::api; }
-namespace c10 {
-using rushlight::ArrayRef, rushlight::Device, rushlight::DeviceType, rushlight::Error, rushlight::IntArrayRef, rushlight::IValue, rushlight::Scalar;
-using ScalarType = rushlight::DType;
+namespace torch {
+using namespace rushlight::api;
 }
+namespace at {
+using namespace rushlight::api;
+}
+namespace c10 {
+using rushlight::ArrayRef, rushlight::Device, rushlight::DeviceType, rushlight::Error, rushlight::IntArrayRef,
+    rushlight::IValue, rushlight::Scalar;
+using ScalarType = rushlight::DType;
+}  // namespace c10

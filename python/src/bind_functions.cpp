@@ -26,10 +26,7 @@ class PyFunction final : public FunctionNode {
  public:
   // `places`: of each tensor input among forward's arguments.
   PyFunction(PyObject* ctx, std::vector<int> places, int num_args)
-      : ctx_(Py_NewRef(ctx)),
-        name_(short_type_name(ctx)),
-        places_(std::move(places)),
-        num_args_(num_args) {
+      : ctx_(Py_NewRef(ctx)), name_(short_type_name(ctx)), places_(std::move(places)), num_args_(num_args) {
     py_object = ctx;
     context(ctx).base.node = this;
   }

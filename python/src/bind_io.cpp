@@ -21,9 +21,7 @@ class ObjectLoader {
  public:
   // `allowed`: what a pickle may name besides tensors and plain values, by its full name; under "" what sets a tensor's attributes.
   ObjectLoader(io::Checkpoint& c, std::string name, PyObject* allowed)
-      : c_(c),
-        name_(std::move(name)),
-        allowed_(allowed) {}
+      : c_(c), name_(std::move(name)), allowed_(allowed) {}
 
   Object object(const Pickled& v, int depth = 0) {
     RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep");

@@ -18,12 +18,8 @@ using script::SugaredPtr;
 
 PyTypeObject *function_type, *object_type;
 
-struct PyFunction {
-  PyObject_HEAD std::shared_ptr<Function>* function;
-};
-struct PyScriptObject {
-  PyObject_HEAD Ref<ObjectValue>* object;
-};
+struct PyFunction { PyObject_HEAD std::shared_ptr<Function>* function; };
+struct PyScriptObject { PyObject_HEAD Ref<ObjectValue>* object; };
 
 }  // namespace
 
@@ -76,9 +72,11 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
     return std::make_shared<PythonModule>(Object::borrow(o), Object::borrow(compile));
   }
-  if (Py_TYPE(o) == function_type) return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
+  if (Py_TYPE(o) == function_type)
+    return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
   if (o == reinterpret_cast<PyObject*>(tensor_type)) return std::make_shared<script::TypeName>(Type::tensor());
-  if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyUnicode_Check(o) || is_dtype(o) || is_device(o) || is_memory_format(o) || PyTuple_Check(o))
+  if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyUnicode_Check(o) || is_dtype(o) ||
+      is_device(o) || is_memory_format(o) || PyTuple_Check(o))
     return std::make_shared<script::ConstantValue>(from_python(o));
   // Operators, and Python functions, which are compiled in their turn.
   Object out = check(PyObject_CallOneArg(compile, o));
@@ -88,7 +86,8 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     if (name.starts_with("special:")) return std::make_shared<script::Special>(name.substr(8));
     return std::make_shared<script::OperatorName>(name);
   }
-  if (Py_TYPE(out.get()) == function_type) return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(out.get())->function);
+  if (Py_TYPE(out.get()) == function_type)
+    return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(out.get())->function);
   return nullptr;
 }
 
@@ -102,9 +101,7 @@ class PythonResolver final : public script::Resolver {
     if (!found) return nullptr;
     try {
       return sugar(found, compile_.get());
-    } catch (const ErrorSet&) {
-      throw_python_error();
-    }
+    } catch (const ErrorSet&) { throw_python_error(); }
   }
 
  private:
@@ -133,7 +130,9 @@ PyObject* make_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const char* name;
     PyObject *slots, *constants, *methods, *compile;
-    if (!PyArg_ParseTuple(args, "sO!O!O!O:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants, &PyList_Type, &methods, &compile)) return nullptr;
+    if (!PyArg_ParseTuple(args, "sO!O!O!O:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants,
+                          &PyList_Type, &methods, &compile))
+      return nullptr;
     auto type = std::make_shared<ClassType>(name, true);
     std::vector<IValue> values;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(slots); i++) {
@@ -142,7 +141,9 @@ PyObject* make_object(PyObject*, PyObject* args) {
       if (!PyArg_ParseTuple(PyList_GET_ITEM(slots, i), "sOs", &slot, &value, &kind)) return nullptr;
       std::string_view k = kind;
       IValue v = Py_TYPE(value) == object_type ? IValue(object_of(value)) : from_python(value);
-      TypePtr t = k == "parameter" || k == "buffer" ? Type::tensor() : k.empty() || k == "module" ? v.type() : parse_schema_type(k);
+      TypePtr t = k == "parameter" || k == "buffer" ? Type::tensor()
+                  : k.empty() || k == "module"      ? v.type()
+                                                    : parse_schema_type(k);
       if (v.is_none() && (k == "parameter" || k == "buffer")) t = Type::none();
       type->add_slot(slot, std::move(t), k == "parameter", k == "buffer");
       values.push_back(std::move(v));
@@ -180,18 +181,21 @@ PyObject* make_object(PyObject*, PyObject* args) {
 
 // ---- ScriptFunction ----
 
-std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args, PyObject* kwargs, const std::string& name) {
+std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args, PyObject* kwargs,
+                              const std::string& name) {
   std::vector<IValue> out;
   Py_ssize_t given = PyTuple_GET_SIZE(args);
   size_t wanted = schema.args.size() - first;
-  RL_CHECK(TypeError, size_t(given) <= wanted, name, "() expected at most ", wanted, " argument(s) but received ", given, " argument(s). Declaration: ", schema.text());
+  RL_CHECK(TypeError, size_t(given) <= wanted, name, "() expected at most ", wanted, " argument(s) but received ",
+           given, " argument(s). Declaration: ", schema.text());
   Py_ssize_t used = 0;
   for (size_t i = first; i < schema.args.size(); i++) {
     const Argument& a = schema.args[i];
     PyObject* value = Py_ssize_t(i - first) < given ? PyTuple_GET_ITEM(args, Py_ssize_t(i - first)) : nullptr;
     if (!value && kwargs && (value = PyDict_GetItemString(kwargs, a.name.c_str()))) used++;
     if (!value) {
-      RL_CHECK(TypeError, a.has_default, name, "() is missing value for argument '", a.name, "'. Declaration: ", schema.text());
+      RL_CHECK(TypeError, a.has_default, name, "() is missing value for argument '", a.name,
+               "'. Declaration: ", schema.text());
       out.push_back(a.default_value);
     } else if (Py_TYPE(value) == object_type) {
       out.push_back(IValue(object_of(value)));
@@ -199,11 +203,13 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
       try {
         out.push_back(from_python(value, *a.type));
       } catch (const Error&) {
-        throw TypeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name, "' but instead found type '", Py_TYPE(value)->tp_name, "'."));
+        throw TypeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name,
+                            "' but instead found type '", Py_TYPE(value)->tp_name, "'."));
       }
     }
   }
-  RL_CHECK(TypeError, !kwargs || used == PyDict_Size(kwargs), name, "() got an unexpected keyword argument. Declaration: ", schema.text());
+  RL_CHECK(TypeError, !kwargs || used == PyDict_Size(kwargs), name,
+           "() got an unexpected keyword argument. Declaration: ", schema.text());
   return out;
 }
 
@@ -239,11 +245,12 @@ void function_dealloc(PyObject* self) {
   delete reinterpret_cast<PyFunction*>(self)->function;
   Py_TYPE(self)->tp_free(self);
 }
-PyGetSetDef function_getset[] = {{"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
-                                 {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
-                                 {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
-                                 {"name", function_name, nullptr, "its name", nullptr},
-                                 {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef function_getset[] = {
+    {"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
+    {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
+    {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
+    {"name", function_name, nullptr, "its name", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot function_slots[] = {{Py_tp_call, reinterpret_cast<void*>(function_call)},
                                 {Py_tp_dealloc, reinterpret_cast<void*>(function_dealloc)},
                                 {Py_tp_getset, function_getset},
@@ -283,9 +290,13 @@ PyObject* object_slots(PyObject* self, PyObject*) {
     Object out = check(PyList_New(0));
     const ClassType& c = class_of(self);
     for (size_t i = 0; i < c.slots.size(); i++) {
-      const char* kind = c.slots[i].is_parameter ? "parameter" : c.slots[i].is_buffer ? "buffer" : graph::as_class(c.slots[i].type) ? "module" : "attribute";
+      const char* kind = c.slots[i].is_parameter            ? "parameter"
+                         : c.slots[i].is_buffer             ? "buffer"
+                         : graph::as_class(c.slots[i].type) ? "module"
+                                                            : "attribute";
       Object value(to_python(object_of(self)->slots[i]));
-      check_status(PyList_Append(out.get(), check(Py_BuildValue("(sOs)", c.slots[i].name.c_str(), value.get(), kind)).get()));
+      check_status(
+          PyList_Append(out.get(), check(Py_BuildValue("(sOs)", c.slots[i].name.c_str(), value.get(), kind)).get()));
     }
     return out.release();
   });
@@ -323,7 +334,8 @@ PyObject* object_save(PyObject* self, PyObject* destination) {
       Py_RETURN_NONE;
     }
     std::string bytes;
-    script::save_module(*object_of(self), [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); });
+    script::save_module(*object_of(self),
+                        [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); });
     Object written = check(PyBytes_FromStringAndSize(bytes.data(), Py_ssize_t(bytes.size())));
     return PyObject_CallMethod(destination, "write", "O", written.get());
   });
@@ -337,33 +349,38 @@ PyObject* load_object(PyObject*, PyObject* source) {
     char* p;
     Py_ssize_t n;
     check_status(PyBytes_AsStringAndSize(source, &p, &n));
-    return wrap_object(script::load_module(io::own_bytes({reinterpret_cast<uint8_t*>(p), reinterpret_cast<uint8_t*>(p) + n}), "a file object"));
+    return wrap_object(script::load_module(
+        io::own_bytes({reinterpret_cast<uint8_t*>(p), reinterpret_cast<uint8_t*>(p) + n}), "a file object"));
   });
 }
 void object_dealloc(PyObject* self) {
   delete reinterpret_cast<PyScriptObject*>(self)->object;
   Py_TYPE(self)->tp_free(self);
 }
-PyMethodDef object_table[] = {
-    {"_call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(object_call_method)), METH_VARARGS | METH_KEYWORDS, "_call(method, *args, **kwargs)"},
-    {"_method", object_method, METH_O, "_method(name): the compiled method, or None"},
-    {"_slots", object_slots, METH_NOARGS, "[(name, value, kind)]"},
-    {"_methods", object_methods, METH_NOARGS, "names of the methods"},
-    {"_set", object_set, METH_VARARGS, "_set(name, value)"},
-    {"_save", object_save, METH_O, "_save(path or file)"},
-    {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the class, as archives name it", nullptr}, {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef object_table[] = {{"_call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(object_call_method)),
+                               METH_VARARGS | METH_KEYWORDS, "_call(method, *args, **kwargs)"},
+                              {"_method", object_method, METH_O, "_method(name): the compiled method, or None"},
+                              {"_slots", object_slots, METH_NOARGS, "[(name, value, kind)]"},
+                              {"_methods", object_methods, METH_NOARGS, "names of the methods"},
+                              {"_set", object_set, METH_VARARGS, "_set(name, value)"},
+                              {"_save", object_save, METH_O, "_save(path or file)"},
+                              {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the class, as archives name it", nullptr},
+                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(object_dealloc)},
                                     {Py_tp_methods, object_table},
                                     {Py_tp_getset, object_getset},
                                     {Py_tp_doc, const_cast<char*>("An instance of a script class.")},
                                     {0, nullptr}};
-PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 0, Py_TPFLAGS_DEFAULT, object_slots_table};
+PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 0, Py_TPFLAGS_DEFAULT,
+                           object_slots_table};
 
-PyMethodDef methods[] = {{"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
-                         {"_make_object", make_object, METH_VARARGS, "_make_object(class name, slots, constants, methods, compile) -> ScriptObject"},
-                         {"_load_script", load_object, METH_O, "_load_script(path or bytes) -> ScriptObject"},
-                         {nullptr, nullptr, 0, nullptr}};
+PyMethodDef methods[] = {
+    {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
+    {"_make_object", make_object, METH_VARARGS,
+     "_make_object(class name, slots, constants, methods, compile) -> ScriptObject"},
+    {"_load_script", load_object, METH_O, "_load_script(path or bytes) -> ScriptObject"},
+    {nullptr, nullptr, 0, nullptr}};
 
 PyObject* script_to_python(const IValue& v) { return v.is_object() ? wrap_object(v.ref<ObjectValue>()) : nullptr; }
 

@@ -37,9 +37,9 @@ PyMODINIT_FUNC PyInit__C() {
              bind_module,    //
              bind_io,        //
              bind_autograd,  //
-             bind_script,  //
+             bind_script,    //
              bind_profiler,  //
-             bind_trace,  //
+             bind_trace,     //
          })
       bind(c_module);
     return module.release();

@@ -14,8 +14,7 @@ namespace {
 class PythonError : public Error {
  public:
   PythonError(std::string text, PyObject* type, PyObject* value, PyObject* trace)
-      : Error(ErrorKind::Runtime, std::move(text)),
-        state_(std::make_shared<State>(type, value, trace)) {}
+      : Error(ErrorKind::Runtime, std::move(text)), state_(std::make_shared<State>(type, value, trace)) {}
   void restore() const {
     Py_XINCREF(state_->type);
     Py_XINCREF(state_->value);

@@ -265,8 +265,10 @@ PyObject* tensor_iter(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor");
-    trace_loses(t, "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different shape won't change the "
-                   "number of iterations executed (and might lead to errors or silently give incorrect results).");
+    trace_loses(t,
+                "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different shape "
+                "won't change the "
+                "number of iterations executed (and might lead to errors or silently give incorrect results).");
     IValue args[2] = {IValue::borrow(t), 0}, ret;
     call(*op_unbind, args, &ret);
     TensorList rows = ret.tensor_list();

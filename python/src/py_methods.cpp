@@ -350,9 +350,10 @@ PyObject* rebuild(PyObject*, PyObject* args) {
 Py_ssize_t mp_length(PyObject* self) {
   return guarded<Py_ssize_t>(-1, [&] {
     RL_CHECK(TypeError, unwrap(self).dim() > 0, "len() of a 0-d tensor");
-    trace_loses(unwrap(self), "Using len to get tensor shape might cause the trace to be incorrect. Recommended usage would be "
-                              "tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
-                              "incorrect results.");
+    trace_loses(unwrap(self),
+                "Using len to get tensor shape might cause the trace to be incorrect. Recommended usage would be "
+                "tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
+                "incorrect results.");
     return Py_ssize_t(unwrap(self).sizes()[0]);
   });
 }

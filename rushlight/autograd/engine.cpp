@@ -53,9 +53,7 @@ bool has_nan(const Tensor& t) {
 }  // namespace
 
 Backward::Backward(const BackwardOptions& options)
-    : options_(options),
-      run_(++run_count),
-      exclusive_(active_runs.fetch_add(1) == 0) {}
+    : options_(options), run_(++run_count), exclusive_(active_runs.fetch_add(1) == 0) {}
 Backward::~Backward() { active_runs.fetch_sub(1); }
 
 Ref<Node> Backward::running_node() { return Ref<Node>(running); }

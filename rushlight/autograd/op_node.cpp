@@ -184,9 +184,7 @@ void give_block(void* p, size_t bytes) {
 }  // namespace
 
 OpNode::OpNode(const GradPlan& plan, uint32_t list_size, size_t bytes)
-    : plan_(plan),
-      list_size_(list_size),
-      bytes_(uint32_t(bytes)) {}
+    : plan_(plan), list_size_(list_size), bytes_(uint32_t(bytes)) {}
 
 Ref<OpNode> OpNode::make(const GradPlan& plan, const IValue* args) {
   size_t n = plan.args.size(), values = n + plan.saved_results.size(), ints = 0, edges = plan.tensor_args.size(),

@@ -63,9 +63,7 @@ Grads AsStridedNode::apply(Backward&, Tensor* grads) {
 }
 
 CopySlices::CopySlices(const Tensor& base, const Tensor& view, Ref<Node> inner)
-    : base_(base),
-      view_(view),
-      inner_(std::move(inner)) {
+    : base_(base), view_(view), inner_(std::move(inner)) {
   uint32_t n = inner_->num_edges();
   allocate_edges(n);
   set_gradient_edge(edges()[0], base);

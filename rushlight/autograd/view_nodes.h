@@ -14,10 +14,7 @@ void refresh_view(const Tensor& t);
 
 struct Geometry {
   explicit Geometry(const Tensor& t)
-      : sizes(t.sizes()),
-        strides(t.strides()),
-        offset(t.storage_offset()),
-        dtype(t.dtype()) {}
+      : sizes(t.sizes()), strides(t.strides()), offset(t.storage_offset()), dtype(t.dtype()) {}
   Dims sizes, strides;
   int64_t offset;
   DType dtype;

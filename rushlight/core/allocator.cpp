@@ -128,7 +128,8 @@ class CpuAllocator final : public Allocator {
 
  private:
   void* allocate_large(size_t bytes) {
-    RL_CHECK(OutOfMemory, bytes < (size_t(1) << 46), "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes");
+    RL_CHECK(OutOfMemory, bytes < (size_t(1) << 46),
+             "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes");
     size_t size = large_size(bytes);
     large_in_use_ += int64_t(size);
     {

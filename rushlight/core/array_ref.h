@@ -46,7 +46,9 @@ class ArrayRef {
 using IntArrayRef = ArrayRef<int64_t>;
 
 template <class T>
-void append_text(std::string& out, ArrayRef<T> items) { append_list(out, items); }
+void append_text(std::string& out, ArrayRef<T> items) {
+  append_list(out, items);
+}
 
 // Up to five values inline: deeper tensors are rare and may allocate.
 class Dims {
@@ -58,9 +60,15 @@ class Dims {
   explicit Dims(size_t count, int64_t value) { resize(count, value); }
   Dims(const Dims& o) { assign(o); }
   Dims(Dims&& o) noexcept { steal(o); }
-  Dims& operator=(const Dims& o) { if (this != &o) assign(o); return *this; }
+  Dims& operator=(const Dims& o) {
+    if (this != &o) assign(o);
+    return *this;
+  }
   Dims& operator=(Dims&& o) noexcept {
-    if (this != &o) { drop(); steal(o); }
+    if (this != &o) {
+      drop();
+      steal(o);
+    }
     return *this;
   }
   ~Dims() { drop(); }
@@ -103,7 +111,9 @@ class Dims {
   friend bool operator==(const Dims& a, const Dims& b) { return IntArrayRef(a) == IntArrayRef(b); }
 
  private:
-  void drop() { if (capacity_ != kInline) delete[] heap_; }
+  void drop() {
+    if (capacity_ != kInline) delete[] heap_;
+  }
   void steal(Dims& o) {
     size_ = o.size_;
     capacity_ = o.capacity_;

@@ -12,7 +12,9 @@ Device Device::parse(std::string_view text) {
   if (kind == "cpu") d.type = DeviceType::Cpu;
   else if (kind == "cuda") d.type = DeviceType::Cuda;
   else if (kind == "meta") d.type = DeviceType::Meta;
-  else RL_CHECK(RuntimeError, false, "device: expected one of cpu, cuda, meta at the start of a device string, got '", text, "'");
+  else
+    RL_CHECK(RuntimeError, false, "device: expected one of cpu, cuda, meta at the start of a device string, got '",
+             text, "'");
   if (kind.size() < text.size()) {
     std::string_view digits = text.substr(kind.size() + 1);
     int index = -1;

@@ -6,11 +6,15 @@
 
 namespace rushlight {
 namespace {
-constexpr std::string_view kNames[kDTypeSlots] = {"uint8",   "int8",    "int16", "int32",     "int64",      "float16", "float32", "float64",
-                                                  "",        "complex64", "complex128", "bool", "", "", "", "bfloat16"};
-struct Alias { std::string_view name; DType d; };
-constexpr Alias kAliases[] = {{"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16},
-                              {"short", DType::Int16},   {"int", DType::Int32},      {"long", DType::Int64},
+constexpr std::string_view kNames[kDTypeSlots] = {"uint8",   "int8",    "int16", "int32",     "int64",      "float16",
+                                                  "float32", "float64", "",      "complex64", "complex128", "bool",
+                                                  "",        "",        "",      "bfloat16"};
+struct Alias {
+  std::string_view name;
+  DType d;
+};
+constexpr Alias kAliases[] = {{"float", DType::Float32},    {"double", DType::Float64},    {"half", DType::Float16},
+                              {"short", DType::Int16},      {"int", DType::Int32},         {"long", DType::Int64},
                               {"cfloat", DType::Complex64}, {"cdouble", DType::Complex128}};
 std::atomic<DType> current_default{DType::Float32};
 }  // namespace
@@ -57,7 +61,8 @@ bool can_cast(DType from, DType to) {
 DType default_dtype() { return current_default.load(std::memory_order_relaxed); }
 
 void set_default_dtype(DType d) {
-  RL_CHECK(TypeError, is_floating(d), "set_default_dtype: only floating-point types are supported as the default type, got ", d);
+  RL_CHECK(TypeError, is_floating(d),
+           "set_default_dtype: only floating-point types are supported as the default type, got ", d);
   current_default = d;
 }
 

@@ -10,8 +10,18 @@
 namespace rushlight {
 
 enum class DType : int8_t {
-  UInt8 = 0, Int8 = 1, Int16 = 2, Int32 = 3, Int64 = 4, Float16 = 5, Float32 = 6, Float64 = 7,
-  Complex64 = 9, Complex128 = 10, Bool = 11, BFloat16 = 15,
+  UInt8 = 0,
+  Int8 = 1,
+  Int16 = 2,
+  Int32 = 3,
+  Int64 = 4,
+  Float16 = 5,
+  Float32 = 6,
+  Float64 = 7,
+  Complex64 = 9,
+  Complex128 = 10,
+  Bool = 11,
+  BFloat16 = 15,
 };
 constexpr int kDTypeSlots = 16;  // tables indexed by dtype have this many entries
 
@@ -65,7 +75,10 @@ DType promote_types(DType a, DType b);
 // PyTorch's can_cast: false for complex -> real, float -> int, non-bool -> bool.
 bool can_cast(DType from, DType to);
 
-inline void append_text(std::string& out, DType d) { out += "rushlight."; out += name_of(d); }
+inline void append_text(std::string& out, DType d) {
+  out += "rushlight.";
+  out += name_of(d);
+}
 
 // What default-typed creation functions make; float32 unless set_default_dtype changed it.
 DType default_dtype();

@@ -15,7 +15,19 @@
 namespace rushlight {
 
 // What the Python front end raises for an Error.
-enum class ErrorKind : uint8_t { Runtime, Value, Type, Index, NotImplemented, Memory, Os, Key, Attribute, Unpickling, Internal };
+enum class ErrorKind : uint8_t {
+  Runtime,
+  Value,
+  Type,
+  Index,
+  NotImplemented,
+  Memory,
+  Os,
+  Key,
+  Attribute,
+  Unpickling,
+  Internal
+};
 
 class Error : public std::exception {
  public:
@@ -39,7 +51,7 @@ class ShapeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; 
 class DTypeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
 class RuntimeError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
 class AutogradError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
-class FileError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };      // a damaged or hostile file
+class FileError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };           // a damaged or hostile file
 class UnpicklingError : public ErrorOf<ErrorKind::Unpickling> { using ErrorOf::ErrorOf; };  // pickle.UnpicklingError
 class ScriptError : public ErrorOf<ErrorKind::Runtime> { using ErrorOf::ErrorOf; };
 class ValueError : public ErrorOf<ErrorKind::Value> { using ErrorOf::ErrorOf; };
@@ -48,7 +60,7 @@ class IndexError : public ErrorOf<ErrorKind::Index> { using ErrorOf::ErrorOf; };
 class KeyError : public ErrorOf<ErrorKind::Key> { using ErrorOf::ErrorOf; };
 class AttributeError : public ErrorOf<ErrorKind::Attribute> { using ErrorOf::ErrorOf; };
 class NotImplementedError : public ErrorOf<ErrorKind::NotImplemented> { using ErrorOf::ErrorOf; };
-class OsError : public ErrorOf<ErrorKind::Os> { using ErrorOf::ErrorOf; };              // open, read, write, rename failed
+class OsError : public ErrorOf<ErrorKind::Os> { using ErrorOf::ErrorOf; };  // open, read, write, rename failed
 class OutOfMemory : public ErrorOf<ErrorKind::Memory> { using ErrorOf::ErrorOf; };
 class InternalError : public ErrorOf<ErrorKind::Internal> { using ErrorOf::ErrorOf; };
 
@@ -63,7 +75,9 @@ void append_text(std::string& out, double v);  // as Python's repr: 1.0, 1e-05, 
 void append_text(std::string& out, std::complex<double> v);
 template <class T>
   requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
-void append_text(std::string& out, T v) { out += std::to_string(v); }
+void append_text(std::string& out, T v) {
+  out += std::to_string(v);
+}
 inline void append_text(std::string& out, float v) { append_text(out, double(v)); }
 
 template <class T>
@@ -78,9 +92,13 @@ void append_list(std::string& out, const T& items) {
   out += ']';
 }
 template <class T>
-void append_text(std::string& out, std::span<const T> items) { append_list(out, items); }
+void append_text(std::string& out, std::span<const T> items) {
+  append_list(out, items);
+}
 template <class T>
-void append_text(std::string& out, const std::vector<T>& items) { append_list(out, items); }
+void append_text(std::string& out, const std::vector<T>& items) {
+  append_list(out, items);
+}
 
 template <class... Ts>
 std::string str(const Ts&... parts) {
@@ -93,13 +111,14 @@ std::string str(const Ts&... parts) {
 
 }  // namespace rushlight
 
-#define RL_CHECK(Kind, condition, ...)                                            \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]] throw ::rushlight::Kind(::rushlight::str(__VA_ARGS__)); \
+#define RL_CHECK(Kind, condition, ...)                        \
+  do {                                                        \
+    if (!(condition)) [[unlikely]]                            \
+      throw ::rushlight::Kind(::rushlight::str(__VA_ARGS__)); \
   } while (false)
 
-#define RL_INVARIANT(condition, ...)                                              \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]]                                                \
+#define RL_INVARIANT(condition, ...)                                                              \
+  do {                                                                                            \
+    if (!(condition)) [[unlikely]]                                                                \
       ::rushlight::fail_invariant(#condition, __FILE__, __LINE__, ::rushlight::str(__VA_ARGS__)); \
   } while (false)

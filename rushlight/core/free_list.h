@@ -33,7 +33,10 @@ class Recycled {
   static constexpr int kKept = 256;
 #endif
   struct Link { Link* next; };
-  struct List { Link* head = nullptr; int count = 0; };
+  struct List {
+    Link* head = nullptr;
+    int count = 0;
+  };
   // Trivially destructible, so that objects may still be freed while a thread ends.
   static thread_local constinit inline List list [[gnu::tls_model("initial-exec")]] = {};
 };

@@ -73,7 +73,8 @@ void Generator::get_state(uint8_t* out) const {
 }
 
 void Generator::set_state(const uint8_t* bytes, size_t size) {
-  RL_CHECK(RuntimeError, size == kStateBytes, "Expected either a CPUGeneratorImplStateLegacy of size 5048 or a CPUGeneratorImplState of size ",
+  RL_CHECK(RuntimeError, size == kStateBytes,
+           "Expected either a CPUGeneratorImplStateLegacy of size 5048 or a CPUGeneratorImplState of size ",
            kStateBytes, " but found the input RNG state size to be ", size);
   StateRecord r;
   std::memcpy(&r, bytes, sizeof r);

@@ -38,8 +38,8 @@ struct Half {
     uint32_t sign = w & 0x80000000u, two_w = w + w;
     float normal = std::bit_cast<float>((two_w >> 4) + (0xE0u << 23)) * 0x1.0p-112f;
     float subnormal = std::bit_cast<float>((two_w >> 17) | (126u << 23)) - 0.5f;
-    return std::bit_cast<float>(sign | (two_w < (1u << 27) ? std::bit_cast<uint32_t>(subnormal)
-                                                           : std::bit_cast<uint32_t>(normal)));
+    return std::bit_cast<float>(
+        sign | (two_w < (1u << 27) ? std::bit_cast<uint32_t>(subnormal) : std::bit_cast<uint32_t>(normal)));
   }
 };
 

@@ -7,8 +7,10 @@
 namespace rushlight {
 namespace {
 const char* tag_name(IValue::Tag tag) {
-  constexpr const char* names[] = {"None", "int", "bool", "float", "device", "Tensor", "str", "complex", "list of ints",
-                                   "list of floats", "list of bools", "list of Tensors", "list", "tuple", "dict", "object", "Generator", "capsule"};
+  constexpr const char* names[] = {
+      "None", "int",     "bool",         "float",          "device",        "Tensor",
+      "str",  "complex", "list of ints", "list of floats", "list of bools", "list of Tensors",
+      "list", "tuple",   "dict",         "object",         "Generator",     "capsule"};
   return names[int(tag)];
 }
 }  // namespace
@@ -29,7 +31,11 @@ IValue IValue::borrow(Generator* g) { return g ? borrowed(Tag::Generator, static
 
 IValue IValue::borrow(const IValue& o) {
   switch (o.tag_) {
-    case Tag::None: case Tag::Int: case Tag::Bool: case Tag::Double: case Tag::Device: return o;
+    case Tag::None:
+    case Tag::Int:
+    case Tag::Bool:
+    case Tag::Double:
+    case Tag::Device: return o;
     case Tag::IntList: return borrow(o.int_list());
     case Tag::DoubleList: return borrow(o.double_list());
     case Tag::TensorList: return borrow(o.tensor_list());
@@ -110,10 +116,22 @@ Tensor IValue::take_tensor() {
   return t;
 }
 
-GenericList& IValue::list() const { expect(Tag::List); return *static_cast<GenericList*>(object()); }
-TupleValue& IValue::to_tuple() const { expect(Tag::Tuple); return *static_cast<TupleValue*>(object()); }
-DictValue& IValue::dict() const { expect(Tag::Dict); return *static_cast<DictValue*>(object()); }
-ObjectValue& IValue::to_object() const { expect(Tag::Object); return *static_cast<ObjectValue*>(object()); }
+GenericList& IValue::list() const {
+  expect(Tag::List);
+  return *static_cast<GenericList*>(object());
+}
+TupleValue& IValue::to_tuple() const {
+  expect(Tag::Tuple);
+  return *static_cast<TupleValue*>(object());
+}
+DictValue& IValue::dict() const {
+  expect(Tag::Dict);
+  return *static_cast<DictValue*>(object());
+}
+ObjectValue& IValue::to_object() const {
+  expect(Tag::Object);
+  return *static_cast<ObjectValue*>(object());
+}
 Generator* IValue::generator() const {
   if (is_none()) return nullptr;
   expect(Tag::Generator);
@@ -167,7 +185,10 @@ std::string IValue::text() const {
   };
   switch (tag_) {
     case Tag::None: return "None";
-    case Tag::Int: case Tag::Bool: case Tag::Double: case Tag::Complex: return str(to_scalar());
+    case Tag::Int:
+    case Tag::Bool:
+    case Tag::Double:
+    case Tag::Complex: return str(to_scalar());
     case Tag::Device: return str(to_device());
     case Tag::String: return str("'", to_string(), "'");
     case Tag::IntList: return str(int_list());

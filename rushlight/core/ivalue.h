@@ -44,21 +44,44 @@ class Generator;  // core/generator.h; derives from RefCounted
 class IValue {
  public:
   enum class Tag : uint8_t {
-    None, Int, Bool, Double, Device,                                          // held inside
-    Tensor, String, Complex, IntList, DoubleList, BoolList, TensorList,       // may be borrowed
-    List, Tuple, Dict, Object, Generator, Capsule,
+    None,
+    Int,
+    Bool,
+    Double,
+    Device,  // held inside
+    Tensor,
+    String,
+    Complex,
+    IntList,
+    DoubleList,
+    BoolList,
+    TensorList,  // may be borrowed
+    List,
+    Tuple,
+    Dict,
+    Object,
+    Generator,
+    Capsule,
   };
 
   IValue() = default;
   IValue(std::nullopt_t) {}
   IValue(const IValue& o) { copy(o); }
-  IValue(IValue&& o) noexcept : payload_(o.payload_), count_(o.count_), tag_(o.tag_), borrowed_(o.borrowed_) { o.tag_ = Tag::None; }
+  IValue(IValue&& o) noexcept : payload_(o.payload_), count_(o.count_), tag_(o.tag_), borrowed_(o.borrowed_) {
+    o.tag_ = Tag::None;
+  }
   IValue& operator=(const IValue& o) {
-    if (this != &o) { IValue kept(o); swap(kept); }
+    if (this != &o) {
+      IValue kept(o);
+      swap(kept);
+    }
     return *this;
   }
   IValue& operator=(IValue&& o) noexcept {
-    if (this != &o) { IValue taken(std::move(o)); swap(taken); }
+    if (this != &o) {
+      IValue taken(std::move(o));
+      swap(taken);
+    }
     return *this;
   }
   ~IValue() { drop(); }
@@ -67,7 +90,9 @@ class IValue {
   IValue(bool v) : tag_(Tag::Bool) { payload_.i = v; }
   template <class T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  IValue(T v) : tag_(Tag::Int) { payload_.i = int64_t(v); }
+  IValue(T v) : tag_(Tag::Int) {
+    payload_.i = int64_t(v);
+  }
   IValue(double v) : tag_(Tag::Double) { payload_.d = v; }
   IValue(DType v) : IValue(int64_t(v)) {}
   IValue(Layout v) : IValue(int64_t(v)) {}
@@ -91,7 +116,9 @@ class IValue {
   IValue(Ref<ObjectValue> v);
   IValue(Ref<Generator> v);
   template <class T>
-  IValue(const std::optional<T>& v) : IValue() { if (v) *this = IValue(*v); }
+  IValue(const std::optional<T>& v) : IValue() {
+    if (v) *this = IValue(*v);
+  }
   static IValue tuple(std::vector<IValue> items);
   static IValue capsule(Ref<RefCounted> p) { return IValue(Tag::Capsule, p.leak(), 0); }
 
@@ -129,20 +156,40 @@ class IValue {
   bool is_capsule() const { return tag_ == Tag::Capsule; }
 
   // Each throws TypeError naming both kinds when the value is of another kind.
-  const Tensor& tensor() const { expect(Tag::Tensor); return reinterpret_cast<const Tensor&>(payload_.p); }
+  const Tensor& tensor() const {
+    expect(Tag::Tensor);
+    return reinterpret_cast<const Tensor&>(payload_.p);
+  }
   // An undefined tensor for None.
   const Tensor& optional_tensor() const;
-  int64_t to_int() const { if (is_bool()) return payload_.i; expect(Tag::Int); return payload_.i; }
-  bool to_bool() const { expect(Tag::Bool); return payload_.i != 0; }
-  double to_double() const { if (is_int() || is_bool()) return double(payload_.i); expect(Tag::Double); return payload_.d; }
+  int64_t to_int() const {
+    if (is_bool()) return payload_.i;
+    expect(Tag::Int);
+    return payload_.i;
+  }
+  bool to_bool() const {
+    expect(Tag::Bool);
+    return payload_.i != 0;
+  }
+  double to_double() const {
+    if (is_int() || is_bool()) return double(payload_.i);
+    expect(Tag::Double);
+    return payload_.d;
+  }
   complex128 to_complex() const;
   Scalar to_scalar() const;
-  Device to_device() const { expect(Tag::Device); return payload_.device; }
+  Device to_device() const {
+    expect(Tag::Device);
+    return payload_.device;
+  }
   std::string_view to_string() const;
   IntArrayRef int_list() const;
   ArrayRef<double> double_list() const;
   TensorList tensor_list() const;
-  BoolList& bool_list() const { expect(Tag::BoolList); return *static_cast<BoolList*>(object()); }
+  BoolList& bool_list() const {
+    expect(Tag::BoolList);
+    return *static_cast<BoolList*>(object());
+  }
   // Takes the tensor out; this becomes None.
   Tensor take_tensor();
 
@@ -154,7 +201,9 @@ class IValue {
   RefCounted* object() const { return static_cast<RefCounted*>(payload_.p); }
   // REQUIRES: an owned heap value.
   template <class T>
-  Ref<T> ref() const { return Ref<T>(static_cast<T*>(object())); }
+  Ref<T> ref() const {
+    return Ref<T>(static_cast<T*>(object()));
+  }
 
   // Same object, or equal numbers/strings/None.
   bool is_same(const IValue& o) const;
@@ -179,7 +228,10 @@ class IValue {
     Payload() : i(0) {}
   };
 
-  IValue(Tag tag, RefCounted* fresh) : tag_(tag) { payload_.p = fresh; fresh->retain(); }
+  IValue(Tag tag, RefCounted* fresh) : tag_(tag) {
+    payload_.p = fresh;
+    fresh->retain();
+  }
   IValue(Tag tag, RefCounted* adopted, int) : tag_(adopted ? tag : Tag::None) { payload_.p = adopted; }
   static IValue borrowed(Tag tag, const void* p, size_t count) {
     IValue v;
@@ -191,9 +243,14 @@ class IValue {
     return v;
   }
   bool counted() const { return tag_ >= Tag::Tensor; }
-  void drop() { if (counted() && !borrowed_) object()->release(); }
+  void drop() {
+    if (counted() && !borrowed_) object()->release();
+  }
   void copy(const IValue& o);
-  void expect(Tag tag) const { if (tag_ != tag) [[unlikely]] fail_kind(tag); }
+  void expect(Tag tag) const {
+    if (tag_ != tag) [[unlikely]]
+      fail_kind(tag);
+  }
   [[noreturn]] void fail_kind(Tag wanted) const;
 
   Payload payload_;

@@ -17,13 +17,18 @@ class Scalar {
   Scalar(bool v) : kind_(Kind::Bool) { i_ = v; }
   template <class T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Scalar(T v) : kind_(Kind::Int) { i_ = int64_t(v); }
+  Scalar(T v) : kind_(Kind::Int) {
+    i_ = int64_t(v);
+  }
   Scalar(float v) : Scalar(double(v)) {}
   Scalar(Half v) : Scalar(double(float(v))) {}
   Scalar(BFloat16 v) : Scalar(double(float(v))) {}
   Scalar(double v) : kind_(Kind::Float) { d_ = v; }
   Scalar(complex64 v) : Scalar(complex128(v)) {}
-  Scalar(complex128 v) : kind_(Kind::Complex) { d_ = v.real(); imag_ = v.imag(); }
+  Scalar(complex128 v) : kind_(Kind::Complex) {
+    d_ = v.real();
+    imag_ = v.imag();
+  }
 
   Kind kind() const { return kind_; }
   bool is_bool() const { return kind_ == Kind::Bool; }
@@ -59,12 +64,13 @@ class Scalar {
     }
   }
   bool equals(double v) const { return !is_complex() ? to<double>() == v : d_ == v && imag_ == 0; }
-  Scalar operator-() const {
-    return is_complex() ? Scalar(-to<complex128>()) : is_float() ? Scalar(-d_) : Scalar(-i_);
-  }
+  Scalar operator-() const { return is_complex() ? Scalar(-to<complex128>()) : is_float() ? Scalar(-d_) : Scalar(-i_); }
 
  private:
-  union { int64_t i_; double d_; };
+  union {
+    int64_t i_;
+    double d_;
+  };
   double imag_ = 0;
   Kind kind_;
 };

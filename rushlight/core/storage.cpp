@@ -8,7 +8,8 @@
 namespace rushlight {
 
 void Storage::resize(size_t bytes) {
-  RL_CHECK(RuntimeError, resizable(), "resize: trying to resize storage that is not resizable (its memory belongs to somebody else)");
+  RL_CHECK(RuntimeError, resizable(),
+           "resize: trying to resize storage that is not resizable (its memory belongs to somebody else)");
   if (device_.is_meta()) {
     bytes_ = bytes;
     return;

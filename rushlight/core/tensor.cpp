@@ -19,10 +19,7 @@ TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, Int
 }
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
-    : inference(thread_state.inference_mode),
-      sizes_(sizes),
-      storage_(std::move(storage)),
-      dtype_(dtype) {
+    : inference(thread_state.inference_mode), sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
   strides_.resize(sizes.size());
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {

@@ -13,9 +13,7 @@
 namespace rushlight {
 
 // Autograd's state of one tensor; autograd/meta.h derives from it. Null for tensors that never met autograd.
-struct AutogradMetaBase {
-  virtual ~AutogradMetaBase() = default;
-};
+struct AutogradMetaBase { virtual ~AutogradMetaBase() = default; };
 
 // How a view was made, which decides whether autograd lets it be written to.
 enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany };
@@ -37,7 +35,10 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   const Ref<Storage>& storage() const { return storage_; }
   Device device() const { return storage_->device(); }
   void set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t offset);
-  void set_storage(Ref<Storage> storage, DType dtype) { storage_ = std::move(storage); dtype_ = dtype; }
+  void set_storage(Ref<Storage> storage, DType dtype) {
+    storage_ = std::move(storage);
+    dtype_ = dtype;
+  }
 
   uint32_t version() const { return own_version_ ? version_ : storage_->version(); }
   void bump_version() {
@@ -59,11 +60,11 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   void set_view_version(uint32_t version) { version_ = version; }
 
   std::unique_ptr<AutogradMetaBase> autograd;
-  void* py_object = nullptr;        // the front end's object, borrowed
-  bool owns_py_object = false;      // true while only this TensorImpl keeps that object alive
-  bool requires_grad = false;       // a leaf that wants a gradient, or the result of an operator over one
-  bool wrapped_number = false;      // made from a Python number: its dtype yields in promotion
-  bool inference = false;           // made in inference mode
+  void* py_object = nullptr;    // the front end's object, borrowed
+  bool owns_py_object = false;  // true while only this TensorImpl keeps that object alive
+  bool requires_grad = false;   // a leaf that wants a gradient, or the result of an operator over one
+  bool wrapped_number = false;  // made from a Python number: its dtype yields in promotion
+  bool inference = false;       // made in inference mode
 
   // Installed once by the Python front end: drops an object that this TensorImpl owns.
   static void (*release_py_object)(void*);
@@ -119,7 +120,9 @@ class Tensor {
   }
   // The first element, typed. T must be the dtype's type.
   template <class T>
-  T* data() const { return static_cast<T*>(raw()); }
+  T* data() const {
+    return static_cast<T*>(raw());
+  }
 
  private:
   Ref<TensorImpl> impl_;

@@ -25,7 +25,11 @@ class Scoped {
   T& slot_;
   T old_;
 };
-struct NoGradGuard : Scoped<bool> { NoGradGuard() : Scoped(thread_state.grad_enabled, false) {} };
-struct EnableGradGuard : Scoped<bool> { EnableGradGuard() : Scoped(thread_state.grad_enabled, true) {} };
+struct NoGradGuard : Scoped<bool> {
+  NoGradGuard() : Scoped(thread_state.grad_enabled, false) {}
+};
+struct EnableGradGuard : Scoped<bool> {
+  EnableGradGuard() : Scoped(thread_state.grad_enabled, true) {}
+};
 
 }  // namespace rushlight

@@ -73,7 +73,8 @@ bool Type::is_subtype_of(const Type& o) const {
   if (o.kind_ == Kind::Number) return kind_ == Kind::Int || kind_ == Kind::Float || kind_ == Kind::Complex;
   if (kind_ == Kind::Union || kind_ == Kind::Optional) {
     if (kind_ == Kind::Optional)
-      return (o.kind_ == Kind::Optional || o.kind_ == Kind::Union) && element()->is_subtype_of(o) && none()->is_subtype_of(o);
+      return (o.kind_ == Kind::Optional || o.kind_ == Kind::Union) && element()->is_subtype_of(o) &&
+             none()->is_subtype_of(o);
     return std::all_of(contained_.begin(), contained_.end(), [&](const TypePtr& t) { return t->is_subtype_of(o); });
   }
   if (o.kind_ == Kind::Optional) return kind_ == Kind::None || is_subtype_of(*o.element());
@@ -90,7 +91,8 @@ bool Type::is_subtype_of(const Type& o) const {
 TypePtr Type::simple(Kind k) {
   static const std::vector<TypePtr> all = [] {
     std::vector<TypePtr> types;
-    for (int i = 0; i <= int(Kind::Module); i++) types.push_back(std::make_shared<Made>(Kind(i), std::vector<TypePtr>{}));
+    for (int i = 0; i <= int(Kind::Module); i++)
+      types.push_back(std::make_shared<Made>(Kind(i), std::vector<TypePtr>{}));
     return types;
   }();
   return all[size_t(k)];

@@ -13,8 +13,26 @@ using TypePtr = std::shared_ptr<const Type>;
 class Type {
  public:
   enum class Kind : uint8_t {
-    Tensor, Int, Float, Bool, Complex, Number, String, None, Device, Generator, Any,
-    List, Dict, Tuple, Optional, Union, Class, Function, Future, Module,
+    Tensor,
+    Int,
+    Float,
+    Bool,
+    Complex,
+    Number,
+    String,
+    None,
+    Device,
+    Generator,
+    Any,
+    List,
+    Dict,
+    Tuple,
+    Optional,
+    Union,
+    Class,
+    Function,
+    Future,
+    Module,
   };
 
   virtual ~Type() = default;

@@ -161,7 +161,9 @@ Value* Graph::insert_constant(IValue v, TypePtr type) {
 std::string Graph::unique_name(const std::string& wanted) {
   std::string base = wanted;
   size_t dot = base.rfind('.');
-  if (dot != std::string::npos && dot + 1 < base.size() && base.find_first_not_of("0123456789", dot + 1) == std::string::npos) base.resize(dot);
+  if (dot != std::string::npos && dot + 1 < base.size() &&
+      base.find_first_not_of("0123456789", dot + 1) == std::string::npos)
+    base.resize(dot);
   if (!names_.contains(wanted)) return names_.emplace(wanted, 1), wanted;
   for (;;) {
     std::string name = str(base, ".", names_[base]++);
@@ -245,7 +247,9 @@ void Graph::lint() const {
       for (size_t i = 0; i < n->inputs().size(); i++) {
         const Value* v = n->inputs()[i];
         RL_INVARIANT(seen.contains(v), n->kind(), " uses a value before it is made");
-        RL_INVARIANT(std::any_of(v->uses().begin(), v->uses().end(), [&](const Use& u) { return u.user == n && u.index == i; }), n->kind(), " is missing from a use list");
+        RL_INVARIANT(
+            std::any_of(v->uses().begin(), v->uses().end(), [&](const Use& u) { return u.user == n && u.index == i; }),
+            n->kind(), " is missing from a use list");
       }
     };
     for (Value* v : b.inputs()) define(v);
@@ -284,9 +288,15 @@ Function* ClassType::find_method(const std::string& name) const {
     if (f->name == name) return f.get();
   return nullptr;
 }
-std::shared_ptr<Function> ClassType::add_method(std::shared_ptr<Function> f) { return methods.emplace_back(std::move(f)); }
+std::shared_ptr<Function> ClassType::add_method(std::shared_ptr<Function> f) {
+  return methods.emplace_back(std::move(f));
+}
 
-const ClassType* as_class(const TypePtr& t) { return t && t->is(Type::Kind::Class) ? dynamic_cast<const ClassType*>(t.get()) : nullptr; }
-std::shared_ptr<ClassType> as_class_shared(const TypePtr& t) { return std::const_pointer_cast<ClassType>(std::dynamic_pointer_cast<const ClassType>(t)); }
+const ClassType* as_class(const TypePtr& t) {
+  return t && t->is(Type::Kind::Class) ? dynamic_cast<const ClassType*>(t.get()) : nullptr;
+}
+std::shared_ptr<ClassType> as_class_shared(const TypePtr& t) {
+  return std::const_pointer_cast<ClassType>(std::dynamic_pointer_cast<const ClassType>(t));
+}
 
 }  // namespace rushlight::graph

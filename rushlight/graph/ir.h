@@ -53,7 +53,10 @@ struct TensorFacts {
 class Value {
  public:
   const TypePtr& type() const { return type_; }
-  Value* set_type(TypePtr t) { type_ = std::move(t); return this; }
+  Value* set_type(TypePtr t) {
+    type_ = std::move(t);
+    return this;
+  }
   Node* node() const { return node_; }  // who makes it; the block's parameter node for inputs
   size_t index() const { return index_; }
   const std::vector<Use>& uses() const { return uses_; }
@@ -96,7 +99,10 @@ class Node {
   // Attributes: "value" of prim::Constant, "name" of prim::GetAttr.
   const IValue& attribute(const std::string& name) const;
   bool has_attribute(const std::string& name) const { return attributes_.contains(name); }
-  Node* set_attribute(const std::string& name, IValue v) { attributes_[name] = std::move(v); return this; }
+  Node* set_attribute(const std::string& name, IValue v) {
+    attributes_[name] = std::move(v);
+    return this;
+  }
   const std::map<std::string, IValue>& attributes() const { return attributes_; }
 
   Value* add_input(Value* v);
@@ -152,7 +158,11 @@ class Block {
    public:
     Iterator(Node* n) : at_(n), next_(n->next()) {}
     Node* operator*() const { return at_; }
-    Iterator& operator++() { at_ = next_; next_ = at_->next(); return *this; }
+    Iterator& operator++() {
+      at_ = next_;
+      next_ = at_->next();
+      return *this;
+    }
     bool operator!=(const Iterator& o) const { return at_ != o.at_; }
 
    private:
@@ -182,7 +192,9 @@ class Graph {
   Node* create(const std::string& kind, const std::vector<Value*>& inputs = {}, size_t outputs = 1);
   // Inserts before the insert point: the end of a block, or before a node.
   Node* insert(Node* n) { return n->insert_before(point_); }
-  Node* insert_new(const std::string& kind, const std::vector<Value*>& inputs = {}, size_t outputs = 1) { return insert(create(kind, inputs, outputs)); }
+  Node* insert_new(const std::string& kind, const std::vector<Value*>& inputs = {}, size_t outputs = 1) {
+    return insert(create(kind, inputs, outputs));
+  }
   Value* insert_constant(IValue v, TypePtr type = nullptr);
   void set_insert_point(Node* before) { point_ = before; }
   void set_insert_point(Block* at_end_of) { point_ = at_end_of->ret(); }
@@ -216,7 +228,9 @@ class Graph {
 class InsertPoint {
  public:
   template <class Place>
-  InsertPoint(Graph& g, Place* place) : graph_(g), old_(g.insert_point()) { g.set_insert_point(place); }
+  InsertPoint(Graph& g, Place* place) : graph_(g), old_(g.insert_point()) {
+    g.set_insert_point(place);
+  }
   ~InsertPoint() { graph_.set_insert_point(old_); }
   InsertPoint(const InsertPoint&) = delete;
 
@@ -231,8 +245,8 @@ const IValue* constant_of(const Value* v);
 // A compiled function: what it is called with, and its graph.
 class Executable;
 struct Function {
-  std::string name;             // "forward"
-  Schema schema;                // names, types and defaults of arguments; `self` first for methods
+  std::string name;  // "forward"
+  Schema schema;     // names, types and defaults of arguments; `self` first for methods
   std::shared_ptr<Graph> graph;
   std::function<void(Function&)> compile;  // makes the graph at first use; empty once made
   std::shared_ptr<Executable> executable;  // made at the first call

@@ -11,9 +11,18 @@ namespace rushlight::graph {
 namespace {
 
 DType dtype_of_name(std::string_view name, bool& known) {
-  constexpr std::pair<const char*, DType> names[] = {{"Byte", DType::UInt8}, {"Char", DType::Int8}, {"Short", DType::Int16}, {"Int", DType::Int32}, {"Long", DType::Int64},
-                                                     {"Half", DType::Float16}, {"Float", DType::Float32}, {"Double", DType::Float64}, {"ComplexFloat", DType::Complex64},
-                                                     {"ComplexDouble", DType::Complex128}, {"Bool", DType::Bool}, {"BFloat16", DType::BFloat16}};
+  constexpr std::pair<const char*, DType> names[] = {{"Byte", DType::UInt8},
+                                                     {"Char", DType::Int8},
+                                                     {"Short", DType::Int16},
+                                                     {"Int", DType::Int32},
+                                                     {"Long", DType::Int64},
+                                                     {"Half", DType::Float16},
+                                                     {"Float", DType::Float32},
+                                                     {"Double", DType::Float64},
+                                                     {"ComplexFloat", DType::Complex64},
+                                                     {"ComplexDouble", DType::Complex128},
+                                                     {"Bool", DType::Bool},
+                                                     {"BFloat16", DType::BFloat16}};
   for (auto [n, d] : names)
     if (name == n) return known = true, d;
   return known = false, DType::Float32;
@@ -53,12 +62,15 @@ class Parser {
   [[noreturn]] void fail(std::string_view wanted) {
     size_t start = text_.rfind('\n', at_ ? at_ - 1 : 0);
     start = start == std::string_view::npos ? 0 : start + 1;
-    throw RuntimeError(str("graph text: expected '", wanted, "' at column ", at_ - start, " of: ", text_.substr(start, text_.find('\n', at_) - start)));
+    throw RuntimeError(str("graph text: expected '", wanted, "' at column ", at_ - start,
+                           " of: ", text_.substr(start, text_.find('\n', at_) - start)));
   }
   std::string word(std::string_view also = "_.") {
     skip();
     size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || also.find(text_[at_]) != std::string_view::npos)) at_++;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) || also.find(text_[at_]) != std::string_view::npos))
+      at_++;
     if (at_ == start) fail("a name");
     return std::string(text_.substr(start, at_ - start));
   }
@@ -230,7 +242,8 @@ class Parser {
       }
       if (n->is("prim::Constant") && n->has_attribute("value")) {  // bools print as 0 and 1, devices as strings
         if (n->output()->type()->is(Type::Kind::Bool)) n->set_attribute("value", n->attribute("value").to_int() != 0);
-        if (n->output()->type()->is(Type::Kind::Device)) n->set_attribute("value", Device::parse(n->attribute("value").to_string()));
+        if (n->output()->type()->is(Type::Kind::Device))
+          n->set_attribute("value", Device::parse(n->attribute("value").to_string()));
       }
       resolve(n);
     }

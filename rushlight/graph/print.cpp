@@ -94,7 +94,11 @@ class Printer {
       static const Op* item = OpTable::get().find("item");
       IValue arg = IValue::borrow(t), number;
       item->run(&arg, &number);
-      return "{" + (number.is_double() ? str(number.to_double()).ends_with(".0") ? str(int64_t(number.to_double())) : str(number.to_double()) : number.text()) + "}";
+      return "{" +
+             (number.is_double()
+                  ? str(number.to_double()).ends_with(".0") ? str(int64_t(number.to_double())) : str(number.to_double())
+                  : number.text()) +
+             "}";
     }
     if (v.is_generic_list() && !v.list().items.empty() && v.list().items[0].is_string()) {
       std::string out = "[";
@@ -121,7 +125,8 @@ class Printer {
         out_ += "]";
       }
       out_ += list(n->inputs());
-      if (locations_ && !n->location.file.empty()) out_ += str(" # ", n->location.file, ":", n->location.line, ":", n->location.column);
+      if (locations_ && !n->location.file.empty())
+        out_ += str(" # ", n->location.file, ":", n->location.line, ":", n->location.column);
       out_ += "\n";
       for (size_t i = 0; i < n->blocks().size(); i++) {
         const Block& inner = *n->blocks()[i];

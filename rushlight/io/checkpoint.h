@@ -15,9 +15,7 @@ class TensorLoader {
  public:
   // `read` gives a storage's bytes by its key; `where` names the file in errors.
   TensorLoader(std::function<Bytes(const std::string& key)> read, std::string where, bool copy = true)
-      : read_(std::move(read)),
-        where_(std::move(where)),
-        copy_(copy) {}
+      : read_(std::move(read)), where_(std::move(where)), copy_(copy) {}
 
   // The tensor of a Call to torch._utils._rebuild_tensor_v2, _rebuild_tensor, _rebuild_parameter and their relatives; empty for any other
   // call. Throws UnpicklingError where sizes, strides and offset reach outside of the storage.

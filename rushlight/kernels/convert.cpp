@@ -9,7 +9,8 @@ namespace {
 template <class To, class From>
 inline To cast_value(From v) {
   constexpr bool from_complex = is_complex(dtype_of<From>), to_complex = is_complex(dtype_of<To>);
-  if constexpr (from_complex && to_complex) return To(typename To::value_type(v.real()), typename To::value_type(v.imag()));
+  if constexpr (from_complex && to_complex)
+    return To(typename To::value_type(v.real()), typename To::value_type(v.imag()));
   else if constexpr (from_complex && std::is_same_v<To, bool>) return v != From(0);
   else if constexpr (from_complex) return cast_value<To>(v.real());
   else if constexpr (to_complex) return To(cast_value<typename To::value_type>(v), 0);
@@ -21,12 +22,14 @@ inline To cast_value(From v) {
   else return To(v);
 }
 
-RL_FOR_EACH_ISA(template <class To RL_COMMA class From>, void, dense, (To* out, const From* in, int64_t n),
-                { RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = cast_value<To>(in[i]); }, <To RL_COMMA From>)
+RL_FOR_EACH_ISA(
+    template <class To RL_COMMA class From>, void, dense, (To * out, const From* in, int64_t n),
+    { RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = cast_value<To>(in[i]); }, <To RL_COMMA From>)
 
 template <class To, class From>
 void convert(void* out, int64_t out_stride, const void* in, int64_t in_stride, int64_t n) {
-  if (out_stride == sizeof(To) && in_stride == sizeof(From)) return dense_isa<To, From>()(static_cast<To*>(out), static_cast<const From*>(in), n);
+  if (out_stride == sizeof(To) && in_stride == sizeof(From))
+    return dense_isa<To, From>()(static_cast<To*>(out), static_cast<const From*>(in), n);
   char* o = static_cast<char*>(out);
   const char* p = static_cast<const char*>(in);
   for (int64_t i = 0; i < n; i++, o += out_stride, p += in_stride)

@@ -15,7 +15,8 @@ using FloatAndComplexTypes = Types<float, double, Half, BFloat16, complex64, com
 using IntegerTypes = Types<int64_t, int32_t, int16_t, int8_t, uint8_t>;
 using NumberTypes = Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t, int8_t, uint8_t>;
 using RealTypes = Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t, int8_t, uint8_t, bool>;
-using AllTypes = Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t, int8_t, uint8_t, bool, complex64, complex128>;
+using AllTypes =
+    Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t, int8_t, uint8_t, bool, complex64, complex128>;
 
 // PyTorch's own name of a dtype in its "not implemented" errors: "Half", "ComplexFloat".
 std::string_view scalar_type_name(DType d);
@@ -46,9 +47,12 @@ template <> struct accumulator<Half> { using type = float; };
 template <> struct accumulator<BFloat16> { using type = float; };
 template <class T>
   requires(std::is_integral_v<T>)
-struct accumulator<T> { using type = int64_t; };
+struct accumulator<T> {
+  using type = int64_t;
+};
 template <class T> using accumulator_t = typename accumulator<T>::type;
 // T itself, or float for half types: what comparisons and mathematics happen in.
-template <class T> using compute_t = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
+template <class T> using compute_t =
+    std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
 
 }  // namespace rushlight

@@ -10,7 +10,8 @@
 #ifdef __clang__
 #define RL_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,bmi2,f16c"), flatten))
 #else
-#define RL_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,bmi2,f16c,prefer-vector-width=512"), flatten))
+#define RL_TARGET_AVX512 \
+  __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,bmi2,f16c,prefer-vector-width=512"), flatten))
 #endif
 #define RL_TARGET_AVX2 __attribute__((target("avx2,fma,bmi2,f16c"), flatten))
 #endif
@@ -48,16 +49,14 @@ F for_isa(F base, F avx2, F avx512) {
 //   RL_FOR_EACH_ISA(template <class T>, void, scale, (T* x, int64_t n, T by), { RL_IVDEP for (int64_t i = 0; i < n; i++) x[i] *= by; }, <T>)
 //   scale_isa<float>()(x, n, 2.f);
 #ifdef RL_X86_DISPATCH
-#define RL_FOR_EACH_ISA(head, result, name, params, body, args)          \
-  head RL_TARGET_BASE result name##_base params body                     \
-  head RL_TARGET_AVX2 result name##_avx2 params body                     \
-  head RL_TARGET_AVX512 result name##_avx512 params body                 \
-  head auto name##_isa() {                                               \
+#define RL_FOR_EACH_ISA(head, result, name, params, body, args)                                                 \
+  head RL_TARGET_BASE result name##_base params body head RL_TARGET_AVX2 result name##_avx2 params body head    \
+      RL_TARGET_AVX512 result name##_avx512 params body head auto                                               \
+      name##_isa() {                                                                                            \
     static const auto chosen = ::rushlight::for_isa(&name##_base args, &name##_avx2 args, &name##_avx512 args); \
-    return chosen;                                                       \
+    return chosen;                                                                                              \
   }
 #else
-#define RL_FOR_EACH_ISA(head, result, name, params, body, args)          \
-  head RL_TARGET_BASE result name##_base params body                     \
-  head auto name##_isa() { return &name##_base args; }
+#define RL_FOR_EACH_ISA(head, result, name, params, body, args) \
+  head RL_TARGET_BASE result name##_base params body head auto name##_isa() { return &name##_base args; }
 #endif

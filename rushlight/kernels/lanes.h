@@ -14,7 +14,8 @@ inline int64_t lane_size(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1
 // f(std::array<char*, N> first elements) for every lane along `dim`. The tensors agree in all other dimensions with `sizes`.
 // Pieces of at least `grain` lanes run in parallel: lanes must not depend on each other.
 template <size_t N, class F>
-void for_each_lane(IntArrayRef sizes, int64_t dim, const std::array<const Tensor*, N>& tensors, int64_t grain, const F& f) {
+void for_each_lane(IntArrayRef sizes, int64_t dim, const std::array<const Tensor*, N>& tensors, int64_t grain,
+                   const F& f) {
   Dims outer;
   std::array<Dims, N> strides;  // bytes
   for (size_t d = 0; d < sizes.size(); d++) {
@@ -22,7 +23,8 @@ void for_each_lane(IntArrayRef sizes, int64_t dim, const std::array<const Tensor
     if (sizes[d] == 0) return;
     size_t last = outer.size() - 1;
     bool merges = !outer.empty();
-    for (size_t k = 0; k < N && merges; k++) merges = strides[k][last] == sizes[d] * tensors[k]->strides()[d] * tensors[k]->item_size();
+    for (size_t k = 0; k < N && merges; k++)
+      merges = strides[k][last] == sizes[d] * tensors[k]->strides()[d] * tensors[k]->item_size();
     if (merges) outer[last] *= sizes[d];
     else outer.push_back(sizes[d]);
     for (size_t k = 0; k < N; k++) {
@@ -55,6 +57,8 @@ void for_each_lane(IntArrayRef sizes, int64_t dim, const std::array<const Tensor
 }
 
 // Lanes a thread should take so that it has work for some tens of microseconds.
-inline int64_t lane_grain(int64_t lane_elements, int64_t elements = 32768) { return std::max<int64_t>(1, elements / std::max<int64_t>(1, lane_elements)); }
+inline int64_t lane_grain(int64_t lane_elements, int64_t elements = 32768) {
+  return std::max<int64_t>(1, elements / std::max<int64_t>(1, lane_elements));
+}
 
 }  // namespace rushlight

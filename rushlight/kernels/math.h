@@ -29,17 +29,18 @@ namespace rushlight::math {
 
 #ifndef __CUDACC__
 extern "C" {
-#define RL_MATH1(name)                                   \
-  RL_SIMD float rl_f_##name(float) __asm__(RL_LIBM #name "f");   \
+#define RL_MATH1(name)                                         \
+  RL_SIMD float rl_f_##name(float) __asm__(RL_LIBM #name "f"); \
   RL_SIMD double rl_d_##name(double) __asm__(RL_LIBM #name);
-#define RL_MATH2(name)                                          \
-  RL_SIMD float rl_f_##name(float, float) __asm__(RL_LIBM #name "f");   \
+#define RL_MATH2(name)                                                \
+  RL_SIMD float rl_f_##name(float, float) __asm__(RL_LIBM #name "f"); \
   RL_SIMD double rl_d_##name(double, double) __asm__(RL_LIBM #name);
-RL_MATH1(exp) RL_MATH1(exp2) RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p)
-RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan) RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan)
-RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh) RL_MATH1(acosh) RL_MATH1(atanh)
-RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
-RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
+RL_MATH1(exp)
+RL_MATH1(exp2)
+RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan)
+    RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan) RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh)
+        RL_MATH1(acosh) RL_MATH1(atanh) RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
+            RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
 #undef RL_MATH1
 #undef RL_MATH2
 }
@@ -48,28 +49,31 @@ RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
 #define RL_CALL(kind, name) ::name
 #endif
 
-#define RL_MATH1(name)                                                            \
-  RL_FN inline float name(float x) { return RL_CALL(f, name)(x); }                           \
+#define RL_MATH1(name)                                             \
+  RL_FN inline float name(float x) { return RL_CALL(f, name)(x); } \
   RL_FN inline double name(double x) { return RL_CALL(d, name)(x); }
 // Not templates: they must win over std's, which argument-dependent look-up finds.
-#define RL_COMPLEX1(name)                                           \
-  inline complex64 name(complex64 x) { return std::name(x); }       \
+#define RL_COMPLEX1(name)                                     \
+  inline complex64 name(complex64 x) { return std::name(x); } \
   inline complex128 name(complex128 x) { return std::name(x); }
-#define RL_MATH2(name)                                                            \
-  RL_FN inline float name(float x, float y) { return RL_CALL(f, name)(x, y); }               \
+#define RL_MATH2(name)                                                         \
+  RL_FN inline float name(float x, float y) { return RL_CALL(f, name)(x, y); } \
   RL_FN inline double name(double x, double y) { return RL_CALL(d, name)(x, y); }
-RL_MATH1(exp) RL_MATH1(exp2) RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p)
-RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan) RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan)
-RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh) RL_MATH1(acosh) RL_MATH1(atanh)
-RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
-RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
-RL_COMPLEX1(exp) RL_COMPLEX1(log) RL_COMPLEX1(log10) RL_COMPLEX1(sin) RL_COMPLEX1(cos) RL_COMPLEX1(tan) RL_COMPLEX1(asin)
-RL_COMPLEX1(acos) RL_COMPLEX1(atan) RL_COMPLEX1(sinh) RL_COMPLEX1(cosh) RL_COMPLEX1(tanh) RL_COMPLEX1(asinh) RL_COMPLEX1(acosh)
-RL_COMPLEX1(atanh) RL_COMPLEX1(sqrt)
+RL_MATH1(exp)
+RL_MATH1(exp2)
+RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan)
+    RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan) RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh)
+        RL_MATH1(acosh) RL_MATH1(atanh) RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
+            RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot) RL_COMPLEX1(exp) RL_COMPLEX1(log) RL_COMPLEX1(log10)
+                RL_COMPLEX1(sin) RL_COMPLEX1(cos) RL_COMPLEX1(tan) RL_COMPLEX1(asin) RL_COMPLEX1(acos) RL_COMPLEX1(atan)
+                    RL_COMPLEX1(sinh) RL_COMPLEX1(cosh) RL_COMPLEX1(tanh) RL_COMPLEX1(asinh) RL_COMPLEX1(acosh)
+                        RL_COMPLEX1(atanh) RL_COMPLEX1(sqrt)
 #undef RL_MATH1
 #undef RL_MATH2
 #undef RL_COMPLEX1
-inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
+                            inline complex64 pow(complex64 x, complex64 y) {
+  return std::pow(x, y);
+}
 inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
 #undef RL_CALL
@@ -92,10 +96,14 @@ RL_FN inline float copysign(float x, float y) { return __builtin_copysignf(x, y)
 RL_FN inline double copysign(double x, double y) { return __builtin_copysign(x, y); }
 template <class T>
   requires std::is_integral_v<T>
-RL_FN T floor(T x) { return x; }
+RL_FN T floor(T x) {
+  return x;
+}
 template <class T>
   requires std::is_integral_v<T>
-RL_FN T trunc(T x) { return x; }
+RL_FN T trunc(T x) {
+  return x;
+}
 
 RL_FN inline float abs(float x) { return __builtin_fabsf(x); }
 RL_FN inline double abs(double x) { return __builtin_fabs(x); }
@@ -110,7 +118,9 @@ RL_FN T abs(T x) {
 
 // Both sides are computed, always: a branch would keep the loop from being vectorised.
 template <class T>
-RL_FN T select(bool c, T a, T b) { return c ? a : b; }
+RL_FN T select(bool c, T a, T b) {
+  return c ? a : b;
+}
 
 template <class T> RL_FN bool isnan(T x) { return x != x; }
 template <class R> RL_FN bool isnan(std::complex<R> x) { return isnan(x.real()) || isnan(x.imag()); }

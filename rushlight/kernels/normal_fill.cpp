@@ -69,21 +69,22 @@ inline __attribute__((always_inline)) void sincos_cephes(float x, float& sine, f
   cosine = std::bit_cast<float>(std::bit_cast<uint32_t>(b) ^ sign_cosine);
 }
 
-RL_FOR_EACH_ISA(inline, void, fill_16, (float* data, float mean, float std), {
-  for (int i = 0; i < 8; i++) {
-    float u1 = 1.0f - data[i];
-    float u2 = data[i + 8];
-    float radius = __builtin_sqrtf(-2.0f * log_cephes(u1));
-    float theta = 6.283185307179586f * u2;
-    float sine;
-    float cosine;
-    sincos_cephes(theta, sine, cosine);
-    float n1 = radius * cosine;
-    float n2 = radius * sine;
-    data[i] = n1 * std + mean;
-    data[i + 8] = n2 * std + mean;
-  }
-}, )
+RL_FOR_EACH_ISA(
+    inline, void, fill_16, (float* data, float mean, float std), {
+      for (int i = 0; i < 8; i++) {
+        float u1 = 1.0f - data[i];
+        float u2 = data[i + 8];
+        float radius = __builtin_sqrtf(-2.0f * log_cephes(u1));
+        float theta = 6.283185307179586f * u2;
+        float sine;
+        float cosine;
+        sincos_cephes(theta, sine, cosine);
+        float n1 = radius * cosine;
+        float n2 = radius * sine;
+        data[i] = n1 * std + mean;
+        data[i + 8] = n2 * std + mean;
+      }
+    }, )
 
 }  // namespace
 

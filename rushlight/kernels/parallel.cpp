@@ -91,9 +91,7 @@ class Pool {
       std::exception_ptr failure;
       try {
         (*piece)(i);
-      } catch (...) {
-        failure = std::current_exception();
-      }
+      } catch (...) { failure = std::current_exception(); }
       lock.lock();
       if (failure) failure_ = failure;
       if (--left_ == 0) done_.notify_all();

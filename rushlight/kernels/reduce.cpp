@@ -3,9 +3,7 @@
 namespace rushlight {
 namespace {
 
-struct Dim {
-  int64_t size, in, out;
-};
+struct Dim { int64_t size, in, out; };
 
 }  // namespace
 
@@ -29,7 +27,8 @@ ReducePlan::ReducePlan(const Tensor& in, DimSet dims, const Tensor& out) {
   auto merge = [](std::vector<Dim>& list) {
     size_t n = 0;
     for (const Dim& d : list) {
-      if (n && list[n - 1].in == d.size * d.in && list[n - 1].out == d.size * d.out) list[n - 1] = {list[n - 1].size * d.size, d.in, d.out};
+      if (n && list[n - 1].in == d.size * d.in && list[n - 1].out == d.size * d.out)
+        list[n - 1] = {list[n - 1].size * d.size, d.in, d.out};
       else list[n++] = d;
     }
     list.resize(n);
@@ -37,7 +36,8 @@ ReducePlan::ReducePlan(const Tensor& in, DimSet dims, const Tensor& out) {
   merge(keep);
   merge(drop);
   // Neighbouring columns are read together where they are contiguous and the reduced elements are not.
-  by_columns = count > 1 && !keep.empty() && keep.back().in == 1 && keep.back().size >= 4 && !drop.empty() && drop.back().in != 1;
+  by_columns = count > 1 && !keep.empty() && keep.back().in == 1 && keep.back().size >= 4 && !drop.empty() &&
+               drop.back().in != 1;
   if (by_columns) {
     columns = keep.back().size;
     column_out = keep.back().out;

@@ -16,33 +16,40 @@ namespace rushlight {
 
 using DimSet = uint64_t;  // bit d: dimension d
 
-RL_FOR_EACH_ISA(template <class Op>, typename Op::Acc, fold_row, (const Op& op, const typename Op::T* x, int64_t n), {
-  // Lanes of accumulators, as many on every instruction set: the sum's order must not depend on the machine.
-  constexpr int64_t lanes = 256 / sizeof(typename Op::Acc);
-  typename Op::Acc acc[lanes];
-  if (n < 16) {
-    typename Op::Acc one = op.identity();
-    for (int64_t i = 0; i < n; i++) one = op.fold(one, x[i]);
-    return one;
-  }
-  for (int64_t j = 0; j < lanes; j++) acc[j] = op.identity();
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (int64_t j = 0; j < lanes; j++) acc[j] = op.fold(acc[j], x[i + j]);
-  for (int64_t j = 0; j < n - i; j++) acc[j] = op.fold(acc[j], x[i + j]);
-  for (int64_t width = lanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; j++) acc[j] = op.merge(acc[j], acc[j + width]);
-  return acc[0];
-}, <Op>)
+RL_FOR_EACH_ISA(
+    template <class Op>, typename Op::Acc, fold_row, (const Op& op, const typename Op::T* x, int64_t n),
+    {
+      // Lanes of accumulators, as many on every instruction set: the sum's order must not depend on the machine.
+      constexpr int64_t lanes = 256 / sizeof(typename Op::Acc);
+      typename Op::Acc acc[lanes];
+      if (n < 16) {
+        typename Op::Acc one = op.identity();
+        for (int64_t i = 0; i < n; i++) one = op.fold(one, x[i]);
+        return one;
+      }
+      for (int64_t j = 0; j < lanes; j++) acc[j] = op.identity();
+      int64_t i = 0;
+      for (; i + lanes <= n; i += lanes)
+        for (int64_t j = 0; j < lanes; j++) acc[j] = op.fold(acc[j], x[i + j]);
+      for (int64_t j = 0; j < n - i; j++) acc[j] = op.fold(acc[j], x[i + j]);
+      for (int64_t width = lanes / 2; width > 0; width /= 2)
+        for (int64_t j = 0; j < width; j++) acc[j] = op.merge(acc[j], acc[j + width]);
+      return acc[0];
+    },
+    <Op>)
 
-RL_FOR_EACH_ISA(template <class Op>, void, fold_columns, (const Op& op, typename Op::Acc* acc, const typename Op::T* x, int64_t row_stride, int64_t rows, int64_t columns), {
-  for (int64_t j = 0; j < columns; j++) acc[j] = op.identity();
-  for (int64_t i = 0; i < rows; i++) {
-    const typename Op::T* p = x + i * row_stride;
-    RL_IVDEP
-    for (int64_t j = 0; j < columns; j++) acc[j] = op.fold(acc[j], p[j]);
-  }
-}, <Op>)
+RL_FOR_EACH_ISA(
+    template <class Op>, void, fold_columns,
+    (const Op& op, typename Op::Acc* acc, const typename Op::T* x, int64_t row_stride, int64_t rows, int64_t columns),
+    {
+      for (int64_t j = 0; j < columns; j++) acc[j] = op.identity();
+      for (int64_t i = 0; i < rows; i++) {
+        const typename Op::T* p = x + i * row_stride;
+        RL_IVDEP
+        for (int64_t j = 0; j < columns; j++) acc[j] = op.fold(acc[j], p[j]);
+      }
+    },
+    <Op>)
 
 template <class Op>
 struct FoldReducer : Op {
@@ -139,11 +146,13 @@ void reduce_rows(const R& r, const ReducePlan& plan, const typename R::T* in, ty
   auto segment = [&](const typename R::T* x, int64_t s) -> Acc {
     if (pieces > 1) {
       int64_t from = s % pieces * ReducePlan::kSegment;
-      return r.row(x + plan.row_offset(s / pieces) + from * stride, stride, std::min(ReducePlan::kSegment, length - from));
+      return r.row(x + plan.row_offset(s / pieces) + from * stride, stride,
+                   std::min(ReducePlan::kSegment, length - from));
     }
     if (rows == 1) return r.row(x, stride, length);
     Cascade<R> sum(r);
-    for (int64_t i = s * group, end = std::min(rows, i + group); i < end; i++) sum.push(r.row(x + plan.row_offset(i), stride, length));
+    for (int64_t i = s * group, end = std::min(rows, i + group); i < end; i++)
+      sum.push(r.row(x + plan.row_offset(i), stride, length));
     return sum.total();
   };
   const int64_t units = plan.units();
@@ -185,7 +194,8 @@ void reduce_columns(const R& r, const ReducePlan& plan, const typename R::T* in,
   const int64_t segments = plan.rows() * pieces;
   auto segment = [&](const typename R::T* x, int64_t s, int64_t columns, Acc* acc) {
     int64_t from = s % pieces * ReducePlan::kRows;
-    r.columns(acc, x + plan.row_offset(s / pieces) + from * stride, stride, std::min(ReducePlan::kRows, length - from), columns);
+    r.columns(acc, x + plan.row_offset(s / pieces) + from * stride, stride, std::min(ReducePlan::kRows, length - from),
+              columns);
   };
   auto write = [&](Acc* acc, int64_t to, int64_t columns) {
     for (int64_t j = 0; j < columns; j++) out[to + j * plan.column_out] = r.finish(acc[j], plan.count);
@@ -230,15 +240,16 @@ void reduce_columns(const R& r, const ReducePlan& plan, const typename R::T* in,
     }
     return;
   }
-  parallel_for(0, units, std::max<int64_t>(1, 65536 / (plan.count * std::min(block, plan.columns))), [&](int64_t begin, int64_t end) {
-    Acc total[block];
-    for (int64_t u = begin; u < end; u++) {
-      int64_t at, to, columns = locate(u, at, to);
-      if (segments == 1) segment(in + at, 0, columns, total);
-      else merge_all(columns, total, [&](int64_t s, Acc* acc) { segment(in + at, s, columns, acc); });
-      write(total, to, columns);
-    }
-  });
+  parallel_for(0, units, std::max<int64_t>(1, 65536 / (plan.count * std::min(block, plan.columns))),
+               [&](int64_t begin, int64_t end) {
+                 Acc total[block];
+                 for (int64_t u = begin; u < end; u++) {
+                   int64_t at, to, columns = locate(u, at, to);
+                   if (segments == 1) segment(in + at, 0, columns, total);
+                   else merge_all(columns, total, [&](int64_t s, Acc* acc) { segment(in + at, s, columns, acc); });
+                   write(total, to, columns);
+                 }
+               });
 }
 
 }  // namespace detail

@@ -1,6 +1,7 @@
 // Activations and their gradients. Those whose gradient is one expression have it as an operator of its own (as PyTorch's *_backward), so that a
 // backward step is one pass over the data.
 #include "rushlight/fn/_elu_backward.h"
+#include "rushlight/fn/_log_sigmoid_backward.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/erf.h"
 #include "rushlight/fn/exp.h"
@@ -10,14 +11,13 @@
 #include "rushlight/fn/hardtanh_backward.h"
 #include "rushlight/fn/leaky_relu.h"
 #include "rushlight/fn/leaky_relu_backward.h"
-#include "rushlight/fn/_log_sigmoid_backward.h"
 #include "rushlight/fn/mish_backward.h"
 #include "rushlight/fn/sigmoid.h"
 #include "rushlight/fn/sigmoid_backward.h"
 #include "rushlight/fn/silu_backward.h"
+#include "rushlight/fn/softplus.h"
 #include "rushlight/fn/softplus_backward.h"
 #include "rushlight/fn/softshrink_backward.h"
-#include "rushlight/fn/softplus.h"
 #include "rushlight/fn/square.h"
 #include "rushlight/fn/tanh.h"
 #include "rushlight/fn/threshold_backward.h"
@@ -41,9 +41,15 @@ using math::maximum;
 using math::minimum;
 using math::select;
 
-template <class T> struct Relu { RL_FN T operator()(T x) const { return select(x != x || x > T(0), x, T(0)); } };
-template <class T> struct Relu6 { RL_FN T operator()(T x) const { return minimum(maximum(x, T(0)), T(6)); } };
-template <class T> struct Sigmoid { RL_FN T operator()(T x) const { return math::sigmoid(x); } };
+template <class T> struct Relu {
+  RL_FN T operator()(T x) const { return select(x != x || x > T(0), x, T(0)); }
+};
+template <class T> struct Relu6 {
+  RL_FN T operator()(T x) const { return minimum(maximum(x, T(0)), T(6)); }
+};
+template <class T> struct Sigmoid {
+  RL_FN T operator()(T x) const { return math::sigmoid(x); }
+};
 template <class T>
 struct SigmoidBackward {
   RL_FN T operator()(T g, T y) const {
@@ -78,13 +84,17 @@ struct LeakyReluBackward {
 // x > 0: scale x; else scale alpha (exp(input_scale x) - 1).
 template <class T>
 struct Elu {
-  explicit Elu(const IValue* a) : alpha(scalar_arg<T>(a[1])), scale(scalar_arg<T>(a[2])), input_scale(scalar_arg<T>(a[3])) {}
+  explicit Elu(const IValue* a)
+      : alpha(scalar_arg<T>(a[1])), scale(scalar_arg<T>(a[2])), input_scale(scalar_arg<T>(a[3])) {}
   T alpha, scale, input_scale;
-  RL_FN T operator()(T x) const { return select(x > T(0), x * scale, expm1(select(x > T(0), T(0), x * input_scale)) * alpha * scale); }
+  RL_FN T operator()(T x) const {
+    return select(x > T(0), x * scale, expm1(select(x > T(0), T(0), x * input_scale)) * alpha * scale);
+  }
 };
 template <class T>
 struct EluBackward {
-  explicit EluBackward(const IValue* a) : alpha(scalar_arg<T>(a[2])), scale(scalar_arg<T>(a[3])), input_scale(scalar_arg<T>(a[4])) {}
+  explicit EluBackward(const IValue* a)
+      : alpha(scalar_arg<T>(a[2])), scale(scalar_arg<T>(a[3])), input_scale(scalar_arg<T>(a[4])) {}
   T alpha, scale, input_scale;
   RL_FN T operator()(T g, T x) const {
     return select(x > T(0), g * scale, g * input_scale * alpha * scale * exp(select(x > T(0), T(0), x * input_scale)));
@@ -114,7 +124,9 @@ struct GeluBackward {
     return g * (cdf + x * pdf);
   }
 };
-template <class T> struct Silu { RL_FN T operator()(T x) const { return x / (T(1) + exp(-x)); } };
+template <class T> struct Silu {
+  RL_FN T operator()(T x) const { return x / (T(1) + exp(-x)); }
+};
 template <class T>
 struct SiluBackward {
   RL_FN T operator()(T g, T x) const {
@@ -122,7 +134,9 @@ struct SiluBackward {
     return g * s * (T(1) + x * (T(1) - s));
   }
 };
-template <class T> struct Mish { RL_FN T operator()(T x) const { return x * math::tanh(log1p(exp(x))); } };
+template <class T> struct Mish {
+  RL_FN T operator()(T x) const { return x * math::tanh(log1p(exp(x))); }
+};
 template <class T>
 struct MishBackward {
   RL_FN T operator()(T g, T x) const {
@@ -157,15 +171,21 @@ struct HardtanhBackward {
   T low, high;
   RL_FN T operator()(T g, T x) const { return select(x <= low || x >= high, T(0), g); }
 };
-template <class T> struct Hardsigmoid { RL_FN T operator()(T x) const { return minimum(maximum(x + T(3), T(0)), T(6)) / T(6); } };
+template <class T> struct Hardsigmoid {
+  RL_FN T operator()(T x) const { return minimum(maximum(x + T(3), T(0)), T(6)) / T(6); }
+};
 template <class T> struct HardsigmoidBackward {
   RL_FN T operator()(T g, T x) const { return select(x > T(-3) && x < T(3), g / T(6), T(0)); }
 };
-template <class T> struct Hardswish { RL_FN T operator()(T x) const { return x * minimum(maximum(x + T(3), T(0)), T(6)) / T(6); } };
+template <class T> struct Hardswish {
+  RL_FN T operator()(T x) const { return x * minimum(maximum(x + T(3), T(0)), T(6)) / T(6); }
+};
 template <class T> struct HardswishBackward {
   RL_FN T operator()(T g, T x) const { return select(x < T(-3), T(0), select(x <= T(3), g * (x / T(3) + T(0.5)), g)); }
 };
-template <class T> struct LogSigmoid { RL_FN T operator()(T x) const { return minimum(x, T(0)) - log1p(exp(-abs(x))); } };
+template <class T> struct LogSigmoid {
+  RL_FN T operator()(T x) const { return minimum(x, T(0)) - log1p(exp(-abs(x))); }
+};
 template <class T>
 struct LogSigmoidBackward {
   RL_FN T operator()(T g, T x) const {
@@ -177,7 +197,9 @@ template <class T>
 struct Softshrink {
   explicit Softshrink(const IValue* a) : lambda(scalar_arg<T>(a[1])) {}
   T lambda;
-  RL_FN T operator()(T x) const { return select(x > lambda, x - lambda, select(x < -lambda, x + lambda, select(x == x, T(0), x))); }
+  RL_FN T operator()(T x) const {
+    return select(x > lambda, x - lambda, select(x < -lambda, x + lambda, select(x == x, T(0), x)));
+  }
 };
 template <class T>
 struct Hardshrink {
@@ -227,7 +249,8 @@ Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool 
 bool again() { return thread_state.grad_enabled; }
 
 Grads elu_grad(const Saved& s, const Tensor& g) {
-  Scalar alpha = s.arg("alpha").to_scalar(), scale = s.arg("scale").to_scalar(), input_scale = s.arg("input_scale").to_scalar();
+  Scalar alpha = s.arg("alpha").to_scalar(), scale = s.arg("scale").to_scalar(),
+         input_scale = s.arg("input_scale").to_scalar();
   Tensor x = s["self"];
   if (!again()) return {_elu_backward(g, x, alpha, scale, input_scale)};
   Tensor below = exp(x * input_scale) * (input_scale.to_double() * alpha.to_double() * scale.to_double());
@@ -276,34 +299,53 @@ const Scalar zero = 0;
 
 }  // namespace
 
-OP(relu, {.schema = "relu(Tensor self) -> Tensor", .doc = "max(self, 0). >>> torch.relu(torch.tensor([-1., 2.]))\ntensor([0., 2.])",
+OP(relu, {.schema = "relu(Tensor self) -> Tensor",
+          .doc = "max(self, 0). >>> torch.relu(torch.tensor([-1., 2.]))\ntensor([0., 2.])",
           .kernel = pointwise<Relu, RealNoBool>(),
-          .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{threshold_backward(g, s["result"], zero)}; }}});
-OP(relu6, {.schema = "relu6(Tensor self) -> Tensor", .doc = "min(max(self, 0), 6).", .kernel = pointwise<Relu6, RealNoBool>(),
-           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{hardtanh_backward(g, s["result"], 0, 6)}; }}, .module = "nn"});
-OP(threshold, {.schema = "threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", .doc = "self above the threshold, else value.",
+          .grad = {{"result"},
+                   [](const Saved& s, const Tensor& g) { return Grads{threshold_backward(g, s["result"], zero)}; }}});
+OP(relu6, {.schema = "relu6(Tensor self) -> Tensor",
+           .doc = "min(max(self, 0), 6).",
+           .kernel = pointwise<Relu6, RealNoBool>(),
+           .grad = {{"result"},
+                    [](const Saved& s, const Tensor& g) { return Grads{hardtanh_backward(g, s["result"], 0, 6)}; }},
+           .module = "nn"});
+OP(threshold, {.schema = "threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
+               .doc = "self above the threshold, else value.",
                .kernel = pointwise<Threshold, RealNoBool>(),
-               .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{threshold_backward(g, s["self"], s.arg("threshold").to_scalar())}; }},
+               .grad = {{"self"},
+                        [](const Saved& s, const Tensor& g) {
+                          return Grads{threshold_backward(g, s["self"], s.arg("threshold").to_scalar())};
+                        }},
                .forms = kFunction | kInPlace | kOut});
-OP(threshold_backward, {.schema = "threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor", .doc = "Gradient of threshold and relu.",
+OP(threshold_backward, {.schema = "threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor",
+                        .doc = "Gradient of threshold and relu.",
                         .kernel = pointwise<ThresholdBackward, RealNoBool>(),
-                        .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
-                                   return Grads{threshold_backward(g, s["self"], s.arg("threshold").to_scalar()), Tensor()};
+                        .grad = {{"self"},
+                                 [](const Saved& s, const Tensor& g) {
+                                   return Grads{threshold_backward(g, s["self"], s.arg("threshold").to_scalar()),
+                                                Tensor()};
                                  }},
                         .forms = kFunction | kOut});
-OP(sigmoid, {.schema = "sigmoid(Tensor self) -> Tensor", .doc = "1 / (1 + exp(-self)). >>> torch.sigmoid(torch.tensor([0.]))\ntensor([0.5000])",
-             .kernel = pointwise<Sigmoid, FloatingAndComplex>(Promote::ToFloat),
-             .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{sigmoid_backward(g, s["result"])}; }},
-             .aliases = {"special_expit"}});
-OP(sigmoid_backward, {.schema = "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor", .doc = "Gradient of sigmoid from its output.",
+OP(sigmoid,
+   {.schema = "sigmoid(Tensor self) -> Tensor",
+    .doc = "1 / (1 + exp(-self)). >>> torch.sigmoid(torch.tensor([0.]))\ntensor([0.5000])",
+    .kernel = pointwise<Sigmoid, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{sigmoid_backward(g, s["result"])}; }},
+    .aliases = {"special_expit"}});
+OP(sigmoid_backward, {.schema = "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor",
+                      .doc = "Gradient of sigmoid from its output.",
                       .kernel = pointwise<SigmoidBackward, FloatingAndComplex>(),
                       .grad = {{"grad_output", "output"},
                                [](const Saved& s, const Tensor& g) {
-                                 return Grads{sigmoid_backward(g, s["output"]),
-                                              s.needs("output") ? g * s["grad_output"] * (1 - 2.0 * s["output"]) : Tensor()};
+                                 return Grads{
+                                     sigmoid_backward(g, s["output"]),
+                                     s.needs("output") ? g * s["grad_output"] * (1 - 2.0 * s["output"]) : Tensor()};
                                }},
-                      .forms = kFunction | kOut, .module = "nn"});
-OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor", .doc = "log(self / (1 - self)), self limited to [eps, 1 - eps].",
+                      .forms = kFunction | kOut,
+                      .module = "nn"});
+OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor",
+           .doc = "log(self / (1 - self)), self limited to [eps, 1 - eps].",
            .kernel = pointwise<Logit, Floating>(Promote::ToFloat),
            .grad = {{"self"},
                     [](const Saved& s, const Tensor& g) {
@@ -314,97 +356,182 @@ OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor", .doc = "lo
                       return Grads{where(outside, 0.0, slope)};
                     }},
            .aliases = {"special_logit"}});
-OP(leaky_relu, {.schema = "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", .doc = "self above 0, negative_slope * self below.",
+OP(leaky_relu, {.schema = "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",
+                .doc = "self above 0, negative_slope * self below.",
                 .kernel = pointwise<LeakyRelu, Floating>(),
                 .grad = {{"self"},
                          [](const Saved& s, const Tensor& g) {
                            return Grads{leaky_relu_backward(g, s["self"], s.arg("negative_slope").to_scalar(), false)};
                          }},
-                .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(leaky_relu_backward, {.schema = "leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result) -> Tensor",
-                         .doc = "Gradient of leaky_relu.", .kernel = pointwise<LeakyReluBackward, Floating>(),
-                         .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
-                                    return Grads{leaky_relu_backward(g, s["self"], s.arg("negative_slope").to_scalar(), false), Tensor()};
-                                  }},
-                         .forms = kFunction, .module = "nn"});
+                .forms = kFunction | kInPlace | kOut,
+                .module = "nn"});
+OP(leaky_relu_backward,
+   {.schema =
+        "leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result) -> Tensor",
+    .doc = "Gradient of leaky_relu.",
+    .kernel = pointwise<LeakyReluBackward, Floating>(),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{leaky_relu_backward(g, s["self"], s.arg("negative_slope").to_scalar(), false), Tensor()};
+             }},
+    .forms = kFunction,
+    .module = "nn"});
 OP(elu, {.schema = "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
-         .doc = "scale * self above 0, scale * alpha * (exp(input_scale * self) - 1) below.", .kernel = pointwise<Elu, Floating>(),
+         .doc = "scale * self above 0, scale * alpha * (exp(input_scale * self) - 1) below.",
+         .kernel = pointwise<Elu, Floating>(),
          .grad = {{"self"}, elu_grad},
-         .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(selu, {.schema = "selu(Tensor self) -> Tensor", .doc = "Self-normalising elu (Klambauer et al. 2017).", .kernel = composite<selu>(), .forms = kFunction | kInPlace});
-OP(celu, {.schema = "celu(Tensor self, Scalar alpha=1.0) -> Tensor", .doc = "max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).", .kernel = composite<celu>(),
+         .forms = kFunction | kInPlace | kOut,
+         .module = "nn"});
+OP(selu, {.schema = "selu(Tensor self) -> Tensor",
+          .doc = "Self-normalising elu (Klambauer et al. 2017).",
+          .kernel = composite<selu>(),
           .forms = kFunction | kInPlace});
-OP(rrelu, {.schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Generator? generator=None) -> Tensor",
-           .doc = "leaky_relu with a random slope while training.", .kernel = composite<rrelu>(), .forms = kFunction | kInPlace});
-OP(gelu, {.schema = "gelu(Tensor self, *, str approximate='none') -> Tensor", .doc = "x times the normal distribution function at x.",
+OP(celu, {.schema = "celu(Tensor self, Scalar alpha=1.0) -> Tensor",
+          .doc = "max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).",
+          .kernel = composite<celu>(),
+          .forms = kFunction | kInPlace});
+OP(rrelu, {.schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, "
+                     "Generator? generator=None) -> Tensor",
+           .doc = "leaky_relu with a random slope while training.",
+           .kernel = composite<rrelu>(),
+           .forms = kFunction | kInPlace});
+OP(gelu, {.schema = "gelu(Tensor self, *, str approximate='none') -> Tensor",
+          .doc = "x times the normal distribution function at x.",
           .kernel = pointwise<Gelu, Floating>(),
           .grad = {{"self"}, gelu_grad},
-          .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(silu, {.schema = "silu(Tensor self) -> Tensor", .doc = "x * sigmoid(x).", .kernel = pointwise<Silu, FloatingAndComplex>(),
+          .forms = kFunction | kInPlace | kOut,
+          .module = "nn"});
+OP(silu, {.schema = "silu(Tensor self) -> Tensor",
+          .doc = "x * sigmoid(x).",
+          .kernel = pointwise<Silu, FloatingAndComplex>(),
           .grad = {{"self"}, silu_grad},
-          .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(mish, {.schema = "mish(Tensor self) -> Tensor", .doc = "x * tanh(softplus(x)).", .kernel = pointwise<Mish, Floating>(),
+          .forms = kFunction | kInPlace | kOut,
+          .module = "nn"});
+OP(mish, {.schema = "mish(Tensor self) -> Tensor",
+          .doc = "x * tanh(softplus(x)).",
+          .kernel = pointwise<Mish, Floating>(),
           .grad = {{"self"}, mish_grad},
-          .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(softplus, {.schema = "softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", .doc = "log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold.",
+          .forms = kFunction | kInPlace | kOut,
+          .module = "nn"});
+OP(softplus, {.schema = "softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor",
+              .doc = "log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold.",
               .kernel = pointwise<Softplus, Floating>(),
               .grad = {{"self"}, softplus_grad},
-              .forms = kFunction | kOut, .module = "nn"});
-OP(hardtanh, {.schema = "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", .doc = "self limited to [min_val, max_val].",
+              .forms = kFunction | kOut,
+              .module = "nn"});
+OP(hardtanh, {.schema = "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
+              .doc = "self limited to [min_val, max_val].",
               .kernel = pointwise<Hardtanh, RealNoBool>(),
               .grad = {{"self"},
                        [](const Saved& s, const Tensor& g) {
-                         return Grads{hardtanh_backward(g, s["self"], s.arg("min_val").to_scalar(), s.arg("max_val").to_scalar())};
+                         return Grads{hardtanh_backward(g, s["self"], s.arg("min_val").to_scalar(),
+                                                        s.arg("max_val").to_scalar())};
                        }},
-              .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(hardsigmoid, {.schema = "hardsigmoid(Tensor self) -> Tensor", .doc = "min(max(x + 3, 0), 6) / 6.", .kernel = pointwise<Hardsigmoid, Floating>(),
-                 .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"])}; }},
-                 .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(hardswish, {.schema = "hardswish(Tensor self) -> Tensor", .doc = "x * hardsigmoid(x).", .kernel = pointwise<Hardswish, Floating>(),
+              .forms = kFunction | kInPlace | kOut,
+              .module = "nn"});
+OP(hardsigmoid,
+   {.schema = "hardsigmoid(Tensor self) -> Tensor",
+    .doc = "min(max(x + 3, 0), 6) / 6.",
+    .kernel = pointwise<Hardsigmoid, Floating>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"])}; }},
+    .forms = kFunction | kInPlace | kOut,
+    .module = "nn"});
+OP(hardswish, {.schema = "hardswish(Tensor self) -> Tensor",
+               .doc = "x * hardsigmoid(x).",
+               .kernel = pointwise<Hardswish, Floating>(),
                .grad = {{"self"}, hardswish_grad},
-               .forms = kFunction | kInPlace | kOut, .module = "nn"});
-OP(log_sigmoid, {.schema = "log_sigmoid(Tensor self) -> Tensor", .doc = "log(sigmoid(x)), without underflow.", .kernel = pointwise<LogSigmoid, Floating>(),
+               .forms = kFunction | kInPlace | kOut,
+               .module = "nn"});
+OP(log_sigmoid, {.schema = "log_sigmoid(Tensor self) -> Tensor",
+                 .doc = "log(sigmoid(x)), without underflow.",
+                 .kernel = pointwise<LogSigmoid, Floating>(),
                  .grad = {{"self"}, log_sigmoid_grad},
-                 .forms = kFunction | kOut, .module = "nn"});
-OP(softshrink, {.schema = "softshrink(Tensor self, Scalar lambd=0.5) -> Tensor", .doc = "x moved lambd towards 0, and 0 within lambd of it.",
+                 .forms = kFunction | kOut,
+                 .module = "nn"});
+OP(softshrink, {.schema = "softshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
+                .doc = "x moved lambd towards 0, and 0 within lambd of it.",
                 .kernel = pointwise<Softshrink, Floating>(),
-                .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())}; }},
-                .forms = kFunction | kOut, .module = "nn"});
-OP(hardshrink, {.schema = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", .doc = "x, and 0 within lambd of it.", .kernel = pointwise<Hardshrink, Floating>(),
-                .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())}; }},
+                .grad = {{"self"},
+                         [](const Saved& s, const Tensor& g) {
+                           return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())};
+                         }},
+                .forms = kFunction | kOut,
+                .module = "nn"});
+OP(hardshrink, {.schema = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
+                .doc = "x, and 0 within lambd of it.",
+                .kernel = pointwise<Hardshrink, Floating>(),
+                .grad = {{"self"},
+                         [](const Saved& s, const Tensor& g) {
+                           return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())};
+                         }},
                 .forms = kFunction | kMethod | kOut});
-
 
 // ---- fused gradients ----
 
-OP(elu_backward, {.schema = "_elu_backward(Tensor grad_output, Tensor self, Scalar alpha, Scalar scale, Scalar input_scale) -> Tensor", .doc = "Gradient of elu.",
-                  .kernel = pointwise<EluBackward, Floating>(), .forms = kFunction});
-OP(gelu_backward, {.schema = "gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor", .doc = "Gradient of gelu.",
-                   .kernel = pointwise<GeluBackward, Floating>(), .forms = kFunction, .module = "nn"});
-OP(silu_backward, {.schema = "silu_backward(Tensor grad_output, Tensor self) -> Tensor", .doc = "Gradient of silu.",
-                   .kernel = pointwise<SiluBackward, Floating>(), .forms = kFunction, .module = "nn"});
-OP(mish_backward, {.schema = "mish_backward(Tensor grad_output, Tensor self) -> Tensor", .doc = "Gradient of mish.",
-                   .kernel = pointwise<MishBackward, Floating>(), .forms = kFunction, .module = "nn"});
-OP(softplus_backward, {.schema = "softplus_backward(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold) -> Tensor", .doc = "Gradient of softplus.",
-                       .kernel = pointwise<SoftplusBackward, Floating>(), .forms = kFunction, .module = "nn"});
-OP(hardswish_backward, {.schema = "hardswish_backward(Tensor grad_output, Tensor self) -> Tensor", .doc = "Gradient of hardswish.",
-                        .kernel = pointwise<HardswishBackward, Floating>(), .forms = kFunction, .module = "nn"});
-OP(log_sigmoid_backward, {.schema = "_log_sigmoid_backward(Tensor grad_output, Tensor self) -> Tensor", .doc = "Gradient of log_sigmoid.",
-                          .kernel = pointwise<LogSigmoidBackward, Floating>(), .forms = kFunction});
-OP(hardtanh_backward, {.schema = "hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor", .doc = "Gradient of hardtanh.",
-                       .kernel = pointwise<HardtanhBackward, RealNoBool>(),
-                       .grad = {{"self"},
-                                [](const Saved& s, const Tensor& g) {
-                                  return Grads{hardtanh_backward(g, s["self"], s.arg("min_val").to_scalar(), s.arg("max_val").to_scalar()), Tensor()};
-                                }},
-                       .forms = kFunction, .module = "nn"});
-OP(hardsigmoid_backward, {.schema = "hardsigmoid_backward(Tensor grad_output, Tensor self) -> Tensor", .doc = "Gradient of hardsigmoid.",
-                          .kernel = pointwise<HardsigmoidBackward, Floating>(),
-                          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"]), Tensor()}; }},
-                          .forms = kFunction, .module = "nn"});
-OP(softshrink_backward, {.schema = "softshrink_backward(Tensor grad_output, Tensor self, Scalar lambd) -> Tensor", .doc = "Gradient of softshrink and hardshrink.",
+OP(elu_backward,
+   {.schema =
+        "_elu_backward(Tensor grad_output, Tensor self, Scalar alpha, Scalar scale, Scalar input_scale) -> Tensor",
+    .doc = "Gradient of elu.",
+    .kernel = pointwise<EluBackward, Floating>(),
+    .forms = kFunction});
+OP(gelu_backward, {.schema = "gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor",
+                   .doc = "Gradient of gelu.",
+                   .kernel = pointwise<GeluBackward, Floating>(),
+                   .forms = kFunction,
+                   .module = "nn"});
+OP(silu_backward, {.schema = "silu_backward(Tensor grad_output, Tensor self) -> Tensor",
+                   .doc = "Gradient of silu.",
+                   .kernel = pointwise<SiluBackward, Floating>(),
+                   .forms = kFunction,
+                   .module = "nn"});
+OP(mish_backward, {.schema = "mish_backward(Tensor grad_output, Tensor self) -> Tensor",
+                   .doc = "Gradient of mish.",
+                   .kernel = pointwise<MishBackward, Floating>(),
+                   .forms = kFunction,
+                   .module = "nn"});
+OP(softplus_backward,
+   {.schema = "softplus_backward(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold) -> Tensor",
+    .doc = "Gradient of softplus.",
+    .kernel = pointwise<SoftplusBackward, Floating>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(hardswish_backward, {.schema = "hardswish_backward(Tensor grad_output, Tensor self) -> Tensor",
+                        .doc = "Gradient of hardswish.",
+                        .kernel = pointwise<HardswishBackward, Floating>(),
+                        .forms = kFunction,
+                        .module = "nn"});
+OP(log_sigmoid_backward, {.schema = "_log_sigmoid_backward(Tensor grad_output, Tensor self) -> Tensor",
+                          .doc = "Gradient of log_sigmoid.",
+                          .kernel = pointwise<LogSigmoidBackward, Floating>(),
+                          .forms = kFunction});
+OP(hardtanh_backward,
+   {.schema = "hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor",
+    .doc = "Gradient of hardtanh.",
+    .kernel = pointwise<HardtanhBackward, RealNoBool>(),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{hardtanh_backward(g, s["self"], s.arg("min_val").to_scalar(), s.arg("max_val").to_scalar()),
+                            Tensor()};
+             }},
+    .forms = kFunction,
+    .module = "nn"});
+OP(hardsigmoid_backward,
+   {.schema = "hardsigmoid_backward(Tensor grad_output, Tensor self) -> Tensor",
+    .doc = "Gradient of hardsigmoid.",
+    .kernel = pointwise<HardsigmoidBackward, Floating>(),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"]), Tensor()}; }},
+    .forms = kFunction,
+    .module = "nn"});
+OP(softshrink_backward, {.schema = "softshrink_backward(Tensor grad_output, Tensor self, Scalar lambd) -> Tensor",
+                         .doc = "Gradient of softshrink and hardshrink.",
                          .kernel = pointwise<ShrinkBackward, Floating>(),
-                         .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar()), Tensor()}; }},
-                         .forms = kFunction, .module = "nn"});
+                         .grad = {{"self"},
+                                  [](const Saved& s, const Tensor& g) {
+                                    return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar()),
+                                                 Tensor()};
+                                  }},
+                         .forms = kFunction,
+                         .module = "nn"});
 
 }  // namespace rushlight

@@ -2,7 +2,6 @@
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
-
 namespace rushlight {
 namespace {
 

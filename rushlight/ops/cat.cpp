@@ -3,8 +3,8 @@
 
 #include <cstring>
 
-#include "rushlight/fn/flatten.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/flatten.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/slice.h"
@@ -25,7 +25,8 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
   const Tensor* model = nullptr;
   DType dtype = tensors[0].dtype();
   for (size_t i = 0; i < tensors.size(); i++) {
-    RL_CHECK(RuntimeError, tensors[i].dim() > 0, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
+    RL_CHECK(RuntimeError, tensors[i].dim() > 0, "zero-dimensional tensor (at position ", i,
+             ") cannot be concatenated");
     if (i) dtype = promote_types(dtype, tensors[i].dtype());
     if (!model && !is_nothing(tensors[i].sizes())) model = &tensors[i];
   }
@@ -39,10 +40,11 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); i++) {
     const Dims& s = tensors[i].sizes();
     if (is_nothing(s)) continue;
-    RL_CHECK(RuntimeError, s.size() == sizes.size(), "Tensors must have same number of dimensions: got ", sizes.size(), " and ", s.size());
+    RL_CHECK(RuntimeError, s.size() == sizes.size(), "Tensors must have same number of dimensions: got ", sizes.size(),
+             " and ", s.size());
     for (size_t d = 0; d < sizes.size(); d++)
-      RL_CHECK(RuntimeError, int64_t(d) == at || s[d] == sizes[d], "Sizes of tensors must match except in dimension ", at, ". Expected size ", sizes[d],
-               " but got size ", s[d], " for tensor number ", i, " in the list.");
+      RL_CHECK(RuntimeError, int64_t(d) == at || s[d] == sizes[d], "Sizes of tensors must match except in dimension ",
+               at, ". Expected size ", sizes[d], " but got size ", s[d], " for tensor number ", i, " in the list.");
     sizes[size_t(at)] += s[size_t(at)];
   }
   return {.sizes = sizes, .dtype = dtype, .device = tensors[0].device()};
@@ -64,9 +66,10 @@ void cat_cpu(TensorList tensors, int64_t dim, const Tensor& out) {
       if (outer == 1)
         parallel_for(0, bytes, 1 << 20, [&](int64_t b, int64_t e) { std::memcpy(to + b, from + b, size_t(e - b)); });
       else
-        parallel_for(0, outer, std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(bytes, 1)), [&](int64_t b, int64_t e) {
-          for (int64_t o = b; o < e; o++) std::memcpy(to + o * row, from + o * bytes, size_t(bytes));
-        });
+        parallel_for(0, outer, std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(bytes, 1)),
+                     [&](int64_t b, int64_t e) {
+                       for (int64_t o = b; o < e; o++) std::memcpy(to + o * row, from + o * bytes, size_t(bytes));
+                     });
     } else if (t.numel()) {
       copy_elements(alias_tensor(out, t.sizes(), out.strides(), out.storage_offset() + at * out.strides()[d]), t);
     }
@@ -96,7 +99,9 @@ Tensor stack_op(TensorList tensors, int64_t dim) {
   Tensors opened;
   opened.reserve(tensors.size());
   for (size_t i = 0; i < tensors.size(); i++) {
-    RL_CHECK(RuntimeError, tensors[i].sizes() == tensors[0].sizes(), "stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ", tensors[i].sizes(), " at entry ", i);
+    RL_CHECK(RuntimeError, tensors[i].sizes() == tensors[0].sizes(),
+             "stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
+             tensors[i].sizes(), " at entry ", i);
     opened.push_back(unsqueeze(tensors[i], at));
   }
   return cat(opened, at);
@@ -142,13 +147,15 @@ Tensor column_stack_op(TensorList tensors) {
 
 Tensors meshgrid_indexing(TensorList tensors, std::string_view indexing) {
   RL_CHECK(RuntimeError, !tensors.empty(), "meshgrid expects a non-empty TensorList");
-  RL_CHECK(RuntimeError, indexing == "xy" || indexing == "ij", "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
+  RL_CHECK(RuntimeError, indexing == "xy" || indexing == "ij",
+           "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: ", indexing);
   bool swap = indexing == "xy" && tensors.size() >= 2;
   Tensors given = tensors.vec();
   if (swap) std::swap(given[0], given[1]);
   Dims shape;
   for (const Tensor& t : given) {
-    RL_CHECK(RuntimeError, t.dim() <= 1, "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: ", t.sizes());
+    RL_CHECK(RuntimeError, t.dim() <= 1,
+             "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: ", t.sizes());
     RL_CHECK(RuntimeError, t.dtype() == given[0].dtype(), "torch.meshgrid expects all tensors to have the same dtype");
     shape.push_back(t.numel());
   }
@@ -195,64 +202,81 @@ Tensor combinations_op(const Tensor& self, int64_t r, bool with_replacement) {
 
 }  // namespace
 
-OP(cat, {.schema = "cat(Tensor[] tensors, int dim=0) -> Tensor",
-         .doc = "Joins tensors along a dimension. >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])\ntensor([1, 2, 3])",
-         .kernel = structured<cat_meta, cat_cpu>(),
-         .grad = {{}, cat_grad},
-         .forms = kFunction | kOut,
-         .aliases = {"concat", "concatenate"}});
-OP(stack, {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
-           .doc = "Joins tensors along a new dimension. >>> torch.stack([torch.tensor(1), torch.tensor(2)])\ntensor([1, 2])",
-           .kernel = composite<stack_op>(),
-           .forms = kFunction | kOut});
-OP(hstack, {.schema = "hstack(Tensor[] tensors) -> Tensor",
-            .doc = "Joins tensors side by side. >>> torch.hstack([torch.tensor([1]), torch.tensor([2])])\ntensor([1, 2])",
-            .kernel = composite<hstack_op>(),
-            .forms = kFunction | kOut});
+OP(cat,
+   {.schema = "cat(Tensor[] tensors, int dim=0) -> Tensor",
+    .doc =
+        "Joins tensors along a dimension. >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])\ntensor([1, 2, 3])",
+    .kernel = structured<cat_meta, cat_cpu>(),
+    .grad = {{}, cat_grad},
+    .forms = kFunction | kOut,
+    .aliases = {"concat", "concatenate"}});
+OP(stack,
+   {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
+    .doc = "Joins tensors along a new dimension. >>> torch.stack([torch.tensor(1), torch.tensor(2)])\ntensor([1, 2])",
+    .kernel = composite<stack_op>(),
+    .forms = kFunction | kOut});
+OP(hstack,
+   {.schema = "hstack(Tensor[] tensors) -> Tensor",
+    .doc = "Joins tensors side by side. >>> torch.hstack([torch.tensor([1]), torch.tensor([2])])\ntensor([1, 2])",
+    .kernel = composite<hstack_op>(),
+    .forms = kFunction | kOut});
 OP(vstack, {.schema = "vstack(Tensor[] tensors) -> Tensor",
-            .doc = "Joins tensors below each other. >>> torch.vstack([torch.tensor([1]), torch.tensor([2])])\ntensor([[1],\n        [2]])",
+            .doc = "Joins tensors below each other. >>> torch.vstack([torch.tensor([1]), "
+                   "torch.tensor([2])])\ntensor([[1],\n        [2]])",
             .kernel = composite<vstack_op>(),
             .forms = kFunction | kOut,
             .aliases = {"row_stack"}});
 OP(dstack, {.schema = "dstack(Tensor[] tensors) -> Tensor",
-            .doc = "Joins tensors along the third dimension. >>> torch.dstack([torch.tensor([1]), torch.tensor([2])])\ntensor([[[1, 2]]])",
+            .doc = "Joins tensors along the third dimension. >>> torch.dstack([torch.tensor([1]), "
+                   "torch.tensor([2])])\ntensor([[[1, 2]]])",
             .kernel = composite<dstack_op>(),
             .forms = kFunction | kOut});
 OP(column_stack, {.schema = "column_stack(Tensor[] tensors) -> Tensor",
-                  .doc = "Joins vectors as columns. >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])\ntensor([[1, 3],\n        [2, 4]])",
+                  .doc = "Joins vectors as columns. >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, "
+                         "4])])\ntensor([[1, 3],\n        [2, 4]])",
                   .kernel = composite<column_stack_op>(),
                   .forms = kFunction | kOut});
-OP(meshgrid, {.schema = "meshgrid(Tensor[] tensors) -> Tensor[]", .doc = "Grids of coordinates from vectors of them.",
+OP(meshgrid, {.schema = "meshgrid(Tensor[] tensors) -> Tensor[]",
+              .doc = "Grids of coordinates from vectors of them.",
               .kernel = composite<meshgrid_op>(),
               .forms = kFunction});
 OP(meshgrid_indexing, {.schema = "meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]",
-                       .doc = "Grids of coordinates; \"xy\" swaps the first two. >>> torch.meshgrid([torch.tensor([1, 2]), torch.tensor([3])], indexing='ij')[0]\ntensor([[1],\n        [2]])",
+                       .doc = "Grids of coordinates; \"xy\" swaps the first two. >>> torch.meshgrid([torch.tensor([1, "
+                              "2]), torch.tensor([3])], indexing='ij')[0]\ntensor([[1],\n        [2]])",
                        .kernel = composite<meshgrid_indexing>(),
                        .forms = kFunction});
 OP(cartesian_prod, {.schema = "cartesian_prod(Tensor[] tensors) -> Tensor",
-                    .doc = "All tuples of one element from each vector. >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3]))\ntensor([[1, 3],\n        [2, 3]])",
+                    .doc = "All tuples of one element from each vector. >>> torch.cartesian_prod(torch.tensor([1, 2]), "
+                           "torch.tensor([3]))\ntensor([[1, 3],\n        [2, 3]])",
                     .kernel = composite<cartesian_prod_op>(),
                     .forms = kFunction});
 OP(combinations, {.schema = "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
-                  .doc = "All choices of r elements. >>> torch.combinations(torch.tensor([1, 2, 3]))\ntensor([[1, 2],\n        [1, 3],\n        [2, 3]])",
+                  .doc = "All choices of r elements. >>> torch.combinations(torch.tensor([1, 2, 3]))\ntensor([[1, "
+                         "2],\n        [1, 3],\n        [2, 3]])",
                   .kernel = composite<combinations_op>(),
                   .forms = kFunction});
-OP(atleast_1d, {.schema = "atleast_1d(Tensor self) -> Tensor", .doc = "A view with at least one dimension. >>> torch.atleast_1d(torch.tensor(1))\ntensor([1])",
+OP(atleast_1d, {.schema = "atleast_1d(Tensor self) -> Tensor",
+                .doc = "A view with at least one dimension. >>> torch.atleast_1d(torch.tensor(1))\ntensor([1])",
                 .kernel = composite<atleast_1d_op>(),
                 .forms = kFunction});
-OP(atleast_2d, {.schema = "atleast_2d(Tensor self) -> Tensor", .doc = "A view with at least two dimensions. >>> torch.atleast_2d(torch.tensor(1))\ntensor([[1]])",
+OP(atleast_2d, {.schema = "atleast_2d(Tensor self) -> Tensor",
+                .doc = "A view with at least two dimensions. >>> torch.atleast_2d(torch.tensor(1))\ntensor([[1]])",
                 .kernel = composite<atleast_2d_op>(),
                 .forms = kFunction});
-OP(atleast_3d, {.schema = "atleast_3d(Tensor self) -> Tensor", .doc = "A view with at least three dimensions. >>> torch.atleast_3d(torch.tensor(1))\ntensor([[[1]]])",
+OP(atleast_3d, {.schema = "atleast_3d(Tensor self) -> Tensor",
+                .doc = "A view with at least three dimensions. >>> torch.atleast_3d(torch.tensor(1))\ntensor([[[1]]])",
                 .kernel = composite<atleast_3d_op>(),
                 .forms = kFunction});
-OP(atleast_1d_list, {.schema = "atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]", .doc = "Views with at least one dimension.",
+OP(atleast_1d_list, {.schema = "atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]",
+                     .doc = "Views with at least one dimension.",
                      .kernel = composite<atleast_1d_list>(),
                      .forms = kFunction});
-OP(atleast_2d_list, {.schema = "atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]", .doc = "Views with at least two dimensions.",
+OP(atleast_2d_list, {.schema = "atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]",
+                     .doc = "Views with at least two dimensions.",
                      .kernel = composite<atleast_2d_list>(),
                      .forms = kFunction});
-OP(atleast_3d_list, {.schema = "atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]", .doc = "Views with at least three dimensions.",
+OP(atleast_3d_list, {.schema = "atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]",
+                     .doc = "Views with at least three dimensions.",
                      .kernel = composite<atleast_3d_list>(),
                      .forms = kFunction});
 

@@ -4,16 +4,36 @@
 namespace rushlight {
 namespace {
 
-template <class T> struct Eq { RL_FN auto operator()(T a, T b) const { return a == b; } };
-template <class T> struct Ne { RL_FN auto operator()(T a, T b) const { return a != b; } };
-template <class T> struct Lt { RL_FN auto operator()(T a, T b) const { return a < b; } };
-template <class T> struct Le { RL_FN auto operator()(T a, T b) const { return a <= b; } };
-template <class T> struct Gt { RL_FN auto operator()(T a, T b) const { return a > b; } };
-template <class T> struct Ge { RL_FN auto operator()(T a, T b) const { return a >= b; } };
-template <class T> struct LogicalAnd { RL_FN auto operator()(T a, T b) const { return (a != T(0)) && (b != T(0)); } };
-template <class T> struct LogicalOr { RL_FN auto operator()(T a, T b) const { return (a != T(0)) || (b != T(0)); } };
-template <class T> struct LogicalXor { RL_FN auto operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); } };
-template <class T> struct LogicalNot { RL_FN auto operator()(T a) const { return a == T(0); } };
+template <class T> struct Eq {
+  RL_FN auto operator()(T a, T b) const { return a == b; }
+};
+template <class T> struct Ne {
+  RL_FN auto operator()(T a, T b) const { return a != b; }
+};
+template <class T> struct Lt {
+  RL_FN auto operator()(T a, T b) const { return a < b; }
+};
+template <class T> struct Le {
+  RL_FN auto operator()(T a, T b) const { return a <= b; }
+};
+template <class T> struct Gt {
+  RL_FN auto operator()(T a, T b) const { return a > b; }
+};
+template <class T> struct Ge {
+  RL_FN auto operator()(T a, T b) const { return a >= b; }
+};
+template <class T> struct LogicalAnd {
+  RL_FN auto operator()(T a, T b) const { return (a != T(0)) && (b != T(0)); }
+};
+template <class T> struct LogicalOr {
+  RL_FN auto operator()(T a, T b) const { return (a != T(0)) || (b != T(0)); }
+};
+template <class T> struct LogicalXor {
+  RL_FN auto operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
+};
+template <class T> struct LogicalNot {
+  RL_FN auto operator()(T a) const { return a == T(0); }
+};
 
 }  // namespace
 
@@ -46,14 +66,17 @@ OP(ge, {.schema = "ge.Tensor(Tensor self, Tensor other) -> Tensor",
         .kernel = pointwise<Ge, Real>(),
         .overloads = {"ge.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"greater_equal"}});
-OP(logical_and, {.schema = "logical_and(Tensor self, Tensor other) -> Tensor",
-                 .doc = "Both non-zero. >>> torch.logical_and(torch.tensor([1, 0]), torch.tensor([2, 2]))\ntensor([ True, False])",
-                 .kernel = pointwise<LogicalAnd, Any>()});
-OP(logical_or, {.schema = "logical_or(Tensor self, Tensor other) -> Tensor",
-                .doc = "Either non-zero. >>> torch.logical_or(torch.tensor([1, 0]), torch.tensor([0, 0]))\ntensor([ True, False])",
-                .kernel = pointwise<LogicalOr, Any>()});
+OP(logical_and,
+   {.schema = "logical_and(Tensor self, Tensor other) -> Tensor",
+    .doc = "Both non-zero. >>> torch.logical_and(torch.tensor([1, 0]), torch.tensor([2, 2]))\ntensor([ True, False])",
+    .kernel = pointwise<LogicalAnd, Any>()});
+OP(logical_or,
+   {.schema = "logical_or(Tensor self, Tensor other) -> Tensor",
+    .doc = "Either non-zero. >>> torch.logical_or(torch.tensor([1, 0]), torch.tensor([0, 0]))\ntensor([ True, False])",
+    .kernel = pointwise<LogicalOr, Any>()});
 OP(logical_xor, {.schema = "logical_xor(Tensor self, Tensor other) -> Tensor",
-                 .doc = "Exactly one non-zero. >>> torch.logical_xor(torch.tensor([1, 0]), torch.tensor([2, 2]))\ntensor([False,  True])",
+                 .doc = "Exactly one non-zero. >>> torch.logical_xor(torch.tensor([1, 0]), torch.tensor([2, "
+                        "2]))\ntensor([False,  True])",
                  .kernel = pointwise<LogicalXor, Any>()});
 OP(logical_not, {.schema = "logical_not(Tensor self) -> Tensor",
                  .doc = "self == 0. >>> torch.logical_not(torch.tensor([1, 0]))\ntensor([False,  True])",

@@ -1,10 +1,11 @@
 // Complex numbers: parts, conjugation, polar form.
-#include "rushlight/fn/_conj_physical.h"
 #include "rushlight/fn/complex.h"
+
+#include "rushlight/fn/_conj_physical.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/contiguous.h"
-#include "rushlight/fn/real.h"
 #include "rushlight/fn/imag.h"
+#include "rushlight/fn/real.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/view_as_complex.h"
 #include "rushlight/fn/view_as_real.h"
@@ -46,10 +47,13 @@ Tensor view_as_real_op(const Tensor& self) {
   for (int64_t& s : strides) s *= 2;
   sizes.push_back(2);
   strides.push_back(1);
-  return Tensor(make_ref<TensorImpl>(self.impl()->storage(), to_real(self.dtype()), sizes, strides, self.storage_offset() * 2));
+  return Tensor(
+      make_ref<TensorImpl>(self.impl()->storage(), to_real(self.dtype()), sizes, strides, self.storage_offset() * 2));
 }
 Tensor view_as_complex_op(const Tensor& self) {
-  RL_CHECK(RuntimeError, is_floating(self.dtype()), "view_as_complex is only supported for floating point tensors, but got a tensor of scalar type: ", self.dtype());
+  RL_CHECK(
+      RuntimeError, is_floating(self.dtype()),
+      "view_as_complex is only supported for floating point tensors, but got a tensor of scalar type: ", self.dtype());
   RL_CHECK(RuntimeError, self.dim() > 0, "Input tensor must have one or more dimensions");
   RL_CHECK(RuntimeError, self.sizes().back() == 2, "Tensor must have a last dimension of size 2");
   RL_CHECK(RuntimeError, self.strides().back() == 1, "Tensor must have a last dimension with stride 1");
@@ -61,12 +65,14 @@ Tensor view_as_complex_op(const Tensor& self) {
     RL_CHECK(RuntimeError, s % 2 == 0, "Tensor must have a stride divisible by 2 for all but last dimension");
     s /= 2;
   }
-  return Tensor(make_ref<TensorImpl>(self.impl()->storage(), to_complex(self.dtype()), sizes, strides, self.storage_offset() / 2));
+  return Tensor(make_ref<TensorImpl>(self.impl()->storage(), to_complex(self.dtype()), sizes, strides,
+                                     self.storage_offset() / 2));
 }
 
 TensorSpec complex_meta(const Tensor& re, const Tensor& im) {
   RL_CHECK(RuntimeError, re.dtype() == im.dtype() && (re.dtype() == DType::Float32 || re.dtype() == DType::Float64),
-           "Expected both inputs to be Float or Double tensors of the same type but got ", re.dtype(), " and ", im.dtype());
+           "Expected both inputs to be Float or Double tensors of the same type but got ", re.dtype(), " and ",
+           im.dtype());
   return {.sizes = broadcast_shapes(re.sizes(), im.sizes()), .dtype = to_complex(re.dtype()), .device = re.device()};
 }
 void complex_cpu(const Tensor& re, const Tensor& im, const Tensor& out) {
@@ -83,29 +89,52 @@ void complex_cpu(const Tensor& re, const Tensor& im, const Tensor& out) {
 
 }  // namespace
 
-OP(conj_physical, {.schema = "_conj_physical(Tensor self) -> Tensor", .doc = "The complex conjugate, computed.",
-                   .kernel = pointwise<Conj, Any>(), .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{conj(g)}; }},
-                   .forms = kFunction | kInPlace, .aliases = {"conj_physical"}});
-OP(conj, {.schema = "conj(Tensor(a) self) -> Tensor(a)", .doc = "The complex conjugate; a real tensor itself.", .kernel = composite<conj_op>()});
-OP(resolve_conj, {.schema = "resolve_conj(Tensor(a) self) -> Tensor(a)", .doc = "self: conjugation is never lazy here.", .kernel = composite<same>()});
-OP(resolve_neg, {.schema = "resolve_neg(Tensor(a) self) -> Tensor(a)", .doc = "self: negation is never lazy here.", .kernel = composite<same>()});
-OP(real, {.schema = "real(Tensor(a) self) -> Tensor(a)", .doc = "The real part, as a view.", .kernel = composite<real_op>(), .forms = kFunction});
-OP(imag, {.schema = "imag(Tensor(a) self) -> Tensor(a)", .doc = "The imaginary part, as a view.", .kernel = composite<imag_op>(), .forms = kFunction});
-OP(view_as_real, {.schema = "view_as_real(Tensor(a) self) -> Tensor(a)", .doc = "Real and imaginary part in a last dimension of 2.",
-                  .kernel = view<view_as_real_op>(), .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_complex(contiguous(g))}; }},
+OP(conj_physical, {.schema = "_conj_physical(Tensor self) -> Tensor",
+                   .doc = "The complex conjugate, computed.",
+                   .kernel = pointwise<Conj, Any>(),
+                   .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{conj(g)}; }},
+                   .forms = kFunction | kInPlace,
+                   .aliases = {"conj_physical"}});
+OP(conj, {.schema = "conj(Tensor(a) self) -> Tensor(a)",
+          .doc = "The complex conjugate; a real tensor itself.",
+          .kernel = composite<conj_op>()});
+OP(resolve_conj, {.schema = "resolve_conj(Tensor(a) self) -> Tensor(a)",
+                  .doc = "self: conjugation is never lazy here.",
+                  .kernel = composite<same>()});
+OP(resolve_neg, {.schema = "resolve_neg(Tensor(a) self) -> Tensor(a)",
+                 .doc = "self: negation is never lazy here.",
+                 .kernel = composite<same>()});
+OP(real, {.schema = "real(Tensor(a) self) -> Tensor(a)",
+          .doc = "The real part, as a view.",
+          .kernel = composite<real_op>(),
+          .forms = kFunction});
+OP(imag, {.schema = "imag(Tensor(a) self) -> Tensor(a)",
+          .doc = "The imaginary part, as a view.",
+          .kernel = composite<imag_op>(),
+          .forms = kFunction});
+OP(view_as_real, {.schema = "view_as_real(Tensor(a) self) -> Tensor(a)",
+                  .doc = "Real and imaginary part in a last dimension of 2.",
+                  .kernel = view<view_as_real_op>(),
+                  .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_complex(contiguous(g))}; }},
                   .forms = kFunction});
-OP(view_as_complex, {.schema = "view_as_complex(Tensor(a) self) -> Tensor(a)", .doc = "A last dimension of 2 as complex numbers.",
-                     .kernel = view<view_as_complex_op>(), .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_real(g)}; }},
+OP(view_as_complex, {.schema = "view_as_complex(Tensor(a) self) -> Tensor(a)",
+                     .doc = "A last dimension of 2 as complex numbers.",
+                     .kernel = view<view_as_complex_op>(),
+                     .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_real(g)}; }},
                      .forms = kFunction});
-OP(complex, {.schema = "complex(Tensor real, Tensor imag) -> Tensor", .doc = "Complex numbers from their parts.",
+OP(complex, {.schema = "complex(Tensor real, Tensor imag) -> Tensor",
+             .doc = "Complex numbers from their parts.",
              .kernel = structured<complex_meta, complex_cpu>(),
-             .grad = {{}, [](const Saved& s, const Tensor& g) {
+             .grad = {{},
+                      [](const Saved& s, const Tensor& g) {
                         return Grads{s.needs("real") ? real(g) : Tensor(), s.needs("imag") ? imag(g) : Tensor()};
                       }},
              .forms = kFunction | kOut});
-OP(angle, {.schema = "angle(Tensor self) -> Tensor", .doc = "The angle of complex numbers; 0 or pi of real ones.",
+OP(angle, {.schema = "angle(Tensor self) -> Tensor",
+           .doc = "The angle of complex numbers; 0 or pi of real ones.",
            .kernel = pointwise<Angle, FloatingAndComplex>(Promote::ToFloat),
-           .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
+           .grad = {{"self"},
+                    [](const Saved& s, const Tensor& g) {
                       Tensor z = s["self"];
                       if (!is_complex(z.dtype())) return Grads{zeros_like(g)};
                       Tensor a = real(z), b = imag(z), scale = g / (a * a + b * b);

@@ -16,7 +16,8 @@ namespace {
 
 using Pass = ConvProblem::Pass;
 
-ConvProblem problem(Pass pass, IntArrayRef in, IntArrayRef weight, IntArrayRef out, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups, DType dtype) {
+ConvProblem problem(Pass pass, IntArrayRef in, IntArrayRef weight, IntArrayRef out, IntArrayRef stride,
+                    IntArrayRef padding, IntArrayRef dilation, int64_t groups, DType dtype) {
   ConvProblem p;
   p.pass = pass;
   p.dtype = dtype;
@@ -40,26 +41,32 @@ ConvProblem problem(Pass pass, IntArrayRef in, IntArrayRef weight, IntArrayRef o
 // of the pass don't meet.
 template <class F>
 void for_each_product(const ConvProblem& p, const F& f) {
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, pad[3] = {}, dilation[3] = {1, 1, 1};
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, pad[3] = {},
+          dilation[3] = {1, 1, 1};
   for (int i = 0; i < p.spatial; i++) {
     int d = 3 - p.spatial + i;
-    in[d] = p.input[i], out[d] = p.output[i], k[d] = p.kernel[i], stride[d] = p.stride[i], pad[d] = p.padding[i], dilation[d] = p.dilation[i];
+    in[d] = p.input[i], out[d] = p.output[i], k[d] = p.kernel[i], stride[d] = p.stride[i], pad[d] = p.padding[i],
+    dilation[d] = p.dilation[i];
   }
   int64_t in_plane = in[0] * in[1] * in[2], out_plane = out[0] * out[1] * out[2], taps = k[0] * k[1] * k[2];
   for (int64_t n = 0; n < p.batch; n++)
     for (int64_t g = 0; g < p.groups; g++)
       for (int64_t o = 0; o < p.out; o++)
         for (int64_t c = 0; c < p.in; c++) {
-          int64_t x0 = (n * p.groups * p.in + g * p.in + c) * in_plane, y0 = (n * p.groups * p.out + g * p.out + o) * out_plane, w0 = ((g * p.out + o) * p.in + c) * taps;
+          int64_t x0 = (n * p.groups * p.in + g * p.in + c) * in_plane,
+                  y0 = (n * p.groups * p.out + g * p.out + o) * out_plane, w0 = ((g * p.out + o) * p.in + c) * taps;
           for (int64_t i = 0; i < k[0]; i++)
             for (int64_t j = 0; j < k[1]; j++)
               for (int64_t l = 0; l < k[2]; l++)
                 for (int64_t z = 0; z < out[0]; z++)
                   for (int64_t y = 0; y < out[1]; y++)
                     for (int64_t v = 0; v < out[2]; v++) {
-                      int64_t a = z * stride[0] - pad[0] + i * dilation[0], b = y * stride[1] - pad[1] + j * dilation[1], e = v * stride[2] - pad[2] + l * dilation[2];
+                      int64_t a = z * stride[0] - pad[0] + i * dilation[0],
+                              b = y * stride[1] - pad[1] + j * dilation[1],
+                              e = v * stride[2] - pad[2] + l * dilation[2];
                       if (a < 0 || a >= in[0] || b < 0 || b >= in[1] || e < 0 || e >= in[2]) continue;
-                      f(x0 + (a * in[1] + b) * in[2] + e, w0 + (i * k[1] + j) * k[2] + l, y0 + (z * out[1] + y) * out[2] + v);
+                      f(x0 + (a * in[1] + b) * in[2] + e, w0 + (i * k[1] + j) * k[2] + l,
+                        y0 + (z * out[1] + y) * out[2] + v);
                     }
         }
 }
@@ -78,48 +85,63 @@ void with_float(DType d, const F& f) {
 
 Dims out_sizes(IntArrayRef in, IntArrayRef weight, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation) {
   Dims out = {in[0], weight[0]};
-  for (size_t i = 2; i < in.size(); i++) out.push_back((in[i] + 2 * padding[i - 2] - dilation[i - 2] * (weight[i] - 1) - 1) / stride[i - 2] + 1);
+  for (size_t i = 2; i < in.size(); i++)
+    out.push_back((in[i] + 2 * padding[i - 2] - dilation[i - 2] * (weight[i] - 1) - 1) / stride[i - 2] + 1);
   return out;
 }
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+            IntArrayRef dilation, int64_t groups) {
   Tensor x = contiguous(input), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
   Tensor out = empty_tensor(out_sizes(x.sizes(), w.sizes(), stride, padding, dilation), x.dtype());
   if (out.numel() == 0) return out;
-  ConvProblem p = problem(Pass::Forward, x.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, x.dtype());
+  ConvProblem p =
+      problem(Pass::Forward, x.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, x.dtype());
   p.has_bias = b.defined();
   if (by_provider(p, {x.raw(), w.raw(), b.defined() ? b.raw() : nullptr, out.raw()})) return out;
   with_float(x.dtype(), [&]<class T>(T) {
     int64_t plane = out.numel() / (out.size(0) * out.size(1));
-    for (int64_t i = 0; i < out.numel(); i++) out.data<T>()[i] = b.defined() ? b.data<T>()[i / plane % out.size(1)] : T(0);
-    for_each_product(p, [px = x.data<T>(), pw = w.data<T>(), po = out.data<T>()](int64_t i, int64_t k, int64_t o) { po[o] += px[i] * pw[k]; });
+    for (int64_t i = 0; i < out.numel(); i++)
+      out.data<T>()[i] = b.defined() ? b.data<T>()[i / plane % out.size(1)] : T(0);
+    for_each_product(p, [px = x.data<T>(), pw = w.data<T>(), po = out.data<T>()](int64_t i, int64_t k, int64_t o) {
+      po[o] += px[i] * pw[k];
+    });
   });
   return out;
 }
-Tensor conv_input(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+Tensor conv_input(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
+                  IntArrayRef dilation, int64_t groups) {
   Tensor g = contiguous(grad), w = contiguous(weight), out = empty_tensor(sizes, g.dtype());
-  ConvProblem p = problem(Pass::BackwardData, sizes, w.sizes(), g.sizes(), stride, padding, dilation, groups, g.dtype());
+  ConvProblem p =
+      problem(Pass::BackwardData, sizes, w.sizes(), g.sizes(), stride, padding, dilation, groups, g.dtype());
   if (g.numel() && out.numel() && by_provider(p, {out.raw(), w.raw(), nullptr, g.raw()})) return out;
   with_float(g.dtype(), [&]<class T>(T) {
     std::fill(out.data<T>(), out.data<T>() + out.numel(), T(0));
-    for_each_product(p, [px = out.data<T>(), pw = w.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) { px[i] += po[o] * pw[k]; });
+    for_each_product(p, [px = out.data<T>(), pw = w.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) {
+      px[i] += po[o] * pw[k];
+    });
   });
   return out;
 }
-Tensor conv_weight(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+Tensor conv_weight(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
+                   IntArrayRef dilation, int64_t groups) {
   Tensor g = contiguous(grad), x = contiguous(input), out = empty_tensor(sizes, g.dtype());
-  ConvProblem p = problem(Pass::BackwardWeights, x.sizes(), sizes, g.sizes(), stride, padding, dilation, groups, g.dtype());
+  ConvProblem p =
+      problem(Pass::BackwardWeights, x.sizes(), sizes, g.sizes(), stride, padding, dilation, groups, g.dtype());
   if (g.numel() && out.numel() && by_provider(p, {x.raw(), out.raw(), nullptr, g.raw()})) return out;
   with_float(g.dtype(), [&]<class T>(T) {
     std::fill(out.data<T>(), out.data<T>() + out.numel(), T(0));
-    for_each_product(p, [px = x.data<T>(), pw = out.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) { pw[k] += po[o] * px[i]; });
+    for_each_product(p, [px = x.data<T>(), pw = out.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) {
+      pw[k] += po[o] * px[i];
+    });
   });
   return out;
 }
 
 struct Shape {
   const Saved& s;
-  IntArrayRef stride = s.arg("stride").int_list(), padding = s.arg("padding").int_list(), dilation = s.arg("dilation").int_list();
+  IntArrayRef stride = s.arg("stride").int_list(), padding = s.arg("padding").int_list(),
+              dilation = s.arg("dilation").int_list();
   int64_t groups = s.arg("groups").to_int();
 };
 Grads conv_grad(const Saved& s, const Tensor& g) {
@@ -130,49 +152,69 @@ Grads conv_grad(const Saved& s, const Tensor& g) {
     for (size_t d = 2; d < s.sizes("input").size(); d++) over.push_back(int64_t(d));
     db = sum(g, over);
   }
-  return {s.needs("input") ? _conv_input(g, s["weight"], s.sizes("input"), k.stride, k.padding, k.dilation, k.groups) : Tensor(),
-          s.needs("weight") ? _conv_weight(g, s["input"], s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups) : Tensor(), db};
+  return {s.needs("input") ? _conv_input(g, s["weight"], s.sizes("input"), k.stride, k.padding, k.dilation, k.groups)
+                           : Tensor(),
+          s.needs("weight") ? _conv_weight(g, s["input"], s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups)
+                            : Tensor(),
+          db};
 }
 Grads conv_input_grad(const Saved& s, const Tensor& gg) {
   Shape k{s};
   return {_conv(gg, s["weight"], Tensor(), k.stride, k.padding, k.dilation, k.groups),
-          s.needs("weight") ? _conv_weight(s["grad_output"], gg, s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups) : Tensor()};
+          s.needs("weight")
+              ? _conv_weight(s["grad_output"], gg, s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups)
+              : Tensor()};
 }
 Grads conv_weight_grad(const Saved& s, const Tensor& gg) {
   Shape k{s};
   return {_conv(s["input"], gg, Tensor(), k.stride, k.padding, k.dilation, k.groups),
-          s.needs("input") ? _conv_input(s["grad_output"], gg, s.sizes("input"), k.stride, k.padding, k.dilation, k.groups) : Tensor()};
+          s.needs("input")
+              ? _conv_input(s["grad_output"], gg, s.sizes("input"), k.stride, k.padding, k.dilation, k.groups)
+              : Tensor()};
 }
 
 Dims each(IntArrayRef v, int dims, const char* what) {
-  RL_CHECK(RuntimeError, v.size() == 1 || int(v.size()) == dims, "expected ", what, " to be a single integer value or a list of ", dims, " values to match the convolution dimensions, but got ", what, "=", v);
+  RL_CHECK(RuntimeError, v.size() == 1 || int(v.size()) == dims, "expected ", what,
+           " to be a single integer value or a list of ", dims, " values to match the convolution dimensions, but got ",
+           what, "=", v);
   return v.size() == 1 ? Dims(size_t(dims), v[0]) : Dims(v);
 }
 
 template <int dims>
-Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
-  RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ", dims + 2, "D (batched) input to conv", dims, "d, but got input of size: ", given.sizes());
+Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+               IntArrayRef dilation, int64_t groups) {
+  RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
+           dims + 2, "D (batched) input to conv", dims, "d, but got input of size: ", given.sizes());
   bool single = given.dim() == dims + 1;
   Tensor x = single ? unsqueeze(given, 0) : given;
-  RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv", dims, "d: expected weight of ", dims + 2, " dimensions, got ", weight.sizes());
+  RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv", dims, "d: expected weight of ", dims + 2,
+           " dimensions, got ", weight.sizes());
   Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation");
-  for (int64_t v : s) RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: conv", dims, "d got stride=", s);
-  for (int64_t v : p) RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: conv", dims, "d got padding=", p);
-  for (int64_t v : d) RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: conv", dims, "d got dilation=", d);
+  for (int64_t v : s)
+    RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: conv", dims, "d got stride=", s);
+  for (int64_t v : p)
+    RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: conv", dims, "d got padding=", p);
+  for (int64_t v : d)
+    RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: conv", dims, "d got dilation=", d);
   RL_CHECK(RuntimeError, groups > 0, "non-positive groups is not supported");
-  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (", x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
-  RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(1) * groups, "Given groups=", groups, ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
-           weight.size(1) * groups, " channels, but got ", x.size(1), " channels instead");
-  RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "Given weight of size ", weight.sizes(), ", expected bias to be 1-dimensional with ", weight.size(0),
+  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (",
+           x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
+  RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(1) * groups, "Given groups=", groups,
+           ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ", weight.size(1) * groups,
+           " channels, but got ", x.size(1), " channels instead");
+  RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "Given weight of size ",
+           weight.sizes(), ", expected bias to be 1-dimensional with ", weight.size(0),
            " elements, but got bias of size ", bias.defined() ? bias.sizes() : Dims(), " instead");
   for (size_t i = 0; i < size_t(dims); i++)
-    RL_CHECK(RuntimeError, x.sizes()[i + 2] + 2 * p[i] >= d[i] * (weight.sizes()[i + 2] - 1) + 1, "Calculated padded input size per channel: (", x.sizes()[i + 2] + 2 * p[i], "). Kernel size: (",
+    RL_CHECK(RuntimeError, x.sizes()[i + 2] + 2 * p[i] >= d[i] * (weight.sizes()[i + 2] - 1) + 1,
+             "Calculated padded input size per channel: (", x.sizes()[i + 2] + 2 * p[i], "). Kernel size: (",
              d[i] * (weight.sizes()[i + 2] - 1) + 1, "). Kernel size can't be greater than actual input size");
   Tensor out = _conv(x, weight, bias, s, p, d, groups);
   return single ? squeeze(out, 0) : out;
 }
 template <int dims>
-Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, std::string_view padding, IntArrayRef dilation, int64_t groups) {
+Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                   std::string_view padding, IntArrayRef dilation, int64_t groups) {
   if (padding == "valid") return conv_nd<dims>(x, weight, bias, stride, {0}, dilation, groups);
   RL_CHECK(RuntimeError, padding == "same", "Invalid padding string: '", padding, "'");
   for (int64_t s : stride) RL_CHECK(RuntimeError, s == 1, "padding='same' is not supported for strided convolutions");
@@ -192,41 +234,80 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
 }
 
 // What traces of PyTorch hold.
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef, int64_t groups) {
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+                   IntArrayRef dilation, bool transposed, IntArrayRef, int64_t groups) {
   RL_CHECK(NotImplementedError, !transposed, "convolution: transposed convolutions are not implemented");
-  RL_CHECK(RuntimeError, weight.dim() >= 3 && weight.dim() <= 5, "convolution: expected a weight of 3 to 5 dimensions, got ", weight.sizes());
+  RL_CHECK(RuntimeError, weight.dim() >= 3 && weight.dim() <= 5,
+           "convolution: expected a weight of 3 to 5 dimensions, got ", weight.sizes());
   auto run = weight.dim() == 3 ? conv_nd<1> : weight.dim() == 4 ? conv_nd<2> : conv_nd<3>;
   return run(x, weight, bias, stride, padding, dilation, groups);
 }
-Tensor convolution_flags(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
+Tensor convolution_flags(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                         IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
                          int64_t groups, bool, bool, bool, bool) {
   return convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups);
 }
 
 }  // namespace
 
-OP(convolution, {.schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
-                 .doc = "A convolution of as many dimensions as the weight has.", .kernel = composite<convolution>(), .forms = kFunction});
-OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, "
+OP(convolution, {.schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
+                           "dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
+                 .doc = "A convolution of as many dimensions as the weight has.",
+                 .kernel = composite<convolution>(),
+                 .forms = kFunction});
+OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
+                                 "int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, "
                                  "bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
-                       .doc = "convolution, as PyTorch's traces name it.", .kernel = composite<convolution_flags>(), .forms = kFunction});
-OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
-          .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.", .kernel = function<conv>(), .grad = {{"input", "weight"}, conv_grad}, .forms = kFunction});
-OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
-                .doc = "Gradient of _conv with respect to its input.", .kernel = function<conv_input>(), .grad = {{"grad_output", "weight"}, conv_input_grad}, .forms = kFunction});
-OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[] weight_sizes, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
-                 .doc = "Gradient of _conv with respect to its weight.", .kernel = function<conv_weight>(), .grad = {{"grad_output", "input"}, conv_weight_grad}, .forms = kFunction});
-OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, L).", .kernel = composite<conv_nd<1>>(), .forms = kFunction});
-OP(conv2d, {.schema = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, H, W).", .kernel = composite<conv_nd<2>>(), .forms = kFunction});
-OP(conv3d, {.schema = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, D, H, W).", .kernel = composite<conv_nd<3>>(), .forms = kFunction});
-OP(conv1d_padding, {.schema = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
-                    .doc = "conv1d with padding 'same' or 'valid'.", .kernel = composite<conv_padded<1>>(), .forms = kFunction});
-OP(conv2d_padding, {.schema = "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
-                    .doc = "conv2d with padding 'same' or 'valid'.", .kernel = composite<conv_padded<2>>(), .forms = kFunction});
-OP(conv3d_padding, {.schema = "conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
-                    .doc = "conv3d with padding 'same' or 'valid'.", .kernel = composite<conv_padded<3>>(), .forms = kFunction});
+                       .doc = "convolution, as PyTorch's traces name it.",
+                       .kernel = composite<convolution_flags>(),
+                       .forms = kFunction});
+OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int "
+                    "groups) -> Tensor",
+          .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.",
+          .kernel = function<conv>(),
+          .grad = {{"input", "weight"}, conv_grad},
+          .forms = kFunction});
+OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] "
+                          "padding, int[] dilation, int groups) -> Tensor",
+                .doc = "Gradient of _conv with respect to its input.",
+                .kernel = function<conv_input>(),
+                .grad = {{"grad_output", "weight"}, conv_input_grad},
+                .forms = kFunction});
+OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[] weight_sizes, int[] stride, int[] "
+                           "padding, int[] dilation, int groups) -> Tensor",
+                 .doc = "Gradient of _conv with respect to its weight.",
+                 .kernel = function<conv_weight>(),
+                 .grad = {{"grad_output", "input"}, conv_weight_grad},
+                 .forms = kFunction});
+OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
+                      "int[1] dilation=1, int groups=1) -> Tensor",
+            .doc = "Convolves (N, C, L).",
+            .kernel = composite<conv_nd<1>>(),
+            .forms = kFunction});
+OP(conv2d, {.schema = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
+                      "int[2] dilation=1, int groups=1) -> Tensor",
+            .doc = "Convolves (N, C, H, W).",
+            .kernel = composite<conv_nd<2>>(),
+            .forms = kFunction});
+OP(conv3d, {.schema = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, "
+                      "int[3] dilation=1, int groups=1) -> Tensor",
+            .doc = "Convolves (N, C, D, H, W).",
+            .kernel = composite<conv_nd<3>>(),
+            .forms = kFunction});
+OP(conv1d_padding, {.schema = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
+                              "padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
+                    .doc = "conv1d with padding 'same' or 'valid'.",
+                    .kernel = composite<conv_padded<1>>(),
+                    .forms = kFunction});
+OP(conv2d_padding, {.schema = "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str "
+                              "padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+                    .doc = "conv2d with padding 'same' or 'valid'.",
+                    .kernel = composite<conv_padded<2>>(),
+                    .forms = kFunction});
+OP(conv3d_padding, {.schema = "conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str "
+                              "padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
+                    .doc = "conv3d with padding 'same' or 'valid'.",
+                    .kernel = composite<conv_padded<3>>(),
+                    .forms = kFunction});
 
 }  // namespace rushlight

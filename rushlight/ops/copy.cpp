@@ -18,24 +18,29 @@ constexpr int64_t kTile = 32;
 template <class Word>
 void copy_tiles(char* out, const char* in, int64_t rows, int64_t columns, int64_t out_row, int64_t in_column) {
   // out[r * out_row + c] = in[c * in_column + r]: rows are dense in `in`, columns in `out`.
-  parallel_for(0, (rows + kTile - 1) / kTile, std::max<int64_t>(1, kGrain / (kTile * std::max<int64_t>(columns, 1))), [&](int64_t b, int64_t e) {
-    for (int64_t r0 = b * kTile; r0 < std::min(rows, e * kTile); r0 += kTile)
-      for (int64_t c0 = 0; c0 < columns; c0 += kTile) {
-        int64_t r1 = std::min(rows, r0 + kTile), c1 = std::min(columns, c0 + kTile);
-        Word block[kTile][kTile];
-        for (int64_t c = c0; c < c1; c++) std::memcpy(block[c - c0], in + c * in_column + r0 * int64_t(sizeof(Word)), size_t(r1 - r0) * sizeof(Word));
-        for (int64_t r = r0; r < r1; r++) {
-          Word* o = reinterpret_cast<Word*>(out + r * out_row) + c0;
-          for (int64_t c = c0; c < c1; c++) o[c - c0] = block[c - c0][r - r0];
-        }
-      }
-  });
+  parallel_for(0, (rows + kTile - 1) / kTile, std::max<int64_t>(1, kGrain / (kTile * std::max<int64_t>(columns, 1))),
+               [&](int64_t b, int64_t e) {
+                 for (int64_t r0 = b * kTile; r0 < std::min(rows, e * kTile); r0 += kTile)
+                   for (int64_t c0 = 0; c0 < columns; c0 += kTile) {
+                     int64_t r1 = std::min(rows, r0 + kTile), c1 = std::min(columns, c0 + kTile);
+                     Word block[kTile][kTile];
+                     for (int64_t c = c0; c < c1; c++)
+                       std::memcpy(block[c - c0], in + c * in_column + r0 * int64_t(sizeof(Word)),
+                                   size_t(r1 - r0) * sizeof(Word));
+                     for (int64_t r = r0; r < r1; r++) {
+                       Word* o = reinterpret_cast<Word*>(out + r * out_row) + c0;
+                       for (int64_t c = c0; c < c1; c++) o[c - c0] = block[c - c0][r - r0];
+                     }
+                   }
+               });
 }
 
 // True if it did the copy: same dtype, and the two innermost dimensions swap their order.
 bool copy_transposed(const Tensor& out, const Tensor& in) {
   int64_t size = out.item_size();
-  if (out.dim() < 2 || out.numel() < 4096 || out.dtype() != in.dtype() || (size != 4 && size != 8) || !out.is_contiguous()) return false;
+  if (out.dim() < 2 || out.numel() < 4096 || out.dtype() != in.dtype() || (size != 4 && size != 8) ||
+      !out.is_contiguous())
+    return false;
   int64_t n = out.dim(), fast = -1;
   for (int64_t d = 0; d < n - 1; d++)
     if (in.strides()[size_t(d)] == 1 && in.sizes()[size_t(d)] > 1) fast = d;
@@ -55,7 +60,8 @@ bool copy_transposed(const Tensor& out, const Tensor& in) {
     char* o = static_cast<char*>(out.raw()) + to * size;
     const char* p = static_cast<const char*>(in.raw()) + from * size;
     auto go = size == 4 ? copy_tiles<uint32_t> : copy_tiles<uint64_t>;
-    go(o, p, in.sizes()[size_t(fast)], in.sizes().back(), out.strides()[size_t(fast)] * size, in.strides().back() * size);
+    go(o, p, in.sizes()[size_t(fast)], in.sizes().back(), out.strides()[size_t(fast)] * size,
+       in.strides().back() * size);
   }
   return true;
 }
@@ -71,7 +77,8 @@ void copy_into(const Tensor& out, const Tensor& source) {
     if (out.raw() == in.raw() && out.dtype() == in.dtype()) return;
     int64_t so = out.item_size(), si = in.item_size();
     parallel_for(0, out.numel(), 4 * kGrain, [&](int64_t b, int64_t e) {
-      convert_row(out.dtype(), static_cast<char*>(out.raw()) + b * so, so, in.dtype(), static_cast<char*>(in.raw()) + b * si, si, e - b);
+      convert_row(out.dtype(), static_cast<char*>(out.raw()) + b * so, so, in.dtype(),
+                  static_cast<char*>(in.raw()) + b * si, si, e - b);
     });
     return;
   }
@@ -86,8 +93,8 @@ void copy_into(const Tensor& out, const Tensor& source) {
 }
 
 void copy_(const Tensor& self, const Tensor& src, bool) {
-  RL_CHECK(ShapeError, broadcast_shapes(self.sizes(), src.sizes()) == self.sizes(), "The expanded size of the tensor ", self.sizes(),
-           " must match the existing size ", src.sizes(), " of the tensor copied into it");
+  RL_CHECK(ShapeError, broadcast_shapes(self.sizes(), src.sizes()) == self.sizes(), "The expanded size of the tensor ",
+           self.sizes(), " must match the existing size ", src.sizes(), " of the tensor copied into it");
   copy_into(self, src);
 }
 
@@ -97,39 +104,50 @@ Dims strides_wanted(const Tensor& self, const std::optional<MemoryFormat>& forma
 }
 
 TensorSpec clone_meta(const Tensor& self, const std::optional<MemoryFormat>& format) {
-  return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device(), .strides = strides_wanted(self, format)};
+  return {
+      .sizes = self.sizes(), .dtype = self.dtype(), .device = self.device(), .strides = strides_wanted(self, format)};
 }
 void clone_cpu(const Tensor& self, const std::optional<MemoryFormat>&, const Tensor& out) { copy_into(out, self); }
 
-TensorSpec to_copy_meta(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Layout>&, const std::optional<Device>& device,
-                        const std::optional<bool>&, bool, const std::optional<MemoryFormat>& format) {
-  return {.sizes = self.sizes(), .dtype = dtype.value_or(self.dtype()), .device = device.value_or(self.device()), .strides = strides_wanted(self, format)};
+TensorSpec to_copy_meta(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Layout>&,
+                        const std::optional<Device>& device, const std::optional<bool>&, bool,
+                        const std::optional<MemoryFormat>& format) {
+  return {.sizes = self.sizes(),
+          .dtype = dtype.value_or(self.dtype()),
+          .device = device.value_or(self.device()),
+          .strides = strides_wanted(self, format)};
 }
-void to_copy_cpu(const Tensor& self, const std::optional<DType>&, const std::optional<Layout>&, const std::optional<Device>&,
-                 const std::optional<bool>&, bool, const std::optional<MemoryFormat>&, const Tensor& out) {
+void to_copy_cpu(const Tensor& self, const std::optional<DType>&, const std::optional<Layout>&,
+                 const std::optional<Device>&, const std::optional<bool>&, bool, const std::optional<MemoryFormat>&,
+                 const Tensor& out) {
   RL_CHECK(NotImplementedError, !self.device().is_meta(), "Cannot copy out of meta tensor; no data!");
   copy_into(out, self);
 }
 
 Tensor contiguous(const Tensor& self, MemoryFormat format) {
-  RL_CHECK(RuntimeError, format != MemoryFormat::Preserve, "preserve memory format is unsupported by the contiguous operator");
+  RL_CHECK(RuntimeError, format != MemoryFormat::Preserve,
+           "preserve memory format is unsupported by the contiguous operator");
   return self.is_contiguous(format) ? self : clone(self, format);
 }
 
-Tensor to_options(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Layout>&, const std::optional<Device>& device,
-                  const std::optional<bool>&, bool non_blocking, bool copy, const std::optional<MemoryFormat>& format) {
+Tensor to_options(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Layout>&,
+                  const std::optional<Device>& device, const std::optional<bool>&, bool non_blocking, bool copy,
+                  const std::optional<MemoryFormat>& format) {
   bool same = (!dtype || *dtype == self.dtype()) && (!device || device->type == self.device().type) &&
               (!format || *format == MemoryFormat::Preserve || self.is_contiguous(*format));
   if (same && !copy) return self;
   return _to_copy(self, dtype, std::nullopt, device, std::nullopt, non_blocking, format);
 }
-Tensor to_dtype(const Tensor& self, DType dtype, bool non_blocking, bool copy, const std::optional<MemoryFormat>& format) {
+Tensor to_dtype(const Tensor& self, DType dtype, bool non_blocking, bool copy,
+                const std::optional<MemoryFormat>& format) {
   return to_options(self, dtype, {}, {}, {}, non_blocking, copy, format);
 }
-Tensor to_device(const Tensor& self, Device device, DType dtype, bool non_blocking, bool copy, const std::optional<MemoryFormat>& format) {
+Tensor to_device(const Tensor& self, Device device, DType dtype, bool non_blocking, bool copy,
+                 const std::optional<MemoryFormat>& format) {
   return to_options(self, dtype, {}, device, {}, non_blocking, copy, format);
 }
-Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy, const std::optional<MemoryFormat>& format) {
+Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy,
+                const std::optional<MemoryFormat>& format) {
   return to_options(self, other.dtype(), {}, other.device(), {}, non_blocking, copy, format);
 }
 Tensor type_as(const Tensor& self, const Tensor& other) { return to_other(self, other, false, false, {}); }
@@ -139,10 +157,13 @@ Grads cast_back(const Saved& s, const Tensor& g) { return {to(g, s.dtype("self")
 }  // namespace
 
 OP(copy_, {.schema = "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
-           .doc = "Copies src, broadcast and converted, into self. >>> torch.zeros(2).copy_(torch.tensor([1, 2]))\ntensor([1., 2.])",
+           .doc = "Copies src, broadcast and converted, into self. >>> torch.zeros(2).copy_(torch.tensor([1, "
+                  "2]))\ntensor([1., 2.])",
            .kernel = mutation<copy_>(),
-           .grad = {{}, [](const Saved& s, const Tensor& g) {
-                      return Grads{s.needs("self") ? zeros_like(g) : Tensor(), s.needs("src") ? to(g, s.dtype("src")) : Tensor()};
+           .grad = {{},
+                    [](const Saved& s, const Tensor& g) {
+                      return Grads{s.needs("self") ? zeros_like(g) : Tensor(),
+                                   s.needs("src") ? to(g, s.dtype("src")) : Tensor()};
                     }},
            .forms = kMethod});
 OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
@@ -150,7 +171,8 @@ OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) ->
            .kernel = structured<clone_meta, clone_cpu>(),
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
            .forms = kFunction | kMethod});
-OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, "
+OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+                       "bool? pin_memory=None, "
                        "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
              .doc = "A converted copy.",
              .kernel = structured<to_copy_meta, to_copy_cpu>(),
@@ -160,20 +182,31 @@ OP(contiguous, {.schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_for
                 .doc = "self if it lies dense and in order already, else a copy that does.",
                 .kernel = composite<contiguous>(),
                 .forms = kMethod});
-OP(to_dtype_layout, {.schema = "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, "
-                               "bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
-                     .doc = "self in another dtype or on another device; self itself if it is so already.",
-                     .kernel = composite<to_options>(), .forms = kMethod});
-OP(to_dtype, {.schema = "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+OP(to_dtype_layout,
+   {.schema = "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+              "bool? pin_memory=None, "
+              "bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+    .doc = "self in another dtype or on another device; self itself if it is so already.",
+    .kernel = composite<to_options>(),
+    .forms = kMethod});
+OP(to_dtype, {.schema = "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
+                        "MemoryFormat? memory_format=None) -> Tensor(a)",
               .doc = "self in another dtype; self itself if it has it already.",
-              .kernel = composite<to_dtype>(), .forms = kMethod});
-OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+              .kernel = composite<to_dtype>(),
+              .forms = kMethod});
+OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool "
+                         "copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
                .doc = "self on another device and in another dtype.",
-               .kernel = composite<to_device>(), .forms = kMethod});
-OP(to_other, {.schema = "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+               .kernel = composite<to_device>(),
+               .forms = kMethod});
+OP(to_other, {.schema = "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
+                        "MemoryFormat? memory_format=None) -> Tensor(a)",
               .doc = "self in the dtype and on the device of other.",
-              .kernel = composite<to_other>(), .forms = kMethod});
-OP(type_as, {.schema = "type_as(Tensor self, Tensor other) -> Tensor", .doc = "self in the dtype of other.",
-             .kernel = composite<type_as>(), .forms = kMethod});
+              .kernel = composite<to_other>(),
+              .forms = kMethod});
+OP(type_as, {.schema = "type_as(Tensor self, Tensor other) -> Tensor",
+             .doc = "self in the dtype of other.",
+             .kernel = composite<type_as>(),
+             .forms = kMethod});
 
 }  // namespace rushlight

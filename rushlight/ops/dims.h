@@ -49,10 +49,13 @@ inline int64_t reduced_count(IntArrayRef sizes, DimSet dims) {
 // Reductions without an identity (max, argmin, ...) need at least one element.
 inline void check_not_empty(const char* op, IntArrayRef sizes, const OptionalDims& dims) {
   if (product(sizes) != 0) return;
-  RL_CHECK(IndexError, dims && !dims->empty(), op, "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+  RL_CHECK(IndexError, dims && !dims->empty(), op,
+           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+           "'dim' argument.");
   for (int64_t d : *dims) {
     int64_t at = wrap_dim(d, int64_t(sizes.size()));
-    RL_CHECK(IndexError, sizes.empty() || sizes[size_t(at)] != 0, op, "(): Expected reduction dim ", at, " to have non-zero size.");
+    RL_CHECK(IndexError, sizes.empty() || sizes[size_t(at)] != 0, op, "(): Expected reduction dim ", at,
+             " to have non-zero size.");
   }
 }
 

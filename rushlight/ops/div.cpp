@@ -1,6 +1,7 @@
 // Division in all its roundings, and the remainders.
-#include "rushlight/fn/conj.h"
 #include "rushlight/fn/div.h"
+
+#include "rushlight/fn/conj.h"
 #include "rushlight/fn/floor_divide.h"
 #include "rushlight/fn/trunc.h"
 #include "rushlight/fn/zeros_like.h"
@@ -19,7 +20,9 @@ void check_divisor(T b) {
   RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError");
 }
 
-template <class T> struct TrueDivide { RL_FN T operator()(T a, T b) const { return a / b; } };
+template <class T> struct TrueDivide {
+  RL_FN T operator()(T a, T b) const { return a / b; }
+};
 
 // Towards minus infinity, exact for floats as Python's // is.
 template <class T>
@@ -87,7 +90,8 @@ Grads true_divide_grad(const Saved& s, const Tensor& g) {
 Tensor div_mode(const Tensor& self, const Tensor& other, const std::optional<std::string_view>& mode) {
   if (!mode) return div(self, other);
   if (*mode == "floor") return floor_divide(self, other);
-  RL_CHECK(RuntimeError, *mode == "trunc", "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
+  RL_CHECK(RuntimeError, *mode == "trunc",
+           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
   static const Op& op = *OpTable::get().find("_trunc_divide");
   IValue args[] = {IValue::borrow(self), IValue::borrow(other)}, ret;
   call(op, args, &ret);
@@ -99,25 +103,28 @@ Grads no_slope(const Saved&, const Tensor& g) { return {zeros_like(g), zeros_lik
 
 }  // namespace
 
-OP(div, {.schema = "div.Tensor(Tensor self, Tensor other) -> Tensor",
-         .doc = "self / other; integers give floats. >>> torch.div(torch.tensor([1., 2.]), 4)\ntensor([0.2500, 0.5000])",
-         .kernel = pointwise<TrueDivide, FloatingAndComplex>(Promote::ToFloat),
-         .grad = {{"self:other", "other"}, true_divide_grad},
-         .overloads = {"div.Scalar(Tensor self, Scalar other) -> Tensor"},
-         .aliases = {"divide", "true_divide"}});
+OP(div,
+   {.schema = "div.Tensor(Tensor self, Tensor other) -> Tensor",
+    .doc = "self / other; integers give floats. >>> torch.div(torch.tensor([1., 2.]), 4)\ntensor([0.2500, 0.5000])",
+    .kernel = pointwise<TrueDivide, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"self:other", "other"}, true_divide_grad},
+    .overloads = {"div.Scalar(Tensor self, Scalar other) -> Tensor"},
+    .aliases = {"divide", "true_divide"}});
 
 OP(div_mode, {.schema = "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
-              .doc = "self / other, rounded as rounding_mode says: None, 'trunc' or 'floor'. >>> torch.div(torch.tensor([7., -7.]), 2, rounding_mode='floor')\ntensor([ 3., -4.])",
+              .doc = "self / other, rounded as rounding_mode says: None, 'trunc' or 'floor'. >>> "
+                     "torch.div(torch.tensor([7., -7.]), 2, rounding_mode='floor')\ntensor([ 3., -4.])",
               .kernel = composite<div_mode>(),
               .forms = kFunction | kMethod | kInPlace | kOut,
               .overloads = {"div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor"},
               .aliases = {"divide"}});
 
-OP(floor_divide, {.schema = "floor_divide(Tensor self, Tensor other) -> Tensor",
-                  .doc = "self // other, rounding down. >>> torch.floor_divide(torch.tensor([7., -7.]), 2)\ntensor([ 3., -4.])",
-                  .kernel = pointwise<FloorDivide, RealNoBool>(),
-                  .grad = {{}, no_slope},
-                  .overloads = {"floor_divide.Scalar(Tensor self, Scalar other) -> Tensor"}});
+OP(floor_divide,
+   {.schema = "floor_divide(Tensor self, Tensor other) -> Tensor",
+    .doc = "self // other, rounding down. >>> torch.floor_divide(torch.tensor([7., -7.]), 2)\ntensor([ 3., -4.])",
+    .kernel = pointwise<FloorDivide, RealNoBool>(),
+    .grad = {{}, no_slope},
+    .overloads = {"floor_divide.Scalar(Tensor self, Scalar other) -> Tensor"}});
 
 OP(trunc_divide, {.schema = "_trunc_divide(Tensor self, Tensor other) -> Tensor",
                   .doc = "self / other rounded towards zero.",
@@ -126,7 +133,8 @@ OP(trunc_divide, {.schema = "_trunc_divide(Tensor self, Tensor other) -> Tensor"
                   .forms = kFunction});
 
 OP(remainder, {.schema = "remainder.Tensor(Tensor self, Tensor other) -> Tensor",
-               .doc = "Remainder with the sign of other, as Python's %. >>> torch.remainder(torch.tensor([5., -5.]), 3)\ntensor([2., 1.])",
+               .doc = "Remainder with the sign of other, as Python's %. >>> torch.remainder(torch.tensor([5., -5.]), "
+                      "3)\ntensor([2., 1.])",
                .kernel = pointwise<Remainder, RealNoBool>(),
                .grad = {{"self", "other"},
                         [](const Saved& s, const Tensor& g) {
@@ -134,13 +142,15 @@ OP(remainder, {.schema = "remainder.Tensor(Tensor self, Tensor other) -> Tensor"
                         }},
                .overloads = {"remainder.Scalar(Tensor self, Scalar other) -> Tensor"}});
 
-OP(fmod, {.schema = "fmod.Tensor(Tensor self, Tensor other) -> Tensor",
-          .doc = "Remainder with the sign of self, as C's fmod. >>> torch.fmod(torch.tensor([5., -5.]), 3)\ntensor([ 2., -2.])",
-          .kernel = pointwise<Fmod, RealNoBool>(),
-          .grad = {{"self", "other"},
-                   [](const Saved& s, const Tensor& g) {
-                     return Grads{g, s.needs("other") ? neg(g) * trunc(div(s["self"], s["other"])) : Tensor()};
-                   }},
-          .overloads = {"fmod.Scalar(Tensor self, Scalar other) -> Tensor"}});
+OP(fmod,
+   {.schema = "fmod.Tensor(Tensor self, Tensor other) -> Tensor",
+    .doc =
+        "Remainder with the sign of self, as C's fmod. >>> torch.fmod(torch.tensor([5., -5.]), 3)\ntensor([ 2., -2.])",
+    .kernel = pointwise<Fmod, RealNoBool>(),
+    .grad = {{"self", "other"},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{g, s.needs("other") ? neg(g) * trunc(div(s["self"], s["other"])) : Tensor()};
+             }},
+    .overloads = {"fmod.Scalar(Tensor self, Scalar other) -> Tensor"}});
 
 }  // namespace rushlight

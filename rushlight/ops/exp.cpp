@@ -1,19 +1,34 @@
 // Exponentials and logarithms.
-#include "rushlight/fn/conj.h"
 #include "rushlight/fn/exp.h"
+
+#include "rushlight/fn/conj.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 namespace {
 
-template <class T> struct Exp { RL_FN T operator()(T x) const { return math::exp(x); } };
-template <class T> struct Exp2 { RL_FN T operator()(T x) const { return math::exp2(x); } };
-template <class T> struct Expm1 { RL_FN T operator()(T x) const { return math::expm1(x); } };
-template <class T> struct Log { RL_FN T operator()(T x) const { return math::log(x); } };
-template <class T> struct Log2 { RL_FN T operator()(T x) const { return math::log2(x); } };
-template <class T> struct Log10 { RL_FN T operator()(T x) const { return math::log10(x); } };
-template <class T> struct Log1p { RL_FN T operator()(T x) const { return math::log1p(x); } };
+template <class T> struct Exp {
+  RL_FN T operator()(T x) const { return math::exp(x); }
+};
+template <class T> struct Exp2 {
+  RL_FN T operator()(T x) const { return math::exp2(x); }
+};
+template <class T> struct Expm1 {
+  RL_FN T operator()(T x) const { return math::expm1(x); }
+};
+template <class T> struct Log {
+  RL_FN T operator()(T x) const { return math::log(x); }
+};
+template <class T> struct Log2 {
+  RL_FN T operator()(T x) const { return math::log2(x); }
+};
+template <class T> struct Log10 {
+  RL_FN T operator()(T x) const { return math::log10(x); }
+};
+template <class T> struct Log1p {
+  RL_FN T operator()(T x) const { return math::log1p(x); }
+};
 
 // The larger comes out of the sum, so that exp never overflows; equal values keep inf, inf out of inf - inf.
 template <class T>
@@ -67,7 +82,8 @@ OP(log1p, {.schema = "log1p(Tensor self) -> Tensor",
            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / (s["self"] + 1)}; }},
            .aliases = {"special_log1p"}});
 OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
-               .doc = "log(exp(self) + exp(other)), without overflow. >>> torch.logaddexp(torch.tensor([1000.]), torch.tensor([1000.]))\ntensor([1000.6931])",
+               .doc = "log(exp(self) + exp(other)), without overflow. >>> torch.logaddexp(torch.tensor([1000.]), "
+                      "torch.tensor([1000.]))\ntensor([1000.6931])",
                .kernel = pointwise<LogAddExp, Floating>(),
                .grad = {{"self", "other", "result"},
                         [](const Saved& s, const Tensor& g) {
@@ -75,11 +91,13 @@ OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
                         }},
                .forms = kFunction | kMethod | kOut});
 OP(logaddexp2, {.schema = "logaddexp2(Tensor self, Tensor other) -> Tensor",
-                .doc = "log2(2 ** self + 2 ** other), without overflow. >>> torch.logaddexp2(torch.tensor([3.]), torch.tensor([3.]))\ntensor([4.])",
+                .doc = "log2(2 ** self + 2 ** other), without overflow. >>> torch.logaddexp2(torch.tensor([3.]), "
+                       "torch.tensor([3.]))\ntensor([4.])",
                 .kernel = pointwise<LogAddExp2, Floating>(),
                 .grad = {{"self", "other", "result"},
                          [](const Saved& s, const Tensor& g) {
-                           return Grads{g * exp((s["self"] - s["result"]) * kLn2), g * exp((s["other"] - s["result"]) * kLn2)};
+                           return Grads{g * exp((s["self"] - s["result"]) * kLn2),
+                                        g * exp((s["other"] - s["result"]) * kLn2)};
                          }},
                 .forms = kFunction | kMethod | kOut});
 

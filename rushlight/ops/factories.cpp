@@ -74,22 +74,38 @@ Tensor full_like_of(const Tensor& self, const Scalar& value, const DT& dtype, co
   return t;
 }
 
-Tensor empty(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) { return make(size, dtype, device, format); }
-Tensor zeros(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) { return make_full(size, 0, dtype, device); }
-Tensor ones(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) { return make_full(size, 1, dtype, device); }
+Tensor empty(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) {
+  return make(size, dtype, device, format);
+}
+Tensor zeros(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
+  return make_full(size, 0, dtype, device);
+}
+Tensor ones(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
+  return make_full(size, 1, dtype, device);
+}
 Tensor full(IntArrayRef size, const Scalar& value, const DT& dtype, const LT&, const DV& device, const OB&) {
   return make_full(size, value, dtype.value_or(value.dtype()), device);
 }
 Tensor empty_strided(IntArrayRef size, IntArrayRef stride, const DT& dtype, const LT&, const DV& device, const OB&) {
-  RL_CHECK(RuntimeError, size.size() == stride.size(), "empty_strided: dimensionality of sizes (", size.size(), ") must match dimensionality of strides (", stride.size(), ")");
+  RL_CHECK(RuntimeError, size.size() == stride.size(), "empty_strided: dimensionality of sizes (", size.size(),
+           ") must match dimensionality of strides (", stride.size(), ")");
   return empty_strided_tensor(size, stride, dtype.value_or(default_dtype()), device.value_or(Device()));
 }
-Tensor scalar_tensor(const Scalar& s, const DT& dtype, const LT&, const DV& device, const OB&) { return make_full({}, s, dtype, device); }
+Tensor scalar_tensor(const Scalar& s, const DT& dtype, const LT&, const DV& device, const OB&) {
+  return make_full({}, s, dtype, device);
+}
 
-Tensor empty_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) { return make_like(self, dtype, device, format); }
-Tensor zeros_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) { return full_like_of(self, 0, dtype, device, format); }
-Tensor ones_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) { return full_like_of(self, 1, dtype, device, format); }
-Tensor full_like_op(const Tensor& self, const Scalar& value, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) {
+Tensor empty_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) {
+  return make_like(self, dtype, device, format);
+}
+Tensor zeros_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) {
+  return full_like_of(self, 0, dtype, device, format);
+}
+Tensor ones_like_op(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF& format) {
+  return full_like_of(self, 1, dtype, device, format);
+}
+Tensor full_like_op(const Tensor& self, const Scalar& value, const DT& dtype, const LT&, const DV& device, const OB&,
+                    const MF& format) {
   return full_like_of(self, value, dtype, device, format);
 }
 
@@ -102,7 +118,8 @@ Tensor new_zeros(const Tensor& self, IntArrayRef size, const DT& dtype, const LT
 Tensor new_ones(const Tensor& self, IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
   return make_full(size, 1, dtype.value_or(self.dtype()), device.value_or(self.device()));
 }
-Tensor new_full(const Tensor& self, IntArrayRef size, const Scalar& value, const DT& dtype, const LT&, const DV& device, const OB&) {
+Tensor new_full(const Tensor& self, IntArrayRef size, const Scalar& value, const DT& dtype, const LT&, const DV& device,
+                const OB&) {
   return make_full(size, value, dtype.value_or(self.dtype()), device.value_or(self.device()));
 }
 
@@ -114,14 +131,17 @@ DType range_dtype(const DT& dtype, std::initializer_list<Scalar> values) {
   return DType::Int64;
 }
 
-Tensor arange_step(const Scalar& start, const Scalar& end, const Scalar& step, const DT& dtype, const LT&, const DV& device, const OB&) {
+Tensor arange_step(const Scalar& start, const Scalar& end, const Scalar& step, const DT& dtype, const LT&,
+                   const DV& device, const OB&) {
   double a = start.to_double(), b = end.to_double(), by = step.to_double();
   RL_CHECK(RuntimeError, by != 0, "step must be nonzero");
   RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
-  RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a), "upper bound and lower bound inconsistent with step sign");
+  RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a),
+           "upper bound and lower bound inconsistent with step sign");
   DType d = range_dtype(dtype, {start, end, step});
   bool whole = is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
-  int64_t n = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int() : int64_t(std::ceil((b - a) / by));
+  int64_t n = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int()
+                    : int64_t(std::ceil((b - a) / by));
   Tensor out = make({n}, d, device);
   if (out.device().is_meta()) return out;
   with_type(d, [&]<class T>(T) {
@@ -140,14 +160,16 @@ Tensor arange_step(const Scalar& start, const Scalar& end, const Scalar& step, c
   });
   return out;
 }
-Tensor arange_start(const Scalar& start, const Scalar& end, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
+Tensor arange_start(const Scalar& start, const Scalar& end, const DT& dtype, const LT& layout, const DV& device,
+                    const OB& pin) {
   return arange_step(start, end, 1, dtype, layout, device, pin);
 }
 Tensor arange_end(const Scalar& end, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
   return arange_step(0, end, 1, dtype, layout, device, pin);
 }
 
-Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT& dtype, const LT&, const DV& device, const OB&) {
+Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT& dtype, const LT&, const DV& device,
+                const OB&) {
   RL_CHECK(RuntimeError, steps >= 0, "number of steps must be non-negative");
   DType d = dtype.value_or(default_dtype());
   if (!dtype && (start.is_complex() || end.is_complex())) d = to_complex(d);
@@ -168,7 +190,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT&
   });
   return out;
 }
-Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
+Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base, const DT& dtype, const LT& layout,
+                const DV& device, const OB& pin) {
   Tensor out = linspace(start, end, steps, dtype, layout, device, pin);
   with_type(out.dtype(), [&]<class T>(T) {
     T* p = out.data<T>();
@@ -184,11 +207,12 @@ Tensor eye_m(int64_t n, int64_t m, const DT& dtype, const LT&, const DV& device,
   RL_CHECK(RuntimeError, n >= 0, "n must be greater or equal to 0, got ", n);
   RL_CHECK(RuntimeError, m >= 0, "m must be greater or equal to 0, got ", m);
   Tensor out = make_full({n, m}, 0, dtype, device);
-  if (!out.device().is_meta())
-    fill_all(alias_tensor(out, IntArrayRef(std::min(n, m)), IntArrayRef(m + 1), 0), 1);
+  if (!out.device().is_meta()) fill_all(alias_tensor(out, IntArrayRef(std::min(n, m)), IntArrayRef(m + 1), 0), 1);
   return out;
 }
-Tensor eye(int64_t n, const DT& dtype, const LT& layout, const DV& device, const OB& pin) { return eye_m(n, n, dtype, layout, device, pin); }
+Tensor eye(int64_t n, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
+  return eye_m(n, n, dtype, layout, device, pin);
+}
 
 void fill_scalar(const Tensor& self, const Scalar& value) {
   RL_CHECK(RuntimeError, is_complex(self.dtype()) || !value.is_complex() || value.to<complex128>().imag() == 0,
@@ -201,7 +225,8 @@ Scalar only_item(const Tensor& t) {
   return s;
 }
 void fill_tensor(const Tensor& self, const Tensor& value) {
-  RL_CHECK(RuntimeError, value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(), " dimensions.");
+  RL_CHECK(RuntimeError, value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ",
+           value.dim(), " dimensions.");
   fill_all(self, only_item(value));
 }
 void zero_(const Tensor& self) { fill_all(self, 0); }
@@ -221,56 +246,129 @@ Grads zero_self(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
 
 }  // namespace
 
-OP(empty, {.schema = "empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-           .doc = "Uninitialised.", .kernel = function<empty>(), .forms = kFunction | kOut});
-OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-           .doc = "All 0. >>> torch.zeros(3)\ntensor([0., 0., 0.])", .kernel = function<zeros>(), .forms = kFunction | kOut});
-OP(ones, {.schema = "ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-          .doc = "All 1. >>> torch.ones(3)\ntensor([1., 1., 1.])", .kernel = function<ones>(), .forms = kFunction | kOut});
-OP(full, {.schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-          .doc = "All fill_value, in its dtype. >>> torch.full((2,), 7)\ntensor([7, 7])", .kernel = function<full>(), .forms = kFunction | kOut});
-OP(empty_strided, {.schema = "empty_strided(int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                   .doc = "Uninitialised, with the given strides.", .kernel = function<empty_strided>(), .forms = kFunction});
-OP(scalar_tensor, {.schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                   .doc = "A 0-d tensor.", .kernel = function<scalar_tensor>(), .forms = kFunction});
-OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "Uninitialised, shaped as self.", .kernel = function<empty_like_op>(), .forms = kFunction});
-OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "All 0, shaped as self.", .kernel = function<zeros_like_op>(), .forms = kFunction});
-OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "All 1, shaped as self.", .kernel = function<ones_like_op>(), .forms = kFunction});
-OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "All fill_value, shaped as self.", .kernel = function<full_like_op>(), .forms = kFunction});
-OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-               .doc = "Uninitialised, in the dtype of self.", .kernel = function<new_empty>(), .forms = kMethod});
-OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-               .doc = "All 0, in the dtype of self.", .kernel = function<new_zeros>(), .forms = kMethod});
-OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "All 1, in the dtype of self.", .kernel = function<new_ones>(), .forms = kMethod});
-OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "All fill_value, in the dtype of self.", .kernel = function<new_full>(), .forms = kMethod});
-OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-            .doc = "0, 1, ... below end. >>> torch.arange(3)\ntensor([0, 1, 2])", .kernel = function<arange_end>(), .forms = kFunction | kOut});
-OP(arange_start, {.schema = "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                  .doc = "start, start + 1, ... below end.", .kernel = function<arange_start>(), .forms = kFunction});
-OP(arange_step, {.schema = "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                 .doc = "start, start + step, ... before end.", .kernel = function<arange_step>(), .forms = kFunction | kOut});
-OP(linspace, {.schema = "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "`steps` values from start to end, both included. >>> torch.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, 1.0000])", .kernel = function<linspace>(), .forms = kFunction | kOut});
-OP(logspace, {.schema = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "base to the power of linspace(start, end, steps).", .kernel = function<logspace>(), .forms = kFunction | kOut});
-OP(eye, {.schema = "eye(int n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-         .doc = "1 on the diagonal, 0 elsewhere.", .kernel = function<eye>(), .forms = kFunction | kOut});
-OP(eye_m, {.schema = "eye.m(int n, int m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-           .doc = "n rows and m columns, 1 on the diagonal, 0 elsewhere.", .kernel = function<eye_m>(), .forms = kFunction | kOut});
-OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", .doc = "Sets every element.",
-                 .kernel = mutation<fill_scalar>(), .grad = {{}, zero_self}});
-OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", .doc = "Sets every element to a 0-d tensor's value.",
+OP(empty, {.schema = "empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                     "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+           .doc = "Uninitialised.",
+           .kernel = function<empty>(),
+           .forms = kFunction | kOut});
+OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                     "pin_memory=None) -> Tensor",
+           .doc = "All 0. >>> torch.zeros(3)\ntensor([0., 0., 0.])",
+           .kernel = function<zeros>(),
+           .forms = kFunction | kOut});
+OP(ones, {.schema = "ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                    "pin_memory=None) -> Tensor",
+          .doc = "All 1. >>> torch.ones(3)\ntensor([1., 1., 1.])",
+          .kernel = function<ones>(),
+          .forms = kFunction | kOut});
+OP(full, {.schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                    "device=None, bool? pin_memory=None) -> Tensor",
+          .doc = "All fill_value, in its dtype. >>> torch.full((2,), 7)\ntensor([7, 7])",
+          .kernel = function<full>(),
+          .forms = kFunction | kOut});
+OP(empty_strided, {.schema = "empty_strided(int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, "
+                             "Device? device=None, bool? pin_memory=None) -> Tensor",
+                   .doc = "Uninitialised, with the given strides.",
+                   .kernel = function<empty_strided>(),
+                   .forms = kFunction});
+OP(scalar_tensor, {.schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                             "device=None, bool? pin_memory=None) -> Tensor",
+                   .doc = "A 0-d tensor.",
+                   .kernel = function<scalar_tensor>(),
+                   .forms = kFunction});
+OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                          "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+                .doc = "Uninitialised, shaped as self.",
+                .kernel = function<empty_like_op>(),
+                .forms = kFunction});
+OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                          "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+                .doc = "All 0, shaped as self.",
+                .kernel = function<zeros_like_op>(),
+                .forms = kFunction});
+OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+                         "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+               .doc = "All 1, shaped as self.",
+               .kernel = function<ones_like_op>(),
+               .forms = kFunction});
+OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
+                         "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+               .doc = "All fill_value, shaped as self.",
+               .kernel = function<full_like_op>(),
+               .forms = kFunction});
+OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                         "device=None, bool? pin_memory=None) -> Tensor",
+               .doc = "Uninitialised, in the dtype of self.",
+               .kernel = function<new_empty>(),
+               .forms = kMethod});
+OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                         "device=None, bool? pin_memory=None) -> Tensor",
+               .doc = "All 0, in the dtype of self.",
+               .kernel = function<new_zeros>(),
+               .forms = kMethod});
+OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                        "device=None, bool? pin_memory=None) -> Tensor",
+              .doc = "All 1, in the dtype of self.",
+              .kernel = function<new_ones>(),
+              .forms = kMethod});
+OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? "
+                        "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+              .doc = "All fill_value, in the dtype of self.",
+              .kernel = function<new_full>(),
+              .forms = kMethod});
+OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                      "pin_memory=None) -> Tensor",
+            .doc = "0, 1, ... below end. >>> torch.arange(3)\ntensor([0, 1, 2])",
+            .kernel = function<arange_end>(),
+            .forms = kFunction | kOut});
+OP(arange_start, {.schema = "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, "
+                            "Device? device=None, bool? pin_memory=None) -> Tensor",
+                  .doc = "start, start + 1, ... below end.",
+                  .kernel = function<arange_start>(),
+                  .forms = kFunction});
+OP(arange_step, {.schema = "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, "
+                           "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                 .doc = "start, start + step, ... before end.",
+                 .kernel = function<arange_step>(),
+                 .forms = kFunction | kOut});
+OP(linspace, {.schema = "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+                        "Device? device=None, bool? pin_memory=None) -> Tensor",
+              .doc = "`steps` values from start to end, both included. >>> torch.linspace(0, 1, 3)\ntensor([0.0000, "
+                     "0.5000, 1.0000])",
+              .kernel = function<linspace>(),
+              .forms = kFunction | kOut});
+OP(logspace, {.schema = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, ScalarType? dtype=None, "
+                        "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+              .doc = "base to the power of linspace(start, end, steps).",
+              .kernel = function<logspace>(),
+              .forms = kFunction | kOut});
+OP(eye, {.schema = "eye(int n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                   "pin_memory=None) -> Tensor",
+         .doc = "1 on the diagonal, 0 elsewhere.",
+         .kernel = function<eye>(),
+         .forms = kFunction | kOut});
+OP(eye_m, {.schema = "eye.m(int n, int m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                     "pin_memory=None) -> Tensor",
+           .doc = "n rows and m columns, 1 on the diagonal, 0 elsewhere.",
+           .kernel = function<eye_m>(),
+           .forms = kFunction | kOut});
+OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
+                 .doc = "Sets every element.",
+                 .kernel = mutation<fill_scalar>(),
+                 .grad = {{}, zero_self}});
+OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
+                 .doc = "Sets every element to a 0-d tensor's value.",
                  .kernel = mutation<fill_tensor>(),
-                 .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()}; }}});
-OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)", .doc = "Sets every element to 0.",
-           .kernel = mutation<zero_>(), .grad = {{}, zero_self}});
-OP(item, {.schema = "item(Tensor self) -> Scalar", .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
-          .kernel = function<item>(), .forms = kMethod});
+                 .grad = {{}, [](const Saved& s, const Tensor& g) {
+                            return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()};
+                          }}});
+OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
+           .doc = "Sets every element to 0.",
+           .kernel = mutation<zero_>(),
+           .grad = {{}, zero_self}});
+OP(item, {.schema = "item(Tensor self) -> Scalar",
+          .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
+          .kernel = function<item>(),
+          .forms = kMethod});
 
 }  // namespace rushlight

@@ -1,6 +1,7 @@
 // gather and scatter in their kinds: positions along one dimension, given for every element.
-#include "rushlight/fn/eq.h"
 #include "rushlight/fn/gather.h"
+
+#include "rushlight/fn/eq.h"
 #include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/ones_like.h"
@@ -26,7 +27,8 @@ int64_t rank_of(const Tensor& t) { return std::max<int64_t>(t.dim(), 1); }
 int64_t size_at(const Tensor& t, int64_t d) { return t.dim() == 0 ? 1 : t.sizes()[size_t(d)]; }
 
 void check_index_dtype(const char* op, const Tensor& index) {
-  RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op, "(): Expected dtype int32/int64 for index");
+  RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op,
+           "(): Expected dtype int32/int64 for index");
 }
 
 // ---- gather ----
@@ -35,10 +37,12 @@ TensorSpec gather_meta(const Tensor& self, int64_t dim, const Tensor& index, boo
   int64_t at = wrap_dim(dim, self.dim());
   if (index.numel() == 0) return {.sizes = index.sizes(), .dtype = self.dtype(), .device = self.device()};
   check_index_dtype("gather", index);
-  RL_CHECK(RuntimeError, rank_of(self) == rank_of(index), "Index tensor must have the same number of dimensions as input tensor");
+  RL_CHECK(RuntimeError, rank_of(self) == rank_of(index),
+           "Index tensor must have the same number of dimensions as input tensor");
   for (int64_t d = 0; d < rank_of(self); d++)
-    RL_CHECK(RuntimeError, d == at || size_at(index, d) <= size_at(self, d), "Size does not match at dimension ", d, " expected index ", index.sizes(),
-             " to be no larger than self ", self.sizes(), " apart from dimension ", at);
+    RL_CHECK(RuntimeError, d == at || size_at(index, d) <= size_at(self, d), "Size does not match at dimension ", d,
+             " expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ",
+             at);
   return {.sizes = index.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
 void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, const Tensor& out) {
@@ -71,24 +75,30 @@ void check_scatter(const char* op, const Tensor& self, int64_t dim, const Tensor
   int64_t at = wrap_dim(dim, self.dim());
   if (index.numel() == 0) return;
   check_index_dtype(op, index);
-  RL_CHECK(RuntimeError, !src.defined() || self.dtype() == src.dtype(), op, "(): Expected self.dtype to be equal to src.dtype");
-  RL_CHECK(RuntimeError, rank_of(self) == rank_of(index), "Index tensor must have the same number of dimensions as self tensor");
-  RL_CHECK(RuntimeError, !src.defined() || rank_of(src) == rank_of(index), "Index tensor must have the same number of dimensions as src tensor");
+  RL_CHECK(RuntimeError, !src.defined() || self.dtype() == src.dtype(), op,
+           "(): Expected self.dtype to be equal to src.dtype");
+  RL_CHECK(RuntimeError, rank_of(self) == rank_of(index),
+           "Index tensor must have the same number of dimensions as self tensor");
+  RL_CHECK(RuntimeError, !src.defined() || rank_of(src) == rank_of(index),
+           "Index tensor must have the same number of dimensions as src tensor");
   bool fits = true;
   for (int64_t d = 0; d < rank_of(self); d++) {
     fits = fits && (d == at || size_at(index, d) <= size_at(self, d));
     fits = fits && (!src.defined() || size_at(index, d) <= size_at(src, d));
   }
-  RL_CHECK(RuntimeError, fits, "Expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ", at,
+  RL_CHECK(RuntimeError, fits, "Expected index ", index.sizes(), " to be no larger than self ", self.sizes(),
+           " apart from dimension ", at,
            src.defined() ? str(" and to be no larger size than src ", src.sizes()) : std::string());
 }
 TensorSpec like(const Tensor& self) { return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()}; }
 
 // f(W& target, const W& value) for every index. An undefined src: `value` stands for all of it.
 template <class W, class F>
-void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src, const W* value, const F& f) {
+void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src, const W* value,
+                     const F& f) {
   if (index.numel() == 0) return;
-  Tensor to = at_least_1d(out), at = at_least_1d(index_values("scatter", index)), from = src.defined() ? at_least_1d(src) : at;
+  Tensor to = at_least_1d(out), at = at_least_1d(index_values("scatter", index)),
+         from = src.defined() ? at_least_1d(src) : at;
   dim = wrap_dim(dim, out.dim());
   int64_t n = at.sizes()[size_t(dim)], size = to.sizes()[size_t(dim)];
   int64_t from_step = lane_stride(from, dim), at_step = lane_stride(at, dim), to_step = lane_stride(to, dim);
@@ -114,20 +124,29 @@ void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const 
 }
 
 template <class T>
-T plus(T a, T b) { return T(compute_t<T>(a) + compute_t<T>(b)); }
+T plus(T a, T b) {
+  return T(compute_t<T>(a) + compute_t<T>(b));
+}
 template <>
-bool plus<bool>(bool a, bool b) { return a || b; }
+bool plus<bool>(bool a, bool b) {
+  return a || b;
+}
 template <class T>
-T times(T a, T b) { return T(compute_t<T>(a) * compute_t<T>(b)); }
+T times(T a, T b) {
+  return T(compute_t<T>(a) * compute_t<T>(b));
+}
 template <>
-bool times<bool>(bool a, bool b) { return a && b; }
+bool times<bool>(bool a, bool b) {
+  return a && b;
+}
 
 TensorSpec scatter_meta(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   check_scatter("scatter", self, dim, index, src);
   return like(self);
 }
 void scatter_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, const Tensor& out) {
-  dispatch_size(out.dtype(), [&]<class W>() { for_each_target<W>(out, dim, index, src, nullptr, [](W& a, const W& b) { a = b; }); });
+  dispatch_size(out.dtype(),
+                [&]<class W>() { for_each_target<W>(out, dim, index, src, nullptr, [](W& a, const W& b) { a = b; }); });
 }
 TensorSpec scatter_value_meta(const Tensor& self, int64_t dim, const Tensor& index, const Scalar&) {
   check_scatter("scatter", self, dim, index, Tensor());
@@ -141,14 +160,16 @@ void scatter_value_cpu(const Tensor&, int64_t dim, const Tensor& index, const Sc
 }
 
 template <class T>
-void combine(std::string_view how, const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src, const T* value) {
+void combine(std::string_view how, const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src,
+             const T* value) {
   if (how == "add" || how == "sum" || how == "mean") {
     for_each_target<T>(out, dim, index, src, value, [](T& a, const T& b) { a = plus(a, b); });
   } else if (how == "multiply" || how == "prod") {
     for_each_target<T>(out, dim, index, src, value, [](T& a, const T& b) { a = times(a, b); });
   } else if constexpr (!math::is_complex_type<T>) {
     using C = compute_t<T>;
-    if (how == "amax") for_each_target<T>(out, dim, index, src, value, [](T& a, const T& b) { a = T(math::maximum(C(a), C(b))); });
+    if (how == "amax")
+      for_each_target<T>(out, dim, index, src, value, [](T& a, const T& b) { a = T(math::maximum(C(a), C(b))); });
     else for_each_target<T>(out, dim, index, src, value, [](T& a, const T& b) { a = T(math::minimum(C(a), C(b))); });
   } else {
     RL_CHECK(NotImplementedError, false, "scatter_reduce: ", how, " is not defined for complex tensors");
@@ -160,38 +181,45 @@ TensorSpec scatter_add_meta(const Tensor& self, int64_t dim, const Tensor& index
   return like(self);
 }
 void scatter_add_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, const Tensor& out) {
-  dispatch(AllTypes{}, out.dtype(), "scatter_add", [&]<class T>() { combine<T>("add", out, dim, index, src, nullptr); });
+  dispatch(AllTypes{}, out.dtype(), "scatter_add",
+           [&]<class T>() { combine<T>("add", out, dim, index, src, nullptr); });
 }
 
 void check_old_reduce(std::string_view reduce) {
   RL_CHECK(RuntimeError, reduce == "add" || reduce == "multiply", "reduce argument must be either add or multiply.");
 }
-TensorSpec scatter_with_meta(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce) {
+TensorSpec scatter_with_meta(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
+                             std::string_view reduce) {
   check_old_reduce(reduce);
   return scatter_meta(self, dim, index, src);
 }
-void scatter_with_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, const Tensor& out) {
+void scatter_with_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
+                      const Tensor& out) {
   dispatch(AllTypes{}, out.dtype(), "scatter", [&]<class T>() { combine<T>(reduce, out, dim, index, src, nullptr); });
 }
-TensorSpec scatter_value_with_meta(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce) {
+TensorSpec scatter_value_with_meta(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value,
+                                   std::string_view reduce) {
   check_old_reduce(reduce);
   return scatter_value_meta(self, dim, index, value);
 }
-void scatter_value_with_cpu(const Tensor&, int64_t dim, const Tensor& index, const Scalar& value, std::string_view reduce, const Tensor& out) {
+void scatter_value_with_cpu(const Tensor&, int64_t dim, const Tensor& index, const Scalar& value,
+                            std::string_view reduce, const Tensor& out) {
   dispatch(AllTypes{}, out.dtype(), "scatter", [&]<class T>() {
     T v = value.to<T>();
     combine<T>(reduce, out, dim, index, Tensor(), &v);
   });
 }
 
-TensorSpec scatter_reduce_meta(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool) {
+TensorSpec scatter_reduce_meta(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src,
+                               std::string_view reduce, bool) {
   check_scatter("scatter_reduce", self, dim, index, src);
   bool known = false;
   for (std::string_view r : {"sum", "prod", "mean", "amax", "amin"}) known |= r == reduce;
   RL_CHECK(RuntimeError, known, "reduce argument must be either sum, prod, mean, amax or amin, got ", reduce);
   return like(self);
 }
-void scatter_reduce_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self, const Tensor& out) {
+void scatter_reduce_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
+                        bool include_self, const Tensor& out) {
   dispatch(AllTypes{}, out.dtype(), "scatter_reduce", [&]<class T>() {
     if (!include_self) {
       T start = T(reduce == "prod" ? 1 : 0);
@@ -228,9 +256,12 @@ void scatter_reduce_cpu(const Tensor&, int64_t dim, const Tensor& index, const T
 Grads scatter_grad(const Saved& s, const Tensor& g) {
   int64_t dim = s.arg("dim").to_int();
   Tensor index = s["index"];
-  return {s.needs("self") ? scatter(g, dim, index, Scalar(0)) : Tensor(), Tensor(), s.needs("src") ? gather(g, dim, index) : Tensor()};
+  return {s.needs("self") ? scatter(g, dim, index, Scalar(0)) : Tensor(), Tensor(),
+          s.needs("src") ? gather(g, dim, index) : Tensor()};
 }
-Grads scatter_value_grad(const Saved& s, const Tensor& g) { return {scatter(g, s.arg("dim").to_int(), s["index"], Scalar(0)), Tensor()}; }
+Grads scatter_value_grad(const Saved& s, const Tensor& g) {
+  return {scatter(g, s.arg("dim").to_int(), s["index"], Scalar(0)), Tensor()};
+}
 Grads scatter_add_grad(const Saved& s, const Tensor& g) {
   return {g, Tensor(), s.needs("src") ? gather(g, s.arg("dim").to_int(), s["index"]) : Tensor()};
 }
@@ -256,7 +287,8 @@ Grads scatter_reduce_grad(const Saved& s, const Tensor& g) {
     Tensor zeros_there = gather(scatter_add(zeros_like(self), dim, index, numbers(zero)), dim, index);
     Tensor single = logical_and(zero, eq(zeros_there, 1));
     Tensor without = scatter_reduce(self, dim, index, masked_fill(src, single, Scalar(1)), "prod", include_self);
-    to_src = where(single, gather(g * without, dim, index), gather(g * result, dim, index) / masked_fill(src, zero, Scalar(1)));
+    to_src = where(single, gather(g * without, dim, index),
+                   gather(g * result, dim, index) / masked_fill(src, zero, Scalar(1)));
   } else {
     Tensor self_wins = numbers(eq(self, result)), src_wins = numbers(eq(src, gather(result, dim, index)));
     if (!include_self) self_wins = scatter(self_wins, dim, index, Scalar(0));
@@ -278,34 +310,42 @@ Tensor value_selecting(const Tensor& grad, int64_t dim, const Tensor& indices, I
 }  // namespace
 
 OP(gather, {.schema = "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
-            .doc = "The element at index[i] along a dimension, for every i. >>> torch.gather(torch.tensor([1, 2, 3]), 0, torch.tensor([2, 0]))\ntensor([3, 1])",
+            .doc = "The element at index[i] along a dimension, for every i. >>> torch.gather(torch.tensor([1, 2, 3]), "
+                   "0, torch.tensor([2, 0]))\ntensor([3, 1])",
             .kernel = structured<gather_meta, gather_cpu>(),
             .grad = {{"index"}, gather_grad}});
 OP(scatter, {.schema = "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-             .doc = "self with src written at the positions index. >>> torch.scatter(torch.zeros(3), 0, torch.tensor([2]), torch.ones(1))\ntensor([0., 0., 1.])",
+             .doc = "self with src written at the positions index. >>> torch.scatter(torch.zeros(3), 0, "
+                    "torch.tensor([2]), torch.ones(1))\ntensor([0., 0., 1.])",
              .kernel = updating<scatter_meta, scatter_cpu>(),
              .grad = {{"index"}, scatter_grad}});
 OP(scatter_value, {.schema = "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-                   .doc = "self with a number written at the positions index. >>> torch.scatter(torch.zeros(3), 0, torch.tensor([2]), 5)\ntensor([0., 0., 5.])",
+                   .doc = "self with a number written at the positions index. >>> torch.scatter(torch.zeros(3), 0, "
+                          "torch.tensor([2]), 5)\ntensor([0., 0., 5.])",
                    .kernel = updating<scatter_value_meta, scatter_value_cpu>(),
                    .grad = {{"index"}, scatter_value_grad}});
 OP(scatter_with, {.schema = "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
                   .doc = "self with src added or multiplied in at the positions index.",
                   .kernel = updating<scatter_with_meta, scatter_with_cpu>()});
-OP(scatter_value_with, {.schema = "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
-                        .doc = "self with a number added or multiplied in at the positions index.",
-                        .kernel = updating<scatter_value_with_meta, scatter_value_with_cpu>()});
+OP(scatter_value_with,
+   {.schema = "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+    .doc = "self with a number added or multiplied in at the positions index.",
+    .kernel = updating<scatter_value_with_meta, scatter_value_with_cpu>()});
 OP(scatter_add, {.schema = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
-                 .doc = "self with src added at the positions index. >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.ones(2))\ntensor([0., 2.])",
+                 .doc = "self with src added at the positions index. >>> torch.scatter_add(torch.zeros(2), 0, "
+                        "torch.tensor([1, 1]), torch.ones(2))\ntensor([0., 2.])",
                  .kernel = updating<scatter_add_meta, scatter_add_cpu>(),
                  .grad = {{"index"}, scatter_add_grad}});
-OP(scatter_reduce, {.schema = "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
+OP(scatter_reduce, {.schema = "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool "
+                              "include_self=True) -> Tensor",
                     .doc = "self with src reduced (sum, prod, mean, amax, amin) into the positions index.",
                     .kernel = updating<scatter_reduce_meta, scatter_reduce_cpu>(),
                     .grad = {{"self", "index", "src", "result"}, scatter_reduce_grad}});
-OP(value_selecting_reduction_backward, {.schema = "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor",
-                                        .doc = "Gradient of reductions that pick one element: max, median, kthvalue, mode.",
-                                        .kernel = composite<value_selecting>(),
-                                        .forms = kFunction});
+OP(value_selecting_reduction_backward,
+   {.schema =
+        "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor",
+    .doc = "Gradient of reductions that pick one element: max, median, kthvalue, mode.",
+    .kernel = composite<value_selecting>(),
+    .forms = kFunction});
 
 }  // namespace rushlight

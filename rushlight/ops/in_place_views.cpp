@@ -20,7 +20,9 @@ void become(const Tensor& self, const Tensor& view) {
 
 void squeeze_all(const Tensor& self) { check_free(self, "squeeze_"), become(self, squeeze(self)); }
 void squeeze_dim(const Tensor& self, int64_t dim) { check_free(self, "squeeze_"), become(self, squeeze(self, dim)); }
-void squeeze_dims(const Tensor& self, IntArrayRef dims) { check_free(self, "squeeze_"), become(self, squeeze(self, dims)); }
+void squeeze_dims(const Tensor& self, IntArrayRef dims) {
+  check_free(self, "squeeze_"), become(self, squeeze(self, dims));
+}
 void unsqueeze_dim(const Tensor& self, int64_t dim) {
   check_free(self, "unsqueeze_"), become(self, unsqueeze(self, dim));
 }
@@ -59,11 +61,10 @@ OP(squeeze_dim_, {.schema = "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!
                   .doc = "Drops a dimension if it is of size 1.",
                   .kernel = mutation<squeeze_dim>(),
                   .forms = kMethod});
-OP(squeeze_dims_,
-   {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)",
-    .doc = "Drops those of its dimensions that are of size 1.",
-    .kernel = mutation<squeeze_dims>(),
-    .forms = kMethod});
+OP(squeeze_dims_, {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)",
+                   .doc = "Drops those of its dimensions that are of size 1.",
+                   .kernel = mutation<squeeze_dims>(),
+                   .forms = kMethod});
 OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
                 .doc = "Adds a dimension of size 1.",
                 .kernel = mutation<unsqueeze_dim>(),

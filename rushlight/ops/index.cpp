@@ -17,11 +17,11 @@ namespace {
 // Note [Advanced indexing]: masks become positions; the position tensors broadcast to one shape B. If they stand next to each other B takes
 // their place in the result, else it comes first. An element of B gives one offset into self; the other dimensions are copied as they are.
 struct IndexPlan {
-  Dims sizes;                     // of the result
-  std::vector<int64_t> offsets;   // for every element of B, in elements of self
-  Dims rest, rest_strides;        // dimensions of self that are not indexed
-  size_t before = 0;              // how many of them stand before B
-  Dims broadcast;                 // B
+  Dims sizes;                    // of the result
+  std::vector<int64_t> offsets;  // for every element of B, in elements of self
+  Dims rest, rest_strides;       // dimensions of self that are not indexed
+  size_t before = 0;             // how many of them stand before B
+  Dims broadcast;                // B
 
   IndexPlan(const Tensor& self, TensorList given);
 };
@@ -31,8 +31,8 @@ void expand_mask(const Tensor& self, const Tensor& mask, std::vector<Tensor>& ou
   size_t at = out.size();
   for (size_t d = 0; d < size_t(mask.dim()); d++) {
     RL_CHECK(IndexError, at + d < size_t(self.dim()), "too many indices for tensor of dimension ", self.dim());
-    RL_CHECK(IndexError, mask.sizes()[d] == self.sizes()[at + d], "The shape of the mask ", mask.sizes(), " at index ", d,
-             " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at + d);
+    RL_CHECK(IndexError, mask.sizes()[d] == self.sizes()[at + d], "The shape of the mask ", mask.sizes(), " at index ",
+             d, " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at + d);
   }
   Tensor m = dense(mask, DType::Bool);
   const bool* p = m.data<bool>();
@@ -69,7 +69,8 @@ IndexPlan::IndexPlan(const Tensor& self, TensorList given) {
       indices.push_back(t);
     }
   }
-  RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(), " (got ", indices.size(), ")");
+  RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
+           " (got ", indices.size(), ")");
   bool first = true, adjacent = true;
   size_t last = 0;
   for (size_t d = 0; d < indices.size(); d++) {
@@ -100,7 +101,8 @@ IndexPlan::IndexPlan(const Tensor& self, TensorList given) {
     }
     int64_t size = self.sizes()[d], stride = self.strides()[d];
     const Tensor& t = indices[d];
-    Tensor spread = dense(alias_tensor(t, broadcast, broadcast_strides(t, broadcast), t.storage_offset()), DType::Int64);
+    Tensor spread =
+        dense(alias_tensor(t, broadcast, broadcast_strides(t, broadcast), t.storage_offset()), DType::Int64);
     const int64_t* p = spread.data<int64_t>();
     for (int64_t i = 0; i < count; i++) offsets[size_t(i)] += wrap_index(p[i], size, int64_t(d)) * stride;
   }
@@ -137,7 +139,8 @@ void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& o
       out.push_back(other_rest[d]);
     }
   }
-  int64_t run = sizes.empty() ? 1 : sizes.back(), run_in = sizes.empty() ? 0 : in.back(), run_out = sizes.empty() ? 0 : out.back();
+  int64_t run = sizes.empty() ? 1 : sizes.back(), run_in = sizes.empty() ? 0 : in.back(),
+          run_out = sizes.empty() ? 0 : out.back();
   int64_t outer = product(sizes) / std::max<int64_t>(run, 1);
   if (count == 0 || run == 0 || product(sizes) == 0) return;
   W* x = self.data<W>();
@@ -147,7 +150,8 @@ void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& o
       int64_t to = 0;
       if (b_flat) to = nb ? b * b_strides[nb - 1] : 0;
       else
-        for (int64_t d = int64_t(nb), left = b; d-- > 0; left /= plan.broadcast[size_t(d)]) to += left % plan.broadcast[size_t(d)] * b_strides[size_t(d)];
+        for (int64_t d = int64_t(nb), left = b; d-- > 0; left /= plan.broadcast[size_t(d)])
+          to += left % plan.broadcast[size_t(d)] * b_strides[size_t(d)];
       int64_t from = plan.offsets[size_t(b)];
       if (outer == 1) {
         f(x + from, y + to, run_in, run_out, run);
@@ -171,7 +175,8 @@ void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& o
 Tensor index_op(const Tensor& self, TensorList indices) {
   IndexPlan plan(self, indices);
   for (size_t d = 0; d < plan.rest.size(); d++)
-    RL_CHECK(IndexError, plan.rest[d] != 0 || plan.offsets.empty() || product(plan.sizes) == 0, "index is out of bounds for dimension with size 0");
+    RL_CHECK(IndexError, plan.rest[d] != 0 || plan.offsets.empty() || product(plan.sizes) == 0,
+             "index is out of bounds for dimension with size 0");
   Tensor out = empty_tensor(plan.sizes, self.dtype(), self.device());
   dispatch_size(self.dtype(), [&]<class W>() {
     for_each_indexed<W>(plan, self, out, true, [](const W* x, W* y, int64_t sx, int64_t sy, int64_t n) {
@@ -185,9 +190,11 @@ Tensor index_op(const Tensor& self, TensorList indices) {
 }
 
 TensorSpec index_put_meta(const Tensor& self, TensorList indices, const Tensor& values, bool) {
-  RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(), " (got ", indices.size(), ")");
-  RL_CHECK(RuntimeError, self.dtype() == values.dtype() || values.impl()->wrapped_number, "Index put requires the source and destination dtypes match, got ",
-           scalar_type_name(self.dtype()), " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+  RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
+           " (got ", indices.size(), ")");
+  RL_CHECK(RuntimeError, self.dtype() == values.dtype() || values.impl()->wrapped_number,
+           "Index put requires the source and destination dtypes match, got ", scalar_type_name(self.dtype()),
+           " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
 
@@ -206,9 +213,9 @@ void index_put_cpu(const Tensor&, TensorList indices, const Tensor& given, bool 
   Dims broadcast;
   try {
     broadcast = broadcast_shapes(values.sizes(), plan.sizes);
-  } catch (const ShapeError&) {
-  }
-  RL_CHECK(RuntimeError, broadcast == plan.sizes, "shape mismatch: value tensor of shape ", values.sizes(), " cannot be broadcast to indexing result of shape ", plan.sizes);
+  } catch (const ShapeError&) {}
+  RL_CHECK(RuntimeError, broadcast == plan.sizes, "shape mismatch: value tensor of shape ", values.sizes(),
+           " cannot be broadcast to indexing result of shape ", plan.sizes);
   Tensor from = alias_tensor(values, plan.sizes, broadcast_strides(values, plan.sizes), values.storage_offset());
   if (!accumulate) {
     dispatch_size(out.dtype(), [&]<class W>() {
@@ -219,7 +226,8 @@ void index_put_cpu(const Tensor&, TensorList indices, const Tensor& given, bool 
     return;
   }
   dispatch(AllTypes{}, out.dtype(), "index_put", [&]<class T>() {
-    for_each_indexed<T>(plan, out, from, false, [](T* x, const T* y, int64_t sx, int64_t sy, int64_t n) { add_run(x, y, sx, sy, n); });
+    for_each_indexed<T>(plan, out, from, false,
+                        [](T* x, const T* y, int64_t sx, int64_t sy, int64_t n) { add_run(x, y, sx, sy, n); });
   });
 }
 
@@ -247,7 +255,8 @@ OP(index, {.schema = "index.Tensor(Tensor self, Tensor?[] indices) -> Tensor",
            .grad = {{"indices"}, index_grad},
            .forms = kFunction | kOut});
 OP(index_put, {.schema = "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-               .doc = "self with values at self[indices]; with accumulate they are added. >>> torch.index_put(torch.zeros(2), [torch.tensor([1])], torch.tensor(5.))\ntensor([0., 5.])",
+               .doc = "self with values at self[indices]; with accumulate they are added. >>> "
+                      "torch.index_put(torch.zeros(2), [torch.tensor([1])], torch.tensor(5.))\ntensor([0., 5.])",
                .kernel = updating<index_put_meta, index_put_cpu>(),
                .grad = {{"indices"}, index_put_grad}});
 

@@ -11,7 +11,8 @@ inline Tensor at_least_1d(const Tensor& t) {
 
 // int64 values, dense.
 inline Tensor index_values(const char* op, const Tensor& index) {
-  RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op, "(): Expected dtype int32/int64 for index, got ", index.dtype());
+  RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op,
+           "(): Expected dtype int32/int64 for index, got ", index.dtype());
   return dense(index, DType::Int64);
 }
 
@@ -19,12 +20,14 @@ inline Tensor index_values(const char* op, const Tensor& index) {
   throw RuntimeError(str("index ", i, " is out of bounds for dimension ", dim, " with size ", size));
 }
 inline void check_index(int64_t i, int64_t size, int64_t dim) {
-  if (uint64_t(i) >= uint64_t(size)) [[unlikely]] fail_index(i, size, dim);
+  if (uint64_t(i) >= uint64_t(size)) [[unlikely]]
+    fail_index(i, size, dim);
 }
 
 // For operators that take negative indices.
 inline int64_t wrap_index(int64_t i, int64_t size, int64_t dim) {
-  RL_CHECK(IndexError, i >= -size && i < size, "index ", i, " is out of bounds for dimension ", dim, " with size ", size);
+  RL_CHECK(IndexError, i >= -size && i < size, "index ", i, " is out of bounds for dimension ", dim, " with size ",
+           size);
   return i < 0 ? i + size : i;
 }
 

@@ -11,7 +11,9 @@ namespace rushlight {
 template <auto F>
 Kernel composite() {
   using S = Signature<decltype(F)>;
-  return {.kind = Kernel::Kind::Composite, .call = [](IValue* args, IValue* rets) { box_into(rets, S::apply(F, args)); }, .arity = S::arity};
+  return {.kind = Kernel::Kind::Composite,
+          .call = [](IValue* args, IValue* rets) { box_into(rets, S::apply(F, args)); },
+          .arity = S::arity};
 }
 
 // Makes its own result and is differentiable only by the record's rule.
@@ -35,10 +37,11 @@ template <auto F>
 Kernel mutation() {
   using S = Signature<decltype(F)>;
   return {.kind = Kernel::Kind::Mutation,
-          .call = [](IValue* args, IValue* rets) {
-            S::apply(F, args);
-            rets[0] = IValue(args[0]);
-          },
+          .call =
+              [](IValue* args, IValue* rets) {
+                S::apply(F, args);
+                rets[0] = IValue(args[0]);
+              },
           .arity = S::arity};
 }
 
@@ -60,9 +63,12 @@ Kernel structured() {
   static_assert(outs >= 1 && outs <= kMaxResults);
   return {.kind = Kernel::Kind::Structured,
           .meta = [](IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
-          .cpu = [](IValue* args, const Tensor* out) {
-            [&]<size_t... I>(std::index_sequence<I...>) { C::apply(Cpu, args, out[I]...); }(std::make_index_sequence<outs>());
-          },
+          .cpu =
+              [](IValue* args, const Tensor* out) {
+                [&]<size_t... I>(std::index_sequence<I...>) {
+                  C::apply(Cpu, args, out[I]...);
+                }(std::make_index_sequence<outs>());
+              },
           .arity = M::arity};
 }
 

@@ -133,8 +133,8 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const 
   if (output_mask[2]) {
     NoGradGuard kernel;
     int64_t rows = 0;  // named: the reference in an optional outlives a number in braces
-    db = weight.dim() == 2 ? sum(g.t.dim() == 2 ? g.t : reshape(g.t, {g.count, features}), IntArrayRef(rows))
-                           : sum(g.t);
+    db =
+        weight.dim() == 2 ? sum(g.t.dim() == 2 ? g.t : reshape(g.t, {g.count, features}), IntArrayRef(rows)) : sum(g.t);
   }
   return {dx, dw, db};
 }

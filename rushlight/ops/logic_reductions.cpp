@@ -25,26 +25,39 @@ DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DT
 template <bool every>
 void truth(const Tensor& self, DimSet dims, const Tensor& out) {
   dispatch(AllTypes{}, self.dtype(), every ? "all" : "any", [&]<class T>() {
-    reduce(FoldReducer<Truth<T, std::conditional_t<std::is_same_v<T, uint8_t>, uint8_t, bool>, every>>{}, self, dims, out);
+    reduce(FoldReducer<Truth<T, std::conditional_t<std::is_same_v<T, uint8_t>, uint8_t, bool>, every>>{}, self, dims,
+           out);
   });
 }
 TensorSpec truth_all_meta(const Tensor& self) { return {.dtype = truth_dtype(self), .device = self.device()}; }
 template <bool every>
-void truth_all_cpu(const Tensor& self, const Tensor& out) { truth<every>(self, all_dims(self.dim()), out); }
+void truth_all_cpu(const Tensor& self, const Tensor& out) {
+  truth<every>(self, all_dims(self.dim()), out);
+}
 
 TensorSpec truth_dim_meta(const Tensor& self, int64_t dim, bool keepdim) {
-  return {.sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim), .dtype = truth_dtype(self), .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim),
+          .dtype = truth_dtype(self),
+          .device = self.device()};
 }
 template <bool every>
-void truth_dim_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) { truth<every>(self, one_dim(dim, self.dim()), out); }
+void truth_dim_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
+  truth<every>(self, one_dim(dim, self.dim()), out);
+}
 
 // Unlike in sums an empty list is no dimension at all.
-DimSet truth_dims(const Tensor& self, const OptionalDims& dim) { return dim && dim->empty() ? 0 : dim_set(dim, self.dim()); }
+DimSet truth_dims(const Tensor& self, const OptionalDims& dim) {
+  return dim && dim->empty() ? 0 : dim_set(dim, self.dim());
+}
 TensorSpec truth_dims_meta(const Tensor& self, const OptionalDims& dim, bool keepdim) {
-  return {.sizes = reduced_sizes(self.sizes(), truth_dims(self, dim), keepdim), .dtype = truth_dtype(self), .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), truth_dims(self, dim), keepdim),
+          .dtype = truth_dtype(self),
+          .device = self.device()};
 }
 template <bool every>
-void truth_dims_cpu(const Tensor& self, const OptionalDims& dim, bool, const Tensor& out) { truth<every>(self, truth_dims(self, dim), out); }
+void truth_dims_cpu(const Tensor& self, const OptionalDims& dim, bool, const Tensor& out) {
+  truth<every>(self, truth_dims(self, dim), out);
+}
 
 }  // namespace
 
@@ -54,17 +67,22 @@ OP(all, {.schema = "all(Tensor self) -> Tensor",
 OP(any, {.schema = "any(Tensor self) -> Tensor",
          .doc = "Whether an element is non-zero. >>> torch.any(torch.tensor([True, False]))\ntensor(True)",
          .kernel = structured<truth_all_meta, truth_all_cpu<false>>()});
-OP(all_dim, {.schema = "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-             .doc = "Whether all elements along a dimension are non-zero. >>> torch.all(torch.eye(2), 0)\ntensor([False, False])",
-             .kernel = structured<truth_dim_meta, truth_dim_cpu<true>>()});
-OP(any_dim, {.schema = "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-             .doc = "Whether an element along a dimension is non-zero. >>> torch.any(torch.eye(2), 0)\ntensor([True, True])",
-             .kernel = structured<truth_dim_meta, truth_dim_cpu<false>>()});
-OP(all_dims, {.schema = "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-              .doc = "Whether all elements over some dimensions are non-zero. >>> torch.all(torch.eye(2), (0, 1))\ntensor(False)",
-              .kernel = structured<truth_dims_meta, truth_dims_cpu<true>>()});
-OP(any_dims, {.schema = "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-              .doc = "Whether an element over some dimensions is non-zero. >>> torch.any(torch.eye(2), (0, 1))\ntensor(True)",
-              .kernel = structured<truth_dims_meta, truth_dims_cpu<false>>()});
+OP(all_dim,
+   {.schema = "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    .doc =
+        "Whether all elements along a dimension are non-zero. >>> torch.all(torch.eye(2), 0)\ntensor([False, False])",
+    .kernel = structured<truth_dim_meta, truth_dim_cpu<true>>()});
+OP(any_dim,
+   {.schema = "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    .doc = "Whether an element along a dimension is non-zero. >>> torch.any(torch.eye(2), 0)\ntensor([True, True])",
+    .kernel = structured<truth_dim_meta, truth_dim_cpu<false>>()});
+OP(all_dims,
+   {.schema = "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether all elements over some dimensions are non-zero. >>> torch.all(torch.eye(2), (0, 1))\ntensor(False)",
+    .kernel = structured<truth_dims_meta, truth_dims_cpu<true>>()});
+OP(any_dims,
+   {.schema = "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether an element over some dimensions is non-zero. >>> torch.any(torch.eye(2), (0, 1))\ntensor(True)",
+    .kernel = structured<truth_dims_meta, truth_dims_cpu<false>>()});
 
 }  // namespace rushlight

@@ -23,7 +23,9 @@ namespace rushlight {
 namespace {
 
 // A tensor seen at a shape it broadcasts to.
-Tensor seen_at(const Tensor& t, IntArrayRef sizes) { return alias_tensor(t, sizes, broadcast_strides(t, sizes), t.storage_offset()); }
+Tensor seen_at(const Tensor& t, IntArrayRef sizes) {
+  return alias_tensor(t, sizes, broadcast_strides(t, sizes), t.storage_offset());
+}
 
 void check_mask(const char* op, const Tensor& mask) {
   RL_CHECK(RuntimeError, mask.dtype() == DType::Bool, op, ": expected BoolTensor for mask, got ", mask.dtype());
@@ -32,20 +34,25 @@ void check_mask(const char* op, const Tensor& mask) {
 // ---- masked_fill ----
 
 TensorSpec masked_fill_spec(const Tensor& self, const Tensor& mask) {
-  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool, "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
+  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool,
+           "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
   return {.sizes = broadcast_shapes(self.sizes(), mask.sizes()), .dtype = self.dtype(), .device = self.device()};
 }
 void check_fill_value(const Tensor& self, const Scalar& value) {
-  RL_CHECK(RuntimeError, !value.is_complex() || is_complex(self.dtype()), "value cannot be converted to type ", scalar_type_name(self.dtype()), " without overflow");
+  RL_CHECK(RuntimeError, !value.is_complex() || is_complex(self.dtype()), "value cannot be converted to type ",
+           scalar_type_name(self.dtype()), " without overflow");
 }
 TensorSpec masked_fill_meta(const Tensor& self, const Tensor& mask, const Scalar& value) {
   check_fill_value(self, value);
   return masked_fill_spec(self, mask);
 }
 
-RL_FOR_EACH_ISA(template <class W>, void, fill_where, (W* x, const uint8_t* mask, int64_t n, W value), {
-  for (int64_t i = 0; i < n; i++) x[i] = mask[i] ? value : x[i];
-}, <W>)
+RL_FOR_EACH_ISA(
+    template <class W>, void, fill_where, (W * x, const uint8_t* mask, int64_t n, W value),
+    {
+      for (int64_t i = 0; i < n; i++) x[i] = mask[i] ? value : x[i];
+    },
+    <W>)
 
 void masked_fill_cpu(const Tensor&, const Tensor& mask, const Scalar& value, const Tensor& out) {
   LoopPlan plan(out.sizes());
@@ -57,8 +64,11 @@ void masked_fill_cpu(const Tensor&, const Tensor& mask, const Scalar& value, con
     plan.for_each_row(true, [&](char* const* p, const int64_t* strides, int64_t n) {
       if constexpr (sizeof(T) <= 8 && !is_complex(dtype_of<T>)) {
         if (strides[0] == sizeof(T) && strides[1] == 1) {
-          using W = std::conditional_t<sizeof(T) == 8, uint64_t, std::conditional_t<sizeof(T) == 4, uint32_t, std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
-          return fill_where_isa<W>()(reinterpret_cast<W*>(p[0]), reinterpret_cast<const uint8_t*>(p[1]), n, std::bit_cast<W>(v));
+          using W = std::conditional_t<
+              sizeof(T) == 8, uint64_t,
+              std::conditional_t<sizeof(T) == 4, uint32_t, std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
+          return fill_where_isa<W>()(reinterpret_cast<W*>(p[0]), reinterpret_cast<const uint8_t*>(p[1]), n,
+                                     std::bit_cast<W>(v));
         }
       }
       for (int64_t i = 0; i < n; i++)
@@ -67,14 +77,18 @@ void masked_fill_cpu(const Tensor&, const Tensor& mask, const Scalar& value, con
   });
 }
 Scalar number_of(const char* op, const Tensor& value) {
-  RL_CHECK(RuntimeError, value.dim() == 0, op, " only supports a 0-dimensional value tensor, but got tensor with ", value.dim(), " dimension(s).");
+  RL_CHECK(RuntimeError, value.dim() == 0, op, " only supports a 0-dimensional value tensor, but got tensor with ",
+           value.dim(), " dimension(s).");
   Scalar s;
   dispatch(AllTypes{}, value.dtype(), op, [&]<class T>() { s = Scalar(*value.data<T>()); });
   return s;
 }
 TensorSpec masked_fill_tensor_meta(const Tensor& self, const Tensor& mask, const Tensor& value) {
-  RL_CHECK(RuntimeError, value.dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.dim(), " dimension(s).");
-  RL_CHECK(RuntimeError, !is_complex(value.dtype()) || is_complex(self.dtype()), "value cannot be converted to type ", scalar_type_name(self.dtype()), " without overflow");
+  RL_CHECK(RuntimeError, value.dim() == 0,
+           "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.dim(),
+           " dimension(s).");
+  RL_CHECK(RuntimeError, !is_complex(value.dtype()) || is_complex(self.dtype()), "value cannot be converted to type ",
+           scalar_type_name(self.dtype()), " without overflow");
   return masked_fill_spec(self, mask);
 }
 void masked_fill_tensor_cpu(const Tensor& self, const Tensor& mask, const Tensor& value, const Tensor& out) {
@@ -111,8 +125,11 @@ Grads masked_select_grad(const Saved& s, const Tensor& g) {
 }
 
 TensorSpec masked_scatter_meta(const Tensor& self, const Tensor& mask, const Tensor& source) {
-  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with dtype ", mask.dtype());
-  RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ", source.dtype());
+  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool,
+           "masked_scatter_ only supports boolean masks, but got mask with dtype ", mask.dtype());
+  RL_CHECK(RuntimeError, self.dtype() == source.dtype(),
+           "masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ",
+           source.dtype());
   return {.sizes = broadcast_shapes(self.sizes(), mask.sizes()), .dtype = self.dtype(), .device = self.device()};
 }
 void masked_scatter_cpu(const Tensor&, const Tensor& mask, const Tensor& source, const Tensor& out) {
@@ -124,14 +141,18 @@ void masked_scatter_cpu(const Tensor&, const Tensor& mask, const Tensor& source,
     int64_t used = 0, have = from.numel();
     for (int64_t i = 0; i < to.numel(); i++) {
       if (!m[i]) continue;
-      RL_CHECK(RuntimeError, used < have, "masked_scatter: expected self to have a mask with at most as many true elements as source has elements (", have, ")");
+      RL_CHECK(
+          RuntimeError, used < have,
+          "masked_scatter: expected self to have a mask with at most as many true elements as source has elements (",
+          have, ")");
       o[i] = x[used++];
     }
   });
   if (!to.is_same(out)) copy_elements(out, to);
 }
 Tensor masked_scatter_backward_op(const Tensor& grad, const Tensor& mask, IntArrayRef sizes) {
-  Tensor taken = masked_select_op(grad, mask), out = zeros(IntArrayRef(product(sizes)), grad.dtype(), std::nullopt, grad.device());
+  Tensor taken = masked_select_op(grad, mask),
+         out = zeros(IntArrayRef(product(sizes)), grad.dtype(), std::nullopt, grad.device());
   std::memcpy(out.raw(), taken.raw(), size_t(std::min(out.nbytes(), taken.nbytes())));
   return reshape(out, sizes);
 }
@@ -142,7 +163,9 @@ Grads masked_scatter_grad(const Saved& s, const Tensor& g) {
 }
 Grads masked_scatter_backward_grad(const Saved& s, const Tensor& g) {
   Tensor mask = s["mask"];
-  return {masked_scatter(zeros(s.sizes("grad_output"), g.dtype(), std::nullopt, g.device()), mask, reshape(g, IntArrayRef(int64_t(-1)))), Tensor()};
+  return {masked_scatter(zeros(s.sizes("grad_output"), g.dtype(), std::nullopt, g.device()), mask,
+                         reshape(g, IntArrayRef(int64_t(-1)))),
+          Tensor()};
 }
 
 // ---- nonzero ----
@@ -175,7 +198,8 @@ Tensors nonzero_numpy(const Tensor& self) { return unbind(nonzero(at_least_1d(se
 }  // namespace
 
 OP(masked_fill, {.schema = "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-                 .doc = "self with a number where the mask is true. >>> torch.masked_fill(torch.ones(2), torch.tensor([True, False]), 0)\ntensor([0., 1.])",
+                 .doc = "self with a number where the mask is true. >>> torch.masked_fill(torch.ones(2), "
+                        "torch.tensor([True, False]), 0)\ntensor([0., 1.])",
                  .kernel = updating<masked_fill_meta, masked_fill_cpu>(),
                  .grad = {{"mask"}, masked_fill_grad}});
 OP(masked_fill_tensor, {.schema = "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
@@ -183,7 +207,8 @@ OP(masked_fill_tensor, {.schema = "masked_fill.Tensor(Tensor self, Tensor mask, 
                         .kernel = updating<masked_fill_tensor_meta, masked_fill_tensor_cpu>(),
                         .grad = {{"mask"}, masked_fill_tensor_grad}});
 OP(masked_select, {.schema = "masked_select(Tensor self, Tensor mask) -> Tensor",
-                   .doc = "The elements where the mask is true, in one dimension. >>> torch.masked_select(torch.tensor([1, 2]), torch.tensor([False, True]))\ntensor([2])",
+                   .doc = "The elements where the mask is true, in one dimension. >>> "
+                          "torch.masked_select(torch.tensor([1, 2]), torch.tensor([False, True]))\ntensor([2])",
                    .kernel = function<masked_select_op>(),
                    .grad = {{"mask"}, masked_select_grad},
                    .forms = kFunction | kMethod | kOut});
@@ -191,23 +216,27 @@ OP(masked_scatter, {.schema = "masked_scatter(Tensor self, Tensor mask, Tensor s
                     .doc = "self with the elements of source, in order, where the mask is true.",
                     .kernel = updating<masked_scatter_meta, masked_scatter_cpu>(),
                     .grad = {{"mask"}, masked_scatter_grad}});
-OP(masked_scatter_backward, {.schema = "masked_scatter_backward(Tensor grad_output, Tensor mask, int[] sizes) -> Tensor",
-                             .doc = "Gradient of masked_scatter for its source.",
-                             .kernel = function<masked_scatter_backward_op>(),
-                             .grad = {{"mask"}, masked_scatter_backward_grad},
-                             .forms = kFunction});
-OP(nonzero, {.schema = "nonzero(Tensor self) -> Tensor",
-             .doc = "The positions of non-zero elements, a row each. >>> torch.nonzero(torch.tensor([0, 5]))\ntensor([[1]])",
-             .kernel = function<nonzero_op>(),
-             .forms = kFunction | kMethod | kOut});
+OP(masked_scatter_backward,
+   {.schema = "masked_scatter_backward(Tensor grad_output, Tensor mask, int[] sizes) -> Tensor",
+    .doc = "Gradient of masked_scatter for its source.",
+    .kernel = function<masked_scatter_backward_op>(),
+    .grad = {{"mask"}, masked_scatter_backward_grad},
+    .forms = kFunction});
+OP(nonzero,
+   {.schema = "nonzero(Tensor self) -> Tensor",
+    .doc = "The positions of non-zero elements, a row each. >>> torch.nonzero(torch.tensor([0, 5]))\ntensor([[1]])",
+    .kernel = function<nonzero_op>(),
+    .forms = kFunction | kMethod | kOut});
 OP(nonzero_numpy, {.schema = "nonzero_numpy(Tensor self) -> Tensor[]",
                    .doc = "The positions of non-zero elements, a tensor for each dimension.",
                    .kernel = composite<nonzero_numpy>()});
-OP(argwhere, {.schema = "argwhere(Tensor self) -> Tensor",
-              .doc = "The positions of non-zero elements, a row each. >>> torch.argwhere(torch.tensor([0, 5]))\ntensor([[1]])",
-              .kernel = composite<argwhere_op>()});
+OP(argwhere,
+   {.schema = "argwhere(Tensor self) -> Tensor",
+    .doc = "The positions of non-zero elements, a row each. >>> torch.argwhere(torch.tensor([0, 5]))\ntensor([[1]])",
+    .kernel = composite<argwhere_op>()});
 OP(where_nonzero, {.schema = "where(Tensor condition) -> Tensor[]",
-                   .doc = "The positions of non-zero elements, a tensor for each dimension. >>> torch.where(torch.tensor([0, 5]))\n(tensor([1]),)",
+                   .doc = "The positions of non-zero elements, a tensor for each dimension. >>> "
+                          "torch.where(torch.tensor([0, 5]))\n(tensor([1]),)",
                    .kernel = composite<nonzero_numpy>(),
                    .forms = kFunction});
 

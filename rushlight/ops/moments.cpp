@@ -44,33 +44,36 @@ using OptionalScalar = std::optional<Scalar>;
 // ---- variance ----
 
 // Mean and sum of squared distances from it; two such parts join exactly (Chan, Golub, LeVeque 1979). Kept in double, as in PyTorch.
-struct Spread {
-  double n = 0, mean = 0, m2 = 0;
-};
+struct Spread { double n = 0, mean = 0, m2 = 0; };
 
-RL_FOR_EACH_ISA(template <class T>, Spread, spread_row, (const T* x, int64_t n), {
-  constexpr int64_t lanes = 16;
-  double sums[lanes];
-  for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
-  int64_t whole = n / lanes * lanes;
-  for (int64_t i = 0; i < whole; i += lanes)
-    for (int64_t j = 0; j < lanes; j++) sums[j] += double(compute_t<T>(x[i + j]));
-  for (int64_t j = 0; j < n - whole; j++) sums[j] += double(compute_t<T>(x[whole + j]));
-  for (int64_t width = lanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
-  double mean = sums[0] / double(n);
-  for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
-  for (int64_t i = 0; i < whole; i += lanes)
-    for (int64_t j = 0; j < lanes; j++) sums[j] += (double(compute_t<T>(x[i + j])) - mean) * (double(compute_t<T>(x[i + j])) - mean);
-  for (int64_t j = 0; j < n - whole; j++) sums[j] += (double(compute_t<T>(x[whole + j])) - mean) * (double(compute_t<T>(x[whole + j])) - mean);
-  for (int64_t width = lanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
-  Spread s;
-  s.n = double(n);
-  s.mean = mean;
-  s.m2 = sums[0];
-  return s;
-}, <T>)
+RL_FOR_EACH_ISA(
+    template <class T>, Spread, spread_row, (const T* x, int64_t n),
+    {
+      constexpr int64_t lanes = 16;
+      double sums[lanes];
+      for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
+      int64_t whole = n / lanes * lanes;
+      for (int64_t i = 0; i < whole; i += lanes)
+        for (int64_t j = 0; j < lanes; j++) sums[j] += double(compute_t<T>(x[i + j]));
+      for (int64_t j = 0; j < n - whole; j++) sums[j] += double(compute_t<T>(x[whole + j]));
+      for (int64_t width = lanes / 2; width > 0; width /= 2)
+        for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
+      double mean = sums[0] / double(n);
+      for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
+      for (int64_t i = 0; i < whole; i += lanes)
+        for (int64_t j = 0; j < lanes; j++)
+          sums[j] += (double(compute_t<T>(x[i + j])) - mean) * (double(compute_t<T>(x[i + j])) - mean);
+      for (int64_t j = 0; j < n - whole; j++)
+        sums[j] += (double(compute_t<T>(x[whole + j])) - mean) * (double(compute_t<T>(x[whole + j])) - mean);
+      for (int64_t width = lanes / 2; width > 0; width /= 2)
+        for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
+      Spread s;
+      s.n = double(n);
+      s.mean = mean;
+      s.m2 = sums[0];
+      return s;
+    },
+    <T>)
 
 template <class Element, bool root>
 struct Variance {
@@ -119,8 +122,11 @@ double correction_of(const OptionalScalar& c) { return c ? c->to_double() : 1.0;
 
 template <bool root>
 TensorSpec var_meta(const Tensor& self, const OptionalDims& dim, const OptionalScalar&, bool keepdim) {
-  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), root ? "std" : "var", " only support floating point and complex dtypes");
-  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim), .dtype = to_real(self.dtype()), .device = self.device()};
+  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), root ? "std" : "var",
+           " only support floating point and complex dtypes");
+  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim),
+          .dtype = to_real(self.dtype()),
+          .device = self.device()};
 }
 template <bool root>
 void var_cpu(const Tensor& self, const OptionalDims& dim, const OptionalScalar& correction, bool, const Tensor& out) {
@@ -131,7 +137,10 @@ void var_cpu(const Tensor& self, const OptionalDims& dim, const OptionalScalar& 
     Tensor parts = dense(self), sums = empty_tensor(out.sizes(), real), other = empty_tensor(out.sizes(), real);
     Dims strides = parts.strides();
     for (int64_t& s : strides) s *= 2;
-    auto part = [&](int64_t i) { return Tensor(make_ref<TensorImpl>(parts.impl()->storage(), real, parts.sizes(), strides, 2 * parts.storage_offset() + i)); };
+    auto part = [&](int64_t i) {
+      return Tensor(
+          make_ref<TensorImpl>(parts.impl()->storage(), real, parts.sizes(), strides, 2 * parts.storage_offset() + i));
+    };
     dispatch(Types<float, double>{}, real, "var", [&]<class T>() {
       reduce(Variance<T, false>{c}, part(0), dims, sums);
       reduce(Variance<T, false>{c}, part(1), dims, other);
@@ -150,7 +159,8 @@ Tensor var_backward(const Tensor& g, const Saved& s) {
   Tensor self = s["self"];
   int64_t rank = self.dim();
   DimSet dims = dim_set_of(s.arg("dim"), rank);
-  double free = double(reduced_count(self.sizes(), dims)) - correction_of(s.arg("correction").is_none() ? OptionalScalar() : s.arg("correction").to_scalar());
+  double free = double(reduced_count(self.sizes(), dims)) -
+                correction_of(s.arg("correction").is_none() ? OptionalScalar() : s.arg("correction").to_scalar());
   Dims over;
   for (int64_t d = 0; d < rank; d++)
     if (dims >> d & 1) over.push_back(d);
@@ -171,20 +181,31 @@ Tensor spread_of(const Tensor& self, const OptionalDims& dim, double correction,
 }
 
 template <bool root>
-Tensor unbiased_all(const Tensor& self, bool unbiased) { return spread_of<root>(self, std::nullopt, unbiased, false); }
+Tensor unbiased_all(const Tensor& self, bool unbiased) {
+  return spread_of<root>(self, std::nullopt, unbiased, false);
+}
 template <bool root>
-Tensor unbiased_dim(const Tensor& self, const OptionalDims& dim, bool unbiased, bool keepdim) { return spread_of<root>(self, dim, unbiased, keepdim); }
+Tensor unbiased_dim(const Tensor& self, const OptionalDims& dim, bool unbiased, bool keepdim) {
+  return spread_of<root>(self, dim, unbiased, keepdim);
+}
 
 using Pair = std::tuple<Tensor, Tensor>;
 template <bool root>
 Pair with_mean(const Tensor& self, const OptionalDims& dim, const OptionalScalar& correction, bool keepdim) {
-  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), root ? "std_mean" : "var_mean", " only support floating point and complex dtypes");
-  return {spread_of<root>(self, dim, correction_of(correction), keepdim), dim ? mean(self, dim, keepdim) : keepdim ? mean(self, OptionalDims(), true) : mean(self)};
+  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), root ? "std_mean" : "var_mean",
+           " only support floating point and complex dtypes");
+  return {spread_of<root>(self, dim, correction_of(correction), keepdim), dim       ? mean(self, dim, keepdim)
+                                                                          : keepdim ? mean(self, OptionalDims(), true)
+                                                                                    : mean(self)};
 }
 template <bool root>
-Pair with_mean_all(const Tensor& self, bool unbiased) { return with_mean<root>(self, std::nullopt, Scalar(int64_t(unbiased)), false); }
+Pair with_mean_all(const Tensor& self, bool unbiased) {
+  return with_mean<root>(self, std::nullopt, Scalar(int64_t(unbiased)), false);
+}
 template <bool root>
-Pair with_mean_dim(const Tensor& self, const OptionalDims& dim, bool unbiased, bool keepdim) { return with_mean<root>(self, dim, Scalar(int64_t(unbiased)), keepdim); }
+Pair with_mean_dim(const Tensor& self, const OptionalDims& dim, bool unbiased, bool keepdim) {
+  return with_mean<root>(self, dim, Scalar(int64_t(unbiased)), keepdim);
+}
 
 // ---- norms ----
 
@@ -221,22 +242,34 @@ struct VectorNorm {
   }
 };
 
-TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
+TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool keepdim,
+                     const OptionalDType& dtype) {
   RL_CHECK(RuntimeError, !ord.is_complex(), "linalg.vector_norm: Expected a non-complex scalar as the order of norm.");
-  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ", scalar_type_name(self.dtype()));
+  RL_CHECK(RuntimeError, is_differentiable(self.dtype()),
+           "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ",
+           scalar_type_name(self.dtype()));
   if (dtype) {
-    RL_CHECK(RuntimeError, is_differentiable(*dtype), "linalg.vector_norm: dtype should be floating point or complex. Got ", scalar_type_name(*dtype));
-    RL_CHECK(RuntimeError, is_complex(self.dtype()) == is_complex(*dtype), "linalg.vector_norm: dtype should be ", is_complex(self.dtype()) ? "complex" : "real", " for ", is_complex(self.dtype()) ? "complex" : "real", " inputs, but got ", scalar_type_name(*dtype));
-    RL_CHECK(RuntimeError, promote_types(self.dtype(), *dtype) == *dtype, "linalg.vector_norm: the dtype of the input (", scalar_type_name(self.dtype()), ") should be convertible without narrowing to the specified dtype (", scalar_type_name(*dtype), ")");
+    RL_CHECK(RuntimeError, is_differentiable(*dtype),
+             "linalg.vector_norm: dtype should be floating point or complex. Got ", scalar_type_name(*dtype));
+    RL_CHECK(RuntimeError, is_complex(self.dtype()) == is_complex(*dtype), "linalg.vector_norm: dtype should be ",
+             is_complex(self.dtype()) ? "complex" : "real", " for ", is_complex(self.dtype()) ? "complex" : "real",
+             " inputs, but got ", scalar_type_name(*dtype));
+    RL_CHECK(RuntimeError, promote_types(self.dtype(), *dtype) == *dtype,
+             "linalg.vector_norm: the dtype of the input (", scalar_type_name(self.dtype()),
+             ") should be convertible without narrowing to the specified dtype (", scalar_type_name(*dtype), ")");
   }
   double p = ord.to_double();
   DimSet dims = dim_set(dim, self.dim());
   if (p < 0 || std::isinf(p))
-    RL_CHECK(RuntimeError, self.numel() > 0 || (dim && !dim->empty() && reduced_count(self.sizes(), dims) > 0), "linalg.vector_norm cannot compute the ", ord, " norm on an empty ",
+    RL_CHECK(RuntimeError, self.numel() > 0 || (dim && !dim->empty() && reduced_count(self.sizes(), dims) > 0),
+             "linalg.vector_norm cannot compute the ", ord, " norm on an empty ",
              dim && !dim->empty() ? "dimension" : "tensor", " because the operation does not have an identity");
-  return {.sizes = reduced_sizes(self.sizes(), dims, keepdim), .dtype = to_real(dtype.value_or(self.dtype())), .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), dims, keepdim),
+          .dtype = to_real(dtype.value_or(self.dtype())),
+          .device = self.device()};
 }
-void norm_cpu(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool, const OptionalDType& dtype, const Tensor& out) {
+void norm_cpu(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool, const OptionalDType& dtype,
+              const Tensor& out) {
   Tensor in = dtype && *dtype != self.dtype() ? dense(self, *dtype) : self;
   DimSet dims = dim_set(dim, self.dim());
   double p = ord.to_double();
@@ -286,11 +319,15 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
 }
 
 Tensor norm_scalar(const Tensor& self, const Scalar& p) { return linalg_vector_norm(self, p); }
-Tensor norm_dim(const Tensor& self, const OptionalScalar& p, IntArrayRef dim, bool keepdim) { return linalg_vector_norm(self, p.value_or(Scalar(2)), dim, keepdim); }
+Tensor norm_dim(const Tensor& self, const OptionalScalar& p, IntArrayRef dim, bool keepdim) {
+  return linalg_vector_norm(self, p.value_or(Scalar(2)), dim, keepdim);
+}
 Tensor norm_dim_dtype(const Tensor& self, const OptionalScalar& p, IntArrayRef dim, bool keepdim, DType dtype) {
   return linalg_vector_norm(self, p.value_or(Scalar(2)), dim, keepdim, dtype);
 }
-Tensor norm_dtype(const Tensor& self, const OptionalScalar& p, DType dtype) { return linalg_vector_norm(self, p.value_or(Scalar(2)), std::nullopt, false, dtype); }
+Tensor norm_dtype(const Tensor& self, const OptionalScalar& p, DType dtype) {
+  return linalg_vector_norm(self, p.value_or(Scalar(2)), std::nullopt, false, dtype);
+}
 Tensor dist_op(const Tensor& self, const Tensor& other, const Scalar& p) { return linalg_vector_norm(self - other, p); }
 
 // ---- products ----
@@ -305,7 +342,9 @@ struct Product {
   Acc merge(Acc a, Acc b) const { return a * b; }
   Out finish(Acc a, int64_t) const { return Out(a); }
 };
-DType prod_dtype(const Tensor& self, const OptionalDType& dtype) { return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype(); }
+DType prod_dtype(const Tensor& self, const OptionalDType& dtype) {
+  return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype();
+}
 void prod_into(const Tensor& self, DimSet dims, const Tensor& out) {
   Tensor in = is_integral(self.dtype(), true) && is_integral(out.dtype(), true) ? self : dense(self, out.dtype());
   dispatch(AllTypes{}, in.dtype(), "prod", [&]<class T>() {
@@ -316,19 +355,28 @@ void prod_into(const Tensor& self, DimSet dims, const Tensor& out) {
     copy_elements(out, own);
   });
 }
-TensorSpec prod_all_meta(const Tensor& self, const OptionalDType& dtype) { return {.dtype = prod_dtype(self, dtype), .device = self.device()}; }
-void prod_all_cpu(const Tensor& self, const OptionalDType&, const Tensor& out) { prod_into(self, all_dims(self.dim()), out); }
-TensorSpec prod_meta(const Tensor& self, int64_t dim, bool keepdim, const OptionalDType& dtype) {
-  return {.sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim), .dtype = prod_dtype(self, dtype), .device = self.device()};
+TensorSpec prod_all_meta(const Tensor& self, const OptionalDType& dtype) {
+  return {.dtype = prod_dtype(self, dtype), .device = self.device()};
 }
-void prod_cpu(const Tensor& self, int64_t dim, bool, const OptionalDType&, const Tensor& out) { prod_into(self, one_dim(dim, self.dim()), out); }
+void prod_all_cpu(const Tensor& self, const OptionalDType&, const Tensor& out) {
+  prod_into(self, all_dims(self.dim()), out);
+}
+TensorSpec prod_meta(const Tensor& self, int64_t dim, bool keepdim, const OptionalDType& dtype) {
+  return {.sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim),
+          .dtype = prod_dtype(self, dtype),
+          .device = self.device()};
+}
+void prod_cpu(const Tensor& self, int64_t dim, bool, const OptionalDType&, const Tensor& out) {
+  prod_into(self, one_dim(dim, self.dim()), out);
+}
 
 // The product of all other elements along a dimension, which stays right where elements are zero.
 Tensor others_product(const Tensor& self, int64_t dim) {
   int64_t n = self.size(dim);
   Tensor one = ones_like(narrow(self, dim, 0, 1));
   Tensor before = cumprod(cat(Tensors{one, narrow(self, dim, 0, n - 1)}, dim), dim);
-  Tensor after = flip(cumprod(flip(cat(Tensors{narrow(self, dim, 1, n - 1), one}, dim), IntArrayRef(dim)), dim), IntArrayRef(dim));
+  Tensor after =
+      flip(cumprod(flip(cat(Tensors{narrow(self, dim, 1, n - 1), one}, dim), IntArrayRef(dim)), dim), IntArrayRef(dim));
   return before * after;
 }
 bool has_zero(const Tensor& t) { return item(any(eq(t, 0))).to<bool>(); }
@@ -376,60 +424,81 @@ Grads logsumexp_grad(const Saved& s, const Tensor& given) {
 
 }  // namespace
 
-OP(var, {.schema = "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
-         .doc = "The variance, divided by n - correction. >>> torch.var(torch.tensor([1., 3.]))\ntensor(2.)",
-         .kernel = structured<var_meta<false>, var_cpu<false>>(),
-         .grad = {{"self"}, var_grad}});
-OP(var_unbiased, {.schema = "var(Tensor self, bool unbiased=True) -> Tensor", .doc = "The variance of all elements.",
+OP(var,
+   {.schema = "var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+    .doc = "The variance, divided by n - correction. >>> torch.var(torch.tensor([1., 3.]))\ntensor(2.)",
+    .kernel = structured<var_meta<false>, var_cpu<false>>(),
+    .grad = {{"self"}, var_grad}});
+OP(var_unbiased, {.schema = "var(Tensor self, bool unbiased=True) -> Tensor",
+                  .doc = "The variance of all elements.",
                   .kernel = composite<unbiased_all<false>>()});
-OP(var_dim, {.schema = "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", .doc = "The variance over some dimensions.",
+OP(var_dim, {.schema = "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+             .doc = "The variance over some dimensions.",
              .kernel = composite<unbiased_dim<false>>(),
              .forms = kFunction | kMethod | kOut});
-OP(std, {.schema = "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
-         .doc = "The standard deviation, the root of torch.var. >>> torch.std(torch.tensor([1., 1.]))\ntensor(0.)",
-         .kernel = structured<var_meta<true>, var_cpu<true>>(),
-         .grad = {{"self", "result"}, std_grad}});
-OP(std_unbiased, {.schema = "std(Tensor self, bool unbiased=True) -> Tensor", .doc = "The standard deviation of all elements.",
+OP(std,
+   {.schema = "std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+    .doc = "The standard deviation, the root of torch.var. >>> torch.std(torch.tensor([1., 1.]))\ntensor(0.)",
+    .kernel = structured<var_meta<true>, var_cpu<true>>(),
+    .grad = {{"self", "result"}, std_grad}});
+OP(std_unbiased, {.schema = "std(Tensor self, bool unbiased=True) -> Tensor",
+                  .doc = "The standard deviation of all elements.",
                   .kernel = composite<unbiased_all<true>>()});
-OP(std_dim, {.schema = "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", .doc = "The standard deviation over some dimensions.",
+OP(std_dim, {.schema = "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+             .doc = "The standard deviation over some dimensions.",
              .kernel = composite<unbiased_dim<true>>(),
              .forms = kFunction | kMethod | kOut});
-OP(var_mean, {.schema = "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+OP(var_mean, {.schema = "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
+                        "keepdim=False) -> (Tensor, Tensor)",
               .doc = "Variance and mean.",
               .kernel = composite<with_mean<false>>(),
               .forms = kFunction});
-OP(var_mean_unbiased, {.schema = "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", .doc = "Variance and mean of all elements.",
+OP(var_mean_unbiased, {.schema = "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
+                       .doc = "Variance and mean of all elements.",
                        .kernel = composite<with_mean_all<false>>(),
                        .forms = kFunction});
-OP(var_mean_dim, {.schema = "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)", .doc = "Variance and mean over some dimensions.",
-                  .kernel = composite<with_mean_dim<false>>(),
-                  .forms = kFunction});
-OP(std_mean, {.schema = "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+OP(var_mean_dim,
+   {.schema = "var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)",
+    .doc = "Variance and mean over some dimensions.",
+    .kernel = composite<with_mean_dim<false>>(),
+    .forms = kFunction});
+OP(std_mean, {.schema = "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
+                        "keepdim=False) -> (Tensor, Tensor)",
               .doc = "Standard deviation and mean.",
               .kernel = composite<with_mean<true>>(),
               .forms = kFunction});
-OP(std_mean_unbiased, {.schema = "std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", .doc = "Standard deviation and mean of all elements.",
+OP(std_mean_unbiased, {.schema = "std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
+                       .doc = "Standard deviation and mean of all elements.",
                        .kernel = composite<with_mean_all<true>>(),
                        .forms = kFunction});
-OP(std_mean_dim, {.schema = "std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)", .doc = "Standard deviation and mean over some dimensions.",
-                  .kernel = composite<with_mean_dim<true>>(),
-                  .forms = kFunction});
-OP(linalg_vector_norm, {.schema = "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-                        .doc = "The ord-norm over some dimensions. >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))\ntensor(5.)",
-                        .kernel = structured<norm_meta, norm_cpu>(),
-                        .grad = {{"self", "result"}, norm_grad},
-                        .forms = kFunction | kOut,
-                        .module = "linalg"});
-OP(norm, {.schema = "norm.Scalar(Tensor self, Scalar p=2) -> Tensor", .doc = "The p-norm of all elements. >>> torch.norm(torch.tensor([3., 4.]))\ntensor(5.)",
+OP(std_mean_dim,
+   {.schema = "std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)",
+    .doc = "Standard deviation and mean over some dimensions.",
+    .kernel = composite<with_mean_dim<true>>(),
+    .forms = kFunction});
+OP(linalg_vector_norm,
+   {.schema = "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? "
+              "dtype=None) -> Tensor",
+    .doc = "The ord-norm over some dimensions. >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))\ntensor(5.)",
+    .kernel = structured<norm_meta, norm_cpu>(),
+    .grad = {{"self", "result"}, norm_grad},
+    .forms = kFunction | kOut,
+    .module = "linalg"});
+OP(norm, {.schema = "norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
+          .doc = "The p-norm of all elements. >>> torch.norm(torch.tensor([3., 4.]))\ntensor(5.)",
           .kernel = composite<norm_scalar>()});
-OP(norm_dim, {.schema = "norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor", .doc = "The p-norm over some dimensions.",
+OP(norm_dim, {.schema = "norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
+              .doc = "The p-norm over some dimensions.",
               .kernel = composite<norm_dim>(),
               .forms = kFunction | kMethod | kOut});
-OP(norm_dim_dtype, {.schema = "norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor",
-                    .doc = "The p-norm over some dimensions, computed in dtype.",
-                    .kernel = composite<norm_dim_dtype>(),
-                    .forms = kFunction | kMethod | kOut});
-OP(norm_dtype, {.schema = "norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor", .doc = "The p-norm of all elements, computed in dtype.",
+OP(norm_dim_dtype,
+   {.schema =
+        "norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor",
+    .doc = "The p-norm over some dimensions, computed in dtype.",
+    .kernel = composite<norm_dim_dtype>(),
+    .forms = kFunction | kMethod | kOut});
+OP(norm_dtype, {.schema = "norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
+                .doc = "The p-norm of all elements, computed in dtype.",
                 .kernel = composite<norm_dtype>()});
 OP(dist, {.schema = "dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
           .doc = "The p-norm of a difference. >>> torch.dist(torch.tensor([3., 4.]), torch.zeros(2))\ntensor(5.)",

@@ -1,22 +1,38 @@
 // mul, neg, square, reciprocal and their like.
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/pow.h"
-#include "rushlight/fn/square.h"
 #include "rushlight/fn/sgn.h"
+#include "rushlight/fn/square.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 namespace {
 
-template <class T> struct Mul { RL_FN T operator()(T a, T b) const { return a * b; } };
-template <class T> struct Neg { RL_FN T operator()(T x) const { return -x; } };
-template <class T> struct Square { RL_FN T operator()(T x) const { return x * x; } };
-template <class T> struct Reciprocal { RL_FN T operator()(T x) const { return T(1) / x; } };
-template <class T> struct Sqrt { RL_FN T operator()(T x) const { return math::sqrt(x); } };
-template <class T> struct Rsqrt { RL_FN T operator()(T x) const { return T(1) / math::sqrt(x); } };
-template <class T> struct Abs { RL_FN auto operator()(T x) const { return math::abs(x); } };
-template <class T> struct Positive { RL_FN T operator()(T x) const { return x; } };
+template <class T> struct Mul {
+  RL_FN T operator()(T a, T b) const { return a * b; }
+};
+template <class T> struct Neg {
+  RL_FN T operator()(T x) const { return -x; }
+};
+template <class T> struct Square {
+  RL_FN T operator()(T x) const { return x * x; }
+};
+template <class T> struct Reciprocal {
+  RL_FN T operator()(T x) const { return T(1) / x; }
+};
+template <class T> struct Sqrt {
+  RL_FN T operator()(T x) const { return math::sqrt(x); }
+};
+template <class T> struct Rsqrt {
+  RL_FN T operator()(T x) const { return T(1) / math::sqrt(x); }
+};
+template <class T> struct Abs {
+  RL_FN auto operator()(T x) const { return math::abs(x); }
+};
+template <class T> struct Positive {
+  RL_FN T operator()(T x) const { return x; }
+};
 
 Grads mul_grad(const Saved& s, const Tensor& g) {
   return {s.needs("self") ? g * conj(s["other"]) : Tensor(), s.needs("other") ? g * conj(s["self"]) : Tensor()};
@@ -42,26 +58,29 @@ OP(square, {.schema = "square(Tensor self) -> Tensor",
             .kernel = pointwise<Square, Any>(),
             .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }}});
 
-OP(reciprocal, {.schema = "reciprocal(Tensor self) -> Tensor",
-                .doc = "1 / self. >>> torch.reciprocal(torch.tensor([4., -2.]))\ntensor([ 0.2500, -0.5000])",
-                .kernel = pointwise<Reciprocal, FloatingAndComplex>(Promote::ToFloat),
-                .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(square(s["result"]))}; }}});
+OP(reciprocal,
+   {.schema = "reciprocal(Tensor self) -> Tensor",
+    .doc = "1 / self. >>> torch.reciprocal(torch.tensor([4., -2.]))\ntensor([ 0.2500, -0.5000])",
+    .kernel = pointwise<Reciprocal, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(square(s["result"]))}; }}});
 
 OP(sqrt, {.schema = "sqrt(Tensor self) -> Tensor",
           .doc = "Square root. >>> torch.sqrt(torch.tensor([4., 9.]))\ntensor([2., 3.])",
           .kernel = pointwise<Sqrt, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g / (conj(s["result"]) * 2.0)}; }}});
 
-OP(rsqrt, {.schema = "rsqrt(Tensor self) -> Tensor",
-           .doc = "1 / sqrt(self). >>> torch.rsqrt(torch.tensor([4., 0.25]))\ntensor([0.5000, 2.0000])",
-           .kernel = pointwise<Rsqrt, FloatingAndComplex>(Promote::ToFloat),
-           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(pow(s["result"], 3)) * -0.5}; }}});
+OP(rsqrt,
+   {.schema = "rsqrt(Tensor self) -> Tensor",
+    .doc = "1 / sqrt(self). >>> torch.rsqrt(torch.tensor([4., 0.25]))\ntensor([0.5000, 2.0000])",
+    .kernel = pointwise<Rsqrt, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(pow(s["result"], 3)) * -0.5}; }}});
 
-OP(abs, {.schema = "abs(Tensor self) -> Tensor",
-         .doc = "Absolute value; of complex numbers, the modulus. >>> torch.abs(torch.tensor([-1., 2.]))\ntensor([1., 2.])",
-         .kernel = pointwise<Abs, Any>(),
-         .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * sgn(s["self"])}; }},
-         .aliases = {"absolute"}});
+OP(abs,
+   {.schema = "abs(Tensor self) -> Tensor",
+    .doc = "Absolute value; of complex numbers, the modulus. >>> torch.abs(torch.tensor([-1., 2.]))\ntensor([1., 2.])",
+    .kernel = pointwise<Abs, Any>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * sgn(s["self"])}; }},
+    .aliases = {"absolute"}});
 
 OP(positive, {.schema = "positive(Tensor(a) self) -> Tensor(a)",
               .doc = "+self. >>> torch.positive(torch.tensor([-1., 2.]))\ntensor([-1.,  2.])",

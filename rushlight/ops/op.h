@@ -46,13 +46,13 @@ struct Kernel {
   };
   Kind kind = Kind::None;
   void (*call)(IValue* args, IValue* rets) = nullptr;
-  int (*meta)(IValue* args, TensorSpec* specs) = nullptr;          // returns the number of results
+  int (*meta)(IValue* args, TensorSpec* specs) = nullptr;  // returns the number of results
   void (*cpu)(IValue* args, const Tensor* outs) = nullptr;
   void (*cuda)(IValue* args, const Tensor* outs) = nullptr;
   bool outs_may_alias = false;  // element i of the result depends on elements i of the arguments only
   bool updates_self = false;    // the result starts as a copy of the first argument; in place it is that argument
   const PointwiseInfo* pointwise = nullptr;
-  int arity = 0;                // C++ parameters, checked against the schema when the table is built
+  int arity = 0;  // C++ parameters, checked against the schema when the table is built
 };
 
 // ---- gradients -----------------------------------------------------------------------------------------------------
@@ -61,12 +61,15 @@ struct Kernel {
 class Grads {
  public:
   Grads() = default;
-  Grads(std::initializer_list<Tensor> items) { for (const Tensor& t : items) push_back(t); }
+  Grads(std::initializer_list<Tensor> items) {
+    for (const Tensor& t : items) push_back(t);
+  }
   Grads(Tensors items) : many_(std::move(items)) { size_ = many_.size(); }
   void push_back(Tensor t) {
     if (size_ < kInline && many_.empty()) few_[size_++] = std::move(t);
     else {
-      if (many_.empty()) for (Tensor& f : few_) many_.push_back(std::move(f));
+      if (many_.empty())
+        for (Tensor& f : few_) many_.push_back(std::move(f));
       many_.push_back(std::move(t));
       size_++;
     }
@@ -117,8 +120,12 @@ struct Grad {
 enum class Level : uint8_t { Stable, Beta, Prototype };
 
 enum Forms : uint8_t {
-  kFunction = 1, kMethod = 2, kInPlace = 4, kOut = 8,
-  kDefaultForms = 0,  // by kind: structured, updating and pointwise have out=, the last two in-place too, views and composites neither
+  kFunction = 1,
+  kMethod = 2,
+  kInPlace = 4,
+  kOut = 8,
+  kDefaultForms =
+      0,  // by kind: structured, updating and pointwise have out=, the last two in-place too, views and composites neither
 };
 constexpr Forms operator|(Forms a, Forms b) { return Forms(uint8_t(a) | uint8_t(b)); }
 
@@ -126,11 +133,12 @@ struct OpDef {
   const char* schema;
   const char* doc;
   Kernel kernel;
-  Grad grad = {};                       // none: the result needs no gradient (a composite's comes from what it calls)
+  Grad grad = {};  // none: the result needs no gradient (a composite's comes from what it calls)
   Forms forms = kDefaultForms;
-  const char* module = "";              // "nn": _C._nn only; "linalg", "special", "fft": rushlight.<module>.<name without prefix>
-  std::vector<const char*> overloads = {};  // further schemas of the same kernel: "add.Scalar(Tensor self, Scalar other, ...)"
-  std::vector<const char*> aliases = {};    // other names: "absolute"
+  const char* module = "";  // "nn": _C._nn only; "linalg", "special", "fft": rushlight.<module>.<name without prefix>
+  std::vector<const char*> overloads =
+      {};  // further schemas of the same kernel: "add.Scalar(Tensor self, Scalar other, ...)"
+  std::vector<const char*> aliases = {};  // other names: "absolute"
   Level level = Level::Stable;
 };
 
@@ -232,8 +240,10 @@ inline bool any_requires_grad(const Op& op, const IValue* args) {
 
 // The one way in: `args` holds a value for every schema argument (defaults filled in), `rets` room for every result.
 inline void call(const Op& op, IValue* args, IValue* rets) {
-  if (thread_state.interceptor) [[unlikely]] return call_intercepted(op, args, rets);
-  if (op.differentiable() && thread_state.grad_enabled && any_requires_grad(op, args)) return record_gradient(op, args, rets);
+  if (thread_state.interceptor) [[unlikely]]
+    return call_intercepted(op, args, rets);
+  if (op.differentiable() && thread_state.grad_enabled && any_requires_grad(op, args))
+    return record_gradient(op, args, rets);
   op.run(args, rets);
 }
 

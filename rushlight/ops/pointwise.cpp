@@ -67,7 +67,9 @@ const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common) {
 
 // A functor made from its arguments, on the stack.
 struct Functor {
-  Functor(const PointwiseInfo::Entry& e, const IValue* args) { if (e.make) e.make(bytes, args); }
+  Functor(const PointwiseInfo::Entry& e, const IValue* args) {
+    if (e.make) e.make(bytes, args);
+  }
   alignas(16) char bytes[kFunctorBytes];
 };
 
@@ -75,7 +77,8 @@ constexpr int64_t kChunk = 512;  // five buffers of complex128 are 40 KB; of flo
 constexpr int64_t kVector = 16;
 
 // Rows in the compute dtype. Tails are padded to a full vector, so that an element's bits don't depend on where it stands.
-void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs, int64_t n) {
+void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs,
+             int64_t n) {
   auto row = e.row[int(cpu_isa())];
   if (!is_floating(e.compute)) return row(functor, out, in, n);
   int64_t whole = n / kVector * kVector, rest = n - whole;
@@ -168,13 +171,15 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
     }
     alignas(64) char buffers[kMaxOperands][kChunk * 16];
     for (int k = 0; k < info.inputs; k++)  // one value for the whole row: converted once
-      if (strides[k + 1] == 0) convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, kChunk));
+      if (strides[k + 1] == 0)
+        convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, kChunk));
     for (int64_t at = 0; at < n; at += kChunk) {
       int64_t count = std::min(kChunk, n - at);
       for (int k = 0; k < info.inputs; k++) {
         const char* p = pointers[k + 1] + at * strides[k + 1];
         in[k] = direct[k] ? p : buffers[k];
-        if (!direct[k] && strides[k + 1] != 0) convert_row(e.compute, buffers[k], compute_size, dtypes[k], p, strides[k + 1], count);
+        if (!direct[k] && strides[k + 1] != 0)
+          convert_row(e.compute, buffers[k], compute_size, dtypes[k], p, strides[k + 1], count);
       }
       char* o = pointers[0] + at * strides[0];
       void* to = out_direct ? o : buffers[kMaxOperands - 1];
@@ -191,8 +196,8 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
   DType d = self.dtype();
   const PointwiseInfo::Entry& e = info.entries[int(d)];
   int64_t n = self.numel();
-  if (!e.row[0] || e.compute != d || n > kChunk || n == 0 || !self.contiguous() || self.wrapped_number || !self.device().is_cpu() ||
-      info.promote == Promote::Mask)
+  if (!e.row[0] || e.compute != d || n > kChunk || n == 0 || !self.contiguous() || self.wrapped_number ||
+      !self.device().is_cpu() || info.promote == Promote::Mask)
     return false;
   if (in_place && (result_dtype(info, d) != d || self.storage()->read_only() || self.inference)) return false;
   const void* in[kMaxOperands] = {first.raw()};

@@ -22,7 +22,7 @@ using Floating = TypeList<float, double>;
 using FloatingAndComplex = TypeList<float, double, complex64, complex128>;
 using Real = TypeList<float, double, int32_t, int64_t, bool>;
 using RealNoBool = TypeList<float, double, int32_t, int64_t>;
-using Number = TypeList<float, double, int32_t, int64_t, complex64, complex128>;           // no bool
+using Number = TypeList<float, double, int32_t, int64_t, complex64, complex128>;  // no bool
 using Any = TypeList<float, double, int32_t, int64_t, bool, complex64, complex128>;
 using Integral = TypeList<int32_t, int64_t, bool>;
 
@@ -77,17 +77,18 @@ auto functor_result(std::index_sequence<I...>) -> decltype(std::declval<const F&
 template <class F, class T>
 using FunctorResult = decltype(functor_result<F, T>(std::make_index_sequence<functor_inputs<F, T>()>()));
 
-#define RL_ROW(name, attribute)                                                                        \
-  template <class F, class T, size_t... I>                                                             \
-  attribute void name(const F& f, FunctorResult<F, T>* out, const void* const* in, int64_t n, std::index_sequence<I...>) { \
-    const T* p[] = {static_cast<const T*>(in[I])...};                                                  \
-    RL_IVDEP                                                                                           \
-    for (int64_t i = 0; i < n; i++) out[i] = f(p[I][i]...);                                            \
-  }                                                                                                    \
-  template <class F, class T>                                                                          \
-  attribute void name##_entry(const void* functor, void* out, const void* const* in, int64_t n) {      \
-    name<F, T>(*static_cast<const F*>(functor), static_cast<FunctorResult<F, T>*>(out), in, n,         \
-               std::make_index_sequence<functor_inputs<F, T>()>());                                    \
+#define RL_ROW(name, attribute)                                                                   \
+  template <class F, class T, size_t... I>                                                        \
+  attribute void name(const F& f, FunctorResult<F, T>* out, const void* const* in, int64_t n,     \
+                      std::index_sequence<I...>) {                                                \
+    const T* p[] = {static_cast<const T*>(in[I])...};                                             \
+    RL_IVDEP                                                                                      \
+    for (int64_t i = 0; i < n; i++) out[i] = f(p[I][i]...);                                       \
+  }                                                                                               \
+  template <class F, class T>                                                                     \
+  attribute void name##_entry(const void* functor, void* out, const void* const* in, int64_t n) { \
+    name<F, T>(*static_cast<const F*>(functor), static_cast<FunctorResult<F, T>*>(out), in, n,    \
+               std::make_index_sequence<functor_inputs<F, T>()>());                               \
   }
 RL_ROW(row_base, RL_TARGET_BASE)
 #ifdef RL_X86_DISPATCH
@@ -155,7 +156,8 @@ template <template <class> class F, class Types>
 Kernel pointwise(Promote promote = Promote::Same) {
   detail::info_slot<F, Types>() = &detail::pointwise_info<F>(Types(), promote);
   return {.kind = Kernel::Kind::Structured,
-          .meta = [](IValue* args, TensorSpec* specs) { return pointwise_meta(*detail::info_slot<F, Types>(), args, specs); },
+          .meta = [](IValue* args,
+                     TensorSpec* specs) { return pointwise_meta(*detail::info_slot<F, Types>(), args, specs); },
           .cpu = [](IValue* args, const Tensor* outs) { pointwise_cpu(*detail::info_slot<F, Types>(), args, outs[0]); },
           .outs_may_alias = true,
           .pointwise = detail::info_slot<F, Types>()};

@@ -19,7 +19,8 @@ using Three = std::array<int64_t, 3>;
 
 // "int[2] x" with one value for all, or one each; the missing leading dimensions get `otherwise`.
 Three expand(IntArrayRef given, int dims, int64_t otherwise, const char* op, const char* name) {
-  RL_CHECK(RuntimeError, given.size() == 1 || int(given.size()) == dims, op, ": ", name, " must either be a single int, or a tuple of ", dims, " ints");
+  RL_CHECK(RuntimeError, given.size() == 1 || int(given.size()) == dims, op, ": ", name,
+           " must either be a single int, or a tuple of ", dims, " ints");
   Three out = {otherwise, otherwise, otherwise};
   for (int i = 0; i < dims; i++) out[size_t(3 - dims + i)] = given[given.size() == 1 ? 0 : size_t(i)];
   return out;
@@ -29,8 +30,10 @@ struct Window {
   int64_t planes;
 };
 
-Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation, bool ceil, const char* op) {
-  RL_CHECK(RuntimeError, x.dim() == dims + 1 || x.dim() == dims + 2, op, ": Expected ", dims + 1, "D or ", dims + 2, "D input tensor, but got ", x.sizes());
+Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation,
+              bool ceil, const char* op) {
+  RL_CHECK(RuntimeError, x.dim() == dims + 1 || x.dim() == dims + 2, op, ": Expected ", dims + 1, "D or ", dims + 2,
+           "D input tensor, but got ", x.sizes());
   Window w;
   w.kernel = expand(kernel, dims, 1, op, "kernel_size");
   w.stride = stride.empty() ? w.kernel : expand(stride, dims, 1, op, "stride");
@@ -45,11 +48,13 @@ Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride,
     RL_CHECK(RuntimeError, w.stride[i] > 0, op, ": stride should not be zero, got ", stride);
     RL_CHECK(RuntimeError, w.dilation[i] > 0, op, ": dilation should be greater than zero, but got ", dilation);
     RL_CHECK(RuntimeError, w.pad[i] >= 0 && w.pad[i] <= ((w.kernel[i] - 1) * w.dilation[i] + 1) / 2, op,
-             ": pad should be at most half of effective kernel size, but got pad=", w.pad[i], ", kernel_size=", w.kernel[i], " and dilation=", w.dilation[i]);
+             ": pad should be at most half of effective kernel size, but got pad=", w.pad[i],
+             ", kernel_size=", w.kernel[i], " and dilation=", w.dilation[i]);
     int64_t reach = w.in[i] + 2 * w.pad[i] - w.dilation[i] * (w.kernel[i] - 1) - 1 + (ceil ? w.stride[i] - 1 : 0);
     w.out[i] = (reach >= 0 ? reach / w.stride[i] : -1) + 1;
     if (ceil && (w.out[i] - 1) * w.stride[i] >= w.in[i] + w.pad[i]) w.out[i]--;  // the last window must begin inside
-    RL_CHECK(RuntimeError, w.out[i] >= 1, op, ": Given input size: ", x.sizes(), ". Calculated output size is too small");
+    RL_CHECK(RuntimeError, w.out[i] >= 1, op, ": Given input size: ", x.sizes(),
+             ". Calculated output size is too small");
   }
   return w;
 }
@@ -70,7 +75,8 @@ void with_number(DType d, const char* op, const F& f) {
   }
 }
 
-std::tuple<Tensor, Tensor> max_pool(const Tensor& given, int64_t dims, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation, bool ceil) {
+std::tuple<Tensor, Tensor> max_pool(const Tensor& given, int64_t dims, IntArrayRef kernel, IntArrayRef stride,
+                                    IntArrayRef pad, IntArrayRef dilation, bool ceil) {
   const char* ops[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
   const char* op = ops[dims];
   Window w = window(given, int(dims), kernel, stride, pad, dilation, ceil, op);
@@ -92,7 +98,8 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& given, int64_t dims, IntArrayR
                 last[d] = std::min(first[d] + (w.kernel[d] - 1) * w.dilation[d] + 1, w.in[d]);
                 while (first[d] < 0) first[d] += w.dilation[d];
               }
-              T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+              T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                            : std::numeric_limits<T>::lowest();
               int64_t best_at = (first[0] * w.in[1] + first[1]) * w.in[2] + first[2];
               for (int64_t i = first[0]; i < last[0]; i += w.dilation[0])
                 for (int64_t j = first[1]; j < last[1]; j += w.dilation[1])
@@ -132,21 +139,21 @@ Grads max_pool_grad(const Saved& s, const Tensors& g) {
 Tensor halves_as_float(const Tensor& x) { return is_half(x.dtype()) ? to(x, DType::Float32) : x; }
 
 template <int dims>
-std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation, bool ceil) {
+std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, IntArrayRef kernel, IntArrayRef stride,
+                                                 IntArrayRef pad, IntArrayRef dilation, bool ceil) {
   auto [out, at] = _max_pool(halves_as_float(self), dims, kernel, stride, pad, dilation, ceil);
   return {to(out, self.dtype()), at};
 }
 template <int dims>
-Tensor max_pool_only(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation, bool ceil) {
+Tensor max_pool_only(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, IntArrayRef dilation,
+                     bool ceil) {
   return std::get<0>(max_pool_with_indices<dims>(self, kernel, stride, pad, dilation, ceil));
 }
 
 // ---- averages ----
 
 // Bounds of each window along one dimension, and what its sum is divided by.
-struct Spans {
-  std::vector<int64_t> first, last, divisor;
-};
+struct Spans { std::vector<int64_t> first, last, divisor; };
 Spans pool_spans(const Window& w, size_t d, bool count_pad) {
   Spans s;
   for (int64_t o = 0; o < w.out[d]; o++) {
@@ -172,7 +179,8 @@ Spans adaptive_spans(int64_t in, int64_t out) {
 
 // spans: for each of the three dimensions first, last, divisor in turn, each a list; divisor_override 0: none.
 template <bool backward>
-Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor_override, IntArrayRef in_sizes) {
+Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor_override,
+               IntArrayRef in_sizes) {
   Tensor g = contiguous(given);
   std::array<Spans, 3> s;
   const int64_t* p = spans.data();
@@ -217,8 +225,13 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
   });
   return result;
 }
-Tensor avg_forward(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor) { return average<false>(self, dims, lengths, spans, divisor, {}); }
-Tensor avg_backward(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor, IntArrayRef sizes) { return average<true>(g, dims, lengths, spans, divisor, sizes); }
+Tensor avg_forward(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor) {
+  return average<false>(self, dims, lengths, spans, divisor, {});
+}
+Tensor avg_backward(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
+                    IntArrayRef sizes) {
+  return average<true>(g, dims, lengths, spans, divisor, sizes);
+}
 
 Tensor run_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
   std::vector<int64_t> lengths, all;
@@ -229,22 +242,28 @@ Tensor run_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, 
   return to(_avg_pool(halves_as_float(self), dims, lengths, all, divisor), self.dtype());
 }
 template <int dims>
-Tensor avg_pool_nd(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil, bool count_pad, const std::optional<int64_t>& divisor) {
+Tensor avg_pool_nd(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil,
+                   bool count_pad, const std::optional<int64_t>& divisor) {
   const char* ops[] = {"", "avg_pool1d", "avg_pool2d", "avg_pool3d"};
   RL_CHECK(RuntimeError, !divisor || *divisor != 0, "divisor must be not zero");
   Window w = window(self, dims, kernel, stride, pad, {1}, ceil, ops[dims]);
-  return run_average(self, dims, {pool_spans(w, 0, count_pad), pool_spans(w, 1, count_pad), pool_spans(w, 2, count_pad)}, divisor.value_or(0));
+  return run_average(self, dims,
+                     {pool_spans(w, 0, count_pad), pool_spans(w, 1, count_pad), pool_spans(w, 2, count_pad)},
+                     divisor.value_or(0));
 }
-Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil, bool count_pad) {
+Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil,
+                  bool count_pad) {
   return avg_pool_nd<1>(self, kernel, stride, pad, ceil, count_pad, {});
 }
 template <int dims>
 Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
-  RL_CHECK(RuntimeError, self.dim() == dims + 1 || self.dim() == dims + 2, "adaptive_avg_pool", dims, "d(): Expected ", dims + 1, "D or ", dims + 2, "D tensor, but got ", self.sizes());
+  RL_CHECK(RuntimeError, self.dim() == dims + 1 || self.dim() == dims + 2, "adaptive_avg_pool", dims, "d(): Expected ",
+           dims + 1, "D or ", dims + 2, "D tensor, but got ", self.sizes());
   RL_CHECK(RuntimeError, int(output_size.size()) == dims, "adaptive_avg_pool", dims, "d: output_size must be ", dims);
   std::array<Spans, 3> s = {adaptive_spans(1, 1), adaptive_spans(1, 1), adaptive_spans(1, 1)};
   for (int d = 0; d < dims; d++) {
-    RL_CHECK(RuntimeError, output_size[size_t(d)] >= 0, "adaptive_avg_pool", dims, "d: elements of output_size must be greater than or equal to 0 but received ", output_size);
+    RL_CHECK(RuntimeError, output_size[size_t(d)] >= 0, "adaptive_avg_pool", dims,
+             "d: elements of output_size must be greater than or equal to 0 but received ", output_size);
     s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
   }
   return run_average(self, dims, s, 0);
@@ -252,42 +271,95 @@ Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
 
 }  // namespace
 
-OP(max_pool, {.schema = "_max_pool(Tensor self, int dims, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> (Tensor output, Tensor indices)",
-              .doc = "Maxima of windows over the last `dims` dimensions, and where in their plane they stood.", .kernel = function<max_pool>(),
-              .grad = {{"indices"}, max_pool_grad}, .forms = kFunction});
-OP(max_pool1d, {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, L).", .kernel = composite<max_pool_only<1>>(), .forms = kFunction});
-OP(max_pool2d, {.schema = "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, H, W).", .kernel = composite<max_pool_only<2>>(), .forms = kFunction});
-OP(max_pool3d, {.schema = "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, D, H, W).", .kernel = composite<max_pool_only<3>>(), .forms = kFunction});
-OP(max_pool1d_with_indices, {.schema = "max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-                             .doc = "max_pool1d and the places of the maxima.", .kernel = composite<max_pool_with_indices<1>>(), .forms = kFunction});
-OP(max_pool2d_with_indices, {.schema = "max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-                             .doc = "max_pool2d and the places of the maxima.", .kernel = composite<max_pool_with_indices<2>>(), .forms = kFunction, .module = "nn"});
-OP(max_pool3d_with_indices, {.schema = "max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-                             .doc = "max_pool3d and the places of the maxima.", .kernel = composite<max_pool_with_indices<3>>(), .forms = kFunction, .module = "nn"});
-OP(avg_pool, {.schema = "_avg_pool(Tensor self, int dims, int[] lengths, int[] spans, int divisor_override) -> Tensor", .doc = "Averages of spans.", .kernel = function<avg_forward>(),
-              .grad = {{}, [](const Saved& s, const Tensor& g) {
-                         return Grads{_avg_pool_backward(g, s.arg("dims").to_int(), s.arg("lengths").int_list(), s.arg("spans").int_list(), s.arg("divisor_override").to_int(), s.sizes("self"))};
+OP(max_pool, {.schema = "_max_pool(Tensor self, int dims, int[] kernel_size, int[] stride, int[] padding, int[] "
+                        "dilation, bool ceil_mode) -> (Tensor output, Tensor indices)",
+              .doc = "Maxima of windows over the last `dims` dimensions, and where in their plane they stood.",
+              .kernel = function<max_pool>(),
+              .grad = {{"indices"}, max_pool_grad},
+              .forms = kFunction});
+OP(max_pool1d, {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
+                          "dilation=1, bool ceil_mode=False) -> Tensor",
+                .doc = "Maxima of windows of (N, C, L).",
+                .kernel = composite<max_pool_only<1>>(),
+                .forms = kFunction});
+OP(max_pool2d, {.schema = "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] "
+                          "dilation=1, bool ceil_mode=False) -> Tensor",
+                .doc = "Maxima of windows of (N, C, H, W).",
+                .kernel = composite<max_pool_only<2>>(),
+                .forms = kFunction});
+OP(max_pool3d, {.schema = "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] "
+                          "dilation=1, bool ceil_mode=False) -> Tensor",
+                .doc = "Maxima of windows of (N, C, D, H, W).",
+                .kernel = composite<max_pool_only<3>>(),
+                .forms = kFunction});
+OP(max_pool1d_with_indices, {.schema = "max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], "
+                                       "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
+                             .doc = "max_pool1d and the places of the maxima.",
+                             .kernel = composite<max_pool_with_indices<1>>(),
+                             .forms = kFunction});
+OP(max_pool2d_with_indices, {.schema = "max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], "
+                                       "int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
+                             .doc = "max_pool2d and the places of the maxima.",
+                             .kernel = composite<max_pool_with_indices<2>>(),
+                             .forms = kFunction,
+                             .module = "nn"});
+OP(max_pool3d_with_indices, {.schema = "max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], "
+                                       "int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
+                             .doc = "max_pool3d and the places of the maxima.",
+                             .kernel = composite<max_pool_with_indices<3>>(),
+                             .forms = kFunction,
+                             .module = "nn"});
+OP(avg_pool, {.schema = "_avg_pool(Tensor self, int dims, int[] lengths, int[] spans, int divisor_override) -> Tensor",
+              .doc = "Averages of spans.",
+              .kernel = function<avg_forward>(),
+              .grad = {{},
+                       [](const Saved& s, const Tensor& g) {
+                         return Grads{_avg_pool_backward(g, s.arg("dims").to_int(), s.arg("lengths").int_list(),
+                                                         s.arg("spans").int_list(), s.arg("divisor_override").to_int(),
+                                                         s.sizes("self"))};
                        }},
               .forms = kFunction});
-OP(avg_pool_backward, {.schema = "_avg_pool_backward(Tensor grad_output, int dims, int[] lengths, int[] spans, int divisor_override, int[] sizes) -> Tensor", .doc = "Gradient of _avg_pool.",
-                       .kernel = function<avg_backward>(),
-                       .grad = {{}, [](const Saved& s, const Tensor& g) {
-                                  return Grads{_avg_pool(g, s.arg("dims").to_int(), s.arg("lengths").int_list(), s.arg("spans").int_list(), s.arg("divisor_override").to_int())};
-                                }},
-                       .forms = kFunction});
-OP(avg_pool1d, {.schema = "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
-                .doc = "Averages of windows of (N, C, L).", .kernel = composite<avg_pool1d>(), .forms = kFunction});
-OP(avg_pool2d, {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                .doc = "Averages of windows of (N, C, H, W).", .kernel = composite<avg_pool_nd<2>>(), .forms = kFunction, .module = "nn"});
-OP(avg_pool3d, {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                .doc = "Averages of windows of (N, C, D, H, W).", .kernel = composite<avg_pool_nd<3>>(), .forms = kFunction, .module = "nn"});
-OP(adaptive_avg_pool1d, {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", .doc = "Averages of output_size spans.", .kernel = composite<adaptive_avg_pool<1>>(), .forms = kFunction});
-OP(adaptive_avg_pool2d, {.schema = "adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor", .doc = "Averages of output_size spans.", .kernel = composite<adaptive_avg_pool<2>>(),
-                         .forms = kFunction, .module = "nn"});
-OP(adaptive_avg_pool3d, {.schema = "adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor", .doc = "Averages of output_size spans.", .kernel = composite<adaptive_avg_pool<3>>(),
-                         .forms = kFunction, .module = "nn"});
+OP(avg_pool_backward,
+   {.schema = "_avg_pool_backward(Tensor grad_output, int dims, int[] lengths, int[] spans, int divisor_override, "
+              "int[] sizes) -> Tensor",
+    .doc = "Gradient of _avg_pool.",
+    .kernel = function<avg_backward>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{_avg_pool(g, s.arg("dims").to_int(), s.arg("lengths").int_list(), s.arg("spans").int_list(),
+                                      s.arg("divisor_override").to_int())};
+             }},
+    .forms = kFunction});
+OP(avg_pool1d, {.schema = "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool "
+                          "ceil_mode=False, bool count_include_pad=True) -> Tensor",
+                .doc = "Averages of windows of (N, C, L).",
+                .kernel = composite<avg_pool1d>(),
+                .forms = kFunction});
+OP(avg_pool2d, {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool "
+                          "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+                .doc = "Averages of windows of (N, C, H, W).",
+                .kernel = composite<avg_pool_nd<2>>(),
+                .forms = kFunction,
+                .module = "nn"});
+OP(avg_pool3d, {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
+                          "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+                .doc = "Averages of windows of (N, C, D, H, W).",
+                .kernel = composite<avg_pool_nd<3>>(),
+                .forms = kFunction,
+                .module = "nn"});
+OP(adaptive_avg_pool1d, {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
+                         .doc = "Averages of output_size spans.",
+                         .kernel = composite<adaptive_avg_pool<1>>(),
+                         .forms = kFunction});
+OP(adaptive_avg_pool2d, {.schema = "adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor",
+                         .doc = "Averages of output_size spans.",
+                         .kernel = composite<adaptive_avg_pool<2>>(),
+                         .forms = kFunction,
+                         .module = "nn"});
+OP(adaptive_avg_pool3d, {.schema = "adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor",
+                         .doc = "Averages of output_size spans.",
+                         .kernel = composite<adaptive_avg_pool<3>>(),
+                         .forms = kFunction,
+                         .module = "nn"});
 
 }  // namespace rushlight

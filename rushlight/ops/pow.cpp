@@ -1,8 +1,9 @@
 // pow, float_power, and bit operations.
+#include "rushlight/fn/pow.h"
+
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/log.h"
 #include "rushlight/fn/logical_and.h"
-#include "rushlight/fn/pow.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros_like.h"
@@ -28,12 +29,22 @@ struct Pow {
   }
 };
 // The exponents that people write have exact and fast forms.
-template <class T> struct Cube { RL_FN T operator()(T x) const { return x * x * x; } };
-template <class T> struct InverseSquare { RL_FN T operator()(T x) const { return T(1) / (x * x); } };
+template <class T> struct Cube {
+  RL_FN T operator()(T x) const { return x * x * x; }
+};
+template <class T> struct InverseSquare {
+  RL_FN T operator()(T x) const { return T(1) / (x * x); }
+};
 
-template <class T> struct BitAnd { RL_FN T operator()(T a, T b) const { return T(a & b); } };
-template <class T> struct BitOr { RL_FN T operator()(T a, T b) const { return T(a | b); } };
-template <class T> struct BitXor { RL_FN T operator()(T a, T b) const { return T(a ^ b); } };
+template <class T> struct BitAnd {
+  RL_FN T operator()(T a, T b) const { return T(a & b); }
+};
+template <class T> struct BitOr {
+  RL_FN T operator()(T a, T b) const { return T(a | b); }
+};
+template <class T> struct BitXor {
+  RL_FN T operator()(T a, T b) const { return T(a ^ b); }
+};
 template <class T>
 struct BitNot {
   RL_FN T operator()(T a) const {
@@ -44,7 +55,8 @@ struct BitNot {
 template <class T>
 struct ShiftLeft {
   RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_integral_v<T>) return b < 0 || b >= T(sizeof(T) * 8) ? T(0) : T(std::make_unsigned_t<T>(a) << b);
+    if constexpr (std::is_integral_v<T>)
+      return b < 0 || b >= T(sizeof(T) * 8) ? T(0) : T(std::make_unsigned_t<T>(a) << b);
     else return a << b;
   }
 };
@@ -100,7 +112,8 @@ Tensor float_power(const Tensor& self, const Tensor& exponent) {
   return pow(to(self, d), to(exponent, d));
 }
 Tensor float_power_scalar(const Tensor& self, const Scalar& exponent) {
-  return pow(to(self, is_complex(self.dtype()) || exponent.is_complex() ? DType::Complex128 : DType::Float64), exponent);
+  return pow(to(self, is_complex(self.dtype()) || exponent.is_complex() ? DType::Complex128 : DType::Float64),
+             exponent);
 }
 Tensor float_power_base(const Scalar& self, const Tensor& exponent) {
   bool complex = self.is_complex() || is_complex(exponent.dtype());
@@ -110,33 +123,65 @@ Tensor float_power_base(const Scalar& self, const Tensor& exponent) {
 
 }  // namespace
 
-OP(pow, {.schema = "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", .doc = "self to the power of exponent. >>> torch.pow(torch.tensor([2., 3.]), torch.tensor([3., 2.]))\ntensor([8., 9.])",
-         .kernel = pointwise<Pow, Number>(), .grad = {{"self", "exponent", "result"}, pow_grad}});
-OP(pow_scalar, {.schema = "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", .doc = "self to the power of a number.",
-                .kernel = composite<pow_scalar>(), .forms = kFunction | kMethod | kInPlace | kOut});
-OP(pow_base, {.schema = "pow.Scalar(Scalar self, Tensor exponent) -> Tensor", .doc = "A number to the power of a tensor.",
-              .kernel = composite<pow_base>(), .forms = kFunction | kOut});
-OP(cube, {.schema = "_cube(Tensor self) -> Tensor", .doc = "self³.", .kernel = pointwise<Cube, Floating>(),
-          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * unary("square", s["self"]) * 3.0}; }}, .forms = kFunction});
-OP(inverse_square, {.schema = "_inverse_square(Tensor self) -> Tensor", .doc = "1 / self².", .kernel = pointwise<InverseSquare, Floating>(),
-                    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / unary("_cube", s["self"]) * -2.0}; }},
-                    .forms = kFunction});
-OP(float_power, {.schema = "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", .doc = "pow in double precision.",
-                 .kernel = composite<float_power>(), .forms = kFunction | kMethod | kInPlace | kOut});
-OP(float_power_scalar, {.schema = "float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", .doc = "pow in double precision.",
-                        .kernel = composite<float_power_scalar>(), .forms = kFunction | kMethod | kInPlace | kOut});
-OP(float_power_base, {.schema = "float_power.Scalar(Scalar self, Tensor exponent) -> Tensor", .doc = "pow in double precision.",
-                      .kernel = composite<float_power_base>(), .forms = kFunction | kOut});
-OP(bitwise_and, {.schema = "bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "Bits set in both.", .kernel = pointwise<BitAnd, Integral>(),
+OP(pow, {.schema = "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+         .doc = "self to the power of exponent. >>> torch.pow(torch.tensor([2., 3.]), torch.tensor([3., "
+                "2.]))\ntensor([8., 9.])",
+         .kernel = pointwise<Pow, Number>(),
+         .grad = {{"self", "exponent", "result"}, pow_grad}});
+OP(pow_scalar, {.schema = "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+                .doc = "self to the power of a number.",
+                .kernel = composite<pow_scalar>(),
+                .forms = kFunction | kMethod | kInPlace | kOut});
+OP(pow_base, {.schema = "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+              .doc = "A number to the power of a tensor.",
+              .kernel = composite<pow_base>(),
+              .forms = kFunction | kOut});
+OP(cube,
+   {.schema = "_cube(Tensor self) -> Tensor",
+    .doc = "self³.",
+    .kernel = pointwise<Cube, Floating>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * unary("square", s["self"]) * 3.0}; }},
+    .forms = kFunction});
+OP(inverse_square,
+   {.schema = "_inverse_square(Tensor self) -> Tensor",
+    .doc = "1 / self².",
+    .kernel = pointwise<InverseSquare, Floating>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / unary("_cube", s["self"]) * -2.0}; }},
+    .forms = kFunction});
+OP(float_power, {.schema = "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+                 .doc = "pow in double precision.",
+                 .kernel = composite<float_power>(),
+                 .forms = kFunction | kMethod | kInPlace | kOut});
+OP(float_power_scalar, {.schema = "float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+                        .doc = "pow in double precision.",
+                        .kernel = composite<float_power_scalar>(),
+                        .forms = kFunction | kMethod | kInPlace | kOut});
+OP(float_power_base, {.schema = "float_power.Scalar(Scalar self, Tensor exponent) -> Tensor",
+                      .doc = "pow in double precision.",
+                      .kernel = composite<float_power_base>(),
+                      .forms = kFunction | kOut});
+OP(bitwise_and, {.schema = "bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor",
+                 .doc = "Bits set in both.",
+                 .kernel = pointwise<BitAnd, Integral>(),
                  .overloads = {"bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(bitwise_or, {.schema = "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "Bits set in either.", .kernel = pointwise<BitOr, Integral>(),
+OP(bitwise_or, {.schema = "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
+                .doc = "Bits set in either.",
+                .kernel = pointwise<BitOr, Integral>(),
                 .overloads = {"bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(bitwise_xor, {.schema = "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "Bits set in exactly one.", .kernel = pointwise<BitXor, Integral>(),
+OP(bitwise_xor, {.schema = "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor",
+                 .doc = "Bits set in exactly one.",
+                 .kernel = pointwise<BitXor, Integral>(),
                  .overloads = {"bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(bitwise_not, {.schema = "bitwise_not(Tensor self) -> Tensor", .doc = "Every bit flipped; not for bools.", .kernel = pointwise<BitNot, Integral>()});
-OP(bitwise_left_shift, {.schema = "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "self << other.", .kernel = pointwise<ShiftLeft, IntegralNoBool>(),
+OP(bitwise_not, {.schema = "bitwise_not(Tensor self) -> Tensor",
+                 .doc = "Every bit flipped; not for bools.",
+                 .kernel = pointwise<BitNot, Integral>()});
+OP(bitwise_left_shift, {.schema = "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+                        .doc = "self << other.",
+                        .kernel = pointwise<ShiftLeft, IntegralNoBool>(),
                         .overloads = {"bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(bitwise_right_shift, {.schema = "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "self >> other.", .kernel = pointwise<ShiftRight, IntegralNoBool>(),
+OP(bitwise_right_shift, {.schema = "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+                         .doc = "self >> other.",
+                         .kernel = pointwise<ShiftRight, IntegralNoBool>(),
                          .overloads = {"bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
 
 }  // namespace rushlight

@@ -13,8 +13,7 @@ namespace rushlight {
 class DenseOut {
  public:
   explicit DenseOut(const Tensor& target)
-      : target_(target),
-        work_(target.is_contiguous() ? target : empty_tensor(target.sizes(), target.dtype())) {}
+      : target_(target), work_(target.is_contiguous() ? target : empty_tensor(target.sizes(), target.dtype())) {}
   const Tensor& get() const { return work_; }
   void finish() const {
     if (!work_.is_same(target_)) copy_elements(target_, work_);

@@ -12,8 +12,8 @@
 #include "rushlight/fn/logical_not.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/movedim.h"
-#include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/narrow.h"
+#include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/round.h"
 #include "rushlight/fn/sort.h"
@@ -28,18 +28,22 @@
 namespace rushlight {
 namespace {
 
-Tensor quantile_of(const char* op, const Tensor& self, const Tensor& q, const std::optional<int64_t>& dim, bool keepdim, std::string_view how, bool ignore_nan) {
+Tensor quantile_of(const char* op, const Tensor& self, const Tensor& q, const std::optional<int64_t>& dim, bool keepdim,
+                   std::string_view how, bool ignore_nan) {
   RL_CHECK(RuntimeError, self.numel() > 0, op, "() input tensor must be non-empty");
   RL_CHECK(RuntimeError, q.dim() <= 1, op, "() q must be a scalar or 1D tensor");
-  RL_CHECK(RuntimeError, self.dtype() == DType::Float32 || self.dtype() == DType::Float64, op, "() input tensor must be either float or double dtype");
+  RL_CHECK(RuntimeError, self.dtype() == DType::Float32 || self.dtype() == DType::Float64, op,
+           "() input tensor must be either float or double dtype");
   RL_CHECK(RuntimeError, self.dtype() == q.dtype(), op, "() q tensor must be same dtype as the input tensor");
   bool known = false;
   for (std::string_view k : {"linear", "lower", "higher", "midpoint", "nearest"}) known |= k == how;
-  RL_CHECK(RuntimeError, known, op, "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ", how);
+  RL_CHECK(RuntimeError, known, op,
+           "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ", how);
   Tensor levels = to(q, DType::Float64);
   levels = dense(levels);
   for (int64_t i = 0; i < levels.numel(); i++)
-    RL_CHECK(RuntimeError, levels.data<double>()[i] >= 0 && levels.data<double>()[i] <= 1, op, "() q values must be in the range [0, 1]");
+    RL_CHECK(RuntimeError, levels.data<double>()[i] >= 0 && levels.data<double>()[i] <= 1, op,
+             "() q values must be in the range [0, 1]");
   int64_t at = wrap_dim(dim.value_or(0), self.dim());
   // Lanes last and sorted; q's levels become positions between elements.
   Tensor rows = !dim ? flatten(self) : self.dim() == 0 ? unsqueeze(self, 0) : movedim(self, at, -1);
@@ -78,10 +82,18 @@ Tensor level_of(const Tensor& self, double q) {
   return to(wrapped_number(q), self.dtype());
 }
 using OptionalDim = std::optional<int64_t>;
-Tensor quantile_op(const Tensor& self, const Tensor& q, const OptionalDim& dim, bool keepdim, std::string_view how) { return quantile_of("quantile", self, q, dim, keepdim, how, false); }
-Tensor nanquantile_op(const Tensor& self, const Tensor& q, const OptionalDim& dim, bool keepdim, std::string_view how) { return quantile_of("nanquantile", self, q, dim, keepdim, how, true); }
-Tensor quantile_scalar(const Tensor& self, double q, const OptionalDim& dim, bool keepdim, std::string_view how) { return quantile_op(self, level_of(self, q), dim, keepdim, how); }
-Tensor nanquantile_scalar(const Tensor& self, double q, const OptionalDim& dim, bool keepdim, std::string_view how) { return nanquantile_op(self, level_of(self, q), dim, keepdim, how); }
+Tensor quantile_op(const Tensor& self, const Tensor& q, const OptionalDim& dim, bool keepdim, std::string_view how) {
+  return quantile_of("quantile", self, q, dim, keepdim, how, false);
+}
+Tensor nanquantile_op(const Tensor& self, const Tensor& q, const OptionalDim& dim, bool keepdim, std::string_view how) {
+  return quantile_of("nanquantile", self, q, dim, keepdim, how, true);
+}
+Tensor quantile_scalar(const Tensor& self, double q, const OptionalDim& dim, bool keepdim, std::string_view how) {
+  return quantile_op(self, level_of(self, q), dim, keepdim, how);
+}
+Tensor nanquantile_scalar(const Tensor& self, double q, const OptionalDim& dim, bool keepdim, std::string_view how) {
+  return nanquantile_op(self, level_of(self, q), dim, keepdim, how);
+}
 
 // ---- integrals ----
 
@@ -91,7 +103,8 @@ Tensor strips(const Tensor& y, int64_t dim) {
   return narrow(y, dim, 0, n) + narrow(y, dim, 1, n);
 }
 Tensor steps(const char* op, const Tensor& y, const Tensor& x, int64_t dim) {
-  RL_CHECK(RuntimeError, y.dtype() != DType::Bool && x.dtype() != DType::Bool, op, ": received a bool input for `x` or `y`, but bool is not supported");
+  RL_CHECK(RuntimeError, y.dtype() != DType::Bool && x.dtype() != DType::Bool, op,
+           ": received a bool input for `x` or `y`, but bool is not supported");
   int64_t n = x.size(x.dim() == 1 ? 0 : dim) - 1;
   if (x.dim() == 1) {
     RL_CHECK(RuntimeError, x.size(0) == y.size(dim), op, ": There must be one `x` value for each sample point");
@@ -102,7 +115,8 @@ Tensor steps(const char* op, const Tensor& y, const Tensor& x, int64_t dim) {
   return narrow(x, dim, 1, n) - narrow(x, dim, 0, n);
 }
 Tensor trapezoid_dx(const Tensor& y, const Scalar& dx, int64_t dim) {
-  RL_CHECK(RuntimeError, y.dtype() != DType::Bool, "trapezoid: received a bool input for `y`, but bool is not supported");
+  RL_CHECK(RuntimeError, y.dtype() != DType::Bool,
+           "trapezoid: received a bool input for `y`, but bool is not supported");
   int64_t at = wrap_dim(dim, y.dim());
   if (y.size(at) == 0) return sum(y, IntArrayRef(at));
   return sum(strips(y, at), IntArrayRef(at)) * dx / Scalar(2.0);
@@ -110,16 +124,19 @@ Tensor trapezoid_dx(const Tensor& y, const Scalar& dx, int64_t dim) {
 Tensor trapezoid_x(const Tensor& y, const Tensor& x, int64_t dim) {
   int64_t at = wrap_dim(dim, y.dim());
   if (y.size(at) == 0) return sum(y, IntArrayRef(at));
-  return sum(steps("trapezoid", y, x, x.dim() == 1 ? at : at - y.dim() + x.dim()) * strips(y, at), IntArrayRef(at)) / Scalar(2.0);
+  return sum(steps("trapezoid", y, x, x.dim() == 1 ? at : at - y.dim() + x.dim()) * strips(y, at), IntArrayRef(at)) /
+         Scalar(2.0);
 }
 Tensor cumulative_dx(const Tensor& y, const Scalar& dx, int64_t dim) {
-  RL_CHECK(RuntimeError, y.dtype() != DType::Bool, "cumulative_trapezoid: received a bool input for `y`, but bool is not supported");
+  RL_CHECK(RuntimeError, y.dtype() != DType::Bool,
+           "cumulative_trapezoid: received a bool input for `y`, but bool is not supported");
   int64_t at = wrap_dim(dim, y.dim());
   return cumsum(strips(y, at), at) * dx / Scalar(2.0);
 }
 Tensor cumulative_x(const Tensor& y, const Tensor& x, int64_t dim) {
   int64_t at = wrap_dim(dim, y.dim());
-  return cumsum(steps("cumulative_trapezoid", y, x, x.dim() == 1 ? at : at - y.dim() + x.dim()) * strips(y, at), at) / Scalar(2.0);
+  return cumsum(steps("cumulative_trapezoid", y, x, x.dim() == 1 ? at : at - y.dim() + x.dim()) * strips(y, at), at) /
+         Scalar(2.0);
 }
 
 // Slices of a dimension scaled down to norm maxnorm where they are longer.
@@ -137,19 +154,25 @@ Tensor renorm_op(const Tensor& self, const Scalar& p, int64_t dim, const Scalar&
 
 }  // namespace
 
-OP(quantile, {.schema = "quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
-              .doc = "The values below which the fractions q of the elements lie.",
-              .kernel = composite<quantile_op>(),
-              .forms = kFunction | kMethod | kOut});
-OP(quantile_scalar, {.schema = "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
-                     .doc = "The value below which the fraction q of the elements lies. >>> torch.quantile(torch.tensor([1., 2., 3.]), 0.5)\ntensor(2.)",
+OP(quantile,
+   {.schema =
+        "quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
+    .doc = "The values below which the fractions q of the elements lie.",
+    .kernel = composite<quantile_op>(),
+    .forms = kFunction | kMethod | kOut});
+OP(quantile_scalar, {.schema = "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
+                               "interpolation='linear') -> Tensor",
+                     .doc = "The value below which the fraction q of the elements lies. >>> "
+                            "torch.quantile(torch.tensor([1., 2., 3.]), 0.5)\ntensor(2.)",
                      .kernel = composite<quantile_scalar>(),
                      .forms = kFunction | kMethod | kOut});
-OP(nanquantile, {.schema = "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
+OP(nanquantile, {.schema = "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str "
+                           "interpolation='linear') -> Tensor",
                  .doc = "quantile of the elements that are not NaN.",
                  .kernel = composite<nanquantile_op>(),
                  .forms = kFunction | kMethod | kOut});
-OP(nanquantile_scalar, {.schema = "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
+OP(nanquantile_scalar, {.schema = "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
+                                  "interpolation='linear') -> Tensor",
                         .doc = "quantile of the elements that are not NaN.",
                         .kernel = composite<nanquantile_scalar>(),
                         .forms = kFunction | kMethod | kOut});
@@ -158,15 +181,18 @@ OP(trapezoid, {.schema = "trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> 
                .kernel = composite<trapezoid_dx>(),
                .forms = kFunction,
                .aliases = {"trapz"}});
-OP(trapezoid_x, {.schema = "trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", .doc = "The integral over points x.",
+OP(trapezoid_x, {.schema = "trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor",
+                 .doc = "The integral over points x.",
                  .kernel = composite<trapezoid_x>(),
                  .forms = kFunction,
                  .aliases = {"trapz"}});
 OP(cumulative_trapezoid, {.schema = "cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor",
-                          .doc = "Running integrals by the trapezoidal rule. >>> torch.cumulative_trapezoid(torch.tensor([1., 3.]))\ntensor([2.])",
+                          .doc = "Running integrals by the trapezoidal rule. >>> "
+                                 "torch.cumulative_trapezoid(torch.tensor([1., 3.]))\ntensor([2.])",
                           .kernel = composite<cumulative_dx>(),
                           .forms = kFunction});
-OP(cumulative_trapezoid_x, {.schema = "cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", .doc = "Running integrals over points x.",
+OP(cumulative_trapezoid_x, {.schema = "cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor",
+                            .doc = "Running integrals over points x.",
                             .kernel = composite<cumulative_x>(),
                             .forms = kFunction});
 OP(renorm, {.schema = "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",

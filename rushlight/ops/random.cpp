@@ -88,7 +88,8 @@ auto unit_uniform(Generator& g) {
 }
 
 void uniform_(const Tensor& self, double from, double to, Generator* generator) {
-  RL_CHECK(RuntimeError, from <= to, "uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
+  RL_CHECK(RuntimeError, from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
+           " > to=", to);
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
   Tensor t = parts_of(self);
@@ -165,12 +166,14 @@ void random_range(const Tensor& self, int64_t from, uint64_t range, Generator* g
 }
 void random_from_to(const Tensor& self, int64_t from, const std::optional<int64_t>& to, Generator* generator) {
   if (to) {
-    RL_CHECK(RuntimeError, from < *to, "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", *to);
+    RL_CHECK(RuntimeError, from < *to, "random_ expects 'from' to be less than 'to', but got from=", from,
+             " >= to=", *to);
     random_range(self, from, uint64_t(*to) - uint64_t(from), generator);
   } else if (from == INT64_MIN) {
     std::unique_lock<std::mutex> lock;
     Generator& g = locked(generator, lock);
-    with_type(self.dtype(), "random_from_to_kernel_cpu", [&]<class T>(T) { fill_serial<T>(self, [&] { return T(int64_t(g.random64())); }); });
+    with_type(self.dtype(), "random_from_to_kernel_cpu",
+              [&]<class T>(T) { fill_serial<T>(self, [&] { return T(int64_t(g.random64())); }); });
   } else {
     int64_t top = 0;
     with_type(self.dtype(), "random_", [&]<class T>(T) {
@@ -203,10 +206,12 @@ void bernoulli_number(const Tensor& self, double p, Generator* generator) {
   check_probability(p);
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
-  with_type(self.dtype(), "bernoulli_scalar_cpu_", [&]<class T>(T) { fill_serial<T>(self, [&] { return T(unit_uniform<double>(g) < p); }); });
+  with_type(self.dtype(), "bernoulli_scalar_cpu_",
+            [&]<class T>(T) { fill_serial<T>(self, [&] { return T(unit_uniform<double>(g) < p); }); });
 }
 void bernoulli_tensor(const Tensor& self, const Tensor& p, Generator* generator) {
-  RL_CHECK(RuntimeError, is_floating(p.dtype()), "expected probabilities tensor to have floating type, got ", p.dtype());
+  RL_CHECK(RuntimeError, is_floating(p.dtype()), "expected probabilities tensor to have floating type, got ",
+           p.dtype());
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
   LoopPlan plan(self.sizes());
@@ -218,7 +223,8 @@ void bernoulli_tensor(const Tensor& self, const Tensor& p, Generator* generator)
       plan.for_each_row(false, [&](char* const* q, const int64_t* strides, int64_t n) {
         for (int64_t i = 0; i < n; i++) {
           double chance = double(*reinterpret_cast<P*>(q[1] + i * strides[1]));
-          RL_CHECK(RuntimeError, chance >= 0 && chance <= 1, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+          RL_CHECK(RuntimeError, chance >= 0 && chance <= 1,
+                   "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
           using U = std::conditional_t<std::is_same_v<P, double>, double, float>;
           *reinterpret_cast<T*>(q[0] + i * strides[0]) = T(unit_uniform<U>(g) < U(chance));
         }
@@ -236,13 +242,20 @@ void fill_transformed(const Tensor& self, const char* op, Generator* generator, 
 }
 void exponential_(const Tensor& self, double lambd, Generator* generator) {
   RL_CHECK(RuntimeError, lambd > 0, "exponential_ expects lambda > 0.0, but found lambda=", lambd);
-  RL_CHECK(RuntimeError, is_floating(self.dtype()), "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you specified ", self.dtype());
+  RL_CHECK(RuntimeError, is_floating(self.dtype()),
+           "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "
+           "specified ",
+           self.dtype());
   fill_transformed(self, "exponential_cpu", generator, [&](double u) { return -1.0 / lambd * std::log1p(-u); });
 }
 void cauchy_(const Tensor& self, double median, double sigma, Generator* generator) {
   RL_CHECK(RuntimeError, sigma > 0, "cauchy_ expects sigma > 0.0, but found sigma=", sigma);
-  RL_CHECK(RuntimeError, is_floating(self.dtype()), "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ", self.dtype());
-  fill_transformed(self, "cauchy_cpu", generator, [&](double u) { return median + sigma * std::tan(std::numbers::pi * (u - 0.5)); });
+  RL_CHECK(
+      RuntimeError, is_floating(self.dtype()),
+      "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ",
+      self.dtype());
+  fill_transformed(self, "cauchy_cpu", generator,
+                   [&](double u) { return median + sigma * std::tan(std::numbers::pi * (u - 0.5)); });
 }
 void geometric_(const Tensor& self, double p, Generator* generator) {
   RL_CHECK(RuntimeError, p > 0 && p < 1, "geometric_ expects p to be in (0, 1), but got p=", p);
@@ -253,39 +266,50 @@ void log_normal_(const Tensor& self, double mean, double std, Generator* generat
   RL_CHECK(RuntimeError, is_floating(self.dtype()), "log_normal_ expects a floating-point tensor, got ", self.dtype());
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
-  with_floating(self.dtype(), "log_normal_cpu", [&]<class T>(T) { fill_serial<T>(self, [&] { return T(std::exp(draw_normal(g, mean, std))); }); });
+  with_floating(self.dtype(), "log_normal_cpu",
+                [&]<class T>(T) { fill_serial<T>(self, [&] { return T(std::exp(draw_normal(g, mean, std))); }); });
 }
 
 // ---- functions that make the tensor ----
 
-Tensor made(IntArrayRef size, const DT& dtype, const DV& device, DType fallback) { return empty_tensor(size, dtype.value_or(fallback), device.value_or(Device())); }
+Tensor made(IntArrayRef size, const DT& dtype, const DV& device, DType fallback) {
+  return empty_tensor(size, dtype.value_or(fallback), device.value_or(Device()));
+}
 Tensor made_like(const Tensor& self, const DT& dtype, const DV& device) {
-  return empty_strided_tensor(self.sizes(), preserved_strides(self), dtype.value_or(self.dtype()), device.value_or(self.device()));
+  return empty_strided_tensor(self.sizes(), preserved_strides(self), dtype.value_or(self.dtype()),
+                              device.value_or(self.device()));
 }
 Tensor rand_generator(IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
   Tensor t = made(size, dtype, device, default_dtype());
   uniform_(t, 0, 1, g);
   return t;
 }
-Tensor rand(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) { return rand_generator(size, nullptr, dtype, l, device, p); }
+Tensor rand(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
+  return rand_generator(size, nullptr, dtype, l, device, p);
+}
 Tensor randn_generator(IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
   Tensor t = made(size, dtype, device, default_dtype());
   normal_(t, 0, 1, g);
   return t;
 }
-Tensor randn(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) { return randn_generator(size, nullptr, dtype, l, device, p); }
-Tensor randint_low_generator(int64_t low, int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
+Tensor randn(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
+  return randn_generator(size, nullptr, dtype, l, device, p);
+}
+Tensor randint_low_generator(int64_t low, int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT&,
+                             const DV& device, const OB&) {
   Tensor t = made(size, dtype, device, DType::Int64);
   random_from_to(t, low, high, g);
   return t;
 }
-Tensor randint_low(int64_t low, int64_t high, IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
+Tensor randint_low(int64_t low, int64_t high, IntArrayRef size, const DT& dtype, const LT& l, const DV& device,
+                   const OB& p) {
   return randint_low_generator(low, high, size, nullptr, dtype, l, device, p);
 }
 Tensor randint(int64_t high, IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
   return randint_low_generator(0, high, size, nullptr, dtype, l, device, p);
 }
-Tensor randint_generator(int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT& l, const DV& device, const OB& p) {
+Tensor randint_generator(int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT& l, const DV& device,
+                         const OB& p) {
   return randint_low_generator(0, high, size, g, dtype, l, device, p);
 }
 Tensor rand_like(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF&) {
@@ -298,12 +322,14 @@ Tensor randn_like(const Tensor& self, const DT& dtype, const LT&, const DV& devi
   normal_(t, 0, 1, nullptr);
   return t;
 }
-Tensor randint_like_low(const Tensor& self, int64_t low, int64_t high, const DT& dtype, const LT&, const DV& device, const OB&, const MF&) {
+Tensor randint_like_low(const Tensor& self, int64_t low, int64_t high, const DT& dtype, const LT&, const DV& device,
+                        const OB&, const MF&) {
   Tensor t = made_like(self, dtype, device);
   random_from_to(t, low, high, nullptr);
   return t;
 }
-Tensor randint_like(const Tensor& self, int64_t high, const DT& dtype, const LT& l, const DV& device, const OB& p, const MF& f) {
+Tensor randint_like(const Tensor& self, int64_t high, const DT& dtype, const LT& l, const DV& device, const OB& p,
+                    const MF& f) {
   return randint_like_low(self, 0, high, dtype, l, device, p, f);
 }
 Tensor randperm_generator(int64_t n, Generator* generator, const DT& dtype, const LT&, const DV& device, const OB&) {
@@ -323,7 +349,9 @@ Tensor randperm_generator(int64_t n, Generator* generator, const DT& dtype, cons
   });
   return t;
 }
-Tensor randperm(int64_t n, const DT& dtype, const LT& l, const DV& device, const OB& p) { return randperm_generator(n, nullptr, dtype, l, device, p); }
+Tensor randperm(int64_t n, const DT& dtype, const LT& l, const DV& device, const OB& p) {
+  return randperm_generator(n, nullptr, dtype, l, device, p);
+}
 
 Tensor bernoulli(const Tensor& self, Generator* g) {
   Tensor t = made_like(self, {}, {});
@@ -359,7 +387,8 @@ Tensor normal_tensor_tensor(const Tensor& mean, const Tensor& std, Generator* g)
   normal_(t, 0, 1, g);
   return affine(t, IValue(mean), IValue(std));
 }
-Tensor normal_float_float(double mean, double std, IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
+Tensor normal_float_float(double mean, double std, IntArrayRef size, Generator* g, const DT& dtype, const LT&,
+                          const DV& device, const OB&) {
   Tensor t = made(size, dtype, device, default_dtype());
   normal_(t, mean, std, g);
   return t;
@@ -367,16 +396,20 @@ Tensor normal_float_float(double mean, double std, IntArrayRef size, Generator* 
 
 Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Generator* generator) {
   RL_CHECK(RuntimeError, self.dim() == 1 || self.dim() == 2, "prob_dist must be 1 or 2 dim");
-  RL_CHECK(RuntimeError, is_floating(self.dtype()), "multinomial only supports floating-point dtypes for input, got: ", self.dtype());
+  RL_CHECK(RuntimeError, is_floating(self.dtype()),
+           "multinomial only supports floating-point dtypes for input, got: ", self.dtype());
   RL_CHECK(RuntimeError, samples > 0, "cannot sample n_sample <= 0 samples");
   int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
-  RL_CHECK(RuntimeError, replacement || samples <= categories, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  RL_CHECK(RuntimeError, replacement || samples <= categories,
+           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   Tensor weights = empty_tensor(self.sizes(), DType::Float64);
   LoopPlan plan(self.sizes());
   plan.add(weights);
   plan.add(self);
   plan.finish();
-  plan.for_each_row(false, [&](char* const* p, const int64_t* s, int64_t n) { convert_row(DType::Float64, p[0], s[0], self.dtype(), p[1], s[1], n); });
+  plan.for_each_row(false, [&](char* const* p, const int64_t* s, int64_t n) {
+    convert_row(DType::Float64, p[0], s[0], self.dtype(), p[1], s[1], n);
+  });
   Tensor out = empty_tensor(self.dim() == 2 ? Dims{rows, samples} : Dims{samples}, DType::Int64);
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
@@ -384,7 +417,8 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
     double* w = weights.data<double>() + r * categories;
     double total = 0;
     for (int64_t c = 0; c < categories; c++) {
-      RL_CHECK(RuntimeError, w[c] >= 0 && std::isfinite(w[c]), "probability tensor contains either `inf`, `nan` or element < 0");
+      RL_CHECK(RuntimeError, w[c] >= 0 && std::isfinite(w[c]),
+               "probability tensor contains either `inf`, `nan` or element < 0");
       total += w[c];
     }
     RL_CHECK(RuntimeError, total > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
@@ -393,10 +427,12 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
       int64_t chosen = -1;
       for (int64_t c = 0; c < categories && chosen < 0; c++)
         if ((sum += w[c]) > at) chosen = c;
-      while (chosen < 0 || w[chosen] == 0) chosen = (chosen < 0 ? categories : chosen) - 1;  // rounding ran past the end
+      while (chosen < 0 || w[chosen] == 0)
+        chosen = (chosen < 0 ? categories : chosen) - 1;  // rounding ran past the end
       out.data<int64_t>()[r * samples + k] = chosen;
       if (!replacement) total -= w[chosen], w[chosen] = 0;
-      RL_CHECK(RuntimeError, k + 1 == samples || total > 0, "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)");
+      RL_CHECK(RuntimeError, k + 1 == samples || total > 0,
+               "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)");
     }
   }
   return out;
@@ -407,69 +443,177 @@ Grads zero_both(const Saved&, const Tensor& g) { return {zeros_like(g), Tensor()
 
 }  // namespace
 
-OP(uniform_, {.schema = "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with uniform numbers of [from, to).",
-              .kernel = mutation<uniform_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(normal_, {.schema = "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with normal numbers.",
-             .kernel = mutation<normal_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(random_from_to, {.schema = "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with whole numbers of [from, to).",
-                    .kernel = mutation<random_from_to>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(random_to, {.schema = "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with whole numbers of [0, to).",
-               .kernel = mutation<random_to>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(random_, {.schema = "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with whole numbers over the dtype's range.",
-             .kernel = mutation<random_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(bernoulli_number, {.schema = "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with 1 at chance p, else 0.",
-                      .kernel = mutation<bernoulli_number>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(bernoulli_tensor, {.schema = "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with 1 at chance p, else 0.",
-                      .kernel = mutation<bernoulli_tensor>(), .grad = {{}, zero_both}, .forms = kMethod});
-OP(exponential_, {.schema = "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with exponential numbers.",
-                  .kernel = mutation<exponential_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(cauchy_, {.schema = "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with Cauchy numbers.",
-             .kernel = mutation<cauchy_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(geometric_, {.schema = "geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with geometric numbers.",
-                .kernel = mutation<geometric_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(log_normal_, {.schema = "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor(a!)", .doc = "Fills with log-normal numbers.",
-                 .kernel = mutation<log_normal_>(), .grad = {{}, zero_self}, .forms = kMethod});
-OP(rand, {.schema = "rand(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", .doc = "Uniform numbers of [0, 1).",
-          .kernel = function<rand>(), .forms = kFunction | kOut});
-OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                    .doc = "Uniform numbers of [0, 1) from a generator.", .kernel = function<rand_generator>(), .forms = kFunction});
-OP(randn, {.schema = "randn(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", .doc = "Normal numbers.",
-           .kernel = function<randn>(), .forms = kFunction | kOut});
-OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                     .doc = "Normal numbers from a generator.", .kernel = function<randn_generator>(), .forms = kFunction});
-OP(randint, {.schema = "randint(int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", .doc = "Whole numbers of [0, high).",
-             .kernel = function<randint>(), .forms = kFunction | kOut});
-OP(randint_generator, {.schema = "randint.generator(int high, int[] size, *, Generator? generator, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                       .doc = "Whole numbers of [0, high) from a generator.", .kernel = function<randint_generator>(), .forms = kFunction});
-OP(randint_low, {.schema = "randint.low(int low, int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                 .doc = "Whole numbers of [low, high).", .kernel = function<randint_low>(), .forms = kFunction});
-OP(randint_low_generator, {.schema = "randint.low_generator(int low, int high, int[] size, *, Generator? generator, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                           .doc = "Whole numbers of [low, high) from a generator.", .kernel = function<randint_low_generator>(), .forms = kFunction});
-OP(rand_like, {.schema = "rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "rand, shaped as self.", .kernel = function<rand_like>(), .forms = kFunction});
-OP(randn_like, {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "randn, shaped as self.", .kernel = function<randn_like>(), .forms = kFunction});
-OP(randint_like, {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                  .doc = "randint, shaped as self.", .kernel = function<randint_like>(), .forms = kFunction});
-OP(randint_like_low, {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                      .doc = "randint, shaped as self.", .kernel = function<randint_like_low>(), .forms = kFunction});
-OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", .doc = "0 ... n - 1 in random order.",
-              .kernel = function<randperm>(), .forms = kFunction | kOut});
-OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? generator, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                        .doc = "0 ... n - 1 in random order, from a generator.", .kernel = function<randperm_generator>(), .forms = kFunction});
-OP(bernoulli, {.schema = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", .doc = "1 at the chance that self says, else 0.",
-               .kernel = function<bernoulli>(), .grad = {{}, zero_self}, .forms = kFunction | kMethod | kOut});
-OP(bernoulli_p, {.schema = "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor", .doc = "1 at chance p, else 0, shaped as self.",
-                 .kernel = function<bernoulli_p>(), .grad = {{}, zero_self}, .forms = kFunction | kMethod});
-OP(normal_tensor_float, {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor", .doc = "Normal numbers, a mean each.",
-                         .kernel = function<normal_tensor_float>(), .forms = kFunction | kOut});
-OP(normal_float_tensor, {.schema = "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor", .doc = "Normal numbers, a deviation each.",
-                         .kernel = function<normal_float_tensor>(), .forms = kFunction | kOut});
-OP(normal_tensor_tensor, {.schema = "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor", .doc = "Normal numbers, mean and deviation each.",
-                          .kernel = function<normal_tensor_tensor>(), .forms = kFunction | kOut});
-OP(normal_float_float, {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                        .doc = "Normal numbers of a size.", .kernel = function<normal_float_float>(), .forms = kFunction | kOut});
-OP(multinomial, {.schema = "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor", .doc = "Indices drawn by weight.",
-                 .kernel = function<multinomial>(), .forms = kFunction | kMethod | kOut});
+OP(uniform_,
+   {.schema = "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with uniform numbers of [from, to).",
+    .kernel = mutation<uniform_>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(normal_,
+   {.schema = "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with normal numbers.",
+    .kernel = mutation<normal_>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(random_from_to,
+   {.schema = "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with whole numbers of [from, to).",
+    .kernel = mutation<random_from_to>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(random_to, {.schema = "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)",
+               .doc = "Fills with whole numbers of [0, to).",
+               .kernel = mutation<random_to>(),
+               .grad = {{}, zero_self},
+               .forms = kMethod});
+OP(random_, {.schema = "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)",
+             .doc = "Fills with whole numbers over the dtype's range.",
+             .kernel = mutation<random_>(),
+             .grad = {{}, zero_self},
+             .forms = kMethod});
+OP(bernoulli_number,
+   {.schema = "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with 1 at chance p, else 0.",
+    .kernel = mutation<bernoulli_number>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(bernoulli_tensor,
+   {.schema = "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with 1 at chance p, else 0.",
+    .kernel = mutation<bernoulli_tensor>(),
+    .grad = {{}, zero_both},
+    .forms = kMethod});
+OP(exponential_, {.schema = "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)",
+                  .doc = "Fills with exponential numbers.",
+                  .kernel = mutation<exponential_>(),
+                  .grad = {{}, zero_self},
+                  .forms = kMethod});
+OP(cauchy_,
+   {.schema = "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with Cauchy numbers.",
+    .kernel = mutation<cauchy_>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(geometric_, {.schema = "geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)",
+                .doc = "Fills with geometric numbers.",
+                .kernel = mutation<geometric_>(),
+                .grad = {{}, zero_self},
+                .forms = kMethod});
+OP(log_normal_,
+   {.schema = "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with log-normal numbers.",
+    .kernel = mutation<log_normal_>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
+OP(rand, {.schema = "rand(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                    "pin_memory=None) -> Tensor",
+          .doc = "Uniform numbers of [0, 1).",
+          .kernel = function<rand>(),
+          .forms = kFunction | kOut});
+OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
+                              "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                    .doc = "Uniform numbers of [0, 1) from a generator.",
+                    .kernel = function<rand_generator>(),
+                    .forms = kFunction});
+OP(randn, {.schema = "randn(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+                     "pin_memory=None) -> Tensor",
+           .doc = "Normal numbers.",
+           .kernel = function<randn>(),
+           .forms = kFunction | kOut});
+OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
+                               "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                     .doc = "Normal numbers from a generator.",
+                     .kernel = function<randn_generator>(),
+                     .forms = kFunction});
+OP(randint, {.schema = "randint(int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, Device? "
+                       "device=None, bool? pin_memory=None) -> Tensor",
+             .doc = "Whole numbers of [0, high).",
+             .kernel = function<randint>(),
+             .forms = kFunction | kOut});
+OP(randint_generator,
+   {.schema = "randint.generator(int high, int[] size, *, Generator? generator, ScalarType? dtype=long, Layout? "
+              "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "Whole numbers of [0, high) from a generator.",
+    .kernel = function<randint_generator>(),
+    .forms = kFunction});
+OP(randint_low, {.schema = "randint.low(int low, int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, "
+                           "Device? device=None, bool? pin_memory=None) -> Tensor",
+                 .doc = "Whole numbers of [low, high).",
+                 .kernel = function<randint_low>(),
+                 .forms = kFunction});
+OP(randint_low_generator,
+   {.schema = "randint.low_generator(int low, int high, int[] size, *, Generator? generator, ScalarType? dtype=long, "
+              "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "Whole numbers of [low, high) from a generator.",
+    .kernel = function<randint_low_generator>(),
+    .forms = kFunction});
+OP(rand_like, {.schema = "rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+                         "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+               .doc = "rand, shaped as self.",
+               .kernel = function<rand_like>(),
+               .forms = kFunction});
+OP(randn_like, {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+                          "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+                .doc = "randn, shaped as self.",
+                .kernel = function<randn_like>(),
+                .forms = kFunction});
+OP(randint_like, {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
+                            "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+                  .doc = "randint, shaped as self.",
+                  .kernel = function<randint_like>(),
+                  .forms = kFunction});
+OP(randint_like_low,
+   {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, "
+              "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "randint, shaped as self.",
+    .kernel = function<randint_like_low>(),
+    .forms = kFunction});
+OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? "
+                        "pin_memory=None) -> Tensor",
+              .doc = "0 ... n - 1 in random order.",
+              .kernel = function<randperm>(),
+              .forms = kFunction | kOut});
+OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? generator, ScalarType? dtype=long, Layout? "
+                                  "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                        .doc = "0 ... n - 1 in random order, from a generator.",
+                        .kernel = function<randperm_generator>(),
+                        .forms = kFunction});
+OP(bernoulli, {.schema = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
+               .doc = "1 at the chance that self says, else 0.",
+               .kernel = function<bernoulli>(),
+               .grad = {{}, zero_self},
+               .forms = kFunction | kMethod | kOut});
+OP(bernoulli_p, {.schema = "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
+                 .doc = "1 at chance p, else 0, shaped as self.",
+                 .kernel = function<bernoulli_p>(),
+                 .grad = {{}, zero_self},
+                 .forms = kFunction | kMethod});
+OP(normal_tensor_float,
+   {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
+    .doc = "Normal numbers, a mean each.",
+    .kernel = function<normal_tensor_float>(),
+    .forms = kFunction | kOut});
+OP(normal_float_tensor,
+   {.schema = "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    .doc = "Normal numbers, a deviation each.",
+    .kernel = function<normal_float_tensor>(),
+    .forms = kFunction | kOut});
+OP(normal_tensor_tensor,
+   {.schema = "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+    .doc = "Normal numbers, mean and deviation each.",
+    .kernel = function<normal_tensor_tensor>(),
+    .forms = kFunction | kOut});
+OP(normal_float_float,
+   {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? "
+              "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "Normal numbers of a size.",
+    .kernel = function<normal_float_float>(),
+    .forms = kFunction | kOut});
+OP(multinomial,
+   {.schema =
+        "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
+    .doc = "Indices drawn by weight.",
+    .kernel = function<multinomial>(),
+    .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight

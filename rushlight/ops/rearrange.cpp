@@ -36,7 +36,9 @@ void flip_cpu(const Tensor& self, IntArrayRef dims, const Tensor& out) {
   plan.add(out);
   plan.add(last, strides, self.item_size());
   plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* s, int64_t n) { convert_row(out.dtype(), p[0], s[0], self.dtype(), p[1], s[1], n); });
+  plan.for_each_row(true, [&](char* const* p, const int64_t* s, int64_t n) {
+    convert_row(out.dtype(), p[0], s[0], self.dtype(), p[1], s[1], n);
+  });
 }
 Grads flip_grad(const Saved& s, const Tensor& g) { return {flip(g, s.arg("dims").int_list())}; }
 Tensor fliplr_op(const Tensor& self) {
@@ -57,8 +59,10 @@ Tensor roll_one(const Tensor& t, int64_t shift, int64_t dim) {
 }
 Tensor roll_op(const Tensor& self, IntArrayRef shifts, IntArrayRef dims) {
   RL_CHECK(RuntimeError, !shifts.empty(), "`shifts` required");
-  if (dims.empty() && shifts.size() == 1) return self.dim() == 0 ? clone(self) : reshape(roll_one(flatten(self), shifts[0], 0), self.sizes());
-  RL_CHECK(RuntimeError, shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
+  if (dims.empty() && shifts.size() == 1)
+    return self.dim() == 0 ? clone(self) : reshape(roll_one(flatten(self), shifts[0], 0), self.sizes());
+  RL_CHECK(RuntimeError, shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(),
+           ", dims:", dims.size());
   Tensor out = self;
   for (size_t i = 0; i < dims.size(); i++) out = roll_one(out, shifts[i], wrap_dim(dims[i], self.dim()));
   return out.is_same(self) ? clone(self) : out;
@@ -67,7 +71,8 @@ Tensor roll_op(const Tensor& self, IntArrayRef shifts, IntArrayRef dims) {
 Tensor rot90_op(const Tensor& self, int64_t k, IntArrayRef dims) {
   RL_CHECK(RuntimeError, dims.size() == 2, "expected total rotation dims == 2, but got dims = ", dims.size());
   RL_CHECK(RuntimeError, self.dim() >= 2, "expected total dims >= 2, but got total dims = ", self.dim());
-  RL_CHECK(RuntimeError, dims[0] != dims[1] && std::abs(dims[0] - dims[1]) != self.dim(), "expected rotation dims to be different, but got dim0 = ", dims[0], " and dim1 = ", dims[1]);
+  RL_CHECK(RuntimeError, dims[0] != dims[1] && std::abs(dims[0] - dims[1]) != self.dim(),
+           "expected rotation dims to be different, but got dim0 = ", dims[0], " and dim1 = ", dims[1]);
   int64_t a = wrap_dim(dims[0], self.dim()), b = wrap_dim(dims[1], self.dim());
   switch (((k % 4) + 4) % 4) {
     case 1: return transpose(flip(self, IntArrayRef(b)), a, b);
@@ -80,9 +85,11 @@ Tensor rot90_op(const Tensor& self, int64_t k, IntArrayRef dims) {
 // ---- repeat ----
 
 TensorSpec repeat_meta(const Tensor& self, IntArrayRef repeats) {
-  RL_CHECK(RuntimeError, int64_t(repeats.size()) >= self.dim(), "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
+  RL_CHECK(RuntimeError, int64_t(repeats.size()) >= self.dim(),
+           "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
   Dims sizes(repeats);
-  for (int64_t r : repeats) RL_CHECK(RuntimeError, r >= 0, "Trying to create tensor with negative dimension ", r, ": ", repeats);
+  for (int64_t r : repeats)
+    RL_CHECK(RuntimeError, r >= 0, "Trying to create tensor with negative dimension ", r, ": ", repeats);
   size_t lead = repeats.size() - size_t(self.dim());
   for (size_t d = lead; d < repeats.size(); d++) sizes[d] *= self.sizes()[d - lead];
   return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
@@ -101,7 +108,8 @@ void repeat_cpu(const Tensor& self, IntArrayRef repeats, const Tensor& out) {
     to.push_back(out.strides()[d]);
     from.push_back(d < lead ? 0 : self.strides()[d - lead]);
   }
-  copy_elements(alias_tensor(out, sizes, to, out.storage_offset()), alias_tensor(self, sizes, from, self.storage_offset()));
+  copy_elements(alias_tensor(out, sizes, to, out.storage_offset()),
+                alias_tensor(self, sizes, from, self.storage_offset()));
 }
 Grads repeat_grad(const Saved& s, const Tensor& g) {
   IntArrayRef repeats = s.arg("repeats").int_list();
@@ -127,7 +135,8 @@ Tensor tile_op(const Tensor& self, IntArrayRef dims) {
 
 Tensor interleave_positions(const Tensor& repeats, const std::optional<int64_t>& size) {
   RL_CHECK(RuntimeError, repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
-  RL_CHECK(RuntimeError, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32, "repeats has to be Long or Int tensor");
+  RL_CHECK(RuntimeError, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32,
+           "repeats has to be Long or Int tensor");
   Tensor counts = dense(repeats, DType::Int64);
   int64_t total = 0;
   for (int64_t i = 0; i < counts.numel(); i++) {
@@ -140,17 +149,21 @@ Tensor interleave_positions(const Tensor& repeats, const std::optional<int64_t>&
     for (int64_t k = 0; k < counts.data<int64_t>()[i]; k++) out.data<int64_t>()[at++] = i;
   return out;
 }
-Tensor interleave_tensor(const Tensor& self, const Tensor& repeats, const std::optional<int64_t>& dim, const std::optional<int64_t>& size) {
+Tensor interleave_tensor(const Tensor& self, const Tensor& repeats, const std::optional<int64_t>& dim,
+                         const std::optional<int64_t>& size) {
   Tensor input = dim ? self : flatten(self);
   int64_t at = wrap_dim(dim.value_or(0), input.dim());
   Tensor counts = at_least_1d(repeats);
   RL_CHECK(RuntimeError, repeats.dim() <= 1, "repeats must be 0-dim or 1-dim tensor");
   int64_t n = input.dim() == 0 ? 1 : input.size(at);
-  RL_CHECK(RuntimeError, counts.numel() == 1 || counts.numel() == n, "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(), " and input.size(", at, ") = ", n);
+  RL_CHECK(RuntimeError, counts.numel() == 1 || counts.numel() == n,
+           "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(),
+           " and input.size(", at, ") = ", n);
   if (counts.numel() == 1) counts = alias_tensor(counts, n, IntArrayRef(int64_t(0)), counts.storage_offset());
   return index_select(at_least_1d(input), at, interleave_positions(counts, size));
 }
-Tensor interleave_int(const Tensor& self, int64_t repeats, const std::optional<int64_t>& dim, const std::optional<int64_t>& size) {
+Tensor interleave_int(const Tensor& self, int64_t repeats, const std::optional<int64_t>& dim,
+                      const std::optional<int64_t>& size) {
   RL_CHECK(RuntimeError, repeats >= 0, "Repeats must be non-negative");
   Tensor count = empty_tensor(1, DType::Int64);
   *count.data<int64_t>() = repeats;
@@ -164,33 +177,42 @@ OP(flip, {.schema = "flip(Tensor self, int[] dims) -> Tensor",
           .kernel = structured<flip_meta, flip_cpu>(),
           .grad = {{}, flip_grad},
           .forms = kFunction | kMethod});
-OP(fliplr, {.schema = "fliplr(Tensor self) -> Tensor", .doc = "Reverses columns. >>> torch.fliplr(torch.tensor([[1, 2]]))\ntensor([[2, 1]])",
+OP(fliplr, {.schema = "fliplr(Tensor self) -> Tensor",
+            .doc = "Reverses columns. >>> torch.fliplr(torch.tensor([[1, 2]]))\ntensor([[2, 1]])",
             .kernel = composite<fliplr_op>()});
-OP(flipud, {.schema = "flipud(Tensor self) -> Tensor", .doc = "Reverses rows. >>> torch.flipud(torch.tensor([1, 2]))\ntensor([2, 1])",
+OP(flipud, {.schema = "flipud(Tensor self) -> Tensor",
+            .doc = "Reverses rows. >>> torch.flipud(torch.tensor([1, 2]))\ntensor([2, 1])",
             .kernel = composite<flipud_op>()});
 OP(roll, {.schema = "roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor",
-          .doc = "Shifts around; what leaves at one end comes in at the other. >>> torch.roll(torch.tensor([1, 2, 3]), 1)\ntensor([3, 1, 2])",
+          .doc = "Shifts around; what leaves at one end comes in at the other. >>> torch.roll(torch.tensor([1, 2, 3]), "
+                 "1)\ntensor([3, 1, 2])",
           .kernel = composite<roll_op>()});
-OP(rot90, {.schema = "rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor",
-           .doc = "Rotates a plane by k quarter turns. >>> torch.rot90(torch.tensor([[1, 2]]))\ntensor([[2],\n        [1]])",
-           .kernel = composite<rot90_op>()});
+OP(rot90,
+   {.schema = "rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor",
+    .doc = "Rotates a plane by k quarter turns. >>> torch.rot90(torch.tensor([[1, 2]]))\ntensor([[2],\n        [1]])",
+    .kernel = composite<rot90_op>()});
 OP(repeat, {.schema = "repeat(Tensor self, int[] repeats) -> Tensor",
             .doc = "Copies along dimensions. >>> torch.tensor([1, 2]).repeat(2)\ntensor([1, 2, 1, 2])",
             .kernel = structured<repeat_meta, repeat_cpu>(),
             .grad = {{}, repeat_grad},
             .forms = kMethod});
 OP(tile, {.schema = "tile(Tensor self, int[] dims) -> Tensor",
-          .doc = "repeat, with missing dims counting from the last. >>> torch.tile(torch.tensor([1, 2]), (2,))\ntensor([1, 2, 1, 2])",
+          .doc = "repeat, with missing dims counting from the last. >>> torch.tile(torch.tensor([1, 2]), "
+                 "(2,))\ntensor([1, 2, 1, 2])",
           .kernel = composite<tile_op>()});
-OP(repeat_interleave, {.schema = "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
-                       .doc = "Position i, repeats[i] times. >>> torch.repeat_interleave(torch.tensor([1, 2]))\ntensor([0, 1, 1])",
-                       .kernel = function<interleave_positions>(),
-                       .forms = kFunction});
-OP(repeat_interleave_self, {.schema = "repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-                            .doc = "Each element as often as repeats says.",
-                            .kernel = composite<interleave_tensor>()});
-OP(repeat_interleave_int, {.schema = "repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-                           .doc = "Each element so many times. >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)\ntensor([1, 1, 2, 2])",
-                           .kernel = composite<interleave_int>()});
+OP(repeat_interleave,
+   {.schema = "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
+    .doc = "Position i, repeats[i] times. >>> torch.repeat_interleave(torch.tensor([1, 2]))\ntensor([0, 1, 1])",
+    .kernel = function<interleave_positions>(),
+    .forms = kFunction});
+OP(repeat_interleave_self,
+   {.schema =
+        "repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
+    .doc = "Each element as often as repeats says.",
+    .kernel = composite<interleave_tensor>()});
+OP(repeat_interleave_int,
+   {.schema = "repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",
+    .doc = "Each element so many times. >>> torch.repeat_interleave(torch.tensor([1, 2]), 2)\ntensor([1, 1, 2, 2])",
+    .kernel = composite<interleave_int>()});
 
 }  // namespace rushlight

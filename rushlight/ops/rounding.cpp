@@ -14,7 +14,9 @@
 namespace rushlight {
 namespace {
 
-template <class T> struct Floor { RL_FN T operator()(T x) const { return math::floor(x); } };
+template <class T> struct Floor {
+  RL_FN T operator()(T x) const { return math::floor(x); }
+};
 template <class T>
 struct Ceil {
   RL_FN T operator()(T x) const {
@@ -22,7 +24,9 @@ struct Ceil {
     else return math::ceil(x);
   }
 };
-template <class T> struct Trunc { RL_FN T operator()(T x) const { return math::trunc(x); } };
+template <class T> struct Trunc {
+  RL_FN T operator()(T x) const { return math::trunc(x); }
+};
 template <class T>
 struct Round {
   RL_FN T operator()(T x) const {
@@ -30,10 +34,14 @@ struct Round {
     else return math::round_even(x);
   }
 };
-template <class T> struct Frac { RL_FN T operator()(T x) const { return x - math::trunc(x); } };
+template <class T> struct Frac {
+  RL_FN T operator()(T x) const { return x - math::trunc(x); }
+};
 template <class T>
 struct Sign {
-  RL_FN T operator()(T x) const { return math::select(x > T(0), T(1), math::select(x < T(0), T(-1), math::select(x == x, T(0), x))); }
+  RL_FN T operator()(T x) const {
+    return math::select(x > T(0), T(1), math::select(x < T(0), T(-1), math::select(x == x, T(0), x)));
+  }
 };
 template <>
 struct Sign<bool> {
@@ -52,8 +60,12 @@ template <class T> struct Signbit {
     else return x < T(0);
   }
 };
-template <class T> struct Copysign { RL_FN T operator()(T x, T y) const { return math::copysign(x, y); } };
-template <class T> struct IsNan { RL_FN auto operator()(T x) const { return math::isnan(x); } };
+template <class T> struct Copysign {
+  RL_FN T operator()(T x, T y) const { return math::copysign(x, y); }
+};
+template <class T> struct IsNan {
+  RL_FN auto operator()(T x) const { return math::isnan(x); }
+};
 template <class T> struct IsInf {
   RL_FN auto operator()(T x) const {
     if constexpr (math::is_complex_type<T>) return std::isinf(x.real()) || std::isinf(x.imag());
@@ -61,15 +73,33 @@ template <class T> struct IsInf {
     else return math::abs(x) == T(std::numeric_limits<double>::infinity());
   }
 };
-template <class T> struct IsPosInf { RL_FN auto operator()(T x) const { return x == T(__builtin_inf()); } };
-template <class T> struct IsNegInf { RL_FN auto operator()(T x) const { return x == T(-__builtin_inf()); } };
-template <class T> struct Maximum { RL_FN T operator()(T a, T b) const { return math::maximum(a, b); } };
-template <class T> struct Minimum { RL_FN T operator()(T a, T b) const { return math::minimum(a, b); } };
-template <class T> struct Fmax { RL_FN T operator()(T a, T b) const { return math::select(a > b || b != b, a, b); } };
-template <class T> struct Fmin { RL_FN T operator()(T a, T b) const { return math::select(a < b || b != b, a, b); } };
-template <class T> struct ClampMin { RL_FN T operator()(T x, T low) const { return math::maximum(x, low); } };
-template <class T> struct ClampMax { RL_FN T operator()(T x, T high) const { return math::minimum(x, high); } };
-template <class T> struct Clamp { RL_FN T operator()(T x, T low, T high) const { return math::minimum(math::maximum(x, low), high); } };
+template <class T> struct IsPosInf {
+  RL_FN auto operator()(T x) const { return x == T(__builtin_inf()); }
+};
+template <class T> struct IsNegInf {
+  RL_FN auto operator()(T x) const { return x == T(-__builtin_inf()); }
+};
+template <class T> struct Maximum {
+  RL_FN T operator()(T a, T b) const { return math::maximum(a, b); }
+};
+template <class T> struct Minimum {
+  RL_FN T operator()(T a, T b) const { return math::minimum(a, b); }
+};
+template <class T> struct Fmax {
+  RL_FN T operator()(T a, T b) const { return math::select(a > b || b != b, a, b); }
+};
+template <class T> struct Fmin {
+  RL_FN T operator()(T a, T b) const { return math::select(a < b || b != b, a, b); }
+};
+template <class T> struct ClampMin {
+  RL_FN T operator()(T x, T low) const { return math::maximum(x, low); }
+};
+template <class T> struct ClampMax {
+  RL_FN T operator()(T x, T high) const { return math::minimum(x, high); }
+};
+template <class T> struct Clamp {
+  RL_FN T operator()(T x, T low, T high) const { return math::minimum(math::maximum(x, low), high); }
+};
 template <class T>
 struct NanToNum {
   explicit NanToNum(const IValue* args)
@@ -110,7 +140,8 @@ Grads fmin_grad(const Saved& s, const Tensor& g) {
 
 // clamp with either bound missing.
 Tensor clamp_any(const Tensor& self, const IValue& low, const IValue& high) {
-  RL_CHECK(RuntimeError, !low.is_none() || !high.is_none(), "torch.clamp: At least one of 'min' or 'max' must not be None");
+  RL_CHECK(RuntimeError, !low.is_none() || !high.is_none(),
+           "torch.clamp: At least one of 'min' or 'max' must not be None");
   static const Op* both = OpTable::get().find("_clamp_both");
   static const Op* min = OpTable::get().find("clamp_min.Tensor");
   static const Op* max = OpTable::get().find("clamp_max.Tensor");
@@ -121,48 +152,92 @@ Tensor clamp_any(const Tensor& self, const IValue& low, const IValue& high) {
 Tensor clamp(const Tensor& self, const std::optional<Scalar>& low, const std::optional<Scalar>& high) {
   return clamp_any(self, IValue(low), IValue(high));
 }
-Tensor clamp_tensor(const Tensor& self, const Tensor& low, const Tensor& high) { return clamp_any(self, IValue(low), IValue(high)); }
+Tensor clamp_tensor(const Tensor& self, const Tensor& low, const Tensor& high) {
+  return clamp_any(self, IValue(low), IValue(high));
+}
 
 }  // namespace
 
-OP(floor, {.schema = "floor(Tensor self) -> Tensor", .doc = "Largest whole number not above self.",
-           .kernel = pointwise<Floor, RealNoBool>(), .grad = {{}, no_slope}});
-OP(ceil, {.schema = "ceil(Tensor self) -> Tensor", .doc = "Smallest whole number not below self.",
-          .kernel = pointwise<Ceil, RealNoBool>(), .grad = {{}, no_slope}});
-OP(trunc, {.schema = "trunc(Tensor self) -> Tensor", .doc = "self rounded towards zero.",
-           .kernel = pointwise<Trunc, RealNoBool>(), .grad = {{}, no_slope}, .aliases = {"fix"}});
-OP(round, {.schema = "round(Tensor self) -> Tensor", .doc = "Nearest whole number, halves to even. >>> torch.round(torch.tensor([0.5, 1.5]))\ntensor([0., 2.])",
-           .kernel = pointwise<Round, RealNoBool>(), .grad = {{}, no_slope}});
-OP(frac, {.schema = "frac(Tensor self) -> Tensor", .doc = "self - trunc(self).",
-          .kernel = pointwise<Frac, Floating>(), .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }}});
-OP(sign, {.schema = "sign(Tensor self) -> Tensor", .doc = "-1, 0 or 1.", .kernel = pointwise<Sign, Real>(), .grad = {{}, no_slope}});
-OP(sgn, {.schema = "sgn(Tensor self) -> Tensor", .doc = "sign, and for complex numbers self / abs(self).",
-         .kernel = pointwise<Sgn, Any>(), .grad = {{}, no_slope}});
-OP(signbit, {.schema = "signbit(Tensor self) -> Tensor", .doc = "True where the sign bit is set, for -0.0 too.",
-             .kernel = pointwise<Signbit, Real>(), .forms = kFunction | kMethod | kOut});
-OP(copysign, {.schema = "copysign.Tensor(Tensor self, Tensor other) -> Tensor", .doc = "Magnitude of self with the sign of other.",
+OP(floor, {.schema = "floor(Tensor self) -> Tensor",
+           .doc = "Largest whole number not above self.",
+           .kernel = pointwise<Floor, RealNoBool>(),
+           .grad = {{}, no_slope}});
+OP(ceil, {.schema = "ceil(Tensor self) -> Tensor",
+          .doc = "Smallest whole number not below self.",
+          .kernel = pointwise<Ceil, RealNoBool>(),
+          .grad = {{}, no_slope}});
+OP(trunc, {.schema = "trunc(Tensor self) -> Tensor",
+           .doc = "self rounded towards zero.",
+           .kernel = pointwise<Trunc, RealNoBool>(),
+           .grad = {{}, no_slope},
+           .aliases = {"fix"}});
+OP(round, {.schema = "round(Tensor self) -> Tensor",
+           .doc = "Nearest whole number, halves to even. >>> torch.round(torch.tensor([0.5, 1.5]))\ntensor([0., 2.])",
+           .kernel = pointwise<Round, RealNoBool>(),
+           .grad = {{}, no_slope}});
+OP(frac, {.schema = "frac(Tensor self) -> Tensor",
+          .doc = "self - trunc(self).",
+          .kernel = pointwise<Frac, Floating>(),
+          .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }}});
+OP(sign, {.schema = "sign(Tensor self) -> Tensor",
+          .doc = "-1, 0 or 1.",
+          .kernel = pointwise<Sign, Real>(),
+          .grad = {{}, no_slope}});
+OP(sgn, {.schema = "sgn(Tensor self) -> Tensor",
+         .doc = "sign, and for complex numbers self / abs(self).",
+         .kernel = pointwise<Sgn, Any>(),
+         .grad = {{}, no_slope}});
+OP(signbit, {.schema = "signbit(Tensor self) -> Tensor",
+             .doc = "True where the sign bit is set, for -0.0 too.",
+             .kernel = pointwise<Signbit, Real>(),
+             .forms = kFunction | kMethod | kOut});
+OP(copysign, {.schema = "copysign.Tensor(Tensor self, Tensor other) -> Tensor",
+              .doc = "Magnitude of self with the sign of other.",
               .kernel = pointwise<Copysign, Floating>(Promote::ToFloat),
               .grad = {{"self", "result"},
-                       [](const Saved& s, const Tensor& g) { return Grads{g * sgn(s["result"]) * sgn(s["self"]), zeros_like(g)}; }},
+                       [](const Saved& s, const Tensor& g) {
+                         return Grads{g * sgn(s["result"]) * sgn(s["self"]), zeros_like(g)};
+                       }},
               .overloads = {"copysign.Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(isnan, {.schema = "isnan(Tensor self) -> Tensor", .doc = "True where not a number.",
-           .kernel = pointwise<IsNan, Any>(), .forms = kFunction | kMethod});
-OP(isinf, {.schema = "isinf(Tensor self) -> Tensor", .doc = "True where infinite.",
-           .kernel = pointwise<IsInf, Any>(), .forms = kFunction | kMethod});
-OP(isposinf, {.schema = "isposinf(Tensor self) -> Tensor", .doc = "True where plus infinity.",
-              .kernel = pointwise<IsPosInf, Floating>(Promote::ToFloat), .forms = kFunction | kMethod | kOut});
-OP(isneginf, {.schema = "isneginf(Tensor self) -> Tensor", .doc = "True where minus infinity.",
-              .kernel = pointwise<IsNegInf, Floating>(Promote::ToFloat), .forms = kFunction | kMethod | kOut});
-OP(maximum, {.schema = "maximum(Tensor self, Tensor other) -> Tensor", .doc = "The larger of two elements; NaN wins.",
-             .kernel = pointwise<Maximum, Real>(), .grad = {{"self", "other"}, larger_grad}, .forms = kFunction | kMethod | kOut});
-OP(minimum, {.schema = "minimum(Tensor self, Tensor other) -> Tensor", .doc = "The smaller of two elements; NaN wins.",
-             .kernel = pointwise<Minimum, Real>(), .grad = {{"self", "other"}, smaller_grad}, .forms = kFunction | kMethod | kOut});
-OP(fmax, {.schema = "fmax(Tensor self, Tensor other) -> Tensor", .doc = "The larger of two elements; a number wins over NaN.",
-          .kernel = pointwise<Fmax, Real>(), .grad = {{"self", "other"}, fmax_grad}, .forms = kFunction | kMethod | kOut});
-OP(fmin, {.schema = "fmin(Tensor self, Tensor other) -> Tensor", .doc = "The smaller of two elements; a number wins over NaN.",
-          .kernel = pointwise<Fmin, Real>(), .grad = {{"self", "other"}, fmin_grad}, .forms = kFunction | kMethod | kOut});
+OP(isnan, {.schema = "isnan(Tensor self) -> Tensor",
+           .doc = "True where not a number.",
+           .kernel = pointwise<IsNan, Any>(),
+           .forms = kFunction | kMethod});
+OP(isinf, {.schema = "isinf(Tensor self) -> Tensor",
+           .doc = "True where infinite.",
+           .kernel = pointwise<IsInf, Any>(),
+           .forms = kFunction | kMethod});
+OP(isposinf, {.schema = "isposinf(Tensor self) -> Tensor",
+              .doc = "True where plus infinity.",
+              .kernel = pointwise<IsPosInf, Floating>(Promote::ToFloat),
+              .forms = kFunction | kMethod | kOut});
+OP(isneginf, {.schema = "isneginf(Tensor self) -> Tensor",
+              .doc = "True where minus infinity.",
+              .kernel = pointwise<IsNegInf, Floating>(Promote::ToFloat),
+              .forms = kFunction | kMethod | kOut});
+OP(maximum, {.schema = "maximum(Tensor self, Tensor other) -> Tensor",
+             .doc = "The larger of two elements; NaN wins.",
+             .kernel = pointwise<Maximum, Real>(),
+             .grad = {{"self", "other"}, larger_grad},
+             .forms = kFunction | kMethod | kOut});
+OP(minimum, {.schema = "minimum(Tensor self, Tensor other) -> Tensor",
+             .doc = "The smaller of two elements; NaN wins.",
+             .kernel = pointwise<Minimum, Real>(),
+             .grad = {{"self", "other"}, smaller_grad},
+             .forms = kFunction | kMethod | kOut});
+OP(fmax, {.schema = "fmax(Tensor self, Tensor other) -> Tensor",
+          .doc = "The larger of two elements; a number wins over NaN.",
+          .kernel = pointwise<Fmax, Real>(),
+          .grad = {{"self", "other"}, fmax_grad},
+          .forms = kFunction | kMethod | kOut});
+OP(fmin, {.schema = "fmin(Tensor self, Tensor other) -> Tensor",
+          .doc = "The smaller of two elements; a number wins over NaN.",
+          .kernel = pointwise<Fmin, Real>(),
+          .grad = {{"self", "other"}, fmin_grad},
+          .forms = kFunction | kMethod | kOut});
 
-OP(clamp_min, {.schema = "clamp_min(Tensor self, Scalar min) -> Tensor", .doc = "max(self, min).",
+OP(clamp_min, {.schema = "clamp_min(Tensor self, Scalar min) -> Tensor",
+               .doc = "max(self, min).",
                .kernel = pointwise<ClampMin, RealNoBool>(),
                .grad = {{"self", "min"},
                         [](const Saved& s, const Tensor& g) {
@@ -170,7 +245,8 @@ OP(clamp_min, {.schema = "clamp_min(Tensor self, Scalar min) -> Tensor", .doc = 
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
                .overloads = {"clamp_min.Tensor(Tensor self, Tensor min) -> Tensor"}});
-OP(clamp_max, {.schema = "clamp_max(Tensor self, Scalar max) -> Tensor", .doc = "min(self, max).",
+OP(clamp_max, {.schema = "clamp_max(Tensor self, Scalar max) -> Tensor",
+               .doc = "min(self, max).",
                .kernel = pointwise<ClampMax, RealNoBool>(),
                .grad = {{"self", "max"},
                         [](const Saved& s, const Tensor& g) {
@@ -178,7 +254,8 @@ OP(clamp_max, {.schema = "clamp_max(Tensor self, Scalar max) -> Tensor", .doc = 
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
                .overloads = {"clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"}});
-OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> Tensor", .doc = "min(max(self, min), max).",
+OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> Tensor",
+                .doc = "min(max(self, min), max).",
                 .kernel = pointwise<Clamp, RealNoBool>(),
                 .grad = {{"self", "min", "max"},
                          [](const Saved& s, const Tensor& g) {
@@ -189,11 +266,16 @@ OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> T
                          }},
                 .forms = kFunction});
 OP(clamp, {.schema = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
-           .doc = "self limited to [min, max]. >>> torch.clamp(torch.tensor([-2., 0.5, 3.]), -1, 1)\ntensor([-1.0000,  0.5000,  1.0000])",
-           .kernel = composite<clamp>(), .forms = kFunction | kMethod | kInPlace | kOut, .aliases = {"clip"}});
+           .doc = "self limited to [min, max]. >>> torch.clamp(torch.tensor([-2., 0.5, 3.]), -1, 1)\ntensor([-1.0000,  "
+                  "0.5000,  1.0000])",
+           .kernel = composite<clamp>(),
+           .forms = kFunction | kMethod | kInPlace | kOut,
+           .aliases = {"clip"}});
 OP(clamp_tensor, {.schema = "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
                   .doc = "self limited to [min, max], bounds being tensors.",
-                  .kernel = composite<clamp_tensor>(), .forms = kFunction | kMethod | kInPlace | kOut, .aliases = {"clip"}});
+                  .kernel = composite<clamp_tensor>(),
+                  .forms = kFunction | kMethod | kInPlace | kOut,
+                  .aliases = {"clip"}});
 OP(nan_to_num, {.schema = "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
                 .doc = "Replaces NaN by 0 and infinities by the largest numbers, or by those given.",
                 .kernel = pointwise<NanToNum, Floating>(),

@@ -1,7 +1,7 @@
 #include "rushlight/ops/run.h"
 
-#include "rushlight/ops/pointwise.h"
 #include "rushlight/ops/kernel.h"
+#include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 
@@ -26,7 +26,8 @@ Tensor wrapped_number(const Scalar& s) {
 
 bool may_overlap(const Tensor& a, const Tensor& b) {
   if (a.impl()->storage() != b.impl()->storage() || a.numel() == 0 || b.numel() == 0) return false;
-  if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() && a.strides() == b.strides())
+  if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
+      a.strides() == b.strides())
     return false;
   auto end = [](const Tensor& t) {
     int64_t last = t.storage_offset();
@@ -37,12 +38,15 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
 }
 
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
-  RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype, " can't be cast to the desired output type ", out.dtype());
+  RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
+           " can't be cast to the desired output type ", out.dtype());
   if (op.form() == Op::Form::InPlace) {
-    RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(), " doesn't match the broadcast shape ", spec.sizes);
+    RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(),
+             " doesn't match the broadcast shape ", spec.sizes);
     return;
   }
-  RL_CHECK(RuntimeError, out.device() == spec.device || out.device().type == spec.device.type, op.name(), ": Expected out tensor to be on device ", spec.device, ", got ", out.device());
+  RL_CHECK(RuntimeError, out.device() == spec.device || out.device().type == spec.device.type, op.name(),
+           ": Expected out tensor to be on device ", spec.device, ", got ", out.device());
   if (out.sizes() != spec.sizes) resize_tensor(out, spec.sizes);
 }
 
@@ -50,18 +54,25 @@ namespace {
 
 void check_writable(const Op& op, const Tensor& t) {
   RL_CHECK(RuntimeError, !t.impl()->inference || thread_state.inference_mode,
-           "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before doing inplace update.");
-  RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(), ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
+           "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+           "normal tensor before doing inplace update.");
+  RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
+           ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
   for (size_t i = 0; i < t.sizes().size(); i++)
-    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2, "unsupported operation: more than one element of the written-to tensor refers to a single "
-             "memory location. Please clone() the tensor before performing the operation. (", op.name(), ")");
+    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2,
+             "unsupported operation: more than one element of the written-to tensor refers to a single "
+             "memory location. Please clone() the tensor before performing the operation. (",
+             op.name(), ")");
 }
 
 // A result that has to be resized can't be one of the arguments.
 void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out) {
   auto check = [&](const Tensor& t) {
-    RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(), "unsupported operation: some elements of the input tensor and the "
-             "written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation. (", op.name(), ")");
+    RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(),
+             "unsupported operation: some elements of the input tensor and the "
+             "written-to tensor refer to a single memory location. Please clone() the tensor before performing the "
+             "operation. (",
+             op.name(), ")");
   };
   for (int i = 0; i < count; i++) {
     if (args[i].is_tensor()) check(args[i].tensor());
@@ -76,8 +87,10 @@ Tensor make_result(const TensorSpec& spec) {
 }
 
 void check_out_without_gradient(const Op& op, const IValue* args) {
-  RL_CHECK(RuntimeError, op.form() != Op::Form::Out || !thread_state.grad_enabled || !any_requires_grad(op, args), op.name(),
-           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+  RL_CHECK(RuntimeError, op.form() != Op::Form::Out || !thread_state.grad_enabled || !any_requires_grad(op, args),
+           op.name(),
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+           "requires grad.");
 }
 
 void compute(const Op& op, IValue* args, const Tensor* outs) {
@@ -117,7 +130,8 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
-    if (op.form() == Op::Form::Out && given[i].sizes() != specs[i].sizes) check_not_input(op, args, first_out, given[i]);
+    if (op.form() == Op::Form::Out && given[i].sizes() != specs[i].sizes)
+      check_not_input(op, args, first_out, given[i]);
     check_writable(op, given[i]);
     prepare_out(op, given[i], specs[i]);
     bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
@@ -125,7 +139,8 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
       if (op.form() == Op::Form::Out && a >= first_out) break;
       if (k.updates_self && op.form() == Op::Form::InPlace && a == 0) continue;
       auto clash = [&](const Tensor& t) {
-        return t.defined() && (k.outs_may_alias ? may_overlap(t, given[i]) : t.impl()->storage() == given[i].impl()->storage());
+        return t.defined() &&
+               (k.outs_may_alias ? may_overlap(t, given[i]) : t.impl()->storage() == given[i].impl()->storage());
       };
       if (args[a].is_tensor()) direct = direct && !clash(args[a].tensor());
       else if (args[a].is_tensor_list())
@@ -165,8 +180,10 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
 void run_view(const Op& op, IValue* args, IValue* rets) {
   op.def().kernel.call(args, rets);
   const Ref<TensorImpl>& self = args[0].tensor().ref();
-  ViewKind kind = thread_state.inference_mode ? ViewKind::Inference : !thread_state.grad_enabled ? ViewKind::NoGrad
-                  : rets[0].is_tensor_list() ? ViewKind::OneOfMany : ViewKind::Tracked;
+  ViewKind kind = thread_state.inference_mode  ? ViewKind::Inference
+                  : !thread_state.grad_enabled ? ViewKind::NoGrad
+                  : rets[0].is_tensor_list()   ? ViewKind::OneOfMany
+                                               : ViewKind::Tracked;
   if (self->base() && kind == ViewKind::Tracked) kind = self->view_kind();
   auto mark = [&](const Tensor& t) {
     if (t.ref() == self || t.impl()->base()) return;

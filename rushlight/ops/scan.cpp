@@ -1,11 +1,11 @@
 // Scans: cumsum, cumprod, cummax, cummin, logcumsumexp; diff.
 #include <cmath>
 
+#include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/cumprod.h"
 #include "rushlight/fn/cumsum.h"
-#include "rushlight/fn/any.h"
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/flip.h"
@@ -38,7 +38,9 @@ namespace {
 
 using OptionalDType = std::optional<DType>;
 
-DType scan_dtype(const Tensor& self, const OptionalDType& dtype) { return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype(); }
+DType scan_dtype(const Tensor& self, const OptionalDType& dtype) {
+  return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype();
+}
 TensorSpec scan_meta(const Tensor& self, int64_t dim, const OptionalDType& dtype) {
   wrap_dim(dim, self.dim());
   return {.sizes = self.sizes(), .dtype = scan_dtype(self, dtype), .device = self.device()};
@@ -46,38 +48,43 @@ TensorSpec scan_meta(const Tensor& self, int64_t dim, const OptionalDType& dtype
 
 // What a running total is kept in: double for float, as in PyTorch.
 template <class T>
-using Running = std::conditional_t<std::is_floating_point_v<compute_t<T>>, double, std::conditional_t<std::is_same_v<T, complex64>, complex128, accumulator_t<T>>>;
+using Running = std::conditional_t<std::is_floating_point_v<compute_t<T>>, double,
+                                   std::conditional_t<std::is_same_v<T, complex64>, complex128, accumulator_t<T>>>;
 
 // A row's running sum, 16 elements at a time: sums over 2, 4, 8 and 16 neighbours, each step a vector addition, then what came before.
-RL_FOR_EACH_ISA(template <class T>, void, cumsum_row, (T* out, const T* x, int64_t n), {
-  constexpr int64_t width = 16;
-  Running<T> carry = Running<T>(0);
-  int64_t i = 0;
-  for (; i + width <= n; i += width) {
-    T a[2 * width];  // zeros in front stand for what lies before the block
-    T b[2 * width];
-    for (int64_t j = 0; j < width; j++) a[j] = b[j] = T(0);
-    for (int64_t j = 0; j < width; j++) a[width + j] = x[i + j];
-    for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 1];
-    for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 2];
-    for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 4];
-    for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 8];
-    T before = T(carry);
-    for (int64_t j = 0; j < width; j++) out[i + j] = a[width + j] + before;
-    carry += Running<T>(a[2 * width - 1]);
-  }
-  for (; i < n; i++) {
-    carry += Running<T>(x[i]);
-    out[i] = T(carry);
-  }
-}, <T>)
+RL_FOR_EACH_ISA(
+    template <class T>, void, cumsum_row, (T * out, const T* x, int64_t n),
+    {
+      constexpr int64_t width = 16;
+      Running<T> carry = Running<T>(0);
+      int64_t i = 0;
+      for (; i + width <= n; i += width) {
+        T a[2 * width];  // zeros in front stand for what lies before the block
+        T b[2 * width];
+        for (int64_t j = 0; j < width; j++) a[j] = b[j] = T(0);
+        for (int64_t j = 0; j < width; j++) a[width + j] = x[i + j];
+        for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 1];
+        for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 2];
+        for (int64_t j = width; j < 2 * width; j++) b[j] = a[j] + a[j - 4];
+        for (int64_t j = width; j < 2 * width; j++) a[j] = b[j] + b[j - 8];
+        T before = T(carry);
+        for (int64_t j = 0; j < width; j++) out[i + j] = a[width + j] + before;
+        carry += Running<T>(a[2 * width - 1]);
+      }
+      for (; i < n; i++) {
+        carry += Running<T>(x[i]);
+        out[i] = T(carry);
+      }
+    },
+    <T>)
 
 template <class T, bool product>
 void scan(const Tensor& self, int64_t dim, const Tensor& out) {
   using A = Running<T>;
   int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(out, dim);
   int64_t last = self.dim() - 1;
-  if (self.dim() > 1 && dim < last && self.strides().back() == 1 && out.strides().back() == 1 && self.sizes().back() >= 8) {
+  if (self.dim() > 1 && dim < last && self.strides().back() == 1 && out.strides().back() == 1 &&
+      self.sizes().back() >= 8) {
     constexpr int64_t block = 128;
     int64_t columns = self.sizes().back();
     Dims outer = self.sizes();
@@ -120,7 +127,8 @@ template <bool product>
 void scan_cpu(const Tensor& self, int64_t dim, const OptionalDType&, const Tensor& out) {
   if (out.numel() == 0) return;
   Tensor in = self.dtype() == out.dtype() ? self : dense(self, out.dtype());
-  dispatch(AllTypes{}, out.dtype(), product ? "cumprod" : "cumsum", [&]<class T>() { scan<T, product>(in, wrap_dim(dim, self.dim()), out); });
+  dispatch(AllTypes{}, out.dtype(), product ? "cumprod" : "cumsum",
+           [&]<class T>() { scan<T, product>(in, wrap_dim(dim, self.dim()), out); });
 }
 
 Tensor reversed_cumsum(const Tensor& t, int64_t dim) {
@@ -145,7 +153,8 @@ Grads cumprod_grad(const Saved& s, const Tensor& given) {
   for (int64_t k = 0; k < n; k++) {
     // Products of all elements up to i but k, for i = k, k + 1, ...
     Tensor head = k == 0 ? one : prod(narrow(xc, dim, 0, k), dim, true);
-    Tensor products = k == n - 1 ? head : cat(Tensors{head, head * cumprod(narrow(xc, dim, k + 1, n - k - 1), dim)}, dim);
+    Tensor products =
+        k == n - 1 ? head : cat(Tensors{head, head * cumprod(narrow(xc, dim, k + 1, n - k - 1), dim)}, dim);
     parts.push_back(sum(narrow(g, dim, k, n - k) * products, IntArrayRef(dim)));
   }
   return {stack(parts, dim)};
@@ -155,14 +164,16 @@ Grads cumprod_grad(const Saved& s, const Tensor& given) {
 
 std::array<TensorSpec, 2> extreme_scan_meta(const Tensor& self, int64_t dim) {
   wrap_dim(dim, self.dim());
-  return {TensorSpec{.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()}, TensorSpec{.sizes = self.sizes(), .dtype = DType::Int64, .device = self.device()}};
+  return {TensorSpec{.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()},
+          TensorSpec{.sizes = self.sizes(), .dtype = DType::Int64, .device = self.device()}};
 }
 // The last of equal elements counts, and NaN stays once it came: PyTorch's choice.
 template <bool largest>
 void extreme_scan_cpu(const Tensor& self, int64_t dim, const Tensor& values, const Tensor& indices) {
   if (self.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
-  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim), at = lane_stride(indices, dim);
+  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim),
+          at = lane_stride(indices, dim);
   dispatch(RealTypes{}, self.dtype(), largest ? "cummax" : "cummin", [&]<class T>() {
     using C = compute_t<T>;
     for_each_lane<3>(self.sizes(), dim, {&self, &values, &indices}, lane_grain(n), [&](std::array<char*, 3> p) {
@@ -180,7 +191,8 @@ void extreme_scan_cpu(const Tensor& self, int64_t dim, const Tensor& values, con
 }
 Grads extreme_scan_grad(const Saved& s, const Tensors& g) {
   if (s.sizes("self").empty()) return {g[0]};
-  return {scatter_add(zeros(s.sizes("self"), g[0].dtype(), std::nullopt, g[0].device()), s.arg("dim").to_int(), s["indices"], g[0])};
+  return {scatter_add(zeros(s.sizes("self"), g[0].dtype(), std::nullopt, g[0].device()), s.arg("dim").to_int(),
+                      s["indices"], g[0])};
 }
 
 // ---- logcumsumexp ----
@@ -194,7 +206,8 @@ C log_add(C a, C b) {
   if constexpr (math::is_complex_type<C>) {
     if (std::isnan(a.real()) || std::isnan(b.real())) return a + b;
     C low = a.real() < b.real() ? a : b, high = a.real() < b.real() ? b : a;
-    if (std::isinf(high.real()) && low.real() == high.real()) return high.real() < 0 ? high : C(std::log(std::exp(low) + std::exp(high)));
+    if (std::isinf(high.real()) && low.real() == high.real())
+      return high.real() < 0 ? high : C(std::log(std::exp(low) + std::exp(high)));
     return high + std::log(C(1) + std::exp(low - high));
   } else {
     if (a != a || b != b) return a + b;
@@ -229,10 +242,13 @@ Grads logcumsumexp_grad(const Saved& s, const Tensor& g) {
   if (is_complex(self.dtype())) return {conj(exp(reversed(log(conj(g)) - result) + self))};
   double lowest = 0;
   dispatch(FloatTypes{}, g.dtype(), "logcumsumexp_backward", [&]<class T>() {
-    lowest = std::is_same_v<T, double> ? std::numeric_limits<double>::lowest() : std::is_same_v<T, Half> ? -65504.0 : -3.38e38;
+    lowest = std::is_same_v<T, double> ? std::numeric_limits<double>::lowest()
+             : std::is_same_v<T, Half> ? -65504.0
+                                       : -3.38e38;
   });
   Tensor low = full_like(g, Scalar(lowest));
-  Tensor up = where(g > Scalar(0), log(where(g > Scalar(0), g, ones_like(g))), low), down = where(g < Scalar(0), log(where(g < Scalar(0), neg(g), ones_like(g))), low);
+  Tensor up = where(g > Scalar(0), log(where(g > Scalar(0), g, ones_like(g))), low),
+         down = where(g < Scalar(0), log(where(g < Scalar(0), neg(g), ones_like(g))), low);
   return {exp(reversed(up - result) + self) - exp(reversed(down - result) + self)};
 }
 
@@ -243,7 +259,8 @@ Tensor diff_op(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend
   RL_CHECK(RuntimeError, n >= 0, "order must be non-negative but got ", n);
   int64_t at = wrap_dim(dim, self.dim());
   for (const Tensor* t : {&prepend, &append})
-    RL_CHECK(RuntimeError, !t->defined() || t->dim() == self.dim(), "diff expects prepend or append to be the same dimension as input");
+    RL_CHECK(RuntimeError, !t->defined() || t->dim() == self.dim(),
+             "diff expects prepend or append to be the same dimension as input");
   Tensors parts;
   if (prepend.defined()) parts.push_back(prepend);
   parts.push_back(self);
@@ -266,19 +283,24 @@ OP(cumsum, {.schema = "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -
             .kernel = structured<scan_meta, scan_cpu<false>>(),
             .grad = {{}, cumsum_grad},
             .forms = kFunction | kMethod | kInPlace | kOut});
-OP(cumprod, {.schema = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
-             .doc = "Running products along a dimension. >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)\ntensor([1, 2, 6])",
-             .kernel = structured<scan_meta, scan_cpu<true>>(),
-             .grad = {{"self", "result"}, cumprod_grad},
-             .forms = kFunction | kMethod | kInPlace | kOut});
-OP(cummax, {.schema = "cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)",
-            .doc = "Running maxima and where they stand. >>> torch.cummax(torch.tensor([1, 3, 2]), 0).values\ntensor([1, 3, 3])",
-            .kernel = structured<extreme_scan_meta, extreme_scan_cpu<true>>(),
-            .grad = {{"indices"}, extreme_scan_grad}});
-OP(cummin, {.schema = "cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)",
-            .doc = "Running minima and where they stand. >>> torch.cummin(torch.tensor([3, 1, 2]), 0).values\ntensor([3, 1, 1])",
-            .kernel = structured<extreme_scan_meta, extreme_scan_cpu<false>>(),
-            .grad = {{"indices"}, extreme_scan_grad}});
+OP(cumprod,
+   {.schema = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "Running products along a dimension. >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)\ntensor([1, 2, 6])",
+    .kernel = structured<scan_meta, scan_cpu<true>>(),
+    .grad = {{"self", "result"}, cumprod_grad},
+    .forms = kFunction | kMethod | kInPlace | kOut});
+OP(cummax,
+   {.schema = "cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+    .doc =
+        "Running maxima and where they stand. >>> torch.cummax(torch.tensor([1, 3, 2]), 0).values\ntensor([1, 3, 3])",
+    .kernel = structured<extreme_scan_meta, extreme_scan_cpu<true>>(),
+    .grad = {{"indices"}, extreme_scan_grad}});
+OP(cummin,
+   {.schema = "cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)",
+    .doc =
+        "Running minima and where they stand. >>> torch.cummin(torch.tensor([3, 1, 2]), 0).values\ntensor([3, 1, 1])",
+    .kernel = structured<extreme_scan_meta, extreme_scan_cpu<false>>(),
+    .grad = {{"indices"}, extreme_scan_grad}});
 OP(logcumsumexp, {.schema = "logcumsumexp(Tensor self, int dim) -> Tensor",
                   .doc = "Logarithms of running sums of exponentials.",
                   .kernel = structured<logcumsumexp_meta, logcumsumexp_cpu>(),

@@ -35,16 +35,16 @@ Tensor diagonal_scatter(const Tensor& self, const Tensor& src, int64_t offset, i
 OP(select_scatter, {.schema = "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor",
                     .doc = "self with one index of a dimension replaced by src.",
                     .kernel = composite<select_scatter>(),
-     .forms = kFunction | kMethod | kOut});
+                    .forms = kFunction | kMethod | kOut});
 OP(slice_scatter,
    {.schema = "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
     .doc = "self with a slice replaced by src.",
     .kernel = composite<slice_scatter>(),
-     .forms = kFunction | kMethod | kOut});
+    .forms = kFunction | kMethod | kOut});
 OP(diagonal_scatter,
    {.schema = "diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
     .doc = "self with a diagonal replaced by src.",
     .kernel = composite<diagonal_scatter>(),
-     .forms = kFunction | kMethod | kOut});
+    .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight

@@ -34,7 +34,7 @@ struct Schema {
   // Throws RuntimeError with the position where the text is not a schema.
   static Schema parse(std::string_view text);
   std::string qualified_name() const { return overload.empty() ? name : name + "." + overload; }
-  std::string text() const;                    // what parse() reads
+  std::string text() const;                   // what parse() reads
   int find_arg(std::string_view name) const;  // -1 if there is none
 };
 

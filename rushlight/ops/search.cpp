@@ -17,32 +17,47 @@ namespace {
 
 bool goes_right(bool right, const std::optional<std::string_view>& side) {
   if (!side) return right;
-  RL_CHECK(RuntimeError, *side == "left" || *side == "right", "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
-  RL_CHECK(RuntimeError, !right || *side == "right", "torch.searchsorted(): side and right can't be set to opposites, got side of ", *side, " while right was True");
+  RL_CHECK(RuntimeError, *side == "left" || *side == "right",
+           "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
+  RL_CHECK(RuntimeError, !right || *side == "right",
+           "torch.searchsorted(): side and right can't be set to opposites, got side of ", *side,
+           " while right was True");
   return *side == "right";
 }
 void check_sorter(const Tensor& boundaries, const Tensor& sorter) {
   if (!sorter.defined()) return;
-  RL_CHECK(RuntimeError, sorter.sizes() == boundaries.sizes(), "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ", boundaries.sizes(), " and got sorter tensor ", sorter.sizes());
-  RL_CHECK(RuntimeError, sorter.dtype() == DType::Int64, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ", scalar_type_name(sorter.dtype()));
+  RL_CHECK(RuntimeError, sorter.sizes() == boundaries.sizes(),
+           "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ",
+           boundaries.sizes(), " and got sorter tensor ", sorter.sizes());
+  RL_CHECK(RuntimeError, sorter.dtype() == DType::Int64,
+           "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+           scalar_type_name(sorter.dtype()));
 }
-TensorSpec searchsorted_meta(const Tensor& sorted, const Tensor& self, bool out_int32, bool right, const std::optional<std::string_view>& side, const Tensor& sorter) {
+TensorSpec searchsorted_meta(const Tensor& sorted, const Tensor& self, bool out_int32, bool right,
+                             const std::optional<std::string_view>& side, const Tensor& sorter) {
   goes_right(right, side);
   check_sorter(sorted, sorter);
-  RL_CHECK(RuntimeError, sorted.dim() != 0, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got boundaries tensor dim(0)");
+  RL_CHECK(RuntimeError, sorted.dim() != 0,
+           "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
+           "boundaries tensor dim(0)");
   if (sorted.dim() != 1) {
     bool same = sorted.dim() == self.dim();
     for (int64_t d = 0; same && d + 1 < self.dim(); d++) same = sorted.sizes()[size_t(d)] == self.sizes()[size_t(d)];
-    RL_CHECK(RuntimeError, same, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor ",
+    RL_CHECK(RuntimeError, same,
+             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+             "tensor and input value tensor must match, but we got boundaries tensor ",
              sorted.sizes(), " and input value tensor ", self.sizes());
   }
   return {.sizes = self.sizes(), .dtype = out_int32 ? DType::Int32 : DType::Int64, .device = self.device()};
 }
-void searchsorted_cpu(const Tensor& sorted, const Tensor& self, bool, bool right, const std::optional<std::string_view>& side, const Tensor& sorter, const Tensor& out) {
+void searchsorted_cpu(const Tensor& sorted, const Tensor& self, bool, bool right,
+                      const std::optional<std::string_view>& side, const Tensor& sorter, const Tensor& out) {
   if (self.numel() == 0) return;
   right = goes_right(right, side);
-  DType common = promote_types(sorted.dtype(), self.impl()->wrapped_number && is_floating(sorted.dtype()) ? sorted.dtype() : self.dtype());
-  Tensor edges = dense(sorted, common), values = dense(self, common), order = sorter.defined() ? dense(sorter) : Tensor();
+  DType common = promote_types(
+      sorted.dtype(), self.impl()->wrapped_number && is_floating(sorted.dtype()) ? sorted.dtype() : self.dtype());
+  Tensor edges = dense(sorted, common), values = dense(self, common),
+         order = sorter.defined() ? dense(sorter) : Tensor();
   Tensor found = empty_tensor(self.sizes(), DType::Int64);
   int64_t n = edges.sizes().back(), per_row = sorted.dim() == 1 ? values.numel() : values.sizes().back();
   dispatch(RealTypes{}, common, "searchsorted", [&]<class T>() {
@@ -65,24 +80,31 @@ void searchsorted_cpu(const Tensor& sorted, const Tensor& self, bool, bool right
   });
   copy_elements(out, found);
 }
-TensorSpec searchsorted_scalar_meta(const Tensor& sorted, const Scalar&, bool out_int32, bool right, const std::optional<std::string_view>& side, const Tensor& sorter) {
+TensorSpec searchsorted_scalar_meta(const Tensor& sorted, const Scalar&, bool out_int32, bool right,
+                                    const std::optional<std::string_view>& side, const Tensor& sorter) {
   goes_right(right, side);
   check_sorter(sorted, sorter);
-  RL_CHECK(RuntimeError, sorted.dim() == 1, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got boundaries tensor dim(", sorted.dim(), ")");
+  RL_CHECK(RuntimeError, sorted.dim() == 1,
+           "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
+           "boundaries tensor dim(",
+           sorted.dim(), ")");
   return {.dtype = out_int32 ? DType::Int32 : DType::Int64, .device = sorted.device()};
 }
-void searchsorted_scalar_cpu(const Tensor& sorted, const Scalar& self, bool out_int32, bool right, const std::optional<std::string_view>& side, const Tensor& sorter, const Tensor& out) {
+void searchsorted_scalar_cpu(const Tensor& sorted, const Scalar& self, bool out_int32, bool right,
+                             const std::optional<std::string_view>& side, const Tensor& sorter, const Tensor& out) {
   searchsorted_cpu(sorted, wrapped_number(self), out_int32, right, side, sorter, out);
 }
 TensorSpec bucketize_meta(const Tensor& self, const Tensor& boundaries, bool out_int32, bool) {
-  RL_CHECK(RuntimeError, boundaries.dim() == 1, "bucketize(): boundaries tensor must be 1 dimension, but got dim(", boundaries.dim(), ")");
+  RL_CHECK(RuntimeError, boundaries.dim() == 1, "bucketize(): boundaries tensor must be 1 dimension, but got dim(",
+           boundaries.dim(), ")");
   return {.sizes = self.sizes(), .dtype = out_int32 ? DType::Int32 : DType::Int64, .device = self.device()};
 }
 void bucketize_cpu(const Tensor& self, const Tensor& boundaries, bool out_int32, bool right, const Tensor& out) {
   searchsorted_cpu(boundaries, self, out_int32, right, std::nullopt, Tensor(), out);
 }
 TensorSpec bucketize_scalar_meta(const Scalar&, const Tensor& boundaries, bool out_int32, bool) {
-  RL_CHECK(RuntimeError, boundaries.dim() == 1, "bucketize(): boundaries tensor must be 1 dimension, but got dim(", boundaries.dim(), ")");
+  RL_CHECK(RuntimeError, boundaries.dim() == 1, "bucketize(): boundaries tensor must be 1 dimension, but got dim(",
+           boundaries.dim(), ")");
   return {.dtype = out_int32 ? DType::Int32 : DType::Int64, .device = boundaries.device()};
 }
 void bucketize_scalar_cpu(const Scalar& self, const Tensor& boundaries, bool out_int32, bool right, const Tensor& out) {
@@ -92,10 +114,12 @@ void bucketize_scalar_cpu(const Scalar& self, const Tensor& boundaries, bool out
 // ---- counting ----
 
 Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength) {
-  RL_CHECK(NotImplementedError, is_integral(self.dtype(), false), "\"bincount_cpu\" not implemented for '", scalar_type_name(self.dtype()), "'");
+  RL_CHECK(NotImplementedError, is_integral(self.dtype(), false), "\"bincount_cpu\" not implemented for '",
+           scalar_type_name(self.dtype()), "'");
   RL_CHECK(RuntimeError, minlength >= 0, "minlength should be >= 0");
   RL_CHECK(RuntimeError, self.dim() == 1, "bincount only supports 1-d non-negative integral inputs.");
-  RL_CHECK(RuntimeError, !weights.defined() || (weights.dim() == 1 && weights.numel() == self.numel()), "weights should be 1-d and have the same length as input");
+  RL_CHECK(RuntimeError, !weights.defined() || (weights.dim() == 1 && weights.numel() == self.numel()),
+           "weights should be 1-d and have the same length as input");
   Tensor in = dense(self, DType::Int64);
   const int64_t* x = in.data<int64_t>();
   int64_t bins = minlength;
@@ -119,7 +143,8 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
 }
 
 Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& max) {
-  RL_CHECK(NotImplementedError, is_floating(self.dtype()), "\"histogram_cpu\" not implemented for '", scalar_type_name(self.dtype()), "'");
+  RL_CHECK(NotImplementedError, is_floating(self.dtype()), "\"histogram_cpu\" not implemented for '",
+           scalar_type_name(self.dtype()), "'");
   RL_CHECK(RuntimeError, bins > 0, "torch.histogram(): bins must be > 0, but got ", bins);
   Tensor in = dense(self, is_half(self.dtype()) ? DType::Float32 : self.dtype()), out = empty_tensor(bins, in.dtype());
   std::memset(out.raw(), 0, size_t(out.nbytes()));
@@ -131,7 +156,8 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
       high = *std::max_element(x, x + in.numel());
     }
     if (low == high) low -= 1, high += 1;
-    RL_CHECK(RuntimeError, std::isfinite(low) && std::isfinite(high), "torch.histogram: range of [", double(low), ", ", double(high), "] is not finite");
+    RL_CHECK(RuntimeError, std::isfinite(low) && std::isfinite(high), "torch.histogram: range of [", double(low), ", ",
+             double(high), "] is not finite");
     RL_CHECK(RuntimeError, low < high, "torch.histogram: max must be larger than min");
     for (int64_t i = 0; i < in.numel(); i++) {
       if (!(x[i] >= low && x[i] <= high)) continue;
@@ -145,7 +171,9 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
 // ---- isin ----
 
 Tensor isin_op(const Tensor& elements, const Tensor& test, bool, bool invert) {
-  RL_CHECK(NotImplementedError, !is_complex(elements.dtype()) && !is_complex(test.dtype()) && elements.dtype() != DType::Bool, "Unsupported input type encountered for isin(): ", scalar_type_name(elements.dtype()));
+  RL_CHECK(NotImplementedError,
+           !is_complex(elements.dtype()) && !is_complex(test.dtype()) && elements.dtype() != DType::Bool,
+           "Unsupported input type encountered for isin(): ", scalar_type_name(elements.dtype()));
   DType common = promote_types(elements.dtype(), test.dtype());
   Tensor in = dense(elements, common), among = dense(test, common), out = empty_tensor(elements.sizes(), DType::Bool);
   dispatch(RealTypes{}, common, "isin", [&]<class T>() {
@@ -161,8 +189,15 @@ Tensor isin_op(const Tensor& elements, const Tensor& test, bool, bool invert) {
   });
   return out;
 }
-Tensor isin_scalar(const Tensor& elements, const Scalar& test, bool unique, bool invert) { return isin_op(elements, dense(wrapped_number(test), is_floating(elements.dtype()) || test.is_integral(true) ? elements.dtype() : default_dtype()), unique, invert); }
-Tensor isin_element(const Scalar& element, const Tensor& test, bool unique, bool invert) { return isin_op(dense(wrapped_number(element), test.dtype()), test, unique, invert); }
+Tensor isin_scalar(const Tensor& elements, const Scalar& test, bool unique, bool invert) {
+  return isin_op(elements,
+                 dense(wrapped_number(test),
+                       is_floating(elements.dtype()) || test.is_integral(true) ? elements.dtype() : default_dtype()),
+                 unique, invert);
+}
+Tensor isin_element(const Scalar& element, const Tensor& test, bool unique, bool invert) {
+  return isin_op(dense(wrapped_number(element), test.dtype()), test, unique, invert);
+}
 
 // ---- unique ----
 
@@ -170,7 +205,8 @@ using Three = std::tuple<Tensor, Tensor, Tensor>;
 
 // Groups items that `same` as their predecessor in `order`; representative, inverse and counts.
 template <class Same>
-void group(const std::vector<int64_t>& order, const Same& same, std::vector<int64_t>& first, Tensor& inverse, std::vector<int64_t>& counts) {
+void group(const std::vector<int64_t>& order, const Same& same, std::vector<int64_t>& first, Tensor& inverse,
+           std::vector<int64_t>& counts) {
   for (size_t i = 0; i < order.size(); i++) {
     if (i == 0 || !same(order[i - 1], order[i])) {
       first.push_back(order[i]);
@@ -188,7 +224,9 @@ Tensor vector_of(const std::vector<int64_t>& v) {
 Tensor nothing() { return empty_tensor(Dims{0}, DType::Int64); }
 
 template <class T>
-bool equal_values(T a, T b) { return a == b; }
+bool equal_values(T a, T b) {
+  return a == b;
+}
 
 Three unique_flat(const Tensor& self, bool sort, bool want_inverse, bool want_counts) {
   Tensor in = dense(self), inverse = empty_tensor(self.sizes(), DType::Int64), values;
@@ -198,7 +236,9 @@ Three unique_flat(const Tensor& self, bool sort, bool want_inverse, bool want_co
     const T* x = in.data<T>();
     if (sort) {
       if constexpr (is_complex(dtype_of<T>)) {
-        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return std::pair(x[a].real(), x[a].imag()) < std::pair(x[b].real(), x[b].imag()); });
+        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+          return std::pair(x[a].real(), x[a].imag()) < std::pair(x[b].real(), x[b].imag());
+        });
       } else {
         using K = SortKey<T>;
         std::vector<Keyed<K>> items(2 * order.size());
@@ -216,10 +256,12 @@ Three unique_flat(const Tensor& self, bool sort, bool want_inverse, bool want_co
 
 Three unique_slices(const Tensor& self, int64_t dim, bool sort, bool want_inverse, bool want_counts) {
   dim = wrap_dim(dim, self.dim());
-  RL_CHECK(RuntimeError, self.dim() > 0, "There are 0-sized dimensions, and they aren't selected, so unique cannot be applied");
+  RL_CHECK(RuntimeError, self.dim() > 0,
+           "There are 0-sized dimensions, and they aren't selected, so unique cannot be applied");
   int64_t n = self.sizes()[size_t(dim)];
   for (int64_t d = 0; d < self.dim(); d++)
-    RL_CHECK(RuntimeError, self.sizes()[size_t(d)] != 0 || d == dim, "There are 0-sized dimensions, and they aren't selected, so unique cannot be applied");
+    RL_CHECK(RuntimeError, self.sizes()[size_t(d)] != 0 || d == dim,
+             "There are 0-sized dimensions, and they aren't selected, so unique cannot be applied");
   // Slices as rows.
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t size = sizes[size_t(dim)], stride = strides[size_t(dim)];
@@ -227,7 +269,8 @@ Three unique_slices(const Tensor& self, int64_t dim, bool sort, bool want_invers
   strides.erase(size_t(dim));
   sizes.insert(0, size);
   strides.insert(0, stride);
-  Tensor rows = dense(alias_tensor(self, sizes, strides, self.storage_offset())), inverse = empty_tensor(n, DType::Int64);
+  Tensor rows = dense(alias_tensor(self, sizes, strides, self.storage_offset())),
+         inverse = empty_tensor(n, DType::Int64);
   int64_t width = n ? rows.numel() / n : 0;
   std::vector<int64_t> order(static_cast<size_t>(n)), first, counts;
   std::iota(order.begin(), order.end(), 0);
@@ -239,71 +282,98 @@ Three unique_slices(const Tensor& self, int64_t dim, bool sort, bool want_invers
     };
     if (sort)
       std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-        return std::lexicographical_compare(x + a * width, x + (a + 1) * width, x + b * width, x + (b + 1) * width, less);
+        return std::lexicographical_compare(x + a * width, x + (a + 1) * width, x + b * width, x + (b + 1) * width,
+                                            less);
       });
-    group(order, [&](int64_t a, int64_t b) { return std::equal(x + a * width, x + (a + 1) * width, x + b * width); }, first, inverse, counts);
+    group(
+        order, [&](int64_t a, int64_t b) { return std::equal(x + a * width, x + (a + 1) * width, x + b * width); },
+        first, inverse, counts);
   });
   Tensor values = n ? index_select(self, dim, vector_of(first)) : self;
   return {values, want_inverse ? inverse : nothing(), want_counts ? vector_of(counts) : nothing()};
 }
 
-Three unique2(const Tensor& self, bool, bool want_inverse, bool want_counts) { return unique_flat(self, true, want_inverse, want_counts); }
-Three unique_dim_op(const Tensor& self, int64_t dim, bool, bool want_inverse, bool want_counts) { return unique_slices(self, dim, true, want_inverse, want_counts); }
-Three unique_consecutive_op(const Tensor& self, bool want_inverse, bool want_counts, const std::optional<int64_t>& dim) {
+Three unique2(const Tensor& self, bool, bool want_inverse, bool want_counts) {
+  return unique_flat(self, true, want_inverse, want_counts);
+}
+Three unique_dim_op(const Tensor& self, int64_t dim, bool, bool want_inverse, bool want_counts) {
+  return unique_slices(self, dim, true, want_inverse, want_counts);
+}
+Three unique_consecutive_op(const Tensor& self, bool want_inverse, bool want_counts,
+                            const std::optional<int64_t>& dim) {
   if (!dim) return unique_flat(self, false, want_inverse, want_counts);
   return unique_slices(self, *dim, false, want_inverse, want_counts);
 }
-Three unique_dim_consecutive_op(const Tensor& self, int64_t dim, bool want_inverse, bool want_counts) { return unique_slices(self, dim, false, want_inverse, want_counts); }
+Three unique_dim_consecutive_op(const Tensor& self, int64_t dim, bool want_inverse, bool want_counts) {
+  return unique_slices(self, dim, false, want_inverse, want_counts);
+}
 
 }  // namespace
 
-OP(searchsorted, {.schema = "searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
-                  .doc = "Where values would have to be inserted to keep a sequence sorted. >>> torch.searchsorted(torch.tensor([1, 3]), torch.tensor([2]))\ntensor([1])",
+OP(searchsorted, {.schema = "searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool "
+                            "right=False, str? side=None, Tensor? sorter=None) -> Tensor",
+                  .doc = "Where values would have to be inserted to keep a sequence sorted. >>> "
+                         "torch.searchsorted(torch.tensor([1, 3]), torch.tensor([2]))\ntensor([1])",
                   .kernel = structured<searchsorted_meta, searchsorted_cpu>(),
                   .forms = kFunction | kOut});
-OP(searchsorted_scalar, {.schema = "searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
+OP(searchsorted_scalar, {.schema = "searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, "
+                                   "bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
                          .doc = "Where a number would have to be inserted to keep a sequence sorted.",
                          .kernel = structured<searchsorted_scalar_meta, searchsorted_scalar_cpu>(),
                          .forms = kFunction | kOut});
-OP(bucketize, {.schema = "bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
-               .doc = "The interval between sorted boundaries in which each element lies. >>> torch.bucketize(torch.tensor([2]), torch.tensor([1, 3]))\ntensor([1])",
-               .kernel = structured<bucketize_meta, bucketize_cpu>(),
-               .forms = kFunction | kOut});
-OP(bucketize_scalar, {.schema = "bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
-                      .doc = "The interval between sorted boundaries in which a number lies.",
-                      .kernel = structured<bucketize_scalar_meta, bucketize_scalar_cpu>(),
-                      .forms = kFunction});
-OP(bincount, {.schema = "bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor",
-              .doc = "How often each value from 0 on occurs. >>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])",
-              .kernel = function<bincount_op>()});
+OP(bucketize,
+   {.schema = "bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+    .doc = "The interval between sorted boundaries in which each element lies. >>> torch.bucketize(torch.tensor([2]), "
+           "torch.tensor([1, 3]))\ntensor([1])",
+    .kernel = structured<bucketize_meta, bucketize_cpu>(),
+    .forms = kFunction | kOut});
+OP(bucketize_scalar,
+   {.schema = "bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+    .doc = "The interval between sorted boundaries in which a number lies.",
+    .kernel = structured<bucketize_scalar_meta, bucketize_scalar_cpu>(),
+    .forms = kFunction});
+OP(bincount,
+   {.schema = "bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor",
+    .doc = "How often each value from 0 on occurs. >>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])",
+    .kernel = function<bincount_op>()});
 OP(histc, {.schema = "histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor",
-           .doc = "How many elements lie in each of the equal bins from min to max. >>> torch.histc(torch.tensor([1., 2., 1.]), bins=2, min=0, max=2)\ntensor([0., 3.])",
+           .doc = "How many elements lie in each of the equal bins from min to max. >>> torch.histc(torch.tensor([1., "
+                  "2., 1.]), bins=2, min=0, max=2)\ntensor([0., 3.])",
            .kernel = function<histc_op>(),
            .forms = kFunction | kMethod | kOut});
-OP(isin, {.schema = "isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor",
-          .doc = "Whether each element is among others. >>> torch.isin(torch.tensor([1, 2]), torch.tensor([2]))\ntensor([False,  True])",
+OP(isin, {.schema = "isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool "
+                    "invert=False) -> Tensor",
+          .doc = "Whether each element is among others. >>> torch.isin(torch.tensor([1, 2]), "
+                 "torch.tensor([2]))\ntensor([False,  True])",
           .kernel = function<isin_op>(),
           .forms = kFunction | kOut});
-OP(isin_scalar, {.schema = "isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool invert=False) -> Tensor",
+OP(isin_scalar, {.schema = "isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool "
+                           "invert=False) -> Tensor",
                  .doc = "Whether each element equals a number.",
                  .kernel = function<isin_scalar>(),
                  .forms = kFunction | kOut});
-OP(isin_element, {.schema = "isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor",
+OP(isin_element, {.schema = "isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, "
+                            "bool invert=False) -> Tensor",
                   .doc = "Whether a number is among elements.",
                   .kernel = function<isin_element>(),
                   .forms = kFunction | kOut});
-OP(_unique2, {.schema = "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)",
-              .doc = "The distinct elements, sorted; where each element's value stands among them; how often each occurs.",
-              .kernel = function<unique2>(),
-              .forms = kFunction});
-OP(unique_dim, {.schema = "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)",
+OP(_unique2,
+   {.schema = "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "
+              "(Tensor, Tensor, Tensor)",
+    .doc = "The distinct elements, sorted; where each element's value stands among them; how often each occurs.",
+    .kernel = function<unique2>(),
+    .forms = kFunction});
+OP(unique_dim, {.schema = "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool "
+                          "return_counts=False) -> (Tensor, Tensor, Tensor)",
                 .doc = "The distinct slices along a dimension, sorted.",
                 .kernel = function<unique_dim_op>(),
                 .forms = kFunction});
-OP(unique_consecutive, {.schema = "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)",
+OP(unique_consecutive, {.schema = "unique_consecutive(Tensor self, bool return_inverse=False, bool "
+                                  "return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)",
                         .doc = "One element of each run of equal ones.",
                         .kernel = function<unique_consecutive_op>()});
-OP(unique_dim_consecutive, {.schema = "unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)",
+OP(unique_dim_consecutive, {.schema = "unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool "
+                                      "return_counts=False) -> (Tensor, Tensor, Tensor)",
                             .doc = "One slice of each run of equal ones.",
                             .kernel = function<unique_dim_consecutive_op>(),
                             .forms = kFunction});

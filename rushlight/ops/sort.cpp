@@ -3,15 +3,15 @@
 
 #include <numeric>
 
-#include "rushlight/fn/scatter.h"
-#include "rushlight/fn/value_selecting_reduction_backward.h"
-#include "rushlight/fn/zeros.h"
-#include "rushlight/fn/isnan.h"
 #include "rushlight/fn/eq.h"
+#include "rushlight/fn/isnan.h"
 #include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/logical_or.h"
+#include "rushlight/fn/scatter.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
+#include "rushlight/fn/value_selecting_reduction_backward.h"
+#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/kernels/sort_keys.h"
@@ -26,10 +26,15 @@ namespace {
 using Pair = std::tuple<Tensor, Tensor>;
 
 void check_sortable(const char* op, const Tensor& self) {
-  RL_CHECK(NotImplementedError, !is_complex(self.dtype()), '"', op, "\" not implemented for '", scalar_type_name(self.dtype()), "'");
+  RL_CHECK(NotImplementedError, !is_complex(self.dtype()), '"', op, "\" not implemented for '",
+           scalar_type_name(self.dtype()), "'");
 }
-TensorSpec spec_of(const Tensor& self, const Dims& sizes) { return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()}; }
-TensorSpec positions_of(const Tensor& self, const Dims& sizes) { return {.sizes = sizes, .dtype = DType::Int64, .device = self.device()}; }
+TensorSpec spec_of(const Tensor& self, const Dims& sizes) {
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
+}
+TensorSpec positions_of(const Tensor& self, const Dims& sizes) {
+  return {.sizes = sizes, .dtype = DType::Int64, .device = self.device()};
+}
 
 // ---- sort ----
 
@@ -56,10 +61,12 @@ std::array<TensorSpec, 2> sort_meta(const Tensor& self, const std::optional<bool
   wrap_dim(dim, self.dim());
   return {spec_of(self, self.sizes()), positions_of(self, self.sizes())};
 }
-void sort_cpu(const Tensor& self, const std::optional<bool>&, int64_t dim, bool descending, const Tensor& values, const Tensor& indices) {
+void sort_cpu(const Tensor& self, const std::optional<bool>&, int64_t dim, bool descending, const Tensor& values,
+              const Tensor& indices) {
   if (self.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
-  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim), at = lane_stride(indices, dim);
+  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim),
+          at = lane_stride(indices, dim);
   RL_CHECK(RuntimeError, n < int64_t(1) << 32, "sort: expected fewer than 2^32 elements along the dimension, got ", n);
   dispatch(RealTypes{}, self.dtype(), "sort", [&]<class T>() {
     for_each_lane<3>(self.sizes(), dim, {&self, &values, &indices}, lane_grain(n, 4096), [&](std::array<char*, 3> p) {
@@ -79,9 +86,15 @@ Grads by_indices_grad(const Saved& s, const Tensors& g) {
   return {scatter(zero, s.arg("dim").to_int(), s["indices"], g[0])};
 }
 
-Pair sort_plain(const Tensor& self, int64_t dim, bool descending) { return sort(self, std::optional<bool>(false), dim, descending); }
-Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) { return std::get<1>(sort(self, std::optional<bool>(stable), dim, descending)); }
-Tensor argsort_plain(const Tensor& self, int64_t dim, bool descending) { return argsort_stable(self, false, dim, descending); }
+Pair sort_plain(const Tensor& self, int64_t dim, bool descending) {
+  return sort(self, std::optional<bool>(false), dim, descending);
+}
+Tensor argsort_stable(const Tensor& self, bool stable, int64_t dim, bool descending) {
+  return std::get<1>(sort(self, std::optional<bool>(stable), dim, descending));
+}
+Tensor argsort_plain(const Tensor& self, int64_t dim, bool descending) {
+  return argsort_stable(self, false, dim, descending);
+}
 Tensor msort_op(const Tensor& self) { return std::get<0>(sort(self, std::optional<bool>(false), 0, false)); }
 
 // ---- topk ----
@@ -95,7 +108,10 @@ std::array<TensorSpec, 2> topk_meta(const Tensor& self, int64_t k, int64_t dim, 
   return {spec_of(self, sizes), positions_of(self, sizes)};
 }
 
-template <class C> struct Candidate { C value; int64_t at; };
+template <class C> struct Candidate {
+  C value;
+  int64_t at;
+};
 // NaN counts as largest.
 template <class C, bool largest>
 struct Before {
@@ -106,14 +122,17 @@ struct Before {
 };
 
 // The first position from `i` on whose element may displace `worst`; whole blocks are skipped at vector speed.
-RL_FOR_EACH_ISA(template <class C RL_COMMA bool largest>, int64_t, next_candidate, (const C* x, int64_t i, int64_t n, C worst), {
-  for (; i + 32 <= n; i += 32) {
-    int any = 0;
-    for (int64_t j = 0; j < 32; j++) any |= largest ? !(x[i + j] <= worst) : !(x[i + j] >= worst);
-    if (any) break;
-  }
-  return i;
-}, <C RL_COMMA largest>)
+RL_FOR_EACH_ISA(
+    template <class C RL_COMMA bool largest>, int64_t, next_candidate, (const C* x, int64_t i, int64_t n, C worst),
+    {
+      for (; i + 32 <= n; i += 32) {
+        int any = 0;
+        for (int64_t j = 0; j < 32; j++) any |= largest ? !(x[i + j] <= worst) : !(x[i + j] >= worst);
+        if (any) break;
+      }
+      return i;
+    },
+    <C RL_COMMA largest>)
 
 // PyTorch uses std::partial_sort for small k and std::nth_element for large; which of equal elements they leave is up to these algorithms, so
 // the same ones run here. partial_sort's scan over the elements beyond k is spelled out to skip those that can't enter.
@@ -146,10 +165,12 @@ void topk_row(const C* x, int64_t n, int64_t k, bool sorted, std::vector<Candida
   }
 }
 
-void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted, const Tensor& values, const Tensor& indices) {
+void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted, const Tensor& values,
+              const Tensor& indices) {
   if (values.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
-  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim), at = lane_stride(indices, dim);
+  int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim),
+          at = lane_stride(indices, dim);
   dispatch(RealTypes{}, self.dtype(), "topk", [&]<class T>() {
     using C = compute_t<T>;
     Dims sizes = self.sizes();
@@ -175,18 +196,22 @@ void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sor
 // ---- kthvalue, median, mode: one element of the order ----
 
 template <class T>
-bool is_nan(T v) { return compute_t<T>(v) != compute_t<T>(v); }
+bool is_nan(T v) {
+  return compute_t<T>(v) != compute_t<T>(v);
+}
 
 std::array<TensorSpec, 2> pick_meta(const char* op, const Tensor& self, int64_t dim, bool keepdim) {
   check_sortable(op, self);
   int64_t at = wrap_dim(dim, self.dim());
-  RL_CHECK(IndexError, self.dim() == 0 || self.sizes()[size_t(at)] > 0, op, "(): Expected reduction dim ", at, " to have non-zero size.");
+  RL_CHECK(IndexError, self.dim() == 0 || self.sizes()[size_t(at)] > 0, op, "(): Expected reduction dim ", at,
+           " to have non-zero size.");
   Dims sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim);
   return {spec_of(self, sizes), positions_of(self, sizes)};
 }
 // pick(row, step, n) gives the position of the element that each lane is reduced to.
 template <class Types, class F>
-void pick_cpu(Types types, const char* op, const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices, const F& pick) {
+void pick_cpu(Types types, const char* op, const Tensor& self, int64_t dim, bool keepdim, const Tensor& values,
+              const Tensor& indices, const F& pick) {
   if (values.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
   auto opened = [&](const Tensor& t) {
@@ -241,17 +266,20 @@ void select_kth(Candidate<C>* items, int64_t n, int64_t k) {
 std::array<TensorSpec, 2> kthvalue_meta(const Tensor& self, int64_t k, int64_t dim, bool keepdim) {
   int64_t at = wrap_dim(dim, self.dim());
   auto specs = pick_meta("kthvalue", self, dim, keepdim);
-  RL_CHECK(RuntimeError, k >= 1 && k <= lane_size(self, at), "kthvalue(): selected number k out of range for dimension ", at);
+  RL_CHECK(RuntimeError, k >= 1 && k <= lane_size(self, at),
+           "kthvalue(): selected number k out of range for dimension ", at);
   return specs;
 }
-void kthvalue_cpu(const Tensor& self, int64_t k, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
-  pick_cpu(NumberTypes{}, "kthvalue_cpu", self, dim, keepdim, values, indices, [&]<class T>(const T* x, int64_t step, int64_t n) {
-    using C = compute_t<T>;
-    std::vector<Candidate<C>> items(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
-    select_kth(items.data(), n, k - 1);
-    return items[size_t(k - 1)].at;
-  });
+void kthvalue_cpu(const Tensor& self, int64_t k, int64_t dim, bool keepdim, const Tensor& values,
+                  const Tensor& indices) {
+  pick_cpu(NumberTypes{}, "kthvalue_cpu", self, dim, keepdim, values, indices,
+           [&]<class T>(const T* x, int64_t step, int64_t n) {
+             using C = compute_t<T>;
+             std::vector<Candidate<C>> items(static_cast<size_t>(n));
+             for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
+             select_kth(items.data(), n, k - 1);
+             return items[size_t(k - 1)].at;
+           });
 }
 
 // As PyTorch: NaN if there is one (unless ignored), else the lower of the two middle elements; ties fall as std::nth_element lets them.
@@ -272,10 +300,13 @@ int64_t median_of(const T* x, int64_t step, int64_t n) {
   return *nth;
 }
 template <bool ignore_nan>
-std::array<TensorSpec, 2> median_meta(const Tensor& self, int64_t dim, bool keepdim) { return pick_meta("median", self, dim, keepdim); }
+std::array<TensorSpec, 2> median_meta(const Tensor& self, int64_t dim, bool keepdim) {
+  return pick_meta("median", self, dim, keepdim);
+}
 template <bool ignore_nan>
 void median_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
-  pick_cpu(NumberTypes{}, "median_cpu", self, dim, keepdim, values, indices, []<class T>(const T* x, int64_t step, int64_t n) { return median_of<ignore_nan>(x, step, n); });
+  pick_cpu(NumberTypes{}, "median_cpu", self, dim, keepdim, values, indices,
+           []<class T>(const T* x, int64_t step, int64_t n) { return median_of<ignore_nan>(x, step, n); });
 }
 TensorSpec median_all_meta(const Tensor& self) {
   check_sortable("median", self);
@@ -294,7 +325,8 @@ void median_all_cpu(const Tensor& self, const Tensor& out) {
   });
 }
 Grads picked_grad(const Saved& s, const Tensors& g) {
-  return {value_selecting_reduction_backward(g[0], s.arg("dim").to_int(), s["indices"], s.sizes("self"), s.arg("keepdim").to_bool())};
+  return {value_selecting_reduction_backward(g[0], s.arg("dim").to_int(), s["indices"], s.sizes("self"),
+                                             s.arg("keepdim").to_bool())};
 }
 // All elements that equal the median share its gradient.
 Grads median_all_grad(const Saved& s, const Tensor& g) {
@@ -303,7 +335,9 @@ Grads median_all_grad(const Saved& s, const Tensor& g) {
   return {g * mask / sum(mask)};
 }
 
-std::array<TensorSpec, 2> mode_meta(const Tensor& self, int64_t dim, bool keepdim) { return pick_meta("mode", self, dim, keepdim); }
+std::array<TensorSpec, 2> mode_meta(const Tensor& self, int64_t dim, bool keepdim) {
+  return pick_meta("mode", self, dim, keepdim);
+}
 void mode_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
   pick_cpu(RealTypes{}, "mode", self, dim, keepdim, values, indices, []<class T>(const T* x, int64_t step, int64_t n) {
     int64_t best = 0, most = 0, run = 0, last = -1;
@@ -318,52 +352,67 @@ void mode_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& value
 
 }  // namespace
 
-OP(sort, {.schema = "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-          .doc = "Elements in order along a dimension, and where they stood. >>> torch.sort(torch.tensor([3, 1, 2]), stable=True).indices\ntensor([1, 2, 0])",
+OP(sort, {.schema = "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, "
+                    "Tensor indices)",
+          .doc = "Elements in order along a dimension, and where they stood. >>> torch.sort(torch.tensor([3, 1, 2]), "
+                 "stable=True).indices\ntensor([1, 2, 0])",
           .kernel = structured<sort_meta, sort_cpu>(),
           .grad = {{"indices"}, by_indices_grad}});
 OP(sort_plain, {.schema = "sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-                .doc = "Elements in order along a dimension, and where they stood. >>> torch.sort(torch.tensor([3, 1, 2])).values\ntensor([1, 2, 3])",
+                .doc = "Elements in order along a dimension, and where they stood. >>> torch.sort(torch.tensor([3, 1, "
+                       "2])).values\ntensor([1, 2, 3])",
                 .kernel = composite<sort_plain>(),
                 .forms = kFunction | kMethod | kOut});
-OP(argsort, {.schema = "argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
-             .doc = "The positions that put a dimension in order. >>> torch.argsort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 0])",
-             .kernel = composite<argsort_plain>()});
-OP(argsort_stable, {.schema = "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-                    .doc = "The positions that put a dimension in order, equal elements keeping theirs.",
-                    .kernel = composite<argsort_stable>()});
-OP(msort, {.schema = "msort(Tensor self) -> Tensor",
-           .doc = "Elements in order along the first dimension. >>> torch.msort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 3])",
-           .kernel = composite<msort_op>(),
-           .forms = kFunction | kMethod | kOut});
-OP(topk, {.schema = "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
-          .doc = "The k largest elements along a dimension, and where they stand. >>> torch.topk(torch.tensor([3, 1, 2]), 2).values\ntensor([3, 2])",
-          .kernel = structured<topk_meta, topk_cpu>(),
-          .grad = {{"indices"}, by_indices_grad}});
-OP(kthvalue, {.schema = "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
-              .doc = "The k-th smallest element along a dimension. >>> torch.kthvalue(torch.tensor([3, 1, 2]), 2).values\ntensor(2)",
-              .kernel = structured<kthvalue_meta, kthvalue_cpu>(),
-              .grad = {{"indices"}, picked_grad}});
+OP(argsort,
+   {.schema = "argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
+    .doc = "The positions that put a dimension in order. >>> torch.argsort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 0])",
+    .kernel = composite<argsort_plain>()});
+OP(argsort_stable,
+   {.schema = "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
+    .doc = "The positions that put a dimension in order, equal elements keeping theirs.",
+    .kernel = composite<argsort_stable>()});
+OP(msort,
+   {.schema = "msort(Tensor self) -> Tensor",
+    .doc = "Elements in order along the first dimension. >>> torch.msort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 3])",
+    .kernel = composite<msort_op>(),
+    .forms = kFunction | kMethod | kOut});
+OP(topk,
+   {.schema =
+        "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
+    .doc = "The k largest elements along a dimension, and where they stand. >>> torch.topk(torch.tensor([3, 1, 2]), "
+           "2).values\ntensor([3, 2])",
+    .kernel = structured<topk_meta, topk_cpu>(),
+    .grad = {{"indices"}, by_indices_grad}});
+OP(kthvalue,
+   {.schema = "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    .doc =
+        "The k-th smallest element along a dimension. >>> torch.kthvalue(torch.tensor([3, 1, 2]), 2).values\ntensor(2)",
+    .kernel = structured<kthvalue_meta, kthvalue_cpu>(),
+    .grad = {{"indices"}, picked_grad}});
 OP(median, {.schema = "median(Tensor self) -> Tensor",
             .doc = "The lower of the two middle elements. >>> torch.median(torch.tensor([1, 3, 2, 4]))\ntensor(2)",
             .kernel = structured<median_all_meta, median_all_cpu<false>>(),
             .grad = {{"self", "result"}, median_all_grad},
             .forms = kFunction | kMethod});
 OP(median_dim, {.schema = "median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-                .doc = "The lower middle element along a dimension. >>> torch.median(torch.tensor([[1, 3, 2]]), 1).values\ntensor([2])",
+                .doc = "The lower middle element along a dimension. >>> torch.median(torch.tensor([[1, 3, 2]]), "
+                       "1).values\ntensor([2])",
                 .kernel = structured<median_meta<false>, median_cpu<false>>(),
                 .grad = {{"indices"}, picked_grad}});
 OP(nanmedian, {.schema = "nanmedian(Tensor self) -> Tensor",
-               .doc = "The median of the elements that are not NaN. >>> torch.nanmedian(torch.tensor([1., float('nan'), 2.]))\ntensor(1.)",
+               .doc = "The median of the elements that are not NaN. >>> torch.nanmedian(torch.tensor([1., "
+                      "float('nan'), 2.]))\ntensor(1.)",
                .kernel = structured<median_all_meta, median_all_cpu<true>>(),
                .grad = {{"self", "result"}, median_all_grad},
                .forms = kFunction | kMethod});
-OP(nanmedian_dim, {.schema = "nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-                   .doc = "The median along a dimension of the elements that are not NaN.",
-                   .kernel = structured<median_meta<true>, median_cpu<true>>(),
-                   .grad = {{"indices"}, picked_grad}});
+OP(nanmedian_dim,
+   {.schema = "nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    .doc = "The median along a dimension of the elements that are not NaN.",
+    .kernel = structured<median_meta<true>, median_cpu<true>>(),
+    .grad = {{"indices"}, picked_grad}});
 OP(mode, {.schema = "mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
-          .doc = "The most frequent element along a dimension, the smallest of several. >>> torch.mode(torch.tensor([1, 2, 2])).values\ntensor(2)",
+          .doc = "The most frequent element along a dimension, the smallest of several. >>> "
+                 "torch.mode(torch.tensor([1, 2, 2])).values\ntensor(2)",
           .kernel = structured<mode_meta, mode_cpu>(),
           .grad = {{"indices"}, picked_grad}});
 

@@ -1,10 +1,11 @@
 // sum, mean, their NaN-ignoring forms, count_nonzero and trace.
+#include "rushlight/fn/sum.h"
+
 #include "rushlight/fn/count_nonzero.h"
 #include "rushlight/fn/diagonal.h"
 #include "rushlight/fn/isnan.h"
 #include "rushlight/fn/logical_not.h"
 #include "rushlight/fn/nansum.h"
-#include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
@@ -69,24 +70,33 @@ DType sum_dtype(const Tensor& self, const OptionalDType& dtype) {
   return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype();
 }
 // Integers of all widths are added in int64 whatever comes out; anything else is converted before it is added.
-Tensor sum_input(const Tensor& self, DType out) { return is_integral(self.dtype(), true) && is_integral(out, true) ? self : dense(self, out); }
+Tensor sum_input(const Tensor& self, DType out) {
+  return is_integral(self.dtype(), true) && is_integral(out, true) ? self : dense(self, out);
+}
 
 TensorSpec sum_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
-  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim), .dtype = sum_dtype(self, dtype), .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim),
+          .dtype = sum_dtype(self, dtype),
+          .device = self.device()};
 }
 void sum_cpu(const Tensor& self, const OptionalDims& dim, bool, const OptionalDType&, const Tensor& out) {
   Tensor in = self.dtype() == out.dtype() ? self : sum_input(self, out.dtype());
   DimSet dims = dim_set(dim, self.dim());
   dispatch(AllTypes{}, in.dtype(), "sum", [&]<class T>() { reduce_to<Sum, T>(in, dims, out); });
 }
-TensorSpec sum_all_meta(const Tensor& self, const OptionalDType& dtype) { return {.dtype = sum_dtype(self, dtype), .device = self.device()}; }
-void sum_all_cpu(const Tensor& self, const OptionalDType& dtype, const Tensor& out) { sum_cpu(self, std::nullopt, false, dtype, out); }
+TensorSpec sum_all_meta(const Tensor& self, const OptionalDType& dtype) {
+  return {.dtype = sum_dtype(self, dtype), .device = self.device()};
+}
+void sum_all_cpu(const Tensor& self, const OptionalDType& dtype, const Tensor& out) {
+  sum_cpu(self, std::nullopt, false, dtype, out);
+}
 
 TensorSpec nansum_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
   RL_CHECK(RuntimeError, !is_complex(self.dtype()), "nansum does not support complex inputs");
   return sum_meta(self, dim, keepdim, dtype);
 }
-void nansum_cpu(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype, const Tensor& out) {
+void nansum_cpu(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype,
+                const Tensor& out) {
   Tensor in = sum_input(self, out.dtype());
   if (!is_floating(in.dtype())) return sum_cpu(in, dim, keepdim, dtype, out);
   DimSet dims = dim_set(dim, self.dim());
@@ -100,28 +110,40 @@ DType mean_dtype(const Tensor& self, const OptionalDType& dtype) {
   return d;
 }
 TensorSpec mean_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
-  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim), .dtype = mean_dtype(self, dtype), .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim),
+          .dtype = mean_dtype(self, dtype),
+          .device = self.device()};
 }
 void mean_cpu(const Tensor& self, const OptionalDims& dim, bool, const OptionalDType&, const Tensor& out) {
   Tensor in = self.dtype() == out.dtype() ? self : dense(self, out.dtype());
   DimSet dims = dim_set(dim, self.dim());
-  dispatch(FloatAndComplexTypes{}, in.dtype(), "mean", [&]<class T>() { reduce(FoldReducer<Mean<T>>{}, in, dims, out); });
+  dispatch(FloatAndComplexTypes{}, in.dtype(), "mean",
+           [&]<class T>() { reduce(FoldReducer<Mean<T>>{}, in, dims, out); });
 }
-TensorSpec mean_all_meta(const Tensor& self, const OptionalDType& dtype) { return {.dtype = mean_dtype(self, dtype), .device = self.device()}; }
-void mean_all_cpu(const Tensor& self, const OptionalDType& dtype, const Tensor& out) { mean_cpu(self, std::nullopt, false, dtype, out); }
+TensorSpec mean_all_meta(const Tensor& self, const OptionalDType& dtype) {
+  return {.dtype = mean_dtype(self, dtype), .device = self.device()};
+}
+void mean_all_cpu(const Tensor& self, const OptionalDType& dtype, const Tensor& out) {
+  mean_cpu(self, std::nullopt, false, dtype, out);
+}
 
 TensorSpec count_nonzero_meta(const Tensor& self, IntArrayRef dim) {
-  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), false), .dtype = DType::Int64, .device = self.device()};
+  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), false),
+          .dtype = DType::Int64,
+          .device = self.device()};
 }
 void count_nonzero_cpu(const Tensor& self, IntArrayRef dim, const Tensor& out) {
-  dispatch(AllTypes{}, self.dtype(), "count_nonzero", [&]<class T>() { reduce_to<CountNonzero, T>(self, dim_set(dim, self.dim()), out); });
+  dispatch(AllTypes{}, self.dtype(), "count_nonzero",
+           [&]<class T>() { reduce_to<CountNonzero, T>(self, dim_set(dim, self.dim()), out); });
 }
 Tensor count_nonzero_one(const Tensor& self, const std::optional<int64_t>& dim) {
   return count_nonzero(self, dim ? IntArrayRef(*dim) : IntArrayRef());
 }
 
 Tensor nanmean(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
-  RL_CHECK(RuntimeError, is_differentiable(self.dtype()), "nanmean(): expected input to have floating point or complex dtype but got ", scalar_type_name(self.dtype()));
+  RL_CHECK(RuntimeError, is_differentiable(self.dtype()),
+           "nanmean(): expected input to have floating point or complex dtype but got ",
+           scalar_type_name(self.dtype()));
   Tensor count = sum(logical_not(isnan(self)), dim, keepdim);
   return nansum(self, dim, keepdim, dtype) / count;
 }
@@ -139,12 +161,16 @@ Tensor spread(const Saved& s, const Tensor& g) {
 }
 Grads sum_grad(const Saved& s, const Tensor& g) { return {spread(s, g)}; }
 Grads sum_all_grad(const Saved& s, const Tensor& g) { return {expand(g, s.sizes("self"))}; }
-Grads nansum_grad(const Saved& s, const Tensor& g) { return {spread(s, g) * to(logical_not(isnan(s["self"])), g.dtype())}; }
+Grads nansum_grad(const Saved& s, const Tensor& g) {
+  return {spread(s, g) * to(logical_not(isnan(s["self"])), g.dtype())};
+}
 Grads mean_grad(const Saved& s, const Tensor& g) {
   const Dims& sizes = s.sizes("self");
   return {spread(s, g / double(reduced_count(sizes, dim_set_of(s.arg("dim"), int64_t(sizes.size())))))};
 }
-Grads mean_all_grad(const Saved& s, const Tensor& g) { return {expand(g / double(product(s.sizes("self"))), s.sizes("self"))}; }
+Grads mean_all_grad(const Saved& s, const Tensor& g) {
+  return {expand(g / double(product(s.sizes("self"))), s.sizes("self"))};
+}
 
 }  // namespace
 
@@ -152,10 +178,11 @@ OP(sum, {.schema = "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
          .doc = "The sum of all elements; integers add up in int64. >>> torch.sum(torch.tensor([1, 2, 3]))\ntensor(6)",
          .kernel = structured<sum_all_meta, sum_all_cpu>(),
          .grad = {{}, sum_all_grad}});
-OP(sum_dim, {.schema = "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-             .doc = "The sum over some dimensions. >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), 0)\ntensor([4, 6])",
-             .kernel = structured<sum_meta, sum_cpu>(),
-             .grad = {{}, sum_grad}});
+OP(sum_dim,
+   {.schema = "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The sum over some dimensions. >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), 0)\ntensor([4, 6])",
+    .kernel = structured<sum_meta, sum_cpu>(),
+    .grad = {{}, sum_grad}});
 OP(nansum, {.schema = "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
             .doc = "The sum that counts NaN as zero. >>> torch.nansum(torch.tensor([1., float('nan')]))\ntensor(1.)",
             .kernel = structured<nansum_meta, nansum_cpu>(),
@@ -164,16 +191,20 @@ OP(mean, {.schema = "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
           .doc = "The mean of all elements. >>> torch.mean(torch.tensor([1., 2., 6.]))\ntensor(3.)",
           .kernel = structured<mean_all_meta, mean_all_cpu>(),
           .grad = {{}, mean_all_grad}});
-OP(mean_dim, {.schema = "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-              .doc = "The mean over some dimensions. >>> torch.mean(torch.tensor([[1., 2.], [3., 4.]]), 0)\ntensor([2., 3.])",
-              .kernel = structured<mean_meta, mean_cpu>(),
-              .grad = {{}, mean_grad}});
-OP(nanmean, {.schema = "nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-             .doc = "The mean of the elements that are not NaN. >>> torch.nanmean(torch.tensor([1., float('nan'), 3.]))\ntensor(2.)",
-             .kernel = composite<nanmean>(),
-             .forms = kFunction | kMethod | kOut});
+OP(mean_dim,
+   {.schema = "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The mean over some dimensions. >>> torch.mean(torch.tensor([[1., 2.], [3., 4.]]), 0)\ntensor([2., 3.])",
+    .kernel = structured<mean_meta, mean_cpu>(),
+    .grad = {{}, mean_grad}});
+OP(nanmean,
+   {.schema = "nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The mean of the elements that are not NaN. >>> torch.nanmean(torch.tensor([1., float('nan'), "
+           "3.]))\ntensor(2.)",
+    .kernel = composite<nanmean>(),
+    .forms = kFunction | kMethod | kOut});
 OP(count_nonzero, {.schema = "count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor",
-                   .doc = "How many elements are not zero, over some dimensions. >>> torch.count_nonzero(torch.eye(2), [0])\ntensor([1, 1])",
+                   .doc = "How many elements are not zero, over some dimensions. >>> torch.count_nonzero(torch.eye(2), "
+                          "[0])\ntensor([1, 1])",
                    .kernel = structured<count_nonzero_meta, count_nonzero_cpu>(),
                    .forms = kFunction | kMethod});
 OP(count_nonzero_one, {.schema = "count_nonzero(Tensor self, int? dim=None) -> Tensor",

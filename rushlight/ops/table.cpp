@@ -62,7 +62,8 @@ void OpTable::add(const OpDef& def) {
 void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
   const Kernel& k = def.kernel;
   RL_INVARIANT(k.kind != Kernel::Kind::None, schema.name, " has no kernel");
-  RL_INVARIANT(k.arity == int(schema.args.size()) || k.pointwise, schema.name, ": the kernel's parameters and the schema's arguments differ in number");
+  RL_INVARIANT(k.arity == int(schema.args.size()) || k.pointwise, schema.name,
+               ": the kernel's parameters and the schema's arguments differ in number");
   auto* op = new Op;
   op->def_ = &def;
   op->form_ = form;
@@ -72,12 +73,15 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     schema.name += "_";
     for (Argument* a : {&schema.args[0], &schema.returns[0]}) a->is_mutated = a->is_alias = true;
   } else if (form == Op::Form::Out) {
-    bool plain = (schema.overload.empty() || schema.overload == "Tensor") && !by_name().exact.contains(schema.name + ".out");
+    bool plain =
+        (schema.overload.empty() || schema.overload == "Tensor") && !by_name().exact.contains(schema.name + ".out");
     schema.overload = plain ? "out" : schema.overload + "_out";  // the first such overload is `.out`, as in PyTorch
     op->method_ = false;
     for (size_t i = 0; i < schema.returns.size(); i++) {
       Argument out = schema.returns[i];
-      out.name = schema.returns.size() == 1 ? "out" : schema.returns[i].name.empty() ? str("out", i) : schema.returns[i].name;
+      out.name = schema.returns.size() == 1       ? "out"
+                 : schema.returns[i].name.empty() ? str("out", i)
+                                                  : schema.returns[i].name;
       out.kwarg_only = out.is_out = out.is_mutated = out.is_alias = true;
       schema.returns[i].is_mutated = schema.returns[i].is_alias = true;
       schema.args.push_back(std::move(out));
@@ -88,7 +92,8 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
   for (size_t i = 0; i < schema.args.size(); i++) {
     const Type& t = schema.args[i].base_type();
     bool tensor = t.is(Type::Kind::Tensor);
-    bool list = t.is(Type::Kind::List) && (t.element()->is(Type::Kind::Tensor) || t.element()->is(Type::Kind::Optional));
+    bool list =
+        t.is(Type::Kind::List) && (t.element()->is(Type::Kind::Tensor) || t.element()->is(Type::Kind::Optional));
     if (tensor || list) op->tensor_args_.push_back(uint8_t(i));
   }
   op->run_ = runner_for(k, form);

@@ -14,14 +14,22 @@
 namespace rushlight {
 namespace {
 
-#define RL_UNARY(Functor, name) \
-  template <class T> struct Functor { RL_FN T operator()(T x) const { return math::name(x); } };
-RL_UNARY(Sin, sin) RL_UNARY(Cos, cos) RL_UNARY(Tan, tan) RL_UNARY(Asin, asin) RL_UNARY(Acos, acos) RL_UNARY(Atan, atan)
-RL_UNARY(Sinh, sinh) RL_UNARY(Cosh, cosh) RL_UNARY(Tanh, tanh) RL_UNARY(Asinh, asinh) RL_UNARY(Acosh, acosh) RL_UNARY(Atanh, atanh)
-RL_UNARY(Erf, erf) RL_UNARY(Erfc, erfc)
+#define RL_UNARY(Functor, name)                             \
+  template <class T> struct Functor {                       \
+    RL_FN T operator()(T x) const { return math::name(x); } \
+  };
+RL_UNARY(Sin, sin)
+RL_UNARY(Cos, cos)
+RL_UNARY(Tan, tan) RL_UNARY(Asin, asin) RL_UNARY(Acos, acos) RL_UNARY(Atan, atan) RL_UNARY(Sinh, sinh)
+    RL_UNARY(Cosh, cosh) RL_UNARY(Tanh, tanh) RL_UNARY(Asinh, asinh) RL_UNARY(Acosh, acosh) RL_UNARY(Atanh, atanh)
+        RL_UNARY(Erf, erf) RL_UNARY(Erfc, erfc)
 #undef RL_UNARY
-template <class T> struct Atan2 { RL_FN T operator()(T a, T b) const { return math::atan2(a, b); } };
-template <class T> struct Hypot { RL_FN T operator()(T a, T b) const { return math::hypot(a, b); } };
+            template <class T> struct Atan2 {
+  RL_FN T operator()(T a, T b) const { return math::atan2(a, b); }
+};
+template <class T> struct Hypot {
+  RL_FN T operator()(T a, T b) const { return math::hypot(a, b); }
+};
 template <class T>
 struct TanhBackward {
   RL_FN T operator()(T g, T y) const {
@@ -36,65 +44,91 @@ struct Sinc {
     return math::select(x == T(0), T(1), math::sin(y) / y);
   }
 };
-template <class T> struct Deg2Rad { RL_FN T operator()(T x) const { return x * T(0.017453292519943295769236907684886); } };
-template <class T> struct Rad2Deg { RL_FN T operator()(T x) const { return x * T(57.295779513082320876798154814105); } };
+template <class T> struct Deg2Rad {
+  RL_FN T operator()(T x) const { return x * T(0.017453292519943295769236907684886); }
+};
+template <class T> struct Rad2Deg {
+  RL_FN T operator()(T x) const { return x * T(57.295779513082320876798154814105); }
+};
 
 constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
 
 }  // namespace
 
-OP(sin, {.schema = "sin(Tensor self) -> Tensor", .doc = "Sine of an angle in radians.",
+OP(sin, {.schema = "sin(Tensor self) -> Tensor",
+         .doc = "Sine of an angle in radians.",
          .kernel = pointwise<Sin, FloatingAndComplex>(Promote::ToFloat),
          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(cos(s["self"]))}; }}});
-OP(cos, {.schema = "cos(Tensor self) -> Tensor", .doc = "Cosine of an angle in radians.",
+OP(cos, {.schema = "cos(Tensor self) -> Tensor",
+         .doc = "Cosine of an angle in radians.",
          .kernel = pointwise<Cos, FloatingAndComplex>(Promote::ToFloat),
          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(sin(s["self"]))}; }}});
-OP(tan, {.schema = "tan(Tensor self) -> Tensor", .doc = "Tangent of an angle in radians.",
-         .kernel = pointwise<Tan, FloatingAndComplex>(Promote::ToFloat),
-         .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(square(s["result"]) + 1)}; }}});
-OP(asin, {.schema = "asin(Tensor self) -> Tensor", .doc = "Inverse sine, in radians.",
-          .kernel = pointwise<Asin, FloatingAndComplex>(Promote::ToFloat),
-          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(1 - square(s["self"])))}; }},
-          .aliases = {"arcsin"}});
-OP(acos, {.schema = "acos(Tensor self) -> Tensor", .doc = "Inverse cosine, in radians.",
+OP(tan,
+   {.schema = "tan(Tensor self) -> Tensor",
+    .doc = "Tangent of an angle in radians.",
+    .kernel = pointwise<Tan, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(square(s["result"]) + 1)}; }}});
+OP(asin,
+   {.schema = "asin(Tensor self) -> Tensor",
+    .doc = "Inverse sine, in radians.",
+    .kernel = pointwise<Asin, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(1 - square(s["self"])))}; }},
+    .aliases = {"arcsin"}});
+OP(acos, {.schema = "acos(Tensor self) -> Tensor",
+          .doc = "Inverse cosine, in radians.",
           .kernel = pointwise<Acos, FloatingAndComplex>(Promote::ToFloat),
-          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(rsqrt(1 - square(s["self"])))}; }},
+          .grad = {{"self"},
+                   [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(rsqrt(1 - square(s["self"])))}; }},
           .aliases = {"arccos"}});
-OP(atan, {.schema = "atan(Tensor self) -> Tensor", .doc = "Inverse tangent, in radians.",
+OP(atan, {.schema = "atan(Tensor self) -> Tensor",
+          .doc = "Inverse tangent, in radians.",
           .kernel = pointwise<Atan, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(square(s["self"]) + 1)}; }},
           .aliases = {"arctan"}});
-OP(sinh, {.schema = "sinh(Tensor self) -> Tensor", .doc = "Hyperbolic sine.",
+OP(sinh, {.schema = "sinh(Tensor self) -> Tensor",
+          .doc = "Hyperbolic sine.",
           .kernel = pointwise<Sinh, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(cosh(s["self"]))}; }}});
-OP(cosh, {.schema = "cosh(Tensor self) -> Tensor", .doc = "Hyperbolic cosine.",
+OP(cosh, {.schema = "cosh(Tensor self) -> Tensor",
+          .doc = "Hyperbolic cosine.",
           .kernel = pointwise<Cosh, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(sinh(s["self"]))}; }}});
-OP(tanh, {.schema = "tanh(Tensor self) -> Tensor", .doc = "Hyperbolic tangent. >>> torch.tanh(torch.tensor([0., 1.]))\ntensor([0.0000, 0.7616])",
+OP(tanh, {.schema = "tanh(Tensor self) -> Tensor",
+          .doc = "Hyperbolic tangent. >>> torch.tanh(torch.tensor([0., 1.]))\ntensor([0.0000, 0.7616])",
           .kernel = pointwise<Tanh, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{tanh_backward(g, s["result"])}; }}});
-OP(tanh_backward, {.schema = "tanh_backward(Tensor grad_output, Tensor output) -> Tensor", .doc = "Gradient of tanh from its output.",
+OP(tanh_backward, {.schema = "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
+                   .doc = "Gradient of tanh from its output.",
                    .kernel = pointwise<TanhBackward, FloatingAndComplex>(),
                    .grad = {{"grad_output", "output"},
                             [](const Saved& s, const Tensor& g) {
-                              return Grads{tanh_backward(g, s["output"]),
-                                           s.needs("output") ? conj(conj(g) * s["grad_output"] * s["output"]) * -2.0 : Tensor()};
+                              return Grads{
+                                  tanh_backward(g, s["output"]),
+                                  s.needs("output") ? conj(conj(g) * s["grad_output"] * s["output"]) * -2.0 : Tensor()};
                             }},
-                   .forms = kFunction | kOut, .module = "nn"});
-OP(asinh, {.schema = "asinh(Tensor self) -> Tensor", .doc = "Inverse hyperbolic sine.",
-           .kernel = pointwise<Asinh, FloatingAndComplex>(Promote::ToFloat),
-           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(square(s["self"]) + 1))}; }},
-           .aliases = {"arcsinh"}});
-OP(acosh, {.schema = "acosh(Tensor self) -> Tensor", .doc = "Inverse hyperbolic cosine.",
+                   .forms = kFunction | kOut,
+                   .module = "nn"});
+OP(asinh,
+   {.schema = "asinh(Tensor self) -> Tensor",
+    .doc = "Inverse hyperbolic sine.",
+    .kernel = pointwise<Asinh, FloatingAndComplex>(Promote::ToFloat),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(square(s["self"]) + 1))}; }},
+    .aliases = {"arcsinh"}});
+OP(acosh, {.schema = "acosh(Tensor self) -> Tensor",
+           .doc = "Inverse hyperbolic cosine.",
            .kernel = pointwise<Acosh, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"},
-                    [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(s["self"] - 1) * rsqrt(s["self"] + 1))}; }},
+                    [](const Saved& s, const Tensor& g) {
+                      return Grads{g * conj(rsqrt(s["self"] - 1) * rsqrt(s["self"] + 1))};
+                    }},
            .aliases = {"arccosh"}});
-OP(atanh, {.schema = "atanh(Tensor self) -> Tensor", .doc = "Inverse hyperbolic tangent.",
+OP(atanh, {.schema = "atanh(Tensor self) -> Tensor",
+           .doc = "Inverse hyperbolic tangent.",
            .kernel = pointwise<Atanh, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(1 - square(s["self"]))}; }},
            .aliases = {"arctanh"}});
-OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor", .doc = "Angle of the point (other, self), in radians.",
+OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor",
+           .doc = "Angle of the point (other, self), in radians.",
            .kernel = pointwise<Atan2, Floating>(Promote::ToFloat),
            .grad = {{"self", "other"},
                     [](const Saved& s, const Tensor& g) {
@@ -102,21 +136,29 @@ OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor", .doc = "Angle
                       return Grads{scaled * s["other"], neg(scaled) * s["self"]};
                     }},
            .aliases = {"arctan2"}});
-OP(hypot, {.schema = "hypot(Tensor self, Tensor other) -> Tensor", .doc = "sqrt(self² + other²), without overflow.",
+OP(hypot, {.schema = "hypot(Tensor self, Tensor other) -> Tensor",
+           .doc = "sqrt(self² + other²), without overflow.",
            .kernel = pointwise<Hypot, Floating>(),
            .grad = {{"self", "other", "result"}, [](const Saved& s, const Tensor& g) {
                       Tensor scaled = g / s["result"];
                       return Grads{scaled * s["self"], scaled * s["other"]};
                     }}});
-OP(erf, {.schema = "erf(Tensor self) -> Tensor", .doc = "Error function.",
-         .kernel = pointwise<Erf, Floating>(Promote::ToFloat),
-         .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * kTwoOverSqrtPi}; }},
-         .aliases = {"special_erf"}});
-OP(erfc, {.schema = "erfc(Tensor self) -> Tensor", .doc = "1 - erf(self), exact for large self.",
-          .kernel = pointwise<Erfc, Floating>(Promote::ToFloat),
-          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * -kTwoOverSqrtPi}; }},
-          .aliases = {"special_erfc"}});
-OP(sinc, {.schema = "sinc(Tensor self) -> Tensor", .doc = "sin(pi x) / (pi x), 1 at 0.",
+OP(erf,
+   {.schema = "erf(Tensor self) -> Tensor",
+    .doc = "Error function.",
+    .kernel = pointwise<Erf, Floating>(Promote::ToFloat),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * kTwoOverSqrtPi}; }},
+    .aliases = {"special_erf"}});
+OP(erfc,
+   {.schema = "erfc(Tensor self) -> Tensor",
+    .doc = "1 - erf(self), exact for large self.",
+    .kernel = pointwise<Erfc, Floating>(Promote::ToFloat),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * -kTwoOverSqrtPi}; }},
+    .aliases = {"special_erfc"}});
+OP(sinc, {.schema = "sinc(Tensor self) -> Tensor",
+          .doc = "sin(pi x) / (pi x), 1 at 0.",
           .kernel = pointwise<Sinc, Floating>(Promote::ToFloat),
           .grad = {{"self"},
                    [](const Saved& s, const Tensor& g) {
@@ -129,10 +171,12 @@ OP(sinc, {.schema = "sinc(Tensor self) -> Tensor", .doc = "sin(pi x) / (pi x), 1
                      return Grads{g * ret.tensor()};
                    }},
           .aliases = {"special_sinc"}});
-OP(deg2rad, {.schema = "deg2rad(Tensor self) -> Tensor", .doc = "Degrees to radians.",
+OP(deg2rad, {.schema = "deg2rad(Tensor self) -> Tensor",
+             .doc = "Degrees to radians.",
              .kernel = pointwise<Deg2Rad, Floating>(Promote::ToFloat),
              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g * 0.017453292519943295769}; }}});
-OP(rad2deg, {.schema = "rad2deg(Tensor self) -> Tensor", .doc = "Radians to degrees.",
+OP(rad2deg, {.schema = "rad2deg(Tensor self) -> Tensor",
+             .doc = "Radians to degrees.",
              .kernel = pointwise<Rad2Deg, Floating>(Promote::ToFloat),
              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g * 57.295779513082320877}; }}});
 

@@ -82,7 +82,8 @@ bool view_strides(const Tensor& t, const Dims& sizes, Dims& strides) {
 Tensor view_op(const Tensor& self, IntArrayRef size) {
   Dims sizes = infer_size(size, self.numel()), strides;
   RL_CHECK(ShapeError, view_strides(self, sizes, strides),
-           "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.");
+           "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+           "contiguous subspaces). Use .reshape(...) instead.");
   return with_geometry(self, sizes, strides);
 }
 
@@ -92,9 +93,10 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
     return Tensor(make_ref<TensorImpl>(self.impl()->storage(), dtype, sizes, strides, offset));
   };
   if (from == to) return reinterpret(self.sizes(), self.strides(), self.storage_offset());
-  RL_CHECK(RuntimeError, self.dim() > 0, "self.dim() cannot be 0 to view ", self.dtype(), " as ", dtype, " (different element sizes)");
-  RL_CHECK(RuntimeError, self.strides().back() == 1 || self.numel() == 0, "self.stride(-1) must be 1 to view ", self.dtype(), " as ", dtype,
-           " (different element sizes), but got ", self.strides().back());
+  RL_CHECK(RuntimeError, self.dim() > 0, "self.dim() cannot be 0 to view ", self.dtype(), " as ", dtype,
+           " (different element sizes)");
+  RL_CHECK(RuntimeError, self.strides().back() == 1 || self.numel() == 0, "self.stride(-1) must be 1 to view ",
+           self.dtype(), " as ", dtype, " (different element sizes), but got ", self.strides().back());
   Dims sizes = self.sizes(), strides = self.strides();
   if (from > to) {
     int64_t ratio = from / to;
@@ -103,14 +105,14 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
     return reinterpret(sizes, strides, self.storage_offset() * ratio);
   }
   int64_t ratio = to / from;
-  RL_CHECK(RuntimeError, sizes.back() % ratio == 0, "self.size(-1) must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
-           " (different element sizes), but got ", sizes.back());
-  RL_CHECK(RuntimeError, self.storage_offset() % ratio == 0, "self.storage_offset() must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
-           " (different element sizes), but got ", self.storage_offset());
+  RL_CHECK(RuntimeError, sizes.back() % ratio == 0, "self.size(-1) must be divisible by ", ratio, " to view ",
+           self.dtype(), " as ", dtype, " (different element sizes), but got ", sizes.back());
+  RL_CHECK(RuntimeError, self.storage_offset() % ratio == 0, "self.storage_offset() must be divisible by ", ratio,
+           " to view ", self.dtype(), " as ", dtype, " (different element sizes), but got ", self.storage_offset());
   sizes.back() /= ratio;
   for (size_t i = 0; i + 1 < strides.size(); i++) {
-    RL_CHECK(RuntimeError, strides[i] % ratio == 0, "self.stride(", i, ") must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
-             " (different element sizes), but got ", strides[i]);
+    RL_CHECK(RuntimeError, strides[i] % ratio == 0, "self.stride(", i, ") must be divisible by ", ratio, " to view ",
+             self.dtype(), " as ", dtype, " (different element sizes), but got ", strides[i]);
     strides[i] /= ratio;
   }
   return reinterpret(sizes, strides, self.storage_offset() / ratio);
@@ -123,7 +125,8 @@ Tensor reshape_op(const Tensor& self, IntArrayRef shape) {
 }
 
 Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
-  RL_CHECK(RuntimeError, int64_t(size.size()) >= self.dim(), "expand(", self.sizes(), ", size=", size, "): the number of sizes provided (", size.size(),
+  RL_CHECK(RuntimeError, int64_t(size.size()) >= self.dim(), "expand(", self.sizes(), ", size=", size,
+           "): the number of sizes provided (", size.size(),
            ") must be greater or equal to the number of dimensions in the tensor (", self.dim(), ")");
   Dims sizes(size), strides(size.size(), 0);
   size_t lead = size.size() - size_t(self.dim());
@@ -131,13 +134,16 @@ Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
     bool fresh = i < lead;
     int64_t have = fresh ? 1 : self.sizes()[i - lead];
     if (sizes[i] == -1) {
-      RL_CHECK(RuntimeError, !fresh, "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
+      RL_CHECK(RuntimeError, !fresh,
+               "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       sizes[i] = have;
     }
-    RL_CHECK(RuntimeError, sizes[i] >= 0, "The expanded size of the tensor (", sizes[i], ") isn't allowed to be negative in dimension ", i);
+    RL_CHECK(RuntimeError, sizes[i] >= 0, "The expanded size of the tensor (", sizes[i],
+             ") isn't allowed to be negative in dimension ", i);
     if (have == 1 && sizes[i] != 1) continue;
-    RL_CHECK(ShapeError, have == sizes[i], "The expanded size of the tensor (", sizes[i], ") must match the existing size (", have, ") at non-singleton dimension ", i,
-             ".  Target sizes: ", size, ".  Tensor sizes: ", self.sizes());
+    RL_CHECK(ShapeError, have == sizes[i], "The expanded size of the tensor (", sizes[i],
+             ") must match the existing size (", have, ") at non-singleton dimension ", i, ".  Target sizes: ", size,
+             ".  Tensor sizes: ", self.sizes());
     strides[i] = fresh ? 0 : self.strides()[i - lead];
   }
   return with_geometry(self, sizes, strides);
@@ -162,7 +168,9 @@ Tensor t_op(const Tensor& self) {
 }
 
 Dims wrapped_permutation(IntArrayRef dims, int64_t n) {
-  RL_CHECK(RuntimeError, int64_t(dims.size()) == n, "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ",
+  RL_CHECK(RuntimeError, int64_t(dims.size()) == n,
+           "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+           "ordering of dimensions i.e. input.dim() = ",
            n, " is not equal to len(dims) = ", dims.size());
   Dims out(dims);
   std::vector<bool> seen(size_t(n), false);
@@ -188,7 +196,8 @@ Dims inverse_permutation(IntArrayRef dims) {
 }
 
 Tensor movedim(const Tensor& self, IntArrayRef source, IntArrayRef destination) {
-  RL_CHECK(RuntimeError, source.size() == destination.size(), "movedim: Invalid source or destination dims: source (", source, " dims) should contain the same number of dims as destination (", destination, " dims)");
+  RL_CHECK(RuntimeError, source.size() == destination.size(), "movedim: Invalid source or destination dims: source (",
+           source, " dims) should contain the same number of dims as destination (", destination, " dims)");
   size_t n = size_t(self.dim());
   Dims order(n, -1);
   std::vector<bool> used(n, false);
@@ -207,7 +216,9 @@ Tensor movedim(const Tensor& self, IntArrayRef source, IntArrayRef destination) 
   }
   return permute(self, order);
 }
-Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) { return movedim(self, source, destination); }
+Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) {
+  return movedim(self, source, destination);
+}
 
 Tensor unsqueeze_op(const Tensor& self, int64_t dim) {
   size_t d = size_t(wrap_dim(dim, self.dim() + 1));
@@ -243,14 +254,16 @@ Tensor select_op(const Tensor& self, int64_t dim, int64_t index) {
   RL_CHECK(IndexError, self.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
   size_t d = size_t(wrap_dim(dim, self.dim()));
   int64_t size = self.sizes()[d];
-  RL_CHECK(IndexError, index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ", self.sizes(), " at dimension ", d);
+  RL_CHECK(IndexError, index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ",
+           self.sizes(), " at dimension ", d);
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t offset = self.storage_offset() + (index < 0 ? index + size : index) * strides[d];
   sizes.erase(d);
   strides.erase(d);
   return with_geometry(self, sizes, strides, offset);
 }
-Tensor slice_op(const Tensor& self, int64_t dim, const std::optional<int64_t>& start, const std::optional<int64_t>& end, int64_t step) {
+Tensor slice_op(const Tensor& self, int64_t dim, const std::optional<int64_t>& start, const std::optional<int64_t>& end,
+                int64_t step) {
   RL_CHECK(RuntimeError, self.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
   RL_CHECK(RuntimeError, step > 0, "slice step must be positive");
   size_t d = size_t(wrap_dim(dim, self.dim()));
@@ -267,15 +280,20 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   RL_CHECK(RuntimeError, self.dim() > 0, "narrow() cannot be applied to a 0-dim tensor.");
   RL_CHECK(RuntimeError, length >= 0, "narrow(): length must be non-negative.");
   int64_t size = self.size(dim);
-  RL_CHECK(IndexError, start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
+  RL_CHECK(IndexError, start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ",
+           size, "], but got ", start, ")");
   if (start < 0) start += size;
-  RL_CHECK(RuntimeError, start + length <= size, "start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+  RL_CHECK(RuntimeError, start + length <= size, "start (", start, ") + length (", length, ") exceeds dimension size (",
+           size, ").");
   return slice(self, dim, start, start + length, 1);
 }
 Tensor as_strided_op(const Tensor& self, IntArrayRef size, IntArrayRef stride, const std::optional<int64_t>& offset) {
   RL_CHECK(RuntimeError, size.size() == stride.size(), "mismatch in length of strides and shape");
-  for (int64_t s : stride) RL_CHECK(RuntimeError, s >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ", stride);
-  for (int64_t s : size) RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", size);
+  for (int64_t s : stride)
+    RL_CHECK(RuntimeError, s >= 0,
+             "as_strided: Negative strides are not supported at the moment, got strides: ", stride);
+  for (int64_t s : size)
+    RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", size);
   RL_CHECK(RuntimeError, offset.value_or(0) >= 0, "Tensor: invalid storage offset ", offset.value_or(0));
   return alias_tensor(self, size, stride, offset.value_or(self.storage_offset()));
 }
@@ -315,12 +333,14 @@ Tensor unflatten(const Tensor& self, int64_t dim, IntArrayRef size) {
   try {
     inner = infer_size(size, self.size(dim));
   } catch (const Error&) {
-    throw RuntimeError(str("unflatten: Provided sizes ", size, " don't multiply up to the size of dim ", dim, " (", self.size(dim), ") in the input tensor"));
+    throw RuntimeError(str("unflatten: Provided sizes ", size, " don't multiply up to the size of dim ", dim, " (",
+                           self.size(dim), ") in the input tensor"));
   }
   Dims sizes;
   for (size_t i = 0; i < size_t(self.dim()); i++) {
     if (i != d) sizes.push_back(self.sizes()[i]);
-    else for (int64_t s : inner) sizes.push_back(s);
+    else
+      for (int64_t s : inner) sizes.push_back(s);
   }
   return view(self, sizes);
 }
@@ -341,7 +361,9 @@ void put(const Tensor& place, const Tensor& values) {
   plan.add(place);
   plan.add(values);
   plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* s, int64_t n) { convert_row(place.dtype(), p[0], s[0], values.dtype(), p[1], s[1], n); });
+  plan.for_each_row(true, [&](char* const* p, const int64_t* s, int64_t n) {
+    convert_row(place.dtype(), p[0], s[0], values.dtype(), p[1], s[1], n);
+  });
 }
 Tensor slice_backward_op(const Tensor& g, IntArrayRef sizes, int64_t dim, int64_t start, int64_t end, int64_t step) {
   Tensor out = zeros_of(sizes, g);
@@ -379,7 +401,8 @@ Tensor unfold_backward_op(const Tensor& g, IntArrayRef sizes, int64_t dim, int64
   return out;
 }
 // Gradient with respect to a tensor of the given geometry over a storage, of which as_strided showed a part.
-Tensor as_strided_backward_op(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t in_offset, IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+Tensor as_strided_backward_op(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t in_offset,
+                              IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
   int64_t low = std::min(in_offset, offset), high = 0;
   auto reach = [&](IntArrayRef size, IntArrayRef stride, int64_t at) {
     for (size_t i = 0; i < size.size(); i++) at += std::max<int64_t>(size[i] - 1, 0) * stride[i];
@@ -403,92 +426,170 @@ int64_t int_arg(const Saved& s, const char* name) { return s.arg(name).to_int();
 }  // namespace
 
 OP(view, {.schema = "view(Tensor(a) self, int[] size) -> Tensor(a)",
-          .doc = "The same elements at another shape; one size may be -1. >>> torch.arange(4).view(2, -1)\ntensor([[0, 1],\n        [2, 3]])",
-          .kernel = view<view_op>(), .grad = {{}, back_to_shape}, .forms = kMethod});
-OP(view_dtype, {.schema = "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)", .doc = "The same bytes as another dtype.",
-                .kernel = view<view_dtype>(), .forms = kMethod});
-OP(reshape, {.schema = "reshape(Tensor(a) self, int[] shape) -> Tensor(a)", .doc = "view where the memory allows it, else a copy.",
+          .doc = "The same elements at another shape; one size may be -1. >>> torch.arange(4).view(2, -1)\ntensor([[0, "
+                 "1],\n        [2, 3]])",
+          .kernel = view<view_op>(),
+          .grad = {{}, back_to_shape},
+          .forms = kMethod});
+OP(view_dtype, {.schema = "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
+                .doc = "The same bytes as another dtype.",
+                .kernel = view<view_dtype>(),
+                .forms = kMethod});
+OP(reshape, {.schema = "reshape(Tensor(a) self, int[] shape) -> Tensor(a)",
+             .doc = "view where the memory allows it, else a copy.",
              .kernel = composite<reshape_op>()});
-OP(expand, {.schema = "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)", .doc = "Repeats dimensions of size 1 without copying.",
-            .kernel = view<expand_op>(), .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }}, .forms = kMethod});
-OP(expand_as, {.schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", .doc = "expand to the shape of other.",
-               .kernel = composite<expand_as>(), .forms = kMethod});
-OP(broadcast_to, {.schema = "broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)", .doc = "expand.", .kernel = composite<broadcast_to>()});
-OP(view_as, {.schema = "view_as(Tensor(a) self, Tensor other) -> Tensor(a)", .doc = "view at the shape of other.", .kernel = composite<view_as>(), .forms = kMethod});
-OP(reshape_as, {.schema = "reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", .doc = "reshape to the shape of other.", .kernel = composite<reshape_as>(), .forms = kMethod});
-OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)", .doc = "Swaps two dimensions.",
+OP(expand, {.schema = "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
+            .doc = "Repeats dimensions of size 1 without copying.",
+            .kernel = view<expand_op>(),
+            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
+            .forms = kMethod});
+OP(expand_as, {.schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)",
+               .doc = "expand to the shape of other.",
+               .kernel = composite<expand_as>(),
+               .forms = kMethod});
+OP(broadcast_to, {.schema = "broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)",
+                  .doc = "expand.",
+                  .kernel = composite<broadcast_to>()});
+OP(view_as, {.schema = "view_as(Tensor(a) self, Tensor other) -> Tensor(a)",
+             .doc = "view at the shape of other.",
+             .kernel = composite<view_as>(),
+             .forms = kMethod});
+OP(reshape_as, {.schema = "reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)",
+                .doc = "reshape to the shape of other.",
+                .kernel = composite<reshape_as>(),
+                .forms = kMethod});
+OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
+               .doc = "Swaps two dimensions.",
                .kernel = view<transpose_op>(),
-               .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{transpose(g, int_arg(s, "dim0"), int_arg(s, "dim1"))}; }},
+               .grad = {{},
+                        [](const Saved& s, const Tensor& g) {
+                          return Grads{transpose(g, int_arg(s, "dim0"), int_arg(s, "dim1"))};
+                        }},
                .aliases = {"swapaxes", "swapdims"}});
-OP(t, {.schema = "t(Tensor(a) self) -> Tensor(a)", .doc = "Transpose of a matrix.",
-       .kernel = view<t_op>(), .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{transpose(g, 0, s.sizes("self").size() < 2 ? 0 : 1)}; }}});
-OP(permute, {.schema = "permute(Tensor(a) self, int[] dims) -> Tensor(a)", .doc = "Dimensions in another order.",
+OP(t, {.schema = "t(Tensor(a) self) -> Tensor(a)",
+       .doc = "Transpose of a matrix.",
+       .kernel = view<t_op>(),
+       .grad = {{}, [](const Saved& s, const Tensor& g) {
+                  return Grads{transpose(g, 0, s.sizes("self").size() < 2 ? 0 : 1)};
+                }}});
+OP(permute, {.schema = "permute(Tensor(a) self, int[] dims) -> Tensor(a)",
+             .doc = "Dimensions in another order.",
              .kernel = view<permute_op>(),
-             .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{permute(g, inverse_permutation(s.arg("dims").int_list()))}; }}});
-OP(movedim, {.schema = "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)", .doc = "Moves dimensions to new places.",
-             .kernel = composite<movedim>(), .aliases = {"moveaxis"}});
-OP(movedim_int, {.schema = "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)", .doc = "Moves one dimension to a new place.",
-                 .kernel = composite<movedim_one>(), .aliases = {"moveaxis"}});
-OP(unsqueeze, {.schema = "unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", .doc = "A new dimension of size 1.",
-               .kernel = view<unsqueeze_op>(), .grad = {{}, back_to_shape}});
-OP(squeeze, {.schema = "squeeze(Tensor(a) self) -> Tensor(a)", .doc = "Without the dimensions of size 1.",
-             .kernel = view<squeeze_all>(), .grad = {{}, back_to_shape}});
-OP(squeeze_dim, {.schema = "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", .doc = "Without a dimension, if its size is 1.",
-                 .kernel = view<squeeze_one>(), .grad = {{}, back_to_shape}});
-OP(squeeze_dims, {.schema = "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", .doc = "Without those of the dimensions whose size is 1.",
-                  .kernel = view<squeeze_dims>(), .grad = {{}, back_to_shape}});
-OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(a)", .doc = "One index of a dimension.",
+             .grad = {{}, [](const Saved& s, const Tensor& g) {
+                        return Grads{permute(g, inverse_permutation(s.arg("dims").int_list()))};
+                      }}});
+OP(movedim, {.schema = "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
+             .doc = "Moves dimensions to new places.",
+             .kernel = composite<movedim>(),
+             .aliases = {"moveaxis"}});
+OP(movedim_int, {.schema = "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
+                 .doc = "Moves one dimension to a new place.",
+                 .kernel = composite<movedim_one>(),
+                 .aliases = {"moveaxis"}});
+OP(unsqueeze, {.schema = "unsqueeze(Tensor(a) self, int dim) -> Tensor(a)",
+               .doc = "A new dimension of size 1.",
+               .kernel = view<unsqueeze_op>(),
+               .grad = {{}, back_to_shape}});
+OP(squeeze, {.schema = "squeeze(Tensor(a) self) -> Tensor(a)",
+             .doc = "Without the dimensions of size 1.",
+             .kernel = view<squeeze_all>(),
+             .grad = {{}, back_to_shape}});
+OP(squeeze_dim, {.schema = "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
+                 .doc = "Without a dimension, if its size is 1.",
+                 .kernel = view<squeeze_one>(),
+                 .grad = {{}, back_to_shape}});
+OP(squeeze_dims, {.schema = "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
+                  .doc = "Without those of the dimensions whose size is 1.",
+                  .kernel = view<squeeze_dims>(),
+                  .grad = {{}, back_to_shape}});
+OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(a)",
+            .doc = "One index of a dimension.",
             .kernel = view<select_op>(),
-            .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{select_backward(g, s.sizes("self"), int_arg(s, "dim"), int_arg(s, "index"))}; }}});
-OP(select_backward, {.schema = "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor", .doc = "Gradient of select.",
-                     .kernel = function<select_backward_op>(),
-                     .grad = {{}, [](const Saved& s, const Tensor& g) { return Grads{select(g, int_arg(s, "dim"), int_arg(s, "index"))}; }},
-                     .forms = kFunction});
-OP(slice, {.schema = "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)", .doc = "self[start:end:step] of a dimension.",
-           .kernel = view<slice_op>(),
-           .grad = {{}, [](const Saved& s, const Tensor& g) {
-                      const IValue &start = s.arg("start"), &end = s.arg("end");
-                      return Grads{slice_backward(g, s.sizes("self"), int_arg(s, "dim"), start.is_none() ? 0 : start.to_int(),
-                                                  end.is_none() ? INT64_MAX : end.to_int(), int_arg(s, "step"))};
-                    }},
-           .forms = kFunction});
-OP(slice_backward, {.schema = "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor", .doc = "Gradient of slice.",
-                    .kernel = function<slice_backward_op>(),
-                    .grad = {{}, [](const Saved& s, const Tensor& g) {
-                               return Grads{slice(g, int_arg(s, "dim"), int_arg(s, "start"), int_arg(s, "end"), int_arg(s, "step"))};
-                             }},
-                    .forms = kFunction});
-OP(narrow, {.schema = "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)", .doc = "`length` indices of a dimension, from start.", .kernel = composite<narrow>()});
-OP(as_strided, {.schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)", .doc = "A view with sizes and strides of one's own.",
+            .grad = {{}, [](const Saved& s, const Tensor& g) {
+                       return Grads{select_backward(g, s.sizes("self"), int_arg(s, "dim"), int_arg(s, "index"))};
+                     }}});
+OP(select_backward,
+   {.schema = "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
+    .doc = "Gradient of select.",
+    .kernel = function<select_backward_op>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) { return Grads{select(g, int_arg(s, "dim"), int_arg(s, "index"))}; }},
+    .forms = kFunction});
+OP(slice,
+   {.schema = "slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)",
+    .doc = "self[start:end:step] of a dimension.",
+    .kernel = view<slice_op>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) {
+               const IValue &start = s.arg("start"), &end = s.arg("end");
+               return Grads{slice_backward(g, s.sizes("self"), int_arg(s, "dim"), start.is_none() ? 0 : start.to_int(),
+                                           end.is_none() ? INT64_MAX : end.to_int(), int_arg(s, "step"))};
+             }},
+    .forms = kFunction});
+OP(slice_backward,
+   {.schema = "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor",
+    .doc = "Gradient of slice.",
+    .kernel = function<slice_backward_op>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{slice(g, int_arg(s, "dim"), int_arg(s, "start"), int_arg(s, "end"), int_arg(s, "step"))};
+             }},
+    .forms = kFunction});
+OP(narrow, {.schema = "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)",
+            .doc = "`length` indices of a dimension, from start.",
+            .kernel = composite<narrow>()});
+OP(as_strided, {.schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+                .doc = "A view with sizes and strides of one's own.",
                 .kernel = view<as_strided_op>(),
                 .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
                            Tensor self = s["self"];
                            const IValue& offset = s.arg("storage_offset");
-                           return Grads{as_strided_backward(g, self.sizes(), self.strides(), self.storage_offset(), s.arg("size").int_list(),
-                                                            s.arg("stride").int_list(), offset.is_none() ? self.storage_offset() : offset.to_int())};
+                           return Grads{as_strided_backward(
+                               g, self.sizes(), self.strides(), self.storage_offset(), s.arg("size").int_list(),
+                               s.arg("stride").int_list(), offset.is_none() ? self.storage_offset() : offset.to_int())};
                          }}});
-OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
-                         .doc = "Gradient of as_strided.", .kernel = function<as_strided_backward_op>(),
-                         .grad = {{}, [](const Saved& s, const Tensor& g) {
-                                    Tensor t = empty_strided_tensor(s.arg("input_sizes").int_list(), s.arg("input_strides").int_list(), g.dtype(), g.device());
+OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
+                                   "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
+                         .doc = "Gradient of as_strided.",
+                         .kernel = function<as_strided_backward_op>(),
+                         .grad = {{},
+                                  [](const Saved& s, const Tensor& g) {
+                                    Tensor t =
+                                        empty_strided_tensor(s.arg("input_sizes").int_list(),
+                                                             s.arg("input_strides").int_list(), g.dtype(), g.device());
                                     copy_(t, g);
                                     return Grads{as_strided(t, s.arg("size").int_list(), s.arg("stride").int_list(),
                                                             int_arg(s, "storage_offset") - int_arg(s, "input_offset"))};
                                   }},
                          .forms = kFunction});
-OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", .doc = "Sliding windows over a dimension.",
+OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
+            .doc = "Sliding windows over a dimension.",
             .kernel = view<unfold>(),
-            .grad = {{}, [](const Saved& s, const Tensor& g) {
-                       return Grads{unfold_backward(g, s.sizes("self"), int_arg(s, "dimension"), int_arg(s, "size"), int_arg(s, "step"))};
+            .grad = {{},
+                     [](const Saved& s, const Tensor& g) {
+                       return Grads{unfold_backward(g, s.sizes("self"), int_arg(s, "dimension"), int_arg(s, "size"),
+                                                    int_arg(s, "step"))};
                      }},
             .forms = kMethod});
-OP(unfold_backward, {.schema = "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor", .doc = "Gradient of unfold.",
-                     .kernel = function<unfold_backward_op>(), .forms = kFunction});
-OP(flatten, {.schema = "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)", .doc = "Merges dimensions.", .kernel = composite<flatten>()});
-OP(unflatten, {.schema = "unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", .doc = "Splits a dimension.", .kernel = composite<unflatten>()});
+OP(unfold_backward,
+   {.schema = "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
+    .doc = "Gradient of unfold.",
+    .kernel = function<unfold_backward_op>(),
+    .forms = kFunction});
+OP(flatten, {.schema = "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
+             .doc = "Merges dimensions.",
+             .kernel = composite<flatten>()});
+OP(unflatten, {.schema = "unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)",
+               .doc = "Splits a dimension.",
+               .kernel = composite<unflatten>()});
 OP(ravel, {.schema = "ravel(Tensor(a) self) -> Tensor(a)", .doc = "One dimension.", .kernel = composite<ravel>()});
-OP(detach, {.schema = "detach(Tensor(a) self) -> Tensor(a)", .doc = "The same memory, unknown to autograd.", .kernel = view<alias_op>()});
-OP(alias, {.schema = "alias(Tensor(a) self) -> Tensor(a)", .doc = "The same memory.", .kernel = view<alias_op>(),
-           .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }}, .forms = kFunction});
+OP(detach, {.schema = "detach(Tensor(a) self) -> Tensor(a)",
+            .doc = "The same memory, unknown to autograd.",
+            .kernel = view<alias_op>()});
+OP(alias, {.schema = "alias(Tensor(a) self) -> Tensor(a)",
+           .doc = "The same memory.",
+           .kernel = view<alias_op>(),
+           .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
+           .forms = kFunction});
 
 }  // namespace rushlight

@@ -1,6 +1,7 @@
 // where: elements from one of two tensors. lerp, addcmul, addcdiv: three-way arithmetic.
-#include "rushlight/fn/conj.h"
 #include "rushlight/fn/where.h"
+
+#include "rushlight/fn/conj.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
@@ -8,7 +9,9 @@
 namespace rushlight {
 namespace {
 
-template <class T> struct Where { RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); } };
+template <class T> struct Where {
+  RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); }
+};
 
 // From the nearer end, so that weight 1 gives `end` exactly.
 template <class T>
@@ -32,18 +35,23 @@ struct AddCDiv {
 };
 
 Grads where_grad(const Saved& s, const Tensor& g) {
-  return {Tensor(), s.needs("self") ? where(s["condition"], g, 0.0) : Tensor(), s.needs("other") ? where(s["condition"], 0.0, g) : Tensor()};
+  return {Tensor(), s.needs("self") ? where(s["condition"], g, 0.0) : Tensor(),
+          s.needs("other") ? where(s["condition"], 0.0, g) : Tensor()};
 }
 
 }  // namespace
 
 OP(where, {.schema = "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
-           .doc = "self where the condition holds, else other. >>> torch.where(torch.tensor([True, False]), torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([1, 4])",
-           .kernel = pointwise<Where, Any>(Promote::Mask), .grad = {{"condition"}, where_grad}, .forms = kFunction | kMethod | kOut,
+           .doc = "self where the condition holds, else other. >>> torch.where(torch.tensor([True, False]), "
+                  "torch.tensor([1, 2]), torch.tensor([3, 4]))\ntensor([1, 4])",
+           .kernel = pointwise<Where, Any>(Promote::Mask),
+           .grad = {{"condition"}, where_grad},
+           .forms = kFunction | kMethod | kOut,
            .overloads = {"where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor",
                          "where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
                          "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"}});
-OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", .doc = "self + weight * (end - self).",
+OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor",
+          .doc = "self + weight * (end - self).",
           .kernel = pointwise<Lerp, FloatingAndComplex>(),
           .grad = {{"self", "end", "weight"},
                    [](const Saved& s, const Tensor& g) {
@@ -52,14 +60,16 @@ OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tens
                                   s.needs("weight") ? g * conj(s["end"] - s["self"]) : Tensor()};
                    }},
           .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"}});
-OP(addcmul, {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", .doc = "self + value * tensor1 * tensor2.",
+OP(addcmul, {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+             .doc = "self + value * tensor1 * tensor2.",
              .kernel = pointwise<AddCMul, Number>(),
              .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
                         Tensor scaled = g * s.arg("value").to_scalar();
                         return Grads{g, s.needs("tensor1") ? scaled * conj(s["tensor2"]) : Tensor(),
                                      s.needs("tensor2") ? scaled * conj(s["tensor1"]) : Tensor()};
                       }}});
-OP(addcdiv, {.schema = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", .doc = "self + value * tensor1 / tensor2.",
+OP(addcdiv, {.schema = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+             .doc = "self + value * tensor1 / tensor2.",
              .kernel = pointwise<AddCDiv, FloatingAndComplex>(),
              .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
                         Tensor part = g * s.arg("value").to_scalar() / conj(s["tensor2"]);

@@ -33,7 +33,8 @@ class ArchiveWriter {
     add(".format_version", "1");
     add(".storage_alignment", "64");
     add("byteorder", "little");
-    for (size_t i = 0; i < storages_.size(); i++) zip_.add(str(name_, "/data/", i), storages_[i]->data(), storages_[i]->bytes());
+    for (size_t i = 0; i < storages_.size(); i++)
+      zip_.add(str(name_, "/data/", i), storages_[i]->data(), storages_[i]->bytes());
     for (auto& [package, text] : files) {
       std::string path = package;
       for (char& c : path)
@@ -48,7 +49,8 @@ class ArchiveWriter {
     }
     p.tuple(4);
     add("constants.pkl", p.finish());
-    for (size_t i = 0; i < constants.size(); i++) zip_.add(str(name_, "/constants/", i), constants[i].storage().data(), constants[i].storage().bytes());
+    for (size_t i = 0; i < constants.size(); i++)
+      zip_.add(str(name_, "/constants/", i), constants[i].storage().data(), constants[i].storage().bytes());
     add("version", "3\n");
     zip_.finish();
   }
@@ -93,7 +95,11 @@ class ArchiveWriter {
       return pickle_.tuple(4);
     }
     if (v.is_any_list()) {
-      const char* builder = v.is_int_list() ? "build_intlist" : v.is_double_list() ? "build_doublelist" : v.is_bool_list() ? "build_boollist" : v.is_tensor_list() ? "build_tensorlist" : nullptr;
+      const char* builder = v.is_int_list()      ? "build_intlist"
+                            : v.is_double_list() ? "build_doublelist"
+                            : v.is_bool_list()   ? "build_boollist"
+                            : v.is_tensor_list() ? "build_tensorlist"
+                                                 : nullptr;
       if (builder) pickle_.global("torch.jit._pickle", builder);
       pickle_.empty_list();
       pickle_.mark();
@@ -166,19 +172,23 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string where = str("load '", name_, "': entry 'constants.pkl'");
       io::Bytes bytes = zip_->read(root + "constants.pkl");
       io::PickleTree tree = io::unpickle(bytes.data, where);
-      io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "constants/" + key); }, where);
+      io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "constants/" + key); },
+                               where);
       for (const Pickled* c : tree.root->items) {
         if (auto t = tensors.tensor(*c)) constants_.push_back(std::make_shared<ConstantValue>(IValue(*t)));
         else constants_.push_back(nullptr);  // class objects of other kinds; an error where one is used
       }
     }
     std::string where = str("load '", name_, "': entry 'data.pkl'");
-    RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_, "': a zip archive without data.pkl is no TorchScript archive");
+    RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_,
+             "': a zip archive without data.pkl is no TorchScript archive");
     io::Bytes bytes = zip_->read(root + "data.pkl");
     io::PickleTree tree = io::unpickle(bytes.data, where);
-    tensors_ = std::make_unique<io::TensorLoader>([this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
+    tensors_ = std::make_unique<io::TensorLoader>(
+        [this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
     IValue module = value(*tree.root, nullptr, 0);
-    RL_CHECK(FileError, module.is_object(), "load '", name_, "': this file holds no module; if torch.save wrote it, read it with load()");
+    RL_CHECK(FileError, module.is_object(), "load '", name_,
+             "': this file holds no module; if torch.save wrote it, read it with load()");
     return module.ref<ObjectValue>();
   }
 
@@ -194,8 +204,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     explicit Constants(Archive& a) : archive(a) {}
     std::string kind() const override { return "the archive's constants"; }
     SugaredPtr attribute(const Range& range, Lowering&, const std::string& name) override {
-      size_t i = name.size() > 1 && name[0] == 'c' && name.find_first_not_of("0123456789", 1) == std::string::npos ? std::stoul(name.substr(1)) : SIZE_MAX;
-      if (i >= archive.constants_.size() || !archive.constants_[i]) fail(range, str("the archive has no constant ", name));
+      size_t i = name.size() > 1 && name[0] == 'c' && name.find_first_not_of("0123456789", 1) == std::string::npos
+                     ? std::stoul(name.substr(1))
+                     : SIZE_MAX;
+      if (i >= archive.constants_.size() || !archive.constants_[i])
+        fail(range, str("the archive has no constant ", name));
       return archive.constants_[i];
     }
     Archive& archive;
@@ -206,7 +219,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     std::string kind() const override { return "package '" + path + "'"; }
     SugaredPtr attribute(const Range& range, Lowering&, const std::string& name) override {
       if (archive.find_definition(path, name, &range)) {
-        if (auto f = archive.functions_.find(path + "." + name); f != archive.functions_.end()) return std::make_shared<FunctionValue>(f->second);
+        if (auto f = archive.functions_.find(path + "." + name); f != archive.functions_.end())
+          return std::make_shared<FunctionValue>(f->second);
         return std::make_shared<TypeName>(archive.class_named(path + "." + name, &range));
       }
       return std::make_shared<Package>(archive, path + "." + name);
@@ -224,9 +238,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string entry = zip_->root() + "code/" + path + ".py";
       if (zip_->has(entry)) {
         io::Bytes bytes = zip_->read(entry);
-        auto source = std::make_shared<Source>(Source{std::string(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size()), "code/" + path + ".py"});
+        auto source = std::make_shared<Source>(Source{
+            std::string(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size()), "code/" + path + ".py"});
         for (const StmtPtr& s : parse_module(source)) {
-          if (s->kind == Stmt::Kind::Def) functions_[package + "." + s->text] = lazy_function(s->text, s, shared_from_this());
+          if (s->kind == Stmt::Kind::Def)
+            functions_[package + "." + s->text] = lazy_function(s->text, s, shared_from_this());
           if (s->kind == Stmt::Kind::Class || s->kind == Stmt::Kind::Def) definitions_[package + "." + s->text] = s;
         }
       }
@@ -261,7 +277,9 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     for (const StmtPtr& s : def.body) {
       if (s->kind != Stmt::Kind::Assign) continue;
       const Expr& target = *s->targets[0];
-      std::string slot = target.kind == Expr::Kind::Subscript ? target.items[1]->text : target.text;  // __annotations__["0"] = ... for names that are no identifiers
+      std::string slot = target.kind == Expr::Kind::Subscript
+                             ? target.items[1]->text
+                             : target.text;  // __annotations__["0"] = ... for names that are no identifiers
       if (!s->annotation && (slot == "__parameters__" || slot == "__buffers__")) {
         for (const ExprPtr& i : s->value->items) (slot == "__parameters__" ? parameters : buffers).insert(i->text);
       } else if (s->annotation) {
@@ -291,13 +309,18 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         return v.text;
       case K::Tuple: {
         std::vector<IValue> items;
-        for (size_t i = 0; i < v.items.size(); i++) items.push_back(value(*v.items[i], t && t->is(TK::Tuple) && i < t->contained().size() ? t->contained()[i] : nullptr, depth + 1));
+        for (size_t i = 0; i < v.items.size(); i++)
+          items.push_back(value(*v.items[i],
+                                t && t->is(TK::Tuple) && i < t->contained().size() ? t->contained()[i] : nullptr,
+                                depth + 1));
         return IValue::tuple(std::move(items));
       }
       case K::List: return list(v.items, t && t->is(TK::List) ? t->element() : nullptr, depth);
       case K::Dict: {
-        auto d = make_ref<DictValue>(t && t->is(TK::Dict) ? t->contained()[0] : Type::string(), t && t->is(TK::Dict) ? t->contained()[1] : Type::any());
-        for (size_t i = 0; i + 1 < v.items.size(); i += 2) d->set(value(*v.items[i], d->key, depth + 1), value(*v.items[i + 1], d->value, depth + 1));
+        auto d = make_ref<DictValue>(t && t->is(TK::Dict) ? t->contained()[0] : Type::string(),
+                                     t && t->is(TK::Dict) ? t->contained()[1] : Type::any());
+        for (size_t i = 0; i + 1 < v.items.size(); i += 2)
+          d->set(value(*v.items[i], d->key, depth + 1), value(*v.items[i + 1], d->value, depth + 1));
         return d;
       }
       case K::Object: return object(v, depth);
@@ -306,12 +329,15 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         if (auto tensor = tensors_->tensor(v, &parameter)) return *tensor;
         const std::string& f = v.items[0]->text;
         const auto& args = v.items[1]->items;
-        auto first = [&](TypePtr element) { return args.empty() ? IValue() : list(args[0]->items, std::move(element), depth); };
+        auto first = [&](TypePtr element) {
+          return args.empty() ? IValue() : list(args[0]->items, std::move(element), depth);
+        };
         if (f == "torch.jit._pickle.build_intlist") return first(Type::integer());
         if (f == "torch.jit._pickle.build_doublelist") return first(Type::floating());
         if (f == "torch.jit._pickle.build_boollist") return first(Type::boolean());
         if (f == "torch.jit._pickle.build_tensorlist") return first(Type::tensor());
-        if (f == "torch.jit._pickle.restore_type_tag" && args.size() == 2) return value(*args[0], parse_type(args[1]->text), depth + 1);
+        if (f == "torch.jit._pickle.restore_type_tag" && args.size() == 2)
+          return value(*args[0], parse_type(args[1]->text), depth + 1);
         if (f == "torch.device" && args.size() == 1) return Device::parse(args[0]->text);
         throw UnpicklingError(str("load '", name_, "': Unsupported global: ", f));
       }
@@ -331,10 +357,12 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   }
   IValue object(const Pickled& v, int depth) {
     if (auto known = objects_.find(&v); known != objects_.end()) return known->second;
-    RL_CHECK(UnpicklingError, v.items[0]->is(K::Global) && v.items[0]->text.starts_with("__torch__"), "load '", name_, "': Unsupported global: ", v.items[0]->text);
+    RL_CHECK(UnpicklingError, v.items[0]->is(K::Global) && v.items[0]->text.starts_with("__torch__"), "load '", name_,
+             "': Unsupported global: ", v.items[0]->text);
     TypePtr type = class_named(v.items[0]->text, nullptr);
     const ClassType* c = graph::as_class(type);
-    RL_CHECK(UnpicklingError, c && v.state && v.state->is(K::Dict), "load '", name_, "': an object of ", v.items[0]->text, " without its attributes");
+    RL_CHECK(UnpicklingError, c && v.state && v.state->is(K::Dict), "load '", name_, "': an object of ",
+             v.items[0]->text, " without its attributes");
     auto o = make_ref<ObjectValue>(type, c->slots.size());
     objects_[&v] = IValue(o);
     for (size_t i = 0; i + 1 < v.state->items.size(); i += 2) {
@@ -357,11 +385,14 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
 }  // namespace
 
-void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name) { ArchiveWriter(sink, name).run(module); }
+void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name) {
+  ArchiveWriter(sink, name).run(module);
+}
 
 Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name) {
   RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
-  RL_CHECK(FileError, io::looks_like_zip(bytes.data), "load '", name, "': this is no TorchScript archive (no zip file)");
+  RL_CHECK(FileError, io::looks_like_zip(bytes.data), "load '", name,
+           "': this is no TorchScript archive (no zip file)");
   return std::make_shared<Archive>(std::make_shared<io::ZipReader>(bytes, name), name)->load();
 }
 

@@ -14,23 +14,32 @@ using ExprPtr = std::shared_ptr<const Expr>;
 
 struct Expr {
   enum class Kind : uint8_t {
-    Name,       // text
-    Int, Float, Imaginary, String,  // text
-    FString,    // items: String parts and expressions, in order
-    True, False, None, Ellipsis,
+    Name,  // text
+    Int,
+    Float,
+    Imaginary,
+    String,   // text
+    FString,  // items: String parts and expressions, in order
+    True,
+    False,
+    None,
+    Ellipsis,
     Attribute,  // items[0] . text
     Call,       // items[0] ( items[1...], names with their keywords )
     Subscript,  // items[0] [ items[1...] ]
     Slice,      // items: start, stop, step; null where left out
     Unary,      // text items[0]
     Binary,     // items[0] text items[1]; comparisons and `in`, `is` too
-    And, Or,    // items[0], items[1]
+    And,
+    Or,           // items[0], items[1]
     Conditional,  // items: condition, then, else
-    List, Tuple, Dict,  // items; of a Dict: key, value, key, value
-    ListComp,   // items: element, target, iterable, conditions...
-    DictComp,   // items: key, value, target, iterable, conditions...
-    Star,       // *items[0]
-    Lambda,     // kept for the error
+    List,
+    Tuple,
+    Dict,      // items; of a Dict: key, value, key, value
+    ListComp,  // items: element, target, iterable, conditions...
+    DictComp,  // items: key, value, target, iterable, conditions...
+    Star,      // *items[0]
+    Lambda,    // kept for the error
   };
   Kind kind;
   Range range;
@@ -55,15 +64,18 @@ struct Stmt {
     Assign,      // targets[0] = targets[1] = ... = value; annotation with one target
     AugAssign,   // targets[0] text= value
     Return,      // value may be null
-    If, While,   // value, body, orelse
-    For,         // targets[0] in value: body
-    Pass, Break, Continue,
-    Raise,       // value may be null
-    Assert,      // value, message
-    Delete,      // targets
-    With,        // items as (value, targets...) pairs in `targets`; body
-    Def,         // a function: name, params, annotation (the result), body
-    Class,       // name, bases in targets, body
+    If,
+    While,  // value, body, orelse
+    For,    // targets[0] in value: body
+    Pass,
+    Break,
+    Continue,
+    Raise,   // value may be null
+    Assert,  // value, message
+    Delete,  // targets
+    With,    // items as (value, targets...) pairs in `targets`; body
+    Def,     // a function: name, params, annotation (the result), body
+    Class,   // name, bases in targets, body
   };
   Kind kind;
   Range range;

@@ -114,7 +114,8 @@ class Writer {
 
   std::string expression(const Node* n) {
     const std::string& k = n->kind();
-    static const std::unordered_map<std::string, const char*> infix = {{"aten::__is__", "is"}, {"aten::__isnot__", "is not"}, {"aten::__and__", "and"}, {"aten::__or__", "or"}};
+    static const std::unordered_map<std::string, const char*> infix = {
+        {"aten::__is__", "is"}, {"aten::__isnot__", "is not"}, {"aten::__and__", "and"}, {"aten::__or__", "or"}};
     if (auto op = infix.find(k); op != infix.end()) {
       bool logical = n->input(0)->type()->is(TK::Bool) || k.starts_with("aten::__is");
       std::string text = op->second;
@@ -122,13 +123,15 @@ class Writer {
       return "(" + use(n->input(0)) + ") " + text + " (" + use(n->input(1)) + ")";
     }
     if (k == "prim::ListConstruct") {
-      if (n->inputs().empty() || n->output()->type()->element()->is(TK::Optional)) return "annotate(" + n->output()->type()->text() + ", [" + list(n->inputs()) + "])";
+      if (n->inputs().empty() || n->output()->type()->element()->is(TK::Optional))
+        return "annotate(" + n->output()->type()->text() + ", [" + list(n->inputs()) + "])";
       return "[" + list(n->inputs()) + "]";
     }
     if (k == "prim::TupleConstruct") return "(" + list(n->inputs()) + (n->inputs().size() == 1 ? ",)" : ")");
     if (k == "prim::DictConstruct") {
       std::string out;
-      for (size_t i = 0; i + 1 < n->inputs().size(); i += 2) out += (i ? ", " : "") + use(n->input(i)) + ": " + use(n->input(i + 1));
+      for (size_t i = 0; i + 1 < n->inputs().size(); i += 2)
+        out += (i ? ", " : "") + use(n->input(i)) + ": " + use(n->input(i + 1));
       return n->inputs().empty() ? "annotate(" + n->output()->type()->text() + ", {})" : "{" + out + "}";
     }
     if (k == "prim::TupleIndex") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
@@ -137,14 +140,19 @@ class Writer {
       bool number = !name.empty() && name[0] >= '0' && name[0] <= '9';  // of a Sequential's item
       return number ? "getattr(" + use(n->input()) + ", \"" + name + "\")" : use(n->input()) + "." + name;
     }
-    if (k == "prim::unchecked_cast") return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
+    if (k == "prim::unchecked_cast")
+      return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
     if (k == "prim::Uninitialized") return "uninitialized(" + n->output()->type()->text() + ")";
-    if (k == "aten::_unwrap_optional") return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
-    if (k == "prim::isinstance") return "isinstance(" + use(n->input()) + ", " + parse_schema_type(n->attribute("type").to_string())->text() + ")";
-    if (k == "prim::CallMethod") return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
+    if (k == "aten::_unwrap_optional")
+      return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
+    if (k == "prim::isinstance")
+      return "isinstance(" + use(n->input()) + ", " + parse_schema_type(n->attribute("type").to_string())->text() + ")";
+    if (k == "prim::CallMethod")
+      return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
     if (k == "prim::CreateObject") return n->output()->type()->text() + ".__new__(" + n->output()->type()->text() + ")";
     if (k == "aten::__getitem__") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
-    if (k == "aten::Int" || k == "aten::Float" || k == "aten::Bool") return (k == "aten::Int" ? "int(" : k == "aten::Float" ? "float(" : "bool(") + use(n->input()) + ")";
+    if (k == "aten::Int" || k == "aten::Float" || k == "aten::Bool")
+      return (k == "aten::Int" ? "int(" : k == "aten::Float" ? "float(" : "bool(") + use(n->input()) + ")";
     if (k == "aten::__not__") return "not (" + use(n->input()) + ")";
     if (k == "aten::str") return "str(" + use(n->input()) + ")";
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";
@@ -180,7 +188,8 @@ class Writer {
       return;
     }
     if (k == "prim::Loop") return loop(n);
-    if (k == "prim::SetAttr") return line(use(n->input(0)) + "." + std::string(n->attribute("name").to_string()) + " = " + use(n->input(1)));
+    if (k == "prim::SetAttr")
+      return line(use(n->input(0)) + "." + std::string(n->attribute("name").to_string()) + " = " + use(n->input(1)));
     if (k == "prim::RaiseException") return line("ops.prim.RaiseException(" + use(n->input()) + ")");
     if (k == "prim::Print") return line("print(" + list(n->inputs()) + ")");
     if (k == "prim::TupleUnpack" || k == "prim::ListUnpack") {
@@ -202,7 +211,8 @@ class Writer {
 
   void loop(const Node* n) {
     const Block& body = *n->blocks()[0];
-    std::vector<Value*> start(n->inputs().begin() + 2, n->inputs().end()), next(body.outputs().begin() + 1, body.outputs().end());
+    std::vector<Value*> start(n->inputs().begin() + 2, n->inputs().end()),
+        next(body.outputs().begin() + 1, body.outputs().end());
     for (size_t i = 0; i < n->outputs().size(); i++) names_[body.inputs()[i + 1]] = fresh(n->output(i));
     assign(n->outputs(), start);
     bool plain_for = is_true(n->input(1)) && is_true(body.outputs()[0]);
@@ -243,6 +253,8 @@ class Writer {
 
 }  // namespace
 
-std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent) { return Writer(constants).function(f, indent); }
+std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent) {
+  return Writer(constants).function(f, indent);
+}
 
 }  // namespace rushlight::script

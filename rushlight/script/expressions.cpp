@@ -15,16 +15,15 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
     case EK::Int: {
       try {
         return constant_value(int64_t(std::stoll(e->text, nullptr, 0)));
-      } catch (const std::exception&) {
-        fail(e->range, "this integer does not fit in 64 bits");
-      }
+      } catch (const std::exception&) { fail(e->range, "this integer does not fit in 64 bits"); }
     }
     case EK::Float: return constant_value(std::stod(e->text));
     case EK::Imaginary: return constant_value(complex128(0, std::stod(e->text)));
     case EK::String: return constant_value(e->text);
     case EK::True: return constant_value(true);
     case EK::False: return constant_value(false);
-    case EK::None: case EK::Ellipsis: return constant_value(IValue());
+    case EK::None:
+    case EK::Ellipsis: return constant_value(IValue());
     case EK::FString: {
       std::string pattern;
       std::vector<Value*> inputs = {nullptr};
@@ -51,10 +50,12 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       if (e->text == "not") {
         int known = static_condition(e);
         if (known >= 0) return constant_value(known != 0);
-        return std::make_shared<SimpleValue>(emit_typed(e->range, "aten::__not__", {condition(e->items[0])}, Type::boolean()));
+        return std::make_shared<SimpleValue>(
+            emit_typed(e->range, "aten::__not__", {condition(e->items[0])}, Type::boolean()));
       }
       SugaredPtr v = expr(e->items[0]);
-      if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.is_scalar() && e->text == "-") return constant_value(IValue(-c->constant.to_scalar()));
+      if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.is_scalar() && e->text == "-")
+        return constant_value(IValue(-c->constant.to_scalar()));
       if (e->text == "+") return v;
       return call_operator(e->range, e->text == "-" ? "neg" : "bitwise_not", {{e->range, "", v}});
     }
@@ -63,7 +64,8 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       if (known >= 0) return constant_value(known != 0);
       return binary(e->range, e->text, expr(e->items[0]), expr(e->items[1]));
     }
-    case EK::And: case EK::Or: return short_circuit(e);
+    case EK::And:
+    case EK::Or: return short_circuit(e);
     case EK::Conditional: return ternary(e);
     case EK::Tuple: {
       std::vector<SugaredPtr> parts;
@@ -84,10 +86,13 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       for (const ExprPtr& i : e->items) {
         values.push_back(value(i));
         TypePtr joined = type ? unify(type, values.back()->type()) : values.back()->type();
-        if (!joined) fail(i->range, str("lists must contain a single type: this is ", values.back()->type(), ", those before are ", type));
+        if (!joined)
+          fail(i->range,
+               str("lists must contain a single type: this is ", values.back()->type(), ", those before are ", type));
         type = joined;
       }
-      return std::make_shared<SimpleValue>(emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
+      return std::make_shared<SimpleValue>(
+          emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
     }
     case EK::Dict: {
       std::vector<Value*> values;
@@ -96,7 +101,9 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
         values.push_back(value(e->items[i]));
         TypePtr& t = types[i % 2];
         TypePtr joined = t ? unify(t, values.back()->type()) : values.back()->type();
-        if (!joined) fail(e->items[i]->range, str("dictionaries must contain a single type of keys and of values: this is ", values.back()->type(), ", those before are ", t));
+        if (!joined)
+          fail(e->items[i]->range, str("dictionaries must contain a single type of keys and of values: this is ",
+                                       values.back()->type(), ", those before are ", t));
         t = joined;
       }
       TypePtr type = types[0] ? Type::dict(types[0], types[1]) : Type::dict(Type::string(), Type::tensor());
@@ -112,7 +119,8 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
 Value* Lowering::condition(const ExprPtr& e) {
   Value* v = value(e);
   if (v->type()->is(TK::Bool)) return v;
-  if (v->type()->is(TK::Tensor) || v->type()->is(TK::Int) || v->type()->is(TK::Float)) return emit_typed(e->range, "aten::Bool", {v}, Type::boolean());
+  if (v->type()->is(TK::Tensor) || v->type()->is(TK::Int) || v->type()->is(TK::Float))
+    return emit_typed(e->range, "aten::Bool", {v}, Type::boolean());
   if (v->type()->is(TK::List) || v->type()->is(TK::String) || v->type()->is(TK::Dict)) {
     Value* n = emit_typed(e->range, "aten::len", {v}, Type::integer());
     return emit_typed(e->range, "aten::Bool", {n}, Type::boolean());
@@ -124,7 +132,8 @@ int Lowering::static_condition(const ExprPtr& e) {
   switch (e->kind) {
     case EK::True: return 1;
     case EK::False: return 0;
-    case EK::And: case EK::Or: {
+    case EK::And:
+    case EK::Or: {
       int a = static_condition(e->items[0]), stop = e->kind == EK::And ? 0 : 1;
       if (a == stop) return stop;
       if (a < 0) return -1;
@@ -150,7 +159,8 @@ int Lowering::static_condition(const ExprPtr& e) {
       if (f->kind == EK::Name && f->text == "isinstance" && e->items.size() == 3) {
         TypePtr have = value(e->items[1])->type();
         if (have->is(TK::Optional) || have->is(TK::Union) || have->is(TK::Any)) return -1;
-        std::vector<ExprPtr> wanted = e->items[2]->kind == EK::Tuple ? e->items[2]->items : std::vector<ExprPtr>{e->items[2]};
+        std::vector<ExprPtr> wanted =
+            e->items[2]->kind == EK::Tuple ? e->items[2]->items : std::vector<ExprPtr>{e->items[2]};
         for (const ExprPtr& w : wanted) {
           if (w->kind == EK::Name && (w->text == "list" || w->text == "tuple" || w->text == "dict")) {
             if (have->is(w->text == "list" ? TK::List : w->text == "tuple" ? TK::Tuple : TK::Dict)) return 1;
@@ -162,7 +172,8 @@ int Lowering::static_condition(const ExprPtr& e) {
       }
       return -1;
     }
-    case EK::Name: case EK::Attribute: {
+    case EK::Name:
+    case EK::Attribute: {
       if (e->kind == EK::Attribute && e->items[0]->kind != EK::Name && e->items[0]->kind != EK::Attribute) return -1;
       SugaredPtr v = expr(e);
       auto* c = dynamic_cast<ConstantValue*>(v.get());
@@ -178,9 +189,11 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
     refinements(e->items[0], truth, out);
     return refinements(e->items[1], truth, out);
   }
-  if (e->kind == EK::Binary && (e->text == "is" || e->text == "is not") && e->items[0]->kind == EK::Name && e->items[1]->kind == EK::None) {
+  if (e->kind == EK::Binary && (e->text == "is" || e->text == "is not") && e->items[0]->kind == EK::Name &&
+      e->items[1]->kind == EK::None) {
     if ((e->text == "is not") != truth) return;
-    if (auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[0]->text, e->range).get()); v && v->value->type()->is(TK::Optional))
+    if (auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[0]->text, e->range).get());
+        v && v->value->type()->is(TK::Optional))
       out.push_back({e->items[0]->text, v->value->type()->element()});
   }
 }
@@ -188,7 +201,8 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
 void Lowering::refine(const std::vector<Refinement>& all, const Range& range) {
   for (const Refinement& r : all) {
     Value* old = lookup(r.name, range)->as_value(range, *this);
-    if (old->type()->is(TK::Optional)) scope_->names[r.name] = std::make_shared<SimpleValue>(emit_typed(range, "prim::unchecked_cast", {old}, r.type));
+    if (old->type()->is(TK::Optional))
+      scope_->names[r.name] = std::make_shared<SimpleValue>(emit_typed(range, "prim::unchecked_cast", {old}, r.type));
   }
 }
 
@@ -243,7 +257,8 @@ SugaredPtr Lowering::comprehension(const ExprPtr& e) {
       values.push_back(value(e->items[0]));
       type = type ? unify(type, values.back()->type()) : values.back()->type();
     }
-    return std::make_shared<SimpleValue>(emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
+    return std::make_shared<SimpleValue>(
+        emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
   }
   // A loop that appends to a list whose element type shows only once the element is compiled.
   Value* source = iterable->as_value(e->range, *this);
@@ -285,14 +300,18 @@ SugaredPtr Lowering::comprehension(const ExprPtr& e) {
 
 SugaredPtr Lowering::binary(const Range& range, const std::string& op, const SugaredPtr& a, const SugaredPtr& b) {
   static const std::map<std::string, const char*> names = {
-      {"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "div"}, {"//", "floordiv"}, {"%", "remainder"}, {"**", "pow"}, {"@", "matmul"}, {"&", "__and__"}, {"|", "__or__"},
-      {"^", "__xor__"}, {"<<", "__lshift__"}, {">>", "__rshift__"}, {"<", "lt"}, {">", "gt"}, {"<=", "le"}, {">=", "ge"}, {"==", "eq"}, {"!=", "ne"}};
+      {"+", "add"},       {"-", "sub"},         {"*", "mul"},         {"/", "div"},     {"//", "floordiv"},
+      {"%", "remainder"}, {"**", "pow"},        {"@", "matmul"},      {"&", "__and__"}, {"|", "__or__"},
+      {"^", "__xor__"},   {"<<", "__lshift__"}, {">>", "__rshift__"}, {"<", "lt"},      {">", "gt"},
+      {"<=", "le"},       {">=", "ge"},         {"==", "eq"},         {"!=", "ne"}};
   if (op == "is" || op == "is not") {
-    Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__", {a->as_value(range, *this), b->as_value(range, *this)}, Type::boolean());
+    Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__",
+                          {a->as_value(range, *this), b->as_value(range, *this)}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
   }
   if (op == "in" || op == "not in") {
-    Value* r = emit_typed(range, "aten::__contains__", {b->as_value(range, *this), a->as_value(range, *this)}, Type::boolean());
+    Value* r = emit_typed(range, "aten::__contains__", {b->as_value(range, *this), a->as_value(range, *this)},
+                          Type::boolean());
     if (op == "not in") r = emit_typed(range, "aten::__not__", {r}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
   }
@@ -304,9 +323,14 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
   if (tensor && op == "|") name = "bitwise_or";
   if (tensor && op == "^") name = "bitwise_xor";
   if (tensor && !x->type()->is(TK::Tensor)) {  // 2 - x and its like
-    static const std::map<std::string, const char*> mirrored = {{"+", "add"}, {"*", "mul"}, {"-", "rsub"}, {"<", "gt"}, {">", "lt"}, {"<=", "ge"}, {">=", "le"}, {"==", "eq"}, {"!=", "ne"}};
-    if (auto m = mirrored.find(op); m != mirrored.end()) return call_operator(range, m->second, {{range, "", b}, {range, "", a}});
-    if (op == "/") return call_operator(range, "mul", {{range, "", call_operator(range, "reciprocal", {{range, "", b}})}, {range, "", a}});
+    static const std::map<std::string, const char*> mirrored = {{"+", "add"}, {"*", "mul"}, {"-", "rsub"},
+                                                                {"<", "gt"},  {">", "lt"},  {"<=", "ge"},
+                                                                {">=", "le"}, {"==", "eq"}, {"!=", "ne"}};
+    if (auto m = mirrored.find(op); m != mirrored.end())
+      return call_operator(range, m->second, {{range, "", b}, {range, "", a}});
+    if (op == "/")
+      return call_operator(range, "mul",
+                           {{range, "", call_operator(range, "reciprocal", {{range, "", b}})}, {range, "", a}});
   }
   if (x->type()->is(TK::Tuple) && y->type()->is(TK::Tuple) && op == "+") {
     std::vector<SugaredPtr> parts, more;
@@ -315,7 +339,8 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     parts.insert(parts.end(), more.begin(), more.end());
     return std::make_shared<TupleOf>(std::move(parts));
   }
-  return call_operator(range, name, {{range, "", std::make_shared<SimpleValue>(x)}, {range, "", std::make_shared<SimpleValue>(y)}});
+  return call_operator(range, name,
+                       {{range, "", std::make_shared<SimpleValue>(x)}, {range, "", std::make_shared<SimpleValue>(y)}});
 }
 
 SugaredPtr Lowering::call(const ExprPtr& e) {
@@ -329,7 +354,9 @@ SugaredPtr Lowering::call(const ExprPtr& e) {
   auto* special = dynamic_cast<Special*>(f.get());
   for (size_t i = 1; i < e->items.size(); i++) {
     const ExprPtr& a = e->items[i];
-    if (special && (special->name == "isinstance" || special->name == "annotate" || special->name == "unchecked_cast" || special->name == "uninitialized") &&
+    if (special &&
+        (special->name == "isinstance" || special->name == "annotate" || special->name == "unchecked_cast" ||
+         special->name == "uninitialized") &&
         i == (special->name == "isinstance" ? 2u : 1u)) {
       if (special->name == "isinstance") {
         int known = static_condition(e);
@@ -340,7 +367,8 @@ SugaredPtr Lowering::call(const ExprPtr& e) {
     }
     if (a->kind == EK::Star) {
       std::vector<SugaredPtr> more;
-      if (!expr(a->items[0])->items(a->range, *this, more)) fail(a->range, "the number of values here is not known while compiling");
+      if (!expr(a->items[0])->items(a->range, *this, more))
+        fail(a->range, "the number of values here is not known while compiling");
       for (const SugaredPtr& m : more) args.push_back({a->range, "", m});
       continue;
     }
@@ -412,7 +440,9 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
     left--;
     if (i->kind == EK::Slice) {
       const auto& s = i->items;
-      if (s[0] || s[1] || s[2]) v = emit_typed(range, "aten::slice", {v, dim_value(dim), part(s[0], {}), part(s[1], {}), part(s[2], int64_t(1))}, Type::tensor());
+      if (s[0] || s[1] || s[2])
+        v = emit_typed(range, "aten::slice",
+                       {v, dim_value(dim), part(s[0], {}), part(s[1], {}), part(s[2], int64_t(1))}, Type::tensor());
       dim++;
       continue;
     }
@@ -422,7 +452,9 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       dim += after_ellipsis;
       continue;
     }
-    if (index->type()->is(TK::List)) index = emit_typed(range, "aten::tensor", {index, constant(range, {}), constant(range, {}), constant(range, false)}, Type::tensor());
+    if (index->type()->is(TK::List))
+      index = emit_typed(range, "aten::tensor",
+                         {index, constant(range, {}), constant(range, {}), constant(range, false)}, Type::tensor());
     if (!index->type()->is(TK::Tensor)) fail(i->range, str("Unsupported index of type ", index->type()));
     if (after_ellipsis) fail(range, "tensor indices after '...' are not supported in TorchScript here");
     while (int64_t(indices.size()) < dim) indices.push_back(constant(range, {}));
@@ -438,12 +470,15 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
 
 TypePtr Lowering::type_of(const Expr& e) {
   if (e.kind == EK::None) return Type::none();
-  if (e.kind == EK::String) return type_of(*parse_expression(std::make_shared<Source>(Source{e.text, e.range.source->file, e.range.line()})));
+  if (e.kind == EK::String)
+    return type_of(*parse_expression(std::make_shared<Source>(Source{e.text, e.range.source->file, e.range.line()})));
   auto part = [&](size_t i) { return type_of(*e.items[i]); };
   if (e.kind == EK::Subscript) {
     const Expr& base = *e.items[0];
     std::string name = base.text;
-    auto inner = [&](size_t i) { return e.items[1]->kind == EK::Tuple && e.items.size() == 2 ? type_of(*e.items[1]->items.at(i)) : part(i + 1); };
+    auto inner = [&](size_t i) {
+      return e.items[1]->kind == EK::Tuple && e.items.size() == 2 ? type_of(*e.items[1]->items.at(i)) : part(i + 1);
+    };
     size_t count = e.items[1]->kind == EK::Tuple && e.items.size() == 2 ? e.items[1]->items.size() : e.items.size() - 1;
     if (name == "List" || name == "list") return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
@@ -469,9 +504,17 @@ TypePtr Lowering::type_of(const Expr& e) {
     return b->is(TK::None) ? Type::optional(a) : a->is(TK::None) ? Type::optional(b) : Type::union_of({a, b});
   }
   if (e.kind == EK::Name) {
-    static const std::map<std::string, TypePtr> named = {
-        {"int", Type::integer()}, {"float", Type::floating()}, {"bool", Type::boolean()}, {"str", Type::string()}, {"complex", Type::simple(TK::Complex)}, {"Tensor", Type::tensor()},
-        {"NoneType", Type::none()}, {"number", Type::simple(TK::Number)}, {"Device", Type::simple(TK::Device)}, {"Any", Type::any()}, {"Generator", Type::simple(TK::Generator)}};
+    static const std::map<std::string, TypePtr> named = {{"int", Type::integer()},
+                                                         {"float", Type::floating()},
+                                                         {"bool", Type::boolean()},
+                                                         {"str", Type::string()},
+                                                         {"complex", Type::simple(TK::Complex)},
+                                                         {"Tensor", Type::tensor()},
+                                                         {"NoneType", Type::none()},
+                                                         {"number", Type::simple(TK::Number)},
+                                                         {"Device", Type::simple(TK::Device)},
+                                                         {"Any", Type::any()},
+                                                         {"Generator", Type::simple(TK::Generator)}};
     SugaredPtr v = resolver_.resolve(e.text, e.range);
     if (v && v->as_type()) return v->as_type();
     if (auto found = named.find(e.text); found != named.end()) return found->second;

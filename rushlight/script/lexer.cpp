@@ -11,14 +11,19 @@ namespace rushlight::script {
 namespace {
 
 constexpr std::array<std::string_view, 35> kKeywords = {
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for",
-    "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield"};
+    "False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+    "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+    "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+    "or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield"};
 // Longest first.
 constexpr std::array<std::string_view, 48> kOperators = {
-    "**=", "//=", ">>=", "<<=", "...", "->", ":=", "**", "//", ">>", "<<", "<=", ">=", "==", "!=", "+=", "-=", "*=", "/=", "%=", "@=", "&=", "|=", "^=",
-    "+",   "-",   "*",   "/",   "%",   "@",  "&",  "|",  "^",  "~",  "<",  ">",  "=",  "(",  ")",  "[",  "]",  "{",  "}",  ",",  ":",  ".",  ";",  "$"};
+    "**=", "//=", ">>=", "<<=", "...", "->", ":=", "**", "//", ">>", "<<", "<=", ">=", "==", "!=", "+=",
+    "-=",  "*=",  "/=",  "%=",  "@=",  "&=", "|=", "^=", "+",  "-",  "*",  "/",  "%",  "@",  "&",  "|",
+    "^",   "~",   "<",   ">",   "=",   "(",  ")",  "[",  "]",  "{",  "}",  ",",  ":",  ".",  ";",  "$"};
 
-bool name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
+bool name_start(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
 bool name_part(char c) { return name_start(c) || std::isdigit(static_cast<unsigned char>(c)); }
 
 class Lexer {
@@ -39,7 +44,9 @@ class Lexer {
   }
 
  private:
-  void push(Token::Kind kind, size_t begin, std::string text) { tokens_.push_back({kind, std::move(text), {source_, begin, std::max(at_, begin)}}); }
+  void push(Token::Kind kind, size_t begin, std::string text) {
+    tokens_.push_back({kind, std::move(text), {source_, begin, std::max(at_, begin)}});
+  }
   char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
 
   // Measures a line's indentation; blank lines and comments have none.
@@ -61,7 +68,8 @@ class Lexer {
       }
       while (width < indents_.back()) {
         indents_.pop_back();
-        if (indents_.empty() || width > indents_.back()) fail({source_, begin, at_}, "this indentation matches no block around it");
+        if (indents_.empty() || width > indents_.back())
+          fail({source_, begin, at_}, "this indentation matches no block around it");
         push(Token::Kind::Dedent, begin, "");
       }
       return;
@@ -85,7 +93,8 @@ class Lexer {
       if (!brackets_.empty()) return;
       push(Token::Kind::Newline, begin, "");
       line_start();
-    } else if (std::isdigit(static_cast<unsigned char>(c)) || (c == '.' && std::isdigit(static_cast<unsigned char>(peek(1))))) {
+    } else if (std::isdigit(static_cast<unsigned char>(c)) ||
+               (c == '.' && std::isdigit(static_cast<unsigned char>(peek(1))))) {
       number();
     } else if (string_prefix()) {
       string();
@@ -121,7 +130,8 @@ class Lexer {
     };
     auto decimal = [](unsigned char c) { return std::isdigit(c) != 0; };
     bool is_float = false;
-    if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X' || peek(1) == 'b' || peek(1) == 'B' || peek(1) == 'o' || peek(1) == 'O')) {
+    if (peek() == '0' &&
+        (peek(1) == 'x' || peek(1) == 'X' || peek(1) == 'b' || peek(1) == 'B' || peek(1) == 'o' || peek(1) == 'O')) {
       at_ += 2;
       digits([](unsigned char c) { return std::isxdigit(c) != 0; });
     } else {
@@ -131,7 +141,9 @@ class Lexer {
         at_++;
         digits(decimal);
       }
-      if ((peek() == 'e' || peek() == 'E') && (decimal(static_cast<unsigned char>(peek(1))) || ((peek(1) == '-' || peek(1) == '+') && decimal(static_cast<unsigned char>(peek(2)))))) {
+      if ((peek() == 'e' || peek() == 'E') &&
+          (decimal(static_cast<unsigned char>(peek(1))) ||
+           ((peek(1) == '-' || peek(1) == '+') && decimal(static_cast<unsigned char>(peek(2)))))) {
         is_float = true;
         at_ += 2;
         digits(decimal);
@@ -164,7 +176,8 @@ class Lexer {
     at_ += triple ? 3 : 1;
     std::string value;
     for (;; at_++) {
-      if (at_ >= text_.size() || (!triple && peek() == '\n')) fail({source_, begin, at_}, "this string is never closed");
+      if (at_ >= text_.size() || (!triple && peek() == '\n'))
+        fail({source_, begin, at_}, "this string is never closed");
       if (peek() == quote && (!triple || (peek(1) == quote && peek(2) == quote))) break;
       if (peek() == '\\' && !raw) escape(value);
       else value += peek();
@@ -185,7 +198,9 @@ class Lexer {
       case 'f': value += '\f'; return;
       case 'v': value += '\v'; return;
       case '\n': return;
-      case '\\': case '\'': case '"': value += c; return;
+      case '\\':
+      case '\'':
+      case '"': value += c; return;
       case 'x': return hex_escape(value, begin, 2);
       case 'u': return hex_escape(value, begin, 4);
       case 'U': return hex_escape(value, begin, 8);
@@ -205,13 +220,16 @@ class Lexer {
     uint32_t v = 0;
     for (int i = 0; i < count; i++) {
       at_++;
-      if (!std::isxdigit(static_cast<unsigned char>(peek()))) fail({source_, begin, at_}, "this escape wants more hexadecimal digits");
+      if (!std::isxdigit(static_cast<unsigned char>(peek())))
+        fail({source_, begin, at_}, "this escape wants more hexadecimal digits");
       v = v * 16 + uint32_t(std::stoi(std::string(1, peek()), nullptr, 16));
     }
     if (count == 2 || v < 0x80) value += char(v);
     else if (v < 0x800) (value += char(0xC0 | v >> 6)) += char(0x80 | (v & 63));
     else if (v < 0x10000) ((value += char(0xE0 | v >> 12)) += char(0x80 | (v >> 6 & 63))) += char(0x80 | (v & 63));
-    else (((value += char(0xF0 | v >> 18)) += char(0x80 | (v >> 12 & 63))) += char(0x80 | (v >> 6 & 63))) += char(0x80 | (v & 63));
+    else
+      (((value += char(0xF0 | v >> 18)) += char(0x80 | (v >> 12 & 63))) += char(0x80 | (v >> 6 & 63))) +=
+          char(0x80 | (v & 63));
   }
 
   std::shared_ptr<const Source> source_;

@@ -8,7 +8,20 @@
 namespace rushlight::script {
 
 struct Token {
-  enum class Kind : uint8_t { Name, Keyword, Int, Float, Imaginary, String, FString, Operator, Newline, Indent, Dedent, End };
+  enum class Kind : uint8_t {
+    Name,
+    Keyword,
+    Int,
+    Float,
+    Imaginary,
+    String,
+    FString,
+    Operator,
+    Newline,
+    Indent,
+    Dedent,
+    End
+  };
   Kind kind;
   std::string text;  // of a String: its value
   Range range;

@@ -16,9 +16,11 @@ bool has_exit(const std::vector<StmtPtr>& body, bool in_loop);
 bool has_exit(const StmtPtr& s, bool in_loop) {
   switch (s->kind) {
     case SK::Return: return true;
-    case SK::Break: case SK::Continue: return !in_loop;
+    case SK::Break:
+    case SK::Continue: return !in_loop;
     case SK::If: return has_exit(s->body, in_loop) || has_exit(s->orelse, in_loop);
-    case SK::For: case SK::While: return has_exit(s->body, true);
+    case SK::For:
+    case SK::While: return has_exit(s->body, true);
     case SK::With: return has_exit(s->body, in_loop);
     default: return false;
   }
@@ -58,17 +60,21 @@ TypePtr unify(const TypePtr& a, const TypePtr& b) {
     }
     return Type::tuple(std::move(items));
   }
-  auto number = [](const TypePtr& t) { return t->is(Type::Kind::Int) || t->is(Type::Kind::Float) || t->is(Type::Kind::Number); };
+  auto number = [](const TypePtr& t) {
+    return t->is(Type::Kind::Int) || t->is(Type::Kind::Float) || t->is(Type::Kind::Number);
+  };
   if (number(a) && number(b)) return Type::simple(Type::Kind::Number);
   return nullptr;
 }
 
-graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, size_t outputs) {
+graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
+                            size_t outputs) {
   graph::Node* n = graph_.insert_new(kind, inputs, outputs);
   if (range.source) n->location = {range.source->file, range.line(), range.column(), range.highlight()};
   return n;
 }
-Value* Lowering::emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs, TypePtr type) {
+Value* Lowering::emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
+                            TypePtr type) {
   return emit(range, kind, inputs)->output()->set_type(std::move(type));
 }
 Value* Lowering::constant(const Range& range, IValue v, TypePtr type) {
@@ -92,7 +98,8 @@ SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
 }
 
 void Lowering::assign(const Range&, const std::string& name, SugaredPtr value) {
-  if (auto* simple = dynamic_cast<SimpleValue*>(value.get()); simple && simple->value->name().empty() && name[0] != '$' && name != "_")
+  if (auto* simple = dynamic_cast<SimpleValue*>(value.get());
+      simple && simple->value->name().empty() && name[0] != '$' && name != "_")
     simple->value->set_name(name);
   scope_->names[name] = std::move(value);
 }
@@ -100,16 +107,21 @@ void Lowering::assign(const Range&, const std::string& name, SugaredPtr value) {
 void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
   switch (target->kind) {
     case EK::Name: return assign(target->range, target->text, value);
-    case EK::Attribute: return expr(target->items[0])->set_attribute(target->range, *this, target->text, value->as_value(target->range, *this));
-    case EK::Tuple: case EK::List: {
+    case EK::Attribute:
+      return expr(target->items[0])
+          ->set_attribute(target->range, *this, target->text, value->as_value(target->range, *this));
+    case EK::Tuple:
+    case EK::List: {
       std::vector<SugaredPtr> items;
       if (!value->items(target->range, *this, items)) {
         Value* v = value->as_value(target->range, *this);
         if (!v->type()->is(Type::Kind::List)) fail(target->range, str("cannot be unpacked: ", v->type()));
         graph::Node* n = emit(target->range, "prim::ListUnpack", {v}, 0);
-        for (size_t i = 0; i < target->items.size(); i++) items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
+        for (size_t i = 0; i < target->items.size(); i++)
+          items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
       }
-      if (items.size() != target->items.size()) fail(target->range, str("expected ", target->items.size(), " values to unpack, got ", items.size()));
+      if (items.size() != target->items.size())
+        fail(target->range, str("expected ", target->items.size(), " values to unpack, got ", items.size()));
       for (size_t i = 0; i < items.size(); i++) assign_target(target->items[i], items[i]);
       return;
     }
@@ -117,11 +129,14 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
       SugaredPtr base = expr(target->items[0]);
       Value* b = base->as_value(target->range, *this);
       if (b->type()->is(Type::Kind::Tensor)) {
-        Value* place = subscript(target->range, base, {target->items.begin() + 1, target->items.end()})->as_value(target->range, *this);
+        Value* place = subscript(target->range, base, {target->items.begin() + 1, target->items.end()})
+                           ->as_value(target->range, *this);
         Value* v = value->as_value(target->range, *this);
         if (place->node()->is("aten::index")) {  // x[mask] = v
-          std::vector<Value*> args = {place->node()->input(0), place->node()->input(1), v, constant(target->range, false)};
-          if (!v->type()->is(Type::Kind::Tensor)) args[2] = emit_typed(target->range, "prim::NumToTensor", {v}, Type::tensor());
+          std::vector<Value*> args = {place->node()->input(0), place->node()->input(1), v,
+                                      constant(target->range, false)};
+          if (!v->type()->is(Type::Kind::Tensor))
+            args[2] = emit_typed(target->range, "prim::NumToTensor", {v}, Type::tensor());
           emit_typed(target->range, "aten::index_put_", args, Type::tensor());
         } else if (v->type()->is(Type::Kind::Tensor)) {
           emit_typed(target->range, "aten::copy_", {place, v, constant(target->range, false)}, Type::tensor());
@@ -130,7 +145,8 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
         }
         return;
       }
-      emit(target->range, "aten::_set_item", {b, this->value(target->items[1]), value->as_value(target->range, *this)}, b->type()->is(Type::Kind::List) ? 1 : 0);
+      emit(target->range, "aten::_set_item", {b, this->value(target->items[1]), value->as_value(target->range, *this)},
+           b->type()->is(Type::Kind::List) ? 1 : 0);
       return;
     }
     default: fail(target->range, "nothing can be assigned to this");
@@ -147,13 +163,15 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::Return: return return_statement(s);
       case SK::Raise: {
         Value* message = constant(s->range, "");
-        if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1) message = emit_typed(s->range, "aten::str", {value(s->value->items[1])}, Type::string());
+        if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1)
+          message = emit_typed(s->range, "aten::str", {value(s->value->items[1])}, Type::string());
         else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
         emit(s->range, "prim::RaiseException", {message}, 0);
         assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
         return true;
       }
-      case SK::Break: case SK::Continue:
+      case SK::Break:
+      case SK::Continue:
         if (!loops_) fail(s->range, str("'", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
         assign(s->range, "$go", std::make_shared<ConstantValue>(s->kind == SK::Continue));
         return true;
@@ -161,7 +179,8 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
         if (has_exit(s, false)) return if_statement(s, after);
         if (if_statement(s, nullptr)) return true;
         break;
-      case SK::For: case SK::While:
+      case SK::For:
+      case SK::While:
         if (has_exit(s->body, true)) return loop(s, after);
         loop(s, nullptr);
         break;
@@ -182,7 +201,9 @@ void Lowering::simple_statement(const StmtPtr& s) {
       if (s->annotation) {
         TypePtr type = type_of(*s->annotation);
         Value* typed = convert(s->range, v, type, nullptr, false);
-        if (!typed) fail(s->range, str("Variable is annotated with type ", type, " but is being assigned to a value of type ", v->as_value(s->range, *this)->type()));
+        if (!typed)
+          fail(s->range, str("Variable is annotated with type ", type, " but is being assigned to a value of type ",
+                             v->as_value(s->range, *this)->type()));
         if (!typed->type()->equals(*type)) typed = emit_typed(s->range, "prim::unchecked_cast", {typed}, type);
         v = std::make_shared<SimpleValue>(typed);
       }
@@ -193,8 +214,10 @@ void Lowering::simple_statement(const StmtPtr& s) {
       SugaredPtr old = expr(s->targets[0]), by = expr(s->value);
       Value* v = old->as_value(s->range, *this);
       SugaredPtr result;
-      static const std::map<std::string, std::string> in_place = {{"+", "add_"}, {"-", "sub_"}, {"*", "mul_"}, {"/", "div_"}};
-      if (v->type()->is(Type::Kind::Tensor) && in_place.contains(s->text)) result = call_operator(s->range, in_place.at(s->text), {{s->range, "", old}, {s->range, "", by}});
+      static const std::map<std::string, std::string> in_place = {
+          {"+", "add_"}, {"-", "sub_"}, {"*", "mul_"}, {"/", "div_"}};
+      if (v->type()->is(Type::Kind::Tensor) && in_place.contains(s->text))
+        result = call_operator(s->range, in_place.at(s->text), {{s->range, "", old}, {s->range, "", by}});
       else result = binary(s->range, s->text, old, by);
       return assign_target(s->targets[0], result);
     }
@@ -203,13 +226,14 @@ void Lowering::simple_statement(const StmtPtr& s) {
       refinements(s->value, true, known);
       if (static_condition(s->value) != 1) {
         Value* ok = condition(s->value);
-        branches(s->range, ok, [] { return false; },
-                 [&] {
-                   Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
-                   emit(s->range, "prim::RaiseException", {message}, 0);
-                   assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
-                   return true;
-                 });
+        branches(
+            s->range, ok, [] { return false; },
+            [&] {
+              Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
+              emit(s->range, "prim::RaiseException", {message}, 0);
+              assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
+              return true;
+            });
       }
       return refine(known, s->range);
     }
@@ -229,7 +253,9 @@ bool Lowering::return_statement(const StmtPtr& s) {
   Value* v;
   if (return_type_) {
     v = convert(s->range, given, return_type_, nullptr, false);
-    if (!v) fail(s->range, str("Return value was annotated as having type ", return_type_, " but is actually of type ", given->as_value(s->range, *this)->type()));
+    if (!v)
+      fail(s->range, str("Return value was annotated as having type ", return_type_, " but is actually of type ",
+                         given->as_value(s->range, *this)->type()));
   } else {
     v = given->as_value(s->range, *this);
   }
@@ -252,15 +278,16 @@ bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
   }
   Value* c = condition(s->value);
   bool then_ended = false, else_ended = false;
-  bool ended = branches(s->range, c,
-                        [&] {
-                          refine(when_true, s->range);
-                          return then_ended = block(s->body, 0, rest);
-                        },
-                        [&] {
-                          refine(when_false, s->range);
-                          return else_ended = block(s->orelse, 0, rest);
-                        });
+  bool ended = branches(
+      s->range, c,
+      [&] {
+        refine(when_true, s->range);
+        return then_ended = block(s->body, 0, rest);
+      },
+      [&] {
+        refine(when_false, s->range);
+        return else_ended = block(s->orelse, 0, rest);
+      });
   // `if x is None: raise ...` tells about x from here on.
   if (then_ended && !else_ended) refine(when_false, s->range);
   if (else_ended && !then_ended) refine(when_true, s->range);
@@ -301,7 +328,8 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
     for (int k = 0; k < 2; k++) {
       if (!found[k]) continue;
       graph::InsertPoint at(graph_, node->blocks()[size_t(k)]);
-      if (dynamic_cast<SimpleValue*>(found[k].get()) || dynamic_cast<ConstantValue*>(found[k].get()) || dynamic_cast<TupleOf*>(found[k].get()))
+      if (dynamic_cast<SimpleValue*>(found[k].get()) || dynamic_cast<ConstantValue*>(found[k].get()) ||
+          dynamic_cast<TupleOf*>(found[k].get()))
         values[k] = found[k]->as_value(range, *this);
     }
     for (int k = 0; k < 2; k++)  // a branch that raises, or has left with "$return" alone, has no say
@@ -312,7 +340,8 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
     TypePtr type = values[0] && values[1] ? unify(values[0]->type(), values[1]->type()) : nullptr;
     if (!type) {
       if (name == "$return" && values[0] && values[1])
-        fail(range, str("Previous return statement returned a value of type ", values[0]->type(), " but this return statement returns a value of type ", values[1]->type()));
+        fail(range, str("Previous return statement returned a value of type ", values[0]->type(),
+                        " but this return statement returns a value of type ", values[1]->type()));
       scope_->names[name] = nullptr;
       continue;
     }
@@ -342,7 +371,8 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       return rest ? rest() : false;
     }
   }
-  if (returns && !return_type_) fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
+  if (returns && !return_type_)
+    fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
 
   // What the iterations count over.
   Value *trips, *list = nullptr, *start = nullptr, *step = nullptr;
@@ -359,7 +389,8 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       trips = v;
     } else {
       list = v;
-      if (v->type()->is(Type::Kind::Dict)) list = emit_typed(s->range, "aten::keys", {v}, Type::list(v->type()->contained()[0]));
+      if (v->type()->is(Type::Kind::Dict))
+        list = emit_typed(s->range, "aten::keys", {v}, Type::list(v->type()->contained()[0]));
       trips = emit_typed(s->range, "aten::len", {list}, Type::integer());
     }
   }
@@ -400,27 +431,33 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     if (s->kind == SK::For) {
       Value* item = i;
       if (list) {
-        TypePtr element = list->type()->is(Type::Kind::List) ? list->type()->element() : list->type()->is(Type::Kind::String) ? Type::string() : Type::tensor();
-        item = list->type()->is(Type::Kind::Tensor) ? emit_typed(s->range, "aten::select", {list, constant(s->range, int64_t(0)), i}, element)
-                                                    : emit_typed(s->range, "aten::__getitem__", {list, i}, element);
+        TypePtr element = list->type()->is(Type::Kind::List)     ? list->type()->element()
+                          : list->type()->is(Type::Kind::String) ? Type::string()
+                                                                 : Type::tensor();
+        item = list->type()->is(Type::Kind::Tensor)
+                   ? emit_typed(s->range, "aten::select", {list, constant(s->range, int64_t(0)), i}, element)
+                   : emit_typed(s->range, "aten::__getitem__", {list, i}, element);
       } else if (start) {
         item = emit_typed(s->range, "aten::__derive_index", {i, start, step}, Type::integer());
       }
       assign_target(s->targets[0], std::make_shared<SimpleValue>(item));
     }
     if (exits) inner.names["$go"] = std::make_shared<ConstantValue>(true);
-    block(s->body, 0, exits ? Rest([&] {
+    block(s->body, 0,
+          exits ? Rest([&] {
             assign(s->range, "$go", std::make_shared<ConstantValue>(true));
             return true;
           })
-                            : Rest());
+                : Rest());
     Value* go = exits ? inner.names["$go"]->as_value(s->range, *this) : constant(s->range, true);
     if (s->kind == SK::While) {
       if (!exits) {
         go = condition(s->value);
       } else {
-        branches(s->range, go, [&] { return assign(s->range, "$go", std::make_shared<SimpleValue>(condition(s->value))), false; },
-                 [&] { return assign(s->range, "$go", std::make_shared<ConstantValue>(false)), false; });
+        branches(
+            s->range, go,
+            [&] { return assign(s->range, "$go", std::make_shared<SimpleValue>(condition(s->value))), false; },
+            [&] { return assign(s->range, "$go", std::make_shared<ConstantValue>(false)), false; });
         go = inner.names["$go"]->as_value(s->range, *this);
       }
     }
@@ -430,7 +467,9 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       TypePtr type = inputs[k + 2]->type();
       if (!now) fail(s->range, str("'", carried[k], "' has different types on the ways through this loop"));
       Value* v = convert(s->range, now, type, nullptr, false);
-      if (!v) fail(s->range, str("Variable '", carried[k], "' previously had type ", type, " but is now being assigned to a value of type ", now->as_value(s->range, *this)->type()));
+      if (!v)
+        fail(s->range, str("Variable '", carried[k], "' previously had type ", type,
+                           " but is now being assigned to a value of type ", now->as_value(s->range, *this)->type()));
       body->register_output(v);
     }
   }
@@ -444,16 +483,17 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   if (!returns) return rest ? rest() : false;
   Value* returned = scope_->names["$returned"]->as_value(s->range, *this);
   SugaredPtr result = scope_->names["$return"];
-  return branches(s->range, returned,
-                  [&] {
-                    assign(s->range, "$return", result);
-                    if (loops_) {
-                      assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
-                      assign(s->range, "$go", std::make_shared<ConstantValue>(false));
-                    }
-                    return true;
-                  },
-                  rest ? rest : Rest([] { return false; }));
+  return branches(
+      s->range, returned,
+      [&] {
+        assign(s->range, "$return", result);
+        if (loops_) {
+          assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
+          assign(s->range, "$go", std::make_shared<ConstantValue>(false));
+        }
+        return true;
+      },
+      rest ? rest : Rest([] { return false; }));
 }
 
 void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& self_type) {
@@ -499,8 +539,11 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
   SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
   Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());
   if (return_type_ && return_type_->is(Type::Kind::None)) out = constant(def.range, IValue());
-  if (!result && return_type_ && !return_type_->is(Type::Kind::None) && !return_type_->is(Type::Kind::Optional) && !top.names.contains("$raised"))
-    fail(def.range, str("Function was not annotated as having type None, but does not return along all paths; it is declared to return ", return_type_));
+  if (!result && return_type_ && !return_type_->is(Type::Kind::None) && !return_type_->is(Type::Kind::Optional) &&
+      !top.names.contains("$raised"))
+    fail(def.range, str("Function was not annotated as having type None, but does not return along all paths; it is "
+                        "declared to return ",
+                        return_type_));
   graph_.register_output(out);
   Argument r;
   r.type = return_type_ ? return_type_ : out->type();

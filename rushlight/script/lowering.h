@@ -24,7 +24,8 @@ class Lowering {
   // The overload of aten::name (or prim::name) that takes these arguments. Throws ScriptError listing the candidates.
   SugaredPtr call_operator(const Range& range, const std::string& name, std::vector<CallArg> args);
   // Arguments in the schema's order, converted and defaulted. `why` gets the reason where they don't fit; empty result then.
-  bool match(const Range& range, const Schema& schema, const std::vector<CallArg>& args, std::vector<Value*>& out, std::string& why, bool convert);
+  bool match(const Range& range, const Schema& schema, const std::vector<CallArg>& args, std::vector<Value*>& out,
+             std::string& why, bool convert);
   // v as a value of the type: unwraps, casts and builds lists where Python would not mind. Null if it can't be.
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
   SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args);
@@ -58,7 +59,10 @@ class Lowering {
   Value* condition(const ExprPtr& e);
   // 1 true, 0 false, -1 unknown while compiling.
   int static_condition(const ExprPtr& e);
-  struct Refinement { std::string name; TypePtr type; };
+  struct Refinement {
+    std::string name;
+    TypePtr type;
+  };
   void refinements(const ExprPtr& e, bool truth, std::vector<Refinement>& out);
   void refine(const std::vector<Refinement>& all, const Range& range);
   SugaredPtr short_circuit(const ExprPtr& e);

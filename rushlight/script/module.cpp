@@ -4,7 +4,8 @@
 
 namespace rushlight::script {
 
-std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def, std::shared_ptr<Resolver> resolver, TypePtr self_type) {
+std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def,
+                                               std::shared_ptr<Resolver> resolver, TypePtr self_type) {
   auto f = std::make_shared<graph::Function>();
   f->name = name;
   f->compile = [def, resolver, self_type](graph::Function& into) {
@@ -20,7 +21,8 @@ std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::sha
   return f;
 }
 
-std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source, std::shared_ptr<Resolver> resolver, const std::string& name) {
+std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
+                                                  std::shared_ptr<Resolver> resolver, const std::string& name) {
   std::vector<StmtPtr> all = parse_module(source);
   for (const StmtPtr& s : all) {
     if (s->kind != Stmt::Kind::Def) continue;
@@ -37,8 +39,8 @@ IValue run_method(const Ref<ObjectValue>& module, const std::string& name, std::
   RL_CHECK(AttributeError, f, "Method '", name, "' is not defined.");
   f->made();
   args.insert(args.begin(), IValue(module));
-  RL_CHECK(RuntimeError, args.size() <= f->schema.args.size(), name, "() expected at most ", f->schema.args.size(), " argument(s) but received ", args.size(),
-           " argument(s). Declaration: ", f->schema.text());
+  RL_CHECK(RuntimeError, args.size() <= f->schema.args.size(), name, "() expected at most ", f->schema.args.size(),
+           " argument(s) but received ", args.size(), " argument(s). Declaration: ", f->schema.text());
   return graph::run_function(*f, std::move(args));
 }
 

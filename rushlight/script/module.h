@@ -7,9 +7,11 @@
 namespace rushlight::script {
 
 // A function whose text is compiled at its first use. `self_type` for methods.
-std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def, std::shared_ptr<Resolver> resolver, TypePtr self_type = nullptr);
+std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def,
+                                               std::shared_ptr<Resolver> resolver, TypePtr self_type = nullptr);
 // Compiles now. Throws ScriptError unless the text is one function.
-std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source, std::shared_ptr<Resolver> resolver, const std::string& name = {});
+std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
+                                                  std::shared_ptr<Resolver> resolver, const std::string& name = {});
 
 // The text of a function or method as archives hold it. Tensor constants go to `constants`.
 std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent = 0);

@@ -18,7 +18,8 @@ constexpr int kMaxDepth = 200;
 struct Level { std::vector<const char*> ops; };
 // Binary operators from loosest to tightest, below comparisons.
 const std::array<Level, 6>& levels() {
-  static const std::array<Level, 6> all = {{{{"|"}}, {{"^"}}, {{"&"}}, {{"<<", ">>"}}, {{"+", "-"}}, {{"*", "/", "//", "%", "@"}}}};
+  static const std::array<Level, 6> all = {
+      {{{"|"}}, {{"^"}}, {{"&"}}, {{"<<", ">>"}}, {{"+", "-"}}, {{"*", "/", "//", "%", "@"}}}};
   return all;
 }
 
@@ -150,8 +151,8 @@ class Parser {
       } while (take_op(","));
       s->body = block();
       out.push_back(s);
-    } else if (t.is_keyword("try") || t.is_keyword("import") || t.is_keyword("from") || t.is_keyword("global") || t.is_keyword("nonlocal") ||
-               t.is_keyword("yield") || t.is_keyword("async") || t.is_keyword("await")) {
+    } else if (t.is_keyword("try") || t.is_keyword("import") || t.is_keyword("from") || t.is_keyword("global") ||
+               t.is_keyword("nonlocal") || t.is_keyword("yield") || t.is_keyword("async") || t.is_keyword("await")) {
       fail(start, str("'", t.text, "' is not supported in TorchScript"));
     } else {
       simple(out);
@@ -217,7 +218,8 @@ class Parser {
       return s;
     }
     const Token& t = peek();
-    if (t.kind == TK::Operator && t.text.size() >= 2 && t.text.back() == '=' && t.text != "==" && t.text != "!=" && t.text != "<=" && t.text != ">=" && t.text != ":=") {
+    if (t.kind == TK::Operator && t.text.size() >= 2 && t.text.back() == '=' && t.text != "==" && t.text != "!=" &&
+        t.text != "<=" && t.text != ">=" && t.text != ":=") {
       std::string op = take().text;
       op.pop_back();
       ExprPtr value = tuple_or_expr();
@@ -251,7 +253,8 @@ class Parser {
     bool kwarg_only = false;
     while (!peek().is_op(")")) {
       if (take_op("*")) {
-        if (!peek().is_op(",")) fail(peek().range, "functions with a variable number of arguments (*args) are not supported in TorchScript");
+        if (!peek().is_op(","))
+          fail(peek().range, "functions with a variable number of arguments (*args) are not supported in TorchScript");
         kwarg_only = true;
       } else if (peek().is_op("**")) {
         fail(peek().range, "functions with keyword arguments of any name (**kwargs) are not supported in TorchScript");
@@ -480,7 +483,8 @@ class Parser {
     expect_keyword("in");
     items.push_back(or_expr());
     while (take_keyword("if")) items.push_back(or_expr());
-    if (peek().is_keyword("for")) fail(peek().range, "comprehensions with several `for` are not supported in TorchScript");
+    if (peek().is_keyword("for"))
+      fail(peek().range, "comprehensions with several `for` are not supported in TorchScript");
     return make(value ? EK::DictComp : EK::ListComp, from(start), {}, std::move(items));
   }
 
@@ -545,7 +549,8 @@ class Parser {
       expect_op("}");
       return make(EK::Dict, from(start), {}, std::move(items));
     }
-    if (t.is_keyword("yield") || t.is_keyword("await") || t.is_keyword("lambda")) fail(start, str("'", t.text, "' is not supported in TorchScript"));
+    if (t.is_keyword("yield") || t.is_keyword("await") || t.is_keyword("lambda"))
+      fail(start, str("'", t.text, "' is not supported in TorchScript"));
     fail(start, "expected an expression here");
   }
 
@@ -565,7 +570,8 @@ class Parser {
         size_t close = t.text.find('}', i);
         if (close == std::string::npos) fail(t.range, "this f-string has a '{' that is never closed");
         std::string inner = t.text.substr(i + 1, close - i - 1);
-        if (inner.find_first_of(":!") != std::string::npos) fail(t.range, "format specifications in f-strings are not supported in TorchScript");
+        if (inner.find_first_of(":!") != std::string::npos)
+          fail(t.range, "format specifications in f-strings are not supported in TorchScript");
         flush();
         items.push_back(parse_expression(std::make_shared<Source>(Source{inner, source_->file, t.range.line()})));
         i = close;

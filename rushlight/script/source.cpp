@@ -41,6 +41,8 @@ std::string Range::highlight() const {
   return out;
 }
 
-void fail(const Range& where, const std::string& message) { throw ScriptError(str("\n", message, ":\n", where.highlight())); }
+void fail(const Range& where, const std::string& message) {
+  throw ScriptError(str("\n", message, ":\n", where.highlight()));
+}
 
 }  // namespace rushlight::script

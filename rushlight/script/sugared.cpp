@@ -18,13 +18,17 @@ class ModuleTable final : public Sugared {
  public:
   ModuleTable(Value* m, std::string v = {}) : module_(m), view_(std::move(v)) {}
   std::string kind() const override { return "the table of submodules"; }
-  SugaredPtr attribute(const Range&, Lowering&, const std::string& name) override { return std::make_shared<ModuleTable>(module_, name); }
+  SugaredPtr attribute(const Range&, Lowering&, const std::string& name) override {
+    return std::make_shared<ModuleTable>(module_, name);
+  }
   SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>&) override {
     std::vector<SugaredPtr> out;
     for (const auto& slot : graph::as_class(module_->type())->slots) {
       if (!graph::as_class(slot.type)) continue;
       SugaredPtr name = constant_of(slot.name), child = graph_value(module_)->attribute(range, l, slot.name);
-      out.push_back(view_ == "values" ? child : view_ == "keys" ? name : std::make_shared<TupleOf>(std::vector<SugaredPtr>{name, child}));
+      out.push_back(view_ == "values" ? child
+                    : view_ == "keys" ? name
+                                      : std::make_shared<TupleOf>(std::vector<SugaredPtr>{name, child}));
     }
     return std::make_shared<TupleOf>(std::move(out));
   }
@@ -33,16 +37,24 @@ class ModuleTable final : public Sugared {
   Value* module_;
   std::string view_;
 };
-bool is_operator(const std::string& name) { return name == "format" || !OpTable::get().overloads(name).empty() || !graph::primitives("aten::" + name).empty(); }
+bool is_operator(const std::string& name) {
+  return name == "format" || !OpTable::get().overloads(name).empty() || !graph::primitives("aten::" + name).empty();
+}
 }  // namespace
 
 // ---- defaults ----
 
 Value* Sugared::as_value(const Range& range, Lowering&) { fail(range, str(kind(), " cannot be used as a value")); }
-SugaredPtr Sugared::attribute(const Range& range, Lowering&, const std::string& name) { fail(range, str(kind(), " has no attribute '", name, "'")); }
-SugaredPtr Sugared::call(const Range& range, Lowering&, const std::vector<CallArg>&) { fail(range, str("cannot call a ", kind())); }
+SugaredPtr Sugared::attribute(const Range& range, Lowering&, const std::string& name) {
+  fail(range, str(kind(), " has no attribute '", name, "'"));
+}
+SugaredPtr Sugared::call(const Range& range, Lowering&, const std::vector<CallArg>&) {
+  fail(range, str("cannot call a ", kind()));
+}
 bool Sugared::items(const Range&, Lowering&, std::vector<SugaredPtr>&) { return false; }
-void Sugared::set_attribute(const Range& range, Lowering&, const std::string& name, Value*) { fail(range, str("cannot assign to attribute '", name, "' of a ", kind())); }
+void Sugared::set_attribute(const Range& range, Lowering&, const std::string& name, Value*) {
+  fail(range, str("cannot assign to attribute '", name, "' of a ", kind()));
+}
 
 // ---- graph values ----
 
@@ -60,21 +72,37 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       TypePtr type;
     };
     static const std::map<std::string, Property> properties = {
-        {"shape", {"aten::size", Type::list(Type::integer())}}, {"dtype", {"prim::dtype", Type::integer()}}, {"device", {"prim::device", Type::simple(TK::Device)}},
-        {"layout", {"prim::layout", Type::integer()}},          {"ndim", {"prim::ndim", Type::integer()}},   {"requires_grad", {"prim::requires_grad", Type::boolean()}},
-        {"is_cuda", {"prim::is_cuda", Type::boolean()}},        {"T", {"aten::t", Type::tensor()}},          {"real", {"aten::real", Type::tensor()}},
-        {"imag", {"aten::imag", Type::tensor()}},               {"data", {"aten::detach", Type::tensor()}}};
-    if (auto p = properties.find(name); p != properties.end()) return graph_value(l.emit_typed(range, p->second.op, {value}, p->second.type));
-    if (name == "mT") return graph_value(l.emit_typed(range, "aten::transpose", {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))}, Type::tensor()));
-    static const std::map<std::string, DType> casts = {{"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16}, {"int", DType::Int32},
-                                                       {"long", DType::Int64},    {"bool", DType::Bool},      {"short", DType::Int16},  {"char", DType::Int8},         {"byte", DType::UInt8}};
-    if (casts.contains(name) || name == "cpu" || is_operator(name) || name == "size" || name == "dim" || name == "numel" || name == "nelement" || name == "stride")
+        {"shape", {"aten::size", Type::list(Type::integer())}},
+        {"dtype", {"prim::dtype", Type::integer()}},
+        {"device", {"prim::device", Type::simple(TK::Device)}},
+        {"layout", {"prim::layout", Type::integer()}},
+        {"ndim", {"prim::ndim", Type::integer()}},
+        {"requires_grad", {"prim::requires_grad", Type::boolean()}},
+        {"is_cuda", {"prim::is_cuda", Type::boolean()}},
+        {"T", {"aten::t", Type::tensor()}},
+        {"real", {"aten::real", Type::tensor()}},
+        {"imag", {"aten::imag", Type::tensor()}},
+        {"data", {"aten::detach", Type::tensor()}}};
+    if (auto p = properties.find(name); p != properties.end())
+      return graph_value(l.emit_typed(range, p->second.op, {value}, p->second.type));
+    if (name == "mT")
+      return graph_value(l.emit_typed(range, "aten::transpose",
+                                      {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))},
+                                      Type::tensor()));
+    static const std::map<std::string, DType> casts = {
+        {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
+        {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
+        {"char", DType::Int8},     {"byte", DType::UInt8}};
+    if (casts.contains(name) || name == "cpu" || is_operator(name) || name == "size" || name == "dim" ||
+        name == "numel" || name == "nelement" || name == "stride")
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
     fail(range, str("Tried to access nonexistent attribute or method '", name, "' of type 'Tensor'."));
   }
   if (t->is(TK::Tuple) && !t->fields().empty()) {
     for (size_t i = 0; i < t->fields().size(); i++)
-      if (t->fields()[i] == name) return graph_value(l.emit_typed(range, "prim::TupleIndex", {value, l.constant(range, int64_t(i))}, t->contained()[i]));
+      if (t->fields()[i] == name)
+        return graph_value(
+            l.emit_typed(range, "prim::TupleIndex", {value, l.constant(range, int64_t(i))}, t->contained()[i]));
   }
   if (const graph::ClassType* c = graph::as_class(t)) {
     int slot = c->find_slot(name);
@@ -90,18 +118,21 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
   }
   if (t->is(TK::List) || t->is(TK::Dict) || t->is(TK::String)) {
-    if (!graph::primitives("aten::" + name).empty() || name == "format") return std::make_shared<OperatorName>(name, value);
+    if (!graph::primitives("aten::" + name).empty() || name == "format")
+      return std::make_shared<OperatorName>(name, value);
   }
   fail(range, str("'", t, "' object has no attribute or method '", name, "'"));
 }
 
 SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
-  if (const graph::ClassType* c = graph::as_class(value->type()); c && c->find_method("forward")) return attribute(range, l, "forward")->call(range, l, args);
+  if (const graph::ClassType* c = graph::as_class(value->type()); c && c->find_method("forward"))
+    return attribute(range, l, "forward")->call(range, l, args);
   return Sugared::call(range, l, args);
 }
 
 bool SimpleValue::items(const Range& range, Lowering& l, std::vector<SugaredPtr>& out) {
-  if (const graph::ClassType* c = graph::as_class(value->type()); c && c->is_module) {  // nn.Sequential and nn.ModuleList
+  if (const graph::ClassType* c = graph::as_class(value->type());
+      c && c->is_module) {  // nn.Sequential and nn.ModuleList
     for (const auto& slot : c->slots)
       if (graph::as_class(slot.type)) out.push_back(attribute(range, l, slot.name));
     return true;
@@ -116,9 +147,12 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
   const graph::ClassType* c = graph::as_class(value->type());
   if (!c) return Sugared::set_attribute(range, l, name, v);
   int slot = c->find_slot(name);
-  if (slot < 0) fail(range, str("Tried to set an attribute '", name, "' that ", c->name(), " does not have; make it in __init__"));
+  if (slot < 0)
+    fail(range, str("Tried to set an attribute '", name, "' that ", c->name(), " does not have; make it in __init__"));
   Value* typed = l.convert(range, graph_value(v), c->slots[size_t(slot)].type, nullptr, false);
-  if (!typed) fail(range, str("attribute '", name, "' has type ", c->slots[size_t(slot)].type, ", and is being assigned a value of type ", v->type()));
+  if (!typed)
+    fail(range, str("attribute '", name, "' has type ", c->slots[size_t(slot)].type,
+                    ", and is being assigned a value of type ", v->type()));
   l.emit(range, "prim::SetAttr", {value, typed}, 0)->set_attribute("name", name);
 }
 
@@ -141,8 +175,10 @@ Value* ConstantValue::as_value(const Range& range, Lowering& l) {
   if (constant.is_any_list()) {
     std::vector<Value*> values;
     TypePtr type = constant.type();
-    for (int64_t i : constant.is_int_list() ? constant.int_list() : IntArrayRef()) values.push_back(l.constant(range, i));
-    for (double d : constant.is_double_list() ? constant.double_list() : ArrayRef<double>()) values.push_back(l.constant(range, d));
+    for (int64_t i : constant.is_int_list() ? constant.int_list() : IntArrayRef())
+      values.push_back(l.constant(range, i));
+    for (double d : constant.is_double_list() ? constant.double_list() : ArrayRef<double>())
+      values.push_back(l.constant(range, d));
     return l.emit_typed(range, "prim::ListConstruct", values, type);
   }
   return l.constant(range, constant);
@@ -155,14 +191,14 @@ bool ConstantValue::items(const Range&, Lowering&, std::vector<SugaredPtr>& out)
     for (const IValue& v : constant.to_tuple().items) out.push_back(constant_of(v));
   else if (constant.is_int_list())
     for (int64_t v : constant.int_list()) out.push_back(constant_of(v));
-  else
-    return false;
+  else return false;
   return true;
 }
 
 // ---- calls ----
 
-Value* Lowering::convert(const Range& range, const SugaredPtr& given, const TypePtr& type, const Argument* argument, bool implicit) {
+Value* Lowering::convert(const Range& range, const SugaredPtr& given, const TypePtr& type, const Argument* argument,
+                         bool implicit) {
   const Type& target = type->is(TK::Optional) ? *type->element() : *type;
   auto* parts = dynamic_cast<TupleOf*>(given.get());
   if (parts && target.is(TK::List)) {
@@ -185,16 +221,15 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   Value* v;
   try {
     v = given->as_value(range, *this);
-  } catch (const ScriptError&) {
-    return nullptr;
-  }
+  } catch (const ScriptError&) { return nullptr; }
   const TypePtr& have = v->type();
   if (have->is_subtype_of(*type)) return v;
   if (target.is(TK::Any)) return v;
   if (target.is(TK::Number) && have->is(TK::Bool)) return v;
   if (have->is(TK::List) && target.is(TK::List)) {
     if (target.element()->is(TK::Any) || have->element()->is_subtype_of(*target.element())) return v;
-    if (v->node()->is("prim::ListConstruct") && v->node()->inputs().empty()) return emit_typed(range, "prim::ListConstruct", {}, Type::list(target.element()));
+    if (v->node()->is("prim::ListConstruct") && v->node()->inputs().empty())
+      return emit_typed(range, "prim::ListConstruct", {}, Type::list(target.element()));
     if (v->node()->is("prim::ListConstruct") && target.element()->is(TK::Float)) {
       std::vector<Value*> values;
       for (Value* i : v->node()->inputs()) {
@@ -213,7 +248,9 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   }
   if (argument && argument->list_size > 0 && target.is(TK::List)) {  // int[2] takes one int
     Value* one = convert(range, graph_value(v), target.element(), nullptr, implicit);
-    if (one) return emit_typed(range, "prim::ListConstruct", std::vector<Value*>(size_t(argument->list_size), one), Type::list(target.element()));
+    if (one)
+      return emit_typed(range, "prim::ListConstruct", std::vector<Value*>(size_t(argument->list_size), one),
+                        Type::list(target.element()));
   }
   if (target.is(TK::Float) && have->is(TK::Int)) {
     if (const IValue* c = graph::constant_of(v)) return constant(range, c->to_double());
@@ -229,11 +266,13 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
     if (target.is(TK::Int)) return emit_typed(range, "aten::Int", {v}, Type::integer());
     if (target.is(TK::Float)) return emit_typed(range, "aten::Float", {v}, Type::floating());
   }
-  if (target.is(TK::Device) && have->is(TK::String)) return emit_typed(range, "aten::device", {v}, Type::simple(TK::Device));
+  if (target.is(TK::Device) && have->is(TK::String))
+    return emit_typed(range, "aten::device", {v}, Type::simple(TK::Device));
   return nullptr;
 }
 
-bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args, std::vector<Value*>& out, std::string& why, bool implicit) {
+bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
+                     std::vector<Value*>& out, std::string& why, bool implicit) {
   size_t position = 0;
   std::vector<bool> used(args.size(), false);
   for (size_t i = 0; i < schema.args.size(); i++) {
@@ -246,7 +285,8 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
       while (ints && last < args.size() && args[last].name.empty()) {
         auto* v = dynamic_cast<SimpleValue*>(args[last].value.get());
         auto* c = dynamic_cast<ConstantValue*>(args[last].value.get());
-        bool is_int = (v && (v->value->type()->is(TK::Int) || (v->value->type()->is(TK::Tensor) && implicit))) || (c && c->constant.is_int());
+        bool is_int = (v && (v->value->type()->is(TK::Int) || (v->value->type()->is(TK::Tensor) && implicit))) ||
+                      (c && c->constant.is_int());
         if (!is_int) break;
         last++;
       }
@@ -276,12 +316,18 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
     Value* v = convert(given->range, given->value, a.type, &a, implicit);
     if (!v) {
       std::string have = given->value->kind();
-      return why = str("expected a value of type '", a.type, "' for argument '", a.name, "' but instead found a ", have), false;
+      return why =
+                 str("expected a value of type '", a.type, "' for argument '", a.name, "' but instead found a ", have),
+             false;
     }
     out.push_back(v);
   }
   for (size_t k = 0; k < args.size(); k++)
-    if (!used[k]) return why = args[k].name.empty() ? str("expected at most ", schema.args.size(), " arguments but found ", args.size()) : str("unknown keyword argument '", args[k].name, "'"), false;
+    if (!used[k])
+      return why = args[k].name.empty()
+                       ? str("expected at most ", schema.args.size(), " arguments but found ", args.size())
+                       : str("unknown keyword argument '", args[k].name, "'"),
+             false;
   return true;
 }
 
@@ -306,7 +352,8 @@ TypePtr result_type(const Schema& schema, const Argument& ret, const std::vector
     if (container->is(TK::Dict)) return container->contained()[1];
     if (container->is(TK::List)) return container->element();
   }
-  if (ret.type->is(TK::List) && ret.type->element()->is(TK::Any) && !args.empty() && args[0]->type()->is(TK::List)) return args[0]->type();
+  if (ret.type->is(TK::List) && ret.type->element()->is(TK::Any) && !args.empty() && args[0]->type()->is(TK::List))
+    return args[0]->type();
   return ret.type;
 }
 
@@ -347,7 +394,8 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
     }
   }
   if (candidates.empty()) fail(range, str("Unknown builtin op: aten::", name));
-  fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons, "\n\nThe original call is"));
+  fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,
+                  "\n\nThe original call is"));
 }
 
 SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args) {
@@ -356,7 +404,8 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
   std::string why;
   if (!match(range, f.schema, args, inputs, why, true)) fail(range, str(f.name, "(): ", why));
   std::vector<Value*> outputs = graph_.inline_block(*f.graph->block(), inputs);
-  if (outputs.size() == 1 && !f.schema.returns.empty() && outputs[0]->type()->is(TK::Tuple)) return graph_value(outputs[0]);
+  if (outputs.size() == 1 && !f.schema.returns.empty() && outputs[0]->type()->is(TK::Tuple))
+    return graph_value(outputs[0]);
   return tuple_items(range, outputs);
 }
 
@@ -372,10 +421,13 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     for (const CallArg& a : args) inputs.push_back(a.value->as_value(a.range, l));
     return graph_value(l.emit_typed(range, "aten::format", inputs, Type::string()));
   }
-  static const std::map<std::string, DType> casts = {{"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16}, {"int", DType::Int32},
-                                                     {"long", DType::Int64},    {"bool", DType::Bool},      {"short", DType::Int16},  {"char", DType::Int8},         {"byte", DType::UInt8}};
+  static const std::map<std::string, DType> casts = {
+      {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
+      {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
+      {"char", DType::Int8},     {"byte", DType::UInt8}};
   if (bound && name == "cpu") return graph_value(bound);
-  if (auto c = casts.find(name); bound && c != casts.end()) return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});
+  if (auto c = casts.find(name); bound && c != casts.end())
+    return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});
   return l.call_operator(range, name, std::move(args));
 }
 
@@ -391,7 +443,9 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
   DType d;
   if (path == "torch" && dtype_from_name(name, d)) return constant_of(d);
   if (path == "torch") {
-    static const std::map<std::string, MemoryFormat> formats = {{"contiguous_format", MemoryFormat::Contiguous}, {"preserve_format", MemoryFormat::Preserve}, {"channels_last", MemoryFormat::ChannelsLast},
+    static const std::map<std::string, MemoryFormat> formats = {{"contiguous_format", MemoryFormat::Contiguous},
+                                                                {"preserve_format", MemoryFormat::Preserve},
+                                                                {"channels_last", MemoryFormat::ChannelsLast},
                                                                 {"channels_last_3d", MemoryFormat::ChannelsLast3d}};
     if (auto f = formats.find(name); f != formats.end()) return constant_of(f->second);
     if (name == "strided") return constant_of(int64_t(0));
@@ -399,7 +453,8 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
     if (name == "pi") return constant_of(3.14159265358979323846);
     if (name == "inf") return constant_of(__builtin_inf());
     if (name == "nan") return constant_of(__builtin_nan(""));
-    if (name == "nn" || name == "jit" || name == "linalg" || name == "special") return std::make_shared<Namespace>("torch." + name);
+    if (name == "nn" || name == "jit" || name == "linalg" || name == "special")
+      return std::make_shared<Namespace>("torch." + name);
   }
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
   if (path == "torch.jit" || path == "ops.prim") {
@@ -413,7 +468,8 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
     if (name == "e") return constant_of(2.71828182845904523536);
   }
   if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
-  if (path == "torch.special" && is_operator("special_" + name)) return std::make_shared<OperatorName>("special_" + name);
+  if (path == "torch.special" && is_operator("special_" + name))
+    return std::make_shared<OperatorName>("special_" + name);
   if (is_operator(name)) return std::make_shared<OperatorName>(name);
   fail(range, str("module '", path, "' has no attribute '", name, "' that TorchScript knows"));
 }
@@ -446,9 +502,12 @@ TypePtr Special::as_type() const {
 
 SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
   auto value = [&](size_t i) { return args.at(i).value->as_value(args[i].range, l); };
-  auto op = [&](const char* kind, std::vector<Value*> inputs, TypePtr type) { return graph_value(l.emit_typed(range, kind, inputs, std::move(type))); };
+  auto op = [&](const char* kind, std::vector<Value*> inputs, TypePtr type) {
+    return graph_value(l.emit_typed(range, kind, inputs, std::move(type)));
+  };
   auto need = [&](size_t low, size_t high) {
-    if (args.size() < low || args.size() > high) fail(range, str(name, "() takes ", low, low == high ? "" : str(" to ", high), " arguments, got ", args.size()));
+    if (args.size() < low || args.size() > high)
+      fail(range, str(name, "() takes ", low, low == high ? "" : str(" to ", high), " arguments, got ", args.size()));
   };
   if (name == "range") {
     need(1, 3);
@@ -467,7 +526,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     need(1, 1);
     std::vector<SugaredPtr> items;
     auto* v = dynamic_cast<SimpleValue*>(args[0].value.get());
-    if (!(v && !v->value->type()->is(TK::Tuple) && !graph::as_class(v->value->type())) && args[0].value->items(range, l, items)) return constant_of(int64_t(items.size()));
+    if (!(v && !v->value->type()->is(TK::Tuple) && !graph::as_class(v->value->type())) &&
+        args[0].value->items(range, l, items))
+      return constant_of(int64_t(items.size()));
     return op("aten::len", {value(0)}, Type::integer());
   }
   if (name == "print") {
@@ -486,21 +547,26 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   if (name == "str") return op("aten::str", {value(0)}, Type::string());
   if (name == "abs") return l.call_operator(range, "abs", args);
   if (name == "round") return l.call_operator(range, "round", args);
-  if ((name == "min" || name == "max") && args.size() == 2) return l.call_operator(range, value(0)->type()->is(TK::Tensor) ? name + "imum" : name, args);
+  if ((name == "min" || name == "max") && args.size() == 2)
+    return l.call_operator(range, value(0)->type()->is(TK::Tensor) ? name + "imum" : name, args);
   if (name == "min" || name == "max" || name == "sum" || name == "pow") return l.call_operator(range, name, args);
-  if (name == "list") return args.empty() ? op("prim::ListConstruct", {}, Type::list(Type::tensor())) : op("aten::list", {value(0)}, value(0)->type());
+  if (name == "list")
+    return args.empty() ? op("prim::ListConstruct", {}, Type::list(Type::tensor()))
+                        : op("aten::list", {value(0)}, value(0)->type());
   if (name == "dict" && args.empty()) return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
   if (name == "tuple") {
     std::vector<SugaredPtr> items;
     need(1, 1);
-    if (!args[0].value->items(range, l, items)) fail(range, "tuple() of values whose number is not known while compiling");
+    if (!args[0].value->items(range, l, items))
+      fail(range, "tuple() of values whose number is not known while compiling");
     return std::make_shared<TupleOf>(items);
   }
   if (name == "zip" || name == "enumerate" || name == "reversed") {
     std::vector<std::vector<SugaredPtr>> columns(args.size());
     size_t n = SIZE_MAX;
     for (size_t i = 0; i < args.size(); i++) {
-      if (!args[i].value->items(range, l, columns[i])) fail(range, str(name, "() is supported over modules and tuples only"));
+      if (!args[i].value->items(range, l, columns[i]))
+        fail(range, str(name, "() is supported over modules and tuples only"));
       n = std::min(n, columns[i].size());
     }
     std::vector<SugaredPtr> rows;
@@ -554,8 +620,19 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
 SugaredPtr builtin_name(const std::string& name) {
   static const std::map<std::string, bool> specials = [] {
     std::map<std::string, bool> all;
-    for (const char* n : {"range", "len", "print", "int", "float", "bool", "str", "abs", "round", "min", "max", "sum", "pow", "list", "dict", "tuple", "zip", "enumerate", "reversed", "isinstance",
-                          "annotate", "unchecked_cast", "uninitialized", "_unwrap_optional", "getattr"})
+    for (const char* n : {"range",         "len",
+                          "print",         "int",
+                          "float",         "bool",
+                          "str",           "abs",
+                          "round",         "min",
+                          "max",           "sum",
+                          "pow",           "list",
+                          "dict",          "tuple",
+                          "zip",           "enumerate",
+                          "reversed",      "isinstance",
+                          "annotate",      "unchecked_cast",
+                          "uninitialized", "_unwrap_optional",
+                          "getattr"})
       all[n] = true;
     return all;
   }();

@@ -58,7 +58,8 @@ TEST(PointwiseTest, EveryFunctorHasASymbolicForm) {
   }
   EXPECT_GE(count, 60);
   Expr in[2] = {Expr::input(0), Expr::input(1)};
-  EXPECT_EQ(OpTable::get().find("tanh_backward")->def().kernel.pointwise->symbolic(in, nullptr).text(), "x0 * (1 - (x1 * x1))");
+  EXPECT_EQ(OpTable::get().find("tanh_backward")->def().kernel.pointwise->symbolic(in, nullptr).text(),
+            "x0 * (1 - (x1 * x1))");
 }
 
 TEST(ViewTest, ViewsShareMemoryAndKnowTheirBase) {
@@ -76,7 +77,9 @@ TEST(ErrorTest, ShapesAndDimensionsAreNamed) {
     add(empty({2, 3}), empty({4}));
     FAIL();
   } catch (const ShapeError& e) {
-    EXPECT_NE(e.text().find("The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"), std::string::npos);
+    EXPECT_NE(
+        e.text().find("The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"),
+        std::string::npos);
   }
   EXPECT_THROW(transpose(empty({2}), 0, 3), IndexError);
 }

@@ -12,7 +12,10 @@ Tensor tensor_of(std::vector<T> v, IntArrayRef sizes) {
   std::copy(v.begin(), v.end(), t.data<T>());
   return t;
 }
-inline Tensor tensor_of(std::vector<float> v) { int64_t n = int64_t(v.size()); return tensor_of<float>(std::move(v), n); }
+inline Tensor tensor_of(std::vector<float> v) {
+  int64_t n = int64_t(v.size());
+  return tensor_of<float>(std::move(v), n);
+}
 
 template <class T = float>
 std::vector<T> values(const Tensor& t) {

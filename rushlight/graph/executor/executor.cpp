@@ -46,7 +46,9 @@ class Compiler {
     for (Value* v : values) places.push_back(place(v));
     operands(i.inputs, i.input_count, places);
   }
-  void outputs(Executable::Instruction& i, const std::vector<uint32_t>& places) { operands(i.outputs, i.output_count, places); }
+  void outputs(Executable::Instruction& i, const std::vector<uint32_t>& places) {
+    operands(i.outputs, i.output_count, places);
+  }
   void move(const std::vector<Value*>& from, const std::vector<uint32_t>& to, const Node* n) {
     if (from.empty()) return;
     auto& i = emit(C::Move, n);
@@ -140,19 +142,23 @@ class Compiler {
     if (n->is("prim::CallMethod")) {
       const ClassType* type = as_class(n->input()->type());
       Function* method = type ? type->find_method(std::string(n->attribute("name").to_string())) : nullptr;
-      RL_CHECK(RuntimeError, method, "prim::CallMethod: ", n->input()->type(), " has no method '", n->attribute("name").to_string(), "'");
+      RL_CHECK(RuntimeError, method, "prim::CallMethod: ", n->input()->type(), " has no method '",
+               n->attribute("name").to_string(), "'");
       return simple(C::CallFunction, n, 0, method);
     }
     if (n->is("prim::RaiseException")) return simple(C::Raise, n);
     if (n->is("prim::Print")) return simple(C::Print, n);
     if (n->is("aten::format")) return simple(C::Format, n);
-    if (n->is("prim::unchecked_cast") || n->is("prim::unchecked_unwrap_optional") || n->is("aten::_unwrap_optional")) return simple(C::Cast, n);
-    if (n->is("prim::isinstance")) return simple(C::Is, n, 0, nullptr, parse_schema_type(n->attribute("type").to_string()));
+    if (n->is("prim::unchecked_cast") || n->is("prim::unchecked_unwrap_optional") || n->is("aten::_unwrap_optional"))
+      return simple(C::Cast, n);
+    if (n->is("prim::isinstance"))
+      return simple(C::Is, n, 0, nullptr, parse_schema_type(n->attribute("type").to_string()));
     if (n->is("prim::Uninitialized")) return simple(C::Uninitialized, n);
     if (resolve(n)) return node(n);
     std::string types;
     for (Value* v : n->inputs()) types += (types.empty() ? "" : ", ") + v->type()->text();
-    throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")", n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
+    throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")",
+                           n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
   }
 
   std::vector<uint32_t> places(const std::vector<Value*>& values) {
@@ -252,7 +258,10 @@ template <class F>
 [[noreturn]] void rethrow_with_place(const Node* n, const F& e) {
   std::string text = e.text();
   if (!n || n->location.snippet.empty() || text.find("TorchScript interpreter") != std::string::npos) throw e;
-  throw F(str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call last):\n", n->location.snippet, text));
+  throw F(
+      str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
+          "last):\n",
+          n->location.snippet, text));
 }
 
 }  // namespace
@@ -269,15 +278,18 @@ void Executable::step(const Instruction& i, IValue* registers) const {
   switch (i.code) {
     case Code::Operator: {
       // Room for 32 values costs more to clear than a small operator does to run.
-      auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>, std::integral_constant<size_t, kRets>) {
+      auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>,
+                                                 std::integral_constant<size_t, kRets>) {
         IValue args[kArgs], rets[kRets];
         for (uint32_t k = 0; k < i.input_count; k++) args[k] = IValue::borrow(read(in[k], registers));
         call(*static_cast<const Op*>(i.what), args, rets);
-        for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
+        for (uint32_t k = 0; k < i.output_count; k++)
+          registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
       };
       using std::integral_constant;
       RL_INVARIANT(i.input_count <= kFewArgs);
-      if (i.input_count <= 4 && i.output_count == 1) run(integral_constant<size_t, 4>(), integral_constant<size_t, 1>());
+      if (i.input_count <= 4 && i.output_count == 1)
+        run(integral_constant<size_t, 4>(), integral_constant<size_t, 1>());
       else run(integral_constant<size_t, kFewArgs>(), integral_constant<size_t, kMaxResults>());
       return;
     }
@@ -305,18 +317,23 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       IValue few[kFew];
       std::vector<IValue> many;
       if (i.input_count > kFew) many = gather();
-      else for (uint32_t k = 0; k < i.input_count; k++) few[k] = read(in[k], registers);
-      for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(i.input_count > kFew ? many[k] : few[k]);
+      else
+        for (uint32_t k = 0; k < i.input_count; k++) few[k] = read(in[k], registers);
+      for (uint32_t k = 0; k < i.output_count; k++)
+        registers[out[k]] = std::move(i.input_count > kFew ? many[k] : few[k]);
       return;
     }
     case Code::ListConstruct: registers[out[0]] = make_list(i.type, gather()); return;
     case Code::ListUnpack: {
       IValue list = read(in[0], registers);
-      RL_CHECK(ValueError, list_size(list) == i.output_count, "Expected ", i.output_count, " elements in a list but found ", list_size(list));
+      RL_CHECK(ValueError, list_size(list) == i.output_count, "Expected ", i.output_count,
+               " elements in a list but found ", list_size(list));
       for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = list_get(list, k);
       return;
     }
-    case Code::TupleConstruct: registers[out[0]] = IValue(make_ref<TupleValue>(gather(), i.type->name().empty() ? nullptr : i.type)); return;
+    case Code::TupleConstruct:
+      registers[out[0]] = IValue(make_ref<TupleValue>(gather(), i.type->name().empty() ? nullptr : i.type));
+      return;
     case Code::TupleUnpack: {
       IValue tuple = read(in[0], registers);
       for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = tuple.to_tuple().items[k];
@@ -338,7 +355,9 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     }
     case Code::GetAttr: registers[out[0]] = IValue(read(in[0], registers).to_object().slots[size_t(i.number)]); return;
     case Code::SetAttr: read(in[0], registers).to_object().slots[size_t(i.number)] = read(in[1], registers); return;
-    case Code::CreateObject: registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size())); return;
+    case Code::CreateObject:
+      registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));
+      return;
     case Code::CallFunction: {
       auto* function = const_cast<Function*>(static_cast<const Function*>(i.what));
       IValue result = run_function(*function, gather());
@@ -364,12 +383,15 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     }
     case Code::Is: registers[out[0]] = IValue(is_instance(read(in[0], registers), *i.type)); return;
     case Code::Uninitialized: registers[out[0]] = IValue(); return;
-    case Code::Jump: case Code::JumpIfFalse: case Code::LoopTest: return;  // run() does these
+    case Code::Jump:
+    case Code::JumpIfFalse:
+    case Code::LoopTest: return;  // run() does these
   }
 }
 
 std::vector<IValue> Executable::run(std::vector<IValue> args) const {
-  RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(), " arguments, got ", args.size());
+  RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(),
+           " arguments, got ", args.size());
   Frame frame(registers_);
   IValue* registers = frame.registers();
   for (size_t i = 0; i < args.size(); i++) registers[i] = std::move(args[i]);
@@ -400,17 +422,11 @@ std::vector<IValue> Executable::run(std::vector<IValue> args) const {
         default: step(*i, registers);
       }
     }
-  } catch (const ScriptError& e) {
+  } catch (const ScriptError& e) { rethrow_with_place(i->node, e); } catch (const IndexError& e) {
     rethrow_with_place(i->node, e);
-  } catch (const IndexError& e) {
-    rethrow_with_place(i->node, e);
-  } catch (const ValueError& e) {
-    rethrow_with_place(i->node, e);
-  } catch (const InternalError&) {
+  } catch (const ValueError& e) { rethrow_with_place(i->node, e); } catch (const InternalError&) {
     throw;
-  } catch (const Error& e) {
-    rethrow_with_place(i->node, RuntimeError(e.text()));
-  }
+  } catch (const Error& e) { rethrow_with_place(i->node, RuntimeError(e.text())); }
 }
 
 IValue run_function(Function& function, std::vector<IValue> args) {
@@ -426,7 +442,8 @@ IValue run_function(Function& function, std::vector<IValue> args) {
   }
   const auto& wanted = function.schema.args;
   for (size_t i = args.size(); i < wanted.size(); i++) {
-    RL_CHECK(RuntimeError, wanted[i].has_default, function.name, "() is missing value for argument '", wanted[i].name, "'");
+    RL_CHECK(RuntimeError, wanted[i].has_default, function.name, "() is missing value for argument '", wanted[i].name,
+             "'");
     args.push_back(wanted[i].default_value);
   }
   std::vector<IValue> results = function.executable->run(std::move(args));

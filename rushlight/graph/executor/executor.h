@@ -16,15 +16,36 @@ class Executable {
  private:
   friend class Compiler;
   enum class Code : uint8_t {
-    Operator, Primitive, Move, Drop, Jump, JumpIfFalse, LoopTest, ListConstruct, ListUnpack, TupleConstruct, TupleUnpack, TupleIndex, DictConstruct,
-    GetAttr, SetAttr, CreateObject, CallFunction, Raise, Print, Format, Cast, Is, Uninitialized,
+    Operator,
+    Primitive,
+    Move,
+    Drop,
+    Jump,
+    JumpIfFalse,
+    LoopTest,
+    ListConstruct,
+    ListUnpack,
+    TupleConstruct,
+    TupleUnpack,
+    TupleIndex,
+    DictConstruct,
+    GetAttr,
+    SetAttr,
+    CreateObject,
+    CallFunction,
+    Raise,
+    Print,
+    Format,
+    Cast,
+    Is,
+    Uninitialized,
   };
   struct Instruction {
     Code code;
-    uint32_t inputs = 0, input_count = 0;    // positions in operands_
+    uint32_t inputs = 0, input_count = 0;  // positions in operands_
     uint32_t outputs = 0, output_count = 0;
-    int64_t number = 0;                      // jump target, slot, index
-    const void* what = nullptr;              // Op, Primitive, Function
+    int64_t number = 0;          // jump target, slot, index
+    const void* what = nullptr;  // Op, Primitive, Function
     TypePtr type;
     const Node* node = nullptr;
   };

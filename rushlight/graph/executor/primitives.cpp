@@ -16,8 +16,17 @@ struct Entry {
   void (*run)(IValue* args, IValue* rets);
 };
 
-#define RL_P(schema, expression) {schema, [](A a, A r) { (void)a; r[0] = IValue(expression); }}
-#define RL_DO(schema, ...) {schema, [](A a, A r) { (void)a; (void)r; __VA_ARGS__; }}
+#define RL_P(schema, expression) \
+  {schema, [](A a, A r) {        \
+     (void)a;                    \
+     r[0] = IValue(expression);  \
+   }}
+#define RL_DO(schema, ...) \
+  {schema, [](A a, A r) {  \
+     (void)a;              \
+     (void)r;              \
+     __VA_ARGS__;          \
+   }}
 
 int64_t floor_div(int64_t a, int64_t b) {
   RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError: integer division or modulo by zero");
@@ -81,7 +90,8 @@ void flatten_list(const IValue& v, size_t depth, Dims& sizes, std::vector<Scalar
   if (!v.is_any_list()) return void(out.push_back(v.is_tensor() ? number(v.tensor()) : v.to_scalar()));
   size_t n = list_size(v);
   if (sizes.size() == depth) sizes.push_back(int64_t(n));
-  RL_CHECK(ValueError, sizes[depth] == int64_t(n), "Expected sequences of equal length at dim ", depth, " (got ", n, " and ", sizes[depth], ")");
+  RL_CHECK(ValueError, sizes[depth] == int64_t(n), "Expected sequences of equal length at dim ", depth, " (got ", n,
+           " and ", sizes[depth], ")");
   for (size_t i = 0; i < n; i++) flatten_list(list_get(v, i), depth + 1, sizes, out);
 }
 Tensor make_tensor(const IValue& data, const IValue& dtype) {
@@ -170,7 +180,8 @@ IValue split(std::string_view s, const IValue& separator) {
 }
 std::string join(std::string_view by, const IValue& list) {
   std::string out;
-  for (size_t i = 0, n = list_size(list); i < n; i++) out += (i ? std::string(by) : "") + std::string(list_get(list, i).to_string());
+  for (size_t i = 0, n = list_size(list); i < n; i++)
+    out += (i ? std::string(by) : "") + std::string(list_get(list, i).to_string());
   return out;
 }
 std::string changed(std::string_view s, int (*f)(int)) {
@@ -183,25 +194,30 @@ std::string stripped(std::string_view s) {
   return first == std::string_view::npos ? "" : std::string(s.substr(first, last - first + 1));
 }
 std::string replaced(std::string s, std::string_view from, std::string_view to) {
-  for (size_t at = 0; !from.empty() && (at = s.find(from, at)) != std::string::npos; at += to.size()) s.replace(at, from.size(), to);
+  for (size_t at = 0; !from.empty() && (at = s.find(from, at)) != std::string::npos; at += to.size())
+    s.replace(at, from.size(), to);
   return s;
 }
 
 // int, float and mixed overloads of an arithmetic operator and of a comparison.
-#define RL_ARITHMETIC(name, i, f)                                                                                       \
-  RL_P("aten::" name ".int(int a, int b) -> int", ([](int64_t x, int64_t y) { return int64_t(i); })(a[0].to_int(), a[1].to_int())), \
-  RL_P("aten::" name ".float(float a, float b) -> float", ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double())), \
-  RL_P("aten::" name ".int_float(int a, float b) -> float", ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double())), \
-  RL_P("aten::" name ".float_int(float a, int b) -> float", ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double()))
-#define RL_COMPARE(name, op)                                                                                            \
-  RL_P("aten::" name ".int(int a, int b) -> bool", a[0].to_int() op a[1].to_int()),                                     \
-  RL_P("aten::" name ".float(float a, float b) -> bool", a[0].to_double() op a[1].to_double()),                         \
-  RL_P("aten::" name ".int_float(int a, float b) -> bool", a[0].to_double() op a[1].to_double()),                       \
-  RL_P("aten::" name ".float_int(float a, int b) -> bool", a[0].to_double() op a[1].to_double()),                       \
-  RL_P("aten::" name ".str(str a, str b) -> bool", text(a[0]) op text(a[1]))
-#define RL_MATH(name, f)                                                                                                \
-  RL_P("aten::" name ".int(int a) -> float", f(a[0].to_double())),                                                      \
-  RL_P("aten::" name ".float(float a) -> float", f(a[0].to_double()))
+#define RL_ARITHMETIC(name, i, f)                                                        \
+  RL_P("aten::" name ".int(int a, int b) -> int",                                        \
+       ([](int64_t x, int64_t y) { return int64_t(i); })(a[0].to_int(), a[1].to_int())), \
+      RL_P("aten::" name ".float(float a, float b) -> float",                            \
+           ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double())),  \
+      RL_P("aten::" name ".int_float(int a, float b) -> float",                          \
+           ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double())),  \
+      RL_P("aten::" name ".float_int(float a, int b) -> float",                          \
+           ([](double x, double y) { return f; })(a[0].to_double(), a[1].to_double()))
+#define RL_COMPARE(name, op)                                                                          \
+  RL_P("aten::" name ".int(int a, int b) -> bool", a[0].to_int() op a[1].to_int()),                   \
+      RL_P("aten::" name ".float(float a, float b) -> bool", a[0].to_double() op a[1].to_double()),   \
+      RL_P("aten::" name ".int_float(int a, float b) -> bool", a[0].to_double() op a[1].to_double()), \
+      RL_P("aten::" name ".float_int(float a, int b) -> bool", a[0].to_double() op a[1].to_double()), \
+      RL_P("aten::" name ".str(str a, str b) -> bool", text(a[0]) op text(a[1]))
+#define RL_MATH(name, f)                                           \
+  RL_P("aten::" name ".int(int a) -> float", f(a[0].to_double())), \
+      RL_P("aten::" name ".float(float a) -> float", f(a[0].to_double()))
 
 const Entry kEntries[] = {
     RL_ARITHMETIC("add", uint64_t(x) + uint64_t(y), x + y),

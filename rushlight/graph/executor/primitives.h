@@ -7,7 +7,6 @@ namespace rushlight::graph {
 // All overloads of a name ("aten::len"), in the order they are tried.
 const std::vector<const Primitive*>& primitives(const std::string& name);
 
-
 // Python's "{} {}".format(...): args[0] is the pattern.
 std::string format_values(const IValue* args, size_t count);
 
