@@ -191,12 +191,13 @@ inline Tensor operator-(const Scalar& a, const Tensor& b) { return rushlight::rs
   inline Tensor operator op(const Tensor& a, const Scalar& b) { return rushlight::name(a, b); }
 RL_COMPARE(==, eq)
 RL_COMPARE(!=, ne)
-RL_COMPARE(<, lt) RL_COMPARE(<=, le) RL_COMPARE(>, gt) RL_COMPARE(>=, ge)
+RL_COMPARE(<, lt)
+RL_COMPARE(<=, le)
+RL_COMPARE(>, gt)
+RL_COMPARE(>=, ge)
 #undef RL_COMPARE
 
-    inline std::string to_string(const Tensor& t) {
-  return tensor_text(t);
-}
+inline std::string to_string(const Tensor& t) { return tensor_text(t); }
 inline std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << to_string(t); }
 
 }  // namespace rushlight::api

@@ -37,12 +37,24 @@ class Expr {
   inline Expr operator op(const Expr& a, const Expr& b) { return Expr(#op, {a, b}); }
 RL_BINARY(+)
 RL_BINARY(-)
-RL_BINARY(*) RL_BINARY(/) RL_BINARY(%) RL_BINARY(<) RL_BINARY(>) RL_BINARY(<=) RL_BINARY(>=) RL_BINARY(==) RL_BINARY(!=)
-    RL_BINARY(&&) RL_BINARY(||) RL_BINARY(&) RL_BINARY(|) RL_BINARY(^) RL_BINARY(<<) RL_BINARY(>>)
+RL_BINARY(*)
+RL_BINARY(/)
+RL_BINARY(%)
+RL_BINARY(<)
+RL_BINARY(>)
+RL_BINARY(<=)
+RL_BINARY(>=)
+RL_BINARY(==)
+RL_BINARY(!=)
+RL_BINARY(&&)
+RL_BINARY(||)
+RL_BINARY(&)
+RL_BINARY(|)
+RL_BINARY(^)
+RL_BINARY(<<)
+RL_BINARY(>>)
 #undef RL_BINARY
-        inline Expr operator-(const Expr& a) {
-  return Expr("neg", {a});
-}
+inline Expr operator-(const Expr& a) { return Expr("neg", {a}); }
 inline Expr operator!(const Expr& a) { return Expr("!", {a}); }
 inline Expr operator~(const Expr& a) { return Expr("~", {a}); }
 
@@ -53,17 +65,45 @@ namespace math {
   inline Expr name(const Expr& x, const Expr& y) { return Expr(#name, {x, y}); }
 RL_MATH1(exp)
 RL_MATH1(exp2)
-RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan)
-    RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan) RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh)
-        RL_MATH1(acosh) RL_MATH1(atanh) RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
-            RL_MATH1(sqrt) RL_MATH1(floor) RL_MATH1(ceil) RL_MATH1(trunc) RL_MATH1(round_even) RL_MATH1(abs)
-                RL_MATH1(isnan) RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot) RL_MATH2(fmod) RL_MATH2(copysign)
-                    RL_MATH2(maximum) RL_MATH2(minimum)
+RL_MATH1(expm1)
+RL_MATH1(log)
+RL_MATH1(log2)
+RL_MATH1(log10)
+RL_MATH1(log1p)
+RL_MATH1(sin)
+RL_MATH1(cos)
+RL_MATH1(tan)
+RL_MATH1(asin)
+RL_MATH1(acos)
+RL_MATH1(atan)
+RL_MATH1(sinh)
+RL_MATH1(cosh)
+RL_MATH1(tanh)
+RL_MATH1(asinh)
+RL_MATH1(acosh)
+RL_MATH1(atanh)
+RL_MATH1(erf)
+RL_MATH1(erfc)
+RL_MATH1(lgamma)
+RL_MATH1(tgamma)
+RL_MATH1(cbrt)
+RL_MATH1(sqrt)
+RL_MATH1(floor)
+RL_MATH1(ceil)
+RL_MATH1(trunc)
+RL_MATH1(round_even)
+RL_MATH1(abs)
+RL_MATH1(isnan)
+RL_MATH2(pow)
+RL_MATH2(atan2)
+RL_MATH2(hypot)
+RL_MATH2(fmod)
+RL_MATH2(copysign)
+RL_MATH2(maximum)
+RL_MATH2(minimum)
 #undef RL_MATH1
 #undef RL_MATH2
-                        inline Expr select(const Expr& c, const Expr& a, const Expr& b) {
-  return Expr("select", {c, a, b});
-}
+inline Expr select(const Expr& c, const Expr& a, const Expr& b) { return Expr("select", {c, a, b}); }
 }  // namespace math
 
 }  // namespace rushlight

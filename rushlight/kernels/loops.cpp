@@ -50,4 +50,30 @@ void LoopPlan::finish() {
   for (int k = 0; k < operands_; k++) strides_[k] = std::move(strides[k]);
 }
 
+void LoopPlan::for_each_row(bool parallel, Row f) const {
+  if (numel_ == 0) return;
+  int64_t strides[kMaxOperands];
+  for (int k = 0; k < operands_; k++) strides[k] = row_stride(k);
+  if (parallel && numel_ >= 2 * kGrain)
+    parallel_for(0, numel_, kGrain, [&](int64_t begin, int64_t end) { run(begin, end, strides, f); });
+  else run(0, numel_, strides, f);
+}
+
+void LoopPlan::run(int64_t begin, int64_t end, const int64_t* strides, Row f) const {
+  int64_t inner = row_length();
+  for (int64_t at = begin; at < end;) {
+    int64_t column = at % inner, row = at / inner;
+    int64_t n = std::min(inner - column, end - at);
+    char* pointers[kMaxOperands];
+    for (int k = 0; k < operands_; k++) pointers[k] = data_[k] + column * strides[k];
+    for (size_t d = shape_.size() - 1; d-- > 0;) {
+      int64_t i = row % shape_[d];
+      row /= shape_[d];
+      for (int k = 0; k < operands_; k++) pointers[k] += i * strides_[k][d];
+    }
+    f(pointers, strides, n);
+    at += n;
+  }
+}
+
 }  // namespace rushlight

@@ -29,35 +29,13 @@ class LoopPlan {
   int64_t row_length() const { return shape_[shape_.size() - 1]; }
   int64_t row_stride(int operand) const { return strides_[operand][shape_.size() - 1]; }  // bytes
 
-  // f(char* const* pointers, const int64_t* strides, int64_t n) for pieces of rows; `parallel` where rows don't write to the same place.
-  template <class F>
-  void for_each_row(bool parallel, const F& f) const {
-    if (numel_ == 0) return;
-    int64_t strides[kMaxOperands];
-    for (int k = 0; k < operands_; k++) strides[k] = row_stride(k);
-    auto work = [&](int64_t begin, int64_t end) { run(begin, end, strides, f); };
-    if (parallel && numel_ >= 2 * kGrain) parallel_for(0, numel_, kGrain, work);
-    else work(0, numel_);
-  }
+  // A piece of a row: pointers and strides (bytes) of all operands, number of elements.
+  using Row = FunctionRef<void(char* const*, const int64_t*, int64_t)>;
+  // `parallel` where rows don't write to the same place.
+  void for_each_row(bool parallel, Row f) const;
 
  private:
-  template <class F>
-  void run(int64_t begin, int64_t end, const int64_t* strides, const F& f) const {
-    int64_t inner = row_length();
-    for (int64_t at = begin; at < end;) {
-      int64_t column = at % inner, row = at / inner;
-      int64_t n = std::min(inner - column, end - at);
-      char* pointers[kMaxOperands];
-      for (int k = 0; k < operands_; k++) pointers[k] = data_[k] + column * strides[k];
-      for (size_t d = shape_.size() - 1; d-- > 0;) {
-        int64_t i = row % shape_[d];
-        row /= shape_[d];
-        for (int k = 0; k < operands_; k++) pointers[k] += i * strides_[k][d];
-      }
-      f(pointers, strides, n);
-      at += n;
-    }
-  }
+  void run(int64_t begin, int64_t end, const int64_t* strides, Row f) const;
 
   Dims shape_;
   Dims strides_[kMaxOperands];

@@ -37,10 +37,31 @@ extern "C" {
   RL_SIMD double rl_d_##name(double, double) __asm__(RL_LIBM #name);
 RL_MATH1(exp)
 RL_MATH1(exp2)
-RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan)
-    RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan) RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh)
-        RL_MATH1(acosh) RL_MATH1(atanh) RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
-            RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot)
+RL_MATH1(expm1)
+RL_MATH1(log)
+RL_MATH1(log2)
+RL_MATH1(log10)
+RL_MATH1(log1p)
+RL_MATH1(sin)
+RL_MATH1(cos)
+RL_MATH1(tan)
+RL_MATH1(asin)
+RL_MATH1(acos)
+RL_MATH1(atan)
+RL_MATH1(sinh)
+RL_MATH1(cosh)
+RL_MATH1(tanh)
+RL_MATH1(asinh)
+RL_MATH1(acosh)
+RL_MATH1(atanh)
+RL_MATH1(erf)
+RL_MATH1(erfc)
+RL_MATH1(lgamma)
+RL_MATH1(tgamma)
+RL_MATH1(cbrt)
+RL_MATH2(pow)
+RL_MATH2(atan2)
+RL_MATH2(hypot)
 #undef RL_MATH1
 #undef RL_MATH2
 }
@@ -61,19 +82,51 @@ RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_
   RL_FN inline double name(double x, double y) { return RL_CALL(d, name)(x, y); }
 RL_MATH1(exp)
 RL_MATH1(exp2)
-RL_MATH1(expm1) RL_MATH1(log) RL_MATH1(log2) RL_MATH1(log10) RL_MATH1(log1p) RL_MATH1(sin) RL_MATH1(cos) RL_MATH1(tan)
-    RL_MATH1(asin) RL_MATH1(acos) RL_MATH1(atan) RL_MATH1(sinh) RL_MATH1(cosh) RL_MATH1(tanh) RL_MATH1(asinh)
-        RL_MATH1(acosh) RL_MATH1(atanh) RL_MATH1(erf) RL_MATH1(erfc) RL_MATH1(lgamma) RL_MATH1(tgamma) RL_MATH1(cbrt)
-            RL_MATH2(pow) RL_MATH2(atan2) RL_MATH2(hypot) RL_COMPLEX1(exp) RL_COMPLEX1(log) RL_COMPLEX1(log10)
-                RL_COMPLEX1(sin) RL_COMPLEX1(cos) RL_COMPLEX1(tan) RL_COMPLEX1(asin) RL_COMPLEX1(acos) RL_COMPLEX1(atan)
-                    RL_COMPLEX1(sinh) RL_COMPLEX1(cosh) RL_COMPLEX1(tanh) RL_COMPLEX1(asinh) RL_COMPLEX1(acosh)
-                        RL_COMPLEX1(atanh) RL_COMPLEX1(sqrt)
+RL_MATH1(expm1)
+RL_MATH1(log)
+RL_MATH1(log2)
+RL_MATH1(log10)
+RL_MATH1(log1p)
+RL_MATH1(sin)
+RL_MATH1(cos)
+RL_MATH1(tan)
+RL_MATH1(asin)
+RL_MATH1(acos)
+RL_MATH1(atan)
+RL_MATH1(sinh)
+RL_MATH1(cosh)
+RL_MATH1(tanh)
+RL_MATH1(asinh)
+RL_MATH1(acosh)
+RL_MATH1(atanh)
+RL_MATH1(erf)
+RL_MATH1(erfc)
+RL_MATH1(lgamma)
+RL_MATH1(tgamma)
+RL_MATH1(cbrt)
+RL_MATH2(pow)
+RL_MATH2(atan2)
+RL_MATH2(hypot)
+RL_COMPLEX1(exp)
+RL_COMPLEX1(log)
+RL_COMPLEX1(log10)
+RL_COMPLEX1(sin)
+RL_COMPLEX1(cos)
+RL_COMPLEX1(tan)
+RL_COMPLEX1(asin)
+RL_COMPLEX1(acos)
+RL_COMPLEX1(atan)
+RL_COMPLEX1(sinh)
+RL_COMPLEX1(cosh)
+RL_COMPLEX1(tanh)
+RL_COMPLEX1(asinh)
+RL_COMPLEX1(acosh)
+RL_COMPLEX1(atanh)
+RL_COMPLEX1(sqrt)
 #undef RL_MATH1
 #undef RL_MATH2
 #undef RL_COMPLEX1
-                            inline complex64 pow(complex64 x, complex64 y) {
-  return std::pow(x, y);
-}
+inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
 inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
 #undef RL_CALL
@@ -131,6 +184,26 @@ template <class T> RL_FN T minimum(T a, T b) { return a != a || a < b ? a : b; }
 
 // 1 / (1 + exp(-x)); exp of a huge -x is inf, which gives the right 0.
 template <class T> RL_FN T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+
+// The normal distribution function, (1 + erf(x / sqrt 2)) / 2.
+template <class T> RL_FN T normal_cdf(T x) { return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440))); }
+// In float by a rational minimax fit of erf(y) / y in y^2 (relative error 2e-8 on |y| < 3.93; erf is 1 in float from there on): all rounding
+// included within 2e-7 of the exact value, at a sixth of the time of an erf that is exact to the last place.
+RL_FN inline float normal_cdf(float x) {
+  float y = x * 0.70710678f, t = y * y;
+  float p = 2.0421600765985204e-06f, q = 3.800525519181974e-05f;
+  p = p * t + 0.00028479317552410066f;
+  q = q * t + 0.0011650166707113385f;
+  p = p * t + 0.0037787703331559896f;
+  q = q * t + 0.014995739795267582f;
+  p = p * t + 0.052787669003009796f;
+  q = q * t + 0.11424926668405533f;
+  p = p * t + 0.19076377153396606f;
+  q = q * t + 0.5023927092552185f;
+  p = p * t + 1.1283791065216064f;
+  q = q * t + 1.0f;
+  return 0.5f + 0.5f * select(abs(y) >= 3.93f, copysign(1.0f, y), y * p / q);
+}
 
 template <class T> constexpr bool is_complex_type = false;
 template <class R> constexpr bool is_complex_type<std::complex<R>> = true;

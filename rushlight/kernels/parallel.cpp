@@ -47,7 +47,7 @@ class Pool {
     return *pool;
   }
 
-  void run(int64_t pieces, const std::function<void(int64_t)>& piece) {
+  void run(int64_t pieces, FunctionRef<void(int64_t)> piece) {
     std::unique_lock only(one_job_);
     {
       std::lock_guard lock(mutex_);
@@ -101,7 +101,7 @@ class Pool {
 
   std::mutex one_job_, mutex_;
   std::condition_variable wake_, done_;
-  const std::function<void(int64_t)>* piece_ = nullptr;
+  const FunctionRef<void(int64_t)>* piece_ = nullptr;
   int64_t next_ = 0, pieces_ = 0, left_ = 0;
   int workers_ = 0;
   std::exception_ptr failure_;
@@ -115,6 +115,14 @@ void set_num_threads(int n) {
   limit() = n;
 }
 bool in_parallel_region() { return inside; }
-void run_pieces(int64_t pieces, const std::function<void(int64_t)>& piece) { Pool::get().run(pieces, piece); }
+
+void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(int64_t, int64_t)> f) {
+  if (begin >= end) return;
+  int64_t n = end - begin;
+  int64_t pieces = grain > 0 ? n / grain : 1;
+  if (pieces > 1) pieces = std::min<int64_t>(pieces, num_threads());
+  if (pieces <= 1 || in_parallel_region()) return f(begin, end);
+  Pool::get().run(pieces, [&](int64_t i) { f(begin + n * i / pieces, begin + n * (i + 1) / pieces); });
+}
 
 }  // namespace rushlight

@@ -3,11 +3,10 @@
 // Note [Fixed splits]: every output element is made of segments of a size that depends on the shape and strides only; segments are merged in a
 // fixed tree. So threads may take segments or outputs as they like and the bits are the same; and the tree keeps float sums accurate.
 //
-// A reducer R says how: types T (element), Acc, Out; identity(), merge(Acc, Acc), finish(Acc, n), and either fold(Acc, T), which loops over
-// rows and columns are made of (FoldReducer), or row() and columns() of its own.
+// A reducer R says how: types T (element), Acc, Out; merge(Acc, Acc), finish(Acc, n), and either identity() and fold(Acc, T), which loops over
+// rows and columns are made of (FoldReducer), or row() and columns() of its own. Only those are compiled for each reducer: the driver, which
+// splits and merges, sees them through AnyReducer.
 #pragma once
-#include <memory>
-
 #include "rushlight/core/tensor.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
@@ -22,11 +21,6 @@ RL_FOR_EACH_ISA(
       // Lanes of accumulators, as many on every instruction set: the sum's order must not depend on the machine.
       constexpr int64_t lanes = 256 / sizeof(typename Op::Acc);
       typename Op::Acc acc[lanes];
-      if (n < 16) {
-        typename Op::Acc one = op.identity();
-        for (int64_t i = 0; i < n; i++) one = op.fold(one, x[i]);
-        return one;
-      }
       for (int64_t j = 0; j < lanes; j++) acc[j] = op.identity();
       int64_t i = 0;
       for (; i + lanes <= n; i += lanes)
@@ -51,19 +45,33 @@ RL_FOR_EACH_ISA(
     },
     <Op>)
 
+// Op::Fold names the operation that folds as Op does, where two differ in finish() only.
+template <class Op> struct fold_of { using type = Op; };
+template <class Op>
+  requires requires { typename Op::Fold; }
+struct fold_of<Op> {
+  using type = typename Op::Fold;
+};
+
 template <class Op>
 struct FoldReducer : Op {
   using Acc = typename Op::Acc;
   using T = typename Op::T;
+  using Fold = typename fold_of<Op>::type;
   Acc row(const T* x, int64_t stride, int64_t n) const {
     const Op& op = *this;
-    if (stride == 1) return fold_row_isa<Op>()(op, x, n);
+    if (n < 16) {
+      Acc one = op.identity();
+      for (int64_t i = 0; i < n; i++) one = op.fold(one, x[i * stride]);
+      return one;
+    }
+    if (stride == 1) return fold_row_isa<Fold>()(op, x, n);
     Acc acc[4] = {op.identity(), op.identity(), op.identity(), op.identity()};
     for (int64_t i = 0; i < n; i++) acc[i & 3] = op.fold(acc[i & 3], x[i * stride]);
     return op.merge(op.merge(acc[0], acc[1]), op.merge(acc[2], acc[3]));
   }
   void columns(Acc* acc, const T* x, int64_t row_stride, int64_t rows, int64_t columns) const {
-    fold_columns_isa<Op>()(*this, acc, x, row_stride, rows, columns);
+    fold_columns_isa<Fold>()(*this, acc, x, row_stride, rows, columns);
   }
 };
 
@@ -95,182 +103,84 @@ struct ReducePlan {
     }
     return offset;
   }
-  void unit_offsets(int64_t unit, int64_t& in, int64_t& out) const {
-    in = out = 0;
+  struct Offsets { int64_t in, out; };
+  Offsets unit_offsets(int64_t unit) const {
+    Offsets at = {0, 0};
     for (size_t d = kept.size(); d-- > 0;) {
       int64_t i = unit % kept[d];
       unit /= kept[d];
-      in += i * kept_in[d];
-      out += i * kept_out[d];
+      at.in += i * kept_in[d];
+      at.out += i * kept_out[d];
     }
+    return at;
   }
 };
 
-// Merges values pushed one after another as a balanced tree would.
-template <class R>
-class Cascade {
- public:
-  explicit Cascade(const R& r) : r_(r) {}
-  void push(typename R::Acc a) {
-    int level = 0;
-    for (uint64_t c = count_++; c & 1; c >>= 1) a = r_.merge(levels_[level++], a);
-    levels_[level] = a;
-  }
-  typename R::Acc total() const {
-    typename R::Acc sum = r_.identity();
-    bool any = false;
-    int level = 0;
-    for (uint64_t c = count_; c; c >>= 1, level++) {
-      if (!(c & 1)) continue;
-      sum = any ? r_.merge(levels_[level], sum) : levels_[level];
-      any = true;
-    }
-    return sum;
-  }
-
- private:
-  const R& r_;
-  uint64_t count_ = 0;
-  typename R::Acc levels_[48];
+// A reducer with its types erased. Strides in elements; a row of none gives the identity.
+struct AnyReducer {
+  const void* reducer;
+  int64_t item_size, out_size, acc_size;
+  void (*row)(const void* reducer, const void* x, int64_t stride, int64_t n, void* acc);
+  void (*columns)(const void* reducer, const void* x, int64_t row_stride, int64_t rows, int64_t columns, void* acc);
+  // out[u * out_stride] = finish(row(x + u * in_stride)) for rows that are whole outputs.
+  void (*rows)(const void* reducer, const void* x, int64_t in_stride, int64_t units, int64_t stride, int64_t n,
+               void* out, int64_t out_stride);
+  // b[j] = merge(a[j], b[j]) for n accumulators.
+  void (*merge)(const void* reducer, const void* a, void* b, int64_t n);
+  // out[j * stride] = finish(acc[j], count) for n accumulators, each made of `count` elements.
+  void (*finish)(const void* reducer, const void* acc, int64_t n, int64_t count, void* out, int64_t stride);
 };
 
-namespace detail {
+constexpr int64_t kMaxAcc = 24;  // bytes
 
 template <class R>
-void reduce_rows(const R& r, const ReducePlan& plan, const typename R::T* in, typename R::Out* out) {
+AnyReducer any_reducer(const R& r) {
+  using T = typename R::T;
   using Acc = typename R::Acc;
-  const int64_t length = plan.row_length(), stride = plan.row_stride(), rows = plan.rows();
-  const int64_t pieces = (length + ReducePlan::kSegment - 1) / ReducePlan::kSegment;
-  const int64_t group = std::max<int64_t>(1, ReducePlan::kSegment / length);
-  const int64_t segments = pieces > 1 ? rows * pieces : (rows + group - 1) / group;
-  auto segment = [&](const typename R::T* x, int64_t s) -> Acc {
-    if (pieces > 1) {
-      int64_t from = s % pieces * ReducePlan::kSegment;
-      return r.row(x + plan.row_offset(s / pieces) + from * stride, stride,
-                   std::min(ReducePlan::kSegment, length - from));
-    }
-    if (rows == 1) return r.row(x, stride, length);
-    Cascade<R> sum(r);
-    for (int64_t i = s * group, end = std::min(rows, i + group); i < end; i++)
-      sum.push(r.row(x + plan.row_offset(i), stride, length));
-    return sum.total();
-  };
-  const int64_t units = plan.units();
-  if (segments > 1 && units < num_threads() && !in_parallel_region()) {
-    for (int64_t u = 0; u < units; u++) {
-      int64_t at, to;
-      plan.unit_offsets(u, at, to);
-      auto partial = std::make_unique<Acc[]>(size_t(segments));
-      parallel_for(0, segments, 4, [&](int64_t begin, int64_t end) {
-        for (int64_t s = begin; s < end; s++) partial[s] = segment(in + at, s);
-      });
-      Cascade<R> sum(r);
-      for (int64_t s = 0; s < segments; s++) sum.push(partial[s]);
-      out[to] = r.finish(sum.total(), plan.count);
-    }
-    return;
-  }
-  parallel_for(0, units, std::max<int64_t>(1, 65536 / plan.count), [&](int64_t begin, int64_t end) {
-    for (int64_t u = begin; u < end; u++) {
-      int64_t at, to;
-      plan.unit_offsets(u, at, to);
-      if (segments == 1) {
-        out[to] = r.finish(segment(in + at, 0), plan.count);
-      } else {
-        Cascade<R> sum(r);
-        for (int64_t s = 0; s < segments; s++) sum.push(segment(in + at, s));
-        out[to] = r.finish(sum.total(), plan.count);
-      }
-    }
-  });
-}
-
-template <class R>
-void reduce_columns(const R& r, const ReducePlan& plan, const typename R::T* in, typename R::Out* out) {
-  using Acc = typename R::Acc;
-  constexpr int64_t block = ReducePlan::kBlock;
-  const int64_t length = plan.row_length(), stride = plan.row_stride(), blocks = plan.blocks();
-  const int64_t pieces = (length + ReducePlan::kRows - 1) / ReducePlan::kRows;
-  const int64_t segments = plan.rows() * pieces;
-  auto segment = [&](const typename R::T* x, int64_t s, int64_t columns, Acc* acc) {
-    int64_t from = s % pieces * ReducePlan::kRows;
-    r.columns(acc, x + plan.row_offset(s / pieces) + from * stride, stride, std::min(ReducePlan::kRows, length - from),
-              columns);
-  };
-  auto write = [&](Acc* acc, int64_t to, int64_t columns) {
-    for (int64_t j = 0; j < columns; j++) out[to + j * plan.column_out] = r.finish(acc[j], plan.count);
-  };
-  // Binary counter over blocks of accumulators: level k holds the sum of 2^k segments.
-  auto merge_all = [&](int64_t columns, Acc* total, const auto& next) {
-    std::unique_ptr<Acc[]> levels[48];
-    for (int64_t s = 0; s < segments; s++) {
-      next(s, total);
-      int level = 0;
-      for (uint64_t c = uint64_t(s); c & 1; c >>= 1, level++)
-        for (int64_t j = 0; j < columns; j++) total[j] = r.merge(levels[level][j], total[j]);
-      if (!levels[level]) levels[level] = std::make_unique<Acc[]>(block);
-      std::copy(total, total + columns, levels[level].get());
-    }
-    bool any = false;
-    int level = 0;
-    for (uint64_t c = uint64_t(segments); c; c >>= 1, level++) {
-      if (!(c & 1)) continue;
-      for (int64_t j = 0; j < columns; j++) total[j] = any ? r.merge(levels[level][j], total[j]) : levels[level][j];
-      any = true;
-    }
-  };
-  const int64_t units = plan.units();
-  auto locate = [&](int64_t u, int64_t& at, int64_t& to) {
-    plan.unit_offsets(u / blocks, at, to);
-    int64_t first = u % blocks * block;
-    at += first;
-    to += first * plan.column_out;
-    return std::min(block, plan.columns - first);
-  };
-  if (segments > 1 && units < num_threads() && !in_parallel_region()) {
-    for (int64_t u = 0; u < units; u++) {
-      int64_t at, to, columns = locate(u, at, to);
-      auto partial = std::make_unique<Acc[]>(size_t(segments * columns));
-      parallel_for(0, segments, std::max<int64_t>(1, 512 / columns), [&](int64_t begin, int64_t end) {
-        for (int64_t s = begin; s < end; s++) segment(in + at, s, columns, &partial[s * columns]);
-      });
-      Acc total[block];
-      merge_all(columns, total, [&](int64_t s, Acc* acc) { std::copy_n(&partial[s * columns], columns, acc); });
-      write(total, to, columns);
-    }
-    return;
-  }
-  parallel_for(0, units, std::max<int64_t>(1, 65536 / (plan.count * std::min(block, plan.columns))),
-               [&](int64_t begin, int64_t end) {
-                 Acc total[block];
-                 for (int64_t u = begin; u < end; u++) {
-                   int64_t at, to, columns = locate(u, at, to);
-                   if (segments == 1) segment(in + at, 0, columns, total);
-                   else merge_all(columns, total, [&](int64_t s, Acc* acc) { segment(in + at, s, columns, acc); });
-                   write(total, to, columns);
-                 }
-               });
-}
-
-}  // namespace detail
-
-template <class R>
-void reduce(const R& r, const Tensor& self, DimSet dims, const Tensor& out) {
   using Out = typename R::Out;
-  auto* in = self.data<typename R::T>();
-  if (self.is_contiguous() && out.dim() == 0 && self.numel() <= ReducePlan::kSegment) {
-    *out.data<Out>() = self.numel() ? r.finish(r.row(in, 1, self.numel()), self.numel()) : r.finish(r.identity(), 0);
-    return;
-  }
-  if (out.numel() == 0) return;
-  ReducePlan plan(self, dims, out);
-  if (plan.by_columns) detail::reduce_columns(r, plan, in, out.data<Out>());
-  else if (plan.count) detail::reduce_rows(r, plan, in, out.data<Out>());
-  else
-    for (int64_t u = 0, n = plan.units(), at, to; u < n; u++) {
-      plan.unit_offsets(u, at, to);
-      out.data<Out>()[to] = r.finish(r.identity(), 0);
-    }
+  static_assert(std::is_trivially_copyable_v<Acc> && sizeof(Acc) <= kMaxAcc && alignof(Acc) <= 8);
+  return {.reducer = &r,
+          .item_size = sizeof(T),
+          .out_size = sizeof(Out),
+          .acc_size = sizeof(Acc),
+          .row =
+              [](const void* self, const void* x, int64_t stride, int64_t n, void* acc) {
+                *static_cast<Acc*>(acc) = static_cast<const R*>(self)->row(static_cast<const T*>(x), stride, n);
+              },
+          .columns =
+              [](const void* self, const void* x, int64_t row_stride, int64_t rows, int64_t columns, void* acc) {
+                static_cast<const R*>(self)->columns(static_cast<Acc*>(acc), static_cast<const T*>(x), row_stride, rows,
+                                                     columns);
+              },
+          .rows =
+              [](const void* self, const void* x, int64_t in_stride, int64_t units, int64_t stride, int64_t n,
+                 void* out, int64_t out_stride) {
+                const R& reducer = *static_cast<const R*>(self);
+                for (int64_t u = 0; u < units; u++)
+                  static_cast<Out*>(out)[u * out_stride] =
+                      reducer.finish(reducer.row(static_cast<const T*>(x) + u * in_stride, stride, n), n);
+              },
+          .merge =
+              [](const void* self, const void* a, void* b, int64_t n) {
+                auto* from = static_cast<const Acc*>(a);
+                auto* into = static_cast<Acc*>(b);
+                for (int64_t j = 0; j < n; j++) into[j] = static_cast<const R*>(self)->merge(from[j], into[j]);
+              },
+          .finish =
+              [](const void* self, const void* acc, int64_t n, int64_t count, void* out, int64_t stride) {
+                for (int64_t j = 0; j < n; j++)
+                  static_cast<Out*>(out)[j * stride] =
+                      static_cast<const R*>(self)->finish(static_cast<const Acc*>(acc)[j], count);
+              }};
+}
+
+void reduce(const AnyReducer& r, const Tensor& self, DimSet dims, const Tensor& out);
+
+template <class R>
+  requires(!std::is_same_v<R, AnyReducer>)
+void reduce(const R& r, const Tensor& self, DimSet dims, const Tensor& out) {
+  RL_INVARIANT(self.item_size() == sizeof(typename R::T) && out.item_size() == sizeof(typename R::Out));
+  reduce(any_reducer(r), self, dims, out);
 }
 
 }  // namespace rushlight

@@ -104,25 +104,31 @@ template <class T>
 struct Gelu {
   explicit Gelu(const IValue* a) : tanh_form(a[1].to_string() == "tanh") {}
   bool tanh_form;
-  RL_FN T operator()(T x) const {
-    if (tanh_form) return T(0.5) * x * (T(1) + math::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
-    return x * T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440)));
+  bool variant() const { return tanh_form; }
+  template <bool by_tanh>
+  RL_FN T apply(T x) const {
+    if constexpr (!by_tanh) return x * math::normal_cdf(x);
+    else return T(0.5) * x * (T(1) + math::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
   }
+  RL_FN T operator()(T x) const { return tanh_form ? apply<true>(x) : apply<false>(x); }
 };
 template <class T>
 struct GeluBackward {
   explicit GeluBackward(const IValue* a) : tanh_form(a[2].to_string() == "tanh") {}
   bool tanh_form;
-  RL_FN T operator()(T g, T x) const {
-    if (tanh_form) {
+  bool variant() const { return tanh_form; }
+  template <bool by_tanh>
+  RL_FN T apply(T g, T x) const {
+    if constexpr (by_tanh) {
       T b = T(0.79788456080286535588), k = T(0.044715);
       T t = math::tanh(b * (x + k * x * x * x));
       return g * (T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * b * (T(1) + T(3) * k * x * x));
+    } else {
+      T pdf = exp(x * x * T(-0.5)) * T(0.39894228040143267794);
+      return g * (math::normal_cdf(x) + x * pdf);
     }
-    T cdf = T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440)));
-    T pdf = exp(x * x * T(-0.5)) * T(0.39894228040143267794);
-    return g * (cdf + x * pdf);
   }
+  RL_FN T operator()(T g, T x) const { return tanh_form ? apply<true>(g, x) : apply<false>(g, x); }
 };
 template <class T> struct Silu {
   RL_FN T operator()(T x) const { return x / (T(1) + exp(-x)); }

@@ -56,11 +56,12 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
       W* o = reinterpret_cast<W*>(p[0]);
       const W* x = reinterpret_cast<const W*>(p[1]);
       const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
-      for (int64_t i = 0; i < n; i++) {
-        int64_t k = idx[i * at_step];
-        check_index(k, size, dim);
-        o[i * to_step] = x[k * from_step];
+      check_indices(idx, at_step, n, size, dim);
+      if (to_step == 1 && at_step == 1 && from_step == 1) {
+        for (int64_t i = 0; i < n; i++) o[i] = x[idx[i]];
+        return;
       }
+      for (int64_t i = 0; i < n; i++) o[i * to_step] = x[idx[i * at_step] * from_step];
     });
   });
 }
@@ -107,19 +108,12 @@ void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const 
     const W* x = value ? value : reinterpret_cast<const W*>(p[1]);
     const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
     int64_t x_step = value ? 0 : from_step;
+    check_indices(idx, at_step, n, size, dim);
     if (to_step == 1 && at_step == 1 && x_step == 1) {
-      for (int64_t i = 0; i < n; i++) {
-        int64_t k = idx[i];
-        check_index(k, size, dim);
-        f(o[k], x[i]);
-      }
+      for (int64_t i = 0; i < n; i++) f(o[idx[i]], x[i]);
       return;
     }
-    for (int64_t i = 0; i < n; i++) {
-      int64_t k = idx[i * at_step];
-      check_index(k, size, dim);
-      f(o[k * to_step], x[i * x_step]);
-    }
+    for (int64_t i = 0; i < n; i++) f(o[idx[i * at_step] * to_step], x[i * x_step]);
   });
 }
 

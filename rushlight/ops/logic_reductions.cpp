@@ -6,27 +6,45 @@
 namespace rushlight {
 namespace {
 
-template <class Element, class Result, bool every>
+// Elements seen as words: non-zero is what has a bit set, apart from the sign where there is -0.
+template <class Word, bool signed_zero, bool every>
 struct Truth {
-  using T = Element;
+  using T = Word;
   using Acc = uint8_t;
-  using Out = Result;
+  using Out = uint8_t;
   Acc identity() const { return every; }
   Acc fold(Acc a, T x) const {
-    Acc v = compute_t<T>(x) != compute_t<T>(0);
+    Acc v = signed_zero ? T(x << 1) != 0 : x != 0;
     return every ? a & v : a | v;
   }
   Acc merge(Acc a, Acc b) const { return every ? a & b : a | b; }
-  Out finish(Acc a, int64_t) const { return Out(a); }
+  Out finish(Acc a, int64_t) const { return a; }
+};
+template <class Complex, bool every>
+struct ComplexTruth : Truth<uint8_t, false, every> {
+  using T = Complex;
+  uint8_t fold(uint8_t a, T x) const {
+    uint8_t v = x != T(0);
+    return every ? a & v : a | v;
+  }
 };
 
 DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool; }
 
 template <bool every>
 void truth(const Tensor& self, DimSet dims, const Tensor& out) {
-  dispatch(AllTypes{}, self.dtype(), every ? "all" : "any", [&]<class T>() {
-    reduce(FoldReducer<Truth<T, std::conditional_t<std::is_same_v<T, uint8_t>, uint8_t, bool>, every>>{}, self, dims,
-           out);
+  auto go = [&]<class R>() { reduce(FoldReducer<R>{}, self, dims, out); };
+  bool floating = is_floating(self.dtype());
+  switch (self.dtype()) {
+    case DType::Complex64: return go.template operator()<ComplexTruth<complex64, every>>();
+    case DType::Complex128: return go.template operator()<ComplexTruth<complex128, every>>();
+    default: break;
+  }
+  dispatch_size(self.dtype(), [&]<class W>() {
+    if constexpr (std::is_integral_v<W>) {
+      if (floating) go.template operator()<Truth<W, true, every>>();
+      else go.template operator()<Truth<W, false, every>>();
+    }
   });
 }
 TensorSpec truth_all_meta(const Tensor& self) { return {.dtype = truth_dtype(self), .device = self.device()}; }

@@ -8,6 +8,7 @@
 // the argument array: `explicit Lerp(const IValue* args) : weight(args[2].to_scalar().to<T>()) {}`.
 // Half types compute in float, 8- and 16-bit integers in int32.
 #pragma once
+#include <concepts>
 #include <new>
 
 #include "rushlight/kernels/expr.h"
@@ -77,6 +78,22 @@ auto functor_result(std::index_sequence<I...>) -> decltype(std::declval<const F&
 template <class F, class T>
 using FunctorResult = decltype(functor_result<F, T>(std::make_index_sequence<functor_inputs<F, T>()>()));
 
+// A functor of two formulas, chosen by an argument, says which in variant() and has them as apply<bool>(): each gets a loop of its own, since
+// the compiler vectorises neither in a loop that decides for every element.
+template <class F>
+concept HasVariants = requires(const F& f) {
+  { f.variant() } -> std::same_as<bool>;
+};
+template <class F, bool variant>
+struct Variant {
+  const F& functor;
+  template <class... T>
+    requires std::is_invocable_v<F, T...>
+  RL_FN auto operator()(T... x) const {
+    return functor.template apply<variant>(x...);
+  }
+};
+
 #define RL_ROW(name, attribute)                                                                   \
   template <class F, class T, size_t... I>                                                        \
   attribute void name(const F& f, FunctorResult<F, T>* out, const void* const* in, int64_t n,     \
@@ -87,8 +104,15 @@ using FunctorResult = decltype(functor_result<F, T>(std::make_index_sequence<fun
   }                                                                                               \
   template <class F, class T>                                                                     \
   attribute void name##_entry(const void* functor, void* out, const void* const* in, int64_t n) { \
-    name<F, T>(*static_cast<const F*>(functor), static_cast<FunctorResult<F, T>*>(out), in, n,    \
-               std::make_index_sequence<functor_inputs<F, T>()>());                               \
+    const F& f = *static_cast<const F*>(functor);                                                 \
+    auto* to = static_cast<FunctorResult<F, T>*>(out);                                            \
+    constexpr auto inputs = std::make_index_sequence<functor_inputs<F, T>()>();                   \
+    if constexpr (HasVariants<F>) {                                                               \
+      if (f.variant()) name<Variant<F, true>, T>({f}, to, in, n, inputs);                         \
+      else name<Variant<F, false>, T>({f}, to, in, n, inputs);                                    \
+    } else {                                                                                      \
+      name<F, T>(f, to, in, n, inputs);                                                           \
+    }                                                                                             \
   }
 RL_ROW(row_base, RL_TARGET_BASE)
 #ifdef RL_X86_DISPATCH

@@ -31,6 +31,7 @@ struct Sum {
 };
 template <class Element>
 struct Mean : Sum<Element> {
+  using Fold = Sum<Element>;
   using Acc = typename Sum<Element>::Acc;
   Element finish(Acc a, int64_t n) const {
     if constexpr (is_complex(dtype_of<Element>)) return a / typename Element::value_type(n);

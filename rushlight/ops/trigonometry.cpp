@@ -20,11 +20,20 @@ namespace {
   };
 RL_UNARY(Sin, sin)
 RL_UNARY(Cos, cos)
-RL_UNARY(Tan, tan) RL_UNARY(Asin, asin) RL_UNARY(Acos, acos) RL_UNARY(Atan, atan) RL_UNARY(Sinh, sinh)
-    RL_UNARY(Cosh, cosh) RL_UNARY(Tanh, tanh) RL_UNARY(Asinh, asinh) RL_UNARY(Acosh, acosh) RL_UNARY(Atanh, atanh)
-        RL_UNARY(Erf, erf) RL_UNARY(Erfc, erfc)
+RL_UNARY(Tan, tan)
+RL_UNARY(Asin, asin)
+RL_UNARY(Acos, acos)
+RL_UNARY(Atan, atan)
+RL_UNARY(Sinh, sinh)
+RL_UNARY(Cosh, cosh)
+RL_UNARY(Tanh, tanh)
+RL_UNARY(Asinh, asinh)
+RL_UNARY(Acosh, acosh)
+RL_UNARY(Atanh, atanh)
+RL_UNARY(Erf, erf)
+RL_UNARY(Erfc, erfc)
 #undef RL_UNARY
-            template <class T> struct Atan2 {
+template <class T> struct Atan2 {
   RL_FN T operator()(T a, T b) const { return math::atan2(a, b); }
 };
 template <class T> struct Hypot {
