@@ -1,9 +1,14 @@
 // Convolutions of one to three dimensions, forwards and backwards, by the providers (oneDNN) or by plain loops.
+#include <algorithm>
+
 #include "rushlight/fn/_conv.h"
 #include "rushlight/fn/_conv_input.h"
 #include "rushlight/fn/_conv_weight.h"
+#include "rushlight/fn/add.h"
 #include "rushlight/fn/constant_pad_nd.h"
 #include "rushlight/fn/contiguous.h"
+#include "rushlight/fn/permute.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/fn/squeeze.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/unsqueeze.h"
@@ -180,6 +185,20 @@ Dims each(IntArrayRef v, int dims, const char* what) {
   return v.size() == 1 ? Dims(size_t(dims), v[0]) : Dims(v);
 }
 
+void check_steps(const char* op, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+  for (int64_t v : stride)
+    RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: ", op, " got stride=", stride);
+  for (int64_t v : padding)
+    RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: ", op, " got padding=", padding);
+  for (int64_t v : dilation)
+    RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: ", op, " got dilation=", dilation);
+  RL_CHECK(RuntimeError, groups > 0, "non-positive groups is not supported");
+}
+void check_conv_types(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (",
+           x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
+}
+
 template <int dims>
 Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                IntArrayRef dilation, int64_t groups) {
@@ -190,15 +209,8 @@ Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, In
   RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv", dims, "d: expected weight of ", dims + 2,
            " dimensions, got ", weight.sizes());
   Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation");
-  for (int64_t v : s)
-    RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: conv", dims, "d got stride=", s);
-  for (int64_t v : p)
-    RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: conv", dims, "d got padding=", p);
-  for (int64_t v : d)
-    RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: conv", dims, "d got dilation=", d);
-  RL_CHECK(RuntimeError, groups > 0, "non-positive groups is not supported");
-  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (",
-           x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
+  check_steps(str("conv", dims, "d").c_str(), s, p, d, groups);
+  check_conv_types(x, weight, bias);
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(1) * groups, "Given groups=", groups,
            ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ", weight.size(1) * groups,
            " channels, but got ", x.size(1), " channels instead");
@@ -233,12 +245,78 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
   return conv_nd<dims>(constant_pad_nd(x, extra, 0), weight, bias, stride, even, dilation, groups);
 }
 
+// The forward of a transposed convolution is the gradient of the convolution for its input.
+template <int dims>
+Tensor conv_transpose(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                      IntArrayRef padding, IntArrayRef output_padding, int64_t groups, IntArrayRef dilation) {
+  RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
+           dims + 2, "D (batched) input to conv_transpose", dims, "d, but got input of size: ", given.sizes());
+  bool single = given.dim() == dims + 1;
+  Tensor x = single ? unsqueeze(given, 0) : given;
+  RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv_transpose", dims, "d: expected weight of ", dims + 2,
+           " dimensions, got ", weight.sizes());
+  Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation"),
+       extra = each(output_padding, dims, "output_padding");
+  check_steps(str("conv_transpose", dims, "d").c_str(), s, p, d, groups);
+  check_conv_types(x, weight, bias);
+  RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(0),
+           "Given transposed=1, weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
+           weight.size(0), " channels, but got ", x.size(1), " channels instead");
+  int64_t channels = weight.size(1) * groups;
+  RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "Given transposed=1, ",
+           "weight of size ", weight.sizes(), ", expected bias to be 1-dimensional with ", channels,
+           " elements, but got bias of size ", bias.defined() ? bias.sizes() : Dims(), " instead");
+  Dims sizes = {x.size(0), channels}, crop;
+  bool beyond = false;
+  for (size_t i = 0; i < size_t(dims); i++) {
+    RL_CHECK(RuntimeError, extra[i] >= 0, "negative output_padding is not supported: conv_transpose", dims,
+             "d got output_padding=", extra);
+    RL_CHECK(RuntimeError, extra[i] < s[i] || extra[i] < d[i], "output padding must be smaller than either stride or ",
+             "dilation, but got output_padding=", extra, ", stride=", s, " and dilation=", d);
+    int64_t full = (x.sizes()[i + 2] - 1) * s[i] + d[i] * (weight.sizes()[i + 2] - 1) + 1;
+    sizes.push_back(full - 2 * p[i] + extra[i]);
+    RL_CHECK(RuntimeError, sizes.back() > 0, "Given input size per channel: ", x.sizes(),
+             ". Calculated output size per channel: ", sizes, ". Output size is too small");
+    beyond |= extra[i] >= s[i];
+    crop.insert(0, extra[i] - p[i]);
+    crop.insert(0, -p[i]);
+  }
+  Tensor out;
+  if (beyond) {  // a window more would fit into such a result: the convolution back would not have x's shape
+    Dims whole = sizes, none(p.size(), 0);
+    for (size_t i = 0; i < size_t(dims); i++) whole[i + 2] += 2 * p[i] - extra[i];
+    out = constant_pad_nd(_conv_input(x, weight, whole, s, none, d, groups), crop, 0);
+  } else {
+    out = _conv_input(x, weight, sizes, s, p, d, groups);
+  }
+  if (bias.defined()) {
+    Dims shape(x.sizes().size() - 1, 1);
+    shape[0] = channels;
+    out = add(out, reshape(bias, shape));
+  }
+  return single ? squeeze(out, 0) : out;
+}
+
+// (time, batch, channels) with a weight of (width, channels in, channels out).
+Tensor conv_tbc(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t pad) {
+  RL_CHECK(ShapeError, x.dim() == 3 && weight.dim() == 3 && bias.dim() == 1,
+           "conv_tbc: expected an input and a weight of 3 dimensions and a bias of 1, got ", x.sizes(), ", ",
+           weight.sizes(), " and ", bias.sizes());
+  RL_CHECK(ShapeError, x.size(2) == weight.size(1) && bias.size(0) == weight.size(2),
+           "conv_tbc: expected input.size(2) == weight.size(1) and bias.size(0) == weight.size(2), got ", x.sizes(),
+           ", ", weight.sizes(), " and ", bias.sizes());
+  return permute(conv_nd<1>(permute(x, {1, 2, 0}), permute(weight, {2, 1, 0}), bias, {1}, pad, {1}, 1), {2, 0, 1});
+}
+
 // What traces of PyTorch hold.
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                   IntArrayRef dilation, bool transposed, IntArrayRef, int64_t groups) {
-  RL_CHECK(NotImplementedError, !transposed, "convolution: transposed convolutions are not implemented");
+                   IntArrayRef dilation, bool transposed, IntArrayRef output_padding, int64_t groups) {
   RL_CHECK(RuntimeError, weight.dim() >= 3 && weight.dim() <= 5,
            "convolution: expected a weight of 3 to 5 dimensions, got ", weight.sizes());
+  if (transposed) {
+    auto run = weight.dim() == 3 ? conv_transpose<1> : weight.dim() == 4 ? conv_transpose<2> : conv_transpose<3>;
+    return run(x, weight, bias, stride, padding, output_padding, groups, dilation);
+  }
   auto run = weight.dim() == 3 ? conv_nd<1> : weight.dim() == 4 ? conv_nd<2> : conv_nd<3>;
   return run(x, weight, bias, stride, padding, dilation, groups);
 }
@@ -309,5 +387,25 @@ OP(conv3d_padding, {.schema = "conv3d.padding(Tensor input, Tensor weight, Tenso
                     .doc = "conv3d with padding 'same' or 'valid'.",
                     .kernel = composite<conv_padded<3>>(),
                     .forms = kFunction});
+OP(conv_transpose1d, {.schema = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, "
+                                "int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
+                      .doc = "The transpose of conv1d: spreads (N, C, L) by strides.",
+                      .kernel = composite<conv_transpose<1>>(),
+                      .forms = kFunction});
+OP(conv_transpose2d,
+   {.schema = "conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
+              "padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
+    .doc = "The transpose of conv2d: spreads (N, C, H, W) by strides.",
+    .kernel = composite<conv_transpose<2>>(),
+    .forms = kFunction});
+OP(conv_transpose3d,
+   {.schema = "conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
+              "padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
+    .doc = "The transpose of conv3d: spreads (N, C, D, H, W) by strides.",
+    .kernel = composite<conv_transpose<3>>(),
+    .forms = kFunction});
+OP(conv_tbc, {.schema = "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor",
+              .doc = "Convolves (L, N, C) with a weight of (width, C in, C out).",
+              .kernel = composite<conv_tbc>()});
 
 }  // namespace rushlight

@@ -1,6 +1,7 @@
 // Pooling over one to three dimensions, all seen as three: (planes, depth, height, width).
 #include <limits>
 
+#include "rushlight/fn/_adaptive_max_pool.h"
 #include "rushlight/fn/_avg_pool.h"
 #include "rushlight/fn/_avg_pool_backward.h"
 #include "rushlight/fn/_max_pool.h"
@@ -34,6 +35,9 @@ Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride,
               bool ceil, const char* op) {
   RL_CHECK(RuntimeError, x.dim() == dims + 1 || x.dim() == dims + 2, op, ": Expected ", dims + 1, "D or ", dims + 2,
            "D input tensor, but got ", x.sizes());
+  for (int64_t d = x.dim() == dims + 2; d < x.dim(); d++)
+    RL_CHECK(RuntimeError, x.size(d) > 0, op, ": Expected ", dims + 1, "D or ", dims + 2, "D (batch mode) tensor with ",
+             "optional 0 dim batch size for input, but got: ", x.sizes());
   Window w;
   w.kernel = expand(kernel, dims, 1, op, "kernel_size");
   w.stride = stride.empty() ? w.kernel : expand(stride, dims, 1, op, "stride");
@@ -75,42 +79,62 @@ void with_number(DType d, const char* op, const F& f) {
   }
 }
 
-std::tuple<Tensor, Tensor> max_pool(const Tensor& given, int64_t dims, IntArrayRef kernel, IntArrayRef stride,
-                                    IntArrayRef pad, IntArrayRef dilation, bool ceil) {
-  const char* ops[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
-  const char* op = ops[dims];
-  Window w = window(given, int(dims), kernel, stride, pad, dilation, ceil, op);
+// Bounds of each window along one dimension, the distance of its elements, and what a sum over it is divided by.
+struct Spans {
+  std::vector<int64_t> first, last, divisor;
+  int64_t step = 1;
+};
+Spans adaptive_spans(int64_t in, int64_t out) {
+  Spans s;
+  for (int64_t o = 0; o < out; o++) {
+    s.first.push_back(o * in / out);
+    s.last.push_back(((o + 1) * in + out - 1) / out);
+    s.divisor.push_back(s.last.back() - s.first.back());
+  }
+  return s;
+}
+
+Spans max_spans(const Window& w, size_t d) {
+  Spans s;
+  s.step = w.dilation[d];
+  for (int64_t o = 0; o < w.out[d]; o++) {
+    int64_t from = o * w.stride[d] - w.pad[d];
+    s.last.push_back(std::min(from + (w.kernel[d] - 1) * s.step + 1, w.in[d]));
+    while (from < 0) from += s.step;
+    s.first.push_back(from);
+  }
+  return s;
+}
+
+std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op) {
   Tensor x = contiguous(given);
-  Tensor out = empty_tensor(out_sizes(x, int(dims), w.out), x.dtype()), where = empty_tensor(out.sizes(), DType::Int64);
-  int64_t in_plane = product({w.in[0], w.in[1], w.in[2]}), out_plane = product({w.out[0], w.out[1], w.out[2]});
+  Three in3 = {1, 1, 1}, out3;
+  for (int d = 0; d < dims; d++) in3[size_t(3 - dims + d)] = x.size(x.dim() - dims + d);
+  for (size_t d = 0; d < 3; d++) out3[d] = int64_t(s[d].first.size());
+  Tensor out = empty_tensor(out_sizes(x, dims, out3), x.dtype()), where = empty_tensor(out.sizes(), DType::Int64);
+  int64_t in_plane = product({in3[0], in3[1], in3[2]}), out_plane = product({out3[0], out3[1], out3[2]});
+  int64_t planes = out_plane ? out.numel() / out_plane : 0;
   with_number(x.dtype(), op, [&]<class T>(T) {
-    parallel_for(0, w.planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(out_plane, 1)), [&](int64_t b, int64_t e) {
+    parallel_for(0, planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(out_plane, 1)), [&](int64_t b, int64_t e) {
       for (int64_t plane = b; plane < e; plane++) {
         const T* in = x.data<T>() + plane * in_plane;
         T* o = out.data<T>() + plane * out_plane;
-        int64_t* at = where.data<int64_t>() + plane * out_plane;
-        for (int64_t z = 0; z < w.out[0]; z++)
-          for (int64_t y = 0; y < w.out[1]; y++)
-            for (int64_t v = 0; v < w.out[2]; v++) {
-              Three place = {z, y, v}, first, last;
-              for (size_t d = 0; d < 3; d++) {
-                first[d] = place[d] * w.stride[d] - w.pad[d];
-                last[d] = std::min(first[d] + (w.kernel[d] - 1) * w.dilation[d] + 1, w.in[d]);
-                while (first[d] < 0) first[d] += w.dilation[d];
-              }
+        int64_t *at = where.data<int64_t>() + plane * out_plane, here = 0;
+        for (size_t z = 0; z < size_t(out3[0]); z++)
+          for (size_t y = 0; y < size_t(out3[1]); y++)
+            for (size_t v = 0; v < size_t(out3[2]); v++, here++) {
               T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                             : std::numeric_limits<T>::lowest();
-              int64_t best_at = (first[0] * w.in[1] + first[1]) * w.in[2] + first[2];
-              for (int64_t i = first[0]; i < last[0]; i += w.dilation[0])
-                for (int64_t j = first[1]; j < last[1]; j += w.dilation[1])
-                  for (int64_t k = first[2]; k < last[2]; k += w.dilation[2]) {
-                    int64_t index = (i * w.in[1] + j) * w.in[2] + k;
+              int64_t best_at = (s[0].first[z] * in3[1] + s[1].first[y]) * in3[2] + s[2].first[v];
+              for (int64_t i = s[0].first[z]; i < s[0].last[z]; i += s[0].step)
+                for (int64_t j = s[1].first[y]; j < s[1].last[y]; j += s[1].step)
+                  for (int64_t k = s[2].first[v]; k < s[2].last[v]; k += s[2].step) {
+                    int64_t index = (i * in3[1] + j) * in3[2] + k;
                     if (in[index] > best || in[index] != in[index]) {
                       best = in[index];
                       best_at = index;
                     }
                   }
-              int64_t here = (z * w.out[1] + y) * w.out[2] + v;
               o[here] = best;
               at[here] = best_at;
             }
@@ -118,6 +142,36 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& given, int64_t dims, IntArrayR
     });
   });
   return {out, where};
+}
+std::tuple<Tensor, Tensor> max_pool(const Tensor& x, int64_t dims, IntArrayRef kernel, IntArrayRef stride,
+                                    IntArrayRef pad, IntArrayRef dilation, bool ceil) {
+  const char* ops[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
+  Window w = window(x, int(dims), kernel, stride, pad, dilation, ceil, ops[dims]);
+  return maxima(x, int(dims), {max_spans(w, 0), max_spans(w, 1), max_spans(w, 2)}, ops[dims]);
+}
+
+// The spans of adaptive pooling, in three dimensions.
+std::array<Spans, 3> adaptive(const Tensor& self, int dims, IntArrayRef output_size, const char* op) {
+  RL_CHECK(RuntimeError, self.dim() == dims + 1 || self.dim() == dims + 2, op, "(): Expected ", dims + 1, "D or ",
+           dims + 2, "D tensor, but got ", self.sizes());
+  RL_CHECK(RuntimeError, int(output_size.size()) == dims, op, "(): output_size must be ", dims);
+  std::array<Spans, 3> s = {adaptive_spans(1, 1), adaptive_spans(1, 1), adaptive_spans(1, 1)};
+  for (int d = 0; d < dims; d++) {
+    RL_CHECK(RuntimeError, output_size[size_t(d)] >= 0, op,
+             "(): elements of output_size must be greater than or equal to 0 but received ", output_size);
+    s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
+  }
+  return s;
+}
+std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, int64_t dims, IntArrayRef output_size) {
+  const char* ops[] = {"", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
+  const char* op = ops[dims];
+  std::array<Spans, 3> s = adaptive(x, int(dims), output_size, op);
+  for (int64_t d = x.dim() == dims + 2; d < x.dim(); d++)
+    RL_CHECK(RuntimeError, x.size(d) > 0, op,
+             "(): Expected input to have non-zero size for non-batch dimensions, but input has sizes ", x.sizes(),
+             " with dimension ", d, " being empty");
+  return maxima(x, int(dims), s, op);
 }
 
 // (planes, rest): the last `dims` dimensions as one.
@@ -150,11 +204,15 @@ Tensor max_pool_only(const Tensor& self, IntArrayRef kernel, IntArrayRef stride,
   return std::get<0>(max_pool_with_indices<dims>(self, kernel, stride, pad, dilation, ceil));
 }
 
+template <int dims>
+std::tuple<Tensor, Tensor> adaptive_max_pool_nd(const Tensor& self, IntArrayRef output_size) {
+  auto [out, at] = _adaptive_max_pool(halves_as_float(self), dims, output_size);
+  return {to(out, self.dtype()), at};
+}
+
 // ---- averages ----
 
-// Bounds of each window along one dimension, and what its sum is divided by.
-struct Spans { std::vector<int64_t> first, last, divisor; };
-Spans pool_spans(const Window& w, size_t d, bool count_pad) {
+Spans average_spans(const Window& w, size_t d, bool count_pad) {
   Spans s;
   for (int64_t o = 0; o < w.out[d]; o++) {
     int64_t from = o * w.stride[d] - w.pad[d], to = std::min(from + w.kernel[d], w.in[d] + w.pad[d]);
@@ -167,16 +225,6 @@ Spans pool_spans(const Window& w, size_t d, bool count_pad) {
   }
   return s;
 }
-Spans adaptive_spans(int64_t in, int64_t out) {
-  Spans s;
-  for (int64_t o = 0; o < out; o++) {
-    s.first.push_back(o * in / out);
-    s.last.push_back(((o + 1) * in + out - 1) / out);
-    s.divisor.push_back(s.last.back() - s.first.back());
-  }
-  return s;
-}
-
 // spans: for each of the three dimensions first, last, divisor in turn, each a list; divisor_override 0: none.
 template <bool backward>
 Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor_override,
@@ -248,7 +296,7 @@ Tensor avg_pool_nd(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, I
   RL_CHECK(RuntimeError, !divisor || *divisor != 0, "divisor must be not zero");
   Window w = window(self, dims, kernel, stride, pad, {1}, ceil, ops[dims]);
   return run_average(self, dims,
-                     {pool_spans(w, 0, count_pad), pool_spans(w, 1, count_pad), pool_spans(w, 2, count_pad)},
+                     {average_spans(w, 0, count_pad), average_spans(w, 1, count_pad), average_spans(w, 2, count_pad)},
                      divisor.value_or(0));
 }
 Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil,
@@ -257,16 +305,8 @@ Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, In
 }
 template <int dims>
 Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
-  RL_CHECK(RuntimeError, self.dim() == dims + 1 || self.dim() == dims + 2, "adaptive_avg_pool", dims, "d(): Expected ",
-           dims + 1, "D or ", dims + 2, "D tensor, but got ", self.sizes());
-  RL_CHECK(RuntimeError, int(output_size.size()) == dims, "adaptive_avg_pool", dims, "d: output_size must be ", dims);
-  std::array<Spans, 3> s = {adaptive_spans(1, 1), adaptive_spans(1, 1), adaptive_spans(1, 1)};
-  for (int d = 0; d < dims; d++) {
-    RL_CHECK(RuntimeError, output_size[size_t(d)] >= 0, "adaptive_avg_pool", dims,
-             "d: elements of output_size must be greater than or equal to 0 but received ", output_size);
-    s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
-  }
-  return run_average(self, dims, s, 0);
+  const char* ops[] = {"", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
+  return run_average(self, dims, adaptive(self, dims, output_size, ops[dims]), 0);
 }
 
 }  // namespace
@@ -277,6 +317,29 @@ OP(max_pool, {.schema = "_max_pool(Tensor self, int dims, int[] kernel_size, int
               .kernel = function<max_pool>(),
               .grad = {{"indices"}, max_pool_grad},
               .forms = kFunction});
+OP(adaptive_max_pool,
+   {.schema = "_adaptive_max_pool(Tensor self, int dims, int[] output_size) -> (Tensor output, Tensor indices)",
+    .doc = "Maxima of output_size spans over the last `dims` dimensions, and where in their plane they stood.",
+    .kernel = function<adaptive_max_pool>(),
+    .grad = {{"indices"}, max_pool_grad},
+    .forms = kFunction});
+OP(adaptive_max_pool1d, {.schema = "adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)",
+                         .doc = "Maxima of output_size spans, and their places.",
+                         .kernel = composite<adaptive_max_pool_nd<1>>(),
+                         .forms = kFunction,
+                         .module = ""});
+OP(adaptive_max_pool2d,
+   {.schema = "adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor out, Tensor indices)",
+    .doc = "Maxima of output_size spans, and their places.",
+    .kernel = composite<adaptive_max_pool_nd<2>>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
+OP(adaptive_max_pool3d,
+   {.schema = "adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor out, Tensor indices)",
+    .doc = "Maxima of output_size spans, and their places.",
+    .kernel = composite<adaptive_max_pool_nd<3>>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
 OP(max_pool1d, {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
                           "dilation=1, bool ceil_mode=False) -> Tensor",
                 .doc = "Maxima of windows of (N, C, L).",
@@ -339,13 +402,13 @@ OP(avg_pool2d, {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] st
                           "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
                 .doc = "Averages of windows of (N, C, H, W).",
                 .kernel = composite<avg_pool_nd<2>>(),
-                .forms = kFunction,
+                .forms = kFunction | kOut,
                 .module = "nn"});
 OP(avg_pool3d, {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
                           "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
                 .doc = "Averages of windows of (N, C, D, H, W).",
                 .kernel = composite<avg_pool_nd<3>>(),
-                .forms = kFunction,
+                .forms = kFunction | kOut,
                 .module = "nn"});
 OP(adaptive_avg_pool1d, {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
                          .doc = "Averages of output_size spans.",
