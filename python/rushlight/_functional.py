@@ -6,7 +6,7 @@ from . import _C
 from ._C import Tensor, tensor
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "einsum", "is_nonzero",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "einsum", "is_nonzero",
     "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
 ]  # fmt: skip
 _ops = _C._ops
@@ -64,6 +64,18 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 
 def cartesian_prod(*tensors) -> Tensor:
     return _ops.cartesian_prod(_spread(tensors))
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p norm of every row of x1 less every row of x2."""
+    modes = {
+        "use_mm_for_euclid_dist_if_necessary": None,
+        "use_mm_for_euclid_dist": 1,
+        "donot_use_mm_for_euclid_dist": 2,
+    }
+    if compute_mode not in modes:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    return _ops.cdist(x1, x2, p, modes[compute_mode])
 
 
 def block_diag(*tensors) -> Tensor:

@@ -54,3 +54,31 @@ op(
         raises(RuntimeError, f32(2, 12, 11), (5, 4), 2, match="to match the calculated number of sliding blocks 4 . 3"),
     ],
 )
+
+image, volume = f32(2, 3, 5, 4), f32(1, 2, 3, 4, 3)
+places, places3d = f32(2, 3, 4, 2, low=-1.3, high=1.3), f32(1, 2, 2, 3, 3, low=-1.3, high=1.3)
+op(
+    "nn.functional.grid_sample",
+    [
+        *[
+            case(image, places, mode=mode, padding_mode=padding, align_corners=corners, grad=1)
+            for mode in ("bilinear", "nearest", "bicubic")
+            for padding in ("zeros", "border", "reflection")
+            for corners in (False, True)
+        ],
+        *[
+            case(volume, places3d, mode=mode, padding_mode=padding, align_corners=False, grad=1)
+            for mode in ("bilinear", "nearest")
+            for padding in ("zeros", "reflection")
+        ],
+        raises(RuntimeError, volume, places3d, mode="bicubic", align_corners=True, match="only supports 4D input"),
+        raises(RuntimeError, image, places3d, align_corners=True, match="with same number of dimensions"),
+    ],
+)
+op(
+    "nn.functional.affine_grid",
+    [
+        case(f32(2, 2, 3), (2, 1, 3, 4), align_corners=False),
+        case(f32(1, 3, 4), (1, 1, 2, 3, 4), align_corners=True),
+    ],
+)

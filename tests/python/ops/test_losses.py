@@ -81,3 +81,61 @@ op(
     "nn.functional.cosine_similarity",
     [case(f32(5, 4), f32(5, 4), grad=1), case(f32(5, 4), f32(5, 4), dim=0, grad=False)],
 )
+
+op(
+    "nn.functional.multi_margin_loss",
+    [
+        case(f32(5, 4), labels, grad=1),
+        case(f32(5, 4), labels, p=2, margin=0.7, weight=weight, reduction="none", grad=False),
+        case(f32(4), given(2), reduction="sum", grad=1),
+        raises(ValueError, f32(5, 4), labels, p=3, match="only p == 1 and p == 2 supported"),
+        raises(RuntimeError, f32(2, 4), given([0, 4]), match="'target' is out of range"),
+    ],
+)
+op(
+    "nn.functional.multilabel_margin_loss",
+    [
+        case(f32(2, 4), given([[3, 0, -1, 1], [2, -1, -1, -1]]), grad=1),
+        case(f32(2, 4), given([[3, 0, 1, 2], [-1, 0, 1, 2]]), reduction="none", grad=1),
+        case(f32(4), given([1, -1, 0, 0]), reduction="sum", grad=1),
+        raises(RuntimeError, f32(2, 4), given([[0, 1]]), match="inconsistent target size"),
+    ],
+)
+scores = f32(6, 3, 5)
+op(
+    "nn.functional.ctc_loss",
+    [
+        case(scores, given([[1, 2], [2, 2], [4, 1]]), given([6, 5, 4]), given([2, 2, 1]), grad=1),
+        case(scores, given([1, 2, 2, 4]), (6, 6, 6), (2, 0, 2), reduction="none", grad=1),
+        case(scores, given([[1, 1], [2, 3], [4, 1]]), (6, 2, 0), (2, 2, 2), zero_infinity=True, grad=1),
+        case(f32(6, 5), given([1, 2]), given(6), given(2), blank=3, reduction="sum", grad=1),
+        raises(RuntimeError, scores, given([1, 2]), (7, 6, 6), (1, 1, 0), match="to have value at most 6"),
+        raises(RuntimeError, scores, given([1, 2]), (6, 6), (1, 1, 0), match="must be of size batch_size"),
+    ],
+)
+op(
+    "cdist",
+    [
+        *[case(f32(2, 3, 4), f32(5, 4), p, grad=1) for p in (0.0, 0.5, 1.0, 2.0, 3.0)],
+        case(f32(3, 4), f32(5, 4), float("inf"), grad=1),
+        case(f32(30, 4), f32(2, 4), tolerance=1e-4, grad=1),
+        case(given([[1.0, 2.0]]), given([[1.0, 2.0], [3.0, 1.0]]), grad=1),
+        raises(RuntimeError, f32(3, 4), f32(3, 5), match="X1 and X2 must have the same number of columns. X1: 4 X2: 5"),
+    ],
+)
+op(
+    "pdist",
+    [
+        *[case(f32(4, 3), p, grad=1) for p in (0.0, 1.0, 2.0, 3.0)],
+        case(f32(1, 3), grad=False),
+        raises(RuntimeError, f32(3), match="only supports 2D tensors"),
+    ],
+)
+op(
+    "bilinear",
+    [
+        case(f32(2, 3, 4), f32(2, 3, 5), f32(6, 4, 5), f32(6), tolerance=1e-4),
+        case(f32(4), f32(5), f32(6, 4, 5), tolerance=1e-4),
+        raises(RuntimeError, f32(2, 3), f32(3, 4), f32(5, 3, 4), match="do not match at dim 0: got 2 and 3"),
+    ],
+)

@@ -1,6 +1,6 @@
 """Operators that take positions: indexing, gather and scatter, masks, embedding."""
 
-from .harness import c64, case, f32, flags, full, given, i64, op, raises
+from .harness import c64, case, f16, f32, flags, full, given, i64, op, raises
 
 rows = given([2, 0, 2])
 grid = given([[0, 1, 2, 0], [2, 0, 0, 1], [1, 1, 2, 2]])
@@ -118,4 +118,18 @@ op(
 op(
     "nn.functional.one_hot",
     [case(i64(2, 3, low=0, high=4), num_classes=4), raises(RuntimeError, given([-1]), match="non-negative")],
+)
+
+bag = given([1, 2, 0, 2, 1, 1, 4])
+op(
+    "nn.functional.embedding_bag",
+    [
+        *[case(bag, f32(5, 3), given([0, 2, 2, 5]), mode=mode) for mode in ("sum", "mean")],
+        case(bag, f32(5, 3), given([0, 2, 2, 5]), mode="max", grad=1),
+        case(given([[1, 2], [0, 4]]), f32(5, 3), mode="sum", per_sample_weights=f32(2, 2), padding_idx=2, grad=1),
+        case(bag, f32(5, 3), given([0, 3, 6, 7]), mode="mean", include_last_offset=True, padding_idx=-4),
+        case(bag, f16(5, 3), given([0, 2]), mode="sum", grad=False),
+        raises(RuntimeError, bag, f32(3, 3), given([0]), match="found idx to be 4"),
+        raises(RuntimeError, bag, f32(5, 3), given([1]), match="offsets.0. has to be 0"),
+    ],
 )

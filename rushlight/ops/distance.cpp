@@ -1,0 +1,187 @@
+// Distances between the rows of matrices (cdist, pdist), and bilinear.
+#include <cmath>
+
+#include "rushlight/fn/_cdist_forward.h"
+#include "rushlight/fn/abs.h"
+#include "rushlight/fn/cdist.h"
+#include "rushlight/fn/clamp_min.h"
+#include "rushlight/fn/expand.h"
+#include "rushlight/fn/index_select.h"
+#include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/matmul.h"
+#include "rushlight/fn/permute.h"
+#include "rushlight/fn/pow.h"
+#include "rushlight/fn/reshape.h"
+#include "rushlight/fn/sign.h"
+#include "rushlight/fn/sqrt.h"
+#include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
+#include "rushlight/fn/transpose.h"
+#include "rushlight/fn/unsqueeze.h"
+#include "rushlight/fn/zeros.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
+
+namespace rushlight {
+namespace {
+
+template <class T>
+T p_distance(const T* a, const T* b, int64_t n, double p) {
+  T total = 0;
+  if (p == 2) {
+    for (int64_t i = 0; i < n; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
+    return std::sqrt(total);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    T d = std::abs(a[i] - b[i]);
+    if (p == 0) total += d != 0;
+    else if (p == 1) total += d;
+    else if (std::isinf(p)) total = d != d || d > total ? d : total;
+    else total += std::pow(d, T(p));
+  }
+  return p == 0 || p == 1 || std::isinf(p) ? total : std::pow(total, T(1 / p));
+}
+
+// By products: |a - b|^2 = |a|^2 - 2 ab + |b|^2, much faster and a little less exact.
+Tensor by_products(const Tensor& a, const Tensor& b) {
+  auto squared = [](const Tensor& t) { return sum(t * t, IntArrayRef(int64_t(-1)), true); };
+  Tensor squares = squared(a) + transpose(squared(b), -2, -1);
+  return sqrt(clamp_min(squares - 2 * matmul(a, transpose(b, -2, -1)), 0.0));
+}
+
+// (batch, p, m) and (batch, r, m); mode 1: by products always, 2: never.
+constexpr int64_t kAlwaysProducts = 1, kNeverProducts = 2;
+Tensor distances(const Tensor& given1, const Tensor& given2, double p, int64_t mode) {
+  Tensor a = dense(given1), b = dense(given2);
+  int64_t rows = a.size(1), others = b.size(1), columns = a.size(2);
+  if (p == 2 && columns > 0 && (mode == kAlwaysProducts || (mode != kNeverProducts && (rows > 25 || others > 25)))) {
+    NoGradGuard no_grad;
+    return by_products(a, b);
+  }
+  Tensor out = empty_tensor({a.size(0), rows, others}, a.dtype());
+  dispatch(Types<float, double>{}, a.dtype(), "cdist", [&]<class T>() {
+    int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, others * columns));
+    parallel_for(0, a.size(0) * rows, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        for (int64_t j = 0; j < others; j++)
+          out.data<T>()[i * others + j] =
+              p_distance(a.data<T>() + i * columns, b.data<T>() + (i / rows * others + j) * columns, columns, p);
+    });
+  });
+  return out;
+}
+
+// The gradient for a, of distances d(a, b) and their gradient g. Distances of 0 give none.
+Tensor one_side(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& d, double p) {
+  Tensor zero = d == Scalar(0);
+  if (p == 2) {
+    Tensor share = masked_fill(g / d, zero, Scalar(0));
+    return a * sum(share, IntArrayRef(int64_t(-1)), true) - matmul(share, b);
+  }
+  Tensor apart = unsqueeze(a, 2) - unsqueeze(b, 1), size = abs(apart), share;
+  if (p == 1) return sum(unsqueeze(g, 3) * sign(apart), IntArrayRef(2));
+  if (std::isinf(p)) {
+    share = sign(apart) * to(size == unsqueeze(d, 3), g.dtype());
+  } else {
+    Tensor part = p < 1 ? masked_fill(pow(size, p - 1), size == Scalar(0), Scalar(0)) : pow(size, p - 1);
+    share = sign(apart) * part / pow(unsqueeze(d, 3), p - 1);
+  }
+  return sum(masked_fill(unsqueeze(g, 3) * share, unsqueeze(zero, 3), Scalar(0)), IntArrayRef(2));
+}
+Grads distances_grad(const Saved& s, const Tensor& g) {
+  Tensor a = s["x1"], b = s["x2"], d = s["result"];
+  double p = s.arg("p").to_double();
+  if (p == 0) return {zeros(a.sizes(), a.dtype()), zeros(b.sizes(), b.dtype())};
+  return {s.needs("x1") ? one_side(g, a, b, d, p) : Tensor(),
+          s.needs("x2") ? one_side(transpose(g, 1, 2), b, a, transpose(d, 1, 2), p) : Tensor()};
+}
+
+Tensor cdist_op(const Tensor& x1, const Tensor& x2, double p, const std::optional<int64_t>& mode) {
+  RL_CHECK(RuntimeError, !is_integral(x1.dtype(), true) && !is_complex(x1.dtype()),
+           "cdist only supports floating-point dtypes, X1 got: ", scalar_type_name(x1.dtype()));
+  RL_CHECK(RuntimeError, !is_integral(x2.dtype(), true) && !is_complex(x2.dtype()),
+           "cdist only supports floating-point dtypes, X2 got: ", scalar_type_name(x2.dtype()));
+  RL_CHECK(RuntimeError, x1.dtype() == x2.dtype(), "cdist: expected X1 and X2 of the same dtype, got ", x1.dtype(),
+           " and ", x2.dtype());
+  RL_CHECK(RuntimeError, x1.dim() >= 2, "X1 must have at least two dimensions, got ", x1.dim());
+  RL_CHECK(RuntimeError, x2.dim() >= 2, "X2 must have at least two dimensions, got ", x2.dim());
+  RL_CHECK(RuntimeError, x1.size(-1) == x2.size(-1),
+           "X1 and X2 must have the same number of columns. X1: ", x1.size(-1), " X2: ", x2.size(-1));
+  RL_CHECK(RuntimeError, p >= 0, "cdist only supports non-negative p values");
+  RL_CHECK(RuntimeError, !mode || (*mode >= 0 && *mode <= 2), "possible modes: 0, 1, 2, but was: ", mode.value_or(0));
+  auto batch_of = [](const Tensor& t) { return Dims(IntArrayRef(t.sizes()).slice(0, t.sizes().size() - 2)); };
+  Dims batch = broadcast_shapes(batch_of(x1), batch_of(x2)), sizes = batch;
+  auto rows_of = [&](const Tensor& t) {
+    Dims whole = batch;
+    whole.push_back(t.size(-2));
+    whole.push_back(t.size(-1));
+    return reshape(expand(t, whole), {product(batch), t.size(-2), t.size(-1)});
+  };
+  sizes.push_back(x1.size(-2));
+  sizes.push_back(x2.size(-2));
+  return reshape(_cdist_forward(rows_of(x1), rows_of(x2), p, mode.value_or(0)), sizes);
+}
+
+Tensor pdist_op(const Tensor& self, double p) {
+  RL_CHECK(RuntimeError, self.dim() == 2, "pdist only supports 2D tensors, got: ", self.dim(), "D");
+  RL_CHECK(RuntimeError, !is_integral(self.dtype(), true), "pdist only supports floating-point dtypes");
+  RL_CHECK(RuntimeError, p >= 0, "pdist only supports non-negative p values");
+  int64_t n = self.size(0);
+  Tensor upper = empty_tensor(Dims{n * (n - 1) / 2}, DType::Int64);
+  int64_t* at = upper.data<int64_t>();
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = i + 1; j < n; j++) *at++ = i * n + j;
+  return index_select(reshape(cdist(self, self, p, kNeverProducts), {n * n}), 0, upper);
+}
+
+// out[..., o] = sum over i, j of x1[..., i] weight[o, i, j] x2[..., j]
+Tensor bilinear_op(const Tensor& x1, const Tensor& x2, const Tensor& weight, const Tensor& bias) {
+  RL_CHECK(RuntimeError, x1.dim() == x2.dim(), "bilinear(): input dimensions do not match: got ", x1.dim(), " and ",
+           x2.dim());
+  RL_CHECK(RuntimeError, x1.dim() > 0 && weight.dim() == 3,
+           "bilinear(): expected inputs of at least 1 dimension and a ", "weight of 3, got ", x1.sizes(), ", ",
+           x2.sizes(), " and ", weight.sizes());
+  Dims sizes;
+  for (int64_t d = 0; d + 1 < x1.dim(); d++) {
+    RL_CHECK(RuntimeError, x1.size(d) == x2.size(d), "bilinear(): input batch dimensions do not match at dim ", d,
+             ": got ", x1.size(d), " and ", x2.size(d));
+    sizes.push_back(x1.size(d));
+  }
+  int64_t out = weight.size(0), m = weight.size(1), n = weight.size(2), rows = product(sizes);
+  RL_CHECK(RuntimeError, x1.size(-1) == m, "bilinear(): input1 size does not match weight size: got ", x1.size(-1),
+           " but expected ", m);
+  RL_CHECK(RuntimeError, x2.size(-1) == n, "bilinear(): input2 size does not match weight size: got ", x2.size(-1),
+           " but expected ", n);
+  RL_CHECK(RuntimeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == out),
+           "bilinear(): bias size does not match weight size: got ", bias.defined() ? bias.sizes() : Dims(),
+           " but expected ", out);
+  sizes.push_back(out);
+  Tensor left = matmul(reshape(x1, {rows, m}), reshape(permute(weight, {1, 0, 2}), {m, out * n}));
+  Tensor both = matmul(reshape(left, {rows, out, n}), reshape(x2, {rows, n, 1}));
+  Tensor result = reshape(both, sizes);
+  return bias.defined() ? result + bias : result;
+}
+
+}  // namespace
+
+OP(_cdist_forward, {.schema = "_cdist_forward(Tensor x1, Tensor x2, float p, int compute_mode) -> Tensor",
+                    .doc = "cdist of (batch, rows, columns).",
+                    .kernel = function<distances>(),
+                    .grad = {{"x1", "x2", "result"}, distances_grad},
+                    .forms = kFunction});
+OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
+           .doc = "The p norm of every row of x1 less every row of x2.",
+           .kernel = composite<cdist_op>(),
+           .forms = kFunction});
+OP(pdist, {.schema = "pdist(Tensor self, float p=2.) -> Tensor",
+           .doc = "The p norm of the difference of every two rows.",
+           .kernel = composite<pdist_op>(),
+           .forms = kFunction});
+OP(bilinear, {.schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+              .doc = "input1 @ weight[o] @ input2, and the bias, for each o.",
+              .kernel = composite<bilinear_op>(),
+              .forms = kFunction});
+
+}  // namespace rushlight

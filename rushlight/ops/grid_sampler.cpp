@@ -1,0 +1,293 @@
+// grid_sampler: an image or a volume at the places that a grid names, in [-1, 1]; and affine_grid_generator, which makes such grids.
+// Every way of sampling is a product of taps, a few in each dimension: an index, its weight, and the weight's derivative by the place.
+#include <array>
+#include <cmath>
+
+#include "rushlight/fn/_grid_sampler_backward.h"
+#include "rushlight/fn/grid_sampler_2d.h"
+#include "rushlight/fn/grid_sampler_3d.h"
+#include "rushlight/fn/linspace.h"
+#include "rushlight/fn/matmul.h"
+#include "rushlight/fn/reshape.h"
+#include "rushlight/fn/transpose.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
+
+namespace rushlight {
+namespace {
+
+enum class Sampling : int64_t { Linear, Nearest, Cubic };
+enum class Outside : int64_t { Zeros, Border, Reflection };
+
+template <class T>
+struct Taps {
+  int count = 0;
+  int64_t at[4];
+  T weight[4], slope[4];
+  void add(int64_t i, int64_t size, T w, T s) {
+    if (i < 0 || i >= size) return;
+    at[count] = i, weight[count] = w, slope[count++] = s;
+  }
+};
+
+// A coordinate folded into [low / 2, high / 2], and the sign that the fold gives its derivative.
+template <class T>
+T reflected(T x, int64_t low, int64_t high, T& sign) {
+  sign = 1;
+  if (low == high) return sign = 0, T(0);
+  T min = T(low) / 2, span = T(high - low) / 2;
+  x -= min;
+  if (x < 0) sign = -1, x = -x;
+  T extra = std::fmod(x, span);
+  int64_t flips = int64_t(std::floor(x / span));
+  if (flips % 2 == 0) return extra + min;
+  sign = -sign;
+  return span - extra + min;
+}
+template <class T>
+T clipped(T x, int64_t size, T& factor) {
+  T last = T(size - 1);
+  factor = x > 0 && x < last ? T(1) : T(0);
+  return x <= 0 ? T(0) : x >= last ? last : x;
+}
+template <class T>
+T bounded(T x, int64_t size, Outside outside, bool align, T& factor) {
+  factor = 1;
+  if (outside == Outside::Zeros) return x;
+  if (outside == Outside::Reflection) {
+    T sign, clip;
+    x = align ? reflected(x, 0, 2 * (size - 1), sign) : reflected(x, -1, 2 * size - 1, sign);
+    x = clipped(x, size, clip);
+    factor = sign * clip;
+  } else {
+    x = clipped(x, size, factor);
+  }
+  return x;
+}
+
+template <class T>
+Taps<T> taps(T place, int64_t size, Sampling how, Outside outside, bool align) {
+  T x = align ? (place + 1) / 2 * T(size - 1) : ((place + 1) * T(size) - 1) / 2,
+    by = align ? T(size - 1) / 2 : T(size) / 2;
+  Taps<T> t;
+  if (!(std::abs(x) < T(1e9))) x = -100;  // NaN and what no index could hold: outside
+  if (how == Sampling::Cubic) {
+    constexpr T A = T(-0.75);
+    T floor = std::floor(x), f = x - floor;
+    // The cubic convolution at distances 1 + f, f, 1 - f, 2 - f.
+    T near[2] = {f, 1 - f}, w[4], s[4];
+    for (int k = 0; k < 2; k++) {
+      T d = near[k], e = d + 1;
+      w[1 + k] = ((A + 2) * d - (A + 3)) * d * d + 1;
+      s[1 + k] = (3 * (A + 2) * d - 2 * (A + 3)) * d;
+      w[3 * k] = ((A * e - 5 * A) * e + 8 * A) * e - 4 * A;
+      s[3 * k] = (3 * A * e - 10 * A) * e + 8 * A;
+    }
+    for (int k = 0; k < 4; k++) {
+      T none;
+      int64_t at = int64_t(bounded(floor + T(k - 1), size, outside, align, none));
+      t.add(at, size, w[k], (k < 2 ? s[k] : -s[k]) * by);
+    }
+    return t;
+  }
+  T factor;
+  x = bounded(x, size, outside, align, factor);
+  if (how == Sampling::Nearest) {
+    t.add(int64_t(std::nearbyint(x)), size, 1, 0);
+    return t;
+  }
+  T floor = std::floor(x), f = x - floor;
+  t.add(int64_t(floor), size, 1 - f, -by * factor);
+  t.add(int64_t(floor) + 1, size, f, by * factor);
+  return t;
+}
+
+struct Sampler {
+  int dims;
+  Sampling how;
+  Outside outside;
+  bool align;
+  int64_t batch, channels, in[3] = {1, 1, 1}, out_places = 1;
+  int64_t plane() const { return in[0] * in[1] * in[2]; }
+
+  Sampler(const Tensor& x, const Tensor& grid, int64_t mode, int64_t padding, bool align_corners)
+      : dims(int(x.dim()) - 2),
+        how(Sampling(mode)),
+        outside(Outside(padding)),
+        align(align_corners),
+        batch(x.size(0)),
+        channels(x.size(1)) {
+    for (int d = 0; d < dims; d++) {
+      in[3 - dims + d] = x.size(d + 2);
+      out_places *= grid.size(d + 1);
+    }
+  }
+  // f(index in a plane, weight, its derivatives by x, y, z) for each tap of a place.
+  template <class T, class F>
+  void at(const T* place, const F& f) const {
+    Taps<T> t[3];  // depth, height, width
+    for (int d = 0; d < 3; d++) {
+      if (d < 3 - dims) t[d].add(0, 1, 1, 0);
+      else t[d] = taps(place[2 - d], in[d], how, outside, align);
+    }
+    for (int i = 0; i < t[0].count; i++)
+      for (int j = 0; j < t[1].count; j++)
+        for (int k = 0; k < t[2].count; k++) {
+          T a = t[0].weight[i], b = t[1].weight[j], c = t[2].weight[k];
+          f((t[0].at[i] * in[1] + t[1].at[j]) * in[2] + t[2].at[k], a * b * c,
+            std::array<T, 3>{a * b * t[2].slope[k], a * t[1].slope[j] * c, t[0].slope[i] * b * c});
+        }
+  }
+  int64_t grain() const { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, channels)); }
+};
+
+void check_grid(const Tensor& x, const Tensor& grid, int64_t mode) {
+  RL_CHECK(RuntimeError, (x.dim() == 4 || x.dim() == 5) && x.dim() == grid.dim(),
+           "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes ",
+           x.sizes(), " and grid with sizes ", grid.sizes());
+  RL_CHECK(RuntimeError, x.size(0) == grid.size(0),
+           "grid_sampler(): expected grid and input to have same batch size, but got input with sizes ", x.sizes(),
+           " and grid with sizes ", grid.sizes());
+  RL_CHECK(RuntimeError, grid.size(-1) == x.dim() - 2, "grid_sampler(): expected grid to have size ", x.dim() - 2,
+           " in last dimension, but got grid with sizes ", grid.sizes());
+  for (int64_t d = 2; d < x.dim(); d++)
+    RL_CHECK(RuntimeError, x.size(d) > 0,
+             "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes ", x.sizes(),
+             " with dimension ", d, " being empty");
+  RL_CHECK(RuntimeError, Sampling(mode) != Sampling::Cubic || x.dim() == 4,
+           "grid_sampler(): bicubic interpolation only supports 4D input");
+  RL_CHECK(RuntimeError, x.dtype() == grid.dtype(), "grid_sampler(): expected input and grid to have the same dtype, ",
+           "but input has ", x.dtype(), " and grid has ", grid.dtype());
+}
+TensorSpec sample_meta(const Tensor& x, const Tensor& grid, int64_t mode, int64_t, bool) {
+  check_grid(x, grid, mode);
+  Dims sizes = {x.size(0), x.size(1)};
+  for (int64_t d = 1; d + 1 < grid.dim(); d++) sizes.push_back(grid.size(d));
+  return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
+}
+void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t padding, bool align,
+                const Tensor& out) {
+  Tensor x = dense(given), grid = dense(places), to = dense(out);
+  Sampler s(x, grid, mode, padding, align);
+  dispatch(Types<float, double>{}, x.dtype(), "grid_sampler", [&]<class T>() {
+    parallel_for(0, s.batch * s.out_places, s.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; p++) {
+        int64_t n = p / s.out_places;
+        const T* image = x.data<T>() + n * s.channels * s.plane();
+        T* o = to.data<T>() + n * s.channels * s.out_places + p % s.out_places;
+        for (int64_t c = 0; c < s.channels; c++) o[c * s.out_places] = 0;
+        s.at(grid.data<T>() + p * s.dims, [&](int64_t at, T weight, const std::array<T, 3>&) {
+          for (int64_t c = 0; c < s.channels; c++) o[c * s.out_places] += weight * image[c * s.plane() + at];
+        });
+      }
+    });
+  });
+  if (!to.is_same(out)) copy_elements(out, to);
+}
+
+std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& given, const Tensor& places, int64_t mode,
+                                           int64_t padding, bool align) {
+  Tensor g = dense(grad), x = dense(given), grid = dense(places);
+  Sampler s(x, grid, mode, padding, align);
+  Tensor dx = empty_tensor(x.sizes(), x.dtype()), dgrid = empty_tensor(grid.sizes(), grid.dtype());
+  dispatch(Types<float, double>{}, x.dtype(), "grid_sampler_backward", [&]<class T>() {
+    std::fill(dx.data<T>(), dx.data<T>() + dx.numel(), T(0));
+    // Places of one image may meet in a pixel: a thread takes whole images.
+    parallel_for(0, s.batch, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin * s.out_places; p < end * s.out_places; p++) {
+        int64_t n = p / s.out_places, image = n * s.channels * s.plane();
+        const T* from = g.data<T>() + n * s.channels * s.out_places + p % s.out_places;
+        std::array<T, 3> d = {};
+        s.at(grid.data<T>() + p * s.dims, [&](int64_t at, T weight, const std::array<T, 3>& slope) {
+          T dot = 0;
+          for (int64_t c = 0; c < s.channels; c++) {
+            T v = from[c * s.out_places];
+            dx.data<T>()[image + c * s.plane() + at] += weight * v;
+            dot += v * x.data<T>()[image + c * s.plane() + at];
+          }
+          for (size_t k = 0; k < 3; k++) d[k] += slope[k] * dot;
+        });
+        for (int k = 0; k < s.dims; k++) dgrid.data<T>()[p * s.dims + k] = d[size_t(k)];
+      }
+    });
+  });
+  return {dx, dgrid};
+}
+Grads sample_grad(const Saved& s, const Tensor& g) {
+  auto [dx, dgrid] = _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),
+                                            s.arg("padding_mode").to_int(), s.arg("align_corners").to_bool());
+  return {dx, dgrid};
+}
+Grads no_second(const Saved&, const Tensors&) {
+  throw NotImplementedError("the derivative for 'grid_sampler_backward' is not implemented");
+}
+
+Tensor grid_sampler(const Tensor& x, const Tensor& grid, int64_t mode, int64_t padding, bool align) {
+  check_grid(x, grid, mode);
+  return x.dim() == 4 ? grid_sampler_2d(x, grid, mode, padding, align) : grid_sampler_3d(x, grid, mode, padding, align);
+}
+
+Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
+  RL_CHECK(RuntimeError, size.size() == 4 || size.size() == 5,
+           "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.");
+  int64_t dims = int64_t(size.size()) - 2, places = product(size.slice(2, size_t(dims)));
+  RL_CHECK(RuntimeError,
+           theta.dim() == 3 && theta.size(0) == size[0] && theta.size(1) == dims && theta.size(2) == dims + 1,
+           "Expected a batch of affine matrices of shape ", size[0], "x", dims, "x", dims + 1, " for size ", size,
+           ", got ", theta.sizes());
+  Tensor base = empty_tensor({places, dims + 1}, theta.dtype());
+  int64_t step = places;
+  for (int64_t d = 0; d < dims; d++) {
+    int64_t n = size[size_t(d + 2)];
+    step /= std::max<int64_t>(n, 1);
+    Tensor steps = n == 1 ? empty_tensor(Dims{1}, theta.dtype()) : linspace(-1, 1, n, theta.dtype());
+    dispatch(FloatTypes{}, theta.dtype(), "affine_grid_generator", [&]<class T>() {
+      using A = compute_t<T>;
+      if (n == 1) *steps.data<T>() = T(0);
+      for (int64_t p = 0; p < places; p++) {
+        A v = A(steps.data<T>()[p / step % n]);
+        base.data<T>()[p * (dims + 1) + dims - 1 - d] = T(align ? v : v * A(n - 1) / A(n));
+        if (d == 0) base.data<T>()[p * (dims + 1) + dims] = T(1);
+      }
+    });
+  }
+  Dims sizes = {size[0]};
+  for (int64_t d = 0; d < dims; d++) sizes.push_back(size[size_t(d + 2)]);
+  sizes.push_back(dims);
+  Tensor rows = matmul(base, transpose(theta, 1, 2));
+  return reshape(rows, sizes);
+}
+
+}  // namespace
+
+OP(grid_sampler, {.schema = "grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool "
+                            "align_corners) -> Tensor",
+                  .doc = "An image or a volume at the places that a grid names.",
+                  .kernel = composite<grid_sampler>(),
+                  .forms = kFunction});
+OP(grid_sampler_2d, {.schema = "grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
+                               "bool align_corners) -> Tensor",
+                     .doc = "(N, C, H, W) at the places of (N, H', W', 2).",
+                     .kernel = structured<sample_meta, sample_cpu>(),
+                     .grad = {{"input", "grid"}, sample_grad},
+                     .forms = kFunction});
+OP(grid_sampler_3d, {.schema = "grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
+                               "bool align_corners) -> Tensor",
+                     .doc = "(N, C, D, H, W) at the places of (N, D', H', W', 3).",
+                     .kernel = structured<sample_meta, sample_cpu>(),
+                     .grad = {{"input", "grid"}, sample_grad},
+                     .forms = kFunction});
+OP(_grid_sampler_backward, {.schema = "_grid_sampler_backward(Tensor grad_output, Tensor input, Tensor grid, int "
+                                      "interpolation_mode, int padding_mode, bool align_corners) -> (Tensor, Tensor)",
+                            .doc = "Gradients of grid_sampler_2d and grid_sampler_3d.",
+                            .kernel = function<sample_backward>(),
+                            .grad = {{}, no_second},
+                            .forms = kFunction});
+OP(affine_grid_generator, {.schema = "affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor",
+                           .doc = "The grid that a batch of affine maps makes.",
+                           .kernel = composite<affine_grid>(),
+                           .forms = kFunction});
+
+}  // namespace rushlight
