@@ -96,6 +96,7 @@ def parse_schema(text: str) -> Schema:
 
 
 FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
+FORMS |= {"kOutConverts": "out", "kOutApart": "out"}  # ops/forms.h
 
 
 def joined(literals: str) -> str:

@@ -12,6 +12,7 @@
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/forms.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -208,7 +209,7 @@ OP(cat,
         "Joins tensors along a dimension. >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])\ntensor([1, 2, 3])",
     .kernel = structured<cat_meta, cat_cpu>(),
     .grad = {{}, cat_grad},
-    .forms = kFunction | kOut,
+    .forms = kFunction | kOut | kOutConverts | kOutApart,
     .aliases = {"concat", "concatenate"}});
 OP(stack,
    {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",

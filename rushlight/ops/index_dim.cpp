@@ -18,6 +18,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
+#include "rushlight/ops/forms.h"
 #include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -380,7 +381,8 @@ OP(take, {.schema = "take(Tensor self, Tensor index) -> Tensor",
           .doc = "Elements at positions counted over the whole tensor. >>> torch.take(torch.tensor([[1, 2], [3, 4]]), "
                  "torch.tensor([3]))\ntensor([4])",
           .kernel = structured<take_meta, take_cpu>(),
-          .grad = {{"index"}, take_grad}});
+          .grad = {{"index"}, take_grad},
+          .forms = kFunction | kMethod | kOut | kOutApart});
 OP(put, {.schema = "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor",
          .doc = "self with source at positions counted over the whole tensor. >>> torch.put(torch.zeros(2), "
                 "torch.tensor([1]), torch.ones(1))\ntensor([0., 1.])",

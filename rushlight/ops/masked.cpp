@@ -15,6 +15,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
+#include "rushlight/ops/forms.h"
 #include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -211,7 +212,7 @@ OP(masked_select, {.schema = "masked_select(Tensor self, Tensor mask) -> Tensor"
                           "torch.masked_select(torch.tensor([1, 2]), torch.tensor([False, True]))\ntensor([2])",
                    .kernel = function<masked_select_op>(),
                    .grad = {{"mask"}, masked_select_grad},
-                   .forms = kFunction | kMethod | kOut});
+                   .forms = kFunction | kMethod | kOut | kOutApart});
 OP(masked_scatter, {.schema = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
                     .doc = "self with the elements of source, in order, where the mask is true.",
                     .kernel = updating<masked_scatter_meta, masked_scatter_cpu>(),

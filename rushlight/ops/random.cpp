@@ -6,6 +6,7 @@
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/kernels/normal_fill.h"
+#include "rushlight/ops/forms.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -582,7 +583,7 @@ OP(bernoulli, {.schema = "bernoulli(Tensor self, *, Generator? generator=None) -
                .doc = "1 at the chance that self says, else 0.",
                .kernel = function<bernoulli>(),
                .grad = {{}, zero_self},
-               .forms = kFunction | kMethod | kOut});
+               .forms = kFunction | kMethod | kOut | kOutConverts});
 OP(bernoulli_p, {.schema = "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
                  .doc = "1 at chance p, else 0, shaped as self.",
                  .kernel = function<bernoulli_p>(),
@@ -592,17 +593,17 @@ OP(normal_tensor_float,
    {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a mean each.",
     .kernel = function<normal_tensor_float>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_tensor,
    {.schema = "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a deviation each.",
     .kernel = function<normal_float_tensor>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut | kOutConverts});
 OP(normal_tensor_tensor,
    {.schema = "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, mean and deviation each.",
     .kernel = function<normal_tensor_tensor>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_float,
    {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? "
               "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",

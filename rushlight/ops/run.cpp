@@ -1,5 +1,6 @@
 #include "rushlight/ops/run.h"
 
+#include "rushlight/ops/forms.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -37,9 +38,18 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
   return a.storage_offset() * a.item_size() < end(b) && b.storage_offset() * b.item_size() < end(a);
 }
 
+// Where PyTorch converts the result to the dtype of out=: not where a kernel computes in that of its arguments.
+static bool out_converts(const Op& op) {
+  const Kernel& k = op.def().kernel;
+  bool computes = (k.kind == Kernel::Kind::Structured && !k.pointwise) || k.kind == Kernel::Kind::Function;
+  return !computes || (op.def().forms & kOutConverts) || op.schema().find_arg("dtype") >= 0;
+}
+
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
   RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
            " can't be cast to the desired output type ", out.dtype());
+  RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() == Op::Form::InPlace || out_converts(op), op.name(),
+           ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(), " instead");
   if (op.form() == Op::Form::InPlace) {
     RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(),
              " doesn't match the broadcast shape ", spec.sizes);
@@ -65,7 +75,7 @@ void check_writable(const Op& op, const Tensor& t) {
              op.name(), ")");
 }
 
-// A result that has to be resized can't be one of the arguments.
+// A result that has to be resized can't be one of the arguments, nor can that of an operator which reads and writes out of step.
 void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out) {
   auto check = [&](const Tensor& t) {
     RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(),
@@ -108,12 +118,21 @@ void copy_values(const Tensor& to, const Tensor& from) {
   copy->def().kernel.call(args, &ret);
 }
 
+int result_specs(const Op& op, IValue* args, TensorSpec* specs) {
+  try {
+    return op.def().kernel.meta(args, specs);
+  } catch (const NotImplementedError& e) {  // functors don't know their operator's name
+    if (!op.def().kernel.pointwise) throw;
+    throw NotImplementedError(str('"', op.name(), "\" ", e.what()));
+  }
+}
+
 void run_structured(const Op& op, IValue* args, IValue* rets) {
   const PointwiseInfo* pointwise = op.def().kernel.pointwise;
   if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
   TensorSpec specs[kMaxResults];
   Tensor outs[kMaxResults];
-  int n = op.def().kernel.meta(args, specs);
+  int n = result_specs(op, args, specs);
   for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
   compute(op, args, outs);
   for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
@@ -126,11 +145,11 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   check_out_without_gradient(op, args);
   TensorSpec specs[kMaxResults];
   Tensor given[kMaxResults], outs[kMaxResults];
-  int n = k.meta(args, specs);
+  int n = result_specs(op, args, specs);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
-    if (op.form() == Op::Form::Out && given[i].sizes() != specs[i].sizes)
+    if (op.form() == Op::Form::Out && (given[i].sizes() != specs[i].sizes || (op.def().forms & kOutApart)))
       check_not_input(op, args, first_out, given[i]);
     check_writable(op, given[i]);
     prepare_out(op, given[i], specs[i]);
@@ -169,6 +188,7 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
   for (int i = 0; i < n; i++) {
     const Tensor& given = args[first_out + i].tensor();
     const Tensor& result = results[i].tensor();
+    if (op.form() == Op::Form::Out && (op.def().forms & kOutApart)) check_not_input(op, args, first_out, given);
     prepare_out(op, given, {.sizes = result.sizes(), .dtype = result.dtype(), .device = result.device()});
     check_writable(op, given);
     IValue copy_args[3] = {IValue::borrow(given), IValue::borrow(result), false}, ret;

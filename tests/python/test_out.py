@@ -1,0 +1,45 @@
+"""What out= may be given: PyTorch's rules for its dtype and its memory."""
+
+import pytest
+import torch as reference
+
+import rushlight as torch
+
+# `x` and `y` are float32 of shape (3, 4), `wide` float64; `mask` is bool, `at` int64.
+CALLS = """
+torch.mm(x, y.t(), out=wide)
+torch.gather(x, 1, at, out=wide)
+torch.cumsum(x, 0, out=wide)
+torch.add(x, y, out=wide)
+torch.cat([x, y], out=wide)
+torch.complex(x, y, out=wide)
+torch.multinomial(x.abs(), 2, out=wide)
+torch.masked_select(x, mask, out=wide)
+torch.bernoulli(x.abs() / 9, out=wide)
+torch.cat([x[:0], y], out=y)
+torch.cat([x, y], out=y[:2])
+torch.take(x, at, out=x)
+torch.masked_select(x, mask, out=x)
+torch.add(x, y, out=x)
+torch.clamp(x, 0, out=x)
+torch.cumsum(x, 0, out=x)
+"""
+
+
+@pytest.mark.parametrize("call", CALLS.split("\n")[1:-1])
+def test_out_is_refused_where_pytorch_refuses_it(call):
+    def outcome(module):
+        names = {
+            "torch": module,
+            "x": module.arange(12, dtype=module.float32).reshape(3, 4),
+            "y": module.ones(3, 4),
+            "wide": module.zeros(3, 4, dtype=module.float64),
+            "mask": module.ones(3, 4, dtype=module.bool),
+            "at": module.zeros(3, 4, dtype=module.int64),
+        }
+        try:
+            return eval(call, names).tolist() if "bernoulli" not in call else None
+        except RuntimeError as e:
+            return type(e)
+
+    assert outcome(torch) == outcome(reference)
