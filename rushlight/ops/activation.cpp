@@ -102,7 +102,10 @@ struct EluBackward {
 };
 template <class T>
 struct Gelu {
-  explicit Gelu(const IValue* a) : tanh_form(a[1].to_string() == "tanh") {}
+  explicit Gelu(const IValue* a) : tanh_form(a[1].to_string() == "tanh") {
+    RL_CHECK(RuntimeError, tanh_form || a[1].to_string() == "none",
+             "approximate argument must be either none or tanh.");
+  }
   bool tanh_form;
   bool variant() const { return tanh_form; }
   template <bool by_tanh>
@@ -201,7 +204,10 @@ struct LogSigmoidBackward {
 };
 template <class T>
 struct Softshrink {
-  explicit Softshrink(const IValue* a) : lambda(scalar_arg<T>(a[1])) {}
+  explicit Softshrink(const IValue* a) : lambda(scalar_arg<T>(a[1])) {
+    RL_CHECK(RuntimeError, a[1].to_double() >= 0, "lambda must be greater or equal to 0, but found to be ",
+             a[1].to_double());
+  }
   T lambda;
   RL_FN T operator()(T x) const {
     return select(x > lambda, x - lambda, select(x < -lambda, x + lambda, select(x == x, T(0), x)));

@@ -10,6 +10,7 @@
 #include "rushlight/fn/logical_or.h"
 #include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/real.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -30,6 +31,8 @@ Tensor isclose_op(const Tensor& self, const Tensor& other, double rtol, double a
   RL_CHECK(RuntimeError, self.dtype() == other.dtype(), self.dtype(), " did not match ", other.dtype());
   RL_CHECK(RuntimeError, rtol >= 0, "rtol must be greater than or equal to zero, but got ", rtol);
   RL_CHECK(RuntimeError, atol >= 0, "atol must be greater than or equal to zero, but got ", atol);
+  if (self.dtype() == DType::Bool)
+    return isclose(to(self, DType::Float32), to(other, DType::Float32), rtol, atol, equal_nan);
   Tensor close = self == other;
   if (equal_nan && is_differentiable(self.dtype())) close = logical_or(close, logical_and(isnan(self), isnan(other)));
   if (rtol == 0 && atol == 0) return close;

@@ -1,8 +1,8 @@
 // Complex numbers: parts, conjugation, polar form.
 #include "rushlight/fn/complex.h"
 
-#include "rushlight/fn/_conj_physical.h"
 #include "rushlight/fn/conj.h"
+#include "rushlight/fn/conj_physical.h"
 #include "rushlight/fn/contiguous.h"
 #include "rushlight/fn/imag.h"
 #include "rushlight/fn/real.h"
@@ -33,7 +33,7 @@ struct Angle {
   }
 };
 
-Tensor conj_op(const Tensor& self) { return is_complex(self.dtype()) ? _conj_physical(self) : self; }
+Tensor conj_op(const Tensor& self) { return is_complex(self.dtype()) ? conj_physical(self) : self; }
 Tensor same(const Tensor& self) { return self; }
 Tensor real_op(const Tensor& self) { return is_complex(self.dtype()) ? select(view_as_real(self), -1, 0) : self; }
 Tensor imag_op(const Tensor& self) {
@@ -89,12 +89,11 @@ void complex_cpu(const Tensor& re, const Tensor& im, const Tensor& out) {
 
 }  // namespace
 
-OP(conj_physical, {.schema = "_conj_physical(Tensor self) -> Tensor",
+OP(conj_physical, {.schema = "conj_physical(Tensor self) -> Tensor",
                    .doc = "The complex conjugate, computed.",
                    .kernel = pointwise<Conj, Any>(),
                    .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{conj(g)}; }},
-                   .forms = kFunction | kInPlace,
-                   .aliases = {"conj_physical"}});
+                   .aliases = {"_conj_physical"}});
 OP(conj, {.schema = "conj(Tensor(a) self) -> Tensor(a)",
           .doc = "The complex conjugate; a real tensor itself.",
           .kernel = composite<conj_op>()});

@@ -10,6 +10,7 @@
 #include "rushlight/fn/permute.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/ops/kernel.h"
 
@@ -112,6 +113,9 @@ Operand contract(Operand a, Operand b, const Labels& later) {
   auto dims_a = alone(a, b), dims_b = alone(b, a);
   a = sum_out(std::move(a), dims_a);
   b = sum_out(std::move(b), dims_b);
+  DType common = promote_types(a.tensor.dtype(), b.tensor.dtype());  // sums of integers are int64
+  a.tensor = to(a.tensor, common);
+  b.tensor = to(b.tensor, common);
   Labels batch, left, right, summed;
   for (int label : a.labels) {
     int64_t other = b.find(label);
@@ -231,8 +235,8 @@ Tensor tensordot(const Tensor& given, const Tensor& with, IntArrayRef dims_self,
     RL_CHECK(RuntimeError, x == y || x == 1 || y == 1, "contracted dimensions need to match, but first has size ", x,
              " in dim ", dims_self[i], " and second has size ", y, " in dim ", dims_other[i]);
     // Size 1 against more counts for each of them.
-    if (x != y && x == 1) other = sum(other, IntArrayRef(wrapped_b[i]), true);
-    if (x != y && y == 1) self = sum(self, IntArrayRef(wrapped_a[i]), true);
+    if (x != y && x == 1) other = sum(other, IntArrayRef(wrapped_b[i]), true, other.dtype());
+    if (x != y && y == 1) self = sum(self, IntArrayRef(wrapped_a[i]), true, self.dtype());
     shared *= std::min(x, y);
     used_a[size_t(wrapped_a[i])] = used_b[size_t(wrapped_b[i])] = true;
   }

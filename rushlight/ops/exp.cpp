@@ -11,31 +11,73 @@ namespace {
 template <class T> struct Exp {
   RL_FN T operator()(T x) const { return math::exp(x); }
 };
-template <class T> struct Exp2 {
-  RL_FN T operator()(T x) const { return math::exp2(x); }
+constexpr double kLn2 = 0.693147180559945309417, kLn10 = 2.30258509299404568402;
+
+template <class T>
+struct Exp2 {
+  RL_FN T operator()(T x) const {
+    if constexpr (math::is_complex_type<T>) return std::exp(x * T(kLn2));
+    else return math::exp2(x);
+  }
 };
-template <class T> struct Expm1 {
-  RL_FN T operator()(T x) const { return math::expm1(x); }
+template <class T>
+struct Expm1 {
+  RL_FN T operator()(T x) const {
+    if constexpr (math::is_complex_type<T>) {
+      auto half = std::sin(x.imag() / 2);
+      return T(std::expm1(x.real()) * std::cos(x.imag()) - 2 * half * half, std::exp(x.real()) * std::sin(x.imag()));
+    } else {
+      return math::expm1(x);
+    }
+  }
 };
 template <class T> struct Log {
   RL_FN T operator()(T x) const { return math::log(x); }
 };
-template <class T> struct Log2 {
-  RL_FN T operator()(T x) const { return math::log2(x); }
+template <class T>
+struct Log2 {
+  RL_FN T operator()(T x) const {
+    if constexpr (math::is_complex_type<T>) return std::log(x) / T(kLn2);
+    else return math::log2(x);
+  }
 };
 template <class T> struct Log10 {
   RL_FN T operator()(T x) const { return math::log10(x); }
 };
-template <class T> struct Log1p {
-  RL_FN T operator()(T x) const { return math::log1p(x); }
+// 1 + z in polar form; near 0 its modulus by log1p of |1 + z|^2 - 1.
+template <class R>
+std::complex<R> complex_log1p(std::complex<R> z) {
+  R x = z.real(), y = z.imag(), angle = std::atan2(y, x + 1);
+  if (std::abs(z) >= R(0.5)) return {std::log(std::hypot(x + 1, y)), angle};
+  R above = x * (2 + x) + y * y;
+  return {above == 0 ? x : R(0.5) * std::log1p(above), angle};
+}
+template <class T>
+struct Log1p {
+  RL_FN T operator()(T x) const {
+    if constexpr (math::is_complex_type<T>) return complex_log1p(x);
+    else return math::log1p(x);
+  }
 };
 
 // The larger comes out of the sum, so that exp never overflows; equal values keep inf, inf out of inf - inf.
+template <class R>
+std::complex<R> complex_logaddexp(std::complex<R> a, std::complex<R> b) {
+  using C = std::complex<R>;
+  if (math::isnan(a) || math::isnan(b)) return C(R(__builtin_nan("")), R(__builtin_nan("")));
+  if (a.real() > b.real()) std::swap(a, b);
+  if (!std::isfinite(a.real()) && a.real() == b.real()) return a.real() < 0 ? a : std::log(std::exp(a) + std::exp(b));
+  return complex_log1p(std::exp(a - b)) + b;
+}
 template <class T>
 struct LogAddExp {
   RL_FN T operator()(T a, T b) const {
-    T m = math::maximum(a, b);
-    return math::select(a == b, a + T(0.693147180559945309417), m + math::log1p(math::exp(-math::abs(a - b))));
+    if constexpr (math::is_complex_type<T>) {
+      return complex_logaddexp(a, b);
+    } else {
+      T m = math::maximum(a, b);
+      return math::select(a == b, a + T(kLn2), m + math::log1p(math::exp(-math::abs(a - b))));
+    }
   }
 };
 template <class T>
@@ -46,8 +88,6 @@ struct LogAddExp2 {
   }
 };
 
-constexpr double kLn2 = 0.693147180559945309417, kLn10 = 2.30258509299404568402;
-
 }  // namespace
 
 OP(exp, {.schema = "exp(Tensor self) -> Tensor",
@@ -56,13 +96,13 @@ OP(exp, {.schema = "exp(Tensor self) -> Tensor",
          .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["result"])}; }}});
 OP(exp2, {.schema = "exp2(Tensor self) -> Tensor",
           .doc = "2 to the power of self. >>> torch.exp2(torch.tensor([0., 3.]))\ntensor([1., 8.])",
-          .kernel = pointwise<Exp2, Floating>(Promote::ToFloat),
-          .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * s["result"] * kLn2}; }},
+          .kernel = pointwise<Exp2, FloatingAndComplex>(Promote::ToFloat),
+          .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["result"] * kLn2)}; }},
           .aliases = {"special_exp2"}});
 OP(expm1, {.schema = "expm1(Tensor self) -> Tensor",
            .doc = "exp(self) - 1, exact near 0. >>> torch.expm1(torch.tensor([0., 1.]))\ntensor([0.0000, 1.7183])",
-           .kernel = pointwise<Expm1, Floating>(Promote::ToFloat),
-           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * (s["result"] + 1)}; }},
+           .kernel = pointwise<Expm1, FloatingAndComplex>(Promote::ToFloat),
+           .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["result"] + 1)}; }},
            .aliases = {"special_expm1"}});
 OP(log, {.schema = "log(Tensor self) -> Tensor",
          .doc = "Natural logarithm. >>> torch.log(torch.tensor([1., 10.]))\ntensor([0.0000, 2.3026])",
@@ -70,24 +110,24 @@ OP(log, {.schema = "log(Tensor self) -> Tensor",
          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(s["self"])}; }}});
 OP(log2, {.schema = "log2(Tensor self) -> Tensor",
           .doc = "Logarithm to base 2. >>> torch.log2(torch.tensor([1., 8.]))\ntensor([0., 3.])",
-          .kernel = pointwise<Log2, Floating>(Promote::ToFloat),
-          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / (s["self"] * kLn2)}; }}});
+          .kernel = pointwise<Log2, FloatingAndComplex>(Promote::ToFloat),
+          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(s["self"] * kLn2)}; }}});
 OP(log10, {.schema = "log10(Tensor self) -> Tensor",
            .doc = "Logarithm to base 10. >>> torch.log10(torch.tensor([1., 100.]))\ntensor([0., 2.])",
            .kernel = pointwise<Log10, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / (conj(s["self"]) * kLn10)}; }}});
 OP(log1p, {.schema = "log1p(Tensor self) -> Tensor",
            .doc = "log(1 + self), exact near 0. >>> torch.log1p(torch.tensor([0., 1.]))\ntensor([0.0000, 0.6931])",
-           .kernel = pointwise<Log1p, Floating>(Promote::ToFloat),
-           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / (s["self"] + 1)}; }},
+           .kernel = pointwise<Log1p, FloatingAndComplex>(Promote::ToFloat),
+           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(s["self"] + 1)}; }},
            .aliases = {"special_log1p"}});
 OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
                .doc = "log(exp(self) + exp(other)), without overflow. >>> torch.logaddexp(torch.tensor([1000.]), "
                       "torch.tensor([1000.]))\ntensor([1000.6931])",
-               .kernel = pointwise<LogAddExp, Floating>(),
+               .kernel = pointwise<LogAddExp, FloatingAndComplex>(),
                .grad = {{"self", "other", "result"},
                         [](const Saved& s, const Tensor& g) {
-                          return Grads{g * exp(s["self"] - s["result"]), g * exp(s["other"] - s["result"])};
+                          return Grads{g * conj(exp(s["self"] - s["result"])), g * conj(exp(s["other"] - s["result"]))};
                         }},
                .forms = kFunction | kMethod | kOut});
 OP(logaddexp2, {.schema = "logaddexp2(Tensor self, Tensor other) -> Tensor",

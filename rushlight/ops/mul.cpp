@@ -3,6 +3,7 @@
 #include "rushlight/fn/pow.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/square.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -14,6 +15,15 @@ template <class T> struct Mul {
 };
 template <class T> struct Neg {
   RL_FN T operator()(T x) const { return -x; }
+};
+template <>
+struct Neg<bool> {
+  explicit Neg(const IValue*) {
+    throw RuntimeError(
+        "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+        "`~` or `logical_not()` operator instead.");
+  }
+  bool operator()(bool x) const { return x; }
 };
 template <class T> struct Square {
   RL_FN T operator()(T x) const { return x * x; }
@@ -38,6 +48,25 @@ Grads mul_grad(const Saved& s, const Tensor& g) {
   return {s.needs("self") ? g * conj(s["other"]) : Tensor(), s.needs("other") ? g * conj(s["self"]) : Tensor()};
 }
 
+const PointwiseInfo& square_info() {
+  static const PointwiseInfo& info = *pointwise<Square, Number>().pointwise;
+  return info;
+}
+// pow(self, 2), of which bools give int64.
+Kernel square_kernel() {
+  Kernel k = pointwise<Square, Number>();
+  k.meta = [](IValue* args, TensorSpec* specs) {
+    if (args[0].tensor().dtype() != DType::Bool) return pointwise_meta(square_info(), args, specs);
+    *specs = {.sizes = args[0].tensor().sizes(), .dtype = DType::Int64, .device = args[0].tensor().device()};
+    return 1;
+  };
+  k.cpu = [](IValue* args, const Tensor* outs) {
+    if (args[0].tensor().dtype() != DType::Bool) return pointwise_cpu(square_info(), args, outs[0]);
+    copy_elements(outs[0], args[0].tensor());
+  };
+  return k;
+}
+
 }  // namespace
 
 OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
@@ -49,13 +78,13 @@ OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
 
 OP(neg, {.schema = "neg(Tensor self) -> Tensor",
          .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",
-         .kernel = pointwise<Neg, Number>(),
+         .kernel = pointwise<Neg, Any>(),
          .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{neg(g)}; }},
          .aliases = {"negative"}});
 
 OP(square, {.schema = "square(Tensor self) -> Tensor",
             .doc = "self * self. >>> torch.square(torch.tensor([3., -2.]))\ntensor([9., 4.])",
-            .kernel = pointwise<Square, Any>(),
+            .kernel = square_kernel(),
             .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }}});
 
 OP(reciprocal,

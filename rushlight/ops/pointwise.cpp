@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 
 namespace rushlight {
@@ -61,7 +62,7 @@ DType result_dtype(const PointwiseInfo& info, DType common) {
 
 const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common) {
   const PointwiseInfo::Entry& e = info.entries[int(common)];
-  RL_CHECK(NotImplementedError, e.row[0], "not implemented for '", common, "'");
+  RL_CHECK(NotImplementedError, e.row[0], "not implemented for '", scalar_type_name(common), "'");
   return e;
 }
 

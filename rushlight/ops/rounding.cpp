@@ -1,9 +1,13 @@
 // Rounding, signs, classification, extrema of two tensors and clamping.
 #include <limits>
 
+#include "rushlight/fn/abs.h"
+#include "rushlight/fn/conj.h"
 #include "rushlight/fn/isnan.h"
 #include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/logical_or.h"
+#include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/real.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros_like.h"
@@ -32,6 +36,18 @@ struct Round {
   RL_FN T operator()(T x) const {
     if constexpr (std::is_integral_v<T>) return x;
     else return math::round_even(x);
+  }
+};
+// Through a power of ten above 1 on either side of the point: 0.1 and its like are not exact.
+template <class T>
+struct RoundDecimals {
+  explicit RoundDecimals(const IValue* args) : negative(args[1].to_int() < 0) {
+    power = T(std::pow(10.0, std::abs(double(args[1].to_int()))));
+  }
+  bool negative;
+  T power;
+  RL_FN T operator()(T x) const {
+    return negative ? math::round_even(x / power) * power : math::round_even(x * power) / power;
   }
 };
 template <class T> struct Frac {
@@ -112,13 +128,25 @@ struct NanToNum {
   }
   T nan, high, low;
   RL_FN T operator()(T x) const {
-    T inf = T(__builtin_inf());
-    return math::select(x != x, nan, math::select(x == inf, high, math::select(x == -inf, low, x)));
+    if constexpr (std::is_integral_v<T>) {
+      return x;
+    } else {
+      T inf = T(__builtin_inf());
+      return math::select(x != x, nan, math::select(x == inf, high, math::select(x == -inf, low, x)));
+    }
   }
 };
 
 // Steps have zero slope almost everywhere.
 Grads no_slope(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
+
+// Of a complex number only what turns it changes the sign.
+Grads sgn_grad(const Saved& s, const Tensor& g) {
+  Tensor sign = s["result"];
+  if (!is_complex(sign.dtype())) return {zeros_like(g)};
+  Tensor size = abs(s["self"]);
+  return {masked_fill((g - sign * real(g * conj(sign))) / size, size == 0.0, 0.0)};
+}
 
 // The larger gets the gradient, equal ones share it.
 Grads larger_grad(const Saved& s, const Tensor& g) {
@@ -175,6 +203,11 @@ OP(round, {.schema = "round(Tensor self) -> Tensor",
            .doc = "Nearest whole number, halves to even. >>> torch.round(torch.tensor([0.5, 1.5]))\ntensor([0., 2.])",
            .kernel = pointwise<Round, RealNoBool>(),
            .grad = {{}, no_slope}});
+OP(round_decimals, {.schema = "round.decimals(Tensor self, *, int decimals) -> Tensor",
+                    .doc = "self to so many decimal places; negative: tens, hundreds, ... >>> "
+                           "torch.round(torch.tensor([0.125, 1.5]), decimals=1)\ntensor([0.1000, 1.5000])",
+                    .kernel = pointwise<RoundDecimals, Floating>(),
+                    .grad = {{}, no_slope}});
 OP(frac, {.schema = "frac(Tensor self) -> Tensor",
           .doc = "self - trunc(self).",
           .kernel = pointwise<Frac, Floating>(),
@@ -186,7 +219,7 @@ OP(sign, {.schema = "sign(Tensor self) -> Tensor",
 OP(sgn, {.schema = "sgn(Tensor self) -> Tensor",
          .doc = "sign, and for complex numbers self / abs(self).",
          .kernel = pointwise<Sgn, Any>(),
-         .grad = {{}, no_slope}});
+         .grad = {{"self", "result"}, sgn_grad}});
 OP(signbit, {.schema = "signbit(Tensor self) -> Tensor",
              .doc = "True where the sign bit is set, for -0.0 too.",
              .kernel = pointwise<Signbit, Real>(),
@@ -236,24 +269,24 @@ OP(fmin, {.schema = "fmin(Tensor self, Tensor other) -> Tensor",
           .grad = {{"self", "other"}, fmin_grad},
           .forms = kFunction | kMethod | kOut});
 
-OP(clamp_min, {.schema = "clamp_min(Tensor self, Scalar min) -> Tensor",
+OP(clamp_min, {.schema = "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
                .doc = "max(self, min).",
-               .kernel = pointwise<ClampMin, RealNoBool>(),
+               .kernel = pointwise<ClampMin, Real>(),
                .grad = {{"self", "min"},
                         [](const Saved& s, const Tensor& g) {
                           Tensor inside = s["self"] >= s["min"];
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
-               .overloads = {"clamp_min.Tensor(Tensor self, Tensor min) -> Tensor"}});
-OP(clamp_max, {.schema = "clamp_max(Tensor self, Scalar max) -> Tensor",
+               .overloads = {"clamp_min(Tensor self, Scalar min) -> Tensor"}});
+OP(clamp_max, {.schema = "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
                .doc = "min(self, max).",
-               .kernel = pointwise<ClampMax, RealNoBool>(),
+               .kernel = pointwise<ClampMax, Real>(),
                .grad = {{"self", "max"},
                         [](const Saved& s, const Tensor& g) {
                           Tensor inside = s["self"] <= s["max"];
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
-               .overloads = {"clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"}});
+               .overloads = {"clamp_max(Tensor self, Scalar max) -> Tensor"}});
 OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> Tensor",
                 .doc = "min(max(self, min), max).",
                 .kernel = pointwise<Clamp, RealNoBool>(),
@@ -278,7 +311,7 @@ OP(clamp_tensor, {.schema = "clamp.Tensor(Tensor self, Tensor? min=None, Tensor?
                   .aliases = {"clip"}});
 OP(nan_to_num, {.schema = "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
                 .doc = "Replaces NaN by 0 and infinities by the largest numbers, or by those given.",
-                .kernel = pointwise<NanToNum, Floating>(),
+                .kernel = pointwise<NanToNum, Real>(),
                 .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
                            Tensor special = logical_or(isnan(s["self"]), isnan(s["self"] - s["self"]));
                            return Grads{where(special, 0.0, g)};

@@ -3,6 +3,7 @@
 #include "rushlight/fn/cos.h"
 #include "rushlight/fn/cosh.h"
 #include "rushlight/fn/exp.h"
+#include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/rsqrt.h"
 #include "rushlight/fn/sin.h"
 #include "rushlight/fn/sinh.h"
@@ -168,16 +169,13 @@ OP(erfc,
     .aliases = {"special_erfc"}});
 OP(sinc, {.schema = "sinc(Tensor self) -> Tensor",
           .doc = "sin(pi x) / (pi x), 1 at 0.",
-          .kernel = pointwise<Sinc, Floating>(Promote::ToFloat),
+          .kernel = pointwise<Sinc, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"},
                    [](const Saved& s, const Tensor& g) {
                      // d/dx = (cos(pi x) pi x - sin(pi x)) / (pi x²); the value at 0 is 0.
                      Tensor x = s["self"] * 3.14159265358979323846;
                      Tensor slope = (cos(x) * x - sin(x)) / (x * s["self"]);
-                     static const Op& where = *OpTable::get().find("where.ScalarSelf");
-                     IValue args[] = {IValue(s["self"] == 0.0), 0.0, IValue(slope)}, ret;
-                     call(where, args, &ret);
-                     return Grads{g * ret.tensor()};
+                     return Grads{g * conj(masked_fill(slope, s["self"] == 0.0, 0.0))};
                    }},
           .aliases = {"special_sinc"}});
 OP(deg2rad, {.schema = "deg2rad(Tensor self) -> Tensor",
