@@ -2,12 +2,15 @@
 #include "rushlight/fn/batch_norm.h"
 
 #include "rushlight/fn/_batch_norm_backward.h"
+#include "rushlight/fn/_native_batch_norm.h"
+#include "rushlight/fn/clone.h"
 #include "rushlight/fn/copy_.h"
 #include "rushlight/fn/mean.h"
-#include "rushlight/fn/native_batch_norm.h"
 #include "rushlight/fn/repeat.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/fn/select.h"
 #include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
@@ -15,6 +18,7 @@
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/normalize.h"
+#include "rushlight/ops/operators.h"
 
 namespace rushlight {
 namespace {
@@ -92,6 +96,13 @@ void check_batch_norm(const Tensor& x, std::initializer_list<std::pair<const Ten
            "Expected more than 1 value per channel when training, got input size ", x.sizes());
   RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"batch_norm\" not implemented for '",
            scalar_type_name(x.dtype()), "'");
+}
+
+// PyTorch leaves the running statistics alone where there is nothing to see.
+Tensor norm_of_nothing(const Tensor& x, const Tensor& w, const Tensor& b) {
+  Tensor out = clone(x);
+  if (w.defined()) out = out * select(w, 0, 0);
+  return b.defined() ? out + select(b, 0, 0) : out;
 }
 
 // running = (1 - momentum) * running + momentum * seen
@@ -238,7 +249,17 @@ Grads batch_norm_grad(const Saved& s, const Tensors& g) {
 
 Tensor batch_norm_op(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
                      const Tensor& running_var, bool training, double momentum, double eps, bool) {
-  return std::get<0>(native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps));
+  if (x.numel() == 0) return norm_of_nothing(x, w, b);
+  return std::get<0>(_native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps));
+}
+
+std::tuple<Tensor, Tensor, Tensor> native_batch_norm_op(const Tensor& x, const Tensor& w, const Tensor& b,
+                                                        const Tensor& running_mean, const Tensor& running_var,
+                                                        bool training, double momentum, double eps) {
+  auto [out, mean, invstd] = _native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps);
+  DType kept = w.defined() ? w.dtype() : running_mean.defined() ? running_mean.dtype() : x.dtype();
+  if (!training) mean = invstd = empty_tensor(Dims{0}, kept);
+  return {out, to(mean, kept), to(invstd, kept)};
 }
 
 // Each channel of each sample is a channel of a single sample.
@@ -269,6 +290,13 @@ OP(native_batch_norm,
    {.schema =
         "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
         "training, float momentum, float eps) -> (Tensor output, Tensor save_mean, Tensor save_invstd)",
+    .doc = "batch_norm, and in training the mean and inverse deviation that it used.",
+    .kernel = composite<native_batch_norm_op>(),
+    .forms = kFunction | kOut});
+OP(_native_batch_norm,
+   {.schema = "_native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
+              "running_var, bool "
+              "training, float momentum, float eps) -> (Tensor output, Tensor save_mean, Tensor save_invstd)",
     .doc = "batch_norm, and the mean and inverse deviation that it used; training updates the running statistics.",
     .kernel = function<batch_norm_kernel>(),
     .grad = {{"input", "weight", "save_mean", "save_invstd"}, batch_norm_grad},

@@ -131,8 +131,6 @@ void check_layer_norm(const Tensor& x, IntArrayRef shape, const Tensor& w, const
     RL_CHECK(RuntimeError, false, "Given normalized_shape=", shape, ", expected input with shape ", expected,
              "], but got input of size", x.sizes());
   }
-  RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"LayerNormKernelImpl\" not implemented for '",
-           scalar_type_name(x.dtype()), "'");
 }
 
 DType compute_dtype(DType d) { return d == DType::Float64 ? DType::Float64 : DType::Float32; }
@@ -140,6 +138,8 @@ DType compute_dtype(DType d) { return d == DType::Float64 ? DType::Float64 : DTy
 std::array<TensorSpec, 3> layer_norm_meta(const Tensor& x, IntArrayRef shape, const Tensor& w, const Tensor& b,
                                           double) {
   check_layer_norm(x, shape, w, b);
+  RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"LayerNormKernelImpl\" not implemented for '",
+           scalar_type_name(x.dtype()), "'");
   TensorSpec out{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()}, moments = out;
   moments.dtype = compute_dtype(x.dtype());
   for (size_t d = 0; d < shape.size(); d++) moments.sizes[moments.sizes.size() - 1 - d] = 1;
@@ -256,22 +256,27 @@ Tensor group_norm_op(const Tensor& x, int64_t groups, const Tensor& w, const Ten
              t == &w ? "weight" : "bias", " of shape ", t->defined() ? t->sizes() : Dims{}, " and input of shape ",
              x.sizes());
   }
-  if (x.numel() == 0) return reshape(x, x.sizes());
-  int64_t row = x.numel() / (n * groups);
-  Tensor y =
-      reshape(layer_norm(reshape(x, Dims{n * groups, row}), IntArrayRef(row), Tensor(), Tensor(), eps), x.sizes());
+  Tensor y = is_half(x.dtype()) ? to(x, DType::Float32) : x;
+  if (x.numel() > 0) {
+    int64_t row = x.numel() / (n * groups);
+    y = layer_norm(reshape(y, Dims{n * groups, row}), IntArrayRef(row), Tensor(), Tensor(), eps);
+  }
+  y = reshape(y, x.sizes());
   Dims per_channel(size_t(x.dim()), 1);
   per_channel[1] = c;
   if (w.defined()) y = y * view(w, per_channel);
-  return b.defined() ? y + view(b, per_channel) : y;
+  if (b.defined()) y = y + view(b, per_channel);
+  return to(y, x.dtype());
 }
 
 Tensor rms_norm_op(const Tensor& x, IntArrayRef shape, const Tensor& w, std::optional<double> eps) {
   check_layer_norm(x, shape, w, Tensor());
-  DType compute = compute_dtype(x.dtype());
+  RL_CHECK(NotImplementedError, is_differentiable(x.dtype()), "\"rms_norm\" not implemented for '",
+           scalar_type_name(x.dtype()), "'");
+  DType compute = is_complex(x.dtype()) ? x.dtype() : compute_dtype(x.dtype());
   Dims over;
   for (size_t d = 0; d < shape.size(); d++) over.push_back(x.dim() - 1 - int64_t(d));
-  double epsilon = eps.value_or(x.dtype() == DType::Float64 ? 2.220446049250313e-16 : 1.1920928955078125e-07);
+  double epsilon = eps.value_or(to_real(x.dtype()) == DType::Float64 ? 2.220446049250313e-16 : 1.1920928955078125e-07);
   Tensor wide = x.dtype() == compute ? x : to(x, compute);
   Tensor y = wide * rsqrt(mean(wide * wide, over, true) + epsilon);
   if (w.defined()) y = y * (w.dtype() == compute ? w : to(w, compute));

@@ -1,4 +1,4 @@
-from .harness import bf16, case, f32, f64, op, raises
+from .harness import bf16, c64, case, f32, f64, full, op, raises
 
 op("nn.functional.layer_norm", [
     case(f32(3, 4, 6), (6,)),
@@ -18,15 +18,26 @@ op(
         case(f32(3, 4, 5), 2),
         case(f32(3, 4, 5, 2), 2, f32(4), f32(4)),
         case(f32(2, 6), 3),
+        case(f32(0, 6), 3, f32(6), f32(6)),
+        case(bf16(3, 4, 5), 2, bf16(4), bf16(4), grad=False, tolerance=2e-2),
         raises(RuntimeError, f32(2, 5, 3), 2, match="divisible by num_groups"),
     ],
 )
-op("nn.functional.rms_norm", [case(f32(3, 4, 6), (6,), f32(6)), case(f32(3, 6), (6,), eps=1e-2)])
+op("nn.functional.rms_norm", [
+    case(f32(3, 4, 6), (6,), f32(6)),
+    case(f32(3, 6), (6,), eps=1e-2),
+    case(c64(3, 6), (6,), c64(6), grad=1),
+])  # fmt: skip
+op("native_batch_norm", [
+    case(f32(3, 4, 5), f32(4), f32(4), f32(4), f32(4), True, 0.1, 1e-5, grad=False),
+    case(f32(3, 4, 5), f32(4), f32(4), f32(4), full(4, 0.5), False, 0.1, 1e-5, grad=False),
+])  # fmt: skip
 op(
     "nn.functional.batch_norm",
     [
         case(f32(3, 4, 5, 2), None, None, f32(4), f32(4), True),
         case(f32(5, 4), None, None, None, None, True),
+        case(f32(0, 4, 2), f32(4), f32(4), f32(4), f32(4), True),  # leaves the running statistics alone
         case(f32(5, 4, 3), f32(4), f32(4, low=0.5), f32(4), f32(4), grad=False),
         case(f64(5, 4), None, None, f64(4), None, True, 0.3, 1e-3),
         raises(RuntimeError, f32(3, 4), f32(3), f32(3), match="running_mean should contain 4 elements not 3"),
