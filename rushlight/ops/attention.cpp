@@ -6,6 +6,7 @@
 #include "rushlight/fn/ones.h"
 #include "rushlight/fn/repeat_interleave.h"
 #include "rushlight/fn/softmax.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/tril.h"
 #include "rushlight/ops/kernel.h"
@@ -25,6 +26,10 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
            " key.dtype: ", k.dtype(), " and value.dtype: ", v.dtype(), " instead.");
   RL_CHECK(RuntimeError, !(causal && mask.defined()),
            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
+  if (is_half(q.dtype())) {  // rounded once, at the end
+    auto wide = [](const Tensor& t) { return t.defined() && is_half(t.dtype()) ? to(t, DType::Float32) : t; };
+    return to(attention(wide(q), wide(k), wide(v), wide(mask), dropout_p, causal, scale, enable_gqa), q.dtype());
+  }
   Tensor keys = k, values = v;
   if (enable_gqa && q.dim() > 2) {
     int64_t heads = q.sizes()[size_t(q.dim() - 3)];

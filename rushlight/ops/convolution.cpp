@@ -5,16 +5,21 @@
 #include "rushlight/fn/_conv_input.h"
 #include "rushlight/fn/_conv_weight.h"
 #include "rushlight/fn/add.h"
+#include "rushlight/fn/complex.h"
 #include "rushlight/fn/constant_pad_nd.h"
 #include "rushlight/fn/contiguous.h"
+#include "rushlight/fn/imag.h"
 #include "rushlight/fn/permute.h"
+#include "rushlight/fn/real.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/squeeze.h"
 #include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/kernels/providers.h"
 #include "rushlight/ops/kernel.h"
+#include "rushlight/ops/operators.h"
 
 namespace rushlight {
 namespace {
@@ -199,9 +204,25 @@ void check_conv_types(const Tensor& x, const Tensor& weight, const Tensor& bias)
            x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
 }
 
+// run(x, weight, bias) for floats; halves and integers through wider ones, complex numbers by their parts.
+template <class F>
+Tensor on_floats(const Tensor& x, const Tensor& weight, const Tensor& bias, const F& run) {
+  check_conv_types(x, weight, bias);
+  DType type = x.dtype();
+  if (is_complex(type)) {
+    Tensor a = real(x), b = imag(x), c = real(weight), d = imag(weight);
+    bool plus = bias.defined();
+    return complex(run(a, c, plus ? real(bias) : bias) - run(b, d, Tensor()),
+                   run(a, d, plus ? imag(bias) : bias) + run(b, c, Tensor()));
+  }
+  if (type != DType::Float16 && !is_integral(type, false)) return run(x, weight, bias);
+  DType wide = type == DType::Float16 ? DType::Float32 : DType::Float64;
+  return to(run(to(x, wide), to(weight, wide), bias.defined() ? to(bias, wide) : bias), type);
+}
+
 template <int dims>
-Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-               IntArrayRef dilation, int64_t groups) {
+Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                   IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
   RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
            dims + 2, "D (batched) input to conv", dims, "d, but got input of size: ", given.sizes());
   bool single = given.dim() == dims + 1;
@@ -210,7 +231,6 @@ Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, In
            " dimensions, got ", weight.sizes());
   Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation");
   check_steps(str("conv", dims, "d").c_str(), s, p, d, groups);
-  check_conv_types(x, weight, bias);
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(1) * groups, "Given groups=", groups,
            ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ", weight.size(1) * groups,
            " channels, but got ", x.size(1), " channels instead");
@@ -223,6 +243,13 @@ Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, In
              d[i] * (weight.sizes()[i + 2] - 1) + 1, "). Kernel size can't be greater than actual input size");
   Tensor out = _conv(x, weight, bias, s, p, d, groups);
   return single ? squeeze(out, 0) : out;
+}
+template <int dims>
+Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+               IntArrayRef dilation, int64_t groups) {
+  return on_floats(given, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv_floats<dims>(x, w, b, stride, padding, dilation, groups);
+  });
 }
 template <int dims>
 Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
@@ -247,8 +274,8 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
 
 // The forward of a transposed convolution is the gradient of the convolution for its input.
 template <int dims>
-Tensor conv_transpose(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
-                      IntArrayRef padding, IntArrayRef output_padding, int64_t groups, IntArrayRef dilation) {
+Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                             IntArrayRef padding, IntArrayRef output_padding, int64_t groups, IntArrayRef dilation) {
   RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
            dims + 2, "D (batched) input to conv_transpose", dims, "d, but got input of size: ", given.sizes());
   bool single = given.dim() == dims + 1;
@@ -258,7 +285,6 @@ Tensor conv_transpose(const Tensor& given, const Tensor& weight, const Tensor& b
   Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation"),
        extra = each(output_padding, dims, "output_padding");
   check_steps(str("conv_transpose", dims, "d").c_str(), s, p, d, groups);
-  check_conv_types(x, weight, bias);
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(0),
            "Given transposed=1, weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
            weight.size(0), " channels, but got ", x.size(1), " channels instead");
@@ -306,6 +332,14 @@ Tensor conv_tbc(const Tensor& x, const Tensor& weight, const Tensor& bias, int64
            "conv_tbc: expected input.size(2) == weight.size(1) and bias.size(0) == weight.size(2), got ", x.sizes(),
            ", ", weight.sizes(), " and ", bias.sizes());
   return permute(conv_nd<1>(permute(x, {1, 2, 0}), permute(weight, {2, 1, 0}), bias, {1}, pad, {1}, 1), {2, 0, 1});
+}
+
+template <int dims>
+Tensor conv_transpose(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                      IntArrayRef padding, IntArrayRef output_padding, int64_t groups, IntArrayRef dilation) {
+  return on_floats(given, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return conv_transpose_floats<dims>(x, w, b, stride, padding, output_padding, groups, dilation);
+  });
 }
 
 // What traces of PyTorch hold.

@@ -53,7 +53,7 @@ enum class Border { Reflect, Replicate, Circular };
 // Where element i of the padded dimension comes from.
 int64_t source(Border border, int64_t i, int64_t n) {
   if (border == Border::Replicate) return std::clamp<int64_t>(i, 0, n - 1);
-  if (border == Border::Circular) return ((i % n) + n) % n;
+  if (border == Border::Circular) return ((i % n) + n) % n;  // n counts what cutting leaves
   if (i < 0) i = -i;
   return i < n ? i : 2 * (n - 1) - i;
 }
@@ -84,7 +84,10 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
     RL_CHECK(RuntimeError, n > 0 && size > 0, name, dims, "d: expected an output of positive size, got input ",
              self.sizes(), " and padding (", before, ", ", after, ")");
     Tensor index = empty_tensor(Dims{size}, DType::Int64);
-    for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = source(border, i - before, n);
+    // PyTorch cuts before it goes round.
+    int64_t cut = border == Border::Circular ? std::max<int64_t>(-before, 0) : 0;
+    int64_t kept = border == Border::Circular ? n - cut - std::max<int64_t>(-after, 0) : n;
+    for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = cut + source(border, i - before - cut, kept);
     result = index_select(result, d, index);
   }
   return result;

@@ -190,12 +190,16 @@ Grads max_pool_grad(const Saved& s, const Tensors& g) {
   return {reshape(flat, sizes)};
 }
 
-Tensor halves_as_float(const Tensor& x) { return is_half(x.dtype()) ? to(x, DType::Float32) : x; }
+// The kernels are for 32 and 64 bits.
+Tensor widened(const Tensor& x) {
+  bool small = is_integral(x.dtype(), false) && x.item_size() < 4;
+  return is_half(x.dtype()) ? to(x, DType::Float32) : small ? to(x, DType::Int32) : x;
+}
 
 template <int dims>
 std::tuple<Tensor, Tensor> max_pool_with_indices(const Tensor& self, IntArrayRef kernel, IntArrayRef stride,
                                                  IntArrayRef pad, IntArrayRef dilation, bool ceil) {
-  auto [out, at] = _max_pool(halves_as_float(self), dims, kernel, stride, pad, dilation, ceil);
+  auto [out, at] = _max_pool(widened(self), dims, kernel, stride, pad, dilation, ceil);
   return {to(out, self.dtype()), at};
 }
 template <int dims>
@@ -206,7 +210,7 @@ Tensor max_pool_only(const Tensor& self, IntArrayRef kernel, IntArrayRef stride,
 
 template <int dims>
 std::tuple<Tensor, Tensor> adaptive_max_pool_nd(const Tensor& self, IntArrayRef output_size) {
-  auto [out, at] = _adaptive_max_pool(halves_as_float(self), dims, output_size);
+  auto [out, at] = _adaptive_max_pool(widened(self), dims, output_size);
   return {to(out, self.dtype()), at};
 }
 
@@ -287,7 +291,7 @@ Tensor run_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, 
     lengths.push_back(int64_t(one.first.size()));
     for (const auto* list : {&one.first, &one.last, &one.divisor}) all.insert(all.end(), list->begin(), list->end());
   }
-  return to(_avg_pool(halves_as_float(self), dims, lengths, all, divisor), self.dtype());
+  return to(_avg_pool(widened(self), dims, lengths, all, divisor), self.dtype());
 }
 template <int dims>
 Tensor avg_pool_nd(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil,

@@ -96,7 +96,7 @@ Tensor prelu_op(const Tensor& self, const Tensor& weight) {
   }
   RL_CHECK(RuntimeError, weight.dim() <= 1,
            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = ", weight.dim());
-  if (self.dim() > 0 && weight.dim() == 1) {
+  if (weight.dim() != self.dim()) {
     Dims shape(size_t(self.dim()), 1);
     if (self.dim() > 1) shape[1] = weight.numel();
     w = view(weight, shape);

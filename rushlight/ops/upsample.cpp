@@ -24,24 +24,25 @@ std::array<double, 4> cubic(double t) {
   return {far(t + 1), near(t), near(1 - t), far(2 - t)};
 }
 
+// C: the type PyTorch computes places in, which decides which slice is taken; double for double only.
+template <class C>
 Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
   int count = how == Resample::Linear ? 2 : how == Resample::Cubic ? 4 : 1;
   Taps found;
   found.places.assign(size_t(count), std::vector<int64_t>(size_t(out)));
   if (count > 1) found.weights.assign(size_t(count), std::vector<double>(size_t(out)));
-  // In float as PyTorch computes it: the place decides which slice is taken.
-  float step = factor && *factor > 0 ? float(1.0 / *factor) : float(in) / float(out);
-  if (align_corners) step = out > 1 ? float(in - 1) / float(out - 1) : 0.f;
+  C step = factor && *factor > 0 ? C(1.0 / *factor) : C(in) / C(out);
+  if (align_corners) step = out > 1 ? C(in - 1) / C(out - 1) : C(0);
   for (int64_t i = 0; i < out; i++) {
     size_t at = size_t(i);
     if (how == Resample::Nearest) {
-      int64_t from = in == out ? i : out == 2 * in ? i / 2 : int64_t(std::floor(float(i) * step));
+      int64_t from = in == out ? i : out == 2 * in ? i / 2 : int64_t(std::floor(float(i) * float(step)));
       found.places[0][at] = std::min(from, in - 1);
     } else if (how == Resample::NearestExact) {
-      found.places[0][at] = std::min(int64_t(std::floor((float(i) + 0.5f) * step)), in - 1);
+      found.places[0][at] = std::min(int64_t(std::floor((float(i) + 0.5f) * float(step))), in - 1);
     } else {
-      float real = align_corners ? step * float(i) : step * (float(i) + 0.5f) - 0.5f;
-      if (how == Resample::Linear) real = std::max(real, 0.f);
+      C real = align_corners ? step * C(i) : step * (C(i) + C(0.5)) - C(0.5);
+      if (how == Resample::Linear) real = std::max(real, C(0));
       int64_t first = int64_t(std::floor(real));
       double t = double(real) - double(first);
       if (how == Resample::Linear) {
@@ -98,7 +99,8 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
              ") output (", out, ")");
     RL_CHECK(NotImplementedError, !integral || how <= Resample::NearestExact,
              "upsample: not implemented for integers; convert with x.float()");
-    result = resample(result, d + 2, taps(how, in, out, factor, align_corners));
+    auto taps_for = x.dtype() == DType::Float64 && how >= Resample::Linear ? taps<double> : taps<float>;
+    result = resample(result, d + 2, taps_for(how, in, out, factor, align_corners));
   }
   return result;
 }

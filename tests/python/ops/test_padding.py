@@ -10,6 +10,7 @@ op("nn.functional.pad", [
     case(f32(2, 3, 5, 4), (1, 2, 3, 1), mode="reflect", grad=1),
     case(f32(5, 4), (1, 2), mode="replicate", grad=1),
     case(f32(2, 3, 5, 4), (1, 2, 3, 1), mode="circular"),
+    case(f32(2, 3, 5, 4), (-1, 2, 3, -2), mode="circular"),  # cuts, then goes round
     case(f32(1, 2, 3, 3, 3), (1, 1, 0, 1, 2, 0), mode="replicate", grad=1),
     raises(RuntimeError, f32(1, 1, 4, 4), (9, 9, 0, 0), mode="reflect",
            match="Padding size should be less than the corresponding input dimension"),
@@ -26,4 +27,7 @@ op(
     "nn.functional.glu",
     [case(f32(3, 4)), case(f32(4, 3), dim=0), raises(RuntimeError, f32(3, 3), match="Halving dimension")],
 )
-op("nn.functional.prelu", [case(f32(3, 4), f32(4)), case(f32(3, 4), f32(1)), case(f32(2, 3, 4), f32(3))])
+op(
+    "nn.functional.prelu",
+    [case(f32(3, 4), f32(4)), case(f32(3, 4), f32(1)), case(f32(2, 3, 4), f32(3)), case(f32(), f32(1))],
+)

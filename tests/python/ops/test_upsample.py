@@ -1,4 +1,4 @@
-from .harness import case, f32, op, raises
+from .harness import case, f32, f64, op, raises
 
 op("nn.functional.interpolate", [
     case(f32(1, 2, 5), size=8),
@@ -6,6 +6,7 @@ op("nn.functional.interpolate", [
     case(f32(1, 2, 4, 3), scale_factor=(1.5, 2.0)),
     case(f32(1, 2, 4, 3), size=(3, 5), mode="nearest-exact"),
     case(f32(1, 2, 4, 3), size=(7, 5), mode="bilinear"),
+    case(f64(1, 2, 4, 3), size=(7, 5), mode="bilinear", tolerance=1e-12),
     case(f32(1, 2, 4, 3), scale_factor=2, mode="bilinear", align_corners=True),
     case(f32(1, 2, 4, 3), size=(7, 5), mode="bicubic", grad=1),
     case(f32(1, 1, 3, 2, 4), size=(2, 4, 5), mode="trilinear"),
