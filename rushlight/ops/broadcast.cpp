@@ -18,6 +18,7 @@ Tensors broadcast_tensors(TensorList tensors) {
 }
 
 Tensor sum_to_size(const Tensor& self, IntArrayRef size) {
+  if (size.empty()) return sum(self);  // so integers become int64, here only, as in PyTorch
   int64_t lead = self.dim() - int64_t(size.size());
   std::vector<int64_t> dims;
   bool fits = lead >= 0;

@@ -53,6 +53,8 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
            "weight tensor should be defined either for all ", classes,
            " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{});
+  RL_CHECK(RuntimeError, !weight.defined() || weight.dtype() == self.dtype(), "expected scalar type ",
+           scalar_type_name(self.dtype()), " but found ", weight.defined() ? scalar_type_name(weight.dtype()) : "");
 }
 
 std::array<TensorSpec, 2> nll_meta(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction,

@@ -140,6 +140,8 @@ Tensor arange_step(const Scalar& start, const Scalar& end, const Scalar& step, c
            "upper bound and lower bound inconsistent with step sign");
   DType d = range_dtype(dtype, {start, end, step});
   bool whole = is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
+  whole |= d == DType::Int64;  // for this dtype PyTorch cuts the bounds to whole numbers first
+  RL_CHECK(RuntimeError, !whole || step.to_int() != 0, "step must be nonzero");
   int64_t n = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int()
                     : int64_t(std::ceil((b - a) / by));
   Tensor out = make({n}, d, device);
@@ -177,14 +179,17 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT&
   with_type(d, [&]<class T>(T) {
     T* p = out.data<T>();
     if (!p) return;
-    using C = std::conditional_t<is_half(dtype_of<T>), float, std::conditional_t<std::is_integral_v<T>, float, T>>;
-    C a = start.to<C>(), b = end.to<C>();
+    using C = std::conditional_t<is_half(dtype_of<T>), float, std::conditional_t<std::is_integral_v<T>, double, T>>;
+    C a = C(start.to<T>()), b = C(end.to<T>());
+    auto count = [](int64_t n) {
+      if constexpr (is_complex(dtype_of<T>)) return C(typename T::value_type(n));
+      else return C(n);
+    };
     if (steps == 1) return void(p[0] = T(a));
-    C step = (b - a) / C(float(steps - 1));
-    if constexpr (std::is_same_v<T, double>) step = (b - a) / double(steps - 1);
+    C step = (b - a) / count(steps - 1);
     // From both ends, so that the last element is exact.
     for (int64_t i = 0; i < steps; i++) {
-      C v = i < steps / 2 ? a + step * C(float(i)) : b - step * C(float(steps - 1 - i));
+      C v = i < steps / 2 ? a + step * count(i) : b - step * count(steps - 1 - i);
       p[i] = T(v);
     }
   });
@@ -192,6 +197,12 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT&
 }
 Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base, const DT& dtype, const LT& layout,
                 const DV& device, const OB& pin) {
+  if (dtype && is_integral(*dtype, true)) {  // the exponents between whole bounds are no whole numbers
+    Tensor wide = logspace(start.to_int(), end.to_int(), steps, base, DType::Float64, layout, device, pin);
+    Tensor out = make({steps}, dtype, device);
+    if (!out.device().is_meta()) copy_elements(out, wide);
+    return out;
+  }
   Tensor out = linspace(start, end, steps, dtype, layout, device, pin);
   with_type(out.dtype(), [&]<class T>(T) {
     T* p = out.data<T>();

@@ -5,6 +5,7 @@
 #include "rushlight/fn/clamp_min.h"
 #include "rushlight/fn/cosine_embedding_loss.h"
 #include "rushlight/fn/exp.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/hinge_embedding_loss.h"
 #include "rushlight/fn/huber_loss.h"
 #include "rushlight/fn/item.h"
@@ -25,6 +26,7 @@
 #include "rushlight/fn/square.h"
 #include "rushlight/fn/triplet_margin_loss.h"
 #include "rushlight/fn/where.h"
+#include "rushlight/fn/xlogy.h"
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/kernel.h"
@@ -87,9 +89,7 @@ Tensor bce_with_logits(const Tensor& x, const Tensor& y, const Tensor& weight, c
 
 Tensor kl(const Tensor& x, const Tensor& y, int64_t reduction, bool log_target) {
   if (log_target) return reduce_loss(exp(y) * (y - x), reduction);
-  Tensor none = y <= 0.0;  // 0 log 0 is 0
-  Tensor entropy = masked_fill(y * log(masked_fill(y, none, 1.0)), none, 0.0);
-  return reduce_loss(entropy - y * x, reduction);
+  return reduce_loss(xlogy(y, y) - y * x, reduction);
 }
 
 Tensor poisson_nll(const Tensor& x, const Tensor& y, bool log_input, bool full, double eps, int64_t reduction) {
@@ -133,8 +133,12 @@ Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor
 
 Tensor cosine(const Tensor& a, const Tensor& b, int64_t dim, double eps) {
   IntArrayRef over(dim);
-  Tensor x = a / clamp_min(norm(a, 2.0, over, true), eps), y = b / clamp_min(norm(b, 2.0, over, true), eps);
-  return sum(x * y, over);
+  Dims sizes = broadcast_shapes(a.sizes(), b.sizes());
+  auto direction = [&](const Tensor& t) {
+    Tensor wide = expand(t, sizes);
+    return wide / clamp_min(norm(wide, 2.0, over, true), eps);
+  };
+  return sum(direction(a) * direction(b), over);
 }
 
 }  // namespace

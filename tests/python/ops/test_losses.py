@@ -1,4 +1,4 @@
-from .harness import case, f32, given, i64, op, raises
+from .harness import case, f32, f64, given, i64, op, raises
 
 p = f32(5, 4, low=0.05, high=0.95)
 q = f32(5, 4, low=0.05, high=0.95)
@@ -38,6 +38,7 @@ op(
             weight=f32(3),
             match="weight tensor should be defined either for all 4 classes",
         ),
+        raises(RuntimeError, f32(5, 4), labels, weight=f64(4), match="expected scalar type Float but found Double"),
     ],
 )
 for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss"):
@@ -69,6 +70,7 @@ op(
         case(f32(5, 4), q, reduction="batchmean", grad=1),
         case(f32(5, 4), f32(5, 4), reduction="sum", log_target=True),
         case(f32(3), given([0.0, 1.0, 0.5]), reduction="none", grad=False),  # 0 log 0 is 0
+        case(f32(2), given([-1.0, 0.5]), reduction="none", grad=False),  # NaN of a negative target
     ],
 )
 op("nn.functional.poisson_nll_loss", [case(f32(5, 4), q, full=True), case(p, q, log_input=False)])
@@ -79,7 +81,11 @@ op("nn.functional.triplet_margin_loss", [case(f32(5, 4), f32(5, 4), f32(5, 4), s
 op("nn.functional.pairwise_distance", [case(f32(5, 4), f32(5, 4), grad=1), case(f32(4), f32(4), keepdim=True, grad=1)])
 op(
     "nn.functional.cosine_similarity",
-    [case(f32(5, 4), f32(5, 4), grad=1), case(f32(5, 4), f32(5, 4), dim=0, grad=False)],
+    [
+        case(f32(5, 4), f32(5, 4), grad=1),
+        case(f32(5, 4), f32(5, 4), dim=0, grad=False),
+        case(f32(1, 3, 2), f32(2, 1, 2), dim=0, grad=1),  # broadcast first
+    ],
 )
 
 op(
