@@ -1,6 +1,6 @@
 """Trains a network on handwritten digits, saves it three ways, and runs it from C++. `./dev demo` calls this.
 
-demo.py [--epochs 12] [--out out/digits] [--seed 0]
+demo.py [--epochs 12] [--out out/digits] [--seed 0] [--resume digits.pt]
 """
 
 import argparse
@@ -48,13 +48,18 @@ def accuracy(net: nn.Module, data: TensorDataset) -> float:
 
 
 def train(
-    net: nn.Module, optimizer, data: TensorDataset, epochs: int, writer: SummaryWriter | None = None
+    net: nn.Module,
+    optimizer,
+    data: TensorDataset,
+    epochs: int,
+    writer: SummaryWriter | None = None,
+    curve: list[tuple[float, float]] | None = None,
 ) -> list[tuple[float, float]]:
-    """Trains in place; returns (mean loss, training accuracy) of each epoch."""
+    """Trains in place up to `epochs`; returns (mean loss, training accuracy) of each epoch. `curve` holds those already done."""
     loader = DataLoader(data, batch_size=64, shuffle=True)
-    progress = Progress(epochs * len(loader))
-    curve = []
-    for epoch in range(1, epochs + 1):
+    curve = list(curve or [])
+    progress = Progress((epochs - len(curve)) * len(loader))
+    for epoch in range(len(curve) + 1, epochs + 1):
         total, right, seen = 0.0, 0, 0
         for images, labels in loader:
             optimizer.zero_grad()
@@ -71,6 +76,28 @@ def train(
             writer.add_scalar("loss/train", curve[-1][0], epoch)
             writer.add_scalar("accuracy/train", curve[-1][1], epoch)
     return curve
+
+
+def save_checkpoint(path: Path, net: nn.Module, optimizer, curve: list[tuple[float, float]]) -> None:
+    """All that training goes on from; the generator's state too, for shuffling and dropout draw from it."""
+    torch.save(
+        {
+            "model": net.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "generator": torch.get_rng_state(),
+            "curve": curve,
+        },
+        path,
+    )
+
+
+def load_checkpoint(path: Path, net: nn.Module, optimizer) -> list[tuple[float, float]]:
+    """The other way; returns the curve so far."""
+    checkpoint = torch.load(path, weights_only=True)
+    net.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    torch.set_rng_state(checkpoint["generator"])
+    return checkpoint["curve"]
 
 
 def draw(curve: list[tuple[float, float]], path: Path) -> None:
@@ -104,6 +131,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--out", type=Path, default=Path("out/digits"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", type=Path, help="a digits.pt to go on from, up to --epochs in all")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 
@@ -114,18 +142,19 @@ def main() -> None:
     print(
         f"{len(training)} digits to learn from, {len(test)} held out; {sum(p.numel() for p in net.parameters()):,} parameters"
     )
+    curve = load_checkpoint(args.resume, net, optimizer) if args.resume else []
+    if len(curve) >= max(args.epochs, 1):
+        parser.error(f"{args.resume} has {len(curve)} epochs already; ask for more with --epochs")
     with SummaryWriter(str(args.out / "tensorboard")) as writer:
         start = time.perf_counter()
-        curve = train(net, optimizer, training, args.epochs, writer)
+        curve = train(net, optimizer, training, args.epochs, writer, curve)
         seconds = time.perf_counter() - start
         share = accuracy(net, test)
         writer.add_scalar("accuracy/test", share, args.epochs)
     print(f"trained in {seconds:.1f} s; test accuracy {share:.2%}")
     draw(curve, args.out / "curve.png")
 
-    torch.save(
-        {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": args.epochs}, args.out / "digits.pt"
-    )
+    save_checkpoint(args.out / "digits.pt", net, optimizer, curve)
 
     net.eval()
     images, labels = test.tensors
@@ -152,12 +181,13 @@ def main() -> None:
 
     print(f"""
 written to {args.out}/
-  digits.pt         model and optimizer state: torch.load("digits.pt") in PyTorch or here
+  digits.pt         model, optimizer and generator: torch.load("digits.pt") in PyTorch or here
   digits_script.pt  the scripted model: torch.jit.load in PyTorch, or C++ without Python (examples/digits/predict.cpp)
   digits_test.pt    the held-out digits
   tensorboard/      tensorboard --logdir {args.out}/tensorboard
   curve.png         loss and accuracy by epoch
-next: change examples/digits/model.py and run ./dev demo again, or read docs/add-an-operator.md""")
+next: train on with ./dev demo --resume {args.out}/digits.pt --epochs {2 * args.epochs}, change examples/digits/model.py and
+run ./dev demo again, or read docs/add-an-operator.md""")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include <torch/script.h>
 
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <iterator>
 
@@ -15,7 +16,8 @@ int main(int argc, char** argv) try {
   torch::NoGradGuard no_grad;
   torch::Tensor scores = model.forward({data.at("images")}).toTensor();
   torch::Tensor predicted = scores.argmax(1), labels = data.at("labels").toTensor();
-  std::cout << "accuracy " << 100.0 * (predicted == labels).sum().item<double>() / double(labels.numel()) << " %\n";
+  std::cout << std::fixed << std::setprecision(2) << "accuracy "
+            << 100.0 * (predicted == labels).sum().item<double>() / double(labels.numel()) << "%\n";
   for (int64_t i = 0; i < predicted.numel(); i++) std::cout << predicted[i].item<int64_t>() << ' ';
   std::cout << '\n';
 } catch (const std::exception& error) {
