@@ -32,13 +32,67 @@ Tensor attach(const GradPlan& plan, const IValue* args, const Tensor& result, co
   return t;
 }
 
+// Stands for the gradient of an operator whose record has no rule: an error for who asks for it.
+class MissingRule final : public Node {
+ public:
+  MissingRule(const Op& op, const IValue* args) : Node(uint32_t(op.num_returns())), op_(op) {
+    uint32_t edges = 0;
+    auto each = [&](auto&& visit) {
+      for (uint8_t a : op.tensor_args())
+        if (args[a].is_tensor()) visit(args[a].tensor());
+        else if (args[a].is_tensor_list())
+          for (const Tensor& t : args[a].tensor_list()) visit(t);
+    };
+    each([&](const Tensor&) { edges++; });
+    allocate_edges(edges);
+    Edge* e = this->edges();
+    each([&](const Tensor& t) {
+      if (t.defined()) set_gradient_edge(*e, t);
+      e++;
+    });
+  }
+  std::string name() const override { return "NotImplemented"; }
+  Grads apply(Backward&, Tensor*) override {
+    throw NotImplementedError(str("derivative for aten::", op_.name(),
+                                  " is not implemented; detach() its result if no gradient is to flow through it"));
+  }
+
+ private:
+  const Op& op_;
+};
+
+void record_without_rule(const Op& op, IValue* args, IValue* rets) {
+  bool in_place = op.mutates() && is_differentiable(args[0].tensor().dtype());
+  if (in_place) check_in_place(args[0].tensor());
+  Ref<Node> node = in_place ? make_ref<MissingRule>(op, args) : nullptr;
+  {
+    NoGradGuard no_grad;
+    op.run(args, rets);
+  }
+  if (op.mutates()) {
+    if (in_place) rebase_history(args[0].tensor(), std::move(node));
+    return;
+  }
+  for (int i = 0; i < op.num_returns(); i++) {
+    if (!rets[i].is_tensor() || !rets[i].tensor().defined() || !is_differentiable(rets[i].tensor().dtype())) continue;
+    if (!node) node = make_ref<MissingRule>(op, args);
+    if (anomaly.enabled) note_trace(*node);
+    set_history(rets[i].tensor(), node, uint32_t(i));
+  }
+}
+
 void record(const Op& op, IValue* args, IValue* rets) {
+  if (!op.def().grad) return record_without_rule(op, args, rets);
   const GradPlan& plan = GradPlan::of(op);
   if (plan.in_place && !is_differentiable(args[0].tensor().dtype())) {  // what is written into integers has no gradient
     NoGradGuard no_grad;
     return op.run(args, rets);
   }
-  if (plan.in_place) check_in_place(args[0].tensor());
+  Dims strides;
+  if (plan.in_place) {
+    check_in_place(args[0].tensor());
+    strides = args[0].tensor().strides();
+  }
   Ref<OpNode> node = OpNode::make(plan, args);
   {
     NoGradGuard no_grad;
@@ -48,7 +102,11 @@ void record(const Op& op, IValue* args, IValue* rets) {
     note_trace(*node);
   if (plan.in_place) {
     node->save_results(rets, 1);
-    return rebase_history(args[0].tensor(), std::move(node));
+    const Tensor& t = args[0].tensor();
+    bool reshaped = t.sizes() != node->edges()[0].sizes || t.strides() != strides;
+    // Where a view took another shape (unsqueeze_), its next grad_fn shows the base in that shape.
+    if (!reshaped || !t.is_view()) rebase_history(t, std::move(node));
+    return;
   }
   uint32_t nr = 0;
   bool attached = false;

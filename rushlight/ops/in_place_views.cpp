@@ -1,6 +1,6 @@
 // Changes of a tensor's own geometry: squeeze_, transpose_, resize_, set_, ... They leave the memory as it is, but for resize_ growing it.
-// Gradients of a tensor that is reshaped under the graph's eyes would be of the wrong shape, so a tensor that requires one refuses.
 #include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/fn/squeeze.h"
 #include "rushlight/fn/t.h"
 #include "rushlight/fn/transpose.h"
@@ -10,28 +10,18 @@
 namespace rushlight {
 namespace {
 
-void check_free(const Tensor& self, const char* op) {
-  RL_CHECK(RuntimeError, !self.requires_grad() || !thread_state.grad_enabled, op,
-           ": a tensor that requires grad cannot change its own shape; use the form that returns a new view");
-}
 void become(const Tensor& self, const Tensor& view) {
   self.impl()->set_geometry(view.sizes(), view.strides(), view.storage_offset());
 }
 
-void squeeze_all(const Tensor& self) { check_free(self, "squeeze_"), become(self, squeeze(self)); }
-void squeeze_dim(const Tensor& self, int64_t dim) { check_free(self, "squeeze_"), become(self, squeeze(self, dim)); }
-void squeeze_dims(const Tensor& self, IntArrayRef dims) {
-  check_free(self, "squeeze_"), become(self, squeeze(self, dims));
-}
-void unsqueeze_dim(const Tensor& self, int64_t dim) {
-  check_free(self, "unsqueeze_"), become(self, unsqueeze(self, dim));
-}
-void transpose_dims(const Tensor& self, int64_t dim0, int64_t dim1) {
-  check_free(self, "transpose_"), become(self, transpose(self, dim0, dim1));
-}
-void transpose_two(const Tensor& self) { check_free(self, "t_"), become(self, t(self)); }
+void squeeze_all(const Tensor& self) { become(self, squeeze(self)); }
+void squeeze_dim(const Tensor& self, int64_t dim) { become(self, squeeze(self, dim)); }
+void squeeze_dims(const Tensor& self, IntArrayRef dims) { become(self, squeeze(self, dims)); }
+void unsqueeze_dim(const Tensor& self, int64_t dim) { become(self, unsqueeze(self, dim)); }
+void transpose_dims(const Tensor& self, int64_t dim0, int64_t dim1) { become(self, transpose(self, dim0, dim1)); }
+void transpose_two(const Tensor& self) { become(self, t(self)); }
 void as_strided_own(const Tensor& self, IntArrayRef size, IntArrayRef stride, const std::optional<int64_t>& offset) {
-  check_free(self, "as_strided_"), become(self, as_strided(self, size, stride, offset));
+  become(self, as_strided(self, size, stride, offset));
 }
 
 void resize_own(const Tensor& self, IntArrayRef size, const std::optional<MemoryFormat>& format) {
@@ -44,39 +34,49 @@ void resize_as_own(const Tensor& self, const Tensor& the_template, const std::op
   resize_own(self, the_template.sizes(), format);
 }
 void set_to(const Tensor& self, const Tensor& source) {
-  check_free(self, "set_");
   RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Could not set tensor of type ", source.dtype(),
            " to a tensor of type ", self.dtype());
   self.impl()->set_storage(source.impl()->storage(), source.dtype());
   become(self, source);
 }
 
+Grads shaped_back(const Saved& s, const Tensor& g) { return {reshape(g, s.sizes("self"))}; }
+
 }  // namespace
 
 OP(squeeze_, {.schema = "squeeze_(Tensor(a!) self) -> Tensor(a!)",
               .doc = "Drops its dimensions of size 1.",
               .kernel = mutation<squeeze_all>(),
+              .grad = {{}, shaped_back},
               .forms = kMethod});
 OP(squeeze_dim_, {.schema = "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)",
                   .doc = "Drops a dimension if it is of size 1.",
                   .kernel = mutation<squeeze_dim>(),
+                  .grad = {{}, shaped_back},
                   .forms = kMethod});
 OP(squeeze_dims_, {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)",
                    .doc = "Drops those of its dimensions that are of size 1.",
                    .kernel = mutation<squeeze_dims>(),
+                   .grad = {{}, shaped_back},
                    .forms = kMethod});
 OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
                 .doc = "Adds a dimension of size 1.",
                 .kernel = mutation<unsqueeze_dim>(),
+                .grad = {{}, shaped_back},
                 .forms = kMethod});
 OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)",
                 .doc = "Swaps two of its dimensions.",
                 .kernel = mutation<transpose_dims>(),
+                .grad = {{},
+                         [](const Saved& s, const Tensor& g) -> Grads {
+                           return {transpose(g, s.arg("dim0").to_int(), s.arg("dim1").to_int())};
+                         }},
                 .forms = kMethod,
                 .aliases = {"swapaxes_", "swapdims_"}});
 OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
         .doc = "Swaps its two dimensions.",
         .kernel = mutation<transpose_two>(),
+        .grad = {{}, [](const Saved&, const Tensor& g) -> Grads { return {t(g)}; }},
         .forms = kMethod});
 OP(as_strided_,
    {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",

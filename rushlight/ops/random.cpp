@@ -440,7 +440,7 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
 }
 
 Grads zero_self(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
-Grads zero_both(const Saved&, const Tensor& g) { return {zeros_like(g), Tensor()}; }
+Grads zero_both(const Saved&, const Tensor& g) { return {zeros_like(g), zeros_like(g)}; }
 
 }  // namespace
 
@@ -593,16 +593,19 @@ OP(normal_tensor_float,
    {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a mean each.",
     .kernel = function<normal_tensor_float>(),
+    .grad = {{}, zero_self},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_tensor,
    {.schema = "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a deviation each.",
     .kernel = function<normal_float_tensor>(),
+    .grad = {{}, zero_self},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_tensor_tensor,
    {.schema = "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, mean and deviation each.",
     .kernel = function<normal_tensor_tensor>(),
+    .grad = {{}, zero_both},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_float,
    {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? "

@@ -59,6 +59,19 @@ void OpTable::add(const OpDef& def) {
   }
 }
 
+namespace {
+
+// A kernel whose results depend on its arguments in a way that only a rule could tell. What takes a layout makes new values
+// (zeros_like), and views without a rule are what no gradient flows through (detach).
+bool misses_rule(const OpDef& def, const Schema& schema) {
+  using enum Kernel::Kind;
+  Kernel::Kind k = def.kernel.kind;
+  return !def.grad && (k == Structured || k == Function || k == Mutation) && !schema.returns.empty() &&
+         schema.find_arg("layout") < 0;
+}
+
+}  // namespace
+
 void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
   const Kernel& k = def.kernel;
   RL_INVARIANT(k.kind != Kernel::Kind::None, schema.name, " has no kernel");
@@ -88,7 +101,7 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     }
   }
   op->mutates_ = form != Op::Form::Function || k.kind == Kernel::Kind::Mutation;
-  op->differentiable_ = bool(def.grad) && form != Op::Form::Out;
+  op->differentiable_ = form != Op::Form::Out && (def.grad || misses_rule(def, schema));
   for (size_t i = 0; i < schema.args.size(); i++) {
     const Type& t = schema.args[i].base_type();
     bool tensor = t.is(Type::Kind::Tensor);

@@ -1,0 +1,88 @@
+"""Operators whose record has no gradient rule, and those that change a tensor's own shape."""
+
+import pytest
+import torch
+
+import rushlight
+
+BOTH = pytest.mark.parametrize("T", [rushlight, torch], ids=["rushlight", "torch"])
+
+WITHOUT_RULE = {
+    "unique": lambda T, x: T.unique(x),
+    "unique_consecutive": lambda T, x: T.unique_consecutive(x, return_counts=True)[0],
+    "bincount": lambda T, x: T.bincount(T.tensor([0, 1, 1]), x.reshape(-1)[:3]),
+    "scatter": lambda T, x: x.scatter(0, T.tensor([[0, 1]]), T.ones(1, 2), reduce="multiply"),
+    "scatter_": lambda T, x: (x * 1).scatter_(0, T.tensor([[0, 1]]), 2.0, reduce="add"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", WITHOUT_RULE)
+def test_an_operator_without_a_rule_says_so_in_backward(T, name):
+    x = T.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = WITHOUT_RULE[name](T, x)
+    assert y.requires_grad and not y.is_leaf
+    with pytest.raises(RuntimeError, match=rf"derivative for '?(aten::)?_?{name}2?'? is not implemented"):
+        y.sum().backward()
+    assert not WITHOUT_RULE[name](T, x.detach()).requires_grad
+
+
+@BOTH
+def test_no_gradient_is_asked_for_where_there_is_none(T):
+    x = T.rand(4, 3, requires_grad=True)
+    for y in (
+        *(x > 0.5, x.argmax(), x.isnan(), T.zeros_like(x), T.rand_like(x), x.new_ones(2), x.detach(), T.multinomial(x, 1)),
+        *(x.count_nonzero(), T.bernoulli(x.detach()), T.searchsorted(x, x), x.sort().indices, x.unique(return_counts=True)[1]),
+    ):  # fmt: skip
+        assert not y.requires_grad
+    (x * (x > 0.5) + T.zeros_like(x)).sum().backward()
+    assert x.grad.tolist() == (x > 0.5).to(T.float32).tolist()
+
+
+@BOTH
+@pytest.mark.parametrize("of", ["both", "mean", "std"])
+def test_normal_numbers_have_no_gradient(T, of):
+    x = T.ones(3, requires_grad=True)
+    y = {"both": lambda: T.normal(x, x), "mean": lambda: T.normal(x, 1.0), "std": lambda: T.normal(0.0, x)}[of]()
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0, 0]
+
+
+SHAPED = {
+    "squeeze_": lambda t: t.unsqueeze(0).clone().squeeze_(),
+    "squeeze_dim": lambda t: t[:, None].clone().squeeze_(1),
+    "squeeze_nothing": lambda t: t.squeeze_(0),
+    "unsqueeze_": lambda t: t.unsqueeze_(1),
+    "transpose_": lambda t: t.transpose_(-1, 0),
+    "swapaxes_": lambda t: t.swapaxes_(0, 1),
+    "t_": lambda t: t.t_(),
+    "twice": lambda t: t.t_().unsqueeze_(0).mul_(2).squeeze_(0),
+}
+
+
+@pytest.mark.parametrize("name", SHAPED)
+@pytest.mark.parametrize("view", [False, True])
+def test_gradient_of_a_tensor_that_changed_its_shape(name, view):
+    results = []
+    for T in rushlight, torch:
+        x = T.arange(6.0).reshape(2, 3).requires_grad_()
+        base = x * 2
+        y = SHAPED[name](base[:, 1:] if view else base)
+        weight = T.arange(float(y.numel())).reshape(y.shape)
+        ((y * y * weight).sum() + base.sum()).backward()
+        results.append((tuple(y.shape), tuple(base.shape), x.grad.tolist()))
+    assert results[0] == results[1]
+
+
+@BOTH
+def test_a_leaf_does_not_change_its_shape_under_the_graph(T):
+    x = T.ones(1, 2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
+        x.squeeze_()
+    with T.no_grad():
+        x.squeeze_()
+    assert x.shape == (2,)
+    with pytest.raises(
+        RuntimeError, match=r"\[2, 3\]\], which is output 0 of Exp.* is at version 4; expected version 0"
+    ):
+        T.ones(2, 3, requires_grad=True).exp().t_().t_().unsqueeze_(0).squeeze_(0).sum().backward()
