@@ -1,5 +1,6 @@
 #include "rushlight/core/generator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -52,6 +53,21 @@ void Generator::refill() {
   state_[kN - 1] = state_[kM - 1] ^ twist(state_[kN - 1], state_[0]);
   left_ = kN;
   next_ = 0;
+}
+
+void Generator::random(uint32_t* out, int64_t n) {
+  while (n > 0) {
+    if (left_ == 1) {
+      refill();
+      left_++;  // refill() counts the draw that called for it as made
+    }
+    int count = int(std::min<int64_t>(n, left_ - 1));
+    for (int i = 0; i < count; i++) out[i] = temper(state_[next_ + uint32_t(i)]);
+    left_ -= count;
+    next_ += uint32_t(count);
+    out += count;
+    n -= count;
+  }
 }
 
 void Generator::get_state(uint8_t* out) const {

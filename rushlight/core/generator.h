@@ -23,12 +23,10 @@ class Generator final : public RefCounted {
   uint32_t random() {  // 32 random bits
     if (left_ == 1) refill();
     else left_--;
-    uint32_t y = state_[next_++];
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
+    return temper(state_[next_++]);
   }
+  // The same as n calls of random(), several times as fast.
+  void random(uint32_t* out, int64_t n);
   uint64_t random64() {
     uint64_t high = random();
     return (high << 32) | random();
@@ -47,6 +45,12 @@ class Generator final : public RefCounted {
   Ref<Generator> clone() const;
 
  private:
+  static uint32_t temper(uint32_t y) {
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+  }
   void refill();
   std::array<uint32_t, 624> state_;
   int left_ = 1;

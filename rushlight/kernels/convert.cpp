@@ -1,7 +1,12 @@
 // Conversion of rows between every pair of dtypes; the only place that knows how one element type becomes another.
+#include <algorithm>
 #include <cstring>
 
 #include "rushlight/kernels/loops.h"
+
+#ifdef RL_X86_DISPATCH
+#include <immintrin.h>
+#endif
 
 namespace rushlight {
 namespace {
@@ -26,6 +31,41 @@ RL_FOR_EACH_ISA(
     template <class To RL_COMMA class From>, void, dense, (To * out, const From* in, int64_t n),
     { RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = cast_value<To>(in[i]); }, <To RL_COMMA From>)
 
+#ifdef RL_X86_DISPATCH
+// float16 has instructions of its own, which gcc does not find in the shifts and masks of Half.
+template <>
+RL_TARGET_AVX2 void dense_avx2<float, Half>(float* out, const Half* in, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+  for (; i < n; i++) out[i] = float(in[i]);
+}
+template <>
+RL_TARGET_AVX2 void dense_avx2<Half, float>(Half* out, const float* in, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+  for (; i < n; i++) out[i] = Half(in[i]);
+}
+template <>
+RL_TARGET_AVX512 void dense_avx512<float, Half>(float* out, const Half* in, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(out + i,
+                     _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i))));
+  for (; i < n; i++) out[i] = float(in[i]);
+}
+template <>
+RL_TARGET_AVX512 void dense_avx512<Half, float>(Half* out, const float* in, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
+                        _mm512_maskz_cvtps_ph(0xffff, _mm512_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+  for (; i < n; i++) out[i] = Half(in[i]);
+}
+#endif
+
 template <class To, class From>
 void convert(void* out, int64_t out_stride, const void* in, int64_t in_stride, int64_t n) {
   if (out_stride == sizeof(To) && in_stride == sizeof(From))
@@ -36,9 +76,22 @@ void convert(void* out, int64_t out_stride, const void* in, int64_t in_stride, i
     *reinterpret_cast<To*>(o) = cast_value<To>(*reinterpret_cast<const From*>(p));
 }
 
-// Same dtype: bytes only.
+// Same dtype: bytes only. One value for all and the reverse order have loops that the compiler vectorises.
 template <class Word>
 void move_row(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t n) {
+  if (out_stride == sizeof(Word)) {
+    Word* o = reinterpret_cast<Word*>(out);
+    const Word* p = reinterpret_cast<const Word*>(in);
+    if (in_stride == 0) {
+      std::fill_n(o, n, *p);
+      return;
+    }
+    if (in_stride == -int64_t(sizeof(Word))) {
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) o[i] = p[-i];
+      return;
+    }
+  }
   for (int64_t i = 0; i < n; i++, out += out_stride, in += in_stride) std::memcpy(out, in, sizeof(Word));
 }
 

@@ -104,6 +104,7 @@ RL_MATH2(minimum)
 #undef RL_MATH1
 #undef RL_MATH2
 inline Expr select(const Expr& c, const Expr& a, const Expr& b) { return Expr("select", {c, a, b}); }
+inline Expr limit(const Expr& x, const Expr& low, const Expr& high) { return minimum(maximum(x, low), high); }
 }  // namespace math
 
 }  // namespace rushlight

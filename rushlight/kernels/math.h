@@ -62,6 +62,7 @@ RL_MATH1(cbrt)
 RL_MATH2(pow)
 RL_MATH2(atan2)
 RL_MATH2(hypot)
+RL_MATH2(fmod)
 #undef RL_MATH1
 #undef RL_MATH2
 }
@@ -107,6 +108,7 @@ RL_MATH1(cbrt)
 RL_MATH2(pow)
 RL_MATH2(atan2)
 RL_MATH2(hypot)
+RL_MATH2(fmod)
 RL_COMPLEX1(exp)
 RL_COMPLEX1(log)
 RL_COMPLEX1(log10)
@@ -130,10 +132,6 @@ inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
 inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
 #undef RL_CALL
-
-// Exact remainders have no vector form worth having.
-RL_FN inline float fmod(float x, float y) { return std::fmod(x, y); }
-RL_FN inline double fmod(double x, double y) { return std::fmod(x, y); }
 
 RL_FN inline float sqrt(float x) { return __builtin_sqrtf(x); }
 RL_FN inline double sqrt(double x) { return __builtin_sqrt(x); }
@@ -178,9 +176,25 @@ RL_FN T select(bool c, T a, T b) {
 template <class T> RL_FN bool isnan(T x) { return x != x; }
 template <class R> RL_FN bool isnan(std::complex<R> x) { return isnan(x.real()) || isnan(x.imag()); }
 
-// NaN wins, as in torch.maximum.
-template <class T> RL_FN T maximum(T a, T b) { return a != a || a > b ? a : b; }
-template <class T> RL_FN T minimum(T a, T b) { return a != a || a < b ? a : b; }
+// NaN wins, as in torch.maximum. Two selections instead of ||: the compiler joins branches on the same value, as minimum(maximum(x, low),
+// high) has them, and then no longer vectorises the loop.
+template <class T>
+RL_FN T maximum(T a, T b) {
+  T larger = a > b ? a : b;
+  return a != a ? a : larger;
+}
+template <class T>
+RL_FN T minimum(T a, T b) {
+  T smaller = a < b ? a : b;
+  return a != a ? a : smaller;
+}
+
+// x between two numbers that are not NaN; NaN stays.
+template <class T>
+RL_FN T limit(T x, T low, T high) {
+  T raised = x < low ? low : x;
+  return raised > high ? high : raised;
+}
 
 // 1 / (1 + exp(-x)); exp of a huge -x is inf, which gives the right 0.
 template <class T> RL_FN T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }

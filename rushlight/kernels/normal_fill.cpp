@@ -1,8 +1,10 @@
 #include "rushlight/kernels/normal_fill.h"
 
+#include <algorithm>
 #include <bit>
-#include <cmath>
+#include <cstring>
 
+#include "rushlight/core/generator.h"
 #include "rushlight/kernels/isa.h"
 
 namespace rushlight {
@@ -11,7 +13,8 @@ namespace {
 // log and sine/cosine by the polynomials of Cephes (S. Moshier, logf.c and sinf.c): PyTorch's vector code for this one place uses them
 // instead of the correctly rounded functions, so the same seed needs the same polynomials, in the same order of operations.
 inline __attribute__((always_inline)) float log_cephes(float x) {
-  x = std::fmax(x, std::bit_cast<float>(0x00800000u));
+  constexpr float smallest = std::bit_cast<float>(0x00800000u);
+  x = x > smallest ? x : smallest;
   int32_t bits = std::bit_cast<int32_t>(x);
   float e = float((bits >> 23) - 0x7f) + 1.0f;
   x = std::bit_cast<float>((bits & ~0x7f800000) | 0x3f000000);  // mantissa in [0.5, 1)
@@ -69,25 +72,57 @@ inline __attribute__((always_inline)) void sincos_cephes(float x, float& sine, f
   cosine = std::bit_cast<float>(std::bit_cast<uint32_t>(b) ^ sign_cosine);
 }
 
+constexpr int64_t kTogether = 16;  // blocks a loop runs over: one block alone would be unrolled instead of vectorised
+
 RL_FOR_EACH_ISA(
-    inline, void, fill_16, (float* data, float mean, float std), {
-      for (int i = 0; i < 8; i++) {
-        float u1 = 1.0f - data[i];
-        float u2 = data[i + 8];
-        float radius = __builtin_sqrtf(-2.0f * log_cephes(u1));
-        float theta = 6.283185307179586f * u2;
-        float sine;
-        float cosine;
-        sincos_cephes(theta, sine, cosine);
-        float n1 = radius * cosine;
-        float n2 = radius * sine;
-        data[i] = n1 * std + mean;
-        data[i + 8] = n2 * std + mean;
+    inline, void, fill, (float* data, int64_t blocks, float mean, float std), {
+      for (int64_t first = 0; first < blocks; first += kTogether) {
+        int64_t count = blocks - first < kTogether ? blocks - first : kTogether;
+        float* p = data + first * 16;
+        float u1[kTogether * 8];
+        float u2[kTogether * 8];
+        for (int64_t block = 0; block < count; block++) {
+          std::memcpy(u1 + block * 8, p + block * 16, 32);
+          std::memcpy(u2 + block * 8, p + block * 16 + 8, 32);
+        }
+        RL_IVDEP
+        for (int64_t i = 0; i < count * 8; i++) {
+          float radius = __builtin_sqrtf(-2.0f * log_cephes(1.0f - u1[i]));
+          float theta = 6.283185307179586f * u2[i];
+          float sine;
+          float cosine;
+          sincos_cephes(theta, sine, cosine);
+          u1[i] = radius * cosine * std + mean;
+          u2[i] = radius * sine * std + mean;
+        }
+        for (int64_t block = 0; block < count; block++) {
+          std::memcpy(p + block * 16, u1 + block * 8, 32);
+          std::memcpy(p + block * 16 + 8, u2 + block * 8, 32);
+        }
       }
+    }, )
+
+RL_FOR_EACH_ISA(
+    inline, void, to_unit, (const uint32_t* bits, float* out, int64_t n), {
+      for (int64_t i = 0; i < n; i++) out[i] = float(int32_t(bits[i] & 0xffffffu)) * 0x1p-24f;
+    }, )
+
+RL_FOR_EACH_ISA(
+    inline, void, scale, (float* data, int64_t n, float span, float low), {
+      for (int64_t i = 0; i < n; i++) data[i] = __builtin_fmaf(data[i], span, low);
     }, )
 
 }  // namespace
 
-void normal_fill_16(float* data, float mean, float std) { fill_16_isa()(data, mean, std); }
+void normal_fill(float* data, int64_t blocks, float mean, float std) { fill_isa()(data, blocks, mean, std); }
+void scale_fill(float* data, int64_t n, float span, float low) { scale_isa()(data, n, span, low); }
+void unit_uniform_fill(Generator& g, float* data, int64_t n) {
+  uint32_t bits[1024];
+  for (int64_t at = 0; at < n; at += 1024) {
+    int64_t count = std::min<int64_t>(1024, n - at);
+    g.random(bits, count);
+    to_unit_isa()(bits, data + at, count);
+  }
+}
 
 }  // namespace rushlight

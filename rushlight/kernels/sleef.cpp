@@ -47,5 +47,6 @@ RL_VECTOR(cbrt, "u10", "v")
 RL_VECTOR(pow, "u10", "vv")
 RL_VECTOR(atan2, "u10", "vv")
 RL_VECTOR(hypot, "u05", "vv")
+RL_VECTOR(fmod, "", "vv")
 
 #endif

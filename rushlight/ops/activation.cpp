@@ -3,15 +3,20 @@
 #include "rushlight/fn/_elu_backward.h"
 #include "rushlight/fn/_log_sigmoid_backward.h"
 #include "rushlight/fn/conj.h"
+#include "rushlight/fn/count_nonzero.h"
+#include "rushlight/fn/empty.h"
 #include "rushlight/fn/erf.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/gelu_backward.h"
 #include "rushlight/fn/hardsigmoid_backward.h"
 #include "rushlight/fn/hardswish_backward.h"
 #include "rushlight/fn/hardtanh_backward.h"
+#include "rushlight/fn/item.h"
 #include "rushlight/fn/leaky_relu.h"
 #include "rushlight/fn/leaky_relu_backward.h"
+#include "rushlight/fn/masked_scatter.h"
 #include "rushlight/fn/mish_backward.h"
+#include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/sigmoid.h"
 #include "rushlight/fn/sigmoid_backward.h"
 #include "rushlight/fn/silu_backward.h"
@@ -21,6 +26,7 @@
 #include "rushlight/fn/square.h"
 #include "rushlight/fn/tanh.h"
 #include "rushlight/fn/threshold_backward.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/uniform_.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros_like.h"
@@ -35,6 +41,7 @@ using math::abs;
 using math::exp;
 using math::expm1;
 using math::is_complex_type;
+using math::limit;
 using math::log;
 using math::log1p;
 using math::maximum;
@@ -45,7 +52,7 @@ template <class T> struct Relu {
   RL_FN T operator()(T x) const { return select(x != x || x > T(0), x, T(0)); }
 };
 template <class T> struct Relu6 {
-  RL_FN T operator()(T x) const { return minimum(maximum(x, T(0)), T(6)); }
+  RL_FN T operator()(T x) const { return limit(x, T(0), T(6)); }
 };
 template <class T> struct Sigmoid {
   RL_FN T operator()(T x) const { return math::sigmoid(x); }
@@ -87,9 +94,7 @@ struct Elu {
   explicit Elu(const IValue* a)
       : alpha(scalar_arg<T>(a[1])), scale(scalar_arg<T>(a[2])), input_scale(scalar_arg<T>(a[3])) {}
   T alpha, scale, input_scale;
-  RL_FN T operator()(T x) const {
-    return select(x > T(0), x * scale, expm1(select(x > T(0), T(0), x * input_scale)) * alpha * scale);
-  }
+  RL_FN T operator()(T x) const { return select(x > T(0), x * scale, expm1(x * input_scale) * alpha * scale); }
 };
 template <class T>
 struct EluBackward {
@@ -97,7 +102,7 @@ struct EluBackward {
       : alpha(scalar_arg<T>(a[2])), scale(scalar_arg<T>(a[3])), input_scale(scalar_arg<T>(a[4])) {}
   T alpha, scale, input_scale;
   RL_FN T operator()(T g, T x) const {
-    return select(x > T(0), g * scale, g * input_scale * alpha * scale * exp(select(x > T(0), T(0), x * input_scale)));
+    return select(x > T(0), g * scale, g * input_scale * alpha * scale * exp(x * input_scale));
   }
 };
 template <class T>
@@ -172,7 +177,7 @@ template <class T>
 struct Hardtanh {
   explicit Hardtanh(const IValue* a) : low(scalar_arg<T>(a[1])), high(scalar_arg<T>(a[2])) {}
   T low, high;
-  RL_FN T operator()(T x) const { return minimum(maximum(x, low), high); }
+  RL_FN T operator()(T x) const { return limit(x, low, high); }
 };
 template <class T>
 struct HardtanhBackward {
@@ -181,13 +186,13 @@ struct HardtanhBackward {
   RL_FN T operator()(T g, T x) const { return select(x <= low || x >= high, T(0), g); }
 };
 template <class T> struct Hardsigmoid {
-  RL_FN T operator()(T x) const { return minimum(maximum(x + T(3), T(0)), T(6)) / T(6); }
+  RL_FN T operator()(T x) const { return limit(x + T(3), T(0), T(6)) / T(6); }
 };
 template <class T> struct HardsigmoidBackward {
   RL_FN T operator()(T g, T x) const { return select(x > T(-3) && x < T(3), g / T(6), T(0)); }
 };
 template <class T> struct Hardswish {
-  RL_FN T operator()(T x) const { return x * minimum(maximum(x + T(3), T(0)), T(6)) / T(6); }
+  RL_FN T operator()(T x) const { return x * limit(x + T(3), T(0), T(6)) / T(6); }
 };
 template <class T> struct HardswishBackward {
   RL_FN T operator()(T g, T x) const { return select(x < T(-3), T(0), select(x <= T(3), g * (x / T(3) + T(0.5)), g)); }
@@ -249,12 +254,15 @@ Tensor celu(const Tensor& self, const Scalar& alpha) {
   RL_CHECK(RuntimeError, a != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
   return elu_with(self, a, 1, 1 / a);
 }
+// Slopes are drawn, in double, for what is not positive only.
 Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool training, Generator* generator) {
   double low = lower.to_double(), high = upper.to_double();
   RL_CHECK(RuntimeError, low <= high, "Lower bound should be less than or equal to the upper bound");
   if (!training) return leaky_relu(self, (low + high) / 2);
-  Tensor slope = uniform_(zeros_like(self), low, high, generator);
-  return where(self <= 0.0, self * slope, self);
+  Tensor negative = self <= 0.0;
+  int64_t count = item(count_nonzero(negative)).to<int64_t>();
+  Tensor drawn = uniform_(empty(Dims{count}, DType::Float64), low, high, generator);
+  return self * masked_scatter(ones_like(self), negative, to(drawn, self.dtype()));
 }
 
 // A gradient that will be differentiated again is composed of differentiable operators; else it is one fused pass.

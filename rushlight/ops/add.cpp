@@ -43,13 +43,13 @@ Grads rsub_grad(const Saved& s, const Tensor& g) {
 
 OP(add, {.schema = "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
          .doc = "self + alpha * other. >>> torch.add(torch.tensor([1., 2.]), 10)\ntensor([11., 12.])",
-         .kernel = pointwise<Add, Any>(),
+         .kernel = pointwise<Add, AnyAndBytes>(),
          .grad = {{}, add_grad},
          .overloads = {"add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
 
 OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
          .doc = "self - alpha * other. >>> torch.sub(torch.tensor([1., 2.]), 1)\ntensor([0., 1.])",
-         .kernel = pointwise<Sub, Number>(),
+         .kernel = pointwise<Sub, NumberAndBytes>(),
          .grad = {{}, sub_grad},
          .overloads = {"sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
          .aliases = {"subtract"}});

@@ -39,31 +39,31 @@ template <class T> struct LogicalNot {
 
 OP(eq, {.schema = "eq.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self == other. >>> torch.eq(torch.tensor([1, 2]), 2)\ntensor([False,  True])",
-        .kernel = pointwise<Eq, Any>(),
+        .kernel = pointwise<Eq, AnyAndBytes>(),
         .overloads = {"eq.Scalar(Tensor self, Scalar other) -> Tensor"}});
 OP(ne, {.schema = "ne.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self != other. >>> torch.ne(torch.tensor([1, 2]), 2)\ntensor([ True, False])",
-        .kernel = pointwise<Ne, Any>(),
+        .kernel = pointwise<Ne, AnyAndBytes>(),
         .overloads = {"ne.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"not_equal"}});
 OP(lt, {.schema = "lt.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self < other. >>> torch.lt(torch.tensor([1, 2]), 2)\ntensor([ True, False])",
-        .kernel = pointwise<Lt, Real>(),
+        .kernel = pointwise<Lt, RealAndBytes>(),
         .overloads = {"lt.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"less"}});
 OP(le, {.schema = "le.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self <= other. >>> torch.le(torch.tensor([1, 3]), 2)\ntensor([ True, False])",
-        .kernel = pointwise<Le, Real>(),
+        .kernel = pointwise<Le, RealAndBytes>(),
         .overloads = {"le.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"less_equal"}});
 OP(gt, {.schema = "gt.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self > other. >>> torch.gt(torch.tensor([1, 3]), 2)\ntensor([False,  True])",
-        .kernel = pointwise<Gt, Real>(),
+        .kernel = pointwise<Gt, RealAndBytes>(),
         .overloads = {"gt.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"greater"}});
 OP(ge, {.schema = "ge.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self >= other. >>> torch.ge(torch.tensor([1, 2]), 2)\ntensor([False,  True])",
-        .kernel = pointwise<Ge, Real>(),
+        .kernel = pointwise<Ge, RealAndBytes>(),
         .overloads = {"ge.Scalar(Tensor self, Scalar other) -> Tensor"},
         .aliases = {"greater_equal"}});
 OP(logical_and,

@@ -4,6 +4,7 @@
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/square.h"
 #include "rushlight/kernels/copying.h"
+#include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -40,9 +41,10 @@ template <class T> struct Rsqrt {
 template <class T> struct Abs {
   RL_FN auto operator()(T x) const { return math::abs(x); }
 };
-template <class T> struct Positive {
-  RL_FN T operator()(T x) const { return x; }
-};
+Tensor positive_op(const Tensor& self) {
+  RL_CHECK(RuntimeError, self.dtype() != DType::Bool, "The `+` operator, on a bool tensor is not supported.");
+  return self;
+}
 
 Grads mul_grad(const Saved& s, const Tensor& g) {
   return {s.needs("self") ? g * conj(s["other"]) : Tensor(), s.needs("other") ? g * conj(s["self"]) : Tensor()};
@@ -71,7 +73,7 @@ Kernel square_kernel() {
 
 OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
          .doc = "self * other. >>> torch.mul(torch.tensor([1., 2.]), 3)\ntensor([3., 6.])",
-         .kernel = pointwise<Mul, Any>(),
+         .kernel = pointwise<Mul, AnyAndBytes>(),
          .grad = {{"self:other", "other:self"}, mul_grad},
          .overloads = {"mul.Scalar(Tensor self, Scalar other) -> Tensor"},
          .aliases = {"multiply"}});
@@ -113,8 +115,7 @@ OP(abs,
 
 OP(positive, {.schema = "positive(Tensor(a) self) -> Tensor(a)",
               .doc = "+self. >>> torch.positive(torch.tensor([-1., 2.]))\ntensor([-1.,  2.])",
-              .kernel = pointwise<Positive, Number>(),
-              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
+              .kernel = composite<positive_op>(),
               .forms = kFunction | kMethod});
 
 }  // namespace rushlight

@@ -66,6 +66,18 @@ const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common) {
   return e;
 }
 
+// As entry_for; a number that is no byte is compared with bytes as an int32.
+const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common, const IValue* args) {
+  const PointwiseInfo::Entry& e = entry_for(info, common);
+  if (e.compute != DType::UInt8) return e;
+  for (int i = 0; i < info.inputs; i++) {
+    if (args[i].is_tensor()) continue;
+    int64_t v = args[i].to_scalar().to<int64_t>();
+    if (v < 0 || v > 255) return info.entries[int(DType::Int16)];
+  }
+  return e;
+}
+
 // A functor made from its arguments, on the stack.
 struct Functor {
   Functor(const PointwiseInfo::Entry& e, const IValue* args) {
@@ -74,10 +86,19 @@ struct Functor {
   alignas(16) char bytes[kFunctorBytes];
 };
 
-constexpr int64_t kChunk = 512;  // five buffers of complex128 are 40 KB; of float, 10 KB
+constexpr int64_t kChunk = 1024;  // what a buffer holds: of float, five of them are 20 KB
 constexpr int64_t kVector = 16;
 
-// Rows in the compute dtype. Tails are padded to a full vector, so that an element's bits don't depend on where it stands.
+// The first `rest` elements and the first one again up to a full vector.
+template <class Word>
+void pad(void* to, const void* from, int64_t rest) {
+  Word* o = static_cast<Word*>(to);
+  const Word* p = static_cast<const Word*>(from);
+  for (int64_t i = 0; i < kVector; i++) o[i] = p[i < rest ? i : 0];
+}
+
+// Rows in the compute dtype. Tails run as a full vector, so that an element's bits don't depend on where it stands: the last elements once more
+// where nothing is overwritten by that, otherwise a padded copy.
 void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs,
              int64_t n) {
   auto row = e.row[int(cpu_isa())];
@@ -85,15 +106,22 @@ void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, cons
   int64_t whole = n / kVector * kVector, rest = n - whole;
   if (whole) row(functor, out, in, whole);
   if (!rest) return;
-  alignas(64) char buffers[kMaxOperands][kVector * 8];
-  const void* padded[kMaxOperands];
   int64_t size = item_size(e.compute), out_size = item_size(e.result);
+  const void* tails[kMaxOperands];
+  bool apart = whole > 0;
   for (int k = 0; k < inputs; k++) {
-    std::memcpy(buffers[k], static_cast<const char*>(in[k]) + whole * size, size_t(rest * size));
-    for (int64_t i = rest; i < kVector; i++) std::memcpy(buffers[k] + i * size, buffers[k], size_t(size));
-    padded[k] = buffers[k];
+    tails[k] = static_cast<const char*>(in[k]) + (n - kVector) * size;
+    apart &= in[k] != out;
   }
-  row(functor, buffers[kMaxOperands - 1], padded, kVector);
+  if (apart) return row(functor, static_cast<char*>(out) + (n - kVector) * out_size, tails, kVector);
+  alignas(64) char buffers[kMaxOperands][kVector * 8];
+  for (int k = 0; k < inputs; k++) {
+    const void* from = static_cast<const char*>(in[k]) + whole * size;
+    if (size == 4) pad<uint32_t>(buffers[k], from, rest);
+    else pad<uint64_t>(buffers[k], from, rest);
+    tails[k] = buffers[k];
+  }
+  row(functor, buffers[kMaxOperands - 1], tails, kVector);
   std::memcpy(static_cast<char*>(out) + whole * out_size, buffers[kMaxOperands - 1], size_t(rest * out_size));
 }
 
@@ -104,6 +132,7 @@ void write_scalar(const Scalar& s, DType d, void* to) {
     case DType::Float64: *static_cast<double*>(to) = s.to<double>(); break;
     case DType::Int32: *static_cast<int32_t*>(to) = s.to<int32_t>(); break;
     case DType::Int64: *static_cast<int64_t*>(to) = s.to<int64_t>(); break;
+    case DType::UInt8: *static_cast<uint8_t*>(to) = uint8_t(s.to<int64_t>()); break;
     case DType::Bool: *static_cast<bool*>(to) = s.to<bool>(); break;
     case DType::Complex64: *static_cast<complex64*>(to) = s.to<complex64>(); break;
     default: *static_cast<complex128*>(to) = s.to<complex128>(); break;
@@ -141,7 +170,7 @@ int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* sp
 void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& out) {
   if (out.numel() == 0) return;
   DType common = common_dtype(info, args);
-  const PointwiseInfo::Entry& e = entry_for(info, common);
+  const PointwiseInfo::Entry& e = entry_for(info, common, args);
   Functor functor(e, args);
   LoopPlan plan(out.sizes());
   plan.add(out);
@@ -171,11 +200,14 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
       return run_row(e, functor.bytes, pointers[0], in, info.inputs, n);
     }
     alignas(64) char buffers[kMaxOperands][kChunk * 16];
-    for (int k = 0; k < info.inputs; k++)  // one value for the whole row: converted once
-      if (strides[k + 1] == 0)
-        convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, kChunk));
-    for (int64_t at = 0; at < n; at += kChunk) {
-      int64_t count = std::min(kChunk, n - at);
+    int64_t chunk = kChunk;
+    for (int k = 0; k < info.inputs; k++)  // one value for the whole row: written once, and not too often
+      if (strides[k + 1] == 0) {
+        chunk = kChunk / 4;
+        convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, chunk));
+      }
+    for (int64_t at = 0; at < n; at += chunk) {
+      int64_t count = std::min(chunk, n - at);
       for (int k = 0; k < info.inputs; k++) {
         const char* p = pointers[k + 1] + at * strides[k + 1];
         in[k] = direct[k] ? p : buffers[k];

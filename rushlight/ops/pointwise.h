@@ -6,7 +6,7 @@
 // With float, double, ... it becomes the CPU kernel (Note [Vectorised loops]); with Expr the symbolic form that code generation emits; in a .cu file
 // the CUDA kernel. Its first parameters are the operator's first arguments; a functor with further parameters has a constructor from
 // the argument array: `explicit Lerp(const IValue* args) : weight(args[2].to_scalar().to<T>()) {}`.
-// Half types compute in float, 8- and 16-bit integers in int32.
+// Half types compute in float, 8- and 16-bit integers in int32; bytes as they are where the list of types says so.
 #pragma once
 #include <concepts>
 #include <new>
@@ -25,6 +25,9 @@ using Real = TypeList<float, double, int32_t, int64_t, bool>;
 using RealNoBool = TypeList<float, double, int32_t, int64_t>;
 using Number = TypeList<float, double, int32_t, int64_t, complex64, complex128>;  // no bool
 using Any = TypeList<float, double, int32_t, int64_t, bool, complex64, complex128>;
+using RealAndBytes = TypeList<float, double, int32_t, uint8_t, int64_t, bool>;
+using NumberAndBytes = TypeList<float, double, int32_t, uint8_t, int64_t, complex64, complex128>;
+using AnyAndBytes = TypeList<float, double, int32_t, uint8_t, int64_t, bool, complex64, complex128>;
 using Integral = TypeList<int32_t, int64_t, bool>;
 
 // How the arguments' dtypes make the common one.

@@ -3,7 +3,10 @@
 #include <numbers>
 
 #include "rushlight/core/generator.h"
+#include "rushlight/fn/eq.h"
+#include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/kernels/normal_fill.h"
 #include "rushlight/ops/forms.h"
@@ -88,15 +91,34 @@ auto unit_uniform(Generator& g) {
   else return float(g.random() & ((1u << 24) - 1)) * 0x1p-24f;
 }
 
+// Half types hold what float draws, rounded: here what it is drawn into.
+Tensor float_twin(const Tensor& self) {
+  return empty_strided_tensor(self.sizes(), preserved_strides(self), DType::Float32);
+}
+
 void uniform_(const Tensor& self, double from, double to, Generator* generator) {
   RL_CHECK(RuntimeError, from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
            " > to=", to);
+  if (is_half(self.dtype()) && !self.device().is_meta()) {
+    Tensor wide = float_twin(self);
+    uniform_(wide, from, to, generator);
+    copy_elements(self, wide);
+    masked_fill_(self, eq(self, to), from);  // what was rounded up to the open end
+    return;
+  }
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
   Tensor t = parts_of(self);
   with_floating(t.dtype(), "check_uniform_bounds", [&]<class T>(T) {
     using C = decltype(unit_uniform<T>(g));
     C low = C(from), span = C(to) - C(from);
+    if constexpr (std::is_same_v<T, float>) {
+      if (t.is_contiguous() && !t.device().is_meta()) {
+        unit_uniform_fill(g, t.data<float>(), t.numel());
+        if (span != 1 || low != 0) scale_fill(t.data<float>(), t.numel(), span, low);
+        return;
+      }
+    }
     // PyTorch's build contracts this to one rounding; weights drawn from a seed must be the same bits.
     if (span == C(1) && low == C(0)) fill_serial<T>(t, [&] { return unit_uniform<T>(g); });
     else fill_serial<T>(t, [&] { return std::fma(unit_uniform<T>(g), span, low); });
@@ -117,22 +139,43 @@ double draw_normal(Generator& g, double mean, double std) {
 }
 
 template <class T>
-void transform_16(T* data, T mean, T std) {
+void unit_fill(Generator& g, T* data, int64_t n) {
+  if constexpr (std::is_same_v<T, float>) unit_uniform_fill(g, data, n);
+  else
+    for (int64_t i = 0; i < n; i++) data[i] = T(unit_uniform<T>(g));
+}
+template <class T>
+void normal_blocks(T* data, int64_t blocks, T mean, T std) {
   if constexpr (std::is_same_v<T, float>) {
-    normal_fill_16(data, mean, std);
+    normal_fill(data, blocks, mean, std);
   } else {
     using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    for (int j = 0; j < 8; j++) {
-      C u1 = C(1) - C(data[j]), u2 = C(data[j + 8]);
-      C radius = std::sqrt(C(-2) * std::log(u1)), theta = C(2.0 * std::numbers::pi) * u2;
-      data[j] = T(radius * std::cos(theta) * C(std) + C(mean));
-      data[j + 8] = T(radius * std::sin(theta) * C(std) + C(mean));
-    }
+    for (; blocks > 0; blocks--, data += 16)
+      for (int j = 0; j < 8; j++) {
+        C u1 = C(1) - C(data[j]), u2 = C(data[j + 8]);
+        C radius = std::sqrt(C(-2) * std::log(u1)), theta = C(2.0 * std::numbers::pi) * u2;
+        data[j] = T(radius * std::cos(theta) * C(std) + C(mean));
+        data[j + 8] = T(radius * std::sin(theta) * C(std) + C(mean));
+      }
   }
 }
 
 void normal_(const Tensor& self, double mean, double std, Generator* generator) {
   RL_CHECK(RuntimeError, std >= 0, "normal expects std >= 0.0, but found std ", std);
+  if (is_half(self.dtype()) && !self.device().is_meta()) {
+    Tensor wide = float_twin(self);
+    int64_t n = self.numel(), rest = n % 16;
+    if (n < 16 || !self.is_contiguous() || rest == 0) {
+      normal_(wide, mean, std, generator);
+    } else {  // unlike in float, no draws are made for the rest before its 16 are drawn
+      wide = alias_tensor(wide, Dims{n}, Dims{1}, 0);
+      normal_(alias_tensor(wide, Dims{n - rest}, Dims{1}, 0), mean, std, generator);
+      normal_(alias_tensor(wide, Dims{16}, Dims{1}, n - 16), mean, std, generator);
+      wide = alias_tensor(wide, self.sizes(), self.strides(), 0);
+    }
+    copy_elements(self, wide);
+    return;
+  }
   if (is_complex(self.dtype())) std /= std::numbers::sqrt2;
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
@@ -142,12 +185,12 @@ void normal_(const Tensor& self, double mean, double std, Generator* generator) 
     int64_t n = t.numel();
     if (n < 16 || !t.is_contiguous()) return fill_serial<T>(t, [&] { return T(draw_normal(g, mean, std)); });
     T* data = t.data<T>();
-    for (int64_t i = 0; i < n; i++) data[i] = T(unit_uniform<T>(g));
-    for (int64_t i = 0; i < n - 15; i += 16) transform_16<T>(data + i, T(mean), T(std));
+    unit_fill(g, data, n);
+    normal_blocks(data, n / 16, T(mean), T(std));
     if (n % 16) {  // the last 16 are drawn anew
       data += n - 16;
-      for (int64_t i = 0; i < 16; i++) data[i] = T(unit_uniform<T>(g));
-      transform_16<T>(data, T(mean), T(std));
+      unit_fill(g, data, 16);
+      normal_blocks(data, 1, T(mean), T(std));
     }
   });
 }
@@ -395,50 +438,6 @@ Tensor normal_float_float(double mean, double std, IntArrayRef size, Generator* 
   return t;
 }
 
-Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Generator* generator) {
-  RL_CHECK(RuntimeError, self.dim() == 1 || self.dim() == 2, "prob_dist must be 1 or 2 dim");
-  RL_CHECK(RuntimeError, is_floating(self.dtype()),
-           "multinomial only supports floating-point dtypes for input, got: ", self.dtype());
-  RL_CHECK(RuntimeError, samples > 0, "cannot sample n_sample <= 0 samples");
-  int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
-  RL_CHECK(RuntimeError, replacement || samples <= categories,
-           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
-  Tensor weights = empty_tensor(self.sizes(), DType::Float64);
-  LoopPlan plan(self.sizes());
-  plan.add(weights);
-  plan.add(self);
-  plan.finish();
-  plan.for_each_row(false, [&](char* const* p, const int64_t* s, int64_t n) {
-    convert_row(DType::Float64, p[0], s[0], self.dtype(), p[1], s[1], n);
-  });
-  Tensor out = empty_tensor(self.dim() == 2 ? Dims{rows, samples} : Dims{samples}, DType::Int64);
-  std::unique_lock<std::mutex> lock;
-  Generator& g = locked(generator, lock);
-  for (int64_t r = 0; r < rows; r++) {
-    double* w = weights.data<double>() + r * categories;
-    double total = 0;
-    for (int64_t c = 0; c < categories; c++) {
-      RL_CHECK(RuntimeError, w[c] >= 0 && std::isfinite(w[c]),
-               "probability tensor contains either `inf`, `nan` or element < 0");
-      total += w[c];
-    }
-    RL_CHECK(RuntimeError, total > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
-    for (int64_t k = 0; k < samples; k++) {
-      double at = unit_uniform<double>(g) * total, sum = 0;
-      int64_t chosen = -1;
-      for (int64_t c = 0; c < categories && chosen < 0; c++)
-        if ((sum += w[c]) > at) chosen = c;
-      while (chosen < 0 || w[chosen] == 0)
-        chosen = (chosen < 0 ? categories : chosen) - 1;  // rounding ran past the end
-      out.data<int64_t>()[r * samples + k] = chosen;
-      if (!replacement) total -= w[chosen], w[chosen] = 0;
-      RL_CHECK(RuntimeError, k + 1 == samples || total > 0,
-               "invalid multinomial distribution (with replacement=False, not enough non-negative category to sample)");
-    }
-  }
-  return out;
-}
-
 Grads zero_self(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
 Grads zero_both(const Saved&, const Tensor& g) { return {zeros_like(g), zeros_like(g)}; }
 
@@ -613,11 +612,5 @@ OP(normal_float_float,
     .doc = "Normal numbers of a size.",
     .kernel = function<normal_float_float>(),
     .forms = kFunction | kOut});
-OP(multinomial,
-   {.schema =
-        "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-    .doc = "Indices drawn by weight.",
-    .kernel = function<multinomial>(),
-    .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight
