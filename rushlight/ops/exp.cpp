@@ -75,16 +75,16 @@ struct LogAddExp {
     if constexpr (math::is_complex_type<T>) {
       return complex_logaddexp(a, b);
     } else {
-      T m = math::maximum(a, b);
-      return math::select(a == b, a + T(kLn2), m + math::log1p(math::exp(-math::abs(a - b))));
+      T apart = math::select(a == b, T(0), a - b);  // not inf - inf
+      return math::maximum(a, b) + math::log1p(math::exp(-math::abs(apart)));
     }
   }
 };
 template <class T>
 struct LogAddExp2 {
   RL_FN T operator()(T a, T b) const {
-    T m = math::maximum(a, b);
-    return math::select(a == b, a + T(1), m + math::log1p(math::exp2(-math::abs(a - b))) * T(1.44269504088896340736));
+    T apart = math::select(a == b, T(0), a - b);
+    return math::maximum(a, b) + math::log1p(math::exp2(-math::abs(apart))) * T(1.44269504088896340736);
   }
 };
 
