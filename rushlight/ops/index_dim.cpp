@@ -164,7 +164,9 @@ void index_add_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor
       if constexpr (std::is_same_v<T, bool>) {
         for (int64_t i = 0; i < n; i++) x[i] = x[i] || (y[i] && by);
       } else {
-        add_scaled_isa<T>()(x, y, n, by);
+        using A = compute_t<T>;
+        if (n >= 8) return add_scaled_isa<T>()(x, y, n, by);
+        for (int64_t i = 0; i < n; i++) x[i] = T(A(x[i]) + A(y[i]) * A(by));
       }
     });
   });
@@ -201,7 +203,10 @@ TensorSpec index_copy_meta(const Tensor& self, int64_t dim, const Tensor& index,
 void index_copy_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& source, const Tensor& out) {
   dispatch_size(out.dtype(), [&]<class W>() {
     update_slices<W>(out, dim, index, source,
-                     [](W* x, const W* y, int64_t n) { std::memcpy(x, y, size_t(n) * sizeof(W)); });
+                     [](W* x, const W* y, int64_t n) {
+                       if (n == 1) *x = *y;
+                       else std::memcpy(x, y, size_t(n) * sizeof(W));
+                     });
   });
 }
 Grads index_copy_grad(const Saved& s, const Tensor& g) {
