@@ -190,6 +190,8 @@ def cpp_type(kind: str) -> str:
         return CPP[kind]
     if kind in ("int[]", "bool[]"):
         return "IntArrayRef"
+    if kind == "int[]?":
+        return "OptionalIntArrayRef"
     if kind.endswith("?"):
         return f"std::optional<{cpp_type(kind[:-1])}>"
     raise SystemExit(f"gen_api: no C++ type for {kind}")

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <ostream>
 
+#include "rushlight/autograd/engine.h"
 #include "rushlight/core/generator.h"
 #include "rushlight/core/ivalue.h"
 #include "rushlight/core/thread_state.h"
@@ -73,6 +74,7 @@ inline TensorOptions requires_grad(bool v = true) { return TensorOptions().requi
 // A run of tensors, of the front end's kind or the library's: they are the same bytes.
 class TensorList : public rushlight::TensorList {
  public:
+  TensorList() = default;
   TensorList(rushlight::TensorList list) : rushlight::TensorList(list) {}
   TensorList(const std::vector<Tensor>& list);
   TensorList(std::initializer_list<Tensor> list);
@@ -107,14 +109,26 @@ class Tensor : public rushlight::Tensor {
     return rushlight::item(*this).to<T>();
   }
   Tensor cpu() const { return *this; }
-  Tensor& set_requires_grad(bool v) {
-    impl()->requires_grad = v;
+
+  // Throws for a tensor that is no leaf or not of floating point or complex dtype.
+  const Tensor& set_requires_grad(bool v) const {
+    rushlight::set_requires_grad(*this, v);
     return *this;
   }
-  const Tensor& requires_grad_(bool v = true) const {
-    impl()->requires_grad = v;
-    return *this;
-  }
+  const Tensor& requires_grad_(bool v = true) const { return set_requires_grad(v); }
+  bool is_leaf() const { return rushlight::is_leaf(*this); }
+  // What backward() added up here; undefined before the first.
+  Tensor grad() const { return rushlight::grad_of(*this); }
+  void set_grad(const Tensor& g) const { rushlight::set_grad(*this, g); }
+  void retain_grad() const { rushlight::retain_grad(*this); }
+  // Adds the gradients of this tensor, weighted by `gradient` (1 for a single element), to .grad() of the leaves it was made from, or of
+  // `inputs` only.
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = {}, bool create_graph = false,
+                const std::vector<Tensor>& inputs = {}) const;
+  // f(gradient) when it is known; what it returns, if anything, takes the gradient's place. Returns a number for remove_hook().
+  template <class F>
+  int64_t register_hook(F f) const;
+  void remove_hook(int64_t id) const { rushlight::remove_hook(*this, id); }
 
 #include "rushlight/torch_methods.inc"
 
@@ -145,8 +159,54 @@ inline TensorList::TensorList(std::initializer_list<Tensor> list)
     : rushlight::TensorList(static_cast<const rushlight::Tensor*>(list.begin()), list.size()) {}
 inline std::vector<Tensor> adopt(Tensors many) { return {many.begin(), many.end()}; }
 inline Tensor TensorOptions::finish(rushlight::Tensor made) const {
-  if (requires_grad_) made.impl()->requires_grad = true;
+  if (requires_grad_) rushlight::set_requires_grad(made, true);
   return Tensor(std::move(made));
+}
+
+namespace detail {
+template <class F>
+class Hook final : public TensorHook {
+ public:
+  explicit Hook(F f) : f_(std::move(f)) {}
+  rushlight::Tensor call(const rushlight::Tensor& g) override {
+    if constexpr (std::is_void_v<std::invoke_result_t<F&, Tensor>>) return f_(Tensor(g)), g;
+    else return f_(Tensor(g));
+  }
+
+ private:
+  F f_;
+};
+}  // namespace detail
+template <class F>
+int64_t Tensor::register_hook(F f) const {
+  return rushlight::register_hook(*this, make_ref<detail::Hook<F>>(std::move(f)));
+}
+
+namespace autograd {
+
+// Gradients of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
+inline std::vector<Tensor> grad(TensorList outputs, TensorList inputs, TensorList grad_outputs = {},
+                                std::optional<bool> retain_graph = {}, bool create_graph = false,
+                                bool allow_unused = false) {
+  BackwardOptions options = {.retain_graph = retain_graph.value_or(create_graph),
+                             .create_graph = create_graph,
+                             .allow_unused = allow_unused,
+                             .accumulate = false};
+  return adopt(run_backward(outputs.vec(), grad_outputs.vec(), options, inputs.vec()));
+}
+// Adds gradients to .grad() of the leaves.
+inline void backward(TensorList tensors, TensorList grad_tensors = {}, std::optional<bool> retain_graph = {},
+                     bool create_graph = false, TensorList inputs = {}) {
+  BackwardOptions options = {.retain_graph = retain_graph.value_or(create_graph), .create_graph = create_graph};
+  run_backward(tensors.vec(), grad_tensors.vec(), options, inputs.vec());
+}
+
+}  // namespace autograd
+
+inline void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                             const std::vector<Tensor>& inputs) const {
+  autograd::backward({*this}, gradient.defined() ? TensorList({gradient}) : TensorList(), retain_graph, create_graph,
+                     inputs);
 }
 
 #include "rushlight/torch_functions.inc"
@@ -174,6 +234,10 @@ inline Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& opti
 }
 inline void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
 using rushlight::NoGradGuard;
+// Turns the recording of gradients on or off in its scope.
+struct AutoGradMode : Scoped<bool> {
+  explicit AutoGradMode(bool enabled) : Scoped(thread_state.grad_enabled, enabled) {}
+};
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return rushlight::add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return rushlight::sub(a, b); }

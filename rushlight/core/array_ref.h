@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,20 @@ class ArrayRef {
   size_t size_ = 0;
 };
 using IntArrayRef = ArrayRef<int64_t>;
+
+// std::optional<IntArrayRef> as a parameter, for which `0` and `{0, 1}` may be written: those bind here, in the caller's expression. In an optional
+// the numbers would be temporaries of its own constructor, gone when it returns.
+class OptionalIntArrayRef : public std::optional<IntArrayRef> {
+ public:
+  OptionalIntArrayRef() = default;
+  OptionalIntArrayRef(std::nullopt_t) {}
+  OptionalIntArrayRef(std::initializer_list<int64_t> items) : optional(IntArrayRef(items)) {}
+  OptionalIntArrayRef(const int64_t& one) : optional(IntArrayRef(one)) {}
+  OptionalIntArrayRef(const std::optional<IntArrayRef>& other) : optional(other) {}
+  template <class List>
+    requires std::is_convertible_v<const List&, IntArrayRef>
+  OptionalIntArrayRef(const List& items) : optional(IntArrayRef(items)) {}
+};
 
 template <class T>
 void append_text(std::string& out, ArrayRef<T> items) {
