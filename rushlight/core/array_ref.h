@@ -124,6 +124,7 @@ class Dims {
   int64_t back() const { return data()[size_ - 1]; }
   operator IntArrayRef() const { return {data(), size_}; }
   friend bool operator==(const Dims& a, const Dims& b) { return IntArrayRef(a) == IntArrayRef(b); }
+  friend bool operator==(const Dims& a, IntArrayRef b) { return IntArrayRef(a) == b; }
 
  private:
   void drop() {
