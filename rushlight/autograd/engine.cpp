@@ -315,10 +315,10 @@ Tensors Backward::run() {
 
 Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
                      const Tensors& inputs) {
-  RL_CHECK(AutogradError, roots.size() == grads.size(), "got ", roots.size(), " tensors and ", grads.size(),
-           " gradients");
+  RL_CHECK(AutogradError, grads.empty() || roots.size() == grads.size(), "backward: expected as many gradients as ",
+           "tensors, or none, got ", roots.size(), " tensors and ", grads.size(), " gradients");
   Backward run(options);
-  for (size_t i = 0; i < roots.size(); i++) run.add_root(roots[i], grads[i], i);
+  for (size_t i = 0; i < roots.size(); i++) run.add_root(roots[i], grads.empty() ? Tensor() : grads[i], i);
   for (const Tensor& t : inputs) run.add_input(t);
   Tensors out = run.run();
   if (options.accumulate) return {};

@@ -13,7 +13,7 @@ struct BackwardOptions {
   bool accumulate = true;     // into .grad; else the gradients of `inputs` are returned
 };
 
-// Gradients of `roots`, each weighted by the tensor of `grads` at its place (undefined: 1, for a single element). With `inputs`,
+// Gradients of `roots`, each weighted by the tensor of `grads` at its place (undefined, or none given: 1, for a single element). With `inputs`,
 // only what leads to those is computed. Returns one gradient per input, or nothing when accumulating.
 // May be called from inside of a hook or of a custom function's backward.
 Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,

@@ -56,7 +56,7 @@ class OptionalIntArrayRef : public std::optional<IntArrayRef> {
   OptionalIntArrayRef(const int64_t& one) : optional(IntArrayRef(one)) {}
   OptionalIntArrayRef(const std::optional<IntArrayRef>& other) : optional(other) {}
   template <class List>
-    requires std::is_convertible_v<const List&, IntArrayRef>
+    requires(std::is_convertible_v<const List&, IntArrayRef> && !std::is_arithmetic_v<List>)
   OptionalIntArrayRef(const List& items) : optional(IntArrayRef(items)) {}
 };
 

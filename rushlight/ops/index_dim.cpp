@@ -202,11 +202,10 @@ TensorSpec index_copy_meta(const Tensor& self, int64_t dim, const Tensor& index,
 }
 void index_copy_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& source, const Tensor& out) {
   dispatch_size(out.dtype(), [&]<class W>() {
-    update_slices<W>(out, dim, index, source,
-                     [](W* x, const W* y, int64_t n) {
-                       if (n == 1) *x = *y;
-                       else std::memcpy(x, y, size_t(n) * sizeof(W));
-                     });
+    update_slices<W>(out, dim, index, source, [](W* x, const W* y, int64_t n) {
+      if (n == 1) *x = *y;
+      else std::memcpy(x, y, size_t(n) * sizeof(W));
+    });
   });
 }
 Grads index_copy_grad(const Saved& s, const Tensor& g) {
