@@ -3,26 +3,10 @@
 #include <unordered_map>
 
 #include "rushlight/graph/ir.h"
+#include "rushlight/kernels/dispatch.h"
 
 namespace rushlight::graph {
 namespace {
-
-const char* tensor_type_name(DType d) {
-  switch (d) {
-    case DType::UInt8: return "Byte";
-    case DType::Int8: return "Char";
-    case DType::Int16: return "Short";
-    case DType::Int32: return "Int";
-    case DType::Int64: return "Long";
-    case DType::Float16: return "Half";
-    case DType::Float32: return "Float";
-    case DType::Float64: return "Double";
-    case DType::Complex64: return "ComplexFloat";
-    case DType::Complex128: return "ComplexDouble";
-    case DType::Bool: return "Bool";
-    default: return "BFloat16";
-  }
-}
 
 std::string quoted(std::string_view s) {
   std::string out = "\"";
@@ -68,7 +52,7 @@ class Printer {
   static std::string type_text(const Value* v) {
     if (!v->facts || !v->type()->is(Type::Kind::Tensor)) return v->type()->schema_text();
     const TensorFacts& f = *v->facts;
-    std::string out = str(tensor_type_name(f.dtype), "(");
+    std::string out = str(scalar_type_name(f.dtype), "(");
     for (int64_t s : f.sizes) out += str(s, ", ");
     if (!f.sizes.empty()) out += str("strides=", f.strides, ", ");
     return out + str("requires_grad=", int(f.requires_grad), ", device=", f.device, ")");
