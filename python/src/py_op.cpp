@@ -188,9 +188,18 @@ PyObject* op_doc(PyObject* self, void*) {
   return guarded([&] {
     make_ready(as_op(self));
     std::string text;
-    for (const Overload& o : *as_op(self)->overloads) text += *as_op(self)->name + o.signature() + "\n";
-    auto& all = *as_op(self)->overloads;
-    if (!all.empty()) text += "\n" + std::string(all[0].op->def().doc);
+    std::vector<std::string_view> docs;  // of each record once, that of the plain overload first
+    for (const Overload& o : *as_op(self)->overloads) {
+      text += *as_op(self)->name + o.signature() + "\n";
+      std::string_view doc = o.op->def().doc;
+      if (std::ranges::find(docs, doc) != docs.end()) continue;
+      docs.insert(o.op->schema().overload.empty() ? docs.begin() : docs.end(), doc);
+    }
+    for (std::string_view doc : docs) {
+      size_t example = doc.find(" >>> ");
+      text += str("\n", doc.substr(0, example), "\n");
+      if (example != doc.npos) text += str("\n", doc.substr(example + 1), "\n");
+    }
     return to_str(text);
   });
 }

@@ -325,13 +325,15 @@ OP(relu, {.schema = "relu(Tensor self) -> Tensor",
           .grad = {{"result"},
                    [](const Saved& s, const Tensor& g) { return Grads{threshold_backward(g, s["result"], zero)}; }}});
 OP(relu6, {.schema = "relu6(Tensor self) -> Tensor",
-           .doc = "min(max(self, 0), 6).",
+           .doc = "min(max(self, 0), 6)."
+                  " >>> torch.nn.functional.relu6(torch.tensor([-1., 3., 9.]))\ntensor([0., 3., 6.])",
            .kernel = pointwise<Relu6, RealNoBool>(),
            .grad = {{"result"},
                     [](const Saved& s, const Tensor& g) { return Grads{hardtanh_backward(g, s["result"], 0, 6)}; }},
            .module = "nn"});
 OP(threshold, {.schema = "threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
-               .doc = "self above the threshold, else value.",
+               .doc = "self above the threshold, else value."
+                      " >>> torch.threshold(torch.tensor([1., 3.]), 2, 0)\ntensor([0., 3.])",
                .kernel = pointwise<Threshold, RealNoBool>(),
                .grad = {{"self"},
                         [](const Saved& s, const Tensor& g) {
@@ -365,7 +367,8 @@ OP(sigmoid_backward, {.schema = "sigmoid_backward(Tensor grad_output, Tensor out
                       .forms = kFunction | kOut,
                       .module = "nn"});
 OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor",
-           .doc = "log(self / (1 - self)), self limited to [eps, 1 - eps].",
+           .doc = "log(self / (1 - self)), self limited to [eps, 1 - eps]."
+                  " >>> torch.logit(torch.tensor([0.5, 0.9]))\ntensor([0.0000, 2.1972])",
            .kernel = pointwise<Logit, Floating>(Promote::ToFloat),
            .grad = {{"self"},
                     [](const Saved& s, const Tensor& g) {
@@ -377,7 +380,8 @@ OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor",
                     }},
            .aliases = {"special_logit"}});
 OP(leaky_relu, {.schema = "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",
-                .doc = "self above 0, negative_slope * self below.",
+                .doc = "self above 0, negative_slope * self below."
+                       " >>> torch.nn.functional.leaky_relu(torch.tensor([-1., 2.]))\ntensor([-0.0100,  2.0000])",
                 .kernel = pointwise<LeakyRelu, Floating>(),
                 .grad = {{"self"},
                          [](const Saved& s, const Tensor& g) {
@@ -397,50 +401,59 @@ OP(leaky_relu_backward,
     .forms = kFunction,
     .module = "nn"});
 OP(elu, {.schema = "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
-         .doc = "scale * self above 0, scale * alpha * (exp(input_scale * self) - 1) below.",
+         .doc = "scale * self above 0, scale * alpha * (exp(input_scale * self) - 1) below."
+                " >>> torch.nn.functional.elu(torch.tensor([-1., 2.]))\ntensor([-0.6321,  2.0000])",
          .kernel = pointwise<Elu, Floating>(),
          .grad = {{"self"}, elu_grad},
          .forms = kFunction | kInPlace | kOut,
          .module = "nn"});
 OP(selu, {.schema = "selu(Tensor self) -> Tensor",
-          .doc = "Self-normalising elu (Klambauer et al. 2017).",
+          .doc = "Self-normalising elu (Klambauer et al. 2017)."
+                 " >>> torch.selu(torch.tensor([-1., 2.]))\ntensor([-1.1113,  2.1014])",
           .kernel = composite<selu>(),
           .forms = kFunction | kInPlace});
 OP(celu, {.schema = "celu(Tensor self, Scalar alpha=1.0) -> Tensor",
-          .doc = "max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).",
+          .doc = "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."
+                 " >>> torch.celu(torch.tensor([-1., 2.]))\ntensor([-0.6321,  2.0000])",
           .kernel = composite<celu>(),
           .forms = kFunction | kInPlace});
 OP(rrelu, {.schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, "
                      "Generator? generator=None) -> Tensor",
-           .doc = "leaky_relu with a random slope while training.",
+           .doc = "leaky_relu with a random slope while training."
+                  " >>> torch.rrelu(torch.tensor([-1., 2.]))\ntensor([-0.2292,  2.0000])",
            .kernel = composite<rrelu>(),
            .forms = kFunction | kInPlace});
 OP(gelu, {.schema = "gelu(Tensor self, *, str approximate='none') -> Tensor",
-          .doc = "x times the normal distribution function at x.",
+          .doc = "x times the normal distribution function at x."
+                 " >>> torch.nn.functional.gelu(torch.tensor([-1., 0., 1.]))\ntensor([-0.1587,  0.0000,  0.8413])",
           .kernel = pointwise<Gelu, Floating>(),
           .grad = {{"self"}, gelu_grad},
           .forms = kFunction | kInPlace | kOut,
           .module = "nn"});
 OP(silu, {.schema = "silu(Tensor self) -> Tensor",
-          .doc = "x * sigmoid(x).",
+          .doc = "x * sigmoid(x)."
+                 " >>> torch.nn.functional.silu(torch.tensor([-1., 0., 1.]))\ntensor([-0.2689,  0.0000,  0.7311])",
           .kernel = pointwise<Silu, FloatingAndComplex>(),
           .grad = {{"self"}, silu_grad},
           .forms = kFunction | kInPlace | kOut,
           .module = "nn"});
 OP(mish, {.schema = "mish(Tensor self) -> Tensor",
-          .doc = "x * tanh(softplus(x)).",
+          .doc = "x * tanh(softplus(x))."
+                 " >>> torch.nn.functional.mish(torch.tensor([-1., 0., 1.]))\ntensor([-0.3034,  0.0000,  0.8651])",
           .kernel = pointwise<Mish, Floating>(),
           .grad = {{"self"}, mish_grad},
           .forms = kFunction | kInPlace | kOut,
           .module = "nn"});
 OP(softplus, {.schema = "softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor",
-              .doc = "log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold.",
+              .doc = "log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."
+                     " >>> torch.nn.functional.softplus(torch.tensor([0., 100.]))\ntensor([  0.6931, 100.0000])",
               .kernel = pointwise<Softplus, Floating>(),
               .grad = {{"self"}, softplus_grad},
               .forms = kFunction | kOut,
               .module = "nn"});
 OP(hardtanh, {.schema = "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
-              .doc = "self limited to [min_val, max_val].",
+              .doc = "self limited to [min_val, max_val]."
+                     " >>> torch.nn.functional.hardtanh(torch.tensor([-2., 0.5]))\ntensor([-1.0000,  0.5000])",
               .kernel = pointwise<Hardtanh, RealNoBool>(),
               .grad = {{"self"},
                        [](const Saved& s, const Tensor& g) {
@@ -451,34 +464,41 @@ OP(hardtanh, {.schema = "hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val
               .module = "nn"});
 OP(hardsigmoid,
    {.schema = "hardsigmoid(Tensor self) -> Tensor",
-    .doc = "min(max(x + 3, 0), 6) / 6.",
+    .doc = "min(max(x + 3, 0), 6) / 6."
+           " >>> torch.nn.functional.hardsigmoid(torch.tensor([-4., 0., 1.]))\ntensor([0.0000, 0.5000, 0.6667])",
     .kernel = pointwise<Hardsigmoid, Floating>(),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"])}; }},
     .forms = kFunction | kInPlace | kOut,
     .module = "nn"});
 OP(hardswish, {.schema = "hardswish(Tensor self) -> Tensor",
-               .doc = "x * hardsigmoid(x).",
+               .doc = "x * hardsigmoid(x)."
+                      " >>> torch.nn.functional.hardswish(torch.tensor([-4., 0., 4.]))\ntensor([-0., 0., 4.])",
                .kernel = pointwise<Hardswish, Floating>(),
                .grad = {{"self"}, hardswish_grad},
                .forms = kFunction | kInPlace | kOut,
                .module = "nn"});
-OP(log_sigmoid, {.schema = "log_sigmoid(Tensor self) -> Tensor",
-                 .doc = "log(sigmoid(x)), without underflow.",
-                 .kernel = pointwise<LogSigmoid, Floating>(),
-                 .grad = {{"self"}, log_sigmoid_grad},
-                 .forms = kFunction | kOut,
-                 .module = "nn"});
-OP(softshrink, {.schema = "softshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
-                .doc = "x moved lambd towards 0, and 0 within lambd of it.",
-                .kernel = pointwise<Softshrink, Floating>(),
-                .grad = {{"self"},
-                         [](const Saved& s, const Tensor& g) {
-                           return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())};
-                         }},
-                .forms = kFunction | kOut,
-                .module = "nn"});
+OP(log_sigmoid,
+   {.schema = "log_sigmoid(Tensor self) -> Tensor",
+    .doc = "log(sigmoid(x)), without underflow."
+           " >>> torch.nn.functional.logsigmoid(torch.tensor([0., -100.]))\ntensor([  -0.6931, -100.0000])",
+    .kernel = pointwise<LogSigmoid, Floating>(),
+    .grad = {{"self"}, log_sigmoid_grad},
+    .forms = kFunction | kOut,
+    .module = "nn"});
+OP(softshrink,
+   {.schema = "softshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
+    .doc = "x moved lambd towards 0, and 0 within lambd of it."
+           " >>> torch.nn.functional.softshrink(torch.tensor([-1., 0.2, 1.]))\ntensor([-0.5000,  0.0000,  0.5000])",
+    .kernel = pointwise<Softshrink, Floating>(),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar())};
+             }},
+    .forms = kFunction | kOut,
+    .module = "nn"});
 OP(hardshrink, {.schema = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
-                .doc = "x, and 0 within lambd of it.",
+                .doc = "x, and 0 within lambd of it."
+                       " >>> torch.hardshrink(torch.tensor([-1., 0.2, 1.]))\ntensor([-1.,  0.,  1.])",
                 .kernel = pointwise<Hardshrink, Floating>(),
                 .grad = {{"self"},
                          [](const Saved& s, const Tensor& g) {

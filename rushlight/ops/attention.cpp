@@ -62,7 +62,9 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
 OP(scaled_dot_product_attention,
    {.schema = "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float "
               "dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
-    .doc = "softmax(query @ key^T * scale + mask) @ value.",
+    .doc = "softmax(query @ key^T * scale + mask) @ value."
+           " >>> torch.nn.functional.scaled_dot_product_attention(torch.eye(2), torch.eye(2), torch.tensor([[1., 0.], "
+           "[0., 1.]]))\ntensor([[0.6698, 0.3302],\n        [0.3302, 0.6698]])",
     .kernel = composite<attention>(),
     .forms = kFunction,
     .module = "nn"});

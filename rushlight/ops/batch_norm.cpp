@@ -290,7 +290,9 @@ OP(native_batch_norm,
    {.schema =
         "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
         "training, float momentum, float eps) -> (Tensor output, Tensor save_mean, Tensor save_invstd)",
-    .doc = "batch_norm, and in training the mean and inverse deviation that it used.",
+    .doc = "batch_norm, and in training the mean and inverse deviation that it used."
+           " >>> torch.native_batch_norm(torch.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, "
+           "1e-5)[1]\ntensor([2.])",
     .kernel = composite<native_batch_norm_op>(),
     .forms = kFunction | kOut});
 OP(_native_batch_norm,
@@ -308,13 +310,17 @@ OP(_batch_norm_backward, {.schema = "_batch_norm_backward(Tensor grad_output, Te
                           .forms = kFunction});
 OP(batch_norm, {.schema = "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
                           "running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
-                .doc = "Normalises each channel by its mean and variance.",
+                .doc = "Normalises each channel by its mean and variance."
+                       " >>> torch.nn.functional.batch_norm(torch.tensor([[1., 10.], [3., 30.]]), None, None, "
+                       "training=True)\ntensor([[-1.0000, -1.0000],\n        [ 1.0000,  1.0000]])",
                 .kernel = composite<batch_norm_op>(),
                 .forms = kFunction});
 OP(instance_norm,
    {.schema = "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
               "bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",
-    .doc = "Normalises each channel of each sample.",
+    .doc = "Normalises each channel of each sample."
+           " >>> torch.nn.functional.instance_norm(torch.tensor([[[1., 3.], [10., 30.]]]))\ntensor([[[-1.0000,  "
+           "1.0000],\n         [-1.0000,  1.0000]]])",
     .kernel = composite<instance_norm_op>(),
     .forms = kFunction});
 }  // namespace rushlight

@@ -46,17 +46,22 @@ DType result_type_scalars(const Scalar& a, const Scalar& b) { return promote_typ
 }  // namespace
 
 OP(broadcast_tensors, {.schema = "broadcast_tensors(Tensor[] tensors) -> Tensor[]",
-                       .doc = "The tensors seen at the shape they all broadcast to.",
+                       .doc = "The tensors seen at the shape they all broadcast to."
+                              " >>> torch.broadcast_tensors(torch.tensor([1, 2]), torch.tensor([[3], "
+                              "[4]]))[1]\ntensor([[3, 3],\n        [4, 4]])",
                        .kernel = composite<broadcast_tensors>(),
                        .forms = kFunction});
 OP(sum_to_size, {.schema = "sum_to_size(Tensor self, int[] size) -> Tensor",
-                 .doc = "Sums over the dimensions that were broadcast from `size`.",
+                 .doc = "Sums over the dimensions that were broadcast from `size`."
+                        " >>> torch.ones(2, 3).sum_to_size(1, 3)\ntensor([[2., 2., 2.]])",
                  .kernel = composite<sum_to_size>(),
                  .forms = kMethod});
-OP(result_type, {.schema = "result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType",
-                 .doc = "The dtype arithmetic on the two gives.",
-                 .kernel = composite<result_type_tensors>(),
-                 .forms = kFunction});
+OP(result_type,
+   {.schema = "result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType",
+    .doc = "The dtype arithmetic on the two gives."
+           " >>> torch.result_type(torch.tensor([1], dtype=torch.int8), torch.tensor([1.]))\ntorch.float32",
+    .kernel = composite<result_type_tensors>(),
+    .forms = kFunction});
 OP(result_type_scalar, {.schema = "result_type.Scalar(Tensor tensor, Scalar other) -> ScalarType",
                         .doc = "The dtype arithmetic with a number gives.",
                         .kernel = composite<result_type_scalar>(),

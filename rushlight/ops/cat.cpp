@@ -238,7 +238,9 @@ OP(column_stack, {.schema = "column_stack(Tensor[] tensors) -> Tensor",
                   .kernel = composite<column_stack_op>(),
                   .forms = kFunction | kOut});
 OP(meshgrid, {.schema = "meshgrid(Tensor[] tensors) -> Tensor[]",
-              .doc = "Grids of coordinates from vectors of them.",
+              .doc = "Grids of coordinates from vectors of them."
+                     " >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing=\"ij\")[0]\ntensor([[1, "
+                     "1],\n        [2, 2]])",
               .kernel = composite<meshgrid_op>(),
               .forms = kFunction});
 OP(meshgrid_indexing, {.schema = "meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]",

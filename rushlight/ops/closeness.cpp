@@ -60,18 +60,22 @@ OP(isfinite,
     .doc = "Neither infinite nor nan. >>> torch.isfinite(torch.tensor([1., float('inf')]))\ntensor([ True, False])",
     .kernel = composite<isfinite_op>()});
 OP(isreal, {.schema = "isreal(Tensor self) -> Tensor",
-            .doc = "Whether the imaginary part is zero.",
+            .doc = "Whether the imaginary part is zero."
+                   " >>> torch.isreal(torch.tensor([1 + 0j, 1j]))\ntensor([ True, False])",
             .kernel = composite<isreal>()});
 OP(isclose,
    {.schema = "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
-    .doc = "abs(self - other) <= atol + rtol * abs(other).",
+    .doc = "abs(self - other) <= atol + rtol * abs(other)."
+           " >>> torch.isclose(torch.tensor([1., 2.]), torch.tensor([1.000001, 2.1]))\ntensor([ True, False])",
     .kernel = composite<isclose_op>()});
 OP(allclose,
    {.schema = "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool",
-    .doc = "Whether isclose holds for all elements.",
+    .doc = "Whether isclose holds for all elements."
+           " >>> torch.allclose(torch.tensor([1.]), torch.tensor([1.000001]))\nTrue",
     .kernel = composite<allclose>()});
 OP(equal, {.schema = "equal(Tensor self, Tensor other) -> bool",
-           .doc = "Whether sizes and all elements are equal.",
+           .doc = "Whether sizes and all elements are equal."
+                  " >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))\nTrue",
            .kernel = composite<equal>()});
 
 }  // namespace rushlight

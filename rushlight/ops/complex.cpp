@@ -90,39 +90,48 @@ void complex_cpu(const Tensor& re, const Tensor& im, const Tensor& out) {
 }  // namespace
 
 OP(conj_physical, {.schema = "conj_physical(Tensor self) -> Tensor",
-                   .doc = "The complex conjugate, computed.",
+                   .doc = "The complex conjugate, computed."
+                          " >>> torch.conj_physical(torch.tensor([1 + 2j]))\ntensor([1.-2.j])",
                    .kernel = pointwise<Conj, Any>(),
                    .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{conj(g)}; }},
                    .aliases = {"_conj_physical"}});
 OP(conj, {.schema = "conj(Tensor(a) self) -> Tensor(a)",
-          .doc = "The complex conjugate; a real tensor itself.",
+          .doc = "The complex conjugate; a real tensor itself."
+                 " >>> torch.conj(torch.tensor([1 + 2j])).resolve_conj()\ntensor([1.-2.j])",
           .kernel = composite<conj_op>()});
 OP(resolve_conj, {.schema = "resolve_conj(Tensor(a) self) -> Tensor(a)",
-                  .doc = "self: conjugation is never lazy here.",
+                  .doc = "self: conjugation is never lazy here."
+                         " >>> torch.tensor([1 + 2j]).conj().resolve_conj()\ntensor([1.-2.j])",
                   .kernel = composite<same>()});
 OP(resolve_neg, {.schema = "resolve_neg(Tensor(a) self) -> Tensor(a)",
-                 .doc = "self: negation is never lazy here.",
+                 .doc = "self: negation is never lazy here."
+                        " >>> torch.tensor([1, 2]).resolve_neg()\ntensor([1, 2])",
                  .kernel = composite<same>()});
 OP(real, {.schema = "real(Tensor(a) self) -> Tensor(a)",
-          .doc = "The real part, as a view.",
+          .doc = "The real part, as a view."
+                 " >>> torch.real(torch.tensor([1 + 2j]))\ntensor([1.])",
           .kernel = composite<real_op>(),
           .forms = kFunction});
 OP(imag, {.schema = "imag(Tensor(a) self) -> Tensor(a)",
-          .doc = "The imaginary part, as a view.",
+          .doc = "The imaginary part, as a view."
+                 " >>> torch.imag(torch.tensor([1 + 2j]))\ntensor([2.])",
           .kernel = composite<imag_op>(),
           .forms = kFunction});
 OP(view_as_real, {.schema = "view_as_real(Tensor(a) self) -> Tensor(a)",
-                  .doc = "Real and imaginary part in a last dimension of 2.",
+                  .doc = "Real and imaginary part in a last dimension of 2."
+                         " >>> torch.view_as_real(torch.tensor([1 + 2j]))\ntensor([[1., 2.]])",
                   .kernel = view<view_as_real_op>(),
                   .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_complex(contiguous(g))}; }},
                   .forms = kFunction});
 OP(view_as_complex, {.schema = "view_as_complex(Tensor(a) self) -> Tensor(a)",
-                     .doc = "A last dimension of 2 as complex numbers.",
+                     .doc = "A last dimension of 2 as complex numbers."
+                            " >>> torch.view_as_complex(torch.tensor([[1., 2.]]))\ntensor([1.+2.j])",
                      .kernel = view<view_as_complex_op>(),
                      .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_real(g)}; }},
                      .forms = kFunction});
 OP(complex, {.schema = "complex(Tensor real, Tensor imag) -> Tensor",
-             .doc = "Complex numbers from their parts.",
+             .doc = "Complex numbers from their parts."
+                    " >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))\ntensor([1.+2.j])",
              .kernel = structured<complex_meta, complex_cpu>(),
              .grad = {{},
                       [](const Saved& s, const Tensor& g) {
@@ -130,7 +139,8 @@ OP(complex, {.schema = "complex(Tensor real, Tensor imag) -> Tensor",
                       }},
              .forms = kFunction | kOut});
 OP(angle, {.schema = "angle(Tensor self) -> Tensor",
-           .doc = "The angle of complex numbers; 0 or pi of real ones.",
+           .doc = "The angle of complex numbers; 0 or pi of real ones."
+                  " >>> torch.angle(torch.tensor([1j, -1 + 0j]))\ntensor([1.5708, 3.1416])",
            .kernel = pointwise<Angle, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"},
                     [](const Saved& s, const Tensor& g) {

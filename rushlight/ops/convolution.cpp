@@ -364,7 +364,9 @@ Tensor convolution_flags(const Tensor& x, const Tensor& weight, const Tensor& bi
 
 OP(convolution, {.schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
                            "dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
-                 .doc = "A convolution of as many dimensions as the weight has.",
+                 .doc = "A convolution of as many dimensions as the weight has."
+                        " >>> torch.convolution(torch.ones(1, 1, 3), torch.ones(1, 1, 2), None, [1], [0], [1], False, "
+                        "[0], 1)\ntensor([[[2., 2.]]])",
                  .kernel = composite<convolution>(),
                  .forms = kFunction});
 OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
@@ -393,19 +395,26 @@ OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[]
                  .forms = kFunction});
 OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
                       "int[1] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, L).",
+            .doc = "Convolves (N, C, L)."
+                   " >>> torch.nn.functional.conv1d(torch.tensor([[[1., 2., 3.]]]), torch.tensor([[[1., "
+                   "1.]]]))\ntensor([[[3., 5.]]])",
             .kernel = composite<conv_nd<1>>(),
             .forms = kFunction});
 OP(conv2d, {.schema = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
                       "int[2] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, H, W).",
+            .doc = "Convolves (N, C, H, W)."
+                   " >>> torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))\ntensor([[[[4., "
+                   "4.],\n          [4., 4.]]]])",
             .kernel = composite<conv_nd<2>>(),
             .forms = kFunction});
-OP(conv3d, {.schema = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, "
-                      "int[3] dilation=1, int groups=1) -> Tensor",
-            .doc = "Convolves (N, C, D, H, W).",
-            .kernel = composite<conv_nd<3>>(),
-            .forms = kFunction});
+OP(conv3d,
+   {.schema = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, "
+              "int[3] dilation=1, int groups=1) -> Tensor",
+    .doc =
+        "Convolves (N, C, D, H, W)."
+        " >>> torch.nn.functional.conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 2, 2, 2))\ntensor([[[[[8.]]]]])",
+    .kernel = composite<conv_nd<3>>(),
+    .forms = kFunction});
 OP(conv1d_padding, {.schema = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
                               "padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
                     .doc = "conv1d with padding 'same' or 'valid'.",
@@ -423,23 +432,31 @@ OP(conv3d_padding, {.schema = "conv3d.padding(Tensor input, Tensor weight, Tenso
                     .forms = kFunction});
 OP(conv_transpose1d, {.schema = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, "
                                 "int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
-                      .doc = "The transpose of conv1d: spreads (N, C, L) by strides.",
+                      .doc = "The transpose of conv1d: spreads (N, C, L) by strides."
+                             " >>> torch.nn.functional.conv_transpose1d(torch.tensor([[[1., 2.]]]), "
+                             "torch.tensor([[[1., 1.]]]), stride=2)\ntensor([[[1., 1., 2., 2.]]])",
                       .kernel = composite<conv_transpose<1>>(),
                       .forms = kFunction});
 OP(conv_transpose2d,
    {.schema = "conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
               "padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
-    .doc = "The transpose of conv2d: spreads (N, C, H, W) by strides.",
+    .doc = "The transpose of conv2d: spreads (N, C, H, W) by strides."
+           " >>> torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))\ntensor([[[[1., "
+           "2., 1.],\n          [2., 4., 2.],\n          [1., 2., 1.]]]])",
     .kernel = composite<conv_transpose<2>>(),
     .forms = kFunction});
 OP(conv_transpose3d,
    {.schema = "conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
               "padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
-    .doc = "The transpose of conv3d: spreads (N, C, D, H, W) by strides.",
+    .doc = "The transpose of conv3d: spreads (N, C, D, H, W) by strides."
+           " >>> torch.nn.functional.conv_transpose3d(torch.ones(1, 1, 1, 1, 1), torch.ones(1, 2, 1, 1, "
+           "2)).shape\ntorch.Size([1, 2, 1, 1, 2])",
     .kernel = composite<conv_transpose<3>>(),
     .forms = kFunction});
-OP(conv_tbc, {.schema = "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor",
-              .doc = "Convolves (L, N, C) with a weight of (width, C in, C out).",
-              .kernel = composite<conv_tbc>()});
+OP(conv_tbc,
+   {.schema = "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor",
+    .doc = "Convolves (L, N, C) with a weight of (width, C in, C out)."
+           " >>> torch.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()\ntensor([2., 2.])",
+    .kernel = composite<conv_tbc>()});
 
 }  // namespace rushlight

@@ -179,19 +179,22 @@ OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout?
              .grad = {{}, cast_back},
              .forms = kFunction});
 OP(contiguous, {.schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
-                .doc = "self if it lies dense and in order already, else a copy that does.",
+                .doc = "self if it lies dense and in order already, else a copy that does."
+                       " >>> torch.ones(2, 3).t().contiguous().stride()\n(2, 1)",
                 .kernel = composite<contiguous>(),
                 .forms = kMethod});
 OP(to_dtype_layout,
    {.schema = "to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
               "bool? pin_memory=None, "
               "bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
-    .doc = "self in another dtype or on another device; self itself if it is so already.",
+    .doc = "self in another dtype or on another device; self itself if it is so already."
+           " >>> torch.tensor([1]).to(dtype=torch.float32)\ntensor([1.])",
     .kernel = composite<to_options>(),
     .forms = kMethod});
 OP(to_dtype, {.schema = "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
                         "MemoryFormat? memory_format=None) -> Tensor(a)",
-              .doc = "self in another dtype; self itself if it has it already.",
+              .doc = "self in another dtype; self itself if it has it already."
+                     " >>> torch.tensor([1.7]).to(torch.int64)\ntensor([1])",
               .kernel = composite<to_dtype>(),
               .forms = kMethod});
 OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool "
@@ -201,11 +204,13 @@ OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dt
                .forms = kMethod});
 OP(to_other, {.schema = "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
                         "MemoryFormat? memory_format=None) -> Tensor(a)",
-              .doc = "self in the dtype and on the device of other.",
+              .doc = "self in the dtype and on the device of other."
+                     " >>> torch.tensor([1]).to(torch.tensor([2.5]))\ntensor([1.])",
               .kernel = composite<to_other>(),
               .forms = kMethod});
 OP(type_as, {.schema = "type_as(Tensor self, Tensor other) -> Tensor",
-             .doc = "self in the dtype of other.",
+             .doc = "self in the dtype of other."
+                    " >>> torch.tensor([1]).type_as(torch.tensor([2.5]))\ntensor([1.])",
              .kernel = composite<type_as>(),
              .forms = kMethod});
 

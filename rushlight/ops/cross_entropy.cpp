@@ -244,23 +244,27 @@ OP(nll_loss_backward, {.schema = "nll_loss_backward(Tensor grad_output, Tensor s
                        .grad = {{"target", "weight"}, nll_backward_grad},
                        .forms = kFunction,
                        .module = "nn"});
-OP(nll_loss, {.schema = "nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt "
-                        "ignore_index=-100) -> Tensor",
-              .doc = "Minus the log-probability of the target classes.",
-              .kernel = composite<nll>(),
-              .forms = kFunction,
-              .module = "nn",
-              .aliases = {"nll_loss2d"}});
+OP(nll_loss,
+   {.schema = "nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt "
+              "ignore_index=-100) -> Tensor",
+    .doc = "Minus the log-probability of the target classes."
+           " >>> torch.nn.functional.nll_loss(torch.tensor([[-0.5, -2.]]), torch.tensor([0]))\ntensor(0.5000)",
+    .kernel = composite<nll>(),
+    .forms = kFunction,
+    .module = "nn",
+    .aliases = {"nll_loss2d"}});
 OP(nll_loss_nd, {.schema = "nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt "
                            "ignore_index=-100) -> Tensor",
                  .doc = "nll_loss for any number of dimensions.",
                  .kernel = composite<nll_nd>(),
                  .forms = kFunction,
                  .module = "nn"});
-OP(cross_entropy_loss, {.schema = "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int "
-                                  "reduction=Mean, SymInt ignore_index=-100, float label_smoothing=0.0) -> Tensor",
-                        .doc = "The cross entropy between logits and class indices or class probabilities.",
-                        .kernel = composite<cross_entropy>(),
-                        .forms = kFunction,
-                        .module = "nn"});
+OP(cross_entropy_loss,
+   {.schema = "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int "
+              "reduction=Mean, SymInt ignore_index=-100, float label_smoothing=0.0) -> Tensor",
+    .doc = "The cross entropy between logits and class indices or class probabilities."
+           " >>> torch.nn.functional.cross_entropy(torch.tensor([[2., 0.]]), torch.tensor([0]))\ntensor(0.1269)",
+    .kernel = composite<cross_entropy>(),
+    .forms = kFunction,
+    .module = "nn"});
 }  // namespace rushlight

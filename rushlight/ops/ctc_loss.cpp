@@ -220,7 +220,9 @@ OP(_ctc_loss_backward,
     .forms = kFunction});
 OP(ctc_loss, {.schema = "ctc_loss.IntList(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, "
                         "int blank=0, int reduction=Mean, bool zero_infinity=False) -> Tensor",
-              .doc = "The negative log-likelihood of label sequences that are shorter than their input.",
+              .doc = "The negative log-likelihood of label sequences that are shorter than their input."
+                     " >>> torch.nn.functional.ctc_loss(torch.zeros(3, 1, 2).log_softmax(2), torch.tensor([[1]]), "
+                     "(3,), (1,))\ntensor(0.2877)",
               .kernel = composite<ctc_lists>(),
               .forms = kFunction});
 OP(ctc_loss_tensors, {.schema = "ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor "

@@ -172,15 +172,19 @@ OP(_cdist_forward, {.schema = "_cdist_forward(Tensor x1, Tensor x2, float p, int
                     .grad = {{"x1", "x2", "result"}, distances_grad},
                     .forms = kFunction});
 OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
-           .doc = "The p norm of every row of x1 less every row of x2.",
+           .doc = "The p norm of every row of x1 less every row of x2."
+                  " >>> torch.cdist(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.], [1., 0.]]))\ntensor([[5., 1.]])",
            .kernel = composite<cdist_op>(),
            .forms = kFunction});
 OP(pdist, {.schema = "pdist(Tensor self, float p=2.) -> Tensor",
-           .doc = "The p norm of the difference of every two rows.",
+           .doc = "The p norm of the difference of every two rows."
+                  " >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.]]))\ntensor([5.])",
            .kernel = composite<pdist_op>(),
            .forms = kFunction});
 OP(bilinear, {.schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
-              .doc = "input1 @ weight[o] @ input2, and the bias, for each o.",
+              .doc = "input1 @ weight[o] @ input2, and the bias, for each o."
+                     " >>> torch.bilinear(torch.tensor([[1., 2.]]), torch.tensor([[3., 4.]]), torch.eye(2)[None], "
+                     "None)\ntensor([[11.]])",
               .kernel = composite<bilinear_op>(),
               .forms = kFunction});
 

@@ -258,9 +258,11 @@ OP(einsum, {.schema = "einsum(str equation, Tensor[] tensors, *, int[]? path=Non
                    "torch.ones(2, 3), torch.ones(3, 1))\ntensor([[3.],\n        [3.]])",
             .kernel = composite<einsum>(),
             .forms = kFunction});
-OP(tensordot, {.schema = "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
-               .doc = "Sums products over pairs of dimensions.",
-               .kernel = composite<tensordot>(),
-               .forms = kFunction | kOut});
+OP(tensordot,
+   {.schema = "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
+    .doc = "Sums products over pairs of dimensions."
+           " >>> torch.tensordot(torch.ones(2, 3), torch.ones(3, 2), dims=1)\ntensor([[3., 3.],\n        [3., 3.]])",
+    .kernel = composite<tensordot>(),
+    .forms = kFunction | kOut});
 
 }  // namespace rushlight

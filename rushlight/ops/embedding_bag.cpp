@@ -171,7 +171,9 @@ OP(embedding_bag,
    {.schema = "embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, "
               "bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, "
               "Tensor, Tensor)",
-    .doc = "Sums (mode 0), means (1) or maxima (2) of the rows that each bag of indices names.",
+    .doc = "Sums (mode 0), means (1) or maxima (2) of the rows that each bag of indices names."
+           " >>> torch.nn.functional.embedding_bag(torch.tensor([0, 2, 1]), torch.tensor([[1.], [2.], [4.]]), "
+           "torch.tensor([0, 2]), mode=\"sum\")\ntensor([[5.],\n        [2.]])",
     .kernel = composite<embedding_bag>(),
     .forms = kFunction});
 OP(embedding_bag_padding,

@@ -123,7 +123,7 @@ OP(log1p, {.schema = "log1p(Tensor self) -> Tensor",
            .aliases = {"special_log1p"}});
 OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
                .doc = "log(exp(self) + exp(other)), without overflow. >>> torch.logaddexp(torch.tensor([1000.]), "
-                      "torch.tensor([1000.]))\ntensor([1000.6931])",
+                      "torch.tensor([1000.]))\ntensor([1000.6932])",
                .kernel = pointwise<LogAddExp, FloatingAndComplex>(),
                .grad = {{"self", "other", "result"},
                         [](const Saved& s, const Tensor& g) {

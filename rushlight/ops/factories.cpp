@@ -259,7 +259,8 @@ Grads zero_self(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
 
 OP(empty, {.schema = "empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                      "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-           .doc = "Uninitialised.",
+           .doc = "Uninitialised."
+                  " >>> torch.empty(2, 3).shape\ntorch.Size([2, 3])",
            .kernel = function<empty>(),
            .forms = kFunction | kOut});
 OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
@@ -279,52 +280,62 @@ OP(full, {.schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=No
           .forms = kFunction | kOut});
 OP(empty_strided, {.schema = "empty_strided(int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, "
                              "Device? device=None, bool? pin_memory=None) -> Tensor",
-                   .doc = "Uninitialised, with the given strides.",
+                   .doc = "Uninitialised, with the given strides."
+                          " >>> torch.empty_strided((2, 3), (1, 2)).stride()\n(1, 2)",
                    .kernel = function<empty_strided>(),
                    .forms = kFunction});
 OP(scalar_tensor, {.schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                              "device=None, bool? pin_memory=None) -> Tensor",
-                   .doc = "A 0-d tensor.",
+                   .doc = "A 0-d tensor."
+                          " >>> torch.scalar_tensor(2)\ntensor(2.)",
                    .kernel = function<scalar_tensor>(),
                    .forms = kFunction});
 OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "Uninitialised, shaped as self.",
+                .doc = "Uninitialised, shaped as self."
+                       " >>> torch.empty_like(torch.tensor([1, 2])).dtype\ntorch.int64",
                 .kernel = function<empty_like_op>(),
                 .forms = kFunction});
 OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "All 0, shaped as self.",
+                .doc = "All 0, shaped as self."
+                       " >>> torch.zeros_like(torch.tensor([1, 2]))\ntensor([0, 0])",
                 .kernel = function<zeros_like_op>(),
                 .forms = kFunction});
 OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                          "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "All 1, shaped as self.",
+               .doc = "All 1, shaped as self."
+                      " >>> torch.ones_like(torch.tensor([1., 2.]))\ntensor([1., 1.])",
                .kernel = function<ones_like_op>(),
                .forms = kFunction});
 OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
                          "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "All fill_value, shaped as self.",
+               .doc = "All fill_value, shaped as self."
+                      " >>> torch.full_like(torch.tensor([1, 2]), 7)\ntensor([7, 7])",
                .kernel = function<full_like_op>(),
                .forms = kFunction});
 OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
-               .doc = "Uninitialised, in the dtype of self.",
+               .doc = "Uninitialised, in the dtype of self."
+                      " >>> torch.tensor([1, 2]).new_empty(3).dtype\ntorch.int64",
                .kernel = function<new_empty>(),
                .forms = kMethod});
 OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
-               .doc = "All 0, in the dtype of self.",
+               .doc = "All 0, in the dtype of self."
+                      " >>> torch.tensor([1, 2]).new_zeros(3)\ntensor([0, 0, 0])",
                .kernel = function<new_zeros>(),
                .forms = kMethod});
 OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                         "device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "All 1, in the dtype of self.",
+              .doc = "All 1, in the dtype of self."
+                     " >>> torch.tensor([1, 2]).new_ones(3)\ntensor([1, 1, 1])",
               .kernel = function<new_ones>(),
               .forms = kMethod});
 OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? "
                         "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "All fill_value, in the dtype of self.",
+              .doc = "All fill_value, in the dtype of self."
+                     " >>> torch.tensor([1, 2]).new_full((2,), 7)\ntensor([7, 7])",
               .kernel = function<new_full>(),
               .forms = kMethod});
 OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
@@ -334,12 +345,14 @@ OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? lay
             .forms = kFunction | kOut});
 OP(arange_start, {.schema = "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, "
                             "Device? device=None, bool? pin_memory=None) -> Tensor",
-                  .doc = "start, start + 1, ... below end.",
+                  .doc = "start, start + 1, ... below end."
+                         " >>> torch.arange(1, 4)\ntensor([1, 2, 3])",
                   .kernel = function<arange_start>(),
                   .forms = kFunction});
 OP(arange_step, {.schema = "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, "
                            "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-                 .doc = "start, start + step, ... before end.",
+                 .doc = "start, start + step, ... before end."
+                        " >>> torch.arange(0, 1, 0.25)\ntensor([0.0000, 0.2500, 0.5000, 0.7500])",
                  .kernel = function<arange_step>(),
                  .forms = kFunction | kOut});
 OP(linspace, {.schema = "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
@@ -350,21 +363,25 @@ OP(linspace, {.schema = "linspace(Scalar start, Scalar end, int steps, *, Scalar
               .forms = kFunction | kOut});
 OP(logspace, {.schema = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, ScalarType? dtype=None, "
                         "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-              .doc = "base to the power of linspace(start, end, steps).",
+              .doc = "base to the power of linspace(start, end, steps)."
+                     " >>> torch.logspace(0, 2, 3)\ntensor([  1.,  10., 100.])",
               .kernel = function<logspace>(),
               .forms = kFunction | kOut});
 OP(eye, {.schema = "eye(int n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                    "pin_memory=None) -> Tensor",
-         .doc = "1 on the diagonal, 0 elsewhere.",
+         .doc = "1 on the diagonal, 0 elsewhere."
+                " >>> torch.eye(2)\ntensor([[1., 0.],\n        [0., 1.]])",
          .kernel = function<eye>(),
          .forms = kFunction | kOut});
 OP(eye_m, {.schema = "eye.m(int n, int m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                      "pin_memory=None) -> Tensor",
-           .doc = "n rows and m columns, 1 on the diagonal, 0 elsewhere.",
+           .doc = "n rows and m columns, 1 on the diagonal, 0 elsewhere."
+                  " >>> torch.eye(2, 3)\ntensor([[1., 0., 0.],\n        [0., 1., 0.]])",
            .kernel = function<eye_m>(),
            .forms = kFunction | kOut});
 OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
-                 .doc = "Sets every element.",
+                 .doc = "Sets every element."
+                        " >>> torch.zeros(2).fill_(3)\ntensor([3., 3.])",
                  .kernel = mutation<fill_scalar>(),
                  .grad = {{}, zero_self}});
 OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
@@ -374,7 +391,8 @@ OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tenso
                             return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()};
                           }}});
 OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
-           .doc = "Sets every element to 0.",
+           .doc = "Sets every element to 0."
+                  " >>> torch.ones(2).zero_()\ntensor([0., 0.])",
            .kernel = mutation<zero_>(),
            .grad = {{}, zero_self}});
 OP(item, {.schema = "item(Tensor self) -> Scalar",

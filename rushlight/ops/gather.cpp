@@ -332,7 +332,9 @@ OP(scatter_add, {.schema = "scatter_add(Tensor self, int dim, Tensor index, Tens
                  .grad = {{"index"}, scatter_add_grad}});
 OP(scatter_reduce, {.schema = "scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool "
                               "include_self=True) -> Tensor",
-                    .doc = "self with src reduced (sum, prod, mean, amax, amin) into the positions index.",
+                    .doc = "self with src reduced (sum, prod, mean, amax, amin) into the positions index."
+                           " >>> torch.tensor([1., 2.]).scatter_reduce(0, torch.tensor([0, 0]), torch.tensor([5., "
+                           "3.]), \"amax\")\ntensor([5., 2.])",
                     .kernel = updating<scatter_reduce_meta, scatter_reduce_cpu>(),
                     .grad = {{"self", "index", "src", "result"}, scatter_reduce_grad}});
 OP(value_selecting_reduction_backward,

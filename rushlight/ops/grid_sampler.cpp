@@ -264,7 +264,9 @@ Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
 
 OP(grid_sampler, {.schema = "grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool "
                             "align_corners) -> Tensor",
-                  .doc = "An image or a volume at the places that a grid names.",
+                  .doc = "An image or a volume at the places that a grid names."
+                         " >>> torch.nn.functional.grid_sample(torch.tensor([[[[1., 2.]]]]), torch.zeros(1, 1, 1, 2), "
+                         "align_corners=False)\ntensor([[[[1.5000]]]])",
                   .kernel = composite<grid_sampler>(),
                   .forms = kFunction});
 OP(grid_sampler_2d, {.schema = "grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
@@ -286,7 +288,9 @@ OP(_grid_sampler_backward, {.schema = "_grid_sampler_backward(Tensor grad_output
                             .grad = {{}, no_second},
                             .forms = kFunction});
 OP(affine_grid_generator, {.schema = "affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor",
-                           .doc = "The grid that a batch of affine maps makes.",
+                           .doc = "The grid that a batch of affine maps makes."
+                                  " >>> torch.nn.functional.affine_grid(torch.tensor([[[1., 0., 0.], [0., 1., 0.]]]), "
+                                  "(1, 1, 1, 2), align_corners=True)\ntensor([[[[-1.,  0.],\n          [ 1.,  0.]]]])",
                            .kernel = composite<affine_grid>(),
                            .forms = kFunction});
 

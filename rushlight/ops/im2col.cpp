@@ -155,7 +155,9 @@ void col2im_cpu(const Tensor& given, IntArrayRef output_size, IntArrayRef kernel
 
 OP(im2col,
    {.schema = "im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor",
-    .doc = "The windows of (N, C, H, W), each a column of (N, C * window, windows).",
+    .doc = "The windows of (N, C, H, W), each a column of (N, C * window, windows)."
+           " >>> torch.nn.functional.unfold(torch.tensor([[[[1., 2.], [3., 4.]]]]), (1, 2))\ntensor([[[1., 3.],\n      "
+           "   [2., 4.]]])",
     .kernel = structured<im2col_meta, im2col_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) {
@@ -169,7 +171,8 @@ OP(im2col,
 OP(col2im,
    {.schema = "col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] "
               "stride) -> Tensor",
-    .doc = "The sum of windows, put back where im2col took them from.",
+    .doc = "The sum of windows, put back where im2col took them from."
+           " >>> torch.nn.functional.fold(torch.ones(1, 2, 2), (1, 3), (1, 2))\ntensor([[[[1., 2., 1.]]]])",
     .kernel = structured<col2im_meta, col2im_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) {

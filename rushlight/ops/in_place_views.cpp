@@ -45,7 +45,8 @@ Grads shaped_back(const Saved& s, const Tensor& g) { return {reshape(g, s.sizes(
 }  // namespace
 
 OP(squeeze_, {.schema = "squeeze_(Tensor(a!) self) -> Tensor(a!)",
-              .doc = "Drops its dimensions of size 1.",
+              .doc = "Drops its dimensions of size 1."
+                     " >>> torch.ones(1, 2).squeeze_()\ntensor([1., 1.])",
               .kernel = mutation<squeeze_all>(),
               .grad = {{}, shaped_back},
               .forms = kMethod});
@@ -60,12 +61,14 @@ OP(squeeze_dims_, {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tenso
                    .grad = {{}, shaped_back},
                    .forms = kMethod});
 OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
-                .doc = "Adds a dimension of size 1.",
+                .doc = "Adds a dimension of size 1."
+                       " >>> torch.ones(2).unsqueeze_(0)\ntensor([[1., 1.]])",
                 .kernel = mutation<unsqueeze_dim>(),
                 .grad = {{}, shaped_back},
                 .forms = kMethod});
 OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)",
-                .doc = "Swaps two of its dimensions.",
+                .doc = "Swaps two of its dimensions."
+                       " >>> torch.tensor([[1, 2]]).transpose_(0, 1)\ntensor([[1],\n        [2]])",
                 .kernel = mutation<transpose_dims>(),
                 .grad = {{},
                          [](const Saved& s, const Tensor& g) -> Grads {
@@ -74,7 +77,8 @@ OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Te
                 .forms = kMethod,
                 .aliases = {"swapaxes_", "swapdims_"}});
 OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
-        .doc = "Swaps its two dimensions.",
+        .doc = "Swaps its two dimensions."
+               " >>> torch.tensor([[1, 2]]).t_()\ntensor([[1],\n        [2]])",
         .kernel = mutation<transpose_two>(),
         .grad = {{}, [](const Saved&, const Tensor& g) -> Grads { return {t(g)}; }},
         .forms = kMethod});
@@ -84,7 +88,8 @@ OP(as_strided_,
     .kernel = mutation<as_strided_own>(),
     .forms = kMethod | kFunction});
 OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
-             .doc = "Takes another size; memory grows if it must, new elements are uninitialised.",
+             .doc = "Takes another size; memory grows if it must, new elements are uninitialised."
+                    " >>> torch.tensor([1, 2, 3]).resize_(2)\ntensor([1, 2])",
              .kernel = mutation<resize_own>(),
              .forms = kMethod});
 OP(resize_as_,
@@ -93,7 +98,8 @@ OP(resize_as_,
     .kernel = mutation<resize_as_own>(),
     .forms = kMethod | kFunction});
 OP(set_, {.schema = "set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)",
-          .doc = "Takes over another tensor's memory and geometry.",
+          .doc = "Takes over another tensor's memory and geometry."
+                 " >>> torch.empty(0).set_(torch.tensor([1., 2.]))\ntensor([1., 2.])",
           .kernel = mutation<set_to>(),
           .forms = kMethod});
 

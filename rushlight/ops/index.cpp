@@ -250,7 +250,8 @@ Grads index_put_grad(const Saved& s, const Tensor& g) {
 }  // namespace
 
 OP(index, {.schema = "index.Tensor(Tensor self, Tensor?[] indices) -> Tensor",
-           .doc = "self[indices]: elements at the positions given by tensors, or where masks are true.",
+           .doc = "self[indices]: elements at the positions given by tensors, or where masks are true."
+                  " >>> torch.tensor([5, 6, 7])[torch.tensor([2, 0])]\ntensor([7, 5])",
            .kernel = function<index_op>(),
            .grad = {{"indices"}, index_grad},
            .forms = kFunction | kOut});

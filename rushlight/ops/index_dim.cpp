@@ -371,14 +371,18 @@ OP(index_fill, {.schema = "index_fill.int_Scalar(Tensor self, int dim, Tensor in
                 .kernel = updating<index_fill_meta, index_fill_cpu>(),
                 .grad = {{"index"}, index_fill_grad},
                 .forms = kFunction | kMethod | kInPlace});
-OP(index_fill_tensor, {.schema = "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
-                       .doc = "self with the value of a 0-d tensor in the slices that index names.",
-                       .kernel = updating<index_fill_tensor_meta, index_fill_tensor_cpu>(),
-                       .grad = {{"index"}, index_fill_tensor_grad},
-                       .forms = kFunction | kMethod | kInPlace});
+OP(index_fill_tensor,
+   {.schema = "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
+    .doc = "self with the value of a 0-d tensor in the slices that index names."
+           " >>> torch.tensor([1, 2, 3]).index_fill(0, torch.tensor([0, 2]), torch.tensor(9))\ntensor([9, 2, 9])",
+    .kernel = updating<index_fill_tensor_meta, index_fill_tensor_cpu>(),
+    .grad = {{"index"}, index_fill_tensor_grad},
+    .forms = kFunction | kMethod | kInPlace});
 OP(index_reduce, {.schema = "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool "
                             "include_self=True) -> Tensor",
-                  .doc = "self with slices of source reduced (prod, mean, amax, amin) into those that index names.",
+                  .doc = "self with slices of source reduced (prod, mean, amax, amin) into those that index names."
+                         " >>> torch.tensor([1., 2.]).index_reduce(0, torch.tensor([1, 1]), torch.tensor([3., 4.]), "
+                         "\"prod\")\ntensor([ 1., 24.])",
                   .kernel = composite<index_reduce_op>(),
                   .forms = kFunction | kMethod | kInPlace | kOut});
 OP(take, {.schema = "take(Tensor self, Tensor index) -> Tensor",

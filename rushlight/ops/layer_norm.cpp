@@ -285,30 +285,37 @@ Tensor rms_norm_op(const Tensor& x, IntArrayRef shape, const Tensor& w, std::opt
 
 }  // namespace
 
-OP(native_layer_norm, {.schema = "native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? "
-                                 "bias, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
-                       .doc = "layer_norm, and the mean and inverse deviation of each row.",
-                       .kernel = structured<layer_norm_meta, layer_norm_cpu>(),
-                       .grad = {{"input", "weight", "mean", "rstd"}, layer_norm_grad},
-                       .forms = kFunction});
+OP(native_layer_norm,
+   {.schema = "native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? "
+              "bias, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
+    .doc = "layer_norm, and the mean and inverse deviation of each row."
+           " >>> torch.native_layer_norm(torch.tensor([[1., 3.]]), (2,), None, None, 1e-5)[1]\ntensor([[2.]])",
+    .kernel = structured<layer_norm_meta, layer_norm_cpu>(),
+    .grad = {{"input", "weight", "mean", "rstd"}, layer_norm_grad},
+    .forms = kFunction});
 OP(_layer_norm_backward, {.schema = "_layer_norm_backward(Tensor grad_output, Tensor input, Tensor mean, Tensor rstd, "
                                     "Tensor? weight, int dims) -> (Tensor, Tensor, Tensor)",
                           .doc = "Gradients of layer_norm for input, weight and bias.",
                           .kernel = structured<backward_meta, backward_cpu>(),
                           .forms = kFunction});
-OP(layer_norm, {.schema = "layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
-                          "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
-                .doc = "Normalises over the last dimensions.",
-                .kernel = composite<layer_norm_op>(),
-                .forms = kFunction});
+OP(layer_norm,
+   {.schema = "layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+              "float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+    .doc = "Normalises over the last dimensions."
+           " >>> torch.nn.functional.layer_norm(torch.tensor([[1., 3.]]), (2,))\ntensor([[-1.0000,  1.0000]])",
+    .kernel = composite<layer_norm_op>(),
+    .forms = kFunction});
 OP(group_norm, {.schema = "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float "
                           "eps=1e-05, bool cudnn_enabled=True) -> Tensor",
-                .doc = "Normalises groups of channels of each sample.",
+                .doc = "Normalises groups of channels of each sample."
+                       " >>> torch.nn.functional.group_norm(torch.tensor([[1., 3., 10., 30.]]), 2)\ntensor([[-1.0000,  "
+                       "1.0000, -1.0000,  1.0000]])",
                 .kernel = composite<group_norm_op>(),
                 .forms = kFunction});
 OP(rms_norm,
    {.schema = "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
-    .doc = "Divides by the root mean square over the last dimensions.",
+    .doc = "Divides by the root mean square over the last dimensions."
+           " >>> torch.nn.functional.rms_norm(torch.tensor([3., 4.]), (2,))\ntensor([0.8485, 1.1314])",
     .kernel = composite<rms_norm_op>(),
     .forms = kFunction});
 }  // namespace rushlight

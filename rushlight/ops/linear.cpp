@@ -176,7 +176,9 @@ Grads linear_backward_grad(const Saved& s, const Tensors& gs) {
 }  // namespace
 
 OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
-            .doc = "input @ weight.T + bias, for input (*, in), weight (out, in) and bias (out).",
+            .doc = "input @ weight.T + bias, for input (*, in), weight (out, in) and bias (out)."
+                   " >>> torch.nn.functional.linear(torch.tensor([[1., 2.]]), torch.tensor([[3., 4.], [5., 6.]]), "
+                   "torch.tensor([0., 1.]))\ntensor([[11., 18.]])",
             .kernel = structured<linear_meta, linear_cpu>(),
             .grad = {{"input", "weight"}, linear_grad},
             .forms = kFunction | kOut,

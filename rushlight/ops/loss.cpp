@@ -144,72 +144,99 @@ Tensor cosine(const Tensor& a, const Tensor& b, int64_t dim, double eps) {
 }  // namespace
 
 OP(mse_loss, {.schema = "mse_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-              .doc = "The squared error.",
+              .doc = "The squared error."
+                     " >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))\ntensor(2.)",
               .kernel = composite<mse>(),
               .forms = kFunction | kOut,
               .module = "nn"});
 OP(l1_loss, {.schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-             .doc = "The absolute error.",
+             .doc = "The absolute error."
+                    " >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))\ntensor(1.)",
              .kernel = composite<l1>(),
              .forms = kFunction,
              .module = "nn"});
 OP(smooth_l1_loss,
    {.schema = "smooth_l1_loss(Tensor self, Tensor target, int reduction=Mean, float beta=1.0) -> Tensor",
-    .doc = "The squared error below beta, the absolute error above.",
+    .doc = "The squared error below beta, the absolute error above."
+           " >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.]), torch.tensor([0., 0.]), "
+           "reduction=\"none\")\ntensor([0.1250, 2.5000])",
     .kernel = composite<smooth_l1>(),
     .forms = kFunction | kOut,
     .module = "nn"});
 OP(huber_loss, {.schema = "huber_loss(Tensor self, Tensor target, int reduction=Mean, float delta=1.0) -> Tensor",
-                .doc = "The squared error below delta, delta times the absolute error above.",
+                .doc = "The squared error below delta, delta times the absolute error above."
+                       " >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.tensor([0., 0.]), "
+                       "reduction=\"none\", delta=2.0)\ntensor([0.1250, 4.0000])",
                 .kernel = composite<huber>(),
                 .forms = kFunction | kOut,
                 .module = "nn"});
-OP(soft_margin_loss, {.schema = "soft_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-                      .doc = "log(1 + exp(-target * self)).",
-                      .kernel = composite<soft_margin>(),
-                      .forms = kFunction | kOut,
-                      .module = "nn"});
+OP(soft_margin_loss,
+   {.schema = "soft_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+    .doc = "log(1 + exp(-target * self))."
+           " >>> torch.nn.functional.soft_margin_loss(torch.tensor([0.]), torch.tensor([1.]))\ntensor(0.6931)",
+    .kernel = composite<soft_margin>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
 OP(binary_cross_entropy,
    {.schema = "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean) -> Tensor",
-    .doc = "The cross entropy of probabilities.",
+    .doc = "The cross entropy of probabilities."
+           " >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))\ntensor(0.6931)",
     .kernel = function<bce>(),
     .grad = {{"self", "target", "weight"}, bce_grad},
     .forms = kFunction,
     .module = "nn"});
-OP(binary_cross_entropy_with_logits, {.schema = "binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? "
-                                                "weight=None, Tensor? pos_weight=None, int reduction=Mean) -> Tensor",
-                                      .doc = "binary_cross_entropy of sigmoid(self), without overflow.",
-                                      .kernel = composite<bce_with_logits>()});
+OP(binary_cross_entropy_with_logits,
+   {.schema = "binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? "
+              "weight=None, Tensor? pos_weight=None, int reduction=Mean) -> Tensor",
+    .doc = "binary_cross_entropy of sigmoid(self), without overflow."
+           " >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), "
+           "torch.tensor([1.]))\ntensor(0.6931)",
+    .kernel = composite<bce_with_logits>()});
 OP(kl_div, {.schema = "kl_div(Tensor self, Tensor target, int reduction=Mean, *, bool log_target=False) -> Tensor",
-            .doc = "The Kullback-Leibler divergence of the target from a log-probability.",
+            .doc = "The Kullback-Leibler divergence of the target from a log-probability."
+                   " >>> torch.nn.functional.kl_div(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]), "
+                   "reduction=\"sum\")\ntensor(0.1308)",
             .kernel = composite<kl>()});
 OP(poisson_nll_loss,
    {.schema =
         "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor",
-    .doc = "The negative log-likelihood of counts under a Poisson distribution.",
+    .doc = "The negative log-likelihood of counts under a Poisson distribution."
+           " >>> torch.nn.functional.poisson_nll_loss(torch.tensor([0.]), torch.tensor([2.]))\ntensor(1.)",
     .kernel = composite<poisson_nll>()});
 OP(margin_ranking_loss, {.schema = "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
                                    "int reduction=Mean) -> Tensor",
-                         .doc = "max(0, -target * (input1 - input2) + margin).",
+                         .doc = "max(0, -target * (input1 - input2) + margin)."
+                                " >>> torch.nn.functional.margin_ranking_loss(torch.tensor([1.]), torch.tensor([2.]), "
+                                "torch.tensor([1.]))\ntensor(1.)",
                          .kernel = composite<margin_ranking>()});
 OP(hinge_embedding_loss,
    {.schema = "hinge_embedding_loss(Tensor self, Tensor target, float margin=1.0, int reduction=Mean) -> Tensor",
-    .doc = "self where the target is 1, max(0, margin - self) where it is -1.",
+    .doc = "self where the target is 1, max(0, margin - self) where it is -1."
+           " >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.25, 0.25]), torch.tensor([1., -1.]), "
+           "reduction=\"none\")\ntensor([0.2500, 0.7500])",
     .kernel = composite<hinge_embedding>()});
 OP(cosine_embedding_loss, {.schema = "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float "
                                      "margin=0.0, int reduction=Mean) -> Tensor",
-                           .doc = "1 - cos where the target is 1, max(0, cos - margin) where it is -1.",
+                           .doc = "1 - cos where the target is 1, max(0, cos - margin) where it is -1."
+                                  " >>> torch.nn.functional.cosine_embedding_loss(torch.tensor([[1., 0.]]), "
+                                  "torch.tensor([[0., 1.]]), torch.tensor([1.]))\ntensor(1.)",
                            .kernel = composite<cosine_embedding>()});
 OP(triplet_margin_loss,
    {.schema = "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float "
               "eps=1e-06, bool swap=False, int reduction=Mean) -> Tensor",
-    .doc = "max(0, d(anchor, positive) - d(anchor, negative) + margin).",
+    .doc = "max(0, d(anchor, positive) - d(anchor, negative) + margin)."
+           " >>> torch.nn.functional.triplet_margin_loss(torch.tensor([[0.]]), torch.tensor([[1.]]), "
+           "torch.tensor([[1.5]]))\ntensor(0.5000)",
     .kernel = composite<triplet_margin>()});
 OP(pairwise_distance,
    {.schema = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False) -> Tensor",
-    .doc = "The p norm of x1 - x2 + eps along the last dimension.",
+    .doc =
+        "The p norm of x1 - x2 + eps along the last dimension."
+        " >>> torch.nn.functional.pairwise_distance(torch.tensor([[3., 0.]]), torch.tensor([[0., 4.]]))\ntensor([5.])",
     .kernel = composite<distance>()});
 OP(cosine_similarity, {.schema = "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor",
-                       .doc = "The cosine of the angle between vectors along dim.",
+                       .doc = "The cosine of the angle between vectors along dim."
+                              " >>> torch.nn.functional.cosine_similarity(torch.tensor([[1., 0.]]), torch.tensor([[1., "
+                              "1.]]))\ntensor([0.7071])",
                        .kernel = composite<cosine>()});
 }  // namespace rushlight

@@ -80,15 +80,19 @@ Tensor multilabel_margin(const Tensor& given, const Tensor& target, int64_t redu
 
 }  // namespace
 
-OP(multi_margin_loss, {.schema = "multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? "
-                                 "weight=None, int reduction=Mean) -> Tensor",
-                       .doc = "The mean over the other classes of max(0, margin - x[target] + x[class]) ** p.",
-                       .kernel = composite<multi_margin>(),
-                       .forms = kFunction | kOut,
-                       .module = "nn"});
+OP(multi_margin_loss,
+   {.schema = "multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? "
+              "weight=None, int reduction=Mean) -> Tensor",
+    .doc = "The mean over the other classes of max(0, margin - x[target] + x[class]) ** p."
+           " >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.1, 0.8]]), torch.tensor([1]))\ntensor(0.1500)",
+    .kernel = composite<multi_margin>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
 OP(multilabel_margin_loss,
    {.schema = "multilabel_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
-    .doc = "The sum over targets and other classes of max(0, 1 - x[target] + x[class]), by the number of classes.",
+    .doc = "The sum over targets and other classes of max(0, 1 - x[target] + x[class]), by the number of classes."
+           " >>> torch.nn.functional.multilabel_margin_loss(torch.tensor([[0.1, 0.8]]), torch.tensor([[1, "
+           "-1]]))\ntensor(0.1500)",
     .kernel = composite<multilabel_margin>(),
     .forms = kFunction | kOut,
     .module = "nn"});

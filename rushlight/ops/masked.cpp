@@ -214,7 +214,9 @@ OP(masked_select, {.schema = "masked_select(Tensor self, Tensor mask) -> Tensor"
                    .grad = {{"mask"}, masked_select_grad},
                    .forms = kFunction | kMethod | kOut | kOutApart});
 OP(masked_scatter, {.schema = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
-                    .doc = "self with the elements of source, in order, where the mask is true.",
+                    .doc = "self with the elements of source, in order, where the mask is true."
+                           " >>> torch.tensor([1, 2, 3]).masked_scatter(torch.tensor([True, False, True]), "
+                           "torch.tensor([8, 9]))\ntensor([8, 2, 9])",
                     .kernel = updating<masked_scatter_meta, masked_scatter_cpu>(),
                     .grad = {{"mask"}, masked_scatter_grad}});
 OP(masked_scatter_backward,
@@ -228,9 +230,11 @@ OP(nonzero,
     .doc = "The positions of non-zero elements, a row each. >>> torch.nonzero(torch.tensor([0, 5]))\ntensor([[1]])",
     .kernel = function<nonzero_op>(),
     .forms = kFunction | kMethod | kOut});
-OP(nonzero_numpy, {.schema = "nonzero_numpy(Tensor self) -> Tensor[]",
-                   .doc = "The positions of non-zero elements, a tensor for each dimension.",
-                   .kernel = composite<nonzero_numpy>()});
+OP(nonzero_numpy,
+   {.schema = "nonzero_numpy(Tensor self) -> Tensor[]",
+    .doc = "The positions of non-zero elements, a tensor for each dimension."
+           " >>> torch.tensor([[0, 1], [2, 0]]).nonzero(as_tuple=True)\n(tensor([0, 1]), tensor([1, 0]))",
+    .kernel = composite<nonzero_numpy>()});
 OP(argwhere,
    {.schema = "argwhere(Tensor self) -> Tensor",
     .doc = "The positions of non-zero elements, a row each. >>> torch.argwhere(torch.tensor([0, 5]))\ntensor([[1]])",

@@ -321,61 +321,76 @@ Grads vdot_grad(const Saved& s, const Tensor& g) { return {conj_of(g) * s["other
 }  // namespace
 
 OP(mm, {.schema = "mm(Tensor self, Tensor mat2) -> Tensor",
-        .doc = "The product of two matrices.",
+        .doc = "The product of two matrices."
+               " >>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))\ntensor([[11.]])",
         .kernel = structured<mm_meta, mm_cpu>(),
         .grad = {{"self", "mat2"}, mm_grad}});
 
 OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-           .doc = "beta * self + alpha * mat1 @ mat2. With beta 0, self is not read.",
+           .doc = "beta * self + alpha * mat1 @ mat2. With beta 0, self is not read."
+                  " >>> torch.addmm(torch.tensor([[100.]]), torch.tensor([[1., 2.]]), torch.tensor([[3.], "
+                  "[4.]]))\ntensor([[111.]])",
            .kernel = structured<addmm_meta, addmm_cpu>(),
            .grad = {{"mat1", "mat2"}, addmm_grad},
            .forms = kFunction | kMethod | kInPlace | kOut});
 
 OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
-         .doc = "The products of two batches of matrices.",
+         .doc = "The products of two batches of matrices."
+                " >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()\ntensor([3., 3.])",
          .kernel = structured<bmm_meta, bmm_cpu>(),
          .grad = {{"self", "mat2"}, bmm_grad}});
 
-OP(baddbmm, {.schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-             .doc = "beta * self + alpha * batch1 @ batch2, over a batch of matrices.",
-             .kernel = structured<baddbmm_meta, baddbmm_cpu>(),
-             .grad = {{"batch1", "batch2"}, baddbmm_grad},
-             .forms = kFunction | kMethod | kInPlace | kOut});
+OP(baddbmm,
+   {.schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    .doc = "beta * self + alpha * batch1 @ batch2, over a batch of matrices."
+           " >>> torch.baddbmm(torch.ones(1), torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()\ntensor([4., 4.])",
+    .kernel = structured<baddbmm_meta, baddbmm_cpu>(),
+    .grad = {{"batch1", "batch2"}, baddbmm_grad},
+    .forms = kFunction | kMethod | kInPlace | kOut});
 
 OP(mv, {.schema = "mv(Tensor self, Tensor vec) -> Tensor",
-        .doc = "The product of a matrix and a vector.",
+        .doc = "The product of a matrix and a vector."
+               " >>> torch.mv(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
         .kernel = structured<mv_meta, mv_cpu>(),
         .grad = {{"self", "vec"}, mv_grad}});
 
 OP(addmv, {.schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-           .doc = "beta * self + alpha * mat @ vec. With beta 0, self is not read.",
+           .doc = "beta * self + alpha * mat @ vec. With beta 0, self is not read."
+                  " >>> torch.addmv(torch.tensor([10., 20.]), torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., "
+                  "1.]))\ntensor([13., 27.])",
            .kernel = structured<addmv_meta, addmv_cpu>(),
            .grad = {{"mat", "vec"}, addmv_grad},
            .forms = kFunction | kMethod | kInPlace | kOut});
 
 OP(dot, {.schema = "dot(Tensor self, Tensor tensor) -> Tensor",
-         .doc = "The sum of the products of two vectors' elements.",
+         .doc = "The sum of the products of two vectors' elements."
+                " >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))\ntensor(11.)",
          .kernel = structured<dot_meta, dot_cpu>(),
          .grad = {{"self", "tensor"}, dot_grad}});
 
 OP(vdot, {.schema = "vdot(Tensor self, Tensor other) -> Tensor",
-          .doc = "As dot, with self conjugated.",
+          .doc = "As dot, with self conjugated."
+                 " >>> torch.vdot(torch.tensor([1j]), torch.tensor([1j]))\ntensor(1.+0.j)",
           .kernel = structured<dot_meta, vdot_cpu>(),
           .grad = {{"self", "other"}, vdot_grad}});
 
-OP(outer, {.schema = "outer(Tensor self, Tensor vec2) -> Tensor",
-           .doc = "The matrix of all products of two vectors' elements.",
-           .kernel = composite<outer_fn>(),
-           .forms = kFunction | kMethod | kOut,
-           .aliases = {"ger"}});
+OP(outer,
+   {.schema = "outer(Tensor self, Tensor vec2) -> Tensor",
+    .doc = "The matrix of all products of two vectors' elements."
+           " >>> torch.outer(torch.tensor([1., 2.]), torch.tensor([3., 4.]))\ntensor([[3., 4.],\n        [6., 8.]])",
+    .kernel = composite<outer_fn>(),
+    .forms = kFunction | kMethod | kOut,
+    .aliases = {"ger"}});
 
 OP(addr, {.schema = "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          .doc = "beta * self + alpha * outer(vec1, vec2). With beta 0, self is not read.",
+          .doc = "beta * self + alpha * outer(vec1, vec2). With beta 0, self is not read."
+                 " >>> torch.addr(torch.ones(1, 2), torch.tensor([1.]), torch.tensor([3., 4.]))\ntensor([[4., 5.]])",
           .kernel = composite<addr_fn>(),
           .forms = kFunction | kMethod | kInPlace | kOut});
 
 OP(matmul, {.schema = "matmul(Tensor self, Tensor other) -> Tensor",
-            .doc = "The product of matrices, vectors or broadcast batches of them, as Python's @.",
+            .doc = "The product of matrices, vectors or broadcast batches of them, as Python's @."
+                   " >>> torch.matmul(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
             .kernel = composite<matmul_fn>(),
             .forms = kFunction | kMethod | kOut});
 

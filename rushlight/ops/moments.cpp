@@ -430,10 +430,12 @@ OP(var,
     .kernel = structured<var_meta<false>, var_cpu<false>>(),
     .grad = {{"self"}, var_grad}});
 OP(var_unbiased, {.schema = "var(Tensor self, bool unbiased=True) -> Tensor",
-                  .doc = "The variance of all elements.",
+                  .doc = "The variance of all elements."
+                         " >>> torch.var(torch.tensor([1., 2., 3.]))\ntensor(1.)",
                   .kernel = composite<unbiased_all<false>>()});
 OP(var_dim, {.schema = "var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-             .doc = "The variance over some dimensions.",
+             .doc = "The variance over some dimensions."
+                    " >>> torch.var(torch.tensor([[1., 2., 3.]]), 1, unbiased=False)\ntensor([0.6667])",
              .kernel = composite<unbiased_dim<false>>(),
              .forms = kFunction | kMethod | kOut});
 OP(std,
@@ -442,15 +444,18 @@ OP(std,
     .kernel = structured<var_meta<true>, var_cpu<true>>(),
     .grad = {{"self", "result"}, std_grad}});
 OP(std_unbiased, {.schema = "std(Tensor self, bool unbiased=True) -> Tensor",
-                  .doc = "The standard deviation of all elements.",
+                  .doc = "The standard deviation of all elements."
+                         " >>> torch.std(torch.tensor([1., 2., 3.]))\ntensor(1.)",
                   .kernel = composite<unbiased_all<true>>()});
 OP(std_dim, {.schema = "std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
-             .doc = "The standard deviation over some dimensions.",
+             .doc = "The standard deviation over some dimensions."
+                    " >>> torch.std(torch.tensor([[1., 3.]]), 1, unbiased=False)\ntensor([1.])",
              .kernel = composite<unbiased_dim<true>>(),
              .forms = kFunction | kMethod | kOut});
 OP(var_mean, {.schema = "var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
                         "keepdim=False) -> (Tensor, Tensor)",
-              .doc = "Variance and mean.",
+              .doc = "Variance and mean."
+                     " >>> torch.var_mean(torch.tensor([1., 2., 3.]), correction=0)\n(tensor(0.6667), tensor(2.))",
               .kernel = composite<with_mean<false>>(),
               .forms = kFunction});
 OP(var_mean_unbiased, {.schema = "var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",
@@ -464,7 +469,8 @@ OP(var_mean_dim,
     .forms = kFunction});
 OP(std_mean, {.schema = "std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
                         "keepdim=False) -> (Tensor, Tensor)",
-              .doc = "Standard deviation and mean.",
+              .doc = "Standard deviation and mean."
+                     " >>> torch.std_mean(torch.tensor([1., 2., 3.]), correction=1)\n(tensor(1.), tensor(2.))",
               .kernel = composite<with_mean<true>>(),
               .forms = kFunction});
 OP(std_mean_unbiased, {.schema = "std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)",

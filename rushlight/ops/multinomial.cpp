@@ -64,7 +64,8 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
 OP(multinomial,
    {.schema =
         "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-    .doc = "Indices drawn by weight.",
+    .doc = "Indices drawn by weight."
+           " >>> torch.multinomial(torch.tensor([0., 1.]), 3, replacement=True)\ntensor([1, 1, 1])",
     .kernel = function<multinomial>(),
     .forms = kFunction | kMethod | kOut});
 

@@ -122,40 +122,52 @@ Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::o
 }  // namespace
 
 OP(constant_pad_nd, {.schema = "constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
-                     .doc = "self with `value` around it; negative amounts cut off.",
+                     .doc = "self with `value` around it; negative amounts cut off."
+                            " >>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0), 9)\ntensor([9, 1, 2])",
                      .kernel = structured<constant_pad_meta, constant_pad_cpu>(),
                      .grad = {{}, constant_pad_grad},
                      .forms = kFunction});
 OP(pad, {.schema = "pad(Tensor self, SymInt[] pad, str mode=\"constant\", float? value=None) -> Tensor",
-         .doc = "Pads the last dimensions; mode is constant, reflect, replicate or circular.",
+         .doc = "Pads the last dimensions; mode is constant, reflect, replicate or circular."
+                " >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))\ntensor([0, 1, 2, 0, 0])",
          .kernel = composite<pad_op>(),
          .forms = kFunction,
          .module = "nn"});
 OP(reflection_pad1d, {.schema = "reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor",
-                      .doc = "Pads by reflection.",
+                      .doc = "Pads by reflection."
+                             " >>> torch.nn.functional.pad(torch.tensor([[1., 2., 3.]]), (2, 0), "
+                             "mode=\"reflect\")\ntensor([[3., 2., 1., 2., 3.]])",
                       .kernel = composite<border_pad<Border::Reflect, 1>>(),
                       .forms = kFunction,
                       .module = "nn"});
-OP(reflection_pad2d, {.schema = "reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
-                      .doc = "Pads by reflection.",
-                      .kernel = composite<border_pad<Border::Reflect, 2>>(),
-                      .forms = kFunction,
-                      .module = "nn"});
+OP(reflection_pad2d,
+   {.schema = "reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
+    .doc = "Pads by reflection."
+           " >>> torch.nn.functional.pad(torch.tensor([[[1., 2.], [3., 4.]]]), (1, 0, 1, 0), "
+           "mode=\"reflect\")\ntensor([[[4., 3., 4.],\n         [2., 1., 2.],\n         [4., 3., 4.]]])",
+    .kernel = composite<border_pad<Border::Reflect, 2>>(),
+    .forms = kFunction,
+    .module = "nn"});
 OP(reflection_pad3d, {.schema = "reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                       .doc = "Pads by reflection.",
                       .kernel = composite<border_pad<Border::Reflect, 3>>(),
                       .forms = kFunction,
                       .module = "nn"});
 OP(replication_pad1d, {.schema = "replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor",
-                       .doc = "Pads by repeating the edge.",
+                       .doc = "Pads by repeating the edge."
+                              " >>> torch.nn.functional.pad(torch.tensor([[1., 2., 3.]]), (2, 0), "
+                              "mode=\"replicate\")\ntensor([[1., 1., 1., 2., 3.]])",
                        .kernel = composite<border_pad<Border::Replicate, 1>>(),
                        .forms = kFunction,
                        .module = "nn"});
-OP(replication_pad2d, {.schema = "replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
-                       .doc = "Pads by repeating the edge.",
-                       .kernel = composite<border_pad<Border::Replicate, 2>>(),
-                       .forms = kFunction,
-                       .module = "nn"});
+OP(replication_pad2d,
+   {.schema = "replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
+    .doc = "Pads by repeating the edge."
+           " >>> torch.nn.functional.pad(torch.tensor([[[1., 2.], [3., 4.]]]), (1, 0, 1, 0), "
+           "mode=\"replicate\")\ntensor([[[1., 1., 2.],\n         [1., 1., 2.],\n         [3., 3., 4.]]])",
+    .kernel = composite<border_pad<Border::Replicate, 2>>(),
+    .forms = kFunction,
+    .module = "nn"});
 OP(replication_pad3d, {.schema = "replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                        .doc = "Pads by repeating the edge.",
                        .kernel = composite<border_pad<Border::Replicate, 3>>(),

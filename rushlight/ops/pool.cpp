@@ -327,14 +327,18 @@ OP(adaptive_max_pool,
     .kernel = function<adaptive_max_pool>(),
     .grad = {{"indices"}, max_pool_grad},
     .forms = kFunction});
-OP(adaptive_max_pool1d, {.schema = "adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)",
-                         .doc = "Maxima of output_size spans, and their places.",
-                         .kernel = composite<adaptive_max_pool_nd<1>>(),
-                         .forms = kFunction,
-                         .module = ""});
+OP(adaptive_max_pool1d,
+   {.schema = "adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)",
+    .doc = "Maxima of output_size spans, and their places."
+           " >>> torch.nn.functional.adaptive_max_pool1d(torch.tensor([[[1., 5., 2., 3.]]]), 2)\ntensor([[[5., 3.]]])",
+    .kernel = composite<adaptive_max_pool_nd<1>>(),
+    .forms = kFunction,
+    .module = ""});
 OP(adaptive_max_pool2d,
    {.schema = "adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor out, Tensor indices)",
-    .doc = "Maxima of output_size spans, and their places.",
+    .doc = "Maxima of output_size spans, and their places."
+           " >>> torch.nn.functional.adaptive_max_pool2d(torch.tensor([[[[1., 5.], [2., 3.]]]]), (1, "
+           "2))\ntensor([[[[2., 5.]]]])",
     .kernel = composite<adaptive_max_pool_nd<2>>(),
     .forms = kFunction | kOut,
     .module = "nn"});
@@ -344,29 +348,39 @@ OP(adaptive_max_pool3d,
     .kernel = composite<adaptive_max_pool_nd<3>>(),
     .forms = kFunction | kOut,
     .module = "nn"});
-OP(max_pool1d, {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
-                          "dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, L).",
-                .kernel = composite<max_pool_only<1>>(),
-                .forms = kFunction});
-OP(max_pool2d, {.schema = "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] "
-                          "dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, H, W).",
-                .kernel = composite<max_pool_only<2>>(),
-                .forms = kFunction});
-OP(max_pool3d, {.schema = "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] "
-                          "dilation=1, bool ceil_mode=False) -> Tensor",
-                .doc = "Maxima of windows of (N, C, D, H, W).",
-                .kernel = composite<max_pool_only<3>>(),
-                .forms = kFunction});
+OP(max_pool1d,
+   {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
+              "dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "Maxima of windows of (N, C, L)."
+           " >>> torch.nn.functional.max_pool1d(torch.tensor([[[1., 5., 2., 3.]]]), 2)\ntensor([[[5., 3.]]])",
+    .kernel = composite<max_pool_only<1>>(),
+    .forms = kFunction});
+OP(max_pool2d,
+   {.schema = "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] "
+              "dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "Maxima of windows of (N, C, H, W)."
+           " >>> torch.nn.functional.max_pool2d(torch.tensor([[[[1., 5.], [2., 3.]]]]), 2)\ntensor([[[[5.]]]])",
+    .kernel = composite<max_pool_only<2>>(),
+    .forms = kFunction});
+OP(max_pool3d,
+   {.schema = "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] "
+              "dilation=1, bool ceil_mode=False) -> Tensor",
+    .doc = "Maxima of windows of (N, C, D, H, W)."
+           " >>> torch.nn.functional.max_pool3d(torch.ones(1, 1, 2, 4, 4), 2).shape\ntorch.Size([1, 1, 1, 2, 2])",
+    .kernel = composite<max_pool_only<3>>(),
+    .forms = kFunction});
 OP(max_pool1d_with_indices, {.schema = "max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], "
                                        "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-                             .doc = "max_pool1d and the places of the maxima.",
+                             .doc = "max_pool1d and the places of the maxima."
+                                    " >>> torch.nn.functional.max_pool1d(torch.tensor([[[1., 5., 2., 3.]]]), 2, "
+                                    "return_indices=True)[1]\ntensor([[[1, 3]]])",
                              .kernel = composite<max_pool_with_indices<1>>(),
                              .forms = kFunction});
 OP(max_pool2d_with_indices, {.schema = "max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], "
                                        "int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
-                             .doc = "max_pool2d and the places of the maxima.",
+                             .doc = "max_pool2d and the places of the maxima."
+                                    " >>> torch.nn.functional.max_pool2d(torch.tensor([[[[1., 5.], [2., 3.]]]]), 2, "
+                                    "return_indices=True)[1]\ntensor([[[[1]]]])",
                              .kernel = composite<max_pool_with_indices<2>>(),
                              .forms = kFunction,
                              .module = "nn"});
@@ -397,36 +411,50 @@ OP(avg_pool_backward,
                                       s.arg("divisor_override").to_int())};
              }},
     .forms = kFunction});
-OP(avg_pool1d, {.schema = "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool "
-                          "ceil_mode=False, bool count_include_pad=True) -> Tensor",
-                .doc = "Averages of windows of (N, C, L).",
-                .kernel = composite<avg_pool1d>(),
-                .forms = kFunction});
-OP(avg_pool2d, {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool "
-                          "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                .doc = "Averages of windows of (N, C, H, W).",
-                .kernel = composite<avg_pool_nd<2>>(),
-                .forms = kFunction | kOut,
-                .module = "nn"});
-OP(avg_pool3d, {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
-                          "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                .doc = "Averages of windows of (N, C, D, H, W).",
-                .kernel = composite<avg_pool_nd<3>>(),
-                .forms = kFunction | kOut,
-                .module = "nn"});
-OP(adaptive_avg_pool1d, {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
-                         .doc = "Averages of output_size spans.",
-                         .kernel = composite<adaptive_avg_pool<1>>(),
-                         .forms = kFunction});
-OP(adaptive_avg_pool2d, {.schema = "adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor",
-                         .doc = "Averages of output_size spans.",
-                         .kernel = composite<adaptive_avg_pool<2>>(),
-                         .forms = kFunction,
-                         .module = "nn"});
-OP(adaptive_avg_pool3d, {.schema = "adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor",
-                         .doc = "Averages of output_size spans.",
-                         .kernel = composite<adaptive_avg_pool<3>>(),
-                         .forms = kFunction,
-                         .module = "nn"});
+OP(avg_pool1d,
+   {.schema = "avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool "
+              "ceil_mode=False, bool count_include_pad=True) -> Tensor",
+    .doc = "Averages of windows of (N, C, L)."
+           " >>> torch.nn.functional.avg_pool1d(torch.tensor([[[1., 5., 2., 4.]]]), 2)\ntensor([[[3., 3.]]])",
+    .kernel = composite<avg_pool1d>(),
+    .forms = kFunction});
+OP(avg_pool2d,
+   {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool "
+              "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+    .doc = "Averages of windows of (N, C, H, W)."
+           " >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1., 5.], [2., 4.]]]]), 2)\ntensor([[[[3.]]]])",
+    .kernel = composite<avg_pool_nd<2>>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
+OP(avg_pool3d,
+   {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
+              "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+    .doc = "Averages of windows of (N, C, D, H, W)."
+           " >>> torch.nn.functional.avg_pool3d(torch.ones(1, 1, 2, 4, 4), 2).shape\ntorch.Size([1, 1, 1, 2, 2])",
+    .kernel = composite<avg_pool_nd<3>>(),
+    .forms = kFunction | kOut,
+    .module = "nn"});
+OP(adaptive_avg_pool1d,
+   {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
+    .doc = "Averages of output_size spans."
+           " >>> torch.nn.functional.adaptive_avg_pool1d(torch.tensor([[[1., 5., 2., 4.]]]), 2)\ntensor([[[3., 3.]]])",
+    .kernel = composite<adaptive_avg_pool<1>>(),
+    .forms = kFunction});
+OP(adaptive_avg_pool2d,
+   {.schema = "adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor",
+    .doc =
+        "Averages of output_size spans."
+        " >>> torch.nn.functional.adaptive_avg_pool2d(torch.tensor([[[[1., 5.], [2., 4.]]]]), 1)\ntensor([[[[3.]]]])",
+    .kernel = composite<adaptive_avg_pool<2>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(adaptive_avg_pool3d,
+   {.schema = "adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor",
+    .doc =
+        "Averages of output_size spans."
+        " >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 1, 2, 4, 4), 1).shape\ntorch.Size([1, 1, 1, 1, 1])",
+    .kernel = composite<adaptive_avg_pool<3>>(),
+    .forms = kFunction,
+    .module = "nn"});
 
 }  // namespace rushlight

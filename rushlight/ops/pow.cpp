@@ -129,11 +129,13 @@ OP(pow, {.schema = "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
          .kernel = pointwise<Pow, Number>(),
          .grad = {{"self", "exponent", "result"}, pow_grad}});
 OP(pow_scalar, {.schema = "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
-                .doc = "self to the power of a number.",
+                .doc = "self to the power of a number."
+                       " >>> torch.pow(torch.tensor([1., 2., 3.]), 2)\ntensor([1., 4., 9.])",
                 .kernel = composite<pow_scalar>(),
                 .forms = kFunction | kMethod | kInPlace | kOut});
 OP(pow_base, {.schema = "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
-              .doc = "A number to the power of a tensor.",
+              .doc = "A number to the power of a tensor."
+                     " >>> torch.pow(2, torch.tensor([1., 2., 3.]))\ntensor([2., 4., 8.])",
               .kernel = composite<pow_base>(),
               .forms = kFunction | kOut});
 OP(cube,
@@ -148,10 +150,12 @@ OP(inverse_square,
     .kernel = pointwise<InverseSquare, Floating>(),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / unary("_cube", s["self"]) * -2.0}; }},
     .forms = kFunction});
-OP(float_power, {.schema = "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
-                 .doc = "pow in double precision.",
-                 .kernel = composite<float_power>(),
-                 .forms = kFunction | kMethod | kInPlace | kOut});
+OP(float_power,
+   {.schema = "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    .doc = "pow in double precision."
+           " >>> torch.float_power(torch.tensor([1, 2]), torch.tensor([2, 3]))\ntensor([1., 8.], dtype=torch.float64)",
+    .kernel = composite<float_power>(),
+    .forms = kFunction | kMethod | kInPlace | kOut});
 OP(float_power_scalar, {.schema = "float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
                         .doc = "pow in double precision.",
                         .kernel = composite<float_power_scalar>(),
@@ -161,27 +165,35 @@ OP(float_power_base, {.schema = "float_power.Scalar(Scalar self, Tensor exponent
                       .kernel = composite<float_power_base>(),
                       .forms = kFunction | kOut});
 OP(bitwise_and, {.schema = "bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor",
-                 .doc = "Bits set in both.",
+                 .doc = "Bits set in both."
+                        " >>> torch.bitwise_and(torch.tensor([12]), torch.tensor([10]))\ntensor([8])",
                  .kernel = pointwise<BitAnd, Integral>(),
                  .overloads = {"bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor"}});
 OP(bitwise_or, {.schema = "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
-                .doc = "Bits set in either.",
+                .doc = "Bits set in either."
+                       " >>> torch.bitwise_or(torch.tensor([12]), torch.tensor([10]))\ntensor([14])",
                 .kernel = pointwise<BitOr, Integral>(),
                 .overloads = {"bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor"}});
 OP(bitwise_xor, {.schema = "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor",
-                 .doc = "Bits set in exactly one.",
+                 .doc = "Bits set in exactly one."
+                        " >>> torch.bitwise_xor(torch.tensor([12]), torch.tensor([10]))\ntensor([6])",
                  .kernel = pointwise<BitXor, Integral>(),
                  .overloads = {"bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor"}});
 OP(bitwise_not, {.schema = "bitwise_not(Tensor self) -> Tensor",
-                 .doc = "Every bit flipped; not for bools.",
+                 .doc = "Every bit flipped; not for bools."
+                        " >>> torch.bitwise_not(torch.tensor([0, 5]))\ntensor([-1, -6])",
                  .kernel = pointwise<BitNot, Integral>()});
-OP(bitwise_left_shift, {.schema = "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor",
-                        .doc = "self << other.",
-                        .kernel = pointwise<ShiftLeft, IntegralNoBool>(),
-                        .overloads = {"bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
-OP(bitwise_right_shift, {.schema = "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
-                         .doc = "self >> other.",
-                         .kernel = pointwise<ShiftRight, IntegralNoBool>(),
-                         .overloads = {"bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
+OP(bitwise_left_shift,
+   {.schema = "bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+    .doc = "self << other."
+           " >>> torch.bitwise_left_shift(torch.tensor([1, 2]), torch.tensor([3, 3]))\ntensor([ 8, 16])",
+    .kernel = pointwise<ShiftLeft, IntegralNoBool>(),
+    .overloads = {"bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
+OP(bitwise_right_shift,
+   {.schema = "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
+    .doc = "self >> other."
+           " >>> torch.bitwise_right_shift(torch.tensor([8, 17]), torch.tensor([3, 3]))\ntensor([1, 2])",
+    .kernel = pointwise<ShiftRight, IntegralNoBool>(),
+    .overloads = {"bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
 
 }  // namespace rushlight

@@ -157,7 +157,8 @@ Tensor renorm_op(const Tensor& self, const Scalar& p, int64_t dim, const Scalar&
 OP(quantile,
    {.schema =
         "quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
-    .doc = "The values below which the fractions q of the elements lie.",
+    .doc = "The values below which the fractions q of the elements lie."
+           " >>> torch.quantile(torch.tensor([0., 1., 2., 3.]), torch.tensor([0.5, 1.]))\ntensor([1.5000, 3.0000])",
     .kernel = composite<quantile_op>(),
     .forms = kFunction | kMethod | kOut});
 OP(quantile_scalar, {.schema = "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
@@ -166,11 +167,13 @@ OP(quantile_scalar, {.schema = "quantile.scalar(Tensor self, float q, int? dim=N
                             "torch.quantile(torch.tensor([1., 2., 3.]), 0.5)\ntensor(2.)",
                      .kernel = composite<quantile_scalar>(),
                      .forms = kFunction | kMethod | kOut});
-OP(nanquantile, {.schema = "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str "
-                           "interpolation='linear') -> Tensor",
-                 .doc = "quantile of the elements that are not NaN.",
-                 .kernel = composite<nanquantile_op>(),
-                 .forms = kFunction | kMethod | kOut});
+OP(nanquantile,
+   {.schema = "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str "
+              "interpolation='linear') -> Tensor",
+    .doc = "quantile of the elements that are not NaN."
+           " >>> torch.nanquantile(torch.tensor([0., 2., float(\"nan\")]), torch.tensor([0.5]))\ntensor([1.])",
+    .kernel = composite<nanquantile_op>(),
+    .forms = kFunction | kMethod | kOut});
 OP(nanquantile_scalar, {.schema = "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
                                   "interpolation='linear') -> Tensor",
                         .doc = "quantile of the elements that are not NaN.",
@@ -196,7 +199,9 @@ OP(cumulative_trapezoid_x, {.schema = "cumulative_trapezoid.x(Tensor y, Tensor x
                             .kernel = composite<cumulative_x>(),
                             .forms = kFunction});
 OP(renorm, {.schema = "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",
-            .doc = "Slices of a dimension scaled down to a p-norm of at most maxnorm.",
+            .doc = "Slices of a dimension scaled down to a p-norm of at most maxnorm."
+                   " >>> torch.renorm(torch.tensor([[3., 4.], [0.3, 0.4]]), p=2, dim=0, maxnorm=1)\ntensor([[0.6000, "
+                   "0.8000],\n        [0.3000, 0.4000]])",
             .kernel = composite<renorm_op>(),
             .forms = kFunction | kMethod | kInPlace | kOut});
 

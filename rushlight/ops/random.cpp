@@ -445,13 +445,15 @@ Grads zero_both(const Saved&, const Tensor& g) { return {zeros_like(g), zeros_li
 
 OP(uniform_,
    {.schema = "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor(a!)",
-    .doc = "Fills with uniform numbers of [from, to).",
+    .doc = "Fills with uniform numbers of [from, to)."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.empty(2).uniform_(1, 2)\ntensor([1.4963, 1.7682])",
     .kernel = mutation<uniform_>(),
     .grad = {{}, zero_self},
     .forms = kMethod});
 OP(normal_,
    {.schema = "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor(a!)",
-    .doc = "Fills with normal numbers.",
+    .doc = "Fills with normal numbers."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.empty(2).normal_()\ntensor([ 1.5410, -0.2934])",
     .kernel = mutation<normal_>(),
     .grad = {{}, zero_self},
     .forms = kMethod});
@@ -461,11 +463,13 @@ OP(random_from_to,
     .kernel = mutation<random_from_to>(),
     .grad = {{}, zero_self},
     .forms = kMethod});
-OP(random_to, {.schema = "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)",
-               .doc = "Fills with whole numbers of [0, to).",
-               .kernel = mutation<random_to>(),
-               .grad = {{}, zero_self},
-               .forms = kMethod});
+OP(random_to,
+   {.schema = "random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)",
+    .doc = "Fills with whole numbers of [0, to)."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.empty(3, dtype=torch.int64).random_(10)\ntensor([4, 9, 3])",
+    .kernel = mutation<random_to>(),
+    .grad = {{}, zero_self},
+    .forms = kMethod});
 OP(random_, {.schema = "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)",
              .doc = "Fills with whole numbers over the dtype's range.",
              .kernel = mutation<random_>(),
@@ -473,7 +477,8 @@ OP(random_, {.schema = "random_(Tensor(a!) self, *, Generator? generator=None) -
              .forms = kMethod});
 OP(bernoulli_number,
    {.schema = "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)",
-    .doc = "Fills with 1 at chance p, else 0.",
+    .doc = "Fills with 1 at chance p, else 0."
+           " >>> torch.empty(3).bernoulli_(1.0)\ntensor([1., 1., 1.])",
     .kernel = mutation<bernoulli_number>(),
     .grad = {{}, zero_self},
     .forms = kMethod});
@@ -484,7 +489,8 @@ OP(bernoulli_tensor,
     .grad = {{}, zero_both},
     .forms = kMethod});
 OP(exponential_, {.schema = "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor(a!)",
-                  .doc = "Fills with exponential numbers.",
+                  .doc = "Fills with exponential numbers."
+                         " >>> _ = torch.manual_seed(0)\n>>> torch.empty(2).exponential_()\ntensor([3.5083, 1.2304])",
                   .kernel = mutation<exponential_>(),
                   .grad = {{}, zero_self},
                   .forms = kMethod});
@@ -507,7 +513,8 @@ OP(log_normal_,
     .forms = kMethod});
 OP(rand, {.schema = "rand(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                     "pin_memory=None) -> Tensor",
-          .doc = "Uniform numbers of [0, 1).",
+          .doc = "Uniform numbers of [0, 1)."
+                 " >>> _ = torch.manual_seed(0)\n>>> torch.rand(3)\ntensor([0.4963, 0.7682, 0.0885])",
           .kernel = function<rand>(),
           .forms = kFunction | kOut});
 OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
@@ -517,7 +524,8 @@ OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generato
                     .forms = kFunction});
 OP(randn, {.schema = "randn(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                      "pin_memory=None) -> Tensor",
-           .doc = "Normal numbers.",
+           .doc = "Normal numbers."
+                  " >>> _ = torch.manual_seed(0)\n>>> torch.randn(3)\ntensor([ 1.5410, -0.2934, -2.1788])",
            .kernel = function<randn>(),
            .forms = kFunction | kOut});
 OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
@@ -527,7 +535,8 @@ OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? genera
                      .forms = kFunction});
 OP(randint, {.schema = "randint(int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, Device? "
                        "device=None, bool? pin_memory=None) -> Tensor",
-             .doc = "Whole numbers of [0, high).",
+             .doc = "Whole numbers of [0, high)."
+                    " >>> _ = torch.manual_seed(0)\n>>> torch.randint(10, (3,))\ntensor([4, 9, 3])",
              .kernel = function<randint>(),
              .forms = kFunction | kOut});
 OP(randint_generator,
@@ -538,7 +547,8 @@ OP(randint_generator,
     .forms = kFunction});
 OP(randint_low, {.schema = "randint.low(int low, int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, "
                            "Device? device=None, bool? pin_memory=None) -> Tensor",
-                 .doc = "Whole numbers of [low, high).",
+                 .doc = "Whole numbers of [low, high)."
+                        " >>> _ = torch.manual_seed(0)\n>>> torch.randint(5, 10, (3,))\ntensor([9, 9, 8])",
                  .kernel = function<randint_low>(),
                  .forms = kFunction});
 OP(randint_low_generator,
@@ -547,21 +557,27 @@ OP(randint_low_generator,
     .doc = "Whole numbers of [low, high) from a generator.",
     .kernel = function<randint_low_generator>(),
     .forms = kFunction});
-OP(rand_like, {.schema = "rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-                         "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-               .doc = "rand, shaped as self.",
-               .kernel = function<rand_like>(),
-               .forms = kFunction});
-OP(randn_like, {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
-                          "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                .doc = "randn, shaped as self.",
-                .kernel = function<randn_like>(),
-                .forms = kFunction});
-OP(randint_like, {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
-                            "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
-                  .doc = "randint, shaped as self.",
-                  .kernel = function<randint_like>(),
-                  .forms = kFunction});
+OP(rand_like,
+   {.schema = "rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+              "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "rand, shaped as self."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.rand_like(torch.tensor([1., 2.]))\ntensor([0.4963, 0.7682])",
+    .kernel = function<rand_like>(),
+    .forms = kFunction});
+OP(randn_like,
+   {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+              "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "randn, shaped as self."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.randn_like(torch.tensor([1., 2.]))\ntensor([ 1.5410, -0.2934])",
+    .kernel = function<randn_like>(),
+    .forms = kFunction});
+OP(randint_like,
+   {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
+              "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "randint, shaped as self."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.randint_like(torch.tensor([1., 2.]), 10)\ntensor([4., 9.])",
+    .kernel = function<randint_like>(),
+    .forms = kFunction});
 OP(randint_like_low,
    {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
@@ -570,7 +586,8 @@ OP(randint_like_low,
     .forms = kFunction});
 OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? "
                         "pin_memory=None) -> Tensor",
-              .doc = "0 ... n - 1 in random order.",
+              .doc = "0 ... n - 1 in random order."
+                     " >>> _ = torch.manual_seed(0)\n>>> torch.randperm(4)\ntensor([0, 1, 3, 2])",
               .kernel = function<randperm>(),
               .forms = kFunction | kOut});
 OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? generator, ScalarType? dtype=long, Layout? "
@@ -579,7 +596,8 @@ OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? gener
                         .kernel = function<randperm_generator>(),
                         .forms = kFunction});
 OP(bernoulli, {.schema = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
-               .doc = "1 at the chance that self says, else 0.",
+               .doc = "1 at the chance that self says, else 0."
+                      " >>> torch.bernoulli(torch.tensor([0., 1.]))\ntensor([0., 1.])",
                .kernel = function<bernoulli>(),
                .grad = {{}, zero_self},
                .forms = kFunction | kMethod | kOut | kOutConverts});
@@ -590,7 +608,8 @@ OP(bernoulli_p, {.schema = "bernoulli.p(Tensor self, float p, *, Generator? gene
                  .forms = kFunction | kMethod});
 OP(normal_tensor_float,
    {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
-    .doc = "Normal numbers, a mean each.",
+    .doc = "Normal numbers, a mean each."
+           " >>> _ = torch.manual_seed(0)\n>>> torch.normal(torch.tensor([0., 100.]), 1.0)\ntensor([ 1.5410, 99.7066])",
     .kernel = function<normal_tensor_float>(),
     .grad = {{}, zero_self},
     .forms = kFunction | kOut | kOutConverts});

@@ -208,7 +208,8 @@ OP(repeat_interleave,
 OP(repeat_interleave_self,
    {.schema =
         "repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
-    .doc = "Each element as often as repeats says.",
+    .doc = "Each element as often as repeats says."
+           " >>> torch.repeat_interleave(torch.tensor([7, 8]), torch.tensor([1, 3]))\ntensor([7, 8, 8, 8])",
     .kernel = composite<interleave_tensor>()});
 OP(repeat_interleave_int,
    {.schema = "repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",

@@ -187,15 +187,18 @@ Tensor clamp_tensor(const Tensor& self, const Tensor& low, const Tensor& high) {
 }  // namespace
 
 OP(floor, {.schema = "floor(Tensor self) -> Tensor",
-           .doc = "Largest whole number not above self.",
+           .doc = "Largest whole number not above self."
+                  " >>> torch.floor(torch.tensor([-1.5, 1.5]))\ntensor([-2.,  1.])",
            .kernel = pointwise<Floor, RealNoBool>(),
            .grad = {{}, no_slope}});
 OP(ceil, {.schema = "ceil(Tensor self) -> Tensor",
-          .doc = "Smallest whole number not below self.",
+          .doc = "Smallest whole number not below self."
+                 " >>> torch.ceil(torch.tensor([-1.5, 1.5]))\ntensor([-1.,  2.])",
           .kernel = pointwise<Ceil, RealNoBool>(),
           .grad = {{}, no_slope}});
 OP(trunc, {.schema = "trunc(Tensor self) -> Tensor",
-           .doc = "self rounded towards zero.",
+           .doc = "self rounded towards zero."
+                  " >>> torch.trunc(torch.tensor([-1.5, 1.5]))\ntensor([-1.,  1.])",
            .kernel = pointwise<Trunc, RealNoBool>(),
            .grad = {{}, no_slope},
            .aliases = {"fix"}});
@@ -209,23 +212,28 @@ OP(round_decimals, {.schema = "round.decimals(Tensor self, *, int decimals) -> T
                     .kernel = pointwise<RoundDecimals, Floating>(),
                     .grad = {{}, no_slope}});
 OP(frac, {.schema = "frac(Tensor self) -> Tensor",
-          .doc = "self - trunc(self).",
+          .doc = "self - trunc(self)."
+                 " >>> torch.frac(torch.tensor([-1.5, 2.25]))\ntensor([-0.5000,  0.2500])",
           .kernel = pointwise<Frac, Floating>(),
           .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }}});
 OP(sign, {.schema = "sign(Tensor self) -> Tensor",
-          .doc = "-1, 0 or 1.",
+          .doc = "-1, 0 or 1."
+                 " >>> torch.sign(torch.tensor([-2., 0., 3.]))\ntensor([-1.,  0.,  1.])",
           .kernel = pointwise<Sign, Real>(),
           .grad = {{}, no_slope}});
 OP(sgn, {.schema = "sgn(Tensor self) -> Tensor",
-         .doc = "sign, and for complex numbers self / abs(self).",
+         .doc = "sign, and for complex numbers self / abs(self)."
+                " >>> torch.sgn(torch.tensor([3 + 4j]))\ntensor([0.6000+0.8000j])",
          .kernel = pointwise<Sgn, Any>(),
          .grad = {{"self", "result"}, sgn_grad}});
 OP(signbit, {.schema = "signbit(Tensor self) -> Tensor",
-             .doc = "True where the sign bit is set, for -0.0 too.",
+             .doc = "True where the sign bit is set, for -0.0 too."
+                    " >>> torch.signbit(torch.tensor([-0., 0., -1.]))\ntensor([ True, False,  True])",
              .kernel = pointwise<Signbit, Real>(),
              .forms = kFunction | kMethod | kOut});
 OP(copysign, {.schema = "copysign.Tensor(Tensor self, Tensor other) -> Tensor",
-              .doc = "Magnitude of self with the sign of other.",
+              .doc = "Magnitude of self with the sign of other."
+                     " >>> torch.copysign(torch.tensor([1., 2.]), torch.tensor([-0., 5.]))\ntensor([-1.,  2.])",
               .kernel = pointwise<Copysign, Floating>(Promote::ToFloat),
               .grad = {{"self", "result"},
                        [](const Saved& s, const Tensor& g) {
@@ -233,44 +241,53 @@ OP(copysign, {.schema = "copysign.Tensor(Tensor self, Tensor other) -> Tensor",
                        }},
               .overloads = {"copysign.Scalar(Tensor self, Scalar other) -> Tensor"}});
 OP(isnan, {.schema = "isnan(Tensor self) -> Tensor",
-           .doc = "True where not a number.",
+           .doc = "True where not a number."
+                  " >>> torch.isnan(torch.tensor([1., float(\"nan\")]))\ntensor([False,  True])",
            .kernel = pointwise<IsNan, Any>(),
            .forms = kFunction | kMethod});
 OP(isinf, {.schema = "isinf(Tensor self) -> Tensor",
-           .doc = "True where infinite.",
+           .doc = "True where infinite."
+                  " >>> torch.isinf(torch.tensor([1., float(\"-inf\")]))\ntensor([False,  True])",
            .kernel = pointwise<IsInf, Any>(),
            .forms = kFunction | kMethod});
 OP(isposinf, {.schema = "isposinf(Tensor self) -> Tensor",
-              .doc = "True where plus infinity.",
+              .doc = "True where plus infinity."
+                     " >>> torch.isposinf(torch.tensor([float(\"inf\"), float(\"-inf\")]))\ntensor([ True, False])",
               .kernel = pointwise<IsPosInf, Floating>(Promote::ToFloat),
               .forms = kFunction | kMethod | kOut});
 OP(isneginf, {.schema = "isneginf(Tensor self) -> Tensor",
-              .doc = "True where minus infinity.",
+              .doc = "True where minus infinity."
+                     " >>> torch.isneginf(torch.tensor([float(\"inf\"), float(\"-inf\")]))\ntensor([False,  True])",
               .kernel = pointwise<IsNegInf, Floating>(Promote::ToFloat),
               .forms = kFunction | kMethod | kOut});
 OP(maximum, {.schema = "maximum(Tensor self, Tensor other) -> Tensor",
-             .doc = "The larger of two elements; NaN wins.",
+             .doc = "The larger of two elements; NaN wins."
+                    " >>> torch.maximum(torch.tensor([1., 4.]), torch.tensor([3., float(\"nan\")]))\ntensor([3., nan])",
              .kernel = pointwise<Maximum, Real>(),
              .grad = {{"self", "other"}, larger_grad},
              .forms = kFunction | kMethod | kOut});
 OP(minimum, {.schema = "minimum(Tensor self, Tensor other) -> Tensor",
-             .doc = "The smaller of two elements; NaN wins.",
+             .doc = "The smaller of two elements; NaN wins."
+                    " >>> torch.minimum(torch.tensor([1., 4.]), torch.tensor([3., float(\"nan\")]))\ntensor([1., nan])",
              .kernel = pointwise<Minimum, Real>(),
              .grad = {{"self", "other"}, smaller_grad},
              .forms = kFunction | kMethod | kOut});
 OP(fmax, {.schema = "fmax(Tensor self, Tensor other) -> Tensor",
-          .doc = "The larger of two elements; a number wins over NaN.",
+          .doc = "The larger of two elements; a number wins over NaN."
+                 " >>> torch.fmax(torch.tensor([1., 4.]), torch.tensor([3., float(\"nan\")]))\ntensor([3., 4.])",
           .kernel = pointwise<Fmax, Real>(),
           .grad = {{"self", "other"}, fmax_grad},
           .forms = kFunction | kMethod | kOut});
 OP(fmin, {.schema = "fmin(Tensor self, Tensor other) -> Tensor",
-          .doc = "The smaller of two elements; a number wins over NaN.",
+          .doc = "The smaller of two elements; a number wins over NaN."
+                 " >>> torch.fmin(torch.tensor([1., 4.]), torch.tensor([3., float(\"nan\")]))\ntensor([1., 4.])",
           .kernel = pointwise<Fmin, Real>(),
           .grad = {{"self", "other"}, fmin_grad},
           .forms = kFunction | kMethod | kOut});
 
 OP(clamp_min, {.schema = "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
-               .doc = "max(self, min).",
+               .doc = "max(self, min)."
+                      " >>> torch.clamp_min(torch.tensor([-1., 2.]), 0)\ntensor([0., 2.])",
                .kernel = pointwise<ClampMin, Real>(),
                .grad = {{"self", "min"},
                         [](const Saved& s, const Tensor& g) {
@@ -279,7 +296,8 @@ OP(clamp_min, {.schema = "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
                         }},
                .overloads = {"clamp_min(Tensor self, Scalar min) -> Tensor"}});
 OP(clamp_max, {.schema = "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
-               .doc = "min(self, max).",
+               .doc = "min(self, max)."
+                      " >>> torch.clamp_max(torch.tensor([-1., 2.]), 0)\ntensor([-1.,  0.])",
                .kernel = pointwise<ClampMax, Real>(),
                .grad = {{"self", "max"},
                         [](const Saved& s, const Tensor& g) {
@@ -304,17 +322,22 @@ OP(clamp, {.schema = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> 
            .kernel = composite<clamp>(),
            .forms = kFunction | kMethod | kInPlace | kOut,
            .aliases = {"clip"}});
-OP(clamp_tensor, {.schema = "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
-                  .doc = "self limited to [min, max], bounds being tensors.",
-                  .kernel = composite<clamp_tensor>(),
-                  .forms = kFunction | kMethod | kInPlace | kOut,
-                  .aliases = {"clip"}});
-OP(nan_to_num, {.schema = "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
-                .doc = "Replaces NaN by 0 and infinities by the largest numbers, or by those given.",
-                .kernel = pointwise<NanToNum, Real>(),
-                .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
-                           Tensor special = logical_or(isnan(s["self"]), isnan(s["self"] - s["self"]));
-                           return Grads{where(special, 0.0, g)};
-                         }}});
+OP(clamp_tensor,
+   {.schema = "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
+    .doc =
+        "self limited to [min, max], bounds being tensors."
+        " >>> torch.clamp(torch.tensor([-1., 5.]), torch.tensor([0., 0.]), torch.tensor([1., 3.]))\ntensor([0., 3.])",
+    .kernel = composite<clamp_tensor>(),
+    .forms = kFunction | kMethod | kInPlace | kOut,
+    .aliases = {"clip"}});
+OP(nan_to_num,
+   {.schema = "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
+    .doc = "Replaces NaN by 0 and infinities by the largest numbers, or by those given."
+           " >>> torch.nan_to_num(torch.tensor([float(\"nan\"), float(\"inf\")]), posinf=9.0)\ntensor([0., 9.])",
+    .kernel = pointwise<NanToNum, Real>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
+               Tensor special = logical_or(isnan(s["self"]), isnan(s["self"] - s["self"]));
+               return Grads{where(special, 0.0, g)};
+             }}});
 
 }  // namespace rushlight

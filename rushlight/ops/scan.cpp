@@ -302,7 +302,8 @@ OP(cummin,
     .kernel = structured<extreme_scan_meta, extreme_scan_cpu<false>>(),
     .grad = {{"indices"}, extreme_scan_grad}});
 OP(logcumsumexp, {.schema = "logcumsumexp(Tensor self, int dim) -> Tensor",
-                  .doc = "Logarithms of running sums of exponentials.",
+                  .doc = "Logarithms of running sums of exponentials."
+                         " >>> torch.logcumsumexp(torch.zeros(3), 0)\ntensor([0.0000, 0.6931, 1.0986])",
                   .kernel = structured<logcumsumexp_meta, logcumsumexp_cpu>(),
                   .grad = {{"self", "result"}, logcumsumexp_grad}});
 OP(diff, {.schema = "diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",

@@ -32,18 +32,22 @@ Tensor diagonal_scatter(const Tensor& self, const Tensor& src, int64_t offset, i
 
 }  // namespace
 
-OP(select_scatter, {.schema = "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor",
-                    .doc = "self with one index of a dimension replaced by src.",
-                    .kernel = composite<select_scatter>(),
-                    .forms = kFunction | kMethod | kOut});
+OP(select_scatter,
+   {.schema = "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor",
+    .doc = "self with one index of a dimension replaced by src."
+           " >>> torch.zeros(2, 2).select_scatter(torch.tensor([1., 2.]), 0, 1)\ntensor([[0., 0.],\n        [1., 2.]])",
+    .kernel = composite<select_scatter>(),
+    .forms = kFunction | kMethod | kOut});
 OP(slice_scatter,
    {.schema = "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-    .doc = "self with a slice replaced by src.",
+    .doc = "self with a slice replaced by src."
+           " >>> torch.zeros(4).slice_scatter(torch.tensor([1., 2.]), start=1, end=3)\ntensor([0., 1., 2., 0.])",
     .kernel = composite<slice_scatter>(),
     .forms = kFunction | kMethod | kOut});
 OP(diagonal_scatter,
    {.schema = "diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
-    .doc = "self with a diagonal replaced by src.",
+    .doc = "self with a diagonal replaced by src."
+           " >>> torch.zeros(2, 2).diagonal_scatter(torch.tensor([1., 2.]))\ntensor([[1., 0.],\n        [0., 2.]])",
     .kernel = composite<diagonal_scatter>(),
     .forms = kFunction | kMethod | kOut});
 

@@ -365,12 +365,14 @@ OP(_unique2,
     .forms = kFunction});
 OP(unique_dim, {.schema = "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool "
                           "return_counts=False) -> (Tensor, Tensor, Tensor)",
-                .doc = "The distinct slices along a dimension, sorted.",
+                .doc = "The distinct slices along a dimension, sorted."
+                       " >>> torch.unique(torch.tensor([[1, 2], [1, 2]]), dim=0)\ntensor([[1, 2]])",
                 .kernel = function<unique_dim_op>(),
                 .forms = kFunction});
 OP(unique_consecutive, {.schema = "unique_consecutive(Tensor self, bool return_inverse=False, bool "
                                   "return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)",
-                        .doc = "One element of each run of equal ones.",
+                        .doc = "One element of each run of equal ones."
+                               " >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))\ntensor([1, 2, 1])",
                         .kernel = function<unique_consecutive_op>()});
 OP(unique_dim_consecutive, {.schema = "unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool "
                                       "return_counts=False) -> (Tensor, Tensor, Tensor)",

@@ -107,25 +107,32 @@ Tensor prelu_op(const Tensor& self, const Tensor& weight) {
 }  // namespace
 
 OP(pixel_shuffle, {.schema = "pixel_shuffle(Tensor self, int upscale_factor) -> Tensor",
-                   .doc = "(*, C r r, H, W) as (*, C, H r, W r).",
+                   .doc = "(*, C r r, H, W) as (*, C, H r, W r)."
+                          " >>> torch.pixel_shuffle(torch.tensor([1, 2, 3, 4]).view(1, 4, 1, 1), 2)\ntensor([[[[1, "
+                          "2],\n          [3, 4]]]])",
                    .kernel = composite<pixel_shuffle_op>(),
                    .forms = kFunction});
 OP(pixel_unshuffle, {.schema = "pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
-                     .doc = "(*, C, H r, W r) as (*, C r r, H, W).",
+                     .doc = "(*, C, H r, W r) as (*, C r r, H, W)."
+                            " >>> torch.pixel_unshuffle(torch.ones(1, 1, 4, 6), 2).shape\ntorch.Size([1, 4, 2, 3])",
                      .kernel = composite<pixel_unshuffle_op>(),
                      .forms = kFunction});
-OP(channel_shuffle, {.schema = "channel_shuffle(Tensor self, SymInt groups) -> Tensor",
-                     .doc = "One channel of each group in turn.",
-                     .kernel = composite<channel_shuffle_op>(),
-                     .forms = kFunction,
-                     .aliases = {"native_channel_shuffle"}});
+OP(channel_shuffle,
+   {.schema = "channel_shuffle(Tensor self, SymInt groups) -> Tensor",
+    .doc = "One channel of each group in turn."
+           " >>> torch.channel_shuffle(torch.tensor([1, 2, 3, 4]).view(1, 4, 1), 2).flatten()\ntensor([1, 3, 2, 4])",
+    .kernel = composite<channel_shuffle_op>(),
+    .forms = kFunction,
+    .aliases = {"native_channel_shuffle"}});
 OP(glu, {.schema = "glu(Tensor self, int dim=-1) -> Tensor",
-         .doc = "a * sigmoid(b) for the halves a and b of self along dim.",
+         .doc = "a * sigmoid(b) for the halves a and b of self along dim."
+                " >>> torch.nn.functional.glu(torch.tensor([1., 0.]))\ntensor([0.5000])",
          .kernel = composite<glu_op>(),
          .forms = kFunction | kOut,
          .module = "nn"});
 OP(prelu, {.schema = "prelu(Tensor self, Tensor weight) -> Tensor",
-           .doc = "x where positive, weight * x elsewhere.",
+           .doc = "x where positive, weight * x elsewhere."
+                  " >>> torch.prelu(torch.tensor([-1., 2.]), torch.tensor([0.25]))\ntensor([-0.2500,  2.0000])",
            .kernel = composite<prelu_op>(),
            .forms = kFunction | kMethod});
 }  // namespace rushlight

@@ -171,7 +171,8 @@ OP(vsplit_array, {.schema = "vsplit.array(Tensor(a -> *) self, int[] indices) ->
                   .doc = "Cut along rows at the given places.",
                   .kernel = composite<vsplit_array>()});
 OP(dsplit, {.schema = "dsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]",
-            .doc = "Equal pieces along the third dimension.",
+            .doc = "Equal pieces along the third dimension."
+                   " >>> torch.dsplit(torch.ones(1, 1, 4), 2)[0].shape\ntorch.Size([1, 1, 2])",
             .kernel = composite<dsplit_int>()});
 OP(dsplit_array, {.schema = "dsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]",
                   .doc = "Cut along the third dimension at the given places.",

@@ -66,41 +66,49 @@ constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
 }  // namespace
 
 OP(sin, {.schema = "sin(Tensor self) -> Tensor",
-         .doc = "Sine of an angle in radians.",
+         .doc = "Sine of an angle in radians."
+                " >>> torch.sin(torch.tensor([0., 1.]))\ntensor([0.0000, 0.8415])",
          .kernel = pointwise<Sin, FloatingAndComplex>(Promote::ToFloat),
          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(cos(s["self"]))}; }}});
 OP(cos, {.schema = "cos(Tensor self) -> Tensor",
-         .doc = "Cosine of an angle in radians.",
+         .doc = "Cosine of an angle in radians."
+                " >>> torch.cos(torch.tensor([0., 1.]))\ntensor([1.0000, 0.5403])",
          .kernel = pointwise<Cos, FloatingAndComplex>(Promote::ToFloat),
          .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(sin(s["self"]))}; }}});
 OP(tan,
    {.schema = "tan(Tensor self) -> Tensor",
-    .doc = "Tangent of an angle in radians.",
+    .doc = "Tangent of an angle in radians."
+           " >>> torch.tan(torch.tensor([0., 1.]))\ntensor([0.0000, 1.5574])",
     .kernel = pointwise<Tan, FloatingAndComplex>(Promote::ToFloat),
     .grad = {{"result"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(square(s["result"]) + 1)}; }}});
 OP(asin,
    {.schema = "asin(Tensor self) -> Tensor",
-    .doc = "Inverse sine, in radians.",
+    .doc = "Inverse sine, in radians."
+           " >>> torch.asin(torch.tensor([0., 1.]))\ntensor([0.0000, 1.5708])",
     .kernel = pointwise<Asin, FloatingAndComplex>(Promote::ToFloat),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(1 - square(s["self"])))}; }},
     .aliases = {"arcsin"}});
 OP(acos, {.schema = "acos(Tensor self) -> Tensor",
-          .doc = "Inverse cosine, in radians.",
+          .doc = "Inverse cosine, in radians."
+                 " >>> torch.acos(torch.tensor([0., 1.]))\ntensor([1.5708, 0.0000])",
           .kernel = pointwise<Acos, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"},
                    [](const Saved& s, const Tensor& g) { return Grads{neg(g) * conj(rsqrt(1 - square(s["self"])))}; }},
           .aliases = {"arccos"}});
 OP(atan, {.schema = "atan(Tensor self) -> Tensor",
-          .doc = "Inverse tangent, in radians.",
+          .doc = "Inverse tangent, in radians."
+                 " >>> torch.atan(torch.tensor([0., 1.]))\ntensor([0.0000, 0.7854])",
           .kernel = pointwise<Atan, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(square(s["self"]) + 1)}; }},
           .aliases = {"arctan"}});
 OP(sinh, {.schema = "sinh(Tensor self) -> Tensor",
-          .doc = "Hyperbolic sine.",
+          .doc = "Hyperbolic sine."
+                 " >>> torch.sinh(torch.tensor([0., 1.]))\ntensor([0.0000, 1.1752])",
           .kernel = pointwise<Sinh, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(cosh(s["self"]))}; }}});
 OP(cosh, {.schema = "cosh(Tensor self) -> Tensor",
-          .doc = "Hyperbolic cosine.",
+          .doc = "Hyperbolic cosine."
+                 " >>> torch.cosh(torch.tensor([0., 1.]))\ntensor([1.0000, 1.5431])",
           .kernel = pointwise<Cosh, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(sinh(s["self"]))}; }}});
 OP(tanh, {.schema = "tanh(Tensor self) -> Tensor",
@@ -120,12 +128,14 @@ OP(tanh_backward, {.schema = "tanh_backward(Tensor grad_output, Tensor output) -
                    .module = "nn"});
 OP(asinh,
    {.schema = "asinh(Tensor self) -> Tensor",
-    .doc = "Inverse hyperbolic sine.",
+    .doc = "Inverse hyperbolic sine."
+           " >>> torch.asinh(torch.tensor([0., 1.]))\ntensor([0.0000, 0.8814])",
     .kernel = pointwise<Asinh, FloatingAndComplex>(Promote::ToFloat),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(rsqrt(square(s["self"]) + 1))}; }},
     .aliases = {"arcsinh"}});
 OP(acosh, {.schema = "acosh(Tensor self) -> Tensor",
-           .doc = "Inverse hyperbolic cosine.",
+           .doc = "Inverse hyperbolic cosine."
+                  " >>> torch.acosh(torch.tensor([1., 2.]))\ntensor([0.0000, 1.3170])",
            .kernel = pointwise<Acosh, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"},
                     [](const Saved& s, const Tensor& g) {
@@ -133,12 +143,14 @@ OP(acosh, {.schema = "acosh(Tensor self) -> Tensor",
                     }},
            .aliases = {"arccosh"}});
 OP(atanh, {.schema = "atanh(Tensor self) -> Tensor",
-           .doc = "Inverse hyperbolic tangent.",
+           .doc = "Inverse hyperbolic tangent."
+                  " >>> torch.atanh(torch.tensor([0., 0.5]))\ntensor([0.0000, 0.5493])",
            .kernel = pointwise<Atanh, FloatingAndComplex>(Promote::ToFloat),
            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / conj(1 - square(s["self"]))}; }},
            .aliases = {"arctanh"}});
 OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor",
-           .doc = "Angle of the point (other, self), in radians.",
+           .doc = "Angle of the point (other, self), in radians."
+                  " >>> torch.atan2(torch.tensor([1., -1.]), torch.tensor([0., -1.]))\ntensor([ 1.5708, -2.3562])",
            .kernel = pointwise<Atan2, Floating>(Promote::ToFloat),
            .grad = {{"self", "other"},
                     [](const Saved& s, const Tensor& g) {
@@ -147,7 +159,8 @@ OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor",
                     }},
            .aliases = {"arctan2"}});
 OP(hypot, {.schema = "hypot(Tensor self, Tensor other) -> Tensor",
-           .doc = "sqrt(self² + other²), without overflow.",
+           .doc = "sqrt(self² + other²), without overflow."
+                  " >>> torch.hypot(torch.tensor([3.]), torch.tensor([4.]))\ntensor([5.])",
            .kernel = pointwise<Hypot, Floating>(),
            .grad = {{"self", "other", "result"}, [](const Saved& s, const Tensor& g) {
                       Tensor scaled = g / s["result"];
@@ -155,20 +168,23 @@ OP(hypot, {.schema = "hypot(Tensor self, Tensor other) -> Tensor",
                     }}});
 OP(erf,
    {.schema = "erf(Tensor self) -> Tensor",
-    .doc = "Error function.",
+    .doc = "Error function."
+           " >>> torch.erf(torch.tensor([0., 1.]))\ntensor([0.0000, 0.8427])",
     .kernel = pointwise<Erf, Floating>(Promote::ToFloat),
     .grad = {{"self"},
              [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * kTwoOverSqrtPi}; }},
     .aliases = {"special_erf"}});
 OP(erfc,
    {.schema = "erfc(Tensor self) -> Tensor",
-    .doc = "1 - erf(self), exact for large self.",
+    .doc = "1 - erf(self), exact for large self."
+           " >>> torch.erfc(torch.tensor([0., 1.]))\ntensor([1.0000, 0.1573])",
     .kernel = pointwise<Erfc, Floating>(Promote::ToFloat),
     .grad = {{"self"},
              [](const Saved& s, const Tensor& g) { return Grads{g * exp(neg(square(s["self"]))) * -kTwoOverSqrtPi}; }},
     .aliases = {"special_erfc"}});
 OP(sinc, {.schema = "sinc(Tensor self) -> Tensor",
-          .doc = "sin(pi x) / (pi x), 1 at 0.",
+          .doc = "sin(pi x) / (pi x), 1 at 0."
+                 " >>> torch.sinc(torch.tensor([0., 0.5]))\ntensor([1.0000, 0.6366])",
           .kernel = pointwise<Sinc, FloatingAndComplex>(Promote::ToFloat),
           .grad = {{"self"},
                    [](const Saved& s, const Tensor& g) {
@@ -179,11 +195,13 @@ OP(sinc, {.schema = "sinc(Tensor self) -> Tensor",
                    }},
           .aliases = {"special_sinc"}});
 OP(deg2rad, {.schema = "deg2rad(Tensor self) -> Tensor",
-             .doc = "Degrees to radians.",
+             .doc = "Degrees to radians."
+                    " >>> torch.deg2rad(torch.tensor([180.]))\ntensor([3.1416])",
              .kernel = pointwise<Deg2Rad, Floating>(Promote::ToFloat),
              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g * 0.017453292519943295769}; }}});
 OP(rad2deg, {.schema = "rad2deg(Tensor self) -> Tensor",
-             .doc = "Radians to degrees.",
+             .doc = "Radians to degrees."
+                    " >>> torch.rad2deg(torch.tensor([1.]))\ntensor([57.2958])",
              .kernel = pointwise<Rad2Deg, Floating>(Promote::ToFloat),
              .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g * 57.295779513082320877}; }}});
 

@@ -57,7 +57,9 @@ Tensor unpool3d(const Tensor& self, const Tensor& indices, IntArrayRef output_si
 }  // namespace
 
 OP(max_unpool2d, {.schema = "max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor",
-                  .doc = "Values at the places that max_pool2d found them, zeros elsewhere.",
+                  .doc = "Values at the places that max_pool2d found them, zeros elsewhere."
+                         " >>> torch.nn.functional.max_unpool2d(torch.tensor([[[[5.]]]]), torch.tensor([[[[2]]]]), "
+                         "2)\ntensor([[[[0., 0.],\n          [5., 0.]]]])",
                   .kernel = composite<unpool<2>>(),
                   .forms = kFunction | kOut,
                   .module = "nn"});

@@ -120,13 +120,16 @@ Tensor smooth(const Tensor& x, const std::optional<IntArrayRef>& size, bool alig
 
 OP(upsample_nearest1d,
    {.schema = "upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
-    .doc = "The nearest element before.",
+    .doc = "The nearest element before."
+           " >>> torch.nn.functional.interpolate(torch.tensor([[[1., 2.]]]), size=4)\ntensor([[[1., 1., 2., 2.]]])",
     .kernel = composite<nearest<Resample::Nearest, 1>>(),
     .forms = kFunction,
     .module = "nn"});
 OP(upsample_nearest2d,
    {.schema = "upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
-    .doc = "The nearest element before.",
+    .doc = "The nearest element before."
+           " >>> torch.nn.functional.interpolate(torch.tensor([[[[1., 2.]]]]), scale_factor=2)\ntensor([[[[1., 1., 2., "
+           "2.],\n          [1., 1., 2., 2.]]]])",
     .kernel = composite<nearest<Resample::Nearest, 2>>(),
     .forms = kFunction,
     .module = "nn"});
@@ -156,25 +159,33 @@ OP(_upsample_nearest_exact3d,
     .module = "nn"});
 OP(upsample_linear1d, {.schema = "upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                  "float[]? scale_factors) -> Tensor",
-                       .doc = "Linear interpolation.",
+                       .doc = "Linear interpolation."
+                              " >>> torch.nn.functional.interpolate(torch.tensor([[[0., 1.]]]), size=4, "
+                              "mode=\"linear\")\ntensor([[[0.0000, 0.2500, 0.7500, 1.0000]]])",
                        .kernel = composite<smooth<Resample::Linear, 1>>(),
                        .forms = kFunction,
                        .module = "nn"});
 OP(upsample_bilinear2d, {.schema = "upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                    "float[]? scale_factors) -> Tensor",
-                         .doc = "Linear interpolation in both dimensions.",
+                         .doc = "Linear interpolation in both dimensions."
+                                " >>> torch.nn.functional.interpolate(torch.tensor([[[[0., 1.]]]]), size=(1, 4), "
+                                "mode=\"bilinear\")\ntensor([[[[0.0000, 0.2500, 0.7500, 1.0000]]]])",
                          .kernel = composite<smooth<Resample::Linear, 2>>(),
                          .forms = kFunction,
                          .module = "nn"});
 OP(upsample_trilinear3d, {.schema = "upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                     "float[]? scale_factors) -> Tensor",
-                          .doc = "Linear interpolation in all three dimensions.",
+                          .doc = "Linear interpolation in all three dimensions."
+                                 " >>> torch.nn.functional.interpolate(torch.ones(1, 1, 1, 2, 2), scale_factor=2, "
+                                 "mode=\"trilinear\").shape\ntorch.Size([1, 1, 2, 4, 4])",
                           .kernel = composite<smooth<Resample::Linear, 3>>(),
                           .forms = kFunction,
                           .module = "nn"});
 OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                   "float[]? scale_factors) -> Tensor",
-                        .doc = "Cubic convolution in both dimensions.",
+                        .doc = "Cubic convolution in both dimensions."
+                               " >>> torch.nn.functional.interpolate(torch.tensor([[[[0., 1.]]]]), size=(1, 4), "
+                               "mode=\"bicubic\")\ntensor([[[[-0.1055,  0.2266,  0.7734,  1.1055]]]])",
                         .kernel = composite<smooth<Resample::Cubic, 2>>(),
                         .forms = kFunction,
                         .module = "nn"});

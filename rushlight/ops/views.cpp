@@ -432,34 +432,43 @@ OP(view, {.schema = "view(Tensor(a) self, int[] size) -> Tensor(a)",
           .grad = {{}, back_to_shape},
           .forms = kMethod});
 OP(view_dtype, {.schema = "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
-                .doc = "The same bytes as another dtype.",
+                .doc = "The same bytes as another dtype."
+                       " >>> torch.tensor([1.]).view(torch.int32)\ntensor([1065353216], dtype=torch.int32)",
                 .kernel = view<view_dtype>(),
                 .forms = kMethod});
 OP(reshape, {.schema = "reshape(Tensor(a) self, int[] shape) -> Tensor(a)",
-             .doc = "view where the memory allows it, else a copy.",
+             .doc = "view where the memory allows it, else a copy."
+                    " >>> torch.arange(4).reshape(2, -1)\ntensor([[0, 1],\n        [2, 3]])",
              .kernel = composite<reshape_op>()});
 OP(expand, {.schema = "expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)",
-            .doc = "Repeats dimensions of size 1 without copying.",
+            .doc = "Repeats dimensions of size 1 without copying."
+                   " >>> torch.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])",
             .kernel = view<expand_op>(),
             .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
             .forms = kMethod});
-OP(expand_as, {.schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)",
-               .doc = "expand to the shape of other.",
-               .kernel = composite<expand_as>(),
-               .forms = kMethod});
+OP(expand_as,
+   {.schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)",
+    .doc = "expand to the shape of other."
+           " >>> torch.tensor([[1], [2]]).expand_as(torch.ones(2, 3))\ntensor([[1, 1, 1],\n        [2, 2, 2]])",
+    .kernel = composite<expand_as>(),
+    .forms = kMethod});
 OP(broadcast_to, {.schema = "broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)",
-                  .doc = "expand.",
+                  .doc = "expand."
+                         " >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))\ntensor([[1, 2],\n        [1, 2]])",
                   .kernel = composite<broadcast_to>()});
 OP(view_as, {.schema = "view_as(Tensor(a) self, Tensor other) -> Tensor(a)",
-             .doc = "view at the shape of other.",
+             .doc = "view at the shape of other."
+                    " >>> torch.arange(4).view_as(torch.ones(2, 2))\ntensor([[0, 1],\n        [2, 3]])",
              .kernel = composite<view_as>(),
              .forms = kMethod});
 OP(reshape_as, {.schema = "reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)",
-                .doc = "reshape to the shape of other.",
+                .doc = "reshape to the shape of other."
+                       " >>> torch.arange(4).reshape_as(torch.ones(2, 2))\ntensor([[0, 1],\n        [2, 3]])",
                 .kernel = composite<reshape_as>(),
                 .forms = kMethod});
 OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
-               .doc = "Swaps two dimensions.",
+               .doc = "Swaps two dimensions."
+                      " >>> torch.transpose(torch.tensor([[1, 2]]), 0, 1)\ntensor([[1],\n        [2]])",
                .kernel = view<transpose_op>(),
                .grad = {{},
                         [](const Saved& s, const Tensor& g) {
@@ -467,35 +476,42 @@ OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> T
                         }},
                .aliases = {"swapaxes", "swapdims"}});
 OP(t, {.schema = "t(Tensor(a) self) -> Tensor(a)",
-       .doc = "Transpose of a matrix.",
+       .doc = "Transpose of a matrix."
+              " >>> torch.t(torch.tensor([[1, 2], [3, 4]]))\ntensor([[1, 3],\n        [2, 4]])",
        .kernel = view<t_op>(),
        .grad = {{}, [](const Saved& s, const Tensor& g) {
                   return Grads{transpose(g, 0, s.sizes("self").size() < 2 ? 0 : 1)};
                 }}});
 OP(permute, {.schema = "permute(Tensor(a) self, int[] dims) -> Tensor(a)",
-             .doc = "Dimensions in another order.",
+             .doc = "Dimensions in another order."
+                    " >>> torch.permute(torch.ones(2, 3, 4), (2, 0, 1)).shape\ntorch.Size([4, 2, 3])",
              .kernel = view<permute_op>(),
              .grad = {{}, [](const Saved& s, const Tensor& g) {
                         return Grads{permute(g, inverse_permutation(s.arg("dims").int_list()))};
                       }}});
 OP(movedim, {.schema = "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
-             .doc = "Moves dimensions to new places.",
+             .doc = "Moves dimensions to new places."
+                    " >>> torch.movedim(torch.ones(2, 3, 4), (0, 1), (1, 2)).shape\ntorch.Size([4, 2, 3])",
              .kernel = composite<movedim>(),
              .aliases = {"moveaxis"}});
 OP(movedim_int, {.schema = "movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)",
-                 .doc = "Moves one dimension to a new place.",
+                 .doc = "Moves one dimension to a new place."
+                        " >>> torch.movedim(torch.ones(2, 3, 4), 0, -1).shape\ntorch.Size([3, 4, 2])",
                  .kernel = composite<movedim_one>(),
                  .aliases = {"moveaxis"}});
 OP(unsqueeze, {.schema = "unsqueeze(Tensor(a) self, int dim) -> Tensor(a)",
-               .doc = "A new dimension of size 1.",
+               .doc = "A new dimension of size 1."
+                      " >>> torch.unsqueeze(torch.tensor([1, 2]), 1)\ntensor([[1],\n        [2]])",
                .kernel = view<unsqueeze_op>(),
                .grad = {{}, back_to_shape}});
 OP(squeeze, {.schema = "squeeze(Tensor(a) self) -> Tensor(a)",
-             .doc = "Without the dimensions of size 1.",
+             .doc = "Without the dimensions of size 1."
+                    " >>> torch.squeeze(torch.ones(1, 2, 1)).shape\ntorch.Size([2])",
              .kernel = view<squeeze_all>(),
              .grad = {{}, back_to_shape}});
 OP(squeeze_dim, {.schema = "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
-                 .doc = "Without a dimension, if its size is 1.",
+                 .doc = "Without a dimension, if its size is 1."
+                        " >>> torch.squeeze(torch.ones(1, 2, 1), 0).shape\ntorch.Size([2, 1])",
                  .kernel = view<squeeze_one>(),
                  .grad = {{}, back_to_shape}});
 OP(squeeze_dims, {.schema = "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
@@ -503,7 +519,8 @@ OP(squeeze_dims, {.schema = "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a
                   .kernel = view<squeeze_dims>(),
                   .grad = {{}, back_to_shape}});
 OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(a)",
-            .doc = "One index of a dimension.",
+            .doc = "One index of a dimension."
+                   " >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)\ntensor([1, 3])",
             .kernel = view<select_op>(),
             .grad = {{}, [](const Saved& s, const Tensor& g) {
                        return Grads{select_backward(g, s.sizes("self"), int_arg(s, "dim"), int_arg(s, "index"))};
@@ -536,18 +553,21 @@ OP(slice_backward,
              }},
     .forms = kFunction});
 OP(narrow, {.schema = "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)",
-            .doc = "`length` indices of a dimension, from start.",
+            .doc = "`length` indices of a dimension, from start."
+                   " >>> torch.narrow(torch.arange(5), 0, 1, 3)\ntensor([1, 2, 3])",
             .kernel = composite<narrow>()});
-OP(as_strided, {.schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
-                .doc = "A view with sizes and strides of one's own.",
-                .kernel = view<as_strided_op>(),
-                .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
-                           Tensor self = s["self"];
-                           const IValue& offset = s.arg("storage_offset");
-                           return Grads{as_strided_backward(
-                               g, self.sizes(), self.strides(), self.storage_offset(), s.arg("size").int_list(),
-                               s.arg("stride").int_list(), offset.is_none() ? self.storage_offset() : offset.to_int())};
-                         }}});
+OP(as_strided,
+   {.schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    .doc = "A view with sizes and strides of one's own."
+           " >>> torch.as_strided(torch.arange(5), (3, 2), (1, 1))\ntensor([[0, 1],\n        [1, 2],\n        [2, 3]])",
+    .kernel = view<as_strided_op>(),
+    .grad = {{"self"}, [](const Saved& s, const Tensor& g) {
+               Tensor self = s["self"];
+               const IValue& offset = s.arg("storage_offset");
+               return Grads{as_strided_backward(g, self.sizes(), self.strides(), self.storage_offset(),
+                                                s.arg("size").int_list(), s.arg("stride").int_list(),
+                                                offset.is_none() ? self.storage_offset() : offset.to_int())};
+             }}});
 OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
                                    "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
                          .doc = "Gradient of as_strided.",
@@ -563,7 +583,8 @@ OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[
                                   }},
                          .forms = kFunction});
 OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
-            .doc = "Sliding windows over a dimension.",
+            .doc = "Sliding windows over a dimension."
+                   " >>> torch.arange(5).unfold(0, 3, 1)\ntensor([[0, 1, 2],\n        [1, 2, 3],\n        [2, 3, 4]])",
             .kernel = view<unfold>(),
             .grad = {{},
                      [](const Saved& s, const Tensor& g) {
@@ -577,14 +598,20 @@ OP(unfold_backward,
     .kernel = function<unfold_backward_op>(),
     .forms = kFunction});
 OP(flatten, {.schema = "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
-             .doc = "Merges dimensions.",
+             .doc = "Merges dimensions."
+                    " >>> torch.flatten(torch.tensor([[1, 2], [3, 4]]))\ntensor([1, 2, 3, 4])",
              .kernel = composite<flatten>()});
 OP(unflatten, {.schema = "unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)",
-               .doc = "Splits a dimension.",
+               .doc = "Splits a dimension."
+                      " >>> torch.unflatten(torch.arange(4), 0, (2, 2))\ntensor([[0, 1],\n        [2, 3]])",
                .kernel = composite<unflatten>()});
-OP(ravel, {.schema = "ravel(Tensor(a) self) -> Tensor(a)", .doc = "One dimension.", .kernel = composite<ravel>()});
+OP(ravel, {.schema = "ravel(Tensor(a) self) -> Tensor(a)",
+           .doc = "One dimension."
+                  " >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))\ntensor([1, 2, 3, 4])",
+           .kernel = composite<ravel>()});
 OP(detach, {.schema = "detach(Tensor(a) self) -> Tensor(a)",
-            .doc = "The same memory, unknown to autograd.",
+            .doc = "The same memory, unknown to autograd."
+                   " >>> torch.ones(1, requires_grad=True).detach()\ntensor([1.])",
             .kernel = view<alias_op>()});
 OP(alias, {.schema = "alias(Tensor(a) self) -> Tensor(a)",
            .doc = "The same memory.",

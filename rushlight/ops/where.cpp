@@ -51,7 +51,9 @@ OP(where, {.schema = "where.self(Tensor condition, Tensor self, Tensor other) ->
                          "where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
                          "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"}});
 OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor",
-          .doc = "self + weight * (end - self).",
+          .doc = "self + weight * (end - self)."
+                 " >>> torch.lerp(torch.tensor([0., 10.]), torch.tensor([10., 20.]), torch.tensor([0.5, "
+                 "0.1]))\ntensor([ 5., 11.])",
           .kernel = pointwise<Lerp, FloatingAndComplex>(),
           .grad = {{"self", "end", "weight"},
                    [](const Saved& s, const Tensor& g) {
@@ -60,21 +62,25 @@ OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tens
                                   s.needs("weight") ? g * conj(s["end"] - s["self"]) : Tensor()};
                    }},
           .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"}});
-OP(addcmul, {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-             .doc = "self + value * tensor1 * tensor2.",
-             .kernel = pointwise<AddCMul, Number>(),
-             .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
-                        Tensor scaled = g * s.arg("value").to_scalar();
-                        return Grads{g, s.needs("tensor1") ? scaled * conj(s["tensor2"]) : Tensor(),
-                                     s.needs("tensor2") ? scaled * conj(s["tensor1"]) : Tensor()};
-                      }}});
-OP(addcdiv, {.schema = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-             .doc = "self + value * tensor1 / tensor2.",
-             .kernel = pointwise<AddCDiv, FloatingAndComplex>(),
-             .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
-                        Tensor part = g * s.arg("value").to_scalar() / conj(s["tensor2"]);
-                        return Grads{g, s.needs("tensor1") ? part : Tensor(),
-                                     s.needs("tensor2") ? neg(part) * conj(s["tensor1"] / s["tensor2"]) : Tensor()};
-                      }}});
+OP(addcmul,
+   {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    .doc = "self + value * tensor1 * tensor2."
+           " >>> torch.addcmul(torch.tensor([1.]), torch.tensor([2.]), torch.tensor([3.]), value=10)\ntensor([61.])",
+    .kernel = pointwise<AddCMul, Number>(),
+    .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
+               Tensor scaled = g * s.arg("value").to_scalar();
+               return Grads{g, s.needs("tensor1") ? scaled * conj(s["tensor2"]) : Tensor(),
+                            s.needs("tensor2") ? scaled * conj(s["tensor1"]) : Tensor()};
+             }}});
+OP(addcdiv,
+   {.schema = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    .doc = "self + value * tensor1 / tensor2."
+           " >>> torch.addcdiv(torch.tensor([1.]), torch.tensor([6.]), torch.tensor([3.]), value=10)\ntensor([21.])",
+    .kernel = pointwise<AddCDiv, FloatingAndComplex>(),
+    .grad = {{"tensor1", "tensor2"}, [](const Saved& s, const Tensor& g) {
+               Tensor part = g * s.arg("value").to_scalar() / conj(s["tensor2"]);
+               return Grads{g, s.needs("tensor1") ? part : Tensor(),
+                            s.needs("tensor2") ? neg(part) * conj(s["tensor1"] / s["tensor2"]) : Tensor()};
+             }}});
 
 }  // namespace rushlight

@@ -35,7 +35,8 @@ OP(xlogy,
 
 OP(xlogy_of_number,
    {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor",
-    .doc = "A number times the logarithm of a tensor.",
+    .doc = "A number times the logarithm of a tensor."
+           " >>> torch.xlogy(2, torch.tensor([1., 2.]))\ntensor([0.0000, 1.3863])",
     .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
     .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { return Grads{g * s["self"] / s["other"]}; }},
     .forms = kFunction});

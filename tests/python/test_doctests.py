@@ -1,14 +1,16 @@
-"""The examples in the docstrings of the Python front end are run."""
+"""The examples in the docstrings are run: those of the Python front end, and those of the operator records."""
 
 import doctest
 import importlib
 import pkgutil
+import warnings
 
 import pytest
 
 import rushlight
 
 PACKAGES = ["rushlight.nn", "rushlight.optim", "rushlight.utils"]
+OPERATORS = rushlight._C._ops
 
 
 def modules():
@@ -20,8 +22,20 @@ def modules():
 
 @pytest.mark.parametrize("name", list(modules()))
 def test_examples(name):
-    if name.endswith(".conv") and not hasattr(rushlight._C._ops, "conv2d"):
-        pytest.skip("no record yet of conv2d")
     rushlight.manual_seed(0)
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
+
+
+def test_examples_of_operators():
+    parser, runner, texts = doctest.DocTestParser(), doctest.DocTestRunner(), set()
+    for name in dir(OPERATORS):
+        text = getattr(OPERATORS, name).__doc__ or ""
+        example = text.partition("\n>>> ")[1:]
+        if example[0] and example not in texts:  # aliases and in-place forms show the same
+            texts.add(example)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                runner.run(parser.get_doctest("".join(example), {"torch": rushlight}, name, None, 0))
+    assert len(texts) > 300
+    assert runner.failures == 0
