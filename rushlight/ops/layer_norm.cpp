@@ -2,7 +2,7 @@
 #include "rushlight/fn/layer_norm.h"
 
 #include "rushlight/fn/_layer_norm_backward.h"
-#include "rushlight/fn/native_layer_norm.h"
+#include "rushlight/fn/_native_layer_norm.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/view.h"
@@ -239,7 +239,14 @@ Grads layer_norm_grad(const Saved& s, const Tensors& g) {
 }
 
 Tensor layer_norm_op(const Tensor& x, IntArrayRef shape, const Tensor& w, const Tensor& b, double eps, bool) {
-  return std::get<0>(native_layer_norm(x, shape, w, b, eps));
+  return std::get<0>(_native_layer_norm(x, shape, w, b, eps));
+}
+// The moments have the dtype of the parameters.
+std::tuple<Tensor, Tensor, Tensor> native_layer_norm_op(const Tensor& x, IntArrayRef shape, const Tensor& w,
+                                                        const Tensor& b, double eps) {
+  auto [y, mean, rstd] = _native_layer_norm(x, shape, w, b, eps);
+  DType kept = w.defined() ? w.dtype() : b.defined() ? b.dtype() : x.dtype();
+  return {y, to(mean, kept), to(rstd, kept)};
 }
 
 // Each group of channels of a sample is a row.
@@ -290,9 +297,14 @@ OP(native_layer_norm,
               "bias, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
     .doc = "layer_norm, and the mean and inverse deviation of each row."
            " >>> torch.native_layer_norm(torch.tensor([[1., 3.]]), (2,), None, None, 1e-5)[1]\ntensor([[2.]])",
-    .kernel = structured<layer_norm_meta, layer_norm_cpu>(),
-    .grad = {{"input", "weight", "mean", "rstd"}, layer_norm_grad},
+    .kernel = composite<native_layer_norm_op>(),
     .forms = kFunction});
+OP(_native_layer_norm, {.schema = "_native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? "
+                                  "bias, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
+                        .doc = "layer_norm, and the mean and inverse deviation of each row.",
+                        .kernel = structured<layer_norm_meta, layer_norm_cpu>(),
+                        .grad = {{"input", "weight", "mean", "rstd"}, layer_norm_grad},
+                        .forms = kFunction});
 OP(_layer_norm_backward, {.schema = "_layer_norm_backward(Tensor grad_output, Tensor input, Tensor mean, Tensor rstd, "
                                     "Tensor? weight, int dims) -> (Tensor, Tensor, Tensor)",
                           .doc = "Gradients of layer_norm for input, weight and bias.",

@@ -3,6 +3,7 @@
 
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
+#include "rushlight/fn/clone.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/cumprod.h"
 #include "rushlight/fn/cumsum.h"
@@ -261,12 +262,12 @@ Tensor diff_op(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend
   for (const Tensor* t : {&prepend, &append})
     RL_CHECK(RuntimeError, !t->defined() || t->dim() == self.dim(),
              "diff expects prepend or append to be the same dimension as input");
+  if (n == 0) return clone(self);
   Tensors parts;
   if (prepend.defined()) parts.push_back(prepend);
   parts.push_back(self);
   if (append.defined()) parts.push_back(append);
   Tensor t = parts.size() == 1 ? self : cat(parts, at);
-  if (n == 0) return t.is_same(self) ? narrow(t, at, 0, t.size(at)) : t;
   n = std::min(n, t.size(at));
   for (int64_t i = 0; i < n; i++) {
     int64_t size = std::max<int64_t>(t.size(at) - 1, 0);

@@ -282,7 +282,7 @@ void kthvalue_cpu(const Tensor& self, int64_t k, int64_t dim, bool keepdim, cons
            });
 }
 
-// As PyTorch: NaN if there is one (unless ignored), else the lower of the two middle elements; ties fall as std::nth_element lets them.
+// As PyTorch: NaN if there is one (unless ignored), else the lower of the two middle elements; of equal elements the first counts as lower.
 template <bool ignore_nan, class T>
 int64_t median_of(const T* x, int64_t step, int64_t n) {
   if constexpr (!ignore_nan)
@@ -295,7 +295,7 @@ int64_t median_of(const T* x, int64_t step, int64_t n) {
   auto nth = at.begin() + (std::max<int64_t>(numbers, 1) - 1) / 2;
   std::nth_element(at.begin(), nth, at.end(), [&](int64_t i, int64_t j) {
     auto a = compute_t<T>(x[i * step]), b = compute_t<T>(x[j * step]);
-    return a < b || (b != b && a == a);
+    return a < b || (b != b && a == a) || (i < j && (a == b || (a != a && b != b)));
   });
   return *nth;
 }
@@ -338,16 +338,24 @@ Grads median_all_grad(const Saved& s, const Tensor& g) {
 std::array<TensorSpec, 2> mode_meta(const Tensor& self, int64_t dim, bool keepdim) {
   return pick_meta("mode", self, dim, keepdim);
 }
-void mode_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
-  pick_cpu(RealTypes{}, "mode", self, dim, keepdim, values, indices, []<class T>(const T* x, int64_t step, int64_t n) {
-    int64_t best = 0, most = 0, run = 0, last = -1;
-    sort_row<T>(x, step, n, false, [&](int64_t, int64_t at) {
-      run = last >= 0 && compute_t<T>(x[at * step]) == compute_t<T>(x[last * step]) ? run + 1 : 1;
-      last = at;
-      if (run > most) most = run, best = at;
-    });
-    return best;
+// Of the elements that equal the mode the one that std::sort puts last, as in PyTorch.
+template <class C, class T>
+int64_t mode_of(const T* x, int64_t step, int64_t n) {
+  std::vector<Candidate<C>> items(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
+  std::sort(items.begin(), items.end(), [](const Candidate<C>& a, const Candidate<C>& b) {
+    return a.value < b.value || (b.value != b.value && a.value == a.value);
   });
+  int64_t best = 0, most = 0, run = 0;
+  for (size_t i = 0; i < items.size(); i++) {
+    run = i > 0 && items[i].value == items[i - 1].value ? run + 1 : 1;
+    if (run > most) most = run, best = items[i].at;
+  }
+  return best;
+}
+void mode_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
+  pick_cpu(RealTypes{}, "mode", self, dim, keepdim, values, indices,
+           []<class T>(const T* x, int64_t step, int64_t n) { return mode_of<compute_t<T>>(x, step, n); });
 }
 
 }  // namespace

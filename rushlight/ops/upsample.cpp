@@ -1,4 +1,6 @@
 // Resampling of the last dimensions: each dimension in turn is a weighted sum of selected slices, so gradients follow.
+#include "rushlight/fn/bitwise_right_shift.h"
+#include "rushlight/fn/clamp.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/view.h"
@@ -81,6 +83,29 @@ Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
   return result;
 }
 
+// In fixed point and rounded after each dimension, as PyTorch and Pillow do it: weights of 16 bits, as precise as the largest allows.
+Tensor resample_bytes(const Tensor& x, int64_t dim, Taps taps) {
+  size_t count = taps.places.size();
+  double largest = 0;
+  for (size_t i = 0; i < taps.places[0].size(); i++)
+    for (size_t k = 0; k < count; k++) {
+      double& weight = taps.weights[k][i];
+      for (size_t j = 0; j < k; j++)  // taps that meet at the border are one
+        if (taps.places[j][i] == taps.places[k][i]) {
+          taps.weights[j][i] += std::exchange(weight, 0.0);
+          largest = std::max(largest, taps.weights[j][i]);
+          break;
+        }
+      largest = std::max(largest, weight);
+    }
+  int64_t bits = 0;
+  while (bits < 22 && int(0.5 + largest * double(2 << bits)) < 1 << 15) bits++;
+  for (auto& line : taps.weights)
+    for (double& weight : line) weight = std::trunc(weight * double(1 << bits) + (weight < 0 ? -0.5 : 0.5));
+  Tensor sum = resample(to(x, DType::Int32), dim, taps) + Scalar(int64_t(1) << (bits - 1));
+  return to(clamp(bitwise_right_shift(sum, Scalar(bits)), Scalar(0), Scalar(255)), DType::UInt8);
+}
+
 Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional<IntArrayRef>& size, bool align_corners,
                 const std::optional<ArrayRef<double>>& factors) {
   RL_CHECK(RuntimeError, x.dim() == dims + 2, "It is expected input_size equals to ", dims + 2, ", but got size ",
@@ -89,20 +114,22 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
            "Must specify exactly one of output_size and scale_factors");
   RL_CHECK(RuntimeError, int64_t(size ? size->size() : factors->size()) == dims,
            "It is expected output_size equals to ", dims, ", but got size ", size ? size->size() : factors->size());
-  bool integral = is_integral(x.dtype(), true);
-  Tensor result = x;
+  bool bytes = x.dtype() == DType::UInt8 && dims == 2;
+  bool weighted = how >= Resample::Linear;
+  RL_CHECK(NotImplementedError, !weighted || bytes || !is_integral(x.dtype(), true),
+           "upsample: not implemented for integers; convert with x.float()");
+  Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
   for (int64_t d = dims - 1; d >= 0; d--) {
     int64_t in = x.sizes()[size_t(d + 2)];
     std::optional<double> factor = factors ? std::optional<double>((*factors)[size_t(d)]) : std::nullopt;
     int64_t out = size ? (*size)[size_t(d)] : int64_t(double(in) * *factor);
     RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
              ") output (", out, ")");
-    RL_CHECK(NotImplementedError, !integral || how <= Resample::NearestExact,
-             "upsample: not implemented for integers; convert with x.float()");
-    auto taps_for = x.dtype() == DType::Float64 && how >= Resample::Linear ? taps<double> : taps<float>;
-    result = resample(result, d + 2, taps_for(how, in, out, factor, align_corners));
+    auto taps_for = weighted && (bytes || x.dtype() == DType::Float64) ? taps<double> : taps<float>;
+    Taps found = taps_for(how, in, out, factor, align_corners);
+    result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
-  return result;
+  return to(result, x.dtype());
 }
 
 template <Resample how, int dims>

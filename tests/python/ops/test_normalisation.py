@@ -1,5 +1,10 @@
 from .harness import bf16, c64, case, f32, f64, full, op, raises
 
+op("native_layer_norm", [
+    case(f32(3, 4), (4,), f32(4), f32(4), 1e-5, grad=1),
+    case(bf16(3, 4), (4,), f32(4), f32(4), 1e-5, grad=False, tolerance=2e-2),
+    case(bf16(3, 4), (4,), None, None, 1e-5, grad=False, tolerance=2e-2),
+])  # fmt: skip
 op("nn.functional.layer_norm", [
     case(f32(3, 4, 6), (6,)),
     case(f32(3, 4, 6), (4, 6), f32(4, 6), f32(4, 6)),

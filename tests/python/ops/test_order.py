@@ -6,7 +6,7 @@ op(
     "sort",
     [
         case(f32(7)),
-        case(f32(3, 600), dim=1),
+        case(f32(3, 600), dim=1, stable=True),
         case(i64(5, 700, low=0, high=9), dim=1, stable=True),
         case(i64(5, 700, low=0, high=9), dim=1, descending=True, stable=True),
         case(i32(2000), stable=True),
@@ -21,6 +21,9 @@ op(
         raises(IndexError, f32(3, 4), dim=2, match="Dimension out of range"),
     ],
 )
+op("median", [case(i64(9, 40, low=0, high=5), dim=1), case(bf16(30), 0), case(nans, 0, grad=False)])
+op("nanmedian", [case(i64(9, 40, low=0, high=5), dim=1), case(nans, 0, grad=False)])
+op("mode", [case(i64(9, 12, low=0, high=5), dim=1), case(i64(3, 40, low=0, high=5)), case(flags(40)), case(f32(3, 4))])
 op("argsort", [case(i64(300, low=0, high=5), stable=True), case(f32(3, 4), dim=0, descending=True)])
 op("msort", [case(f32(4, 3))])
 op(

@@ -62,6 +62,8 @@ op(
         case(f32(3, 4), 2, dim=0),
         case(f32(3, 4), prepend=f32(3, 1)),
         case(f32(2), 5),
+        case(f32(3), 0),
+        case(f32(3, 4), 0, prepend=f32(3, 1)),
         raises(RuntimeError, f32(), match="at least one-dimensional"),
     ],
 )

@@ -1,4 +1,4 @@
-from .harness import case, f32, f64, op, raises
+from .harness import bf16, case, f32, f64, op, raises, u8
 
 op("nn.functional.interpolate", [
     case(f32(1, 2, 5), size=8),
@@ -10,6 +10,10 @@ op("nn.functional.interpolate", [
     case(f32(1, 2, 4, 3), scale_factor=2, mode="bilinear", align_corners=True),
     case(f32(1, 2, 4, 3), size=(7, 5), mode="bicubic", grad=1),
     case(f32(1, 1, 3, 2, 4), size=(2, 4, 5), mode="trilinear"),
+    case(bf16(1, 2, 4, 3), size=(7, 5), mode="bilinear", grad=False),
+    case(u8(1, 3, 9, 11), size=(13, 8), mode="bilinear"),
+    case(u8(1, 3, 9, 11), size=(5, 23), mode="bilinear", align_corners=True),
+    case(u8(2, 3, 9, 11), size=(20, 7), mode="bicubic"),
     case(f32(1, 1, 3, 2, 4), scale_factor=2),
     raises(RuntimeError, f32(1, 2, 4, 3), size=(0, 5), mode="bilinear", match="should be greater than 0"),
 ])  # fmt: skip
