@@ -101,7 +101,8 @@ def _lines(nested, depth: int, indent: int, write) -> str:
         return write(nested)
     if depth == 1:
         per_line = max(1, (PRINT_OPTS.linewidth - indent) // (write.width + 2))
-        items = [" ..." if v is ... else write(v) for v in nested]
+        gap = " ..." if PRINT_OPTS.edgeitems else "..."
+        items = [gap if v is ... else write(v) for v in nested]
         rows = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)] or [""]
         return "[" + (",\n" + " " * (indent + 1)).join(rows) + "]"
     rows = ["..." if row is ... else _lines(row, depth - 1, indent + 1, write) for row in nested]
@@ -147,6 +148,8 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
             suffixes.append(f"dtype={t.dtype}")
         text = "[]"
     else:
+        if not PRINT_OPTS.edgeitems:
+            suffixes.append(f"size={tuple(t.shape)}")
         if t.dtype not in (default, default.to_complex(), _dtypes["int64"], _dtypes["bool"]):
             suffixes.append(f"dtype={t.dtype}")
         text = _values(t, indent)

@@ -1,6 +1,8 @@
 // record_gradient: runs an operator and wires its results into the graph.
 #include "rushlight/autograd/meta.h"
 #include "rushlight/autograd/op_node.h"
+#include "rushlight/fn/zeros.h"
+#include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 
@@ -52,7 +54,14 @@ class MissingRule final : public Node {
     });
   }
   std::string name() const override { return "NotImplemented"; }
-  Grads apply(Backward&, Tensor*) override {
+  Grads apply(Backward&, Tensor* gradients) override {
+    const PointwiseInfo* pointwise = op_.def().kernel.pointwise;
+    if (pointwise && pointwise->result_is_bool) {  // x.gt_(0): steps, flat almost everywhere
+      Grads zero;
+      for (const Edge* e = edges(); e != edges() + num_edges(); e++)
+        zero.push_back(e->node ? zeros(e->sizes, e->dtype, std::nullopt, gradients[0].device()) : Tensor());
+      return zero;
+    }
     throw NotImplementedError(str("derivative for aten::", op_.name(),
                                   " is not implemented; detach() its result if no gradient is to flow through it"));
   }

@@ -180,9 +180,18 @@ void run_call(const Op& op, IValue* args, IValue* rets) { op.def().kernel.call(a
 // In-place and out= forms of what is not structured: computed first, copied then.
 void run_call_into(const Op& op, IValue* args, IValue* rets) {
   check_out_without_gradient(op, args);
+  // The calls inside save their arguments for their gradients: a copy of self, which the result will not overwrite.
+  IValue self;
+  if (op.form() == Op::Form::InPlace && thread_state.grad_enabled && any_requires_grad(op, args)) {
+    static const Op* clone = OpTable::get().find("clone");
+    self = std::move(args[0]);
+    IValue clone_args[2] = {IValue::borrow(self.tensor()), IValue()};
+    call(*clone, clone_args, &args[0]);
+  }
   IValue results[kMaxResults];
   int n = op.num_returns();
   op.def().kernel.call(args, results);
+  if (self.is_tensor()) args[0] = std::move(self);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   static const Op* copy = OpTable::get().find("copy_");
   for (int i = 0; i < n; i++) {

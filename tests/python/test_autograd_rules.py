@@ -48,6 +48,29 @@ def test_normal_numbers_have_no_gradient(T, of):
     assert x.grad.tolist() == [0, 0, 0]
 
 
+OVERWRITTEN = {
+    "clamp_": lambda y: y.clamp_(0.6, 1.2),
+    "clamp_min_": lambda y: y.clamp_(min=0.6),
+    "pow_": lambda y: y.pow_(1),
+    "float_power_": lambda y: y.float_power_(2),
+    "half_of_it": lambda y: y[0].clip_(0.6, 1.2),
+    "comparison": lambda y: y.gt_(0.6),
+}
+
+
+@pytest.mark.parametrize("name", OVERWRITTEN)
+def test_gradient_of_what_overwrites_its_argument(name):
+    results = []
+    for T in rushlight, torch:
+        x = T.tensor([[0.3, 0.6], [0.2, 0.9]], dtype=T.float64, requires_grad=True)
+        y = x * 1.5
+        version = y._version
+        OVERWRITTEN[name](y)
+        (y * y).sum().backward()
+        results.append((y.tolist(), x.grad.tolist(), y._version - version))
+    assert results[0] == results[1]
+
+
 SHAPED = {
     "squeeze_": lambda t: t.unsqueeze(0).clone().squeeze_(),
     "squeeze_dim": lambda t: t[:, None].clone().squeeze_(1),

@@ -83,7 +83,7 @@ def test_values(values):
 
 
 @pytest.mark.parametrize(
-    "options", [{"precision": 2}, {"precision": 8}, {"linewidth": 40}, {"threshold": 5}, {"edgeitems": 1, "threshold": 5}, {"sci_mode": True}, {"sci_mode": False},
+    "options", [{"precision": 2}, {"precision": 8}, {"linewidth": 40}, {"threshold": 5}, {"edgeitems": 1, "threshold": 5}, {"edgeitems": 0}, {"edgeitems": 0, "threshold": 5}, {"sci_mode": True}, {"sci_mode": False},
                 {"profile": "short"}, {"profile": "full"}],
 )  # fmt: skip
 def test_options(options):
