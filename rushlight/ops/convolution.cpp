@@ -1,4 +1,4 @@
-// Convolutions of one to three dimensions, forwards and backwards, by the providers (oneDNN) or by plain loops.
+// Convolutions of one to three dimensions, forwards and backwards, over the kernels of conv.h.
 #include <algorithm>
 
 #include "rushlight/fn/_conv.h"
@@ -16,8 +16,8 @@
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
-#include "rushlight/kernels/parallel.h"
-#include "rushlight/kernels/providers.h"
+#include "rushlight/fn/zero_.h"
+#include "rushlight/kernels/conv.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -47,52 +47,6 @@ ConvProblem problem(Pass pass, IntArrayRef in, IntArrayRef weight, IntArrayRef o
   return p;
 }
 
-// f(input element, weight element, output element) for every product of the convolution, by index; groups and batch in parallel where outputs
-// of the pass don't meet.
-template <class F>
-void for_each_product(const ConvProblem& p, const F& f) {
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, k[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, pad[3] = {},
-          dilation[3] = {1, 1, 1};
-  for (int i = 0; i < p.spatial; i++) {
-    int d = 3 - p.spatial + i;
-    in[d] = p.input[i], out[d] = p.output[i], k[d] = p.kernel[i], stride[d] = p.stride[i], pad[d] = p.padding[i],
-    dilation[d] = p.dilation[i];
-  }
-  int64_t in_plane = in[0] * in[1] * in[2], out_plane = out[0] * out[1] * out[2], taps = k[0] * k[1] * k[2];
-  for (int64_t n = 0; n < p.batch; n++)
-    for (int64_t g = 0; g < p.groups; g++)
-      for (int64_t o = 0; o < p.out; o++)
-        for (int64_t c = 0; c < p.in; c++) {
-          int64_t x0 = (n * p.groups * p.in + g * p.in + c) * in_plane,
-                  y0 = (n * p.groups * p.out + g * p.out + o) * out_plane, w0 = ((g * p.out + o) * p.in + c) * taps;
-          for (int64_t i = 0; i < k[0]; i++)
-            for (int64_t j = 0; j < k[1]; j++)
-              for (int64_t l = 0; l < k[2]; l++)
-                for (int64_t z = 0; z < out[0]; z++)
-                  for (int64_t y = 0; y < out[1]; y++)
-                    for (int64_t v = 0; v < out[2]; v++) {
-                      int64_t a = z * stride[0] - pad[0] + i * dilation[0],
-                              b = y * stride[1] - pad[1] + j * dilation[1],
-                              e = v * stride[2] - pad[2] + l * dilation[2];
-                      if (a < 0 || a >= in[0] || b < 0 || b >= in[1] || e < 0 || e >= in[2]) continue;
-                      f(x0 + (a * in[1] + b) * in[2] + e, w0 + (i * k[1] + j) * k[2] + l,
-                        y0 + (z * out[1] + y) * out[2] + v);
-                    }
-        }
-}
-
-bool by_provider(const ConvProblem& p, const ConvData& d) {
-  for (Provider* provider : providers())
-    if (provider->enabled && provider->conv(p, d)) return true;
-  return false;
-}
-template <class F>
-void with_float(DType d, const F& f) {
-  if (d == DType::Float32) return f(float());
-  if (d == DType::Float64) return f(double());
-  throw NotImplementedError(str("\"convolution\" not implemented for '", d, "'"));
-}
-
 Dims out_sizes(IntArrayRef in, IntArrayRef weight, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation) {
   Dims out = {in[0], weight[0]};
   for (size_t i = 2; i < in.size(); i++)
@@ -108,43 +62,25 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntAr
   ConvProblem p =
       problem(Pass::Forward, x.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, x.dtype());
   p.has_bias = b.defined();
-  if (by_provider(p, {x.raw(), w.raw(), b.defined() ? b.raw() : nullptr, out.raw()})) return out;
-  with_float(x.dtype(), [&]<class T>(T) {
-    int64_t plane = out.numel() / (out.size(0) * out.size(1));
-    for (int64_t i = 0; i < out.numel(); i++)
-      out.data<T>()[i] = b.defined() ? b.data<T>()[i / plane % out.size(1)] : T(0);
-    for_each_product(p, [px = x.data<T>(), pw = w.data<T>(), po = out.data<T>()](int64_t i, int64_t k, int64_t o) {
-      po[o] += px[i] * pw[k];
-    });
-  });
+  convolve(p, {x.raw(), w.raw(), b.defined() ? b.raw() : nullptr, out.raw()});
   return out;
 }
 Tensor conv_input(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
                   IntArrayRef dilation, int64_t groups) {
   Tensor g = contiguous(grad), w = contiguous(weight), out = empty_tensor(sizes, g.dtype());
+  if (g.numel() == 0 || out.numel() == 0) return zero_(out);
   ConvProblem p =
       problem(Pass::BackwardData, sizes, w.sizes(), g.sizes(), stride, padding, dilation, groups, g.dtype());
-  if (g.numel() && out.numel() && by_provider(p, {out.raw(), w.raw(), nullptr, g.raw()})) return out;
-  with_float(g.dtype(), [&]<class T>(T) {
-    std::fill(out.data<T>(), out.data<T>() + out.numel(), T(0));
-    for_each_product(p, [px = out.data<T>(), pw = w.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) {
-      px[i] += po[o] * pw[k];
-    });
-  });
+  convolve(p, {out.raw(), w.raw(), nullptr, g.raw()});
   return out;
 }
 Tensor conv_weight(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
                    IntArrayRef dilation, int64_t groups) {
   Tensor g = contiguous(grad), x = contiguous(input), out = empty_tensor(sizes, g.dtype());
+  if (g.numel() == 0 || out.numel() == 0) return zero_(out);
   ConvProblem p =
       problem(Pass::BackwardWeights, x.sizes(), sizes, g.sizes(), stride, padding, dilation, groups, g.dtype());
-  if (g.numel() && out.numel() && by_provider(p, {x.raw(), out.raw(), nullptr, g.raw()})) return out;
-  with_float(g.dtype(), [&]<class T>(T) {
-    std::fill(out.data<T>(), out.data<T>() + out.numel(), T(0));
-    for_each_product(p, [px = x.data<T>(), pw = out.data<T>(), po = g.data<T>()](int64_t i, int64_t k, int64_t o) {
-      pw[k] += po[o] * px[i];
-    });
-  });
+  convolve(p, {x.raw(), out.raw(), nullptr, g.raw()});
   return out;
 }
 
