@@ -185,7 +185,72 @@ void python_warning(const std::string& text) {
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw_python_error();
 }
 
+// ---- saved_tensors_hooks -------------------------------------------------------------------------------------------------
+
+class PyPacked final : public PackedTensor {
+ public:
+  PyPacked(Object value, Object unpack) : value_(std::move(value)), unpack_(std::move(unpack)) {}
+  ~PyPacked() override {
+    if (!Py_IsInitialized()) {
+      value_.release(), unpack_.release();
+      return;
+    }
+    GilAcquire gil;
+    value_ = unpack_ = Object();
+  }
+  Tensor unpack() override {
+    GilAcquire gil;
+    Object t{PyObject_CallOneArg(unpack_.get(), value_.get())};
+    if (!t) throw_python_error();
+    RL_CHECK(TypeError, is_tensor(t.get()),
+             "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+             short_type_name(t.get()));
+    return unwrap(t.get());
+  }
+
+ private:
+  Object value_, unpack_;
+};
+
+class PySavedHooks final : public SavedHooks {
+ public:
+  PySavedHooks(PyObject* pack, PyObject* unpack)
+      : outer(saved_hooks), pack_(Object::borrow(pack)), unpack_(Object::borrow(unpack)) {}
+  Ref<PackedTensor> pack(const Tensor& t) override {
+    GilAcquire gil;
+    Object given{wrap(t)};
+    Object value{given ? PyObject_CallOneArg(pack_.get(), given.get()) : nullptr};
+    if (!value) throw_python_error();
+    return make_ref<PyPacked>(std::move(value), unpack_);
+  }
+  SavedHooks* outer;
+
+ private:
+  Object pack_, unpack_;
+};
+
+PyObject* push_saved_hooks(PyObject*, PyObject* args) {
+  PyObject *pack, *unpack;
+  if (!PyArg_ParseTuple(args, "OO", &pack, &unpack)) return nullptr;
+  return guarded([&] {
+    auto hooks = make_ref<PySavedHooks>(pack, unpack);
+    hooks->retain();  // pop_saved_hooks gives it back
+    saved_hooks = hooks.get();
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* pop_saved_hooks(PyObject*, PyObject*) {
+  auto* hooks = static_cast<PySavedHooks*>(saved_hooks);
+  if (!hooks) Py_RETURN_NONE;
+  saved_hooks = hooks->outer;
+  hooks->release();
+  Py_RETURN_NONE;
+}
+
 PyMethodDef functions[] = {
+    {"_push_saved_hooks", push_saved_hooks, METH_VARARGS, nullptr},
+    {"_pop_saved_hooks", pop_saved_hooks, METH_NOARGS, nullptr},
     {"_run_backward", py_run_backward, METH_VARARGS, nullptr},
     {"_set_anomaly",
      [](PyObject*, PyObject* args) -> PyObject* {

@@ -66,13 +66,19 @@ Tensors FunctionNode::finish(const Tensors& inputs, Tensors outputs) {
   }
   for (const Tensor& t : to_save_) {
     if (!t.defined()) {
-      saved_.push_back({Tensor(), 0, -1});
+      saved_.push_back({Tensor(), 0, -1, nullptr, {}});
       continue;
     }
     int at = place_of(t, given);
     if (at >= 0 && (place_of(t, inputs) < 0 || place_of(t, dirty_) >= 0) && place_of(t, constant_) < 0)
-      saved_.push_back({detached_alias(t), t.impl()->version(), at});  // itself, it would own the node that owns it
-    else saved_.push_back({t, t.impl()->version(), -1});
+      saved_.push_back({detached_alias(t), t.impl()->version(), at, nullptr, {}});  // itself, it would own its owner
+    else saved_.push_back({t, t.impl()->version(), -1, nullptr, {}});
+    if (saved_hooks) {
+      SavedValue& s = saved_.back();
+      if (at < 0 || s.output < 0) s.edge = gradient_edge(t);
+      s.packed = pack_saved(s.tensor);
+      s.tensor = Tensor();
+    }
   }
   to_save_.clear();
   dirty_.clear();
@@ -84,6 +90,16 @@ Tensors FunctionNode::saved_tensors() const {
   RL_CHECK(AutogradError, !released_, kBackwardTwice);
   Tensors out;
   for (const SavedValue& s : saved_) {
+    if (s.packed) {
+      Tensor t = s.packed->unpack();
+      if (is_differentiable(t.dtype()) && (s.output >= 0 || s.edge.node)) {
+        t = detached_alias(t);
+        if (s.output >= 0) set_history(t, Ref<Node>(const_cast<FunctionNode*>(this)), uint32_t(s.output));
+        else set_history(t, s.edge.node, s.edge.input_nr);
+      }
+      out.push_back(std::move(t));
+      continue;
+    }
     if (!s.tensor.defined()) {
       out.emplace_back();
       continue;

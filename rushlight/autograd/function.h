@@ -44,6 +44,8 @@ class FunctionNode : public Node {
     Tensor tensor;
     uint32_t version;
     int output;  // -1: no output of this function
+    Ref<PackedTensor> packed;
+    Edge edge;  // of a packed tensor that is no output
   };
   struct Shape {
     Dims sizes;

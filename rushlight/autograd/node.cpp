@@ -8,6 +8,7 @@
 namespace rushlight {
 
 Anomaly anomaly;
+thread_local constinit SavedHooks* saved_hooks = nullptr;
 
 namespace {
 
@@ -64,6 +65,16 @@ void Node::remove_hook(int64_t id) {
   std::erase_if(extras_->before, named);
   std::erase_if(extras_->after, named);
   std::erase_if(extras_->accumulated, named);
+}
+
+Ref<PackedTensor> pack_saved(const Tensor& t) {
+  NoGradGuard no_grad;
+  uint32_t version = t.impl()->version();
+  Ref<PackedTensor> packed = saved_hooks->pack(t);
+  RL_CHECK(RuntimeError, t.impl()->version() == version,
+           "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
+           "modified by in-place operations as this can lead to unexpected side-effects; clone() it first.");
+  return packed;
 }
 
 void note_trace(Node& node) {

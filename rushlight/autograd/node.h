@@ -38,6 +38,19 @@ class LeafHook : public RefCounted {  // after a leaf's gradient was accumulated
   virtual void call(const Tensor& leaf) = 0;
 };
 
+// While a pair of saved-tensor hooks is in force, what nodes save is given to it, and asked back when it is read.
+class PackedTensor : public RefCounted {
+ public:
+  virtual Tensor unpack() = 0;
+};
+class SavedHooks : public RefCounted {
+ public:
+  virtual Ref<PackedTensor> pack(const Tensor& t) = 0;
+};
+extern thread_local constinit SavedHooks* saved_hooks;  // the thread's innermost pair, borrowed; mostly null
+// REQUIRES: saved_hooks. Throws if the hook writes to t.
+Ref<PackedTensor> pack_saved(const Tensor& t);
+
 struct AutogradMeta;
 
 // What few nodes have.
@@ -57,7 +70,8 @@ struct NodeExtras {
   std::vector<Retained> retained;
   Hooks<NodeHook> before, after;
   Hooks<LeafHook> accumulated;
-  std::string trace;         // anomaly mode: where the operation was called
+  std::vector<std::pair<int, Ref<PackedTensor>>> packed;  // by the place of the saved value; a list has many
+  std::string trace;                                      // anomaly mode: where the operation was called
   Ref<Node> made_by;         // anomaly mode: the node in whose backward this one was recorded
   Ref<RefCounted> metadata;  // the front end's
 };

@@ -245,6 +245,8 @@ Ref<OpNode> OpNode::make(const GradPlan& plan, const IValue* args) {
         to = v;
       }
       node->versions_[i] = version_of(to);
+      if (saved_hooks) [[unlikely]]
+        node->pack(int(i));
     }
   }
   return ref;
@@ -257,8 +259,40 @@ void OpNode::save_results(const IValue* rets, uint32_t inputs) {
     // An alias without a grad_fn: the result itself owns this node.
     if (rets[r].is_tensor()) values_[at] = IValue(detached_alias(rets[r].tensor()));
     versions_[at] = version_of(values_[at]);
+    if (saved_hooks) [[unlikely]]
+      pack(int(at));
     at++;
   }
+}
+
+// The hooks' value takes the place of the node's own.
+void OpNode::pack(int i) {
+  auto& packed = make_extras().packed;
+  auto one = [&](const Tensor& t) { packed.emplace_back(i, t.defined() ? pack_saved(t) : nullptr); };
+  if (values_[i].is_tensor()) one(values_[i].tensor());
+  else if (values_[i].is_tensor_list())
+    for (const Tensor& t : values_[i].tensor_list()) one(t);
+  values_[i] = IValue();
+}
+
+// Empty if nothing was packed. As saved values do, the tensors stand where the packed ones stood in the graph.
+Tensors OpNode::unpack(int i) const {
+  Tensors out;
+  if (!extras()) return out;
+  bool is_arg = i < int(plan_.args.size());
+  const Edge* edge = is_arg ? edges() + edge_of(i) : nullptr;
+  for (auto& [at, packed] : extras()->packed) {
+    if (at != i) continue;
+    Tensor t = packed ? packed->unpack() : Tensor();
+    if (t.defined() && thread_state.grad_enabled && is_differentiable(t.dtype()) && (!edge || edge->node)) {
+      t = detached_alias(t);
+      if (edge) set_history(t, edge->node, edge->input_nr);
+      else set_history(t, Ref<Node>(const_cast<OpNode*>(this)), plan_.saved_results[size_t(i) - plan_.args.size()]);
+    }
+    if (edge) edge++;
+    out.push_back(std::move(t));
+  }
+  return out;
 }
 
 OpNode::~OpNode() {
@@ -278,6 +312,7 @@ void OpNode::release_saved() {
   for (size_t i = 0; i < plan_.args.size(); i++)
     if (plan_.args[i].edge >= 0) values_[i] = IValue();
   for (size_t i = 0; i < plan_.saved_results.size(); i++) values_[plan_.args.size() + i] = IValue();
+  if (extras()) extras()->packed.clear();
 }
 
 int OpNode::edge_of(int arg) const {
@@ -296,7 +331,10 @@ Tensor OpNode::saved_tensor(int i) const {
   check_alive(i);
   const IValue& v = values_[i];
   if (v.is_scalar()) return wrapped_number(v.to_scalar());
-  if (!v.is_tensor()) return Tensor();
+  if (!v.is_tensor()) {
+    Tensors unpacked = unpack(i);
+    return unpacked.empty() ? Tensor() : std::move(unpacked[0]);
+  }
   const Tensor& t = v.tensor();
   int result = i - int(plan_.args.size());
   if (result >= 0) {
@@ -317,7 +355,7 @@ Tensor OpNode::saved_tensor(int i) const {
 
 Tensors OpNode::saved_list(int i) const {
   check_alive(i);
-  if (!values_[i].is_tensor_list()) return {};
+  if (!values_[i].is_tensor_list()) return unpack(i);
   TensorList list = values_[i].tensor_list();
   if (version_of(values_[i]) != versions_[i])
     for (const Tensor& t : list)

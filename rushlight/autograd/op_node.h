@@ -74,6 +74,8 @@ class OpNode final : public Node {
   OpNode(const GradPlan& plan, uint32_t list_size, size_t bytes);
   void dispose() override;
   void check_alive(int i) const;
+  void pack(int i);
+  Tensors unpack(int i) const;
 
   const GradPlan& plan_;
   uint32_t list_size_;
