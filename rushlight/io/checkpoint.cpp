@@ -194,7 +194,7 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
                "': written on a big-endian machine; not supported");
     }
     std::string where = str("load '", name, "': entry 'data.pkl'");
-    Bytes pickle = zip->read(root + "data.pkl");
+    Bytes pickle = zip->read_for_parser(root + "data.pkl");
     out.tree = unpickle(pickle.data, where);
     out.tensors = std::make_unique<TensorLoader>(
         [zip, root](const std::string& key) { return zip->read(root + "data/" + key); }, where, copy);

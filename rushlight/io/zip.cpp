@@ -16,6 +16,7 @@ constexpr size_t kAlignment = 64;
 // What all deflated entries together may unfold to: 256 MiB, or 64 times the file where that is more. Deflate reaches 1032 : 1, but only on
 // a file of one repeated byte; weights hardly shrink at all.
 constexpr size_t kAlwaysInflated = size_t(256) << 20, kMostExpansion = 64;
+constexpr size_t kAlwaysParsed = size_t(4) << 20, kMostParsed = 16;
 
 template <class T>
 T get(std::span<const uint8_t> b, size_t at) {
@@ -155,6 +156,15 @@ ZipReader::ZipReader(Bytes bytes, std::string name) : bytes_(std::move(bytes)), 
       if (!n.starts_with(root_)) root_.clear();
   }
 #undef RL_ZIP
+}
+
+Bytes ZipReader::read_for_parser(const std::string& entry) const {
+  auto found = entries_.find(entry);
+  size_t most = std::max(kAlwaysParsed, kMostParsed * bytes_.data.size());
+  RL_CHECK(FileError, found == entries_.end() || found->second.size <= most, "load '", name_, "': entry '", entry,
+           "' claims to unfold to ", found->second.size >> 20, " MiB, more than ", kMostParsed,
+           " times the file; refused as a zip bomb");
+  return read(entry);
 }
 
 Bytes ZipReader::read(const std::string& entry) const {

@@ -17,6 +17,8 @@ class ZipReader {
   bool has(const std::string& entry) const { return entries_.contains(entry); }
   // The entry's bytes, checked against its checksum; for a stored entry they are the file's own, kept alive by it.
   Bytes read(const std::string& entry) const;
+  // The same for what a parser takes, whose values need a hundred times its bytes: deflate may not have shrunk it beyond reason.
+  Bytes read_for_parser(const std::string& entry) const;
   std::vector<std::string> names() const;
   // The folder all entries lie in ("archive/"), as in every PyTorch file; "" if there is none.
   const std::string& root() const { return root_; }

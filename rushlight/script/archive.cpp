@@ -170,7 +170,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     const std::string& root = zip_->root();
     if (zip_->has(root + "constants.pkl")) {
       std::string where = str("load '", name_, "': entry 'constants.pkl'");
-      io::Bytes bytes = zip_->read(root + "constants.pkl");
+      io::Bytes bytes = zip_->read_for_parser(root + "constants.pkl");
       io::PickleTree tree = io::unpickle(bytes.data, where);
       io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "constants/" + key); },
                                where);
@@ -182,7 +182,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     std::string where = str("load '", name_, "': entry 'data.pkl'");
     RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_,
              "': a zip archive without data.pkl is no TorchScript archive");
-    io::Bytes bytes = zip_->read(root + "data.pkl");
+    io::Bytes bytes = zip_->read_for_parser(root + "data.pkl");
     io::PickleTree tree = io::unpickle(bytes.data, where);
     tensors_ = std::make_unique<io::TensorLoader>(
         [this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
@@ -237,7 +237,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         if (c == '.') c = '/';
       std::string entry = zip_->root() + "code/" + path + ".py";
       if (zip_->has(entry)) {
-        io::Bytes bytes = zip_->read(entry);
+        io::Bytes bytes = zip_->read_for_parser(entry);
         auto source = std::make_shared<Source>(Source{
             std::string(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size()), "code/" + path + ".py"});
         for (const StmtPtr& s : parse_module(source)) {

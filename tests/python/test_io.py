@@ -247,6 +247,59 @@ def test_a_zip_bomb_is_refused_at_once():
         rl.load(io.BytesIO(bomb))
 
 
+BOUNDED = """
+import io, pickle, resource, sys
+import rushlight as rl
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (256 << 20),) * 2)
+try:
+    rl.load(sys.argv[1])
+except (RuntimeError, pickle.UnpicklingError, ValueError) as e:
+    assert sys.argv[2] in str(e), e
+else:
+    sys.exit("it was read")
+"""
+
+
+def described(key="0", count=4, offset=0, size=(4,), stride=(1,)):
+    """The pickle of a tensor that says so of itself."""
+    value = b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV%s\nVcpu\nI%d\ntQ" % (
+        key.encode(),
+        count,
+    )
+    for part in offset, size, stride:
+        value += pickle.dumps(part, 2)[2:-1]
+    return b"\x80\x02" + value + b"I00\nccollections\nOrderedDict\n(tRtR."
+
+
+HOSTILE = {
+    "nested": (b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", "nested more than 500 deep"),
+    "unfolds": (b"\x80\x02" + b"]" * 30_000_000 + b".", "refused as a zip bomb"),
+    "string": (b"\x80\x04\x8d" + b"\xff" * 8 + b".", "cut short"),
+    "integer": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "cut short"),
+    "digits": (b"I" + b"9" * 1_000_000 + b"\n.", "limit"),
+    "count": (described(count=1 << 60), "16 bytes where its description says"),
+    "negative": (described(count=-1), "a storage of -1 elements"),
+    "sizes": (described(size=(1 << 33, 1 << 33), stride=(1, 1)), "outside of its storage"),
+    "stride": (described(stride=(1 << 62,)), "outside of its storage"),
+    "backwards": (described(stride=(-1,)), "strides [-1]"),
+    "offset": (described(offset=(1 << 63) - 1), "outside of its storage"),
+    "dimensions": (described(size=(1,) * 500, stride=(1,) * 500), "500 dimensions"),
+    "path": (described(key="../../../etc/passwd"), "no entry"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_memory_is_bounded(name, tmp_path):
+    pkl, text = HOSTILE[name]
+    path = tmp_path / "hostile.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for entry, data in ("data.pkl", pkl), ("version", b"3\n"), ("data/0", bytes(16)):
+            file.writestr("a/" + entry, data)
+    done = subprocess.run([sys.executable, "-c", BOUNDED, path, text], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_names_that_leave_the_archive_are_refused():
     file = repacked(saved(torch, torch.ones(1)), lambda n, d: ("../" + n if "data/0" in n else n, d))
     with pytest.raises(RuntimeError, match="leaves the archive"):
