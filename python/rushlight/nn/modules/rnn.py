@@ -1,4 +1,4 @@
-"""Recurrent networks, a step at a time out of linear maps and activations."""
+"""Recurrent networks, over the operators rnn_tanh, rnn_relu, lstm and gru."""
 
 from __future__ import annotations
 
@@ -9,45 +9,12 @@ from typing import Any
 import rushlight as rl
 from rushlight import Tensor
 
-from .. import functional as F
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
 from .module import Module
 
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
-
-
-def _rnn_step(mode: str, x: Tensor, state: tuple, w: Any) -> tuple:
-    """One step; `x` is already the input's linear map. `state` is (h,) or, for LSTM, (h, c)."""
-    h = state[0]
-    g = F.linear(h, w.hh, w.bias_hh)
-    if mode == "LSTM":
-        i, f, n, o = (x + g).chunk(4, 1)
-        c = rl.sigmoid(f) * state[1] + rl.sigmoid(i) * rl.tanh(n)
-        h = rl.sigmoid(o) * rl.tanh(c)
-        if w.hr is not None:
-            h = F.linear(h, w.hr)
-        return h, c
-    if mode == "GRU":
-        xr, xz, xn = x.chunk(3, 1)
-        hr, hz, hn = g.chunk(3, 1)
-        z = rl.sigmoid(xz + hz)
-        n = rl.tanh(xn + rl.sigmoid(xr + hr) * hn)
-        return ((h - n) * z + n,)
-    return (rl.tanh(x + g) if mode == "RNN_TANH" else rl.relu(x + g),)
-
-
-class _Weights:
-    """The weights of one layer and direction."""
-
-    def __init__(self, module: Module, suffix: str) -> None:
-        members = module._parameters
-        self.ih = members["weight_ih" + suffix]
-        self.hh = members["weight_hh" + suffix]
-        self.bias_ih = members.get("bias_ih" + suffix)
-        self.bias_hh = members.get("bias_hh" + suffix)
-        self.hr = members.get("weight_hr" + suffix)
 
 
 class RNNBase(Module):
@@ -168,55 +135,44 @@ class RNNBase(Module):
             text += f", bidirectional={self.bidirectional}"
         return text
 
+    @property
+    def _flat_weights(self) -> list[Parameter]:
+        return [self._parameters[name] for names in self._all_weights for name in names]  # type: ignore[misc]
+
     def _check_state(self, state: Tensor, expected: tuple, name: str) -> None:
         if tuple(state.size()) != expected:
             raise RuntimeError(f"Expected {name} size {expected}, got {list(state.size())}")
 
     def _run(self, input: Any, state: tuple | None) -> tuple[Any, tuple]:
         """All layers over a padded or packed input; the states are (h,) or (h, c)."""
+        run = getattr(rl, self.mode.lower())
+        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         packed = isinstance(input, PackedSequence)
-        data, sorted_indices, unsorted_indices = input, None, None
-        unbatched = False
+        data, order, unbatched = (input.data, input.sorted_indices, False) if packed else (input, None, False)
         if packed:
-            data, batch_sizes, sorted_indices, unsorted_indices = input
-            sizes = [int(n) for n in batch_sizes.tolist()]
+            batch = int(input.batch_sizes[0])
         else:
             if input.dim() not in (2, 3):
                 raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
             unbatched = input.dim() == 2
             if unbatched:
-                data = input.unsqueeze(1)
-            elif self.batch_first:
-                data = input.transpose(0, 1)
-            sizes = [data.size(1)] * data.size(0)
-            data = data.reshape(-1, data.size(2))
+                data = input.unsqueeze(0 if self.batch_first else 1)
+            batch = data.size(0 if self.batch_first else 1)
         if data.size(-1) != self.input_size:
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}"
             )
-        batch = sizes[0]
-        states = self._initial_state(data, state, batch, unbatched, sorted_indices)
-        directions = 2 if self.bidirectional else 1
-        finals: list[tuple] = []
-        for layer in range(self.num_layers):
-            outs = []
-            for d, suffix in enumerate(self._suffixes(layer)):
-                start = tuple(s[layer * directions + d] for s in states)
-                out, final = self._run_direction(data, sizes, start, _Weights(self, suffix), reverse=d == 1)
-                outs.append(out)
-                finals.append(final)
-            data = outs[0] if directions == 1 else rl.cat(outs, -1)
-            if self.dropout > 0 and self.training and layer < self.num_layers - 1:
-                data = F.dropout(data, self.dropout, True)
-        result_states = tuple(rl.stack(parts) for parts in zip(*finals, strict=True))
+        states = self._initial_state(data, state, batch, unbatched, order)
+        hx = states if self.mode == "LSTM" else states[0]
         if packed:
-            if unsorted_indices is not None:
-                result_states = tuple(s.index_select(1, unsorted_indices) for s in result_states)
-            return PackedSequence(data, input.batch_sizes, sorted_indices, unsorted_indices), result_states
-        output = data.view(len(sizes), batch, -1)
+            out, *last = run(data, input.batch_sizes, hx, self._flat_weights, *settings)
+            if order is not None:
+                last = [s.index_select(1, input.unsorted_indices) for s in last]
+            return PackedSequence(out, input.batch_sizes, order, input.unsorted_indices), tuple(last)
+        out, *last = run(data, hx, self._flat_weights, *settings, self.batch_first)
         if unbatched:
-            return output.squeeze(1), tuple(s.squeeze(1) for s in result_states)
-        return (output.transpose(0, 1) if self.batch_first else output), result_states
+            return out.squeeze(0 if self.batch_first else 1), tuple(s.squeeze(1) for s in last)
+        return out, tuple(last)
 
     def _initial_state(
         self, data: Tensor, state: tuple | None, batch: int, unbatched: bool, sorted_indices: Tensor | None
@@ -242,33 +198,6 @@ class RNNBase(Module):
             self._check_state(s, (n, batch, width), name)
             checked.append(s if sorted_indices is None else s.index_select(1, sorted_indices))
         return tuple(checked)
-
-    def _run_direction(
-        self, data: Tensor, sizes: list[int], state: tuple, w: _Weights, reverse: bool
-    ) -> tuple[Tensor, tuple]:
-        """One layer in one direction. Sequences are in order of falling length, so step t has the first sizes[t]."""
-        steps = F.linear(data, w.ih, w.bias_ih).split(sizes)
-        outs: list[Any] = [None] * len(sizes)
-        ended: list[tuple] = []  # states of the sequences that have ended, shortest first
-        if reverse:
-            current = tuple(s[: sizes[-1]] for s in state)
-            for t in range(len(sizes) - 1, -1, -1):
-                have = current[0].size(0)
-                if sizes[t] > have:  # these sequences' last step is this one
-                    current = tuple(rl.cat([c, s[have : sizes[t]]]) for c, s in zip(current, state, strict=True))
-                current = _rnn_step(self.mode, steps[t], current, w)
-                outs[t] = current[0]
-            return rl.cat(outs), current
-        current = state
-        for t, n in enumerate(sizes):
-            if n < current[0].size(0):
-                ended.append(tuple(c[n:] for c in current))
-                current = tuple(c[:n] for c in current)
-            current = _rnn_step(self.mode, steps[t], current, w)
-            outs[t] = current[0]
-        if ended:
-            current = tuple(rl.cat(parts) for parts in zip(current, *reversed(ended), strict=True))
-        return rl.cat(outs), current
 
 
 class RNN(RNNBase):
@@ -378,8 +307,10 @@ class RNNCellBase(Module):
             state = None if state is None else tuple(s.unsqueeze(0) for s in state)
         if state is None:
             state = (input.new_zeros((input.size(0), self.hidden_size)),) * count
-        x = F.linear(input, self.weight_ih, self.bias_ih)
-        new = _rnn_step(self._mode, x, state, _Weights(self, ""))
+        hx = state if self._mode == "LSTM" else state[0]
+        run = getattr(rl, self._mode.lower() + "_cell")
+        new = run(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        new = new if self._mode == "LSTM" else (new,)
         return new if batched else tuple(s.squeeze(0) for s in new)
 
 
