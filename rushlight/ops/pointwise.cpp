@@ -49,6 +49,11 @@ class Promoter {
 };
 
 DType common_dtype(const PointwiseInfo& info, const IValue* args) {
+  if (info.promote == Promote::Mask) {  // bytes are masks of old programs
+    DType mask = args[0].tensor().dtype();
+    RL_CHECK(RuntimeError, mask == DType::Bool || mask == DType::UInt8,
+             "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(mask));
+  }
   Promoter p;
   for (int i = info.promote == Promote::Mask; i < info.inputs; i++) p.add(args[i]);
   DType d = p.result();

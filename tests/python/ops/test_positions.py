@@ -1,6 +1,6 @@
 """Operators that take positions: indexing, gather and scatter, masks, embedding."""
 
-from .harness import c64, case, f16, f32, flags, full, given, i64, op, raises
+from .harness import c64, case, f16, f32, flags, full, given, i64, op, raises, u8
 
 rows = given([2, 0, 2])
 grid = given([[0, 1, 2, 0], [2, 0, 0, 1], [1, 1, 2, 2]])
@@ -103,7 +103,13 @@ op(
     [case(f32(3, 4), flags(3, 4)), case(f32(3, 1), flags(4)), case(f32(3), given([False, False, False]))],
 )
 op("masked_scatter", [case(f32(3, 4), flags(3, 4), f32(12)), case(f32(3), flags(3), f32(3))])
-op("where", [case(flags(3, 4), f32(3, 4), f32(4)), case(flags(3)), case(flags(2, 3))])
+op(
+    "where",
+    [
+        *(case(flags(3, 4), f32(3, 4), f32(4)), case(flags(3)), case(flags(2, 3)), case(u8(3), f32(3), 2.0)),
+        *(raises(RuntimeError, m, 1, f32(3), match="where expected condition to be a bool") for m in (f32(3), i64(3))),
+    ],
+)
 op("nonzero", [case(i64(3, 4, low=0, high=2)), case(flags(2, 3, 4)), case(f32()), case(f32(0))])
 op("argwhere", [case(flags(3, 4))])
 op(
