@@ -317,6 +317,9 @@ Grads log_sigmoid_grad(const Saved& s, const Tensor& g) {
 }
 const Scalar zero = 0;
 
+// The gradient of a slope that is constant in pieces: 0.
+Tensor no_curve(const Saved& s) { return s.needs("self") ? zeros_like(s["self"]) : Tensor(); }
+
 }  // namespace
 
 OP(relu, {.schema = "relu(Tensor self) -> Tensor",
@@ -346,7 +349,7 @@ OP(threshold_backward, {.schema = "threshold_backward(Tensor grad_output, Tensor
                         .grad = {{"self"},
                                  [](const Saved& s, const Tensor& g) {
                                    return Grads{threshold_backward(g, s["self"], s.arg("threshold").to_scalar()),
-                                                Tensor()};
+                                                no_curve(s)};
                                  }},
                         .forms = kFunction | kOut});
 OP(sigmoid,
@@ -396,7 +399,7 @@ OP(leaky_relu_backward,
     .kernel = pointwise<LeakyReluBackward, Floating>(),
     .grad = {{"self"},
              [](const Saved& s, const Tensor& g) {
-               return Grads{leaky_relu_backward(g, s["self"], s.arg("negative_slope").to_scalar(), false), Tensor()};
+               return Grads{leaky_relu_backward(g, s["self"], s.arg("negative_slope").to_scalar(), false), no_curve(s)};
              }},
     .forms = kFunction,
     .module = "nn"});
@@ -551,7 +554,7 @@ OP(hardtanh_backward,
     .grad = {{"self"},
              [](const Saved& s, const Tensor& g) {
                return Grads{hardtanh_backward(g, s["self"], s.arg("min_val").to_scalar(), s.arg("max_val").to_scalar()),
-                            Tensor()};
+                            no_curve(s)};
              }},
     .forms = kFunction,
     .module = "nn"});
@@ -560,7 +563,7 @@ OP(hardsigmoid_backward,
     .doc = "Gradient of hardsigmoid.",
     .kernel = pointwise<HardsigmoidBackward, Floating>(),
     .grad = {{"self"},
-             [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"]), Tensor()}; }},
+             [](const Saved& s, const Tensor& g) { return Grads{hardsigmoid_backward(g, s["self"]), no_curve(s)}; }},
     .forms = kFunction,
     .module = "nn"});
 OP(softshrink_backward, {.schema = "softshrink_backward(Tensor grad_output, Tensor self, Scalar lambd) -> Tensor",
@@ -569,7 +572,7 @@ OP(softshrink_backward, {.schema = "softshrink_backward(Tensor grad_output, Tens
                          .grad = {{"self"},
                                   [](const Saved& s, const Tensor& g) {
                                     return Grads{softshrink_backward(g, s["self"], s.arg("lambd").to_scalar()),
-                                                 Tensor()};
+                                                 no_curve(s)};
                                   }},
                          .forms = kFunction,
                          .module = "nn"});

@@ -5,21 +5,34 @@
 namespace rushlight {
 namespace {
 
+// alpha as PyTorch takes it: in the dtype of the result, also where halves are added in float.
+template <class T>
+T alpha_arg(const IValue* args) {
+  T alpha = scalar_arg<T>(args[2]);
+  if constexpr (std::is_same_v<T, float>)
+    if (alpha != 1.0f) {
+      DType d = result_type(args, 2);
+      if (d == DType::Float16) return Half(alpha);
+      if (d == DType::BFloat16) return BFloat16(alpha);
+    }
+  return alpha;
+}
+
 template <class T>
 struct Add {
-  explicit Add(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  explicit Add(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
   RL_FN T operator()(T a, T b) const { return a + alpha * b; }
 };
 template <class T>
 struct Sub {
-  explicit Sub(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  explicit Sub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
   RL_FN T operator()(T a, T b) const { return a - alpha * b; }
 };
 template <class T>
 struct Rsub {
-  explicit Rsub(const IValue* args) : alpha(scalar_arg<T>(args[2])) {}
+  explicit Rsub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
   RL_FN T operator()(T a, T b) const { return b - alpha * a; }
 };

@@ -117,6 +117,10 @@ void update(const Tensor& running, const C* seen, double momentum, double factor
   copy_(running, next);
 }
 
+DType moments_dtype(const Tensor& x, const Tensor& weight, const Tensor& running_mean) {
+  return weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype() : x.dtype();
+}
+
 std::tuple<Tensor, Tensor, Tensor> batch_norm_kernel(const Tensor& x, const Tensor& w, const Tensor& b,
                                                      const Tensor& running_mean, const Tensor& running_var,
                                                      bool training, double momentum, double eps) {
@@ -152,6 +156,12 @@ std::tuple<Tensor, Tensor, Tensor> batch_norm_kernel(const Tensor& x, const Tens
       });
       update<C>(running_mean, means, momentum, 1);
       update<C>(running_var, variances.data(), momentum, double(count) / double(count - 1));
+      // The moments count as they are given out: in the dtype of the parameters.
+      DType kept = moments_dtype(x, w, running_mean);
+      if (is_half(kept)) {
+        copy_elements(mean, dense(mean, kept));
+        copy_elements(invstd, dense(invstd, kept));
+      }
     } else {
       Tensor rm = computed(running_mean), rv = computed(running_var);
       for (int64_t c = 0; c < p.c; c++) {
@@ -215,13 +225,13 @@ void backward_cpu(const Tensor& grad, const Tensor& x, const Tensor& mean, const
   });
 }
 
-Grads batch_norm_grad(const Saved& s, const Tensors& g) {
+Grads batch_norm_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["input"], w = s["weight"];
   bool training = s.arg("training").to_bool();
   Grads grads{Tensor(), Tensor(), Tensor(), Tensor()};
   grads.push_back(Tensor());
   if (!thread_state.grad_enabled) {
-    auto [dx, dw, db] = _batch_norm_backward(g[0], x, s["save_mean"], s["save_invstd"], w, training);
+    auto [dx, dw, db] = _batch_norm_backward(g, x, s["save_mean"], s["save_invstd"], w, training);
     grads[0] = dx;
     if (s.needs("weight")) grads[1] = dw;
     if (s.needs("bias")) grads[2] = db;
@@ -234,16 +244,16 @@ Grads batch_norm_grad(const Saved& s, const Tensors& g) {
   IntArrayRef channels(per_channel[1]);
   Tensor weight = w.defined() ? view(w, per_channel) : w;
   if (training) {
-    auto [dx, dw, db] = normalize_grads(x, g[0], weight, over, over, s.arg("eps").to_double());
+    auto [dx, dw, db] = normalize_grads(x, g, weight, over, over, s.arg("eps").to_double());
     grads[0] = dx;
     if (s.needs("weight")) grads[1] = reshape(dw, channels);
     if (s.needs("bias")) grads[2] = reshape(db, channels);
     return grads;
   }
   Tensor scale = view(s["save_invstd"], per_channel), centred = x - view(s["save_mean"], per_channel);
-  grads[0] = g[0] * (weight.defined() ? scale * weight : scale);
-  if (s.needs("weight")) grads[1] = sum(g[0] * centred * scale, over);
-  if (s.needs("bias")) grads[2] = sum(g[0], over);
+  grads[0] = g * (weight.defined() ? scale * weight : scale);
+  if (s.needs("weight")) grads[1] = sum(g * centred * scale, over);
+  if (s.needs("bias")) grads[2] = sum(g, over);
   return grads;
 }
 
@@ -257,7 +267,7 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm_op(const Tensor& x, const T
                                                         const Tensor& running_mean, const Tensor& running_var,
                                                         bool training, double momentum, double eps) {
   auto [out, mean, invstd] = _native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps);
-  DType kept = w.defined() ? w.dtype() : running_mean.defined() ? running_mean.dtype() : x.dtype();
+  DType kept = moments_dtype(x, w, running_mean);
   if (!training) mean = invstd = empty_tensor(Dims{0}, kept);
   return {out, to(mean, kept), to(invstd, kept)};
 }

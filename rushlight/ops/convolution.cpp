@@ -141,18 +141,21 @@ void check_conv_types(const Tensor& x, const Tensor& weight, const Tensor& bias)
 }
 
 // run(x, weight, bias) for floats; halves and integers through wider ones, complex numbers by their parts.
+// `wide_bfloat`: bfloat16 too, where run() rounds more than once.
 template <class F>
-Tensor on_floats(const Tensor& x, const Tensor& weight, const Tensor& bias, const F& run) {
+Tensor on_floats(const Tensor& x, const Tensor& weight, const Tensor& bias, bool wide_bfloat, const F& run) {
   check_conv_types(x, weight, bias);
   DType type = x.dtype();
   if (is_complex(type)) {
-    Tensor a = real(x), b = imag(x), c = real(weight), d = imag(weight);
-    bool plus = bias.defined();
-    return complex(run(a, c, plus ? real(bias) : bias) - run(b, d, Tensor()),
-                   run(a, d, plus ? imag(bias) : bias) + run(b, c, Tensor()));
+    // Three products for four: the imaginary part is (a + b)(c + d) - ac - bd.
+    Tensor a = real(x), b = imag(x), c = real(weight), d = imag(weight), first, second;
+    if (bias.defined()) first = real(bias), second = first + imag(bias);
+    Tensor ac = run(a, c, first), bd = run(b, d, Tensor()), all = run(a + b, c + d, second);
+    return complex(ac - bd, all - ac - bd);
   }
-  if (type != DType::Float16 && !is_integral(type, false)) return run(x, weight, bias);
-  DType wide = type == DType::Float16 ? DType::Float32 : DType::Float64;
+  bool widened = type == DType::Float16 || (type == DType::BFloat16 && wide_bfloat);
+  if (!widened && !is_integral(type, false)) return run(x, weight, bias);
+  DType wide = widened ? DType::Float32 : DType::Float64;
   return to(run(to(x, wide), to(weight, wide), bias.defined() ? to(bias, wide) : bias), type);
 }
 
@@ -183,7 +186,7 @@ Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias
 template <int dims>
 Tensor conv_nd(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                IntArrayRef dilation, int64_t groups) {
-  return on_floats(given, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+  return on_floats(given, weight, bias, false, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
     return conv_floats<dims>(x, w, b, stride, padding, dilation, groups);
   });
 }
@@ -273,7 +276,7 @@ Tensor conv_tbc(const Tensor& x, const Tensor& weight, const Tensor& bias, int64
 template <int dims>
 Tensor conv_transpose(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
                       IntArrayRef padding, IntArrayRef output_padding, int64_t groups, IntArrayRef dilation) {
-  return on_floats(given, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+  return on_floats(given, weight, bias, bias.defined(), [&](const Tensor& x, const Tensor& w, const Tensor& b) {
     return conv_transpose_floats<dims>(x, w, b, stride, padding, output_padding, groups, dilation);
   });
 }

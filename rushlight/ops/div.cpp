@@ -21,12 +21,14 @@ void check_divisor(T b) {
 }
 
 template <class T> struct TrueDivide {
+  static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b) const { return a / b; }
 };
 
 // Towards minus infinity, exact for floats as Python's // is.
 template <class T>
 struct FloorDivide {
+  static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b) const {
     if constexpr (is_int<T>) {
       check_divisor(b);
@@ -92,6 +94,8 @@ Tensor div_mode(const Tensor& self, const Tensor& other, const std::optional<std
   if (*mode == "floor") return floor_divide(self, other);
   RL_CHECK(RuntimeError, *mode == "trunc",
            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
+  DType type = result_type(std::array{IValue::borrow(self), IValue::borrow(other)}.data(), 2);
+  if (is_half(type)) return trunc(div(self, other));  // the quotient is rounded before it is cut
   static const Op& op = *OpTable::get().find("_trunc_divide");
   IValue args[] = {IValue::borrow(self), IValue::borrow(other)}, ret;
   call(op, args, &ret);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "rushlight/fn/embedding_dense_backward.h"
+#include "rushlight/fn/full.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/linalg_vector_norm.h"
 #include "rushlight/fn/masked_fill.h"
@@ -138,7 +139,7 @@ void embedding_renorm_op(const Tensor& self, const Tensor& indices, double max_n
     RL_CHECK(IndexError, row >= 0 && row < self.size(0), "index out of range in self");
     Tensor r = alias_tensor(self, self.sizes()[1], self.strides()[1], self.storage_offset() + row * self.strides()[0]);
     double norm = item(linalg_vector_norm(r, norm_type)).to_double();
-    if (norm > max_norm) copy_elements(r, mul(r, Scalar(max_norm / (norm + 1e-7))));
+    if (norm > max_norm) copy_elements(r, mul(r, full(Dims{}, max_norm / (norm + 1e-7), r.dtype())));
   }
 }
 

@@ -97,8 +97,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tens
             for (int64_t c = 0; c < columns; c++) total[size_t(c)] += A(row[c]) * factor;
           }
         }
+        // Halves are rounded before they are divided, too.
         A divisor = mode == kBagMean && used > 0 ? A(used) : A(1);
-        for (int64_t c = 0; c < columns; c++) out.data<T>()[b * columns + c] = T(total[size_t(c)] / divisor);
+        for (int64_t c = 0; c < columns; c++) out.data<T>()[b * columns + c] = T(A(T(total[size_t(c)])) / divisor);
         sizes.data<int64_t>()[b] = used;
       }
     });

@@ -186,10 +186,14 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT&
       else return C(n);
     };
     if (steps == 1) return void(p[0] = T(a));
-    C step = (b - a) / count(steps - 1);
+    auto rounded = [](C v) {  // each step of the computation is, in PyTorch's halves
+      if constexpr (is_half(dtype_of<T>)) return C(T(v));
+      else return v;
+    };
+    C step = rounded(rounded(b - a) / rounded(count(steps - 1)));
     // From both ends, so that the last element is exact.
     for (int64_t i = 0; i < steps; i++) {
-      C v = i < steps / 2 ? a + step * count(i) : b - step * count(steps - 1 - i);
+      C v = i < steps / 2 ? a + rounded(step * count(i)) : b - rounded(step * count(steps - 1 - i));
       p[i] = T(v);
     }
   });
@@ -197,8 +201,13 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const DT&
 }
 Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base, const DT& dtype, const LT& layout,
                 const DV& device, const OB& pin) {
-  if (dtype && is_integral(*dtype, true)) {  // the exponents between whole bounds are no whole numbers
-    Tensor wide = logspace(start.to_int(), end.to_int(), steps, base, DType::Float64, layout, device, pin);
+  bool whole = dtype && is_integral(*dtype, true);
+  if (whole || (dtype && is_half(*dtype))) {  // the exponents between whole bounds are no whole numbers
+    auto bound = [&](const Scalar& v) {
+      return whole ? Scalar(v.to_int())
+                   : Scalar(*dtype == DType::Float16 ? float(v.to<Half>()) : float(v.to<BFloat16>()));
+    };
+    Tensor wide = logspace(bound(start), bound(end), steps, base, DType::Float64, layout, device, pin);
     Tensor out = make({steps}, dtype, device);
     if (!out.device().is_meta()) copy_elements(out, wide);
     return out;

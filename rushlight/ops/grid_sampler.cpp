@@ -104,6 +104,8 @@ Taps<T> taps(T place, int64_t size, Sampling how, Outside outside, bool align) {
   return t;
 }
 
+DType compute_dtype(DType d) { return is_half(d) ? DType::Float32 : d; }
+
 struct Sampler {
   int dims;
   Sampling how;
@@ -169,7 +171,8 @@ TensorSpec sample_meta(const Tensor& x, const Tensor& grid, int64_t mode, int64_
 }
 void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t padding, bool align,
                 const Tensor& out) {
-  Tensor x = dense(given), grid = dense(places), to = dense(out);
+  DType type = compute_dtype(given.dtype());
+  Tensor x = dense(given, type), grid = dense(places, type), to = dense(out, type);
   Sampler s(x, grid, mode, padding, align);
   dispatch(Types<float, double>{}, x.dtype(), "grid_sampler", [&]<class T>() {
     parallel_for(0, s.batch * s.out_places, s.grain(), [&](int64_t begin, int64_t end) {
@@ -189,7 +192,8 @@ void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t
 
 std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& given, const Tensor& places, int64_t mode,
                                            int64_t padding, bool align) {
-  Tensor g = dense(grad), x = dense(given), grid = dense(places);
+  DType type = compute_dtype(given.dtype());
+  Tensor g = dense(grad, type), x = dense(given, type), grid = dense(places, type);
   Sampler s(x, grid, mode, padding, align);
   Tensor dx = empty_tensor(x.sizes(), x.dtype()), dgrid = empty_tensor(grid.sizes(), grid.dtype());
   dispatch(Types<float, double>{}, x.dtype(), "grid_sampler_backward", [&]<class T>() {
@@ -213,7 +217,7 @@ std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& giv
       }
     });
   });
-  return {dx, dgrid};
+  return {dense(dx, given.dtype()), dense(dgrid, places.dtype())};
 }
 Grads sample_grad(const Saved& s, const Tensor& g) {
   auto [dx, dgrid] = _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),

@@ -1,5 +1,6 @@
 // Changes of a tensor's own geometry: squeeze_, transpose_, resize_, set_, ... They leave the memory as it is, but for resize_ growing it.
 #include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/as_strided_backward.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/squeeze.h"
 #include "rushlight/fn/t.h"
@@ -40,6 +41,13 @@ void set_to(const Tensor& self, const Tensor& source) {
   become(self, source);
 }
 
+Grads strided_back(const Saved& s, const Tensor& g) {
+  Tensor self = s["self"];
+  int64_t offset = self.storage_offset();
+  if (const IValue& given = s.arg("storage_offset"); !given.is_none()) offset = given.to_int();
+  return {as_strided_backward(g, self.sizes(), self.strides(), self.storage_offset(), s.arg("size").int_list(),
+                              s.arg("stride").int_list(), offset)};
+}
 Grads shaped_back(const Saved& s, const Tensor& g) { return {reshape(g, s.sizes("self"))}; }
 
 }  // namespace
@@ -86,6 +94,7 @@ OP(as_strided_,
    {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
     .doc = "Takes another geometry over its memory.",
     .kernel = mutation<as_strided_own>(),
+    .grad = {{"self"}, strided_back},
     .forms = kMethod | kFunction});
 OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
              .doc = "Takes another size; memory grows if it must, new elements are uninitialised."

@@ -224,17 +224,17 @@ void backward_cpu(const Tensor& grad, const Tensor& x, const Tensor& mean, const
   });
 }
 
-Grads layer_norm_grad(const Saved& s, const Tensors& g) {
+Grads layer_norm_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["input"], w = s["weight"];
   IntArrayRef shape = s.arg("normalized_shape").int_list();
   int64_t dims = int64_t(shape.size());
   if (!thread_state.grad_enabled) {
-    auto [dx, dw, db] = _layer_norm_backward(g[0], x, s["mean"], s["rstd"], w, dims);
+    auto [dx, dw, db] = _layer_norm_backward(g, x, s["mean"], s["rstd"], w, dims);
     return {dx, s.needs("weight") ? dw : Tensor(), s.needs("bias") ? db : Tensor()};
   }
   Dims over, others;
   for (int64_t d = 0; d < x.dim(); d++) (d < x.dim() - dims ? others : over).push_back(d);
-  auto [dx, dw, db] = normalize_grads(x, g[0], w, over, others, s.arg("eps").to_double());
+  auto [dx, dw, db] = normalize_grads(x, g, w, over, others, s.arg("eps").to_double());
   return {dx, s.needs("weight") ? reshape(dw, shape) : Tensor(), s.needs("bias") ? reshape(db, shape) : Tensor()};
 }
 

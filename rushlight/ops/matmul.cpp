@@ -3,6 +3,7 @@
 #include "rushlight/fn/bmm.h"
 #include "rushlight/fn/dot.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/full_like.h"
 #include "rushlight/fn/mm.h"
 #include "rushlight/fn/mv.h"
 #include "rushlight/fn/outer.h"
@@ -241,6 +242,7 @@ Tensor addr_fn(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const
   check_factors(promote_types(self.dtype(), promote_types(vec1.dtype(), vec2.dtype())), beta, alpha);
   bool all_bool = self.dtype() == DType::Bool && vec1.dtype() == DType::Bool && vec2.dtype() == DType::Bool;
   auto scaled_by = [&](const Scalar& factor, const Tensor& t) {
+    if (is_half(t.dtype()) && !factor.equals(1)) return t * full_like(t, factor);  // by the factor in t's dtype
     return all_bool ? t * Scalar(factor.to<bool>()) : factor.equals(1) ? t : t * factor;
   };
   Tensor product = outer_fn(scaled_by(alpha, vec1), vec2);

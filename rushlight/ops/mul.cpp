@@ -12,6 +12,7 @@ namespace rushlight {
 namespace {
 
 template <class T> struct Mul {
+  static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b) const { return a * b; }
 };
 template <class T> struct Neg {

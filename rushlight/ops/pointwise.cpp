@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 
@@ -183,12 +184,22 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
   DType dtypes[kMaxOperands];
   DType stored = result_dtype(info, common);
   RL_INVARIANT(out.dtype() == stored);
+  // Half types are computed in float, but what is not one of them yet becomes one first.
+  Tensor rounded[kMaxOperands];
+  bool half = is_half(common);
   for (int k = 0; k < info.inputs; k++) {
     if (args[k].is_tensor()) {
-      plan.add(args[k].tensor());
-      dtypes[k] = args[k].tensor().dtype();
+      Tensor t = args[k].tensor();
+      bool exact = info.exact_numbers && t.dim() == 0, mask = info.promote == Promote::Mask && k == 0;
+      if (half && t.dtype() != common && !exact && !mask) t = rounded[k] = dense(t, common);
+      plan.add(t);
+      dtypes[k] = t.dtype();
     } else {
       write_scalar(args[k].to_scalar(), e.compute, values[k]);
+      if (half && !info.exact_numbers) {
+        float& v = *reinterpret_cast<float*>(values[k]);
+        v = common == DType::Float16 ? float(Half(v)) : float(BFloat16(v));
+      }
       plan.add_value(values[k]);
       dtypes[k] = e.compute;
     }

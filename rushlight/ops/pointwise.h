@@ -50,6 +50,7 @@ struct PointwiseInfo {
   Promote promote = Promote::Same;
   bool result_is_bool = false;
   bool result_is_real = false;  // of complex arguments
+  bool exact_numbers = false;   // numbers and 0-d tensors meet half types unrounded: the functor's kExactNumbers
 };
 constexpr size_t kFunctorBytes = 64;
 
@@ -144,6 +145,7 @@ void add_entry(PointwiseInfo& info) {
   info.inputs = functor_inputs<Functor, T>();
   info.result_is_bool |= std::is_same_v<R, bool> && !std::is_same_v<T, bool>;
   info.result_is_real |= math::is_complex_type<T> && !math::is_complex_type<R>;
+  info.exact_numbers |= requires { Functor::kExactNumbers; };
   info.entries[int(dtype_of<T>)] = e;
   auto also = [&](DType d) { info.entries[int(d)] = e; };
   if constexpr (std::is_same_v<T, float>) also(DType::Float16), also(DType::BFloat16);

@@ -251,7 +251,7 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
   if (!backward)
     for (int64_t d = 0; d < dims; d++) sizes[sizes.size() - size_t(dims) + size_t(d)] = out3[size_t(3 - dims + d)];
   Tensor result = empty_tensor(sizes, g.dtype());
-  with_number(g.dtype(), "avg_pool", [&]<class T>(T) {
+  auto run = [&]<class T>(T) {
     if (backward) std::fill(result.data<T>(), result.data<T>() + result.numel(), T(0));
     parallel_for(0, count, std::max<int64_t>(1, 4096 / std::max<int64_t>(in_plane, 1)), [&](int64_t b, int64_t e) {
       for (int64_t plane = b; plane < e; plane++) {
@@ -262,19 +262,28 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
           for (size_t y = 0; y < size_t(out3[1]); y++)
             for (size_t v = 0; v < size_t(out3[2]); v++, here++) {
               T divisor = T(divisor_override ? divisor_override : s[0].divisor[z] * s[1].divisor[y] * s[2].divisor[v]);
-              T sum = 0, share = backward ? from[here] / divisor : T(0);
+              T sum = 0, share = backward ? T(from[here] / divisor) : T(0);
               for (int64_t i = s[0].first[z]; i < s[0].last[z]; i++)
                 for (int64_t j = s[1].first[y]; j < s[1].last[y]; j++)
                   for (int64_t k = s[2].first[v]; k < s[2].last[v]; k++) {
                     int64_t index = (i * in3[1] + j) * in3[2] + k;
-                    if (backward) to[index] += share;
-                    else sum += from[index];
+                    if (backward) to[index] = T(to[index] + share);
+                    else sum = T(sum + from[index]);
                   }
-              if (!backward) to[here] = sum / divisor;
+              if (backward) continue;
+              if constexpr (is_half(dtype_of<T>)) {
+                T across = T(T(sum / float(s[0].divisor[z])) / float(s[1].divisor[y]));
+                to[here] = T(across / float(s[2].divisor[v]));
+              } else {
+                to[here] = sum / divisor;
+              }
             }
       }
     });
-  });
+  };
+  if (g.dtype() == DType::Float16) run(Half());
+  else if (g.dtype() == DType::BFloat16) run(BFloat16());
+  else with_number(g.dtype(), "avg_pool", run);
   return result;
 }
 Tensor avg_forward(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor) {
@@ -285,13 +294,16 @@ Tensor avg_backward(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArray
   return average<true>(g, dims, lengths, spans, divisor, sizes);
 }
 
-Tensor run_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
+Tensor spans_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
   std::vector<int64_t> lengths, all;
   for (const Spans& one : s) {
     lengths.push_back(int64_t(one.first.size()));
     for (const auto* list : {&one.first, &one.last, &one.divisor}) all.insert(all.end(), list->begin(), list->end());
   }
-  return to(_avg_pool(widened(self), dims, lengths, all, divisor), self.dtype());
+  return _avg_pool(self, dims, lengths, all, divisor);
+}
+Tensor run_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
+  return to(spans_average(widened(self), dims, s, divisor), self.dtype());
 }
 template <int dims>
 Tensor avg_pool_nd(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad, bool ceil,
@@ -310,7 +322,11 @@ Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, In
 template <int dims>
 Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
   const char* ops[] = {"", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
-  return run_average(self, dims, adaptive(self, dims, output_size, ops[dims]), 0);
+  std::array<Spans, 3> spans = adaptive(self, dims, output_size, ops[dims]);
+  // In three dimensions PyTorch adds up halves as they are, unless there is one result.
+  bool single = output_size.size() == 3 && output_size[0] == 1 && output_size[1] == 1 && output_size[2] == 1;
+  return dims == 3 && !single && is_half(self.dtype()) ? spans_average(self, dims, spans, 0)
+                                                       : run_average(self, dims, spans, 0);
 }
 
 }  // namespace

@@ -148,8 +148,10 @@ Tensor renorm_op(const Tensor& self, const Scalar& p, int64_t dim, const Scalar&
   Dims over;
   for (int64_t d = 0; d < self.dim(); d++)
     if (d != at) over.push_back(d);
-  Tensor norm = linalg_vector_norm(self, p, IntArrayRef(over), true);
-  return self * where(norm > maxnorm, full_like(norm, maxnorm) / (norm + Scalar(1e-7)), ones_like(norm));
+  bool half = is_half(self.dtype());
+  Tensor norm = linalg_vector_norm(half ? to(self, DType::Float32) : self, p, IntArrayRef(over), true);
+  Tensor factor = where(norm > maxnorm, full_like(norm, maxnorm) / (norm + Scalar(1e-7)), ones_like(norm));
+  return self * (half ? to(factor, self.dtype()) : factor);
 }
 
 }  // namespace

@@ -150,7 +150,12 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
   std::memset(out.raw(), 0, size_t(out.nbytes()));
   dispatch(Types<float, double>{}, in.dtype(), "histc", [&]<class T>() {
     const T* x = in.data<T>();
-    T low = min.to<T>(), high = max.to<T>();
+    // Halves are rounded at each step, as in PyTorch: it decides on which side of a bound they fall.
+    DType given = self.dtype();
+    auto rounded = [given](T v) {
+      return given == DType::Float16 ? T(Half(float(v))) : given == DType::BFloat16 ? T(BFloat16(float(v))) : v;
+    };
+    T low = rounded(min.to<T>()), high = rounded(max.to<T>());
     if (low == high && in.numel() > 0) {
       low = *std::min_element(x, x + in.numel());
       high = *std::max_element(x, x + in.numel());
@@ -161,7 +166,8 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
     RL_CHECK(RuntimeError, low < high, "torch.histogram: max must be larger than min");
     for (int64_t i = 0; i < in.numel(); i++) {
       if (!(x[i] >= low && x[i] <= high)) continue;
-      int64_t at = int64_t((x[i] - low) / (high - low) * T(bins));
+      int64_t at = int64_t(is_half(given) ? rounded(rounded(rounded(x[i] - low) * T(bins)) / rounded(high - low))
+                                          : (x[i] - low) / (high - low) * T(bins));
       out.data<T>()[std::min(at, bins - 1)] += 1;
     }
   });

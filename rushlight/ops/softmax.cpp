@@ -87,7 +87,8 @@ void exp_row(C* out, const C* x, int64_t n, C shift) {
   std::copy(tail, tail + (n - whole), out + whole);
 }
 
-template <class C, bool log>
+// T: what the sum and its logarithm are kept in.
+template <class T, class C, bool log>
 void softmax_row(C* out, const C* x, int64_t n) {
   C largest = largest_of_isa<C>()(x, n);
   if constexpr (!log) {
@@ -101,7 +102,7 @@ void softmax_row(C* out, const C* x, int64_t n) {
     exp_row(piece, x + i, count, largest);
     total += sum_of_isa<C>()(piece, count);
   }
-  shift_row_isa<C>()(out, x, n, largest, std::log(total));
+  shift_row_isa<C>()(out, x, n, largest, C(T(std::log(C(T(total))))));
 }
 
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
@@ -211,8 +212,11 @@ void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
       return;
     }
     int64_t n = lane_size(self, dim);
-    for_each_row_of<T, 1>(out, dim, {&self},
-                          [&](const std::array<C*, 2>& row) { softmax_row<C, log>(row[0], row[1], n); });
+    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row) {
+      // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
+      if (dim == last) softmax_row<T, C, log>(row[0], row[1], n);
+      else softmax_row<C, C, log>(row[0], row[1], n);
+    });
   });
 }
 

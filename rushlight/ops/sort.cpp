@@ -38,7 +38,7 @@ TensorSpec positions_of(const Tensor& self, const Dims& sizes) {
 
 // ---- sort ----
 
-// The row's elements in order: f(rank, position). All sorts are stable, so sort(stable=False) is too.
+// The row's elements in order: f(rank, position).
 template <class T, class F>
 void sort_row(const T* x, int64_t step, int64_t n, bool descending, const F& f) {
   using K = SortKey<T>;
@@ -56,12 +56,37 @@ void sort_row(const T* x, int64_t step, int64_t n, bool descending, const F& f) 
   for (int64_t i = 0; i < n; i++) f(i, sorted[i].at());
 }
 
+template <class C> struct Candidate {
+  C value;
+  int64_t at;
+};
+// NaN counts as largest.
+template <class C, bool largest>
+struct Before {
+  bool operator()(const Candidate<C>& a, const Candidate<C>& b) const {
+    if (largest) return (a.value != a.value && b.value == b.value) || a.value > b.value;
+    return (a.value == a.value && b.value != b.value) || a.value < b.value;
+  }
+};
+
+// sort(stable=False) of small types leaves equal elements as std::sort does, in PyTorch too. Of the larger ones, which have fewer of
+// them, PyTorch's order hangs on the machine; ours is stable.
+template <class T, class F>
+void unstable_row(const T* x, int64_t step, int64_t n, bool descending, const F& f) {
+  using C = compute_t<T>;
+  std::vector<Candidate<C>> items(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
+  if (descending) std::sort(items.begin(), items.end(), Before<C, true>());
+  else std::sort(items.begin(), items.end(), Before<C, false>());
+  for (int64_t i = 0; i < n; i++) f(i, items[size_t(i)].at);
+}
+
 std::array<TensorSpec, 2> sort_meta(const Tensor& self, const std::optional<bool>&, int64_t dim, bool) {
   check_sortable("sort", self);
   wrap_dim(dim, self.dim());
   return {spec_of(self, self.sizes()), positions_of(self, self.sizes())};
 }
-void sort_cpu(const Tensor& self, const std::optional<bool>&, int64_t dim, bool descending, const Tensor& values,
+void sort_cpu(const Tensor& self, const std::optional<bool>& stable, int64_t dim, bool descending, const Tensor& values,
               const Tensor& indices) {
   if (self.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
@@ -73,10 +98,12 @@ void sort_cpu(const Tensor& self, const std::optional<bool>&, int64_t dim, bool 
       const T* x = reinterpret_cast<const T*>(p[0]);
       T* v = reinterpret_cast<T*>(p[1]);
       int64_t* k = reinterpret_cast<int64_t*>(p[2]);
-      sort_row<T>(x, from, n, descending, [&](int64_t i, int64_t position) {
+      auto place = [&](int64_t i, int64_t position) {
         v[i * to] = x[position * from];
         k[i * at] = position;
-      });
+      };
+      if (sizeof(T) <= 2 && !stable.value_or(false)) unstable_row<T>(x, from, n, descending, place);
+      else sort_row<T>(x, from, n, descending, place);
     });
   });
 }
@@ -107,19 +134,6 @@ std::array<TensorSpec, 2> topk_meta(const Tensor& self, int64_t k, int64_t dim, 
   if (!sizes.empty()) sizes[size_t(at)] = k;
   return {spec_of(self, sizes), positions_of(self, sizes)};
 }
-
-template <class C> struct Candidate {
-  C value;
-  int64_t at;
-};
-// NaN counts as largest.
-template <class C, bool largest>
-struct Before {
-  bool operator()(const Candidate<C>& a, const Candidate<C>& b) const {
-    if (largest) return (a.value != a.value && b.value == b.value) || a.value > b.value;
-    return (a.value == a.value && b.value != b.value) || a.value < b.value;
-  }
-};
 
 // The first position from `i` on whose element may displace `worst`; whole blocks are skipped at vector speed.
 RL_FOR_EACH_ISA(
@@ -343,9 +357,7 @@ template <class C, class T>
 int64_t mode_of(const T* x, int64_t step, int64_t n) {
   std::vector<Candidate<C>> items(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; i++) items[size_t(i)] = {C(x[i * step]), i};
-  std::sort(items.begin(), items.end(), [](const Candidate<C>& a, const Candidate<C>& b) {
-    return a.value < b.value || (b.value != b.value && a.value == a.value);
-  });
+  std::sort(items.begin(), items.end(), Before<C, false>());
   int64_t best = 0, most = 0, run = 0;
   for (size_t i = 0; i < items.size(); i++) {
     run = i > 0 && items[i].value == items[i - 1].value ? run + 1 : 1;

@@ -64,6 +64,17 @@ Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, b
   return found;
 }
 
+// Halves are weighted by halves, but for bilinear resampling.
+void round_weights(Resample how, DType half, Taps& taps) {
+  auto rounded = [half](double v) {
+    return half == DType::Float16 ? double(float(Half(float(v)))) : double(float(BFloat16(float(v))));
+  };
+  for (auto& line : taps.weights)
+    for (double& weight : line) weight = rounded(weight);
+  if (how == Resample::Linear)
+    for (size_t i = 0; i < taps.weights[0].size(); i++) taps.weights[0][i] = rounded(1 - taps.weights[1][i]);
+}
+
 Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
   int64_t out = int64_t(taps.places[0].size());
   Dims shape(size_t(x.dim()), 1);
@@ -127,6 +138,7 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
              ") output (", out, ")");
     auto taps_for = weighted && (bytes || x.dtype() == DType::Float64) ? taps<double> : taps<float>;
     Taps found = taps_for(how, in, out, factor, align_corners);
+    if (weighted && is_half(x.dtype()) && (how == Resample::Cubic || dims != 2)) round_weights(how, x.dtype(), found);
     result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
   return to(result, x.dtype());

@@ -596,6 +596,10 @@ OP(unfold_backward,
    {.schema = "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
     .doc = "Gradient of unfold.",
     .kernel = function<unfold_backward_op>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) {
+               return Grads{unfold(g, int_arg(s, "dim"), int_arg(s, "size"), int_arg(s, "step"))};
+             }},
     .forms = kFunction});
 OP(flatten, {.schema = "flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
              .doc = "Merges dimensions."

@@ -16,6 +16,7 @@ template <class T> struct Where {
 // From the nearer end, so that weight 1 gives `end` exactly.
 template <class T>
 struct Lerp {
+  static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b, T w) const {
     if constexpr (math::is_complex_type<T>) return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (T(1) - w);
     else return math::select(math::abs(w) < T(0.5), a + w * (b - a), b - (b - a) * (T(1) - w));

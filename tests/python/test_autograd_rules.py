@@ -109,3 +109,49 @@ def test_a_leaf_does_not_change_its_shape_under_the_graph(T):
         RuntimeError, match=r"\[2, 3\]\], which is output 0 of Exp.* is at version 4; expected version 0"
     ):
         T.ones(2, 3, requires_grad=True).exp().t_().t_().unsqueeze_(0).squeeze_(0).sum().backward()
+
+
+PIECEWISE_LINEAR = {
+    "hardtanh": lambda T, x: T.nn.functional.hardtanh(x),
+    "relu6": lambda T, x: T.nn.functional.relu6(x),
+    "leaky_relu": lambda T, x: T.nn.functional.leaky_relu(x),
+    "hardshrink": lambda T, x: T.nn.functional.hardshrink(x),
+    "softshrink": lambda T, x: T.nn.functional.softshrink(x),
+    "relu": lambda T, x: T.relu(x),
+    "threshold": lambda T, x: T.nn.functional.threshold(x, 0.1, 0.0),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", PIECEWISE_LINEAR)
+def test_a_piecewise_linear_function_has_the_second_derivative_0(T, name):
+    x = T.tensor([-2.0, -0.3, 0.2, 0.7, 3.0], requires_grad=True)
+    y = PIECEWISE_LINEAR[name](T, x)
+    (first,) = T.autograd.grad(y.sum(), x, create_graph=True)
+    (second,) = T.autograd.grad(first.sum(), x)
+    assert second.tolist() == [0.0] * 5
+
+
+@BOTH
+def test_unfold_is_differentiated_twice(T):
+    x = T.arange(5.0).requires_grad_()
+    (first,) = T.autograd.grad((x.unfold(0, 3, 1) ** 3).sum(), x, create_graph=True)
+    (second,) = T.autograd.grad((first * T.arange(5.0)).sum(), x)
+    assert first.tolist() == [0.0, 6.0, 36.0, 54.0, 48.0]
+    assert second.tolist() == [0.0, 12.0, 72.0, 108.0, 96.0]
+
+
+@BOTH
+def test_as_strided_in_place_has_a_gradient(T):
+    x = T.arange(6.0).requires_grad_()
+    y = (x * 2).as_strided_((2, 2), (1, 2), 1)
+    (y * T.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert x.grad.tolist() == [0.0, 2.0, 6.0, 4.0, 8.0, 0.0]
+
+
+@BOTH
+def test_moments_of_a_normalisation_take_no_gradient(T):
+    x = T.rand(4, 3, requires_grad=True)
+    layer = T.native_layer_norm(x, (3,), None, None, 1e-5)
+    batch = T.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)
+    assert [t.requires_grad for t in (*layer, *batch)] == [True, False, False] * 2
