@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "bind.h"
+#include "py_trace.h"
 
 namespace rushlight::py {
 namespace {
@@ -264,7 +265,11 @@ void note_failure(PyObject* self) {
 }
 
 PyObject* call_module(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
-  PyObject* result = call_forward(self, args, nargsf, kwnames);
+  int traced = 0;
+  if (thread_state.interceptor) [[unlikely]]
+    traced = trace_enters(self, args, PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
+  PyObject* result = traced < 0 ? nullptr : call_forward(self, args, nargsf, kwnames);
+  if (traced > 0) trace_leaves(result);
   if (result == nullptr) [[unlikely]]
     note_failure(self);
   return result;

@@ -213,15 +213,29 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
   return out;
 }
 
+// REQUIRES: the function is made: its compilation may hold Python objects.
+IValue run(Function& f, std::vector<IValue> args) {
+  GilRelease release(true);
+  return graph::run_function(f, std::move(args));
+}
+
 PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     Function& f = function_of(self);
+    f.made();
     auto values = arguments(f.schema, 0, args, kwargs, f.name);
-    return to_python(graph::run_function(f, std::move(values)));
+    return to_python(run(f, std::move(values)));
   });
 }
 PyObject* function_graph(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(function_of(self).made()->text()); });
+}
+PyObject* function_inlined(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    std::shared_ptr<graph::Graph> graph = function_of(self).made()->copy();
+    graph::inline_calls(*graph);
+    return to_str(graph->text());
+  });
 }
 // What a call runs.
 PyObject* function_optimized(PyObject* self, void*) {
@@ -247,6 +261,7 @@ void function_dealloc(PyObject* self) {
 }
 PyGetSetDef function_getset[] = {
     {"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
+    {"_inlined_text", function_inlined, nullptr, "the graph with all calls inlined, as text", nullptr},
     {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
     {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
     {"name", function_name, nullptr, "its name", nullptr},
@@ -272,7 +287,7 @@ PyObject* object_call_method(PyObject* self, PyObject* args, PyObject* kwargs) {
     f->made();
     auto values = arguments(f->schema, 1, rest.get(), kwargs, name);
     values.insert(values.begin(), IValue(object_of(self)));
-    return to_python(graph::run_function(*f, std::move(values)));
+    return to_python(run(*f, std::move(values)));
   });
 }
 PyObject* object_method(PyObject* self, PyObject* name) {

@@ -43,14 +43,28 @@ Argument argument_of(std::string name, TypePtr type) {
   return a;
 }
 
-// _trace(function, inputs, names, self, state, name) -> ScriptFunction
-// Calls function(*inputs) and records it. self: a ScriptObject or None; state: [(attribute path, tensor)] of what belongs to it.
+// The modules whose calls the tracer of this thread is told of, with their attribute paths.
+thread_local const std::unordered_map<PyObject*, std::vector<std::string>>* traced_modules = nullptr;
+
+void collect(PyObject* o, Tensors& out) {
+  if (is_tensor(o)) out.push_back(unwrap(o));
+  else if (PyTuple_Check(o) || PyList_Check(o))
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++) collect(PySequence_Fast_GET_ITEM(o, i), out);
+  else if (PyDict_Check(o)) {
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(o, &at, &key, &value);) collect(value, out);
+  }
+}
+
+// _trace(function, inputs, names, self, state, modules, name) -> ScriptFunction
+// Calls function(*inputs) and records it. self: a ScriptObject or None; state: [(attribute path, tensor)] of what belongs to it; modules:
+// [(attribute path, module)], whose calls become methods.
 PyObject* trace(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *callable, *inputs, *names, *self, *state;
+    PyObject *callable, *inputs, *names, *self, *state, *modules;
     const char* name;
-    if (!PyArg_ParseTuple(args, "OO!O!OO!s:_trace", &callable, &PyTuple_Type, &inputs, &PyTuple_Type, &names, &self,
-                          &PyList_Type, &state, &name))
+    if (!PyArg_ParseTuple(args, "OO!O!OO!O!s:_trace", &callable, &PyTuple_Type, &inputs, &PyTuple_Type, &names, &self,
+                          &PyList_Type, &state, &PyList_Type, &modules, &name))
       return nullptr;
     RL_CHECK(RuntimeError, !Tracer::current(), "jit.trace: a trace is being recorded already");
     RL_CHECK(ValueError, PyTuple_GET_SIZE(inputs) == PyTuple_GET_SIZE(names), "_trace: expected a name for each input");
@@ -74,13 +88,22 @@ PyObject* trace(PyObject*, PyObject* args) {
       function->schema.args.push_back(argument_of(input, example.type()));
       tracer.add_input(input, example);
     }
+    std::unordered_map<PyObject*, std::vector<std::string>> paths;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
+      PyObject *path, *module;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(modules, i), "O!O", &PyTuple_Type, &path, &module)) return nullptr;
+      paths.try_emplace(module, path_from(path));
+    }
     {
       graph::Tracing recording(tracer);
-      Object result = check(PyObject_Call(callable, inputs, nullptr));
+      traced_modules = &paths;
+      PyObject* called = PyObject_Call(callable, inputs, nullptr);
+      traced_modules = nullptr;
+      Object result = check(called);
       tracer.add_output(from_python(result.get()));
     }
+    tracer.finish();
     function->graph = tracer.graph();
-    graph::eliminate_dead(*function->graph);  // constants of calls that failed
     function->schema.returns.push_back(argument_of("", function->graph->outputs()[0]->type()));
     if (object) graph::as_class_shared((*object)->type)->add_method(function);
     return wrap_function(function);
@@ -88,7 +111,7 @@ PyObject* trace(PyObject*, PyObject* args) {
 }
 
 PyMethodDef functions[] = {
-    {"_trace", trace, METH_VARARGS, "_trace(function, inputs, names, self, state, name) -> ScriptFunction"},
+    {"_trace", trace, METH_VARARGS, "_trace(function, inputs, names, self, state, modules, name) -> ScriptFunction"},
     {"_is_tracing", [](PyObject*, PyObject*) { return PyBool_FromLong(Tracer::current() != nullptr); }, METH_NOARGS,
      nullptr},
     {},
@@ -104,6 +127,25 @@ void trace_loss(const Tensor& t, const char* warning) {
 
 void trace_number(const Argument& a, size_t element, const Tensor& t) {
   if (Tracer* tracer = Tracer::current()) tracer->note_number(a, element, t);
+}
+
+int trace_enters(PyObject* module, PyObject* const* args, Py_ssize_t count) {
+  return guarded(-1, [&] {
+    Tracer* tracer = Tracer::current();
+    if (!tracer || !traced_modules) return 0;
+    auto found = traced_modules->find(module);
+    if (found == traced_modules->end()) return 0;
+    Tensors tensors;
+    for (Py_ssize_t i = 0; i < count; i++) collect(args[i], tensors);
+    tracer->enter(found->second, tensors);
+    return 1;
+  });
+}
+
+void trace_leaves(PyObject* result) {
+  Tensors tensors;
+  if (result) collect(result, tensors);
+  Tracer::current()->leave(tensors);
 }
 
 PyObject* traced_size(const Tensor& t, int64_t dim) {

@@ -17,6 +17,10 @@ const Ref<ObjectValue>* script_object(PyObject* o);
 void trace_loss(const Tensor& t, const char* warning);
 void trace_number(const Argument& a, size_t element, const Tensor& t);
 PyObject* traced_sizes(const Tensor& t);
+// A module is called. 1 if the trace that is being recorded has it: then the call's end is to be told too (null after an error); -1 with an
+// error set.
+int trace_enters(PyObject* module, PyObject* const* args, Py_ssize_t count);
+void trace_leaves(PyObject* result);
 PyObject* traced_size(const Tensor& t, int64_t dim);
 
 // A value of a tensor turns into something of Python's own, which a trace can't follow: warns while one is recorded.

@@ -203,6 +203,8 @@ class Graph {
   // Copies nodes of another graph's (or this one's) block here, at the insert point; `inputs` stand for its inputs. Returns what stands for its outputs.
   std::vector<Value*> inline_block(const Block& from, const std::vector<Value*>& inputs);
   std::shared_ptr<Graph> copy() const;
+  // Nodes made so far, destroyed ones too: what the graph costs.
+  size_t size() const { return nodes_.size(); }
 
   // PyTorch's text: "graph(%x : Tensor):\n  %1 : ... = aten::relu(%x) # file:line:col\n  return (%1)\n".
   std::string text(bool locations = true) const;
@@ -223,6 +225,9 @@ class Graph {
   Block* top_ = nullptr;
   Node* point_ = nullptr;
 };
+
+// Inlining stops before a graph has more nodes: a small archive may call its way to any number.
+constexpr size_t kMaxInlined = 1'000'000;
 
 // Insert somewhere for a scope.
 class InsertPoint {

@@ -2,6 +2,7 @@
 
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
+#include "rushlight/graph/passes/passes.h"
 #include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
@@ -108,10 +109,12 @@ Value* Tracer::attribute(const std::vector<std::string>& path) {
     RL_INVARIANT(type, "the path to a tensor goes through something that is no module");
     int slot = type->find_slot(path[i]);
     RL_INVARIANT(slot >= 0, "no slot ", path[i]);
+    InsertPoint top(*graph_, last_attribute_ ? last_attribute_->next() : graph_->block()->first());
     at = emit("prim::GetAttr", {at}, type->slots[size_t(slot)].type);
     at->node()->set_attribute("name", path[i]);
     at->node()->location = {};
-    if (!last) modules_[so_far] = at;
+    last_attribute_ = at->node();
+    if (!last || as_class(at->type())) modules_[so_far] = at;
   }
   return at;
 }
@@ -132,6 +135,30 @@ Value* Tracer::value_of(const Tensor& t) {
            "(its shape: ",
            t.sizes(), ")");
   return bind(t, constant(IValue(t)));
+}
+
+void Tracer::enter(const std::vector<std::string>& path, const Tensors& arguments) {
+  std::vector<Value*> inputs = {attribute(path)};
+  for (const Tensor& t : arguments)
+    if (knows(t)) inputs.push_back(value_of(t));
+  calls_.push_back(graph_->insert_new("prim::TracedCall", inputs, 0));
+  graph_->set_insert_point(calls_.back()->add_block());
+}
+
+void Tracer::leave(const Tensors& results) {
+  RL_INVARIANT(!calls_.empty());
+  Node* call = calls_.back();
+  calls_.pop_back();
+  for (const Tensor& t : results)
+    if (auto found = known_.find(t.impl()); found != known_.end())
+      call->blocks()[0]->register_output(found->second.value);
+  graph_->set_insert_point(calls_.empty() ? graph_->block() : calls_.back()->blocks()[0]);
+}
+
+void Tracer::finish() {
+  RL_INVARIANT(calls_.empty());
+  outline_traced_calls(*graph_);
+  eliminate_dead(*graph_);  // constants of calls that failed
 }
 
 Tensor Tracer::size(const Tensor& t, int64_t dim) {

@@ -27,6 +27,13 @@ class Tracer final : public Interceptor {
   // Throws RuntimeError for what no traced function returns.
   void add_output(const IValue& v);
 
+  // The call of a module that `path` leads to from self, with the tensors among its arguments; what is recorded until leave(), with the
+  // tensors of the result, is its method.
+  void enter(const std::vector<std::string>& path, const Tensors& arguments);
+  void leave(const Tensors& results);
+  // Throws RuntimeError unless all that was entered was left.
+  void finish();
+
   void call(const Op& op, IValue* args, IValue* rets) override;
   bool knows(const Tensor& t) const { return known_.contains(t.impl()) || state_.contains(t.impl()); }
   // t.size(dim), as a 0-d tensor that remembers where it is from. REQUIRES: 0 <= dim < t.dim().
@@ -62,6 +69,8 @@ class Tracer final : public Interceptor {
 
   std::shared_ptr<Graph> graph_;
   Value* self_ = nullptr;
+  Node* last_attribute_ = nullptr;  // all stand at the top, where any call finds them
+  std::vector<Node*> calls_;        // entered and not left
   std::unordered_map<const TensorImpl*, Known> known_;
   std::unordered_map<const TensorImpl*, std::pair<Tensor, std::vector<std::string>>> state_;
   std::unordered_map<std::string, Value*> modules_;  // objects on the way to state, by dotted path

@@ -67,7 +67,7 @@ class ArchiveWriter {
     pickle_.global(type.name().substr(0, dot), type.name().substr(dot + 1));
     pickle_.empty_tuple();
     pickle_.new_object();
-    memo_[&o] = pickle_.put();
+    RL_CHECK(RuntimeError, open_.insert(&o).second, "jit.save: an object of ", type.name(), " holds itself");
     pickle_.empty_dict();
     pickle_.mark();
     for (size_t i = 0; i < type.slots.size(); i++) {
@@ -76,6 +76,8 @@ class ArchiveWriter {
     }
     pickle_.setitems();
     pickle_.build();
+    open_.erase(&o);
+    memo_[&o] = pickle_.put();  // PyTorch makes the object no earlier than here
   }
   void value(const IValue& v) {
     if (v.is_none()) return pickle_.none();
@@ -153,6 +155,7 @@ class ArchiveWriter {
   std::string name_;
   io::Pickler pickle_;
   std::map<const ObjectValue*, uint32_t> memo_;
+  std::set<const ObjectValue*> open_;  // begun and not ended
   std::set<std::string> seen_;
   std::vector<std::shared_ptr<ClassType>> classes_;
   std::map<const Storage*, size_t> keys_;

@@ -249,7 +249,8 @@ SugaredPtr Lowering::comprehension(const ExprPtr& e) {
   SugaredPtr iterable = expr(e->items[2]);
   std::vector<SugaredPtr> items;
   auto* simple = dynamic_cast<SimpleValue*>(iterable.get());
-  if (!(simple && !simple->value->type()->is(TK::Tuple)) && iterable->items(e->range, *this, items)) {
+  bool runtime = simple && !simple->value->type()->is(TK::Tuple) && !graph::as_class(simple->value->type());
+  if (!runtime && iterable->items(e->range, *this, items)) {
     std::vector<Value*> values;
     TypePtr type;
     for (const SugaredPtr& i : items) {

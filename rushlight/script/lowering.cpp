@@ -361,7 +361,7 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     iterable = expr(s->value);
     std::vector<SugaredPtr> items;
     auto* simple = dynamic_cast<SimpleValue*>(iterable.get());
-    bool runtime = simple && !simple->value->type()->is(Type::Kind::Tuple);
+    bool runtime = simple && !simple->value->type()->is(Type::Kind::Tuple) && !graph::as_class(simple->value->type());
     if (!runtime && iterable->items(s->range, *this, items)) {
       if (exits) fail(s->range, "'break', 'continue' and 'return' are not supported in a loop over modules or tuples");
       for (const SugaredPtr& item : items) {

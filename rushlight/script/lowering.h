@@ -28,7 +28,8 @@ class Lowering {
              std::string& why, bool convert);
   // v as a value of the type: unwraps, casts and builds lists where Python would not mind. Null if it can't be.
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
-  SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args);
+  // A method is called (prim::CallMethod, the object first of the arguments); another function's body is put here.
+  SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method);
   SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs);
   TypePtr type_of(const Expr& e);
   SugaredPtr subscript(const Range& range, const SugaredPtr& base, const std::vector<ExprPtr>& items);

@@ -398,11 +398,20 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
                   "\n\nThe original call is"));
 }
 
-SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args) {
+SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method) {
   f.made();
+  if (!f.graph) fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
   std::string why;
   if (!match(range, f.schema, args, inputs, why, true)) fail(range, str(f.name, "(): ", why));
+  if (method) {
+    graph::Node* n = emit(range, "prim::CallMethod", inputs);
+    n->set_attribute("name", f.name);
+    return graph_value(n->output()->set_type(f.schema.returns[0].type));
+  }
+  // Functions that call the one before them twice double at each step.
+  if (graph_.size() + f.graph->size() > graph::kMaxInlined)
+    fail(range, "the calls of this function make a graph of too many nodes");
   std::vector<Value*> outputs = graph_.inline_block(*f.graph->block(), inputs);
   if (outputs.size() == 1 && !f.schema.returns.empty() && outputs[0]->type()->is(TK::Tuple))
     return graph_value(outputs[0]);
@@ -434,7 +443,7 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
 SugaredPtr FunctionValue::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
-  return l.call_function(range, *function, std::move(args));
+  return l.call_function(range, *function, std::move(args), bound);
 }
 
 // ---- names of the language ----

@@ -14,7 +14,6 @@ from .. import _C
 from ..nn import Module
 from ..nn.parameter import Parameter
 
-_counter = itertools.count()
 _compiled: dict[Any, Any] = {}
 
 
@@ -209,7 +208,10 @@ class ScriptModule(Module):
     def graph(self) -> Graph:
         return Graph(self._method("forward")._graph_text)
 
-    inlined_graph = graph
+    @property
+    def inlined_graph(self) -> Graph:
+        """The graph with the calls of submodules' methods replaced by what they do."""
+        return Graph(self._method("forward")._inlined_text)
 
     def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph that a call with these arguments runs: after all passes."""
@@ -280,6 +282,23 @@ def _text_of(cls: type) -> str | None:
     return _TEXTS.get(cls.__name__) if cls.__module__.startswith("rushlight.nn.") else None
 
 
+_used: set[str] = set()
+_mangles = itertools.count()
+
+
+def _class_name(cls: type) -> str:
+    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
+    module = cls.__module__
+    parts = ["__torch__", *(module.split(".") if module != "__main__" else []), cls.__name__]
+    parts = [("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts]
+    name = ".".join(parts)
+    if name in _used:
+        parts.insert(-1, f"___torch_mangle_{next(_mangles)}")
+        name = ".".join(parts)
+    _used.add(name)
+    return name
+
+
 _PLAIN = (bool, int, float, str)
 
 
@@ -331,8 +350,7 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         except OSError:
             continue
         methods.append((name, source, file, line, _names(fn)))
-    label = cls.__name__ if not memo else f"{cls.__name__}_{next(_counter)}"
-    compiled = _C._make_object(f"__torch__.{label}", slots, constants, methods, _resolve)
+    compiled = _C._make_object(_class_name(cls), slots, constants, methods, _resolve)
     memo[id(module)] = compiled
     return compiled
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from .. import _C
 from ..nn import Module
-from ._script import ScriptFunction, ScriptModule
+from ._script import ScriptFunction, ScriptModule, _class_name
 
 
 class TracerWarning(Warning):
@@ -95,35 +94,18 @@ def _arranged(function: Callable, inputs: Any, kwargs: dict[str, Any] | None) ->
     return tuple(positional), tuple(names[: len(positional)])
 
 
-_used: dict[str, itertools.count] = {}
-
-
-def _class_name(cls: type) -> str:
-    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
-    module = cls.__module__
-    parts = ["__torch__", *(module.split(".") if module != "__main__" else []), cls.__name__]
-    parts = [("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts]
-    name = ".".join(parts)
-    if name in _used:
-        parts.insert(-1, f"___torch_mangle_{next(_mangles)}")
-        name = ".".join(parts)
-    _used[name] = _mangles
-    return name
-
-
-_mangles = itertools.count()
-
-
-def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[int, Any]) -> Any:
-    """The script object that holds the state of a module; `state` gets the way to each tensor."""
+def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[int, Any], modules: list) -> Any:
+    """The script object that holds the state of a module; `state` gets the way to each tensor, `modules` that to each module inside."""
     if isinstance(module, ScriptModule):
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
             if tensor is not None:
                 state.append(((*path, name), tensor))
         for name, child in module._modules.items():
-            _object_of(child, (*path, name), state, memo)
+            _object_of(child, (*path, name), state, memo, modules)
         return module._c
     known = memo.get(id(module))
+    if path:
+        modules.append((path, module))
     slots: list[tuple[str, Any, str]] = [("training", module.training, "bool")]
     for kind, members in (("parameter", module._parameters), ("buffer", module._buffers)):
         for name, tensor in members.items():
@@ -132,7 +114,7 @@ def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[in
                 state.append(((*path, name), tensor))
     for name, child in module._modules.items():
         if child is not None:
-            slots.append((name, _object_of(child, (*path, name), state, memo), "module"))
+            slots.append((name, _object_of(child, (*path, name), state, memo, modules), "module"))
     if known is None:
         known = memo[id(module)] = _C._make_object(_class_name(type(module)), slots, {}, [], None)
     return known
@@ -188,7 +170,14 @@ def _check(function: Callable, traced: Callable, inputs: tuple, state: list, tol
 
 
 def _record(
-    function: Callable, inputs: tuple, names: tuple[str, ...], holder: Any, state: list, name: str, strict: bool
+    function: Callable,
+    inputs: tuple,
+    names: tuple[str, ...],
+    name: str,
+    strict: bool,
+    holder: Any = None,
+    state: Any = (),
+    modules: Any = (),
 ) -> Any:
     def called(*args: Any) -> Any:
         out = function(*args)
@@ -196,7 +185,7 @@ def _record(
             _check_containers(out)
         return out
 
-    return _C._trace(called, _clone(inputs), names, holder, state, name)
+    return _C._trace(called, _clone(inputs), names, holder, list(state), list(modules), name)
 
 
 def trace(
@@ -268,7 +257,7 @@ def trace(
     inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
     name = getattr(func, "__name__", "forward")
     name = "_lambda" if name == "<lambda>" else name
-    traced = ScriptFunction(_record(func, inputs, names, None, [], name, strict), func)
+    traced = ScriptFunction(_record(func, inputs, names, name, strict), func)
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
             _check(func, traced, example, [], check_tolerance)
@@ -304,10 +293,13 @@ def _trace_methods(
     module: Module, methods: dict, check: bool, check_inputs: Any, tolerance: float, strict: bool
 ) -> TopLevelTracedModule:
     state: list = []
-    holder = _object_of(module, (), state, {})
+    modules: list = []
+    holder = _object_of(module, (), state, {}, modules)
     for name, (example, kwargs) in methods.items():
         inputs, names = _arranged(getattr(module, name), example, kwargs)
-        _record(module if name == "forward" else getattr(module, name), inputs, names, holder, state, name, strict)
+        _record(
+            module if name == "forward" else getattr(module, name), inputs, names, name, strict, holder, state, modules
+        )
     traced = TopLevelTracedModule(holder)
     if check:
         for name, (example, kwargs) in methods.items():

@@ -19,6 +19,10 @@ bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
+// Of a trace: each prim::TracedCall(object, arguments...), whose block holds what was recorded inside of the call, becomes a method of the
+// object's class and a prim::CallMethod of it.
+void outline_traced_calls(Graph& graph);
+
 // Forgets what an example's tensors looked like: a graph for all shapes.
 void forget_shapes(Graph& graph);
 
