@@ -132,8 +132,15 @@ PyGetSetDef getset[] = {
     {"itemsize", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }, nullptr, nullptr,
      nullptr},
     {"nbytes", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).nbytes()); }, nullptr, nullptr, nullptr},
-    {"_version", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(unwrap(s).impl()->version()); }, nullptr,
-     nullptr, nullptr},
+    {"_version",
+     [](PyObject* s, void*) {
+       return guarded([&] {
+         const Tensor& t = unwrap(s);
+         RL_CHECK(RuntimeError, !t.impl()->inference, "Inference tensors do not track version counter.");
+         return PyLong_FromUnsignedLong(t.impl()->version());
+       });
+     },
+     nullptr, nullptr, nullptr},
     {"_base", [](PyObject* s, void*) { return guarded([&] { return wrap(Tensor(unwrap(s).impl()->base())); }); },
      nullptr, nullptr, nullptr},
     {"data", get_data, set_data, nullptr, nullptr},

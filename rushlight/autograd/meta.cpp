@@ -136,7 +136,8 @@ const Tensor& grad_of(const Tensor& t) {
 void set_grad(const Tensor& t, Tensor grad) {
   if (grad.defined()) {
     RL_CHECK(AutogradError, !grad.is_same(t), "can't assign Variable as its own grad");
-    RL_CHECK(TypeError, grad.dtype() == t.dtype(), "assigned grad has data of a different type");
+    RL_CHECK(RuntimeError, grad.dtype() == t.dtype(), "attempting to assign a gradient with dtype '", grad.dtype(),
+             "' to a tensor of dtype '", t.dtype(), "'; convert it with .to(", t.dtype(), ")");
     RL_CHECK(AutogradError, grad.device().type == t.device().type,
              "assigned grad has data located on a different device");
     RL_CHECK(AutogradError, grad.sizes() == t.sizes(), "attempting to assign a gradient of size '", grad.sizes(),

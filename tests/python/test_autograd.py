@@ -175,6 +175,7 @@ def test_backward_twice(T):
         ),
         (lambda T, x: (x * 2).requires_grad_(False), "you can only change requires_grad flags of leaf variables"),
         (lambda T, x: T.arange(3).requires_grad_(), "floating point"),
+        (lambda T, x: setattr(x, "grad", T.ones(2, dtype=T.float64)), "attempting to assign a gradient with dtype"),
         (
             lambda T, x: setattr(x, "grad", T.ones(3)),
             "attempting to assign a gradient of size '[3]' to a tensor of size '[2]'",
@@ -288,6 +289,9 @@ def test_inference_tensors(T):
         y.add_(1)
     with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"):
         y.requires_grad = True
+    with pytest.raises(RuntimeError, match="Inference tensors do not track version counter"):
+        y._version  # noqa: B018
+    assert (x * y.clone()).requires_grad and not y[:1].requires_grad and y[:1].is_inference()
 
 
 @BOTH
