@@ -83,8 +83,17 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
   if (out.get() == Py_None) return nullptr;
   if (PyUnicode_Check(out.get())) {
     std::string name(text_of(out.get()));
+    if (name == "torch") return std::make_shared<script::Namespace>(name);
     if (name.starts_with("special:")) return std::make_shared<script::Special>(name.substr(8));
     return std::make_shared<script::OperatorName>(name);
+  }
+  if (PyTuple_Check(out.get())) {  // (argument, position, function if true, function if false)
+    const char* argument;
+    Py_ssize_t position;
+    PyObject* sides[2];
+    check_status(PyArg_ParseTuple(out.get(), "snOO", &argument, &position, &sides[1], &sides[0]) ? 0 : -1);
+    return std::make_shared<script::Dispatched>(argument, size_t(position), sugar(sides[1], compile),
+                                                sugar(sides[0], compile));
   }
   if (Py_TYPE(out.get()) == function_type)
     return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(out.get())->function);

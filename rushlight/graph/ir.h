@@ -226,8 +226,8 @@ class Graph {
   Node* point_ = nullptr;
 };
 
-// Inlining stops before a graph has more nodes: a small archive may call its way to any number.
-constexpr size_t kMaxInlined = 1'000'000;
+// No front end makes a larger graph, and inlining stops before it: a small text may call and branch its way to any number of nodes.
+constexpr size_t kMaxNodes = 300'000;
 
 // Insert somewhere for a scope.
 class InsertPoint {

@@ -1,5 +1,6 @@
 // TorchScript archives: objects in data.pkl, classes as text under code/, tensor constants in constants.pkl.
 #include <map>
+#include <optional>
 #include <set>
 
 #include "rushlight/graph/executor/lists.h"
@@ -51,11 +52,22 @@ class ArchiveWriter {
     add("constants.pkl", p.finish());
     for (size_t i = 0; i < constants.size(); i++)
       zip_.add(str(name_, "/constants/", i), constants[i].storage().data(), constants[i].storage().bytes());
-    add("version", "3\n");
+    add("version", str(version(files), "\n"));
     zip_.finish();
   }
 
  private:
+  // PyTorch gives the operators of an archive the meaning they had in that version: integer division rounded before 4.
+  static int version(const std::map<std::string, std::string>& files) {
+    static constexpr std::pair<const char*, int> since[] = {
+        {"torch.div", 4}, {"torch.full(", 5}, {"torch.linspace(", 8}, {"torch.logspace(", 9}, {"torch.gelu", 10}};
+    int out = 3;
+    for (const auto& [package, text] : files)
+      for (const auto& [call, version] : since)
+        if (text.find(call) != std::string::npos) out = std::max(out, version);
+    return out;
+  }
+
   void add(const std::string& entry, std::string_view text) { zip_.add(name_ + "/" + entry, text); }
 
   void object(const ObjectValue& o) {
@@ -175,8 +187,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string where = str("load '", name_, "': entry 'constants.pkl'");
       io::Bytes bytes = zip_->read_for_parser(root + "constants.pkl");
       io::PickleTree tree = io::unpickle(bytes.data, where);
-      io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "constants/" + key); },
-                               where);
+      auto copied = [this, root](const std::string& key) {
+        io::Bytes bytes = zip_->read(root + "constants/" + key);
+        return io::own_bytes({bytes.data.begin(), bytes.data.end()});
+      };
+      io::TensorLoader tensors(copied, where);
       for (const Pickled* c : tree.root->items) {
         if (auto t = tensors.tensor(*c)) constants_.push_back(std::make_shared<ConstantValue>(IValue(*t)));
         else constants_.push_back(nullptr);  // class objects of other kinds; an error where one is used
@@ -190,6 +205,16 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     tensors_ = std::make_unique<io::TensorLoader>(
         [this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
     IValue module = value(*tree.root, nullptr, 0);
+    // Methods compile when they are first used, and keep this for as long as they live: the text of the code, but not the file.
+    for (const std::string& entry : zip_->names()) {
+      if (!entry.starts_with(root + "code/") || !entry.ends_with(".py")) continue;
+      io::Bytes code = zip_->read_for_parser(entry);
+      texts_[entry.substr(root.size())] =
+          std::string(reinterpret_cast<const char*>(code.data.data()), code.data.size());
+    }
+    objects_.clear();
+    tensors_ = nullptr;
+    zip_ = nullptr;
     RL_CHECK(FileError, module.is_object(), "load '", name_,
              "': this file holds no module; if torch.save wrote it, read it with load()");
     return module.ref<ObjectValue>();
@@ -207,7 +232,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     explicit Constants(Archive& a) : archive(a) {}
     std::string kind() const override { return "the archive's constants"; }
     SugaredPtr attribute(const Range& range, Lowering&, const std::string& name) override {
-      size_t i = name.size() > 1 && name[0] == 'c' && name.find_first_not_of("0123456789", 1) == std::string::npos
+      size_t i = name.size() > 1 && name.size() < 10 && name[0] == 'c' &&
+                         name.find_first_not_of("0123456789", 1) == std::string::npos
                      ? std::stoul(name.substr(1))
                      : SIZE_MAX;
       if (i >= archive.constants_.size() || !archive.constants_[i])
@@ -232,17 +258,22 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     std::string path;
   };
 
+  std::optional<std::string> text_of(const std::string& entry) {
+    if (auto found = texts_.find(entry); found != texts_.end()) return found->second;
+    if (!zip_ || !zip_->has(zip_->root() + entry)) return {};
+    io::Bytes bytes = zip_->read_for_parser(zip_->root() + entry);
+    return std::string(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size());
+  }
+
   // Reads code/<package>.py once. True if it defines `name`.
   bool find_definition(const std::string& package, const std::string& name, const Range*) {
     if (files_.insert(package).second) {
       std::string path = package;
       for (char& c : path)
         if (c == '.') c = '/';
-      std::string entry = zip_->root() + "code/" + path + ".py";
-      if (zip_->has(entry)) {
-        io::Bytes bytes = zip_->read_for_parser(entry);
-        auto source = std::make_shared<Source>(Source{
-            std::string(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size()), "code/" + path + ".py"});
+      std::string entry = "code/" + path + ".py";
+      if (std::optional<std::string> text = text_of(entry)) {
+        auto source = std::make_shared<Source>(Source{std::move(*text), entry});
         for (const StmtPtr& s : parse_module(source)) {
           if (s->kind == Stmt::Kind::Def)
             functions_[package + "." + s->text] = lazy_function(s->text, s, shared_from_this());
@@ -285,6 +316,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
                              : target.text;  // __annotations__["0"] = ... for names that are no identifiers
       if (!s->annotation && (slot == "__parameters__" || slot == "__buffers__")) {
         for (const ExprPtr& i : s->value->items) (slot == "__parameters__" ? parameters : buffers).insert(i->text);
+      } else if (type->find_slot(slot) >= 0) {
+        fail(s->range, str("the class has two attributes named '", slot, "'"));
       } else if (s->annotation) {
         type->add_slot(slot, types.type_of(*s->annotation), parameters.contains(slot), buffers.contains(slot));
       } else if (target.kind == Expr::Kind::Subscript) {
@@ -326,7 +359,12 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
           d->set(value(*v.items[i], d->key, depth + 1), value(*v.items[i + 1], d->value, depth + 1));
         return d;
       }
-      case K::Object: return object(v, depth);
+      case K::Object: {
+        IValue o = object(v, depth);
+        RL_CHECK(UnpicklingError, !t || !t->is(TK::Class) || o.type()->equals(*t), "load '", name_, "': expected a ",
+                 t->text(), ", got a ", o.type());
+        return o;
+      }
       case K::Call: {
         bool parameter;
         if (auto tensor = tensors_->tensor(v, &parameter)) return *tensor;
@@ -379,6 +417,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   std::string name_;
   std::unique_ptr<io::TensorLoader> tensors_;
   std::vector<SugaredPtr> constants_;
+  std::map<std::string, std::string> texts_;  // by entry, once the file is closed
   std::set<std::string> files_;
   std::map<std::string, StmtPtr> definitions_;
   std::map<std::string, TypePtr> classes_;

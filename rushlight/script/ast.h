@@ -43,6 +43,7 @@ struct Expr {
   };
   Kind kind;
   Range range;
+  int height = 1;  // of the tree: what goes through it recurses as deep
   std::string text;
   std::vector<ExprPtr> items;
   std::vector<std::pair<std::string, ExprPtr>> keywords;  // of a Call

@@ -1,4 +1,7 @@
 // Expressions, conditions and what they tell about types.
+#include <cstdlib>
+#include <optional>
+
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/parser.h"
@@ -17,8 +20,8 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
         return constant_value(int64_t(std::stoll(e->text, nullptr, 0)));
       } catch (const std::exception&) { fail(e->range, "this integer does not fit in 64 bits"); }
     }
-    case EK::Float: return constant_value(std::stod(e->text));
-    case EK::Imaginary: return constant_value(complex128(0, std::stod(e->text)));
+    case EK::Float: return constant_value(std::strtod(e->text.c_str(), nullptr));  // 1e999 is inf, as in Python
+    case EK::Imaginary: return constant_value(complex128(0, std::strtod(e->text.c_str(), nullptr)));
     case EK::String: return constant_value(e->text);
     case EK::True: return constant_value(true);
     case EK::False: return constant_value(false);
@@ -136,8 +139,13 @@ int Lowering::static_condition(const ExprPtr& e) {
     case EK::Or: {
       int a = static_condition(e->items[0]), stop = e->kind == EK::And ? 0 : 1;
       if (a == stop) return stop;
-      if (a < 0) return -1;
-      return static_condition(e->items[1]);
+      if (a >= 0) return static_condition(e->items[1]);
+      // The first need not be asked where the second decides and asking has no effect.
+      std::function<bool(const ExprPtr&)> plain = [&](const ExprPtr& x) {
+        if (x->kind == EK::And || x->kind == EK::Or) return plain(x->items[0]) && plain(x->items[1]);
+        return x->kind == EK::Name || x->kind == EK::Attribute || static_condition(x) >= 0;
+      };
+      return plain(e->items[0]) && static_condition(e->items[1]) == stop ? stop : -1;
     }
     case EK::Unary: {
       if (e->text != "not") return -1;
@@ -145,6 +153,18 @@ int Lowering::static_condition(const ExprPtr& e) {
       return a < 0 ? -1 : !a;
     }
     case EK::Binary: {
+      if (e->text == "==" || e->text == "!=") {  // of texts, as a module's padding_mode is one
+        auto text = [&](const ExprPtr& side) -> std::optional<std::string> {
+          if (side->kind == EK::String) return side->text;
+          if (side->kind != EK::Name && side->kind != EK::Attribute) return {};
+          SugaredPtr v = expr(side);
+          auto* c = dynamic_cast<ConstantValue*>(v.get());
+          if (c && c->constant.is_string()) return std::string(c->constant.to_string());
+          return {};
+        };
+        std::optional<std::string> a = text(e->items[0]), b = a ? text(e->items[1]) : a;
+        return b ? (*a == *b) == (e->text == "==") : -1;
+      }
       if (e->text != "is" && e->text != "is not") return -1;
       const ExprPtr& other = e->items[0]->kind == EK::None ? e->items[1] : e->items[0];
       if (e->items[0]->kind != EK::None && e->items[1]->kind != EK::None) return -1;
@@ -469,6 +489,16 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
 
 // ---- types ----
 
+int Lowering::broadcast_size(const Expr& e) {
+  if (e.kind == EK::Binary && e.text == "|") return std::max(broadcast_size(*e.items[0]), broadcast_size(*e.items[1]));
+  if (e.kind != EK::Subscript) return 0;
+  const std::string& name = e.items[0]->text;
+  if (name == "Optional") return broadcast_size(*e.items[1]);
+  constexpr std::string_view prefix = "BroadcastingList";
+  bool fits = name.size() == prefix.size() + 1 && name.starts_with(prefix) && name.back() >= '1' && name.back() <= '6';
+  return fits ? name.back() - '0' : 0;
+}
+
 TypePtr Lowering::type_of(const Expr& e) {
   if (e.kind == EK::None) return Type::none();
   if (e.kind == EK::String)
@@ -482,6 +512,7 @@ TypePtr Lowering::type_of(const Expr& e) {
     };
     size_t count = e.items[1]->kind == EK::Tuple && e.items.size() == 2 ? e.items[1]->items.size() : e.items.size() - 1;
     if (name == "List" || name == "list") return Type::list(part(1));
+    if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
     if (name == "Final" || name == "Future") return part(1);
     if ((name == "Dict" || name == "dict") && count == 2) return Type::dict(inner(0), inner(1));

@@ -69,6 +69,8 @@ TypePtr unify(const TypePtr& a, const TypePtr& b) {
 
 graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
                             size_t outputs) {
+  if (graph_.size() > graph::kMaxNodes)
+    fail(range, str("this function needs more than ", graph::kMaxNodes, " graph nodes"));
   graph::Node* n = graph_.insert_new(kind, inputs, outputs);
   if (range.source) n->location = {range.source->file, range.line(), range.column(), range.highlight()};
   return n;
@@ -295,6 +297,9 @@ bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
 }
 
 bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Rest& otherwise) {
+  constexpr int kMaxBranches = 400;  // what follows a branch that exits is lowered inside of it
+  if (depth_ >= kMaxBranches) fail(range, str("more than ", kMaxBranches, " branches inside of each other"));
+  depth_++;
   graph::Node* node = emit(range, "prim::If", {c}, 0);
   Scope scopes[2];
   bool ended[2];
@@ -306,6 +311,7 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
     ended[k] = (*bodies[k])();
     scope_ = scopes[k].outer;
   }
+  depth_--;
   auto raised = [&](int k) { return ended[k] && scopes[k].names.contains("$raised"); };
   std::set<std::string> names;
   for (const Scope& s : scopes)
@@ -509,10 +515,11 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     a.kwarg_only = p.kwarg_only;
     a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : Type::tensor();
     a.type_name = a.type->schema_text();
+    if (p.annotation) a.list_size = broadcast_size(*p.annotation);
     if (p.default_value) {
       graph::Graph scratch;
       Lowering constants(scratch, resolver_);
-      Value* v = constants.convert(p.range, constants.expr(p.default_value), a.type, nullptr, true);
+      Value* v = constants.convert(p.range, constants.expr(p.default_value), a.type, &a, true);
       std::function<bool(const Value*, IValue&)> fold = [&](const Value* x, IValue& out) {
         if (const IValue* c = graph::constant_of(x)) return out = *c, true;
         if (!x->node()->is("prim::ListConstruct")) return false;

@@ -32,6 +32,8 @@ class Lowering {
   SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method);
   SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs);
   TypePtr type_of(const Expr& e);
+  // n of BroadcastingListn[int], a list that one number may stand for; 0 for other annotations.
+  static int broadcast_size(const Expr& e);
   SugaredPtr subscript(const Range& range, const SugaredPtr& base, const std::vector<ExprPtr>& items);
 
  private:
@@ -77,7 +79,7 @@ class Lowering {
   Resolver& resolver_;
   Scope* scope_ = nullptr;
   TypePtr return_type_;  // declared, or of the first return
-  int loops_ = 0;
+  int loops_ = 0, depth_ = 0;
 };
 
 // The common type two branches may have; null if there is none.

@@ -80,6 +80,10 @@ class Parser {
     e->range = std::move(range);
     e->text = std::move(text);
     e->items = std::move(items);
+    constexpr int kMaxHeight = 1000;  // a long sum is as high as it is long
+    for (const ExprPtr& i : e->items)
+      if (i) e->height = std::max(e->height, i->height + 1);
+    if (e->height > kMaxHeight) fail(e->range, str("an expression of more than ", kMaxHeight, " levels"));
     return e;
   }
   std::shared_ptr<Stmt> make_stmt(SK kind, const Range& start) {
@@ -160,6 +164,7 @@ class Parser {
   }
 
   StmtPtr if_rest(const Range& start) {
+    Deeper guard(*this);
     auto s = make_stmt(SK::If, start);
     s->value = expr();
     s->body = block();

@@ -410,7 +410,7 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
     return graph_value(n->output()->set_type(f.schema.returns[0].type));
   }
   // Functions that call the one before them twice double at each step.
-  if (graph_.size() + f.graph->size() > graph::kMaxInlined)
+  if (graph_.size() + f.graph->size() > graph::kMaxNodes)
     fail(range, "the calls of this function make a graph of too many nodes");
   std::vector<Value*> outputs = graph_.inline_block(*f.graph->block(), inputs);
   if (outputs.size() == 1 && !f.schema.returns.empty() && outputs[0]->type()->is(TK::Tuple))
@@ -434,6 +434,18 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
       {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
       {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
       {"char", DType::Int8},     {"byte", DType::UInt8}};
+  static const std::map<std::string, const char*> of_tensors = {{"__and__", "bitwise_and"},
+                                                                {"__or__", "bitwise_or"},
+                                                                {"__xor__", "bitwise_xor"},
+                                                                {"__lshift__", "bitwise_left_shift"},
+                                                                {"__rshift__", "bitwise_right_shift"}};
+  if (auto t = of_tensors.find(name); t != of_tensors.end())
+    for (const CallArg& a : args)
+      if (auto* v = dynamic_cast<SimpleValue*>(a.value.get()); v && v->value->type()->is(TK::Tensor))
+        return l.call_operator(range, t->second, std::move(args));
+  // Steps that had a default until version 8.
+  if ((name == "linspace" || name == "logspace") && args.size() == 2)
+    args.push_back({range, "", constant_of(int64_t(100))});
   if (bound && name == "cpu") return graph_value(bound);
   if (auto c = casts.find(name); bound && c != casts.end())
     return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});
@@ -444,6 +456,17 @@ SugaredPtr FunctionValue::call(const Range& range, Lowering& l, const std::vecto
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
   return l.call_function(range, *function, std::move(args), bound);
+}
+
+SugaredPtr Dispatched::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
+  bool side = false;
+  for (size_t i = 0; i < args.size(); i++) {
+    if (args[i].name != argument_ && !(args[i].name.empty() && i == position_)) continue;
+    const IValue* c = graph::constant_of(args[i].value->as_value(range, l));
+    if (!c || !c->is_bool()) fail(args[i].range, str("'", argument_, "' must be True or False where this is compiled"));
+    side = c->to_bool();
+  }
+  return sides_[side]->call(range, l, args);
 }
 
 // ---- names of the language ----

@@ -119,6 +119,20 @@ class FunctionValue final : public Sugared {
   Value* bound;
 };
 
+// Two functions behind one name: a constant argument says which is called, so that their results may differ in type.
+class Dispatched final : public Sugared {
+ public:
+  Dispatched(std::string argument, size_t position, SugaredPtr when_true, SugaredPtr when_false)
+      : argument_(std::move(argument)), position_(position), sides_{std::move(when_false), std::move(when_true)} {}
+  std::string kind() const override { return "function"; }
+  SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
+
+ private:
+  std::string argument_;
+  size_t position_;
+  SugaredPtr sides_[2];
+};
+
 // Where names that the text does not define come from: a Python function's globals, or an archive's classes and constants.
 class Resolver {
  public:

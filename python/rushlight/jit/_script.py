@@ -76,6 +76,12 @@ def _resolve(obj: Any) -> Any:
     kind = type(obj).__name__
     if isinstance(obj, (types.BuiltinFunctionType, type)) and getattr(builtins, str(name), None) is obj:
         return None  # len, int, range: the language's own
+    dispatched = getattr(obj, "_script_dispatch", None)
+    if dispatched is not None:
+        argument, position, when_true, when_false = dispatched
+        return argument, position, _compile_function(when_true), _compile_function(when_false)
+    if obj is _C._ops:
+        return "torch"
     if obj is annotate:
         return "special:annotate"
     if obj is is_scripting or obj is is_tracing:
@@ -257,31 +263,6 @@ def _methods_of(cls: type) -> dict[str, Any]:
     return found
 
 
-# Modules whose Python does what TorchScript can't (it looks at what types its arguments have), as TorchScript text.
-_CONV = "def forward(self, input: Tensor) -> Tensor:\n    return torch.conv{n}d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)\n"
-_MAX_POOL = (
-    "def forward(self, input: Tensor) -> Tensor:\n"
-    "    return torch.max_pool{n}d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)\n"
-)
-_BATCH_NORM = (
-    "def forward(self, input: Tensor) -> Tensor:\n"
-    "    if self.training and self.track_running_stats and self.num_batches_tracked is not None:\n"
-    "        self.num_batches_tracked.add_(1)\n"
-    "    use_batch = self.training or self.running_mean is None\n"
-    "    return torch.batch_norm(input, self.weight, self.bias, self.running_mean, self.running_var, use_batch, self.momentum, self.eps, True)\n"
-)
-_TEXTS = {
-    **{f"Conv{n}d": _CONV.format(n=n) for n in (1, 2, 3)},
-    **{f"MaxPool{n}d": _MAX_POOL.format(n=n) for n in (1, 2, 3)},
-    **{f"BatchNorm{n}d": _BATCH_NORM for n in (1, 2, 3)},
-}
-
-
-def _text_of(cls: type) -> str | None:
-    """The TorchScript text of one of our own modules' forward, where its Python is no TorchScript."""
-    return _TEXTS.get(cls.__name__) if cls.__module__.startswith("rushlight.nn.") else None
-
-
 _used: set[str] = set()
 _mangles = itertools.count()
 
@@ -335,14 +316,7 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         elif isinstance(value, _C.Tensor):
             slots.append((name, value, "Tensor"))
     methods = []
-    text = _text_of(cls)
-    if text:
-        if getattr(module, "padding_mode", "zeros") != "zeros" or getattr(module, "return_indices", False):
-            raise RuntimeError(
-                f"jit.script: {cls.__name__} with padding_mode or return_indices is not supported in TorchScript here"
-            )
-        methods.append(("forward", text, f"{cls.__name__}.py", 1, {}))
-    for name, fn in _methods_of(cls).items() if not text else ():
+    for name, fn in _methods_of(cls).items():
         if getattr(fn, "_torchscript_modifier", "") == "ignore":
             continue
         try:

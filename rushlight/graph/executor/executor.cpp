@@ -252,6 +252,13 @@ class Frame {
   std::vector<IValue> large_;
 };
 
+// An archive may say of a value that it is of a class it is not of.
+IValue& slot(const IValue& object, int64_t at) {
+  auto& slots = object.to_object().slots;
+  RL_CHECK(RuntimeError, size_t(at) < slots.size(), "an object of another class than the script says");
+  return slots[size_t(at)];
+}
+
 bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_of(t); }
 
 template <class F>
@@ -336,6 +343,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       return;
     case Code::TupleUnpack: {
       IValue tuple = read(in[0], registers);
+      RL_CHECK(ValueError, tuple.to_tuple().items.size() == i.output_count, "Expected ", i.output_count,
+               " elements in a tuple but found ", tuple.to_tuple().items.size());
       for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = tuple.to_tuple().items[k];
       return;
     }
@@ -353,8 +362,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       registers[out[0]] = IValue(std::move(dict));
       return;
     }
-    case Code::GetAttr: registers[out[0]] = IValue(read(in[0], registers).to_object().slots[size_t(i.number)]); return;
-    case Code::SetAttr: read(in[0], registers).to_object().slots[size_t(i.number)] = read(in[1], registers); return;
+    case Code::GetAttr: registers[out[0]] = IValue(slot(read(in[0], registers), i.number)); return;
+    case Code::SetAttr: slot(read(in[0], registers), i.number) = read(in[1], registers); return;
     case Code::CreateObject:
       registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));
       return;

@@ -24,7 +24,7 @@ bool inline_block(Graph& graph, Block& b, std::vector<const Function*>& active) 
     active.push_back(f);
     inline_block(*body, *body->block(), active);
     active.pop_back();
-    if (graph.size() + body->size() > kMaxInlined) continue;  // it stays a call, which the executor makes
+    if (graph.size() + body->size() > kMaxNodes) continue;  // it stays a call, which the executor makes
     InsertPoint here(graph, n);
     std::vector<Value*> results = graph.inline_block(*body->block(), n->inputs());
     for (size_t i = 0; i < results.size(); i++) n->output(i)->replace_all_uses_with(results[i]);

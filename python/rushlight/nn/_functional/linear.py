@@ -135,7 +135,7 @@ def embedding_bag(
     )[0]
 
 
-def _verify_batch_size(size: Any) -> None:
+def _verify_batch_size(size: list[int]) -> None:
     count = size[0]
     for n in size[2:]:
         count *= n
@@ -209,7 +209,7 @@ def group_norm(
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
     size = input.size()
-    _verify_batch_size([size[0] * size[1] // num_groups, num_groups, *size[2:]])
+    _verify_batch_size([size[0] * size[1] // num_groups, num_groups] + list(size[2:]))  # noqa: RUF005 (scripts know no star)
     return rl.group_norm(input, num_groups, weight, bias, eps, True)
 
 

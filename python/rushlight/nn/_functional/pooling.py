@@ -7,6 +7,7 @@ from typing import Any
 import rushlight as rl
 from rushlight import Tensor
 
+from .._broadcasting import BroadcastingList1, BroadcastingList2, BroadcastingList3
 from .._tuples import _pair, _single, _triple
 from ._operators import operator, ops
 
@@ -23,18 +24,36 @@ avg_pool3d = operator("avg_pool3d")
 adaptive_avg_pool1d = operator("adaptive_avg_pool1d")
 
 
+def _script_as(function: Any, argument: str, position: int, when_true: Any, when_false: Any) -> None:
+    """What a script that calls the function calls, by the value of a constant argument: the two results differ in type."""
+    function._script_dispatch = (argument, position, when_true, when_false)
+
+
 def max_pool1d_with_indices(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: BroadcastingList1[int],
+    stride: BroadcastingList1[int] | None = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Max pooling over one dimension, and where each maximum was found."""
     stride = kernel_size if stride is None else stride
     return rl.max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _max_pool1d(
+    input: Tensor,
+    kernel_size: BroadcastingList1[int],
+    stride: BroadcastingList1[int] | None = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    stride = kernel_size if stride is None else stride
+    return rl.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool1d(
@@ -53,18 +72,34 @@ def max_pool1d(
     return rl.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+_script_as(max_pool1d, "return_indices", 6, max_pool1d_with_indices, _max_pool1d)
+
+
 def max_pool2d_with_indices(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Max pooling over two dimensions, and where each maximum was found."""
     stride = kernel_size if stride is None else stride
     return ops.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _max_pool2d(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    stride = kernel_size if stride is None else stride
+    return rl.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(
@@ -83,18 +118,34 @@ def max_pool2d(
     return rl.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+_script_as(max_pool2d, "return_indices", 6, max_pool2d_with_indices, _max_pool2d)
+
+
 def max_pool3d_with_indices(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Max pooling over three dimensions, and where each maximum was found."""
     stride = kernel_size if stride is None else stride
     return ops.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _max_pool3d(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    stride = kernel_size if stride is None else stride
+    return rl.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d(
@@ -111,6 +162,9 @@ def max_pool3d(
     if return_indices:
         return ops.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return rl.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+_script_as(max_pool3d, "return_indices", 6, max_pool3d_with_indices, _max_pool3d)
 
 
 def _list_with_default(output_size: Any, defaults: list[int]) -> Any:

@@ -64,7 +64,7 @@ class _MaxPoolNd(Module):
 class MaxPool1d(_MaxPoolNd):
     """The maximum of each window of ``(N, C, L)``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.max_pool1d(
             input,
             self.kernel_size,
@@ -84,7 +84,7 @@ class MaxPool2d(_MaxPoolNd):
     torch.Size([1, 1, 2, 3])
     """
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.max_pool2d(
             input,
             self.kernel_size,
@@ -99,7 +99,7 @@ class MaxPool2d(_MaxPoolNd):
 class MaxPool3d(_MaxPoolNd):
     """The maximum of each window of ``(N, C, D, H, W)``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.max_pool3d(
             input,
             self.kernel_size,
