@@ -58,7 +58,7 @@ void cat_cpu(TensorList tensors, int64_t dim, const Tensor& out) {
   for (size_t i = 0; i < out.sizes().size(); i++) (i < d ? outer : inner) *= i == d ? 1 : out.sizes()[i];
   int64_t row = inner * out.sizes()[d];
   for (const Tensor& t : tensors) {
-    if (is_nothing(t.sizes())) continue;
+    if (t.numel() == 0) continue;
     int64_t n = t.sizes()[d];
     if (out.is_contiguous() && t.is_contiguous() && t.dtype() == out.dtype()) {
       char* to = static_cast<char*>(out.raw()) + at * inner;
@@ -71,7 +71,7 @@ void cat_cpu(TensorList tensors, int64_t dim, const Tensor& out) {
                      [&](int64_t b, int64_t e) {
                        for (int64_t o = b; o < e; o++) std::memcpy(to + o * row, from + o * bytes, size_t(bytes));
                      });
-    } else if (t.numel()) {
+    } else {
       copy_elements(alias_tensor(out, t.sizes(), out.strides(), out.storage_offset() + at * out.strides()[d]), t);
     }
     at += n;
