@@ -69,7 +69,7 @@ void check_writable(const Op& op, const Tensor& t) {
   RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
            ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
   for (size_t i = 0; i < t.sizes().size(); i++)
-    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2,
+    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0,
              "unsupported operation: more than one element of the written-to tensor refers to a single "
              "memory location. Please clone() the tensor before performing the operation. (",
              op.name(), ")");

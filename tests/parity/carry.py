@@ -41,15 +41,23 @@ def counterpart(function, name):
     return found
 
 
-def to_rushlight(value):
-    """A fresh counterpart of a value or a nest of them; a tensor keeps strides and requires_grad."""
+def to_rushlight(value, storages=None):
+    """A fresh counterpart of a value or a nest of them; a tensor keeps strides and requires_grad.
+
+    With a dict for `storages` (filled by address), what shares memory in PyTorch does so in rushlight.
+    """
     if isinstance(value, torch.Tensor):
         dense = value.detach().resolve_conj().resolve_neg()
-        storage = dense.new_empty(0).set_(dense.untyped_storage()).clone()
-        through = AS_INTEGER.get(value.dtype)
-        new = rl.from_numpy((storage.view(through) if through else storage).numpy())
-        if through:
-            new = new.view(to_rushlight(value.dtype))
+        address = (dense.untyped_storage().data_ptr(), dense.dtype)
+        new = storages.get(address) if storages else None
+        if new is None:
+            storage = dense.new_empty(0).set_(dense.untyped_storage()).clone()
+            through = AS_INTEGER.get(value.dtype)
+            new = rl.from_numpy((storage.view(through) if through else storage).numpy())
+            if through:
+                new = new.view(to_rushlight(value.dtype))
+            if storages is not None and address[0]:
+                storages[address] = new
         new = new.as_strided(dense.shape, dense.stride(), dense.storage_offset())
         return new.requires_grad_() if value.requires_grad else new
     if isinstance(value, (torch.dtype, torch.memory_format, torch.layout)):
@@ -63,9 +71,9 @@ def to_rushlight(value):
     if isinstance(value, slice):
         return slice(*map(to_rushlight, (value.start, value.stop, value.step)))
     if isinstance(value, (list, tuple)):
-        return type(value)(map(to_rushlight, value))
+        return type(value)(to_rushlight(item, storages) for item in value)
     if isinstance(value, dict):
-        return {key: to_rushlight(item) for key, item in value.items()}
+        return {key: to_rushlight(item, storages) for key, item in value.items()}
     return value
 
 

@@ -43,3 +43,9 @@ def test_out_is_refused_where_pytorch_refuses_it(call):
             return type(e)
 
     assert outcome(torch) == outcome(reference)
+
+
+@pytest.mark.parametrize("T", [torch, reference], ids=["rushlight", "torch"])
+def test_an_empty_result_may_have_a_stride_of_0(T):
+    out = T.empty(0, 2, dtype=T.int64).as_strided((0, 2), (1, 0))
+    assert T.nonzero(T.zeros(2, 2), out=out) is out and out.shape == (0, 2)
