@@ -3,7 +3,7 @@
 
 #include "rushlight/fn/_cdist_forward.h"
 #include "rushlight/fn/abs.h"
-#include "rushlight/fn/cdist.h"
+#include "rushlight/fn/cat.h"
 #include "rushlight/fn/clamp_min.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/index_select.h"
@@ -20,6 +20,8 @@
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/math.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -27,21 +29,70 @@
 namespace rushlight {
 namespace {
 
+// What a norm sums up over the differences d: the running value after one more, two running values as one, and
+// the norm.
 template <class T>
-T p_distance(const T* a, const T* b, int64_t n, double p) {
-  T total = 0;
-  if (p == 2) {
-    for (int64_t i = 0; i < n; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
-    return std::sqrt(total);
-  }
-  for (int64_t i = 0; i < n; i++) {
-    T d = std::abs(a[i] - b[i]);
-    if (p == 0) total += d != 0;
-    else if (p == 1) total += d;
-    else if (std::isinf(p)) total = d != d || d > total ? d : total;
-    else total += std::pow(d, T(p));
-  }
-  return p == 0 || p == 1 || std::isinf(p) ? total : std::pow(total, T(1 / p));
+struct Squares {
+  T operator()(T total, T d) const { return total + d * d; }
+  static T join(T a, T b) { return a + b; }
+  T done(T total) const { return math::sqrt(total); }
+};
+template <class T>
+struct Sizes {
+  T operator()(T total, T d) const { return total + math::abs(d); }
+  static T join(T a, T b) { return a + b; }
+  T done(T total) const { return total; }
+};
+template <class T>
+struct Unequal {
+  T operator()(T total, T d) const { return total + (d != T(0) ? T(1) : T(0)); }
+  static T join(T a, T b) { return a + b; }
+  T done(T total) const { return total; }
+};
+template <class T>
+struct Largest {
+  T operator()(T total, T d) const { return math::maximum(math::abs(d), total); }
+  static T join(T a, T b) { return math::maximum(a, b); }
+  T done(T total) const { return total; }
+};
+template <class T>
+struct Powers {
+  T p;
+  T operator()(T total, T d) const { return total + math::pow(math::abs(d), p); }
+  static T join(T a, T b) { return a + b; }
+  T done(T total) const { return math::pow(total, 1 / p); }
+};
+
+constexpr int64_t kLanes = 16;
+
+// out[j] over the rows of b, of n columns.
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA class Step>, void, from_row,
+    (T * out, const T* a, const T* b, int64_t rows, int64_t n, Step step),
+    {
+      int64_t whole = n / kLanes * kLanes;
+      for (int64_t r = 0; r < rows; r++, b += n) {
+        T lanes[kLanes];
+        for (int64_t j = 0; j < kLanes; j++) lanes[j] = 0;
+        for (int64_t i = 0; i < whole; i += kLanes)
+          for (int64_t j = 0; j < kLanes; j++) lanes[j] = step(lanes[j], a[i + j] - b[i + j]);
+        for (int64_t j = 0; j < n - whole; j++) lanes[j] = step(lanes[j], a[whole + j] - b[whole + j]);
+        for (int64_t width = kLanes / 2; width > 0; width /= 2)
+          for (int64_t j = 0; j < width; j++) lanes[j] = Step::join(lanes[j], lanes[j + width]);
+        out[r] = lanes[0];
+      }
+      RL_IVDEP
+      for (int64_t r = 0; r < rows; r++) out[r] = step.done(out[r]);
+    },
+    <T RL_COMMA Step>)
+
+template <class T>
+void distances_from(T* out, const T* a, const T* b, int64_t rows, int64_t n, double p) {
+  if (p == 0) return from_row_isa<T, Unequal<T>>()(out, a, b, rows, n, {});
+  if (p == 1) return from_row_isa<T, Sizes<T>>()(out, a, b, rows, n, {});
+  if (std::isinf(p)) return from_row_isa<T, Largest<T>>()(out, a, b, rows, n, {});
+  if (p == 2) return from_row_isa<T, Squares<T>>()(out, a, b, rows, n, {});
+  from_row_isa<T, Powers<T>>()(out, a, b, rows, n, {T(p)});
 }
 
 // By products: |a - b|^2 = |a|^2 - 2 ab + |b|^2, much faster and a little less exact.
@@ -65,9 +116,8 @@ Tensor distances(const Tensor& given1, const Tensor& given2, double p, int64_t m
     int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, others * columns));
     parallel_for(0, a.size(0) * rows, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++)
-        for (int64_t j = 0; j < others; j++)
-          out.data<T>()[i * others + j] =
-              p_distance(a.data<T>() + i * columns, b.data<T>() + (i / rows * others + j) * columns, columns, p);
+        distances_from(out.data<T>() + i * others, a.data<T>() + i * columns, b.data<T>() + i / rows * others * columns,
+                       others, columns, p);
     });
   });
   return out;
@@ -124,16 +174,40 @@ Tensor cdist_op(const Tensor& x1, const Tensor& x2, double p, const std::optiona
   return reshape(_cdist_forward(rows_of(x1), rows_of(x2), p, mode.value_or(0)), sizes);
 }
 
-Tensor pdist_op(const Tensor& self, double p) {
+// Where the distance of rows i < j stands in the list of them all.
+int64_t pair_at(int64_t i, int64_t j, int64_t n) { return i * (2 * n - i - 1) / 2 + j - i - 1; }
+
+Tensor pair_distances(const Tensor& self, double p) {
   RL_CHECK(RuntimeError, self.dim() == 2, "pdist only supports 2D tensors, got: ", self.dim(), "D");
   RL_CHECK(RuntimeError, !is_integral(self.dtype(), true), "pdist only supports floating-point dtypes");
   RL_CHECK(RuntimeError, p >= 0, "pdist only supports non-negative p values");
-  int64_t n = self.size(0);
-  Tensor upper = empty_tensor(Dims{n * (n - 1) / 2}, DType::Int64);
-  int64_t* at = upper.data<int64_t>();
+  Tensor a = dense(self);
+  int64_t n = a.size(0), columns = a.size(1);
+  Tensor out = empty_tensor(Dims{n * (n - 1) / 2}, a.dtype());
+  dispatch(Types<float, double>{}, a.dtype(), "pdist", [&]<class T>() {
+    int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n * columns));
+    parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end && i + 1 < n; i++)
+        distances_from(out.data<T>() + pair_at(i, i + 1, n), a.data<T>() + i * columns, a.data<T>() + (i + 1) * columns,
+                       n - i - 1, columns, p);
+    });
+  });
+  return out;
+}
+Grads pair_distances_grad(const Saved& s, const Tensor& g) {
+  Tensor a = s["self"], d = s["result"];
+  double p = s.arg("p").to_double();
+  int64_t n = a.size(0), pairs = d.numel();
+  if (p == 0 || pairs == 0) return {zeros(a.sizes(), a.dtype())};
+  Tensor place = empty_tensor(Dims{n * n}, DType::Int64);  // behind the pairs stands a 0, for the diagonal
   for (int64_t i = 0; i < n; i++)
-    for (int64_t j = i + 1; j < n; j++) *at++ = i * n + j;
-  return index_select(reshape(cdist(self, self, p, kNeverProducts), {n * n}), 0, upper);
+    for (int64_t j = 0; j < n; j++)
+      place.data<int64_t>()[i * n + j] = i == j ? pairs : pair_at(std::min(i, j), std::max(i, j), n);
+  auto matrix = [&](const Tensor& list) {
+    return reshape(index_select(cat({list, zeros({1}, list.dtype())}), 0, place), {1, n, n});
+  };
+  Tensor rows = unsqueeze(a, 0);
+  return {reshape(one_side(matrix(g), rows, rows, matrix(d), p), a.sizes())};
 }
 
 // out[..., o] = sum over i, j of x1[..., i] weight[o, i, j] x2[..., j]
@@ -179,7 +253,8 @@ OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=
 OP(pdist, {.schema = "pdist(Tensor self, float p=2.) -> Tensor",
            .doc = "The p norm of the difference of every two rows."
                   " >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.]]))\ntensor([5.])",
-           .kernel = composite<pdist_op>(),
+           .kernel = function<pair_distances>(),
+           .grad = {{"self", "result"}, pair_distances_grad},
            .forms = kFunction});
 OP(bilinear, {.schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
               .doc = "input1 @ weight[o] @ input2, and the bias, for each o."

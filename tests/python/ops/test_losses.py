@@ -132,7 +132,10 @@ op(
 op(
     "pdist",
     [
-        *[case(f32(4, 3), p, grad=1) for p in (0.0, 1.0, 2.0, 3.0)],
+        *[case(f32(4, 3), p, grad=1) for p in (0.0, 0.5, 1.0, 2.0, 3.0, float("inf"))],
+        *[case(f32(5, 37), p, tolerance=1e-5, grad=1) for p in (1.0, 2.0, 2.5, float("inf"))],
+        case(given([[1.0, 2.0], [1.0, 2.0], [3.0, 1.0]]), grad=1),
+        case(given([[1.0, float("nan"), 2.0], [1.0, 5.0, 2.0]]), float("inf"), grad=False),
         case(f32(1, 3), grad=False),
         raises(RuntimeError, f32(3), match="only supports 2D tensors"),
     ],
