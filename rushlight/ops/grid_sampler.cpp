@@ -4,13 +4,19 @@
 #include <cmath>
 
 #include "rushlight/fn/_grid_sampler_backward.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/grid_sampler_2d.h"
 #include "rushlight/fn/grid_sampler_3d.h"
 #include "rushlight/fn/linspace.h"
 #include "rushlight/fn/matmul.h"
+#include "rushlight/fn/ones.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/fn/stack.h"
 #include "rushlight/fn/transpose.h"
+#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/math.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -142,6 +148,10 @@ struct Sampler {
             std::array<T, 3>{a * b * t[2].slope[k], a * t[1].slope[j] * c, t[0].slope[i] * b * c});
         }
   }
+  // Sampled by blocks of places; a fold needs the general way.
+  bool bilinear() const {
+    return dims == 2 && how == Sampling::Linear && outside != Outside::Reflection && plane() < int64_t(1) << 31;
+  }
   int64_t grain() const { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, channels)); }
 };
 
@@ -169,12 +179,89 @@ TensorSpec sample_meta(const Tensor& x, const Tensor& grid, int64_t mode, int64_
   for (int64_t d = 1; d + 1 < grid.dim(); d++) sizes.push_back(grid.size(d));
   return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
 }
+// The taps of a block of places in a plane: indices (-1: none) and weights, by tap and place.
+constexpr int64_t kBlock = 64;
+template <class T>
+struct BlockTaps {
+  int32_t at[4][kBlock];
+  T weight[4][kBlock];
+};
+
+// Bilinear taps; as taps() has them.
+RL_FOR_EACH_ISA(
+    template <class T>, void, bilinear_taps,
+    (BlockTaps<T> & t, const T* places, int64_t n, int32_t height, int32_t width, bool align, bool border),
+    {
+      T sizes[2] = {T(width) RL_COMMA T(height)};
+      T x[2][kBlock];
+      for (int d = 0; d < 2; d++) {
+        T size = sizes[d];
+        RL_IVDEP
+        for (int64_t p = 0; p < n; p++) {
+          T place = places[2 * p + d];
+          T v = align ? (place + 1) / 2 * (size - 1) : ((place + 1) * size - 1) / 2;
+          v = math::select(math::abs(v) < T(1e9), v, T(-100));
+          T inside = math::limit(v, T(0), size - 1);
+          x[d][p] = border ? inside : v;
+        }
+      }
+      for (int k = 0; k < 4; k++) {
+        int right = k % 2;
+        int down = k / 2;
+        RL_IVDEP
+        for (int64_t p = 0; p < n; p++) {
+          T left = math::floor(x[0][p]);
+          T top = math::floor(x[1][p]);
+          T fx = x[0][p] - left;
+          T fy = x[1][p] - top;
+          int32_t i = int32_t(left) + right;
+          int32_t j = int32_t(top) + down;
+          uint32_t index = uint32_t(j) * uint32_t(width) + uint32_t(i);
+          bool inside = (i >= 0) & (i < width) & (j >= 0) & (j < height);
+          t.at[k][p] = math::select(inside, int32_t(index), int32_t(-1));
+          t.weight[k][p] = (right ? fx : 1 - fx) * (down ? fy : 1 - fy);
+        }
+      }
+    },
+    <T>)
+
+// One channel at a block of places.
+RL_FOR_EACH_ISA(
+    template <class T>, void, sum_taps, (T * out, const T* image, const BlockTaps<T>& t, int64_t n),
+    {
+      RL_IVDEP
+      for (int64_t p = 0; p < n; p++) {
+        T total = 0;
+        for (int k = 0; k < 4; k++) total += t.at[k][p] >= 0 ? t.weight[k][p] * image[t.at[k][p]] : T(0);
+        out[p] = total;
+      }
+    },
+    <T>)
+
+template <class T>
+void sample_bilinear(const Sampler& s, const T* x, const T* grid, T* out) {
+  auto find = bilinear_taps_isa<T>();
+  auto sum = sum_taps_isa<T>();
+  int64_t blocks = (s.out_places + kBlock - 1) / kBlock;
+  parallel_for(0, s.batch * blocks, std::max<int64_t>(1, s.grain() / kBlock), [&](int64_t begin, int64_t end) {
+    BlockTaps<T> t;
+    for (int64_t b = begin; b < end; b++) {
+      int64_t n = b / blocks, from = b % blocks * kBlock, count = std::min(kBlock, s.out_places - from);
+      find(t, grid + (n * s.out_places + from) * 2, count, int32_t(s.in[1]), int32_t(s.in[2]), s.align,
+           s.outside == Outside::Border);
+      for (int64_t c = n * s.channels; c < (n + 1) * s.channels; c++)
+        sum(out + c * s.out_places + from, x + c * s.plane(), t, count);
+    }
+  });
+}
+
 void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t padding, bool align,
                 const Tensor& out) {
   DType type = compute_dtype(given.dtype());
   Tensor x = dense(given, type), grid = dense(places, type), to = dense(out, type);
   Sampler s(x, grid, mode, padding, align);
   dispatch(Types<float, double>{}, x.dtype(), "grid_sampler", [&]<class T>() {
+    if (s.bilinear()) return sample_bilinear(s, x.data<T>(), grid.data<T>(), to.data<T>());
     parallel_for(0, s.batch * s.out_places, s.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++) {
         int64_t n = p / s.out_places;
@@ -191,11 +278,12 @@ void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t
 }
 
 std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& given, const Tensor& places, int64_t mode,
-                                           int64_t padding, bool align) {
+                                           int64_t padding, bool align, bool needs_grid) {
   DType type = compute_dtype(given.dtype());
   Tensor g = dense(grad, type), x = dense(given, type), grid = dense(places, type);
   Sampler s(x, grid, mode, padding, align);
-  Tensor dx = empty_tensor(x.sizes(), x.dtype()), dgrid = empty_tensor(grid.sizes(), grid.dtype());
+  Tensor dx = empty_tensor(x.sizes(), x.dtype()),
+         dgrid = needs_grid ? empty_tensor(grid.sizes(), grid.dtype()) : Tensor();
   dispatch(Types<float, double>{}, x.dtype(), "grid_sampler_backward", [&]<class T>() {
     std::fill(dx.data<T>(), dx.data<T>() + dx.numel(), T(0));
     // Places of one image may meet in a pixel: a thread takes whole images.
@@ -205,23 +293,25 @@ std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& giv
         const T* from = g.data<T>() + n * s.channels * s.out_places + p % s.out_places;
         std::array<T, 3> d = {};
         s.at(grid.data<T>() + p * s.dims, [&](int64_t at, T weight, const std::array<T, 3>& slope) {
+          T* to = dx.data<T>() + image + at;
+          for (int64_t c = 0; c < s.channels; c++) to[c * s.plane()] += weight * from[c * s.out_places];
+          if (!needs_grid) return;
           T dot = 0;
-          for (int64_t c = 0; c < s.channels; c++) {
-            T v = from[c * s.out_places];
-            dx.data<T>()[image + c * s.plane() + at] += weight * v;
-            dot += v * x.data<T>()[image + c * s.plane() + at];
-          }
+          for (int64_t c = 0; c < s.channels; c++)
+            dot += from[c * s.out_places] * x.data<T>()[image + c * s.plane() + at];
           for (size_t k = 0; k < 3; k++) d[k] += slope[k] * dot;
         });
+        if (!needs_grid) continue;
         for (int k = 0; k < s.dims; k++) dgrid.data<T>()[p * s.dims + k] = d[size_t(k)];
       }
     });
   });
-  return {dense(dx, given.dtype()), dense(dgrid, places.dtype())};
+  return {dense(dx, given.dtype()), needs_grid ? dense(dgrid, places.dtype()) : Tensor()};
 }
 Grads sample_grad(const Saved& s, const Tensor& g) {
-  auto [dx, dgrid] = _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),
-                                            s.arg("padding_mode").to_int(), s.arg("align_corners").to_bool());
+  auto [dx, dgrid] =
+      _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),
+                             s.arg("padding_mode").to_int(), s.arg("align_corners").to_bool(), s.needs("grid"));
   return {dx, dgrid};
 }
 Grads no_second(const Saved&, const Tensors&) {
@@ -233,6 +323,13 @@ Tensor grid_sampler(const Tensor& x, const Tensor& grid, int64_t mode, int64_t p
   return x.dim() == 4 ? grid_sampler_2d(x, grid, mode, padding, align) : grid_sampler_3d(x, grid, mode, padding, align);
 }
 
+// The coordinates of n pixel centres, or of the corners and what lies between.
+Tensor centres(int64_t n, bool align, DType type) {
+  if (n == 1) return zeros({1}, type);
+  Tensor steps = linspace(-1, 1, n, type);
+  return align ? steps : steps * Scalar(double(n - 1)) / Scalar(double(n));
+}
+
 Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
   RL_CHECK(RuntimeError, size.size() == 4 || size.size() == 5,
            "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.");
@@ -241,27 +338,51 @@ Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
            theta.dim() == 3 && theta.size(0) == size[0] && theta.size(1) == dims && theta.size(2) == dims + 1,
            "Expected a batch of affine matrices of shape ", size[0], "x", dims, "x", dims + 1, " for size ", size,
            ", got ", theta.sizes());
-  Tensor base = empty_tensor({places, dims + 1}, theta.dtype());
-  int64_t step = places;
+  Dims sizes = {size[0]};
+  Tensors along;  // x, y, z
   for (int64_t d = 0; d < dims; d++) {
-    int64_t n = size[size_t(d + 2)];
-    step /= std::max<int64_t>(n, 1);
-    Tensor steps = n == 1 ? empty_tensor(Dims{1}, theta.dtype()) : linspace(-1, 1, n, theta.dtype());
-    dispatch(FloatTypes{}, theta.dtype(), "affine_grid_generator", [&]<class T>() {
-      using A = compute_t<T>;
-      if (n == 1) *steps.data<T>() = T(0);
-      for (int64_t p = 0; p < places; p++) {
-        A v = A(steps.data<T>()[p / step % n]);
-        base.data<T>()[p * (dims + 1) + dims - 1 - d] = T(align ? v : v * A(n - 1) / A(n));
-        if (d == 0) base.data<T>()[p * (dims + 1) + dims] = T(1);
+    sizes.push_back(size[size_t(d + 2)]);
+    along.push_back(centres(size[size_t(dims + 1 - d)], align, theta.dtype()));
+  }
+  sizes.push_back(dims);
+  Tensor map = dense(theta), out = empty_tensor(sizes, theta.dtype());
+  int64_t width = along[0].numel(), height = along[1].numel();
+  dispatch(FloatTypes{}, theta.dtype(), "affine_grid_generator", [&]<class T>() {
+    using A = compute_t<T>;
+    const T* xs = along[0].data<T>();
+    int64_t lines = width ? size[0] * (places / width) : 0, per_image = width ? places / width : 1;
+    parallel_for(0, lines, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, width)), [&](int64_t begin, int64_t end) {
+      for (int64_t line = begin; line < end; line++) {
+        int64_t in_image = line % per_image;
+        const T* m = map.data<T>() + line / per_image * dims * (dims + 1);
+        A base[3], by_x[3];
+        for (int64_t k = 0; k < dims; k++, m += dims + 1) {
+          by_x[k] = A(m[0]);
+          base[k] = A(m[dims]) + A(m[1]) * A(along[1].data<T>()[in_image % height]);
+          if (dims == 3) base[k] += A(m[2]) * A(along[2].data<T>()[in_image / height]);
+        }
+        T* to = out.data<T>() + line * width * dims;
+        for (int64_t x = 0; x < width; x++)
+          for (int64_t k = 0; k < dims; k++) *to++ = T(base[k] + by_x[k] * A(xs[x]));
       }
     });
+  });
+  return out;
+}
+Grads affine_grid_grad(const Saved& s, const Tensor& g) {
+  IntArrayRef size = s.arg("size").int_list();
+  int64_t dims = int64_t(size.size()) - 2, places = product(size.slice(2, size_t(dims)));
+  Tensor rows = reshape(g, {size[0], places, dims});
+  Tensors columns;
+  for (int64_t d = dims - 1; d >= 0; d--) {
+    Dims line(size_t(dims), 1), all(size.slice(2, size_t(dims)));
+    line[size_t(d)] = size[size_t(d + 2)];
+    columns.push_back(
+        reshape(expand(reshape(centres(size[size_t(d + 2)], s.arg("align_corners").to_bool(), g.dtype()), line), all),
+                {places}));
   }
-  Dims sizes = {size[0]};
-  for (int64_t d = 0; d < dims; d++) sizes.push_back(size[size_t(d + 2)]);
-  sizes.push_back(dims);
-  Tensor rows = matmul(base, transpose(theta, 1, 2));
-  return reshape(rows, sizes);
+  columns.push_back(ones({places}, g.dtype()));
+  return {matmul(transpose(rows, 1, 2), stack(columns, 1))};
 }
 
 }  // namespace
@@ -285,17 +406,20 @@ OP(grid_sampler_3d, {.schema = "grid_sampler_3d(Tensor input, Tensor grid, int i
                      .kernel = structured<sample_meta, sample_cpu>(),
                      .grad = {{"input", "grid"}, sample_grad},
                      .forms = kFunction});
-OP(_grid_sampler_backward, {.schema = "_grid_sampler_backward(Tensor grad_output, Tensor input, Tensor grid, int "
-                                      "interpolation_mode, int padding_mode, bool align_corners) -> (Tensor, Tensor)",
-                            .doc = "Gradients of grid_sampler_2d and grid_sampler_3d.",
-                            .kernel = function<sample_backward>(),
-                            .grad = {{}, no_second},
-                            .forms = kFunction});
+OP(_grid_sampler_backward,
+   {.schema = "_grid_sampler_backward(Tensor grad_output, Tensor input, Tensor grid, int "
+              "interpolation_mode, int padding_mode, bool align_corners, bool needs_grid) -> (Tensor, "
+              "Tensor)",
+    .doc = "Gradients of grid_sampler_2d and grid_sampler_3d.",
+    .kernel = function<sample_backward>(),
+    .grad = {{}, no_second},
+    .forms = kFunction});
 OP(affine_grid_generator, {.schema = "affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor",
                            .doc = "The grid that a batch of affine maps makes."
                                   " >>> torch.nn.functional.affine_grid(torch.tensor([[[1., 0., 0.], [0., 1., 0.]]]), "
                                   "(1, 1, 1, 2), align_corners=True)\ntensor([[[[-1.,  0.],\n          [ 1.,  0.]]]])",
-                           .kernel = composite<affine_grid>(),
+                           .kernel = function<affine_grid>(),
+                           .grad = {{}, affine_grid_grad},
                            .forms = kFunction});
 
 }  // namespace rushlight

@@ -71,6 +71,15 @@ op(
             for mode in ("bilinear", "nearest")
             for padding in ("zeros", "reflection")
         ],
+        # More places than one block holds.
+        case(image, f32(2, 9, 11, 2, low=-2, high=2), align_corners=False, grad=1),
+        case(image, f32(2, 9, 11, 2, low=-2, high=2), padding_mode="border", align_corners=True, grad=1),
+        case(
+            given([[[[float("inf"), 1.0], [2.0, 3.0]]]]),
+            f32(1, 3, 4, 2, low=-2, high=2),
+            align_corners=False,
+            grad=False,
+        ),
         raises(RuntimeError, volume, places3d, mode="bicubic", align_corners=True, match="only supports 4D input"),
         raises(RuntimeError, image, places3d, align_corners=True, match="with same number of dimensions"),
     ],
@@ -80,5 +89,6 @@ op(
     [
         case(f32(2, 2, 3), (2, 1, 3, 4), align_corners=False),
         case(f32(1, 3, 4), (1, 1, 2, 3, 4), align_corners=True),
+        case(f32(2, 3, 4), (2, 1, 1, 3, 2), align_corners=False),
     ],
 )
