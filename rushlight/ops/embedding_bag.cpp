@@ -14,6 +14,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -49,6 +50,14 @@ void check_bags(const Tensor& weight, const Tensor& indices, const Tensor& offse
            per_sample_weights.sizes(), " and ", indices.sizes());
 }
 
+RL_FOR_EACH_ISA(
+    template <class T>, void, add_scaled, (compute_t<T> * total, const T* row, int64_t n, compute_t<T> factor),
+    {
+      RL_IVDEP
+      for (int64_t c = 0; c < n; c++) total[c] += compute_t<T>(row[c]) * factor;
+    },
+    <T>)
+
 std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tensor& indices, const Tensor& offsets,
                                                 bool, int64_t mode, bool, const Tensor& per_sample_weights,
                                                 bool include_last_offset, int64_t padding) {
@@ -76,6 +85,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tens
   Tensor factors = per_sample_weights.defined() ? dense(per_sample_weights) : Tensor();
   dispatch(FloatTypes{}, weight.dtype(), "embedding_bag", [&]<class T>() {
     using A = compute_t<T>;
+    auto add = add_scaled_isa<T>();
     int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, columns * (n / std::max<int64_t>(1, count) + 1)));
     parallel_for(0, count, grain, [&](int64_t from, int64_t to) {
       std::vector<A> total(static_cast<size_t>(columns));
@@ -89,12 +99,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tens
           if (idx[i] == padding) continue;
           used++;
           const T* row = table.data<T>() + idx[i] * columns;
+          // Rows lie anywhere in the table: the one after the next is asked for while this one is added.
+          if (i + 2 < n)
+            for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T)))
+              __builtin_prefetch(table.data<T>() + idx[i + 2] * columns + c);
           if (best) {
             for (int64_t c = 0; c < columns; c++)
               if (used == 1 || A(row[c]) > total[size_t(c)]) total[size_t(c)] = A(row[c]), best[c] = idx[i];
           } else {
             A factor = factors.defined() ? A(factors.data<T>()[i]) : A(1);
-            for (int64_t c = 0; c < columns; c++) total[size_t(c)] += A(row[c]) * factor;
+            add(total.data(), row, columns, factor);
           }
         }
         // Halves are rounded before they are divided, too.
