@@ -2,6 +2,7 @@
 // time. A sequence's rows lie by time; sizes[t] sequences are as long as step t, the longest first.
 #include <algorithm>
 
+#include "rushlight/fn/_lstm_gates.h"
 #include "rushlight/fn/addmm.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/chunk.h"
@@ -57,21 +58,30 @@ Tensor recurrent_map(const Tensor& h, const Weights& w) {
   if (!w.hh_transposed.defined()) return linear(h, w.hh, w.bias_hh);
   return w.bias_hh.defined() ? addmm(w.bias_hh, h, w.hh_transposed) : mm(h, w.hh_transposed);
 }
+// x and the map of h.
+Tensor maps_sum(const Tensor& x, const Tensor& h, const Weights& w) {
+  if (w.bias_hh.defined()) return x + recurrent_map(h, w);
+  return addmm(x, h, w.hh_transposed.defined() ? w.hh_transposed : t(w.hh));
+}
 
 // x is the input's linear map already.
 State step(Cell cell, const Tensor& x, const State& s, const Weights& w) {
-  Tensor g = recurrent_map(s.h, w);
   switch (cell) {
-    case Cell::Tanh: return {tanh(x + g), {}};
-    case Cell::Relu: return {relu(x + g), {}};
+    case Cell::Tanh: return {tanh(maps_sum(x, s.h, w)), {}};
+    case Cell::Relu: return {relu(maps_sum(x, s.h, w)), {}};
     case Cell::Lstm: {
-      Tensors gates = chunk(x + g, 4, 1);
-      Tensor c = sigmoid(gates[1]) * s.c + sigmoid(gates[0]) * tanh(gates[2]);
-      Tensor h = sigmoid(gates[3]) * tanh(c);
+      Tensor sum = maps_sum(x, s.h, w), h, c;
+      if (sum.dtype() == DType::Float32 || sum.dtype() == DType::Float64) {
+        std::tie(h, c) = _lstm_gates(sum, s.c);
+      } else {
+        Tensors gates = chunk(sum, 4, 1);
+        c = sigmoid(gates[1]) * s.c + sigmoid(gates[0]) * tanh(gates[2]);
+        h = sigmoid(gates[3]) * tanh(c);
+      }
       return {w.hr.defined() ? linear(h, w.hr) : h, c};
     }
     case Cell::Gru: {
-      Tensors a = chunk(x, 3, 1), b = chunk(g, 3, 1);
+      Tensors a = chunk(x, 3, 1), b = chunk(recurrent_map(s.h, w), 3, 1);
       Tensor z = sigmoid(a[1] + b[1]);
       Tensor n = tanh(a[2] + sigmoid(a[0] + b[0]) * b[2]);
       return {(s.h - n) * z + n, {}};
@@ -85,6 +95,10 @@ std::pair<Tensor, State> run_direction(Cell cell, const Tensor& data, IntArrayRe
                                        bool reverse) {
   constexpr size_t kManySteps = 24;  // a transposed copy costs as much as the time it saves in these
   if (sizes.size() >= kManySteps) w.hh_transposed = contiguous(t(w.hh));
+  if (cell != Cell::Gru && w.bias_ih.defined()) {  // they are only ever added
+    w.bias_ih = w.bias_ih + w.bias_hh;
+    w.bias_hh = Tensor();
+  }
   Tensors x = split(linear(data, w.ih, w.bias_ih), sizes), out(sizes.size());
   auto rows = [](int64_t from, int64_t to) {
     return [=](const Tensor& s) { return from == 0 && to == s.size(0) ? s : narrow(s, 0, from, to - from); };
