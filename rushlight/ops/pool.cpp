@@ -10,6 +10,7 @@
 #include "rushlight/fn/scatter_add.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/zeros.h"
+#include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 
@@ -83,6 +84,8 @@ void with_number(DType d, const char* op, const F& f) {
 struct Spans {
   std::vector<int64_t> first, last, divisor;
   int64_t step = 1;
+  // Where windows are all alike but for the edges: element k of window o stands at offset + o * stride + k * step. No taps: they are not.
+  int64_t taps = 0, stride = 0, offset = 0;
 };
 Spans adaptive_spans(int64_t in, int64_t out) {
   Spans s;
@@ -97,6 +100,7 @@ Spans adaptive_spans(int64_t in, int64_t out) {
 Spans max_spans(const Window& w, size_t d) {
   Spans s;
   s.step = w.dilation[d];
+  s.taps = w.kernel[d], s.stride = w.stride[d], s.offset = -w.pad[d];
   for (int64_t o = 0; o < w.out[d]; o++) {
     int64_t from = o * w.stride[d] - w.pad[d];
     s.last.push_back(std::min(from + (w.kernel[d] - 1) * s.step + 1, w.in[d]));
@@ -104,6 +108,53 @@ Spans max_spans(const Window& w, size_t d) {
     s.first.push_back(from);
   }
   return s;
+}
+
+// The larger of each maximum so far and an element of x, which are `stride` apart, and its place, counted from `place` on. The last NaN wins.
+#define RL_RAISE_BODY                                                  \
+  {                                                                    \
+    auto raise = [&](int64_t apart) {                                  \
+      RL_IVDEP for (int64_t v = 0; v < n; v++) {                       \
+        T y = x[v * apart], so_far = best[v];                          \
+        bool take = bool(int(y > so_far) | int(y != y));               \
+        best[v] = take ? y : so_far;                                   \
+        at[v] = take ? Place(place + Place(v) * Place(apart)) : at[v]; \
+      }                                                                \
+    };                                                                 \
+    if (stride == 1) raise(1);                                         \
+    else if (stride == 2) raise(2);                                    \
+    else raise(stride);                                                \
+  }
+RL_FOR_EACH_ISA(template <class T RL_COMMA class Place>, void, raise_maxima,
+                (const T* x, int64_t stride, int64_t n, Place place, T* best, Place* at), RL_RAISE_BODY,
+                <T RL_COMMA Place>)
+
+template <class T>
+constexpr T kLowest =
+    std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+
+// One row of windows that are alike: a sweep over the row for each element of the window. `at` is room for the row.
+template <class T, class Place>
+void row_maxima(const T* in, const Three& size, const std::array<Spans, 3>& s, size_t z, size_t y, T* out,
+                std::vector<Place>& at, int64_t* where) {
+  const Spans& along = s[2];
+  int64_t width = int64_t(along.first.size());
+  int64_t start = (s[0].first[z] * size[1] + s[1].first[y]) * size[2];
+  for (int64_t v = 0; v < width; v++) {
+    out[v] = kLowest<T>;
+    at[size_t(v)] = Place(start + along.first[size_t(v)]);
+  }
+  for (int64_t i = s[0].first[z]; i < s[0].last[z]; i += s[0].step)
+    for (int64_t j = s[1].first[y]; j < s[1].last[y]; j += s[1].step)
+      for (int64_t k = 0; k < along.taps; k++) {
+        int64_t shift = along.offset + k * along.step;
+        int64_t from = shift < 0 ? (-shift + along.stride - 1) / along.stride : 0;
+        int64_t to = shift < size[2] ? std::min(width, (size[2] - 1 - shift) / along.stride + 1) : 0;
+        int64_t place = (i * size[1] + j) * size[2] + shift + from * along.stride;
+        if (from < to)
+          raise_maxima_isa<T, Place>()(in + place, along.stride, to - from, Place(place), out + from, at.data() + from);
+      }
+  std::copy(at.begin(), at.end(), where);
 }
 
 std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op) {
@@ -115,16 +166,23 @@ std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::arra
   int64_t in_plane = product({in3[0], in3[1], in3[2]}), out_plane = product({out3[0], out3[1], out3[2]});
   int64_t planes = out_plane ? out.numel() / out_plane : 0;
   with_number(x.dtype(), op, [&]<class T>(T) {
+    using Place = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+    bool alike = s[2].taps > 0 && in_plane <= std::numeric_limits<Place>::max();
     parallel_for(0, planes, std::max<int64_t>(1, 4096 / std::max<int64_t>(out_plane, 1)), [&](int64_t b, int64_t e) {
+      std::vector<Place> row(alike ? size_t(out3[2]) : 0);
       for (int64_t plane = b; plane < e; plane++) {
         const T* in = x.data<T>() + plane * in_plane;
         T* o = out.data<T>() + plane * out_plane;
         int64_t *at = where.data<int64_t>() + plane * out_plane, here = 0;
         for (size_t z = 0; z < size_t(out3[0]); z++)
-          for (size_t y = 0; y < size_t(out3[1]); y++)
+          for (size_t y = 0; y < size_t(out3[1]); y++) {
+            if (alike) {
+              row_maxima(in, in3, s, z, y, o + here, row, at + here);
+              here += out3[2];
+              continue;
+            }
             for (size_t v = 0; v < size_t(out3[2]); v++, here++) {
-              T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                            : std::numeric_limits<T>::lowest();
+              T best = kLowest<T>;
               int64_t best_at = (s[0].first[z] * in3[1] + s[1].first[y]) * in3[2] + s[2].first[v];
               for (int64_t i = s[0].first[z]; i < s[0].last[z]; i += s[0].step)
                 for (int64_t j = s[1].first[y]; j < s[1].last[y]; j += s[1].step)
@@ -138,6 +196,7 @@ std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::arra
               o[here] = best;
               at[here] = best_at;
             }
+          }
       }
     });
   });
