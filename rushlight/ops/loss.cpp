@@ -1,7 +1,9 @@
-// Losses of pairs of tensors. Each but binary_cross_entropy is composed, so its gradients of every order follow.
+// Losses of pairs of tensors, nearly all composed, so that their gradients of every order follow.
+#include "rushlight/fn/_huber.h"
 #include "rushlight/fn/abs.h"
 #include "rushlight/fn/binary_cross_entropy.h"
 #include "rushlight/fn/binary_cross_entropy_with_logits.h"
+#include "rushlight/fn/clamp.h"
 #include "rushlight/fn/clamp_min.h"
 #include "rushlight/fn/cosine_embedding_loss.h"
 #include "rushlight/fn/exp.h"
@@ -31,6 +33,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/pointwise.h"
 #include "rushlight/ops/reduction.h"
 
 namespace rushlight {
@@ -42,16 +45,30 @@ Tensor mse(const Tensor& x, const Tensor& y, int64_t reduction) {
   return reduce_loss(square(x - y), reduction);
 }
 Tensor l1(const Tensor& x, const Tensor& y, int64_t reduction) { return reduce_loss(abs(x - y), reduction); }
+// Quadratic up to delta, linear beyond.
+template <class T>
+struct Huber {
+  explicit Huber(const IValue* a) : delta(scalar_arg<T>(a[2])) {}
+  T delta;
+  RL_FN T operator()(T x, T y) const {
+    T z = math::abs(x - y);
+    return math::select(z <= delta, T(0.5) * z * z, delta * (z - T(0.5) * delta));
+  }
+};
+Grads huber_grad(const Saved& s, const Tensor& g) {
+  double delta = s.arg("delta").to_scalar().to<double>();
+  Tensor slope = g * clamp(s["self"] - s["target"], -delta, delta);
+  return {slope, s.needs("target") ? neg(slope) : Tensor()};
+}
 Tensor smooth_l1(const Tensor& x, const Tensor& y, int64_t reduction, double beta) {
   RL_CHECK(RuntimeError, beta >= 0, "smooth_l1_loss does not support negative values for beta.");
   if (beta == 0) return l1(x, y, reduction);
-  Tensor z = abs(x - y);
-  return reduce_loss(where(z < beta, z * z * (0.5 / beta), z - 0.5 * beta), reduction);
+  Tensor loss = _huber(x, y, beta);
+  return reduce_loss(beta == 1 ? loss : loss / beta, reduction);
 }
 Tensor huber(const Tensor& x, const Tensor& y, int64_t reduction, double delta) {
   RL_CHECK(RuntimeError, delta > 0, "huber_loss does not support non-positive values for delta.");
-  Tensor z = abs(x - y);
-  return reduce_loss(where(z <= delta, z * z * 0.5, (z - 0.5 * delta) * delta), reduction);
+  return reduce_loss(_huber(x, y, delta), reduction);
 }
 Tensor soft_margin(const Tensor& x, const Tensor& y, int64_t reduction) {
   return reduce_loss(log1p(exp(neg(y) * x)), reduction);
@@ -155,6 +172,11 @@ OP(l1_loss, {.schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) 
              .kernel = composite<l1>(),
              .forms = kFunction,
              .module = "nn"});
+OP(huber, {.schema = "_huber(Tensor self, Tensor target, Scalar delta) -> Tensor",
+           .doc = "Half the squared difference up to delta, linear beyond.",
+           .kernel = pointwise<Huber, Floating>(),
+           .grad = {{"self", "target"}, huber_grad},
+           .forms = kFunction});
 OP(smooth_l1_loss,
    {.schema = "smooth_l1_loss(Tensor self, Tensor target, int reduction=Mean, float beta=1.0) -> Tensor",
     .doc = "The squared error below beta, the absolute error above."

@@ -1,4 +1,5 @@
 // Channels of images moved into the plane and back, channels in another order; gated units; learned leaks.
+#include "rushlight/fn/_prelu_kernel.h"
 #include "rushlight/fn/channel_shuffle.h"
 #include "rushlight/fn/chunk.h"
 #include "rushlight/fn/permute.h"
@@ -10,6 +11,7 @@
 #include "rushlight/fn/where.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 namespace {
@@ -83,6 +85,16 @@ Tensor glu_op(const Tensor& self, int64_t dim) {
   return halves[0] * sigmoid(halves[1]);
 }
 
+template <class T>
+struct Prelu {
+  RL_FN T operator()(T x, T weight) const { return math::select(x > T(0), x, weight * x); }
+};
+Grads prelu_grad(const Saved& s, const Tensor& g) {
+  Tensor x = s["self"], positive = x > 0.0;
+  return {s.needs("self") ? where(positive, g, g * s["weight"]) : Tensor(),
+          s.needs("weight") ? where(positive, 0.0, g * x) : Tensor()};
+}
+
 Tensor prelu_op(const Tensor& self, const Tensor& weight) {
   RL_CHECK(RuntimeError, self.dtype() == weight.dtype(), "prelu: Type promoting not supported. Got ", self.dtype(),
            " and ", weight.dtype());
@@ -101,7 +113,7 @@ Tensor prelu_op(const Tensor& self, const Tensor& weight) {
     if (self.dim() > 1) shape[1] = weight.numel();
     w = view(weight, shape);
   }
-  return where(self > 0.0, self, w * self);
+  return _prelu_kernel(self, w);
 }
 
 }  // namespace
@@ -130,6 +142,11 @@ OP(glu, {.schema = "glu(Tensor self, int dim=-1) -> Tensor",
          .kernel = composite<glu_op>(),
          .forms = kFunction | kOut,
          .module = "nn"});
+OP(prelu_kernel, {.schema = "_prelu_kernel(Tensor self, Tensor weight) -> Tensor",
+                  .doc = "prelu with a weight that broadcasts.",
+                  .kernel = pointwise<Prelu, Floating>(),
+                  .grad = {{"self", "weight"}, prelu_grad},
+                  .forms = kFunction});
 OP(prelu, {.schema = "prelu(Tensor self, Tensor weight) -> Tensor",
            .doc = "x where positive, weight * x elsewhere."
                   " >>> torch.prelu(torch.tensor([-1., 2.]), torch.tensor([0.25]))\ntensor([-0.2500,  2.0000])",

@@ -11,6 +11,7 @@
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/kernels/math.h"
+#include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -18,92 +19,101 @@ namespace rushlight {
 namespace {
 
 // Rows are padded to whole vectors of 16, so that an element's bits don't depend on the row's length.
-constexpr int64_t kVector = 16;
+constexpr int kVector = 16;
 constexpr int64_t kColumns = 64;
 
-// out[i] = exp(x[i] - shift); n is a multiple of kVector. Whole loops: the compiler unrolls one of 16 steps before it would vectorise it.
-RL_FOR_EACH_ISA(
-    template <class C>, void, shifted_exp, (C * out, const C* x, int64_t n, C shift),
-    {
-      RL_IVDEP
-      for (int64_t i = 0; i < n; i++) out[i] = math::exp(x[i] - shift);
-    },
-    <C>)
-
-RL_FOR_EACH_ISA(
-    template <class C>, C, largest_of, (const C* x, int64_t n),
-    {
-      constexpr int64_t lanes = 64;
-      C top[lanes];
-      for (int64_t j = 0; j < lanes; j++) top[j] = -__builtin_inf();
-      int64_t i = 0;
-      for (; i + lanes <= n; i += lanes)
-        for (int64_t j = 0; j < lanes; j++) top[j] = math::maximum(x[i + j], top[j]);
-      for (int64_t j = 0; j < n - i; j++) top[j] = math::maximum(x[i + j], top[j]);
-      for (int64_t width = lanes / 2; width > 0; width /= 2)
-        for (int64_t j = 0; j < width; j++) top[j] = math::maximum(top[j], top[j + width]);
-      return top[0];
-    },
-    <C>)
-
-RL_FOR_EACH_ISA(
-    template <class C>, C, sum_of, (const C* x, int64_t n),
-    {
-      constexpr int64_t lanes = 64;
-      C sums[lanes];
-      for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
-      int64_t i = 0;
-      for (; i + lanes <= n; i += lanes)
-        for (int64_t j = 0; j < lanes; j++) sums[j] += x[i + j];
-      for (int64_t j = 0; j < n - i; j++) sums[j] += x[i + j];
-      for (int64_t width = lanes / 2; width > 0; width /= 2)
-        for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
-      return sums[0];
-    },
-    <C>)
-
-RL_FOR_EACH_ISA(
-    template <class C>, void, scale_row, (C * x, int64_t n, C by),
-    {
-      for (int64_t i = 0; i < n; i++) x[i] *= by;
-    },
-    <C>)
-RL_FOR_EACH_ISA(
-    template <class C>, void, shift_row, (C * out, const C* x, int64_t n, C by, C also),
-    {
-      RL_IVDEP
-      for (int64_t i = 0; i < n; i++) out[i] = x[i] - by - also;
-    },
-    <C>)
-
-template <class C>
-void exp_row(C* out, const C* x, int64_t n, C shift) {
-  int64_t whole = n / kVector * kVector;
-  shifted_exp_isa<C>()(out, x, whole, shift);
-  if (whole == n) return;
-  C tail[kVector] = {};
-  std::copy(x + whole, x + n, tail);
-  shifted_exp_isa<C>()(tail, tail, kVector, shift);
-  std::copy(tail, tail + (n - whole), out + whole);
+// f over pairs until one is left; the counts are constants, or each step would be a loop of its own.
+template <int lanes, class C, class F>
+inline C folded(C* x, const F& f) {
+  if constexpr (lanes == 1) {
+    return x[0];
+  } else {
+    for (int j = 0; j < lanes / 2; j++) x[j] = f(x[j], x[j + lanes / 2]);
+    return folded<lanes / 2>(x, f);
+  }
 }
 
-// T: what the sum and its logarithm are kept in.
-template <class T, class C, bool log>
-void softmax_row(C* out, const C* x, int64_t n) {
-  C largest = largest_of_isa<C>()(x, n);
-  if constexpr (!log) {
-    exp_row(out, x, n, largest);
-    return scale_row_isa<C>()(out, n, C(1) / sum_of_isa<C>()(out, n));
-  }
-  // In pieces: the result's own memory may be the input's.
-  C piece[512], total = 0;
-  for (int64_t i = 0; i < n; i += 512) {
-    int64_t count = std::min<int64_t>(512, n - i);
-    exp_row(piece, x + i, count, largest);
-    total += sum_of_isa<C>()(piece, count);
-  }
-  shift_row_isa<C>()(out, x, n, largest, C(T(std::log(C(T(total))))));
+// Reduces x into kVector running values.
+template <class C, class F>
+inline void reduce_into(C* running, const C* x, int64_t n, C first, const F& f) {
+  constexpr int lanes = 4 * kVector;
+  C so_far[lanes];
+  for (int j = 0; j < lanes; j++) so_far[j] = first;
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int j = 0; j < lanes; j++) so_far[j] = f(x[i + j], so_far[j]);
+  for (int64_t j = 0; j < n - i; j++) so_far[j] = f(x[i + j], so_far[j]);
+  for (int j = 0; j < 2 * kVector; j++) so_far[j] = f(so_far[j], so_far[j + 2 * kVector]);
+  for (int j = 0; j < kVector; j++) running[j] = f(running[j], f(so_far[j], so_far[j + kVector]));
 }
+// What is left of kVector times kVector running values, together: one row's alone would be scalar work.
+template <class C, class F>
+inline void fold_each(C* out, const C (&running)[kVector][kVector], int64_t rows, const F& f) {
+  C turned[kVector][kVector] = {};
+  for (int64_t r = 0; r < rows; r++)
+    for (int j = 0; j < kVector; j++) turned[j][r] = running[r][j];
+  for (int r = 0; r < kVector; r++) out[r] = turned[0][r];
+  for (int j = 1; j < kVector; j++)
+    for (int r = 0; r < kVector; r++) out[r] = f(out[r], turned[j][r]);
+}
+
+// Rows of n elements, one after the other, kVector at a time, so that their logarithms are taken together. out may be x. Loops run over whole
+// rows: the compiler unrolls one of 16 steps before it would vectorise it. T: what the sum and its logarithm are kept in.
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA class C RL_COMMA bool log>, void, softmax_rows,
+    (C * out, const C* x, int64_t n, int64_t rows),
+    {
+      constexpr int64_t kPiece = 512;
+      auto larger = [](C a, C b) { return math::maximum(a, b); };
+      auto plus = [](C a, C b) { return a + b; };
+      for (int64_t r0 = 0; r0 < rows; r0 += kVector) {
+        int64_t some = rows - r0 < kVector ? rows - r0 : kVector;
+        C tops[kVector];
+        C totals[kVector];
+        C piece[kPiece];
+        C running[kVector][kVector];
+        for (int64_t r = 0; r < some; r++) {
+          for (int j = 0; j < kVector; j++) running[r][j] = -__builtin_inf();
+          reduce_into(running[r], x + (r0 + r) * n, n, C(-__builtin_inf()), larger);
+        }
+        fold_each(tops, running, some, larger);
+        for (int64_t r = 0; r < some; r++) {
+          const C* row = x + (r0 + r) * n;
+          C top = tops[r];
+          for (int j = 0; j < kVector; j++) running[r][j] = 0;
+          for (int64_t i = 0; i < n; i += kPiece) {
+            int64_t count = n - i < kPiece ? n - i : kPiece;
+            int64_t whole = count / kVector * kVector;
+            C* to = log ? piece : out + (r0 + r) * n + i;
+            RL_IVDEP
+            for (int64_t j = 0; j < whole; j++) to[j] = math::exp(row[i + j] - top);
+            if (whole < count) {
+              C last[kVector];
+              for (int64_t j = 0; j < kVector; j++) last[j] = j < count - whole ? row[i + whole + j] - top : C(0);
+              for (int64_t j = 0; j < kVector; j++) last[j] = math::exp(last[j]);
+              for (int64_t j = 0; j < count - whole; j++) to[whole + j] = last[j];
+            }
+            reduce_into(running[r], to, count, C(0), plus);
+          }
+        }
+        fold_each(totals, running, some, plus);
+        for (int j = 0; j < kVector; j++) totals[j] = log ? C(T(math::log(C(T(totals[j]))))) : C(1) / totals[j];
+        for (int64_t r = 0; r < some; r++) {
+          const C* row = x + (r0 + r) * n;
+          C* to = out + (r0 + r) * n;
+          C top = tops[r];
+          C by = totals[r];
+          if (log) {
+            RL_IVDEP
+            for (int64_t i = 0; i < n; i++) to[i] = row[i] - top - by;
+          } else {
+            RL_IVDEP
+            for (int64_t i = 0; i < n; i++) to[i] = to[i] * by;
+          }
+        }
+      }
+    },
+    <T RL_COMMA C RL_COMMA log>)
 
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
 RL_FOR_EACH_ISA(
@@ -133,28 +143,82 @@ RL_FOR_EACH_ISA(
     <T RL_COMMA log>)
 
 RL_FOR_EACH_ISA(
-    template <class C RL_COMMA bool log>, void, backward_row, (C * out, const C* g, const C* y, int64_t n),
+    template <class C RL_COMMA bool log>, void, backward_rows,
+    (C * out, const C* g, const C* y, int64_t n, int64_t rows),
     {
-      C sums[kVector];
-      for (int64_t j = 0; j < kVector; j++) sums[j] = 0;
-      int64_t i = 0;
-      for (; i + kVector <= n; i += kVector)
-        for (int64_t j = 0; j < kVector; j++) sums[j] += log ? g[i + j] : g[i + j] * y[i + j];
-      for (int64_t j = 0; j < n - i; j++) sums[j] += log ? g[i + j] : g[i + j] * y[i + j];
-      for (int64_t width = kVector / 2; width > 0; width /= 2)
-        for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
-      C total = sums[0];
-      if (log) {
-        RL_IVDEP
-        for (i = 0; i < n; i++) out[i] = g[i] - math::exp(y[i]) * total;
-      } else {
-        RL_IVDEP
-        for (i = 0; i < n; i++) out[i] = (g[i] - total) * y[i];
+      for (int64_t r = 0; r < rows; r++) {
+        C sums[kColumns];
+        for (int j = 0; j < kColumns; j++) sums[j] = 0;
+        int64_t i = 0;
+        for (; i + kColumns <= n; i += kColumns)
+          for (int j = 0; j < kColumns; j++) sums[j] += log ? g[i + j] : g[i + j] * y[i + j];
+        for (int64_t j = 0; j < n - i; j++) sums[j] += log ? g[i + j] : g[i + j] * y[i + j];
+        C total = folded<kColumns>(sums, [](C a, C b) { return a + b; });
+        if (log) {
+          RL_IVDEP
+          for (i = 0; i < n; i++) out[i] = g[i] - math::exp(y[i]) * total;
+        } else {
+          RL_IVDEP
+          for (i = 0; i < n; i++) out[i] = (g[i] - total) * y[i];
+        }
+        out += n;
+        g += n;
+        y += n;
       }
     },
     <C RL_COMMA log>)
 
-// f(C* out, const C* in...) on dense rows in the compute type; other layouts and half types go through buffers.
+// Lanes as in softmax_columns.
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA bool log>, void, backward_columns,
+    (T * out, int64_t out_step, const T* g, int64_t g_step, const T* y, int64_t y_step, int64_t n, int64_t columns),
+    {
+      using C = compute_t<T>;
+      C sums[kColumns];
+      for (int64_t j = 0; j < kColumns; j++) sums[j] = 0;
+      for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < columns; j++) {
+          C grad = C(g[i * g_step + j]);
+          sums[j] += log ? grad : grad * C(y[i * y_step + j]);
+        }
+      for (int64_t i = 0; i < n; i++) {
+        RL_IVDEP
+        for (int64_t j = 0; j < columns; j++) {
+          C grad = C(g[i * g_step + j]);
+          C result = C(y[i * y_step + j]);
+          out[i * out_step + j] = T(log ? grad - math::exp(result) * sums[j] : (grad - sums[j]) * result);
+        }
+      }
+    },
+    <T RL_COMMA log>)
+
+// run(parts, columns, N + 1 strides along dim) for at most kColumns neighbouring lanes at a time, out's being the first. False if the tensors
+// don't lie so that lanes neighbour each other.
+template <class T, size_t N, class F>
+bool for_each_columns_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N> in, const F& run) {
+  int64_t last = out.dim() - 1;
+  if (dim >= last || out.strides().back() != 1 || out.sizes().back() < 8) return false;
+  std::array<const Tensor*, N + 1> all = {&out};
+  std::array<int64_t, N + 1> step;
+  for (size_t k = 0; k < N; k++) all[k + 1] = in[k];
+  for (size_t k = 0; k <= N; k++) {
+    if (all[k]->strides().back() != 1) return false;
+    step[k] = lane_stride(*all[k], dim);
+  }
+  int64_t n = out.sizes()[size_t(dim)], columns = out.sizes().back();
+  Dims outer = out.sizes();
+  outer[size_t(dim)] = 1;
+  for_each_lane<N + 1>(outer, last, all, lane_grain(n * columns, 16384), [&](std::array<char*, N + 1> p) {
+    for (int64_t j = 0; j < columns; j += kColumns) {
+      std::array<T*, N + 1> part;
+      for (size_t k = 0; k <= N; k++) part[k] = reinterpret_cast<T*>(p[k]) + j;
+      run(part, std::min(kColumns, columns - j), step);
+    }
+  });
+  return true;
+}
+
+// f(C* out, const C* in..., count) on `count` dense rows in the compute type; other layouts and half types go through buffers, row by row.
 template <class T, size_t N, class F>
 void for_each_row_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N> in, const F& f) {
   using C = compute_t<T>;
@@ -163,22 +227,33 @@ void for_each_row_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N
   std::array<const Tensor*, N + 1> all;
   all[0] = &out;
   for (size_t k = 0; k < N; k++) all[k + 1] = in[k];
+  if (std::is_same_v<T, C> && dim + 1 >= out.dim() &&
+      std::ranges::all_of(all, [](const Tensor* t) { return t->is_contiguous(); })) {
+    parallel_for(0, out.numel() / n, lane_grain(n, 16384), [&](int64_t begin, int64_t end) {
+      std::array<C*, N + 1> row;
+      for (size_t k = 0; k <= N; k++) row[k] = static_cast<C*>(all[k]->raw()) + begin * n;
+      f(row, end - begin);
+    });
+    return;
+  }
   std::array<int64_t, N + 1> step;
   for (size_t k = 0; k <= N; k++) step[k] = lane_stride(*all[k], dim);
   for_each_lane<N + 1>(out.sizes(), dim, all, lane_grain(n, 16384), [&](std::array<char*, N + 1> p) {
-    std::array<std::vector<C>, N + 1> buffer;
+    constexpr int64_t kShort = 256;
+    C near[N + 1][kShort];
+    std::array<std::vector<C>, N + 1> far;
     std::array<C*, N + 1> row;
     for (size_t k = 0; k <= N; k++) {
       if (std::is_same_v<T, C> && step[k] == 1) {
         row[k] = reinterpret_cast<C*>(p[k]);
         continue;
       }
-      buffer[k].resize(size_t(n));
-      row[k] = buffer[k].data();
+      if (n > kShort) far[k].resize(size_t(n));
+      row[k] = n > kShort ? far[k].data() : near[k];
       if (k > 0)
         for (int64_t i = 0; i < n; i++) row[k][i] = C(reinterpret_cast<const T*>(p[k])[i * step[k]]);
     }
-    f(row);
+    f(row, 1);
     if (row[0] != reinterpret_cast<C*>(p[0]))
       for (int64_t i = 0; i < n; i++) reinterpret_cast<T*>(p[0])[i * step[0]] = T(row[0][i]);
   });
@@ -198,24 +273,15 @@ void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
   dim = wrap_dim(dim, self.dim());
   dispatch(FloatTypes{}, self.dtype(), "softmax", [&]<class T>() {
     using C = compute_t<T>;
-    int64_t last = self.dim() - 1;
-    if (dim < last && self.strides().back() == 1 && out.strides().back() == 1 && self.sizes().back() >= 8) {
-      int64_t n = self.sizes()[size_t(dim)], columns = self.sizes().back();
-      Dims outer = self.sizes();
-      outer[size_t(dim)] = 1;
-      for_each_lane<2>(outer, last, {&out, &self}, lane_grain(n * columns, 16384), [&](std::array<char*, 2> p) {
-        for (int64_t j = 0; j < columns; j += kColumns)
-          softmax_columns_isa<T, log>()(reinterpret_cast<T*>(p[0]) + j, lane_stride(out, dim),
-                                        reinterpret_cast<const T*>(p[1]) + j, lane_stride(self, dim), n,
-                                        std::min(kColumns, columns - j));
-      });
-      return;
-    }
-    int64_t n = lane_size(self, dim);
-    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row) {
+    int64_t n = lane_size(self, dim), last = self.dim() - 1;
+    auto columns = [&](const std::array<T*, 2>& p, int64_t count, const std::array<int64_t, 2>& step) {
+      softmax_columns_isa<T, log>()(p[0], step[0], p[1], step[1], n, count);
+    };
+    if (for_each_columns_of<T, 1>(out, dim, {&self}, columns)) return;
+    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row, int64_t rows) {
       // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
-      if (dim == last) softmax_row<T, C, log>(row[0], row[1], n);
-      else softmax_row<C, C, log>(row[0], row[1], n);
+      if (dim == last) softmax_rows_isa<T, C, log>()(row[0], row[1], n, rows);
+      else softmax_rows_isa<C, C, log>()(row[0], row[1], n, rows);
     });
   });
 }
@@ -230,13 +296,19 @@ template <bool log>
 void backward_cpu(const Tensor& given, const Tensor& output, int64_t dim, DType, const Tensor& out) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, output.dim());
-  Tensor grad = given.dtype() == output.dtype() ? given : dense(given, output.dtype());
+  bool fits = given.dtype() == output.dtype() && given.dim() > 0 && given.strides().back() == 1;
+  Tensor grad = fits ? given : dense(given, output.dtype());
   Tensor to = out.dtype() == output.dtype() ? out : empty_tensor(out.sizes(), output.dtype());
   int64_t n = lane_size(output, dim);
   dispatch(FloatTypes{}, output.dtype(), "softmax_backward", [&]<class T>() {
     using C = compute_t<T>;
-    for_each_row_of<T, 2>(to, dim, {&grad, &output},
-                          [&](const std::array<C*, 3>& row) { backward_row_isa<C, log>()(row[0], row[1], row[2], n); });
+    auto columns = [&](const std::array<T*, 3>& p, int64_t count, const std::array<int64_t, 3>& step) {
+      backward_columns_isa<T, log>()(p[0], step[0], p[1], step[1], p[2], step[2], n, count);
+    };
+    if (for_each_columns_of<T, 2>(to, dim, {&grad, &output}, columns)) return;
+    for_each_row_of<T, 2>(to, dim, {&grad, &output}, [&](const std::array<C*, 3>& row, int64_t rows) {
+      backward_rows_isa<C, log>()(row[0], row[1], row[2], n, rows);
+    });
   });
   if (!to.is_same(out)) copy_elements(out, to);
 }
