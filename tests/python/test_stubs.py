@@ -11,6 +11,16 @@ pytest.importorskip("mypy")
 
 GOOD = """
 import rushlight as torch
+import rushlight.nn as nn
+import rushlight.nn.functional as F
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.log_softmax(self.layers(x), 1)
 
 x = torch.zeros(2, 3, dtype=torch.float32, requires_grad=True)
 y = x.view(3, 2).sum(dim=0) + 1

@@ -1,5 +1,7 @@
 """The modules of neural networks, by topic."""
 
+from typing import TYPE_CHECKING
+
 from .activation import (
     CELU,
     ELU,
@@ -115,4 +117,5 @@ from .transformer import (
 )
 from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
-__all__ = [name for name in dir() if name[0].isupper()]
+if not TYPE_CHECKING:  # a list that type checkers cannot work out would hide every name from them
+    __all__ = [name for name in dir() if name[0].isupper() and name != "TYPE_CHECKING"]
