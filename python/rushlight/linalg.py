@@ -1,6 +1,6 @@
 """Linear algebra."""
 
 from . import _C
-from ._namespaces import functions_of
+from ._namespaces import functions_of as _functions_of
 
-globals().update(functions_of(_C._linalg, "linalg_"))
+globals().update(_functions_of(_C._linalg, "linalg_"))
