@@ -8,6 +8,7 @@ from ._C import Tensor, tensor
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "einsum", "is_nonzero",
     "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
+    "unravel_index",
 ]  # fmt: skip
 _ops = _C._ops
 
@@ -187,6 +188,24 @@ def unique_consecutive(
 ):
     """The first of each run of equal values."""
     return _asked(_ops.unique_consecutive(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+def unravel_index(indices: Tensor, shape) -> tuple[Tensor, ...]:
+    """The coordinates, a tensor for each dimension, of places in a flat tensor of that shape."""
+    if indices.is_complex() or indices.is_floating_point() or indices.dtype == _C._dtypes["bool"]:
+        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if isinstance(shape, Tensor):
+        shape = shape.tolist()
+    if not isinstance(shape, (int, list, tuple)):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    sizes = [shape] if isinstance(shape, int) else [int(n) for n in shape]
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    indices, found, step = indices.to(_C._dtypes["int64"]), [], 1
+    for n in reversed(sizes):
+        found.append(_ops.remainder(_ops.floor_divide(indices, step), n))
+        step *= n
+    return tuple(reversed(found))
 
 
 for _name in ("nonzero", "unique", "unique_consecutive", "is_nonzero", "is_same_size"):
