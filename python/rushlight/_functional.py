@@ -229,3 +229,5 @@ def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):
 
 
 Tensor.norm = _norm_method
+# The methods take the tensor first.
+Tensor.polygamma, Tensor.polygamma_ = Tensor._polygamma, Tensor._polygamma_

@@ -1,6 +1,6 @@
 """Special functions."""
 
 from . import _C
-from ._namespaces import functions_of
+from ._namespaces import functions_of as _functions_of
 
-globals().update(functions_of(_C._special, "special_"))
+globals().update(_functions_of(_C._special, "special_"))

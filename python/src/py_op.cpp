@@ -304,7 +304,8 @@ void bind_ops(PyObject* module) {
     if (op->form() == Op::Form::Out) continue;
     if (!PyDict_GetItemString(all.get(), name))
       check_status(PyDict_SetItemString(all.get(), name, check(make_op(name, Placed::Anywhere)).get()));
-    std::string_view of = op->def().module;
+    bool special = op->name().starts_with("special_");  // also as another name of a record outside of that module
+    std::string_view of = special ? "special" : op->def().module;
     if (op->is_function()) {
       PyObject* into = functions.get();
       if (!of.empty()) {
@@ -319,7 +320,7 @@ void bind_ops(PyObject* module) {
         check_status(PyDict_SetItemString(into, name, check(make_op(name, Placed::Function)).get()));
     }
     // What a type has natively (Tensor.to) stays.
-    if (op->is_method() && !PyDict_GetItemString(tensor_type->tp_dict, name))
+    if (op->is_method() && !special && !PyDict_GetItemString(tensor_type->tp_dict, name))
       check_status(PyDict_SetItemString(tensor_type->tp_dict, name, check(make_op(name, Placed::Method)).get()));
   }
   PyType_Modified(tensor_type);
