@@ -346,35 +346,61 @@ PyObject* object_set(PyObject* self, PyObject* args) {
 PyObject* object_class_name(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(class_of(self).name()); });
 }
-PyObject* object_save(PyObject* self, PyObject* destination) {
+std::string bytes_of(PyObject* o) {
+  char* p;
+  Py_ssize_t n;
+  if (PyUnicode_Check(o)) return std::string(text_of(o));
+  check_status(PyBytes_AsStringAndSize(o, &p, &n));
+  return {p, size_t(n)};
+}
+std::map<std::string, std::string> files_from(PyObject* dict) {
+  std::map<std::string, std::string> out;
+  PyObject *key, *value;
+  for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value);) out[std::string(text_of(key))] = bytes_of(value);
+  return out;
+}
+
+PyObject* object_save(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
+    PyObject *destination, *extra;
+    if (!PyArg_ParseTuple(args, "OO!:_save", &destination, &PyDict_Type, &extra)) return nullptr;
+    std::map<std::string, std::string> files = files_from(extra);
     if (PyUnicode_Check(destination)) {
       std::string path(text_of(destination));
       std::string stem = path.substr(path.rfind('/') + 1);
       stem = stem.substr(0, stem.rfind('.'));
       io::AtomicFile file(path);
-      script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem);
+      script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem, files);
       file.commit();
       Py_RETURN_NONE;
     }
     std::string bytes;
-    script::save_module(*object_of(self),
-                        [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); });
+    script::save_module(
+        *object_of(self), [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); }, "archive",
+        files);
     Object written = check(PyBytes_FromStringAndSize(bytes.data(), Py_ssize_t(bytes.size())));
     return PyObject_CallMethod(destination, "write", "O", written.get());
   });
 }
-PyObject* load_object(PyObject*, PyObject* source) {
+// The values of `extra` become the bytes of the files that are there.
+PyObject* load_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
+    PyObject *source, *extra;
+    if (!PyArg_ParseTuple(args, "OO!:_load_script", &source, &PyDict_Type, &extra)) return nullptr;
+    std::map<std::string, std::string> files = files_from(extra);
+    Ref<ObjectValue> module;
     if (PyUnicode_Check(source)) {
       std::string path(text_of(source));
-      return wrap_object(script::load_module(io::map_file(path), path));
+      module = script::load_module(io::map_file(path), path, &files);
+    } else {
+      std::string all = bytes_of(source);
+      module = script::load_module(io::own_bytes({all.begin(), all.end()}), "a file object", &files);
     }
-    char* p;
-    Py_ssize_t n;
-    check_status(PyBytes_AsStringAndSize(source, &p, &n));
-    return wrap_object(script::load_module(
-        io::own_bytes({reinterpret_cast<uint8_t*>(p), reinterpret_cast<uint8_t*>(p) + n}), "a file object"));
+    for (const auto& [file, text] : files) {
+      Object value = check(PyBytes_FromStringAndSize(text.data(), Py_ssize_t(text.size())));
+      check_status(PyDict_SetItemString(extra, file.c_str(), value.get()));
+    }
+    return wrap_object(std::move(module));
   });
 }
 void object_dealloc(PyObject* self) {
@@ -387,7 +413,7 @@ PyMethodDef object_table[] = {{"_call", reinterpret_cast<PyCFunction>(reinterpre
                               {"_slots", object_slots, METH_NOARGS, "[(name, value, kind)]"},
                               {"_methods", object_methods, METH_NOARGS, "names of the methods"},
                               {"_set", object_set, METH_VARARGS, "_set(name, value)"},
-                              {"_save", object_save, METH_O, "_save(path or file)"},
+                              {"_save", object_save, METH_VARARGS, "_save(path or file, extra files)"},
                               {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the class, as archives name it", nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
@@ -403,7 +429,7 @@ PyMethodDef methods[] = {
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,
      "_make_object(class name, slots, constants, methods, compile) -> ScriptObject"},
-    {"_load_script", load_object, METH_O, "_load_script(path or bytes) -> ScriptObject"},
+    {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 
 PyObject* script_to_python(const IValue& v) { return v.is_object() ? wrap_object(v.ref<ObjectValue>()) : nullptr; }

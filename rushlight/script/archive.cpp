@@ -22,7 +22,7 @@ class ArchiveWriter {
  public:
   explicit ArchiveWriter(const io::Sink& sink, std::string name) : zip_(sink), name_(std::move(name)) {}
 
-  void run(const ObjectValue& module) {
+  void run(const ObjectValue& module, const std::map<std::string, std::string>& extra) {
     object(module);
     std::map<std::string, std::string> files;
     std::vector<Tensor> constants;
@@ -53,6 +53,7 @@ class ArchiveWriter {
     for (size_t i = 0; i < constants.size(); i++)
       zip_.add(str(name_, "/constants/", i), constants[i].storage().data(), constants[i].storage().bytes());
     add("version", str(version(files), "\n"));
+    for (const auto& [file, text] : extra) add("extra/" + file, text);
     zip_.finish();
   }
 
@@ -410,6 +411,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       int slot = c->find_slot(v.state->items[i]->text);
       if (slot >= 0) o->slots[size_t(slot)] = value(*v.state->items[i + 1], c->slots[size_t(slot)].type, depth + 1);
     }
+    for (size_t i = 0; i < c->slots.size(); i++) {
+      const TypePtr& t = c->slots[i].type;
+      bool sound = t->is(TK::Tensor) ? o->slots[i].is_tensor() : !t->is(TK::Class) || o->slots[i].is_object();
+      RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c->name(), ".", c->slots[i].name, " is no ", t);
+    }
     return o;
   }
 
@@ -427,15 +433,24 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
 }  // namespace
 
-void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name) {
-  ArchiveWriter(sink, name).run(module);
+void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name,
+                 const std::map<std::string, std::string>& extra) {
+  ArchiveWriter(sink, name).run(module, extra);
 }
 
-Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name) {
+Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
+                             std::map<std::string, std::string>* extra) {
   RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
   RL_CHECK(FileError, io::looks_like_zip(bytes.data), "load '", name,
            "': this is no TorchScript archive (no zip file)");
-  return std::make_shared<Archive>(std::make_shared<io::ZipReader>(bytes, name), name)->load();
+  auto zip = std::make_shared<io::ZipReader>(bytes, name);
+  if (extra)
+    for (auto& [file, text] : *extra)
+      if (std::string entry = zip->root() + "extra/" + file; zip->has(entry)) {
+        io::Bytes found = zip->read(entry);
+        text.assign(reinterpret_cast<const char*>(found.data.data()), found.data.size());
+      }
+  return std::make_shared<Archive>(std::move(zip), name)->load();
 }
 
 }  // namespace rushlight::script

@@ -1,5 +1,7 @@
 // Compiled functions and modules as programs hold them, and archives of them.
 #pragma once
+#include <map>
+
 #include "rushlight/graph/executor/executor.h"
 #include "rushlight/io/file.h"
 #include "rushlight/script/lowering.h"
@@ -17,9 +19,13 @@ std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const So
 std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent = 0);
 
 // Writes an archive that PyTorch's torch.jit.load reads: data.pkl, code/, constants.pkl, version.
-void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name = "archive");
+// `extra`: files of the user's own, by name.
+void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name = "archive",
+                 const std::map<std::string, std::string>& extra = {});
 // Reads one, ours or PyTorch's (1.4 and later). Throws FileError, UnpicklingError or ScriptError; nothing in it runs.
-Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name);
+// `extra` names files of the user's own, and gets the text of those that are there.
+Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
+                             std::map<std::string, std::string>* extra = nullptr);
 
 // Runs a method. Throws AttributeError if the module has none of that name.
 IValue run_method(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args);

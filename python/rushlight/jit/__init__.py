@@ -1,22 +1,28 @@
 """TorchScript: functions and modules compiled from their Python text, and archives that run without Python."""
 
 from ._script import (
+    Attribute,
+    Error,
+    Future,
     RecursiveScriptModule,
     ScriptFunction,
     ScriptModule,
     annotate,
     export,
+    fork,
     ignore,
     is_scripting,
     is_tracing,
     load,
     save,
     script,
+    script_if_tracing,
     unused,
+    wait,
 )
 
 __all__ = [
-    "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "annotate", "export", "ignore", "is_scripting", "is_tracing", "load",
+    "Attribute", "Error", "Future", "fork", "script_if_tracing", "wait", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "annotate", "export", "ignore", "is_scripting", "is_tracing", "load",
     "save", "script", "unused",
 ]  # fmt: skip
 

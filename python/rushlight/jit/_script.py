@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import collections
+import functools
 import inspect
 import itertools
 import os
@@ -49,6 +51,52 @@ def ignore(drop: Any = False, **kwargs):
 unused = ignore
 
 
+class Future:
+    """The result of fork."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def wait(self) -> Any:
+        return self._value
+
+    value = wait
+
+    def done(self) -> bool:
+        return True
+
+
+def fork(func, *args: Any, **kwargs: Any) -> Future:
+    """func(*args, **kwargs), to be asked for with wait(). It runs at once.
+
+    >>> import rushlight as torch
+    >>> torch.jit.wait(torch.jit.fork(torch.add, torch.ones(2), 1))
+    tensor([2., 2.])
+    """
+    return Future(func(*args, **kwargs))
+
+
+def wait(future: Future) -> Any:
+    """The result of what was forked."""
+    return future.wait()
+
+
+def script_if_tracing(fn):
+    """Makes a trace that calls the function record what a script of it does; other calls are Python's."""
+
+    @functools.wraps(fn)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return (script(fn) if is_tracing() else fn)(*args, **kwargs)
+
+    called.__script_if_tracing_wrapper = True  # type: ignore[attr-defined]
+    return called
+
+
+Attribute = collections.namedtuple("Attribute", ["value", "type"])
+
+Error = RuntimeError  # what a script raises
+
+
 def _names(fn) -> dict[str, Any]:
     """What the names in a function's body stand for: closure over globals."""
     names = dict(fn.__globals__)
@@ -84,7 +132,7 @@ def _resolve(obj: Any) -> Any:
         return "torch"
     if obj is annotate:
         return "special:annotate"
-    if obj is is_scripting or obj is is_tracing:
+    if any(obj is f for f in (is_scripting, is_tracing, fork, wait)):
         return f"special:{name}"
     if isinstance(obj, types.FunctionType):
         if getattr(obj, "_torchscript_modifier", "") == "ignore":
@@ -231,9 +279,9 @@ class ScriptModule(Module):
     def original_name(self) -> str:
         return self._c._class_name.rpartition(".")[2]
 
-    def save(self, f, **kwargs: Any) -> None:
+    def save(self, f, _extra_files: dict[str, Any] | None = None) -> None:
         """Writes an archive that PyTorch's torch.jit.load and C++ programs read."""
-        self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f)
+        self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f, dict(_extra_files or {}))
 
     def _get_name(self) -> str:
         return "RecursiveScriptModule"
@@ -306,7 +354,9 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     for name, value in {**_class_attributes(cls), **vars(module)}.items():
         if name in taken or name.startswith("_parameters") or name in _INTERNAL:
             continue
-        if name in declared or value is None or isinstance(value, (str, tuple)):
+        if isinstance(value, Attribute):
+            slots.append((name, value.value, ""))
+        elif name in declared or value is None or isinstance(value, (str, tuple)):
             if _is_constant(value):
                 constants[name] = value
         elif isinstance(value, _PLAIN):
@@ -378,9 +428,15 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False)
 
     Errors: OSError for a path that can't be read, RuntimeError for a damaged file.
     """
-    return ScriptModule(_C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read()))
+    extra = dict.fromkeys(_extra_files or (), "")
+    module = ScriptModule(_C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read(), extra))
+    if _extra_files is not None:
+        _extra_files.update(extra)
+    if map_location is not None and _C.device(map_location).type != "cpu":
+        module.to(map_location)
+    return module
 
 
 def save(m: ScriptModule, f, _extra_files=None) -> None:
     """Writes a compiled module as an archive."""
-    m.save(f)
+    m.save(f, _extra_files)

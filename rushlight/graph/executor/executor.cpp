@@ -387,6 +387,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     case Code::Cast: {
       const IValue& v = read(in[0], registers);
       RL_CHECK(RuntimeError, !i.node->is("aten::_unwrap_optional") || !v.is_none(), "Unwrapping null optional");
+      RL_CHECK(RuntimeError, v.is_tensor() || !i.node->output()->type()->is(Type::Kind::Tensor),
+               "a value that is no tensor where the script says that it is one");
       registers[out[0]] = v;
       return;
     }

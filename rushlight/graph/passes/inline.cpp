@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_map>
 
 #include "rushlight/graph/passes/passes.h"
 
@@ -11,20 +12,30 @@ Function* callee(const Node& n) {
   return type ? type->find_method(std::string(n.attribute("name").to_string())) : nullptr;
 }
 
-// `active`: the methods whose bodies we are in.
-bool inline_block(Graph& graph, Block& b, std::vector<const Function*>& active) {
+struct State {
+  size_t nodes = 0;                                                     // made by inlining, in all graphs
+  std::vector<const Function*> active;                                  // the methods whose bodies we are in
+  std::unordered_map<const Function*, std::shared_ptr<Graph>> inlined;  // each is done once, however often it is called
+};
+
+bool inline_block(Graph& graph, Block& b, State& state) {
   bool changed = false;
   for (Node* n : b) {
-    for (Block* inner : n->blocks()) changed |= inline_block(graph, *inner, active);
+    for (Block* inner : n->blocks()) changed |= inline_block(graph, *inner, state);
     Function* f = callee(*n);
-    if (!f || std::find(active.begin(), active.end(), f) != active.end()) continue;
+    if (!f || std::find(state.active.begin(), state.active.end(), f) != state.active.end()) continue;
     // The method's own calls first, in a copy: its graph is shared with others.
-    std::shared_ptr<Graph> body = f->made()->copy();
+    std::shared_ptr<Graph>& body = state.inlined[f];
+    if (!body) {
+      std::shared_ptr<Graph> own = f->made()->copy();
+      state.active.push_back(f);
+      inline_block(*own, *own->block(), state);
+      state.active.pop_back();
+      state.inlined[f] = std::move(own);
+    }
     if (body->inputs().size() != n->inputs().size() || body->outputs().size() != n->outputs().size()) continue;
-    active.push_back(f);
-    inline_block(*body, *body->block(), active);
-    active.pop_back();
-    if (graph.size() + body->size() > kMaxNodes) continue;  // it stays a call, which the executor makes
+    if (state.nodes + body->size() > kMaxNodes) continue;  // it stays a call, which the executor makes
+    state.nodes += body->size();
     InsertPoint here(graph, n);
     std::vector<Value*> results = graph.inline_block(*body->block(), n->inputs());
     for (size_t i = 0; i < results.size(); i++) n->output(i)->replace_all_uses_with(results[i]);
@@ -37,8 +48,8 @@ bool inline_block(Graph& graph, Block& b, std::vector<const Function*>& active) 
 }  // namespace
 
 bool inline_calls(Graph& graph) {
-  std::vector<const Function*> active;
-  return inline_block(graph, *graph.block(), active);
+  State state;
+  return inline_block(graph, *graph.block(), state);
 }
 
 }  // namespace rushlight::graph
