@@ -1,9 +1,11 @@
 // Resampling of the last dimensions: each dimension in turn is a weighted sum of selected slices, so gradients follow.
+#include <algorithm>
+
+#include "rushlight/fn/_resample.h"
 #include "rushlight/fn/bitwise_right_shift.h"
 #include "rushlight/fn/clamp.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/to.h"
-#include "rushlight/fn/view.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -76,22 +78,19 @@ void round_weights(Resample how, DType half, Taps& taps) {
 }
 
 Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
-  int64_t out = int64_t(taps.places[0].size());
-  Dims shape(size_t(x.dim()), 1);
-  shape[size_t(dim)] = out;
-  Tensor result;
-  for (size_t k = 0; k < taps.places.size(); k++) {
+  int64_t out = int64_t(taps.places[0].size()), count = int64_t(taps.places.size());
+  if (taps.weights.empty()) {
     Tensor index = empty_tensor(Dims{out}, DType::Int64);
-    std::copy(taps.places[k].begin(), taps.places[k].end(), index.data<int64_t>());
-    Tensor slices = index_select(x, dim, index);
-    if (!taps.weights.empty()) {
-      Tensor weight = empty_tensor(Dims{out}, DType::Float64);
-      std::copy(taps.weights[k].begin(), taps.weights[k].end(), weight.data<double>());
-      slices = slices * view(dense(weight, x.dtype()), shape);
-    }
-    result = result.defined() ? result + slices : slices;
+    std::copy(taps.places[0].begin(), taps.places[0].end(), index.data<int64_t>());
+    return index_select(x, dim, index);
   }
-  return result;
+  Tensor places = empty_tensor({count, out}, DType::Int32), weights = empty_tensor({count, out}, DType::Float64);
+  for (int64_t k = 0; k < count; k++) {
+    std::ranges::transform(taps.places[size_t(k)], places.data<int32_t>() + k * out,
+                           [](int64_t at) { return int32_t(at); });
+    std::ranges::copy(taps.weights[size_t(k)], weights.data<double>() + k * out);
+  }
+  return _resample(x, dim, places, dense(weights, x.dtype()));
 }
 
 // In fixed point and rounded after each dimension, as PyTorch and Pillow do it: weights of 16 bits, as precise as the largest allows.
