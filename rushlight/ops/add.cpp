@@ -1,4 +1,5 @@
 // add, sub, rsub: self + alpha * other and its mirror images.
+#include "rushlight/kernels/complex_product.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -22,19 +23,19 @@ template <class T>
 struct Add {
   explicit Add(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
-  RL_FN T operator()(T a, T b) const { return a + alpha * b; }
+  RL_FN T operator()(T a, T b) const { return a + math::times(alpha, b); }
 };
 template <class T>
 struct Sub {
   explicit Sub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
-  RL_FN T operator()(T a, T b) const { return a - alpha * b; }
+  RL_FN T operator()(T a, T b) const { return a - math::times(alpha, b); }
 };
 template <class T>
 struct Rsub {
   explicit Rsub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
   T alpha;
-  RL_FN T operator()(T a, T b) const { return b - alpha * a; }
+  RL_FN T operator()(T a, T b) const { return b - math::times(alpha, a); }
 };
 
 // alpha * g, without a multiplication in the usual case.

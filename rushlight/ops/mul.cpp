@@ -3,6 +3,7 @@
 #include "rushlight/fn/pow.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/square.h"
+#include "rushlight/kernels/complex_product.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -13,7 +14,7 @@ namespace {
 
 template <class T> struct Mul {
   static constexpr bool kExactNumbers = true;
-  RL_FN T operator()(T a, T b) const { return a * b; }
+  RL_FN T operator()(T a, T b) const { return math::times(a, b); }
 };
 template <class T> struct Neg {
   RL_FN T operator()(T x) const { return -x; }
@@ -28,7 +29,7 @@ struct Neg<bool> {
   bool operator()(bool x) const { return x; }
 };
 template <class T> struct Square {
-  RL_FN T operator()(T x) const { return x * x; }
+  RL_FN T operator()(T x) const { return math::times(x, x); }
 };
 template <class T> struct Reciprocal {
   RL_FN T operator()(T x) const { return T(1) / x; }

@@ -8,6 +8,7 @@ op(
     [
         case(f32(3), f32(3)),
         case(c64(3), 2.0),
+        case(c64(37), c64(37)),
         case(flags(5), i32(5)),
         raises(RuntimeError, f32(3), f32(4), match=unequal),
     ],
