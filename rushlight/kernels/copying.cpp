@@ -1,17 +1,146 @@
 #include "rushlight/kernels/copying.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 
 namespace rushlight {
+namespace {
+
+// A plane: rows by columns of the two innermost dimensions. Strides in bytes.
+struct Plane { int64_t rows, columns, out_row, out_column, in_row, in_column; };
+
+// Transposing copies go by tiles, so that both sides use whole cache lines.
+constexpr int64_t kTile = 32;
+// Rows shorter than this are copied by columns, in blocks of kTall rows, which stay in the first-level cache meanwhile.
+constexpr int64_t kShort = 16;
+constexpr int64_t kTall = 128;
+
+#if defined(__GNUC__) && defined(__SSE2__)
+// Four rows of four words, turned in registers.
+inline void turn_four(uint32_t* out, int64_t out_row, const uint32_t (*block)[kTile]) {
+  using Four [[gnu::vector_size(16)]] = uint32_t;
+  Four a, b, c, d;
+  std::memcpy(&a, block[0], 16);
+  std::memcpy(&b, block[1], 16);
+  std::memcpy(&c, block[2], 16);
+  std::memcpy(&d, block[3], 16);
+  Four ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+  Four bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+  Four turned[4] = {
+      __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5), __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7),
+      __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5), __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7)};
+  for (int64_t k = 0; k < 4; k++) std::memcpy(reinterpret_cast<char*>(out) + k * out_row, &turned[k], 16);
+}
+#define RL_TURN_FOUR 1
+#endif
+
+// Rows are dense in `in`, columns in `out`.
+template <class Word>
+void copy_turned(char* out, const char* in, const Plane& p) {
+  for (int64_t c0 = 0; c0 < p.columns; c0 += kTile)
+    for (int64_t r0 = 0; r0 < p.rows; r0 += kTile) {
+      int64_t rows = std::min(kTile, p.rows - r0), columns = std::min(kTile, p.columns - c0);
+      alignas(64) Word block[kTile][kTile];
+      for (int64_t c = 0; c < columns; c++)
+        std::memcpy(block[c], in + (c0 + c) * p.in_column + r0 * int64_t(sizeof(Word)), size_t(rows) * sizeof(Word));
+      char* to = out + r0 * p.out_row + c0 * int64_t(sizeof(Word));
+      int64_t r = 0;
+#ifdef RL_TURN_FOUR
+      if constexpr (sizeof(Word) == 4)
+        for (; r + 4 <= rows; r += 4) {
+          int64_t c = 0;
+          for (; c + 4 <= columns; c += 4) {
+            const uint32_t (*from)[kTile] = reinterpret_cast<const uint32_t (*)[kTile]>(&block[c][r]);
+            turn_four(reinterpret_cast<uint32_t*>(to + r * p.out_row) + c, p.out_row, from);
+          }
+          for (; c < columns; c++)
+            for (int64_t k = r; k < r + 4; k++) reinterpret_cast<Word*>(to + k * p.out_row)[c] = block[c][k];
+        }
+#endif
+      for (; r < rows; r++) {
+        Word* o = reinterpret_cast<Word*>(to + r * p.out_row);
+        for (int64_t c = 0; c < columns; c++) o[c] = block[c][r];
+      }
+    }
+}
+
+template <class Word>
+void copy_line(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t n) {
+  for (int64_t i = 0; i < n; i++, out += out_stride, in += in_stride)
+    *reinterpret_cast<Word*>(out) = *reinterpret_cast<const Word*>(in);
+}
+
+void copy_plane(char* out, const char* in, const Plane& p, DType dtype, bool turned) {
+  if (turned) return dispatch_size(dtype, [&]<class Word>() { copy_turned<Word>(out, in, p); });
+  int64_t size = item_size(dtype);
+  if (p.columns >= kShort || (p.out_column == size && p.in_column == size && p.columns * size >= 32)) {
+    for (int64_t r = 0; r < p.rows; r++)
+      convert_row(dtype, out + r * p.out_row, p.out_column, dtype, in + r * p.in_row, p.in_column, p.columns);
+    return;
+  }
+  dispatch_size(dtype, [&]<class Word>() {
+    for (int64_t c = 0; c < p.columns; c++)
+      copy_line<Word>(out + c * p.out_column, p.out_row, in + c * p.in_column, p.in_row, p.rows);
+  });
+}
+
+}  // namespace
+
+void copy_planned(const LoopPlan& plan, DType to, DType from) {
+  size_t n = plan.shape().size();
+  if (to != from || n < 2) {
+    plan.for_each_row(true, [&](char* const* p, const int64_t* strides, int64_t count) {
+      convert_row(to, p[0], strides[0], from, p[1], strides[1], count);
+    });
+    return;
+  }
+  if (plan.numel() == 0) return;
+  Dims shape = plan.shape(), out = plan.strides(0), in = plan.strides(1);
+  int64_t size = item_size(to);
+  bool turned = false;
+  if (out[n - 1] == size && in[n - 1] != size && shape[n - 1] >= 4)
+    for (size_t d = 0; d + 1 < n && !turned; d++)
+      if (in[d] == size && shape[d] >= 8) {
+        turned = true;
+        for (Dims* v : {&shape, &out, &in}) std::swap((*v)[d], (*v)[n - 2]);
+      }
+  Plane plane{.rows = shape[n - 2],
+              .columns = shape[n - 1],
+              .out_row = out[n - 2],
+              .out_column = out[n - 1],
+              .in_row = in[n - 2],
+              .in_column = in[n - 1]};
+  int64_t tall = turned ? kTile : kTall, blocks = (plane.rows + tall - 1) / tall,
+          planes = plan.numel() / (plane.rows * plane.columns);
+  int64_t grain = std::max<int64_t>(1, kGrain / (std::min(tall, plane.rows) * plane.columns));
+  parallel_for(0, planes * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      int64_t row = i % blocks * tall, rest = i / blocks;
+      char* o = plan.data(0) + row * plane.out_row;
+      const char* p = plan.data(1) + row * plane.in_row;
+      for (size_t d = n - 2; d-- > 0;) {
+        int64_t at = rest % shape[d];
+        rest /= shape[d];
+        o += at * out[d];
+        p += at * in[d];
+      }
+      Plane part = plane;
+      part.rows = std::min(tall, plane.rows - row);
+      copy_plane(o, p, part, to, turned);
+    }
+  });
+}
 
 void copy_elements(const Tensor& to, const Tensor& from) {
   LoopPlan plan(to.sizes());
   plan.add(to);
   plan.add(from);
   plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* strides, int64_t n) {
-    convert_row(to.dtype(), p[0], strides[0], from.dtype(), p[1], strides[1], n);
-  });
+  copy_planned(plan, to.dtype(), from.dtype());
 }
 
 Tensor dense(const Tensor& t, DType dtype) {

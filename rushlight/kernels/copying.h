@@ -4,6 +4,10 @@
 
 namespace rushlight {
 
+class LoopPlan;
+
+// Copies a finished plan's second operand to its first, converting where dtypes differ. They must not overlap.
+void copy_planned(const LoopPlan& plan, DType to, DType from);
 // `from` broadcasts to `to` and is converted. They must not overlap.
 void copy_elements(const Tensor& to, const Tensor& from);
 // t itself if it is contiguous and of this dtype, else a copy that is.

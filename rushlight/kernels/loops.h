@@ -28,6 +28,9 @@ class LoopPlan {
   int64_t numel() const { return numel_; }
   int64_t row_length() const { return shape_[shape_.size() - 1]; }
   int64_t row_stride(int operand) const { return strides_[operand][shape_.size() - 1]; }  // bytes
+  const Dims& shape() const { return shape_; }
+  const Dims& strides(int operand) const { return strides_[operand]; }  // bytes
+  char* data(int operand) const { return data_[operand]; }
 
   // A piece of a row: pointers and strides (bytes) of all operands, number of elements.
   using Row = FunctionRef<void(char* const*, const int64_t*, int64_t)>;

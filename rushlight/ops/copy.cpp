@@ -1,70 +1,15 @@
 // copy_, clone, contiguous, conversions between dtypes: how values move from one memory layout to another.
-#include <cstring>
-
 #include "rushlight/fn/_to_copy.h"
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/run.h"
 
 namespace rushlight {
 namespace {
-
-// Transposing copies go by tiles, so that both sides use whole cache lines.
-constexpr int64_t kTile = 32;
-
-template <class Word>
-void copy_tiles(char* out, const char* in, int64_t rows, int64_t columns, int64_t out_row, int64_t in_column) {
-  // out[r * out_row + c] = in[c * in_column + r]: rows are dense in `in`, columns in `out`.
-  parallel_for(0, (rows + kTile - 1) / kTile, std::max<int64_t>(1, kGrain / (kTile * std::max<int64_t>(columns, 1))),
-               [&](int64_t b, int64_t e) {
-                 for (int64_t r0 = b * kTile; r0 < std::min(rows, e * kTile); r0 += kTile)
-                   for (int64_t c0 = 0; c0 < columns; c0 += kTile) {
-                     int64_t r1 = std::min(rows, r0 + kTile), c1 = std::min(columns, c0 + kTile);
-                     Word block[kTile][kTile];
-                     for (int64_t c = c0; c < c1; c++)
-                       std::memcpy(block[c - c0], in + c * in_column + r0 * int64_t(sizeof(Word)),
-                                   size_t(r1 - r0) * sizeof(Word));
-                     for (int64_t r = r0; r < r1; r++) {
-                       Word* o = reinterpret_cast<Word*>(out + r * out_row) + c0;
-                       for (int64_t c = c0; c < c1; c++) o[c - c0] = block[c - c0][r - r0];
-                     }
-                   }
-               });
-}
-
-// True if it did the copy: same dtype, and the two innermost dimensions swap their order.
-bool copy_transposed(const Tensor& out, const Tensor& in) {
-  int64_t size = out.item_size();
-  if (out.dim() < 2 || out.numel() < 4096 || out.dtype() != in.dtype() || (size != 4 && size != 8) ||
-      !out.is_contiguous())
-    return false;
-  int64_t n = out.dim(), fast = -1;
-  for (int64_t d = 0; d < n - 1; d++)
-    if (in.strides()[size_t(d)] == 1 && in.sizes()[size_t(d)] > 1) fast = d;
-  if (fast < 0 || in.strides().back() == 1 || in.sizes()[size_t(fast)] < 8 || in.sizes().back() < 8) return false;
-  Dims outer_sizes;
-  std::vector<int64_t> dims;
-  for (int64_t d = 0; d < n - 1; d++)
-    if (d != fast) dims.push_back(d), outer_sizes.push_back(out.sizes()[size_t(d)]);
-  for (int64_t i = 0; i < product(outer_sizes); i++) {
-    int64_t rest = i, to = 0, from = 0;
-    for (size_t k = dims.size(); k-- > 0;) {
-      int64_t at = rest % outer_sizes[k];
-      rest /= outer_sizes[k];
-      to += at * out.strides()[size_t(dims[k])];
-      from += at * in.strides()[size_t(dims[k])];
-    }
-    char* o = static_cast<char*>(out.raw()) + to * size;
-    const char* p = static_cast<const char*>(in.raw()) + from * size;
-    auto go = size == 4 ? copy_tiles<uint32_t> : copy_tiles<uint64_t>;
-    go(o, p, in.sizes()[size_t(fast)], in.sizes().back(), out.strides()[size_t(fast)] * size,
-       in.strides().back() * size);
-  }
-  return true;
-}
 
 void copy_into(const Tensor& out, const Tensor& source) {
   if (out.numel() == 0 || out.device().is_meta() || source.device().is_meta()) return;
@@ -82,14 +27,7 @@ void copy_into(const Tensor& out, const Tensor& source) {
     });
     return;
   }
-  if (out.sizes() == in.sizes() && copy_transposed(out, in)) return;
-  LoopPlan plan(out.sizes());
-  plan.add(out);
-  plan.add(in);
-  plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* strides, int64_t n) {
-    convert_row(out.dtype(), p[0], strides[0], in.dtype(), p[1], strides[1], n);
-  });
+  copy_elements(out, in);
 }
 
 void copy_(const Tensor& self, const Tensor& src, bool) {

@@ -10,6 +10,7 @@
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/zeros.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/dims.h"
 #include "rushlight/ops/indices.h"
@@ -36,9 +37,7 @@ void flip_cpu(const Tensor& self, IntArrayRef dims, const Tensor& out) {
   plan.add(out);
   plan.add(last, strides, self.item_size());
   plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* s, int64_t n) {
-    convert_row(out.dtype(), p[0], s[0], self.dtype(), p[1], s[1], n);
-  });
+  copy_planned(plan, out.dtype(), self.dtype());
 }
 Grads flip_grad(const Saved& s, const Tensor& g) { return {flip(g, s.arg("dims").int_list())}; }
 Tensor fliplr_op(const Tensor& self) {
