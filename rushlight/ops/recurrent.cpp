@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rushlight/fn/_lstm_gates.h"
+#include "rushlight/fn/_lstm_steps.h"
 #include "rushlight/fn/addmm.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/chunk.h"
@@ -64,14 +65,17 @@ Tensor maps_sum(const Tensor& x, const Tensor& h, const Weights& w) {
   return addmm(x, h, w.hh_transposed.defined() ? w.hh_transposed : t(w.hh));
 }
 
-// x is the input's linear map already.
-State step(Cell cell, const Tensor& x, const State& s, const Weights& w) {
+bool is_single_or_double(DType d) { return d == DType::Float32 || d == DType::Float64; }
+
+// x is the input's linear map already. fused: an LSTM's gates in one pass; a lone cell is made of operators, as the names of its gradients
+// show, which programs print.
+State step(Cell cell, const Tensor& x, const State& s, const Weights& w, bool fused) {
   switch (cell) {
     case Cell::Tanh: return {tanh(maps_sum(x, s.h, w)), {}};
     case Cell::Relu: return {relu(maps_sum(x, s.h, w)), {}};
     case Cell::Lstm: {
       Tensor sum = maps_sum(x, s.h, w), h, c;
-      if (sum.dtype() == DType::Float32 || sum.dtype() == DType::Float64) {
+      if (fused && is_single_or_double(sum.dtype())) {
         std::tie(h, c) = _lstm_gates(sum, s.c);
       } else {
         Tensors gates = chunk(sum, 4, 1);
@@ -93,13 +97,21 @@ State step(Cell cell, const Tensor& x, const State& s, const Weights& w) {
 // The outputs of all steps, and each sequence's last state.
 std::pair<Tensor, State> run_direction(Cell cell, const Tensor& data, IntArrayRef sizes, const State& start, Weights w,
                                        bool reverse) {
-  constexpr size_t kManySteps = 24;  // a transposed copy costs as much as the time it saves in these
-  if (sizes.size() >= kManySteps) w.hh_transposed = contiguous(t(w.hh));
   if (cell != Cell::Gru && w.bias_ih.defined()) {  // they are only ever added
     w.bias_ih = w.bias_ih + w.bias_hh;
     w.bias_hh = Tensor();
   }
-  Tensors x = split(linear(data, w.ih, w.bias_ih), sizes), out(sizes.size());
+  Tensor mapped = linear(data, w.ih, w.bias_ih);
+  auto fits = [&](const Tensor& s) { return s.dtype() == mapped.dtype(); };
+  if (cell == Cell::Lstm && !w.hr.defined() && is_single_or_double(mapped.dtype()) && fits(w.hh) && fits(start.h) &&
+      fits(start.c) && sizes[0] == sizes.back() && sizes[0] > 0) {
+    auto [out, cells, gates] = _lstm_steps(mapped, start.h, start.c, w.hh, reverse);
+    int64_t from = reverse ? 0 : out.size(0) - sizes[0];
+    return {out, {narrow(out, 0, from, sizes[0]), narrow(cells, 0, from, sizes[0])}};
+  }
+  constexpr size_t kManySteps = 24;  // a transposed copy costs as much as the time it saves in these
+  if (sizes.size() >= kManySteps) w.hh_transposed = contiguous(t(w.hh));
+  Tensors x = split(mapped, sizes), out(sizes.size());
   auto rows = [](int64_t from, int64_t to) {
     return [=](const Tensor& s) { return from == 0 && to == s.size(0) ? s : narrow(s, 0, from, to - from); };
   };
@@ -108,7 +120,7 @@ std::pair<Tensor, State> run_direction(Cell cell, const Tensor& data, IntArrayRe
     for (size_t i = sizes.size(); i-- > 0;) {
       int64_t have = now.h.size(0);
       if (sizes[i] > have) now = joined({now, start.each(rows(have, sizes[i]))});  // their last step is this one
-      now = step(cell, x[i], now, w);
+      now = step(cell, x[i], now, w, true);
       out[i] = now.h;
     }
     return {cat(out), now};
@@ -121,7 +133,7 @@ std::pair<Tensor, State> run_direction(Cell cell, const Tensor& data, IntArrayRe
       ended.push_back(now.each(rows(sizes[i], have)));
       now = now.each(rows(0, sizes[i]));
     }
-    now = step(cell, x[i], now, w);
+    now = step(cell, x[i], now, w, true);
     out[i] = now.h;
   }
   if (ended.empty()) return {cat(out), now};
@@ -261,7 +273,7 @@ State one_step(Cell cell, const Tensor& input, const State& s, const Weights& w)
            input.size(1), " expected ", w.ih.dim() == 2 ? w.ih.size(1) : 0);
   RL_CHECK(ShapeError, w.hh.dim() == 2 && s.h.size(1) == w.hh.size(1), "hidden has inconsistent hidden_size: got ",
            s.h.size(1), ", expected ", w.hh.dim() == 2 ? w.hh.size(1) : 0);
-  return step(cell, linear(input, w.ih, w.bias_ih), s, w);
+  return step(cell, linear(input, w.ih, w.bias_ih), s, w, false);
 }
 Two lstm_cell(const Tensor& input, TensorList hx, const Tensor& ih, const Tensor& hh, const Tensor& bias_ih,
               const Tensor& bias_hh) {

@@ -67,6 +67,23 @@ def test_packed(name, two_way):
     compare(call, [numbers(8, 3), *state, *weights(name, 1, directions, 3, 2, True)])
 
 
+@pytest.mark.parametrize("uses", ["outputs", "h", "c"])
+@pytest.mark.parametrize("steps", [1, 4])
+def test_second_derivatives_of_an_lstm(uses, steps):
+    inputs = [numbers(steps, 2, 3), *[numbers(2, 2, 2)] * 2, *weights("lstm", 1, 2, 3, 2, True)]
+    found = []
+    for module in (rl, torch):
+        given = [module.tensor(x.tolist(), dtype=module.float64, requires_grad=True) for x in inputs]
+        x, h, c, *params = given
+        results = module.lstm(x, (h, c), params, True, 1, 0.0, False, True, False)
+        loss = results[["outputs", "h", "c"].index(uses)].pow(2).sum()
+        grads = module.autograd.grad(loss, given, create_graph=True)
+        second = module.autograd.grad(sum([g.pow(2).sum() for g in grads]), given)
+        found.append([g.tolist() for g in (*grads, *second)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(torch.tensor(ours), torch.tensor(theirs))
+
+
 def test_a_projection_makes_h_smaller_than_c():
     def call(module, given):
         x, h, c, *params = given
