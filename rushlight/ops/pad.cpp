@@ -1,9 +1,15 @@
 // Padding: with a constant, by reflection, by repeating the edge, and round the other end.
+#include <algorithm>
+
+#include "rushlight/fn/_border_pad.h"
 #include "rushlight/fn/arange.h"
 #include "rushlight/fn/constant_pad_nd.h"
 #include "rushlight/fn/fill_.h"
+#include "rushlight/fn/index_add.h"
 #include "rushlight/fn/index_select.h"
+#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
+#include "rushlight/kernels/loops.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -58,6 +64,64 @@ int64_t source(Border border, int64_t i, int64_t n) {
   return i < n ? i : 2 * (n - 1) - i;
 }
 
+// Where the elements of a padded dimension come from.
+Tensor source_index(Border border, int64_t n, int64_t before, int64_t after) {
+  int64_t size = n + before + after;
+  Tensor index = empty_tensor(Dims{size}, DType::Int64);
+  // PyTorch cuts before it goes round.
+  int64_t cut = border == Border::Circular ? std::max<int64_t>(-before, 0) : 0;
+  int64_t kept = border == Border::Circular ? n - cut - std::max<int64_t>(-after, 0) : n;
+  for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = cut + source(border, i - before - cut, kept);
+  return index;
+}
+
+// Padding by amounts that are not negative, arguments being checked.
+TensorSpec border_meta(const Tensor& self, IntArrayRef pad, int64_t) { return constant_pad_meta(self, pad, Scalar(0)); }
+void border_cpu(const Tensor& self, IntArrayRef pad, int64_t mode, const Tensor& out) {
+  if (out.numel() == 0) return;
+  Border border = Border(mode);
+  // The input in the middle, then the borders of each dimension, last one first, from what is there already.
+  Dims sizes = self.sizes();
+  int64_t middle = out.storage_offset(), size = out.item_size();
+  for (size_t k = 0; k < pad.size() / 2; k++) middle += pad[2 * k] * out.strides()[sizes.size() - 1 - k];
+  copy_elements(alias_tensor(out, sizes, out.strides(), middle), self);
+  char* base = static_cast<char*>(out.raw()) + (middle - out.storage_offset()) * size;
+  for (size_t k = 0; k < pad.size() / 2; k++) {
+    size_t d = sizes.size() - 1 - k;
+    int64_t n = sizes[d], before = pad[2 * k], after = pad[2 * k + 1], stride = out.strides()[d];
+    // `count` elements from `to` on, counted from the middle's first, are those from `from` on.
+    auto fill = [&](int64_t count, int64_t to, int64_t from) {
+      if (count == 0) return;
+      Dims strip = sizes, from_strides = out.strides();
+      strip[d] = count;
+      from_strides[d] = border == Border::Reflect ? -stride : border == Border::Replicate ? 0 : stride;
+      LoopPlan plan(strip);
+      plan.add(base + to * stride * size, out.strides(), size);
+      plan.add(base + from * stride * size, from_strides, size);
+      plan.finish();
+      copy_planned(plan, out.dtype(), out.dtype());
+    };
+    fill(before, -before, source(border, -before, n));
+    fill(after, n, source(border, n, n));
+    sizes[d] += before + after;
+    base -= before * stride * size;
+  }
+}
+Grads border_grad(const Saved& s, const Tensor& given) {
+  IntArrayRef pad = s.arg("pad").int_list();
+  const Dims& sizes = s.sizes("self");
+  Tensor g = given;
+  for (size_t k = 0; k < pad.size() / 2; k++) {
+    if (pad[2 * k] == 0 && pad[2 * k + 1] == 0) continue;
+    size_t d = sizes.size() - 1 - k;
+    Dims smaller = g.sizes();
+    smaller[d] = sizes[d];
+    g = index_add(zeros(smaller, g.dtype(), std::nullopt, g.device()), int64_t(d),
+                  source_index(Border(s.arg("mode").to_int()), sizes[d], pad[2 * k], pad[2 * k + 1]), g);
+  }
+  return {g};
+}
+
 template <Border border, int dims>
 Tensor border_pad(const Tensor& self, IntArrayRef pad) {
   const char* name = border == Border::Reflect     ? "reflection_pad"
@@ -69,6 +133,7 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
            "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: ",
            self.sizes());
   Tensor result = self;
+  bool cuts = std::any_of(pad.begin(), pad.end(), [](int64_t p) { return p < 0; });
   for (int k = 0; k < dims; k++) {
     int64_t before = pad[size_t(2 * k)], after = pad[size_t(2 * k + 1)];
     if (before == 0 && after == 0) continue;
@@ -83,14 +148,11 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
     }
     RL_CHECK(RuntimeError, n > 0 && size > 0, name, dims, "d: expected an output of positive size, got input ",
              self.sizes(), " and padding (", before, ", ", after, ")");
-    Tensor index = empty_tensor(Dims{size}, DType::Int64);
-    // PyTorch cuts before it goes round.
-    int64_t cut = border == Border::Circular ? std::max<int64_t>(-before, 0) : 0;
-    int64_t kept = border == Border::Circular ? n - cut - std::max<int64_t>(-after, 0) : n;
-    for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = cut + source(border, i - before - cut, kept);
-    result = index_select(result, d, index);
+    if (cuts) result = index_select(result, d, source_index(border, n, before, after));
   }
-  return result;
+  return cuts || std::all_of(pad.begin(), pad.end(), [](int64_t p) { return p == 0; })
+             ? result
+             : _border_pad(self, pad, int64_t(border));
 }
 
 Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::optional<double> value) {
@@ -127,6 +189,11 @@ OP(constant_pad_nd, {.schema = "constant_pad_nd(Tensor self, SymInt[] pad, Scala
                      .kernel = structured<constant_pad_meta, constant_pad_cpu>(),
                      .grad = {{}, constant_pad_grad},
                      .forms = kFunction});
+OP(border_pad, {.schema = "_border_pad(Tensor self, SymInt[] pad, int mode) -> Tensor",
+                .doc = "Pads by reflection (mode 0), by repeating the edge (1) or round the other end (2).",
+                .kernel = structured<border_meta, border_cpu>(),
+                .grad = {{}, border_grad},
+                .forms = kFunction});
 OP(pad, {.schema = "pad(Tensor self, SymInt[] pad, str mode=\"constant\", float? value=None) -> Tensor",
          .doc = "Pads the last dimensions; mode is constant, reflect, replicate or circular."
                 " >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))\ntensor([0, 1, 2, 0, 0])",

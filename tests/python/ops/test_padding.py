@@ -9,6 +9,10 @@ op("nn.functional.pad", [
     case(f32(0, 3), (1, 1)),
     case(f32(2, 3, 5, 4), (1, 2, 3, 1), mode="reflect", grad=1),
     case(f32(5, 4), (1, 2), mode="replicate", grad=1),
+    case(f32(5, 40), (39, 20), mode="reflect", grad=1),
+    case(f32(2, 3, 1, 4), (4, 3, 0, 1), mode="circular"),
+    case(f32(3, 2, 3, 4), (0, 0, 2, 0), mode="reflect", grad=1),
+    case(f32(0, 3, 5), (1, 2), mode="reflect", grad=False),
     case(f32(2, 3, 5, 4), (1, 2, 3, 1), mode="circular"),
     case(f32(2, 3, 5, 4), (-1, 2, 3, -2), mode="circular"),  # cuts, then goes round
     case(f32(1, 2, 3, 3, 3), (1, 1, 0, 1, 2, 0), mode="replicate", grad=1),
