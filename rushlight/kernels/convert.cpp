@@ -76,22 +76,31 @@ void convert(void* out, int64_t out_stride, const void* in, int64_t in_stride, i
     *reinterpret_cast<To*>(o) = cast_value<To>(*reinterpret_cast<const From*>(p));
 }
 
-// Same dtype: bytes only. One value for all and the reverse order have loops that the compiler vectorises.
+// A line of words from every `step`-th one; the steps that come up most have loops that the compiler vectorises.
+RL_FOR_EACH_ISA(
+    template <class Word>, void, gather_line, (Word * out, const Word* in, int64_t step, int64_t n),
+    {
+      if (step == 0) {
+        Word one = *in;
+        for (int64_t i = 0; i < n; i++) out[i] = one;
+      } else if (step == -1) {
+        RL_IVDEP
+        for (int64_t i = 0; i < n; i++) out[i] = in[-i];
+      } else if (step == 2) {
+        RL_IVDEP
+        for (int64_t i = 0; i < n; i++) out[i] = in[2 * i];
+      } else {
+        for (int64_t i = 0; i < n; i++) out[i] = in[i * step];
+      }
+    },
+    <Word>)
+
+// Same dtype: bytes only.
 template <class Word>
 void move_row(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t n) {
-  if (out_stride == sizeof(Word)) {
-    Word* o = reinterpret_cast<Word*>(out);
-    const Word* p = reinterpret_cast<const Word*>(in);
-    if (in_stride == 0) {
-      std::fill_n(o, n, *p);
-      return;
-    }
-    if (in_stride == -int64_t(sizeof(Word))) {
-      RL_IVDEP
-      for (int64_t i = 0; i < n; i++) o[i] = p[-i];
-      return;
-    }
-  }
+  if (out_stride == sizeof(Word))
+    return gather_line_isa<Word>()(reinterpret_cast<Word*>(out), reinterpret_cast<const Word*>(in),
+                                   in_stride / int64_t(sizeof(Word)), n);
   for (int64_t i = 0; i < n; i++, out += out_stride, in += in_stride) std::memcpy(out, in, sizeof(Word));
 }
 

@@ -43,6 +43,27 @@ template <class T> struct Rsqrt {
 template <class T> struct Abs {
   RL_FN auto operator()(T x) const { return math::abs(x); }
 };
+// Signs of half types are a bit.
+template <class T>
+T with_bits(int bits) {
+  T t;
+  t.bits = uint16_t(bits);
+  return t;
+}
+template <> struct Neg<Half> {
+  RL_FN Half operator()(Half x) const { return with_bits<Half>(x.bits ^ 0x8000); }
+};
+template <> struct Neg<BFloat16> {
+  RL_FN BFloat16 operator()(BFloat16 x) const { return with_bits<BFloat16>(x.bits ^ 0x8000); }
+};
+template <> struct Abs<Half> {
+  RL_FN Half operator()(Half x) const { return with_bits<Half>(x.bits & 0x7FFF); }
+};
+template <> struct Abs<BFloat16> {
+  RL_FN BFloat16 operator()(BFloat16 x) const { return with_bits<BFloat16>(x.bits & 0x7FFF); }
+};
+using AnyAndHalves = TypeList<float, double, int32_t, int64_t, bool, complex64, complex128, Half, BFloat16>;
+
 Tensor positive_op(const Tensor& self) {
   RL_CHECK(RuntimeError, self.dtype() != DType::Bool, "The `+` operator, on a bool tensor is not supported.");
   return self;
@@ -82,7 +103,7 @@ OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
 
 OP(neg, {.schema = "neg(Tensor self) -> Tensor",
          .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",
-         .kernel = pointwise<Neg, Any>(),
+         .kernel = pointwise<Neg, AnyAndHalves>(),
          .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{neg(g)}; }},
          .aliases = {"negative"}});
 
@@ -111,7 +132,7 @@ OP(rsqrt,
 OP(abs,
    {.schema = "abs(Tensor self) -> Tensor",
     .doc = "Absolute value; of complex numbers, the modulus. >>> torch.abs(torch.tensor([-1., 2.]))\ntensor([1., 2.])",
-    .kernel = pointwise<Abs, Any>(),
+    .kernel = pointwise<Abs, AnyAndHalves>(),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * sgn(s["self"])}; }},
     .aliases = {"absolute"}});
 

@@ -108,7 +108,7 @@ void pad(void* to, const void* from, int64_t rest) {
 void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs,
              int64_t n) {
   auto row = e.row[int(cpu_isa())];
-  if (!is_floating(e.compute)) return row(functor, out, in, n);
+  if (!is_floating(e.compute) || is_half(e.compute)) return row(functor, out, in, n);
   int64_t whole = n / kVector * kVector, rest = n - whole;
   if (whole) row(functor, out, in, whole);
   if (!rest) return;
@@ -216,14 +216,11 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
       return run_row(e, functor.bytes, pointers[0], in, info.inputs, n);
     }
     alignas(64) char buffers[kMaxOperands][kChunk * 16];
-    int64_t chunk = kChunk;
-    for (int k = 0; k < info.inputs; k++)  // one value for the whole row: written once, and not too often
-      if (strides[k + 1] == 0) {
-        chunk = kChunk / 4;
-        convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, chunk));
-      }
-    for (int64_t at = 0; at < n; at += chunk) {
-      int64_t count = std::min(chunk, n - at);
+    for (int k = 0; k < info.inputs; k++)  // one value for the whole row: written once
+      if (strides[k + 1] == 0)
+        convert_row(e.compute, buffers[k], compute_size, dtypes[k], pointers[k + 1], 0, std::min(n, kChunk));
+    for (int64_t at = 0; at < n; at += kChunk) {
+      int64_t count = std::min(kChunk, n - at);
       for (int k = 0; k < info.inputs; k++) {
         const char* p = pointers[k + 1] + at * strides[k + 1];
         in[k] = direct[k] ? p : buffers[k];

@@ -114,7 +114,16 @@ template <class T> struct ClampMax {
   RL_FN T operator()(T x, T high) const { return math::minimum(x, high); }
 };
 template <class T> struct Clamp {
-  RL_FN T operator()(T x, T low, T high) const { return math::minimum(math::maximum(x, low), high); }
+  RL_FN T operator()(T x, T low, T high) const {
+    if constexpr (std::is_floating_point_v<T>) {
+      // As below, with one test for NaN instead of two.
+      T raised = x > low ? x : low;
+      T inside = raised < high ? raised : high;
+      return math::select(__builtin_isunordered(x, low), x + low, inside);
+    } else {
+      return math::minimum(math::maximum(x, low), high);
+    }
+  }
 };
 template <class T>
 struct NanToNum {

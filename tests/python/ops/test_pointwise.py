@@ -1,4 +1,4 @@
-from .harness import bf16, c64, case, f32, flags, full, given, i32, i64, inf, op, raises, u8
+from .harness import bf16, c64, case, f16, f32, flags, full, given, i32, i64, inf, nan, op, raises, u8
 
 unequal = r"The size of tensor a \(3\) must match the size of tensor b \(4\) at non-singleton dimension 0"
 
@@ -32,8 +32,28 @@ op("conj_physical", [case(c64(3)), case(i64(3))])
 op("isclose", [case(f32(3), f32(3)), case(flags(5), flags(5), atol=0.5), case(flags(5), flags(5), atol=1.5)])
 op("clamp_min", [case(f32(5), 0.5), case(f32(5, 1), f32(4)), case(flags(5), flags(5))])
 op("clamp_max", [case(f32(5), 0.5), case(f32(5, 1), f32(4)), case(flags(5), flags(5))])
-op("clamp", [case(f32(5), -1, 1), case(f32(5), f32(5), f32(5)), case(f32(5), None, f32(5)), case(f32(5), f32(5))])
-op("neg", [case(f32(3)), raises(RuntimeError, flags(3), match="on a bool tensor is not supported")])
+op(
+    "clamp",
+    [
+        case(f32(5), -1, 1),
+        case(f32(5), f32(5), f32(5)),
+        case(f32(5), None, f32(5)),
+        case(f32(5), f32(5)),
+        case(given([1.0, float("nan"), -3.0] * 7), -1, 1, grad=False),
+        case(given([1.0, 2.0, float("nan")]), given([float("nan"), 0.0, 0.0]), nan(3), grad=False),
+        case(given([1.0, float("nan"), -3.0] * 7), nan(21), full(21, 2.0), grad=False),
+    ],
+)
+op("abs", [case(f32(3)), case(f16(37)), case(bf16(3, 5)), case(c64(3))])
+op(
+    "neg",
+    [
+        case(f32(3)),
+        case(f16(37)),
+        case(bf16(3, 5)),
+        raises(RuntimeError, flags(3), match="on a bool tensor is not supported"),
+    ],
+)
 op("floor", [case(f32(3)), raises(NotImplementedError, flags(3), match="\"floor\" not implemented for 'Bool'")])
 op("addr", [case(f32(3, 4), f32(3), f32(4), beta=0.5, alpha=3.0), case(flags(3, 4), flags(3), flags(4))])
 op("addmv", [case(f32(3), f32(3, 4), f32(4), alpha=0.3), case(i64(3), i64(3, 4), i64(4), alpha=1.5, beta=2.5)])
