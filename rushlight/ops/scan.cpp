@@ -79,6 +79,27 @@ RL_FOR_EACH_ISA(
     },
     <T>)
 
+// Running products of dense rows, four rows at a time: a product waits for the one before it.
+template <class T>
+void cumprod_rows(T* out, const T* x, int64_t rows, int64_t n) {
+  constexpr int64_t together = 4;
+  while (rows > 0) {
+    int64_t count = rows >= together ? together : 1;
+    if (count == together) {
+      Running<T> acc[together];
+      std::fill_n(acc, together, Running<T>(1));
+      for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < together; k++) out[k * n + i] = T(acc[k] *= x[k * n + i]);
+    } else {
+      Running<T> acc = 1;
+      for (int64_t i = 0; i < n; i++) out[i] = T(acc *= x[i]);
+    }
+    rows -= count;
+    x += count * n;
+    out += count * n;
+  }
+}
+
 template <class T, bool product>
 void scan(const Tensor& self, int64_t dim, const Tensor& out) {
   using A = Running<T>;
@@ -109,6 +130,11 @@ void scan(const Tensor& self, int64_t dim, const Tensor& out) {
     });
     return;
   }
+  if constexpr (product && std::is_floating_point_v<T>)
+    if (dim == last && self.is_contiguous() && out.is_contiguous())
+      return parallel_for(0, self.numel() / n, lane_grain(n), [&](int64_t begin, int64_t end) {
+        cumprod_rows(out.data<T>() + begin * n, self.data<T>() + begin * n, end - begin, n);
+      });
   for_each_lane<2>(self.sizes(), dim, {&out, &self}, lane_grain(n), [&](std::array<char*, 2> p) {
     T* o = reinterpret_cast<T*>(p[0]);
     const T* x = reinterpret_cast<const T*>(p[1]);

@@ -5,6 +5,7 @@
 
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/kernels/sort_keys.h"
 #include "rushlight/ops/indices.h"
@@ -113,6 +114,20 @@ void bucketize_scalar_cpu(const Scalar& self, const Tensor& boundaries, bool out
 
 // ---- counting ----
 
+RL_FOR_EACH_ISA(
+    template <class T>, void, widen_bounds, (T * low, T* high, const T* x, int64_t n),
+    {
+      T least = *low;
+      T most = *high;
+      for (int64_t i = 0; i < n; i++) {
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
+      }
+      *low = least;
+      *high = most;
+    },
+    <T>)
+
 Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength) {
   RL_CHECK(NotImplementedError, is_integral(self.dtype(), false), "\"bincount_cpu\" not implemented for '",
            scalar_type_name(self.dtype()), "'");
@@ -122,16 +137,16 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
            "weights should be 1-d and have the same length as input");
   Tensor in = dense(self, DType::Int64);
   const int64_t* x = in.data<int64_t>();
-  int64_t bins = minlength;
-  for (int64_t i = 0; i < in.numel(); i++) {
-    RL_CHECK(RuntimeError, x[i] >= 0, "bincount only supports 1-d non-negative integral inputs.");
-    bins = std::max(bins, x[i] + 1);
-  }
+  int64_t least = 0, most = minlength - 1;
+  widen_bounds_isa<int64_t>()(&least, &most, x, in.numel());
+  RL_CHECK(RuntimeError, least >= 0, "bincount only supports 1-d non-negative integral inputs.");
+  int64_t bins = most + 1;
   bool single = weights.defined() && weights.dtype() == DType::Float32;
   Tensor out = empty_tensor(bins, !weights.defined() ? DType::Int64 : single ? DType::Float32 : DType::Float64);
   if (bins) std::memset(out.raw(), 0, size_t(out.nbytes()));
   if (!weights.defined()) {
-    for (int64_t i = 0; i < in.numel(); i++) out.data<int64_t>()[x[i]]++;
+    int64_t* counts = out.data<int64_t>();
+    for (int64_t i = 0; i < in.numel(); i++) counts[x[i]]++;
     return out;
   }
   Tensor w = dense(weights, out.dtype());
@@ -187,11 +202,22 @@ Tensor isin_op(const Tensor& elements, const Tensor& test, bool, bool invert) {
     for (int64_t i = 0; i < among.numel(); i++)
       if (T v = among.data<T>()[i]; compute_t<T>(v) == compute_t<T>(v)) keys.push_back(sort_key(v));
     std::sort(keys.begin(), keys.end());
-    for (int64_t i = 0; i < in.numel(); i++) {
-      T v = in.data<T>()[i];
-      bool found = compute_t<T>(v) == compute_t<T>(v) && std::binary_search(keys.begin(), keys.end(), sort_key(v));
-      out.data<bool>()[i] = found != invert;
-    }
+    // Halving without branches: which half is a coin toss, and a wrong guess of the processor costs more than all steps.
+    auto contains = [&](SortKey<T> key) {
+      const SortKey<T>* at = keys.data();
+      for (size_t n = keys.size(); n > 1;) {
+        size_t half = n / 2;
+        at += size_t(at[half - 1] < key) * half;
+        n -= half;
+      }
+      return !keys.empty() && *at == key;
+    };
+    const T* x = in.data<T>();
+    bool* o = out.data<bool>();
+    parallel_for(0, in.numel(), 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        o[i] = (compute_t<T>(x[i]) == compute_t<T>(x[i]) && contains(sort_key(x[i]))) != invert;
+    });
   });
   return out;
 }

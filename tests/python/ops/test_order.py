@@ -1,4 +1,4 @@
-from .harness import bf16, case, f32, flags, given, i32, i64, op, raises, u8
+from .harness import bf16, case, f32, flags, given, i32, i64, nan, op, raises, u8
 
 nans = given([2.0, float("nan"), -0.0, 0.0, float("inf"), float("nan"), -1.0])
 
@@ -53,12 +53,23 @@ op(
     "bincount",
     [
         case(i64(20, low=0, high=6)),
+        case(i64(0), minlength=3),
         case(i64(5, low=0, high=3), f32(5), 7, grad=False),
         raises(RuntimeError, i64(3, low=-4, high=-1), match="non-negative"),
     ],
 )
 op("histc", [case(f32(50), bins=5, min=-1, max=1, grad=False), case(f32(50), bins=4, grad=False)])
-op("isin", [case(i64(3, 4), i64(5)), case(f32(3), 1.0), case(i64(3), i64(3), invert=True)])
+op(
+    "isin",
+    [
+        case(i64(3, 4), i64(5)),
+        case(i64(90), i64(13, low=-3, high=4)),
+        case(i64(3), i64(0)),
+        case(nan(3), nan(3)),
+        case(f32(3), 1.0),
+        case(i64(3), i64(3), invert=True),
+    ],
+)
 op(
     "unique",
     [

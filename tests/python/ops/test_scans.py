@@ -2,7 +2,7 @@
 
 from torch import float64
 
-from .harness import bf16, case, f32, full, given, i64, nan, op, raises
+from .harness import bf16, case, f32, f64, full, given, i64, nan, op, raises
 
 op(
     "softmax",
@@ -47,7 +47,14 @@ op(
 )
 op(
     "cumprod",
-    [case(f32(3, 4), 1), case(given([2.0, 0.0, 3.0, 0.0, 1.0]), 0), case(given([[2.0, 0.0, 3.0]]), 1), case(i64(4), 0)],
+    [
+        case(f32(3, 4), 1),
+        case(given([2.0, 0.0, 3.0, 0.0, 1.0]), 0),
+        case(given([[2.0, 0.0, 3.0]]), 1),
+        case(i64(4), 0),
+        case(f32(7, 5), 1),
+        case(f64(2, 3, 0), 2),
+    ],
 )
 op(
     "cummax",
