@@ -310,6 +310,10 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
   if (!backward)
     for (int64_t d = 0; d < dims; d++) sizes[sizes.size() - size_t(dims) + size_t(d)] = out3[size_t(3 - dims + d)];
   Tensor result = empty_tensor(sizes, g.dtype());
+  // Windows one element wide, as those over channels are: whole lines are added up.
+  bool by_lines = !backward && !is_half(g.dtype()) && out3[2] == in3[2];
+  for (size_t v = 0; by_lines && v < size_t(out3[2]); v++)
+    by_lines = s[2].first[v] == int64_t(v) && s[2].last[v] == int64_t(v) + 1;
   auto run = [&]<class T>(T) {
     if (backward) std::fill(result.data<T>(), result.data<T>() + result.numel(), T(0));
     parallel_for(0, count, std::max<int64_t>(1, 4096 / std::max<int64_t>(in_plane, 1)), [&](int64_t b, int64_t e) {
@@ -318,7 +322,21 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
         T* to = result.data<T>() + plane * (backward ? in_plane : out_plane);
         int64_t here = 0;
         for (size_t z = 0; z < size_t(out3[0]); z++)
-          for (size_t y = 0; y < size_t(out3[1]); y++)
+          for (size_t y = 0; y < size_t(out3[1]); y++) {
+            if (by_lines) {
+              T* line = to + here;
+              here += out3[2];
+              std::fill(line, line + out3[2], T(0));
+              for (int64_t i = s[0].first[z]; i < s[0].last[z]; i++)
+                for (int64_t j = s[1].first[y]; j < s[1].last[y]; j++) {
+                  const T* row = from + (i * in3[1] + j) * in3[2];
+                  for (int64_t v = 0; v < out3[2]; v++) line[v] = T(line[v] + row[v]);
+                }
+              int64_t across = s[0].divisor[z] * s[1].divisor[y];
+              for (int64_t v = 0; v < out3[2]; v++)
+                line[v] = T(line[v] / T(divisor_override ? divisor_override : across * s[2].divisor[size_t(v)]));
+              continue;
+            }
             for (size_t v = 0; v < size_t(out3[2]); v++, here++) {
               T divisor = T(divisor_override ? divisor_override : s[0].divisor[z] * s[1].divisor[y] * s[2].divisor[v]);
               T sum = 0, share = backward ? T(from[here] / divisor) : T(0);
@@ -337,6 +355,7 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
                 to[here] = sum / divisor;
               }
             }
+          }
       }
     });
   };

@@ -30,6 +30,16 @@ op(
 )
 op("nn.functional.adaptive_max_pool3d", [case(f32(2, 3, 4, 5), (2, 3, 2), return_indices=True, grad=1)])
 op(
+    "nn.functional.avg_pool3d",
+    [
+        case(f32(2, 5, 3, 4), (3, 2, 1), stride=1, padding=(1, 0, 0), grad=1),
+        case(f32(2, 5, 3, 4), (3, 2, 1), stride=1, padding=(1, 1, 0), count_include_pad=False, grad=1),
+        case(f32(2, 5, 3, 4), (2, 1, 1), stride=(2, 1, 1), divisor_override=3, grad=1),
+        case(f32(2, 5, 3, 4), 2, grad=1),
+    ],
+)
+op("nn.functional.local_response_norm", [case(f32(2, 7, 3, 4), 5), case(f32(2, 7, 4), 2)])
+op(
     "nn.functional.max_unpool1d",
     [
         case(f32(2, 3), given([[1, 2, 5], [0, 3, 4]]), 2),
