@@ -43,6 +43,10 @@ template <class T> struct Rsqrt {
 template <class T> struct Abs {
   RL_FN auto operator()(T x) const { return math::abs(x); }
 };
+// By the hypot that has a vector form, which std::abs has not.
+template <class R> struct Abs<std::complex<R>> {
+  RL_FN R operator()(std::complex<R> x) const { return math::hypot(x.real(), x.imag()); }
+};
 // Signs of half types are a bit.
 template <class T>
 T with_bits(int bits) {

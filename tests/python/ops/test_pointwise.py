@@ -44,7 +44,7 @@ op(
         case(given([1.0, float("nan"), -3.0] * 7), nan(21), full(21, 2.0), grad=False),
     ],
 )
-op("abs", [case(f32(3)), case(f16(37)), case(bf16(3, 5)), case(c64(3))])
+op("abs", [case(f32(3)), case(f16(37)), case(bf16(3, 5)), case(c64(3)), case(c64(37))])
 op(
     "neg",
     [
