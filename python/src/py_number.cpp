@@ -66,10 +66,24 @@ const Op& scalar_overload(const char* scalar, const char* tensor) {
 RL_BINARY(nb_add, "add.Tensor", args[2] = 1)
 RL_BINARY(nb_subtract, "sub.Tensor", args[2] = 1)
 RL_BINARY(nb_multiply, "mul.Tensor", )
-RL_BINARY(nb_true_divide, "div.Tensor", )
 RL_BINARY(nb_floor_divide, "floor_divide", )
 RL_BINARY(nb_matmul, "matmul", )
 #undef RL_BINARY
+
+// A number over a tensor is the number times the reciprocal, which rounds twice, as PyTorch's does.
+PyObject* nb_true_divide(PyObject* a, PyObject* b) {
+  return binary(a, b, [](IValue* args) {
+    static const Op &divide = scalar_overload("div.Tensor", "div.Tensor"),
+                    &multiply = scalar_overload("mul.Tensor", "mul.Tensor"),
+                    &reciprocal = scalar_overload("reciprocal", "reciprocal");
+    if (args[0].is_tensor()) return run_binary(divide, args);
+    IValue inverse;
+    call(reciprocal, &args[1], &inverse);
+    args[1] = std::move(args[0]);
+    args[0] = std::move(inverse);
+    return run_binary(multiply, args);
+  });
+}
 
 // Operators with overloads of their own for numbers on either side.
 #define RL_MIXED(function, name, scalar_left)                                                      \

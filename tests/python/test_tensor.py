@@ -136,3 +136,12 @@ def test_threads():
     for t in threads:
         t.join()
     assert not failures
+
+
+def test_a_number_over_a_tensor_rounds_as_pytorch_does():
+    values = [0.1 * k for k in range(1, 300)]
+    assert (3.7 / torch.tensor(values)).tolist() == (3.7 / reference.tensor(values)).tolist()
+    assert (1 / torch.tensor([1, 2, 3])).dtype == torch.float32
+    x = torch.tensor([2.0], requires_grad=True)
+    (3 / x).backward()
+    assert x.grad.item() == -0.75
