@@ -40,7 +40,7 @@ GradPlan::GradPlan(const Op& o)
     : op(o),
       rule(o.def().grad),
       schema(Schema::parse(o.def().schema)),
-      name(gradient_name(o, schema.name == "pow" ? o.schema() : schema)),
+      name(o.def().node ? o.def().node : gradient_name(o, schema.name == "pow" ? o.schema() : schema)),
       args(schema.args.size()),
       in_place(o.mutates()) {
   int edges = 0;
@@ -339,7 +339,7 @@ Tensor OpNode::saved_tensor(int i) const {
   int result = i - int(plan_.args.size());
   if (result >= 0) {
     uint32_t nr = plan_.saved_results[size_t(result)];
-    check_version(t, versions_[i], plan_.name, nr, plan_.schema.name);
+    check_version(t, versions_[i], name(), nr, plan_.schema.name);
     if (!thread_state.grad_enabled || !is_differentiable(t.dtype())) return t;
     // Back on the graph, so that the rule's own computation is differentiated.
     Tensor again = detached_alias(t);

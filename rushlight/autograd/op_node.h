@@ -57,7 +57,9 @@ class OpNode final : public Node {
   ~OpNode() override;
 
   Grads apply(Backward& run, Tensor* grads) override;
-  std::string name() const override { return plan_.name; }
+  std::string name() const override { return shown_ ? shown_ : plan_.name; }
+  // Shows another name, one of a record's: that of the composite of which this is the last step.
+  void call_it(const char* name) { shown_ = name; }
   void release_saved() override;
 
   const GradPlan& plan() const { return plan_; }
@@ -81,6 +83,7 @@ class OpNode final : public Node {
   uint32_t list_size_;
   uint32_t bytes_;  // of the whole block: this object, edges, values, versions, ints
   bool released_ = false;
+  const char* shown_ = nullptr;
   IValue* values_;
   uint32_t* versions_;
   int64_t* ints_;

@@ -146,7 +146,19 @@ void record(const Op& op, IValue* args, IValue* rets) {
   node->save_results(rets, nr);
 }
 
-[[maybe_unused]] const bool installed = (record_gradient = record, true);
+void rename(const char* name, const IValue* rets, int count) {
+  auto each = [&](const Tensor& t) {
+    if (!t.defined() || !t.requires_grad()) return;
+    if (auto* node = dynamic_cast<OpNode*>(grad_fn(t).get())) node->call_it(name);
+  };
+  for (int i = 0; i < count; i++) {
+    if (rets[i].is_tensor()) each(rets[i].tensor());
+    else if (rets[i].is_tensor_list())
+      for (const Tensor& t : rets[i].tensor_list()) each(t);
+  }
+}
+
+[[maybe_unused]] const bool installed = (record_gradient = record, name_gradient = rename, true);
 
 }  // namespace
 

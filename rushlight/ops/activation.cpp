@@ -333,7 +333,8 @@ OP(relu6, {.schema = "relu6(Tensor self) -> Tensor",
            .kernel = pointwise<Relu6, RealNoBool>(),
            .grad = {{"result"},
                     [](const Saved& s, const Tensor& g) { return Grads{hardtanh_backward(g, s["result"], 0, 6)}; }},
-           .module = "nn"});
+           .module = "nn",
+           .node = "HardtanhBackward0"});
 OP(threshold, {.schema = "threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
                .doc = "self above the threshold, else value."
                       " >>> torch.threshold(torch.tensor([1., 3.]), 2, 0)\ntensor([0., 3.])",
@@ -419,7 +420,8 @@ OP(celu, {.schema = "celu(Tensor self, Scalar alpha=1.0) -> Tensor",
           .doc = "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."
                  " >>> torch.celu(torch.tensor([-1., 2.]))\ntensor([-0.6321,  2.0000])",
           .kernel = composite<celu>(),
-          .forms = kFunction | kInPlace});
+          .forms = kFunction | kInPlace,
+          .node = "CeluBackward0"});
 OP(rrelu, {.schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, "
                      "Generator? generator=None) -> Tensor",
            .doc = "leaky_relu with a random slope while training."

@@ -67,5 +67,6 @@ OP(scaled_dot_product_attention,
            "[0., 1.]]))\ntensor([[0.6698, 0.3302],\n        [0.3302, 0.6698]])",
     .kernel = composite<attention>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "ScaledDotProductFlashAttentionForCpuBackward0"});
 }  // namespace rushlight

@@ -215,7 +215,8 @@ OP(stack,
    {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
     .doc = "Joins tensors along a new dimension. >>> torch.stack([torch.tensor(1), torch.tensor(2)])\ntensor([1, 2])",
     .kernel = composite<stack_op>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut,
+    .node = "StackBackward0"});
 OP(hstack,
    {.schema = "hstack(Tensor[] tensors) -> Tensor",
     .doc = "Joins tensors side by side. >>> torch.hstack([torch.tensor([1]), torch.tensor([2])])\ntensor([1, 2])",

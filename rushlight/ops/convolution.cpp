@@ -319,13 +319,15 @@ OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stri
           .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.",
           .kernel = function<conv>(),
           .grad = {{"input", "weight"}, conv_grad},
-          .forms = kFunction});
+          .forms = kFunction,
+          .node = "ConvolutionBackward0"});
 OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] "
                           "padding, int[] dilation, int groups) -> Tensor",
                 .doc = "Gradient of _conv with respect to its input.",
                 .kernel = function<conv_input>(),
                 .grad = {{"grad_output", "weight"}, conv_input_grad},
-                .forms = kFunction});
+                .forms = kFunction,
+                .node = "ConvolutionBackward0"});
 OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[] weight_sizes, int[] stride, int[] "
                            "padding, int[] dilation, int groups) -> Tensor",
                  .doc = "Gradient of _conv with respect to its weight.",

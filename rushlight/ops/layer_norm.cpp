@@ -323,7 +323,8 @@ OP(group_norm, {.schema = "group_norm(Tensor input, int num_groups, Tensor? weig
                        " >>> torch.nn.functional.group_norm(torch.tensor([[1., 3., 10., 30.]]), 2)\ntensor([[-1.0000,  "
                        "1.0000, -1.0000,  1.0000]])",
                 .kernel = composite<group_norm_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .node = "NativeGroupNormBackward0"});
 OP(rms_norm,
    {.schema = "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
     .doc = "Divides by the root mean square over the last dimensions."

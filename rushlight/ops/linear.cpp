@@ -182,7 +182,8 @@ OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) ->
             .kernel = structured<linear_meta, linear_cpu>(),
             .grad = {{"input", "weight"}, linear_grad},
             .forms = kFunction | kOut,
-            .module = "nn"});
+            .module = "nn",
+            .node = "AddmmBackward0"});
 
 OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) "
                                "-> (Tensor, Tensor, Tensor)",

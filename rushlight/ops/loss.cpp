@@ -165,7 +165,8 @@ OP(mse_loss, {.schema = "mse_loss(Tensor self, Tensor target, int reduction=Mean
                      " >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))\ntensor(2.)",
               .kernel = composite<mse>(),
               .forms = kFunction | kOut,
-              .module = "nn"});
+              .module = "nn",
+              .node = "MseLossBackward0"});
 OP(l1_loss, {.schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
              .doc = "The absolute error."
                     " >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))\ntensor(1.)",
@@ -184,21 +185,24 @@ OP(smooth_l1_loss,
            "reduction=\"none\")\ntensor([0.1250, 2.5000])",
     .kernel = composite<smooth_l1>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "SmoothL1LossBackward0"});
 OP(huber_loss, {.schema = "huber_loss(Tensor self, Tensor target, int reduction=Mean, float delta=1.0) -> Tensor",
                 .doc = "The squared error below delta, delta times the absolute error above."
                        " >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.tensor([0., 0.]), "
                        "reduction=\"none\", delta=2.0)\ntensor([0.1250, 4.0000])",
                 .kernel = composite<huber>(),
                 .forms = kFunction | kOut,
-                .module = "nn"});
+                .module = "nn",
+                .node = "HuberLossBackward0"});
 OP(soft_margin_loss,
    {.schema = "soft_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
     .doc = "log(1 + exp(-target * self))."
            " >>> torch.nn.functional.soft_margin_loss(torch.tensor([0.]), torch.tensor([1.]))\ntensor(0.6931)",
     .kernel = composite<soft_margin>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "SoftMarginLossBackward0"});
 OP(binary_cross_entropy,
    {.schema = "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean) -> Tensor",
     .doc = "The cross entropy of probabilities."
@@ -213,7 +217,8 @@ OP(binary_cross_entropy_with_logits,
     .doc = "binary_cross_entropy of sigmoid(self), without overflow."
            " >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), "
            "torch.tensor([1.]))\ntensor(0.6931)",
-    .kernel = composite<bce_with_logits>()});
+    .kernel = composite<bce_with_logits>(),
+    .node = "BinaryCrossEntropyWithLogitsBackward0"});
 OP(kl_div, {.schema = "kl_div(Tensor self, Tensor target, int reduction=Mean, *, bool log_target=False) -> Tensor",
             .doc = "The Kullback-Leibler divergence of the target from a log-probability."
                    " >>> torch.nn.functional.kl_div(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]), "

@@ -87,7 +87,8 @@ OP(multi_margin_loss,
            " >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.1, 0.8]]), torch.tensor([1]))\ntensor(0.1500)",
     .kernel = composite<multi_margin>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "MultiMarginLossBackward0"});
 OP(multilabel_margin_loss,
    {.schema = "multilabel_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
     .doc = "The sum over targets and other classes of max(0, 1 - x[target] + x[class]), by the number of classes."
@@ -95,6 +96,7 @@ OP(multilabel_margin_loss,
            "-1]]))\ntensor(0.1500)",
     .kernel = composite<multilabel_margin>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "MultilabelMarginLossBackward0"});
 
 }  // namespace rushlight

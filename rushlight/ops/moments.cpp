@@ -508,7 +508,8 @@ OP(norm_dtype, {.schema = "norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, Scala
                 .kernel = composite<norm_dtype>()});
 OP(dist, {.schema = "dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
           .doc = "The p-norm of a difference. >>> torch.dist(torch.tensor([3., 4.]), torch.zeros(2))\ntensor(5.)",
-          .kernel = composite<dist_op>()});
+          .kernel = composite<dist_op>(),
+          .node = "DistBackward0"});
 OP(prod, {.schema = "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
           .doc = "The product of all elements. >>> torch.prod(torch.tensor([2, 3]))\ntensor(6)",
           .kernel = structured<prod_all_meta, prod_all_cpu>(),

@@ -114,7 +114,8 @@ OP(neg, {.schema = "neg(Tensor self) -> Tensor",
 OP(square, {.schema = "square(Tensor self) -> Tensor",
             .doc = "self * self. >>> torch.square(torch.tensor([3., -2.]))\ntensor([9., 4.])",
             .kernel = square_kernel(),
-            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }}});
+            .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }},
+            .node = "PowBackward0"});
 
 OP(reciprocal,
    {.schema = "reciprocal(Tensor self) -> Tensor",

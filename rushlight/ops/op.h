@@ -140,6 +140,8 @@ struct OpDef {
       {};  // further schemas of the same kernel: "add.Scalar(Tensor self, Scalar other, ...)"
   std::vector<const char*> aliases = {};  // other names: "absolute"
   Level level = Level::Stable;
+  // The name of grad_fn where PyTorch doesn't call it after the operator ("AddmmBackward0"). Of a composite it names the last node recorded.
+  const char* node = nullptr;
 };
 
 #define OP(name, ...) \
@@ -224,6 +226,8 @@ class InterceptorGuard {  // pushes for a scope
 
 // Runs the operator and wires its results into the graph of gradients; installed by autograd/.
 extern void (*record_gradient)(const Op& op, IValue* args, IValue* rets);
+// Gives the nodes that made results the name of the operator's record; installed by autograd/.
+extern void (*name_gradient)(const char* name, const IValue* rets, int count);
 void call_intercepted(const Op& op, IValue* args, IValue* rets);
 
 inline bool any_requires_grad(const Op& op, const IValue* args) {

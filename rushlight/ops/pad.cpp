@@ -206,7 +206,8 @@ OP(reflection_pad1d, {.schema = "reflection_pad1d(Tensor self, SymInt[2] padding
                              "mode=\"reflect\")\ntensor([[3., 2., 1., 2., 3.]])",
                       .kernel = composite<border_pad<Border::Reflect, 1>>(),
                       .forms = kFunction,
-                      .module = "nn"});
+                      .module = "nn",
+                      .node = "ReflectionPad1DBackward0"});
 OP(reflection_pad2d,
    {.schema = "reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
     .doc = "Pads by reflection."
@@ -214,19 +215,22 @@ OP(reflection_pad2d,
            "mode=\"reflect\")\ntensor([[[4., 3., 4.],\n         [2., 1., 2.],\n         [4., 3., 4.]]])",
     .kernel = composite<border_pad<Border::Reflect, 2>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "ReflectionPad2DBackward0"});
 OP(reflection_pad3d, {.schema = "reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                       .doc = "Pads by reflection.",
                       .kernel = composite<border_pad<Border::Reflect, 3>>(),
                       .forms = kFunction,
-                      .module = "nn"});
+                      .module = "nn",
+                      .node = "ReflectionPad3DBackward0"});
 OP(replication_pad1d, {.schema = "replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor",
                        .doc = "Pads by repeating the edge."
                               " >>> torch.nn.functional.pad(torch.tensor([[1., 2., 3.]]), (2, 0), "
                               "mode=\"replicate\")\ntensor([[1., 1., 1., 2., 3.]])",
                        .kernel = composite<border_pad<Border::Replicate, 1>>(),
                        .forms = kFunction,
-                       .module = "nn"});
+                       .module = "nn",
+                       .node = "ReplicationPad1DBackward0"});
 OP(replication_pad2d,
    {.schema = "replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
     .doc = "Pads by repeating the edge."
@@ -234,10 +238,12 @@ OP(replication_pad2d,
            "mode=\"replicate\")\ntensor([[[1., 1., 2.],\n         [1., 1., 2.],\n         [3., 3., 4.]]])",
     .kernel = composite<border_pad<Border::Replicate, 2>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "ReplicationPad2DBackward0"});
 OP(replication_pad3d, {.schema = "replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                        .doc = "Pads by repeating the edge.",
                        .kernel = composite<border_pad<Border::Replicate, 3>>(),
                        .forms = kFunction,
-                       .module = "nn"});
+                       .module = "nn",
+                       .node = "ReplicationPad3DBackward0"});
 }  // namespace rushlight

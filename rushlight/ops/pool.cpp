@@ -435,34 +435,39 @@ OP(adaptive_max_pool2d,
            "2))\ntensor([[[[2., 5.]]]])",
     .kernel = composite<adaptive_max_pool_nd<2>>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AdaptiveMaxPool2DBackward0"});
 OP(adaptive_max_pool3d,
    {.schema = "adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor out, Tensor indices)",
     .doc = "Maxima of output_size spans, and their places.",
     .kernel = composite<adaptive_max_pool_nd<3>>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AdaptiveMaxPool3DBackward0"});
 OP(max_pool1d,
    {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
               "dilation=1, bool ceil_mode=False) -> Tensor",
     .doc = "Maxima of windows of (N, C, L)."
            " >>> torch.nn.functional.max_pool1d(torch.tensor([[[1., 5., 2., 3.]]]), 2)\ntensor([[[5., 3.]]])",
     .kernel = composite<max_pool_only<1>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "SqueezeBackward1"});
 OP(max_pool2d,
    {.schema = "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] "
               "dilation=1, bool ceil_mode=False) -> Tensor",
     .doc = "Maxima of windows of (N, C, H, W)."
            " >>> torch.nn.functional.max_pool2d(torch.tensor([[[[1., 5.], [2., 3.]]]]), 2)\ntensor([[[[5.]]]])",
     .kernel = composite<max_pool_only<2>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "MaxPool2DWithIndicesBackward0"});
 OP(max_pool3d,
    {.schema = "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] "
               "dilation=1, bool ceil_mode=False) -> Tensor",
     .doc = "Maxima of windows of (N, C, D, H, W)."
            " >>> torch.nn.functional.max_pool3d(torch.ones(1, 1, 2, 4, 4), 2).shape\ntorch.Size([1, 1, 1, 2, 2])",
     .kernel = composite<max_pool_only<3>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "MaxPool3DWithIndicesBackward0"});
 OP(max_pool1d_with_indices, {.schema = "max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], "
                                        "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
                              .doc = "max_pool1d and the places of the maxima."
@@ -477,13 +482,15 @@ OP(max_pool2d_with_indices, {.schema = "max_pool2d_with_indices(Tensor self, int
                                     "return_indices=True)[1]\ntensor([[[[1]]]])",
                              .kernel = composite<max_pool_with_indices<2>>(),
                              .forms = kFunction,
-                             .module = "nn"});
+                             .module = "nn",
+                             .node = "MaxPool2DWithIndicesBackward0"});
 OP(max_pool3d_with_indices, {.schema = "max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], "
                                        "int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
                              .doc = "max_pool3d and the places of the maxima.",
                              .kernel = composite<max_pool_with_indices<3>>(),
                              .forms = kFunction,
-                             .module = "nn"});
+                             .module = "nn",
+                             .node = "MaxPool3DWithIndicesBackward0"});
 OP(avg_pool, {.schema = "_avg_pool(Tensor self, int dims, int[] lengths, int[] spans, int divisor_override) -> Tensor",
               .doc = "Averages of spans.",
               .kernel = function<avg_forward>(),
@@ -511,7 +518,8 @@ OP(avg_pool1d,
     .doc = "Averages of windows of (N, C, L)."
            " >>> torch.nn.functional.avg_pool1d(torch.tensor([[[1., 5., 2., 4.]]]), 2)\ntensor([[[3., 3.]]])",
     .kernel = composite<avg_pool1d>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "SqueezeBackward1"});
 OP(avg_pool2d,
    {.schema = "avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool "
               "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
@@ -519,7 +527,8 @@ OP(avg_pool2d,
            " >>> torch.nn.functional.avg_pool2d(torch.tensor([[[[1., 5.], [2., 4.]]]]), 2)\ntensor([[[[3.]]]])",
     .kernel = composite<avg_pool_nd<2>>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AvgPool2DBackward0"});
 OP(avg_pool3d,
    {.schema = "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
               "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
@@ -527,7 +536,8 @@ OP(avg_pool3d,
            " >>> torch.nn.functional.avg_pool3d(torch.ones(1, 1, 2, 4, 4), 2).shape\ntorch.Size([1, 1, 1, 2, 2])",
     .kernel = composite<avg_pool_nd<3>>(),
     .forms = kFunction | kOut,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AvgPool3DBackward0"});
 OP(adaptive_avg_pool1d,
    {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
     .doc = "Averages of output_size spans."
@@ -541,7 +551,8 @@ OP(adaptive_avg_pool2d,
         " >>> torch.nn.functional.adaptive_avg_pool2d(torch.tensor([[[[1., 5.], [2., 4.]]]]), 1)\ntensor([[[[3.]]]])",
     .kernel = composite<adaptive_avg_pool<2>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AdaptiveAvgPool2DBackward0"});
 OP(adaptive_avg_pool3d,
    {.schema = "adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor",
     .doc =
@@ -549,6 +560,7 @@ OP(adaptive_avg_pool3d,
         " >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 1, 2, 4, 4), 1).shape\ntorch.Size([1, 1, 1, 1, 1])",
     .kernel = composite<adaptive_avg_pool<3>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "AdaptiveAvgPool3DBackward0"});
 
 }  // namespace rushlight

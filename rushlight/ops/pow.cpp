@@ -143,13 +143,15 @@ OP(cube,
     .doc = "self³.",
     .kernel = pointwise<Cube, Floating>(),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * unary("square", s["self"]) * 3.0}; }},
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "PowBackward0"});
 OP(inverse_square,
    {.schema = "_inverse_square(Tensor self) -> Tensor",
     .doc = "1 / self².",
     .kernel = pointwise<InverseSquare, Floating>(),
     .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g / unary("_cube", s["self"]) * -2.0}; }},
-    .forms = kFunction});
+    .forms = kFunction,
+    .node = "PowBackward0"});
 OP(float_power,
    {.schema = "float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
     .doc = "pow in double precision."

@@ -185,7 +185,8 @@ OP(flipud, {.schema = "flipud(Tensor self) -> Tensor",
 OP(roll, {.schema = "roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor",
           .doc = "Shifts around; what leaves at one end comes in at the other. >>> torch.roll(torch.tensor([1, 2, 3]), "
                  "1)\ntensor([3, 1, 2])",
-          .kernel = composite<roll_op>()});
+          .kernel = composite<roll_op>(),
+          .node = "RollBackward0"});
 OP(rot90,
    {.schema = "rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor",
     .doc = "Rotates a plane by k quarter turns. >>> torch.rot90(torch.tensor([[1, 2]]))\ntensor([[2],\n        [1]])",

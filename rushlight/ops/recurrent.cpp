@@ -343,7 +343,8 @@ OP(lstm_cell, {.schema = "lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tens
                          "b_hh=None) -> (Tensor, Tensor)",
                .doc = "One step of an LSTM: the new h and c.",
                .kernel = composite<lstm_cell>(),
-               .forms = kFunction});
+               .forms = kFunction,
+               .node = "MulBackward0"});
 OP(gru_cell, {.schema = "gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? "
                         "b_hh=None) -> Tensor",
               .doc = "One step of a GRU.",

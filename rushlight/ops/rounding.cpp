@@ -330,7 +330,8 @@ OP(clamp, {.schema = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> 
                   "0.5000,  1.0000])",
            .kernel = composite<clamp>(),
            .forms = kFunction | kMethod | kInPlace | kOut,
-           .aliases = {"clip"}});
+           .aliases = {"clip"},
+           .node = "ClampBackward1"});
 OP(clamp_tensor,
    {.schema = "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     .doc =

@@ -7,6 +7,7 @@
 namespace rushlight {
 
 void (*record_gradient)(const Op&, IValue*, IValue*) = nullptr;
+void (*name_gradient)(const char*, const IValue*, int) = nullptr;
 
 void call_intercepted(const Op& op, IValue* args, IValue* rets) {
   Interceptor* innermost = thread_state.interceptor;
@@ -175,7 +176,11 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   }
 }
 
-void run_call(const Op& op, IValue* args, IValue* rets) { op.def().kernel.call(args, rets); }
+void run_call(const Op& op, IValue* args, IValue* rets) {
+  op.def().kernel.call(args, rets);
+  if (op.def().node && !op.def().grad && thread_state.grad_enabled)
+    name_gradient(op.def().node, rets, op.num_returns());
+}
 
 // In-place and out= forms of what is not structured: computed first, copied then.
 void run_call_into(const Op& op, IValue* args, IValue* rets) {

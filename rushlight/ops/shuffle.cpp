@@ -123,12 +123,14 @@ OP(pixel_shuffle, {.schema = "pixel_shuffle(Tensor self, int upscale_factor) -> 
                           " >>> torch.pixel_shuffle(torch.tensor([1, 2, 3, 4]).view(1, 4, 1, 1), 2)\ntensor([[[[1, "
                           "2],\n          [3, 4]]]])",
                    .kernel = composite<pixel_shuffle_op>(),
-                   .forms = kFunction});
+                   .forms = kFunction,
+                   .node = "PixelShuffleBackward0"});
 OP(pixel_unshuffle, {.schema = "pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
                      .doc = "(*, C, H r, W r) as (*, C r r, H, W)."
                             " >>> torch.pixel_unshuffle(torch.ones(1, 1, 4, 6), 2).shape\ntorch.Size([1, 4, 2, 3])",
                      .kernel = composite<pixel_unshuffle_op>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .node = "PixelUnshuffleBackward0"});
 OP(channel_shuffle,
    {.schema = "channel_shuffle(Tensor self, SymInt groups) -> Tensor",
     .doc = "One channel of each group in turn."
@@ -141,7 +143,8 @@ OP(glu, {.schema = "glu(Tensor self, int dim=-1) -> Tensor",
                 " >>> torch.nn.functional.glu(torch.tensor([1., 0.]))\ntensor([0.5000])",
          .kernel = composite<glu_op>(),
          .forms = kFunction | kOut,
-         .module = "nn"});
+         .module = "nn",
+         .node = "GluBackward0"});
 OP(prelu_kernel, {.schema = "_prelu_kernel(Tensor self, Tensor weight) -> Tensor",
                   .doc = "prelu with a weight that broadcasts.",
                   .kernel = pointwise<Prelu, Floating>(),

@@ -215,6 +215,7 @@ OP(count_nonzero_one, {.schema = "count_nonzero(Tensor self, int? dim=None) -> T
 OP(trace, {.schema = "trace(Tensor self) -> Tensor",
            .doc = "The sum of a matrix's diagonal. >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))\ntensor(5)",
            .kernel = composite<trace>(),
-           .forms = kFunction | kMethod});
+           .forms = kFunction | kMethod,
+           .node = "TraceBackward0"});
 
 }  // namespace rushlight

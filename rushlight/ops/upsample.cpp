@@ -162,7 +162,8 @@ OP(upsample_nearest1d,
            " >>> torch.nn.functional.interpolate(torch.tensor([[[1., 2.]]]), size=4)\ntensor([[[1., 1., 2., 2.]]])",
     .kernel = composite<nearest<Resample::Nearest, 1>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "UpsampleNearest1DBackward0"});
 OP(upsample_nearest2d,
    {.schema = "upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
     .doc = "The nearest element before."
@@ -170,13 +171,15 @@ OP(upsample_nearest2d,
            "2.],\n          [1., 1., 2., 2.]]]])",
     .kernel = composite<nearest<Resample::Nearest, 2>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "UpsampleNearest2DBackward0"});
 OP(upsample_nearest3d,
    {.schema = "upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
     .doc = "The nearest element before.",
     .kernel = composite<nearest<Resample::Nearest, 3>>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "UpsampleNearest3DBackward0"});
 OP(_upsample_nearest_exact1d,
    {.schema = "_upsample_nearest_exact1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
     .doc = "The nearest element.",
@@ -202,7 +205,8 @@ OP(upsample_linear1d, {.schema = "upsample_linear1d.vec(Tensor input, SymInt[]? 
                               "mode=\"linear\")\ntensor([[[0.0000, 0.2500, 0.7500, 1.0000]]])",
                        .kernel = composite<smooth<Resample::Linear, 1>>(),
                        .forms = kFunction,
-                       .module = "nn"});
+                       .module = "nn",
+                       .node = "UpsampleLinear1DBackward0"});
 OP(upsample_bilinear2d, {.schema = "upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                    "float[]? scale_factors) -> Tensor",
                          .doc = "Linear interpolation in both dimensions."
@@ -210,7 +214,8 @@ OP(upsample_bilinear2d, {.schema = "upsample_bilinear2d.vec(Tensor input, SymInt
                                 "mode=\"bilinear\")\ntensor([[[[0.0000, 0.2500, 0.7500, 1.0000]]]])",
                          .kernel = composite<smooth<Resample::Linear, 2>>(),
                          .forms = kFunction,
-                         .module = "nn"});
+                         .module = "nn",
+                         .node = "UpsampleBilinear2DBackward0"});
 OP(upsample_trilinear3d, {.schema = "upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                     "float[]? scale_factors) -> Tensor",
                           .doc = "Linear interpolation in all three dimensions."
@@ -218,7 +223,8 @@ OP(upsample_trilinear3d, {.schema = "upsample_trilinear3d.vec(Tensor input, SymI
                                  "mode=\"trilinear\").shape\ntorch.Size([1, 1, 2, 4, 4])",
                           .kernel = composite<smooth<Resample::Linear, 3>>(),
                           .forms = kFunction,
-                          .module = "nn"});
+                          .module = "nn",
+                          .node = "UpsampleTrilinear3DBackward0"});
 OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
                                   "float[]? scale_factors) -> Tensor",
                         .doc = "Cubic convolution in both dimensions."
@@ -226,5 +232,6 @@ OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]
                                "mode=\"bicubic\")\ntensor([[[[-0.1055,  0.2266,  0.7734,  1.1055]]]])",
                         .kernel = composite<smooth<Resample::Cubic, 2>>(),
                         .forms = kFunction,
-                        .module = "nn"});
+                        .module = "nn",
+                        .node = "UpsampleBicubic2DBackward0"});
 }  // namespace rushlight
