@@ -129,22 +129,26 @@ OP(split, {.schema = "split.Tensor(Tensor(a -> *) self, int split_size, int dim=
            .doc = "Views of pieces of one size; the last may be smaller. >>> torch.split(torch.arange(3), "
                   "2)\n(tensor([0, 1]), tensor([2]))",
            .kernel = composite<split_size>(),
-           .aliases = {"unsafe_split"}});
+           .aliases = {"unsafe_split"},
+           .node = "SplitBackward0"});
 OP(split_sizes,
    {.schema = "split.sizes(Tensor(a -> *) self, int[] split_size, int dim=0) -> Tensor(a)[]",
     .doc =
         "Views of pieces of the given sizes. >>> torch.split(torch.arange(3), [1, 2])\n(tensor([0]), tensor([1, 2]))",
-    .kernel = composite<split_with_sizes>()});
+    .kernel = composite<split_with_sizes>(),
+    .node = "SplitWithSizesBackward0"});
 OP(split_with_sizes, {.schema = "split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
                       .doc = "Views of pieces of the given sizes. >>> torch.split_with_sizes(torch.arange(3), [1, "
                              "2])\n(tensor([0]), tensor([1, 2]))",
                       .kernel = composite<split_with_sizes>(),
-                      .aliases = {"unsafe_split_with_sizes"}});
+                      .aliases = {"unsafe_split_with_sizes"},
+                      .node = "SplitWithSizesBackward0"});
 OP(chunk,
    {.schema = "chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
     .doc = "At most so many views of equal pieces. >>> torch.chunk(torch.arange(3), 2)\n(tensor([0, 1]), tensor([2]))",
     .kernel = composite<chunk>(),
-    .aliases = {"unsafe_chunk"}});
+    .aliases = {"unsafe_chunk"},
+    .node = "SplitBackward0"});
 OP(tensor_split, {.schema = "tensor_split.sections(Tensor(a -> *) self, int sections, int dim=0) -> Tensor(a)[]",
                   .doc = "Exactly so many views, sizes differing by one at most. >>> "
                          "torch.tensor_split(torch.arange(3), 2)\n(tensor([0, 1]), tensor([2]))",
@@ -181,6 +185,7 @@ OP(unbind,
    {.schema = "unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]",
     .doc =
         "Views of all slices along a dimension, without it. >>> torch.unbind(torch.arange(2))\n(tensor(0), tensor(1))",
-    .kernel = composite<unbind>()});
+    .kernel = composite<unbind>(),
+    .node = "UnbindBackward0"});
 
 }  // namespace rushlight

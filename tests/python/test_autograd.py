@@ -384,3 +384,32 @@ def test_reentrant_backward():
         return values(x.grad)
 
     same(program)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "F.mse_loss(x, y)",
+        "F.huber_loss(x, y, reduction='none')",
+        "F.linear(x, y, y[:, 0])",
+        "F.conv2d(image, image)",
+        "F.conv_transpose2d(image, image)",
+        "F.max_pool2d(image, 2)",
+        "F.adaptive_avg_pool2d(image, 2)",
+        "F.interpolate(image, scale_factor=2)",
+        "F.relu6(x)",
+        "torch.stack([x, y])",
+        "x.clamp(0, 1)",
+        "x**2",
+        "x.split(2)[0]",
+        "x.unbind()[0]",
+    ],
+)
+def test_grad_fn_has_pytorchs_name(call):
+    names = []
+    for module in (rushlight, torch):
+        x, y = (module.ones(4, 4, requires_grad=True) for _ in range(2))
+        image = module.ones(1, 1, 4, 4, requires_grad=True)
+        result = eval(call, {"torch": module, "F": module.nn.functional}, {"x": x, "y": y, "image": image})
+        names.append(result.grad_fn.name())
+    assert names[0] == names[1]
