@@ -82,18 +82,26 @@ double erfc_inverse(double q) {
 }
 
 // The term p_n of a three-term recurrence p_{k+1} = next(k, p_k, p_{k-1}); NaN for an n whose loop would not end.
-template <class F>
-double recurrence(double n, double p0, double p1, const F& next) {
-  if (!(n > -1 && n < 1e9)) return n <= -1 ? 0.0 : kNaN;
+template <class T, class F>
+T recurrence(T n, T p0, T p1, const F& next) {
+  if (!(n > -1 && n < 1e9)) return n <= -1 ? T(0) : T(kNaN);
   int64_t degree = int64_t(n);
   if (degree == 0) return p0;
-  double before = p0, now = p1;
+  T before = p0, now = p1;
   for (int64_t k = 1; k < degree && now == now; k++) {
-    double then = next(double(k), now, before);
+    T then = next(T(k), now, before);
     before = now;
     now = then;
   }
   return now;
+}
+template <class T>
+T any_hermite_h(T x, T n) {
+  return recurrence(n, T(1), 2 * x, [x](T k, T a, T b) { return std::fma(2 * x, a, -(2 * k * b)); });
+}
+template <class T>
+T any_hermite_he(T x, T n) {
+  return recurrence(n, T(1), x, [x](T k, T a, T b) { return std::fma(x, a, -(k * b)); });
 }
 
 }  // namespace
@@ -147,6 +155,22 @@ double zeta(double s, double q) {
 double polygamma(int n, double x) {
   if (n == 0) return digamma(x);
   return (n % 2 ? 1 : -1) * std::tgamma(n + 1.0) * zeta(n + 1.0, x);
+}
+
+float polygamma(int n, float x) {
+  if (n != 1) return float(polygamma(n, double(x)));
+  // Reflection, then six steps of the recurrence up to the asymptotic series.
+  float sign = 1, sum = 0;
+  if (x < 0.5f) {
+    float s = std::sin(float(kPi) * x);
+    sum -= float(kPi * kPi) / (s * s);
+    sign = -1;
+    x = 1 - x;
+  }
+  for (int k = 0; k < 6; k++, x += 1) sum += 1 / (x * x);
+  float y = 1 / (x * x);
+  sum += (1 + 1 / (2 * x) + y * (1.0f / 6 - y * (1.0f / 30 - y * (1.0f / 42)))) / x;
+  return sign * sum;
 }
 
 double erfcx(double x) {
@@ -266,32 +290,32 @@ double airy_ai(double x) {
 
 double chebyshev_t(double x, double n) {
   if (std::abs(x) < 1 && n > 6) return std::cos(std::trunc(n) * std::acos(x));
-  return recurrence(n, 1, x, [x](double, double a, double b) { return 2 * x * a - b; });
+  return recurrence<double>(n, 1, x, [x](double, double a, double b) { return 2 * x * a - b; });
 }
 double chebyshev_u(double x, double n) {
-  return recurrence(n, 1, 2 * x, [x](double, double a, double b) { return 2 * x * a - b; });
+  return recurrence<double>(n, 1, 2 * x, [x](double, double a, double b) { return 2 * x * a - b; });
 }
 double chebyshev_v(double x, double n) {
-  return recurrence(n, 1, 2 * x - 1, [x](double, double a, double b) { return 2 * x * a - b; });
+  return recurrence<double>(n, 1, 2 * x - 1, [x](double, double a, double b) { return 2 * x * a - b; });
 }
 double chebyshev_w(double x, double n) {
-  return recurrence(n, 1, 2 * x + 1, [x](double, double a, double b) { return 2 * x * a - b; });
+  return recurrence<double>(n, 1, 2 * x + 1, [x](double, double a, double b) { return 2 * x * a - b; });
 }
 double shifted_chebyshev_t(double x, double n) { return chebyshev_t(2 * x - 1, n); }
 double shifted_chebyshev_u(double x, double n) { return chebyshev_u(2 * x - 1, n); }
 double shifted_chebyshev_v(double x, double n) { return chebyshev_v(2 * x - 1, n); }
 double shifted_chebyshev_w(double x, double n) { return chebyshev_w(2 * x - 1, n); }
-double hermite_h(double x, double n) {
-  return recurrence(n, 1, 2 * x, [x](double k, double a, double b) { return 2 * x * a - 2 * k * b; });
-}
-double hermite_he(double x, double n) {
-  return recurrence(n, 1, x, [x](double k, double a, double b) { return x * a - k * b; });
-}
+double hermite_h(double x, double n) { return any_hermite_h(x, n); }
+double hermite_he(double x, double n) { return any_hermite_he(x, n); }
+float hermite_h(float x, float n) { return any_hermite_h(x, n); }
+float hermite_he(float x, float n) { return any_hermite_he(x, n); }
 double laguerre_l(double x, double n) {
-  return recurrence(n, 1, 1 - x, [x](double k, double a, double b) { return ((2 * k + 1 - x) * a - k * b) / (k + 1); });
+  return recurrence<double>(n, 1, 1 - x,
+                            [x](double k, double a, double b) { return ((2 * k + 1 - x) * a - k * b) / (k + 1); });
 }
 double legendre_p(double x, double n) {
-  return recurrence(n, 1, x, [x](double k, double a, double b) { return ((2 * k + 1) * x * a - k * b) / (k + 1); });
+  return recurrence<double>(n, 1, x,
+                            [x](double k, double a, double b) { return ((2 * k + 1) * x * a - k * b) / (k + 1); });
 }
 
 }  // namespace rushlight::special

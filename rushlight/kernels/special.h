@@ -9,6 +9,8 @@ double digamma(double x);
 double zeta(double s, double q);
 // The n-th derivative of digamma.
 double polygamma(int n, double x);
+// polygamma(1, x) with PyTorch's rounding: near the poles on the left a float keeps fewer digits.
+float polygamma(int n, float x);
 double erfinv(double x);
 double ndtri(double p);                // the inverse of the normal distribution function
 double erfcx(double x);                // exp(x^2) erfc(x)
@@ -43,6 +45,8 @@ double shifted_chebyshev_v(double x, double n);
 double shifted_chebyshev_w(double x, double n);
 double hermite_h(double x, double n);
 double hermite_he(double x, double n);
+float hermite_h(float x, float n);  // these overflow and cancel as PyTorch's do
+float hermite_he(float x, float n);
 double laguerre_l(double x, double n);
 double legendre_p(double x, double n);
 

@@ -54,7 +54,7 @@ struct Polygamma {
   int order;
   RL_FN T operator()(T x) const {
     if constexpr (std::is_same_v<T, Expr>) return Expr("polygamma", {Expr(order), x});
-    else return T(special::polygamma(order, double(x)));
+    else return T(special::polygamma(order, special_t<T>(x)));
   }
 };
 template <class T>

@@ -3,18 +3,19 @@
 #include "rushlight/kernels/special.h"
 #include "rushlight/ops/pointwise.h"
 
-// Computes in double for every value type.
+// Computes in double, but floats where the function has an overload for them.
+template <class T> using special_t = std::conditional_t<std::is_same_v<T, float>, float, double>;
 #define RL_SPECIAL1(Functor, name)                                    \
   template <class T> struct Functor {                                 \
     RL_FN T operator()(T x) const {                                   \
       if constexpr (std::is_same_v<T, Expr>) return Expr(#name, {x}); \
-      else return T(special::name(double(x)));                        \
+      else return T(special::name(special_t<T>(x)));                  \
     }                                                                 \
   };
 #define RL_SPECIAL2(Functor, name)                                       \
   template <class T> struct Functor {                                    \
     RL_FN T operator()(T x, T y) const {                                 \
       if constexpr (std::is_same_v<T, Expr>) return Expr(#name, {x, y}); \
-      else return T(special::name(double(x), double(y)));                \
+      else return T(special::name(special_t<T>(x), special_t<T>(y)));    \
     }                                                                    \
   };

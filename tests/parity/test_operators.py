@@ -30,7 +30,6 @@ TOLERANCE = {
 KNOWN = {
     r"^(forward|gradient) nn\.functional\.triplet_margin_with_distance_loss ": "the sample passes a function of PyTorch's",
     r"^forward (native_batch_norm|nn\.functional\.(batch|instance)_norm) bfloat16": "PyTorch rounds variances on the way",
-    r" (special\.)?polygamma.*n_0 float32$": "exact near the poles, where PyTorch's float has lost digits",
     r"^forward nn\.functional\.conv_transpose[23]d bfloat16": "PyTorch adds up bfloat16 where it doesn't ask oneDNN",
     r"^forward (nn\.functional\.grid_sample|grid_sampler_[23]d) bfloat16": "PyTorch computes coordinates in bfloat16",
 }
