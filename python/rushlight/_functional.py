@@ -218,7 +218,7 @@ def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | 
 
     dims = [dim] if isinstance(dim, int) else dim
     if p == "nuc":
-        return linalg.matrix_norm(input, "nuc", dim=tuple(dims or (-2, -1)), keepdim=keepdim, dtype=dtype)
+        return linalg.matrix_norm(input, "nuc", dim=tuple(dims or (-2, -1)), keepdim=keepdim, dtype=dtype, out=out)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
     return linalg.vector_norm(input, 2 if p in (None, "fro") else p, dims, keepdim, dtype=dtype, out=out)
