@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <unordered_set>
 
 #include "rushlight/fn/add.h"
 #include "rushlight/fn/clone.h"
@@ -158,21 +159,23 @@ void Backward::mark_needed() {
     uint32_t next_edge;
   };
   std::vector<Visit> stack;
-  std::unordered_map<const Node*, bool> seen;
-  for (const Edge& root : roots_)
-    if (seen.try_emplace(root.node.get()).second) stack.push_back({root.node.get(), 0});
-  while (!stack.empty()) {
-    Visit& v = stack.back();
-    if (v.next_edge < v.node->num_edges()) {
-      Node* next = v.node->edges()[v.next_edge++].node.get();
-      if (next && seen.try_emplace(next).second) stack.push_back({next, 0});
-      continue;
+  std::unordered_set<const Node*> seen;
+  // One root after the other: a node is judged when all that it leads to has been, among which other roots may be.
+  for (const Edge& root : roots_) {
+    if (seen.insert(root.node.get()).second) stack.push_back({root.node.get(), 0});
+    while (!stack.empty()) {
+      Visit& v = stack.back();
+      if (v.next_edge < v.node->num_edges()) {
+        Node* next = v.node->edges()[v.next_edge++].node.get();
+        if (next && seen.insert(next).second) stack.push_back({next, 0});
+        continue;
+      }
+      for (uint32_t i = 0; i < v.node->num_edges(); i++) {
+        Node* next = v.node->edges()[i].node.get();
+        if (next && state(next).needed) state(v.node).needed |= kRun;
+      }
+      stack.pop_back();
     }
-    for (uint32_t i = 0; i < v.node->num_edges(); i++) {
-      Node* next = v.node->edges()[i].node.get();
-      if (next && state(next).needed) state(v.node).needed |= kRun;
-    }
-    stack.pop_back();
   }
   std::sort(captures_.begin(), captures_.end(),
             [](const Capture& a, const Capture& b) { return std::less<>()(a.node, b.node); });

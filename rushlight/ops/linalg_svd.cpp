@@ -85,8 +85,8 @@ Grads svd_grad(const Saved& saved, const Tensors& g) {
   auto columns = [&](const Tensor& t) { return t.defined() && t.size(-1) > k ? narrow(t, -1, 0, k) : t; };
   auto rows = [&](const Tensor& t) { return t.defined() && t.size(-2) > k ? narrow(t, -2, 0, k) : t; };
   u = columns(u), gu = columns(gu), vh = rows(vh), gvh = rows(gvh);
+  if (k == 0 || !(gu.defined() || gs.defined() || gvh.defined())) return {zeros(saved.sizes("A"), u.dtype())};
   if (!gu.defined() && !gvh.defined()) {
-    if (!gs.defined()) return {zeros(saved.sizes("A"), u.dtype())};
     return {m >= n ? matmul(u, unsqueeze(gs, -1) * vh) : matmul(u * unsqueeze(gs, -2), vh)};
   }
   auto skew = [](const Tensor& t) { return t - adjoint_of(t); };

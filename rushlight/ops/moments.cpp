@@ -3,6 +3,7 @@
 
 #include "rushlight/fn/abs.h"
 #include "rushlight/fn/amax.h"
+#include "rushlight/fn/amin.h"
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/conj.h"
@@ -300,10 +301,12 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
   if (p == 1) return {sgn(self) * g};
   if (p == 2) return {masked_fill(self * (g / result), eq(result, 0), Scalar(0))};
   if (std::isinf(p)) {
-    Tensor size = abs(self), mask = to(eq(size, result), g.dtype());
     Dims over;
     for (int64_t d = 0; d < self.dim(); d++)
       if (dims >> d & 1) over.push_back(d);
+    // Not the saved result: it may be rounded otherwise than abs, and then nothing would equal it.
+    Tensor size = abs(self), extreme = p > 0 ? amax(size, over, true) : amin(size, over, true);
+    Tensor mask = to(eq(size, extreme), g.dtype());
     Tensor ties = over.empty() ? mask : sum(mask, IntArrayRef(over), true);
     return {sgn(self) * (g / ties * mask)};
   }

@@ -413,3 +413,14 @@ def test_grad_fn_has_pytorchs_name(call):
         result = eval(call, {"torch": module, "F": module.nn.functional}, {"x": x, "y": y, "image": image})
         names.append(result.grad_fn.name())
     assert names[0] == names[1]
+
+
+def test_a_root_on_the_way_from_another():
+    x = rushlight.ones(3, requires_grad=True)
+    p = x * 2
+    q = p * 3
+    one = rushlight.ones(3)
+    for roots in ([p, q], [q, p], [p, q, p * q]):
+        expected = 8.0 if len(roots) == 2 else 8.0 + 24.0
+        (g,) = rushlight.autograd.grad(roots, [x], [one] * len(roots), retain_graph=True)
+        assert g.tolist() == [expected] * 3
