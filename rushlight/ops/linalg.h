@@ -11,11 +11,6 @@ using LapackTypes = Types<float, double, complex64, complex128>;
 inline void check_matrix(const Tensor& a, const char* op, const char* name = "A") {
   RL_CHECK(ShapeError, a.dim() >= 2, op, ": The input tensor ", name, " must have at least 2 dimensions.");
 }
-inline void check_square(const Tensor& a, const char* op, const char* name = "A") {
-  check_matrix(a, op, name);
-  RL_CHECK(ShapeError, a.size(-1) == a.size(-2), op, ": ", name, " must be batches of square matrices, but they are ",
-           a.size(-2), " by ", a.size(-1), " matrices");
-}
 inline void check_field(const Tensor& a, const char* op, bool halves = false) {
   RL_CHECK(RuntimeError, is_differentiable(a.dtype()), op,
            ": Expected a floating point or complex tensor as input. Got ", scalar_type_name(a.dtype()));

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "rushlight/fn/_linalg_svd.h"
-#include "rushlight/fn/abs.h"
 #include "rushlight/fn/amax.h"
 #include "rushlight/fn/amin.h"
 #include "rushlight/fn/diag_embed.h"
