@@ -151,6 +151,15 @@ Value* Graph::add_input(const std::string& name, TypePtr type) {
   return v;
 }
 
+Node* Graph::insert_like(const Node& n, const std::vector<Value*>& inputs) {
+  Node* made = insert_new(n.kind(), inputs, 0);
+  made->op = n.op;
+  made->primitive = n.primitive;
+  made->location = n.location;
+  for (const auto& [name, v] : n.attributes()) made->set_attribute(name, v);
+  return made;
+}
+
 Value* Graph::insert_constant(IValue v, TypePtr type) {
   Node* n = insert_new("prim::Constant");
   n->output()->set_type(type ? type : v.type());
@@ -187,11 +196,7 @@ void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
   for (Node* n : from) {
     std::vector<Value*> inputs;
     for (Value* v : n->inputs()) inputs.push_back(mapped(to, map, v));
-    Node* fresh = to.insert_new(n->kind(), inputs, 0);
-    fresh->op = n->op;
-    fresh->primitive = n->primitive;
-    fresh->location = n->location;
-    for (const auto& [name, v] : n->attributes()) fresh->set_attribute(name, v);
+    Node* fresh = to.insert_like(*n, inputs);
     for (Value* v : n->outputs()) {
       Value* out = fresh->add_output(v->type());
       out->facts = v->facts;

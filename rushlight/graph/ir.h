@@ -195,6 +195,8 @@ class Graph {
   Node* insert_new(const std::string& kind, const std::vector<Value*>& inputs = {}, size_t outputs = 1) {
     return insert(create(kind, inputs, outputs));
   }
+  // A node as n, of any graph, over other inputs; the outputs and blocks are the caller's to add.
+  Node* insert_like(const Node& n, const std::vector<Value*>& inputs);
   Value* insert_constant(IValue v, TypePtr type = nullptr);
   void set_insert_point(Node* before) { point_ = before; }
   void set_insert_point(Block* at_end_of) { point_ = at_end_of->ret(); }

@@ -76,11 +76,7 @@ class Outline {
   void copy(Node* n) {
     std::vector<Value*> inputs;
     for (Value* v : n->inputs()) inputs.push_back(inside(v));
-    Node* fresh = body_->insert_new(n->kind(), inputs, 0);
-    fresh->op = n->op;
-    fresh->primitive = n->primitive;
-    fresh->location = n->location;
-    for (const auto& [name, v] : n->attributes()) fresh->set_attribute(name, v);
+    Node* fresh = body_->insert_like(*n, inputs);
     for (Value* v : n->outputs()) {
       Value* out = fresh->add_output(v->type());
       out->facts = v->facts;
