@@ -29,7 +29,6 @@
 #include "rushlight/fn/triplet_margin_loss.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/xlogy.h"
-#include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"

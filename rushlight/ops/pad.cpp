@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "rushlight/fn/_border_pad.h"
-#include "rushlight/fn/arange.h"
 #include "rushlight/fn/constant_pad_nd.h"
 #include "rushlight/fn/fill_.h"
 #include "rushlight/fn/index_add.h"
