@@ -1,3 +1,4 @@
+#ifndef RL_CHECKED  // checked_allocator.cpp then
 #include "rushlight/core/allocator.h"
 
 #include <sys/mman.h>
@@ -18,12 +19,6 @@ namespace {
 constexpr size_t kAlign = 64;
 constexpr size_t kSmallLimit = 64 << 10;
 constexpr int kClasses = 36;
-
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kCaching = false;
-#else
-constexpr bool kCaching = true;
-#endif
 
 // Four classes for each power of two: at most a fifth is wasted.
 struct SizeClass {
@@ -105,7 +100,7 @@ class CpuAllocator final : public Allocator {
     SizeClass c = small_class(bytes);
     // About 256 KiB at most in each class of each thread.
     uint16_t most = uint16_t(std::max<size_t>(4, std::min<size_t>(256, (256 << 10) / c.bytes)));
-    if (kCaching && cache.counts[c.index] < most) [[likely]] {
+    if (cache.counts[c.index] < most) [[likely]] {
       cache.heads[c.index] = new (p) Block{cache.heads[c.index]};
       cache.counts[c.index]++;
       return;
@@ -158,7 +153,7 @@ class CpuAllocator final : public Allocator {
   void deallocate_large(void* p, size_t bytes) {
     size_t size = large_size(bytes);
     large_in_use_ -= int64_t(size);
-    if (kCaching) {
+    {
       std::lock_guard lock(mutex_);
       if (cached_ + size <= limit_) {
         pool_[size].push_back(p);
@@ -186,3 +181,4 @@ Allocator& cpu_allocator() {
 int64_t thread_allocated_bytes() { return cache.allocated; }
 
 }  // namespace rushlight
+#endif
