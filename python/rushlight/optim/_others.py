@@ -81,6 +81,12 @@ class RMSprop(TensorwiseOptimizer):
         }
         super().__init__(params, defaults)
 
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        names: tuple[str, ...] = ("square_avg",)
+        if group["momentum"] > 0:
+            names = (*names, "momentum_buffer")
+        return (*names, "grad_avg") if group["centered"] else names
+
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
         state["square_avg"] = _zeros_like(param)
@@ -154,6 +160,9 @@ class Adagrad(TensorwiseOptimizer):
             for p in group["params"]:
                 self._init_state(group, p, self.state[p])
 
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("sum",)
+
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         start = group["initial_accumulator_value"]
         value = complex(start, start) if param.is_complex() else start
@@ -189,7 +198,7 @@ class Adadelta(TensorwiseOptimizer):
     ) -> None:
         _check_common(lr)
         _check(0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
-        _check_common(lr, eps, None, weight_decay)
+        _check_common(lr, eps, weight_decay=weight_decay)
         defaults = {
             "lr": lr,
             "rho": rho,
@@ -201,6 +210,9 @@ class Adadelta(TensorwiseOptimizer):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("square_avg", "acc_delta")
 
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
@@ -249,6 +261,9 @@ class Adamax(TensorwiseOptimizer):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_inf")
 
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
@@ -307,6 +322,11 @@ class NAdam(TensorwiseOptimizer):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
+
+    _count_names = ("step", "mu_product")
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
 
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
@@ -370,6 +390,9 @@ class RAdam(TensorwiseOptimizer):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
 
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from . import _fused
 from .optimizer import (
-    TensorwiseOptimizer,
     _as_real,
     _check_common,
     _check_fused,
@@ -20,8 +19,10 @@ from .optimizer import (
 
 __all__ = ["Adam", "AdamW"]
 
+_add_to_all = _C._ops._foreach_add_
 
-class Adam(TensorwiseOptimizer):
+
+class Adam(_fused.FusedOptimizer):
     """Adam: steps scaled by running means of the gradient and of its square.
 
     Args:
@@ -95,60 +96,47 @@ class Adam(TensorwiseOptimizer):
         super().__init__(params, defaults)
         _check_fused(fused, foreach, differentiable)
 
-    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
-        state.setdefault("step", _new_step())
-        state.setdefault("exp_avg", _zeros_like(param))
-        state.setdefault("exp_avg_sq", _zeros_like(param))
-        if group["amsgrad"]:
-            state.setdefault("max_exp_avg_sq", _zeros_like(param))
+    _count_names = ("step",)
 
-    def _step_group(self, group: dict[str, Any]) -> None:
-        decoupled = group["decoupled_weight_decay"]
-        fused = _fused.kernel("_fused_adamw_" if decoupled else "_fused_adam_")
-        if fused is None or group["differentiable"] or group.get("foreach"):
-            super()._step_group(group)
-            return
-        amsgrad = group["amsgrad"]
-        names: tuple[str, ...] = ("step", "exp_avg", "exp_avg_sq")
-        if amsgrad:
-            names = (*names, "max_exp_avg_sq")
-        plans_of = self.__dict__.setdefault("_plans", {})
-        plans = plans_of.get(id(group))
-        grads = plans.gradients(group, self.state, names) if plans is not None else None
-        if grads is None:
-            plans = _fused.GroupPlans(group, self.state, names, lambda param, own: self._init_state(group, param, own))
-            if not plans.fits:
-                super()._step_group(group)
-                return
-            plans_of[id(group)] = plans
-            grads = [[p.grad for p in plan.params] for plan in plans.plans]
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
+        state["step"] = _new_step()
+        state["exp_avg"] = _zeros_like(param)
+        state["exp_avg_sq"] = _zeros_like(param)
+        if group["amsgrad"]:
+            state["max_exp_avg_sq"] = _zeros_like(param)
+
+    def _prepare(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> bool:
+        if not state:
+            self._init_state(group, param, state)
+        return False
+
+    def _run_plan(self, group: dict[str, Any], plan: _fused.Plan, grads: list[Any]) -> None:
         beta1, beta2 = group["betas"]
-        add_one = _fused.kernel("_foreach_add_")
-        for plan, plan_grads in zip(plans.plans, grads, strict=True):
-            steps, exp_avgs, exp_avg_sqs = plan.lists[:3]
-            if add_one is not None:
-                add_one(steps, 1)
-            else:
-                for step in steps:
-                    step.add_(1)
-            fused(
-                plan.params,
-                plan_grads,
-                exp_avgs,
-                exp_avg_sqs,
-                plan.lists[3] if amsgrad else [],
-                steps,
-                lr=_scalar(group["lr"]),
-                beta1=beta1,
-                beta2=beta2,
-                weight_decay=group["weight_decay"],
-                eps=group["eps"],
-                amsgrad=amsgrad,
-                maximize=group["maximize"],
+        amsgrad = bool(group["amsgrad"])
+        steps = plan.lists[-1]
+        kernel = _C._ops._fused_adamw_ if group["decoupled_weight_decay"] else _C._ops._fused_adam_
+        settings = {
+            "lr": _scalar(group["lr"]),
+            "beta1": _scalar(beta1),
+            "beta2": _scalar(beta2),
+            "weight_decay": _scalar(group["weight_decay"]),
+            "eps": _scalar(group["eps"]),
+            "amsgrad": amsgrad,
+            "maximize": bool(group["maximize"]),
+        }
+        _add_to_all(steps, 1)
+        try:
+            kernel(
+                plan.params, grads, plan.lists[0], plan.lists[1], plan.lists[2] if amsgrad else [], steps, **settings
             )
+        except (RuntimeError, TypeError):
+            _add_to_all(steps, -1)  # nothing was done
+            raise
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
-        self._init_state(group, param, state)
         beta1, beta2 = group["betas"]
         lr, weight_decay = _scalar(group["lr"]), group["weight_decay"]
         state["step"] += 1

@@ -59,6 +59,15 @@ def _set_value(group: dict[str, Any], key: str, value: Any) -> None:
         group[key] = value
 
 
+def _own(value: Any) -> Any:
+    """Loaded state without the containers and tensors that its giver keeps."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if type(value) in (dict, Counter):
+        return type(value)({k: _own(v) for k, v in value.items()})
+    return type(value)(_own(v) for v in value) if type(value) in (list, tuple, set) else value
+
+
 def _per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         if len(value) != len(optimizer.param_groups):
@@ -142,7 +151,7 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what state_dict returned."""
-        self.__dict__.update(state_dict)
+        self.__dict__.update(_own(dict(state_dict)))
 
     def get_last_lr(self) -> list[Any]:
         """The learning rates that the last step set."""
@@ -241,10 +250,10 @@ class _LambdaScheduler(LRScheduler):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
         for fn, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if saved is not None:
-                fn.__dict__.update(saved)
+                fn.__dict__.update(_own(saved))
 
 
 class LambdaLR(_LambdaScheduler):
@@ -450,12 +459,26 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_mult = T_mult
         self.eta_min = eta_min
         self.T_cur: float = last_epoch
+        if last_epoch >= 0:
+            self._go_to(last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
         cos = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (lr - self.eta_min) * cos / 2 for lr in self.base_lrs]
+
+    def _go_to(self, epoch: float) -> None:
+        """Finds the place of an epoch: how long its cycle is, and how much of that is over."""
+        if epoch < self.T_0:
+            self.T_i = self.T_0
+            self.T_cur = epoch
+        elif self.T_mult == 1:
+            self.T_cur = epoch % self.T_0
+        else:
+            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**n
 
     def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
         """Sets the rates of the next epoch, or of any, also a fraction of one."""
@@ -469,15 +492,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 self.T_i *= self.T_mult
         elif epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
-        elif epoch < self.T_0:
-            self.T_i = self.T_0
-            self.T_cur = epoch
-        elif self.T_mult == 1:
-            self.T_cur = epoch % self.T_0
         else:
-            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
-            self.T_i = self.T_0 * self.T_mult**n
+            self._go_to(epoch)
         self.last_epoch = math.floor(epoch)
         with self._computing():
             lrs = self.get_lr()
@@ -514,13 +530,27 @@ class _Composite(LRScheduler):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_schedulers"})
         for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(saved)
 
 
+def _rewind(scheduler: Any) -> None:
+    """Takes the schedules inside back to before their first epoch, wherever they stand."""
+    for inner in scheduler._schedulers:
+        if isinstance(inner, _Composite):
+            inner.last_epoch = 0
+            _rewind(inner)
+        else:
+            inner.last_epoch = -1
+
+
 class SequentialLR(_Composite):
-    """One schedule after the other; each of the ``milestones`` starts the next."""
+    """One schedule after the other; each of the ``milestones`` starts the next.
+
+    With ``last_epoch`` of 0 or more the rates are those that an uninterrupted run has in that epoch, whose schedules were
+    made as these were. PyTorch goes on in the first schedule instead.
+    """
 
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
@@ -536,15 +566,30 @@ class SequentialLR(_Composite):
             )
         self._schedulers = schedulers
         self._milestones = milestones
-        self.last_epoch = last_epoch + 1
+        self.last_epoch = 0
         self.optimizer = optimizer
         # Each schedule has made its first step when it was made: undo them, and let only the first one step.
         for group in optimizer.param_groups:
             _set_value(group, "lr", group["initial_lr"])
-        self.recursive_undo()
+        if last_epoch >= 0:
+            _rewind(self)
+        else:
+            self.recursive_undo()
         first = schedulers[bisect_right(milestones, 0)]
         first._initial_step()
         self._last_lr = first.get_last_lr()
+        if last_epoch >= 0:
+            self._replay(last_epoch)
+
+    def _replay(self, epochs: int) -> None:
+        """Goes where the schedules stand after so many epochs: each starts from the rates that the one before left."""
+        called = getattr(self.optimizer, "_opt_called", False)
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]
+        try:
+            for _ in range(epochs):
+                self.step()
+        finally:
+            self.optimizer._opt_called = called  # type: ignore[attr-defined]
 
     def recursive_undo(self, sched: Any = None) -> None:
         """Takes back one epoch of the schedules inside."""
@@ -688,7 +733,7 @@ class ReduceLROnPlateau(LRScheduler):
                 _set_value(group, "lr", new)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.__dict__.update(state_dict)
+        super().load_state_dict(state_dict)
         self._init_is_better(self.mode, self.threshold, self.threshold_mode)
 
 
@@ -798,7 +843,7 @@ class CyclicLR(_MomentumCycle):
         saved = state_dict.get("_scale_fn_custom")
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "_scale_fn_custom"})
         if saved is not None:
-            self._scale_fn_custom.__dict__.update(saved)
+            self._scale_fn_custom.__dict__.update(_own(saved))
         self._init_scale_fn()
 
 

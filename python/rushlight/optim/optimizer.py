@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ..utils.hooks import RemovableHandle
 
@@ -188,7 +188,7 @@ class Optimizer:
         return state_dict
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over state and settings; the groups must have as many parameters as ours."""
+        """Takes over copies of state and settings; the groups must have as many parameters as ours."""
         state_dict = state_dict.copy()
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = pre_hook(self, state_dict)
@@ -211,7 +211,7 @@ class Optimizer:
                 param, saved = params[key]
                 state[param] = _cast_state(param, saved, value)
             else:
-                state[key] = value
+                state[key] = deepcopy(value)
         for ours, saved in zip(self.param_groups, saved_groups, strict=True):
             saved["params"] = ours["params"]
             if "param_names" in ours and "param_names" not in saved:
@@ -294,20 +294,20 @@ def _typename(value: Any) -> str:
 
 
 def _cast_state(param: Tensor, group: dict, value: Any, key: Any = None) -> Any:
-    """Loaded state in the dtype and on the device of its parameter; counters stay as they are."""
+    """A copy of loaded state in the dtype and on the device of its parameter; counters stay as they are."""
     if isinstance(value, Tensor):
         if key == "step":
             if group.get("capturable", False) or group.get("fused", False):
-                return value.to(dtype=rl.float32, device=param.device)
-            return value
-        if param.is_floating_point():
-            return value.to(dtype=param.dtype, device=param.device)
-        return value.to(device=param.device)
+                return value.to(dtype=rl.float32, device=param.device, copy=True)
+            return value.clone()
+        dtype = param.dtype if param.is_floating_point() else value.dtype
+        return value.to(dtype=dtype, device=param.device, copy=True)
     if isinstance(value, dict):
         return {k: _cast_state(param, group, v, k) for k, v in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return type(value)(_cast_state(param, group, v) for v in value)  # type: ignore[call-arg]
-    return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_cast_state(param, group, v) for v in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return deepcopy(value)
 
 
 def _check(ok: bool, text: str, error: type[Exception] = ValueError) -> None:
@@ -315,18 +315,66 @@ def _check(ok: bool, text: str, error: type[Exception] = ValueError) -> None:
         raise error(text)
 
 
+def _place(optimizer: Optimizer, group: dict[str, Any], i: int) -> str:
+    """Names a parameter for an error."""
+    names = group.get("param_names")
+    name = f" ({names[i]})" if isinstance(names, list) and i < len(names) else ""
+    number = next(n for n, other in enumerate(optimizer.param_groups) if other is group)
+    return f"parameter {i}{name} of group {number} of {type(optimizer).__name__}"
+
+
+def _check_tensor(optimizer: Optimizer, group: dict[str, Any], i: int, name: str, value: Any) -> None:
+    if value is None:
+        raise KeyError(f"{name} is missing in the state of {_place(optimizer, group, i)}")
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{name} in the state of {_place(optimizer, group, i)} must be a Tensor, not {_typename(value)}"
+        )
+
+
+def _check_fits(optimizer: Optimizer, group: dict[str, Any], i: int, name: str, value: Any) -> Tensor:
+    """Raises if state, or the gradient, of a parameter is of another shape, dtype or device than that."""
+    param = group["params"][i]
+    _check_tensor(optimizer, group, i, name, value)
+    if value.shape != param.shape or value.dtype != param.dtype or value.device != param.device:
+        cause = (
+            "set it to None or compute it anew"
+            if name == "gradient"
+            else "was the state saved for another model, or the parameter changed since? Make a new optimizer"
+        )
+        raise RuntimeError(
+            f"{_place(optimizer, group, i)} has shape {list(param.shape)} and dtype {param.dtype} on {param.device}, "
+            f"but its {name} has shape {list(value.shape)} and dtype {value.dtype} on {value.device}; {cause}"
+        )
+    return value
+
+
+def _check_count(optimizer: Optimizer, group: dict[str, Any], i: int, name: str, value: Any) -> Tensor:
+    _check_tensor(optimizer, group, i, name, value)
+    if value.numel() != 1 or value.is_meta or value.is_complex():
+        raise RuntimeError(
+            f"{name} in the state of {_place(optimizer, group, i)} must have one real element, but it has "
+            f"shape {list(value.shape)} and dtype {value.dtype} on {value.device}"
+        )
+    return value
+
+
 def _scalar(value: Any) -> float:
     return value.item() if isinstance(value, Tensor) else value
 
 
-def _check_common(lr: Any, eps: float | None = None, betas: Any = None, weight_decay: Any = 0) -> None:
+_no_value: Any = object()
+
+
+def _check_common(lr: Any, eps: Any = _no_value, betas: Any = _no_value, weight_decay: Any = 0) -> None:
     """The checks of the settings that most optimizers have."""
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
     _check(0.0 <= lr, f"Invalid learning rate: {lr}")
-    _check(eps is None or 0.0 <= eps, f"Invalid epsilon value: {eps}")
-    for i, beta in enumerate(betas or ()):
-        _check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {i}: {beta}")
+    _check(eps is _no_value or 0.0 <= eps, f"Invalid epsilon value: {eps}")
+    if betas is not _no_value:
+        for i in range(2):
+            _check(0.0 <= betas[i] < 1.0, f"Invalid beta parameter at index {i}: {betas[i]}")
     _check(0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
 
 
@@ -352,8 +400,47 @@ def _as_real(is_complex: bool, *tensors: Tensor) -> tuple:
 class TensorwiseOptimizer(Optimizer):
     """An optimizer that updates one parameter after the other.
 
-    A subclass makes the state of a parameter in `_init_state` and updates in `_update`.
+    A subclass makes the state of a parameter in `_init_state` and updates in `_update`; it names the state that is as
+    large as the parameter, and the numbers.
     """
+
+    _count_names: tuple[str, ...] = ("step",)
+    _optional_state = False  # a parameter may have state of which some is missing
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _check_state(self) -> None:
+        """Raises where the state or the gradient of a parameter, which may be another's, doesn't fit it."""
+        for group in self.param_groups:
+            names = self._state_names(group)
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            try:
+                for p in params:
+                    if not self.state.get(p) or self._optional_state:
+                        raise KeyError  # some have no state yet: tell them apart
+                states = [self.state[p] for p in params]
+                values = [own[name] for name in names for own in states]
+                counts = [own[name] for name in self._count_names for own in states]
+                _C._ops._optimizer_check(params, [p.grad for p in params], values, counts)
+            except (KeyError, RuntimeError, TypeError):
+                self._check_singly(group, names)
+
+    def _check_singly(self, group: dict[str, Any], names: tuple[str, ...]) -> None:
+        """As _check_state, and what it raises names the parameter's place and name."""
+        for i, param in enumerate(group["params"]):
+            grad = param.grad
+            if grad is None:
+                continue
+            _check_fits(self, group, i, "gradient", grad)
+            own = self.state.get(param)
+            if not own or self._optional_state and any(own.get(name) is None for name in names):
+                continue
+            values = [_check_fits(self, group, i, name, own.get(name)) for name in names]
+            counts = [_check_count(self, group, i, name, own.get(name)) for name in self._count_names]
+            _C._ops._optimizer_check([param], [grad], values, counts)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates the parameters; a closure recomputes the loss and its gradients first."""
@@ -362,9 +449,13 @@ class TensorwiseOptimizer(Optimizer):
             with rl.enable_grad():
                 loss = closure()
         with rl.set_grad_enabled(bool(self.defaults.get("differentiable", False))):
-            for group in self.param_groups:
-                self._step_group(group)
+            self._step_groups()
         return loss
+
+    def _step_groups(self) -> None:
+        self._check_state()
+        for group in self.param_groups:
+            self._step_group(group)
 
     def _step_group(self, group: dict[str, Any]) -> None:
         for param in group["params"]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from . import _fused
-from .optimizer import TensorwiseOptimizer, _check, _check_fused, _scalar
+from .optimizer import _check, _check_fused, _scalar
 
 __all__ = ["SGD"]
 
 
-class SGD(TensorwiseOptimizer):
+class SGD(_fused.FusedOptimizer):
     """Stochastic gradient descent, with momentum if asked for.
 
     Args:
@@ -30,6 +30,8 @@ class SGD(TensorwiseOptimizer):
     0.8
     """
 
+    _count_names = ()
+    _optional_state = True
     _added_settings = {
         "nesterov": False,
         "maximize": False,
@@ -54,9 +56,9 @@ class SGD(TensorwiseOptimizer):
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-        _check(lr >= 0.0, f"Invalid learning rate: {lr}")
-        _check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
-        _check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        _check(not lr < 0.0, f"Invalid learning rate: {lr}")  # NaN passes, as in PyTorch
+        _check(not momentum < 0.0, f"Invalid momentum value: {momentum}")
+        _check(not weight_decay < 0.0, f"Invalid weight_decay value: {weight_decay}")
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -73,58 +75,30 @@ class SGD(TensorwiseOptimizer):
         super().__init__(params, defaults)
         _check_fused(fused, foreach, differentiable)
 
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def _prepare(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> bool:
+        if state.get("momentum_buffer") is not None:
+            return False
+        state["momentum_buffer"] = rl.empty_like(param)
+        return True
+
+    def _run_plan(self, group: dict[str, Any], plan: _fused.Plan, grads: list[Any]) -> None:
+        _C._ops._fused_sgd_(
+            plan.params,
+            grads,
+            plan.lists[0] if plan.lists else [],
+            weight_decay=_scalar(group["weight_decay"]),
+            momentum=_scalar(group["momentum"]),
+            lr=_scalar(group["lr"]),
+            dampening=_scalar(group["dampening"]) if plan.lists else 0.0,
+            nesterov=bool(group["nesterov"]),
+            maximize=bool(group["maximize"]),
+            is_first_step=plan.fresh,
+        )
+
     def _step_group(self, group: dict[str, Any]) -> None:
-        fused = _fused.kernel("_fused_sgd_")
-        if fused is None or group["differentiable"] or group.get("foreach"):
-            self._step_singly(group)
-            return
-        momentum = group["momentum"]
-        plans_of = self.__dict__.setdefault("_plans", {})
-        plans = plans_of.get(id(group))
-        names = ("momentum_buffer",) if momentum != 0 else ()
-        state = self.state
-        grads = plans.gradients(group, state, names) if plans is not None else None
-        first_steps: set[int] = set()
-        if grads is None:
-
-            def first(param: Tensor, own: dict[str, Any]) -> None:
-                own["momentum_buffer"] = rl.empty_like(param)
-                first_steps.add(id(param))
-
-            plans = _fused.GroupPlans(group, state, names, first)
-            if not plans.fits:
-                for p in plans.params:
-                    if id(p) in first_steps:
-                        del state[p]["momentum_buffer"]
-                self._step_singly(group)
-                return
-            plans_of[id(group)] = plans
-            grads = [[p.grad for p in plan.params] for plan in plans.plans]
-        settings = {
-            "weight_decay": _scalar(group["weight_decay"]),
-            "momentum": momentum,
-            "lr": _scalar(group["lr"]),
-            "dampening": group["dampening"],
-            "nesterov": group["nesterov"],
-            "maximize": group["maximize"],
-        }
-        for plan, plan_grads in zip(plans.plans, grads, strict=True):
-            buffers = plan.lists[0] if momentum != 0 else []
-            if not first_steps:
-                fused(plan.params, plan_grads, buffers, is_first_step=False, **settings)
-                continue
-            for is_first in (True, False):
-                chosen = [i for i, p in enumerate(plan.params) if (id(p) in first_steps) is is_first]
-                if chosen:
-                    fused(
-                        [plan.params[i] for i in chosen],
-                        [plan_grads[i] for i in chosen],
-                        [buffers[i] for i in chosen],
-                        is_first_step=is_first,
-                        **settings,
-                    )
-
-    def _step_singly(self, group: dict[str, Any]) -> None:
         for param in group["params"]:
             if param.grad is not None:
                 self._step_one(group, param, -param.grad if group["maximize"] else param.grad)
