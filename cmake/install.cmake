@@ -1,18 +1,20 @@
 # Where an installed rushlight puts things, in two layouts:
 #   a prefix (cmake --install)  lib/librushlight.so, lib/cmake/Rushlight, include/
 #   a wheel                     all of it in rushlight/, beside the Python files and _C
-# Both carry oneDNN and OpenBLAS, stripped, where the library looks for them.
+# Both carry oneDNN and OpenBLAS, stripped, where the library looks for them, and the licence texts of what they carry.
 include(GNUInstallDirs)
 if(SKBUILD)
   set(library_dir rushlight)
   set(provider_dir rushlight/lib)
   set(include_dir rushlight/include)
   set(cmake_dir rushlight/lib/cmake)
+  set(licence_dir rushlight/licenses)
 else()
   set(library_dir ${CMAKE_INSTALL_LIBDIR})
   set(provider_dir ${CMAKE_INSTALL_LIBDIR})
   set(include_dir ${CMAKE_INSTALL_INCLUDEDIR})
   set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake)
+  set(licence_dir ${CMAKE_INSTALL_DOCDIR}/licenses)
 endif()
 
 install(TARGETS rushlight EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
@@ -52,4 +54,17 @@ if(SKBUILD)
     string(REGEX MATCH "libsleef\\.so\\.[0-9]+" name ${sleef})
     install_stripped(${sleef} ${name})
   endif()
+endif()
+
+# The licence texts, each from the package that the library came from.
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${licence_dir} RENAME rushlight.txt)
+foreach(line ${RL_LICENCES})
+  string(REGEX MATCH "^([^=]+)=(.+)$" line "${line}")
+  if(line)
+    install(FILES ${CMAKE_MATCH_2} DESTINATION ${licence_dir} RENAME ${CMAKE_MATCH_1})
+  endif()
+endforeach()
+find_file(RL_SLEEF_LICENCE copyright PATHS /usr/share/doc/libsleef-dev /usr/share/doc/libsleef3 NO_DEFAULT_PATH)
+if(RL_SLEEF AND RL_SLEEF_LICENCE)
+  install(FILES ${RL_SLEEF_LICENCE} DESTINATION ${licence_dir} RENAME SLEEF.txt)
 endif()

@@ -49,3 +49,11 @@ def test_a_cpp_project_builds_against_it(site, tmp_path):
 def test_it_names_no_folder_of_the_machine_that_made_it(site):
     here = str(ROOT).encode()
     assert not [file for file in site.rglob("*") if file.is_file() and here in file.read_bytes()]
+
+
+def test_it_has_the_licence_of_each_library_in_it(site):
+    texts = {path.name: path.read_text() for path in (site / "rushlight" / "licenses").iterdir()}
+    assert "the rushlight authors" in texts["rushlight.txt"]
+    assert "Apache License" in texts["oneDNN.txt"] and "oneDNN-third-party.txt" in texts
+    assert "OpenBLAS" in texts["OpenBLAS.txt"] and "nanobind.txt" in texts
+    assert "Boost Software License" in texts["SLEEF.txt"]
