@@ -147,7 +147,7 @@ class ObjectLoader {
     const Pickled* attributes = nullptr;
     if (auto t = c_.tensors->tensor(v, &parameter, &attributes)) {
       bool wants = t->requires_grad();
-      if (parameter) t->impl()->requires_grad = false;
+      if (parameter) t->impl()->set_requires_grad(false);
       Object out = check(wrap(*t));
       if (parameter)
         out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),

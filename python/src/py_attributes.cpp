@@ -116,7 +116,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
                   : " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
                     "var_no_grad = var.detach().");
     }
-    t.impl()->requires_grad = on;
+    t.impl()->set_requires_grad(on);
     return 0;
   });
 }

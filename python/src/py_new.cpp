@@ -187,7 +187,7 @@ PyObject* finish(Tensor t, bool requires_grad) {
   if (requires_grad) {
     RL_CHECK(RuntimeError, is_differentiable(t.dtype()),
              "Only Tensors of floating point and complex dtype can require gradients");
-    t.impl()->requires_grad = true;
+    t.impl()->set_requires_grad(true);
   }
   return wrap(std::move(t));
 }

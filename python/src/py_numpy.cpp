@@ -121,7 +121,7 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kwargs) {
     auto storage = make_ref<Storage>(static_cast<char*>(v.buf) + offset, size_t(count * size), Device(),
                                      std::move(held), read_only);
     Tensor t(make_ref<TensorImpl>(std::move(storage), d, IntArrayRef(int64_t(count))));
-    t.impl()->requires_grad = requires_grad;
+    t.impl()->set_requires_grad(requires_grad);
     return wrap(std::move(t));
   });
 }

@@ -134,7 +134,7 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
       if (parsed.requires_grad) [[unlikely]] {
         RL_CHECK(RuntimeError, is_differentiable(result.dtype()),
                  "Only Tensors of floating point and complex dtype can require gradients");
-        result.impl()->requires_grad = true;
+        result.impl()->set_requires_grad(true);
       }
       return wrap(std::move(result));
     }

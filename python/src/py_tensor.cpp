@@ -111,7 +111,7 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
     Tensor t = detached_alias(expect_tensor(data, "data"));
     RL_CHECK(RuntimeError, !require_grad || is_differentiable(t.dtype()),
              "Only Tensors of floating point and complex dtype can require gradients");
-    t.impl()->requires_grad = require_grad;
+    t.impl()->set_requires_grad(require_grad);
     return wrap_as(reinterpret_cast<PyTypeObject*>(cls), std::move(t));
   });
 }

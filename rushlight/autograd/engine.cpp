@@ -113,6 +113,8 @@ void Backward::add_root(const Tensor& root, const Tensor& grad, size_t index) {
   } else {
     RL_CHECK(AutogradError, g.sizes() == root.sizes(), "Mismatch in shape: grad_output[", index, "] has a shape of ",
              g.sizes(), " and output[", index, "] has a shape of ", root.sizes(), ".");
+    RL_CHECK(AutogradError, g.device() == root.device(), "Mismatch in device: grad_output[", index, "] is on ",
+             g.device(), " and output[", index, "] on ", root.device(), ".");
     RL_CHECK(AutogradError, is_complex(g.dtype()) == is_complex(root.dtype()),
              "For complex Tensors, both grad_output and output are required to "
              "have the same dtype. Mismatch in dtype: grad_output[",

@@ -41,7 +41,7 @@ Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t 
     rebase_history(output, Ref<Node>(this));
     return output;
   }
-  Tensor t = is_input || output.impl()->requires_grad || output.impl()->autograd ? detached_alias(output) : output;
+  Tensor t = is_input || output.impl()->requires_grad() || output.impl()->autograd ? detached_alias(output) : output;
   t.impl()->set_base(nullptr);  // a view made inside of forward: its gradient comes from backward
   set_history(t, Ref<Node>(this), nr);
   return t;

@@ -74,7 +74,7 @@ void set_history(const Tensor& t, Ref<Node> node, uint32_t nr) {
   }
   m.grad_fn = std::move(node);
   m.output_nr = nr;
-  t.impl()->requires_grad = true;
+  t.impl()->set_requires_grad(true);
   if (t.is_view()) t.impl()->set_view_version(t.impl()->version());
 }
 
@@ -125,7 +125,7 @@ void set_requires_grad(const Tensor& t, bool on) {
            on ? ""
               : " If you want to use a computed variable in a subgraph that doesn't require differentiation use "
                 "var_no_grad = var.detach().");
-  t.impl()->requires_grad = on;
+  t.impl()->set_requires_grad(on);
 }
 
 const Tensor& grad_of(const Tensor& t) {
@@ -167,7 +167,7 @@ void detach_in_place(const Tensor& t) {
     m->grad_fn = nullptr;
     m->output_nr = 0;
   }
-  t.impl()->requires_grad = false;
+  t.impl()->set_requires_grad(false);
 }
 
 int64_t register_hook(const Tensor& t, Ref<TensorHook> hook) {
@@ -194,7 +194,7 @@ namespace {
 
 // Nobody else can see this tensor's memory.
 bool is_ours_alone(const Tensor& t) {
-  return t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad;
+  return t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad();
 }
 
 }  // namespace

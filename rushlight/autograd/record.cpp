@@ -26,7 +26,7 @@ void settle_view(const GradPlan& plan, const IValue* args, const Tensor& result,
 Tensor attach(const GradPlan& plan, const IValue* args, const Tensor& result, const Ref<OpNode>& node, uint32_t nr,
               bool many) {
   Tensor t = result;
-  bool is_arg = t.impl()->requires_grad || t.impl()->autograd;
+  bool is_arg = t.impl()->requires_grad() || t.impl()->autograd;
   for (uint8_t a : plan.tensor_args) is_arg |= args[a].is_tensor() && args[a].tensor().is_same(t);
   if (is_arg) t = detached_alias(t);
   else if (t.is_view()) settle_view(plan, args, t, many);

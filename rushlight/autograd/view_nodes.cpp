@@ -35,7 +35,7 @@ void check_same_kind(const Geometry& base, const Geometry& view) {
 
 void refresh_view(const Tensor& t) {
   TensorImpl* v = t.impl();
-  if (v->view_version() == v->version() || !v->base()->requires_grad) return;
+  if (v->view_version() == v->version() || !v->base()->requires_grad()) return;
   set_history(t, make_ref<AsStridedNode>(Tensor(v->base()), t), 0);
 }
 
@@ -43,7 +43,7 @@ void rebase_history(const Tensor& t, Ref<Node> node) {
   if (t.is_view()) {
     Tensor base(t.impl()->base());
     set_history(base, make_ref<CopySlices>(base, t, std::move(node)), 0);
-    t.impl()->requires_grad = true;
+    t.impl()->set_requires_grad(true);
   } else {
     set_history(t, std::move(node), 0);
   }

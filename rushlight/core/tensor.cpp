@@ -14,12 +14,17 @@ TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, Int
       strides_(strides),
       offset_(offset),
       storage_(std::move(storage)),
-      dtype_(dtype) {
+      dtype_(dtype),
+      flags_(storage_->device().is_cpu() ? 0 : kNotCpu) {
   refresh();
 }
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
-    : inference(thread_state.inference_mode), sizes_(sizes), storage_(std::move(storage)), dtype_(dtype) {
+    : inference(thread_state.inference_mode),
+      sizes_(sizes),
+      storage_(std::move(storage)),
+      dtype_(dtype),
+      flags_(storage_->device().is_cpu() ? 0 : kNotCpu) {
   strides_.resize(sizes.size());
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {

@@ -15,6 +15,13 @@ namespace rushlight {
 // Autograd's state of one tensor; autograd/meta.h derives from it. Null for tensors that never met autograd.
 struct AutogradMetaBase { virtual ~AutogradMetaBase() = default; };
 
+// What a call has to know about its tensors before anything else: it tests these ORed over all of them (ops/op.h).
+enum TensorFlags : uint8_t {
+  kRequiresGrad = 1,  // a leaf that wants a gradient, or the result of an operator over one
+  kIsView = 2,        // a gradient may be wanted through the base
+  kNotCpu = 4,
+};
+
 // How a view was made, which decides whether autograd lets it be written to.
 enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany };
 
@@ -38,7 +45,11 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   void set_storage(Ref<Storage> storage, DType dtype) {
     storage_ = std::move(storage);
     dtype_ = dtype;
+    set_flag(kNotCpu, !storage_->device().is_cpu());
   }
+  uint8_t flags() const { return flags_; }
+  bool requires_grad() const { return flags_ & kRequiresGrad; }
+  void set_requires_grad(bool on) { set_flag(kRequiresGrad, on); }
 
   uint32_t version() const { return own_version_ ? version_ : storage_->version(); }
   void bump_version() {
@@ -51,6 +62,7 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   const Ref<TensorImpl>& base() const { return base_; }
   void set_base(Ref<TensorImpl> base, ViewKind kind = ViewKind::Tracked) {
     base_ = std::move(base);
+    set_flag(kIsView, bool(base_));
     view_kind_ = kind;
     version_ = storage_->version();
   }
@@ -62,7 +74,6 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   std::unique_ptr<AutogradMetaBase> autograd;
   void* py_object = nullptr;    // the front end's object, borrowed
   bool owns_py_object = false;  // true while only this TensorImpl keeps that object alive
-  bool requires_grad = false;   // a leaf that wants a gradient, or the result of an operator over one
   bool wrapped_number = false;  // made from a Python number: its dtype yields in promotion
   bool inference = false;       // made in inference mode
 
@@ -71,6 +82,7 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
 
  private:
   void refresh();
+  void set_flag(TensorFlags f, bool on) { flags_ = uint8_t(on ? flags_ | f : flags_ & ~f); }
 
   Dims sizes_, strides_;
   int64_t offset_ = 0;
@@ -80,6 +92,7 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   DType dtype_;
   bool contiguous_ = true;
   bool own_version_ = false;
+  uint8_t flags_ = 0;
   ViewKind view_kind_ = ViewKind::Tracked;
   uint32_t version_ = 0;  // with own_version_ the version; for views see view_version()
 };
@@ -108,7 +121,7 @@ class Tensor {
   bool is_contiguous() const { return impl_->contiguous(); }
   bool is_contiguous(MemoryFormat format) const;
   // A view's base may have come to need a gradient after the view was taken.
-  bool requires_grad() const { return impl_->requires_grad || (impl_->base() && impl_->base()->requires_grad); }
+  bool requires_grad() const { return impl_->requires_grad() || (impl_->base() && impl_->base()->requires_grad()); }
   bool is_view() const { return bool(impl_->base()); }
   int64_t item_size() const { return rushlight::item_size(dtype()); }
   int64_t nbytes() const { return numel() * item_size(); }

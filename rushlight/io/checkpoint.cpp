@@ -125,7 +125,7 @@ std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_paramet
     bool wants = item(*args, 1, where_, "a parameter").boolean;
     RL_CHECK(UnpicklingError, !wants || is_differentiable(t.dtype()), where_, ": a parameter of dtype ",
              name_of(t.dtype()), " that requires a gradient");
-    t.impl()->requires_grad = wants;
+    t.impl()->set_requires_grad(wants);
     return t;
   }
   if (!f->starts_with("torch._utils._rebuild_tensor")) return {};
@@ -175,7 +175,7 @@ Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
            strides, " and offset ", offset, " reaches outside of its storage of ", held, " elements");
   Tensor t(make_ref<TensorImpl>(s, *dtype, sizes, strides, offset));
   if (!v1 && args.items.size() > 4 && args.items[4]->is(K::Bool))
-    t.impl()->requires_grad = args.items[4]->boolean && is_differentiable(*dtype);
+    t.impl()->set_requires_grad(args.items[4]->boolean && is_differentiable(*dtype));
   return t;
 }
 

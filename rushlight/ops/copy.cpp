@@ -33,6 +33,8 @@ void copy_into(const Tensor& out, const Tensor& source) {
 void copy_(const Tensor& self, const Tensor& src, bool) {
   RL_CHECK(ShapeError, broadcast_shapes(self.sizes(), src.sizes()) == self.sizes(), "The expanded size of the tensor ",
            self.sizes(), " must match the existing size ", src.sizes(), " of the tensor copied into it");
+  RL_CHECK(NotImplementedError, self.device().is_meta() || !src.device().is_meta(),
+           "copy_: Cannot copy out of meta tensor; no data!");
   copy_into(self, src);
 }
 
@@ -58,7 +60,8 @@ TensorSpec to_copy_meta(const Tensor& self, const std::optional<DType>& dtype, c
 void to_copy_cpu(const Tensor& self, const std::optional<DType>&, const std::optional<Layout>&,
                  const std::optional<Device>&, const std::optional<bool>&, bool, const std::optional<MemoryFormat>&,
                  const Tensor& out) {
-  RL_CHECK(NotImplementedError, !self.device().is_meta(), "Cannot copy out of meta tensor; no data!");
+  RL_CHECK(NotImplementedError, out.device().is_meta() || !self.device().is_meta(),
+           "Cannot copy out of meta tensor; no data!");
   copy_into(out, self);
 }
 
@@ -103,7 +106,8 @@ OP(copy_, {.schema = "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False
                       return Grads{s.needs("self") ? zeros_like(g) : Tensor(),
                                    s.needs("src") ? to(g, s.dtype("src")) : Tensor()};
                     }},
-           .forms = kMethod});
+           .forms = kMethod,
+           .any_device = true});
 OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "A copy with memory of its own. >>> torch.clone(torch.tensor([1, 2]))\ntensor([1, 2])",
            .kernel = structured<clone_meta, clone_cpu>(),
@@ -115,7 +119,8 @@ OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout?
              .doc = "A converted copy.",
              .kernel = structured<to_copy_meta, to_copy_cpu>(),
              .grad = {{}, cast_back},
-             .forms = kFunction});
+             .forms = kFunction,
+             .any_device = true});
 OP(contiguous, {.schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
                 .doc = "self if it lies dense and in order already, else a copy that does."
                        " >>> torch.ones(2, 3).t().contiguous().stride()\n(2, 1)",

@@ -304,49 +304,57 @@ OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, La
                 .doc = "Uninitialised, shaped as self."
                        " >>> torch.empty_like(torch.tensor([1, 2])).dtype\ntorch.int64",
                 .kernel = function<empty_like_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .any_device = true});
 OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                 .doc = "All 0, shaped as self."
                        " >>> torch.zeros_like(torch.tensor([1, 2]))\ntensor([0, 0])",
                 .kernel = function<zeros_like_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .any_device = true});
 OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                          "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All 1, shaped as self."
                       " >>> torch.ones_like(torch.tensor([1., 2.]))\ntensor([1., 1.])",
                .kernel = function<ones_like_op>(),
-               .forms = kFunction});
+               .forms = kFunction,
+               .any_device = true});
 OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
                          "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All fill_value, shaped as self."
                       " >>> torch.full_like(torch.tensor([1, 2]), 7)\ntensor([7, 7])",
                .kernel = function<full_like_op>(),
-               .forms = kFunction});
+               .forms = kFunction,
+               .any_device = true});
 OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "Uninitialised, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_empty(3).dtype\ntorch.int64",
                .kernel = function<new_empty>(),
-               .forms = kMethod});
+               .forms = kMethod,
+               .any_device = true});
 OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "All 0, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_zeros(3)\ntensor([0, 0, 0])",
                .kernel = function<new_zeros>(),
-               .forms = kMethod});
+               .forms = kMethod,
+               .any_device = true});
 OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                         "device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All 1, in the dtype of self."
                      " >>> torch.tensor([1, 2]).new_ones(3)\ntensor([1, 1, 1])",
               .kernel = function<new_ones>(),
-              .forms = kMethod});
+              .forms = kMethod,
+              .any_device = true});
 OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? "
                         "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All fill_value, in the dtype of self."
                      " >>> torch.tensor([1, 2]).new_full((2,), 7)\ntensor([7, 7])",
               .kernel = function<new_full>(),
-              .forms = kMethod});
+              .forms = kMethod,
+              .any_device = true});
 OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                       "pin_memory=None) -> Tensor",
             .doc = "0, 1, ... below end. >>> torch.arange(3)\ntensor([0, 1, 2])",
@@ -407,6 +415,7 @@ OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
           .kernel = function<item>(),
-          .forms = kMethod});
+          .forms = kMethod,
+          .any_device = true});
 
 }  // namespace rushlight

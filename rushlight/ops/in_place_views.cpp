@@ -37,6 +37,8 @@ void resize_as_own(const Tensor& self, const Tensor& the_template, const std::op
 void set_to(const Tensor& self, const Tensor& source) {
   RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Could not set tensor of type ", source.dtype(),
            " to a tensor of type ", self.dtype());
+  RL_CHECK(RuntimeError, self.device() == source.device(), "set_: expected source on the device of self, ",
+           self.device(), ", got one on ", source.device());
   self.impl()->set_storage(source.impl()->storage(), source.dtype());
   become(self, source);
 }
@@ -57,23 +59,27 @@ OP(squeeze_, {.schema = "squeeze_(Tensor(a!) self) -> Tensor(a!)",
                      " >>> torch.ones(1, 2).squeeze_()\ntensor([1., 1.])",
               .kernel = mutation<squeeze_all>(),
               .grad = {{}, shaped_back},
-              .forms = kMethod});
+              .forms = kMethod,
+              .any_device = true});
 OP(squeeze_dim_, {.schema = "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)",
                   .doc = "Drops a dimension if it is of size 1.",
                   .kernel = mutation<squeeze_dim>(),
                   .grad = {{}, shaped_back},
-                  .forms = kMethod});
+                  .forms = kMethod,
+                  .any_device = true});
 OP(squeeze_dims_, {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)",
                    .doc = "Drops those of its dimensions that are of size 1.",
                    .kernel = mutation<squeeze_dims>(),
                    .grad = {{}, shaped_back},
-                   .forms = kMethod});
+                   .forms = kMethod,
+                   .any_device = true});
 OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
                 .doc = "Adds a dimension of size 1."
                        " >>> torch.ones(2).unsqueeze_(0)\ntensor([[1., 1.]])",
                 .kernel = mutation<unsqueeze_dim>(),
                 .grad = {{}, shaped_back},
-                .forms = kMethod});
+                .forms = kMethod,
+                .any_device = true});
 OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)",
                 .doc = "Swaps two of its dimensions."
                        " >>> torch.tensor([[1, 2]]).transpose_(0, 1)\ntensor([[1],\n        [2]])",
@@ -83,33 +89,39 @@ OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Te
                            return {transpose(g, s.arg("dim0").to_int(), s.arg("dim1").to_int())};
                          }},
                 .forms = kMethod,
-                .aliases = {"swapaxes_", "swapdims_"}});
+                .aliases = {"swapaxes_", "swapdims_"},
+                .any_device = true});
 OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
         .doc = "Swaps its two dimensions."
                " >>> torch.tensor([[1, 2]]).t_()\ntensor([[1],\n        [2]])",
         .kernel = mutation<transpose_two>(),
         .grad = {{}, [](const Saved&, const Tensor& g) -> Grads { return {t(g)}; }},
-        .forms = kMethod});
+        .forms = kMethod,
+        .any_device = true});
 OP(as_strided_,
    {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
     .doc = "Takes another geometry over its memory.",
     .kernel = mutation<as_strided_own>(),
     .grad = {{"self"}, strided_back},
-    .forms = kMethod | kFunction});
+    .forms = kMethod | kFunction,
+    .any_device = true});
 OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
              .doc = "Takes another size; memory grows if it must, new elements are uninitialised."
                     " >>> torch.tensor([1, 2, 3]).resize_(2)\ntensor([1, 2])",
              .kernel = mutation<resize_own>(),
-             .forms = kMethod});
+             .forms = kMethod,
+             .any_device = true});
 OP(resize_as_,
    {.schema = "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
     .doc = "Takes the size of another tensor.",
     .kernel = mutation<resize_as_own>(),
-    .forms = kMethod | kFunction});
+    .forms = kMethod | kFunction,
+    .any_device = true});
 OP(set_, {.schema = "set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)",
           .doc = "Takes over another tensor's memory and geometry."
                  " >>> torch.empty(0).set_(torch.tensor([1., 2.]))\ntensor([1., 2.])",
           .kernel = mutation<set_to>(),
-          .forms = kMethod});
+          .forms = kMethod,
+          .any_device = true});
 
 }  // namespace rushlight

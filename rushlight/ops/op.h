@@ -142,6 +142,8 @@ struct OpDef {
   Level level = Level::Stable;
   // The name of grad_fn where PyTorch doesn't call it after the operator ("AddmmBackward0"). Of a composite it names the last node recorded.
   const char* node = nullptr;
+  // Reads no element of its arguments, or looks at their devices itself (empty_like, copy_): they may be on any, also on several.
+  bool any_device = false;
 };
 
 #define OP(name, ...) \
@@ -167,6 +169,8 @@ class Op {
   int num_returns() const { return int(schema_.returns.size()); }
   // Position of the functional form's schema arguments that are tensors or tensor lists.
   const std::vector<uint8_t>& tensor_args() const { return tensor_args_; }
+  // Bit i: argument i must be a tensor, or a list without gaps; None and undefined tensors are refused.
+  uint64_t required_tensors() const { return required_tensors_; }
   // autograd's notes on the operator, made at the first recorded call.
   mutable std::atomic<const void*> gradient_plan{nullptr};
   // Kernel only: no interceptor, no autograd.
@@ -178,6 +182,7 @@ class Op {
   const OpDef* def_ = nullptr;
   void (*run_)(const Op&, IValue*, IValue*) = nullptr;
   std::vector<uint8_t> tensor_args_;
+  uint64_t required_tensors_ = 0;
   Form form_ = Form::Function;
   bool method_ = false, function_ = false, differentiable_ = false, mutates_ = false;
 };
@@ -230,6 +235,25 @@ extern void (*record_gradient)(const Op& op, IValue* args, IValue* rets);
 extern void (*name_gradient)(const char* name, const IValue* rets, int count);
 void call_intercepted(const Op& op, IValue* args, IValue* rets);
 
+// The TensorFlags of all arguments, and kMissing where one that has to be a tensor is undefined.
+constexpr uint8_t kMissing = 128;
+inline uint8_t argument_flags(const Op& op, const IValue* args) {
+  uint8_t flags = 0;
+  for (uint8_t i : op.tensor_args()) {
+    auto missing = [&] { return op.required_tensors() >> i & 1 ? kMissing : 0; };
+    if (args[i].is_tensor()) {
+      flags |= args[i].tensor().impl()->flags();
+    } else if (args[i].is_tensor_list()) {
+      for (const Tensor& t : args[i].tensor_list()) flags |= t.defined() ? t.impl()->flags() : missing();
+    } else if (args[i].is_none()) {
+      flags |= missing();
+    }
+  }
+  return flags;
+}
+// What flags ask for: checks of the arguments, then a node in the graph of gradients or the kernel.
+void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags);
+
 inline bool any_requires_grad(const Op& op, const IValue* args) {
   for (uint8_t i : op.tensor_args()) {
     if (args[i].is_tensor()) {
@@ -246,8 +270,7 @@ inline bool any_requires_grad(const Op& op, const IValue* args) {
 inline void call(const Op& op, IValue* args, IValue* rets) {
   if (thread_state.interceptor) [[unlikely]]
     return call_intercepted(op, args, rets);
-  if (op.differentiable() && thread_state.grad_enabled && any_requires_grad(op, args))
-    return record_gradient(op, args, rets);
+  if (uint8_t flags = argument_flags(op, args)) return call_flagged(op, args, rets, flags);
   op.run(args, rets);
 }
 

@@ -87,9 +87,7 @@ void Profiler::call(const Op& op, IValue* args, IValue* rets) {
   if (outer) return rushlight::call(op, args, rets);
   // What the kernel calls is to be seen as well.
   Scoped<Interceptor*> again(thread_state.interceptor, this);
-  bool records = op.differentiable() && thread_state.grad_enabled && any_requires_grad(op, args);
-  if (records) record_gradient(op, args, rets);
-  else op.run(args, rets);
+  call_flagged(op, args, rets, argument_flags(op, args));
 }
 
 }  // namespace rushlight

@@ -563,27 +563,31 @@ OP(rand_like,
     .doc = "rand, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.rand_like(torch.tensor([1., 2.]))\ntensor([0.4963, 0.7682])",
     .kernel = function<rand_like>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .any_device = true});
 OP(randn_like,
    {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
               "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randn, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.randn_like(torch.tensor([1., 2.]))\ntensor([ 1.5410, -0.2934])",
     .kernel = function<randn_like>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .any_device = true});
 OP(randint_like,
    {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randint, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.randint_like(torch.tensor([1., 2.]), 10)\ntensor([4., 9.])",
     .kernel = function<randint_like>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .any_device = true});
 OP(randint_like_low,
    {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randint, shaped as self.",
     .kernel = function<randint_like_low>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .any_device = true});
 OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? "
                         "pin_memory=None) -> Tensor",
               .doc = "0 ... n - 1 in random order."

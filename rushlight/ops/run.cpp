@@ -15,6 +15,67 @@ void call_intercepted(const Op& op, IValue* args, IValue* rets) {
   innermost->call(op, args, rets);
 }
 
+namespace {
+
+template <class F>
+void each_tensor(const Op& op, const IValue* args, F&& f) {
+  for (uint8_t i : op.tensor_args()) {
+    if (args[i].is_tensor()) f(args[i].tensor(), op.schema().args[i]);
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) f(t, op.schema().args[i]);
+    else if (args[i].is_none()) f(Tensor(), op.schema().args[i]);
+  }
+}
+
+void check_defined(const Op& op, const IValue* args) {
+  for (uint8_t i : op.tensor_args()) {
+    bool gap = args[i].is_none();
+    if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) gap |= !t.defined();
+    RL_CHECK(RuntimeError, !gap || !(op.required_tensors() >> i & 1), op.name(), ": expected ",
+             args[i].is_none() ? "a tensor" : "only defined tensors", " for argument '", op.schema().args[i].name,
+             "', got ", args[i].is_none() ? "None (an undefined Tensor in C++)" : "a list with an undefined one");
+  }
+}
+
+// Where the arguments are. CPU tensors without dimensions count as numbers, unless they are written to.
+Device common_device(const Op& op, const IValue* args) {
+  const Argument* first = nullptr;
+  Device device;
+  each_tensor(op, args, [&](const Tensor& t, const Argument& a) {
+    if (!t.defined() || (t.dim() == 0 && t.device().is_cpu() && !a.is_mutated)) return;
+    RL_CHECK(RuntimeError, !first || t.device() == device, op.name(),
+             ": Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
+             t.device(), "! (", first->name, " is on ", device, ", ", a.name, " on ", t.device(),
+             "); move them to one with .to(device)");
+    first = &a;
+    device = t.device();
+  });
+  return device;
+}
+
+void check_devices(const Op& op, const IValue* args) {
+  // A composite's parts look for themselves; some of its arguments only lend a shape.
+  if (op.def().any_device || op.def().kernel.kind == Kernel::Kind::Composite) return;
+  Device device = common_device(op, args);
+  bool computes = op.def().kernel.kind == Kernel::Kind::Function && op.num_returns() > 0;
+  RL_CHECK(NotImplementedError, device.is_cpu() || !computes, op.name(), ": not implemented for tensors on device ",
+           device, device.is_meta() ? ": what comes out depends on the values, which meta tensors don't have" : "");
+}
+
+}  // namespace
+
+void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  if (flags & kMissing) [[unlikely]]
+    check_defined(op, args);
+  if (flags & kNotCpu) [[unlikely]]
+    check_devices(op, args);
+  if (flags & (kRequiresGrad | kIsView) && op.differentiable() && thread_state.grad_enabled &&
+      any_requires_grad(op, args))
+    return record_gradient(op, args, rets);
+  op.run(args, rets);
+}
+
 Tensor wrapped_number(const Scalar& s) {
   DType d = s.is_bool() ? DType::Bool : s.is_int() ? DType::Int64 : s.is_float() ? DType::Float64 : DType::Complex128;
   Tensor t = empty_tensor({}, d);
@@ -134,6 +195,10 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
   TensorSpec specs[kMaxResults];
   Tensor outs[kMaxResults];
   int n = result_specs(op, args, specs);
+  if (argument_flags(op, args) & kNotCpu && !op.def().any_device) {
+    Device device = common_device(op, args);
+    for (int i = 0; i < n; i++) specs[i].device = device;
+  }
   for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
   compute(op, args, outs);
   for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
@@ -177,6 +242,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
 }
 
 void run_call(const Op& op, IValue* args, IValue* rets) {
+  if (op.num_returns() == 0 && argument_flags(op, args) & kNotCpu) return;  // writes into meta tensors
   op.def().kernel.call(args, rets);
   if (op.def().node && !op.def().grad && thread_state.grad_enabled)
     name_gradient(op.def().node, rets, op.num_returns());
@@ -234,7 +300,8 @@ void run_view(const Op& op, IValue* args, IValue* rets) {
 
 void run_mutation(const Op& op, IValue* args, IValue* rets) {
   check_writable(op, args[0].tensor());
-  op.def().kernel.call(args, rets);
+  if (args[0].tensor().device().is_meta() && !op.def().any_device) rets[0] = IValue(args[0]);  // no values to change
+  else op.def().kernel.call(args, rets);
   args[0].tensor().impl()->bump_version();
 }
 

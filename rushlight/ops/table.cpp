@@ -107,7 +107,12 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     bool tensor = t.is(Type::Kind::Tensor);
     bool list =
         t.is(Type::Kind::List) && (t.element()->is(Type::Kind::Tensor) || t.element()->is(Type::Kind::Optional));
-    if (tensor || list) op->tensor_args_.push_back(uint8_t(i));
+    if (!tensor && !list) continue;
+    op->tensor_args_.push_back(uint8_t(i));
+    const Type& declared = *schema.args[i].type;
+    bool required = tensor ? declared.is(Type::Kind::Tensor)
+                           : declared.is(Type::Kind::List) && declared.element()->is(Type::Kind::Tensor);
+    if (required && i < 64) op->required_tensors_ |= uint64_t(1) << i;
   }
   op->run_ = runner_for(k, form);
   op->schema_ = std::move(schema);
