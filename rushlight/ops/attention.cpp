@@ -32,10 +32,13 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
   }
   Tensor keys = k, values = v;
   if (enable_gqa && q.dim() > 2) {
+    RL_CHECK(RuntimeError, k.dim() > 2 && v.dim() > 2,
+             "scaled_dot_product_attention: expected key and value with heads as query has them, got ", k.sizes(),
+             " and ", v.sizes());
     int64_t heads = q.sizes()[size_t(q.dim() - 3)];
     auto spread = [&](const Tensor& t) {
       int64_t n = t.sizes()[size_t(t.dim() - 3)];
-      RL_CHECK(RuntimeError, heads % n == 0,
+      RL_CHECK(RuntimeError, n > 0 && heads % n == 0,
                "Number of heads in key and value must divide the number of heads in query");
       return n == heads ? t : repeat_interleave(t, heads / n, t.dim() - 3);
     };

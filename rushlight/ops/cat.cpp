@@ -2,6 +2,9 @@
 #include "rushlight/fn/cat.h"
 
 #include <cstring>
+#include <limits>
+#include <numeric>
+#include <optional>
 
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/flatten.h"
@@ -178,26 +181,40 @@ Tensor cartesian_prod_op(TensorList tensors) {
   for (const Tensor& t : meshgrid_indexing(tensors, "ij")) columns.push_back(flatten(t));
   return stack(columns, 1);
 }
+// n over k; nothing where that is more than can be counted.
+std::optional<int64_t> binomial(int64_t n, int64_t k) {
+  if (k > n) return 0;
+  k = std::min(k, n - k);
+  __int128 count = 1;
+  for (int64_t i = 1; i <= k; i++) {
+    count = count * (n - k + i) / i;
+    if (count > std::numeric_limits<int64_t>::max()) return std::nullopt;
+  }
+  return int64_t(count);
+}
+
 Tensor combinations_op(const Tensor& self, int64_t r, bool with_replacement) {
   RL_CHECK(RuntimeError, self.dim() == 1, "Expect a 1D vector, but got shape ", self.sizes());
   RL_CHECK(RuntimeError, r >= 0, "Expect a non-negative number, but got ", r);
   if (r == 0) return zeros(Dims{0}, self.dtype(), std::nullopt, self.device());
-  int64_t n = self.numel(), count = 0;
-  std::vector<int64_t> at(size_t(r), 0);
-  std::vector<int64_t> rows;
-  if (!with_replacement)
-    for (int64_t i = 0; i < r; i++) at[size_t(i)] = i;
-  while (n > 0 && at.back() < n) {
-    rows.insert(rows.end(), at.begin(), at.end());
-    count++;
+  int64_t n = self.numel(), many = 0;
+  std::optional<int64_t> found = 0;
+  if (!with_replacement) found = binomial(n, r);
+  else if (n > 0) found = __builtin_add_overflow(n, r - 1, &many) ? std::nullopt : binomial(many, r);
+  RL_CHECK(OutOfMemory, found && !__builtin_mul_overflow(*found, r, &many), "combinations: ", r, " of ", n,
+           " elements are more combinations than memory holds");
+  int64_t count = *found;
+  Tensor index = empty_tensor(many, DType::Int64);
+  std::vector<int64_t> at(size_t(count ? r : 0), 0);
+  if (!with_replacement) std::iota(at.begin(), at.end(), 0);
+  for (int64_t row = 0; row < count; row++) {
+    std::copy(at.begin(), at.end(), index.data<int64_t>() + row * r);
     int64_t d = r - 1;
     while (d >= 0 && at[size_t(d)] == (with_replacement ? n - 1 : n - r + d)) d--;
     if (d < 0) break;
     at[size_t(d)]++;
     for (int64_t e = d + 1; e < r; e++) at[size_t(e)] = with_replacement ? at[size_t(d)] : at[size_t(e - 1)] + 1;
   }
-  Tensor index = empty_tensor(count * r, DType::Int64);
-  if (count) std::memcpy(index.raw(), rows.data(), rows.size() * sizeof(int64_t));
   return reshape(index_select(self, 0, index), Dims{count, r});
 }
 

@@ -51,9 +51,9 @@ Tensor view_as_real_op(const Tensor& self) {
       make_ref<TensorImpl>(self.impl()->storage(), to_real(self.dtype()), sizes, strides, self.storage_offset() * 2));
 }
 Tensor view_as_complex_op(const Tensor& self) {
-  RL_CHECK(
-      RuntimeError, is_floating(self.dtype()),
-      "view_as_complex is only supported for floating point tensors, but got a tensor of scalar type: ", self.dtype());
+  RL_CHECK(RuntimeError, is_floating(self.dtype()) && self.dtype() != DType::BFloat16 && self.dtype() != DType::Float16,
+           "view_as_complex is only supported for float and double tensors, but got a tensor of scalar type: ",
+           self.dtype());
   RL_CHECK(RuntimeError, self.dim() > 0, "Input tensor must have one or more dimensions");
   RL_CHECK(RuntimeError, self.sizes().back() == 2, "Tensor must have a last dimension of size 2");
   RL_CHECK(RuntimeError, self.strides().back() == 1, "Tensor must have a last dimension with stride 1");

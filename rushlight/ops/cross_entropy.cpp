@@ -14,6 +14,7 @@
 #include "rushlight/fn/view.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduction.h"
@@ -111,9 +112,20 @@ void nll_cpu(const Tensor& self, const Tensor& target, const Tensor& weight, int
   });
 }
 
-TensorSpec nll_backward_meta(const Tensor&, const Tensor& self, const Tensor& target, const Tensor& weight, int64_t,
-                             int64_t, const Tensor&) {
+TensorSpec nll_backward_meta(const Tensor& grad, const Tensor& self, const Tensor& target, const Tensor& weight,
+                             int64_t reduction, int64_t, const Tensor& total) {
   check_nll(self, target, weight);
+  Dims losses;
+  if (reduction == kNone && self.dim() > 1) {
+    losses = self.sizes();
+    losses.erase(1);
+  }
+  RL_CHECK(ShapeError, grad.sizes() == losses || (losses.empty() && grad.numel() == 1),
+           "nll_loss_backward: expected grad_output of shape ", losses, ", got ", grad.sizes());
+  expect_dtype("nll_loss_backward", "grad_output", grad, self.dtype());
+  RL_CHECK(RuntimeError, total.numel() == 1, "Expected total_weight to be a tensor of one element, got ",
+           total.sizes());
+  expect_dtype("nll_loss_backward", "total_weight", total, self.dtype());
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
 void nll_backward_cpu(const Tensor& grad, const Tensor& self, const Tensor& target, const Tensor& weight,

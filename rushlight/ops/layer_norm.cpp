@@ -10,6 +10,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/normalize.h"
 
@@ -182,12 +183,26 @@ void layer_norm_cpu(const Tensor& x, IntArrayRef shape, const Tensor& w, const T
   });
 }
 
-std::array<TensorSpec, 3> backward_meta(const Tensor&, const Tensor& x, const Tensor&, const Tensor&, const Tensor& w,
-                                        int64_t dims) {
+std::array<TensorSpec, 3> backward_meta(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& rstd,
+                                        const Tensor& w, int64_t dims) {
+  const char* op = "_layer_norm_backward";
+  RL_CHECK(RuntimeError, dims >= 1 && dims <= x.dim(), op, ": expected dims from 1 to ", x.dim(), ", got ", dims);
+  RL_CHECK(NotImplementedError, is_floating(x.dtype()), '"', op, "\" not implemented for '",
+           scalar_type_name(x.dtype()), "'");
   TensorSpec dx{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()}, dw = dx;
   dw.sizes.clear();
-  for (size_t d = size_t(x.dim() - dims); d < size_t(x.dim()); d++) dw.sizes.push_back(x.sizes()[d]);
-  if (w.defined()) dw.dtype = w.dtype();
+  Dims moments = x.sizes();
+  for (size_t d = size_t(x.dim() - dims); d < size_t(x.dim()); d++) {
+    dw.sizes.push_back(x.sizes()[d]);
+    moments[d] = 1;
+  }
+  expect_shape(op, "grad_output", grad, x.sizes());
+  expect_shape(op, "mean", mean, moments);
+  expect_shape(op, "rstd", rstd, moments);
+  if (w.defined()) {
+    expect_shape(op, "weight", w, dw.sizes);
+    dw.dtype = w.dtype();
+  }
   return {dx, dw, dw};
 }
 void backward_cpu(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& w,

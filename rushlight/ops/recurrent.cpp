@@ -46,6 +46,24 @@ struct State {
   }
 };
 
+int64_t gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
+
+// The maps give whole gates, as wide as the state that they meet.
+void check_weights(Cell cell, const Weights& w) {
+  RL_CHECK(ShapeError, w.ih.dim() == 2 && w.hh.dim() == 2, "expected weights of two dimensions, got ", w.ih.sizes(),
+           " and ", w.hh.sizes());
+  int64_t gates = gates_of(cell), hidden = w.hh.size(0) / gates, width = w.hh.size(1);
+  if (w.hr.defined()) {
+    RL_CHECK(ShapeError, w.hr.dim() == 2 && w.hr.size(0) == width && w.hr.size(1) == hidden,
+             "expected weight_hr of shape [", width, ", ", hidden, "], got ", w.hr.sizes());
+  } else {
+    hidden = width;
+  }
+  RL_CHECK(ShapeError, w.ih.size(0) == gates * hidden && w.hh.size(0) == gates * hidden,
+           "expected weight_ih of shape [", gates * hidden, ", *] and weight_hh of shape [", gates * hidden, ", ",
+           width, "], got ", w.ih.sizes(), " and ", w.hh.sizes());
+}
+
 State joined(const std::vector<State>& parts) {
   Tensors h, c;
   for (const State& s : parts) {
@@ -166,6 +184,8 @@ std::pair<Tensor, State> run_network(const Network& net, Tensor data, IntArrayRe
   RL_CHECK(RuntimeError, start.h.dtype() == data.dtype(), "Input and hidden tensors are not the same dtype, found ",
            "input tensor with ", scalar_type_name(data.dtype()), " and hidden tensor with ",
            scalar_type_name(start.h.dtype()));
+  for (const Tensor* s : {&start.h, &start.c})
+    RL_CHECK(ShapeError, !s->defined() || s->dim() == 3, "expected hidden states of 3 dimensions, got ", s->sizes());
   bool projects = lstm && start.h.sizes().back() != start.c.sizes().back();
   size_t each = 2 + (net.has_biases ? 2 : 0) + (projects ? 1 : 0);
   RL_CHECK(RuntimeError, params.size() == each * size_t(count), "expected ", each, " weights for each of ", count,
@@ -175,8 +195,7 @@ std::pair<Tensor, State> run_network(const Network& net, Tensor data, IntArrayRe
     Weights w{.ih = params[at], .hh = params[at + 1]};
     if (net.has_biases) w.bias_ih = params[at + 2], w.bias_hh = params[at + 3];
     if (projects) w.hr = params[at + each - 1];
-    RL_CHECK(ShapeError, w.ih.dim() == 2 && w.hh.dim() == 2, "expected weights of two dimensions, got ", w.ih.sizes(),
-             " and ", w.hh.sizes());
+    check_weights(net.cell, w);
     weights.push_back(w);
   }
   RL_CHECK(RuntimeError, data.size(1) == weights[0].ih.size(1), "input.size(-1) must be equal to input_size. Expected ",
@@ -273,6 +292,9 @@ State one_step(Cell cell, const Tensor& input, const State& s, const Weights& w)
            input.size(1), " expected ", w.ih.dim() == 2 ? w.ih.size(1) : 0);
   RL_CHECK(ShapeError, w.hh.dim() == 2 && s.h.size(1) == w.hh.size(1), "hidden has inconsistent hidden_size: got ",
            s.h.size(1), ", expected ", w.hh.dim() == 2 ? w.hh.size(1) : 0);
+  check_weights(cell, w);
+  RL_CHECK(ShapeError, cell != Cell::Lstm || s.c.sizes() == s.h.sizes(),
+           "expected two hidden states of one shape, got ", s.h.sizes(), " and ", s.c.defined() ? s.c.sizes() : Dims());
   return step(cell, linear(input, w.ih, w.bias_ih), s, w, false);
 }
 Two lstm_cell(const Tensor& input, TensorList hx, const Tensor& ih, const Tensor& hh, const Tensor& bias_ih,

@@ -1,5 +1,8 @@
 #include "rushlight/ops/run.h"
 
+#include <new>
+#include <stdexcept>
+
 #include "rushlight/ops/forms.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/pointwise.h"
@@ -305,15 +308,28 @@ void run_mutation(const Op& op, IValue* args, IValue* rets) {
   args[0].tensor().impl()->bump_version();
 }
 
+// What the standard library says of a size that no memory holds is nothing to a user.
+[[noreturn]] void fail_memory(const Op& op) {
+  throw OutOfMemory(str(op.name(), ": can't allocate memory for these arguments"));
+}
+template <Runner run>
+void guarded(const Op& op, IValue* args, IValue* rets) {
+  try {
+    run(op, args, rets);
+  } catch (const std::bad_alloc&) { fail_memory(op); } catch (const std::length_error&) {
+    fail_memory(op);
+  }
+}
+
 }  // namespace
 
 Runner runner_for(const Kernel& kernel, Op::Form form) {
   bool into = form != Op::Form::Function;
   switch (kernel.kind) {
-    case Kernel::Kind::Structured: return into ? run_structured_into : run_structured;
-    case Kernel::Kind::View: return run_view;
-    case Kernel::Kind::Mutation: return run_mutation;
-    default: return into ? run_call_into : run_call;
+    case Kernel::Kind::Structured: return into ? guarded<run_structured_into> : guarded<run_structured>;
+    case Kernel::Kind::View: return guarded<run_view>;
+    case Kernel::Kind::Mutation: return guarded<run_mutation>;
+    default: return into ? guarded<run_call_into> : guarded<run_call>;
   }
 }
 

@@ -59,6 +59,11 @@ void searchsorted_cpu(const Tensor& sorted, const Tensor& self, bool, bool right
       sorted.dtype(), self.impl()->wrapped_number && is_floating(sorted.dtype()) ? sorted.dtype() : self.dtype());
   Tensor edges = dense(sorted, common), values = dense(self, common),
          order = sorter.defined() ? dense(sorter) : Tensor();
+  if (order.defined())
+    for (int64_t i = 0; i < order.numel(); i++)
+      RL_CHECK(RuntimeError, uint64_t(order.data<int64_t>()[i]) < uint64_t(order.sizes().back()),
+               "torch.searchsorted(): sorter index out of range: ", order.data<int64_t>()[i],
+               " is not a position among ", order.sizes().back(), " boundaries");
   Tensor found = empty_tensor(self.sizes(), DType::Int64);
   int64_t n = edges.sizes().back(), per_row = sorted.dim() == 1 ? values.numel() : values.sizes().back();
   dispatch(RealTypes{}, common, "searchsorted", [&]<class T>() {
@@ -179,11 +184,13 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
     RL_CHECK(RuntimeError, std::isfinite(low) && std::isfinite(high), "torch.histogram: range of [", double(low), ", ",
              double(high), "] is not finite");
     RL_CHECK(RuntimeError, low < high, "torch.histogram: max must be larger than min");
+    // A range that overflows is halved first.
+    T by = std::isfinite(high - low) ? T(1) : T(0.5), start = low * by, span = high * by - start;
     for (int64_t i = 0; i < in.numel(); i++) {
       if (!(x[i] >= low && x[i] <= high)) continue;
-      int64_t at = int64_t(is_half(given) ? rounded(rounded(rounded(x[i] - low) * T(bins)) / rounded(high - low))
-                                          : (x[i] - low) / (high - low) * T(bins));
-      out.data<T>()[std::min(at, bins - 1)] += 1;
+      T at = is_half(given) ? rounded(rounded(rounded(x[i] - low) * T(bins)) / rounded(high - low))
+                            : (x[i] * by - start) / span * T(bins);
+      out.data<T>()[at < T(bins) ? int64_t(at) : bins - 1] += 1;
     }
   });
   return in.dtype() == self.dtype() ? out : dense(out, self.dtype());

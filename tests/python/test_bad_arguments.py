@@ -1,0 +1,98 @@
+"""What reads or writes memory by one argument's geometry says so where another's doesn't fit, before it touches anything."""
+
+import pytest
+
+import rushlight as rl
+from rushlight import _C
+
+X, G = rl.ones(3, 4), rl.ones(3, 4)
+ROW = rl.ones(3, 1)
+HALVES = [rl.float16, rl.bfloat16]
+
+
+@pytest.mark.parametrize(
+    ("args", "match"),
+    [
+        ((rl.ones(3), X, ROW, ROW, None, 1), r"grad_output of shape \[3, 4\], got \[3\]"),
+        ((G, X, rl.ones(2, 1), ROW, None, 1), r"mean of shape \[3, 1\]"),
+        ((G, X, ROW, rl.ones(3), None, 1), r"rstd of shape \[3, 1\]"),
+        ((G, X, ROW, ROW, rl.ones(3), 1), r"weight of shape \[4\]"),
+        ((G, X, ROW, ROW, None, 3), "dims from 1 to 2, got 3"),
+        ((G, X, ROW, ROW, None, 0), "dims from 1 to 2, got 0"),
+        ((G, X.int(), ROW, ROW, None, 1), "not implemented for 'Int'"),
+    ],
+)
+def test_layer_norm_backward(args, match):
+    with pytest.raises((RuntimeError, NotImplementedError), match=match):
+        rl._layer_norm_backward(*args)
+
+
+@pytest.mark.parametrize(
+    ("grad", "reduction", "total", "match"),
+    [
+        (rl.ones(2), 0, rl.tensor(3.0), r"grad_output of shape \[3\], got \[2\]"),
+        (rl.ones(3), 1, rl.tensor(3.0), r"grad_output of shape \[\], got \[3\]"),
+        (rl.ones(3).double(), 0, rl.tensor(3.0), "grad_output of dtype"),
+        (rl.tensor(1.0), 1, rl.ones(0), "total_weight to be a tensor of one element"),
+        (rl.tensor(1.0), 1, rl.tensor(3), "total_weight of dtype"),
+    ],
+)
+def test_nll_loss_backward(grad, reduction, total, match):
+    with pytest.raises(RuntimeError, match=match):
+        _C._nn.nll_loss_backward(grad, X, rl.tensor([0, 1, 2]), None, reduction, -100, total)
+
+
+@pytest.mark.parametrize("sorter", [[5, 0, 1], [-1, 0, 1], [2**40, 0, 1]])
+def test_a_sorter_names_positions_of_the_boundaries(sorter):
+    with pytest.raises(RuntimeError, match="sorter index out of range"):
+        rl.searchsorted(rl.tensor([1.0, 2.0, 3.0]), rl.tensor([1.5]), sorter=rl.tensor(sorter))
+
+
+def test_histc_over_a_range_wider_than_its_dtype():
+    edge = 3e38
+    assert rl.histc(rl.tensor([-edge, 0.0, edge]), 4, -edge, edge).tolist() == [1, 0, 1, 1]
+    assert rl.histc(rl.tensor([-edge, 0.0, edge]), 4).tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_there_are_no_complex_halves(dtype):
+    with pytest.raises(RuntimeError, match="view_as_complex is only supported for"):
+        rl.view_as_complex(rl.ones(3, 2, dtype=dtype))
+
+
+@pytest.mark.parametrize(("n", "r", "again"), [(8, 2**40, True), (100, 50, False), (2**20, 2**62, True)])
+def test_combinations_are_counted_first(n, r, again):
+    with pytest.raises((RuntimeError, MemoryError), match="combinations|allocate"):
+        rl.combinations(rl.ones(n), r, again)
+
+
+def test_combinations():
+    assert rl.combinations(rl.arange(3), 2).tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert rl.combinations(rl.arange(2), 3, True).tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 1], [1, 1, 1]]
+    assert rl.combinations(rl.arange(2), 3).shape == (0, 3)
+    assert rl.combinations(rl.arange(0), 2, True).shape == (0, 2)
+    assert rl.combinations(rl.arange(4), 4).tolist() == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("gru_cell", 3), ("lstm_cell", 4), ("rnn_tanh_cell", 1)])
+@pytest.mark.parametrize("rows", [-1, 1, 3])
+def test_cells_want_weights_of_whole_gates(cell, gates, rows):
+    x, h = rl.ones(1, 2), rl.ones(1, 3)
+    state = (h, h) if gates == 4 else h
+    for ih, hh in [(3 * gates + rows, 3 * gates), (3 * gates, 3 * gates + rows)]:
+        with pytest.raises(RuntimeError, match="expected weight_ih of shape"):
+            getattr(rl, cell)(x, state, rl.ones(ih, 2), rl.ones(hh, 3))
+
+
+def test_recurrent_networks_want_states_of_three_dimensions():
+    weights = [rl.ones(12, 2), rl.ones(12, 3)]
+    for h, c in [(rl.ones(()), rl.ones(1, 1, 3)), (rl.ones(1, 1, 3), rl.ones(3))]:
+        with pytest.raises(RuntimeError, match="hidden"):
+            rl.lstm(rl.ones(1, 1, 2), (h, c), weights, False, 1, 0.0, False, False, False)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 3, 4), (3, 4)])
+def test_grouped_attention_wants_heads(shape):
+    query = rl.ones(2, 4, 3, 4)
+    with pytest.raises(RuntimeError, match="heads"):
+        rl.nn.functional.scaled_dot_product_attention(query, rl.ones(shape), rl.ones(shape), enable_gqa=True)
