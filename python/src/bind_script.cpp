@@ -39,29 +39,56 @@ const Ref<ObjectValue>* script_object(PyObject* o) {
 
 namespace {
 
+// A Python object that compiling code holds: it is dropped by threads that don't hold Python's lock.
+class Kept {
+ public:
+  explicit Kept(PyObject* o) : object_(Py_NewRef(o)) {}
+  ~Kept() {
+    if (!object_ || !Py_IsInitialized()) return;
+    GilAcquire gil;
+    Py_DECREF(object_);
+  }
+  Kept(const Kept&) = delete;
+  PyObject* get() const { return object_; }
+
+ private:
+  PyObject* object_;
+};
+
 Function& function_of(PyObject* o) { return **reinterpret_cast<PyFunction*>(o)->function; }
 const Ref<ObjectValue>& object_of(PyObject* o) { return *reinterpret_cast<PyScriptObject*>(o)->object; }
 
 // A Python object that a name in script text stands for.
 SugaredPtr sugar(PyObject* o, PyObject* compile);
 
+// Compiles without Python's lock: another thread may wait for it while it holds the compiler's.
+Function& made(Function& f) {
+  if (f.is_made()) return f;
+  GilRelease release(true);
+  f.made();
+  return f;
+}
+
 // A Python module: its attributes are looked up when text names them.
 class PythonModule final : public script::Sugared {
  public:
-  PythonModule(Object m, Object compile) : module_(std::move(m)), compile_(std::move(compile)) {}
+  PythonModule(PyObject* m, PyObject* compile) : module_(m), compile_(compile) {}
   std::string kind() const override { return "Python module"; }
   SugaredPtr attribute(const Range& range, script::Lowering&, const std::string& name) override {
+    GilAcquire gil;
     Object found(PyObject_GetAttrString(module_.get(), name.c_str()));
     if (!found) {
       PyErr_Clear();
       fail(range, str("module has no attribute '", name, "'"));
     }
-    if (SugaredPtr s = sugar(found.get(), compile_.get())) return s;
+    try {
+      if (SugaredPtr s = sugar(found.get(), compile_.get())) return s;
+    } catch (const ErrorSet&) { throw_python_error(); }
     fail(range, str("Python object of type '", Py_TYPE(found.get())->tp_name, "' cannot be used in TorchScript"));
   }
 
  private:
-  Object module_, compile_;
+  Kept module_, compile_;
 };
 
 SugaredPtr sugar(PyObject* o, PyObject* compile) {
@@ -70,7 +97,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     if (name == "rushlight") return std::make_shared<script::Namespace>("torch");
     if (name == "math") return std::make_shared<script::Namespace>("math");
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
-    return std::make_shared<PythonModule>(Object::borrow(o), Object::borrow(compile));
+    return std::make_shared<PythonModule>(o, compile);
   }
   if (Py_TYPE(o) == function_type)
     return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
@@ -103,7 +130,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
 // Names from a function's closure and globals.
 class PythonResolver final : public script::Resolver {
  public:
-  PythonResolver(Object names, Object compile) : names_(std::move(names)), compile_(std::move(compile)) {}
+  PythonResolver(PyObject* names, PyObject* compile) : names_(names), compile_(compile) {}
   SugaredPtr resolve(const std::string& name, const Range&) override {
     GilAcquire gil;
     PyObject* found = PyDict_GetItemString(names_.get(), name.c_str());
@@ -114,7 +141,7 @@ class PythonResolver final : public script::Resolver {
   }
 
  private:
-  Object names_, compile_;
+  Kept names_, compile_;
 };
 
 std::shared_ptr<script::Source> source_from(const char* text, const char* file, int line) {
@@ -128,8 +155,13 @@ PyObject* compile_text(PyObject*, PyObject* args) {
     int line;
     PyObject *names, *compile;
     if (!PyArg_ParseTuple(args, "ssiOO:_compile", &text, &file, &line, &names, &compile)) return nullptr;
-    auto resolver = std::make_shared<PythonResolver>(Object::borrow(names), Object::borrow(compile));
-    return wrap_function(script::compile_function(source_from(text, file, line), resolver));
+    auto resolver = std::make_shared<PythonResolver>(names, compile);
+    std::shared_ptr<Function> function;
+    {
+      GilRelease release(true);
+      function = script::compile_function(source_from(text, file, line), resolver);
+    }
+    return wrap_function(std::move(function));
   });
 }
 
@@ -165,7 +197,7 @@ PyObject* make_object(PyObject*, PyObject* args) {
       int line;
       PyObject* names;
       if (!PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names)) return nullptr;
-      auto resolver = std::make_shared<PythonResolver>(Object::borrow(names), Object::borrow(compile));
+      auto resolver = std::make_shared<PythonResolver>(names, compile);
       auto source = source_from(text, file, line);
       // Parsed when it is first used: a module may have methods that are no TorchScript.
       auto f = std::make_shared<Function>();
@@ -222,7 +254,6 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
   return out;
 }
 
-// REQUIRES: the function is made: its compilation may hold Python objects.
 IValue run(Function& f, std::vector<IValue> args) {
   GilRelease release(true);
   return graph::run_function(f, std::move(args));
@@ -230,18 +261,17 @@ IValue run(Function& f, std::vector<IValue> args) {
 
 PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    Function& f = function_of(self);
-    f.made();
+    Function& f = made(function_of(self));
     auto values = arguments(f.schema, 0, args, kwargs, f.name);
     return to_python(run(f, std::move(values)));
   });
 }
 PyObject* function_graph(PyObject* self, void*) {
-  return guarded([&]() -> PyObject* { return to_str(function_of(self).made()->text()); });
+  return guarded([&]() -> PyObject* { return to_str(made(function_of(self)).graph->text()); });
 }
 PyObject* function_inlined(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
-    std::shared_ptr<graph::Graph> graph = function_of(self).made()->copy();
+    std::shared_ptr<graph::Graph> graph = made(function_of(self)).graph->copy();
     graph::inline_calls(*graph);
     return to_str(graph->text());
   });
@@ -249,7 +279,7 @@ PyObject* function_inlined(PyObject* self, void*) {
 // What a call runs.
 PyObject* function_optimized(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
-    std::shared_ptr<graph::Graph> graph = function_of(self).made()->copy();
+    std::shared_ptr<graph::Graph> graph = made(function_of(self)).graph->copy();
     graph::optimize(*graph);
     graph::forget_shapes(*graph);
     return to_str(graph->text());
@@ -258,7 +288,8 @@ PyObject* function_optimized(PyObject* self, void*) {
 PyObject* function_code_text(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     std::vector<Tensor> constants;
-    return to_str(script::function_code(function_of(self), constants));
+    script::TextOptions options{constants};
+    return to_str(script::function_code(made(function_of(self)), options));
   });
 }
 PyObject* function_name(PyObject* self, void*) {
@@ -293,7 +324,7 @@ PyObject* object_call_method(PyObject* self, PyObject* args, PyObject* kwargs) {
     Object rest = check(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
     Function* f = class_of(self).find_method(name);
     RL_CHECK(AttributeError, f, "Method '", name, "' is not defined.");
-    f->made();
+    made(*f);
     auto values = arguments(f->schema, 1, rest.get(), kwargs, name);
     values.insert(values.begin(), IValue(object_of(self)));
     return to_python(run(*f, std::move(values)));
@@ -303,26 +334,74 @@ PyObject* object_method(PyObject* self, PyObject* name) {
   return guarded([&]() -> PyObject* {
     for (const auto& f : class_of(self).methods)
       if (f->name == text_of(name)) {
-        f->made();
+        made(*f);
         return wrap_function(f);
       }
     Py_RETURN_NONE;
   });
 }
-PyObject* object_slots(PyObject* self, PyObject*) {
+const char* kind_of(const ClassType::Slot& s) {
+  const ClassType* c = graph::as_class(s.type);
+  return s.is_parameter ? "parameter" : s.is_buffer ? "buffer" : c && c->is_module ? "module" : "attribute";
+}
+// The value of a slot, or of a constant of the class. A slot that nothing was put into is None.
+PyObject* object_get(PyObject* self, PyObject* name) {
   return guarded([&]() -> PyObject* {
-    Object out = check(PyList_New(0));
     const ClassType& c = class_of(self);
-    for (size_t i = 0; i < c.slots.size(); i++) {
-      const char* kind = c.slots[i].is_parameter            ? "parameter"
-                         : c.slots[i].is_buffer             ? "buffer"
-                         : graph::as_class(c.slots[i].type) ? "module"
-                                                            : "attribute";
-      Object value(to_python(object_of(self)->slots[i]));
-      check_status(
-          PyList_Append(out.get(), check(Py_BuildValue("(sOs)", c.slots[i].name.c_str(), value.get(), kind)).get()));
-    }
+    std::string key(text_of(name));
+    int slot = c.find_slot(key);
+    if (slot >= 0) return to_python(object_of(self)->slots[size_t(slot)]);
+    auto constant = c.constants.find(key);
+    RL_CHECK(AttributeError, constant != c.constants.end(), "the script module has no attribute '", key, "'");
+    return to_python(constant->second);
+  });
+}
+// {name: "parameter", "buffer", "module", "attribute" or "constant"}
+PyObject* object_kinds(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Object out = check(PyDict_New());
+    auto add = [&](const std::string& name, const char* kind) {
+      check_status(PyDict_SetItemString(out.get(), name.c_str(), check(to_str(kind)).get()));
+    };
+    for (const auto& [name, value] : class_of(self).constants) add(name, "constant");
+    for (const ClassType::Slot& s : class_of(self).slots) add(s.name, kind_of(s));
     return out.release();
+  });
+}
+// An object of the same class: over the same values, or over copies of them.
+PyObject* copied(PyObject* self, const std::function<PyObject*(PyObject*)>& copy) {
+  const Ref<ObjectValue>& from = object_of(self);
+  auto made = make_ref<ObjectValue>(from->type, from->slots.size());
+  Object out = check(wrap_object(made));
+  const ClassType& c = class_of(self);
+  for (size_t i = 0; i < from->slots.size(); i++) {
+    if (!copy || from->slots[i].is_none()) {
+      made->slots[i] = from->slots[i];
+      continue;
+    }
+    Object value = check(copy(check(to_python(from->slots[i])).get()));
+    made->slots[i] = from_python(value.get(), *c.slots[i].type);
+  }
+  return out.release();
+}
+PyObject* object_copy(PyObject* self, PyObject*) {
+  return guarded([&] { return copied(self, nullptr); });
+}
+// The same object stays the same one: memo knows it by its address, since a Python object stands for it only for a while.
+PyObject* object_deepcopy(PyObject* self, PyObject* memo) {
+  return guarded([&]() -> PyObject* {
+    Object key = check(Py_BuildValue("(sK)", "ScriptObject", (unsigned long long)(object_of(self).get())));
+    if (PyObject* known = PyDict_GetItemWithError(memo, key.get())) return Py_NewRef(known);
+    static PyObject* deepcopy = Py_NewRef(imported("copy", "deepcopy"));
+    Object out(copied(self, [&](PyObject* v) { return PyObject_CallFunctionObjArgs(deepcopy, v, memo, nullptr); }));
+    check_status(PyDict_SetItem(memo, key.get(), check(Py_NewRef(out.get())).get()));
+    return out.release();
+  });
+}
+PyObject* object_reduce(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    throw RuntimeError(str("Tried to serialize object ", class_of(self).name(),
+                           " which does not have a __getstate__ method defined! Save it with torch.jit.save."));
   });
 }
 PyObject* object_methods(PyObject* self, PyObject*) {
@@ -337,12 +416,23 @@ PyObject* object_set(PyObject* self, PyObject* args) {
     const char* name;
     PyObject* value;
     if (!PyArg_ParseTuple(args, "sO:_set", &name, &value)) return nullptr;
-    int slot = class_of(self).find_slot(name);
+    const ClassType& c = class_of(self);
+    int slot = c.find_slot(name);
     RL_CHECK(AttributeError, slot >= 0, "the script module has no attribute '", name, "'");
-    object_of(self)->slots[size_t(slot)] = from_python(value, *class_of(self).slots[size_t(slot)].type);
+    const TypePtr& type = c.slots[size_t(slot)].type;
+    IValue v;
+    try {
+      v = from_python(value, *type);
+      RL_CHECK(TypeError, !v.is_object() || !type->is(Type::Kind::Class) || v.to_object().type == type,
+               "expected an object of the same class, got a ", v.type());
+    } catch (const Error& e) {
+      throw RuntimeError(str("Could not cast attribute '", name, "' to type ", type, ": ", e.text()));
+    }
+    object_of(self)->slots[size_t(slot)] = std::move(v);
     Py_RETURN_NONE;
   });
 }
+PyObject* object_identity(PyObject* self, void*) { return PyLong_FromVoidPtr(object_of(self).get()); }
 PyObject* object_class_name(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(class_of(self).name()); });
 }
@@ -370,14 +460,19 @@ PyObject* object_save(PyObject* self, PyObject* args) {
       std::string stem = path.substr(path.rfind('/') + 1);
       stem = stem.substr(0, stem.rfind('.'));
       io::AtomicFile file(path);
-      script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem, files);
+      {
+        GilRelease release(true);
+        script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem, files);
+      }
       file.commit();
       Py_RETURN_NONE;
     }
     std::string bytes;
-    script::save_module(
-        *object_of(self), [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); }, "archive",
-        files);
+    {
+      GilRelease release(true);
+      auto sink = [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); };
+      script::save_module(*object_of(self), sink, "archive", files);
+    }
     Object written = check(PyBytes_FromStringAndSize(bytes.data(), Py_ssize_t(bytes.size())));
     return PyObject_CallMethod(destination, "write", "O", written.get());
   });
@@ -391,9 +486,11 @@ PyObject* load_object(PyObject*, PyObject* args) {
     Ref<ObjectValue> module;
     if (PyUnicode_Check(source)) {
       std::string path(text_of(source));
+      GilRelease release(true);
       module = script::load_module(io::map_file(path), path, &files);
     } else {
       std::string all = bytes_of(source);
+      GilRelease release(true);
       module = script::load_module(io::own_bytes({all.begin(), all.end()}), "a file object", &files);
     }
     for (const auto& [file, text] : files) {
@@ -410,12 +507,17 @@ void object_dealloc(PyObject* self) {
 PyMethodDef object_table[] = {{"_call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(object_call_method)),
                                METH_VARARGS | METH_KEYWORDS, "_call(method, *args, **kwargs)"},
                               {"_method", object_method, METH_O, "_method(name): the compiled method, or None"},
-                              {"_slots", object_slots, METH_NOARGS, "[(name, value, kind)]"},
+                              {"_get", object_get, METH_O, "_get(name): the value of a slot or constant"},
+                              {"_kinds", object_kinds, METH_NOARGS, "{name: kind} of slots and constants"},
+                              {"__copy__", object_copy, METH_NOARGS, nullptr},
+                              {"__deepcopy__", object_deepcopy, METH_O, nullptr},
+                              {"__reduce_ex__", object_reduce, METH_O, nullptr},
                               {"_methods", object_methods, METH_NOARGS, "names of the methods"},
                               {"_set", object_set, METH_VARARGS, "_set(name, value)"},
                               {"_save", object_save, METH_VARARGS, "_save(path or file, extra files)"},
                               {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the class, as archives name it", nullptr},
+                               {"_identity", object_identity, nullptr, "equal for what is the same object", nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(object_dealloc)},
                                     {Py_tp_methods, object_table},
@@ -433,6 +535,17 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyObject* script_to_python(const IValue& v) { return v.is_object() ? wrap_object(v.ref<ObjectValue>()) : nullptr; }
+// A ScriptObject, or the ScriptModule around one.
+bool script_from_python(PyObject* o, IValue& out) {
+  if (!script_object(o)) {
+    auto** dict = _PyObject_GetDictPtr(o);
+    PyObject* c = dict && *dict ? PyDict_GetItemString(*dict, "_c") : nullptr;
+    if (!c || !script_object(c)) return false;
+    o = c;
+  }
+  out = IValue(object_of(o));
+  return true;
+}
 
 }  // namespace
 
@@ -443,6 +556,7 @@ void bind_script(PyObject* module) {
   add_object(module, "ScriptObject", reinterpret_cast<PyObject*>(object_type));
   add_methods(module, methods);
   object_to_python = script_to_python;
+  object_from_python = script_from_python;
 }
 
 }  // namespace rushlight::py

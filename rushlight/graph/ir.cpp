@@ -297,6 +297,12 @@ std::shared_ptr<Function> ClassType::add_method(std::shared_ptr<Function> f) {
   return methods.emplace_back(std::move(f));
 }
 
+bool ClassType::is_implemented_by(const TypePtr& t) const {
+  const ClassType* c = as_class(t);
+  if (!is_interface || !c || (is_module && !c->is_module)) return false;
+  return std::all_of(methods.begin(), methods.end(), [&](const auto& f) { return c->find_method(f->name); });
+}
+
 const ClassType* as_class(const TypePtr& t) {
   return t && t->is(Type::Kind::Class) ? dynamic_cast<const ClassType*>(t.get()) : nullptr;
 }

@@ -6,6 +6,7 @@
 // Ownership: a Graph owns its blocks, nodes and values; pointers into it stay good until destroy() or the graph's end.
 // Thread safety: a graph that nobody changes may be read at once.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <list>
 #include <map>
@@ -250,21 +251,34 @@ class InsertPoint {
 const IValue* constant_of(const Value* v);
 
 // A compiled function: what it is called with, and its graph.
+// Thread safety: made() and executable() may be called at once. They take a lock of the process only until the function is compiled; a
+// caller that holds Python's lock lets go of it before, since compiling may ask for it.
 class Executable;
 struct Function {
   std::string name;  // "forward"
   Schema schema;     // names, types and defaults of arguments; `self` first for methods
   std::shared_ptr<Graph> graph;
-  std::function<void(Function&)> compile;  // makes the graph at first use; empty once made
-  std::shared_ptr<Executable> executable;  // made at the first call
-  const std::shared_ptr<Graph>& made() {
-    if (compile) {
-      auto go = std::move(compile);
-      compile = nullptr;
-      go(*this);
-    }
-    return graph;
+  bool is_abstract = false;            // a method of an interface: a schema, and never a graph
+  std::shared_ptr<const void> origin;  // of a function from an archive, its script::Original
+  // Makes schema and graph at the first use. Empty once it has; kept when it throws, so that each use fails alike.
+  std::function<void(Function&)> compile;
+
+  // Null while this very function is being compiled: it calls itself.
+  const std::shared_ptr<Graph>& made() { return is_made() ? graph : make(); }
+  bool is_made() const { return made_.load(std::memory_order_acquire); }
+  // What calls run: the optimised graph as a program.
+  const Executable& executable() {
+    const Executable* ready = ready_.load(std::memory_order_acquire);
+    return ready ? *ready : make_executable();
   }
+
+ private:
+  const std::shared_ptr<Graph>& make();
+  const Executable& make_executable();
+  std::shared_ptr<const Executable> executable_;
+  std::atomic<const Executable*> ready_ = nullptr;
+  std::atomic<bool> made_ = false;
+  bool making_ = false;
 };
 
 // A class of a script: typed slots, constants and methods.
@@ -280,11 +294,13 @@ class ClassType final : public Type {
   size_t add_slot(std::string name, TypePtr type, bool parameter = false, bool buffer = false);
   Function* find_method(const std::string& name) const;
   std::shared_ptr<Function> add_method(std::shared_ptr<Function> f);
+  // True of an interface, and a class that has all of its methods.
+  bool is_implemented_by(const TypePtr& t) const;
 
   std::vector<Slot> slots;
   std::map<std::string, IValue> constants;
   std::vector<std::shared_ptr<Function>> methods;
-  bool is_module;
+  bool is_module, is_interface = false;
 };
 // The ClassType behind a type; null if it is no class.
 const ClassType* as_class(const TypePtr& t);

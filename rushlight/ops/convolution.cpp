@@ -298,6 +298,11 @@ Tensor convolution_flags(const Tensor& x, const Tensor& weight, const Tensor& bi
                          int64_t groups, bool, bool, bool, bool) {
   return convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups);
 }
+Tensor convolution_fewer_flags(const Tensor& x, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
+                               IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
+                               int64_t groups, bool, bool, bool) {
+  return convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups);
+}
 
 }  // namespace
 
@@ -314,6 +319,13 @@ OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tens
                        .doc = "convolution, as PyTorch's traces name it.",
                        .kernel = composite<convolution_flags>(),
                        .forms = kFunction});
+OP(convolution_fewer_flags,
+   {.schema = "_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
+              "dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool "
+              "cudnn_enabled) -> Tensor",
+    .doc = "convolution, as the traces of PyTorch before 1.7 name it.",
+    .kernel = composite<convolution_fewer_flags>(),
+    .forms = kFunction});
 OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int "
                     "groups) -> Tensor",
           .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.",

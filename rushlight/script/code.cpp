@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
@@ -16,12 +17,82 @@ using TK = Type::Kind;
 std::string quoted(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
+    auto code = static_cast<unsigned char>(c);
     if (c == '\n') out += "\\n";
     else if (c == '\t') out += "\\t";
     else if (c == '"' || c == '\\') (out += '\\') += c;
-    else out += c;
+    else if (code < ' ' || code == 0x7f) {
+      out += '\\';
+      for (int shift : {6, 3, 0}) out += char('0' + ((code >> shift) & 7));
+    } else out += c;
   }
   return out + "\"";
+}
+
+// Names that mean something in text, so that no value may have them.
+bool is_reserved(const std::string& name) {
+  static const std::unordered_set<std::string> all = {"and",
+                                                      "as",
+                                                      "assert",
+                                                      "async",
+                                                      "await",
+                                                      "break",
+                                                      "class",
+                                                      "continue",
+                                                      "def",
+                                                      "del",
+                                                      "elif",
+                                                      "else",
+                                                      "except",
+                                                      "exec",
+                                                      "finally",
+                                                      "for",
+                                                      "from",
+                                                      "global",
+                                                      "if",
+                                                      "import",
+                                                      "in",
+                                                      "is",
+                                                      "lambda",
+                                                      "nonlocal",
+                                                      "not",
+                                                      "or",
+                                                      "pass",
+                                                      "print",
+                                                      "raise",
+                                                      "return",
+                                                      "try",
+                                                      "while",
+                                                      "with",
+                                                      "yield",
+                                                      "None",
+                                                      "True",
+                                                      "False",
+                                                      "int",
+                                                      "float",
+                                                      "bool",
+                                                      "str",
+                                                      "list",
+                                                      "dict",
+                                                      "tuple",
+                                                      "len",
+                                                      "range",
+                                                      "getattr",
+                                                      "isinstance",
+                                                      "inf",
+                                                      "nan",
+                                                      "infj",
+                                                      "nanj",
+                                                      "torch",
+                                                      "ops",
+                                                      "CONSTANTS",
+                                                      "__torch__",
+                                                      "annotate",
+                                                      "unchecked_cast",
+                                                      "uninitialized",
+                                                      "complex",
+                                                      "self"};
+  return all.contains(name);
 }
 
 std::string float_text(double v) {
@@ -32,7 +103,7 @@ std::string float_text(double v) {
 
 class Writer {
  public:
-  explicit Writer(std::vector<Tensor>& constants) : constants_(constants) {}
+  explicit Writer(TextOptions& options) : constants_(options.constants), type_text_(options.type_text) {}
 
   std::string function(graph::Function& f, int indent) {
     depth_ = indent;
@@ -43,31 +114,18 @@ class Writer {
       const Argument& a = f.schema.args[i];
       names_[in] = a.name;
       used_.insert(a.name);
-      std::string text = a.name + ": " + a.type->text();
-      if (a.has_default) text += "=" + constant(a.default_value, a.type);
+      std::string text = a.name + ": " + type_text_(a.type);
+      if (a.has_default) text += "=" + constant(a.default_value);
       head += (i ? std::string(",\n") + std::string(size_t(indent) * 2 + 4, ' ') : "") + text;
     }
-    line(head + ") -> " + (g.outputs().empty() ? "NoneType" : g.outputs()[0]->type()->text()) + ":");
+    line(head + ") -> " + (g.outputs().empty() ? "NoneType" : type_text_(g.outputs()[0]->type())) + ":");
     depth_++;
     block(*g.block());
     line("return " + (g.outputs().empty() ? "None" : use(g.outputs()[0])));
     return std::move(out_);
   }
 
- private:
-  void line(const std::string& s) { out_ += std::string(size_t(depth_) * 2, ' ') + s + "\n"; }
-
-  std::string fresh(const Value* v) {
-    std::string base = v->name().empty() ? "_" + std::to_string(next_++) : v->name();
-    for (char& c : base)
-      if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-    if (std::isdigit(static_cast<unsigned char>(base[0]))) base = "_" + base;
-    std::string name = base;
-    for (int i = 0; !used_.insert(name).second || name == "torch" || name == "ops"; i++) name = str(base, "_", i);
-    return names_[v] = name;
-  }
-
-  std::string constant(const IValue& v, const TypePtr& type) {
+  std::string constant(const IValue& v) {
     if (v.is_none()) return "None";
     if (v.is_bool()) return v.to_bool() ? "True" : "False";
     if (v.is_int()) return str(v.to_int());
@@ -79,20 +137,35 @@ class Writer {
       constants_.push_back(v.tensor());
       return str("CONSTANTS.c", constants_.size() - 1);
     }
-    if (v.is_int_list() || v.is_double_list()) {
-      std::string out = "[";
-      if (v.is_int_list())
-        for (size_t i = 0; i < v.int_list().size(); i++) out += (i ? ", " : "") + str(v.int_list()[i]);
-      else
-        for (size_t i = 0; i < v.double_list().size(); i++) out += (i ? ", " : "") + float_text(v.double_list()[i]);
-      out += "]";
-      return v.is_int_list() && v.int_list().empty() ? "annotate(List[int], [])" : out;
+    if (v.is_any_list()) {
+      std::string out;
+      for (size_t i = 0; i < graph::list_size(v); i++) out += (i ? ", " : "") + constant(graph::list_get(v, i));
+      return out.empty() || v.is_generic_list() ? "annotate(" + type_text_(v.type()) + ", [" + out + "])"
+                                                : "[" + out + "]";
     }
-    throw RuntimeError(str("a constant of type ", type, " can't be written as TorchScript text"));
+    if (v.is_tuple()) {
+      std::string out;
+      for (const IValue& i : v.to_tuple().items) out += constant(i) + ", ";
+      return "(" + out + ")";
+    }
+    throw RuntimeError(str("a constant of type ", v.type(), " can't be written as TorchScript text"));
+  }
+
+ private:
+  void line(const std::string& s) { out_ += std::string(size_t(depth_) * 2, ' ') + s + "\n"; }
+
+  std::string fresh(const Value* v) {
+    std::string base = v->name().empty() ? "_" + std::to_string(next_++) : v->name();
+    for (char& c : base)
+      if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+    if (std::isdigit(static_cast<unsigned char>(base[0]))) base = "_" + base;
+    std::string name = base;
+    for (int i = 0; is_reserved(name) || !used_.insert(name).second; i++) name = str(base, "_", i);
+    return names_[v] = name;
   }
 
   std::string use(const Value* v) {
-    if (const IValue* c = graph::constant_of(v)) return constant(*c, v->type());
+    if (const IValue* c = graph::constant_of(v)) return constant(*c);
     return names_.at(v);
   }
   std::string list(const std::vector<Value*>& values, size_t from = 0) {
@@ -124,32 +197,37 @@ class Writer {
     }
     if (k == "prim::ListConstruct") {
       if (n->inputs().empty() || n->output()->type()->element()->is(TK::Optional))
-        return "annotate(" + n->output()->type()->text() + ", [" + list(n->inputs()) + "])";
+        return "annotate(" + type_text_(n->output()->type()) + ", [" + list(n->inputs()) + "])";
       return "[" + list(n->inputs()) + "]";
     }
+    if (k == "prim::TupleConstruct" && !n->output()->type()->fields().empty())
+      return type_text_(n->output()->type()) + "(" + list(n->inputs()) + ")";
     if (k == "prim::TupleConstruct") return "(" + list(n->inputs()) + (n->inputs().size() == 1 ? ",)" : ")");
     if (k == "prim::DictConstruct") {
       std::string out;
       for (size_t i = 0; i + 1 < n->inputs().size(); i += 2)
         out += (i ? ", " : "") + use(n->input(i)) + ": " + use(n->input(i + 1));
-      return n->inputs().empty() ? "annotate(" + n->output()->type()->text() + ", {})" : "{" + out + "}";
+      return n->inputs().empty() ? "annotate(" + type_text_(n->output()->type()) + ", {})" : "{" + out + "}";
     }
     if (k == "prim::TupleIndex") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
     if (k == "prim::GetAttr") {
       std::string name(n->attribute("name").to_string());
-      bool number = !name.empty() && name[0] >= '0' && name[0] <= '9';  // of a Sequential's item
-      return number ? "getattr(" + use(n->input()) + ", \"" + name + "\")" : use(n->input()) + "." + name;
+      bool odd = name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) || is_reserved(name);
+      for (char c : name) odd |= c != '_' && !std::isalnum(static_cast<unsigned char>(c));
+      return odd ? "getattr(" + use(n->input()) + ", \"" + name + "\")"
+                 : use(n->input()) + "." + name;  // "0" of a list
     }
     if (k == "prim::unchecked_cast")
-      return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
-    if (k == "prim::Uninitialized") return "uninitialized(" + n->output()->type()->text() + ")";
+      return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
+    if (k == "prim::Uninitialized") return "uninitialized(" + type_text_(n->output()->type()) + ")";
     if (k == "aten::_unwrap_optional")
-      return "unchecked_cast(" + n->output()->type()->text() + ", " + use(n->input()) + ")";
+      return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
     if (k == "prim::isinstance")
       return "isinstance(" + use(n->input()) + ", " + parse_schema_type(n->attribute("type").to_string())->text() + ")";
     if (k == "prim::CallMethod")
       return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
-    if (k == "prim::CreateObject") return n->output()->type()->text() + ".__new__(" + n->output()->type()->text() + ")";
+    if (k == "prim::CreateObject")
+      return type_text_(n->output()->type()) + ".__new__(" + type_text_(n->output()->type()) + ")";
     if (k == "aten::__getitem__") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
     if (k == "aten::Int" || k == "aten::Float" || k == "aten::Bool")
       return (k == "aten::Int" ? "int(" : k == "aten::Float" ? "float(" : "bool(") + use(n->input()) + ")";
@@ -245,6 +323,7 @@ class Writer {
   }
 
   std::vector<Tensor>& constants_;
+  const std::function<std::string(const TypePtr&)>& type_text_;
   std::string out_;
   int depth_ = 0, next_ = 0;
   std::unordered_map<const Value*, std::string> names_;
@@ -253,8 +332,10 @@ class Writer {
 
 }  // namespace
 
-std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent) {
-  return Writer(constants).function(f, indent);
+std::string function_code(graph::Function& f, TextOptions& options, int indent) {
+  return Writer(options).function(f, indent);
 }
+
+std::string constant_code(const IValue& v, TextOptions& options) { return Writer(options).constant(v); }
 
 }  // namespace rushlight::script

@@ -10,12 +10,7 @@ std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::sha
   f->name = name;
   f->compile = [def, resolver, self_type](graph::Function& into) {
     auto graph = std::make_shared<graph::Graph>();
-    try {
-      Lowering(*graph, *resolver).function(*def, into, self_type);
-    } catch (...) {
-      into.schema = {};
-      throw;
-    }
+    Lowering(*graph, *resolver).function(*def, into, self_type);
     into.graph = std::move(graph);
   };
   return f;

@@ -15,8 +15,22 @@ std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::sha
 std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
                                                   std::shared_ptr<Resolver> resolver, const std::string& name = {});
 
-// The text of a function or method as archives hold it. Tensor constants go to `constants`.
-std::string function_code(graph::Function& f, std::vector<Tensor>& constants, int indent = 0);
+// What text can't hold, and what it calls types and functions.
+struct TextOptions {
+  std::vector<Tensor>& constants;  // text says CONSTANTS.c3
+  std::function<std::string(const TypePtr&)> type_text = [](const TypePtr& t) { return t->text(); };
+  std::function<std::string(const std::shared_ptr<graph::Function>&)> function_text = nullptr;
+};
+// The text that a function of an archive has there: it is written as it was read, whatever operators it calls.
+struct Original {
+  virtual ~Original() = default;
+  virtual std::string text(TextOptions& options) const = 0;
+  std::string full_name;
+  int version = 0;  // of the archive: what its operators mean
+};
+// The text of a function or method, and of a constant, as archives hold it. Throws RuntimeError for a constant that text can't say.
+std::string function_code(graph::Function& f, TextOptions& options, int indent = 0);
+std::string constant_code(const IValue& v, TextOptions& options);
 
 // Writes an archive that PyTorch's torch.jit.load reads: data.pkl, code/, constants.pkl, version.
 // `extra`: files of the user's own, by name.

@@ -13,6 +13,18 @@ using TK = Type::Kind;
 namespace {
 SugaredPtr graph_value(Value* v) { return std::make_shared<SimpleValue>(v); }
 SugaredPtr constant_of(IValue v) { return std::make_shared<ConstantValue>(std::move(v)); }
+// C.__new__: an object whose slots are empty.
+class NewObject final : public Sugared {
+ public:
+  explicit NewObject(TypePtr t) : type_(std::move(t)) {}
+  std::string kind() const override { return "function '__new__'"; }
+  SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>&) override {
+    return graph_value(l.emit_typed(range, "prim::CreateObject", {}, type_));
+  }
+
+ private:
+  TypePtr type_;
+};
 // `_modules` of a module: what Python's nn.Sequential goes through, known while compiling.
 class ModuleTable final : public Sugared {
  public:
@@ -225,6 +237,7 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   const TypePtr& have = v->type();
   if (have->is_subtype_of(*type)) return v;
   if (target.is(TK::Any)) return v;
+  if (target.is(TK::Class) && static_cast<const graph::ClassType&>(target).is_implemented_by(have)) return v;
   if (target.is(TK::Number) && have->is(TK::Bool)) return v;
   if (have->is(TK::List) && target.is(TK::List)) {
     if (target.element()->is(TK::Any) || have->element()->is_subtype_of(*target.element())) return v;
@@ -399,8 +412,8 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
 }
 
 SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method) {
-  f.made();
-  if (!f.graph) fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
+  if (!f.is_abstract && !f.made())
+    fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
   std::string why;
   if (!match(range, f.schema, args, inputs, why, true)) fail(range, str(f.name, "(): ", why));
@@ -444,8 +457,11 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
       if (auto* v = dynamic_cast<SimpleValue*>(a.value.get()); v && v->value->type()->is(TK::Tensor))
         return l.call_operator(range, t->second, std::move(args));
   // Steps that had a default until version 8.
-  if ((name == "linspace" || name == "logspace") && args.size() == 2)
-    args.push_back({range, "", constant_of(int64_t(100))});
+  if (name == "linspace" || name == "logspace") {
+    if (args.size() == 2) args.push_back({range, "", constant_of(int64_t(100))});
+    else if (args.size() > 2 && args[2].name.empty() && args[2].value->is_none() == 1)
+      args[2].value = constant_of(int64_t(100));
+  }
   if (bound && name == "cpu") return graph_value(bound);
   if (auto c = casts.find(name); bound && c != casts.end())
     return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});
@@ -504,6 +520,11 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
     return std::make_shared<OperatorName>("special_" + name);
   if (is_operator(name)) return std::make_shared<OperatorName>(name);
   fail(range, str("module '", path, "' has no attribute '", name, "' that TorchScript knows"));
+}
+
+SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::string& name) {
+  if (name == "__new__" && graph::as_class(type)) return std::make_shared<NewObject>(type);
+  return Sugared::attribute(range, l, name);
 }
 
 SugaredPtr TypeName::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {

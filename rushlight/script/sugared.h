@@ -94,6 +94,8 @@ class TypeName final : public Sugared {
  public:
   explicit TypeName(TypePtr t) : type(std::move(t)) {}
   std::string kind() const override { return "type '" + type->text() + "'"; }
+  // C.__new__(C), which archives hold in place of C(...).
+  SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
   TypePtr as_type() const override { return type; }
   TypePtr type;

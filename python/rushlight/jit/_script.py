@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import collections
+import collections.abc
+import copy
 import functools
 import inspect
 import itertools
@@ -198,24 +200,87 @@ class ScriptFunction:
         return self._c.code
 
 
+class _Tensors(collections.abc.MutableMapping):
+    """A ScriptModule's _parameters or _buffers: the tensors are the compiled object's own, and nothing else holds them."""
+
+    def __init__(self, compiled, kind: str) -> None:
+        self._c = compiled
+        self._names = {name: None for name, k in compiled._kinds().items() if k == kind}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._c._get(name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self._names:
+            raise RuntimeError(f"Can't add a new parameter after ScriptModule construction. Tried to add '{name}'")
+        self._c._set(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise RuntimeError("cannot delete methods or parameters of a script module")
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self)
+
+
+class _Children(dict):
+    """A ScriptModule's _modules: for each module in the compiled object one that Python holds."""
+
+    def __init__(self, compiled, children: dict[str, Any]) -> None:
+        super().__init__(children)
+        self._c = compiled
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if not isinstance(value, ScriptModule):
+            raise RuntimeError(
+                "Cannot re-assign modules in a ScriptModule with non-scripted module, "
+                f"tried to replace existing module '{name}': {value}"
+            )
+        self._c._set(name, value)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise RuntimeError("cannot delete methods or parameters of a script module")
+
+    def pop(self, name: str, *default: Any) -> Any:
+        return self.__delitem__(name) if name in self else super().pop(name, *default)
+
+
 class ScriptModule(Module):
     """A module whose methods are compiled; parameters, buffers and submodules are those of the compiled object."""
 
-    def __init__(self, compiled=None) -> None:
+    def __init__(self, compiled=None, _known: dict[Any, Any] | None = None) -> None:
         super().__init__()
         if compiled is None:
             raise TypeError("ScriptModule: subclassing is not supported; script an nn.Module with torch.jit.script")
-        object.__setattr__(self, "_c", compiled)
-        self.__dict__.pop("training", None)
-        for name, value, kind in compiled._slots():
+        known = {} if _known is None else _known  # what appears twice is one module, or one parameter, here too
+        own = self.__dict__
+        own["_c"] = compiled
+        kinds = own["_kinds"] = compiled._kinds()
+        if "training" in kinds:
+            del own["training"]
+        known[compiled._identity] = self
+        children = {}
+        for name, kind in kinds.items():
             if kind == "parameter":
-                self._parameters[name] = (
-                    value if value is None or isinstance(value, Parameter) else _as_parameter(value)
-                )
-            elif kind == "buffer":
-                self._buffers[name] = value
+                value = compiled._get(name)
+                if value is not None and not isinstance(value, Parameter):
+                    if ("tensor", id(value)) not in known:
+                        known["tensor", id(value)] = _as_parameter(value), value  # kept, so that no other gets its id
+                    compiled._set(name, known["tensor", id(value)][0])
             elif kind == "module":
-                self._modules[name] = ScriptModule(value)
+                child = compiled._get(name)
+                children[name] = known.get(child._identity) or ScriptModule(child, known)
+        own["_parameters"] = _Tensors(compiled, "parameter")
+        own["_buffers"] = _Tensors(compiled, "buffer")
+        own["_modules"] = _Children(compiled, children)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._c._call("forward", *args, **kwargs)
@@ -223,13 +288,11 @@ class ScriptModule(Module):
     def __getattr__(self, name: str) -> Any:
         if name == "_c":
             raise AttributeError(name)
-        for table in ("_parameters", "_buffers", "_modules"):
-            found = self.__dict__.get(table, {})
-            if name in found:
-                return found[name]
-        for slot, value, _ in self._c._slots():
-            if slot == name:
-                return value
+        kind = self._kinds.get(name)
+        if kind == "module":
+            return self._modules[name]
+        if kind is not None:
+            return self._c._get(name)
         if name == "training":
             return True
         if name in self._c._methods():
@@ -237,20 +300,70 @@ class ScriptModule(Module):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_c" in self.__dict__ and any(slot == name for slot, _, _ in self._c._slots()):
+        kind = self.__dict__.get("_kinds", {}).get(name)
+        if kind == "module":
+            self._modules[name] = value
+        elif kind == "constant":
+            raise RuntimeError(f"Can't set constant '{name}' which has value:{self._c._get(name)}")
+        elif kind is not None:
             self._c._set(name, value)
-            for table in ("_parameters", "_buffers"):
-                if name in self.__dict__[table]:
-                    self.__dict__[table][name] = value
-            return
-        object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter) and "_kinds" in self.__dict__:
+            self._parameters[name] = value
+        elif isinstance(value, Module) and "_kinds" in self.__dict__:
+            self._modules[name] = value
+        else:
+            object.__setattr__(self, name, value)
 
-    def train(self, mode: bool = True) -> ScriptModule:
-        if any(slot == "training" for slot, _, _ in self._c._slots()):
-            self._c._set("training", mode)
-        for child in self._modules.values():
-            child.train(mode)
-        return self
+    def __delattr__(self, name: str) -> None:
+        if name in self._kinds:
+            raise RuntimeError("cannot delete methods or parameters of a script module")
+        object.__delattr__(self, name)
+
+    def _again(self, compiled) -> ScriptModule:
+        """Around another object of the same class. What hangs on this one in Python is shared."""
+        fresh = type(self)(compiled)
+        for new, old in zip(fresh.modules(), self.modules(), strict=True):
+            for name, value in old.__dict__.items():
+                if name not in ("_c", "_kinds", "_parameters", "_buffers", "_modules"):
+                    new.__dict__[name] = value
+        return fresh
+
+    def __copy__(self) -> ScriptModule:
+        return self._again(copy.copy(self._c))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ScriptModule:
+        fresh = memo[id(self)] = self._again(copy.deepcopy(self._c, memo))
+        for module in fresh.modules():
+            for name, value in module.__dict__.items():
+                if name not in ("_c", "_kinds", "_parameters", "_buffers", "_modules"):
+                    module.__dict__[name] = copy.deepcopy(value, memo)
+        return fresh
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._c.__reduce_ex__(protocol)
+
+    def _numbered(self) -> list[Any]:
+        names = list(self._modules)
+        if names != [str(i) for i in range(len(names))] or any(
+            k in ("parameter", "buffer") for k in self._kinds.values()
+        ):
+            raise NotImplementedError(f"{self.original_name} is no list of modules")
+        return list(self._modules.values())
+
+    def __len__(self) -> int:
+        return len(self._numbered())
+
+    def __iter__(self):
+        return iter(self._numbered())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._modules[index] if isinstance(index, str) else self._numbered()[index]
+
+    def __contains__(self, name: Any) -> bool:
+        return name in self._modules
+
+    def __bool__(self) -> bool:
+        return True
 
     def _method(self, name: str):
         method = self._c._method(name)
@@ -294,9 +407,7 @@ RecursiveScriptModule = ScriptModule
 
 
 def _as_parameter(tensor):
-    requires_grad = tensor.requires_grad
-    tensor.requires_grad_(False)
-    return Parameter(tensor, requires_grad)
+    return Parameter(tensor.detach(), tensor.requires_grad)
 
 
 def _methods_of(cls: type) -> dict[str, Any]:

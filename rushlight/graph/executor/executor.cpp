@@ -144,7 +144,7 @@ class Compiler {
       Function* method = type ? type->find_method(std::string(n->attribute("name").to_string())) : nullptr;
       RL_CHECK(RuntimeError, method, "prim::CallMethod: ", n->input()->type(), " has no method '",
                n->attribute("name").to_string(), "'");
-      return simple(C::CallFunction, n, 0, method);
+      return simple(method->is_abstract ? C::CallInterface : C::CallFunction, n, 0, method);
     }
     if (n->is("prim::RaiseException")) return simple(C::Raise, n);
     if (n->is("prim::Print")) return simple(C::Print, n);
@@ -367,8 +367,15 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     case Code::CreateObject:
       registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));
       return;
-    case Code::CallFunction: {
+    case Code::CallFunction:
+    case Code::CallInterface: {
       auto* function = const_cast<Function*>(static_cast<const Function*>(i.what));
+      if (i.code == Code::CallInterface) {
+        const TypePtr& type = read(in[0], registers).to_object().type;
+        Function* found = as_class(type)->find_method(function->name);
+        RL_CHECK(RuntimeError, found && !found->is_abstract, type, " has no method '", function->name, "'");
+        function = found;
+      }
       IValue result = run_function(*function, gather());
       if (i.output_count) registers[out[0]] = std::move(result);
       return;
@@ -440,24 +447,55 @@ std::vector<IValue> Executable::run(std::vector<IValue> args) const {
   } catch (const Error& e) { rethrow_with_place(i->node, RuntimeError(e.text())); }
 }
 
-IValue run_function(Function& function, std::vector<IValue> args) {
-  static std::recursive_mutex making;
-  {
-    std::lock_guard lock(making);
-    function.made();
-    if (!function.executable) {
-      std::shared_ptr<Graph> graph = function.graph->copy();
-      optimize(*graph);
-      function.executable = std::make_shared<Executable>(std::move(graph));
+namespace {
+// One for all functions: compiling one compiles those that it calls.
+std::recursive_mutex& compiling() {
+  static std::recursive_mutex lock;
+  return lock;
+}
+}  // namespace
+
+const std::shared_ptr<Graph>& Function::make() {
+  std::lock_guard lock(compiling());
+  if (is_made() || making_) return graph;
+  if (compile) {
+    making_ = true;
+    try {
+      compile(*this);
+    } catch (...) {
+      making_ = false;
+      schema = {};
+      graph = nullptr;
+      throw;
     }
+    making_ = false;
+    compile = nullptr;
   }
+  made_.store(true, std::memory_order_release);
+  return graph;
+}
+
+const Executable& Function::make_executable() {
+  std::lock_guard lock(compiling());
+  if (!executable_) {
+    RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
+    std::shared_ptr<Graph> copy = graph->copy();
+    optimize(*copy);
+    executable_ = std::make_shared<Executable>(std::move(copy));
+    ready_.store(executable_.get(), std::memory_order_release);
+  }
+  return *executable_;
+}
+
+IValue run_function(Function& function, std::vector<IValue> args) {
+  const Executable& program = function.executable();
   const auto& wanted = function.schema.args;
   for (size_t i = args.size(); i < wanted.size(); i++) {
     RL_CHECK(RuntimeError, wanted[i].has_default, function.name, "() is missing value for argument '", wanted[i].name,
              "'");
     args.push_back(wanted[i].default_value);
   }
-  std::vector<IValue> results = function.executable->run(std::move(args));
+  std::vector<IValue> results = program.run(std::move(args));
   if (results.size() == 1) return std::move(results[0]);
   if (results.empty()) return {};
   return IValue::tuple(std::move(results));

@@ -33,6 +33,7 @@ class Executable {
     SetAttr,
     CreateObject,
     CallFunction,
+    CallInterface,
     Raise,
     Print,
     Format,

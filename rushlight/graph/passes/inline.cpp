@@ -9,7 +9,8 @@ namespace {
 Function* callee(const Node& n) {
   if (!n.is("prim::CallMethod")) return nullptr;
   const ClassType* type = as_class(n.input()->type());
-  return type ? type->find_method(std::string(n.attribute("name").to_string())) : nullptr;
+  Function* f = type ? type->find_method(std::string(n.attribute("name").to_string())) : nullptr;
+  return f && !f->is_abstract ? f : nullptr;  // which method of an interface's it is shows at run time
 }
 
 struct State {

@@ -340,14 +340,14 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
     def _named_members(
         self, get_members_fn: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Any]]:
-        seen = set()
+        seen = {}  # by id; held, so that no other tensor gets the id of one that was made for this walk
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
             for name, value in get_members_fn(module):
                 if value is None or id(value) in seen:
                     continue
                 if remove_duplicate:
-                    seen.add(id(value))
+                    seen[id(value)] = value
                 yield (f"{path}.{name}" if path else name), value
 
     def named_parameters(

@@ -1,0 +1,289 @@
+// TorchScript archives, written: objects in data.pkl, classes as text under code/, tensor constants in constants.pkl.
+#include <map>
+#include <set>
+
+#include "rushlight/graph/executor/lists.h"
+#include "rushlight/io/checkpoint.h"
+#include "rushlight/script/module.h"
+
+namespace rushlight::script {
+namespace {
+
+using graph::ClassType;
+using TK = Type::Kind;
+
+bool is_identifier(const std::string& name) {
+  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
+  for (char c : name)
+    if (c != '_' && !std::isalnum(static_cast<unsigned char>(c))) return false;
+  return true;
+}
+
+class ArchiveWriter {
+ public:
+  explicit ArchiveWriter(const io::Sink& sink, std::string name) : zip_(sink), name_(std::move(name)) {}
+
+  void run(const ObjectValue& module, const std::map<std::string, std::string>& extra) {
+    object(module);
+    std::map<std::string, std::string> files;
+    auto package = [](const std::string& full) { return full.substr(0, full.rfind('.')); };
+    for (size_t i = 0, k = 0; i < defined_.size() || k < functions_.size();) {  // the text of one may name others
+      if (i < defined_.size()) {
+        const TypePtr type = defined_[i++];
+        files[package(names_.at(type.get()))] += definition(type);
+      } else {
+        const auto function = functions_[k++];
+        files[package(names_.at(function.get()))] += function_text(*function, 0);
+      }
+    }
+    add("data.pkl", pickle_.finish());
+    add(".format_version", "1");
+    add(".storage_alignment", "64");
+    add("byteorder", "little");
+    for (size_t i = 0; i < storages_.size(); i++)
+      zip_.add(str(name_, "/data/", i), storages_[i]->data(), storages_[i]->bytes());
+    for (auto& [package, text] : files) {
+      std::string path = package;
+      for (char& c : path)
+        if (c == '.') c = '/';
+      add("code/" + path + ".py", text);
+    }
+    io::Pickler p;
+    p.mark();
+    for (size_t i = 0; i < constants_.size(); i++) io::pickle_tensor(p, constants_[i], str(i));
+    p.tuple(4);
+    add("constants.pkl", p.finish());
+    for (size_t i = 0; i < constants_.size(); i++)
+      zip_.add(str(name_, "/constants/", i), constants_[i].storage().data(), constants_[i].storage().bytes());
+    add("version", str(version_, "\n"));
+    for (const auto& [file, text] : extra) add("extra/" + file, text);
+    zip_.finish();
+  }
+
+ private:
+  // PyTorch gives the operators of an archive the meaning they had in its version: integer division rounded before 4.
+  static int version_of(const std::string& text) {
+    static constexpr std::pair<const char*, int> since[] = {
+        {"torch.div", 4}, {"torch.full(", 5}, {"torch.linspace(", 8}, {"torch.logspace(", 9}, {"torch.gelu", 10}};
+    int out = 3;
+    for (const auto& [call, version] : since)
+      if (text.find(call) != std::string::npos) out = std::max(out, version);
+    return out;
+  }
+
+  void add(const std::string& entry, std::string_view text) { zip_.add(name_ + "/" + entry, text); }
+
+  // ---- types ----
+
+  // What the archive calls a class or named tuple. Two that have one name, say from two archives, get two.
+  const std::string& name_of(const TypePtr& type) {
+    if (auto found = names_.find(type.get()); found != names_.end()) return found->second;
+    if (type->is(TK::Tuple))  // every function that names it has a type of its own
+      for (const TypePtr& t : defined_)
+        if (t->equals(*type) && t->fields() == type->fields()) return names_[type.get()] = names_.at(t.get());
+    defined_.push_back(type);
+    return names_[type.get()] = free_name(type->name());
+  }
+  const std::string& name_of(const std::shared_ptr<graph::Function>& f) {
+    if (auto found = names_.find(f.get()); found != names_.end()) return found->second;
+    functions_.push_back(f);
+    return names_[f.get()] = free_name(static_cast<const Original*>(f->origin.get())->full_name);
+  }
+  std::string free_name(const std::string& wanted) {
+    std::string full = wanted.starts_with("__torch__.") ? wanted : "__torch__." + wanted, name = full;
+    size_t dot = full.rfind('.');
+    for (int i = 0; !taken_.insert(name).second; i++)
+      name = str(full.substr(0, dot), ".___torch_mangle_", i, full.substr(dot));
+    return name;
+  }
+  std::string text_of(const TypePtr& t) {
+    if (!t->name().empty()) return name_of(t);
+    if (t->contained().empty()) return t->text();
+    std::string out = t->text();
+    out = out.substr(0, out.find('[') + 1);
+    for (size_t i = 0; i < t->contained().size(); i++) out += (i ? ", " : "") + text_of(t->contained()[i]);
+    return out + "]";
+  }
+
+  std::string definition(const TypePtr& type) {
+    const std::string& full = names_.at(type.get());
+    std::string name = full.substr(full.rfind('.') + 1);
+    const ClassType* c = graph::as_class(type);
+    if (!c) {
+      std::string out = "class " + name + "(NamedTuple):\n";
+      for (size_t i = 0; i < type->fields().size(); i++)
+        out += "  " + type->fields()[i] + " : " + text_of(type->contained()[i]) + "\n";
+      return out;
+    }
+    return c->is_interface ? interface_code(*c, name) : class_code(*c, name);
+  }
+  std::string interface_code(const ClassType& c, const std::string& name) {
+    std::string out = "class " + name + (c.is_module ? "(ModuleInterface):\n" : "(Interface):\n");
+    for (const auto& f : c.methods) {
+      out += "  def " + f->name + "(self";
+      for (size_t i = 1; i < f->schema.args.size(); i++)
+        out += ", " + f->schema.args[i].name + ": " + text_of(f->schema.args[i].type);
+      out += ") -> " + text_of(f->schema.returns[0].type) + ":\n    pass\n";
+    }
+    return out;
+  }
+  std::string class_code(const ClassType& c, const std::string& name) {
+    std::string out = "class " + name + (c.is_module ? "(Module)" : "") + ":\n";
+    std::string parameters, buffers, body;
+    bool odd_names = false;  // "0" of a Sequential: an annotation by name
+    for (const auto& s : c.slots) {
+      if (s.is_parameter) parameters += "\"" + s.name + "\", ";
+      if (s.is_buffer) buffers += "\"" + s.name + "\", ";
+      if (is_identifier(s.name)) {
+        body += "  " + s.name + " : " + text_of(s.type) + "\n";
+      } else {
+        if (!odd_names) body += "  __annotations__ = []\n";
+        odd_names = true;
+        body += "  __annotations__[\"" + s.name + "\"] = " + text_of(s.type) + "\n";
+      }
+    }
+    for (const auto& [constant, value] : c.constants) {
+      if (!is_identifier(constant)) continue;
+      std::string written;
+      try {
+        written = constant_code(value, text_);
+      } catch (const Error&) { continue; }  // methods have it in them; nothing else needs it
+      body += "  " + constant + " : Final[" + text_of(value.type()) + "] = " + written + "\n";
+    }
+    if (c.is_module) out += "  __parameters__ = [" + parameters + "]\n  __buffers__ = [" + buffers + "]\n";
+    out += body;
+    for (const auto& f : c.methods) out += function_text(*f, 1);
+    return out;
+  }
+  std::string function_text(graph::Function& f, int indent) {
+    std::string out;
+    if (const auto* original = static_cast<const Original*>(f.origin.get())) {
+      out = original->text(text_);
+      version_ = std::max(version_, original->version);
+    } else if (f.is_made() &&
+               f.graph) {  // a Python class may have methods that are no TorchScript; what was used is compiled
+      out = function_code(f, text_, indent);
+      version_ = std::max(version_, version_of(out));
+    }
+    return out;
+  }
+
+  // ---- values ----
+
+  void object(const ObjectValue& o) {
+    auto known = memo_.find(&o);
+    if (known != memo_.end()) return pickle_.get(known->second);
+    const ClassType& type = *graph::as_class(o.type);
+    const std::string name = name_of(o.type);
+    size_t dot = name.rfind('.');
+    pickle_.global(name.substr(0, dot), name.substr(dot + 1));
+    pickle_.empty_tuple();
+    pickle_.new_object();
+    RL_CHECK(RuntimeError, open_.insert(&o).second, "jit.save: an object of ", type.name(), " holds itself");
+    pickle_.empty_dict();
+    pickle_.mark();
+    for (size_t i = 0; i < type.slots.size(); i++) {
+      pickle_.text(type.slots[i].name);
+      value(o.slots[i]);
+    }
+    pickle_.setitems();
+    pickle_.build();
+    open_.erase(&o);
+    memo_[&o] = pickle_.put();  // PyTorch makes the object no earlier than here
+  }
+  // Lists and dicts say of what type they are, which their items may not.
+  template <class F>
+  void tagged(const TypePtr& type, F&& write) {
+    pickle_.global("torch.jit._pickle", "restore_type_tag");
+    write();
+    pickle_.text(text_of(type));
+    pickle_.tuple(2);
+    pickle_.reduce();
+  }
+  void value(const IValue& v) {
+    if (v.is_none()) return pickle_.none();
+    if (v.is_bool()) return pickle_.boolean(v.to_bool());
+    if (v.is_int()) return pickle_.integer(v.to_int());
+    if (v.is_double()) return pickle_.number(v.to_double());
+    if (v.is_string()) return pickle_.text(v.to_string());
+    if (v.is_object()) return object(v.to_object());
+    if (v.is_tensor()) {
+      auto [at, fresh] = keys_.emplace(&v.tensor().storage(), storages_.size());
+      if (fresh) storages_.push_back(v.tensor().impl()->storage());
+      return io::pickle_tensor(pickle_, v.tensor(), str(at->second));
+    }
+    if (v.is_device()) {
+      pickle_.global("torch", "device");
+      pickle_.text(v.to_device().text());
+      pickle_.tuple(1);
+      return pickle_.reduce();
+    }
+    if (v.is_complex()) {
+      pickle_.global("builtins", "complex");
+      pickle_.number(v.to_complex().real());
+      pickle_.number(v.to_complex().imag());
+      pickle_.tuple(2);
+      return pickle_.reduce();
+    }
+    if (v.is_tuple()) {
+      pickle_.mark();
+      for (const IValue& i : v.to_tuple().items) value(i);
+      return pickle_.tuple(4);
+    }
+    if (v.is_any_list()) {
+      auto items = [&] {
+        pickle_.empty_list();
+        pickle_.mark();
+        for (size_t i = 0; i < graph::list_size(v); i++) value(graph::list_get(v, i));
+        pickle_.appends();
+      };
+      const char* builder = v.is_int_list()      ? "build_intlist"
+                            : v.is_double_list() ? "build_doublelist"
+                            : v.is_bool_list()   ? "build_boollist"
+                            : v.is_tensor_list() ? "build_tensorlist"
+                                                 : nullptr;
+      if (!builder) return tagged(v.type(), items);
+      pickle_.global("torch.jit._pickle", builder);
+      items();
+      pickle_.tuple(1);
+      return pickle_.reduce();
+    }
+    if (v.is_dict()) {
+      return tagged(v.type(), [&] {
+        pickle_.empty_dict();
+        pickle_.mark();
+        for (const auto& [k, x] : v.dict().items) {
+          value(k);
+          value(x);
+        }
+        pickle_.setitems();
+      });
+    }
+    throw RuntimeError(str("jit.save: an attribute that is a ", v.kind_name(), " can't be written"));
+  }
+
+  io::ZipWriter zip_;
+  std::string name_;
+  io::Pickler pickle_;
+  std::map<const ObjectValue*, uint32_t> memo_;
+  std::set<const ObjectValue*> open_;         // begun and not ended
+  std::map<const void*, std::string> names_;  // of types and functions
+  std::set<std::string> taken_;
+  std::vector<TypePtr> defined_;
+  std::vector<std::shared_ptr<graph::Function>> functions_;
+  std::vector<Tensor> constants_;
+  TextOptions text_{constants_, [this](const TypePtr& t) { return text_of(t); },
+                    [this](const std::shared_ptr<graph::Function>& f) { return name_of(f); }};
+  int version_ = 3;
+  std::map<const Storage*, size_t> keys_;
+  std::vector<Ref<Storage>> storages_;
+};
+
+}  // namespace
+
+void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name,
+                 const std::map<std::string, std::string>& extra) {
+  ArchiveWriter(sink, name).run(module, extra);
+}
+
+}  // namespace rushlight::script

@@ -1,0 +1,429 @@
+"""What jit.load gives is a module like any other, and what it saves is what it read; PyTorch is the reference."""
+
+import copy
+import io
+import pickle
+import zipfile
+from typing import Dict, List, NamedTuple, Tuple  # noqa: UP035
+
+import numpy
+import pytest
+import torch as reference
+
+import rushlight as rl
+
+
+def archive_of(module, lib=rl, **files) -> bytes:
+    out = io.BytesIO()
+    lib.jit.save(module, out, _extra_files=files)
+    return out.getvalue()
+
+
+def loaded(module, lib=rl):
+    return rl.jit.load(io.BytesIO(archive_of(lib.jit.script(module), lib)))
+
+
+def linear(how: str):
+    rl.manual_seed(0)
+    m = rl.nn.Linear(3, 2)
+    if how == "script":
+        return rl.jit.script(m)
+    if how == "trace":
+        return rl.jit.trace(m, rl.ones(1, 3))
+    if how == "load":
+        return loaded(m)
+    return loaded(reference.nn.Linear(3, 2), reference)
+
+
+every_kind = pytest.mark.parametrize("how", ["script", "trace", "load", "load of PyTorch's"])
+
+
+@every_kind
+def test_trains(how):
+    m = linear(how)
+    x, y = rl.rand(8, 3), rl.rand(8, 2)
+    assert m(x).requires_grad
+    assert all(p.requires_grad and isinstance(p, rl.nn.Parameter) for p in m.parameters())
+    optimizer = rl.optim.Adam(m.parameters(), lr=0.1)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = ((m(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    assert rl.allclose(m(x), rl.nn.functional.linear(x, m.weight, m.bias))
+    m.zero_grad()
+    assert m.weight.grad is None
+    m.requires_grad_(False)
+    assert not m(x).requires_grad
+
+
+@every_kind
+def test_converts(how):
+    m = linear(how)
+    weight = m.weight
+    assert m.double() is m
+    assert m.weight is weight
+    assert m(rl.ones(1, 3, dtype=rl.float64)).dtype == rl.float64
+    assert m.half().weight.dtype == rl.float16
+    assert m.to(rl.bfloat16)(rl.ones(1, 3, dtype=rl.bfloat16)).dtype == rl.bfloat16
+    assert m.float()(rl.ones(1, 3)).dtype == rl.float32
+    assert m.to("meta").weight.is_meta
+
+
+@every_kind
+def test_its_tensors_are_the_ones_it_computes_with(how):
+    m = linear(how)
+    x = rl.rand(4, 3)
+    assert m.weight is m.weight
+    assert m.weight is next(iter(m.parameters()))
+    m.load_state_dict({"weight": rl.full((2, 3), 2.0), "bias": rl.zeros(2)})
+    assert rl.allclose(m(x)[:, 0], 2 * x.sum(1))
+    m.weight = rl.nn.Parameter(rl.ones(2, 3))
+    assert rl.allclose(m(x)[:, 0], x.sum(1))
+    with rl.no_grad():
+        m.weight.zero_()
+        m.bias.fill_(3)
+    assert m(x).eq(3).all()
+    m.load_state_dict({"weight": rl.ones(2, 3), "bias": rl.zeros(2)}, assign=True)
+    assert rl.allclose(m(x)[:, 0], x.sum(1))
+    with pytest.raises(RuntimeError, match="Could not cast attribute 'weight' to type Tensor"):
+        m.weight = "text"
+    with pytest.raises(RuntimeError, match="Can't add a new parameter"):
+        m.other = rl.nn.Parameter(rl.ones(1))
+    with pytest.raises(RuntimeError, match="non-scripted module"):
+        m.other = rl.nn.Linear(1, 1)
+    with pytest.raises(RuntimeError, match="cannot delete"):
+        del m.weight
+    m.note = "Python's own"
+    assert m.note == "Python's own"
+
+
+@every_kind
+def test_copies(how):
+    m = linear(how)
+    x = rl.rand(4, 3)
+    for twin in (copy.deepcopy(m), copy.deepcopy([m])[0]):
+        assert type(twin) is type(m)
+        assert rl.equal(twin(x), m(x))
+        assert twin.weight is not m.weight
+        assert twin.weight.requires_grad
+        before = m(x)
+        with rl.no_grad():
+            twin.weight.zero_()
+        assert rl.equal(m(x), before)
+        assert not rl.equal(twin(x), before)
+    assert copy.copy(m).weight is m.weight
+    with pytest.raises(RuntimeError, match="which does not have a __getstate__ method defined"):
+        pickle.dumps(m)
+
+
+@every_kind
+def test_hooks_run(how):
+    m = linear(how)
+    seen = []
+    handle = m.register_forward_hook(lambda module, args, out: seen.append(out))
+    x = rl.rand(1, 3)
+    assert m(x) is seen[0]
+    handle.remove()
+    m(x)
+    assert len(seen) == 1
+
+
+class Counting(rl.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", rl.zeros((), dtype=rl.int64))
+        self.register_buffer("passing", rl.ones(2), persistent=False)
+        self.norm = rl.nn.Sequential(rl.nn.BatchNorm1d(2), rl.nn.Dropout(0.5))
+        self.again = self.norm[0]
+        self.limit = 3
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        self.limit += 1
+        return self.norm(x) * self.passing
+
+
+@pytest.mark.parametrize("how", ["script", "load"])
+def test_state_that_the_script_changes_is_seen(how):
+    m = rl.jit.script(Counting()) if how == "script" else loaded(Counting())
+    x = rl.rand(8, 2)
+    m(x)
+    m(x)
+    assert m.calls.item() == 2
+    assert dict(m.named_buffers())["calls"].item() == 2
+    assert m.limit == 5
+    m.limit = 7
+    m(x)
+    assert m.limit == 8
+    assert m.norm[0].num_batches_tracked.item() == 3
+    assert m.norm is m.norm
+    assert m.again is m.norm[0]
+    assert len(m.norm) == 2
+    assert [name for name, _ in m.named_modules()] == ["", "norm", "norm.0", "norm.1"]
+    assert list(m.state_dict())[:1] == ["calls"]
+    m.eval()
+    assert not m.training
+    assert not m.norm[1].training
+    first = m(x)
+    assert rl.equal(m(x), first)
+    assert m.norm[0].num_batches_tracked.item() == 3
+    m.train()
+    assert m.norm[1].training
+    with pytest.raises(RuntimeError, match="Can't set constant 'num_features'|Could not cast"):
+        m.norm[0].num_features = "text"
+
+
+def test_one_parameter_under_two_names_stays_one():
+    m = rl.nn.Linear(2, 2)
+    m.twin = m.weight
+    s = rl.jit.script(rl.nn.Sequential(m, rl.nn.ReLU()))
+    assert s[0].twin is s[0].weight
+    assert len(list(s.parameters())) == 2
+    twin = copy.deepcopy(s)
+    assert twin[0].twin is twin[0].weight
+
+
+# ---- saving what was loaded ----
+
+
+class Point(NamedTuple):
+    x: reference.Tensor
+    y: int
+
+
+@reference.jit.script
+class Scale:
+    def __init__(self, by: float):
+        self.by = by
+
+    def of(self, x: reference.Tensor):
+        return x * self.by
+
+
+@reference.jit.interface
+class Operation(reference.nn.Module):
+    def one(self, x: reference.Tensor) -> reference.Tensor:
+        pass
+
+
+class Mul(reference.nn.Module):
+    def __init__(self, by: int):
+        super().__init__()
+        self.weight = reference.nn.Parameter(reference.full((2,), float(by)), requires_grad=by > 2)
+
+    def one(self, x: reference.Tensor) -> reference.Tensor:
+        return x * self.weight
+
+    def forward(self, x):
+        return self.one(x)
+
+
+class Twice(reference.nn.Module):
+    def one(self, x: reference.Tensor) -> reference.Tensor:
+        return x * 2
+
+
+def helper(x, times: int = 2):
+    for _ in range(times):
+        x = x + 1
+    return x
+
+
+class Rich(reference.nn.Module):
+    """Attributes, constants and methods of all kinds."""
+
+    op: Operation
+    words: List[str]  # noqa: UP006
+    table: Dict[str, List[int]]  # noqa: UP006
+    maybe: reference.Tensor | None
+    pair: Tuple[int, float]  # noqa: UP006
+    empty: List[Tuple[str, int]]  # noqa: UP006
+    __constants__ = ["size", "shape", "word"]
+
+    def __init__(self):
+        super().__init__()
+        self.op = Twice()
+        self.layers = reference.nn.ModuleList([Mul(i) for i in range(1, 4)])
+        self.words = ["a", 'quote " and \\ and \n', "\x01é"]
+        self.table = {"a": [1, 2], "b": []}
+        self.maybe = None
+        self.pair = (3, 0.5)
+        self.empty = []
+        self.size, self.shape, self.word = 4, (1, 2.5, None), "it's"
+        self.register_buffer("steps", reference.zeros(2))
+        self.list = 3  # a name that the language has too
+
+    def forward(self, x):
+        point = Point(x, self.pair[0])
+        x = Scale(self.pair[1]).of(helper(point.x)) + point.y + self.size + self.list
+        for layer in self.layers:
+            x = layer(x)
+        if self.maybe is None:
+            x = self.op.one(x)
+        return x + reference.tensor([0.25, 0.5]), Point(x, len(self.words[1]) + self.table["a"][1])
+
+    @reference.jit.export
+    def second(self, x, times: int = 3, name: str = "n"):
+        return helper(x, times) + self.steps + len(name)
+
+    @reference.jit.export
+    def no_result(self):
+        self.steps = self.steps + 1
+
+
+def methods_and_state(m) -> dict:
+    out = {}
+    for path, module in m.named_modules():
+        out[path] = (sorted(module._c._method_names()), module._c._type().name().split(".")[-1], module.training)
+    for path, p in [*m.named_parameters(), *m.named_buffers()]:
+        out[path] = (p.dtype, tuple(p.shape), p.requires_grad, p.detach().numpy().tobytes())
+    return out
+
+
+def three_generations(first: bytes) -> bytes:
+    for _ in range(3):
+        first = archive_of(rl.jit.load(io.BytesIO(first)))  # before any call
+    return first
+
+
+def test_what_was_loaded_is_saved_whole():
+    m = reference.jit.script(Rich())
+    m.layers[1].eval()
+    data = archive_of(m, reference)
+    again = three_generations(data)
+    m2 = reference.jit.load(io.BytesIO(again))
+    assert methods_and_state(m2) == methods_and_state(reference.jit.load(io.BytesIO(data)))
+    ours = rl.jit.load(io.BytesIO(again))
+    for name in ("words", "table", "pair", "empty", "maybe", "size", "shape", "word", "list"):
+        assert getattr(m2, name) == getattr(m, name)
+        assert getattr(ours, name) == getattr(m, name)
+    x = reference.rand(3, 2)
+    for _ in range(2):
+        wanted, got, mine = m(x), m2(x), ours(rl.from_numpy(x.numpy()))
+        assert reference.equal(got[0], wanted[0])
+        assert got[1][1] == wanted[1][1]
+        assert numpy.allclose(mine[0].detach().numpy(), wanted[0].detach().numpy())
+        assert mine[1][1] == wanted[1][1]
+        assert reference.equal(m2.second(x, times=4), m.second(x, times=4))
+        assert numpy.allclose(ours.second(rl.from_numpy(x.numpy()), 4).numpy(), m.second(x, 4).numpy())
+        for each in (m, m2, ours):
+            each.no_result()
+    assert ours.no_result() is None
+
+
+MODULES = {
+    "Linear without bias": (lambda nn: nn.Linear(4, 2, bias=False), (3, 4)),
+    "Sequential": (lambda nn: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout()), (3, 4)),
+    "convolutions": (lambda nn: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten()), (2, 1, 6, 6)),
+    "empty": (lambda nn: nn.Sequential(nn.Identity(), nn.Sequential()), (2, 2)),
+    "frozen": (lambda nn: nn.Linear(4, 2).requires_grad_(False).eval(), (3, 4)),
+    "double": (lambda nn: nn.Linear(4, 2).double(), None),
+    "LayerNorm": (lambda nn: nn.LayerNorm(4), (3, 4)),
+}
+
+
+@pytest.mark.parametrize("writer", [rl, reference], ids=["ours", "PyTorch's"])
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_go_round(name, writer):
+    make, shape = MODULES[name]
+    m = writer.jit.script(make(writer.nn))
+    data = archive_of(m, writer)
+    again = three_generations(data)
+    first, last = (reference.jit.load(io.BytesIO(d)) for d in (data, again))
+    assert methods_and_state(first) == methods_and_state(last)
+    if shape:
+        x = reference.rand(shape)
+        first.eval()
+        last.eval()
+        assert reference.equal(first(x), last(x))
+        ours = rl.jit.load(io.BytesIO(again)).eval()
+        assert numpy.allclose(ours(rl.from_numpy(x.numpy())).detach().numpy(), last(x).detach().numpy(), atol=1e-6)
+
+
+def test_a_second_save_is_the_first():
+    data = archive_of(reference.jit.script(Rich()), reference)
+    second, third = three_generations(data), three_generations(three_generations(data))
+
+    def code(archive):
+        z = zipfile.ZipFile(io.BytesIO(archive))
+        return {n: z.read(n) for n in z.namelist() if "/code/" in n or n.endswith("version")}
+
+    assert code(second) == code(third)
+
+
+def test_two_classes_of_one_name_are_both_saved():
+    one, two = (loaded(m, reference) for m in (reference.nn.Linear(2, 2), reference.nn.Linear(2, 2, bias=False)))
+
+    class Both(rl.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = one, two
+
+        def forward(self, x):
+            return self.two(self.one(x))
+
+    data = archive_of(rl.jit.script(Both()))
+    x = rl.rand(3, 2)
+    wanted = two(one(x))
+    assert rl.equal(rl.jit.load(io.BytesIO(data))(x), wanted)
+    assert numpy.allclose(
+        reference.jit.load(io.BytesIO(data))(reference.from_numpy(x.numpy())).detach().numpy(), wanted.detach().numpy()
+    )
+
+
+def rewritten(data: bytes, change) -> io.BytesIO:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, change(content.decode()).encode() if name.endswith(".py") else content)
+    out.seek(0)
+    return out
+
+
+def test_operators_as_older_archives_call_them():
+    m = reference.jit.trace(reference.nn.Conv2d(1, 2, 3), reference.ones(1, 1, 5, 5))
+    file = rewritten(
+        archive_of(m, reference), lambda code: code.replace(", False, False, True, True)", ", False, False, True)")
+    )
+    x = rl.rand(1, 1, 5, 5)
+    assert numpy.allclose(
+        rl.jit.load(file)(x).detach().numpy(), m(reference.from_numpy(x.numpy())).detach().numpy(), atol=1e-6
+    )
+
+
+def test_what_cannot_be_compiled_fails_alike_each_time_and_is_saved():
+    data = archive_of(reference.jit.script(reference.nn.ReLU()), reference)
+    file = rewritten(data, lambda code: code.replace("torch.relu(", "torch.no_such_operator("))
+    m = rl.jit.load(file)
+    texts = set()
+    for use in (lambda: m(rl.ones(1)), lambda: m.code, lambda: m.graph, lambda: m.forward(rl.ones(1)), lambda: m.code):
+        with pytest.raises(RuntimeError, match="no_such_operator") as e:
+            use()
+        texts.add(str(e.value))
+    assert len(texts) == 1
+    saved = zipfile.ZipFile(io.BytesIO(archive_of(m)))
+    assert any(b"torch.no_such_operator(" in saved.read(n) for n in saved.namelist())
+
+
+@pytest.mark.parametrize("version", ["9223372036854775808", "text", "-1", "11", ""])
+def test_versions_that_nobody_wrote_are_refused(version):
+    data = archive_of(reference.jit.script(reference.nn.ReLU()), reference)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
+            new.writestr(name, version if name.endswith("/version") else old.read(name))
+    out.seek(0)
+    with pytest.raises(RuntimeError, match="version"):
+        rl.jit.load(out)
+
+
+def test_files_of_the_users_own_are_written_again():
+    m = rl.jit.load(io.BytesIO(archive_of(rl.jit.script(rl.nn.ReLU()), a="1")))
+    files = {"b": ""}
+    reference.jit.load(io.BytesIO(archive_of(m, b="2")), _extra_files=files)
+    assert files == {"b": b"2"}
