@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "py_convert.h"
 #include "py_trace.h"
+#include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/passes/passes.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -428,7 +429,7 @@ PyObject* object_set(PyObject* self, PyObject* args) {
     } catch (const Error& e) {
       throw RuntimeError(str("Could not cast attribute '", name, "' to type ", type, ": ", e.text()));
     }
-    object_of(self)->slots[size_t(slot)] = std::move(v);
+    graph::set_slot(object_of(self)->slots[size_t(slot)], std::move(v));
     Py_RETURN_NONE;
   });
 }

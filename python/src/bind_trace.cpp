@@ -153,6 +153,11 @@ PyObject* traced_size(const Tensor& t, int64_t dim) {
   return tracer && tracer->knows(t) ? wrap(tracer->size(t, dim)) : nullptr;
 }
 
+PyObject* traced_numel(const Tensor& t) {
+  Tracer* tracer = Tracer::current();
+  return tracer && tracer->knows(t) ? wrap(tracer->numel(t)) : nullptr;
+}
+
 PyObject* traced_sizes(const Tensor& t) {
   Tracer* tracer = Tracer::current();
   if (!tracer || !tracer->knows(t)) return nullptr;

@@ -81,7 +81,12 @@ PyObject* stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObje
 }
 
 PyObject* dim(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).dim()); }
-PyObject* numel(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).numel()); }
+PyObject* numel(PyObject* s, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    if (PyObject* traced = numel_if_traced(unwrap(s))) return traced;
+    return PyLong_FromLongLong(unwrap(s).numel());
+  });
+}
 PyObject* element_size(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).item_size()); }
 PyObject* storage_offset(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).storage_offset()); }
 PyObject* data_ptr(PyObject* s, PyObject*) {

@@ -22,6 +22,7 @@ PyObject* traced_sizes(const Tensor& t);
 int trace_enters(PyObject* module, PyObject* const* args, Py_ssize_t count);
 void trace_leaves(PyObject* result);
 PyObject* traced_size(const Tensor& t, int64_t dim);
+PyObject* traced_numel(const Tensor& t);
 
 // A value of a tensor turns into something of Python's own, which a trace can't follow: warns while one is recorded.
 inline void trace_loses(const Tensor& t, const char* warning) {
@@ -33,10 +34,11 @@ inline void trace_argument(const Argument& a, size_t element, PyObject* o) {
   if (is_tensor(o) && thread_state.interceptor) [[unlikely]]
     trace_number(a, element, unwrap(o));
 }
-// t.size(dim) and t.shape as 0-d tensors while t is traced; null otherwise.
+// t.size(dim), t.numel() and t.shape as 0-d tensors while t is traced; null otherwise.
 inline PyObject* size_if_traced(const Tensor& t, int64_t dim) {
   return thread_state.interceptor ? traced_size(t, dim) : nullptr;
 }
+inline PyObject* numel_if_traced(const Tensor& t) { return thread_state.interceptor ? traced_numel(t) : nullptr; }
 inline PyObject* sizes_if_traced(const Tensor& t) { return thread_state.interceptor ? traced_sizes(t) : nullptr; }
 
 // The texts that PyTorch warns with.

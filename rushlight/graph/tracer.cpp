@@ -1,5 +1,7 @@
 #include "rushlight/graph/tracer.h"
 
+#include <algorithm>
+
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
@@ -140,7 +142,8 @@ Value* Tracer::value_of(const Tensor& t) {
 void Tracer::enter(const std::vector<std::string>& path, const Tensors& arguments) {
   std::vector<Value*> inputs = {attribute(path)};
   for (const Tensor& t : arguments)
-    if (knows(t)) inputs.push_back(value_of(t));
+    if (knows(t))
+      if (Value* v = value_of(t); std::find(inputs.begin(), inputs.end(), v) == inputs.end()) inputs.push_back(v);
   calls_.push_back(graph_->insert_new("prim::TracedCall", inputs, 0));
   graph_->set_insert_point(calls_.back()->add_block());
 }
@@ -161,13 +164,19 @@ void Tracer::finish() {
   eliminate_dead(*graph_);  // constants of calls that failed
 }
 
+Tensor Tracer::number(Value* v, int64_t n) {
+  Tensor out = wrapped_number(Scalar(n));
+  out.impl()->wrapped_number = false;
+  bind(out, emit("prim::NumToTensor", {v}, Type::tensor()));
+  return out;
+}
 Tensor Tracer::size(const Tensor& t, int64_t dim) {
   if (locate) here_ = locate();
-  Value* n = emit("aten::size", {value_of(t), constant(dim)}, Type::integer());
-  Tensor number = wrapped_number(Scalar(t.sizes()[size_t(dim)]));
-  number.impl()->wrapped_number = false;
-  bind(number, emit("prim::NumToTensor", {n}, Type::tensor()));
-  return number;
+  return number(emit("aten::size", {value_of(t), constant(dim)}, Type::integer()), t.sizes()[size_t(dim)]);
+}
+Tensor Tracer::numel(const Tensor& t) {
+  if (locate) here_ = locate();
+  return number(emit("aten::numel", {value_of(t)}, Type::integer()), t.numel());
 }
 
 void Tracer::note_number(const Argument& a, size_t element, const Tensor& t) {

@@ -38,6 +38,8 @@ class Tracer final : public Interceptor {
   bool knows(const Tensor& t) const { return known_.contains(t.impl()) || state_.contains(t.impl()); }
   // t.size(dim), as a 0-d tensor that remembers where it is from. REQUIRES: 0 <= dim < t.dim().
   Tensor size(const Tensor& t, int64_t dim);
+  // t.numel(), likewise.
+  Tensor numel(const Tensor& t);
   // The next call gets the number in t as (the item `element` of) an argument. The argument is that of the operator's own schema.
   void note_number(const Argument& argument, size_t element, const Tensor& t);
 
@@ -55,6 +57,7 @@ class Tracer final : public Interceptor {
     Tensor tensor;
   };
   Value* bind(const Tensor& t, Value* v);
+  Tensor number(Value* v, int64_t n);
   Value* value_of(const Tensor& t);
   Value* attribute(const std::vector<std::string>& path);
   Value* argument(const Argument& a, const IValue& v);

@@ -431,6 +431,26 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
   return tuple_items(range, outputs);
 }
 
+namespace {
+// to(x, device), to(x, device, dtype, ...), to(x, dtype, ...), to(x, non_blocking, copy), any of them None: the keywords of to.dtype_layout.
+void name_arguments_of_to(std::vector<CallArg>& args) {
+  static constexpr const char* order[] = {"device", "dtype", "non_blocking", "copy"};
+  auto type_at = [&](size_t i) -> TypePtr {
+    if (i >= args.size() || !args[i].name.empty()) return nullptr;
+    if (auto* v = dynamic_cast<SimpleValue*>(args[i].value.get())) return v->value->type();
+    if (auto* c = dynamic_cast<ConstantValue*>(args[i].value.get())) return c->constant.type();
+    return nullptr;
+  };
+  auto is = [](const TypePtr& t, TK kind) { return t->is(kind) || (t->is(TK::Optional) && t->element()->is(kind)); };
+  TypePtr first = type_at(1), second = type_at(2);
+  if (!first || is(first, TK::Tensor)) return;
+  bool device = is(first, TK::Device) || is(first, TK::String) || first->is(TK::None);
+  if (first->is(TK::Int) || (first->is(TK::Device) && second && second->is(TK::Int))) return;  // overloads of their own
+  size_t at = device ? 0 : is(first, TK::Bool) ? 2 : 1;
+  for (size_t i = 1; i < args.size() && args[i].name.empty() && at < 4; i++) args[i].name = order[at++];
+}
+}  // namespace
+
 SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
@@ -462,6 +482,7 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     else if (args.size() > 2 && args[2].name.empty() && args[2].value->is_none() == 1)
       args[2].value = constant_of(int64_t(100));
   }
+  if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);
   if (auto c = casts.find(name); bound && c != casts.end())
     return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});

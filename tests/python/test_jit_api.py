@@ -1,6 +1,7 @@
 """The rest of torch.jit: files of the user's own in archives, fork and wait, functions scripted while tracing."""
 
 import io
+import threading
 
 import pytest
 import torch as reference
@@ -58,3 +59,59 @@ def test_files_of_the_users_own(tmp_path, place):
         lib.jit.load(where, _extra_files=files, map_location="cpu")
         assert files["notes.txt"] == b"a b"
         assert files["raw"] == b"\x00\xff"
+
+
+def doubled(x):
+    return x * 2
+
+
+class Calls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return doubled(self.layer(x)) + doubled(x)
+
+
+def in_threads(work, count=8):
+    start, errors = threading.Barrier(count), []
+
+    def run(i):
+        start.wait()
+        try:
+            work(i)
+        except BaseException as error:  # for the test to see
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert not any(t.is_alive() for t in threads)
+    assert not errors, errors[0]
+
+
+def test_many_threads_compile_load_and_trace_at_once():
+    x = torch.ones(3, 2)
+    data = io.BytesIO()
+    torch.jit.script(Calls()).save(data)
+    for _ in range(10):
+        fresh = torch.jit.load(io.BytesIO(data.getvalue()))
+        scripted, plain = torch.jit.script(Calls()), Calls()
+        wanted = plain(x)
+        scripted.load_state_dict(plain.state_dict())
+        loaded = torch.jit.load(io.BytesIO(data.getvalue())).state_dict()
+
+        def work(i, fresh=fresh, scripted=scripted, plain=plain, wanted=wanted, loaded=loaded):
+            assert torch.allclose(scripted(x), wanted)
+            assert torch.equal(fresh.layer.weight, loaded["layer.weight"])
+            assert fresh(x).shape == (3, 2)
+            assert torch.equal(torch.jit.script(doubled)(x), x * 2)
+            assert torch.jit.trace(plain.layer, x)(x).shape == (3, 2)
+            assert torch.jit.load(io.BytesIO(data.getvalue()))(x).requires_grad
+
+        in_threads(work)

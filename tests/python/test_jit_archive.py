@@ -427,3 +427,38 @@ def test_files_of_the_users_own_are_written_again():
     files = {"b": ""}
     reference.jit.load(io.BytesIO(archive_of(m, b="2")), _extra_files=files)
     assert files == {"b": b"2"}
+
+
+class Conversions(reference.nn.Module):
+    def forward(self, x, y, dtype: int | None = None, device: reference.device | None = None):
+        return (
+            [
+                x.to(y.device),
+                x.to(y.device, non_blocking=True),
+                x.to(y.device, reference.int64),
+                x.to("cpu"),
+                x.to(device),
+            ],
+            [
+                x.to(y),
+                x.to(y, True),
+                x.to(y.dtype),
+                x.to(reference.float16, copy=True),
+                x.to(dtype),
+                x.to(dtype, False),
+            ],
+            [x.to(device, dtype), x.to(y.device, y.dtype, False, True), x.to(device=device, dtype=dtype)],
+            [x.sort(stable=True, dim=1)[0], x.sort(1, True)[0], x.sort()[0], x.argsort(1, True)],
+        )
+
+
+@pytest.mark.parametrize("mobile", [False, True])
+def test_overloads_that_archives_call(mobile):
+    m = reference.jit.script(Conversions())
+    data = m._save_to_buffer_for_lite_interpreter() if mobile else archive_of(m, reference)
+    x, y = numpy.array([[3.0, 1, 2]], dtype="float32"), numpy.ones(2)
+    got = rl.jit.load(io.BytesIO(data))(rl.from_numpy(x), rl.from_numpy(y))
+    for some, others in zip(m(reference.from_numpy(x), reference.from_numpy(y)), got, strict=True):
+        for a, b in zip(some, others, strict=True):
+            assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1]
+            assert a.tolist() == b.tolist()

@@ -1,5 +1,6 @@
 """jit.trace: what is recorded, what is warned of, and that the result repeats it; PyTorch is the reference for graphs and archives."""
 
+import io
 import re
 import warnings
 
@@ -130,13 +131,72 @@ def test_gradients_flow():
             lambda x: 3,
             "Only tensors, lists, tuples of tensors, or dictionary of tensors can be output from traced functions",
         ),
-        (lambda x: [x, x], "Encountering a list at the output of the tracer"),
         (lambda x: {"a": x}, "Encountering a dict at the output of the tracer"),
     ],
 )
 def test_refuses_what_no_trace_returns(function, message):
     with pytest.raises(RuntimeError, match=message):
         rl.jit.trace(function, rl.ones(2))
+
+
+def test_lists_come_out_with_a_warning():
+    with pytest.warns(rl.jit.TracerWarning, match="Encountering a list at the output of the tracer"):
+        traced = rl.jit.trace(lambda x: [x, x + 1], rl.ones(2))
+    assert [t.tolist() for t in traced(rl.zeros(2))] == [[0, 0], [1, 1]]
+
+
+def test_sizes_come_out_as_tensors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        traced = rl.jit.trace(lambda x: (x * 2, x.shape[0], x.size(), x.numel()), rl.ones(2, 3))
+    out = traced(rl.ones(4, 5))
+    assert out[1].item() == 4
+    assert [n.item() for n in out[2]] == [4, 5]
+    assert out[3].item() == 20
+
+
+class Pair(nn.Module):
+    def forward(self, a, b, c=None):
+        return a + 2 * b, a
+
+
+class Repeats(nn.Module):
+    """Passes one tensor twice to a submodule, and different ones that have one name."""
+
+    def __init__(self):
+        super().__init__()
+        self.pair, self.bilinear = Pair(), nn.Bilinear(3, 3, 3)
+        self.attention = nn.MultiheadAttention(3, 1)
+
+    def forward(self, x):
+        y = self.bilinear(x, x)
+        a, b = self.pair(x, x)
+        c, _ = self.pair(a, b)
+        return self.attention(y, y, y)[0] + c + self.pair(y, c)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs"),
+    [
+        (Repeats, 1),
+        (lambda: nn.TransformerEncoderLayer(3, 1, 4, dropout=0.0), 1),
+        (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(3, 1, 4, dropout=0.0), 2), 1),
+        (lambda: nn.TransformerDecoderLayer(3, 1, 4, dropout=0.0), 2),
+        (lambda: nn.Transformer(3, 1, 1, 1, 4, dropout=0.0), 2),
+    ],
+)
+def test_arguments_of_submodules_have_names_of_their_own(make, inputs):
+    torch = pytest.importorskip("torch")
+    m = make().eval()
+    x = tuple(rl.rand(4, 2, 3) for _ in range(inputs))
+    traced = rl.jit.trace(m, x)
+    data = io.BytesIO()
+    rl.jit.save(traced, data)
+    wanted = m(*x)
+    for lib, args in ((rl, x), (torch, [torch.from_numpy(t.numpy()) for t in x])):
+        data.seek(0)
+        got = lib.jit.load(data)(*args)
+        assert numpy.allclose(got.detach().numpy(), wanted.detach().numpy(), atol=1e-5)
 
 
 def test_lists_and_dicts_come_out_where_asked_for():

@@ -11,6 +11,7 @@ import inspect
 import itertools
 import os
 import textwrap
+import threading
 import types
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..nn import Module
 from ..nn.parameter import Parameter
 
 _compiled: dict[Any, Any] = {}
+_compiling = threading.local()
 
 
 def is_scripting() -> bool:
@@ -150,17 +152,18 @@ def _resolve(obj: Any) -> Any:
 
 
 def _compile_function(fn) -> Any:
-    if fn not in _compiled:
-        _compiled[fn] = None  # a recursive function finds this
-        try:
-            source, file, line = _source(fn)
-            _compiled[fn] = _C._compile(source, file, line, _names(fn), _resolve)
-        except BaseException:
-            del _compiled[fn]
-            raise
-    if _compiled[fn] is None:
+    done = _compiled.get(fn)
+    if done is not None:
+        return done
+    active = _compiling.__dict__.setdefault("functions", set())  # of this thread: others may compile the same one
+    if fn in active:
         raise RuntimeError(f"function '{fn.__name__}' is called recursively. Recursive calls are not supported")
-    return _compiled[fn]
+    active.add(fn)
+    try:
+        source, file, line = _source(fn)
+        return _compiled.setdefault(fn, _C._compile(source, file, line, _names(fn), _resolve))
+    finally:
+        active.discard(fn)
 
 
 class Graph:

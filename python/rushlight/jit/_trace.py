@@ -40,9 +40,11 @@ _STRICT = (
 
 
 def _check_containers(value: Any) -> None:
-    if isinstance(value, (list, dict)):
-        raise RuntimeError(_STRICT.format(type(value).__name__))
-    if isinstance(value, tuple):
+    if isinstance(value, dict):
+        raise RuntimeError(_STRICT.format("dict"))
+    if isinstance(value, list):
+        warnings.warn(_STRICT.format("list"), TracerWarning, stacklevel=4)
+    if isinstance(value, (tuple, list)):
         for item in value:
             _check_containers(item)
 
@@ -60,11 +62,12 @@ def _clone(value: Any) -> Any:
 
 
 def _tensors(value: Any) -> list[Any]:
+    """The tensors in a result, and the numbers, which a trace gives as tensors: x.shape[0]."""
     if isinstance(value, dict):
         return [t for item in value.values() for t in _tensors(item)]
     if isinstance(value, (tuple, list)):
         return [t for item in value for t in _tensors(item)]
-    return [value] if isinstance(value, _C.Tensor) else []
+    return [value] if isinstance(value, (_C.Tensor, int, float, complex)) else []
 
 
 def _as_inputs(example: Any) -> tuple:
@@ -121,9 +124,18 @@ def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[in
 
 
 def _compare(wanted: Any, got: Any, tolerance: float) -> None:
-    from .. import allclose
+    from .. import allclose, as_tensor
 
-    for i, (a, b) in enumerate(zip(_tensors(wanted), _tensors(got), strict=True)):
+    pairs = list(zip(_tensors(wanted), _tensors(got), strict=False))
+    if len(_tensors(wanted)) != len(_tensors(got)):
+        warnings.warn(
+            f"the traced function gave {len(_tensors(got))} tensors, the Python function {len(_tensors(wanted))}",
+            TracerWarning,
+            stacklevel=4,
+        )
+    for i, (x, b) in enumerate(pairs):
+        a = x if isinstance(x, _C.Tensor) else as_tensor(x, dtype=b.dtype if isinstance(b, _C.Tensor) else None)
+        b = as_tensor(b)
         same = (
             a.shape == b.shape
             and a.dtype == b.dtype

@@ -6,6 +6,7 @@
 
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
+#include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
 
@@ -20,6 +21,7 @@ class Compiler {
     end.number = -1;  // the end of the program
     inputs(end, graph.outputs());
     e_.registers_ = next_;
+    borrow_attributes();
   }
 
  private:
@@ -207,6 +209,17 @@ class Compiler {
     e_.program_[test_at].number = int64_t(e_.program_.size());
   }
 
+  // A program that puts values into slots itself, or calls what may, would keep the old ones until it ends; it counts references.
+  void borrow_attributes() {
+    for (const auto& i : e_.program_)
+      if (i.code == C::SetAttr || i.code == C::CallFunction || i.code == C::CallInterface) return;
+    for (auto& i : e_.program_)
+      if (i.code == C::GetAttr) {
+        i.code = C::BorrowAttr;
+        e_.borrows_ = true;
+      }
+  }
+
   Executable& e_;
   std::unordered_map<const Value*, uint32_t> where_;
   uint32_t next_ = 0;
@@ -363,7 +376,12 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       return;
     }
     case Code::GetAttr: registers[out[0]] = IValue(slot(read(in[0], registers), i.number)); return;
-    case Code::SetAttr: slot(read(in[0], registers), i.number) = read(in[1], registers); return;
+    case Code::BorrowAttr: {
+      const IValue& v = slot(read(in[0], registers), i.number);
+      registers[out[0]] = v.is_tensor() || v.is_object() ? IValue::borrow(v) : v;
+      return;
+    }
+    case Code::SetAttr: set_slot(slot(read(in[0], registers), i.number), read(in[1], registers)); return;
     case Code::CreateObject:
       registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));
       return;
@@ -408,6 +426,12 @@ void Executable::step(const Instruction& i, IValue* registers) const {
 }
 
 std::vector<IValue> Executable::run(std::vector<IValue> args) const {
+  if (!borrows_) return run_program(std::move(args));
+  Reading borrowed;
+  return run_program(std::move(args));
+}
+
+std::vector<IValue> Executable::run_program(std::vector<IValue> args) const {
   RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(),
            " arguments, got ", args.size());
   Frame frame(registers_);

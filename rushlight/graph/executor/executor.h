@@ -30,6 +30,7 @@ class Executable {
     TupleIndex,
     DictConstruct,
     GetAttr,
+    BorrowAttr,
     SetAttr,
     CreateObject,
     CallFunction,
@@ -51,6 +52,7 @@ class Executable {
     const Node* node = nullptr;
   };
   void step(const Instruction& i, IValue* registers) const;
+  std::vector<IValue> run_program(std::vector<IValue> args) const;
   // A value: a register, or past kConstants a constant.
   const IValue& read(uint32_t operand, const IValue* registers) const {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
@@ -62,6 +64,7 @@ class Executable {
   std::vector<uint32_t> operands_;
   std::vector<IValue> constants_;
   uint32_t registers_ = 0;
+  bool borrows_ = false;  // see Note [Slots that are read]
 };
 
 // Runs a function, compiling it at first. `args` may leave out arguments that have defaults.

@@ -41,13 +41,22 @@ class Outline {
 
  private:
   Value* add_input(Value* v) {
-    std::string name = v->name().substr(0, v->name().find('.'));
-    if (name.empty() || name == "self") name = arguments_.empty() ? "self" : str("argument_", arguments_.size());
-    Value* in = body_->add_input(arguments_.empty() ? "self" : name, v->type());
+    Value* in = body_->add_input(arguments_.empty() ? "self" : argument_name(*v), v->type());
     in->facts = v->facts;
     arguments_.push_back(v);
     map_.emplace(v, in);
     return in;
+  }
+  // A name that Python could give an argument, "x" or "x1".
+  std::string argument_name(const Value& v) const {
+    std::string base = v.name().substr(0, v.name().find('.'));
+    if (base.empty() || base == "self") base = str("argument_", arguments_.size());
+    auto taken = [&](const std::string& name) {
+      return std::any_of(body_->inputs().begin(), body_->inputs().end(), [&](Value* in) { return in->name() == name; });
+    };
+    std::string name = base;
+    for (int i = 1; taken(name); i++) name = str(base, i);
+    return name;
   }
   // A value of outside, as the method sees it.
   Value* inside(Value* v) {

@@ -1,0 +1,91 @@
+#include "rushlight/graph/executor/slots.h"
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <vector>
+
+namespace rushlight::graph {
+namespace {
+
+// A thread's mark: the epoch at which its outermost Reading began; 0 while there is none. Records outlive their threads and are used again.
+struct alignas(64) Record {
+  std::atomic<uint64_t> since{0};
+  std::atomic<bool> taken{true};
+  Record* next = nullptr;
+};
+std::atomic<Record*> records{nullptr};
+std::atomic<uint64_t> epoch{1};
+
+Record* record_for_this_thread() {
+  for (Record* r = records.load(std::memory_order_acquire); r; r = r->next)
+    if (bool free = false; r->taken.compare_exchange_strong(free, true)) return r;
+  auto* r = new Record;
+  r->next = records.load(std::memory_order_relaxed);
+  while (!records.compare_exchange_weak(r->next, r, std::memory_order_release)) {}
+  return r;
+}
+struct Mark {
+  Record* record = record_for_this_thread();
+  int depth = 0;
+  ~Mark() { record->taken.store(false, std::memory_order_release); }
+};
+Mark& mark() {
+  static thread_local Mark m;
+  return m;
+}
+
+uint64_t oldest_reading() {
+  uint64_t oldest = UINT64_MAX;
+  for (Record* r = records.load(std::memory_order_acquire); r; r = r->next)
+    if (uint64_t since = r->since.load()) oldest = std::min(oldest, since);
+  return oldest;
+}
+
+// Values that a Reading may still look at, with the epoch from which on none can.
+struct Retired {
+  std::mutex mutex;
+  std::vector<std::pair<uint64_t, IValue>> values;
+  std::atomic<size_t> count{0};
+};
+Retired& retired() {
+  static auto* all = new Retired;  // threads may end after static objects
+  return *all;
+}
+void drop_unread() {
+  std::vector<std::pair<uint64_t, IValue>> unread;
+  std::lock_guard lock(retired().mutex);  // let go of before `unread` is destroyed
+  uint64_t oldest = oldest_reading();
+  auto& values = retired().values;
+  auto keep = std::partition(values.begin(), values.end(), [&](const auto& v) { return v.first > oldest; });
+  unread.assign(std::make_move_iterator(keep), std::make_move_iterator(values.end()));
+  values.erase(keep, values.end());
+  retired().count.store(values.size(), std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Reading::Reading() {
+  if (Mark& m = mark(); m.depth++ == 0) m.record->since.store(epoch.load());  // before any slot is read
+}
+Reading::~Reading() {
+  Mark& m = mark();
+  if (--m.depth) return;
+  m.record->since.store(0, std::memory_order_release);
+  if (retired().count.load(std::memory_order_relaxed)) drop_unread();
+}
+
+void set_slot(IValue& slot, IValue value) {
+  slot.swap(value);
+  if (!value.is_tensor() && !value.is_object()) return;  // nothing borrows other values
+  uint64_t unread_from = epoch.fetch_add(1) + 1;
+  if (oldest_reading() >= unread_from) return;
+  {
+    std::lock_guard lock(retired().mutex);
+    retired().values.emplace_back(unread_from, std::move(value));
+    retired().count.store(retired().values.size(), std::memory_order_relaxed);
+  }
+  drop_unread();
+}
+
+}  // namespace rushlight::graph
