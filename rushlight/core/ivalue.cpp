@@ -143,6 +143,7 @@ const char* IValue::kind_name() const { return tag_name(tag_); }
 
 bool IValue::is_same(const IValue& o) const {
   if (is_string() && o.is_string()) return to_string() == o.to_string();
+  if ((is_int() || is_bool()) && (o.is_int() || o.is_bool())) return to_int() == o.to_int();
   if (is_scalar() && o.is_scalar()) return to_complex() == o.to_complex();
   if (tag_ != o.tag_) return false;
   if (is_device()) return to_device() == o.to_device();
@@ -213,6 +214,7 @@ std::string IValue::text() const {
 size_t DictValue::hash(const IValue& k) {
   if (k.is_string()) return std::hash<std::string_view>()(k.to_string());
   if (k.is_tensor()) return std::hash<void*>()(k.tensor().impl());
+  if (k.is_complex()) return std::hash<double>()(k.to_complex().real());
   return std::hash<double>()(k.to_double());
 }
 const IValue* DictValue::find(const IValue& k) const {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/graph/executor/primitives.h"
+#include "rushlight/graph/generics.h"
 #include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
@@ -255,7 +256,9 @@ class Parser {
   std::unordered_map<std::string, Value*> values_;
 };
 
-bool accepts(const Argument& a, const Type& given) {
+bool accepts(const Argument& a, const TypePtr& type, Generics& generics) {
+  if (Generics::mentions_variable(*a.type)) return generics.accept(a.type, type);
+  const Type& given = *type;
   if (given.is_subtype_of(*a.type)) return true;
   const Type& wanted = a.base_type();
   if (wanted.is(Type::Kind::Number)) return given.is(Type::Kind::Bool) || given.is_subtype_of(wanted);
@@ -268,8 +271,9 @@ bool accepts(const Argument& a, const Type& given) {
 
 bool fits(const Schema& schema, const Node& n) {
   if (schema.args.size() != n.inputs().size() || schema.returns.size() != n.outputs().size()) return false;
+  Generics generics;
   for (size_t i = 0; i < schema.args.size(); i++)
-    if (!accepts(schema.args[i], *n.input(i)->type())) return false;
+    if (!accepts(schema.args[i], n.input(i)->type(), generics)) return false;
   return true;
 }
 

@@ -6,6 +6,11 @@
 namespace rushlight {
 namespace {
 
+// A type that the arguments of a call say: in "append(t[] self, t el)" whatever the list holds. It takes anything, and has a name.
+struct Variable : Type {
+  explicit Variable(std::string name) : Type(Kind::Any, {}, std::move(name)) {}
+};
+
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -34,7 +39,7 @@ class Parser {
       if (end_of_list()) break;
     }
     expect("->");
-    if (take("(")) {
+    if (text_.back() != ']' && text_.back() != '?' && take("(")) {  // else a list of tuples
       while (!take(")")) {
         add_return(s);
         if (end_of_list()) break;
@@ -156,7 +161,9 @@ class Parser {
     if (name == "Device") return Type::simple(K::Device);
     if (name == "Generator") return Type::simple(K::Generator);
     if (name == "NoneType") return Type::none();
-    if (name == "Any" || name == "AnyType" || name == "t" || name == "t1" || name == "t2") return Type::any();
+    if (name == "Any" || name == "AnyType") return Type::any();
+    if (name == "t" || name == "t1" || name == "t2" || name == "tKey" || name == "tVal")
+      return std::make_shared<Variable>(name);
     fail("a type");
   }
 

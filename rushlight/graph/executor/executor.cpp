@@ -4,6 +4,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "rushlight/core/thread_state.h"
+#include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/executor/slots.h"
@@ -150,7 +152,7 @@ class Compiler {
     }
     if (n->is("prim::RaiseException")) return simple(C::Raise, n);
     if (n->is("prim::Print")) return simple(C::Print, n);
-    if (n->is("aten::format")) return simple(C::Format, n);
+    if (n->is("aten::format") || n->is("aten::percentFormat")) return simple(C::Format, n);
     if (n->is("prim::unchecked_cast") || n->is("prim::unchecked_unwrap_optional") || n->is("aten::_unwrap_optional"))
       return simple(C::Cast, n);
     if (n->is("prim::isinstance"))
@@ -403,12 +405,15 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       std::string line;
       for (uint32_t k = 0; k < i.input_count; k++) {
         const IValue& v = read(in[k], registers);
-        line += (k ? " " : "") + (v.is_string() ? std::string(v.to_string()) : v.text());
+        line += (k ? " " : "") + shown(v);
       }
       std::printf("%s\n", line.c_str());
       return;
     }
-    case Code::Format: registers[out[0]] = IValue(format_values(gather().data(), i.input_count)); return;
+    case Code::Format:
+      registers[out[0]] =
+          IValue((i.node->is("aten::format") ? format_values : percent_format)(gather().data(), i.input_count));
+      return;
     case Code::Cast: {
       const IValue& v = read(in[0], registers);
       RL_CHECK(RuntimeError, !i.node->is("aten::_unwrap_optional") || !v.is_none(), "Unwrapping null optional");
@@ -439,6 +444,13 @@ std::vector<IValue> Executable::run_program(std::vector<IValue> args) const {
   for (size_t i = 0; i < args.size(); i++) registers[i] = std::move(args[i]);
   size_t at = 0;
   const Instruction* i = nullptr;
+  struct Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too
+    bool grad_enabled = thread_state.grad_enabled;
+    bool keep = false;
+    ~Modes() {
+      if (!keep) thread_state.grad_enabled = grad_enabled;
+    }
+  } modes;
   try {
     for (;;) {
       i = &program_[at++];
@@ -458,6 +470,7 @@ std::vector<IValue> Executable::run_program(std::vector<IValue> args) const {
           if (i->number == -1) {
             std::vector<IValue> results;
             for (uint32_t k = 0; k < i->input_count; k++) results.push_back(read(operands_[i->inputs + k], registers));
+            modes.keep = true;  // torch.set_grad_enabled(False) without a `with` stays
             return results;
           }
           [[fallthrough]];

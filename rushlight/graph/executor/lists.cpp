@@ -1,6 +1,9 @@
 #include "rushlight/graph/executor/lists.h"
 
+#include <algorithm>
+
 #include "rushlight/core/error.h"
+#include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
 namespace {
@@ -90,7 +93,65 @@ bool values_equal(const IValue& a, const IValue& b) {
       if (!values_equal(x[i], y[i])) return false;
     return true;
   }
+  if (a.is_dict() && b.is_dict()) {
+    if (a.dict().items.size() != b.dict().items.size()) return false;
+    for (const auto& [key, value] : a.dict().items) {
+      const IValue* other = b.dict().find(key);
+      if (!other || !values_equal(value, *other)) return false;
+    }
+    return true;
+  }
+  if (a.is_tensor() && b.is_tensor() && !a.is_same(b)) {
+    static const Op *eq = OpTable::get().find("eq.Tensor"), *item = OpTable::get().find("item");
+    IValue args[] = {IValue::borrow(a), IValue::borrow(b)}, equal, truth;
+    call(*eq, args, &equal);
+    RL_CHECK(RuntimeError, equal.tensor().numel() == 1,
+             "Boolean value of Tensor with more than one value is ambiguous");
+    call(*item, &equal, &truth);
+    return truth.to_bool();
+  }
   return a.is_same(b);
+}
+
+bool value_less(const IValue& a, const IValue& b) {
+  if (a.is_string() && b.is_string()) return a.to_string() < b.to_string();
+  if (a.is_scalar() && b.is_scalar() && !a.is_complex() && !b.is_complex())
+    return a.is_double() || b.is_double() ? a.to_double() < b.to_double() : a.to_int() < b.to_int();
+  auto items = [](const IValue& v) {
+    if (v.is_tuple()) return v.to_tuple().items;
+    std::vector<IValue> out;
+    for (size_t i = 0, n = list_size(v); i < n; i++) out.push_back(list_get(v, i));
+    return out;
+  };
+  if ((a.is_any_list() && b.is_any_list()) || (a.is_tuple() && b.is_tuple())) {
+    std::vector<IValue> x = items(a), y = items(b);
+    for (size_t i = 0; i < std::min(x.size(), y.size()); i++)
+      if (!values_equal(x[i], y[i])) return value_less(x[i], y[i]);
+    return x.size() < y.size();
+  }
+  if (a.is_tensor() && b.is_tensor()) {
+    static const Op *lt = OpTable::get().find("lt.Tensor"), *item = OpTable::get().find("item");
+    IValue args[] = {IValue::borrow(a), IValue::borrow(b)}, less, truth;
+    call(*lt, args, &less);
+    call(*item, &less, &truth);
+    return truth.to_bool();
+  }
+  throw TypeError(str("'<' is not supported between values of type '", a.type(), "' and '", b.type(), "'"));
+}
+
+SliceRange slice_range(int64_t n, const IValue& start, const IValue& stop, int64_t step) {
+  RL_CHECK(ValueError, step != 0, "slice step cannot be zero");
+  // A negative step walks from the last item to the one before the first.
+  int64_t low = step > 0 ? 0 : -1, high = step > 0 ? n : n - 1;
+  auto bound = [&](const IValue& v, int64_t otherwise) {
+    if (v.is_none()) return otherwise;
+    int64_t i = v.to_int();
+    return std::clamp(i < 0 ? i + n : i, low, high);
+  };
+  int64_t from = bound(start, step > 0 ? low : high), to = bound(stop, step > 0 ? high : low);
+  int64_t span = step > 0 ? to - from : from - to;
+  uint64_t by = step > 0 ? uint64_t(step) : 0 - uint64_t(step);
+  return {from, span <= 0 ? 0 : int64_t((uint64_t(span) - 1) / by + 1)};
 }
 
 }  // namespace rushlight::graph

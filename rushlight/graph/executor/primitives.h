@@ -9,5 +9,8 @@ const std::vector<const Primitive*>& primitives(const std::string& name);
 
 // Python's "{} {}".format(...): args[0] is the pattern.
 std::string format_values(const IValue* args, size_t count);
+// Python's format(value, spec), and pattern % arguments: args[0] is the pattern.
+std::string format_value(const IValue& v, std::string_view spec);
+std::string percent_format(const IValue* args, size_t count);
 
 }  // namespace rushlight::graph

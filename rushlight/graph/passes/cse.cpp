@@ -26,6 +26,10 @@ class Eliminator {
     size_t outside = seen.size();
     for (Node* n : b) {
       for (Block* inner : n->blocks()) changed |= run(*inner, seen);
+      if (sets_mode(*n)) {  // the same operator with and without gradients gives different results
+        seen.clear();
+        outside = 0;
+      }
       if (!is_pure(*n) || n->is("prim::Constant") || n->outputs().empty() || !may_share(*n)) continue;
       auto found = std::find_if(seen.begin(), seen.end(), [&](const Node* s) { return same(*s, *n); });
       if (found == seen.end()) {

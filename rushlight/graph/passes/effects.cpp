@@ -5,10 +5,10 @@ namespace {
 
 // Nodes without a schema that only arrange values.
 bool is_structure(const Node& n) {
-  for (const char* kind :
-       {"prim::Constant", "prim::If", "prim::Loop", "prim::ListConstruct", "prim::ListUnpack", "prim::TupleConstruct",
-        "prim::TupleUnpack", "prim::TupleIndex", "prim::DictConstruct", "prim::GetAttr", "prim::unchecked_cast",
-        "prim::unchecked_unwrap_optional", "prim::isinstance", "prim::Uninitialized", "aten::format"})
+  for (const char* kind : {"prim::Constant", "prim::If", "prim::Loop", "prim::ListConstruct", "prim::ListUnpack",
+                           "prim::TupleConstruct", "prim::TupleUnpack", "prim::TupleIndex", "prim::DictConstruct",
+                           "prim::GetAttr", "prim::unchecked_cast", "prim::unchecked_unwrap_optional",
+                           "prim::isinstance", "prim::Uninitialized", "aten::format", "aten::percentFormat"})
     if (n.is(kind)) return true;
   return false;
 }
@@ -40,6 +40,14 @@ bool is_plain_list(const Type& t) {
 
 }  // namespace
 
+bool sets_mode(const Node& n) {
+  if (n.is("aten::set_grad_enabled")) return true;
+  for (const Block* b : n.blocks())
+    for (const Node* inner : *b)
+      if (sets_mode(*inner)) return true;
+  return false;
+}
+
 bool is_random(const Node& n) {
   if (!n.op) return false;
   for (const Argument& a : n.op->schema().args)
@@ -55,7 +63,7 @@ bool has_side_effects(const Node& n) {
   for (const Block* b : n.blocks())
     for (const Node* inner : *b)
       if (has_side_effects(*inner)) return true;
-  if (raises_by_purpose(n) || n.is("aten::warn") || is_random(n) || writes_statistics(n)) return true;
+  if (raises_by_purpose(n) || n.is("aten::warn") || sets_mode(n) || is_random(n) || writes_statistics(n)) return true;
   if (const Schema* s = n.schema()) {
     for (const Argument& a : s->args)
       if (a.is_mutated || a.is_out) return true;
@@ -66,7 +74,7 @@ bool has_side_effects(const Node& n) {
 
 bool is_pure(const Node& n) {
   if (has_side_effects(n) || !n.blocks().empty()) return false;
-  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized")) return false;
+  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized") || n.is("aten::is_grad_enabled")) return false;
   return true;
 }
 

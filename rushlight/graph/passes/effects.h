@@ -9,6 +9,8 @@ namespace rushlight::graph {
 
 // The result depends on the random generator.
 bool is_random(const Node& n);
+// It, or a node in it, switches gradients on or off for what comes after it.
+bool sets_mode(const Node& n);
 // It writes, prints, raises or calls what is unknown: it has to happen, and in its place. Blocks count.
 bool has_side_effects(const Node& n);
 // The same inputs always give the same outputs, and nothing else happens.
