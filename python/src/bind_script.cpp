@@ -70,41 +70,113 @@ Function& made(Function& f) {
   return f;
 }
 
-// A Python module: its attributes are looked up when text names them.
-class PythonModule final : public script::Sugared {
+// A Python object that TorchScript has no use for: an error where something is done with it, with the name that the text gives it.
+class PythonObject final : public script::Sugared {
  public:
-  PythonModule(PyObject* m, PyObject* compile) : module_(m), compile_(compile) {}
-  std::string kind() const override { return "Python module"; }
-  SugaredPtr attribute(const Range& range, script::Lowering&, const std::string& name) override {
-    GilAcquire gil;
-    Object found(PyObject_GetAttrString(module_.get(), name.c_str()));
-    if (!found) {
-      PyErr_Clear();
-      fail(range, str("module has no attribute '", name, "'"));
-    }
-    try {
-      if (SugaredPtr s = sugar(found.get(), compile_.get())) return s;
-    } catch (const ErrorSet&) { throw_python_error(); }
-    fail(range, str("Python object of type '", Py_TYPE(found.get())->tp_name, "' cannot be used in TorchScript"));
+  PythonObject(std::string name, PyObject* o)
+      : kind_(str("Python object '", name, "' of type '", Py_TYPE(o)->tp_name, "'")) {}
+  std::string kind() const override { return kind_; }
+  script::Value* as_value(const Range& range, script::Lowering&) override { refuse(range); }
+  SugaredPtr attribute(const Range& range, script::Lowering&, const std::string&) override { refuse(range); }
+  SugaredPtr call(const Range& range, script::Lowering&, const std::vector<script::CallArg>&) override {
+    refuse(range);
+  }
+  bool iterate(const Range& range, script::Lowering&, script::Iteration&) override { refuse(range); }
+
+ private:
+  [[noreturn]] void refuse(const Range& range) { fail(range, str(kind_, " cannot be used in TorchScript")); }
+  std::string kind_;
+};
+
+SugaredPtr sugar_or_object(const std::string& name, PyObject* o, PyObject* compile) {
+  if (SugaredPtr s = sugar(o, compile)) return s;
+  return std::make_shared<PythonObject>(name, o);
+}
+
+// What a name stands for is looked at when the text uses it: functions are compiled only then.
+class LazyObject final : public script::Sugared {
+ public:
+  LazyObject(std::string name, PyObject* o, PyObject* compile)
+      : name_(std::move(name)), object_(o), compile_(compile) {}
+  std::string kind() const override { return "function '" + name_ + "'"; }
+  script::Value* as_value(const Range& range, script::Lowering& l) override { return real()->as_value(range, l); }
+  SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& args) override {
+    return real()->call(range, l, args);
   }
 
  private:
-  Kept module_, compile_;
+  SugaredPtr real() {
+    GilAcquire gil;
+    try {
+      return sugar_or_object(name_, object_.get(), compile_.get());
+    } catch (const ErrorSet&) { throw_python_error(); }
+  }
+  std::string name_;
+  Kept object_, compile_;
 };
+
+// A Python module: its attributes are looked up when text names them, first among what the language itself knows of it.
+class PythonModule final : public script::Sugared {
+ public:
+  PythonModule(PyObject* m, PyObject* compile, std::string known = {})
+      : name_(PyModule_GetName(m)), module_(m), compile_(compile), known_(std::move(known)) {}
+  std::string kind() const override { return str("Python module '", name_, "'"); }
+  SugaredPtr attribute(const Range& range, script::Lowering& l, const std::string& wanted) override {
+    GilAcquire gil;
+    Object found(PyObject_GetAttrString(module_.get(), wanted.c_str()));
+    if (!found) PyErr_Clear();
+    try {
+      if (found && PyModule_Check(found.get())) return sugar(found.get(), compile_.get());
+      if (!known_.path.empty())
+        if (SugaredPtr s = known_.find(range, l, wanted)) return s;
+      if (found) return sugar_or_object(str(name_, ".", wanted), found.get(), compile_.get());
+    } catch (const ErrorSet&) { throw_python_error(); }
+    fail(range, str("module '", name_, "' has no attribute '", wanted, "'"));
+  }
+
+ private:
+  std::string name_;
+  Kept module_, compile_;
+  script::Namespace known_;
+};
+
+// What _type_of in _script.py says: a schema's text, or a constructor and its parts.
+TypePtr type_from(PyObject* spec) {
+  if (PyUnicode_Check(spec)) return parse_schema_type(text_of(spec));
+  std::string_view kind = text_of(PyTuple_GET_ITEM(spec, 0));
+  PyObject* list = PyTuple_GET_ITEM(spec, PyTuple_GET_SIZE(spec) - 1);
+  std::vector<TypePtr> parts;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) parts.push_back(type_from(PyList_GET_ITEM(list, i)));
+  if (kind == "List") return Type::list(parts.at(0));
+  if (kind == "Dict") return Type::dict(parts.at(0), parts.at(1));
+  if (kind == "Tuple") return Type::tuple(std::move(parts));
+  if (kind == "NamedTuple") {
+    PyObject* names = PyTuple_GET_ITEM(spec, 2);
+    std::vector<std::string> fields;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) fields.emplace_back(text_of(PyList_GET_ITEM(names, i)));
+    return Type::tuple(std::move(parts), std::string(text_of(PyTuple_GET_ITEM(spec, 1))), std::move(fields));
+  }
+  auto none = std::find_if(parts.begin(), parts.end(), [](const TypePtr& t) { return t->is(Type::Kind::None); });
+  if (none == parts.end()) return Type::union_of(std::move(parts));
+  parts.erase(none);
+  return Type::optional(parts.size() == 1 ? parts[0] : Type::union_of(std::move(parts)));
+}
 
 SugaredPtr sugar(PyObject* o, PyObject* compile) {
   if (PyModule_Check(o)) {
     std::string name = PyModule_GetName(o);
-    if (name == "rushlight") return std::make_shared<script::Namespace>("torch");
     if (name == "math") return std::make_shared<script::Namespace>("math");
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
-    return std::make_shared<PythonModule>(o, compile);
+    bool known = name == "rushlight" || name == "rushlight.linalg" || name == "rushlight.special" ||
+                 name == "rushlight.nn.functional";
+    return std::make_shared<PythonModule>(o, compile,
+                                          known && name != "rushlight.nn.functional" ? "torch" + name.substr(9) : "");
   }
   if (Py_TYPE(o) == function_type)
     return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
   if (o == reinterpret_cast<PyObject*>(tensor_type)) return std::make_shared<script::TypeName>(Type::tensor());
-  if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyUnicode_Check(o) || is_dtype(o) ||
-      is_device(o) || is_memory_format(o) || PyTuple_Check(o))
+  if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o) ||
+      PyUnicode_Check(o) || is_dtype(o) || is_device(o) || is_layout(o) || is_memory_format(o) || PyTuple_Check(o))
     return std::make_shared<script::ConstantValue>(from_python(o));
   // Operators, and Python functions, which are compiled in their turn.
   Object out = check(PyObject_CallOneArg(compile, o));
@@ -113,8 +185,14 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     std::string name(text_of(out.get()));
     if (name == "torch") return std::make_shared<script::Namespace>(name);
     if (name.starts_with("special:")) return std::make_shared<script::Special>(name.substr(8));
+    if (name.starts_with("math:")) {
+      graph::Graph unused;
+      return script::Namespace("math").math(name.substr(5));
+    }
     return std::make_shared<script::OperatorName>(name);
   }
+  if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 2)  // ("type", ...)
+    return std::make_shared<script::TypeName>(type_from(PyTuple_GET_ITEM(out.get(), 1)));
   if (PyTuple_Check(out.get())) {  // (argument, position, function if true, function if false)
     const char* argument;
     Py_ssize_t position;
@@ -137,8 +215,21 @@ class PythonResolver final : public script::Resolver {
     PyObject* found = PyDict_GetItemString(names_.get(), name.c_str());
     if (!found) return nullptr;
     try {
-      return sugar(found, compile_.get());
+      return sugar_or_object(name, found, compile_.get());
     } catch (const ErrorSet&) { throw_python_error(); }
+  }
+  bool default_value(const std::string& parameter, const Type& type, IValue& out) override {
+    GilAcquire gil;
+    PyObject* defaults = PyDict_GetItemString(names_.get(), "$defaults");
+    PyObject* found = defaults ? PyDict_GetItemString(defaults, parameter.c_str()) : nullptr;
+    if (!found) return false;
+    try {
+      out = from_python(found, type);
+      return true;
+    } catch (const Error&) { return false; } catch (const ErrorSet&) {
+      PyErr_Clear();
+      return false;
+    }
   }
 
  private:
@@ -171,17 +262,25 @@ PyObject* compile_text(PyObject*, PyObject* args) {
 PyObject* make_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const char* name;
-    PyObject *slots, *constants, *methods, *compile;
-    if (!PyArg_ParseTuple(args, "sO!O!O!O:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants,
-                          &PyList_Type, &methods, &compile))
+    PyObject *slots, *constants, *methods, *compile, *functions = nullptr;
+    const char* container = nullptr;
+    if (!PyArg_ParseTuple(args, "sO!O!O!O|O!s:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants,
+                          &PyList_Type, &methods, &compile, &PyDict_Type, &functions, &container))
       return nullptr;
     auto type = std::make_shared<ClassType>(name, true);
+    if (container) type->constants[script::kContainer] = IValue(container);
     std::vector<IValue> values;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(slots); i++) {
-      const char *slot, *kind;
-      PyObject* value;
-      if (!PyArg_ParseTuple(PyList_GET_ITEM(slots, i), "sOs", &slot, &value, &kind)) return nullptr;
-      std::string_view k = kind;
+      const char* slot;
+      PyObject *value, *kind;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(slots, i), "sOO", &slot, &value, &kind)) return nullptr;
+      if (!PyUnicode_Check(kind)) {
+        TypePtr t = type_from(kind);
+        values.push_back(from_python(value, *t));
+        type->add_slot(slot, std::move(t));
+        continue;
+      }
+      std::string_view k = text_of(kind);
       IValue v = Py_TYPE(value) == object_type ? IValue(object_of(value)) : from_python(value);
       TypePtr t = k == "parameter" || k == "buffer" ? Type::tensor()
                   : k.empty() || k == "module"      ? v.type()
@@ -193,6 +292,11 @@ PyObject* make_object(PyObject*, PyObject* args) {
     PyObject *key, *value;
     Py_ssize_t at = 0;
     while (PyDict_Next(constants, &at, &key, &value)) type->constants[std::string(text_of(key))] = from_python(value);
+    at = 0;
+    while (functions && PyDict_Next(functions, &at, &key, &value)) {
+      auto lazy = std::make_shared<LazyObject>(std::string(text_of(key)), value, compile);
+      type->constants[std::string(text_of(key))] = IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
+    }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
       const char *method, *text, *file;
       int line;
@@ -218,6 +322,22 @@ PyObject* make_object(PyObject*, PyObject* args) {
     auto object = make_ref<ObjectValue>(type, values.size());
     object->slots = std::move(values);
     return wrap_object(std::move(object));
+  });
+}
+
+// _has_type(value, type of _type_of or "") -> whether the value is of that type; of any type for ""
+PyObject* has_type(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *value, *type;
+    if (!PyArg_ParseTuple(args, "OO:_has_type", &value, &type)) return nullptr;
+    try {
+      if (PyUnicode_Check(type) && text_of(type).empty()) from_python(value);
+      else from_python(value, *type_from(type));
+      Py_RETURN_TRUE;
+    } catch (const Error&) { Py_RETURN_FALSE; } catch (const ErrorSet&) {
+      PyErr_Clear();
+      Py_RETURN_FALSE;
+    }
   });
 }
 
@@ -531,7 +651,8 @@ PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 
 PyMethodDef methods[] = {
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,
-     "_make_object(class name, slots, constants, methods, compile) -> ScriptObject"},
+     "_make_object(class name, slots, constants, methods, compile, functions, container) -> ScriptObject"},
+    {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 

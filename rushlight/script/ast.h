@@ -19,7 +19,7 @@ struct Expr {
     Float,
     Imaginary,
     String,   // text
-    FString,  // items: String parts and expressions, in order
+    FString,  // items: String parts and expressions, in order; keywords: how each is shown, "!r:>5" or ""
     True,
     False,
     None,
@@ -30,6 +30,7 @@ struct Expr {
     Slice,      // items: start, stop, step; null where left out
     Unary,      // text items[0]
     Binary,     // items[0] text items[1]; comparisons and `in`, `is` too
+    Chain,      // items[0] op items[1] op items[2] ...: each is evaluated once; keywords: the operators
     And,
     Or,           // items[0], items[1]
     Conditional,  // items: condition, then, else

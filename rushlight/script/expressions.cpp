@@ -1,7 +1,9 @@
 // Expressions, conditions and what they tell about types.
+#include <charconv>
 #include <cstdlib>
 #include <optional>
 
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/parser.h"
@@ -15,11 +17,7 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
   auto constant_value = [](IValue v) { return std::make_shared<ConstantValue>(std::move(v)); };
   switch (e->kind) {
     case EK::Name: return lookup(e->text, e->range);
-    case EK::Int: {
-      try {
-        return constant_value(int64_t(std::stoll(e->text, nullptr, 0)));
-      } catch (const std::exception&) { fail(e->range, "this integer does not fit in 64 bits"); }
-    }
+    case EK::Int: return constant_value(integer(*e, false));
     case EK::Float: return constant_value(std::strtod(e->text.c_str(), nullptr));  // 1e999 is inf, as in Python
     case EK::Imaginary: return constant_value(complex128(0, std::strtod(e->text.c_str(), nullptr)));
     case EK::String: return constant_value(e->text);
@@ -27,20 +25,7 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
     case EK::False: return constant_value(false);
     case EK::None:
     case EK::Ellipsis: return constant_value(IValue());
-    case EK::FString: {
-      std::string pattern;
-      std::vector<Value*> inputs = {nullptr};
-      for (const ExprPtr& part : e->items) {
-        if (part->kind == EK::String) {
-          pattern += part->text;
-        } else {
-          pattern += "{}";
-          inputs.push_back(value(part));
-        }
-      }
-      inputs[0] = constant(e->range, pattern);
-      return std::make_shared<SimpleValue>(emit_typed(e->range, "aten::format", inputs, Type::string()));
-    }
+    case EK::FString: return format(e);
     case EK::Attribute: return expr(e->items[0])->attribute(e->range, *this, e->text);
     case EK::Call: return call(e);
     case EK::Subscript: {
@@ -56,19 +41,22 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
         return std::make_shared<SimpleValue>(
             emit_typed(e->range, "aten::__not__", {condition(e->items[0])}, Type::boolean()));
       }
+      if (e->text == "-" && e->items[0]->kind == EK::Int) return constant_value(integer(*e->items[0], true));
       SugaredPtr v = expr(e->items[0]);
-      if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.is_scalar() && e->text == "-")
-        return constant_value(IValue(-c->constant.to_scalar()));
+      if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.is_double() && e->text == "-")
+        return constant_value(-c->constant.to_double());
       if (e->text == "+") return v;
       return call_operator(e->range, e->text == "-" ? "neg" : "bitwise_not", {{e->range, "", v}});
     }
     case EK::Binary: {
       int known = static_condition(e);
       if (known >= 0) return constant_value(known != 0);
-      return binary(e->range, e->text, expr(e->items[0]), expr(e->items[1]));
+      SugaredPtr a = expr(e->items[0]), b = expr(e->items[1]);
+      return binary(e->range, e->text, a, b);
     }
+    case EK::Chain: return chain(e, 0, expr(e->items[0]));
     case EK::And:
-    case EK::Or: return short_circuit(e);
+    case EK::Or: return short_circuit(e, false);
     case EK::Conditional: return ternary(e);
     case EK::Tuple: {
       std::vector<SugaredPtr> parts;
@@ -86,13 +74,19 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
     case EK::List: {
       std::vector<Value*> values;
       TypePtr type;
+      auto add = [&](const Range& range, const SugaredPtr& v) {
+        values.push_back(v->as_value(range, *this));
+        type = joined(range, type, values.back()->type(), "lists must contain a single type");
+      };
       for (const ExprPtr& i : e->items) {
-        values.push_back(value(i));
-        TypePtr joined = type ? unify(type, values.back()->type()) : values.back()->type();
-        if (!joined)
-          fail(i->range,
-               str("lists must contain a single type: this is ", values.back()->type(), ", those before are ", type));
-        type = joined;
+        if (i->kind != EK::Star) {
+          add(i->range, expr(i));
+          continue;
+        }
+        std::vector<SugaredPtr> more;
+        if (!expr(i->items[0])->items(i->range, *this, more))
+          fail(i->range, "the number of values here is not known while compiling");
+        for (const SugaredPtr& m : more) add(i->range, m);
       }
       return std::make_shared<SimpleValue>(
           emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
@@ -102,34 +96,103 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       TypePtr types[2];
       for (size_t i = 0; i < e->items.size(); i++) {
         values.push_back(value(e->items[i]));
-        TypePtr& t = types[i % 2];
-        TypePtr joined = t ? unify(t, values.back()->type()) : values.back()->type();
-        if (!joined)
-          fail(e->items[i]->range, str("dictionaries must contain a single type of keys and of values: this is ",
-                                       values.back()->type(), ", those before are ", t));
-        t = joined;
+        types[i % 2] = joined(e->items[i]->range, types[i % 2], values.back()->type(),
+                              i % 2 ? "dictionaries must contain values of a single type"
+                                    : "dictionaries must contain keys of a single type");
       }
       TypePtr type = types[0] ? Type::dict(types[0], types[1]) : Type::dict(Type::string(), Type::tensor());
       return std::make_shared<SimpleValue>(emit_typed(e->range, "prim::DictConstruct", values, type));
     }
+    case EK::DictComp:
     case EK::ListComp: return comprehension(e);
     default: fail(e->range, "this expression is not supported in TorchScript");
   }
 }
 
+int64_t Lowering::integer(const Expr& e, bool negative) {
+  std::string digits = e.text;
+  int base = 10;
+  if (digits.size() > 1 && digits[0] == '0') {
+    char kind = char(digits[1] | 32);
+    base = kind == 'x' ? 16 : kind == 'o' ? 8 : kind == 'b' ? 2 : 10;
+    if (base != 10) digits.erase(0, 2);
+  }
+  int64_t v = 0;
+  digits.insert(0, negative ? "-" : "");
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), v, base);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    fail(e.range, "this integer does not fit in 64 bits, which those of TorchScript have");
+  return v;
+}
+
+// Text and fields in turn. Braces of the text travel as arguments: PyTorch's aten::format knows nothing but {}.
+SugaredPtr Lowering::format(const ExprPtr& e) {
+  std::string pattern;
+  std::vector<Value*> inputs = {nullptr};
+  for (size_t i = 0; i < e->items.size(); i++) {
+    const ExprPtr& part = e->items[i];
+    if (part->kind == EK::String && part->text.find_first_of("{}") == std::string::npos &&
+        e->keywords[i].first.empty()) {
+      pattern += part->text;
+    } else {
+      pattern += "{" + e->keywords[i].first + "}";
+      inputs.push_back(value(part));
+    }
+  }
+  inputs[0] = constant(e->range, pattern);
+  return std::make_shared<SimpleValue>(emit_typed(e->range, "aten::format", inputs, Type::string()));
+}
+
+TypePtr Lowering::joined(const Range& range, const TypePtr& a, const TypePtr& b, const char* what) {
+  TypePtr both = a ? unify(a, b) : b;
+  if (!both) fail(range, str(what, ": this is ", b, ", those before are ", a));
+  return both;
+}
+
 // ---- conditions ----
 
-Value* Lowering::condition(const ExprPtr& e) {
-  Value* v = value(e);
+Value* Lowering::truth(const Range& range, Value* v) {
   if (v->type()->is(TK::Bool)) return v;
   if (v->type()->is(TK::Tensor) || v->type()->is(TK::Int) || v->type()->is(TK::Float))
-    return emit_typed(e->range, "aten::Bool", {v}, Type::boolean());
+    return emit_typed(range, "aten::Bool", {v}, Type::boolean());
+  if (v->type()->is(TK::Number) || v->type()->is(TK::Complex))
+    return emit_typed(range, "aten::ne", {v, constant(range, int64_t(0))}, Type::boolean());
   if (v->type()->is(TK::List) || v->type()->is(TK::String) || v->type()->is(TK::Dict)) {
-    Value* n = emit_typed(e->range, "aten::len", {v}, Type::integer());
-    return emit_typed(e->range, "aten::Bool", {n}, Type::boolean());
+    Value* n = emit_typed(range, "aten::len", {v}, Type::integer());
+    return emit_typed(range, "aten::Bool", {n}, Type::boolean());
   }
-  fail(e->range, str("Could not cast value of type ", v->type(), " to bool"));
+  fail(range, str("Could not cast value of type ", v->type(), " to bool"));
 }
+Value* Lowering::condition(const ExprPtr& e) {
+  if (e->kind == EK::And || e->kind == EK::Or) return short_circuit(e, true)->as_value(e->range, *this);
+  return truth(e->range, value(e));
+}
+
+// op k of the chain, whose left side is there already, and those after it.
+SugaredPtr Lowering::chain(const ExprPtr& e, size_t k, const SugaredPtr& left) {
+  SugaredPtr right = expr(e->items[k + 1]);
+  if (k + 1 < e->keywords.size() && !dynamic_cast<ConstantValue*>(right.get()))
+    right = std::make_shared<SimpleValue>(right->as_value(e->range, *this));
+  SugaredPtr now = binary(e->range, e->keywords[k].first, left, right);
+  if (k + 1 == e->keywords.size()) return now;
+  branches(
+      e->range, truth(e->range, now->as_value(e->range, *this)),
+      [&] {
+        Value* rest = truth(e->range, chain(e, k + 1, right)->as_value(e->range, *this));
+        return assign(e->range, "$value", std::make_shared<SimpleValue>(rest)), false;
+      },
+      [&] { return assign(e->range, "$value", std::make_shared<ConstantValue>(false)), false; });
+  return lookup("$value", e->range);
+}
+
+bool Lowering::has_attribute(const Range& range, const SugaredPtr& v, const std::string& name) {
+  try {
+    return v->attribute(range, *this, name) != nullptr;
+  } catch (const ScriptError&) { return false; }
+}
+
+// A type that says of a value less than isinstance() can.
+static bool open_type(const Type& t) { return t.is(TK::Optional) || t.is(TK::Union) || t.is(TK::Any); }
 
 int Lowering::static_condition(const ExprPtr& e) {
   switch (e->kind) {
@@ -174,11 +237,15 @@ int Lowering::static_condition(const ExprPtr& e) {
     }
     case EK::Call: {
       const ExprPtr& f = e->items[0];
-      bool scripting = f->kind == EK::Attribute && (f->text == "is_scripting" || f->text == "is_tracing");
-      if (scripting) return f->text == "is_scripting";
+      if (f->kind == EK::Attribute && f->text == "is_scripting") return 1;
+      if (f->kind == EK::Attribute && (f->text == "is_tracing" || f->text == "is_compiling")) return 0;
+      if (f->kind == EK::Name && f->text == "hasattr" && e->items.size() == 3 && e->items[2]->kind == EK::String &&
+          (e->items[1]->kind == EK::Name || e->items[1]->kind == EK::Attribute))
+        return has_attribute(e->range, expr(e->items[1]), e->items[2]->text);
       if (f->kind == EK::Name && f->text == "isinstance" && e->items.size() == 3) {
+        if (e->items[1]->kind == EK::Call) return -1;  // asked once, where it is needed
         TypePtr have = value(e->items[1])->type();
-        if (have->is(TK::Optional) || have->is(TK::Union) || have->is(TK::Any)) return -1;
+        if (open_type(*have)) return -1;
         std::vector<ExprPtr> wanted =
             e->items[2]->kind == EK::Tuple ? e->items[2]->items : std::vector<ExprPtr>{e->items[2]};
         for (const ExprPtr& w : wanted) {
@@ -203,6 +270,35 @@ int Lowering::static_condition(const ExprPtr& e) {
   }
 }
 
+std::vector<TypePtr> Lowering::options(const Type& have) {
+  std::vector<TypePtr> all = have.is(TK::Any) ? std::vector<TypePtr>() : have.contained();
+  if (have.is(TK::Optional) && all[0]->is(TK::Union)) all = std::vector<TypePtr>(all[0]->contained());
+  if (have.is(TK::Optional)) all.push_back(Type::none());
+  return all;
+}
+std::vector<TypePtr> Lowering::types_in(const Expr& e, const Type& have) {
+  std::vector<TypePtr> out;
+  std::vector<const Expr*> parts = {&e};
+  if (e.kind == EK::Tuple) {
+    parts.clear();
+    for (const ExprPtr& i : e.items) parts.push_back(i.get());
+  }
+  for (const Expr* p : parts) {
+    static const std::map<std::string, TK> bare = {{"list", TK::List}, {"tuple", TK::Tuple}, {"dict", TK::Dict}};
+    auto kind = p->kind == EK::Name ? bare.find(p->text) : bare.end();
+    if (kind == bare.end()) {
+      out.push_back(type_of(*p));
+      continue;
+    }
+    for (const TypePtr& o : options(have))
+      if (o->is(kind->second)) out.push_back(o);
+    if (have.is(TK::Any))
+      fail(p->range,
+           str("isinstance() of a value of type Any takes no bare '", p->text, "'; say List[int] or its like"));
+  }
+  return out;
+}
+
 void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>& out) {
   if (e->kind == EK::Unary && e->text == "not") return refinements(e->items[0], !truth, out);
   if ((e->kind == EK::And && truth) || (e->kind == EK::Or && !truth)) {
@@ -216,33 +312,62 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
         v && v->value->type()->is(TK::Optional))
       out.push_back({e->items[0]->text, v->value->type()->element()});
   }
+  if (e->kind == EK::Call && e->items.size() == 3 && e->items[0]->kind == EK::Name &&
+      e->items[0]->text == "isinstance" && e->items[1]->kind == EK::Name) {
+    auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[1]->text, e->range).get());
+    if (!v || !open_type(*v->value->type())) return;
+    const Type& have = *v->value->type();
+    std::vector<TypePtr> wanted = types_in(*e->items[2], have), left;
+    if (!truth) {  // what is none of them
+      if (have.is(TK::Any)) return;
+      for (const TypePtr& o : options(have))
+        if (std::none_of(wanted.begin(), wanted.end(), [&](const TypePtr& w) { return o->is_subtype_of(*w); }))
+          left.push_back(o);
+      wanted = std::move(left);
+    }
+    if (wanted.empty()) return;
+    auto none = std::find_if(wanted.begin(), wanted.end(), [](const TypePtr& w) { return w->is(TK::None); });
+    bool optional = wanted.size() > 1 && none != wanted.end();
+    if (optional) wanted.erase(none);
+    TypePtr type = wanted.size() == 1 ? wanted[0] : Type::union_of(wanted);
+    out.push_back({e->items[1]->text, optional ? Type::optional(type) : type});
+  }
 }
 
 void Lowering::refine(const std::vector<Refinement>& all, const Range& range) {
   for (const Refinement& r : all) {
     Value* old = lookup(r.name, range)->as_value(range, *this);
-    if (old->type()->is(TK::Optional))
+    if (open_type(*old->type()))
       scope_->names[r.name] = std::make_shared<SimpleValue>(emit_typed(range, "prim::unchecked_cast", {old}, r.type));
   }
 }
 
-SugaredPtr Lowering::short_circuit(const ExprPtr& e) {
+// Where both sides are of one type the result is the side that decided, as in Python; else it is a bool.
+SugaredPtr Lowering::short_circuit(const ExprPtr& e, bool as_condition) {
   int known = static_condition(e);
   if (known >= 0) return std::make_shared<ConstantValue>(known != 0);
   bool is_and = e->kind == EK::And;
-  int left = static_condition(e->items[0]);
-  if (left >= 0) return std::make_shared<SimpleValue>(condition(e->items[1]));  // the left one does not decide
+  auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
+  if (static_condition(e->items[0]) >= 0)  // the left one does not decide
+    return as_condition ? simple(condition(e->items[1])) : expr(e->items[1]);
   std::vector<Refinement> told;
   refinements(e->items[0], is_and, told);
-  Value* c = condition(e->items[0]);
-  auto right = [&] {
-    refine(told, e->range);
-    assign(e->range, "$value", std::make_shared<SimpleValue>(condition(e->items[1])));
-    return false;
-  };
-  auto decided = [&] { return assign(e->range, "$value", std::make_shared<ConstantValue>(!is_and)), false; };
-  if (is_and) branches(e->range, c, right, decided);
-  else branches(e->range, c, decided, right);
+  Value* left = as_condition ? condition(e->items[0]) : value(e->items[0]);
+  Value* go = truth(e->range, left);
+  if (!is_and) go = emit_typed(e->range, "aten::__not__", {go}, Type::boolean());
+  bool keeps = false;
+  branches(
+      e->range, go,
+      [&] {
+        refine(told, e->range);
+        Value* right = as_condition ? condition(e->items[1]) : value(e->items[1]);
+        keeps = !left->type()->is(TK::Bool) && left->type()->equals(*right->type());
+        return assign(e->range, "$value", simple(keeps ? right : truth(e->range, right))), false;
+      },
+      [&] {
+        if (keeps) return assign(e->range, "$value", simple(left)), false;
+        return assign(e->range, "$value", std::make_shared<ConstantValue>(!is_and)), false;
+      });
   return lookup("$value", e->range);
 }
 
@@ -264,57 +389,88 @@ SugaredPtr Lowering::ternary(const ExprPtr& e) {
   return lookup("$value", e->range);
 }
 
+Iteration Lowering::iterate(const Range& range, const SugaredPtr& v) {
+  Iteration over;
+  if (!v->iterate(range, *this, over)) fail(range, str("'", v->kind(), "' object is not iterable"));
+  return over;
+}
+
+void Lowering::loop_over(const Range& range, const Iteration& over,
+                         const std::function<void(const SugaredPtr&)>& body) {
+  if (over.is_known) {
+    for (const SugaredPtr& item : over.known) body(item);
+    return;
+  }
+  graph::Node* node = emit(range, "prim::Loop", {over.trips, constant(range, true)}, 0);
+  graph::InsertPoint at(graph_, node->add_block());
+  Scope inner;
+  inner.outer = scope_;
+  scope_ = &inner;
+  body(over.item(node->blocks()[0]->add_input(Type::integer())));
+  node->blocks()[0]->register_output(constant(range, true));
+  scope_ = inner.outer;
+}
+
+Value* Lowering::list_of(const Range& range, const Iteration& over) {
+  std::vector<Value*> values;
+  TypePtr type;
+  if (over.is_known) {
+    for (const SugaredPtr& item : over.known) {
+      values.push_back(item->as_value(range, *this));
+      type = joined(range, type, values.back()->type(), "lists must contain a single type");
+    }
+    return emit_typed(range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor()));
+  }
+  Value* list = emit_typed(range, "prim::ListConstruct", {}, Type::list(Type::any()));
+  loop_over(range, over, [&](const SugaredPtr& item) {
+    Value* v = item->as_value(range, *this);
+    list->set_type(Type::list(v->type()));
+    emit_typed(range, "aten::append", {list, v}, list->type());
+  });
+  return list;
+}
+
+// The container's type shows only once an item is compiled.
 SugaredPtr Lowering::comprehension(const ExprPtr& e) {
-  if (e->items.size() > 3) fail(e->range, "conditions in comprehensions are not supported in TorchScript");
-  SugaredPtr iterable = expr(e->items[2]);
-  std::vector<SugaredPtr> items;
-  auto* simple = dynamic_cast<SimpleValue*>(iterable.get());
-  bool runtime = simple && !simple->value->type()->is(TK::Tuple) && !graph::as_class(simple->value->type());
-  if (!runtime && iterable->items(e->range, *this, items)) {
+  bool dict = e->kind == EK::DictComp;
+  size_t target = dict ? 2 : 1, conditions = target + 2;
+  Iteration over = iterate(e->items[target + 1]->range, expr(e->items[target + 1]));
+  Scope own;  // its names are seen nowhere else
+  own.outer = scope_;
+  scope_ = &own;
+  Value* out = nullptr;
+  if (over.is_known && !dict && e->items.size() == conditions) {
     std::vector<Value*> values;
     TypePtr type;
-    for (const SugaredPtr& i : items) {
-      assign_target(e->items[1], i);
+    for (const SugaredPtr& item : over.known) {
+      assign_target(e->items[target], item);
       values.push_back(value(e->items[0]));
-      type = type ? unify(type, values.back()->type()) : values.back()->type();
+      type = joined(e->range, type, values.back()->type(), "lists must contain a single type");
     }
-    return std::make_shared<SimpleValue>(
-        emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
+    out = emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor()));
+  } else {
+    out = emit(e->range, dict ? "prim::DictConstruct" : "prim::ListConstruct", {})->output();
+    TypePtr type;
+    auto add = [&] {
+      Value *first = value(e->items[0]), *second = dict ? value(e->items[1]) : nullptr;
+      if (!type) out->set_type(type = dict ? Type::dict(first->type(), second->type()) : Type::list(first->type()));
+      std::vector<CallArg> args = {{e->range, "", std::make_shared<SimpleValue>(out)},
+                                   {e->range, "", std::make_shared<SimpleValue>(first)}};
+      if (dict) args.push_back({e->range, "", std::make_shared<SimpleValue>(second)});
+      call_operator(e->range, dict ? "_set_item" : "append", std::move(args));
+    };
+    std::function<void(size_t)> test = [&](size_t k) {
+      if (k == e->items.size()) return add();
+      branches(e->range, condition(e->items[k]), [&] { return test(k + 1), false; }, [] { return false; });
+    };
+    loop_over(e->range, over, [&](const SugaredPtr& item) {
+      assign_target(e->items[target], item);
+      test(conditions);
+    });
+    if (!type) out->set_type(dict ? Type::dict(Type::string(), Type::tensor()) : Type::list(Type::tensor()));
   }
-  // A loop that appends to a list whose element type shows only once the element is compiled.
-  Value* source = iterable->as_value(e->range, *this);
-  graph::Node* list = emit(e->range, "prim::ListConstruct", {}, 1);
-  auto loop = std::make_shared<Stmt>();
-  loop->kind = Stmt::Kind::For;
-  loop->range = e->range;
-  loop->targets = {e->items[1]};
-  std::string name = str("$source", graph_.outputs().size(), e->range.begin);
-  assign(e->range, name, std::make_shared<SimpleValue>(source));
-  auto source_name = std::make_shared<Expr>();
-  source_name->kind = EK::Name;
-  source_name->text = name;
-  source_name->range = e->range;
-  loop->value = source_name;
-  std::string list_name = "$list" + name;
-  list->output()->set_type(Type::list(Type::any()));
-  assign(e->range, list_name, std::make_shared<SimpleValue>(list->output()));
-  auto append = std::make_shared<Stmt>();
-  append->kind = Stmt::Kind::Expression;
-  append->range = e->range;
-  auto callee = std::make_shared<Expr>();
-  callee->kind = EK::Name;
-  callee->text = "$append";
-  callee->range = e->range;
-  auto list_ref = std::make_shared<Expr>(*source_name);
-  list_ref->text = list_name;
-  auto call = std::make_shared<Expr>();
-  call->kind = EK::Call;
-  call->range = e->range;
-  call->items = {callee, list_ref, e->items[0]};
-  append->value = call;
-  loop->body = {append};
-  this->loop(loop, nullptr);
-  return std::make_shared<SimpleValue>(list->output());
+  scope_ = own.outer;
+  return std::make_shared<SimpleValue>(out);
 }
 
 // ---- operators ----
@@ -326,32 +482,79 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
       {"^", "__xor__"},   {"<<", "__lshift__"}, {">>", "__rshift__"}, {"<", "lt"},      {">", "gt"},
       {"<=", "le"},       {">=", "ge"},         {"==", "eq"},         {"!=", "ne"}};
   if (op == "is" || op == "is not") {
-    Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__",
-                          {a->as_value(range, *this), b->as_value(range, *this)}, Type::boolean());
+    Value *x = a->as_value(range, *this), *y = b->as_value(range, *this);
+    Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__", {x, y}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
   }
   if (op == "in" || op == "not in") {
-    Value* r = emit_typed(range, "aten::__contains__", {b->as_value(range, *this), a->as_value(range, *this)},
-                          Type::boolean());
+    SugaredPtr in = b;
+    if (std::vector<SugaredPtr> parts;
+        !dynamic_cast<SimpleValue*>(b.get()) || b->as_value(range, *this)->type()->is(TK::Tuple))
+      if (b->items(range, *this, parts)) {
+        Iteration over;
+        over.is_known = true;
+        over.known = parts;
+        in = std::make_shared<SimpleValue>(list_of(range, over));
+      }
+    Value* r = call_operator(range, "__contains__", {{range, "", in}, {range, "", a}})->as_value(range, *this);
     if (op == "not in") r = emit_typed(range, "aten::__not__", {r}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
+  }
+  if (auto* pattern = dynamic_cast<ConstantValue*>(a.get());
+      op == "%" &&
+      ((pattern && pattern->constant.is_string()) ||
+       (!pattern && dynamic_cast<SimpleValue*>(a.get()) && a->as_value(range, *this)->type()->is(TK::String)))) {
+    std::vector<Value*> inputs = {a->as_value(range, *this)};
+    std::vector<SugaredPtr> parts;
+    if (!b->items(range, *this, parts)) parts = {b};
+    for (const SugaredPtr& p : parts) inputs.push_back(p->as_value(range, *this));
+    return std::make_shared<SimpleValue>(emit_typed(range, "aten::percentFormat", inputs, Type::string()));
   }
   Value *x = a->as_value(range, *this), *y = b->as_value(range, *this);
   bool tensor = x->type()->is(TK::Tensor) || y->type()->is(TK::Tensor);
   std::string name = names.at(op);
-  if (tensor && op == "//") name = "floor_divide";
-  if (tensor && op == "&") name = "bitwise_and";
-  if (tensor && op == "|") name = "bitwise_or";
-  if (tensor && op == "^") name = "bitwise_xor";
+  auto arg = [&](Value* v) { return CallArg{range, "", std::make_shared<SimpleValue>(v)}; };
+  if (tensor) {
+    static const std::map<std::string, const char*> of_tensors = {
+        {"//", "floor_divide"}, {"&", "bitwise_and"},         {"|", "bitwise_or"},
+        {"^", "bitwise_xor"},   {"<<", "bitwise_left_shift"}, {">>", "bitwise_right_shift"}};
+    if (auto t = of_tensors.find(op); t != of_tensors.end()) name = t->second;
+  }
   if (tensor && !x->type()->is(TK::Tensor)) {  // 2 - x and its like
     static const std::map<std::string, const char*> mirrored = {{"+", "add"}, {"*", "mul"}, {"-", "rsub"},
                                                                 {"<", "gt"},  {">", "lt"},  {"<=", "ge"},
                                                                 {">=", "le"}, {"==", "eq"}, {"!=", "ne"}};
-    if (auto m = mirrored.find(op); m != mirrored.end())
-      return call_operator(range, m->second, {{range, "", b}, {range, "", a}});
-    if (op == "/")
-      return call_operator(range, "mul",
-                           {{range, "", call_operator(range, "reciprocal", {{range, "", b}})}, {range, "", a}});
+    if (auto m = mirrored.find(op); m != mirrored.end()) return call_operator(range, m->second, {arg(y), arg(x)});
+    if (op == "/") {
+      Value* inverse = call_operator(range, "reciprocal", {arg(y)})->as_value(range, *this);
+      return call_operator(range, "mul", {arg(inverse), arg(x)});
+    }
+    // The number as a tensor, of the dtype that it has beside y.
+    if (op != "**" && op != "@") {
+      Value* zeros = call_operator(range, "zeros_like", {arg(y)})->as_value(range, *this);
+      x = call_operator(range, "add", {arg(zeros), arg(x)})->as_value(range, *this);
+    }
+  }
+  if (x->type()->is(TK::Tuple) && y->type()->is(TK::Tuple) && (op == "==" || op == "!=")) {
+    std::vector<SugaredPtr> parts, others;
+    a->items(range, *this, parts);
+    b->items(range, *this, others);
+    SugaredPtr all = std::make_shared<ConstantValue>(parts.size() == others.size());
+    for (size_t i = 0; i < parts.size() && parts.size() == others.size(); i++) {
+      Value* one = truth(range, binary(range, "==", parts[i], others[i])->as_value(range, *this));
+      all = i ? call_operator(range, "__and__", {{range, "", all}, arg(one)}) : std::make_shared<SimpleValue>(one);
+    }
+    if (op == "==") return all;
+    return std::make_shared<SimpleValue>(
+        emit_typed(range, "aten::__not__", {all->as_value(range, *this)}, Type::boolean()));
+  }
+  if (const IValue* n = x->type()->is(TK::Tuple) && op == "*" ? graph::constant_of(y) : nullptr; n && n->is_int()) {
+    std::vector<SugaredPtr> parts, all;
+    a->items(range, *this, parts);
+    if (int64_t(parts.size()) * std::max<int64_t>(0, n->to_int()) > 1000)
+      fail(range, "a tuple of more than 1000 items");
+    for (int64_t k = 0; k < n->to_int(); k++) all.insert(all.end(), parts.begin(), parts.end());
+    return std::make_shared<TupleOf>(std::move(all));
   }
   if (x->type()->is(TK::Tuple) && y->type()->is(TK::Tuple) && op == "+") {
     std::vector<SugaredPtr> parts, more;
@@ -360,16 +563,10 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     parts.insert(parts.end(), more.begin(), more.end());
     return std::make_shared<TupleOf>(std::move(parts));
   }
-  return call_operator(range, name,
-                       {{range, "", std::make_shared<SimpleValue>(x)}, {range, "", std::make_shared<SimpleValue>(y)}});
+  return call_operator(range, name, {arg(x), arg(y)});
 }
 
 SugaredPtr Lowering::call(const ExprPtr& e) {
-  if (e->items[0]->kind == EK::Name && e->items[0]->text == "$append") {  // see comprehension()
-    Value *list = value(e->items[1]), *item = value(e->items[2]);
-    list->set_type(Type::list(item->type()));
-    return std::make_shared<SimpleValue>(emit_typed(e->range, "aten::append", {list, item}, list->type()));
-  }
   SugaredPtr f = expr(e->items[0]);
   std::vector<CallArg> args;
   auto* special = dynamic_cast<Special*>(f.get());
@@ -383,7 +580,10 @@ SugaredPtr Lowering::call(const ExprPtr& e) {
         int known = static_condition(e);
         if (known >= 0) return std::make_shared<ConstantValue>(known != 0);
       }
-      args.push_back({a->range, "", std::make_shared<TypeName>(type_of(a->kind == EK::Tuple ? *a->items[0] : *a))});
+      TypePtr have = special->name == "isinstance" ? args[0].value->as_value(a->range, *this)->type() : Type::any();
+      for (const TypePtr& type :
+           special->name == "isinstance" ? types_in(*a, *have) : std::vector<TypePtr>{type_of(*a)})
+        args.push_back({a->range, "", std::make_shared<TypeName>(type)});
       continue;
     }
     if (a->kind == EK::Star) {
@@ -405,22 +605,31 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
   auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
   std::vector<SugaredPtr> known;
   auto* as_simple = dynamic_cast<SimpleValue*>(base.get());
-  bool tuple_like = !as_simple || as_simple->value->type()->is(TK::Tuple);
+  bool tuple_like = !as_simple || as_simple->value->type()->is(TK::Tuple) || graph::as_class(as_simple->value->type());
   if (tuple_like && items.size() == 1 && base->items(range, *this, known)) {
     int64_t n = int64_t(known.size());
     if (items[0]->kind == EK::Slice) {
-      auto bound = [&](const ExprPtr& p, int64_t other) {
-        if (!p) return other;
+      auto bound = [&](const ExprPtr& p) {
+        if (!p) return IValue();
         const IValue* c = graph::constant_of(value(p));
-        if (!c) fail(p->range, "tuples are sliced by constants only");
-        int64_t i = c->to_int() < 0 ? c->to_int() + n : c->to_int();
-        return std::clamp<int64_t>(i, 0, n);
+        if (!c || !(c->is_int() || c->is_none())) fail(p->range, "tuples are sliced by constants only");
+        return *c;
       };
-      int64_t from = bound(items[0]->items[0], 0), to = std::max(from, bound(items[0]->items[1], n));
-      return std::make_shared<TupleOf>(std::vector<SugaredPtr>(known.begin() + from, known.begin() + to));
+      IValue from = bound(items[0]->items[0]), to = bound(items[0]->items[1]), step = bound(items[0]->items[2]);
+      if (step.is_int() && step.to_int() == 0) fail(range, "slice step cannot be zero");
+      int64_t by = step.is_none() ? 1 : step.to_int();
+      graph::SliceRange taken = graph::slice_range(n, from, to, by);
+      std::vector<SugaredPtr> out;
+      for (int64_t k = 0; k < taken.count; k++) out.push_back(known[size_t(taken.start + k * by)]);
+      return std::make_shared<TupleOf>(std::move(out));
     }
     const IValue* c = graph::constant_of(value(items[0]));
-    if (!c || !c->is_int()) fail(range, "tuples and module lists are indexed by integer constants only");
+    if (c && c->is_string() && as_simple) return base->attribute(range, *this, std::string(c->to_string()));
+    if (!c || !c->is_int())
+      fail(range,
+           "Expected integer literal for index: tuples and module lists are indexed by constants only. Go through them "
+           "with a loop: "
+           "for i, m in enumerate(self.layers): if i == n: ...");
     int64_t i = c->to_int() < 0 ? c->to_int() + n : c->to_int();
     if (i < 0 || i >= n) fail(range, str("index ", c->to_int(), " is out of range for a tuple of ", n));
     return known[size_t(i)];
@@ -437,7 +646,10 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
     if (!i) fail(range, "lists are indexed by integers");
     return simple(emit_typed(range, "aten::__getitem__", {v, i}, t->is(TK::List) ? t->element() : t));
   }
-  if (t->is(TK::Dict)) return simple(emit_typed(range, "aten::__getitem__", {v, value(items[0])}, t->contained()[1]));
+  if (t->is(TK::Dict)) {
+    if (items.size() != 1 || items[0]->kind == EK::Slice) fail(range, str(t, " takes one key"));
+    return call_operator(range, "__getitem__", {{range, "", simple(v)}, {items[0]->range, "", expr(items[0])}});
+  }
   if (!t->is(TK::Tensor)) fail(range, str("a value of type ", t, " can't be indexed"));
 
   int64_t dim = 0, real = 0;
@@ -514,7 +726,7 @@ TypePtr Lowering::type_of(const Expr& e) {
     if (name == "List" || name == "list") return Type::list(part(1));
     if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
-    if (name == "Final" || name == "Future") return part(1);
+    if (name == "Final" || name == "Future" || name == "Annotated") return part(1);
     if ((name == "Dict" || name == "dict") && count == 2) return Type::dict(inner(0), inner(1));
     if (name == "Union") {
       std::vector<TypePtr> all;

@@ -125,21 +125,30 @@ class Lexer {
 
   void number() {
     size_t begin = at_;
+    // Python allows one underscore between digits.
     auto digits = [&](auto is_digit) {
-      while (is_digit(static_cast<unsigned char>(peek())) || peek() == '_') at_++;
+      size_t start = at_;
+      while (is_digit(static_cast<unsigned char>(peek())) ||
+             (peek() == '_' && at_ > begin && is_digit(static_cast<unsigned char>(peek(1)))))
+        at_++;
+      return at_ > start;
     };
     auto decimal = [](unsigned char c) { return std::isdigit(c) != 0; };
-    bool is_float = false;
-    if (peek() == '0' &&
-        (peek(1) == 'x' || peek(1) == 'X' || peek(1) == 'b' || peek(1) == 'B' || peek(1) == 'o' || peek(1) == 'O')) {
+    bool is_float = false, based = true;
+    char base = char(std::tolower(static_cast<unsigned char>(peek(1))));
+    if (peek() == '0' && (base == 'x' || base == 'b' || base == 'o')) {
       at_ += 2;
-      digits([](unsigned char c) { return std::isxdigit(c) != 0; });
+      bool any = base == 'x'   ? digits([](unsigned char c) { return std::isxdigit(c) != 0; })
+                 : base == 'b' ? digits([](unsigned char c) { return c == '0' || c == '1'; })
+                               : digits([](unsigned char c) { return c >= '0' && c <= '7'; });
+      if (!any) fail({source_, begin, at_}, "this number has no digits");
     } else {
+      based = false;
       digits(decimal);
       if (peek() == '.') {
         is_float = true;
         at_++;
-        digits(decimal);
+        if (peek() != '_') digits(decimal);
       }
       if ((peek() == 'e' || peek() == 'E') &&
           (decimal(static_cast<unsigned char>(peek(1))) ||
@@ -151,10 +160,14 @@ class Lexer {
     }
     std::string text = text_.substr(begin, at_ - begin);
     std::erase(text, '_');
-    if (peek() == 'j') {
-      at_++;
-      return push(Token::Kind::Imaginary, begin, text);
-    }
+    bool imaginary = !based && (peek() == 'j' || peek() == 'J');
+    if (imaginary) at_++;
+    // `1if x else 2` is Python too; what else touches a number is a mistake.
+    if (std::isdigit(static_cast<unsigned char>(peek())) || peek() == '_')
+      fail({source_, begin, at_ + 1}, "this is no number that Python knows");
+    if (imaginary) return push(Token::Kind::Imaginary, begin, text);
+    if (!is_float && !based && text[0] == '0' && text.find_first_not_of('0') != std::string::npos)
+      fail({source_, begin, at_}, "leading zeros in decimal integers are not permitted; use 0o for octal");
     push(is_float ? Token::Kind::Float : Token::Kind::Int, begin, text);
   }
 
@@ -168,6 +181,7 @@ class Lexer {
     size_t begin = at_;
     bool raw = false, formatted = false;
     for (; peek() != '"' && peek() != '\''; at_++) {
+      if (peek() == 'b' || peek() == 'B') fail({source_, begin, at_ + 1}, "bytes are not supported in TorchScript");
       raw |= peek() == 'r' || peek() == 'R';
       formatted |= peek() == 'f' || peek() == 'F';
     }
@@ -210,7 +224,7 @@ class Lexer {
       int v = 0, n = 0;
       for (; n < 3 && peek() >= '0' && peek() <= '7'; n++, at_++) v = v * 8 + (peek() - '0');
       at_--;
-      value += char(v);
+      utf8(value, uint32_t(v));
       return;
     }
     value += '\\';
@@ -224,7 +238,10 @@ class Lexer {
         fail({source_, begin, at_}, "this escape wants more hexadecimal digits");
       v = v * 16 + uint32_t(std::stoi(std::string(1, peek()), nullptr, 16));
     }
-    if (count == 2 || v < 0x80) value += char(v);
+    utf8(value, v);
+  }
+  static void utf8(std::string& value, uint32_t v) {
+    if (v < 0x80) value += char(v);
     else if (v < 0x800) (value += char(0xC0 | v >> 6)) += char(0x80 | (v & 63));
     else if (v < 0x10000) ((value += char(0xE0 | v >> 12)) += char(0x80 | (v >> 6 & 63))) += char(0x80 | (v & 63));
     else

@@ -40,6 +40,9 @@ void assigned_in(const std::vector<StmtPtr>& body, std::set<std::string>& names)
   for (const StmtPtr& s : body) {
     for (const ExprPtr& t : s->targets)
       if (t && (s->kind == SK::Assign || s->kind == SK::AugAssign || s->kind == SK::For)) assigned_in(t, names);
+    if (s->kind == SK::With)
+      for (size_t i = 1; i < s->targets.size(); i += 2)
+        if (s->targets[i]) assigned_in(s->targets[i], names);
     assigned_in(s->body, names);
     assigned_in(s->orelse, names);
   }
@@ -106,53 +109,158 @@ void Lowering::assign(const Range&, const std::string& name, SugaredPtr value) {
   scope_->names[name] = std::move(value);
 }
 
-void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
-  switch (target->kind) {
-    case EK::Name: return assign(target->range, target->text, value);
-    case EK::Attribute:
-      return expr(target->items[0])
-          ->set_attribute(target->range, *this, target->text, value->as_value(target->range, *this));
-    case EK::Tuple:
-    case EK::List: {
-      std::vector<SugaredPtr> items;
-      if (!value->items(target->range, *this, items)) {
-        Value* v = value->as_value(target->range, *this);
-        if (!v->type()->is(Type::Kind::List)) fail(target->range, str("cannot be unpacked: ", v->type()));
-        graph::Node* n = emit(target->range, "prim::ListUnpack", {v}, 0);
-        for (size_t i = 0; i < target->items.size(); i++)
-          items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
-      }
-      if (items.size() != target->items.size())
-        fail(target->range, str("expected ", target->items.size(), " values to unpack, got ", items.size()));
-      for (size_t i = 0; i < items.size(); i++) assign_target(target->items[i], items[i]);
-      return;
+void Lowering::unpack(const ExprPtr& target, const SugaredPtr& value) {
+  std::vector<SugaredPtr> items;
+  size_t star = target->items.size(), wanted = target->items.size();
+  for (size_t i = 0; i < wanted; i++) {
+    if (target->items[i]->kind != EK::Star) continue;
+    if (star != wanted) fail(target->items[i]->range, "an assignment has one starred target only");
+    star = i;
+  }
+  if (!value->items(target->range, *this, items)) {
+    Value* v = value->as_value(target->range, *this);
+    bool tensor = v->type()->is(Type::Kind::Tensor);
+    if (tensor)
+      v = emit_typed(target->range, "aten::unbind", {v, constant(target->range, int64_t(0))},
+                     Type::list(Type::tensor()));
+    if (!v->type()->is(Type::Kind::List)) fail(target->range, str("cannot be unpacked: ", v->type()));
+    if (star != wanted)
+      fail(target->items[star]->range, "a list whose length is not known can't be unpacked with a starred target");
+    graph::Node* n = emit(target->range, "prim::ListUnpack", {v}, 0);
+    for (size_t i = 0; i < wanted; i++)
+      items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
+  }
+  if (star == wanted ? items.size() != wanted : items.size() + 1 < wanted)
+    fail(target->range, str("expected ", star == wanted ? "" : "at least ", star == wanted ? wanted : wanted - 1,
+                            " values to unpack, got ", items.size()));
+  size_t starred = items.size() + 1 - wanted;  // how many the star takes
+  for (size_t i = 0, at = 0; i < wanted; i++) {
+    if (i != star) {
+      assign_target(target->items[i], items[at++]);
+      continue;
     }
+    std::vector<SugaredPtr> middle(items.begin() + int64_t(at), items.begin() + int64_t(at + starred));
+    assign_target(target->items[i]->items[0], std::make_shared<TupleOf>(std::move(middle)));
+    at += starred;
+  }
+}
+
+// Writes to a part of a tensor: `place` is the view, or the values that aten::index picked.
+void Lowering::store(const Range& range, Value* place, const SugaredPtr& value) {
+  Value* v = value->as_value(range, *this);
+  if (place->node()->is("aten::index")) {  // x[mask] = v
+    std::vector<Value*> args = {place->node()->input(0), place->node()->input(1), v, constant(range, false)};
+    // A number takes the dtype of what it is written to.
+    if (!v->type()->is(Type::Kind::Tensor))
+      args[2] = call_operator(range, "scalar_tensor",
+                              {{range, "", value},
+                               {range, "dtype", SimpleValue(place).attribute(range, *this, "dtype")},
+                               {range, "device", SimpleValue(place).attribute(range, *this, "device")}})
+                    ->as_value(range, *this);
+    emit_typed(range, "aten::index_put_", args, Type::tensor());
+  } else if (v->type()->is(Type::Kind::Tensor)) {
+    emit_typed(range, "aten::copy_", {place, v, constant(range, false)}, Type::tensor());
+  } else {
+    emit_typed(range, "aten::fill_", {place, v}, Type::tensor());
+  }
+}
+
+void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
+  const Range& range = target->range;
+  switch (target->kind) {
+    case EK::Name: return assign(range, target->text, value);
+    case EK::Attribute: {
+      SugaredPtr object = expr(target->items[0]);
+      return object->set_attribute(range, *this, target->text, value->as_value(range, *this));
+    }
+    case EK::Tuple:
+    case EK::List: return unpack(target, value);
     case EK::Subscript: {
       SugaredPtr base = expr(target->items[0]);
-      Value* b = base->as_value(target->range, *this);
+      Value* b = base->as_value(range, *this);
       if (b->type()->is(Type::Kind::Tensor)) {
-        Value* place = subscript(target->range, base, {target->items.begin() + 1, target->items.end()})
-                           ->as_value(target->range, *this);
-        Value* v = value->as_value(target->range, *this);
-        if (place->node()->is("aten::index")) {  // x[mask] = v
-          std::vector<Value*> args = {place->node()->input(0), place->node()->input(1), v,
-                                      constant(target->range, false)};
-          if (!v->type()->is(Type::Kind::Tensor))
-            args[2] = emit_typed(target->range, "prim::NumToTensor", {v}, Type::tensor());
-          emit_typed(target->range, "aten::index_put_", args, Type::tensor());
-        } else if (v->type()->is(Type::Kind::Tensor)) {
-          emit_typed(target->range, "aten::copy_", {place, v, constant(target->range, false)}, Type::tensor());
-        } else {
-          emit_typed(target->range, "aten::fill_", {place, v}, Type::tensor());
-        }
-        return;
+        Value* place = subscript(range, base, {target->items.begin() + 1, target->items.end()})->as_value(range, *this);
+        return store(range, place, value);
       }
-      emit(target->range, "aten::_set_item", {b, this->value(target->items[1]), value->as_value(target->range, *this)},
-           b->type()->is(Type::Kind::List) ? 1 : 0);
+      if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
+        fail(range, "assigning to a slice of a list is not supported in TorchScript");
+      SugaredPtr index = expr(target->items[1]);
+      call_operator(range, "_set_item",
+                    {{range, "", std::make_shared<SimpleValue>(b)}, {range, "", index}, {range, "", value}});
       return;
     }
-    default: fail(target->range, "nothing can be assigned to this");
+    default: fail(range, "nothing can be assigned to this");
   }
+}
+
+SugaredPtr Lowering::in_place(const Range& range, const std::string& op, const SugaredPtr& old, const SugaredPtr& by) {
+  Value* v = old->as_value(range, *this);
+  static const std::map<std::string, std::string> names = {{"+", "add_"},
+                                                           {"-", "sub_"},
+                                                           {"*", "mul_"},
+                                                           {"/", "div_"},
+                                                           {"//", "floor_divide_"},
+                                                           {"%", "remainder_"},
+                                                           {"**", "pow_"},
+                                                           {"&", "bitwise_and_"},
+                                                           {"|", "bitwise_or_"},
+                                                           {"^", "bitwise_xor_"},
+                                                           {"<<", "bitwise_left_shift_"},
+                                                           {">>", "bitwise_right_shift_"}};
+  bool list = v->type()->is(Type::Kind::List) && (op == "+" || op == "*");
+  if ((v->type()->is(Type::Kind::Tensor) || list) && names.contains(op))
+    return call_operator(range, names.at(op), {{range, "", old}, {range, "", by}});
+  return binary(range, op, old, by);
+}
+
+// The target's parts are evaluated once.
+void Lowering::augmented(const StmtPtr& s) {
+  const ExprPtr& target = s->targets[0];
+  if (target->kind == EK::Name) {
+    SugaredPtr old = expr(target), by = expr(s->value);
+    return assign(s->range, target->text, in_place(s->range, s->text, old, by));
+  }
+  if (target->kind == EK::Attribute) {
+    SugaredPtr object = expr(target->items[0]);
+    SugaredPtr old = object->attribute(target->range, *this, target->text), by = expr(s->value);
+    SugaredPtr now = in_place(s->range, s->text, old, by);
+    if (old->as_value(s->range, *this)->type()->is(Type::Kind::Tensor)) return;  // changed where it is
+    return object->set_attribute(s->range, *this, target->text, now->as_value(s->range, *this));
+  }
+  if (target->kind != EK::Subscript) fail(target->range, "nothing can be assigned to this");
+  SugaredPtr base = expr(target->items[0]);
+  Value* b = base->as_value(target->range, *this);
+  if (b->type()->is(Type::Kind::Tensor)) {
+    Value* place = subscript(target->range, base, {target->items.begin() + 1, target->items.end()})
+                       ->as_value(target->range, *this);
+    SugaredPtr old = std::make_shared<SimpleValue>(place), by = expr(s->value);
+    SugaredPtr now = in_place(s->range, s->text, old, by);
+    if (place->node()->is("aten::index")) store(s->range, place, now);
+    return;
+  }
+  if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
+    fail(target->range, "assigning to a slice of a list is not supported in TorchScript");
+  SugaredPtr object = std::make_shared<SimpleValue>(b);
+  SugaredPtr index = std::make_shared<SimpleValue>(value(target->items[1]));
+  SugaredPtr old = call_operator(s->range, "__getitem__", {{s->range, "", object}, {s->range, "", index}});
+  SugaredPtr now = in_place(s->range, s->text, old, expr(s->value));
+  call_operator(s->range, "_set_item", {{s->range, "", object}, {s->range, "", index}, {s->range, "", now}});
+}
+
+SugaredPtr Lowering::as_before(const ExprPtr& target, const ExprPtr& given, SugaredPtr v) {
+  bool empty = (given->kind == EK::List || given->kind == EK::Dict) && given->items.empty();
+  if (!empty || target->kind != EK::Name) return v;
+  for (Scope* s = scope_; s; s = s->outer) {
+    auto found = s->names.find(target->text);
+    if (found == s->names.end()) continue;
+    auto* before = dynamic_cast<SimpleValue*>(found->second.get());
+    if (!before) return v;
+    const TypePtr& type = before->value->type();
+    const TypePtr& wanted = type->is(Type::Kind::Optional) ? type->element() : type;
+    Value* typed = convert(given->range, v, wanted, nullptr, false);
+    return typed ? std::make_shared<SimpleValue>(typed) : v;
+  }
+  return v;
 }
 
 // ---- statements ----
@@ -166,7 +274,8 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::Raise: {
         Value* message = constant(s->range, "");
         if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1)
-          message = emit_typed(s->range, "aten::str", {value(s->value->items[1])}, Type::string());
+          message =
+              call_operator(s->range, "str", {{s->range, "", expr(s->value->items[1])}})->as_value(s->range, *this);
         else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
         emit(s->range, "prim::RaiseException", {message}, 0);
         assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
@@ -175,6 +284,7 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::Break:
       case SK::Continue:
         if (!loops_) fail(s->range, str("'", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
+        leave_contexts(loop_depth_.back());
         assign(s->range, "$go", std::make_shared<ConstantValue>(s->kind == SK::Continue));
         return true;
       case SK::If:
@@ -186,7 +296,10 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
         if (has_exit(s->body, true)) return loop(s, after);
         loop(s, nullptr);
         break;
-      case SK::With: fail(s->range, "'with' is not supported in TorchScript here");
+      case SK::With:
+        if (has_exit(s, false)) return with(s, after);
+        if (with(s, nullptr)) return true;
+        break;
       default: simple_statement(s);
     }
   }
@@ -200,6 +313,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
     case SK::Assign: {
       if (!s->value) fail(s->range, "a variable without a value is not supported in TorchScript");
       SugaredPtr v = expr(s->value);
+      if (!s->annotation && s->targets.size() == 1) v = as_before(s->targets[0], s->value, v);
       if (s->annotation) {
         TypePtr type = type_of(*s->annotation);
         Value* typed = convert(s->range, v, type, nullptr, false);
@@ -212,17 +326,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
       for (const ExprPtr& t : s->targets) assign_target(t, v);
       return;
     }
-    case SK::AugAssign: {
-      SugaredPtr old = expr(s->targets[0]), by = expr(s->value);
-      Value* v = old->as_value(s->range, *this);
-      SugaredPtr result;
-      static const std::map<std::string, std::string> in_place = {
-          {"+", "add_"}, {"-", "sub_"}, {"*", "mul_"}, {"/", "div_"}};
-      if (v->type()->is(Type::Kind::Tensor) && in_place.contains(s->text))
-        result = call_operator(s->range, in_place.at(s->text), {{s->range, "", old}, {s->range, "", by}});
-      else result = binary(s->range, s->text, old, by);
-      return assign_target(s->targets[0], result);
-    }
+    case SK::AugAssign: return augmented(s);
     case SK::Assert: {
       std::vector<Refinement> known;
       refinements(s->value, true, known);
@@ -241,8 +345,15 @@ void Lowering::simple_statement(const StmtPtr& s) {
     }
     case SK::Delete: {
       for (const ExprPtr& t : s->targets) {
-        if (t->kind == EK::Subscript) emit(s->range, "aten::Delete", {value(t->items[0]), value(t->items[1])}, 0);
-        else if (t->kind == EK::Name) scope_->names[t->text] = nullptr;
+        if (t->kind == EK::Subscript && t->items.size() == 2 && t->items[1]->kind != EK::Slice) {
+          SugaredPtr container = expr(t->items[0]), index = expr(t->items[1]);
+          call_operator(s->range, "Delete", {{s->range, "", container}, {s->range, "", index}});
+        } else if (t->kind == EK::Name) {
+          lookup(t->text, t->range);
+          scope_->names[t->text] = nullptr;
+        } else {
+          fail(t->range, "this can't be deleted in TorchScript");
+        }
       }
       return;
     }
@@ -261,6 +372,7 @@ bool Lowering::return_statement(const StmtPtr& s) {
   } else {
     v = given->as_value(s->range, *this);
   }
+  leave_contexts(0);
   assign(s->range, "$return", std::make_shared<SimpleValue>(v));
   if (loops_) {
     assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
@@ -360,17 +472,56 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
   return ended[0] && ended[1];
 }
 
+bool Lowering::with(const StmtPtr& s, const Rest& rest) {
+  size_t before = contexts_.size();
+  for (size_t i = 0; i < s->targets.size(); i += 2) {
+    const ExprPtr& e = s->targets[i];
+    auto* context = dynamic_cast<GradMode*>(expr(e).get());
+    if (!context)
+      fail(e->range,
+           "With item expression must be torch.no_grad(), torch.enable_grad(), torch.set_grad_enabled() or "
+           "record_function() in TorchScript here");
+    if (s->targets[i + 1]) fail(s->targets[i + 1]->range, "this context has no value for `as`");
+    Value* old = context->before;
+    if (Value* on = context->on) {
+      old = emit_typed(e->range, "aten::is_grad_enabled", {}, Type::boolean());
+      emit(e->range, "aten::set_grad_enabled", {on}, 0);
+    }
+    contexts_.push_back(old);
+  }
+  if (!rest) {
+    bool ended = block(s->body, 0, nullptr);
+    if (!ended) leave_contexts(before);
+    contexts_.resize(before);
+    return ended;
+  }
+  // What follows is lowered inside of the branches of the body; it stands outside of the contexts all the same.
+  std::vector<Value*> inside = contexts_;
+  bool ended = block(s->body, 0, [&] {
+    leave_contexts(before);
+    contexts_.resize(before);
+    bool done = rest();
+    contexts_ = inside;
+    return done;
+  });
+  contexts_.resize(before);
+  return ended;
+}
+// The code that ends the innermost `with` statements, where control leaves them.
+void Lowering::leave_contexts(size_t down_to) {
+  for (size_t i = contexts_.size(); i > down_to; i--)
+    if (contexts_[i - 1]) emit({}, "aten::set_grad_enabled", {contexts_[i - 1]}, 0);
+}
+
 bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   bool exits = has_exit(s->body, false), returns = has_exit(s->body, true);
-  SugaredPtr iterable;
+  Iteration over;
   if (s->kind == SK::For) {
-    iterable = expr(s->value);
-    std::vector<SugaredPtr> items;
-    auto* simple = dynamic_cast<SimpleValue*>(iterable.get());
-    bool runtime = simple && !simple->value->type()->is(Type::Kind::Tuple) && !graph::as_class(simple->value->type());
-    if (!runtime && iterable->items(s->range, *this, items)) {
+    SugaredPtr iterable = expr(s->value);
+    over = iterate(s->value->range, iterable);
+    if (over.is_known) {
       if (exits) fail(s->range, "'break', 'continue' and 'return' are not supported in a loop over modules or tuples");
-      for (const SugaredPtr& item : items) {
+      for (const SugaredPtr& item : over.known) {
         assign_target(s->targets[0], item);
         if (block(s->body, 0, nullptr)) return true;
       }
@@ -380,29 +531,12 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   if (returns && !return_type_)
     fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
 
-  // What the iterations count over.
-  Value *trips, *list = nullptr, *start = nullptr, *step = nullptr;
-  if (s->kind == SK::While) {
-    trips = constant(s->range, INT64_MAX);
-  } else {
-    Value* v = iterable->as_value(s->value->range, *this);
-    if (v->node()->is("prim::RangeValue")) {  // start, stop, step
-      start = v->node()->input(0);
-      step = v->node()->input(2);
-      trips = emit_typed(s->range, "aten::__range_length", v->node()->inputs(), Type::integer());
-      v->node()->destroy();  // it stood for the three numbers only
-    } else if (v->type()->is(Type::Kind::Int)) {
-      trips = v;
-    } else {
-      list = v;
-      if (v->type()->is(Type::Kind::Dict))
-        list = emit_typed(s->range, "aten::keys", {v}, Type::list(v->type()->contained()[0]));
-      trips = emit_typed(s->range, "aten::len", {list}, Type::integer());
-    }
-  }
-
+  Value* trips = s->kind == SK::While ? constant(s->range, INT64_MAX) : over.trips;
   std::set<std::string> names;
   assigned_in(s->body, names);
+  std::set<std::string> targets;  // of a `for`; after a loop they are what they were last
+  if (s->kind == SK::For) assigned_in(s->targets[0], targets);
+  names.insert(targets.begin(), targets.end());
   std::vector<std::string> carried;
   std::vector<Value*> inputs = {trips, nullptr};
   auto carry = [&](const std::string& name, Value* v) {
@@ -413,7 +547,12 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     SugaredPtr before;
     for (Scope* at = scope_; at && !before; at = at->outer)
       if (auto found = at->names.find(name); found != at->names.end()) before = found->second;
-    if (before) carry(name, before->as_value(s->range, *this));
+    // A name that stands for no value, as a module's, may be a target, and nothing else inside of the loop.
+    auto plain = [&] {
+      return dynamic_cast<SimpleValue*>(before.get()) || dynamic_cast<ConstantValue*>(before.get()) ||
+             dynamic_cast<TupleOf*>(before.get()) || dynamic_cast<Iterable*>(before.get());
+    };
+    if (before && (plain() || !targets.contains(name))) carry(name, before->as_value(s->range, *this));
   }
   if (returns) {
     carry("$returned", constant(s->range, false));
@@ -426,6 +565,8 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   inner.outer = scope_;
   scope_ = &inner;
   loops_++;
+  loop_depth_.push_back(contexts_.size());
+  std::set<std::string> lost;  // targets that had another type before: they have no value after the loop
   {
     graph::InsertPoint at(graph_, body);
     Value* i = body->add_input(Type::integer());
@@ -434,20 +575,7 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       if (carried[k][0] != '$') in->set_name(carried[k]);
       inner.names[carried[k]] = std::make_shared<SimpleValue>(in);
     }
-    if (s->kind == SK::For) {
-      Value* item = i;
-      if (list) {
-        TypePtr element = list->type()->is(Type::Kind::List)     ? list->type()->element()
-                          : list->type()->is(Type::Kind::String) ? Type::string()
-                                                                 : Type::tensor();
-        item = list->type()->is(Type::Kind::Tensor)
-                   ? emit_typed(s->range, "aten::select", {list, constant(s->range, int64_t(0)), i}, element)
-                   : emit_typed(s->range, "aten::__getitem__", {list, i}, element);
-      } else if (start) {
-        item = emit_typed(s->range, "aten::__derive_index", {i, start, step}, Type::integer());
-      }
-      assign_target(s->targets[0], std::make_shared<SimpleValue>(item));
-    }
+    if (s->kind == SK::For) assign_target(s->targets[0], over.item(i));
     if (exits) inner.names["$go"] = std::make_shared<ConstantValue>(true);
     block(s->body, 0,
           exits ? Rest([&] {
@@ -473,6 +601,10 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       TypePtr type = inputs[k + 2]->type();
       if (!now) fail(s->range, str("'", carried[k], "' has different types on the ways through this loop"));
       Value* v = convert(s->range, now, type, nullptr, false);
+      if (!v && targets.contains(carried[k])) {
+        lost.insert(carried[k]);
+        v = emit_typed(s->range, "prim::Uninitialized", {}, type);
+      }
       if (!v)
         fail(s->range, str("Variable '", carried[k], "' previously had type ", type,
                            " but is now being assigned to a value of type ", now->as_value(s->range, *this)->type()));
@@ -480,11 +612,12 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     }
   }
   loops_--;
+  loop_depth_.pop_back();
   scope_ = inner.outer;
   for (size_t k = 0; k < carried.size(); k++) {
     Value* out = node->add_output(inputs[k + 2]->type());
     if (carried[k][0] != '$') out->set_name(carried[k]);
-    scope_->names[carried[k]] = std::make_shared<SimpleValue>(out);
+    scope_->names[carried[k]] = lost.contains(carried[k]) ? nullptr : std::make_shared<SimpleValue>(out);
   }
   if (!returns) return rest ? rest() : false;
   Value* returned = scope_->names["$returned"]->as_value(s->range, *this);
@@ -492,7 +625,7 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   return branches(
       s->range, returned,
       [&] {
-        assign(s->range, "$return", result);
+        assign(s->range, "$return", result);  // the `with` statements were left where it was returned
         if (loops_) {
           assign(s->range, "$returned", std::make_shared<ConstantValue>(true));
           assign(s->range, "$go", std::make_shared<ConstantValue>(false));
@@ -516,7 +649,8 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : Type::tensor();
     a.type_name = a.type->schema_text();
     if (p.annotation) a.list_size = broadcast_size(*p.annotation);
-    if (p.default_value) {
+    if (p.default_value && (a.has_default = resolver_.default_value(p.name, *a.type, a.default_value))) {
+    } else if (p.default_value) {
       graph::Graph scratch;
       Lowering constants(scratch, resolver_);
       Value* v = constants.convert(p.range, constants.expr(p.default_value), a.type, &a, true);

@@ -30,7 +30,16 @@ class Lowering {
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
   // A method is called (prim::CallMethod, the object first of the arguments); another function's body is put here.
   SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method);
-  SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs);
+  SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs, std::vector<std::string> names = {});
+  // How `v` is gone through. Throws ScriptError where nothing can be.
+  Iteration iterate(const Range& range, const SugaredPtr& v);
+  // A loop over run-time items, without values that it carries on.
+  void loop_over(const Range& range, const Iteration& over, const std::function<void(const SugaredPtr&)>& body);
+  // The list of all items.
+  Value* list_of(const Range& range, const Iteration& over);
+  Value* truth(const Range& range, Value* v);
+  // x == None and its like, and whether a value has an attribute.
+  bool has_attribute(const Range& range, const SugaredPtr& v, const std::string& name);
   TypePtr type_of(const Expr& e);
   // n of BroadcastingListn[int], a list that one number may stand for; 0 for other annotations.
   static int broadcast_size(const Expr& e);
@@ -44,6 +53,12 @@ class Lowering {
   SugaredPtr lookup(const std::string& name, const Range& range);
   void assign(const Range& range, const std::string& name, SugaredPtr value);
   void assign_target(const ExprPtr& target, const SugaredPtr& value);
+  void unpack(const ExprPtr& target, const SugaredPtr& value);
+  void augmented(const StmtPtr& s);
+  void store(const Range& range, Value* place, const SugaredPtr& value);
+  SugaredPtr in_place(const Range& range, const std::string& op, const SugaredPtr& old, const SugaredPtr& by);
+  // An empty list or dict as the type that the name has had.
+  SugaredPtr as_before(const ExprPtr& target, const ExprPtr& value, SugaredPtr v);
 
   // Note [Exits]: `return`, `break` and `continue` are compiled by moving what follows into the branches that get there. A statement list is
   // lowered with what comes after it (`rest`); an `if` that holds an exit takes the rest into its branches. Inside of a loop the
@@ -55,6 +70,8 @@ class Lowering {
   bool branches(const Range& range, Value* condition, const Rest& then, const Rest& otherwise);
   void simple_statement(const StmtPtr& s);
   bool loop(const StmtPtr& s, const Rest& rest);
+  bool with(const StmtPtr& s, const Rest& rest);
+  void leave_contexts(size_t down_to);
   bool return_statement(const StmtPtr& s);
 
   SugaredPtr expr(const ExprPtr& e);
@@ -66,20 +83,29 @@ class Lowering {
     std::string name;
     TypePtr type;
   };
+  // What isinstance(x, e) asks for, one type or several; a bare `list` is all lists that x, which is `have`, may be.
+  std::vector<TypePtr> types_in(const Expr& e, const Type& have);
+  static std::vector<TypePtr> options(const Type& have);
   void refinements(const ExprPtr& e, bool truth, std::vector<Refinement>& out);
   void refine(const std::vector<Refinement>& all, const Range& range);
-  SugaredPtr short_circuit(const ExprPtr& e);
+  SugaredPtr short_circuit(const ExprPtr& e, bool as_condition);
+  int64_t integer(const Expr& e, bool negative);
+  SugaredPtr chain(const ExprPtr& e, size_t k, const SugaredPtr& left);
+  SugaredPtr format(const ExprPtr& e);
+  TypePtr joined(const Range& range, const TypePtr& a, const TypePtr& b, const char* what);
   SugaredPtr ternary(const ExprPtr& e);
   SugaredPtr call(const ExprPtr& e);
   SugaredPtr binary(const Range& range, const std::string& op, const SugaredPtr& a, const SugaredPtr& b);
   SugaredPtr comprehension(const ExprPtr& e);
-  Value* merge_types(const Range& range, Value* v, const TypePtr& to);
 
   graph::Graph& graph_;
   Resolver& resolver_;
   Scope* scope_ = nullptr;
   TypePtr return_type_;  // declared, or of the first return
   int loops_ = 0, depth_ = 0;
+  std::vector<Value*>
+      contexts_;  // of the `with` statements around: whether gradients were on before them; null for none
+  std::vector<size_t> loop_depth_;  // how many of them were open where each loop around began
 };
 
 // The common type two branches may have; null if there is none.

@@ -136,6 +136,7 @@ class Parser {
       s->value = expr();
       s->body = block();
       s->range = start;
+      no_else("while");
       out.push_back(s);
     } else if (t.is_keyword("for")) {
       take();
@@ -145,6 +146,7 @@ class Parser {
       s->value = tuple_or_expr();
       s->body = block();
       s->range = start;
+      no_else("for");
       out.push_back(s);
     } else if (t.is_keyword("with")) {
       take();
@@ -161,6 +163,10 @@ class Parser {
     } else {
       simple(out);
     }
+  }
+
+  void no_else(const char* loop) {
+    if (peek().is_keyword("else")) fail(peek().range, str("else branches of ", loop, " loops aren't supported"));
   }
 
   StmtPtr if_rest(const Range& start) {
@@ -380,18 +386,22 @@ class Parser {
     if (take_keyword("is")) return take_keyword("not") ? "is not" : "is";
     return {};
   }
-  // a < b < c means a < b and b < c.
+  // a < b < c means a < b and b < c, with b evaluated once.
   ExprPtr comparison() {
     Range start = peek().range;
-    ExprPtr left = binary(0), all;
+    std::vector<ExprPtr> items = {binary(0)};
+    std::vector<std::pair<std::string, ExprPtr>> ops;
     for (;;) {
       std::string op = comparison_op();
-      if (op.empty()) return all ? all : left;
-      ExprPtr right = binary(0);
-      ExprPtr one = make(EK::Binary, from(start), op, {left, right});
-      all = all ? make(EK::And, from(start), "and", {all, one}) : one;
-      left = right;
+      if (op.empty()) break;
+      ops.emplace_back(op, nullptr);
+      items.push_back(binary(0));
     }
+    if (ops.empty()) return items[0];
+    if (ops.size() == 1) return make(EK::Binary, from(start), ops[0].first, std::move(items));
+    auto e = std::make_shared<Expr>(*make(EK::Chain, from(start), {}, std::move(items)));
+    e->keywords = std::move(ops);
+    return e;
   }
   ExprPtr binary(size_t level) {
     if (level == levels().size()) return unary();
@@ -502,12 +512,8 @@ class Parser {
       case TK::Int: take(); return make(EK::Int, start, t.text);
       case TK::Float: take(); return make(EK::Float, start, t.text);
       case TK::Imaginary: take(); return make(EK::Imaginary, start, t.text);
-      case TK::String: {
-        std::string text;
-        while (peek().kind == TK::String) text += take().text;  // neighbours join
-        return make(EK::String, from(start), text);
-      }
-      case TK::FString: take(); return fstring(t);
+      case TK::String:
+      case TK::FString: return text_literal();
       default: break;
     }
     if (take_keyword("True")) return make(EK::True, start);
@@ -559,33 +565,85 @@ class Parser {
     fail(start, "expected an expression here");
   }
 
-  ExprPtr fstring(const Token& t) {
-    std::vector<ExprPtr> items;
+  // Neighbours join, f-strings among them.
+  ExprPtr text_literal() {
+    Range start = peek().range;
+    auto all = std::make_shared<Expr>();
+    all->kind = EK::FString;
+    bool formatted = false;
     std::string literal;
     auto flush = [&] {
-      if (!literal.empty()) items.push_back(make(EK::String, t.range, literal));
+      if (literal.empty()) return;
+      all->items.push_back(make(EK::String, start, literal));
+      all->keywords.emplace_back();
       literal.clear();
     };
-    for (size_t i = 0; i < t.text.size(); i++) {
-      char c = t.text[i];
-      if ((c == '{' || c == '}') && i + 1 < t.text.size() && t.text[i + 1] == c) {
-        literal += c;
-        i++;
-      } else if (c == '{') {
-        size_t close = t.text.find('}', i);
-        if (close == std::string::npos) fail(t.range, "this f-string has a '{' that is never closed");
-        std::string inner = t.text.substr(i + 1, close - i - 1);
-        if (inner.find_first_of(":!") != std::string::npos)
-          fail(t.range, "format specifications in f-strings are not supported in TorchScript");
-        flush();
-        items.push_back(parse_expression(std::make_shared<Source>(Source{inner, source_->file, t.range.line()})));
-        i = close;
-      } else {
-        literal += c;
+    while (peek().kind == TK::String || peek().kind == TK::FString) {
+      const Token& t = take();
+      if (t.kind == TK::String) {
+        literal += t.text;
+        continue;
+      }
+      formatted = true;
+      for (size_t i = 0; i < t.text.size(); i++) {
+        char c = t.text[i];
+        if ((c == '{' || c == '}') && i + 1 < t.text.size() && t.text[i + 1] == c) {
+          literal += c;
+          i++;
+        } else if (c == '{') {
+          field(t, i, literal, flush, *all);
+        } else if (c == '}') {
+          fail(t.range, "f-string: single '}' is not allowed");
+        } else {
+          literal += c;
+        }
       }
     }
+    if (!formatted) return make(EK::String, from(start), literal);
     flush();
-    return make(EK::FString, t.range, {}, std::move(items));
+    all->range = from(start);
+    for (const ExprPtr& i : all->items) all->height = std::max(all->height, i->height + 1);
+    return all;
+  }
+  // {expression[=][!conversion][:specification]}; i is at the brace, and then at the closing one.
+  template <class Flush>
+  void field(const Token& t, size_t& i, std::string& literal, const Flush& flush, Expr& all) {
+    const std::string& s = t.text;
+    size_t begin = i + 1, end = begin;
+    int depth = 0;
+    for (char quote = 0; end < s.size(); end++) {
+      char c = s[end];
+      if (quote) {
+        if (c == quote) quote = 0;
+      } else if (c == '"' || c == '\'') {
+        quote = c;
+      } else if (c == '(' || c == '[' || c == '{') {
+        depth++;
+      } else if (c == ')' || c == ']' || (c == '}' && depth)) {
+        depth--;
+      } else if (!depth && (c == '}' || c == ':' || (c == '!' && s.substr(end, 2) != "!="))) {
+        break;
+      }
+    }
+    size_t close = s.find('}', end);
+    if (close == std::string::npos) fail(t.range, "this f-string has a '{' that is never closed");
+    std::string inner = s.substr(begin, end - begin), shown = s.substr(end, close - end);
+    if (shown.find('{') != std::string::npos)
+      fail(t.range, "fields in the format specification of an f-string are not supported in TorchScript");
+    size_t last = inner.find_last_not_of(' ');
+    bool named = last != std::string::npos && last > 0 && inner[last] == '=' &&
+                 std::string_view("=!<>").find(inner[last - 1]) == std::string_view::npos;
+    if (named) {
+      literal += inner;
+      inner.resize(last);
+      if (shown.empty()) shown = "!r";
+    }
+    if (inner.find_first_not_of(" \t\n") == std::string::npos) fail(t.range, "f-string: empty expression not allowed");
+    flush();
+    all.items.push_back(
+        parse_expression(std::make_shared<Source>(Source{"(" + inner + ")", source_->file, t.range.line()})));
+    all.keywords.emplace_back(shown, nullptr);
+    i = close;
   }
 
   std::shared_ptr<const Source> source_;

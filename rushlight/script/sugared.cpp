@@ -2,8 +2,11 @@
 #include "rushlight/script/sugared.h"
 
 #include <cmath>
+#include <set>
 
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
+#include "rushlight/graph/generics.h"
 #include "rushlight/script/lowering.h"
 
 namespace rushlight::script {
@@ -25,7 +28,26 @@ class NewObject final : public Sugared {
  private:
   TypePtr type_;
 };
-// `_modules` of a module: what Python's nn.Sequential goes through, known while compiling.
+// What is in a module that is a container: submodules, or parameters. Known while compiling.
+struct Member {
+  std::string name;
+  SugaredPtr value;
+};
+std::string container_of(const graph::ClassType& c) {
+  auto kind = c.constants.find(kContainer);
+  return kind == c.constants.end() ? "modules"
+                                   : std::string(kind->second.to_string());  // of an archive: what has submodules
+}
+std::vector<Member> members(const Range& range, Lowering& l, Value* module) {
+  const graph::ClassType* c = graph::as_class(module->type());
+  bool parameters = container_of(*c).find("parameters") != std::string::npos;
+  std::vector<Member> out;
+  for (const auto& slot : c->slots)
+    if (parameters ? slot.is_parameter : graph::as_class(slot.type) != nullptr)
+      out.push_back({slot.name, graph_value(module)->attribute(range, l, slot.name)});
+  return out;
+}
+// `_modules` of a module, which Python's nn.Sequential goes through, and keys(), values() and items() of a ModuleDict.
 class ModuleTable final : public Sugared {
  public:
   ModuleTable(Value* m, std::string v = {}) : module_(m), view_(std::move(v)) {}
@@ -35,12 +57,11 @@ class ModuleTable final : public Sugared {
   }
   SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>&) override {
     std::vector<SugaredPtr> out;
-    for (const auto& slot : graph::as_class(module_->type())->slots) {
-      if (!graph::as_class(slot.type)) continue;
-      SugaredPtr name = constant_of(slot.name), child = graph_value(module_)->attribute(range, l, slot.name);
-      out.push_back(view_ == "values" ? child
+    for (const Member& m : members(range, l, module_)) {
+      SugaredPtr name = constant_of(m.name);
+      out.push_back(view_ == "values" ? m.value
                     : view_ == "keys" ? name
-                                      : std::make_shared<TupleOf>(std::vector<SugaredPtr>{name, child}));
+                                      : std::make_shared<TupleOf>(std::vector<SugaredPtr>{name, m.value}));
     }
     return std::make_shared<TupleOf>(std::move(out));
   }
@@ -50,7 +71,8 @@ class ModuleTable final : public Sugared {
   std::string view_;
 };
 bool is_operator(const std::string& name) {
-  return name == "format" || !OpTable::get().overloads(name).empty() || !graph::primitives("aten::" + name).empty();
+  return name == "format" || name == "percentFormat" || !OpTable::get().overloads(name).empty() ||
+         !graph::primitives("aten::" + name).empty();
 }
 }  // namespace
 
@@ -64,6 +86,9 @@ SugaredPtr Sugared::call(const Range& range, Lowering&, const std::vector<CallAr
   fail(range, str("cannot call a ", kind()));
 }
 bool Sugared::items(const Range&, Lowering&, std::vector<SugaredPtr>&) { return false; }
+bool Sugared::iterate(const Range& range, Lowering& l, Iteration& out) {
+  return out.is_known = items(range, l, out.known);
+}
 void Sugared::set_attribute(const Range& range, Lowering&, const std::string& name, Value*) {
   fail(range, str("cannot assign to attribute '", name, "' of a ", kind()));
 }
@@ -94,13 +119,29 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
         {"T", {"aten::t", Type::tensor()}},
         {"real", {"aten::real", Type::tensor()}},
         {"imag", {"aten::imag", Type::tensor()}},
+        {"is_leaf", {"aten::is_leaf", Type::boolean()}},
+        {"grad", {"prim::grad", Type::optional(Type::tensor())}},
+        {"is_cpu", {"prim::is_cpu", Type::boolean()}},
+        {"is_meta", {"prim::is_meta", Type::boolean()}},
+        {"is_sparse", {"prim::is_sparse", Type::boolean()}},
+        {"is_sparse_csr", {"prim::is_sparse_csr", Type::boolean()}},
+        {"is_quantized", {"prim::is_quantized", Type::boolean()}},
+        {"is_mkldnn", {"prim::is_mkldnn", Type::boolean()}},
+        {"is_nested", {"prim::is_nested", Type::boolean()}},
+        {"is_mps", {"prim::is_mps", Type::boolean()}},
+        {"is_xla", {"prim::is_xla", Type::boolean()}},
+        {"is_xpu", {"prim::is_xpu", Type::boolean()}},
+        {"itemsize", {"prim::itemsize", Type::integer()}},
+        {"nbytes", {"prim::nbytes", Type::integer()}},
         {"data", {"aten::detach", Type::tensor()}}};
     if (auto p = properties.find(name); p != properties.end())
       return graph_value(l.emit_typed(range, p->second.op, {value}, p->second.type));
-    if (name == "mT")
-      return graph_value(l.emit_typed(range, "aten::transpose",
-                                      {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))},
-                                      Type::tensor()));
+    if (name == "mT" || name == "mH" || name == "H") {
+      Value* turned =
+          l.emit_typed(range, "aten::transpose",
+                       {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))}, Type::tensor());
+      return name == "mT" ? graph_value(turned) : l.call_operator(range, "conj", {{range, "", graph_value(turned)}});
+    }
     static const std::map<std::string, DType> casts = {
         {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
         {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
@@ -110,6 +151,11 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
     fail(range, str("Tried to access nonexistent attribute or method '", name, "' of type 'Tensor'."));
   }
+  if (t->is(TK::Complex) && (name == "real" || name == "imag"))
+    return graph_value(l.emit_typed(range, "prim::" + name, {value}, Type::floating()));
+  if (t->is(TK::Device) && (name == "type" || name == "index"))
+    return graph_value(l.emit_typed(range, "prim::" + name, {value},
+                                    name == "type" ? Type::string() : Type::optional(Type::integer())));
   if (t->is(TK::Tuple) && !t->fields().empty()) {
     for (size_t i = 0; i < t->fields().size(); i++)
       if (t->fields()[i] == name)
@@ -124,7 +170,13 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       return graph_value(n->output()->set_type(c->slots[size_t(slot)].type));
     }
     if (c->is_module && name == "_modules") return std::make_shared<ModuleTable>(value);
-    if (auto found = c->constants.find(name); found != c->constants.end()) return constant_of(found->second);
+    if (auto found = c->constants.find(name); found != c->constants.end()) {
+      if (found->second.is_capsule()) return static_cast<SugaredCapsule*>(found->second.object())->value;
+      return constant_of(found->second);
+    }
+    if (c->is_module && container_of(*c).starts_with("named ") &&
+        (name == "items" || name == "keys" || name == "values"))
+      return std::make_shared<ModuleTable>(value, name);
     for (const auto& f : c->methods)
       if (f->name == name) return std::make_shared<FunctionValue>(f, value);
     fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
@@ -143,15 +195,32 @@ SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<
 }
 
 bool SimpleValue::items(const Range& range, Lowering& l, std::vector<SugaredPtr>& out) {
-  if (const graph::ClassType* c = graph::as_class(value->type());
-      c && c->is_module) {  // nn.Sequential and nn.ModuleList
-    for (const auto& slot : c->slots)
-      if (graph::as_class(slot.type)) out.push_back(attribute(range, l, slot.name));
-    return true;
+  if (const graph::ClassType* c = graph::as_class(value->type()); c && c->is_module) {
+    std::string kind = container_of(*c);
+    for (const Member& m : members(range, l, value))
+      out.push_back(kind.starts_with("named ") ? constant_of(m.name) : m.value);
+    return !kind.empty() && (!out.empty() || c->constants.contains(kContainer));
   }
   if (!value->type()->is(TK::Tuple)) return false;
   graph::Node* n = l.emit(range, "prim::TupleUnpack", {value}, 0);
   for (const TypePtr& t : value->type()->contained()) out.push_back(graph_value(n->add_output(t)));
+  return true;
+}
+
+bool SimpleValue::iterate(const Range& range, Lowering& l, Iteration& out) {
+  const TypePtr& t = value->type();
+  if (t->is(TK::Tuple) || graph::as_class(t)) return Sugared::iterate(range, l, out);
+  Value* list = value;
+  if (t->is(TK::Dict)) list = l.emit_typed(range, "aten::keys", {value}, Type::list(t->contained()[0]));
+  if (t->is(TK::String)) list = l.emit_typed(range, "aten::list", {value}, Type::list(t));
+  bool tensor = t->is(TK::Tensor);
+  if (!tensor && !list->type()->is(TK::List)) return false;
+  out.trips = l.emit_typed(range, "aten::len", {list}, Type::integer());
+  out.item = [range, &l, list, tensor](Value* i) {
+    if (tensor)
+      return graph_value(l.emit_typed(range, "aten::select", {list, l.constant(range, int64_t(0)), i}, Type::tensor()));
+    return graph_value(l.emit_typed(range, "aten::__getitem__", {list, i}, list->type()->element()));
+  };
   return true;
 }
 
@@ -167,6 +236,14 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
                     ", and is being assigned a value of type ", v->type()));
   l.emit(range, "prim::SetAttr", {value, typed}, 0)->set_attribute("name", name);
 }
+
+SugaredPtr TupleOf::attribute(const Range& range, Lowering& l, const std::string& name) {
+  for (size_t i = 0; i < names.size(); i++)
+    if (names[i] == name) return parts[i];
+  return Sugared::attribute(range, l, name);
+}
+
+Value* Iterable::as_value(const Range& range, Lowering& l) { return l.list_of(range, over_); }
 
 Value* TupleOf::as_value(const Range& range, Lowering& l) {
   std::vector<Value*> values;
@@ -186,17 +263,25 @@ Value* ConstantValue::as_value(const Range& range, Lowering& l) {
   }
   if (constant.is_any_list()) {
     std::vector<Value*> values;
-    TypePtr type = constant.type();
-    for (int64_t i : constant.is_int_list() ? constant.int_list() : IntArrayRef())
-      values.push_back(l.constant(range, i));
-    for (double d : constant.is_double_list() ? constant.double_list() : ArrayRef<double>())
-      values.push_back(l.constant(range, d));
-    return l.emit_typed(range, "prim::ListConstruct", values, type);
+    for (size_t i = 0, n = graph::list_size(constant); i < n; i++)
+      values.push_back(ConstantValue(graph::list_get(constant, i)).as_value(range, l));
+    return l.emit_typed(range, "prim::ListConstruct", values, constant.type());
+  }
+  if (constant.is_dict()) {
+    std::vector<Value*> values;
+    for (const auto& [key, item] : constant.dict().items) {
+      values.push_back(ConstantValue(key).as_value(range, l));
+      values.push_back(ConstantValue(item).as_value(range, l));
+    }
+    return l.emit_typed(range, "prim::DictConstruct", values, constant.type());
   }
   return l.constant(range, constant);
 }
 SugaredPtr ConstantValue::attribute(const Range& range, Lowering& l, const std::string& name) {
   return SimpleValue(as_value(range, l)).attribute(range, l, name);
+}
+bool ConstantValue::iterate(const Range& range, Lowering& l, Iteration& out) {
+  return Sugared::iterate(range, l, out) || SimpleValue(as_value(range, l)).iterate(range, l, out);
 }
 bool ConstantValue::items(const Range&, Lowering&, std::vector<SugaredPtr>& out) {
   if (constant.is_tuple())
@@ -234,16 +319,18 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   try {
     v = given->as_value(range, *this);
   } catch (const ScriptError&) { return nullptr; }
-  const TypePtr& have = v->type();
+  TypePtr have = v->type();
   if (have->is_subtype_of(*type)) return v;
   if (target.is(TK::Any)) return v;
   if (target.is(TK::Class) && static_cast<const graph::ClassType&>(target).is_implemented_by(have)) return v;
   if (target.is(TK::Number) && have->is(TK::Bool)) return v;
   if (have->is(TK::List) && target.is(TK::List)) {
     if (target.element()->is(TK::Any) || have->element()->is_subtype_of(*target.element())) return v;
-    if (v->node()->is("prim::ListConstruct") && v->node()->inputs().empty())
+    // Only one that was written right here: another holder must see what is done to it.
+    bool literal = v->node()->is("prim::ListConstruct") && v->name().empty() && !v->has_uses();
+    if (literal && v->node()->inputs().empty())
       return emit_typed(range, "prim::ListConstruct", {}, Type::list(target.element()));
-    if (v->node()->is("prim::ListConstruct") && target.element()->is(TK::Float)) {
+    if (literal && (target.element()->is(TK::Float) || target.element()->is(TK::Optional))) {
       std::vector<Value*> values;
       for (Value* i : v->node()->inputs()) {
         values.push_back(convert(range, graph_value(i), target.element(), nullptr, true));
@@ -252,7 +339,8 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
       return emit_typed(range, "prim::ListConstruct", values, Type::list(target.element()));
     }
   }
-  if (have->is(TK::Dict) && target.is(TK::Dict) && v->node()->is("prim::DictConstruct") && v->node()->inputs().empty())
+  if (have->is(TK::Dict) && target.is(TK::Dict) && v->node()->is("prim::DictConstruct") &&
+      v->node()->inputs().empty() && v->name().empty() && !v->has_uses())
     return emit_typed(range, "prim::DictConstruct", {}, type->is(TK::Optional) ? type->element() : type);
   if (have->is(TK::Tuple) && target.is(TK::List)) {
     std::vector<SugaredPtr> items;
@@ -286,24 +374,30 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
 
 bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
                      std::vector<Value*>& out, std::string& why, bool implicit) {
+  graph::Generics generics;
   size_t position = 0;
   std::vector<bool> used(args.size(), false);
   for (size_t i = 0; i < schema.args.size(); i++) {
     const Argument& a = schema.args[i];
     const CallArg* given = nullptr;
-    // All remaining positional integers may stand for one int[]: x.view(2, 3), x.permute(0, 1).
+    // All remaining positional integers, or tensors, may stand for one list: x.view(2, 3), meshgrid(x, y).
     if (!a.kwarg_only && position < args.size() && args[position].name.empty()) {
       size_t last = position;
-      bool ints = a.base_type().is(TK::List) && a.base_type().element()->is(TK::Int) && a.list_size == 0;
-      while (ints && last < args.size() && args[last].name.empty()) {
+      bool list = a.base_type().is(TK::List) && a.list_size == 0;
+      bool ints = list && a.base_type().element()->is(TK::Int);
+      bool tensors = list && a.base_type().element()->is(TK::Tensor) &&
+                     (i + 1 == schema.args.size() || schema.args[i + 1].kwarg_only);
+      while ((ints || tensors) && last < args.size() && args[last].name.empty()) {
         auto* v = dynamic_cast<SimpleValue*>(args[last].value.get());
         auto* c = dynamic_cast<ConstantValue*>(args[last].value.get());
-        bool is_int = (v && (v->value->type()->is(TK::Int) || (v->value->type()->is(TK::Tensor) && implicit))) ||
-                      (c && c->constant.is_int());
-        if (!is_int) break;
+        bool is_tensor = v && v->value->type()->is(TK::Tensor);
+        bool fits =
+            tensors ? is_tensor
+                    : (v && v->value->type()->is(TK::Int)) || (is_tensor && implicit) || (c && c->constant.is_int());
+        if (!fits) break;
         last++;
       }
-      if (ints && last > position) {
+      if ((ints || tensors) && last > position) {
         std::vector<SugaredPtr> parts;
         for (; position < last; position++) {
           parts.push_back(args[position].value);
@@ -326,11 +420,18 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
       out.push_back(d.is_none() ? constant(range, IValue(), Type::none()) : ConstantValue(d).as_value(range, *this));
       continue;
     }
-    Value* v = convert(given->range, given->value, a.type, &a, implicit);
+    TypePtr wanted = generics.fill(a.type);
+    Value* v;
+    if (graph::Generics::mentions_variable(*wanted)) {
+      v = given->value->as_value(given->range, *this);
+      if (!generics.accept(a.type, v->type())) v = nullptr;
+    } else {
+      v = convert(given->range, given->value, wanted, &a, implicit);
+    }
     if (!v) {
       std::string have = given->value->kind();
       return why =
-                 str("expected a value of type '", a.type, "' for argument '", a.name, "' but instead found a ", have),
+                 str("expected a value of type '", wanted, "' for argument '", a.name, "' but instead found a ", have),
              false;
     }
     out.push_back(v);
@@ -344,33 +445,13 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
   return true;
 }
 
-SugaredPtr Lowering::tuple_items(const Range&, const std::vector<Value*>& outputs) {
+SugaredPtr Lowering::tuple_items(const Range&, const std::vector<Value*>& outputs, std::vector<std::string> names) {
   if (outputs.empty()) return constant_of({});
   if (outputs.size() == 1) return graph_value(outputs[0]);
   std::vector<SugaredPtr> parts;
   for (Value* v : outputs) parts.push_back(graph_value(v));
-  return std::make_shared<TupleOf>(std::move(parts));
+  return std::make_shared<TupleOf>(std::move(parts), std::move(names));
 }
-
-namespace {
-
-// What `t` stands for in a primitive's schema, from its list argument; other types as they are.
-TypePtr result_type(const Schema& schema, const Argument& ret, const std::vector<Value*>& args) {
-  if (ret.type->is(TK::Any) && !args.empty()) {
-    const TypePtr& container = args[0]->type();
-    if (schema.name == "aten::keys" && container->is(TK::Dict)) return Type::list(container->contained()[0]);
-    if (schema.name == "aten::values" && container->is(TK::Dict)) return Type::list(container->contained()[1]);
-    if (schema.name == "aten::items" && container->is(TK::Dict)) return Type::list(Type::tuple(container->contained()));
-    if (schema.name == "aten::get" && container->is(TK::Dict)) return Type::optional(container->contained()[1]);
-    if (container->is(TK::Dict)) return container->contained()[1];
-    if (container->is(TK::List)) return container->element();
-  }
-  if (ret.type->is(TK::List) && ret.type->element()->is(TK::Any) && !args.empty() && args[0]->type()->is(TK::List))
-    return args[0]->type();
-  return ret.type;
-}
-
-}  // namespace
 
 SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_name, std::vector<CallArg> args) {
   const std::string& name = given_name;
@@ -392,8 +473,16 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
         n->op = what.first;
         n->primitive = what.second;
         std::vector<Value*> outputs;
-        for (const Argument& r : schema->returns) outputs.push_back(n->add_output(result_type(*schema, r, inputs)));
-        return tuple_items(range, outputs);
+        std::vector<std::string> names;
+        graph::Generics generics;
+        for (size_t i = 0; i < inputs.size(); i++)
+          if (graph::Generics::mentions_variable(*schema->args[i].type))
+            generics.accept(schema->args[i].type, inputs[i]->type());
+        for (const Argument& r : schema->returns) {
+          outputs.push_back(n->add_output(generics.fill(r.type)));
+          names.push_back(r.name);
+        }
+        return tuple_items(range, outputs, std::move(names));
       }
       // What matching put into the graph for a candidate that does not fit goes again.
       for (graph::Node* n = graph_.insert_point()->previous(); n != before;) {
@@ -458,10 +547,13 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     l.emit(range, "prim::RaiseException", {args.at(0).value->as_value(range, l)}, 0);
     return constant_of({});
   }
-  if (name == "format") {
+  if (name == "format" || name == "percentFormat") {
     std::vector<Value*> inputs;
-    for (const CallArg& a : args) inputs.push_back(a.value->as_value(a.range, l));
-    return graph_value(l.emit_typed(range, "aten::format", inputs, Type::string()));
+    for (const CallArg& a : args) {
+      if (!a.name.empty()) fail(a.range, "format() takes no keyword arguments in TorchScript; number the fields: {0}");
+      inputs.push_back(a.value->as_value(a.range, l));
+    }
+    return graph_value(l.emit_typed(range, "aten::" + name, inputs, Type::string()));
   }
   static const std::map<std::string, DType> casts = {
       {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
@@ -508,7 +600,30 @@ SugaredPtr Dispatched::call(const Range& range, Lowering& l, const std::vector<C
 
 // ---- names of the language ----
 
-SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string& name) {
+SugaredPtr Namespace::math(const std::string& name) {
+  static const std::map<std::string, double> numbers = {{"pi", 3.14159265358979323846},
+                                                        {"e", 2.71828182845904523536},
+                                                        {"tau", 6.28318530717958647693},
+                                                        {"inf", __builtin_inf()},
+                                                        {"nan", __builtin_nan("")}};
+  if (auto v = numbers.find(name); v != numbers.end()) return constant_of(v->second);
+  if (name == "remainder") return std::make_shared<OperatorName>("mathremainder");  // "remainder" is the operator %
+  static const std::set<std::string> functions = {
+      "sqrt",    "exp",   "log",   "log10", "log2", "log1p",     "expm1",    "sin",   "cos",   "tan",      "asin",
+      "acos",    "atan",  "sinh",  "cosh",  "tanh", "asinh",     "acosh",    "atanh", "atan2", "fmod",     "fabs",
+      "floor",   "ceil",  "pow",   "erf",   "erfc", "gamma",     "lgamma",   "isnan", "isinf", "isfinite", "degrees",
+      "radians", "ldexp", "frexp", "modf",  "gcd",  "factorial", "copysign", "hypot"};
+  if (functions.contains(name)) return std::make_shared<OperatorName>(name);
+  if (name == "trunc") return std::make_shared<Special>("int");
+  return nullptr;
+}
+
+SugaredPtr Namespace::attribute(const Range& range, Lowering& l, const std::string& name) {
+  if (SugaredPtr v = find(range, l, name)) return v;
+  fail(range, str("module '", path, "' has no attribute '", name, "' that TorchScript knows"));
+}
+
+SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   DType d;
   if (path == "torch" && dtype_from_name(name, d)) return constant_of(d);
   if (path == "torch") {
@@ -520,8 +635,11 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
     if (name == "strided") return constant_of(int64_t(0));
     if (name == "Tensor") return std::make_shared<TypeName>(Type::tensor());
     if (name == "pi") return constant_of(3.14159265358979323846);
+    if (name == "e") return constant_of(2.71828182845904523536);
     if (name == "inf") return constant_of(__builtin_inf());
     if (name == "nan") return constant_of(__builtin_nan(""));
+    if (name == "no_grad" || name == "enable_grad" || name == "inference_mode" || name == "set_grad_enabled")
+      return std::make_shared<Special>(name);
     if (name == "nn" || name == "jit" || name == "linalg" || name == "special")
       return std::make_shared<Namespace>("torch." + name);
   }
@@ -531,16 +649,11 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering&, const std::string
     return std::make_shared<Special>(name);
   }
   if (path == "ops") return std::make_shared<Namespace>("ops." + name);
-  if (path == "math") {
-    if (name == "pi") return constant_of(3.14159265358979323846);
-    if (name == "inf") return constant_of(__builtin_inf());
-    if (name == "e") return constant_of(2.71828182845904523536);
-  }
+  if (path == "math") return math(name);
   if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
   if (path == "torch.special" && is_operator("special_" + name))
     return std::make_shared<OperatorName>("special_" + name);
-  if (is_operator(name)) return std::make_shared<OperatorName>(name);
-  fail(range, str("module '", path, "' has no attribute '", name, "' that TorchScript knows"));
+  return is_operator(name) ? std::make_shared<OperatorName>(name) : nullptr;
 }
 
 SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::string& name) {
@@ -571,8 +684,59 @@ TypePtr Special::as_type() const {
   if (name == "float") return Type::floating();
   if (name == "bool") return Type::boolean();
   if (name == "str") return Type::string();
+  if (name == "complex") return Type::simple(TK::Complex);
   return nullptr;
 }
+
+namespace {
+bool is_tuple(Value* v) { return v->type()->is(TK::Tuple); }
+
+// zip, enumerate or reversed of what is gone through. If one part is known while compiling, as a ModuleList is, all are gone through
+// by constants.
+SugaredPtr joined_iteration(const Range& range, Lowering& l, const std::string& name, std::vector<Iteration> parts,
+                            const SugaredPtr& first) {
+  auto plus = [range, &l](const SugaredPtr& a, const SugaredPtr& b) {
+    auto *x = dynamic_cast<ConstantValue*>(a.get()), *y = dynamic_cast<ConstantValue*>(b.get());
+    if (x && x->constant.is_int() && x->constant.to_int() == 0) return b;
+    if (x && y) return constant_of(x->constant.to_int() + y->constant.to_int());
+    return l.call_operator(range, "add", {{range, "", a}, {range, "", b}});
+  };
+  auto row = [name, first, plus](const SugaredPtr& i, std::vector<SugaredPtr> items) -> SugaredPtr {
+    if (name == "reversed") return items[0];
+    if (name == "enumerate") items.insert(items.begin(), plus(first, i));
+    return std::make_shared<TupleOf>(std::move(items));
+  };
+  Iteration all;
+  size_t n = SIZE_MAX;
+  for (const Iteration& p : parts)
+    if (p.is_known) n = std::min(n, p.known.size());
+  if (n != SIZE_MAX) {
+    all.is_known = true;
+    for (size_t r = 0; r < n; r++) {
+      std::vector<SugaredPtr> items;
+      for (const Iteration& p : parts) items.push_back(p.is_known ? p.known[r] : p.item(l.constant(range, int64_t(r))));
+      all.known.push_back(row(constant_of(int64_t(r)), std::move(items)));
+    }
+    if (name == "reversed") std::reverse(all.known.begin(), all.known.end());
+    return std::make_shared<Iterable>(name, std::move(all));
+  }
+  all.trips = parts[0].trips;
+  for (size_t i = 1; i < parts.size(); i++)
+    all.trips =
+        l.call_operator(range, "min", {{range, "", graph_value(all.trips)}, {range, "", graph_value(parts[i].trips)}})
+            ->as_value(range, l);
+  all.item = [parts, row, range, name, &l, trips = all.trips](Value* i) {
+    if (name == "reversed") {
+      Value* last = l.emit_typed(range, "aten::sub", {trips, l.constant(range, int64_t(1))}, Type::integer());
+      i = l.emit_typed(range, "aten::sub", {last, i}, Type::integer());
+    }
+    std::vector<SugaredPtr> items;
+    for (const Iteration& p : parts) items.push_back(p.item(i));
+    return row(graph_value(i), std::move(items));
+  };
+  return std::make_shared<Iterable>(name, std::move(all));
+}
+}  // namespace
 
 SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
   auto value = [&](size_t i) { return args.at(i).value->as_value(args[i].range, l); };
@@ -593,8 +757,17 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
       v = l.convert(range, graph_value(v), Type::integer(), nullptr, true);
       if (!v) fail(range, "range() takes integers");
     }
-    if (args.size() == 1) return graph_value(all[1]);
-    return op("prim::RangeValue", all, Type::list(Type::integer()));
+    Iteration over;
+    if (args.size() == 1) {
+      over.trips = all[1];
+      over.item = [](Value* i) { return graph_value(i); };
+    } else {
+      over.trips = l.emit_typed(range, "aten::__range_length", {all[0], all[1], all[2]}, Type::integer());
+      over.item = [all, range, &l](Value* i) {
+        return graph_value(l.emit_typed(range, "aten::__derive_index", {i, all[0], all[2]}, Type::integer()));
+      };
+    }
+    return std::make_shared<Iterable>(name, std::move(over));
   }
   if (name == "len") {
     need(1, 1);
@@ -603,7 +776,7 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     if (!(v && !v->value->type()->is(TK::Tuple) && !graph::as_class(v->value->type())) &&
         args[0].value->items(range, l, items))
       return constant_of(int64_t(items.size()));
-    return op("aten::len", {value(0)}, Type::integer());
+    return l.call_operator(range, "len", args);
   }
   if (name == "print") {
     std::vector<Value*> inputs;
@@ -616,18 +789,61 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     TypePtr wanted = as_type();
     Value* v = value(0);
     if (v->type()->equals(*wanted)) return graph_value(v);
-    return op(name == "int" ? "aten::Int" : name == "float" ? "aten::Float" : "aten::Bool", {v}, wanted);
+    if (name == "bool") return graph_value(l.truth(range, v));
+    return l.call_operator(range, name == "int" ? "Int" : "Float", args);
   }
-  if (name == "str") return op("aten::str", {value(0)}, Type::string());
-  if (name == "abs") return l.call_operator(range, "abs", args);
-  if (name == "round") return l.call_operator(range, "round", args);
+  if (name == "complex") {
+    need(1, 2);
+    return l.call_operator(range, "Complex", args);
+  }
+  if (name == "str") {
+    need(1, 1);
+    return op("aten::str", {value(0)}, Type::string());
+  }
+  if ((name == "min" || name == "max") && args.size() > 2) {  // from the left, two at a time
+    SugaredPtr best = args[0].value;
+    for (size_t i = 1; i < args.size(); i++) best = Special(name).call(range, l, {{range, "", best}, args[i]});
+    return best;
+  }
   if ((name == "min" || name == "max") && args.size() == 2)
     return l.call_operator(range, value(0)->type()->is(TK::Tensor) ? name + "imum" : name, args);
-  if (name == "min" || name == "max" || name == "sum" || name == "pow") return l.call_operator(range, name, args);
-  if (name == "list")
-    return args.empty() ? op("prim::ListConstruct", {}, Type::list(Type::tensor()))
-                        : op("aten::list", {value(0)}, value(0)->type());
-  if (name == "dict" && args.empty()) return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
+  static const std::set<std::string> operators = {"min", "max", "sum", "pow", "abs", "round", "divmod", "hex",
+                                                  "oct", "bin", "chr", "ord", "any", "all",   "sorted", "hash"};
+  if (operators.contains(name)) {
+    std::vector<CallArg> all = args;
+    if (std::vector<SugaredPtr> parts; all.size() == 1 && !dynamic_cast<Iterable*>(all[0].value.get()) &&
+                                       (dynamic_cast<TupleOf*>(all[0].value.get()) || is_tuple(value(0))) &&
+                                       all[0].value->items(range, l, parts)) {
+      Iteration over;
+      over.is_known = true;
+      over.known = std::move(parts);
+      all[0].value = graph_value(l.list_of(range, over));
+    }
+    if (name == "sorted" && !all.empty() && value(0)->type()->is(TK::String))
+      all[0].value = op("aten::list", {value(0)}, Type::list(Type::string()));
+    return l.call_operator(range, name, std::move(all));
+  }
+  if (name == "list") {
+    need(0, 1);
+    if (args.empty()) return op("prim::ListConstruct", {}, Type::list(Type::tensor()));
+    auto* v = dynamic_cast<SimpleValue*>(args[0].value.get());
+    if (v && !is_tuple(v->value) && !v->value->type()->is(TK::Tensor)) return l.call_operator(range, "list", args);
+    return graph_value(l.list_of(range, l.iterate(args[0].range, args[0].value)));
+  }
+  if (name == "dict") {
+    bool named = !args.empty() && !args[0].name.empty();
+    if (args.empty()) return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
+    if (!named) return l.call_operator(range, "dict", args);
+    std::vector<Value*> values;
+    TypePtr type;
+    for (size_t i = 0; i < args.size(); i++) {
+      values.push_back(l.constant(range, args[i].name));
+      values.push_back(value(i));
+      type = type ? unify(type, values.back()->type()) : values.back()->type();
+      if (!type) fail(args[i].range, "dictionaries must contain values of a single type");
+    }
+    return op("prim::DictConstruct", values, Type::dict(Type::string(), type));
+  }
   if (name == "tuple") {
     std::vector<SugaredPtr> items;
     need(1, 1);
@@ -636,31 +852,39 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     return std::make_shared<TupleOf>(items);
   }
   if (name == "zip" || name == "enumerate" || name == "reversed") {
-    std::vector<std::vector<SugaredPtr>> columns(args.size());
-    size_t n = SIZE_MAX;
-    for (size_t i = 0; i < args.size(); i++) {
-      if (!args[i].value->items(range, l, columns[i]))
-        fail(range, str(name, "() is supported over modules and tuples only"));
-      n = std::min(n, columns[i].size());
-    }
-    std::vector<SugaredPtr> rows;
-    for (size_t r = 0; r < n; r++) {
-      if (name == "reversed") {
-        rows.insert(rows.begin(), columns[0][r]);
-        continue;
-      }
-      std::vector<SugaredPtr> row;
-      if (name == "enumerate") row.push_back(constant_of(int64_t(r)));
-      for (auto& c : columns) row.push_back(c[r]);
-      rows.push_back(std::make_shared<TupleOf>(row));
-    }
-    return std::make_shared<TupleOf>(rows);
+    if (name == "enumerate") need(1, 2);
+    else need(1, name == "zip" ? SIZE_MAX : 1);
+    SugaredPtr first = constant_of(int64_t(0));
+    std::vector<Iteration> parts;
+    for (size_t i = 0; i < (name == "enumerate" ? 1 : args.size()); i++)
+      parts.push_back(l.iterate(args[i].range, args[i].value));
+    if (name == "enumerate" && args.size() == 2) first = graph_value(value(1));
+    return joined_iteration(range, l, name, std::move(parts), first);
   }
   if (name == "isinstance") {
+    SugaredPtr any = constant_of(false);
+    for (size_t i = 1; i < args.size(); i++) {
+      graph::Node* n = l.emit(range, "prim::isinstance", {value(0)});
+      n->set_attribute("type", args[i].value->as_type()->schema_text());
+      SugaredPtr one = graph_value(n->output()->set_type(Type::boolean()));
+      any = i > 1 ? l.call_operator(range, "__or__", {{range, "", any}, {range, "", one}}) : one;
+    }
+    return any;
+  }
+  if (name == "hasattr") {
     need(2, 2);
-    graph::Node* n = l.emit(range, "prim::isinstance", {value(0)});
-    n->set_attribute("type", args[1].value->as_type()->schema_text());
-    return graph_value(n->output()->set_type(Type::boolean()));
+    const IValue* attribute = graph::constant_of(value(1));
+    if (!attribute || !attribute->is_string()) fail(range, "hasattr() takes a constant name");
+    return constant_of(l.has_attribute(range, args[0].value, std::string(attribute->to_string())));
+  }
+  if (name == "no_grad" || name == "inference_mode" || name == "enable_grad")
+    return std::make_shared<GradMode>(l.constant(range, name == "enable_grad"));
+  if (name == "record_function") return std::make_shared<GradMode>(nullptr);
+  if (name == "set_grad_enabled") {  // at once; a `with` around it sets it back
+    need(1, 1);
+    Value* old = l.emit_typed(range, "aten::is_grad_enabled", {}, Type::boolean());
+    l.emit(range, "aten::set_grad_enabled", {l.truth(range, value(0))}, 0);
+    return std::make_shared<GradMode>(nullptr, old);
   }
   if (name == "annotate") {
     need(2, 2);
@@ -683,7 +907,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     need(2, 3);
     const IValue* attribute = graph::constant_of(value(1));
     if (!attribute || !attribute->is_string()) fail(range, "getattr() takes a constant name");
-    return args[0].value->attribute(range, l, std::string(attribute->to_string()));
+    std::string wanted(attribute->to_string());
+    if (args.size() == 3 && !l.has_attribute(range, args[0].value, wanted)) return args[2].value;
+    return args[0].value->attribute(range, l, wanted);
   }
   if (name == "fork") {  // at once: a task that nobody can tell from one that ran before it was waited for
     if (args.empty()) fail(range, "fork() takes a function");
@@ -702,19 +928,43 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
 SugaredPtr builtin_name(const std::string& name) {
   static const std::map<std::string, bool> specials = [] {
     std::map<std::string, bool> all;
-    for (const char* n : {"range",         "len",
-                          "print",         "int",
-                          "float",         "bool",
-                          "str",           "abs",
-                          "round",         "min",
-                          "max",           "sum",
-                          "pow",           "list",
-                          "dict",          "tuple",
-                          "zip",           "enumerate",
-                          "reversed",      "isinstance",
-                          "annotate",      "unchecked_cast",
-                          "uninitialized", "_unwrap_optional",
-                          "getattr"})
+    for (const char* n : {"range",
+                          "len",
+                          "print",
+                          "int",
+                          "float",
+                          "bool",
+                          "str",
+                          "complex",
+                          "abs",
+                          "round",
+                          "min",
+                          "max",
+                          "sum",
+                          "pow",
+                          "divmod",
+                          "hex",
+                          "oct",
+                          "bin",
+                          "chr",
+                          "ord",
+                          "any",
+                          "all",
+                          "sorted",
+                          "hash",
+                          "list",
+                          "dict",
+                          "tuple",
+                          "zip",
+                          "enumerate",
+                          "reversed",
+                          "isinstance",
+                          "hasattr",
+                          "getattr",
+                          "annotate",
+                          "unchecked_cast",
+                          "uninitialized",
+                          "_unwrap_optional"})
       all[n] = true;
     return all;
   }();

@@ -1,6 +1,8 @@
 // Sugared values: what a name in script text can stand for besides a graph value: a function, a module, a namespace, a type. They live while text
 // is compiled and leave graph values behind.
 #pragma once
+#include <functional>
+
 #include "rushlight/graph/ir.h"
 #include "rushlight/script/ast.h"
 
@@ -18,6 +20,14 @@ struct CallArg {
   SugaredPtr value;
 };
 
+// What a loop goes through: items known while compiling, or item(i) for i from 0 up to `trips`.
+struct Iteration {
+  bool is_known = false;
+  std::vector<SugaredPtr> known;
+  Value* trips = nullptr;
+  std::function<SugaredPtr(Value* i)> item;
+};
+
 class Sugared {
  public:
   virtual ~Sugared() = default;
@@ -29,6 +39,8 @@ class Sugared {
   virtual SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args);
   // Its items if their number is known while compiling: tuples, module lists, constant lists. False: not such a value.
   virtual bool items(const Range& range, Lowering& lowering, std::vector<SugaredPtr>& out);
+  // How a loop goes through it. The default goes through items(). False: nothing to go through.
+  virtual bool iterate(const Range& range, Lowering& lowering, Iteration& out);
   virtual void set_attribute(const Range& range, Lowering& lowering, const std::string& name, Value* value);
   // The type it names, for annotations; null if it names none.
   virtual TypePtr as_type() const { return nullptr; }
@@ -44,20 +56,41 @@ class SimpleValue final : public Sugared {
   SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
   bool items(const Range& range, Lowering& lowering, std::vector<SugaredPtr>& out) override;
+  bool iterate(const Range& range, Lowering& lowering, Iteration& out) override;
   void set_attribute(const Range& range, Lowering& lowering, const std::string& name, Value* v) override;
   int is_none() const override;
   Value* value;
 };
 
-// Items side by side, not yet a graph tuple.
+// Items side by side, not yet a graph tuple. Those of an operator's results have names: x.max(0).values.
 class TupleOf final : public Sugared {
  public:
-  explicit TupleOf(std::vector<SugaredPtr> v) : parts(std::move(v)) {}
+  explicit TupleOf(std::vector<SugaredPtr> v, std::vector<std::string> n = {})
+      : parts(std::move(v)), names(std::move(n)) {}
   std::string kind() const override { return "tuple"; }
   Value* as_value(const Range& range, Lowering& lowering) override;
   bool items(const Range&, Lowering&, std::vector<SugaredPtr>& out) override { return out = parts, true; }
+  SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   int is_none() const override { return 0; }
   std::vector<SugaredPtr> parts;
+  std::vector<std::string> names;
+};
+
+// range(), zip(), enumerate(), reversed(): what loops go through; a list where a value is wanted.
+class Iterable final : public Sugared {
+ public:
+  Iterable(std::string name, Iteration over) : over_(std::move(over)), name_(std::move(name)) {}
+  std::string kind() const override { return name_ + "()"; }
+  Value* as_value(const Range& range, Lowering& lowering) override;
+  bool items(const Range&, Lowering&, std::vector<SugaredPtr>& out) override {
+    return over_.is_known && (out = over_.known, true);
+  }
+  bool iterate(const Range&, Lowering&, Iteration& out) override { return out = over_, true; }
+  int is_none() const override { return 0; }
+
+ private:
+  Iteration over_;
+  std::string name_;
 };
 
 class ConstantValue final : public Sugared {
@@ -67,6 +100,7 @@ class ConstantValue final : public Sugared {
   Value* as_value(const Range& range, Lowering& lowering) override;
   SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   bool items(const Range& range, Lowering& lowering, std::vector<SugaredPtr>& out) override;
+  bool iterate(const Range& range, Lowering& lowering, Iteration& out) override;
   int is_none() const override { return constant.is_none(); }
   IValue constant;
 };
@@ -87,6 +121,8 @@ class Namespace final : public Sugared {
   explicit Namespace(std::string p) : path(std::move(p)) {}
   std::string kind() const override { return "namespace '" + path + "'"; }
   SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
+  SugaredPtr find(const Range& range, Lowering& lowering, const std::string& name);  // null if it has none of that name
+  static SugaredPtr math(const std::string& name);  // of Python's module; null for what a script has not
   std::string path;
 };
 
@@ -99,6 +135,14 @@ class TypeName final : public Sugared {
   SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
   TypePtr as_type() const override { return type; }
   TypePtr type;
+};
+
+// torch.no_grad() and its like, which `with` takes: what to switch gradients to, or what they were before.
+class GradMode final : public Sugared {
+ public:
+  explicit GradMode(Value* o, Value* was = nullptr) : on(o), before(was) {}
+  std::string kind() const override { return "context manager"; }
+  Value *on, *before;  // either may be null
 };
 
 // A function of the language: range, len, isinstance, print, int, float, annotate, ...
@@ -135,11 +179,23 @@ class Dispatched final : public Sugared {
   SugaredPtr sides_[2];
 };
 
+// Name of the constant that says of a module's class what going through it gives: "modules", "named modules", "parameters", "named
+// parameters", or "" for a module that is no container.
+constexpr const char* kContainer = "$container";
+
+// A constant of a class that is no value, as a function that an attribute holds.
+struct SugaredCapsule final : RefCounted {
+  explicit SugaredCapsule(SugaredPtr v) : value(std::move(v)) {}
+  SugaredPtr value;
+};
+
 // Where names that the text does not define come from: a Python function's globals, or an archive's classes and constants.
 class Resolver {
  public:
   virtual ~Resolver() = default;
   virtual SugaredPtr resolve(const std::string& name, const Range& range) = 0;  // null if unknown
+  // The value of a parameter's default, where the function is one of a running program. False: its text says it.
+  virtual bool default_value(const std::string&, const Type&, IValue&) { return false; }
 };
 
 }  // namespace rushlight::script

@@ -15,7 +15,10 @@ OUTSIDE = {
     "global": ("global z\n    return x", "'global' is not supported"),
     "yield": ("yield x", "'yield' is not supported"),
     "import": ("import os\n    return x", "'import' is not supported"),
-    "with": ("with open(x) as g:\n        return x", "'with' is not supported"),
+    "with": (
+        "with open(x) as g:\n        return x",
+        "cannot be used in TorchScript|With item expression|undefined value",
+    ),
     "nested class": ("class A:\n        pass\n    return x", "this statement is not supported"),
     "nested function": ("def g(y):\n        return y\n    return g(x)", "this statement is not supported"),
     "del and use": ("del x\n    return x", "no value"),
@@ -23,9 +26,8 @@ OUTSIDE = {
     "walrus": ("return (n := 3)", "assignment expressions are not supported"),
     "set": ("return {1, 2}", "sets are not supported"),
     "unknown name": ("return undefined_thing(x)", "undefined value undefined_thing"),
-    "dict comprehension": ("return {i: i for i in range(3)}", "this expression is not supported"),
     "large integer": ("return 99999999999999999999999", "does not fit in 64 bits"),
-    "format": ("return f'{x:.2f}'", "format specifications"),
+    "format": ("return f'{x:{x}}'", "fields in the format specification"),
     "long sum": ("return " + "+".join(["x"] * 1200), "more than 1000 levels"),
 }
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import builtins
 import collections
 import collections.abc
+import contextlib
 import copy
 import functools
 import inspect
 import itertools
+import math
 import os
+import sys
 import textwrap
 import threading
 import types
+import typing
+import warnings
 from typing import Any
 
 from .. import _C
@@ -102,8 +107,13 @@ Error = RuntimeError  # what a script raises
 
 
 def _names(fn) -> dict[str, Any]:
-    """What the names in a function's body stand for: closure over globals."""
+    """What the names in a function's body stand for: closure over globals; and "$defaults", values of its parameters."""
     names = dict(fn.__globals__)
+    names["$defaults"] = {
+        name: p.default
+        for name, p in inspect.signature(fn).parameters.items()
+        if p.default is not inspect.Parameter.empty
+    }
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         try:
             names[name] = cell.cell_contents
@@ -122,12 +132,47 @@ def _source(fn) -> tuple[str, str, int]:
     return textwrap.dedent("".join(lines)), inspect.getsourcefile(fn) or "<unknown>", first
 
 
+_BUILTINS = frozenset(
+    "range len print int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
+    "zip enumerate reversed isinstance hasattr getattr".split()
+)
+
+
+def _type_of(obj: Any) -> Any:
+    """The type that an annotation names: a schema's text, or a tuple of a constructor and its parts. None if it is none."""
+    simple = {int: "int", float: "float", bool: "bool", str: "str", complex: "complex", None: "NoneType", type(None): "NoneType",
+              Any: "Any", _C.Tensor: "Tensor", Parameter: "Tensor", _C.device: "Device", _C.dtype: "int"}  # fmt: skip
+    with contextlib.suppress(TypeError):  # of what can't be a key
+        if obj in simple:
+            return simple[obj]
+    if isinstance(obj, type) and issubclass(obj, tuple) and hasattr(obj, "_fields"):
+        hints = typing.get_type_hints(obj)
+        parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
+        return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
+    origin, arguments = typing.get_origin(obj), typing.get_args(obj)
+    if origin is typing.Annotated or origin is typing.Final:
+        return _type_of(arguments[0])
+    names = {list: "List", dict: "Dict", tuple: "Tuple", typing.Union: "Union", types.UnionType: "Union"}
+    if origin not in names or Ellipsis in arguments:
+        return None
+    parts = [_type_of(a) for a in arguments]
+    return None if None in parts else (names[origin], parts)
+
+
+def _is_operator(obj: Any, name: str) -> bool:
+    """Whether an object is rushlight's function of that name, and no other library's."""
+    module = sys.modules["rushlight"]
+    owners = (_C._ops, module, module.nn.functional, getattr(module, "linalg", None), getattr(module, "special", None))
+    return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
+
+
 def _resolve(obj: Any) -> Any:
-    """How the compiler calls a Python object: an operator's name, a compiled function, or None if it can't."""
-    name = getattr(obj, "__name__", None)
-    kind = type(obj).__name__
-    if isinstance(obj, (types.BuiltinFunctionType, type)) and getattr(builtins, str(name), None) is obj:
-        return None  # len, int, range: the language's own
+    """How the compiler calls a Python object: an operator's name, a compiled function, ("type", ...), or None if it can't."""
+    name = getattr(obj, "__name__", "")
+    if isinstance(obj, ScriptFunction):
+        return obj._c
+    if name in _BUILTINS and getattr(builtins, name) is obj:
+        return f"special:{name}"
     dispatched = getattr(obj, "_script_dispatch", None)
     if dispatched is not None:
         argument, position, when_true, when_false = dispatched
@@ -136,19 +181,34 @@ def _resolve(obj: Any) -> Any:
         return "torch"
     if obj is annotate:
         return "special:annotate"
-    if any(obj is f for f in (is_scripting, is_tracing, fork, wait)):
+    if any(
+        obj is f
+        for f in (
+            is_scripting,
+            is_tracing,
+            fork,
+            wait,
+            _C.no_grad,
+            _C.enable_grad,
+            _C.set_grad_enabled,
+            _C.inference_mode,
+        )
+    ):
         return f"special:{name}"
+    if name == "record_function" and getattr(obj, "__module__", "").startswith("rushlight"):
+        return "special:record_function"
+    if obj is warnings.warn:
+        return "warn"
+    if getattr(math, name or " ", None) is obj:
+        return f"math:{name}"
+    if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
+        return name
     if isinstance(obj, types.FunctionType):
         if getattr(obj, "_torchscript_modifier", "") == "ignore":
             return None
         return _compile_function(obj)
-    if (
-        name
-        and (kind.startswith("builtin") or kind in ("operator", "method") or callable(obj))
-        and not isinstance(obj, type)
-    ):
-        return name
-    return None
+    kind = _type_of(obj)
+    return None if kind is None else ("type", kind)
 
 
 def _compile_function(fn) -> Any:
@@ -429,12 +489,16 @@ _used: set[str] = set()
 _mangles = itertools.count()
 
 
-def _class_name(cls: type) -> str:
-    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
+def _qualified_name(cls: type) -> str:
     module = cls.__module__
     parts = ["__torch__", *(module.split(".") if module != "__main__" else []), cls.__name__]
-    parts = [("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts]
-    name = ".".join(parts)
+    return ".".join(("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts)
+
+
+def _class_name(cls: type) -> str:
+    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
+    name = _qualified_name(cls)
+    parts = name.split(".")
     if name in _used:
         parts.insert(-1, f"___torch_mangle_{next(_mangles)}")
         name = ".".join(parts)
@@ -453,6 +517,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     cls = type(module)
     slots: list[tuple[str, Any, str]] = []
     constants: dict[str, Any] = {}
+    functions: dict[str, Any] = {}  # a module's activation, as F.relu: called by name, and compiled where it is
+    hints = _hints(cls)
     slots.append(("training", module.training, "bool"))
     for name, value in module._parameters.items():
         slots.append((name, value, "parameter")) if value is not None else constants.__setitem__(name, None)
@@ -475,10 +541,14 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
                 constants[name] = value
         elif isinstance(value, _PLAIN):
             slots.append((name, value, type(value).__name__))
-        elif isinstance(value, list) and value and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-            slots.append((name, value, "int[]"))
         elif isinstance(value, _C.Tensor):
             slots.append((name, value, "Tensor"))
+        elif isinstance(value, (list, dict)) and (value or name in hints):
+            kind = _type_of(hints[name]) if name in hints else ""
+            if kind is not None and _C._has_type(value, kind):
+                slots.append((name, value, kind))
+        elif callable(value) and not isinstance(value, type):
+            functions[name] = value
     methods = []
     for name, fn in _methods_of(cls).items():
         if getattr(fn, "_torchscript_modifier", "") == "ignore":
@@ -488,9 +558,39 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         except OSError:
             continue
         methods.append((name, source, file, line, _names(fn)))
-    compiled = _C._make_object(_class_name(cls), slots, constants, methods, _resolve)
+    container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
+    compiled = _C._make_object(_class_name(cls), slots, constants, methods, _resolve, functions, container)
     memo[id(module)] = compiled
     return compiled
+
+
+def _containers():
+    nn = sys.modules["rushlight"].nn
+    yield (nn.Sequential, nn.ModuleList), "modules"
+    yield nn.ModuleDict, "named modules"
+    yield nn.ParameterList, "parameters"
+    yield nn.ParameterDict, "named parameters"
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """Annotations of attributes, of a class and its bases; those that name nothing that is known are left out."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        scope = vars(sys.modules.get(base.__module__, builtins))
+        for name, hint in vars(base).get("__annotations__", {}).items():
+            if name in found:
+                continue
+            if isinstance(hint, str):
+                try:
+                    hint = eval(
+                        hint, dict(vars(typing)) | dict(scope)
+                    )  # the program's own text, as typing.get_type_hints does it
+                except Exception:
+                    continue
+            found[name] = hint
+    return found
 
 
 _INTERNAL = frozenset(

@@ -88,9 +88,8 @@ void reverse(const IValue& list) {
 // Python's sort: stable, and in reverse too.
 void sort(const IValue& list, bool reversed) {
   std::vector<IValue> items = items_of(list);
-  std::stable_sort(items.begin(), items.end(), [&](const IValue& a, const IValue& b) {
-    return reversed ? value_less(b, a) : value_less(a, b);
-  });
+  std::stable_sort(items.begin(), items.end(),
+                   [&](const IValue& a, const IValue& b) { return reversed ? value_less(b, a) : value_less(a, b); });
   refill(list, items);
 }
 IValue sorted(const IValue& list) {
@@ -125,7 +124,8 @@ IValue lesser(const IValue& a, const IValue& b, bool largest) {
 int64_t total(const IValue& list) {
   int64_t n = 0;
   for (const IValue& i : items_of(list))
-    RL_CHECK(RuntimeError, !__builtin_add_overflow(n, i.to_int(), &n), "OverflowError: a sum that does not fit in 64 bits");
+    RL_CHECK(RuntimeError, !__builtin_add_overflow(n, i.to_int(), &n),
+             "OverflowError: a sum that does not fit in 64 bits");
   return n;
 }
 double float_total(const IValue& list) {
@@ -184,24 +184,29 @@ IValue dict_of(const IValue& pairs) {
 int64_t hash(const IValue& v) {
   if (v.is_string()) return int64_t(std::hash<std::string_view>()(text(v)));
   if (v.is_int() || v.is_bool()) return v.to_int();
-  if (v.is_double()) return v.to_double() == double(int64_t(v.to_double())) ? int64_t(v.to_double()) : int64_t(std::hash<double>()(v.to_double()));
+  if (v.is_double())
+    return v.to_double() == double(int64_t(v.to_double())) ? int64_t(v.to_double())
+                                                           : int64_t(std::hash<double>()(v.to_double()));
   throw TypeError(str("hash() of a value of type '", v.type(), "'"));
 }
 
-#define RL_EXTREME(name, large)                                                                              \
-  RL_P("prim::" name ".self_int(int[] self) -> int", extreme(a[0], large, name)),                            \
-      RL_P("prim::" name ".self_float(float[] self) -> float", extreme(a[0], large, name)),                  \
-      RL_P("prim::" name ".self_bool(bool[] self) -> bool", extreme(a[0], large, name)),                     \
-      RL_P("prim::" name ".int_list(int[] l, int[] r) -> int[]", lesser(a[0], a[1], large)),                 \
-      RL_P("prim::" name ".float_list(float[] l, float[] r) -> float[]", lesser(a[0], a[1], large)),         \
+#define RL_EXTREME(name, large)                                                                      \
+  RL_P("prim::" name ".self_int(int[] self) -> int", extreme(a[0], large, name)),                    \
+      RL_P("prim::" name ".self_float(float[] self) -> float", extreme(a[0], large, name)),          \
+      RL_P("prim::" name ".self_bool(bool[] self) -> bool", extreme(a[0], large, name)),             \
+      RL_P("prim::" name ".int_list(int[] l, int[] r) -> int[]", lesser(a[0], a[1], large)),         \
+      RL_P("prim::" name ".float_list(float[] l, float[] r) -> float[]", lesser(a[0], a[1], large)), \
       RL_P("prim::" name ".bool_list(bool[] l, bool[] r) -> bool[]", lesser(a[0], a[1], large))
 
 const Entry kEntries[] = {
     RL_P("aten::len.t(t[] a) -> int", int64_t(list_size(a[0]))),
     RL_P("aten::__getitem__.t(t[](a) list, int idx) -> t(*)", list_get(a[0], list_index(a[0], a[1].to_int()))),
     RL_P("aten::select.t(t[](a) list, int idx) -> t(*)", list_get(a[0], list_index(a[0], a[1].to_int()))),
-    RL_DO("aten::_set_item.t(t[](a!) l, int idx, t el) -> t[](a!)", list_set(a[0], list_index(a[0], a[1].to_int()), a[2]); r[0] = IValue(a[0])),
-    RL_DO("aten::append.t(t[](a!) self, t el) -> t[](a!)", list_insert(a[0], list_size(a[0]), a[1]); r[0] = IValue(a[0])),
+    RL_DO("aten::_set_item.t(t[](a!) l, int idx, t el) -> t[](a!)",
+          list_set(a[0], list_index(a[0], a[1].to_int()), a[2]);
+          r[0] = IValue(a[0])),
+    RL_DO("aten::append.t(t[](a!) self, t el) -> t[](a!)", list_insert(a[0], list_size(a[0]), a[1]);
+          r[0] = IValue(a[0])),
     RL_DO("aten::extend.t(t[](a!) self, t[] other) -> ()", extend(a[0], a[1])),
     RL_DO("aten::insert.t(t[](a!) self, int idx, t el) -> ()", insert(a[0], a[1].to_int(), a[2])),
     RL_P("aten::pop.t(t[](a!) self, int idx=-1) -> t(*)", pop(a[0], a[1].to_int())),
@@ -215,7 +220,8 @@ const Entry kEntries[] = {
     RL_P("aten::count.list(t[] self, t el) -> int", count(a[0], a[1])),
     RL_P("aten::list.t(t[] l) -> t[]", copy(a[0])),
     RL_P("aten::copy.t(t[](a) self) -> t[]", copy(a[0])),
-    RL_P("aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]", slice(a[0], a[1], a[2], a[3].to_int())),
+    RL_P("aten::slice.t(t[] l, int? start=None, int? end=None, int step=1) -> t[]",
+         slice(a[0], a[1], a[2], a[3].to_int())),
     RL_P("aten::add.t(t[] a, t[] b) -> t[]", joined(a[0], a[1])),
     RL_DO("aten::add_.t(t[](a!) self, t[] b) -> t[]", extend(a[0], a[1]); r[0] = IValue(a[0])),
     RL_P("aten::mul.left_t(t[] l, int n) -> t[]", repeated(a[0], a[1].to_int())),
@@ -228,34 +234,56 @@ const Entry kEntries[] = {
     RL_P("aten::gt.t_list(t[] a, t[] b) -> bool", value_less(a[1], a[0])),
     RL_P("aten::le.t_list(t[] a, t[] b) -> bool", value_less(a[0], a[1]) || values_equal(a[0], a[1])),
     RL_P("aten::ge.t_list(t[] a, t[] b) -> bool", value_less(a[1], a[0]) || values_equal(a[0], a[1])),
-    RL_P("aten::any.int(int[] self) -> bool", any(a[0])), RL_P("aten::any.float(float[] self) -> bool", any(a[0])),
-    RL_P("aten::any.bool(bool[] self) -> bool", any(a[0])), RL_P("aten::any.str(str[] self) -> bool", any(a[0])),
-    RL_P("aten::all.int(int[] self) -> bool", all(a[0])), RL_P("aten::all.float(float[] self) -> bool", all(a[0])),
+    RL_P("aten::any.int(int[] self) -> bool", any(a[0])),
+    RL_P("aten::any.float(float[] self) -> bool", any(a[0])),
+    RL_P("aten::any.bool(bool[] self) -> bool", any(a[0])),
+    RL_P("aten::any.str(str[] self) -> bool", any(a[0])),
+    RL_P("aten::all.int(int[] self) -> bool", all(a[0])),
+    RL_P("aten::all.float(float[] self) -> bool", all(a[0])),
     RL_P("aten::all.bool(bool[] self) -> bool", all(a[0])),
-    RL_P("aten::sum.int(int[] self) -> int", total(a[0])), RL_P("aten::sum.float(float[] self) -> float", float_total(a[0])),
-    RL_P("aten::sum.bool(bool[] self) -> int", total(a[0])), RL_P("aten::sum.complex(complex[] self) -> complex", complex_total(a[0])),
-    RL_EXTREME("min", false), RL_EXTREME("max", true),
-    RL_P("prim::rangelist(int n) -> int[]", ([](int64_t n) { std::vector<int64_t> out; for (int64_t i = 0; i < n; i++) out.push_back(i); return out; })(a[0].to_int())),
+    RL_P("aten::sum.int(int[] self) -> int", total(a[0])),
+    RL_P("aten::sum.float(float[] self) -> float", float_total(a[0])),
+    RL_P("aten::sum.bool(bool[] self) -> int", total(a[0])),
+    RL_P("aten::sum.complex(complex[] self) -> complex", complex_total(a[0])),
+    RL_EXTREME("min", false),
+    RL_EXTREME("max", true),
+    RL_P("prim::rangelist(int n) -> int[]", ([](int64_t n) {
+           std::vector<int64_t> out;
+           for (int64_t i = 0; i < n; i++) out.push_back(i);
+           return out;
+         })(a[0].to_int())),
     RL_P("aten::len.Dict(Dict(tKey, tVal) self) -> int", int64_t(a[0].dict().items.size())),
     RL_P("aten::__getitem__.Dict(Dict(tKey, tVal) self, tKey key) -> tVal(*)", at(a[0], a[1])),
     RL_DO("aten::_set_item.Dict(Dict(tKey, tVal)(a!) l, tKey idx, tVal v) -> ()", a[0].dict().set(a[1], a[2])),
     RL_P("aten::__contains__.Dict(Dict(tKey, tVal) dict, tKey key) -> bool", a[0].dict().find(a[1]) != nullptr),
-    RL_DO("aten::Delete.Dict(Dict(tKey, tVal)(a!) self, tKey key) -> ()", RL_CHECK(KeyError, a[0].dict().erase(a[1]), represented(a[1]))),
-    RL_P("aten::keys(Dict(tKey, tVal) self) -> tKey[](*)", dict_list(a[0].dict(), a[0].dict().key, [](const auto& p) { return p.first; })),
-    RL_P("aten::values(Dict(tKey, tVal) self) -> tVal[](*)", dict_list(a[0].dict(), a[0].dict().value, [](const auto& p) { return p.second; })),
-    RL_P("aten::items(Dict(tKey, tVal) self) -> (tKey, tVal)[]", dict_list(a[0].dict(), Type::tuple({a[0].dict().key, a[0].dict().value}), [](const auto& p) { return IValue::tuple({p.first, p.second}); })),
-    RL_DO("aten::get.Dict(Dict(tKey, tVal) self, tKey key) -> tVal(*)?", const IValue* v = a[0].dict().find(a[1]); r[0] = v ? *v : IValue()),
-    RL_DO("aten::get.default(Dict(tKey, tVal) self, tKey key, tVal default_value) -> tVal(*)", const IValue* v = a[0].dict().find(a[1]); r[0] = v ? *v : IValue(a[2])),
+    RL_DO("aten::Delete.Dict(Dict(tKey, tVal)(a!) self, tKey key) -> ()",
+          RL_CHECK(KeyError, a[0].dict().erase(a[1]), represented(a[1]))),
+    RL_P("aten::keys(Dict(tKey, tVal) self) -> tKey[](*)",
+         dict_list(a[0].dict(), a[0].dict().key, [](const auto& p) { return p.first; })),
+    RL_P("aten::values(Dict(tKey, tVal) self) -> tVal[](*)",
+         dict_list(a[0].dict(), a[0].dict().value, [](const auto& p) { return p.second; })),
+    RL_P("aten::items(Dict(tKey, tVal) self) -> (tKey, tVal)[]",
+         dict_list(a[0].dict(), Type::tuple({a[0].dict().key, a[0].dict().value}),
+                   [](const auto& p) { return IValue::tuple({p.first, p.second}); })),
+    RL_DO("aten::get.Dict(Dict(tKey, tVal) self, tKey key) -> tVal(*)?", const IValue* v = a[0].dict().find(a[1]);
+          r[0] = v ? *v : IValue()),
+    RL_DO("aten::get.default(Dict(tKey, tVal) self, tKey key, tVal default_value) -> tVal(*)",
+          const IValue* v = a[0].dict().find(a[1]);
+          r[0] = v ? *v : IValue(a[2])),
     RL_P("aten::pop.Dict(Dict(tKey, tVal)(a!) self, tKey key) -> tVal(*)", taken(a[0], a[1], nullptr)),
-    RL_P("aten::pop.Dict_default(Dict(tKey, tVal)(a!) self, tKey key, tVal default_value) -> tVal(*)", taken(a[0], a[1], &a[2])),
+    RL_P("aten::pop.Dict_default(Dict(tKey, tVal)(a!) self, tKey key, tVal default_value) -> tVal(*)",
+         taken(a[0], a[1], &a[2])),
     RL_P("aten::popitem(Dict(tKey, tVal)(a!) self) -> ((tKey, tVal))", last_taken(a[0])),
-    RL_P("aten::setdefault(Dict(tKey, tVal)(a!) self, tKey key, tVal default_value) -> tVal(*)", set_default(a[0], a[1], a[2])),
-    RL_DO("aten::update.Dict(Dict(tKey, tVal)(a!) self, Dict(tKey, tVal) to_add) -> ()", for (const auto& [key, value] : a[1].dict().items) a[0].dict().set(key, value)),
+    RL_P("aten::setdefault(Dict(tKey, tVal)(a!) self, tKey key, tVal default_value) -> tVal(*)",
+         set_default(a[0], a[1], a[2])),
+    RL_DO("aten::update.Dict(Dict(tKey, tVal)(a!) self, Dict(tKey, tVal) to_add) -> ()",
+          for (const auto& [key, value] : a[1].dict().items) a[0].dict().set(key, value)),
     RL_DO("aten::clear.Dict(Dict(tKey, tVal)(a!) self) -> ()", while (!a[0].dict().items.empty()) last_taken(a[0])),
     RL_P("aten::copy.Dict(Dict(tKey, tVal)(a) self) -> Dict(tKey, tVal)", dict_copy(a[0])),
     RL_P("aten::dict.Dict(Dict(tKey, tVal)(a) self) -> Dict(tKey, tVal)", dict_copy(a[0])),
     RL_P("aten::dict.list((tKey, tVal)[] inputs) -> Dict(tKey, tVal)", dict_of(a[0])),
-    RL_P("aten::list.Dict(Dict(tKey, tVal) l) -> tKey[]", dict_list(a[0].dict(), a[0].dict().key, [](const auto& p) { return p.first; })),
+    RL_P("aten::list.Dict(Dict(tKey, tVal) l) -> tKey[]",
+         dict_list(a[0].dict(), a[0].dict().key, [](const auto& p) { return p.first; })),
     RL_P("aten::hash.generic(t value) -> int", hash(a[0])),
 };
 

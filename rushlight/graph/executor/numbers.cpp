@@ -109,26 +109,26 @@ IValue of_kind(const IValue& a, const IValue& b, const I& ints, const F& floats,
 }
 complex128 no_complex(complex128, complex128) { throw TypeError("this is not defined for complex numbers"); }
 
-#define RL_MIXED(name, f)                                                                                        \
-  RL_P("aten::" name ".float(float a, float b) -> float", f(a[0].to_double(), a[1].to_double())),                \
-      RL_P("aten::" name ".int_float(int a, float b) -> float", f(a[0].to_double(), a[1].to_double())),          \
+#define RL_MIXED(name, f)                                                                               \
+  RL_P("aten::" name ".float(float a, float b) -> float", f(a[0].to_double(), a[1].to_double())),       \
+      RL_P("aten::" name ".int_float(int a, float b) -> float", f(a[0].to_double(), a[1].to_double())), \
       RL_P("aten::" name ".float_int(float a, int b) -> float", f(a[0].to_double(), a[1].to_double()))
-#define RL_COMPLEX(name, op)                                                                                     \
-  RL_P("aten::" name ".complex(complex a, complex b) -> complex", a[0].to_complex() op a[1].to_complex()),       \
-      RL_P("aten::" name ".int_complex(int a, complex b) -> complex", a[0].to_complex() op a[1].to_complex()),   \
-      RL_P("aten::" name ".complex_int(complex a, int b) -> complex", a[0].to_complex() op a[1].to_complex()),   \
+#define RL_COMPLEX(name, op)                                                                                       \
+  RL_P("aten::" name ".complex(complex a, complex b) -> complex", a[0].to_complex() op a[1].to_complex()),         \
+      RL_P("aten::" name ".int_complex(int a, complex b) -> complex", a[0].to_complex() op a[1].to_complex()),     \
+      RL_P("aten::" name ".complex_int(complex a, int b) -> complex", a[0].to_complex() op a[1].to_complex()),     \
       RL_P("aten::" name ".float_complex(float a, complex b) -> complex", a[0].to_complex() op a[1].to_complex()), \
       RL_P("aten::" name ".complex_float(complex a, float b) -> complex", a[0].to_complex() op a[1].to_complex())
-#define RL_ANY_NUMBERS(name, i, f, c) \
-  RL_P("aten::" name "(Scalar a, Scalar b) -> Scalar", of_kind(a[0], a[1], i, f, c))
-#define RL_COMPARE(name, op)                                                                          \
-  RL_P("aten::" name ".int(int a, int b) -> bool", a[0].to_int() op a[1].to_int()),                   \
-      RL_P("aten::" name ".float(float a, float b) -> bool", a[0].to_double() op a[1].to_double()),   \
-      RL_P("aten::" name ".int_float(int a, float b) -> bool", a[0].to_double() op a[1].to_double()), \
-      RL_P("aten::" name ".float_int(float a, int b) -> bool", a[0].to_double() op a[1].to_double()), \
-      RL_P("aten::" name "(Scalar a, Scalar b) -> bool",                                              \
-           of_kind(a[0], a[1], [](int64_t x, int64_t y) { return x op y; },                           \
-                   [](double x, double y) { return x op y; }, [](complex128 x, complex128 y) { return bool(no_complex(x, y).real()); }))
+#define RL_ANY_NUMBERS(name, i, f, c) RL_P("aten::" name "(Scalar a, Scalar b) -> Scalar", of_kind(a[0], a[1], i, f, c))
+#define RL_COMPARE(name, op)                                                                                       \
+  RL_P("aten::" name ".int(int a, int b) -> bool", a[0].to_int() op a[1].to_int()),                                \
+      RL_P("aten::" name ".float(float a, float b) -> bool", a[0].to_double() op a[1].to_double()),                \
+      RL_P("aten::" name ".int_float(int a, float b) -> bool", a[0].to_double() op a[1].to_double()),              \
+      RL_P("aten::" name ".float_int(float a, int b) -> bool", a[0].to_double() op a[1].to_double()),              \
+      RL_P("aten::" name "(Scalar a, Scalar b) -> bool",                                                           \
+           of_kind(                                                                                                \
+               a[0], a[1], [](int64_t x, int64_t y) { return x op y; }, [](double x, double y) { return x op y; }, \
+               [](complex128 x, complex128 y) { return bool(no_complex(x, y).real()); }))
 #define RL_EQUAL(name, op)                                                                                         \
   RL_P("aten::" name ".int(int a, int b) -> bool", a[0].to_int() op a[1].to_int()),                                \
       RL_P("aten::" name ".float(float a, float b) -> bool", a[0].to_double() op a[1].to_double()),                \
@@ -139,27 +139,30 @@ complex128 no_complex(complex128, complex128) { throw TypeError("this is not def
       RL_P("aten::" name ".float_complex(float a, complex b) -> bool", a[0].to_complex() op a[1].to_complex()),    \
       RL_P("aten::" name ".bool(bool a, bool b) -> bool", a[0].to_bool() op a[1].to_bool()),                       \
       RL_P("aten::" name "(Scalar a, Scalar b) -> bool",                                                           \
-           of_kind(a[0], a[1], [](int64_t x, int64_t y) { return x op y; },                                        \
-                   [](double x, double y) { return x op y; }, [](complex128 x, complex128 y) { return x op y; }))
+           of_kind(                                                                                                \
+               a[0], a[1], [](int64_t x, int64_t y) { return x op y; }, [](double x, double y) { return x op y; }, \
+               [](complex128 x, complex128 y) { return x op y; }))
 #define RL_MATH(name, f)                                           \
   RL_P("aten::" name ".int(int a) -> float", f(a[0].to_double())), \
       RL_P("aten::" name ".float(float a) -> float", f(a[0].to_double()))
 // Of complex numbers too.
-#define RL_COMPLEX_MATH(name, f)                                                     \
+#define RL_COMPLEX_MATH(name, f)                                                                \
   RL_MATH(name, f), RL_P("aten::" name ".complex(complex a) -> complex", f(a[0].to_complex())), \
-      RL_P("aten::" name ".Scalar(Scalar a) -> Scalar", a[0].is_complex() ? IValue(f(a[0].to_complex())) : IValue(f(a[0].to_double())))
-#define RL_MATH2(name, f)                                                                               \
+      RL_P("aten::" name ".Scalar(Scalar a) -> Scalar",                                         \
+           a[0].is_complex() ? IValue(f(a[0].to_complex())) : IValue(f(a[0].to_double())))
+#define RL_MATH2(name, f)                                                                                      \
   RL_P("aten::" name ".int(int a, int b) -> float", f(a[0].to_double(), a[1].to_double())), RL_MIXED(name, f), \
       RL_P("aten::" name "(Scalar a, Scalar b) -> float", f(a[0].to_double(), a[1].to_double()))
-#define RL_TEST(name, f)                                          \
-  RL_P("aten::" name ".float(float a) -> bool", f(a[0].to_double()))
+#define RL_TEST(name, f) RL_P("aten::" name ".float(float a) -> bool", f(a[0].to_double()))
 #define RL_LEAST(name, f)                                                                                            \
   RL_P("prim::" name ".int(int a, int b) -> int", f(a[0].to_int(), a[1].to_int())),                                  \
       RL_P("prim::" name ".float(float a, float b) -> float", f(a[0].to_double(), a[1].to_double())),                \
       RL_P("prim::" name ".int_float(int a, float b) -> float", f(a[0].to_double(), a[1].to_double())),              \
       RL_P("prim::" name ".float_int(float a, int b) -> float", f(a[0].to_double(), a[1].to_double())),              \
       RL_P("prim::" name "(Scalar a, Scalar b) -> Scalar",                                                           \
-           of_kind(a[0], a[1], [](int64_t x, int64_t y) { return f(x, y); }, [](double x, double y) { return f(x, y); }, no_complex))
+           of_kind(                                                                                                  \
+               a[0], a[1], [](int64_t x, int64_t y) { return f(x, y); }, [](double x, double y) { return f(x, y); }, \
+               no_complex))
 
 constexpr double kDegrees = 57.295779513082320876798154814105;
 double degrees(double v) { return v * kDegrees; }
@@ -167,31 +170,50 @@ double radians(double v) { return v / kDegrees; }
 
 const Entry kEntries[] = {
     RL_P("aten::add.int(int a, int b) -> int", add(a[0].to_int(), a[1].to_int())),
-    RL_MIXED("add", [](double x, double y) { return x + y; }), RL_COMPLEX("add", +),
-    RL_ANY_NUMBERS("add", add, [](double x, double y) { return x + y; }, [](complex128 x, complex128 y) { return x + y; }),
+    RL_MIXED("add", [](double x, double y) { return x + y; }),
+    RL_COMPLEX("add", +),
+    RL_ANY_NUMBERS(
+        "add", add, [](double x, double y) { return x + y; }, [](complex128 x, complex128 y) { return x + y; }),
     RL_P("aten::sub.int(int a, int b) -> int", sub(a[0].to_int(), a[1].to_int())),
-    RL_MIXED("sub", [](double x, double y) { return x - y; }), RL_COMPLEX("sub", -),
-    RL_ANY_NUMBERS("sub", sub, [](double x, double y) { return x - y; }, [](complex128 x, complex128 y) { return x - y; }),
+    RL_MIXED("sub", [](double x, double y) { return x - y; }),
+    RL_COMPLEX("sub", -),
+    RL_ANY_NUMBERS(
+        "sub", sub, [](double x, double y) { return x - y; }, [](complex128 x, complex128 y) { return x - y; }),
     RL_P("aten::mul.int(int a, int b) -> int", mul(a[0].to_int(), a[1].to_int())),
-    RL_MIXED("mul", [](double x, double y) { return x * y; }), RL_COMPLEX("mul", *),
-    RL_ANY_NUMBERS("mul", mul, [](double x, double y) { return x * y; }, [](complex128 x, complex128 y) { return x * y; }),
+    RL_MIXED("mul", [](double x, double y) { return x * y; }),
+    RL_COMPLEX("mul", *),
+    RL_ANY_NUMBERS(
+        "mul", mul, [](double x, double y) { return x * y; }, [](complex128 x, complex128 y) { return x * y; }),
     RL_P("aten::floordiv.int(int a, int b) -> int", floor_divide(a[0].to_int(), a[1].to_int())),
     RL_MIXED("floordiv", float_floor_divide),
-    RL_ANY_NUMBERS("floordiv", [](int64_t x, int64_t y) { return floor_divide(x, y); }, [](double x, double y) { return float_floor_divide(x, y); }, no_complex),
+    RL_ANY_NUMBERS(
+        "floordiv", [](int64_t x, int64_t y) { return floor_divide(x, y); },
+        [](double x, double y) { return float_floor_divide(x, y); }, no_complex),
     RL_P("aten::remainder.int(int a, int b) -> int", modulo(a[0].to_int(), a[1].to_int())),
     RL_MIXED("remainder", float_modulo),
-    RL_ANY_NUMBERS("remainder", [](int64_t x, int64_t y) { return modulo(x, y); }, [](double x, double y) { return float_modulo(x, y); }, no_complex),
-    RL_DO("aten::divmod.int(int x, int y) -> (int, int)", r[0] = floor_divide(a[0].to_int(), a[1].to_int()); r[1] = modulo(a[0].to_int(), a[1].to_int())),
-    RL_DO("aten::divmod.float(float x, float y) -> (float, float)", r[0] = float_floor_divide(a[0].to_double(), a[1].to_double()); r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
-    RL_DO("aten::divmod.int_float(int x, float y) -> (float, float)", r[0] = float_floor_divide(a[0].to_double(), a[1].to_double()); r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
-    RL_DO("aten::divmod.float_int(float x, int y) -> (float, float)", r[0] = float_floor_divide(a[0].to_double(), a[1].to_double()); r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
+    RL_ANY_NUMBERS(
+        "remainder", [](int64_t x, int64_t y) { return modulo(x, y); },
+        [](double x, double y) { return float_modulo(x, y); }, no_complex),
+    RL_DO("aten::divmod.int(int x, int y) -> (int, int)", r[0] = floor_divide(a[0].to_int(), a[1].to_int());
+          r[1] = modulo(a[0].to_int(), a[1].to_int())),
+    RL_DO("aten::divmod.float(float x, float y) -> (float, float)",
+          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
+          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
+    RL_DO("aten::divmod.int_float(int x, float y) -> (float, float)",
+          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
+          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
+    RL_DO("aten::divmod.float_int(float x, int y) -> (float, float)",
+          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
+          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
     RL_P("aten::div.int(int a, int b) -> float", divide(a[0].to_double(), a[1].to_double())),
     RL_P("aten::div.float(float a, float b) -> float", divide(a[0].to_double(), a[1].to_double())),
     RL_P("aten::div.complex(complex a, complex b) -> complex", divide(a[0].to_complex(), a[1].to_complex())),
     RL_P("aten::div.complex_float(complex a, float b) -> complex", divide(a[0].to_complex(), a[1].to_complex())),
     RL_P("aten::div.float_complex(float a, complex b) -> complex", divide(a[0].to_complex(), a[1].to_complex())),
     RL_P("aten::div(Scalar a, Scalar b) -> float", divide(a[0].to_double(), a[1].to_double())),
-    RL_P("aten::__round_to_zero_floordiv.int(int a, int b) -> int", floor_divide(a[0].to_int(), a[1].to_int()) + (modulo(a[0].to_int(), a[1].to_int()) != 0 && (a[0].to_int() < 0) != (a[1].to_int() < 0))),
+    RL_P("aten::__round_to_zero_floordiv.int(int a, int b) -> int",
+         floor_divide(a[0].to_int(), a[1].to_int()) +
+             (modulo(a[0].to_int(), a[1].to_int()) != 0 && (a[0].to_int() < 0) != (a[1].to_int() < 0))),
     RL_P("aten::pow.int(int a, int b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
     RL_P("aten::pow.float(float a, float b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
     RL_P("aten::pow.int_float(int a, float b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
@@ -205,7 +227,12 @@ const Entry kEntries[] = {
     RL_P("aten::neg.float(float a) -> float", -a[0].to_double()),
     RL_P("aten::neg.complex(complex a) -> complex", -a[0].to_complex()),
     RL_P("aten::neg.Scalar(Scalar a) -> Scalar", number_of(-a[0].to_scalar())),
-    RL_COMPARE("lt", <), RL_COMPARE("le", <=), RL_COMPARE("gt", >), RL_COMPARE("ge", >=), RL_EQUAL("eq", ==), RL_EQUAL("ne", !=),
+    RL_COMPARE("lt", <),
+    RL_COMPARE("le", <=),
+    RL_COMPARE("gt", >),
+    RL_COMPARE("ge", >=),
+    RL_EQUAL("eq", ==),
+    RL_EQUAL("ne", !=),
     RL_P("aten::__and__.bool(bool a, bool b) -> bool", a[0].to_bool() && a[1].to_bool()),
     RL_P("aten::__or__.bool(bool a, bool b) -> bool", a[0].to_bool() || a[1].to_bool()),
     RL_P("aten::__xor__.bool(bool a, bool b) -> bool", a[0].to_bool() != a[1].to_bool()),
@@ -218,19 +245,45 @@ const Entry kEntries[] = {
     RL_P("aten::__not__(bool self) -> bool", !a[0].to_bool()),
     RL_P("aten::__is__(t1 self, t2 obj) -> bool", a[0].is_same(a[1])),
     RL_P("aten::__isnot__(t1 self, t2 obj) -> bool", !a[0].is_same(a[1])),
-    RL_COMPLEX_MATH("sqrt", std::sqrt), RL_COMPLEX_MATH("exp", std::exp), RL_COMPLEX_MATH("log", std::log), RL_COMPLEX_MATH("log10", std::log10),
-    RL_COMPLEX_MATH("sin", std::sin), RL_COMPLEX_MATH("cos", std::cos), RL_COMPLEX_MATH("tan", std::tan),
-    RL_COMPLEX_MATH("asin", std::asin), RL_COMPLEX_MATH("acos", std::acos), RL_COMPLEX_MATH("atan", std::atan),
-    RL_COMPLEX_MATH("sinh", std::sinh), RL_COMPLEX_MATH("cosh", std::cosh), RL_COMPLEX_MATH("tanh", std::tanh),
-    RL_COMPLEX_MATH("asinh", std::asinh), RL_COMPLEX_MATH("acosh", std::acosh), RL_COMPLEX_MATH("atanh", std::atanh),
-    RL_MATH("log2", std::log2), RL_MATH("log1p", std::log1p), RL_MATH("expm1", std::expm1), RL_MATH("erf", std::erf), RL_MATH("erfc", std::erfc),
-    RL_MATH("gamma", std::tgamma), RL_MATH("lgamma", std::lgamma), RL_MATH("fabs", std::fabs), RL_MATH("degrees", degrees), RL_MATH("radians", radians),
-    RL_MATH2("atan2", std::atan2), RL_MATH2("fmod", std::fmod), RL_MATH2("copysign", std::copysign), RL_MATH2("mathremainder", std::remainder),
+    RL_COMPLEX_MATH("sqrt", std::sqrt),
+    RL_COMPLEX_MATH("exp", std::exp),
+    RL_COMPLEX_MATH("log", std::log),
+    RL_COMPLEX_MATH("log10", std::log10),
+    RL_COMPLEX_MATH("sin", std::sin),
+    RL_COMPLEX_MATH("cos", std::cos),
+    RL_COMPLEX_MATH("tan", std::tan),
+    RL_COMPLEX_MATH("asin", std::asin),
+    RL_COMPLEX_MATH("acos", std::acos),
+    RL_COMPLEX_MATH("atan", std::atan),
+    RL_COMPLEX_MATH("sinh", std::sinh),
+    RL_COMPLEX_MATH("cosh", std::cosh),
+    RL_COMPLEX_MATH("tanh", std::tanh),
+    RL_COMPLEX_MATH("asinh", std::asinh),
+    RL_COMPLEX_MATH("acosh", std::acosh),
+    RL_COMPLEX_MATH("atanh", std::atanh),
+    RL_MATH("log2", std::log2),
+    RL_MATH("log1p", std::log1p),
+    RL_MATH("expm1", std::expm1),
+    RL_MATH("erf", std::erf),
+    RL_MATH("erfc", std::erfc),
+    RL_MATH("gamma", std::tgamma),
+    RL_MATH("lgamma", std::lgamma),
+    RL_MATH("fabs", std::fabs),
+    RL_MATH("degrees", degrees),
+    RL_MATH("radians", radians),
+    RL_MATH2("atan2", std::atan2),
+    RL_MATH2("fmod", std::fmod),
+    RL_MATH2("copysign", std::copysign),
+    RL_MATH2("mathremainder", std::remainder),
     RL_MATH2("hypot", std::hypot),
     RL_MATH2("log", [](double x, double base) { return std::log(x) / std::log(base); }),
-    RL_TEST("isnan", std::isnan), RL_TEST("isinf", std::isinf), RL_TEST("isfinite", std::isfinite),
-    RL_P("aten::ldexp(float x, int i) -> float", std::ldexp(a[0].to_double(), int(std::clamp<int64_t>(a[1].to_int(), -100000, 100000)))),
-    RL_DO("aten::frexp(float a) -> (float, int)", int e = 0; r[0] = std::frexp(a[0].to_double(), &e); r[1] = int64_t(e)),
+    RL_TEST("isnan", std::isnan),
+    RL_TEST("isinf", std::isinf),
+    RL_TEST("isfinite", std::isfinite),
+    RL_P("aten::ldexp(float x, int i) -> float",
+         std::ldexp(a[0].to_double(), int(std::clamp<int64_t>(a[1].to_int(), -100000, 100000)))),
+    RL_DO("aten::frexp(float a) -> (float, int)", int e = 0; r[0] = std::frexp(a[0].to_double(), &e);
+          r[1] = int64_t(e)),
     RL_DO("aten::modf(float a) -> (float, float)", double i = 0; r[0] = std::modf(a[0].to_double(), &i); r[1] = i),
     RL_P("aten::gcd.int(int a, int b) -> int", std::gcd(absolute(a[0].to_int()), absolute(a[1].to_int()))),
     RL_P("aten::factorial.int(int a) -> int", factorial(a[0].to_int())),
@@ -248,26 +301,41 @@ const Entry kEntries[] = {
     RL_P("prim::abs.int(int a) -> int", absolute(a[0].to_int())),
     RL_P("prim::abs.float(float a) -> float", std::fabs(a[0].to_double())),
     RL_P("prim::abs.complex(complex a) -> float", std::abs(a[0].to_complex())),
-    RL_P("prim::abs.Scalar(Scalar a) -> Scalar", a[0].is_complex() ? IValue(std::abs(a[0].to_complex())) : a[0].is_double() ? IValue(std::fabs(a[0].to_double())) : IValue(absolute(a[0].to_int()))),
-    RL_LEAST("min", std::min), RL_LEAST("max", std::max),
+    RL_P("prim::abs.Scalar(Scalar a) -> Scalar", a[0].is_complex()  ? IValue(std::abs(a[0].to_complex()))
+                                                 : a[0].is_double() ? IValue(std::fabs(a[0].to_double()))
+                                                                    : IValue(absolute(a[0].to_int()))),
+    RL_LEAST("min", std::min),
+    RL_LEAST("max", std::max),
     RL_P("aten::Int.bool(bool a) -> int", int64_t(a[0].to_bool())),
     RL_P("aten::Int.float(float a) -> int", whole(a[0].to_double(), "int()")),
-    RL_P("aten::Int.Scalar(Scalar a) -> int", a[0].is_double() ? whole(a[0].to_double(), "int()") : a[0].to_scalar().to_int()),
+    RL_P("aten::Int.Scalar(Scalar a) -> int",
+         a[0].is_double() ? whole(a[0].to_double(), "int()") : a[0].to_scalar().to_int()),
     RL_P("aten::Float.int(int a) -> float", a[0].to_double()),
     RL_P("aten::Float.bool(bool a) -> float", double(a[0].to_bool())),
     RL_P("aten::Float.Scalar(Scalar a) -> float", a[0].to_scalar().to_double()),
     RL_P("aten::Bool.int(int a) -> bool", a[0].to_int() != 0),
     RL_P("aten::Bool.float(float a) -> bool", a[0].to_double() != 0),
     RL_P("aten::Complex.Scalar(Scalar a) -> complex", a[0].to_complex()),
-#define RL_MAKE_COMPLEX(x, y) RL_P("aten::Complex." #x "_" #y "(" #x " x, " #y " y) -> complex", complex128(a[0].to_double(), a[1].to_double()))
-    RL_MAKE_COMPLEX(float, float), RL_MAKE_COMPLEX(int, float), RL_MAKE_COMPLEX(float, int), RL_MAKE_COMPLEX(int, int),
-    RL_MAKE_COMPLEX(bool, bool), RL_MAKE_COMPLEX(bool, int), RL_MAKE_COMPLEX(bool, float), RL_MAKE_COMPLEX(int, bool), RL_MAKE_COMPLEX(float, bool),
-    RL_DO("aten::__range_length(int lo, int hi, int step) -> int", int64_t lo = a[0].to_int(); int64_t hi = a[1].to_int(); int64_t step = a[2].to_int();
+#define RL_MAKE_COMPLEX(x, y) \
+  RL_P("aten::Complex." #x "_" #y "(" #x " x, " #y " y) -> complex", complex128(a[0].to_double(), a[1].to_double()))
+    RL_MAKE_COMPLEX(float, float),
+    RL_MAKE_COMPLEX(int, float),
+    RL_MAKE_COMPLEX(float, int),
+    RL_MAKE_COMPLEX(int, int),
+    RL_MAKE_COMPLEX(bool, bool),
+    RL_MAKE_COMPLEX(bool, int),
+    RL_MAKE_COMPLEX(bool, float),
+    RL_MAKE_COMPLEX(int, bool),
+    RL_MAKE_COMPLEX(float, bool),
+    RL_DO("aten::__range_length(int lo, int hi, int step) -> int", int64_t lo = a[0].to_int();
+          int64_t hi = a[1].to_int(); int64_t step = a[2].to_int();
           RL_CHECK(ValueError, step != 0, "range() arg 3 must not be zero");
           uint64_t span = step > 0 ? uint64_t(hi) - uint64_t(lo) : uint64_t(lo) - uint64_t(hi);
           uint64_t by = step > 0 ? uint64_t(step) : 0 - uint64_t(step);
-          r[0] = (step > 0 ? lo < hi : lo > hi) ? int64_t(std::min<uint64_t>(1 + (span - 1) / by, INT64_MAX)) : int64_t(0)),
-    RL_P("aten::__derive_index(int index, int start, int step) -> int", add(a[1].to_int(), mul(a[0].to_int(), a[2].to_int()))),
+          r[0] = (step > 0 ? lo < hi : lo > hi) ? int64_t(std::min<uint64_t>(1 + (span - 1) / by, INT64_MAX))
+                                                : int64_t(0)),
+    RL_P("aten::__derive_index(int index, int start, int step) -> int",
+         add(a[1].to_int(), mul(a[0].to_int(), a[2].to_int()))),
 };
 
 }  // namespace

@@ -233,7 +233,8 @@ constexpr int64_t kLongest = int64_t(1) << 31;  // of a text that widths and rep
 std::string times(View s, int64_t n) {
   std::string out;
   if (n <= 0 || s.empty()) return out;
-  RL_CHECK(RuntimeError, n <= kLongest / int64_t(s.size()), "a text of ", s.size(), " bytes, ", n, " times, is too long");
+  RL_CHECK(RuntimeError, n <= kLongest / int64_t(s.size()), "a text of ", s.size(), " bytes, ", n,
+           " times, is too long");
   out.reserve(s.size() * size_t(n));
   for (int64_t i = 0; i < n; i++) out += s;
   return out;
@@ -369,7 +370,9 @@ std::string format_value(const IValue& v, std::string_view spec) {
     for (; !peek().empty() && digit(peek()[0]); at++) n = std::min<int64_t>(n * 10 + (peek()[0] - '0'), kLongest);
     return n;
   };
-  auto bad = [&] { throw ValueError(str("Invalid format specifier '", spec, "' for a value of type '", v.type(), "'")); };
+  auto bad = [&] {
+    throw ValueError(str("Invalid format specifier '", spec, "' for a value of type '", v.type(), "'"));
+  };
   if (is_align(peek(1))) fill = std::string(peek()), align = peek(1)[0], at += 2;
   else if (is_align(peek())) align = peek()[0], at++;
   if (peek() == "+" || peek() == "-" || peek() == " ") sign = peek()[0], at++;
@@ -424,7 +427,8 @@ std::string format_value(const IValue& v, std::string_view spec) {
     } else {
       char letter_of = type == '%' ? 'f' : type == 'n' ? 'g' : type;
       int digits = int(precision < 0 ? 6 : precision);
-      body = with_digits(alternate ? "#" : "", letter_of == 'g' || letter_of == 'G' ? std::max(digits, 1) : digits, d, letter_of);
+      body = with_digits(alternate ? "#" : "", letter_of == 'g' || letter_of == 'G' ? std::max(digits, 1) : digits, d,
+                         letter_of);
     }
     if (type == 'E' || type == 'F' || type == 'G') body = changed(body, to_upper);
     if (type == '%') body += '%';
@@ -452,14 +456,16 @@ std::string format_values(const IValue* a, size_t n) {
       size_t close = pattern.find('}', i);
       RL_CHECK(ValueError, close != View::npos, "expected '}' before end of string");
       View field = pattern.substr(i + 1, close - i - 1), spec, conversion;
-      if (size_t colon = field.find(':'); colon != View::npos) spec = field.substr(colon + 1), field = field.substr(0, colon);
-      if (size_t mark = field.find('!'); mark != View::npos) conversion = field.substr(mark + 1), field = field.substr(0, mark);
+      if (size_t colon = field.find(':'); colon != View::npos)
+        spec = field.substr(colon + 1), field = field.substr(0, colon);
+      if (size_t mark = field.find('!'); mark != View::npos)
+        conversion = field.substr(mark + 1), field = field.substr(0, mark);
       RL_CHECK(ValueError, std::all_of(field.begin(), field.end(), digit), "format: the field '", field,
                "' is no number; fields of TorchScript are {} or {0}");
       size_t at = field.empty() ? next++ : size_t(int_of(field)) + 1;
       RL_CHECK(IndexError, at < n, "format: too few arguments for '", pattern, "'");
-      RL_CHECK(ValueError, conversion.empty() || conversion == "r" || conversion == "s", "format: unknown conversion '!",
-               conversion, "'");
+      RL_CHECK(ValueError, conversion.empty() || conversion == "r" || conversion == "s",
+               "format: unknown conversion '!", conversion, "'");
       out += conversion.empty() ? format_value(a[at], spec)
                                 : format_value(IValue(conversion == "r" ? represented(a[at]) : shown(a[at])), spec);
       i = close;
@@ -502,7 +508,9 @@ std::string percent_format(const IValue* a, size_t n) {
     RL_CHECK(TypeError, next < n, "not enough arguments for format string '", pattern, "'");
     const IValue& v = a[next++];
     std::string align = left ? "<" : zero ? "" : ">";
-    std::string front = (left || !zero ? align : std::string()) + (spec.starts_with("+") || spec.starts_with(" ") || spec.starts_with("#") ? spec.substr(0, 1) : "");
+    std::string front =
+        (left || !zero ? align : std::string()) +
+        (spec.starts_with("+") || spec.starts_with(" ") || spec.starts_with("#") ? spec.substr(0, 1) : "");
     std::string rest = front.size() > align.size() || (zero && !left && !front.empty()) ? spec.substr(1) : spec;
     if (zero && !left) front += "0";
     switch (type) {
@@ -511,8 +519,10 @@ std::string percent_format(const IValue* a, size_t n) {
       case 'd':
       case 'i':
       case 'u':
-        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "%", type, " format: a real number is required, not ", v.type());
-        out += format_value(v.is_double() ? IValue(whole(v.to_double(), "%d")) : IValue(v.to_int()), front + rest + "d");
+        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "%", type, " format: a real number is required, not ",
+                 v.type());
+        out +=
+            format_value(v.is_double() ? IValue(whole(v.to_double(), "%d")) : IValue(v.to_int()), front + rest + "d");
         break;
       case 'x':
       case 'X':
@@ -590,42 +600,71 @@ namespace {
 const Entry kEntries[] = {
     RL_P("aten::len.str(str s) -> int", length(text(a[0]))),
     RL_P("aten::__getitem__.str(str s, int index) -> str", item(text(a[0]), a[1].to_int())),
-    RL_P("aten::slice.str(str string, int? start=None, int? end=None, int step=1) -> str", slice(text(a[0]), a[1], a[2], a[3].to_int())),
+    RL_P("aten::slice.str(str string, int? start=None, int? end=None, int step=1) -> str",
+         slice(text(a[0]), a[1], a[2], a[3].to_int())),
     RL_P("aten::list(str t) -> str[]", text_list(characters(text(a[0])))),
     RL_P("aten::add.str(str a, str b) -> str", std::string(text(a[0])) + std::string(text(a[1]))),
     RL_P("aten::mul.str_int(str a, int b) -> str", times(text(a[0]), a[1].to_int())),
-    RL_ORDER("eq", ==), RL_ORDER("ne", !=), RL_ORDER("lt", <), RL_ORDER("le", <=), RL_ORDER("gt", >), RL_ORDER("ge", >=),
+    RL_ORDER("eq", ==),
+    RL_ORDER("ne", !=),
+    RL_ORDER("lt", <),
+    RL_ORDER("le", <=),
+    RL_ORDER("gt", >),
+    RL_ORDER("ge", >=),
     RL_P("aten::__contains__.str(str l, str item) -> bool", text(a[0]).find(text(a[1])) != View::npos),
     RL_P("aten::str(t elem) -> str", shown(a[0])),
-    RL_TEXT("upper", changed(text(a[0]), to_upper)), RL_TEXT("lower", changed(text(a[0]), to_lower)),
+    RL_TEXT("upper", changed(text(a[0]), to_upper)),
+    RL_TEXT("lower", changed(text(a[0]), to_lower)),
     RL_TEXT("swapcase", changed(text(a[0]), [](char c) { return upper(c) ? to_lower(c) : to_upper(c); })),
-    RL_TEXT("capitalize", capitalized(text(a[0]))), RL_TEXT("title", title(text(a[0]))),
-    RL_IS("isdigit", all(text(a[0]), digit)), RL_IS("isdecimal", all(text(a[0]), digit)), RL_IS("isnumeric", all(text(a[0]), digit)),
-    RL_IS("isalpha", all(text(a[0]), letter)), RL_IS("isalnum", all(text(a[0]), [](char c) { return letter(c) || digit(c); })),
+    RL_TEXT("capitalize", capitalized(text(a[0]))),
+    RL_TEXT("title", title(text(a[0]))),
+    RL_IS("isdigit", all(text(a[0]), digit)),
+    RL_IS("isdecimal", all(text(a[0]), digit)),
+    RL_IS("isnumeric", all(text(a[0]), digit)),
+    RL_IS("isalpha", all(text(a[0]), letter)),
+    RL_IS("isalnum", all(text(a[0]), [](char c) { return letter(c) || digit(c); })),
     RL_IS("isspace", all(text(a[0]), [](char c) { return kSpace.find(c) != View::npos; })),
-    RL_IS("islower", one_case(text(a[0]), false)), RL_IS("isupper", one_case(text(a[0]), true)), RL_IS("istitle", is_title(text(a[0]))),
+    RL_IS("islower", one_case(text(a[0]), false)),
+    RL_IS("isupper", one_case(text(a[0]), true)),
+    RL_IS("istitle", is_title(text(a[0]))),
     RL_IS("isidentifier", identifier(text(a[0]))),
-    RL_IS("isprintable", text(a[0]).empty() || all(text(a[0]), [](char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; })),
-    RL_P("aten::strip(str self, str chars=\" \n\t\f\v\r\") -> str", std::string(stripped(text(a[0]), text(a[1]), true, true))),
-    RL_P("aten::lstrip(str self, str chars=\" \n\t\f\v\r\") -> str", std::string(stripped(text(a[0]), text(a[1]), true, false))),
-    RL_P("aten::rstrip(str self, str chars=\" \n\t\f\v\r\") -> str", std::string(stripped(text(a[0]), text(a[1]), false, true))),
+    RL_IS("isprintable", text(a[0]).empty() ||
+                             all(text(a[0]), [](char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; })),
+    RL_P("aten::strip(str self, str chars=\" \n\t\f\v\r\") -> str",
+         std::string(stripped(text(a[0]), text(a[1]), true, true))),
+    RL_P("aten::lstrip(str self, str chars=\" \n\t\f\v\r\") -> str",
+         std::string(stripped(text(a[0]), text(a[1]), true, false))),
+    RL_P("aten::rstrip(str self, str chars=\" \n\t\f\v\r\") -> str",
+         std::string(stripped(text(a[0]), text(a[1]), false, true))),
     RL_P("aten::split.str(str self, str? separator=None, int max=-1) -> str[]", split(text(a[0]), a[1], a[2].to_int())),
-    RL_P("aten::rsplit(str self, str separator=\" \", int max=-1) -> str[]", split_from_right(text(a[0]), text(a[1]), a[2].to_int())),
+    RL_P("aten::rsplit(str self, str separator=\" \", int max=-1) -> str[]",
+         split_from_right(text(a[0]), text(a[1]), a[2].to_int())),
     RL_P("aten::splitlines(str self, bool keepends=False) -> str[]", lines(text(a[0]), a[1].to_bool())),
     RL_DO("aten::partition(str self, str separator) -> (str, str, str)", partition(text(a[0]), text(a[1]), false, r)),
     RL_DO("aten::rpartition(str self, str separator) -> (str, str, str)", partition(text(a[0]), text(a[1]), true, r)),
-    RL_P("aten::replace(str self, str old, str new, int max=-1) -> str", replaced(text(a[0]), text(a[1]), text(a[2]), a[3].to_int())),
+    RL_P("aten::replace(str self, str old, str new, int max=-1) -> str",
+         replaced(text(a[0]), text(a[1]), text(a[2]), a[3].to_int())),
     RL_P("aten::join(str self, str[] values) -> str", join(text(a[0]), a[1])),
-    RL_P("aten::find(str self, str substr, int start=0, int end=-1) -> int", find(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
-    RL_P("aten::rfind(str self, str substr, int start=0, int end=-1) -> int", find(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
-    RL_P("aten::index.str(str self, str substr, int start=0, int end=-1) -> int", index(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
-    RL_P("aten::rindex(str self, str substr, int start=0, int end=-1) -> int", index(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
-    RL_P("aten::count(str self, str substr, int start=0, int end=-1) -> int", count(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int())),
-    RL_P("aten::startswith(str self, str substr, int start=0, int end=-1) -> bool", at_edge(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
-    RL_P("aten::endswith(str self, str substr, int start=0, int end=-1) -> bool", at_edge(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
-    RL_P("aten::center(str self, int width, str fillchar=\" \") -> str", padded(text(a[0]), a[1].to_int(), text(a[2]), 'c')),
-    RL_P("aten::ljust(str self, int width, str fillchar=\" \") -> str", padded(text(a[0]), a[1].to_int(), text(a[2]), '<')),
-    RL_P("aten::rjust(str self, int width, str fillchar=\" \") -> str", padded(text(a[0]), a[1].to_int(), text(a[2]), '>')),
+    RL_P("aten::find(str self, str substr, int start=0, int end=-1) -> int",
+         find(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
+    RL_P("aten::rfind(str self, str substr, int start=0, int end=-1) -> int",
+         find(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
+    RL_P("aten::index.str(str self, str substr, int start=0, int end=-1) -> int",
+         index(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
+    RL_P("aten::rindex(str self, str substr, int start=0, int end=-1) -> int",
+         index(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
+    RL_P("aten::count(str self, str substr, int start=0, int end=-1) -> int",
+         count(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int())),
+    RL_P("aten::startswith(str self, str substr, int start=0, int end=-1) -> bool",
+         at_edge(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), false)),
+    RL_P("aten::endswith(str self, str substr, int start=0, int end=-1) -> bool",
+         at_edge(text(a[0]), text(a[1]), a[2].to_int(), a[3].to_int(), true)),
+    RL_P("aten::center(str self, int width, str fillchar=\" \") -> str",
+         padded(text(a[0]), a[1].to_int(), text(a[2]), 'c')),
+    RL_P("aten::ljust(str self, int width, str fillchar=\" \") -> str",
+         padded(text(a[0]), a[1].to_int(), text(a[2]), '<')),
+    RL_P("aten::rjust(str self, int width, str fillchar=\" \") -> str",
+         padded(text(a[0]), a[1].to_int(), text(a[2]), '>')),
     RL_P("aten::zfill(str self, int width) -> str", zero_filled(text(a[0]), a[1].to_int())),
     RL_P("aten::expandtabs(str self, int tabsize=8) -> str", tabs_expanded(text(a[0]), a[1].to_int())),
     RL_P("aten::hex(int i) -> str", digits_in(a[0].to_int(), 16, "0x")),
