@@ -1,4 +1,5 @@
 // scaled_dot_product_attention, composed: its gradients and those of gradients follow.
+#include "rushlight/fn/_safe_softmax.h"
 #include "rushlight/fn/dropout.h"
 #include "rushlight/fn/logical_not.h"
 #include "rushlight/fn/masked_fill.h"
@@ -55,7 +56,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
   } else if (mask.defined()) {
     scores = mask.dtype() == DType::Bool ? masked_fill(scores, logical_not(mask), kNever) : scores + mask;
   }
-  Tensor weights = softmax(scores, -1);
+  // A mask may leave a query nothing to attend to: its weights are 0.
+  Tensor weights = mask.defined() ? _safe_softmax(scores, -1) : softmax(scores, -1);
   if (dropout_p > 0) weights = dropout(weights, dropout_p, true);
   return matmul(weights, values);
 }

@@ -1,4 +1,6 @@
 // softmax and log_softmax, forward and backward.
+#include <limits>
+
 #include "rushlight/fn/_log_softmax.h"
 #include "rushlight/fn/_log_softmax_backward_data.h"
 #include "rushlight/fn/_softmax.h"
@@ -58,10 +60,11 @@ inline void fold_each(C* out, const C (&running)[kVector][kVector], int64_t rows
 }
 
 // Rows of n elements, one after the other, kVector at a time, so that their logarithms are taken together. out may be x. Loops run over whole
-// rows: the compiler unrolls one of 16 steps before it would vectorise it. T: what the sum and its logarithm are kept in.
+// rows: the compiler unrolls one of 16 steps before it would vectorise it. T: what the sum and its logarithm are kept in. lowest: what the
+// largest element is at least; above -inf, it makes a row of -inf zeros instead of NaN.
 RL_FOR_EACH_ISA(
     template <class T RL_COMMA class C RL_COMMA bool log>, void, softmax_rows,
-    (C * out, const C* x, int64_t n, int64_t rows),
+    (C * out, const C* x, int64_t n, int64_t rows, C lowest),
     {
       constexpr int64_t kPiece = 512;
       auto larger = [](C a, C b) { return math::maximum(a, b); };
@@ -73,8 +76,8 @@ RL_FOR_EACH_ISA(
         C piece[kPiece];
         C running[kVector][kVector];
         for (int64_t r = 0; r < some; r++) {
-          for (int j = 0; j < kVector; j++) running[r][j] = -__builtin_inf();
-          reduce_into(running[r], x + (r0 + r) * n, n, C(-__builtin_inf()), larger);
+          for (int j = 0; j < kVector; j++) running[r][j] = lowest;
+          reduce_into(running[r], x + (r0 + r) * n, n, lowest, larger);
         }
         fold_each(tops, running, some, larger);
         for (int64_t r = 0; r < some; r++) {
@@ -97,7 +100,8 @@ RL_FOR_EACH_ISA(
           }
         }
         fold_each(totals, running, some, plus);
-        for (int j = 0; j < kVector; j++) totals[j] = log ? C(T(math::log(C(T(totals[j]))))) : C(1) / totals[j];
+        for (int j = 0; j < kVector; j++)
+          totals[j] = log ? C(T(math::log(C(T(totals[j]))))) : math::select(totals[j] == 0, C(0), C(1) / totals[j]);
         for (int64_t r = 0; r < some; r++) {
           const C* row = x + (r0 + r) * n;
           C* to = out + (r0 + r) * n;
@@ -118,12 +122,12 @@ RL_FOR_EACH_ISA(
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
 RL_FOR_EACH_ISA(
     template <class T RL_COMMA bool log>, void, softmax_columns,
-    (T * out, int64_t out_step, const T* x, int64_t x_step, int64_t n, int64_t columns),
+    (T * out, int64_t out_step, const T* x, int64_t x_step, int64_t n, int64_t columns, compute_t<T> lowest),
     {
       using C = compute_t<T>;
       C top[kColumns];
       C sums[kColumns];
-      for (int64_t j = 0; j < kColumns; j++) top[j] = -__builtin_inf();
+      for (int64_t j = 0; j < kColumns; j++) top[j] = lowest;
       for (int64_t j = 0; j < kColumns; j++) sums[j] = 0;
       for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < columns; j++) top[j] = math::maximum(C(x[i * x_step + j]), top[j]);
@@ -135,7 +139,7 @@ RL_FOR_EACH_ISA(
           for (int64_t j = 0; j < columns; j++) out[i * out_step + j] = T(C(x[i * x_step + j]) - top[j] - sums[j]);
         return;
       }
-      for (int64_t j = 0; j < columns; j++) sums[j] = C(1) / sums[j];
+      for (int64_t j = 0; j < columns; j++) sums[j] = math::select(sums[j] == 0, C(0), C(1) / sums[j]);
       for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < columns; j++)
           out[i * out_step + j] = T(math::exp(C(x[i * x_step + j]) - top[j]) * sums[j]);
@@ -268,22 +272,36 @@ TensorSpec softmax_meta(const Tensor& self, int64_t dim, bool half_to_float) {
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
 template <bool log>
-void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
+void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
   dispatch(FloatTypes{}, self.dtype(), "softmax", [&]<class T>() {
     using C = compute_t<T>;
+    C lowest = safe ? std::numeric_limits<C>::lowest() : -std::numeric_limits<C>::infinity();
     int64_t n = lane_size(self, dim), last = self.dim() - 1;
     auto columns = [&](const std::array<T*, 2>& p, int64_t count, const std::array<int64_t, 2>& step) {
-      softmax_columns_isa<T, log>()(p[0], step[0], p[1], step[1], n, count);
+      softmax_columns_isa<T, log>()(p[0], step[0], p[1], step[1], n, count, lowest);
     };
     if (for_each_columns_of<T, 1>(out, dim, {&self}, columns)) return;
     for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row, int64_t rows) {
       // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
-      if (dim == last) softmax_rows_isa<T, C, log>()(row[0], row[1], n, rows);
-      else softmax_rows_isa<C, C, log>()(row[0], row[1], n, rows);
+      if (dim == last) softmax_rows_isa<T, C, log>()(row[0], row[1], n, rows, lowest);
+      else softmax_rows_isa<C, C, log>()(row[0], row[1], n, rows, lowest);
     });
   });
+}
+
+template <bool log>
+void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
+  softmax_into<log>(self, dim, false, out);
+}
+TensorSpec safe_softmax_meta(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
+  TensorSpec spec = softmax_meta<false>(self, dim, false);
+  if (dtype) spec.dtype = *dtype;
+  return spec;
+}
+void safe_softmax_cpu(const Tensor& self, int64_t dim, const std::optional<DType>&, const Tensor& out) {
+  softmax_into<false>(self.dtype() == out.dtype() ? self : dense(self, out.dtype()), dim, true, out);
 }
 
 TensorSpec backward_meta(const Tensor& grad, const Tensor& output, int64_t dim, DType input_dtype) {
@@ -366,6 +384,11 @@ OP(_log_softmax, {.schema = "_log_softmax(Tensor self, int dim, bool half_to_flo
                   .kernel = structured<softmax_meta<true>, softmax_cpu<true>>(),
                   .grad = {{"result"}, log_softmax_grad},
                   .forms = kFunction});
+OP(_safe_softmax, {.schema = "_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
+                   .doc = "softmax that is 0 where all is -inf, as weights of a query that may attend to nothing.",
+                   .kernel = structured<safe_softmax_meta, safe_softmax_cpu>(),
+                   .grad = {{"result"}, softmax_grad},
+                   .forms = kFunction});
 OP(_softmax_backward_data,
    {.schema = "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
     .doc = "Gradient of softmax from its result.",

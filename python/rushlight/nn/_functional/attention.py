@@ -246,7 +246,8 @@ def multi_head_attention_forward(
             weights = rl.bmm(scaled, k.transpose(-2, -1))
         else:
             weights = rl.baddbmm(attn_mask, scaled, k.transpose(-2, -1))
-        weights = softmax(weights, dim=-1)
+        # A mask may leave a query nothing to attend to: its weights are 0.
+        weights = softmax(weights, dim=-1) if attn_mask is None else rl._safe_softmax(weights, -1)
         if dropout_p > 0.0:
             weights = dropout(weights, p=dropout_p)
         output = rl.bmm(weights, v).transpose(0, 1).reshape(tgt_len * bsz, embed_dim)
