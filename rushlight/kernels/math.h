@@ -87,18 +87,13 @@ RL_MATH1(expm1)
 RL_MATH1(log)
 RL_MATH1(log2)
 RL_MATH1(log10)
-RL_MATH1(log1p)
 RL_MATH1(sin)
 RL_MATH1(cos)
 RL_MATH1(tan)
 RL_MATH1(asin)
 RL_MATH1(acos)
 RL_MATH1(atan)
-RL_MATH1(sinh)
-RL_MATH1(cosh)
 RL_MATH1(tanh)
-RL_MATH1(asinh)
-RL_MATH1(acosh)
 RL_MATH1(atanh)
 RL_MATH1(erf)
 RL_MATH1(erfc)
@@ -131,6 +126,39 @@ RL_COMPLEX1(sqrt)
 inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
 inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
+// Note [Large arguments]: SLEEF's log1p, asinh, acosh, sinh and cosh overflow before their results do. What is large is brought into their
+// range first, without a branch: log1p x = log1p(x / 2^64) + log 2^64, asinh x = 2 asinh sqrt(x / 2), cosh 2x = 2 cosh² x, to the last
+// place beyond these limits.
+#define RL_LARGE(R, f, sqrt_of, abs_of, copysign_of)                             \
+  RL_FN inline R log1p(R x) {                                                    \
+    bool large = x > R(0x1p120);                                                 \
+    R y = RL_CALL(f, log1p)(large ? x * R(0x1p-64) : x);                         \
+    return large ? y + R(44.3614195558364998027) : y;                            \
+  }                                                                              \
+  RL_FN inline R asinh(R x) {                                                    \
+    R size = abs_of(x);                                                          \
+    bool large = size > R(0x1p60);                                               \
+    R y = RL_CALL(f, asinh)(large ? copysign_of(sqrt_of(size * R(0.5)), x) : x); \
+    return large ? y + y : y;                                                    \
+  }                                                                              \
+  RL_FN inline R acosh(R x) {                                                    \
+    bool large = x > R(0x1p60);                                                  \
+    R y = RL_CALL(f, acosh)(large ? sqrt_of(x * R(0.5)) : x);                    \
+    return large ? y + y : y;                                                    \
+  }                                                                              \
+  RL_FN inline R cosh(R x) {                                                     \
+    bool large = abs_of(x) > R(80);                                              \
+    R y = RL_CALL(f, cosh)(large ? x * R(0.5) : x);                              \
+    return large ? (y + y) * y : y;                                              \
+  }                                                                              \
+  RL_FN inline R sinh(R x) {                                                     \
+    bool large = abs_of(x) > R(80);                                              \
+    R y = RL_CALL(f, sinh)(large ? x * R(0.5) : x);                              \
+    return large ? (y + y) * abs_of(y) : y;                                      \
+  }
+RL_LARGE(float, f, __builtin_sqrtf, __builtin_fabsf, __builtin_copysignf)
+RL_LARGE(double, d, __builtin_sqrt, __builtin_fabs, __builtin_copysign)
+#undef RL_LARGE
 #undef RL_CALL
 
 RL_FN inline float sqrt(float x) { return __builtin_sqrtf(x); }
@@ -196,11 +224,26 @@ RL_FN T limit(T x, T low, T high) {
   return raised > high ? high : raised;
 }
 
-// 1 / (1 + exp(-x)); exp of a huge -x is inf, which gives the right 0.
-template <class T> RL_FN T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+template <class T> constexpr bool is_complex_type = false;
+template <class R> constexpr bool is_complex_type<std::complex<R>> = true;
+
+// 1 / (1 + exp(-x)), by an exponential that can't overflow: so it keeps the smallest results.
+template <class T>
+RL_FN T sigmoid(T x) {
+  if constexpr (is_complex_type<T>) {
+    return T(1) / (T(1) + exp(-x));
+  } else {
+    T z = exp(-abs(x));
+    return select(x < T(0), z, T(1)) / (T(1) + z);
+  }
+}
+// x, where a factor that comes to 0 long before cuts it off: 0 times this is never 0 times inf.
+template <class T> RL_FN T cut_below(T x) { return maximum(x, T(-1e38)); }
+template <class T> RL_FN T cut(T x) { return limit(x, T(-1e3), T(1e3)); }
 
 // The normal distribution function, (1 + erf(x / sqrt 2)) / 2.
 template <class T> RL_FN T normal_cdf(T x) { return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440))); }
+RL_FN inline double normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118654752440); }
 // In float by a rational minimax fit of erf(y) / y in y^2 (relative error 2e-8 on |y| < 3.93; erf is 1 in float from there on): all rounding
 // included within 2e-7 of the exact value, at a sixth of the time of an erf that is exact to the last place.
 RL_FN inline float normal_cdf(float x) {
@@ -216,11 +259,10 @@ RL_FN inline float normal_cdf(float x) {
   q = q * t + 0.5023927092552185f;
   p = p * t + 1.1283791065216064f;
   q = q * t + 1.0f;
-  return 0.5f + 0.5f * select(abs(y) >= 3.93f, copysign(1.0f, y), y * p / q);
+  float half = 0.5f * select(abs(y) >= 3.93f, copysign(1.0f, y), y * p / q);
+  return select(half < -0.5f, 0.0f, 0.5f + half);  // a rounding beyond 1 would change the sign
 }
 
-template <class T> constexpr bool is_complex_type = false;
-template <class R> constexpr bool is_complex_type<std::complex<R>> = true;
 template <class T> struct real_of { using type = T; };
 template <class R> struct real_of<std::complex<R>> { using type = R; };
 template <class T> using real_t = typename real_of<T>::type;

@@ -33,7 +33,7 @@ double scaled_i(int v, double given) {
       sum += term;
       if (std::abs(term) < 1e-17) break;
     }
-    sum /= std::sqrt(2 * kPi * x);
+    sum /= std::sqrt(2 * kPi) * std::sqrt(x);
   }
   return v == 1 && given < 0 ? -sum : sum;
 }
@@ -52,6 +52,14 @@ double scaled_k(int v, double x) {
                                       (log_half * (1 + square / 2 + square * square / 12) -
                                        ((1 - 2 * gamma) / 2 + square / 2 * (1.25 - gamma) +
                                         square * square / 12 * (5.0 / 3 - gamma))));
+  }
+  if (x > 100) {
+    double sum = 1, term = 1;
+    for (int k = 1; k < 40 && std::abs(term) > 1e-17; k++) {
+      double odd = 2 * k - 1;
+      sum += term *= (4.0 * v - odd * odd) / (8.0 * k * x);
+    }
+    return sum * std::sqrt(kPi / 2) / std::sqrt(x);
   }
   constexpr double step = 1.0 / 64;
   double sum = 0.5;
@@ -131,6 +139,9 @@ double zeta(double s, double q) {
   if (q <= 0) {
     if (q == std::floor(q)) return kInf;
     if (s != std::floor(s)) return kNaN;
+    // The sum over all whole k, less that over those below: no number of steps from q up to 0.
+    double rest = q - std::floor(q), sign = std::fmod(s, 2) == 0 ? 1 : -1;
+    return zeta(s, rest) + sign * (zeta(s, 1 - rest) - zeta(s, 1 - q));
   }
   double sum = 0;
   int k = 0;
@@ -140,8 +151,8 @@ double zeta(double s, double q) {
     if (q + k > 0 && std::abs(term) < 1e-18 * std::abs(sum)) return sum;
   }
   double a = q + k, power = std::pow(a, -s), factor = s / a;
-  sum += a * power / (s - 1) + power / 2;
-  double factorial = 2;  // (2 j)!
+  sum += std::pow(a, 1 - s) / (s - 1) + power / 2;  // not a times a power that may underflow
+  double factorial = 2;                             // (2 j)!
   for (int j = 1; j <= 12; j++) {
     double term = kBernoulli[j - 1] / factorial * factor * power;
     sum += term;
@@ -158,7 +169,7 @@ double polygamma(int n, double x) {
 }
 
 float polygamma(int n, float x) {
-  if (n != 1) return float(polygamma(n, double(x)));
+  if (n != 1 || !(x > -1e3f) || (x <= 0 && x == std::floor(x))) return float(polygamma(n, double(x)));
   // Reflection, then six steps of the recurrence up to the asymptotic series.
   float sign = 1, sum = 0;
   if (x < 0.5f) {
@@ -175,7 +186,7 @@ float polygamma(int n, float x) {
 
 double erfcx(double x) {
   if (x < 5) return std::exp(x * x) * std::erfc(x);
-  if (x > 1e8) return 1 / (kSqrtPi * x);
+  if (x > 1e8) return 1 / kSqrtPi / x;
   // The continued fraction x + 1/2/(x + 2/2/(x + 3/2/(x + ...))), from behind.
   double tail = x;
   for (int k = 60; k >= 1; k--) tail = x + 0.5 * k / tail;
@@ -193,6 +204,7 @@ double erfinv(double x) {
   }
   return y;
 }
+double ndtr(double x) { return 0.5 * std::erfc(x * -(1 / kSqrt2)); }
 double ndtri(double p) {
   if (!(p >= 0 && p <= 1)) return kNaN;
   if (p == 0 || p == 1) return p == 0 ? -kInf : kInf;
@@ -241,11 +253,11 @@ double bessel_i1e(double x) { return scaled_i(1, x); }
 // Half of the exponent twice: the scaled value is small where exp alone would overflow.
 double bessel_i0(double x) {
   double half = std::exp(std::abs(x) / 2);
-  return std::isinf(x) ? kInf : scaled_i(0, x) * half * half;
+  return std::isinf(half) ? kInf : scaled_i(0, x) * half * half;
 }
 double bessel_i1(double x) {
   double half = std::exp(std::abs(x) / 2);
-  return std::isinf(x) ? x : scaled_i(1, x) * half * half;
+  return std::isinf(half) ? std::copysign(kInf, x) : scaled_i(1, x) * half * half;
 }
 double bessel_k0e(double x) { return scaled_k(0, x); }
 double bessel_k1e(double x) { return scaled_k(1, x); }

@@ -12,6 +12,7 @@ double polygamma(int n, double x);
 // polygamma(1, x) with PyTorch's rounding: near the poles on the left a float keeps fewer digits.
 float polygamma(int n, float x);
 double erfinv(double x);
+double ndtr(double x);                 // the normal distribution function
 double ndtri(double p);                // the inverse of the normal distribution function
 double erfcx(double x);                // exp(x^2) erfc(x)
 double log_ndtr(double x);             // the logarithm of the normal distribution function

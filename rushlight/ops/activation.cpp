@@ -2,10 +2,11 @@
 // backward step is one pass over the data.
 #include "rushlight/fn/_elu_backward.h"
 #include "rushlight/fn/_log_sigmoid_backward.h"
+#include "rushlight/fn/clamp.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/count_nonzero.h"
 #include "rushlight/fn/empty.h"
-#include "rushlight/fn/erf.h"
+#include "rushlight/fn/erfc.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/gelu_backward.h"
 #include "rushlight/fn/hardsigmoid_backward.h"
@@ -14,6 +15,7 @@
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/leaky_relu.h"
 #include "rushlight/fn/leaky_relu_backward.h"
+#include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/masked_scatter.h"
 #include "rushlight/fn/mish_backward.h"
 #include "rushlight/fn/ones_like.h"
@@ -38,6 +40,8 @@ namespace rushlight {
 namespace {
 
 using math::abs;
+using math::cut;
+using math::cut_below;
 using math::exp;
 using math::expm1;
 using math::is_complex_type;
@@ -115,8 +119,8 @@ struct Gelu {
   bool variant() const { return tanh_form; }
   template <bool by_tanh>
   RL_FN T apply(T x) const {
-    if constexpr (!by_tanh) return x * math::normal_cdf(x);
-    else return T(0.5) * x * (T(1) + math::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
+    if constexpr (!by_tanh) return cut_below(x) * math::normal_cdf(x);
+    else return cut_below(x) * math::sigmoid(T(1.59576912160573071176) * (x + T(0.044715) * x * x * x));
   }
   RL_FN T operator()(T x) const { return tanh_form ? apply<true>(x) : apply<false>(x); }
 };
@@ -128,49 +132,57 @@ struct GeluBackward {
   template <bool by_tanh>
   RL_FN T apply(T g, T x) const {
     if constexpr (by_tanh) {
-      T b = T(0.79788456080286535588), k = T(0.044715);
-      T t = math::tanh(b * (x + k * x * x * x));
-      return g * (T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * b * (T(1) + T(3) * k * x * x));
+      T b = T(1.59576912160573071176), k = T(0.044715), z = cut(x);
+      T s = math::sigmoid(b * (z + k * z * z * z));
+      return g * (s + z * s * (T(1) - s) * b * (T(1) + T(3) * k * z * z));
     } else {
-      T pdf = exp(x * x * T(-0.5)) * T(0.39894228040143267794);
-      return g * (math::normal_cdf(x) + x * pdf);
+      T z = cut(x), pdf = exp(z * z * T(-0.5)) * T(0.39894228040143267794);
+      return g * (math::normal_cdf(x) + z * pdf);
     }
   }
   RL_FN T operator()(T g, T x) const { return tanh_form ? apply<true>(g, x) : apply<false>(g, x); }
 };
-template <class T> struct Silu {
-  RL_FN T operator()(T x) const { return x / (T(1) + exp(-x)); }
+// x s(x) and its like are 0 at -inf, and their slopes 0 and 1 at the infinities, where the formulas as they stand say 0 inf: cut and cut_below.
+template <class T>
+struct Silu {
+  RL_FN T operator()(T x) const {
+    if constexpr (is_complex_type<T>) return x * math::sigmoid(x);
+    else return cut_below(x) * math::sigmoid(x);
+  }
 };
 template <class T>
 struct SiluBackward {
   RL_FN T operator()(T g, T x) const {
     T s = math::sigmoid(x);
-    return g * s * (T(1) + x * (T(1) - s));
+    return g * s * (T(1) + cut(x) * (T(1) - s));
   }
 };
 template <class T> struct Mish {
-  RL_FN T operator()(T x) const { return x * math::tanh(log1p(exp(x))); }
+  RL_FN T operator()(T x) const { return cut_below(x) * math::tanh(log1p(exp(x))); }
 };
 template <class T>
 struct MishBackward {
   RL_FN T operator()(T g, T x) const {
     T s = math::sigmoid(x), t = math::tanh(log1p(exp(x)));
-    return g * (t + x * s * (T(1) - t * t));
+    return g * (t + cut(x) * s * (T(1) - t * t));
   }
 };
 template <class T>
 struct Softplus {
   explicit Softplus(const IValue* a) : beta(scalar_arg<T>(a[1])), threshold(scalar_arg<T>(a[2])) {}
   T beta, threshold;
-  RL_FN T operator()(T x) const { return select(x * beta > threshold, x, log1p(exp(x * beta)) / beta); }
+  RL_FN T operator()(T x) const {
+    T z = x * beta;
+    return select(z > threshold, x, (maximum(z, T(0)) + log1p(exp(-abs(z)))) / beta);
+  }
 };
 template <class T>
 struct SoftplusBackward {
   explicit SoftplusBackward(const IValue* a) : beta(scalar_arg<T>(a[2])), threshold(scalar_arg<T>(a[3])) {}
   T beta, threshold;
   RL_FN T operator()(T g, T x) const {
-    T z = exp(x * beta);
-    return select(x * beta > threshold, g, g * z / (z + T(1)));
+    T z = x * beta;
+    return select(z > threshold, g, g * math::sigmoid(z));
   }
 };
 template <class T>
@@ -192,10 +204,10 @@ template <class T> struct HardsigmoidBackward {
   RL_FN T operator()(T g, T x) const { return select(x > T(-3) && x < T(3), g / T(6), T(0)); }
 };
 template <class T> struct Hardswish {
-  RL_FN T operator()(T x) const { return x * limit(x + T(3), T(0), T(6)) / T(6); }
+  RL_FN T operator()(T x) const { return cut_below(x) * (limit(x + T(3), T(0), T(6)) / T(6)); }
 };
 template <class T> struct HardswishBackward {
-  RL_FN T operator()(T g, T x) const { return select(x < T(-3), T(0), select(x <= T(3), g * (x / T(3) + T(0.5)), g)); }
+  RL_FN T operator()(T g, T x) const { return select(x <= T(-3), T(0), select(x < T(3), g * (x / T(3) + T(0.5)), g)); }
 };
 template <class T> struct LogSigmoid {
   RL_FN T operator()(T x) const { return minimum(x, T(0)) - log1p(exp(-abs(x))); }
@@ -267,37 +279,42 @@ Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool 
 
 // A gradient that will be differentiated again is composed of differentiable operators; else it is one fused pass.
 bool again() { return thread_state.grad_enabled; }
+// As math::cut.
+Tensor cut(const Tensor& x) { return is_complex(x.dtype()) ? x : clamp(x, Scalar(-1e3), Scalar(1e3)); }
 
 Grads elu_grad(const Saved& s, const Tensor& g) {
   Scalar alpha = s.arg("alpha").to_scalar(), scale = s.arg("scale").to_scalar(),
          input_scale = s.arg("input_scale").to_scalar();
   Tensor x = s["self"];
   if (!again()) return {_elu_backward(g, x, alpha, scale, input_scale)};
-  Tensor below = exp(x * input_scale) * (input_scale.to_double() * alpha.to_double() * scale.to_double());
+  Tensor negative =
+      where(x < 0.0, x, 0.0);  // what is above would overflow, and then count as 0 inf in the next gradient
+  Tensor below = exp(negative * input_scale) * (input_scale.to_double() * alpha.to_double() * scale.to_double());
   return {where(x > 0.0, g * scale, g * below)};
 }
 Grads gelu_grad(const Saved& s, const Tensor& g) {
   std::string_view form = s.arg("approximate").to_string();
   Tensor x = s["self"];
   if (!again()) return {gelu_backward(g, x, form)};
+  x = cut(x);
   if (form == "tanh") {
-    double b = 0.79788456080286535588, k = 0.044715;
-    Tensor t = tanh((x + x * x * x * k) * b);
-    return {g * ((t + 1) * 0.5 + x * 0.5 * (1 - t * t) * (x * x * (3 * k) + 1) * b)};
+    double b = 1.59576912160573071176, k = 0.044715;
+    Tensor y = sigmoid((x + x * x * x * k) * b);
+    return {g * (y + x * y * (1 - y) * (x * x * (3 * k) + 1) * b)};
   }
-  return {g * ((erf(x * 0.70710678118654752440) + 1) * 0.5 + x * exp(x * x * -0.5) * 0.39894228040143267794)};
+  return {g * (erfc(x * -0.70710678118654752440) * 0.5 + x * exp(x * x * -0.5) * 0.39894228040143267794)};
 }
 Grads silu_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"];
   if (!again() && !is_complex(x.dtype())) return {silu_backward(g, x)};
   Tensor y = sigmoid(x);
-  return {g * conj(y * (x * (1 - y) + 1))};
+  return {g * conj(y * (cut(x) * (1 - y) + 1))};
 }
 Grads mish_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"];
   if (!again()) return {mish_backward(g, x)};
   Tensor t = tanh(softplus(x));
-  return {g * (t + x * sigmoid(x) * (1 - t * t))};
+  return {g * (t + cut(x) * sigmoid(x) * (1 - t * t))};
 }
 Grads softplus_grad(const Saved& s, const Tensor& g) {
   Scalar beta = s.arg("beta").to_scalar(), threshold = s.arg("threshold").to_scalar();
@@ -309,7 +326,7 @@ Grads softplus_grad(const Saved& s, const Tensor& g) {
 Grads hardswish_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"];
   if (!again()) return {hardswish_backward(g, x)};
-  return {where(x < -3.0, 0.0, where(x <= 3.0, g * (x / 3.0 + 0.5), g))};
+  return {where(x <= -3.0, 0.0, where(x < 3.0, g * (x / 3.0 + 0.5), g))};
 }
 Grads log_sigmoid_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"];
@@ -376,11 +393,11 @@ OP(logit, {.schema = "logit(Tensor self, float? eps=None) -> Tensor",
            .kernel = pointwise<Logit, Floating>(Promote::ToFloat),
            .grad = {{"self"},
                     [](const Saved& s, const Tensor& g) {
-                      Tensor x = s["self"], slope = g / (x * (1 - x));
-                      if (s.arg("eps").is_none()) return Grads{slope};
-                      double eps = s.arg("eps").to_double();
-                      Tensor outside = (x < eps) + (x > 1 - eps);
-                      return Grads{where(outside, 0.0, slope)};
+                      bool limited = !s.arg("eps").is_none();
+                      double eps = limited ? s.arg("eps").to_double() : 0;
+                      Tensor x = s["self"], outside = (x < eps) + (x > 1 - eps);
+                      Tensor inner = masked_fill(x, outside, 0.5);  // no inf in a branch that does not count
+                      return Grads{masked_fill(g / (inner * (1 - inner)), outside, limited ? 0.0 : std::nan(""))};
                     }},
            .aliases = {"special_logit"}});
 OP(leaky_relu, {.schema = "leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",

@@ -2,6 +2,10 @@
 #include "rushlight/fn/exp.h"
 
 #include "rushlight/fn/conj.h"
+#include "rushlight/fn/isinf.h"
+#include "rushlight/fn/logical_and.h"
+#include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/sigmoid.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -44,13 +48,13 @@ struct Log2 {
 template <class T> struct Log10 {
   RL_FN T operator()(T x) const { return math::log10(x); }
 };
-// 1 + z in polar form; near 0 its modulus by log1p of |1 + z|^2 - 1.
+// Near 0 the modulus of 1 + z by log1p of |1 + z|^2 - 1.
 template <class R>
 std::complex<R> complex_log1p(std::complex<R> z) {
-  R x = z.real(), y = z.imag(), angle = std::atan2(y, x + 1);
-  if (std::abs(z) >= R(0.5)) return {std::log(std::hypot(x + 1, y)), angle};
+  R x = z.real(), y = z.imag();
+  if (!(std::abs(z) < R(0.5))) return std::log(std::complex<R>(x + 1, y));
   R above = x * (2 + x) + y * y;
-  return {above == 0 ? x : R(0.5) * std::log1p(above), angle};
+  return {above == 0 ? x : R(0.5) * std::log1p(above), std::atan2(y, x + 1)};
 }
 template <class T>
 struct Log1p {
@@ -80,6 +84,13 @@ struct LogAddExp {
     }
   }
 };
+// d/da = 1 / (1 + e^(b - a)), which is 1 / 2 for equal ones, infinite ones too; in units of 1 / scale.
+Grads logaddexp_grad(const Saved& s, const Tensor& g, double scale) {
+  Tensor a = s["self"], b = s["other"], apart = (a - b) * scale;
+  if (!is_complex(apart.dtype())) apart = masked_fill(apart, logical_and(a == b, isinf(a)), 0.0);
+  return {s.needs("self") ? g * conj(sigmoid(apart)) : Tensor(),
+          s.needs("other") ? g * conj(sigmoid(neg(apart))) : Tensor()};
+}
 template <class T>
 struct LogAddExp2 {
   RL_FN T operator()(T a, T b) const {
@@ -125,20 +136,13 @@ OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor",
                .doc = "log(exp(self) + exp(other)), without overflow. >>> torch.logaddexp(torch.tensor([1000.]), "
                       "torch.tensor([1000.]))\ntensor([1000.6932])",
                .kernel = pointwise<LogAddExp, FloatingAndComplex>(),
-               .grad = {{"self", "other", "result"},
-                        [](const Saved& s, const Tensor& g) {
-                          return Grads{g * conj(exp(s["self"] - s["result"])), g * conj(exp(s["other"] - s["result"]))};
-                        }},
+               .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { return logaddexp_grad(s, g, 1); }},
                .forms = kFunction | kMethod | kOut});
 OP(logaddexp2, {.schema = "logaddexp2(Tensor self, Tensor other) -> Tensor",
                 .doc = "log2(2 ** self + 2 ** other), without overflow. >>> torch.logaddexp2(torch.tensor([3.]), "
                        "torch.tensor([3.]))\ntensor([4.])",
                 .kernel = pointwise<LogAddExp2, Floating>(),
-                .grad = {{"self", "other", "result"},
-                         [](const Saved& s, const Tensor& g) {
-                           return Grads{g * exp((s["self"] - s["result"]) * kLn2),
-                                        g * exp((s["other"] - s["result"]) * kLn2)};
-                         }},
+                .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { return logaddexp_grad(s, g, kLn2); }},
                 .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight

@@ -1,6 +1,7 @@
 // Numbers taken apart and put together: heaviside, gcd, lcm, ldexp, frexp, nextafter, polar.
 #include <numeric>
 
+#include "rushlight/fn/_ldexp.h"
 #include "rushlight/fn/complex.h"
 #include "rushlight/fn/cos.h"
 #include "rushlight/fn/exp2.h"
@@ -57,11 +58,22 @@ struct NextAfter {
 };
 using Whole = TypeList<int32_t, int64_t>;
 
+// In three steps: 2 to the power of n alone may be out of range where the result is not.
+template <class T>
+struct Ldexp {
+  RL_FN T operator()(T x, T n) const {
+    T power = math::limit(n, T(-3000), T(3000)), third = math::trunc(power / T(3));
+    T step = math::exp2(third);
+    return x * step * step * math::exp2(power - third - third);
+  }
+};
 Tensor ldexp_op(const Tensor& self, const Tensor& other) {
-  Tensor power = is_integral(other.dtype(), true)
-                     ? to(other, is_integral(self.dtype(), true) ? default_dtype() : self.dtype())
-                     : other;
-  return self * exp2(power);
+  bool whole = is_integral(other.dtype(), true);
+  if (is_complex(self.dtype()) || is_complex(other.dtype()))
+    return self * exp2(whole ? to(other, to_real(self.dtype())) : other);
+  if (whole && is_half(self.dtype()))  // not every exponent is a half
+    return to(_ldexp(to(self, DType::Float32), other), self.dtype());
+  return _ldexp(self, whole && !is_integral(self.dtype(), true) ? to(other, self.dtype()) : other);
 }
 
 std::array<TensorSpec, 2> frexp_meta(const Tensor& self) {
@@ -111,6 +123,15 @@ OP(nextafter, {.schema = "nextafter(Tensor self, Tensor other) -> Tensor",
                           Tensor apart = to(s["self"] != s["other"], g.dtype());
                           return Grads{g * apart, g * 0.0};
                         }}});
+OP(_ldexp, {.schema = "_ldexp(Tensor self, Tensor other) -> Tensor",
+            .doc = "self times 2 ** other.",
+            .kernel = pointwise<Ldexp, Floating>(Promote::ToFloat),
+            .grad = {{"other", "result:other"},
+                     [](const Saved& s, const Tensor& g) {
+                       return Grads{s.needs("self") ? _ldexp(g, s["other"]) : Tensor(),
+                                    s.needs("other") ? g * s["result"] * 0.693147180559945309417 : Tensor()};
+                     }},
+            .forms = kFunction});
 OP(ldexp, {.schema = "ldexp.Tensor(Tensor self, Tensor other) -> Tensor",
            .doc = "self times 2 ** other."
                   " >>> torch.ldexp(torch.tensor([1., 3.]), torch.tensor([2, -1]))\ntensor([4.0000, 1.5000])",

@@ -1,5 +1,6 @@
 // Losses of pairs of tensors, nearly all composed, so that their gradients of every order follow.
 #include "rushlight/fn/_huber.h"
+#include "rushlight/fn/_smooth_l1.h"
 #include "rushlight/fn/abs.h"
 #include "rushlight/fn/binary_cross_entropy.h"
 #include "rushlight/fn/binary_cross_entropy_with_logits.h"
@@ -59,18 +60,32 @@ Grads huber_grad(const Saved& s, const Tensor& g) {
   Tensor slope = g * clamp(s["self"] - s["target"], -delta, delta);
   return {slope, s.needs("target") ? neg(slope) : Tensor()};
 }
+// The same by delta, in one step: the parts may be out of a half's range where the quotient is not.
+template <class T>
+struct SmoothL1 {
+  explicit SmoothL1(const IValue* a) : beta(scalar_arg<T>(a[2])) {}
+  T beta;
+  RL_FN T operator()(T x, T y) const {
+    T z = math::abs(x - y);
+    return math::select(z < beta, T(0.5) * z * z / beta, z - T(0.5) * beta);
+  }
+};
+Grads smooth_l1_grad(const Saved& s, const Tensor& g) {
+  double beta = s.arg("beta").to_scalar().to<double>();
+  Tensor slope = g * clamp((s["self"] - s["target"]) / beta, -1, 1);
+  return {slope, s.needs("target") ? neg(slope) : Tensor()};
+}
 Tensor smooth_l1(const Tensor& x, const Tensor& y, int64_t reduction, double beta) {
   RL_CHECK(RuntimeError, beta >= 0, "smooth_l1_loss does not support negative values for beta.");
   if (beta == 0) return l1(x, y, reduction);
-  Tensor loss = _huber(x, y, beta);
-  return reduce_loss(beta == 1 ? loss : loss / beta, reduction);
+  return reduce_loss(_smooth_l1(x, y, beta), reduction);
 }
 Tensor huber(const Tensor& x, const Tensor& y, int64_t reduction, double delta) {
   RL_CHECK(RuntimeError, delta > 0, "huber_loss does not support non-positive values for delta.");
   return reduce_loss(_huber(x, y, delta), reduction);
 }
 Tensor soft_margin(const Tensor& x, const Tensor& y, int64_t reduction) {
-  return reduce_loss(log1p(exp(neg(y) * x)), reduction);
+  return reduce_loss(neg(log_sigmoid(y * x)), reduction);
 }
 
 // log below -100 is -100, as in PyTorch: a probability of 0 costs much but not everything.
@@ -177,6 +192,11 @@ OP(huber, {.schema = "_huber(Tensor self, Tensor target, Scalar delta) -> Tensor
            .kernel = pointwise<Huber, Floating>(),
            .grad = {{"self", "target"}, huber_grad},
            .forms = kFunction});
+OP(smooth_l1, {.schema = "_smooth_l1(Tensor self, Tensor target, Scalar beta) -> Tensor",
+               .doc = "Half the squared difference by beta up to beta, linear beyond.",
+               .kernel = pointwise<SmoothL1, Floating>(),
+               .grad = {{"self", "target"}, smooth_l1_grad},
+               .forms = kFunction});
 OP(smooth_l1_loss,
    {.schema = "smooth_l1_loss(Tensor self, Tensor target, int reduction=Mean, float beta=1.0) -> Tensor",
     .doc = "The squared error below beta, the absolute error above."

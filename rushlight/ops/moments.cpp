@@ -11,10 +11,13 @@
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/flip.h"
+#include "rushlight/fn/isfinite.h"
 #include "rushlight/fn/isinf.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/linalg_vector_norm.h"
 #include "rushlight/fn/log.h"
+#include "rushlight/fn/logical_not.h"
+#include "rushlight/fn/logical_or.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/mean.h"
 #include "rushlight/fn/narrow.h"
@@ -269,11 +272,7 @@ TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& 
           .dtype = to_real(dtype.value_or(self.dtype())),
           .device = self.device()};
 }
-void norm_cpu(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool, const OptionalDType& dtype,
-              const Tensor& out) {
-  Tensor in = dtype && *dtype != self.dtype() ? dense(self, *dtype) : self;
-  DimSet dims = dim_set(dim, self.dim());
-  double p = ord.to_double();
+void norm_into(const Tensor& in, double p, DimSet dims, const Tensor& out) {
   dispatch(FloatAndComplexTypes{}, in.dtype(), "linalg_vector_norm", [&]<class T>() {
     auto go = [&]<Norm kind>() {
       FoldReducer<VectorNorm<T, kind>> r;
@@ -288,6 +287,43 @@ void norm_cpu(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bo
     else go.template operator()<Norm::Any>();
   });
 }
+// Which norms may have left the range of their sums of powers on the way.
+struct Suspects { bool lost = false, zero = false; };
+Suspects suspects(const Tensor& norms, const Tensor& largest) {
+  Suspects found;
+  dispatch(Types<float, double>{}, norms.dtype(), "linalg_vector_norm", [&]<class T>() {
+    T low = std::sqrt(std::numeric_limits<T>::min()) * T(1e4), high = std::numeric_limits<T>::max();
+    const T *x = norms.data<T>(), *top = largest.defined() ? largest.data<T>() : nullptr;
+    for (int64_t i = 0; i < norms.numel(); i++) {
+      bool zero = x[i] == T(0), lost = !(x[i] >= low && x[i] <= high);
+      found.zero |= zero;
+      found.lost |= lost && (!zero || (top && top[i] != T(0)));
+    }
+  });
+  return found;
+}
+void norm_cpu(const Tensor& self, const Scalar& ord, const OptionalDims& dim, bool, const OptionalDType& dtype,
+              const Tensor& out) {
+  Tensor in = dtype && *dtype != self.dtype() ? dense(self, *dtype) : self;
+  DimSet dims = dim_set(dim, self.dim());
+  double p = ord.to_double();
+  if (p == 0 || p == 1 || std::isinf(p) || is_half(in.dtype()) || in.numel() == 0) return norm_into(in, p, dims, out);
+  // Looked at afterwards: where one is suspect they are formed again, of elements in units of the largest.
+  Tensor norms = out.is_contiguous() ? out : empty_tensor(out.sizes(), out.dtype());
+  norm_into(in, p, dims, norms);
+  Suspects first = suspects(norms, Tensor());
+  if (first.lost || first.zero) {
+    Tensor top = empty_tensor(norms.sizes(), norms.dtype());
+    norm_into(in, INFINITY, dims, top);
+    if (suspects(norms, top).lost) {
+      NoGradGuard no_grad;
+      top = masked_fill(top, logical_or(top == 0.0, logical_not(isfinite(top))), 1.0);
+      norm_into(in / reshape(top, reduced_sizes(in.sizes(), dims, true)), p, dims, norms);
+      copy_elements(norms, norms * top);
+    }
+  }
+  if (!norms.is_same(out)) copy_elements(out, norms);
+}
 
 Grads norm_grad(const Saved& s, const Tensor& given) {
   Tensor self = s["self"], result = s["result"], g = given;
@@ -299,7 +335,8 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
   double p = s.arg("ord").to_scalar().to_double();
   if (p == 0) return {Tensor()};
   if (p == 1) return {sgn(self) * g};
-  if (p == 2) return {masked_fill(self * (g / result), eq(result, 0), Scalar(0))};
+  Tensor zero = eq(result, 0), safe = masked_fill(result, zero, Scalar(1));
+  if (p == 2) return {self / safe * masked_fill(g, zero, Scalar(0))};
   if (std::isinf(p)) {
     Dims over;
     for (int64_t d = 0; d < self.dim(); d++)
@@ -316,9 +353,11 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
   }
   if (p < 2) {
     Tensor part = sgn(self) * pow(abs(self), p - 1);
-    return {part * masked_fill(g / pow(result, p - 1), eq(result, 0), Scalar(0))};
+    return {part * masked_fill(g / pow(safe, p - 1), zero, Scalar(0))};
   }
-  return {self * pow(abs(self), p - 2) * masked_fill(g / pow(result, p - 1), eq(result, 0), Scalar(0))};
+  // In units of the norm: the powers of what is large or small would leave the range.
+  Tensor part = self / safe;
+  return {part * pow(abs(part), p - 2) * masked_fill(g, zero, Scalar(0))};
 }
 
 Tensor norm_scalar(const Tensor& self, const Scalar& p) { return linalg_vector_norm(self, p); }
@@ -338,7 +377,8 @@ Tensor dist_op(const Tensor& self, const Tensor& other, const Scalar& p) { retur
 template <class Element>
 struct Product {
   using T = Element;
-  using Acc = accumulator_t<T>;
+  // Of floats in double: the order of the factors does not matter then.
+  using Acc = std::conditional_t<std::is_same_v<accumulator_t<T>, float>, double, accumulator_t<T>>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
   Acc identity() const { return Acc(1); }
   Acc fold(Acc a, T x) const { return a * Acc(x); }

@@ -1,18 +1,33 @@
 // pow, float_power, and bit operations.
 #include "rushlight/fn/pow.h"
 
+#include "rushlight/fn/clone.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/log.h"
 #include "rushlight/fn/logical_and.h"
+#include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/where.h"
-#include "rushlight/fn/zeros_like.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 namespace {
+
+// Whole powers of complex numbers by products, which are exact where the result is; and 0 to the power of 0 is 1.
+template <class C>
+C complex_pow(C x, C y) {
+  using R = typename C::value_type;
+  if (y.imag() == 0 && y.real() == std::trunc(y.real()) && std::abs(y.real()) <= 64) {
+    C result = 1;
+    for (int n = int(std::abs(y.real())); n; n >>= 1, x *= n ? x : C(1))
+      if (n & 1) result *= x;
+    return y.real() < 0 ? R(1) / result : result;
+  }
+  if (x == C(0) && y.real() > 0) return 0;
+  return std::pow(x, y);
+}
 
 template <class T>
 struct Pow {
@@ -23,6 +38,8 @@ struct Pow {
       for (; y; y >>= 1, x = T(x * x))
         if (y & 1) result = T(result * x);
       return result;
+    } else if constexpr (math::is_complex_type<T>) {
+      return complex_pow(x, y);
     } else {
       return math::pow(x, y);
     }
@@ -92,17 +109,21 @@ Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
 }
 Tensor pow_base(const Scalar& self, const Tensor& exponent) { return pow(wrapped_number(self), exponent); }
 
+// A number that came as one, in full precision: arithmetic on it alone would be done in the default dtype.
+Tensor exact(const Tensor& t) {
+  if (!t.impl()->wrapped_number || t.dtype() == DType::Int64) return t;
+  return clone(t);
+}
 Grads pow_grad(const Saved& s, const Tensor& g) {
-  Tensor x = s["self"], y = s["exponent"];
-  Grads out;
-  out.push_back(s.needs("self") ? where(y == 0.0, zeros_like(g), g * conj(y * pow(x, y - 1))) : Tensor());
+  Tensor x = exact(s["self"]), y = exact(s["exponent"]);
+  Grads out{Tensor(), Tensor()};
+  // What does not count is kept finite, or the next gradient would be 0 inf.
+  if (s.needs("self")) out[0] = g * conj(y * pow(x, masked_fill(y - 1, y == 0.0, 0.0)));
   if (s.needs("exponent")) {
-    Tensor slope = g * conj(s["result"] * log(x));
     // 0 to the power of y >= 0 does not change with y.
     Tensor flat = is_complex(x.dtype()) || is_complex(y.dtype()) ? x == 0.0 : logical_and(x == 0.0, y >= 0.0);
-    out.push_back(where(flat, zeros_like(slope), slope));
-  } else {
-    out.push_back(Tensor());
+    Tensor base = x.dtype() == DType::Int64 && x.dim() == 0 ? to(x, DType::Float64) : x;
+    out[1] = g * masked_fill(conj(s["result"] * log(where(flat, 1.0, base))), flat, 0.0);
   }
   return out;
 }

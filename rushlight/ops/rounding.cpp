@@ -1,4 +1,5 @@
 // Rounding, signs, classification, extrema of two tensors and clamping.
+#include <algorithm>
 #include <limits>
 
 #include "rushlight/fn/abs.h"
@@ -38,7 +39,8 @@ struct Round {
     else return math::round_even(x);
   }
 };
-// Through a power of ten above 1 on either side of the point: 0.1 and its like are not exact.
+// Through a power of ten above 1 on either side of the point: 0.1 and its like are not exact. Where the product leaves the range there is
+// nothing to round, or nothing left.
 template <class T>
 struct RoundDecimals {
   explicit RoundDecimals(const IValue* args) : negative(args[1].to_int() < 0) {
@@ -47,7 +49,13 @@ struct RoundDecimals {
   bool negative;
   T power;
   RL_FN T operator()(T x) const {
-    return negative ? math::round_even(x / power) * power : math::round_even(x * power) / power;
+    T inf = T(__builtin_inf());
+    if (negative) {
+      T whole = math::round_even(x / power);
+      return math::select(whole == T(0) || math::abs(x) == inf, math::select(whole == T(0), whole, x), whole * power);
+    }
+    T scaled = x * power;
+    return math::select(math::abs(scaled) < inf, math::round_even(scaled) / power, x);
   }
 };
 template <class T> struct Frac {
@@ -66,8 +74,18 @@ struct Sign<bool> {
 template <class T>
 struct Sgn {
   RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return x == T(0) ? T(0) : x / std::abs(x);
-    else return Sign<T>()(x);
+    if constexpr (math::is_complex_type<T>) {
+      using R = math::real_t<T>;
+      R size = std::max(math::abs(x.real()), math::abs(x.imag()));
+      if (size == 0) return T(0);
+      // The modulus of what is very large or small would be out of range or inexact.
+      if (!(size > 16 * std::numeric_limits<R>::min() && size < std::numeric_limits<R>::max() / 2) &&
+          std::isfinite(size))
+        x = T(x.real() / size, x.imag() / size);
+      return x / std::abs(x);
+    } else {
+      return Sign<T>()(x);
+    }
   }
 };
 template <class T> struct Signbit {
@@ -129,9 +147,12 @@ template <class T>
 struct NanToNum {
   explicit NanToNum(const IValue* args)
       : nan(args[1].is_none() ? T(0) : scalar_arg<T>(args[1])),
-        high(args[2].is_none() ? largest() : scalar_arg<T>(args[2])),
-        low(args[3].is_none() ? -largest() : scalar_arg<T>(args[3])) {}
-  static T largest() {
+        high(args[2].is_none() ? largest(args[0]) : scalar_arg<T>(args[2])),
+        low(args[3].is_none() ? -largest(args[0]) : scalar_arg<T>(args[3])) {}
+  // Of the tensor's dtype, which a half type's computation does not know.
+  static T largest(const IValue& self) {
+    DType d = self.is_tensor() ? self.tensor().dtype() : DType::Float64;
+    if (is_half(d)) return T(d == DType::Float16 ? 65504.0 : 3.3895313892515355e38);
     if constexpr (std::is_same_v<T, Expr>) return Expr(std::numeric_limits<double>::max());
     else return std::numeric_limits<T>::max();
   }

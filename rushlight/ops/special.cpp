@@ -4,14 +4,15 @@
 #include "rushlight/fn/_polygamma.h"
 #include "rushlight/fn/arange.h"
 #include "rushlight/fn/digamma.h"
-#include "rushlight/fn/erf.h"
-#include "rushlight/fn/erfc.h"
 #include "rushlight/fn/exp.h"
 #include "rushlight/fn/i0.h"
+#include "rushlight/fn/isinf.h"
 #include "rushlight/fn/lgamma.h"
 #include "rushlight/fn/log.h"
 #include "rushlight/fn/logical_and.h"
+#include "rushlight/fn/logical_not.h"
 #include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/reciprocal.h"
 #include "rushlight/fn/round.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/special_erfcx.h"
@@ -37,6 +38,7 @@ RL_SPECIAL1(BesselI0, bessel_i0)
 RL_SPECIAL1(BesselI0e, bessel_i0e)
 RL_SPECIAL1(BesselI1, bessel_i1)
 RL_SPECIAL1(BesselI1e, bessel_i1e)
+RL_SPECIAL1(Ndtr, ndtr)
 RL_SPECIAL1(Ndtri, ndtri)
 RL_SPECIAL1(LogNdtr, log_ndtr)
 RL_SPECIAL1(Erfcx, erfcx)
@@ -94,15 +96,11 @@ Grads xlog1py_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"], y = s["other"];
   Grads grads{Tensor(), Tensor()};
   if (s.needs("self")) grads[0] = masked_fill(special_xlog1py(g, y), logical_and(x == 0.0, y <= -1.0), 0);
-  if (s.needs("other")) grads[1] = g * x / (y + 1.0);
+  if (s.needs("other")) grads[1] = g * (x / masked_fill(y + 1.0, logical_and(x == 0.0, y == -1.0), 1.0));
   return grads;
 }
 
 Tensor as_float(const Tensor& x) { return is_integral(x.dtype(), true) ? to(x, default_dtype()) : x; }
-Tensor ndtr(const Tensor& given) {
-  Tensor t = as_float(given) * kSqrtHalf;
-  return where(t < -1.0, erfc(neg(t)) * 0.5, (erf(t) + 1.0) * 0.5);
-}
 Tensor multigamma(const Tensor& given, int64_t p) {
   RL_CHECK(RuntimeError, p >= 1, "mvlgamma: p has to be greater than or equal to 1");
   Tensor x = as_float(given);
@@ -154,12 +152,15 @@ OP(special_round, {.schema = "special_round(Tensor self, *, int decimals=0) -> T
                    .kernel = composite<round_to>(),
                    .forms = kFunction | kOut,
                    .module = "special"});
-OP(special_ndtr, {.schema = "special_ndtr(Tensor self) -> Tensor",
-                  .doc = "The normal distribution function."
-                         " >>> torch.special.ndtr(torch.tensor([-1., 0.]))\ntensor([0.1587, 0.5000])",
-                  .kernel = composite<ndtr>(),
-                  .forms = kFunction | kOut,
-                  .module = "special"});
+OP(special_ndtr,
+   {.schema = "special_ndtr(Tensor self) -> Tensor",
+    .doc = "The normal distribution function."
+           " >>> torch.special.ndtr(torch.tensor([-1., 0.]))\ntensor([0.1587, 0.5000])",
+    .kernel = pointwise<Ndtr, Floating>(Promote::ToFloat),
+    .grad = {{"self"},
+             [](const Saved& s, const Tensor& g) { return Grads{g * (exp(square(s["self"]) * -0.5) / kSqrtTwoPi)}; }},
+    .forms = kFunction | kOut,
+    .module = "special"});
 OP(special_xlog1py,
    {.schema = "special_xlog1py(Tensor self, Tensor other) -> Tensor",
     .doc = "self * log1p(other), and 0 where self is 0."
@@ -215,7 +216,9 @@ OP(special_i1, {.schema = "special_i1(Tensor self) -> Tensor",
                 .kernel = pointwise<BesselI1, Floating>(Promote::ToFloat),
                 .grad = {{"self", "result"},
                          [](const Saved& s, const Tensor& g) {
-                           return Grads{g * (i0(s["self"]) - over_self(s["result"], s["self"]))};
+                           Tensor y = s["result"], far = isinf(y);  // inf - inf / x
+                           Tensor slope = i0(s["self"]) - over_self(masked_fill(y, far, 0.0), s["self"]);
+                           return Grads{g * slope};
                          }},
                 .forms = kFunction | kOut,
                 .module = "special"});
@@ -249,15 +252,21 @@ OP(special_log_ndtr, {.schema = "special_log_ndtr(Tensor self) -> Tensor",
                                }},
                       .forms = kFunction | kOut,
                       .module = "special"});
-OP(special_erfcx,
-   {.schema = "special_erfcx(Tensor self) -> Tensor",
-    .doc = "exp(self²) times erfc(self)."
-           " >>> torch.special.erfcx(torch.tensor([0., 20.]))\ntensor([1.0000, 0.0282])",
-    .kernel = pointwise<Erfcx, Floating>(Promote::ToFloat),
-    .grad = {{"self", "result"},
-             [](const Saved& s, const Tensor& g) { return Grads{g * (2 * s["self"] * s["result"] - 2 / kSqrtPi)}; }},
-    .forms = kFunction | kOut,
-    .module = "special"});
+OP(special_erfcx, {.schema = "special_erfcx(Tensor self) -> Tensor",
+                   .doc = "exp(self²) times erfc(self)."
+                          " >>> torch.special.erfcx(torch.tensor([0., 20.]))\ntensor([1.0000, 0.0282])",
+                   .kernel = pointwise<Erfcx, Floating>(Promote::ToFloat),
+                   .grad = {{"self", "result"},
+                            [](const Saved& s, const Tensor& g) {
+                              // For large self the difference cancels: there the series of erfcx has it, (1 - 3 / (2 x²)) / x².
+                              Tensor x = s["self"], far = x > 1e4,
+                                     inverse = reciprocal(masked_fill(x, logical_not(far), 1e4));
+                              Tensor tail = inverse * inverse * (1.0 - inverse * inverse * 1.5);
+                              Tensor near = masked_fill(x, far, 0.0) * s["result"] * 2.0 - 2 / kSqrtPi;
+                              return Grads{g * where(far, tail * (-1 / kSqrtPi), near)};
+                            }},
+                   .forms = kFunction | kOut,
+                   .module = "special"});
 OP(igamma, {.schema = "igamma(Tensor self, Tensor other) -> Tensor",
             .doc = "The regularised lower incomplete gamma function of order self."
                    " >>> torch.igamma(torch.tensor([1., 2.]), torch.tensor([1., 1.]))\ntensor([0.6321, 0.2642])",

@@ -115,11 +115,25 @@ TensorSpec mean_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, 
           .dtype = mean_dtype(self, dtype),
           .device = self.device()};
 }
+bool all_finite(const Tensor& t) {
+  bool finite = true;
+  dispatch(Types<float, double>{}, t.dtype(), "mean", [&]<class T>() {
+    for (int64_t i = 0; i < t.numel(); i++) finite &= t.data<T>()[i] - t.data<T>()[i] == T(0);
+  });
+  return finite;
+}
 void mean_cpu(const Tensor& self, const OptionalDims& dim, bool, const OptionalDType&, const Tensor& out) {
   Tensor in = self.dtype() == out.dtype() ? self : dense(self, out.dtype());
   DimSet dims = dim_set(dim, self.dim());
   dispatch(FloatAndComplexTypes{}, in.dtype(), "mean",
            [&]<class T>() { reduce(FoldReducer<Mean<T>>{}, in, dims, out); });
+  // A sum may leave the range where the mean does not: then of elements divided first.
+  int64_t n = reduced_count(in.sizes(), dims);
+  if (n < 2 || is_complex(in.dtype()) || is_half(in.dtype()) || !out.is_contiguous() || all_finite(out)) return;
+  NoGradGuard no_grad;
+  Tensor parts = in * Scalar(1.0 / double(n));
+  dispatch(Types<float, double>{}, in.dtype(), "mean",
+           [&]<class T>() { reduce(FoldReducer<Sum<T>>{}, parts, dims, out); });
 }
 TensorSpec mean_all_meta(const Tensor& self, const OptionalDType& dtype) {
   return {.dtype = mean_dtype(self, dtype), .device = self.device()};

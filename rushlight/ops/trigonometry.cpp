@@ -1,14 +1,22 @@
 // Circular and hyperbolic functions, their inverses, and the error function.
+#include "rushlight/fn/abs.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/cos.h"
 #include "rushlight/fn/cosh.h"
 #include "rushlight/fn/exp.h"
+#include "rushlight/fn/hypot.h"
+#include "rushlight/fn/isinf.h"
+#include "rushlight/fn/logical_not.h"
+#include "rushlight/fn/logical_or.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/rsqrt.h"
+#include "rushlight/fn/sgn.h"
 #include "rushlight/fn/sin.h"
+#include "rushlight/fn/sinc.h"
 #include "rushlight/fn/sinh.h"
 #include "rushlight/fn/square.h"
 #include "rushlight/fn/tanh_backward.h"
+#include "rushlight/fn/where.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/pointwise.h"
 
@@ -51,7 +59,15 @@ template <class T>
 struct Sinc {
   RL_FN T operator()(T x) const {
     T y = x * T(3.14159265358979323846);
-    return math::select(x == T(0), T(1), math::sin(y) / y);
+    if constexpr (math::is_complex_type<T>) {
+      return x == T(0) ? T(1) : math::sin(y) / y;
+    } else {
+      // sin(pi x) by what x is away from a whole number, which is exact.
+      T turn = x - T(2) * math::round_even(x * T(0.5)), size = math::abs(turn);
+      T rest = math::select(size > T(0.5), math::copysign(T(1) - size, turn), turn);
+      T value = math::select(x == T(0), T(1), math::sin(rest * T(3.14159265358979323846)) / y);
+      return math::select(math::abs(x) == T(__builtin_inf()), T(0), value);
+    }
   }
 };
 template <class T> struct Deg2Rad {
@@ -62,6 +78,33 @@ template <class T> struct Rad2Deg {
 };
 
 constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
+
+// (x, y) / r² for the point (x, y) at distance r, and 0 at the origin and at infinity, where the angle has no slope.
+Grads atan2_grad(const Saved& s, const Tensor& g) {
+  Tensor y = s["self"], x = s["other"], r = hypot(y, x), flat = logical_or(r == 0.0, isinf(r));
+  r = masked_fill(r, flat, 1.0);
+  return {s.needs("self") ? g * masked_fill(x / r / r, flat, 0.0) : Tensor(),
+          s.needs("other") ? neg(g) * masked_fill(y / r / r, flat, 0.0) : Tensor()};
+}
+// (x, y) / r, 0 at the origin; an infinite part has all of it.
+Grads hypot_grad(const Saved& s, const Tensor& g) {
+  Tensor r = s["result"], flat = logical_or(r == 0.0, isinf(r));
+  r = masked_fill(r, flat, 1.0);
+  auto part = [&](const char* name) {
+    Tensor x = s[name];
+    return s.needs(name) ? g * where(isinf(x), sgn(x), masked_fill(x / r, flat, 0.0)) : Tensor();
+  };
+  return {part("self"), part("other")};
+}
+// (cos(pi x) - sinc(x)) / x; near 0, where that cancels, its series.
+Grads sinc_grad(const Saved& s, const Tensor& g) {
+  Tensor x = s["self"], near = abs(x) < 0.02, far = masked_fill(x, near, 1.0);
+  Tensor slope = (cos(far * 3.14159265358979323846) - sinc(far)) / far;
+  Tensor z = masked_fill(x, logical_not(near), 0.0), t = square(z * 3.14159265358979323846);
+  Tensor series =
+      z * (t * (t * (t * (1.0 / 7560) - 1.0 / 140) * (1.0 / 6) + 1.0 / 30) - 1.0 / 3) * 9.86960440108935861883;
+  return {g * conj(where(near, series, slope))};
+}
 
 }  // namespace
 
@@ -152,20 +195,13 @@ OP(atan2, {.schema = "atan2(Tensor self, Tensor other) -> Tensor",
            .doc = "Angle of the point (other, self), in radians."
                   " >>> torch.atan2(torch.tensor([1., -1.]), torch.tensor([0., -1.]))\ntensor([ 1.5708, -2.3562])",
            .kernel = pointwise<Atan2, Floating>(Promote::ToFloat),
-           .grad = {{"self", "other"},
-                    [](const Saved& s, const Tensor& g) {
-                      Tensor scaled = g / (square(s["self"]) + square(s["other"]));
-                      return Grads{scaled * s["other"], neg(scaled) * s["self"]};
-                    }},
+           .grad = {{"self", "other"}, atan2_grad},
            .aliases = {"arctan2"}});
 OP(hypot, {.schema = "hypot(Tensor self, Tensor other) -> Tensor",
            .doc = "sqrt(self² + other²), without overflow."
                   " >>> torch.hypot(torch.tensor([3.]), torch.tensor([4.]))\ntensor([5.])",
            .kernel = pointwise<Hypot, Floating>(),
-           .grad = {{"self", "other", "result"}, [](const Saved& s, const Tensor& g) {
-                      Tensor scaled = g / s["result"];
-                      return Grads{scaled * s["self"], scaled * s["other"]};
-                    }}});
+           .grad = {{"self", "other", "result"}, hypot_grad}});
 OP(erf,
    {.schema = "erf(Tensor self) -> Tensor",
     .doc = "Error function."
@@ -186,13 +222,7 @@ OP(sinc, {.schema = "sinc(Tensor self) -> Tensor",
           .doc = "sin(pi x) / (pi x), 1 at 0."
                  " >>> torch.sinc(torch.tensor([0., 0.5]))\ntensor([1.0000, 0.6366])",
           .kernel = pointwise<Sinc, FloatingAndComplex>(Promote::ToFloat),
-          .grad = {{"self"},
-                   [](const Saved& s, const Tensor& g) {
-                     // d/dx = (cos(pi x) pi x - sin(pi x)) / (pi x²); the value at 0 is 0.
-                     Tensor x = s["self"] * 3.14159265358979323846;
-                     Tensor slope = (cos(x) * x - sin(x)) / (x * s["self"]);
-                     return Grads{g * conj(masked_fill(slope, s["self"] == 0.0, 0.0))};
-                   }},
+          .grad = {{"self"}, sinc_grad},
           .aliases = {"special_sinc"}});
 OP(deg2rad, {.schema = "deg2rad(Tensor self) -> Tensor",
              .doc = "Degrees to radians."

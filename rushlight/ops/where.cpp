@@ -13,13 +13,16 @@ template <class T> struct Where {
   RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); }
 };
 
-// From the nearer end, so that weight 1 gives `end` exactly.
+// From the nearer end, so that weight 1 gives `end` exactly; where the difference of the ends overflows, from both.
 template <class T>
 struct Lerp {
   static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b, T w) const {
     if constexpr (math::is_complex_type<T>) return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (T(1) - w);
-    else return math::select(math::abs(w) < T(0.5), a + w * (b - a), b - (b - a) * (T(1) - w));
+    else {
+      T apart = b - a, near = math::select(math::abs(w) < T(0.5), a + w * apart, b - apart * (T(1) - w));
+      return math::select(math::abs(apart) < T(__builtin_inf()), near, a * (T(1) - w) + b * w);
+    }
   }
 };
 template <class T>
@@ -58,8 +61,8 @@ OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tens
           .kernel = pointwise<Lerp, FloatingAndComplex>(),
           .grad = {{"self", "end", "weight"},
                    [](const Saved& s, const Tensor& g) {
-                     Tensor w = conj(s["weight"]);
-                     return Grads{s.needs("self") ? g * (1 - w) : Tensor(), s.needs("end") ? g * w : Tensor(),
+                     Tensor w = conj(s["weight"]), to_end = g * w;
+                     return Grads{s.needs("self") ? g - to_end : Tensor(), to_end,
                                   s.needs("weight") ? g * conj(s["end"] - s["self"]) : Tensor()};
                    }},
           .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"}});

@@ -16,11 +16,16 @@ struct XLogY {
   }
 };
 
+// self / other, 0 / 0 being 0: the operator does not change with other there.
+Tensor ratio(const Tensor& self, const Tensor& other) {
+  return self / masked_fill(other, logical_and(self == 0, other == 0), 1.0);
+}
+
 // d/dself = log(other), but 0 where the operator is 0 whatever other is; d/dother = self / other.
 Grads xlogy_grad(const Saved& s, const Tensor& g) {
   Tensor self = s["self"], other = s["other"];
   return {s.needs("self") ? masked_fill(xlogy(g, other), logical_and(self == 0, other <= 0), 0) : Tensor(),
-          s.needs("other") ? g * self / other : Tensor()};
+          s.needs("other") ? g * ratio(self, other) : Tensor()};
 }
 
 }  // namespace
@@ -33,12 +38,12 @@ OP(xlogy,
     .overloads = {"xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor"},
     .aliases = {"special_xlogy"}});
 
-OP(xlogy_of_number,
-   {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor",
-    .doc = "A number times the logarithm of a tensor."
-           " >>> torch.xlogy(2, torch.tensor([1., 2.]))\ntensor([0.0000, 1.3863])",
-    .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
-    .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { return Grads{g * s["self"] / s["other"]}; }},
-    .forms = kFunction});
+OP(xlogy_of_number, {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor",
+                     .doc = "A number times the logarithm of a tensor."
+                            " >>> torch.xlogy(2, torch.tensor([1., 2.]))\ntensor([0.0000, 1.3863])",
+                     .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
+                     .grad = {{"self", "other"},
+                              [](const Saved& s, const Tensor& g) { return Grads{g * ratio(s["self"], s["other"])}; }},
+                     .forms = kFunction});
 
 }  // namespace rushlight

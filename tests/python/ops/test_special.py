@@ -34,7 +34,11 @@ op(
 )
 op(
     "special.xlog1py",
-    [case(f32(4), f32(3, 4, low=-0.9)), case(given([0.0, 0.0]), given([-1.0, 2.0])), case(2.0, f32(3, low=0.0))],
+    [
+        case(f32(4), f32(3, 4, low=-0.9)),
+        case(given([0.0, 0.0]), given([-1.0, 2.0]), grad=False),
+        case(2.0, f32(3, low=0.0)),
+    ],
 )
 for name in ("igamma", "igammac"):
     op(name, [case(f32(5, low=0.1, high=9.0), f32(5, low=0.0, high=9.0), grad=False), case(edges, edges, grad=False)])
