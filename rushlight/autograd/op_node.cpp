@@ -284,10 +284,12 @@ Tensors OpNode::unpack(int i) const {
   for (auto& [at, packed] : extras()->packed) {
     if (at != i) continue;
     Tensor t = packed ? packed->unpack() : Tensor();
-    if (t.defined() && thread_state.grad_enabled && is_differentiable(t.dtype()) && (!edge || edge->node)) {
+    uint32_t nr = is_arg ? 0 : plan_.saved_results[size_t(i) - plan_.args.size()];
+    if (t.defined() && thread_state.grad_enabled && is_differentiable(t.dtype()) && (!edge || edge->node) &&
+        !(plan_.rule.one && nr > 0)) {
       t = detached_alias(t);
       if (edge) set_history(t, edge->node, edge->input_nr);
-      else set_history(t, Ref<Node>(const_cast<OpNode*>(this)), plan_.saved_results[size_t(i) - plan_.args.size()]);
+      else set_history(t, Ref<Node>(const_cast<OpNode*>(this)), nr);
     }
     if (edge) edge++;
     out.push_back(std::move(t));
@@ -340,7 +342,7 @@ Tensor OpNode::saved_tensor(int i) const {
   if (result >= 0) {
     uint32_t nr = plan_.saved_results[size_t(result)];
     check_version(t, versions_[i], name(), nr, plan_.schema.name);
-    if (!thread_state.grad_enabled || !is_differentiable(t.dtype())) return t;
+    if (!thread_state.grad_enabled || !is_differentiable(t.dtype()) || (plan_.rule.one && nr > 0)) return t;
     // Back on the graph, so that the rule's own computation is differentiated.
     Tensor again = detached_alias(t);
     set_history(again, Ref<Node>(const_cast<OpNode*>(this)), nr);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -75,23 +76,19 @@ void* system_allocate(size_t bytes, size_t align) {
 class CpuAllocator final : public Allocator {
  public:
   CpuAllocator() {
+    // Floats are NaN then and integers -1: a test sees what a kernel or a gradient rule left unwritten.
+    const char* poison = std::getenv("RUSHLIGHT_POISON");
+    poison_ = poison && *poison && *poison != '0';
     const char* megabytes = std::getenv("RUSHLIGHT_CPU_CACHE_MB");
     size_t total = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
     limit_ = megabytes ? size_t(std::atoll(megabytes)) << 20 : std::min(total / 8, size_t(2) << 30);
   }
 
   void* allocate(size_t bytes) override {
-    if (bytes == 0) return nullptr;
-    cache.allocated += int64_t(bytes);
-    if (bytes > kSmallLimit) return allocate_large(bytes);
-    SizeClass c = small_class(bytes);
-    if (Block* b = cache.heads[c.index]) [[likely]] {
-      cache.heads[c.index] = b->next;
-      cache.counts[c.index]--;
-      return b;
-    }
-    keeper.touch();
-    return system_allocate(c.bytes, kAlign);
+    void* p = block(bytes);
+    if (poison_ && p) [[unlikely]]
+      std::memset(p, 0xFF, bytes);
+    return p;
   }
 
   void deallocate(void* p, size_t bytes) override {
@@ -122,6 +119,19 @@ class CpuAllocator final : public Allocator {
   }
 
  private:
+  void* block(size_t bytes) {
+    if (bytes == 0) return nullptr;
+    cache.allocated += int64_t(bytes);
+    if (bytes > kSmallLimit) return allocate_large(bytes);
+    SizeClass c = small_class(bytes);
+    if (Block* b = cache.heads[c.index]) [[likely]] {
+      cache.heads[c.index] = b->next;
+      cache.counts[c.index]--;
+      return b;
+    }
+    keeper.touch();
+    return system_allocate(c.bytes, kAlign);
+  }
   void* allocate_large(size_t bytes) {
     RL_CHECK(OutOfMemory, bytes < (size_t(1) << 46),
              "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes");
@@ -168,6 +178,7 @@ class CpuAllocator final : public Allocator {
   std::map<size_t, std::vector<void*>> pool_;
   size_t cached_ = 0;
   size_t limit_ = 0;
+  bool poison_ = false;
   std::atomic<int64_t> large_in_use_{0};
 };
 

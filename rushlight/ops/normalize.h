@@ -17,7 +17,8 @@ inline std::array<Tensor, 3> normalize_grads(const Tensor& x, const Tensor& g, c
   Tensor scale = rsqrt(mean(centred * centred, over, true) + eps);
   Tensor normal = centred * scale, gw = weight.defined() ? g * weight : g;
   Tensor dx = scale * (gw - mean(gw, over, true) - normal * mean(gw * normal, over, true));
-  return {dx, sum(g * normal, others, true), sum(g, others, true)};
+  auto summed = [&](const Tensor& t) { return others.empty() ? t : sum(t, others, true); };  // no list means all
+  return {dx, summed(g * normal), summed(g)};
 }
 
 }  // namespace rushlight
