@@ -147,6 +147,8 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 }
 
 Tensor dense(const Tensor& t, DType dtype) {
+  RL_CHECK(NotImplementedError, !(t.impl()->flags() & kNotCpu), "Cannot read the values of a tensor on device ",
+           t.device(), " here");
   if (t.is_contiguous() && t.dtype() == dtype) return t;
   Tensor out = empty_tensor(t.sizes(), dtype);
   copy_elements(out, t);

@@ -272,8 +272,8 @@ Tensor rrelu(const Tensor& self, const Scalar& lower, const Scalar& upper, bool 
   RL_CHECK(RuntimeError, low <= high, "Lower bound should be less than or equal to the upper bound");
   if (!training) return leaky_relu(self, (low + high) / 2);
   Tensor negative = self <= 0.0;
-  int64_t count = item(count_nonzero(negative)).to<int64_t>();
-  Tensor drawn = uniform_(empty(Dims{count}, DType::Float64), low, high, generator);
+  int64_t count = self.device().is_meta() ? 0 : item(count_nonzero(negative)).to<int64_t>();
+  Tensor drawn = uniform_(empty(Dims{count}, DType::Float64, std::nullopt, self.device()), low, high, generator);
   return self * masked_scatter(ones_like(self), negative, to(drawn, self.dtype()));
 }
 

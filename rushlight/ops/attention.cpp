@@ -51,7 +51,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
   Tensor scores = matmul(q * factor, transpose(keys, -2, -1) * factor);
   constexpr double kNever = -std::numeric_limits<double>::infinity();
   if (causal) {
-    Tensor seen = tril(ones(Dims{q.sizes()[size_t(q.dim() - 2)], k.sizes()[size_t(k.dim() - 2)]}, DType::Bool));
+    Tensor seen = tril(ones(Dims{q.sizes()[size_t(q.dim() - 2)], k.sizes()[size_t(k.dim() - 2)]}, DType::Bool,
+                            std::nullopt, q.device()));
     scores = masked_fill(scores, logical_not(seen), kNever);
   } else if (mask.defined()) {
     scores = mask.dtype() == DType::Bool ? masked_fill(scores, logical_not(mask), kNever) : scores + mask;

@@ -16,6 +16,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/normalize.h"
 #include "rushlight/ops/operators.h"
@@ -85,13 +86,14 @@ RL_FOR_EACH_ISA(
 DType compute_dtype(DType d) { return d == DType::Float64 ? DType::Float64 : DType::Float32; }
 
 void check_batch_norm(const Tensor& x, std::initializer_list<std::pair<const Tensor*, const char*>> per_channel,
-                      const Tensor& running_mean, bool training) {
+                      const Tensor& running_mean, const Tensor& running_var, bool training) {
   RL_CHECK(RuntimeError, x.dim() >= 2, "batch_norm: expected an input of shape (N, C, ...), got ", x.sizes());
   for (auto [t, name] : per_channel) {
     RL_CHECK(RuntimeError, !t->defined() || t->numel() == x.sizes()[1], name, " should contain ", x.sizes()[1],
              " elements not ", t->defined() ? t->numel() : 0);
   }
   RL_CHECK(RuntimeError, training || running_mean.defined(), "running_mean must be defined in evaluation mode");
+  RL_CHECK(RuntimeError, training || running_var.defined(), "running_var must be defined in evaluation mode");
   RL_CHECK(RuntimeError, !training || x.numel() > 0 || x.sizes()[0] == 0,
            "Expected more than 1 value per channel when training, got input size ", x.sizes());
   RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"batch_norm\" not implemented for '",
@@ -121,15 +123,19 @@ DType moments_dtype(const Tensor& x, const Tensor& weight, const Tensor& running
   return weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype() : x.dtype();
 }
 
-std::tuple<Tensor, Tensor, Tensor> batch_norm_kernel(const Tensor& x, const Tensor& w, const Tensor& b,
-                                                     const Tensor& running_mean, const Tensor& running_var,
-                                                     bool training, double momentum, double eps) {
+std::array<TensorSpec, 3> batch_norm_meta(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
+                                          const Tensor& running_var, bool training, double, double) {
   check_batch_norm(x, {{&running_mean, "running_mean"}, {&running_var, "running_var"}, {&w, "weight"}, {&b, "bias"}},
-                   running_mean, training);
+                   running_mean, running_var, training);
+  TensorSpec out{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()};
+  TensorSpec moment{.sizes = Dims{x.sizes()[1]}, .dtype = compute_dtype(x.dtype()), .device = x.device()};
+  return {out, moment, moment};
+}
+void batch_norm_cpu(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
+                    const Tensor& running_var, bool training, double momentum, double eps, const Tensor& out,
+                    const Tensor& mean, const Tensor& invstd) {
   Planes p(x.sizes());
   DType compute = compute_dtype(x.dtype());
-  Tensor out = empty_tensor(x.sizes(), x.dtype()), mean = empty_tensor(Dims{p.c}, compute),
-         invstd = empty_tensor(Dims{p.c}, compute);
   dispatch(Types<float, double>{}, compute, "batch_norm", [&]<class C>() {
     auto computed = [](const Tensor& t) { return t.defined() ? dense(t, dtype_of<C>) : t; };
     Tensor in = computed(x), weight = computed(w), bias = computed(b);
@@ -179,11 +185,17 @@ std::tuple<Tensor, Tensor, Tensor> batch_norm_kernel(const Tensor& x, const Tens
         });
     if (!to.is_same(out)) copy_elements(out, to);
   });
-  return {out, mean, invstd};
 }
 
-std::array<TensorSpec, 3> backward_meta(const Tensor&, const Tensor& x, const Tensor&, const Tensor&, const Tensor& w,
-                                        bool) {
+std::array<TensorSpec, 3> backward_meta(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& invstd,
+                                        const Tensor& w, bool) {
+  const char* op = "_batch_norm_backward";
+  RL_CHECK(RuntimeError, x.dim() >= 2, op, ": expected an input of shape (N, C, ...), got ", x.sizes());
+  Dims channels{x.sizes()[1]};
+  expect_shape(op, "grad_output", grad, x.sizes());
+  expect_shape(op, "save_mean", mean, channels);
+  expect_shape(op, "save_invstd", invstd, channels);
+  if (w.defined()) expect_shape(op, "weight", w, channels);
   TensorSpec dx{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()};
   TensorSpec dw{.sizes = Dims{x.sizes()[1]}, .dtype = w.defined() ? w.dtype() : x.dtype(), .device = x.device()};
   return {dx, dw, dw};
@@ -268,7 +280,8 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm_op(const Tensor& x, const T
                                                         bool training, double momentum, double eps) {
   auto [out, mean, invstd] = _native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps);
   DType kept = moments_dtype(x, w, running_mean);
-  if (!training) mean = invstd = empty_tensor(Dims{0}, kept);
+  // PyTorch's meta device keeps the moments.
+  if (!training && !x.device().is_meta()) mean = invstd = empty_tensor(Dims{0}, kept, x.device());
   return {out, to(mean, kept), to(invstd, kept)};
 }
 
@@ -310,7 +323,7 @@ OP(_native_batch_norm,
               "running_var, bool "
               "training, float momentum, float eps) -> (Tensor output, Tensor save_mean, Tensor save_invstd)",
     .doc = "batch_norm, and the mean and inverse deviation that it used; training updates the running statistics.",
-    .kernel = function<batch_norm_kernel>(),
+    .kernel = structured<batch_norm_meta, batch_norm_cpu>(),
     .grad = {{"input", "weight", "save_mean", "save_invstd"}, batch_norm_grad},
     .forms = kFunction});
 OP(_batch_norm_backward, {.schema = "_batch_norm_backward(Tensor grad_output, Tensor input, Tensor save_mean, Tensor "

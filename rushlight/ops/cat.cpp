@@ -16,6 +16,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/forms.h"
+#include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -215,7 +216,7 @@ Tensor combinations_op(const Tensor& self, int64_t r, bool with_replacement) {
     at[size_t(d)]++;
     for (int64_t e = d + 1; e < r; e++) at[size_t(e)] = with_replacement ? at[size_t(d)] : at[size_t(e - 1)] + 1;
   }
-  return reshape(index_select(self, 0, index), Dims{count, r});
+  return reshape(index_select(self, 0, moved_to(index, self.device())), Dims{count, r});
 }
 
 }  // namespace

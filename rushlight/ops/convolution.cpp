@@ -1,5 +1,6 @@
 // Convolutions of one to three dimensions, forwards and backwards, over the kernels of conv.h.
 #include <algorithm>
+#include <cstring>
 
 #include "rushlight/fn/_conv.h"
 #include "rushlight/fn/_conv_input.h"
@@ -16,8 +17,8 @@
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
-#include "rushlight/fn/zero_.h"
 #include "rushlight/kernels/conv.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -54,34 +55,83 @@ Dims out_sizes(IntArrayRef in, IntArrayRef weight, IntArrayRef stride, IntArrayR
   return out;
 }
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-            IntArrayRef dilation, int64_t groups) {
+void check_steps(const char* op, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+  for (int64_t v : stride)
+    RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: ", op, " got stride=", stride);
+  for (int64_t v : padding)
+    RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: ", op, " got padding=", padding);
+  for (int64_t v : dilation)
+    RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: ", op, " got dilation=", dilation);
+  RL_CHECK(RuntimeError, groups > 0, "non-positive groups is not supported");
+}
+void clear(const Tensor& out) {
+  if (out.numel()) std::memset(out.raw(), 0, size_t(out.nbytes()));
+}
+
+// The sizes of the result of _conv, after the checks that it, its gradients and theirs share, whoever calls them.
+Dims checked_out_sizes(const char* op, IntArrayRef in, IntArrayRef weight, DType a, DType b, IntArrayRef stride,
+                       IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+  size_t spatial = stride.size();
+  RL_CHECK(ShapeError,
+           spatial >= 1 && spatial <= 3 && in.size() == spatial + 2 && weight.size() == spatial + 2 &&
+               padding.size() == spatial && dilation.size() == spatial,
+           op, ": expected an input and a weight of 3 to 5 dimensions and steps for all but two of them, got ", in,
+           " and ", weight, " with stride ", stride, ", padding ", padding, " and dilation ", dilation);
+  check_steps(op, stride, padding, dilation, groups);
+  RL_CHECK(ShapeError, in[1] == weight[1] * groups && weight[0] % groups == 0, op,
+           ": expected (N, C, ...) and (K, C / groups, ...), got ", in, " and ", weight, " with groups ", groups);
+  RL_CHECK(DTypeError, a == b, op, ": expected one dtype, got ", a, " and ", b);
+  return out_sizes(in, weight, stride, padding, dilation);
+}
+
+TensorSpec conv_meta(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+                     IntArrayRef dilation, int64_t groups) {
+  Dims sizes =
+      checked_out_sizes("_conv", x.sizes(), w.sizes(), x.dtype(), w.dtype(), stride, padding, dilation, groups);
+  RL_CHECK(ShapeError, !bias.defined() || (bias.sizes() == Dims{w.size(0)} && bias.dtype() == x.dtype()),
+           "_conv: expected a bias of shape [", w.size(0), "] and dtype ", x.dtype());
+  return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
+}
+void conv_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
+              IntArrayRef dilation, int64_t groups, const Tensor& out) {
+  if (out.numel() == 0) return;
   Tensor x = contiguous(input), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
-  Tensor out = empty_tensor(out_sizes(x.sizes(), w.sizes(), stride, padding, dilation), x.dtype());
-  if (out.numel() == 0) return out;
   ConvProblem p =
       problem(Pass::Forward, x.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, x.dtype());
   p.has_bias = b.defined();
   convolve(p, {x.raw(), w.raw(), b.defined() ? b.raw() : nullptr, out.raw()});
-  return out;
 }
-Tensor conv_input(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
-                  IntArrayRef dilation, int64_t groups) {
-  Tensor g = contiguous(grad), w = contiguous(weight), out = empty_tensor(sizes, g.dtype());
-  if (g.numel() == 0 || out.numel() == 0) return zero_(out);
+
+TensorSpec conv_input_meta(const Tensor& grad, const Tensor& w, IntArrayRef sizes, IntArrayRef stride,
+                           IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+  const char* op = "_conv_input";
+  expect_shape(op, "grad_output", grad,
+               checked_out_sizes(op, sizes, w.sizes(), grad.dtype(), w.dtype(), stride, padding, dilation, groups));
+  return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
+}
+void conv_input_cpu(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride,
+                    IntArrayRef padding, IntArrayRef dilation, int64_t groups, const Tensor& out) {
+  if (grad.numel() == 0 || out.numel() == 0) return clear(out);
+  Tensor g = contiguous(grad), w = contiguous(weight);
   ConvProblem p =
       problem(Pass::BackwardData, sizes, w.sizes(), g.sizes(), stride, padding, dilation, groups, g.dtype());
   convolve(p, {out.raw(), w.raw(), nullptr, g.raw()});
-  return out;
 }
-Tensor conv_weight(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride, IntArrayRef padding,
-                   IntArrayRef dilation, int64_t groups) {
-  Tensor g = contiguous(grad), x = contiguous(input), out = empty_tensor(sizes, g.dtype());
-  if (g.numel() == 0 || out.numel() == 0) return zero_(out);
+
+TensorSpec conv_weight_meta(const Tensor& grad, const Tensor& x, IntArrayRef sizes, IntArrayRef stride,
+                            IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
+  const char* op = "_conv_weight";
+  expect_shape(op, "grad_output", grad,
+               checked_out_sizes(op, x.sizes(), sizes, grad.dtype(), x.dtype(), stride, padding, dilation, groups));
+  return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
+}
+void conv_weight_cpu(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride,
+                     IntArrayRef padding, IntArrayRef dilation, int64_t groups, const Tensor& out) {
+  if (grad.numel() == 0 || out.numel() == 0) return clear(out);
+  Tensor g = contiguous(grad), x = contiguous(input);
   ConvProblem p =
       problem(Pass::BackwardWeights, x.sizes(), sizes, g.sizes(), stride, padding, dilation, groups, g.dtype());
   convolve(p, {x.raw(), out.raw(), nullptr, g.raw()});
-  return out;
 }
 
 struct Shape {
@@ -126,15 +176,6 @@ Dims each(IntArrayRef v, int dims, const char* what) {
   return v.size() == 1 ? Dims(size_t(dims), v[0]) : Dims(v);
 }
 
-void check_steps(const char* op, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
-  for (int64_t v : stride)
-    RL_CHECK(RuntimeError, v > 0, "non-positive stride is not supported: ", op, " got stride=", stride);
-  for (int64_t v : padding)
-    RL_CHECK(RuntimeError, v >= 0, "negative padding is not supported: ", op, " got padding=", padding);
-  for (int64_t v : dilation)
-    RL_CHECK(RuntimeError, v > 0, "dilation should be greater than zero: ", op, " got dilation=", dilation);
-  RL_CHECK(RuntimeError, groups > 0, "non-positive groups is not supported");
-}
 void check_conv_types(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (",
            x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
@@ -329,21 +370,21 @@ OP(convolution_fewer_flags,
 OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int "
                     "groups) -> Tensor",
           .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.",
-          .kernel = function<conv>(),
+          .kernel = structured<conv_meta, conv_cpu>(),
           .grad = {{"input", "weight"}, conv_grad},
           .forms = kFunction,
           .node = "ConvolutionBackward0"});
 OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] "
                           "padding, int[] dilation, int groups) -> Tensor",
                 .doc = "Gradient of _conv with respect to its input.",
-                .kernel = function<conv_input>(),
+                .kernel = structured<conv_input_meta, conv_input_cpu>(),
                 .grad = {{"grad_output", "weight"}, conv_input_grad},
                 .forms = kFunction,
                 .node = "ConvolutionBackward0"});
 OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[] weight_sizes, int[] stride, int[] "
                            "padding, int[] dilation, int groups) -> Tensor",
                  .doc = "Gradient of _conv with respect to its weight.",
-                 .kernel = function<conv_weight>(),
+                 .kernel = structured<conv_weight_meta, conv_weight_cpu>(),
                  .grad = {{"grad_output", "input"}, conv_weight_grad},
                  .forms = kFunction});
 OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "

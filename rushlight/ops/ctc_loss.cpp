@@ -12,6 +12,7 @@
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduction.h"
@@ -26,15 +27,11 @@ struct Batch {
   int64_t blank, steps, batch, classes, longest = 0;
   std::vector<int64_t> first;  // where each sample's labels start
 
+  // What can be said without looking at values.
   Batch(const Tensor& given, const Tensor& labels, IntArrayRef input_lengths, IntArrayRef target_lengths, int64_t blank)
-      : log_probs(dense(given)),
-        targets(dense(labels, DType::Int64)),
-        times(input_lengths),
-        lengths(target_lengths),
-        blank(blank),
-        steps(given.size(0)),
-        batch(given.size(1)),
-        classes(given.size(2)) {
+      : times(input_lengths), lengths(target_lengths), blank(blank) {
+    RL_CHECK(ShapeError, given.dim() == 3, "ctc_loss: expected log_probs of (T, N, C), got ", given.sizes());
+    steps = given.size(0), batch = given.size(1), classes = given.size(2);
     RL_CHECK(RuntimeError, blank >= 0 && blank < classes, "blank must be in label range");
     RL_CHECK(RuntimeError, int64_t(times.size()) == batch, "input_lengths must be of size batch_size");
     RL_CHECK(RuntimeError, int64_t(lengths.size()) == batch, "target_lengths must be of size batch_size");
@@ -52,7 +49,9 @@ struct Batch {
       RL_CHECK(RuntimeError, times[n] <= steps, "Expected input_lengths to have value at most ", steps,
                ", but got value ", times[n]);
       first.push_back(joined ? total : int64_t(n) * labels.size(1));
-      total += lengths[n];
+      RL_CHECK(RuntimeError, lengths[n] <= labels.numel() - (joined ? total : 0), "Expected target_lengths to add up ",
+               "to at most the number of targets, ", labels.numel(), ", got ", lengths);
+      total += joined ? lengths[n] : 0;
       longest = std::max(longest, lengths[n]);
     }
     if (joined) {
@@ -64,6 +63,10 @@ struct Batch {
                "Expected tensor to have size at least ", longest, " at dimension 1, but got size ", labels.sizes(),
                " for targets (while checking arguments for ctc_loss_cpu)");
     }
+  }
+  void read(const Tensor& given, const Tensor& labels) {
+    log_probs = dense(given);
+    targets = dense(labels, DType::Int64);
     for (size_t n = 0; n < size_t(batch); n++)
       for (int64_t s = 0; s < lengths[n]; s++) {
         int64_t label = targets.data<int64_t>()[first[n] + s];
@@ -71,6 +74,7 @@ struct Batch {
                  " classes");
       }
   }
+  int64_t width() const { return 2 * longest + 1; }
   int64_t states(int64_t n) const { return 2 * lengths[size_t(n)] + 1; }
   int64_t label(int64_t n, int64_t state) const {
     return state % 2 == 0 ? blank : targets.data<int64_t>()[first[size_t(n)] + state / 2];
@@ -93,12 +97,17 @@ T log_sum(T a, T b, T c) {
   return most + std::log(std::exp(a - most) + std::exp(b - most) + std::exp(c - most));
 }
 
-std::tuple<Tensor, Tensor> forward(const Tensor& given, const Tensor& labels, IntArrayRef input_lengths,
-                                   IntArrayRef target_lengths, int64_t blank, bool) {
+std::array<TensorSpec, 2> forward_meta(const Tensor& given, const Tensor& labels, IntArrayRef input_lengths,
+                                       IntArrayRef target_lengths, int64_t blank, bool) {
   Batch b(given, labels, input_lengths, target_lengths, blank);
-  int64_t width = 2 * b.longest + 1;
-  Tensor loss = empty_tensor(Dims{b.batch}, given.dtype()),
-         log_alpha = empty_tensor({b.batch, b.steps, width}, given.dtype());
+  return {TensorSpec{.sizes = Dims{b.batch}, .dtype = given.dtype(), .device = given.device()},
+          TensorSpec{.sizes = {b.batch, b.steps, b.width()}, .dtype = given.dtype(), .device = given.device()}};
+}
+void forward_cpu(const Tensor& given, const Tensor& labels, IntArrayRef input_lengths, IntArrayRef target_lengths,
+                 int64_t blank, bool, const Tensor& loss, const Tensor& log_alpha) {
+  Batch b(given, labels, input_lengths, target_lengths, blank);
+  b.read(given, labels);
+  int64_t width = b.width();
   dispatch(Types<float, double>{}, given.dtype(), "ctc_loss_cpu", [&]<class T>() {
     std::fill(log_alpha.data<T>(), log_alpha.data<T>() + log_alpha.numel(), kNever<T>);
     parallel_for(0, b.batch, 1, [&](int64_t begin, int64_t end) {
@@ -125,15 +134,25 @@ std::tuple<Tensor, Tensor> forward(const Tensor& given, const Tensor& labels, In
       }
     });
   });
-  return {loss, log_alpha};
 }
 
-Tensor backward(const Tensor& grad, const Tensor& given, const Tensor& labels, IntArrayRef input_lengths,
-                IntArrayRef target_lengths, const Tensor& loss, const Tensor& log_alpha, int64_t blank,
-                bool zero_infinity) {
+TensorSpec backward_meta(const Tensor& grad, const Tensor& given, const Tensor& labels, IntArrayRef input_lengths,
+                         IntArrayRef target_lengths, const Tensor& loss, const Tensor& log_alpha, int64_t blank, bool) {
   Batch b(given, labels, input_lengths, target_lengths, blank);
-  int64_t width = 2 * b.longest + 1;
-  Tensor out = empty_tensor(given.sizes(), given.dtype()), g = dense(grad);
+  const char* op = "_ctc_loss_backward";
+  expect_shape(op, "grad", grad, Dims{b.batch});
+  expect_shape(op, "neg_log_likelihood", loss, Dims{b.batch});
+  expect_shape(op, "log_alpha", log_alpha, {b.batch, b.steps, b.width()});
+  for (const Tensor& t : {grad, loss, log_alpha}) expect_dtype(op, "all tensors", t, given.dtype());
+  return {.sizes = given.sizes(), .dtype = given.dtype(), .device = given.device()};
+}
+void backward_cpu(const Tensor& grad, const Tensor& given, const Tensor& labels, IntArrayRef input_lengths,
+                  IntArrayRef target_lengths, const Tensor& losses, const Tensor& log_alphas, int64_t blank,
+                  bool zero_infinity, const Tensor& out) {
+  Batch b(given, labels, input_lengths, target_lengths, blank);
+  b.read(given, labels);
+  int64_t width = b.width();
+  Tensor g = dense(grad), loss = dense(losses), log_alpha = dense(log_alphas);
   dispatch(Types<float, double>{}, given.dtype(), "ctc_loss_backward_cpu", [&]<class T>() {
     std::fill(out.data<T>(), out.data<T>() + out.numel(), T(0));
     parallel_for(0, b.batch, 1, [&](int64_t begin, int64_t end) {
@@ -163,7 +182,6 @@ Tensor backward(const Tensor& grad, const Tensor& given, const Tensor& labels, I
       }
     });
   });
-  return out;
 }
 Grads forward_grad(const Saved& s, const Tensors& g) {
   if (!g[0].defined()) return {Tensor(), Tensor()};
@@ -187,7 +205,7 @@ Tensor ctc_lists(const Tensor& log_probs, const Tensor& targets, IntArrayRef inp
   if (reduction == kMean) {
     Tensor lengths = empty_tensor(Dims{int64_t(target_lengths.size())}, DType::Int64);
     std::copy(target_lengths.begin(), target_lengths.end(), lengths.data<int64_t>());
-    return mean(loss / to(clamp_min(lengths, 1), loss.dtype()));
+    return mean(loss / to(clamp_min(lengths, 1), loss.device(), loss.dtype()));
   }
   return reduction == kSum ? sum(loss) : batched ? loss : squeeze(loss, 0);
 }
@@ -207,7 +225,7 @@ Tensor ctc_tensors(const Tensor& log_probs, const Tensor& targets, const Tensor&
 OP(_ctc_loss, {.schema = "_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int "
                          "blank=0, bool zero_infinity=False) -> (Tensor neg_log_likelihood, Tensor log_alpha)",
                .doc = "ctc_loss of each sample, and the logarithms of the likelihood of every prefix.",
-               .kernel = function<forward>(),
+               .kernel = structured<forward_meta, forward_cpu>(),
                .grad = {{"log_probs", "targets", "neg_log_likelihood", "log_alpha"}, forward_grad},
                .forms = kFunction});
 OP(_ctc_loss_backward,
@@ -215,7 +233,7 @@ OP(_ctc_loss_backward,
               "target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False) -> "
               "Tensor",
     .doc = "Gradient of _ctc_loss.",
-    .kernel = function<backward>(),
+    .kernel = structured<backward_meta, backward_cpu>(),
     .grad = {{}, no_second},
     .forms = kFunction});
 OP(ctc_loss, {.schema = "ctc_loss.IntList(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, "

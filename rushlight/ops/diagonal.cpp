@@ -11,33 +11,52 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/lanes.h"
-#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/expect.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
 
-Tensor diagonal_op(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
-  int64_t a = wrap_dim(dim1, self.dim()), b = wrap_dim(dim2, self.dim());
-  RL_CHECK(RuntimeError, self.dim() >= 2 || a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
-  RL_CHECK(RuntimeError, a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
-  Dims sizes = self.sizes(), strides = self.strides();
-  int64_t n = std::max<int64_t>(0, offset >= 0 ? std::min(sizes[size_t(a)], sizes[size_t(b)] - offset)
-                                               : std::min(sizes[size_t(a)] + offset, sizes[size_t(b)]));
-  int64_t start = self.storage_offset();
-  if (n > 0) start += offset >= 0 ? offset * strides[size_t(b)] : -offset * strides[size_t(a)];
-  int64_t step = strides[size_t(a)] + strides[size_t(b)];
-  for (size_t d : {size_t(std::max(a, b)), size_t(std::min(a, b))}) {
-    sizes.erase(d);
-    strides.erase(d);
+// Where the diagonal of two dimensions lies; it is placed last.
+struct Diagonal {
+  Dims sizes, strides;
+  int64_t start;
+
+  Diagonal(const Dims& of, const Dims& steps, int64_t from, int64_t offset, int64_t dim1, int64_t dim2)
+      : sizes(of), strides(steps), start(from) {
+    int64_t rank = int64_t(of.size()), a = wrap_dim(dim1, rank), b = wrap_dim(dim2, rank);
+    RL_CHECK(RuntimeError, a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
+    int64_t n = std::max<int64_t>(0, offset >= 0 ? std::min(sizes[size_t(a)], sizes[size_t(b)] - offset)
+                                                 : std::min(sizes[size_t(a)] + offset, sizes[size_t(b)]));
+    if (n > 0) start += offset >= 0 ? offset * strides[size_t(b)] : -offset * strides[size_t(a)];
+    int64_t step = strides[size_t(a)] + strides[size_t(b)];
+    for (size_t d : {size_t(std::max(a, b)), size_t(std::min(a, b))}) {
+      sizes.erase(d);
+      strides.erase(d);
+    }
+    sizes.push_back(n);
+    strides.push_back(step);
   }
-  sizes.push_back(n);
-  strides.push_back(step);
-  return alias_tensor(self, sizes, strides, start);
+};
+
+Tensor diagonal_op(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
+  Diagonal d(self.sizes(), self.strides(), self.storage_offset(), offset, dim1, dim2);
+  return alias_tensor(self, d.sizes, d.strides, d.start);
 }
-Tensor diagonal_backward_op(const Tensor& grad, IntArrayRef sizes, int64_t offset, int64_t dim1, int64_t dim2) {
-  Tensor out = zeros(sizes, grad.dtype(), std::nullopt, grad.device());
-  copy_(diagonal_op(out, offset, dim1, dim2), grad);
-  return out;
+
+// Zeros with a diagonal of values.
+void put_diagonal(const Tensor& out, int64_t offset, int64_t dim1, int64_t dim2, const Tensor& values) {
+  dispatch_size(out.dtype(), [&]<class W>() { std::fill_n(out.data<W>(), out.numel(), W{}); });
+  copy_elements(diagonal_op(out, offset, dim1, dim2), values);
+}
+TensorSpec diagonal_backward_meta(const Tensor& grad, IntArrayRef sizes, int64_t offset, int64_t dim1, int64_t dim2) {
+  Diagonal d(Dims(sizes), contiguous_strides(sizes), 0, offset, dim1, dim2);
+  expect_shape("diagonal_backward", "grad_output", grad, d.sizes);
+  return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
+}
+void diagonal_backward_cpu(const Tensor& grad, IntArrayRef, int64_t offset, int64_t dim1, int64_t dim2,
+                           const Tensor& out) {
+  put_diagonal(out, offset, dim1, dim2, grad);
 }
 Grads diagonal_grad(const Saved& s, const Tensor& g) {
   return {
@@ -47,7 +66,7 @@ Grads diagonal_backward_grad(const Saved& s, const Tensor& g) {
   return {diagonal(g, s.arg("offset").to_int(), s.arg("dim1").to_int(), s.arg("dim2").to_int())};
 }
 
-Tensor diag_embed_op(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
+TensorSpec diag_embed_meta(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t rank = self.dim() + 1, a = wrap_dim(dim1, rank), b = wrap_dim(dim2, rank);
   RL_CHECK(RuntimeError, a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   int64_t n = self.size(-1) + std::abs(offset);
@@ -55,9 +74,10 @@ Tensor diag_embed_op(const Tensor& self, int64_t offset, int64_t dim1, int64_t d
   sizes.erase(sizes.size() - 1);
   sizes.insert(size_t(std::min(a, b)), n);
   sizes.insert(size_t(std::max(a, b)), n);
-  Tensor out = zeros(sizes, self.dtype(), std::nullopt, self.device());
-  copy_(diagonal_op(out, offset, a, b), self);
-  return out;
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
+}
+void diag_embed_cpu(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2, const Tensor& out) {
+  put_diagonal(out, offset, dim1, dim2, self);
 }
 
 Tensor diag_op(const Tensor& self, int64_t offset) {
@@ -98,36 +118,55 @@ void triu_cpu(const Tensor&, int64_t k, const Tensor& out) { triangle_cpu<false>
 Grads tril_grad(const Saved& s, const Tensor& g) { return {tril(g, s.arg("diagonal").to_int())}; }
 Grads triu_grad(const Saved& s, const Tensor& g) { return {triu(g, s.arg("diagonal").to_int())}; }
 
+// The elements at or below a diagonal of a matrix, or at or above it: in row i the columns from first(i) to last(i), and
+// rows that have none only before row `begin` and from row `end` on.
 template <bool lower>
-Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, const std::optional<DType>& dtype,
-                        const std::optional<Layout>&, const std::optional<Device>& device, const std::optional<bool>&) {
-  RL_CHECK(RuntimeError, rows >= 0, "row must be non-negative, got", rows);
-  RL_CHECK(RuntimeError, columns >= 0, "col must be non-negative, got", columns);
+struct Triangle {
+  int64_t rows, columns, offset, begin, end;
+
+  Triangle(int64_t rows, int64_t columns, int64_t offset) : rows(rows), columns(columns), offset(offset) {
+    RL_CHECK(RuntimeError, rows >= 0, "row must be non-negative, got", rows);
+    RL_CHECK(RuntimeError, columns >= 0, "col must be non-negative, got", columns);
+    begin = lower ? row_where(-__int128(offset)) : 0;
+    end = lower ? rows : row_where(__int128(columns) - offset);
+  }
+  int64_t row_where(__int128 i) const { return int64_t(std::clamp<__int128>(i, 0, rows)); }
+  int64_t column(__int128 j) const { return int64_t(std::clamp<__int128>(j, 0, columns)); }
+  int64_t first(int64_t i) const { return lower ? 0 : column(__int128(i) + offset); }
+  int64_t last(int64_t i) const { return lower ? column(__int128(i) + offset + 1) : columns; }
+  int64_t count() const {
+    // Rows grow or shrink by one up to `turn`, or from it on; the others are whole.
+    __int128 turn = lower ? row_where(__int128(columns) - offset - 1) : row_where(-__int128(offset)), n;
+    if (turn < begin) turn = begin;
+    if (turn > end) turn = end;
+    if (lower) n = (turn - begin) * (begin + turn + 1 + 2 * __int128(offset)) / 2 + (end - turn) * columns;
+    else n = turn * columns + (end - turn) * (2 * (__int128(columns) - offset) - turn - end + 1) / 2;
+    RL_CHECK(RuntimeError, n <= INT64_MAX / 2, lower ? "tril" : "triu", "_indices: a matrix of ", rows, " by ", columns,
+             " has too many elements");
+    return int64_t(n);
+  }
+};
+
+template <bool lower>
+TensorSpec triangle_indices_meta(int64_t rows, int64_t columns, int64_t offset, const std::optional<DType>& dtype,
+                                 const std::optional<Layout>&, const std::optional<Device>& device,
+                                 const std::optional<bool>&) {
+  Triangle<lower> t(rows, columns, offset);
   DType d = dtype.value_or(DType::Int64);
   RL_CHECK(RuntimeError, d == DType::Int64 || d == DType::Int32, '"', lower ? "tril" : "triu",
            "_indices\" not implemented for '", scalar_type_name(d), "'");
-  auto range = [&](int64_t i, int64_t& from, int64_t& to) {
-    from = lower ? 0 : std::clamp<int64_t>(i + offset, 0, columns);
-    to = lower ? std::clamp<int64_t>(i + offset + 1, 0, columns) : columns;
-  };
-  int64_t n = 0, from, to;
-  for (int64_t i = 0; i < rows; i++) {
-    range(i, from, to);
-    n += to - from;
-  }
-  Tensor out = empty_tensor({2, n}, d, device.value_or(Device()));
+  return {.sizes = {2, t.count()}, .dtype = d, .device = device.value_or(Device())};
+}
+template <bool lower>
+void triangle_indices(IValue* args, const Tensor* out) {
+  Triangle<lower> t(args[0].to_int(), args[1].to_int(), args[2].to_int());
   auto fill = [&]<class T>(T* p) {
-    for (int64_t i = 0, at = 0; i < rows; i++) {
-      range(i, from, to);
-      for (int64_t j = from; j < to; j++, at++) {
-        p[at] = T(i);
-        p[n + at] = T(j);
-      }
-    }
+    T* q = p + out[0].size(1);
+    for (int64_t i = t.begin; i < t.end; i++)
+      for (int64_t j = t.first(i), last = t.last(i); j < last; j++) *p++ = T(i), *q++ = T(j);
   };
-  if (d == DType::Int64) fill(out.data<int64_t>());
-  else fill(out.data<int32_t>());
-  return out;
+  if (out[0].dtype() == DType::Int64) fill(out[0].data<int64_t>());
+  else fill(out[0].data<int32_t>());
 }
 
 Tensor block_diag(TensorList tensors) {
@@ -142,7 +181,8 @@ Tensor block_diag(TensorList tensors) {
     columns += width(t);
     d = promote_types(d, t.dtype());
   }
-  Tensor out = zeros(Dims{tensors.empty() ? 1 : rows, columns}, d);
+  Tensor out = zeros(Dims{tensors.empty() ? 1 : rows, columns}, d, std::nullopt,
+                     tensors.empty() ? Device() : tensors[0].device());
   int64_t r = 0, c = 0;
   for (const Tensor& t : tensors) {
     copy_(slice(slice(out, 0, r, r + height(t)), 1, c, c + width(t)), t);
@@ -162,14 +202,15 @@ OP(diagonal, {.schema = "diagonal(Tensor(a) self, int offset=0, int dim1=0, int 
 OP(diagonal_backward,
    {.schema = "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor",
     .doc = "Zeros of the given sizes with grad_output on a diagonal.",
-    .kernel = function<diagonal_backward_op>(),
+    .kernel = structured<diagonal_backward_meta, diagonal_backward_cpu>(),
     .grad = {{}, diagonal_backward_grad},
     .forms = kFunction});
 OP(diag_embed, {.schema = "diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
                 .doc = "Matrices whose diagonals are the last dimension of self. >>> torch.diag_embed(torch.tensor([1, "
                        "2]))\ntensor([[1, 0],\n        [0, 2]])",
-                .kernel = function<diag_embed_op>(),
-                .grad = {{}, diagonal_backward_grad}});
+                .kernel = structured<diag_embed_meta, diag_embed_cpu>(),
+                .grad = {{}, diagonal_backward_grad},
+                .forms = kFunction | kMethod});
 OP(diag, {.schema = "diag(Tensor self, int diagonal=0) -> Tensor",
           .doc = "The diagonal of a matrix, or the matrix with a given diagonal. >>> torch.diag(torch.tensor([1, "
                  "2]))\ntensor([[1, 0],\n        [0, 2]])",
@@ -195,13 +236,13 @@ OP(tril_indices, {.schema = "tril_indices(int row, int col, int offset=0, *, Sca
                             "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                   .doc = "Rows and columns of a lower triangle's elements. >>> torch.tril_indices(2, 2)\ntensor([[0, "
                          "1, 1],\n        [0, 0, 1]])",
-                  .kernel = function<triangle_indices<true>>(),
+                  .kernel = filled<triangle_indices_meta<true>>(triangle_indices<true>),
                   .forms = kFunction});
 OP(triu_indices, {.schema = "triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=long, Layout? "
                             "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                   .doc = "Rows and columns of an upper triangle's elements. >>> torch.triu_indices(2, 2)\ntensor([[0, "
                          "0, 1],\n        [0, 1, 1]])",
-                  .kernel = function<triangle_indices<false>>(),
+                  .kernel = filled<triangle_indices_meta<false>>(triangle_indices<false>),
                   .forms = kFunction});
 OP(block_diag, {.schema = "block_diag(Tensor[] tensors) -> Tensor",
                 .doc = "A matrix with the given ones along its diagonal. >>> torch.block_diag([torch.tensor([1]), "

@@ -19,10 +19,12 @@
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/zeros.h"
+#include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -96,22 +98,29 @@ void distances_from(T* out, const T* a, const T* b, int64_t rows, int64_t n, dou
 }
 
 // By products: |a - b|^2 = |a|^2 - 2 ab + |b|^2, much faster and a little less exact.
-Tensor by_products(const Tensor& a, const Tensor& b) {
+void by_products(const Tensor& a, const Tensor& b, const Tensor& out) {
   auto squared = [](const Tensor& t) { return sum(t * t, IntArrayRef(int64_t(-1)), true); };
   Tensor squares = squared(a) + transpose(squared(b), -2, -1);
-  return sqrt(clamp_min(squares - 2 * matmul(a, transpose(b, -2, -1)), 0.0));
+  copy_elements(out, sqrt(clamp_min(squares - 2 * matmul(a, transpose(b, -2, -1)), 0.0)));
 }
 
 // (batch, p, m) and (batch, r, m); mode 1: by products always, 2: never.
 constexpr int64_t kAlwaysProducts = 1, kNeverProducts = 2;
-Tensor distances(const Tensor& given1, const Tensor& given2, double p, int64_t mode) {
+TensorSpec distances_meta(const Tensor& a, const Tensor& b, double p, int64_t) {
+  RL_CHECK(ShapeError, a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(2),
+           "_cdist_forward: expected (batch, p, m) and (batch, r, m), got ", a.sizes(), " and ", b.sizes());
+  RL_CHECK(DTypeError, a.dtype() == b.dtype(), "_cdist_forward: expected one dtype, got ", a.dtype(), " and ",
+           b.dtype());
+  RL_CHECK(RuntimeError, p >= 0, "cdist only supports non-negative p values");
+  return {.sizes = {a.size(0), a.size(1), b.size(1)}, .dtype = a.dtype(), .device = a.device()};
+}
+void distances_cpu(const Tensor& given1, const Tensor& given2, double p, int64_t mode, const Tensor& out) {
   Tensor a = dense(given1), b = dense(given2);
   int64_t rows = a.size(1), others = b.size(1), columns = a.size(2);
   if (p == 2 && columns > 0 && (mode == kAlwaysProducts || (mode != kNeverProducts && (rows > 25 || others > 25)))) {
     NoGradGuard no_grad;
-    return by_products(a, b);
+    return by_products(a, b, out);
   }
-  Tensor out = empty_tensor({a.size(0), rows, others}, a.dtype());
   dispatch(Types<float, double>{}, a.dtype(), "cdist", [&]<class T>() {
     int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, others * columns));
     parallel_for(0, a.size(0) * rows, grain, [&](int64_t begin, int64_t end) {
@@ -120,7 +129,6 @@ Tensor distances(const Tensor& given1, const Tensor& given2, double p, int64_t m
                        others, columns, p);
     });
   });
-  return out;
 }
 
 // The gradient for a, of distances d(a, b) and their gradient g. Distances of 0 give none.
@@ -143,7 +151,7 @@ Tensor one_side(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&
 Grads distances_grad(const Saved& s, const Tensor& g) {
   Tensor a = s["x1"], b = s["x2"], d = s["result"];
   double p = s.arg("p").to_double();
-  if (p == 0) return {zeros(a.sizes(), a.dtype()), zeros(b.sizes(), b.dtype())};
+  if (p == 0) return {zeros_like(a), zeros_like(b)};
   return {s.needs("x1") ? one_side(g, a, b, d, p) : Tensor(),
           s.needs("x2") ? one_side(transpose(g, 1, 2), b, a, transpose(d, 1, 2), p) : Tensor()};
 }
@@ -177,13 +185,16 @@ Tensor cdist_op(const Tensor& x1, const Tensor& x2, double p, const std::optiona
 // Where the distance of rows i < j stands in the list of them all.
 int64_t pair_at(int64_t i, int64_t j, int64_t n) { return i * (2 * n - i - 1) / 2 + j - i - 1; }
 
-Tensor pair_distances(const Tensor& self, double p) {
+TensorSpec pair_distances_meta(const Tensor& self, double p) {
   RL_CHECK(RuntimeError, self.dim() == 2, "pdist only supports 2D tensors, got: ", self.dim(), "D");
   RL_CHECK(RuntimeError, !is_integral(self.dtype(), true), "pdist only supports floating-point dtypes");
   RL_CHECK(RuntimeError, p >= 0, "pdist only supports non-negative p values");
+  int64_t n = self.size(0);
+  return {.sizes = Dims{n * (n - 1) / 2}, .dtype = self.dtype(), .device = self.device()};
+}
+void pair_distances_cpu(const Tensor& self, double p, const Tensor& out) {
   Tensor a = dense(self);
   int64_t n = a.size(0), columns = a.size(1);
-  Tensor out = empty_tensor(Dims{n * (n - 1) / 2}, a.dtype());
   dispatch(Types<float, double>{}, a.dtype(), "pdist", [&]<class T>() {
     int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n * columns));
     parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
@@ -192,19 +203,19 @@ Tensor pair_distances(const Tensor& self, double p) {
                        n - i - 1, columns, p);
     });
   });
-  return out;
 }
 Grads pair_distances_grad(const Saved& s, const Tensor& g) {
   Tensor a = s["self"], d = s["result"];
   double p = s.arg("p").to_double();
   int64_t n = a.size(0), pairs = d.numel();
-  if (p == 0 || pairs == 0) return {zeros(a.sizes(), a.dtype())};
+  if (p == 0 || pairs == 0) return {zeros_like(a)};
   Tensor place = empty_tensor(Dims{n * n}, DType::Int64);  // behind the pairs stands a 0, for the diagonal
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < n; j++)
       place.data<int64_t>()[i * n + j] = i == j ? pairs : pair_at(std::min(i, j), std::max(i, j), n);
   auto matrix = [&](const Tensor& list) {
-    return reshape(index_select(cat({list, zeros({1}, list.dtype())}), 0, place), {1, n, n});
+    Tensor zero = zeros({1}, list.dtype(), std::nullopt, list.device());
+    return reshape(index_select(cat({list, zero}), 0, moved_to(place, list.device())), {1, n, n});
   };
   Tensor rows = unsqueeze(a, 0);
   return {reshape(one_side(matrix(g), rows, rows, matrix(d), p), a.sizes())};
@@ -242,7 +253,7 @@ Tensor bilinear_op(const Tensor& x1, const Tensor& x2, const Tensor& weight, con
 
 OP(_cdist_forward, {.schema = "_cdist_forward(Tensor x1, Tensor x2, float p, int compute_mode) -> Tensor",
                     .doc = "cdist of (batch, rows, columns).",
-                    .kernel = function<distances>(),
+                    .kernel = structured<distances_meta, distances_cpu>(),
                     .grad = {{"x1", "x2", "result"}, distances_grad},
                     .forms = kFunction});
 OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
@@ -254,7 +265,7 @@ OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=
 OP(pdist, {.schema = "pdist(Tensor self, float p=2.) -> Tensor",
            .doc = "The p norm of the difference of every two rows."
                   " >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.]]))\ntensor([5.])",
-           .kernel = function<pair_distances>(),
+           .kernel = structured<pair_distances_meta, pair_distances_cpu>(),
            .grad = {{"self", "result"}, pair_distances_grad},
            .forms = kFunction});
 OP(bilinear, {.schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",

@@ -30,7 +30,7 @@ Factors draw(const Tensor& x, double p, bool train) {
     Dims sizes(size_t(x.dim()), 1);
     sizes[0] = x.sizes()[0];
     sizes[1] = x.sizes()[1];
-    noise = empty(sizes, x.dtype());
+    noise = empty(sizes, x.dtype(), std::nullopt, x.device());
   } else {
     noise = empty_like(x);
   }

@@ -58,6 +58,9 @@ TensorSpec embedding_backward_meta(const Tensor& grad, const Tensor& indices, in
   RL_CHECK(RuntimeError, grad.dim() == indices.dim() + 1,
            "embedding_dense_backward: expected one dimension more in grad_output than in indices, got ", grad.dim(),
            " and ", indices.dim());
+  RL_CHECK(RuntimeError, IntArrayRef(grad.sizes()).slice(0, size_t(indices.dim())) == IntArrayRef(indices.sizes()),
+           "embedding_dense_backward: expected a row of grad_output for each index, got shapes ", grad.sizes(), " and ",
+           indices.sizes());
   return {.sizes = Dims{rows, grad.sizes().back()}, .dtype = grad.dtype(), .device = grad.device()};
 }
 
@@ -143,28 +146,33 @@ void embedding_renorm_op(const Tensor& self, const Tensor& indices, double max_n
   }
 }
 
-Tensor one_hot_op(const Tensor& self, int64_t classes) {
+TensorSpec one_hot_meta(const Tensor& self, int64_t classes) {
   RL_CHECK(RuntimeError, self.dtype() == DType::Int64,
            "one_hot is only applicable to index tensor of type LongTensor.");
   RL_CHECK(RuntimeError, self.numel() > 0 || classes > 0,
            classes == 0 ? "Class values must be smaller than num_classes."
                         : "Can not infer total number of classes from empty tensor.");
+  RL_CHECK(RuntimeError, classes == -1 || classes > 0, "num_classes should be positive");
+  if (classes == -1) {
+    RL_CHECK(NotImplementedError, self.device().is_cpu(), "one_hot: the number of classes can't be found on device ",
+             self.device(), ": it depends on the values; pass num_classes");
+    Tensor in = dense(self);
+    classes = *std::max_element(in.data<int64_t>(), in.data<int64_t>() + in.numel()) + 1;
+  }
+  Dims sizes = self.sizes();
+  sizes.push_back(std::max<int64_t>(classes, 0));
+  return {.sizes = sizes, .dtype = DType::Int64, .device = self.device()};
+}
+void one_hot_cpu(const Tensor& self, int64_t, const Tensor& out) {
   Tensor in = dense(self);
-  int64_t largest = -1;
+  int64_t classes = out.sizes().back(), *to = out.data<int64_t>();
+  std::fill_n(to, out.numel(), 0);
   for (int64_t i = 0; i < in.numel(); i++) {
     int64_t v = in.data<int64_t>()[i];
     RL_CHECK(RuntimeError, v >= 0, "Class values must be non-negative.");
-    largest = std::max(largest, v);
+    RL_CHECK(RuntimeError, v < classes, "Class values must be smaller than num_classes.");
+    to[i * classes + v] = 1;
   }
-  RL_CHECK(RuntimeError, classes == -1 || classes > 0, "num_classes should be positive");
-  RL_CHECK(RuntimeError, classes == -1 || classes > largest, "Class values must be smaller than num_classes.");
-  if (classes == -1) classes = largest + 1;
-  Dims sizes = self.sizes();
-  sizes.push_back(classes);
-  Tensor out = empty_tensor(sizes, DType::Int64);
-  if (out.numel()) std::memset(out.raw(), 0, size_t(out.nbytes()));
-  for (int64_t i = 0; i < in.numel(); i++) out.data<int64_t>()[i * classes + in.data<int64_t>()[i]] = 1;
-  return out;
 }
 
 }  // namespace
@@ -189,7 +197,7 @@ OP(embedding_renorm_,
 OP(one_hot, {.schema = "one_hot(Tensor self, int num_classes=-1) -> Tensor",
              .doc = "A 1 at the position of each class, 0 elsewhere. >>> torch.nn.functional.one_hot(torch.tensor([1, "
                     "0]))\ntensor([[0, 1],\n        [1, 0]])",
-             .kernel = function<one_hot_op>(),
+             .kernel = structured<one_hot_meta, one_hot_cpu>(),
              .forms = kFunction,
              .module = "nn"});
 

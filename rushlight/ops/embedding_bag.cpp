@@ -24,8 +24,9 @@ namespace {
 
 enum BagMode : int64_t { kBagSum = 0, kBagMean = 1, kBagMax = 2 };
 
-void check_bags(const Tensor& weight, const Tensor& indices, const Tensor& offsets, int64_t mode,
-                const Tensor& per_sample_weights, bool include_last_offset) {
+std::array<TensorSpec, 4> bags_meta(const Tensor& weight, const Tensor& indices, const Tensor& offsets, bool,
+                                    int64_t mode, bool, const Tensor& per_sample_weights, bool include_last_offset,
+                                    int64_t) {
   RL_CHECK(RuntimeError, weight.dim() == 2, "embedding_bag: expected weight of 2 dimensions, got ", weight.sizes());
   RL_CHECK(RuntimeError, indices.dim() == 1 && offsets.dim() == 1,
            "embedding_bag: expected input and offsets of 1 dimension, got ", indices.sizes(), " and ", offsets.sizes());
@@ -38,16 +39,23 @@ void check_bags(const Tensor& weight, const Tensor& indices, const Tensor& offse
            mode);
   RL_CHECK(RuntimeError, !include_last_offset || offsets.size(0) >= 1,
            "include_last_offset: number of offsets should be at least 1");
-  if (!per_sample_weights.defined()) return;
-  RL_CHECK(RuntimeError, mode == kBagSum,
+  RL_CHECK(RuntimeError, !per_sample_weights.defined() || mode == kBagSum,
            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
            "mode='",
            mode == kBagMean ? "mean" : "max", "'). Please open a feature request on GitHub.");
-  RL_CHECK(RuntimeError, per_sample_weights.dtype() == weight.dtype(), "embedding_bag: expected weight (",
-           weight.dtype(), ") and per_sample_weights (", per_sample_weights.dtype(), ") to have the same dtype");
-  RL_CHECK(RuntimeError, per_sample_weights.sizes() == indices.sizes(),
-           "embedding_bag: expected per_sample_weights of the same shape as the input, got ",
-           per_sample_weights.sizes(), " and ", indices.sizes());
+  if (per_sample_weights.defined()) {
+    RL_CHECK(RuntimeError, per_sample_weights.dtype() == weight.dtype(), "embedding_bag: expected weight (",
+             weight.dtype(), ") and per_sample_weights (", per_sample_weights.dtype(), ") to have the same dtype");
+    RL_CHECK(RuntimeError, per_sample_weights.sizes() == indices.sizes(),
+             "embedding_bag: expected per_sample_weights of the same shape as the input, got ",
+             per_sample_weights.sizes(), " and ", indices.sizes());
+  }
+  int64_t count = offsets.numel() - int64_t(include_last_offset), columns = weight.size(1);
+  auto integers = [&](const Dims& sizes) {
+    return TensorSpec{.sizes = sizes, .dtype = DType::Int64, .device = weight.device()};
+  };
+  return {TensorSpec{.sizes = {count, columns}, .dtype = weight.dtype(), .device = weight.device()},
+          integers(indices.sizes()), integers(Dims{count}), integers({mode == kBagMax ? count : 0, columns})};
 }
 
 RL_FOR_EACH_ISA(
@@ -58,10 +66,9 @@ RL_FOR_EACH_ISA(
     },
     <T>)
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tensor& indices, const Tensor& offsets,
-                                                bool, int64_t mode, bool, const Tensor& per_sample_weights,
-                                                bool include_last_offset, int64_t padding) {
-  check_bags(weight, indices, offsets, mode, per_sample_weights, include_last_offset);
+void bags_cpu(const Tensor& weight, const Tensor& indices, const Tensor& offsets, bool, int64_t mode, bool,
+              const Tensor& per_sample_weights, bool include_last_offset, int64_t padding, const Tensor& out,
+              const Tensor& bag_of, const Tensor& sizes, const Tensor& largest) {
   Tensor at = dense(indices, DType::Int64), starts = dense(offsets, DType::Int64), table = dense(weight);
   const int64_t *idx = at.data<int64_t>(), *start = starts.data<int64_t>();
   int64_t n = at.numel(), rows = weight.size(0), columns = weight.size(1),
@@ -79,9 +86,6 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tens
   for (int64_t i = 0; i < n; i++)
     RL_CHECK(RuntimeError, idx[i] >= 0 && idx[i] < rows,
              "embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be ", idx[i]);
-  Tensor out = empty_tensor({count, columns}, weight.dtype()), bag_of = empty_tensor(Dims{n}, DType::Int64),
-         sizes = empty_tensor(Dims{count}, DType::Int64),
-         largest = empty_tensor({mode == kBagMax ? count : 0, columns}, DType::Int64);
   Tensor factors = per_sample_weights.defined() ? dense(per_sample_weights) : Tensor();
   dispatch(FloatTypes{}, weight.dtype(), "embedding_bag", [&]<class T>() {
     using A = compute_t<T>;
@@ -120,7 +124,6 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> bags(const Tensor& weight, const Tens
   });
   // Behind the last offset of include_last_offset there may be indices that belong to no bag; the last stands for them, with no weight.
   for (int64_t i = include_last_offset ? (count ? start[count] : 0) : n; i < n; i++) bag_of.data<int64_t>()[i] = -1;
-  return {out, bag_of, sizes, largest};
 }
 
 Grads bags_grad(const Saved& s, const Tensors& g) {
@@ -130,15 +133,16 @@ Grads bags_grad(const Saved& s, const Tensors& g) {
   if (mode == kBagMax) {
     Tensor best = s["max_indices"], none = best < Scalar(0);
     Tensor kept = masked_fill(g[0], none, Scalar(0));
-    return {scatter_add(zeros({rows, g[0].size(1)}, g[0].dtype()), 0, clamp_min(best, 0), kept), Tensor(), Tensor(),
-            Tensor()};
+    return {scatter_add(zeros({rows, g[0].size(1)}, g[0].dtype(), std::nullopt, g[0].device()), 0, clamp_min(best, 0),
+                        kept),
+            Tensor(), Tensor(), Tensor()};
   }
   Tensor each = g[0];
   if (mode == kBagMean) each = each / unsqueeze(to(clamp_min(sizes, 1), each.dtype()), 1);
   // The gradient of every index' row; without bags there is none.
   Tensor outside = bag_of < Scalar(0);
-  Tensor spread =
-      each.size(0) ? index_select(each, 0, clamp_min(bag_of, 0)) : zeros({indices.numel(), each.size(1)}, each.dtype());
+  Tensor spread = each.size(0) ? index_select(each, 0, clamp_min(bag_of, 0))
+                               : zeros({indices.numel(), each.size(1)}, each.dtype(), std::nullopt, each.device());
   spread = masked_fill(spread, unsqueeze(outside, 1), Scalar(0));
   Tensor factors = s["per_sample_weights"], d_weight, d_factors;
   if (s.needs("weight"))
@@ -179,7 +183,7 @@ OP(_embedding_bag,
               "mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int "
               "padding_idx=-1) -> (Tensor output, Tensor offset2bag, Tensor bag_size, Tensor max_indices)",
     .doc = "embedding_bag with what its gradient needs.",
-    .kernel = function<bags>(),
+    .kernel = structured<bags_meta, bags_cpu>(),
     .grad = {{"weight", "indices", "per_sample_weights", "offset2bag", "bag_size", "max_indices"}, bags_grad},
     .forms = kFunction});
 OP(embedding_bag,

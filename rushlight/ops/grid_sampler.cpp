@@ -18,6 +18,7 @@
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -155,7 +156,7 @@ struct Sampler {
   int64_t grain() const { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, channels)); }
 };
 
-void check_grid(const Tensor& x, const Tensor& grid, int64_t mode) {
+void check_grid(const Tensor& x, const Tensor& grid, int64_t mode, int64_t padding) {
   RL_CHECK(RuntimeError, (x.dim() == 4 || x.dim() == 5) && x.dim() == grid.dim(),
            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes ",
            x.sizes(), " and grid with sizes ", grid.sizes());
@@ -168,13 +169,16 @@ void check_grid(const Tensor& x, const Tensor& grid, int64_t mode) {
     RL_CHECK(RuntimeError, x.size(d) > 0,
              "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes ", x.sizes(),
              " with dimension ", d, " being empty");
+  RL_CHECK(RuntimeError, mode >= 0 && mode <= 2 && padding >= 0 && padding <= 2,
+           "grid_sampler(): expected interpolation_mode and padding_mode to be 0, 1 or 2, got ", mode, " and ",
+           padding);
   RL_CHECK(RuntimeError, Sampling(mode) != Sampling::Cubic || x.dim() == 4,
            "grid_sampler(): bicubic interpolation only supports 4D input");
   RL_CHECK(RuntimeError, x.dtype() == grid.dtype(), "grid_sampler(): expected input and grid to have the same dtype, ",
            "but input has ", x.dtype(), " and grid has ", grid.dtype());
 }
-TensorSpec sample_meta(const Tensor& x, const Tensor& grid, int64_t mode, int64_t, bool) {
-  check_grid(x, grid, mode);
+TensorSpec sample_meta(const Tensor& x, const Tensor& grid, int64_t mode, int64_t padding, bool) {
+  check_grid(x, grid, mode, padding);
   Dims sizes = {x.size(0), x.size(1)};
   for (int64_t d = 1; d + 1 < grid.dim(); d++) sizes.push_back(grid.size(d));
   return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
@@ -277,13 +281,23 @@ void sample_cpu(const Tensor& given, const Tensor& places, int64_t mode, int64_t
   if (!to.is_same(out)) copy_elements(out, to);
 }
 
-std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& given, const Tensor& places, int64_t mode,
-                                           int64_t padding, bool align, bool needs_grid) {
+// Without needs_grid the second result is empty.
+std::array<TensorSpec, 2> sample_backward_meta(const Tensor& grad, const Tensor& x, const Tensor& grid, int64_t mode,
+                                               int64_t padding, bool align, bool needs_grid) {
+  TensorSpec out = sample_meta(x, grid, mode, padding, align);
+  expect_shape("_grid_sampler_backward", "grad_output", grad, out.sizes);
+  expect_dtype("_grid_sampler_backward", "grad_output", grad, x.dtype());
+  return {TensorSpec{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()},
+          TensorSpec{.sizes = needs_grid ? grid.sizes() : Dims{0}, .dtype = grid.dtype(), .device = grid.device()}};
+}
+void sample_backward_cpu(const Tensor& grad, const Tensor& given, const Tensor& places, int64_t mode, int64_t padding,
+                         bool align, bool needs_grid, const Tensor& out_x, const Tensor& out_grid) {
   DType type = compute_dtype(given.dtype());
   Tensor g = dense(grad, type), x = dense(given, type), grid = dense(places, type);
   Sampler s(x, grid, mode, padding, align);
-  Tensor dx = empty_tensor(x.sizes(), x.dtype()),
-         dgrid = needs_grid ? empty_tensor(grid.sizes(), grid.dtype()) : Tensor();
+  bool direct = given.dtype() == type;
+  Tensor dx = direct ? out_x : empty_tensor(x.sizes(), type),
+         dgrid = direct || !needs_grid ? out_grid : empty_tensor(grid.sizes(), type);
   dispatch(Types<float, double>{}, x.dtype(), "grid_sampler_backward", [&]<class T>() {
     std::fill(dx.data<T>(), dx.data<T>() + dx.numel(), T(0));
     // Places of one image may meet in a pixel: a thread takes whole images.
@@ -306,46 +320,50 @@ std::tuple<Tensor, Tensor> sample_backward(const Tensor& grad, const Tensor& giv
       }
     });
   });
-  return {dense(dx, given.dtype()), needs_grid ? dense(dgrid, places.dtype()) : Tensor()};
+  if (direct) return;
+  copy_elements(out_x, dx);
+  if (needs_grid) copy_elements(out_grid, dgrid);
 }
 Grads sample_grad(const Saved& s, const Tensor& g) {
   auto [dx, dgrid] =
       _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),
                              s.arg("padding_mode").to_int(), s.arg("align_corners").to_bool(), s.needs("grid"));
-  return {dx, dgrid};
+  return {dx, s.needs("grid") ? dgrid : Tensor()};
 }
 Grads no_second(const Saved&, const Tensors&) {
   throw NotImplementedError("the derivative for 'grid_sampler_backward' is not implemented");
 }
 
 Tensor grid_sampler(const Tensor& x, const Tensor& grid, int64_t mode, int64_t padding, bool align) {
-  check_grid(x, grid, mode);
+  check_grid(x, grid, mode, padding);
   return x.dim() == 4 ? grid_sampler_2d(x, grid, mode, padding, align) : grid_sampler_3d(x, grid, mode, padding, align);
 }
 
 // The coordinates of n pixel centres, or of the corners and what lies between.
-Tensor centres(int64_t n, bool align, DType type) {
-  if (n == 1) return zeros({1}, type);
-  Tensor steps = linspace(-1, 1, n, type);
+Tensor centres(int64_t n, bool align, DType type, Device device = {}) {
+  if (n == 1) return zeros({1}, type, std::nullopt, device);
+  Tensor steps = linspace(-1, 1, n, type, std::nullopt, device);
   return align ? steps : steps * Scalar(double(n - 1)) / Scalar(double(n));
 }
 
-Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
+TensorSpec affine_grid_meta(const Tensor& theta, IntArrayRef size, bool) {
   RL_CHECK(RuntimeError, size.size() == 4 || size.size() == 5,
            "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.");
-  int64_t dims = int64_t(size.size()) - 2, places = product(size.slice(2, size_t(dims)));
+  int64_t dims = int64_t(size.size()) - 2;
   RL_CHECK(RuntimeError,
            theta.dim() == 3 && theta.size(0) == size[0] && theta.size(1) == dims && theta.size(2) == dims + 1,
            "Expected a batch of affine matrices of shape ", size[0], "x", dims, "x", dims + 1, " for size ", size,
            ", got ", theta.sizes());
   Dims sizes = {size[0]};
-  Tensors along;  // x, y, z
-  for (int64_t d = 0; d < dims; d++) {
-    sizes.push_back(size[size_t(d + 2)]);
-    along.push_back(centres(size[size_t(dims + 1 - d)], align, theta.dtype()));
-  }
+  for (int64_t d = 0; d < dims; d++) sizes.push_back(size[size_t(d + 2)]);
   sizes.push_back(dims);
-  Tensor map = dense(theta), out = empty_tensor(sizes, theta.dtype());
+  return {.sizes = sizes, .dtype = theta.dtype(), .device = theta.device()};
+}
+void affine_grid_cpu(const Tensor& theta, IntArrayRef size, bool align, const Tensor& out) {
+  int64_t dims = int64_t(size.size()) - 2, places = product(size.slice(2, size_t(dims)));
+  Tensors along;  // x, y, z
+  for (int64_t d = 0; d < dims; d++) along.push_back(centres(size[size_t(dims + 1 - d)], align, theta.dtype()));
+  Tensor map = dense(theta);
   int64_t width = along[0].numel(), height = along[1].numel();
   dispatch(FloatTypes{}, theta.dtype(), "affine_grid_generator", [&]<class T>() {
     using A = compute_t<T>;
@@ -367,7 +385,6 @@ Tensor affine_grid(const Tensor& theta, IntArrayRef size, bool align) {
       }
     });
   });
-  return out;
 }
 Grads affine_grid_grad(const Saved& s, const Tensor& g) {
   IntArrayRef size = s.arg("size").int_list();
@@ -377,11 +394,12 @@ Grads affine_grid_grad(const Saved& s, const Tensor& g) {
   for (int64_t d = dims - 1; d >= 0; d--) {
     Dims line(size_t(dims), 1), all(size.slice(2, size_t(dims)));
     line[size_t(d)] = size[size_t(d + 2)];
-    columns.push_back(
-        reshape(expand(reshape(centres(size[size_t(d + 2)], s.arg("align_corners").to_bool(), g.dtype()), line), all),
-                {places}));
+    columns.push_back(reshape(
+        expand(reshape(centres(size[size_t(d + 2)], s.arg("align_corners").to_bool(), g.dtype(), g.device()), line),
+               all),
+        {places}));
   }
-  columns.push_back(ones({places}, g.dtype()));
+  columns.push_back(ones({places}, g.dtype(), std::nullopt, g.device()));
   return {matmul(transpose(rows, 1, 2), stack(columns, 1))};
 }
 
@@ -411,14 +429,14 @@ OP(_grid_sampler_backward,
               "interpolation_mode, int padding_mode, bool align_corners, bool needs_grid) -> (Tensor, "
               "Tensor)",
     .doc = "Gradients of grid_sampler_2d and grid_sampler_3d.",
-    .kernel = function<sample_backward>(),
+    .kernel = structured<sample_backward_meta, sample_backward_cpu>(),
     .grad = {{}, no_second},
     .forms = kFunction});
 OP(affine_grid_generator, {.schema = "affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor",
                            .doc = "The grid that a batch of affine maps makes."
                                   " >>> torch.nn.functional.affine_grid(torch.tensor([[[1., 0., 0.], [0., 1., 0.]]]), "
                                   "(1, 1, 1, 2), align_corners=True)\ntensor([[[[-1.,  0.],\n          [ 1.,  0.]]]])",
-                           .kernel = function<affine_grid>(),
+                           .kernel = structured<affine_grid_meta, affine_grid_cpu>(),
                            .grad = {{}, affine_grid_grad},
                            .forms = kFunction});
 

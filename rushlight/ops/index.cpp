@@ -16,24 +16,44 @@ namespace {
 
 // Note [Advanced indexing]: masks become positions; the position tensors broadcast to one shape B. If they stand next to each other B takes
 // their place in the result, else it comes first. An element of B gives one offset into self; the other dimensions are copied as they are.
-struct IndexPlan {
-  Dims sizes;                    // of the result
-  std::vector<int64_t> offsets;  // for every element of B, in elements of self
-  Dims rest, rest_strides;       // dimensions of self that are not indexed
-  size_t before = 0;             // how many of them stand before B
-  Dims broadcast;                // B
+// What the shapes of the position tensors say, one for each dimension of self or none.
+struct IndexShape {
+  Dims sizes;         // of the result
+  Dims rest;          // dimensions of self that are not indexed
+  size_t before = 0;  // how many of them stand before B
+  Dims broadcast;     // B
 
-  IndexPlan(const Tensor& self, TensorList given);
+  IndexShape(const Tensor& self, const std::vector<const Dims*>& positions);
 };
 
-// Positions of a mask's true elements, a tensor for each of its dimensions.
-void expand_mask(const Tensor& self, const Tensor& mask, std::vector<Tensor>& out) {
-  size_t at = out.size();
+struct IndexPlan : IndexShape {
+  std::vector<int64_t> offsets;  // for every element of B, in elements of self
+  Dims rest_strides;
+
+  IndexPlan(const Tensor& self, const std::vector<Tensor>& indices);
+};
+
+bool is_mask(const Tensor& t) { return t.dtype() == DType::Bool || t.dtype() == DType::UInt8; }
+
+void check_index_tensor(const char* op, const Tensor& self, const Tensor& t) {
+  RL_CHECK(RuntimeError, t.device().is_cpu() || t.device() == self.device(), op,
+           ": indices should be either on cpu or on the same device as the indexed tensor (", self.device(),
+           "), got one on ", t.device());
+  RL_CHECK(IndexError, is_mask(t) || t.dtype() == DType::Int64 || t.dtype() == DType::Int32,
+           "tensors used as indices must be long, int, byte or bool tensors");
+}
+// `at`: the first dimension of self that the mask is for.
+void check_mask_shape(const Tensor& self, const Tensor& mask, size_t at) {
   for (size_t d = 0; d < size_t(mask.dim()); d++) {
     RL_CHECK(IndexError, at + d < size_t(self.dim()), "too many indices for tensor of dimension ", self.dim());
     RL_CHECK(IndexError, mask.sizes()[d] == self.sizes()[at + d], "The shape of the mask ", mask.sizes(), " at index ",
              d, " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at + d);
   }
+}
+
+// Positions of a mask's true elements, a tensor for each of its dimensions.
+void expand_mask(const Tensor& self, const Tensor& mask, std::vector<Tensor>& out) {
+  check_mask_shape(self, mask, out.size());
   Tensor m = dense(mask, DType::Bool);
   const bool* p = m.data<bool>();
   std::vector<int64_t> found;
@@ -52,36 +72,31 @@ void expand_mask(const Tensor& self, const Tensor& mask, std::vector<Tensor>& ou
   out.insert(out.end(), positions.rbegin(), positions.rend());
 }
 
-IndexPlan::IndexPlan(const Tensor& self, TensorList given) {
+// A 0-d mask adds a dimension of its own; the caller has put that in place as a 1-element mask.
+std::vector<Tensor> positions_of(const Tensor& self, TensorList given) {
   std::vector<Tensor> indices;
+  indices.reserve(given.size());
   for (const Tensor& t : given) {
-    if (!t.defined()) {
-      indices.push_back(t);
-      continue;
-    }
-    DType d = t.dtype();
-    RL_CHECK(IndexError, d == DType::Int64 || d == DType::Int32 || d == DType::Bool || d == DType::UInt8,
-             "tensors used as indices must be long, int, byte or bool tensors");
-    if (d == DType::Bool || d == DType::UInt8) {
-      // A 0-d mask adds a dimension of its own; the caller has put that in place as a 1-element mask.
-      expand_mask(self, t, indices);
-    } else {
-      indices.push_back(t);
-    }
+    if (t.defined() && is_mask(t)) expand_mask(self, t, indices);
+    else indices.push_back(t);
   }
-  RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
-           " (got ", indices.size(), ")");
+  return indices;
+}
+
+IndexShape::IndexShape(const Tensor& self, const std::vector<const Dims*>& positions) {
+  RL_CHECK(IndexError, int64_t(positions.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
+           " (got ", positions.size(), ")");
   bool first = true, adjacent = true;
   size_t last = 0;
-  for (size_t d = 0; d < indices.size(); d++) {
-    if (!indices[d].defined()) continue;
+  for (size_t d = 0; d < positions.size(); d++) {
+    if (!positions[d]) continue;
     Dims both;
     try {
-      both = first ? indices[d].sizes() : broadcast_shapes(broadcast, indices[d].sizes());
+      both = first ? *positions[d] : broadcast_shapes(broadcast, *positions[d]);
     } catch (const ShapeError&) {
       std::string shapes;
-      for (const Tensor& t : indices)
-        if (t.defined()) shapes += str(shapes.empty() ? "" : ", ", t.sizes());
+      for (const Dims* p : positions)
+        if (p) shapes += str(shapes.empty() ? "" : ", ", *p);
       throw IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes);
     }
     broadcast = both;
@@ -91,11 +106,25 @@ IndexPlan::IndexPlan(const Tensor& self, TensorList given) {
     last = d;
   }
   if (!adjacent) before = 0;
+  for (size_t d = 0; d < size_t(self.dim()); d++)
+    if (d >= positions.size() || !positions[d]) rest.push_back(self.sizes()[d]);
+  for (size_t d = 0; d < before; d++) sizes.push_back(rest[d]);
+  for (int64_t n : broadcast) sizes.push_back(n);
+  for (size_t d = before; d < rest.size(); d++) sizes.push_back(rest[d]);
+}
+
+std::vector<const Dims*> shapes_of(const std::vector<Tensor>& indices) {
+  std::vector<const Dims*> shapes;
+  shapes.reserve(indices.size());
+  for (const Tensor& t : indices) shapes.push_back(t.defined() ? &t.sizes() : nullptr);
+  return shapes;
+}
+
+IndexPlan::IndexPlan(const Tensor& self, const std::vector<Tensor>& indices) : IndexShape(self, shapes_of(indices)) {
   int64_t count = product(broadcast);
   offsets.assign(size_t(count), 0);
   for (size_t d = 0; d < size_t(self.dim()); d++) {
     if (d >= indices.size() || !indices[d].defined()) {
-      rest.push_back(self.sizes()[d]);
       rest_strides.push_back(self.strides()[d]);
       continue;
     }
@@ -106,9 +135,34 @@ IndexPlan::IndexPlan(const Tensor& self, TensorList given) {
     const int64_t* p = spread.data<int64_t>();
     for (int64_t i = 0; i < count; i++) offsets[size_t(i)] += wrap_index(p[i], size, int64_t(d)) * stride;
   }
-  for (size_t d = 0; d < before; d++) sizes.push_back(rest[d]);
-  for (int64_t n : broadcast) sizes.push_back(n);
-  for (size_t d = before; d < rest.size(); d++) sizes.push_back(rest[d]);
+}
+
+int64_t count_true(const Tensor& mask) {
+  Tensor m = dense(mask, DType::Bool);
+  const bool* p = m.data<bool>();
+  int64_t count = 0;
+  for (int64_t i = 0, n = m.numel(); i < n; i++) count += p[i];
+  return count;
+}
+// The shape alone. Masks are counted, for which they have to be readable.
+IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
+  std::vector<const Dims*> shapes;
+  std::vector<Dims> counts;  // of the masks
+  shapes.reserve(given.size());
+  for (const Tensor& t : given) {
+    if (t.defined()) check_index_tensor(op, self, t);
+    if (!t.defined() || !is_mask(t)) {
+      shapes.push_back(t.defined() ? &t.sizes() : nullptr);
+      continue;
+    }
+    check_mask_shape(self, t, shapes.size());
+    RL_CHECK(NotImplementedError, t.device().is_cpu(), op, ": not implemented for masks on device ", t.device(),
+             ": the size of the result depends on the values");
+    counts.reserve(given.size());  // once: pointers to them stay
+    counts.push_back(Dims{count_true(t)});
+    shapes.insert(shapes.end(), size_t(t.dim()), &counts.back());
+  }
+  return IndexShape(self, shapes);
 }
 
 // f(W* in self, W* in other, self step, other step, n) over all elements that the plan names; `other` has the result's sizes. In parallel over
@@ -172,12 +226,15 @@ void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& o
   else work(0, count);
 }
 
-Tensor index_op(const Tensor& self, TensorList indices) {
-  IndexPlan plan(self, indices);
-  for (size_t d = 0; d < plan.rest.size(); d++)
-    RL_CHECK(IndexError, plan.rest[d] != 0 || plan.offsets.empty() || product(plan.sizes) == 0,
+TensorSpec index_meta(const Tensor& self, TensorList indices) {
+  IndexShape shape = shape_of("index", self, indices);
+  for (int64_t n : shape.rest)
+    RL_CHECK(IndexError, n != 0 || product(shape.broadcast) == 0 || product(shape.sizes) == 0,
              "index is out of bounds for dimension with size 0");
-  Tensor out = empty_tensor(plan.sizes, self.dtype(), self.device());
+  return {.sizes = shape.sizes, .dtype = self.dtype(), .device = self.device()};
+}
+void index_cpu(const Tensor& self, TensorList indices, const Tensor& out) {
+  IndexPlan plan(self, positions_of(self, indices));
   dispatch_size(self.dtype(), [&]<class W>() {
     for_each_indexed<W>(plan, self, out, true, [](const W* x, W* y, int64_t sx, int64_t sy, int64_t n) {
       if (n == 1) *y = *x;
@@ -186,7 +243,17 @@ Tensor index_op(const Tensor& self, TensorList indices) {
         for (int64_t i = 0; i < n; i++) y[i * sy] = x[i * sx];
     });
   });
-  return out;
+}
+
+// The strides of values seen at the sizes of what is written.
+Dims put_strides(const Tensor& values, const Dims& sizes) {
+  Dims broadcast;
+  try {
+    broadcast = broadcast_shapes(values.sizes(), sizes);
+  } catch (const ShapeError&) {}
+  RL_CHECK(RuntimeError, broadcast == sizes, "shape mismatch: value tensor of shape ", values.sizes(),
+           " cannot be broadcast to indexing result of shape ", sizes);
+  return broadcast_strides(values, sizes);
 }
 
 TensorSpec index_put_meta(const Tensor& self, TensorList indices, const Tensor& values, bool) {
@@ -195,6 +262,16 @@ TensorSpec index_put_meta(const Tensor& self, TensorList indices, const Tensor& 
   RL_CHECK(RuntimeError, self.dtype() == values.dtype() || values.impl()->wrapped_number,
            "Index put requires the source and destination dtypes match, got ", scalar_type_name(self.dtype()),
            " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+  RL_CHECK(RuntimeError, values.device() == self.device() || (values.dim() == 0 && values.device().is_cpu()),
+           "index_put: expected self and values on one device, got ", self.device(), " and ", values.device());
+  // The kernel looks at shapes before it writes; where none runs it is done here, if no mask hides them.
+  bool known = self.device().is_meta();
+  for (const Tensor& t : indices) {
+    if (!t.defined()) continue;
+    check_index_tensor("index_put", self, t);
+    known = known && !(is_mask(t) && !t.device().is_cpu());
+  }
+  if (known) put_strides(values, shape_of("index_put", self, indices).sizes);
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
 
@@ -208,15 +285,9 @@ void add_run(T* x, const T* y, int64_t sx, int64_t sy, int64_t n) {
 }
 
 void index_put_cpu(const Tensor&, TensorList indices, const Tensor& given, bool accumulate, const Tensor& out) {
-  IndexPlan plan(out, indices);
+  IndexPlan plan(out, positions_of(out, indices));
   Tensor values = given.dtype() == out.dtype() ? given : dense(given, out.dtype());
-  Dims broadcast;
-  try {
-    broadcast = broadcast_shapes(values.sizes(), plan.sizes);
-  } catch (const ShapeError&) {}
-  RL_CHECK(RuntimeError, broadcast == plan.sizes, "shape mismatch: value tensor of shape ", values.sizes(),
-           " cannot be broadcast to indexing result of shape ", plan.sizes);
-  Tensor from = alias_tensor(values, plan.sizes, broadcast_strides(values, plan.sizes), values.storage_offset());
+  Tensor from = alias_tensor(values, plan.sizes, put_strides(values, plan.sizes), values.storage_offset());
   if (!accumulate) {
     dispatch_size(out.dtype(), [&]<class W>() {
       for_each_indexed<W>(plan, out, from, false, [](W* x, const W* y, int64_t sx, int64_t sy, int64_t n) {
@@ -252,13 +323,15 @@ Grads index_put_grad(const Saved& s, const Tensor& g) {
 OP(index, {.schema = "index.Tensor(Tensor self, Tensor?[] indices) -> Tensor",
            .doc = "self[indices]: elements at the positions given by tensors, or where masks are true."
                   " >>> torch.tensor([5, 6, 7])[torch.tensor([2, 0])]\ntensor([7, 5])",
-           .kernel = function<index_op>(),
+           .kernel = structured<index_meta, index_cpu>(),
            .grad = {{"indices"}, index_grad},
-           .forms = kFunction | kOut});
+           .forms = kFunction | kOut,
+           .any_device = true});
 OP(index_put, {.schema = "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
                .doc = "self with values at self[indices]; with accumulate they are added. >>> "
                       "torch.index_put(torch.zeros(2), [torch.tensor([1])], torch.tensor(5.))\ntensor([0., 5.])",
                .kernel = updating<index_put_meta, index_put_cpu>(),
-               .grad = {{"indices"}, index_put_grad}});
+               .grad = {{"indices"}, index_put_grad},
+               .any_device = true});
 
 }  // namespace rushlight

@@ -1,5 +1,6 @@
 // Index tensors: how they are read and what is said about bad ones.
 #pragma once
+#include "rushlight/fn/to.h"
 #include "rushlight/kernels/copying.h"
 
 namespace rushlight {
@@ -7,6 +8,11 @@ namespace rushlight {
 // A 0-d tensor seen as one element of one dimension; others as they are.
 inline Tensor at_least_1d(const Tensor& t) {
   return t.dim() > 0 ? t : alias_tensor(t, IntArrayRef(int64_t(1)), IntArrayRef(int64_t(1)), t.storage_offset());
+}
+
+// A table that was worked out on the CPU, on the device of what it is used with.
+inline Tensor moved_to(const Tensor& t, Device device) {
+  return device.is_cpu() ? t : to(t, std::nullopt, std::nullopt, device);
 }
 
 // int64 values, dense.

@@ -84,7 +84,8 @@ Grads svd_grad(const Saved& saved, const Tensors& g) {
   auto columns = [&](const Tensor& t) { return t.defined() && t.size(-1) > k ? narrow(t, -1, 0, k) : t; };
   auto rows = [&](const Tensor& t) { return t.defined() && t.size(-2) > k ? narrow(t, -2, 0, k) : t; };
   u = columns(u), gu = columns(gu), vh = rows(vh), gvh = rows(gvh);
-  if (k == 0 || !(gu.defined() || gs.defined() || gvh.defined())) return {zeros(saved.sizes("A"), u.dtype())};
+  if (k == 0 || !(gu.defined() || gs.defined() || gvh.defined()))
+    return {zeros(saved.sizes("A"), u.dtype(), std::nullopt, u.device())};
   if (!gu.defined() && !gvh.defined()) {
     return {m >= n ? matmul(u, unsqueeze(gs, -1) * vh) : matmul(u * unsqueeze(gs, -2), vh)};
   }
@@ -92,7 +93,7 @@ Grads svd_grad(const Saved& saved, const Tensors& g) {
   Tensor uu = gu.defined() ? skew(matmul(adjoint_of(u), gu)) : Tensor();
   Tensor vv = gvh.defined() ? skew(matmul(vh, adjoint_of(gvh))) : Tensor();
   Tensor across = unsqueeze(s, -2), down = unsqueeze(s, -1), squares = s * s;
-  Tensor e = unsqueeze(squares, -2) - unsqueeze(squares, -1) + eye(k, s.dtype());
+  Tensor e = unsqueeze(squares, -2) - unsqueeze(squares, -1) + eye(k, s.dtype(), std::nullopt, s.device());
   Tensor inner = uu.defined() && vv.defined() ? (uu * across + down * vv) / e
                  : uu.defined()               ? uu / e * across
                                               : down * (vv / e);
@@ -123,7 +124,7 @@ std::tuple<Tensor, Tensor, Tensor> svd_op(const Tensor& self, bool some, bool ve
     auto [u, s, vh] = _linalg_svd(self, !some);
     return {u, s, adjoint_of(vh)};
   }
-  auto none = [&](int64_t n) { return zeros(batch_and(self, {n, n}), self.dtype()); };
+  auto none = [&](int64_t n) { return zeros(batch_and(self, {n, n}), self.dtype(), std::nullopt, self.device()); };
   return {none(self.size(-2)), linalg_svdvals(self), none(self.size(-1))};
 }
 

@@ -6,6 +6,7 @@
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/t.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/products.h"
 
@@ -86,9 +87,20 @@ void linear_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, c
   to.finish();
 }
 
-// Gradients of input, weight and bias, those that the mask asks for.
-std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const Tensor& grad_output,
-                                                      const Tensor& weight, IntArrayRef output_mask) {
+// Gradients of input, weight and bias; those that the mask does not ask for are empty.
+std::array<TensorSpec, 3> linear_backward_meta(const Tensor& self, const Tensor& grad, const Tensor& weight,
+                                               IntArrayRef mask) {
+  TensorSpec out = linear_meta(self, weight, Tensor());
+  expect_shape("linear_backward", "grad_output", grad, out.sizes);
+  expect_dtype("linear_backward", "grad_output", grad, self.dtype());
+  auto spec = [&](size_t i, const Dims& sizes) {
+    return TensorSpec{.sizes = mask[i] ? sizes : Dims{0}, .dtype = self.dtype(), .device = self.device()};
+  };
+  return {spec(0, self.sizes()), spec(1, weight.sizes()),
+          spec(2, weight.dim() == 2 ? Dims{weight.sizes()[0]} : Dims())};
+}
+void linear_backward_cpu(const Tensor& self, const Tensor& grad_output, const Tensor& weight, IntArrayRef output_mask,
+                         const Tensor& dx, const Tensor& dw, const Tensor& db) {
   Rows g(weight.dim() == 2 ? grad_output
                            : alias_tensor(dense(grad_output), {grad_output.numel(), 1}, {1, 1},
                                           grad_output.is_contiguous() ? grad_output.storage_offset() : 0));
@@ -96,11 +108,9 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const 
   int64_t features = weight.dim() == 2 ? weight.sizes()[0] : 1, in = weight.sizes().back();
   int64_t w_row = weight.dim() == 2 ? weight.strides()[0] : in, w_col = weight.strides().back();
   auto conjugated = [](const Tensor& t) { return is_complex(t.dtype()) ? dense(conj(t)) : t; };
-  Tensor dx, dw, db;
   if (output_mask[0]) {
     Tensor w = conjugated(weight);
     if (is_complex(w.dtype())) w_row = in, w_col = 1;
-    dx = empty_tensor(self.sizes(), self.dtype());
     gemm({.dtype = self.dtype(),
           .m = g.count,
           .n = in,
@@ -115,7 +125,6 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const 
           .c_row = in});
   }
   if (output_mask[1]) {
-    dw = empty_tensor(weight.sizes(), weight.dtype());
     Rows xc(conjugated(x.t));
     gemm({.dtype = self.dtype(),
           .m = features,
@@ -132,18 +141,19 @@ std::tuple<Tensor, Tensor, Tensor> linear_backward_fn(const Tensor& self, const 
   }
   if (output_mask[2]) {
     NoGradGuard kernel;
-    int64_t rows = 0;  // named: the reference in an optional outlives a number in braces
-    db =
-        weight.dim() == 2 ? sum(g.t.dim() == 2 ? g.t : reshape(g.t, {g.count, features}), IntArrayRef(rows)) : sum(g.t);
+    if (weight.dim() != 2) sum_out(db, g.t);
+    else
+      sum_out(db, g.t.dim() == 2 ? g.t : alias_tensor(g.t, {g.count, features}, {g.row, g.col}, g.t.storage_offset()),
+              int64_t(0));
   }
-  return {dx, dw, db};
 }
 
 Grads linear_grad(const Saved& s, const Tensor& g) {
   bool bias = s.needs("bias");
   int64_t mask[] = {s.needs("input"), s.needs("weight"), bias && s.sizes("bias").size() == 1 && s["weight"].dim() == 2};
   auto [dx, dw, db] = linear_backward(s["input"], g, s["weight"], IntArrayRef(mask, 3));
-  return {dx, dw, bias && !mask[2] ? g : db};
+  auto wanted = [&](size_t i, const Tensor& d) { return mask[i] ? d : Tensor(); };
+  return {wanted(0, dx), wanted(1, dw), bias && !mask[2] ? g : wanted(2, db)};
 }
 
 // The same three products, each by operators: for gradients of gradients.
@@ -188,7 +198,7 @@ OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) ->
 OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) "
                                "-> (Tensor, Tensor, Tensor)",
                      .doc = "The gradients of linear's input, weight and bias that output_mask asks for.",
-                     .kernel = function<linear_backward_fn>(),
+                     .kernel = structured<linear_backward_meta, linear_backward_cpu>(),
                      .grad = {{"self", "grad_output", "weight"}, linear_backward_grad},
                      .forms = kFunction});
 

@@ -30,6 +30,7 @@
 #include "rushlight/fn/triplet_margin_loss.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/xlogy.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
@@ -88,8 +89,17 @@ Tensor soft_margin(const Tensor& x, const Tensor& y, int64_t reduction) {
   return reduce_loss(neg(log_sigmoid(y * x)), reduction);
 }
 
+TensorSpec bce_meta(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction) {
+  RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"binary_cross_entropy\" not implemented for '",
+           scalar_type_name(x.dtype()), "'");
+  RL_CHECK(RuntimeError, y.dtype() == x.dtype(), "Found dtype ", scalar_type_name(y.dtype()), " but expected ",
+           scalar_type_name(x.dtype()), ": binary_cross_entropy takes a target of its input's dtype");
+  Dims sizes = broadcast_shapes(x.sizes(), y.sizes());
+  if (weight.defined()) sizes = broadcast_shapes(sizes, weight.sizes());
+  return {.sizes = reduction == kNone ? sizes : Dims(), .dtype = x.dtype(), .device = x.device()};
+}
 // log below -100 is -100, as in PyTorch: a probability of 0 costs much but not everything.
-Tensor bce(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction) {
+void bce_cpu(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction, const Tensor& out) {
   if (x.numel() > 0) {
     Tensor low = x < 0.0, high = x > 1.0;
     bool inside = item(sum(low)).to<int64_t>() == 0 && item(sum(high)).to<int64_t>() == 0;
@@ -97,7 +107,7 @@ Tensor bce(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduc
   }
   Tensor loss = (y - 1.0) * clamp_min(log1p(neg(x)), -100.0) - y * clamp_min(log(x), -100.0);
   if (weight.defined()) loss = loss * weight;
-  return reduce_loss(loss, reduction);
+  copy_elements(out, reduce_loss(loss, reduction));
 }
 Grads bce_grad(const Saved& s, const Tensor& g) {
   Tensor x = s["self"], y = s["target"], weight = s["weight"];
@@ -226,7 +236,7 @@ OP(binary_cross_entropy,
    {.schema = "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean) -> Tensor",
     .doc = "The cross entropy of probabilities."
            " >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))\ntensor(0.6931)",
-    .kernel = function<bce>(),
+    .kernel = structured<bce_meta, bce_cpu>(),
     .grad = {{"self", "target", "weight"}, bce_grad},
     .forms = kFunction,
     .module = "nn"});

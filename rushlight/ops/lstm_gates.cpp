@@ -15,6 +15,7 @@
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -57,15 +58,18 @@ RL_FOR_EACH_ISA(
 
 constexpr int64_t kRowsWork = 8192;  // elements that are worth a thread
 
-std::tuple<Tensor, Tensor> lstm_gates(const Tensor& gates, const Tensor& cell) {
+std::array<TensorSpec, 2> lstm_gates_meta(const Tensor& gates, const Tensor& cell) {
   RL_CHECK(ShapeError,
            gates.dim() == 2 && cell.dim() == 2 && gates.size(0) == cell.size(0) && gates.size(1) == 4 * cell.size(1),
            "_lstm_gates: expected gates of (N, 4 * H) and a cell of (N, H), got ", gates.sizes(), " and ",
            cell.sizes());
   RL_CHECK(DTypeError, gates.dtype() == cell.dtype(), "_lstm_gates: expected one dtype, got ", gates.dtype(), " and ",
            cell.dtype());
-  Tensor g = dense(gates), before = dense(cell), h = empty_tensor(cell.sizes(), cell.dtype()),
-         c = empty_tensor(cell.sizes(), cell.dtype());
+  TensorSpec out{.sizes = cell.sizes(), .dtype = cell.dtype(), .device = cell.device()};
+  return {out, out};
+}
+void lstm_gates_cpu(const Tensor& gates, const Tensor& cell, const Tensor& h, const Tensor& c) {
+  Tensor g = dense(gates), before = dense(cell);
   int64_t rows = cell.size(0), n = cell.size(1);
   dispatch(Types<float, double>{}, cell.dtype(), "_lstm_gates", [&]<class T>() {
     auto run = gates_row_isa<T>();
@@ -74,15 +78,24 @@ std::tuple<Tensor, Tensor> lstm_gates(const Tensor& gates, const Tensor& cell) {
         run(h.data<T>() + r * n, c.data<T>() + r * n, g.data<T>() + 4 * r * n, before.data<T>() + r * n, n);
     });
   });
-  return {h, c};
 }
 
-std::tuple<Tensor, Tensor> lstm_gates_backward(const Tensor& grad_h, const Tensor& grad_c, const Tensor& gates,
-                                               const Tensor& cell, const Tensor& result) {
+std::array<TensorSpec, 2> lstm_gates_backward_meta(const Tensor& grad_h, const Tensor& grad_c, const Tensor& gates,
+                                                   const Tensor& cell, const Tensor& result) {
+  lstm_gates_meta(gates, cell);
+  for (const Tensor* t : {&grad_h, &grad_c, &result})
+    if (t->defined()) {
+      expect_shape("_lstm_gates_backward", "gradients and c", *t, cell.sizes());
+      expect_dtype("_lstm_gates_backward", "gradients and c", *t, cell.dtype());
+    }
+  return {TensorSpec{.sizes = gates.sizes(), .dtype = gates.dtype(), .device = gates.device()},
+          TensorSpec{.sizes = cell.sizes(), .dtype = cell.dtype(), .device = cell.device()}};
+}
+void lstm_gates_backward_cpu(const Tensor& grad_h, const Tensor& grad_c, const Tensor& gates, const Tensor& cell,
+                             const Tensor& result, const Tensor& dg, const Tensor& dc) {
   Tensor g = dense(gates), before = dense(cell), c = dense(result);
   auto given = [&](const Tensor& grad) { return grad.defined() ? dense(grad) : zeros(c.sizes(), c.dtype()); };
   Tensor gh = given(grad_h), gc = given(grad_c);
-  Tensor dg = empty_tensor(g.sizes(), g.dtype()), dc = empty_tensor(c.sizes(), c.dtype());
   int64_t rows = c.size(0), n = c.size(1);
   dispatch(Types<float, double>{}, c.dtype(), "_lstm_gates_backward", [&]<class T>() {
     auto run = gates_backward_row_isa<T>();
@@ -92,7 +105,6 @@ std::tuple<Tensor, Tensor> lstm_gates_backward(const Tensor& grad_h, const Tenso
             g.data<T>() + 4 * r * n, before.data<T>() + r * n, c.data<T>() + r * n, n);
     });
   });
-  return {dg, dc};
 }
 
 // With operators where the gradient is to be differentiated again.
@@ -121,18 +133,24 @@ Grads lstm_gates_grad(const Saved& s, const Tensors& g) {
 
 // ---- all steps of a layer ----
 
-std::tuple<Tensor, Tensor, Tensor> lstm_steps(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& hh,
-                                              bool reverse) {
+std::array<TensorSpec, 3> lstm_steps_meta(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& hh, bool) {
+  RL_CHECK(ShapeError, x.dim() == 2 && c0.dim() == 2,
+           "_lstm_steps: expected x of (T * N, 4 * H) and c0 of (N, H), got ", x.sizes(), " and ", c0.sizes());
   int64_t batch = c0.size(0), n = c0.size(1), steps = batch ? x.size(0) / batch : 0;
   RL_CHECK(ShapeError,
            x.sizes() == Dims({steps * batch, 4 * n}) && h0.sizes() == c0.sizes() && hh.sizes() == Dims({4 * n, n}),
            "_lstm_steps: expected x of (T * N, 4 * H), h0 and c0 of (N, H) and hh of (4 * H, H), got ", x.sizes(), ", ",
            h0.sizes(), ", ", c0.sizes(), " and ", hh.sizes());
+  for (const Tensor* t : {&h0, &c0, &hh}) expect_dtype("_lstm_steps", "h0, c0 and hh", *t, x.dtype());
+  TensorSpec out{.sizes = {steps * batch, n}, .dtype = x.dtype(), .device = x.device()};
+  return {out, out, TensorSpec{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()}};
+}
+void lstm_steps_cpu(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& hh, bool reverse,
+                    const Tensor& out, const Tensor& cells, const Tensor& gates) {
+  int64_t batch = c0.size(0), n = c0.size(1), steps = batch ? x.size(0) / batch : 0;
   constexpr int64_t kManySteps = 24;  // a transposed copy costs as much as the time it saves in these
   bool copied = steps >= kManySteps;
   Tensor w = dense(copied ? transpose(hh, 0, 1) : hh), before = dense(h0), first = dense(c0);
-  Tensor gates = empty_tensor(x.sizes(), x.dtype()), out = empty_tensor({steps * batch, n}, x.dtype()),
-         cells = empty_tensor(out.sizes(), x.dtype());
   copy_elements(gates, x);
   dispatch(Types<float, double>{}, x.dtype(), "_lstm_steps", [&]<class T>() {
     auto run = gates_row_isa<T>();
@@ -161,7 +179,6 @@ std::tuple<Tensor, Tensor, Tensor> lstm_steps(const Tensor& x, const Tensor& h0,
       c = to_c;
     }
   });
-  return {out, cells, gates};
 }
 
 Tensor sum_of(const Tensor& a, const Tensor& b) { return !a.defined() ? b : !b.defined() ? a : a + b; }
@@ -195,7 +212,7 @@ Grads lstm_steps_grad(const Saved& s, const Tensors& g) {
 OP(_lstm_gates,
    {.schema = "_lstm_gates(Tensor gates, Tensor cell) -> (Tensor h, Tensor c)",
     .doc = "The new h and c of an LSTM from the sum of its linear maps, (N, 4 * H), and the last c, (N, H).",
-    .kernel = function<lstm_gates>(),
+    .kernel = structured<lstm_gates_meta, lstm_gates_cpu>(),
     .grad = {{"gates", "cell", "c"}, lstm_gates_grad},
     .forms = kFunction});
 OP(_lstm_steps,
@@ -204,14 +221,14 @@ OP(_lstm_steps,
         "gates)",
     .doc = "h, c and the sums of the maps at every step of an LSTM over sequences of one length; x is the map of the "
            "input with all biases, (T * N, 4 * H).",
-    .kernel = function<lstm_steps>(),
+    .kernel = structured<lstm_steps_meta, lstm_steps_cpu>(),
     .grad = {{"h0", "c0", "hh", "out", "cells", "gates"}, lstm_steps_grad},
     .forms = kFunction});
 OP(_lstm_gates_backward,
    {.schema = "_lstm_gates_backward(Tensor? grad_h, Tensor? grad_c, Tensor gates, Tensor cell, Tensor c) -> (Tensor, "
               "Tensor)",
     .doc = "Gradients of _lstm_gates for gates and cell.",
-    .kernel = function<lstm_gates_backward>(),
+    .kernel = structured<lstm_gates_backward_meta, lstm_gates_backward_cpu>(),
     .forms = kFunction});
 
 }  // namespace rushlight

@@ -1,4 +1,5 @@
-// Operators under a mask, and where non-zero elements are: masked_fill, masked_select, masked_scatter, nonzero, argwhere, where(condition).
+// Operators under a mask, and where non-zero elements are: masked_fill, masked_select, masked_scatter, nonzero, nonzero_static, argwhere,
+// where(condition).
 #include <cstring>
 
 #include "rushlight/fn/expand.h"
@@ -151,11 +152,16 @@ void masked_scatter_cpu(const Tensor&, const Tensor& mask, const Tensor& source,
   });
   if (!to.is_same(out)) copy_elements(out, to);
 }
-Tensor masked_scatter_backward_op(const Tensor& grad, const Tensor& mask, IntArrayRef sizes) {
-  Tensor taken = masked_select_op(grad, mask),
-         out = zeros(IntArrayRef(product(sizes)), grad.dtype(), std::nullopt, grad.device());
-  std::memcpy(out.raw(), taken.raw(), size_t(std::min(out.nbytes(), taken.nbytes())));
-  return reshape(out, sizes);
+TensorSpec masked_scatter_backward_meta(const Tensor& grad, const Tensor& mask, IntArrayRef sizes) {
+  check_mask("masked_scatter_backward", mask);
+  broadcast_shapes(grad.sizes(), mask.sizes());
+  return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
+}
+void masked_scatter_backward_cpu(const Tensor& grad, const Tensor& mask, IntArrayRef, const Tensor& out) {
+  Tensor taken = masked_select_op(grad, mask);
+  int64_t used = std::min(out.nbytes(), taken.nbytes());
+  if (used) std::memcpy(out.raw(), taken.raw(), size_t(used));
+  if (out.nbytes() > used) std::memset(static_cast<char*>(out.raw()) + used, 0, size_t(out.nbytes() - used));
 }
 Grads masked_scatter_grad(const Saved& s, const Tensor& g) {
   Tensor mask = s["mask"];
@@ -193,6 +199,22 @@ Tensor nonzero_op(const Tensor& self) {
   }
   return out;
 }
+TensorSpec nonzero_static_meta(const Tensor& self, int64_t size, int64_t) {
+  RL_CHECK(RuntimeError, size >= 0, "nonzero_static: 'size' must be an non-negative integer");
+  return {.sizes = {size, self.dim()}, .dtype = DType::Int64, .device = self.device()};
+}
+void nonzero_static_cpu(const Tensor& self, int64_t size, int64_t fill_value, const Tensor& out) {
+  Tensor found = nonzero_op(self);
+  int64_t rows = std::min(size, found.size(0)), rank = self.dim();
+  auto part = [&](const Tensor& t, int64_t from, int64_t count) {
+    return alias_tensor(t, {count, rank}, t.strides(), t.storage_offset() + from * t.strides()[0]);
+  };
+  copy_elements(part(out, 0, rows), part(found, 0, rows));
+  if (rows == size) return;
+  Tensor value = empty_tensor({}, DType::Int64);
+  *value.data<int64_t>() = fill_value;
+  copy_elements(part(out, rows, size - rows), seen_at(value, {size - rows, rank}));
+}
 Tensor argwhere_op(const Tensor& self) { return nonzero(self); }
 Tensors nonzero_numpy(const Tensor& self) { return unbind(nonzero(at_least_1d(self)), 1); }
 
@@ -222,7 +244,7 @@ OP(masked_scatter, {.schema = "masked_scatter(Tensor self, Tensor mask, Tensor s
 OP(masked_scatter_backward,
    {.schema = "masked_scatter_backward(Tensor grad_output, Tensor mask, int[] sizes) -> Tensor",
     .doc = "Gradient of masked_scatter for its source.",
-    .kernel = function<masked_scatter_backward_op>(),
+    .kernel = structured<masked_scatter_backward_meta, masked_scatter_backward_cpu>(),
     .grad = {{"mask"}, masked_scatter_backward_grad},
     .forms = kFunction});
 OP(nonzero,
@@ -230,6 +252,11 @@ OP(nonzero,
     .doc = "The positions of non-zero elements, a row each. >>> torch.nonzero(torch.tensor([0, 5]))\ntensor([[1]])",
     .kernel = function<nonzero_op>(),
     .forms = kFunction | kMethod | kOut});
+OP(nonzero_static, {.schema = "nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor",
+                    .doc = "The first `size` rows of nonzero, and fill_value where there are fewer."
+                           " >>> torch.nonzero_static(torch.tensor([0, 5, 0]), size=2)\ntensor([[ 1],\n        [-1]])",
+                    .kernel = structured<nonzero_static_meta, nonzero_static_cpu>(),
+                    .forms = kFunction | kMethod | kOut});
 OP(nonzero_numpy,
    {.schema = "nonzero_numpy(Tensor self) -> Tensor[]",
     .doc = "The positions of non-zero elements, a tensor for each dimension."

@@ -446,7 +446,12 @@ Grads prod_grad(const Saved& s, const Tensor& given) {
 
 // ---- logsumexp ----
 
-Tensor logsumexp_op(const Tensor& given, IntArrayRef dim, bool keepdim) {
+TensorSpec logsumexp_meta(const Tensor& self, IntArrayRef dim, bool keepdim) {
+  return {.sizes = reduced_sizes(self.sizes(), dim_set(dim, self.dim()), keepdim),
+          .dtype = is_integral(self.dtype(), true) ? default_dtype() : self.dtype(),
+          .device = self.device()};
+}
+Tensor logsumexp_of(const Tensor& given, IntArrayRef dim, bool keepdim) {
   Tensor self = is_integral(given.dtype(), true) ? to(given, default_dtype()) : given;
   if (self.numel() == 0) return log(sum(exp(self), dim, keepdim));
   Tensor top = amax(is_complex(self.dtype()) ? real(self) : self, dim, true);
@@ -454,6 +459,9 @@ Tensor logsumexp_op(const Tensor& given, IntArrayRef dim, bool keepdim) {
   Tensor logs = log(sum(exp(self - top), dim, keepdim));
   if (keepdim) return logs + top;
   return logs + reshape(top, logs.sizes());
+}
+void logsumexp_cpu(const Tensor& self, IntArrayRef dim, bool keepdim, const Tensor& out) {
+  copy_elements(out, logsumexp_of(self, dim, keepdim));
 }
 Grads logsumexp_grad(const Saved& s, const Tensor& given) {
   Tensor self = s["self"], result = s["result"], g = given;
@@ -563,7 +571,7 @@ OP(prod_dim, {.schema = "prod.dim_int(Tensor self, int dim, bool keepdim=False, 
               .grad = {{"self", "result"}, prod_grad}});
 OP(logsumexp, {.schema = "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
                .doc = "log(sum(exp(self))) without overflow. >>> torch.logsumexp(torch.zeros(1), 0)\ntensor(0.)",
-               .kernel = function<logsumexp_op>(),
+               .kernel = structured<logsumexp_meta, logsumexp_cpu>(),
                .grad = {{"self", "result"}, logsumexp_grad},
                .forms = kFunction | kMethod | kOut,
                .aliases = {"special_logsumexp"}});

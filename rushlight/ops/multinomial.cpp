@@ -22,14 +22,20 @@ namespace {
 
 bool holds(const Tensor& conditions) { return item(all(conditions)).to<bool>(); }
 
-Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Generator* generator) {
+TensorSpec multinomial_meta(const Tensor& self, int64_t samples, bool replacement, Generator*) {
   RL_CHECK(RuntimeError, self.dim() == 1 || self.dim() == 2, "prob_dist must be 1 or 2 dim");
   RL_CHECK(RuntimeError, is_floating(self.dtype()),
            "multinomial only supports floating-point dtypes for input, got: ", self.dtype());
   RL_CHECK(RuntimeError, samples > 0, "cannot sample n_sample <= 0 samples");
-  int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
-  RL_CHECK(RuntimeError, replacement || samples <= categories,
+  RL_CHECK(RuntimeError, replacement || samples <= self.sizes().back(),
            "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  return {.sizes = self.dim() == 2 ? Dims{self.sizes()[0], samples} : Dims{samples},
+          .dtype = DType::Int64,
+          .device = self.device(),
+          .strides = self.dim() == 2 ? Dims{samples, 1} : Dims{1}};
+}
+void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Generator* generator, const Tensor& out) {
+  int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
   RL_CHECK(RuntimeError, holds(logical_and(isfinite(self), self >= 0.0)),
            "probability tensor contains either `inf`, `nan` or element < 0");
   RL_CHECK(RuntimeError, holds(sum(self, IntArrayRef(int64_t(-1))) > 0.0),
@@ -37,12 +43,10 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
   if (!replacement || samples == 1) {
     // The largest of weight / exponential(1): an exponential race (Efraimidis, Spirakis 2006), as PyTorch draws.
     Tensor race = div(self, exponential_(empty_like(self), 1, generator));
-    if (samples == 1) return argmax(race, -1, true);
-    return std::get<1>(topk(race, samples));
+    return copy_elements(out, samples == 1 ? argmax(race, -1, true) : std::get<1>(topk(race, samples)));
   }
   // Inverse of the cumulative distribution.
   Tensor weights = dense(self, DType::Float64);
-  Tensor out = empty_tensor(self.dim() == 2 ? Dims{rows, samples} : Dims{samples}, DType::Int64);
   Generator& g = generator ? *generator : default_generator();
   std::lock_guard lock(g.mutex());
   std::vector<double> cumulative(static_cast<size_t>(categories));
@@ -56,7 +60,6 @@ Tensor multinomial(const Tensor& self, int64_t samples, bool replacement, Genera
       out.data<int64_t>()[r * samples + k] = chosen;
     }
   }
-  return out;
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ OP(multinomial,
         "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
     .doc = "Indices drawn by weight."
            " >>> torch.multinomial(torch.tensor([0., 1.]), 3, replacement=True)\ntensor([1, 1, 1])",
-    .kernel = function<multinomial>(),
+    .kernel = structured<multinomial_meta, multinomial_cpu>(),
     .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight

@@ -9,6 +9,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
+#include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -115,8 +116,9 @@ Grads border_grad(const Saved& s, const Tensor& given) {
     size_t d = sizes.size() - 1 - k;
     Dims smaller = g.sizes();
     smaller[d] = sizes[d];
-    g = index_add(zeros(smaller, g.dtype(), std::nullopt, g.device()), int64_t(d),
-                  source_index(Border(s.arg("mode").to_int()), sizes[d], pad[2 * k], pad[2 * k + 1]), g);
+    g = index_add(
+        zeros(smaller, g.dtype(), std::nullopt, g.device()), int64_t(d),
+        moved_to(source_index(Border(s.arg("mode").to_int()), sizes[d], pad[2 * k], pad[2 * k + 1]), g.device()), g);
   }
   return {g};
 }
@@ -147,7 +149,7 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
     }
     RL_CHECK(RuntimeError, n > 0 && size > 0, name, dims, "d: expected an output of positive size, got input ",
              self.sizes(), " and padding (", before, ", ", after, ")");
-    if (cuts) result = index_select(result, d, source_index(border, n, before, after));
+    if (cuts) result = index_select(result, d, moved_to(source_index(border, n, before, after), self.device()));
   }
   return cuts || std::all_of(pad.begin(), pad.end(), [](int64_t p) { return p == 0; })
              ? result

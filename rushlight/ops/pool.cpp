@@ -1,4 +1,5 @@
 // Pooling over one to three dimensions, all seen as three: (planes, depth, height, width).
+#include <algorithm>
 #include <limits>
 
 #include "rushlight/fn/_adaptive_max_pool.h"
@@ -12,6 +13,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -157,12 +159,12 @@ void row_maxima(const T* in, const Three& size, const std::array<Spans, 3>& s, s
   std::copy(at.begin(), at.end(), where);
 }
 
-std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op) {
+void maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op, const Tensor& out,
+            const Tensor& where) {
   Tensor x = contiguous(given);
   Three in3 = {1, 1, 1}, out3;
   for (int d = 0; d < dims; d++) in3[size_t(3 - dims + d)] = x.size(x.dim() - dims + d);
   for (size_t d = 0; d < 3; d++) out3[d] = int64_t(s[d].first.size());
-  Tensor out = empty_tensor(out_sizes(x, dims, out3), x.dtype()), where = empty_tensor(out.sizes(), DType::Int64);
   int64_t in_plane = product({in3[0], in3[1], in3[2]}), out_plane = product({out3[0], out3[1], out3[2]});
   int64_t planes = out_plane ? out.numel() / out_plane : 0;
   with_number(x.dtype(), op, [&]<class T>(T) {
@@ -200,37 +202,63 @@ std::tuple<Tensor, Tensor> maxima(const Tensor& given, int dims, const std::arra
       }
     });
   });
-  return {out, where};
 }
-std::tuple<Tensor, Tensor> max_pool(const Tensor& x, int64_t dims, IntArrayRef kernel, IntArrayRef stride,
-                                    IntArrayRef pad, IntArrayRef dilation, bool ceil) {
-  const char* ops[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
-  Window w = window(x, int(dims), kernel, stride, pad, dilation, ceil, ops[dims]);
-  return maxima(x, int(dims), {max_spans(w, 0), max_spans(w, 1), max_spans(w, 2)}, ops[dims]);
+constexpr const char* kMaxPools[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
+constexpr const char* kAdaptiveMaxPools[] = {"", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
+constexpr const char* kAdaptiveAvgPools[] = {"", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
+
+std::array<TensorSpec, 2> maxima_spec(const char* op, const Tensor& x, int64_t dims, const Three& out) {
+  with_number(x.dtype(), op, [](auto) {});
+  Dims sizes = out_sizes(x, int(dims), out);
+  return {TensorSpec{.sizes = sizes, .dtype = x.dtype(), .device = x.device()},
+          TensorSpec{.sizes = sizes, .dtype = DType::Int64, .device = x.device()}};
+}
+int checked_dims(int64_t dims) {
+  RL_CHECK(RuntimeError, dims >= 1 && dims <= 3, "pooling: expected 1 to 3 dimensions, got ", dims);
+  return int(dims);
+}
+std::array<TensorSpec, 2> max_pool_meta(const Tensor& x, int64_t dims, IntArrayRef kernel, IntArrayRef stride,
+                                        IntArrayRef pad, IntArrayRef dilation, bool ceil) {
+  const char* op = kMaxPools[checked_dims(dims)];
+  return maxima_spec(op, x, dims, window(x, int(dims), kernel, stride, pad, dilation, ceil, op).out);
+}
+void max_pool_cpu(const Tensor& x, int64_t dims, IntArrayRef kernel, IntArrayRef stride, IntArrayRef pad,
+                  IntArrayRef dilation, bool ceil, const Tensor& out, const Tensor& where) {
+  const char* op = kMaxPools[dims];
+  Window w = window(x, int(dims), kernel, stride, pad, dilation, ceil, op);
+  maxima(x, int(dims), {max_spans(w, 0), max_spans(w, 1), max_spans(w, 2)}, op, out, where);
 }
 
-// The spans of adaptive pooling, in three dimensions.
-std::array<Spans, 3> adaptive(const Tensor& self, int dims, IntArrayRef output_size, const char* op) {
+void check_adaptive(const char* op, const Tensor& self, int dims, IntArrayRef output_size) {
   RL_CHECK(RuntimeError, self.dim() == dims + 1 || self.dim() == dims + 2, op, "(): Expected ", dims + 1, "D or ",
            dims + 2, "D tensor, but got ", self.sizes());
   RL_CHECK(RuntimeError, int(output_size.size()) == dims, op, "(): output_size must be ", dims);
+  for (int64_t n : output_size)
+    RL_CHECK(RuntimeError, n >= 0, op, "(): elements of output_size must be greater than or equal to 0 but received ",
+             output_size);
+}
+void check_not_empty_from(const char* op, const Tensor& self, int64_t first) {
+  for (int64_t d = first; d < self.dim(); d++)
+    RL_CHECK(RuntimeError, self.size(d) > 0, op,
+             "(): Expected input to have non-zero size for non-batch dimensions, but input has sizes ", self.sizes(),
+             " with dimension ", d, " being empty");
+}
+// The spans of adaptive pooling, in three dimensions.
+std::array<Spans, 3> adaptive(const Tensor& self, int dims, IntArrayRef output_size) {
   std::array<Spans, 3> s = {adaptive_spans(1, 1), adaptive_spans(1, 1), adaptive_spans(1, 1)};
-  for (int d = 0; d < dims; d++) {
-    RL_CHECK(RuntimeError, output_size[size_t(d)] >= 0, op,
-             "(): elements of output_size must be greater than or equal to 0 but received ", output_size);
+  for (int d = 0; d < dims; d++)
     s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
-  }
   return s;
 }
-std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, int64_t dims, IntArrayRef output_size) {
-  const char* ops[] = {"", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
-  const char* op = ops[dims];
-  std::array<Spans, 3> s = adaptive(x, int(dims), output_size, op);
-  for (int64_t d = x.dim() == dims + 2; d < x.dim(); d++)
-    RL_CHECK(RuntimeError, x.size(d) > 0, op,
-             "(): Expected input to have non-zero size for non-batch dimensions, but input has sizes ", x.sizes(),
-             " with dimension ", d, " being empty");
-  return maxima(x, int(dims), s, op);
+std::array<TensorSpec, 2> adaptive_max_pool_meta(const Tensor& x, int64_t dims, IntArrayRef output_size) {
+  const char* op = kAdaptiveMaxPools[checked_dims(dims)];
+  check_adaptive(op, x, int(dims), output_size);
+  check_not_empty_from(op, x, x.dim() == dims + 2);
+  return maxima_spec(op, x, dims, expand(output_size, int(dims), 1, op, "output_size"));
+}
+void adaptive_max_pool_cpu(const Tensor& x, int64_t dims, IntArrayRef output_size, const Tensor& out,
+                           const Tensor& where) {
+  maxima(x, int(dims), adaptive(x, int(dims), output_size), kAdaptiveMaxPools[dims], out, where);
 }
 
 // (planes, rest): the last `dims` dimensions as one.
@@ -245,7 +273,8 @@ Grads max_pool_grad(const Saved& s, const Tensors& g) {
   int64_t rest = 1;
   for (size_t d = sizes.size() - size_t(dims); d < sizes.size(); d++) rest *= sizes[d];
   Tensor gp = planes(g[0], dims);
-  Tensor flat = scatter_add(zeros({gp.size(0), rest}, gp.dtype()), 1, planes(s["indices"], dims), gp);
+  Tensor flat =
+      scatter_add(zeros({gp.size(0), rest}, gp.dtype(), std::nullopt, gp.device()), 1, planes(s["indices"], dims), gp);
   return {reshape(flat, sizes)};
 }
 
@@ -288,28 +317,43 @@ Spans average_spans(const Window& w, size_t d, bool count_pad) {
   }
   return s;
 }
-// spans: for each of the three dimensions first, last, divisor in turn, each a list; divisor_override 0: none.
-template <bool backward>
-Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor_override,
-               IntArrayRef in_sizes) {
-  Tensor g = contiguous(given);
-  std::array<Spans, 3> s;
-  const int64_t* p = spans.data();
-  for (size_t d = 0; d < 3; d++)
-    for (auto* list : {&s[d].first, &s[d].last, &s[d].divisor}) {
-      list->assign(p, p + lengths[d]);
-      p += lengths[d];
+// spans: for each of the three dimensions first, last, divisor in turn, each a list; divisor_override 0: none. `in`: what is averaged.
+struct Averages {
+  struct Along { const int64_t *first, *last, *divisor; };
+  std::array<Along, 3> s;
+  Three in3 = {1, 1, 1}, out3;
+  Dims sizes;  // of the averages
+  int64_t planes;
+
+  Averages(IntArrayRef in, int64_t dims, IntArrayRef lengths, IntArrayRef spans) : sizes(in) {
+    RL_CHECK(ShapeError, checked_dims(dims) < int(in.size()) && lengths.size() == 3, "_avg_pool: expected ", dims + 1,
+             " dimensions or more and three lengths, got ", in, " and ", lengths);
+    size_t first = in.size() - size_t(dims);
+    planes = product(in.slice(0, first));
+    for (size_t d = 0; d < size_t(dims); d++) in3[3 - size_t(dims) + d] = in[first + d];
+    const int64_t *p = spans.begin(), *end = spans.end();
+    for (size_t d = 0; d < 3; d++) {
+      int64_t n = out3[d] = lengths[d];
+      RL_CHECK(ShapeError, n >= 0 && n <= (end - p) / 3, "_avg_pool: expected first, last and divisor of ", n,
+               " spans, got a list of ", spans.size());
+      s[d] = {p, p + n, p + 2 * n};
+      p += 3 * n;
+      for (size_t i = 0; i < size_t(n); i++)
+        RL_CHECK(ShapeError, s[d].first[i] >= 0 && s[d].last[i] <= in3[d], "_avg_pool: the span from ", s[d].first[i],
+                 " to ", s[d].last[i], " is not in a dimension of size ", in3[d]);
     }
-  IntArrayRef in = backward ? in_sizes : IntArrayRef(g.sizes());
-  Three in3 = {1, 1, 1};
-  for (int64_t d = 0; d < dims; d++) in3[size_t(3 - dims + d)] = in[in.size() - size_t(dims) + size_t(d)];
-  Three out3 = {lengths[0], lengths[1], lengths[2]};
+    for (size_t d = 0; d < size_t(dims); d++) sizes[first + d] = out3[3 - size_t(dims) + d];
+  }
+};
+void check_averaged(DType d) {
+  if (!is_half(d)) with_number(d, "avg_pool", [](auto) {});
+}
+
+template <bool backward>
+void average(const Tensor& given, const Averages& a, int64_t divisor_override, const Tensor& result) {
+  Tensor g = contiguous(given);
+  const auto& [s, in3, out3, _, count] = a;
   int64_t in_plane = product({in3[0], in3[1], in3[2]}), out_plane = product({out3[0], out3[1], out3[2]});
-  int64_t count = backward ? g.numel() / std::max<int64_t>(out_plane, 1) : g.numel() / std::max<int64_t>(in_plane, 1);
-  Dims sizes(in);
-  if (!backward)
-    for (int64_t d = 0; d < dims; d++) sizes[sizes.size() - size_t(dims) + size_t(d)] = out3[size_t(3 - dims + d)];
-  Tensor result = empty_tensor(sizes, g.dtype());
   // Windows one element wide, as those over channels are: whole lines are added up.
   bool by_lines = !backward && !is_half(g.dtype()) && out3[2] == in3[2];
   for (size_t v = 0; by_lines && v < size_t(out3[2]); v++)
@@ -362,14 +406,25 @@ Tensor average(const Tensor& given, int64_t dims, IntArrayRef lengths, IntArrayR
   if (g.dtype() == DType::Float16) run(Half());
   else if (g.dtype() == DType::BFloat16) run(BFloat16());
   else with_number(g.dtype(), "avg_pool", run);
-  return result;
 }
-Tensor avg_forward(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor) {
-  return average<false>(self, dims, lengths, spans, divisor, {});
+TensorSpec avg_forward_meta(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t) {
+  check_averaged(self.dtype());
+  return {.sizes = Averages(self.sizes(), dims, lengths, spans).sizes, .dtype = self.dtype(), .device = self.device()};
 }
-Tensor avg_backward(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
-                    IntArrayRef sizes) {
-  return average<true>(g, dims, lengths, spans, divisor, sizes);
+void avg_forward_cpu(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
+                     const Tensor& out) {
+  average<false>(self, Averages(self.sizes(), dims, lengths, spans), divisor, out);
+}
+TensorSpec avg_backward_meta(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t,
+                             IntArrayRef sizes) {
+  check_averaged(g.dtype());
+  Averages a(sizes, dims, lengths, spans);
+  expect_shape("_avg_pool_backward", "grad_output", g, a.sizes);
+  return {.sizes = Dims(sizes), .dtype = g.dtype(), .device = g.device()};
+}
+void avg_backward_cpu(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
+                      IntArrayRef sizes, const Tensor& out) {
+  average<true>(g, Averages(sizes, dims, lengths, spans), divisor, out);
 }
 
 Tensor spans_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
@@ -399,10 +454,13 @@ Tensor avg_pool1d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, In
 }
 template <int dims>
 Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
-  const char* ops[] = {"", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
-  std::array<Spans, 3> spans = adaptive(self, dims, output_size, ops[dims]);
+  const char* op = kAdaptiveAvgPools[dims];
+  check_adaptive(op, self, dims, output_size);
+  bool single = std::all_of(output_size.begin(), output_size.end(), [](int64_t n) { return n == 1; });
+  // One result is a mean, which nothing has too (NaN). Of the others only those in three dimensions refuse to have no channels.
+  if (!single) check_not_empty_from(op, self, dims == 3 ? self.dim() == 5 : self.dim() - dims);
+  std::array<Spans, 3> spans = adaptive(self, dims, output_size);
   // In three dimensions PyTorch adds up halves as they are, unless there is one result.
-  bool single = output_size.size() == 3 && output_size[0] == 1 && output_size[1] == 1 && output_size[2] == 1;
   return dims == 3 && !single && is_half(self.dtype()) ? spans_average(self, dims, spans, 0)
                                                        : run_average(self, dims, spans, 0);
 }
@@ -412,13 +470,13 @@ Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
 OP(max_pool, {.schema = "_max_pool(Tensor self, int dims, int[] kernel_size, int[] stride, int[] padding, int[] "
                         "dilation, bool ceil_mode) -> (Tensor output, Tensor indices)",
               .doc = "Maxima of windows over the last `dims` dimensions, and where in their plane they stood.",
-              .kernel = function<max_pool>(),
+              .kernel = structured<max_pool_meta, max_pool_cpu>(),
               .grad = {{"indices"}, max_pool_grad},
               .forms = kFunction});
 OP(adaptive_max_pool,
    {.schema = "_adaptive_max_pool(Tensor self, int dims, int[] output_size) -> (Tensor output, Tensor indices)",
     .doc = "Maxima of output_size spans over the last `dims` dimensions, and where in their plane they stood.",
-    .kernel = function<adaptive_max_pool>(),
+    .kernel = structured<adaptive_max_pool_meta, adaptive_max_pool_cpu>(),
     .grad = {{"indices"}, max_pool_grad},
     .forms = kFunction});
 OP(adaptive_max_pool1d,
@@ -493,7 +551,7 @@ OP(max_pool3d_with_indices, {.schema = "max_pool3d_with_indices(Tensor self, int
                              .node = "MaxPool3DWithIndicesBackward0"});
 OP(avg_pool, {.schema = "_avg_pool(Tensor self, int dims, int[] lengths, int[] spans, int divisor_override) -> Tensor",
               .doc = "Averages of spans.",
-              .kernel = function<avg_forward>(),
+              .kernel = structured<avg_forward_meta, avg_forward_cpu>(),
               .grad = {{},
                        [](const Saved& s, const Tensor& g) {
                          return Grads{_avg_pool_backward(g, s.arg("dims").to_int(), s.arg("lengths").int_list(),
@@ -505,7 +563,7 @@ OP(avg_pool_backward,
    {.schema = "_avg_pool_backward(Tensor grad_output, int dims, int[] lengths, int[] spans, int divisor_override, "
               "int[] sizes) -> Tensor",
     .doc = "Gradient of _avg_pool.",
-    .kernel = function<avg_backward>(),
+    .kernel = structured<avg_backward_meta, avg_backward_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) {
                return Grads{_avg_pool(g, s.arg("dims").to_int(), s.arg("lengths").int_list(), s.arg("spans").int_list(),

@@ -3,23 +3,20 @@
 #include <numbers>
 
 #include "rushlight/core/generator.h"
+#include "rushlight/fn/add.h"
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/mul.h"
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/copying.h"
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/kernels/normal_fill.h"
 #include "rushlight/ops/forms.h"
-#include "rushlight/ops/kernel.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
-
-using DT = std::optional<DType>;
-using LT = std::optional<Layout>;
-using DV = std::optional<Device>;
-using OB = std::optional<bool>;
-using MF = std::optional<MemoryFormat>;
 
 template <class F>
 void with_type(DType d, const char* op, const F& f) {
@@ -208,10 +205,12 @@ void random_range(const Tensor& self, int64_t from, uint64_t range, Generator* g
     else fill_serial<T>(self, [&] { return T(int64_t(uint64_t(g.random()) % range + uint64_t(from))); });
   });
 }
+void check_range(int64_t from, int64_t to) {
+  RL_CHECK(RuntimeError, from < to, "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", to);
+}
 void random_from_to(const Tensor& self, int64_t from, const std::optional<int64_t>& to, Generator* generator) {
   if (to) {
-    RL_CHECK(RuntimeError, from < *to, "random_ expects 'from' to be less than 'to', but got from=", from,
-             " >= to=", *to);
+    check_range(from, *to);
     random_range(self, from, uint64_t(*to) - uint64_t(from), generator);
   } else if (from == INT64_MIN) {
     std::unique_lock<std::mutex> lock;
@@ -253,9 +252,12 @@ void bernoulli_number(const Tensor& self, double p, Generator* generator) {
   with_type(self.dtype(), "bernoulli_scalar_cpu_",
             [&]<class T>(T) { fill_serial<T>(self, [&] { return T(unit_uniform<double>(g) < p); }); });
 }
-void bernoulli_tensor(const Tensor& self, const Tensor& p, Generator* generator) {
+void check_probabilities(const Tensor& p) {
   RL_CHECK(RuntimeError, is_floating(p.dtype()), "expected probabilities tensor to have floating type, got ",
            p.dtype());
+}
+void bernoulli_tensor(const Tensor& self, const Tensor& p, Generator* generator) {
+  check_probabilities(p);
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
   LoopPlan plan(self.sizes());
@@ -316,74 +318,77 @@ void log_normal_(const Tensor& self, double mean, double std, Generator* generat
 
 // ---- functions that make the tensor ----
 
-Tensor made(IntArrayRef size, const DT& dtype, const DV& device, DType fallback) {
-  return empty_tensor(size, dtype.value_or(fallback), device.value_or(Device()));
+using GN = Generator*;
+
+TensorSpec generated_spec(IntArrayRef size, GN, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
+  return sized_spec(size, dtype, layout, device, pin);
 }
-Tensor made_like(const Tensor& self, const DT& dtype, const DV& device) {
-  return empty_strided_tensor(self.sizes(), preserved_strides(self), dtype.value_or(self.dtype()),
-                              device.value_or(self.device()));
+TensorSpec integers_spec(int64_t high, IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
+  check_range(0, high);
+  return spec_of(size, dtype.value_or(DType::Int64), device);
 }
-Tensor rand_generator(IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
-  Tensor t = made(size, dtype, device, default_dtype());
-  uniform_(t, 0, 1, g);
-  return t;
+TensorSpec integers_generated_spec(int64_t high, IntArrayRef size, GN, const DT& dtype, const LT& layout,
+                                   const DV& device, const OB& pin) {
+  return integers_spec(high, size, dtype, layout, device, pin);
 }
-Tensor rand(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
-  return rand_generator(size, nullptr, dtype, l, device, p);
+TensorSpec range_spec(int64_t low, int64_t high, IntArrayRef size, const DT& dtype, const LT&, const DV& device,
+                      const OB&) {
+  check_range(low, high);
+  return spec_of(size, dtype.value_or(DType::Int64), device);
 }
-Tensor randn_generator(IntArrayRef size, Generator* g, const DT& dtype, const LT&, const DV& device, const OB&) {
-  Tensor t = made(size, dtype, device, default_dtype());
-  normal_(t, 0, 1, g);
-  return t;
+TensorSpec range_generated_spec(int64_t low, int64_t high, IntArrayRef size, GN, const DT& dtype, const LT& layout,
+                                const DV& device, const OB& pin) {
+  return range_spec(low, high, size, dtype, layout, device, pin);
 }
-Tensor randn(IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
-  return randn_generator(size, nullptr, dtype, l, device, p);
+TensorSpec like_spec(const Tensor& self, const DT& dtype, const LT& layout, const DV& device, const OB& pin,
+                     const MF& format) {
+  return spec_like(self, dtype, layout, device, pin, format);
 }
-Tensor randint_low_generator(int64_t low, int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT&,
-                             const DV& device, const OB&) {
-  Tensor t = made(size, dtype, device, DType::Int64);
-  random_from_to(t, low, high, g);
-  return t;
+TensorSpec integers_like_spec(const Tensor& self, int64_t high, const DT& dtype, const LT& layout, const DV& device,
+                              const OB& pin, const MF& format) {
+  check_range(0, high);
+  return spec_like(self, dtype, layout, device, pin, format);
 }
-Tensor randint_low(int64_t low, int64_t high, IntArrayRef size, const DT& dtype, const LT& l, const DV& device,
-                   const OB& p) {
-  return randint_low_generator(low, high, size, nullptr, dtype, l, device, p);
+TensorSpec range_like_spec(const Tensor& self, int64_t low, int64_t high, const DT& dtype, const LT& layout,
+                           const DV& device, const OB& pin, const MF& format) {
+  check_range(low, high);
+  return spec_like(self, dtype, layout, device, pin, format);
 }
-Tensor randint(int64_t high, IntArrayRef size, const DT& dtype, const LT& l, const DV& device, const OB& p) {
-  return randint_low_generator(0, high, size, nullptr, dtype, l, device, p);
-}
-Tensor randint_generator(int64_t high, IntArrayRef size, Generator* g, const DT& dtype, const LT& l, const DV& device,
-                         const OB& p) {
-  return randint_low_generator(0, high, size, g, dtype, l, device, p);
-}
-Tensor rand_like(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF&) {
-  Tensor t = made_like(self, dtype, device);
-  uniform_(t, 0, 1, nullptr);
-  return t;
-}
-Tensor randn_like(const Tensor& self, const DT& dtype, const LT&, const DV& device, const OB&, const MF&) {
-  Tensor t = made_like(self, dtype, device);
-  normal_(t, 0, 1, nullptr);
-  return t;
-}
-Tensor randint_like_low(const Tensor& self, int64_t low, int64_t high, const DT& dtype, const LT&, const DV& device,
-                        const OB&, const MF&) {
-  Tensor t = made_like(self, dtype, device);
-  random_from_to(t, low, high, nullptr);
-  return t;
-}
-Tensor randint_like(const Tensor& self, int64_t high, const DT& dtype, const LT& l, const DV& device, const OB& p,
-                    const MF& f) {
-  return randint_like_low(self, 0, high, dtype, l, device, p, f);
-}
-Tensor randperm_generator(int64_t n, Generator* generator, const DT& dtype, const LT&, const DV& device, const OB&) {
+TensorSpec permutation_spec(int64_t n, const DT& dtype, const LT&, const DV& device, const OB&) {
   RL_CHECK(RuntimeError, n >= 0, "n must be non-negative, got", n);
-  Tensor t = made(n, dtype, device, DType::Int64);
+  return dense_spec(n, dtype.value_or(DType::Int64), device);
+}
+TensorSpec permutation_generated_spec(int64_t n, GN, const DT& dtype, const LT& layout, const DV& device,
+                                      const OB& pin) {
+  return permutation_spec(n, dtype, layout, device, pin);
+}
+
+// Each is told where among the arguments stand the generator (-1: the default one) and the numbers that it needs.
+GN generator_of(IValue* args, int at) { return at < 0 ? nullptr : args[at].generator(); }
+template <int generator = -1>
+void uniform(IValue* args, const Tensor* out) {
+  uniform_(out[0], 0, 1, generator_of(args, generator));
+}
+template <int generator = -1>
+void normal(IValue* args, const Tensor* out) {
+  normal_(out[0], 0, 1, generator_of(args, generator));
+}
+template <int high, int generator = -1>
+void integers(IValue* args, const Tensor* out) {
+  random_from_to(out[0], 0, args[high].to_int(), generator_of(args, generator));
+}
+template <int low, int generator = -1>
+void range(IValue* args, const Tensor* out) {
+  random_from_to(out[0], args[low].to_int(), args[low + 1].to_int(), generator_of(args, generator));
+}
+template <int generator = -1>
+void permutation(IValue* args, const Tensor* out) {
+  const Tensor& t = out[0];
+  int64_t n = t.numel();
   std::unique_lock<std::mutex> lock;
-  Generator& g = locked(generator, lock);
+  Generator& g = locked(generator_of(args, generator), lock);
   with_type(t.dtype(), "randperm", [&]<class T>(T) {
     T* p = t.data<T>();
-    if (!p) return;
     for (int64_t i = 0; i < n; i++) p[i] = T(i);
     bool wide = n >= int64_t(UINT32_MAX / 20);  // 32 bits would favour some orders
     for (int64_t i = 0; i < n - 1; i++) {
@@ -391,51 +396,61 @@ Tensor randperm_generator(int64_t n, Generator* generator, const DT& dtype, cons
       std::swap(p[i], p[i + int64_t(draw % uint64_t(n - i))]);
     }
   });
-  return t;
-}
-Tensor randperm(int64_t n, const DT& dtype, const LT& l, const DV& device, const OB& p) {
-  return randperm_generator(n, nullptr, dtype, l, device, p);
 }
 
-Tensor bernoulli(const Tensor& self, Generator* g) {
-  Tensor t = made_like(self, {}, {});
-  bernoulli_tensor(t, self, g);
-  return t;
+TensorSpec bernoulli_meta(const Tensor& self, GN) {
+  check_probabilities(self);
+  return spec_like(self);
 }
-Tensor bernoulli_p(const Tensor& self, double p, Generator* g) {
-  Tensor t = made_like(self, {}, {});
-  bernoulli_number(t, p, g);
-  return t;
+void bernoulli_cpu(const Tensor& self, GN g, const Tensor& out) { bernoulli_tensor(out, self, g); }
+TensorSpec bernoulli_p_meta(const Tensor& self, double p, GN) {
+  check_probability(p);
+  return spec_like(self);
 }
-Tensor affine(const Tensor& noise, const IValue& mean, const IValue& std) {
-  static const Op& mul = *OpTable::get().find("mul.Tensor");
-  static const Op& add = *OpTable::get().find("add.Tensor");
-  IValue a[] = {IValue::borrow(noise), IValue::borrow(std)}, r;
-  call(mul, a, &r);
-  IValue b[] = {IValue::borrow(r), IValue::borrow(mean), 1}, out;
-  call(add, b, &out);
-  return out.take_tensor();
+void bernoulli_p_cpu(const Tensor&, double p, GN g, const Tensor& out) { bernoulli_number(out, p, g); }
+
+void check_moment(const Tensor& t) {
+  RL_CHECK(NotImplementedError, is_differentiable(t.dtype()), "\"normal_kernel_cpu\" not implemented for '",
+           scalar_type_name(t.dtype()), "'");
 }
-Tensor normal_tensor_float(const Tensor& mean, double std, Generator* g) {
-  Tensor t = made_like(mean, {}, {});
-  normal_(t, 0, std, g);
-  return affine(t, IValue(mean), 1.0);
+void check_deviation(double std) { RL_CHECK(RuntimeError, std >= 0, "normal expects std >= 0.0, but found std ", std); }
+void check_deviations(const Tensor& std) {
+  RL_CHECK(RuntimeError, !is_complex(std.dtype()), "normal expects standard deviation to be non-complex");
+  check_moment(std);
 }
-Tensor normal_float_tensor(double mean, const Tensor& std, Generator* g) {
-  Tensor t = made_like(std, {}, {});
-  normal_(t, 0, 1, g);
-  return affine(t, mean, IValue(std));
+TensorSpec normal_tensor_float_meta(const Tensor& mean, double std, GN) {
+  check_moment(mean);
+  check_deviation(std);
+  return spec_like(mean);
 }
-Tensor normal_tensor_tensor(const Tensor& mean, const Tensor& std, Generator* g) {
-  Tensor t = empty_tensor(broadcast_shapes(mean.sizes(), std.sizes()), promote_types(mean.dtype(), std.dtype()));
-  normal_(t, 0, 1, g);
-  return affine(t, IValue(mean), IValue(std));
+void normal_tensor_float_cpu(const Tensor& mean, double std, GN g, const Tensor& out) {
+  normal_(out, 0, std, g);
+  add_(out, mean);
 }
-Tensor normal_float_float(double mean, double std, IntArrayRef size, Generator* g, const DT& dtype, const LT&,
-                          const DV& device, const OB&) {
-  Tensor t = made(size, dtype, device, default_dtype());
-  normal_(t, mean, std, g);
-  return t;
+TensorSpec normal_float_tensor_meta(double, const Tensor& std, GN) {
+  check_deviations(std);
+  return spec_like(std);
+}
+void normal_float_tensor_cpu(double mean, const Tensor& std, GN g, const Tensor& out) {
+  normal_(out, 0, 1, g);
+  add_(mul_(out, std), mean);
+}
+TensorSpec normal_tensor_tensor_meta(const Tensor& mean, const Tensor& std, GN) {
+  check_moment(mean);
+  check_deviations(std);
+  return spec_of(broadcast_shapes(mean.sizes(), std.sizes()), promote_types(mean.dtype(), std.dtype()), mean.device());
+}
+void normal_tensor_tensor_cpu(const Tensor& mean, const Tensor& std, GN g, const Tensor& out) {
+  normal_(out, 0, 1, g);
+  add_(mul_(out, std), mean);
+}
+TensorSpec normal_float_float_meta(double, double std, IntArrayRef size, GN, const DT& dtype, const LT& layout,
+                                   const DV& device, const OB& pin) {
+  check_deviation(std);
+  return sized_spec(size, dtype, layout, device, pin);
+}
+void normal_float_float(IValue* a, const Tensor* out) {
+  normal_(out[0], a[0].to_double(), a[1].to_double(), a[3].generator());
 }
 
 Grads zero_self(const Saved&, const Tensor& g) { return {zeros_like(g)}; }
@@ -515,54 +530,54 @@ OP(rand, {.schema = "rand(int[] size, *, ScalarType? dtype=None, Layout? layout=
                     "pin_memory=None) -> Tensor",
           .doc = "Uniform numbers of [0, 1)."
                  " >>> _ = torch.manual_seed(0)\n>>> torch.rand(3)\ntensor([0.4963, 0.7682, 0.0885])",
-          .kernel = function<rand>(),
+          .kernel = filled<sized_spec>(uniform<>),
           .forms = kFunction | kOut});
 OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
                               "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                     .doc = "Uniform numbers of [0, 1) from a generator.",
-                    .kernel = function<rand_generator>(),
+                    .kernel = filled<generated_spec>(uniform<1>),
                     .forms = kFunction});
 OP(randn, {.schema = "randn(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                      "pin_memory=None) -> Tensor",
            .doc = "Normal numbers."
                   " >>> _ = torch.manual_seed(0)\n>>> torch.randn(3)\ntensor([ 1.5410, -0.2934, -2.1788])",
-           .kernel = function<randn>(),
+           .kernel = filled<sized_spec>(normal<>),
            .forms = kFunction | kOut});
 OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
                                "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                      .doc = "Normal numbers from a generator.",
-                     .kernel = function<randn_generator>(),
+                     .kernel = filled<generated_spec>(normal<1>),
                      .forms = kFunction});
 OP(randint, {.schema = "randint(int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, Device? "
                        "device=None, bool? pin_memory=None) -> Tensor",
              .doc = "Whole numbers of [0, high)."
                     " >>> _ = torch.manual_seed(0)\n>>> torch.randint(10, (3,))\ntensor([4, 9, 3])",
-             .kernel = function<randint>(),
+             .kernel = filled<integers_spec>(integers<0>),
              .forms = kFunction | kOut});
 OP(randint_generator,
    {.schema = "randint.generator(int high, int[] size, *, Generator? generator, ScalarType? dtype=long, Layout? "
               "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
     .doc = "Whole numbers of [0, high) from a generator.",
-    .kernel = function<randint_generator>(),
+    .kernel = filled<integers_generated_spec>(integers<0, 2>),
     .forms = kFunction});
 OP(randint_low, {.schema = "randint.low(int low, int high, int[] size, *, ScalarType? dtype=long, Layout? layout=None, "
                            "Device? device=None, bool? pin_memory=None) -> Tensor",
                  .doc = "Whole numbers of [low, high)."
                         " >>> _ = torch.manual_seed(0)\n>>> torch.randint(5, 10, (3,))\ntensor([9, 9, 8])",
-                 .kernel = function<randint_low>(),
+                 .kernel = filled<range_spec>(range<0>),
                  .forms = kFunction});
 OP(randint_low_generator,
    {.schema = "randint.low_generator(int low, int high, int[] size, *, Generator? generator, ScalarType? dtype=long, "
               "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
     .doc = "Whole numbers of [low, high) from a generator.",
-    .kernel = function<randint_low_generator>(),
+    .kernel = filled<range_generated_spec>(range<0, 3>),
     .forms = kFunction});
 OP(rand_like,
    {.schema = "rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
               "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "rand, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.rand_like(torch.tensor([1., 2.]))\ntensor([0.4963, 0.7682])",
-    .kernel = function<rand_like>(),
+    .kernel = filled<like_spec>(uniform<>),
     .forms = kFunction,
     .any_device = true});
 OP(randn_like,
@@ -570,7 +585,7 @@ OP(randn_like,
               "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randn, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.randn_like(torch.tensor([1., 2.]))\ntensor([ 1.5410, -0.2934])",
-    .kernel = function<randn_like>(),
+    .kernel = filled<like_spec>(normal<>),
     .forms = kFunction,
     .any_device = true});
 OP(randint_like,
@@ -578,62 +593,62 @@ OP(randint_like,
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randint, shaped as self."
            " >>> _ = torch.manual_seed(0)\n>>> torch.randint_like(torch.tensor([1., 2.]), 10)\ntensor([4., 9.])",
-    .kernel = function<randint_like>(),
+    .kernel = filled<integers_like_spec>(integers<1>),
     .forms = kFunction,
     .any_device = true});
 OP(randint_like_low,
    {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randint, shaped as self.",
-    .kernel = function<randint_like_low>(),
+    .kernel = filled<range_like_spec>(range<1>),
     .forms = kFunction,
     .any_device = true});
 OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? "
                         "pin_memory=None) -> Tensor",
               .doc = "0 ... n - 1 in random order."
                      " >>> _ = torch.manual_seed(0)\n>>> torch.randperm(4)\ntensor([0, 1, 3, 2])",
-              .kernel = function<randperm>(),
+              .kernel = filled<permutation_spec>(permutation<>),
               .forms = kFunction | kOut});
 OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? generator, ScalarType? dtype=long, Layout? "
                                   "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                         .doc = "0 ... n - 1 in random order, from a generator.",
-                        .kernel = function<randperm_generator>(),
+                        .kernel = filled<permutation_generated_spec>(permutation<1>),
                         .forms = kFunction});
 OP(bernoulli, {.schema = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
                .doc = "1 at the chance that self says, else 0."
                       " >>> torch.bernoulli(torch.tensor([0., 1.]))\ntensor([0., 1.])",
-               .kernel = function<bernoulli>(),
+               .kernel = structured<bernoulli_meta, bernoulli_cpu>(),
                .grad = {{}, zero_self},
                .forms = kFunction | kMethod | kOut | kOutConverts});
 OP(bernoulli_p, {.schema = "bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor",
                  .doc = "1 at chance p, else 0, shaped as self.",
-                 .kernel = function<bernoulli_p>(),
+                 .kernel = structured<bernoulli_p_meta, bernoulli_p_cpu>(),
                  .grad = {{}, zero_self},
                  .forms = kFunction | kMethod});
 OP(normal_tensor_float,
    {.schema = "normal.Tensor_float(Tensor mean, float std=1, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a mean each."
            " >>> _ = torch.manual_seed(0)\n>>> torch.normal(torch.tensor([0., 100.]), 1.0)\ntensor([ 1.5410, 99.7066])",
-    .kernel = function<normal_tensor_float>(),
+    .kernel = structured<normal_tensor_float_meta, normal_tensor_float_cpu>(),
     .grad = {{}, zero_self},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_tensor,
    {.schema = "normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, a deviation each.",
-    .kernel = function<normal_float_tensor>(),
+    .kernel = structured<normal_float_tensor_meta, normal_float_tensor_cpu>(),
     .grad = {{}, zero_self},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_tensor_tensor,
    {.schema = "normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
     .doc = "Normal numbers, mean and deviation each.",
-    .kernel = function<normal_tensor_tensor>(),
+    .kernel = structured<normal_tensor_tensor_meta, normal_tensor_tensor_cpu>(),
     .grad = {{}, zero_both},
     .forms = kFunction | kOut | kOutConverts});
 OP(normal_float_float,
    {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? "
               "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
     .doc = "Normal numbers of a size.",
-    .kernel = function<normal_float_float>(),
+    .kernel = filled<normal_float_float_meta>(normal_float_float),
     .forms = kFunction | kOut});
 
 }  // namespace rushlight

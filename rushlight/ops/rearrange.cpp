@@ -3,9 +3,11 @@
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/flatten.h"
 #include "rushlight/fn/flip.h"
+#include "rushlight/fn/full.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/narrow.h"
 #include "rushlight/fn/repeat.h"
+#include "rushlight/fn/repeat_interleave.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/transpose.h"
@@ -132,21 +134,30 @@ Tensor tile_op(const Tensor& self, IntArrayRef dims) {
 
 // ---- repeat_interleave ----
 
-Tensor interleave_positions(const Tensor& repeats, const std::optional<int64_t>& size) {
-  RL_CHECK(RuntimeError, repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
-  RL_CHECK(RuntimeError, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32,
-           "repeats has to be Long or Int tensor");
-  Tensor counts = dense(repeats, DType::Int64);
+int64_t total_of(const Tensor& counts) {
   int64_t total = 0;
   for (int64_t i = 0; i < counts.numel(); i++) {
     RL_CHECK(RuntimeError, counts.data<int64_t>()[i] >= 0, "repeats can not be negative");
-    total += counts.data<int64_t>()[i];
+    RL_CHECK(RuntimeError, !__builtin_add_overflow(total, counts.data<int64_t>()[i], &total),
+             "repeat_interleave: the repeats add up to more than 64 bits hold");
   }
-  RL_CHECK(RuntimeError, !size || *size == total, "allocated size does not match required size");
-  Tensor out = empty_tensor(total, DType::Int64);
+  return total;
+}
+TensorSpec interleave_meta(const Tensor& repeats, const std::optional<int64_t>& size) {
+  RL_CHECK(RuntimeError, repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
+  RL_CHECK(RuntimeError, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32,
+           "repeats has to be Long or Int tensor");
+  RL_CHECK(NotImplementedError, size || repeats.device().is_cpu(), "repeat_interleave: the size of the result depends ",
+           "on values that device ", repeats.device(), " doesn't show; pass output_size");
+  return {.sizes = Dims{size ? *size : total_of(dense(repeats, DType::Int64))},
+          .dtype = DType::Int64,
+          .device = repeats.device()};
+}
+void interleave_cpu(const Tensor& repeats, const std::optional<int64_t>& size, const Tensor& out) {
+  Tensor counts = dense(repeats, DType::Int64);
+  RL_CHECK(RuntimeError, !size || *size == total_of(counts), "allocated size does not match required size");
   for (int64_t i = 0, at = 0; i < counts.numel(); i++)
     for (int64_t k = 0; k < counts.data<int64_t>()[i]; k++) out.data<int64_t>()[at++] = i;
-  return out;
 }
 Tensor interleave_tensor(const Tensor& self, const Tensor& repeats, const std::optional<int64_t>& dim,
                          const std::optional<int64_t>& size) {
@@ -159,14 +170,17 @@ Tensor interleave_tensor(const Tensor& self, const Tensor& repeats, const std::o
            "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(),
            " and input.size(", at, ") = ", n);
   if (counts.numel() == 1) counts = alias_tensor(counts, n, IntArrayRef(int64_t(0)), counts.storage_offset());
-  return index_select(at_least_1d(input), at, interleave_positions(counts, size));
+  return index_select(at_least_1d(input), at, repeat_interleave(counts, size));
 }
 Tensor interleave_int(const Tensor& self, int64_t repeats, const std::optional<int64_t>& dim,
                       const std::optional<int64_t>& size) {
   RL_CHECK(RuntimeError, repeats >= 0, "Repeats must be non-negative");
-  Tensor count = empty_tensor(1, DType::Int64);
-  *count.data<int64_t>() = repeats;
-  return interleave_tensor(self.dim() == 0 ? reshape(self, IntArrayRef(int64_t(1))) : self, count, dim, size);
+  Tensor input = self.dim() == 0 ? reshape(self, IntArrayRef(int64_t(1))) : self;
+  int64_t n = dim ? input.size(*dim) : input.numel(), total = 0;
+  RL_CHECK(RuntimeError, !__builtin_mul_overflow(n, repeats, &total), "repeat_interleave: ", n, " elements repeated ",
+           repeats, " times are more than 64 bits count");
+  RL_CHECK(RuntimeError, !size || *size == total, "allocated size does not match required size");
+  return interleave_tensor(input, full({1}, repeats, DType::Int64, std::nullopt, self.device()), dim, total);
 }
 
 }  // namespace
@@ -203,7 +217,7 @@ OP(tile, {.schema = "tile(Tensor self, int[] dims) -> Tensor",
 OP(repeat_interleave,
    {.schema = "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
     .doc = "Position i, repeats[i] times. >>> torch.repeat_interleave(torch.tensor([1, 2]))\ntensor([0, 1, 1])",
-    .kernel = function<interleave_positions>(),
+    .kernel = structured<interleave_meta, interleave_cpu>(),
     .forms = kFunction});
 OP(repeat_interleave_self,
    {.schema =

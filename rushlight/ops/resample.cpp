@@ -57,14 +57,20 @@ RL_FOR_EACH_ISA(
     },
     <T>)
 
-Tensor resample(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights) {
-  RL_INVARIANT(dim >= 0 && dim < self.dim() && places.sizes() == weights.sizes() && places.dim() == 2);
+TensorSpec resample_meta(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights) {
+  RL_CHECK(ShapeError, dim >= 0 && dim < self.dim() && places.sizes() == weights.sizes() && places.dim() == 2,
+           "_resample: expected a dimension below ", self.dim(), " and places and weights of one shape (taps, n), got ",
+           dim, ", ", places.sizes(), " and ", weights.sizes());
+  RL_CHECK(ShapeError, places.size(0) > 0, "_resample: expected at least one tap, got places of shape ",
+           places.sizes());
+  Dims sizes = self.sizes();
+  sizes[size_t(dim)] = places.size(1);
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
+}
+void resample_cpu(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights, const Tensor& out) {
   Tensor x = dense(self), at = dense(places, DType::Int32), w = dense(weights, self.dtype());
   int64_t taps = at.size(0), n = at.size(1), in = x.size(dim), outer = 1, inner = 1;
-  Dims sizes = x.sizes();
-  for (int64_t d = 0; d < x.dim(); d++) (d < dim ? outer : inner) *= d == dim ? 1 : sizes[size_t(d)];
-  sizes[size_t(dim)] = n;
-  Tensor out = empty_tensor(sizes, x.dtype());
+  for (int64_t d = 0; d < x.dim(); d++) (d < dim ? outer : inner) *= d == dim ? 1 : x.size(d);
   const int32_t* p = at.data<int32_t>();
   RL_CHECK(IndexError, std::all_of(p, p + taps * n, [&](int32_t i) { return i < in; }),
            "_resample: expected places below ", in);
@@ -79,7 +85,6 @@ Tensor resample(const Tensor& self, int64_t dim, const Tensor& places, const Ten
       }
     });
   });
-  return out;
 }
 
 Grads resample_grad(const Saved& s, const Tensor& g) {
@@ -106,8 +111,9 @@ Grads resample_grad(const Saved& s, const Tensor& g) {
 OP(_resample,
    {.schema = "_resample(Tensor self, int dim, Tensor places, Tensor weights) -> Tensor",
     .doc = "Along dim the sums over k of weights[k, i] * self[places[k, i]]; places below 0 count for nothing.",
-    .kernel = function<resample>(),
+    .kernel = structured<resample_meta, resample_cpu>(),
     .grad = {{"places", "weights"}, resample_grad},
-    .forms = kFunction});
+    .forms = kFunction,
+    .any_device = true});
 
 }  // namespace rushlight

@@ -192,11 +192,13 @@ int result_specs(const Op& op, IValue* args, TensorSpec* specs) {
   }
 }
 
+// Room for `most` results: making it for kMaxResults takes as long as filling a small tensor.
+template <int most>
 void run_structured(const Op& op, IValue* args, IValue* rets) {
   const PointwiseInfo* pointwise = op.def().kernel.pointwise;
   if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
-  TensorSpec specs[kMaxResults];
-  Tensor outs[kMaxResults];
+  TensorSpec specs[most];
+  Tensor outs[most];
   int n = result_specs(op, args, specs);
   if (argument_flags(op, args) & kNotCpu && !op.def().any_device) {
     Device device = common_device(op, args);
@@ -323,10 +325,12 @@ void guarded(const Op& op, IValue* args, IValue* rets) {
 
 }  // namespace
 
-Runner runner_for(const Kernel& kernel, Op::Form form) {
+Runner runner_for(const Kernel& kernel, Op::Form form, size_t results) {
   bool into = form != Op::Form::Function;
   switch (kernel.kind) {
-    case Kernel::Kind::Structured: return into ? guarded<run_structured_into> : guarded<run_structured>;
+    case Kernel::Kind::Structured:
+      if (into) return guarded<run_structured_into>;
+      return results == 1 ? guarded<run_structured<1>> : guarded<run_structured<kMaxResults>>;
     case Kernel::Kind::View: return guarded<run_view>;
     case Kernel::Kind::Mutation: return guarded<run_mutation>;
     default: return into ? guarded<run_call_into> : guarded<run_call>;

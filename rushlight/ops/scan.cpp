@@ -174,7 +174,7 @@ Grads cumprod_grad(const Saved& s, const Tensor& given) {
   int64_t dim = wrap_dim(s.arg("dim").to_int(), x.dim()), n = x.size(dim);
   if (n == 1) return {g};
   Tensor yc = factor(y), xc = factor(x);
-  if (!item(any(eq(x, 0))).to<bool>()) return {reversed_cumsum(yc * g, dim) / xc};
+  if (x.device().is_meta() || !item(any(eq(x, 0))).to<bool>()) return {reversed_cumsum(yc * g, dim) / xc};
   Tensors parts;
   Tensor one = ones_like(narrow(xc, dim, 0, 1));
   for (int64_t k = 0; k < n; k++) {

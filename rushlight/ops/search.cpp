@@ -162,10 +162,13 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
   return out;
 }
 
-Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& max) {
+TensorSpec histc_meta(const Tensor& self, int64_t bins, const Scalar&, const Scalar&) {
   RL_CHECK(NotImplementedError, is_floating(self.dtype()), "\"histogram_cpu\" not implemented for '",
            scalar_type_name(self.dtype()), "'");
   RL_CHECK(RuntimeError, bins > 0, "torch.histogram(): bins must be > 0, but got ", bins);
+  return {.sizes = Dims{bins}, .dtype = self.dtype(), .device = self.device()};
+}
+void histc_cpu(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& max, const Tensor& result) {
   Tensor in = dense(self, is_half(self.dtype()) ? DType::Float32 : self.dtype()), out = empty_tensor(bins, in.dtype());
   std::memset(out.raw(), 0, size_t(out.nbytes()));
   dispatch(Types<float, double>{}, in.dtype(), "histc", [&]<class T>() {
@@ -193,17 +196,20 @@ Tensor histc_op(const Tensor& self, int64_t bins, const Scalar& min, const Scala
       out.data<T>()[at < T(bins) ? int64_t(at) : bins - 1] += 1;
     }
   });
-  return in.dtype() == self.dtype() ? out : dense(out, self.dtype());
+  copy_elements(result, out);
 }
 
 // ---- isin ----
 
-Tensor isin_op(const Tensor& elements, const Tensor& test, bool, bool invert) {
+TensorSpec isin_meta(const Tensor& elements, const Tensor& test, bool, bool) {
   RL_CHECK(NotImplementedError,
            !is_complex(elements.dtype()) && !is_complex(test.dtype()) && elements.dtype() != DType::Bool,
            "Unsupported input type encountered for isin(): ", scalar_type_name(elements.dtype()));
+  return {.sizes = elements.sizes(), .dtype = DType::Bool, .device = elements.device()};
+}
+void isin_cpu(const Tensor& elements, const Tensor& test, bool, bool invert, const Tensor& out) {
   DType common = promote_types(elements.dtype(), test.dtype());
-  Tensor in = dense(elements, common), among = dense(test, common), out = empty_tensor(elements.sizes(), DType::Bool);
+  Tensor in = dense(elements, common), among = dense(test, common), to = dense(out);
   dispatch(RealTypes{}, common, "isin", [&]<class T>() {
     std::vector<SortKey<T>> keys;
     for (int64_t i = 0; i < among.numel(); i++)
@@ -220,22 +226,31 @@ Tensor isin_op(const Tensor& elements, const Tensor& test, bool, bool invert) {
       return !keys.empty() && *at == key;
     };
     const T* x = in.data<T>();
-    bool* o = out.data<bool>();
+    bool* o = to.data<bool>();
     parallel_for(0, in.numel(), 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++)
         o[i] = (compute_t<T>(x[i]) == compute_t<T>(x[i]) && contains(sort_key(x[i]))) != invert;
     });
   });
-  return out;
+  if (!to.is_same(out)) copy_elements(out, to);
 }
-Tensor isin_scalar(const Tensor& elements, const Scalar& test, bool unique, bool invert) {
-  return isin_op(elements,
-                 dense(wrapped_number(test),
-                       is_floating(elements.dtype()) || test.is_integral(true) ? elements.dtype() : default_dtype()),
-                 unique, invert);
+Tensor tested_number(const Tensor& elements, const Scalar& test) {
+  bool fits = is_floating(elements.dtype()) || test.is_integral(true);
+  return dense(wrapped_number(test), fits ? elements.dtype() : default_dtype());
 }
-Tensor isin_element(const Scalar& element, const Tensor& test, bool unique, bool invert) {
-  return isin_op(dense(wrapped_number(element), test.dtype()), test, unique, invert);
+TensorSpec isin_scalar_meta(const Tensor& elements, const Scalar& test, bool unique, bool invert) {
+  return isin_meta(elements, tested_number(elements, test), unique, invert);
+}
+void isin_scalar_cpu(const Tensor& elements, const Scalar& test, bool unique, bool invert, const Tensor& out) {
+  isin_cpu(elements, tested_number(elements, test), unique, invert, out);
+}
+TensorSpec isin_element_meta(const Scalar& element, const Tensor& test, bool unique, bool invert) {
+  TensorSpec spec = isin_meta(dense(wrapped_number(element), test.dtype()), test, unique, invert);
+  spec.device = test.device();
+  return spec;
+}
+void isin_element_cpu(const Scalar& element, const Tensor& test, bool unique, bool invert, const Tensor& out) {
+  isin_cpu(dense(wrapped_number(element), test.dtype()), test, unique, invert, out);
 }
 
 // ---- unique ----
@@ -378,23 +393,23 @@ OP(bincount,
 OP(histc, {.schema = "histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor",
            .doc = "How many elements lie in each of the equal bins from min to max. >>> torch.histc(torch.tensor([1., "
                   "2., 1.]), bins=2, min=0, max=2)\ntensor([0., 3.])",
-           .kernel = function<histc_op>(),
+           .kernel = structured<histc_meta, histc_cpu>(),
            .forms = kFunction | kMethod | kOut});
 OP(isin, {.schema = "isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool "
                     "invert=False) -> Tensor",
           .doc = "Whether each element is among others. >>> torch.isin(torch.tensor([1, 2]), "
                  "torch.tensor([2]))\ntensor([False,  True])",
-          .kernel = function<isin_op>(),
+          .kernel = structured<isin_meta, isin_cpu>(),
           .forms = kFunction | kOut});
 OP(isin_scalar, {.schema = "isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool "
                            "invert=False) -> Tensor",
                  .doc = "Whether each element equals a number.",
-                 .kernel = function<isin_scalar>(),
+                 .kernel = structured<isin_scalar_meta, isin_scalar_cpu>(),
                  .forms = kFunction | kOut});
 OP(isin_element, {.schema = "isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, "
                             "bool invert=False) -> Tensor",
                   .doc = "Whether a number is among elements.",
-                  .kernel = function<isin_element>(),
+                  .kernel = structured<isin_element_meta, isin_element_cpu>(),
                   .forms = kFunction | kOut});
 OP(_unique2,
    {.schema = "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "

@@ -88,6 +88,7 @@ Tensor cov_op(const Tensor& self, int64_t correction, const Tensor& fweights, co
              " with ", t.dim(), " dimensions");
     RL_CHECK(RuntimeError, t.numel() == n, "cov(): expected ", name,
              " to have the same numel as there are observations ", "in the input but got ", t.numel(), " != ", n);
+    if (t.device().is_meta()) return;
     Tensor low = dense(t, DType::Float64);
     for (int64_t i = 0; i < n; i++)
       RL_CHECK(RuntimeError, low.data<double>()[i] >= 0, "cov(): ", name, " cannot be negative");

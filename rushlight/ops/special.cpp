@@ -104,7 +104,8 @@ Tensor as_float(const Tensor& x) { return is_integral(x.dtype(), true) ? to(x, d
 Tensor multigamma(const Tensor& given, int64_t p) {
   RL_CHECK(RuntimeError, p >= 1, "mvlgamma: p has to be greater than or equal to 1");
   Tensor x = as_float(given);
-  Tensor steps = arange(-double(p - 1) / 2, 0.25, 0.5, x.dtype());  // the offsets (1 - p) / 2, ..., 0
+  Tensor steps =
+      arange(-double(p - 1) / 2, 0.25, 0.5, x.dtype(), std::nullopt, x.device());  // the offsets (1 - p) / 2, ..., 0
   return sum(lgamma(unsqueeze(x, -1) + steps), IntArrayRef(int64_t(-1))) +
          double(p * (p - 1)) / 4 * 1.14472988584940017414;
 }

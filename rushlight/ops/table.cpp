@@ -114,7 +114,7 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
                            : declared.is(Type::Kind::List) && declared.element()->is(Type::Kind::Tensor);
     if (required && i < 64) op->required_tensors_ |= uint64_t(1) << i;
   }
-  op->run_ = runner_for(k, form);
+  op->run_ = runner_for(k, form, schema.returns.size());
   op->schema_ = std::move(schema);
   bool fresh = by_name().exact.emplace(op->qualified_name(), op).second;
   RL_INVARIANT(fresh, "two records give ", op->qualified_name());

@@ -7,6 +7,7 @@
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/kernels/copying.h"
+#include "rushlight/ops/indices.h"
 #include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
 
@@ -82,7 +83,7 @@ Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
   if (taps.weights.empty()) {
     Tensor index = empty_tensor(Dims{out}, DType::Int64);
     std::copy(taps.places[0].begin(), taps.places[0].end(), index.data<int64_t>());
-    return index_select(x, dim, index);
+    return index_select(x, dim, moved_to(index, x.device()));
   }
   Tensor places = empty_tensor({count, out}, DType::Int32), weights = empty_tensor({count, out}, DType::Float64);
   for (int64_t k = 0; k < count; k++) {

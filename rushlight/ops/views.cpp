@@ -16,6 +16,7 @@
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/kernels/loops.h"
+#include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
 
 namespace rushlight {
@@ -295,7 +296,9 @@ Tensor as_strided_op(const Tensor& self, IntArrayRef size, IntArrayRef stride, c
   for (int64_t s : size)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", size);
   RL_CHECK(RuntimeError, offset.value_or(0) >= 0, "Tensor: invalid storage offset ", offset.value_or(0));
-  return alias_tensor(self, size, stride, offset.value_or(self.storage_offset()));
+  int64_t start = offset.value_or(self.storage_offset());
+  // Without memory there is none to reach out of.
+  return self.device().is_meta() ? with_geometry(self, size, stride, start) : alias_tensor(self, size, stride, start);
 }
 Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {
   size_t d = size_t(wrap_dim(dimension, self.dim()));
@@ -350,13 +353,14 @@ Tensor alias_op(const Tensor& self) { return detached_alias(self); }
 
 // ---- what gradients of views need: a tensor of zeros with the view's place filled ----
 
-Tensor zeros_of(IntArrayRef sizes, const Tensor& like) {
-  Tensor out = empty_tensor(sizes, like.dtype(), like.device());
-  if (out.raw()) __builtin_memset(out.raw(), 0, size_t(out.nbytes()));
+TensorSpec zeros_spec(const Tensor& g, IntArrayRef sizes) {
+  return {.sizes = Dims(sizes), .dtype = g.dtype(), .device = g.device()};
+}
+const Tensor& cleared(const Tensor& out) {
+  if (out.numel()) __builtin_memset(out.raw(), 0, size_t(out.nbytes()));
   return out;
 }
 void put(const Tensor& place, const Tensor& values) {
-  if (place.device().is_meta()) return;
   LoopPlan plan(place.sizes());
   plan.add(place);
   plan.add(values);
@@ -365,15 +369,20 @@ void put(const Tensor& place, const Tensor& values) {
     convert_row(place.dtype(), p[0], s[0], values.dtype(), p[1], s[1], n);
   });
 }
-Tensor slice_backward_op(const Tensor& g, IntArrayRef sizes, int64_t dim, int64_t start, int64_t end, int64_t step) {
-  Tensor out = zeros_of(sizes, g);
-  put(slice_op(out, dim, start, end, step), g);
-  return out;
+TensorSpec slice_backward_meta(const Tensor& g, IntArrayRef sizes, int64_t, int64_t, int64_t, int64_t) {
+  return zeros_spec(g, sizes);
 }
-Tensor select_backward_op(const Tensor& g, IntArrayRef sizes, int64_t dim, int64_t index) {
-  Tensor out = zeros_of(sizes, g);
-  put(select_op(out, dim, index), g);
-  return out;
+void slice_backward_cpu(const Tensor& g, IntArrayRef, int64_t dim, int64_t start, int64_t end, int64_t step,
+                        const Tensor& out) {
+  Tensor place = slice_op(cleared(out), dim, start, end, step);
+  expect_shape("slice_backward", "grad_output", g, place.sizes());
+  put(place, g);
+}
+TensorSpec select_backward_meta(const Tensor& g, IntArrayRef sizes, int64_t, int64_t) { return zeros_spec(g, sizes); }
+void select_backward_cpu(const Tensor& g, IntArrayRef, int64_t dim, int64_t index, const Tensor& out) {
+  Tensor place = select_op(cleared(out), dim, index);
+  expect_shape("select_backward", "grad_output", g, place.sizes());
+  put(place, g);
 }
 template <class T>
 void add_rows(const LoopPlan& plan) {
@@ -395,14 +404,23 @@ void add_into(const Tensor& place, const Tensor& values) {
     default: throw NotImplementedError(str("gradient of an overlapping view: not implemented for ", place.dtype()));
   }
 }
-Tensor unfold_backward_op(const Tensor& g, IntArrayRef sizes, int64_t dim, int64_t size, int64_t step) {
-  Tensor out = zeros_of(sizes, g);
-  add_into(unfold(out, dim, size, step), g);
-  return out;
+TensorSpec unfold_backward_meta(const Tensor& g, IntArrayRef sizes, int64_t, int64_t, int64_t) {
+  return zeros_spec(g, sizes);
+}
+void unfold_backward_cpu(const Tensor& g, IntArrayRef, int64_t dim, int64_t size, int64_t step, const Tensor& out) {
+  Tensor place = unfold(cleared(out), dim, size, step);
+  expect_shape("unfold_backward", "grad_in", g, place.sizes());
+  add_into(place, g);
 }
 // Gradient with respect to a tensor of the given geometry over a storage, of which as_strided showed a part.
-Tensor as_strided_backward_op(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t in_offset,
-                              IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+TensorSpec as_strided_backward_meta(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t,
+                                    IntArrayRef sizes, IntArrayRef strides, int64_t) {
+  RL_CHECK(ShapeError, in_sizes.size() == in_strides.size() && sizes.size() == strides.size() && g.sizes() == sizes,
+           "as_strided_backward: expected a gradient of shape ", sizes, " and a stride for each size, got ", g.sizes());
+  return zeros_spec(g, in_sizes);
+}
+void as_strided_backward_cpu(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t in_offset,
+                             IntArrayRef sizes, IntArrayRef strides, int64_t offset, const Tensor& out) {
   int64_t low = std::min(in_offset, offset), high = 0;
   auto reach = [&](IntArrayRef size, IntArrayRef stride, int64_t at) {
     for (size_t i = 0; i < size.size(); i++) at += std::max<int64_t>(size[i] - 1, 0) * stride[i];
@@ -410,12 +428,9 @@ Tensor as_strided_backward_op(const Tensor& g, IntArrayRef in_sizes, IntArrayRef
   };
   reach(in_sizes, in_strides, in_offset);
   reach(sizes, strides, offset);
-  Tensor flat = zeros_of({high}, g);
+  Tensor flat = cleared(empty_tensor({high}, g.dtype()));
   if (g.numel()) add_into(alias_tensor(flat, sizes, strides, offset - low), g);
-  Tensor shown = alias_tensor(flat, in_sizes, in_strides, in_offset - low);
-  Tensor out = empty_tensor(in_sizes, g.dtype());
-  put(out, shown);
-  return out;
+  put(out, alias_tensor(flat, in_sizes, in_strides, in_offset - low));
 }
 
 // ---- gradient rules ----
@@ -528,7 +543,7 @@ OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(
 OP(select_backward,
    {.schema = "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
     .doc = "Gradient of select.",
-    .kernel = function<select_backward_op>(),
+    .kernel = structured<select_backward_meta, select_backward_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) { return Grads{select(g, int_arg(s, "dim"), int_arg(s, "index"))}; }},
     .forms = kFunction});
@@ -546,7 +561,7 @@ OP(slice,
 OP(slice_backward,
    {.schema = "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor",
     .doc = "Gradient of slice.",
-    .kernel = function<slice_backward_op>(),
+    .kernel = structured<slice_backward_meta, slice_backward_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) {
                return Grads{slice(g, int_arg(s, "dim"), int_arg(s, "start"), int_arg(s, "end"), int_arg(s, "step"))};
@@ -571,7 +586,7 @@ OP(as_strided,
 OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
                                    "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
                          .doc = "Gradient of as_strided.",
-                         .kernel = function<as_strided_backward_op>(),
+                         .kernel = structured<as_strided_backward_meta, as_strided_backward_cpu>(),
                          .grad = {{},
                                   [](const Saved& s, const Tensor& g) {
                                     Tensor t =
@@ -595,7 +610,7 @@ OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step)
 OP(unfold_backward,
    {.schema = "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
     .doc = "Gradient of unfold.",
-    .kernel = function<unfold_backward_op>(),
+    .kernel = structured<unfold_backward_meta, unfold_backward_cpu>(),
     .grad = {{},
              [](const Saved& s, const Tensor& g) {
                return Grads{unfold(g, int_arg(s, "dim"), int_arg(s, "size"), int_arg(s, "step"))};

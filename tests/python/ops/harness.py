@@ -7,7 +7,8 @@
     ])
 
 Each case checks the value, dtype and shape; the same with every input strided; for floating results the gradient of every
-floating input in float64, and the gradient of that (grad=False or grad=1 leave both or the second out). A dotted name
+floating input in float64, and the gradient of that (grad=False or grad=1 leave both or the second out); on the meta device
+shapes, dtypes and strides, or with meta=False, for results that depend on values, that it raises (None: not looked at). A dotted name
 ("nn.functional.softmax") is a path below the module; a name that only tensors have is called as a method.
 """
 
@@ -31,7 +32,9 @@ class Data:
     array: np.ndarray
     dtype: str
 
-    def make(self, module: Any, dtype: str | None = None, strided: bool = False) -> Any:
+    def make(self, module: Any, dtype: str | None = None, strided: bool = False, device: str = "cpu") -> Any:
+        if device != "cpu":
+            return self.make(module, dtype, strided).to(device)
         array = self.array
         if strided and array.ndim:  # every second element of a larger one, dimensions swapped in memory
             room = np.zeros([2 * n for n in array.T.shape], array.dtype).T
@@ -116,13 +119,21 @@ class Case:
     grad: int | bool = 2
     strided: bool = True
     tolerance: float | None = None
+    meta: bool | None = True
     error: type[Exception] | None = None
     match: str = ""
     line: int = field(default=0)
 
 
-def case(*args: Any, grad: int | bool = 2, strided: bool = True, tolerance: float | None = None, **kwargs: Any) -> Case:
-    return Case(args, kwargs, grad, strided, tolerance, line=sys._getframe(1).f_lineno)
+def case(
+    *args: Any,
+    grad: int | bool = 2,
+    strided: bool = True,
+    tolerance: float | None = None,
+    meta: bool | None = True,
+    **kwargs: Any,
+) -> Case:
+    return Case(args, kwargs, grad, strided, tolerance, meta, line=sys._getframe(1).f_lineno)
 
 
 def raises(error: type[Exception], *args: Any, match: str = "", **kwargs: Any) -> Case:
@@ -215,6 +226,22 @@ def _gradients(name: str, module: Any, c: Case, order: int) -> list[Any]:
     return found
 
 
+def _check_meta(name: str, c: Case, run: Any, cpu: Any) -> None:
+    """The same without data: shapes, dtypes and strides of the results on the CPU."""
+    if c.meta is None or not _tensors(list(c.args) + list(c.kwargs.values())):
+        return
+    if not c.meta:
+        with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+            run(rushlight, device="meta")
+        return
+    found, known = _tensors(run(rushlight, device="meta")), _tensors(cpu)
+    assert len(found) == len(known), f"{name}: meta"
+    for f, k in zip(found, known, strict=True):
+        assert f.device.type == "meta", f"{name}: a result on {f.device} for arguments on meta"
+        strides = [t.stride() if t.numel() else () for t in (f, k)]
+        assert (f.shape, f.dtype, strides[0]) == (k.shape, k.dtype, strides[1]), f"{name}: meta"
+
+
 def check(name: str, c: Case) -> None:
     if c.error:
         with pytest.raises(c.error, match=c.match or None):
@@ -229,8 +256,9 @@ def check(name: str, c: Case) -> None:
             {k: _build(v, module, **options) for k, v in c.kwargs.items()},
         )
 
-    want = run(torch)
-    _compare(run(rushlight), want, c.tolerance, f"{name}: value")
+    want, got = run(torch), run(rushlight)
+    _compare(got, want, c.tolerance, f"{name}: value")
+    _check_meta(name, c, run, got)
     if c.strided:
         _compare(run(rushlight, strided=True), want, c.tolerance, f"{name}: strided")
     if c.grad:

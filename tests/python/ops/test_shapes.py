@@ -85,8 +85,8 @@ op(
     [
         case(f32(2, 3), 2),
         case(f32(2, 3), 2, dim=1),
-        case(f32(3), i64(3, low=0, high=3), dim=0),
-        case(i64(4, low=0, high=3)),
+        case(f32(3), i64(3, low=0, high=3), dim=0, meta=False),
+        case(i64(4, low=0, high=3), meta=False),
     ],
 )
 op("diagonal", [case(f32(3, 4)), case(f32(2, 3, 4), offset=-1, dim1=-1, dim2=0), case(f32(3, 3), offset=5)])
