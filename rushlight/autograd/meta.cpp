@@ -15,24 +15,33 @@ void stop_retaining(AutogradMeta& m) {
 }
 
 // Two threads may use one parameter for the first time at once.
-AutogradMeta& make_accumulator(const Tensor& t) {
+AccumulateGrad& make_accumulator(const Tensor& t) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
   AutogradMeta& m = make_meta(t);
-  if (!m.accumulator) m.accumulator = make_ref<AccumulateGrad>(t.impl());
-  return m;
+  AccumulateGrad* known = m.accumulator.load(std::memory_order_acquire);
+  if (!known) {
+    known = make_ref<AccumulateGrad>(t.impl()).leak();
+    m.accumulator.store(known, std::memory_order_release);
+  }
+  return *known;
 }
 
 }  // namespace
 
 AutogradMeta::~AutogradMeta() {
   stop_retaining(*this);
-  if (accumulator) accumulator->forget();
+  if (AccumulateGrad* a = accumulator.load(std::memory_order_acquire)) {
+    a->forget();
+    a->release();
+  }
 }
 
 AutogradMeta& make_meta(const Tensor& t) {
-  if (!t.impl()->autograd) t.impl()->autograd = std::make_unique<AutogradMeta>();
-  return *meta_of(t);
+  if (AutogradMeta* known = meta_of(t)) return *known;
+  auto* made = std::make_unique<AutogradMeta>().release();
+  __atomic_store_n(reinterpret_cast<AutogradMetaBase**>(&t.impl()->autograd), made, __ATOMIC_RELEASE);
+  return *made;
 }
 
 Ref<Node> grad_fn(const Tensor& t) {
@@ -55,8 +64,8 @@ void set_gradient_edge(Edge& e, const Tensor& t) {
     e.input_nr = m->output_nr;
     return;
   }
-  if (!m || !m->accumulator) m = &make_accumulator(t);
-  e.node = m->accumulator;
+  AccumulateGrad* known = m ? m->accumulator.load(std::memory_order_acquire) : nullptr;
+  e.node = Ref<Node>(known ? known : &make_accumulator(t));
   e.input_nr = 0;
 }
 

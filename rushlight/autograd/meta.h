@@ -1,5 +1,6 @@
 // What autograd knows of one tensor, and the functions through which everybody asks for it.
 #pragma once
+#include <atomic>
 #include <mutex>
 
 #include "rushlight/autograd/node.h"
@@ -15,7 +16,8 @@ struct AutogradMeta final : AutogradMetaBase, Recycled<AutogradMeta> {
   uint32_t output_nr = 0;
   bool retains_grad = false;
   Tensor grad;
-  Ref<AccumulateGrad> accumulator;  // of a leaf, made when first used; it points back without owning
+  // Of a leaf, made when first used, by whichever thread that is; owned. It points back without owning.
+  std::atomic<AccumulateGrad*> accumulator{nullptr};
 };
 
 // Adds what reaches a leaf to its gradient.
@@ -36,7 +38,12 @@ class AccumulateGrad final : public Node {
   std::mutex mutex_;
 };
 
-inline AutogradMeta* meta_of(const Tensor& t) { return static_cast<AutogradMeta*>(t.impl()->autograd.get()); }
+// Another thread may be making it, for a leaf that both use for the first time: what the pointer leads to is complete when it is seen.
+inline AutogradMeta* meta_of(const Tensor& t) {
+  auto* place = reinterpret_cast<AutogradMetaBase**>(&t.impl()->autograd);
+  static_assert(sizeof(t.impl()->autograd) == sizeof(*place));
+  return static_cast<AutogradMeta*>(__atomic_load_n(place, __ATOMIC_ACQUIRE));
+}
 AutogradMeta& make_meta(const Tensor& t);
 
 // The node that made the tensor, null for leaves; for a view whose memory changed since, a fresh one.
