@@ -257,18 +257,94 @@ PyObject* compile_text(PyObject*, PyObject* args) {
   });
 }
 
-// _make_object(class name, [(name, value, kind)], constants, [(name, source, file, line, names)], compile) -> ScriptObject
-// kind: "parameter", "buffer", "module" or a type's text.
+// What makes a class of a module, besides its slots; see make_object.
+struct ClassSpec {
+  PyObject *describe, *constants, *compile, *known, *functions;
+  const char* container;
+};
+// What tells two classes of one Python class apart: the types of the attributes, the constants, and which functions are attributes.
+std::string structure_of(const std::vector<ClassType::Slot>& slots, const ClassSpec& spec) {
+  std::string key = std::string(text_of(check(PyObject_Repr(spec.constants)).get()));
+  std::function<void(const Type&)> add_classes = [&](const Type& t) {
+    if (t.is(Type::Kind::Class)) key += str("@", reinterpret_cast<uintptr_t>(&t));
+    for (const TypePtr& part : t.contained()) add_classes(*part);
+  };
+  for (const ClassType::Slot& s : slots) {
+    key += str("\n", s.name, s.is_parameter ? " parameter " : s.is_buffer ? " buffer " : " ", s.type->schema_text());
+    add_classes(*s.type);
+  }
+  PyObject *name, *function;
+  for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &name, &function);)
+    key += str("\n", text_of(name), " function @", reinterpret_cast<uintptr_t>(function));
+  return key;
+}
+constexpr const char* kClassCapsule = "rushlight.ScriptClass";
+using WeakClass = std::weak_ptr<ClassType>;
+Object capsule_of(const std::shared_ptr<ClassType>& type) {
+  return check(PyCapsule_New(new WeakClass(type), kClassCapsule, [](PyObject* capsule) {
+    delete static_cast<WeakClass*>(PyCapsule_GetPointer(capsule, kClassCapsule));
+  }));
+}
+
+// The class of a module: one that `known` has of this structure and that is alive, or a new one.
+std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const ClassSpec& spec) {
+  PyObject* known = spec.known;
+  std::string key = known == Py_None ? "" : structure_of(slots, spec);
+  if (PyObject* found = known == Py_None ? nullptr : PyDict_GetItemString(known, key.c_str()))
+    if (auto type = static_cast<WeakClass*>(PyCapsule_GetPointer(found, kClassCapsule))->lock()) return type;
+  Object described = check(PyObject_CallNoArgs(spec.describe));
+  const char* name;
+  PyObject* methods;
+  check_status(PyArg_ParseTuple(described.get(), "sO!", &name, &PyList_Type, &methods) ? 0 : -1);
+  auto type = std::make_shared<ClassType>(name, true);
+  for (ClassType::Slot& s : slots) type->add_slot(s.name, std::move(s.type), s.is_parameter, s.is_buffer);
+  PyObject *constant, *value;
+  if (spec.container) type->constants[script::kContainer] = IValue(spec.container);
+  for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
+    type->constants[std::string(text_of(constant))] = from_python(value);
+  for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
+    auto lazy = std::make_shared<LazyObject>(std::string(text_of(constant)), value, spec.compile);
+    type->constants[std::string(text_of(constant))] =
+        IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
+  }
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
+    const char *method, *text, *file;
+    int line;
+    PyObject* names;
+    check_status(PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names) ? 0 : -1);
+    auto resolver = std::make_shared<PythonResolver>(names, spec.compile);
+    auto source = source_from(text, file, line);
+    // Parsed when it is first used: a module may have methods that are no TorchScript.
+    auto f = std::make_shared<Function>();
+    f->name = method;
+    const ClassType* self = type.get();  // which has the function, and so outlives it
+    f->compile = [source, resolver, self](Function& into) {
+      for (const script::StmtPtr& s : script::parse_module(source))
+        if (s->kind == script::Stmt::Kind::Def) {
+          auto made = script::lazy_function(into.name, s, resolver, self->unowned());
+          made->made();
+          into.schema = made->schema;
+          into.graph = made->graph;
+        }
+    };
+    type->add_method(std::move(f));
+  }
+  if (known != Py_None) check_status(PyDict_SetItemString(known, key.c_str(), capsule_of(type).get()));
+  return type;
+}
+
+// _make_object(describe, [(name, value, kind)], constants, compile, known) -> ScriptObject
+// kind: "parameter", "buffer", "module" or a type's text. describe() gives the class's name and its methods, [(name, source, file, line,
+// names)]; it is asked unless the dict `known` has a class of the same structure. known: None if no other object may have the class.
+// functions: {name: function} of attributes that are called. container: what kind of list or dict of modules it is, or "".
 PyObject* make_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    const char* name;
-    PyObject *slots, *constants, *methods, *compile, *functions = nullptr;
+    PyObject *describe, *slots, *constants, *compile, *known, *functions = nullptr;
     const char* container = nullptr;
-    if (!PyArg_ParseTuple(args, "sO!O!O!O|O!s:_make_object", &name, &PyList_Type, &slots, &PyDict_Type, &constants,
-                          &PyList_Type, &methods, &compile, &PyDict_Type, &functions, &container))
+    if (!PyArg_ParseTuple(args, "OO!O!OO|O!s:_make_object", &describe, &PyList_Type, &slots, &PyDict_Type, &constants,
+                          &compile, &known, &PyDict_Type, &functions, &container))
       return nullptr;
-    auto type = std::make_shared<ClassType>(name, true);
-    if (container) type->constants[script::kContainer] = IValue(container);
+    std::vector<ClassType::Slot> described;
     std::vector<IValue> values;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(slots); i++) {
       const char* slot;
@@ -277,7 +353,7 @@ PyObject* make_object(PyObject*, PyObject* args) {
       if (!PyUnicode_Check(kind)) {
         TypePtr t = type_from(kind);
         values.push_back(from_python(value, *t));
-        type->add_slot(slot, std::move(t));
+        described.push_back({slot, std::move(t)});
         continue;
       }
       std::string_view k = text_of(kind);
@@ -286,39 +362,10 @@ PyObject* make_object(PyObject*, PyObject* args) {
                   : k.empty() || k == "module"      ? v.type()
                                                     : parse_schema_type(k);
       if (v.is_none() && (k == "parameter" || k == "buffer")) t = Type::none();
-      type->add_slot(slot, std::move(t), k == "parameter", k == "buffer");
+      described.push_back({slot, std::move(t), k == "parameter", k == "buffer"});
       values.push_back(std::move(v));
     }
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    while (PyDict_Next(constants, &at, &key, &value)) type->constants[std::string(text_of(key))] = from_python(value);
-    at = 0;
-    while (functions && PyDict_Next(functions, &at, &key, &value)) {
-      auto lazy = std::make_shared<LazyObject>(std::string(text_of(key)), value, compile);
-      type->constants[std::string(text_of(key))] = IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
-      const char *method, *text, *file;
-      int line;
-      PyObject* names;
-      if (!PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names)) return nullptr;
-      auto resolver = std::make_shared<PythonResolver>(names, compile);
-      auto source = source_from(text, file, line);
-      // Parsed when it is first used: a module may have methods that are no TorchScript.
-      auto f = std::make_shared<Function>();
-      f->name = method;
-      std::weak_ptr<ClassType> self = type;
-      f->compile = [source, resolver, self](Function& into) {
-        for (const script::StmtPtr& s : script::parse_module(source))
-          if (s->kind == script::Stmt::Kind::Def) {
-            auto made = script::lazy_function(into.name, s, resolver, self.lock());
-            made->made();
-            into.schema = made->schema;
-            into.graph = made->graph;
-          }
-      };
-      type->add_method(std::move(f));
-    }
+    auto type = class_for(std::move(described), {describe, constants, compile, known, functions, container});
     auto object = make_ref<ObjectValue>(type, values.size());
     object->slots = std::move(values);
     return wrap_object(std::move(object));
@@ -456,7 +503,8 @@ PyObject* object_method(PyObject* self, PyObject* name) {
     for (const auto& f : class_of(self).methods)
       if (f->name == text_of(name)) {
         made(*f);
-        return wrap_function(f);
+        return wrap_function(
+            {graph::as_class_shared(object_of(self)->type), f.get()});  // the class has it, and lives as long
       }
     Py_RETURN_NONE;
   });
@@ -484,7 +532,8 @@ PyObject* object_kinds(PyObject* self, PyObject*) {
     auto add = [&](const std::string& name, const char* kind) {
       check_status(PyDict_SetItemString(out.get(), name.c_str(), check(to_str(kind)).get()));
     };
-    for (const auto& [name, value] : class_of(self).constants) add(name, "constant");
+    for (const auto& [name, value] : class_of(self).constants)
+      if (!value.is_capsule() && !name.starts_with('$')) add(name, "constant");  // others are for the compiler
     for (const ClassType::Slot& s : class_of(self).slots) add(s.name, kind_of(s));
     return out.release();
   });
@@ -651,8 +700,10 @@ PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 
 PyMethodDef methods[] = {
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,
-     "_make_object(class name, slots, constants, methods, compile, functions, container) -> ScriptObject"},
+     "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
+    {"_live_classes", [](PyObject*, PyObject*) { return PyLong_FromLongLong(ClassType::live()); }, METH_NOARGS,
+     "how many script classes there are"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 

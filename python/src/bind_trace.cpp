@@ -75,7 +75,7 @@ PyObject* trace(PyObject*, PyObject* args) {
     const Ref<ObjectValue>* object = script_object(self);
     if (object) {
       tracer.add_self((*object)->type);
-      function->schema.args.push_back(argument_of("self", (*object)->type));
+      function->schema.args.push_back(argument_of("self", graph::as_class((*object)->type)->unowned()));
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(state); i++) {
       PyObject *path, *tensor;
@@ -105,8 +105,9 @@ PyObject* trace(PyObject*, PyObject* args) {
     tracer.finish();
     function->graph = tracer.graph();
     function->schema.returns.push_back(argument_of("", function->graph->outputs()[0]->type()));
-    if (object) graph::as_class_shared((*object)->type)->add_method(function);
-    return wrap_function(function);
+    if (!object) return wrap_function(function);
+    graph::as_class_shared((*object)->type)->add_method(function);
+    Py_RETURN_NONE;  // the object has it
   });
 }
 

@@ -278,6 +278,13 @@ const IValue* constant_of(const Value* v) {
 
 // ---- classes ----
 
+std::atomic<int64_t> ClassType::live_{0};
+
+bool holds_module(const Type& t) {
+  if (t.is(Type::Kind::Class)) return static_cast<const ClassType&>(t).is_module;
+  return std::any_of(t.contained().begin(), t.contained().end(), [](const TypePtr& c) { return holds_module(*c); });
+}
+
 int ClassType::find_slot(const std::string& name) const {
   for (size_t i = 0; i < slots.size(); i++)
     if (slots[i].name == name) return int(i);

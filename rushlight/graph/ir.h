@@ -282,14 +282,25 @@ struct Function {
 };
 
 // A class of a script: typed slots, constants and methods.
-class ClassType final : public Type {
+//
+// Note [Who keeps a class]: its objects do, and classes with slots of it. Its own methods, which it holds, have it in their graphs: there a
+// module's class is named without being kept (unowned), or neither would ever go. That is safe since no value but the module itself
+// has that type: a module can't be made or put into a list by a script.
+class ClassType final : public Type, public std::enable_shared_from_this<ClassType> {
  public:
   struct Slot {
     std::string name;
     TypePtr type;
     bool is_parameter = false, is_buffer = false;
   };
-  explicit ClassType(std::string name, bool module) : Type(Kind::Class, {}, std::move(name)), is_module(module) {}
+  explicit ClassType(std::string name, bool module) : Type(Kind::Class, {}, std::move(name)), is_module(module) {
+    live_.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~ClassType() override { live_.fetch_sub(1, std::memory_order_relaxed); }
+  // How many there are.
+  static int64_t live() { return live_.load(std::memory_order_relaxed); }
+  // See Note [Who keeps a class]. REQUIRES: what gets it is held by the class. Other classes than modules' are kept all the same.
+  TypePtr unowned() const { return is_module ? TypePtr(TypePtr(), this) : shared_from_this(); }
   int find_slot(const std::string& name) const;
   size_t add_slot(std::string name, TypePtr type, bool parameter = false, bool buffer = false);
   Function* find_method(const std::string& name) const;
@@ -301,7 +312,12 @@ class ClassType final : public Type {
   std::map<std::string, IValue> constants;
   std::vector<std::shared_ptr<Function>> methods;
   bool is_module, is_interface = false;
+
+ private:
+  static std::atomic<int64_t> live_;
 };
+// True of List[Net] and the like.
+bool holds_module(const Type& t);
 // The ClassType behind a type; null if it is no class.
 const ClassType* as_class(const TypePtr& t);
 std::shared_ptr<ClassType> as_class_shared(const TypePtr& t);

@@ -43,7 +43,7 @@ Tracer* Tracer::current() { return tracing; }
 Tracing::Tracing(Tracer& t) : outer_(tracing), guard_(t) { tracing = &t; }
 Tracing::~Tracing() { tracing = outer_; }
 
-void Tracer::add_self(const TypePtr& type) { self_ = graph_->add_input("self", type); }
+void Tracer::add_self(const TypePtr& type) { self_ = graph_->add_input("self", as_class(type)->unowned()); }
 
 void Tracer::add_state(const Tensor& t, std::vector<std::string> path) {
   state_.try_emplace(t.impl(), t, std::move(path));

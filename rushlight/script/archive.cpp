@@ -216,6 +216,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
   TypePtr class_named(const std::string& full, const Range* range) {
     if (auto found = classes_.find(full); found != classes_.end()) return found->second;
+    if (auto found = modules_.find(full); found != modules_.end())
+      if (TypePtr alive = found->second.lock()) return alive;
     size_t dot = full.rfind('.');
     bool known = dot != std::string::npos && find_definition(full.substr(0, dot), full.substr(dot + 1));
     if (!known && range) fail(*range, str("the archive does not define ", full));
@@ -238,10 +240,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     }
     auto type = std::make_shared<ClassType>(full, base == "Module" || base == "ModuleInterface");
     type->is_interface = interface;
-    classes_[full] = type;
+    if (type->is_module) modules_[full] = type;  // see Note [Who keeps a class]
+    else classes_[full] = type;
     if (interface) {
       for (const StmtPtr& s : def.body)
-        if (s->kind == Stmt::Kind::Def) type->add_method(abstract_method(*s, type, types));
+        if (s->kind == Stmt::Kind::Def) type->add_method(abstract_method(*s, type->unowned(), types));
       return type;
     }
     std::set<std::string> parameters, buffers;
@@ -265,7 +268,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       }
     }
     for (const StmtPtr& s : def.body)
-      if (s->kind == Stmt::Kind::Def) type->add_method(archived(s, full + "." + s->text, type));
+      if (s->kind == Stmt::Kind::Def) type->add_method(archived(s, full + "." + s->text, type->unowned()));
     return type;
   }
 
@@ -442,6 +445,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   std::set<std::string> files_;
   std::map<std::string, StmtPtr> definitions_;
   std::map<std::string, TypePtr> classes_;
+  std::map<std::string, std::weak_ptr<const Type>> modules_;
   std::map<std::string, std::shared_ptr<graph::Function>> functions_;
   std::map<const Pickled*, IValue> objects_;
 };

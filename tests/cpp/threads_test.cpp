@@ -57,7 +57,7 @@ io::Bytes archive() {
                                                       "net.py"});
   auto names = std::make_shared<NoNames>();
   for (const script::StmtPtr& s : script::parse_module(source)) {
-    auto f = script::lazy_function(s->text, s, names, type);
+    auto f = script::lazy_function(s->text, s, names, type->unowned());
     if (s->text != "fails") f->made();
     type->add_method(f);
   }
@@ -105,6 +105,17 @@ TEST(Threads, AFreshModuleIsCompiledOnce) {
       EXPECT_EQ(forward(m, x)[0][0].item<float>(), wanted);
     });
   }
+}
+
+TEST(Threads, AModuleThatNobodyHoldsIsFreed) {
+  io::Bytes bytes = archive();
+  int64_t before = graph::ClassType::live();
+  at_once([&](int) {
+    Ref<ObjectValue> m = script::load_module(bytes, "net");
+    EXPECT_GT(graph::ClassType::live(), before);
+    forward(m, torch::ones({2, 3}));
+  });
+  EXPECT_EQ(graph::ClassType::live(), before);
 }
 
 TEST(Threads, ModulesAreLoadedAtOnce) {

@@ -1,8 +1,11 @@
 """Submodules of scripted and traced modules are classes of their own: graphs call them, archives hold them, PyTorch runs them."""
 
+import gc
 import io
 import threading
+import zipfile
 
+import numpy
 import pytest
 import torch as reference
 
@@ -141,3 +144,74 @@ def test_other_threads_run_while_a_script_runs():
     thread.join()
     assert seen == [sum(i % 7 for i in range(3_000_000))]
     assert steps > 100
+
+
+def live_classes() -> int:
+    gc.collect()
+    return torch._C._live_classes()
+
+
+def test_modules_of_equal_structure_share_a_class():
+    before = live_classes()
+    m = torch.jit.script(nn.Sequential(*[nn.Linear(4, 4) for _ in range(50)], nn.Linear(4, 4, bias=False)))
+    assert live_classes() == before + 3
+    assert m[0]._c._class_name == m[49]._c._class_name != m[50]._c._class_name
+    data = io.BytesIO()
+    m.save(data)
+    names = [n for n in zipfile.ZipFile(data).namelist() if "/code/" in n and "linear" in n]
+    assert len(names) == 2
+    x = torch.rand(2, 4)
+    for lib, arg in ((torch, x), (reference, reference.from_numpy(x.numpy()))):
+        data.seek(0)
+        assert numpy.allclose(lib.jit.load(data)(arg).detach().numpy(), m(x).detach().numpy(), atol=1e-6)
+    # So one may stand for another.
+    other = nn.Linear(4, 4)
+    setattr(m, "0", torch.jit.script(other))
+    assert m[0].weight is other.weight
+    with pytest.raises(RuntimeError, match="expected an object of the same class"):
+        setattr(m, "50", torch.jit.script(other))
+
+
+class Sized(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+        self.name = str(size)
+
+    def forward(self, x):
+        if self.name == "2":
+            return x * self.size
+        return x
+
+
+def test_constants_and_types_tell_classes_apart():
+    x = torch.ones(2)
+    assert [torch.jit.script(Sized(n))(x)[0].item() for n in (1, 2, 2, 3)] == [1, 2, 2, 1]
+    assert torch.jit.script(Sized(2.5)).size == 2.5
+
+
+@pytest.mark.parametrize("how", ["script", "trace", "load"])
+def test_what_nobody_holds_is_freed(how):
+    before = live_classes()
+
+    def use():
+        m = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.BatchNorm1d(4), nn.ReLU()))
+        x = torch.rand(3, 4)
+        s = torch.jit.trace(m, x) if how == "trace" else torch.jit.script(m)
+        if how == "load":
+            data = io.BytesIO()
+            s.save(data)
+            data.seek(0)
+            s = torch.jit.load(data)
+        s(x).sum().backward()
+        return s.code, s.graph, s.inlined_graph, s.graph_for(x), s._method("forward").code
+
+    kept = [use() for _ in range(3)]
+    assert live_classes() == before
+    assert all(k[0] == k[4] for k in kept)
+
+
+def test_a_method_keeps_what_it_belongs_to():
+    method = torch.jit.script(nn.Sequential(nn.Linear(2, 2)))._method("forward")
+    gc.collect()
+    assert "forward" in method.code

@@ -18,6 +18,7 @@ import threading
 import types
 import typing
 import warnings
+import weakref
 from typing import Any
 
 from .. import _C
@@ -549,17 +550,22 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
                 slots.append((name, value, kind))
         elif callable(value) and not isinstance(value, type):
             functions[name] = value
-    methods = []
-    for name, fn in _methods_of(cls).items():
-        if getattr(fn, "_torchscript_modifier", "") == "ignore":
-            continue
-        try:
-            source, file, line = _source(fn)
-        except OSError:
-            continue
-        methods.append((name, source, file, line, _names(fn)))
+
+    def describe() -> tuple[str, list[tuple[str, str, str, int, dict[str, Any]]]]:
+        methods = []
+        for name, fn in _methods_of(cls).items():
+            if getattr(fn, "_torchscript_modifier", "") == "ignore":
+                continue
+            try:
+                source, file, line = _source(fn)
+            except OSError:
+                continue
+            methods.append((name, source, file, line, _names(fn)))
+        return _class_name(cls), methods
+
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
-    compiled = _C._make_object(_class_name(cls), slots, constants, methods, _resolve, functions, container)
+    # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
+    compiled = _C._make_object(describe, slots, constants, _resolve, _classes.setdefault(cls, {}), functions, container)
     memo[id(module)] = compiled
     return compiled
 
@@ -592,6 +598,8 @@ def _hints(cls: type) -> dict[str, Any]:
             found[name] = hint
     return found
 
+
+_classes: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 _INTERNAL = frozenset(
     "_parameters _buffers _modules _non_persistent_buffers_set _backward_hooks _backward_pre_hooks _is_full_backward_hook _forward_hooks "

@@ -119,7 +119,8 @@ def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[in
         if child is not None:
             slots.append((name, _object_of(child, (*path, name), state, memo, modules), "module"))
     if known is None:
-        known = memo[id(module)] = _C._make_object(_class_name(type(module)), slots, {}, [], None)
+        name = _class_name(type(module))
+        known = memo[id(module)] = _C._make_object(lambda: (name, []), slots, {}, None, None)
     return known
 
 

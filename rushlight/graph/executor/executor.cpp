@@ -125,6 +125,10 @@ class Compiler {
 
   void node(Node* n) {
     if (n->is("prim::Constant")) return;
+    bool makes = n->is("prim::ListConstruct") || n->is("prim::DictConstruct") || n->is("prim::CreateObject") ||
+                 (n->is("prim::TupleConstruct") && !n->output()->type()->name().empty());
+    RL_CHECK(RuntimeError, !makes || !holds_module(*n->output()->type()), n->kind(), ": a script can't make a ",
+             n->output()->type(), ": modules are not made, nor put into containers, by scripts");
     if (n->is("prim::If")) return if_node(n);
     if (n->is("prim::Loop")) return loop_node(n);
     if (n->op) return simple(C::Operator, n, 0, n->op);
@@ -385,7 +389,7 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     }
     case Code::SetAttr: set_slot(slot(read(in[0], registers), i.number), read(in[1], registers)); return;
     case Code::CreateObject:
-      registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));
+      registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));  // no module's class
       return;
     case Code::CallFunction:
     case Code::CallInterface: {

@@ -41,7 +41,8 @@ class Outline {
 
  private:
   Value* add_input(Value* v) {
-    Value* in = body_->add_input(arguments_.empty() ? "self" : argument_name(*v), v->type());
+    bool self = arguments_.empty();
+    Value* in = body_->add_input(self ? "self" : argument_name(*v), self ? as_class(v->type())->unowned() : v->type());
     in->facts = v->facts;
     arguments_.push_back(v);
     map_.emplace(v, in);
