@@ -127,34 +127,39 @@ inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
 inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
 
 // Note [Large arguments]: SLEEF's log1p, asinh, acosh, sinh and cosh overflow before their results do. What is large is brought into their
-// range first, without a branch: log1p x = log1p(x / 2^64) + log 2^64, asinh x = 2 asinh sqrt(x / 2), cosh 2x = 2 cosh² x, to the last
-// place beyond these limits.
-#define RL_LARGE(R, f, sqrt_of, abs_of, copysign_of)                             \
-  RL_FN inline R log1p(R x) {                                                    \
-    bool large = x > R(0x1p120);                                                 \
-    R y = RL_CALL(f, log1p)(large ? x * R(0x1p-64) : x);                         \
-    return large ? y + R(44.3614195558364998027) : y;                            \
-  }                                                                              \
-  RL_FN inline R asinh(R x) {                                                    \
-    R size = abs_of(x);                                                          \
-    bool large = size > R(0x1p60);                                               \
-    R y = RL_CALL(f, asinh)(large ? copysign_of(sqrt_of(size * R(0.5)), x) : x); \
-    return large ? y + y : y;                                                    \
-  }                                                                              \
-  RL_FN inline R acosh(R x) {                                                    \
-    bool large = x > R(0x1p60);                                                  \
-    R y = RL_CALL(f, acosh)(large ? sqrt_of(x * R(0.5)) : x);                    \
-    return large ? y + y : y;                                                    \
-  }                                                                              \
-  RL_FN inline R cosh(R x) {                                                     \
-    bool large = abs_of(x) > R(80);                                              \
-    R y = RL_CALL(f, cosh)(large ? x * R(0.5) : x);                              \
-    return large ? (y + y) * y : y;                                              \
-  }                                                                              \
-  RL_FN inline R sinh(R x) {                                                     \
-    bool large = abs_of(x) > R(80);                                              \
-    R y = RL_CALL(f, sinh)(large ? x * R(0.5) : x);                              \
-    return large ? (y + y) * abs_of(y) : y;                                      \
+// range first: log1p x = log1p(x / 2^64) + log 2^64, asinh x = 2 asinh sqrt(x / 2), cosh 2x = 2 cosh² x, to the last place beyond these
+// limits. All that depends on the condition is chosen before the call: a second choice after it would become a branch around both, and
+// the loop would not be vectorised.
+#define RL_LARGE(R, f, sqrt_of, abs_of, copysign_of)      \
+  RL_FN inline R log1p(R x) {                             \
+    bool large = x > R(0x1p120);                          \
+    R scale = large ? R(0x1p-64) : R(1);                  \
+    R more = large ? R(44.3614195558364998027) : R(-0.0); \
+    return RL_CALL(f, log1p)(x * scale) + more;           \
+  }                                                       \
+  RL_FN inline R asinh(R x) {                             \
+    R root = copysign_of(sqrt_of(abs_of(x) * R(0.5)), x); \
+    bool large = abs_of(x) > R(0x1p60);                   \
+    R y = large ? root : x;                               \
+    R times = large ? R(2) : R(1);                        \
+    return RL_CALL(f, asinh)(y) * times;                  \
+  }                                                       \
+  RL_FN inline R acosh(R x) {                             \
+    R root = sqrt_of(abs_of(x) * R(0.5));                 \
+    bool large = x > R(0x1p60);                           \
+    R y = large ? root : x;                               \
+    R times = large ? R(2) : R(1);                        \
+    return RL_CALL(f, acosh)(y) * times;                  \
+  }                                                       \
+  RL_FN inline R cosh(R x) {                              \
+    R large = abs_of(x) > R(80) ? R(1) : R(0);            \
+    R y = RL_CALL(f, cosh)(x * (R(1) - R(0.5) * large));  \
+    return y * ((y + y) * large + (R(1) - large));        \
+  }                                                       \
+  RL_FN inline R sinh(R x) {                              \
+    R large = abs_of(x) > R(80) ? R(1) : R(0);            \
+    R y = RL_CALL(f, sinh)(x * (R(1) - R(0.5) * large));  \
+    return y * (abs_of(y + y) * large + (R(1) - large));  \
   }
 RL_LARGE(float, f, __builtin_sqrtf, __builtin_fabsf, __builtin_copysignf)
 RL_LARGE(double, d, __builtin_sqrt, __builtin_fabs, __builtin_copysign)

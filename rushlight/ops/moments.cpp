@@ -356,8 +356,9 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
     return {part * masked_fill(g / pow(safe, p - 1), zero, Scalar(0))};
   }
   // In units of the norm: the powers of what is large or small would leave the range.
-  Tensor part = self / safe;
-  return {part * pow(abs(part), p - 2) * masked_fill(g, zero, Scalar(0))};
+  // A power of 0 would have no slope.
+  Tensor part = self / safe, size = masked_fill(abs(part), eq(self, 0), Scalar(1));
+  return {part * pow(size, p - 2) * masked_fill(g, zero, Scalar(0))};
 }
 
 Tensor norm_scalar(const Tensor& self, const Scalar& p) { return linalg_vector_norm(self, p); }

@@ -50,7 +50,10 @@ template <class T> struct Cube {
   RL_FN T operator()(T x) const { return x * x * x; }
 };
 template <class T> struct InverseSquare {
-  RL_FN T operator()(T x) const { return T(1) / (x * x); }
+  RL_FN T operator()(T x) const {
+    T inverse = T(1) / x;  // a square may leave the range where its inverse does not
+    return inverse * inverse;
+  }
 };
 
 template <class T> struct BitAnd {
