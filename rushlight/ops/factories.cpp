@@ -105,44 +105,20 @@ DType range_dtype(const DT& dtype, std::initializer_list<Scalar> values) {
   return DType::Int64;
 }
 
-struct Range {
-  Scalar start, end, step;
-  DType dtype;
-  int64_t count;
-
-  Range(const Scalar& start, const Scalar& end, const Scalar& step, const DT& given)
-      : start(start), end(end), step(step), dtype(range_dtype(given, {start, end, step})) {
-    double a = start.to_double(), b = end.to_double(), by = step.to_double();
-    RL_CHECK(RuntimeError, by != 0, "step must be nonzero");
-    RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
-    RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a),
-             "upper bound and lower bound inconsistent with step sign");
-    bool whole = is_integral(dtype, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
-    whole |= dtype == DType::Int64;  // for this dtype PyTorch cuts the bounds to whole numbers first
-    RL_CHECK(RuntimeError, !whole || step.to_int() != 0, "step must be nonzero");
-    count = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int()
-                  : int64_t(std::ceil((b - a) / by));
-  }
-  void fill(const Tensor& out) const {
-    double a = start.to_double(), by = step.to_double();
-    with_type(dtype, [&]<class T>(T) {
-      T* p = out.data<T>();
-      if constexpr (std::is_integral_v<T>) {
-        int64_t first = start.to_int(), stride = step.to_int();
-        for (int64_t i = 0; i < count; i++) p[i] = T(first + i * stride);
-      } else if constexpr (std::is_same_v<T, double>) {
-        for (int64_t i = 0; i < count; i++) p[i] = a + by * double(i);
-      } else {
-        for (int64_t i = 0; i < count; i++) p[i] = T(float(a + by * double(i)));
-      }
-    });
-  }
-};
-
 TensorSpec arange_step_spec(const Scalar& start, const Scalar& end, const Scalar& step, const DT& dtype, const LT&,
                             const DV& device, const OB&) {
-  Range r(start, end, step, dtype);
-  return dense_spec({r.count}, r.dtype, device);
+  double a = start.to_double(), b = end.to_double(), by = step.to_double();
+  RL_CHECK(RuntimeError, by != 0, "step must be nonzero");
+  RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
+  RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a),
+           "upper bound and lower bound inconsistent with step sign");
+  DType d = range_dtype(dtype, {start, end, step});
+  bool whole = is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
+  whole |= d == DType::Int64;  // for this dtype PyTorch cuts the bounds to whole numbers first
+  RL_CHECK(RuntimeError, !whole || step.to_int() != 0, "step must be nonzero");
+  int64_t n = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int()
+                    : int64_t(std::ceil((b - a) / by));
+  return spec_of(n, d, device);
 }
 TensorSpec arange_start_spec(const Scalar& start, const Scalar& end, const DT& dtype, const LT& layout,
                              const DV& device, const OB& pin) {
@@ -151,20 +127,33 @@ TensorSpec arange_start_spec(const Scalar& start, const Scalar& end, const DT& d
 TensorSpec arange_end_spec(const Scalar& end, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
   return arange_step_spec(0, end, 1, dtype, layout, device, pin);
 }
-void arange_step(IValue* a, const Tensor* out) {
-  Range(a[0].to_scalar(), a[1].to_scalar(), a[2].to_scalar(), out[0].dtype()).fill(out[0]);
+void fill_range(const Scalar& start, const Scalar& step, const Tensor& given) {
+  fill_in_order(given, [&](const Tensor& out) {
+    double a = start.to_double(), by = step.to_double();
+    with_type(out.dtype(), [&]<class T>(T) {
+      T* p = out.data<T>();
+      int64_t n = out.numel();
+      if constexpr (std::is_integral_v<T>) {
+        int64_t first = start.to_int(), stride = step.to_int();
+        for (int64_t i = 0; i < n; i++) p[i] = T(first + i * stride);
+      } else if constexpr (std::is_same_v<T, double>) {
+        for (int64_t i = 0; i < n; i++) p[i] = a + by * double(i);
+      } else {
+        for (int64_t i = 0; i < n; i++) p[i] = T(float(a + by * double(i)));
+      }
+    });
+  });
 }
-void arange_start(IValue* a, const Tensor* out) {
-  Range(a[0].to_scalar(), a[1].to_scalar(), 1, out[0].dtype()).fill(out[0]);
-}
-void arange_end(IValue* a, const Tensor* out) { Range(0, a[0].to_scalar(), 1, out[0].dtype()).fill(out[0]); }
+void arange_step(IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), a[2].to_scalar(), out[0]); }
+void arange_start(IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), 1, out[0]); }
+void arange_end(IValue*, const Tensor* out) { fill_range(0, 1, out[0]); }
 
 TensorSpec linspace_spec(const Scalar& start, const Scalar& end, int64_t steps, const DT& dtype, const LT&,
                          const DV& device, const OB&) {
   RL_CHECK(RuntimeError, steps >= 0, "number of steps must be non-negative");
   DType d = dtype.value_or(default_dtype());
   if (!dtype && (start.is_complex() || end.is_complex())) d = to_complex(d);
-  return dense_spec({steps}, d, device);
+  return spec_of(steps, d, device);
 }
 void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
   int64_t steps = out.numel();
@@ -190,7 +179,9 @@ void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
     }
   });
 }
-void linspace(IValue* a, const Tensor* out) { fill_linspace(a[0].to_scalar(), a[1].to_scalar(), out[0]); }
+void linspace(IValue* a, const Tensor* out) {
+  fill_in_order(out[0], [&](const Tensor& t) { fill_linspace(a[0].to_scalar(), a[1].to_scalar(), t); });
+}
 
 TensorSpec logspace_spec(const Scalar& start, const Scalar& end, int64_t steps, double, const DT& dtype,
                          const LT& layout, const DV& device, const OB& pin) {
@@ -217,7 +208,8 @@ void fill_logspace(const Scalar& start, const Scalar& end, double base, const Te
   });
 }
 void logspace(IValue* a, const Tensor* out) {
-  fill_logspace(a[0].to_scalar(), a[1].to_scalar(), a[3].to_double(), out[0]);
+  fill_in_order(out[0],
+                [&](const Tensor& t) { fill_logspace(a[0].to_scalar(), a[1].to_scalar(), a[3].to_double(), t); });
 }
 
 TensorSpec eye_m_spec(int64_t n, int64_t m, const DT& dtype, const LT&, const DV& device, const OB&) {

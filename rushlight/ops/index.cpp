@@ -16,21 +16,38 @@ namespace {
 
 // Note [Advanced indexing]: masks become positions; the position tensors broadcast to one shape B. If they stand next to each other B takes
 // their place in the result, else it comes first. An element of B gives one offset into self; the other dimensions are copied as they are.
-// What the shapes of the position tensors say, one for each dimension of self or none.
+// The shapes of the position tensors, one for each dimension of self or none: in place, for they are asked for twice a call.
+class PositionShapes {
+ public:
+  void push_back(const Dims* sizes) {
+    RL_CHECK(IndexError, count_ < kMost, "too many indices: expected at most ", kMost);
+    items_[count_++] = sizes;
+  }
+  size_t size() const { return count_; }
+  const Dims* operator[](size_t i) const { return items_[i]; }
+
+ private:
+  static constexpr size_t kMost = 64;
+  const Dims* items_[kMost];
+  size_t count_ = 0;
+};
+
+// What they say.
 struct IndexShape {
   Dims sizes;         // of the result
   Dims rest;          // dimensions of self that are not indexed
   size_t before = 0;  // how many of them stand before B
   Dims broadcast;     // B
 
-  IndexShape(const Tensor& self, const std::vector<const Dims*>& positions);
+  IndexShape(const Tensor& self, const PositionShapes& positions);
 };
 
 struct IndexPlan : IndexShape {
   std::vector<int64_t> offsets;  // for every element of B, in elements of self
   Dims rest_strides;
 
-  IndexPlan(const Tensor& self, const std::vector<Tensor>& indices);
+  // REQUIRES: no masks among the indices.
+  IndexPlan(const Tensor& self, TensorList indices);
 };
 
 bool is_mask(const Tensor& t) { return t.dtype() == DType::Bool || t.dtype() == DType::UInt8; }
@@ -83,7 +100,7 @@ std::vector<Tensor> positions_of(const Tensor& self, TensorList given) {
   return indices;
 }
 
-IndexShape::IndexShape(const Tensor& self, const std::vector<const Dims*>& positions) {
+IndexShape::IndexShape(const Tensor& self, const PositionShapes& positions) {
   RL_CHECK(IndexError, int64_t(positions.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
            " (got ", positions.size(), ")");
   bool first = true, adjacent = true;
@@ -95,8 +112,8 @@ IndexShape::IndexShape(const Tensor& self, const std::vector<const Dims*>& posit
       both = first ? *positions[d] : broadcast_shapes(broadcast, *positions[d]);
     } catch (const ShapeError&) {
       std::string shapes;
-      for (const Dims* p : positions)
-        if (p) shapes += str(shapes.empty() ? "" : ", ", *p);
+      for (size_t i = 0; i < positions.size(); i++)
+        if (positions[i]) shapes += str(shapes.empty() ? "" : ", ", *positions[i]);
       throw IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes);
     }
     broadcast = both;
@@ -113,14 +130,13 @@ IndexShape::IndexShape(const Tensor& self, const std::vector<const Dims*>& posit
   for (size_t d = before; d < rest.size(); d++) sizes.push_back(rest[d]);
 }
 
-std::vector<const Dims*> shapes_of(const std::vector<Tensor>& indices) {
-  std::vector<const Dims*> shapes;
-  shapes.reserve(indices.size());
+PositionShapes shapes_of(TensorList indices) {
+  PositionShapes shapes;
   for (const Tensor& t : indices) shapes.push_back(t.defined() ? &t.sizes() : nullptr);
   return shapes;
 }
 
-IndexPlan::IndexPlan(const Tensor& self, const std::vector<Tensor>& indices) : IndexShape(self, shapes_of(indices)) {
+IndexPlan::IndexPlan(const Tensor& self, TensorList indices) : IndexShape(self, shapes_of(indices)) {
   int64_t count = product(broadcast);
   offsets.assign(size_t(count), 0);
   for (size_t d = 0; d < size_t(self.dim()); d++) {
@@ -130,8 +146,9 @@ IndexPlan::IndexPlan(const Tensor& self, const std::vector<Tensor>& indices) : I
     }
     int64_t size = self.sizes()[d], stride = self.strides()[d];
     const Tensor& t = indices[d];
-    Tensor spread =
-        dense(alias_tensor(t, broadcast, broadcast_strides(t, broadcast), t.storage_offset()), DType::Int64);
+    bool whole = t.sizes() == broadcast;
+    Tensor spread = dense(whole ? t : alias_tensor(t, broadcast, broadcast_strides(t, broadcast), t.storage_offset()),
+                          DType::Int64);
     const int64_t* p = spread.data<int64_t>();
     for (int64_t i = 0; i < count; i++) offsets[size_t(i)] += wrap_index(p[i], size, int64_t(d)) * stride;
   }
@@ -144,11 +161,15 @@ int64_t count_true(const Tensor& mask) {
   for (int64_t i = 0, n = m.numel(); i < n; i++) count += p[i];
   return count;
 }
+IndexPlan plan_of(const Tensor& self, TensorList given) {
+  for (const Tensor& t : given)
+    if (t.defined() && is_mask(t)) return IndexPlan(self, positions_of(self, given));
+  return IndexPlan(self, given);
+}
 // The shape alone. Masks are counted, for which they have to be readable.
 IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
-  std::vector<const Dims*> shapes;
+  PositionShapes shapes;
   std::vector<Dims> counts;  // of the masks
-  shapes.reserve(given.size());
   for (const Tensor& t : given) {
     if (t.defined()) check_index_tensor(op, self, t);
     if (!t.defined() || !is_mask(t)) {
@@ -160,7 +181,7 @@ IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
              ": the size of the result depends on the values");
     counts.reserve(given.size());  // once: pointers to them stay
     counts.push_back(Dims{count_true(t)});
-    shapes.insert(shapes.end(), size_t(t.dim()), &counts.back());
+    for (int64_t d = 0; d < t.dim(); d++) shapes.push_back(&counts.back());
   }
   return IndexShape(self, shapes);
 }
@@ -231,10 +252,10 @@ TensorSpec index_meta(const Tensor& self, TensorList indices) {
   for (int64_t n : shape.rest)
     RL_CHECK(IndexError, n != 0 || product(shape.broadcast) == 0 || product(shape.sizes) == 0,
              "index is out of bounds for dimension with size 0");
-  return {.sizes = shape.sizes, .dtype = self.dtype(), .device = self.device()};
+  return {.sizes = std::move(shape.sizes), .dtype = self.dtype(), .device = self.device()};
 }
 void index_cpu(const Tensor& self, TensorList indices, const Tensor& out) {
-  IndexPlan plan(self, positions_of(self, indices));
+  IndexPlan plan = plan_of(self, indices);
   dispatch_size(self.dtype(), [&]<class W>() {
     for_each_indexed<W>(plan, self, out, true, [](const W* x, W* y, int64_t sx, int64_t sy, int64_t n) {
       if (n == 1) *y = *x;
@@ -285,7 +306,7 @@ void add_run(T* x, const T* y, int64_t sx, int64_t sy, int64_t n) {
 }
 
 void index_put_cpu(const Tensor&, TensorList indices, const Tensor& given, bool accumulate, const Tensor& out) {
-  IndexPlan plan(out, positions_of(out, indices));
+  IndexPlan plan = plan_of(out, indices);
   Tensor values = given.dtype() == out.dtype() ? given : dense(given, out.dtype());
   Tensor from = alias_tensor(values, plan.sizes, put_strides(values, plan.sizes), values.storage_offset());
   if (!accumulate) {

@@ -14,8 +14,8 @@
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/topk.h"
 #include "rushlight/kernels/copying.h"
-#include "rushlight/ops/kernel.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
@@ -31,10 +31,9 @@ TensorSpec multinomial_meta(const Tensor& self, int64_t samples, bool replacemen
            "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   return {.sizes = self.dim() == 2 ? Dims{self.sizes()[0], samples} : Dims{samples},
           .dtype = DType::Int64,
-          .device = self.device(),
-          .strides = self.dim() == 2 ? Dims{samples, 1} : Dims{1}};
+          .device = self.device()};
 }
-void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Generator* generator, const Tensor& out) {
+void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Generator* generator, const Tensor& given) {
   int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
   RL_CHECK(RuntimeError, holds(logical_and(isfinite(self), self >= 0.0)),
            "probability tensor contains either `inf`, `nan` or element < 0");
@@ -43,23 +42,25 @@ void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Gene
   if (!replacement || samples == 1) {
     // The largest of weight / exponential(1): an exponential race (Efraimidis, Spirakis 2006), as PyTorch draws.
     Tensor race = div(self, exponential_(empty_like(self), 1, generator));
-    return copy_elements(out, samples == 1 ? argmax(race, -1, true) : std::get<1>(topk(race, samples)));
+    return copy_elements(given, samples == 1 ? argmax(race, -1, true) : std::get<1>(topk(race, samples)));
   }
   // Inverse of the cumulative distribution.
   Tensor weights = dense(self, DType::Float64);
   Generator& g = generator ? *generator : default_generator();
   std::lock_guard lock(g.mutex());
   std::vector<double> cumulative(static_cast<size_t>(categories));
-  for (int64_t r = 0; r < rows; r++) {
-    const double* w = weights.data<double>() + r * categories;
-    std::partial_sum(w, w + categories, cumulative.begin());
-    for (int64_t k = 0; k < samples; k++) {
-      double at = double(g.random64() & ((1ull << 53) - 1)) * 0x1p-53 * cumulative.back();
-      int64_t chosen = std::upper_bound(cumulative.begin(), cumulative.end(), at) - cumulative.begin();
-      while (chosen == categories || w[chosen] == 0) chosen--;  // rounding ran past the end
-      out.data<int64_t>()[r * samples + k] = chosen;
+  fill_in_order(given, [&](const Tensor& out) {
+    for (int64_t r = 0; r < rows; r++) {
+      const double* w = weights.data<double>() + r * categories;
+      std::partial_sum(w, w + categories, cumulative.begin());
+      for (int64_t k = 0; k < samples; k++) {
+        double at = double(g.random64() & ((1ull << 53) - 1)) * 0x1p-53 * cumulative.back();
+        int64_t chosen = std::upper_bound(cumulative.begin(), cumulative.end(), at) - cumulative.begin();
+        while (chosen == categories || w[chosen] == 0) chosen--;  // rounding ran past the end
+        out.data<int64_t>()[r * samples + k] = chosen;
+      }
     }
-  }
+  });
 }
 
 }  // namespace

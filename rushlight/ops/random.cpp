@@ -356,7 +356,7 @@ TensorSpec range_like_spec(const Tensor& self, int64_t low, int64_t high, const 
 }
 TensorSpec permutation_spec(int64_t n, const DT& dtype, const LT&, const DV& device, const OB&) {
   RL_CHECK(RuntimeError, n >= 0, "n must be non-negative, got", n);
-  return dense_spec(n, dtype.value_or(DType::Int64), device);
+  return spec_of(n, dtype.value_or(DType::Int64), device);
 }
 TensorSpec permutation_generated_spec(int64_t n, GN, const DT& dtype, const LT& layout, const DV& device,
                                       const OB& pin) {
@@ -381,14 +381,12 @@ template <int low, int generator = -1>
 void range(IValue* args, const Tensor* out) {
   random_from_to(out[0], args[low].to_int(), args[low + 1].to_int(), generator_of(args, generator));
 }
-template <int generator = -1>
-void permutation(IValue* args, const Tensor* out) {
-  const Tensor& t = out[0];
-  int64_t n = t.numel();
+void permute_range(const Tensor& out, GN generator) {
+  int64_t n = out.numel();
   std::unique_lock<std::mutex> lock;
-  Generator& g = locked(generator_of(args, generator), lock);
-  with_type(t.dtype(), "randperm", [&]<class T>(T) {
-    T* p = t.data<T>();
+  Generator& g = locked(generator, lock);
+  with_type(out.dtype(), "randperm", [&]<class T>(T) {
+    T* p = out.data<T>();
     for (int64_t i = 0; i < n; i++) p[i] = T(i);
     bool wide = n >= int64_t(UINT32_MAX / 20);  // 32 bits would favour some orders
     for (int64_t i = 0; i < n - 1; i++) {
@@ -396,6 +394,10 @@ void permutation(IValue* args, const Tensor* out) {
       std::swap(p[i], p[i + int64_t(draw % uint64_t(n - i))]);
     }
   });
+}
+template <int generator = -1>
+void permutation(IValue* args, const Tensor* out) {
+  fill_in_order(out[0], [&](const Tensor& t) { permute_range(t, generator_of(args, generator)); });
 }
 
 TensorSpec bernoulli_meta(const Tensor& self, GN) {

@@ -210,12 +210,13 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
 }
 
 // In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
+template <int most>
 void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   const Kernel& k = op.def().kernel;
   if (k.pointwise && op.form() == Op::Form::InPlace && pointwise_fast(*k.pointwise, args, rets, true)) return;
   check_out_without_gradient(op, args);
-  TensorSpec specs[kMaxResults];
-  Tensor given[kMaxResults], outs[kMaxResults];
+  TensorSpec specs[most];
+  Tensor given[most], outs[most];
   int n = result_specs(op, args, specs);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
@@ -323,14 +324,19 @@ void guarded(const Op& op, IValue* args, IValue* rets) {
   }
 }
 
+template <int most>
+Runner structured_runner(bool into) {
+  return into ? guarded<run_structured_into<most>> : guarded<run_structured<most>>;
+}
+
 }  // namespace
 
 Runner runner_for(const Kernel& kernel, Op::Form form, size_t results) {
   bool into = form != Op::Form::Function;
   switch (kernel.kind) {
     case Kernel::Kind::Structured:
-      if (into) return guarded<run_structured_into>;
-      return results == 1 ? guarded<run_structured<1>> : guarded<run_structured<kMaxResults>>;
+      if (results == 1) return structured_runner<1>(into);
+      return results <= 4 ? structured_runner<4>(into) : structured_runner<kMaxResults>(into);
     case Kernel::Kind::View: return guarded<run_view>;
     case Kernel::Kind::Mutation: return guarded<run_mutation>;
     default: return into ? guarded<run_call_into> : guarded<run_call>;

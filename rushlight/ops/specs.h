@@ -14,12 +14,6 @@ using MF = std::optional<MemoryFormat>;
 inline TensorSpec spec_of(IntArrayRef size, DType dtype, const DV& device) {
   return {.sizes = Dims(size), .dtype = dtype, .device = device.value_or(Device())};
 }
-// For fills that go row by row: out= may give another layout, which then gets a copy.
-inline TensorSpec dense_spec(IntArrayRef size, DType dtype, const DV& device) {
-  TensorSpec spec = spec_of(size, dtype, device);
-  spec.strides = contiguous_strides(size);
-  return spec;
-}
 inline TensorSpec sized_spec(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
   return spec_of(size, dtype.value_or(default_dtype()), device);
 }
@@ -42,6 +36,15 @@ Kernel filled(void (*fill)(IValue* args, const Tensor* outs)) {
           .meta = [](IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
           .cpu = fill,
           .arity = M::arity};
+}
+
+// For fills that go from one element to the next in memory: a tensor that out= gave may lie otherwise, and then gets a copy.
+template <class F>
+void fill_in_order(const Tensor& out, const F& fill) {
+  if (out.is_contiguous()) return fill(out);
+  Tensor work = empty_tensor(out.sizes(), out.dtype());
+  fill(work);
+  copy_elements(out, work);
 }
 
 }  // namespace rushlight
