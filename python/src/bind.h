@@ -19,5 +19,6 @@ void bind_profiler(PyObject* module);
 void bind_io(PyObject* module);
 void bind_script(PyObject* module);
 void bind_trace(PyObject* module);
+void bind_cycles(PyObject* module);
 
 }  // namespace rushlight::py

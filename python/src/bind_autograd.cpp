@@ -1,6 +1,7 @@
 // autograd's part of Tensor (grad, grad_fn, backward, hooks), and the entry to the engine.
 #include "bind.h"
 #include "py_autograd.h"
+#include "py_cycles.h"
 #include "rushlight/autograd/engine.h"
 
 namespace rushlight::py {
@@ -132,16 +133,18 @@ PyGetSetDef getset[] = {
 
 PyObject* register_tensor_hook(PyObject* self, PyObject* function) {
   return guarded([&] {
-    Ref<PyHook> hook = make_hook(function);
+    Object hook = make_hook(function);
     register_hook(unwrap(self), tensor_hook(hook));
-    return make_handle(hook);
+    track(self);
+    return hook.release();
   });
 }
 PyObject* register_leaf_hook(PyObject* self, PyObject* function) {
   return guarded([&] {
-    Ref<PyHook> hook = make_hook(function);
+    Object hook = make_hook(function);
     register_post_accumulate_hook(unwrap(self), leaf_hook(hook));
-    return make_handle(hook);
+    track(self);
+    return hook.release();
   });
 }
 
@@ -187,16 +190,12 @@ void python_warning(const std::string& text) {
 
 // ---- saved_tensors_hooks -------------------------------------------------------------------------------------------------
 
-class PyPacked final : public PackedTensor {
+class PyPacked final : public PackedTensor, public HoldsPython {
  public:
   PyPacked(Object value, Object unpack) : value_(std::move(value)), unpack_(std::move(unpack)) {}
-  ~PyPacked() override {
-    if (!Py_IsInitialized()) {
-      value_.release(), unpack_.release();
-      return;
-    }
-    GilAcquire gil;
-    value_ = unpack_ = Object();
+  void show_held(void (*show)(PyObject*, void*), void* to) const override {
+    show(value_.get(), to);
+    show(unpack_.get(), to);
   }
   Tensor unpack() override {
     GilAcquire gil;
@@ -209,7 +208,7 @@ class PyPacked final : public PackedTensor {
   }
 
  private:
-  Object value_, unpack_;
+  Held value_, unpack_;
 };
 
 class PySavedHooks final : public SavedHooks {

@@ -2,6 +2,7 @@
 
 // clang-format off
 #include "py_autograd.h"  // has Python.h, which structmember.h needs
+#include "py_cycles.h"
 #include <structmember.h>
 // clang-format on
 
@@ -26,7 +27,11 @@ class PyFunction final : public FunctionNode {
  public:
   // `places`: of each tensor input among forward's arguments.
   PyFunction(PyObject* ctx, std::vector<int> places, int num_args)
-      : ctx_(Py_NewRef(ctx)), name_(short_type_name(ctx)), places_(std::move(places)), num_args_(num_args) {
+      : ctx_(ctx),
+        held_(Object::borrow(ctx)),
+        name_(short_type_name(ctx)),
+        places_(std::move(places)),
+        num_args_(num_args) {
     py_object = ctx;
     context(ctx).base.node = this;
   }
@@ -34,7 +39,6 @@ class PyFunction final : public FunctionNode {
     if (!Py_IsInitialized()) return;
     GilAcquire gil;
     context(ctx_).base.node = nullptr;
-    Py_DECREF(ctx_);
   }
   std::string name() const override { return name_; }
 
@@ -80,6 +84,7 @@ class PyFunction final : public FunctionNode {
   }
 
   PyObject* ctx_;
+  Held held_;  // ctx_, which lives as long as this node
   std::string name_;
   std::vector<int> places_;
   int num_args_;
@@ -158,8 +163,9 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs) {
     Object wired = check(PyTuple_New(PyTuple_GET_SIZE(outputs.get())));
     for (size_t i = 0; i < results.size(); i++) {
       PyObject* was = PyTuple_GET_ITEM(outputs.get(), Py_ssize_t(i));
-      PyTuple_SET_ITEM(wired.get(), Py_ssize_t(i),
-                       results[i].defined() ? check(wrap(results[i])).release() : Py_NewRef(was));
+      Object out = results[i].defined() ? check(wrap(results[i])) : Object::borrow(was);
+      if (results[i].defined()) track(out.get());  // the ctx may keep it
+      PyTuple_SET_ITEM(wired.get(), Py_ssize_t(i), out.release());
     }
     return many ? wired.release() : Py_NewRef(PyTuple_GET_ITEM(wired.get(), 0));
   });
@@ -176,7 +182,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Context& c = context(self);
   for (PyObject* o : {c.dict, c.to_save, c.dirty, c.constant, c.needs_input_grad}) Py_VISIT(o);
   Py_VISIT(Py_TYPE(self));
-  return 0;
+  return c.base.node ? traverse_owned(*c.base.node, true, c.base.counted, visit, arg) : 0;
 }
 int clear(PyObject* self) {
   Context& c = context(self);

@@ -4,6 +4,7 @@
 
 #include "py_autograd.h"
 #include "py_convert.h"
+#include "py_cycles.h"
 #include "rushlight/autograd/op_node.h"
 
 namespace rushlight::py {
@@ -34,9 +35,16 @@ PyTypeObject* type_named(const std::string& name) {
   return slot;
 }
 
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  auto* o = reinterpret_cast<PyNode*>(self);
+  Py_VISIT(Py_TYPE(self));
+  return o->node ? traverse_owned(*o->node, false, o->counted, visit, arg) : 0;
+}
+
 void dealloc(PyObject* self) {
   auto* o = reinterpret_cast<PyNode*>(self);
   PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
   if (o->node) {
     o->node->py_object = nullptr;
     o->node->release();
@@ -63,21 +71,16 @@ PyObject* next_functions(PyObject* self, void*) {
   });
 }
 
-struct Held : RefCounted {  // a Python object that a node keeps
-  explicit Held(PyObject* o) : object(o) {}
-  ~Held() override {
-    if (!Py_IsInitialized()) return;
-    GilAcquire gil;
-    Py_DECREF(object);
-  }
-  PyObject* object;
+struct Notes final : RefCounted, HoldsPython {  // a node's dictionary
+  Held dict{check(PyDict_New())};
+  void show_held(void (*show)(PyObject*, void*), void* to) const override { show(dict.get(), to); }
 };
 
 PyObject* metadata(PyObject* self, void*) {
   return guarded([&] {
     NodeExtras& x = node_of(self).make_extras();
-    if (!x.metadata) x.metadata = make_ref<Held>(check(PyDict_New()).release());
-    auto* dict = static_cast<Held*>(x.metadata.get())->object;
+    if (!x.metadata) x.metadata = make_ref<Notes>();
+    PyObject* dict = static_cast<Notes*>(x.metadata.get())->dict.get();
     if (!x.trace.empty() && !PyDict_GetItemString(dict, "traceback_")) {
       Object lines = check(Py_BuildValue("[N]", to_str(x.trace)));
       check_status(PyDict_SetItemString(dict, "traceback_", lines.get()));
@@ -131,25 +134,49 @@ PyGetSetDef getset[] = {
 
 // ---- hooks ------------------------------------------------------------------------------------------------------------
 
-struct PyHandle {
-  PyObject_HEAD PyHook* hook;  // owned
+struct PyHook {
+  PyObject_HEAD PyObject* function;  // null once removed
 };
+PyHook* as_hook(PyObject* o) { return reinterpret_cast<PyHook*>(o); }
 
-void handle_dealloc(PyObject* self) {
+int hook_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(as_hook(self)->function);
+  Py_VISIT(Py_TYPE(self));
+  return 0;
+}
+int hook_clear(PyObject* self) {
+  Py_CLEAR(as_hook(self)->function);
+  return 0;
+}
+void hook_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
-  reinterpret_cast<PyHandle*>(self)->hook->release();
+  PyObject_GC_UnTrack(self);
+  hook_clear(self);
   type->tp_free(self);
   Py_DECREF(type);
 }
-PyObject* handle_remove(PyObject* self, PyObject*) {
-  reinterpret_cast<PyHandle*>(self)->hook->remove();
+PyObject* hook_remove(PyObject* self, PyObject*) {
+  hook_clear(self);
   Py_RETURN_NONE;
 }
-PyMethodDef handle_methods[] = {
-    {"remove", handle_remove, METH_NOARGS, "Takes the hook off."},
+PyMethodDef hook_methods[] = {
+    {"remove", hook_remove, METH_NOARGS, "Takes the hook off."},
     {"__enter__", [](PyObject* s, PyObject*) { return Py_NewRef(s); }, METH_NOARGS, nullptr},
-    {"__exit__", [](PyObject* s, PyObject*) { return handle_remove(s, nullptr); }, METH_VARARGS, nullptr},
+    {"__exit__", [](PyObject* s, PyObject*) { return hook_remove(s, nullptr); }, METH_VARARGS, nullptr},
     {},
+};
+
+// What a tensor or a node keeps of a hook.
+class HeldHook : public HoldsPython {
+ public:
+  explicit HeldHook(const Object& hook) : hook_(hook) {}
+  void show_held(void (*show)(PyObject*, void*), void* to) const override { show(hook_.get(), to); }
+
+ protected:
+  PyObject* function() const { return as_hook(hook_.get())->function; }
+
+ private:
+  Held hook_;
 };
 
 Tensor checked_result(PyObject* result, const Tensor& was, PyObject* function) {
@@ -164,45 +191,39 @@ Tensor checked_result(PyObject* result, const Tensor& was, PyObject* function) {
   return t;
 }
 
-class OnTensor final : public TensorHook {
+class OnTensor final : public TensorHook, public HeldHook {
  public:
-  explicit OnTensor(Ref<PyHook> hook) : hook_(std::move(hook)) {}
+  using HeldHook::HeldHook;
   Tensor call(const Tensor& g) override {
     GilAcquire gil;
-    if (!hook_->function) return {};
-    Object f = Object::borrow(hook_->function), grad{wrap(g)};
+    if (!function()) return {};
+    Object f = Object::borrow(function()), grad{wrap(g)};
     Object result{grad ? PyObject_CallOneArg(f.get(), grad.get()) : nullptr};
     if (!result) throw_python_error();
     return checked_result(result.get(), g, f.get());
   }
-
- private:
-  Ref<PyHook> hook_;
 };
 
-class OnLeaf final : public LeafHook {
+class OnLeaf final : public LeafHook, public HeldHook {
  public:
-  explicit OnLeaf(Ref<PyHook> hook) : hook_(std::move(hook)) {}
+  using HeldHook::HeldHook;
   void call(const Tensor& leaf) override {
     GilAcquire gil;
-    if (!hook_->function) return;
-    Object f = Object::borrow(hook_->function), t{wrap(leaf)};
+    if (!function()) return;
+    Object f = Object::borrow(function()), t{wrap(leaf)};
     Object result{t ? PyObject_CallOneArg(f.get(), t.get()) : nullptr};
     if (!result) throw_python_error();
     RL_CHECK(RuntimeError, result.get() == Py_None, "Tensor post accumulate grad hooks should return None.");
   }
-
- private:
-  Ref<PyHook> hook_;
 };
 
-class OnNode final : public NodeHook {
+class OnNode final : public NodeHook, public HeldHook {
  public:
-  OnNode(Ref<PyHook> hook, bool before) : hook_(std::move(hook)), before_(before) {}
+  OnNode(const Object& hook, bool before) : HeldHook(hook), before_(before) {}
   void call(Tensors& outputs, Tensors& inputs) override {
     GilAcquire gil;
-    if (!hook_->function) return;
-    Object f = Object::borrow(hook_->function);
+    if (!function()) return;
+    Object f = Object::borrow(function());
     try {
       Object in = tuple_of(inputs), out = before_ ? Object() : tuple_of(outputs);
       Object result = check(before_ ? PyObject_CallOneArg(f.get(), in.get())
@@ -222,16 +243,15 @@ class OnNode final : public NodeHook {
   }
 
  private:
-  Ref<PyHook> hook_;
   bool before_;
 };
 
 template <bool Before>
 PyObject* register_node_hook(PyObject* self, PyObject* function) {
   return guarded([&] {
-    Ref<PyHook> hook = make_hook(function);
+    Object hook = make_hook(function);
     node_of(self).add_hook(make_ref<OnNode>(hook, Before), Before);
-    return make_handle(hook);
+    return hook.release();
   });
 }
 
@@ -250,24 +270,14 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
-PyHook::~PyHook() {
-  if (!function || !Py_IsInitialized()) return;
-  GilAcquire gil;
-  Py_DECREF(function);
-}
-
-Ref<PyHook> make_hook(PyObject* function) {
+Object make_hook(PyObject* function) {
   RL_CHECK(TypeError, PyCallable_Check(function), "a hook must be callable, got ", short_type_name(function));
-  return make_ref<PyHook>(function);
+  Object hook = check(handle_type->tp_alloc(handle_type, 0));
+  as_hook(hook.get())->function = Py_NewRef(function);
+  return hook;
 }
-PyObject* make_handle(Ref<PyHook> hook) {
-  auto* h = PyObject_New(PyHandle, handle_type);
-  if (!h) throw ErrorSet{};
-  h->hook = hook.leak();
-  return reinterpret_cast<PyObject*>(h);
-}
-Ref<TensorHook> tensor_hook(Ref<PyHook> hook) { return make_ref<OnTensor>(std::move(hook)); }
-Ref<LeafHook> leaf_hook(Ref<PyHook> hook) { return make_ref<OnLeaf>(std::move(hook)); }
+Ref<TensorHook> tensor_hook(const Object& hook) { return make_ref<OnTensor>(hook); }
+Ref<LeafHook> leaf_hook(const Object& hook) { return make_ref<OnLeaf>(hook); }
 
 Object tuple_of(const Tensors& tensors) {
   Object out = check(PyTuple_New(Py_ssize_t(tensors.size())));
@@ -290,6 +300,7 @@ PyObject* wrap(Ref<Node> node) {
 void bind_nodes(PyObject* module) {
   PyType_Slot slots[] = {
       {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
       {Py_tp_repr, reinterpret_cast<void*>(repr)},
       {Py_tp_getattro, reinterpret_cast<void*>(getattr)},
       {Py_tp_getset, getset},
@@ -297,20 +308,22 @@ void bind_nodes(PyObject* module) {
       {Py_tp_doc, const_cast<char*>("A recorded operation: the grad_fn of its results.")},
       {0, nullptr},
   };
-  PyType_Spec spec = {"rushlight.autograd.graph.Node", sizeof(PyNode), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                      slots};
+  PyType_Spec spec = {"rushlight.autograd.graph.Node", sizeof(PyNode), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   Object type = check(PyType_FromSpec(&spec));
   node_type = reinterpret_cast<PyTypeObject*>(type.get());
   add_object(module, "_Node", type.release());
 
   PyType_Slot handle_slots[] = {
-      {Py_tp_dealloc, reinterpret_cast<void*>(handle_dealloc)},
-      {Py_tp_methods, handle_methods},
+      {Py_tp_dealloc, reinterpret_cast<void*>(hook_dealloc)},
+      {Py_tp_traverse, reinterpret_cast<void*>(hook_traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(hook_clear)},
+      {Py_tp_methods, hook_methods},
       {Py_tp_doc, const_cast<char*>("A registered hook; remove() takes it off.")},
       {0, nullptr},
   };
-  PyType_Spec handle_spec = {"rushlight.utils.hooks.HookHandle", sizeof(PyHandle), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
+  PyType_Spec handle_spec = {"rushlight.utils.hooks.HookHandle", sizeof(PyHook), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
   Object handle = check(PyType_FromSpec(&handle_spec));
   handle_type = reinterpret_cast<PyTypeObject*>(handle.get());
   add_object(module, "_HookHandle", handle.release());

@@ -40,6 +40,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_script,    //
              bind_profiler,  //
              bind_trace,     //
+             bind_cycles,    //
          })
       bind(c_module);
     return module.release();

@@ -3,6 +3,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,14 +72,23 @@ PyObject* guarded(F&& f) noexcept {
 
 class GilRelease {  // does nothing when told so
  public:
-  explicit GilRelease(bool release) : state_(release ? PyEval_SaveThread() : nullptr) {}
+  explicit GilRelease(bool release) {
+    if (!release) return;
+    active_.fetch_add(1, std::memory_order_relaxed);
+    state_ = PyEval_SaveThread();
+  }
   ~GilRelease() {
-    if (state_) PyEval_RestoreThread(state_);
+    if (!state_) return;
+    PyEval_RestoreThread(state_);
+    active_.fetch_sub(1, std::memory_order_relaxed);
   }
   GilRelease(const GilRelease&) = delete;
+  // True if some thread may be at work on tensors without the lock. It changes only while the asking thread gives the lock away.
+  static bool any_active() { return active_.load(std::memory_order_relaxed) > 0; }
 
  private:
-  PyThreadState* state_;
+  static inline std::atomic<int> active_{0};
+  PyThreadState* state_ = nullptr;
 };
 class GilAcquire {
  public:

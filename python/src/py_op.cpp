@@ -144,6 +144,7 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
   Object out = check(o.named_result ? PyStructSequence_New(o.named_result) : PyTuple_New(Py_ssize_t(returns.size())));
   for (size_t i = 0; i < returns.size(); i++)
     PyTuple_SET_ITEM(out.get(), i, check(show(rets[i], returns[i])).release());
+  if (!PyObject_GC_IsTracked(out.get())) PyObject_GC_Track(out.get());  // named results are not of themselves
   return out.release();
 }
 

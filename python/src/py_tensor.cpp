@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "py_cycles.h"
 #include "py_methods.h"
 #include "py_op.h"
 
@@ -23,6 +24,7 @@ PyTensor* allocate(PyTypeObject* type) {
     PyTensor* o = free_objects[--free_count];
     Py_INCREF(type);
     _Py_NewReference(reinterpret_cast<PyObject*>(o));
+    o->counted = {};
     return o;
   }
   // PyType_GenericAlloc would put the object under the cycle collector's eyes at once; a plain tensor needs that only when it gets
@@ -32,6 +34,7 @@ PyTensor* allocate(PyTypeObject* type) {
   if (!o) return nullptr;
   o->impl = nullptr;
   o->dict = o->weakrefs = o->shape = nullptr;
+  o->counted = {};
   return o;
 }
 
@@ -45,6 +48,7 @@ void dealloc(PyObject* self) {
     _Py_NewReference(self);
     if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
     impl->owns_py_object = true;
+    Held::count++;
     impl->release();
     return;
   }
@@ -56,7 +60,7 @@ void dealloc(PyObject* self) {
   o->impl = nullptr;
   if (impl) {
     impl->py_object = nullptr;
-    if (impl->owns_py_object) impl->owns_py_object = false;
+    if (impl->owns_py_object) impl->owns_py_object = false, Held::count--;
     else impl->release();
   }
   if (type == tensor_type && free_count < kKept) free_objects[free_count++] = o;
@@ -65,25 +69,31 @@ void dealloc(PyObject* self) {
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(reinterpret_cast<PyTensor*>(self)->dict);
+  auto* o = reinterpret_cast<PyTensor*>(self);
+  if (!o->impl || shows_attributes(*o->impl, o->counted)) Py_VISIT(o->dict);
   Py_VISIT(Py_TYPE(self));
-  return 0;
+  return o->impl ? traverse_owned(*o->impl, o->counted, visit, arg) : 0;
 }
 
 int clear(PyObject* self) {
-  Py_CLEAR(reinterpret_cast<PyTensor*>(self)->dict);
+  auto* o = reinterpret_cast<PyTensor*>(self);
+  if (o->impl && held_elsewhere(*o->impl, o->counted)) return 0;  // its attributes stay with the tensor
+  Py_CLEAR(o->dict);
+  if (o->impl && o->impl->autograd) {
+    Tensor grad = std::move(static_cast<AutogradMeta*>(o->impl->autograd.get())->grad);  // its graph may lead back here
+  }
   return 0;
 }
 
 int setattro(PyObject* self, PyObject* name, PyObject* value) {
   int status = PyObject_GenericSetAttr(self, name, value);
-  if (reinterpret_cast<PyTensor*>(self)->dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  if (reinterpret_cast<PyTensor*>(self)->dict) track(self);
   return status;
 }
 
 PyObject* get_dict(PyObject* self, void*) {
   PyObject* dict = PyObject_GenericGetDict(self, nullptr);
-  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  if (dict) track(self);
   return dict;
 }
 
@@ -92,6 +102,7 @@ void release_object(void* p) {
   if (!Py_IsInitialized()) return;
   GilAcquire gil;
   auto* o = static_cast<PyTensor*>(p);
+  Held::count--;
   // Somebody may have got hold of the object through a weak reference: it must stay a tensor.
   o->impl = Py_REFCNT(o) > 1 ? Ref<TensorImpl>(empty_tensor({0}, DType::Float32).ref()).leak() : nullptr;
   if (o->impl) o->impl->py_object = o;
@@ -148,6 +159,8 @@ PyObject* wrap_fresh(Ref<TensorImpl> impl) {
   PyTensor* o = allocate(tensor_type);
   if (!o) return nullptr;
   impl->py_object = o;
+  if (impl->autograd) [[unlikely]]
+    PyObject_GC_Track(o);
   o->impl = impl.leak();
   return reinterpret_cast<PyObject*>(o);
 }
@@ -155,6 +168,7 @@ PyObject* wrap_fresh(Ref<TensorImpl> impl) {
 PyObject* wrap_owned_back(Ref<TensorImpl> impl) {
   auto* o = static_cast<PyObject*>(impl->py_object);
   impl->owns_py_object = false;  // its reference becomes ours
+  Held::count--;
   impl.leak();
   return o;
 }

@@ -10,11 +10,15 @@
 
 namespace rushlight::py {
 
+// See Note [Cycles] in py_cycles.h: the references of a C++ object that a collection knows.
+struct CountedRefs { uint32_t collection, refs; };
+
 struct PyTensor {
   PyObject_HEAD TensorImpl* impl;  // owned unless impl->owns_py_object; null only while being made
   PyObject* dict;
   PyObject* weakrefs;
   PyObject* shape;  // what x.shape last gave; valid while it equals the sizes
+  CountedRefs counted;
 };
 static_assert(sizeof(Tensor) == sizeof(TensorImpl*));
 
@@ -25,6 +29,11 @@ inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type || PyType_
 // REQUIRES: is_tensor(o). The handle lives in the object.
 inline const Tensor& unwrap(PyObject* o) {
   return reinterpret_cast<const Tensor&>(reinterpret_cast<PyTensor*>(o)->impl);
+}
+
+// Shows the object to the collector of cycles; plain tensors that no graph leads to stay out of its way.
+inline void track(PyObject* tensor) {
+  if (!PyObject_GC_IsTracked(tensor)) PyObject_GC_Track(tensor);
 }
 
 PyObject* wrap_fresh(Ref<TensorImpl> impl);

@@ -137,6 +137,15 @@ void FunctionNode::release_saved() {
   saved_.clear();
 }
 
+void FunctionNode::visit_owned(OwnedVisitor& visitor) const {
+  Node::visit_owned(visitor);
+  for (const SavedValue& s : saved_) {
+    if (s.tensor.defined()) visitor.tensor(*s.tensor.impl());
+    if (s.packed) visitor.other(*s.packed);
+    if (s.edge.node) visitor.node(*s.edge.node);
+  }
+}
+
 Tensors call_function(const Ref<FunctionNode>& f, const Tensors& inputs) {
   bool recorded = thread_state.grad_enabled && any_needs_gradient(inputs);
   f->start(inputs);

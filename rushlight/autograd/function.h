@@ -38,6 +38,7 @@ class FunctionNode : public Node {
   Grads apply(Backward& run, Tensor* grads) override;
   bool runs_without_gradients() const override { return materialize_; }
   void release_saved() override;
+  void visit_owned(OwnedVisitor& visitor) const override;
 
  private:
   struct SavedValue {

@@ -44,6 +44,15 @@ AutogradMeta& make_meta(const Tensor& t) {
   return *made;
 }
 
+void visit_owned(const TensorImpl& t, OwnedVisitor& visitor) {
+  if (t.base()) visitor.tensor(*t.base());
+  auto* m = static_cast<const AutogradMeta*>(t.autograd.get());
+  if (!m) return;
+  if (m->grad_fn) visitor.node(*m->grad_fn);
+  if (m->accumulator) visitor.node(*m->accumulator);
+  if (m->grad.defined()) visitor.tensor(*m->grad.impl());
+}
+
 Ref<Node> grad_fn(const Tensor& t) {
   if (t.is_view()) refresh_view(t);
   AutogradMeta* m = meta_of(t);

@@ -46,6 +46,9 @@ inline AutogradMeta* meta_of(const Tensor& t) {
 }
 AutogradMeta& make_meta(const Tensor& t);
 
+// What a tensor owns: its base, its gradient, its place in the graph. Nobody may change them meanwhile.
+void visit_owned(const TensorImpl& t, OwnedVisitor& visitor);
+
 // The node that made the tensor, null for leaves; for a view whose memory changed since, a fresh one.
 Ref<Node> grad_fn(const Tensor& t);
 uint32_t output_nr(const Tensor& t);

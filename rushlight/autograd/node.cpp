@@ -43,6 +43,20 @@ void Node::destroy() {
   dying.busy = false;
 }
 
+void Node::visit_owned(OwnedVisitor& visitor) const {
+  for (uint32_t i = 0; i < num_edges_; i++)
+    if (edges_[i].node) visitor.node(*edges_[i].node);
+  if (!extras_) return;
+  for (auto& h : extras_->tensor_hooks) visitor.other(*h.hook);
+  for (auto& [id, hook] : extras_->before) visitor.other(*hook);
+  for (auto& [id, hook] : extras_->after) visitor.other(*hook);
+  for (auto& [id, hook] : extras_->accumulated) visitor.other(*hook);
+  for (auto& [at, packed] : extras_->packed)
+    if (packed) visitor.other(*packed);
+  if (extras_->made_by) visitor.node(*extras_->made_by);
+  if (extras_->metadata) visitor.other(*extras_->metadata);
+}
+
 int64_t Node::add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook) {
   int64_t id = next_hook_id++;
   make_extras().tensor_hooks.push_back({input_nr, id, std::move(hook)});

@@ -53,6 +53,17 @@ Ref<PackedTensor> pack_saved(const Tensor& t);
 
 struct AutogradMeta;
 
+// Is shown each reference that an object owns: for collectors of cycles, which must see every one and each once.
+class OwnedVisitor {
+ public:
+  virtual void tensor(TensorImpl& t) = 0;
+  virtual void node(Node& n) = 0;
+  virtual void other(RefCounted& held) = 0;  // hooks, packed values, notes
+
+ protected:
+  ~OwnedVisitor() = default;
+};
+
 // What few nodes have.
 struct NodeExtras {
   struct OnInput {
@@ -89,6 +100,8 @@ class Node : public RefCounted {
   // True: apply() wants to be called although no gradient came.
   virtual bool runs_without_gradients() const { return false; }
   virtual bool is_leaf() const { return false; }
+  // What this node owns. Nobody may change the graph meanwhile.
+  virtual void visit_owned(OwnedVisitor& visitor) const;
 
   uint32_t num_inputs() const { return num_inputs_; }
   Edge* edges() { return edges_; }

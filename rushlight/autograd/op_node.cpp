@@ -317,6 +317,17 @@ void OpNode::release_saved() {
   if (extras()) extras()->packed.clear();
 }
 
+void OpNode::visit_owned(OwnedVisitor& visitor) const {
+  Node::visit_owned(visitor);
+  for (size_t i = 0; i < plan_.args.size() + plan_.saved_results.size(); i++) {
+    const IValue& v = values_[i];
+    if (v.is_tensor() && v.tensor().defined()) visitor.tensor(*v.tensor().impl());
+    if (!v.is_tensor_list() || v.is_borrowed() || v.object()->refs() != 1) continue;  // a list may have other owners
+    for (const Tensor& t : v.tensor_list())
+      if (t.defined()) visitor.tensor(*t.impl());
+  }
+}
+
 int OpNode::edge_of(int arg) const {
   int e = plan_.args[size_t(arg)].edge;
   return plan_.list_arg >= 0 && arg > plan_.list_arg ? e + int(list_size_) - 1 : e;

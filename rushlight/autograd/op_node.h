@@ -61,6 +61,7 @@ class OpNode final : public Node {
   // Shows another name, one of a record's: that of the composite of which this is the last step.
   void call_it(const char* name) { shown_ = name; }
   void release_saved() override;
+  void visit_owned(OwnedVisitor& visitor) const override;
 
   const GradPlan& plan() const { return plan_; }
   // Values are numbered as the record's arguments, saved results behind them.

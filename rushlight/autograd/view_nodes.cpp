@@ -75,6 +75,11 @@ CopySlices::CopySlices(const Tensor& base, const Tensor& view, Ref<Node> inner)
 
 void CopySlices::release_saved() { inner_ = nullptr; }
 
+void CopySlices::visit_owned(OwnedVisitor& visitor) const {
+  Node::visit_owned(visitor);
+  if (inner_) visitor.node(*inner_);
+}
+
 Grads CopySlices::apply(Backward& run, Tensor* grads) {
   RL_CHECK(AutogradError, inner_, kBackwardTwice);
   check_same_kind(base_, view_);

@@ -37,6 +37,7 @@ class CopySlices final : public Node {
   Grads apply(Backward& run, Tensor* grads) override;
   std::string name() const override { return "CopySlices"; }
   void release_saved() override;
+  void visit_owned(OwnedVisitor& visitor) const override;
 
  private:
   Geometry base_, view_;
