@@ -19,7 +19,10 @@ using script::SugaredPtr;
 
 PyTypeObject *function_type, *object_type;
 
-struct PyFunction { PyObject_HEAD std::shared_ptr<Function>* function; };
+struct PyFunction {
+  PyObject_HEAD std::shared_ptr<Function>* function;
+  SugaredPtr* inlined;  // what a call of it in a script lowers; null for a call of its graph
+};
 struct PyScriptObject { PyObject_HEAD Ref<ObjectValue>* object; };
 
 }  // namespace
@@ -96,8 +99,13 @@ SugaredPtr sugar_or_object(const std::string& name, PyObject* o, PyObject* compi
 // What a name stands for is looked at when the text uses it: functions are compiled only then.
 class LazyObject final : public script::Sugared {
  public:
-  LazyObject(std::string name, PyObject* o, PyObject* compile)
-      : name_(std::move(name)), object_(o), compile_(compile) {}
+  LazyObject(std::string name, std::string role, PyObject* o, PyObject* compile)
+      : name_(std::move(name)), role_(std::move(role)), object_(o), compile_(compile) {}
+  SugaredPtr bind(const Range& range, script::Lowering& l, script::Value* self) override {
+    if (role_ != "method" && role_ != "property") return nullptr;
+    SugaredPtr method = real()->bind(range, l, self);
+    return method && role_ == "property" ? method->call(range, l, {}) : method;
+  }
   std::string kind() const override { return "function '" + name_ + "'"; }
   script::Value* as_value(const Range& range, script::Lowering& l) override { return real()->as_value(range, l); }
   SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& args) override {
@@ -111,7 +119,7 @@ class LazyObject final : public script::Sugared {
       return sugar_or_object(name_, object_.get(), compile_.get());
     } catch (const ErrorSet&) { throw_python_error(); }
   }
-  std::string name_;
+  std::string name_, role_;
   Kept object_, compile_;
 };
 
@@ -172,8 +180,10 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     return std::make_shared<PythonModule>(o, compile,
                                           known && name != "rushlight.nn.functional" ? "torch" + name.substr(9) : "");
   }
-  if (Py_TYPE(o) == function_type)
-    return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(o)->function);
+  if (Py_TYPE(o) == function_type) {
+    auto* f = reinterpret_cast<PyFunction*>(o);
+    return f->inlined ? *f->inlined : std::make_shared<script::FunctionValue>(*f->function);
+  }
   if (o == reinterpret_cast<PyObject*>(tensor_type)) return std::make_shared<script::TypeName>(Type::tensor());
   if (o == Py_None || PyBool_Check(o) || PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o) ||
       PyUnicode_Check(o) || is_dtype(o) || is_device(o) || is_layout(o) || is_memory_format(o) || PyTuple_Check(o))
@@ -201,9 +211,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     return std::make_shared<script::Dispatched>(argument, size_t(position), sugar(sides[1], compile),
                                                 sugar(sides[0], compile));
   }
-  if (Py_TYPE(out.get()) == function_type)
-    return std::make_shared<script::FunctionValue>(*reinterpret_cast<PyFunction*>(out.get())->function);
-  return nullptr;
+  return Py_TYPE(out.get()) == function_type ? sugar(out.get(), compile) : nullptr;
 }
 
 // Names from a function's closure and globals.
@@ -257,11 +265,37 @@ PyObject* compile_text(PyObject*, PyObject* args) {
   });
 }
 
+// _define(source, file, line, names, compile) -> ScriptFunction that nothing is compiled of yet; calls of it are lowered where they stand
+PyObject* define(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *names, *compile;
+    if (!PyArg_ParseTuple(args, "ssiOO:_define", &text, &file, &line, &names, &compile)) return nullptr;
+    auto resolver = std::make_shared<PythonResolver>(names, compile);
+    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
+      if (s->kind != script::Stmt::Kind::Def) continue;
+      PyObject* out = wrap_function(script::lazy_function(s->text, s, resolver));
+      reinterpret_cast<PyFunction*>(out)->inlined =
+          new SugaredPtr(std::make_shared<script::InlineFunction>(s, resolver.get(), resolver));
+      return out;
+    }
+    throw RuntimeError(str("expected the definition of a function in ", file, " at line ", line));
+  });
+}
+
 // What makes a class of a module, besides its slots; see make_object.
 struct ClassSpec {
   PyObject *describe, *constants, *compile, *known, *functions;
   const char* container;
 };
+// A function of a class: "method", "property", "static", or "" for what an attribute holds; and the function.
+std::pair<std::string, PyObject*> role_of(PyObject* pair) {
+  const char* role;
+  PyObject* function;
+  check_status(PyArg_ParseTuple(pair, "sO", &role, &function) ? 0 : -1);
+  return {role, function};
+}
 // What tells two classes of one Python class apart: the types of the attributes, the constants, and which functions are attributes.
 std::string structure_of(const std::vector<ClassType::Slot>& slots, const ClassSpec& spec) {
   std::string key = std::string(text_of(check(PyObject_Repr(spec.constants)).get()));
@@ -275,7 +309,8 @@ std::string structure_of(const std::vector<ClassType::Slot>& slots, const ClassS
   }
   PyObject *name, *function;
   for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &name, &function);)
-    key += str("\n", text_of(name), " function @", reinterpret_cast<uintptr_t>(function));
+    if (auto [role, held] = role_of(function); role.empty())
+      key += str("\n", text_of(name), " function @", reinterpret_cast<uintptr_t>(held));
   return key;
 }
 constexpr const char* kClassCapsule = "rushlight.ScriptClass";
@@ -303,7 +338,8 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
   for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
     type->constants[std::string(text_of(constant))] = from_python(value);
   for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
-    auto lazy = std::make_shared<LazyObject>(std::string(text_of(constant)), value, spec.compile);
+    auto [role, function] = role_of(value);
+    auto lazy = std::make_shared<LazyObject>(std::string(text_of(constant)), role, function, spec.compile);
     type->constants[std::string(text_of(constant))] =
         IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
   }
@@ -464,6 +500,7 @@ PyObject* function_name(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(function_of(self).name); });
 }
 void function_dealloc(PyObject* self) {
+  delete reinterpret_cast<PyFunction*>(self)->inlined;
   delete reinterpret_cast<PyFunction*>(self)->function;
   Py_TYPE(self)->tp_free(self);
 }
@@ -699,6 +736,7 @@ PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 
 
 PyMethodDef methods[] = {
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
+    {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,
      "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},

@@ -194,6 +194,24 @@ bool Lowering::has_attribute(const Range& range, const SugaredPtr& v, const std:
 // A type that says of a value less than isinstance() can.
 static bool open_type(const Type& t) { return t.is(TK::Optional) || t.is(TK::Union) || t.is(TK::Any); }
 
+const IValue* Lowering::known_constant(const ExprPtr& e, IValue& room) {
+  bool plain = e->kind == EK::Int || e->kind == EK::Float || e->kind == EK::String || e->kind == EK::Name ||
+               e->kind == EK::None || (e->kind == EK::Unary && e->items[0]->kind == EK::Int && e->text == "-") ||
+               (e->kind == EK::Attribute && (e->items[0]->kind == EK::Name || e->items[0]->kind == EK::Attribute));
+  bool length = e->kind == EK::Call && e->items.size() == 2 && e->items[0]->kind == EK::Name &&
+                e->items[0]->text == "len" && e->items[1]->kind == EK::Name;
+  if (!plain && !length) return nullptr;
+  SugaredPtr v = expr(length ? e->items[1] : e);
+  if (length) {
+    std::vector<SugaredPtr> items;
+    if (dynamic_cast<SimpleValue*>(v.get()) || !v->items(e->range, *this, items)) return nullptr;
+    return &(room = IValue(int64_t(items.size())));
+  }
+  auto* c = dynamic_cast<ConstantValue*>(v.get());
+  if (!c || !(c->constant.is_scalar() || c->constant.is_string() || c->constant.is_none())) return nullptr;
+  return &(room = c->constant);
+}
+
 int Lowering::static_condition(const ExprPtr& e) {
   switch (e->kind) {
     case EK::True: return 1;
@@ -216,17 +234,29 @@ int Lowering::static_condition(const ExprPtr& e) {
       return a < 0 ? -1 : !a;
     }
     case EK::Binary: {
-      if (e->text == "==" || e->text == "!=") {  // of texts, as a module's padding_mode is one
-        auto text = [&](const ExprPtr& side) -> std::optional<std::string> {
-          if (side->kind == EK::String) return side->text;
-          if (side->kind != EK::Name && side->kind != EK::Attribute) return {};
-          SugaredPtr v = expr(side);
-          auto* c = dynamic_cast<ConstantValue*>(v.get());
-          if (c && c->constant.is_string()) return std::string(c->constant.to_string());
-          return {};
-        };
-        std::optional<std::string> a = text(e->items[0]), b = a ? text(e->items[1]) : a;
-        return b ? (*a == *b) == (e->text == "==") : -1;
+      if (e->text == "in" || e->text == "not in") {
+        IValue room;
+        const IValue* item = known_constant(e->items[0], room);
+        if (!item || e->items[1]->kind != EK::Tuple) return -1;
+        bool found = false;
+        for (const ExprPtr& i : e->items[1]->items) {
+          IValue other;
+          const IValue* c = known_constant(i, other);
+          if (!c) return -1;
+          found |= graph::values_equal(*item, *c);
+        }
+        return found == (e->text == "in");
+      }
+      if (e->text != "is" && e->text != "is not") {  // of what is known, as a module's padding_mode
+        IValue rooms[2];
+        const IValue* a = known_constant(e->items[0], rooms[0]);
+        const IValue* b = a ? known_constant(e->items[1], rooms[1]) : nullptr;
+        if (!b) return -1;
+        if (e->text == "==" || e->text == "!=") return graph::values_equal(*a, *b) == (e->text == "==");
+        if (!a->is_scalar() || !b->is_scalar() || a->is_complex() || b->is_complex()) return -1;
+        if (e->text == "<") return graph::value_less(*a, *b);
+        if (e->text == ">") return graph::value_less(*b, *a);
+        return -1;
       }
       if (e->text != "is" && e->text != "is not") return -1;
       const ExprPtr& other = e->items[0]->kind == EK::None ? e->items[1] : e->items[0];
@@ -251,6 +281,10 @@ int Lowering::static_condition(const ExprPtr& e) {
         for (const ExprPtr& w : wanted) {
           if (w->kind == EK::Name && (w->text == "list" || w->text == "tuple" || w->text == "dict")) {
             if (have->is(w->text == "list" ? TK::List : w->text == "tuple" ? TK::Tuple : TK::Dict)) return 1;
+          } else if (w->kind == EK::Name && w->text == "Iterable") {
+            if (have->is(TK::List) || have->is(TK::Tuple) || have->is(TK::Dict) || have->is(TK::String) ||
+                have->is(TK::Tensor))
+              return 1;
           } else if (have->is_subtype_of(*type_of(*w))) {
             return 1;
           }
@@ -264,6 +298,7 @@ int Lowering::static_condition(const ExprPtr& e) {
       if (e->kind == EK::Attribute && e->items[0]->kind != EK::Name && e->items[0]->kind != EK::Attribute) return -1;
       SugaredPtr v = expr(e);
       auto* c = dynamic_cast<ConstantValue*>(v.get());
+      if (c && c->constant.is_none()) return 0;
       return c && c->constant.is_bool() ? c->constant.to_bool() : -1;
     }
     default: return -1;

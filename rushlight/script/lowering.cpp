@@ -50,6 +50,106 @@ void assigned_in(const std::vector<StmtPtr>& body, std::set<std::string>& names)
 
 }  // namespace
 
+namespace {
+// An annotation that says less than a call does.
+bool is_open(const Expr& e) {
+  static const std::set<std::string> names = {"Any",  "Callable", "Module",   "tuple",
+                                              "list", "dict",     "Iterable", "Sequence"};
+  auto none = [](const Expr& x) { return x.kind == EK::None; };
+  switch (e.kind) {
+    case EK::Name:
+    case EK::Attribute: return names.contains(e.text);
+    case EK::Subscript: {
+      if (is_open(*e.items[0]) && e.items[0]->text == "Callable") return true;
+      const auto& parts =
+          e.items[1]->kind == EK::Tuple ? e.items[1]->items : std::vector<ExprPtr>(e.items.begin() + 1, e.items.end());
+      for (const ExprPtr& i : parts)
+        if (i && is_open(*i)) return true;
+      return e.items[0]->text == "Union" &&
+             std::count_if(parts.begin(), parts.end(), [&](const ExprPtr& i) { return !none(*i); }) > 1;
+    }
+    case EK::Binary: return is_open(*e.items[0]) || is_open(*e.items[1]) || (!none(*e.items[0]) && !none(*e.items[1]));
+    default: return e.kind == EK::Ellipsis;
+  }
+}
+}  // namespace
+
+SugaredPtr Lowering::parameter(const Range& range, const InlineFunction& f, const Param& p, const SugaredPtr& given,
+                               Lowering& caller) {
+  bool self = f.self && given == f.self;
+  bool open = self || (p.annotation && is_open(*p.annotation));
+  TypePtr type = open ? Type::any() : p.annotation ? type_of(*p.annotation) : Type::tensor();
+  if (!open) declared_[p.name] = type;
+  SugaredPtr v = given;
+  if (!v) {
+    IValue d;
+    if (!f.definer && resolver_.default_value(p.name, *type, d)) v = std::make_shared<ConstantValue>(std::move(d));
+    else if (p.default_value) v = expr(p.default_value);
+    else fail(range, str(f.def->text, "(): argument ", p.name, " not provided"));
+  }
+  if (open) return v;
+  if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.type()->is_subtype_of(*type)) return v;
+  Argument a;
+  a.list_size = p.annotation ? broadcast_size(*p.annotation) : 0;
+  Value* typed = caller.convert(range, v, type, &a, true);
+  if (!typed)
+    fail(range, str(f.def->text, "(): expected a value of type '", type, "' for argument '", p.name,
+                    "' but instead found a ", v->kind()));
+  return std::make_shared<SimpleValue>(typed);
+}
+
+SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, std::vector<CallArg> args) {
+  constexpr int kMaxCalls = 60;
+  int deep = 0;
+  for (Lowering* at = this; at; at = at->caller_, deep++)
+    if (at->active_ == f.def.get())
+      fail(range, str("function '", f.def->text, "' is called recursively. Recursive calls are not supported"));
+  if (deep > kMaxCalls) fail(range, str("more than ", kMaxCalls, " calls inside of each other"));
+  Lowering inner(graph_, *f.resolver);
+  inner.caller_ = this;
+  inner.active_ = f.def.get();
+  Scope top;
+  top.outer = f.definer ? f.definer->scope_ : nullptr;
+  inner.scope_ = &top;
+  if (f.self) args.insert(args.begin(), {range, "", f.self});
+  std::vector<bool> used(args.size(), false);
+  std::unordered_map<std::string, SugaredPtr> bound;
+  size_t position = 0;
+  for (const Param& p : f.def->params) {
+    SugaredPtr given;
+    Range at = range;
+    auto take = [&](size_t k) {
+      given = args[k].value;
+      at = args[k].range;
+      used[k] = true;
+    };
+    if (!p.kwarg_only && position < args.size() && args[position].name.empty()) take(position++);
+    else
+      for (size_t k = 0; k < args.size(); k++)
+        if (args[k].name == p.name) take(k);
+    bound[p.name] = inner.parameter(at, f, p, given, *this);
+  }
+  for (size_t k = 0; k < args.size(); k++)
+    if (!used[k])
+      fail(args[k].range, args[k].name.empty() ? str(f.def->text, "(): expected at most ", f.def->params.size(),
+                                                     " arguments but found ", args.size())
+                                               : str(f.def->text, "(): unknown keyword argument '", args[k].name, "'"));
+  top.names = std::move(bound);
+  // A result that may be one of several things is what it is here; a loop that returns has to know before.
+  if (f.def->annotation && !is_open(*f.def->annotation)) {
+    TypePtr type = inner.type_of(*f.def->annotation);
+    bool in_loop = std::any_of(f.def->body.begin(), f.def->body.end(), [](const StmtPtr& s) {
+      return (s->kind == SK::For || s->kind == SK::While) && has_exit(s->body, true);
+    });
+    if (in_loop || !(type->is(Type::Kind::Optional) || type->is(Type::Kind::None))) inner.return_type_ = type;
+  }
+  inner.block(f.def->body, 0, nullptr);
+  auto result = top.names.find("$return");
+  if (result == top.names.end()) return std::make_shared<ConstantValue>(IValue());
+  if (!result->second) fail(range, str(f.def->text, "() returns values of different types"));
+  return result->second;
+}
+
 TypePtr unify(const TypePtr& a, const TypePtr& b) {
   if (a->is_subtype_of(*b)) return b;
   if (b->is_subtype_of(*a)) return a;
@@ -250,6 +350,11 @@ void Lowering::augmented(const StmtPtr& s) {
 SugaredPtr Lowering::as_before(const ExprPtr& target, const ExprPtr& given, SugaredPtr v) {
   bool empty = (given->kind == EK::List || given->kind == EK::Dict) && given->items.empty();
   if (!empty || target->kind != EK::Name) return v;
+  if (auto d = declared_.find(target->text); d != declared_.end()) {
+    const TypePtr& wanted = d->second->is(Type::Kind::Optional) ? d->second->element() : d->second;
+    Value* typed = convert(given->range, v, wanted, nullptr, false);
+    return typed ? std::make_shared<SimpleValue>(typed) : v;
+  }
   for (Scope* s = scope_; s; s = s->outer) {
     auto found = s->names.find(target->text);
     if (found == s->names.end()) continue;
@@ -294,7 +399,7 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::For:
       case SK::While:
         if (has_exit(s->body, true)) return loop(s, after);
-        loop(s, nullptr);
+        if (loop(s, nullptr)) return true;
         break;
       case SK::With:
         if (has_exit(s, false)) return with(s, after);
@@ -314,7 +419,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
       if (!s->value) fail(s->range, "a variable without a value is not supported in TorchScript");
       SugaredPtr v = expr(s->value);
       if (!s->annotation && s->targets.size() == 1) v = as_before(s->targets[0], s->value, v);
-      if (s->annotation) {
+      if (s->annotation && !(active_ && is_open(*s->annotation))) {
         TypePtr type = type_of(*s->annotation);
         Value* typed = convert(s->range, v, type, nullptr, false);
         if (!typed)
@@ -357,12 +462,17 @@ void Lowering::simple_statement(const StmtPtr& s) {
       }
       return;
     }
+    case SK::Def: return assign(s->range, s->text, std::make_shared<InlineFunction>(s, &resolver_, nullptr, this));
     default: fail(s->range, "this statement is not supported in TorchScript");
   }
 }
 
 bool Lowering::return_statement(const StmtPtr& s) {
   SugaredPtr given = s->value ? expr(s->value) : std::make_shared<ConstantValue>(IValue());
+  if (active_ && !return_type_) {  // an inlined function: what is known of its result stays known
+    leave_contexts(0);
+    return assign(s->range, "$return", given), true;
+  }
   Value* v;
   if (return_type_) {
     v = convert(s->range, given, return_type_, nullptr, false);
@@ -406,6 +516,13 @@ bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
   if (then_ended && !else_ended) refine(when_false, s->range);
   if (else_ended && !then_ended) refine(when_true, s->range);
   return ended;
+}
+
+void Lowering::require(const Range& range, Value* ok, const std::string& text) {
+  graph::Node* node = emit(range, "prim::If", {ok}, 0);
+  node->add_block();
+  graph::InsertPoint at(graph_, node->add_block());
+  emit(range, "prim::RaiseException", {constant(range, text)}, 0);
 }
 
 bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Rest& otherwise) {

@@ -1,5 +1,6 @@
 // Lowering: syntax trees to graphs, with types checked on the way.
 #pragma once
+#include <map>
 #include <unordered_map>
 
 #include "rushlight/script/sugared.h"
@@ -30,6 +31,7 @@ class Lowering {
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
   // A method is called (prim::CallMethod, the object first of the arguments); another function's body is put here.
   SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method);
+  SugaredPtr inline_call(const Range& range, const InlineFunction& f, std::vector<CallArg> args);
   SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs, std::vector<std::string> names = {});
   // How `v` is gone through. Throws ScriptError where nothing can be.
   Iteration iterate(const Range& range, const SugaredPtr& v);
@@ -38,7 +40,8 @@ class Lowering {
   // The list of all items.
   Value* list_of(const Range& range, const Iteration& over);
   Value* truth(const Range& range, Value* v);
-  // x == None and its like, and whether a value has an attribute.
+  // An exception of this text unless `ok` is true.
+  void require(const Range& range, Value* ok, const std::string& text);
   bool has_attribute(const Range& range, const SugaredPtr& v, const std::string& name);
   TypePtr type_of(const Expr& e);
   // n of BroadcastingListn[int], a list that one number may stand for; 0 for other annotations.
@@ -50,6 +53,10 @@ class Lowering {
     std::unordered_map<std::string, SugaredPtr> names;
     Scope* outer = nullptr;
   };
+  SugaredPtr parameter(const Range& range, const InlineFunction& f, const Param& p, const SugaredPtr& given,
+                       Lowering& caller);
+  // What a side of a comparison is, where that is known and asking has no effect. Null if it isn't.
+  const IValue* known_constant(const ExprPtr& e, IValue& room);
   SugaredPtr lookup(const std::string& name, const Range& range);
   void assign(const Range& range, const std::string& name, SugaredPtr value);
   void assign_target(const ExprPtr& target, const SugaredPtr& value);
@@ -103,6 +110,9 @@ class Lowering {
   Scope* scope_ = nullptr;
   TypePtr return_type_;  // declared, or of the first return
   int loops_ = 0, depth_ = 0;
+  Lowering* caller_ = nullptr;               // who inlines this
+  const Stmt* active_ = nullptr;             // what is inlined
+  std::map<std::string, TypePtr> declared_;  // types of its parameters
   std::vector<Value*>
       contexts_;  // of the `with` statements around: whether gradients were on before them; null for none
   std::vector<size_t> loop_depth_;  // how many of them were open where each loop around began

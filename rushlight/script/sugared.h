@@ -44,6 +44,8 @@ class Sugared {
   virtual void set_attribute(const Range& range, Lowering& lowering, const std::string& name, Value* value);
   // The type it names, for annotations; null if it names none.
   virtual TypePtr as_type() const { return nullptr; }
+  // It as an attribute of an object: a method or property. Null: it stands for itself.
+  virtual SugaredPtr bind(const Range&, Lowering&, Value*) { return nullptr; }
   // What is known of `x is None` while compiling: 1 always, 0 never, -1 unknown.
   virtual int is_none() const { return -1; }
 };
@@ -104,6 +106,10 @@ class ConstantValue final : public Sugared {
   int is_none() const override { return constant.is_none(); }
   IValue constant;
 };
+
+inline SugaredPtr graph_value(Value* v) { return std::make_shared<SimpleValue>(v); }
+inline SugaredPtr constant_of(IValue v) { return std::make_shared<ConstantValue>(std::move(v)); }
+bool is_operator(const std::string& name);
 
 // An operator by name, "relu": overloads are chosen by the arguments.
 class OperatorName final : public Sugared {
@@ -183,12 +189,6 @@ class Dispatched final : public Sugared {
 // parameters", or "" for a module that is no container.
 constexpr const char* kContainer = "$container";
 
-// A constant of a class that is no value, as a function that an attribute holds.
-struct SugaredCapsule final : RefCounted {
-  explicit SugaredCapsule(SugaredPtr v) : value(std::move(v)) {}
-  SugaredPtr value;
-};
-
 // Where names that the text does not define come from: a Python function's globals, or an archive's classes and constants.
 class Resolver {
  public:
@@ -196,6 +196,30 @@ class Resolver {
   virtual SugaredPtr resolve(const std::string& name, const Range& range) = 0;  // null if unknown
   // The value of a parameter's default, where the function is one of a running program. False: its text says it.
   virtual bool default_value(const std::string&, const Type&, IValue&) { return false; }
+};
+
+// A Python function that is lowered where it is called, for what its arguments are there: types that its text leaves open (Any, a
+// Callable, a Module) are theirs, and what is known of them while compiling decides its branches.
+class InlineFunction final : public Sugared {
+ public:
+  InlineFunction(std::shared_ptr<const Stmt> d, Resolver* r, std::shared_ptr<Resolver> keep, Lowering* where = nullptr)
+      : def(std::move(d)), resolver(r), definer(where), keep_(std::move(keep)) {}
+  std::string kind() const override { return "function '" + def->text + "'"; }
+  SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
+  SugaredPtr bind(const Range&, Lowering&, Value* object) override;
+  std::shared_ptr<const Stmt> def;
+  Resolver* resolver;
+  Lowering* definer;  // of a function inside of another: whose names it sees
+  SugaredPtr self;    // of a method
+
+ private:
+  std::shared_ptr<Resolver> keep_;
+};
+
+// A constant of a class that is no value, as a function that an attribute holds.
+struct SugaredCapsule final : RefCounted {
+  explicit SugaredCapsule(SugaredPtr v) : value(std::move(v)) {}
+  SugaredPtr value;
 };
 
 }  // namespace rushlight::script

@@ -20,7 +20,6 @@ OUTSIDE = {
         "cannot be used in TorchScript|With item expression|undefined value",
     ),
     "nested class": ("class A:\n        pass\n    return x", "this statement is not supported"),
-    "nested function": ("def g(y):\n        return y\n    return g(x)", "this statement is not supported"),
     "del and use": ("del x\n    return x", "no value"),
     "print to file": ("print(x, file=sys.stderr)\n    return x", "cannot be used in TorchScript"),
     "walrus": ("return (n := 3)", "assignment expressions are not supported"),

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import math
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -26,6 +27,7 @@ from ..nn import Module
 from ..nn.parameter import Parameter
 
 _compiled: dict[Any, Any] = {}
+_defined: dict[Any, Any] = {}
 _compiling = threading.local()
 
 
@@ -135,7 +137,7 @@ def _source(fn) -> tuple[str, str, int]:
 
 _BUILTINS = frozenset(
     "range len print int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
-    "zip enumerate reversed isinstance hasattr getattr".split()
+    "zip enumerate reversed isinstance hasattr type getattr".split()
 )
 
 
@@ -205,11 +207,26 @@ def _resolve(obj: Any) -> Any:
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
         return name
     if isinstance(obj, types.FunctionType):
-        if getattr(obj, "_torchscript_modifier", "") == "ignore":
-            return None
-        return _compile_function(obj)
+        return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
     kind = _type_of(obj)
     return None if kind is None else ("type", kind)
+
+
+def _define(fn) -> Any:
+    """A function as a script that calls it sees it."""
+    if fn not in _defined:
+        _defined[fn] = _C._define(*_source(fn), _names(fn), _resolve)
+    return _defined[fn]
+
+
+_OPEN = re.compile(r"\b(Any|Callable|Module|tuple|list|dict|Iterable)\b(?!\[)|\.\.\.")
+
+
+def _is_open(fn) -> bool:
+    """Whether annotations leave types to the call: such a method is lowered where it is called."""
+    return any(
+        _OPEN.search(a if isinstance(a, str) else str(a)) for name, a in fn.__annotations__.items() if name != "return"
+    )
 
 
 def _compile_function(fn) -> Any:
@@ -549,12 +566,15 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             if kind is not None and _C._has_type(value, kind):
                 slots.append((name, value, kind))
         elif callable(value) and not isinstance(value, type):
-            functions[name] = value
+            functions[name] = ("", value)
+    for name, (role, fn) in _members(cls).items():
+        if name not in taken and name not in constants:
+            functions.setdefault(name, (role, fn))
 
     def describe() -> tuple[str, list[tuple[str, str, str, int, dict[str, Any]]]]:
         methods = []
         for name, fn in _methods_of(cls).items():
-            if getattr(fn, "_torchscript_modifier", "") == "ignore":
+            if getattr(fn, "_torchscript_modifier", "") == "ignore" or name in functions:
                 continue
             try:
                 source, file, line = _source(fn)
@@ -568,6 +588,23 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     compiled = _C._make_object(describe, slots, constants, _resolve, _classes.setdefault(cls, {}), functions, container)
     memo[id(module)] = compiled
     return compiled
+
+
+@functools.cache
+def _members(cls: type) -> dict[str, tuple[str, Any]]:
+    """What of a class is lowered where it is used: methods that leave types open, properties and static methods."""
+    found = {
+        name: ("method", fn)
+        for name, fn in _methods_of(cls).items()
+        if name != "forward" and _is_open(fn) and getattr(fn, "_torchscript_modifier", "") != "ignore"
+    }
+    for base in cls.__mro__[: cls.__mro__.index(Module)]:
+        for name, value in vars(base).items():
+            if isinstance(value, property) and value.fget is not None:
+                found.setdefault(name, ("property", value.fget))
+            elif isinstance(value, staticmethod):
+                found.setdefault(name, ("static", value.__func__))
+    return found
 
 
 def _containers():
@@ -610,12 +647,14 @@ _INTERNAL = frozenset(
 
 def _class_attributes(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    seen: set[str] = set()  # what a subclass replaces, by a property for one
     for base in cls.__mro__:
         if base is Module:
             break
         for name, value in vars(base).items():
-            if not name.startswith("__") and isinstance(value, (*_PLAIN, tuple)) and name not in found:
+            if not name.startswith("__") and isinstance(value, (*_PLAIN, tuple)) and name not in seen:
                 found[name] = value
+        seen.update(vars(base))
     return found
 
 

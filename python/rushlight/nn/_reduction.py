@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-_ENUM = {"none": 0, "mean": 1, "sum": 2}
-
 
 def get_enum(reduction: str) -> int:
-    enum = _ENUM.get(reduction)
-    if enum is not None:
-        return enum
+    if reduction == "none":
+        return 0
+    if reduction == "mean":
+        return 1
+    if reduction == "sum":
+        return 2
     if reduction == "elementwise_mean":
         warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=3)
         return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any
 
 
@@ -11,7 +10,7 @@ def _ntuple(n: int, name: str) -> Callable[[Any], tuple]:
     def parse(x: Any) -> tuple:
         if isinstance(x, Iterable):
             return tuple(x)
-        return tuple(repeat(x, n))
+        return (x,) * n
 
     parse.__name__ = name
     return parse

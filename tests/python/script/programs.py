@@ -9,7 +9,7 @@ from torch import Tensor
 
 CASES = []
 # What no script may be, and what gives PyTorch's result, which is not Python's: a list for a torch.Size, an infinity for an error of math.
-REFUSED = ['for_else', 'while_else', 'walrus', 'lambdas', 'inner_function', 'tries']
+REFUSED = ['for_else', 'while_else', 'walrus', 'lambdas', 'tries']
 AS_PYTORCH = ['tensor_list', 'math_domain', 'math_log_zero', 'math_exp_overflow', 'format_tensor_shape']
 
 

@@ -22,6 +22,10 @@ def _check(ok: bool, text: str) -> None:
         raise AssertionError(text)
 
 
+def _shape_text(sizes: list[int]) -> str:
+    return "(" + ", ".join([str(n) for n in sizes]) + ")"
+
+
 def _in_projection_packed(q: Tensor, k: Tensor, v: Tensor, w: Tensor, b: Tensor | None) -> tuple:
     """Projects with the three matrices that ``w`` stacks; equal inputs share a multiplication."""
     e = q.size(-1)
@@ -73,10 +77,10 @@ def _mha_shape_check(
             f" but found {attn_mask.dim()}-D tensor instead",
         )
         if dim == 2 and attn_mask.dim() == 3:
-            expected = (num_heads, query.shape[0], key.shape[0])
+            expected = [num_heads, query.shape[0], key.shape[0]]
             _check(
-                tuple(attn_mask.shape) == expected,
-                f"Expected `attn_mask` shape to be {expected} but got {attn_mask.shape}",
+                list(attn_mask.shape) == expected,
+                f"Expected `attn_mask` shape to be {_shape_text(expected)} but got {attn_mask.shape}",
             )
     return dim == 3
 
@@ -175,11 +179,13 @@ def multi_head_attention_forward(
             key.shape[:2] == value.shape[:2],
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
         )
-        projections = (q_proj_weight, k_proj_weight, v_proj_weight)
-        for name, w in zip("qkv", projections, strict=True):
-            _check(w is not None, f"use_separate_proj_weight is True but {name}_proj_weight is None")
+        projections: list[Tensor] = []
+        for name, w in zip("qkv", (q_proj_weight, k_proj_weight, v_proj_weight), strict=True):
+            if w is None:
+                raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+            projections.append(w)
         biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
-        q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), projections, biases, strict=True))
+        q, k, v = [linear(x, w, b) for x, w, b in zip((query, key, value), projections, biases, strict=True)]
     else:
         _check(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
         if in_proj_weight is None:
@@ -187,27 +193,24 @@ def multi_head_attention_forward(
         q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
     if attn_mask is not None:
-        expected = (tgt_len, src_len) if attn_mask.dim() == 2 else (heads, tgt_len, src_len)
-        if tuple(attn_mask.shape) != expected:
+        expected = [tgt_len, src_len] if attn_mask.dim() == 2 else [heads, tgt_len, src_len]
+        if list(attn_mask.shape) != expected:
             raise RuntimeError(
-                f"The shape of the {attn_mask.dim()}D attn_mask is {attn_mask.shape}, but should be {expected}."
+                f"The shape of the {attn_mask.dim()}D attn_mask is {attn_mask.shape}, "
+                f"but should be {_shape_text(expected)}."
             )
         if attn_mask.dim() == 2:
             attn_mask = attn_mask.unsqueeze(0)
 
-    def one_more_source() -> None:
-        nonlocal attn_mask, key_padding_mask
-        if attn_mask is not None:
-            attn_mask = pad(attn_mask, (0, 1))
-        if key_padding_mask is not None:
-            key_padding_mask = pad(key_padding_mask, (0, 1))
+    def one_more_source(mask: Tensor | None) -> Tensor | None:
+        return None if mask is None else pad(mask, (0, 1))
 
     if bias_k is not None and bias_v is not None:
         _check(static_k is None, "bias cannot be added to static key.")
         _check(static_v is None, "bias cannot be added to static value.")
         k = rl.cat([k, bias_k.repeat(1, bsz, 1)])
         v = rl.cat([v, bias_v.repeat(1, bsz, 1)])
-        one_more_source()
+        attn_mask, key_padding_mask = one_more_source(attn_mask), one_more_source(key_padding_mask)
     else:
         _check(bias_k is None, "bias_k is set but bias_v is None")
         _check(bias_v is None, "bias_v is set but bias_k is None")
@@ -226,7 +229,7 @@ def multi_head_attention_forward(
     if add_zero_attn:
         k = rl.cat([k, rl.zeros((heads, 1, head_dim), dtype=k.dtype, device=k.device)], dim=1)
         v = rl.cat([v, rl.zeros((heads, 1, head_dim), dtype=v.dtype, device=v.device)], dim=1)
-        one_more_source()
+        attn_mask, key_padding_mask = one_more_source(attn_mask), one_more_source(key_padding_mask)
     src_len = k.size(1)
 
     if key_padding_mask is not None:

@@ -91,9 +91,10 @@ def embedding_bag(
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}")
     if input.dim() == 2:
         if offsets is not None:
+            kind = "Tensor" if rl.jit.is_scripting() else str(type(offsets))
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of"
-                f" fixed length sequences. However, found offsets of type {type(offsets)}"
+                f" fixed length sequences. However, found offsets of type {kind}"
             )
         offsets = rl.arange(0, input.numel(), input.size(1), dtype=input.dtype, device=input.device)
         include_last_offset = False

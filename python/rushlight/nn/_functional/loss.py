@@ -184,7 +184,8 @@ def _broadcast_pair(input: Tensor, target: Tensor) -> Any:
         "Please ensure they have the same size.",
         stacklevel=3,
     )
-    return rl.broadcast_tensors(input, target)
+    input, target = rl.broadcast_tensors(input, target)
+    return input, target
 
 
 def _weighted(loss: Tensor, weight: Tensor, input: Tensor, reduction: str, by_weight: bool) -> Tensor:

@@ -228,7 +228,8 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 def _unpool_output_size(input: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> list[int]:
     n = len(kernel_size)
     sizes = input.size()[-n:]
-    default = [(sizes[d] - 1) * stride[d] + kernel_size[d] - 2 * padding[d] for d in range(n)]
+    kernels, strides, pads = list(kernel_size), list(stride), list(padding)
+    default = [(sizes[d] - 1) * strides[d] + kernels[d] - 2 * pads[d] for d in range(n)]
     if output_size is None:
         return default
     if len(output_size) == n + 2:
@@ -239,7 +240,7 @@ def _unpool_output_size(input: Tensor, kernel_size: Any, stride: Any, padding: A
             f"{n} or {n + 2} elements, but it has a length of '{len(output_size)}'"
         )
     for d in range(n):
-        low, high = default[d] - stride[d], default[d] + stride[d]
+        low, high = default[d] - strides[d], default[d] + strides[d]
         if not low < output_size[d] < high:
             raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})')
     return list(output_size)
@@ -253,7 +254,7 @@ def max_unpool1d(
     size = _unpool_output_size(
         input, kernel, kernel if stride is None else _single(stride), _single(padding), output_size
     )
-    return ops.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [*size, 1]).squeeze(-1)
+    return ops.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), size + [1]).squeeze(-1)  # noqa: RUF005  (a script knows no [*size, 1])
 
 
 def max_unpool2d(

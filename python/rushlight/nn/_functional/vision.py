@@ -10,7 +10,6 @@ from rushlight import Tensor
 
 from .._tuples import _pair
 from ._operators import operator, ops
-from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 pixel_shuffle = operator("pixel_shuffle")
 pixel_unshuffle = operator("pixel_unshuffle")
@@ -35,24 +34,29 @@ def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | No
 def _is_integer(x: Any) -> bool:
     if isinstance(x, Tensor):
         return not x.is_floating_point()
-    return hasattr(x, "__index__")
+    return isinstance(x, int) or hasattr(x, "__index__")
 
 
-# Mode and input dimensions to the operator's name, and whether the operator takes align_corners.
-_UPSAMPLE = {
-    ("nearest", 3): ("upsample_nearest1d", False),
-    ("nearest", 4): ("upsample_nearest2d", False),
-    ("nearest", 5): ("upsample_nearest3d", False),
-    ("nearest-exact", 3): ("_upsample_nearest_exact1d", False),
-    ("nearest-exact", 4): ("_upsample_nearest_exact2d", False),
-    ("nearest-exact", 5): ("_upsample_nearest_exact3d", False),
-    ("linear", 3): ("upsample_linear1d", True),
-    ("bilinear", 4): ("upsample_bilinear2d", True),
-    ("trilinear", 5): ("upsample_trilinear3d", True),
-    ("bicubic", 4): ("upsample_bicubic2d", True),
-}
-_AREA = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
-_LINEAR_DIMS = {"linear": 3, "bilinear": 4, "trilinear": 5}
+def _area(input: Tensor, size: Any) -> Tensor:
+    if input.dim() == 3:
+        return rl.adaptive_avg_pool1d(input, size)
+    return ops.adaptive_avg_pool2d(input, size) if input.dim() == 4 else ops.adaptive_avg_pool3d(input, size)
+
+
+def _nearest(input: Tensor, size: Any, scale: Any) -> Tensor:
+    if input.dim() == 3:
+        return ops.upsample_nearest1d(input, size, scale)
+    if input.dim() == 4:
+        return ops.upsample_nearest2d(input, size, scale)
+    return ops.upsample_nearest3d(input, size, scale)
+
+
+def _nearest_exact(input: Tensor, size: Any, scale: Any) -> Tensor:
+    if input.dim() == 3:
+        return ops._upsample_nearest_exact1d(input, size, scale)
+    if input.dim() == 4:
+        return ops._upsample_nearest_exact2d(input, size, scale)
+    return ops._upsample_nearest_exact3d(input, size, scale)
 
 
 def interpolate(
@@ -81,7 +85,8 @@ def interpolate(
         align_corners = False
 
     dim = input.dim() - 2
-    output_size = scale_factors = None
+    output_size: Any = None
+    scale_factors: Any = None
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is not None:
@@ -93,10 +98,11 @@ def interpolate(
                     "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
                     "output size in (o1, o2, ...,oK) format."
                 )
-            if not all(_is_integer(x) for x in size):
+            if not all([_is_integer(x) for x in size]):  # noqa: C419  (a script has no generators)
+                types = "a script's" if rl.jit.is_scripting() else [type(x) for x in size]
                 raise TypeError(
                     "expected size to be one of int or Tuple[int] or Tuple[int, int] or "
-                    f"Tuple[int, int, int], but got size with types {[type(x) for x in size]}"
+                    f"Tuple[int, int, int], but got size with types {types}"
                 )
             output_size = [int(x) for x in size]
         else:
@@ -126,18 +132,29 @@ def interpolate(
             "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
         )
 
-    if mode == "area" and input.dim() in _AREA:
-        return _AREA[input.dim()](input, output_size)
-    if (mode, input.dim()) in _UPSAMPLE:
-        name, corners = _UPSAMPLE[mode, input.dim()]
+    corners = align_corners is not None and align_corners
+    if input.dim() in (3, 4, 5):
+        if mode == "area":
+            return _area(input, output_size)
+        if mode == "nearest":
+            return _nearest(input, output_size, scale_factors)
+        if mode == "nearest-exact":
+            return _nearest_exact(input, output_size, scale_factors)
+    if mode == "linear" and input.dim() == 3:
+        return ops.upsample_linear1d(input, output_size, corners, scale_factors)
+    if mode == "bilinear" and input.dim() == 4:
         if antialias:
-            name = f"_{name}_aa"
-        resample = getattr(ops, name)
-        if corners:
-            return resample(input, output_size, align_corners, scale_factors)
-        return resample(input, output_size, scale_factors)
-    if mode in _LINEAR_DIMS and input.dim() in (3, 4, 5):
-        raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {_LINEAR_DIMS[mode]}D input")
+            return ops._upsample_bilinear2d_aa(input, output_size, corners, scale_factors)
+        return ops.upsample_bilinear2d(input, output_size, corners, scale_factors)
+    if mode == "trilinear" and input.dim() == 5:
+        return ops.upsample_trilinear3d(input, output_size, corners, scale_factors)
+    if mode == "bicubic" and input.dim() == 4:
+        if antialias:
+            return ops._upsample_bicubic2d_aa(input, output_size, corners, scale_factors)
+        return ops.upsample_bicubic2d(input, output_size, corners, scale_factors)
+    if mode in ("linear", "bilinear", "trilinear") and input.dim() in (3, 4, 5):
+        wanted = 3 if mode == "linear" else 4 if mode == "bilinear" else 5
+        raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {wanted}D input")
     raise NotImplementedError(
         "Input Error: Only 3D, 4D and 5D input Tensors supported"
         f" (got {input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | "

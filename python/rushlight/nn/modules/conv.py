@@ -283,7 +283,13 @@ class _ConvTransposeNd(_ConvNd):
     def _output_padding(self, input: Tensor, output_size: Any, dims: int) -> Any:
         """What must be added to the smallest result so that it has the size asked for."""
         if output_size is None:
-            return _single(self.output_padding)
+            return list(_single(self.output_padding))
+        stride, padding, dilation, kernel_size = (
+            list(self.stride),
+            list(self.padding),
+            list(self.dilation),
+            list(self.kernel_size),
+        )
         batched = input.dim() == dims + 2
         leading = 2 if batched else 1
         if len(output_size) == leading + dims:
@@ -293,15 +299,12 @@ class _ConvTransposeNd(_ConvNd):
                 f"ConvTranspose{dims}D: for {input.dim()}D input, output_size must have {dims} "
                 f"or {leading + dims} elements (got {len(output_size)})"
             )
-        low = []
+        low: list[int] = []
         for d in range(dims):
             low.append(
-                (input.size(d + leading) - 1) * self.stride[d]
-                - 2 * self.padding[d]
-                + self.dilation[d] * (self.kernel_size[d] - 1)
-                + 1
+                (input.size(d + leading) - 1) * stride[d] - 2 * padding[d] + dilation[d] * (kernel_size[d] - 1) + 1
             )
-        high = [low[d] + self.stride[d] - 1 for d in range(dims)]
+        high = [low[d] + stride[d] - 1 for d in range(dims)]
         for size, a, b in zip(output_size, low, high, strict=True):
             if size < a or size > b:
                 raise ValueError(

@@ -30,6 +30,7 @@ class RNNBase(Module):
         "dropout",
         "bidirectional",
         "proj_size",
+        "_all_weights",
     ]
     _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -136,68 +137,84 @@ class RNNBase(Module):
         return text
 
     @property
-    def _flat_weights(self) -> list[Parameter]:
-        return [self._parameters[name] for names in self._all_weights for name in names]  # type: ignore[misc]
+    def _flat_weights(self) -> list[Tensor]:
+        weights: list[Tensor] = []
+        for names in self._all_weights:
+            for name in names:
+                weights.append(getattr(self, name))  # noqa: PERF401  (what a script can unroll)
+        return weights
 
-    def _check_state(self, state: Tensor, expected: tuple, name: str) -> None:
-        if tuple(state.size()) != expected:
-            raise RuntimeError(f"Expected {name} size {expected}, got {list(state.size())}")
+    def _check_state(self, state: Tensor, expected: list[int], name: str) -> None:
+        if list(state.size()) != expected:
+            text = "(" + ", ".join([str(n) for n in expected]) + ")"
+            raise RuntimeError(f"Expected {name} size {text}, got {list(state.size())}")
 
-    def _run(self, input: Any, state: tuple | None) -> tuple[Any, tuple]:
-        """All layers over a padded or packed input; the states are (h,) or (h, c)."""
-        run = getattr(rl, self.mode.lower())
-        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        packed = isinstance(input, PackedSequence)
-        data, order, unbatched = (input.data, input.sorted_indices, False) if packed else (input, None, False)
-        if packed:
+    def _layers(self, data: Tensor, batch_sizes: Any, states: Any) -> Any:
+        """All layers over a padded input, or over a packed one, which has batch sizes; the states are [h] or [h, c]."""
+        bias, layers, drop, train, both = self.bias, self.num_layers, self.dropout, self.training, self.bidirectional
+        if batch_sizes is not None:
+            if self.mode == "LSTM":
+                out, h, c = rl.lstm(data, batch_sizes, states, self._flat_weights, bias, layers, drop, train, both)
+                return out, [h, c]
+            run = rl.gru if self.mode == "GRU" else rl.rnn_tanh if self.mode == "RNN_TANH" else rl.rnn_relu
+            out, h = run(data, batch_sizes, states[0], self._flat_weights, bias, layers, drop, train, both)
+            return out, [h]
+        first = self.batch_first
+        if self.mode == "LSTM":
+            out, h, c = rl.lstm(data, states, self._flat_weights, bias, layers, drop, train, both, first)
+            return out, [h, c]
+        run = rl.gru if self.mode == "GRU" else rl.rnn_tanh if self.mode == "RNN_TANH" else rl.rnn_relu
+        out, h = run(data, states[0], self._flat_weights, bias, layers, drop, train, both, first)
+        return out, [h]
+
+    def _run(self, input: Any, state: Any) -> Any:
+        """The output and the list of the last states, of a padded or packed input."""
+        if isinstance(input, PackedSequence):
             batch = int(input.batch_sizes[0])
-        else:
-            if input.dim() not in (2, 3):
-                raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
-            unbatched = input.dim() == 2
-            if unbatched:
-                data = input.unsqueeze(0 if self.batch_first else 1)
-            batch = data.size(0 if self.batch_first else 1)
+            self._check_width(input.data)
+            states = self._initial_state(input.data, state, batch, False, input.sorted_indices)
+            out, last = self._layers(input.data, input.batch_sizes, states)
+            if input.sorted_indices is not None:
+                last = [s.index_select(1, input.unsorted_indices) for s in last]
+            return PackedSequence(out, input.batch_sizes, input.sorted_indices, input.unsorted_indices), last
+        if input.dim() not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+        unbatched = input.dim() == 2
+        time = 0 if self.batch_first else 1
+        data = input.unsqueeze(time) if unbatched else input
+        self._check_width(data)
+        states = self._initial_state(data, state, data.size(time), unbatched, None)
+        out, last = self._layers(data, None, states)
+        if unbatched:
+            out, last = out.squeeze(time), [s.squeeze(1) for s in last]
+        return out, last
+
+    def _check_width(self, data: Tensor) -> None:
         if data.size(-1) != self.input_size:
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}"
             )
-        states = self._initial_state(data, state, batch, unbatched, order)
-        hx = states if self.mode == "LSTM" else states[0]
-        if packed:
-            out, *last = run(data, input.batch_sizes, hx, self._flat_weights, *settings)
-            if order is not None:
-                last = [s.index_select(1, input.unsorted_indices) for s in last]
-            return PackedSequence(out, input.batch_sizes, order, input.unsorted_indices), tuple(last)
-        out, *last = run(data, hx, self._flat_weights, *settings, self.batch_first)
-        if unbatched:
-            return out.squeeze(0 if self.batch_first else 1), tuple(s.squeeze(1) for s in last)
-        return out, tuple(last)
 
     def _initial_state(
-        self, data: Tensor, state: tuple | None, batch: int, unbatched: bool, sorted_indices: Tensor | None
-    ) -> tuple:
+        self, data: Tensor, state: Any, batch: int, unbatched: bool, sorted_indices: Any
+    ) -> list[Tensor]:
         n = self.num_layers * (2 if self.bidirectional else 1)
-        widths = [self.proj_size or self.hidden_size]
-        if self.mode == "LSTM":
-            widths.append(self.hidden_size)
+        width = self.proj_size if self.proj_size > 0 else self.hidden_size
+        widths = [width, self.hidden_size] if self.mode == "LSTM" else [width]
         if state is None:
-            return tuple(data.new_zeros((n, batch, width)) for width in widths)
-        if self.mode == "LSTM":
-            names = ["hidden[0]", "hidden[1]"]
-        else:
-            names = ["hidden"]
-        checked = []
-        for s, width, name in zip(state, widths, names, strict=True):
+            return [data.new_zeros([n, batch, w]) for w in widths]
+        names = ["hidden[0]", "hidden[1]"] if self.mode == "LSTM" else ["hidden"]
+        checked: list[Tensor] = []
+        for i, s in enumerate(state):
             if unbatched:
                 if s.dim() != 2:
                     raise RuntimeError(f"For unbatched 2-D input, hx should also be 2-D but got {s.dim()}-D tensor")
                 s = s.unsqueeze(1)
             elif s.dim() != 3:
                 raise RuntimeError(f"For batched 3-D input, hx should also be 3-D but got {s.dim()}-D tensor")
-            self._check_state(s, (n, batch, width), name)
+            self._check_state(s, [n, batch, widths[i]], names[i])
             checked.append(s if sorted_indices is None else s.index_select(1, sorted_indices))
-        return tuple(checked)
+        return checked
 
 
 class RNN(RNNBase):
@@ -219,9 +236,12 @@ class RNN(RNNBase):
         super().__init__("RNN_TANH" if self_nonlinearity == "tanh" else "RNN_RELU", *args, **kwargs)
         self.nonlinearity = self_nonlinearity
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (h,) = self._run(input, None if hx is None else (hx,))
-        return output, h
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if hx is None:
+            output, last = self._run(input, None)
+        else:
+            output, last = self._run(input, [hx])
+        return output, last[0]
 
 
 class GRU(RNNBase):
@@ -235,9 +255,12 @@ class GRU(RNNBase):
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (h,) = self._run(input, None if hx is None else (hx,))
-        return output, h
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if hx is None:
+            output, last = self._run(input, None)
+        else:
+            output, last = self._run(input, [hx])
+        return output, last[0]
 
 
 class LSTM(RNNBase):
@@ -249,9 +272,12 @@ class LSTM(RNNBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
 
-    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
-        output, (h, c) = self._run(input, hx)
-        return output, (h, c)
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if hx is None:
+            output, last = self._run(input, None)
+        else:
+            output, last = self._run(input, list(hx))
+        return output, (last[0], last[1])
 
 
 class RNNCellBase(Module):
@@ -295,23 +321,31 @@ class RNNCellBase(Module):
             text += f", bias={self.bias}"
         return text
 
-    def _step(self, input: Tensor, state: tuple | None, count: int) -> tuple:
+    def _step(self, input: Tensor, state: Any, count: int) -> list[Tensor]:
         if input.dim() not in (1, 2):
             raise ValueError(f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead")
-        for s in state or ():
-            if s.dim() not in (1, 2):
-                raise ValueError(f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.dim()}D instead")
         batched = input.dim() == 2
         if not batched:
             input = input.unsqueeze(0)
-            state = None if state is None else tuple(s.unsqueeze(0) for s in state)
+        states: list[Tensor] = []
         if state is None:
-            state = (input.new_zeros((input.size(0), self.hidden_size)),) * count
-        hx = state if self._mode == "LSTM" else state[0]
-        run = getattr(rl, self._mode.lower() + "_cell")
-        new = run(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        new = new if self._mode == "LSTM" else (new,)
-        return new if batched else tuple(s.squeeze(0) for s in new)
+            states = [input.new_zeros([input.size(0), self.hidden_size]) for _ in range(count)]
+        else:
+            for s in state:
+                if s.dim() not in (1, 2):
+                    raise ValueError(f"{type(self).__name__}: Expected hidden to be 1D or 2D, got {s.dim()}D instead")
+                states.append(s if batched else s.unsqueeze(0))
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        if self._mode == "LSTM":
+            h, c = rl.lstm_cell(input, states, *weights)
+            new = [h, c]
+        elif self._mode == "GRU":
+            new = [rl.gru_cell(input, states[0], *weights)]
+        elif self._mode == "RNN_TANH":
+            new = [rl.rnn_tanh_cell(input, states[0], *weights)]
+        else:
+            new = [rl.rnn_relu_cell(input, states[0], *weights)]
+        return new if batched else [s.squeeze(0) for s in new]
 
 
 class RNNCell(RNNCellBase):
@@ -338,7 +372,9 @@ class RNNCell(RNNCellBase):
         return "RNN_TANH" if self.nonlinearity == "tanh" else "RNN_RELU"
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._step(input, None if hx is None else (hx,), 1)[0]
+        if hx is None:
+            return self._step(input, None, 1)[0]
+        return self._step(input, [hx], 1)[0]
 
     def extra_repr(self) -> str:
         text = super().extra_repr()
@@ -356,7 +392,10 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        h, c = self._step(input, hx, 2)
+        if hx is None:
+            h, c = self._step(input, None, 2)
+        else:
+            h, c = self._step(input, list(hx), 2)
         return h, c
 
 
@@ -371,4 +410,6 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._step(input, None if hx is None else (hx,), 1)[0]
+        if hx is None:
+            return self._step(input, None, 1)[0]
+        return self._step(input, [hx], 1)[0]

@@ -36,10 +36,10 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int | None) ->
     """Whether a mask is the causal one, where the caller has not said."""
     if is_causal is not None or mask is None:
         return is_causal is True
-    if size is None or tuple(mask.shape[-2:]) != (size, size):
+    if size is None or list(mask.shape[-2:]) != [size, size]:
         return False
     causal = _causal_mask(size, mask.device, mask.dtype)
-    return tuple(mask.shape) == (size, size) and bool((mask == causal).all())
+    return list(mask.shape) == [size, size] and bool((mask == causal).all())
 
 
 def _seq_len(src: Tensor, batch_first: bool) -> int:
