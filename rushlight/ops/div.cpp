@@ -20,6 +20,13 @@ void check_divisor(T b) {
   RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError");
 }
 
+// The vector fmod is NaN where its arguments are more than 38 or 300 decimal places apart: in double no two floats are.
+template <class T>
+RL_FN T float_remainder(T a, T b) {
+  if constexpr (std::is_same_v<T, float>) return float(math::fmod(double(a), double(b)));
+  else return math::fmod(a, b);
+}
+
 template <class T> struct TrueDivide {
   static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b) const { return a / b; }
@@ -36,7 +43,7 @@ struct FloorDivide {
       T q = a / b;
       return T(q - ((a % b != 0) && ((a < 0) != (b < 0))));
     } else {
-      T mod = math::fmod(a, b);
+      T mod = float_remainder(a, b);
       T div = (a - mod) / b;
       div = math::select(mod != T(0) && ((b < T(0)) != (mod < T(0))), div - T(1), div);
       T floored = math::floor(div);
@@ -66,7 +73,7 @@ struct Remainder {
       T r = a % b;
       return r != 0 && ((r < 0) != (b < 0)) ? T(r + b) : r;
     } else {
-      T mod = math::fmod(a, b);
+      T mod = float_remainder(a, b);
       return math::select(mod != T(0) && ((b < T(0)) != (mod < T(0))), mod + b, mod);
     }
   }
@@ -78,7 +85,7 @@ struct Fmod {
       check_divisor(b);
       return b == T(-1) ? T(0) : T(a % b);
     } else {
-      return math::fmod(a, b);
+      return float_remainder(a, b);
     }
   }
 };

@@ -279,6 +279,11 @@ PAIRS = [
         ("atan2", np.arctan2),
         ("logaddexp", np.logaddexp),
         ("logaddexp2", np.logaddexp2),
+        ("fmod", np.fmod),
+        (
+            "remainder",
+            lambda a, b: np.where(np.isinf(b) & np.isfinite(a) & (a != 0) & ((a < 0) != (b < 0)), b, np.mod(a, b)),
+        ),
         ("maximum", np.maximum),
         ("fmax", np.fmax),
         ("copysign", np.copysign),
