@@ -336,7 +336,11 @@ Grads norm_grad(const Saved& s, const Tensor& given) {
   if (p == 0) return {Tensor()};
   if (p == 1) return {sgn(self) * g};
   Tensor zero = eq(result, 0), safe = masked_fill(result, zero, Scalar(1));
-  if (p == 2) return {self / safe * masked_fill(g, zero, Scalar(0))};
+  if (p == 2) {
+    // The slope of the slope at 0 is NaN, as in PyTorch: there is none.
+    if (thread_state.grad_enabled) return {g * masked_fill(self / result, zero, Scalar(0))};
+    return {self / safe * masked_fill(g, zero, Scalar(0))};
+  }
   if (std::isinf(p)) {
     Dims over;
     for (int64_t d = 0; d < self.dim(); d++)

@@ -15,6 +15,7 @@
 #include "rushlight/fn/unfold_backward.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/view.h"
+#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
@@ -412,6 +413,17 @@ void unfold_backward_cpu(const Tensor& g, IntArrayRef, int64_t dim, int64_t size
   expect_shape("unfold_backward", "grad_in", g, place.sizes());
   add_into(place, g);
 }
+// The part of a storage that two geometries reach over.
+struct Span { int64_t low, count; };
+Span span_of(IntArrayRef sizes1, IntArrayRef strides1, int64_t offset1, IntArrayRef sizes2, IntArrayRef strides2,
+             int64_t offset2) {
+  auto last = [](IntArrayRef size, IntArrayRef stride, int64_t at) {
+    for (size_t i = 0; i < size.size(); i++) at += std::max<int64_t>(size[i] - 1, 0) * stride[i];
+    return at;
+  };
+  int64_t low = std::min(offset1, offset2);
+  return {low, std::max(last(sizes1, strides1, offset1), last(sizes2, strides2, offset2)) + 1 - low};
+}
 // Gradient with respect to a tensor of the given geometry over a storage, of which as_strided showed a part.
 TensorSpec as_strided_backward_meta(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t,
                                     IntArrayRef sizes, IntArrayRef strides, int64_t) {
@@ -421,16 +433,10 @@ TensorSpec as_strided_backward_meta(const Tensor& g, IntArrayRef in_sizes, IntAr
 }
 void as_strided_backward_cpu(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t in_offset,
                              IntArrayRef sizes, IntArrayRef strides, int64_t offset, const Tensor& out) {
-  int64_t low = std::min(in_offset, offset), high = 0;
-  auto reach = [&](IntArrayRef size, IntArrayRef stride, int64_t at) {
-    for (size_t i = 0; i < size.size(); i++) at += std::max<int64_t>(size[i] - 1, 0) * stride[i];
-    high = std::max(high, at + 1 - low);
-  };
-  reach(in_sizes, in_strides, in_offset);
-  reach(sizes, strides, offset);
-  Tensor flat = cleared(empty_tensor({high}, g.dtype()));
-  if (g.numel()) add_into(alias_tensor(flat, sizes, strides, offset - low), g);
-  put(out, alias_tensor(flat, in_sizes, in_strides, in_offset - low));
+  Span span = span_of(in_sizes, in_strides, in_offset, sizes, strides, offset);
+  Tensor flat = cleared(empty_tensor({span.count}, g.dtype()));
+  if (g.numel()) add_into(alias_tensor(flat, sizes, strides, offset - span.low), g);
+  put(out, alias_tensor(flat, in_sizes, in_strides, in_offset - span.low));
 }
 
 // ---- gradient rules ----
@@ -583,20 +589,22 @@ OP(as_strided,
                                                 s.arg("size").int_list(), s.arg("stride").int_list(),
                                                 offset.is_none() ? self.storage_offset() : offset.to_int())};
              }}});
-OP(as_strided_backward, {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
-                                   "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
-                         .doc = "Gradient of as_strided.",
-                         .kernel = structured<as_strided_backward_meta, as_strided_backward_cpu>(),
-                         .grad = {{},
-                                  [](const Saved& s, const Tensor& g) {
-                                    Tensor t =
-                                        empty_strided_tensor(s.arg("input_sizes").int_list(),
-                                                             s.arg("input_strides").int_list(), g.dtype(), g.device());
-                                    copy_(t, g);
-                                    return Grads{as_strided(t, s.arg("size").int_list(), s.arg("stride").int_list(),
-                                                            int_arg(s, "storage_offset") - int_arg(s, "input_offset"))};
-                                  }},
-                         .forms = kFunction});
+OP(as_strided_backward,
+   {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
+              "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
+    .doc = "Gradient of as_strided.",
+    .kernel = structured<as_strided_backward_meta, as_strided_backward_cpu>(),
+    .grad = {{},
+             [](const Saved& s, const Tensor& g) {
+               auto in_sizes = s.arg("input_sizes").int_list(), in_strides = s.arg("input_strides").int_list(),
+                    sizes = s.arg("size").int_list(), strides = s.arg("stride").int_list();
+               int64_t in_offset = int_arg(s, "input_offset"), offset = int_arg(s, "storage_offset");
+               Span span = span_of(in_sizes, in_strides, in_offset, sizes, strides, offset);
+               Tensor flat = zeros({span.count}, g.dtype(), std::nullopt, g.device());
+               copy_(as_strided(flat, in_sizes, in_strides, in_offset - span.low), g);
+               return Grads{as_strided(flat, sizes, strides, offset - span.low)};
+             }},
+    .forms = kFunction});
 OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
             .doc = "Sliding windows over a dimension."
                    " >>> torch.arange(5).unfold(0, 3, 1)\ntensor([[0, 1, 2],\n        [1, 2, 3],\n        [2, 3, 4]])",
