@@ -1,6 +1,7 @@
 // The singular value decomposition, and the norms of matrices.
 #include "rushlight/fn/linalg_svd.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "rushlight/fn/_linalg_svd.h"
@@ -56,11 +57,15 @@ void svd_cpu(const Tensor& a, bool full, bool vectors, const OptionalText&, cons
          values = empty_tensor(s.sizes(), s.dtype());
   dispatch(LapackTypes{}, a.dtype(), "linalg_svd", [&]<class T>() {
     for (int64_t i = 0; i < count; i++) {
+      std::string where = a.dim() == 2 ? std::string() : "(Batch element " + std::to_string(i) + "): ";
+      const T* matrix = work.data<T>() + i * m * n;
+      // LAPACK need not end on infinities.
+      bool finite = std::all_of(matrix, matrix + m * n,
+                                [](T v) { return std::isfinite(std::real(v)) && std::isfinite(std::imag(v)); });
+      RL_CHECK(RuntimeError, finite, "linalg.svd: ", where,
+               "The algorithm failed to converge because the input matrix contained non-finite values.");
       int info = lapack::svd<T>(job, m, n, work.data<T>() + i * m * n, values.data<lapack::real_t<T>>() + i * k,
                                 left.data<T>() + i * m * u_columns, right.data<T>() + i * vh_rows * n);
-      std::string where = a.dim() == 2 ? std::string() : "(Batch element " + std::to_string(i) + "): ";
-      RL_CHECK(RuntimeError, info >= 0, "linalg.svd: ", where,
-               "The algorithm failed to converge because the input matrix contained non-finite values.");
       RL_CHECK(RuntimeError, info == 0, "linalg.svd: ", where,
                "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
                "singular values (error code: ",
