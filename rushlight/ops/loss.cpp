@@ -96,7 +96,7 @@ TensorSpec bce_meta(const Tensor& x, const Tensor& y, const Tensor& weight, int6
            scalar_type_name(x.dtype()), ": binary_cross_entropy takes a target of its input's dtype");
   Dims sizes = broadcast_shapes(x.sizes(), y.sizes());
   if (weight.defined()) sizes = broadcast_shapes(sizes, weight.sizes());
-  return {.sizes = reduction == kNone ? sizes : Dims(), .dtype = x.dtype(), .device = x.device()};
+  return {.sizes = reduction == kMean || reduction == kSum ? Dims() : sizes, .dtype = x.dtype(), .device = x.device()};
 }
 // log below -100 is -100, as in PyTorch: a probability of 0 costs much but not everything.
 void bce_cpu(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction, const Tensor& out) {

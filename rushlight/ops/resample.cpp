@@ -88,7 +88,7 @@ void resample_cpu(const Tensor& self, int64_t dim, const Tensor& places, const T
 }
 
 Grads resample_grad(const Saved& s, const Tensor& g) {
-  Tensor places = s["places"], weights = dense(s["weights"], DType::Float64);
+  Tensor places = dense(s["places"], DType::Int32), weights = dense(s["weights"], DType::Float64);
   int64_t dim = s.arg("dim").to_int(), in = s.sizes("self")[size_t(dim)], n = places.size(1), most = 1;
   const int32_t* at = places.data<int32_t>();
   std::vector<int64_t> used(static_cast<size_t>(in), 0);

@@ -200,7 +200,7 @@ Dims inverse_permutation(IntArrayRef dims) {
 Tensor movedim(const Tensor& self, IntArrayRef source, IntArrayRef destination) {
   RL_CHECK(RuntimeError, source.size() == destination.size(), "movedim: Invalid source or destination dims: source (",
            source, " dims) should contain the same number of dims as destination (", destination, " dims)");
-  size_t n = size_t(self.dim());
+  size_t n = size_t(std::max<int64_t>(self.dim(), 1));  // a tensor of no dimensions counts as having one
   Dims order(n, -1);
   std::vector<bool> used(n, false);
   for (size_t i = 0; i < source.size(); i++) {
@@ -216,6 +216,7 @@ Tensor movedim(const Tensor& self, IntArrayRef source, IntArrayRef destination) 
     while (used[next]) next++;
     order[i] = int64_t(next++);
   }
+  order.resize(size_t(self.dim()));
   return permute(self, order);
 }
 Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) {

@@ -383,7 +383,10 @@ int main(int argc, char** argv) {
     if (work.right.contains(op)) continue;
     for (Call call : of_record[&op->def()]) {
       size_t given = call.args.size(), wanted = op->schema().args.size();
-      if (given > wanted || (given < wanted && op->form() != Op::Form::Out)) continue;
+      bool fits = given <= wanted && (given == wanted || op->form() == Op::Form::Out);
+      for (size_t i = 0; fits && i < given; i++)  // another overload may take a tensor where this one takes a number
+        fits = op->schema().args[i].base_type().is(Type::Kind::Tensor) || call.args[i].kind != Value::Kind::Tensor;
+      if (!fits) continue;
       call.op = op;
       for (; given < wanted; given++)
         call.args.push_back({.kind = Value::Kind::Tensor, .tensors = {TensorValue{.sizes = {0}}}});

@@ -96,3 +96,30 @@ def test_grouped_attention_wants_heads(shape):
     query = rl.ones(2, 4, 3, 4)
     with pytest.raises(RuntimeError, match="heads"):
         rl.nn.functional.scaled_dot_product_attention(query, rl.ones(shape), rl.ones(shape), enable_gqa=True)
+
+
+def test_a_tensor_of_no_dimensions_counts_as_one_that_has_one():
+    assert rl.ones(()).movedim(0, -1).shape == ()
+    with pytest.raises(IndexError):
+        rl.ones(()).movedim(0, 1)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.complex128])
+def test_svd_of_what_is_not_finite_ends(value, dtype):
+    a = rl.ones(2, 3, 4, dtype=dtype)
+    a[1, 0, 2] = value
+    with pytest.raises(RuntimeError, match=r"Batch element 1\): The algorithm failed .* non-finite values"):
+        rl.linalg.svd(a)
+
+
+def test_integers_have_no_mean_of_nothing():
+    with pytest.raises(RuntimeError, match="non-zero size"):
+        rl.nn.functional.adaptive_avg_pool3d(rl.zeros(1, 2, 3, 0, dtype=rl.int64), 1)
+
+
+def test_gradient_of_resampling_by_places_of_any_layout():
+    x = rl.ones(1, 6, requires_grad=True)
+    places, weights = rl.tensor([[5, 0]]).t().expand(2, 3), rl.ones(2, 3)
+    rl._resample(x, 1, places, weights).sum().backward()
+    assert x.grad.tolist() == [[3, 0, 0, 0, 0, 3]]
