@@ -523,8 +523,9 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
   }
   if (op == "in" || op == "not in") {
     SugaredPtr in = b;
+    auto* simple = dynamic_cast<SimpleValue*>(b.get());
     if (std::vector<SugaredPtr> parts;
-        !dynamic_cast<SimpleValue*>(b.get()) || b->as_value(range, *this)->type()->is(TK::Tuple))
+        !simple || simple->value->type()->is(TK::Tuple) || graph::as_class(simple->value->type()))
       if (b->items(range, *this, parts)) {
         Iteration over;
         over.is_known = true;
@@ -544,6 +545,14 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     if (!b->items(range, *this, parts)) parts = {b};
     for (const SugaredPtr& p : parts) inputs.push_back(p->as_value(range, *this));
     return std::make_shared<SimpleValue>(emit_typed(range, "aten::percentFormat", inputs, Type::string()));
+  }
+  // A whole power of constants is a whole number, as in Python; of others it may be 2 ** -1.
+  if (auto *c = dynamic_cast<ConstantValue*>(a.get()), *d = dynamic_cast<ConstantValue*>(b.get());
+      op == "**" && c && d && c->constant.is_int() && d->constant.is_int() && d->constant.to_int() >= 0) {
+    int64_t out = 1, left = std::min<int64_t>(d->constant.to_int(), 64);
+    bool fits = true;
+    for (; left > 0 && fits; left--) fits = !__builtin_mul_overflow(out, c->constant.to_int(), &out);
+    if (fits && d->constant.to_int() <= 64) return std::make_shared<ConstantValue>(out);
   }
   Value *x = a->as_value(range, *this), *y = b->as_value(range, *this);
   bool tensor = x->type()->is(TK::Tensor) || y->type()->is(TK::Tensor);

@@ -31,6 +31,24 @@ bool has_exit(const std::vector<StmtPtr>& body, bool in_loop) {
   return false;
 }
 
+// Whether a loop's body may make the list that it goes through longer or shorter, by the name that the loop gives it.
+bool resizes(const std::vector<StmtPtr>& body, const std::string& list) {
+  static const std::set<std::string> methods = {"append", "extend", "insert", "pop", "remove", "clear"};
+  std::function<bool(const ExprPtr&)> in = [&](const ExprPtr& e) {
+    if (!e) return false;
+    if (e->kind == EK::Call && e->items[0]->kind == EK::Attribute && methods.contains(e->items[0]->text) &&
+        e->items[0]->items[0]->kind == EK::Name && e->items[0]->items[0]->text == list)
+      return true;
+    return std::any_of(e->items.begin(), e->items.end(), in);
+  };
+  return std::any_of(body.begin(), body.end(), [&](const StmtPtr& s) {
+    bool target =
+        (s->kind == SK::AugAssign && s->targets[0]->kind == EK::Name && s->targets[0]->text == list) ||
+        (s->kind == SK::Delete && s->targets[0]->kind == EK::Subscript && s->targets[0]->items[0]->text == list);
+    return target || in(s->value) || resizes(s->body, list) || resizes(s->orelse, list);
+  });
+}
+
 void assigned_in(const ExprPtr& target, std::set<std::string>& names) {
   if (target->kind == EK::Name) names.insert(target->text);
   if (target->kind == EK::Tuple || target->kind == EK::List || target->kind == EK::Star)
@@ -633,9 +651,12 @@ void Lowering::leave_contexts(size_t down_to) {
 bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   bool exits = has_exit(s->body, false), returns = has_exit(s->body, true);
   Iteration over;
+  Value* resized = nullptr;  // a list whose length is asked for again before each round, as Python does
   if (s->kind == SK::For) {
     SugaredPtr iterable = expr(s->value);
     over = iterate(s->value->range, iterable);
+    if (auto* list = dynamic_cast<SimpleValue*>(iterable.get()); list && list->value->type()->is(Type::Kind::List))
+      if (s->value->kind == EK::Name && resizes(s->body, s->value->text)) resized = list->value;
     if (over.is_known) {
       if (exits) fail(s->range, "'break', 'continue' and 'return' are not supported in a loop over modules or tuples");
       for (const SugaredPtr& item : over.known) {
@@ -648,7 +669,12 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   if (returns && !return_type_)
     fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
 
-  Value* trips = s->kind == SK::While ? constant(s->range, INT64_MAX) : over.trips;
+  bool counted = s->kind == SK::For && !resized;
+  Value* trips = counted ? over.trips : constant(s->range, INT64_MAX);
+  auto more = [&](Value* i) {
+    Value* n = emit_typed(s->range, "aten::len", {resized}, Type::integer());
+    return emit_typed(s->range, "aten::lt", {i, n}, Type::boolean());
+  };
   std::set<std::string> names;
   assigned_in(s->body, names);
   std::set<std::string> targets;  // of a `for`; after a loop they are what they were last
@@ -675,7 +701,9 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     carry("$returned", constant(s->range, false));
     carry("$return", emit_typed(s->range, "prim::Uninitialized", {}, return_type_));
   }
-  inputs[1] = s->kind == SK::While ? condition(s->value) : constant(s->range, true);
+  inputs[1] = s->kind == SK::While ? condition(s->value)
+              : resized            ? more(constant(s->range, int64_t(0)))
+                                   : constant(s->range, true);
   graph::Node* node = emit(s->range, "prim::Loop", inputs, 0);
   graph::Block* body = node->add_block();
   Scope inner;
@@ -711,6 +739,10 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
             [&] { return assign(s->range, "$go", std::make_shared<ConstantValue>(false)), false; });
         go = inner.names["$go"]->as_value(s->range, *this);
       }
+    }
+    if (resized) {
+      Value* next = emit_typed(s->range, "aten::add", {i, constant(s->range, int64_t(1))}, Type::integer());
+      go = emit_typed(s->range, "aten::__and__", {go, more(next)}, Type::boolean());
     }
     body->register_output(go);
     for (size_t k = 0; k < carried.size(); k++) {

@@ -1,0 +1,150 @@
+"""What names of a running program stand for in a script: containers, attributes, closures, objects that are no TorchScript."""
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight import nn
+
+
+class Containers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parameter_list = nn.ParameterList([nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2) * 2)])
+        self.parameter_dict = nn.ParameterDict({"w": nn.Parameter(torch.ones(2))})
+        self.named = nn.ModuleDict({"a": nn.Linear(2, 2), "bc": nn.ReLU()})
+        self.layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+        self.empty = nn.ModuleList()
+        self.activation = nn.functional.relu
+        self.table = {"k": 3}
+        self.names = ["a", "b"]
+
+    def forward(self, x):
+        n = 0
+        for p in self.parameter_list:
+            x = x + p
+        for name, layer in self.named.items():
+            x = layer(x)
+            n += len(name)
+        for name in self.named:
+            n += 10 * len(name)
+        x = self.named["a"](x) + self.parameter_dict["w"]
+        for i, layer in enumerate(self.layers):
+            x = layer(x) * (i + 1)
+        for layer in self.layers[1:]:
+            x = layer(x)
+        for layer in reversed(self.layers):
+            x = layer(x)
+        for layer, p in zip(self.layers, self.parameter_list):  # noqa: B905
+            x = layer(x) + p
+        for layer in self.empty:
+            x = layer(x) * 1000
+        if "bc" in self.named and "d" not in self.named:
+            n += 1000
+        return self.activation(x), n, len(self.layers), len(self.parameter_list), self.table["k"], self.names
+
+
+def test_containers_and_attributes():
+    module, x = Containers(), torch.ones(1, 2)
+    (mine, *rest), (wanted, *others) = torch.jit.script(module)(x), module(x)
+    assert torch.equal(mine, wanted) and rest == others
+
+
+class GoesThroughALayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        for _ in self.layer:
+            x = x + 1
+        return x
+
+
+def test_a_loop_over_a_module_that_is_no_container_is_an_error():
+    with pytest.raises(RuntimeError, match="not iterable"):
+        torch.jit.script(GoesThroughALayer())
+
+
+def adds_with_numpy(x):
+    return np.add(x, x)
+
+
+multiply = np.multiply
+
+
+def multiplies_with_numpy(x):
+    return multiply(x, x)
+
+
+@pytest.mark.parametrize(("function", "name"), [(adds_with_numpy, "numpy.add"), (multiplies_with_numpy, "multiply")])
+def test_functions_of_other_libraries_are_not_taken_for_operators(function, name):
+    with pytest.raises(
+        RuntimeError, match=f"Python object '{name}' of type 'numpy.ufunc' cannot be used in TorchScript"
+    ) as error:
+        torch.jit.script(function)
+    assert "<--- HERE" in str(error.value)
+
+
+def test_closures_are_apart():
+    def adder(k: int):
+        def add(a: int):
+            return a + k
+
+        return add
+
+    assert (torch.jit.script(adder(3))(1), torch.jit.script(adder(5))(1)) == (4, 6)
+
+
+def raises_without_gradients(x, n: int):
+    with torch.no_grad():
+        if n > 0:
+            raise RuntimeError("stop")
+    return x
+
+
+def leaves_a_loop_without_gradients(x, n: int):
+    y = x
+    for i in range(n):
+        with torch.no_grad():
+            if i == 2:
+                break
+            y = x * i
+    return y, x * 2
+
+
+def test_gradients_are_on_again_after_a_context():
+    with pytest.raises(RuntimeError, match="stop"):
+        torch.jit.script(raises_without_gradients)(torch.ones(2), 1)
+    assert torch.is_grad_enabled()
+    y, z = torch.jit.script(leaves_a_loop_without_gradients)(torch.ones(2, requires_grad=True), 5)
+    assert not y.requires_grad and z.requires_grad
+
+
+def appends(values: list[int]):
+    n = 0
+    for v in values:
+        n += v
+        if len(values) < 6:
+            values.append(v)
+        if v > 100:
+            break
+    return n, values
+
+
+def late(n: int):
+    k = 1
+
+    def plus(a: int):
+        return a + k
+
+    first = plus(n)
+    if n > 0:
+        k = 1000
+    return first, plus(n), 2**53 + 1 == 2**53
+
+
+@pytest.mark.parametrize(("function", "argument"), [(appends, [1, 2]), (late, 1), (late, 0)])
+def test_as_python(function, argument):
+    copy = list(argument) if isinstance(argument, list) else argument
+    assert torch.jit.script(function)(argument) == function(copy)
