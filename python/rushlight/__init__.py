@@ -92,7 +92,8 @@ def __dir__():
         {
             *globals(),
             *_LAZY_NAMES,
-            *(m.name for m in iter_modules(__spec__.submodule_search_locations) if not m.name.startswith("_")),
+            # The C++ library lies beside the modules and has their suffix.
+            *(m.name for m in iter_modules(__spec__.submodule_search_locations) if not m.name.startswith(("_", "lib"))),
         }
     )
 

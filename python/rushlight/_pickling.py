@@ -5,9 +5,11 @@ Classes and functions of this package are written under PyTorch's names, so that
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 from collections import OrderedDict
 from typing import Any
@@ -202,6 +204,15 @@ def load(file, pickle_module, device, **options) -> Any:
         if name is None:
             raise RuntimeError("load: a zip archive without data.pkl is no checkpoint")
         root = name.removesuffix("data.pkl")
+        if f"{root}constants.pkl" in archive.namelist():
+            warnings.warn(
+                "'torch.load' received a zip file that looks like a TorchScript archive dispatching to 'torch.jit.load' "
+                "(call 'torch.jit.load' directly to silence this warning)",
+                UserWarning,
+                stacklevel=3,
+            )
+            file.seek(0)
+            return importlib.import_module("rushlight.jit").load(file, map_location=device)
         storages: dict[str, Any] = {}
 
         def storage(key: str, size: int):

@@ -197,6 +197,11 @@ PyObject* change(PyObject* self, const Wanted& w) {
     IValue args[6] = {IValue::borrow(t), *w.device, t.dtype(), w.non_blocking, w.copy, w.memory_format};
     return call_one(*to_device, args);
   }
+  if (w.device && !w.device->is_cpu() && !w.device->is_meta()) {
+    PyErr_SetString(PyExc_AssertionError,
+                    "Torch not compiled with CUDA enabled: this build of rushlight has the CPU only");
+    throw ErrorSet{};
+  }
   if (w.device) {
     IValue args[6] = {IValue::borrow(t), *w.device, w.dtype.value_or(t.dtype()),
                       w.non_blocking,    w.copy,    w.memory_format};

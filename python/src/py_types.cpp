@@ -294,6 +294,23 @@ PyMethodDef generator_methods[] = {
        });
      },
      METH_O, "set_state(state) -> Generator"},
+    {"__reduce__",
+     [](PyObject* o, PyObject*) -> PyObject* {
+       Object state{PyObject_CallMethod(o, "get_state", nullptr)};
+       if (!state) return nullptr;
+       return Py_BuildValue("(O(N)(KON))", Py_TYPE(o), wrap(Device()), generator_of(o).initial_seed(), Py_None,
+                            state.release());
+     },
+     METH_NOARGS, nullptr},
+    {"__setstate__",
+     [](PyObject* o, PyObject* given) -> PyObject* {
+       PyObject *seed, *offset, *state;
+       if (!PyArg_ParseTuple(given, "OOO:__setstate__", &seed, &offset, &state)) return nullptr;
+       Object seeded{PyObject_CallMethod(o, "manual_seed", "O", seed)};
+       Object set{seeded ? PyObject_CallMethod(o, "set_state", "O", state) : nullptr};
+       return set ? Py_NewRef(Py_None) : nullptr;
+     },
+     METH_O, nullptr},
     {"clone_state", [](PyObject* o, PyObject*) { return guarded([&] { return wrap(generator_of(o).clone()); }); },
      METH_NOARGS, nullptr},
     {},

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "rushlight/core/allocator.h"
+#include "rushlight/kernels/forked.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/kernels/providers.h"
 
@@ -108,7 +109,7 @@ Handle stream() {
 // How many threads a call may use now; OpenMP's count is per calling thread.
 int use_threads() {
   static thread_local int now = 0;
-  int n = in_parallel_region() ? 1 : num_threads();
+  int n = library_threads(in_parallel_region() ? 1 : num_threads());
   if (n != now && dnnl().omp_set_num_threads) dnnl().omp_set_num_threads(now = n);
   return n;
 }

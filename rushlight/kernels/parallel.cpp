@@ -1,5 +1,6 @@
 #include "rushlight/kernels/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "rushlight/core/error.h"
+#include "rushlight/kernels/cpu_quota.h"
+#include "rushlight/kernels/forked.h"
 
 namespace rushlight {
 namespace {
@@ -21,12 +24,7 @@ thread_local bool inside = false;
 int quota_threads() {
   cpu_set_t set;
   int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
-  if (FILE* f = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
-    long long quota, period;
-    if (std::fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
-      n = std::min<int>(n, int(std::max<long long>(1, (quota + period - 1) / period)));
-    std::fclose(f);
-  }
+  if (int quota = cgroup_cpus("/")) n = std::min(n, quota);
   return std::max(n, 1);
 }
 
@@ -39,11 +37,24 @@ std::atomic<int>& limit() {
   return n;
 }
 
+std::atomic<bool> in_child{false};          // forked, and no pool made since
+std::atomic<bool> libraries_used{false};    // some library was given more than one thread
+std::atomic<bool> libraries_broken{false};  // that was in the parent
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] {
+  in_child.store(true, std::memory_order_relaxed);
+  if (libraries_used) libraries_broken = true;
+});
+
 // Workers sleep on a condition between jobs: a spinning pool collapses when a neighbour uses a core.
 class Pool {
  public:
+  // A forked child has none of the threads, and locks as they stood: it takes a new pool and leaves the old one be.
   static Pool& get() {
-    static Pool* pool = new Pool;  // never destroyed: threads may still wait in it at exit
+    static std::atomic<Pool*> pool{new Pool};  // never destroyed: threads may still wait in it at exit
+    if (in_child.load(std::memory_order_relaxed)) [[unlikely]] {
+      std::lock_guard lock(replacing);
+      if (in_child.exchange(false)) pool = new Pool;
+    }
     return *pool;
   }
 
@@ -99,6 +110,7 @@ class Pool {
     inside = false;
   }
 
+  static inline std::mutex replacing;  // taken by first users in a child only
   std::mutex one_job_, mutex_;
   std::condition_variable wake_, done_;
   const FunctionRef<void(int64_t)>* piece_ = nullptr;
@@ -115,6 +127,12 @@ void set_num_threads(int n) {
   limit() = n;
 }
 bool in_parallel_region() { return inside; }
+
+int library_threads(int wanted) {
+  if (wanted <= 1 || libraries_broken.load(std::memory_order_relaxed)) return 1;
+  if (!libraries_used.load(std::memory_order_relaxed)) libraries_used = true;
+  return wanted;
+}
 
 void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(int64_t, int64_t)> f) {
   if (begin >= end) return;

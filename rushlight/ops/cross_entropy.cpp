@@ -162,6 +162,8 @@ Tensor nll(const Tensor& self, const Tensor& target, const Tensor& weight, int64
 
 Tensor nll_nd(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction, int64_t ignore) {
   RL_CHECK(ValueError, self.dim() >= 1, "Expected 1 or more dimensions (got ", self.dim(), ")");
+  RL_CHECK(ValueError, self.dim() != 1 || target.dim() != 1 || target.numel() == 1,
+           "For 1D input, 1D target must have size 1, but got target size: ", target.numel());
   if (self.dim() > 1) {
     int64_t got = target.dim() > 0 ? target.sizes()[0] : 1;
     RL_CHECK(ValueError, self.sizes()[0] == got, "Expected input batch_size (", self.sizes()[0],

@@ -1,0 +1,60 @@
+"""Generators that are copied, script archives given to load, devices that are not there, and names that documentation lists."""
+
+import copy
+import inspect
+import io
+import pickle
+import pydoc
+
+import pytest
+
+import rushlight as rl
+
+
+def test_generators_are_copied_with_their_state():
+    g = rl.Generator()
+    g.manual_seed(2**63 + 5)
+    rl.randn(7, generator=g)
+    copies = [copy.deepcopy(g), copy.copy(g), pickle.loads(pickle.dumps(g))]
+    drawn = rl.rand(5, generator=g)
+    for c in copies:
+        assert c.initial_seed() == 2**63 + 5
+        assert rl.equal(rl.rand(5, generator=c), drawn)
+
+
+def test_load_of_a_script_archive():
+    buffer = io.BytesIO()
+    rl.jit.save(rl.jit.script(rl.nn.ReLU()), buffer)
+    buffer.seek(0)
+    with pytest.raises(RuntimeError, match=r"jit\.load"):
+        rl.load(buffer)
+    buffer.seek(0)
+    with pytest.warns(UserWarning, match="TorchScript archive"):
+        module = rl.load(buffer, weights_only=False, map_location="cpu")
+    assert module(rl.tensor([-1.0, 2.0])).tolist() == [0, 2]
+
+
+def test_cuda_is_refused_as_in_a_build_without_it():
+    for move in [
+        lambda: rl.ones(2).cuda(),
+        lambda: rl.ones(2).to("cuda"),
+        lambda: rl.ones(2).to("cuda:1", rl.float64),
+        lambda: rl.nn.Linear(2, 2).cuda(),
+        lambda: rl.nn.Linear(2, 2).to("cuda"),
+    ]:
+        with pytest.raises(AssertionError, match="not compiled with CUDA"):
+            move()
+
+
+def test_the_module_can_be_listed_and_documented():
+    names = [name for name, _ in inspect.getmembers(rl)]
+    assert "nn" in names
+    assert not any(name.startswith("lib") and name != "library" for name in names)
+    assert "rushlight" in pydoc.render_doc(rl)
+
+
+def test_cross_entropy_of_one_dimension():
+    logits = rl.zeros(3)
+    with pytest.raises(ValueError, match="1D target must have size 1, but got target size: 2"):
+        rl.nn.functional.cross_entropy(logits, rl.tensor([0, 1]))
+    assert rl.nn.functional.cross_entropy(logits, rl.tensor(1)).item() == pytest.approx(1.0986, abs=1e-4)
