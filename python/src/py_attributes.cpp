@@ -131,7 +131,12 @@ PyGetSetDef getset[] = {
     {"ndim", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).dim()); }, nullptr, nullptr, nullptr},
     {"itemsize", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }, nullptr, nullptr,
      nullptr},
-    {"nbytes", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).nbytes()); }, nullptr, nullptr, nullptr},
+    {"nbytes",
+     [](PyObject* s, void*) {  // of an expanded tensor more than 64 bits may hold
+       Object n{PyLong_FromLongLong(unwrap(s).numel())}, size{PyLong_FromLongLong(unwrap(s).item_size())};
+       return n && size ? PyNumber_Multiply(n.get(), size.get()) : nullptr;
+     },
+     nullptr, nullptr, nullptr},
     {"_version",
      [](PyObject* s, void*) {
        return guarded([&] {

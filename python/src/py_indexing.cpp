@@ -19,6 +19,13 @@ Tensor select(const Tensor& t, int64_t dim, int64_t index, int64_t shown_dim) {
   return call_tensor(*op_select, args);
 }
 
+int64_t index_of(PyObject* integer) {
+  int overflow;
+  int64_t i = PyLong_AsLongLongAndOverflow(integer, &overflow);
+  RL_CHECK(IndexError, !overflow, "index is out of bounds: it does not fit in 64 bits");
+  return i;
+}
+
 // A bound of a slice; `none` where there is none.
 int64_t slice_bound(PyObject* o, int64_t none) {
   if (o == Py_None) return none;
@@ -29,8 +36,7 @@ int64_t slice_bound(PyObject* o, int64_t none) {
     return clipped;
   }
   if (as_int(o, v)) return v;
-  Object n = check(PyNumber_Index(o));
-  return PyLong_AsLongLong(n.get());
+  return slice_bound(check(PyNumber_Index(o)).get(), none);
 }
 
 Tensor slice(const Tensor& t, int64_t dim, PyObject* o) {
@@ -194,6 +200,8 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
   IValue args[2] = {IValue::borrow(to), {}};
   RL_CHECK(TypeError, as_number(value, args[1]), "can't assign a ", short_type_name(value), " to a ",
            tensor_type_text(self));
+  // PyTorch makes a tensor of one element first.
+  if (is_half(to.dtype())) args[1] = IValue(number_in(args[1].to_scalar(), to.dtype(), true));
   call(*op_fill, args, &ret);
 }
 
@@ -206,10 +214,7 @@ PyObject* tensor_getitem(PyObject* self, PyObject* index) {
       RL_CHECK(IndexError, t.dim() > 0,
                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
                "a 0-dim tensor to a number");
-      int overflow;
-      int64_t i = PyLong_AsLongLongAndOverflow(index, &overflow);
-      RL_CHECK(IndexError, !overflow, "index is out of bounds: it does not fit in 64 bits");
-      return wrap(select(t, 0, i, 0));
+      return wrap(select(t, 0, index_of(index), 0));
     }
     if (PySlice_Check(index) && t.dim() > 0) return wrap(slice(t, 0, index));
     if (index == Py_None) return wrap(unsqueeze(t, 0));
@@ -234,7 +239,7 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
       RL_CHECK(IndexError, t.dim() > 0,
                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
                "a 0-dim tensor to a number");
-      assign(select(t, 0, PyLong_AsLongLong(index), 0), value, t);
+      assign(select(t, 0, index_of(index), 0), value, t);
       return 0;
     }
     if (PySlice_Check(index) && t.dim() > 0) return assign(slice(t, 0, index), value, t), 0;

@@ -76,19 +76,9 @@ DType dtype_of_item(PyObject* o) {
 
 template <class T>
 void store_checked(char* at, const IValue& v, const char* name) {
-  RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0, "value cannot be converted to type ", name,
-           " without overflow");
-  if (v.is_int() || v.is_bool()) {
-    int64_t i = v.to_int();
-    RL_CHECK(RuntimeError, i >= int64_t(std::numeric_limits<T>::min()) && i <= int64_t(std::numeric_limits<T>::max()),
-             "value cannot be converted to type ", name, " without overflow");
-    *reinterpret_cast<T*>(at) = T(i);
-  } else {
-    double d = v.is_complex() ? v.to_complex().real() : v.to_double();
-    RL_CHECK(RuntimeError, d >= double(std::numeric_limits<T>::min()) && d <= double(std::numeric_limits<T>::max()),
-             "value cannot be converted to type ", name, " without overflow");
-    *reinterpret_cast<T*>(at) = T(d);
-  }
+  Scalar s = v.to_scalar();
+  RL_CHECK(RuntimeError, s.fits<T>(), "value cannot be converted to type ", name, " without overflow");
+  *reinterpret_cast<T*>(at) = s.cast<T>();
 }
 
 void store(char* at, DType dtype, const IValue& v) {

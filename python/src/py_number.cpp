@@ -67,8 +67,14 @@ RL_BINARY(nb_add, "add.Tensor", args[2] = 1)
 RL_BINARY(nb_subtract, "sub.Tensor", args[2] = 1)
 RL_BINARY(nb_multiply, "mul.Tensor", )
 RL_BINARY(nb_floor_divide, "floor_divide", )
-RL_BINARY(nb_matmul, "matmul", )
+RL_BINARY(matmul, "matmul", )
 #undef RL_BINARY
+
+// There is no product of matrices with a number.
+PyObject* nb_matmul(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+  return matmul(a, b);
+}
 
 // A number over a tensor is the number times the reciprocal, which rounds twice, as PyTorch's does.
 PyObject* nb_true_divide(PyObject* a, PyObject* b) {
@@ -131,7 +137,7 @@ RL_IN_PLACE(nb_inplace_add, "add_.Tensor", "add_.Tensor", args[2] = 1)
 RL_IN_PLACE(nb_inplace_subtract, "sub_.Tensor", "sub_.Tensor", args[2] = 1)
 RL_IN_PLACE(nb_inplace_multiply, "mul_.Tensor", "mul_.Tensor", )
 RL_IN_PLACE(nb_inplace_true_divide, "div_.Tensor", "div_.Tensor", )
-RL_IN_PLACE(nb_inplace_floor_divide, "floor_divide_.Tensor", "floor_divide_", )
+RL_IN_PLACE(nb_inplace_floor_divide, "floor_divide_", "floor_divide_.Scalar", )
 RL_IN_PLACE(nb_inplace_remainder, "remainder_.Tensor", "remainder_.Scalar", )
 RL_IN_PLACE(nb_inplace_and, "bitwise_and_.Tensor", "bitwise_and_.Scalar", )
 RL_IN_PLACE(nb_inplace_or, "bitwise_or_.Tensor", "bitwise_or_.Scalar", )

@@ -154,10 +154,4 @@ class Dims {
 };
 inline void append_text(std::string& out, const Dims& d) { append_list(out, d); }
 
-inline int64_t product(IntArrayRef sizes) {
-  int64_t n = 1;
-  for (int64_t s : sizes) n *= s;
-  return n;
-}
-
 }  // namespace rushlight

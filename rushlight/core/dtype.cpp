@@ -21,6 +21,23 @@ std::atomic<DType> current_default{DType::Float32};
 
 std::string_view name_of(DType d) { return kNames[int(d)]; }
 
+const char* cpp_name_of(DType d) {
+  switch (d) {
+    case DType::UInt8: return "uint8_t";
+    case DType::Int8: return "int8_t";
+    case DType::Int16: return "int16_t";
+    case DType::Int32: return "int";
+    case DType::Int64: return "int64_t";
+    case DType::Float16: return "c10::Half";
+    case DType::Float32: return "float";
+    case DType::Float64: return "double";
+    case DType::Complex64: return "c10::complex<float>";
+    case DType::Complex128: return "c10::complex<double>";
+    case DType::Bool: return "bool";
+    default: return "c10::BFloat16";
+  }
+}
+
 bool dtype_from_name(std::string_view name, DType& d) {
   for (int i = 0; i < kDTypeSlots; i++)
     if (!name.empty() && kNames[i] == name) return d = DType(i), true;

@@ -68,6 +68,8 @@ constexpr DType to_complex(DType d) {
 
 // "float32"; the name under which Python shows the dtype.
 std::string_view name_of(DType d);
+// C++'s name of a dtype, as PyTorch's errors print it: "uint8_t", "c10::Half".
+const char* cpp_name_of(DType d);
 // True and sets d for "float32", "float", "half", ...
 bool dtype_from_name(std::string_view name, DType& d);
 // PyTorch's promotion lattice for two tensors of the same category (dimension count aside).

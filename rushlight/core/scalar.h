@@ -1,7 +1,9 @@
-// Scalar: a Python number: bool, int, float or complex.
+// Scalar: a Python number: bool, int, float or complex; and how a number becomes an element of a tensor.
 #pragma once
+#include <cmath>
 #include <complex>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "rushlight/core/dtype.h"
@@ -37,18 +39,39 @@ class Scalar {
   bool is_float() const { return kind_ == Kind::Float; }
   bool is_complex() const { return kind_ == Kind::Complex; }
 
-  // Converts as C++ does; a complex number loses its imaginary part only when T is complex-free and the caller checked.
+  // The number as an element of that type. Throws RuntimeError where it does not fit, by PyTorch's rules: a fraction is cut off, infinities
+  // and NaN are for types that have them, -255 to -1 are bytes counted from the end, and every number is a bool.
   template <class T>
   T to() const {
+    if (!fits<T>()) [[unlikely]]
+      fail_number(*this, dtype_of<T>);
+    return cast<T>();
+  }
+  // As to(), but what does not fit wraps or becomes infinite, as when a tensor is converted.
+  template <class T>
+  T cast() const {
     if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {
       using R = typename T::value_type;
       return is_complex() ? T(R(d_), R(imag_)) : T(is_float() ? R(d_) : R(i_));
     } else if constexpr (std::is_same_v<T, bool>) {
       return is_complex() ? d_ != 0 || imag_ != 0 : is_float() ? d_ != 0 : i_ != 0;
     } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      return T(float(to<double>()));
+      return T(float(cast<double>()));
+    } else if constexpr (std::is_integral_v<T>) {
+      return T(is_float() || is_complex() ? whole(d_) : i_);
     } else {
       return is_float() || is_complex() ? T(d_) : T(i_);
+    }
+  }
+  template <class T>
+  bool fits() const {
+    if constexpr (std::is_same_v<T, complex64>) {
+      return is_complex() ? in_range<float>(d_) && in_range<float>(imag_) : !is_float() || in_range<float>(d_);
+    } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, complex128>) {
+      return true;
+    } else {
+      if (is_complex()) return imag_ == 0 && in_range<T>(d_);
+      return is_float() ? in_range<T>(d_) : in_range<T>(i_);
     }
   }
   double to_double() const { return to<double>(); }
@@ -64,9 +87,32 @@ class Scalar {
     }
   }
   bool equals(double v) const { return !is_complex() ? to<double>() == v : d_ == v && imag_ == 0; }
-  Scalar operator-() const { return is_complex() ? Scalar(-to<complex128>()) : is_float() ? Scalar(-d_) : Scalar(-i_); }
+  Scalar operator-() const {
+    return is_complex() ? Scalar(-to<complex128>()) : is_float() ? Scalar(-d_) : Scalar(int64_t(-uint64_t(i_)));
+  }
 
  private:
+  template <class T>
+  static bool in_range(double v) {
+    if constexpr (std::is_same_v<T, double>) return true;
+    else if constexpr (std::is_same_v<T, Half>) return !std::isfinite(v) || std::abs(v) <= 65504;
+    else if constexpr (std::is_same_v<T, BFloat16>) return !std::isfinite(v) || std::abs(v) <= 0x1.FEp127;
+    else if constexpr (std::is_same_v<T, float>) return !std::isfinite(v) || std::abs(v) <= 0x1.FFFFFEp127;
+    else if constexpr (sizeof(T) == 8) return v >= -0x1p63 && v < 0x1p63;
+    else return v >= double(std::numeric_limits<T>::lowest()) && v <= double(std::numeric_limits<T>::max());
+  }
+  template <class T>
+  static bool in_range(int64_t v) {
+    if constexpr (std::is_same_v<T, Half>) return v >= -65504 && v <= 65504;
+    else if constexpr (!std::is_integral_v<T> || sizeof(T) == 8) return true;
+    else if constexpr (std::is_unsigned_v<T>)
+      return v >= -int64_t(std::numeric_limits<T>::max()) && v <= int64_t(std::numeric_limits<T>::max());
+    else return v >= std::numeric_limits<T>::lowest() && v <= std::numeric_limits<T>::max();
+  }
+  // As x86 converts: the smallest integer where there is no such one.
+  static int64_t whole(double v) { return in_range<int64_t>(v) ? int64_t(v) : INT64_MIN; }
+  [[noreturn, gnu::cold]] static void fail_number(const Scalar& s, DType d);
+
   union {
     int64_t i_;
     double d_;
@@ -74,6 +120,10 @@ class Scalar {
   double imag_ = 0;
   Kind kind_;
 };
+
+// What writing the number into an element of dtype d gives, as a number of that dtype's kind. Throws as Scalar::to. Where PyTorch makes a
+// tensor of one element on the way, what is beyond a half type's range becomes infinite: `halves_saturate`.
+Scalar number_in(const Scalar& s, DType d, bool halves_saturate = false);
 
 inline void append_text(std::string& out, const Scalar& s) {
   if (s.is_bool()) append_text(out, s.to<bool>());

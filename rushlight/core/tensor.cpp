@@ -27,11 +27,15 @@ TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes)
       flags_(storage_->device().is_cpu() ? 0 : kNotCpu) {
   strides_.resize(sizes.size());
   int64_t step = 1;
+  bool overflow = false;
   for (size_t i = sizes.size(); i-- > 0;) {
     strides_[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
-    numel_ *= sizes[i];
+    overflow |= __builtin_mul_overflow(step, std::max<int64_t>(sizes[i], 1), &step);
+    numel_ = sizes[i] == 0 ? 0 : numel_;
   }
+  if (overflow) [[unlikely]]
+    fail_product(sizes);
+  numel_ *= step;
 }
 
 TensorImpl::~TensorImpl() {
@@ -39,6 +43,7 @@ TensorImpl::~TensorImpl() {
 }
 
 void TensorImpl::set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+  product(sizes);  // throws before anything is changed
   sizes_.assign(sizes);
   strides_.assign(strides);
   offset_ = offset;
@@ -77,7 +82,7 @@ bool Tensor::is_contiguous(MemoryFormat format) const {
 
 Dims contiguous_strides(IntArrayRef sizes) {
   Dims strides(sizes.size(), 1);
-  for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(sizes[i], 1);
+  for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = CheckedInt(strides[i]) * std::max<int64_t>(sizes[i], 1);
   return strides;
 }
 
@@ -91,7 +96,7 @@ Dims strides_for(IntArrayRef sizes, MemoryFormat format) {
   int64_t step = std::max<int64_t>(sizes[1], 1);
   for (size_t i = n - 1; i >= 2; i--) {
     strides[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
+    step = CheckedInt(step) * std::max<int64_t>(sizes[i], 1);
   }
   strides[0] = step;
   return strides;
@@ -134,15 +139,23 @@ Dims preserved_strides(const Tensor& like) {
 
 namespace {
 int64_t checked_bytes(IntArrayRef sizes, DType dtype) {
-  int64_t n = item_size(dtype);
-  bool overflow = false, empty = false;
-  for (int64_t s : sizes) {
+  for (int64_t s : sizes)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
-    if (s == 0) empty = true;
-    else overflow |= __builtin_mul_overflow(n, s, &n);
-  }
-  RL_CHECK(RuntimeError, !overflow || empty, "Storage size calculation overflowed with sizes=", sizes);
-  return empty ? 0 : n;
+  int64_t bytes;
+  RL_CHECK(RuntimeError, !__builtin_mul_overflow(product(sizes), int64_t(item_size(dtype)), &bytes),
+           "Storage size calculation overflowed with sizes=", sizes);
+  return bytes;
+}
+
+// The bytes that a storage must have for the geometry.
+int64_t checked_extent(IntArrayRef sizes, IntArrayRef strides, int64_t offset, DType dtype) {
+  int64_t elements, bytes;
+  RL_CHECK(RuntimeError,
+           storage_extent(sizes, strides, offset, elements) &&
+               !__builtin_mul_overflow(elements, int64_t(item_size(dtype)), &bytes),
+           "Storage size calculation overflowed with sizes=", sizes, ", strides=", strides, " and storage offset ",
+           offset, ": strides and offset must not be negative, nor reach beyond 64 bits");
+  return bytes;
 }
 }  // namespace
 
@@ -152,23 +165,16 @@ Tensor empty_tensor(IntArrayRef sizes, DType dtype, Device device) {
 }
 
 Tensor empty_strided_tensor(IntArrayRef sizes, IntArrayRef strides, DType dtype, Device device) {
-  checked_bytes(sizes, dtype);
-  int64_t last = product(sizes) == 0 ? 0 : 1;
-  for (size_t i = 0; last && i < sizes.size(); i++) last += (sizes[i] - 1) * strides[i];
-  auto storage = make_ref<Storage>(size_t(last * item_size(dtype)), device);
+  for (int64_t s : sizes)
+    RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
+  auto storage = make_ref<Storage>(size_t(checked_extent(sizes, strides, 0, dtype)), device);
   return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, sizes, strides, 0));
 }
 
 Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
-  int64_t last = offset;
-  bool any = true;
-  for (size_t i = 0; i < sizes.size(); i++) {
-    any &= sizes[i] > 0;
-    last += (sizes[i] - 1) * strides[i];
-  }
-  RL_CHECK(RuntimeError, !any || (offset >= 0 && (last + 1) * of.item_size() <= int64_t(of.storage().bytes())),
-           "setStorage: sizes ", sizes, ", strides ", strides, ", storage offset ", offset, ", and itemsize ",
-           of.item_size(), " requiring a storage size of ", (last + 1) * of.item_size(),
+  int64_t bytes = checked_extent(sizes, strides, offset, of.dtype());
+  RL_CHECK(RuntimeError, bytes <= int64_t(of.storage().bytes()), "setStorage: sizes ", sizes, ", strides ", strides,
+           ", storage offset ", offset, ", and itemsize ", of.item_size(), " requiring a storage size of ", bytes,
            " are out of bounds for storage of size ", of.storage().bytes());
   return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), sizes, strides, offset));
 }
@@ -181,9 +187,11 @@ Tensor detached_alias(const Tensor& of) {
 
 void resize_tensor(const Tensor& t, IntArrayRef sizes) {
   if (t.sizes() == Dims(sizes)) return;
-  int64_t bytes = checked_bytes(sizes, t.dtype()) + t.storage_offset() * t.item_size();
+  checked_bytes(sizes, t.dtype());
+  Dims strides = contiguous_strides(sizes);
+  int64_t bytes = checked_extent(sizes, strides, t.storage_offset(), t.dtype());
   if (bytes > int64_t(t.storage().bytes())) t.storage().resize(size_t(bytes));
-  t.impl()->set_geometry(sizes, contiguous_strides(sizes), t.storage_offset());
+  t.impl()->set_geometry(sizes, strides, t.storage_offset());
 }
 
 int64_t wrap_dim(int64_t d, int64_t dims) {
@@ -207,10 +215,17 @@ Dims broadcast_shapes(IntArrayRef a, IntArrayRef b) {
 }
 
 Dims broadcast_strides(const Tensor& t, IntArrayRef sizes) {
+  RL_CHECK(ShapeError, sizes.size() >= size_t(t.dim()), "expand: a tensor of sizes ", t.sizes(),
+           " has more dimensions than the sizes it should have, ", sizes);
   Dims strides(sizes.size(), 0);
   size_t lead = sizes.size() - size_t(t.dim());
-  for (size_t i = 0; i < size_t(t.dim()); i++)
-    strides[lead + i] = t.sizes()[i] == 1 && sizes[lead + i] != 1 ? 0 : t.strides()[i];
+  for (size_t i = 0; i < size_t(t.dim()); i++) {
+    int64_t have = t.sizes()[i], want = sizes[lead + i];
+    RL_CHECK(ShapeError, have == want || have == 1, "The expanded size of the tensor (", want,
+             ") must match the existing size (", have, ") at non-singleton dimension ", lead + i,
+             ".  Target sizes: ", sizes, ".  Tensor sizes: ", t.sizes());
+    strides[lead + i] = have == 1 && want != 1 ? 0 : t.strides()[i];
+  }
   return strides;
 }
 

@@ -4,10 +4,10 @@
 #pragma once
 #include <memory>
 
-#include "rushlight/core/array_ref.h"
 #include "rushlight/core/device.h"
 #include "rushlight/core/dtype.h"
 #include "rushlight/core/scalar.h"
+#include "rushlight/core/sizes.h"
 #include "rushlight/core/storage.h"
 
 namespace rushlight {
@@ -167,7 +167,7 @@ void resize_tensor(const Tensor& t, IntArrayRef sizes);
 int64_t wrap_dim(int64_t d, int64_t dims);
 // The shape both broadcast to. Throws ShapeError with PyTorch's text.
 Dims broadcast_shapes(IntArrayRef a, IntArrayRef b);
-// sizes/strides of `t` seen at `sizes` (stride 0 where a dimension is expanded).
+// Strides of `t` seen at `sizes` (0 where a dimension is expanded). Throws ShapeError where t does not expand to them.
 Dims broadcast_strides(const Tensor& t, IntArrayRef sizes);
 
 }  // namespace rushlight

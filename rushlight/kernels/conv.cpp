@@ -42,7 +42,8 @@ struct Windows {
         for (int64_t j = 0; j < kernel[1]; j++)
           for (int64_t l = 0; l < kernel[2]; l++) {
             int64_t shift = l * dilation[2] - padding[2];
-            int64_t from = shift < 0 ? (-shift + stride[2] - 1) / stride[2] : 0;
+            // Both at most out[2]: a tap may lie in the padding for all outputs.
+            int64_t from = shift < 0 ? std::min(out[2], -(shift / stride[2]) + (shift % stride[2] != 0)) : 0;
             int64_t to = shift < in[2] ? std::min(out[2], (in[2] - 1 - shift) / stride[2] + 1) : 0;
             for (int64_t z = 0; z < out[0]; z++)
               for (int64_t y = 0; y < out[1]; y++, place += out[2]) {

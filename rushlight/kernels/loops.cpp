@@ -9,7 +9,8 @@ void LoopPlan::add(void* data, const Dims& strides, int64_t item_size) {
   RL_INVARIANT(operands_ < kMaxOperands);
   Dims& mine = strides_[operands_];
   mine = strides;
-  for (int64_t& s : mine) s *= item_size;
+  // The stride of a dimension with one element may be anything; then the product may wrap.
+  for (int64_t& s : mine) s = int64_t(uint64_t(s) * uint64_t(item_size));
   data_[operands_++] = static_cast<char*>(data);
 }
 

@@ -2,6 +2,7 @@
 // needs no headers of it.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -415,6 +416,9 @@ class OneDnn final : public Provider {
 
   bool conv(const ConvProblem& p, const ConvData& d) override {
     if (p.dtype != DType::Float32 && p.dtype != DType::BFloat16) return false;
+    // oneDNN counts some of these in 32 bits.
+    for (int i = 0; i < p.spatial; i++)
+      if (std::max({p.stride[i], p.padding[i], p.dilation[i] * p.kernel[i]}) > INT32_MAX / 4) return false;
     auto primitive = cached(conv_key(p, use_threads()), [&](Primitive& made) { make_conv(made, p); });
     if (!primitive->supported) return false;
     void* data[] = {d.src, d.weight, d.dst, d.bias};

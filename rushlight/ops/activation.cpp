@@ -68,9 +68,15 @@ struct SigmoidBackward {
     else return g * (T(1) - y) * y;
   }
 };
+// A number that becomes an element itself: it fits half types too, which others only meet in float.
+template <class T>
+T element_arg(const IValue& v) {
+  if constexpr (std::is_same_v<T, float>) return T(number_in(v.to_scalar(), functor_dtype()).to_double());
+  else return scalar_arg<T>(v);
+}
 template <class T>
 struct Threshold {
-  explicit Threshold(const IValue* a) : threshold(scalar_arg<T>(a[1])), value(scalar_arg<T>(a[2])) {}
+  explicit Threshold(const IValue* a) : threshold(element_arg<T>(a[1])), value(element_arg<T>(a[2])) {}
   T threshold, value;
   RL_FN T operator()(T x) const { return select(x <= threshold, value, x); }
 };
@@ -244,7 +250,7 @@ struct ShrinkBackward {
 };
 template <class T>
 struct Logit {
-  explicit Logit(const IValue* a) : eps(a[1].is_none() ? T(-1) : scalar_arg<T>(a[1])) {}
+  explicit Logit(const IValue* a) : eps(a[1].is_none() ? T(-1) : float_arg<T>(a[1])) {}
   T eps;
   RL_FN T operator()(T x) const {
     T z = select(eps < T(0), x, minimum(maximum(x, eps), T(1) - eps));

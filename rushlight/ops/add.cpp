@@ -9,14 +9,20 @@ namespace {
 // alpha as PyTorch takes it: in the dtype of the result, also where halves are added in float.
 template <class T>
 T alpha_arg(const IValue* args) {
-  T alpha = scalar_arg<T>(args[2]);
-  if constexpr (std::is_same_v<T, float>)
-    if (alpha != 1.0f) {
-      DType d = result_type(args, 2);
-      if (d == DType::Float16) return Half(alpha);
-      if (d == DType::BFloat16) return BFloat16(alpha);
+  if constexpr (!std::is_same_v<T, Expr>) {
+    DType d = functor_dtype();
+    if (!args[2].is_int()) {
+      RL_CHECK(RuntimeError, !args[2].is_bool() || d == DType::Bool,
+               "Boolean alpha only supported for Boolean results.");
+      RL_CHECK(RuntimeError, args[2].is_bool() || !is_integral(d, true),
+               "For integral input tensors, argument alpha must not be a floating point number.");
+      RL_CHECK(RuntimeError, !args[2].is_complex() || is_complex(d),
+               "For non-complex input tensors, argument alpha must not be a complex number.");
     }
-  return alpha;
+    if constexpr (std::is_same_v<T, float>)
+      if (is_half(d)) return T(number_in(args[2].to_scalar(), d).to_double());
+  }
+  return scalar_arg<T>(args[2]);
 }
 
 template <class T>

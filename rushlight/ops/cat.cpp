@@ -50,7 +50,7 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
     for (size_t d = 0; d < sizes.size(); d++)
       RL_CHECK(RuntimeError, int64_t(d) == at || s[d] == sizes[d], "Sizes of tensors must match except in dimension ",
                at, ". Expected size ", sizes[d], " but got size ", s[d], " for tensor number ", i, " in the list.");
-    sizes[size_t(at)] += s[size_t(at)];
+    sizes[size_t(at)] = CheckedInt(sizes[size_t(at)]) + s[size_t(at)];
   }
   return {.sizes = sizes, .dtype = dtype, .device = tensors[0].device()};
 }

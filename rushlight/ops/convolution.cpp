@@ -51,7 +51,9 @@ ConvProblem problem(Pass pass, IntArrayRef in, IntArrayRef weight, IntArrayRef o
 Dims out_sizes(IntArrayRef in, IntArrayRef weight, IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation) {
   Dims out = {in[0], weight[0]};
   for (size_t i = 2; i < in.size(); i++)
-    out.push_back((in[i] + 2 * padding[i - 2] - dilation[i - 2] * (weight[i] - 1) - 1) / stride[i - 2] + 1);
+    out.push_back((CheckedInt(padding[i - 2]) * 2 + in[i] - CheckedInt(dilation[i - 2]) * (weight[i] - 1) - 1) /
+                      stride[i - 2] +
+                  1);
   return out;
 }
 
@@ -211,16 +213,18 @@ Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias
            " dimensions, got ", weight.sizes());
   Dims s = each(stride, dims, "stride"), p = each(padding, dims, "padding"), d = each(dilation, dims, "dilation");
   check_steps(str("conv", dims, "d").c_str(), s, p, d, groups);
-  RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(1) * groups, "Given groups=", groups,
-           ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ", weight.size(1) * groups,
-           " channels, but got ", x.size(1), " channels instead");
+  RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == CheckedInt(weight.size(1)) * groups,
+           "Given groups=", groups, ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
+           weight.size(1) * groups, " channels, but got ", x.size(1), " channels instead");
   RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "Given weight of size ",
            weight.sizes(), ", expected bias to be 1-dimensional with ", weight.size(0),
            " elements, but got bias of size ", bias.defined() ? bias.sizes() : Dims(), " instead");
-  for (size_t i = 0; i < size_t(dims); i++)
-    RL_CHECK(RuntimeError, x.sizes()[i + 2] + 2 * p[i] >= d[i] * (weight.sizes()[i + 2] - 1) + 1,
-             "Calculated padded input size per channel: (", x.sizes()[i + 2] + 2 * p[i], "). Kernel size: (",
-             d[i] * (weight.sizes()[i + 2] - 1) + 1, "). Kernel size can't be greater than actual input size");
+  for (size_t i = 0; i < size_t(dims); i++) {
+    int64_t padded = CheckedInt(p[i]) * 2 + x.sizes()[i + 2],
+            kernel = CheckedInt(d[i]) * (weight.sizes()[i + 2] - 1) + 1;
+    RL_CHECK(RuntimeError, padded >= kernel, "Calculated padded input size per channel: (", padded, "). Kernel size: (",
+             kernel, "). Kernel size can't be greater than actual input size");
+  }
   Tensor out = _conv(x, weight, bias, s, p, d, groups);
   return single ? squeeze(out, 0) : out;
 }
@@ -240,7 +244,7 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
   Dims d = each(dilation, dims, "dilation"), even, extra;
   bool lopsided = false;
   for (size_t i = 0; i < size_t(dims); i++) {
-    int64_t total = d[i] * (weight.sizes()[i + 2] - 1);
+    int64_t total = CheckedInt(d[i]) * (weight.sizes()[i + 2] - 1);
     even.push_back(total / 2);
     lopsided |= total % 2 != 0;
   }
@@ -268,7 +272,7 @@ Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Te
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(0),
            "Given transposed=1, weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
            weight.size(0), " channels, but got ", x.size(1), " channels instead");
-  int64_t channels = weight.size(1) * groups;
+  int64_t channels = CheckedInt(weight.size(1)) * groups;
   RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "Given transposed=1, ",
            "weight of size ", weight.sizes(), ", expected bias to be 1-dimensional with ", channels,
            " elements, but got bias of size ", bias.defined() ? bias.sizes() : Dims(), " instead");
@@ -279,8 +283,8 @@ Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Te
              "d got output_padding=", extra);
     RL_CHECK(RuntimeError, extra[i] < s[i] || extra[i] < d[i], "output padding must be smaller than either stride or ",
              "dilation, but got output_padding=", extra, ", stride=", s, " and dilation=", d);
-    int64_t full = (x.sizes()[i + 2] - 1) * s[i] + d[i] * (weight.sizes()[i + 2] - 1) + 1;
-    sizes.push_back(full - 2 * p[i] + extra[i]);
+    CheckedInt full = CheckedInt(x.sizes()[i + 2] - 1) * s[i] + CheckedInt(d[i]) * (weight.sizes()[i + 2] - 1) + 1;
+    sizes.push_back(full - CheckedInt(p[i]) * 2 + extra[i]);
     RL_CHECK(RuntimeError, sizes.back() > 0, "Given input size per channel: ", x.sizes(),
              ". Calculated output size per channel: ", sizes, ". Output size is too small");
     beyond |= extra[i] >= s[i];
@@ -290,7 +294,7 @@ Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Te
   Tensor out;
   if (beyond) {  // a window more would fit into such a result: the convolution back would not have x's shape
     Dims whole = sizes, none(p.size(), 0);
-    for (size_t i = 0; i < size_t(dims); i++) whole[i + 2] += 2 * p[i] - extra[i];
+    for (size_t i = 0; i < size_t(dims); i++) whole[i + 2] = CheckedInt(p[i]) * 2 + whole[i + 2] - extra[i];
     out = constant_pad_nd(_conv_input(x, weight, whole, s, none, d, groups), crop, 0);
   } else {
     out = _conv_input(x, weight, sizes, s, p, d, groups);

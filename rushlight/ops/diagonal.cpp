@@ -26,6 +26,8 @@ struct Diagonal {
       : sizes(of), strides(steps), start(from) {
     int64_t rank = int64_t(of.size()), a = wrap_dim(dim1, rank), b = wrap_dim(dim2, rank);
     RL_CHECK(RuntimeError, a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
+    // An offset beyond the matrix is as good as one just outside of it.
+    offset = std::clamp(offset, -sizes[size_t(a)], sizes[size_t(b)]);
     int64_t n = std::max<int64_t>(0, offset >= 0 ? std::min(sizes[size_t(a)], sizes[size_t(b)] - offset)
                                                  : std::min(sizes[size_t(a)] + offset, sizes[size_t(b)]));
     if (n > 0) start += offset >= 0 ? offset * strides[size_t(b)] : -offset * strides[size_t(a)];
@@ -69,7 +71,8 @@ Grads diagonal_backward_grad(const Saved& s, const Tensor& g) {
 TensorSpec diag_embed_meta(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t rank = self.dim() + 1, a = wrap_dim(dim1, rank), b = wrap_dim(dim2, rank);
   RL_CHECK(RuntimeError, a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
-  int64_t n = self.size(-1) + std::abs(offset);
+  RL_CHECK(RuntimeError, offset != INT64_MIN, "diag_embed: the offset ", offset, " is out of range");
+  int64_t n = CheckedInt(self.size(-1)) + std::abs(offset);
   Dims sizes = self.sizes();
   sizes.erase(sizes.size() - 1);
   sizes.insert(size_t(std::min(a, b)), n);
@@ -99,6 +102,7 @@ TensorSpec triu_meta(const Tensor& self, int64_t) { return triangle_meta("triu",
 template <bool lower>
 void triangle_cpu(const Tensor& out, int64_t k) {
   int64_t row_dim = out.dim() - 2, columns = out.size(-1), rows = out.size(-2);
+  k = std::clamp(k, -rows - 1, columns + 1);  // diagonals beyond the matrix are all alike
   dispatch_size(out.dtype(), [&]<class W>() {
     int64_t row_stride = out.strides()[size_t(row_dim)], step = out.strides().back();
     Dims outer = out.sizes();

@@ -6,6 +6,7 @@
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/specs.h"
 
@@ -30,16 +31,12 @@ void with_type(DType d, const F& f) {
   }
 }
 
-void fill_all(const Tensor& t, const Scalar& value) {
+// Every element becomes the one of t's dtype that stands at `item`.
+void fill_with(const Tensor& t, const void* item) {
   if (t.numel() == 0 || t.device().is_meta()) return;
-  alignas(16) char item[16] = {};
-  with_type(t.dtype(), [&]<class T>(T) {
-    T v = value.to<T>();
-    std::memcpy(item, &v, sizeof v);
-  });
   int64_t size = t.item_size();
   bool zero = true;
-  for (int64_t i = 0; i < size; i++) zero &= item[i] == 0;
+  for (int64_t i = 0; i < size; i++) zero &= static_cast<const char*>(item)[i] == 0;
   LoopPlan plan(t.sizes());
   plan.add(t);
   plan.finish();
@@ -47,6 +44,16 @@ void fill_all(const Tensor& t, const Scalar& value) {
     if (strides[0] == size && zero) std::memset(p[0], 0, size_t(n * size));
     else convert_row(t.dtype(), p[0], strides[0], t.dtype(), item, 0, n);
   });
+}
+// Throws where the number does not fit the dtype; but a single half becomes infinite, in PyTorch too.
+void fill_all(const Tensor& t, const Scalar& value) {
+  alignas(16) char item[16] = {};
+  Scalar fitting = t.numel() == 1 && is_half(t.dtype()) ? number_in(value, t.dtype(), true) : value;
+  with_type(t.dtype(), [&]<class T>(T) {
+    T v = fitting.to<T>();
+    std::memcpy(item, &v, sizeof v);
+  });
+  fill_with(t, item);
 }
 
 TensorSpec like_spec(const Tensor& self, const DT& dtype, const LT& layout, const DV& device, const OB& pin,
@@ -108,16 +115,28 @@ DType range_dtype(const DT& dtype, std::initializer_list<Scalar> values) {
 TensorSpec arange_step_spec(const Scalar& start, const Scalar& end, const Scalar& step, const DT& dtype, const LT&,
                             const DV& device, const OB&) {
   double a = start.to_double(), b = end.to_double(), by = step.to_double();
-  RL_CHECK(RuntimeError, by != 0, "step must be nonzero");
+  RL_CHECK(RuntimeError, by > 0 || by < 0, "step must be nonzero");
   RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
   RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a),
            "upper bound and lower bound inconsistent with step sign");
   DType d = range_dtype(dtype, {start, end, step});
-  bool whole = is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
-  whole |= d == DType::Int64;  // for this dtype PyTorch cuts the bounds to whole numbers first
-  RL_CHECK(RuntimeError, !whole || step.to_int() != 0, "step must be nonzero");
-  int64_t n = whole ? (end.to_int() - start.to_int() + step.to_int() - (by > 0 ? 1 : -1)) / step.to_int()
-                    : int64_t(std::ceil((b - a) / by));
+  RL_CHECK(NotImplementedError, d != DType::Bool && !is_complex(d), "\"arange_cpu\" not implemented for '",
+           scalar_type_name(d), "'");
+  RL_CHECK(RuntimeError, d != DType::Int64 || step.to_int() != 0, "step must be nonzero: as an integer ", step,
+           " is 0");
+  double steps = std::ceil((b - a) / by);
+  RL_CHECK(RuntimeError, steps < 0x1p63, "invalid size, possible overflow? arange from ", start, " to ", end, " by ",
+           step, " has ", steps, " elements");
+  int64_t n = int64_t(steps);
+  if (is_integral(d, true)) {
+    start.to_int(), step.to_int();  // they have to fit
+    if (start.is_integral(true) && end.is_integral(true) && step.is_integral(true)) {
+      // Counted exactly: the distance has 64 bits and no sign.
+      uint64_t up = uint64_t(end.to_int()) - uint64_t(start.to_int()), stride = uint64_t(step.to_int());
+      if (by < 0) up = -up, stride = -stride;
+      n = int64_t(up / stride + (up % stride != 0));
+    }
+  }
   return spec_of(n, d, device);
 }
 TensorSpec arange_start_spec(const Scalar& start, const Scalar& end, const DT& dtype, const LT& layout,
@@ -134,8 +153,8 @@ void fill_range(const Scalar& start, const Scalar& step, const Tensor& given) {
       T* p = out.data<T>();
       int64_t n = out.numel();
       if constexpr (std::is_integral_v<T>) {
-        int64_t first = start.to_int(), stride = step.to_int();
-        for (int64_t i = 0; i < n; i++) p[i] = T(first + i * stride);
+        uint64_t first = uint64_t(start.to_int()), stride = uint64_t(step.to_int());
+        for (int64_t i = 0; i < n; i++) p[i] = T(first + uint64_t(i) * stride);
       } else if constexpr (std::is_same_v<T, double>) {
         for (int64_t i = 0; i < n; i++) p[i] = a + by * double(i);
       } else {
@@ -152,7 +171,12 @@ TensorSpec linspace_spec(const Scalar& start, const Scalar& end, int64_t steps, 
                          const DV& device, const OB&) {
   RL_CHECK(RuntimeError, steps >= 0, "number of steps must be non-negative");
   DType d = dtype.value_or(default_dtype());
-  if (!dtype && (start.is_complex() || end.is_complex())) d = to_complex(d);
+  if (start.is_complex() || end.is_complex()) {
+    if (!dtype) d = to_complex(d);
+    RL_CHECK(RuntimeError, is_complex(d), "torch.linspace(): inferred dtype ", cpp_name_of(to_complex(default_dtype())),
+             " can't be safely cast to passed dtype ", d);
+  }
+  RL_CHECK(NotImplementedError, d != DType::Bool || steps < 2, "\"linspace_cpu\" not implemented for 'Bool'");
   return spec_of(steps, d, device);
 }
 void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
@@ -161,7 +185,7 @@ void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
     T* p = out.data<T>();
     if (!p) return;
     using C = std::conditional_t<is_half(dtype_of<T>), float, std::conditional_t<std::is_integral_v<T>, double, T>>;
-    C a = C(start.to<T>()), b = C(end.to<T>());
+    C a = C(start.to<T>()), b = steps > 1 ? C(end.to<T>()) : a;
     auto count = [](int64_t n) {
       if constexpr (is_complex(dtype_of<T>)) return C(typename T::value_type(n));
       else return C(n);
@@ -172,11 +196,20 @@ void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
       else return v;
     };
     C step = rounded(rounded(b - a) / rounded(count(steps - 1)));
+    if constexpr (!is_complex(dtype_of<T>))
+      if (!std::isfinite(step) && std::isfinite(a) && std::isfinite(b)) {  // only the distance is beyond the range
+        double by = double(b) / double(steps - 1) - double(a) / double(steps - 1);
+        for (int64_t i = 0; i < steps; i++)
+          p[i] = T(C(i < steps / 2 ? double(a) + by * double(i) : double(b) - by * double(steps - 1 - i)));
+        return;
+      }
     // From both ends, so that the last element is exact.
     for (int64_t i = 0; i < steps; i++) {
       C v = i < steps / 2 ? a + rounded(step * count(i)) : b - rounded(step * count(steps - 1 - i));
       p[i] = T(v);
     }
+    if constexpr (std::is_integral_v<T>)  // more digits than C has
+      if (steps) p[steps - 1] = end.to<T>();
   });
 }
 void linspace(IValue* a, const Tensor* out) {
@@ -191,7 +224,8 @@ void fill_logspace(const Scalar& start, const Scalar& end, double base, const Te
   bool whole = is_integral(out.dtype(), true);
   if (whole || is_half(out.dtype())) {  // the exponents between whole bounds are no whole numbers
     auto bound = [&](const Scalar& v) {
-      return whole ? Scalar(v.to_int())
+      if (out.numel() == 1) return v;
+      return whole ? Scalar(number_in(v, out.dtype()).to_int())
                    : Scalar(out.dtype() == DType::Float16 ? float(v.to<Half>()) : float(v.to<BFloat16>()));
     };
     Tensor wide = empty_tensor(out.sizes(), DType::Float64);
@@ -226,18 +260,11 @@ void eye(IValue*, const Tensor* out) {
   fill_all(alias_tensor(t, std::min(t.size(0), t.size(1)), t.stride(0) + t.stride(1), t.storage_offset()), 1);
 }
 
-void check_fill_value(const Tensor& self, const Scalar& value) {
-  RL_CHECK(RuntimeError, is_complex(self.dtype()) || !value.is_complex() || value.to<complex128>().imag() == 0,
-           "value cannot be converted to type ", self.dtype(), " without overflow");
-}
 TensorSpec fill_spec(const Tensor& self, const Scalar& value) {
-  check_fill_value(self, value);
+  number_in(value, self.dtype(), self.numel() == 1);
   return spec_like(self);
 }
-void fill_scalar(const Tensor& self, const Scalar& value) {
-  check_fill_value(self, value);
-  fill_all(self, value);
-}
+void fill_scalar(const Tensor& self, const Scalar& value) { fill_all(self, value); }
 Tensor fill_of_tensor(const Tensor& self, const Tensor& value) {
   RL_CHECK(RuntimeError, value.dim() == 0, "fill only supports 0-dimension value tensor but got tensor with ",
            value.dim(), " dimensions.");
@@ -251,7 +278,10 @@ Scalar only_item(const Tensor& t) {
 void fill_tensor(const Tensor& self, const Tensor& value) {
   RL_CHECK(RuntimeError, value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ",
            value.dim(), " dimensions.");
-  fill_all(self, only_item(value));
+  if (self.device().is_meta() || value.device().is_meta()) return;
+  alignas(16) char item[16] = {};  // converted as tensors are, without a check
+  convert_row(self.dtype(), item, 0, value.dtype(), value.raw(), 0, 1);
+  fill_with(self, item);
 }
 void zero_(const Tensor& self) { fill_all(self, 0); }
 

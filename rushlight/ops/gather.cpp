@@ -142,8 +142,9 @@ void scatter_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& 
   dispatch_size(out.dtype(),
                 [&]<class W>() { for_each_target<W>(out, dim, index, src, nullptr, [](W& a, const W& b) { a = b; }); });
 }
-TensorSpec scatter_value_meta(const Tensor& self, int64_t dim, const Tensor& index, const Scalar&) {
+TensorSpec scatter_value_meta(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
   check_scatter("scatter", self, dim, index, Tensor());
+  number_in(value, self.dtype());
   return like(self);
 }
 void scatter_value_cpu(const Tensor&, int64_t dim, const Tensor& index, const Scalar& value, const Tensor& out) {

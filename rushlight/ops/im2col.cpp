@@ -14,8 +14,8 @@ namespace {
 
 struct Patches {
   int64_t batch, channels, in[2], out[2], kernel[2], dilation[2], padding[2], stride[2];
-  int64_t taps() const { return kernel[0] * kernel[1]; }
-  int64_t columns() const { return out[0] * out[1]; }
+  int64_t taps() const { return CheckedInt(kernel[0]) * kernel[1]; }
+  int64_t columns() const { return CheckedInt(out[0]) * out[1]; }
 };
 
 // f(place in a plane of the image, place in the plane's columns, count, distance in the image) for each run of neighbours in a row of the columns.
@@ -53,7 +53,7 @@ Patches patches(const char* op, IntArrayRef image, IntArrayRef kernel, IntArrayR
   pair(p.stride, stride, 1, op, "stride");
   pair(p.in, image, 0, op, "the image's size");
   for (int d = 0; d < 2; d++) {
-    int64_t reach = p.in[d] + 2 * p.padding[d] - p.dilation[d] * (p.kernel[d] - 1) - 1;
+    int64_t reach = CheckedInt(p.padding[d]) * 2 + p.in[d] - CheckedInt(p.dilation[d]) * (p.kernel[d] - 1) - 1;
     p.out[d] = reach < 0 ? 0 : reach / p.stride[d] + 1;
   }
   RL_CHECK(RuntimeError, p.out[0] > 0 && p.out[1] > 0, op, ": given an image of ", image, ", kernel_size=", kernel,
@@ -77,7 +77,7 @@ Patches im2col_patches(const Tensor& x, IntArrayRef kernel, IntArrayRef dilation
 TensorSpec im2col_meta(const Tensor& x, IntArrayRef kernel, IntArrayRef dilation, IntArrayRef padding,
                        IntArrayRef stride) {
   Patches p = im2col_patches(x, kernel, dilation, padding, stride);
-  Dims sizes = {p.channels * p.taps(), p.columns()};
+  Dims sizes = {CheckedInt(p.channels) * p.taps(), p.columns()};
   if (x.dim() == 4) sizes.insert(0, p.batch);
   return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
 }

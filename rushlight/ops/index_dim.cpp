@@ -159,7 +159,7 @@ TensorSpec index_add_meta(const Tensor& self, int64_t dim, const Tensor& index, 
 void index_add_cpu(const Tensor&, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha,
                    const Tensor& out) {
   dispatch(AllTypes{}, out.dtype(), "index_add", [&]<class T>() {
-    auto by = alpha.to<accumulator_t<T>>();
+    auto by = accumulator_t<T>(alpha.to<T>());
     update_slices<T>(out, dim, index, source, [by](T* x, const T* y, int64_t n) {
       if constexpr (std::is_same_v<T, bool>) {
         for (int64_t i = 0; i < n; i++) x[i] = x[i] || (y[i] && by);

@@ -2,6 +2,7 @@
 #include "rushlight/fn/_huber.h"
 #include "rushlight/fn/_smooth_l1.h"
 #include "rushlight/fn/abs.h"
+#include "rushlight/fn/aminmax.h"
 #include "rushlight/fn/binary_cross_entropy.h"
 #include "rushlight/fn/binary_cross_entropy_with_logits.h"
 #include "rushlight/fn/clamp.h"
@@ -99,12 +100,15 @@ TensorSpec bce_meta(const Tensor& x, const Tensor& y, const Tensor& weight, int6
   return {.sizes = reduction == kMean || reduction == kSum ? Dims() : sizes, .dtype = x.dtype(), .device = x.device()};
 }
 // log below -100 is -100, as in PyTorch: a probability of 0 costs much but not everything.
+void check_probabilities(const Tensor& t, const char* name) {
+  if (t.numel() == 0) return;
+  auto [least, most] = aminmax(t);
+  RL_CHECK(RuntimeError, item(least).to_double() >= 0 && item(most).to_double() <= 1, "all elements of ", name,
+           " should be between 0 and 1");
+}
 void bce_cpu(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction, const Tensor& out) {
-  if (x.numel() > 0) {
-    Tensor low = x < 0.0, high = x > 1.0;
-    bool inside = item(sum(low)).to<int64_t>() == 0 && item(sum(high)).to<int64_t>() == 0;
-    RL_CHECK(RuntimeError, inside, "all elements of input should be between 0 and 1");
-  }
+  check_probabilities(x, "input");
+  check_probabilities(y, "target");
   Tensor loss = (y - 1.0) * clamp_min(log1p(neg(x)), -100.0) - y * clamp_min(log(x), -100.0);
   if (weight.defined()) loss = loss * weight;
   copy_elements(out, reduce_loss(loss, reduction));
@@ -122,6 +126,10 @@ Grads bce_grad(const Saved& s, const Tensor& g) {
 
 Tensor bce_with_logits(const Tensor& x, const Tensor& y, const Tensor& weight, const Tensor& pos_weight,
                        int64_t reduction) {
+  DType common = promote_types(x.dtype(), y.dtype());
+  RL_CHECK(RuntimeError, can_cast(common, y.dtype()), "result type ", scalar_type_name(common),
+           " can't be cast to the desired output type ", scalar_type_name(y.dtype()),
+           " (binary_cross_entropy_with_logits: target must be floating; convert it with target.to(input.dtype))");
   Tensor log_p = log_sigmoid(x);
   Tensor loss = (1.0 - y) * x - (pos_weight.defined() ? ((pos_weight - 1.0) * y + 1.0) * log_p : log_p);
   if (weight.defined()) loss = loss * weight;

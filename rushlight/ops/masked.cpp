@@ -40,12 +40,8 @@ TensorSpec masked_fill_spec(const Tensor& self, const Tensor& mask) {
            "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
   return {.sizes = broadcast_shapes(self.sizes(), mask.sizes()), .dtype = self.dtype(), .device = self.device()};
 }
-void check_fill_value(const Tensor& self, const Scalar& value) {
-  RL_CHECK(RuntimeError, !value.is_complex() || is_complex(self.dtype()), "value cannot be converted to type ",
-           scalar_type_name(self.dtype()), " without overflow");
-}
 TensorSpec masked_fill_meta(const Tensor& self, const Tensor& mask, const Scalar& value) {
-  check_fill_value(self, value);
+  number_in(value, self.dtype());
   return masked_fill_spec(self, mask);
 }
 

@@ -58,14 +58,23 @@ void check_same_dtype(const Tensor& self, const Tensor& mat2) {
            scalar_type_name(self.dtype()), " and ", scalar_type_name(mat2.dtype()));
 }
 
-TensorSpec addmm_meta(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar&, const Scalar&) {
+// The factors in the dtype of the product; products of halves are added in float.
+void check_factors_fit(DType d, const Scalar& beta, const Scalar& alpha) {
+  if (is_half(d)) d = DType::Float32;
+  number_in(beta, d);
+  number_in(alpha, d);
+}
+
+TensorSpec addmm_meta(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+                      const Scalar& alpha) {
   RL_CHECK(ShapeError, mat1.dim() == 2, "mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
   RL_CHECK(ShapeError, mat2.dim() == 2, "mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
   check_matrix_shapes(mat1, mat2);
   check_same_dtype(self, mat2);
   check_product_dtypes("addmm_impl_cpu_", mat1, mat2);
   TensorSpec spec{.sizes = {mat1.sizes()[0], mat2.sizes()[1]}, .dtype = mat1.dtype(), .device = mat1.device()};
-  broadcast_strides(self, spec.sizes);
+  broadcast_strides(self, spec.sizes);  // throws what expand does
+  check_factors_fit(spec.dtype, beta, alpha);
   return spec;
 }
 void addmm_cpu(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha,
@@ -119,12 +128,14 @@ void bmm_cpu(const Tensor& self, const Tensor& mat2, const Tensor& out) {
   batched(self, mat2, 0, 1, to.get());
   to.finish();
 }
-TensorSpec baddbmm_meta(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar&, const Scalar&) {
+TensorSpec baddbmm_meta(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
+                        const Scalar& alpha) {
   TensorSpec spec = bmm_meta(batch1, batch2);
   RL_CHECK(DTypeError, self.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ",
            cpp_type_name(self.dtype()), ", batch1: ", cpp_type_name(batch1.dtype()),
            ", batch2: ", cpp_type_name(batch2.dtype()));
   broadcast_strides(self, spec.sizes);
+  check_factors_fit(spec.dtype, beta, alpha);
   return spec;
 }
 void baddbmm_cpu(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,
@@ -170,7 +181,8 @@ void mv_cpu(const Tensor& self, const Tensor& vec, const Tensor& out) {
   mv_into(self, vec, 0, 1, to.get());
   to.finish();
 }
-TensorSpec addmv_meta(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar&, const Scalar&) {
+TensorSpec addmv_meta(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta,
+                      const Scalar& alpha) {
   RL_CHECK(ShapeError, mat.dim() == 2 && vec.dim() == 1 && self.dim() <= 1, "vector + matrix @ vector expected, got ",
            self.dim(), ", ", mat.dim(), ", ", vec.dim());
   RL_CHECK(ShapeError, mat.sizes()[1] == vec.sizes()[0] && (self.numel() == 1 || self.sizes()[0] == mat.sizes()[0]),
@@ -178,6 +190,7 @@ TensorSpec addmv_meta(const Tensor& self, const Tensor& mat, const Tensor& vec, 
            vec.sizes()[0], ")");
   TensorSpec spec = mv_meta(mat, vec);
   check_same_dtype(self, mat);
+  check_factors_fit(spec.dtype, beta, alpha);
   return spec;
 }
 void addmv_cpu(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha,
@@ -239,7 +252,9 @@ Tensor addr_fn(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const
   Dims sizes = {vec1.sizes()[0], vec2.sizes()[0]};
   RL_CHECK(ShapeError, self.dim() <= 2 && broadcast_shapes(self.sizes(), sizes) == sizes,
            "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
-  check_factors(promote_types(self.dtype(), promote_types(vec1.dtype(), vec2.dtype())), beta, alpha);
+  DType d = promote_types(self.dtype(), promote_types(vec1.dtype(), vec2.dtype()));
+  check_factors(d, beta, alpha);
+  check_factors_fit(d, beta, alpha);
   bool all_bool = self.dtype() == DType::Bool && vec1.dtype() == DType::Bool && vec2.dtype() == DType::Bool;
   auto scaled_by = [&](const Scalar& factor, const Tensor& t) {
     if (is_half(t.dtype()) && !factor.equals(1)) return t * full_like(t, factor);  // by the factor in t's dtype

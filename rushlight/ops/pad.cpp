@@ -24,7 +24,7 @@ TensorSpec constant_pad_meta(const Tensor& self, IntArrayRef pad, const Scalar&)
   Dims sizes = self.sizes();
   for (size_t k = 0; k < pad.size() / 2; k++) {
     size_t d = sizes.size() - 1 - k;
-    sizes[d] += pad[2 * k] + pad[2 * k + 1];
+    sizes[d] = CheckedInt(sizes[d]) + pad[2 * k] + pad[2 * k + 1];
     RL_CHECK(RuntimeError, sizes[d] >= 0, "The input size ", self.sizes()[d], ", plus negative padding ", pad[2 * k],
              " and ", pad[2 * k + 1], " resulted in a negative output size, which is invalid. Check dimension ", d,
              " of your input.");
@@ -39,18 +39,18 @@ void constant_pad_cpu(const Tensor& self, IntArrayRef pad, const Scalar& value, 
   int64_t from = self.storage_offset(), to = out.storage_offset();
   for (size_t k = 0; k < pad.size() / 2; k++) {
     size_t d = sizes.size() - 1 - k;
-    int64_t before = pad[2 * k], after = pad[2 * k + 1];
+    int64_t n = sizes[d], before = std::max(pad[2 * k], -n), after = std::max(pad[2 * k + 1], -n);
+    sizes[d] = n + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0);
+    if (sizes[d] <= 0) return;
     from += std::max<int64_t>(-before, 0) * from_strides[d];
     to += std::max<int64_t>(before, 0) * to_strides[d];
-    sizes[d] += std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0);
-    if (sizes[d] <= 0) return;
   }
   copy_elements(alias_tensor(out, sizes, to_strides, to), alias_tensor(self, sizes, from_strides, from));
 }
 
 Grads constant_pad_grad(const Saved& s, const Tensor& g) {
   Dims back;
-  for (int64_t p : s.arg("pad").int_list()) back.push_back(-p);
+  for (int64_t p : s.arg("pad").int_list()) back.push_back(0 - CheckedInt(p));
   return {constant_pad_nd(g, back, Scalar(0))};
 }
 
@@ -71,7 +71,8 @@ Tensor source_index(Border border, int64_t n, int64_t before, int64_t after) {
   // PyTorch cuts before it goes round.
   int64_t cut = border == Border::Circular ? std::max<int64_t>(-before, 0) : 0;
   int64_t kept = border == Border::Circular ? n - cut - std::max<int64_t>(-after, 0) : n;
-  for (int64_t i = 0; i < size; i++) index.data<int64_t>()[i] = cut + source(border, i - before - cut, kept);
+  for (int64_t i = 0; i < size; i++)
+    index.data<int64_t>()[i] = cut + source(border, CheckedInt(i) - before - cut, kept);
   return index;
 }
 
@@ -138,7 +139,7 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
   for (int k = 0; k < dims; k++) {
     int64_t before = pad[size_t(2 * k)], after = pad[size_t(2 * k + 1)];
     if (before == 0 && after == 0) continue;
-    int64_t d = self.dim() - 1 - k, n = self.sizes()[size_t(d)], size = n + before + after;
+    int64_t d = self.dim() - 1 - k, n = self.sizes()[size_t(d)], size = CheckedInt(n) + before + after;
     if (border == Border::Reflect) {
       RL_CHECK(RuntimeError, before < n && after < n, "Argument #", 4 + 2 * k,
                ": Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ",

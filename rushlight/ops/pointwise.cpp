@@ -1,5 +1,6 @@
 #include "rushlight/ops/pointwise.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "rushlight/kernels/copying.h"
@@ -78,16 +79,20 @@ const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common, c
   if (e.compute != DType::UInt8) return e;
   for (int i = 0; i < info.inputs; i++) {
     if (args[i].is_tensor()) continue;
-    int64_t v = args[i].to_scalar().to<int64_t>();
+    int64_t v = args[i].to_scalar().cast<int64_t>();
     if (v < 0 || v > 255) return info.entries[int(DType::Int16)];
   }
   return e;
 }
 
+thread_local DType making_for = DType::Int32;
+
 // A functor made from its arguments, on the stack.
 struct Functor {
-  Functor(const PointwiseInfo::Entry& e, const IValue* args) {
-    if (e.make) e.make(bytes, args);
+  Functor(const PointwiseInfo::Entry& e, const IValue* args, DType common) {
+    if (!e.make) return;
+    making_for = common;
+    e.make(bytes, args);
   }
   alignas(16) char bytes[kFunctorBytes];
 };
@@ -131,21 +136,23 @@ void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, cons
   std::memcpy(static_cast<char*>(out) + whole * out_size, buffers[kMaxOperands - 1], size_t(rest * out_size));
 }
 
-// A number written in dtype d.
+// A number among the operands, in the dtype that is computed in. It wraps as an operand of its own dtype would.
 void write_scalar(const Scalar& s, DType d, void* to) {
   switch (d) {
-    case DType::Float32: *static_cast<float*>(to) = s.to<float>(); break;
-    case DType::Float64: *static_cast<double*>(to) = s.to<double>(); break;
-    case DType::Int32: *static_cast<int32_t*>(to) = s.to<int32_t>(); break;
-    case DType::Int64: *static_cast<int64_t*>(to) = s.to<int64_t>(); break;
-    case DType::UInt8: *static_cast<uint8_t*>(to) = uint8_t(s.to<int64_t>()); break;
-    case DType::Bool: *static_cast<bool*>(to) = s.to<bool>(); break;
-    case DType::Complex64: *static_cast<complex64*>(to) = s.to<complex64>(); break;
-    default: *static_cast<complex128*>(to) = s.to<complex128>(); break;
+    case DType::Float32: *static_cast<float*>(to) = s.cast<float>(); break;
+    case DType::Float64: *static_cast<double*>(to) = s.cast<double>(); break;
+    case DType::Int32: *static_cast<int32_t*>(to) = s.cast<int32_t>(); break;
+    case DType::Int64: *static_cast<int64_t*>(to) = s.cast<int64_t>(); break;
+    case DType::UInt8: *static_cast<uint8_t*>(to) = s.cast<uint8_t>(); break;
+    case DType::Bool: *static_cast<bool*>(to) = s.cast<bool>(); break;
+    case DType::Complex64: *static_cast<complex64*>(to) = s.cast<complex64>(); break;
+    default: *static_cast<complex128*>(to) = s.cast<complex128>(); break;
   }
 }
 
 }  // namespace
+
+DType functor_dtype() { return making_for; }
 
 DType result_type(const IValue* args, int count) {
   Promoter p;
@@ -177,7 +184,7 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
   if (out.numel() == 0) return;
   DType common = common_dtype(info, args);
   const PointwiseInfo::Entry& e = entry_for(info, common, args);
-  Functor functor(e, args);
+  Functor functor(e, args, common);
   LoopPlan plan(out.sizes());
   plan.add(out);
   alignas(16) char values[kMaxOperands][16];
@@ -195,7 +202,12 @@ void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& 
       plan.add(t);
       dtypes[k] = t.dtype();
     } else {
-      write_scalar(args[k].to_scalar(), e.compute, values[k]);
+      Scalar number = args[k].to_scalar();
+      if (info.numbers_fit) {
+        Scalar fitting = number_in(number, common, info.promote == Promote::Mask);
+        if (!info.exact_numbers) number = fitting;
+      }
+      write_scalar(number, e.compute, values[k]);
       if (half && !info.exact_numbers) {
         float& v = *reinterpret_cast<float*>(values[k]);
         v = common == DType::Float16 ? float(Half(v)) : float(BFloat16(v));
@@ -256,13 +268,14 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
       if (in_place && t.storage() == self.storage() && in[k] != in[0]) return false;  // may overlap
     } else if (d == DType::Float32 && (args[k].is_double() || args[k].is_int()) && in[k - 1] != value) {
       float v = float(args[k].to_double());
+      if (info.numbers_fit && std::isinf(v)) return false;
       for (int64_t i = 0; i < n; i++) reinterpret_cast<float*>(value)[i] = v;
       in[k] = value;
     } else {
       return false;
     }
   }
-  Functor functor(e, args);
+  Functor functor(e, args, d);
   if (in_place) {
     run_row(e, functor.bytes, first.raw(), in, info.inputs, n);
     first.impl()->bump_version();

@@ -5,7 +5,7 @@
 //
 // With float, double, ... it becomes the CPU kernel (Note [Vectorised loops]); with Expr the symbolic form that code generation emits; in a .cu file
 // the CUDA kernel. Its first parameters are the operator's first arguments; a functor with further parameters has a constructor from
-// the argument array: `explicit Lerp(const IValue* args) : weight(args[2].to_scalar().to<T>()) {}`.
+// the argument array: `explicit LeakyRelu(const IValue* args) : slope(scalar_arg<T>(args[1])) {}`.
 // Half types compute in float, 8- and 16-bit integers in int32; bytes as they are where the list of types says so.
 #pragma once
 #include <concepts>
@@ -51,14 +51,24 @@ struct PointwiseInfo {
   bool result_is_bool = false;
   bool result_is_real = false;  // of complex arguments
   bool exact_numbers = false;   // numbers and 0-d tensors meet half types unrounded: the functor's kExactNumbers
+  bool numbers_fit = false;     // numbers have to fit the common dtype, others wrap: the functor's kNumbersFit
 };
 constexpr size_t kFunctorBytes = 64;
 
-// A functor's number parameter.
+// The common dtype of the call whose functor is being made. T alone does not tell: bytes are computed in int32.
+DType functor_dtype();
+// A functor's number parameter; it has to fit the common dtype.
 template <class T>
 T scalar_arg(const IValue& v) {
   if constexpr (std::is_same_v<T, Expr>) return Expr(v.to_double());
+  else if constexpr (std::is_same_v<T, int32_t>) return number_in(v.to_scalar(), functor_dtype()).to<T>();
   else return v.to_scalar().to<T>();
+}
+// One of the schema's type float, which becomes infinite where it does not fit.
+template <class T>
+T float_arg(const IValue& v) {
+  if constexpr (std::is_same_v<T, Expr>) return Expr(v.to_double());
+  else return v.to_scalar().cast<T>();
 }
 
 int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* spec);
@@ -146,6 +156,7 @@ void add_entry(PointwiseInfo& info) {
   info.result_is_bool |= std::is_same_v<R, bool> && !std::is_same_v<T, bool>;
   info.result_is_real |= math::is_complex_type<T> && !math::is_complex_type<R>;
   info.exact_numbers |= requires { Functor::kExactNumbers; };
+  info.numbers_fit |= requires { Functor::kNumbersFit; };
   info.entries[int(dtype_of<T>)] = e;
   auto also = [&](DType d) { info.entries[int(d)] = e; };
   if constexpr (std::is_same_v<T, float>) also(DType::Float16), also(DType::BFloat16);

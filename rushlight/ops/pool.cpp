@@ -7,14 +7,12 @@
 #include "rushlight/fn/_avg_pool_backward.h"
 #include "rushlight/fn/_max_pool.h"
 #include "rushlight/fn/contiguous.h"
-#include "rushlight/fn/reshape.h"
-#include "rushlight/fn/scatter_add.h"
 #include "rushlight/fn/to.h"
-#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/expect.h"
 #include "rushlight/ops/kernel.h"
+#include "rushlight/ops/pooling.h"
 
 namespace rushlight {
 namespace {
@@ -54,12 +52,15 @@ Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride,
     RL_CHECK(RuntimeError, w.kernel[i] > 0, op, ": kernel size should be greater than zero, but got ", kernel);
     RL_CHECK(RuntimeError, w.stride[i] > 0, op, ": stride should not be zero, got ", stride);
     RL_CHECK(RuntimeError, w.dilation[i] > 0, op, ": dilation should be greater than zero, but got ", dilation);
-    RL_CHECK(RuntimeError, w.pad[i] >= 0 && w.pad[i] <= ((w.kernel[i] - 1) * w.dilation[i] + 1) / 2, op,
+    int64_t span = CheckedInt(w.kernel[i] - 1) * w.dilation[i] + 1;
+    RL_CHECK(RuntimeError, w.pad[i] >= 0 && w.pad[i] <= span / 2, op,
              ": pad should be at most half of effective kernel size, but got pad=", w.pad[i],
              ", kernel_size=", w.kernel[i], " and dilation=", w.dilation[i]);
-    int64_t reach = w.in[i] + 2 * w.pad[i] - w.dilation[i] * (w.kernel[i] - 1) - 1 + (ceil ? w.stride[i] - 1 : 0);
-    w.out[i] = (reach >= 0 ? reach / w.stride[i] : -1) + 1;
-    if (ceil && (w.out[i] - 1) * w.stride[i] >= w.in[i] + w.pad[i]) w.out[i]--;  // the last window must begin inside
+    int64_t reach = CheckedInt(w.pad[i]) * 2 + w.in[i] - span;
+    w.out[i] =
+        reach < 0 ? (ceil && reach > -w.stride[i]) : (ceil ? ceil_div(reach, w.stride[i]) : reach / w.stride[i]) + 1;
+    if (ceil && w.out[i] > 0 && CheckedInt(w.out[i] - 1) * w.stride[i] >= w.in[i] + w.pad[i])
+      w.out[i]--;  // the last window must begin inside
     RL_CHECK(RuntimeError, w.out[i] >= 1, op, ": Given input size: ", x.sizes(),
              ". Calculated output size is too small");
   }
@@ -92,8 +93,8 @@ struct Spans {
 Spans adaptive_spans(int64_t in, int64_t out) {
   Spans s;
   for (int64_t o = 0; o < out; o++) {
-    s.first.push_back(o * in / out);
-    s.last.push_back(((o + 1) * in + out - 1) / out);
+    s.first.push_back(CheckedInt(o) * in / out);
+    s.last.push_back(ceil_div(CheckedInt(o + 1) * in, out));
     s.divisor.push_back(s.last.back() - s.first.back());
   }
   return s;
@@ -106,7 +107,7 @@ Spans max_spans(const Window& w, size_t d) {
   for (int64_t o = 0; o < w.out[d]; o++) {
     int64_t from = o * w.stride[d] - w.pad[d];
     s.last.push_back(std::min(from + (w.kernel[d] - 1) * s.step + 1, w.in[d]));
-    while (from < 0) from += s.step;
+    if (from < 0) from += ceil_div(-from, s.step) * s.step;
     s.first.push_back(from);
   }
   return s;
@@ -142,13 +143,17 @@ void row_maxima(const T* in, const Three& size, const std::array<Spans, 3>& s, s
   const Spans& along = s[2];
   int64_t width = int64_t(along.first.size());
   int64_t start = (s[0].first[z] * size[1] + s[1].first[y]) * size[2];
+  // The taps that meet an element in some window; a kernel may reach far into the padding.
+  int64_t before = -along.offset - (width - 1) * along.stride;
+  int64_t first_tap = before > 0 ? ceil_div(before, along.step) : 0;
+  int64_t last_tap = std::min(along.taps, ceil_div(size[2] - along.offset, along.step));
   for (int64_t v = 0; v < width; v++) {
     out[v] = kLowest<T>;
     at[size_t(v)] = Place(start + along.first[size_t(v)]);
   }
   for (int64_t i = s[0].first[z]; i < s[0].last[z]; i += s[0].step)
     for (int64_t j = s[1].first[y]; j < s[1].last[y]; j += s[1].step)
-      for (int64_t k = 0; k < along.taps; k++) {
+      for (int64_t k = first_tap; k < last_tap; k++) {
         int64_t shift = along.offset + k * along.step;
         int64_t from = shift < 0 ? (-shift + along.stride - 1) / along.stride : 0;
         int64_t to = shift < size[2] ? std::min(width, (size[2] - 1 - shift) / along.stride + 1) : 0;
@@ -246,6 +251,10 @@ void check_not_empty_from(const char* op, const Tensor& self, int64_t first) {
 // The spans of adaptive pooling, in three dimensions.
 std::array<Spans, 3> adaptive(const Tensor& self, int dims, IntArrayRef output_size) {
   std::array<Spans, 3> s = {adaptive_spans(1, 1), adaptive_spans(1, 1), adaptive_spans(1, 1)};
+  // What no memory holds is refused before spans are counted.
+  Dims sizes = self.sizes();
+  for (int d = 0; d < dims; d++) sizes[sizes.size() - size_t(dims - d)] = output_size[size_t(d)];
+  empty_tensor(sizes, DType::Float64);
   for (int d = 0; d < dims; d++)
     s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
   return s;
@@ -261,21 +270,8 @@ void adaptive_max_pool_cpu(const Tensor& x, int64_t dims, IntArrayRef output_siz
   maxima(x, int(dims), adaptive(x, int(dims), output_size), kAdaptiveMaxPools[dims], out, where);
 }
 
-// (planes, rest): the last `dims` dimensions as one.
-Tensor planes(const Tensor& t, int64_t dims) {
-  int64_t rest = 1;
-  for (int64_t d = t.dim() - dims; d < t.dim(); d++) rest *= t.sizes()[size_t(d)];
-  return reshape(t, {rest ? t.numel() / rest : 0, rest});
-}
 Grads max_pool_grad(const Saved& s, const Tensors& g) {
-  int64_t dims = s.arg("dims").to_int();
-  const Dims& sizes = s.sizes("self");
-  int64_t rest = 1;
-  for (size_t d = sizes.size() - size_t(dims); d < sizes.size(); d++) rest *= sizes[d];
-  Tensor gp = planes(g[0], dims);
-  Tensor flat =
-      scatter_add(zeros({gp.size(0), rest}, gp.dtype(), std::nullopt, gp.device()), 1, planes(s["indices"], dims), gp);
-  return {reshape(flat, sizes)};
+  return {maxima_gradient(g[0], s["indices"], s.sizes("self"), s.arg("dims").to_int())};
 }
 
 // The kernels are for 32 and 64 bits.
@@ -307,7 +303,8 @@ std::tuple<Tensor, Tensor> adaptive_max_pool_nd(const Tensor& self, IntArrayRef 
 Spans average_spans(const Window& w, size_t d, bool count_pad) {
   Spans s;
   for (int64_t o = 0; o < w.out[d]; o++) {
-    int64_t from = o * w.stride[d] - w.pad[d], to = std::min(from + w.kernel[d], w.in[d] + w.pad[d]);
+    int64_t from = o * w.stride[d] - w.pad[d];
+    int64_t to = std::min<int64_t>(CheckedInt(from) + w.kernel[d], w.in[d] + w.pad[d]);
     int64_t padded = to - from;
     from = std::max<int64_t>(from, 0);
     to = std::min(to, w.in[d]);
@@ -359,6 +356,17 @@ void average(const Tensor& given, const Averages& a, int64_t divisor_override, c
   for (size_t v = 0; by_lines && v < size_t(out3[2]); v++)
     by_lines = s[2].first[v] == int64_t(v) && s[2].last[v] == int64_t(v) + 1;
   auto run = [&]<class T>(T) {
+    // Integers are divided by 64 bits: a divisor may be more than T holds.
+    using D = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+    auto divisor_of = [&](size_t z, size_t y, size_t v) {
+      return D(divisor_override ? divisor_override
+                                : int64_t(CheckedInt(s[0].divisor[z]) * s[1].divisor[y] * s[2].divisor[v]));
+    };
+    auto divided = [](T sum, D divisor) {
+      if constexpr (std::is_integral_v<T>)
+        if (divisor == -1) return T(0 - uint64_t(sum));  // the smallest integer / -1 would trap
+      return T(sum / divisor);
+    };
     if (backward) std::fill(result.data<T>(), result.data<T>() + result.numel(), T(0));
     parallel_for(0, count, std::max<int64_t>(1, 4096 / std::max<int64_t>(in_plane, 1)), [&](int64_t b, int64_t e) {
       for (int64_t plane = b; plane < e; plane++) {
@@ -376,14 +384,12 @@ void average(const Tensor& given, const Averages& a, int64_t divisor_override, c
                   const T* row = from + (i * in3[1] + j) * in3[2];
                   for (int64_t v = 0; v < out3[2]; v++) line[v] = T(line[v] + row[v]);
                 }
-              int64_t across = s[0].divisor[z] * s[1].divisor[y];
-              for (int64_t v = 0; v < out3[2]; v++)
-                line[v] = T(line[v] / T(divisor_override ? divisor_override : across * s[2].divisor[size_t(v)]));
+              for (int64_t v = 0; v < out3[2]; v++) line[v] = divided(line[v], divisor_of(z, y, size_t(v)));
               continue;
             }
             for (size_t v = 0; v < size_t(out3[2]); v++, here++) {
-              T divisor = T(divisor_override ? divisor_override : s[0].divisor[z] * s[1].divisor[y] * s[2].divisor[v]);
-              T sum = 0, share = backward ? T(from[here] / divisor) : T(0);
+              D divisor = divisor_of(z, y, v);
+              T sum = 0, share = backward ? divided(from[here], divisor) : T(0);
               for (int64_t i = s[0].first[z]; i < s[0].last[z]; i++)
                 for (int64_t j = s[1].first[y]; j < s[1].last[y]; j++)
                   for (int64_t k = s[2].first[v]; k < s[2].last[v]; k++) {
@@ -396,7 +402,7 @@ void average(const Tensor& given, const Averages& a, int64_t divisor_override, c
                 T across = T(T(sum / float(s[0].divisor[z])) / float(s[1].divisor[y]));
                 to[here] = T(across / float(s[2].divisor[v]));
               } else {
-                to[here] = sum / divisor;
+                to[here] = divided(sum, divisor);
               }
             }
           }

@@ -98,6 +98,8 @@ Tensor unary(const char* name, const Tensor& x) {
 Tensor pow_scalar(const Tensor& self, const Scalar& exponent) {
   RL_CHECK(RuntimeError, !(is_integral(self.dtype(), true) && exponent.is_integral(true) && exponent.to_int() < 0),
            "Integers to negative integer powers are not allowed.");
+  if (is_half(self.dtype()) || (is_integral(self.dtype(), false) && exponent.is_integral(true)))
+    if (!exponent.is_complex()) number_in(exponent, self.dtype());
   bool floats = is_floating(self.dtype()) && !exponent.is_complex();
   if (floats) {
     double e = exponent.to_double();

@@ -4,7 +4,10 @@
 
 #include "rushlight/core/generator.h"
 #include "rushlight/fn/add.h"
+#include "rushlight/fn/all.h"
 #include "rushlight/fn/eq.h"
+#include "rushlight/fn/ge.h"
+#include "rushlight/fn/item.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/mul.h"
 #include "rushlight/fn/zeros_like.h"
@@ -13,6 +16,7 @@
 #include "rushlight/kernels/loops.h"
 #include "rushlight/kernels/normal_fill.h"
 #include "rushlight/ops/forms.h"
+#include "rushlight/ops/products.h"
 #include "rushlight/ops/specs.h"
 
 namespace rushlight {
@@ -93,9 +97,20 @@ Tensor float_twin(const Tensor& self) {
   return empty_strided_tensor(self.sizes(), preserved_strides(self), DType::Float32);
 }
 
+void check_uniform_bounds(DType d, double from, double to) {
+  with_floating(to_real(d), "check_uniform_bounds", [&]<class T>(T) {
+    auto holds = [](double v) { return std::isfinite(v) && Scalar(v).fits<T>(); };
+    RL_CHECK(RuntimeError, holds(from), "from is out of bounds for ", cpp_name_of(d), ": ", from);
+    RL_CHECK(RuntimeError, holds(to), "to is out of bounds for ", cpp_name_of(d), ": ", to);
+    RL_CHECK(RuntimeError, from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
+             " > to=", to);
+    RL_CHECK(RuntimeError, holds(to - from), "uniform_ expects to-from <= std::numeric_limits<", scalar_type_name(d),
+             ">::max(), but found to=", to, " and from=", from, " which result in to-from to exceed the limit");
+  });
+}
+
 void uniform_(const Tensor& self, double from, double to, Generator* generator) {
-  RL_CHECK(RuntimeError, from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
-           " > to=", to);
+  check_uniform_bounds(self.dtype(), from, to);
   if (is_half(self.dtype()) && !self.device().is_meta()) {
     Tensor wide = float_twin(self);
     uniform_(wide, from, to, generator);
@@ -197,6 +212,35 @@ constexpr int digits() {
   return std::is_same_v<T, double> ? 53 : std::is_same_v<T, float> ? 24 : std::is_same_v<T, Half> ? 11 : 8;
 }
 
+// The place of the highest bit of |v|. REQUIRES: v != 0.
+int highest_bit(int64_t v) { return 63 - __builtin_clzll(v < 0 ? -uint64_t(v) : uint64_t(v)); }
+
+// Bounds of whole numbers that a float type draws from: moved to the next number it holds where rounding would reach past them.
+template <class T>
+void fit_bounds(int64_t& from, int64_t& to) {
+  auto rounded = [](int64_t v) {
+    double r = double(T(double(v)));
+    return std::isfinite(r) && std::abs(r) < 0x1p63 ? int64_t(r) : v;
+  };
+  auto spacing = [](int64_t v) { return int64_t(1) << std::clamp(highest_bit(v) - digits<T>() + 1, 0, 62); };
+  if (from < INT64_MAX - 1 && rounded(from + 1) < from) from = rounded(from + 1) + spacing(from + 1);
+  if (to > INT64_MIN + 1 && rounded(to - 1) >= to) to = rounded(to - 1) - spacing(to - 1);
+}
+
+// PyTorch's checks of the bounds, both included, against what the dtype holds.
+void check_random_bounds(DType d, int64_t from, int64_t last) {
+  RL_CHECK(RuntimeError, !is_complex(d), "check_random_bounds handles only integral, floating-point and boolean types");
+  with_type(d, "check_random_bounds", [&]<class T>(T) {
+    auto fits = [](int64_t v) {
+      if constexpr (std::is_integral_v<T>)
+        return v >= int64_t(std::numeric_limits<T>::lowest()) && v <= int64_t(std::numeric_limits<T>::max());
+      else return Scalar(double(v)).fits<T>();
+    };
+    RL_CHECK(RuntimeError, fits(from), "from is out of bounds for ", cpp_type_name(d), ": ", from);
+    RL_CHECK(RuntimeError, fits(last), "to - 1 is out of bounds for ", cpp_type_name(d), ": ", last);
+  });
+}
+
 void random_range(const Tensor& self, int64_t from, uint64_t range, Generator* generator) {
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
@@ -211,19 +255,38 @@ void check_range(int64_t from, int64_t to) {
 void random_from_to(const Tensor& self, int64_t from, const std::optional<int64_t>& to, Generator* generator) {
   if (to) {
     check_range(from, *to);
-    random_range(self, from, uint64_t(*to) - uint64_t(from), generator);
+    int64_t first = from, end = *to;
+    if (is_floating(self.dtype())) {
+      with_floating(self.dtype(), "random_", [&]<class T>(T) { fit_bounds<T>(first, end); });
+      RL_CHECK(RuntimeError, first < end,
+               "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, ", "but got from=", first,
+               " >= to=", end);
+    }
+    check_random_bounds(self.dtype(), first, end - 1);
+    random_range(self, first, uint64_t(end) - uint64_t(first), generator);
   } else if (from == INT64_MIN) {
+    DType d = self.dtype();
+    RL_CHECK(RuntimeError, d == DType::Int64 || d == DType::Float64 || d == DType::Float32 || d == DType::BFloat16,
+             "random_from_to with the smallest from and no to handles only int64, double, float and bfloat16");
     std::unique_lock<std::mutex> lock;
     Generator& g = locked(generator, lock);
     with_type(self.dtype(), "random_from_to_kernel_cpu",
               [&]<class T>(T) { fill_serial<T>(self, [&] { return T(int64_t(g.random64())); }); });
   } else {
-    int64_t top = 0;
+    int64_t top = 0, first = from;
     with_type(self.dtype(), "random_", [&]<class T>(T) {
-      if constexpr (std::is_integral_v<T>) top = int64_t(std::numeric_limits<T>::max());
-      else top = int64_t(1) << digits<T>();
+      if constexpr (std::is_integral_v<T>) {
+        top = int64_t(std::numeric_limits<T>::max());
+      } else {
+        top = int64_t(1) << digits<T>();
+        int64_t unused = 0;
+        fit_bounds<T>(first, unused);
+        RL_CHECK(RuntimeError, first < top, "random_ expects 'from' casted to dtype to be less than or equal to ",
+                 "'to_inc' casted to dtype, but got from=", first, " > to_inc=", top);
+      }
     });
-    random_range(self, from, uint64_t(top) - uint64_t(from) + 1, generator);
+    check_random_bounds(self.dtype(), first, top);
+    random_range(self, first, uint64_t(top) - uint64_t(first) + 1, generator);
   }
 }
 void random_to(const Tensor& self, int64_t to, Generator* generator) { random_from_to(self, 0, to, generator); }
@@ -305,6 +368,7 @@ void cauchy_(const Tensor& self, double median, double sigma, Generator* generat
 }
 void geometric_(const Tensor& self, double p, Generator* generator) {
   RL_CHECK(RuntimeError, p > 0 && p < 1, "geometric_ expects p to be in (0, 1), but got p=", p);
+  RL_CHECK(NotImplementedError, self.dtype() != DType::Bool, "\"geometric_cpu\" not implemented for 'Bool'");
   fill_transformed(self, "geometric_cpu", generator, [&](double u) { return std::ceil(std::log(u) / std::log1p(-p)); });
 }
 void log_normal_(const Tensor& self, double mean, double std, Generator* generator) {
@@ -355,8 +419,18 @@ TensorSpec range_like_spec(const Tensor& self, int64_t low, int64_t high, const 
   return spec_like(self, dtype, layout, device, pin, format);
 }
 TensorSpec permutation_spec(int64_t n, const DT& dtype, const LT&, const DV& device, const OB&) {
-  RL_CHECK(RuntimeError, n >= 0, "n must be non-negative, got", n);
-  return spec_of(n, dtype.value_or(DType::Int64), device);
+  RL_CHECK(RuntimeError, n >= 0, "n must be non-negative, got ", n);
+  DType d = dtype.value_or(DType::Int64);
+  RL_CHECK(NotImplementedError, d != DType::Bool && !is_complex(d), "\"randperm\" not implemented for '",
+           scalar_type_name(d), "'");
+  if (is_floating(d)) {
+    int64_t most = 0;
+    with_floating(d, "randperm", [&]<class T>(T) { most = (int64_t(1) << digits<T>()) + 1; });
+    RL_CHECK(RuntimeError, n <= most, "n cannot be greater than ", most, " for ", scalar_type_name(d), " type.");
+  } else if (n) {
+    number_in(n - 1, d);
+  }
+  return spec_of(n, d, device);
 }
 TensorSpec permutation_generated_spec(int64_t n, GN, const DT& dtype, const LT& layout, const DV& device,
                                       const OB& pin) {
@@ -420,6 +494,11 @@ void check_deviations(const Tensor& std) {
   RL_CHECK(RuntimeError, !is_complex(std.dtype()), "normal expects standard deviation to be non-complex");
   check_moment(std);
 }
+// Before anything is drawn.
+void check_values(const Tensor& std) {
+  RL_CHECK(RuntimeError, std.numel() == 0 || item(all(ge(std, 0))).to<bool>(),
+           "normal expects all elements of std >= 0.0");
+}
 TensorSpec normal_tensor_float_meta(const Tensor& mean, double std, GN) {
   check_moment(mean);
   check_deviation(std);
@@ -434,6 +513,7 @@ TensorSpec normal_float_tensor_meta(double, const Tensor& std, GN) {
   return spec_like(std);
 }
 void normal_float_tensor_cpu(double mean, const Tensor& std, GN g, const Tensor& out) {
+  check_values(std);
   normal_(out, 0, 1, g);
   add_(mul_(out, std), mean);
 }
@@ -443,6 +523,7 @@ TensorSpec normal_tensor_tensor_meta(const Tensor& mean, const Tensor& std, GN) 
   return spec_of(broadcast_shapes(mean.sizes(), std.sizes()), promote_types(mean.dtype(), std.dtype()), mean.device());
 }
 void normal_tensor_tensor_cpu(const Tensor& mean, const Tensor& std, GN g, const Tensor& out) {
+  check_values(std);
   normal_(out, 0, 1, g);
   add_(mul_(out, std), mean);
 }

@@ -54,7 +54,8 @@ Tensor flipud_op(const Tensor& self) {
 Tensor roll_one(const Tensor& t, int64_t shift, int64_t dim) {
   int64_t n = t.size(dim);
   if (n == 0) return t;
-  int64_t by = ((shift % n) + n) % n;
+  int64_t by = shift % n;
+  if (by < 0) by += n;
   if (by == 0) return t;
   return cat(Tensors{narrow(t, dim, n - by, by), narrow(t, dim, 0, n - by)}, dim);
 }
@@ -72,9 +73,9 @@ Tensor roll_op(const Tensor& self, IntArrayRef shifts, IntArrayRef dims) {
 Tensor rot90_op(const Tensor& self, int64_t k, IntArrayRef dims) {
   RL_CHECK(RuntimeError, dims.size() == 2, "expected total rotation dims == 2, but got dims = ", dims.size());
   RL_CHECK(RuntimeError, self.dim() >= 2, "expected total dims >= 2, but got total dims = ", self.dim());
-  RL_CHECK(RuntimeError, dims[0] != dims[1] && std::abs(dims[0] - dims[1]) != self.dim(),
-           "expected rotation dims to be different, but got dim0 = ", dims[0], " and dim1 = ", dims[1]);
   int64_t a = wrap_dim(dims[0], self.dim()), b = wrap_dim(dims[1], self.dim());
+  RL_CHECK(RuntimeError, a != b, "expected rotation dims to be different, but got dim0 = ", dims[0],
+           " and dim1 = ", dims[1]);
   switch (((k % 4) + 4) % 4) {
     case 1: return transpose(flip(self, IntArrayRef(b)), a, b);
     case 2: return flip(self, dims);
@@ -92,7 +93,7 @@ TensorSpec repeat_meta(const Tensor& self, IntArrayRef repeats) {
   for (int64_t r : repeats)
     RL_CHECK(RuntimeError, r >= 0, "Trying to create tensor with negative dimension ", r, ": ", repeats);
   size_t lead = repeats.size() - size_t(self.dim());
-  for (size_t d = lead; d < repeats.size(); d++) sizes[d] *= self.sizes()[d - lead];
+  for (size_t d = lead; d < repeats.size(); d++) sizes[d] = CheckedInt(sizes[d]) * self.sizes()[d - lead];
   return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
 }
 void repeat_cpu(const Tensor& self, IntArrayRef repeats, const Tensor& out) {

@@ -126,12 +126,15 @@ template <class T> struct Fmin {
   RL_FN T operator()(T a, T b) const { return math::select(a < b || b != b, a, b); }
 };
 template <class T> struct ClampMin {
+  static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T x, T low) const { return math::maximum(x, low); }
 };
 template <class T> struct ClampMax {
+  static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T x, T high) const { return math::minimum(x, high); }
 };
 template <class T> struct Clamp {
+  static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T x, T low, T high) const {
     if constexpr (std::is_floating_point_v<T>) {
       // As below, with one test for NaN instead of two.
@@ -146,9 +149,9 @@ template <class T> struct Clamp {
 template <class T>
 struct NanToNum {
   explicit NanToNum(const IValue* args)
-      : nan(args[1].is_none() ? T(0) : scalar_arg<T>(args[1])),
-        high(args[2].is_none() ? largest(args[0]) : scalar_arg<T>(args[2])),
-        low(args[3].is_none() ? -largest(args[0]) : scalar_arg<T>(args[3])) {}
+      : nan(args[1].is_none() ? T(0) : float_arg<T>(args[1])),
+        high(args[2].is_none() ? largest(args[0]) : float_arg<T>(args[2])),
+        low(args[3].is_none() ? -largest(args[0]) : float_arg<T>(args[3])) {}
   // Of the tensor's dtype, which a half type's computation does not know.
   static T largest(const IValue& self) {
     DType d = self.is_tensor() ? self.tensor().dtype() : DType::Float64;

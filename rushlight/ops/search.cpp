@@ -145,7 +145,7 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
   int64_t least = 0, most = minlength - 1;
   widen_bounds_isa<int64_t>()(&least, &most, x, in.numel());
   RL_CHECK(RuntimeError, least >= 0, "bincount only supports 1-d non-negative integral inputs.");
-  int64_t bins = most + 1;
+  int64_t bins = CheckedInt(most) + 1;
   bool single = weights.defined() && weights.dtype() == DType::Float32;
   Tensor out = empty_tensor(bins, !weights.defined() ? DType::Int64 : single ? DType::Float32 : DType::Float64);
   if (bins) std::memset(out.raw(), 0, size_t(out.nbytes()));

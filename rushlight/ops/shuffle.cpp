@@ -24,19 +24,20 @@ Tensor pixel_shuffle_op(const Tensor& self, int64_t r) {
   RL_CHECK(RuntimeError, r > 0, "pixel_shuffle expects a positive upscale_factor, but got ", r);
   size_t lead = size_t(self.dim()) - 3;
   int64_t c = self.sizes()[lead], h = self.sizes()[lead + 1], w = self.sizes()[lead + 2];
-  RL_CHECK(RuntimeError, c % (r * r) == 0,
+  int64_t square;
+  RL_CHECK(RuntimeError, !__builtin_mul_overflow(r, r, &square) && c % square == 0,
            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
            "input.size(-3)=",
-           c, " is not divisible by ", r * r);
+           c, " is not divisible by the square of ", r);
   Dims split, order, result;
   for (size_t d = 0; d < lead; d++) {
     split.push_back(self.sizes()[d]);
     result.push_back(self.sizes()[d]);
     order.push_back(int64_t(d));
   }
-  for (int64_t n : {c / (r * r), r, r, h, w}) split.push_back(n);
+  for (int64_t n : {c / square, r, r, h, w}) split.push_back(n);
   for (int64_t d : {0, 3, 1, 4, 2}) order.push_back(int64_t(lead) + d);
-  for (int64_t n : {c / (r * r), h * r, w * r}) result.push_back(n);
+  for (CheckedInt n : {CheckedInt(c / square), CheckedInt(h) * r, CheckedInt(w) * r}) result.push_back(n);
   return reshape(permute(reshape(self, split), order), result);
 }
 
@@ -61,7 +62,7 @@ Tensor pixel_unshuffle_op(const Tensor& self, int64_t r) {
   }
   for (int64_t n : {c, h / r, r, w / r, r}) split.push_back(n);
   for (int64_t d : {0, 2, 4, 1, 3}) order.push_back(int64_t(lead) + d);
-  for (int64_t n : {c * r * r, h / r, w / r}) result.push_back(n);
+  for (CheckedInt n : {CheckedInt(c) * r * r, CheckedInt(h / r), CheckedInt(w / r)}) result.push_back(n);
   return reshape(permute(reshape(self, split), order), result);
 }
 

@@ -46,7 +46,7 @@ Tensor kron_op(const Tensor& a, const Tensor& b) {
     int64_t m = d < rank - a.dim() ? 1 : a.size(d - rank), n = d < rank - b.dim() ? 1 : b.size(d - rank);
     for (int64_t v : {m, int64_t(1)}) left.push_back(v);
     for (int64_t v : {int64_t(1), n}) right.push_back(v);
-    sizes.push_back(m * n);
+    sizes.push_back(CheckedInt(m) * n);
   }
   return reshape(reshape(a, left) * reshape(b, right), sizes);
 }

@@ -12,15 +12,24 @@ int64_t checked_dim(const char* op, const Tensor& self, int64_t dim) {
   return wrap_dim(dim, self.dim());
 }
 
+// Pieces without elements cost memory too.
+void check_pieces(const char* op, int64_t pieces) {
+  RL_CHECK(OutOfMemory, pieces <= int64_t(1) << 28, op, ": ", pieces, " tensors are more than memory can hold");
+}
+
 Tensors split_size(const Tensor& self, int64_t size, int64_t dim) {
   dim = checked_dim("split", self, dim);
   RL_CHECK(RuntimeError, size >= 0, "split expects split_size be non-negative, but got split_size=", size);
   int64_t n = self.size(dim);
   RL_CHECK(RuntimeError, size > 0 || n == 0,
            "split_size can only be 0 if dimension size is 0, but got dimension size of ", n);
-  int64_t pieces = size == 0 ? 1 : std::max<int64_t>(1, (n + size - 1) / size);
   Tensors out;
-  for (int64_t i = 0; i < pieces; i++) out.push_back(slice(self, dim, i * size, std::min(n, (i + 1) * size)));
+  int64_t at = 0;
+  do {
+    int64_t length = std::min(size, n - at);
+    out.push_back(slice(self, dim, at, at + length));
+    at += length;
+  } while (at < n);
   return out;
 }
 
@@ -30,7 +39,7 @@ Tensors split_with_sizes(const Tensor& self, IntArrayRef sizes, int64_t dim) {
   for (int64_t s : sizes) {
     RL_CHECK(RuntimeError, s >= 0,
              "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", sizes);
-    at += s;
+    at = CheckedInt(at) + s;
   }
   RL_CHECK(RuntimeError, at == n, "split_with_sizes expects split_sizes to sum exactly to ", n,
            " (input tensor's size at dimension ", dim, "), but got split_sizes=", sizes);
@@ -46,8 +55,11 @@ Tensors split_with_sizes(const Tensor& self, IntArrayRef sizes, int64_t dim) {
 Tensors chunk(const Tensor& self, int64_t chunks, int64_t dim) {
   RL_CHECK(RuntimeError, self.dim() > 0, "chunk expects at least a 1-dimensional tensor");
   RL_CHECK(RuntimeError, chunks > 0, "chunk expects `chunks` to be greater than 0, got: ", chunks);
-  int64_t n = self.size(dim), size = (n + chunks - 1) / chunks;
-  if (size == 0) return split_with_sizes(self, std::vector<int64_t>(size_t(chunks), 0), dim);
+  int64_t n = self.size(dim), size = ceil_div(n, chunks);
+  if (size == 0) {
+    check_pieces("chunk", chunks);
+    return split_with_sizes(self, std::vector<int64_t>(size_t(chunks), 0), dim);
+  }
   return split_size(self, size, dim);
 }
 
@@ -56,6 +68,7 @@ Tensors tensor_split_sections(const Tensor& self, int64_t sections, int64_t dim)
            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", self.dim(), " dims");
   int64_t at = wrap_dim(dim, self.dim());
   RL_CHECK(RuntimeError, sections > 0, "number of sections must be larger than 0, got ", sections);
+  check_pieces("tensor_split", sections);
   int64_t n = self.size(at), start = 0;
   Tensors out;
   for (int64_t i = 0; i < sections; i++) {

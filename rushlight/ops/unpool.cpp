@@ -21,7 +21,8 @@ Tensor unpool(const Tensor& self, const Tensor& indices, IntArrayRef output_size
            "input tensor (", self.sizes(), ") but got indices tensor with shape: ", indices.sizes());
   RL_CHECK(RuntimeError, int(output_size.size()) == dims, "There should be exactly ", dims,
            " elements in output_size, but got ", output_size.size(), " elements.");
-  int64_t planes = 1, in = 1, out = 1;
+  int64_t planes = 1, in = 1;
+  CheckedInt out = 1;
   Dims sizes;
   for (int64_t d = 0; d < self.dim() - dims; d++) {
     planes *= self.size(d);

@@ -129,13 +129,24 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
   bool weighted = how >= Resample::Linear;
   RL_CHECK(NotImplementedError, !weighted || bytes || !is_integral(x.dtype(), true),
            "upsample: not implemented for integers; convert with x.float()");
+  Dims sizes = x.sizes();
+  for (int64_t d = 0; d < dims; d++) {
+    int64_t in = x.sizes()[size_t(d + 2)];
+    double scaled = size ? 0 : double(in) * (*factors)[size_t(d)];
+    RL_CHECK(RuntimeError, size || (scaled > -0x1p63 && scaled < 0x1p63), "upsample: a scale factor of ",
+             size ? 0 : (*factors)[size_t(d)], " gives ", in,
+             " elements no whole number of elements that 64 bits hold");
+    int64_t out = size ? (*size)[size_t(d)] : int64_t(scaled);
+    RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
+             ") output (", out, ")");
+    sizes[size_t(d + 2)] = out;
+  }
+  empty_tensor(sizes, DType::Float64);  // what no memory holds is refused before positions are counted
   Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
   for (int64_t d = dims - 1; d >= 0; d--) {
     int64_t in = x.sizes()[size_t(d + 2)];
     std::optional<double> factor = factors ? std::optional<double>((*factors)[size_t(d)]) : std::nullopt;
-    int64_t out = size ? (*size)[size_t(d)] : int64_t(double(in) * *factor);
-    RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
-             ") output (", out, ")");
+    int64_t out = sizes[size_t(d + 2)];
     auto taps_for = weighted && (bytes || x.dtype() == DType::Float64) ? taps<double> : taps<float>;
     Taps found = taps_for(how, in, out, factor, align_corners);
     if (weighted && is_half(x.dtype()) && (how == Resample::Cubic || dims != 2)) round_weights(how, x.dtype(), found);

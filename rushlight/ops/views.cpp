@@ -32,17 +32,19 @@ Tensor with_geometry(const Tensor& self, const Dims& sizes, const Dims& strides)
 
 // The size with its -1 worked out. Throws PyTorch's texts.
 Dims infer_size(IntArrayRef size, int64_t numel) {
-  Dims out(size);
-  int64_t known = 1, hole = -1;
+  Dims out(size), given(size);
+  int64_t known, hole = -1;
   for (size_t i = 0; i < out.size(); i++) {
     if (out[i] == -1) {
       RL_CHECK(RuntimeError, hole < 0, "only one dimension can be inferred");
       hole = int64_t(i);
+      given[i] = 1;
     } else {
       RL_CHECK(RuntimeError, out[i] >= 0, "invalid shape dimension ", out[i], " at index ", i, " of shape ", size);
-      known *= out[i];
     }
   }
+  RL_CHECK(ShapeError, try_product(given, known), "shape '", size, "' is invalid for input of size ", numel,
+           ": it has more elements than 64 bits count");
   if (hole >= 0 && known != 0 && numel % known == 0) out[size_t(hole)] = numel / known;
   else if (hole >= 0) {
     RL_CHECK(RuntimeError, known != 0 || numel != 0, "cannot reshape tensor of 0 elements into shape ", size,
@@ -102,8 +104,8 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
   Dims sizes = self.sizes(), strides = self.strides();
   if (from > to) {
     int64_t ratio = from / to;
-    sizes.back() *= ratio;
-    for (size_t i = 0; i + 1 < strides.size(); i++) strides[i] *= ratio;
+    sizes.back() = CheckedInt(sizes.back()) * ratio;
+    for (size_t i = 0; i + 1 < strides.size(); i++) strides[i] = scaled_stride(strides[i], ratio);
     return reinterpret(sizes, strides, self.storage_offset() * ratio);
   }
   int64_t ratio = to / from;
@@ -226,7 +228,7 @@ Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) {
 Tensor unsqueeze_op(const Tensor& self, int64_t dim) {
   size_t d = size_t(wrap_dim(dim, self.dim() + 1));
   Dims sizes = self.sizes(), strides = self.strides();
-  int64_t stride = d < sizes.size() ? sizes[d] * strides[d] : 1;
+  int64_t stride = d < sizes.size() ? scaled_stride(strides[d], sizes[d]) : 1;
   sizes.insert(d, 1);
   strides.insert(d, stride);
   return with_geometry(self, sizes, strides);
@@ -275,8 +277,8 @@ Tensor slice_op(const Tensor& self, int64_t dim, const std::optional<int64_t>& s
   int64_t first = clip(start.value_or(0), 0), last = clip(end.value_or(size), first);
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t offset = self.storage_offset() + first * strides[d];
-  sizes[d] = (last - first + step - 1) / step;
-  strides[d] *= step;
+  sizes[d] = ceil_div(last - first, step);
+  strides[d] = scaled_stride(strides[d], step);
   return with_geometry(self, sizes, strides, offset);
 }
 Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
@@ -286,7 +288,7 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   RL_CHECK(IndexError, start >= -size && start <= size, "start out of range (expected to be in range of [", -size, ", ",
            size, "], but got ", start, ")");
   if (start < 0) start += size;
-  RL_CHECK(RuntimeError, start + length <= size, "start (", start, ") + length (", length, ") exceeds dimension size (",
+  RL_CHECK(RuntimeError, length <= size - start, "start (", start, ") + length (", length, ") exceeds dimension size (",
            size, ").");
   return slice(self, dim, start, start + length, 1);
 }
@@ -312,7 +314,7 @@ Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step)
   int64_t stride = self.dim() == 0 ? 1 : strides[d];
   if (self.dim() > 0) {
     sizes[d] = (have - size) / step + 1;
-    strides[d] *= step;
+    strides[d] = scaled_stride(strides[d], step);
   }
   sizes.push_back(size);
   strides.push_back(stride);

@@ -10,6 +10,7 @@ namespace rushlight {
 namespace {
 
 template <class T> struct Where {
+  static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); }
 };
 
@@ -17,6 +18,7 @@ template <class T> struct Where {
 template <class T>
 struct Lerp {
   static constexpr bool kExactNumbers = true;
+  static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T a, T b, T w) const {
     if constexpr (math::is_complex_type<T>) return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (T(1) - w);
     else {

@@ -167,6 +167,84 @@ def max_pool3d(
 _script_as(max_pool3d, "return_indices", 6, max_pool3d_with_indices, _max_pool3d)
 
 
+def _fractional_max_pool(
+    dims: int,
+    op: Any,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    random_samples: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    tuple_of = _pair if dims == 2 else _triple
+    if output_size is None and output_ratio is None:
+        raise ValueError(f"fractional_max_pool{dims}d requires specifying either an output_size or an output_ratio")
+    if output_size is None:
+        output_size = [int(n * r) for n, r in zip(input.shape[-dims:], tuple_of(output_ratio), strict=True)]
+    if random_samples is None:
+        batch = 1 if input.dim() == dims + 1 else input.size(0)
+        random_samples = rl.rand(batch, input.size(-dims - 1), dims, dtype=input.dtype, device=input.device)
+    return op(input, kernel_size, output_size, random_samples)
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Maxima of windows at places drawn at random, and where each maximum was found."""
+    return _fractional_max_pool(
+        2, ops.fractional_max_pool2d, input, kernel_size, output_size, output_ratio, _random_samples
+    )
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """Maxima of windows at places drawn at random; with ``return_indices`` also where each maximum was found."""
+    found = fractional_max_pool2d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
+    return found if return_indices else found[0]
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Maxima of windows at places drawn at random, and where each maximum was found."""
+    return _fractional_max_pool(
+        3, ops.fractional_max_pool3d, input, kernel_size, output_size, output_ratio, _random_samples
+    )
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """Maxima of windows at places drawn at random; with ``return_indices`` also where each maximum was found."""
+    found = fractional_max_pool3d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
+    return found if return_indices else found[0]
+
+
 def _list_with_default(output_size: Any, defaults: list[int]) -> Any:
     """Each None in ``output_size`` keeps the input's size there."""
     if isinstance(output_size, int):
