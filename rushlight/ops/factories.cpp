@@ -4,6 +4,9 @@
 
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/item.h"
+#include "rushlight/fn/linspace.h"
+#include "rushlight/fn/logspace.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
@@ -212,7 +215,7 @@ void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
       if (steps) p[steps - 1] = end.to<T>();
   });
 }
-void linspace(IValue* a, const Tensor* out) {
+void linspace_boxed(IValue* a, const Tensor* out) {
   fill_in_order(out[0], [&](const Tensor& t) { fill_linspace(a[0].to_scalar(), a[1].to_scalar(), t); });
 }
 
@@ -241,9 +244,29 @@ void fill_logspace(const Scalar& start, const Scalar& end, double base, const Te
     }
   });
 }
-void logspace(IValue* a, const Tensor* out) {
+void logspace_boxed(IValue* a, const Tensor* out) {
   fill_in_order(out[0],
                 [&](const Tensor& t) { fill_logspace(a[0].to_scalar(), a[1].to_scalar(), a[3].to_double(), t); });
+}
+
+// Bounds in 0-d tensors are read: no gradient flows to them. On the meta device any number does, the shape doesn't depend on them.
+Scalar bound(const char* op, const char* name, const Tensor& t) {
+  RL_CHECK(RuntimeError, t.dim() == 0, op, " only supports 0-dimensional start and end tensors, but got ", name,
+           " with ", t.dim(), " dimension(s).");
+  if (!t.device().is_meta()) return item(t);
+  return is_complex(t.dtype()) ? Scalar(complex128(0)) : Scalar(0);
+}
+Scalar bound(const char*, const char*, const Scalar& s) { return s; }
+template <class A, class B>
+Tensor linspace_bounds(const A& start, const B& end, int64_t steps, const DT& dtype, const LT& layout, const DV& device,
+                       const OB& pin) {
+  return linspace(bound("linspace", "start", start), bound("linspace", "end", end), steps, dtype, layout, device, pin);
+}
+template <class A, class B>
+Tensor logspace_bounds(const A& start, const B& end, int64_t steps, double base, const DT& dtype, const LT& layout,
+                       const DV& device, const OB& pin) {
+  return logspace(bound("logspace", "start", start), bound("logspace", "end", end), steps, base, dtype, layout, device,
+                  pin);
 }
 
 TensorSpec eye_m_spec(int64_t n, int64_t m, const DT& dtype, const LT&, const DV& device, const OB&) {
@@ -285,7 +308,7 @@ void fill_tensor(const Tensor& self, const Tensor& value) {
 }
 void zero_(const Tensor& self) { fill_all(self, 0); }
 
-Scalar item(const Tensor& self) {
+Scalar item_op(const Tensor& self) {
   RL_CHECK(RuntimeError, self.numel() == 1, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   RL_CHECK(RuntimeError, !self.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
   return only_item(self);
@@ -410,14 +433,53 @@ OP(linspace, {.schema = "linspace(Scalar start, Scalar end, int steps, *, Scalar
                         "Device? device=None, bool? pin_memory=None) -> Tensor",
               .doc = "`steps` values from start to end, both included. >>> torch.linspace(0, 1, 3)\ntensor([0.0000, "
                      "0.5000, 1.0000])",
-              .kernel = filled<linspace_spec>(linspace),
+              .kernel = filled<linspace_spec>(linspace_boxed),
               .forms = kFunction | kOut});
 OP(logspace, {.schema = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, ScalarType? dtype=None, "
                         "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
               .doc = "base to the power of linspace(start, end, steps)."
                      " >>> torch.logspace(0, 2, 3)\ntensor([  1.,  10., 100.])",
-              .kernel = filled<logspace_spec>(logspace),
+              .kernel = filled<logspace_spec>(logspace_boxed),
               .forms = kFunction | kOut});
+OP(linspace_tensor_tensor,
+   {.schema =
+        "linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+        "Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "linspace between the values of 0-d tensors.",
+    .kernel = composite<linspace_bounds<Tensor, Tensor>>(),
+    .forms = kFunction | kOut});
+OP(linspace_tensor_scalar,
+   {.schema =
+        "linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+        "Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "linspace between the values of 0-d tensors.",
+    .kernel = composite<linspace_bounds<Tensor, Scalar>>(),
+    .forms = kFunction | kOut});
+OP(linspace_scalar_tensor,
+   {.schema =
+        "linspace.Scalar_Tensor(Scalar start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+        "Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "linspace between the values of 0-d tensors.",
+    .kernel = composite<linspace_bounds<Scalar, Tensor>>(),
+    .forms = kFunction | kOut});
+OP(logspace_tensor_tensor, {.schema = "logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10.0, *, "
+                                      "ScalarType? dtype=None, Layout? layout=None, "
+                                      "Device? device=None, bool? pin_memory=None) -> Tensor",
+                            .doc = "logspace between the values of 0-d tensors.",
+                            .kernel = composite<logspace_bounds<Tensor, Tensor>>(),
+                            .forms = kFunction | kOut});
+OP(logspace_tensor_scalar, {.schema = "logspace.Tensor_Scalar(Tensor start, Scalar end, int steps, float base=10.0, *, "
+                                      "ScalarType? dtype=None, Layout? layout=None, "
+                                      "Device? device=None, bool? pin_memory=None) -> Tensor",
+                            .doc = "logspace between the values of 0-d tensors.",
+                            .kernel = composite<logspace_bounds<Tensor, Scalar>>(),
+                            .forms = kFunction | kOut});
+OP(logspace_scalar_tensor, {.schema = "logspace.Scalar_Tensor(Scalar start, Tensor end, int steps, float base=10.0, *, "
+                                      "ScalarType? dtype=None, Layout? layout=None, "
+                                      "Device? device=None, bool? pin_memory=None) -> Tensor",
+                            .doc = "logspace between the values of 0-d tensors.",
+                            .kernel = composite<logspace_bounds<Scalar, Tensor>>(),
+                            .forms = kFunction | kOut});
 OP(eye, {.schema = "eye(int n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                    "pin_memory=None) -> Tensor",
          .doc = "1 on the diagonal, 0 elsewhere."
@@ -458,7 +520,7 @@ OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
            .grad = {{}, zero_self}});
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
-          .kernel = function<item>(),
+          .kernel = function<item_op>(),
           .forms = kMethod,
           .any_device = true});
 

@@ -19,6 +19,7 @@ FACTORIES = {
     "arange": lambda T: T.arange(1, 10, 4, device="meta"),
     "arange_float": lambda T: T.arange(0, 1, 0.25, device="meta"),
     "linspace": lambda T: T.linspace(0, 1, 5, device="meta"),
+    "linspace_of_tensors": lambda T: T.linspace(T.empty((), device="meta"), T.ones(()), 5, device="meta"),
     "logspace": lambda T: T.logspace(0, 1, 5, dtype=T.int32, device="meta"),
     "eye": lambda T: T.eye(2, 3, device="meta"),
     "tril_indices": lambda T: T.tril_indices(4, 3, -1, device="meta"),
@@ -126,3 +127,11 @@ def test_adaptive_pooling_of_nothing(T):
         T.nn.functional.adaptive_avg_pool3d(T.zeros(1, 0, 2, 2, 2), 3)
     assert pool(T.zeros(1, 0, 2, 2), 3).shape == (1, 0, 3, 3)
     assert pool(T.zeros(1, 3, 0, 0), 1).isnan().all()
+
+
+@BOTH
+def test_bounds_of_a_range_in_tensors(T):
+    assert T.linspace(T.tensor(1), T.tensor(3.0), 3).tolist() == [1, 2, 3]
+    assert T.logspace(0, T.tensor(2), 3, dtype=T.int64).tolist() == [1, 10, 100]
+    with pytest.raises(RuntimeError, match="0-dimensional"):
+        T.linspace(T.ones(2), 1, 3)
