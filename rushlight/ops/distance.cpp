@@ -114,8 +114,21 @@ TensorSpec distances_meta(const Tensor& a, const Tensor& b, double p, int64_t) {
   RL_CHECK(RuntimeError, p >= 0, "cdist only supports non-negative p values");
   return {.sizes = {a.size(0), a.size(1), b.size(1)}, .dtype = a.dtype(), .device = a.device()};
 }
-void distances_cpu(const Tensor& given1, const Tensor& given2, double p, int64_t mode, const Tensor& out) {
-  Tensor a = dense(given1), b = dense(given2);
+// Whether float32 distances have left the range of their sums of powers: then fill(out) forms them again in double.
+template <class F>
+void again_if_overflowed(double p, const Tensor& out, const F& fill) {
+  if (out.dtype() != DType::Float32 || p == 0 || p == 1 || std::isinf(p)) return;
+  bool finite = true;
+  for (int64_t i = 0; i < out.numel(); i++) {
+    float d = out.data<float>()[i];
+    finite &= d - d == 0;
+  }
+  if (finite) return;
+  Tensor wide = empty_tensor(out.sizes(), DType::Float64);
+  fill(wide);
+  copy_elements(out, wide);
+}
+void distances_into(const Tensor& a, const Tensor& b, double p, int64_t mode, const Tensor& out) {
   int64_t rows = a.size(1), others = b.size(1), columns = a.size(2);
   if (p == 2 && columns > 0 && (mode == kAlwaysProducts || (mode != kNeverProducts && (rows > 25 || others > 25)))) {
     NoGradGuard no_grad;
@@ -128,6 +141,14 @@ void distances_cpu(const Tensor& given1, const Tensor& given2, double p, int64_t
         distances_from(out.data<T>() + i * others, a.data<T>() + i * columns, b.data<T>() + i / rows * others * columns,
                        others, columns, p);
     });
+  });
+}
+
+void distances_cpu(const Tensor& given1, const Tensor& given2, double p, int64_t mode, const Tensor& out) {
+  Tensor a = dense(given1), b = dense(given2);
+  distances_into(a, b, p, mode, out);
+  again_if_overflowed(p, out, [&](const Tensor& wide) {
+    distances_into(dense(a, DType::Float64), dense(b, DType::Float64), p, mode, wide);
   });
 }
 
@@ -193,7 +214,7 @@ TensorSpec pair_distances_meta(const Tensor& self, double p) {
   return {.sizes = Dims{n * (n - 1) / 2}, .dtype = self.dtype(), .device = self.device()};
 }
 void pair_distances_cpu(const Tensor& self, double p, const Tensor& out) {
-  Tensor a = dense(self);
+  Tensor a = dense(self, out.dtype());
   int64_t n = a.size(0), columns = a.size(1);
   dispatch(Types<float, double>{}, a.dtype(), "pdist", [&]<class T>() {
     int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, n * columns));
@@ -203,6 +224,7 @@ void pair_distances_cpu(const Tensor& self, double p, const Tensor& out) {
                        n - i - 1, columns, p);
     });
   });
+  again_if_overflowed(p, out, [&](const Tensor& wide) { pair_distances_cpu(a, p, wide); });
 }
 Grads pair_distances_grad(const Saved& s, const Tensor& g) {
   Tensor a = s["self"], d = s["result"];

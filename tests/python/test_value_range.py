@@ -387,3 +387,13 @@ def test_complex_numbers_at_the_edges(dtype):
         got = getattr(rl, name)(rl.from_numpy(values).to(dtype)).to(rl.complex128).numpy()
         np.testing.assert_allclose(np.abs(got.real), np.abs(want.real), rtol=1e-5, atol=1e-7, err_msg=name)
         np.testing.assert_allclose(np.abs(got.imag), np.abs(want.imag), rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("p", [1.5, 2.0, 3.0])
+def test_distances_inside_the_range(p):
+    x = rl.tensor([[3e25, 0.0], [0.0, 4e25], [0.0, 0.0]])
+    side = (3**p + 4**p) ** (1 / p) * 1e25
+    assert rl.pdist(x, p).tolist() == pytest.approx([side, 3e25, 4e25], rel=1e-5)
+    assert rl.cdist(x, x[2:], p).flatten().tolist() == pytest.approx([3e25, 4e25, 0], rel=1e-5)
+    many = x[:1].expand(30, 2)  # by products
+    assert rl.cdist(many, x[1:2], p).flatten().tolist() == pytest.approx([side] * 30, rel=1e-5)
