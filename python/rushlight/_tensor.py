@@ -68,8 +68,6 @@ def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, st
 def __reduce_ex__(self, protocol):
     if self.is_meta:
         raise NotImplementedError("a tensor on the meta device has no values to pickle")
-    if getattr(self, "grad_fn", None) is not None:
-        raise RuntimeError("a tensor that is no leaf cannot be pickled; use .detach()")
     state = dict(self.__dict__)
     return _rebuild_tensor, (
         self.untyped_storage(),

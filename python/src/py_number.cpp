@@ -27,7 +27,8 @@ PyObject* binary(PyObject* a, PyObject* b, Make make) {
   return guarded([&]() -> PyObject* {
     IValue args[3];
     if (!operand(a, args[0]) || !operand(b, args[1])) Py_RETURN_NOTIMPLEMENTED;
-    return make(args);
+    PyObject* given[] = {a, b};
+    return in_class_of_arguments(make(args), given, 2);
   });
 }
 
@@ -164,7 +165,7 @@ PyObject* unary(const Op& op, PyObject* a) {
 PyObject* nb_negative(PyObject* a) {
   return guarded([&] {
     static OpRef op("neg");
-    return unary(*op, a);
+    return in_class_of_arguments(unary(*op, a), &a, 1);
   });
 }
 PyObject* nb_positive(PyObject* a) {
@@ -176,7 +177,7 @@ PyObject* nb_positive(PyObject* a) {
 PyObject* nb_absolute(PyObject* a) {
   return guarded([&] {
     static OpRef op("abs");
-    return unary(*op, a);
+    return in_class_of_arguments(unary(*op, a), &a, 1);
   });
 }
 PyObject* nb_invert(PyObject* a) {
@@ -184,7 +185,7 @@ PyObject* nb_invert(PyObject* a) {
     RL_CHECK(TypeError, is_integral(unwrap(a).dtype(), true),
              "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
     static OpRef op("bitwise_not");
-    return unary(*op, a);
+    return in_class_of_arguments(unary(*op, a), &a, 1);
   });
 }
 

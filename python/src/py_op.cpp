@@ -148,6 +148,23 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
   return out.release();
 }
 
+}  // namespace
+
+PyObject* in_class_of(PyObject* result, PyObject* const* args, Py_ssize_t count) {
+  if (!result || !is_tensor_exact(result) || Py_REFCNT(result) != 1) return result;
+  static PyObject* parameter = imported("rushlight.nn.parameter", "Parameter");
+  for (Py_ssize_t i = 0; i < count; i++) {
+    if (!may_have_class(args[i]) || PyType_IsSubtype(Py_TYPE(args[i]), reinterpret_cast<PyTypeObject*>(parameter)))
+      continue;
+    Tensor t = unwrap(result);
+    Py_DECREF(result);  // the plain object goes; the tensor gets another
+    return wrap_as(Py_TYPE(args[i]), std::move(t));
+  }
+  return result;
+}
+
+namespace {
+
 PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     PyOp* op = as_op(self);
@@ -159,9 +176,9 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
                           nargs ? short_type_name(args[0]) : "NULL", "' object"));
     CallArgs parsed;
     for (const Overload& o : *op->overloads)
-      if (parse(o, args, nargs, kwnames, parsed, false)) return run(o, parsed);
+      if (parse(o, args, nargs, kwnames, parsed, false)) return in_class_of_arguments(run(o, parsed), args, nargs);
     for (const Overload& o : *op->overloads)
-      if (parse(o, args, nargs, kwnames, parsed, true)) return run(o, parsed);
+      if (parse(o, args, nargs, kwnames, parsed, true)) return in_class_of_arguments(run(o, parsed), args, nargs);
     fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
   });
 }

@@ -58,3 +58,39 @@ def test_cross_entropy_of_one_dimension():
     with pytest.raises(ValueError, match="1D target must have size 1, but got target size: 2"):
         rl.nn.functional.cross_entropy(logits, rl.tensor([0, 1]))
     assert rl.nn.functional.cross_entropy(logits, rl.tensor(1)).item() == pytest.approx(1.0986, abs=1e-4)
+
+
+class Marked(rl.Tensor):
+    pass
+
+
+def test_operators_keep_a_subclass():
+    m = rl.ones(3).as_subclass(Marked)
+    for result in [m + 1, 1 + m, rl.zeros(3) * m, -m, m.exp(), rl.add(m, m), m.sum(), m.clone()]:
+        assert type(result) is Marked
+    assert type(rl.ones(3) + 1) is rl.Tensor
+    p = rl.nn.Parameter(rl.ones(3))
+    assert type(p * 2) is rl.Tensor
+    assert type(p * m) is Marked
+    kept = rl.nn.Parameter(m)
+    assert type(kept) is Marked
+    assert isinstance(kept, rl.nn.Parameter)
+    assert kept.requires_grad
+    assert kept.is_leaf
+    (kept * 2).sum().backward()
+    assert kept.grad.tolist() == [2, 2, 2]
+
+
+def test_deep_modules_have_a_text():
+    m = rl.nn.Linear(1, 1)
+    for _ in range(300):
+        m = rl.nn.Sequential(m)
+    assert repr(m).count("Sequential") == 300
+
+
+def test_results_are_pickled_as_leaves():
+    y = rl.ones(2, requires_grad=True) * 2
+    loaded = pickle.loads(pickle.dumps(y))
+    assert loaded.tolist() == [2, 2]
+    assert loaded.requires_grad
+    assert loaded.is_leaf

@@ -38,14 +38,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if type(data) is Tensor or type(data) is Parameter:
             return Tensor._make_subclass(cls, data, requires_grad)
         # A custom tensor type keeps its own class and is only marked.
-        param = data.detach().requires_grad_(requires_grad)
-        if type(param) is not type(data):
-            raise RuntimeError(
-                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() "
-                f"returns an instance of the same type, but return type {type(param).__name__} was found instead. "
-                "To use the type as a Parameter, please correct the detach() semantics defined by its "
-                "__torch_dispatch__() implementation."
-            )
+        param: Any = Tensor._make_subclass(type(data), data, requires_grad)
+        param.__dict__.update(data.__dict__)
         param._is_param = True
         return param
 

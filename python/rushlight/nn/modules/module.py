@@ -554,7 +554,8 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
         lines = extra.split("\n") if extra else []
         if len(lines) == 1 and not self._modules:
             return f"{self._get_name()}({lines[0]})"
-        lines += [f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()]
+        for name, module in self._modules.items():  # no comprehension: its frame would count in deep nests
+            lines.append(f"({name}): {_addindent(repr(module), 2)}")
         return f"{self._get_name()}(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
 
     def __dir__(self) -> list[str]:
