@@ -258,6 +258,7 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     need(0, 1);
     if (args.empty()) return op("prim::ListConstruct", {}, Type::list(Type::tensor()));
     auto* v = dynamic_cast<SimpleValue*>(args[0].value.get());
+    if (v && v->value->type()->is(TK::Dict)) return l.call_operator(range, "keys", args);
     if (v && !is_tuple(v->value) && !v->value->type()->is(TK::Tensor)) return l.call_operator(range, "list", args);
     return graph_value(l.list_of(range, l.iterate(args[0].range, args[0].value)));
   }

@@ -730,8 +730,7 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       continue;
     }
     if (index->type()->is(TK::List))
-      index = emit_typed(range, "aten::tensor",
-                         {index, constant(range, {}), constant(range, {}), constant(range, false)}, Type::tensor());
+      index = call_operator(range, "tensor", {{i->range, "", simple(index)}})->as_value(range, *this);
     if (!index->type()->is(TK::Tensor)) fail(i->range, str("Unsupported index of type ", index->type()));
     if (after_ellipsis) fail(range, "tensor indices after '...' are not supported in TorchScript here");
     while (int64_t(indices.size()) < dim) indices.push_back(constant(range, {}));

@@ -1,7 +1,10 @@
 """What names of a running program stand for in a script: containers, attributes, closures, objects that are no TorchScript."""
 
+import io
+
 import numpy as np
 import pytest
+import torch as reference
 
 import rushlight as torch
 from rushlight import nn
@@ -148,3 +151,25 @@ def late(n: int):
 def test_as_python(function, argument):
     copy = list(argument) if isinstance(argument, list) else argument
     assert torch.jit.script(function)(argument) == function(copy)
+
+
+class Mixed(nn.Module):
+    def forward(self, x, d: dict[str, int], s: str):
+        with torch.no_grad():
+            y = x[[0, 1], [1, 2]] + sum(d.values())
+        words = {w: len(w) for w in s.split(",") if w not in ("", "no")}
+        total = 0
+        for i, (name, n) in enumerate(zip(list(d), sorted(d.values()))):  # noqa: B905
+            total += i * n + len(name.upper().strip("A")) + max(n, 2) // 2
+        return y, words, total, f"{total} {s[1:]} {s[::-1]}", [k for k in d if k.startswith("a")]
+
+
+def test_pytorch_runs_what_a_script_saves():
+    scripted, x, d, s = torch.jit.script(Mixed()), torch.arange(6.0).reshape(2, 3), {"ab": 5, "b": 3}, "one,no,three,"
+    wanted = Mixed()(x, d, s)
+    file = io.BytesIO()
+    scripted.save(file)
+    for load, given in ((torch.jit.load, x), (reference.jit.load, reference.arange(6.0).reshape(2, 3))):
+        file.seek(0)
+        y, *rest = load(file)(given, d, s)
+        assert y.tolist() == wanted[0].tolist() and rest == list(wanted[1:])
