@@ -611,6 +611,17 @@ PyObject* object_reduce(PyObject* self, PyObject*) {
                            " which does not have a __getstate__ method defined! Save it with torch.jit.save."));
   });
 }
+// (names of the methods that run before forward, and after it)
+PyObject* object_hooks(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    auto list = [](const std::vector<std::string>& names) {
+      Object out = check(PyList_New(0));
+      for (const std::string& n : names) check_status(PyList_Append(out.get(), check(to_str(n)).get()));
+      return out;
+    };
+    return PyTuple_Pack(2, list(class_of(self).pre_hooks).get(), list(class_of(self).hooks).get());
+  });
+}
 PyObject* object_methods(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     Object out = check(PyList_New(0));
@@ -719,6 +730,7 @@ PyMethodDef object_table[] = {{"_call", reinterpret_cast<PyCFunction>(reinterpre
                               {"__copy__", object_copy, METH_NOARGS, nullptr},
                               {"__deepcopy__", object_deepcopy, METH_O, nullptr},
                               {"__reduce_ex__", object_reduce, METH_O, nullptr},
+                              {"_hooks", object_hooks, METH_NOARGS, "methods that run before and after forward"},
                               {"_methods", object_methods, METH_NOARGS, "names of the methods"},
                               {"_set", object_set, METH_VARARGS, "_set(name, value)"},
                               {"_save", object_save, METH_VARARGS, "_save(path or file, extra files)"},

@@ -311,6 +311,7 @@ class ClassType final : public Type, public std::enable_shared_from_this<ClassTy
   std::vector<Slot> slots;
   std::map<std::string, IValue> constants;
   std::vector<std::shared_ptr<Function>> methods;
+  std::vector<std::string> pre_hooks, hooks;  // methods that run before and after forward
   bool is_module, is_interface = false;
 
  private:

@@ -254,7 +254,10 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string slot = target.kind == Expr::Kind::Subscript
                              ? target.items[1]->text
                              : target.text;  // __annotations__["0"] = ... for names that are no identifiers
-      if (!s->annotation && (slot == "__parameters__" || slot == "__buffers__")) {
+      if (!s->annotation && (slot == "__forward_hooks__" || slot == "__forward_pre_hooks__")) {
+        for (const ExprPtr& i : s->value->items)
+          (slot == "__forward_hooks__" ? type->hooks : type->pre_hooks).push_back(i->text);
+      } else if (!s->annotation && (slot == "__parameters__" || slot == "__buffers__")) {
         for (const ExprPtr& i : s->value->items) (slot == "__parameters__" ? parameters : buffers).insert(i->text);
       } else if (s->annotation && s->value && s->annotation->kind == Expr::Kind::Subscript &&
                  s->annotation->items[0]->text == "Final") {

@@ -151,6 +151,12 @@ class ArchiveWriter {
       body += "  " + constant + " : Final[" + text_of(value.type()) + "] = " + written + "\n";
     }
     if (c.is_module) out += "  __parameters__ = [" + parameters + "]\n  __buffers__ = [" + buffers + "]\n";
+    for (const auto& [word, names] :
+         {std::pair("__forward_pre_hooks__", &c.pre_hooks), {"__forward_hooks__", &c.hooks}}) {
+      std::string list;
+      for (const std::string& hook : *names) list += "\"" + hook + "\", ";
+      if (!list.empty()) out += str("  ", word, " = [", list, "]\n");
+    }
     out += body;
     for (const auto& f : c.methods) out += function_text(*f, 1);
     return out;

@@ -88,7 +88,11 @@ SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::strin
     const std::string text = type->text();
     return constant_of(text.substr(text.rfind('.') + 1));
   }
-  if (name == "__new__" && graph::as_class(type)) return std::make_shared<NewObject>(type);
+  const graph::ClassType* c = graph::as_class(type);
+  if (name == "__new__" && c) return std::make_shared<NewObject>(type);
+  if (c)
+    for (const auto& f : c->methods)  // C.hook(object, ...)
+      if (f->name == name) return std::make_shared<FunctionValue>(f);
   return Sugared::attribute(range, l, name);
 }
 

@@ -462,3 +462,36 @@ def test_overloads_that_archives_call(mobile):
         for a, b in zip(some, others, strict=True):
             assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1]
             assert a.tolist() == b.tolist()
+
+
+class Hooked(reference.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = reference.nn.Linear(2, 2)
+
+        def before(self, input: tuple[reference.Tensor]) -> tuple[reference.Tensor]:
+            return (input[0] + 1,)
+
+        def after(self, input: tuple[reference.Tensor], output: reference.Tensor) -> reference.Tensor:
+            return output * 2 + input[0]
+
+        self.layer.register_forward_pre_hook(before)
+        self.layer.register_forward_hook(after)
+        self.register_forward_hook(after)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def test_hooks_that_an_archive_holds():
+    m = reference.jit.script(Hooked())
+    data = archive_of(m, reference)
+    again = three_generations(data)
+    x = reference.rand(3, 2)
+    for d in (data, again):
+        theirs, ours = reference.jit.load(io.BytesIO(d)), rl.jit.load(io.BytesIO(d))
+        mine = rl.from_numpy(x.numpy())
+        assert reference.equal(theirs(x), m(x))
+        assert numpy.allclose(ours(mine).detach().numpy(), m(x).detach().numpy(), atol=1e-6)
+        assert numpy.allclose(ours.forward(mine).detach().numpy(), m.forward(x).detach().numpy(), atol=1e-6)
+        assert numpy.allclose(ours.layer(mine).detach().numpy(), m.layer(x).detach().numpy(), atol=1e-6)

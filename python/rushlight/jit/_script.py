@@ -362,6 +362,11 @@ class ScriptModule(Module):
         own["_parameters"] = _Tensors(compiled, "parameter")
         own["_buffers"] = _Tensors(compiled, "buffer")
         own["_modules"] = _Children(compiled, children)
+        before, after = compiled._hooks()
+        for name in before:
+            own["_forward_pre_hooks"][name] = lambda module, args, name=name: module._c._call(name, args)
+        for name in after:
+            own["_forward_hooks"][name] = lambda module, args, out, name=name: module._c._call(name, args, out)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._c._call("forward", *args, **kwargs)
