@@ -123,3 +123,12 @@ def test_gradient_of_resampling_by_places_of_any_layout():
     places, weights = rl.tensor([[5, 0]]).t().expand(2, 3), rl.ones(2, 3)
     rl._resample(x, 1, places, weights).sum().backward()
     assert x.grad.tolist() == [[3, 0, 0, 0, 0, 3]]
+
+
+def test_a_kernel_wider_than_what_it_slides_over():
+    x, w = rl.ones(1, 3, 4, requires_grad=True), rl.ones(2, 3, 17, requires_grad=True)
+    y = rl.nn.functional.conv1d(x, w, padding="same")
+    assert y.tolist() == [[[12.0] * 4] * 2]
+    y.sum().backward()
+    assert x.grad.unique().tolist() == [8]
+    assert w.grad[0, 0].tolist() == [0] * 5 + [1, 2, 3, 4, 3, 2, 1] + [0] * 5 and y.shape == (1, 2, 4)

@@ -9,17 +9,7 @@ import pytest
 from conftest import BUILD, ROOT
 
 # Operator: what is not mended yet. Whoever mends one takes its line away.
-EXPAND = "a tensor that doesn't expand to the shape is read as if it did"
-OVERFLOW = "sizes and strides that 64 bits don't hold"
-KNOWN = {
-    "addmm": EXPAND,
-    "baddbmm": EXPAND,
-    "addbmm": EXPAND,
-    "bernoulli_.Tensor": EXPAND,
-    "pixel_shuffle": OVERFLOW,
-    "slice.Tensor": OVERFLOW,
-    "tensor_split.sections": OVERFLOW,
-}
+KNOWN: dict[str, str] = {}
 
 
 def findings(first, cases, workers):
