@@ -1,10 +1,10 @@
 // ArrayRef<T>: a borrowed run of values; Dims: a small owned list of sizes or strides.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +25,13 @@ class ArrayRef {
   constexpr ArrayRef(std::initializer_list<T> items) : data_(items.begin()), size_(items.size()) {}
 #pragma GCC diagnostic pop
   ArrayRef(const std::vector<T>& items) : data_(items.data()), size_(items.size()) {}
+#if __cplusplus >= 202002L
   constexpr ArrayRef(std::span<const T> items) : data_(items.data()), size_(items.size()) {}
+#endif
+  template <size_t N>
+  constexpr ArrayRef(const std::array<T, N>& items) : data_(items.data()), size_(N) {}
+  template <size_t N>
+  constexpr ArrayRef(const T (&items)[N]) : data_(items), size_(N) {}
   constexpr ArrayRef(const T& one) : data_(&one), size_(1) {}
 
   constexpr size_t size() const { return size_; }
@@ -36,9 +42,17 @@ class ArrayRef {
   constexpr const T& operator[](size_t i) const { return data_[i]; }
   constexpr const T& front() const { return data_[0]; }
   constexpr const T& back() const { return data_[size_ - 1]; }
+  // Throws IndexError.
+  const T& at(size_t i) const {
+    RL_CHECK(IndexError, i < size_, "ArrayRef: index ", i, " is out of range for ", size_, " items");
+    return data_[i];
+  }
   ArrayRef slice(size_t start, size_t count) const { return {data_ + start, count}; }
+  ArrayRef slice(size_t start) const { return slice(start, size_ - start); }
   std::vector<T> vec() const { return {begin(), end()}; }
-  friend bool operator==(ArrayRef a, ArrayRef b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+  bool equals(ArrayRef o) const { return std::equal(begin(), end(), o.begin(), o.end()); }
+  friend bool operator==(ArrayRef a, ArrayRef b) { return a.equals(b); }
+  friend bool operator!=(ArrayRef a, ArrayRef b) { return !a.equals(b); }
 
  private:
   const T* data_ = nullptr;
@@ -55,8 +69,7 @@ class OptionalIntArrayRef : public std::optional<IntArrayRef> {
   OptionalIntArrayRef(std::initializer_list<int64_t> items) : optional(IntArrayRef(items)) {}
   OptionalIntArrayRef(const int64_t& one) : optional(IntArrayRef(one)) {}
   OptionalIntArrayRef(const std::optional<IntArrayRef>& other) : optional(other) {}
-  template <class List>
-    requires(std::is_convertible_v<const List&, IntArrayRef> && !std::is_arithmetic_v<List>)
+  template <class List, require<std::is_convertible_v<const List&, IntArrayRef> && !std::is_arithmetic_v<List>> = 0>
   OptionalIntArrayRef(const List& items) : optional(IntArrayRef(items)) {}
 };
 
@@ -125,6 +138,8 @@ class Dims {
   operator IntArrayRef() const { return {data(), size_}; }
   friend bool operator==(const Dims& a, const Dims& b) { return IntArrayRef(a) == IntArrayRef(b); }
   friend bool operator==(const Dims& a, IntArrayRef b) { return IntArrayRef(a) == b; }
+  friend bool operator!=(const Dims& a, const Dims& b) { return !(a == b); }
+  friend bool operator!=(const Dims& a, IntArrayRef b) { return !(a == b); }
 
  private:
   void drop() {

@@ -6,7 +6,8 @@
 
 namespace rushlight {
 
-enum class DeviceType : int8_t { Cpu = 0, Cuda = 1, Meta = 14 };  // numbered as PyTorch's
+// Numbered as PyTorch's; the second spellings are its C++ names.
+enum class DeviceType : int8_t { Cpu = 0, Cuda = 1, Meta = 14, CPU = Cpu, CUDA = Cuda };
 
 struct Device {
   DeviceType type = DeviceType::Cpu;
@@ -16,7 +17,8 @@ struct Device {
   std::string text() const;
   bool is_cpu() const { return type == DeviceType::Cpu; }
   bool is_meta() const { return type == DeviceType::Meta; }
-  friend bool operator==(Device, Device) = default;
+  friend bool operator==(Device a, Device b) { return a.type == b.type && a.index == b.index; }
+  friend bool operator!=(Device a, Device b) { return !(a == b); }
 };
 
 inline void append_text(std::string& out, Device d) { out += d.text(); }

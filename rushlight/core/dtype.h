@@ -22,6 +22,17 @@ enum class DType : int8_t {
   Complex128 = 10,
   Bool = 11,
   BFloat16 = 15,
+  // PyTorch's C++ names.
+  Byte = UInt8,
+  Char = Int8,
+  Short = Int16,
+  Int = Int32,
+  Long = Int64,
+  Half = Float16,
+  Float = Float32,
+  Double = Float64,
+  ComplexFloat = Complex64,
+  ComplexDouble = Complex128,
 };
 constexpr int kDTypeSlots = 16;  // tables indexed by dtype have this many entries
 

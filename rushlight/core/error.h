@@ -6,11 +6,15 @@
 #include <complex>
 #include <cstdint>
 #include <exception>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+#include "rushlight/core/cxx17.h"
 
 namespace rushlight {
 
@@ -32,8 +36,13 @@ enum class ErrorKind : uint8_t {
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string text) : kind_(kind), text_(std::move(text)) {}
+  // As PyTorch programs throw it; there is no backtrace to keep.
+  explicit Error(std::string text, const std::string& = {}) : Error(ErrorKind::Runtime, std::move(text)) {}
   const char* what() const noexcept override { return text_.c_str(); }
   const std::string& text() const { return text_; }
+  // PyTorch's names for it.
+  const std::string& msg() const { return text_; }
+  const char* what_without_backtrace() const noexcept { return what(); }
   ErrorKind kind() const { return kind_; }
 
  private:
@@ -73,8 +82,7 @@ inline void append_text(std::string& out, char c) { out += c; }
 inline void append_text(std::string& out, bool b) { out += b ? "True" : "False"; }
 void append_text(std::string& out, double v);  // as Python's repr: 1.0, 1e-05, inf, nan
 void append_text(std::string& out, std::complex<double> v);
-template <class T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
+template <class T, require<std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>> = 0>
 void append_text(std::string& out, T v) {
   out += std::to_string(v);
 }
@@ -91,10 +99,12 @@ void append_list(std::string& out, const T& items) {
   }
   out += ']';
 }
+#if __cplusplus >= 202002L
 template <class T>
 void append_text(std::string& out, std::span<const T> items) {
   append_list(out, items);
 }
+#endif
 template <class T>
 void append_text(std::string& out, const std::vector<T>& items) {
   append_list(out, items);

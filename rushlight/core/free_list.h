@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <new>
 
+#include "rushlight/core/cxx17.h"
+
 namespace rushlight {
 
 template <class T>
@@ -38,7 +40,7 @@ class Recycled {
     int count = 0;
   };
   // Trivially destructible, so that objects may still be freed while a thread ends.
-  static thread_local constinit inline List list [[gnu::tls_model("initial-exec")]] = {};
+  RL_CONSTINIT static thread_local inline List list [[gnu::tls_model("initial-exec")]] = {};
 };
 
 }  // namespace rushlight

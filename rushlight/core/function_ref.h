@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "rushlight/core/cxx17.h"
+
 namespace rushlight {
 
 template <class Signature> class FunctionRef;
@@ -13,8 +15,7 @@ template <class Signature> class FunctionRef;
 template <class R, class... Args>
 class FunctionRef<R(Args...)> {
  public:
-  template <class F>
-    requires(std::is_invocable_r_v<R, const F&, Args...> && !std::is_same_v<F, FunctionRef>)
+  template <class F, require<std::is_invocable_r_v<R, const F&, Args...> && !std::is_same_v<F, FunctionRef>> = 0>
   FunctionRef(const F& f)
       : callable_(std::addressof(f)), call_([](const void* callable, Args... args) -> R {
           return (*static_cast<const F*>(callable))(std::forward<Args>(args)...);

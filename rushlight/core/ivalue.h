@@ -88,8 +88,7 @@ class IValue {
 
   IValue(Tensor t) : tag_(t.defined() ? Tag::Tensor : Tag::None) { payload_.p = Ref<TensorImpl>(t.ref()).leak(); }
   IValue(bool v) : tag_(Tag::Bool) { payload_.i = v; }
-  template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
+  template <class T, require<std::is_integral_v<T> && !std::is_same_v<T, bool>> = 0>
   IValue(T v) : tag_(Tag::Int) {
     payload_.i = int64_t(v);
   }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "rushlight/core/cxx17.h"
+
 namespace rushlight {
 
 class RefCounted {
@@ -42,8 +44,7 @@ class Ref {
     if (p_) p_->retain();
   }
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  template <class U>
-    requires std::is_convertible_v<U*, T*>
+  template <class U, require<std::is_convertible_v<U*, T*>> = 0>
   Ref(const Ref<U>& o) : p_(o.get()) {
     if (p_) p_->retain();
   }
@@ -67,7 +68,8 @@ class Ref {
   T* operator->() const { return p_; }
   T& operator*() const { return *p_; }
   explicit operator bool() const { return p_ != nullptr; }
-  friend bool operator==(const Ref&, const Ref&) = default;
+  friend bool operator==(const Ref& a, const Ref& b) { return a.p_ == b.p_; }
+  friend bool operator!=(const Ref& a, const Ref& b) { return a.p_ != b.p_; }
 
  private:
   T* p_ = nullptr;

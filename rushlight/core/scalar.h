@@ -17,8 +17,7 @@ class Scalar {
 
   Scalar() : Scalar(int64_t(0)) {}
   Scalar(bool v) : kind_(Kind::Bool) { i_ = v; }
-  template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
+  template <class T, require<std::is_integral_v<T> && !std::is_same_v<T, bool>> = 0>
   Scalar(T v) : kind_(Kind::Int) {
     i_ = int64_t(v);
   }

@@ -1,5 +1,6 @@
 // ThreadState: the modes a call has to know about, all in one thread-local word or two.
 #pragma once
+#include "rushlight/core/cxx17.h"
 
 namespace rushlight {
 
@@ -11,7 +12,7 @@ struct ThreadState {
   bool inference_mode = false;
 };
 
-extern thread_local constinit ThreadState thread_state [[gnu::tls_model("initial-exec")]];
+extern RL_CONSTINIT thread_local ThreadState thread_state [[gnu::tls_model("initial-exec")]];
 
 // Sets a member for a scope.
 template <class T>
