@@ -20,6 +20,7 @@ namespace rushlight {
 namespace {
 
 thread_local bool inside = false;
+thread_local int running_piece = 0;
 
 int quota_threads() {
   cpu_set_t set;
@@ -127,6 +128,7 @@ void set_num_threads(int n) {
   limit() = n;
 }
 bool in_parallel_region() { return inside; }
+int parallel_piece() { return running_piece; }
 
 int library_threads(int wanted) {
   if (wanted <= 1 || libraries_broken.load(std::memory_order_relaxed)) return 1;
@@ -140,7 +142,11 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(in
   int64_t pieces = grain > 0 ? n / grain : 1;
   if (pieces > 1) pieces = std::min<int64_t>(pieces, num_threads());
   if (pieces <= 1 || in_parallel_region()) return f(begin, end);
-  Pool::get().run(pieces, [&](int64_t i) { f(begin + n * i / pieces, begin + n * (i + 1) / pieces); });
+  Pool::get().run(pieces, [&](int64_t i) {
+    running_piece = int(i);
+    f(begin + n * i / pieces, begin + n * (i + 1) / pieces);
+    running_piece = 0;
+  });
 }
 
 }  // namespace rushlight

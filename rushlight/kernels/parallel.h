@@ -13,6 +13,8 @@ int num_threads();
 void set_num_threads(int n);
 
 bool in_parallel_region();
+// Inside of f below: the number of its piece, from 0 and below num_threads(); 0 elsewhere.
+int parallel_piece();
 
 // f(begin, end) over pieces of at least `grain`. The caller's results must not depend on where the pieces are cut.
 void parallel_for(int64_t begin, int64_t end, int64_t grain, FunctionRef<void(int64_t, int64_t)> f);
