@@ -305,6 +305,14 @@ def definition(schema: Schema) -> str:
 
 
 OPTIONS = ["dtype", "layout", "device", "pin_memory"]
+# Methods that rushlight/api/tensor.h writes out, mostly for undefined tensors and for indices that no schema knows.
+BY_HAND = {
+    "item", "index", "index_put_", "is_complex", "is_floating_point", "is_inference", "is_nonzero", "is_same_size",
+    "is_signed", "numpy_T", "detach_", "data", "adjoint_",
+}  # fmt: skip
+# Functions in Python, methods too in C++.
+CPP_METHODS = {"slice", "alias", "square_", "fill_diagonal_", "new_empty_strided"}
+FRONT = {"Tensor?": "const std::optional<Tensor>&", "Generator?": "std::optional<Generator>"}
 
 
 def front_end(schema: Schema, method: bool) -> str:
@@ -315,7 +323,10 @@ def front_end(schema: Schema, method: bool) -> str:
     )
     params, call = [], []
     for i, arg in enumerate(ordered(schema)):
-        kind, out_default = cpp_type(arg.type), cpp_default(arg) if i >= schema.required else ""
+        plain = re.sub(r"\[\d+\]", "[]", arg.type)
+        kind, out_default = FRONT.get(plain, cpp_type(arg.type)), cpp_default(arg) if i >= schema.required else ""
+        if plain in FRONT and out_default:
+            out_default = " = {}"
         if has_options and arg.name in OPTIONS:
             if arg.name == "dtype":
                 params.append("const TensorOptions& options = {}")
@@ -326,7 +337,12 @@ def front_end(schema: Schema, method: bool) -> str:
                     {"layout": "std::nullopt", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[arg.name]
                 )
             continue
-        call.append(arg.name)
+        if has_options and plain == "MemoryFormat?":
+            call.append(f"options.format_or({arg.name})")
+        elif plain in FRONT or plain in ("Scalar?", "Tensor[]", "Tensor?[]"):
+            call.append(f"lowered({arg.name})")
+        else:
+            call.append(arg.name)
         if method and arg.name == "self":
             call[-1] = "*this"
             continue
@@ -348,6 +364,8 @@ def front_end(schema: Schema, method: bool) -> str:
         body = f"adopt({body})"
     elif len(types) > 1:
         body = f"adopt<{', '.join(types)}>({body})"
+    if method and schema.name.endswith("_") and not name.endswith("__") and schema.returns == ["Tensor"]:
+        return f"  Tensor& {name}({', '.join(params)}) const {{ {body}; return const_cast<Tensor&>(*this); }}"
     head = (
         f"  {returned} {name}({', '.join(params)}) const"
         if method
@@ -383,9 +401,10 @@ def main() -> None:
         disambiguate(schemas)
     methods, functions = [], []
     for record, schema in chosen:
-        if "function" in record["forms"] and schema.name != "complex":  # torch::complex would hide the type
+        if "function" in record["forms"]:
             functions.append(front_end(schema, False))
-        if "method" in record["forms"] and schema.kind != "out" and schema.args[0].name == "self":
+        is_method = "method" in record["forms"] or schema.name in CPP_METHODS
+        if is_method and schema.kind != "out" and schema.args[0].name == "self" and schema.name not in BY_HAND:
             methods.append(front_end(schema, True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)

@@ -1,3 +1,3 @@
 // Tensors and operators, as PyTorch programs include them.
 #pragma once
-#include "torch/tensor.h"
+#include "torch/torch.h"

@@ -1,3 +1,12 @@
-// The C++ front end, as PyTorch programs include it.
+// The C++ front end, as PyTorch programs include it: tensors, operators, autograd and scripted models; no nn, optim or data yet.
 #pragma once
-#include "torch/tensor.h"
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "rushlight/api/api.h"
+#include "torch/version.h"

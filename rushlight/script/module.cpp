@@ -1,5 +1,6 @@
 #include "rushlight/script/module.h"
 
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/script/parser.h"
 
 namespace rushlight::script {
@@ -35,20 +36,82 @@ union Unowned {
   ~Unowned() {}
   IValue value;
 };
+
+using TK = Type::Kind;
+
+[[noreturn]] void fail_kind(const IValue& v, const Type& type, const std::string& what) {
+  throw RuntimeError(str(what, ": Expected a value of type '", type.text(), "' but instead found type '",
+                         v.is_none() ? "NoneType" : v.type()->text(), "'",
+                         v.is_none() ? " (an undefined tensor is None)" : ""));
+}
+
 }  // namespace
 
+IValue fitted_value(IValue v, const TypePtr& type, const std::string& what) {
+  auto check = [&](bool right) {
+    if (!right) fail_kind(v, *type, what);
+  };
+  switch (type->kind()) {
+    case TK::Tensor: check(v.is_tensor()); break;
+    case TK::Int: check(v.is_int()); break;
+    case TK::Float: check(v.is_double()); break;
+    case TK::Bool: check(v.is_bool()); break;
+    case TK::Complex: check(v.is_complex()); break;
+    case TK::Number: check(v.is_scalar()); break;
+    case TK::String: check(v.is_string()); break;
+    case TK::None: check(v.is_none()); break;
+    case TK::Device: check(v.is_device()); break;
+    case TK::Generator: check(v.is_generator()); break;
+    case TK::Class: check(v.is_object() && v.type()->is_subtype_of(*type)); break;
+    case TK::Union: check(v.type()->is_subtype_of(*type)); break;
+    case TK::Optional: return v.is_none() ? v : fitted_value(std::move(v), type->element(), what);
+    case TK::List: {
+      check(v.is_any_list());
+      std::vector<IValue> items;
+      for (size_t i = 0; i < graph::list_size(v); i++)
+        items.push_back(fitted_value(graph::list_get(v, i), type->element(), str(what, "[", i, "]")));
+      // The same list, so that what the script does to it is seen; one of another element type has to be copied.
+      if (!v.type()->equals(*type)) return graph::make_list(type->element(), std::move(items));
+      break;
+    }
+    case TK::Dict: {
+      check(v.is_dict());
+      auto fitted = make_ref<DictValue>(type->contained()[0], type->contained()[1]);
+      for (const auto& [k, x] : v.dict().items)
+        fitted->set(fitted_value(k, type->contained()[0], what + ", a key"),
+                    fitted_value(x, type->contained()[1], str(what, "[", k, "]")));
+      if (!v.type()->equals(*type)) return IValue(std::move(fitted));
+      break;
+    }
+    case TK::Tuple: {
+      check(v.is_tuple() && v.to_tuple().items.size() == type->contained().size());
+      std::vector<IValue> items;
+      for (size_t i = 0; i < v.to_tuple().items.size(); i++)
+        items.push_back(fitted_value(v.to_tuple().items[i], type->contained()[i], str(what, "[", i, "]")));
+      return IValue(make_ref<TupleValue>(std::move(items), type->name().empty() ? nullptr : type));
+    }
+    default: break;
+  }
+  return v;
+}
+
 IValue run_method(const Ref<ObjectValue>& module, const std::string& name, std::vector<IValue> args) {
-  const graph::ClassType* type = graph::as_class(module->type);
-  graph::Function* f = type->find_method(name);
+  graph::Function* f = graph::as_class(module->type)->find_method(name);
   RL_CHECK(AttributeError, f, "Method '", name, "' is not defined.");
   f->made();
+  const std::vector<Argument>& wanted = f->schema.args;
+  RL_CHECK(RuntimeError, args.size() + 1 <= wanted.size(), name, "() expected at most ", wanted.size(),
+           " argument(s) but received ", args.size() + 1, " argument(s). Declaration: ", f->schema.text());
   Unowned self(module);
   std::vector<IValue> all;
   all.reserve(args.size() + 1);
   all.push_back(IValue::borrow(self.value));
-  for (IValue& a : args) all.push_back(std::move(a));
-  RL_CHECK(RuntimeError, all.size() <= f->schema.args.size(), name, "() expected at most ", f->schema.args.size(),
-           " argument(s) but received ", all.size(), " argument(s). Declaration: ", f->schema.text());
+  for (IValue& a : args) {
+    const Argument& to = wanted[all.size()];
+    bool plain = a.is_tensor() && to.type->is(TK::Tensor);
+    all.push_back(plain ? std::move(a)
+                        : fitted_value(std::move(a), to.type, str(name, "(), argument '", to.name, "'")));
+  }
   return graph::run_function(*f, std::move(all));
 }
 

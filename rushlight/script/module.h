@@ -41,7 +41,11 @@ void save_module(const ObjectValue& module, const io::Sink& sink, const std::str
 Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
                              std::map<std::string, std::string>* extra = nullptr);
 
-// Runs a method. Throws AttributeError if the module has none of that name.
+// v as a value of the type, which only holds what scripts can't make wrongly: what C++ programs pass or assign comes unchecked. A list or dict
+// of another element type is copied. Throws RuntimeError that begins with `what`.
+IValue fitted_value(IValue v, const TypePtr& type, const std::string& what);
+
+// Runs a method. Throws AttributeError if the module has none of that name, RuntimeError for arguments that don't fit its schema.
 IValue run_method(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args);
 
 }  // namespace rushlight::script

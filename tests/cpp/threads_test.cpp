@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "rushlight/graph/executor/slots.h"
+#include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
 namespace rushlight {

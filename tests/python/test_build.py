@@ -52,14 +52,16 @@ def test_project_outside_the_tree_builds_and_runs(from_where, tmp_path):
     assert run(tmp_path / "build" / "line") == "1 3 5 7 \n"
 
 
-def test_pytorch_project_builds_as_it_stands(tmp_path):
+@pytest.mark.parametrize("standard", [17, 20])
+def test_pytorch_project_builds_as_it_stands(standard, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.18)\nproject(example LANGUAGES CXX)\nfind_package(Torch REQUIRED)\n"
         'set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS} ${TORCH_CXX_FLAGS}")\nadd_executable(example example.cpp)\n'
-        'target_link_libraries(example "${TORCH_LIBRARIES}")\nset_property(TARGET example PROPERTY CXX_STANDARD 20)\n'
+        'target_link_libraries(example "${TORCH_LIBRARIES}")\n'
+        f"set_property(TARGET example PROPERTY CXX_STANDARD {standard})\n"
     )
     (tmp_path / "example.cpp").write_text(
-        "#include <torch/torch.h>\n#include <cstdio>\n"
+        "#include <torch/script.h>\n#include <cstdio>\n"
         'int main() { std::printf("%d", int(torch::ones({2, 3}).numel())); }\n'
     )
     run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGES}")

@@ -15,6 +15,7 @@ ORDER = [
     {"graph"},
     {"io"},
     {"script"},
+    {"api"},
     {"onnx", "caffe2", "nn", "optim", "data"},
     {"distributed", "serve"},
 ]

@@ -1,0 +1,3 @@
+// As torch/torch.h.
+#pragma once
+#include "torch/torch.h"

@@ -1,0 +1,37 @@
+// All of the C++ front end, under PyTorch's namespaces.
+#pragma once
+#include "rushlight/api/accessor.h"
+#include "rushlight/api/autograd.h"
+#include "rushlight/api/check.h"
+#include "rushlight/api/context.h"
+#include "rushlight/api/creation.h"
+#include "rushlight/api/dispatch.h"
+#include "rushlight/api/indexing.h"
+#include "rushlight/api/ivalue.h"
+#include "rushlight/api/module.h"
+#include "rushlight/api/serialize.h"
+#include "rushlight/api/tensor.h"
+
+namespace torch {
+using namespace rushlight::api;
+}
+namespace at {
+using namespace rushlight::api;
+namespace detail {
+using namespace rushlight::api::detail;
+inline Generator createCPUGenerator(uint64_t seed = rushlight::Generator::kDefaultSeed) {
+  return rushlight::api::make_cpu_generator(seed);
+}
+inline Generator getDefaultCPUGenerator() { return rushlight::api::default_cpu_generator(); }
+}  // namespace detail
+}  // namespace at
+namespace c10 {
+using namespace rushlight::api;
+template <class T>
+using complex = std::complex<T>;
+template <class T, size_t N = 6>
+using SmallVector = std::vector<T>;
+}  // namespace c10
+namespace caffe2 {
+using rushlight::api::TypeMeta;
+}

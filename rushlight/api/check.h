@@ -1,0 +1,100 @@
+// TORCH_CHECK and its relatives: checks in programs, whose texts join values by operator<<.
+#pragma once
+#include <sstream>
+
+#include "rushlight/api/types.h"
+
+namespace rushlight::api {
+
+// c10::str(a, b, ...): the values' texts one behind the other.
+template <class... Ts>
+std::string str(const Ts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+namespace detail {
+template <class... Ts>
+std::string check_text(const char* condition, const Ts&... parts) {
+  if constexpr (sizeof...(Ts) == 0)
+    return std::string("Expected ") + condition +
+           " to be true, but got false.  (Could this error message be improved?)";
+  else return api::str(parts...);
+}
+std::string assert_text(const char* condition, const char* file, int line, const std::string& more);
+void warn(const std::string& text);
+}  // namespace detail
+
+}  // namespace rushlight::api
+
+#define RL_API_CHECK(Kind, condition, ...)                                                                      \
+  do {                                                                                                          \
+    if (!(condition)) throw ::rushlight::Kind(::rushlight::api::detail::check_text(#condition, ##__VA_ARGS__)); \
+  } while (false)
+
+#define TORCH_CHECK(condition, ...) RL_API_CHECK(RuntimeError, condition, ##__VA_ARGS__)
+#define TORCH_CHECK_INDEX(condition, ...) RL_API_CHECK(IndexError, condition, ##__VA_ARGS__)
+#define TORCH_CHECK_VALUE(condition, ...) RL_API_CHECK(ValueError, condition, ##__VA_ARGS__)
+#define TORCH_CHECK_TYPE(condition, ...) RL_API_CHECK(TypeError, condition, ##__VA_ARGS__)
+#define TORCH_CHECK_NOT_IMPLEMENTED(condition, ...) RL_API_CHECK(NotImplementedError, condition, ##__VA_ARGS__)
+#define TORCH_CHECK_WITH(Kind, condition, ...)                                                                \
+  do {                                                                                                        \
+    if (!(condition)) C10_THROW_ERROR(Kind, ::rushlight::api::detail::check_text(#condition, ##__VA_ARGS__)); \
+  } while (false)
+#define C10_THROW_ERROR(Kind, text) throw ::c10::Kind(text)
+#define TORCH_INTERNAL_ASSERT(condition, ...)                                                                         \
+  do {                                                                                                                \
+    if (!(condition))                                                                                                 \
+      throw ::rushlight::InternalError(                                                                               \
+          ::rushlight::api::detail::assert_text(#condition, __FILE__, __LINE__, ::rushlight::api::str(__VA_ARGS__))); \
+  } while (false)
+#ifdef NDEBUG
+#define TORCH_INTERNAL_ASSERT_DEBUG_ONLY(...) \
+  while (false) TORCH_INTERNAL_ASSERT(__VA_ARGS__)
+#else
+#define TORCH_INTERNAL_ASSERT_DEBUG_ONLY(...) TORCH_INTERNAL_ASSERT(__VA_ARGS__)
+#endif
+#define RL_CHECK_COMPARE(a, b, op)                                                                     \
+  do {                                                                                                 \
+    const auto& rl_a = (a);                                                                            \
+    const auto& rl_b = (b);                                                                            \
+    if (!(rl_a op rl_b))                                                                               \
+      throw ::rushlight::RuntimeError(                                                                 \
+          ::rushlight::api::str("Check failed: " #a " " #op " " #b " (", rl_a, " vs. ", rl_b, "). ")); \
+  } while (false)
+#define TORCH_CHECK_EQ(a, b) RL_CHECK_COMPARE(a, b, ==)
+#define TORCH_CHECK_NE(a, b) RL_CHECK_COMPARE(a, b, !=)
+#define TORCH_CHECK_LT(a, b) RL_CHECK_COMPARE(a, b, <)
+#define TORCH_CHECK_LE(a, b) RL_CHECK_COMPARE(a, b, <=)
+#define TORCH_CHECK_GT(a, b) RL_CHECK_COMPARE(a, b, >)
+#define TORCH_CHECK_GE(a, b) RL_CHECK_COMPARE(a, b, >=)
+// To the standard error stream.
+#define TORCH_WARN(...) ::rushlight::api::detail::warn(::rushlight::api::str(__VA_ARGS__))
+#define TORCH_WARN_ONCE(...)                                       \
+  do {                                                             \
+    static const bool rl_warned = (TORCH_WARN(__VA_ARGS__), true); \
+    (void)rl_warned;                                               \
+  } while (false)
+#define AT_ERROR(...) throw ::rushlight::RuntimeError(::rushlight::api::str(__VA_ARGS__))
+#define AT_ASSERT(...) TORCH_INTERNAL_ASSERT(__VA_ARGS__)
+#define AT_ASSERTM(condition, ...) TORCH_CHECK(condition, ##__VA_ARGS__)
+#define AT_CHECK(condition, ...) TORCH_CHECK(condition, ##__VA_ARGS__)
+#define AT_WARN(...) TORCH_WARN(__VA_ARGS__)
+
+// Marks that mean nothing here, in code that was written for PyTorch.
+#define TORCH_API
+#define C10_API
+#define C10_EXPORT
+#define C10_UNUSED [[maybe_unused]]
+#define C10_NODISCARD [[nodiscard]]
+#define C10_ALWAYS_INLINE inline __attribute__((always_inline))
+#define C10_NOINLINE __attribute__((noinline))
+#define C10_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
+#define C10_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)
+#define C10_HOST_DEVICE
+#define C10_HOST
+#define C10_DEVICE
+#define C10_RESTRICT __restrict
+#define C10_STRINGIZE_IMPL(x) #x
+#define C10_STRINGIZE(x) C10_STRINGIZE_IMPL(x)

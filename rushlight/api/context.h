@@ -1,0 +1,126 @@
+// What a program asks of the whole library: threads, devices, seeds, versions.
+#pragma once
+#include "rushlight/api/creation.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight::api {
+
+inline void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
+inline uint64_t initial_seed() { return default_generator().initial_seed(); }
+// What operators use when they are given none.
+Generator default_cpu_generator();
+Generator make_cpu_generator(uint64_t seed = rushlight::Generator::kDefaultSeed);
+
+inline int get_num_threads() { return rushlight::num_threads(); }
+inline void set_num_threads(int n) { rushlight::set_num_threads(n); }
+// Operators are never run side by side: there is nothing to set.
+inline int get_num_interop_threads() { return 1; }
+inline void set_num_interop_threads(int) {}
+inline void init_num_threads() {}
+inline bool in_parallel_region() { return rushlight::in_parallel_region(); }
+// Inside of parallel_for: a number below get_num_threads() that no other running piece has.
+inline int get_thread_num() { return rushlight::parallel_piece(); }
+
+// f(begin, end) over pieces of at least `grain` of the range, on the library's threads.
+template <class F>
+void parallel_for(int64_t begin, int64_t end, int64_t grain, const F& f) {
+  rushlight::parallel_for(begin, end, grain, f);
+}
+// Pieces of `grain` are reduced by f(begin, end, identity), and their results by combine(a, b) in order: the same for any number of threads.
+template <class T, class F, class Combine>
+T parallel_reduce(int64_t begin, int64_t end, int64_t grain, T identity, const F& f, const Combine& combine) {
+  if (begin >= end) return identity;
+  if (grain < 1) grain = end - begin;
+  int64_t pieces = (end - begin + grain - 1) / grain;
+  std::unique_ptr<T[]> parts(new T[size_t(pieces)]);
+  rushlight::parallel_for(0, pieces, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++)
+      parts[size_t(i)] = f(begin + i * grain, std::min(end, begin + (i + 1) * grain), identity);
+  });
+  T result = identity;
+  for (int64_t i = 0; i < pieces; i++) result = combine(result, parts[size_t(i)]);
+  return result;
+}
+
+struct CPUGeneratorImpl {};
+// make_generator<CPUGeneratorImpl>(seed)
+template <class Impl>
+Generator make_generator(uint64_t seed = rushlight::Generator::kDefaultSeed) {
+  return make_cpu_generator(seed);
+}
+
+inline bool hasCUDA() { return false; }
+inline bool hasMPS() { return false; }
+inline bool hasXPU() { return false; }
+inline bool hasMKL() { return false; }
+inline bool hasMKLDNN() { return true; }
+inline bool hasOpenMP() { return false; }
+inline bool hasLAPACK() { return true; }
+
+namespace cuda {
+inline bool is_available() { return false; }
+inline bool cudnn_is_available() { return false; }
+inline size_t device_count() { return 0; }
+inline void manual_seed(uint64_t) {}
+inline void manual_seed_all(uint64_t) {}
+// Throws RuntimeError: there is no device.
+void synchronize(int64_t device_index = -1);
+}  // namespace cuda
+namespace mps {
+inline bool is_available() { return false; }
+}  // namespace mps
+namespace xpu {
+inline bool is_available() { return false; }
+inline size_t device_count() { return 0; }
+}  // namespace xpu
+
+// What globalContext() gives. Settings of libraries that are not there change nothing.
+class Context {
+ public:
+  bool hasCUDA() const { return false; }
+  bool hasCuDNN() const { return false; }
+  bool hasMPS() const { return false; }
+  bool hasMKLDNN() const { return true; }
+  Generator defaultGenerator(Device device = kCPU) const;
+  void setBenchmarkCuDNN(bool) {}
+  void setDeterministicCuDNN(bool) {}
+  void setUserEnabledCuDNN(bool) {}
+  void setAllowTF32CuBLAS(bool) {}
+  // Every kernel gives the same result each time.
+  void setDeterministicAlgorithms(bool, bool = false) {}
+  bool deterministicAlgorithms() const { return true; }
+};
+Context& globalContext();
+
+namespace Reduction {
+enum Reduction { None, Mean, Sum, END };
+}
+
+// for (auto i : c10::irange(n))
+template <class T>
+class integer_range {
+ public:
+  integer_range(T begin, T end) : begin_(begin), end_(begin < end ? end : begin) {}
+  struct Iterator {
+    T at;
+    T operator*() const { return at; }
+    Iterator& operator++() { return ++at, *this; }
+    bool operator!=(const Iterator& o) const { return at != o.at; }
+    bool operator==(const Iterator& o) const { return at == o.at; }
+  };
+  Iterator begin() const { return {begin_}; }
+  Iterator end() const { return {end_}; }
+
+ private:
+  T begin_, end_;
+};
+template <class T>
+integer_range<T> irange(T end) {
+  return {T(0), end};
+}
+template <class T, class U>
+integer_range<U> irange(T begin, U end) {
+  return {U(begin), end};
+}
+
+}  // namespace rushlight::api

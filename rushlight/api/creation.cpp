@@ -1,0 +1,112 @@
+#include "rushlight/api/creation.h"
+
+#include <cstring>
+
+#include "rushlight/core/thread_state.h"
+
+namespace rushlight::api {
+
+namespace detail {
+
+TensorData::TensorData(std::initializer_list<TensorData> items)
+    : dtype_(default_dtype()), braced_(true), items_(items) {
+  sizes_.push_back(int64_t(items_.size()));
+  if (items_.empty()) return;
+  const TensorData& first = items_[0];
+  for (const TensorData& i : items_) {
+    RL_CHECK(RuntimeError, i.sizes_ == first.sizes_,
+             "tensor: expected all sub-lists to have sizes: ", IntArrayRef(first.sizes_),
+             " but got sub-list with sizes: ", IntArrayRef(i.sizes_));
+    RL_CHECK(RuntimeError, i.dtype_ == first.dtype_,
+             "tensor: expected all elements of the tensor to have the same scalar type: ", name_of(first.dtype_),
+             ", but got element of scalar type: ", name_of(i.dtype_));
+  }
+  sizes_.insert(sizes_.end(), first.sizes_.begin(), first.sizes_.end());
+  dtype_ = first.dtype_;
+}
+
+TensorData::TensorData(DType d, const void* items, size_t count) : sizes_{int64_t(count)}, dtype_(d) {
+  list_ = empty_tensor(sizes_, d);
+  if (count) std::memcpy(list_.raw(), items, count * size_t(item_size(d)));
+}
+
+TensorData::TensorData(const std::vector<bool>& items) : sizes_{int64_t(items.size())}, dtype_(DType::Bool) {
+  list_ = empty_tensor(sizes_, DType::Bool);
+  std::copy(items.begin(), items.end(), list_.data<bool>());
+}
+
+void TensorData::fill(rushlight::Tensor& out, int64_t& at) const {
+  if (list_.defined()) {
+    rushlight::Tensor items = rushlight::to(list_, out.dtype());
+    if (items.numel())
+      std::memcpy(static_cast<char*>(out.raw()) + at * out.item_size(), items.raw(), size_t(items.nbytes()));
+    at += list_.numel();
+  } else if (braced_) {
+    for (const TensorData& i : items_) i.fill(out, at);
+  } else if (out.dtype() == DType::Float64) {
+    out.data<double>()[at++] = number_.to_double();
+  } else if (out.dtype() == DType::Int64) {
+    out.data<int64_t>()[at++] = number_.to_int();
+  } else {
+    out.data<complex128>()[at++] = number_.to<complex128>();
+  }
+}
+
+Tensor TensorData::make(const TensorOptions& options) const {
+  DType natural = dtype_ == DType::Int32                                 ? DType::Int64
+                  : dtype_ == DType::Float32 || dtype_ == DType::Float64 ? default_dtype()
+                                                                         : dtype_;
+  DType dtype = options.dtype_or(natural).value();
+  // Numbers go through the widest type of their kind, so that each is rounded once.
+  DType wide = rushlight::is_complex(dtype) || rushlight::is_complex(dtype_) ? DType::Complex128
+               : is_floating(dtype_)                                         ? DType::Float64
+                                                                             : DType::Int64;
+  NoGradGuard no_grad;
+  rushlight::Tensor flat = empty_tensor(IntArrayRef(product(sizes_)), wide);
+  int64_t at = 0;
+  fill(flat, at);
+  rushlight::Tensor made = rushlight::reshape(rushlight::to(flat, dtype), sizes_);
+  if (options.has_device()) made = rushlight::to(made, dtype, std::nullopt, options.device());
+  return options.finish(made);
+}
+
+}  // namespace detail
+
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const std::function<void(void*)>& deleter,
+                 const TensorOptions& options) {
+  DType d = options.dtype_or(default_dtype()).value();
+  std::shared_ptr<void> keep;
+  if (deleter) keep = std::shared_ptr<void>(data, deleter);
+  RL_CHECK(RuntimeError, sizes.size() == strides.size(), "from_blob: expected as many strides as sizes, got sizes ",
+           sizes, " and strides ", strides);
+  RL_CHECK(NotImplementedError, options.device().is_cpu(), "from_blob: no memory of device ", options.device().str(),
+           " can be borrowed");
+  int64_t bytes = item_size(d);
+  bool overflow = false;
+  int64_t last = 0;
+  for (size_t i = 0; i < sizes.size(); i++) {
+    RL_CHECK(RuntimeError, sizes[i] >= 0, "from_blob: Trying to create tensor with negative dimension ", sizes[i], ": ",
+             sizes);
+    RL_CHECK(RuntimeError, strides[i] >= 0, "from_blob: negative strides are not supported, got ", strides);
+    int64_t step = 0;
+    overflow |= __builtin_mul_overflow(std::max<int64_t>(sizes[i] - 1, 0), strides[i], &step);
+    overflow |= __builtin_add_overflow(last, step, &last);
+  }
+  bool empty = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
+  overflow |= __builtin_mul_overflow(last + 1, bytes, &bytes);
+  RL_CHECK(RuntimeError, !overflow || empty, "from_blob: Storage size calculation overflowed with sizes=", sizes);
+  auto storage = make_ref<rushlight::Storage>(data, empty ? 0 : size_t(bytes), rushlight::Device(), std::move(keep));
+  return options.finish(rushlight::Tensor(make_ref<TensorImpl>(std::move(storage), d, sizes, strides, 0)));
+}
+Tensor from_blob(void* data, IntArrayRef sizes, const std::function<void(void*)>& deleter,
+                 const TensorOptions& options) {
+  return from_blob(data, sizes, contiguous_strides(sizes), deleter, options);
+}
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options) {
+  return from_blob(data, sizes, strides, nullptr, options);
+}
+Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options) {
+  return from_blob(data, sizes, contiguous_strides(sizes), nullptr, options);
+}
+
+}  // namespace rushlight::api

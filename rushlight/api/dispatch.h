@@ -1,0 +1,160 @@
+// AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "name", [&] { ... scalar_t ... }): one of the copies that the compiler makes of a lambda, by dtype.
+#pragma once
+#include "rushlight/api/check.h"
+
+namespace rushlight::api::detail {
+template <DType D>
+struct CppType;
+#define RL_CPP_TYPE(T)          \
+  template <>                   \
+  struct CppType<dtype_of<T>> { \
+    using type = T;             \
+  };
+RL_CPP_TYPE(uint8_t)
+RL_CPP_TYPE(int8_t)
+RL_CPP_TYPE(int16_t)
+RL_CPP_TYPE(int32_t)
+RL_CPP_TYPE(int64_t)
+RL_CPP_TYPE(Half)
+RL_CPP_TYPE(BFloat16)
+RL_CPP_TYPE(float)
+RL_CPP_TYPE(double)
+RL_CPP_TYPE(bool)
+RL_CPP_TYPE(complex64)
+RL_CPP_TYPE(complex128)
+#undef RL_CPP_TYPE
+[[noreturn]] void fail_dispatch(const char* name, DType d);
+}  // namespace rushlight::api::detail
+
+// The cases stand between the braces of a switch.
+#define AT_DISPATCH_SWITCH(TYPE, NAME, ...)                                  \
+  [&] {                                                                      \
+    const ::rushlight::DType rl_dispatched = (TYPE);                         \
+    switch (rl_dispatched) {                                                 \
+      __VA_ARGS__                                                            \
+      default: ::rushlight::api::detail::fail_dispatch(NAME, rl_dispatched); \
+    }                                                                        \
+  }()
+#define RL_DISPATCH_CASE(DTYPE, NAME, ...)                                        \
+  case DTYPE: {                                                                   \
+    using NAME [[maybe_unused]] = ::rushlight::api::detail::CppType<DTYPE>::type; \
+    return __VA_ARGS__();                                                         \
+  }
+#define AT_DISPATCH_CASE(DTYPE, ...) RL_DISPATCH_CASE(DTYPE, scalar_t, __VA_ARGS__)
+
+#define AT_DISPATCH_CASE_FLOATING_TYPES(...)                 \
+  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_TYPES(TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__))
+#define AT_DISPATCH_CASE_COMPLEX_TYPES(...)                     \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex128, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex64, __VA_ARGS__)
+#define AT_DISPATCH_COMPLEX_TYPES(TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__))
+#define AT_DISPATCH_CASE_INTEGRAL_TYPES(...)               \
+  AT_DISPATCH_CASE(::rushlight::DType::UInt8, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Int8, __VA_ARGS__)  \
+  AT_DISPATCH_CASE(::rushlight::DType::Int32, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Int64, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)
+#define AT_DISPATCH_INTEGRAL_TYPES(TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__))
+#define AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(...)        \
+  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__)    \
+  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)    \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex128, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex64, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES(TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__))
+#define AT_DISPATCH_CASE_ALL_TYPES(...)                      \
+  AT_DISPATCH_CASE(::rushlight::DType::UInt8, __VA_ARGS__)   \
+  AT_DISPATCH_CASE(::rushlight::DType::Int8, __VA_ARGS__)    \
+  AT_DISPATCH_CASE(::rushlight::DType::Int32, __VA_ARGS__)   \
+  AT_DISPATCH_CASE(::rushlight::DType::Int64, __VA_ARGS__)   \
+  AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)   \
+  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES(TYPE, NAME, ...) AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__))
+#define AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(...)             \
+  AT_DISPATCH_CASE(::rushlight::DType::UInt8, __VA_ARGS__)      \
+  AT_DISPATCH_CASE(::rushlight::DType::Int8, __VA_ARGS__)       \
+  AT_DISPATCH_CASE(::rushlight::DType::Int32, __VA_ARGS__)      \
+  AT_DISPATCH_CASE(::rushlight::DType::Int64, __VA_ARGS__)      \
+  AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)      \
+  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__)    \
+  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)    \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex128, __VA_ARGS__) \
+  AT_DISPATCH_CASE(::rushlight::DType::Complex64, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX(TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND_HALF(TYPE, NAME, ...) \
+  AT_DISPATCH_FLOATING_TYPES_AND(::rushlight::DType::Float16, TYPE, NAME, __VA_ARGS__)
+// With further dtypes: AT_DISPATCH_ALL_TYPES_AND2(torch::kBool, torch::kHalf, x.scalar_type(), "name", [&] { ... }).
+#define AT_DISPATCH_FLOATING_TYPES_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                    \
+                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                    \
+                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                                              \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                      \
+                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE( \
+                         D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__) AT_DISPATCH_CASE(D4, __VA_ARGS__))
+#define AT_DISPATCH_INTEGRAL_TYPES_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                               \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                               \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                                              \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                 \
+                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE( \
+                         D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__) AT_DISPATCH_CASE(D4, __VA_ARGS__))
+#define AT_DISPATCH_COMPLEX_TYPES_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                        \
+                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
+                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
+                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                            \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
+                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__)                    \
+                             AT_DISPATCH_CASE(D4, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND(D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND2(D1, D2, TYPE, NAME, ...)                                    \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
+                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
+                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                            \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
+                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__)               \
+                             AT_DISPATCH_CASE(D4, __VA_ARGS__))
+#define AT_DISPATCH_INDEX_TYPES(TYPE, NAME, ...)                                       \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                       \
+                     RL_DISPATCH_CASE(::rushlight::DType::Int32, index_t, __VA_ARGS__) \
+                         RL_DISPATCH_CASE(::rushlight::DType::Int64, index_t, __VA_ARGS__))

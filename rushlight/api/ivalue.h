@@ -1,0 +1,655 @@
+// torch::IValue, List, Dict and Tuple: the values that scripts take and return, with PyTorch's names.
+#pragma once
+#include <map>
+#include <unordered_map>
+
+#include "rushlight/api/tensor.h"
+#include "rushlight/core/ivalue.h"
+
+namespace rushlight::api {
+
+class IValue;
+template <class T>
+class List;
+template <class K, class V>
+class Dict;
+namespace jit {
+class Module;
+}
+
+template <class T>
+using intrusive_ptr = std::shared_ptr<T>;
+template <class T, class... Args>
+intrusive_ptr<T> make_intrusive(Args&&... args) {
+  return std::make_shared<T>(std::forward<Args>(args)...);
+}
+
+using TypePtr = rushlight::TypePtr;
+// c10::IntType::get() and its like.
+#define RL_TYPE(Name, make)                 \
+  struct Name {                             \
+    static TypePtr get() { return (make); } \
+  };
+RL_TYPE(TensorType, Type::tensor())
+RL_TYPE(IntType, Type::integer())
+RL_TYPE(FloatType, Type::floating())
+RL_TYPE(BoolType, Type::boolean())
+RL_TYPE(StringType, Type::string())
+RL_TYPE(NoneType, Type::none())
+RL_TYPE(AnyType, Type::any())
+RL_TYPE(NumberType, Type::simple(Type::Kind::Number))
+RL_TYPE(DeviceObjType, Type::simple(Type::Kind::Device))
+#undef RL_TYPE
+struct ListType {
+  static TypePtr create(TypePtr element) { return Type::list(std::move(element)); }
+  static TypePtr ofTensors() { return Type::list(Type::tensor()); }
+  static TypePtr ofInts() { return Type::list(Type::integer()); }
+  static TypePtr ofFloats() { return Type::list(Type::floating()); }
+  static TypePtr ofBools() { return Type::list(Type::boolean()); }
+  static TypePtr ofStrings() { return Type::list(Type::string()); }
+};
+struct DictType {
+  static TypePtr create(TypePtr k, TypePtr v) { return Type::dict(std::move(k), std::move(v)); }
+};
+struct OptionalType {
+  static TypePtr create(TypePtr element) { return Type::optional(std::move(element)); }
+};
+struct TupleType {
+  static TypePtr create(std::vector<TypePtr> items) { return Type::tuple(std::move(items)); }
+};
+
+namespace ivalue {
+class Tuple {
+ public:
+  explicit Tuple(std::vector<IValue> elements);
+  static intrusive_ptr<Tuple> create(std::initializer_list<IValue> items);
+  template <class... Ts>
+  static intrusive_ptr<Tuple> create(Ts&&... items);
+  const std::vector<IValue>& elements() const { return elements_; }
+  size_t size() const;
+
+ private:
+  std::vector<IValue> elements_;
+};
+struct ConstantString {
+  std::string text;
+  const std::string& string() const { return text; }
+};
+}  // namespace ivalue
+
+class IValue : public rushlight::IValue {
+ public:
+  using rushlight::IValue::IValue;
+  IValue() = default;
+  IValue(rushlight::IValue v) : rushlight::IValue(std::move(v)) {}
+  IValue(const Tensor& t) : rushlight::IValue(static_cast<const rushlight::Tensor&>(t)) {}
+  IValue(float v) : rushlight::IValue(double(v)) {}
+  IValue(const Scalar& s) : rushlight::IValue(static_cast<const rushlight::Scalar&>(s)) {}
+  IValue(TypeMeta d) : rushlight::IValue(d.toScalarType()) {}
+  IValue(IntArrayRef v) : rushlight::IValue(v.vec()) {}
+  IValue(std::string_view s) : rushlight::IValue(std::string(s)) {}
+  IValue(const Generator& g) : rushlight::IValue(Ref<rushlight::Generator>(g.unsafe_get())) {}
+  IValue(const intrusive_ptr<ivalue::Tuple>& t);
+  IValue(const jit::Module& m);
+  template <class T>
+  IValue(const List<T>& list);
+  template <class K, class V>
+  IValue(const Dict<K, V>& dict);
+  template <class T>
+  IValue(const std::vector<T>& v);
+  template <class T, size_t N>
+  IValue(const std::array<T, N>& v) : IValue(std::vector<T>(v.begin(), v.end())) {}
+  template <class T>
+  IValue(ArrayRef<T> v) : IValue(v.vec()) {}
+  template <class... Ts>
+  IValue(const std::tuple<Ts...>& t);
+  template <class K, class V>
+  IValue(const std::unordered_map<K, V>& m);
+  template <class K, class V>
+  IValue(const std::map<K, V>& m);
+  template <class T>
+  IValue(const std::optional<T>& v) {
+    if (v) *this = IValue(*v);
+  }
+
+  bool isTensor() const { return is_tensor(); }
+  bool isNone() const { return is_none(); }
+  bool isInt() const { return is_int(); }
+  bool isDouble() const { return is_double(); }
+  bool isComplexDouble() const { return is_complex(); }
+  bool isBool() const { return is_bool(); }
+  bool isScalar() const { return is_scalar(); }
+  bool isString() const { return is_string(); }
+  bool isDevice() const { return is_device(); }
+  bool isTuple() const { return is_tuple(); }
+  bool isList() const { return is_any_list(); }
+  bool isTensorList() const { return is_tensor_list(); }
+  bool isIntList() const { return is_int_list(); }
+  bool isDoubleList() const { return is_double_list(); }
+  bool isBoolList() const { return is_bool_list(); }
+  bool isGenericDict() const { return is_dict(); }
+  bool isObject() const { return is_object(); }
+  bool isModule() const;
+  bool isGenerator() const { return is_generator(); }
+  bool isCapsule() const { return is_capsule(); }
+  std::string tagKind() const;
+
+  // Each throws TypeError naming both kinds when the value is of another kind.
+  Tensor toTensor() const {
+    expect_kind(isTensor(), "Tensor");
+    return tensor();
+  }
+  int64_t toInt() const {
+    expect_kind(isInt(), "int");
+    return to_int();
+  }
+  double toDouble() const {
+    expect_kind(isDouble(), "float");
+    return to_double();
+  }
+  complex128 toComplexDouble() const {
+    expect_kind(isComplexDouble(), "complex");
+    return to_complex();
+  }
+  bool toBool() const {
+    expect_kind(isBool(), "bool");
+    return to_bool();
+  }
+  Scalar toScalar() const { return to_scalar(); }
+  Device toDevice() const { return to_device(); }
+  DType toScalarType() const { return DType(toInt()); }
+  Layout toLayout() const { return Layout(toInt()); }
+  MemoryFormat toMemoryFormat() const { return MemoryFormat(toInt()); }
+  // A reference to the text inside.
+  const std::string& toStringRef() const;
+  std::string_view toStringView() const { return to_string(); }
+  intrusive_ptr<ivalue::ConstantString> toString() const {
+    return make_intrusive<ivalue::ConstantString>(ivalue::ConstantString{toStringRef()});
+  }
+  std::optional<std::string> toOptionalStringRef() const {
+    return isNone() ? std::nullopt : std::optional<std::string>(toStringRef());
+  }
+  intrusive_ptr<ivalue::Tuple> toTuple() const;
+  ivalue::Tuple toTupleRef() const { return *toTuple(); }
+  std::vector<IValue> toTupleElements() const { return toTuple()->elements(); }
+  List<IValue> toList() const;
+  std::vector<IValue> toListRef() const;
+  List<Tensor> toTensorList() const;
+  List<int64_t> toIntList() const;
+  List<double> toDoubleList() const;
+  List<bool> toBoolList() const;
+  std::vector<Tensor> toTensorVector() const { return adopt(tensor_list().vec()); }
+  std::vector<int64_t> toIntVector() const { return int_list().vec(); }
+  std::vector<double> toDoubleVector() const { return double_list().vec(); }
+  std::vector<int64_t> toDimVector() const { return int_list().vec(); }
+  Dict<IValue, IValue> toGenericDict() const;
+  jit::Module toModule() const;
+  Generator toGenerator() const { return Generator(Ref<rushlight::Generator>(generator())); }
+  // Any type that an IValue can be made from.
+  template <class T>
+  T to() const;
+  template <class T>
+  std::optional<T> toOptional() const {
+    return isNone() ? std::nullopt : std::optional<T>(to<T>());
+  }
+
+  // Of a list of any kind.
+  size_t list_size() const;
+  IValue list_item(size_t i) const;
+
+ private:
+  void expect_kind(bool right, const char* wanted) const {
+    if (!right) fail_api_kind(wanted);
+  }
+  [[noreturn]] void fail_api_kind(const char* wanted) const;
+};
+std::ostream& operator<<(std::ostream& out, const IValue& v);
+// As Python's ==.
+bool operator==(const IValue& a, const IValue& b);
+inline bool operator!=(const IValue& a, const IValue& b) { return !(a == b); }
+
+namespace detail {
+
+IValue make_list(const TypePtr& element, std::vector<IValue> items);
+IValue make_dict(const TypePtr& key, const TypePtr& value);
+void list_set(const IValue& list, size_t i, IValue v);
+void list_insert(const IValue& list, size_t i, IValue v);
+void list_erase(const IValue& list, size_t i);
+IValue copy_list(const IValue& list);
+[[noreturn]] void fail_index(size_t i, size_t size);
+
+template <class T>
+struct Kind;  // the script type behind a C++ type
+#define RL_KIND(T, make)                     \
+  template <>                                \
+  struct Kind<T> {                           \
+    static TypePtr type() { return (make); } \
+  };
+RL_KIND(Tensor, Type::tensor())
+RL_KIND(bool, Type::boolean())
+RL_KIND(double, Type::floating())
+RL_KIND(float, Type::floating())
+RL_KIND(std::string, Type::string())
+RL_KIND(std::string_view, Type::string())
+RL_KIND(const char*, Type::string())
+RL_KIND(IValue, Type::any())
+RL_KIND(Scalar, Type::simple(Type::Kind::Number))
+RL_KIND(Device, Type::simple(Type::Kind::Device))
+RL_KIND(complex128, Type::simple(Type::Kind::Complex))
+#undef RL_KIND
+template <class T>
+struct IntKind {
+  static TypePtr type() { return Type::integer(); }
+};
+template <> struct Kind<int64_t> : IntKind<int64_t> {};
+template <> struct Kind<int32_t> : IntKind<int32_t> {};
+template <> struct Kind<int16_t> : IntKind<int16_t> {};
+template <> struct Kind<DType> : IntKind<DType> {};
+template <class T>
+struct Kind<std::vector<T>> {
+  static TypePtr type() { return Type::list(Kind<T>::type()); }
+};
+template <class T>
+struct Kind<List<T>> {
+  static TypePtr type() { return Type::list(Kind<T>::type()); }
+};
+template <class T>
+struct Kind<std::optional<T>> {
+  static TypePtr type() { return Type::optional(Kind<T>::type()); }
+};
+template <class K, class V>
+struct Kind<Dict<K, V>> {
+  static TypePtr type() { return Type::dict(Kind<K>::type(), Kind<V>::type()); }
+};
+template <class K, class V>
+struct Kind<std::unordered_map<K, V>> : Kind<Dict<K, V>> {};
+template <class K, class V>
+struct Kind<std::map<K, V>> : Kind<Dict<K, V>> {};
+template <class... Ts>
+struct Kind<std::tuple<Ts...>> {
+  static TypePtr type() { return Type::tuple({Kind<Ts>::type()...}); }
+};
+
+}  // namespace detail
+
+template <class T>
+TypePtr getTypePtr() {
+  return detail::Kind<T>::type();
+}
+
+// A list that shares its items with every copy and with the script that holds it.
+template <class T>
+class List {
+ public:
+  using value_type = T;
+  List() : value_(detail::make_list(detail::Kind<T>::type(), {})) {}
+  explicit List(TypePtr element) : value_(detail::make_list(element, {})) {}
+  List(std::initializer_list<T> items) : List(std::vector<T>(items)) {}
+  explicit List(const std::vector<T>& items)
+      : value_(detail::make_list(detail::Kind<T>::type(), {items.begin(), items.end()})) {}
+  explicit List(ArrayRef<T> items) : List(items.vec()) {}
+  // REQUIRES: a list.
+  static List from(IValue v) {
+    List list{Unset{}};
+    list.value_ = std::move(v);
+    return list;
+  }
+  size_t size() const { return value_.list_size(); }
+  bool empty() const { return size() == 0; }
+  T get(size_t i) const {
+    if (i >= size()) detail::fail_index(i, size());
+    return value_.list_item(i).template to<T>();
+  }
+  void set(size_t i, T v) const {
+    if (i >= size()) detail::fail_index(i, size());
+    detail::list_set(value_, i, IValue(std::move(v)));
+  }
+  T extract(size_t i) const { return get(i); }
+  void push_back(T v) const { detail::list_insert(value_, size(), IValue(std::move(v))); }
+  template <class... Args>
+  void emplace_back(Args&&... args) const {
+    push_back(T(std::forward<Args>(args)...));
+  }
+  void append(const List& o) const {
+    for (size_t i = 0, n = o.size(); i < n; i++) push_back(o.get(i));
+  }
+  void pop_back() const {
+    if (empty()) detail::fail_index(0, 0);
+    detail::list_erase(value_, size() - 1);
+  }
+  void clear() const {
+    while (!empty()) pop_back();
+  }
+  void reserve(size_t) const {}
+  void resize(size_t n, T v = T()) const {
+    while (size() > n) pop_back();
+    while (size() < n) push_back(v);
+  }
+  std::vector<T> vec() const { return {begin(), end()}; }
+  List copy() const { return from(detail::copy_list(value_)); }
+  bool is(const List& o) const { return value_.is_same(o.value_); }
+  TypePtr elementType() const { return value_.type()->element(); }
+  uint32_t use_count() const { return value_.object()->refs() - 1; }
+  const IValue& value() const { return value_; }
+
+  class Reference {
+   public:
+    Reference(const List& list, size_t i) : list_(list), i_(i) {}
+    operator T() const { return list_.get(i_); }
+    T get() const { return list_.get(i_); }
+    const Reference& operator=(T v) const {
+      list_.set(i_, std::move(v));
+      return *this;
+    }
+
+   private:
+    const List& list_;
+    size_t i_;
+  };
+  Reference operator[](size_t i) const { return {*this, i}; }
+  class Iterator {
+   public:
+    using iterator_category = std::random_access_iterator_tag;
+    using value_type = T;
+    using difference_type = int64_t;
+    using pointer = const T*;
+    using reference = T;
+    Iterator(const List* list, size_t i) : list_(list), i_(i) {}
+    T operator*() const { return list_->get(i_); }
+    Iterator& operator++() { return i_++, *this; }
+    Iterator& operator--() { return i_--, *this; }
+    Iterator operator+(int64_t n) const { return {list_, size_t(int64_t(i_) + n)}; }
+    int64_t operator-(const Iterator& o) const { return int64_t(i_) - int64_t(o.i_); }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.i_ == b.i_; }
+    friend bool operator!=(const Iterator& a, const Iterator& b) { return a.i_ != b.i_; }
+    size_t place() const { return i_; }
+
+   private:
+    const List* list_;
+    size_t i_;
+  };
+  using iterator = Iterator;
+  Iterator begin() const { return {this, 0}; }
+  Iterator end() const { return {this, size()}; }
+  Iterator insert(Iterator at, T v) const {
+    detail::list_insert(value_, at.place(), IValue(std::move(v)));
+    return at;
+  }
+  Iterator erase(Iterator at) const {
+    if (at.place() >= size()) detail::fail_index(at.place(), size());
+    detail::list_erase(value_, at.place());
+    return at;
+  }
+
+ private:
+  struct Unset {};
+  explicit List(Unset) {}
+  IValue value_;
+};
+
+// A dict that keeps the order of insertion and shares its entries with every copy.
+template <class K, class V>
+class Dict {
+ public:
+  Dict() : Dict(detail::Kind<K>::type(), detail::Kind<V>::type()) {}
+  Dict(const TypePtr& key, const TypePtr& value) : value_(detail::make_dict(key, value)) {}
+  // REQUIRES: a dict.
+  static Dict from(IValue v) {
+    Dict dict{Unset{}};
+    dict.value_ = std::move(v);
+    return dict;
+  }
+  size_t size() const { return items().size(); }
+  bool empty() const { return items().empty(); }
+  bool contains(const K& key) const { return value_.dict().find(IValue(key)); }
+  // Throws KeyError.
+  V at(const K& key) const {
+    IValue k(key);
+    const rushlight::IValue* found = value_.dict().find(k);
+    RL_CHECK(KeyError, found, k.text());
+    return IValue(*found).template to<V>();
+  }
+  template <class A, class B>
+  void insert_or_assign(A&& key, B&& value) const {
+    value_.dict().set(IValue(K(std::forward<A>(key))), IValue(V(std::forward<B>(value))));
+  }
+  // Keeps the value of a key that is there.
+  template <class A, class B>
+  bool insert(A&& key, B&& value) const {
+    K k(std::forward<A>(key));
+    if (contains(k)) return false;
+    insert_or_assign(std::move(k), std::forward<B>(value));
+    return true;
+  }
+  size_t erase(const K& key) const { return value_.dict().erase(IValue(key)); }
+  void clear() const {
+    while (!empty()) value_.dict().erase(rushlight::IValue(items().back().first));
+  }
+  void reserve(size_t) const {}
+  Dict copy() const {
+    Dict out(keyType(), valueType());
+    for (const auto& [k, v] : items()) out.value_.dict().set(k, v);
+    return out;
+  }
+  bool is(const Dict& o) const { return value_.is_same(o.value_); }
+  TypePtr keyType() const { return value_.dict().key; }
+  TypePtr valueType() const { return value_.dict().value; }
+  const IValue& value() const { return value_; }
+
+  class Entry {
+   public:
+    Entry(const Dict* dict, size_t i) : dict_(dict), i_(i) {}
+    K key() const { return IValue(dict_->items()[i_].first).template to<K>(); }
+    V value() const { return IValue(dict_->items()[i_].second).template to<V>(); }
+    template <class B>
+    void setValue(B&& v) const {
+      dict_->items()[i_].second = IValue(V(std::forward<B>(v)));
+    }
+
+   private:
+    const Dict* dict_;
+    size_t i_;
+  };
+  class Iterator {
+   public:
+    Iterator(const Dict* dict, size_t i) : dict_(dict), i_(i), entry_(dict, i) {}
+    const Entry& operator*() const { return entry_; }
+    const Entry* operator->() const { return &entry_; }
+    Iterator& operator++() { return entry_ = Entry(dict_, ++i_), *this; }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.i_ == b.i_; }
+    friend bool operator!=(const Iterator& a, const Iterator& b) { return a.i_ != b.i_; }
+
+   private:
+    const Dict* dict_;
+    size_t i_;
+    Entry entry_;
+  };
+  using iterator = Iterator;
+  Iterator begin() const { return {this, 0}; }
+  Iterator end() const { return {this, size()}; }
+  Iterator find(const K& key) const {
+    const rushlight::IValue* found = value_.dict().find(IValue(key));
+    for (size_t i = 0; found && i < size(); i++)
+      if (&items()[i].second == found) return {this, i};
+    return end();
+  }
+
+ private:
+  struct Unset {};
+  explicit Dict(Unset) {}
+  std::vector<std::pair<rushlight::IValue, rushlight::IValue>>& items() const { return value_.dict().items; }
+  IValue value_;
+};
+using GenericDict = Dict<IValue, IValue>;
+
+namespace impl {
+using GenericList = List<IValue>;
+using GenericDict = Dict<IValue, IValue>;
+// A list seen with its items' type.
+template <class T>
+List<T> toTypedList(const GenericList& list) {
+  return List<T>::from(list.value());
+}
+template <class K, class V>
+Dict<K, V> toTypedDict(const GenericDict& dict) {
+  return Dict<K, V>::from(dict.value());
+}
+}  // namespace impl
+
+// ---- conversions ---------------------------------------------------------------------------------------------------------
+
+template <class T>
+IValue::IValue(const List<T>& list) : rushlight::IValue(list.value()) {}
+template <class K, class V>
+IValue::IValue(const Dict<K, V>& dict) : rushlight::IValue(dict.value()) {}
+template <class T>
+IValue::IValue(const std::vector<T>& v) {
+  std::vector<IValue> items;
+  for (const auto& i : v) items.push_back(IValue(T(i)));
+  *this = detail::make_list(detail::Kind<T>::type(), std::move(items));
+}
+template <class... Ts>
+IValue::IValue(const std::tuple<Ts...>& t) {
+  std::apply([&](const Ts&... items) { *this = IValue(ivalue::Tuple::create(items...)); }, t);
+}
+template <class K, class V>
+IValue::IValue(const std::unordered_map<K, V>& m) {
+  Dict<K, V> dict;
+  for (const auto& [k, v] : m) dict.insert(k, v);
+  *this = dict.value();
+}
+template <class K, class V>
+IValue::IValue(const std::map<K, V>& m) {
+  Dict<K, V> dict;
+  for (const auto& [k, v] : m) dict.insert(k, v);
+  *this = dict.value();
+}
+template <class... Ts>
+intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(Ts&&... items) {
+  return make_intrusive<Tuple>(std::vector<IValue>{IValue(std::forward<Ts>(items))...});
+}
+template <>
+inline intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>&& items) {
+  return make_intrusive<Tuple>(std::move(items));
+}
+template <>
+inline intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>& items) {
+  return make_intrusive<Tuple>(items);
+}
+
+inline List<IValue> IValue::toList() const {
+  expect_kind(isList(), "list");
+  return List<IValue>::from(*this);
+}
+inline List<Tensor> IValue::toTensorList() const {
+  expect_kind(isTensorList(), "list of Tensors");
+  return List<Tensor>::from(*this);
+}
+inline List<int64_t> IValue::toIntList() const {
+  expect_kind(isIntList(), "list of ints");
+  return List<int64_t>::from(*this);
+}
+inline List<double> IValue::toDoubleList() const {
+  expect_kind(isDoubleList(), "list of floats");
+  return List<double>::from(*this);
+}
+inline List<bool> IValue::toBoolList() const {
+  expect_kind(isBoolList(), "list of bools");
+  return List<bool>::from(*this);
+}
+inline GenericDict IValue::toGenericDict() const {
+  expect_kind(isGenericDict(), "dict");
+  return GenericDict::from(*this);
+}
+
+namespace detail {
+
+template <class T>
+struct From;
+#define RL_FROM(T, method)                                  \
+  template <>                                               \
+  struct From<T> {                                          \
+    static T get(const IValue& v) { return T(v.method()); } \
+  };
+RL_FROM(Tensor, toTensor)
+RL_FROM(int64_t, toInt)
+RL_FROM(int32_t, toInt)
+RL_FROM(int16_t, toInt)
+RL_FROM(int8_t, toInt)
+RL_FROM(uint8_t, toInt)
+RL_FROM(double, toDouble)
+RL_FROM(float, toDouble)
+RL_FROM(bool, toBool)
+RL_FROM(complex128, toComplexDouble)
+RL_FROM(std::string, toStringRef)
+RL_FROM(std::string_view, toStringView)
+RL_FROM(Scalar, toScalar)
+RL_FROM(Device, toDevice)
+RL_FROM(DType, toScalarType)
+RL_FROM(Layout, toLayout)
+RL_FROM(MemoryFormat, toMemoryFormat)
+RL_FROM(Generator, toGenerator)
+#undef RL_FROM
+template <>
+struct From<IValue> {
+  static IValue get(const IValue& v) { return v; }
+};
+template <class T>
+struct From<std::optional<T>> {
+  static std::optional<T> get(const IValue& v) { return v.toOptional<T>(); }
+};
+template <class T>
+struct From<List<T>> {
+  static List<T> get(const IValue& v) { return impl::toTypedList<T>(v.toList()); }
+};
+template <class T>
+struct From<std::vector<T>> {
+  static std::vector<T> get(const IValue& v) {
+    std::vector<T> out;
+    for (size_t i = 0, n = v.toList().size(); i < n; i++) out.push_back(v.list_item(i).template to<T>());
+    return out;
+  }
+};
+template <class K, class V>
+struct From<Dict<K, V>> {
+  static Dict<K, V> get(const IValue& v) { return impl::toTypedDict<K, V>(v.toGenericDict()); }
+};
+template <class Map>
+struct FromMap {
+  static Map get(const IValue& v) {
+    Map out;
+    for (const auto& e : v.toGenericDict())
+      out.emplace(e.key().template to<typename Map::key_type>(), e.value().template to<typename Map::mapped_type>());
+    return out;
+  }
+};
+template <class K, class V>
+struct From<std::unordered_map<K, V>> : FromMap<std::unordered_map<K, V>> {};
+template <class K, class V>
+struct From<std::map<K, V>> : FromMap<std::map<K, V>> {};
+template <>
+struct From<intrusive_ptr<ivalue::Tuple>> {
+  static intrusive_ptr<ivalue::Tuple> get(const IValue& v) { return v.toTuple(); }
+};
+[[noreturn]] void fail_tuple_size(size_t wanted, size_t got);
+template <class... Ts>
+struct From<std::tuple<Ts...>> {
+  static std::tuple<Ts...> get(const IValue& v) {
+    std::vector<IValue> items = v.toTupleElements();
+    if (items.size() != sizeof...(Ts)) fail_tuple_size(sizeof...(Ts), items.size());
+    return get(items, std::index_sequence_for<Ts...>());
+  }
+  template <size_t... I>
+  static std::tuple<Ts...> get(const std::vector<IValue>& items, std::index_sequence<I...>) {
+    return {items[I].template to<Ts>()...};
+  }
+};
+
+}  // namespace detail
+
+template <class T>
+T IValue::to() const {
+  return detail::From<T>::get(*this);
+}
+
+}  // namespace rushlight::api

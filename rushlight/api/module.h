@@ -1,0 +1,169 @@
+// Scripted models in C++ programs, without Python: torch::jit::load and torch::jit::Module.
+#pragma once
+#include <iosfwd>
+
+#include "rushlight/api/ivalue.h"
+
+namespace rushlight::api::jit {
+
+class Module;
+using rushlight::api::IValue;
+using Stack = std::vector<IValue>;
+using Kwargs = std::unordered_map<std::string, IValue>;
+// Files of the user's own in an archive, by name.
+using ExtraFilesMap = std::unordered_map<std::string, std::string>;
+
+template <class T>
+struct Named {
+  std::string name;
+  T value;
+};
+using NamedTensor = Named<Tensor>;
+using NamedValue = Named<IValue>;
+
+// A method of one module.
+class Method {
+ public:
+  Method(Ref<ObjectValue> module, std::string name) : module_(std::move(module)), name_(std::move(name)) {}
+  const std::string& name() const { return name_; }
+  // Throws RuntimeError naming the argument whose number, name or type is wrong.
+  IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const;
+  size_t num_inputs() const;
+  Module owner() const;
+
+ private:
+  Ref<ObjectValue> module_;
+  std::string name_;
+};
+
+// A handle: copies are the same module. Made without arguments it is a module with nothing in it.
+class Module {
+ public:
+  Module() : Module("Module") {}
+  explicit Module(const std::string& class_name);
+  explicit Module(Ref<ObjectValue> object) : object_(std::move(object)) {}
+  const Ref<ObjectValue>& object() const { return object_; }
+  IValue _ivalue() const { return rushlight::IValue(object_); }
+  std::string name() const;  // of its class: "__torch__.Net"
+
+  IValue forward(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const {
+    return get_method("forward")(std::move(inputs), kwargs);
+  }
+  IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const {
+    return forward(std::move(inputs), kwargs);
+  }
+  // run_method("encode", x, 3), or with the arguments in a vector.
+  template <class... Args>
+  IValue run_method(const std::string& method, Args&&... args) const {
+    return get_method(method)(std::vector<IValue>{IValue(std::forward<Args>(args))...});
+  }
+  IValue run_method(const std::string& method, const std::vector<IValue>& args) const {
+    return get_method(method)(args);
+  }
+  IValue run_method(const std::string& method, std::vector<IValue>& args) const { return get_method(method)(args); }
+  IValue run_method(const std::string& method, std::vector<IValue>&& args) const {
+    return get_method(method)(std::move(args));
+  }
+  // Throws AttributeError if there is none.
+  Method get_method(const std::string& name) const;
+  std::optional<Method> find_method(const std::string& name) const;
+  std::vector<Method> get_methods() const;
+
+  bool hasattr(const std::string& name) const;
+  // Throws AttributeError if there is none.
+  IValue attr(const std::string& name) const;
+  IValue attr(const std::string& name, IValue or_else) const;
+  // Throws AttributeError if there is none, TypeError for a value of another type.
+  void setattr(const std::string& name, IValue value) const;
+
+  // Of this module and, with `recurse`, those inside it, depth first.
+  std::vector<Tensor> parameters(bool recurse = true) const;
+  std::vector<NamedTensor> named_parameters(bool recurse = true) const;
+  std::vector<Tensor> buffers(bool recurse = true) const;
+  std::vector<NamedTensor> named_buffers(bool recurse = true) const;
+  std::vector<IValue> attributes(bool recurse = true) const;
+  std::vector<NamedValue> named_attributes(bool recurse = true) const;
+  std::vector<Module> children() const;
+  std::vector<Named<Module>> named_children() const;
+  std::vector<Module> modules() const;               // this one first
+  std::vector<Named<Module>> named_modules() const;  // this one first, named ""
+
+  void train(bool on = true) const;
+  void eval() const { train(false); }
+  bool is_training() const { return attr("training", true).toBool(); }
+  // Parameters and buffers, in place; a dtype is for those of floating point.
+  void to(Device device, DType dtype, bool non_blocking = false) const;
+  void to(DType dtype, bool non_blocking = false) const;
+  void to(Device device, bool non_blocking = false) const;
+  // With tensors of its own.
+  Module deepcopy() const;
+  Module clone() const { return deepcopy(); }
+  // With modules of its own and the same tensors.
+  Module copy() const;
+
+  // For modules made here.
+  void register_parameter(const std::string& name, Tensor value, bool is_buffer) const;
+  void register_buffer(const std::string& name, Tensor value) const {
+    register_parameter(name, std::move(value), true);
+  }
+  void register_attribute(const std::string& name, const TypePtr& type, IValue value, bool is_parameter = false,
+                          bool is_buffer = false) const;
+  void register_module(const std::string& name, const Module& module) const;
+  // Adds the functions of a script text as methods.
+  void define(const std::string& source) const;
+
+  void save(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap()) const;
+  void save(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap()) const;
+
+ private:
+  template <class T, class Visit>
+  void collect(std::vector<Named<T>>& out, const std::string& prefix, bool recurse, const Visit& visit) const;
+  Ref<ObjectValue> object_;
+};
+
+namespace script {
+using jit::ExtraFilesMap;
+using jit::Method;
+using jit::Module;
+using rushlight::api::IValue;
+}  // namespace script
+
+// Throws OsError for a path that can't be read, FileError or ScriptError for a damaged archive. Files that `extra` names get their text there.
+Module load(const std::string& path, std::optional<Device> device = std::nullopt);
+Module load(const std::string& path, std::optional<Device> device, ExtraFilesMap& extra);
+Module load(std::istream& in, std::optional<Device> device = std::nullopt);
+Module load(std::istream& in, std::optional<Device> device, ExtraFilesMap& extra);
+
+// Settings of PyTorch's executor, which profiles and fuses; this one has nothing to set.
+inline void setGraphExecutorOptimize(bool) {}
+inline bool getGraphExecutorOptimize() { return true; }
+struct GraphOptimizerEnabledGuard {
+  explicit GraphOptimizerEnabledGuard(bool) {}
+};
+bool& getProfilingMode();
+bool& getExecutorMode();
+enum class FusionBehavior { STATIC, DYNAMIC };
+using FusionStrategy = std::vector<std::pair<FusionBehavior, size_t>>;
+inline FusionStrategy setFusionStrategy(FusionStrategy strategy) { return strategy; }
+// As torch::pickle_load and torch::pickle_save.
+IValue pickle_load(const std::vector<char>& bytes);
+std::vector<char> pickle_save(const IValue& value);
+
+// Functions of a script text.
+class CompilationUnit {
+ public:
+  explicit CompilationUnit(const std::string& source);
+  template <class... Args>
+  IValue run_method(const std::string& name, Args&&... args) const {
+    return module_.run_method(name, std::forward<Args>(args)...);
+  }
+  Method get_function(const std::string& name) const { return module_.get_method(name); }
+
+ private:
+  Module module_;
+};
+inline std::shared_ptr<CompilationUnit> compile(const std::string& source) {
+  return std::make_shared<CompilationUnit>(source);
+}
+
+}  // namespace rushlight::api::jit

@@ -1,0 +1,166 @@
+#include "rushlight/api/tensor.h"
+
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "rushlight/api/accessor.h"
+#include "rushlight/api/context.h"
+#include "rushlight/api/dispatch.h"
+#include "rushlight/ops/print.h"
+
+namespace rushlight {
+
+const char* api::toString(DType d) {
+  switch (d) {
+    case DType::UInt8: return "Byte";
+    case DType::Int8: return "Char";
+    case DType::Int16: return "Short";
+    case DType::Int32: return "Int";
+    case DType::Int64: return "Long";
+    case DType::Float16: return "Half";
+    case DType::Float32: return "Float";
+    case DType::Float64: return "Double";
+    case DType::Complex64: return "ComplexFloat";
+    case DType::Complex128: return "ComplexDouble";
+    case DType::Bool: return "Bool";
+    case DType::BFloat16: return "BFloat16";
+  }
+  return "Undefined";
+}
+std::ostream& operator<<(std::ostream& out, DType d) { return out << api::toString(d); }
+std::ostream& operator<<(std::ostream& out, DeviceType t) { return out << Device{t}.text(); }
+std::ostream& operator<<(std::ostream& out, Layout) { return out << "Strided"; }
+std::ostream& operator<<(std::ostream& out, MemoryFormat format) {
+  constexpr const char* names[] = {"Contiguous", "Preserve", "ChannelsLast", "ChannelsLast3d"};
+  return out << names[int(format)];
+}
+
+}  // namespace rushlight
+
+namespace rushlight::api {
+
+std::ostream& operator<<(std::ostream& out, const Device& d) { return out << d.text(); }
+std::ostream& operator<<(std::ostream& out, TypeMeta t) { return out << t.name(); }
+std::ostream& operator<<(std::ostream& out, const Scalar& s) {
+  if (s.is_bool()) return out << (s.toBool() ? "true" : "false");
+  if (s.is_int()) return out << s.toLong();
+  if (s.is_float()) return out << s.toDouble();
+  return out << s.toComplexDouble();
+}
+std::ostream& operator<<(std::ostream& out, const TensorOptions& o) {
+  auto noted = [](bool given) { return given ? "" : " (default)"; };
+  auto truth = [](bool v) { return v ? "true" : "false"; };
+  out << "TensorOptions(dtype=" << o.dtype() << noted(o.has_dtype()) << ", device=" << o.device()
+      << noted(o.has_device()) << ", layout=" << o.layout() << noted(false)
+      << ", requires_grad=" << truth(o.requires_grad()) << noted(o.has_requires_grad())
+      << ", pinned_memory=" << truth(o.pinned_memory()) << noted(o.pinned_memory_opt().has_value())
+      << ", memory_format=";
+  if (o.memory_format_opt()) return out << *o.memory_format_opt() << ")";
+  return out << "(nullopt))";
+}
+
+std::string_view TypeMeta::name() const {
+  switch (dtype_) {
+    case DType::UInt8: return "unsigned char";
+    case DType::Int8: return "signed char";
+    case DType::Int16: return "short";
+    case DType::Int32: return "int";
+    case DType::Int64: return "long";
+    case DType::Float16: return "c10::Half";
+    case DType::Float32: return "float";
+    case DType::Float64: return "double";
+    case DType::Complex64: return "c10::complex<float>";
+    case DType::Complex128: return "c10::complex<double>";
+    case DType::Bool: return "bool";
+    case DType::BFloat16: return "c10::BFloat16";
+  }
+  return "undefined";
+}
+
+bool Scalar::fits(DType wanted) const {
+  if (is_complex() && rushlight::Scalar::to<complex128>().imag() != 0) return false;
+  if (is_floating(wanted)) {
+    double v = to_double();
+    double most = wanted == kHalf ? 65504 : wanted == kDouble ? std::numeric_limits<double>::max() : 0x1.fffffep127;
+    return !std::isfinite(v) || std::abs(v) <= most;
+  }
+  int bits = item_size(wanted) * 8;
+  // Unsigned types take negative numbers that wrap, as in C++.
+  double lowest = -std::ldexp(1.0, wanted == kByte ? 8 : bits - 1),
+         past = std::ldexp(1.0, wanted == kByte ? 8 : bits - 1);
+  if (is_float() || is_complex()) return to_double() > lowest - 1 && to_double() < past;
+  return bits == 64 || (double(to_int()) >= lowest && double(to_int()) < past);
+}
+void Scalar::fail_overflow(DType wanted) const {
+  throw RuntimeError(rushlight::str("value cannot be converted to type ", name_of(wanted), " without overflow"));
+}
+
+void set_default_dtype(TypeMeta d) {
+  RL_CHECK(TypeError, is_floating(d), "only floating-point types are supported as the default type, got ", name_of(d));
+  rushlight::set_default_dtype(d);
+}
+
+void fail_undefined(const char* method) {
+  throw RuntimeError(rushlight::str(method,
+                                    "() called on an undefined Tensor: nothing was assigned to it, it was moved from, "
+                                    "or it is a gradient that does not exist"));
+}
+void fail_data_type(const char* method, DType wanted, DType got) {
+  throw TypeError(rushlight::str(method, ": expected scalar type ", toString(wanted), " but found ", toString(got)));
+}
+void fail_accessor(int64_t wanted, int64_t dims) {
+  throw RuntimeError(rushlight::str("TensorAccessor expected ", wanted, " dims but tensor has ", dims));
+}
+
+std::string TypeProperties::toString() const {
+  const char* place = device_.is_cuda() ? "CUDA" : device_.is_meta() ? "Meta" : "CPU";
+  return std::string(place) + api::toString(dtype_) + "Type";
+}
+std::ostream& operator<<(std::ostream& out, const TypeProperties& t) { return out << t.toString(); }
+std::string Tensor::toString() const { return defined() ? type().toString() : "UndefinedType"; }
+bool Tensor::is_nonzero() const {
+  need("is_nonzero");
+  RL_CHECK(RuntimeError, numel() == 1, "Boolean value of Tensor with ", numel() ? "more than one value" : "no values",
+           " is ambiguous");
+  return item().toBool();
+}
+Tensor Tensor::numpy_T() const {
+  std::vector<int64_t> dims(size_t(need("numpy_T").dim()));
+  for (size_t i = 0; i < dims.size(); i++) dims[i] = int64_t(dims.size() - 1 - i);
+  return rushlight::permute(*this, dims);
+}
+
+std::string to_string(const Tensor& t) { return tensor_text(t); }
+std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << to_string(t); }
+std::ostream& print(std::ostream& out, const Tensor& t, int64_t) { return out << t; }
+void print(const Tensor& t, int64_t width) { print(std::cout, t, width) << '\n'; }
+
+Generator make_cpu_generator(uint64_t seed) { return Generator(make_ref<rushlight::Generator>(seed)); }
+Generator default_cpu_generator() { return Generator(Ref<rushlight::Generator>(&default_generator())); }
+
+Generator Context::defaultGenerator(Device device) const {
+  RL_CHECK(RuntimeError, device.is_cpu(), "defaultGenerator: there is no device ", device.str());
+  return default_cpu_generator();
+}
+Context& globalContext() {
+  static Context context;
+  return context;
+}
+
+namespace cuda {
+void synchronize(int64_t) { throw RuntimeError("cuda::synchronize: there is no CUDA device"); }
+}  // namespace cuda
+
+namespace detail {
+
+std::string assert_text(const char* condition, const char* file, int line, const std::string& more) {
+  return rushlight::str(condition, " INTERNAL ASSERT FAILED at \"", file, "\":", line, ". ", more);
+}
+void warn(const std::string& text) { std::cerr << "Warning: " << text << '\n'; }
+void fail_dispatch(const char* name, DType d) {
+  throw NotImplementedError(rushlight::str('"', name, "\" not implemented for '", toString(d), "'"));
+}
+
+}  // namespace detail
+}  // namespace rushlight::api

@@ -1,0 +1,411 @@
+// torch::Tensor: rushlight::Tensor with PyTorch's methods. Methods and functions are made from the operator records (tools/gen_api.py);
+// only what no schema says stands here.
+//
+// Note [Undefined tensors]: a tensor that nothing was assigned to, or that was moved from, is undefined. Operators refuse it by name
+// (ops/op.h, call()); the methods below throw, or answer what PyTorch answers: no elements, one dimension of size 0, no gradient wanted.
+#pragma once
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "rushlight/api/types.h"
+#include "rushlight/core/generator.h"
+#include "rushlight/core/tensor.h"
+#include "rushlight/functions.h"
+
+namespace rushlight::api {
+
+class Tensor;
+class Storage;
+using TensorList = ArrayRef<Tensor>;
+template <class T, size_t N>
+class TensorAccessor;
+template <class T, size_t N, class Index>
+class PackedTensorAccessor;
+namespace indexing {
+class TensorIndex;
+}
+namespace autograd {
+class Node;
+}
+
+// A random number generator; copies share its state.
+class Generator {
+ public:
+  Generator() = default;  // none: operators use the default one
+  explicit Generator(Ref<rushlight::Generator> g) : state_(std::move(g)) {}
+  bool defined() const { return bool(state_); }
+  void set_current_seed(uint64_t seed) { get().manual_seed(seed); }
+  void manual_seed(uint64_t seed) { get().manual_seed(seed); }
+  uint64_t current_seed() const { return get().initial_seed(); }
+  uint64_t seed() { return get().seed(); }
+  Generator clone() const { return Generator(get().clone()); }
+  std::mutex& mutex() { return get().mutex(); }
+  Device device() const { return {}; }
+  rushlight::Generator* unsafe_get() const { return state_.get(); }
+
+ private:
+  rushlight::Generator& get() const {
+    RL_CHECK(RuntimeError, state_, "Generator with undefined implementation is not allowed");
+    return *state_;
+  }
+  Ref<rushlight::Generator> state_;
+};
+
+// Between the front end's tensors and the library's.
+rushlight::TensorList lowered(TensorList list);
+const rushlight::Tensor& lowered(const std::optional<Tensor>& t);
+rushlight::Generator* lowered(const std::optional<Generator>& g);
+std::optional<rushlight::Scalar> lowered(const std::optional<Scalar>& s);
+std::vector<Tensor> adopt(Tensors many);
+template <class... Ts, class... Us>
+std::tuple<Ts...> adopt(std::tuple<Us...> parts) {
+  return std::apply([](auto&... p) { return std::tuple<Ts...>(Ts(std::move(p))...); }, parts);
+}
+
+[[noreturn]] void fail_undefined(const char* method);
+[[noreturn]] void fail_data_type(const char* method, DType wanted, DType got);
+
+class Tensor : public rushlight::Tensor {
+ public:
+  Tensor() = default;
+  Tensor(rushlight::Tensor t) : rushlight::Tensor(std::move(t)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) = default;
+  Tensor& operator=(const Tensor& o) & {
+    rushlight::Tensor::operator=(o);
+    return *this;
+  }
+  Tensor& operator=(Tensor&& o) & noexcept {
+    rushlight::Tensor::operator=(std::move(o));
+    return *this;
+  }
+  // x[0] = y writes into x.
+  Tensor& operator=(const Tensor& o) && {
+    rushlight::copy_(*this, o);
+    return *this;
+  }
+  Tensor& operator=(Tensor&& o) && {
+    rushlight::copy_(*this, o);
+    return *this;
+  }
+  Tensor& operator=(const Scalar& v) && {
+    rushlight::fill_(*this, v);
+    return *this;
+  }
+
+  // ---- what it is ----
+  IntArrayRef sizes() const {
+    static constexpr int64_t none[1] = {0};
+    return defined() ? IntArrayRef(rushlight::Tensor::sizes()) : IntArrayRef(none, 1);
+  }
+  IntArrayRef strides() const { return need("strides").strides(); }
+  IntArrayRef sym_sizes() const { return sizes(); }
+  int64_t dim() const { return defined() ? rushlight::Tensor::dim() : 1; }
+  int64_t ndimension() const { return dim(); }
+  int64_t numel() const { return defined() ? rushlight::Tensor::numel() : 0; }
+  int64_t size(int64_t d) const { return defined() ? rushlight::Tensor::size(d) : sizes()[size_t(wrap_dim(d, 1))]; }
+  int64_t stride(int64_t d) const { return need("stride").stride(d); }
+  int64_t storage_offset() const { return defined() ? rushlight::Tensor::storage_offset() : 0; }
+  TypeMeta dtype() const { return need("dtype").dtype(); }
+  DType scalar_type() const { return need("scalar_type").dtype(); }
+  Device device() const { return need("device").device(); }
+  DeviceIndex get_device() const { return device().index(); }
+  Layout layout() const { return kStrided; }
+  TensorOptions options() const { return TensorOptions(scalar_type()).device(device()); }
+  TypeProperties type() const { return {scalar_type(), device()}; }
+  std::string toString() const;
+  int64_t itemsize() const { return need("itemsize").item_size(); }
+  int64_t element_size() const { return need("element_size").item_size(); }
+  size_t nbytes() const { return size_t(need("nbytes").nbytes()); }
+  bool is_contiguous(MemoryFormat format = MemoryFormat::Contiguous) const {
+    return !defined() || rushlight::Tensor::is_contiguous(format);
+  }
+  bool is_non_overlapping_and_dense() const {
+    return !defined() || is_dense_non_overlapping(rushlight::Tensor::sizes(), rushlight::Tensor::strides());
+  }
+  MemoryFormat suggest_memory_format() const {
+    return is_contiguous()                                             ? MemoryFormat::Contiguous
+           : dim() == 4 && is_contiguous(MemoryFormat::ChannelsLast)   ? MemoryFormat::ChannelsLast
+           : dim() == 5 && is_contiguous(MemoryFormat::ChannelsLast3d) ? MemoryFormat::ChannelsLast3d
+                                                                       : MemoryFormat::Contiguous;
+  }
+  bool is_cpu() const { return defined() && rushlight::Tensor::device().is_cpu(); }
+  bool is_cuda() const { return defined() && rushlight::Tensor::device().type == kCUDA; }
+  bool is_meta() const { return defined() && rushlight::Tensor::device().is_meta(); }
+  bool is_floating_point() const { return defined() && is_floating(rushlight::Tensor::dtype()); }
+  bool is_complex() const { return defined() && rushlight::is_complex(rushlight::Tensor::dtype()); }
+  bool is_signed() const { return need("is_signed").dtype() != kByte && rushlight::Tensor::dtype() != kBool; }
+  bool is_sparse() const { return false; }
+  bool is_quantized() const { return false; }
+  bool is_mkldnn() const { return false; }
+  bool is_mps() const { return false; }
+  bool is_xpu() const { return false; }
+  bool is_pinned() const { return false; }
+  bool is_inference() const { return need("is_inference").impl()->inference; }
+  bool is_same(const Tensor& o) const { return rushlight::Tensor::is_same(o); }
+  bool is_same_size(const Tensor& o) const { return sizes() == o.sizes(); }
+  bool is_alias_of(const Tensor& o) const {
+    return need("is_alias_of").impl()->storage() == o.need("is_alias_of").impl()->storage();
+  }
+  bool has_storage() const { return defined(); }
+  bool has_names() const { return false; }
+  size_t use_count() const { return defined() ? impl()->refs() : 0; }
+  bool unique() const { return use_count() == 1; }
+  void reset() { *this = Tensor(); }
+  bool is_view() const { return need("is_view").is_view(); }
+  Tensor _base() const;
+  int64_t _version() const { return need("_version").impl()->version(); }
+  api::Storage storage() const;
+
+  // ---- its elements ----
+  // The first element. Throws if T is not the dtype's type.
+  template <class T>
+  T* data_ptr() const {
+    using Value = std::remove_const_t<T>;
+    if (need("data_ptr").dtype() != dtype_of<Value>) fail_data_type("data_ptr", dtype_of<Value>, need("").dtype());
+    return rushlight::Tensor::data<T>();
+  }
+  void* data_ptr() const { return need("data_ptr").raw(); }
+  template <class T>
+  const T* const_data_ptr() const {
+    return data_ptr<const T>();
+  }
+  const void* const_data_ptr() const { return data_ptr(); }
+  template <class T>
+  T* mutable_data_ptr() const {
+    return data_ptr<T>();
+  }
+  void* mutable_data_ptr() const { return data_ptr(); }
+  template <class T>
+  T* data() const {
+    return data_ptr<T>();
+  }
+  Scalar item() const { return rushlight::item(*this); }
+  template <class T>
+  T item() const {
+    return item().to<T>();
+  }
+  bool is_nonzero() const;
+  // Reads and writes elements with a[i][j]; the tensor must outlive it. Throws for another dtype or number of dimensions.
+  template <class T, size_t N>
+  TensorAccessor<T, N> accessor() const&;
+  template <class T, size_t N>
+  TensorAccessor<T, N> accessor() && = delete;
+  template <class T, size_t N>
+  PackedTensorAccessor<T, N, int64_t> packed_accessor64() const&;
+  template <class T, size_t N>
+  PackedTensorAccessor<T, N, int32_t> packed_accessor32() const&;
+
+  // ---- other types and places ----
+  Tensor to(TypeMeta dtype, bool non_blocking = false, bool copy = false,
+            std::optional<MemoryFormat> format = std::nullopt) const {
+    return to(dtype.toScalarType(), non_blocking, copy, format);
+  }
+  Tensor toType(DType d) const { return to(d); }
+  Tensor cpu() const { return to(TensorOptions(kCPU)); }
+  Tensor cuda() const { return to(TensorOptions(kCUDA)); }
+  Tensor meta() const { return to(TensorOptions(kMeta)); }
+
+  // ---- gradients ----
+  bool requires_grad() const { return defined() && rushlight::Tensor::requires_grad(); }
+  // Throws for a tensor that is no leaf or not of floating point or complex dtype.
+  const Tensor& set_requires_grad(bool v) const;
+  Tensor& requires_grad_(bool v = true) const { return const_cast<Tensor&>(set_requires_grad(v)); }
+  bool is_leaf() const;
+  int64_t output_nr() const;
+  // The recorded operation that made it; null for leaves.
+  std::shared_ptr<autograd::Node> grad_fn() const;
+  // What backward() added up here; undefined before the first.
+  const Tensor& grad() const;
+  Tensor& mutable_grad() const;
+  void set_grad(const Tensor& g) const;
+  void retain_grad() const;
+  bool retains_grad() const;
+  Tensor& detach_() const;
+  // The same memory, unknown to autograd.
+  Tensor data() const;
+  Tensor tensor_data() const { return data(); }
+  Tensor variable_data() const { return data(); }
+  // Takes over memory, shape and dtype of another tensor.
+  void set_data(const Tensor& from) const;
+  // Adds the gradients of this tensor, weighted by `gradient` (1 for a single element), to .grad() of the leaves it was made from, or of
+  // `inputs` only.
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+                const std::vector<Tensor>& inputs = {}) const;
+  // f(gradient) when it is known; what it returns, if anything, takes the gradient's place. Returns a number for remove_hook().
+  template <class F>
+  unsigned register_hook(F f) const {
+    return add_hook([f](Tensor g) mutable -> Tensor {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&, Tensor>>) {
+        f(g);
+        return Tensor();
+      } else {
+        return f(g);
+      }
+    });
+  }
+  void remove_hook(unsigned id) const;
+
+  // ---- operators that no schema gives ----
+  // x[0] through a view, x[mask] as a copy; see api/indexing.h.
+  Tensor index(ArrayRef<indexing::TensorIndex> indices) const;
+  Tensor index(std::initializer_list<indexing::TensorIndex> indices) const;
+  Tensor& index_put_(ArrayRef<indexing::TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Tensor& values,
+                     bool accumulate = false) const;
+  Tensor& index_put_(ArrayRef<indexing::TensorIndex> indices, const Scalar& value) const;
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Scalar& value) const;
+  Tensor operator[](int64_t index) const;
+  Tensor operator[](const Tensor& index) const;
+  Tensor operator[](const Scalar& index) const { return (*this)[index.to<int64_t>()]; }
+  Tensor where(const Tensor& condition, const Tensor& other) const { return rushlight::where(condition, *this, other); }
+  Tensor numpy_T() const;
+  Tensor mT() const { return rushlight::transpose(*this, -2, -1); }
+  Tensor mH() const { return rushlight::adjoint(*this); }
+
+#include "rushlight/torch_methods.inc"
+
+  Tensor operator-() const { return rushlight::neg(*this); }
+  Tensor operator~() const { return rushlight::bitwise_not(*this); }
+#define RL_COMPOUND(op, function)        \
+  Tensor& operator op(const Tensor& o) { \
+    rushlight::function(*this, o);       \
+    return *this;                        \
+  }                                      \
+  Tensor& operator op(const Scalar& o) { \
+    rushlight::function(*this, o);       \
+    return *this;                        \
+  }
+  RL_COMPOUND(+=, add_)
+  RL_COMPOUND(-=, sub_)
+  RL_COMPOUND(*=, mul_)
+  RL_COMPOUND(/=, div_)
+  RL_COMPOUND(&=, bitwise_and_)
+  RL_COMPOUND(|=, bitwise_or_)
+  RL_COMPOUND(^=, bitwise_xor_)
+  RL_COMPOUND(<<=, bitwise_left_shift_)
+  RL_COMPOUND(>>=, bitwise_right_shift_)
+#undef RL_COMPOUND
+
+ private:
+  // This tensor, for a method that can't do without one.
+  const rushlight::Tensor& need(const char* method) const {
+    if (!defined()) fail_undefined(method);
+    return *this;
+  }
+  unsigned add_hook(std::function<Tensor(Tensor)> f) const;
+};
+static_assert(sizeof(Tensor) == sizeof(rushlight::Tensor), "lists of both are the same bytes");
+
+inline rushlight::TensorList lowered(TensorList list) {
+  return {static_cast<const rushlight::Tensor*>(list.data()), list.size()};
+}
+inline const rushlight::Tensor& lowered(const std::optional<Tensor>& t) {
+  static const rushlight::Tensor none;
+  return t ? *t : none;
+}
+inline rushlight::Generator* lowered(const std::optional<Generator>& g) { return g ? g->unsafe_get() : nullptr; }
+inline std::optional<rushlight::Scalar> lowered(const std::optional<Scalar>& s) {
+  return s ? std::optional<rushlight::Scalar>(*s) : std::nullopt;
+}
+inline std::vector<Tensor> adopt(Tensors many) { return {many.begin(), many.end()}; }
+
+inline Tensor TensorOptions::finish(Tensor made) const {
+  if (requires_grad()) made.set_requires_grad(true);
+  return made;
+}
+
+#include "rushlight/torch_functions.inc"
+
+// Sizes only, as PyTorch's overloads without factors.
+#define RL_UPSAMPLE(name)                                                                \
+  inline Tensor name(const Tensor& input, IntArrayRef output_size, bool align_corners) { \
+    return rushlight::name(input, output_size, align_corners, std::nullopt);             \
+  }
+RL_UPSAMPLE(upsample_linear1d)
+RL_UPSAMPLE(upsample_bilinear2d)
+RL_UPSAMPLE(upsample_bicubic2d)
+RL_UPSAMPLE(upsample_trilinear3d)
+#undef RL_UPSAMPLE
+#define RL_UPSAMPLE(name)                                            \
+  inline Tensor name(const Tensor& input, IntArrayRef output_size) { \
+    return rushlight::name(input, output_size, std::nullopt);        \
+  }
+RL_UPSAMPLE(upsample_nearest1d)
+RL_UPSAMPLE(upsample_nearest2d)
+RL_UPSAMPLE(upsample_nearest3d)
+#undef RL_UPSAMPLE
+
+#define RL_BINARY(op, function)                                                                     \
+  inline Tensor operator op(const Tensor& a, const Tensor& b) { return rushlight::function(a, b); } \
+  inline Tensor operator op(const Tensor& a, const Scalar& b) { return rushlight::function(a, b); }
+RL_BINARY(+, add)
+RL_BINARY(-, sub)
+RL_BINARY(*, mul)
+RL_BINARY(/, div)
+RL_BINARY(%, remainder)
+RL_BINARY(&, bitwise_and)
+RL_BINARY(|, bitwise_or)
+RL_BINARY(^, bitwise_xor)
+RL_BINARY(<<, bitwise_left_shift)
+RL_BINARY(>>, bitwise_right_shift)
+RL_BINARY(==, eq)
+RL_BINARY(!=, ne)
+RL_BINARY(<, lt)
+RL_BINARY(<=, le)
+RL_BINARY(>, gt)
+RL_BINARY(>=, ge)
+#undef RL_BINARY
+#define RL_REFLECTED(op, mirrored) \
+  inline Tensor operator op(const Scalar& a, const Tensor& b) { return b mirrored a; }
+RL_REFLECTED(+, +)
+RL_REFLECTED(*, *)
+RL_REFLECTED(&, &)
+RL_REFLECTED(|, |)
+RL_REFLECTED(^, ^)
+RL_REFLECTED(==, ==)
+RL_REFLECTED(!=, !=)
+RL_REFLECTED(<, >)
+RL_REFLECTED(<=, >=)
+RL_REFLECTED(>, <)
+RL_REFLECTED(>=, <=)
+#undef RL_REFLECTED
+inline Tensor operator-(const Scalar& a, const Tensor& b) { return rushlight::rsub(b, a); }
+inline Tensor operator/(const Scalar& a, const Tensor& b) { return rushlight::mul(rushlight::reciprocal(b), a); }
+inline Tensor operator%(const Scalar& a, const Tensor& b) {
+  return rushlight::remainder(rushlight::full_like(b, a), b);
+}
+inline Tensor operator!(const Tensor& t) { return rushlight::logical_not(t); }
+
+std::string to_string(const Tensor& t);
+std::ostream& operator<<(std::ostream& out, const Tensor& t);
+// The elements in rows, as PyTorch prints them, folded at `width` columns.
+void print(const Tensor& t, int64_t width = 80);
+std::ostream& print(std::ostream& out, const Tensor& t, int64_t width = 80);
+
+// A tensor's bytes.
+class Storage {
+ public:
+  explicit Storage(Ref<rushlight::Storage> s) : storage_(std::move(s)) {}
+  size_t nbytes() const { return storage_->bytes(); }
+  const void* data() const { return storage_->data(); }
+  void* mutable_data() const { return storage_->data(); }
+  struct Pointer {
+    void* at;
+    void* get() const { return at; }
+    explicit operator bool() const { return at; }
+  };
+  Pointer data_ptr() const { return {storage_->data()}; }
+  Device device() const { return storage_->device(); }
+  bool is_alias_of(const Storage& o) const { return storage_ == o.storage_; }
+  size_t use_count() const { return storage_->refs(); }
+
+ private:
+  Ref<rushlight::Storage> storage_;
+};
+inline api::Storage Tensor::storage() const { return api::Storage(need("storage").impl()->storage()); }
+
+}  // namespace rushlight::api

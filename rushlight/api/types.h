@@ -1,0 +1,308 @@
+// The front end's small types, with PyTorch's names and methods: Device, TypeMeta, Scalar, TensorOptions and the constants kFloat, kCPU, ...
+// Everything in this folder's headers compiles as C++17.
+#pragma once
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rushlight/core/array_ref.h"
+#include "rushlight/core/device.h"
+#include "rushlight/core/dtype.h"
+#include "rushlight/core/scalar.h"
+
+namespace rushlight {
+
+// "Float", "Long": the names of the constants.
+std::ostream& operator<<(std::ostream& out, DType d);
+std::ostream& operator<<(std::ostream& out, DeviceType t);
+std::ostream& operator<<(std::ostream& out, Layout layout);
+std::ostream& operator<<(std::ostream& out, MemoryFormat format);
+
+template <class T>
+std::ostream& operator<<(std::ostream& out, ArrayRef<T> items) {
+  out << "[";
+  for (size_t i = 0; i < items.size(); i++) out << (i ? ", " : "") << items[i];
+  return out << "]";
+}
+inline std::ostream& operator<<(std::ostream& out, const Dims& items) { return out << IntArrayRef(items); }
+
+}  // namespace rushlight
+
+namespace rushlight::api {
+
+using rushlight::ArrayRef;
+using rushlight::BFloat16;
+using rushlight::DeviceType;
+using rushlight::Dims;
+using rushlight::DType;
+using rushlight::Half;
+using rushlight::IntArrayRef;
+using rushlight::Layout;
+using rushlight::MemoryFormat;
+using rushlight::OptionalIntArrayRef;
+using ScalarType = DType;
+using Dtype = DType;
+using DeviceIndex = int8_t;
+using std::make_optional;
+using std::nullopt;
+using std::nullopt_t;
+using std::optional;
+using string_view = std::string_view;
+
+using Error = rushlight::Error;
+using IndexError = rushlight::IndexError;
+using ValueError = rushlight::ValueError;
+using TypeError = rushlight::TypeError;
+using NotImplementedError = rushlight::NotImplementedError;
+using OutOfMemoryError = rushlight::OutOfMemory;
+
+constexpr DType kUInt8 = DType::UInt8, kInt8 = DType::Int8, kInt16 = DType::Int16, kInt32 = DType::Int32,
+                kInt64 = DType::Int64;
+constexpr DType kByte = kUInt8, kChar = kInt8, kShort = kInt16, kInt = kInt32, kLong = kInt64, kBool = DType::Bool;
+constexpr DType kU8 = kUInt8, kI8 = kInt8, kI16 = kInt16, kI32 = kInt32, kI64 = kInt64;
+constexpr DType kFloat16 = DType::Float16, kFloat32 = DType::Float32, kFloat64 = DType::Float64,
+                kBFloat16 = DType::BFloat16;
+constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64, kF16 = kFloat16, kF32 = kFloat32,
+                kF64 = kFloat64;
+constexpr DType kComplexFloat = DType::Complex64, kComplexDouble = DType::Complex128, kComplex64 = kComplexFloat,
+                kComplex128 = kComplexDouble;
+constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta;
+constexpr Layout kStrided = Layout::Strided;
+
+class Device : public rushlight::Device {
+ public:
+  Device() = default;
+  Device(rushlight::Device d) : rushlight::Device(d) {}
+  Device(DeviceType type, DeviceIndex index = -1) : rushlight::Device{type, index} {}
+  // "cpu", "cuda:1". Throws for any other text.
+  Device(const std::string& text) : rushlight::Device(rushlight::Device::parse(text)) {}
+  DeviceType type() const { return rushlight::Device::type; }
+  DeviceIndex index() const { return rushlight::Device::index; }
+  bool has_index() const { return index() >= 0; }
+  void set_index(DeviceIndex i) { rushlight::Device::index = i; }
+  bool is_cuda() const { return type() == kCUDA; }
+  std::string str() const { return text(); }
+  friend bool operator==(const Device& a, const Device& b) { return a.type() == b.type() && a.index() == b.index(); }
+  friend bool operator!=(const Device& a, const Device& b) { return !(a == b); }
+};
+std::ostream& operator<<(std::ostream& out, const Device& d);
+
+// What Tensor::dtype() gives: prints as "float", and is a ScalarType wherever one is wanted.
+class TypeMeta {
+ public:
+  TypeMeta(DType d = DType::Float32) : dtype_(d) {}
+  operator DType() const { return dtype_; }
+  DType toScalarType() const { return dtype_; }
+  bool isScalarType() const { return true; }
+  bool isScalarType(DType d) const { return dtype_ == d; }
+  size_t itemsize() const { return size_t(item_size(dtype_)); }
+  std::string_view name() const;
+  template <class T>
+  static TypeMeta Make() {
+    return dtype_of<T>;
+  }
+  template <class T>
+  bool Match() const {
+    return dtype_ == dtype_of<T>;
+  }
+  friend bool operator==(TypeMeta a, TypeMeta b) { return a.dtype_ == b.dtype_; }
+  friend bool operator==(TypeMeta a, DType b) { return a.dtype_ == b; }
+  friend bool operator==(DType a, TypeMeta b) { return a == b.dtype_; }
+  friend bool operator!=(TypeMeta a, TypeMeta b) { return a.dtype_ != b.dtype_; }
+  friend bool operator!=(TypeMeta a, DType b) { return a.dtype_ != b; }
+  friend bool operator!=(DType a, TypeMeta b) { return a != b.dtype_; }
+
+ private:
+  DType dtype_;
+};
+std::ostream& operator<<(std::ostream& out, TypeMeta t);
+inline DType typeMetaToScalarType(TypeMeta t) { return t; }
+inline TypeMeta scalarTypeToTypeMeta(DType d) { return d; }
+const char* toString(DType d);
+inline size_t elementSize(DType d) { return size_t(item_size(d)); }
+inline bool isFloatingType(DType d) { return is_floating(d); }
+inline bool isComplexType(DType d) { return is_complex(d); }
+inline bool isIntegralType(DType d, bool include_bool) { return is_integral(d, include_bool); }
+inline DType promoteTypes(DType a, DType b) { return promote_types(a, b); }
+inline bool canCast(DType from, DType to) { return can_cast(from, to); }
+template <class T>
+struct CppTypeToScalarType : std::integral_constant<DType, dtype_of<T>> {};
+
+// What the deprecated Tensor::type() gives: x.type().scalarType().
+class TypeProperties {
+ public:
+  TypeProperties(DType d, Device device) : dtype_(d), device_(device) {}
+  operator DType() const { return dtype_; }
+  DType scalarType() const { return dtype_; }
+  DeviceType device_type() const { return device_.type(); }
+  bool is_cuda() const { return device_.is_cuda(); }
+  bool is_sparse() const { return false; }
+  // "CPUFloatType"
+  std::string toString() const;
+
+ private:
+  DType dtype_;
+  Device device_;
+};
+std::ostream& operator<<(std::ostream& out, const TypeProperties& t);
+
+class Scalar : public rushlight::Scalar {
+ public:
+  using rushlight::Scalar::Scalar;
+  Scalar() = default;
+  Scalar(const rushlight::Scalar& s) : rushlight::Scalar(s) {}
+  // Throws RuntimeError where T can't hold the value.
+  template <class T>
+  T to() const;
+  double toDouble() const { return to<double>(); }
+  float toFloat() const { return to<float>(); }
+  int toInt() const { return to<int>(); }
+  int64_t toLong() const { return to<int64_t>(); }
+  int16_t toShort() const { return to<int16_t>(); }
+  int8_t toChar() const { return to<int8_t>(); }
+  uint8_t toByte() const { return to<uint8_t>(); }
+  bool toBool() const { return to<bool>(); }
+  Half toHalf() const { return to<Half>(); }
+  BFloat16 toBFloat16() const { return to<BFloat16>(); }
+  complex64 toComplexFloat() const { return to<complex64>(); }
+  complex128 toComplexDouble() const { return to<complex128>(); }
+  bool isFloatingPoint() const { return is_float(); }
+  bool isIntegral(bool include_bool) const { return is_integral(include_bool); }
+  bool isComplex() const { return is_complex(); }
+  bool isBoolean() const { return is_bool(); }
+  DType type() const { return is_bool() ? kBool : is_int() ? kLong : is_float() ? kDouble : kComplexDouble; }
+  template <class T>
+  bool equal(T v) const {
+    return is_complex() ? rushlight::Scalar::to<complex128>() == complex128(double(v))
+           : is_float() ? to_double() == double(v)
+                        : to_int() == int64_t(v) && double(to_int()) == double(v);
+  }
+  Scalar operator-() const { return rushlight::Scalar::operator-(); }
+
+ private:
+  [[noreturn]] void fail_overflow(DType wanted) const;
+  // Whether the value is a whole number's worth of T away from T's range; halves are judged as floats.
+  bool fits(DType wanted) const;
+};
+std::ostream& operator<<(std::ostream& out, const Scalar& s);
+
+template <class T>
+T Scalar::to() const {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {
+    return rushlight::Scalar::to<T>();
+  } else {
+    using Known =
+        std::conditional_t<std::is_integral_v<T>,
+                           std::conditional_t<sizeof(T) == 1, std::conditional_t<std::is_signed_v<T>, int8_t, uint8_t>,
+                                              std::conditional_t<sizeof(T) == 2, int16_t,
+                                                                 std::conditional_t<sizeof(T) == 4, int32_t, int64_t>>>,
+                           T>;
+    if (!fits(dtype_of<Known>)) fail_overflow(dtype_of<Known>);
+    return rushlight::Scalar::to<T>();
+  }
+}
+
+class Tensor;
+
+// dtype, device and requires_grad of a tensor to be made: torch::dtype(torch::kInt64).requires_grad(false).
+class TensorOptions {
+ public:
+  TensorOptions() = default;
+  TensorOptions(DType d) : dtype_(d) {}
+  TensorOptions(TypeMeta d) : dtype_(d.toScalarType()) {}
+  TensorOptions(Device d) : device_(d) {}
+  TensorOptions(rushlight::Device d) : device_(d) {}
+  TensorOptions(DeviceType t) : device_(Device(t)) {}
+  TensorOptions(Layout) {}  // there is one
+  TensorOptions(MemoryFormat f) : format_(f) {}
+
+  TensorOptions dtype(std::optional<DType> d) const {
+    return with([&](TensorOptions& o) { o.dtype_ = d; });
+  }
+  TensorOptions dtype(TypeMeta d) const { return dtype(std::optional<DType>(d.toScalarType())); }
+  TensorOptions dtype(DType d) const { return dtype(std::optional<DType>(d)); }
+  template <class T>
+  TensorOptions dtype() const {
+    return dtype(dtype_of<T>);
+  }
+  TensorOptions device(std::optional<Device> d) const {
+    return with([&](TensorOptions& o) { o.device_ = d; });
+  }
+  TensorOptions device(Device d) const { return device(std::optional<Device>(d)); }
+  TensorOptions device(DeviceType t, DeviceIndex index = -1) const { return device(Device(t, index)); }
+  TensorOptions device(const std::string& text) const { return device(Device(text)); }
+  TensorOptions device_index(DeviceIndex index) const { return device(kCUDA, index); }
+  TensorOptions layout(std::optional<Layout>) const { return *this; }
+  TensorOptions requires_grad(std::optional<bool> v) const {
+    return with([&](TensorOptions& o) { o.requires_grad_ = v; });
+  }
+  TensorOptions pinned_memory(std::optional<bool> v) const {
+    return with([&](TensorOptions& o) { o.pinned_memory_ = v; });
+  }
+  TensorOptions memory_format(std::optional<MemoryFormat> f) const {
+    return with([&](TensorOptions& o) { o.format_ = f; });
+  }
+
+  TypeMeta dtype() const { return dtype_.value_or(default_dtype()); }
+  Device device() const { return device_.value_or(Device()); }
+  Layout layout() const { return kStrided; }
+  bool requires_grad() const { return requires_grad_.value_or(false); }
+  bool pinned_memory() const { return pinned_memory_.value_or(false); }
+  bool has_dtype() const { return dtype_.has_value(); }
+  bool has_device() const { return device_.has_value(); }
+  bool has_requires_grad() const { return requires_grad_.has_value(); }
+  std::optional<DType> dtype_opt() const { return dtype_; }
+  std::optional<Device> device_opt() const { return device_; }
+  std::optional<Layout> layout_opt() const { return {}; }
+  std::optional<bool> requires_grad_opt() const { return requires_grad_; }
+  std::optional<bool> pinned_memory_opt() const { return pinned_memory_; }
+  std::optional<MemoryFormat> memory_format_opt() const { return format_; }
+  // What `o` says, and this where it says nothing.
+  TensorOptions merge_in(TensorOptions o) const {
+    if (!o.dtype_) o.dtype_ = dtype_;
+    if (!o.device_) o.device_ = device_;
+    if (!o.requires_grad_) o.requires_grad_ = requires_grad_;
+    if (!o.pinned_memory_) o.pinned_memory_ = pinned_memory_;
+    if (!o.format_) o.format_ = format_;
+    return o;
+  }
+
+  std::optional<DType> dtype_or(std::optional<DType> other = {}) const { return dtype_ ? dtype_ : other; }
+  std::optional<MemoryFormat> format_or(std::optional<MemoryFormat> other) const { return other ? other : format_; }
+  // `made`, once it requires a gradient if these options say so.
+  Tensor finish(Tensor made) const;
+
+ private:
+  template <class F>
+  TensorOptions with(const F& change) const {
+    TensorOptions o = *this;
+    change(o);
+    return o;
+  }
+  std::optional<DType> dtype_;
+  std::optional<Device> device_;
+  std::optional<MemoryFormat> format_;
+  std::optional<bool> requires_grad_, pinned_memory_;
+};
+std::ostream& operator<<(std::ostream& out, const TensorOptions& o);
+
+inline TensorOptions dtype(DType d) { return TensorOptions(d); }
+inline TensorOptions dtype(TypeMeta d) { return TensorOptions(d); }
+template <class T>
+TensorOptions dtype() {
+  return TensorOptions(dtype_of<T>);
+}
+inline TensorOptions device(Device d) { return TensorOptions(d); }
+inline TensorOptions device(DeviceType t, DeviceIndex index = -1) { return TensorOptions(Device(t, index)); }
+inline TensorOptions device(const std::string& text) { return TensorOptions(Device(text)); }
+inline TensorOptions layout(Layout l) { return TensorOptions(l); }
+inline TensorOptions memory_format(MemoryFormat f) { return TensorOptions(f); }
+inline TensorOptions requires_grad(bool v = true) { return TensorOptions().requires_grad(v); }
+
+inline TypeMeta get_default_dtype() { return default_dtype(); }
+inline DType get_default_dtype_as_scalartype() { return default_dtype(); }
+// Throws TypeError unless it is a floating point type.
+void set_default_dtype(TypeMeta d);
+
+}  // namespace rushlight::api
