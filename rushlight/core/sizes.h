@@ -1,8 +1,7 @@
 // Arithmetic on sizes, strides, offsets and counts that users give. What does not fit 64 bits throws ShapeError; nothing wraps.
 #pragma once
-#include <concepts>
-
 #include "rushlight/core/array_ref.h"
+#include "rushlight/core/cxx17.h"
 
 namespace rushlight {
 
@@ -24,11 +23,11 @@ class CheckedInt {
       fail_overflow(a.v_, text, b.v_);                          \
     return out;                                                 \
   }                                                             \
-  template <std::integral T>                                    \
+  template <class T, require<std::is_integral_v<T>> = 0>        \
   friend CheckedInt operator sign(CheckedInt a, T b) {          \
     return a sign CheckedInt(int64_t(b));                       \
   }                                                             \
-  template <std::integral T>                                    \
+  template <class T, require<std::is_integral_v<T>> = 0>        \
   friend CheckedInt operator sign(T a, CheckedInt b) {          \
     return CheckedInt(int64_t(a)) sign b;                       \
   }

@@ -20,8 +20,8 @@ ORDER = [
     {"distributed", "serve"},
 ]
 RANK = {folder: i for i, group in enumerate(ORDER) for folder in group}
-# Made from the operator records: rushlight/fn/NAME.h and rushlight/functions.h belong to ops.
-DERIVED = {"fn": "ops", "functions.h": "ops"}
+# Made from the operator records: what the build derives belongs to ops.
+DERIVED = {"fn": "ops", "functions.h": "ops", "torch_methods.inc": "ops", "torch_functions.inc": "ops"}
 
 
 def sources(*endings: str) -> list[str]:

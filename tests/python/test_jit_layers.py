@@ -13,7 +13,7 @@ LAYERS = {}  # name: what makes the layer, and its arguments
 
 def layer(text, *shapes, name=None):
     """A layer by its call. Arguments: a shape of normal numbers, a tensor, or a tuple of tensors."""
-    LAYERS[name or text] = (lambda: eval("nn." + text, {"nn": nn}), shapes)
+    LAYERS[name or text] = (lambda: eval("nn." + text, {"nn": nn, "torch": torch}), shapes)
 
 
 def integers(n, *shape):
@@ -52,6 +52,9 @@ layer("Fold((4, 4), 2)", (2, 16, 9))
 layer("MaxUnpool1d(2)", (2, 4, 4), integers(2, 2, 4, 4) + 2 * torch.arange(4))
 layer("MaxUnpool2d(2)", (1, 1, 2, 2), torch.tensor([[[[0, 2], [8, 11]]]]))
 layer("MaxUnpool3d(2)", (1, 1, 1, 1, 2), torch.tensor([[[[[0, 2]]]]]))
+layer("FractionalMaxPool2d(2, output_size=3, _random_samples=torch.full((2, 4, 2), 0.3))", x4)
+layer("FractionalMaxPool2d(2, output_ratio=0.5, return_indices=True, _random_samples=torch.full((2, 4, 2), 0.6))", x4)
+layer("FractionalMaxPool3d(2, output_size=2, _random_samples=torch.full((2, 4, 3), 0.3))", x5)
 for kind in ("LSTM", "GRU", "RNN"):
     layer(f"{kind}(4, 3, num_layers=2)", (5, 2, 4))
     layer(f"{kind}(4, 3, bidirectional=True, batch_first=True)", (2, 5, 4))
