@@ -34,7 +34,8 @@ class Storage final : public RefCounted, public Recycled<Storage> {
   void resize(size_t bytes);
 
   // Note [Version counters]: every in-place operator adds one; a saved tensor remembers the count it was saved at, and backward
-  // raises if it has moved. Views share the count because they share the storage; `x.data` keeps one of its own (TensorImpl).
+  // raises if it has moved. Views share the count because they share the storage; `x.data` starts one of its own, which views of
+  // it share (TensorImpl).
   uint32_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
 

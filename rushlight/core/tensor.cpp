@@ -182,6 +182,7 @@ Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, in
 Tensor detached_alias(const Tensor& of) {
   Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
   t.impl()->inference = of.impl()->inference;
+  t.impl()->share_version(*of.impl());
   return t;
 }
 

@@ -2,6 +2,7 @@
 // the C++ front end's torch::Tensor adds them as methods.
 // Thread safety: const methods may run at once; everything else needs outside agreement.
 #pragma once
+#include <atomic>
 #include <memory>
 
 #include "rushlight/core/device.h"
@@ -21,6 +22,9 @@ enum TensorFlags : uint8_t {
   kIsView = 2,        // a gradient may be wanted through the base
   kNotCpu = 4,
 };
+
+// In-place writes to what doesn't share its storage's count: `x.data` and the views of it.
+struct VersionCounter final : RefCounted { std::atomic<uint32_t> value{0}; };
 
 // How a view was made, which decides whether autograd lets it be written to.
 enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany };
@@ -51,12 +55,14 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   bool requires_grad() const { return flags_ & kRequiresGrad; }
   void set_requires_grad(bool on) { set_flag(kRequiresGrad, on); }
 
-  uint32_t version() const { return own_version_ ? version_ : storage_->version(); }
+  uint32_t version() const { return counter_ ? counter_->value.load(std::memory_order_relaxed) : storage_->version(); }
   void bump_version() {
-    if (own_version_) version_++;
+    if (counter_) counter_->value.fetch_add(1, std::memory_order_relaxed);
     else storage_->bump_version();
   }
-  void detach_version() { own_version_ = true; }
+  // See Note [Version counters] in core/storage.h.
+  void detach_version() { counter_ = make_ref<VersionCounter>(); }
+  void share_version(const TensorImpl& of) { counter_ = of.counter_; }
 
   // What a view was taken from; always a tensor that is no view itself. See Note [Views] in autograd/view_nodes.h.
   const Ref<TensorImpl>& base() const { return base_; }
@@ -64,12 +70,13 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
     base_ = std::move(base);
     set_flag(kIsView, bool(base_));
     view_kind_ = kind;
-    version_ = storage_->version();
+    if (base_) share_version(*base_);
+    view_version_ = version();
   }
   ViewKind view_kind() const { return view_kind_; }
   // REQUIRES: base(). The version of the memory to which the view's place in the graph belongs.
-  uint32_t view_version() const { return version_; }
-  void set_view_version(uint32_t version) { version_ = version; }
+  uint32_t view_version() const { return view_version_; }
+  void set_view_version(uint32_t version) { view_version_ = version; }
 
   std::unique_ptr<AutogradMetaBase> autograd;
   void* py_object = nullptr;    // the front end's object, borrowed
@@ -89,12 +96,12 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   int64_t numel_ = 1;
   Ref<Storage> storage_;
   Ref<TensorImpl> base_;
+  Ref<VersionCounter> counter_;
   DType dtype_;
   bool contiguous_ = true;
-  bool own_version_ = false;
   uint8_t flags_ = 0;
   ViewKind view_kind_ = ViewKind::Tracked;
-  uint32_t version_ = 0;  // with own_version_ the version; for views see view_version()
+  uint32_t view_version_ = 0;
 };
 
 class Tensor {
