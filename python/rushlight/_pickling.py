@@ -97,10 +97,15 @@ def _reduced(tensor: Any):
         if attributes:
             return _Named("torch._utils", "_rebuild_parameter_with_state"), (*arguments, attributes)
         return _Named("torch._utils", "_rebuild_parameter"), arguments
-    stored = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
-    function = _Named("torch._utils", "_rebuild_tensor_v2")
     sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
-    arguments = (stored, tensor.storage_offset(), sizes, strides, tensor.requires_grad, OrderedDict())
+    arguments: tuple
+    if tensor.is_meta:
+        function = _Named("torch._utils", "_rebuild_meta_tensor_no_storage")
+        arguments = (tensor.dtype, sizes, strides, tensor.requires_grad)
+    else:
+        stored = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
+        function = _Named("torch._utils", "_rebuild_tensor_v2")
+        arguments = (stored, tensor.storage_offset(), sizes, strides, tensor.requires_grad, OrderedDict())
     attributes = _attributes(tensor)
     if cls is _C.Tensor and not attributes:
         return function, arguments
@@ -122,6 +127,10 @@ def _rebuild_tensor(stored, offset, size, stride, requires_grad=False, hooks=Non
 
 def _rebuild_tensor_v3(stored, offset, size, stride, requires_grad, hooks, dtype, metadata=None):
     return _rebuild_tensor(TypedStorage(wrap_storage=stored, dtype=dtype), offset, size, stride, requires_grad)
+
+
+def _rebuild_meta(dtype, size, stride, requires_grad):
+    return rushlight.empty_strided(size, stride, dtype=dtype, device="meta", requires_grad=requires_grad)
 
 
 def _rebuild_parameter(data, requires_grad, hooks=None, state=None):
@@ -158,6 +167,7 @@ _GLOBALS = {
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _rebuild_tensor_v3,
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): _rebuild_meta,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
@@ -204,6 +214,7 @@ def load(file, pickle_module, device, **options) -> Any:
         if name is None:
             raise RuntimeError("load: a zip archive without data.pkl is no checkpoint")
         root = name.removesuffix("data.pkl")
+        _check_version(archive, root)
         if f"{root}constants.pkl" in archive.namelist():
             warnings.warn(
                 "'torch.load' received a zip file that looks like a TorchScript archive dispatching to 'torch.jit.load' "
@@ -221,7 +232,20 @@ def load(file, pickle_module, device, **options) -> Any:
                 storages[key] = _C.UntypedStorage(size if meta else archive.read(f"{root}data/{key}"), device=device)
             return storages[key]
 
-        return _unpickler(pickle_module, storage)(io.BytesIO(archive.read(name)), **options).load()
+        try:
+            return _unpickler(pickle_module, storage)(io.BytesIO(archive.read(name)), **options).load()
+        except OverflowError as e:  # Python's text for a frame of more than 2^63 bytes
+            if "FRAME" not in str(e):
+                raise
+            raise pickle.UnpicklingError(f"load: {e}; the file is damaged") from None
+
+
+def _check_version(archive: zipfile.ZipFile, root: str) -> None:
+    if f"{root}version" not in archive.namelist():
+        return
+    text = archive.read(f"{root}version")[:40].rstrip(b" \r\n\0")
+    if not (text.isdigit() and 1 <= int(text) <= 10):
+        raise RuntimeError(f"load: the file's version is {str(text)[1:]}; versions 1 to 10 can be read")
 
 
 def _load_legacy(file, pickle_module, device, **options) -> Any:

@@ -14,11 +14,13 @@ def _method(function):
 
 @_method
 def storage(self) -> TypedStorage:
+    """The elements' memory as a TypedStorage, which the tensor's views share."""
     return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
 
 @_method
 def storage_type(self):
+    """The class of the tensor's storage, TypedStorage."""
     return TypedStorage
 
 
@@ -55,7 +57,10 @@ def __deepcopy__(self, memo):
 
 
 def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, state):
-    out = Tensor._rebuild(storage, dtype, offset, size, stride)
+    if storage is None:
+        out = _C._ops.empty_strided(size, stride, dtype=dtype, device="meta")
+    else:
+        out = Tensor._rebuild(storage, dtype, offset, size, stride)
     if cls is not Tensor:
         out = Tensor._make_subclass(cls, out)
     if requires_grad:
@@ -66,11 +71,9 @@ def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, st
 
 @_method
 def __reduce_ex__(self, protocol):
-    if self.is_meta:
-        raise NotImplementedError("a tensor on the meta device has no values to pickle")
     state = dict(self.__dict__)
     return _rebuild_tensor, (
-        self.untyped_storage(),
+        None if self.is_meta else self.untyped_storage(),
         self.dtype,
         self.storage_offset(),
         tuple(self.shape),
@@ -107,6 +110,7 @@ Tensor.__array_priority__ = 1000  # numpy leaves `array * tensor` to the tensor
 
 @_method
 def share_memory_(self):
+    """NotImplementedError: tensors can't be moved to memory that processes share yet."""
     raise NotImplementedError(
         "share_memory_: tensors cannot be moved to shared memory yet; pass a copy to the other process"
     )
@@ -114,16 +118,19 @@ def share_memory_(self):
 
 @_method
 def is_shared(self) -> bool:
+    """Whether other processes share the memory; always False."""
     return False
 
 
 @_method
 def pin_memory(self, device=None):
+    """RuntimeError: pinned memory needs an accelerator, which this build has none of."""
     raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
 @_method
 def is_pinned(self, device=None) -> bool:
+    """Whether the memory is pinned for an accelerator; always False."""
     return False
 
 
@@ -136,17 +143,20 @@ def apply_(self, callable):
 
 @_method
 def get_device(self) -> int:
+    """The index of the tensor's device; -1 on the CPU."""
     index = self.device.index
     return -1 if index is None else index
 
 
 @_method
 def ndimension(self) -> int:
+    """The number of dimensions, as dim()."""
     return self.dim()
 
 
 @_method
 def new(self, *args):
+    """A tensor of the same dtype, by the arguments of the types of old (torch.FloatTensor): sizes, or data in lists."""
     return _C._legacy_typed(self.dtype, args)
 
 
@@ -170,11 +180,13 @@ def map_(self, tensor, callable):
 
 @_method
 def is_conj(self) -> bool:
+    """Whether the elements are yet to be conjugated; always False, as conj() does so at once."""
     return False
 
 
 @_method
 def is_neg(self) -> bool:
+    """Whether the elements are yet to be negated; always False, as they are negated at once."""
     return False
 
 

@@ -326,21 +326,24 @@ class ObjectPickler {
     p_.tuple(d.index >= 0 ? 2 : 1);
     p_.reduce();
   }
+  void data(const Tensor& t) {
+    if (t.device().is_meta()) return pickle_meta_tensor(p_, t);
+    const Ref<Storage>& s = t.impl()->storage();
+    auto [at, fresh] = keys_.emplace(s.get(), storages_.size());
+    if (fresh) storages_.push_back(s);
+    pickle_tensor(p_, t, str(at->second));
+  }
   void tensor(PyObject* o) {
     const Tensor& t = unwrap(o);
     bool parameter = !is_tensor_exact(o) &&
                      reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("rushlight.nn.parameter", "Parameter");
-    if (!(is_tensor_exact(o) || parameter) || !t.device().is_cpu()) throw NotPlain{};
+    if (!(is_tensor_exact(o) || parameter) || !(t.device().is_cpu() || t.device().is_meta())) throw NotPlain{};
     Object attributes(PyObject_GetAttrString(o, "__dict__"));
     if (!attributes) PyErr_Clear();
     else if (PyDict_Check(attributes.get()) && PyDict_Size(attributes.get()) > 0) throw NotPlain{};
-    const Ref<Storage>& s = t.impl()->storage();
-    auto [at, fresh] = keys_.emplace(s.get(), storages_.size());
-    if (fresh) storages_.push_back(s);
-    std::string key = str(at->second);
-    if (!parameter) return pickle_tensor(p_, t, key);
+    if (!parameter) return data(t);
     p_.global("torch._utils", "_rebuild_parameter");
-    pickle_tensor(p_, detached_alias(t), key);
+    data(detached_alias(t));
     p_.boolean(t.requires_grad());
     p_.global("collections", "OrderedDict");
     p_.empty_tuple();

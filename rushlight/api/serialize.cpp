@@ -79,6 +79,7 @@ class Writer {
 
  private:
   void tensor(const rushlight::Tensor& t) {
+    if (t.device().is_meta()) return io::pickle_meta_tensor(pickle_, t);
     auto [at, fresh] = keys_.emplace(t.impl()->storage().get(), storages_.size());
     if (fresh) storages_.push_back(t.impl()->storage());
     io::pickle_tensor(pickle_, t, str(at->second));

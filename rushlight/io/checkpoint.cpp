@@ -1,6 +1,7 @@
 #include "rushlight/io/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <unordered_map>
 
@@ -24,6 +25,7 @@ constexpr std::pair<const char*, DType> kStorages[] = {{"torch.ByteStorage", DTy
                                                        {"torch.BoolStorage", DType::Bool},
                                                        {"torch.BFloat16Storage", DType::BFloat16}};
 
+constexpr const char* kRebuildMeta = "torch._utils._rebuild_meta_tensor_no_storage";
 constexpr int kMaxDepth = 500;
 constexpr size_t kMaxDims = 64;  // PyTorch's limit
 
@@ -75,6 +77,9 @@ Ref<Storage> TensorLoader::storage(const Pickled& id, std::optional<DType>& dtyp
            ": a storage of ", count, " elements");
   const std::string& key = t.items[2]->text;
   Ref<Storage>& held = storages_[key];
+  // Script archives say where a tensor was; one on the meta device has no bytes there.
+  if (!held && t.items[3]->is(K::Str) && t.items[3]->text == "meta")
+    held = make_ref<Storage>(size_t(bytes), Device{DeviceType::Meta});
   if (!held) {
     Bytes data = read_(key);
     RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", key, "' has ", data.data.size(),
@@ -128,29 +133,46 @@ std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_paramet
     t.impl()->set_requires_grad(wants);
     return t;
   }
-  if (!f->starts_with("torch._utils._rebuild_tensor")) return {};
+  if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta) return {};
   return plain_tensor(*f, *args);
 }
 
+DType TensorLoader::dtype(const Pickled& named) {
+  DType d;
+  RL_CHECK(UnpicklingError,
+           named.is(K::Global) && named.text.starts_with("torch.") &&
+               dtype_from_name(std::string_view(named.text).substr(6), d),
+           where_, ": a tensor of dtype '", named.text, "', which is not supported");
+  return d;
+}
+
+// (dtype, sizes, strides, requires_grad)
+Tensor TensorLoader::meta_tensor(const Pickled& args) {
+  DType d = dtype(item(args, 0, where_, "a meta tensor"));
+  Dims sizes = integers(item(args, 1, where_, "a meta tensor"), where_),
+       strides = integers(item(args, 2, where_, "a meta tensor"), where_);
+  RL_CHECK(UnpicklingError, sizes.size() <= kMaxDims && sizes.size() == strides.size(), where_,
+           ": a meta tensor of sizes ", sizes, " and strides ", strides, "; the most dimensions are ", kMaxDims);
+  bool wants = item(args, 3, where_, "a meta tensor").boolean;
+  try {
+    Tensor t = empty_strided_tensor(sizes, strides, d, {DeviceType::Meta});
+    t.impl()->set_requires_grad(wants && is_differentiable(d));
+    return t;
+  } catch (const Error& e) { throw UnpicklingError(str(where_, ": a meta tensor that can't be: ", e.what())); }
+}
+
 Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
+  if (f == kRebuildMeta) return meta_tensor(args);
   bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2",
        v3 = f == "torch._utils._rebuild_tensor_v3";
   RL_CHECK(UnpicklingError, v1 || v2 || v3, where_, ": tensors made by ", f.empty() ? "a computed function" : f,
            " are not supported");
   const Pickled& id = item(args, 0, where_, "a tensor");
   RL_CHECK(UnpicklingError, id.is(K::Persistent), where_, ": a tensor without a storage");
-  std::optional<DType> dtype;
-  Ref<Storage> s = storage(id, dtype);
-  if (v3) {
-    const Pickled& named = item(args, 6, where_, "a tensor");
-    DType d;
-    RL_CHECK(UnpicklingError,
-             named.is(K::Global) && named.text.starts_with("torch.") &&
-                 dtype_from_name(std::string_view(named.text).substr(6), d),
-             where_, ": a tensor of dtype '", named.text, "', which is not supported");
-    dtype = d;
-  }
-  RL_CHECK(UnpicklingError, dtype, where_, ": a tensor over an untyped storage without a dtype");
+  std::optional<DType> kind;
+  Ref<Storage> s = storage(id, kind);
+  if (v3) kind = dtype(item(args, 6, where_, "a tensor"));
+  RL_CHECK(UnpicklingError, kind, where_, ": a tensor over an untyped storage without a dtype");
   int64_t offset = integer(item(args, 1, where_, "a tensor"), where_);
   Dims sizes = integers(item(args, 2, where_, "a tensor"), where_),
        strides = integers(item(args, 3, where_, "a tensor"), where_);
@@ -158,7 +180,7 @@ Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
            " dimensions; the most is ", kMaxDims);
   RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes,
            ", strides ", strides, " and offset ", offset);
-  int64_t last = offset, bytes = item_size(*dtype);
+  int64_t last = offset, bytes = item_size(*kind);
   bool overflow = false, empty = false;
   for (size_t i = 0; i < sizes.size(); i++) {
     int64_t reach = 0;
@@ -170,13 +192,29 @@ Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
                 __builtin_add_overflow(last, reach, &last) ||
                 __builtin_mul_overflow(bytes, std::max<int64_t>(sizes[i], 1), &bytes);
   }
-  int64_t held = int64_t(s->bytes()) / item_size(*dtype);
+  int64_t held = int64_t(s->bytes()) / item_size(*kind);
   RL_CHECK(UnpicklingError, !overflow && (empty || last < held), where_, ": a tensor of sizes ", sizes, ", strides ",
            strides, " and offset ", offset, " reaches outside of its storage of ", held, " elements");
-  Tensor t(make_ref<TensorImpl>(s, *dtype, sizes, strides, offset));
+  Tensor t(make_ref<TensorImpl>(s, *kind, sizes, strides, offset));
   if (!v1 && args.items.size() > 4 && args.items[4]->is(K::Bool))
-    t.impl()->set_requires_grad(args.items[4]->boolean && is_differentiable(*dtype));
+    t.impl()->set_requires_grad(args.items[4]->boolean && is_differentiable(*kind));
   return t;
+}
+
+int format_version(const ZipReader& zip) {
+  constexpr int kNewest = 10;
+  int version = 0;
+  for (const char* entry : {"version", ".data/version"}) {
+    if (!zip.has(zip.root() + entry)) continue;
+    Bytes bytes = zip.read_for_parser(zip.root() + entry);
+    std::string text(reinterpret_cast<const char*>(bytes.data.data()), std::min<size_t>(bytes.data.size(), 40));
+    text.resize(text.find_last_not_of(" \r\n") + 1);
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+    bool number = error == std::errc() && end == text.data() + text.size();
+    RL_CHECK(FileError, number && version >= 1 && version <= kNewest, "load '", zip.name(),
+             "': the file's version is '", printable(text), "'; versions 1 to ", kNewest, " can be read");
+  }
+  return version;
 }
 
 Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy) {
@@ -187,6 +225,7 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     const std::string& root = zip->root();
     RL_CHECK(FileError, zip->has(root + "data.pkl"), "load '", name,
              "': a zip archive without data.pkl is no checkpoint");
+    format_version(*zip);
     if (zip->has(root + "byteorder")) {
       Bytes order = zip->read(root + "byteorder");
       std::string_view text(reinterpret_cast<const char*>(order.data.data()), order.data.size());
@@ -331,6 +370,23 @@ IValue load_value(const Bytes& bytes, const std::string& name) {
   return ValueLoader(c, name).value(*c.tree.root);
 }
 
+static void pickle_dims(Pickler& p, const Dims& dims) {
+  p.mark();
+  for (int64_t i : dims) p.integer(i);
+  p.tuple(4);  // since the mark
+}
+
+void pickle_meta_tensor(Pickler& p, const Tensor& t) {
+  p.global("torch._utils", "_rebuild_meta_tensor_no_storage");
+  p.mark();
+  p.global("torch", name_of(t.dtype()));
+  pickle_dims(p, t.sizes());
+  pickle_dims(p, t.strides());
+  p.boolean(t.requires_grad());
+  p.tuple(4);
+  p.reduce();
+}
+
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   p.global("torch._utils", "_rebuild_tensor_v2");
   p.mark();
@@ -339,22 +395,23 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   std::string_view cls = storage_class(t.dtype());
   p.global("torch", cls.substr(6));
   p.text(key);
-  p.text("cpu");
+  p.text(t.device().is_meta() ? "meta" : "cpu");
   p.integer(int64_t(t.storage().bytes()) / t.item_size());
   p.tuple(5);
   p.persistent_id();
   p.integer(t.storage_offset());
-  for (const Dims* d : {&t.sizes(), &t.strides()}) {
-    p.mark();
-    for (int64_t i : *d) p.integer(i);
-    p.tuple(4);  // since the mark
-  }
+  pickle_dims(p, t.sizes());
+  pickle_dims(p, t.strides());
   p.boolean(t.requires_grad());
   p.global("collections", "OrderedDict");
   p.empty_tuple();
   p.reduce();
   p.tuple(6);
   p.reduce();
+}
+
+void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage) {
+  zip.add(name, storage.data(), storage.device().is_meta() ? 0 : storage.bytes());
 }
 
 void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
@@ -364,8 +421,7 @@ void write_checkpoint(const Sink& sink, const std::string& pickle, const std::ve
   zip.add(root + "/.format_version", "1");
   zip.add(root + "/.storage_alignment", "64");
   zip.add(root + "/byteorder", "little");
-  for (size_t i = 0; i < storages.size(); i++)
-    zip.add(str(root, "/data/", i), storages[i]->data(), storages[i]->bytes());
+  for (size_t i = 0; i < storages.size(); i++) add_storage(zip, str(root, "/data/", i), *storages[i]);
   zip.add(root + "/version", "3\n");
   zip.finish();
 }

@@ -27,6 +27,8 @@ class TensorLoader {
 
  private:
   Tensor plain_tensor(const std::string& function, const Pickled& args);
+  Tensor meta_tensor(const Pickled& args);
+  DType dtype(const Pickled& named);
   std::function<Bytes(const std::string&)> read_;
   std::string where_;
   bool copy_;
@@ -42,6 +44,9 @@ struct Checkpoint {
 // Throws FileError for what is no checkpoint, UnpicklingError for a damaged pickle.
 Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy = true);
 
+// What the archive's entry `version` says, 1 to 10; 0 where there is none. Throws FileError for anything else.
+int format_version(const ZipReader& zip);
+
 // "torch.FloatStorage" and back.
 const char* storage_class(DType d);
 std::optional<DType> dtype_of_storage_class(std::string_view name);
@@ -53,7 +58,12 @@ IValue load_value(const Bytes& bytes, const std::string& name);
 void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
                       const std::string& root = "archive");
 
-// Opcodes for one tensor; `key_of` names its storage.
+// One storage's entry; empty for one on the meta device.
+void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage);
+
+// Opcodes for one tensor; `key` names its storage.
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key);
+// What torch.save writes for a tensor on the meta device: no storage. Script archives don't know it.
+void pickle_meta_tensor(Pickler& p, const Tensor& t);
 
 }  // namespace rushlight::io

@@ -147,7 +147,11 @@ class Reader {
     uint8_t op = *take(1, "an opcode");
     switch (op) {
       case 0x80: take(1, "PROTO"); return false;
-      case 0x95: take(8, "FRAME"); return false;
+      case 0x95: {
+        uint64_t size = number<uint64_t>("FRAME");
+        if (size > bytes_.size() - at_) fail("a frame of ", size, " bytes; the file is cut short or damaged");
+        return false;
+      }
       case '.': return true;
       case '(': marks_.push_back(stack_.size()); return false;
       case '0':

@@ -38,15 +38,6 @@ bool safe_name(const std::string& n) {
   return true;
 }
 
-std::string printable(const std::string& name) {
-  std::string out;
-  for (unsigned char c : name) {
-    if (c >= 32 && c != 127) out += char(c);
-    else ((out += "\\x") += "0123456789abcdef"[c >> 4]) += "0123456789abcdef"[c & 15];
-  }
-  return out;
-}
-
 uint32_t crc_of(const uint8_t* data, size_t size) {
   uLong crc = crc32(0, nullptr, 0);
   for (size_t at = 0; at < size;) {
@@ -58,6 +49,15 @@ uint32_t crc_of(const uint8_t* data, size_t size) {
 }
 
 }  // namespace
+
+std::string printable(const std::string& name) {
+  std::string out;
+  for (unsigned char c : name) {
+    if (c >= 32 && c != 127) out += char(c);
+    else ((out += "\\x") += "0123456789abcdef"[c >> 4]) += "0123456789abcdef"[c & 15];
+  }
+  return out;
+}
 
 bool looks_like_zip(std::span<const uint8_t> b) {
   return b.size() >= 4 && (get<uint32_t>(b, 0) == kLocal || get<uint32_t>(b, 0) == kEnd);

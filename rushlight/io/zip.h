@@ -54,6 +54,9 @@ class ZipWriter {
   std::vector<Entry> entries_;
 };
 
+// Text of a file as it may stand in an error: what is no printable character as \xNN.
+std::string printable(const std::string& text);
+
 // True if the bytes begin as a zip file does.
 bool looks_like_zip(std::span<const uint8_t> bytes);
 

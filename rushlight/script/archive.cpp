@@ -23,17 +23,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
   Ref<ObjectValue> load() {
     const std::string& root = zip_->root();
-    for (const char* entry : {"version", ".data/version"})
-      if (zip_->has(root + entry)) {
-        io::Bytes bytes = zip_->read_for_parser(root + entry);
-        std::string text(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size());
-        text.resize(text.find_last_not_of(" \r\n") + 1);
-        constexpr int kNewest = 10;
-        bool number = !text.empty() && text.size() < 6 && text.find_first_not_of("0123456789") == std::string::npos;
-        version_ = number ? std::stoi(text) : 0;
-        RL_CHECK(FileError, version_ >= 1 && version_ <= kNewest, "load '", name_, "': the file's version is '", text,
-                 "'; versions 1 to ", kNewest, " can be read");
-      }
+    if (int version = io::format_version(*zip_)) version_ = version;
     if (zip_->has(root + "constants.pkl")) {
       std::string where = str("load '", name_, "': entry 'constants.pkl'");
       io::Bytes bytes = zip_->read_for_parser(root + "constants.pkl");

@@ -40,8 +40,7 @@ class ArchiveWriter {
     add(".format_version", "1");
     add(".storage_alignment", "64");
     add("byteorder", "little");
-    for (size_t i = 0; i < storages_.size(); i++)
-      zip_.add(str(name_, "/data/", i), storages_[i]->data(), storages_[i]->bytes());
+    for (size_t i = 0; i < storages_.size(); i++) io::add_storage(zip_, str(name_, "/data/", i), *storages_[i]);
     for (auto& [package, text] : files) {
       std::string path = package;
       for (char& c : path)
@@ -54,7 +53,7 @@ class ArchiveWriter {
     p.tuple(4);
     add("constants.pkl", p.finish());
     for (size_t i = 0; i < constants_.size(); i++)
-      zip_.add(str(name_, "/constants/", i), constants_[i].storage().data(), constants_[i].storage().bytes());
+      io::add_storage(zip_, str(name_, "/constants/", i), constants_[i].storage());
     add("version", str(version_, "\n"));
     for (const auto& [file, text] : extra) add("extra/" + file, text);
     zip_.finish();
