@@ -31,16 +31,35 @@ struct Add {
   T alpha;
   RL_FN T operator()(T a, T b) const { return a + math::times(alpha, b); }
 };
+
+// Of numbers minus booleans as well: the dtype of the result does not tell.
+void refuse_booleans(const IValue* args) {
+  auto boolean = [](const IValue& v) { return v.is_tensor() ? v.tensor().dtype() == DType::Bool : v.is_bool(); };
+  bool a = boolean(args[0]), b = boolean(args[1]);
+  if (!a && !b) [[likely]]
+    return;
+  throw RuntimeError(
+      a && b
+          ? "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+          : "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead.");
+}
 template <class T>
-struct Sub {
-  explicit Sub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
+struct Difference {
+  explicit Difference(const IValue* args) : alpha(alpha_arg<T>(args)) {
+    if constexpr (!std::is_same_v<T, Expr>) refuse_booleans(args);
+  }
   T alpha;
+};
+template <class T>
+struct Sub : Difference<T> {
+  using Difference<T>::Difference, Difference<T>::alpha;
   RL_FN T operator()(T a, T b) const { return a - math::times(alpha, b); }
 };
 template <class T>
-struct Rsub {
-  explicit Rsub(const IValue* args) : alpha(alpha_arg<T>(args)) {}
-  T alpha;
+struct Rsub : Difference<T> {
+  using Difference<T>::Difference, Difference<T>::alpha;
   RL_FN T operator()(T a, T b) const { return b - math::times(alpha, a); }
 };
 
@@ -69,14 +88,14 @@ OP(add, {.schema = "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> 
 
 OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
          .doc = "self - alpha * other. >>> torch.sub(torch.tensor([1., 2.]), 1)\ntensor([0., 1.])",
-         .kernel = pointwise<Sub, NumberAndBytes>(),
+         .kernel = pointwise<Sub, AnyAndBytes>(),
          .grad = {{}, sub_grad},
          .overloads = {"sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
          .aliases = {"subtract"}});
 
 OP(rsub, {.schema = "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
           .doc = "other - alpha * self. >>> torch.rsub(torch.tensor([1., 2.]), 1)\ntensor([ 0., -1.])",
-          .kernel = pointwise<Rsub, Number>(),
+          .kernel = pointwise<Rsub, Any>(),
           .grad = {{}, rsub_grad},
           .forms = kFunction,
           .overloads = {"rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
