@@ -4,6 +4,8 @@
 #include <memory>
 #include <new>
 
+#include "rushlight/core/no_device.h"
+
 namespace rushlight::py {
 
 PyObject* c_module = nullptr;
@@ -66,7 +68,9 @@ void set_error_from_exception() noexcept {
     throw;
   } catch (const ErrorSet&) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "rushlight: an error was reported but not set");
-  } catch (const PythonError& e) { e.restore(); } catch (const Error& e) {
+  } catch (const PythonError& e) { e.restore(); } catch (const NoDeviceError& e) {
+    PyErr_SetString(PyExc_AssertionError, e.text().c_str());
+  } catch (const Error& e) {
     PyObject* type = type_for(e.kind());
     if (!type) return;
     // A text may quote a damaged file: it needn't be UTF-8.

@@ -5,6 +5,7 @@
 #include "py_op.h"
 #include "py_storage.h"
 #include "py_trace.h"
+#include "rushlight/core/no_device.h"
 
 namespace rushlight::py {
 
@@ -195,20 +196,18 @@ PyObject* change(PyObject* self, const Wanted& w) {
   static OpRef to_dtype("to.dtype"), to_device("to.device"), to_copy("_to_copy");
   if (w.device && !w.dtype && thread_state.interceptor) {
     IValue args[6] = {IValue::borrow(t), *w.device, t.dtype(), w.non_blocking, w.copy, w.memory_format};
-    return call_one(*to_device, args);
+    return in_class_of_arguments(call_one(*to_device, args), &self, 1);
   }
-  if (w.device && !w.device->is_cpu() && !w.device->is_meta()) {
-    PyErr_SetString(PyExc_AssertionError,
-                    "Torch not compiled with CUDA enabled: this build of rushlight has the CPU only");
-    throw ErrorSet{};
-  }
+  RL_CHECK(NoDeviceError, !w.device || w.device->is_cpu() || w.device->is_meta(),
+           "Torch not compiled with CUDA enabled: cannot move a tensor to device ", *w.device,
+           ", this build of rushlight has the CPU only");
   if (w.device) {
     IValue args[6] = {IValue::borrow(t), *w.device, w.dtype.value_or(t.dtype()),
                       w.non_blocking,    w.copy,    w.memory_format};
-    return call_one(*to_device, args);
+    return in_class_of_arguments(call_one(*to_device, args), &self, 1);
   }
   IValue args[5] = {IValue::borrow(t), w.dtype.value_or(t.dtype()), w.non_blocking, w.copy, w.memory_format};
-  return call_one(*to_dtype, args);
+  return in_class_of_arguments(call_one(*to_dtype, args), &self, 1);
 }
 
 // to(dtype), to(device), to(device, dtype), to(other), each with non_blocking, copy and memory_format.
@@ -375,42 +374,62 @@ PyCFunction as_function(F f) {
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS, kTuple = METH_VARARGS | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
-    {"size", as_function(size), kFast, nullptr},
-    {"stride", as_function(stride), kFast, nullptr},
-    {"dim", dim, METH_NOARGS, nullptr},
-    {"ndimension", dim, METH_NOARGS, nullptr},
-    {"numel", numel, METH_NOARGS, nullptr},
-    {"nelement", numel, METH_NOARGS, nullptr},
-    {"element_size", element_size, METH_NOARGS, nullptr},
-    {"storage_offset", storage_offset, METH_NOARGS, nullptr},
-    {"data_ptr", data_ptr, METH_NOARGS, nullptr},
-    {"is_contiguous", as_function(is_contiguous), kFast, nullptr},
-    {"is_floating_point", is_floating_point, METH_NOARGS, nullptr},
-    {"is_complex", is_complex_, METH_NOARGS, nullptr},
-    {"is_signed", is_signed_, METH_NOARGS, nullptr},
-    {"is_set_to", is_set_to, METH_O, nullptr},
-    {"item", py_item, METH_NOARGS, nullptr},
-    {"tolist", py_tolist, METH_NOARGS, nullptr},
-    {"numpy", as_function(numpy), kFast, nullptr},
+    {"size", as_function(size), kFast, "size(dim=None) -> torch.Size or int: the shape, or the size of one dimension."},
+    {"stride", as_function(stride), kFast,
+     "stride(dim=None) -> tuple or int: how many elements lie between neighbours of each dimension, or of one."},
+    {"dim", dim, METH_NOARGS, "dim() -> int: the number of dimensions."},
+    {"ndimension", dim, METH_NOARGS, "ndimension() -> int: the number of dimensions, as dim()."},
+    {"numel", numel, METH_NOARGS, "numel() -> int: the number of elements."},
+    {"nelement", numel, METH_NOARGS, "nelement() -> int: the number of elements, as numel()."},
+    {"element_size", element_size, METH_NOARGS, "element_size() -> int: the bytes of one element."},
+    {"storage_offset", storage_offset, METH_NOARGS,
+     "storage_offset() -> int: where in its storage the first element lies, counted in elements."},
+    {"data_ptr", data_ptr, METH_NOARGS,
+     "data_ptr() -> int: the address of the first element; 0 for tensors without memory."},
+    {"is_contiguous", as_function(is_contiguous), kFast,
+     "is_contiguous(memory_format=torch.contiguous_format) -> bool: whether the elements lie in memory in that order, "
+     "without gaps."},
+    {"is_floating_point", is_floating_point, METH_NOARGS,
+     "is_floating_point() -> bool: whether the dtype is a real floating point one."},
+    {"is_complex", is_complex_, METH_NOARGS, "is_complex() -> bool: whether the dtype is a complex one."},
+    {"is_signed", is_signed_, METH_NOARGS, "is_signed() -> bool: whether the dtype holds negative numbers."},
+    {"is_set_to", is_set_to, METH_O,
+     "is_set_to(tensor) -> bool: whether both are the same memory seen with the same sizes, strides and offset."},
+    {"item", py_item, METH_NOARGS,
+     "item() -> number: the only element, as a Python number. RuntimeError for tensors of more elements or none."},
+    {"tolist", py_tolist, METH_NOARGS,
+     "tolist() -> list or number: the elements in nested lists; of a 0-d tensor the number."},
+    {"numpy", as_function(numpy), kFast,
+     "numpy(*, force=False) -> numpy.ndarray over the same memory. RuntimeError for tensors that require gradients, "
+     "unless force=True, which detaches and copies where it must."},
     {"__array__", as_function(array), kTuple, nullptr},
-    {"to", as_function(to), kFast, nullptr},
-    {"type", as_function(type), kTuple, nullptr},
-    {"cpu", as_function(cpu), kTuple, nullptr},
-    {"cuda", as_function(cuda), kTuple, nullptr},
-    {"float", as_function(cast<DType::Float32>), kFast, nullptr},
-    {"double", as_function(cast<DType::Float64>), kFast, nullptr},
-    {"half", as_function(cast<DType::Float16>), kFast, nullptr},
-    {"bfloat16", as_function(cast<DType::BFloat16>), kFast, nullptr},
-    {"int", as_function(cast<DType::Int32>), kFast, nullptr},
-    {"long", as_function(cast<DType::Int64>), kFast, nullptr},
-    {"short", as_function(cast<DType::Int16>), kFast, nullptr},
-    {"char", as_function(cast<DType::Int8>), kFast, nullptr},
-    {"byte", as_function(cast<DType::UInt8>), kFast, nullptr},
-    {"bool", as_function(cast<DType::Bool>), kFast, nullptr},
-    {"cfloat", as_function(cast<DType::Complex64>), kFast, nullptr},
-    {"cdouble", as_function(cast<DType::Complex128>), kFast, nullptr},
-    {"requires_grad_", as_function(requires_grad_), kFast, nullptr},
-    {"untyped_storage", untyped_storage, METH_NOARGS, nullptr},
+    {"to", as_function(to), kFast,
+     "to(dtype), to(device, dtype=None) or to(other), each with non_blocking=False, copy=False and memory_format: the "
+     "tensor with that dtype on that device; itself where nothing changes, unless copy=True."},
+    {"type", as_function(type), kTuple,
+     "type(dtype=None) -> str or Tensor: the name of the tensor's type (\"torch.FloatTensor\"), or the tensor "
+     "converted to dtype."},
+    {"cpu", as_function(cpu), kTuple,
+     "cpu() -> Tensor: the tensor in the memory of the CPU; itself where it is there."},
+    {"cuda", as_function(cuda), kTuple, "cuda(device=None): AssertionError, as this build has no CUDA."},
+    {"float", as_function(cast<DType::Float32>), kFast, "The tensor as float32; itself where it has that dtype."},
+    {"double", as_function(cast<DType::Float64>), kFast, "The tensor as float64; itself where it has that dtype."},
+    {"half", as_function(cast<DType::Float16>), kFast, "The tensor as float16; itself where it has that dtype."},
+    {"bfloat16", as_function(cast<DType::BFloat16>), kFast, "The tensor as bfloat16; itself where it has that dtype."},
+    {"int", as_function(cast<DType::Int32>), kFast, "The tensor as int32; itself where it has that dtype."},
+    {"long", as_function(cast<DType::Int64>), kFast, "The tensor as int64; itself where it has that dtype."},
+    {"short", as_function(cast<DType::Int16>), kFast, "The tensor as int16; itself where it has that dtype."},
+    {"char", as_function(cast<DType::Int8>), kFast, "The tensor as int8; itself where it has that dtype."},
+    {"byte", as_function(cast<DType::UInt8>), kFast, "The tensor as uint8; itself where it has that dtype."},
+    {"bool", as_function(cast<DType::Bool>), kFast, "The tensor as bool: True where an element is not zero."},
+    {"cfloat", as_function(cast<DType::Complex64>), kFast, "The tensor as complex64; itself where it has that dtype."},
+    {"cdouble", as_function(cast<DType::Complex128>), kFast,
+     "The tensor as complex128; itself where it has that dtype."},
+    {"requires_grad_", as_function(requires_grad_), kFast,
+     "requires_grad_(requires_grad=True) -> Tensor: says, in place, whether gradients of this leaf are wanted. "
+     "RuntimeError for integers, and for results of operators."},
+    {"untyped_storage", untyped_storage, METH_NOARGS,
+     "untyped_storage() -> torch.UntypedStorage: the bytes that this tensor and its views share."},
     {"_rebuild", rebuild, METH_VARARGS | METH_STATIC, "_rebuild(storage, dtype, offset, sizes, strides) -> Tensor"},
     {},
 };

@@ -71,13 +71,13 @@ PyMethodDef dtype_methods[] = {
 };
 PyGetSetDef dtype_getset[] = {
     {"is_floating_point", [](PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_value(o))); }, nullptr,
-     nullptr, nullptr},
-    {"is_complex", [](PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_value(o))); }, nullptr, nullptr,
-     nullptr},
-    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_value(o))); }, nullptr, nullptr,
-     nullptr},
-    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_value(o))); }, nullptr, nullptr,
-     nullptr},
+     "Whether it is a real floating point type.", nullptr},
+    {"is_complex", [](PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_value(o))); }, nullptr,
+     "Whether it is a complex type.", nullptr},
+    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_value(o))); }, nullptr,
+     "Whether it holds negative numbers.", nullptr},
+    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_value(o))); }, nullptr,
+     "The bytes of one element.", nullptr},
     {},
 };
 
@@ -137,12 +137,12 @@ PyObject* device_compare(PyObject* a, PyObject* b, int op) {
 }
 Py_hash_t device_hash(PyObject* o) { return Py_hash_t(device_of(o).type) * 256 + device_of(o).index + 1; }
 PyGetSetDef device_getset[] = {
-    {"type", device_type_text, nullptr, nullptr, nullptr},
+    {"type", device_type_text, nullptr, "The kind of device: \"cpu\", \"cuda\" or \"meta\".", nullptr},
     {"index",
      [](PyObject* o, void*) {
        return device_of(o).index < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(device_of(o).index);
      },
-     nullptr, nullptr, nullptr},
+     nullptr, "Which device of its kind, or None for the current one.", nullptr},
     {},
 };
 PyMethodDef device_methods[] = {
@@ -271,7 +271,7 @@ PyMethodDef generator_methods[] = {
      },
      METH_NOARGS, "Seeds from the system's entropy; returns the seed."},
     {"initial_seed", [](PyObject* o, PyObject*) { return PyLong_FromUnsignedLongLong(generator_of(o).initial_seed()); },
-     METH_NOARGS, nullptr},
+     METH_NOARGS, "initial_seed() -> int: the seed the generator was last seeded with."},
     {"get_state",
      [](PyObject* o, PyObject*) {
        return guarded([&] {
@@ -312,11 +312,12 @@ PyMethodDef generator_methods[] = {
      },
      METH_O, nullptr},
     {"clone_state", [](PyObject* o, PyObject*) { return guarded([&] { return wrap(generator_of(o).clone()); }); },
-     METH_NOARGS, nullptr},
+     METH_NOARGS, "clone_state() -> Generator: another generator in the same state."},
     {},
 };
 PyGetSetDef generator_getset[] = {
-    {"device", [](PyObject*, void*) { return wrap(Device()); }, nullptr, nullptr, nullptr},
+    {"device", [](PyObject*, void*) { return wrap(Device()); }, nullptr, "The device whose numbers it draws: the CPU.",
+     nullptr},
     {},
 };
 PyObject* generator_repr(PyObject* o) {
@@ -369,8 +370,7 @@ bool as_device(PyObject* o, Device& d) {
   } else if (PyLong_Check(o) && !PyBool_Check(o)) {
     long i = PyLong_AsLong(o);
     if (i == -1 && PyErr_Occurred()) throw ErrorSet{};
-    RL_CHECK(RuntimeError, i >= 0 && i < 128, "Device index must not be negative, got ", i);
-    d = {DeviceType::Cuda, int8_t(i)};
+    throw RuntimeError("Cannot access accelerator device when none is available.");
   } else {
     return false;
   }
@@ -380,28 +380,57 @@ bool as_device(PyObject* o, Device& d) {
 void bind_types(PyObject* module) {
   auto slot = [](int id, auto p) { return PyType_Slot{id, reinterpret_cast<void*>(p)}; };
   const unsigned closed = Py_TPFLAGS_DISALLOW_INSTANTIATION;
-  dtype_type = make_type(
-      "rushlight.dtype", sizeof(PyEnum),
-      {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, dtype_methods), slot(Py_tp_getset, dtype_getset)}, closed);
-  layout_type = make_type("rushlight.layout", sizeof(PyEnum),
-                          {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, enum_methods)}, closed);
-  memory_format_type = make_type("rushlight.memory_format", sizeof(PyEnum),
-                                 {slot(Py_tp_repr, enum_repr), slot(Py_tp_methods, enum_methods)}, closed);
-  device_type = make_type("rushlight.device", sizeof(PyDevice),
-                          {slot(Py_tp_new, device_new), slot(Py_tp_repr, device_repr),
-                           slot(
-                               Py_tp_str, +[](PyObject* o) { return to_str(device_of(o).text()); }),
-                           slot(Py_tp_richcompare, device_compare), slot(Py_tp_hash, device_hash),
-                           slot(Py_tp_getset, device_getset), slot(Py_tp_methods, device_methods)});
-  size_type = make_type("rushlight.Size", 0,
-                        {slot(Py_tp_new, size_new), slot(Py_tp_repr, size_repr), slot(Py_tp_methods, size_methods),
-                         slot(Py_sq_concat, size_concat), slot(Py_nb_add, size_concat), slot(Py_sq_repeat, size_repeat),
-                         slot(Py_mp_subscript, size_subscript)},
-                        Py_TPFLAGS_BASETYPE, &PyTuple_Type);
+  dtype_type =
+      make_type("rushlight.dtype", sizeof(PyEnum),
+                {{Py_tp_doc, const_cast<char*>("The type of a tensor's elements: torch.float32, torch.int64, ...")},
+                 slot(Py_tp_repr, enum_repr),
+                 slot(Py_tp_methods, dtype_methods),
+                 slot(Py_tp_getset, dtype_getset)},
+                closed);
+  layout_type =
+      make_type("rushlight.layout", sizeof(PyEnum),
+                {{Py_tp_doc, const_cast<char*>("How a tensor's elements are kept; torch.strided is the only one.")},
+                 slot(Py_tp_repr, enum_repr),
+                 slot(Py_tp_methods, enum_methods)},
+                closed);
+  memory_format_type =
+      make_type("rushlight.memory_format", sizeof(PyEnum),
+                {{Py_tp_doc, const_cast<char*>("The order of a tensor's elements in memory: torch.contiguous_format, "
+                                               "channels_last, channels_last_3d or preserve_format.")},
+                 slot(Py_tp_repr, enum_repr),
+                 slot(Py_tp_methods, enum_methods)},
+                closed);
+  device_type = make_type(
+      "rushlight.device", sizeof(PyDevice),
+      {{Py_tp_doc, const_cast<char*>("device(type, index=None): where tensors are, \"cpu\", \"cuda:1\" or \"meta\".")},
+       slot(Py_tp_new, device_new),
+       slot(Py_tp_repr, device_repr),
+       slot(
+           Py_tp_str, +[](PyObject* o) { return to_str(device_of(o).text()); }),
+       slot(Py_tp_richcompare, device_compare),
+       slot(Py_tp_hash, device_hash),
+       slot(Py_tp_getset, device_getset),
+       slot(Py_tp_methods, device_methods)});
+  size_type = make_type(
+      "rushlight.Size", 0,
+      {{Py_tp_doc, const_cast<char*>(
+                       "Size(iterable of integers): the shape of a tensor, a tuple that slices and adds to a Size.")},
+       slot(Py_tp_new, size_new),
+       slot(Py_tp_repr, size_repr),
+       slot(Py_tp_methods, size_methods),
+       slot(Py_sq_concat, size_concat),
+       slot(Py_nb_add, size_concat),
+       slot(Py_sq_repeat, size_repeat),
+       slot(Py_mp_subscript, size_subscript)},
+      Py_TPFLAGS_BASETYPE, &PyTuple_Type);
   generator_type = make_type(
       "rushlight._C.Generator", sizeof(PyGenerator),
-      {slot(Py_tp_new, generator_new), slot(Py_tp_dealloc, generator_dealloc), slot(Py_tp_repr, generator_repr),
-       slot(Py_tp_methods, generator_methods), slot(Py_tp_getset, generator_getset)});
+      {{Py_tp_doc, const_cast<char*>("Generator(device=\"cpu\"): a stream of random numbers with a seed of its own.")},
+       slot(Py_tp_new, generator_new),
+       slot(Py_tp_dealloc, generator_dealloc),
+       slot(Py_tp_repr, generator_repr),
+       slot(Py_tp_methods, generator_methods),
+       slot(Py_tp_getset, generator_getset)});
   for (auto [name, type] : {std::pair("dtype", dtype_type), std::pair("layout", layout_type),
                             std::pair("memory_format", memory_format_type), std::pair("device", device_type),
                             std::pair("Size", size_type), std::pair("Generator", generator_type)})

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "rushlight/core/error.h"
+#include "rushlight/core/no_device.h"
 
 namespace rushlight {
 
@@ -22,7 +22,8 @@ void Storage::resize(size_t bytes) {
 }
 
 void Storage::fail_device(Device device) {
-  throw RuntimeError(str("cannot make a tensor on device ", device, ": this build of rushlight has no support for it"));
+  throw NoDeviceError(str("Torch not compiled with CUDA enabled: cannot make a tensor on device ", device,
+                          ", this build of rushlight has no support for it"));
 }
 
 }  // namespace rushlight

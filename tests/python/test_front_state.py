@@ -41,8 +41,26 @@ def test_cuda_is_refused_as_in_a_build_without_it():
         lambda: rl.ones(2).to("cuda:1", rl.float64),
         lambda: rl.nn.Linear(2, 2).cuda(),
         lambda: rl.nn.Linear(2, 2).to("cuda"),
+        lambda: rl.nn.Linear(2, 2, device="cuda"),
+        lambda: rl.ones(2, device="cuda"),
+        lambda: rl.randn(2, device=rl.device("cuda", 1)),
+        lambda: rl.empty(0, device="cuda"),
+        lambda: rl.arange(3, device="cuda:0"),
+        lambda: rl.ones_like(rl.ones(2), device="cuda"),
+        lambda: rl.tensor([1.0], device="cuda"),
+        lambda: rl.as_tensor([1.0], device="cuda"),
+        lambda: rl.asarray([1.0], device="cuda"),
+        lambda: rl.ones(2).new_zeros(3, device="cuda"),
+        lambda: rl.ones(2).new_tensor([3.0], device="cuda"),
+        lambda: rl.UntypedStorage(4, device="cuda"),
     ]:
         with pytest.raises(AssertionError, match="not compiled with CUDA"):
+            move()
+
+
+def test_a_device_by_number_needs_an_accelerator():
+    for move in [lambda: rl.ones(2, device=0), lambda: rl.ones(2).to(0), lambda: rl.device(1)]:
+        with pytest.raises(RuntimeError, match="Cannot access accelerator device when none is available."):
             move()
 
 
