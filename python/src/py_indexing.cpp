@@ -205,29 +205,33 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
   call(*op_fill, args, &ret);
 }
 
+Tensor get_item(const Tensor& t, PyObject* index) {
+  if (PyLong_CheckExact(index)) {
+    RL_CHECK(IndexError, t.dim() > 0,
+             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
+             "a 0-dim tensor to a number");
+    return select(t, 0, index_of(index), 0);
+  }
+  if (PySlice_Check(index) && t.dim() > 0) return slice(t, 0, index);
+  if (index == Py_None) return unsqueeze(t, 0);
+  if (index == Py_Ellipsis) return alias(t);
+  Indexed at = index_by(t, index);
+  if (!at.advanced) return at.view.is_same(t) ? alias(t) : at.view;
+  IValue args[2] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices))};
+  IValue ret;
+  {
+    GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    call(*op_index, args, &ret);
+  }
+  return ret.take_tensor();
+}
+
 }  // namespace
 
 PyObject* tensor_getitem(PyObject* self, PyObject* index) {
   return guarded([&]() -> PyObject* {
-    const Tensor& t = unwrap(self);
-    if (PyLong_CheckExact(index)) {
-      RL_CHECK(IndexError, t.dim() > 0,
-               "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "
-               "a 0-dim tensor to a number");
-      return wrap(select(t, 0, index_of(index), 0));
-    }
-    if (PySlice_Check(index) && t.dim() > 0) return wrap(slice(t, 0, index));
-    if (index == Py_None) return wrap(unsqueeze(t, 0));
-    if (index == Py_Ellipsis) return wrap(alias(t));
-    Indexed at = index_by(t, index);
-    if (!at.advanced) return wrap(at.view.is_same(t) ? alias(t) : at.view);
-    IValue args[2] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices))};
-    IValue ret;
-    {
-      GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
-      call(*op_index, args, &ret);
-    }
-    return wrap(ret.take_tensor());
+    PyObject* given[] = {self, index};
+    return in_class_of_arguments(wrap(get_item(unwrap(self), index)), given, 2);
   });
 }
 
@@ -279,7 +283,8 @@ PyObject* tensor_iter(PyObject* self) {
     TensorList rows = ret.tensor_list();
     Object tuple = check(PyTuple_New(Py_ssize_t(rows.size())));
     for (size_t i = 0; i < rows.size(); i++) PyTuple_SET_ITEM(tuple.get(), i, check(wrap(rows[i])).release());
-    return PyObject_GetIter(tuple.get());
+    Object typed = check(in_class_of_arguments(tuple.release(), &self, 1));
+    return PyObject_GetIter(typed.get());
   });
 }
 

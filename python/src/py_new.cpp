@@ -241,9 +241,9 @@ PyObject* new_tensor(PyObject* self, PyObject* args, PyObject* kwargs) {
       return nullptr;
     if (is_tensor(g.data)) warn_copy_construct();
     const Tensor& like = unwrap(self);
-    return finish(
-        tensor_from(g.data, g.as_dtype_or_none().value_or(like.dtype()), g.as_device_or_none().value_or(like.device())),
-        g.requires_grad);
+    Tensor made =
+        tensor_from(g.data, g.as_dtype_or_none().value_or(like.dtype()), g.as_device_or_none().value_or(like.device()));
+    return in_class_of_arguments(finish(std::move(made), g.requires_grad), &self, 1);
   });
 }
 
@@ -304,7 +304,9 @@ PyMethodDef functions[] = {
 };
 PyMethodDef methods[] = {
     {"new_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(new_tensor)),
-     METH_VARARGS | METH_KEYWORDS, nullptr},
+     METH_VARARGS | METH_KEYWORDS,
+     "new_tensor(data, dtype=None, device=None, requires_grad=False) -> Tensor: a copy of data, by default of this "
+     "tensor's dtype and on its device."},
     {},
 };
 

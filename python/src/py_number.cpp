@@ -305,7 +305,8 @@ PyObject* tensor_richcompare(PyObject* a, PyObject* b, int op) {
       found =
           &scalar_overload((name + (args[1].is_tensor() ? ".Tensor" : ".Scalar")).c_str(), (name + ".Tensor").c_str());
     }
-    return run_binary(*found, args);
+    PyObject* given[] = {a, b};
+    return in_class_of_arguments(run_binary(*found, args), given, 2);
   });
 }
 

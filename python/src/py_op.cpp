@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "py_parse.h"
 
@@ -150,17 +151,40 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
 
 }  // namespace
 
-PyObject* in_class_of(PyObject* result, PyObject* const* args, Py_ssize_t count) {
-  if (!result || !is_tensor_exact(result) || Py_REFCNT(result) != 1) return result;
+static void find_class(PyObject* o, PyTypeObject*& found) {
   static PyObject* parameter = imported("rushlight.nn.parameter", "Parameter");
-  for (Py_ssize_t i = 0; i < count; i++) {
-    if (!may_have_class(args[i]) || PyType_IsSubtype(Py_TYPE(args[i]), reinterpret_cast<PyTypeObject*>(parameter)))
-      continue;
-    Tensor t = unwrap(result);
-    Py_DECREF(result);  // the plain object goes; the tensor gets another
-    return wrap_as(Py_TYPE(args[i]), std::move(t));
+  if (is_tensor(o)) {
+    PyTypeObject* type = Py_TYPE(o);
+    if (type != tensor_type && !PyType_IsSubtype(type, reinterpret_cast<PyTypeObject*>(parameter)) &&
+        (!found || PyType_IsSubtype(type, found)))
+      found = type;
+  } else if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) {
+    PyObject** items = PySequence_Fast_ITEMS(o);
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
+      if (is_tensor(items[i])) find_class(items[i], found);
   }
-  return result;
+}
+
+// Takes over `o`.
+static PyObject* in_class(PyObject* o, PyTypeObject* type) {
+  if (Py_REFCNT(o) != 1) return o;
+  if (is_tensor_exact(o)) {
+    Tensor t = unwrap(o);
+    Py_DECREF(o);  // the plain object goes; the tensor gets another
+    return wrap_as(type, std::move(t));
+  }
+  if (!PyList_Check(o) && !PyTuple_Check(o)) return o;
+  PyObject** items = PySequence_Fast_ITEMS(o);
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
+    if (PyObject* item = std::exchange(items[i], nullptr)) items[i] = in_class(item, type);
+  return o;
+}
+
+PyObject* in_class_of(PyObject* result, PyObject* const* args, Py_ssize_t count) {
+  if (!result) return nullptr;
+  PyTypeObject* type = nullptr;
+  for (Py_ssize_t i = 0; i < count; i++) find_class(args[i], type);
+  return type ? in_class(result, type) : result;
 }
 
 namespace {
@@ -175,10 +199,10 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
       throw TypeError(str("descriptor '", *op->name, "' for 'torch._C.TensorBase' objects doesn't apply to a '",
                           nargs ? short_type_name(args[0]) : "NULL", "' object"));
     CallArgs parsed;
-    for (const Overload& o : *op->overloads)
-      if (parse(o, args, nargs, kwnames, parsed, false)) return in_class_of_arguments(run(o, parsed), args, nargs);
-    for (const Overload& o : *op->overloads)
-      if (parse(o, args, nargs, kwnames, parsed, true)) return in_class_of_arguments(run(o, parsed), args, nargs);
+    Py_ssize_t given = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    for (bool loose : {false, true})
+      for (const Overload& o : *op->overloads)
+        if (parse(o, args, nargs, kwnames, parsed, loose)) return in_class_of_arguments(run(o, parsed), args, given);
     fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
   });
 }

@@ -1,0 +1,97 @@
+"""Subclasses of Tensor: what operators over them give is of their class."""
+
+import pytest
+import rushlight.nn.functional as F
+
+import rushlight as rl
+
+
+class Mine(rl.Tensor):
+    pass
+
+
+class Closer(Mine):
+    pass
+
+
+def mine(cls=Mine):
+    return rl.arange(6.0).reshape(2, 3).as_subclass(cls)
+
+
+plain = rl.ones(2, 3)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x[0],
+        lambda x: x[0, 1],
+        lambda x: x[:, None],
+        lambda x: x[...],
+        lambda x: x[None],
+        lambda x: x[x > 2],
+        lambda x: plain[x > 2],
+        lambda x: plain[0, (x[0] * 0).long()],
+        lambda x: x > 2,
+        lambda x: plain == x,
+        lambda x: 2 < x,
+        lambda x: ~(x > 2),
+        lambda x: (x > 1) & (x < 4),
+        lambda x: x**2,
+        lambda x: 2**x,
+        lambda x: x.__ipow__(2),
+        lambda x: x.pow_(2),
+        lambda x: rl.cat([x, x]),
+        lambda x: rl.cat(tensors=(plain, x), dim=1),
+        lambda x: rl.stack([plain, x]),
+        lambda x: rl.einsum("ij,kj->ik", plain, x),
+        lambda x: F.relu(x),
+        lambda x: F.linear(plain, x),
+        lambda x: F.interpolate(x[None], scale_factor=2.0),
+        lambda x: F.conv1d(x[None], rl.ones(1, 2, 1)),
+        lambda x: F.cross_entropy(x, rl.tensor([0, 1])),
+        lambda x: rl.add(plain, other=x),
+        lambda x: plain @ x.T,
+        lambda x: x.T,
+        lambda x: x.mT,
+        lambda x: x.data,
+        lambda x: x.double(),
+        lambda x: x.to(rl.float64),
+        lambda x: x.new_tensor([1.0]),
+        lambda x: next(iter(x)),
+        lambda x: x.max(0).values,
+        lambda x: rl.sort(x)[1],
+        lambda x: x.split(1)[1],
+        lambda x: rl.broadcast_tensors(x, plain)[1],
+        lambda x: rl.complex(x, x).real,
+    ],
+)
+def test_results_keep_the_class(f):
+    assert type(f(mine())) is Mine
+
+
+def test_values_and_gradients_are_those_of_the_tensor():
+    x = mine().requires_grad_()
+    y = (x[0] ** 2).sum() + x.max(1).values.sum()
+    assert type(y) is Mine
+    y.backward()
+    assert x.grad.tolist() == [[0, 2, 5], [0, 0, 1]]
+
+
+def test_the_most_derived_class_wins():
+    for f in [rl.add, rl.mul, lambda a, b: rl.cat([a, b]), lambda a, b: a == b, lambda a, b: a + b]:
+        assert type(f(mine(), mine(Closer))) is Closer
+        assert type(f(mine(Closer), mine())) is Closer
+
+
+def test_named_results_keep_their_type():
+    found = mine().max(0)
+    assert type(found) is type(plain.max(0))
+    assert [type(t) for t in found] == [Mine, Mine]
+
+
+def test_parameters_and_plain_tensors_give_plain_ones():
+    p = rl.nn.Parameter(rl.ones(2, 3))
+    for t in [p[0], p > 0, rl.cat([p, p]), p.T, p.data, p.double(), plain[0], rl.stack([plain]), p + plain]:
+        assert type(t) is rl.Tensor
+    assert type(p + mine()) is Mine
