@@ -104,26 +104,32 @@ def set_default_dtype(d) -> None:
 
 
 def set_default_tensor_type(t) -> None:
+    """Makes the dtype of that type (torch.DoubleTensor, or its name) the default of new tensors."""
     _C._set_default_dtype(t.dtype if hasattr(t, "dtype") else globals()[t.removeprefix("torch.")].dtype)
 
 
 def is_tensor(obj) -> _builtins.bool:
+    """Whether obj is a Tensor."""
     return isinstance(obj, Tensor)
 
 
 def is_storage(obj) -> _builtins.bool:
+    """Whether obj is a TypedStorage or an UntypedStorage."""
     return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def is_floating_point(input) -> _builtins.bool:
+    """Whether the tensor's dtype is a real floating point one."""
     return input.is_floating_point()
 
 
 def is_complex(input) -> _builtins.bool:
+    """Whether the tensor's dtype is a complex one."""
     return input.is_complex()
 
 
 def numel(input) -> _builtins.int:
+    """The number of the tensor's elements."""
     return input.numel()
 
 
@@ -141,6 +147,7 @@ def feature_level(name: str) -> str:
 
 
 def are_deterministic_algorithms_enabled() -> _builtins.bool:
+    """Whether use_deterministic_algorithms(True) was called."""
     return _deterministic
 
 
@@ -154,6 +161,7 @@ _deterministic = False
 
 
 def set_num_interop_threads(n: _builtins.int) -> None:
+    """Sets the number of threads between operators."""
     global _interop_threads
     if n <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
@@ -161,6 +169,7 @@ def set_num_interop_threads(n: _builtins.int) -> None:
 
 
 def get_num_interop_threads() -> _builtins.int:
+    """The number of threads between operators."""
     return _interop_threads
 
 
@@ -168,6 +177,7 @@ _interop_threads = 1
 
 
 def get_default_device():
+    """Where new tensors are made when no device is given."""
     return device("cpu")
 
 
@@ -199,6 +209,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision set: "highest", "high" or "medium"."""
     return _matmul_precision
 
 

@@ -14,6 +14,7 @@ _ops = _C._ops
 
 
 def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not zero. RuntimeError for tensors of more elements or none."""
     if input.numel() != 1:
         raise RuntimeError(
             f"Boolean value of Tensor with {'more than one value' if input.numel() else 'no values'} is ambiguous"
@@ -22,6 +23,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both tensors have the same shape."""
     return input.shape == other.shape
 
 
@@ -64,6 +66,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 
 
 def cartesian_prod(*tensors) -> Tensor:
+    """All combinations of the elements of one-dimensional tensors, a row each."""
     return _ops.cartesian_prod(_spread(tensors))
 
 
@@ -103,14 +106,18 @@ def _at_least(tensors, grow):
 
 
 def atleast_1d(*tensors):
+    """The tensors (or the one tensor), 0-d ones seen with one dimension."""
     return _at_least(tensors, lambda t: t.reshape(1) if t.dim() == 0 else t)
 
 
 def atleast_2d(*tensors):
+    """The tensors (or the one tensor) seen with at least two dimensions; new ones are put in front."""
     return _at_least(tensors, lambda t: t.reshape(1, 1) if t.dim() == 0 else t[None] if t.dim() == 1 else t)
 
 
 def atleast_3d(*tensors):
+    """The tensors (or the one tensor) seen with at least three dimensions; of a matrix the new one is the last."""
+
     def grow(t):
         if t.dim() == 0:
             return t.reshape(1, 1, 1)
@@ -225,6 +232,7 @@ def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | 
 
 
 def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):
+    """The p-norm over some dimensions or all; see torch.norm."""
     return norm(self, p, dim, keepdim, dtype=dtype)
 
 

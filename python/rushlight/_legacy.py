@@ -24,7 +24,8 @@ class _TypedTensorMeta(type):
 
 
 def _make(name: str, dtype: str) -> type:
-    return _TypedTensorMeta(name, (), {"dtype": _dtypes[dtype], "__module__": "rushlight"})
+    doc = f"{name}(*sizes) or {name}(data): a {dtype} tensor. Instances are all tensors of that dtype."
+    return _TypedTensorMeta(name, (), {"dtype": _dtypes[dtype], "__module__": "rushlight", "__doc__": doc})
 
 
 for _name, _dtype in _NAMES.items():

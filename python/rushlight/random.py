@@ -13,18 +13,22 @@ def manual_seed(seed) -> Generator:
 
 
 def seed() -> int:
+    """Seeds the default generator from the system's entropy; returns the seed."""
     return default_generator.seed()
 
 
 def initial_seed() -> int:
+    """The seed that the default generator was last seeded with."""
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
+    """The state of the default generator, a uint8 tensor."""
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
+    """Puts the default generator into a state that get_rng_state gave."""
     default_generator.set_state(new_state)
 
 

@@ -6,6 +6,8 @@ from ._C import Tensor, UntypedStorage, _dtypes
 
 
 class TypedStorage:
+    """A block of memory seen as numbers of one dtype; what ``Tensor.storage()`` gives."""
+
     def __init__(self, *, wrap_storage: UntypedStorage, dtype):
         self._untyped_storage = wrap_storage
         self.dtype = dtype
@@ -14,10 +16,12 @@ class TypedStorage:
         return Tensor._rebuild(self._untyped_storage, self.dtype, 0, (self.size(),), (1,))
 
     def untyped(self) -> UntypedStorage:
+        """The same memory as an UntypedStorage."""
         return self._untyped_storage
 
     @property
     def device(self):
+        """Where the memory is, a torch.device."""
         return self._untyped_storage.device
 
     @property
@@ -25,15 +29,19 @@ class TypedStorage:
         return self._untyped_storage._cdata
 
     def data_ptr(self) -> int:
+        """The address of the first byte."""
         return self._untyped_storage.data_ptr()
 
     def nbytes(self) -> int:
+        """The number of bytes."""
         return self._untyped_storage.nbytes()
 
     def element_size(self) -> int:
+        """The bytes of one element."""
         return self.dtype.itemsize
 
     def size(self) -> int:
+        """The number of elements."""
         return self.nbytes() // self.dtype.itemsize
 
     __len__ = size
@@ -49,22 +57,28 @@ class TypedStorage:
         return iter(self.tolist())
 
     def tolist(self) -> list:
+        """The elements, as Python numbers."""
         return self._tensor().tolist()
 
     def clone(self) -> TypedStorage:
+        """A copy."""
         return TypedStorage(wrap_storage=self._untyped_storage.clone(), dtype=self.dtype)
 
     def resize_(self, size: int) -> None:
+        """Changes the number of elements, in place; keeps the first ones."""
         self._untyped_storage.resize_(size * self.dtype.itemsize)
 
     def fill_(self, value) -> TypedStorage:
+        """Sets every element, in place."""
         self._tensor().fill_(value)
         return self
 
     def is_shared(self) -> bool:
+        """Whether other processes share the memory; always False."""
         return False
 
     def pickle_storage_type(self) -> str:
+        """The name of the storage in checkpoints, such as "FloatStorage"."""
         names = {
             "float32": "Float",
             "float64": "Double",

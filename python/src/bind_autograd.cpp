@@ -120,14 +120,16 @@ PyGetSetDef getset[] = {
     {"grad_fn", [](PyObject* s, void*) { return guarded([&] { return wrap(grad_fn(unwrap(s))); }); }, nullptr,
      "The recorded operation that made this tensor; None for leaves.", nullptr},
     {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, put_requires_grad,
-     nullptr, nullptr},
+     "Whether backward() computes a gradient for this tensor. It can be set on leaves of floating point or complex "
+     "dtype.",
+     nullptr},
     {"is_leaf", [](PyObject* s, void*) { return guarded([&] { return PyBool_FromLong(is_leaf(unwrap(s))); }); },
      nullptr, "True for tensors that no recorded operation made.", nullptr},
-    {"output_nr", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(output_nr(unwrap(s))); }, nullptr, nullptr,
-     nullptr},
+    {"output_nr", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(output_nr(unwrap(s))); }, nullptr,
+     "Which result of the operator that made it this tensor is.", nullptr},
     {"retains_grad",
      [](PyObject* s, void*) { return PyBool_FromLong(meta_of(unwrap(s)) && meta_of(unwrap(s))->retains_grad); },
-     nullptr, nullptr, nullptr},
+     nullptr, "Whether .grad of this tensor, which is no leaf, is kept (see retain_grad).", nullptr},
     {},
 };
 
@@ -260,9 +262,10 @@ PyMethodDef functions[] = {
        Py_RETURN_NONE;
      },
      METH_VARARGS, nullptr},
-    {"is_anomaly_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(anomaly.enabled); }, METH_NOARGS, nullptr},
+    {"is_anomaly_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(anomaly.enabled); }, METH_NOARGS,
+     "is_anomaly_enabled() -> bool: whether anomaly detection is on."},
     {"is_anomaly_check_nan_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(anomaly.check_nan); },
-     METH_NOARGS, nullptr},
+     METH_NOARGS, "is_anomaly_check_nan_enabled() -> bool: whether anomaly detection looks for NaN in gradients."},
     {"_bump_version",
      [](PyObject*, PyObject* t) {
        return guarded([&] {

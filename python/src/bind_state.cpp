@@ -54,7 +54,7 @@ PyMethodDef functions[] = {
      },
      METH_O, "set_num_threads(n)"},
     {"is_grad_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(thread_state.grad_enabled); }, METH_NOARGS,
-     nullptr},
+     "is_grad_enabled() -> bool: whether this thread records what gradients need."},
     {"_set_grad_enabled",
      [](PyObject*, PyObject* on) -> PyObject* {
        thread_state.grad_enabled = on == Py_True;
@@ -62,7 +62,7 @@ PyMethodDef functions[] = {
      },
      METH_O, nullptr},
     {"is_inference_mode_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(thread_state.inference_mode); },
-     METH_NOARGS, nullptr},
+     METH_NOARGS, "is_inference_mode_enabled() -> bool: whether this thread is in inference mode."},
     {"_set_inference_mode",
      [](PyObject*, PyObject* on) -> PyObject* {
        thread_state.inference_mode = on == Py_True;

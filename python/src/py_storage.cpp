@@ -68,13 +68,15 @@ PyObject* bytes_of(PyObject* o, PyObject*) {
 }
 
 PyMethodDef methods[] = {
-    {"data_ptr", [](PyObject* o, PyObject*) { return PyLong_FromVoidPtr(storage_of(o).data()); }, METH_NOARGS, nullptr},
-    {"nbytes", nbytes, METH_NOARGS, nullptr},
-    {"size", nbytes, METH_NOARGS, nullptr},
-    {"element_size", [](PyObject*, PyObject*) { return PyLong_FromLong(1); }, METH_NOARGS, nullptr},
+    {"data_ptr", [](PyObject* o, PyObject*) { return PyLong_FromVoidPtr(storage_of(o).data()); }, METH_NOARGS,
+     "data_ptr() -> int: the address of the first byte."},
+    {"nbytes", nbytes, METH_NOARGS, "nbytes() -> int: the number of bytes."},
+    {"size", nbytes, METH_NOARGS, "size() -> int: the number of bytes."},
+    {"element_size", [](PyObject*, PyObject*) { return PyLong_FromLong(1); }, METH_NOARGS, "element_size() -> int: 1."},
     {"resizable", [](PyObject* o, PyObject*) { return PyBool_FromLong(storage_of(o).resizable()); }, METH_NOARGS,
-     nullptr},
-    {"is_shared", [](PyObject*, PyObject*) { return Py_NewRef(Py_False); }, METH_NOARGS, nullptr},
+     "resizable() -> bool: whether resize_ works; not for memory that belongs to somebody else."},
+    {"is_shared", [](PyObject*, PyObject*) { return Py_NewRef(Py_False); }, METH_NOARGS,
+     "is_shared() -> bool: whether other processes share the memory; always False."},
     {"resize_",
      [](PyObject* o, PyObject* size) -> PyObject* {
        return guarded([&] {
@@ -84,7 +86,7 @@ PyMethodDef methods[] = {
          return Py_NewRef(o);
        });
      },
-     METH_O, nullptr},
+     METH_O, "resize_(n): changes the number of bytes, in place; keeps the first ones."},
     {"clone",
      [](PyObject* o, PyObject*) -> PyObject* {
        return guarded([&] {
@@ -94,8 +96,9 @@ PyMethodDef methods[] = {
          return wrap(std::move(to));
        });
      },
-     METH_NOARGS, nullptr},
-    {"tolist", [](PyObject* o, PyObject*) -> PyObject* { return PySequence_List(o); }, METH_NOARGS, nullptr},
+     METH_NOARGS, "clone() -> UntypedStorage: a copy."},
+    {"tolist", [](PyObject* o, PyObject*) -> PyObject* { return PySequence_List(o); }, METH_NOARGS,
+     "tolist() -> list: the bytes, as integers."},
     {"_bytes", bytes_of, METH_NOARGS, "A copy of the bytes."},
     {"__reduce__",
      [](PyObject* o, PyObject*) -> PyObject* {
@@ -106,7 +109,8 @@ PyMethodDef methods[] = {
     {},
 };
 PyGetSetDef getset[] = {
-    {"device", [](PyObject* o, void*) { return wrap(storage_of(o).device()); }, nullptr, nullptr, nullptr},
+    {"device", [](PyObject* o, void*) { return wrap(storage_of(o).device()); }, nullptr,
+     "Where the bytes are, a torch.device.", nullptr},
     {"_cdata", [](PyObject* o, void*) { return PyLong_FromVoidPtr(&storage_of(o)); }, nullptr, nullptr, nullptr},
     {},
 };
@@ -129,6 +133,7 @@ Ref<Storage> expect_storage(PyObject* o) {
 
 void bind_storage(PyObject* module) {
   PyType_Slot slots[] = {
+      {Py_tp_doc, const_cast<char*>("UntypedStorage(bytes, device=None): a block of memory that tensors share.")},
       {Py_tp_new, reinterpret_cast<void*>(storage_new)},
       {Py_tp_dealloc, reinterpret_cast<void*>(storage_dealloc)},
       {Py_tp_methods, methods},

@@ -124,4 +124,5 @@ def grad(
 
 
 def variable(*args: Any, **kwargs: Any) -> Any:
+    """RuntimeError: tensor() has taken its place."""
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")

@@ -80,6 +80,7 @@ def _addindent(text: str, spaces: int) -> str:
 
 
 def _forward_unimplemented(self: Any, *input: Any) -> None:
+    """What the module computes; each subclass defines its own."""
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
 
