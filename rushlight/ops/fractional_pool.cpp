@@ -22,10 +22,19 @@ void window_starts(T sample, int64_t in, int64_t out, int64_t kernel, std::vecto
   if (out > 0) starts[size_t(out - 1)] = in - kernel;
 }
 
+// Checked sizes of the pooling; in two dimensions the first of three is 1.
+struct Pooling {
+  std::array<int64_t, 3> kernel, in, out;
+  int64_t batch, channels;
+  Dims sizes;  // of the result
+};
+
 template <int dims>
-std::tuple<Tensor, Tensor> fractional_max_pool(const Tensor& given, IntArrayRef kernel, IntArrayRef output,
-                                               const Tensor& samples) {
-  constexpr const char* op = dims == 2 ? "fractional_max_pool2d" : "fractional_max_pool3d";
+constexpr const char* kName = dims == 2 ? "fractional_max_pool2d" : "fractional_max_pool3d";
+
+template <int dims>
+Pooling pooling_of(const Tensor& given, IntArrayRef kernel, IntArrayRef output, const Tensor& samples) {
+  constexpr const char* op = kName<dims>;
   constexpr const char* names[] = {"time", "height", "width"};
   auto triple = [&](IntArrayRef v, const char* name) {
     RL_CHECK(RuntimeError, v.size() == 1 || v.size() == dims, op, ": ", name,
@@ -57,11 +66,24 @@ std::tuple<Tensor, Tensor> fractional_max_pool(const Tensor& given, IntArrayRef 
            ": Expect _random_samples of sizes [", batch, ", ", channels, ", ", dims, "], got ", samples.sizes());
   Dims sizes = given.sizes();
   for (size_t d = 3 - dims; d < 3; d++) sizes[sizes.size() - 3 + d] = out3[d];
-  Tensor x = dense(given), s = dense(samples), result = empty_tensor(sizes, x.dtype()),
-         where = empty_tensor(sizes, DType::Int64);
+  return {k, in3, out3, batch, channels, sizes};
+}
+
+template <int dims>
+std::array<TensorSpec, 2> fractional_max_pool_meta(const Tensor& given, IntArrayRef kernel, IntArrayRef output,
+                                                   const Tensor& samples) {
+  Dims sizes = pooling_of<dims>(given, kernel, output, samples).sizes;
+  return {TensorSpec{.sizes = sizes, .dtype = given.dtype()}, TensorSpec{.sizes = sizes, .dtype = DType::Int64}};
+}
+
+template <int dims>
+void fractional_max_pool_cpu(const Tensor& given, IntArrayRef kernel, IntArrayRef output, const Tensor& samples,
+                             const Tensor& result, const Tensor& where) {
+  auto [k, in3, out3, batch, channels, sizes] = pooling_of<dims>(given, kernel, output, samples);
+  Tensor x = dense(given), s = dense(samples);
   int64_t in_plane = product({in3[0], in3[1], in3[2]}), out_plane = product({out3[0], out3[1], out3[2]});
-  if (out_plane == 0) return {result, where};
-  dispatch(FloatTypes{}, x.dtype(), op, [&]<class T>() {
+  if (out_plane == 0) return;
+  dispatch(FloatTypes{}, x.dtype(), kName<dims>, [&]<class T>() {
     int64_t work = out_plane * k[0] * k[1] * k[2];
     parallel_for(0, batch * channels, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
       std::array<std::vector<int64_t>, 3> starts;
@@ -92,7 +114,6 @@ std::tuple<Tensor, Tensor> fractional_max_pool(const Tensor& given, IntArrayRef 
       }
     });
   });
-  return {result, where};
 }
 template <int dims>
 Grads fractional_max_pool_grad(const Saved& s, const Tensors& g) {
@@ -105,7 +126,7 @@ OP(fractional_max_pool2d,
    {.schema = "fractional_max_pool2d(Tensor self, int[2] kernel_size, int[2] output_size, Tensor random_samples) -> "
               "(Tensor output, Tensor indices)",
     .doc = "Maxima of windows at places drawn at random, and where in their plane they stood.",
-    .kernel = function<fractional_max_pool<2>>(),
+    .kernel = structured<fractional_max_pool_meta<2>, fractional_max_pool_cpu<2>>(),
     .grad = {{"indices"}, fractional_max_pool_grad<2>},
     .forms = kFunction,
     .module = "nn",
@@ -114,7 +135,7 @@ OP(fractional_max_pool3d,
    {.schema = "fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples) -> "
               "(Tensor output, Tensor indices)",
     .doc = "Maxima of windows at places drawn at random, and where in their volume they stood.",
-    .kernel = function<fractional_max_pool<3>>(),
+    .kernel = structured<fractional_max_pool_meta<3>, fractional_max_pool_cpu<3>>(),
     .grad = {{"indices"}, fractional_max_pool_grad<3>},
     .forms = kFunction,
     .module = "nn",
