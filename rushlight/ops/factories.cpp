@@ -249,7 +249,8 @@ void logspace_boxed(IValue* a, const Tensor* out) {
                 [&](const Tensor& t) { fill_logspace(a[0].to_scalar(), a[1].to_scalar(), a[3].to_double(), t); });
 }
 
-// Bounds in 0-d tensors are read: no gradient flows to them. On the meta device any number does, the shape doesn't depend on them.
+// Bounds in 0-d tensors are read: no gradient flows to them. A bound on the meta device has no value, so neither has the result; its shape
+// doesn't depend on it.
 Scalar bound(const char* op, const char* name, const Tensor& t) {
   RL_CHECK(RuntimeError, t.dim() == 0, op, " only supports 0-dimensional start and end tensors, but got ", name,
            " with ", t.dim(), " dimension(s).");
@@ -257,16 +258,23 @@ Scalar bound(const char* op, const char* name, const Tensor& t) {
   return is_complex(t.dtype()) ? Scalar(complex128(0)) : Scalar(0);
 }
 Scalar bound(const char*, const char*, const Scalar& s) { return s; }
+bool is_meta(const Tensor& t) { return t.device().is_meta(); }
+bool is_meta(const Scalar&) { return false; }
+template <class A, class B>
+DV device_between(const A& start, const B& end, const DV& wanted) {
+  return is_meta(start) || is_meta(end) ? DV(Device{DeviceType::Meta}) : wanted;
+}
 template <class A, class B>
 Tensor linspace_bounds(const A& start, const B& end, int64_t steps, const DT& dtype, const LT& layout, const DV& device,
                        const OB& pin) {
-  return linspace(bound("linspace", "start", start), bound("linspace", "end", end), steps, dtype, layout, device, pin);
+  return linspace(bound("linspace", "start", start), bound("linspace", "end", end), steps, dtype, layout,
+                  device_between(start, end, device), pin);
 }
 template <class A, class B>
 Tensor logspace_bounds(const A& start, const B& end, int64_t steps, double base, const DT& dtype, const LT& layout,
                        const DV& device, const OB& pin) {
-  return logspace(bound("logspace", "start", start), bound("logspace", "end", end), steps, base, dtype, layout, device,
-                  pin);
+  return logspace(bound("logspace", "start", start), bound("logspace", "end", end), steps, base, dtype, layout,
+                  device_between(start, end, device), pin);
 }
 
 TensorSpec eye_m_spec(int64_t n, int64_t m, const DT& dtype, const LT&, const DV& device, const OB&) {

@@ -139,3 +139,9 @@ def test_meta_modules_get_memory_with_to_empty():
         model.to("cpu")
     model = model.to_empty(device="cpu")
     assert model(torch.ones(1, 3)).shape == (1, 2)
+
+
+def test_bounds_on_meta_give_meta_tensors():
+    for f in [torch.linspace, torch.logspace]:
+        for start, end in [(meta(()), 1.0), (0.0, meta(())), (meta(()), torch.tensor(2.0))]:
+            assert f(start, end, 3).device.type == "meta" and f(start, end, 3, device="cpu").shape == (3,)
