@@ -20,7 +20,7 @@ def test_library_stripped_is_at_most_25_mb(tmp_path, capsys):
     assert size <= 25
 
 
-def test_wheel_is_at_most_25_mb_and_90_mb_unpacked(capsys):
+def test_wheel_is_at_most_30_mb_and_90_mb_unpacked(capsys):
     wheels = sorted((ROOT / "dist").glob("rushlight-*.whl"))
     if not wheels:
         pytest.skip("no wheel in dist; ./dev wheel makes one")
@@ -28,5 +28,5 @@ def test_wheel_is_at_most_25_mb_and_90_mb_unpacked(capsys):
     unpacked = sum(entry.file_size for entry in zipfile.ZipFile(wheels[-1]).infolist()) / MB
     with capsys.disabled():
         print(f"\n{wheels[-1].name}: {packed:.1f} MB, {unpacked:.1f} MB unpacked")
-    assert packed <= 25
+    assert packed <= 30
     assert unpacked <= 90
