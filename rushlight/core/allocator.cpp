@@ -1,4 +1,4 @@
-#ifndef RL_EXACT_BLOCKS  // checked_allocator.cpp then
+#ifndef RL_SANITIZED  // checked_allocator.cpp then
 #include "rushlight/core/allocator.h"
 
 #include <sys/mman.h>

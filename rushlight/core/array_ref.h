@@ -39,15 +39,21 @@ class ArrayRef {
   constexpr const T* data() const { return data_; }
   constexpr const T* begin() const { return data_; }
   constexpr const T* end() const { return data_ + size_; }
-  constexpr const T& operator[](size_t i) const { return data_[i]; }
-  constexpr const T& front() const { return data_[0]; }
-  constexpr const T& back() const { return data_[size_ - 1]; }
+  constexpr const T& operator[](size_t i) const {
+    RL_BOUNDS(i < size_);
+    return data_[i];
+  }
+  constexpr const T& front() const { return (*this)[0]; }
+  constexpr const T& back() const { return (*this)[size_ - 1]; }
   // Throws IndexError.
   const T& at(size_t i) const {
     RL_CHECK(IndexError, i < size_, "ArrayRef: index ", i, " is out of range for ", size_, " items");
     return data_[i];
   }
-  ArrayRef slice(size_t start, size_t count) const { return {data_ + start, count}; }
+  ArrayRef slice(size_t start, size_t count) const {
+    RL_BOUNDS(start <= size_ && count <= size_ - start);
+    return {data_ + start, count};
+  }
   ArrayRef slice(size_t start) const { return slice(start, size_ - start); }
   std::vector<T> vec() const { return {begin(), end()}; }
   bool equals(ArrayRef o) const { return std::equal(begin(), end(), o.begin(), o.end()); }
@@ -113,11 +119,13 @@ class Dims {
   }
   void push_back(int64_t v) { resize(size_ + 1, v); }
   void insert(size_t at, int64_t v) {
+    RL_BOUNDS(at <= size_);
     resize(size_ + 1);
     for (size_t i = size_ - 1; i > at; i--) data()[i] = data()[i - 1];
     data()[at] = v;
   }
   void erase(size_t at) {
+    RL_BOUNDS(at < size_);
     for (size_t i = at; i + 1 < size_; i++) data()[i] = data()[i + 1];
     size_--;
   }
@@ -131,10 +139,16 @@ class Dims {
   int64_t* end() { return data() + size_; }
   const int64_t* begin() const { return data(); }
   const int64_t* end() const { return data() + size_; }
-  int64_t& operator[](size_t i) { return data()[i]; }
-  int64_t operator[](size_t i) const { return data()[i]; }
-  int64_t& back() { return data()[size_ - 1]; }
-  int64_t back() const { return data()[size_ - 1]; }
+  int64_t& operator[](size_t i) {
+    RL_BOUNDS(i < size_);
+    return data()[i];
+  }
+  int64_t operator[](size_t i) const {
+    RL_BOUNDS(i < size_);
+    return data()[i];
+  }
+  int64_t& back() { return (*this)[size_ - 1]; }
+  int64_t back() const { return (*this)[size_ - 1]; }
   operator IntArrayRef() const { return {data(), size_}; }
   friend bool operator==(const Dims& a, const Dims& b) { return IntArrayRef(a) == IntArrayRef(b); }
   friend bool operator==(const Dims& a, IntArrayRef b) { return IntArrayRef(a) == b; }

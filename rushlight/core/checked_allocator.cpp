@@ -1,6 +1,6 @@
 // The CPU's allocator in builds under a sanitizer: blocks of exactly the bytes asked for, each straight from the system, so that
 // what reads or writes past one is seen.
-#ifdef RL_EXACT_BLOCKS
+#ifdef RL_SANITIZED
 #include <cstdlib>
 #include <cstring>
 

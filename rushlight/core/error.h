@@ -132,3 +132,13 @@ std::string str(const Ts&... parts) {
     if (!(condition)) [[unlikely]]                                                                \
       ::rushlight::fail_invariant(#condition, __FILE__, __LINE__, ::rushlight::str(__VA_ARGS__)); \
   } while (false)
+
+// In builds under a sanitizer: stops where an index leaves its list or a pointer is read as another size of element.
+#ifdef RL_SANITIZED
+#define RL_BOUNDS(condition)            \
+  do {                                  \
+    if (!(condition)) __builtin_trap(); \
+  } while (false)
+#else
+#define RL_BOUNDS(condition) static_cast<void>(0)
+#endif

@@ -141,6 +141,7 @@ class Tensor {
   // The first element, typed. T must be the dtype's type.
   template <class T>
   T* data() const {
+    RL_BOUNDS(sizeof(T) == size_t(item_size()));
     return static_cast<T*>(raw());
   }
 

@@ -26,7 +26,7 @@
 #include "rushlight/core/generator.h"
 #include "rushlight/kernels/parallel.h"
 
-#ifdef RL_EXACT_BLOCKS
+#ifdef RL_SANITIZED
 extern "C" const char* __asan_default_options() {
   return "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024:hard_rss_limit_mb=6000:handle_abort=1:"
          "handle_sigill=1";
@@ -153,7 +153,7 @@ uint64_t run(const Call& call) {
 std::string fault_of(const Call& call, bool& right) {
   right = false;
   try {
-#ifdef RL_EXACT_BLOCKS
+#ifdef RL_SANITIZED
     static const std::set<std::string_view> uninitialised = {"empty",         "empty_like",        "new_empty",
                                                              "empty_strided", "new_empty_strided", "empty_permuted",
                                                              "resize_",       "resize_as_"};
@@ -248,7 +248,7 @@ class Fuzzer {
     setvbuf(stderr, nullptr, _IONBF, 0);
     rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-#ifndef RL_EXACT_BLOCKS
+#ifndef RL_SANITIZED
     rlimit memory{rlim_t(4) << 30, rlim_t(4) << 30};
     setrlimit(RLIMIT_AS, &memory);
 #endif
