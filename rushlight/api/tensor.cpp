@@ -7,27 +7,13 @@
 #include "rushlight/api/accessor.h"
 #include "rushlight/api/context.h"
 #include "rushlight/api/dispatch.h"
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/print.h"
 
 namespace rushlight {
 
-const char* api::toString(DType d) {
-  switch (d) {
-    case DType::UInt8: return "Byte";
-    case DType::Int8: return "Char";
-    case DType::Int16: return "Short";
-    case DType::Int32: return "Int";
-    case DType::Int64: return "Long";
-    case DType::Float16: return "Half";
-    case DType::Float32: return "Float";
-    case DType::Float64: return "Double";
-    case DType::Complex64: return "ComplexFloat";
-    case DType::Complex128: return "ComplexDouble";
-    case DType::Bool: return "Bool";
-    case DType::BFloat16: return "BFloat16";
-  }
-  return "Undefined";
-}
+// The names are literals, so that the view ends in a null.
+const char* api::toString(DType d) { return scalar_type_name(d).data(); }
 std::ostream& operator<<(std::ostream& out, DType d) { return out << api::toString(d); }
 std::ostream& operator<<(std::ostream& out, DeviceType t) { return out << Device{t}.text(); }
 std::ostream& operator<<(std::ostream& out, Layout) { return out << "Strided"; }
