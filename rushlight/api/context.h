@@ -5,8 +5,15 @@
 
 namespace rushlight::api {
 
-inline void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
-inline uint64_t initial_seed() { return default_generator().initial_seed(); }
+// Both wait until no thread draws from the default generator.
+inline void manual_seed(uint64_t seed) {
+  std::lock_guard lock(default_generator().mutex());
+  default_generator().manual_seed(seed);
+}
+inline uint64_t initial_seed() {
+  std::lock_guard lock(default_generator().mutex());
+  return default_generator().initial_seed();
+}
 // What operators use when they are given none.
 Generator default_cpu_generator();
 Generator make_cpu_generator(uint64_t seed = rushlight::Generator::kDefaultSeed);

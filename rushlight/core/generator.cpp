@@ -94,7 +94,9 @@ void Generator::set_state(const uint8_t* bytes, size_t size) {
            kStateBytes, " but found the input RNG state size to be ", size);
   StateRecord r;
   std::memcpy(&r, bytes, sizeof r);
-  RL_CHECK(RuntimeError, r.left >= 0 && r.left <= kN && r.next <= kN && r.seeded == 1, "Invalid mt19937 state");
+  // left - 1 numbers are still to be handed out, from the next-th on.
+  RL_CHECK(RuntimeError, r.seeded == 1 && r.left >= 1 && r.left <= kN && r.next <= kN && uint64_t(r.left) - 1 <= kN - r.next,
+           "Invalid mt19937 state: ", r.left - 1, " numbers left from number ", r.next, " on, of ", kN);
   seed_ = r.seed;
   left_ = r.left;
   next_ = uint32_t(r.next);
@@ -108,7 +110,10 @@ void Generator::set_state(const uint8_t* bytes, size_t size) {
 Ref<Generator> Generator::clone() const {
   auto copy = make_ref<Generator>();
   uint8_t bytes[kStateBytes];
-  get_state(bytes);
+  {
+    std::lock_guard lock(mutex_);
+    get_state(bytes);
+  }
   copy->set_state(bytes, sizeof bytes);
   return copy;
 }

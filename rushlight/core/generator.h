@@ -1,5 +1,5 @@
 // Generator: PyTorch's CPU random generator: mt19937 seeded and drawn the same way, so the same seed gives the same bits.
-// Thread safety: hold mutex() around a run of draws.
+// Thread safety: hold mutex() around a run of draws and around whatever else reads or sets the state (clone() takes it).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -42,7 +42,7 @@ class Generator final : public RefCounted {
   void get_state(uint8_t* out) const;
   // Throws RuntimeError for a wrong size or an impossible state.
   void set_state(const uint8_t* bytes, size_t size);
-  Ref<Generator> clone() const;
+  Ref<Generator> clone() const;  // in the same state
 
  private:
   static uint32_t temper(uint32_t y) {
@@ -56,7 +56,7 @@ class Generator final : public RefCounted {
   int left_ = 1;
   uint32_t next_ = 0;
   uint64_t seed_ = 0;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 // What operators use when the caller gives no generator.

@@ -67,3 +67,15 @@ def test_rrelu_draws_for_negatives_only():
 def test_multinomial_of_bad_weights(bad, message):
     with pytest.raises(RuntimeError, match=message):
         rushlight.multinomial(rushlight.tensor(bad), 1)
+
+
+@pytest.mark.parametrize("left, next", [(0, 1), (625, 0), (624, 600), (2, 624), (1, 625), (-5, 0), (624, 2**33)])
+def test_a_state_that_points_outside_itself(left, next):
+    rushlight.manual_seed(1)
+    before = rushlight.get_rng_state()
+    record = before.numpy().copy()
+    record[8:12].view(np.int32)[0] = left
+    record[16:24].view(np.uint64)[0] = next
+    with pytest.raises(RuntimeError, match="Invalid mt19937 state"):
+        rushlight.set_rng_state(rushlight.from_numpy(record))
+    assert rushlight.equal(rushlight.get_rng_state(), before)
