@@ -96,7 +96,7 @@ def parse_schema(text: str) -> Schema:
 
 
 FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
-FORMS |= {"kOutConverts": "out", "kOutApart": "out"}  # ops/forms.h
+FORMS |= {"kOutConverts": "out", "kOutApart": "out"}  # dispatch/forms.h
 
 
 def joined(literals: str) -> str:
@@ -410,7 +410,7 @@ def main() -> None:
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
         write(
             out / "rushlight" / "fn" / f"{name}.h",
-            f'// Made by tools/gen_api.py from the record of {name}.\n#pragma once\n#include "rushlight/ops/api_types.h"\n\n'
+            f'// Made by tools/gen_api.py from the record of {name}.\n#pragma once\n#include "rushlight/dispatch/api_types.h"\n\n'
             f"namespace rushlight {{\n{declarations}\n}}  // namespace rushlight\n",
         )
     for stale in (out / "rushlight" / "fn").glob("*.h"):
@@ -428,7 +428,7 @@ def main() -> None:
         includes = "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine)
         write(
             out / f"functions_{k}.cpp",
-            f'#include "rushlight/ops/op.h"\n{includes}\nnamespace rushlight {{\n\n{body}\n\n}}  // namespace rushlight\n',
+            f'#include "rushlight/dispatch/op.h"\n{includes}\nnamespace rushlight {{\n\n{body}\n\n}}  // namespace rushlight\n',
         )
 
 

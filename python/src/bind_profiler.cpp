@@ -1,7 +1,7 @@
 // The call profiler; rushlight/profiler.py makes tables and traces from its events.
 #include "bind.h"
 #include "py_types.h"
-#include "rushlight/ops/profiler.h"
+#include "rushlight/dispatch/profiler.h"
 
 namespace rushlight::py {
 namespace {

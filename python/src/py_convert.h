@@ -3,7 +3,7 @@
 #include "py_tensor.h"
 #include "py_types.h"
 #include "rushlight/core/ivalue.h"
-#include "rushlight/ops/schema.h"
+#include "rushlight/dispatch/schema.h"
 
 namespace rushlight::py {
 

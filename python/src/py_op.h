@@ -1,7 +1,7 @@
 // Operators as Python callables: one object per name holds its overloads and parses the arguments by their schemas.
 #pragma once
 #include "py_convert.h"
-#include "rushlight/ops/op.h"
+#include "rushlight/dispatch/op.h"
 
 namespace rushlight::py {
 

@@ -7,8 +7,8 @@
 #include "rushlight/api/accessor.h"
 #include "rushlight/api/context.h"
 #include "rushlight/api/dispatch.h"
+#include "rushlight/api/print.h"
 #include "rushlight/kernels/dispatch.h"
-#include "rushlight/ops/print.h"
 
 namespace rushlight {
 

@@ -2,7 +2,7 @@
 // only what no schema says stands here.
 //
 // Note [Undefined tensors]: a tensor that nothing was assigned to, or that was moved from, is undefined. Operators refuse it by name
-// (ops/op.h, call()); the methods below throw, or answer what PyTorch answers: no elements, one dimension of size 0, no gradient wanted.
+// (dispatch/op.h, call()); the methods below throw, or answer what PyTorch answers: no elements, one dimension of size 0, no gradient wanted.
 #pragma once
 #include <functional>
 #include <initializer_list>

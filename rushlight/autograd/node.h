@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "rushlight/core/tensor.h"
-#include "rushlight/ops/op.h"
+#include "rushlight/dispatch/op.h"
 
 namespace rushlight {
 

@@ -4,8 +4,8 @@
 #include <new>
 
 #include "rushlight/autograd/engine.h"
+#include "rushlight/dispatch/boxing.h"
 #include "rushlight/fn/clone.h"
-#include "rushlight/ops/boxing.h"
 
 namespace rushlight {
 

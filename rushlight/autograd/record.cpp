@@ -1,8 +1,8 @@
 // record_gradient: runs an operator and wires its results into the graph.
 #include "rushlight/autograd/meta.h"
 #include "rushlight/autograd/op_node.h"
+#include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/zeros.h"
-#include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 

@@ -95,7 +95,8 @@ void Generator::set_state(const uint8_t* bytes, size_t size) {
   StateRecord r;
   std::memcpy(&r, bytes, sizeof r);
   // left - 1 numbers are still to be handed out, from the next-th on.
-  RL_CHECK(RuntimeError, r.seeded == 1 && r.left >= 1 && r.left <= kN && r.next <= kN && uint64_t(r.left) - 1 <= kN - r.next,
+  RL_CHECK(RuntimeError,
+           r.seeded == 1 && r.left >= 1 && r.left <= kN && r.next <= kN && uint64_t(r.left) - 1 <= kN - r.next,
            "Invalid mt19937 state: ", r.left - 1, " numbers left from number ", r.next, " on, of ", kN);
   seed_ = r.seed;
   left_ = r.left;

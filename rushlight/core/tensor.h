@@ -16,7 +16,7 @@ namespace rushlight {
 // Autograd's state of one tensor; autograd/meta.h derives from it. Null for tensors that never met autograd.
 struct AutogradMetaBase { virtual ~AutogradMetaBase() = default; };
 
-// What a call has to know about its tensors before anything else: it tests these ORed over all of them (ops/op.h).
+// What a call has to know about its tensors before anything else: it tests these ORed over all of them (dispatch/op.h).
 enum TensorFlags : uint8_t {
   kRequiresGrad = 1,  // a leaf that wants a gradient, or the result of an operator over one
   kIsView = 2,        // a gradient may be wanted through the base

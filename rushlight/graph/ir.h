@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "rushlight/core/ivalue.h"
-#include "rushlight/ops/op.h"
+#include "rushlight/dispatch/op.h"
 
 namespace rushlight::graph {
 

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "rushlight/dispatch/boxing.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
-#include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
 namespace {

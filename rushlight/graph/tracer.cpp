@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "rushlight/dispatch/boxing.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
-#include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
 namespace {

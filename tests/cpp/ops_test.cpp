@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "rushlight/ops/kernel.h"
-#include "rushlight/ops/pointwise.h"
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/pointwise.h"
 #include "values.h"
 
 namespace rushlight {

@@ -5,14 +5,14 @@
 #include <cstdio>
 #include <vector>
 
-#include "rushlight/ops/kernel.h"
-#include "rushlight/ops/pointwise.h"
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/pointwise.h"
 
 #undef OP
 #define OP(...)  // the records themselves are the library's
-#include "rushlight/ops/activation.cpp"
-#include "rushlight/ops/exp.cpp"
-#include "rushlight/ops/trigonometry.cpp"
+#include "rushlight/ops/pointwise/activation.cpp"
+#include "rushlight/ops/pointwise/exp.cpp"
+#include "rushlight/ops/pointwise/trigonometry.cpp"
 
 namespace rushlight {
 namespace {

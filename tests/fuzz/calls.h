@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "rushlight/ops/op.h"
+#include "rushlight/dispatch/op.h"
 
 namespace fuzz {
 

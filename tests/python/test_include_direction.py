@@ -10,6 +10,7 @@ from conftest import ROOT
 ORDER = [
     {"core"},
     {"kernels"},
+    {"dispatch"},
     {"ops"},
     {"autograd"},
     {"graph"},
@@ -18,6 +19,21 @@ ORDER = [
     {"api"},
     {"onnx", "caffe2", "nn", "optim", "data"},
     {"distributed", "serve"},
+]
+# The same within ops, of the headers that its topics share.
+TOPICS = [
+    "create",
+    "pointwise",
+    "index",
+    "reduce",
+    "shape",
+    "order",
+    "linalg",
+    "random",
+    "nn",
+    "image",
+    "loss",
+    "optim",
 ]
 RANK = {folder: i for i, group in enumerate(ORDER) for folder in group}
 # Made from the operator records: what the build derives belongs to ops.
@@ -44,6 +60,9 @@ def test_each_folder_includes_only_those_before_it():
             match = re.match(r'\s*#\s*include\s*[<"]rushlight/([^/">]+)', line)
             if not match:
                 continue
+            topic = re.match(r'\s*#\s*include "rushlight/ops/(\w+)/', line)
+            if topic and folder == "ops" and TOPICS.index(topic[1]) > TOPICS.index(parts[2]):
+                wrong.append(f"{name}:{i}: ops/{parts[2]} may not include ops/{topic[1]}")
             target = DERIVED.get(match[1], match[1])
             assert target in RANK, f"{name}:{i}: {line.strip()} is in no known folder"
             if target != folder and RANK[target] >= RANK[folder]:

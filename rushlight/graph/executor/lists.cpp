@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "rushlight/core/error.h"
-#include "rushlight/ops/boxing.h"
+#include "rushlight/dispatch/boxing.h"
 
 namespace rushlight::graph {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "rushlight/autograd/meta.h"
 #include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/boxing.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
-#include "rushlight/ops/boxing.h"
 
 namespace rushlight::graph {
 namespace {

@@ -1,0 +1,83 @@
+#include "rushlight/api/print.h"
+
+#include <algorithm>
+
+#include "rushlight/fn/contiguous.h"
+#include "rushlight/kernels/loops.h"
+
+namespace rushlight {
+namespace {
+
+const char* type_name(DType d) {
+  switch (d) {
+    case DType::UInt8: return "CPUByteType";
+    case DType::Int8: return "CPUCharType";
+    case DType::Int16: return "CPUShortType";
+    case DType::Int32: return "CPUIntType";
+    case DType::Int64: return "CPULongType";
+    case DType::Float16: return "CPUHalfType";
+    case DType::Float32: return "CPUFloatType";
+    case DType::Float64: return "CPUDoubleType";
+    case DType::Complex64: return "CPUComplexFloatType";
+    case DType::Complex128: return "CPUComplexDoubleType";
+    case DType::Bool: return "CPUBoolType";
+    default: return "CPUBFloat16Type";
+  }
+}
+
+std::string number(const Tensor& t, int64_t i) {
+  const char* p = static_cast<const char*>(t.raw()) + i * t.item_size();
+  if (is_complex(t.dtype())) {
+    complex128 v;
+    convert_row(DType::Complex128, &v, 16, t.dtype(), p, 16, 1);
+    return str(v);
+  }
+  if (is_integral(t.dtype(), true)) {
+    int64_t v;
+    convert_row(DType::Int64, &v, 8, t.dtype(), p, 8, 1);
+    return str(v);
+  }
+  double v;
+  convert_row(DType::Float64, &v, 8, t.dtype(), p, 8, 1);
+  char text[32];
+  std::snprintf(text, sizeof text, v == double(int64_t(v)) ? "%.0f" : "%.4f", v);
+  return text;
+}
+
+}  // namespace
+
+std::string tensor_text(const Tensor& given) {
+  if (!given.defined()) return "[ Tensor (undefined) ]";
+  Tensor t = contiguous(given);
+  std::string out;
+  if (t.raw()) {
+    std::vector<std::string> items;
+    size_t width = 0;
+    for (int64_t i = 0; i < t.numel(); i++) {
+      items.push_back(number(t, i));
+      width = std::max(width, items.back().size());
+    }
+    int64_t columns = t.dim() >= 2 ? t.sizes().back() : 1;
+    int64_t block = t.dim() > 2 ? columns * t.size(-2) : 0;
+    for (size_t i = 0; i < items.size(); i++) {
+      if (block && int64_t(i) % block == 0) {
+        out += "(";
+        int64_t rest = int64_t(i) / block;
+        std::string place;
+        for (int64_t d = t.dim() - 3; d >= 0; d--) {
+          place = str(rest % t.size(d) + 1, ",") + place;
+          rest /= t.size(d);
+        }
+        out += place + ".,.) = \n";
+      }
+      if (columns > 1 || t.dim() >= 2) out += " ";
+      out += std::string(width - items[i].size(), ' ') + items[i];
+      if ((int64_t(i) + 1) % columns == 0) out += "\n";
+    }
+  }
+  out += str("[ ", type_name(t.dtype()), "{");
+  for (size_t i = 0; i < t.sizes().size(); i++) out += str(i ? "," : "", t.sizes()[i]);
+  return out + "} ]";
+}
+
+}  // namespace rushlight

@@ -1,0 +1,277 @@
+// The operator record (OpDef), the operators made from it (Op), and how they are called. See docs/add-an-operator.md.
+//
+//   OP(logaddexp, {.schema = "logaddexp(Tensor self, Tensor other) -> Tensor", .doc = "...", .kernel = pointwise<LogAddExp>(...),
+//                  .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { ... return Grads{g * p, g * (1 - p)}; }}});
+//
+// `OP(` at the start of a line is what the build collects into the table; no other list names the operator.
+#pragma once
+#include <array>
+#include <atomic>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rushlight/core/ivalue.h"
+#include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/schema.h"
+
+namespace rushlight {
+
+class Op;
+
+// ---- kernels -----------------------------------------------------------------------------------------------------
+
+// What a structured operator will return: enough to make the tensor, or to check the one given as out=.
+struct TensorSpec {
+  Dims sizes;
+  DType dtype = DType::Float32;
+  Device device = {};
+  Dims strides = {};  // empty: contiguous
+};
+constexpr int kMaxResults = 8;
+
+struct PointwiseInfo;  // kernels/pointwise.h: the functor behind a pointwise operator, for other back ends
+
+// How an operator computes. Made by the functions in dispatch/kernel.h (structured, composite, function, view, mutation) and
+// kernels/pointwise.h (pointwise), never by hand.
+struct Kernel {
+  enum class Kind : uint8_t {
+    None,
+    Structured,  // `meta` says what comes out, `cpu` fills it: gives function, in-place, out= and meta device
+    Composite,   // a function over other operators: gradient, devices and meta come from those
+    Function,    // makes its own result (data-dependent shape, no tensor result, ...); differentiable only by a rule
+    View,        // shares its first argument's memory
+    Mutation,    // writes to its first argument, which the schema marks (a!)
+  };
+  Kind kind = Kind::None;
+  void (*call)(IValue* args, IValue* rets) = nullptr;
+  int (*meta)(IValue* args, TensorSpec* specs) = nullptr;  // returns the number of results
+  void (*cpu)(IValue* args, const Tensor* outs) = nullptr;
+  void (*cuda)(IValue* args, const Tensor* outs) = nullptr;
+  bool outs_may_alias = false;  // element i of the result depends on elements i of the arguments only
+  bool updates_self = false;    // the result starts as a copy of the first argument; in place it is that argument
+  const PointwiseInfo* pointwise = nullptr;
+  int arity = 0;  // C++ parameters, checked against the schema when the table is built
+};
+
+// ---- gradients -----------------------------------------------------------------------------------------------------
+
+// One gradient per tensor argument, in schema order, a tensor list counting as its items; undefined: zero.
+class Grads {
+ public:
+  Grads() = default;
+  Grads(std::initializer_list<Tensor> items) {
+    for (const Tensor& t : items) push_back(t);
+  }
+  Grads(Tensors items) : many_(std::move(items)) { size_ = many_.size(); }
+  void push_back(Tensor t) {
+    if (size_ < kInline && many_.empty()) few_[size_++] = std::move(t);
+    else {
+      if (many_.empty())
+        for (Tensor& f : few_) many_.push_back(std::move(f));
+      many_.push_back(std::move(t));
+      size_++;
+    }
+  }
+  size_t size() const { return size_; }
+  Tensor& operator[](size_t i) { return many_.empty() ? few_[i] : many_[i]; }
+
+ private:
+  static constexpr size_t kInline = 4;
+  std::array<Tensor, kInline> few_;
+  Tensors many_;
+  size_t size_ = 0;
+};
+
+// What a gradient rule sees: the values it asked to have saved, the plain arguments, and facts about the inputs.
+class Saved {
+ public:
+  virtual ~Saved() = default;
+  // A saved argument or result ("result", or its name in the schema). Throws AutogradError if it was changed since. An argument
+  // that was a number comes as a 0-d tensor; None comes undefined.
+  virtual Tensor operator[](std::string_view name) const = 0;
+  virtual Tensors list(std::string_view name) const = 0;  // a saved Tensor[] argument
+  // An argument that is no tensor.
+  virtual const IValue& arg(std::string_view name) const = 0;
+  // False where nobody wants this argument's gradient: the rule may return an undefined tensor for it.
+  virtual bool needs(std::string_view name) const = 0;
+  virtual const Dims& sizes(std::string_view name) const = 0;
+  virtual DType dtype(std::string_view name) const = 0;
+  // The number of tensors in a list argument, and the shapes of its items.
+  virtual size_t list_size(std::string_view name) const = 0;
+  virtual const Dims& list_item_sizes(std::string_view name, size_t i) const = 0;
+};
+
+struct Grad {
+  using One = Grads (*)(const Saved& s, const Tensor& g);    // g: gradient of the only (differentiable) result
+  using Many = Grads (*)(const Saved& s, const Tensors& g);  // undefined where no gradient came
+  Grad() = default;
+  Grad(std::initializer_list<std::string_view> saves, One fn) : saves(saves), one(fn) {}
+  Grad(std::initializer_list<std::string_view> saves, Many fn) : saves(saves), many(fn) {}
+  explicit operator bool() const { return one || many; }
+  std::vector<std::string_view> saves;
+  One one = nullptr;
+  Many many = nullptr;
+};
+
+// ---- the record ------------------------------------------------------------------------------------------------------
+
+enum class Level : uint8_t { Stable, Beta, Prototype };
+
+enum Forms : uint8_t {
+  kFunction = 1,
+  kMethod = 2,
+  kInPlace = 4,
+  kOut = 8,
+  kDefaultForms =
+      0,  // by kind: structured, updating and pointwise have out=, the last two in-place too, views and composites neither
+};
+constexpr Forms operator|(Forms a, Forms b) { return Forms(uint8_t(a) | uint8_t(b)); }
+
+struct OpDef {
+  const char* schema;
+  const char* doc;
+  Kernel kernel;
+  Grad grad = {};  // none: the result needs no gradient (a composite's comes from what it calls)
+  Forms forms = kDefaultForms;
+  const char* module = "";  // "nn": _C._nn only; "linalg", "special", "fft": rushlight.<module>.<name without prefix>
+  std::vector<const char*> overloads =
+      {};  // further schemas of the same kernel: "add.Scalar(Tensor self, Scalar other, ...)"
+  std::vector<const char*> aliases = {};  // other names: "absolute"
+  Level level = Level::Stable;
+  // The name of grad_fn where PyTorch doesn't call it after the operator ("AddmmBackward0"). Of a composite it names the last node recorded.
+  const char* node = nullptr;
+  // Reads no element of its arguments, or looks at their devices itself (empty_like, copy_): they may be on any, also on several.
+  bool any_device = false;
+};
+
+#define OP(name, ...) \
+  ::rushlight::OpDef rl_op_##name() { return ::rushlight::OpDef __VA_ARGS__; }
+
+// ---- operators -------------------------------------------------------------------------------------------------------
+
+class Op {
+ public:
+  enum class Form : uint8_t { Function, InPlace, Out };
+
+  const Schema& schema() const { return schema_; }
+  const OpDef& def() const { return *def_; }
+  Form form() const { return form_; }
+  const std::string& name() const { return schema_.name; }
+  std::string qualified_name() const { return schema_.qualified_name(); }
+  bool is_method() const { return method_; }
+  bool is_function() const { return function_; }
+  // True if results of this operator are differentiated by the record's rule.
+  bool differentiable() const { return differentiable_; }
+  bool mutates() const { return mutates_; }
+  int num_args() const { return int(schema_.args.size()); }
+  int num_returns() const { return int(schema_.returns.size()); }
+  // Position of the functional form's schema arguments that are tensors or tensor lists.
+  const std::vector<uint8_t>& tensor_args() const { return tensor_args_; }
+  // Bit i: argument i must be a tensor, or a list without gaps; None and undefined tensors are refused.
+  uint64_t required_tensors() const { return required_tensors_; }
+  // autograd's notes on the operator, made at the first recorded call.
+  mutable std::atomic<const void*> gradient_plan{nullptr};
+  // Kernel only: no interceptor, no autograd.
+  void run(IValue* args, IValue* rets) const { run_(*this, args, rets); }
+
+ private:
+  friend class OpTable;
+  Schema schema_;
+  const OpDef* def_ = nullptr;
+  void (*run_)(const Op&, IValue*, IValue*) = nullptr;
+  std::vector<uint8_t> tensor_args_;
+  uint64_t required_tensors_ = 0;
+  Form form_ = Form::Function;
+  bool method_ = false, function_ = false, differentiable_ = false, mutates_ = false;
+};
+
+// All operators. Built once from the records the build collected.
+class OpTable {
+ public:
+  static const OpTable& get();
+  // By "add.Tensor" or, if there is one overload without a name, "add". Null if there is none.
+  const Op* find(std::string_view qualified_name) const;
+  // Every overload of a name, in-place and out= forms being names and overloads of their own ("add_", "add.out").
+  std::vector<const Op*> overloads(std::string_view name) const;
+  const std::vector<const Op*>& all() const { return all_; }
+  const std::vector<const OpDef*>& records() const { return records_; }
+
+ private:
+  OpTable();
+  void add(const OpDef& def);
+  void add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms);
+  std::vector<const Op*> all_;
+  std::vector<const OpDef*> records_;
+};
+
+// ---- calling ---------------------------------------------------------------------------------------------------------
+
+// Sees every call of this thread while it is pushed; innermost first. call() continues with `rushlight::call(op, args, rets)`, which
+// then reaches the next one out and at last the kernel.
+class Interceptor {
+ public:
+  virtual ~Interceptor() = default;
+  virtual void call(const Op& op, IValue* args, IValue* rets) = 0;
+  Interceptor* outer = nullptr;
+};
+class InterceptorGuard {  // pushes for a scope
+ public:
+  explicit InterceptorGuard(Interceptor& i) : interceptor_(i) {
+    i.outer = thread_state.interceptor;
+    thread_state.interceptor = &i;
+  }
+  ~InterceptorGuard() { thread_state.interceptor = interceptor_.outer; }
+  InterceptorGuard(const InterceptorGuard&) = delete;
+
+ private:
+  Interceptor& interceptor_;
+};
+
+// Runs the operator and wires its results into the graph of gradients; installed by autograd/.
+extern void (*record_gradient)(const Op& op, IValue* args, IValue* rets);
+// Gives the nodes that made results the name of the operator's record; installed by autograd/.
+extern void (*name_gradient)(const char* name, const IValue* rets, int count);
+void call_intercepted(const Op& op, IValue* args, IValue* rets);
+
+// The TensorFlags of all arguments, and kMissing where one that has to be a tensor is undefined.
+constexpr uint8_t kMissing = 128;
+inline uint8_t argument_flags(const Op& op, const IValue* args) {
+  uint8_t flags = 0;
+  for (uint8_t i : op.tensor_args()) {
+    auto missing = [&] { return op.required_tensors() >> i & 1 ? kMissing : 0; };
+    if (args[i].is_tensor()) {
+      flags |= args[i].tensor().impl()->flags();
+    } else if (args[i].is_tensor_list()) {
+      for (const Tensor& t : args[i].tensor_list()) flags |= t.defined() ? t.impl()->flags() : missing();
+    } else if (args[i].is_none()) {
+      flags |= missing();
+    }
+  }
+  return flags;
+}
+// What flags ask for: checks of the arguments, then a node in the graph of gradients or the kernel.
+void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags);
+
+inline bool any_requires_grad(const Op& op, const IValue* args) {
+  for (uint8_t i : op.tensor_args()) {
+    if (args[i].is_tensor()) {
+      if (args[i].tensor().requires_grad()) return true;
+    } else if (args[i].is_tensor_list()) {
+      for (const Tensor& t : args[i].tensor_list())
+        if (t.defined() && t.requires_grad()) return true;
+    }
+  }
+  return false;
+}
+
+// The one way in: `args` holds a value for every schema argument (defaults filled in), `rets` room for every result.
+inline void call(const Op& op, IValue* args, IValue* rets) {
+  if (thread_state.interceptor) [[unlikely]]
+    return call_intercepted(op, args, rets);
+  if (uint8_t flags = argument_flags(op, args)) return call_flagged(op, args, rets, flags);
+  op.run(args, rets);
+}
+
+}  // namespace rushlight

@@ -1,0 +1,93 @@
+#include "rushlight/dispatch/profiler.h"
+
+#include <chrono>
+
+#include "rushlight/core/allocator.h"
+
+namespace rushlight {
+
+namespace {
+
+thread_local Profiler* running = nullptr;
+
+int64_t clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Profiler::Profiler(bool record_shapes) : origin_ns_(clock_ns()), record_shapes_(record_shapes) {}
+
+int64_t Profiler::now() const { return clock_ns() - origin_ns_; }
+Profiler* Profiler::current() { return running; }
+
+void Profiler::start() {
+  RL_CHECK(RuntimeError, !running, "a profiler is running on this thread already");
+  running = this;
+  outer = thread_state.interceptor;
+  thread_state.interceptor = this;
+}
+
+void Profiler::stop() {
+  if (running != this) return;
+  running = nullptr;
+  for (Interceptor** at = &thread_state.interceptor; *at; at = &(*at)->outer)
+    if (*at == this) {
+      *at = outer;
+      break;
+    }
+  while (!open_.empty()) end(open_.back());
+}
+
+size_t Profiler::begin(const std::string& name) {
+  size_t i = events_.size();
+  Event& e = events_.emplace_back(Event{.name = &name});
+  e.depth = int(open_.size());
+  open_.push_back(i);
+  e.bytes = -thread_allocated_bytes();
+  e.start_ns = now();
+  return i;
+}
+
+void Profiler::end(size_t i) {
+  Event& e = events_[i];
+  e.end_ns = now();
+  e.bytes += thread_allocated_bytes();
+  while (!open_.empty() && open_.back() >= i) open_.pop_back();
+  if (open_.empty()) return;
+  Event& around = events_[open_.back()];
+  around.inner_ns += e.end_ns - e.start_ns;
+  around.inner_bytes += e.bytes;
+}
+
+void Profiler::begin_range(std::string name) {
+  range_names_.push_back(std::move(name));
+  events_[begin(range_names_.back())].is_range = true;
+}
+
+void Profiler::end_range() {
+  while (!open_.empty() && !events_[open_.back()].is_range) end(open_.back());
+  if (!open_.empty()) end(open_.back());
+}
+
+void Profiler::call(const Op& op, IValue* args, IValue* rets) {
+  struct Ended {
+    Profiler& p;
+    size_t event;
+    ~Ended() { p.end(event); }
+  } ended{*this, begin(op.name())};
+  if (record_shapes_)
+    for (uint8_t a : op.tensor_args()) {
+      auto note = [&](const Tensor& t) { events_[ended.event].shapes.push_back(t.defined() ? t.sizes() : Dims()); };
+      if (args[a].is_tensor()) note(args[a].tensor());
+      else if (args[a].is_tensor_list())
+        for (const Tensor& t : args[a].tensor_list()) note(t);
+    }
+  if (outer) return rushlight::call(op, args, rets);
+  // What the kernel calls is to be seen as well.
+  Scoped<Interceptor*> again(thread_state.interceptor, this);
+  call_flagged(op, args, rets, argument_flags(op, args));
+}
+
+}  // namespace rushlight

@@ -1,0 +1,346 @@
+#include "rushlight/dispatch/run.h"
+
+#include <new>
+#include <stdexcept>
+
+#include "rushlight/dispatch/forms.h"
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/pointwise.h"
+
+namespace rushlight {
+
+void (*record_gradient)(const Op&, IValue*, IValue*) = nullptr;
+void (*name_gradient)(const char*, const IValue*, int) = nullptr;
+
+void call_intercepted(const Op& op, IValue* args, IValue* rets) {
+  Interceptor* innermost = thread_state.interceptor;
+  Scoped<Interceptor*> outside(thread_state.interceptor, innermost->outer);
+  innermost->call(op, args, rets);
+}
+
+namespace {
+
+template <class F>
+void each_tensor(const Op& op, const IValue* args, F&& f) {
+  for (uint8_t i : op.tensor_args()) {
+    if (args[i].is_tensor()) f(args[i].tensor(), op.schema().args[i]);
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) f(t, op.schema().args[i]);
+    else if (args[i].is_none()) f(Tensor(), op.schema().args[i]);
+  }
+}
+
+void check_defined(const Op& op, const IValue* args) {
+  for (uint8_t i : op.tensor_args()) {
+    bool gap = args[i].is_none();
+    if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) gap |= !t.defined();
+    RL_CHECK(RuntimeError, !gap || !(op.required_tensors() >> i & 1), op.name(), ": expected ",
+             args[i].is_none() ? "a tensor" : "only defined tensors", " for argument '", op.schema().args[i].name,
+             "', got ", args[i].is_none() ? "None (an undefined Tensor in C++)" : "a list with an undefined one");
+  }
+}
+
+// Where the arguments are. CPU tensors without dimensions count as numbers, unless they are written to.
+Device common_device(const Op& op, const IValue* args) {
+  const Argument* first = nullptr;
+  Device device;
+  each_tensor(op, args, [&](const Tensor& t, const Argument& a) {
+    if (!t.defined() || (t.dim() == 0 && t.device().is_cpu() && !a.is_mutated)) return;
+    RL_CHECK(RuntimeError, !first || t.device() == device, op.name(),
+             ": Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
+             t.device(), "! (", first->name, " is on ", device, ", ", a.name, " on ", t.device(),
+             "); move them to one with .to(device)");
+    first = &a;
+    device = t.device();
+  });
+  return device;
+}
+
+void check_devices(const Op& op, const IValue* args) {
+  // A composite's parts look for themselves; some of its arguments only lend a shape.
+  if (op.def().any_device || op.def().kernel.kind == Kernel::Kind::Composite) return;
+  Device device = common_device(op, args);
+  bool computes = op.def().kernel.kind == Kernel::Kind::Function && op.num_returns() > 0;
+  RL_CHECK(NotImplementedError, device.is_cpu() || !computes, op.name(), ": not implemented for tensors on device ",
+           device, device.is_meta() ? ": what comes out depends on the values, which meta tensors don't have" : "");
+}
+
+}  // namespace
+
+void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  if (flags & kMissing) [[unlikely]]
+    check_defined(op, args);
+  if (flags & kNotCpu) [[unlikely]]
+    check_devices(op, args);
+  if (flags & (kRequiresGrad | kIsView) && op.differentiable() && thread_state.grad_enabled &&
+      any_requires_grad(op, args))
+    return record_gradient(op, args, rets);
+  op.run(args, rets);
+}
+
+Tensor wrapped_number(const Scalar& s) {
+  DType d = s.is_bool() ? DType::Bool : s.is_int() ? DType::Int64 : s.is_float() ? DType::Float64 : DType::Complex128;
+  Tensor t = empty_tensor({}, d);
+  if (s.is_bool()) *t.data<bool>() = s.to<bool>();
+  else if (s.is_int()) *t.data<int64_t>() = s.to_int();
+  else if (s.is_float()) *t.data<double>() = s.to_double();
+  else *t.data<complex128>() = s.to<complex128>();
+  t.impl()->wrapped_number = true;
+  return t;
+}
+
+bool may_overlap(const Tensor& a, const Tensor& b) {
+  if (a.impl()->storage() != b.impl()->storage() || a.numel() == 0 || b.numel() == 0) return false;
+  if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
+      a.strides() == b.strides())
+    return false;
+  auto end = [](const Tensor& t) {
+    int64_t last = t.storage_offset();
+    for (size_t i = 0; i < t.sizes().size(); i++) last += (t.sizes()[i] - 1) * t.strides()[i];
+    return (last + 1) * t.item_size();
+  };
+  return a.storage_offset() * a.item_size() < end(b) && b.storage_offset() * b.item_size() < end(a);
+}
+
+// Where PyTorch converts the result to the dtype of out=: not where a kernel computes in that of its arguments.
+static bool out_converts(const Op& op) {
+  const Kernel& k = op.def().kernel;
+  bool computes = (k.kind == Kernel::Kind::Structured && !k.pointwise) || k.kind == Kernel::Kind::Function;
+  return !computes || (op.def().forms & kOutConverts) || op.schema().find_arg("dtype") >= 0;
+}
+
+void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
+  RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
+           " can't be cast to the desired output type ", out.dtype());
+  RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() == Op::Form::InPlace || out_converts(op), op.name(),
+           ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(), " instead");
+  if (op.form() == Op::Form::InPlace) {
+    RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(),
+             " doesn't match the broadcast shape ", spec.sizes);
+    return;
+  }
+  RL_CHECK(RuntimeError, out.device() == spec.device || out.device().type == spec.device.type, op.name(),
+           ": Expected out tensor to be on device ", spec.device, ", got ", out.device());
+  if (out.sizes() != spec.sizes) resize_tensor(out, spec.sizes);
+}
+
+namespace {
+
+void check_writable(const Op& op, const Tensor& t) {
+  RL_CHECK(RuntimeError, !t.impl()->inference || thread_state.inference_mode,
+           "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+           "normal tensor before doing inplace update.");
+  RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
+           ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
+  for (size_t i = 0; i < t.sizes().size(); i++)
+    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0,
+             "unsupported operation: more than one element of the written-to tensor refers to a single "
+             "memory location. Please clone() the tensor before performing the operation. (",
+             op.name(), ")");
+}
+
+// A result that has to be resized can't be one of the arguments, nor can that of an operator which reads and writes out of step.
+void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out) {
+  auto check = [&](const Tensor& t) {
+    RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(),
+             "unsupported operation: some elements of the input tensor and the "
+             "written-to tensor refer to a single memory location. Please clone() the tensor before performing the "
+             "operation. (",
+             op.name(), ")");
+  };
+  for (int i = 0; i < count; i++) {
+    if (args[i].is_tensor()) check(args[i].tensor());
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) check(t);
+  }
+}
+
+Tensor make_result(const TensorSpec& spec) {
+  return spec.strides.empty() ? empty_tensor(spec.sizes, spec.dtype, spec.device)
+                              : empty_strided_tensor(spec.sizes, spec.strides, spec.dtype, spec.device);
+}
+
+void check_out_without_gradient(const Op& op, const IValue* args) {
+  RL_CHECK(RuntimeError, op.form() != Op::Form::Out || !thread_state.grad_enabled || !any_requires_grad(op, args),
+           op.name(),
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+           "requires grad.");
+}
+
+void compute(const Op& op, IValue* args, const Tensor* outs) {
+  Device device = outs[0].device();
+  if (device.is_meta()) return;
+  const Kernel& k = op.def().kernel;
+  if (device.is_cpu()) return k.cpu(args, outs);
+  RL_CHECK(NotImplementedError, k.cuda, op.name(), ": no kernel for device ", device);
+  k.cuda(args, outs);
+}
+
+void copy_values(const Tensor& to, const Tensor& from) {
+  static const Op* copy = OpTable::get().find("copy_");
+  IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false}, ret;
+  copy->def().kernel.call(args, &ret);
+}
+
+int result_specs(const Op& op, IValue* args, TensorSpec* specs) {
+  try {
+    return op.def().kernel.meta(args, specs);
+  } catch (const NotImplementedError& e) {  // functors don't know their operator's name
+    if (!op.def().kernel.pointwise) throw;
+    throw NotImplementedError(str('"', op.name(), "\" ", e.what()));
+  }
+}
+
+// Room for `most` results: making it for kMaxResults takes as long as filling a small tensor.
+template <int most>
+void run_structured(const Op& op, IValue* args, IValue* rets) {
+  const PointwiseInfo* pointwise = op.def().kernel.pointwise;
+  if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
+  TensorSpec specs[most];
+  Tensor outs[most];
+  int n = result_specs(op, args, specs);
+  if (argument_flags(op, args) & kNotCpu && !op.def().any_device) {
+    Device device = common_device(op, args);
+    for (int i = 0; i < n; i++) specs[i].device = device;
+  }
+  for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
+  compute(op, args, outs);
+  for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
+}
+
+// In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
+template <int most>
+void run_structured_into(const Op& op, IValue* args, IValue* rets) {
+  const Kernel& k = op.def().kernel;
+  if (k.pointwise && op.form() == Op::Form::InPlace && pointwise_fast(*k.pointwise, args, rets, true)) return;
+  check_out_without_gradient(op, args);
+  TensorSpec specs[most];
+  Tensor given[most], outs[most];
+  int n = result_specs(op, args, specs);
+  int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
+  for (int i = 0; i < n; i++) {
+    given[i] = args[first_out + i].tensor();
+    if (op.form() == Op::Form::Out && (given[i].sizes() != specs[i].sizes || (op.def().forms & kOutApart)))
+      check_not_input(op, args, first_out, given[i]);
+    check_writable(op, given[i]);
+    prepare_out(op, given[i], specs[i]);
+    bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
+    for (uint8_t a : op.tensor_args()) {
+      if (op.form() == Op::Form::Out && a >= first_out) break;
+      if (k.updates_self && op.form() == Op::Form::InPlace && a == 0) continue;
+      auto clash = [&](const Tensor& t) {
+        return t.defined() &&
+               (k.outs_may_alias ? may_overlap(t, given[i]) : t.impl()->storage() == given[i].impl()->storage());
+      };
+      if (args[a].is_tensor()) direct = direct && !clash(args[a].tensor());
+      else if (args[a].is_tensor_list())
+        for (const Tensor& t : args[a].tensor_list()) direct = direct && !clash(t);
+    }
+    outs[i] = direct ? given[i] : make_result(specs[i]);
+  }
+  compute(op, args, outs);
+  for (int i = 0; i < n; i++) {
+    if (!outs[i].is_same(given[i]) && !given[i].device().is_meta()) copy_values(given[i], outs[i]);
+    given[i].impl()->bump_version();
+    rets[i] = IValue(args[first_out + i]);
+  }
+}
+
+void run_call(const Op& op, IValue* args, IValue* rets) {
+  if (op.num_returns() == 0 && argument_flags(op, args) & kNotCpu) return;  // writes into meta tensors
+  op.def().kernel.call(args, rets);
+  if (op.def().node && !op.def().grad && thread_state.grad_enabled)
+    name_gradient(op.def().node, rets, op.num_returns());
+}
+
+// In-place and out= forms of what is not structured: computed first, copied then.
+void run_call_into(const Op& op, IValue* args, IValue* rets) {
+  check_out_without_gradient(op, args);
+  // The calls inside save their arguments for their gradients: a copy of self, which the result will not overwrite.
+  IValue self;
+  if (op.form() == Op::Form::InPlace && thread_state.grad_enabled && any_requires_grad(op, args)) {
+    static const Op* clone = OpTable::get().find("clone");
+    self = std::move(args[0]);
+    IValue clone_args[2] = {IValue::borrow(self.tensor()), IValue()};
+    call(*clone, clone_args, &args[0]);
+  }
+  IValue results[kMaxResults];
+  int n = op.num_returns();
+  op.def().kernel.call(args, results);
+  if (self.is_tensor()) args[0] = std::move(self);
+  int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
+  static const Op* copy = OpTable::get().find("copy_");
+  for (int i = 0; i < n; i++) {
+    const Tensor& given = args[first_out + i].tensor();
+    const Tensor& result = results[i].tensor();
+    if (op.form() == Op::Form::Out && (op.def().forms & kOutApart)) check_not_input(op, args, first_out, given);
+    prepare_out(op, given, {.sizes = result.sizes(), .dtype = result.dtype(), .device = result.device()});
+    check_writable(op, given);
+    IValue copy_args[3] = {IValue::borrow(given), IValue::borrow(result), false}, ret;
+    call(*copy, copy_args, &ret);
+    rets[i] = IValue(args[first_out + i]);
+  }
+}
+
+void run_view(const Op& op, IValue* args, IValue* rets) {
+  op.def().kernel.call(args, rets);
+  const Ref<TensorImpl>& self = args[0].tensor().ref();
+  ViewKind kind = thread_state.inference_mode  ? ViewKind::Inference
+                  : !thread_state.grad_enabled ? ViewKind::NoGrad
+                  : rets[0].is_tensor_list()   ? ViewKind::OneOfMany
+                                               : ViewKind::Tracked;
+  if (self->base() && kind == ViewKind::Tracked) kind = self->view_kind();
+  auto mark = [&](const Tensor& t) {
+    if (t.ref() == self || t.impl()->base()) return;
+    t.impl()->inference = self->inference;
+    // What no gradient flows through (detach) is a tensor of its own to autograd.
+    if (op.differentiable()) t.impl()->set_base(self->base() ? self->base() : self, kind);
+  };
+  for (int i = 0; i < op.num_returns(); i++) {
+    if (rets[i].is_tensor()) mark(rets[i].tensor());
+    else if (rets[i].is_tensor_list())
+      for (const Tensor& t : rets[i].tensor_list()) mark(t);
+  }
+}
+
+void run_mutation(const Op& op, IValue* args, IValue* rets) {
+  check_writable(op, args[0].tensor());
+  if (args[0].tensor().device().is_meta() && !op.def().any_device) rets[0] = IValue(args[0]);  // no values to change
+  else op.def().kernel.call(args, rets);
+  args[0].tensor().impl()->bump_version();
+}
+
+// What the standard library says of a size that no memory holds is nothing to a user.
+[[noreturn]] void fail_memory(const Op& op) {
+  throw OutOfMemory(str(op.name(), ": can't allocate memory for these arguments"));
+}
+template <Runner run>
+void guarded(const Op& op, IValue* args, IValue* rets) {
+  try {
+    run(op, args, rets);
+  } catch (const std::bad_alloc&) { fail_memory(op); } catch (const std::length_error&) {
+    fail_memory(op);
+  }
+}
+
+template <int most>
+Runner structured_runner(bool into) {
+  return into ? guarded<run_structured_into<most>> : guarded<run_structured<most>>;
+}
+
+}  // namespace
+
+Runner runner_for(const Kernel& kernel, Op::Form form, size_t results) {
+  bool into = form != Op::Form::Function;
+  switch (kernel.kind) {
+    case Kernel::Kind::Structured:
+      if (results == 1) return structured_runner<1>(into);
+      return results <= 4 ? structured_runner<4>(into) : structured_runner<kMaxResults>(into);
+    case Kernel::Kind::View: return guarded<run_view>;
+    case Kernel::Kind::Mutation: return guarded<run_mutation>;
+    default: return into ? guarded<run_call_into> : guarded<run_call>;
+  }
+}
+
+}  // namespace rushlight

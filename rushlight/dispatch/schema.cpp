@@ -1,0 +1,273 @@
+#include "rushlight/dispatch/schema.h"
+
+#include <cctype>
+#include <charconv>
+
+namespace rushlight {
+namespace {
+
+// A type that the arguments of a call say: in "append(t[] self, t el)" whatever the list holds. It takes anything, and has a name.
+struct Variable : Type {
+  explicit Variable(std::string name) : Type(Kind::Any, {}, std::move(name)) {}
+};
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  Schema schema() {
+    Schema s;
+    s.name = word();
+    if (take("::")) s.name += "::" + word();
+    if (take(".")) s.overload = word();
+    expect("(");
+    bool kwarg_only = false;
+    while (!take(")")) {
+      if (take("*")) {
+        kwarg_only = true;
+      } else {
+        Argument a = typed();
+        a.name = word();
+        a.kwarg_only = kwarg_only;
+        a.is_out = a.is_mutated && kwarg_only;
+        if (take("=")) {
+          a.has_default = true;
+          a.default_value = default_of(a);
+        }
+        s.args.push_back(std::move(a));
+      }
+      if (end_of_list()) break;
+    }
+    expect("->");
+    if (text_.back() != ']' && text_.back() != '?' && take("(")) {  // else a list of tuples
+      while (!take(")")) {
+        add_return(s);
+        if (end_of_list()) break;
+      }
+    } else {
+      add_return(s);
+    }
+    expect_end();
+    return s;
+  }
+
+  TypePtr type_only() {
+    Argument a = typed();
+    expect_end();
+    return a.type;
+  }
+
+ private:
+  void skip() {
+    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) at_++;
+  }
+  bool take(std::string_view s) {
+    skip();
+    if (text_.substr(at_, s.size()) != s) return false;
+    at_ += s.size();
+    return true;
+  }
+  void expect(std::string_view s) {
+    if (!take(s)) fail(s);
+  }
+  void expect_end() {
+    skip();
+    if (at_ != text_.size()) fail("the end");
+  }
+  bool end_of_list() {  // after an item: a comma, or the closing parenthesis
+    if (take(",")) return false;
+    expect(")");
+    return true;
+  }
+  [[noreturn]] void fail(std::string_view wanted) {
+    throw RuntimeError(str("schema: expected '", wanted, "' at character ", at_, " of \"", text_, "\""));
+  }
+  bool is_word() {
+    skip();
+    return at_ < text_.size() && (std::isalpha(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_');
+  }
+  std::string word() {
+    if (!is_word()) fail("a name");
+    size_t start = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) at_++;
+    return std::string(text_.substr(start, at_ - start));
+  }
+  void add_return(Schema& s) {
+    s.returns.push_back(typed());
+    if (is_word()) s.returns.back().name = word();
+  }
+
+  // A type with alias marks and list sizes: "Tensor(a!)?", "int[2]?", "Tensor?[]".
+  Argument typed() {
+    Argument a;
+    a.type = base(a);
+    for (;;) {
+      if (take("(")) {  // alias set
+        a.is_alias = true;
+        while (!take(")")) {
+          if (take("!")) a.is_mutated = true;
+          else if (!take("->") && !take("|") && !take("*")) word();
+        }
+      } else if (take("[")) {
+        if (!take("]")) {
+          a.list_size = int(integer());
+          expect("]");
+        }
+        a.type = Type::list(a.type);
+        a.type_name += a.list_size ? str("[", a.list_size, "]") : "[]";
+      } else if (take("?")) {
+        a.type = Type::optional(a.type);
+        a.type_name += "?";
+      } else {
+        return a;
+      }
+    }
+  }
+
+  TypePtr base(Argument& a) {
+    using K = Type::Kind;
+    if (take("(")) {  // tuple
+      std::vector<TypePtr> items;
+      a.type_name = "(";
+      while (!take(")")) {
+        Argument item = typed();
+        a.type_name += (items.empty() ? "" : ", ") + item.type_name;
+        items.push_back(item.type);
+        if (end_of_list()) break;
+      }
+      a.type_name += ")";
+      return Type::tuple(std::move(items));
+    }
+    std::string name = word();
+    while (take(".")) name += "." + word();
+    if (name == "SymInt") name = "int";
+    if (name == "Dict") {
+      expect("(");
+      Argument k = typed();
+      expect(",");
+      Argument v = typed();
+      expect(")");
+      a.type_name = str("Dict(", k.type_name, ", ", v.type_name, ")");
+      return Type::dict(k.type, v.type);
+    }
+    a.type_name = name;
+    if (name == "Tensor") return Type::tensor();
+    if (name == "int" || name == "ScalarType" || name == "Layout" || name == "MemoryFormat") return Type::integer();
+    if (name == "float") return Type::floating();
+    if (name == "bool") return Type::boolean();
+    if (name == "complex") return Type::simple(K::Complex);
+    if (name == "Scalar" || name == "number") return Type::simple(K::Number);
+    if (name == "str") return Type::string();
+    if (name == "Device") return Type::simple(K::Device);
+    if (name == "Generator") return Type::simple(K::Generator);
+    if (name == "NoneType") return Type::none();
+    if (name == "Any" || name == "AnyType") return Type::any();
+    if (name == "t" || name == "t1" || name == "t2" || name == "tKey" || name == "tVal")
+      return std::make_shared<Variable>(name);
+    fail("a type");
+  }
+
+  int64_t integer() {
+    skip();
+    int64_t v = 0;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
+    if (error != std::errc()) fail("an integer");
+    at_ = size_t(end - text_.data());
+    return v;
+  }
+
+  IValue default_of(const Argument& a) {
+    const Type& base = a.base_type();
+    if (take("None")) return {};
+    if (take("True")) return true;
+    if (take("False")) return false;
+    if (take("inf")) return __builtin_inf();
+    if (take("Mean")) return int64_t(1);
+    if (take("Sum")) return int64_t(2);
+    if (take("contiguous_format")) return MemoryFormat::Contiguous;
+    if (take("long")) return DType::Int64;
+    if (take("[")) return list_default(*base.element());
+    skip();
+    if (take("'") || take("\"")) {
+      size_t end = text_.find(text_[at_ - 1], at_);
+      if (end == std::string_view::npos) fail("a closing quote");
+      std::string s(text_.substr(at_, end - at_));
+      at_ = end + 1;
+      return s;
+    }
+    double v = 0;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
+    if (error != std::errc()) fail("a default value");
+    std::string_view digits(text_.data() + at_, size_t(end - text_.data()) - at_);
+    at_ += digits.size();
+    bool whole = digits.find_first_of(".e") == std::string_view::npos;
+    if (base.is(Type::Kind::List)) return std::vector<int64_t>(size_t(std::max(a.list_size, 1)), int64_t(v));
+    return whole && !base.is(Type::Kind::Float) ? IValue(int64_t(v)) : IValue(v);
+  }
+
+  IValue list_default(const Type& element) {
+    std::vector<double> items;
+    while (!take("]")) {
+      Argument item;
+      item.type = Type::floating();
+      items.push_back(default_of(item).to_double());
+      if (!take(",")) {
+        expect("]");
+        break;
+      }
+    }
+    if (element.is(Type::Kind::Float)) return items;
+    if (element.is(Type::Kind::Bool)) {
+      auto list = make_ref<BoolList>();
+      list->items.assign(items.begin(), items.end());
+      return IValue(std::move(list));
+    }
+    return std::vector<int64_t>(items.begin(), items.end());
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+std::string Argument::text() const {
+  std::string out = type_name;
+  if (is_mutated || is_alias) {
+    size_t at = out.find_first_of("?[");
+    out.insert(at == std::string::npos ? out.size() : at, is_mutated ? "(a!)" : "(a)");
+  }
+  if (!name.empty()) out += " " + name;
+  if (has_default) out += "=" + default_value.text();
+  return out;
+}
+
+Schema Schema::parse(std::string_view text) { return Parser(text).schema(); }
+
+std::string Schema::text() const {
+  std::string out = qualified_name() + "(";
+  bool star = false;
+  for (size_t i = 0; i < args.size(); i++) {
+    if (i) out += ", ";
+    if (args[i].kwarg_only && !star) {
+      out += "*, ";
+      star = true;
+    }
+    out += args[i].text();
+  }
+  out += ") -> ";
+  if (returns.size() == 1) return out + returns[0].text();
+  out += "(";
+  for (size_t i = 0; i < returns.size(); i++) out += (i ? ", " : "") + returns[i].text();
+  return out + ")";
+}
+
+int Schema::find_arg(std::string_view wanted) const {
+  for (size_t i = 0; i < args.size(); i++)
+    if (args[i].name == wanted) return int(i);
+  return -1;
+}
+
+TypePtr parse_schema_type(std::string_view text) { return Parser(text).type_only(); }
+
+}  // namespace rushlight

@@ -1,0 +1,249 @@
+// Resampling of the last dimensions: each dimension in turn is a weighted sum of selected slices, so gradients follow.
+#include <algorithm>
+
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/_resample.h"
+#include "rushlight/fn/bitwise_right_shift.h"
+#include "rushlight/fn/clamp.h"
+#include "rushlight/fn/index_select.h"
+#include "rushlight/fn/to.h"
+#include "rushlight/kernels/copying.h"
+#include "rushlight/ops/index/indices.h"
+#include "rushlight/ops/operators.h"
+
+namespace rushlight {
+namespace {
+
+enum class Resample { Nearest, NearestExact, Linear, Cubic };
+
+struct Taps {  // the result at i is the sum over k of weights[k][i] * x[places[k][i]]; no weights: all 1
+  std::vector<std::vector<int64_t>> places;
+  std::vector<std::vector<double>> weights;
+};
+
+// The coefficients of cubic convolution with A = -0.75 for a position t between the second and the third tap.
+std::array<double, 4> cubic(double t) {
+  constexpr double a = -0.75;
+  auto near = [&](double x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
+  auto far = [&](double x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
+  return {far(t + 1), near(t), near(1 - t), far(2 - t)};
+}
+
+// C: the type PyTorch computes places in, which decides which slice is taken; double for double only.
+template <class C>
+Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+  int count = how == Resample::Linear ? 2 : how == Resample::Cubic ? 4 : 1;
+  Taps found;
+  found.places.assign(size_t(count), std::vector<int64_t>(size_t(out)));
+  if (count > 1) found.weights.assign(size_t(count), std::vector<double>(size_t(out)));
+  C step = factor && *factor > 0 ? C(1.0 / *factor) : C(in) / C(out);
+  if (align_corners) step = out > 1 ? C(in - 1) / C(out - 1) : C(0);
+  for (int64_t i = 0; i < out; i++) {
+    size_t at = size_t(i);
+    if (how == Resample::Nearest) {
+      int64_t from = in == out ? i : out == 2 * in ? i / 2 : int64_t(std::floor(float(i) * float(step)));
+      found.places[0][at] = std::min(from, in - 1);
+    } else if (how == Resample::NearestExact) {
+      found.places[0][at] = std::min(int64_t(std::floor((float(i) + 0.5f) * float(step))), in - 1);
+    } else {
+      C real = align_corners ? step * C(i) : step * (C(i) + C(0.5)) - C(0.5);
+      if (how == Resample::Linear) real = std::max(real, C(0));
+      int64_t first = int64_t(std::floor(real));
+      double t = double(real) - double(first);
+      if (how == Resample::Linear) {
+        found.places[0][at] = std::min(first, in - 1);
+        found.places[1][at] = std::min(first + 1, in - 1);
+        found.weights[0][at] = 1 - t;
+        found.weights[1][at] = t;
+      } else {
+        std::array<double, 4> w = cubic(t);
+        for (int64_t k = 0; k < 4; k++) {
+          found.places[size_t(k)][at] = std::clamp<int64_t>(first - 1 + k, 0, in - 1);
+          found.weights[size_t(k)][at] = w[size_t(k)];
+        }
+      }
+    }
+  }
+  return found;
+}
+
+// Halves are weighted by halves, but for bilinear resampling.
+void round_weights(Resample how, DType half, Taps& taps) {
+  auto rounded = [half](double v) {
+    return half == DType::Float16 ? double(float(Half(float(v)))) : double(float(BFloat16(float(v))));
+  };
+  for (auto& line : taps.weights)
+    for (double& weight : line) weight = rounded(weight);
+  if (how == Resample::Linear)
+    for (size_t i = 0; i < taps.weights[0].size(); i++) taps.weights[0][i] = rounded(1 - taps.weights[1][i]);
+}
+
+Tensor resample(const Tensor& x, int64_t dim, const Taps& taps) {
+  int64_t out = int64_t(taps.places[0].size()), count = int64_t(taps.places.size());
+  if (taps.weights.empty()) {
+    Tensor index = empty_tensor(Dims{out}, DType::Int64);
+    std::copy(taps.places[0].begin(), taps.places[0].end(), index.data<int64_t>());
+    return index_select(x, dim, moved_to(index, x.device()));
+  }
+  Tensor places = empty_tensor({count, out}, DType::Int32), weights = empty_tensor({count, out}, DType::Float64);
+  for (int64_t k = 0; k < count; k++) {
+    std::ranges::transform(taps.places[size_t(k)], places.data<int32_t>() + k * out,
+                           [](int64_t at) { return int32_t(at); });
+    std::ranges::copy(taps.weights[size_t(k)], weights.data<double>() + k * out);
+  }
+  return _resample(x, dim, places, dense(weights, x.dtype()));
+}
+
+// In fixed point and rounded after each dimension, as PyTorch and Pillow do it: weights of 16 bits, as precise as the largest allows.
+Tensor resample_bytes(const Tensor& x, int64_t dim, Taps taps) {
+  size_t count = taps.places.size();
+  double largest = 0;
+  for (size_t i = 0; i < taps.places[0].size(); i++)
+    for (size_t k = 0; k < count; k++) {
+      double& weight = taps.weights[k][i];
+      for (size_t j = 0; j < k; j++)  // taps that meet at the border are one
+        if (taps.places[j][i] == taps.places[k][i]) {
+          taps.weights[j][i] += std::exchange(weight, 0.0);
+          largest = std::max(largest, taps.weights[j][i]);
+          break;
+        }
+      largest = std::max(largest, weight);
+    }
+  int64_t bits = 0;
+  while (bits < 22 && int(0.5 + largest * double(2 << bits)) < 1 << 15) bits++;
+  for (auto& line : taps.weights)
+    for (double& weight : line) weight = std::trunc(weight * double(1 << bits) + (weight < 0 ? -0.5 : 0.5));
+  Tensor sum = resample(to(x, DType::Int32), dim, taps) + Scalar(int64_t(1) << (bits - 1));
+  return to(clamp(bitwise_right_shift(sum, Scalar(bits)), Scalar(0), Scalar(255)), DType::UInt8);
+}
+
+Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional<IntArrayRef>& size, bool align_corners,
+                const std::optional<ArrayRef<double>>& factors) {
+  RL_CHECK(RuntimeError, x.dim() == dims + 2, "It is expected input_size equals to ", dims + 2, ", but got size ",
+           x.dim());
+  RL_CHECK(RuntimeError, size.has_value() != factors.has_value(),
+           "Must specify exactly one of output_size and scale_factors");
+  RL_CHECK(RuntimeError, int64_t(size ? size->size() : factors->size()) == dims,
+           "It is expected output_size equals to ", dims, ", but got size ", size ? size->size() : factors->size());
+  bool bytes = x.dtype() == DType::UInt8 && dims == 2;
+  bool weighted = how >= Resample::Linear;
+  RL_CHECK(NotImplementedError, !weighted || bytes || !is_integral(x.dtype(), true),
+           "upsample: not implemented for integers; convert with x.float()");
+  Dims sizes = x.sizes();
+  for (int64_t d = 0; d < dims; d++) {
+    int64_t in = x.sizes()[size_t(d + 2)];
+    double scaled = size ? 0 : double(in) * (*factors)[size_t(d)];
+    RL_CHECK(RuntimeError, size || (scaled > -0x1p63 && scaled < 0x1p63), "upsample: a scale factor of ",
+             size ? 0 : (*factors)[size_t(d)], " gives ", in,
+             " elements no whole number of elements that 64 bits hold");
+    int64_t out = size ? (*size)[size_t(d)] : int64_t(scaled);
+    RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
+             ") output (", out, ")");
+    sizes[size_t(d + 2)] = out;
+  }
+  empty_tensor(sizes, DType::Float64);  // what no memory holds is refused before positions are counted
+  Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
+  for (int64_t d = dims - 1; d >= 0; d--) {
+    int64_t in = x.sizes()[size_t(d + 2)];
+    std::optional<double> factor = factors ? std::optional<double>((*factors)[size_t(d)]) : std::nullopt;
+    int64_t out = sizes[size_t(d + 2)];
+    auto taps_for = weighted && (bytes || x.dtype() == DType::Float64) ? taps<double> : taps<float>;
+    Taps found = taps_for(how, in, out, factor, align_corners);
+    if (weighted && is_half(x.dtype()) && (how == Resample::Cubic || dims != 2)) round_weights(how, x.dtype(), found);
+    result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
+  }
+  return to(result, x.dtype());
+}
+
+template <Resample how, int dims>
+Tensor nearest(const Tensor& x, const std::optional<IntArrayRef>& size,
+               const std::optional<ArrayRef<double>>& factors) {
+  return upsample(x, dims, how, size, false, factors);
+}
+template <Resample how, int dims>
+Tensor smooth(const Tensor& x, const std::optional<IntArrayRef>& size, bool align_corners,
+              const std::optional<ArrayRef<double>>& factors) {
+  return upsample(x, dims, how, size, align_corners, factors);
+}
+
+}  // namespace
+
+OP(upsample_nearest1d,
+   {.schema = "upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before."
+           " >>> torch.nn.functional.interpolate(torch.tensor([[[1., 2.]]]), size=4)\ntensor([[[1., 1., 2., 2.]]])",
+    .kernel = composite<nearest<Resample::Nearest, 1>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleNearest1DBackward0"});
+OP(upsample_nearest2d,
+   {.schema = "upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before."
+           " >>> torch.nn.functional.interpolate(torch.tensor([[[[1., 2.]]]]), scale_factor=2)\ntensor([[[[1., 1., 2., "
+           "2.],\n          [1., 1., 2., 2.]]]])",
+    .kernel = composite<nearest<Resample::Nearest, 2>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleNearest2DBackward0"});
+OP(upsample_nearest3d,
+   {.schema = "upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element before.",
+    .kernel = composite<nearest<Resample::Nearest, 3>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleNearest3DBackward0"});
+OP(_upsample_nearest_exact1d,
+   {.schema = "_upsample_nearest_exact1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 1>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(_upsample_nearest_exact2d,
+   {.schema = "_upsample_nearest_exact2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 2>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(_upsample_nearest_exact3d,
+   {.schema = "_upsample_nearest_exact3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
+    .doc = "The nearest element.",
+    .kernel = composite<nearest<Resample::NearestExact, 3>>(),
+    .forms = kFunction,
+    .module = "nn"});
+OP(upsample_linear1d, {.schema = "upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                 "float[]? scale_factors) -> Tensor",
+                       .doc = "Linear interpolation."
+                              " >>> torch.nn.functional.interpolate(torch.tensor([[[0., 1.]]]), size=4, "
+                              "mode=\"linear\")\ntensor([[[0.0000, 0.2500, 0.7500, 1.0000]]])",
+                       .kernel = composite<smooth<Resample::Linear, 1>>(),
+                       .forms = kFunction,
+                       .module = "nn",
+                       .node = "UpsampleLinear1DBackward0"});
+OP(upsample_bilinear2d, {.schema = "upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                   "float[]? scale_factors) -> Tensor",
+                         .doc = "Linear interpolation in both dimensions."
+                                " >>> torch.nn.functional.interpolate(torch.tensor([[[[0., 1.]]]]), size=(1, 4), "
+                                "mode=\"bilinear\")\ntensor([[[[0.0000, 0.2500, 0.7500, 1.0000]]]])",
+                         .kernel = composite<smooth<Resample::Linear, 2>>(),
+                         .forms = kFunction,
+                         .module = "nn",
+                         .node = "UpsampleBilinear2DBackward0"});
+OP(upsample_trilinear3d, {.schema = "upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                    "float[]? scale_factors) -> Tensor",
+                          .doc = "Linear interpolation in all three dimensions."
+                                 " >>> torch.nn.functional.interpolate(torch.ones(1, 1, 1, 2, 2), scale_factor=2, "
+                                 "mode=\"trilinear\").shape\ntorch.Size([1, 1, 2, 4, 4])",
+                          .kernel = composite<smooth<Resample::Linear, 3>>(),
+                          .forms = kFunction,
+                          .module = "nn",
+                          .node = "UpsampleTrilinear3DBackward0"});
+OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
+                                  "float[]? scale_factors) -> Tensor",
+                        .doc = "Cubic convolution in both dimensions."
+                               " >>> torch.nn.functional.interpolate(torch.tensor([[[[0., 1.]]]]), size=(1, 4), "
+                               "mode=\"bicubic\")\ntensor([[[[-0.1055,  0.2266,  0.7734,  1.1055]]]])",
+                        .kernel = composite<smooth<Resample::Cubic, 2>>(),
+                        .forms = kFunction,
+                        .module = "nn",
+                        .node = "UpsampleBicubic2DBackward0"});
+}  // namespace rushlight

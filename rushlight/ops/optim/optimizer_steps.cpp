@@ -1,0 +1,410 @@
+// One step of an optimizer over all tensors of a group: _fused_sgd_, _fused_adam_, _fused_adamw_, and _foreach_add_ for their step counts.
+//
+// The arithmetic is that of PyTorch's tensor-by-tensor implementation, operation by operation, in one pass over the data.
+#include <cmath>
+#include <optional>
+
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/run.h"
+#include "rushlight/kernels/copying.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight {
+namespace {
+
+constexpr int64_t kStepGrain = 16384;
+
+// A function that only changes its arguments.
+template <auto F>
+Kernel effect() {
+  using S = Signature<decltype(F)>;
+  return {.kind = Kernel::Kind::Function, .call = [](IValue* args, IValue*) { S::apply(F, args); }, .arity = S::arity};
+}
+
+// Note [What a step trusts]: state comes from checkpoints, and users set `.data` and `.grad.data`. So every tensor whose memory a step
+// touches is checked here, all of them before the first is written: a step is done for all parameters or for none.
+
+// The tensor lies inside of its storage, which may have been made smaller since. Written ones: see Note [What a step trusts].
+void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written = true) {
+  if (t.numel() == 0) return;
+  int64_t last = t.storage_offset();
+  bool single = true;  // no two elements share their bytes, as far as strides of 0 tell
+  for (size_t d = 0; d < t.sizes().size(); d++) {
+    last += (t.sizes()[d] - 1) * t.strides()[d];
+    single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
+  }
+  RL_CHECK(RuntimeError, !written || !t.storage().read_only(), op, ": the ", what, " of parameter ", i,
+           " lies in read-only memory. Please clone() it");
+  RL_CHECK(RuntimeError, !written || single, op, ": the ", what, " of parameter ", i, " of shape ", t.sizes(),
+           " has strides ", t.strides(),
+           ": more than one element of the written-to tensor refers to a single memory location. Please clone() it");
+  RL_CHECK(RuntimeError, (last + 1) * t.item_size() <= int64_t(t.storage().bytes()), op, ": the ", what,
+           " of parameter ", i, " of shape ", t.sizes(), " needs ", (last + 1) * t.item_size(),
+           " bytes, but its storage has ", t.storage().bytes());
+}
+
+// The usual case, quickly: dense, whole, writable, and with a storage of its own.
+bool surely_fits(const Tensor& p, const Tensor& t) {
+  return t.defined() && t.impl()->contiguous() && t.dtype() == p.dtype() && t.sizes() == p.sizes() &&
+         &t.storage() != &p.storage() && t.device() == p.device() && !t.storage().read_only() &&
+         (t.storage_offset() + t.numel()) * t.item_size() <= int64_t(t.storage().bytes());
+}
+
+struct StepList {
+  const char* what;
+  TensorList items;
+};
+
+// `scales`: the step divides the gradients where they are.
+void check_step(const char* op, TensorList self, TensorList grads, bool scales,
+                std::initializer_list<StepList> states) {
+  RL_CHECK(RuntimeError, self.size() == grads.size(), op, ": expected as many gradients as parameters, got ",
+           grads.size(), " and ", self.size());
+  for (const StepList& s : states)
+    RL_CHECK(RuntimeError, s.items.size() == self.size(), op, ": expected ", self.size(), " tensors ", s.what, ", got ",
+             s.items.size());
+  for (size_t i = 0; i < self.size(); i++) {
+    const Tensor& p = self[i];
+    RL_CHECK(TypeError, p.defined(), op, ": parameter ", i, " is None");
+    RL_CHECK(RuntimeError, p.device().is_cpu() || p.device().is_meta(), op, ": parameter ", i, " is on ", p.device());
+    auto check_one = [&](const char* what, const Tensor& t, bool written) {
+      if (surely_fits(p, t)) return;
+      RL_CHECK(TypeError, t.defined(), op, ": the ", what, " of parameter ", i, " is None");
+      RL_CHECK(ShapeError, t.sizes() == p.sizes() && t.dtype() == p.dtype() && t.device() == p.device(), op,
+               ": parameter ", i, " has shape ", p.sizes(), " and dtype ", p.dtype(), " on ", p.device(), ", but its ",
+               what, " has shape ", t.sizes(), " and dtype ", t.dtype(), " on ", t.device(),
+               "; state belongs to the parameter that it was made for");
+      RL_CHECK(RuntimeError, !may_overlap(p, t), op, ": parameter ", i, " and its ", what,
+               " share a part of their memory. Please clone() one of them");
+      check_memory(op, i, what, t, written);
+    };
+    check_memory(op, i, "data", p);
+    check_one("gradient", grads[i], scales);
+    for (const StepList& s : states) check_one(s.what, s.items[i], true);
+    for (const StepList* s = states.begin(); s != states.end(); s++)
+      for (const StepList* other = states.begin(); other != s; other++)
+        RL_CHECK(RuntimeError,
+                 &s->items[i].storage() != &other->items[i].storage() || !may_overlap(s->items[i], other->items[i]), op,
+                 ": the ", s->what, " and the ", other->what, " of parameter ", i,
+                 " share a part of their memory. Please clone() one");
+  }
+}
+
+// The value of a rate, a count or a flag that came as a tensor.
+double value_of(const char* op, const char* what, const Tensor& t) {
+  RL_CHECK(TypeError, t.defined(), op, ": expected a tensor as ", what, ", got None");
+  RL_CHECK(RuntimeError, t.numel() == 1 && t.device().is_cpu() && !is_complex(t.dtype()), op,
+           ": expected a tensor with one real element as ", what, ", got one of shape ", t.sizes(), " and dtype ",
+           t.dtype(), " on ", t.device());
+  check_memory(op, 0, what, t, false);
+  if (t.dtype() == DType::Float32) return double(*t.data<float>());  // the usual case without a conversion
+  Tensor d = dense(t, DType::Float64);
+  return *d.data<double>();
+}
+
+// The kernels' own dtypes.
+void check_float(const char* op, TensorList self) {
+  for (const Tensor& p : self) dispatch(FloatTypes{}, p.dtype(), op, []<class T>() {});
+}
+
+// PyTorch's text for a factor that the parameters' arithmetic can't hold.
+void check_factor(TensorList self, double v) {
+  for (const Tensor& p : self)
+    RL_CHECK(RuntimeError, p.dtype() == DType::Float64 || !std::isfinite(v) || std::isfinite(float(v)),
+             "value cannot be converted to type float without overflow: ", v);
+}
+
+bool found_infinite(const char* op, const Tensor& found_inf) {
+  return found_inf.defined() && value_of(op, "found_inf", found_inf) != 0;
+}
+
+// Parameters without memory: there is nothing to compute.
+bool is_meta(const Tensor& p) { return p.device().is_meta(); }
+
+// The tensor's elements in memory order; written back at the end where the tensor is not contiguous.
+class Flat {
+ public:
+  explicit Flat(const Tensor& t) : target_(t), work_(t.is_contiguous() ? t : dense(t)) {}
+  template <class T> T* data() const { return work_.data<T>(); }
+  void changed() const {
+    if (!work_.is_same(target_)) copy_elements(target_, work_);
+    target_.impl()->bump_version();
+  }
+
+ private:
+  const Tensor& target_;
+  Tensor work_;
+};
+
+struct AdamFactors {
+  double decay;  // AdamW: what the parameter is multiplied by; Adam: weight decay
+  double lerp, beta2, one_minus_beta2, correction, eps, step_size, grad_scale;
+  bool decays, decoupled, maximize, lerp_from_end;
+};
+
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA bool kAmsgrad>, void, adam_row,
+    (T * p, T* g, T* m, T* v, T* most, int64_t n, const AdamFactors& f),
+    {
+      using C = compute_t<T>;
+      const C decay = C(f.decay);
+      const C lerp = C(f.lerp);
+      const C rest = C(1) - C(f.lerp);
+      const C beta2 = C(f.beta2);
+      const C one_minus_beta2 = C(f.one_minus_beta2);
+      const C correction = C(f.correction);
+      const C eps = C(f.eps);
+      const C step = C(-f.step_size);
+      const C sign = f.maximize ? C(-1) : C(1);
+      const C scale = C(f.grad_scale);
+      // Without decay nothing is multiplied: 0 times an infinite weight would be NaN.
+      const bool shrinks = f.decays && f.decoupled;
+      const bool adds = f.decays && !f.decoupled;
+      const bool from_end = f.lerp_from_end;
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) {
+        C x = C(p[i]);
+        C grad = C(g[i]) / scale * sign;
+        C mean = C(m[i]);
+        x = shrinks ? x * decay : x;
+        grad = adds ? grad + decay * x : grad;
+        mean = from_end ? grad - (grad - mean) * rest : mean + lerp * (grad - mean);
+        C square = C(v[i]) * beta2 + one_minus_beta2 * grad * grad;
+        C under = square;
+        if constexpr (kAmsgrad) {
+          C old = C(most[i]);
+          under = old > square ? old : square;
+          most[i] = T(under);
+        }
+        C denominator = C(__builtin_sqrt(under)) / correction + eps;
+        m[i] = T(mean);
+        v[i] = T(square);
+        p[i] = T(x + step * mean / denominator);
+      }
+    },
+    <T RL_COMMA kAmsgrad>)
+
+// grad_scale divides the gradients, which keep the divided values, as PyTorch's gradient scaler expects.
+void unscale(TensorList grads, double scale) {
+  for (const Tensor& grad : grads) {
+    if (is_meta(grad)) continue;
+    dispatch(FloatTypes{}, grad.dtype(), "unscale", [&]<class T>() {
+      Flat g(grad);
+      for (int64_t i = 0; i < grad.numel(); i++) g.data<T>()[i] = T(compute_t<T>(g.data<T>()[i]) / compute_t<T>(scale));
+      g.changed();
+    });
+  }
+}
+
+template <bool kDecoupled>
+void adam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs,
+               TensorList max_exp_avg_sqs, TensorList state_steps, const Tensor& lr, double beta1, double beta2,
+               double weight_decay, double eps, bool amsgrad, bool maximize, const Tensor& grad_scale,
+               const Tensor& found_inf) {
+  const char* op = kDecoupled ? "_fused_adamw_" : "_fused_adam_";
+  if (amsgrad)
+    check_step(op, self, grads, grad_scale.defined(),
+               {{"exp_avg", exp_avgs}, {"exp_avg_sq", exp_avg_sqs}, {"max_exp_avg_sq", max_exp_avg_sqs}});
+  else check_step(op, self, grads, grad_scale.defined(), {{"exp_avg", exp_avgs}, {"exp_avg_sq", exp_avg_sqs}});
+  check_float(op, self);
+  RL_CHECK(RuntimeError, state_steps.size() == self.size(), op, ": expected ", self.size(), " steps, got ",
+           state_steps.size());
+  double rate = value_of(op, "lr", lr);
+  std::vector<double> counts;
+  counts.reserve(state_steps.size());
+  for (const Tensor& t : state_steps) counts.push_back(value_of(op, "step", t));
+  if (!kDecoupled) check_factor(self, weight_decay);
+  if (found_infinite(op, found_inf)) return;
+  if (grad_scale.defined()) unscale(grads, value_of(op, "grad_scale", grad_scale));
+  AdamFactors f{};
+  f.decays = weight_decay != 0;
+  f.decay = kDecoupled ? 1 - rate * weight_decay : weight_decay;
+  f.lerp = 1 - beta1;
+  f.lerp_from_end = f.lerp >= 0.5;
+  f.beta2 = beta2;
+  f.one_minus_beta2 = 1 - beta2;
+  f.eps = eps;
+  f.grad_scale = 1;
+  f.decoupled = kDecoupled;
+  f.maximize = maximize;
+  double last_step = NAN;
+  for (size_t i = 0; i < self.size(); i++) {
+    if (is_meta(self[i])) continue;
+    double step = counts[i];
+    if (step != last_step) {
+      f.step_size = rate / (1 - std::pow(beta1, step));
+      f.correction = std::sqrt(1 - std::pow(beta2, step));
+      last_step = step;
+    }
+    dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
+      Flat p(self[i]), m(exp_avgs[i]), v(exp_avg_sqs[i]);
+      Tensor g = dense(grads[i]);
+      std::optional<Flat> largest;
+      if (amsgrad) largest.emplace(max_exp_avg_sqs[i]);
+      T* most = largest ? largest->data<T>() : nullptr;
+      auto row = amsgrad ? adam_row_isa<T, true>() : adam_row_isa<T, false>();
+      parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t b, int64_t e) {
+        row(p.data<T>() + b, g.data<T>() + b, m.data<T>() + b, v.data<T>() + b, most ? most + b : most, e - b, f);
+      });
+      p.changed();
+      m.changed();
+      v.changed();
+      if (largest) largest->changed();
+    });
+  }
+}
+
+struct SgdFactors {
+  double weight_decay, momentum, lr, one_minus_dampening;
+  bool nesterov, maximize, first;
+};
+
+RL_FOR_EACH_ISA(
+    template <class T RL_COMMA bool kMomentum>, void, sgd_row,
+    (T * p, const T* g, T* buffer, int64_t n, const SgdFactors& f),
+    {
+      using C = compute_t<T>;
+      const C decay = C(f.weight_decay);
+      const C momentum = C(f.momentum);
+      const C step = C(-f.lr);
+      const C gain = C(f.one_minus_dampening);
+      const C sign = f.maximize ? C(-1) : C(1);
+      const bool first = f.first;
+      const bool nesterov = f.nesterov;
+      const bool decays = f.weight_decay != 0;
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) {
+        C x = C(p[i]);
+        C grad = C(g[i]) * sign;
+        grad = decays ? grad + decay * x : grad;
+        if constexpr (kMomentum) {
+          C b = first ? grad : C(buffer[i]) * momentum + gain * grad;
+          buffer[i] = T(b);
+          grad = nesterov ? grad + momentum * b : b;
+        }
+        p[i] = T(x + step * grad);
+      }
+    },
+    <T RL_COMMA kMomentum>)
+
+void sgd_step(TensorList self, TensorList grads, TensorList momentum_buffer_list, double weight_decay, double momentum,
+              const Tensor& lr, double dampening, bool nesterov, bool maximize, bool is_first_step,
+              const Tensor& grad_scale, const Tensor& found_inf) {
+  const char* op = "_fused_sgd_";
+  if (momentum != 0) check_step(op, self, grads, grad_scale.defined(), {{"momentum_buffer", momentum_buffer_list}});
+  else check_step(op, self, grads, grad_scale.defined(), {});
+  check_float(op, self);
+  double rate = value_of(op, "lr", lr);
+  check_factor(self, rate);
+  check_factor(self, weight_decay);
+  if (found_infinite(op, found_inf)) return;
+  if (grad_scale.defined()) unscale(grads, value_of(op, "grad_scale", grad_scale));
+  SgdFactors f{weight_decay, momentum, rate, 1 - dampening, nesterov, maximize, is_first_step};
+  for (size_t i = 0; i < self.size(); i++) {
+    if (is_meta(self[i])) continue;
+    dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
+      Flat p(self[i]);
+      Tensor g = dense(grads[i]), buffer;
+      if (momentum != 0) buffer = dense(momentum_buffer_list[i]);
+      T* b = momentum != 0 ? buffer.data<T>() : nullptr;
+      auto row = momentum != 0 ? sgd_row_isa<T, true>() : sgd_row_isa<T, false>();
+      parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t from, int64_t to) {
+        row(p.data<T>() + from, g.data<T>() + from, b ? b + from : b, to - from, f);
+      });
+      p.changed();
+      if (momentum == 0) return;
+      if (!buffer.is_same(momentum_buffer_list[i])) copy_elements(momentum_buffer_list[i], buffer);
+      momentum_buffer_list[i].impl()->bump_version();
+    });
+  }
+}
+
+// For optimizers that make several calls a step: `states` holds one list of tensors after another, as many in each as there are parameters.
+void check_all(TensorList self, TensorList grads, TensorList states, TensorList counts) {
+  const char* op = "_optimizer_check";
+  const char* what = "state";
+  size_t n = self.size();
+  RL_CHECK(RuntimeError, n && states.size() % n == 0, op, ": expected a multiple of ", n, " tensors, got ",
+           states.size());
+  size_t lists = states.size() / n;
+  check_step(op, self, grads, false, {});
+  for (size_t i = 0; i < lists; i++) check_step(op, self, grads, false, {{what, states.slice(i * n, n)}});
+  for (const Tensor& t : counts) value_of(op, "step", t);
+}
+
+void foreach_add(TensorList self, const Scalar& scalar) {
+  const char* op = "_foreach_add_";
+  for (size_t i = 0; i < self.size(); i++) {
+    RL_CHECK(TypeError, self[i].defined(), op, ": tensor ", i, " is None");
+    dispatch(NumberTypes{}, self[i].dtype(), op, []<class T>() {});
+    check_memory(op, i, "data", self[i]);
+  }
+  for (const Tensor& t : self) {
+    if (is_meta(t)) continue;
+    dispatch(NumberTypes{}, t.dtype(), op, [&]<class T>() {
+      Flat flat(t);
+      T* x = flat.data<T>();
+      for (int64_t i = 0; i < t.numel(); i++) x[i] = T(compute_t<T>(x[i]) + scalar.to<compute_t<T>>());
+      flat.changed();
+    });
+  }
+}
+
+}  // namespace
+
+OP(_fused_sgd_, {.schema = "_fused_sgd_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, "
+                           "float weight_decay, float momentum, "
+                           "float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? "
+                           "grad_scale=None, Tensor? found_inf=None) -> ()",
+                 .doc = "One step of stochastic gradient descent over many tensors.",
+                 .kernel = effect<sgd_step>(),
+                 .forms = kFunction,
+                 .overloads = {"_fused_sgd_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] "
+                               "momentum_buffer_list, *, float weight_decay, "
+                               "float momentum, Tensor lr, float dampening, bool nesterov, bool maximize, bool "
+                               "is_first_step, Tensor? grad_scale=None, "
+                               "Tensor? found_inf=None) -> ()"}});
+
+OP(_fused_adam_, {.schema = "_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] "
+                            "exp_avg_sqs, Tensor(e!)[] "
+                            "max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float "
+                            "weight_decay, float eps, bool amsgrad, "
+                            "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+                  .doc = "One step of Adam over many tensors; state_steps count this step already.",
+                  .kernel = effect<adam_step<false>>(),
+                  .forms = kFunction,
+                  .overloads = {"_fused_adam_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, "
+                                "Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] "
+                                "max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float "
+                                "weight_decay, float eps, bool amsgrad, "
+                                "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"}});
+
+OP(_fused_adamw_,
+   {.schema = "_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, "
+              "Tensor(e!)[] "
+              "max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float "
+              "eps, bool amsgrad, "
+              "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+    .doc = "One step of Adam with decoupled weight decay over many tensors; state_steps count this step already.",
+    .kernel = effect<adam_step<true>>(),
+    .forms = kFunction,
+    .overloads = {"_fused_adamw_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] "
+                  "exp_avg_sqs, Tensor(e!)[] "
+                  "max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float weight_decay, "
+                  "float eps, bool amsgrad, "
+                  "bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()"}});
+
+OP(_optimizer_check,
+   {.schema = "_optimizer_check(Tensor[] self, Tensor[] grads, Tensor[] states, Tensor[] counts) -> ()",
+    .doc = "Raises where gradients or state, one list after another, don't fit their parameters.",
+    .kernel = effect<check_all>(),
+    .forms = kFunction});
+
+OP(_foreach_add_, {.schema = "_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()",
+                   .doc = "Adds a number to each tensor.",
+                   .kernel = effect<foreach_add>(),
+                   .forms = kFunction});
+
+}  // namespace rushlight

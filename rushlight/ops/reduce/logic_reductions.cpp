@@ -1,0 +1,106 @@
+// all and any.
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/reduce/dims.h"
+
+namespace rushlight {
+namespace {
+
+// Elements seen as words: non-zero is what has a bit set, apart from the sign where there is -0.
+template <class Word, bool signed_zero, bool every>
+struct Truth {
+  using T = Word;
+  using Acc = uint8_t;
+  using Out = uint8_t;
+  Acc identity() const { return every; }
+  Acc fold(Acc a, T x) const {
+    Acc v = signed_zero ? T(x << 1) != 0 : x != 0;
+    return every ? a & v : a | v;
+  }
+  Acc merge(Acc a, Acc b) const { return every ? a & b : a | b; }
+  Out finish(Acc a, int64_t) const { return a; }
+};
+template <class Complex, bool every>
+struct ComplexTruth : Truth<uint8_t, false, every> {
+  using T = Complex;
+  uint8_t fold(uint8_t a, T x) const {
+    uint8_t v = x != T(0);
+    return every ? a & v : a | v;
+  }
+};
+
+DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool; }
+
+template <bool every>
+void truth(const Tensor& self, DimSet dims, const Tensor& out) {
+  auto go = [&]<class R>() { reduce(FoldReducer<R>{}, self, dims, out); };
+  bool floating = is_floating(self.dtype());
+  switch (self.dtype()) {
+    case DType::Complex64: return go.template operator()<ComplexTruth<complex64, every>>();
+    case DType::Complex128: return go.template operator()<ComplexTruth<complex128, every>>();
+    default: break;
+  }
+  dispatch_size(self.dtype(), [&]<class W>() {
+    if constexpr (std::is_integral_v<W>) {
+      if (floating) go.template operator()<Truth<W, true, every>>();
+      else go.template operator()<Truth<W, false, every>>();
+    }
+  });
+}
+TensorSpec truth_all_meta(const Tensor& self) { return {.dtype = truth_dtype(self), .device = self.device()}; }
+template <bool every>
+void truth_all_cpu(const Tensor& self, const Tensor& out) {
+  truth<every>(self, all_dims(self.dim()), out);
+}
+
+TensorSpec truth_dim_meta(const Tensor& self, int64_t dim, bool keepdim) {
+  return {.sizes = reduced_sizes(self.sizes(), one_dim(dim, self.dim()), keepdim),
+          .dtype = truth_dtype(self),
+          .device = self.device()};
+}
+template <bool every>
+void truth_dim_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
+  truth<every>(self, one_dim(dim, self.dim()), out);
+}
+
+// Unlike in sums an empty list is no dimension at all.
+DimSet truth_dims(const Tensor& self, const OptionalDims& dim) {
+  return dim && dim->empty() ? 0 : dim_set(dim, self.dim());
+}
+TensorSpec truth_dims_meta(const Tensor& self, const OptionalDims& dim, bool keepdim) {
+  return {.sizes = reduced_sizes(self.sizes(), truth_dims(self, dim), keepdim),
+          .dtype = truth_dtype(self),
+          .device = self.device()};
+}
+template <bool every>
+void truth_dims_cpu(const Tensor& self, const OptionalDims& dim, bool, const Tensor& out) {
+  truth<every>(self, truth_dims(self, dim), out);
+}
+
+}  // namespace
+
+OP(all, {.schema = "all(Tensor self) -> Tensor",
+         .doc = "Whether all elements are non-zero. >>> torch.all(torch.tensor([True, False]))\ntensor(False)",
+         .kernel = structured<truth_all_meta, truth_all_cpu<true>>()});
+OP(any, {.schema = "any(Tensor self) -> Tensor",
+         .doc = "Whether an element is non-zero. >>> torch.any(torch.tensor([True, False]))\ntensor(True)",
+         .kernel = structured<truth_all_meta, truth_all_cpu<false>>()});
+OP(all_dim,
+   {.schema = "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    .doc =
+        "Whether all elements along a dimension are non-zero. >>> torch.all(torch.eye(2), 0)\ntensor([False, False])",
+    .kernel = structured<truth_dim_meta, truth_dim_cpu<true>>()});
+OP(any_dim,
+   {.schema = "any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
+    .doc = "Whether an element along a dimension is non-zero. >>> torch.any(torch.eye(2), 0)\ntensor([True, True])",
+    .kernel = structured<truth_dim_meta, truth_dim_cpu<false>>()});
+OP(all_dims,
+   {.schema = "all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether all elements over some dimensions are non-zero. >>> torch.all(torch.eye(2), (0, 1))\ntensor(False)",
+    .kernel = structured<truth_dims_meta, truth_dims_cpu<true>>()});
+OP(any_dims,
+   {.schema = "any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether an element over some dimensions is non-zero. >>> torch.any(torch.eye(2), (0, 1))\ntensor(True)",
+    .kernel = structured<truth_dims_meta, truth_dims_cpu<false>>()});
+
+}  // namespace rushlight
