@@ -132,3 +132,20 @@ def test_a_kernel_wider_than_what_it_slides_over():
     y.sum().backward()
     assert x.grad.unique().tolist() == [8]
     assert w.grad[0, 0].tolist() == [0] * 5 + [1, 2, 3, 4, 3, 2, 1] + [0] * 5 and y.shape == (1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("pad", "mode", "match"),
+    [
+        ([1, 1], 3, "mode must be 0, 1 or 2, got 3"),
+        ([1, 1], 2**32, "mode must be 0, 1 or 2"),
+        ([2, 4], 0, "size 4 is enough for"),
+        ([5, 0], 2, "size 4 is enough for"),
+        ([-1, 1], 1, "0 or more"),
+    ],
+)
+def test_border_pad(pad, mode, match):
+    with pytest.raises(RuntimeError, match=match):
+        rl._border_pad(X, pad, mode)
+    with pytest.raises(RuntimeError, match="is enough for"):
+        rl._border_pad(rl.ones(2, 0), [1, 1], 1)
