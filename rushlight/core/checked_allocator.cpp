@@ -18,7 +18,8 @@ class CheckedAllocator final : public Allocator {
   void* allocate(size_t bytes) override {
     if (bytes == 0) return nullptr;
     void* p = nullptr;
-    RL_CHECK(OutOfMemory, bytes < (size_t(1) << 46) && posix_memalign(&p, 64, bytes) == 0,
+    // Where there is a limit, AddressSanitizer writes to stderr before it refuses.
+    RL_CHECK(OutOfMemory, bytes < (size_t(1) << 30) && posix_memalign(&p, 64, bytes) == 0,
              "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes");
     std::memset(p, fresh_memory, bytes);
     allocated += int64_t(bytes);

@@ -107,7 +107,7 @@ Tensor multigamma(const Tensor& given, int64_t p) {
   Tensor steps =
       arange(-double(p - 1) / 2, 0.25, 0.5, x.dtype(), std::nullopt, x.device());  // the offsets (1 - p) / 2, ..., 0
   return sum(lgamma(unsqueeze(x, -1) + steps), IntArrayRef(int64_t(-1))) +
-         double(p * (p - 1)) / 4 * 1.14472988584940017414;
+         double(p) * double(p - 1) / 4 * 1.14472988584940017414;
 }
 
 Tensor round_to(const Tensor& x, int64_t decimals) { return decimals ? round(x, decimals) : round(x); }
