@@ -499,7 +499,7 @@ void change_value(Value& v, const Argument& a, Random& random) {
     switch (random.below(6)) {
       case 0: v.ints.erase(v.ints.begin() + long(at)); return;
       case 1: v.ints.push_back(random_int(random)); return;
-      case 2: v.ints[at] += random.chance(50) ? 1 : -1; return;
+      case 2: v.ints[at] = int64_t(uint64_t(v.ints[at]) + (random.chance(50) ? 1 : -1)); return;
       default: v.ints[at] = random_int(random); return;
     }
   }

@@ -149,3 +149,56 @@ def test_border_pad(pad, mode, match):
         rl._border_pad(X, pad, mode)
     with pytest.raises(RuntimeError, match="is enough for"):
         rl._border_pad(rl.ones(2, 0), [1, 1], 1)
+
+
+@pytest.mark.parametrize("mask", [[], [True], [True, True], [True] * 4])
+def test_linear_backward_mask(mask):
+    with pytest.raises(RuntimeError, match="3 values in output_mask|bool\\[3\\]"):
+        _C._ops.linear_backward(rl.ones(1, 2), rl.ones(1, 6), rl.ones(6, 2), mask)
+
+
+def test_conv_with_padding_same_looks_at_its_weight():
+    for shape in [(), (4,), (4, 3), (4, 3, 2, 2)]:
+        with pytest.raises(RuntimeError, match="conv1d: expected weight of 3 dimensions"):
+            rl.conv1d(rl.ones(1, 3, 4), rl.ones(shape), padding="same")
+
+
+def test_embedding_renorm_looks_at_its_table():
+    for table in [rl.ones(()), rl.ones(3), rl.ones(2, 2, 2), rl.ones(2, 2).long()]:
+        with pytest.raises(RuntimeError, match="expected a matrix of floating dtype"):
+            rl.embedding_renorm_(table, rl.tensor([0]), 1.0, 2.0)
+    with pytest.raises(RuntimeError, match="int32/int64"):
+        rl.embedding_renorm_(rl.ones(2, 2), rl.tensor([0.0]), 1.0, 2.0)
+
+
+def test_triangles_without_columns():
+    assert rl.tril_indices(2**40, 0, 2).shape == (2, 0)
+    assert rl.triu_indices(2**40, 0, -2).shape == (2, 0)
+
+
+def test_layers_past_counting():
+    with pytest.raises(RuntimeError, match="overflow|too large|hidden"):
+        rl.gru(rl.ones(1, 1, 1), rl.ones(1, 1, 1), [], False, 2**62, 0.0, False, True, False)
+
+
+def test_adaptive_pooling_to_what_no_memory_holds():
+    for pool in (rl.nn.functional.adaptive_avg_pool2d, rl.nn.functional.adaptive_max_pool2d):
+        with pytest.raises((RuntimeError, MemoryError)):
+            pool(rl.ones(0, 1, 2, 2), (1, 2**62 + 1))
+
+
+def test_averages_of_no_rows():
+    with pytest.raises(RuntimeError, match="expected length 1 before the last 2 dimensions"):
+        rl._avg_pool(rl.ones(2, 3, 8, 6), 2, [0, 1, 1], [0, 1, 1] * 2, 0)
+
+
+def test_cross_entropy_of_a_number():
+    for smoothing in (0.0, 0.5):
+        with pytest.raises((RuntimeError, IndexError, ValueError)):
+            rl.nn.functional.cross_entropy(rl.tensor(1.0), rl.tensor(0), label_smoothing=smoothing)
+
+
+def test_topk_of_a_number():
+    for k in (0, 1):
+        values, indices = rl.topk(rl.tensor(7), k)
+        assert (values.item(), indices.item()) == (7, 0)

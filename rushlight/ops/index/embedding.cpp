@@ -107,16 +107,16 @@ void embedding_backward_cpu(const Tensor& grad, const Tensor& indices, int64_t r
       T* x = to.data<T>();
       const T* g = row_source.data<T>();
       // Each thread owns a range of rows and adds in the order of the indices: the same bits on any number of threads.
-      parallel_for(
-          0, rows, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, columns)), [&](int64_t begin, int64_t end) {
-            std::memset(static_cast<void*>(x + begin * columns), 0, size_t((end - begin) * columns) * sizeof(T));
-            for (int64_t i = 0; i < count; i++) {
-              int64_t k = idx[i];
-              if (k < begin || k >= end || k == padding) continue;
-              add_row_isa<T>()(x + k * columns, g + i * row_step, columns,
-                               by_frequency ? 1.f / float(seen[size_t(k)]) : 1.f);
-            }
-          });
+      parallel_for(0, rows, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, columns)),
+                   [&](int64_t begin, int64_t end) {
+                     std::fill_n(x + begin * columns, (end - begin) * columns, T(0));
+                     for (int64_t i = 0; i < count; i++) {
+                       int64_t k = idx[i];
+                       if (k < begin || k >= end || k == padding) continue;
+                       add_row_isa<T>()(x + k * columns, g + i * row_step, columns,
+                                        by_frequency ? 1.f / float(seen[size_t(k)]) : 1.f);
+                     }
+                   });
     }
   });
   if (!to.is_same(out)) copy_elements(out, to);
@@ -133,7 +133,10 @@ Grads embedding_backward_grad(const Saved& s, const Tensor& g) {
 
 // Scales the named rows down to max_norm where they are longer.
 void embedding_renorm_op(const Tensor& self, const Tensor& indices, double max_norm, double norm_type) {
-  Tensor at = dense(indices, DType::Int64);
+  RL_CHECK(RuntimeError, self.dim() == 2 && is_floating(self.dtype()),
+           "embedding_renorm_: expected a matrix of floating dtype, got ", scalar_type_name(self.dtype()), " of shape ",
+           self.sizes());
+  Tensor at = index_values("embedding_renorm_", indices);
   std::vector<int64_t> rows(at.data<int64_t>(), at.data<int64_t>() + at.numel());
   std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());

@@ -205,6 +205,7 @@ Tensor cross_entropy_of_probabilities(const Tensor& self, const Tensor& given, c
 
 Tensor smoothed_cross_entropy(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction,
                               int64_t ignore, double smoothing) {
+  RL_CHECK(ShapeError, self.dim() > 0, "cross_entropy: expected input of 1 dimension or more, got none");
   int64_t class_dim = self.dim() == 1 ? 0 : 1, classes = self.sizes()[size_t(class_dim)];
   Tensor input = log_softmax(self, class_dim);
   Tensor loss = nll_loss_nd(input, target, weight, reduction, ignore);

@@ -240,6 +240,8 @@ Tensor conv_padded(const Tensor& x, const Tensor& weight, const Tensor& bias, In
                    std::string_view padding, IntArrayRef dilation, int64_t groups) {
   if (padding == "valid") return conv_nd<dims>(x, weight, bias, stride, {0}, dilation, groups);
   RL_CHECK(RuntimeError, padding == "same", "Invalid padding string: '", padding, "'");
+  RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv", dims, "d: expected weight of ", dims + 2,
+           " dimensions, got ", weight.sizes());
   for (int64_t s : stride) RL_CHECK(RuntimeError, s == 1, "padding='same' is not supported for strided convolutions");
   Dims d = each(dilation, dims, "dilation"), even, extra;
   bool lopsided = false;

@@ -90,6 +90,7 @@ void linear_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, c
 // Gradients of input, weight and bias; those that the mask does not ask for are empty.
 std::array<TensorSpec, 3> linear_backward_meta(const Tensor& self, const Tensor& grad, const Tensor& weight,
                                                IntArrayRef mask) {
+  RL_CHECK(RuntimeError, mask.size() == 3, "linear_backward: expected 3 values in output_mask, got ", mask.size());
   TensorSpec out = linear_meta(self, weight, Tensor());
   expect_shape("linear_backward", "grad_output", grad, out.sizes);
   expect_dtype("linear_backward", "grad_output", grad, self.dtype());

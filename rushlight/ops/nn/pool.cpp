@@ -254,6 +254,7 @@ std::array<Spans, 3> adaptive(const Tensor& self, int dims, IntArrayRef output_s
   // What no memory holds is refused before spans are counted.
   Dims sizes = self.sizes();
   for (int d = 0; d < dims; d++) sizes[sizes.size() - size_t(dims - d)] = output_size[size_t(d)];
+  for (int64_t& n : sizes) n = std::max<int64_t>(n, 1);
   empty_tensor(sizes, DType::Float64);
   for (int d = 0; d < dims; d++)
     s[size_t(3 - dims + d)] = adaptive_spans(self.size(self.dim() - dims + d), output_size[size_t(d)]);
@@ -331,6 +332,8 @@ struct Averages {
     const int64_t *p = spans.begin(), *end = spans.end();
     for (size_t d = 0; d < 3; d++) {
       int64_t n = out3[d] = lengths[d];
+      RL_CHECK(ShapeError, n == 1 || d + size_t(dims) >= 3, "_avg_pool: expected length 1 before the last ", dims,
+               " dimensions, got ", lengths);
       RL_CHECK(ShapeError, n >= 0 && n <= (end - p) / 3, "_avg_pool: expected first, last and divisor of ", n,
                " spans, got a list of ", spans.size());
       s[d] = {p, p + n, p + 2 * n};

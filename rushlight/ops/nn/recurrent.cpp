@@ -177,8 +177,8 @@ void check_state(const char* name, const Tensor& s, int64_t count, int64_t batch
 std::pair<Tensor, State> run_network(const Network& net, Tensor data, IntArrayRef sizes, const State& start,
                                      TensorList params) {
   bool lstm = net.cell == Cell::Lstm;
-  int64_t directions = net.bidirectional ? 2 : 1, count = net.layers * directions;
   RL_CHECK(RuntimeError, net.layers > 0, "num_layers must be greater than zero, got ", net.layers);
+  int64_t directions = net.bidirectional ? 2 : 1, count = CheckedInt(net.layers) * directions;
   RL_CHECK(RuntimeError, !sizes.empty(), "Expected sequence length to be larger than 0 in RNN");
   RL_CHECK(RuntimeError, !lstm || start.c.defined(), "lstm expects two hidden states");
   RL_CHECK(RuntimeError, start.h.dtype() == data.dtype(), "Input and hidden tensors are not the same dtype, found ",

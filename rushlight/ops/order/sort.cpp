@@ -185,6 +185,7 @@ void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sor
   dim = wrap_dim(dim, self.dim());
   int64_t n = lane_size(self, dim), from = lane_stride(self, dim), to = lane_stride(values, dim),
           at = lane_stride(indices, dim);
+  if (self.dim() == 0) k = 1;  // the result has no dimensions either: of one element 0 are one, as in PyTorch
   dispatch(RealTypes{}, self.dtype(), "topk", [&]<class T>() {
     using C = compute_t<T>;
     Dims sizes = self.sizes();
