@@ -36,11 +36,12 @@ RL_FOR_EACH_ISA(
     template <class Op>, void, fold_columns,
     (const Op& op, typename Op::Acc* acc, const typename Op::T* x, int64_t row_stride, int64_t rows, int64_t columns),
     {
-      for (int64_t j = 0; j < columns; j++) acc[j] = op.identity();
+      const Op by = op;  // no store to acc changes it
+      for (int64_t j = 0; j < columns; j++) acc[j] = by.identity();
       for (int64_t i = 0; i < rows; i++) {
         const typename Op::T* p = x + i * row_stride;
         RL_IVDEP
-        for (int64_t j = 0; j < columns; j++) acc[j] = op.fold(acc[j], p[j]);
+        for (int64_t j = 0; j < columns; j++) acc[j] = by.fold(acc[j], p[j]);
       }
     },
     <Op>)

@@ -60,11 +60,11 @@ inline void fold_each(C* out, const C (&running)[kVector][kVector], int64_t rows
 }
 
 // Rows of n elements, one after the other, kVector at a time, so that their logarithms are taken together. out may be x. Loops run over whole
-// rows: the compiler unrolls one of 16 steps before it would vectorise it. T: what the sum and its logarithm are kept in. lowest: what the
-// largest element is at least; above -inf, it makes a row of -inf zeros instead of NaN.
+// rows: the compiler unrolls one of 16 steps before it would vectorise it. lowest: what the largest element is at least; above -inf, it
+// makes a row of -inf zeros instead of NaN. kept: what a sum and its logarithm are rounded by, if at all.
 RL_FOR_EACH_ISA(
-    template <class T RL_COMMA class C RL_COMMA bool log>, void, softmax_rows,
-    (C * out, const C* x, int64_t n, int64_t rows, C lowest),
+    template <class C RL_COMMA bool log>, void, softmax_rows,
+    (C * out, const C* x, int64_t n, int64_t rows, C lowest, C (*kept)(C)),
     {
       constexpr int64_t kPiece = 512;
       auto larger = [](C a, C b) { return math::maximum(a, b); };
@@ -100,8 +100,12 @@ RL_FOR_EACH_ISA(
           }
         }
         fold_each(totals, running, some, plus);
+        if (log && kept)
+          for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
         for (int j = 0; j < kVector; j++)
-          totals[j] = log ? C(T(math::log(C(T(totals[j]))))) : math::select(totals[j] == 0, C(0), C(1) / totals[j]);
+          totals[j] = log ? math::log(totals[j]) : math::select(totals[j] == 0, C(0), C(1) / totals[j]);
+        if (log && kept)
+          for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
         for (int64_t r = 0; r < some; r++) {
           const C* row = x + (r0 + r) * n;
           C* to = out + (r0 + r) * n;
@@ -117,34 +121,32 @@ RL_FOR_EACH_ISA(
         }
       }
     },
-    <T RL_COMMA C RL_COMMA log>)
+    <C RL_COMMA log>)
 
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
 RL_FOR_EACH_ISA(
-    template <class T RL_COMMA bool log>, void, softmax_columns,
-    (T * out, int64_t out_step, const T* x, int64_t x_step, int64_t n, int64_t columns, compute_t<T> lowest),
+    template <class C RL_COMMA bool log>, void, softmax_columns,
+    (C * out, int64_t out_step, const C* x, int64_t x_step, int64_t n, int64_t columns, C lowest),
     {
-      using C = compute_t<T>;
       C top[kColumns];
       C sums[kColumns];
       for (int64_t j = 0; j < kColumns; j++) top[j] = lowest;
       for (int64_t j = 0; j < kColumns; j++) sums[j] = 0;
       for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < columns; j++) top[j] = math::maximum(C(x[i * x_step + j]), top[j]);
+        for (int64_t j = 0; j < columns; j++) top[j] = math::maximum(x[i * x_step + j], top[j]);
       for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < columns; j++) sums[j] += math::exp(C(x[i * x_step + j]) - top[j]);
+        for (int64_t j = 0; j < columns; j++) sums[j] += math::exp(x[i * x_step + j] - top[j]);
       if (log) {
         for (int64_t j = 0; j < columns; j++) sums[j] = math::log(sums[j]);
         for (int64_t i = 0; i < n; i++)
-          for (int64_t j = 0; j < columns; j++) out[i * out_step + j] = T(C(x[i * x_step + j]) - top[j] - sums[j]);
+          for (int64_t j = 0; j < columns; j++) out[i * out_step + j] = x[i * x_step + j] - top[j] - sums[j];
         return;
       }
       for (int64_t j = 0; j < columns; j++) sums[j] = math::select(sums[j] == 0, C(0), C(1) / sums[j]);
       for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < columns; j++)
-          out[i * out_step + j] = T(math::exp(C(x[i * x_step + j]) - top[j]) * sums[j]);
+        for (int64_t j = 0; j < columns; j++) out[i * out_step + j] = math::exp(x[i * x_step + j] - top[j]) * sums[j];
     },
-    <T RL_COMMA log>)
+    <C RL_COMMA log>)
 
 RL_FOR_EACH_ISA(
     template <class C RL_COMMA bool log>, void, backward_rows,
@@ -174,27 +176,26 @@ RL_FOR_EACH_ISA(
 
 // Lanes as in softmax_columns.
 RL_FOR_EACH_ISA(
-    template <class T RL_COMMA bool log>, void, backward_columns,
-    (T * out, int64_t out_step, const T* g, int64_t g_step, const T* y, int64_t y_step, int64_t n, int64_t columns),
+    template <class C RL_COMMA bool log>, void, backward_columns,
+    (C * out, int64_t out_step, const C* g, int64_t g_step, const C* y, int64_t y_step, int64_t n, int64_t columns),
     {
-      using C = compute_t<T>;
       C sums[kColumns];
       for (int64_t j = 0; j < kColumns; j++) sums[j] = 0;
       for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < columns; j++) {
-          C grad = C(g[i * g_step + j]);
-          sums[j] += log ? grad : grad * C(y[i * y_step + j]);
+          C grad = g[i * g_step + j];
+          sums[j] += log ? grad : grad * y[i * y_step + j];
         }
       for (int64_t i = 0; i < n; i++) {
         RL_IVDEP
         for (int64_t j = 0; j < columns; j++) {
-          C grad = C(g[i * g_step + j]);
-          C result = C(y[i * y_step + j]);
-          out[i * out_step + j] = T(log ? grad - math::exp(result) * sums[j] : (grad - sums[j]) * result);
+          C grad = g[i * g_step + j];
+          C result = y[i * y_step + j];
+          out[i * out_step + j] = log ? grad - math::exp(result) * sums[j] : (grad - sums[j]) * result;
         }
       }
     },
-    <T RL_COMMA log>)
+    <C RL_COMMA log>)
 
 // run(parts, columns, N + 1 strides along dim) for at most kColumns neighbouring lanes at a time, out's being the first. False if the tensors
 // don't lie so that lanes neighbour each other.
@@ -222,17 +223,15 @@ bool for_each_columns_of(const Tensor& out, int64_t dim, std::array<const Tensor
   return true;
 }
 
-// f(C* out, const C* in..., count) on `count` dense rows in the compute type; other layouts and half types go through buffers, row by row.
-template <class T, size_t N, class F>
+// f(C* out, const C* in..., count) on `count` dense rows; other layouts go through buffers, row by row.
+template <class C, size_t N, class F>
 void for_each_row_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N> in, const F& f) {
-  using C = compute_t<T>;
   int64_t n = lane_size(out, dim);
   if (n == 0) return;
   std::array<const Tensor*, N + 1> all;
   all[0] = &out;
   for (size_t k = 0; k < N; k++) all[k + 1] = in[k];
-  if (std::is_same_v<T, C> && dim + 1 >= out.dim() &&
-      std::ranges::all_of(all, [](const Tensor* t) { return t->is_contiguous(); })) {
+  if (dim + 1 >= out.dim() && std::ranges::all_of(all, [](const Tensor* t) { return t->is_contiguous(); })) {
     parallel_for(0, out.numel() / n, lane_grain(n, 16384), [&](int64_t begin, int64_t end) {
       std::array<C*, N + 1> row;
       for (size_t k = 0; k <= N; k++) row[k] = static_cast<C*>(all[k]->raw()) + begin * n;
@@ -248,18 +247,18 @@ void for_each_row_of(const Tensor& out, int64_t dim, std::array<const Tensor*, N
     std::array<std::vector<C>, N + 1> far;
     std::array<C*, N + 1> row;
     for (size_t k = 0; k <= N; k++) {
-      if (std::is_same_v<T, C> && step[k] == 1) {
+      if (step[k] == 1) {
         row[k] = reinterpret_cast<C*>(p[k]);
         continue;
       }
       if (n > kShort) far[k].resize(size_t(n));
       row[k] = n > kShort ? far[k].data() : near[k];
       if (k > 0)
-        for (int64_t i = 0; i < n; i++) row[k][i] = C(reinterpret_cast<const T*>(p[k])[i * step[k]]);
+        for (int64_t i = 0; i < n; i++) row[k][i] = reinterpret_cast<const C*>(p[k])[i * step[k]];
     }
     f(row, 1);
     if (row[0] != reinterpret_cast<C*>(p[0]))
-      for (int64_t i = 0; i < n; i++) reinterpret_cast<T*>(p[0])[i * step[0]] = T(row[0][i]);
+      for (int64_t i = 0; i < n; i++) reinterpret_cast<C*>(p[0])[i * step[0]] = row[0][i];
   });
 }
 
@@ -271,22 +270,36 @@ TensorSpec softmax_meta(const Tensor& self, int64_t dim, bool half_to_float) {
   wrap_dim(dim, self.dim());
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
+template <class T>
+float rounded(float x) {
+  return float(T(x));
+}
+// Half types are computed in float, as a whole.
 template <bool log>
-void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out) {
+void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out, float (*kept)(float) = nullptr) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
-  dispatch(FloatTypes{}, self.dtype(), "softmax", [&]<class T>() {
-    using C = compute_t<T>;
+  if (is_half(self.dtype())) {
+    // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
+    bool keeps = log && dim + 1 >= self.dim();
+    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
+    softmax_into<log>(dense(self, DType::Float32), dim, safe, floats,
+                      !keeps                           ? nullptr
+                      : self.dtype() == DType::Float16 ? rounded<Half>
+                                                       : rounded<BFloat16>);
+    return copy_elements(out, floats);
+  }
+  dispatch(Types<float, double>{}, self.dtype(), "softmax", [&]<class C>() {
     C lowest = safe ? std::numeric_limits<C>::lowest() : -std::numeric_limits<C>::infinity();
-    int64_t n = lane_size(self, dim), last = self.dim() - 1;
-    auto columns = [&](const std::array<T*, 2>& p, int64_t count, const std::array<int64_t, 2>& step) {
-      softmax_columns_isa<T, log>()(p[0], step[0], p[1], step[1], n, count, lowest);
+    C (*keep)(C) = nullptr;
+    if constexpr (std::is_same_v<C, float>) keep = kept;
+    int64_t n = lane_size(self, dim);
+    auto columns = [&](const std::array<C*, 2>& p, int64_t count, const std::array<int64_t, 2>& step) {
+      softmax_columns_isa<C, log>()(p[0], step[0], p[1], step[1], n, count, lowest);
     };
-    if (for_each_columns_of<T, 1>(out, dim, {&self}, columns)) return;
-    for_each_row_of<T, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row, int64_t rows) {
-      // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
-      if (dim == last) softmax_rows_isa<T, C, log>()(row[0], row[1], n, rows, lowest);
-      else softmax_rows_isa<C, C, log>()(row[0], row[1], n, rows, lowest);
+    if (for_each_columns_of<C, 1>(out, dim, {&self}, columns)) return;
+    for_each_row_of<C, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row, int64_t rows) {
+      softmax_rows_isa<C, log>()(row[0], row[1], n, rows, lowest, keep);
     });
   });
 }
@@ -314,17 +327,18 @@ template <bool log>
 void backward_cpu(const Tensor& given, const Tensor& output, int64_t dim, DType, const Tensor& out) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, output.dim());
-  bool fits = given.dtype() == output.dtype() && given.dim() > 0 && given.strides().back() == 1;
-  Tensor grad = fits ? given : dense(given, output.dtype());
-  Tensor to = out.dtype() == output.dtype() ? out : empty_tensor(out.sizes(), output.dtype());
+  DType compute = is_half(output.dtype()) ? DType::Float32 : output.dtype();
+  bool fits = given.dtype() == compute && given.dim() > 0 && given.strides().back() == 1;
+  Tensor grad = fits ? given : dense(given, compute);
+  Tensor result = output.dtype() == compute ? output : dense(output, compute);
+  Tensor to = out.dtype() == compute ? out : empty_tensor(out.sizes(), compute);
   int64_t n = lane_size(output, dim);
-  dispatch(FloatTypes{}, output.dtype(), "softmax_backward", [&]<class T>() {
-    using C = compute_t<T>;
-    auto columns = [&](const std::array<T*, 3>& p, int64_t count, const std::array<int64_t, 3>& step) {
-      backward_columns_isa<T, log>()(p[0], step[0], p[1], step[1], p[2], step[2], n, count);
+  dispatch(Types<float, double>{}, compute, "softmax_backward", [&]<class C>() {
+    auto columns = [&](const std::array<C*, 3>& p, int64_t count, const std::array<int64_t, 3>& step) {
+      backward_columns_isa<C, log>()(p[0], step[0], p[1], step[1], p[2], step[2], n, count);
     };
-    if (for_each_columns_of<T, 2>(to, dim, {&grad, &output}, columns)) return;
-    for_each_row_of<T, 2>(to, dim, {&grad, &output}, [&](const std::array<C*, 3>& row, int64_t rows) {
+    if (for_each_columns_of<C, 2>(to, dim, {&grad, &result}, columns)) return;
+    for_each_row_of<C, 2>(to, dim, {&grad, &result}, [&](const std::array<C*, 3>& row, int64_t rows) {
       backward_rows_isa<C, log>()(row[0], row[1], row[2], n, rows);
     });
   });

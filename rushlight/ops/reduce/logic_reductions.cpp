@@ -1,49 +1,42 @@
 // all and any.
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/view_as_real.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/reduce/dims.h"
 
 namespace rushlight {
 namespace {
 
-// Elements seen as words: non-zero is what has a bit set, apart from the sign where there is -0.
-template <class Word, bool signed_zero, bool every>
+// Elements seen as words: non-zero is what has a bit set, apart from those of signs where there is -0. All are where none is zero:
+// `flip` turns what is asked and the answer round, so that the loops are one for both.
+template <class Word>
 struct Truth {
   using T = Word;
   using Acc = uint8_t;
   using Out = uint8_t;
-  Acc identity() const { return every; }
-  Acc fold(Acc a, T x) const {
-    Acc v = signed_zero ? T(x << 1) != 0 : x != 0;
-    return every ? a & v : a | v;
-  }
-  Acc merge(Acc a, Acc b) const { return every ? a & b : a | b; }
-  Out finish(Acc a, int64_t) const { return a; }
-};
-template <class Complex, bool every>
-struct ComplexTruth : Truth<uint8_t, false, every> {
-  using T = Complex;
-  uint8_t fold(uint8_t a, T x) const {
-    uint8_t v = x != T(0);
-    return every ? a & v : a | v;
-  }
+  Word mask;
+  uint8_t flip;
+  Acc identity() const { return 0; }
+  Acc fold(Acc a, T x) const { return a | (uint8_t((x & mask) != 0) ^ flip); }
+  Acc merge(Acc a, Acc b) const { return a | b; }
+  Out finish(Acc a, int64_t) const { return a ^ flip; }
 };
 
 DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool; }
 
 template <bool every>
 void truth(const Tensor& self, DimSet dims, const Tensor& out) {
-  auto go = [&]<class R>() { reduce(FoldReducer<R>{}, self, dims, out); };
-  bool floating = is_floating(self.dtype());
-  switch (self.dtype()) {
-    case DType::Complex64: return go.template operator()<ComplexTruth<complex64, every>>();
-    case DType::Complex128: return go.template operator()<ComplexTruth<complex128, every>>();
-    default: break;
+  if (self.dtype() == DType::Complex128) {  // no word is so long: of both parts one after the other
+    Tensor parts = view_as_real(self), any_part = empty_tensor(self.sizes(), DType::UInt8);
+    reduce(FoldReducer<Truth<uint64_t>>{{~(uint64_t(1) << 63), 0}}, parts, DimSet(1) << self.dim(), any_part);
+    return truth<every>(any_part, dims, out);
   }
   dispatch_size(self.dtype(), [&]<class W>() {
     if constexpr (std::is_integral_v<W>) {
-      if (floating) go.template operator()<Truth<W, true, every>>();
-      else go.template operator()<Truth<W, false, every>>();
+      W signs = 0;
+      if (is_floating(self.dtype())) signs = W(W(1) << (8 * sizeof(W) - 1));
+      if (self.dtype() == DType::Complex64) signs = W(0x8000000080000000);
+      reduce(FoldReducer<Truth<W>>{{W(~signs), every}}, self, dims, out);
     }
   });
 }

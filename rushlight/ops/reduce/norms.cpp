@@ -37,16 +37,12 @@ enum class Norm { Zero, One, Two, Largest, Smallest, Any };
 template <class Element, Norm kind>
 struct VectorNorm {
   using T = Element;
-  using Out = math::real_t<T>;
-  using Acc = compute_t<Out>;
+  using Out = T;
+  using Acc = T;
   double p = 2;
-  static Acc size_of(T x) {
-    if constexpr (math::is_complex_type<T>) return std::abs(x);
-    else return math::abs(compute_t<T>(x));
-  }
   Acc identity() const { return kind == Norm::Smallest ? std::numeric_limits<Acc>::infinity() : Acc(0); }
   Acc fold(Acc a, T x) const {
-    Acc v = size_of(x);
+    Acc v = math::abs(x);
     if constexpr (kind == Norm::Zero) return a + (v != Acc(0));
     else if constexpr (kind == Norm::One) return a + v;
     else if constexpr (kind == Norm::Two) return a + v * v;
@@ -92,8 +88,18 @@ TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& 
           .device = self.device()};
 }
 
+// Half types are added up in float; of complex numbers the moduli count.
 void norm_into(const Tensor& in, double p, DimSet dims, const Tensor& out) {
-  dispatch(FloatAndComplexTypes{}, in.dtype(), "linalg_vector_norm", [&]<class T>() {
+  if (is_half(in.dtype())) {
+    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
+    norm_into(dense(in, DType::Float32), p, dims, floats);
+    return copy_elements(out, floats);
+  }
+  if (is_complex(in.dtype())) {
+    NoGradGuard no_grad;
+    return norm_into(abs(in), p, dims, out);
+  }
+  dispatch(Types<float, double>{}, in.dtype(), "linalg_vector_norm", [&]<class T>() {
     auto go = [&]<Norm kind>() {
       FoldReducer<VectorNorm<T, kind>> r;
       r.p = p;

@@ -31,8 +31,8 @@ template <class Element>
 struct Product {
   using T = Element;
   // Of floats in double: the order of the factors does not matter then.
-  using Acc = std::conditional_t<std::is_same_v<accumulator_t<T>, float>, double, accumulator_t<T>>;
-  using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+  using Acc = std::conditional_t<std::is_same_v<T, float>, double, T>;
+  using Out = T;
   Acc identity() const { return Acc(1); }
   Acc fold(Acc a, T x) const { return a * Acc(x); }
   Acc merge(Acc a, Acc b) const { return a * b; }
@@ -45,11 +45,13 @@ DType prod_dtype(const Tensor& self, const OptionalDType& dtype) {
 
 void prod_into(const Tensor& self, DimSet dims, const Tensor& out) {
   Tensor in = is_integral(self.dtype(), true) && is_integral(out.dtype(), true) ? self : dense(self, out.dtype());
-  dispatch(AllTypes{}, in.dtype(), "prod", [&]<class T>() {
-    using R = FoldReducer<Product<T>>;
-    if (out.dtype() == dtype_of<typename R::Out>) return reduce(R{}, in, dims, out);
-    Tensor own = empty_tensor(out.sizes(), dtype_of<typename R::Out>);
-    reduce(R{}, in, dims, own);
+  // Integers are multiplied in 64 bits, half types in float.
+  if (is_integral(in.dtype(), true)) in = dense(in, DType::Int64);
+  if (is_half(in.dtype())) in = dense(in, DType::Float32);
+  dispatch(Types<int64_t, float, double, complex64, complex128>{}, in.dtype(), "prod", [&]<class T>() {
+    if (out.dtype() == in.dtype()) return reduce(FoldReducer<Product<T>>{}, in, dims, out);
+    Tensor own = empty_tensor(out.sizes(), in.dtype());
+    reduce(FoldReducer<Product<T>>{}, in, dims, own);
     copy_elements(out, own);
   });
 }

@@ -29,17 +29,15 @@ RL_FOR_EACH_ISA(
       for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
       int64_t whole = n / lanes * lanes;
       for (int64_t i = 0; i < whole; i += lanes)
-        for (int64_t j = 0; j < lanes; j++) sums[j] += double(compute_t<T>(x[i + j]));
-      for (int64_t j = 0; j < n - whole; j++) sums[j] += double(compute_t<T>(x[whole + j]));
+        for (int64_t j = 0; j < lanes; j++) sums[j] += double(x[i + j]);
+      for (int64_t j = 0; j < n - whole; j++) sums[j] += double(x[whole + j]);
       for (int64_t width = lanes / 2; width > 0; width /= 2)
         for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
       double mean = sums[0] / double(n);
       for (int64_t j = 0; j < lanes; j++) sums[j] = 0;
       for (int64_t i = 0; i < whole; i += lanes)
-        for (int64_t j = 0; j < lanes; j++)
-          sums[j] += (double(compute_t<T>(x[i + j])) - mean) * (double(compute_t<T>(x[i + j])) - mean);
-      for (int64_t j = 0; j < n - whole; j++)
-        sums[j] += (double(compute_t<T>(x[whole + j])) - mean) * (double(compute_t<T>(x[whole + j])) - mean);
+        for (int64_t j = 0; j < lanes; j++) sums[j] += (double(x[i + j]) - mean) * (double(x[i + j]) - mean);
+      for (int64_t j = 0; j < n - whole; j++) sums[j] += (double(x[whole + j]) - mean) * (double(x[whole + j]) - mean);
       for (int64_t width = lanes / 2; width > 0; width /= 2)
         for (int64_t j = 0; j < width; j++) sums[j] += sums[j + width];
       Spread s;
@@ -61,10 +59,10 @@ struct Variance {
     if (n == 0) return {};
     if (stride == 1) return spread_row_isa<T>()(x, n);
     double sum = 0, m2 = 0;
-    for (int64_t i = 0; i < n; i++) sum += double(compute_t<T>(x[i * stride]));
+    for (int64_t i = 0; i < n; i++) sum += double(x[i * stride]);
     double mean = sum / double(n);
     for (int64_t i = 0; i < n; i++) {
-      double d = double(compute_t<T>(x[i * stride])) - mean;
+      double d = double(x[i * stride]) - mean;
       m2 += d * d;
     }
     return {double(n), mean, m2};
@@ -72,11 +70,11 @@ struct Variance {
   void columns(Acc* acc, const T* x, int64_t row_stride, int64_t rows, int64_t columns) const {
     double mean[ReducePlan::kBlock] = {}, m2[ReducePlan::kBlock] = {};
     for (int64_t i = 0; i < rows; i++)
-      for (int64_t j = 0; j < columns; j++) mean[j] += double(compute_t<T>(x[i * row_stride + j]));
+      for (int64_t j = 0; j < columns; j++) mean[j] += double(x[i * row_stride + j]);
     for (int64_t j = 0; j < columns; j++) mean[j] /= double(rows);
     for (int64_t i = 0; i < rows; i++)
       for (int64_t j = 0; j < columns; j++) {
-        double d = double(compute_t<T>(x[i * row_stride + j])) - mean[j];
+        double d = double(x[i * row_stride + j]) - mean[j];
         m2[j] += d * d;
       }
     for (int64_t j = 0; j < columns; j++) acc[j] = {double(rows), mean[j], m2[j]};
@@ -89,7 +87,7 @@ struct Variance {
   }
   Out finish(Acc a, int64_t n) const {
     double v = a.m2 / std::max(0.0, double(n) - correction);
-    return T(compute_t<T>(root ? std::sqrt(v) : v));
+    return T(root ? std::sqrt(v) : v);
   }
 };
 
@@ -127,7 +125,10 @@ void var_cpu(const Tensor& self, const OptionalDims& dim, const OptionalScalar& 
     });
     return copy_elements(out, sums);
   }
-  dispatch(FloatTypes{}, self.dtype(), "var", [&]<class T>() { reduce(Variance<T, root>{c}, self, dims, out); });
+  bool half = is_half(self.dtype());
+  Tensor in = half ? dense(self, DType::Float32) : self, to = half ? empty_tensor(out.sizes(), DType::Float32) : out;
+  dispatch(Types<float, double>{}, in.dtype(), "var", [&]<class T>() { reduce(Variance<T, root>{c}, in, dims, to); });
+  if (half) copy_elements(out, to);
 }
 
 // d var / d x = 2 (x - mean) / (n - correction).
