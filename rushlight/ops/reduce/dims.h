@@ -73,4 +73,13 @@ inline DimSet dim_set_of(const IValue& dim, int64_t rank) {
   return dim_set(dim.int_list(), rank);
 }
 
+// Of elements seen as words: the bits of which one is set where an element is not zero. The sign isn't one of them: there is -0.
+template <class Word>
+Word non_sign_bits(DType d) {
+  Word signs = 0;
+  if (is_floating(d)) signs = Word(Word(1) << (8 * sizeof(Word) - 1));
+  if (d == DType::Complex64) signs = Word(0x8000000080000000);
+  return Word(~signs);
+}
+
 }  // namespace rushlight

@@ -23,11 +23,15 @@
 namespace rushlight {
 namespace {
 
+// What is compared: half types are as floats, bools as bytes.
+using Compared = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
+DType compared_dtype(const Tensor& t) { return t.dtype() == DType::Bool ? DType::UInt8 : t.dtype(); }
+
 // NaN wins over everything.
 template <class Element, bool largest>
 struct Extreme {
   using T = Element;
-  using Acc = compute_t<T>;
+  using Acc = T;
   using Out = T;
   Acc identity() const {
     using L = std::numeric_limits<Acc>;
@@ -35,8 +39,7 @@ struct Extreme {
     else return largest ? L::lowest() : L::max();
   }
   Acc fold(Acc a, T x) const {
-    Acc b = Acc(x);
-    return largest ? math::maximum(a, b) : math::minimum(a, b);
+    return largest ? math::maximum(a, x) : math::minimum(a, x);
   }
   Acc merge(Acc a, Acc b) const { return largest ? math::maximum(a, b) : math::minimum(a, b); }
   Out finish(Acc a, int64_t) const { return Out(a); }
@@ -56,8 +59,13 @@ TensorSpec extreme_meta(const Tensor& self, IntArrayRef dim, bool keepdim) {
 }
 template <bool largest>
 void extreme_cpu(const Tensor& self, IntArrayRef dim, bool, const Tensor& out) {
+  if (is_half(self.dtype())) {
+    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
+    extreme_cpu<largest>(dense(self, DType::Float32), dim, false, floats);
+    return copy_elements(out, floats);
+  }
   DimSet dims = dim_set(dim, self.dim());
-  dispatch(RealTypes{}, self.dtype(), largest ? "amax" : "amin",
+  dispatch(Compared{}, compared_dtype(self), largest ? "amax" : "amin",
            [&]<class T>() { reduce(FoldReducer<Extreme<T, largest>>{}, self, dims, out); });
 }
 template <bool largest>
@@ -129,20 +137,19 @@ Grads aminmax_grad(const Saved& s, const Tensors& g) {
 
 // Where the value is found first.
 RL_FOR_EACH_ISA(
-    template <class T>, int64_t, find_first, (const T* x, int64_t n, compute_t<T> wanted),
+    template <class T>, int64_t, find_first, (const T* x, int64_t n, T wanted),
     {
-      using C = compute_t<T>;
       int64_t i = 0;
       if (wanted != wanted) {
-        while (i < n && C(x[i]) == C(x[i])) i++;
+        while (i < n && x[i] == x[i]) i++;
         return i;
       }
       for (; i + 64 <= n; i += 64) {
         int found = 0;
-        for (int64_t j = 0; j < 64; j++) found |= C(x[i + j]) == wanted;
+        for (int64_t j = 0; j < 64; j++) found |= x[i + j] == wanted;
         if (found) break;
       }
-      while (i < n && C(x[i]) != wanted) i++;
+      while (i < n && x[i] != wanted) i++;
       return i;
     },
     <T>)
@@ -151,16 +158,15 @@ constexpr int64_t kColumns = 128;
 
 RL_FOR_EACH_ISA(
     template <class T RL_COMMA bool largest>, void, best_of_columns,
-    (const T* x, int64_t row_stride, int64_t rows, int64_t columns, compute_t<T>* best, int64_t* at),
+    (const T* x, int64_t row_stride, int64_t rows, int64_t columns, T* best, int64_t* at),
     {
-      using C = compute_t<T>;
-      for (int64_t j = 0; j < columns; j++) best[j] = C(x[j]);
+      for (int64_t j = 0; j < columns; j++) best[j] = x[j];
       for (int64_t j = 0; j < columns; j++) at[j] = 0;
       for (int64_t i = 1; i < rows; i++) {
         const T* p = x + i * row_stride;
         RL_IVDEP
         for (int64_t j = 0; j < columns; j++) {
-          C v = C(p[j]);
+          T v = p[j];
           bool better = (largest ? v > best[j] : v < best[j]) | ((v != v) & (best[j] == best[j]));
           best[j] = better ? v : best[j];
           at[j] = better ? i : at[j];
@@ -172,7 +178,6 @@ RL_FOR_EACH_ISA(
 // values may be undefined.
 template <class T, bool largest>
 void extreme_positions(const Tensor& self, int64_t dim, const Tensor& values, const Tensor& indices, bool keepdim) {
-  using C = compute_t<T>;
   Tensor in = moved_last(self, dim);
   // Results seen with the reduced dimension last and of size 1.
   auto opened = [&](const Tensor& t) {
@@ -196,14 +201,14 @@ void extreme_positions(const Tensor& self, int64_t dim, const Tensor& values, co
     outer.back() = 1;
     const Tensor& second = best.defined() ? best : at;
     for_each_lane<3>(outer, column_dim, {&in, &at, &second}, lane_grain(n * columns), [&](std::array<char*, 3> p) {
-      C value[kColumns];
+      T value[kColumns];
       int64_t where[kColumns];
       for (int64_t from = 0; from < columns; from += kColumns) {
         int64_t count = std::min(kColumns, columns - from);
         best_of_columns_isa<T, largest>()(reinterpret_cast<T*>(p[0]) + from, stride, n, count, value, where);
         for (int64_t j = 0; j < count; j++) reinterpret_cast<int64_t*>(p[1])[(from + j) * at_step] = where[j];
         if (best.defined())
-          for (int64_t j = 0; j < count; j++) reinterpret_cast<T*>(p[2])[(from + j) * best_step] = T(value[j]);
+          for (int64_t j = 0; j < count; j++) reinterpret_cast<T*>(p[2])[(from + j) * best_step] = value[j];
       }
     });
     return;
@@ -213,18 +218,18 @@ void extreme_positions(const Tensor& self, int64_t dim, const Tensor& values, co
   for_each_lane<3>(in.sizes(), in.dim() - 1, {&in, &at, &second}, lane_grain(n), [&](std::array<char*, 3> p) {
     const T* x = reinterpret_cast<const T*>(p[0]);
     int64_t where = 0;
-    C value = C(x[0]);
+    T value = x[0];
     if (stride == 1 && n >= 32) {
       value = fold.row(x, 1, n);
       where = find_first_isa<T>()(x, n, value);
     } else {
       for (int64_t i = 1; i < n && value == value; i++) {
-        C v = C(x[i * stride]);
+        T v = x[i * stride];
         if ((largest ? v > value : v < value) || v != v) value = v, where = i;
       }
     }
     *reinterpret_cast<int64_t*>(p[1]) = where;
-    if (best.defined()) *reinterpret_cast<T*>(p[2]) = T(value);
+    if (best.defined()) *reinterpret_cast<T*>(p[2]) = value;
   });
 }
 
@@ -243,7 +248,12 @@ std::array<TensorSpec, 2> extreme_dim_meta(const Tensor& self, int64_t dim, bool
 template <bool largest>
 void extreme_dim_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
   if (indices.numel() == 0) return;
-  dispatch(RealTypes{}, self.dtype(), largest ? "max" : "min", [&]<class T>() {
+  if (is_half(self.dtype())) {
+    Tensor floats = empty_tensor(values.sizes(), DType::Float32);
+    extreme_dim_cpu<largest>(dense(self, DType::Float32), dim, keepdim, floats, indices);
+    return copy_elements(values, floats);
+  }
+  dispatch(Compared{}, compared_dtype(self), largest ? "max" : "min", [&]<class T>() {
     extreme_positions<T, largest>(self, wrap_dim(dim, self.dim()), values, indices, keepdim);
   });
 }
@@ -269,7 +279,8 @@ TensorSpec position_meta(const Tensor& self, const std::optional<int64_t>& dim, 
 template <bool largest>
 void position_cpu(const Tensor& self, const std::optional<int64_t>& dim, bool keepdim, const Tensor& out) {
   if (out.numel() == 0) return;
-  dispatch(NumberTypes{}, self.dtype(), largest ? "argmax" : "argmin", [&]<class T>() {
+  if (is_half(self.dtype())) return position_cpu<largest>(dense(self, DType::Float32), dim, keepdim, out);
+  dispatch(Compared{}, self.dtype(), largest ? "argmax" : "argmin", [&]<class T>() {
     if (dim) return extreme_positions<T, largest>(self, wrap_dim(*dim, self.dim()), Tensor(), out, keepdim);
     Tensor in = dense(self);
     Tensor flat = alias_tensor(in, in.numel(), IntArrayRef(int64_t(1)), in.storage_offset());

@@ -1,14 +1,13 @@
 // all and any.
 #include "rushlight/dispatch/kernel.h"
-#include "rushlight/fn/view_as_real.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
 
 namespace rushlight {
 namespace {
 
-// Elements seen as words: non-zero is what has a bit set, apart from those of signs where there is -0. All are where none is zero:
-// `flip` turns what is asked and the answer round, so that the loops are one for both.
+// Elements seen as words (non_sign_bits). All are non-zero where none is zero: `flip` turns what is asked and the answer round, so that the loops are one for both.
 template <class Word>
 struct Truth {
   using T = Word;
@@ -26,18 +25,10 @@ DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DT
 
 template <bool every>
 void truth(const Tensor& self, DimSet dims, const Tensor& out) {
-  if (self.dtype() == DType::Complex128) {  // no word is so long: of both parts one after the other
-    Tensor parts = view_as_real(self), any_part = empty_tensor(self.sizes(), DType::UInt8);
-    reduce(FoldReducer<Truth<uint64_t>>{{~(uint64_t(1) << 63), 0}}, parts, DimSet(1) << self.dim(), any_part);
-    return truth<every>(any_part, dims, out);
-  }
+  if (self.dtype() == DType::Complex128) return truth<every>(self != 0.0, dims, out);  // no word is so long
   dispatch_size(self.dtype(), [&]<class W>() {
-    if constexpr (std::is_integral_v<W>) {
-      W signs = 0;
-      if (is_floating(self.dtype())) signs = W(W(1) << (8 * sizeof(W) - 1));
-      if (self.dtype() == DType::Complex64) signs = W(0x8000000080000000);
-      reduce(FoldReducer<Truth<W>>{{W(~signs), every}}, self, dims, out);
-    }
+    if constexpr (std::is_integral_v<W>)
+      reduce(FoldReducer<Truth<W>>{{non_sign_bits<W>(self.dtype()), every}}, self, dims, out);
   });
 }
 TensorSpec truth_all_meta(const Tensor& self) { return {.dtype = truth_dtype(self), .device = self.device()}; }

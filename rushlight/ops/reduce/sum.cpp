@@ -46,13 +46,15 @@ struct NanSum : Sum<Element> {
     return a + (v == v ? v : Acc(0));
   }
 };
-template <class Element>
+// Elements seen as words: see non_sign_bits.
+template <class Word>
 struct CountNonzero {
-  using T = Element;
+  using T = Word;
   using Acc = int64_t;
   using Out = int64_t;
+  Word mask;
   Acc identity() const { return 0; }
-  Acc fold(Acc a, T x) const { return a + (compute_t<T>(x) != compute_t<T>(0)); }
+  Acc fold(Acc a, T x) const { return a + ((x & mask) != 0); }
   Acc merge(Acc a, Acc b) const { return a + b; }
   Out finish(Acc a, int64_t) const { return a; }
 };
@@ -83,7 +85,9 @@ TensorSpec sum_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, c
 void sum_cpu(const Tensor& self, const OptionalDims& dim, bool, const OptionalDType&, const Tensor& out) {
   Tensor in = self.dtype() == out.dtype() ? self : sum_input(self, out.dtype());
   DimSet dims = dim_set(dim, self.dim());
-  dispatch(AllTypes{}, in.dtype(), "sum", [&]<class T>() { reduce_to<Sum, T>(in, dims, out); });
+  using Summed = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, Half, BFloat16, float, double, complex64, complex128>;
+  DType d = in.dtype() == DType::Bool ? DType::UInt8 : in.dtype();
+  dispatch(Summed{}, d, "sum", [&]<class T>() { reduce_to<Sum, T>(in, dims, out); });
 }
 TensorSpec sum_all_meta(const Tensor& self, const OptionalDType& dtype) {
   return {.dtype = sum_dtype(self, dtype), .device = self.device()};
@@ -101,7 +105,8 @@ void nansum_cpu(const Tensor& self, const OptionalDims& dim, bool keepdim, const
   Tensor in = sum_input(self, out.dtype());
   if (!is_floating(in.dtype())) return sum_cpu(in, dim, keepdim, dtype, out);
   DimSet dims = dim_set(dim, self.dim());
-  dispatch(FloatTypes{}, in.dtype(), "nansum", [&]<class T>() { reduce_to<NanSum, T>(in, dims, out); });
+  if (is_half(in.dtype())) in = dense(in, DType::Float32);
+  dispatch(Types<float, double>{}, in.dtype(), "nansum", [&]<class T>() { reduce_to<NanSum, T>(in, dims, out); });
 }
 
 DType mean_dtype(const Tensor& self, const OptionalDType& dtype) {
@@ -148,8 +153,11 @@ TensorSpec count_nonzero_meta(const Tensor& self, IntArrayRef dim) {
           .device = self.device()};
 }
 void count_nonzero_cpu(const Tensor& self, IntArrayRef dim, const Tensor& out) {
-  dispatch(AllTypes{}, self.dtype(), "count_nonzero",
-           [&]<class T>() { reduce_to<CountNonzero, T>(self, dim_set(dim, self.dim()), out); });
+  if (self.dtype() == DType::Complex128) return count_nonzero_cpu(self != 0.0, dim, out);  // no word is so long
+  dispatch_size(self.dtype(), [&]<class W>() {
+    if constexpr (std::is_integral_v<W>)
+      reduce(FoldReducer<CountNonzero<W>>{{non_sign_bits<W>(self.dtype())}}, self, dim_set(dim, self.dim()), out);
+  });
 }
 Tensor count_nonzero_one(const Tensor& self, const std::optional<int64_t>& dim) {
   return count_nonzero(self, dim ? IntArrayRef(*dim) : IntArrayRef());
