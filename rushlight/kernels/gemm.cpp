@@ -168,26 +168,31 @@ void own_or_provided(const GemmProblem& p) {
   if (!by_provider(p)) own<T>(p);
 }
 
-template <class T>
-std::vector<float> to_float(const void* data, int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride) {
-  std::vector<float> out(size_t(rows * cols));
+template <class Wide, class T>
+std::vector<Wide> widened(const void* data, int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride) {
+  std::vector<Wide> out(size_t(rows * cols));
   const T* from = static_cast<const T*>(data);
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) out[size_t(i * cols + j)] = float(from[i * row_stride + j * col_stride]);
+    for (int64_t j = 0; j < cols; j++) out[size_t(i * cols + j)] = Wide(from[i * row_stride + j * col_stride]);
   return out;
+}
+
+// Half types in float. Small integers in int32: what wraps there wraps to the same in fewer bits.
+template <class T, class Wide>
+void widened_gemm(const GemmProblem& p) {
+  std::vector<Wide> a = widened<Wide, T>(p.a, p.m, p.k, p.a_row, p.a_col);
+  std::vector<Wide> b = widened<Wide, T>(p.b, p.k, p.n, p.b_row, p.b_col);
+  std::vector<Wide> c =
+      p.beta.equals(0) ? std::vector<Wide>(size_t(p.m * p.n)) : widened<Wide, T>(p.c, p.m, p.n, p.c_row, 1);
+  gemm({dtype_of<Wide>, p.m, p.n, p.k, a.data(), p.k, 1, b.data(), p.n, 1, c.data(), p.n, p.alpha, p.beta});
+  T* out = static_cast<T*>(p.c);
+  for (int64_t i = 0; i < p.m; i++)
+    for (int64_t j = 0; j < p.n; j++) out[i * p.c_row + j] = T(c[size_t(i * p.n + j)]);
 }
 
 template <class T>
 void half_gemm(const GemmProblem& p) {
-  if (!small(p) && by_provider(p)) return;
-  std::vector<float> a = to_float<T>(p.a, p.m, p.k, p.a_row, p.a_col), b = to_float<T>(p.b, p.k, p.n, p.b_row, p.b_col);
-  std::vector<float> c =
-      p.beta.equals(0) ? std::vector<float>(size_t(p.m * p.n)) : to_float<T>(p.c, p.m, p.n, p.c_row, 1);
-  own_or_provided<float>(
-      {DType::Float32, p.m, p.n, p.k, a.data(), p.k, 1, b.data(), p.n, 1, c.data(), p.n, p.alpha, p.beta});
-  T* out = static_cast<T*>(p.c);
-  for (int64_t i = 0; i < p.m; i++)
-    for (int64_t j = 0; j < p.n; j++) out[i * p.c_row + j] = T(c[size_t(i * p.n + j)]);
+  if (small(p) || !by_provider(p)) widened_gemm<T, float>(p);
 }
 
 }  // namespace
@@ -201,9 +206,9 @@ void gemm(const GemmProblem& p) {
     case DType::Complex128: return own_or_provided<complex128>(p);
     case DType::BFloat16: return half_gemm<BFloat16>(p);
     case DType::Float16: return half_gemm<Half>(p);
-    case DType::UInt8: return own<uint8_t>(p);
-    case DType::Int8: return own<int8_t>(p);
-    case DType::Int16: return own<int16_t>(p);
+    case DType::UInt8: return widened_gemm<uint8_t, int32_t>(p);
+    case DType::Int8: return widened_gemm<int8_t, int32_t>(p);
+    case DType::Int16: return widened_gemm<int16_t, int32_t>(p);
     case DType::Int32: return own<int32_t>(p);
     case DType::Int64: return own<int64_t>(p);
     case DType::Bool: RL_INVARIANT(false, "gemm of bool");
