@@ -38,9 +38,7 @@ struct Extreme {
     if constexpr (L::has_infinity) return largest ? -L::infinity() : L::infinity();
     else return largest ? L::lowest() : L::max();
   }
-  Acc fold(Acc a, T x) const {
-    return largest ? math::maximum(a, x) : math::minimum(a, x);
-  }
+  Acc fold(Acc a, T x) const { return largest ? math::maximum(a, x) : math::minimum(a, x); }
   Acc merge(Acc a, Acc b) const { return largest ? math::maximum(a, b) : math::minimum(a, b); }
   Out finish(Acc a, int64_t) const { return Out(a); }
 };

@@ -85,7 +85,8 @@ TensorSpec sum_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, c
 void sum_cpu(const Tensor& self, const OptionalDims& dim, bool, const OptionalDType&, const Tensor& out) {
   Tensor in = self.dtype() == out.dtype() ? self : sum_input(self, out.dtype());
   DimSet dims = dim_set(dim, self.dim());
-  using Summed = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, Half, BFloat16, float, double, complex64, complex128>;
+  using Summed =
+      Types<uint8_t, int8_t, int16_t, int32_t, int64_t, Half, BFloat16, float, double, complex64, complex128>;
   DType d = in.dtype() == DType::Bool ? DType::UInt8 : in.dtype();
   dispatch(Summed{}, d, "sum", [&]<class T>() { reduce_to<Sum, T>(in, dims, out); });
 }
