@@ -12,6 +12,7 @@ void bind_methods(PyObject* module);
 void bind_numpy(PyObject* module);
 void bind_new(PyObject* module);
 void bind_ops(PyObject* module);
+void bind_library(PyObject* module);
 void bind_state(PyObject* module);
 void bind_module(PyObject* module);
 void bind_autograd(PyObject* module);

@@ -33,6 +33,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_new,       //
              bind_dlpack,    //
              bind_ops,       //
+             bind_library,   //
              bind_state,     //
              bind_module,    //
              bind_io,        //

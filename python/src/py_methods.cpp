@@ -156,7 +156,7 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObjec
   return guarded([&]() -> PyObject* {
     PyObject* force = only_argument(args, nargs, kwnames, "numpy", "force");
     const Tensor& t = unwrap(self);
-    RL_CHECK(RuntimeError, !t.requires_grad() || force == Py_True,
+    RL_CHECK(RuntimeError, !(t.requires_grad() && thread_state.grad_enabled) || force == Py_True,
              "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
     if (force == Py_True && !t.device().is_cpu()) return numpy_over(converted(t, {}, Device()));
     return numpy_over(t);
@@ -168,7 +168,7 @@ PyObject* array(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyObject *dtype = Py_None, *copy = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:__array__", const_cast<char**>(names), &dtype, &copy))
       return nullptr;
-    RL_CHECK(RuntimeError, !unwrap(self).requires_grad(),
+    RL_CHECK(RuntimeError, !(unwrap(self).requires_grad() && thread_state.grad_enabled),
              "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
     Object out = check(numpy_over(unwrap(self)));
     if (dtype != Py_None) out = check(PyObject_CallMethod(out.get(), "astype", "O", dtype));

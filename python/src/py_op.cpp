@@ -31,21 +31,6 @@ bool belongs(const Op& op, Placed placed) {
          (placed == Placed::Method ? op.is_method() : op.is_function() || op.form() == Op::Form::Out);
 }
 
-// What fits more narrowly is tried first: a tensor before a number, an int before a list of ints.
-int looseness(const Overload& o) {
-  int score = 0;
-  for (uint8_t i : o.positional) {
-    score *= 4;
-    switch (o.params[i].want) {
-      case Want::Number: score += 1; break;
-      case Want::IntList: score += 2; break;
-      case Want::Any: score += 3; break;
-      default: break;
-    }
-  }
-  return score;
-}
-
 PyObject* named_repr(PyObject* self) {
   std::string out = std::string(type_name(self)) + "(";
   PyMemberDef* member = Py_TYPE(self)->tp_members;
@@ -92,8 +77,7 @@ void make_ready(PyOp* o) {
     all.push_back(prepare(*op, o->placed == Placed::Method));
     all.back().named_result = named_result_of(*op);
   }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Overload& a, const Overload& b) { return looseness(a) < looseness(b); });
+  sort_overloads(all);
   *o->overloads = std::move(all);
   o->ready = true;
 }
@@ -109,16 +93,6 @@ PyObject* show(const IValue& v, const Argument& as) {
     return out.release();
   }
   return to_python(v);
-}
-
-bool is_big(const Op& op, const IValue* args) {
-  int64_t n = 0;
-  for (uint8_t i : op.tensor_args()) {
-    if (args[i].is_tensor()) n += args[i].tensor().numel();
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list()) n += t.defined() ? t.numel() : 0;
-  }
-  return n >= kReleaseGilFrom;
 }
 
 PyObject* run(const Overload& o, CallArgs& parsed) {
@@ -150,6 +124,16 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
 }
 
 }  // namespace
+
+bool is_big(const Op& op, const IValue* args) {
+  int64_t n = 0;
+  for (uint8_t i : op.tensor_args()) {
+    if (args[i].is_tensor()) n += args[i].tensor().numel();
+    else if (args[i].is_tensor_list())
+      for (const Tensor& t : args[i].tensor_list()) n += t.defined() ? t.numel() : 0;
+  }
+  return n >= kReleaseGilFrom;
+}
 
 static void find_class(PyObject* o, PyTypeObject*& found) {
   static PyObject* parameter = imported("rushlight.nn.parameter", "Parameter");

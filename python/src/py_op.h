@@ -36,6 +36,9 @@ class OpRef {
 // Releases the GIL while an operator runs over that many elements or more; below, switching costs more than it gives.
 constexpr int64_t kReleaseGilFrom = 10000;
 
+// Whether its arguments are that big.
+bool is_big(const Op& op, const IValue* args);
+
 // The function object of a name ("add"), with the overloads that fit; null without an error if there are none.
 enum class Placed { Anywhere, Function, Method };
 PyObject* make_op(std::string_view name, Placed placed);

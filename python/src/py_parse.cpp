@@ -308,6 +308,7 @@ Overload prepare(const Op& op, bool method) {
   RL_INVARIANT(schema.args.size() <= size_t(kMaxArgs), schema.name, " has too many arguments for the parser");
   bool any_numbers = numbers_are_tensors(schema.name), some_numbers = numbers_may_stand(schema.name);
   bool seen_dtype = false, seen_device = false, seen_pin = false;
+  bool foreign = schema.name.find("::") != std::string::npos;
   for (size_t i = 0; i < schema.args.size(); i++) {
     const Argument& a = schema.args[i];
     Param p;
@@ -316,8 +317,10 @@ Overload prepare(const Op& op, bool method) {
     p.list_size = uint8_t(a.list_size);
     p.optional = a.is_optional();
     p.kwarg_only = a.kwarg_only;
-    p.name = intern(a.name == "self" ? "input" : a.name);
-    if (a.name == "self") {
+    p.name = intern(a.name == "self" && !foreign ? "input" : a.name);
+    if (foreign) {
+      // what a library defines goes by the names it gave
+    } else if (a.name == "self") {
       p.other_names[0] = intern("x");
       p.other_names[1] = intern("self");
       p.other_names[2] = intern("a");
@@ -357,6 +360,26 @@ Overload prepare(const Op& op, bool method) {
   size_t shown = o.positional.size() - size_t(o.first_shown);
   o.spread_ints = shown == 1 && o.params[o.positional.back()].want == Want::IntList;
   return o;
+}
+
+// What fits more narrowly is tried first: a tensor before a number, an int before a list of ints.
+static int looseness(const Overload& o) {
+  int score = 0;
+  for (uint8_t i : o.positional) {
+    score *= 4;
+    switch (o.params[i].want) {
+      case Want::Number: score += 1; break;
+      case Want::IntList: score += 2; break;
+      case Want::Any: score += 3; break;
+      default: break;
+    }
+  }
+  return score;
+}
+
+void sort_overloads(std::vector<Overload>& all) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Overload& a, const Overload& b) { return looseness(a) < looseness(b); });
 }
 
 bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, CallArgs& call,
@@ -610,6 +633,47 @@ void fail_parse(std::string_view name, const std::vector<Overload>& overloads, P
                          call_text(args, nargs, kwnames, shown[0]->first_shown), ", but expected one of:\n");
   for (const Overload* o : shown) text += " * " + o->signature() + "\n";
   throw TypeError(std::move(text));
+}
+
+std::string explain_mismatch(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  const Schema& schema = o.op->schema();
+  std::string name = schema.symbol(), text = schema.full_text();
+  CallArgs call;
+  call.start(int(o.params.size()));
+  uint32_t filled = 0;
+  auto wrong = [&](const Param& p, PyObject* value, int position) {
+    Object shown{PyObject_Str(value)};
+    if (!shown) PyErr_Clear();
+    std::string type = p.arg->type->text();
+    return str(name, "() Expected a value of type '", type == "Scalar" ? "number" : type, "' for argument '",
+               p.arg->name, "' but instead found type '", short_type_name(value), "'.\nPosition: ", position,
+               "\nValue: ", shown ? std::string(text_of(shown.get())).substr(0, 200) : std::string("?"),
+               "\nDeclaration: ", text);
+  };
+  Py_ssize_t places = Py_ssize_t(o.positional.size());
+  if (nargs > places)
+    return str(name, "() takes ", places, " positional argument(s) but ", nargs,
+               " was/were given.  Declaration: ", text);
+  for (Py_ssize_t i = 0; i < nargs; i++) {
+    int at = o.positional[size_t(i)];
+    filled |= 1u << at;
+    if (!take(o.params[size_t(at)], args[i], call.values()[at], call, true))
+      return wrong(o.params[size_t(at)], args[i], at);
+  }
+  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
+    PyObject* key = PyTuple_GET_ITEM(kwnames, k);
+    int at = find_param(o, key);
+    if (at < 0) return str("Unknown keyword argument '", text_of(key), "' for operator '", name, "'. Schema: ", text);
+    if (filled & (1u << at))
+      return str(name, "() got multiple values for argument '", text_of(key), "'. Schema: ", text);
+    filled |= 1u << at;
+    if (!take(o.params[size_t(at)], args[nargs + k], call.values()[at], call, true))
+      return wrong(o.params[size_t(at)], args[nargs + k], at);
+  }
+  for (size_t i = 0; i < o.params.size(); i++)
+    if ((o.required & ~filled) & (1u << i))
+      return str(name, "() is missing value for argument '", o.params[i].arg->name, "'. Declaration: ", text);
+  return str(name, "(): these arguments don't fit. Declaration: ", text);
 }
 
 }  // namespace rushlight::py

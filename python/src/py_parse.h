@@ -105,10 +105,15 @@ class CallArgs {
 // Prepares an overload. `method`: self comes first, whatever its place in the schema.
 Overload prepare(const Op& op, bool method);
 
+// In the order in which they are tried.
+void sort_overloads(std::vector<Overload>& all);
+
 // True and `out` filled if the arguments fit. Throws only for values that fit in kind and fail in value (overflow).
 bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, CallArgs& out, bool fallback);
 // Throws the TypeError that says why nothing fits.
 [[noreturn]] void fail_parse(std::string_view name, const std::vector<Overload>& overloads, PyObject* const* args,
                              Py_ssize_t nargs, PyObject* kwnames);
+// Why one overload does not fit, as torch.ops says it.
+std::string explain_mismatch(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
 
 }  // namespace rushlight::py

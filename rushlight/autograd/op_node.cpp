@@ -384,6 +384,7 @@ class SavedOf final : public Saved {
  public:
   SavedOf(const OpNode& node, const Backward& run) : node_(node), run_(run) {}
 
+  const Op& op() const override { return node_.plan().op; }
   Tensor operator[](std::string_view name) const override {
     int i = find(name);
     if (i >= 0) return node_.saved_tensor(i);

@@ -1,6 +1,7 @@
 // record_gradient: runs an operator and wires its results into the graph.
 #include "rushlight/autograd/meta.h"
 #include "rushlight/autograd/op_node.h"
+#include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/zeros.h"
 
@@ -146,6 +147,58 @@ void record(const Op& op, IValue* args, IValue* rets) {
   node->save_results(rets, nr);
 }
 
+// Stands for the gradient of a kernel that a library registered without one.
+class UnknownGradient final : public Node {
+ public:
+  UnknownGradient(const Op& op, const IValue* args) : Node(uint32_t(op.num_returns())), op_(op) {
+    Tensors inputs;
+    for (uint8_t a : op.tensor_args())
+      if (args[a].is_tensor()) inputs.push_back(args[a].tensor());
+      else if (args[a].is_tensor_list())
+        for (const Tensor& t : args[a].tensor_list()) inputs.push_back(t);
+    allocate_edges(uint32_t(inputs.size()));
+    for (size_t i = 0; i < inputs.size(); i++)
+      if (inputs[i].defined()) set_gradient_edge(edges()[i], inputs[i]);
+  }
+  std::string name() const override { return "WarnNotImplemented"; }
+  void count_results(uint32_t n) { set_num_inputs(n); }
+  Grads apply(Backward&, Tensor*) override {
+    if (anomaly.warn)
+      anomaly.warn(str(op_.symbol(),
+                       ": an autograd kernel was not registered to the Autograd key(s) but we are trying to backprop "
+                       "through it. This may lead to silently incorrect behavior. If your operator is differentiable, "
+                       "please ensure you have registered an autograd kernel to the correct Autograd key (e.g. "
+                       "DispatchKey::Autograd, DispatchKey::CompositeImplicitAutograd). If your operator is not "
+                       "differentiable, or to squash this warning and use the previous behavior, please register "
+                       "torch::CppFunction::makeFallthrough() to DispatchKey::Autograd."));
+    Grads none;
+    for (uint32_t i = 0; i < num_edges(); i++) none.push_back(Tensor());
+    return none;
+  }
+
+ private:
+  const Op& op_;
+};
+
+// What the kernel made of differentiable operators keeps the gradient of those.
+void record_unknown(const Op& op, BoxedKernel& kernel, IValue* args, IValue* rets) {
+  auto node = make_ref<UnknownGradient>(op, args);
+  kernel.call(op, args, rets);
+  uint32_t nr = 0;
+  auto wire = [&](const Tensor& t, bool written) {
+    if (t.defined() && !written && !t.requires_grad() && is_differentiable(t.dtype())) set_history(t, node, nr);
+    nr++;
+  };
+  for (int i = 0; i < op.num_returns(); i++) {
+    bool written = op.schema().returns[size_t(i)].is_mutated;
+    if (rets[i].is_tensor()) wire(rets[i].tensor(), written);
+    else if (rets[i].is_tensor_list())
+      for (const Tensor& t : rets[i].tensor_list()) wire(t, written);
+    else nr++;
+  }
+  node->count_results(nr);
+}
+
 void rename(const char* name, const IValue* rets, int count) {
   auto each = [&](const Tensor& t) {
     if (!t.defined() || !t.requires_grad()) return;
@@ -158,7 +211,8 @@ void rename(const char* name, const IValue* rets, int count) {
   }
 }
 
-[[maybe_unused]] const bool installed = (record_gradient = record, name_gradient = rename, true);
+[[maybe_unused]] const bool installed =
+    (record_gradient = record, name_gradient = rename, record_unknown_gradient = record_unknown, true);
 
 }  // namespace
 

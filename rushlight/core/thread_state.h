@@ -10,6 +10,7 @@ struct ThreadState {
   Interceptor* interceptor = nullptr;  // innermost of a chain; null almost always
   bool grad_enabled = true;
   bool inference_mode = false;
+  bool below_autograd = false;  // kernels that libraries registered for autograd are passed over
 };
 
 extern RL_CONSTINIT thread_local ThreadState thread_state [[gnu::tls_model("initial-exec")]];

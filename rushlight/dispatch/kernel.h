@@ -12,7 +12,7 @@ template <auto F>
 Kernel composite() {
   using S = Signature<decltype(F)>;
   return {.kind = Kernel::Kind::Composite,
-          .call = [](IValue* args, IValue* rets) { box_into(rets, S::apply(F, args)); },
+          .call = [](const Op&, IValue* args, IValue* rets) { box_into(rets, S::apply(F, args)); },
           .arity = S::arity};
 }
 
@@ -38,7 +38,7 @@ Kernel mutation() {
   using S = Signature<decltype(F)>;
   return {.kind = Kernel::Kind::Mutation,
           .call =
-              [](IValue* args, IValue* rets) {
+              [](const Op&, IValue* args, IValue* rets) {
                 S::apply(F, args);
                 rets[0] = IValue(args[0]);
               },
@@ -62,9 +62,9 @@ Kernel structured() {
   constexpr int outs = C::arity - M::arity;
   static_assert(outs >= 1 && outs <= kMaxResults);
   return {.kind = Kernel::Kind::Structured,
-          .meta = [](IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
+          .meta = [](const Op&, IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
           .cpu =
-              [](IValue* args, const Tensor* out) {
+              [](const Op&, IValue* args, const Tensor* out) {
                 [&]<size_t... I>(std::index_sequence<I...>) {
                   C::apply(Cpu, args, out[I]...);
                 }(std::make_index_sequence<outs>());
@@ -79,7 +79,7 @@ Kernel updating() {
   using C = Signature<decltype(Update)>;
   Kernel k = structured<Meta, Update>();
   k.updates_self = true;
-  k.cpu = [](IValue* args, const Tensor* out) {
+  k.cpu = [](const Op&, IValue* args, const Tensor* out) {
     if (!out[0].is_same(args[0].tensor())) copy_elements(out[0], args[0].tensor());
     C::apply(Update, args, out[0]);
   };

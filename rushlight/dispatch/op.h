@@ -30,6 +30,8 @@ struct TensorSpec {
   Dims strides = {};  // empty: contiguous
 };
 constexpr int kMaxResults = 8;
+// Of an operator that a library defines.
+constexpr size_t kMaxArguments = 32;
 
 struct PointwiseInfo;  // kernels/pointwise.h: the functor behind a pointwise operator, for other back ends
 
@@ -45,10 +47,11 @@ struct Kernel {
     Mutation,    // writes to its first argument, which the schema marks (a!)
   };
   Kind kind = Kind::None;
-  void (*call)(IValue* args, IValue* rets) = nullptr;
-  int (*meta)(IValue* args, TensorSpec* specs) = nullptr;  // returns the number of results
-  void (*cpu)(IValue* args, const Tensor* outs) = nullptr;
-  void (*cuda)(IValue* args, const Tensor* outs) = nullptr;
+  // All are told the operator that is called: to name it in errors, and for what a library keeps with it.
+  void (*call)(const Op& op, IValue* args, IValue* rets) = nullptr;
+  int (*meta)(const Op& op, IValue* args, TensorSpec* specs) = nullptr;  // returns the number of results
+  void (*cpu)(const Op& op, IValue* args, const Tensor* outs) = nullptr;
+  void (*cuda)(const Op& op, IValue* args, const Tensor* outs) = nullptr;
   bool outs_may_alias = false;  // element i of the result depends on elements i of the arguments only
   bool updates_self = false;    // the result starts as a copy of the first argument; in place it is that argument
   const PointwiseInfo* pointwise = nullptr;
@@ -88,6 +91,8 @@ class Grads {
 class Saved {
  public:
   virtual ~Saved() = default;
+  // The operator whose gradient this is.
+  virtual const Op& op() const = 0;
   // A saved argument or result ("result", or its name in the schema). Throws AutogradError if it was changed since. An argument
   // that was a number comes as a 0-d tensor; None comes undefined.
   virtual Tensor operator[](std::string_view name) const = 0;
@@ -144,12 +149,16 @@ struct OpDef {
   const char* node = nullptr;
   // Reads no element of its arguments, or looks at their devices itself (empty_like, copy_): they may be on any, also on several.
   bool any_device = false;
+  // May do what its schema does not say: no pass drops, moves or merges a call of it.
+  bool opaque = false;
 };
 
 #define OP(name, ...) \
   ::rushlight::OpDef rl_op_##name() { return ::rushlight::OpDef __VA_ARGS__; }
 
 // ---- operators -------------------------------------------------------------------------------------------------------
+
+class Registered;  // dispatch/library.h: the kernels that libraries gave an operator at run time
 
 class Op {
  public:
@@ -158,12 +167,15 @@ class Op {
   const Schema& schema() const { return schema_; }
   const OpDef& def() const { return *def_; }
   Form form() const { return form_; }
+  // "add"; with its namespace where that is not PyTorch's own: "mine::add".
   const std::string& name() const { return schema_.name; }
+  // "aten::add", "mine::add": as graphs, profiles and other programs name it.
+  std::string symbol() const { return schema_.symbol(); }
   std::string qualified_name() const { return schema_.qualified_name(); }
   bool is_method() const { return method_; }
   bool is_function() const { return function_; }
   // True if results of this operator are differentiated by the record's rule.
-  bool differentiable() const { return differentiable_; }
+  bool differentiable() const { return differentiable_.load(std::memory_order_relaxed); }
   bool mutates() const { return mutates_; }
   int num_args() const { return int(schema_.args.size()); }
   int num_returns() const { return int(schema_.returns.size()); }
@@ -174,36 +186,57 @@ class Op {
   // autograd's notes on the operator, made at the first recorded call.
   mutable std::atomic<const void*> gradient_plan{nullptr};
   // Kernel only: no interceptor, no autograd.
-  void run(IValue* args, IValue* rets) const { run_(*this, args, rets); }
+  void run(IValue* args, IValue* rets) const { run_.load(std::memory_order_relaxed)(*this, args, rets); }
+  // Null unless a library defined the operator or gave it a kernel.
+  Registered* registered() const { return registered_.load(std::memory_order_acquire); }
 
  private:
   friend class OpTable;
+  friend class Registered;
+  using Runner = void (*)(const Op&, IValue*, IValue*);
   Schema schema_;
   const OpDef* def_ = nullptr;
-  void (*run_)(const Op&, IValue*, IValue*) = nullptr;
+  std::atomic<Runner> run_{nullptr};
+  Runner record_run_ = nullptr;  // what runs the record; null for operators of libraries
+  std::atomic<Registered*> registered_{nullptr};
   std::vector<uint8_t> tensor_args_;
   uint64_t required_tensors_ = 0;
   Form form_ = Form::Function;
-  bool method_ = false, function_ = false, differentiable_ = false, mutates_ = false;
+  std::atomic<bool> differentiable_{false};
+  bool method_ = false, function_ = false, mutates_ = false;
 };
 
-// All operators. Built once from the records the build collected.
+// All operators: those of the records the build collected, and those that libraries add at run time and take away again
+// (dispatch/library.h). Operators stay where they are for good: who keeps one that was taken away gets an error from calling it.
+// Thread safety: all functions may run at once.
 class OpTable {
  public:
   static const OpTable& get();
-  // By "add.Tensor" or, if there is one overload without a name, "add". Null if there is none.
+  // By "add.Tensor" or, if there is one overload without a name, "add"; "mine::add.Tensor". Null if there is none.
   const Op* find(std::string_view qualified_name) const;
-  // Every overload of a name, in-place and out= forms being names and overloads of their own ("add_", "add.out").
+  // Every overload of a name, in-place and out= forms being names and overloads of their own ("add_", "add.out"). A name
+  // without a namespace is one of aten.
   std::vector<const Op*> overloads(std::string_view name) const;
-  const std::vector<const Op*>& all() const { return all_; }
+  std::vector<const Op*> all() const;
   const std::vector<const OpDef*>& records() const { return records_; }
+  // For the error of an unknown name: "" or "; did you mean mine::add or mine::and?".
+  std::string near_misses(std::string_view name) const;
+  // Grows whenever a library adds or takes away an operator.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
+  friend class Registered;
+  struct Names;
   OpTable();
+  static OpTable& mutable_table();
   void add(const OpDef& def);
-  void add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms);
-  std::vector<const Op*> all_;
+  Op* add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms);
+  // Throws RuntimeError where there is one of that name already.
+  void publish(Op* op);
+  void withdraw(const Op* op);
+  Names& names_;
   std::vector<const OpDef*> records_;
+  std::atomic<uint64_t> generation_{0};
 };
 
 // ---- calling ---------------------------------------------------------------------------------------------------------

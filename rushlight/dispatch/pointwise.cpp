@@ -67,15 +67,15 @@ DType result_dtype(const PointwiseInfo& info, DType common) {
   return info.result_is_bool ? DType::Bool : info.result_is_real ? to_real(common) : common;
 }
 
-const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common) {
+const PointwiseInfo::Entry& entry_for(const Op& op, const PointwiseInfo& info, DType common) {
   const PointwiseInfo::Entry& e = info.entries[int(common)];
-  RL_CHECK(NotImplementedError, e.row[0], "not implemented for '", scalar_type_name(common), "'");
+  RL_CHECK(NotImplementedError, e.row[0], '"', op.name(), "\" not implemented for '", scalar_type_name(common), "'");
   return e;
 }
 
 // As entry_for; a number that is no byte is compared with bytes as an int32.
-const PointwiseInfo::Entry& entry_for(const PointwiseInfo& info, DType common, const IValue* args) {
-  const PointwiseInfo::Entry& e = entry_for(info, common);
+const PointwiseInfo::Entry& entry_for(const Op& op, const PointwiseInfo& info, DType common, const IValue* args) {
+  const PointwiseInfo::Entry& e = entry_for(op, info, common);
   if (e.compute != DType::UInt8) return e;
   for (int i = 0; i < info.inputs; i++) {
     if (args[i].is_tensor()) continue;
@@ -160,9 +160,9 @@ DType result_type(const IValue* args, int count) {
   return p.result();
 }
 
-int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* spec) {
+int pointwise_meta(const Op& op, const PointwiseInfo& info, const IValue* args, TensorSpec* spec) {
   DType common = common_dtype(info, args);
-  entry_for(info, common);
+  entry_for(op, info, common);
   spec->dtype = result_dtype(info, common);
   const Tensor* like = nullptr;
   bool first = true;
@@ -180,10 +180,10 @@ int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* sp
   return 1;
 }
 
-void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& out) {
+void pointwise_cpu(const Op& op, const PointwiseInfo& info, const IValue* args, const Tensor& out) {
   if (out.numel() == 0) return;
   DType common = common_dtype(info, args);
-  const PointwiseInfo::Entry& e = entry_for(info, common, args);
+  const PointwiseInfo::Entry& e = entry_for(op, info, common, args);
   Functor functor(e, args, common);
   LoopPlan plan(out.sizes());
   plan.add(out);

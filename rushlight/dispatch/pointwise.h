@@ -71,8 +71,9 @@ T float_arg(const IValue& v) {
   else return v.to_scalar().cast<T>();
 }
 
-int pointwise_meta(const PointwiseInfo& info, const IValue* args, TensorSpec* spec);
-void pointwise_cpu(const PointwiseInfo& info, const IValue* args, const Tensor& out);
+// `op` is named in errors.
+int pointwise_meta(const Op& op, const PointwiseInfo& info, const IValue* args, TensorSpec* spec);
+void pointwise_cpu(const Op& op, const PointwiseInfo& info, const IValue* args, const Tensor& out);
 // The case that matters for small tensors: CPU, same dtype, same shape (or a number), contiguous. False: not that case.
 bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, bool in_place = false);
 // PyTorch's torch.result_type over tensors and numbers.
@@ -196,9 +197,10 @@ template <template <class> class F, class Types>
 Kernel pointwise(Promote promote = Promote::Same) {
   detail::info_slot<F, Types>() = &detail::pointwise_info<F>(Types(), promote);
   return {.kind = Kernel::Kind::Structured,
-          .meta = [](IValue* args,
-                     TensorSpec* specs) { return pointwise_meta(*detail::info_slot<F, Types>(), args, specs); },
-          .cpu = [](IValue* args, const Tensor* outs) { pointwise_cpu(*detail::info_slot<F, Types>(), args, outs[0]); },
+          .meta = [](const Op& op, IValue* args,
+                     TensorSpec* specs) { return pointwise_meta(op, *detail::info_slot<F, Types>(), args, specs); },
+          .cpu = [](const Op& op, IValue* args,
+                    const Tensor* outs) { pointwise_cpu(op, *detail::info_slot<F, Types>(), args, outs[0]); },
           .outs_may_alias = true,
           .pointwise = detail::info_slot<F, Types>()};
 }

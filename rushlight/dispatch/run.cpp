@@ -172,24 +172,15 @@ void compute(const Op& op, IValue* args, const Tensor* outs) {
   Device device = outs[0].device();
   if (device.is_meta()) return;
   const Kernel& k = op.def().kernel;
-  if (device.is_cpu()) return k.cpu(args, outs);
+  if (device.is_cpu()) return k.cpu(op, args, outs);
   RL_CHECK(NotImplementedError, k.cuda, op.name(), ": no kernel for device ", device);
-  k.cuda(args, outs);
+  k.cuda(op, args, outs);
 }
 
 void copy_values(const Tensor& to, const Tensor& from) {
   static const Op* copy = OpTable::get().find("copy_");
   IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false}, ret;
-  copy->def().kernel.call(args, &ret);
-}
-
-int result_specs(const Op& op, IValue* args, TensorSpec* specs) {
-  try {
-    return op.def().kernel.meta(args, specs);
-  } catch (const NotImplementedError& e) {  // functors don't know their operator's name
-    if (!op.def().kernel.pointwise) throw;
-    throw NotImplementedError(str('"', op.name(), "\" ", e.what()));
-  }
+  copy->def().kernel.call(*copy, args, &ret);
 }
 
 // Room for `most` results: making it for kMaxResults takes as long as filling a small tensor.
@@ -199,7 +190,7 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
   if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
   TensorSpec specs[most];
   Tensor outs[most];
-  int n = result_specs(op, args, specs);
+  int n = op.def().kernel.meta(op, args, specs);
   if (argument_flags(op, args) & kNotCpu && !op.def().any_device) {
     Device device = common_device(op, args);
     for (int i = 0; i < n; i++) specs[i].device = device;
@@ -217,7 +208,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   check_out_without_gradient(op, args);
   TensorSpec specs[most];
   Tensor given[most], outs[most];
-  int n = result_specs(op, args, specs);
+  int n = op.def().kernel.meta(op, args, specs);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
@@ -249,7 +240,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
 
 void run_call(const Op& op, IValue* args, IValue* rets) {
   if (op.num_returns() == 0 && argument_flags(op, args) & kNotCpu) return;  // writes into meta tensors
-  op.def().kernel.call(args, rets);
+  op.def().kernel.call(op, args, rets);
   if (op.def().node && !op.def().grad && thread_state.grad_enabled)
     name_gradient(op.def().node, rets, op.num_returns());
 }
@@ -267,7 +258,7 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
   }
   IValue results[kMaxResults];
   int n = op.num_returns();
-  op.def().kernel.call(args, results);
+  op.def().kernel.call(op, args, results);
   if (self.is_tensor()) args[0] = std::move(self);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   static const Op* copy = OpTable::get().find("copy_");
@@ -284,7 +275,7 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
 }
 
 void run_view(const Op& op, IValue* args, IValue* rets) {
-  op.def().kernel.call(args, rets);
+  op.def().kernel.call(op, args, rets);
   const Ref<TensorImpl>& self = args[0].tensor().ref();
   ViewKind kind = thread_state.inference_mode  ? ViewKind::Inference
                   : !thread_state.grad_enabled ? ViewKind::NoGrad
@@ -307,7 +298,7 @@ void run_view(const Op& op, IValue* args, IValue* rets) {
 void run_mutation(const Op& op, IValue* args, IValue* rets) {
   check_writable(op, args[0].tensor());
   if (args[0].tensor().device().is_meta() && !op.def().any_device) rets[0] = IValue(args[0]);  // no values to change
-  else op.def().kernel.call(args, rets);
+  else op.def().kernel.call(op, args, rets);
   args[0].tensor().impl()->bump_version();
 }
 

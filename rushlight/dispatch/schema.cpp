@@ -1,5 +1,6 @@
 #include "rushlight/dispatch/schema.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -100,13 +101,21 @@ class Parser {
   // A type with alias marks and list sizes: "Tensor(a!)?", "int[2]?", "Tensor?[]".
   Argument typed() {
     Argument a;
+    RL_CHECK(RuntimeError, ++depth_ < 50, "schema: a type is nested too deeply");
+    struct Left {
+      int& depth;
+      ~Left() { depth--; }
+    } left{depth_};
     a.type = base(a);
     for (;;) {
       if (take("(")) {  // alias set
         a.is_alias = true;
         while (!take(")")) {
           if (take("!")) a.is_mutated = true;
-          else if (!take("->") && !take("|") && !take("*")) word();
+          else if (!take("->") && !take("|") && !take("*")) {
+            std::string set = word();
+            if (a.alias_set.empty()) a.alias_set = std::move(set);
+          }
         }
       } else if (take("[")) {
         if (!take("]")) {
@@ -185,7 +194,6 @@ class Parser {
     if (take("Mean")) return int64_t(1);
     if (take("Sum")) return int64_t(2);
     if (take("contiguous_format")) return MemoryFormat::Contiguous;
-    if (take("long")) return DType::Int64;
     if (take("[")) return list_default(*base.element());
     skip();
     if (take("'") || take("\"")) {
@@ -193,7 +201,13 @@ class Parser {
       if (end == std::string_view::npos) fail("a closing quote");
       std::string s(text_.substr(at_, end - at_));
       at_ = end + 1;
+      if (base.is(Type::Kind::Device)) return Device::parse(s);
       return s;
+    }
+    if (DType d; a.type_name.starts_with("ScalarType") && is_word()) {
+      std::string name = word();
+      if (!dtype_from_name(name, d)) fail("the name of a dtype");
+      return d;
     }
     double v = 0;
     auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
@@ -227,6 +241,7 @@ class Parser {
 
   std::string_view text_;
   size_t at_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace
@@ -235,14 +250,26 @@ std::string Argument::text() const {
   std::string out = type_name;
   if (is_mutated || is_alias) {
     size_t at = out.find_first_of("?[");
-    out.insert(at == std::string::npos ? out.size() : at, is_mutated ? "(a!)" : "(a)");
+    out.insert(at == std::string::npos ? out.size() : at,
+               str("(", alias_set.empty() ? "a" : alias_set, is_mutated ? "!)" : ")"));
   }
   if (!name.empty()) out += " " + name;
-  if (has_default) out += "=" + default_value.text();
+  if (has_default) {
+    // One number stands for all of a list of known length.
+    IntArrayRef all = default_value.is_int_list() ? default_value.int_list() : IntArrayRef();
+    bool same = list_size && !all.empty() && std::count(all.begin(), all.end(), all[0]) == ptrdiff_t(all.size());
+    std::string text = same ? str(all[0]) : default_value.text();
+    out += "=" + (default_value.is_double() && text.ends_with(".0") ? text.substr(0, text.size() - 1) : text);
+  }
   return out;
 }
 
 Schema Schema::parse(std::string_view text) { return Parser(text).schema(); }
+
+std::string Schema::full_text() const {
+  size_t colon = name.find("::");
+  return (colon == name.npos ? "aten::" : "") + text();
+}
 
 std::string Schema::text() const {
   std::string out = qualified_name() + "(";

@@ -19,6 +19,7 @@ struct Argument {
   bool is_out = false;      // (a!) after the star
   bool is_mutated = false;  // (a!)
   bool is_alias = false;    // (a): the result may share its memory
+  std::string alias_set;    // "a"
   int list_size = 0;        // int[2]: one int stands for two
   bool is_optional() const { return type->is(Type::Kind::Optional); }
   const Type& base_type() const { return is_optional() ? *type->element() : *type; }  // without its optional
@@ -26,7 +27,7 @@ struct Argument {
 };
 
 struct Schema {
-  std::string name;      // "add"
+  std::string name;      // "add"; of another namespace than aten, "mine::add"
   std::string overload;  // "Tensor"; may be empty
   std::vector<Argument> args;
   std::vector<Argument> returns;
@@ -34,7 +35,10 @@ struct Schema {
   // Throws RuntimeError with the position where the text is not a schema.
   static Schema parse(std::string_view text);
   std::string qualified_name() const { return overload.empty() ? name : name + "." + overload; }
+  std::string symbol() const { return name.find("::") == std::string::npos ? "aten::" + name : name; }
+  std::string ns() const { return symbol().substr(0, symbol().find("::")); }
   std::string text() const;                   // what parse() reads
+  std::string full_text() const;              // with the namespace also where that is aten
   int find_arg(std::string_view name) const;  // -1 if there is none
 };
 

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
 #include <unordered_map>
 
 #include "rushlight/dispatch/run.h"
@@ -9,16 +12,14 @@ namespace rushlight {
 #include "op_list.inc"
 #undef RL_OP_ENTRY
 
-namespace {
-
-struct ByName {
+struct OpTable::Names {
+  mutable std::shared_mutex lock;
+  std::vector<const Op*> all;
   std::unordered_map<std::string, const Op*> exact;
   std::unordered_map<std::string, std::vector<const Op*>> overloads;
 };
-ByName& by_name() {
-  static ByName* maps = new ByName;
-  return *maps;
-}
+
+namespace {
 
 Forms default_forms(const OpDef& def) {
   switch (def.kernel.kind) {
@@ -30,12 +31,13 @@ Forms default_forms(const OpDef& def) {
 
 }  // namespace
 
-const OpTable& OpTable::get() {
-  static const OpTable* table = new OpTable;
+OpTable& OpTable::mutable_table() {
+  static auto* table = new OpTable;
   return *table;
 }
+const OpTable& OpTable::get() { return mutable_table(); }
 
-OpTable::OpTable() {
+OpTable::OpTable() : names_(*new Names) {
 #define RL_OP_ENTRY(name) add(*new OpDef(rl_op_##name()));
 #include "op_list.inc"
 #undef RL_OP_ENTRY
@@ -52,9 +54,9 @@ void OpTable::add(const OpDef& def) {
     if (text == def.schema) names.insert(names.end(), def.aliases.begin(), def.aliases.end());
     for (const std::string& name : names) {
       schema.name = name;
-      add_form(def, schema, Op::Form::Function, forms);
-      if (forms & kInPlace) add_form(def, schema, Op::Form::InPlace, forms);
-      if ((forms & kOut) && text == def.schema) add_form(def, schema, Op::Form::Out, forms);
+      publish(add_form(def, schema, Op::Form::Function, forms));
+      if (forms & kInPlace) publish(add_form(def, schema, Op::Form::InPlace, forms));
+      if ((forms & kOut) && text == def.schema) publish(add_form(def, schema, Op::Form::Out, forms));
     }
   }
 }
@@ -72,7 +74,7 @@ bool misses_rule(const OpDef& def, const Schema& schema) {
 
 }  // namespace
 
-void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
+Op* OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
   const Kernel& k = def.kernel;
   RL_INVARIANT(k.kind != Kernel::Kind::None, schema.name, " has no kernel");
   RL_INVARIANT(k.arity == int(schema.args.size()) || k.pointwise, schema.name,
@@ -87,7 +89,7 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     for (Argument* a : {&schema.args[0], &schema.returns[0]}) a->is_mutated = a->is_alias = true;
   } else if (form == Op::Form::Out) {
     bool plain =
-        (schema.overload.empty() || schema.overload == "Tensor") && !by_name().exact.contains(schema.name + ".out");
+        (schema.overload.empty() || schema.overload == "Tensor") && !names_.exact.contains(schema.name + ".out");
     schema.overload = plain ? "out" : schema.overload + "_out";  // the first such overload is `.out`, as in PyTorch
     op->method_ = false;
     for (size_t i = 0; i < schema.returns.size(); i++) {
@@ -101,7 +103,7 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
     }
   }
   op->mutates_ = form != Op::Form::Function || k.kind == Kernel::Kind::Mutation;
-  op->differentiable_ = form != Op::Form::Out && (def.grad || misses_rule(def, schema));
+  op->differentiable_.store(form != Op::Form::Out && (def.grad || misses_rule(def, schema)), std::memory_order_relaxed);
   for (size_t i = 0; i < schema.args.size(); i++) {
     const Type& t = schema.args[i].base_type();
     bool tensor = t.is(Type::Kind::Tensor);
@@ -114,23 +116,99 @@ void OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms for
                            : declared.is(Type::Kind::List) && declared.element()->is(Type::Kind::Tensor);
     if (required && i < 64) op->required_tensors_ |= uint64_t(1) << i;
   }
-  op->run_ = runner_for(k, form, schema.returns.size());
+  op->record_run_ = runner_for(k, form, schema.returns.size());
+  op->run_.store(op->record_run_, std::memory_order_release);
   op->schema_ = std::move(schema);
-  bool fresh = by_name().exact.emplace(op->qualified_name(), op).second;
-  RL_INVARIANT(fresh, "two records give ", op->qualified_name());
-  by_name().overloads[op->name()].push_back(op);
-  all_.push_back(op);
+  return op;
 }
 
+void OpTable::publish(Op* op) {
+  std::unique_lock guard(names_.lock);
+  bool fresh = names_.exact.emplace(op->qualified_name(), op).second;
+  RL_CHECK(RuntimeError, fresh, "there are two operators ", op->qualified_name());
+  names_.overloads[op->name()].push_back(op);
+  names_.all.push_back(op);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+void OpTable::withdraw(const Op* op) {
+  std::unique_lock guard(names_.lock);
+  names_.exact.erase(op->qualified_name());
+  auto at = names_.overloads.find(op->name());
+  std::erase(at->second, op);
+  if (at->second.empty()) names_.overloads.erase(at);
+  std::erase(names_.all, op);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+namespace {
+
+std::string_view in_table(std::string_view name) { return name.starts_with("aten::") ? name.substr(6) : name; }
+
+}  // namespace
+
 const Op* OpTable::find(std::string_view name) const {
-  if (name.starts_with("aten::")) name.remove_prefix(6);
-  auto found = by_name().exact.find(std::string(name));
-  return found == by_name().exact.end() ? nullptr : found->second;
+  std::string key(in_table(name));
+  std::shared_lock guard(names_.lock);
+  auto found = names_.exact.find(key);
+  return found == names_.exact.end() ? nullptr : found->second;
 }
 
 std::vector<const Op*> OpTable::overloads(std::string_view name) const {
-  auto found = by_name().overloads.find(std::string(name));
-  return found == by_name().overloads.end() ? std::vector<const Op*>() : found->second;
+  std::string key(in_table(name));
+  std::shared_lock guard(names_.lock);
+  auto found = names_.overloads.find(key);
+  return found == names_.overloads.end() ? std::vector<const Op*>() : found->second;
+}
+
+std::vector<const Op*> OpTable::all() const {
+  std::shared_lock guard(names_.lock);
+  return names_.all;
+}
+
+namespace {
+
+// Edits that make one name of the other, counted up to `most`.
+size_t distance(std::string_view a, std::string_view b, size_t most) {
+  if (a.size() > b.size()) std::swap(a, b);
+  if (b.size() - a.size() > most) return most + 1;
+  std::vector<size_t> row(a.size() + 1);
+  for (size_t i = 0; i <= a.size(); i++) row[i] = i;
+  for (size_t j = 1; j <= b.size(); j++) {
+    size_t diagonal = std::exchange(row[0], j), least = j;
+    for (size_t i = 1; i <= a.size(); i++) {
+      size_t here = std::min({row[i] + 1, row[i - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = std::exchange(row[i], here);
+      least = std::min(least, here);
+    }
+    if (least > most) return most + 1;
+  }
+  return row[a.size()];
+}
+
+}  // namespace
+
+std::string OpTable::near_misses(std::string_view name) const {
+  name = in_table(name);
+  if (name.size() > 200) return "";
+  std::string_view bare = name.substr(name.find("::") == name.npos ? 0 : name.find("::") + 2);
+  size_t most = std::clamp<size_t>((bare.size() + 1) / 3, 1, 2);
+  std::set<std::pair<size_t, std::string>> found;  // the nearest first
+  {
+    std::shared_lock guard(names_.lock);
+    for (const auto& [other, ops] : names_.overloads) {
+      size_t colon = other.find("::");
+      std::string_view other_bare = std::string_view(other).substr(colon == other.npos ? 0 : colon + 2);
+      size_t d = distance(bare, other_bare, most);
+      if (d <= most)
+        found.emplace(other.starts_with(name.substr(0, name.size() - bare.size())) ? d : d + 1, ops[0]->symbol());
+    }
+  }
+  std::string out;
+  size_t n = 0;
+  for (const auto& [d, other] : found)
+    if (n < 3) out += (n++ ? ", " : "; did you mean ") + other;
+  return out.empty() ? out : out + "?";
 }
 
 }  // namespace rushlight

@@ -280,11 +280,10 @@ bool fits(const Schema& schema, const Node& n) {
 }  // namespace
 
 bool resolve(Node* n) {
-  if (!n->kind().starts_with("aten::") && !n->kind().starts_with("prim::")) return false;
+  if (n->kind().find("::") == std::string::npos) return false;
   for (const Primitive* p : primitives(n->kind()))
     if (fits(p->schema, *n)) return n->primitive = p, true;
-  if (!n->kind().starts_with("aten::")) return false;
-  for (const Op* op : OpTable::get().overloads(n->kind().substr(6)))
+  for (const Op* op : OpTable::get().overloads(n->kind()))
     if (fits(op->schema(), *n)) return n->op = op, true;
   return false;
 }

@@ -265,7 +265,7 @@ void Tracer::call(const Op& op, IValue* args, IValue* rets) {
   for (size_t i = 0; i < schema.args.size(); i++) inputs.push_back(argument(schema.args[i], args[i]));
   notes_.clear();
   rushlight::call(op, args, rets);
-  Node* n = graph_->insert_new("aten::" + op.name(), inputs, 0);
+  Node* n = graph_->insert_new(op.symbol(), inputs, 0);
   n->op = &op;
   n->location = here_;
   std::vector<std::pair<Value*, Tensors>> lists;

@@ -3,8 +3,10 @@
 #include <optional>
 #include <set>
 
+#include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/io/checkpoint.h"
+#include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -194,6 +196,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string entry = "code/" + path + ".py";
       if (std::optional<std::string> text = text_of(entry)) {
         auto source = std::make_shared<Source>(Source{std::move(*text), entry});
+        check_operators(source);
         for (const StmtPtr& s : parse_module(source)) {
           if (s->kind == Stmt::Kind::Def)
             functions_[package + "." + s->text] = archived(s, package + "." + s->text, nullptr);
@@ -202,6 +205,21 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       }
     }
     return definitions_.contains(package + "." + name);
+  }
+
+  // Functions are compiled when they are first called, but that the library of an operator (ops.mine.scale) is missing is said at once.
+  static void check_operators(const std::shared_ptr<const Source>& source) {
+    if (source->text.find("ops.") == std::string::npos) return;
+    std::vector<Token> t = tokenize(source);
+    for (size_t i = 0; i + 4 < t.size(); i++) {
+      if (!t[i].is(Token::Kind::Name, "ops") || (i > 0 && t[i - 1].is_op(".")) || !t[i + 1].is_op(".") ||
+          !t[i + 3].is_op("."))
+        continue;
+      const std::string& ns = t[i + 2].text;
+      std::string symbol = ns + "::" + t[i + 4].text;
+      if (ns != "prim" && ns != "aten" && OpTable::get().overloads(symbol).empty())
+        fail(t[i].range, str("Unknown builtin op: ", symbol, missing_operator(symbol)));
+    }
   }
 
   TypePtr class_named(const std::string& full, const Range* range) {

@@ -76,6 +76,8 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     return std::make_shared<Special>(name);
   }
   if (path == "ops") return std::make_shared<Namespace>("ops." + name);
+  if (path.starts_with("ops.") && path != "ops.aten")  // whether there is one, the call says
+    return std::make_shared<OperatorName>(path.substr(4) + "::" + name);
   if (path == "math") return math(name);
   if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
   if (path == "torch.special" && is_operator("special_" + name))

@@ -234,8 +234,9 @@ class Writer {
     if (k == "aten::__not__") return "not (" + use(n->input()) + ")";
     if (k == "aten::str") return "str(" + use(n->input()) + ")";
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";
-    if (k.starts_with("prim::")) return "ops.prim." + k.substr(6) + "(" + args_of(n) + ")";
-    return "torch." + k.substr(6) + "(" + args_of(n) + ")";
+    if (k.starts_with("aten::")) return "torch." + k.substr(6) + "(" + args_of(n) + ")";
+    size_t colon = k.find("::");
+    return "ops." + k.substr(0, colon) + "." + k.substr(colon + 2) + "(" + args_of(n) + ")";
   }
 
   void assign(const std::vector<Value*>& to, const std::vector<Value*>& from) {

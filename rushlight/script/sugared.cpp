@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
@@ -452,8 +453,10 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
   std::vector<std::pair<const Schema*, std::pair<const Op*, const graph::Primitive*>>> candidates;
   for (const Op* op : OpTable::get().overloads(name))
     if ((op->form() == Op::Form::Out) == wants_out) candidates.push_back({&op->schema(), {op, nullptr}});
-  for (const char* prefix : {"aten::", "prim::"})
-    for (const graph::Primitive* p : graph::primitives(prefix + name)) candidates.push_back({&p->schema, {nullptr, p}});
+  if (name.find("::") == std::string::npos)
+    for (const char* prefix : {"aten::", "prim::"})
+      for (const graph::Primitive* p : graph::primitives(prefix + name))
+        candidates.push_back({&p->schema, {nullptr, p}});
   std::string reasons;
   for (bool implicit : {false, true}) {
     for (const auto& [schema, what] : candidates) {
@@ -461,7 +464,7 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
       std::string why;
       graph::Node* before = graph_.insert_point()->previous();
       if (match(range, *schema, args, inputs, why, implicit)) {
-        graph::Node* n = emit(range, what.first ? "aten::" + name : schema->name, inputs, 0);
+        graph::Node* n = emit(range, what.first ? schema->symbol() : schema->name, inputs, 0);
         n->op = what.first;
         n->primitive = what.second;
         std::vector<Value*> outputs;
@@ -484,10 +487,13 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
         if (!used) n->destroy();
         n = earlier;
       }
-      if (implicit) reasons += str("\n\n  ", "aten::", schema->text(), "\n  ", why);
+      if (implicit) reasons += str("\n\n  ", schema->full_text(), "\n  ", why);
     }
   }
-  if (candidates.empty()) fail(range, str("Unknown builtin op: aten::", name));
+  if (candidates.empty()) {
+    std::string symbol = name.find("::") == std::string::npos ? "aten::" + name : name;
+    fail(range, str("Unknown builtin op: ", symbol, missing_operator(symbol)));
+  }
   fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,
                   "\n\nThe original call is"));
 }

@@ -111,7 +111,7 @@ inline SugaredPtr graph_value(Value* v) { return std::make_shared<SimpleValue>(v
 inline SugaredPtr constant_of(IValue v) { return std::make_shared<ConstantValue>(std::move(v)); }
 bool is_operator(const std::string& name);
 
-// An operator by name, "relu": overloads are chosen by the arguments.
+// An operator by name, "relu", "mine::scale": overloads are chosen by the arguments.
 class OperatorName final : public Sugared {
  public:
   explicit OperatorName(std::string n, Value* self = nullptr) : name(std::move(n)), bound(self) {}

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
@@ -165,7 +166,7 @@ class Compiler {
     if (resolve(n)) return node(n);
     std::string types;
     for (Value* v : n->inputs()) types += (types.empty() ? "" : ", ") + v->type()->text();
-    throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")",
+    throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")", missing_operator(n->kind()),
                            n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
   }
 
@@ -304,19 +305,26 @@ void Executable::step(const Instruction& i, IValue* registers) const {
   switch (i.code) {
     case Code::Operator: {
       // Room for 32 values costs more to clear than a small operator does to run.
-      auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>,
-                                                 std::integral_constant<size_t, kRets>) {
-        IValue args[kArgs], rets[kRets];
+      auto run_with = [&](IValue* args, IValue* rets) {
         for (uint32_t k = 0; k < i.input_count; k++) args[k] = IValue::borrow(read(in[k], registers));
         call(*static_cast<const Op*>(i.what), args, rets);
         for (uint32_t k = 0; k < i.output_count; k++)
           registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
       };
+      auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>,
+                                                 std::integral_constant<size_t, kRets>) {
+        IValue args[kArgs], rets[kRets];
+        run_with(args, rets);
+      };
       using std::integral_constant;
-      RL_INVARIANT(i.input_count <= kFewArgs);
-      if (i.input_count <= 4 && i.output_count == 1)
+      if (i.input_count <= 4 && i.output_count == 1) {
         run(integral_constant<size_t, 4>(), integral_constant<size_t, 1>());
-      else run(integral_constant<size_t, kFewArgs>(), integral_constant<size_t, kMaxResults>());
+      } else if (i.input_count <= kFewArgs && i.output_count <= kMaxResults) {
+        run(integral_constant<size_t, kFewArgs>(), integral_constant<size_t, kMaxResults>());
+      } else {  // only operators that libraries define
+        std::vector<IValue> args(i.input_count), rets(i.output_count);
+        run_with(args.data(), rets.data());
+      }
       return;
     }
     case Code::Primitive: {

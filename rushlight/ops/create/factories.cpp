@@ -97,13 +97,13 @@ TensorSpec scalar_spec(const Scalar&, const DT& dtype, const LT&, const DV& devi
 
 // ---- what fills them ----
 
-void leave(IValue*, const Tensor*) {}
+void leave(const Op&, IValue*, const Tensor*) {}
 template <int value>
-void constant(IValue*, const Tensor* out) {
+void constant(const Op&, IValue*, const Tensor* out) {
   fill_all(out[0], value);
 }
 template <int position>  // of the number among the arguments
-void argument(IValue* args, const Tensor* out) {
+void argument(const Op&, IValue* args, const Tensor* out) {
   fill_all(out[0], args[position].to_scalar());
 }
 
@@ -166,9 +166,9 @@ void fill_range(const Scalar& start, const Scalar& step, const Tensor& given) {
     });
   });
 }
-void arange_step(IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), a[2].to_scalar(), out[0]); }
-void arange_start(IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), 1, out[0]); }
-void arange_end(IValue*, const Tensor* out) { fill_range(0, 1, out[0]); }
+void arange_step(const Op&, IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), a[2].to_scalar(), out[0]); }
+void arange_start(const Op&, IValue* a, const Tensor* out) { fill_range(a[0].to_scalar(), 1, out[0]); }
+void arange_end(const Op&, IValue*, const Tensor* out) { fill_range(0, 1, out[0]); }
 
 TensorSpec linspace_spec(const Scalar& start, const Scalar& end, int64_t steps, const DT& dtype, const LT&,
                          const DV& device, const OB&) {
@@ -215,7 +215,7 @@ void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
       if (steps) p[steps - 1] = end.to<T>();
   });
 }
-void linspace_boxed(IValue* a, const Tensor* out) {
+void linspace_boxed(const Op&, IValue* a, const Tensor* out) {
   fill_in_order(out[0], [&](const Tensor& t) { fill_linspace(a[0].to_scalar(), a[1].to_scalar(), t); });
 }
 
@@ -244,7 +244,7 @@ void fill_logspace(const Scalar& start, const Scalar& end, double base, const Te
     }
   });
 }
-void logspace_boxed(IValue* a, const Tensor* out) {
+void logspace_boxed(const Op&, IValue* a, const Tensor* out) {
   fill_in_order(out[0],
                 [&](const Tensor& t) { fill_logspace(a[0].to_scalar(), a[1].to_scalar(), a[3].to_double(), t); });
 }
@@ -285,7 +285,7 @@ TensorSpec eye_m_spec(int64_t n, int64_t m, const DT& dtype, const LT&, const DV
 TensorSpec eye_spec(int64_t n, const DT& dtype, const LT& layout, const DV& device, const OB& pin) {
   return eye_m_spec(n, n, dtype, layout, device, pin);
 }
-void eye(IValue*, const Tensor* out) {
+void eye(const Op&, IValue*, const Tensor* out) {
   const Tensor& t = out[0];
   fill_all(t, 0);
   fill_all(alias_tensor(t, std::min(t.size(0), t.size(1)), t.stride(0) + t.stride(1), t.storage_offset()), 1);

@@ -30,10 +30,10 @@ inline TensorSpec spec_like(const Tensor& self) { return spec_like(self, {}, {},
 
 // structured, where filling looks at few of the boxed arguments or at none: many ways of saying the shape, one of filling it.
 template <auto Meta>
-Kernel filled(void (*fill)(IValue* args, const Tensor* outs)) {
+Kernel filled(void (*fill)(const Op& op, IValue* args, const Tensor* outs)) {
   using M = Signature<decltype(Meta)>;
   return {.kind = Kernel::Kind::Structured,
-          .meta = [](IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
+          .meta = [](const Op&, IValue* args, TensorSpec* specs) { return spec_into(specs, M::apply(Meta, args)); },
           .cpu = fill,
           .arity = M::arity};
 }

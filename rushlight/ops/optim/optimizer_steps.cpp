@@ -20,7 +20,9 @@ constexpr int64_t kStepGrain = 16384;
 template <auto F>
 Kernel effect() {
   using S = Signature<decltype(F)>;
-  return {.kind = Kernel::Kind::Function, .call = [](IValue* args, IValue*) { S::apply(F, args); }, .arity = S::arity};
+  return {.kind = Kernel::Kind::Function,
+          .call = [](const Op&, IValue* args, IValue*) { S::apply(F, args); },
+          .arity = S::arity};
 }
 
 // Note [What a step trusts]: state comes from checkpoints, and users set `.data` and `.grad.data`. So every tensor whose memory a step

@@ -84,13 +84,13 @@ const PointwiseInfo& square_info() {
 // pow(self, 2), of which bools give int64.
 Kernel square_kernel() {
   Kernel k = pointwise<Square, Number>();
-  k.meta = [](IValue* args, TensorSpec* specs) {
-    if (args[0].tensor().dtype() != DType::Bool) return pointwise_meta(square_info(), args, specs);
+  k.meta = [](const Op& op, IValue* args, TensorSpec* specs) {
+    if (args[0].tensor().dtype() != DType::Bool) return pointwise_meta(op, square_info(), args, specs);
     *specs = {.sizes = args[0].tensor().sizes(), .dtype = DType::Int64, .device = args[0].tensor().device()};
     return 1;
   };
-  k.cpu = [](IValue* args, const Tensor* outs) {
-    if (args[0].tensor().dtype() != DType::Bool) return pointwise_cpu(square_info(), args, outs[0]);
+  k.cpu = [](const Op& op, IValue* args, const Tensor* outs) {
+    if (args[0].tensor().dtype() != DType::Bool) return pointwise_cpu(op, square_info(), args, outs[0]);
     copy_elements(outs[0], args[0].tensor());
   };
   return k;

@@ -440,19 +440,19 @@ TensorSpec permutation_generated_spec(int64_t n, GN, const DT& dtype, const LT& 
 // Each is told where among the arguments stand the generator (-1: the default one) and the numbers that it needs.
 GN generator_of(IValue* args, int at) { return at < 0 ? nullptr : args[at].generator(); }
 template <int generator = -1>
-void uniform(IValue* args, const Tensor* out) {
+void uniform(const Op&, IValue* args, const Tensor* out) {
   uniform_(out[0], 0, 1, generator_of(args, generator));
 }
 template <int generator = -1>
-void normal(IValue* args, const Tensor* out) {
+void normal(const Op&, IValue* args, const Tensor* out) {
   normal_(out[0], 0, 1, generator_of(args, generator));
 }
 template <int high, int generator = -1>
-void integers(IValue* args, const Tensor* out) {
+void integers(const Op&, IValue* args, const Tensor* out) {
   random_from_to(out[0], 0, args[high].to_int(), generator_of(args, generator));
 }
 template <int low, int generator = -1>
-void range(IValue* args, const Tensor* out) {
+void range(const Op&, IValue* args, const Tensor* out) {
   random_from_to(out[0], args[low].to_int(), args[low + 1].to_int(), generator_of(args, generator));
 }
 void permute_range(const Tensor& out, GN generator) {
@@ -470,7 +470,7 @@ void permute_range(const Tensor& out, GN generator) {
   });
 }
 template <int generator = -1>
-void permutation(IValue* args, const Tensor* out) {
+void permutation(const Op&, IValue* args, const Tensor* out) {
   fill_in_order(out[0], [&](const Tensor& t) { permute_range(t, generator_of(args, generator)); });
 }
 
@@ -532,7 +532,7 @@ TensorSpec normal_float_float_meta(double, double std, IntArrayRef size, GN, con
   check_deviation(std);
   return sized_spec(size, dtype, layout, device, pin);
 }
-void normal_float_float(IValue* a, const Tensor* out) {
+void normal_float_float(const Op&, IValue* a, const Tensor* out) {
   normal_(out[0], a[0].to_double(), a[1].to_double(), a[3].generator());
 }
 

@@ -162,7 +162,7 @@ TensorSpec triangle_indices_meta(int64_t rows, int64_t columns, int64_t offset, 
   return {.sizes = {2, t.count()}, .dtype = d, .device = device.value_or(Device())};
 }
 template <bool lower>
-void triangle_indices(IValue* args, const Tensor* out) {
+void triangle_indices(const Op&, IValue* args, const Tensor* out) {
   if (out[0].numel() == 0) return;  // without columns there may be rows past counting
   Triangle<lower> t(args[0].to_int(), args[1].to_int(), args[2].to_int());
   auto fill = [&]<class T>(T* p) {

@@ -1,0 +1,76 @@
+// Shared libraries that register operators while they are loaded.
+#include <dlfcn.h>
+#ifdef __linux__
+#include <elf.h>
+#endif
+
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+#include <unordered_set>
+
+#include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/library.h"
+
+namespace rushlight {
+
+// What could not be registered by the library that this thread is loading. An exception can't leave a library's initialisers: the
+// loader would stay locked.
+static thread_local std::vector<std::string>* failures = nullptr;
+
+void registration_failed(std::string text) {
+  if (failures) failures->push_back(std::move(text));
+  else std::fprintf(stderr, "rushlight: operators were not registered: %s\n", text.c_str());
+}
+
+// The loader maps what a library's header names without a look at the file's size: a read behind the end would end the process.
+static void check_whole(const std::string& path) {
+#ifdef __linux__
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return;  // which the loader says better
+  auto size = uint64_t(std::streamoff(file.tellg()));
+  auto read = [&](uint64_t at, auto& into) {
+    return at <= size && sizeof(into) <= size - at && file.seekg(std::streamoff(at)) &&
+           file.read(reinterpret_cast<char*>(&into), sizeof(into));
+  };
+  Elf64_Ehdr head;
+  bool whole = read(0, head);
+  if (whole && std::string_view(reinterpret_cast<const char*>(head.e_ident), SELFMAG) != ELFMAG) return;
+  for (uint64_t i = 0; whole && i < head.e_phnum; i++) {
+    Elf64_Phdr part;
+    whole = head.e_phentsize >= sizeof(part) && read(head.e_phoff + i * head.e_phentsize, part) &&
+            part.p_offset <= size && part.p_filesz <= size - part.p_offset;
+  }
+  RL_CHECK(OsError, whole, "Could not load this library: ", path, " (the file is cut short)");
+#endif
+}
+
+void load_library(const std::string& path) {
+  check_whole(path);
+  std::vector<std::string> failed;
+  Scoped<std::vector<std::string>*> here(failures, &failed);
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    const char* why = dlerror();
+    throw OsError(str("Could not load this library: ", path, " (", why ? why : "no reason given",
+                      "); a library of operators has to be built against rushlight's headers and library"));
+  }
+  if (failed.empty()) return;
+  dlclose(handle);  // which takes away what it did register
+  std::string text = str("loading ", path, ": ", failed[0]);
+  for (size_t i = 1; i < failed.size(); i++) text += "\n" + failed[i];
+  throw RuntimeError(std::move(text));
+}
+
+void keep_loaded(const void* address) {
+  static thread_local const void* last = nullptr;  // a program has few, and calls them often
+  if (std::exchange(last, address) == address) return;
+  static std::mutex lock;
+  static std::unordered_set<const void*> kept;
+  std::lock_guard guard(lock);
+  if (!kept.insert(address).second) return;
+  Dl_info info;
+  if (dladdr(address, &info) && info.dli_fname) dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+}  // namespace rushlight
