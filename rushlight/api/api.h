@@ -8,6 +8,7 @@
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/indexing.h"
 #include "rushlight/api/ivalue.h"
+#include "rushlight/api/library.h"
 #include "rushlight/api/module.h"
 #include "rushlight/api/serialize.h"
 #include "rushlight/api/tensor.h"

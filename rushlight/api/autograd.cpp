@@ -3,6 +3,7 @@
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/function.h"
 #include "rushlight/autograd/view_nodes.h"
+#include "rushlight/dispatch/library.h"
 
 namespace rushlight::api {
 
@@ -168,6 +169,7 @@ struct FunctionCall::State {
 };
 
 FunctionCall::FunctionCall(std::string name, Backward backward) : state_(std::make_unique<State>()) {
+  keep_loaded(reinterpret_cast<const void*>(backward));  // the graph calls it later
   state_->node = make_ref<CppNode>(std::move(name), backward);
   state_->node->context.node_ = state_->node.get();
 }
