@@ -71,7 +71,7 @@ from .storage import TypedStorage  # noqa: E402
 del _tensor
 
 # Names that live in modules which most programs do not need.
-_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
+_LAZY_NAMES = {"save": "serialization", "load": "serialization", "ops": "_ops", "Tag": "_ops"}
 
 
 def __getattr__(name: str):

@@ -23,6 +23,8 @@ import weakref
 from typing import Any
 
 from .. import _C
+from .._library.registry import qualified_name
+from .._ops import OpOverload, OpOverloadPacket
 from ..nn import Module
 from ..nn.parameter import Parameter
 
@@ -182,6 +184,10 @@ def _resolve(obj: Any) -> Any:
         return argument, position, _compile_function(when_true), _compile_function(when_false)
     if obj is _C._ops:
         return "torch"
+    if isinstance(obj, (OpOverloadPacket, OpOverload)):
+        return qualified_name(obj).partition(".")[0].removeprefix("aten::")
+    if hasattr(obj, "_opoverload"):  # a function that custom_op made an operator
+        return obj._qualname
     if obj is annotate:
         return "special:annotate"
     if any(

@@ -1,0 +1,224 @@
+"""Operators written in Python, and kernels and gradients for any operator: as torch.library.
+
+>>> @torch.library.custom_op("demo::scaled_sum", mutates_args=())
+... def scaled_sum(x: torch.Tensor, by: float = 1.0) -> torch.Tensor:
+...     return x.sum() * by
+>>> scaled_sum(torch.ones(3), 2.0)
+tensor(6.)
+>>> torch.ops.demo.scaled_sum(torch.ones(3))
+tensor(3.)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import _C
+from ._library.custom_ops import CustomOpDef, autograd_kernel, check_differentiable, custom_op
+from ._library.infer_schema import infer_schema
+from ._library.opcheck import OpCheckError, opcheck
+from ._library.registry import (
+    Library,
+    device_types,
+    dispatch_key_of,
+    fallthrough_kernel,
+    kept_library,
+    overload_of,
+    qualified_name,
+)
+
+__all__ = [
+    "CustomOpDef",
+    "Library",
+    "OpCheckError",
+    "custom_op",
+    "define",
+    "fallthrough_kernel",
+    "get_ctx",
+    "impl",
+    "impl_abstract",
+    "infer_schema",
+    "opcheck",
+    "register_autograd",
+    "register_fake",
+    "register_kernel",
+    "register_vmap",
+]
+
+
+def _split(qualname: Any) -> tuple[str, str]:
+    if not isinstance(qualname, str):
+        raise ValueError(f"define(qualname, schema): expected qualname to be instance of str, got {type(qualname)}")
+    namespace, colons, name = qualname.partition("::")
+    if not colons or not namespace or not name:
+        raise ValueError(f'expected the name of an operator as "namespace::name", got "{qualname}"')
+    return namespace, name
+
+
+def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any = ()) -> None:
+    """Defines an operator: ``schema`` is the text behind its name.
+
+    >>> torch.library.define("doc::plus_one", "(Tensor x) -> Tensor")
+    >>> torch.library.impl("doc::plus_one", "cpu", lambda x: x + 1)
+    >>> torch.ops.doc.plus_one(torch.ones(2))
+    tensor([2., 2.])
+    """
+    namespace, name = _split(qualname)
+    if not schema.lstrip().startswith("("):
+        raise ValueError(
+            f'define(qualname, schema, ...): expected schema to look like e.g. "(Tensor x) -> Tensor" but got "{schema}"'
+        )
+    kept_library(namespace, lib).define(name + schema)
+
+
+def impl(
+    qualname: Any, types: str | Sequence[str] | None = None, func: Any = None, *, lib: Library | None = None
+) -> Any:
+    """Registers a kernel for devices ("cpu", "cuda", a list of them, "default" for all). A decorator without ``func``.
+
+    The old form ``impl(lib, name, dispatch_key="")`` is a decorator too.
+    """
+    if isinstance(qualname, Library):
+        library, name, key = qualname, types, func or ""
+
+        def register_in(f: Callable) -> Callable:
+            library.impl(name, f, key)  # type: ignore[arg-type]
+            return f
+
+        return register_in
+    namespace, name = _split(qualified_name(qualname))
+    keys = ["CompositeExplicitAutograd" if t == "default" else dispatch_key_of(t) for t in device_types(types) if t]
+
+    def register(f: Callable) -> Callable:
+        library = kept_library(namespace, lib)
+        for key in keys:
+            library.impl(name, f, key)
+        return f
+
+    if func is None:
+        return register
+    register(func)
+    return None
+
+
+def register_kernel(
+    op: Any, device_types: str | Sequence[str] | None, func: Callable | None = None, /, *, lib: Library | None = None
+) -> Any:
+    """Registers a kernel of an operator for devices; None: for all."""
+    if isinstance(op, CustomOpDef):
+        return op.register_kernel(device_types, func)
+    return impl(qualified_name(op), "default" if device_types is None else device_types, func, lib=lib)
+
+
+_running = threading.local()  # .name: of the operator whose fake kernel runs
+
+
+def register_fake(
+    op: Any, func: Callable | None = None, /, *, lib: Library | None = None, allow_override: bool = False
+) -> Any:
+    """Registers what says the shapes and dtypes of an operator's results; it runs on meta tensors.
+
+    >>> torch.library.define("doc::outer", "(Tensor x) -> Tensor")
+    >>> @torch.library.register_fake("doc::outer")
+    ... def _(x):
+    ...     return x.new_empty((x.shape[0], x.shape[0]))
+    >>> torch.ops.doc.outer(torch.empty(3, device="meta")).shape
+    torch.Size([3, 3])
+    """
+    if isinstance(op, CustomOpDef):
+        return op.register_fake if func is None else op.register_fake(func)
+    name = qualified_name(op)
+    namespace, bare = _split(name)
+
+    def register(func: Callable) -> Callable:
+        if "Meta" in _C._op_kernels(name) and not allow_override:
+            raise RuntimeError(
+                f"register_fake(...): the operator {name} already has an DispatchKey::Meta implementation via a "
+                "pre-existing torch.library or TORCH_LIBRARY registration. Please either remove that registration or don't "
+                "call register_fake."
+            )
+
+        def fake(*args: Any, **kwargs: Any) -> Any:
+            before, _running.name = getattr(_running, "name", None), name
+            try:
+                return func(*args, **kwargs)
+            finally:
+                _running.name = before
+
+        kept_library(namespace, lib).impl(bare, fake, "Meta")
+        return func
+
+    return register if func is None else register(func)
+
+
+impl_abstract = register_fake
+
+
+class _NoSizes:
+    def __init__(self, name: str):
+        self._name = name
+
+    def new_dynamic_size(self, *, min: int = 0, max: int | None = None) -> Any:
+        raise RuntimeError(
+            f"Attempted to call get_ctx() for the meta implementation for {self._name}: sizes that depend on data are not "
+            "known on meta tensors."
+        )
+
+    create_unbacked_symint = new_dynamic_size
+
+
+def get_ctx() -> Any:
+    """The context of the fake kernel that runs; None outside of one."""
+    name = getattr(_running, "name", None)
+    return None if name is None else _NoSizes(name)
+
+
+def register_autograd(
+    op: Any, backward: Callable, /, *, setup_context: Callable | None = None, lib: Library | None = None
+) -> None:
+    """Registers the gradient of an operator.
+
+    Args:
+        backward: ``backward(ctx, *grads)`` gives a gradient, or None, for each argument of the operator.
+        setup_context: ``setup_context(ctx, inputs, output)`` saves what backward needs.
+
+    >>> torch.library.define("doc::square", "(Tensor x) -> Tensor")
+    >>> torch.library.impl("doc::square", "cpu", lambda x: x * x)
+    >>> def setup_context(ctx, inputs, output):
+    ...     ctx.save_for_backward(*inputs)
+    >>> torch.library.register_autograd(
+    ...     "doc::square", lambda ctx, g: 2 * g * ctx.saved_tensors[0], setup_context=setup_context
+    ... )
+    >>> x = torch.tensor([3.0], requires_grad=True)
+    >>> torch.ops.doc.square(x).backward()
+    >>> x.grad
+    tensor([6.])
+    """
+    if isinstance(op, CustomOpDef):
+        op.register_autograd(backward, setup_context=setup_context)
+        return
+    name = qualified_name(op)
+    overload = overload_of(name)
+    check_differentiable(overload)
+    kernel = autograd_kernel(overload, lambda: backward, lambda: setup_context)
+    namespace, bare = _split(name)
+    kept_library(namespace, lib).impl(bare, kernel, "Autograd")
+
+
+_vmap_rules: dict[str, Callable] = {}
+
+
+def register_vmap(op: Any, func: Callable | None = None, /, *, lib: Library | None = None) -> Any:
+    """Keeps the rule ``func(info, in_dims, *args)`` for a batch of calls of an operator."""
+    if isinstance(op, CustomOpDef):
+        return op.register_vmap(func)
+    name = qualified_name(op)
+    overload_of(name)
+
+    def register(func: Callable) -> Callable:
+        _vmap_rules[name] = func
+        return func
+
+    return register if func is None else register(func)
