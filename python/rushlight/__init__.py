@@ -108,6 +108,14 @@ def set_default_tensor_type(t) -> None:
     _C._set_default_dtype(t.dtype if hasattr(t, "dtype") else globals()[t.removeprefix("torch.")].dtype)
 
 
+def _check(cond, message=None) -> None:
+    """Raises RuntimeError, with the text that ``message()`` gives, unless ``cond`` is true."""
+    if not isinstance(cond, _builtins.bool):
+        raise TypeError(f"cond must be a bool, but got {type(cond)}")
+    if not cond:
+        raise RuntimeError("Expected cond to be True, but got False" if message is None else str(message()))
+
+
 def is_tensor(obj) -> _builtins.bool:
     """Whether obj is a Tensor."""
     return isinstance(obj, Tensor)

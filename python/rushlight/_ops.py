@@ -55,7 +55,7 @@ class Argument:
         self.default_value = described["default"]
         self.N = described["list_size"] or None
         self.alias_info = (
-            AliasInfo(described["alias_set"], described["is_write"])
+            AliasInfo(described["alias_set"] or "a", described["is_write"])
             if described["is_alias"] or described["is_write"]
             else None
         )
@@ -128,10 +128,7 @@ class OpOverload:
 
     def redispatch(self, keyset: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Calls the kernel below autograd."""
-        from ._library.registry import below_autograd
-
-        with below_autograd():
-            return self._op(*args, **kwargs)
+        return self._op.below_autograd(*args, **kwargs)
 
     def has_kernel_for_dispatch_key(self, key: Any) -> bool:
         return str(key).removeprefix("DispatchKey.") in _C._op_kernels(self._name)

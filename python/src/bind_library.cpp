@@ -293,6 +293,16 @@ void operator_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
+// operator.below_autograd(...): the same, and nothing is recorded.
+PyObject* call_below_autograd(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  Scoped<bool> below(thread_state.below_autograd, true), off(thread_state.grad_enabled, false);
+  return call_operator(self, args, size_t(nargs), kwnames);
+}
+
+PyMethodDef operator_methods[] = {
+    {"below_autograd", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_below_autograd)),
+     METH_FASTCALL | METH_KEYWORDS, nullptr},
+    {}};
 PyMemberDef operator_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyOperator, vectorcall), READONLY, nullptr}, {}};
 
@@ -414,6 +424,7 @@ void bind_library(PyObject* module) {
                                   {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                                   {Py_tp_dealloc, reinterpret_cast<void*>(operator_dealloc)},
                                   {Py_tp_members, operator_members},
+                                  {Py_tp_methods, operator_methods},
                                   {0, nullptr}};
   PyType_Spec operator_spec = {"rushlight._C._Operator", sizeof(PyOperator), 0,
                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, operator_slots};

@@ -10,7 +10,7 @@ namespace rushlight::api {
 template <class... Ts>
 std::string str(const Ts&... parts) {
   std::ostringstream out;
-  (out << ... << parts);
+  static_cast<void>((out << ... << parts));
   return out.str();
 }
 

@@ -165,6 +165,12 @@ Library& Library::add(const std::string& name, CppFunction f) {
   return *this;
 }
 
+Library& Library::fallback(CppFunction) {
+  throw NotImplementedError(
+      str("fallback(): a kernel for every operator is not possible; register one for each with impl() (",
+          library_->where(), ")"));
+}
+
 void Library::reset() { library_->drop(true); }
 
 namespace detail {

@@ -384,6 +384,26 @@ inline SchemaText schema(const char* text, AliasAnalysisKind kind = AliasAnalysi
   return {text, kind};
 }
 
+// What an operator says of itself to compilers; taken, and not used yet.
+enum class Tag {
+  core,
+  cudagraph_unsafe,
+  data_dependent_output,
+  dynamic_output_shape,
+  flexible_layout,
+  generated,
+  inplace_view,
+  maybe_aliasing_or_mutating,
+  needs_exact_strides,
+  needs_fixed_stride_order,
+  nondeterministic_bitwise,
+  nondeterministic_seeded,
+  pointwise,
+  pt2_compliant_tag,
+  reduction,
+  view_copy
+};
+
 class Library {
  public:
   enum Kind { DEF, IMPL, FRAGMENT };
@@ -395,6 +415,7 @@ class Library {
   Library& def(const SchemaText& schema);
   Library& def(const char* schema) { return def(SchemaText{schema}); }
   Library& def(const std::string& schema) { return def(SchemaText{schema}); }
+  Library& def(const char* schema, const std::vector<Tag>&) { return def(schema); }
   // With a kernel. Without parentheses the text is a name, and the function's types say the schema.
   Library& def(const SchemaText& name_or_schema, CppFunction f);
   template <class Text, class F>
@@ -409,6 +430,8 @@ class Library {
   Library& impl(const std::string& name, F&& f) {
     return add(name, CppFunction(std::forward<F>(f)));
   }
+  // Throws NotImplementedError: kernels for all operators of a namespace are not possible yet.
+  Library& fallback(CppFunction f);
   void set_python_module(const char* /*module*/, const char* /*context*/ = "") {}
   // Takes all away, after calls in other threads have ended.
   void reset();

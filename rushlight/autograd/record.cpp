@@ -147,6 +147,26 @@ void record(const Op& op, IValue* args, IValue* rets) {
   node->save_results(rets, nr);
 }
 
+void warn_of_unknown_gradient(const Op& op) {
+  if (anomaly.warn)
+    anomaly.warn(str(op.symbol(),
+                     ": an autograd kernel was not registered to the Autograd key(s) but we are trying to backprop "
+                     "through it. This may lead to silently incorrect behavior. If your operator is differentiable, "
+                     "please ensure you have registered an autograd kernel to the correct Autograd key (e.g. "
+                     "DispatchKey::Autograd, DispatchKey::CompositeImplicitAutograd). If your operator is not "
+                     "differentiable, or to squash this warning and use the previous behavior, please register "
+                     "torch::CppFunction::makeFallthrough() to DispatchKey::Autograd."));
+}
+// The kernel called differentiable operators, and the gradient goes the way that they make.
+class UnknownGradientHook final : public TensorHook {
+ public:
+  explicit UnknownGradientHook(const Op& op) : op_(op) {}
+  Tensor call(const Tensor& g) override { return warn_of_unknown_gradient(op_), g; }
+
+ private:
+  const Op& op_;
+};
+
 // Stands for the gradient of a kernel that a library registered without one.
 class UnknownGradient final : public Node {
  public:
@@ -163,14 +183,7 @@ class UnknownGradient final : public Node {
   std::string name() const override { return "WarnNotImplemented"; }
   void count_results(uint32_t n) { set_num_inputs(n); }
   Grads apply(Backward&, Tensor*) override {
-    if (anomaly.warn)
-      anomaly.warn(str(op_.symbol(),
-                       ": an autograd kernel was not registered to the Autograd key(s) but we are trying to backprop "
-                       "through it. This may lead to silently incorrect behavior. If your operator is differentiable, "
-                       "please ensure you have registered an autograd kernel to the correct Autograd key (e.g. "
-                       "DispatchKey::Autograd, DispatchKey::CompositeImplicitAutograd). If your operator is not "
-                       "differentiable, or to squash this warning and use the previous behavior, please register "
-                       "torch::CppFunction::makeFallthrough() to DispatchKey::Autograd."));
+    warn_of_unknown_gradient(op_);
     Grads none;
     for (uint32_t i = 0; i < num_edges(); i++) none.push_back(Tensor());
     return none;
@@ -186,7 +199,10 @@ void record_unknown(const Op& op, BoxedKernel& kernel, IValue* args, IValue* ret
   kernel.call(op, args, rets);
   uint32_t nr = 0;
   auto wire = [&](const Tensor& t, bool written) {
-    if (t.defined() && !written && !t.requires_grad() && is_differentiable(t.dtype())) set_history(t, node, nr);
+    if (t.defined() && !written && is_differentiable(t.dtype())) {
+      if (!t.requires_grad()) set_history(t, node, nr);
+      else if (!is_leaf(t)) register_hook(t, make_ref<UnknownGradientHook>(op));
+    }
     nr++;
   };
   for (int i = 0; i < op.num_returns(); i++) {

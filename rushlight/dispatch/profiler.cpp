@@ -72,6 +72,12 @@ void Profiler::end_range() {
 }
 
 void Profiler::call(const Op& op, IValue* args, IValue* rets) {
+  // A kernel for autograd that goes on below it is still the same call.
+  if (thread_state.below_autograd && !open_.empty() && events_[open_.back()].name == &op.name()) {
+    if (outer) return rushlight::call(op, args, rets);
+    Scoped<Interceptor*> again(thread_state.interceptor, this);
+    return call_flagged(op, args, rets, argument_flags(op, args));
+  }
   struct Ended {
     Profiler& p;
     size_t event;

@@ -192,6 +192,7 @@ std::string OpTable::near_misses(std::string_view name) const {
   name = in_table(name);
   if (name.size() > 200) return "";
   std::string_view bare = name.substr(name.find("::") == name.npos ? 0 : name.find("::") + 2);
+  if (bare.size() < 3) return "";  // everything is near
   size_t most = std::clamp<size_t>((bare.size() + 1) / 3, 1, 2);
   std::set<std::pair<size_t, std::string>> found;  // the nearest first
   {

@@ -85,7 +85,7 @@ TORCH_LIBRARY(plug, m) {
   m.def("boxed(Tensor x) -> Tensor", torch::CppFunction::makeFromBoxedFunction<&boxed>());
   m.def("boxed_wrong(Tensor x) -> Tensor", torch::CppFunction::makeFromBoxedFunction<&boxed_wrong>());
   m.def("fails(Tensor x) -> Tensor");
-  m.def("slow(Tensor x) -> Tensor");
+  m.def("slow(Tensor x) -> Tensor", {at::Tag::pt2_compliant_tag});
   m.def("overloaded.ints(int[] x) -> int", [](at::IntArrayRef x) { return int64_t(x.size()); });
   m.def("overloaded.text(str x) -> str", [](c10::string_view x) { return std::string(x) + "!"; });
 }

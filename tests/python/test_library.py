@@ -350,6 +350,20 @@ def test_a_kernel_without_a_gradient_warns_in_backward(lib):
     assert not torch.ops.mine.opaque(x.detach()).requires_grad
 
 
+def test_a_kernel_of_differentiable_operators_warns_too(lib):
+    lib.define("twice(Tensor x) -> Tensor")
+    lib.impl("twice", lambda x: x * 2, "CPU")
+    x = torch.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="mine::twice: an autograd kernel was not registered"):
+        torch.ops.mine.twice(x).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    lib.impl("twice", torch.library.fallthrough_kernel, "Autograd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.ops.mine.twice(x).sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
 def test_a_kernel_for_autograd_goes_below_it(lib):
     class Twice(torch.autograd.Function):
         @staticmethod
@@ -373,14 +387,17 @@ def test_a_kernel_for_autograd_goes_below_it(lib):
 
 def test_register_autograd_also_for_lists_and_second_derivatives():
     torch.library.define("mine_grad::blend", "(Tensor[] xs, Tensor w, float k=1.) -> Tensor[]")
+    needs = []
     torch.library.impl("mine_grad::blend", "cpu", lambda xs, w, k=1.0: [x * w * k for x in xs])
 
     def setup(ctx, inputs, output):
         xs, w, k = inputs
+        needs.append(ctx.needs_input_grad)
         ctx.save_for_backward(*xs, w)
         ctx.k = k
 
     def backward(ctx, grads):
+        needs.append(ctx.needs_input_grad)
         *xs, w = ctx.saved_tensors
         return [g * w * ctx.k for g in grads], sum(g * x * ctx.k for g, x in zip(grads, xs)), None
 
@@ -391,6 +408,7 @@ def test_register_autograd_also_for_lists_and_second_derivatives():
     assert [t.item() for t in out] == [6, 12] and type(out) is list
     loss = out[0] ** 2 + out[1]
     grads = torch.autograd.grad(loss, [*xs, w], create_graph=True)
+    assert needs == [([True, True], True, False)] * 2
     assert [g.item() for g in grads] == [72, 6, 28]
     assert torch.autograd.grad(grads[0], w)[0].item() == 48  # of 8 x w^2
     with torch.no_grad():
@@ -487,7 +505,8 @@ def test_the_profiler_shows_custom_ops():
 
     with profile() as p:
         power(torch.ones(2))
-    assert "mine_custom::power" in [e.name for e in p.events()]
+        power(torch.ones(2, requires_grad=True))
+    assert [e.name for e in p.events()].count("mine_custom::power") == 2
 
 
 def test_mutating_custom_ops_count_their_writes():
@@ -548,6 +567,7 @@ def test_what_is_missing_of_a_custom_op_is_said():
     "backward, text",
     [
         (lambda ctx, g: (g, g, g), "incorrect number of gradients"),
+        (lambda ctx, g: (), "incorrect number of gradients"),
         (lambda ctx, g: (torch.ones(7), None), "invalid gradient at index"),
         (lambda ctx, g: (1, None), "expected Variable or None"),
         (lambda ctx, g: 1 / 0, "division by zero"),

@@ -10,7 +10,7 @@ from typing import Any
 from .. import _C
 from .._ops import FunctionSchema, OpOverload
 from .infer_schema import infer_schema
-from .registry import Library, below_autograd, device_types, dispatch_key_of, overload_of
+from .registry import Library, device_types, dispatch_key_of, overload_of
 
 
 def _any_requires_grad(values: Iterable[Any]) -> bool:
@@ -53,6 +53,9 @@ def _flat_gradients(call: _Call, result: Any, op: OpOverload) -> list[Any]:
     given = list(result) if isinstance(result, (tuple, list)) and not _is_only_list(call, result) else [result]
     while len(given) > len(call.counts) and given[-1] is None:
         given.pop()
+    # Of arguments that are no tensors there is nothing to return.
+    while len(given) < len(call.args) and not any(True for _ in _tensors_of(call.args[len(given) :])):
+        given.append(None)
     if len(given) != len(call.counts):
         raise RuntimeError(
             f"the backward function of {op} returned an incorrect number of gradients (expected {len(call.counts)}, got "
@@ -88,13 +91,13 @@ def autograd_kernel(
     keyword_only = any(a.kwarg_only for a in schema.arguments)
 
     def forward(ctx: Any, call: _Call, *tensors: Any) -> Any:
-        with below_autograd():
-            result = op(*call.args, **call.kwargs)
-            ctx._rl_call = call
-            if function := setup():
-                given = {"ctx": ctx, "inputs": call.args, "output": result}
-                if keyword_only:
-                    given["keyword_only_inputs"] = call.kwargs
+        result = op._op.below_autograd(*call.args, **call.kwargs)
+        ctx._rl_call = call
+        if function := setup():
+            given = {"ctx": ctx, "inputs": call.args, "output": result}
+            if keyword_only:
+                given["keyword_only_inputs"] = call.kwargs
+            with _needs_of_arguments(ctx, call):
                 function(**given)
         parts = [result] if len(schema.returns) == 1 else result
         if not any(isinstance(r, list) for r in parts or ()):
@@ -112,23 +115,17 @@ def autograd_kernel(
         call = ctx._rl_call
         if call.results is not None:
             grads = tuple(_grouped(grads, call.results))
-        needs = ctx.needs_input_grad
-        ctx.needs_input_grad = tuple(_grouped(needs[1:], call.counts))
-        try:
+        with _needs_of_arguments(ctx, call):
             result = function(ctx, *grads)
-        finally:
-            ctx.needs_input_grad = needs
         return (None, *_flat_gradients(call, result, op))
 
     name = f"GeneratedBackwardFor_{op._namespace}_{op._opname}_{op._overloadname}"
     generated = type(name, (Function,), {"forward": staticmethod(forward), "backward": staticmethod(back)})
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = _with_defaults(schema, args, kwargs)
         if not (_C.is_grad_enabled() and _any_requires_grad(args)):
-            with below_autograd():
-                return op(*args, **kwargs)
-        call = _Call(args, kwargs)
+            return op._op.below_autograd(*args, **kwargs)
+        call = _Call(*_with_defaults(schema, args, kwargs))
         result = generated.apply(call, *call.tensors)
         if call.results is None:
             return result
@@ -143,6 +140,17 @@ def _grouped(flat: Sequence[Any], counts: Sequence[int]) -> Iterator[Any]:
     for n in counts:
         yield flat[at] if n < 0 else list(flat[at : at + n])
         at += 1 if n < 0 else n
+
+
+@contextlib.contextmanager
+def _needs_of_arguments(ctx: Any, call: _Call) -> Iterator[None]:
+    """Inside, ctx.needs_input_grad has an item for each argument of the operator."""
+    needs = ctx.needs_input_grad
+    ctx.needs_input_grad = tuple(_grouped(needs[1:], call.counts))
+    try:
+        yield
+    finally:
+        ctx.needs_input_grad = needs
 
 
 def check_differentiable(op: OpOverload) -> None:
