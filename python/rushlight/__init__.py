@@ -68,10 +68,20 @@ from ._tensor_str import set_printoptions  # noqa: E402
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
 from .storage import TypedStorage  # noqa: E402
 
-del _tensor
-
 # Names that live in modules which most programs do not need.
-_LAZY_NAMES = {"save": "serialization", "load": "serialization", "ops": "_ops", "Tag": "_ops"}
+_LAZY_NAMES = {
+    **dict.fromkeys(("save", "load"), "serialization"),
+    **dict.fromkeys(
+        (
+            "autocast", "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled",
+            "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype",
+            "set_autocast_enabled",
+        ),
+        "amp.autocast_mode",
+    ),
+    "vmap": "func",
+    **dict.fromkeys(("ops", "Tag"), "_ops"),
+}  # fmt: skip
 
 
 def __getattr__(name: str):
@@ -147,6 +157,11 @@ def typename(obj) -> str:
         return obj.type()
     cls = obj if isinstance(obj, type) else type(obj)
     return cls.__qualname__ if cls.__module__ in ("builtins", None) else f"{cls.__module__}.{cls.__qualname__}"
+
+
+is_floating_point = _C._overridable(is_floating_point)
+is_complex = _C._overridable(is_complex)
+numel = _C._overridable(numel)
 
 
 def feature_level(name: str) -> str:

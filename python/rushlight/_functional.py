@@ -215,10 +215,6 @@ def unravel_index(indices: Tensor, shape) -> tuple[Tensor, ...]:
     return tuple(reversed(found))
 
 
-for _name in ("nonzero", "unique", "unique_consecutive", "is_nonzero", "is_same_size"):
-    setattr(Tensor, _name, globals()[_name])
-
-
 def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | None = None, dtype=None) -> Tensor:
     """The p-norm over some dimensions; "fro" is the 2-norm, "nuc" the sum of a matrix's singular values."""
     from . import linalg
@@ -236,6 +232,15 @@ def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):
     return norm(self, p, dim, keepdim, dtype=dtype)
 
 
-Tensor.norm = _norm_method
+_norm_method.__name__ = "norm"
+_norm_method.__qualname__ = "Tensor.norm"
+Tensor.norm = _C._overridable(_norm_method)
+# Python's signatures, and those of the methods that take the same.
+for _name in __all__:
+    if _name != "broadcast_shapes":
+        globals()[_name].__module__ = "rushlight"  # where pickles look
+        globals()[_name] = _C._overridable(globals()[_name])
+for _name in ("nonzero", "unique", "unique_consecutive", "is_nonzero", "is_same_size"):
+    setattr(Tensor, _name, _C._overridable(globals()[_name].__wrapped__))
 # The methods take the tensor first.
 Tensor.polygamma, Tensor.polygamma_ = Tensor._polygamma, Tensor._polygamma_

@@ -8,7 +8,7 @@ from .storage import TypedStorage
 
 
 def _method(function):
-    setattr(Tensor, function.__name__, function)
+    setattr(Tensor, function.__name__, _C._overridable(function))
     return function
 
 
@@ -200,3 +200,51 @@ def dim_order(self) -> tuple[int, ...]:
 def module_load(self, other, assign: bool = False):
     """What load_state_dict puts in this tensor's place."""
     return other.detach() if assign else self.copy_(other).detach()
+
+
+def _convert(ret, cls):
+    """The result of a call in a subclass: tensors, and those in tuples and lists."""
+    if cls is Tensor:
+        return ret
+    if isinstance(ret, Tensor) and not isinstance(ret, cls):
+        ret = ret.as_subclass(cls)
+    if isinstance(ret, (tuple, list)):
+        items = [_convert(r, cls) for r in ret]
+        ret = type(ret)(*items) if hasattr(ret, "_fields") else type(ret)(items)
+    return ret
+
+
+# ---- what switches __torch_function__ off; torch._C shows them ----
+
+
+class _Overrides:
+    """Switches overriding off for a scope."""
+
+    _modes = True
+
+    def __init__(self) -> None:
+        self._was = []
+
+    def __enter__(self):
+        off, modes = _C._overrides_state()
+        self._was.append((off, modes))
+        _C._overrides_state(True, modes and self._modes)
+        return self
+
+    def __exit__(self, *exc) -> None:
+        _C._overrides_state(*self._was.pop())
+
+
+class DisableTorchFunctionSubclass(_Overrides):
+    """In its scope no ``__torch_function__`` of arguments is called; modes are."""
+
+
+class DisableTorchFunction(_Overrides):
+    """In its scope neither the ``__torch_function__`` of arguments nor that of modes is called."""
+
+    _modes = False
+
+
+for _class in (DisableTorchFunctionSubclass, DisableTorchFunction):
+    _class.__module__ = "rushlight._C"
+    setattr(_C, _class.__name__, _class)

@@ -21,5 +21,10 @@ void bind_io(PyObject* module);
 void bind_script(PyObject* module);
 void bind_trace(PyObject* module);
 void bind_cycles(PyObject* module);
+void bind_overrides(PyObject* module);
+void bind_dispatch(PyObject* module);
+void bind_transforms(PyObject* module);
+// The innermost level that one of the arguments belongs to, borrowed; null if there is none.
+PyObject* level_that_owns(PyObject* const* args, Py_ssize_t count);
 
 }  // namespace rushlight::py

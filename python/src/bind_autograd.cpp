@@ -2,6 +2,7 @@
 #include "bind.h"
 #include "py_autograd.h"
 #include "py_cycles.h"
+#include "py_override.h"
 #include "rushlight/autograd/engine.h"
 
 namespace rushlight::py {
@@ -114,21 +115,22 @@ int put_requires_grad(PyObject* self, PyObject* value, void*) {
 }
 
 PyGetSetDef getset[] = {
-    {"grad", get_grad, put_grad, "The gradient that backward() added up here.", nullptr},
-    {"_grad", [](PyObject* s, void*) { return guarded([&] { return wrap(grad_of(unwrap(s))); }); }, put_grad, nullptr,
-     nullptr},
-    {"grad_fn", [](PyObject* s, void*) { return guarded([&] { return wrap(grad_fn(unwrap(s))); }); }, nullptr,
+    {"grad", over<get_grad>, over<put_grad>, "The gradient that backward() added up here.", nullptr},
+    {"_grad", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(grad_of(unwrap(s))); }); }>,
+     over<put_grad>, nullptr, nullptr},
+    {"grad_fn", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(grad_fn(unwrap(s))); }); }>, nullptr,
      "The recorded operation that made this tensor; None for leaves.", nullptr},
-    {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, put_requires_grad,
+    {"requires_grad", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }>,
+     over<put_requires_grad>,
      "Whether backward() computes a gradient for this tensor. It can be set on leaves of floating point or complex "
      "dtype.",
      nullptr},
-    {"is_leaf", [](PyObject* s, void*) { return guarded([&] { return PyBool_FromLong(is_leaf(unwrap(s))); }); },
+    {"is_leaf", over<+[](PyObject* s, void*) { return guarded([&] { return PyBool_FromLong(is_leaf(unwrap(s))); }); }>,
      nullptr, "True for tensors that no recorded operation made.", nullptr},
-    {"output_nr", [](PyObject* s, void*) { return PyLong_FromUnsignedLong(output_nr(unwrap(s))); }, nullptr,
+    {"output_nr", over<+[](PyObject* s, void*) { return PyLong_FromUnsignedLong(output_nr(unwrap(s))); }>, nullptr,
      "Which result of the operator that made it this tensor is.", nullptr},
     {"retains_grad",
-     [](PyObject* s, void*) { return PyBool_FromLong(meta_of(unwrap(s)) && meta_of(unwrap(s))->retains_grad); },
+     over<+[](PyObject* s, void*) { return PyBool_FromLong(meta_of(unwrap(s)) && meta_of(unwrap(s))->retains_grad); }>,
      nullptr, "Whether .grad of this tensor, which is no leaf, is kept (see retain_grad).", nullptr},
     {},
 };
@@ -151,22 +153,23 @@ PyObject* register_leaf_hook(PyObject* self, PyObject* function) {
 }
 
 PyMethodDef methods[] = {
-    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(backward)), METH_FASTCALL | METH_KEYWORDS,
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(over<backward>)),
+     METH_FASTCALL | METH_KEYWORDS,
      "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)\n\nAdds the gradient of this tensor "
      "to .grad of the leaves it came "
      "from."},
-    {"register_hook", register_tensor_hook, METH_O,
+    {"register_hook", over<register_tensor_hook>, METH_O,
      "register_hook(fn): fn(grad) runs whenever this tensor's gradient is computed, and may return another."},
-    {"register_post_accumulate_grad_hook", register_leaf_hook, METH_O,
+    {"register_post_accumulate_grad_hook", over<register_leaf_hook>, METH_O,
      "register_post_accumulate_grad_hook(fn): fn(leaf) runs after a gradient was added to leaf.grad."},
     {"retain_grad",
-     [](PyObject* s, PyObject*) { return guarded([&] { return retain_grad(unwrap(s)), Py_NewRef(Py_None); }); },
+     over<+[](PyObject* s, PyObject*) { return guarded([&] { return retain_grad(unwrap(s)), Py_NewRef(Py_None); }); }>,
      METH_NOARGS, "Keeps .grad of this tensor although it is no leaf."},
     {"detach_",
-     [](PyObject* s, PyObject*) { return guarded([&] { return detach_in_place(unwrap(s)), Py_NewRef(s); }); },
+     over<+[](PyObject* s, PyObject*) { return guarded([&] { return detach_in_place(unwrap(s)), Py_NewRef(s); }); }>,
      METH_NOARGS, "Makes this tensor a leaf that requires no gradient."},
-    {"is_inference", [](PyObject* s, PyObject*) { return PyBool_FromLong(unwrap(s).impl()->inference); }, METH_NOARGS,
-     "True for tensors made in inference mode."},
+    {"is_inference", over<+[](PyObject* s, PyObject*) { return PyBool_FromLong(unwrap(s).impl()->inference); }>,
+     METH_NOARGS, "True for tensors made in inference mode."},
     {},
 };
 

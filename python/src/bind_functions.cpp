@@ -1,7 +1,8 @@
 // autograd.Function: gradients written in Python. The ctx of a call is its grad_fn's Python object.
 
 // clang-format off
-#include "py_autograd.h"  // has Python.h, which structmember.h needs
+#include "bind.h"  // has Python.h, which structmember.h needs
+#include "py_autograd.h"
 #include "py_cycles.h"
 #include <structmember.h>
 // clang-format on
@@ -102,8 +103,16 @@ Tensors tensors_in(PyObject* tuple, const char* what) {
 }
 
 // Function.apply(*args)
-PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs) {
+// `forward_gave`: the outputs, where forward ran already, outside of a transform's level.
+PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject* forward_gave = nullptr) {
   return guarded([&]() -> PyObject* {
+    if (watched() && !forward_gave) [[unlikely]]
+      if (PyObject* level = level_that_owns(args, nargs)) {
+        Object given = check(PyTuple_New(nargs));
+        for (Py_ssize_t i = 0; i < nargs; i++) PyTuple_SET_ITEM(given.get(), i, Py_NewRef(args[i]));
+        return PyObject_CallFunctionObjArgs(imported("rushlight.func._function", "apply"), cls, level, given.get(),
+                                            nullptr);
+      }
     Object ctx_class = check(PyObject_GetAttrString(cls, "_backward_cls"));
     Object ctx = check(PyObject_CallNoArgs(ctx_class.get()));
     Context& c = context(ctx.get());
@@ -135,7 +144,7 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs) {
       Object all = check(PyTuple_New(nargs));
       for (Py_ssize_t i = 0; i < nargs; i++) PyTuple_SET_ITEM(all.get(), i, Py_NewRef(args[i]));
       if (separate.get() == Py_True) {
-        output = check(PyObject_CallObject(forward.get(), all.get()));
+        output = forward_gave ? Object::borrow(forward_gave) : check(PyObject_CallObject(forward.get(), all.get()));
         Object setup = check(PyObject_GetAttrString(cls, "setup_context"));
         check(PyObject_CallFunctionObjArgs(setup.get(), ctx.get(), all.get(), output.get(), nullptr));
       } else {
@@ -279,6 +288,15 @@ void bind_functions(PyObject* module) {
           reinterpret_cast<void (*)()>(static_cast<PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t)>(
               [](PyObject*, PyObject* const* args, Py_ssize_t nargs) { return apply(args[0], args + 1, nargs - 1); }))),
       METH_FASTCALL, "_apply_function(cls, *args)"};
+  static PyMethodDef wire_function = {
+      "_wire_function",
+      reinterpret_cast<PyCFunction>(
+          reinterpret_cast<void (*)()>(static_cast<PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t)>(
+              [](PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+                return apply(args[0], args + 2, nargs - 2, args[1]);
+              }))),
+      METH_FASTCALL, "_wire_function(cls, outputs, *args): as _apply_function, when forward has run."};
+  add_object(module, "_wire_function", check(PyCFunction_New(&wire_function, nullptr)).get());
   add_object(module, "_apply_function", check(PyCFunction_New(&apply_function, nullptr)).get());
 }
 

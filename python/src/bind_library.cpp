@@ -6,6 +6,7 @@
 // clang-format on
 
 #include "bind.h"
+#include "py_override.h"
 #include "py_parse.h"
 #include "rushlight/dispatch/library.h"
 
@@ -249,6 +250,8 @@ PyObject* call_operator(PyObject* self, PyObject* const* args, size_t nargsf, Py
     RL_CHECK(RuntimeError, !overloads->empty(), *o.name, ": no operator has this name",
              OpTable::get().near_misses(*o.name), " It was taken away with its library, or never registered");
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]]
+      return call_override(self, args, nargs, kwnames);
     CallArgs parsed;
     for (bool loose : {false, true})
       for (const Overload& overload : *overloads) {
@@ -256,10 +259,10 @@ PyObject* call_operator(PyObject* self, PyObject* const* args, size_t nargsf, Py
         const Op& op = *overload.op;
         std::vector<IValue> rets(std::max<size_t>(op.schema().returns.size(), kMaxResults));
         {
-          GilRelease released(is_big(op, parsed.values()) && !thread_state.interceptor);
+          GilRelease released(is_big(op, parsed.values()));
           call(op, parsed.values(), rets.data());
         }
-        return in_class_of_arguments(results(op, rets.data()), args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
+        return results(op, rets.data());
       }
     std::string text;
     for (const Overload& overload : *overloads)

@@ -265,11 +265,18 @@ void note_failure(PyObject* self) {
 }
 
 PyObject* call_module(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
-  int traced = 0;
-  if (thread_state.interceptor) [[unlikely]]
-    traced = trace_enters(self, args, PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
-  PyObject* result = traced < 0 ? nullptr : call_forward(self, args, nargsf, kwnames);
-  if (traced > 0) trace_leaves(result);
+  PyObject* result;
+  if (watched()) [[unlikely]] {
+    result = guarded([&] {
+      Interceptor* entered =
+          told_enter(self, args, PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
+      PyObject* out = call_forward(self, args, nargsf, kwnames);
+      if (entered) told_leave(entered, out);
+      return out;
+    });
+  } else {
+    result = call_forward(self, args, nargsf, kwnames);
+  }
   if (result == nullptr) [[unlikely]]
     note_failure(self);
   return result;

@@ -43,8 +43,32 @@ Argument argument_of(std::string name, TypePtr type) {
   return a;
 }
 
-// The modules whose calls the tracer of this thread is told of, with their attribute paths.
-thread_local const std::unordered_map<PyObject*, std::vector<std::string>>* traced_modules = nullptr;
+// What PyTorch warns with where a trace can't follow.
+const char* warning_of(Read how) {
+#define RL_TRACED(what)                                                                                            \
+  "Converting a tensor to a Python " what                                                                          \
+  " might cause the trace to be incorrect. We can't record the data flow of Python values, so this value will be " \
+  "treated as a constant in the future. This means that the trace might not generalize to other inputs!"
+  switch (how) {
+    case Read::Number: return RL_TRACED("number");
+    case Read::Bool: return RL_TRACED("boolean");
+    case Read::Int: return RL_TRACED("integer");
+    case Read::Float: return RL_TRACED("float");
+    case Read::Index: return RL_TRACED("index");
+    case Read::List: return RL_TRACED("list");
+    case Read::Length:
+      return "Using len to get tensor shape might cause the trace to be incorrect. Recommended usage would be "
+             "tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
+             "incorrect results.";
+    case Read::Rows: break;
+  }
+#undef RL_TRACED
+  return "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different shape won't "
+         "change the number of iterations executed (and might lead to errors or silently give incorrect results).";
+}
+void warn_lost(Read how) {
+  check_status(PyErr_WarnEx(imported("rushlight.jit._trace", "TracerWarning"), warning_of(how), 1));
+}
 
 void collect(PyObject* o, Tensors& out) {
   if (is_tensor(o)) out.push_back(unwrap(o));
@@ -72,6 +96,7 @@ PyObject* trace(PyObject*, PyObject* args) {
     function->name = function->schema.name = name;
     Tracer tracer;
     tracer.locate = python_place;
+    tracer.lost = warn_lost;
     const Ref<ObjectValue>* object = script_object(self);
     if (object) {
       tracer.add_self((*object)->type);
@@ -88,18 +113,14 @@ PyObject* trace(PyObject*, PyObject* args) {
       function->schema.args.push_back(argument_of(input, example.type()));
       tracer.add_input(input, example);
     }
-    std::unordered_map<PyObject*, std::vector<std::string>> paths;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(modules); i++) {
       PyObject *path, *module;
       if (!PyArg_ParseTuple(PyList_GET_ITEM(modules, i), "O!O", &PyTuple_Type, &path, &module)) return nullptr;
-      paths.try_emplace(module, path_from(path));
+      tracer.add_module(module, path_from(path));
     }
     {
       graph::Tracing recording(tracer);
-      traced_modules = &paths;
-      PyObject* called = PyObject_Call(callable, inputs, nullptr);
-      traced_modules = nullptr;
-      Object result = check(called);
+      Object result = check(PyObject_Call(callable, inputs, nullptr));
       tracer.add_output(from_python(result.get()));
     }
     tracer.finish();
@@ -120,50 +141,26 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-void trace_loss(const Tensor& t, const char* warning) {
-  Tracer* tracer = Tracer::current();
-  if (!tracer || !tracer->knows(t)) return;
-  check_status(PyErr_WarnEx(imported("rushlight.jit._trace", "TracerWarning"), warning, 1));
+Interceptor* told_enter(PyObject* module, PyObject* const* args, Py_ssize_t count) {
+  Tensors tensors;
+  for (Py_ssize_t i = 0; i < count; i++) collect(args[i], tensors);
+  return enter_event(module, tensors);
 }
 
-void trace_number(const Argument& a, size_t element, const Tensor& t) {
-  if (Tracer* tracer = Tracer::current()) tracer->note_number(a, element, t);
-}
-
-int trace_enters(PyObject* module, PyObject* const* args, Py_ssize_t count) {
-  return guarded(-1, [&] {
-    Tracer* tracer = Tracer::current();
-    if (!tracer || !traced_modules) return 0;
-    auto found = traced_modules->find(module);
-    if (found == traced_modules->end()) return 0;
-    Tensors tensors;
-    for (Py_ssize_t i = 0; i < count; i++) collect(args[i], tensors);
-    tracer->enter(found->second, tensors);
-    return 1;
-  });
-}
-
-void trace_leaves(PyObject* result) {
+void told_leave(Interceptor* entered, PyObject* result) {
   Tensors tensors;
   if (result) collect(result, tensors);
-  Tracer::current()->leave(tensors);
+  entered->leaves(tensors);
 }
 
-PyObject* traced_size(const Tensor& t, int64_t dim) {
-  Tracer* tracer = Tracer::current();
-  return tracer && tracer->knows(t) ? wrap(tracer->size(t, dim)) : nullptr;
-}
-
-PyObject* traced_numel(const Tensor& t) {
-  Tracer* tracer = Tracer::current();
-  return tracer && tracer->knows(t) ? wrap(tracer->numel(t)) : nullptr;
-}
-
-PyObject* traced_sizes(const Tensor& t) {
-  Tracer* tracer = Tracer::current();
-  if (!tracer || !tracer->knows(t)) return nullptr;
-  Object out = check(size_type->tp_alloc(size_type, Py_ssize_t(t.dim())));
-  for (int64_t i = 0; i < t.dim(); i++) PyTuple_SET_ITEM(out.get(), i, check(wrap(tracer->size(t, i))).release());
+PyObject* told_sizes_slowly(const Tensor& t) {
+  Object out;
+  for (int64_t i = 0; i < t.dim(); i++) {
+    Tensor size = size_event(t, i);
+    if (!size.defined()) return nullptr;
+    if (!out) out = check(size_type->tp_alloc(size_type, Py_ssize_t(t.dim())));
+    PyTuple_SET_ITEM(out.get(), i, check(wrap(std::move(size))).release());
+  }
   return out.release();
 }
 

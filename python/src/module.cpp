@@ -25,23 +25,26 @@ PyMODINIT_FUNC PyInit__C() {
         PyErr_NewExceptionWithDoc("rushlight.InternalError", "A bug of rushlight's own.", PyExc_RuntimeError, nullptr));
     add_object(c_module, "InternalError", internal.get());
     for (auto bind : {
-             bind_types,     //
-             bind_storage,   //
-             bind_tensor,    //
-             bind_methods,   //
-             bind_numpy,     //
-             bind_new,       //
-             bind_dlpack,    //
-             bind_ops,       //
-             bind_library,   //
-             bind_state,     //
-             bind_module,    //
-             bind_io,        //
-             bind_autograd,  //
-             bind_script,    //
-             bind_profiler,  //
-             bind_trace,     //
-             bind_cycles,    //
+             bind_types,       //
+             bind_storage,     //
+             bind_tensor,      //
+             bind_methods,     //
+             bind_numpy,       //
+             bind_new,         //
+             bind_dlpack,      //
+             bind_ops,         //
+             bind_library,     //
+             bind_state,       //
+             bind_module,      //
+             bind_io,          //
+             bind_autograd,    //
+             bind_script,      //
+             bind_profiler,    //
+             bind_trace,       //
+             bind_cycles,      //
+             bind_overrides,   //
+             bind_dispatch,    //
+             bind_transforms,  //
          })
       bind(c_module);
     return module.release();

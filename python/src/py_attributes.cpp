@@ -1,6 +1,7 @@
 // The properties of a tensor: shape, dtype, device, requires_grad, T, data, ...
 #include "py_new.h"
 #include "py_op.h"
+#include "py_override.h"
 #include "py_trace.h"
 
 namespace rushlight::py {
@@ -39,7 +40,7 @@ PyObject* transposed(PyObject* self, bool matrix, bool conjugate) {
       IValue args[1] = {IValue::borrow(out)};
       out = call_tensor(*conj, args);
     }
-    return in_class_of_arguments(wrap(std::move(out)), &self, 1);
+    return wrap(std::move(out));
   });
 }
 
@@ -50,7 +51,7 @@ PyObject* part(PyObject* self, void* which) {
     bool first = which == nullptr;
     if (first && !is_complex(t.dtype())) return Py_NewRef(self);
     IValue args[1] = {IValue::borrow(t)};
-    return in_class_of_arguments(call_one(first ? *real : *imag, args), &self, 1);
+    return call_one(first ? *real : *imag, args);
   });
 }
 int set_part(PyObject* self, PyObject* value, void* which) {
@@ -63,7 +64,7 @@ PyObject* get_data(PyObject* self, void*) {
   return guarded([&] {
     Tensor t = detached_alias(unwrap(self));
     t.impl()->detach_version();
-    return in_class_of_arguments(wrap(std::move(t)), &self, 1);
+    return wrap(std::move(t));
   });
 }
 // The tensor takes over another's memory and geometry: what load_state_dict and Module.to rely on.
@@ -82,9 +83,9 @@ int set_data(PyObject* self, PyObject* value, void*) {
 
 // Sizes rarely change, and x.shape is asked for often: the last answer is kept and compared.
 PyObject* get_shape(PyObject* self, void*) {
-  if (thread_state.interceptor) [[unlikely]] {
-    PyObject* traced = guarded([&] { return sizes_if_traced(unwrap(self)); });
-    if (traced || PyErr_Occurred()) return traced;
+  if (watched()) [[unlikely]] {
+    PyObject* told = guarded([&] { return told_sizes(unwrap(self)); });
+    if (told || PyErr_Occurred()) return told;
   }
   auto* o = reinterpret_cast<PyTensor*>(self);
   const Dims& sizes = o->impl->sizes();
@@ -122,74 +123,73 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
 }
 
 PyGetSetDef getset[] = {
-    {"requires_grad", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }, set_requires_grad,
+    {"requires_grad", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }>,
+     over<set_requires_grad>,
      "Whether backward() computes a gradient for this tensor. It can be set on leaves of floating point or complex "
      "dtype.",
      nullptr},
-    {"shape", get_shape, nullptr, "The sizes of the dimensions, a torch.Size.", nullptr},
-    {"dtype", [](PyObject* s, void*) { return wrap(unwrap(s).dtype()); }, nullptr,
+    {"shape", over<get_shape>, nullptr, "The sizes of the dimensions, a torch.Size.", nullptr},
+    {"dtype", over<+[](PyObject* s, void*) { return wrap(unwrap(s).dtype()); }>, nullptr,
      "The type of the elements, a torch.dtype.", nullptr},
-    {"device", [](PyObject* s, void*) { return wrap(unwrap(s).device()); }, nullptr,
+    {"device", over<+[](PyObject* s, void*) { return wrap(unwrap(s).device()); }>, nullptr,
      "Where the elements are, a torch.device.", nullptr},
     {"layout", [](PyObject*, void*) { return wrap(Layout::Strided); }, nullptr,
      "How the elements are kept: always torch.strided.", nullptr},
-    {"ndim", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).dim()); }, nullptr,
+    {"ndim", over<+[](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).dim()); }>, nullptr,
      "The number of dimensions.", nullptr},
-    {"itemsize", [](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }, nullptr,
+    {"itemsize", over<+[](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }>, nullptr,
      "The bytes of one element.", nullptr},
-    {"nbytes",
-     [](PyObject* s, void*) {  // of an expanded tensor more than 64 bits may hold
+    {"nbytes", over<+[](PyObject* s, void*) {  // of an expanded tensor more than 64 bits may hold
        Object n{PyLong_FromLongLong(unwrap(s).numel())}, size{PyLong_FromLongLong(unwrap(s).item_size())};
        return n && size ? PyNumber_Multiply(n.get(), size.get()) : nullptr;
-     },
+     }>,
      nullptr, "The bytes of all elements: numel() * itemsize.", nullptr},
-    {"_version",
-     [](PyObject* s, void*) {
+    {"_version", over<+[](PyObject* s, void*) {
        return guarded([&] {
          const Tensor& t = unwrap(s);
          RL_CHECK(RuntimeError, !t.impl()->inference, "Inference tensors do not track version counter.");
          return PyLong_FromUnsignedLong(t.impl()->version());
        });
-     },
+     }>,
      nullptr, "How often the memory has been written to in place, counted over all views of it.", nullptr},
-    {"_base", [](PyObject* s, void*) { return guarded([&] { return wrap(Tensor(unwrap(s).impl()->base())); }); },
+    {"_base", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(Tensor(unwrap(s).impl()->base())); }); }>,
      nullptr, "The tensor that this one is a view of, or None.", nullptr},
-    {"data", get_data, set_data,
+    {"data", over<get_data>, over<set_data>,
      "The same memory without history of gradients, and with a version count of its own. Setting it takes over another "
      "tensor's memory and shape.",
      nullptr},
-    {"T", [](PyObject* s, void*) { return transposed(s, false, false); }, nullptr,
+    {"T", over<+[](PyObject* s, void*) { return transposed(s, false, false); }>, nullptr,
      "The tensor with its dimensions in reverse order; a view.", nullptr},
-    {"mT", [](PyObject* s, void*) { return transposed(s, true, false); }, nullptr,
+    {"mT", over<+[](PyObject* s, void*) { return transposed(s, true, false); }>, nullptr,
      "The tensor with its last two dimensions exchanged; a view. RuntimeError for fewer than 2 dimensions.", nullptr},
-    {"H", [](PyObject* s, void*) { return transposed(s, false, true); }, nullptr,
+    {"H", over<+[](PyObject* s, void*) { return transposed(s, false, true); }>, nullptr,
      "The matrix transposed and conjugated. RuntimeError for other than 2 (or 0) dimensions.", nullptr},
-    {"mH", [](PyObject* s, void*) { return transposed(s, true, true); }, nullptr,
+    {"mH", over<+[](PyObject* s, void*) { return transposed(s, true, true); }>, nullptr,
      "The last two dimensions exchanged, the elements conjugated. RuntimeError for fewer than 2 dimensions.", nullptr},
-    {"real", part, set_part, "The real parts of a complex tensor, a view; of a real tensor itself.", nullptr},
-    {"imag", part, set_part, "The imaginary parts of a complex tensor, a view. RuntimeError for real tensors.",
-     const_cast<char*>("imag")},
-    {"names",
-     [](PyObject* s, void*) -> PyObject* {
+    {"real", over<part>, over<set_part>, "The real parts of a complex tensor, a view; of a real tensor itself.",
+     nullptr},
+    {"imag", over<part>, over<set_part>,
+     "The imaginary parts of a complex tensor, a view. RuntimeError for real tensors.", const_cast<char*>("imag")},
+    {"names", over<+[](PyObject* s, void*) -> PyObject* {
        PyObject* out = PyTuple_New(Py_ssize_t(unwrap(s).dim()));
        for (Py_ssize_t i = 0; out && i < PyTuple_GET_SIZE(out); i++) PyTuple_SET_ITEM(out, i, Py_NewRef(Py_None));
        return out;
-     },
+     }>,
      nullptr, "A None for each dimension: dimensions have no names here.", nullptr},
-    {"is_cuda", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().type == DeviceType::Cuda); },
+    {"is_cuda", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().type == DeviceType::Cuda); }>,
      nullptr, "Whether the tensor is on a CUDA device.", nullptr},
-    {"is_cpu", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_cpu()); }, nullptr,
+    {"is_cpu", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_cpu()); }>, nullptr,
      "Whether the tensor is in the memory of the CPU.", nullptr},
-    {"is_meta", [](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_meta()); }, nullptr,
+    {"is_meta", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_meta()); }>, nullptr,
      "Whether the tensor is on the meta device: a shape and a dtype without values.", nullptr},
-    {"is_sparse", no, nullptr, "Always False: there are no sparse tensors here.", nullptr},
-    {"is_sparse_csr", no, nullptr, "Always False: there are no sparse tensors here.", nullptr},
-    {"is_quantized", no, nullptr, "Always False: there are no quantized tensors here.", nullptr},
-    {"is_mkldnn", no, nullptr, "Always False: there are no MKL-DNN tensors here.", nullptr},
-    {"is_nested", no, nullptr, "Always False: there are no nested tensors here.", nullptr},
-    {"is_mps", no, nullptr, "Always False: there are no MPS tensors here.", nullptr},
-    {"is_xpu", no, nullptr, "Always False: there are no XPU tensors here.", nullptr},
-    {"is_xla", no, nullptr, "Always False: there are no XLA tensors here.", nullptr},
+    {"is_sparse", over<no>, nullptr, "Always False: there are no sparse tensors here.", nullptr},
+    {"is_sparse_csr", over<no>, nullptr, "Always False: there are no sparse tensors here.", nullptr},
+    {"is_quantized", over<no>, nullptr, "Always False: there are no quantized tensors here.", nullptr},
+    {"is_mkldnn", over<no>, nullptr, "Always False: there are no MKL-DNN tensors here.", nullptr},
+    {"is_nested", over<no>, nullptr, "Always False: there are no nested tensors here.", nullptr},
+    {"is_mps", over<no>, nullptr, "Always False: there are no MPS tensors here.", nullptr},
+    {"is_xpu", over<no>, nullptr, "Always False: there are no XPU tensors here.", nullptr},
+    {"is_xla", over<no>, nullptr, "Always False: there are no XLA tensors here.", nullptr},
     {},
 };
 

@@ -1,5 +1,7 @@
 #include "py_convert.h"
 
+#include "py_op.h"
+
 namespace rushlight::py {
 
 PyObject* (*object_to_python)(const IValue&) = nullptr;
@@ -82,7 +84,26 @@ IValue list_from_python(PyObject* o, const Type& type) {
 
 }  // namespace
 
-IValue element_of(const Tensor& t) {
+IValue called_element(const Tensor& t) {
+  static OpRef op("item");
+  IValue args[1] = {IValue::borrow(t)}, ret;
+  call(*op, args, &ret);
+  return ret;
+}
+
+Tensor in_memory(const Tensor& t, const char* who) {
+  Tensor at = t;
+  while (at.impl()->wrapper() && !at.impl()->wrapper()->batched) at = Tensor(at.impl()->wrapper()->inner);
+  if (!at.device().is_meta()) check_has_memory(at, who);
+  return at;
+}
+
+IValue watched_element(const Tensor& t, Read how) {
+  read_event(t, how);
+  return called_element(t);
+}
+
+IValue element_in_memory(const Tensor& t) {
   RL_CHECK(RuntimeError, t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
   RL_CHECK(RuntimeError, !t.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
   switch (t.dtype()) {

@@ -3,7 +3,7 @@
 #include "py_tensor.h"
 #include "py_types.h"
 #include "rushlight/core/ivalue.h"
-#include "rushlight/dispatch/schema.h"
+#include "rushlight/dispatch/op.h"
 
 namespace rushlight::py {
 
@@ -27,6 +27,17 @@ bool as_double(PyObject* o, double& out);
 // numpy's scalars (numpy.float32(1)): things with `dtype` and `item` and no dimension.
 bool is_numpy_scalar(PyObject* o);
 // The only element of a CPU tensor.
-IValue element_of(const Tensor& t);
+IValue element_in_memory(const Tensor& t);
+IValue called_element(const Tensor& t);
+inline IValue element_of(const Tensor& t) {
+  return t.impl()->flags() & (kWrapped | kPythonDispatch) ? called_element(t) : element_in_memory(t);
+}
+// A tensor whose memory holds its values, for who reads them without a call: a gradient's level is looked through. Throws for others.
+Tensor in_memory(const Tensor& t, const char* who);
+IValue watched_element(const Tensor& t, Read how);
+// The element as the program's own value: told to those who watch, and read by the recorded operator then.
+inline IValue read_element(const Tensor& t, Read how) {
+  return watched(t) ? watched_element(t, how) : element_in_memory(t);
+}
 
 }  // namespace rushlight::py

@@ -2,6 +2,7 @@
 // lists goes to index and index_put_.
 #include "py_new.h"
 #include "py_op.h"
+#include "py_override.h"
 #include "py_trace.h"
 
 namespace rushlight::py {
@@ -44,8 +45,8 @@ Tensor slice(const Tensor& t, int64_t dim, PyObject* o) {
   int64_t step = slice_bound(s->step, 1);
   RL_CHECK(ValueError, step > 0, "step must be greater than zero");
   const auto& slice_args = (*op_slice).schema().args;
-  trace_argument(slice_args[2], 0, s->start);
-  trace_argument(slice_args[3], 0, s->stop);
+  tell_number(slice_args[2], 0, s->start);
+  tell_number(slice_args[3], 0, s->stop);
   IValue args[5] = {IValue::borrow(t), dim, slice_bound(s->start, 0), slice_bound(s->stop, INT64_MAX), step};
   return call_tensor(*op_slice, args);
 }
@@ -96,7 +97,7 @@ void put_index(Indexed& at, Tensor index, int64_t& dim) {
 void add_tensor_index(Indexed& at, const Tensor& index, int64_t& dim, int64_t shown_dim) {
   if (index.dim() == 0 && is_integral(index.dtype(), true)) {
     if (index.dtype() != DType::Bool && index.dtype() != DType::UInt8 && !index.device().is_meta()) {
-      if (thread_state.interceptor) trace_number((*op_select).schema().args[2], 0, index);
+      if (watched()) number_event((*op_select).schema().args[2], 0, index);
       at.view = select(at.view, dim, element_of(index).to_int(), shown_dim);
       return;
     }
@@ -193,7 +194,7 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
     // Leading dimensions of size one may be too many.
     while (from.dim() > to.dim() && from.sizes()[0] == 1) from = select(from, 0, 0, 0);
     IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false};
-    GilRelease released(to.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    GilRelease released(to.numel() >= kReleaseGilFrom);
     call(*op_copy, args, &ret);
     return;
   }
@@ -220,7 +221,7 @@ Tensor get_item(const Tensor& t, PyObject* index) {
   IValue args[2] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices))};
   IValue ret;
   {
-    GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    GilRelease released(t.numel() >= kReleaseGilFrom);
     call(*op_index, args, &ret);
   }
   return ret.take_tensor();
@@ -231,13 +232,18 @@ Tensor get_item(const Tensor& t, PyObject* index) {
 PyObject* tensor_getitem(PyObject* self, PyObject* index) {
   return guarded([&]() -> PyObject* {
     PyObject* given[] = {self, index};
-    return in_class_of_arguments(wrap(get_item(unwrap(self), index)), given, 2);
+    if (overridden(given, 2)) [[unlikely]]
+      return call_override(tensor_entry("__getitem__"), given, 2, nullptr);
+    return wrap(get_item(unwrap(self), index));
   });
 }
 
 int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
   return guarded(-1, [&] {
     RL_CHECK(TypeError, value, "Tensor does not support deleting items");
+    PyObject* given[] = {self, index, value};
+    if (overridden(given, 3)) [[unlikely]]
+      return check(call_override(tensor_entry("__setitem__"), given, 3, nullptr)), 0;
     const Tensor& t = unwrap(self);
     if (PyLong_CheckExact(index)) {
       RL_CHECK(IndexError, t.dim() > 0,
@@ -264,7 +270,7 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
     }
     IValue args[4] = {IValue::borrow(at.view), IValue::borrow(TensorList(at.indices)), IValue::borrow(from), false},
            ret;
-    GilRelease released(t.numel() >= kReleaseGilFrom && !thread_state.interceptor);
+    GilRelease released(t.numel() >= kReleaseGilFrom);
     call(*op_index_put, args, &ret);
     return 0;
   });
@@ -273,18 +279,16 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
 PyObject* tensor_iter(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
+    if (overridden(&self, 1)) [[unlikely]]
+      return PyObject_GetIter(check(call_override(tensor_entry("unbind"), &self, 1, nullptr)).get());
     RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor");
-    trace_loses(t,
-                "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different shape "
-                "won't change the "
-                "number of iterations executed (and might lead to errors or silently give incorrect results).");
+    tell_read(t, Read::Rows);
     IValue args[2] = {IValue::borrow(t), 0}, ret;
     call(*op_unbind, args, &ret);
     TensorList rows = ret.tensor_list();
     Object tuple = check(PyTuple_New(Py_ssize_t(rows.size())));
     for (size_t i = 0; i < rows.size(); i++) PyTuple_SET_ITEM(tuple.get(), i, check(wrap(rows[i])).release());
-    Object typed = check(in_class_of_arguments(tuple.release(), &self, 1));
-    return PyObject_GetIter(typed.get());
+    return PyObject_GetIter(tuple.get());
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "py_new.h"
 #include "py_op.h"
+#include "py_override.h"
 #include "py_storage.h"
 #include "py_trace.h"
 #include "rushlight/core/no_device.h"
@@ -60,7 +61,7 @@ PyObject* size_or_stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs
     RL_CHECK(TypeError, nargs + named <= 1, strides ? "stride" : "size",
              "() takes from 0 to 1 positional arguments but ", nargs + named, " were given");
     if (nargs + named == 0 && !strides)
-      if (PyObject* traced = sizes_if_traced(t)) return traced;
+      if (PyObject* traced = told_sizes(t)) return traced;
     if (nargs + named == 0 || args[0] == Py_None) return strides ? wrap_ints(t.strides()) : wrap_size(t.sizes());
     int64_t d;
     RL_CHECK(TypeError, as_int(args[0], d), strides ? "stride" : "size",
@@ -70,7 +71,7 @@ PyObject* size_or_stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs
     RL_CHECK(IndexError, d >= -n && d < n, "Dimension out of range (expected to be in range of [", -n, ", ", n - 1,
              "], but got ", d, ")");
     if (!strides)
-      if (PyObject* traced = size_if_traced(t, d < 0 ? d + n : d)) return traced;
+      if (PyObject* traced = told_size(t, d < 0 ? d + n : d)) return traced;
     return PyLong_FromLongLong((strides ? t.strides() : t.sizes())[size_t(d < 0 ? d + n : d)]);
   });
 }
@@ -84,15 +85,18 @@ PyObject* stride(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObje
 PyObject* dim(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).dim()); }
 PyObject* numel(PyObject* s, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (PyObject* traced = numel_if_traced(unwrap(s))) return traced;
+    if (PyObject* traced = told_numel(unwrap(s))) return traced;
     return PyLong_FromLongLong(unwrap(s).numel());
   });
 }
 PyObject* element_size(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).item_size()); }
 PyObject* storage_offset(PyObject* s, PyObject*) { return PyLong_FromLongLong(unwrap(s).storage_offset()); }
 PyObject* data_ptr(PyObject* s, PyObject*) {
-  const Tensor& t = unwrap(s);
-  return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
+  return guarded([&] {
+    const Tensor& t = unwrap(s);
+    if (!t.device().is_meta()) check_has_memory(t, "data_ptr");
+    return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
+  });
 }
 
 // One keyword or positional argument of a kind; absent: null.
@@ -136,18 +140,12 @@ PyObject* is_set_to(PyObject* self, PyObject* other) {
 PyObject* py_item(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
-    if (!thread_state.interceptor) [[likely]]
-      return item(t);
-    trace_loses(t, RL_TRACED("number"));
-    static OpRef op("item");
-    IValue args[1] = {IValue::borrow(t)}, ret;
-    call(*op, args, &ret);
-    return to_python(ret);
+    return to_python(read_element(t, Read::Number));
   });
 }
 PyObject* py_tolist(PyObject* self, PyObject*) {
   return guarded([&] {
-    trace_loses(unwrap(self), RL_TRACED("list"));
+    tell_read(unwrap(self), Read::List);
     return tolist(unwrap(self));
   });
 }
@@ -192,11 +190,11 @@ PyObject* change(PyObject* self, const Wanted& w) {
   if (same && w.memory_format.is_int())
     same = w.memory_format.to_int() == int(MemoryFormat::Preserve) ||
            t.is_contiguous(MemoryFormat(w.memory_format.to_int()));
-  if (same && !thread_state.interceptor) return Py_NewRef(self);
+  if (same && !watched()) return Py_NewRef(self);
   static OpRef to_dtype("to.dtype"), to_device("to.device"), to_copy("_to_copy");
-  if (w.device && !w.dtype && thread_state.interceptor) {
+  if (w.device && !w.dtype && watched()) {
     IValue args[6] = {IValue::borrow(t), *w.device, t.dtype(), w.non_blocking, w.copy, w.memory_format};
-    return in_class_of_arguments(call_one(*to_device, args), &self, 1);
+    return call_one(*to_device, args);
   }
   RL_CHECK(NoDeviceError, !w.device || w.device->is_cpu() || w.device->is_meta(),
            "Torch not compiled with CUDA enabled: cannot move a tensor to device ", *w.device,
@@ -204,10 +202,10 @@ PyObject* change(PyObject* self, const Wanted& w) {
   if (w.device) {
     IValue args[6] = {IValue::borrow(t), *w.device, w.dtype.value_or(t.dtype()),
                       w.non_blocking,    w.copy,    w.memory_format};
-    return in_class_of_arguments(call_one(*to_device, args), &self, 1);
+    return call_one(*to_device, args);
   }
   IValue args[5] = {IValue::borrow(t), w.dtype.value_or(t.dtype()), w.non_blocking, w.copy, w.memory_format};
-  return in_class_of_arguments(call_one(*to_dtype, args), &self, 1);
+  return call_one(*to_dtype, args);
 }
 
 // to(dtype), to(device), to(device, dtype), to(other), each with non_blocking, copy and memory_format.
@@ -358,11 +356,14 @@ PyObject* rebuild(PyObject*, PyObject* args) {
 
 Py_ssize_t mp_length(PyObject* self) {
   return guarded<Py_ssize_t>(-1, [&] {
+    if (overridden(&self, 1)) [[unlikely]] {
+      Object answer = check(call_override(tensor_entry("__len__"), &self, 1, nullptr));
+      Py_ssize_t n = PyNumber_AsSsize_t(answer.get(), PyExc_OverflowError);
+      if (n == -1 && PyErr_Occurred()) throw ErrorSet{};
+      return n;
+    }
     RL_CHECK(TypeError, unwrap(self).dim() > 0, "len() of a 0-d tensor");
-    trace_loses(unwrap(self),
-                "Using len to get tensor shape might cause the trace to be incorrect. Recommended usage would be "
-                "tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
-                "incorrect results.");
+    tell_read(unwrap(self), Read::Length);
     return Py_ssize_t(unwrap(self).sizes()[0]);
   });
 }
@@ -374,61 +375,65 @@ PyCFunction as_function(F f) {
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS, kTuple = METH_VARARGS | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
-    {"size", as_function(size), kFast, "size(dim=None) -> torch.Size or int: the shape, or the size of one dimension."},
-    {"stride", as_function(stride), kFast,
+    {"size", as_function(over<size>), kFast,
+     "size(dim=None) -> torch.Size or int: the shape, or the size of one dimension."},
+    {"stride", as_function(over<stride>), kFast,
      "stride(dim=None) -> tuple or int: how many elements lie between neighbours of each dimension, or of one."},
-    {"dim", dim, METH_NOARGS, "dim() -> int: the number of dimensions."},
-    {"ndimension", dim, METH_NOARGS, "ndimension() -> int: the number of dimensions, as dim()."},
-    {"numel", numel, METH_NOARGS, "numel() -> int: the number of elements."},
-    {"nelement", numel, METH_NOARGS, "nelement() -> int: the number of elements, as numel()."},
-    {"element_size", element_size, METH_NOARGS, "element_size() -> int: the bytes of one element."},
-    {"storage_offset", storage_offset, METH_NOARGS,
+    {"dim", over<dim>, METH_NOARGS, "dim() -> int: the number of dimensions."},
+    {"ndimension", over<dim>, METH_NOARGS, "ndimension() -> int: the number of dimensions, as dim()."},
+    {"numel", over<numel>, METH_NOARGS, "numel() -> int: the number of elements."},
+    {"nelement", over<numel>, METH_NOARGS, "nelement() -> int: the number of elements, as numel()."},
+    {"element_size", over<element_size>, METH_NOARGS, "element_size() -> int: the bytes of one element."},
+    {"storage_offset", over<storage_offset>, METH_NOARGS,
      "storage_offset() -> int: where in its storage the first element lies, counted in elements."},
-    {"data_ptr", data_ptr, METH_NOARGS,
+    {"data_ptr", over<data_ptr>, METH_NOARGS,
      "data_ptr() -> int: the address of the first element; 0 for tensors without memory."},
-    {"is_contiguous", as_function(is_contiguous), kFast,
+    {"is_contiguous", as_function(over<is_contiguous>), kFast,
      "is_contiguous(memory_format=torch.contiguous_format) -> bool: whether the elements lie in memory in that order, "
      "without gaps."},
-    {"is_floating_point", is_floating_point, METH_NOARGS,
+    {"is_floating_point", over<is_floating_point>, METH_NOARGS,
      "is_floating_point() -> bool: whether the dtype is a real floating point one."},
-    {"is_complex", is_complex_, METH_NOARGS, "is_complex() -> bool: whether the dtype is a complex one."},
-    {"is_signed", is_signed_, METH_NOARGS, "is_signed() -> bool: whether the dtype holds negative numbers."},
-    {"is_set_to", is_set_to, METH_O,
+    {"is_complex", over<is_complex_>, METH_NOARGS, "is_complex() -> bool: whether the dtype is a complex one."},
+    {"is_signed", over<is_signed_>, METH_NOARGS, "is_signed() -> bool: whether the dtype holds negative numbers."},
+    {"is_set_to", over<is_set_to>, METH_O,
      "is_set_to(tensor) -> bool: whether both are the same memory seen with the same sizes, strides and offset."},
-    {"item", py_item, METH_NOARGS,
+    {"item", over<py_item>, METH_NOARGS,
      "item() -> number: the only element, as a Python number. RuntimeError for tensors of more elements or none."},
-    {"tolist", py_tolist, METH_NOARGS,
+    {"tolist", over<py_tolist>, METH_NOARGS,
      "tolist() -> list or number: the elements in nested lists; of a 0-d tensor the number."},
-    {"numpy", as_function(numpy), kFast,
+    {"numpy", as_function(over<numpy>), kFast,
      "numpy(*, force=False) -> numpy.ndarray over the same memory. RuntimeError for tensors that require gradients, "
      "unless force=True, which detaches and copies where it must."},
-    {"__array__", as_function(array), kTuple, nullptr},
-    {"to", as_function(to), kFast,
+    {"__array__", as_function(over<array>), kTuple, nullptr},
+    {"to", as_function(over<to>), kFast,
      "to(dtype), to(device, dtype=None) or to(other), each with non_blocking=False, copy=False and memory_format: the "
      "tensor with that dtype on that device; itself where nothing changes, unless copy=True."},
-    {"type", as_function(type), kTuple,
+    {"type", as_function(over<type>), kTuple,
      "type(dtype=None) -> str or Tensor: the name of the tensor's type (\"torch.FloatTensor\"), or the tensor "
      "converted to dtype."},
-    {"cpu", as_function(cpu), kTuple,
+    {"cpu", as_function(over<cpu>), kTuple,
      "cpu() -> Tensor: the tensor in the memory of the CPU; itself where it is there."},
-    {"cuda", as_function(cuda), kTuple, "cuda(device=None): AssertionError, as this build has no CUDA."},
-    {"float", as_function(cast<DType::Float32>), kFast, "The tensor as float32; itself where it has that dtype."},
-    {"double", as_function(cast<DType::Float64>), kFast, "The tensor as float64; itself where it has that dtype."},
-    {"half", as_function(cast<DType::Float16>), kFast, "The tensor as float16; itself where it has that dtype."},
-    {"bfloat16", as_function(cast<DType::BFloat16>), kFast, "The tensor as bfloat16; itself where it has that dtype."},
-    {"int", as_function(cast<DType::Int32>), kFast, "The tensor as int32; itself where it has that dtype."},
-    {"long", as_function(cast<DType::Int64>), kFast, "The tensor as int64; itself where it has that dtype."},
-    {"short", as_function(cast<DType::Int16>), kFast, "The tensor as int16; itself where it has that dtype."},
-    {"char", as_function(cast<DType::Int8>), kFast, "The tensor as int8; itself where it has that dtype."},
-    {"byte", as_function(cast<DType::UInt8>), kFast, "The tensor as uint8; itself where it has that dtype."},
-    {"bool", as_function(cast<DType::Bool>), kFast, "The tensor as bool: True where an element is not zero."},
-    {"cfloat", as_function(cast<DType::Complex64>), kFast, "The tensor as complex64; itself where it has that dtype."},
-    {"cdouble", as_function(cast<DType::Complex128>), kFast,
+    {"cuda", as_function(over<cuda>), kTuple, "cuda(device=None): AssertionError, as this build has no CUDA."},
+    {"float", as_function(over<cast<DType::Float32>>), kFast, "The tensor as float32; itself where it has that dtype."},
+    {"double", as_function(over<cast<DType::Float64>>), kFast,
+     "The tensor as float64; itself where it has that dtype."},
+    {"half", as_function(over<cast<DType::Float16>>), kFast, "The tensor as float16; itself where it has that dtype."},
+    {"bfloat16", as_function(over<cast<DType::BFloat16>>), kFast,
+     "The tensor as bfloat16; itself where it has that dtype."},
+    {"int", as_function(over<cast<DType::Int32>>), kFast, "The tensor as int32; itself where it has that dtype."},
+    {"long", as_function(over<cast<DType::Int64>>), kFast, "The tensor as int64; itself where it has that dtype."},
+    {"short", as_function(over<cast<DType::Int16>>), kFast, "The tensor as int16; itself where it has that dtype."},
+    {"char", as_function(over<cast<DType::Int8>>), kFast, "The tensor as int8; itself where it has that dtype."},
+    {"byte", as_function(over<cast<DType::UInt8>>), kFast, "The tensor as uint8; itself where it has that dtype."},
+    {"bool", as_function(over<cast<DType::Bool>>), kFast, "The tensor as bool: True where an element is not zero."},
+    {"cfloat", as_function(over<cast<DType::Complex64>>), kFast,
+     "The tensor as complex64; itself where it has that dtype."},
+    {"cdouble", as_function(over<cast<DType::Complex128>>), kFast,
      "The tensor as complex128; itself where it has that dtype."},
-    {"requires_grad_", as_function(requires_grad_), kFast,
+    {"requires_grad_", as_function(over<requires_grad_>), kFast,
      "requires_grad_(requires_grad=True) -> Tensor: says, in place, whether gradients of this leaf are wanted. "
      "RuntimeError for integers, and for results of operators."},
-    {"untyped_storage", untyped_storage, METH_NOARGS,
+    {"untyped_storage", over<untyped_storage>, METH_NOARGS,
      "untyped_storage() -> torch.UntypedStorage: the bytes that this tensor and its views share."},
     {"_rebuild", rebuild, METH_VARARGS | METH_STATIC, "_rebuild(storage, dtype, offset, sizes, strides) -> Tensor"},
     {},
@@ -436,7 +441,8 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
-PyObject* tolist(const Tensor& t) {
+PyObject* tolist(const Tensor& given) {
+  Tensor t = in_memory(given, "tolist");
   RL_CHECK(NotImplementedError, !t.device().is_meta(), "Cannot copy out of meta tensor; no data!");
   Tensor here = converted(t, {}, Device());
   return of_list(here, static_cast<const char*>(here.raw()), 0);
@@ -454,7 +460,7 @@ void bind_methods(PyObject* module) {
          long long edge;
          if (!PyArg_ParseTuple(args, "OL:_nested", &o, &edge)) return nullptr;
          return guarded([&] {
-           Tensor t = converted(expect_tensor(o, "_nested: the argument"), {}, Device());
+           Tensor t = converted(in_memory(expect_tensor(o, "_nested: the argument"), "printing"), {}, Device());
            return of_list(t, static_cast<const char*>(t.raw()), 0, edge);
          });
        },
@@ -465,7 +471,11 @@ void bind_methods(PyObject* module) {
 }
 
 PyObject* tensor_repr(PyObject* self) {
-  return guarded([&] { return PyObject_CallOneArg(imported("rushlight._tensor_str", "_str"), self); });
+  return guarded([&] {
+    if (overridden(&self, 1)) [[unlikely]]
+      return call_override(tensor_entry("__repr__"), &self, 1, nullptr);
+    return PyObject_CallOneArg(imported("rushlight._tensor_str", "_str"), self);
+  });
 }
 
 }  // namespace rushlight::py

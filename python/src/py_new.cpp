@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "py_op.h"
+#include "py_override.h"
 
 namespace rushlight::py {
 namespace {
@@ -243,7 +244,7 @@ PyObject* new_tensor(PyObject* self, PyObject* args, PyObject* kwargs) {
     const Tensor& like = unwrap(self);
     Tensor made =
         tensor_from(g.data, g.as_dtype_or_none().value_or(like.dtype()), g.as_device_or_none().value_or(like.device()));
-    return in_class_of_arguments(finish(std::move(made), g.requires_grad), &self, 1);
+    return finish(std::move(made), g.requires_grad);
   });
 }
 
@@ -303,7 +304,7 @@ PyMethodDef functions[] = {
     {},
 };
 PyMethodDef methods[] = {
-    {"new_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(new_tensor)),
+    {"new_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(over<new_tensor>)),
      METH_VARARGS | METH_KEYWORDS,
      "new_tensor(data, dtype=None, device=None, requires_grad=False) -> Tensor: a copy of data, by default of this "
      "tensor's dtype and on its device."},

@@ -187,6 +187,7 @@ Tensor tensor_over_array(PyObject* array) {
 }
 
 PyObject* numpy_over(const Tensor& t) {
+  check_has_memory(t, "numpy");
   RL_CHECK(TypeError, t.device().is_cpu(), "can't convert ", t.device(),
            " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
   int64_t size = t.item_size();

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "py_override.h"
 #include "py_parse.h"
 
 namespace rushlight::py {
@@ -99,7 +100,7 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
   const Op& op = *o.op;
   IValue rets[kMaxResults];
   {
-    GilRelease released(is_big(op, parsed.values()) && !thread_state.interceptor);
+    GilRelease released(is_big(op, parsed.values()));
     call(op, parsed.values(), rets);
   }
   const auto& returns = op.schema().returns;
@@ -135,42 +136,6 @@ bool is_big(const Op& op, const IValue* args) {
   return n >= kReleaseGilFrom;
 }
 
-static void find_class(PyObject* o, PyTypeObject*& found) {
-  static PyObject* parameter = imported("rushlight.nn.parameter", "Parameter");
-  if (is_tensor(o)) {
-    PyTypeObject* type = Py_TYPE(o);
-    if (type != tensor_type && !PyType_IsSubtype(type, reinterpret_cast<PyTypeObject*>(parameter)) &&
-        (!found || PyType_IsSubtype(type, found)))
-      found = type;
-  } else if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) {
-    PyObject** items = PySequence_Fast_ITEMS(o);
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
-      if (is_tensor(items[i])) find_class(items[i], found);
-  }
-}
-
-// Takes over `o`.
-static PyObject* in_class(PyObject* o, PyTypeObject* type) {
-  if (Py_REFCNT(o) != 1) return o;
-  if (is_tensor_exact(o)) {
-    Tensor t = unwrap(o);
-    Py_DECREF(o);  // the plain object goes; the tensor gets another
-    return wrap_as(type, std::move(t));
-  }
-  if (!PyList_Check(o) && !PyTuple_Check(o)) return o;
-  PyObject** items = PySequence_Fast_ITEMS(o);
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
-    if (PyObject* item = std::exchange(items[i], nullptr)) items[i] = in_class(item, type);
-  return o;
-}
-
-PyObject* in_class_of(PyObject* result, PyObject* const* args, Py_ssize_t count) {
-  if (!result) return nullptr;
-  PyTypeObject* type = nullptr;
-  for (Py_ssize_t i = 0; i < count; i++) find_class(args[i], type);
-  return type ? in_class(result, type) : result;
-}
-
 namespace {
 
 PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
@@ -182,11 +147,12 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
     if (op->placed == Placed::Method && (nargs < 1 || !is_tensor(args[0])))
       throw TypeError(str("descriptor '", *op->name, "' for 'torch._C.TensorBase' objects doesn't apply to a '",
                           nargs ? short_type_name(args[0]) : "NULL", "' object"));
+    if (overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]]
+      return call_override(self, args, nargs, kwnames);
     CallArgs parsed;
-    Py_ssize_t given = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     for (bool loose : {false, true})
       for (const Overload& o : *op->overloads)
-        if (parse(o, args, nargs, kwnames, parsed, loose)) return in_class_of_arguments(run(o, parsed), args, given);
+        if (parse(o, args, nargs, kwnames, parsed, loose)) return run(o, parsed);
     fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
   });
 }

@@ -43,21 +43,6 @@ bool is_big(const Op& op, const IValue* args);
 enum class Placed { Anywhere, Function, Method };
 PyObject* make_op(std::string_view name, Placed placed);
 
-// Results of operators over a subclass of Tensor are of that class, the most derived one of the arguments and of the lists and tuples
-// among them; those over parameters are plain tensors. Takes over `result`, a tensor or a tuple or list of some, which may be null with
-// an error set.
-PyObject* in_class_of(PyObject* result, PyObject* const* args, Py_ssize_t count);
-inline bool may_have_class(PyObject* o) {
-  return Py_TYPE(o) != tensor_type && !PyLong_CheckExact(o) && !PyFloat_CheckExact(o) &&
-         (is_tensor(o) || PyList_CheckExact(o) || PyTuple_CheckExact(o));
-}
-inline PyObject* in_class_of_arguments(PyObject* result, PyObject* const* args, Py_ssize_t count) {
-  for (Py_ssize_t i = 0; i < count; i++)
-    if (may_have_class(args[i])) [[unlikely]]
-      return in_class_of(result, args, count);
-  return result;
-}
-
 void bind_ops(PyObject* module);
 
 }  // namespace rushlight::py

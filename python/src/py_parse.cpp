@@ -122,7 +122,7 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   if (!is_sequence(o)) {
     int64_t v;
     if (p.list_size == 0 || !as_int(o, v)) return false;
-    for (size_t i = 0; i < p.list_size; i++) trace_argument(*p.arg, i, o);
+    for (size_t i = 0; i < p.list_size; i++) tell_number(*p.arg, i, o);
     int64_t* items = call.ints(p.list_size);
     std::fill_n(items, p.list_size, v);
     slot = IValue::borrow(IntArrayRef(items, p.list_size));
@@ -133,7 +133,7 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   int64_t* items = call.ints(n);
   for (size_t i = 0; i < n; i++) {
     if (!as_int(from[i], items[i])) return false;
-    trace_argument(*p.arg, i, from[i]);
+    tell_number(*p.arg, i, from[i]);
   }
   slot = IValue::borrow(IntArrayRef(items, n));
   return true;
@@ -204,11 +204,11 @@ inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool
   }
   if (o == Py_None && p.optional) return true;
   switch (p.want) {
-    case Want::Number: trace_argument(*p.arg, 0, o); return as_number(o, slot);
+    case Want::Number: tell_number(*p.arg, 0, o); return as_number(o, slot);
     case Want::Int: {
       int64_t v;
       if (!as_int(o, v)) return false;
-      trace_argument(*p.arg, 0, o);
+      tell_number(*p.arg, 0, o);
       slot = v;
       return true;
     }
@@ -221,7 +221,7 @@ inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool
     case Want::Float: {
       double v;
       if (!as_double(o, v)) return false;
-      trace_argument(*p.arg, 0, o);
+      tell_number(*p.arg, 0, o);
       slot = v;
       return true;
     }
@@ -397,7 +397,7 @@ bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject*
     int at = o.positional[size_t(places - 1)];
     for (Py_ssize_t i = 0; i < n; i++) {
       if (!as_int(args[places - 1 + i], items[i])) return false;
-      trace_argument(*o.params[size_t(at)].arg, size_t(i), args[places - 1 + i]);
+      tell_number(*o.params[size_t(at)].arg, size_t(i), args[places - 1 + i]);
     }
     slots[at] = IValue::borrow(IntArrayRef(items, size_t(n)));
     filled |= 1u << at;

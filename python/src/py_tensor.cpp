@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "py_cycles.h"
+#include "py_dispatch.h"
 #include "py_methods.h"
 #include "py_op.h"
 
@@ -111,11 +112,11 @@ void release_object(void* p) {
 
 PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    static const char* names[] = {"cls", "data", "require_grad", nullptr};
-    PyObject *cls, *data;
+    static const char* names[] = {"cls", "data", "require_grad", "dispatch_sizes_strides", "dispatch_device", nullptr};
+    PyObject *cls, *data, *unused = nullptr;  // sizes and devices are the tensor's own here
     int require_grad = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", const_cast<char**>(names), &cls, &data,
-                                     &require_grad))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p$OO:_make_subclass", const_cast<char**>(names), &cls, &data,
+                                     &require_grad, &unused, &unused))
       return nullptr;
     RL_CHECK(TypeError, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type),
              "cls must be a type derived from rushlight.Tensor");
@@ -179,6 +180,7 @@ PyObject* wrap_as(PyTypeObject* type, Tensor t) {
   PyTensor* o = allocate(type);
   if (!o) throw ErrorSet{};
   t.impl()->py_object = o;
+  t.impl()->set_python_dispatch(dispatches(type));
   o->impl = Ref<TensorImpl>(t.ref()).leak();
   return reinterpret_cast<PyObject*>(o);
 }

@@ -212,7 +212,8 @@ namespace {
 
 // Nobody else can see this tensor's memory.
 bool is_ours_alone(const Tensor& t) {
-  return t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad();
+  return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && t.impl()->refs() == 1 &&
+         t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad();
 }
 
 }  // namespace
@@ -239,14 +240,14 @@ void AccumulateGrad::accumulate(const Tensor& leaf, Tensor fresh) {
     bool fits = fresh.strides() == strides;
     if (!recording && fits && is_ours_alone(fresh)) {
       grad = std::move(fresh);
-    } else if (recording) {
+    } else if (recording || fresh.impl()->flags() & (kWrapped | kPythonDispatch)) {
       grad = clone(fresh);
     } else {
       grad = empty_strided_tensor(leaf.sizes(), strides, leaf.dtype(), leaf.device());
       copy_(grad, fresh);
     }
-  } else if (recording) {
-    grad = add(grad, fresh);
+  } else if (recording || (fresh.impl()->flags() | grad.impl()->flags()) & (kWrapped | kPythonDispatch)) {
+    grad = add(grad, fresh);  // what is behind them may be shared
   } else {
     add_(grad, fresh);
   }

@@ -71,13 +71,13 @@ class MissingRule final : public Node {
   const Op& op_;
 };
 
-void record_without_rule(const Op& op, IValue* args, IValue* rets) {
+void record_without_rule(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
   bool in_place = op.mutates() && is_differentiable(args[0].tensor().dtype());
   if (in_place) check_in_place(args[0].tensor());
   Ref<Node> node = in_place ? make_ref<MissingRule>(op, args) : nullptr;
   {
     NoGradGuard no_grad;
-    op.run(args, rets);
+    call_below_autograd(op, args, rets, flags);
   }
   if (op.mutates()) {
     if (in_place) rebase_history(args[0].tensor(), std::move(node));
@@ -91,12 +91,12 @@ void record_without_rule(const Op& op, IValue* args, IValue* rets) {
   }
 }
 
-void record(const Op& op, IValue* args, IValue* rets) {
-  if (!op.def().grad) return record_without_rule(op, args, rets);
+void record(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  if (!op.def().grad) return record_without_rule(op, args, rets, flags);
   const GradPlan& plan = GradPlan::of(op);
   if (plan.in_place && !is_differentiable(args[0].tensor().dtype())) {  // what is written into integers has no gradient
     NoGradGuard no_grad;
-    return op.run(args, rets);
+    return call_below_autograd(op, args, rets, flags);
   }
   Dims strides;
   if (plan.in_place) {
@@ -106,7 +106,7 @@ void record(const Op& op, IValue* args, IValue* rets) {
   Ref<OpNode> node = OpNode::make(plan, args);
   {
     NoGradGuard no_grad;
-    op.run(args, rets);
+    call_below_autograd(op, args, rets, flags);
   }
   if (anomaly.enabled) [[unlikely]]
     note_trace(*node);

@@ -7,6 +7,7 @@
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/contiguous.h"
 #include "rushlight/fn/copy_.h"
+#include "rushlight/fn/new_zeros.h"
 #include "rushlight/fn/view_as_complex.h"
 #include "rushlight/fn/view_as_real.h"
 #include "rushlight/fn/zero_.h"
@@ -86,7 +87,11 @@ Grads CopySlices::apply(Backward& run, Tensor* grads) {
   // The gradient laid out as the base was, so that the view's geometry finds its part.
   bool split = is_complex(base_.dtype) && !is_complex(view_.dtype);
   auto laid_out = [&] {
-    Tensor t = empty_strided_tensor(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
+    int64_t elements = 0;
+    storage_extent(base_.sizes, base_.strides, 0, elements);
+    Tensor t = grads[0].impl()->wrapper()  // batched where the gradient is
+                   ? as_strided(new_zeros(grads[0], {elements}), base_.sizes, base_.strides, 0)
+                   : empty_strided_tensor(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
     copy_(t, grads[0]);
     return t;
   };

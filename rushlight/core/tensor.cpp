@@ -2,11 +2,16 @@
 
 #include <numeric>
 
+#include "rushlight/core/alias.h"
 #include "rushlight/core/thread_state.h"
 
 namespace rushlight {
 
 void (*TensorImpl::release_py_object)(void*) = nullptr;
+
+TensorWrapper::TensorWrapper(uint64_t level, Ref<TensorImpl> inner, bool batched)
+    : level(level), inner(std::move(inner)), batched(batched) {}
+TensorWrapper::~TensorWrapper() = default;
 
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset)
     : inference(thread_state.inference_mode),
@@ -179,10 +184,16 @@ Tensor alias_tensor(const Tensor& of, IntArrayRef sizes, IntArrayRef strides, in
   return Tensor(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), sizes, strides, offset));
 }
 
+Tensor (*alias_in_python)(const Tensor&) = nullptr;
+
 Tensor detached_alias(const Tensor& of) {
+  if (of.impl()->flags() & kPythonDispatch) [[unlikely]]
+    return alias_in_python(of);
   Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
   t.impl()->inference = of.impl()->inference;
   t.impl()->share_version(*of.impl());
+  if (of.impl()->flags() & kWrapped) [[unlikely]]
+    t.impl()->set_wrapper(of.impl()->wrapper());
   return t;
 }
 

@@ -21,6 +21,20 @@ enum TensorFlags : uint8_t {
   kRequiresGrad = 1,  // a leaf that wants a gradient, or the result of an operator over one
   kIsView = 2,        // a gradient may be wanted through the base
   kNotCpu = 4,
+  kPythonDispatch = 8,  // its Python class has a __torch_dispatch__
+  kWrapped = 16,        // stands for another tensor at a level of a transform
+};
+
+class TensorImpl;
+
+// What a transform keeps behind a tensor that stands for another. The tensor shows that one's dtype and device, the sizes that the
+// transform's program sees, and memory that only the transform may read.
+struct TensorWrapper final : RefCounted {
+  TensorWrapper(uint64_t level, Ref<TensorImpl> inner, bool batched);
+  ~TensorWrapper() override;
+  const uint64_t level;  // the number of the level that made it, never used again
+  const Ref<TensorImpl> inner;
+  const bool batched;  // the inner tensor has one dimension more, its first
 };
 
 // In-place writes to what doesn't share its storage's count: `x.data` and the views of it.
@@ -54,6 +68,13 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   uint8_t flags() const { return flags_; }
   bool requires_grad() const { return flags_ & kRequiresGrad; }
   void set_requires_grad(bool on) { set_flag(kRequiresGrad, on); }
+  void set_python_dispatch(bool on) { set_flag(kPythonDispatch, on); }
+  // Null for nearly all tensors.
+  const Ref<TensorWrapper>& wrapper() const { return wrapper_; }
+  void set_wrapper(Ref<TensorWrapper> w) {
+    wrapper_ = std::move(w);
+    set_flag(kWrapped, bool(wrapper_));
+  }
 
   uint32_t version() const { return counter_ ? counter_->value.load(std::memory_order_relaxed) : storage_->version(); }
   void bump_version() {
@@ -97,6 +118,7 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   Ref<Storage> storage_;
   Ref<TensorImpl> base_;
   Ref<VersionCounter> counter_;
+  Ref<TensorWrapper> wrapper_;
   DType dtype_;
   bool contiguous_ = true;
   uint8_t flags_ = 0;

@@ -11,6 +11,9 @@ struct ThreadState {
   bool grad_enabled = true;
   bool inference_mode = false;
   bool below_autograd = false;  // kernels that libraries registered for autograd are passed over
+  // Kept here for the Python front end, whose every call tests them.
+  bool function_modes = false;  // some TorchFunctionMode is entered
+  bool overrides_off = false;   // __torch_function__ of arguments is not looked for
 };
 
 extern RL_CONSTINIT thread_local ThreadState thread_state [[gnu::tls_model("initial-exec")]];

@@ -134,6 +134,9 @@ enum Forms : uint8_t {
 };
 constexpr Forms operator|(Forms a, Forms b) { return Forms(uint8_t(a) | uint8_t(b)); }
 
+// To the dtype of the region, to float32, or to the widest among the arguments.
+enum class Autocast : uint8_t { None, Lower, Float32, Promote };
+
 struct OpDef {
   const char* schema;
   const char* doc;
@@ -151,6 +154,8 @@ struct OpDef {
   bool any_device = false;
   // May do what its schema does not say: no pass drops, moves or merges a call of it.
   bool opaque = false;
+  // What torch.autocast makes of floating point arguments on the CPU.
+  Autocast autocast = Autocast::None;
 };
 
 #define OP(name, ...) \
@@ -241,32 +246,83 @@ class OpTable {
 
 // ---- calling ---------------------------------------------------------------------------------------------------------
 
+// What a program may do with what a tensor holds, or with its sizes, besides calling operators on it.
+enum class Read : uint8_t { Number, Bool, Int, Float, Index, List, Length, Rows };
+
 // Sees every call of this thread while it is pushed; innermost first. call() continues with `rushlight::call(op, args, rets)`, which
-// then reaches the next one out and at last the kernel.
+// then reaches the next one out and at last the kernel. The other functions are events: what a program learns of a tensor without a
+// call. See docs/calls.md.
 class Interceptor {
  public:
+  // Those below autograd see what remains of a call once its gradient is recorded; they come after all that stand above it, whichever
+  // was pushed first.
+  enum class Place : uint8_t { AboveAutograd, BelowAutograd };
+  explicit Interceptor(Place place = Place::AboveAutograd) : place(place) {}
   virtual ~Interceptor() = default;
+  Interceptor(const Interceptor&) = delete;
+
   virtual void call(const Op& op, IValue* args, IValue* rets) = 0;
+  // False for a composite (is_composite) that is to be run as the calls it is made of, which then come here one by one.
+  virtual bool takes_whole(const Op&) const { return true; }
+
+  // A size as a 0-d tensor that remembers where it is from; undefined: a number does. REQUIRES: 0 <= dim < t.dim().
+  virtual Tensor size(const Tensor&, int64_t /*dim*/) { return {}; }
+  virtual Tensor numel(const Tensor&) { return {}; }
+  // What t holds is about to become a value of the program's own. May throw.
+  virtual void reads(const Tensor& /*t*/, Read) {}
+  // The number in t is about to stand for (the item `element` of) an argument of the next call.
+  virtual void number(const Argument&, size_t /*element*/, const Tensor& /*t*/) {}
+  // An object that is no operator is called, with these tensors among its arguments. True: leaves() is to be told of its results.
+  virtual bool enters(const void* /*object*/, const Tensors&) { return false; }
+  virtual void leaves(const Tensors&) {}
+
+  const Place place;
   Interceptor* outer = nullptr;
 };
+// Puts an interceptor among the thread's; takes it out, wherever it stands.
+void push_interceptor(Interceptor& i);
+void pop_interceptor(Interceptor& i);
 class InterceptorGuard {  // pushes for a scope
  public:
-  explicit InterceptorGuard(Interceptor& i) : interceptor_(i) {
-    i.outer = thread_state.interceptor;
-    thread_state.interceptor = &i;
-  }
-  ~InterceptorGuard() { thread_state.interceptor = interceptor_.outer; }
+  explicit InterceptorGuard(Interceptor& i) : interceptor_(i) { push_interceptor(i); }
+  ~InterceptorGuard() { pop_interceptor(interceptor_); }
   InterceptorGuard(const InterceptorGuard&) = delete;
 
  private:
   Interceptor& interceptor_;
 };
 
+// ---- events: what the front ends tell the interceptors, the innermost first ----
+
+// The first that gives one; undefined almost always.
+Tensor size_event(const Tensor& t, int64_t dim);
+Tensor numel_event(const Tensor& t);
+void read_event(const Tensor& t, Read how);
+void number_event(const Argument& a, size_t element, const Tensor& t);
+// The interceptor that wants to hear of the end; null if none does.
+Interceptor* enter_event(const void* object, const Tensors& tensors);
+// True where events have to be told, or where t's memory is not for everybody.
+inline bool watched(const Tensor& t) {
+  return thread_state.interceptor || t.impl()->flags() & (kWrapped | kPythonDispatch);
+}
+inline bool watched() { return thread_state.interceptor; }
+
 // Runs the operator and wires its results into the graph of gradients; installed by autograd/.
-extern void (*record_gradient)(const Op& op, IValue* args, IValue* rets);
+extern void (*record_gradient)(const Op& op, IValue* args, IValue* rets, uint8_t flags);
 // Gives the nodes that made results the name of the operator's record; installed by autograd/.
 extern void (*name_gradient)(const char* name, const IValue* rets, int count);
+// Of a call with tensors whose Python class has a __torch_dispatch__; installed by the front end.
+extern void (*call_python_dispatch)(const Op& op, IValue* args, IValue* rets);
 void call_intercepted(const Op& op, IValue* args, IValue* rets);
+// What is left of a call once autograd has seen it: the interceptors below, then the kernel.
+void call_below_slowly(const Op& op, IValue* args, IValue* rets, uint8_t flags);
+inline void call_below_autograd(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  if (thread_state.interceptor || flags & (kPythonDispatch | kWrapped)) [[unlikely]]
+    return call_below_slowly(op, args, rets, flags);
+  op.run(args, rets);
+}
+// Throws for tensors whose memory is not for everybody: those of a transform, and those whose Python class keeps the values elsewhere.
+void check_has_memory(const Tensor& t, const char* who);
 
 // The TensorFlags of all arguments, and kMissing where one that has to be a tensor is undefined.
 constexpr uint8_t kMissing = 128;

@@ -25,18 +25,13 @@ Profiler* Profiler::current() { return running; }
 void Profiler::start() {
   RL_CHECK(RuntimeError, !running, "a profiler is running on this thread already");
   running = this;
-  outer = thread_state.interceptor;
-  thread_state.interceptor = this;
+  push_interceptor(*this);
 }
 
 void Profiler::stop() {
   if (running != this) return;
   running = nullptr;
-  for (Interceptor** at = &thread_state.interceptor; *at; at = &(*at)->outer)
-    if (*at == this) {
-      *at = outer;
-      break;
-    }
+  pop_interceptor(*this);
   while (!open_.empty()) end(open_.back());
 }
 

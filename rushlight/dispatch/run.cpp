@@ -9,14 +9,9 @@
 
 namespace rushlight {
 
-void (*record_gradient)(const Op&, IValue*, IValue*) = nullptr;
+void (*record_gradient)(const Op&, IValue*, IValue*, uint8_t) = nullptr;
 void (*name_gradient)(const char*, const IValue*, int) = nullptr;
-
-void call_intercepted(const Op& op, IValue* args, IValue* rets) {
-  Interceptor* innermost = thread_state.interceptor;
-  Scoped<Interceptor*> outside(thread_state.interceptor, innermost->outer);
-  innermost->call(op, args, rets);
-}
+void (*call_python_dispatch)(const Op&, IValue*, IValue*) = nullptr;
 
 namespace {
 
@@ -73,10 +68,12 @@ void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
     check_defined(op, args);
   if (flags & kNotCpu) [[unlikely]]
     check_devices(op, args);
+  if (flags & kPythonDispatch && op.def().kernel.kind == Kernel::Kind::Composite) [[unlikely]]
+    return op.run(args, rets);  // the class sees the parts
   if (flags & (kRequiresGrad | kIsView) && op.differentiable() && thread_state.grad_enabled &&
       any_requires_grad(op, args))
-    return record_gradient(op, args, rets);
-  op.run(args, rets);
+    return record_gradient(op, args, rets, flags);
+  call_below_autograd(op, args, rets, flags);
 }
 
 Tensor wrapped_number(const Scalar& s) {

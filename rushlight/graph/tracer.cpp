@@ -139,16 +139,19 @@ Value* Tracer::value_of(const Tensor& t) {
   return bind(t, constant(IValue(t)));
 }
 
-void Tracer::enter(const std::vector<std::string>& path, const Tensors& arguments) {
-  std::vector<Value*> inputs = {attribute(path)};
+bool Tracer::enters(const void* object, const Tensors& arguments) {
+  auto module = traced_.find(object);
+  if (module == traced_.end()) return false;
+  std::vector<Value*> inputs = {attribute(module->second)};
   for (const Tensor& t : arguments)
     if (knows(t))
       if (Value* v = value_of(t); std::find(inputs.begin(), inputs.end(), v) == inputs.end()) inputs.push_back(v);
   calls_.push_back(graph_->insert_new("prim::TracedCall", inputs, 0));
   graph_->set_insert_point(calls_.back()->add_block());
+  return true;
 }
 
-void Tracer::leave(const Tensors& results) {
+void Tracer::leaves(const Tensors& results) {
   RL_INVARIANT(!calls_.empty());
   Node* call = calls_.back();
   calls_.pop_back();
@@ -164,22 +167,28 @@ void Tracer::finish() {
   eliminate_dead(*graph_);  // constants of calls that failed
 }
 
-Tensor Tracer::number(Value* v, int64_t n) {
+Tensor Tracer::size_tensor(Value* v, int64_t n) {
   Tensor out = wrapped_number(Scalar(n));
   out.impl()->wrapped_number = false;
   bind(out, emit("prim::NumToTensor", {v}, Type::tensor()));
   return out;
 }
 Tensor Tracer::size(const Tensor& t, int64_t dim) {
+  if (!knows(t)) return {};
   if (locate) here_ = locate();
-  return number(emit("aten::size", {value_of(t), constant(dim)}, Type::integer()), t.sizes()[size_t(dim)]);
+  return size_tensor(emit("aten::size", {value_of(t), constant(dim)}, Type::integer()), t.sizes()[size_t(dim)]);
 }
 Tensor Tracer::numel(const Tensor& t) {
+  if (!knows(t)) return {};
   if (locate) here_ = locate();
-  return number(emit("aten::numel", {value_of(t)}, Type::integer()), t.numel());
+  return size_tensor(emit("aten::numel", {value_of(t)}, Type::integer()), t.numel());
 }
 
-void Tracer::note_number(const Argument& a, size_t element, const Tensor& t) {
+void Tracer::reads(const Tensor& t, Read how) {
+  if (lost && knows(t)) lost(how);
+}
+
+void Tracer::number(const Argument& a, size_t element, const Tensor& t) {
   if (knows(t)) notes_.push_back({&a, element, t});
 }
 

@@ -2,7 +2,7 @@
 //
 // A tensor is known by its TensorImpl, kept alive while tracing. One that nothing recorded has made is a constant, or, if it is part of
 // the traced module's state, an attribute of `self`. Numbers read from tensors are constants; only sizes keep their origin: size()
-// gives a 0-d tensor, and where such a tensor becomes a number of a call's arguments the front end says so (note_number).
+// gives a 0-d tensor, and where such a tensor becomes a number of a call's arguments the event `number` says so.
 #pragma once
 #include <functional>
 #include <unordered_map>
@@ -27,22 +27,26 @@ class Tracer final : public Interceptor {
   // Throws RuntimeError for what no traced function returns.
   void add_output(const IValue& v);
 
-  // The call of a module that `path` leads to from self, with the tensors among its arguments; what is recorded until leave(), with the
-  // tensors of the result, is its method.
-  void enter(const std::vector<std::string>& path, const Tensors& arguments);
-  void leave(const Tensors& results);
+  // An object of the front end whose calls become methods: the module that `path` leads to from self.
+  void add_module(const void* object, std::vector<std::string> path) { traced_[object] = std::move(path); }
+  // What is recorded until leaves(), with the tensors of the result, is the module's method.
+  bool enters(const void* object, const Tensors& arguments) override;
+  void leaves(const Tensors& results) override;
   // Throws RuntimeError unless all that was entered was left.
   void finish();
 
   void call(const Op& op, IValue* args, IValue* rets) override;
   bool knows(const Tensor& t) const { return known_.contains(t.impl()) || state_.contains(t.impl()); }
-  // t.size(dim), as a 0-d tensor that remembers where it is from. REQUIRES: 0 <= dim < t.dim().
-  Tensor size(const Tensor& t, int64_t dim);
-  // t.numel(), likewise.
-  Tensor numel(const Tensor& t);
-  // The next call gets the number in t as (the item `element` of) an argument. The argument is that of the operator's own schema.
-  void note_number(const Argument& argument, size_t element, const Tensor& t);
+  // As 0-d tensors that remember where they are from; undefined for tensors that the graph doesn't know.
+  Tensor size(const Tensor& t, int64_t dim) override;
+  Tensor numel(const Tensor& t) override;
+  // Says through `lost` that the graph will not follow the value.
+  void reads(const Tensor& t, Read how) override;
+  // The argument is that of the operator's own schema.
+  void number(const Argument& argument, size_t element, const Tensor& t) override;
 
+  // Called where a value is read that the graph knows; the front end's, to warn.
+  std::function<void(Read how)> lost;
   // Where the caller's source is; asked at every call.
   std::function<Location()> locate;
 
@@ -57,7 +61,7 @@ class Tracer final : public Interceptor {
     Tensor tensor;
   };
   Value* bind(const Tensor& t, Value* v);
-  Tensor number(Value* v, int64_t n);
+  Tensor size_tensor(Value* v, int64_t n);
   Value* value_of(const Tensor& t);
   Value* attribute(const std::vector<std::string>& path);
   Value* argument(const Argument& a, const IValue& v);
@@ -74,6 +78,7 @@ class Tracer final : public Interceptor {
   Value* self_ = nullptr;
   Node* last_attribute_ = nullptr;  // all stand at the top, where any call finds them
   std::vector<Node*> calls_;        // entered and not left
+  std::unordered_map<const void*, std::vector<std::string>> traced_;
   std::unordered_map<const TensorImpl*, Known> known_;
   std::unordered_map<const TensorImpl*, std::pair<Tensor, std::vector<std::string>>> state_;
   std::unordered_map<std::string, Value*> modules_;  // objects on the way to state, by dotted path

@@ -173,6 +173,8 @@ def _is_operator(obj: Any, name: str) -> bool:
 
 def _resolve(obj: Any) -> Any:
     """How the compiler calls a Python object: an operator's name, a compiled function, ("type", ...), or None if it can't."""
+    if isinstance(obj, _C._OverridableType):
+        obj = obj.__wrapped__
     name = getattr(obj, "__name__", "")
     if isinstance(obj, ScriptFunction):
         return obj._c
@@ -690,6 +692,8 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
             if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
                 compiled._method(name)
         return ScriptModule(compiled)
+    if isinstance(obj, _C._OverridableType):
+        obj = obj.__wrapped__
     if isinstance(obj, types.FunctionType):
         return ScriptFunction(_compile_function(obj), obj)
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")

@@ -1,5 +1,8 @@
 """The functions of neural networks. They stand in rushlight.nn._functional, by topic."""
 
+from types import FunctionType as _FunctionType
+
+from .._C import _overridable
 from ._functional.activation import (
     alpha_dropout,
     celu,
@@ -139,3 +142,9 @@ from ._functional.vision import (
 )
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+
+# What is written in Python asks the __torch_function__ of its arguments here, once for all; operators do so by themselves.
+for _name in __all__:
+    if isinstance(globals()[_name], _FunctionType):
+        globals()[_name].__module__ = __name__  # where pickles look
+        globals()[_name] = _overridable(globals()[_name])

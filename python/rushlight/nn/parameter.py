@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import rushlight
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -32,13 +32,21 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     (True, True)
     """
 
+    __torch_function__ = _C._disabled_torch_function_impl  # type: ignore[assignment]
+
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = rushlight.empty(0)
         if type(data) is Tensor or type(data) is Parameter:
             return Tensor._make_subclass(cls, data, requires_grad)
         # A custom tensor type keeps its own class and is only marked.
-        param: Any = Tensor._make_subclass(type(data), data, requires_grad)
+        param: Any = data.detach().requires_grad_(requires_grad)
+        if type(param) is not type(data):
+            raise RuntimeError(
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an "
+                f"instance of the same type, but return type {type(param).__name__} was found instead. To use the type as a "
+                f"Parameter, please correct the detach() semantics defined by its __torch_dispatch__() implementation."
+            )
         param.__dict__.update(data.__dict__)
         param._is_param = True
         return param
@@ -55,6 +63,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __reduce_ex__(self, proto: Any) -> tuple:
         return _rebuild_parameter, (self.data, self.requires_grad)
+
+
+_C._set_parameter_type(Parameter)
 
 
 def _rebuild_parameter(data: Tensor, requires_grad: bool) -> Parameter:
