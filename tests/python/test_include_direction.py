@@ -13,6 +13,7 @@ ORDER = [
     {"dispatch"},
     {"ops"},
     {"autograd"},
+    {"transforms"},
     {"graph"},
     {"io"},
     {"script"},

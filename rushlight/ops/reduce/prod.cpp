@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/values.h"
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/conj.h"
@@ -84,12 +85,12 @@ Tensor others_product(const Tensor& self, int64_t dim) {
   return before * after;
 }
 
-bool has_zero(const Tensor& t) { return item(any(eq(t, 0))).to<bool>(); }
+bool may_have_zero(const Tensor& t) { return !has_values(t) || item(any(eq(t, 0))).to<bool>(); }
 
 Grads prod_all_grad(const Saved& s, const Tensor& given) {
   Tensor self = s["self"], g = to(given, self.dtype());
   if (self.dim() == 0) return {g};
-  if (!has_zero(self)) return {conj(s["result"] / self) * g};
+  if (!may_have_zero(self)) return {conj(s["result"] / self) * g};
   Tensor flat = reshape(self, IntArrayRef(int64_t(-1)));
   return {reshape(conj(others_product(flat, 0)), self.sizes()) * g};
 }
@@ -103,7 +104,7 @@ Grads prod_grad(const Saved& s, const Tensor& given) {
     result = unsqueeze(result, dim);
   }
   if (self.numel() == 0) return {zeros_like(self)};
-  return {g * conj(has_zero(self) ? others_product(self, dim) : result / self)};
+  return {g * conj(may_have_zero(self) ? others_product(self, dim) : result / self)};
 }
 
 }  // namespace
@@ -111,10 +112,12 @@ Grads prod_grad(const Saved& s, const Tensor& given) {
 OP(prod, {.schema = "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
           .doc = "The product of all elements. >>> torch.prod(torch.tensor([2, 3]))\ntensor(6)",
           .kernel = structured<prod_all_meta, prod_all_cpu>(),
-          .grad = {{"self", "result"}, prod_all_grad}});
+          .grad = {{"self", "result"}, prod_all_grad},
+          .autocast = Autocast::Float32});
 OP(prod_dim, {.schema = "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
               .doc = "The product along a dimension. >>> torch.prod(torch.tensor([[2, 3]]), 1)\ntensor([6])",
               .kernel = structured<prod_meta, prod_cpu>(),
-              .grad = {{"self", "result"}, prod_grad}});
+              .grad = {{"self", "result"}, prod_grad},
+              .autocast = Autocast::Float32});
 
 }  // namespace rushlight

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/values.h"
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/clone.h"
@@ -174,7 +175,8 @@ Grads cumprod_grad(const Saved& s, const Tensor& given) {
   int64_t dim = wrap_dim(s.arg("dim").to_int(), x.dim()), n = x.size(dim);
   if (n == 1) return {g};
   Tensor yc = factor(y), xc = factor(x);
-  if (x.device().is_meta() || !item(any(eq(x, 0))).to<bool>()) return {reversed_cumsum(yc * g, dim) / xc};
+  if (x.device().is_meta() || (has_values(x) && !item(any(eq(x, 0))).to<bool>()))
+    return {reversed_cumsum(yc * g, dim) / xc};
   Tensors parts;
   Tensor one = ones_like(narrow(xc, dim, 0, 1));
   for (int64_t k = 0; k < n; k++) {

@@ -6,6 +6,7 @@
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/copy_.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/new_zeros.h"
 #include "rushlight/fn/permute.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/select.h"
@@ -17,7 +18,6 @@
 #include "rushlight/fn/unfold_backward.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/view.h"
-#include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/loops.h"
 
 namespace rushlight {
@@ -603,7 +603,7 @@ OP(as_strided_backward,
                     sizes = s.arg("size").int_list(), strides = s.arg("stride").int_list();
                int64_t in_offset = int_arg(s, "input_offset"), offset = int_arg(s, "storage_offset");
                Span span = span_of(in_sizes, in_strides, in_offset, sizes, strides, offset);
-               Tensor flat = zeros({span.count}, g.dtype(), std::nullopt, g.device());
+               Tensor flat = new_zeros(g, {span.count});
                copy_(as_strided(flat, in_sizes, in_strides, in_offset - span.low), g);
                return Grads{as_strided(flat, sizes, strides, offset - span.low)};
              }},

@@ -1,0 +1,65 @@
+"""autograd.Function under transforms: forward runs outside of a level, and each level has a context of its own."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import rushlight as rl
+
+from .. import _C
+
+
+class VmapInfo(NamedTuple):
+    """What the ``vmap`` of a Function is told of the batch."""
+
+    batch_size: int
+    randomness: str
+
+
+def _wrap(level: Any, output: Any, dims: Any) -> Any:
+    if isinstance(output, tuple):
+        dims = dims if isinstance(dims, tuple) else (dims,) * len(output)
+        return tuple(_wrap(level, o, d) for o, d in zip(output, dims, strict=True))
+    if not isinstance(output, rl.Tensor) or dims is None:
+        return output
+    return level.wrap(output.movedim(dims, 0) if level.batch() else output)
+
+
+def apply(cls: Any, level: Any, args: tuple) -> Any:
+    """cls.apply(*args), some of which belong to the level."""
+    if not cls._has_setup_context:
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override "
+            "the setup_context staticmethod. For more details, please see "
+            "https://pytorch.org/docs/main/notes/extending.func.html"
+        )
+    mine = [isinstance(a, rl.Tensor) and level.owns(a) for a in args]
+    inner = [level.unwrap(a) if m else a for a, m in zip(args, mine, strict=True)]
+    batch = level.batch()
+    if batch is None:
+        output = level.call_outside(cls.apply, *inner)
+        same = {id(i): a for i, a, m in zip(inner, args, mine, strict=True) if m}  # what forward returns as it came
+
+        def wrap(o: Any) -> Any:
+            return same.get(id(o)) if id(o) in same else level.wrap(o) if isinstance(o, rl.Tensor) else o
+
+        output = tuple(map(wrap, output)) if isinstance(output, tuple) else wrap(output)
+        return _C._wire_function(cls, output, *args)
+    if getattr(cls, "generate_vmap_rule", False):
+
+        def each(*given: Any) -> Any:
+            outs = [
+                cls.apply(*(g.select(0, b) if m else g for g, m in zip(given, mine, strict=True)))
+                for b in range(batch[0])
+            ]
+            return tuple(map(rl.stack, zip(*outs, strict=True))) if isinstance(outs[0], tuple) else rl.stack(outs)
+
+        return _wrap(level, level.call_outside(each, *inner), 0)
+    rule = getattr(cls, "vmap", None)
+    if rule is None or rule is rl.autograd.Function.__dict__.get("vmap"):
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the "
+            "vmap staticmethod or set generate_vmap_rule=True."
+        )
+    output, dims = level.call_outside(rule, VmapInfo(*batch), tuple(0 if m else None for m in mine), *inner)
+    return _wrap(level, output, dims)

@@ -1,0 +1,328 @@
+"""func.grad, vjp, jvp and vmap, alone and in each other, against PyTorch."""
+
+import pytest
+import rushlight.nn.functional as F
+import torch
+
+import rushlight as rl
+
+# Functions of a vector of three positive numbers, in terms of the module.
+OPERATORS = {
+    "sin": lambda t, x: t.sin(x),
+    "exp": lambda t, x: x.exp(),
+    "log": lambda t, x: x.log(),
+    "sqrt": lambda t, x: x.sqrt(),
+    "tanh": lambda t, x: x.tanh(),
+    "sigmoid": lambda t, x: t.sigmoid(x),
+    "softplus": lambda t, x: t.nn.functional.softplus(x),
+    "gelu": lambda t, x: t.nn.functional.gelu(x),
+    "silu": lambda t, x: t.nn.functional.silu(x),
+    "relu": lambda t, x: t.nn.functional.relu(x - 0.5) * x,
+    "erf": lambda t, x: t.erf(x),
+    "pow": lambda t, x: x**2.5,
+    "pow tensor": lambda t, x: x ** x.flip(0),
+    "div": lambda t, x: x / x.sum(),
+    "rsub, reciprocal": lambda t, x: 1 - 1 / x,
+    "atan2": lambda t, x: t.atan2(x, x.roll(1)),
+    "logaddexp": lambda t, x: t.logaddexp(x, x.flip(0)),
+    "where": lambda t, x: t.where(x > 0.5, x * x, x.exp()),
+    "clamp": lambda t, x: x.clamp(0.3, 0.8) * x,
+    "maximum": lambda t, x: t.maximum(x, x.flip(0)) * x,
+    "addcmul": lambda t, x: t.addcmul(x, x, x.exp(), value=0.5),
+    "lerp": lambda t, x: t.lerp(x, x.exp(), 0.3),
+    "sum": lambda t, x: x.sum() * x,
+    "mean": lambda t, x: x.mean() * x,
+    "prod": lambda t, x: x.prod() * x,
+    "var": lambda t, x: x.var() * x,
+    "norm": lambda t, x: x.norm() * x,
+    "logsumexp": lambda t, x: x.logsumexp(0) * x,
+    "softmax": lambda t, x: x.softmax(0),
+    "log_softmax": lambda t, x: t.log_softmax(x, -1),
+    "cumsum": lambda t, x: x.cumsum(0) * x,
+    "cumprod": lambda t, x: x.cumprod(0),
+    "max": lambda t, x: x.max() * x,
+    "amax": lambda t, x: x.amax(0) * x,
+    "sort": lambda t, x: x.sort().values * x,
+    "matmul": lambda t, x: (x[:, None] @ x[None]).exp() @ x,
+    "dot, outer": lambda t, x: t.outer(x, x).sum(0) * t.dot(x, x),
+    "mv": lambda t, x: t.mv(t.outer(x, x.exp()), x),
+    "bmm": lambda t, x: t.bmm(x.view(1, 3, 1), x.view(1, 1, 3)).sum((0, 1)) * x,
+    "einsum": lambda t, x: t.einsum("i,j,j->i", x, x, x.exp()),
+    "linear": lambda t, x: t.nn.functional.linear(x, t.outer(x, x), x),
+    "layer_norm": lambda t, x: t.nn.functional.layer_norm(x, (3,), x, x),
+    "conv1d": lambda t, x: t.nn.functional.conv1d(x.view(1, 1, 3), x[:2].view(1, 1, 2)).flatten().sum() * x,
+    "avg_pool": lambda t, x: t.nn.functional.avg_pool1d(x.view(1, 1, 3), 2, 1).sum() * x,
+    "mse_loss": lambda t, x: t.nn.functional.mse_loss(x, x.exp()) * x,
+    "cross_entropy": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor(1)) * x,
+    "cat, stack": lambda t, x: t.cat([x[:1], t.stack([x[1], x[2]])]) * x,
+    "index": lambda t, x: x[t.tensor([2, 0, 1])] * x,
+    "gather": lambda t, x: x.gather(0, t.tensor([2, 0, 1])) * x,
+    "index_select": lambda t, x: x.index_select(0, t.tensor([1, 1, 0])) * x,
+    "slices": lambda t, x: x[1:].sum() * x[0] * x,
+    "views": lambda t, x: x.view(3, 1).t().expand(2, 3).reshape(6)[2:5] * x,
+    "flip, roll": lambda t, x: x.flip(0).roll(1) * x,
+    "pad": lambda t, x: t.nn.functional.pad(x, (1, 0))[:3] * x,
+    "tril": lambda t, x: t.outer(x, x).tril().sum(0),
+    "diagonal": lambda t, x: t.outer(x, x).diagonal() * x,
+    "in place": lambda t, x: x.clone().mul_(x).add_(1),
+    "in place on a view": lambda t, x: _writes(t, x),
+    "masked_fill": lambda t, x: x.masked_fill(x > 0.6, 2.0) * x,
+    "new tensors": lambda t, x: t.zeros(3).add_(x) + t.ones(3) * x,
+}
+
+
+def _writes(t, x):
+    y = x * 1
+    y[1:].mul_(x[:2])
+    return y * x
+
+
+TRANSFORMS = {
+    "grad": lambda f, t, x, m: t.func.grad(lambda x: f(t, x).sum())(x),
+    "grad of grad": lambda f, t, x, m: t.func.grad(lambda x: t.func.grad(lambda x: f(t, x).sum())(x).sin().sum())(x),
+    "vmap": lambda f, t, x, m: t.func.vmap(lambda x: f(t, x))(m),
+    "vmap of grad": lambda f, t, x, m: t.func.vmap(t.func.grad(lambda x: f(t, x).sum()))(m),
+    "grad of vmap": lambda f, t, x, m: t.func.grad(lambda m: t.func.vmap(lambda x: f(t, x))(m).sin().sum())(m),
+    "vjp": lambda f, t, x, m: t.func.vjp(lambda x: f(t, x), x)[1](x.exp())[0],
+    "jvp": lambda f, t, x, m: t.func.jvp(lambda x: f(t, x), (x,), (x.exp(),))[1],
+    "vmap of jvp": lambda f, t, x, m: t.func.vmap(lambda x: t.func.jvp(lambda x: f(t, x), (x,), (x.exp(),))[1])(m),
+    "jvp of grad": lambda f, t, x, m: t.func.jvp(t.func.grad(lambda x: f(t, x).sum()), (x,), (x.exp(),))[1],
+    "jacrev": lambda f, t, x, m: t.func.jacrev(lambda x: f(t, x))(x),
+    "vmap of vmap": lambda f, t, x, m: t.func.vmap(t.func.vmap(lambda x: f(t, x)))(m[:, None].expand(2, 2, 3)),
+}
+
+
+def values(t):
+    x = t.tensor([0.3, 0.7, 0.5], dtype=t.float64)
+    return x, t.stack([x, x.flip(0) + 0.2])
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.filterwarnings("ignore")
+def test_operators_under_transforms(operator, transform):
+    def run(t):
+        previous = t.get_default_dtype()
+        t.set_default_dtype(t.float64)
+        try:
+            return TRANSFORMS[transform](OPERATORS[operator], t, *values(t))
+        finally:
+            t.set_default_dtype(previous)
+
+    try:
+        expected = run(torch)
+    except Exception as e:
+        pytest.skip(f"PyTorch raises {type(e).__name__}")
+    torch.testing.assert_close(torch.tensor(run(rl).tolist(), dtype=torch.float64), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_hessian_and_jacobians_agree():
+    x = rl.tensor([0.3, 0.7, 0.5], dtype=rl.float64)
+
+    def f(x):
+        return (x.sin() * x.sum()).prod()
+
+    h = rl.func.hessian(f)(x)
+    again = rl.func.jacrev(rl.func.jacrev(f))(x)
+    assert rl.allclose(h, again) and rl.allclose(h, h.T)
+    t = torch.tensor(x.tolist(), dtype=torch.float64)
+    expected = torch.func.hessian(lambda x: (x.sin() * x.sum()).prod())(t)
+    assert rl.allclose(h, rl.tensor(expected.tolist(), dtype=rl.float64))
+
+
+def test_trees_aux_and_argnums():
+    def f(a, b):
+        return (a["x"] * b).sum(), {"aux": a["x"] + 1}
+
+    a, b = {"x": rl.tensor([1.0, 2.0])}, rl.tensor([3.0, 4.0])
+    (ga, gb), aux = rl.func.grad(f, argnums=(0, 1), has_aux=True)(a, b)
+    assert ga["x"].tolist() == [3, 4] and gb.tolist() == [1, 2] and aux["aux"].tolist() == [2, 3]
+    g, value = rl.func.grad_and_value(lambda x: (x**2).sum())(b)
+    assert g.tolist() == [6, 8] and value.item() == 25
+    out = rl.func.vmap(lambda p, q: {"s": p["x"] + q}, in_dims=({"x": 0}, None), out_dims=1)(
+        {"x": rl.ones(2, 3)}, rl.zeros(3)
+    )
+    assert out["s"].shape == (3, 2)
+
+
+def test_gradients_flow_through_transforms_to_parameters():
+    w = rl.tensor([1.0, 2.0], requires_grad=True)
+    g = rl.func.grad(lambda x: (w * x**3).sum())(rl.ones(2))
+    g.sum().backward()
+    assert w.grad.tolist() == [3, 3]
+    w.grad = None
+    rl.func.vmap(lambda x: (w * x).sum())(rl.ones(3, 2)).sum().backward()
+    assert w.grad.tolist() == [3, 3]
+
+
+def test_no_grad_inside_and_outside():
+    def f(x):
+        with rl.no_grad():
+            c = x**2
+        return (x**2 - c).sum()
+
+    assert rl.func.grad(f)(rl.ones(2)).tolist() == [2, 2]
+    with rl.no_grad():
+        assert rl.func.grad(lambda x: (x**2).sum())(rl.ones(2)).tolist() == [2, 2]
+    assert rl.is_grad_enabled()
+
+
+def test_per_example_gradients_of_a_module():
+    model = rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.Tanh(), rl.nn.Linear(4, 1))
+    parameters = {k: v.detach() for k, v in model.named_parameters()}
+    x, y = rl.randn(5, 3), rl.randn(5, 1)
+
+    def loss(p, x, y):
+        return F.mse_loss(rl.func.functional_call(model, p, (x,)), y)
+
+    each = rl.func.vmap(rl.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+    for i in range(5):
+        model.zero_grad()
+        F.mse_loss(model(x[i]), y[i]).backward()
+        for name, p in model.named_parameters():
+            assert rl.allclose(each[name][i], p.grad, atol=1e-6)
+
+
+def test_randomness():
+    x = rl.zeros(4, 3)
+    with pytest.raises(RuntimeError, match="randomness"):
+        rl.func.vmap(lambda x: x + rl.rand(3))(x)
+    same = rl.func.vmap(lambda x: x + rl.rand(3), randomness="same")(x)
+    assert (same == same[0]).all()
+    different = rl.func.vmap(lambda x: x + rl.rand(3), randomness="different")(x)
+    assert not (different == different[0]).all()
+    dropped = rl.func.vmap(lambda x: F.dropout(x, 0.5), randomness="same")(rl.ones(4, 30))
+    assert (dropped == dropped[0]).all()
+
+
+def test_errors():
+    x = rl.ones(2, 3)
+    for f, kind, match in [
+        (lambda: rl.func.grad(lambda x: x)(x), RuntimeError, "scalar"),
+        (lambda: rl.func.grad(lambda x: 1.0)(x), RuntimeError, "return a Tensor"),
+        (lambda: rl.func.grad(lambda x: x.sum(), argnums=3)(x), RuntimeError, "argnum=3"),
+        (lambda: rl.func.vmap(lambda x: x.item())(rl.ones(2)), RuntimeError, r"vmap.*\.item\(\)"),
+        (lambda: rl.func.vmap(lambda x: x if x.sum() > 0 else -x)(x), RuntimeError, "control flow"),
+        (lambda: rl.func.vmap(lambda x: x.nonzero())(rl.tensor([[1, 0], [1, 1]])), RuntimeError, "shapes"),
+        (lambda: rl.func.vmap(lambda x, y: x + y)(x, rl.ones(3)), ValueError, "same size"),
+        (lambda: rl.func.vmap(lambda x: 1)(x), ValueError, "only return Tensors"),
+        (lambda: rl.func.vmap(lambda x: x, in_dims=2)(x), ValueError, "dimensionality"),
+        (lambda: rl.func.vmap(lambda x: x, in_dims=(None,))(x), ValueError, "at least one"),
+        (lambda: rl.func.vmap(lambda x: x)(), ValueError, "no inputs"),
+        (lambda: rl.func.vjp(lambda x: x, x)[1](rl.ones(3)), RuntimeError, "shape"),
+        (lambda: rl.func.jvp(lambda x: x, (x,), (rl.ones(3),)), RuntimeError, "shape"),
+    ]:
+        with pytest.raises(kind, match=match):
+            f()
+    captured = rl.zeros(3)
+    with pytest.raises(RuntimeError, match="mutate a captured"):
+        rl.func.grad(lambda x: captured.add_(x).sum())(rl.ones(3))
+    with pytest.raises(RuntimeError, match="vmap"):
+        rl.func.vmap(lambda x: captured.add_(x))(x)
+    assert captured.tolist() == [0, 0, 0]
+    assert (rl.ones(2) + 1).tolist() == [2, 2]  # nothing is left behind
+
+
+def test_tensors_that_leak():
+    kept = []
+
+    def f(x):
+        kept.append(x)
+        return x.sin().sum()
+
+    rl.func.grad(f)(rl.ones(3))
+    assert (kept[0] + 1).tolist() == [2, 2, 2] and kept[0].tolist() == [1, 1, 1]
+    rl.func.vmap(f)(rl.ones(2, 3))
+    for use in (lambda t: t + 1, lambda t: t.sum(), lambda t: t.tolist(), lambda t: t.numpy(), lambda t: t.data_ptr()):
+        with pytest.raises(RuntimeError, match="transform"):
+            use(kept[1])
+    assert kept[1].shape == (3,)
+    with pytest.raises(RuntimeError, match="transform"):
+        rl.func.vmap(lambda y: y + kept[1])(rl.ones(2, 3))
+
+
+def test_an_error_inside_leaves_no_level():
+    def fails(x):
+        raise ValueError("inside")
+
+    for transform in (rl.func.grad, rl.func.vmap, rl.func.jacrev, rl.func.jacfwd):
+        with pytest.raises(ValueError, match="inside"):
+            transform(fails)(rl.ones(2, 3))
+    assert (rl.ones(2) + 1).tolist() == [2, 2]
+
+
+def straight_through(t, rule=None):
+    class StraightThrough(t.autograd.Function):
+        generate_vmap_rule = rule is None
+
+        @staticmethod
+        def forward(x, scale):
+            return (x * scale).round()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], inputs[1])
+
+        @staticmethod
+        def backward(ctx, g):
+            x, scale = ctx.saved_tensors
+            return g * scale * x.sin(), (g * x).sum()
+
+    if rule is not None:
+
+        def vmap(info, in_dims, x, scale):
+            assert info.batch_size == 2 and in_dims == (0, None)
+            return StraightThrough.apply(x, scale), 0
+
+        StraightThrough.vmap = staticmethod(vmap)
+    return StraightThrough
+
+
+@pytest.mark.parametrize("rule", [None, "own"])
+def test_custom_functions_under_transforms(rule):
+    found = []
+    for t in (torch, rl):
+        f = straight_through(t, rule)
+        x = t.tensor([[0.3, 1.7], [2.5, 0.2]])
+        scale = t.tensor(2.0)
+        out = [
+            t.func.vmap(lambda x: f.apply(x, scale))(x),
+            t.func.grad(lambda x: f.apply(x, scale).sum())(x),
+            t.func.grad(lambda s: f.apply(x, s).sum())(scale),
+            t.func.vmap(t.func.grad(lambda x: f.apply(x, scale).sum()))(x),
+            t.func.grad(lambda x: t.func.vmap(lambda x: f.apply(x, scale))(x).sum())(x),
+            t.func.grad(lambda x: t.func.grad(lambda x: f.apply(x, scale).sum())(x).sum())(x),
+            t.func.jacrev(lambda x: f.apply(x, scale))(x[0]) if rule is None else scale,
+        ]
+        found.append([o.double().round(decimals=4).tolist() for o in out])
+    assert found[0] == found[1]
+
+
+def test_custom_functions_that_can_not_be_transformed():
+    class Old(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    class NoRule(rl.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    with pytest.raises(RuntimeError, match="setup_context"):
+        rl.func.grad(lambda x: Old.apply(x).sum())(rl.ones(2))
+    with pytest.raises(RuntimeError, match="does not have vmap support"):
+        rl.func.vmap(NoRule.apply)(rl.ones(2))
+    assert rl.func.grad(lambda x: NoRule.apply(x).sum())(rl.ones(2)).tolist() == [2, 2]
