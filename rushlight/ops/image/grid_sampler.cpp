@@ -411,19 +411,22 @@ OP(grid_sampler, {.schema = "grid_sampler(Tensor input, Tensor grid, int interpo
                          " >>> torch.nn.functional.grid_sample(torch.tensor([[[[1., 2.]]]]), torch.zeros(1, 1, 1, 2), "
                          "align_corners=False)\ntensor([[[[1.5000]]]])",
                   .kernel = composite<grid_sampler>(),
-                  .forms = kFunction});
+                  .forms = kFunction,
+                  .autocast = Autocast::Float32});
 OP(grid_sampler_2d, {.schema = "grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
                                "bool align_corners) -> Tensor",
                      .doc = "(N, C, H, W) at the places of (N, H', W', 2).",
                      .kernel = structured<sample_meta, sample_cpu>(),
                      .grad = {{"input", "grid"}, sample_grad},
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .autocast = Autocast::Float32});
 OP(grid_sampler_3d, {.schema = "grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
                                "bool align_corners) -> Tensor",
                      .doc = "(N, C, D, H, W) at the places of (N, D', H', W', 3).",
                      .kernel = structured<sample_meta, sample_cpu>(),
                      .grad = {{"input", "grid"}, sample_grad},
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .autocast = Autocast::Float32});
 OP(_grid_sampler_backward,
    {.schema = "_grid_sampler_backward(Tensor grad_output, Tensor input, Tensor grid, int "
               "interpolation_mode, int padding_mode, bool align_corners, bool needs_grid) -> (Tensor, "

@@ -364,7 +364,8 @@ OP(index_copy, {.schema = "index_copy(Tensor self, int dim, Tensor index, Tensor
                 .doc = "self with slices of source written where index says. >>> torch.index_copy(torch.zeros(2), 0, "
                        "torch.tensor([1]), torch.ones(1))\ntensor([0., 1.])",
                 .kernel = updating<index_copy_meta, index_copy_cpu>(),
-                .grad = {{"index"}, index_copy_grad}});
+                .grad = {{"index"}, index_copy_grad},
+                .autocast = Autocast::Promote});
 OP(index_fill, {.schema = "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
                 .doc = "self with a number in the slices that index names. >>> torch.index_fill(torch.zeros(2), 0, "
                        "torch.tensor([1]), 7)\ntensor([0., 7.])",

@@ -283,7 +283,8 @@ OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=
                   " >>> torch.cdist(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.], [1., 0.]]))\ntensor([[5., 1.]])",
            .kernel = composite<cdist_op>(),
            .forms = kFunction,
-           .node = "CdistBackward0"});
+           .node = "CdistBackward0",
+           .autocast = Autocast::Float32});
 OP(pdist, {.schema = "pdist(Tensor self, float p=2.) -> Tensor",
            .doc = "The p norm of the difference of every two rows."
                   " >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.]]))\ntensor([5.])",

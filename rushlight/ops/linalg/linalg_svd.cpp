@@ -233,18 +233,21 @@ OP(linalg_svd, {.schema = "linalg_svd(Tensor A, bool full_matrices=True, *, str?
                        " >>> torch.linalg.svd(torch.tensor([[3., 0.], [0., 2.]])).S\ntensor([3., 2.])",
                 .kernel = composite<linalg_svd_op>(),
                 .forms = kFunction | kOut,
-                .module = "linalg"});
+                .module = "linalg",
+                .autocast = Autocast::Float32});
 OP(linalg_svdvals, {.schema = "linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor",
                     .doc = "Singular values, in descending order."
                            " >>> torch.linalg.svdvals(torch.tensor([[3., 0.], [0., 2.]]))\ntensor([3., 2.])",
                     .kernel = composite<svdvals_op>(),
                     .forms = kFunction | kOut,
-                    .module = "linalg"});
+                    .module = "linalg",
+                    .autocast = Autocast::Float32});
 OP(svd, {.schema = "svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)",
          .doc = "The singular value decomposition self = U diag(S) V^H."
                 " >>> torch.svd(torch.tensor([[3., 0.], [0., 2.]])).S\ntensor([3., 2.])",
          .kernel = composite<svd_op>(),
-         .forms = kFunction | kMethod | kOut});
+         .forms = kFunction | kMethod | kOut,
+         .autocast = Autocast::Float32});
 
 OP(linalg_matrix_norm, {.schema = "linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, "
                                   "*, ScalarType? dtype=None) -> Tensor",

@@ -341,7 +341,8 @@ OP(mm, {.schema = "mm(Tensor self, Tensor mat2) -> Tensor",
         .doc = "The product of two matrices."
                " >>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))\ntensor([[11.]])",
         .kernel = structured<mm_meta, mm_cpu>(),
-        .grad = {{"self", "mat2"}, mm_grad}});
+        .grad = {{"self", "mat2"}, mm_grad},
+        .autocast = Autocast::Lower});
 
 OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
            .doc = "beta * self + alpha * mat1 @ mat2. With beta 0, self is not read."
@@ -349,13 +350,15 @@ OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar bet
                   "[4.]]))\ntensor([[111.]])",
            .kernel = structured<addmm_meta, addmm_cpu>(),
            .grad = {{"mat1", "mat2"}, addmm_grad},
-           .forms = kFunction | kMethod | kInPlace | kOut});
+           .forms = kFunction | kMethod | kInPlace | kOut,
+           .autocast = Autocast::Lower});
 
 OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
          .doc = "The products of two batches of matrices."
                 " >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()\ntensor([3., 3.])",
          .kernel = structured<bmm_meta, bmm_cpu>(),
-         .grad = {{"self", "mat2"}, bmm_grad}});
+         .grad = {{"self", "mat2"}, bmm_grad},
+         .autocast = Autocast::Lower});
 
 OP(baddbmm,
    {.schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -363,7 +366,8 @@ OP(baddbmm,
            " >>> torch.baddbmm(torch.ones(1), torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()\ntensor([4., 4.])",
     .kernel = structured<baddbmm_meta, baddbmm_cpu>(),
     .grad = {{"batch1", "batch2"}, baddbmm_grad},
-    .forms = kFunction | kMethod | kInPlace | kOut});
+    .forms = kFunction | kMethod | kInPlace | kOut,
+    .autocast = Autocast::Lower});
 
 OP(mv, {.schema = "mv(Tensor self, Tensor vec) -> Tensor",
         .doc = "The product of a matrix and a vector."
@@ -409,6 +413,7 @@ OP(matmul, {.schema = "matmul(Tensor self, Tensor other) -> Tensor",
             .doc = "The product of matrices, vectors or broadcast batches of them, as Python's @."
                    " >>> torch.matmul(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
             .kernel = composite<matmul_fn>(),
-            .forms = kFunction | kMethod | kOut});
+            .forms = kFunction | kMethod | kOut,
+            .autocast = Autocast::Lower});
 
 }  // namespace rushlight

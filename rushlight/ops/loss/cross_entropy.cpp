@@ -267,7 +267,8 @@ OP(nll_loss,
     .kernel = composite<nll>(),
     .forms = kFunction,
     .module = "nn",
-    .aliases = {"nll_loss2d"}});
+    .aliases = {"nll_loss2d"},
+    .autocast = Autocast::Float32});
 OP(nll_loss_nd, {.schema = "nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, SymInt "
                            "ignore_index=-100) -> Tensor",
                  .doc = "nll_loss for any number of dimensions.",
@@ -281,5 +282,6 @@ OP(cross_entropy_loss,
            " >>> torch.nn.functional.cross_entropy(torch.tensor([[2., 0.]]), torch.tensor([0]))\ntensor(0.1269)",
     .kernel = composite<cross_entropy>(),
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .autocast = Autocast::Float32});
 }  // namespace rushlight

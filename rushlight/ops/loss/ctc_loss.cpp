@@ -242,11 +242,13 @@ OP(ctc_loss, {.schema = "ctc_loss.IntList(Tensor log_probs, Tensor targets, int[
                      " >>> torch.nn.functional.ctc_loss(torch.zeros(3, 1, 2).log_softmax(2), torch.tensor([[1]]), "
                      "(3,), (1,))\ntensor(0.2877)",
               .kernel = composite<ctc_lists>(),
-              .forms = kFunction});
+              .forms = kFunction,
+              .autocast = Autocast::Float32});
 OP(ctc_loss_tensors, {.schema = "ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor "
                                 "target_lengths, int blank=0, int reduction=Mean, bool zero_infinity=False) -> Tensor",
                       .doc = "ctc_loss with lengths in tensors.",
                       .kernel = composite<ctc_tensors>(),
-                      .forms = kFunction});
+                      .forms = kFunction,
+                      .autocast = Autocast::Float32});
 
 }  // namespace rushlight

@@ -198,13 +198,15 @@ OP(mse_loss, {.schema = "mse_loss(Tensor self, Tensor target, int reduction=Mean
               .kernel = composite<mse>(),
               .forms = kFunction | kOut,
               .module = "nn",
-              .node = "MseLossBackward0"});
+              .node = "MseLossBackward0",
+              .autocast = Autocast::Float32});
 OP(l1_loss, {.schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
              .doc = "The absolute error."
                     " >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))\ntensor(1.)",
              .kernel = composite<l1>(),
              .forms = kFunction,
-             .module = "nn"});
+             .module = "nn",
+             .autocast = Autocast::Float32});
 OP(huber, {.schema = "_huber(Tensor self, Tensor target, Scalar delta) -> Tensor",
            .doc = "Half the squared difference up to delta, linear beyond.",
            .kernel = pointwise<Huber, Floating>(),
@@ -223,7 +225,8 @@ OP(smooth_l1_loss,
     .kernel = composite<smooth_l1>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "SmoothL1LossBackward0"});
+    .node = "SmoothL1LossBackward0",
+    .autocast = Autocast::Float32});
 OP(huber_loss, {.schema = "huber_loss(Tensor self, Tensor target, int reduction=Mean, float delta=1.0) -> Tensor",
                 .doc = "The squared error below delta, delta times the absolute error above."
                        " >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.tensor([0., 0.]), "
@@ -231,7 +234,8 @@ OP(huber_loss, {.schema = "huber_loss(Tensor self, Tensor target, int reduction=
                 .kernel = composite<huber>(),
                 .forms = kFunction | kOut,
                 .module = "nn",
-                .node = "HuberLossBackward0"});
+                .node = "HuberLossBackward0",
+                .autocast = Autocast::Float32});
 OP(soft_margin_loss,
    {.schema = "soft_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
     .doc = "log(1 + exp(-target * self))."
@@ -239,7 +243,8 @@ OP(soft_margin_loss,
     .kernel = composite<soft_margin>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "SoftMarginLossBackward0"});
+    .node = "SoftMarginLossBackward0",
+    .autocast = Autocast::Float32});
 OP(binary_cross_entropy,
    {.schema = "binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean) -> Tensor",
     .doc = "The cross entropy of probabilities."
@@ -247,7 +252,8 @@ OP(binary_cross_entropy,
     .kernel = structured<bce_meta, bce_cpu>(),
     .grad = {{"self", "target", "weight"}, bce_grad},
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .autocast = Autocast::Float32});
 OP(binary_cross_entropy_with_logits,
    {.schema = "binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? "
               "weight=None, Tensor? pos_weight=None, int reduction=Mean) -> Tensor",
@@ -255,43 +261,50 @@ OP(binary_cross_entropy_with_logits,
            " >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), "
            "torch.tensor([1.]))\ntensor(0.6931)",
     .kernel = composite<bce_with_logits>(),
-    .node = "BinaryCrossEntropyWithLogitsBackward0"});
+    .node = "BinaryCrossEntropyWithLogitsBackward0",
+    .autocast = Autocast::Float32});
 OP(kl_div, {.schema = "kl_div(Tensor self, Tensor target, int reduction=Mean, *, bool log_target=False) -> Tensor",
             .doc = "The Kullback-Leibler divergence of the target from a log-probability."
                    " >>> torch.nn.functional.kl_div(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]), "
                    "reduction=\"sum\")\ntensor(0.1308)",
-            .kernel = composite<kl>()});
+            .kernel = composite<kl>(),
+            .autocast = Autocast::Float32});
 OP(poisson_nll_loss,
    {.schema =
         "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor",
     .doc = "The negative log-likelihood of counts under a Poisson distribution."
            " >>> torch.nn.functional.poisson_nll_loss(torch.tensor([0.]), torch.tensor([2.]))\ntensor(1.)",
-    .kernel = composite<poisson_nll>()});
+    .kernel = composite<poisson_nll>(),
+    .autocast = Autocast::Float32});
 OP(margin_ranking_loss, {.schema = "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
                                    "int reduction=Mean) -> Tensor",
                          .doc = "max(0, -target * (input1 - input2) + margin)."
                                 " >>> torch.nn.functional.margin_ranking_loss(torch.tensor([1.]), torch.tensor([2.]), "
                                 "torch.tensor([1.]))\ntensor(1.)",
-                         .kernel = composite<margin_ranking>()});
+                         .kernel = composite<margin_ranking>(),
+                         .autocast = Autocast::Float32});
 OP(hinge_embedding_loss,
    {.schema = "hinge_embedding_loss(Tensor self, Tensor target, float margin=1.0, int reduction=Mean) -> Tensor",
     .doc = "self where the target is 1, max(0, margin - self) where it is -1."
            " >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.25, 0.25]), torch.tensor([1., -1.]), "
            "reduction=\"none\")\ntensor([0.2500, 0.7500])",
-    .kernel = composite<hinge_embedding>()});
+    .kernel = composite<hinge_embedding>(),
+    .autocast = Autocast::Float32});
 OP(cosine_embedding_loss, {.schema = "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float "
                                      "margin=0.0, int reduction=Mean) -> Tensor",
                            .doc = "1 - cos where the target is 1, max(0, cos - margin) where it is -1."
                                   " >>> torch.nn.functional.cosine_embedding_loss(torch.tensor([[1., 0.]]), "
                                   "torch.tensor([[0., 1.]]), torch.tensor([1.]))\ntensor(1.)",
-                           .kernel = composite<cosine_embedding>()});
+                           .kernel = composite<cosine_embedding>(),
+                           .autocast = Autocast::Float32});
 OP(triplet_margin_loss,
    {.schema = "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float "
               "eps=1e-06, bool swap=False, int reduction=Mean) -> Tensor",
     .doc = "max(0, d(anchor, positive) - d(anchor, negative) + margin)."
            " >>> torch.nn.functional.triplet_margin_loss(torch.tensor([[0.]]), torch.tensor([[1.]]), "
            "torch.tensor([[1.5]]))\ntensor(0.5000)",
-    .kernel = composite<triplet_margin>()});
+    .kernel = composite<triplet_margin>(),
+    .autocast = Autocast::Float32});
 OP(pairwise_distance,
    {.schema = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False) -> Tensor",
     .doc =

@@ -89,7 +89,8 @@ OP(multi_margin_loss,
     .kernel = composite<multi_margin>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "MultiMarginLossBackward0"});
+    .node = "MultiMarginLossBackward0",
+    .autocast = Autocast::Float32});
 OP(multilabel_margin_loss,
    {.schema = "multilabel_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
     .doc = "The sum over targets and other classes of max(0, 1 - x[target] + x[class]), by the number of classes."
@@ -98,6 +99,7 @@ OP(multilabel_margin_loss,
     .kernel = composite<multilabel_margin>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "MultilabelMarginLossBackward0"});
+    .node = "MultilabelMarginLossBackward0",
+    .autocast = Autocast::Float32});
 
 }  // namespace rushlight

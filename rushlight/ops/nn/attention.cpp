@@ -74,5 +74,6 @@ OP(scaled_dot_product_attention,
     .kernel = composite<attention>(),
     .forms = kFunction,
     .module = "nn",
-    .node = "ScaledDotProductFlashAttentionForCpuBackward0"});
+    .node = "ScaledDotProductFlashAttentionForCpuBackward0",
+    .autocast = Autocast::Lower});
 }  // namespace rushlight

@@ -365,14 +365,16 @@ OP(convolution_flags, {.schema = "_convolution(Tensor input, Tensor weight, Tens
                                  "bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
                        .doc = "convolution, as PyTorch's traces name it.",
                        .kernel = composite<convolution_flags>(),
-                       .forms = kFunction});
+                       .forms = kFunction,
+                       .autocast = Autocast::Lower});
 OP(convolution_fewer_flags,
    {.schema = "_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
               "dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool "
               "cudnn_enabled) -> Tensor",
     .doc = "convolution, as the traces of PyTorch before 1.7 name it.",
     .kernel = composite<convolution_fewer_flags>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .autocast = Autocast::Lower});
 OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int "
                     "groups) -> Tensor",
           .doc = "The convolution behind conv1d, conv2d and conv3d; every list has its full length.",
@@ -399,14 +401,16 @@ OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, in
                    " >>> torch.nn.functional.conv1d(torch.tensor([[[1., 2., 3.]]]), torch.tensor([[[1., "
                    "1.]]]))\ntensor([[[3., 5.]]])",
             .kernel = composite<conv_nd<1>>(),
-            .forms = kFunction});
+            .forms = kFunction,
+            .autocast = Autocast::Lower});
 OP(conv2d, {.schema = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
                       "int[2] dilation=1, int groups=1) -> Tensor",
             .doc = "Convolves (N, C, H, W)."
                    " >>> torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 2, 2))\ntensor([[[[4., "
                    "4.],\n          [4., 4.]]]])",
             .kernel = composite<conv_nd<2>>(),
-            .forms = kFunction});
+            .forms = kFunction,
+            .autocast = Autocast::Lower});
 OP(conv3d,
    {.schema = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, "
               "int[3] dilation=1, int groups=1) -> Tensor",
@@ -414,29 +418,34 @@ OP(conv3d,
         "Convolves (N, C, D, H, W)."
         " >>> torch.nn.functional.conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 2, 2, 2))\ntensor([[[[[8.]]]]])",
     .kernel = composite<conv_nd<3>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .autocast = Autocast::Lower});
 OP(conv1d_padding, {.schema = "conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
                               "padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
                     .doc = "conv1d with padding 'same' or 'valid'.",
                     .kernel = composite<conv_padded<1>>(),
-                    .forms = kFunction});
+                    .forms = kFunction,
+                    .autocast = Autocast::Lower});
 OP(conv2d_padding, {.schema = "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str "
                               "padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
                     .doc = "conv2d with padding 'same' or 'valid'.",
                     .kernel = composite<conv_padded<2>>(),
-                    .forms = kFunction});
+                    .forms = kFunction,
+                    .autocast = Autocast::Lower});
 OP(conv3d_padding, {.schema = "conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str "
                               "padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
                     .doc = "conv3d with padding 'same' or 'valid'.",
                     .kernel = composite<conv_padded<3>>(),
-                    .forms = kFunction});
+                    .forms = kFunction,
+                    .autocast = Autocast::Lower});
 OP(conv_transpose1d, {.schema = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, "
                                 "int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
                       .doc = "The transpose of conv1d: spreads (N, C, L) by strides."
                              " >>> torch.nn.functional.conv_transpose1d(torch.tensor([[[1., 2.]]]), "
                              "torch.tensor([[[1., 1.]]]), stride=2)\ntensor([[[1., 1., 2., 2.]]])",
                       .kernel = composite<conv_transpose<1>>(),
-                      .forms = kFunction});
+                      .forms = kFunction,
+                      .autocast = Autocast::Lower});
 OP(conv_transpose2d,
    {.schema = "conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
               "padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
@@ -444,7 +453,8 @@ OP(conv_transpose2d,
            " >>> torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))\ntensor([[[[1., "
            "2., 1.],\n          [2., 4., 2.],\n          [1., 2., 1.]]]])",
     .kernel = composite<conv_transpose<2>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .autocast = Autocast::Lower});
 OP(conv_transpose3d,
    {.schema = "conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
               "padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
@@ -452,11 +462,13 @@ OP(conv_transpose3d,
            " >>> torch.nn.functional.conv_transpose3d(torch.ones(1, 1, 1, 1, 1), torch.ones(1, 2, 1, 1, "
            "2)).shape\ntorch.Size([1, 2, 1, 1, 2])",
     .kernel = composite<conv_transpose<3>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .autocast = Autocast::Lower});
 OP(conv_tbc,
    {.schema = "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor",
     .doc = "Convolves (L, N, C) with a weight of (width, C in, C out)."
            " >>> torch.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()\ntensor([2., 2.])",
-    .kernel = composite<conv_tbc>()});
+    .kernel = composite<conv_tbc>(),
+    .autocast = Autocast::Lower});
 
 }  // namespace rushlight

@@ -130,7 +130,8 @@ OP(fractional_max_pool2d,
     .grad = {{"indices"}, fractional_max_pool_grad<2>},
     .forms = kFunction,
     .module = "nn",
-    .node = "FractionalMaxPool2DBackward0"});
+    .node = "FractionalMaxPool2DBackward0",
+    .autocast = Autocast::Float32});
 OP(fractional_max_pool3d,
    {.schema = "fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples) -> "
               "(Tensor output, Tensor indices)",
@@ -139,6 +140,7 @@ OP(fractional_max_pool3d,
     .grad = {{"indices"}, fractional_max_pool_grad<3>},
     .forms = kFunction,
     .module = "nn",
-    .node = "FractionalMaxPool3DBackward0"});
+    .node = "FractionalMaxPool3DBackward0",
+    .autocast = Autocast::Float32});
 
 }  // namespace rushlight

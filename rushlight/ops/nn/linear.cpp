@@ -194,7 +194,8 @@ OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) ->
             .grad = {{"input", "weight"}, linear_grad},
             .forms = kFunction | kOut,
             .module = "nn",
-            .node = "AddmmBackward0"});
+            .node = "AddmmBackward0",
+            .autocast = Autocast::Lower});
 
 OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) "
                                "-> (Tensor, Tensor, Tensor)",

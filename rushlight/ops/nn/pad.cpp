@@ -7,6 +7,12 @@
 #include "rushlight/fn/fill_.h"
 #include "rushlight/fn/index_add.h"
 #include "rushlight/fn/index_select.h"
+#include "rushlight/fn/reflection_pad1d.h"
+#include "rushlight/fn/reflection_pad2d.h"
+#include "rushlight/fn/reflection_pad3d.h"
+#include "rushlight/fn/replication_pad1d.h"
+#include "rushlight/fn/replication_pad2d.h"
+#include "rushlight/fn/replication_pad3d.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
@@ -184,14 +190,13 @@ Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::o
            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n",
            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n",
            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)");
-  auto by_dims = [&]<Border border>() {
-    return n == 1   ? border_pad<border, 1>(self, pad)
-           : n == 2 ? border_pad<border, 2>(self, pad)
-                    : border_pad<border, 3>(self, pad);
-  };
-  if (mode == "reflect") return by_dims.template operator()<Border::Reflect>();
-  if (mode == "replicate") return by_dims.template operator()<Border::Replicate>();
-  return by_dims.template operator()<Border::Circular>();
+  if (mode == "reflect")
+    return n == 1 ? reflection_pad1d(self, pad) : n == 2 ? reflection_pad2d(self, pad) : reflection_pad3d(self, pad);
+  if (mode == "replicate")
+    return n == 1 ? replication_pad1d(self, pad) : n == 2 ? replication_pad2d(self, pad) : replication_pad3d(self, pad);
+  return n == 1   ? border_pad<Border::Circular, 1>(self, pad)
+         : n == 2 ? border_pad<Border::Circular, 2>(self, pad)
+                  : border_pad<Border::Circular, 3>(self, pad);
 }
 
 }  // namespace
@@ -220,7 +225,8 @@ OP(reflection_pad1d, {.schema = "reflection_pad1d(Tensor self, SymInt[2] padding
                       .kernel = composite<border_pad<Border::Reflect, 1>>(),
                       .forms = kFunction,
                       .module = "nn",
-                      .node = "ReflectionPad1DBackward0"});
+                      .node = "ReflectionPad1DBackward0",
+                      .autocast = Autocast::Float32});
 OP(reflection_pad2d,
    {.schema = "reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
     .doc = "Pads by reflection."
@@ -229,7 +235,8 @@ OP(reflection_pad2d,
     .kernel = composite<border_pad<Border::Reflect, 2>>(),
     .forms = kFunction,
     .module = "nn",
-    .node = "ReflectionPad2DBackward0"});
+    .node = "ReflectionPad2DBackward0",
+    .autocast = Autocast::Float32});
 OP(reflection_pad3d, {.schema = "reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                       .doc = "Pads by reflection.",
                       .kernel = composite<border_pad<Border::Reflect, 3>>(),
@@ -243,7 +250,8 @@ OP(replication_pad1d, {.schema = "replication_pad1d(Tensor self, SymInt[2] paddi
                        .kernel = composite<border_pad<Border::Replicate, 1>>(),
                        .forms = kFunction,
                        .module = "nn",
-                       .node = "ReplicationPad1DBackward0"});
+                       .node = "ReplicationPad1DBackward0",
+                       .autocast = Autocast::Float32});
 OP(replication_pad2d,
    {.schema = "replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor",
     .doc = "Pads by repeating the edge."
@@ -252,11 +260,13 @@ OP(replication_pad2d,
     .kernel = composite<border_pad<Border::Replicate, 2>>(),
     .forms = kFunction,
     .module = "nn",
-    .node = "ReplicationPad2DBackward0"});
+    .node = "ReplicationPad2DBackward0",
+    .autocast = Autocast::Float32});
 OP(replication_pad3d, {.schema = "replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor",
                        .doc = "Pads by repeating the edge.",
                        .kernel = composite<border_pad<Border::Replicate, 3>>(),
                        .forms = kFunction,
                        .module = "nn",
-                       .node = "ReplicationPad3DBackward0"});
+                       .node = "ReplicationPad3DBackward0",
+                       .autocast = Autocast::Float32});
 }  // namespace rushlight

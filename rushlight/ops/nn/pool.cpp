@@ -511,7 +511,8 @@ OP(adaptive_max_pool3d,
     .kernel = composite<adaptive_max_pool_nd<3>>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "AdaptiveMaxPool3DBackward0"});
+    .node = "AdaptiveMaxPool3DBackward0",
+    .autocast = Autocast::Float32});
 OP(max_pool1d,
    {.schema = "max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] "
               "dilation=1, bool ceil_mode=False) -> Tensor",
@@ -535,7 +536,8 @@ OP(max_pool3d,
            " >>> torch.nn.functional.max_pool3d(torch.ones(1, 1, 2, 4, 4), 2).shape\ntorch.Size([1, 1, 1, 2, 2])",
     .kernel = composite<max_pool_only<3>>(),
     .forms = kFunction,
-    .node = "MaxPool3DWithIndicesBackward0"});
+    .node = "MaxPool3DWithIndicesBackward0",
+    .autocast = Autocast::Float32});
 OP(max_pool1d_with_indices, {.schema = "max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], "
                                        "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
                              .doc = "max_pool1d and the places of the maxima."
@@ -605,7 +607,8 @@ OP(avg_pool3d,
     .kernel = composite<avg_pool_nd<3>>(),
     .forms = kFunction | kOut,
     .module = "nn",
-    .node = "AvgPool3DBackward0"});
+    .node = "AvgPool3DBackward0",
+    .autocast = Autocast::Float32});
 OP(adaptive_avg_pool1d,
    {.schema = "adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor",
     .doc = "Averages of output_size spans."
@@ -629,6 +632,7 @@ OP(adaptive_avg_pool3d,
     .kernel = composite<adaptive_avg_pool<3>>(),
     .forms = kFunction,
     .module = "nn",
-    .node = "AdaptiveAvgPool3DBackward0"});
+    .node = "AdaptiveAvgPool3DBackward0",
+    .autocast = Autocast::Float32});
 
 }  // namespace rushlight

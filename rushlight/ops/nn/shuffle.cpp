@@ -155,5 +155,6 @@ OP(prelu, {.schema = "prelu(Tensor self, Tensor weight) -> Tensor",
            .doc = "x where positive, weight * x elsewhere."
                   " >>> torch.prelu(torch.tensor([-1., 2.]), torch.tensor([0.25]))\ntensor([-0.2500,  2.0000])",
            .kernel = composite<prelu_op>(),
-           .forms = kFunction | kMethod});
+           .forms = kFunction | kMethod,
+           .autocast = Autocast::Lower});
 }  // namespace rushlight

@@ -64,12 +64,14 @@ OP(max_unpool2d, {.schema = "max_unpool2d(Tensor self, Tensor indices, int[2] ou
                          "2)\ntensor([[[[0., 0.],\n          [5., 0.]]]])",
                   .kernel = composite<unpool<2>>(),
                   .forms = kFunction | kOut,
-                  .module = "nn"});
+                  .module = "nn",
+                  .autocast = Autocast::Float32});
 OP(max_unpool3d, {.schema = "max_unpool3d(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] "
                             "padding) -> Tensor",
                   .doc = "Values at the places that max_pool3d found them, zeros elsewhere.",
                   .kernel = composite<unpool3d>(),
                   .forms = kFunction | kOut,
-                  .module = "nn"});
+                  .module = "nn",
+                  .autocast = Autocast::Float32});
 
 }  // namespace rushlight

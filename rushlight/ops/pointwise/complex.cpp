@@ -128,7 +128,8 @@ OP(view_as_complex, {.schema = "view_as_complex(Tensor(a) self) -> Tensor(a)",
                             " >>> torch.view_as_complex(torch.tensor([[1., 2.]]))\ntensor([1.+2.j])",
                      .kernel = view<view_as_complex_op>(),
                      .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{view_as_real(g)}; }},
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .autocast = Autocast::Float32});
 OP(complex, {.schema = "complex(Tensor real, Tensor imag) -> Tensor",
              .doc = "Complex numbers from their parts."
                     " >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))\ntensor([1.+2.j])",

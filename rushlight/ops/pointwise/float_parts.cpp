@@ -148,6 +148,7 @@ OP(polar, {.schema = "polar(Tensor abs, Tensor angle) -> Tensor",
            .doc = "Complex numbers of these sizes and angles."
                   " >>> torch.polar(torch.tensor([1., 2.]), torch.zeros(2))\ntensor([1.+0.j, 2.+0.j])",
            .kernel = composite<polar_op>(),
-           .forms = kFunction | kOut});
+           .forms = kFunction | kOut,
+           .autocast = Autocast::Float32});
 
 }  // namespace rushlight

@@ -104,24 +104,28 @@ OP(quantile,
     .doc = "The values below which the fractions q of the elements lie."
            " >>> torch.quantile(torch.tensor([0., 1., 2., 3.]), torch.tensor([0.5, 1.]))\ntensor([1.5000, 3.0000])",
     .kernel = composite<quantile_op>(),
-    .forms = kFunction | kMethod | kOut});
+    .forms = kFunction | kMethod | kOut,
+    .autocast = Autocast::Float32});
 OP(quantile_scalar, {.schema = "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
                                "interpolation='linear') -> Tensor",
                      .doc = "The value below which the fraction q of the elements lies. >>> "
                             "torch.quantile(torch.tensor([1., 2., 3.]), 0.5)\ntensor(2.)",
                      .kernel = composite<quantile_scalar>(),
-                     .forms = kFunction | kMethod | kOut});
+                     .forms = kFunction | kMethod | kOut,
+                     .autocast = Autocast::Float32});
 OP(nanquantile,
    {.schema = "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str "
               "interpolation='linear') -> Tensor",
     .doc = "quantile of the elements that are not NaN."
            " >>> torch.nanquantile(torch.tensor([0., 2., float(\"nan\")]), torch.tensor([0.5]))\ntensor([1.])",
     .kernel = composite<nanquantile_op>(),
-    .forms = kFunction | kMethod | kOut});
+    .forms = kFunction | kMethod | kOut,
+    .autocast = Autocast::Float32});
 OP(nanquantile_scalar, {.schema = "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str "
                                   "interpolation='linear') -> Tensor",
                         .doc = "quantile of the elements that are not NaN.",
                         .kernel = composite<nanquantile_scalar>(),
-                        .forms = kFunction | kMethod | kOut});
+                        .forms = kFunction | kMethod | kOut,
+                        .autocast = Autocast::Float32});
 
 }  // namespace rushlight

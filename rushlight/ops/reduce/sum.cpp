@@ -239,6 +239,7 @@ OP(trace, {.schema = "trace(Tensor self) -> Tensor",
            .doc = "The sum of a matrix's diagonal. >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))\ntensor(5)",
            .kernel = composite<trace>(),
            .forms = kFunction | kMethod,
-           .node = "TraceBackward0"});
+           .node = "TraceBackward0",
+           .autocast = Autocast::Float32});
 
 }  // namespace rushlight

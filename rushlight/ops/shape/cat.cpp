@@ -228,13 +228,15 @@ OP(cat,
     .kernel = structured<cat_meta, cat_cpu>(),
     .grad = {{}, cat_grad},
     .forms = kFunction | kOut | kOutConverts | kOutApart,
-    .aliases = {"concat", "concatenate"}});
+    .aliases = {"concat", "concatenate"},
+    .autocast = Autocast::Promote});
 OP(stack,
    {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
     .doc = "Joins tensors along a new dimension. >>> torch.stack([torch.tensor(1), torch.tensor(2)])\ntensor([1, 2])",
     .kernel = composite<stack_op>(),
     .forms = kFunction | kOut,
-    .node = "StackBackward0"});
+    .node = "StackBackward0",
+    .autocast = Autocast::Promote});
 OP(hstack,
    {.schema = "hstack(Tensor[] tensors) -> Tensor",
     .doc = "Joins tensors side by side. >>> torch.hstack([torch.tensor([1]), torch.tensor([2])])\ntensor([1, 2])",
