@@ -19,9 +19,11 @@ namespace {
 PyObject* show(const IValue& v, const Argument& a) {
   if (v.is_int()) {
     std::string_view t = a.type_name;
-    if (t.starts_with("ScalarType")) return wrap(DType(v.to_int()));
-    if (t.starts_with("Layout")) return wrap(Layout(v.to_int()));
-    if (t.starts_with("MemoryFormat")) return wrap(MemoryFormat(v.to_int()));
+    int64_t i = v.to_int();  // a script can pass any
+    if (t.starts_with("ScalarType") && is_dtype_number(i)) return wrap(DType(i));
+    if (t.starts_with("Layout") && i == 0) return wrap(Layout(i));
+    if (t.starts_with("MemoryFormat") && i >= 0 && i <= int64_t(MemoryFormat::ChannelsLast3d))
+      return wrap(MemoryFormat(i));
   }
   // The parser passes lists of bools as lists of ints.
   if (v.is_int_list() && a.type_name.starts_with("bool")) {

@@ -120,6 +120,18 @@ struct Held<Tensor> {
   Tensor value;
 };
 template <>
+struct Held<DType> {
+  explicit Held(const rushlight::IValue& v) : value(checked(v.to_int())) {}
+  DType& get() { return value; }
+  DType value;
+
+ private:
+  static DType checked(int64_t i) {
+    RL_CHECK(RuntimeError, is_dtype_number(i), "expected the number of a dtype, got ", i);
+    return DType(i);
+  }
+};
+template <>
 struct Held<std::string_view> {
   explicit Held(const rushlight::IValue& v) : value(v.to_string()) {}
   std::string_view& get() { return value; }

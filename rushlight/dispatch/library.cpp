@@ -1,6 +1,7 @@
 #include "rushlight/dispatch/library.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -99,7 +100,10 @@ struct LibraryDef {
 struct Running {
   const BoxedKernel* kernel;
   const Running* outer;
+  int depth = outer ? outer->depth + 1 : 0;
 };
+// Kernels within kernels. One for autograd that does not go below it calls itself, and would until the stack ends.
+constexpr int kMaxDepth = 500;
 thread_local const Running* running = nullptr;
 
 bool runs_here(const BoxedKernel* k) {
@@ -357,6 +361,9 @@ void Registered::run(const Op& op, IValue* args, IValue* rets) {
     r.fail(op, backend);
   }
   Running here{kernel.get(), running};
+  RL_CHECK(
+      RuntimeError, here.depth < kMaxDepth, op.symbol(),
+      ": its kernel calls itself without end; one for Autograd has to go below it, with AutoDispatchBelowAutograd");
   Scoped<const Running*> inside(running, &here);
   // An operator that counts its writes (custom_op) does so once: below its kernel for autograd, if it has one.
   WriteCount writes(op, args, counts && !at_autograd);
@@ -370,6 +377,9 @@ void Registered::run(const Op& op, IValue* args, IValue* rets) {
 
 OpLibrary::OpLibrary(Kind kind, std::string ns, std::string where)
     : kind_(kind), ns_(std::move(ns)), where_(std::move(where)) {
+  bool name = !ns_.empty() && !std::isdigit(static_cast<unsigned char>(ns_[0]));
+  for (char c : ns_) name &= c == '_' || std::isalnum(static_cast<unsigned char>(c));
+  RL_CHECK(RuntimeError, name, "the namespace of a library has to be a name, got \"", ns_, "\" (", where_, ")");
   if (kind_ != Kind::Def) return;
   std::lock_guard guard(registering());
   bool own = ns_ == "aten" || ns_ == "prim";

@@ -23,6 +23,9 @@ class Op;
 class Registered;
 struct Schema;
 
+// Whether a ScalarType may have that value.
+inline bool is_dtype_number(int64_t i) { return i >= 0 && i < kDTypeSlots && item_size(DType(i)) > 0; }
+
 // PyTorch's names of what a kernel is for.
 enum class DispatchKey : uint8_t {
   Undefined,

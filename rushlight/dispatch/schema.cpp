@@ -4,6 +4,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "rushlight/dispatch/library.h"
+
 namespace rushlight {
 namespace {
 
@@ -119,7 +121,9 @@ class Parser {
         }
       } else if (take("[")) {
         if (!take("]")) {
-          a.list_size = int(integer());
+          int64_t size = integer();
+          if (size < 0 || size > 1024) fail("the length of a list of numbers");  // room is made for a default
+          a.list_size = int(size);
           expect("]");
         }
         a.type = Type::list(a.type);
@@ -187,56 +191,102 @@ class Parser {
 
   IValue default_of(const Argument& a) {
     const Type& base = a.base_type();
-    if (take("None")) return {};
-    if (take("True")) return true;
-    if (take("False")) return false;
-    if (take("inf")) return __builtin_inf();
-    if (take("Mean")) return int64_t(1);
-    if (take("Sum")) return int64_t(2);
-    if (take("contiguous_format")) return MemoryFormat::Contiguous;
-    if (take("[")) return list_default(*base.element());
-    skip();
-    if (take("'") || take("\"")) {
-      size_t end = text_.find(text_[at_ - 1], at_);
-      if (end == std::string_view::npos) fail("a closing quote");
-      std::string s(text_.substr(at_, end - at_));
-      at_ = end + 1;
-      if (base.is(Type::Kind::Device)) return Device::parse(s);
-      return s;
+    using K = Type::Kind;
+    if (take("None")) {
+      if (!a.is_optional() && !base.is(K::Tensor) && !base.is(K::Generator) && !base.is(K::Any))
+        fail("a value, not None");
+      return {};
     }
-    if (DType d; a.type_name.starts_with("ScalarType") && is_word()) {
-      std::string name = word();
-      if (!dtype_from_name(name, d)) fail("the name of a dtype");
-      return d;
-    }
-    double v = 0;
-    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
-    if (error != std::errc()) fail("a default value");
-    std::string_view digits(text_.data() + at_, size_t(end - text_.data()) - at_);
-    at_ += digits.size();
-    bool whole = digits.find_first_of(".e") == std::string_view::npos;
-    if (base.is(Type::Kind::List)) return std::vector<int64_t>(size_t(std::max(a.list_size, 1)), int64_t(v));
-    return whole && !base.is(Type::Kind::Float) ? IValue(int64_t(v)) : IValue(v);
-  }
-
-  IValue list_default(const Type& element) {
-    std::vector<double> items;
-    while (!take("]")) {
-      Argument item;
-      item.type = Type::floating();
-      items.push_back(default_of(item).to_double());
-      if (!take(",")) {
-        expect("]");
-        break;
+    if (!base.is(K::List)) return value_of(base, a.type_name);
+    const Type& element = *base.element();
+    std::vector<IValue> items;
+    if (take("[")) {
+      while (!take("]")) {
+        items.push_back(value_of(element, ""));
+        if (!take(",")) {
+          expect("]");
+          break;
+        }
       }
+    } else {  // one for all
+      items.assign(size_t(std::max(a.list_size, 1)), value_of(element, ""));
     }
-    if (element.is(Type::Kind::Float)) return items;
-    if (element.is(Type::Kind::Bool)) {
+    if (element.is(K::Float)) return numbers<double>(items, [](const IValue& v) { return v.to_double(); });
+    if (element.is(K::Bool)) {
       auto list = make_ref<BoolList>();
-      list->items.assign(items.begin(), items.end());
+      for (const IValue& v : items) list->items.push_back(v.to_bool());
       return IValue(std::move(list));
     }
-    return std::vector<int64_t>(items.begin(), items.end());
+    if (element.is(K::Int)) return numbers<int64_t>(items, [](const IValue& v) { return v.to_int(); });
+    if (items.empty() && element.is(K::Tensor)) return Tensors();
+    auto list = make_ref<GenericList>(base.element());
+    list->items = std::move(items);
+    return IValue(std::move(list));
+  }
+  template <class T, class F>
+  static std::vector<T> numbers(const std::vector<IValue>& items, F&& f) {
+    std::vector<T> out;
+    for (const IValue& v : items) out.push_back(f(v));
+    return out;
+  }
+
+  // A value of that type, as it is written.
+  IValue value_of(const Type& type, std::string_view type_name) {
+    using K = Type::Kind;
+    skip();
+    switch (type.kind()) {
+      case K::Bool:
+        if (take("True") || take("true")) return true;
+        if (take("False") || take("false")) return false;
+        fail("True or False");
+      case K::String:
+      case K::Device: {
+        if (!take("'") && !take("\"")) fail("a quoted text");
+        size_t end = text_.find(text_[at_ - 1], at_);
+        if (end == std::string_view::npos) fail("a closing quote");
+        std::string s(text_.substr(at_, end - at_));
+        at_ = end + 1;
+        return type.is(K::Device) ? IValue(Device::parse(s)) : IValue(std::move(s));
+      }
+      case K::Int: {
+        if (take("Mean")) return int64_t(1);
+        if (take("Sum")) return int64_t(2);
+        if (take("contiguous_format")) return MemoryFormat::Contiguous;
+        if (DType d; type_name.starts_with("ScalarType") && is_word()) {
+          std::string name = word();
+          if (!dtype_from_name(name, d)) fail("the name of a dtype");
+          return d;
+        }
+        std::optional<int64_t> v = whole_number();
+        if (v && type_name.starts_with("ScalarType") && !is_dtype_number(*v)) fail("the number of a dtype");
+        if (v) return *v;
+        fail("an integer");
+      }
+      case K::Number:
+      case K::Complex:
+      case K::Float: {
+        if (type.is(K::Number) && take("True")) return true;
+        if (type.is(K::Number) && take("False")) return false;
+        if (!type.is(K::Float))
+          if (std::optional<int64_t> v = whole_number()) return *v;
+        double v = 0;
+        auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
+        if (error != std::errc()) fail("a number");
+        at_ = size_t(end - text_.data());
+        return v;
+      }
+      default: fail("no default value for this type");
+    }
+  }
+  // Nothing is read where there is none, or it has a fraction.
+  std::optional<int64_t> whole_number() {
+    int64_t v = 0;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), v);
+    size_t to = size_t(end - text_.data());
+    if (error != std::errc() || (to < text_.size() && std::string_view(".e").find(text_[to]) != std::string_view::npos))
+      return std::nullopt;
+    at_ = to;
+    return v;
   }
 
   std::string_view text_;

@@ -181,6 +181,10 @@ def test_a_library_of_an_existing_operator_replaces_its_kernel_until_it_goes():
         (lambda lib: lib.define("f"), RuntimeError, "expected"),
         (lambda lib: lib.define(""), RuntimeError, "expected"),
         (lambda lib: lib.define("f(" + "(" * 100_000 + ") -> Tensor"), RuntimeError, "schema"),
+        (lambda lib: lib.define("f(int[] n=[[1], 2]) -> Tensor"), RuntimeError, "schema"),
+        (lambda lib: lib.define("f(int[2147483648] n=0) -> Tensor"), RuntimeError, "schema"),
+        (lambda lib: Library("", "DEF"), RuntimeError, "has to be a name"),
+        (lambda lib: Library("a::b", "FRAGMENT"), RuntimeError, "has to be a name"),
         (lambda lib: lib.define("other::f(Tensor x) -> Tensor"), RuntimeError, "another namespace"),
         (
             lambda lib: lib.define("f(" + ", ".join(f"Tensor x{i}" for i in range(33)) + ") -> Tensor"),
@@ -299,6 +303,32 @@ def test_a_kernel_may_define_and_destroy_while_it_runs(lib):
     assert f(torch.ones(1)).item() == 3
     with pytest.raises(RuntimeError, match="taken away"):
         f(torch.ones(1))
+
+
+def test_kernels_that_call_themselves_without_end(lib):
+    lib.define("f(Tensor x) -> Tensor")
+    lib.impl("f", lambda x: torch.ops.mine.f(x), "CPU")
+    with pytest.raises((RecursionError, RuntimeError)):
+        torch.ops.mine.f(torch.ones(1))
+    lib.define("g(Tensor x) -> Tensor")
+    lib.impl("g", torch.ops.mine.g.default.op, "Autograd")
+    with pytest.raises(RuntimeError, match="mine::g: its kernel calls itself without end"):
+        torch.ops.mine.g(torch.ones(1))
+
+
+def unused_call(x: Tensor) -> Tensor:
+    torch.ops.mine.seen(x)
+    torch.ops.mine.plain(x)
+    return x + 1
+
+
+def test_passes_keep_calls_that_may_do_what_the_schema_does_not_say(lib):
+    seen = []
+    for name, analysis in (("seen", "CONSERVATIVE"), ("plain", "")):
+        lib.define(f"{name}(Tensor x) -> Tensor", analysis)
+        lib.impl(name, lambda x, name=name: seen.append(name) or x + 1, "CompositeImplicitAutograd")
+    assert torch.jit.script(unused_call)(torch.ones(1)).item() == 2
+    assert seen.count("seen") == 1
 
 
 def test_threads_register_and_call_at_once():

@@ -174,14 +174,15 @@ def fallthrough_kernel() -> None:
 
 
 # Registrations through functions, which no Library object stands for, live as long as the process.
-_kept: list[Library] = []
+_kept: dict[str, Library] = {}
 
 
 def kept_library(ns: str, lib: Library | None) -> Library:
     if lib is not None:
         return lib
-    _kept.append(Library(ns, "FRAGMENT"))
-    return _kept[-1]
+    if ns not in _kept:
+        _kept[ns] = Library(ns, "FRAGMENT")
+    return _kept[ns]
 
 
 def device_types(given: str | Sequence[str] | None) -> list[str | None]:

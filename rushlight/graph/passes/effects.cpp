@@ -65,6 +65,7 @@ bool has_side_effects(const Node& n) {
       if (has_side_effects(*inner)) return true;
   if (raises_by_purpose(n) || n.is("aten::warn") || sets_mode(n) || is_random(n) || writes_statistics(n)) return true;
   if (const Schema* s = n.schema()) {
+    if (n.op && n.op->def().opaque) return true;
     for (const Argument& a : s->args)
       if (a.is_mutated || a.is_out) return true;
     return false;
