@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "rushlight/core/allocator.h"
 #include "rushlight/kernels/forked.h"
@@ -65,6 +67,7 @@ constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgSc
   X(convolution_backward_weights_primitive_desc_create, Status,                                                    \
     (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,         \
      const int64_t*, Handle, Handle))                                                                              \
+  X(set_primitive_cache_capacity, Status, (int))                                                                   \
   X(sgemm, Status,                                                                                                 \
     (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*,    \
      int64_t))
@@ -90,6 +93,8 @@ struct Dnnl {
     constexpr int cpu = 1, user_scratchpad = 1;
     ready = complete && engine_create(&engine, cpu, 0) == 0 && primitive_attr_create(&attributes) == 0 &&
             primitive_attr_set_scratchpad_mode(attributes, user_scratchpad) == 0;
+    // See Note [Primitive cache]: a second one beneath it would only keep what ours drops.
+    if (ready) set_primitive_cache_capacity(0);
   }
 };
 
@@ -119,23 +124,19 @@ void ok(Status status, const char* what) {
   RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status);
 }
 
-// A buffer of this thread that only grows; `slot` keeps buffers in use at one time apart.
-void* scratch(int slot, size_t bytes) {
-  struct Buffer {
-    void* data = nullptr;
-    size_t bytes = 0;
-    ~Buffer() { std::free(data); }
-  };
-  static thread_local Buffer buffers[4];
-  Buffer& b = buffers[slot];
-  if (b.bytes < bytes) {
-    std::free(b.data);
-    b.bytes = (bytes + bytes / 4 + 4095) / 4096 * 4096;
-    b.data = std::aligned_alloc(4096, b.bytes);
-    RL_CHECK(OutOfMemory, b.data, "could not allocate ", b.bytes, " bytes");
-  }
-  return b.data;
-}
+// Scratch memory for the length of a call. Blocks of the allocator, not a thread's buffers: sizes vary widely between primitives,
+// and what no call needs any more goes back.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes) : bytes_(bytes), data_(cpu_allocator().allocate(bytes)) {}
+  ~Scratch() { cpu_allocator().deallocate(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  size_t bytes_;
+  void* data_;
+};
 
 class Memory {
  public:
@@ -169,7 +170,9 @@ Handle any_desc(int dims, const int64_t* sizes, int type) {
 }
 
 // Note [Primitive cache]: making a primitive takes a millisecond, and 6 us even from oneDNN's own cache; ours is keyed by everything
-// that went into it, the thread count included. Entries never change, so threads share them.
+// that went into it, the thread count included. Entries never change, so threads share them. One takes about 50 KB, of which the
+// code that oneDNN writes for it is most. Those asked for once are many where shapes vary, and the latest kNew are kept; those that
+// came back, as all of a network's do in its second step, have room for kKnown. After empty_cpu_cache() there are none.
 struct Key {
   int64_t words[32] = {};
   friend bool operator==(const Key& a, const Key& b) { return std::memcmp(a.words, b.words, sizeof a.words) == 0; }
@@ -241,24 +244,20 @@ struct Primitive {
   void run(void* const* data) const {
     ExecArg args[5];
     std::unique_ptr<Memory> memories[5];
+    std::unique_ptr<Scratch> scratch[5];
     void* inner[4];
     for (int i = 0; i < count; i++) {
       const Operand& o = operands[i];
-      inner[i] = o.reorder ? scratch(i, o.bytes) : data[i];
+      if (o.reorder) scratch[i] = std::make_unique<Scratch>(o.bytes);
+      inner[i] = o.reorder ? scratch[i]->data() : data[i];
       if (o.reorder && !o.is_output) run_reorder(o, data[i], inner[i]);
       memories[i] = std::make_unique<Memory>(o.wanted, inner[i]);
       args[i] = {o.arg, memories[i]->get()};
     }
     int n = count;
-    // Blocks of the allocator, not a thread's buffer: sizes vary widely between primitives.
-    struct Block {
-      size_t bytes;
-      void* data;
-      explicit Block(size_t n) : bytes(n), data(cpu_allocator().allocate(n)) {}
-      ~Block() { cpu_allocator().deallocate(data, bytes); }
-    } pad(scratchpad_bytes);
     if (scratchpad_bytes) {
-      memories[n] = std::make_unique<Memory>(scratchpad, pad.data);
+      scratch[n] = std::make_unique<Scratch>(scratchpad_bytes);
+      memories[n] = std::make_unique<Memory>(scratchpad, scratch[n]->data());
       args[n] = {kArgScratchpad, memories[n]->get()};
       n++;
     }
@@ -268,21 +267,77 @@ struct Primitive {
   }
 };
 
+class PrimitiveCache {
+ public:
+  using Entry = std::shared_ptr<const Primitive>;
+
+  Entry find(const Key& key) {
+    std::lock_guard lock(mutex_);
+    auto found = places_.find(key);
+    if (found == places_.end()) return nullptr;
+    Place& p = found->second;
+    std::list<Item>& from = p.known ? known_ : new_;
+    p.known = true;
+    known_.splice(known_.begin(), from, p.at);
+    Entry entry = p.at->second;
+    shrink(known_, kKnown);
+    return entry;
+  }
+  // What another thread has made meanwhile stands.
+  Entry add(const Key& key, Entry made) {
+    std::lock_guard lock(mutex_);
+    auto found = places_.find(key);
+    if (found != places_.end()) return found->second.at->second;
+    bool known = dropped_.erase(key);
+    std::list<Item>& to = known ? known_ : new_;
+    to.emplace_front(key, made);
+    places_.emplace(key, Place{to.begin(), known});
+    shrink(to, known ? kKnown : kNew);
+    return made;
+  }
+  void clear() {
+    std::lock_guard lock(mutex_);
+    places_.clear();
+    dropped_.clear();
+    new_.clear();
+    known_.clear();
+  }
+
+ private:
+  using Item = std::pair<Key, Entry>;
+  struct Place {
+    std::list<Item>::iterator at;
+    bool known;
+  };
+  static constexpr size_t kNew = 64, kKnown = 512, kDropped = 2048;
+
+  void shrink(std::list<Item>& items, size_t most) {
+    if (items.size() <= most) return;
+    if (dropped_.size() >= kDropped) dropped_.clear();
+    dropped_.insert(items.back().first);
+    places_.erase(items.back().first);
+    items.pop_back();
+  }
+
+  std::mutex mutex_;
+  std::list<Item> new_, known_;  // the latest first
+  std::unordered_map<Key, Place, KeyHash> places_;
+  std::unordered_set<Key, KeyHash> dropped_;  // only their names: to know them when they come back
+};
+PrimitiveCache& primitives() {
+  static PrimitiveCache* cache = [] {
+    at_empty_cache([] { primitives().clear(); });
+    return new PrimitiveCache;
+  }();
+  return *cache;
+}
+
 template <class Make>
 std::shared_ptr<const Primitive> cached(const Key& key, const Make& make) {
-  static std::mutex mutex;
-  static auto* cache = new std::unordered_map<Key, std::shared_ptr<const Primitive>, KeyHash>;
-  constexpr size_t kMost = 2048;
-  {
-    std::lock_guard lock(mutex);
-    auto found = cache->find(key);
-    if (found != cache->end()) return found->second;
-  }
+  if (auto found = primitives().find(key)) return found;
   auto made = std::make_shared<Primitive>();
   make(*made);
-  std::lock_guard lock(mutex);
-  if (cache->size() >= kMost) cache->clear();
-  return cache->emplace(key, std::move(made)).first->second;
+  return primitives().add(key, std::move(made));
 }
 
 // ---- products ----
