@@ -122,7 +122,7 @@ def records(source: Path) -> list[dict]:
                 return [joined(s) for s in re.findall(LITERALS, m[0])] if m else []
 
             forms = re.search(r"\.forms\s*=\s*([\w\s|]+)", body)
-            kernel = re.search(r"\.kernel\s*=\s*(?:rushlight::)?(\w+)", body)
+            kernel = re.search(r"\.kernel\s*=\s*(?:anywhere\()?(?:rushlight::)?(\w+)", body)
             if not kernel or not literal("schema"):
                 raise SystemExit(f"gen_api: {path}: OP({match[1]}) needs .schema and .kernel = kind<...>(...)")
             structured = kernel[1] in ("structured", "updating") or kernel[1].startswith("pointwise")

@@ -81,6 +81,7 @@ _LAZY_NAMES = {
     ),
     "vmap": "func",
     **dict.fromkeys(("ops", "Tag"), "_ops"),
+    **dict.fromkeys(("Stream", "Event", "get_device_module", "_register_device_module"), "_devices"),
 }  # fmt: skip
 
 
@@ -92,6 +93,10 @@ def __getattr__(name: str):
         return value
     if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
         return _importlib.import_module(f"{__name__}.{name}")
+    if name == _C._get_privateuse1_backend_name():
+        module = _importlib.import_module(f"{__name__}._devices").module_of(name)
+        if module is not None:
+            return module
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 

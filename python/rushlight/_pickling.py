@@ -59,7 +59,7 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
         if address not in self.keys:
             self.keys[address] = len(self.storages)
             self.storages.append(storage)
-        return ("storage", kind, str(self.keys[address]), "cpu", count)
+        return ("storage", kind, str(self.keys[address]), str(storage.device), count)
 
     def save(self, obj: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(obj, _Named):
@@ -176,7 +176,7 @@ _GLOBALS = {
 
 
 def _unpickler(pickle_module, storage):
-    """An Unpickler class; ``storage(key, bytes)`` gives the UntypedStorage of that key."""
+    """An Unpickler class; ``storage(key, bytes, where it was)`` gives the UntypedStorage of that key."""
 
     class Unpickler(pickle_module.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
@@ -191,24 +191,24 @@ def _unpickler(pickle_module, storage):
         def persistent_load(self, saved: tuple) -> Any:
             if saved[0] == "module":  # the legacy format: (class, file, source text)
                 return saved[1]
-            _, kind, key, _, count, *view = saved
+            _, kind, key, was, count, *view = saved
             if view and view[0] is not None:
                 raise pickle.UnpicklingError(
                     "load: storages that are parts of storages (PyTorch before 0.4) need weights_only=True"
                 )
             if kind == "UntypedStorage":
-                return storage(key, count)
+                return storage(key, count, was)
             dtype = getattr(rushlight, _DTYPES[kind])
-            return TypedStorage(wrap_storage=storage(key, count * dtype.itemsize), dtype=dtype)
+            return TypedStorage(wrap_storage=storage(key, count * dtype.itemsize, was), dtype=dtype)
 
     return Unpickler
 
 
-def load(file, pickle_module, device, **options) -> Any:
+def load(file, pickle_module, place, **options) -> Any:
     """The object of a checkpoint in an open file. Executes what the pickle says."""
     if not zipfile.is_zipfile(file):
         file.seek(0)
-        return _load_legacy(file, pickle_module, device, **options)
+        return _load_legacy(file, pickle_module, place, **options)
     with zipfile.ZipFile(file) as archive:
         name = next((n for n in archive.namelist() if n.split("/", 1)[-1] == "data.pkl"), None)
         if name is None:
@@ -223,12 +223,13 @@ def load(file, pickle_module, device, **options) -> Any:
                 stacklevel=3,
             )
             file.seek(0)
-            return importlib.import_module("rushlight.jit").load(file, map_location=device)
+            return importlib.import_module("rushlight.jit").load(file, map_location=place("cpu"))
         storages: dict[str, Any] = {}
 
-        def storage(key: str, size: int):
+        def storage(key: str, size: int, was: str):
             if key not in storages:
-                meta = device is not None and device.type == "meta"
+                device = place(was)
+                meta = device.type == "meta"
                 storages[key] = _C.UntypedStorage(size if meta else archive.read(f"{root}data/{key}"), device=device)
             return storages[key]
 
@@ -248,15 +249,15 @@ def _check_version(archive: zipfile.ZipFile, root: str) -> None:
         raise RuntimeError(f"load: the file's version is {str(text)[1:]}; versions 1 to 10 can be read")
 
 
-def _load_legacy(file, pickle_module, device, **options) -> Any:
+def _load_legacy(file, pickle_module, place, **options) -> Any:
     if pickle_module.load(file, **options) != _MAGIC:
         raise RuntimeError("load: a pickle without torch.save's magic number; this is no checkpoint")
     pickle_module.load(file, **options)  # protocol
     pickle_module.load(file, **options)  # sizes of C types
     storages: dict[str, Any] = {}
 
-    def storage(key: str, size: int):
-        return storages.setdefault(key, _C.UntypedStorage(size, device=device))
+    def storage(key: str, size: int, was: str):
+        return storages.setdefault(key, _C.UntypedStorage(size, device=place(was)))
 
     found = _unpickler(pickle_module, storage)(file, **options).load()
     for key in pickle_module.load(file, **options):
@@ -265,7 +266,7 @@ def _load_legacy(file, pickle_module, device, **options) -> Any:
         data = file.read(held.nbytes())
         if len(data) < held.nbytes() or count < 0:
             raise RuntimeError(f"load: ends inside storage '{key}'; the file is cut short")
-        if held.nbytes() and not (device is not None and device.type == "meta"):
+        if held.nbytes() and held.device.type != "meta":
             bytes_of = TypedStorage(wrap_storage=held, dtype=rushlight.uint8)._tensor()
             bytes_of.copy_(rushlight.frombuffer(bytearray(data), dtype=rushlight.uint8))
     return found

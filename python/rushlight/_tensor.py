@@ -124,14 +124,15 @@ def is_shared(self) -> bool:
 
 @_method
 def pin_memory(self, device=None):
-    """RuntimeError: pinned memory needs an accelerator, which this build has none of."""
-    raise RuntimeError("Cannot access accelerator device when none is available.")
+    """A copy in memory that the accelerator copies from while the program goes on; itself where it is there already.
+    RuntimeError where there is no accelerator."""
+    return _C._pin_memory(self, device)
 
 
 @_method
 def is_pinned(self, device=None) -> bool:
-    """Whether the memory is pinned for an accelerator; always False."""
-    return False
+    """Whether the memory is pinned for an accelerator."""
+    return _C._is_pinned(self)
 
 
 @_method

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
+from . import _C
 from ._C import Generator, Tensor, default_generator
 
 
 def manual_seed(seed) -> Generator:
-    """Seeds the default generator: the same seed gives the numbers PyTorch gives on the CPU."""
+    """Seeds the default generator: the same seed gives the numbers PyTorch gives on the CPU. Those of devices are seeded too."""
+    accelerator = _C._accelerator()
+    for i in range(_C._device_count(accelerator) if accelerator is not None else 0):
+        _C._default_generator(_C.device(accelerator.type, i)).manual_seed(int(seed))
     return default_generator.manual_seed(int(seed))
 
 

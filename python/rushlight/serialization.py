@@ -67,8 +67,9 @@ def load(
 
     Args:
         f: a path, or a file object with ``read``.
-        map_location: where tensors go: a device or its name, a dict of names, or a function. All storages are on the CPU
-            here, so only ``"meta"`` (shapes without values) makes a difference.
+        map_location: where tensors go: a device or its name, a dict from names to names, or a function of a storage and the name
+            of where it was, which returns a storage that is where this one shall be. By default they go where they were; what
+            was on CUDA goes to the CPU. ``"meta"`` gives shapes without values.
         weights_only: if True (the default) nothing is executed: a file that names other classes or functions than tensors
             need is refused with pickle.UnpicklingError naming them; ``serialization.add_safe_globals`` allows more.
             If False, Python's pickle runs: only for files you trust.
@@ -79,7 +80,7 @@ def load(
         weights_only = pickle_module is None
     if weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-    device = _device(map_location)
+    place = _place(map_location)
     path = _path(f)
     if path is None:
         if not hasattr(f, "read"):
@@ -93,27 +94,53 @@ def load(
         from . import _pickling
 
         with open(path, "rb") if path is not None else _io.BytesIO(f.read()) as file:
-            return _pickling.load(file, pickle_module or pickle, device, **pickle_load_args)
+            return _pickling.load(file, pickle_module or pickle, place, **pickle_load_args)
     try:
-        return _C._load(f.read() if path is None else path, bool(mmap), device, _allowed())
+        return _C._load(f.read() if path is None else path, bool(mmap), place, _allowed())
     except pickle.UnpicklingError as e:
         if "GLOBAL __torch__." not in str(e):
             raise
         raise RuntimeError("load: this is a TorchScript archive; read it with torch.jit.load") from None
 
 
-def _device(map_location):
+def _place(map_location):
+    """A function of where a storage was, as text, that gives the device where it goes."""
     if isinstance(map_location, dict):
-        map_location = map_location.get("cpu")
-    if map_location is None or callable(map_location):
-        return None
-    device = rushlight.device(map_location)
-    if device.type not in ("cpu", "meta"):
+        return lambda was: _usable(map_location.get(was, was))
+    if callable(map_location):
+
+        def asked(was: str):
+            put = map_location(rushlight.UntypedStorage(0), was)
+            return _usable(was) if put is None else put.device
+
+        return asked
+    if map_location is not None:
+        device = _usable(map_location, named=True)
+        return lambda was: device
+    return _usable
+
+
+def _usable(where, named: bool = False):
+    try:
+        device = rushlight.device(where)
+    except RuntimeError:
+        if named:
+            raise
+        device = None
+    if device is not None and (device.type in ("cpu", "meta") or _C._device_count(device)):
+        return device
+    kind = str(where) if device is None else device.type
+    if not named and kind == "cuda":
+        return rushlight.device("cpu")
+    if kind in ("cuda", "xpu"):
         raise RuntimeError(
-            f"Attempting to deserialize object on a {device.type.upper()} device but torch.{device.type}.is_available() is False. "
+            f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is False. "
             "Use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
         )
-    return device
+    raise RuntimeError(
+        f"don't know how to restore data location of a storage (tagged with {where}): no library for that device is loaded. Load it, "
+        "or use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
+    )
 
 
 # ---- what weights_only may name

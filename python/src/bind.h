@@ -14,6 +14,7 @@ void bind_new(PyObject* module);
 void bind_ops(PyObject* module);
 void bind_library(PyObject* module);
 void bind_state(PyObject* module);
+void bind_devices(PyObject* module);
 void bind_module(PyObject* module);
 void bind_autograd(PyObject* module);
 void bind_profiler(PyObject* module);

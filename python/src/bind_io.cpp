@@ -219,8 +219,16 @@ PyObject* load(PyObject*, PyObject* args) {
     std::string name;
     io::Bytes bytes = bytes_of(source, name);
     io::Checkpoint c = io::open_checkpoint(bytes, name, !mapped);
-    Device d;
-    if (device != Py_None && as_device(device, d)) c.tensors->set_device(d);
+    if (device != Py_None) {
+      // A function of where a storage was, as text.
+      c.tensors->set_place([&](const std::string& was) {
+        Object where = check(PyObject_CallFunction(device, "s", was.c_str()));
+        Device d;
+        RL_CHECK(TypeError, as_device(where.get(), d), "load: map_location gave ", short_type_name(where.get()),
+                 " for a storage on '", was, "', expected a device");
+        return d;
+      });
+    }
     return ObjectLoader(c, name, allowed).object(*c.tree.root).release();
   });
 }
@@ -321,7 +329,7 @@ class ObjectPickler {
   void device(PyObject* o) {
     Device d = reinterpret_cast<PyDevice*>(o)->device;
     p_.global("torch", "device");
-    p_.text(d.is_cpu() ? "cpu" : d.is_meta() ? "meta" : "cuda");
+    p_.text(device_type_name(d.type));
     if (d.index >= 0) p_.integer(d.index);
     p_.tuple(d.index >= 0 ? 2 : 1);
     p_.reduce();
@@ -337,7 +345,7 @@ class ObjectPickler {
     const Tensor& t = unwrap(o);
     bool parameter = !is_tensor_exact(o) &&
                      reinterpret_cast<PyObject*>(Py_TYPE(o)) == imported("rushlight.nn.parameter", "Parameter");
-    if (!(is_tensor_exact(o) || parameter) || !(t.device().is_cpu() || t.device().is_meta())) throw NotPlain{};
+    if (!(is_tensor_exact(o) || parameter)) throw NotPlain{};
     Object attributes(PyObject_GetAttrString(o, "__dict__"));
     if (!attributes) PyErr_Clear();
     else if (PyDict_Check(attributes.get()) && PyDict_Size(attributes.get()) > 0) throw NotPlain{};

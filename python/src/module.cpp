@@ -35,6 +35,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_ops,         //
              bind_library,     //
              bind_state,       //
+             bind_devices,     //
              bind_module,      //
              bind_io,          //
              bind_autograd,    //

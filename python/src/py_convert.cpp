@@ -1,6 +1,7 @@
 #include "py_convert.h"
 
 #include "py_op.h"
+#include "rushlight/core/device_memory.h"
 
 namespace rushlight::py {
 
@@ -106,6 +107,8 @@ IValue watched_element(const Tensor& t, Read how) {
 IValue element_in_memory(const Tensor& t) {
   RL_CHECK(RuntimeError, t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
   RL_CHECK(RuntimeError, !t.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
+  if (t.impl()->flags() & kNotCpu) [[unlikely]]
+    return element_in_memory(host_span(t));
   switch (t.dtype()) {
     case DType::UInt8: return int64_t(*t.data<uint8_t>());
     case DType::Int8: return int64_t(*t.data<int8_t>());

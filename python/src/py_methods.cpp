@@ -6,7 +6,6 @@
 #include "py_override.h"
 #include "py_storage.h"
 #include "py_trace.h"
-#include "rushlight/core/no_device.h"
 
 namespace rushlight::py {
 
@@ -186,7 +185,7 @@ struct Wanted {
 
 PyObject* change(PyObject* self, const Wanted& w) {
   const Tensor& t = unwrap(self);
-  bool same = (!w.dtype || *w.dtype == t.dtype()) && (!w.device || w.device->type == t.device().type) && !w.copy;
+  bool same = (!w.dtype || *w.dtype == t.dtype()) && (!w.device || is_there(t, *w.device)) && !w.copy;
   if (same && w.memory_format.is_int())
     same = w.memory_format.to_int() == int(MemoryFormat::Preserve) ||
            t.is_contiguous(MemoryFormat(w.memory_format.to_int()));
@@ -196,9 +195,6 @@ PyObject* change(PyObject* self, const Wanted& w) {
     IValue args[6] = {IValue::borrow(t), *w.device, t.dtype(), w.non_blocking, w.copy, w.memory_format};
     return call_one(*to_device, args);
   }
-  RL_CHECK(NoDeviceError, !w.device || w.device->is_cpu() || w.device->is_meta(),
-           "Torch not compiled with CUDA enabled: cannot move a tensor to device ", *w.device,
-           ", this build of rushlight has the CPU only");
   if (w.device) {
     IValue args[6] = {IValue::borrow(t), *w.device, w.dtype.value_or(t.dtype()),
                       w.non_blocking,    w.copy,    w.memory_format};

@@ -6,6 +6,7 @@
 
 #include "py_op.h"
 #include "py_override.h"
+#include "rushlight/core/device_interface.h"
 
 namespace rushlight::py {
 namespace {
@@ -317,11 +318,18 @@ std::string tensor_type_text(const Tensor& t) {
   constexpr const char* names[kDTypeSlots] = {"Byte",  "Char",   "Short", "Int",          "Long",          "Half",
                                               "Float", "Double", "",      "ComplexFloat", "ComplexDouble", "Bool",
                                               "",      "",       "",      "BFloat16"};
-  return str("torch.", t.device().type == DeviceType::Cuda ? "cuda." : "", names[int(t.dtype())], "Tensor");
+  Device d = t.device();
+  std::string place = d.is_cpu() || d.is_meta() ? "" : str(device_type_name(d.type), ".");
+  return str("torch.", place, names[int(t.dtype())], "Tensor");
+}
+
+bool is_there(const Tensor& t, Device d) {
+  Device now = t.device();
+  return d.type == now.type && (d.is_cpu() || d.is_meta() || located(d) == now);
 }
 
 Tensor converted(const Tensor& t, std::optional<DType> dtype, std::optional<Device> device, bool copy) {
-  if (!copy && (!dtype || *dtype == t.dtype()) && (!device || device->type == t.device().type)) return t;
+  if (!copy && (!dtype || *dtype == t.dtype()) && (!device || is_there(t, *device))) return t;
   IValue args[7] = {IValue::borrow(t), {}, {}, {}, {}, false, {}};
   if (dtype) args[1] = *dtype;
   if (device) args[3] = *device;

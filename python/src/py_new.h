@@ -16,6 +16,8 @@ bool is_numpy_array(PyObject* o);
 PyObject* numpy_over(const Tensor& t);
 // "torch.FloatTensor": the name of the type of old.
 std::string tensor_type_text(const Tensor& t);
+// Whether t is on the device; one without index is the current of its type. Throws for a device that is not there.
+bool is_there(const Tensor& t, Device d);
 Tensor converted(const Tensor& t, std::optional<DType> dtype, std::optional<Device> device, bool copy = false);
 
 void bind_new(PyObject* module);

@@ -28,7 +28,8 @@ PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
       RL_CHECK(TypeError, PySequence_Check(size), "UntypedStorage(): expected a number of bytes or a sequence of them");
       Object bytes = check(PyBytes_FromObject(size));
       auto storage = make_ref<Storage>(size_t(PyBytes_GET_SIZE(bytes.get())), d);
-      if (storage->bytes()) std::memcpy(storage->data(), PyBytes_AS_STRING(bytes.get()), storage->bytes());
+      if (!d.is_meta())
+        copy_bytes(storage->device(), storage->data(), {}, PyBytes_AS_STRING(bytes.get()), storage->bytes());
       return wrap(std::move(storage));
     }
     RL_CHECK(RuntimeError, n >= 0, "UntypedStorage(): the size must not be negative, got ", n);
@@ -49,22 +50,32 @@ uint8_t* byte_at(PyObject* self, Py_ssize_t i) {
   return static_cast<uint8_t*>(s.data()) + i;
 }
 PyObject* storage_item(PyObject* self, Py_ssize_t i) {
-  return guarded([&] { return PyLong_FromLong(*byte_at(self, i)); });
+  return guarded([&] {
+    uint8_t v;
+    uint8_t* at = byte_at(self, i);
+    copy_bytes({}, &v, storage_of(self).device(), at, 1);
+    return PyLong_FromLong(v);
+  });
 }
 int storage_set_item(PyObject* self, Py_ssize_t i, PyObject* value) {
   return guarded(-1, [&] {
     int64_t v;
     RL_CHECK(TypeError, value && as_int(value, v) && v >= 0 && v < 256, "a storage holds bytes (0 to 255)");
     RL_CHECK(RuntimeError, !storage_of(self).read_only(), "the storage's memory is read-only");
-    *byte_at(self, i) = uint8_t(v);
+    uint8_t byte = uint8_t(v);
+    copy_bytes(storage_of(self).device(), byte_at(self, i), {}, &byte, 1);
     return 0;
   });
 }
 PyObject* nbytes(PyObject* o, PyObject*) { return PyLong_FromSize_t(storage_of(o).bytes()); }
 
 PyObject* bytes_of(PyObject* o, PyObject*) {
-  Storage& s = storage_of(o);
-  return PyBytes_FromStringAndSize(static_cast<const char*>(s.data()), s.data() ? Py_ssize_t(s.bytes()) : 0);
+  return guarded([&] {
+    Storage& s = storage_of(o);
+    Object bytes = check(PyBytes_FromStringAndSize(nullptr, s.data() ? Py_ssize_t(s.bytes()) : 0));
+    if (s.data()) copy_bytes({}, PyBytes_AS_STRING(bytes.get()), s.device(), s.data(), s.bytes());
+    return bytes.release();
+  });
 }
 
 PyMethodDef methods[] = {
@@ -92,7 +103,7 @@ PyMethodDef methods[] = {
        return guarded([&] {
          Storage& from = storage_of(o);
          auto to = make_ref<Storage>(from.bytes(), from.device());
-         if (from.data() && from.bytes()) std::memcpy(to->data(), from.data(), from.bytes());
+         if (from.data()) copy_bytes(to->device(), to->data(), from.device(), from.data(), from.bytes());
          return wrap(std::move(to));
        });
      },
@@ -103,7 +114,10 @@ PyMethodDef methods[] = {
     {"__reduce__",
      [](PyObject* o, PyObject*) -> PyObject* {
        Object bytes{bytes_of(o, nullptr)};
-       return bytes ? Py_BuildValue("(O(O))", storage_type, bytes.get()) : nullptr;
+       if (!bytes) return nullptr;
+       Device d = storage_of(o).device();
+       if (d.is_cpu()) return Py_BuildValue("(O(O))", storage_type, bytes.get());
+       return Py_BuildValue("(O(Os))", storage_type, bytes.get(), d.text().c_str());
      },
      METH_NOARGS, nullptr},
     {},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "py_tensor.h"
+#include "rushlight/core/device_interface.h"
 
 namespace rushlight::py {
 
@@ -224,9 +225,10 @@ PyObject* generator_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     if (device && device != Py_None) {
       RL_CHECK(TypeError, as_device(device, d), "Generator(): argument 'device' must be a device, not ",
                short_type_name(device));
-      RL_CHECK(RuntimeError, d.is_cpu(), "Generator: no random generator for device ", d);
+      RL_CHECK(RuntimeError, !d.is_meta(), "Generator: no random generator for device ", d);
+      d = located(d);
     }
-    return wrap(make_ref<Generator>());
+    return wrap(make_ref<Generator>(Generator::kDefaultSeed, d));
   });
 }
 void generator_dealloc(PyObject* o) {
@@ -316,8 +318,8 @@ PyMethodDef generator_methods[] = {
     {},
 };
 PyGetSetDef generator_getset[] = {
-    {"device", [](PyObject*, void*) { return wrap(Device()); }, nullptr, "The device whose numbers it draws: the CPU.",
-     nullptr},
+    {"device", [](PyObject* o, void*) { return wrap(generator_of(o).device()); }, nullptr,
+     "The device whose numbers it draws.", nullptr},
     {},
 };
 PyObject* generator_repr(PyObject* o) {
@@ -370,7 +372,10 @@ bool as_device(PyObject* o, Device& d) {
   } else if (PyLong_Check(o) && !PyBool_Check(o)) {
     long i = PyLong_AsLong(o);
     if (i == -1 && PyErr_Occurred()) throw ErrorSet{};
-    throw RuntimeError("Cannot access accelerator device when none is available.");
+    DeviceType accelerator = accelerator_type();
+    RL_CHECK(RuntimeError, accelerator != DeviceType::Cpu, "Cannot access accelerator device when none is available.");
+    RL_CHECK(RuntimeError, i >= 0 && i < 128, "Device index must not be negative, got ", i);
+    d = {accelerator, int8_t(i)};
   } else {
     return false;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rushlight/fn/contiguous.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
 
 namespace rushlight {
@@ -49,6 +50,8 @@ std::string number(const Tensor& t, int64_t i) {
 std::string tensor_text(const Tensor& given) {
   if (!given.defined()) return "[ Tensor (undefined) ]";
   Tensor t = contiguous(given);
+  bool elsewhere = !t.device().is_cpu() && !t.device().is_meta();
+  if (elsewhere) t = dense(t);
   std::string out;
   if (t.raw()) {
     std::vector<std::string> items;
@@ -75,7 +78,9 @@ std::string tensor_text(const Tensor& given) {
       if ((int64_t(i) + 1) % columns == 0) out += "\n";
     }
   }
-  out += str("[ ", type_name(t.dtype()), "{");
+  out +=
+      str("[ ", elsewhere ? str(device_type_name(given.device().type), type_name(t.dtype()) + 3) : type_name(t.dtype()),
+          "{");
   for (size_t i = 0; i < t.sizes().size(); i++) out += str(i ? "," : "", t.sizes()[i]);
   return out + "} ]";
 }

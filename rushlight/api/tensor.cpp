@@ -8,6 +8,7 @@
 #include "rushlight/api/context.h"
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/print.h"
+#include "rushlight/core/device_interface.h"
 #include "rushlight/kernels/dispatch.h"
 
 namespace rushlight {
@@ -100,7 +101,10 @@ void fail_accessor(int64_t wanted, int64_t dims) {
 }
 
 std::string TypeProperties::toString() const {
-  const char* place = device_.is_cuda() ? "CUDA" : device_.is_meta() ? "Meta" : "CPU";
+  const char* place = device_.is_cuda()                           ? "CUDA"
+                      : device_.is_meta()                         ? "Meta"
+                      : device_.type() == DeviceType::PrivateUse1 ? "PrivateUse1"
+                                                                  : "CPU";
   return std::string(place) + api::toString(dtype_) + "Type";
 }
 std::ostream& operator<<(std::ostream& out, const TypeProperties& t) { return out << t.toString(); }
@@ -126,8 +130,7 @@ Generator make_cpu_generator(uint64_t seed) { return Generator(make_ref<rushligh
 Generator default_cpu_generator() { return Generator(Ref<rushlight::Generator>(&default_generator())); }
 
 Generator Context::defaultGenerator(Device device) const {
-  RL_CHECK(RuntimeError, device.is_cpu(), "defaultGenerator: there is no device ", device.str());
-  return default_cpu_generator();
+  return Generator(Ref<rushlight::Generator>(&default_generator(device)));
 }
 Context& globalContext() {
   static Context context;

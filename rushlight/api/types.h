@@ -67,7 +67,8 @@ constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64, kF16 = 
                 kF64 = kFloat64;
 constexpr DType kComplexFloat = DType::Complex64, kComplexDouble = DType::Complex128, kComplex64 = kComplexFloat,
                 kComplex128 = kComplexDouble;
-constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta;
+constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta,
+                     kPrivateUse1 = DeviceType::PrivateUse1;
 constexpr Layout kStrided = Layout::Strided;
 
 class Device : public rushlight::Device {
@@ -82,6 +83,7 @@ class Device : public rushlight::Device {
   bool has_index() const { return index() >= 0; }
   void set_index(DeviceIndex i) { rushlight::Device::index = i; }
   bool is_cuda() const { return type() == kCUDA; }
+  bool is_privateuseone() const { return type() == kPrivateUse1; }
   std::string str() const { return text(); }
   friend bool operator==(const Device& a, const Device& b) { return a.type() == b.type() && a.index() == b.index(); }
   friend bool operator!=(const Device& a, const Device& b) { return !(a == b); }

@@ -65,6 +65,7 @@ bool is_leaf(const Tensor& t) { return !grad_fn(t); }
 void set_gradient_edge(Edge& e, const Tensor& t) {
   e.dtype = t.dtype();
   e.sizes.assign(t.sizes());
+  e.device = t.impl()->flags() & kNotCpu ? t.device() : Device();
   if (!t.requires_grad()) return;
   if (t.is_view()) refresh_view(t);
   AutogradMeta* m = meta_of(t);

@@ -19,6 +19,7 @@ struct Edge {
   Ref<Node> node;                // null: nobody wants this gradient
   uint32_t input_nr = 0;         // which of that node's inputs
   DType dtype = DType::Float32;  // of the argument: what its gradient is summed to and cast to
+  Device device;                 // of the argument
   Dims sizes;
 };
 

@@ -405,6 +405,7 @@ class SavedOf final : public Saved {
   }
   const Dims& sizes(std::string_view name) const override { return edge(name).sizes; }
   DType dtype(std::string_view name) const override { return edge(name).dtype; }
+  Device device(std::string_view name) const override { return edge(name).device; }
   size_t list_size(std::string_view) const override { return node_.list_size(); }
   const Dims& list_item_sizes(std::string_view name, size_t i) const override {
     return node_.edges()[size_t(node_.edge_of(arg_index(name))) + i].sizes;

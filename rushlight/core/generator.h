@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "rushlight/core/device.h"
 #include "rushlight/core/ref.h"
 
 namespace rushlight {
@@ -13,7 +14,9 @@ namespace rushlight {
 class Generator final : public RefCounted {
  public:
   static constexpr uint64_t kDefaultSeed = 67280421310721;
-  explicit Generator(uint64_t seed = kDefaultSeed) { manual_seed(seed); }
+  explicit Generator(uint64_t seed = kDefaultSeed, Device device = {}) : device_(device) { manual_seed(seed); }
+  // Whose tensors it fills. A device's kernels may take its seed and count for themselves.
+  Device device() const { return device_; }
 
   void manual_seed(uint64_t seed);
   uint64_t initial_seed() const { return seed_; }
@@ -56,6 +59,7 @@ class Generator final : public RefCounted {
   int left_ = 1;
   uint32_t next_ = 0;
   uint64_t seed_ = 0;
+  Device device_;
   mutable std::mutex mutex_;
 };
 

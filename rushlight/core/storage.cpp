@@ -3,9 +3,16 @@
 #include <algorithm>
 #include <cstring>
 
-#include "rushlight/core/no_device.h"
+#include "rushlight/core/device_interface.h"
+#include "rushlight/core/error.h"
 
 namespace rushlight {
+
+void Storage::allocate_on_device() {
+  device_ = located(device_);
+  allocator_ = &find_device(device_.type)->allocator(device_.index);
+  data_ = allocator_->allocate(bytes_);
+}
 
 void Storage::resize(size_t bytes) {
   RL_CHECK(RuntimeError, resizable(),
@@ -15,15 +22,32 @@ void Storage::resize(size_t bytes) {
     return;
   }
   void* fresh = allocator_->allocate(bytes);
-  if (data_ && fresh) std::memcpy(fresh, data_, std::min(bytes, bytes_));
+  if (data_ && fresh) copy_bytes(device_, fresh, device_, data_, std::min(bytes, bytes_));
   allocator_->deallocate(data_, bytes_);
   data_ = fresh;
   bytes_ = bytes;
 }
 
-void Storage::fail_device(Device device) {
-  throw NoDeviceError(str("Torch not compiled with CUDA enabled: cannot make a tensor on device ", device,
-                          ", this build of rushlight has no support for it"));
+void copy_bytes(Device to, void* out, Device from, const void* in, size_t bytes, bool non_blocking) {
+  if (!bytes) return;
+  if (to.is_cpu() && from.is_cpu()) {
+    std::memcpy(out, in, bytes);
+  } else if (from.is_cpu()) {
+    device_interface(to.type).copy_to(to.index, out, in, bytes, non_blocking);
+  } else if (to.is_cpu()) {
+    device_interface(from.type).copy_from(from.index, out, in, bytes, non_blocking);
+  } else if (to.type == from.type) {
+    device_interface(to.type).copy_within(to.index, out, from.index, in, bytes);
+  } else {  // two libraries that don't know of each other
+    std::unique_ptr<char[]> host(new char[bytes]);
+    device_interface(from.type).copy_from(from.index, host.get(), in, bytes, false);
+    device_interface(to.type).copy_to(to.index, out, host.get(), bytes, false);
+  }
+}
+
+void fill_bytes(Device device, void* to, const void* item, size_t item_bytes, size_t count) {
+  RL_INVARIANT(!device.is_cpu() && !device.is_meta());
+  if (count) device_interface(device.type).fill(device.index, to, item, item_bytes, count);
 }
 
 }  // namespace rushlight

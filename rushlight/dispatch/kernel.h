@@ -45,6 +45,12 @@ Kernel mutation() {
           .arity = S::arity};
 }
 
+// One that takes memory of every device as it is.
+inline Kernel anywhere(Kernel k) {
+  k.any_memory = true;
+  return k;
+}
+
 inline int spec_into(TensorSpec* specs, TensorSpec spec) { return specs[0] = std::move(spec), 1; }
 template <size_t N>
 int spec_into(TensorSpec* specs, std::array<TensorSpec, N> all) {

@@ -19,6 +19,7 @@
 namespace rushlight {
 
 class Op;
+struct DeviceKernel;  // dispatch/device_kernels.h
 
 // ---- kernels -----------------------------------------------------------------------------------------------------
 
@@ -51,9 +52,9 @@ struct Kernel {
   void (*call)(const Op& op, IValue* args, IValue* rets) = nullptr;
   int (*meta)(const Op& op, IValue* args, TensorSpec* specs) = nullptr;  // returns the number of results
   void (*cpu)(const Op& op, IValue* args, const Tensor* outs) = nullptr;
-  void (*cuda)(const Op& op, IValue* args, const Tensor* outs) = nullptr;
   bool outs_may_alias = false;  // element i of the result depends on elements i of the arguments only
   bool updates_self = false;    // the result starts as a copy of the first argument; in place it is that argument
+  bool any_memory = false;      // `cpu` and `call` go through the device's interface: they take tensors of every device
   const PointwiseInfo* pointwise = nullptr;
   int arity = 0;  // C++ parameters, checked against the schema when the table is built
 };
@@ -103,6 +104,7 @@ class Saved {
   virtual bool needs(std::string_view name) const = 0;
   virtual const Dims& sizes(std::string_view name) const = 0;
   virtual DType dtype(std::string_view name) const = 0;
+  virtual Device device(std::string_view name) const = 0;
   // The number of tensors in a list argument, and the shapes of its items.
   virtual size_t list_size(std::string_view name) const = 0;
   virtual const Dims& list_item_sizes(std::string_view name, size_t i) const = 0;
@@ -156,6 +158,8 @@ struct OpDef {
   bool opaque = false;
   // What torch.autocast makes of floating point arguments on the CPU.
   Autocast autocast = Autocast::None;
+  // For devices whose libraries brought some; see dispatch/device_kernels.h.
+  mutable std::atomic<const DeviceKernel*> device_kernels{nullptr};
 };
 
 #define OP(name, ...) \

@@ -3,6 +3,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/pointwise.h"
@@ -57,8 +58,8 @@ void check_devices(const Op& op, const IValue* args) {
   if (op.def().any_device || op.def().kernel.kind == Kernel::Kind::Composite) return;
   Device device = common_device(op, args);
   bool computes = op.def().kernel.kind == Kernel::Kind::Function && op.num_returns() > 0;
-  RL_CHECK(NotImplementedError, device.is_cpu() || !computes, op.name(), ": not implemented for tensors on device ",
-           device, device.is_meta() ? ": what comes out depends on the values, which meta tensors don't have" : "");
+  RL_CHECK(NotImplementedError, !device.is_meta() || !computes, op.name(), ": not implemented for tensors on device ",
+           device, ": what comes out depends on the values, which meta tensors don't have");
 }
 
 }  // namespace
@@ -117,8 +118,10 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
              " doesn't match the broadcast shape ", spec.sizes);
     return;
   }
-  RL_CHECK(RuntimeError, out.device() == spec.device || out.device().type == spec.device.type, op.name(),
-           ": Expected out tensor to be on device ", spec.device, ", got ", out.device());
+  bool there = out.device().type == spec.device.type &&
+               (spec.device.index < 0 || spec.device.is_cpu() || out.device().index == spec.device.index);
+  RL_CHECK(RuntimeError, there, op.name(), ": Expected out tensor to be on device ", spec.device, ", got ",
+           out.device());
   if (out.sizes() != spec.sizes) resize_tensor(out, spec.sizes);
 }
 
@@ -165,13 +168,24 @@ void check_out_without_gradient(const Op& op, const IValue* args) {
            "requires grad.");
 }
 
-void compute(const Op& op, IValue* args, const Tensor* outs) {
+void compute(const Op& op, IValue* args, const Tensor* outs, int count) {
   Device device = outs[0].device();
   if (device.is_meta()) return;
   const Kernel& k = op.def().kernel;
-  if (device.is_cpu()) return k.cpu(op, args, outs);
-  RL_CHECK(NotImplementedError, k.cuda, op.name(), ": no kernel for device ", device);
-  k.cuda(op, args, outs);
+  if (device.is_cpu() || k.any_memory) [[likely]]
+    return k.cpu(op, args, outs);
+  fill_on_device(op, args, outs, count);
+}
+
+// The record's `call`, wherever the tensors are. What is made of other operators, or looks at devices itself, needs no help.
+void compute_call(const Op& op, IValue* args, IValue* rets) {
+  const Kernel& k = op.def().kernel;
+  if (k.kind != Kernel::Kind::Composite && !k.any_memory && !op.def().any_device && argument_flags(op, args) & kNotCpu)
+      [[unlikely]] {
+    Device device = common_device(op, args);
+    if (!device.is_cpu() && !device.is_meta()) return call_on_device(op, args, rets, device);
+  }
+  k.call(op, args, rets);
 }
 
 void copy_values(const Tensor& to, const Tensor& from) {
@@ -193,7 +207,7 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
     for (int i = 0; i < n; i++) specs[i].device = device;
   }
   for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
-  compute(op, args, outs);
+  compute(op, args, outs, n);
   for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
 }
 
@@ -227,7 +241,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
     }
     outs[i] = direct ? given[i] : make_result(specs[i]);
   }
-  compute(op, args, outs);
+  compute(op, args, outs, n);
   for (int i = 0; i < n; i++) {
     if (!outs[i].is_same(given[i]) && !given[i].device().is_meta()) copy_values(given[i], outs[i]);
     given[i].impl()->bump_version();
@@ -236,8 +250,8 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
 }
 
 void run_call(const Op& op, IValue* args, IValue* rets) {
-  if (op.num_returns() == 0 && argument_flags(op, args) & kNotCpu) return;  // writes into meta tensors
-  op.def().kernel.call(op, args, rets);
+  if (op.num_returns() == 0 && argument_flags(op, args) & kNotCpu && common_device(op, args).is_meta()) return;
+  compute_call(op, args, rets);
   if (op.def().node && !op.def().grad && thread_state.grad_enabled)
     name_gradient(op.def().node, rets, op.num_returns());
 }
@@ -255,7 +269,7 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
   }
   IValue results[kMaxResults];
   int n = op.num_returns();
-  op.def().kernel.call(op, args, results);
+  compute_call(op, args, results);
   if (self.is_tensor()) args[0] = std::move(self);
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   static const Op* copy = OpTable::get().find("copy_");
@@ -295,7 +309,7 @@ void run_view(const Op& op, IValue* args, IValue* rets) {
 void run_mutation(const Op& op, IValue* args, IValue* rets) {
   check_writable(op, args[0].tensor());
   if (args[0].tensor().device().is_meta() && !op.def().any_device) rets[0] = IValue(args[0]);  // no values to change
-  else op.def().kernel.call(op, args, rets);
+  else compute_call(op, args, rets);
   args[0].tensor().impl()->bump_version();
 }
 

@@ -86,8 +86,10 @@ Ref<Storage> TensorLoader::storage(const Pickled& id, std::optional<DType>& dtyp
              " bytes where its description says ", bytes);
     bool aligned =
         reinterpret_cast<uintptr_t>(data.data.data()) % 16 == 0;  // not where another program packed the archive
-    if (!device_.is_cpu()) {
-      held = make_ref<Storage>(size_t(bytes), device_);
+    Device device = place_ ? place_(t.items[3]->is(K::Str) ? t.items[3]->text : "cpu") : Device();
+    if (!device.is_cpu()) {
+      held = make_ref<Storage>(size_t(bytes), device);
+      if (!device.is_meta()) copy_bytes(held->device(), held->data(), {}, data.data.data(), size_t(bytes));
     } else if (copy_ || !aligned) {
       held = make_ref<Storage>(size_t(bytes), Device());
       if (bytes) std::memcpy(held->data(), data.data.data(), size_t(bytes));
@@ -395,7 +397,7 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   std::string_view cls = storage_class(t.dtype());
   p.global("torch", cls.substr(6));
   p.text(key);
-  p.text(t.device().is_meta() ? "meta" : "cpu");
+  p.text(t.device().text());
   p.integer(int64_t(t.storage().bytes()) / t.item_size());
   p.tuple(5);
   p.persistent_id();
@@ -411,7 +413,11 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
 }
 
 void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage) {
-  zip.add(name, storage.data(), storage.device().is_meta() ? 0 : storage.bytes());
+  Device device = storage.device();
+  if (device.is_cpu() || device.is_meta()) return zip.add(name, storage.data(), device.is_meta() ? 0 : storage.bytes());
+  std::vector<char> host(storage.bytes());
+  copy_bytes({}, host.data(), device, storage.data(), host.size());
+  zip.add(name, host.data(), host.size());
 }
 
 void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,

@@ -22,8 +22,8 @@ class TensorLoader {
   std::optional<Tensor> tensor(const Pickled& call, bool* is_parameter = nullptr, const Pickled** attributes = nullptr);
   // The storage behind a persistent id ('storage', torch.FloatStorage, key, location, numel), and its element type (none: untyped).
   Ref<Storage> storage(const Pickled& id, std::optional<DType>& dtype);
-  // Tensors are made there: on the CPU (the default) or on the meta device, without their bytes.
-  void set_device(Device d) { device_ = d; }
+  // Says where the storages are made that were on `was` ("cuda:0"): by default on the CPU. On the meta device they have no bytes.
+  void set_place(std::function<Device(const std::string& was)> place) { place_ = std::move(place); }
 
  private:
   Tensor plain_tensor(const std::string& function, const Pickled& args);
@@ -32,7 +32,7 @@ class TensorLoader {
   std::function<Bytes(const std::string&)> read_;
   std::string where_;
   bool copy_;
-  Device device_;
+  std::function<Device(const std::string&)> place_;
   std::map<std::string, Ref<Storage>> storages_;
 };
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "rushlight/core/device_interface.h"
+#include "rushlight/core/device_memory.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 
@@ -138,7 +140,27 @@ void copy_planned(const LoopPlan& plan, DType to, DType from) {
   });
 }
 
+// With memory that only the device may touch on either side: through the host, where the CPU does what is to be done besides.
+static void copy_across(const Tensor& to, const Tensor& from) {
+  if (to.numel() == 0 || to.device().is_meta()) return;
+  bool plain = to.dtype() == from.dtype() && to.sizes() == from.sizes() && to.is_contiguous() && from.is_contiguous();
+  if (plain) {
+    DeviceGuard guard(to.device().is_cpu() ? from.device() : to.device());
+    copy_bytes(to.device(), to.raw(), from.device(), from.raw(), size_t(to.nbytes()));
+    return;
+  }
+  Tensor here = host_span(from);
+  if (to.device().is_cpu()) return copy_elements(to, here);
+  // Between the elements of a tensor with gaps lie others that have to stay.
+  bool whole = is_dense_non_overlapping(to.sizes(), to.strides());
+  Tensor host = whole ? host_like(to) : host_span(to);
+  copy_elements(host, here);
+  send_span(to, host);
+}
+
 void copy_elements(const Tensor& to, const Tensor& from) {
+  if ((to.impl()->flags() | from.impl()->flags()) & kNotCpu) [[unlikely]]
+    return copy_across(to, from);
   LoopPlan plan(to.sizes());
   plan.add(to);
   plan.add(from);
@@ -147,8 +169,8 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 }
 
 Tensor dense(const Tensor& t, DType dtype) {
-  RL_CHECK(NotImplementedError, !(t.impl()->flags() & kNotCpu), "Cannot read the values of a tensor on device ",
-           t.device(), " here");
+  if (t.impl()->flags() & kNotCpu) [[unlikely]]
+    return dense(host_span(t), dtype);
   if (t.is_contiguous() && t.dtype() == dtype) return t;
   Tensor out = empty_tensor(t.sizes(), dtype);
   copy_elements(out, t);

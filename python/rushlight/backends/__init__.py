@@ -1,5 +1,5 @@
 """Libraries that rushlight computes with, and the switches programs expect to find here."""
 
-from . import cuda, cudnn, mkl, mkldnn, mps, openmp, quantized
+from . import cpu_fallback, cuda, cudnn, mkl, mkldnn, mps, openmp, quantized
 
-__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "quantized"]
+__all__ = ["cpu_fallback", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "quantized"]

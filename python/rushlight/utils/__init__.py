@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["cmake_prefix_path", "data", "hooks", "tensorboard"]
+_LAZY_NAMES = {
+    "generate_methods_for_privateuse1_backend": "backend_registration",
+    "rename_privateuse1_backend": "backend_registration",
+}
+__all__ = ["cmake_prefix_path", "data", "hooks", "tensorboard", *_LAZY_NAMES]
 
 # For CMake: find_package(Rushlight) where CMAKE_PREFIX_PATH names this folder.
 cmake_prefix_path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lib", "cmake")
@@ -16,6 +20,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     import importlib
 
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
     try:
         return importlib.import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as e:

@@ -1,4 +1,5 @@
 // copy_, clone, contiguous, conversions between dtypes: how values move from one memory layout to another.
+#include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/run.h"
 #include "rushlight/fn/_to_copy.h"
@@ -11,8 +12,27 @@
 namespace rushlight {
 namespace {
 
-void copy_into(const Tensor& out, const Tensor& source) {
+// Where one of the two is not on the CPU. What is no plain copy of bytes within a device is a kernel of its library, or falls back.
+void copy_between(const Tensor& out, const Tensor& in, bool non_blocking) {
+  bool plain = out.dtype() == in.dtype() && out.sizes() == in.sizes() && out.is_contiguous() && in.is_contiguous();
+  Device device = out.device().is_cpu() ? in.device() : out.device();
+  if (plain && !may_overlap(out, in)) {
+    DeviceGuard guard(device);
+    if (out.raw() != in.raw() || out.device() != in.device())
+      copy_bytes(out.device(), out.raw(), in.device(), in.raw(), size_t(out.nbytes()), non_blocking);
+    return;
+  }
+  if (out.device() == in.device()) {
+    if (!may_overlap(out, in) && copy_on_device(out, in)) return;
+    note_cpu_fallback("copy_", device);
+  }
+  copy_elements(out, in);
+}
+
+void copy_into(const Tensor& out, const Tensor& source, bool non_blocking = false) {
   if (out.numel() == 0 || out.device().is_meta() || source.device().is_meta()) return;
+  if ((out.impl()->flags() | source.impl()->flags()) & kNotCpu) [[unlikely]]
+    return copy_between(out, source, non_blocking);
   Tensor in = source;
   if (may_overlap(out, source)) {  // overlapping but not the same elements: through a copy
     in = empty_tensor(source.sizes(), source.dtype());
@@ -30,12 +50,12 @@ void copy_into(const Tensor& out, const Tensor& source) {
   copy_elements(out, in);
 }
 
-void copy_(const Tensor& self, const Tensor& src, bool) {
+void copy_(const Tensor& self, const Tensor& src, bool non_blocking) {
   RL_CHECK(ShapeError, broadcast_shapes(self.sizes(), src.sizes()) == self.sizes(), "The expanded size of the tensor ",
            self.sizes(), " must match the existing size ", src.sizes(), " of the tensor copied into it");
   RL_CHECK(NotImplementedError, self.device().is_meta() || !src.device().is_meta(),
            "copy_: Cannot copy out of meta tensor; no data!");
-  copy_into(self, src);
+  copy_into(self, src, non_blocking);
 }
 
 Dims strides_wanted(const Tensor& self, const std::optional<MemoryFormat>& format) {
@@ -58,11 +78,11 @@ TensorSpec to_copy_meta(const Tensor& self, const std::optional<DType>& dtype, c
           .strides = strides_wanted(self, format)};
 }
 void to_copy_cpu(const Tensor& self, const std::optional<DType>&, const std::optional<Layout>&,
-                 const std::optional<Device>&, const std::optional<bool>&, bool, const std::optional<MemoryFormat>&,
-                 const Tensor& out) {
+                 const std::optional<Device>&, const std::optional<bool>&, bool non_blocking,
+                 const std::optional<MemoryFormat>&, const Tensor& out) {
   RL_CHECK(NotImplementedError, out.device().is_meta() || !self.device().is_meta(),
            "Cannot copy out of meta tensor; no data!");
-  copy_into(out, self);
+  copy_into(out, self, non_blocking);
 }
 
 Tensor contiguous(const Tensor& self, MemoryFormat format) {
@@ -71,10 +91,15 @@ Tensor contiguous(const Tensor& self, MemoryFormat format) {
   return self.is_contiguous(format) ? self : clone(self, format);
 }
 
+// Whether a tensor on `now` is where `wanted` says. A device without index is the current one.
+bool same_place(Device wanted, Device now) {
+  return wanted.type == now.type && (wanted.is_cpu() || wanted.is_meta() || located(wanted) == now);
+}
+
 Tensor to_options(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Layout>&,
                   const std::optional<Device>& device, const std::optional<bool>&, bool non_blocking, bool copy,
                   const std::optional<MemoryFormat>& format) {
-  bool same = (!dtype || *dtype == self.dtype()) && (!device || device->type == self.device().type) &&
+  bool same = (!dtype || *dtype == self.dtype()) && (!device || same_place(*device, self.device())) &&
               (!format || *format == MemoryFormat::Preserve || self.is_contiguous(*format));
   if (same && !copy) return self;
   return _to_copy(self, dtype, std::nullopt, device, std::nullopt, non_blocking, format);
@@ -93,31 +118,35 @@ Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool
 }
 Tensor type_as(const Tensor& self, const Tensor& other) { return to_other(self, other, false, false, {}); }
 
-Grads cast_back(const Saved& s, const Tensor& g) { return {to(g, s.dtype("self"))}; }
+// To where the argument was, in its dtype.
+Tensor moved_back(const Saved& s, const Tensor& g, std::string_view name) {
+  return g.device() == s.device(name) ? to(g, s.dtype(name)) : to(g, s.device(name), s.dtype(name));
+}
+Grads cast_back(const Saved& s, const Tensor& g) { return {moved_back(s, g, "self")}; }
 
 }  // namespace
 
 OP(copy_, {.schema = "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)",
            .doc = "Copies src, broadcast and converted, into self. >>> torch.zeros(2).copy_(torch.tensor([1, "
                   "2]))\ntensor([1., 2.])",
-           .kernel = mutation<copy_>(),
+           .kernel = anywhere(mutation<copy_>()),
            .grad = {{},
                     [](const Saved& s, const Tensor& g) {
                       return Grads{s.needs("self") ? zeros_like(g) : Tensor(),
-                                   s.needs("src") ? to(g, s.dtype("src")) : Tensor()};
+                                   s.needs("src") ? moved_back(s, g, "src") : Tensor()};
                     }},
            .forms = kMethod,
            .any_device = true});
 OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "A copy with memory of its own. >>> torch.clone(torch.tensor([1, 2]))\ntensor([1, 2])",
-           .kernel = structured<clone_meta, clone_cpu>(),
+           .kernel = anywhere(structured<clone_meta, clone_cpu>()),
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
            .forms = kFunction | kMethod});
 OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                        "bool? pin_memory=None, "
                        "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
              .doc = "A converted copy.",
-             .kernel = structured<to_copy_meta, to_copy_cpu>(),
+             .kernel = anywhere(structured<to_copy_meta, to_copy_cpu>()),
              .grad = {{}, cast_back},
              .forms = kFunction,
              .any_device = true});

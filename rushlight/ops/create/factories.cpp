@@ -2,6 +2,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "rushlight/core/device_interface.h"
+#include "rushlight/core/device_memory.h"
+#include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/item.h"
@@ -38,6 +41,16 @@ void with_type(DType d, const F& f) {
 void fill_with(const Tensor& t, const void* item) {
   if (t.numel() == 0 || t.device().is_meta()) return;
   int64_t size = t.item_size();
+  if (t.impl()->flags() & kNotCpu) [[unlikely]] {
+    if (is_dense_non_overlapping(t.sizes(), t.strides())) {
+      DeviceGuard guard(t.device());
+      return fill_bytes(t.device(), t.raw(), item, size_t(size), size_t(t.numel()));
+    }
+    note_cpu_fallback("fill_", t.device());
+    Tensor host = host_span(t);
+    fill_with(host, item);
+    return send_span(t, host);
+  }
   bool zero = true;
   for (int64_t i = 0; i < size; i++) zero &= static_cast<const char*>(item)[i] == 0;
   LoopPlan plan(t.sizes());
@@ -311,7 +324,7 @@ void fill_tensor(const Tensor& self, const Tensor& value) {
            value.dim(), " dimensions.");
   if (self.device().is_meta() || value.device().is_meta()) return;
   alignas(16) char item[16] = {};  // converted as tensors are, without a check
-  convert_row(self.dtype(), item, 0, value.dtype(), value.raw(), 0, 1);
+  convert_row(self.dtype(), item, 0, value.dtype(), host_span(value).raw(), 0, 1);
   fill_with(self, item);
 }
 void zero_(const Tensor& self) { fill_all(self, 0); }
@@ -319,7 +332,7 @@ void zero_(const Tensor& self) { fill_all(self, 0); }
 Scalar item_op(const Tensor& self) {
   RL_CHECK(RuntimeError, self.numel() == 1, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   RL_CHECK(RuntimeError, !self.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
-  return only_item(self);
+  return only_item(host_span(self));
 }
 
 Tensor sum_all(const Tensor& g) {
@@ -335,89 +348,89 @@ OP(empty, {.schema = "empty.memory_format(int[] size, *, ScalarType? dtype=None,
                      "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "Uninitialised."
                   " >>> torch.empty(2, 3).shape\ntorch.Size([2, 3])",
-           .kernel = filled<empty_spec>(leave),
+           .kernel = anywhere(filled<empty_spec>(leave)),
            .forms = kFunction | kOut});
 OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                      "pin_memory=None) -> Tensor",
            .doc = "All 0. >>> torch.zeros(3)\ntensor([0., 0., 0.])",
-           .kernel = filled<sized_spec>(constant<0>),
+           .kernel = anywhere(filled<sized_spec>(constant<0>)),
            .forms = kFunction | kOut});
 OP(ones, {.schema = "ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                     "pin_memory=None) -> Tensor",
           .doc = "All 1. >>> torch.ones(3)\ntensor([1., 1., 1.])",
-          .kernel = filled<sized_spec>(constant<1>),
+          .kernel = anywhere(filled<sized_spec>(constant<1>)),
           .forms = kFunction | kOut});
 OP(full, {.schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                     "device=None, bool? pin_memory=None) -> Tensor",
           .doc = "All fill_value, in its dtype. >>> torch.full((2,), 7)\ntensor([7, 7])",
-          .kernel = filled<full_spec>(argument<1>),
+          .kernel = anywhere(filled<full_spec>(argument<1>)),
           .forms = kFunction | kOut});
 OP(empty_strided, {.schema = "empty_strided(int[] size, int[] stride, *, ScalarType? dtype=None, Layout? layout=None, "
                              "Device? device=None, bool? pin_memory=None) -> Tensor",
                    .doc = "Uninitialised, with the given strides."
                           " >>> torch.empty_strided((2, 3), (1, 2)).stride()\n(1, 2)",
-                   .kernel = filled<strided_spec>(leave),
+                   .kernel = anywhere(filled<strided_spec>(leave)),
                    .forms = kFunction});
 OP(scalar_tensor, {.schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                              "device=None, bool? pin_memory=None) -> Tensor",
                    .doc = "A 0-d tensor."
                           " >>> torch.scalar_tensor(2)\ntensor(2.)",
-                   .kernel = filled<scalar_spec>(argument<0>),
+                   .kernel = anywhere(filled<scalar_spec>(argument<0>)),
                    .forms = kFunction});
 OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                 .doc = "Uninitialised, shaped as self."
                        " >>> torch.empty_like(torch.tensor([1, 2])).dtype\ntorch.int64",
-                .kernel = filled<like_spec>(leave),
+                .kernel = anywhere(filled<like_spec>(leave)),
                 .forms = kFunction,
                 .any_device = true});
 OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                 .doc = "All 0, shaped as self."
                        " >>> torch.zeros_like(torch.tensor([1, 2]))\ntensor([0, 0])",
-                .kernel = filled<like_spec>(constant<0>),
+                .kernel = anywhere(filled<like_spec>(constant<0>)),
                 .forms = kFunction,
                 .any_device = true});
 OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                          "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All 1, shaped as self."
                       " >>> torch.ones_like(torch.tensor([1., 2.]))\ntensor([1., 1.])",
-               .kernel = filled<like_spec>(constant<1>),
+               .kernel = anywhere(filled<like_spec>(constant<1>)),
                .forms = kFunction,
                .any_device = true});
 OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
                          "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All fill_value, shaped as self."
                       " >>> torch.full_like(torch.tensor([1, 2]), 7)\ntensor([7, 7])",
-               .kernel = filled<full_like_spec>(argument<1>),
+               .kernel = anywhere(filled<full_like_spec>(argument<1>)),
                .forms = kFunction,
                .any_device = true});
 OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "Uninitialised, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_empty(3).dtype\ntorch.int64",
-               .kernel = filled<new_spec>(leave),
+               .kernel = anywhere(filled<new_spec>(leave)),
                .forms = kMethod,
                .any_device = true});
 OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "All 0, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_zeros(3)\ntensor([0, 0, 0])",
-               .kernel = filled<new_spec>(constant<0>),
+               .kernel = anywhere(filled<new_spec>(constant<0>)),
                .forms = kMethod,
                .any_device = true});
 OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                         "device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All 1, in the dtype of self."
                      " >>> torch.tensor([1, 2]).new_ones(3)\ntensor([1, 1, 1])",
-              .kernel = filled<new_spec>(constant<1>),
+              .kernel = anywhere(filled<new_spec>(constant<1>)),
               .forms = kMethod,
               .any_device = true});
 OP(new_full, {.schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? "
                         "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All fill_value, in the dtype of self."
                      " >>> torch.tensor([1, 2]).new_full((2,), 7)\ntensor([7, 7])",
-              .kernel = filled<new_full_spec>(argument<2>),
+              .kernel = anywhere(filled<new_full_spec>(argument<2>)),
               .forms = kMethod,
               .any_device = true});
 OP(arange, {.schema = "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
@@ -503,7 +516,7 @@ OP(eye_m, {.schema = "eye.m(int n, int m, *, ScalarType? dtype=None, Layout? lay
 OP(fill, {.schema = "fill.Scalar(Tensor self, Scalar value) -> Tensor",
           .doc = "A tensor like self of one value."
                  " >>> torch.fill(torch.zeros(2), 3)\ntensor([3., 3.])",
-          .kernel = filled<fill_spec>(argument<1>),
+          .kernel = anywhere(filled<fill_spec>(argument<1>)),
           .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{zeros_like(g)}; }},
           .forms = kFunction | kOut});
 OP(fill_of_tensor, {.schema = "fill.Tensor(Tensor self, Tensor value) -> Tensor",
@@ -513,22 +526,22 @@ OP(fill_of_tensor, {.schema = "fill.Tensor(Tensor self, Tensor value) -> Tensor"
 OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
                  .doc = "Sets every element."
                         " >>> torch.zeros(2).fill_(3)\ntensor([3., 3.])",
-                 .kernel = mutation<fill_scalar>(),
+                 .kernel = anywhere(mutation<fill_scalar>()),
                  .grad = {{}, zero_self}});
 OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
                  .doc = "Sets every element to a 0-d tensor's value.",
-                 .kernel = mutation<fill_tensor>(),
+                 .kernel = anywhere(mutation<fill_tensor>()),
                  .grad = {{}, [](const Saved& s, const Tensor& g) {
                             return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()};
                           }}});
 OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
            .doc = "Sets every element to 0."
                   " >>> torch.ones(2).zero_()\ntensor([0., 0.])",
-           .kernel = mutation<zero_>(),
+           .kernel = anywhere(mutation<zero_>()),
            .grad = {{}, zero_self}});
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
-          .kernel = function<item_op>(),
+          .kernel = anywhere(function<item_op>()),
           .forms = kMethod,
           .any_device = true});
 

@@ -157,7 +157,7 @@ TensorSpec one_hot_meta(const Tensor& self, int64_t classes) {
                         : "Can not infer total number of classes from empty tensor.");
   RL_CHECK(RuntimeError, classes == -1 || classes > 0, "num_classes should be positive");
   if (classes == -1) {
-    RL_CHECK(NotImplementedError, self.device().is_cpu(), "one_hot: the number of classes can't be found on device ",
+    RL_CHECK(NotImplementedError, !self.device().is_meta(), "one_hot: the number of classes can't be found on device ",
              self.device(), ": it depends on the values; pass num_classes");
     Tensor in = dense(self);
     classes = *std::max_element(in.data<int64_t>(), in.data<int64_t>() + in.numel()) + 1;

@@ -177,7 +177,7 @@ IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
       continue;
     }
     check_mask_shape(self, t, shapes.size());
-    RL_CHECK(NotImplementedError, t.device().is_cpu(), op, ": not implemented for masks on device ", t.device(),
+    RL_CHECK(NotImplementedError, !t.device().is_meta(), op, ": not implemented for masks on device ", t.device(),
              ": the size of the result depends on the values");
     counts.reserve(given.size());  // once: pointers to them stay
     counts.push_back(Dims{count_true(t)});
@@ -290,7 +290,7 @@ TensorSpec index_put_meta(const Tensor& self, TensorList indices, const Tensor& 
   for (const Tensor& t : indices) {
     if (!t.defined()) continue;
     check_index_tensor("index_put", self, t);
-    known = known && !(is_mask(t) && !t.device().is_cpu());
+    known = known && !(is_mask(t) && t.device().is_meta());
   }
   if (known) put_strides(values, shape_of("index_put", self, indices).sizes);
   return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()};

@@ -148,8 +148,9 @@ TensorSpec interleave_meta(const Tensor& repeats, const std::optional<int64_t>& 
   RL_CHECK(RuntimeError, repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
   RL_CHECK(RuntimeError, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32,
            "repeats has to be Long or Int tensor");
-  RL_CHECK(NotImplementedError, size || repeats.device().is_cpu(), "repeat_interleave: the size of the result depends ",
-           "on values that device ", repeats.device(), " doesn't show; pass output_size");
+  RL_CHECK(NotImplementedError, size || !repeats.device().is_meta(),
+           "repeat_interleave: the size of the result depends ", "on values that device ", repeats.device(),
+           " doesn't show; pass output_size");
   return {.sizes = Dims{size ? *size : total_of(dense(repeats, DType::Int64))},
           .dtype = DType::Int64,
           .device = repeats.device()};

@@ -14,8 +14,11 @@ shapes, dtypes and strides, or with meta=False, for results that depend on value
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,12 @@ import pytest
 import torch
 
 import rushlight
+
+# "far": on the device that tests/device adds too.
+DEVICE = os.environ.get("RUSHLIGHT_TEST_DEVICE")
+if DEVICE:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "device"))
+    importlib.import_module("far").start()
 
 
 @dataclass
@@ -242,6 +251,15 @@ def _check_meta(name: str, c: Case, run: Any, cpu: Any) -> None:
         assert (f.shape, f.dtype, strides[0]) == (k.shape, k.dtype, strides[1]), f"{name}: meta"
 
 
+def _check_device(name: str, run: Any, cpu: Any) -> None:
+    """The same on the device that tests/device adds: values of the CPU, to the bit."""
+    found, known = _tensors(run(rushlight, device=DEVICE)), _tensors(cpu)
+    assert len(found) == len(known), f"{name}: {DEVICE}"
+    for f, k in zip(found, known, strict=True):
+        assert (f.shape, f.dtype) == (k.shape, k.dtype), f"{name}: {DEVICE}"
+        rushlight.testing.assert_close(f.cpu(), k, rtol=0, atol=0, equal_nan=True, msg=f"{name}: {DEVICE}")
+
+
 def check(name: str, c: Case) -> None:
     if c.error:
         with pytest.raises(c.error, match=c.match or None):
@@ -258,6 +276,8 @@ def check(name: str, c: Case) -> None:
 
     want, got = run(torch), run(rushlight)
     _compare(got, want, c.tolerance, f"{name}: value")
+    if DEVICE:
+        _check_device(name, run, got)
     _check_meta(name, c, run, got)
     if c.strided:
         _compare(run(rushlight, strided=True), want, c.tolerance, f"{name}: strided")

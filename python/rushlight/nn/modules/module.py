@@ -387,7 +387,7 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
             with rushlight.no_grad():
                 new = fn(param)
                 new_grad = None if grad is None else fn(grad)
-            if new.device.type == param.device.type:
+            if new.is_meta == param.is_meta:
                 param.data = new
                 if grad is not None:
                     # Taken off first: a gradient must match its tensor's dtype at every moment.

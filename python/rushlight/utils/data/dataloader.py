@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import rushlight as rl
@@ -246,7 +246,29 @@ class _LoaderIter:
                 f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. ",
                 stacklevel=2,
             )
+        if self._loader.pin_memory and rl.accelerator.is_available():
+            batch = _pinned(batch, self._loader.pin_memory_device or None)
         return batch
+
+
+def _pinned(data: Any, device: Any) -> Any:
+    """The same with tensors in pinned memory, as far down as containers and objects with `pin_memory()` go."""
+    if isinstance(data, Tensor):
+        return data.pin_memory(device)
+    if isinstance(data, (str, bytes)):
+        return data
+    if isinstance(data, Mapping):
+        pinned = {k: _pinned(v, device) for k, v in data.items()}
+        try:
+            return type(data)(pinned)  # type: ignore[call-arg]
+        except TypeError:  # a mapping of some other making
+            return pinned
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*(_pinned(v, device) for v in data))
+    if isinstance(data, Sequence):
+        pinned_list = [_pinned(v, device) for v in data]
+        return tuple(pinned_list) if isinstance(data, tuple) else pinned_list
+    return data.pin_memory() if hasattr(data, "pin_memory") else data
 
     def __len__(self) -> int:
         return len(self._loader._index_sampler)
