@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
+#include "rushlight/dispatch/functor_dtype.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
@@ -153,6 +155,14 @@ void write_scalar(const Scalar& s, DType d, void* to) {
 }  // namespace
 
 DType functor_dtype() { return making_for; }
+MakingFunctor::MakingFunctor(DType common) : before_(std::exchange(making_for, common)) {}
+MakingFunctor::~MakingFunctor() { making_for = before_; }
+DType pointwise_dtype(const Op& op, const IValue* args) {
+  const PointwiseInfo& info = *op.def().kernel.pointwise;
+  DType common = common_dtype(info, args);
+  entry_for(op, info, common);
+  return common;
+}
 
 DType result_type(const IValue* args, int count) {
   Promoter p;

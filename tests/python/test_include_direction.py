@@ -12,7 +12,7 @@ ORDER = [
     {"kernels"},
     {"dispatch"},
     {"ops"},
-    {"autograd"},
+    {"autograd", "cuda"},
     {"transforms"},
     {"graph"},
     {"io"},

@@ -33,14 +33,14 @@ struct Extreme {
   using T = Element;
   using Acc = T;
   using Out = T;
-  Acc identity() const {
+  RL_FN Acc identity() const {
     using L = std::numeric_limits<Acc>;
     if constexpr (L::has_infinity) return largest ? -L::infinity() : L::infinity();
     else return largest ? L::lowest() : L::max();
   }
-  Acc fold(Acc a, T x) const { return largest ? math::maximum(a, x) : math::minimum(a, x); }
-  Acc merge(Acc a, Acc b) const { return largest ? math::maximum(a, b) : math::minimum(a, b); }
-  Out finish(Acc a, int64_t) const { return Out(a); }
+  RL_FN Acc fold(Acc a, T x) const { return largest ? math::maximum(a, x) : math::minimum(a, x); }
+  RL_FN Acc merge(Acc a, Acc b) const { return largest ? math::maximum(a, b) : math::minimum(a, b); }
+  RL_FN Out finish(Acc a, int64_t) const { return Out(a); }
 };
 
 // ---- values only ----

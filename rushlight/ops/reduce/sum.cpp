@@ -11,6 +11,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
 
@@ -24,16 +25,16 @@ struct Sum {
   using T = Element;
   using Acc = accumulator_t<T>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-  Acc identity() const { return Acc(0); }
-  Acc fold(Acc a, T x) const { return a + Acc(x); }
-  Acc merge(Acc a, Acc b) const { return a + b; }
-  Out finish(Acc a, int64_t) const { return Out(a); }
+  RL_FN Acc identity() const { return Acc(0); }
+  RL_FN Acc fold(Acc a, T x) const { return a + Acc(x); }
+  RL_FN Acc merge(Acc a, Acc b) const { return a + b; }
+  RL_FN Out finish(Acc a, int64_t) const { return Out(a); }
 };
 template <class Element>
 struct Mean : Sum<Element> {
   using Fold = Sum<Element>;
   using Acc = typename Sum<Element>::Acc;
-  Element finish(Acc a, int64_t n) const {
+  RL_FN Element finish(Acc a, int64_t n) const {
     if constexpr (is_complex(dtype_of<Element>)) return a / typename Element::value_type(n);
     else return Element(a / Acc(n));
   }
@@ -41,7 +42,7 @@ struct Mean : Sum<Element> {
 template <class Element>
 struct NanSum : Sum<Element> {
   using Acc = typename Sum<Element>::Acc;
-  Acc fold(Acc a, Element x) const {
+  RL_FN Acc fold(Acc a, Element x) const {
     Acc v = Acc(x);
     return a + (v == v ? v : Acc(0));
   }
@@ -53,10 +54,10 @@ struct CountNonzero {
   using Acc = int64_t;
   using Out = int64_t;
   Word mask;
-  Acc identity() const { return 0; }
-  Acc fold(Acc a, T x) const { return a + ((x & mask) != 0); }
-  Acc merge(Acc a, Acc b) const { return a + b; }
-  Out finish(Acc a, int64_t) const { return a; }
+  RL_FN Acc identity() const { return 0; }
+  RL_FN Acc fold(Acc a, T x) const { return a + ((x & mask) != 0); }
+  RL_FN Acc merge(Acc a, Acc b) const { return a + b; }
+  RL_FN Out finish(Acc a, int64_t) const { return a; }
 };
 
 // Reduces into out, or into a result of the reducer's own dtype that is then converted.
