@@ -98,7 +98,7 @@ class OpOverload:
         self._name = packet._qualified_op_name + (f".{overload}" if overload else "")
         self._opname, self.namespace = packet.__name__, packet._qualified_op_name.split("::")[0]
         self._namespace = self.namespace
-        self._op = _C._Operator(self._name, True)
+        self._op = _C._Operator(self._name, True, self)
         described = _C._op_schema(self._name)
         if described is None:
             raise AttributeError(f"no operator is named {self._name}")
@@ -154,7 +154,7 @@ class OpOverloadPacket:
         self.__name__ = name
         self.__qualname__, self.__module__ = self._qualified_op_name, f"torch.ops.{namespace}"
         self._namespace = namespace
-        self._op = _C._Operator(self._qualified_op_name, False)
+        self._op = _C._Operator(self._qualified_op_name, False, self)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._op(*args, **kwargs)

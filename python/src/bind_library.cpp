@@ -212,6 +212,7 @@ PyMethodDef library_methods[] = {{"define", library_define, METH_VARARGS, nullpt
 // All overloads of a name, or one. They are looked up again after the table has changed.
 struct PyOperator {
   PyObject_HEAD vectorcallfunc vectorcall;
+  PyObject* shown;    // a weak reference to the object of Python's that stands for it
   std::string* name;  // "mine::scale" or, of one overload, "mine::scale.out"
   bool one;
   uint64_t generation;  // of the table when the overloads were looked up
@@ -245,15 +246,18 @@ PyObject* results(const Op& op, IValue* rets) {
   return out.release();
 }
 
-PyObject* call_operator(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+// `overrides`: whether __torch_function__ is asked.
+PyObject* run_operator(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames, bool overrides) {
   return guarded([&]() -> PyObject* {
     PyOperator& o = operator_of(self);
     auto overloads = look_up(o);
     RL_CHECK(RuntimeError, !overloads->empty(), *o.name, ": no operator has this name",
              OpTable::get().near_misses(*o.name), " It was taken away with its library, or never registered");
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    if (overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]]
-      return call_override(self, args, nargs, kwnames);
+    if (overrides && overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]] {
+      PyObject* shown = PyWeakref_GetObject(o.shown);
+      return call_override(shown && shown != Py_None ? shown : self, args, nargs, kwnames);
+    }
     CallArgs parsed;
     for (bool loose : {false, true})
       for (const Overload& overload : *overloads) {
@@ -275,16 +279,23 @@ PyObject* call_operator(PyObject* self, PyObject* const* args, size_t nargsf, Py
   });
 }
 
+PyObject* call_operator(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  return run_operator(self, args, nargsf, kwnames, true);
+}
+
 PyObject* new_operator(PyTypeObject* type, PyObject* args, PyObject*) {
   return guarded([&]() -> PyObject* {
     const char* name;
     int one;
-    if (!PyArg_ParseTuple(args, "sp:_Operator", &name, &one)) return nullptr;
+    PyObject* shown;
+    if (!PyArg_ParseTuple(args, "spO:_Operator", &name, &one, &shown)) return nullptr;
+    Object reference = check(PyWeakref_NewRef(shown, nullptr));
     Object o = check(type->tp_alloc(type, 0));
     PyOperator& made = operator_of(o.get());
     made.vectorcall = call_operator;
     made.name = new std::string(name);
     made.one = one;
+    made.shown = reference.release();
     made.generation = ~uint64_t(0);
     made.overloads = new std::shared_ptr<const std::vector<Overload>>;
     return o.release();
@@ -294,6 +305,7 @@ void operator_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   delete operator_of(self).name;
   delete operator_of(self).overloads;
+  Py_XDECREF(operator_of(self).shown);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -301,7 +313,7 @@ void operator_dealloc(PyObject* self) {
 // operator.below_autograd(...): the same, and nothing is recorded.
 PyObject* call_below_autograd(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   Scoped<bool> below(thread_state.below_autograd, true), off(thread_state.grad_enabled, false);
-  return call_operator(self, args, size_t(nargs), kwnames);
+  return run_operator(self, args, size_t(nargs), kwnames, false);
 }
 
 PyMethodDef operator_methods[] = {

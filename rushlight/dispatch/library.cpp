@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "rushlight/dispatch/op.h"
+#include "rushlight/dispatch/values.h"
 
 namespace rushlight {
 
@@ -118,6 +119,7 @@ class Registered {
  public:
   static Registered& of(const std::string& name);  // REQUIRES: registering() is held
   static void run(const Op& op, IValue* args, IValue* rets);
+  static bool has_record(const Op& op) { return op.record_run_; }
   static void run_withdrawn(const Op& op, IValue*, IValue*);
 
   // All three: registering() is held.
@@ -371,6 +373,36 @@ void Registered::run(const Op& op, IValue* args, IValue* rets) {
     record_unknown_gradient(op, *kernel, args, rets);
   else kernel->call(op, args, rets);
   writes.done();
+}
+
+namespace {
+
+// What stands below autograd, as a kernel.
+class Below final : public BoxedKernel {
+ public:
+  explicit Below(uint8_t flags) : flags_(flags) {}
+  void call(const Op& op, IValue* args, IValue* rets) override {
+    NoGradGuard off;
+    call_below_slowly(op, args, rets, flags_);
+  }
+
+ private:
+  uint8_t flags_;
+};
+
+}  // namespace
+
+void call_registered(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  bool seen = flags & (kPythonDispatch | kWrapped);
+  for (Interceptor* i = thread_state.interceptor; i; i = i->outer)
+    seen |= i->place == Interceptor::Place::BelowAutograd;
+  bool at_autograd = !thread_state.below_autograd && has_autograd_kernel(op);
+  if (!seen || at_autograd || is_composite(op)) return op.run(args, rets);
+  if (Registered::has_record(op) || thread_state.below_autograd || !thread_state.grad_enabled ||
+      !any_requires_grad(op, args))
+    return call_below_slowly(op, args, rets, flags);
+  Ref<BoxedKernel> below = make_ref<Below>(flags);
+  record_unknown_gradient(op, *below, args, rets);
 }
 
 // ---- libraries -----------------------------------------------------------------------------------------------------------------

@@ -117,6 +117,10 @@ void keep_loaded(const void* address);
 // Told of kernels that replace others; the Python front end makes them warnings of Python.
 extern void (*registration_warning)(const std::string& text);
 
+// A call of an operator that has kernels from libraries, its gradient not yet looked after: what they have for autograd comes before
+// the interceptors below autograd and the classes of Python that answer calls.
+void call_registered(const Op& op, IValue* args, IValue* rets, uint8_t flags);
+
 // Runs `kernel`, whose gradient nobody knows, and warns who asks for it; installed by autograd/.
 extern void (*record_unknown_gradient)(const Op& op, BoxedKernel& kernel, IValue* args, IValue* rets);
 

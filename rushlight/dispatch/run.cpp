@@ -6,6 +6,7 @@
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/pointwise.h"
 
 namespace rushlight {
@@ -74,6 +75,8 @@ void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
   if (flags & (kRequiresGrad | kIsView) && op.differentiable() && thread_state.grad_enabled &&
       any_requires_grad(op, args))
     return record_gradient(op, args, rets, flags);
+  if (op.registered()) [[unlikely]]
+    return call_registered(op, args, rets, flags);
   call_below_autograd(op, args, rets, flags);
 }
 

@@ -445,6 +445,56 @@ def test_register_autograd_also_for_lists_and_second_derivatives():
         assert not torch.ops.mine_grad.blend(xs, w)[0].requires_grad
 
 
+def test_modes_and_classes_of_python_see_custom_ops_below_their_gradient():
+    from rushlight.overrides import TorchFunctionMode
+    from rushlight.utils._python_dispatch import TorchDispatchMode
+
+    seen = []
+
+    class Dispatch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    class Function(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    x = torch.tensor([3.0], requires_grad=True)
+    with Dispatch():
+        y = power(x)
+    assert seen == [torch.ops.mine_custom.power.default]
+    assert torch.autograd.grad(y, x)[0].item() == 6
+    seen.clear()
+    with Function():
+        torch.ops.mine_custom.power(x)
+        power(x)
+    assert seen == [torch.ops.mine_custom.power, torch.ops.mine_custom.power.default]
+
+
+def test_modes_see_the_parts_of_composites_and_the_whole_of_kernels_without_gradient(lib):
+    from rushlight.utils._python_dispatch import TorchDispatchMode
+
+    seen = []
+
+    class Dispatch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    lib.define("cube(Tensor x) -> Tensor")
+    lib.impl("cube", lambda x: x * x * x, "CompositeImplicitAutograd")
+    lib.define("half(Tensor x) -> Tensor")
+    lib.impl("half", lambda x: x / 2, "CPU")
+    x = torch.tensor([3.0], requires_grad=True)
+    with Dispatch():
+        y, z = torch.ops.mine.cube(x), torch.ops.mine.half(x)
+    assert seen == ["aten.mul.Tensor", "aten.mul.Tensor", "mine.half.default"]
+    assert torch.autograd.grad(y, x)[0].item() == 27
+    assert z.grad_fn.name() == "WarnNotImplemented"
+
+
 # ---- custom_op -----------------------------------------------------------------------------------------------------------------
 
 
