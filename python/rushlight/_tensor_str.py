@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ._C import Tensor, _dtypes, _nested, get_default_dtype
+from ._C import Tensor, _dtypes, _nested, _wrapped, get_default_dtype
 
 
 class PrintOptions:
@@ -129,6 +129,11 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
 
 
 def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
+    wrapped = _wrapped(t)
+    if wrapped is not None:  # of a transform: what is behind it
+        inner, batched = wrapped
+        text = "\n".join("    " + line for line in repr(inner).splitlines())
+        return f"{'BatchedTensor' if batched else 'GradTrackingTensor'}(value=\n{text}\n)"
     plain = type(t) is Tensor or type(t).__name__ == "Parameter"
     prefix = "tensor(" if plain else f"{type(t).__name__}("
     indent = len(prefix)

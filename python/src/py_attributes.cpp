@@ -73,6 +73,10 @@ int set_data(PyObject* self, PyObject* value, void*) {
     RL_CHECK(RuntimeError, value, "Deleting tensor data is not allowed. Delete tensor instead!");
     const Tensor& from = expect_tensor(value, "data");
     const Tensor& to = unwrap(self);
+    RL_CHECK(
+        RuntimeError, !to.impl()->wrapper(),
+        "data: a tensor of a transform (func.grad, func.vmap) can't take over another's memory; copy the values into "
+        "it with copy_");
     RL_CHECK(RuntimeError, !to.requires_grad() || is_differentiable(from.dtype()),
              "data set to a tensor that requires gradients must be floating point or complex dtype");
     to.impl()->set_storage(from.impl()->storage(), from.dtype());

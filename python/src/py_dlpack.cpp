@@ -93,7 +93,7 @@ PyObject* dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:__dlpack__", const_cast<char**>(names), &stream,
                                      &max_version, &dl_device, &copy))
       return nullptr;
-    const Tensor& t = unwrap(self);
+    const Tensor t = in_memory(unwrap(self), "__dlpack__");
     if (t.requires_grad()) {
       PyErr_SetString(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");
       return nullptr;
@@ -181,7 +181,7 @@ PyObject* from_dlpack(PyObject*, PyObject* o) {
 
 PyObject* to_dlpack(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
-    expect_tensor(o, "to_dlpack(): the argument");
+    check_has_memory(expect_tensor(o, "to_dlpack(): the argument"), "to_dlpack");
     Object none = check(PyTuple_New(0));
     return dlpack(o, none.get(), nullptr);
   });

@@ -319,7 +319,7 @@ PyObject* type(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* untyped_storage(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap(unwrap(self).impl()->storage()); });
+  return guarded([&] { return wrap(in_memory(unwrap(self), "untyped_storage").impl()->storage()); });
 }
 
 PyObject* requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {

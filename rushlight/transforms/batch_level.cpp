@@ -9,7 +9,8 @@
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/expand.h"
-#include "rushlight/fn/result_type.h"
+#include "rushlight/fn/narrow.h"
+#include "rushlight/fn/new_zeros.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/stack.h"
 #include "rushlight/fn/unsqueeze.h"
@@ -150,7 +151,6 @@ bool BatchLevel::run_pointwise(const Op& op, IValue* args, IValue* rets) {
 }
 
 void BatchLevel::run_slices(const Op& op, IValue* args, IValue* rets) {
-  RL_CHECK(RuntimeError, size_ > 0, "vmap: ", op.qualified_name(), " has no rule for a batch of 0 examples");
   std::vector<std::vector<IValue>> results;
   std::vector<IValue> one(size_t(op.num_args()));
   std::vector<uint8_t> state;
@@ -159,19 +159,24 @@ void BatchLevel::run_slices(const Op& op, IValue* args, IValue* rets) {
     std::lock_guard lock(default_generator().mutex());
     default_generator().get_state(state.data());
   }
-  for (int64_t b = 0; b < size_; b++) {
+  // Of no examples, what one of zeros gives says the shapes.
+  for (int64_t b = 0; b < std::max<int64_t>(size_, 1); b++) {
     if (b && !state.empty()) {
       std::lock_guard lock(default_generator().mutex());
       default_generator().set_state(state.data(), state.size());
     }
     for (size_t i = 0; i < one.size(); i++)
-      one[i] = mapped(args[i], [&](const Tensor& t) { return owns(t) ? select(unwrapped(t), 0, b) : t; });
+      one[i] = mapped(args[i], [&](const Tensor& t) {
+        if (!owns(t)) return t;
+        Tensor inner = unwrapped(t);
+        return size_ ? select(inner, 0, b) : new_zeros(inner, t.sizes());
+      });
     std::vector<IValue> out(size_t(op.num_returns()));
     rushlight::call(op, one.data(), out.data());
     // What wrote to its argument's geometry (unsqueeze_) did so to a view of the batch only.
     if (b == 0 && op.mutates() && args[0].is_tensor() && owns(args[0].tensor())) {
       const Tensor &shown = args[0].tensor(), &slice = one[0].tensor();
-      RL_CHECK(NotImplementedError, slice.sizes() == shown.sizes() && slice.strides() == shown.strides(),
+      RL_CHECK(NotImplementedError, slice.sizes() == shown.sizes() && (slice.strides() == shown.strides() || !size_),
                "vmap: ", op.qualified_name(),
                " changes the shape of a batched tensor in place; use the operator that "
                "returns a view");
@@ -185,7 +190,9 @@ void BatchLevel::run_slices(const Op& op, IValue* args, IValue* rets) {
       RL_CHECK(RuntimeError, !t.defined() || t.sizes() == all[0].sizes(), "vmap: ", op.qualified_name(),
                " gives tensors of other shapes for other examples, ", all[0].sizes(), " and ", t.sizes(),
                "; functions whose shapes depend on data can't run under vmap");
-    return all[0].defined() ? wrap(stack(all, 0)) : Tensor();
+    if (!all[0].defined()) return Tensor();
+    Tensor stacked = stack(all, 0);
+    return wrap(size_ ? stacked : narrow(stacked, 0, 0, 0));
   };
   // An operator that returns what it wrote to.
   auto written = [&](const Tensor& result) -> Tensor {

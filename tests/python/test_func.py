@@ -1,5 +1,8 @@
 """func.grad, vjp, jvp and vmap, alone and in each other, against PyTorch."""
 
+import copy
+import pickle
+
 import pytest
 import rushlight.nn.functional as F
 import torch
@@ -239,6 +242,35 @@ def test_tensors_that_leak():
     assert kept[1].shape == (3,)
     with pytest.raises(RuntimeError, match="transform"):
         rl.func.vmap(lambda y: y + kept[1])(rl.ones(2, 3))
+
+
+def test_a_batch_of_no_examples():
+    x = rl.ones(0, 3)
+    assert rl.func.vmap(lambda x: x.sum() * x)(x).shape == (0, 3)
+    assert rl.func.vmap(lambda x: x.view(3, 1).cumsum(0))(x).shape == (0, 3, 1)
+    assert rl.func.vmap(rl.func.grad(lambda x: (x.sin() @ x).exp()))(x).shape == (0, 3)
+    assert rl.func.vmap(lambda x: x.clone().add_(1))(x).shape == (0, 3)
+
+
+def test_what_reads_memory_of_a_batch_is_an_error():
+    x = rl.arange(6.0).reshape(2, 3)
+    for read in (
+        rl.from_dlpack,
+        rl.utils.dlpack.to_dlpack if hasattr(rl.utils, "dlpack") else rl.to_dlpack,
+        lambda x: x.untyped_storage(),
+        pickle.dumps,
+        copy.deepcopy,
+        lambda x: rl.tensor([x[0], x[1]]),
+        lambda x: setattr(x, "data", rl.ones(3)),
+    ):
+        with pytest.raises(RuntimeError, match="transform|vmap"):
+            rl.func.vmap(lambda x, read=read: (read(x), x)[1])(x)
+
+
+def test_tensors_of_a_level_print_what_is_behind_them(capsys):
+    rl.func.vmap(rl.func.grad(lambda x: (print(x), x.sum())[1]))(rl.ones(2, 3))
+    text = capsys.readouterr().out
+    assert text.startswith("GradTrackingTensor(value=\n    BatchedTensor(value=") and "[1., 1., 1.]" in text
 
 
 def test_an_error_inside_leaves_no_level():
