@@ -177,3 +177,11 @@ def test_scaler():
             scales.append(scaler.get_scale())
         assert scales == [8, 16, 8, 8] and p.tolist() == [-2, -2]
         assert scaler.state_dict()["scale"] == 8
+
+
+def test_old_names():
+    x = rl.ones(2, 2)
+    with pytest.warns(FutureWarning, match="deprecated"):
+        region = rl.cpu.amp.autocast(dtype=rl.float16)
+    with region:
+        assert (x @ x).dtype is rl.float16

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from . import _C
+from .. import _C
+from . import amp
 
 __all__ = [
     "Event",
