@@ -13,7 +13,8 @@ from test_operators import UNINITIALISED, entries, title
 
 import rushlight as rl
 
-SAMPLES = 8 if os.environ.get("RUSHLIGHT_TEST_FULL") else 2
+pytestmark = pytest.mark.full
+SAMPLES = int(os.environ.get("RUSHLIGHT_SAMPLES", 4))
 # NotImplementedError is a RuntimeError; multi_head_attention_forward asserts its shapes, as PyTorch's does.
 ERRORS = (RuntimeError, ValueError, TypeError, IndexError, MemoryError, AssertionError)
 OURS = "rushlight has a bug"
