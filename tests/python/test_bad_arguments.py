@@ -202,3 +202,13 @@ def test_topk_of_a_number():
     for k in (0, 1):
         values, indices = rl.topk(rl.tensor(7), k)
         assert (values.item(), indices.item()) == (7, 0)
+
+
+def test_index_reduce_of_a_number_into_a_vector():
+    with pytest.raises(RuntimeError, match="source tensor shape must match self tensor shape"):
+        rl.arange(3.0).index_reduce(0, rl.tensor(1), rl.tensor(5.0), "mean", include_self=False)
+
+
+def test_diagonal_backward_of_negative_sizes():
+    with pytest.raises(RuntimeError, match="input_sizes of 0 or more"):
+        _C._ops.diagonal_backward(rl.ones(4, 1), [1, -(2**62), 63], 0, 0, 1)

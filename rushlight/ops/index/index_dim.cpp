@@ -262,6 +262,10 @@ Tensor index_reduce_op(const Tensor& self, int64_t dim, const Tensor& index, con
   check_source("index_reduce", self, dim, index, source);
   RL_CHECK(RuntimeError, reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin",
            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", reduce, ".");
+  RL_CHECK(RuntimeError, self.dim() == 0 || source.dim() > 0,
+           "index_reduce(): source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+           "self.shape = ",
+           self.sizes(), " source.shape = []");
   if (self.dim() == 0)
     return scatter_reduce(self, dim, reshape(index, IntArrayRef()), reshape(source, IntArrayRef()), reduce,
                           include_self);

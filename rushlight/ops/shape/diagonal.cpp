@@ -52,6 +52,8 @@ void put_diagonal(const Tensor& out, int64_t offset, int64_t dim1, int64_t dim2,
   copy_elements(diagonal_op(out, offset, dim1, dim2), values);
 }
 TensorSpec diagonal_backward_meta(const Tensor& grad, IntArrayRef sizes, int64_t offset, int64_t dim1, int64_t dim2) {
+  for (int64_t n : sizes)
+    RL_CHECK(RuntimeError, n >= 0, "diagonal_backward: expected input_sizes of 0 or more, got ", sizes);
   Diagonal d(Dims(sizes), contiguous_strides(sizes), 0, offset, dim1, dim2);
   expect_shape("diagonal_backward", "grad_output", grad, d.sizes);
   return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
