@@ -171,7 +171,7 @@ OP(addbmm, {.schema = "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scal
             .doc = "beta * self + alpha * the sum of batch1[i] @ batch2[i]."
                    " >>> torch.addbmm(torch.zeros(1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1))\ntensor([[6.]])",
             .kernel = composite<addbmm_op>(),
-            .forms = kFunction | kMethod | kOut,
+            .forms = kFunction | kMethod | kInPlace | kOut,
             .autocast = Autocast::Lower});
 OP(cov, {.schema = "cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor",
          .doc = "The covariances of rows, a column an observation."
