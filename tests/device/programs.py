@@ -158,6 +158,9 @@ def indexing_works_there():
     same(torch.nonzero(y), torch.nonzero(x))
     same(torch.masked_select(y, y > 3), torch.masked_select(x, x > 3))
     same(torch.unique(y), torch.unique(x))
+    pooled, places = torch.nn.functional.max_pool2d(x[None, None], 2, return_indices=True)
+    unpool = torch.nn.functional.max_unpool2d
+    same(unpool(pooled.to("far"), places.to("far"), 2), unpool(pooled, places, 2))
     same(y.repeat_interleave(torch.tensor([1, 2, 0]).to("far"), 0), x.repeat_interleave(torch.tensor([1, 2, 0]), 0))
 
 

@@ -36,12 +36,12 @@ Tensor unpool(const Tensor& self, const Tensor& indices, IntArrayRef output_size
     out *= output_size[size_t(d)];
     sizes.push_back(output_size[size_t(d)]);
   }
-  Tensor at = indices.device().is_meta() ? indices : dense(indices);
+  Tensor at = indices.device().is_meta() ? indices : dense(indices);  // on the CPU, wherever they are
   for (int64_t i = 0; at.raw() && i < at.numel(); i++)
     RL_CHECK(RuntimeError, at.data<int64_t>()[i] >= 0 && at.data<int64_t>()[i] < out,
              "Found an invalid max index: ", at.data<int64_t>()[i], " (output volumes are of size ", output_size, ")");
-  Tensor flat = scatter(zeros({planes, out}, self.dtype(), std::nullopt, self.device()), 1, reshape(at, {planes, in}),
-                        reshape(self, {planes, in}));
+  Tensor flat = scatter(zeros({planes, out}, self.dtype(), std::nullopt, self.device()), 1,
+                        reshape(indices, {planes, in}), reshape(self, {planes, in}));
   return reshape(flat, sizes);
 }
 Tensor unpool3d(const Tensor& self, const Tensor& indices, IntArrayRef output_size, IntArrayRef stride,
