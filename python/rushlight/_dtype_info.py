@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._C import _dtypes, dtype, get_default_dtype
+from ._C import _dtypes, _scalar_types, dtype, get_default_dtype
 
 # bits, eps, largest, smallest normal, decimal digits that survive
 _FLOAT = {
@@ -10,8 +10,12 @@ _FLOAT = {
     "bfloat16": (16, 2.0**-7, (2 - 2.0**-7) * 2.0**127, 2.0**-126, 1e-2),
     "float32": (32, 2.0**-23, (2 - 2.0**-23) * 2.0**127, 2.0**-126, 1e-6),
     "float64": (64, 2.0**-52, (2 - 2.0**-52) * 2.0**1023, 2.0**-1022, 1e-15),
+    "float8_e5m2": (8, 2.0**-2, 57344.0, 2.0**-14, 1.0),
+    "float8_e4m3fn": (8, 2.0**-3, 448.0, 2.0**-6, 1.0),
+    "float8_e5m2fnuz": (8, 2.0**-3, 57344.0, 2.0**-15, 1.0),
+    "float8_e4m3fnuz": (8, 2.0**-3, 240.0, 2.0**-7, 1.0),
+    "float8_e8m0fnu": (8, 1.0, 2.0**127, 2.0**-127, 1.0),
 }
-_REAL_OF = {"complex64": "float32", "complex128": "float64"}
 
 
 def _name(type: dtype) -> str:
@@ -22,13 +26,13 @@ class finfo:
     """Limits of a floating-point dtype (of a complex one's parts); of the default dtype if none is given."""
 
     def __init__(self, type: dtype | None = None):
-        name = _name(get_default_dtype() if type is None else type)
-        name = _REAL_OF.get(name, name)
+        type = get_default_dtype() if type is None else type
+        name = _name(type.to_real())
         if name not in _FLOAT:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type}'")
         self.dtype = name
         self.bits, self.eps, self.max, self.tiny, self.resolution = _FLOAT[name]
-        self.min, self.smallest_normal = -self.max, self.tiny
+        self.min, self.smallest_normal = (-self.max if type.is_signed else self.tiny), self.tiny
 
     def __eq__(self, other) -> bool:
         return isinstance(other, finfo) and self.dtype == other.dtype
@@ -47,6 +51,8 @@ class iinfo:
     def __init__(self, type: dtype):
         if type.is_floating_point or type.is_complex or type is _dtypes["bool"]:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+        if _scalar_types[type].startswith("Q"):
+            raise NotImplementedError(f"\"dtype\" not implemented for '{_scalar_types[type]}'")
         self.dtype = _name(type)
         self.bits = type.itemsize * 8
         self.min = -(1 << (self.bits - 1)) if type.is_signed else 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ._C import Tensor, _dtypes, _legacy_typed
+from ._C import Tensor, _legacy_typed, _scalar_types, _storage_dtypes
 
 _NAMES = {
-    "FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "BFloat16Tensor": "bfloat16", "LongTensor": "int64",
-    "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool",
-}  # fmt: skip
+    kind + "Tensor": dtype
+    for dtype, kind in _scalar_types.items()
+    if dtype in _storage_dtypes and dtype.to_real() is dtype and kind[0] != "Q"
+}
 
 
 class _TypedTensorMeta(type):
@@ -23,9 +24,9 @@ class _TypedTensorMeta(type):
         return f"<class 'torch.{cls.__name__}'>"
 
 
-def _make(name: str, dtype: str) -> type:
-    doc = f"{name}(*sizes) or {name}(data): a {dtype} tensor. Instances are all tensors of that dtype."
-    return _TypedTensorMeta(name, (), {"dtype": _dtypes[dtype], "__module__": "rushlight", "__doc__": doc})
+def _make(name: str, dtype) -> type:
+    doc = f"{name}(*sizes) or {name}(data): a {str(dtype).removeprefix('torch.')} tensor. Instances are all tensors of that dtype."
+    return _TypedTensorMeta(name, (), {"dtype": dtype, "__module__": "rushlight", "__doc__": doc})
 
 
 for _name, _dtype in _NAMES.items():

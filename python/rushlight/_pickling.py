@@ -21,11 +21,9 @@ from .storage import TypedStorage
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 
-_STORAGES = {
-    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "float16": "Half", "float32": "Float",
-    "float64": "Double", "complex64": "ComplexFloat", "complex128": "ComplexDouble", "bool": "Bool", "bfloat16": "BFloat16",
-}  # fmt: skip
-_DTYPES = {name + "Storage": dtype for dtype, name in _STORAGES.items()}
+# "FloatStorage" for those dtypes that have a storage class; tensors of others are rebuilt over untyped storages.
+_STORAGES = {dtype: _C._scalar_types[dtype] + "Storage" for dtype in _C._storage_dtypes}
+_DTYPES = {name: dtype for dtype, name in _STORAGES.items()}
 
 
 class _Named:
@@ -50,7 +48,7 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
 
     def persistent_id(self, obj: Any):
         if isinstance(obj, TypedStorage):
-            kind, count, storage = _Named("torch", _STORAGES[_name(obj.dtype)] + "Storage"), obj.size(), obj.untyped()
+            kind, count, storage = _Named("torch", _STORAGES[obj.dtype]), obj.size(), obj.untyped()
         elif isinstance(obj, _C.UntypedStorage):
             kind, count, storage = _Named("torch.storage", "UntypedStorage"), obj.nbytes(), obj
         else:
@@ -103,9 +101,13 @@ def _reduced(tensor: Any):
         function = _Named("torch._utils", "_rebuild_meta_tensor_no_storage")
         arguments = (tensor.dtype, sizes, strides, tensor.requires_grad)
     else:
-        stored = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
-        function = _Named("torch._utils", "_rebuild_tensor_v2")
-        arguments = (stored, tensor.storage_offset(), sizes, strides, tensor.requires_grad, OrderedDict())
+        layout = (tensor.storage_offset(), sizes, strides, tensor.requires_grad, OrderedDict())
+        if tensor.dtype in _STORAGES:
+            function = _Named("torch._utils", "_rebuild_tensor_v2")
+            arguments = (TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype), *layout)
+        else:
+            function = _Named("torch._utils", "_rebuild_tensor_v3")
+            arguments = (tensor.untyped_storage(), *layout, tensor.dtype)
     attributes = _attributes(tensor)
     if cls is _C.Tensor and not attributes:
         return function, arguments
@@ -198,7 +200,7 @@ def _unpickler(pickle_module, storage):
                 )
             if kind == "UntypedStorage":
                 return storage(key, count, was)
-            dtype = getattr(rushlight, _DTYPES[kind])
+            dtype = _DTYPES[kind]
             return TypedStorage(wrap_storage=storage(key, count * dtype.itemsize, was), dtype=dtype)
 
     return Unpickler

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._C import Tensor, UntypedStorage, _dtypes
+from ._C import Tensor, UntypedStorage, _scalar_types
 
 
 class TypedStorage:
@@ -79,21 +79,7 @@ class TypedStorage:
 
     def pickle_storage_type(self) -> str:
         """The name of the storage in checkpoints, such as "FloatStorage"."""
-        names = {
-            "float32": "Float",
-            "float64": "Double",
-            "float16": "Half",
-            "bfloat16": "BFloat16",
-            "int64": "Long",
-            "int32": "Int",
-            "int16": "Short",
-            "int8": "Char",
-            "uint8": "Byte",
-            "bool": "Bool",
-            "complex64": "ComplexFloat",
-            "complex128": "ComplexDouble",
-        }
-        return next(v for k, v in names.items() if _dtypes[k] is self.dtype) + "Storage"
+        return _scalar_types[self.dtype] + "Storage"
 
     def __repr__(self) -> str:
         lines = "".join(f" {v}\n" for v in self.tolist())

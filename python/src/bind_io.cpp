@@ -424,6 +424,12 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
-void bind_io(PyObject* module) { add_methods(module, methods); }
+void bind_io(PyObject* module) {
+  add_methods(module, methods);
+  Object stored = check(PyList_New(0));  // dtypes that have a storage class
+  for (const DTypeInfo& i : kDTypes)
+    if (io::has_storage_class(i.dtype)) check_status(PyList_Append(stored.get(), Object(wrap(i.dtype)).get()));
+  add_object(module, "_storage_dtypes", stored.get());
+}
 
 }  // namespace rushlight::py

@@ -109,21 +109,7 @@ IValue element_in_memory(const Tensor& t) {
   RL_CHECK(RuntimeError, !t.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
   if (t.impl()->flags() & kNotCpu) [[unlikely]]
     return element_in_memory(host_span(t));
-  switch (t.dtype()) {
-    case DType::UInt8: return int64_t(*t.data<uint8_t>());
-    case DType::Int8: return int64_t(*t.data<int8_t>());
-    case DType::Int16: return int64_t(*t.data<int16_t>());
-    case DType::Int32: return int64_t(*t.data<int32_t>());
-    case DType::Int64: return *t.data<int64_t>();
-    case DType::Float16: return double(float(*t.data<Half>()));
-    case DType::Float32: return double(*t.data<float>());
-    case DType::Float64: return *t.data<double>();
-    case DType::Complex64: return complex128(*t.data<complex64>());
-    case DType::Complex128: return *t.data<complex128>();
-    case DType::Bool: return *t.data<bool>();
-    case DType::BFloat16: return double(float(*t.data<BFloat16>()));
-  }
-  throw InternalError("element_of: unknown dtype");
+  return IValue(read_number(t.dtype(), t.raw()));
 }
 
 bool as_number(PyObject* o, IValue& out) {

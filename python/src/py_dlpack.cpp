@@ -35,22 +35,31 @@ constexpr int kCpu = 1;
 enum Code : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBfloat = 4, kComplex = 5, kBool = 6 };
 
 DLDataType to_dl(DType d) {
-  Code code = d == DType::Bool       ? kBool
-              : d == DType::UInt8    ? kUInt
-              : d == DType::BFloat16 ? kBfloat
-              : is_complex(d)        ? kComplex
-              : is_floating(d)       ? kFloat
-                                     : kInt;
-  return {code, uint8_t(item_size(d) * 8), 1};
+  constexpr std::pair<DType, uint8_t> eights[] = {{DType::Float8_e4m3fn, 10},
+                                                  {DType::Float8_e4m3fnuz, 11},
+                                                  {DType::Float8_e5m2, 12},
+                                                  {DType::Float8_e5m2fnuz, 13},
+                                                  {DType::Float8_e8m0fnu, 14}};
+  uint8_t bits = uint8_t(item_size(d) * 8);
+  for (auto [eight, code] : eights)
+    if (d == eight) return {code, bits, 1};
+  switch (info_of(d).kind) {
+    case DTypeKind::Bool: return {kBool, bits, 1};
+    case DTypeKind::Unsigned: return {kUInt, bits, 1};
+    case DTypeKind::Signed: return {kInt, bits, 1};
+    case DTypeKind::Complex: return {kComplex, bits, 1};
+    case DTypeKind::Float: return {uint8_t(d == DType::BFloat16 ? kBfloat : kFloat), bits, 1};
+    case DTypeKind::Quantized: break;
+  }
+  PyErr_SetString(PyExc_BufferError, "QUInt/QInt types are not supported by dlpack");
+  throw ErrorSet{};
 }
 
 DType from_dl(DLDataType t) {
-  constexpr DType all[] = {DType::UInt8,     DType::Int8,       DType::Int16,   DType::Int32,
-                           DType::Int64,     DType::Float16,    DType::Float32, DType::Float64,
-                           DType::Complex64, DType::Complex128, DType::Bool,    DType::BFloat16};
-  for (DType d : all) {
-    DLDataType wanted = to_dl(d);
-    if (wanted.code == t.code && wanted.bits == t.bits && t.lanes == 1) return d;
+  for (const DTypeInfo& i : kDTypes) {
+    if (i.kind == DTypeKind::Quantized) continue;
+    DLDataType wanted = to_dl(i.dtype);
+    if (wanted.code == t.code && wanted.bits == t.bits && t.lanes == 1) return i.dtype;
   }
   throw RuntimeError(
       str("from_dlpack: no dtype has code ", int(t.code), ", ", int(t.bits), " bits and ", int(t.lanes), " lanes"));

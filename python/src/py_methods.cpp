@@ -16,25 +16,16 @@ PyObject* of_list(const Tensor& t, const char* at, size_t dim, int64_t edge = -1
   if (dim == t.sizes().size()) {
     // One element, read where it lies.
     switch (t.dtype()) {
-      case DType::UInt8: return PyLong_FromLong(*reinterpret_cast<const uint8_t*>(at));
-      case DType::Int8: return PyLong_FromLong(*reinterpret_cast<const int8_t*>(at));
-      case DType::Int16: return PyLong_FromLong(*reinterpret_cast<const int16_t*>(at));
-      case DType::Int32: return PyLong_FromLong(*reinterpret_cast<const int32_t*>(at));
       case DType::Int64: return PyLong_FromLongLong(*reinterpret_cast<const int64_t*>(at));
-      case DType::Float16: return PyFloat_FromDouble(float(*reinterpret_cast<const Half*>(at)));
       case DType::Float32: return PyFloat_FromDouble(*reinterpret_cast<const float*>(at));
-      case DType::Float64: return PyFloat_FromDouble(*reinterpret_cast<const double*>(at));
-      case DType::Complex64: {
-        auto v = *reinterpret_cast<const complex64*>(at);
-        return PyComplex_FromDoubles(v.real(), v.imag());
-      }
-      case DType::Complex128: {
-        auto v = *reinterpret_cast<const complex128*>(at);
-        return PyComplex_FromDoubles(v.real(), v.imag());
-      }
-      case DType::Bool: return PyBool_FromLong(*reinterpret_cast<const bool*>(at));
-      case DType::BFloat16: return PyFloat_FromDouble(float(*reinterpret_cast<const BFloat16*>(at)));
+      case DType::UInt64: return PyLong_FromUnsignedLongLong(*reinterpret_cast<const uint64_t*>(at));
+      default: break;
     }
+    Scalar v = read_number(t.dtype(), at);
+    return v.is_bool()      ? PyBool_FromLong(v.to<bool>())
+           : v.is_int()     ? PyLong_FromLongLong(v.to_int())
+           : v.is_complex() ? PyComplex_FromDoubles(v.to<complex128>().real(), v.to<complex128>().imag())
+                            : PyFloat_FromDouble(v.to_double());
   }
   int64_t n = t.sizes()[dim], step = t.strides()[dim] * t.item_size();
   bool cut = edge >= 0 && n > 2 * edge;
@@ -308,12 +299,10 @@ PyObject* type(PyObject* self, PyObject* args, PyObject* kwargs) {
     // A name ("torch.FloatTensor") or a type with a dtype of its own.
     Object text = PyUnicode_Check(dtype) ? Object::borrow(dtype) : check(PyObject_GetAttrString(dtype, "dtype"));
     if (as_dtype(text.get(), d)) return change(self, {.dtype = d});
-    Tensor probe = empty_tensor({0}, DType::Float32);
-    for (int i = 0; i < kDTypeSlots; i++) {
-      if (!item_size(DType(i))) continue;
-      probe = empty_tensor({0}, DType(i));
-      if (tensor_type_text(probe) == text_of(text.get())) return change(self, {.dtype = DType(i)});
-    }
+    std::string_view name = text_of(text.get());
+    if (name.starts_with("torch.") && name.ends_with("Tensor") &&
+        dtype_from_scalar_type(name.substr(6, name.size() - 12), d))
+      return change(self, {.dtype = d});
     throw ValueError(str("invalid type: '", text_of(text.get()), "'"));
   });
 }
@@ -424,6 +413,8 @@ PyMethodDef methods[] = {
     {"bool", as_function(over<cast<DType::Bool>>), kFast, "The tensor as bool: True where an element is not zero."},
     {"cfloat", as_function(over<cast<DType::Complex64>>), kFast,
      "The tensor as complex64; itself where it has that dtype."},
+    {"chalf", as_function(over<cast<DType::Complex32>>), kFast,
+     "The tensor as complex32; itself where it has that dtype."},
     {"cdouble", as_function(over<cast<DType::Complex128>>), kFast,
      "The tensor as complex128; itself where it has that dtype."},
     {"requires_grad_", as_function(over<requires_grad_>), kFast,

@@ -2,6 +2,7 @@
 #include "py_new.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "py_op.h"
@@ -76,39 +77,43 @@ DType dtype_of_item(PyObject* o) {
   throw RuntimeError(str("Could not infer dtype of ", short_type_name(o)));
 }
 
-template <class T>
-void store_checked(char* at, const IValue& v, const char* name) {
-  Scalar s = v.to_scalar();
-  RL_CHECK(RuntimeError, s.fits<T>(), "value cannot be converted to type ", name, " without overflow");
-  *reinterpret_cast<T*>(at) = s.cast<T>();
+void store_fitting(char* at, DType dtype, const Scalar& s) {
+  try {
+    write_number(s, dtype, at);
+  } catch (const RuntimeError&) {
+    throw RuntimeError(str("value cannot be converted to type ", name_of(dtype), " without overflow"));
+  }
 }
 
+// Real floating types take what is too large as infinity; whole ones refuse it.
 void store(char* at, DType dtype, const IValue& v) {
-  auto real = [&] {
-    RL_CHECK(TypeError, !v.is_complex(), "must be real number, not complex");
-    return v.to_double();
-  };
+  Scalar s = v.to_scalar();
+  switch (info_of(dtype).kind) {
+    case DTypeKind::Float: RL_CHECK(TypeError, !v.is_complex(), "must be real number, not complex"); break;
+    case DTypeKind::Complex: break;
+    case DTypeKind::Quantized: throw RuntimeError("store_scalar: invalid type");
+    default: return store_fitting(at, dtype, s);
+  }
   switch (dtype) {
-    case DType::UInt8: return store_checked<uint8_t>(at, v, "uint8");
-    case DType::Int8: return store_checked<int8_t>(at, v, "int8");
-    case DType::Int16: return store_checked<int16_t>(at, v, "int16");
-    case DType::Int32: return store_checked<int32_t>(at, v, "int32");
-    case DType::Int64: return store_checked<int64_t>(at, v, "int64");
-    case DType::Float16: *reinterpret_cast<Half*>(at) = Half(float(real())); return;
-    case DType::BFloat16: *reinterpret_cast<BFloat16*>(at) = BFloat16(float(real())); return;
-    case DType::Float32: *reinterpret_cast<float*>(at) = float(real()); return;
-    case DType::Float64: *reinterpret_cast<double*>(at) = real(); return;
-    case DType::Complex64: *reinterpret_cast<complex64*>(at) = complex64(v.to_complex()); return;
-    case DType::Complex128: *reinterpret_cast<complex128*>(at) = v.to_complex(); return;
-    case DType::Bool:
-      *reinterpret_cast<bool*>(at) = v.is_complex() ? v.to_complex() != 0.0 : v.to_double() != 0;
-      return;
+#define RL_ENTRY(Name, python, number, Type, ...)                                            \
+  case DType::Name:                                                                          \
+    if constexpr (!is_quantized(DType::Name)) *reinterpret_cast<Type*>(at) = s.cast<Type>(); \
+    return;
+    RL_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
   }
 }
 
 void store_item(char* at, DType dtype, PyObject* o) {
   if (PyFloat_CheckExact(o) && dtype == DType::Float32) {
     *reinterpret_cast<float*>(at) = float(PyFloat_AS_DOUBLE(o));
+    return;
+  }
+  if (dtype == DType::UInt64 && !is_tensor(o) && !is_numpy_scalar(o)) {
+    RL_CHECK(TypeError, PyLong_Check(o), "an integer is required");
+    uint64_t v = PyLong_AsUnsignedLongLong(o);
+    if (v == uint64_t(-1) && PyErr_Occurred()) throw ErrorSet{};
+    std::memcpy(at, &v, sizeof v);
     return;
   }
   IValue v;
@@ -315,12 +320,9 @@ PyMethodDef methods[] = {
 }  // namespace
 
 std::string tensor_type_text(const Tensor& t) {
-  constexpr const char* names[kDTypeSlots] = {"Byte",  "Char",   "Short", "Int",          "Long",          "Half",
-                                              "Float", "Double", "",      "ComplexFloat", "ComplexDouble", "Bool",
-                                              "",      "",       "",      "BFloat16"};
   Device d = t.device();
   std::string place = d.is_cpu() || d.is_meta() ? "" : str(device_type_name(d.type), ".");
-  return str("torch.", place, names[int(t.dtype())], "Tensor");
+  return str("torch.", place, scalar_type_name(t.dtype()), "Tensor");
 }
 
 bool is_there(const Tensor& t, Device d) {

@@ -24,6 +24,8 @@ bool dtype_of_format(const char* format, Py_ssize_t itemsize, DType& d) {
   else if (f == "B") d = DType::UInt8;
   else if (f == "b") d = DType::Int8;
   else if (f == "h") d = DType::Int16;
+  else if (f == "H") d = DType::UInt16;
+  else if (f == "I" || f == "L" || f == "Q" || f == "N") d = itemsize == 8 ? DType::UInt64 : DType::UInt32;
   else if (f == "i" || f == "l" || f == "q" || f == "n") d = itemsize == 8 ? DType::Int64 : DType::Int32;
   else if (f == "e") d = DType::Float16;
   else if (f == "f") d = DType::Float32;
@@ -45,25 +47,13 @@ std::string numpy_type(PyObject* array) {
 [[noreturn]] void fail_dtype(PyObject* array) {
   throw TypeError(str("can't convert np.ndarray of type ", numpy_type(array),
                       ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
-                      "int16, int8, uint8, and bool."));
+                      "int16, int8, uint64, uint32, uint16, uint8, and bool."));
 }
 
 const char* typestr(DType d) {
-  switch (d) {
-    case DType::UInt8: return "|u1";
-    case DType::Int8: return "|i1";
-    case DType::Int16: return "<i2";
-    case DType::Int32: return "<i4";
-    case DType::Int64: return "<i8";
-    case DType::Float16: return "<f2";
-    case DType::Float32: return "<f4";
-    case DType::Float64: return "<f8";
-    case DType::Complex64: return "<c8";
-    case DType::Complex128: return "<c16";
-    case DType::Bool: return "|b1";
-    case DType::BFloat16: break;
-  }
-  throw TypeError("Got unsupported ScalarType BFloat16");
+  const char* type = info_of(d).numpy;
+  RL_CHECK(TypeError, *type, "Got unsupported ScalarType ", scalar_type_name(d));
+  return type;
 }
 
 // What numpy asks for an array: holds the tensor alive as the array's base.

@@ -17,30 +17,6 @@ PyEnum* dtypes[kDTypeSlots];
 PyEnum* strided_layout;
 PyEnum* memory_formats[4];
 
-constexpr DType kAllDTypes[] = {DType::UInt8,     DType::Int8,       DType::Int16,   DType::Int32,
-                                DType::Int64,     DType::Float16,    DType::Float32, DType::Float64,
-                                DType::Complex64, DType::Complex128, DType::Bool,    DType::BFloat16};
-constexpr std::pair<const char*, DType> kDTypeNames[] = {{"uint8", DType::UInt8},
-                                                         {"int8", DType::Int8},
-                                                         {"int16", DType::Int16},
-                                                         {"short", DType::Int16},
-                                                         {"int32", DType::Int32},
-                                                         {"int", DType::Int32},
-                                                         {"int64", DType::Int64},
-                                                         {"long", DType::Int64},
-                                                         {"float16", DType::Float16},
-                                                         {"half", DType::Float16},
-                                                         {"float32", DType::Float32},
-                                                         {"float", DType::Float32},
-                                                         {"float64", DType::Float64},
-                                                         {"double", DType::Float64},
-                                                         {"complex64", DType::Complex64},
-                                                         {"cfloat", DType::Complex64},
-                                                         {"complex128", DType::Complex128},
-                                                         {"cdouble", DType::Complex128},
-                                                         {"bool", DType::Bool},
-                                                         {"bfloat16", DType::BFloat16}};
-
 PyEnum* self_enum(PyObject* o) { return reinterpret_cast<PyEnum*>(o); }
 DType dtype_value(PyObject* o) { return DType(self_enum(o)->value); }
 
@@ -65,7 +41,12 @@ PyMethodDef dtype_methods[] = {
      "The dtype of a complex number's parts."},
     {"to_complex",
      [](PyObject* o, PyObject*) {
-       return wrap(dtype_value(o) == DType::Float64 ? DType::Complex128 : to_complex(dtype_value(o)));
+       return guarded([&] {
+         DType d = dtype_value(o);
+         RL_CHECK(RuntimeError, is_complex(d) || (is_floating(d) && is_computed(d)), "Unknown Complex ScalarType for ",
+                  scalar_type_name(d));
+         return wrap(to_complex(d));
+       });
      },
      METH_NOARGS, "The complex dtype with parts of this one."},
     {},
@@ -75,8 +56,14 @@ PyGetSetDef dtype_getset[] = {
      "Whether it is a real floating point type.", nullptr},
     {"is_complex", [](PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_value(o))); }, nullptr,
      "Whether it is a complex type.", nullptr},
-    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(is_signed(dtype_value(o))); }, nullptr,
-     "Whether it holds negative numbers.", nullptr},
+    {"is_signed",
+     [](PyObject* o, void*) {
+       return guarded([&] {
+         RL_CHECK(RuntimeError, !is_quantized(dtype_value(o)), "isSignedType not supported for quantized types");
+         return PyBool_FromLong(is_signed(dtype_value(o)));
+       });
+     },
+     nullptr, "Whether it holds negative numbers.", nullptr},
     {"itemsize", [](PyObject* o, void*) { return PyLong_FromLong(item_size(dtype_value(o))); }, nullptr,
      "The bytes of one element.", nullptr},
     {},
@@ -441,14 +428,18 @@ void bind_types(PyObject* module) {
                             std::pair("Size", size_type), std::pair("Generator", generator_type)})
     add_object(module, name, reinterpret_cast<PyObject*>(type));
 
-  for (DType d : kAllDTypes) {
-    auto* text = new std::string("torch." + std::string(name_of(d)));
-    dtypes[int(d)] = make_enum(dtype_type, int(d), text->c_str());
+  // _dtypes: by all their names. _scalar_types: {dtype: "Float"}, the names of old tensor types and storages.
+  Object names = check(PyDict_New()), scalar_types = check(PyDict_New());
+  for (const DTypeInfo& i : kDTypes) {
+    auto* text = new std::string(str("torch.", i.name));
+    dtypes[int(i.dtype)] = make_enum(dtype_type, int(i.dtype), text->c_str());
+    PyObject* o = reinterpret_cast<PyObject*>(dtypes[int(i.dtype)]);
+    for (const char* name : {i.name, i.alias})
+      if (*name) check_status(PyDict_SetItemString(names.get(), name, o));
+    check_status(PyDict_SetItem(scalar_types.get(), o, check(to_str(i.scalar_type)).get()));
   }
-  Object names = check(PyDict_New());
-  for (auto [name, d] : kDTypeNames)
-    check_status(PyDict_SetItemString(names.get(), name, reinterpret_cast<PyObject*>(dtypes[int(d)])));
   add_object(module, "_dtypes", names.get());
+  add_object(module, "_scalar_types", scalar_types.get());
   strided_layout = make_enum(layout_type, 0, "torch.strided");
   add_object(module, "strided", reinterpret_cast<PyObject*>(strided_layout));
   const char* formats[] = {"torch.contiguous_format", "torch.preserve_format", "torch.channels_last",

@@ -5,24 +5,13 @@
 namespace rushlight::api::detail {
 template <DType D>
 struct CppType;
-#define RL_CPP_TYPE(T)          \
-  template <>                   \
-  struct CppType<dtype_of<T>> { \
-    using type = T;             \
+#define RL_ENTRY(Name, python, number, Type, ...) \
+  template <>                                     \
+  struct CppType<DType::Name> {                   \
+    using type = Type;                            \
   };
-RL_CPP_TYPE(uint8_t)
-RL_CPP_TYPE(int8_t)
-RL_CPP_TYPE(int16_t)
-RL_CPP_TYPE(int32_t)
-RL_CPP_TYPE(int64_t)
-RL_CPP_TYPE(Half)
-RL_CPP_TYPE(BFloat16)
-RL_CPP_TYPE(float)
-RL_CPP_TYPE(double)
-RL_CPP_TYPE(bool)
-RL_CPP_TYPE(complex64)
-RL_CPP_TYPE(complex128)
-#undef RL_CPP_TYPE
+RL_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
 [[noreturn]] void fail_dispatch(const char* name, DType d);
 }  // namespace rushlight::api::detail
 

@@ -157,7 +157,7 @@ class IValue : public rushlight::IValue {
   }
   Scalar toScalar() const { return to_scalar(); }
   Device toDevice() const { return to_device(); }
-  DType toScalarType() const { return DType(toInt()); }
+  DType toScalarType() const { return dtype_numbered(toInt()); }
   Layout toLayout() const { return Layout(toInt()); }
   MemoryFormat toMemoryFormat() const { return MemoryFormat(toInt()); }
   // A reference to the text inside.

@@ -9,23 +9,6 @@
 namespace rushlight {
 namespace {
 
-const char* type_name(DType d) {
-  switch (d) {
-    case DType::UInt8: return "CPUByteType";
-    case DType::Int8: return "CPUCharType";
-    case DType::Int16: return "CPUShortType";
-    case DType::Int32: return "CPUIntType";
-    case DType::Int64: return "CPULongType";
-    case DType::Float16: return "CPUHalfType";
-    case DType::Float32: return "CPUFloatType";
-    case DType::Float64: return "CPUDoubleType";
-    case DType::Complex64: return "CPUComplexFloatType";
-    case DType::Complex128: return "CPUComplexDoubleType";
-    case DType::Bool: return "CPUBoolType";
-    default: return "CPUBFloat16Type";
-  }
-}
-
 std::string number(const Tensor& t, int64_t i) {
   const char* p = static_cast<const char*>(t.raw()) + i * t.item_size();
   if (is_complex(t.dtype())) {
@@ -33,6 +16,7 @@ std::string number(const Tensor& t, int64_t i) {
     convert_row(DType::Complex128, &v, 16, t.dtype(), p, 16, 1);
     return str(v);
   }
+  if (t.dtype() == DType::UInt64) return str(*reinterpret_cast<const uint64_t*>(p));
   if (is_integral(t.dtype(), true)) {
     int64_t v;
     convert_row(DType::Int64, &v, 8, t.dtype(), p, 8, 1);
@@ -78,9 +62,7 @@ std::string tensor_text(const Tensor& given) {
       if ((int64_t(i) + 1) % columns == 0) out += "\n";
     }
   }
-  out +=
-      str("[ ", elsewhere ? str(device_type_name(given.device().type), type_name(t.dtype()) + 3) : type_name(t.dtype()),
-          "{");
+  out += str("[ ", elsewhere ? device_type_name(given.device().type) : "CPU", scalar_type_name(t.dtype()), "Type{");
   for (size_t i = 0; i < t.sizes().size(); i++) out += str(i ? "," : "", t.sizes()[i]);
   return out + "} ]";
 }

@@ -1,6 +1,6 @@
 #include "rushlight/api/serialize.h"
 
-#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/values.h"
 
 namespace rushlight::api {
 namespace serialize {

@@ -14,7 +14,7 @@
 namespace rushlight {
 
 // The names are literals, so that the view ends in a null.
-const char* api::toString(DType d) { return scalar_type_name(d).data(); }
+const char* api::toString(DType d) { return info_of(d).scalar_type; }
 std::ostream& operator<<(std::ostream& out, DType d) { return out << api::toString(d); }
 std::ostream& operator<<(std::ostream& out, DeviceType t) { return out << Device{t}.text(); }
 std::ostream& operator<<(std::ostream& out, Layout) { return out << "Strided"; }
@@ -47,35 +47,19 @@ std::ostream& operator<<(std::ostream& out, const TensorOptions& o) {
   return out << "(nullopt))";
 }
 
-std::string_view TypeMeta::name() const {
-  switch (dtype_) {
-    case DType::UInt8: return "unsigned char";
-    case DType::Int8: return "signed char";
-    case DType::Int16: return "short";
-    case DType::Int32: return "int";
-    case DType::Int64: return "long";
-    case DType::Float16: return "c10::Half";
-    case DType::Float32: return "float";
-    case DType::Float64: return "double";
-    case DType::Complex64: return "c10::complex<float>";
-    case DType::Complex128: return "c10::complex<double>";
-    case DType::Bool: return "bool";
-    case DType::BFloat16: return "c10::BFloat16";
-  }
-  return "undefined";
-}
+std::string_view TypeMeta::name() const { return info_of(dtype_).type_name; }
 
 bool Scalar::fits(DType wanted) const {
   if (is_complex() && rushlight::Scalar::to<complex128>().imag() != 0) return false;
   if (is_floating(wanted)) {
     double v = to_double();
     double most = wanted == kHalf ? 65504 : wanted == kDouble ? std::numeric_limits<double>::max() : 0x1.fffffep127;
-    return !std::isfinite(v) || std::abs(v) <= most;
+    return is_float8(wanted) || !std::isfinite(v) || std::abs(v) <= most;
   }
   int bits = item_size(wanted) * 8;
   // Unsigned types take negative numbers that wrap, as in C++.
-  double lowest = -std::ldexp(1.0, wanted == kByte ? 8 : bits - 1),
-         past = std::ldexp(1.0, wanted == kByte ? 8 : bits - 1);
+  int range = is_kind(wanted, DTypeKind::Unsigned) ? bits : bits - 1;
+  double lowest = -std::ldexp(1.0, range), past = std::ldexp(1.0, range);
   if (is_float() || is_complex()) return to_double() > lowest - 1 && to_double() < past;
   return bits == 64 || (double(to_int()) >= lowest && double(to_int()) < past);
 }

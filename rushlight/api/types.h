@@ -36,11 +36,21 @@ using rushlight::BFloat16;
 using rushlight::DeviceType;
 using rushlight::Dims;
 using rushlight::DType;
+using rushlight::Float8_e4m3fn;
+using rushlight::Float8_e4m3fnuz;
+using rushlight::Float8_e5m2;
+using rushlight::Float8_e5m2fnuz;
+using rushlight::Float8_e8m0fnu;
 using rushlight::Half;
 using rushlight::IntArrayRef;
 using rushlight::Layout;
 using rushlight::MemoryFormat;
 using rushlight::OptionalIntArrayRef;
+using rushlight::qint32;
+using rushlight::qint8;
+using rushlight::quint2x4;
+using rushlight::quint4x2;
+using rushlight::quint8;
 using ScalarType = DType;
 using Dtype = DType;
 using DeviceIndex = int8_t;
@@ -57,16 +67,15 @@ using TypeError = rushlight::TypeError;
 using NotImplementedError = rushlight::NotImplementedError;
 using OutOfMemoryError = rushlight::OutOfMemory;
 
-constexpr DType kUInt8 = DType::UInt8, kInt8 = DType::Int8, kInt16 = DType::Int16, kInt32 = DType::Int32,
-                kInt64 = DType::Int64;
-constexpr DType kByte = kUInt8, kChar = kInt8, kShort = kInt16, kInt = kInt32, kLong = kInt64, kBool = DType::Bool;
+// kUInt8, kFloat16, ...; and PyTorch's other names below.
+#define RL_ENTRY(Name, ...) constexpr DType k##Name = DType::Name;
+RL_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
+constexpr DType kByte = kUInt8, kChar = kInt8, kShort = kInt16, kInt = kInt32, kLong = kInt64;
 constexpr DType kU8 = kUInt8, kI8 = kInt8, kI16 = kInt16, kI32 = kInt32, kI64 = kInt64;
-constexpr DType kFloat16 = DType::Float16, kFloat32 = DType::Float32, kFloat64 = DType::Float64,
-                kBFloat16 = DType::BFloat16;
 constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64, kF16 = kFloat16, kF32 = kFloat32,
                 kF64 = kFloat64;
-constexpr DType kComplexFloat = DType::Complex64, kComplexDouble = DType::Complex128, kComplex64 = kComplexFloat,
-                kComplex128 = kComplexDouble;
+constexpr DType kComplexHalf = kComplex32, kComplexFloat = kComplex64, kComplexDouble = kComplex128;
 constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta,
                      kPrivateUse1 = DeviceType::PrivateUse1;
 constexpr Layout kStrided = Layout::Strided;

@@ -11,36 +11,22 @@ namespace rushlight {
 
 // ---- plans -----------------------------------------------------------------------------------------------------------------
 
-std::string gradient_name(const Op& op, const Schema& schema) {
-  std::string_view name = schema.name;
-  if (name == "copy_") return "CopyBackwards";
-  if (name.ends_with("_forward")) name.remove_suffix(8);
+std::string gradient_name(const Schema& schema) {
   std::string out;
   bool up = true;
-  for (char c : name) {
+  for (char c : schema.name) {
     bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (c != '_') out += up && letter ? char(c & ~0x20) : c;
     up = !letter;
   }
-  // PyTorch numbers the overloads that have a rule of their own.
-  char index = '0';
-  const std::string& o = schema.overload;
-  bool many = schema.returns.size() > 1;
-  if (((o == "dim" || o == "dim_IntList") && !many) || o == "Tensor_Tensor" || (schema.name == "pow" && o == "Scalar"))
-    index = '1';
-  if (o == "dims" || o == "Tensor_mode") index = '2';
-  if (o.empty() && !many) {
-    const Op* by_dim = OpTable::get().find(op.name() + ".dim");
-    if (by_dim && by_dim->num_returns() > 1) index = '1';
-  }
-  return out + "Backward" + index;
+  return out + "Backward0";
 }
 
 GradPlan::GradPlan(const Op& o)
     : op(o),
       rule(o.def().grad),
       schema(Schema::parse(o.def().schema)),
-      name(o.def().node ? o.def().node : gradient_name(o, schema.name == "pow" ? o.schema() : schema)),
+      name(o.def().node ? o.def().node : gradient_name(schema)),
       args(schema.args.size()),
       in_place(o.mutates()) {
   int edges = 0;
@@ -94,24 +80,6 @@ const GradPlan& GradPlan::make(const Op& op) {
 
 namespace {
 
-const char* old_type_name(DType d) {
-  switch (d) {
-    case DType::UInt8: return "ByteTensor";
-    case DType::Int8: return "CharTensor";
-    case DType::Int16: return "ShortTensor";
-    case DType::Int32: return "IntTensor";
-    case DType::Int64: return "LongTensor";
-    case DType::Float16: return "HalfTensor";
-    case DType::Float32: return "FloatTensor";
-    case DType::Float64: return "DoubleTensor";
-    case DType::Complex64: return "ComplexFloatTensor";
-    case DType::Complex128: return "ComplexDoubleTensor";
-    case DType::Bool: return "BoolTensor";
-    case DType::BFloat16: return "BFloat16Tensor";
-  }
-  return "Tensor";
-}
-
 uint32_t version_of(const IValue& v) {
   if (v.is_tensor()) return v.tensor().impl()->version();
   uint32_t sum = 0;  // versions only grow, so their sum tells of any change
@@ -139,7 +107,7 @@ void check_version(const Tensor& t, uint32_t saved_at, const std::string& result
   std::string origin = result_of.empty() ? "" : str(", which is output ", nr, " of ", result_of, ",");
   throw AutogradError(
       str("one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
-          old_type_name(t.dtype()), " ", t.sizes(), "]", origin, " is at version ", now, "; expected version ",
+          scalar_type_name(t.dtype()), "Tensor ", t.sizes(), "]", origin, " is at version ", now, "; expected version ",
           saved_at, " instead. It was saved by ", by, ". Hint: ",
           anomaly.enabled
               ? "the backtrace further above shows the operation that failed to compute its gradient. The variable "

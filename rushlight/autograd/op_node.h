@@ -42,7 +42,7 @@ struct GradPlan {
 };
 
 // "AddBackward0", as PyTorch names the gradient of an operator.
-std::string gradient_name(const Op& op, const Schema& schema);
+std::string gradient_name(const Schema& schema);
 
 // A tensor as it was when it was saved. `by` is named in errors. Throws AutogradError if it was written to since.
 void check_version(const Tensor& t, uint32_t saved_at, const std::string& result_of, uint32_t nr,

@@ -24,6 +24,9 @@ class Scalar {
   Scalar(float v) : Scalar(double(v)) {}
   Scalar(Half v) : Scalar(double(float(v))) {}
   Scalar(BFloat16 v) : Scalar(double(float(v))) {}
+  template <Float8Kind kind>
+  Scalar(Float8<kind> v) : Scalar(double(float(v))) {}
+  Scalar(complex32 v) : Scalar(complex128(v.real(), v.imag())) {}
   Scalar(double v) : kind_(Kind::Float) { d_ = v; }
   Scalar(complex64 v) : Scalar(complex128(v)) {}
   Scalar(complex128 v) : kind_(Kind::Complex) {
@@ -49,13 +52,17 @@ class Scalar {
   // As to(), but what does not fit wraps or becomes infinite, as when a tensor is converted.
   template <class T>
   T cast() const {
-    if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {
+    if constexpr (std::is_same_v<T, complex32>) {
+      return is_complex() ? T(float(d_), float(imag_)) : T(float(cast<double>()));
+    } else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) {
       using R = typename T::value_type;
       return is_complex() ? T(R(d_), R(imag_)) : T(is_float() ? R(d_) : R(i_));
     } else if constexpr (std::is_same_v<T, bool>) {
       return is_complex() ? d_ != 0 || imag_ != 0 : is_float() ? d_ != 0 : i_ != 0;
-    } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    } else if constexpr (is_small_float<T>) {
       return T(float(cast<double>()));
+    } else if constexpr (std::is_same_v<T, uint64_t>) {
+      return (is_float() || is_complex()) && d_ >= 0x1p63 && d_ < 0x1p64 ? T(d_) : T(cast<int64_t>());
     } else if constexpr (std::is_integral_v<T>) {
       return T(is_float() || is_complex() ? whole(d_) : i_);
     } else {
@@ -64,7 +71,7 @@ class Scalar {
   }
   template <class T>
   bool fits() const {
-    if constexpr (std::is_same_v<T, complex64>) {
+    if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex32>) {
       return is_complex() ? in_range<float>(d_) && in_range<float>(imag_) : !is_float() || in_range<float>(d_);
     } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, complex128>) {
       return true;
@@ -92,22 +99,28 @@ class Scalar {
 
  private:
   template <class T>
+  static constexpr bool is_small_float = is_floating(dtype_of<T>) && sizeof(T) <= 2;
+  template <class T>
   static bool in_range(double v) {
     if constexpr (std::is_same_v<T, double>) return true;
+    else if constexpr (is_float8(dtype_of<T>)) return fits_float8(v, T::kKind);
     else if constexpr (std::is_same_v<T, Half>) return !std::isfinite(v) || std::abs(v) <= 65504;
     else if constexpr (std::is_same_v<T, BFloat16>) return !std::isfinite(v) || std::abs(v) <= 0x1.FEp127;
     else if constexpr (std::is_same_v<T, float>) return !std::isfinite(v) || std::abs(v) <= 0x1.FFFFFEp127;
+    else if constexpr (std::is_same_v<T, uint64_t>) return v > -1 && v < 0x1p64;
     else if constexpr (sizeof(T) == 8) return v >= -0x1p63 && v < 0x1p63;
     else return v >= double(std::numeric_limits<T>::lowest()) && v <= double(std::numeric_limits<T>::max());
   }
   template <class T>
   static bool in_range(int64_t v) {
     if constexpr (std::is_same_v<T, Half>) return v >= -65504 && v <= 65504;
+    else if constexpr (is_float8(dtype_of<T>)) return v == 0 || fits_float8(std::abs(double(v)), T::kKind);
     else if constexpr (!std::is_integral_v<T> || sizeof(T) == 8) return true;
     else if constexpr (std::is_unsigned_v<T>)
       return v >= -int64_t(std::numeric_limits<T>::max()) && v <= int64_t(std::numeric_limits<T>::max());
     else return v >= std::numeric_limits<T>::lowest() && v <= std::numeric_limits<T>::max();
   }
+  static bool fits_float8(double v, Float8Kind kind);
   // As x86 converts: the smallest integer where there is no such one.
   static int64_t whole(double v) { return in_range<int64_t>(v) ? int64_t(v) : INT64_MIN; }
   [[noreturn, gnu::cold]] static void fail_number(const Scalar& s, DType d);
@@ -123,6 +136,12 @@ class Scalar {
 // What writing the number into an element of dtype d gives, as a number of that dtype's kind. Throws as Scalar::to. Where PyTorch makes a
 // tensor of one element on the way, what is beyond a half type's range becomes infinite: `halves_saturate`.
 Scalar number_in(const Scalar& s, DType d, bool halves_saturate = false);
+
+// Writes the number into an element of dtype d, any dtype: the one place where that is done. Throws as Scalar::to; NotImplementedError
+// for quantised ones.
+void write_number(const Scalar& s, DType d, void* to);
+// The element as a number; an unsigned one beyond int64 as a float.
+Scalar read_number(DType d, const void* from);
 
 inline void append_text(std::string& out, const Scalar& s) {
   if (s.is_bool()) append_text(out, s.to<bool>());

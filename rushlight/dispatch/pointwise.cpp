@@ -70,7 +70,7 @@ DType result_dtype(const PointwiseInfo& info, DType common) {
 }
 
 const PointwiseInfo::Entry& entry_for(const Op& op, const PointwiseInfo& info, DType common) {
-  const PointwiseInfo::Entry& e = info.entries[int(common)];
+  const PointwiseInfo::Entry& e = info.entry(common);
   RL_CHECK(NotImplementedError, e.row[0], '"', op.name(), "\" not implemented for '", scalar_type_name(common), "'");
   return e;
 }
@@ -153,6 +153,17 @@ void write_scalar(const Scalar& s, DType d, void* to) {
 }
 
 }  // namespace
+
+const PointwiseInfo::Entry& PointwiseInfo::entry(DType common) const {
+  if (int(common) < kComputedSlots) [[likely]]
+    return entries[int(common)];
+  static const Entry none;
+  if (!stored_too) return none;
+  return is_float8(common)          ? entries[int(DType::Float32)]
+         : common == DType::UInt16  ? entries[int(DType::Int32)]
+         : is_wide_unsigned(common) ? entries[int(DType::Int64)]
+                                    : none;
+}
 
 DType functor_dtype() { return making_for; }
 MakingFunctor::MakingFunctor(DType common) : before_(std::exchange(making_for, common)) {}
@@ -262,7 +273,7 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
   const Tensor& first = args[0].tensor();
   const TensorImpl& self = *first.impl();
   DType d = self.dtype();
-  const PointwiseInfo::Entry& e = info.entries[int(d)];
+  const PointwiseInfo::Entry& e = info.entry(d);
   int64_t n = self.numel();
   if (!e.row[0] || e.compute != d || n > kChunk || n == 0 || !self.contiguous() || self.wrapped_number ||
       !self.device().is_cpu() || info.promote == Promote::Mask)

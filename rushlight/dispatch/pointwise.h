@@ -44,7 +44,9 @@ struct PointwiseInfo {
     void (*make)(void* where, const IValue* args) = nullptr;  // constructs the functor; null: nothing to construct
     DType compute = DType::Float32, result = DType::Float32;
   };
-  Entry entries[kDTypeSlots];  // by common dtype; row[0] null: not implemented for it
+  Entry entries[kComputedSlots];  // by common dtype; row[0] null: not implemented for it
+  // Of any dtype: those beyond the slots may stand in the rows of a wider one.
+  const Entry& entry(DType common) const;
   Expr (*symbolic)(const Expr* in, const IValue* args) = nullptr;
   int inputs = 1;
   Promote promote = Promote::Same;
@@ -52,6 +54,8 @@ struct PointwiseInfo {
   bool result_is_real = false;  // of complex arguments
   bool exact_numbers = false;   // numbers and 0-d tensors meet half types unrounded: the functor's kExactNumbers
   bool numbers_fit = false;     // numbers have to fit the common dtype, others wrap: the functor's kNumbersFit
+  bool stored_too =
+      false;  // also for uint16 to uint64, where only low bits count, and float8: the functor's kStoredToo
 };
 constexpr size_t kFunctorBytes = 64;
 
@@ -158,9 +162,11 @@ void add_entry(PointwiseInfo& info) {
   info.result_is_real |= math::is_complex_type<T> && !math::is_complex_type<R>;
   info.exact_numbers |= requires { Functor::kExactNumbers; };
   info.numbers_fit |= requires { Functor::kNumbersFit; };
+  info.stored_too |= requires { Functor::kStoredToo; };
   info.entries[int(dtype_of<T>)] = e;
   auto also = [&](DType d) { info.entries[int(d)] = e; };
   if constexpr (std::is_same_v<T, float>) also(DType::Float16), also(DType::BFloat16);
+  if constexpr (std::is_same_v<T, complex64>) also(DType::Complex32);
   if constexpr (std::is_same_v<T, int32_t>) also(DType::UInt8), also(DType::Int8), also(DType::Int16);
 }
 

@@ -11,24 +11,6 @@
 namespace rushlight::graph {
 namespace {
 
-DType dtype_of_name(std::string_view name, bool& known) {
-  constexpr std::pair<const char*, DType> names[] = {{"Byte", DType::UInt8},
-                                                     {"Char", DType::Int8},
-                                                     {"Short", DType::Int16},
-                                                     {"Int", DType::Int32},
-                                                     {"Long", DType::Int64},
-                                                     {"Half", DType::Float16},
-                                                     {"Float", DType::Float32},
-                                                     {"Double", DType::Float64},
-                                                     {"ComplexFloat", DType::Complex64},
-                                                     {"ComplexDouble", DType::Complex128},
-                                                     {"Bool", DType::Bool},
-                                                     {"BFloat16", DType::BFloat16}};
-  for (auto [n, d] : names)
-    if (name == n) return known = true, d;
-  return known = false, DType::Float32;
-}
-
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text), graph_(std::make_shared<Graph>()) {}
@@ -101,7 +83,8 @@ class Parser {
     std::string text(text_.substr(start, at_ - start));
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
     bool known = false;
-    DType d = dtype_of_name(text.substr(0, text.find('(')), known);
+    DType d = DType::Float32;
+    known = dtype_from_scalar_type(text.substr(0, text.find('(')), d);
     if (known && text.find('(') != std::string::npos) {
       facts = std::make_shared<TensorFacts>();
       facts->dtype = d;

@@ -47,12 +47,10 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
 // What the archive's entry `version` says, 1 to 10; 0 where there is none. Throws FileError for anything else.
 int format_version(const ZipReader& zip);
 
-// "torch.FloatStorage" and back.
-const char* storage_class(DType d);
+// "FloatStorage", and back from "torch.FloatStorage". Newer dtypes have none; their tensors are rebuilt over untyped storages.
+bool has_storage_class(DType d);
+std::string storage_class(DType d);
 std::optional<DType> dtype_of_storage_class(std::string_view name);
-
-// Values without a tree: what C++ programs get from torch::pickle_load. Classes other than the usual containers are refused by name.
-IValue load_value(const Bytes& bytes, const std::string& name);
 
 // Writes the entries of a torch.save file: the pickle, then each storage under its key.
 void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,

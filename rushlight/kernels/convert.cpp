@@ -109,42 +109,102 @@ using Convert = void (*)(void*, int64_t, const void*, int64_t, int64_t);
 template <class To>
 Convert from_any(DType from) {
   switch (from) {
-    case DType::UInt8: return convert<To, uint8_t>;
-    case DType::Int8: return convert<To, int8_t>;
-    case DType::Int16: return convert<To, int16_t>;
-    case DType::Int32: return convert<To, int32_t>;
-    case DType::Int64: return convert<To, int64_t>;
-    case DType::Float16: return convert<To, Half>;
-    case DType::Float32: return convert<To, float>;
-    case DType::Float64: return convert<To, double>;
-    case DType::Complex64: return convert<To, complex64>;
-    case DType::Complex128: return convert<To, complex128>;
-    case DType::Bool: return convert<To, bool>;
-    default: return convert<To, BFloat16>;
+#define RL_ENTRY(Name, python, number, Type, ...) \
+  case DType::Name: return convert<To, Type>;
+    RL_COMPUTED_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
+    default: return nullptr;
   }
 }
 
 Convert converter(DType to, DType from) {
   switch (to) {
-    case DType::UInt8: return from_any<uint8_t>(from);
-    case DType::Int8: return from_any<int8_t>(from);
-    case DType::Int16: return from_any<int16_t>(from);
-    case DType::Int32: return from_any<int32_t>(from);
-    case DType::Int64: return from_any<int64_t>(from);
-    case DType::Float16: return from_any<Half>(from);
-    case DType::Float32: return from_any<float>(from);
-    case DType::Float64: return from_any<double>(from);
-    case DType::Complex64: return from_any<complex64>(from);
-    case DType::Complex128: return from_any<complex128>(from);
-    case DType::Bool: return from_any<bool>(from);
-    default: return from_any<BFloat16>(from);
+#define RL_ENTRY(Name, python, number, Type, ...) \
+  case DType::Name: return from_any<Type>(from);
+    RL_COMPUTED_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
+    default: return nullptr;
+  }
+}
+
+// ---- dtypes that are only stored: through a row of one that is computed with ----
+
+// Element by element, with a conversion that C++ knows.
+template <class To, class From>
+void each(void* out, int64_t out_stride, const void* in, int64_t in_stride, int64_t n) {
+  char* o = static_cast<char*>(out);
+  const char* p = static_cast<const char*>(in);
+  for (int64_t i = 0; i < n; i++, o += out_stride, p += in_stride) {
+    From v = *reinterpret_cast<const From*>(p);
+    if constexpr (std::is_same_v<To, uint64_t> && std::is_floating_point_v<From>)  // negative ones wrap
+      *reinterpret_cast<To*>(o) = v >= From(0x1p63) ? (v < From(0x1p64) ? To(v) : 0) : To(int64_t(v));
+    else if constexpr (std::is_same_v<From, complex32>) *reinterpret_cast<To*>(o) = To(v.real(), v.imag());
+    else if constexpr (std::is_same_v<To, complex32>) *reinterpret_cast<To*>(o) = To(v.real(), v.imag());
+    else *reinterpret_cast<To*>(o) = To(v);
+  }
+}
+
+// A stored dtype, the row that stands for it, and the way there and back.
+struct Detour {
+  DType row;
+  Convert read, write;
+};
+Detour detour(DType d, DType other) {
+  bool fraction = is_differentiable(other);
+  switch (d) {
+    case DType::Float8_e5m2: return {DType::Float32, each<float, Float8_e5m2>, each<Float8_e5m2, float>};
+    case DType::Float8_e4m3fn: return {DType::Float32, each<float, Float8_e4m3fn>, each<Float8_e4m3fn, float>};
+    case DType::Float8_e5m2fnuz: return {DType::Float32, each<float, Float8_e5m2fnuz>, each<Float8_e5m2fnuz, float>};
+    case DType::Float8_e4m3fnuz: return {DType::Float32, each<float, Float8_e4m3fnuz>, each<Float8_e4m3fnuz, float>};
+    case DType::Float8_e8m0fnu: return {DType::Float32, each<float, Float8_e8m0fnu>, each<Float8_e8m0fnu, float>};
+    case DType::Complex32: return {DType::Complex64, each<complex64, complex32>, each<complex32, complex64>};
+    case DType::UInt16: return {DType::Int32, each<int32_t, uint16_t>, each<uint16_t, int32_t>};
+    case DType::UInt32: return {DType::Int64, each<int64_t, uint32_t>, each<uint32_t, int64_t>};
+    case DType::UInt64:
+      if (other == DType::Float32) return {DType::Float32, each<float, uint64_t>, each<uint64_t, float>};
+      if (fraction) return {DType::Float64, each<double, uint64_t>, each<uint64_t, double>};
+      return {DType::Int64, each<int64_t, uint64_t>, each<uint64_t, int64_t>};
+    default: return {d, nullptr, nullptr};
+  }
+}
+
+// In pieces: from the stored dtype to its row, to the other's row, to the other.
+void convert_stored(DType to, char* out, int64_t out_stride, DType from, const char* in, int64_t in_stride, int64_t n) {
+  RL_CHECK(NotImplementedError, !is_quantized(to) && !is_quantized(from), "\"copy_\" not implemented for '",
+           scalar_type_name(is_quantized(to) ? to : from), "'");
+  constexpr int64_t kPiece = 128;
+  alignas(16) char first[kPiece * 16], second[kPiece * 16];
+  Detour source = detour(from, to), target = detour(to, from);
+  if (!source.read) source.row = from;
+  // What is written narrower wraps from 64 bits, as it would from its own dtype.
+  if (target.row == DType::Int32 && is_differentiable(source.row))
+    target = {DType::Int64, nullptr, each<uint16_t, int64_t>};
+  int64_t row_size = item_size(source.row), target_size = item_size(target.row);
+  for (int64_t at = 0; at < n; at += kPiece) {
+    int64_t count = std::min(kPiece, n - at);
+    const void* p = in + at * in_stride;
+    int64_t step = in_stride;
+    if (source.read) {
+      source.read(first, row_size, p, step, count);
+      p = first, step = row_size;
+    }
+    char* o = out + at * out_stride;
+    if (!target.write) {
+      convert_row(to, o, out_stride, source.row, p, step, count);
+    } else {
+      convert_row(target.row, second, target_size, source.row, p, step, count);
+      target.write(o, out_stride, second, target_size, count);
+    }
   }
 }
 
 }  // namespace
 
 void convert_row(DType to, void* out, int64_t out_stride, DType from, const void* in, int64_t in_stride, int64_t n) {
-  if (to != from) return converter(to, from)(out, out_stride, in, in_stride, n);
+  if (to != from) {
+    if (is_computed(to) && is_computed(from)) return converter(to, from)(out, out_stride, in, in_stride, n);
+    return convert_stored(to, static_cast<char*>(out), out_stride, from, static_cast<const char*>(in), in_stride, n);
+  }
   int64_t size = item_size(to);
   if (out_stride == size && in_stride == size) {
     std::memmove(out, in, size_t(n * size));

@@ -18,9 +18,6 @@ using RealTypes = Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t
 using AllTypes =
     Types<float, double, int64_t, int32_t, Half, BFloat16, int16_t, int8_t, uint8_t, bool, complex64, complex128>;
 
-// PyTorch's own name of a dtype in its "not implemented" errors: "Half", "ComplexFloat".
-std::string_view scalar_type_name(DType d);
-
 // Calls f<T>() for the type of `d`; throws NotImplementedError naming `op` if it is not listed.
 template <class... Ts, class F>
 void dispatch(Types<Ts...>, DType d, std::string_view op, F&& f) {

@@ -211,7 +211,8 @@ void gemm(const GemmProblem& p) {
     case DType::Int16: return widened_gemm<int16_t, int32_t>(p);
     case DType::Int32: return own<int32_t>(p);
     case DType::Int64: return own<int64_t>(p);
-    case DType::Bool: RL_INVARIANT(false, "gemm of bool");
+    default:
+      throw NotImplementedError(str("\"addmm_impl_cpu_\" not implemented for '", scalar_type_name(p.dtype), "'"));
   }
 }
 

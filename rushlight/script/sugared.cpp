@@ -130,12 +130,8 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
                        {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))}, Type::tensor());
       return name == "mT" ? graph_value(turned) : l.call_operator(range, "conj", {{range, "", graph_value(turned)}});
     }
-    static const std::map<std::string, DType> casts = {
-        {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
-        {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
-        {"char", DType::Int8},     {"byte", DType::UInt8}};
-    if (casts.contains(name) || name == "cpu" || is_operator(name) || name == "size" || name == "dim" ||
-        name == "numel" || name == "nelement" || name == "stride")
+    if (DType cast; dtype_from_method(name, cast) || name == "cpu" || is_operator(name) || name == "size" ||
+                    name == "dim" || name == "numel" || name == "nelement" || name == "stride")
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
     fail(range, str("Tried to access nonexistent attribute or method '", name, "' of type 'Tensor'."));
   }
@@ -572,10 +568,6 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     }
     return graph_value(l.emit_typed(range, "aten::" + name, inputs, Type::string()));
   }
-  static const std::map<std::string, DType> casts = {
-      {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"bfloat16", DType::BFloat16},
-      {"int", DType::Int32},     {"long", DType::Int64},     {"bool", DType::Bool},    {"short", DType::Int16},
-      {"char", DType::Int8},     {"byte", DType::UInt8}};
   static const std::map<std::string, const char*> of_tensors = {{"__and__", "bitwise_and"},
                                                                 {"__or__", "bitwise_or"},
                                                                 {"__xor__", "bitwise_xor"},
@@ -593,8 +585,8 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
   }
   if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);
-  if (auto c = casts.find(name); bound && c != casts.end())
-    return l.call_operator(range, "to", {args[0], {range, "", constant_of(c->second)}});
+  if (DType cast; bound && dtype_from_method(name, cast))
+    return l.call_operator(range, "to", {args[0], {range, "", constant_of(cast)}});
   return l.call_operator(range, name, std::move(args));
 }
 

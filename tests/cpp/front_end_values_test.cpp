@@ -221,3 +221,24 @@ TEST(FrontEndValuesTest, ParallelPiecesHaveNumbersOfTheirOwn) {
   EXPECT_EQ(total, 499500);
   torch::set_num_threads(threads);
 }
+
+TEST(FrontEndValuesTest, DtypesThatAreOnlyStored) {
+  torch::Tensor t = torch::tensor({1.0, 2.5, 300.0}).to(torch::kFloat8_e4m3fn);
+  EXPECT_EQ(t.itemsize(), 1);
+  EXPECT_EQ(float(t.data_ptr<c10::Float8_e4m3fn>()[2]), 288);  // rounded to three bits
+  EXPECT_TRUE(torch::equal(t.to(torch::kFloat), torch::tensor({1.0f, 2.5f, 288.0f})));
+  EXPECT_EQ(t[1].item<float>(), 2.5f);
+  torch::Tensor u = torch::full({2}, 65535, torch::kUInt16);
+  EXPECT_EQ(u.data_ptr<uint16_t>()[1], 65535);
+  EXPECT_EQ((u * u).data_ptr<uint16_t>()[0], 1);  // wraps
+  EXPECT_EQ(u.sum().item<int64_t>(), 131070);
+  std::ostringstream names;
+  names << torch::kUInt64 << " " << torch::kQUInt4x2 << " " << torch::kComplexHalf << " " << t.dtype();
+  EXPECT_EQ(names.str(), "UInt64 QUInt4x2 ComplexHalf c10::Float8_e4m3fn");
+  EXPECT_THROW(u + u, c10::Error);
+  EXPECT_THROW(torch::empty({2}, torch::kQInt8).to(torch::kFloat), c10::Error);
+  bool seen = false;
+  AT_DISPATCH_SWITCH(u.scalar_type(), "test",
+                     AT_DISPATCH_CASE(torch::kUInt16, [&] { seen = std::is_same_v<scalar_t, uint16_t>; }));
+  EXPECT_TRUE(seen);
+}

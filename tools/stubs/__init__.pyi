@@ -30,26 +30,7 @@ from .random import set_rng_state as set_rng_state
 from .storage import TypedStorage as TypedStorage
 
 __version__: str
-uint8: dtype
-int8: dtype
-int16: dtype
-short: dtype
-int32: dtype
-int: dtype
-int64: dtype
-long: dtype
-float16: dtype
-half: dtype
-bfloat16: dtype
-float32: dtype
-float: dtype
-float64: dtype
-double: dtype
-complex64: dtype
-cfloat: dtype
-complex128: dtype
-cdouble: dtype
-bool: dtype
+#: dtypes
 strided: layout
 contiguous_format: memory_format
 preserve_format: memory_format

@@ -38,7 +38,7 @@ Tensor make_tensor(const IValue& data, const IValue& dtype, const IValue& device
   std::vector<Scalar> items;
   flatten_list(data, 0, sizes, items);
   DType d = default_dtype();
-  if (!dtype.is_none()) d = DType(dtype.to_int());
+  if (!dtype.is_none()) d = dtype_numbered(dtype.to_int());
   else if (!items.empty()) {
     d = items[0].dtype();
     for (const Scalar& s : items) d = promote_types(d, s.dtype());
