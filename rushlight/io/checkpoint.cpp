@@ -12,21 +12,7 @@ namespace {
 
 using K = Pickled::Kind;
 
-constexpr std::pair<const char*, DType> kStorages[] = {{"torch.ByteStorage", DType::UInt8},
-                                                       {"torch.CharStorage", DType::Int8},
-                                                       {"torch.ShortStorage", DType::Int16},
-                                                       {"torch.IntStorage", DType::Int32},
-                                                       {"torch.LongStorage", DType::Int64},
-                                                       {"torch.HalfStorage", DType::Float16},
-                                                       {"torch.FloatStorage", DType::Float32},
-                                                       {"torch.DoubleStorage", DType::Float64},
-                                                       {"torch.ComplexFloatStorage", DType::Complex64},
-                                                       {"torch.ComplexDoubleStorage", DType::Complex128},
-                                                       {"torch.BoolStorage", DType::Bool},
-                                                       {"torch.BFloat16Storage", DType::BFloat16}};
-
 constexpr const char* kRebuildMeta = "torch._utils._rebuild_meta_tensor_no_storage";
-constexpr int kMaxDepth = 500;
 constexpr size_t kMaxDims = 64;  // PyTorch's limit
 
 const Pickled& item(const Pickled& v, size_t i, const std::string& where, const char* what) {
@@ -51,14 +37,13 @@ Dims integers(const Pickled& v, const std::string& where) {
 
 }  // namespace
 
-const char* storage_class(DType d) {
-  for (auto [name, dtype] : kStorages)
-    if (dtype == d) return name;
-  RL_INVARIANT(false, "a dtype without a storage class");
-}
+bool has_storage_class(DType d) { return is_computed(d) || is_quantized(d); }
+std::string storage_class(DType d) { return std::string(scalar_type_name(d)) + "Storage"; }
 std::optional<DType> dtype_of_storage_class(std::string_view wanted) {
-  for (auto [name, dtype] : kStorages)
-    if (wanted == name) return dtype;
+  if (!wanted.starts_with("torch.") || !wanted.ends_with("Storage")) return {};
+  wanted.remove_prefix(6), wanted.remove_suffix(7);
+  DType d;
+  if (dtype_from_scalar_type(wanted, d) && has_storage_class(d)) return d;
   return {};
 }
 
@@ -305,73 +290,6 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
   return out;
 }
 
-namespace {
-
-class ValueLoader {
- public:
-  ValueLoader(Checkpoint& c, std::string name) : c_(c), name_(std::move(name)) {}
-  IValue value(const Pickled& v, int depth = 0) {
-    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth,
-             " deep, or a value that contains itself");
-    // What the pickle shares stays shared: unfolded, a short pickle could ask for more than any memory.
-    auto known = made_.find(&v);
-    return known != made_.end() ? known->second : made_[&v] = make(v, depth);
-  }
-
- private:
-  IValue make(const Pickled& v, int depth) {
-    switch (v.kind) {
-      case K::None: return {};
-      case K::Bool: return v.boolean;
-      case K::Int: return v.integer;
-      case K::Float: return v.number;
-      case K::Str: return v.text;
-      case K::List: {
-        std::vector<IValue> items = values(v.items, depth);
-        return make_ref<GenericList>(items.empty() ? Type::any() : items[0].type(), std::move(items));
-      }
-      case K::Tuple: return IValue::tuple(values(v.items, depth));
-      case K::Dict: return dict(v.items, depth);
-      case K::Call:
-        if (auto t = c_.tensors->tensor(v)) return *t;
-        if (v.items[0]->is_global("collections.OrderedDict")) return dict(v.appended, depth);
-        if (v.items[0]->is_global("torch.Size"))
-          return value(item(*v.items[1], 0, str("load '", name_, "'"), "a torch.Size"), depth + 1);
-        throw UnpicklingError(str("load '", name_, "': Unsupported global: ",
-                                  v.items[0]->text.empty() ? "a computed callable" : v.items[0]->text,
-                                  " is not called"));
-      case K::Global: throw UnpicklingError(str("load '", name_, "': Unsupported global: ", v.text));
-      default: throw UnpicklingError(str("load '", name_, "': a kind of value that C++ programs can't take"));
-    }
-  }
-  std::vector<IValue> values(const std::vector<Pickled*>& items, int depth) {
-    std::vector<IValue> out;
-    for (const Pickled* i : items) out.push_back(value(*i, depth + 1));
-    return out;
-  }
-  IValue dict(const std::vector<Pickled*>& pairs, int depth) {
-    Ref<DictValue> d;
-    for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
-      IValue key = value(*pairs[i], depth + 1), v = value(*pairs[i + 1], depth + 1);
-      RL_CHECK(UnpicklingError, key.is_string() || key.is_scalar(), "load '", name_,
-               "': a dictionary key that is neither a string nor a number");
-      if (!d) d = make_ref<DictValue>(key.type(), Type::any());
-      d->set(std::move(key), std::move(v));
-    }
-    return d ? d : make_ref<DictValue>(Type::string(), Type::any());
-  }
-  Checkpoint& c_;
-  std::string name_;
-  std::unordered_map<const Pickled*, IValue> made_;
-};
-
-}  // namespace
-
-IValue load_value(const Bytes& bytes, const std::string& name) {
-  Checkpoint c = open_checkpoint(bytes, name);
-  return ValueLoader(c, name).value(*c.tree.root);
-}
-
 static void pickle_dims(Pickler& p, const Dims& dims) {
   p.mark();
   for (int64_t i : dims) p.integer(i);
@@ -390,15 +308,16 @@ void pickle_meta_tensor(Pickler& p, const Tensor& t) {
 }
 
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
-  p.global("torch._utils", "_rebuild_tensor_v2");
+  bool typed = has_storage_class(t.dtype());
+  p.global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
   p.mark();
   p.mark();
   p.text("storage");
-  std::string_view cls = storage_class(t.dtype());
-  p.global("torch", cls.substr(6));
+  if (typed) p.global("torch", storage_class(t.dtype()));
+  else p.global("torch.storage", "UntypedStorage");
   p.text(key);
   p.text(t.device().text());
-  p.integer(int64_t(t.storage().bytes()) / t.item_size());
+  p.integer(int64_t(t.storage().bytes()) / (typed ? t.item_size() : 1));
   p.tuple(5);
   p.persistent_id();
   p.integer(t.storage_offset());
@@ -408,6 +327,7 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   p.global("collections", "OrderedDict");
   p.empty_tuple();
   p.reduce();
+  if (!typed) p.global("torch", name_of(t.dtype()));
   p.tuple(6);
   p.reduce();
 }

@@ -5,7 +5,7 @@
 
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
-#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/values.h"
 #include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -45,9 +45,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
              "': a zip archive without data.pkl is no TorchScript archive");
     io::Bytes bytes = zip_->read_for_parser(root + "data.pkl");
     io::PickleTree tree = io::unpickle(bytes.data, where);
-    tensors_ = std::make_unique<io::TensorLoader>(
-        [this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
-    IValue module = value(*tree.root, nullptr, 0);
+    io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
+    IValue module = Values(*this, tensors).value(*tree.root);
     // Methods compile when they are first used, and keep this for as long as they live: the text of the code, but not the file.
     for (const std::string& entry : zip_->names()) {
       if (!entry.starts_with(root + "code/") || !entry.ends_with(".py")) continue;
@@ -55,8 +54,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       texts_[entry.substr(root.size())] =
           std::string(reinterpret_cast<const char*>(code.data.data()), code.data.size());
     }
-    objects_.clear();
-    tensors_ = nullptr;
     zip_ = nullptr;
     RL_CHECK(FileError, module.is_object(), "load '", name_,
              "': this file holds no module; if torch.save wrote it, read it with load()");
@@ -353,103 +350,49 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     fail(e.range, "this is no number");
   }
 
-  IValue value(const Pickled& v, const TypePtr& type, int depth) {
-    constexpr int kMaxDepth = 500;
-    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep");
-    const Type* t = !type ? nullptr : type->is(TK::Optional) ? type->element().get() : type.get();
-    switch (v.kind) {
-      case K::None: return {};
-      case K::Bool: return v.boolean;
-      case K::Int:
-        if (t && t->is(TK::Float)) return double(v.integer);
-        return v.integer;
-      case K::Float: return v.number;
-      case K::Str:
-        if (t && t->is(TK::Device)) return Device::parse(v.text);
-        return v.text;
-      case K::Tuple: {
-        std::vector<IValue> items;
-        for (size_t i = 0; i < v.items.size(); i++)
-          items.push_back(value(*v.items[i],
-                                t && t->is(TK::Tuple) && i < t->contained().size() ? t->contained()[i] : nullptr,
-                                depth + 1));
-        return make_ref<TupleValue>(std::move(items), t && !t->fields().empty() ? named_type(type) : nullptr);
+  // The archive's values: objects of its classes too.
+  class Values final : public io::ValueReader {
+   public:
+    Values(Archive& a, io::TensorLoader& tensors) : ValueReader(tensors, a.name_), archive_(a) {}
+
+   private:
+    IValue object(const Pickled& v, int depth) override {
+      if (auto known = objects_.find(&v); known != objects_.end()) return known->second;
+      RL_CHECK(UnpicklingError, v.items[0]->is(K::Global) && v.items[0]->text.starts_with("__torch__"), "load '", name_,
+               "': Unsupported global: ", v.items[0]->text);
+      TypePtr type = archive_.class_named(v.items[0]->text, nullptr);
+      const ClassType* c = graph::as_class(type);
+      RL_CHECK(UnpicklingError, c && !c->is_interface && v.state && v.state->is(K::Dict), "load '", name_,
+               "': an object of ", v.items[0]->text, " without its attributes");
+      auto o = make_ref<ObjectValue>(type, c->slots.size());
+      objects_[&v] = IValue(o);  // it may be among its own attributes
+      for (size_t i = 0; i + 1 < v.state->items.size(); i += 2) {
+        int slot = c->find_slot(v.state->items[i]->text);
+        if (slot >= 0) o->slots[size_t(slot)] = value(*v.state->items[i + 1], c->slots[size_t(slot)].type, depth + 1);
       }
-      case K::List: return list(v.items, t && t->is(TK::List) ? t->element() : nullptr, depth);
-      case K::Dict: {
-        auto d = make_ref<DictValue>(t && t->is(TK::Dict) ? t->contained()[0] : Type::string(),
-                                     t && t->is(TK::Dict) ? t->contained()[1] : Type::any());
-        for (size_t i = 0; i + 1 < v.items.size(); i += 2)
-          d->set(value(*v.items[i], d->key, depth + 1), value(*v.items[i + 1], d->value, depth + 1));
-        return d;
+      for (size_t i = 0; i < c->slots.size(); i++) {
+        const TypePtr& t = c->slots[i].type;
+        bool sound = t->is(TK::Tensor) ? o->slots[i].is_tensor() : !t->is(TK::Class) || o->slots[i].is_object();
+        RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c->name(), ".", c->slots[i].name, " is no ", t);
       }
-      case K::Object: {
-        IValue o = object(v, depth);
-        const ClassType* wanted = t && t->is(TK::Class) ? static_cast<const ClassType*>(t) : nullptr;
-        RL_CHECK(UnpicklingError, !wanted || o.type().get() == t || wanted->is_implemented_by(o.type()), "load '",
-                 name_, "': expected a ", t->text(), ", got a ", o.type());
-        return o;
-      }
-      case K::Call: {
-        bool parameter;
-        if (auto tensor = tensors_->tensor(v, &parameter)) return *tensor;
-        const std::string& f = v.items[0]->text;
-        const auto& args = v.items[1]->items;
-        auto first = [&](TypePtr element) {
-          return args.empty() ? IValue() : list(args[0]->items, std::move(element), depth);
-        };
-        if (f == "torch.jit._pickle.build_intlist") return first(Type::integer());
-        if (f == "torch.jit._pickle.build_doublelist") return first(Type::floating());
-        if (f == "torch.jit._pickle.build_boollist") return first(Type::boolean());
-        if (f == "torch.jit._pickle.build_tensorlist") return first(Type::tensor());
-        if (f == "torch.jit._pickle.restore_type_tag" && args.size() == 2)
-          return value(*args[0], parse_type(args[1]->text), depth + 1);
-        if ((f == "builtins.complex" || f == "__builtin__.complex") && args.size() == 2)
-          return complex128(value(*args[0], nullptr, depth + 1).to_double(),
-                            value(*args[1], nullptr, depth + 1).to_double());
-        if (f == "torch.device" && args.size() == 1) return Device::parse(args[0]->text);
-        throw UnpicklingError(str("load '", name_, "': Unsupported global: ", f));
-      }
-      default: throw UnpicklingError(str("load '", name_, "': an unsupported kind of value"));
+      return o;
     }
-  }
-  static TypePtr named_type(const TypePtr& t) { return t->is(TK::Optional) ? t->element() : t; }
-  TypePtr parse_type(const std::string& text) {
-    graph::Graph scratch;
-    Lowering types(scratch, *this);
-    return types.type_of(*parse_expression(std::make_shared<Source>(Source{text, "data.pkl"})));
-  }
-  IValue list(const std::vector<Pickled*>& from, const TypePtr& element, int depth) {
-    std::vector<IValue> items;
-    for (const Pickled* i : from) items.push_back(value(*i, element, depth + 1));
-    TypePtr e = element ? element : items.empty() ? Type::tensor() : items[0].type();
-    return graph::make_list(e, std::move(items));
-  }
-  IValue object(const Pickled& v, int depth) {
-    if (auto known = objects_.find(&v); known != objects_.end()) return known->second;
-    RL_CHECK(UnpicklingError, v.items[0]->is(K::Global) && v.items[0]->text.starts_with("__torch__"), "load '", name_,
-             "': Unsupported global: ", v.items[0]->text);
-    TypePtr type = class_named(v.items[0]->text, nullptr);
-    const ClassType* c = graph::as_class(type);
-    RL_CHECK(UnpicklingError, c && !c->is_interface && v.state && v.state->is(K::Dict), "load '", name_,
-             "': an object of ", v.items[0]->text, " without its attributes");
-    auto o = make_ref<ObjectValue>(type, c->slots.size());
-    objects_[&v] = IValue(o);
-    for (size_t i = 0; i + 1 < v.state->items.size(); i += 2) {
-      int slot = c->find_slot(v.state->items[i]->text);
-      if (slot >= 0) o->slots[size_t(slot)] = value(*v.state->items[i + 1], c->slots[size_t(slot)].type, depth + 1);
+    TypePtr type_named(const std::string& text) override {
+      graph::Graph scratch;
+      Lowering types(scratch, archive_);
+      return types.type_of(*parse_expression(std::make_shared<Source>(Source{text, "data.pkl"})));
     }
-    for (size_t i = 0; i < c->slots.size(); i++) {
-      const TypePtr& t = c->slots[i].type;
-      bool sound = t->is(TK::Tensor) ? o->slots[i].is_tensor() : !t->is(TK::Class) || o->slots[i].is_object();
-      RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c->name(), ".", c->slots[i].name, " is no ", t);
+    bool fits(const IValue& o, const TypePtr& type) const override {
+      const ClassType* wanted = graph::as_class(type);
+      return !wanted || o.type().get() == wanted || wanted->is_implemented_by(o.type());
     }
-    return o;
-  }
+
+    Archive& archive_;
+    std::map<const Pickled*, IValue> objects_;
+  };
 
   std::shared_ptr<io::ZipReader> zip_;
   std::string name_;
-  std::unique_ptr<io::TensorLoader> tensors_;
   std::vector<std::shared_ptr<ConstantValue>> constants_;
   int version_ = 3;
   std::map<std::string, std::string> texts_;  // by entry, once the file is closed
@@ -458,7 +401,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   std::map<std::string, TypePtr> classes_;
   std::map<std::string, std::weak_ptr<const Type>> modules_;
   std::map<std::string, std::shared_ptr<graph::Function>> functions_;
-  std::map<const Pickled*, IValue> objects_;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "rushlight/core/error.h"
-#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/values.h"
 #include "values.h"
 
 namespace rushlight::io {

@@ -2,7 +2,7 @@
 //   cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DRUSHLIGHT_BUILD_FUZZERS=ON -DRUSHLIGHT_SANITIZE=address
 //   ninja -C build-fuzz checkpoint_fuzz && build-fuzz/checkpoint_fuzz -rss_limit_mb=2048 FOLDER_OF_CHECKPOINTS
 #include "rushlight/core/error.h"
-#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/values.h"
 
 using namespace rushlight;
 
