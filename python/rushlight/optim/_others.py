@@ -1,14 +1,14 @@
-"""The optimizers that update one parameter after the other."""
+"""The optimizers that scale the step of each element by its history."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
+from . import _fused
 from .optimizer import (
-    TensorwiseOptimizer,
     _as_real,
     _check,
     _check_common,
@@ -17,6 +17,8 @@ from .optimizer import (
     _scalar,
     _zeros_like,
 )
+
+_add_to_all = _C._ops._foreach_add_
 
 __all__ = ["Adadelta", "Adagrad", "Adamax", "NAdam", "RAdam", "RMSprop"]
 
@@ -32,13 +34,47 @@ def _decayed(group: dict[str, Any], param: Tensor, grad: Tensor) -> Tensor:
     return grad.add(param, alpha=weight_decay)
 
 
-class RMSprop(TensorwiseOptimizer):
+class _Adaptive(_fused.FusedOptimizer):
+    """Has a kernel for many parameters at once, `_kernel`, which takes the numbers of `_kernel_settings`."""
+
+    _kernel: str
+    _kernel_settings: tuple[str, ...] = ()
+    _has_betas = False
+
+    def _prepare(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> bool:
+        if not state:
+            self._init_state(group, param, state)
+        return False
+
+    def _kernel_lists(self, group: dict[str, Any], plan: _fused.Plan) -> list[list[Tensor]]:
+        return list(plan.lists)
+
+    def _run_plan(self, group: dict[str, Any], plan: _fused.Plan, grads: list[Any]) -> None:
+        steps = plan.lists[len(self._state_names(group))]
+        settings = {name: _scalar(group[name]) for name in ("lr", "eps", "weight_decay", *self._kernel_settings)}
+        if self._has_betas:
+            settings["beta1"], settings["beta2"] = map(_scalar, group["betas"])
+        if "decoupled_weight_decay" in group:
+            settings["decoupled_weight_decay"] = bool(group["decoupled_weight_decay"])
+        lists = self._kernel_lists(group, plan)
+        _add_to_all(steps, 1)
+        try:
+            getattr(_C._ops, self._kernel)(plan.params, grads, *lists, maximize=bool(group["maximize"]), **settings)
+        except (RuntimeError, TypeError):
+            _add_to_all(steps, -1)  # nothing was done
+            raise
+
+
+class RMSprop(_Adaptive):
     """Steps divided by the root of a running mean of the squared gradient.
 
     Args:
         alpha: the decay of the mean.
         centered: subtract the squared mean of the gradient, so that its variance is used.
     """
+
+    _kernel = "_fused_rmsprop_"
+    _kernel_settings = ("alpha", "momentum", "centered")
 
     _added_settings = {
         "momentum": 0,
@@ -87,6 +123,10 @@ class RMSprop(TensorwiseOptimizer):
             names = (*names, "momentum_buffer")
         return (*names, "grad_avg") if group["centered"] else names
 
+    def _kernel_lists(self, group: dict[str, Any], plan: _fused.Plan) -> list[list[Tensor]]:
+        found = dict(zip(plan.names, plan.lists, strict=True))
+        return [found.get(name, []) for name in ("square_avg", "momentum_buffer", "grad_avg", "step")]
+
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
         state["square_avg"] = _zeros_like(param)
@@ -117,8 +157,11 @@ class RMSprop(TensorwiseOptimizer):
             p.addcdiv_(g, avg, value=-lr)
 
 
-class Adagrad(TensorwiseOptimizer):
+class Adagrad(_Adaptive):
     """Steps divided by the root of the sum of all squared gradients."""
+
+    _kernel = "_fused_adagrad_"
+    _kernel_settings = ("lr_decay",)
 
     def __init__(
         self,
@@ -178,8 +221,11 @@ class Adagrad(TensorwiseOptimizer):
         p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)
 
 
-class Adadelta(TensorwiseOptimizer):
+class Adadelta(_Adaptive):
     """Steps scaled by the ratio of running means of squared updates and squared gradients."""
+
+    _kernel = "_fused_adadelta_"
+    _kernel_settings = ("rho",)
 
     _added_settings = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
 
@@ -231,8 +277,11 @@ class Adadelta(TensorwiseOptimizer):
         p.add_(delta, alpha=-_scalar(group["lr"]))
 
 
-class Adamax(TensorwiseOptimizer):
+class Adamax(_Adaptive):
     """Adam with the largest gradient, decayed, in the place of the mean square."""
+
+    _kernel = "_fused_adamax_"
+    _has_betas = True
 
     _added_settings = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
 
@@ -281,8 +330,12 @@ class Adamax(TensorwiseOptimizer):
         p.addcdiv_(exp_avg, exp_inf, value=-lr)
 
 
-class NAdam(TensorwiseOptimizer):
+class NAdam(_Adaptive):
     """Adam with Nesterov's momentum."""
+
+    _kernel = "_fused_nadam_"
+    _kernel_settings = ("momentum_decay",)
+    _has_betas = True
 
     _added_settings = {
         "foreach": None,
@@ -328,6 +381,10 @@ class NAdam(TensorwiseOptimizer):
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
+    def _kernel_lists(self, group: dict[str, Any], plan: _fused.Plan) -> list[list[Tensor]]:
+        means, squares, steps, products = plan.lists
+        return [means, squares, products, steps]
+
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         state["step"] = _new_step()
         state["mu_product"] = rl.ones((), dtype=state["step"].dtype)
@@ -352,8 +409,11 @@ class NAdam(TensorwiseOptimizer):
         p.addcdiv_(exp_avg, denom, value=(-lr * mu_next) / (1.0 - product * mu_next))
 
 
-class RAdam(TensorwiseOptimizer):
+class RAdam(_Adaptive):
     """Adam that starts without the second mean until its variance is known well enough."""
+
+    _kernel = "_fused_radam_"
+    _has_betas = True
 
     _added_settings = {
         "foreach": None,

@@ -1,0 +1,64 @@
+// What the optimizers' steps over lists of tensors share: checks of everything they touch, and elements in memory order.
+#pragma once
+#include <cmath>
+#include <optional>
+
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/kernels/copying.h"
+#include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/parallel.h"
+
+namespace rushlight {
+
+constexpr int64_t kStepGrain = 16384;
+
+// A function that only changes its arguments.
+template <auto F>
+Kernel effect() {
+  using S = Signature<decltype(F)>;
+  return {.kind = Kernel::Kind::Function,
+          .call = [](const Op&, IValue* args, IValue*) { S::apply(F, args); },
+          .arity = S::arity};
+}
+
+// Note [What a step trusts]: state comes from checkpoints, and users set `.data` and `.grad.data`. So every tensor whose memory a step
+// touches is checked here, all of them before the first is written: a step is done for all parameters or for none.
+
+// The tensor lies inside of its storage, which may have been made smaller since.
+void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written = true);
+
+struct StepList {
+  const char* what;
+  TensorList items;
+};
+
+// `scales`: the step divides the gradients where they are.
+void check_step(const char* op, TensorList self, TensorList grads, bool scales, std::initializer_list<StepList> states);
+// The value of a rate, a count or a flag that came as a tensor.
+double value_of(const char* op, const char* what, const Tensor& t);
+// The kernels' own dtypes.
+void check_float(const char* op, TensorList self);
+// PyTorch's text for a factor that the parameters' arithmetic can't hold.
+void check_factor(TensorList self, double v);
+bool found_infinite(const char* op, const Tensor& found_inf);
+// Parameters without memory: there is nothing to compute.
+inline bool is_meta(const Tensor& p) { return p.device().is_meta(); }
+
+// The tensor's elements in memory order; written back at the end where the tensor is not contiguous.
+class Flat {
+ public:
+  explicit Flat(const Tensor& t) : Flat(t, t.dtype()) {}
+  // Computed with in another dtype.
+  Flat(const Tensor& t, DType as) : target_(t), work_(dense(t, as)) {}
+  template <class T> T* data() const { return work_.data<T>(); }
+  void changed() const {
+    if (!work_.is_same(target_)) copy_elements(target_, work_);
+    target_.impl()->bump_version();
+  }
+
+ private:
+  const Tensor& target_;
+  Tensor work_;
+};
+
+}  // namespace rushlight
