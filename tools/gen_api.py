@@ -96,7 +96,23 @@ def parse_schema(text: str) -> Schema:
 
 
 FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
-FORMS |= {"kOutConverts": "out", "kOutApart": "out"}  # dispatch/forms.h
+FORMS |= {
+    "kOutConverts": "out",
+    "kOutApart": "out",
+    "kCppMethod": "cpp_method",
+    "kCppByHand": "cpp_by_hand",
+}  # dispatch/forms.h
+
+# The forms that a kind of kernel has where the record names none, as in dispatch/table.cpp; any other spelling has to name them.
+DEFAULT_FORMS = {
+    "structured": {"function", "method", "out"},
+    "updating": {"function", "method", "inplace", "out"},
+    "pointwise": {"function", "method", "inplace", "out"},
+    "composite": {"function", "method"},
+    "function": {"function", "method"},
+    "view": {"function", "method"},
+    "mutation": {"function", "method"},
+}
 
 
 def joined(literals: str) -> str:
@@ -125,11 +141,10 @@ def records(source: Path) -> list[dict]:
             kernel = re.search(r"\.kernel\s*=\s*(?:anywhere\()?(?:rushlight::)?(\w+)", body)
             if not kernel or not literal("schema"):
                 raise SystemExit(f"gen_api: {path}: OP({match[1]}) needs .schema and .kernel = kind<...>(...)")
-            structured = kernel[1] in ("structured", "updating") or kernel[1].startswith("pointwise")
-            shape = {"function", "method"} | ({"out"} if structured else set())
-            shape |= {"inplace"} if kernel[1] == "updating" or kernel[1].startswith("pointwise") else set()
-            if forms:
-                shape = {FORMS[f.strip()] for f in forms[1].split("|")}
+            if not forms and kernel[1] not in DEFAULT_FORMS:
+                raise SystemExit(f"gen_api: {path}: OP({match[1]}) needs .forms: {kernel[1]}() doesn't tell them")
+            shape = {FORMS[f.strip()] for f in forms[1].split("|")} if forms else DEFAULT_FORMS[kernel[1]]
+            numbers = re.search(r"\.numbers\s*=\s*Numbers::(\w+)", body)
             level = re.search(r"\.level\s*=\s*Level::(\w+)", body)
             found.append(
                 {
@@ -140,6 +155,7 @@ def records(source: Path) -> list[dict]:
                     "doc": literal("doc"),
                     "module": literal("module"),
                     "forms": sorted(shape),
+                    "numbers": numbers[1].lower() if numbers else "never",
                     "level": level[1].lower() if level else "stable",
                 }
             )
@@ -167,31 +183,31 @@ def variants(record: dict, taken: set[str]) -> list[Schema]:
     return out
 
 
-CPP = {
-    "Tensor": "const Tensor&", "Tensor?": "const Tensor&", "Tensor[]": "TensorList", "Tensor?[]": "TensorList",
-    "Scalar": "const Scalar&", "Scalar?": "const std::optional<Scalar>&", "int": "int64_t", "float": "double",
-    "bool": "bool", "str": "std::string_view", "ScalarType": "DType", "Device": "Device", "Layout": "Layout",
-    "MemoryFormat": "MemoryFormat", "Generator?": "Generator*", "Generator": "Generator*", "float[]": "ArrayRef<double>",
-    "complex": "complex128",
-}  # fmt: skip
-RETURN = {
-    "Tensor": "Tensor", "Tensor[]": "Tensors", "Scalar": "Scalar", "int": "int64_t", "float": "double", "bool": "bool",
-    "int[]": "std::vector<int64_t>", "ScalarType": "DType", "Device": "Device",
-}  # fmt: skip
-TAKE = {
-    "Tensor": "take_tensor()", "Tensor[]": "tensor_list().vec()", "Scalar": "to_scalar()", "int": "to_int()",
-    "float": "to_double()", "bool": "to_bool()", "int[]": "int_list().vec()", "Device": "to_device()",
-}  # fmt: skip
+def schema_types() -> dict[str, tuple[str, ...]]:
+    """The table of schema types: {name: (C++ parameter, C++ result, how it is taken, stub argument, stub result)}."""
+    header = Path(__file__).parent.parent / "rushlight" / "dispatch" / "schema_types.h"
+    rows = re.findall(r"X\(\w+, (\"[^\n]*?\")\)\s*(?=X\(|\n)", re.sub(r"\s*\\\n\s*", " ", header.read_text()) + "\n")
+    cells = [re.findall(r'"([^"]*)"', row) for row in rows]
+    return {name: tuple(rest) for name, _, *rest in cells}
+
+
+TYPES = schema_types()
+CPP = {name: row[0] for name, row in TYPES.items() if row[0]}
+RETURN = {name: row[1] for name, row in TYPES.items() if row[1]}
+TAKE = {name: row[2] for name, row in TYPES.items() if row[2]}
+# Optional ones that C++ has another way than std::optional for.
+CPP |= {
+    "Tensor?": "const Tensor&",
+    "Scalar?": "const std::optional<Scalar>&",
+    "Generator?": "Generator*",
+    "int[]?": "OptionalIntArrayRef",
+}
 
 
 def cpp_type(kind: str) -> str:
     kind = re.sub(r"\[\d+\]", "[]", kind)
     if kind in CPP:
         return CPP[kind]
-    if kind in ("int[]", "bool[]"):
-        return "IntArrayRef"
-    if kind == "int[]?":
-        return "OptionalIntArrayRef"
     if kind.endswith("?"):
         return f"std::optional<{cpp_type(kind[:-1])}>"
     raise SystemExit(f"gen_api: no C++ type for {kind}")
@@ -293,10 +309,7 @@ def definition(schema: Schema) -> str:
         f"  IValue rets[{max(n, 1)}];",
         "  call(op, args, rets);",
     ]
-    take = [
-        f"DType(rets[{i}].to_int())" if r == "ScalarType" else f"rets[{i}].{TAKE[r]}"
-        for i, r in enumerate(schema.returns)
-    ]
+    take = [TAKE[r].format(f"rets[{i}]") for i, r in enumerate(schema.returns)]
     if n == 1:
         lines.append(f"  return {take[0]};")
     elif n:
@@ -305,13 +318,6 @@ def definition(schema: Schema) -> str:
 
 
 OPTIONS = ["dtype", "layout", "device", "pin_memory"]
-# Methods that rushlight/api/tensor.h writes out, mostly for undefined tensors and for indices that no schema knows.
-BY_HAND = {
-    "item", "index", "index_put_", "is_complex", "is_floating_point", "is_inference", "is_nonzero", "is_same_size",
-    "is_signed", "numpy_T", "detach_", "data", "adjoint_",
-}  # fmt: skip
-# Functions in Python, methods too in C++.
-CPP_METHODS = {"slice", "alias", "square_", "fill_diagonal_", "new_empty_strided"}
 FRONT = {"Tensor?": "const std::optional<Tensor>&", "Generator?": "std::optional<Generator>"}
 
 
@@ -374,6 +380,11 @@ def front_end(schema: Schema, method: bool) -> str:
     return f"{head} {{ return {body}; }}"
 
 
+def by_hand(schema: Schema) -> bool:
+    """Of such a record the forms on tensors themselves: item(), index_put_(); not the function index_put()."""
+    return schema.kind == "inplace" or "Tensor" not in schema.returns
+
+
 def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -403,8 +414,10 @@ def main() -> None:
     for record, schema in chosen:
         if "function" in record["forms"]:
             functions.append(front_end(schema, False))
-        is_method = "method" in record["forms"] or schema.name in CPP_METHODS
-        if is_method and schema.kind != "out" and schema.args[0].name == "self" and schema.name not in BY_HAND:
+        forms = set(record["forms"])
+        is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
+        is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
+        if is_method and schema.kind != "out" and schema.args[0].name == "self":
             methods.append(front_end(schema, True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)

@@ -3,7 +3,7 @@
     gen_stubs.py SOURCE_DIR OUT_DIR
 
   OUT_DIR/_C.pyi         tools/stubs/_C.pyi with the methods of Tensor in place of its line `#: methods`
-  OUT_DIR/__init__.pyi   tools/stubs/__init__.pyi with the functions in place of its line `#: functions`
+  OUT_DIR/__init__.pyi   tools/stubs/__init__.pyi with the functions in place of its line `#: functions`, dtypes of `#: dtypes`
 
 They are made by the build and not checked in: an operator is one file.
 """
@@ -14,35 +14,26 @@ import re
 import sys
 from pathlib import Path
 
-from gen_api import Arg, Schema, records, variants, write
+from gen_api import TYPES, Arg, Schema, records, variants, write
 
 # Inside class Tensor the names int, float and bool are methods, so the stubs say _int, _float and _bool.
-ARGUMENT = {
-    "Tensor": "Tensor", "Tensor[]": "Sequence[Tensor]", "Tensor?[]": "Sequence[Tensor | None]", "Scalar": "Number", "Scalar[]": "Sequence[Number]",
-    "int": "_int", "float": "_float", "bool": "_bool", "complex": "complex", "str": "str", "ScalarType": "DType", "Layout": "_layout",
-    "Device": "DeviceLike", "MemoryFormat": "_memory_format", "Generator": "Generator", "int[]": "Sequence[_int]", "float[]": "Sequence[_float]",
-    "bool[]": "Sequence[_bool]",
-}  # fmt: skip
-RESULT = {
-    "Tensor": "Tensor", "Tensor[]": "tuple[Tensor, ...]", "Scalar": "Any", "int": "_int", "float": "_float", "bool": "_bool", "int[]": "tuple[_int, ...]",
-    "ScalarType": "_dtype", "Device": "_device",
-}  # fmt: skip
-NUMBERS_STAND = {"other", "exponent", "value", "min", "max", "weight", "tensor1", "tensor2"}
+ARGUMENT = {name: row[3] for name, row in TYPES.items() if row[3]}
+RESULT = {name: row[4] for name, row in TYPES.items() if row[4]}
 KEYWORDS = {"from", "lambda", "in", "is", "print"}
 
 
-def argument_type(arg: Arg) -> str:
+def argument_type(arg: Arg, numbers: str) -> str:
     kind = arg.type
     optional = kind.endswith("?") and "[" not in kind[-2:]
     kind = kind[:-1] if optional else kind
     sized = re.fullmatch(r"(int|float)\[\d+\]", kind)
     text = f"_{sized[1]} | Sequence[_{sized[1]}]" if sized else ARGUMENT.get(kind, "Any")
-    if kind == "Tensor" and arg.name in NUMBERS_STAND:
+    if kind == "Tensor" and (numbers == "always" or (numbers == "fallback" and arg.name != "self")):
         text += " | Number"
     return text + " | None" if optional else text
 
 
-def parameters(schema: Schema, method: bool, spread: bool) -> str | None:
+def parameters(schema: Schema, method: bool, spread: bool, numbers: str) -> str | None:
     parts, star, factory = ["self"] if method else [], False, set()
     for arg in schema.args:
         factory.add(arg.name)
@@ -58,7 +49,7 @@ def parameters(schema: Schema, method: bool, spread: bool) -> str | None:
         if arg.kwarg_only and not star:
             parts.append("*")
             star = True
-        parts.append(f"{name}: {argument_type(arg)}{'' if arg.default is None else ' = ...'}")
+        parts.append(f"{name}: {argument_type(arg, numbers)}{'' if arg.default is None else ' = ...'}")
     if {"dtype", "layout", "device", "pin_memory"} <= factory and schema.kind == "function":
         parts.append("requires_grad: _bool = ...")
     return ", ".join(parts)
@@ -69,12 +60,12 @@ def result(schema: Schema) -> str:
     return "None" if not kinds else kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
 
 
-def signatures(schema: Schema, method: bool) -> list[str]:
+def signatures(schema: Schema, method: bool, numbers: str) -> list[str]:
     """One overload, or two where a list of ints may be spread out: x.view(2, 3)."""
     positional = [a for a in schema.args if not a.kwarg_only and not (method and a.name == "self")]
-    texts = [parameters(schema, method, False)]
+    texts = [parameters(schema, method, False, numbers)]
     if len(positional) == 1 and positional[0].type == "int[]":
-        texts.append(parameters(schema, method, True))
+        texts.append(parameters(schema, method, True, numbers))
     return [f"({text}) -> {result(schema)}: ..." for text in texts if text is not None]
 
 
@@ -97,6 +88,14 @@ def merged(schema: Schema, record: dict) -> Schema:
     return schema
 
 
+def dtypes(source: Path) -> str:
+    """A line for each name in the table of dtypes."""
+    table = (source / "rushlight" / "core" / "dtype.h").read_text()
+    rows = re.findall(r'X\(\w+, (\w+), \d+, \w+, "(\w*)"', re.sub(r"\s*\\\n\s*", " ", table))
+    names = [name for row in rows for name in row if name]
+    return "".join(f"{name}: dtype\n" for name in names)
+
+
 def main() -> None:
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
     hand = {name: (source / "tools" / "stubs" / name).read_text() for name in ("_C.pyi", "__init__.pyi")}
@@ -109,12 +108,17 @@ def main() -> None:
         for schema in variants(record, taken):
             if schema.kind == "out" or not schema.name.isidentifier() or schema.name in KEYWORDS:
                 continue
+            if schema.name.startswith("special_"):  # the module special shows them
+                continue
             if "method" in record["forms"] and schema.name not in native and any(a.name == "self" for a in schema.args):
-                methods.setdefault(schema.name, []).extend(signatures(schema, True))
+                methods.setdefault(schema.name, []).extend(signatures(schema, True, record["numbers"]))
             if "function" in record["forms"] and not record["module"] and schema.name not in by_hand:
-                functions.setdefault(schema.name, []).extend(signatures(merged(schema, record), False))
+                functions.setdefault(schema.name, []).extend(
+                    signatures(merged(schema, record), False, record["numbers"])
+                )
     write(out / "_C.pyi", hand["_C.pyi"].replace("    #: methods\n", definitions(methods, "    ")))
-    write(out / "__init__.pyi", hand["__init__.pyi"].replace("#: functions\n", definitions(functions, "")))
+    made = hand["__init__.pyi"].replace("#: functions\n", definitions(functions, ""))
+    write(out / "__init__.pyi", made.replace("#: dtypes\n", dtypes(source)))
 
 
 if __name__ == "__main__":

@@ -312,13 +312,14 @@ void bind_ops(PyObject* module) {
         check_status(PyDict_SetItemString(into, name, check(make_op(name, Placed::Function)).get()));
     }
     // What a type has natively (Tensor.to) stays.
-    if (op->is_method() && !special && !PyDict_GetItemString(tensor_type->tp_dict, name))
+    if (op->is_method() && !PyDict_GetItemString(tensor_type->tp_dict, name))
       check_status(PyDict_SetItemString(tensor_type->tp_dict, name, check(make_op(name, Placed::Method)).get()));
   }
   PyType_Modified(tensor_type);
   add_object(module, "_functions", functions.get());
   // _C._nn and the like, also where no record names them yet.
-  for (const char* name : {"nn", "linalg", "special", "fft"}) {
+  constexpr const char* kModules[] = {"nn", "linalg", "special", "fft"};
+  for (const char* name : kModules) {
     std::string full = str("rushlight._C._", name);
     Object sub = check(PyModule_New(full.c_str()));
     if (PyObject* names = PyDict_GetItemString(modules.get(), name))
@@ -326,9 +327,9 @@ void bind_ops(PyObject* module) {
     add_object(module, full.c_str() + full.rfind('.') + 1, sub.get());
   }
   PyObject* loaded = PyImport_GetModuleDict();  // pickles name operators by these modules
-  for (const char* name : {"_nn", "_linalg", "_special", "_fft"})
-    check_status(PyDict_SetItemString(loaded, str("rushlight._C.", name).c_str(),
-                                      check(PyObject_GetAttrString(module, name)).get()));
+  for (const char* name : kModules)
+    check_status(PyDict_SetItemString(loaded, str("rushlight._C._", name).c_str(),
+                                      check(PyObject_GetAttrString(module, str("_", name).c_str())).get()));
   Object ops = check(PyModule_New("rushlight._C._ops"));
   check_status(PyDict_SetItemString(loaded, "rushlight._C._ops", ops.get()));
   check_status(PyDict_Update(PyModule_GetDict(ops.get()), all.get()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 
 #include "py_trace.h"
 
@@ -10,110 +9,21 @@ namespace rushlight::py {
 namespace {
 
 Want want_of(const Argument& a) {
-  std::string t = a.type_name;
+  std::string t = a.type_name;  // "int[2]?"
   if (t.size() > 1 && t.back() == '?') t.pop_back();
-  bool list = false;
-  if (!t.empty() && t.back() == ']') {
-    list = true;
-    t.resize(t.rfind('['));
-  }
-  if (t == "Tensor") return list ? Want::TensorList : Want::Tensor;
-  if (t == "Tensor?") return Want::OptionalTensorList;
-  if (t == "Scalar" || t == "number") return list ? Want::NumberList : Want::Number;
-  if (t == "int") return list ? Want::IntList : Want::Int;
-  if (t == "float") return list ? Want::FloatList : Want::Float;
-  if (t == "bool") return list ? Want::BoolList : Want::Bool;
-  if (list) return Want::Any;
-  if (t == "complex") return Want::Complex;
-  if (t == "str") return Want::Str;
-  if (t == "ScalarType") return Want::DType;
-  if (t == "Layout") return Want::Layout;
-  if (t == "Device") return Want::Device;
-  if (t == "MemoryFormat") return Want::MemoryFormat;
-  if (t == "Generator") return Want::Generator;
-  return Want::Any;
+  if (a.list_size) t.resize(t.rfind('[') + 1), t += ']';
+  for (const SchemaType& known : schema_types())
+    if (t == known.name) return known.want;
+  return t == "number" ? Want::Number : Want::Any;
 }
 
-const char* want_text(Want w) {
-  constexpr const char* names[] = {"Tensor",
-                                   "tuple of Tensors",
-                                   "tuple of Tensors",
-                                   "Number",
-                                   "tuple of Scalars",
-                                   "int",
-                                   "float",
-                                   "complex",
-                                   "bool",
-                                   "str",
-                                   "tuple of ints",
-                                   "tuple of floats",
-                                   "tuple of bools",
-                                   "torch.dtype",
-                                   "torch.layout",
-                                   "torch.device",
-                                   "torch.memory_format",
-                                   "torch.Generator",
-                                   "object"};
-  return names[int(w)];
-}
+std::string shown_type(Want w) { return w == Want::Any ? "object" : schema_types()[size_t(w)].python; }
 
 PyObject* intern(std::string_view s) {
   PyObject* o = to_str(s);
   if (!o) throw ErrorSet{};
   PyUnicode_InternInPlace(&o);
   return o;
-}
-
-// Names under which a Python number may stand for a tensor, as in PyTorch's parser.
-bool numbers_are_tensors(std::string_view name) {
-  static const std::set<std::string_view> names = {"add",   "div",      "divide",       "mul",  "multiply",
-                                                   "sub",   "subtract", "true_divide",  "to",   "_to_copy",
-                                                   "copy_", "copy",     "floor_divide", "_conj"};
-  return names.contains(name) || (name.ends_with('_') && names.contains(name.substr(0, name.size() - 1)));
-}
-// Names for which PyTorch has an overload with a number that a record may leave to the tensor one.
-bool numbers_may_stand(std::string_view name) {
-  static const std::set<std::string_view> names = {"eq",
-                                                   "ne",
-                                                   "lt",
-                                                   "le",
-                                                   "gt",
-                                                   "ge",
-                                                   "greater",
-                                                   "greater_equal",
-                                                   "less",
-                                                   "less_equal",
-                                                   "not_equal",
-                                                   "pow",
-                                                   "remainder",
-                                                   "fmod",
-                                                   "float_power",
-                                                   "xlogy",
-                                                   "copysign",
-                                                   "bitwise_and",
-                                                   "bitwise_or",
-                                                   "bitwise_xor",
-                                                   "bitwise_left_shift",
-                                                   "bitwise_right_shift",
-                                                   "where",
-                                                   "lerp",
-                                                   "masked_fill",
-                                                   "index_fill",
-                                                   "rsub",
-                                                   "result_type",
-                                                   "can_cast",
-                                                   "fill",
-                                                   "clamp",
-                                                   "clip",
-                                                   "clamp_min",
-                                                   "clamp_max",
-                                                   "special_xlogy",
-                                                   "special_xlog1py",
-                                                   "special_zeta",
-                                                   "bucketize",
-                                                   "searchsorted",
-                                                   "isin"};
-  return names.contains(name) || (name.ends_with('_') && names.contains(name.substr(0, name.size() - 1)));
 }
 
 bool is_sequence(PyObject* o) { return PyTuple_Check(o) || PyList_Check(o); }
@@ -306,7 +216,7 @@ Overload prepare(const Op& op, bool method) {
   o.op = &op;
   const Schema& schema = op.schema();
   RL_INVARIANT(schema.args.size() <= size_t(kMaxArgs), schema.name, " has too many arguments for the parser");
-  bool any_numbers = numbers_are_tensors(schema.name), some_numbers = numbers_may_stand(schema.name);
+  Numbers numbers = op.def().numbers;
   bool seen_dtype = false, seen_device = false, seen_pin = false;
   bool foreign = schema.name.find("::") != std::string::npos;
   for (size_t i = 0; i < schema.args.size(); i++) {
@@ -332,8 +242,9 @@ Overload prepare(const Op& op, bool method) {
       p.other_names[0] = intern("x2");
     }
     bool is_self = a.name == "self" && method;
-    p.number_allowed = p.want == Want::Tensor && !a.is_out && any_numbers && !is_self;
-    p.number_as_fallback = p.want == Want::Tensor && !a.is_out && some_numbers && a.name != "self";
+    bool plain = p.want == Want::Tensor && !a.is_out;
+    p.number_allowed = plain && numbers == Numbers::Always && !is_self;
+    p.number_as_fallback = plain && numbers == Numbers::Fallback && a.name != "self";
     if (a.has_default) {
       p.default_value = a.default_value;
       if (p.want == Want::BoolList && p.default_value.is_bool_list()) {
@@ -450,14 +361,6 @@ bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject*
 // ---- messages ----
 
 namespace {
-
-std::string shown_type(Want want) {
-  switch (want) {
-    case Want::TensorList:
-    case Want::OptionalTensorList: return "tuple of Tensors";
-    default: return want_text(want);
-  }
-}
 
 std::string default_text(const Param& p) {
   const IValue& v = p.default_value;
@@ -620,7 +523,7 @@ void fail_parse(std::string_view name, const std::vector<Overload>& overloads, P
   for (const Overload& o : overloads) {
     if (!o.outs.empty() != has_out) continue;
     // Where a number may stand for the tensor, PyTorch does not name the overload for numbers.
-    if (o.op->schema().overload == "Scalar" && numbers_are_tensors(o.op->name())) continue;
+    if (o.op->schema().overload == "Scalar" && o.op->def().numbers == Numbers::Always) continue;
     shown.push_back(&o);
     Py_ssize_t least = __builtin_popcount(o.required), most = Py_ssize_t(o.params.size()) + o.factory;
     if (nargs + named >= least && (nargs + named <= most || o.spread_ints)) plausible.push_back(&o);

@@ -4,30 +4,9 @@
 #include <vector>
 
 #include "py_op.h"
+#include "rushlight/dispatch/schema_types.h"
 
 namespace rushlight::py {
-
-enum class Want : uint8_t {
-  Tensor,
-  TensorList,
-  OptionalTensorList,
-  Number,
-  NumberList,
-  Int,
-  Float,
-  Complex,
-  Bool,
-  Str,
-  IntList,
-  FloatList,
-  BoolList,
-  DType,
-  Layout,
-  Device,
-  MemoryFormat,
-  Generator,
-  Any,
-};
 
 struct Param {
   PyObject* name;                 // interned

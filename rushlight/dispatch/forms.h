@@ -1,4 +1,4 @@
-// What few records say about their out= form; these stand among a record's forms.
+// What few records say about their out= form, and about C++; these stand among a record's forms.
 #pragma once
 #include "rushlight/dispatch/op.h"
 
@@ -8,5 +8,9 @@ namespace rushlight {
 constexpr Forms kOutConverts = Forms(16);
 // The tensor given may share no memory with an argument.
 constexpr Forms kOutApart = Forms(32);
+// A method in C++, as in PyTorch, though not in Python.
+constexpr Forms kCppMethod = Forms(64);
+// The C++ method is written out in api/tensor.h, for types that no schema knows.
+constexpr Forms kCppByHand = Forms(128);
 
 }  // namespace rushlight

@@ -139,6 +139,13 @@ constexpr Forms operator|(Forms a, Forms b) { return Forms(uint8_t(a) | uint8_t(
 // To the dtype of the region, to float32, or to the widest among the arguments.
 enum class Autocast : uint8_t { None, Lower, Float32, Promote };
 
+// Where a Python number may stand for a tensor argument, besides those whose overloads say Scalar.
+enum class Numbers : uint8_t {
+  Never,
+  Fallback,  // for any but self, where no overload takes the number as it is
+  Always,    // for any
+};
+
 struct OpDef {
   const char* schema;
   const char* doc;
@@ -158,6 +165,14 @@ struct OpDef {
   bool opaque = false;
   // What torch.autocast makes of floating point arguments on the CPU.
   Autocast autocast = Autocast::None;
+  Numbers numbers = Numbers::Never;
+  // What PyTorch's schema doesn't say of memory and random numbers; a test compares with what each record does. "name:condition" is so
+  // only where the argument `condition` isn't False, 0 or None.
+  std::vector<const char*> writes = {};  // arguments that change without the mark (a!): "running_mean:training"
+  std::vector<const char*> shares = {};  // arguments without the mark (a) whose memory a result may be in
+  bool reshapes = false;                 // changes sizes or strides of what it writes to (t_, resize_)
+  // Draws random numbers: "always", or "train" where argument `train` isn't False, 0 or None. What takes a generator draws always.
+  const char* draws = nullptr;
   // For devices whose libraries brought some; see dispatch/device_kernels.h.
   mutable std::atomic<const DeviceKernel*> device_kernels{nullptr};
 };
@@ -192,6 +207,12 @@ class Op {
   const std::vector<uint8_t>& tensor_args() const { return tensor_args_; }
   // Bit i: argument i must be a tensor, or a list without gaps; None and undefined tensors are refused.
   uint64_t required_tensors() const { return required_tensors_; }
+  // A fact about argument `arg` (-1: about the call), true where argument `when` isn't False, 0 or None (-1: always).
+  struct Effect { int arg, when; };
+  // Arguments that are written to, that share memory with a result, and whether random numbers are drawn: of schema and record.
+  const std::vector<Effect>& writes() const { return writes_; }
+  const std::vector<Effect>& shares() const { return shares_; }
+  const std::vector<Effect>& draws() const { return draws_; }
   // autograd's notes on the operator, made at the first recorded call.
   mutable std::atomic<const void*> gradient_plan{nullptr};
   // Kernel only: no interceptor, no autograd.
@@ -209,6 +230,7 @@ class Op {
   Runner record_run_ = nullptr;  // what runs the record; null for operators of libraries
   std::atomic<Registered*> registered_{nullptr};
   std::vector<uint8_t> tensor_args_;
+  std::vector<Effect> writes_, shares_, draws_;
   uint64_t required_tensors_ = 0;
   Form form_ = Form::Function;
   std::atomic<bool> differentiable_{false};

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/schema_types.h"
 
 namespace rushlight {
 namespace {
@@ -164,15 +165,9 @@ class Parser {
       return Type::dict(k.type, v.type);
     }
     a.type_name = name;
-    if (name == "Tensor") return Type::tensor();
-    if (name == "int" || name == "ScalarType" || name == "Layout" || name == "MemoryFormat") return Type::integer();
-    if (name == "float") return Type::floating();
-    if (name == "bool") return Type::boolean();
-    if (name == "complex") return Type::simple(K::Complex);
-    if (name == "Scalar" || name == "number") return Type::simple(K::Number);
-    if (name == "str") return Type::string();
-    if (name == "Device") return Type::simple(K::Device);
-    if (name == "Generator") return Type::simple(K::Generator);
+    for (const SchemaType& t : schema_types())
+      if (t.graph && name == t.name) return t.graph;
+    if (name == "number") return Type::simple(K::Number);
     if (name == "NoneType") return Type::none();
     if (name == "Any" || name == "AnyType") return Type::any();
     if (name == "t" || name == "t1" || name == "t2" || name == "tKey" || name == "tVal")
@@ -295,6 +290,13 @@ class Parser {
 };
 
 }  // namespace
+
+const std::vector<SchemaType>& schema_types() {
+#define RL_ENTRY(Name, name, graph, python, ...) {Want::Name, name, graph, python},
+  static const std::vector<SchemaType>& all = *new std::vector<SchemaType>{RL_SCHEMA_TYPES(RL_ENTRY)};
+#undef RL_ENTRY
+  return all;
+}
 
 std::string Argument::text() const {
   std::string out = type_name;

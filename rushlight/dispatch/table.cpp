@@ -72,6 +72,17 @@ bool misses_rule(const OpDef& def, const Schema& schema) {
          schema.find_arg("layout") < 0;
 }
 
+// "running_mean:training": two arguments of the schema. Overloads and in-place forms may lack the first.
+void add_effect(std::vector<Op::Effect>& effects, const Schema& schema, std::string_view text) {
+  size_t colon = text.find(':');
+  int arg = schema.find_arg(text.substr(0, colon)), when = -1;
+  if (colon != text.npos) {
+    when = schema.find_arg(text.substr(colon + 1));
+    RL_INVARIANT(when >= 0, schema.name, " has no argument ", text.substr(colon + 1));
+  }
+  if (arg >= 0) effects.push_back({arg, when});
+}
+
 }  // namespace
 
 Op* OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
@@ -82,7 +93,8 @@ Op* OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms form
   auto* op = new Op;
   op->def_ = &def;
   op->form_ = form;
-  op->method_ = forms & kMethod;
+  // A method has a self; and names of the module `special` are functions.
+  op->method_ = forms & kMethod && schema.find_arg("self") >= 0 && !schema.name.starts_with("special_");
   op->function_ = forms & kFunction;
   if (form == Op::Form::InPlace) {
     schema.name += "_";
@@ -118,6 +130,19 @@ Op* OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms form
   }
   op->record_run_ = runner_for(k, form, schema.returns.size());
   op->run_.store(op->record_run_, std::memory_order_release);
+  for (size_t i = 0; i < schema.args.size(); i++) {
+    const Argument& a = schema.args[i];
+    if (a.is_mutated) op->writes_.push_back({int(i), -1});
+    if (a.is_alias) op->shares_.push_back({int(i), -1});
+    if (a.base_type().is(Type::Kind::Generator) && !def.draws) op->draws_.push_back({-1, -1});
+  }
+  for (const char* text : def.writes) add_effect(op->writes_, schema, text);
+  for (const char* text : def.shares) add_effect(op->shares_, schema, text);
+  if (def.draws) {
+    std::string_view when = def.draws;
+    op->draws_.push_back({-1, when == "always" ? -1 : schema.find_arg(when)});
+    RL_INVARIANT(when == "always" || op->draws_[0].when >= 0, schema.name, " has no argument ", when);
+  }
   op->schema_ = std::move(schema);
   return op;
 }

@@ -1,6 +1,7 @@
 // Graphs as text: printing and parsing, every pass by the cases in tests/graph/*.txt, and runs of the executor.
 //
-// A case:  "pass NAME", a graph, "becomes", a graph (or "same"); cases are set apart by lines of "====".
+// A case:  "pass NAME", a graph, "becomes", a graph (or "same"); cases are set apart by lines of "====". Methods of classes that the
+// graphs name stand before the pass, and what the pass made of them behind the graph: "method NAME of __torch__.Class", a graph.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -31,17 +32,64 @@ const std::map<std::string, void (*)(Graph&)> kPasses = {
     {"peephole", and_dead<peephole>}, {"constants", and_dead<propagate_constants>},
     {"pool", one<pool_constants>},    {"common", one<eliminate_common>},
     {"dead", one<eliminate_dead>},    {"optimize", optimize_pass},
+    {"inline", one<inline_calls>},    {"outline", outline_traced_calls},
 };
 
 std::vector<std::string> split(const std::string& text, const std::string& line) {
   std::vector<std::string> parts{""};
   std::istringstream in(text);
   for (std::string l; std::getline(in, l);) {
-    if (l.starts_with(line)) parts.emplace_back();
+    if (l.starts_with(line)) parts.push_back(l.substr(line.size()) + "\n");
     else if (!l.starts_with("#")) parts.back() += l + "\n";
   }
   return parts;
 }
+
+// The classes of one side of a case, by name: in parsed graphs each mention of one is a class of its own.
+class Classes {
+ public:
+  std::shared_ptr<Graph> graph(const std::string& text) {
+    auto g = parse_graph(text);
+    settle(*g->block());
+    return g;
+  }
+  // "forward of __torch__.Net\n", graph
+  void method(const std::string& text) {
+    std::istringstream in(text);
+    auto f = std::make_shared<Function>();
+    std::string of, cls, rest;
+    in >> f->name >> of >> cls;
+    std::getline(in, rest, '\0');
+    f->graph = graph(rest);
+    named(cls)->add_method(f);
+  }
+  // All methods, as method() reads them.
+  std::string text() {
+    std::string out;
+    for (const auto& [name, c] : classes_)
+      for (const auto& f : c->methods) out += "method " + f->name + " of " + name + "\n" + f->made()->text();
+    return out;
+  }
+
+ private:
+  std::shared_ptr<ClassType>& named(const std::string& name) {
+    auto& c = classes_[name];
+    if (!c) c = std::make_shared<ClassType>(name, true);
+    return c;
+  }
+  void settle(const std::vector<Value*>& values) {
+    for (Value* v : values)
+      if (const ClassType* c = as_class(v->type())) v->set_type(named(c->name()));
+  }
+  void settle(Block& b) {
+    settle(b.inputs());
+    for (Node* n : b) {
+      settle(n->outputs());
+      for (Block* inner : n->blocks()) settle(*inner);
+    }
+  }
+  std::map<std::string, std::shared_ptr<ClassType>> classes_;
+};
 
 TEST(Graph, Passes) {
   int cases = 0;
@@ -57,13 +105,19 @@ TEST(Graph, Passes) {
       ASSERT_TRUE(kPasses.contains(name)) << entry.path() << ": no pass " << name;
       auto sides = split(text.substr(end), "becomes");
       ASSERT_EQ(sides.size(), 2u) << text;
-      auto graph = parse_graph(sides[0]);
-      bool same = sides[1].find("same") == 0;
-      auto wanted = parse_graph(same ? sides[0] : sides[1]);
-      graph->lint();
+      Classes given, expected;
+      for (const std::string& m : split(text.substr(0, start), "method "))
+        if (m.find("graph(") != std::string::npos) given.method(m), expected.method(m);
+      auto graph = given.graph(sides[0]);
+      bool same = sides[1].find("same") < 2;
+      auto made = split(same ? sides[0] : sides[1], "method ");
+      auto wanted = expected.graph(made[0]);
+      for (size_t i = 1; i < made.size(); i++) expected.method(made[i]);
+      if (name != "outline") graph->lint();  // a trace uses values of inside a call behind it
       kPasses.at(name)(*graph);
       graph->lint();
       EXPECT_EQ(graph->text(), wanted->text()) << entry.path() << ": pass " << name << " of\n" << sides[0];
+      EXPECT_EQ(given.text(), expected.text()) << entry.path() << ": methods after pass " << name;
       cases++;
     }
   }

@@ -31,8 +31,9 @@ class Eliminator {
         outside = 0;
       }
       if (!is_pure(*n) || n->is("prim::Constant") || n->outputs().empty() || !may_share(*n)) continue;
-      auto found = std::find_if(seen.begin(), seen.end(), [&](const Node* s) { return same(*s, *n); });
-      if (found == seen.end()) {
+      // The last one: what is written to before may have changed since the first.
+      auto found = std::find_if(seen.rbegin(), seen.rend(), [&](const Node* s) { return same(*s, *n); });
+      if (found == seen.rend() || changed_between(**found, *n)) {
         seen.push_back(n);
         continue;
       }
@@ -45,13 +46,16 @@ class Eliminator {
   }
 
  private:
-  // What is written to may differ from one moment to the next; what leaves the graph must be a thing of its own.
+  // What leaves the graph, or is written to, must be a thing of its own.
   bool may_share(const Node& n) {
-    for (const Value* v : n.inputs())
-      if (is_mutable(*v->type()) && aliases_.is_written(v)) return false;
-    for (const Value* v : n.outputs())
-      if (is_mutable(*v->type()) && (aliases_.is_written(v) || aliases_.escapes(v))) return false;
-    return true;
+    return std::none_of(n.outputs().begin(), n.outputs().end(), [&](const Value* v) {
+      return is_mutable(*v->type()) && (aliases_.is_written(v) || aliases_.escapes(v));
+    });
+  }
+  bool changed_between(const Node& first, const Node& second) {
+    return std::any_of(first.inputs().begin(), first.inputs().end(), [&](const Value* v) {
+      return is_mutable(*v->type()) && aliases_.is_written_between(v, &first, &second);
+    });
   }
   AliasSets aliases_;
 };

@@ -1,5 +1,7 @@
 #include "rushlight/graph/passes/effects.h"
 
+#include <algorithm>
+
 namespace rushlight::graph {
 namespace {
 
@@ -17,25 +19,15 @@ bool is_structure(const Node& n) {
 // may go all the same.
 bool raises_by_purpose(const Node& n) { return n.is("prim::RaiseException") || n.is("aten::_unwrap_optional"); }
 
-// Normalisation that updates running statistics, which its schema does not say. Null, or the argument that switches it on.
-const Value* updates_statistics(const Node& n) {
-  if (!n.op) return nullptr;
-  const Schema& s = n.op->schema();
-  if (s.find_arg("running_mean") < 0) return nullptr;
-  for (const char* name : {"training", "train", "use_input_stats"})
-    if (int at = s.find_arg(name); at >= 0) return n.input(size_t(at));
-  return nullptr;
+// False where the record says that an argument decides, and that argument is known to be False, 0 or None.
+bool holds(const Op::Effect& e, const Node& n) {
+  if (e.when < 0) return true;
+  const IValue* v = constant_of(n.input(size_t(e.when)));
+  if (!v) return true;
+  return !(v->is_none() || (v->is_scalar() && v->to_scalar().equals(0)));
 }
-bool writes_statistics(const Node& n) {
-  const Value* on = updates_statistics(n);
-  const IValue* known = on ? constant_of(on) : nullptr;
-  return on && !(known && known->is_bool() && !known->to_bool());
-}
-
-// A list of numbers: operators only read it.
-bool is_plain_list(const Type& t) {
-  const Type& list = t.is(Type::Kind::Optional) ? *t.element() : t;
-  return list.is(Type::Kind::List) && !is_mutable(*list.element());
+bool any_holds(const std::vector<Op::Effect>& effects, const Node& n) {
+  return std::any_of(effects.begin(), effects.end(), [&](const Op::Effect& e) { return holds(e, n); });
 }
 
 }  // namespace
@@ -48,28 +40,16 @@ bool sets_mode(const Node& n) {
   return false;
 }
 
-bool is_random(const Node& n) {
-  if (!n.op) return false;
-  for (const Argument& a : n.op->schema().args)
-    if (a.type_name.starts_with("Generator")) return true;
-  // Forms without a generator argument draw from the default one.
-  const std::string& name = n.op->name();
-  for (const char* part : {"rand", "dropout", "bernoulli", "multinomial", "normal", "uniform", "rrelu", "attention"})
-    if (name.find(part) != std::string::npos) return true;
-  return false;
-}
+bool is_random(const Node& n) { return n.op && any_holds(n.op->draws(), n); }
 
 bool has_side_effects(const Node& n) {
   for (const Block* b : n.blocks())
     for (const Node* inner : *b)
       if (has_side_effects(*inner)) return true;
-  if (raises_by_purpose(n) || n.is("aten::warn") || sets_mode(n) || is_random(n) || writes_statistics(n)) return true;
-  if (const Schema* s = n.schema()) {
-    if (n.op && n.op->def().opaque) return true;
-    for (const Argument& a : s->args)
-      if (a.is_mutated || a.is_out) return true;
-    return false;
-  }
+  if (n.op) return n.op->def().opaque || is_random(n) || any_holds(n.op->writes(), n);
+  if (raises_by_purpose(n) || n.is("aten::warn") || sets_mode(n)) return true;
+  if (const Schema* s = n.schema())
+    return std::any_of(s->args.begin(), s->args.end(), [](const Argument& a) { return a.is_mutated; });
   return !is_structure(n);
 }
 
@@ -105,8 +85,25 @@ AliasSets::AliasSets(const Graph& graph) {
   escapes_.insert(escapes_.end(), inputs.begin(), inputs.end());
   escapes_.insert(escapes_.end(), graph.outputs().begin(), graph.outputs().end());
   visit(*graph.block());
-  for (const Value* v : writes_) written_.insert(find(v));
+  for (const Write& w : seen_) writes_[find(w.value)].push_back(places_.at(w.by).begin);
+  for (const Value* v : reshapes_) reshaped_.insert(find(v));
   for (const Value* v : escapes_) escaping_.insert(find(v));
+}
+
+bool AliasSets::is_written_between(const Value* v, const Node* from, const Node* to) {
+  auto writes = writes_.find(find(v));
+  if (writes == writes_.end()) return false;
+  // Of a node around `to` all counts: a loop runs what stands behind `to` before it comes there again.
+  bool inside = false;
+  while (to->owner() != from->owner()) {
+    to = to->owner()->owner();
+    if (!to) return true;
+    inside = true;
+  }
+  auto first = places_.find(from), last = places_.find(to);
+  if (first == places_.end() || last == places_.end()) return true;  // nodes that a pass made
+  int begin = first->second.end, end = inside ? last->second.end + 1 : last->second.begin;
+  return std::any_of(writes->second.begin(), writes->second.end(), [&](int at) { return at > begin && at < end; });
 }
 
 const Value* AliasSets::find(const Value* v) {
@@ -134,14 +131,14 @@ void AliasSets::visit(const Block& b) {
 }
 
 void AliasSets::visit(const Node& n) {
+  int number = next_++;
+  places_[&n] = {number, number};
   if (n.is("prim::If")) {
     for (const Block* b : n.blocks()) {
       visit(*b);
       for (size_t i = 0; i < n.outputs().size(); i++) join(n.output(i), b->outputs()[i]);
     }
-    return;
-  }
-  if (n.is("prim::Loop")) {
+  } else if (n.is("prim::Loop")) {
     const Block& body = *n.blocks()[0];
     visit(body);
     for (size_t i = 0; i < n.outputs().size(); i++) {
@@ -149,39 +146,35 @@ void AliasSets::visit(const Node& n) {
       join(n.output(i), body.inputs()[i + 1]);
       join(n.output(i), body.outputs()[i + 1]);
     }
-    return;
+  } else {
+    for (const Block* b : n.blocks()) visit(*b);
+    visit_operator(n);
   }
-  const Schema* s = n.schema();
-  if (!s) {
-    join_all(n.inputs(), n.outputs());
-    if (!has_side_effects(n)) return;
-    writes_.insert(writes_.end(), n.inputs().begin(), n.inputs().end());
-    escapes_.insert(escapes_.end(), n.inputs().begin(), n.inputs().end());
-    return;
-  }
-  if (writes_statistics(n))
-    for (const char* name : {"running_mean", "running_var"})
-      if (int at = s->find_arg(name); at >= 0) writes_.push_back(n.input(size_t(at)));
-  std::vector<Value*> shared;
-  bool marked = false;
-  for (size_t i = 0; i < s->args.size() && i < n.inputs().size(); i++) {
-    const Argument& a = s->args[i];
-    if (a.is_mutated || a.is_out) writes_.push_back(n.input(i));
-    if (a.is_alias || a.is_mutated || a.is_out) {
-      marked = true;
-      shared.push_back(n.input(i));
+  places_[&n].end = next_ - 1;
+}
+
+void AliasSets::visit_operator(const Node& n) {
+  if (n.op && !n.op->def().opaque) {
+    std::vector<Value*> shared;
+    for (const Op::Effect& e : n.op->shares())
+      if (holds(e, n)) shared.push_back(n.input(size_t(e.arg)));
+    if (!shared.empty()) join_all(shared, n.outputs());
+    for (const Op::Effect& e : n.op->writes()) {
+      if (!holds(e, n)) continue;
+      write(n.input(size_t(e.arg)), n);
+      if (n.op->def().reshapes || n.op->form() == Op::Form::Out) reshapes_.push_back(n.input(size_t(e.arg)));
     }
+    return;
   }
-  // A primitive may hand out or take in what a list holds; a composite may return an argument as it came.
-  if (n.primitive) {
-    join_all(n.inputs(), n.outputs());
-  } else if (n.op && n.op->def().kernel.kind == Kernel::Kind::Composite) {
-    shared.clear();
-    for (Value* v : n.inputs())
-      if (!is_plain_list(*v->type())) shared.push_back(v);
-    join_all(shared, n.outputs());
-  } else if (marked) {
-    join_all(shared, n.outputs());
+  // A primitive may hand out or take in what a list holds; what is unknown may do anything with what it is given.
+  join_all(n.inputs(), n.outputs());
+  if (const Schema* s = n.op ? nullptr : n.schema()) {
+    for (size_t i = 0; i < s->args.size() && i < n.inputs().size(); i++)
+      if (s->args[i].is_mutated) write(n.input(i), n);
+  } else if (has_side_effects(n)) {
+    for (const Value* v : n.inputs()) write(v, n);
+    reshapes_.insert(reshapes_.end(), n.inputs().begin(), n.inputs().end());
+    escapes_.insert(escapes_.end(), n.inputs().begin(), n.inputs().end());
   }
 }
 

@@ -1,4 +1,5 @@
-// What nodes do besides making their outputs, and which values may share memory: passes ask here before they move or drop anything.
+// What nodes do besides making their outputs, and which values may share memory: passes ask here before they move or drop anything. Of
+// operators their records say it (Op::writes, shares, draws), of primitives their schemas.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>
@@ -19,25 +20,44 @@ bool is_pure(const Node& n);
 // Values that can be changed behind their holder's back: tensors, lists, dicts, objects and what may hold them.
 bool is_mutable(const Type& t);
 
-// Sets of values that may share memory. Coarse on purpose: everything reachable from the graph's inputs is one set.
+// Sets of values that may share memory. Coarse in one place: everything reachable from the graph's inputs is one set, for a caller may
+// give one tensor twice. A set is of one moment: it describes the graph as it was when this was made, less the nodes that went since.
 class AliasSets {
  public:
   explicit AliasSets(const Graph& graph);
   // Something in the graph may write to what v holds.
-  bool is_written(const Value* v) { return written_.contains(find(v)); }
+  bool is_written(const Value* v) { return writes_.contains(find(v)); }
+  // It may do so after `from` and before `to`, which `from` reaches: in `from`'s block, or in one inside of a later node of it.
+  bool is_written_between(const Value* v, const Node* from, const Node* to);
+  // Something may change v's sizes or strides, or those of what shares its memory.
+  bool is_reshaped(const Value* v) { return reshaped_.contains(find(v)); }
   // The caller or an object may still hold it when the graph is done.
   bool escapes(const Value* v) { return escaping_.contains(find(v)); }
   bool may_alias(const Value* a, const Value* b) { return find(a) == find(b); }
 
  private:
+  struct Place {
+    int begin, end;  // numbers of the node and of the last one in it, in the graph's order
+  };
+  struct Write {
+    const Value* value;
+    const Node* by;
+  };
   const Value* find(const Value* v);
   void join(const Value* a, const Value* b);
   void join_all(const std::vector<Value*>& a, const std::vector<Value*>& b);
   void visit(const Block& b);
   void visit(const Node& n);
+  void visit_operator(const Node& n);
+  void write(const Value* v, const Node& by) { seen_.push_back({v, &by}); }
+
   std::unordered_map<const Value*, const Value*> parent_;
-  std::unordered_set<const Value*> written_, escaping_;
-  std::vector<const Value*> writes_, escapes_;
+  std::unordered_map<const Node*, Place> places_;
+  std::unordered_map<const Value*, std::vector<int>> writes_;  // by set: the numbers of the writing nodes, in order
+  std::unordered_set<const Value*> escaping_, reshaped_;
+  std::vector<Write> seen_;
+  std::vector<const Value*> escapes_, reshapes_;
+  int next_ = 0;
 };
 
 }  // namespace rushlight::graph

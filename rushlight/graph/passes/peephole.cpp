@@ -48,10 +48,10 @@ class Peephole {
   }
 
  private:
-  // A view of a tensor at its own shape may stand for the tensor only where nobody writes: t_(), resize_() and their like would change
-  // the tensor's own shape.
+  // A view of a tensor at its own shape may not stand for the tensor where t_(), resize_() and their like would change the tensor's own
+  // shape. What else is written, is written to both.
   Value* same_memory(Value* x, const Value* view) {
-    return aliases_.is_written(view) || aliases_.is_written(x) ? nullptr : x;
+    return aliases_.is_reshaped(view) || aliases_.is_reshaped(x) ? nullptr : x;
   }
 
   Value* views(Node* n) {

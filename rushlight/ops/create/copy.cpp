@@ -136,7 +136,9 @@ OP(copy_, {.schema = "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False
                                    s.needs("src") ? moved_back(s, g, "src") : Tensor()};
                     }},
            .forms = kMethod,
-           .any_device = true});
+           .node = "CopyBackwards",
+           .any_device = true,
+           .numbers = Numbers::Always});
 OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "A copy with memory of its own. >>> torch.clone(torch.tensor([1, 2]))\ntensor([1, 2])",
            .kernel = anywhere(structured<clone_meta, clone_cpu>()),
@@ -149,7 +151,8 @@ OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout?
              .kernel = anywhere(structured<to_copy_meta, to_copy_cpu>()),
              .grad = {{}, cast_back},
              .forms = kFunction,
-             .any_device = true});
+             .any_device = true,
+             .numbers = Numbers::Always});
 OP(contiguous, {.schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
                 .doc = "self if it lies dense and in order already, else a copy that does."
                        " >>> torch.ones(2, 3).t().contiguous().stride()\n(2, 1)",
@@ -162,24 +165,28 @@ OP(to_dtype_layout,
     .doc = "self in another dtype or on another device; self itself if it is so already."
            " >>> torch.tensor([1]).to(dtype=torch.float32)\ntensor([1.])",
     .kernel = composite<to_options>(),
-    .forms = kMethod});
+    .forms = kMethod,
+    .numbers = Numbers::Always});
 OP(to_dtype, {.schema = "to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, "
                         "MemoryFormat? memory_format=None) -> Tensor(a)",
               .doc = "self in another dtype; self itself if it has it already."
                      " >>> torch.tensor([1.7]).to(torch.int64)\ntensor([1])",
               .kernel = composite<to_dtype>(),
-              .forms = kMethod});
+              .forms = kMethod,
+              .numbers = Numbers::Always});
 OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool "
                          "copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
                .doc = "self on another device and in another dtype.",
                .kernel = composite<to_device>(),
-               .forms = kMethod});
+               .forms = kMethod,
+               .numbers = Numbers::Always});
 OP(to_other, {.schema = "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
                         "MemoryFormat? memory_format=None) -> Tensor(a)",
               .doc = "self in the dtype and on the device of other."
                      " >>> torch.tensor([1]).to(torch.tensor([2.5]))\ntensor([1.])",
               .kernel = composite<to_other>(),
-              .forms = kMethod});
+              .forms = kMethod,
+              .numbers = Numbers::Always});
 OP(type_as, {.schema = "type_as(Tensor self, Tensor other) -> Tensor",
              .doc = "self in the dtype of other."
                     " >>> torch.tensor([1]).type_as(torch.tensor([2.5]))\ntensor([1.])",

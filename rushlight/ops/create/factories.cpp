@@ -5,6 +5,7 @@
 #include "rushlight/core/device_interface.h"
 #include "rushlight/core/device_memory.h"
 #include "rushlight/dispatch/device_kernels.h"
+#include "rushlight/dispatch/forms.h"
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/item.h"
@@ -20,21 +21,8 @@ namespace rushlight {
 namespace {
 
 template <class F>
-void with_type(DType d, const F& f) {
-  switch (d) {
-    case DType::UInt8: return f(uint8_t());
-    case DType::Int8: return f(int8_t());
-    case DType::Int16: return f(int16_t());
-    case DType::Int32: return f(int32_t());
-    case DType::Int64: return f(int64_t());
-    case DType::Float16: return f(Half());
-    case DType::Float32: return f(float());
-    case DType::Float64: return f(double());
-    case DType::Complex64: return f(complex64());
-    case DType::Complex128: return f(complex128());
-    case DType::Bool: return f(bool());
-    default: return f(BFloat16());
-  }
+void with_type(DType d, const char* op, const F& f) {
+  dispatch(AllTypes{}, d, op, [&]<class T>() { f(T()); });
 }
 
 // Every element becomes the one of t's dtype that stands at `item`.
@@ -64,11 +52,8 @@ void fill_with(const Tensor& t, const void* item) {
 // Throws where the number does not fit the dtype; but a single half becomes infinite, in PyTorch too.
 void fill_all(const Tensor& t, const Scalar& value) {
   alignas(16) char item[16] = {};
-  Scalar fitting = t.numel() == 1 && is_half(t.dtype()) ? number_in(value, t.dtype(), true) : value;
-  with_type(t.dtype(), [&]<class T>(T) {
-    T v = fitting.to<T>();
-    std::memcpy(item, &v, sizeof v);
-  });
+  Scalar fitting = t.numel() == 1 && !is_integral(t.dtype(), true) ? number_in(value, t.dtype(), true) : value;
+  write_number(fitting, t.dtype(), item);
   fill_with(t, item);
 }
 
@@ -165,7 +150,7 @@ TensorSpec arange_end_spec(const Scalar& end, const DT& dtype, const LT& layout,
 void fill_range(const Scalar& start, const Scalar& step, const Tensor& given) {
   fill_in_order(given, [&](const Tensor& out) {
     double a = start.to_double(), by = step.to_double();
-    with_type(out.dtype(), [&]<class T>(T) {
+    with_type(out.dtype(), "arange_cpu", [&]<class T>(T) {
       T* p = out.data<T>();
       int64_t n = out.numel();
       if constexpr (std::is_integral_v<T>) {
@@ -197,7 +182,7 @@ TensorSpec linspace_spec(const Scalar& start, const Scalar& end, int64_t steps, 
 }
 void fill_linspace(const Scalar& start, const Scalar& end, const Tensor& out) {
   int64_t steps = out.numel();
-  with_type(out.dtype(), [&]<class T>(T) {
+  with_type(out.dtype(), "linspace_cpu", [&]<class T>(T) {
     T* p = out.data<T>();
     if (!p) return;
     using C = std::conditional_t<is_half(dtype_of<T>), float, std::conditional_t<std::is_integral_v<T>, double, T>>;
@@ -249,7 +234,7 @@ void fill_logspace(const Scalar& start, const Scalar& end, double base, const Te
     return copy_elements(out, wide);
   }
   fill_linspace(start, end, out);
-  with_type(out.dtype(), [&]<class T>(T) {
+  with_type(out.dtype(), "logspace_cpu", [&]<class T>(T) {
     T* p = out.data<T>();
     for (int64_t i = 0, n = out.numel(); i < n; i++) {
       if constexpr (is_complex(dtype_of<T>)) p[i] = std::pow(T(typename T::value_type(base)), p[i]);
@@ -314,11 +299,7 @@ Tensor fill_of_tensor(const Tensor& self, const Tensor& value) {
            value.dim(), " dimensions.");
   return clone(expand(to(value, self.dtype()), self.sizes()), MemoryFormat::Contiguous);
 }
-Scalar only_item(const Tensor& t) {
-  Scalar s;
-  with_type(t.dtype(), [&]<class T>(T) { s = Scalar(*t.data<T>()); });
-  return s;
-}
+Scalar only_item(const Tensor& t) { return read_number(t.dtype(), t.raw()); }
 void fill_tensor(const Tensor& self, const Tensor& value) {
   RL_CHECK(RuntimeError, value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ",
            value.dim(), " dimensions.");
@@ -522,7 +503,8 @@ OP(fill, {.schema = "fill.Scalar(Tensor self, Scalar value) -> Tensor",
 OP(fill_of_tensor, {.schema = "fill.Tensor(Tensor self, Tensor value) -> Tensor",
                     .doc = "A tensor like self of the value of a 0-d tensor.",
                     .kernel = composite<fill_of_tensor>(),
-                    .forms = kFunction | kOut});
+                    .forms = kFunction | kOut,
+                    .numbers = Numbers::Fallback});
 OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)",
                  .doc = "Sets every element."
                         " >>> torch.zeros(2).fill_(3)\ntensor([3., 3.])",
@@ -531,9 +513,11 @@ OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tenso
 OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
                  .doc = "Sets every element to a 0-d tensor's value.",
                  .kernel = anywhere(mutation<fill_tensor>()),
-                 .grad = {{}, [](const Saved& s, const Tensor& g) {
+                 .grad = {{},
+                          [](const Saved& s, const Tensor& g) {
                             return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()};
-                          }}});
+                          }},
+                 .numbers = Numbers::Fallback});
 OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
            .doc = "Sets every element to 0."
                   " >>> torch.ones(2).zero_()\ntensor([0., 0.])",
@@ -542,7 +526,7 @@ OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
           .kernel = anywhere(function<item_op>()),
-          .forms = kMethod,
+          .forms = kMethod | kCppByHand,
           .any_device = true});
 
 }  // namespace rushlight

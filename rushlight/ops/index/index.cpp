@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/index_put.h"
 #include "rushlight/fn/zeros.h"
@@ -353,6 +354,7 @@ OP(index_put, {.schema = "index_put(Tensor self, Tensor?[] indices, Tensor value
                       "torch.index_put(torch.zeros(2), [torch.tensor([1])], torch.tensor(5.))\ntensor([0., 5.])",
                .kernel = updating<index_put_meta, index_put_cpu>(),
                .grad = {{"indices"}, index_put_grad},
+               .forms = kFunction | kMethod | kInPlace | kOut | kCppByHand,
                .any_device = true});
 
 }  // namespace rushlight

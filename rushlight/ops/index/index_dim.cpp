@@ -375,14 +375,16 @@ OP(index_fill, {.schema = "index_fill.int_Scalar(Tensor self, int dim, Tensor in
                        "torch.tensor([1]), 7)\ntensor([0., 7.])",
                 .kernel = updating<index_fill_meta, index_fill_cpu>(),
                 .grad = {{"index"}, index_fill_grad},
-                .forms = kFunction | kMethod | kInPlace});
+                .forms = kFunction | kMethod | kInPlace,
+                .numbers = Numbers::Fallback});
 OP(index_fill_tensor,
    {.schema = "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     .doc = "self with the value of a 0-d tensor in the slices that index names."
            " >>> torch.tensor([1, 2, 3]).index_fill(0, torch.tensor([0, 2]), torch.tensor(9))\ntensor([9, 2, 9])",
     .kernel = updating<index_fill_tensor_meta, index_fill_tensor_cpu>(),
     .grad = {{"index"}, index_fill_tensor_grad},
-    .forms = kFunction | kMethod | kInPlace});
+    .forms = kFunction | kMethod | kInPlace,
+    .numbers = Numbers::Fallback});
 OP(index_reduce, {.schema = "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool "
                             "include_self=True) -> Tensor",
                   .doc = "self with slices of source reduced (prod, mean, amax, amin) into those that index names."

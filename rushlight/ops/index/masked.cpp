@@ -220,11 +220,13 @@ OP(masked_fill, {.schema = "masked_fill.Scalar(Tensor self, Tensor mask, Scalar 
                  .doc = "self with a number where the mask is true. >>> torch.masked_fill(torch.ones(2), "
                         "torch.tensor([True, False]), 0)\ntensor([0., 1.])",
                  .kernel = updating<masked_fill_meta, masked_fill_cpu>(),
-                 .grad = {{"mask"}, masked_fill_grad}});
+                 .grad = {{"mask"}, masked_fill_grad},
+                 .numbers = Numbers::Fallback});
 OP(masked_fill_tensor, {.schema = "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
                         .doc = "self with the value of a 0-d tensor where the mask is true.",
                         .kernel = updating<masked_fill_tensor_meta, masked_fill_tensor_cpu>(),
-                        .grad = {{"mask"}, masked_fill_tensor_grad}});
+                        .grad = {{"mask"}, masked_fill_tensor_grad},
+                        .numbers = Numbers::Fallback});
 OP(masked_select, {.schema = "masked_select(Tensor self, Tensor mask) -> Tensor",
                    .doc = "The elements where the mask is true, in one dimension. >>> "
                           "torch.masked_select(torch.tensor([1, 2]), torch.tensor([False, True]))\ntensor([2])",
@@ -266,6 +268,7 @@ OP(where_nonzero, {.schema = "where(Tensor condition) -> Tensor[]",
                    .doc = "The positions of non-zero elements, a tensor for each dimension. >>> "
                           "torch.where(torch.tensor([0, 5]))\n(tensor([1]),)",
                    .kernel = composite<nonzero_numpy>(),
-                   .forms = kFunction});
+                   .forms = kFunction,
+                   .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

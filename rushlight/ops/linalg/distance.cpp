@@ -277,7 +277,8 @@ OP(_cdist_forward, {.schema = "_cdist_forward(Tensor x1, Tensor x2, float p, int
                     .doc = "cdist of (batch, rows, columns).",
                     .kernel = structured<distances_meta, distances_cpu>(),
                     .grad = {{"x1", "x2", "result"}, distances_grad},
-                    .forms = kFunction});
+                    .forms = kFunction,
+                    .node = "CdistBackward0"});
 OP(cdist, {.schema = "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
            .doc = "The p norm of every row of x1 less every row of x2."
                   " >>> torch.cdist(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.], [1., 0.]]))\ntensor([[5., 1.]])",

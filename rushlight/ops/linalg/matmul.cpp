@@ -19,23 +19,6 @@
 
 namespace rushlight {
 
-const char* cpp_type_name(DType d) {
-  switch (d) {
-    case DType::UInt8: return "unsigned char";
-    case DType::Int8: return "signed char";
-    case DType::Int16: return "short";
-    case DType::Int32: return "int";
-    case DType::Int64: return "long";
-    case DType::Float16: return "c10::Half";
-    case DType::Float32: return "float";
-    case DType::Float64: return "double";
-    case DType::Complex64: return "c10::complex<float>";
-    case DType::Complex128: return "c10::complex<double>";
-    case DType::Bool: return "bool";
-    default: return "c10::BFloat16";
-  }
-}
-
 namespace {
 
 // ---- mm, addmm ----
@@ -132,8 +115,8 @@ TensorSpec baddbmm_meta(const Tensor& self, const Tensor& batch1, const Tensor& 
                         const Scalar& alpha) {
   TensorSpec spec = bmm_meta(batch1, batch2);
   RL_CHECK(DTypeError, self.dtype() == batch1.dtype(), "Input dtypes must be the same, got: input ",
-           cpp_type_name(self.dtype()), ", batch1: ", cpp_type_name(batch1.dtype()),
-           ", batch2: ", cpp_type_name(batch2.dtype()));
+           info_of(self.dtype()).type_name, ", batch1: ", info_of(batch1.dtype()).type_name,
+           ", batch2: ", info_of(batch2.dtype()).type_name);
   broadcast_strides(self, spec.sizes);
   check_factors_fit(spec.dtype, beta, alpha);
   return spec;

@@ -29,13 +29,10 @@ inline void check_matrix_shapes(const Tensor& a, const Tensor& b) {
            a.sizes()[1], " and ", b.sizes()[0], "x", b.sizes()[1], ")");
 }
 
-// C++'s name of a dtype, as PyTorch's matrix products print it.
-const char* cpp_type_name(DType d);
-
 inline void check_product_dtypes(const char* op, const Tensor& a, const Tensor& b) {
   RL_CHECK(DTypeError, a.dtype() == b.dtype(),
-           "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
-           " != ", cpp_type_name(b.dtype()));
+           "expected m1 and m2 to have the same dtype, but got: ", info_of(a.dtype()).type_name,
+           " != ", info_of(b.dtype()).type_name);
   RL_CHECK(NotImplementedError, a.dtype() != DType::Bool, '"', op, "\" not implemented for 'Bool'");
 }
 

@@ -32,7 +32,7 @@ Tensor adjoint_op(const Tensor& self) {
 }
 Tensor inner_op(const Tensor& a, const Tensor& b) {
   RL_CHECK(RuntimeError, a.dtype() == b.dtype(), "expected both vectors to have same dtype, but found ",
-           cpp_type_name(a.dtype()), " and ", cpp_type_name(b.dtype()));
+           info_of(a.dtype()).type_name, " and ", info_of(b.dtype()).type_name);
   if (a.dim() == 0 || b.dim() == 0) return a * b;
   RL_CHECK(ShapeError, a.size(-1) == b.size(-1), "inner() the last dimension must match on both input tensors but got ",
            "shapes ", a.sizes(), " and ", b.sizes());

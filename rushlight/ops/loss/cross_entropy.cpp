@@ -251,7 +251,8 @@ OP(nll_loss_forward,
     .kernel = structured<nll_meta, nll_cpu>(),
     .grad = {{"self", "target", "weight", "total_weight"}, nll_grad},
     .forms = kFunction,
-    .module = "nn"});
+    .module = "nn",
+    .node = "NllLossBackward0"});
 OP(nll_loss_backward, {.schema = "nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, "
                                  "int reduction, SymInt ignore_index, Tensor total_weight) -> Tensor",
                        .doc = "Gradient of nll_loss_forward.",

@@ -75,5 +75,6 @@ OP(scaled_dot_product_attention,
     .forms = kFunction,
     .module = "nn",
     .node = "ScaledDotProductFlashAttentionForCpuBackward0",
-    .autocast = Autocast::Lower});
+    .autocast = Autocast::Lower,
+    .draws = "dropout_p"});
 }  // namespace rushlight

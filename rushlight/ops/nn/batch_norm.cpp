@@ -317,7 +317,8 @@ OP(native_batch_norm,
            " >>> torch.native_batch_norm(torch.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, "
            "1e-5)[1]\ntensor([2.])",
     .kernel = composite<native_batch_norm_op>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut,
+    .writes = {"running_mean:training", "running_var:training"}});
 OP(_native_batch_norm,
    {.schema = "_native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
               "running_var, bool "
@@ -325,7 +326,8 @@ OP(_native_batch_norm,
     .doc = "batch_norm, and the mean and inverse deviation that it used; training updates the running statistics.",
     .kernel = structured<batch_norm_meta, batch_norm_cpu>(),
     .grad = {{"input", "weight", "save_mean", "save_invstd"}, batch_norm_grad},
-    .forms = kFunction});
+    .forms = kFunction,
+    .writes = {"running_mean:training", "running_var:training"}});
 OP(_batch_norm_backward, {.schema = "_batch_norm_backward(Tensor grad_output, Tensor input, Tensor save_mean, Tensor "
                                     "save_invstd, Tensor? weight, bool training) -> (Tensor, Tensor, Tensor)",
                           .doc = "Gradients of batch_norm for input, weight and bias.",
@@ -337,7 +339,8 @@ OP(batch_norm, {.schema = "batch_norm(Tensor input, Tensor? weight, Tensor? bias
                        " >>> torch.nn.functional.batch_norm(torch.tensor([[1., 10.], [3., 30.]]), None, None, "
                        "training=True)\ntensor([[-1.0000, -1.0000],\n        [ 1.0000,  1.0000]])",
                 .kernel = composite<batch_norm_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .writes = {"running_mean:training", "running_var:training"}});
 OP(instance_norm,
    {.schema = "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
               "bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",
@@ -345,5 +348,6 @@ OP(instance_norm,
            " >>> torch.nn.functional.instance_norm(torch.tensor([[[1., 3.], [10., 30.]]]))\ntensor([[[-1.0000,  "
            "1.0000],\n         [-1.0000,  1.0000]]])",
     .kernel = composite<instance_norm_op>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .writes = {"running_mean:use_input_stats", "running_var:use_input_stats"}});
 }  // namespace rushlight

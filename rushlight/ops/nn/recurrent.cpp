@@ -320,47 +320,55 @@ OP(lstm_input,
         ">>> torch.lstm(torch.ones(2, 1, 1), (h, h), [torch.ones(4, 1)] * 2, False, 1, 0.0, False, False, "
         "False)[0].flatten()\ntensor([0.3696, 0.6505])",
     .kernel = composite<lstm_padded>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(lstm_data,
    {.schema = "lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int "
               "num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)",
     .doc = "lstm over a packed batch.",
     .kernel = composite<lstm_packed>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(gru_input, {.schema = "gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float "
                          "dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
                .doc = "Gated recurrent units (Cho et al. 2014) over (time, batch, width): the outputs and the last h.",
                .kernel = composite<padded<Cell::Gru>>(),
-               .forms = kFunction});
+               .forms = kFunction,
+               .draws = "dropout"});
 OP(gru_data, {.schema = "gru.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int "
                         "num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
               .doc = "gru over a packed batch.",
               .kernel = composite<packed<Cell::Gru>>(),
-              .forms = kFunction});
+              .forms = kFunction,
+              .draws = "dropout"});
 OP(rnn_tanh_input,
    {.schema = "rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float "
               "dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
     .doc = "h' = tanh(W_ih x + b_ih + W_hh h + b_hh) over (time, batch, width): the outputs and the last h.",
     .kernel = composite<padded<Cell::Tanh>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(rnn_tanh_data,
    {.schema = "rnn_tanh.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int "
               "num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
     .doc = "rnn_tanh over a packed batch.",
     .kernel = composite<packed<Cell::Tanh>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(rnn_relu_input,
    {.schema = "rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float "
               "dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
     .doc = "rnn_tanh with relu in the place of tanh.",
     .kernel = composite<padded<Cell::Relu>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(rnn_relu_data,
    {.schema = "rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int "
               "num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
     .doc = "rnn_relu over a packed batch.",
     .kernel = composite<packed<Cell::Relu>>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .draws = "dropout"});
 OP(lstm_cell, {.schema = "lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? "
                          "b_hh=None) -> (Tensor, Tensor)",
                .doc = "One step of an LSTM: the new h and c.",

@@ -125,7 +125,8 @@ OP(pixel_shuffle, {.schema = "pixel_shuffle(Tensor self, int upscale_factor) -> 
                           "2],\n          [3, 4]]]])",
                    .kernel = composite<pixel_shuffle_op>(),
                    .forms = kFunction,
-                   .node = "PixelShuffleBackward0"});
+                   .node = "PixelShuffleBackward0",
+                   .shares = {"self"}});
 OP(pixel_unshuffle, {.schema = "pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
                      .doc = "(*, C, H r, W r) as (*, C r r, H, W)."
                             " >>> torch.pixel_unshuffle(torch.ones(1, 1, 4, 6), 2).shape\ntorch.Size([1, 4, 2, 3])",

@@ -369,23 +369,27 @@ OP(searchsorted, {.schema = "searchsorted.Tensor(Tensor sorted_sequence, Tensor 
                   .doc = "Where values would have to be inserted to keep a sequence sorted. >>> "
                          "torch.searchsorted(torch.tensor([1, 3]), torch.tensor([2]))\ntensor([1])",
                   .kernel = structured<searchsorted_meta, searchsorted_cpu>(),
-                  .forms = kFunction | kOut});
+                  .forms = kFunction | kOut,
+                  .numbers = Numbers::Fallback});
 OP(searchsorted_scalar, {.schema = "searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, "
                                    "bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
                          .doc = "Where a number would have to be inserted to keep a sequence sorted.",
                          .kernel = structured<searchsorted_scalar_meta, searchsorted_scalar_cpu>(),
-                         .forms = kFunction | kOut});
+                         .forms = kFunction | kOut,
+                         .numbers = Numbers::Fallback});
 OP(bucketize,
    {.schema = "bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
     .doc = "The interval between sorted boundaries in which each element lies. >>> torch.bucketize(torch.tensor([2]), "
            "torch.tensor([1, 3]))\ntensor([1])",
     .kernel = structured<bucketize_meta, bucketize_cpu>(),
-    .forms = kFunction | kOut});
+    .forms = kFunction | kOut,
+    .numbers = Numbers::Fallback});
 OP(bucketize_scalar,
    {.schema = "bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
     .doc = "The interval between sorted boundaries in which a number lies.",
     .kernel = structured<bucketize_scalar_meta, bucketize_scalar_cpu>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .numbers = Numbers::Fallback});
 OP(bincount,
    {.schema = "bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor",
     .doc = "How often each value from 0 on occurs. >>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])",
@@ -400,17 +404,20 @@ OP(isin, {.schema = "isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *
           .doc = "Whether each element is among others. >>> torch.isin(torch.tensor([1, 2]), "
                  "torch.tensor([2]))\ntensor([False,  True])",
           .kernel = structured<isin_meta, isin_cpu>(),
-          .forms = kFunction | kOut});
+          .forms = kFunction | kOut,
+          .numbers = Numbers::Fallback});
 OP(isin_scalar, {.schema = "isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool "
                            "invert=False) -> Tensor",
                  .doc = "Whether each element equals a number.",
                  .kernel = structured<isin_scalar_meta, isin_scalar_cpu>(),
-                 .forms = kFunction | kOut});
+                 .forms = kFunction | kOut,
+                 .numbers = Numbers::Fallback});
 OP(isin_element, {.schema = "isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, "
                             "bool invert=False) -> Tensor",
                   .doc = "Whether a number is among elements.",
                   .kernel = structured<isin_element_meta, isin_element_cpu>(),
-                  .forms = kFunction | kOut});
+                  .forms = kFunction | kOut,
+                  .numbers = Numbers::Fallback});
 OP(_unique2,
    {.schema = "_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "
               "(Tensor, Tensor, Tensor)",

@@ -414,7 +414,8 @@ OP(median, {.schema = "median(Tensor self) -> Tensor",
             .doc = "The lower of the two middle elements. >>> torch.median(torch.tensor([1, 3, 2, 4]))\ntensor(2)",
             .kernel = structured<median_all_meta, median_all_cpu<false>>(),
             .grad = {{"self", "result"}, median_all_grad},
-            .forms = kFunction | kMethod});
+            .forms = kFunction | kMethod,
+            .node = "MedianBackward1"});
 OP(median_dim, {.schema = "median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
                 .doc = "The lower middle element along a dimension. >>> torch.median(torch.tensor([[1, 3, 2]]), "
                        "1).values\ntensor([2])",
@@ -425,7 +426,8 @@ OP(nanmedian, {.schema = "nanmedian(Tensor self) -> Tensor",
                       "float('nan'), 2.]))\ntensor(1.)",
                .kernel = structured<median_all_meta, median_all_cpu<true>>(),
                .grad = {{"self", "result"}, median_all_grad},
-               .forms = kFunction | kMethod});
+               .forms = kFunction | kMethod,
+               .node = "NanmedianBackward1"});
 OP(nanmedian_dim,
    {.schema = "nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
     .doc = "The median along a dimension of the elements that are not NaN.",

@@ -450,7 +450,8 @@ OP(rrelu, {.schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333
            .doc = "leaky_relu with a random slope while training."
                   " >>> torch.rrelu(torch.tensor([-1., 2.]))\ntensor([-0.2292,  2.0000])",
            .kernel = composite<rrelu>(),
-           .forms = kFunction | kInPlace});
+           .forms = kFunction | kInPlace,
+           .draws = "training"});
 OP(gelu, {.schema = "gelu(Tensor self, *, str approximate='none') -> Tensor",
           .doc = "x times the normal distribution function at x."
                  " >>> torch.nn.functional.gelu(torch.tensor([-1., 0., 1.]))\ntensor([-0.1587,  0.0000,  0.8413])",

@@ -84,20 +84,23 @@ OP(add, {.schema = "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> 
          .doc = "self + alpha * other. >>> torch.add(torch.tensor([1., 2.]), 10)\ntensor([11., 12.])",
          .kernel = pointwise<Add, AnyAndBytes>(),
          .grad = {{}, add_grad},
-         .overloads = {"add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
+         .overloads = {"add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
+         .numbers = Numbers::Always});
 
 OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
          .doc = "self - alpha * other. >>> torch.sub(torch.tensor([1., 2.]), 1)\ntensor([0., 1.])",
          .kernel = pointwise<Sub, AnyAndBytes>(),
          .grad = {{}, sub_grad},
          .overloads = {"sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
-         .aliases = {"subtract"}});
+         .aliases = {"subtract"},
+         .numbers = Numbers::Always});
 
 OP(rsub, {.schema = "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
           .doc = "other - alpha * self. >>> torch.rsub(torch.tensor([1., 2.]), 1)\ntensor([ 0., -1.])",
           .kernel = pointwise<Rsub, Any>(),
           .grad = {{}, rsub_grad},
           .forms = kFunction,
-          .overloads = {"rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"}});
+          .overloads = {"rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
+          .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

@@ -7,19 +7,23 @@ namespace rushlight {
 namespace {
 
 template <class T> struct BitAnd {
+  static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a, T b) const { return T(a & b); }
 };
 
 template <class T> struct BitOr {
+  static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a, T b) const { return T(a | b); }
 };
 
 template <class T> struct BitXor {
+  static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a, T b) const { return T(a ^ b); }
 };
 
 template <class T>
 struct BitNot {
+  static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a) const {
     if constexpr (std::is_same_v<T, bool>) return !a;
     else return T(~a);
@@ -51,17 +55,20 @@ OP(bitwise_and, {.schema = "bitwise_and.Tensor(Tensor self, Tensor other) -> Ten
                  .doc = "Bits set in both."
                         " >>> torch.bitwise_and(torch.tensor([12]), torch.tensor([10]))\ntensor([8])",
                  .kernel = pointwise<BitAnd, Integral>(),
-                 .overloads = {"bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor"}});
+                 .overloads = {"bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor"},
+                 .numbers = Numbers::Fallback});
 OP(bitwise_or, {.schema = "bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor",
                 .doc = "Bits set in either."
                        " >>> torch.bitwise_or(torch.tensor([12]), torch.tensor([10]))\ntensor([14])",
                 .kernel = pointwise<BitOr, Integral>(),
-                .overloads = {"bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor"}});
+                .overloads = {"bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor"},
+                .numbers = Numbers::Fallback});
 OP(bitwise_xor, {.schema = "bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor",
                  .doc = "Bits set in exactly one."
                         " >>> torch.bitwise_xor(torch.tensor([12]), torch.tensor([10]))\ntensor([6])",
                  .kernel = pointwise<BitXor, Integral>(),
-                 .overloads = {"bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor"}});
+                 .overloads = {"bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor"},
+                 .numbers = Numbers::Fallback});
 OP(bitwise_not, {.schema = "bitwise_not(Tensor self) -> Tensor",
                  .doc = "Every bit flipped; not for bools."
                         " >>> torch.bitwise_not(torch.tensor([0, 5]))\ntensor([-1, -6])",
@@ -71,12 +78,14 @@ OP(bitwise_left_shift,
     .doc = "self << other."
            " >>> torch.bitwise_left_shift(torch.tensor([1, 2]), torch.tensor([3, 3]))\ntensor([ 8, 16])",
     .kernel = pointwise<ShiftLeft, IntegralNoBool>(),
-    .overloads = {"bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
+    .overloads = {"bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"},
+    .numbers = Numbers::Fallback});
 OP(bitwise_right_shift,
    {.schema = "bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor",
     .doc = "self >> other."
            " >>> torch.bitwise_right_shift(torch.tensor([8, 17]), torch.tensor([3, 3]))\ntensor([1, 2])",
     .kernel = pointwise<ShiftRight, IntegralNoBool>(),
-    .overloads = {"bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"}});
+    .overloads = {"bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor"},
+    .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

@@ -130,7 +130,8 @@ OP(clamp_min, {.schema = "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
                           Tensor inside = s["self"] >= s["min"];
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
-               .overloads = {"clamp_min(Tensor self, Scalar min) -> Tensor"}});
+               .overloads = {"clamp_min(Tensor self, Scalar min) -> Tensor"},
+               .numbers = Numbers::Fallback});
 OP(clamp_max, {.schema = "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
                .doc = "min(self, max)."
                       " >>> torch.clamp_max(torch.tensor([-1., 2.]), 0)\ntensor([-1.,  0.])",
@@ -140,7 +141,8 @@ OP(clamp_max, {.schema = "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
                           Tensor inside = s["self"] <= s["max"];
                           return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
                         }},
-               .overloads = {"clamp_max(Tensor self, Scalar max) -> Tensor"}});
+               .overloads = {"clamp_max(Tensor self, Scalar max) -> Tensor"},
+               .numbers = Numbers::Fallback});
 OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> Tensor",
                 .doc = "min(max(self, min), max).",
                 .kernel = pointwise<Clamp, RealNoBool>(),
@@ -166,6 +168,7 @@ OP(clamp_tensor,
         " >>> torch.clamp(torch.tensor([-1., 5.]), torch.tensor([0., 0.]), torch.tensor([1., 3.]))\ntensor([0., 3.])",
     .kernel = composite<clamp_tensor>(),
     .forms = kFunction | kMethod | kInPlace | kOut,
-    .aliases = {"clip"}});
+    .aliases = {"clip"},
+    .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

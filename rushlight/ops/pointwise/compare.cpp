@@ -5,9 +5,11 @@ namespace rushlight {
 namespace {
 
 template <class T> struct Eq {
+  static constexpr bool kStoredToo = true;
   RL_FN auto operator()(T a, T b) const { return a == b; }
 };
 template <class T> struct Ne {
+  static constexpr bool kStoredToo = true;
   RL_FN auto operator()(T a, T b) const { return a != b; }
 };
 template <class T> struct Lt {
@@ -40,32 +42,38 @@ template <class T> struct LogicalNot {
 OP(eq, {.schema = "eq.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self == other. >>> torch.eq(torch.tensor([1, 2]), 2)\ntensor([False,  True])",
         .kernel = pointwise<Eq, AnyAndBytes>(),
-        .overloads = {"eq.Scalar(Tensor self, Scalar other) -> Tensor"}});
+        .overloads = {"eq.Scalar(Tensor self, Scalar other) -> Tensor"},
+        .numbers = Numbers::Fallback});
 OP(ne, {.schema = "ne.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self != other. >>> torch.ne(torch.tensor([1, 2]), 2)\ntensor([ True, False])",
         .kernel = pointwise<Ne, AnyAndBytes>(),
         .overloads = {"ne.Scalar(Tensor self, Scalar other) -> Tensor"},
-        .aliases = {"not_equal"}});
+        .aliases = {"not_equal"},
+        .numbers = Numbers::Fallback});
 OP(lt, {.schema = "lt.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self < other. >>> torch.lt(torch.tensor([1, 2]), 2)\ntensor([ True, False])",
         .kernel = pointwise<Lt, RealAndBytes>(),
         .overloads = {"lt.Scalar(Tensor self, Scalar other) -> Tensor"},
-        .aliases = {"less"}});
+        .aliases = {"less"},
+        .numbers = Numbers::Fallback});
 OP(le, {.schema = "le.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self <= other. >>> torch.le(torch.tensor([1, 3]), 2)\ntensor([ True, False])",
         .kernel = pointwise<Le, RealAndBytes>(),
         .overloads = {"le.Scalar(Tensor self, Scalar other) -> Tensor"},
-        .aliases = {"less_equal"}});
+        .aliases = {"less_equal"},
+        .numbers = Numbers::Fallback});
 OP(gt, {.schema = "gt.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self > other. >>> torch.gt(torch.tensor([1, 3]), 2)\ntensor([False,  True])",
         .kernel = pointwise<Gt, RealAndBytes>(),
         .overloads = {"gt.Scalar(Tensor self, Scalar other) -> Tensor"},
-        .aliases = {"greater"}});
+        .aliases = {"greater"},
+        .numbers = Numbers::Fallback});
 OP(ge, {.schema = "ge.Tensor(Tensor self, Tensor other) -> Tensor",
         .doc = "self >= other. >>> torch.ge(torch.tensor([1, 2]), 2)\ntensor([False,  True])",
         .kernel = pointwise<Ge, RealAndBytes>(),
         .overloads = {"ge.Scalar(Tensor self, Scalar other) -> Tensor"},
-        .aliases = {"greater_equal"}});
+        .aliases = {"greater_equal"},
+        .numbers = Numbers::Fallback});
 OP(logical_and,
    {.schema = "logical_and(Tensor self, Tensor other) -> Tensor",
     .doc = "Both non-zero. >>> torch.logical_and(torch.tensor([1, 0]), torch.tensor([2, 2]))\ntensor([ True, False])",

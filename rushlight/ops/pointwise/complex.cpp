@@ -51,8 +51,8 @@ Tensor view_as_real_op(const Tensor& self) {
       make_ref<TensorImpl>(self.impl()->storage(), to_real(self.dtype()), sizes, strides, self.storage_offset() * 2));
 }
 Tensor view_as_complex_op(const Tensor& self) {
-  RL_CHECK(RuntimeError, is_floating(self.dtype()) && self.dtype() != DType::BFloat16 && self.dtype() != DType::Float16,
-           "view_as_complex is only supported for float and double tensors, but got a tensor of scalar type: ",
+  RL_CHECK(RuntimeError, is_floating(self.dtype()) && self.dtype() != DType::BFloat16 && !is_float8(self.dtype()),
+           "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ",
            self.dtype());
   RL_CHECK(RuntimeError, self.dim() > 0, "Input tensor must have one or more dimensions");
   RL_CHECK(RuntimeError, self.sizes().back() == 2, "Tensor must have a last dimension of size 2");
@@ -70,8 +70,9 @@ Tensor view_as_complex_op(const Tensor& self) {
 }
 
 TensorSpec complex_meta(const Tensor& re, const Tensor& im) {
-  RL_CHECK(RuntimeError, re.dtype() == im.dtype() && (re.dtype() == DType::Float32 || re.dtype() == DType::Float64),
-           "Expected both inputs to be Float or Double tensors of the same type but got ", re.dtype(), " and ",
+  bool known = re.dtype() == DType::Float32 || re.dtype() == DType::Float64 || re.dtype() == DType::Float16;
+  RL_CHECK(RuntimeError, re.dtype() == im.dtype() && known,
+           "Expected both inputs to be Half, Float or Double tensors of the same type but got ", re.dtype(), " and ",
            im.dtype());
   return {.sizes = broadcast_shapes(re.sizes(), im.sizes()), .dtype = to_complex(re.dtype()), .device = re.device()};
 }

@@ -120,7 +120,8 @@ OP(div,
     .kernel = pointwise<TrueDivide, FloatingAndComplex>(Promote::ToFloat),
     .grad = {{"self:other", "other"}, true_divide_grad},
     .overloads = {"div.Scalar(Tensor self, Scalar other) -> Tensor"},
-    .aliases = {"divide", "true_divide"}});
+    .aliases = {"divide", "true_divide"},
+    .numbers = Numbers::Always});
 
 OP(div_mode, {.schema = "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
               .doc = "self / other, rounded as rounding_mode says: None, 'trunc' or 'floor'. >>> "
@@ -128,14 +129,16 @@ OP(div_mode, {.schema = "div.Tensor_mode(Tensor self, Tensor other, *, str? roun
               .kernel = composite<div_mode>(),
               .forms = kFunction | kMethod | kInPlace | kOut,
               .overloads = {"div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor"},
-              .aliases = {"divide"}});
+              .aliases = {"divide"},
+              .numbers = Numbers::Always});
 
 OP(floor_divide,
    {.schema = "floor_divide(Tensor self, Tensor other) -> Tensor",
     .doc = "self // other, rounding down. >>> torch.floor_divide(torch.tensor([7., -7.]), 2)\ntensor([ 3., -4.])",
     .kernel = pointwise<FloorDivide, RealNoBool>(),
     .grad = {{}, no_slope},
-    .overloads = {"floor_divide.Scalar(Tensor self, Scalar other) -> Tensor"}});
+    .overloads = {"floor_divide.Scalar(Tensor self, Scalar other) -> Tensor"},
+    .numbers = Numbers::Always});
 
 OP(trunc_divide, {.schema = "_trunc_divide(Tensor self, Tensor other) -> Tensor",
                   .doc = "self / other rounded towards zero.",
@@ -151,7 +154,8 @@ OP(remainder, {.schema = "remainder.Tensor(Tensor self, Tensor other) -> Tensor"
                         [](const Saved& s, const Tensor& g) {
                           return Grads{g, s.needs("other") ? neg(g) * floor_divide(s["self"], s["other"]) : Tensor()};
                         }},
-               .overloads = {"remainder.Scalar(Tensor self, Scalar other) -> Tensor"}});
+               .overloads = {"remainder.Scalar(Tensor self, Scalar other) -> Tensor"},
+               .numbers = Numbers::Fallback});
 
 OP(fmod,
    {.schema = "fmod.Tensor(Tensor self, Tensor other) -> Tensor",
@@ -162,6 +166,7 @@ OP(fmod,
              [](const Saved& s, const Tensor& g) {
                return Grads{g, s.needs("other") ? neg(g) * trunc(div(s["self"], s["other"])) : Tensor()};
              }},
-    .overloads = {"fmod.Scalar(Tensor self, Scalar other) -> Tensor"}});
+    .overloads = {"fmod.Scalar(Tensor self, Scalar other) -> Tensor"},
+    .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

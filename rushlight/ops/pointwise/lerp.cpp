@@ -48,7 +48,8 @@ OP(lerp, {.schema = "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tens
                      return Grads{s.needs("self") ? g - to_end : Tensor(), to_end,
                                   s.needs("weight") ? g * conj(s["end"] - s["self"]) : Tensor()};
                    }},
-          .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"}});
+          .overloads = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor"},
+          .numbers = Numbers::Fallback});
 OP(addcmul,
    {.schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     .doc = "self + value * tensor1 * tensor2."

@@ -13,7 +13,7 @@ namespace rushlight {
 namespace {
 
 template <class T> struct Mul {
-  static constexpr bool kExactNumbers = true;
+  static constexpr bool kExactNumbers = true, kStoredToo = true;
   RL_FN T operator()(T a, T b) const { return math::times(a, b); }
 };
 template <class T> struct Neg {
@@ -103,7 +103,8 @@ OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
          .kernel = pointwise<Mul, AnyAndBytes>(),
          .grad = {{"self:other", "other:self"}, mul_grad},
          .overloads = {"mul.Scalar(Tensor self, Scalar other) -> Tensor"},
-         .aliases = {"multiply"}});
+         .aliases = {"multiply"},
+         .numbers = Numbers::Always});
 
 OP(neg, {.schema = "neg(Tensor self) -> Tensor",
          .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",
@@ -115,6 +116,7 @@ OP(square, {.schema = "square(Tensor self) -> Tensor",
             .doc = "self * self. >>> torch.square(torch.tensor([3., -2.]))\ntensor([9., 4.])",
             .kernel = square_kernel(),
             .grad = {{"self"}, [](const Saved& s, const Tensor& g) { return Grads{g * conj(s["self"] * 2.0)}; }},
+            .forms = kFunction | kMethod | kInPlace | kOut,
             .node = "PowBackward0"});
 
 OP(reciprocal,

@@ -15,6 +15,7 @@ namespace rushlight {
 namespace {
 
 template <class T> struct IsNan {
+  static constexpr bool kStoredToo = true;
   RL_FN auto operator()(T x) const { return math::isnan(x); }
 };
 

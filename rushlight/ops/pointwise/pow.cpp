@@ -126,7 +126,9 @@ OP(pow, {.schema = "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
          .doc = "self to the power of exponent. >>> torch.pow(torch.tensor([2., 3.]), torch.tensor([3., "
                 "2.]))\ntensor([8., 9.])",
          .kernel = pointwise<Pow, Number>(),
-         .grad = {{"self", "exponent", "result"}, pow_grad}});
+         .grad = {{"self", "exponent", "result"}, pow_grad},
+         .node = "PowBackward1",
+         .numbers = Numbers::Fallback});
 OP(pow_scalar, {.schema = "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
                 .doc = "self to the power of a number."
                        " >>> torch.pow(torch.tensor([1., 2., 3.]), 2)\ntensor([1., 4., 9.])",
@@ -136,7 +138,8 @@ OP(pow_base, {.schema = "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
               .doc = "A number to the power of a tensor."
                      " >>> torch.pow(2, torch.tensor([1., 2., 3.]))\ntensor([2., 4., 8.])",
               .kernel = composite<pow_base>(),
-              .forms = kFunction | kOut});
+              .forms = kFunction | kOut,
+              .numbers = Numbers::Fallback});
 OP(cube,
    {.schema = "_cube(Tensor self) -> Tensor",
     .doc = "self³.",
@@ -156,7 +159,8 @@ OP(float_power,
     .doc = "pow in double precision."
            " >>> torch.float_power(torch.tensor([1, 2]), torch.tensor([2, 3]))\ntensor([1., 8.], dtype=torch.float64)",
     .kernel = composite<float_power>(),
-    .forms = kFunction | kMethod | kInPlace | kOut});
+    .forms = kFunction | kMethod | kInPlace | kOut,
+    .numbers = Numbers::Fallback});
 OP(float_power_scalar, {.schema = "float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
                         .doc = "pow in double precision.",
                         .kernel = composite<float_power_scalar>(),
@@ -164,6 +168,7 @@ OP(float_power_scalar, {.schema = "float_power.Tensor_Scalar(Tensor self, Scalar
 OP(float_power_base, {.schema = "float_power.Scalar(Scalar self, Tensor exponent) -> Tensor",
                       .doc = "pow in double precision.",
                       .kernel = composite<float_power_base>(),
-                      .forms = kFunction | kOut});
+                      .forms = kFunction | kOut,
+                      .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

@@ -170,6 +170,7 @@ OP(copysign, {.schema = "copysign.Tensor(Tensor self, Tensor other) -> Tensor",
                        [](const Saved& s, const Tensor& g) {
                          return Grads{g * sgn(s["result"]) * sgn(s["self"]), zeros_like(g)};
                        }},
-              .overloads = {"copysign.Scalar(Tensor self, Scalar other) -> Tensor"}});
+              .overloads = {"copysign.Scalar(Tensor self, Scalar other) -> Tensor"},
+              .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

@@ -171,7 +171,8 @@ OP(special_xlog1py,
     .forms = kFunction | kOut,
     .module = "special",
     .overloads = {"special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor",
-                  "special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor"}});
+                  "special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor"},
+    .numbers = Numbers::Fallback});
 OP(special_zeta, {.schema = "special_zeta(Tensor self, Tensor other) -> Tensor",
                   .doc = "The sum of (other + k) ** -self over k from 0 on."
                          " >>> torch.special.zeta(torch.tensor([2., 3.]), 1)\ntensor([1.6449, 1.2021])",
@@ -180,7 +181,8 @@ OP(special_zeta, {.schema = "special_zeta(Tensor self, Tensor other) -> Tensor",
                   .forms = kFunction | kOut,
                   .module = "special",
                   .overloads = {"special_zeta.other_scalar(Tensor self, Scalar other) -> Tensor",
-                                "special_zeta.self_scalar(Scalar self, Tensor other) -> Tensor"}});
+                                "special_zeta.self_scalar(Scalar self, Tensor other) -> Tensor"},
+                  .numbers = Numbers::Fallback});
 OP(digamma, {.schema = "digamma(Tensor self) -> Tensor",
              .doc = "The logarithmic derivative of the gamma function."
                     " >>> torch.digamma(torch.tensor([1., 2.]))\ntensor([-0.5772,  0.4228])",

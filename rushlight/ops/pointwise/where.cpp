@@ -9,7 +9,7 @@ namespace rushlight {
 namespace {
 
 template <class T> struct Where {
-  static constexpr bool kNumbersFit = true;
+  static constexpr bool kNumbersFit = true, kStoredToo = true;
   RL_FN T operator()(T c, T a, T b) const { return math::select(c != T(0), a, b); }
 };
 
@@ -28,6 +28,7 @@ OP(where, {.schema = "where.self(Tensor condition, Tensor self, Tensor other) ->
            .forms = kFunction | kMethod | kOut,
            .overloads = {"where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor",
                          "where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
-                         "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"}});
+                         "where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"},
+           .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

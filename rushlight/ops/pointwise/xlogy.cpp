@@ -36,7 +36,8 @@ OP(xlogy,
     .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
     .grad = {{"self", "other"}, xlogy_grad},
     .overloads = {"xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor"},
-    .aliases = {"special_xlogy"}});
+    .aliases = {"special_xlogy"},
+    .numbers = Numbers::Fallback});
 
 OP(xlogy_of_number, {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor",
                      .doc = "A number times the logarithm of a tensor."
@@ -44,6 +45,7 @@ OP(xlogy_of_number, {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> 
                      .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
                      .grad = {{"self", "other"},
                               [](const Saved& s, const Tensor& g) { return Grads{g * ratio(s["self"], s["other"])}; }},
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .numbers = Numbers::Fallback});
 
 }  // namespace rushlight

@@ -69,28 +69,40 @@ Tensor drop_in_place(const Tensor& x, double p, bool train) {
 OP(dropout, {.schema = "dropout(Tensor input, float p, bool train) -> Tensor",
              .doc = "Zeroes elements with probability p while training and scales the rest by 1 / (1 - p)."
                     " >>> torch.dropout(torch.ones(3), 0.5, False)\ntensor([1., 1., 1.])",
-             .kernel = composite<dropped<false, false>>()});
+             .kernel = composite<dropped<false, false>>(),
+             .shares = {"input"},
+             .draws = "train"});
 OP(dropout_, {.schema = "dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
               .doc = "dropout in place.",
-              .kernel = composite<drop_in_place<false, false>>()});
+              .kernel = composite<drop_in_place<false, false>>(),
+              .draws = "train"});
 OP(feature_dropout, {.schema = "feature_dropout(Tensor input, float p, bool train) -> Tensor",
                      .doc = "dropout of whole channels of (N, C, ...)."
                             " >>> torch.feature_dropout(torch.ones(1, 2, 1), 0.5, False).flatten()\ntensor([1., 1.])",
-                     .kernel = composite<dropped<true, false>>()});
+                     .kernel = composite<dropped<true, false>>(),
+                     .shares = {"input"},
+                     .draws = "train"});
 OP(feature_dropout_, {.schema = "feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
                       .doc = "feature_dropout in place.",
-                      .kernel = composite<drop_in_place<true, false>>()});
+                      .kernel = composite<drop_in_place<true, false>>(),
+                      .draws = "train"});
 OP(alpha_dropout, {.schema = "alpha_dropout(Tensor input, float p, bool train) -> Tensor",
                    .doc = "dropout that keeps mean and variance under SELU."
                           " >>> torch.alpha_dropout(torch.ones(3), 0.5, False)\ntensor([1., 1., 1.])",
-                   .kernel = composite<dropped<false, true>>()});
+                   .kernel = composite<dropped<false, true>>(),
+                   .shares = {"input"},
+                   .draws = "train"});
 OP(alpha_dropout_, {.schema = "alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
                     .doc = "alpha_dropout in place.",
-                    .kernel = composite<drop_in_place<false, true>>()});
+                    .kernel = composite<drop_in_place<false, true>>(),
+                    .draws = "train"});
 OP(feature_alpha_dropout, {.schema = "feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
                            .doc = "alpha_dropout of whole channels.",
-                           .kernel = composite<dropped<true, true>>()});
+                           .kernel = composite<dropped<true, true>>(),
+                           .shares = {"input"},
+                           .draws = "train"});
 OP(feature_alpha_dropout_, {.schema = "feature_alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)",
                             .doc = "feature_alpha_dropout in place.",
-                            .kernel = composite<drop_in_place<true, true>>()});
+                            .kernel = composite<drop_in_place<true, true>>(),
+                            .draws = "train"});
 }  // namespace rushlight

@@ -24,29 +24,11 @@ namespace {
 
 template <class F>
 void with_type(DType d, const char* op, const F& f) {
-  switch (d) {
-    case DType::UInt8: return f(uint8_t());
-    case DType::Int8: return f(int8_t());
-    case DType::Int16: return f(int16_t());
-    case DType::Int32: return f(int32_t());
-    case DType::Int64: return f(int64_t());
-    case DType::Float16: return f(Half());
-    case DType::Float32: return f(float());
-    case DType::Float64: return f(double());
-    case DType::Bool: return f(bool());
-    case DType::BFloat16: return f(BFloat16());
-    default: throw NotImplementedError(str("\"", op, "\" not implemented for '", d, "'"));
-  }
+  dispatch(RealTypes{}, d, op, [&]<class T>() { f(T()); });
 }
 template <class F>
 void with_floating(DType d, const char* op, const F& f) {
-  switch (d) {
-    case DType::Float16: return f(Half());
-    case DType::Float32: return f(float());
-    case DType::Float64: return f(double());
-    case DType::BFloat16: return f(BFloat16());
-    default: throw NotImplementedError(str("\"", op, "\" not implemented for '", d, "'"));
-  }
+  dispatch(FloatTypes{}, d, op, [&]<class T>() { f(T()); });
 }
 
 Generator& locked(Generator* g, std::unique_lock<std::mutex>& lock) {
@@ -236,8 +218,8 @@ void check_random_bounds(DType d, int64_t from, int64_t last) {
         return v >= int64_t(std::numeric_limits<T>::lowest()) && v <= int64_t(std::numeric_limits<T>::max());
       else return Scalar(double(v)).fits<T>();
     };
-    RL_CHECK(RuntimeError, fits(from), "from is out of bounds for ", cpp_type_name(d), ": ", from);
-    RL_CHECK(RuntimeError, fits(last), "to - 1 is out of bounds for ", cpp_type_name(d), ": ", last);
+    RL_CHECK(RuntimeError, fits(from), "from is out of bounds for ", info_of(d).type_name, ": ", from);
+    RL_CHECK(RuntimeError, fits(last), "to - 1 is out of bounds for ", info_of(d).type_name, ": ", last);
   });
 }
 
@@ -614,7 +596,8 @@ OP(rand, {.schema = "rand(int[] size, *, ScalarType? dtype=None, Layout? layout=
           .doc = "Uniform numbers of [0, 1)."
                  " >>> _ = torch.manual_seed(0)\n>>> torch.rand(3)\ntensor([0.4963, 0.7682, 0.0885])",
           .kernel = filled<sized_spec>(uniform<>),
-          .forms = kFunction | kOut});
+          .forms = kFunction | kOut,
+          .draws = "always"});
 OP(rand_generator, {.schema = "rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
                               "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                     .doc = "Uniform numbers of [0, 1) from a generator.",
@@ -625,7 +608,8 @@ OP(randn, {.schema = "randn(int[] size, *, ScalarType? dtype=None, Layout? layou
            .doc = "Normal numbers."
                   " >>> _ = torch.manual_seed(0)\n>>> torch.randn(3)\ntensor([ 1.5410, -0.2934, -2.1788])",
            .kernel = filled<sized_spec>(normal<>),
-           .forms = kFunction | kOut});
+           .forms = kFunction | kOut,
+           .draws = "always"});
 OP(randn_generator, {.schema = "randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? "
                                "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                      .doc = "Normal numbers from a generator.",
@@ -636,7 +620,8 @@ OP(randint, {.schema = "randint(int high, int[] size, *, ScalarType? dtype=long,
              .doc = "Whole numbers of [0, high)."
                     " >>> _ = torch.manual_seed(0)\n>>> torch.randint(10, (3,))\ntensor([4, 9, 3])",
              .kernel = filled<integers_spec>(integers<0>),
-             .forms = kFunction | kOut});
+             .forms = kFunction | kOut,
+             .draws = "always"});
 OP(randint_generator,
    {.schema = "randint.generator(int high, int[] size, *, Generator? generator, ScalarType? dtype=long, Layout? "
               "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
@@ -648,7 +633,8 @@ OP(randint_low, {.schema = "randint.low(int low, int high, int[] size, *, Scalar
                  .doc = "Whole numbers of [low, high)."
                         " >>> _ = torch.manual_seed(0)\n>>> torch.randint(5, 10, (3,))\ntensor([9, 9, 8])",
                  .kernel = filled<range_spec>(range<0>),
-                 .forms = kFunction});
+                 .forms = kFunction,
+                 .draws = "always"});
 OP(randint_low_generator,
    {.schema = "randint.low_generator(int low, int high, int[] size, *, Generator? generator, ScalarType? dtype=long, "
               "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
@@ -662,7 +648,8 @@ OP(rand_like,
            " >>> _ = torch.manual_seed(0)\n>>> torch.rand_like(torch.tensor([1., 2.]))\ntensor([0.4963, 0.7682])",
     .kernel = filled<like_spec>(uniform<>),
     .forms = kFunction,
-    .any_device = true});
+    .any_device = true,
+    .draws = "always"});
 OP(randn_like,
    {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
               "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
@@ -670,7 +657,8 @@ OP(randn_like,
            " >>> _ = torch.manual_seed(0)\n>>> torch.randn_like(torch.tensor([1., 2.]))\ntensor([ 1.5410, -0.2934])",
     .kernel = filled<like_spec>(normal<>),
     .forms = kFunction,
-    .any_device = true});
+    .any_device = true,
+    .draws = "always"});
 OP(randint_like,
    {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
@@ -678,20 +666,23 @@ OP(randint_like,
            " >>> _ = torch.manual_seed(0)\n>>> torch.randint_like(torch.tensor([1., 2.]), 10)\ntensor([4., 9.])",
     .kernel = filled<integers_like_spec>(integers<1>),
     .forms = kFunction,
-    .any_device = true});
+    .any_device = true,
+    .draws = "always"});
 OP(randint_like_low,
    {.schema = "randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "randint, shaped as self.",
     .kernel = filled<range_like_spec>(range<1>),
     .forms = kFunction,
-    .any_device = true});
+    .any_device = true,
+    .draws = "always"});
 OP(randperm, {.schema = "randperm(int n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? "
                         "pin_memory=None) -> Tensor",
               .doc = "0 ... n - 1 in random order."
                      " >>> _ = torch.manual_seed(0)\n>>> torch.randperm(4)\ntensor([0, 1, 3, 2])",
               .kernel = filled<permutation_spec>(permutation<>),
-              .forms = kFunction | kOut});
+              .forms = kFunction | kOut,
+              .draws = "always"});
 OP(randperm_generator, {.schema = "randperm.generator(int n, *, Generator? generator, ScalarType? dtype=long, Layout? "
                                   "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                         .doc = "0 ... n - 1 in random order, from a generator.",
@@ -726,7 +717,8 @@ OP(normal_tensor_tensor,
     .doc = "Normal numbers, mean and deviation each.",
     .kernel = structured<normal_tensor_tensor_meta, normal_tensor_tensor_cpu>(),
     .grad = {{}, zero_both},
-    .forms = kFunction | kOut | kOutConverts});
+    .forms = kFunction | kOut | kOutConverts,
+    .node = "NormalBackward1"});
 OP(normal_float_float,
    {.schema = "normal.float_float(float mean, float std, int[] size, *, Generator? generator=None, ScalarType? "
               "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",

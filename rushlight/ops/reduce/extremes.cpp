@@ -309,11 +309,13 @@ OP(aminmax, {.schema = "aminmax(Tensor self, *, int? dim=None, bool keepdim=Fals
 OP(max, {.schema = "max(Tensor self) -> Tensor",
          .doc = "The largest element. >>> torch.max(torch.tensor([1, 3, 2]))\ntensor(3)",
          .kernel = structured<extreme_all_meta<true>, extreme_all_cpu<true>>(),
-         .grad = {{"self", "result"}, extreme_all_grad}});
+         .grad = {{"self", "result"}, extreme_all_grad},
+         .node = "MaxBackward1"});
 OP(min, {.schema = "min(Tensor self) -> Tensor",
          .doc = "The smallest element. >>> torch.min(torch.tensor([2, 1, 3]))\ntensor(1)",
          .kernel = structured<extreme_all_meta<false>, extreme_all_cpu<false>>(),
-         .grad = {{"self", "result"}, extreme_all_grad}});
+         .grad = {{"self", "result"}, extreme_all_grad},
+         .node = "MinBackward1"});
 // Before the overloads with a dimension: a 0-d integer tensor could pass for one.
 OP(max_other, {.schema = "max.other(Tensor self, Tensor other) -> Tensor",
                .doc = "The larger of two elements; torch.maximum. >>> torch.max(torch.tensor([1, 4]), torch.tensor([3, "

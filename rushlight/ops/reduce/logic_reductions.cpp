@@ -25,6 +25,8 @@ DType truth_dtype(const Tensor& self) { return self.dtype() == DType::UInt8 ? DT
 
 template <bool every>
 void truth(const Tensor& self, DimSet dims, const Tensor& out) {
+  if (!is_computed(self.dtype()) && is_differentiable(self.dtype()))  // their zeros have more than one code
+    return truth<every>(dense(self, is_complex(self.dtype()) ? DType::Complex64 : DType::Float32), dims, out);
   if (self.dtype() == DType::Complex128) return truth<every>(self != 0.0, dims, out);  // no word is so long
   dispatch_size(self.dtype(), [&]<class W>() {
     if constexpr (std::is_integral_v<W>)

@@ -75,7 +75,8 @@ DType sum_dtype(const Tensor& self, const OptionalDType& dtype) {
 }
 // Integers of all widths are added in int64 whatever comes out; anything else is converted before it is added.
 Tensor sum_input(const Tensor& self, DType out) {
-  return is_integral(self.dtype(), true) && is_integral(out, true) ? self : dense(self, out);
+  return is_integral(self.dtype(), true) && is_computed(self.dtype()) && is_integral(out, true) ? self
+                                                                                                : dense(self, out);
 }
 
 TensorSpec sum_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {
@@ -207,7 +208,8 @@ OP(sum_dim,
    {.schema = "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum over some dimensions. >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), 0)\ntensor([4, 6])",
     .kernel = structured<sum_meta, sum_cpu>(),
-    .grad = {{}, sum_grad}});
+    .grad = {{}, sum_grad},
+    .node = "SumBackward1"});
 OP(nansum, {.schema = "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
             .doc = "The sum that counts NaN as zero. >>> torch.nansum(torch.tensor([1., float('nan')]))\ntensor(1.)",
             .kernel = structured<nansum_meta, nansum_cpu>(),
@@ -220,7 +222,8 @@ OP(mean_dim,
    {.schema = "mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The mean over some dimensions. >>> torch.mean(torch.tensor([[1., 2.], [3., 4.]]), 0)\ntensor([2., 3.])",
     .kernel = structured<mean_meta, mean_cpu>(),
-    .grad = {{}, mean_grad}});
+    .grad = {{}, mean_grad},
+    .node = "MeanBackward1"});
 OP(nanmean,
    {.schema = "nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The mean of the elements that are not NaN. >>> torch.nanmean(torch.tensor([1., float('nan'), "

@@ -50,7 +50,8 @@ OP(broadcast_tensors, {.schema = "broadcast_tensors(Tensor[] tensors) -> Tensor[
                               " >>> torch.broadcast_tensors(torch.tensor([1, 2]), torch.tensor([[3], "
                               "[4]]))[1]\ntensor([[3, 3],\n        [4, 4]])",
                        .kernel = composite<broadcast_tensors>(),
-                       .forms = kFunction});
+                       .forms = kFunction,
+                       .shares = {"tensors"}});
 OP(sum_to_size, {.schema = "sum_to_size(Tensor self, int[] size) -> Tensor",
                  .doc = "Sums over the dimensions that were broadcast from `size`."
                         " >>> torch.ones(2, 3).sum_to_size(1, 3)\ntensor([[2., 2., 2.]])",
@@ -61,11 +62,13 @@ OP(result_type,
     .doc = "The dtype arithmetic on the two gives."
            " >>> torch.result_type(torch.tensor([1], dtype=torch.int8), torch.tensor([1.]))\ntorch.float32",
     .kernel = composite<result_type_tensors>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .numbers = Numbers::Fallback});
 OP(result_type_scalar, {.schema = "result_type.Scalar(Tensor tensor, Scalar other) -> ScalarType",
                         .doc = "The dtype arithmetic with a number gives.",
                         .kernel = composite<result_type_scalar>(),
-                        .forms = kFunction});
+                        .forms = kFunction,
+                        .numbers = Numbers::Fallback});
 OP(result_type_scalars, {.schema = "result_type.Scalar_Scalar(Scalar scalar1, Scalar scalar2) -> ScalarType",
                          .doc = "The dtype of two numbers.",
                          .kernel = composite<result_type_scalars>(),

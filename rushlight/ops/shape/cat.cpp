@@ -263,17 +263,20 @@ OP(meshgrid, {.schema = "meshgrid(Tensor[] tensors) -> Tensor[]",
                      " >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing=\"ij\")[0]\ntensor([[1, "
                      "1],\n        [2, 2]])",
               .kernel = composite<meshgrid_op>(),
-              .forms = kFunction});
+              .forms = kFunction,
+              .shares = {"tensors"}});
 OP(meshgrid_indexing, {.schema = "meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]",
                        .doc = "Grids of coordinates; \"xy\" swaps the first two. >>> torch.meshgrid([torch.tensor([1, "
                               "2]), torch.tensor([3])], indexing='ij')[0]\ntensor([[1],\n        [2]])",
                        .kernel = composite<meshgrid_indexing>(),
-                       .forms = kFunction});
+                       .forms = kFunction,
+                       .shares = {"tensors"}});
 OP(cartesian_prod, {.schema = "cartesian_prod(Tensor[] tensors) -> Tensor",
                     .doc = "All tuples of one element from each vector. >>> torch.cartesian_prod(torch.tensor([1, 2]), "
                            "torch.tensor([3]))\ntensor([[1, 3],\n        [2, 3]])",
                     .kernel = composite<cartesian_prod_op>(),
-                    .forms = kFunction});
+                    .forms = kFunction,
+                    .shares = {"tensors"}});
 OP(combinations, {.schema = "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
                   .doc = "All choices of r elements. >>> torch.combinations(torch.tensor([1, 2, 3]))\ntensor([[1, "
                          "2],\n        [1, 3],\n        [2, 3]])",
@@ -282,26 +285,32 @@ OP(combinations, {.schema = "combinations(Tensor self, int r=2, bool with_replac
 OP(atleast_1d, {.schema = "atleast_1d(Tensor self) -> Tensor",
                 .doc = "A view with at least one dimension. >>> torch.atleast_1d(torch.tensor(1))\ntensor([1])",
                 .kernel = composite<atleast_1d_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .shares = {"self"}});
 OP(atleast_2d, {.schema = "atleast_2d(Tensor self) -> Tensor",
                 .doc = "A view with at least two dimensions. >>> torch.atleast_2d(torch.tensor(1))\ntensor([[1]])",
                 .kernel = composite<atleast_2d_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .shares = {"self"}});
 OP(atleast_3d, {.schema = "atleast_3d(Tensor self) -> Tensor",
                 .doc = "A view with at least three dimensions. >>> torch.atleast_3d(torch.tensor(1))\ntensor([[[1]]])",
                 .kernel = composite<atleast_3d_op>(),
-                .forms = kFunction});
+                .forms = kFunction,
+                .shares = {"self"}});
 OP(atleast_1d_list, {.schema = "atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]",
                      .doc = "Views with at least one dimension.",
                      .kernel = composite<atleast_1d_list>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .shares = {"tensors"}});
 OP(atleast_2d_list, {.schema = "atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]",
                      .doc = "Views with at least two dimensions.",
                      .kernel = composite<atleast_2d_list>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .shares = {"tensors"}});
 OP(atleast_3d_list, {.schema = "atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]",
                      .doc = "Views with at least three dimensions.",
                      .kernel = composite<atleast_3d_list>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .shares = {"tensors"}});
 
 }  // namespace rushlight

@@ -222,7 +222,8 @@ OP(diag, {.schema = "diag(Tensor self, int diagonal=0) -> Tensor",
           .doc = "The diagonal of a matrix, or the matrix with a given diagonal. >>> torch.diag(torch.tensor([1, "
                  "2]))\ntensor([[1, 0],\n        [0, 2]])",
           .kernel = composite<diag_op>(),
-          .forms = kFunction | kMethod | kOut});
+          .forms = kFunction | kMethod | kOut,
+          .shares = {"self"}});
 OP(diagflat, {.schema = "diagflat(Tensor self, int offset=0) -> Tensor",
               .doc = "The matrix with all elements on its diagonal. >>> torch.diagflat(torch.tensor([[1, "
                      "2]]))\ntensor([[1, 0],\n        [0, 2]])",

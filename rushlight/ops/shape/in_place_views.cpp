@@ -60,26 +60,32 @@ OP(squeeze_, {.schema = "squeeze_(Tensor(a!) self) -> Tensor(a!)",
               .kernel = mutation<squeeze_all>(),
               .grad = {{}, shaped_back},
               .forms = kMethod,
-              .any_device = true});
+              .any_device = true,
+              .reshapes = true});
 OP(squeeze_dim_, {.schema = "squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)",
                   .doc = "Drops a dimension if it is of size 1.",
                   .kernel = mutation<squeeze_dim>(),
                   .grad = {{}, shaped_back},
                   .forms = kMethod,
-                  .any_device = true});
+                  .node = "SqueezeBackward1",
+                  .any_device = true,
+                  .reshapes = true});
 OP(squeeze_dims_, {.schema = "squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)",
                    .doc = "Drops those of its dimensions that are of size 1.",
                    .kernel = mutation<squeeze_dims>(),
                    .grad = {{}, shaped_back},
                    .forms = kMethod,
-                   .any_device = true});
+                   .node = "SqueezeBackward2",
+                   .any_device = true,
+                   .reshapes = true});
 OP(unsqueeze_, {.schema = "unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)",
                 .doc = "Adds a dimension of size 1."
                        " >>> torch.ones(2).unsqueeze_(0)\ntensor([[1., 1.]])",
                 .kernel = mutation<unsqueeze_dim>(),
                 .grad = {{}, shaped_back},
                 .forms = kMethod,
-                .any_device = true});
+                .any_device = true,
+                .reshapes = true});
 OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)",
                 .doc = "Swaps two of its dimensions."
                        " >>> torch.tensor([[1, 2]]).transpose_(0, 1)\ntensor([[1],\n        [2]])",
@@ -90,38 +96,45 @@ OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Te
                          }},
                 .forms = kMethod,
                 .aliases = {"swapaxes_", "swapdims_"},
-                .any_device = true});
+                .any_device = true,
+                .reshapes = true});
 OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
         .doc = "Swaps its two dimensions."
                " >>> torch.tensor([[1, 2]]).t_()\ntensor([[1],\n        [2]])",
         .kernel = mutation<transpose_two>(),
         .grad = {{}, [](const Saved&, const Tensor& g) -> Grads { return {t(g)}; }},
         .forms = kMethod,
-        .any_device = true});
+        .any_device = true,
+        .reshapes = true});
 OP(as_strided_,
    {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
     .doc = "Takes another geometry over its memory.",
     .kernel = mutation<as_strided_own>(),
     .grad = {{"self"}, strided_back},
     .forms = kMethod | kFunction,
-    .any_device = true});
+    .any_device = true,
+    .reshapes = true});
 OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
              .doc = "Takes another size; memory grows if it must, new elements are uninitialised."
                     " >>> torch.tensor([1, 2, 3]).resize_(2)\ntensor([1, 2])",
              .kernel = mutation<resize_own>(),
              .forms = kMethod,
-             .any_device = true});
+             .any_device = true,
+             .reshapes = true});
 OP(resize_as_,
    {.schema = "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
     .doc = "Takes the size of another tensor.",
     .kernel = mutation<resize_as_own>(),
     .forms = kMethod | kFunction,
-    .any_device = true});
+    .any_device = true,
+    .reshapes = true});
 OP(set_, {.schema = "set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)",
           .doc = "Takes over another tensor's memory and geometry."
                  " >>> torch.empty(0).set_(torch.tensor([1., 2.]))\ntensor([1., 2.])",
           .kernel = mutation<set_to>(),
           .forms = kMethod,
-          .any_device = true});
+          .any_device = true,
+          .shares = {"source"},
+          .reshapes = true});
 
 }  // namespace rushlight

@@ -1,5 +1,6 @@
 // Views: tensors over another's memory. Each says how its gradient goes back to the shape it came from.
 #include "rushlight/dispatch/expect.h"
+#include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/as_strided_backward.h"
@@ -537,11 +538,13 @@ OP(squeeze_dim, {.schema = "squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)",
                  .doc = "Without a dimension, if its size is 1."
                         " >>> torch.squeeze(torch.ones(1, 2, 1), 0).shape\ntorch.Size([2, 1])",
                  .kernel = view<squeeze_one>(),
-                 .grad = {{}, back_to_shape}});
+                 .grad = {{}, back_to_shape},
+                 .node = "SqueezeBackward1"});
 OP(squeeze_dims, {.schema = "squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)",
                   .doc = "Without those of the dimensions whose size is 1.",
                   .kernel = view<squeeze_dims>(),
-                  .grad = {{}, back_to_shape}});
+                  .grad = {{}, back_to_shape},
+                  .node = "SqueezeBackward2"});
 OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(a)",
             .doc = "One index of a dimension."
                    " >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)\ntensor([1, 3])",
@@ -566,7 +569,7 @@ OP(slice,
                return Grads{slice_backward(g, s.sizes("self"), int_arg(s, "dim"), start.is_none() ? 0 : start.to_int(),
                                            end.is_none() ? INT64_MAX : end.to_int(), int_arg(s, "step"))};
              }},
-    .forms = kFunction});
+    .forms = kFunction | kCppMethod});
 OP(slice_backward,
    {.schema = "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor",
     .doc = "Gradient of slice.",
@@ -647,6 +650,6 @@ OP(alias, {.schema = "alias(Tensor(a) self) -> Tensor(a)",
            .doc = "The same memory.",
            .kernel = view<alias_op>(),
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
-           .forms = kFunction});
+           .forms = kFunction | kCppMethod});
 
 }  // namespace rushlight
