@@ -130,7 +130,10 @@ PyObject* is_set_to(PyObject* self, PyObject* other) {
 PyObject* py_item(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
-    return to_python(read_element(t, Read::Number));
+    IValue v = read_element(t, Read::Number);
+    // Beyond int64 values have only floats.
+    if (t.dtype() == DType::UInt64 && v.is_double()) return PyLong_FromUnsignedLongLong(*t.data<uint64_t>());
+    return to_python(v);
   });
 }
 PyObject* py_tolist(PyObject* self, PyObject*) {

@@ -331,10 +331,6 @@ PyObject* tensor_richcompare(PyObject* a, PyObject* b, int op) {
   });
 }
 
-PyObject* item(const Tensor& t) {
-  IValue v = element_of(t);
-  if (t.dtype() == DType::UInt64) return PyLong_FromUnsignedLongLong(*t.data<uint64_t>());  // beyond int64, too
-  return to_python(v);
-}
+PyObject* item(const Tensor& t) { return to_python(element_of(t)); }
 
 }  // namespace rushlight::py
