@@ -7,9 +7,9 @@ import torch
 
 import rushlight as rl
 
-# numpy lacks it, so it travels as integers of its width.
-AS_INTEGER = {torch.bfloat16: torch.int16}
-BACK = {rl.bfloat16: (rl.int16, torch.bfloat16)}
+# numpy lacks these, so they travel as integers of their width.
+AS_INTEGER = {torch.bfloat16: torch.int16, torch.complex32: torch.int32}
+BACK = {rl.bfloat16: (rl.int16, torch.bfloat16), rl.complex32: (rl.int32, torch.complex32)}
 
 
 def resolve(path):
