@@ -212,3 +212,9 @@ def test_index_reduce_of_a_number_into_a_vector():
 def test_diagonal_backward_of_negative_sizes():
     with pytest.raises(RuntimeError, match="input_sizes of 0 or more"):
         _C._ops.diagonal_backward(rl.ones(4, 1), [1, -(2**62), 63], 0, 0, 1)
+
+
+def test_gcd_and_lcm_of_the_smallest_integer():
+    least = rl.tensor([-(2**63)] * 3)
+    assert rl.gcd(least, rl.tensor([6, -1, 0])).tolist() == [2, 1, -(2**63)]
+    assert rl.lcm(least, rl.tensor([1, -1, 0])).tolist() == [-(2**63), -(2**63), 0]

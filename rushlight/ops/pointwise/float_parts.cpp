@@ -23,18 +23,24 @@ struct Heaviside {
   }
 };
 template <class T>
+std::make_unsigned_t<T> magnitude(T x) {
+  using U = std::make_unsigned_t<T>;
+  return x < 0 ? U(0) - U(x) : U(x);
+}
+template <class T>
 struct Gcd {
   RL_FN T operator()(T a, T b) const {
     if constexpr (std::is_same_v<T, Expr>) {
       return Expr("gcd", {a, b});
     } else {
-      a = math::abs(a), b = math::abs(b);
-      while (a != 0) {
-        T rest = b % a;
-        b = a;
-        a = rest;
+      // Magnitudes: the smallest integer has none of its own type, and to divide it by -1 would trap.
+      auto x = magnitude(a), y = magnitude(b);
+      while (x != 0) {
+        auto rest = y % x;
+        y = x;
+        x = rest;
       }
-      return b;
+      return T(y);
     }
   }
 };
@@ -44,8 +50,8 @@ struct Lcm {
     if constexpr (std::is_same_v<T, Expr>) {
       return Expr("lcm", {a, b});
     } else {
-      T g = Gcd<T>()(a, b);
-      return g == 0 ? T(0) : math::abs(T(a / g * b));
+      auto g = std::make_unsigned_t<T>(Gcd<T>()(a, b));
+      return g == 0 ? T(0) : math::abs(T(magnitude(a) / g * magnitude(b)));
     }
   }
 };
