@@ -218,3 +218,9 @@ def test_gcd_and_lcm_of_the_smallest_integer():
     least = rl.tensor([-(2**63)] * 3)
     assert rl.gcd(least, rl.tensor([6, -1, 0])).tolist() == [2, 1, -(2**63)]
     assert rl.lcm(least, rl.tensor([1, -1, 0])).tolist() == [-(2**63), -(2**63), 0]
+
+
+def test_patches_a_huge_stride_apart():
+    x = rl.arange(105.0).reshape(3, 5, 7)
+    huge, large = (rl.nn.functional.unfold(x, 3, 2, 2, (1, s)) for s in (2**63 - 1, 100))
+    assert rl.equal(huge, large)

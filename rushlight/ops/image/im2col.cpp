@@ -27,7 +27,7 @@ void for_each_run(const Patches& p, const F& f) {
         int64_t row = y * p.stride[0] - p.padding[0] + i * p.dilation[0];
         if (row < 0 || row >= p.in[0]) continue;
         int64_t shift = j * p.dilation[1] - p.padding[1];  // the image's column is x * stride + shift
-        int64_t from = shift >= 0 ? 0 : (-shift + p.stride[1] - 1) / p.stride[1];
+        int64_t from = shift >= 0 ? 0 : (-shift - 1) / p.stride[1] + 1;
         int64_t to = shift >= p.in[1] ? 0 : std::min(p.out[1], (p.in[1] - 1 - shift) / p.stride[1] + 1);
         if (from < to)
           f(row * p.in[1] + from * p.stride[1] + shift, ((i * p.kernel[1] + j) * p.out[0] + y) * p.out[1] + from,
