@@ -20,11 +20,9 @@ namespace rushlight {
 
 namespace {
 
+// What draws only where an argument says so is a composite, whose parts come here one by one.
 bool is_random(const Op& op) {
-  if (op.name().starts_with("rand")) return true;
-  for (const Op* o : OpTable::get().overloads(op.name()))
-    if (o->schema().find_arg("generator") >= 0) return true;
-  return false;
+  return std::any_of(op.draws().begin(), op.draws().end(), [](const Op::Effect& e) { return e.when < 0; });
 }
 
 [[noreturn]] void fail_captured(const Op& op) {
