@@ -11,6 +11,7 @@
 #include "rushlight/fn/to.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/halves.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/kernels/math.h"
@@ -279,16 +280,11 @@ template <bool log>
 void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out, float (*kept)(float) = nullptr) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
-  if (is_half(self.dtype())) {
-    // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
-    bool keeps = log && dim + 1 >= self.dim();
-    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
-    softmax_into<log>(dense(self, DType::Float32), dim, safe, floats,
-                      !keeps                           ? nullptr
-                      : self.dtype() == DType::Float16 ? rounded<Half>
-                                                       : rounded<BFloat16>);
-    return copy_elements(out, floats);
-  }
+  // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
+  float (*keep_half)(float) = nullptr;
+  if (log && dim + 1 >= self.dim()) keep_half = self.dtype() == DType::Float16 ? rounded<Half> : rounded<BFloat16>;
+  auto in_float = [&](const Tensor& x, const Tensor& y) { softmax_into<log>(x, dim, safe, y, keep_half); };
+  if (through_float(self, out, in_float)) return;
   dispatch(Types<float, double>{}, self.dtype(), "softmax", [&]<class C>() {
     C lowest = safe ? std::numeric_limits<C>::lowest() : -std::numeric_limits<C>::infinity();
     C (*keep)(C) = nullptr;

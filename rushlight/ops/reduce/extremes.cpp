@@ -15,6 +15,7 @@
 #include "rushlight/fn/value_selecting_reduction_backward.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/halves.h"
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
@@ -57,11 +58,8 @@ TensorSpec extreme_meta(const Tensor& self, IntArrayRef dim, bool keepdim) {
 }
 template <bool largest>
 void extreme_cpu(const Tensor& self, IntArrayRef dim, bool, const Tensor& out) {
-  if (is_half(self.dtype())) {
-    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
-    extreme_cpu<largest>(dense(self, DType::Float32), dim, false, floats);
-    return copy_elements(out, floats);
-  }
+  if (through_float(self, out, [&](const Tensor& x, const Tensor& y) { extreme_cpu<largest>(x, dim, false, y); }))
+    return;
   DimSet dims = dim_set(dim, self.dim());
   dispatch(Compared{}, compared_dtype(self), largest ? "amax" : "amin",
            [&]<class T>() { reduce(FoldReducer<Extreme<T, largest>>{}, self, dims, out); });
@@ -246,11 +244,8 @@ std::array<TensorSpec, 2> extreme_dim_meta(const Tensor& self, int64_t dim, bool
 template <bool largest>
 void extreme_dim_cpu(const Tensor& self, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
   if (indices.numel() == 0) return;
-  if (is_half(self.dtype())) {
-    Tensor floats = empty_tensor(values.sizes(), DType::Float32);
-    extreme_dim_cpu<largest>(dense(self, DType::Float32), dim, keepdim, floats, indices);
-    return copy_elements(values, floats);
-  }
+  auto in_float = [&](const Tensor& x, const Tensor& y) { extreme_dim_cpu<largest>(x, dim, keepdim, y, indices); };
+  if (through_float(self, values, in_float)) return;
   dispatch(Compared{}, compared_dtype(self), largest ? "max" : "min", [&]<class T>() {
     extreme_positions<T, largest>(self, wrap_dim(dim, self.dim()), values, indices, keepdim);
   });

@@ -22,6 +22,7 @@
 #include "rushlight/fn/where.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/halves.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
@@ -90,11 +91,7 @@ TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& 
 
 // Half types are added up in float; of complex numbers the moduli count.
 void norm_into(const Tensor& in, double p, DimSet dims, const Tensor& out) {
-  if (is_half(in.dtype())) {
-    Tensor floats = empty_tensor(out.sizes(), DType::Float32);
-    norm_into(dense(in, DType::Float32), p, dims, floats);
-    return copy_elements(out, floats);
-  }
+  if (through_float(in, out, [&](const Tensor& x, const Tensor& y) { norm_into(x, p, dims, y); })) return;
   if (is_complex(in.dtype())) {
     NoGradGuard no_grad;
     return norm_into(abs(in), p, dims, out);

@@ -9,6 +9,7 @@
 #include "rushlight/fn/var.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/kernels/halves.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
@@ -125,10 +126,10 @@ void var_cpu(const Tensor& self, const OptionalDims& dim, const OptionalScalar& 
     });
     return copy_elements(out, sums);
   }
-  bool half = is_half(self.dtype());
-  Tensor in = half ? dense(self, DType::Float32) : self, to = half ? empty_tensor(out.sizes(), DType::Float32) : out;
-  dispatch(Types<float, double>{}, in.dtype(), "var", [&]<class T>() { reduce(Variance<T, root>{c}, in, dims, to); });
-  if (half) copy_elements(out, to);
+  auto run = [&](const Tensor& x, const Tensor& y) {
+    dispatch(Types<float, double>{}, x.dtype(), "var", [&]<class T>() { reduce(Variance<T, root>{c}, x, dims, y); });
+  };
+  if (!through_float(self, out, run)) run(self, out);
 }
 
 // d var / d x = 2 (x - mean) / (n - correction).
