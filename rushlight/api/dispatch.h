@@ -79,70 +79,56 @@ RL_DTYPES(RL_ENTRY)
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__))
 #define AT_DISPATCH_FLOATING_TYPES_AND_HALF(TYPE, NAME, ...) \
   AT_DISPATCH_FLOATING_TYPES_AND(::rushlight::DType::Float16, TYPE, NAME, __VA_ARGS__)
+// A case of each of BASE's dtypes and of 1 to 4 further ones.
+#define RL_DISPATCH_WITH1(BASE, D1, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, BASE(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+#define RL_DISPATCH_WITH2(BASE, D1, D2, TYPE, NAME, ...) \
+  AT_DISPATCH_SWITCH(TYPE, NAME, BASE(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE(D2, __VA_ARGS__))
+#define RL_DISPATCH_WITH3(BASE, D1, D2, D3, TYPE, NAME, ...)                                               \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
+                     BASE(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE(D2, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D3, __VA_ARGS__))
+#define RL_DISPATCH_WITH4(BASE, D1, D2, D3, D4, TYPE, NAME, ...)                                           \
+  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
+                     BASE(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE(D2, __VA_ARGS__) \
+                         AT_DISPATCH_CASE(D3, __VA_ARGS__) AT_DISPATCH_CASE(D4, __VA_ARGS__))
 // With further dtypes: AT_DISPATCH_ALL_TYPES_AND2(torch::kBool, torch::kHalf, x.scalar_type(), "name", [&] { ... }).
 #define AT_DISPATCH_FLOATING_TYPES_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                    \
-                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                    \
-                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                                              \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                      \
-                     AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE( \
-                         D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__) AT_DISPATCH_CASE(D4, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_FLOATING_TYPES, D1, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_TYPES_AND2(D1, D2, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH2(AT_DISPATCH_CASE_FLOATING_TYPES, D1, D2, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH3(AT_DISPATCH_CASE_FLOATING_TYPES, D1, D2, D3, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH4(AT_DISPATCH_CASE_FLOATING_TYPES, D1, D2, D3, D4, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_INTEGRAL_TYPES_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_INTEGRAL_TYPES, D1, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_ALL_TYPES_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                               \
-                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                               \
-                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                                              \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                 \
-                     AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) AT_DISPATCH_CASE( \
-                         D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__) AT_DISPATCH_CASE(D4, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_ALL_TYPES, D1, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND2(D1, D2, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH2(AT_DISPATCH_CASE_ALL_TYPES, D1, D2, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH3(AT_DISPATCH_CASE_ALL_TYPES, D1, D2, D3, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH4(AT_DISPATCH_CASE_ALL_TYPES, D1, D2, D3, D4, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_COMPLEX_TYPES_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_COMPLEX_TYPES, D1, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                        \
-                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND2(D1, D2, TYPE, NAME, ...)                                    \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
-                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
-                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
-#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                            \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                                \
-                     AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__)                    \
-                             AT_DISPATCH_CASE(D4, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES, D1, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND2(D1, D2, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH2(AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES, D1, D2, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND3(D1, D2, D3, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH3(AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES, D1, D2, D3, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES_AND4(D1, D2, D3, D4, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH4(AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES, D1, D2, D3, D4, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND(D1, TYPE, NAME, ...) \
-  AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND2(D1, D2, TYPE, NAME, ...)                                    \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
-                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND3(D1, D2, D3, TYPE, NAME, ...)                                \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
-                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__))
-#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND4(D1, D2, D3, D4, TYPE, NAME, ...)                            \
-  AT_DISPATCH_SWITCH(TYPE, NAME,                                                                           \
-                     AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__) AT_DISPATCH_CASE(D1, __VA_ARGS__) \
-                         AT_DISPATCH_CASE(D2, __VA_ARGS__) AT_DISPATCH_CASE(D3, __VA_ARGS__)               \
-                             AT_DISPATCH_CASE(D4, __VA_ARGS__))
+  RL_DISPATCH_WITH1(AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX, D1, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND2(D1, D2, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH2(AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX, D1, D2, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND3(D1, D2, D3, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH3(AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX, D1, D2, D3, TYPE, NAME, __VA_ARGS__)
+#define AT_DISPATCH_ALL_TYPES_AND_COMPLEX_AND4(D1, D2, D3, D4, TYPE, NAME, ...) \
+  RL_DISPATCH_WITH4(AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX, D1, D2, D3, D4, TYPE, NAME, __VA_ARGS__)
 #define AT_DISPATCH_INDEX_TYPES(TYPE, NAME, ...)                                       \
   AT_DISPATCH_SWITCH(TYPE, NAME,                                                       \
                      RL_DISPATCH_CASE(::rushlight::DType::Int32, index_t, __VA_ARGS__) \
