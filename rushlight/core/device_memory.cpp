@@ -3,7 +3,6 @@
 #include "rushlight/core/device_interface.h"
 
 namespace rushlight {
-namespace {
 
 // No strides are negative: the first element lies lowest.
 size_t span_bytes(const Tensor& t) {
@@ -12,8 +11,6 @@ size_t span_bytes(const Tensor& t) {
   for (size_t i = 0; i < t.sizes().size(); i++) last += (t.sizes()[i] - 1) * t.strides()[i];
   return size_t((last + 1) * t.item_size());
 }
-
-}  // namespace
 
 Tensor host_like(const Tensor& t) {
   return Tensor(make_ref<TensorImpl>(make_ref<Storage>(span_bytes(t), Device()), t.dtype(), t.sizes(), t.strides(), 0));

@@ -5,6 +5,8 @@
 
 namespace rushlight {
 
+// Bytes from t's first element to behind its last; 0 without elements.
+size_t span_bytes(const Tensor& t);
 // t itself if the CPU can read it, else a tensor of the same sizes and strides on the CPU with a copy of t's span.
 Tensor host_span(const Tensor& t);
 // Uninitialised, on the CPU; sizes and strides as t has them.

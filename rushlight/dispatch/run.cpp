@@ -3,6 +3,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "rushlight/core/device_memory.h"
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
@@ -96,12 +97,8 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
   if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
       a.strides() == b.strides())
     return false;
-  auto end = [](const Tensor& t) {
-    int64_t last = t.storage_offset();
-    for (size_t i = 0; i < t.sizes().size(); i++) last += (t.sizes()[i] - 1) * t.strides()[i];
-    return (last + 1) * t.item_size();
-  };
-  return a.storage_offset() * a.item_size() < end(b) && b.storage_offset() * b.item_size() < end(a);
+  int64_t a_start = a.storage_offset() * a.item_size(), b_start = b.storage_offset() * b.item_size();
+  return a_start < b_start + int64_t(span_bytes(b)) && b_start < a_start + int64_t(span_bytes(a));
 }
 
 // Where PyTorch converts the result to the dtype of out=: not where a kernel computes in that of its arguments.

@@ -1,25 +1,22 @@
 #include "rushlight/ops/optim/steps.h"
 
+#include "rushlight/core/device_memory.h"
 #include "rushlight/dispatch/run.h"
 
 namespace rushlight {
 
 void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written) {
   if (t.numel() == 0) return;
-  int64_t last = t.storage_offset();
   bool single = true;  // no two elements share their bytes, as far as strides of 0 tell
-  for (size_t d = 0; d < t.sizes().size(); d++) {
-    last += (t.sizes()[d] - 1) * t.strides()[d];
-    single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
-  }
+  for (size_t d = 0; d < t.sizes().size(); d++) single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
   RL_CHECK(RuntimeError, !written || !t.storage().read_only(), op, ": the ", what, " of parameter ", i,
            " lies in read-only memory. Please clone() it");
   RL_CHECK(RuntimeError, !written || single, op, ": the ", what, " of parameter ", i, " of shape ", t.sizes(),
            " has strides ", t.strides(),
            ": more than one element of the written-to tensor refers to a single memory location. Please clone() it");
-  RL_CHECK(RuntimeError, (last + 1) * t.item_size() <= int64_t(t.storage().bytes()), op, ": the ", what,
-           " of parameter ", i, " of shape ", t.sizes(), " needs ", (last + 1) * t.item_size(),
-           " bytes, but its storage has ", t.storage().bytes());
+  int64_t needed = t.storage_offset() * t.item_size() + int64_t(span_bytes(t));
+  RL_CHECK(RuntimeError, needed <= int64_t(t.storage().bytes()), op, ": the ", what, " of parameter ", i, " of shape ",
+           t.sizes(), " needs ", needed, " bytes, but its storage has ", t.storage().bytes());
 }
 
 // The usual case, quickly: dense, whole, writable, and with a storage of its own.
