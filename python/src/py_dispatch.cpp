@@ -117,8 +117,8 @@ void take_results(const Op& op, PyObject* result, const std::string& who, IValue
 // The tensors whose classes dispatch, each class once, in the order in which they are asked.
 std::vector<Object> dispatching(const Op& op, const IValue* args) {
   std::vector<Object> found;
-  auto add = [&](const Tensor& t) {
-    if (!t.defined() || !(t.impl()->flags() & kPythonDispatch)) return;
+  each_tensor(op, args, [&](const Tensor& t) {
+    if (!(t.impl()->flags() & kPythonDispatch)) return;
     Object o = check(wrap(t));
     PyTypeObject* type = Py_TYPE(o.get());
     if (!dispatches(type)) return;
@@ -128,12 +128,7 @@ std::vector<Object> dispatching(const Op& op, const IValue* args) {
       if (at == found.end() && PyType_IsSubtype(type, Py_TYPE(i->get()))) at = i;
     }
     found.insert(at, std::move(o));
-  };
-  for (uint8_t i : op.tensor_args()) {
-    if (args[i].is_tensor()) add(args[i].tensor());
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list()) add(t);
-  }
+  });
   return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include "py_override.h"
 #include "py_parse.h"
+#include "rushlight/dispatch/values.h"
 
 namespace rushlight::py {
 
@@ -128,11 +129,7 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
 
 bool is_big(const Op& op, const IValue* args) {
   int64_t n = 0;
-  for (uint8_t i : op.tensor_args()) {
-    if (args[i].is_tensor()) n += args[i].tensor().numel();
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list()) n += t.defined() ? t.numel() : 0;
-  }
+  each_tensor(op, args, [&](const Tensor& t) { n += t.numel(); });
   return n >= kReleaseGilFrom;
 }
 

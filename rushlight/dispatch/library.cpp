@@ -287,16 +287,12 @@ namespace {
 // Where the kernel has to run: what is no CPU tensor decides, meta before all else.
 DispatchKey backend_of(const Op& op, const IValue* args) {
   Device device;
-  auto add = [&](const Tensor& t) {
-    if (t.defined() && !device.is_meta() && !t.device().is_cpu()) device = t.device();
-  };
   bool any = false;
-  for (uint8_t i : op.tensor_args()) {
+  for (uint8_t i : op.tensor_args())
     any |= args[i].is_tensor() || (args[i].is_tensor_list() && !args[i].tensor_list().empty());
-    if (args[i].is_tensor()) add(args[i].tensor());
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list()) add(t);
-  }
+  each_tensor(op, args, [&](const Tensor& t) {
+    if (!device.is_meta() && !t.device().is_cpu()) device = t.device();
+  });
   for (int i = 0; !any && i < op.num_args(); i++)
     if (args[i].is_device()) device = args[i].to_device();
   return dispatch_key_of(device.type);

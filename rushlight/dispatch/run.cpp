@@ -9,6 +9,7 @@
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/pointwise.h"
+#include "rushlight/dispatch/values.h"
 
 namespace rushlight {
 
@@ -17,16 +18,6 @@ void (*name_gradient)(const char*, const IValue*, int) = nullptr;
 void (*call_python_dispatch)(const Op&, IValue*, IValue*) = nullptr;
 
 namespace {
-
-template <class F>
-void each_tensor(const Op& op, const IValue* args, F&& f) {
-  for (uint8_t i : op.tensor_args()) {
-    if (args[i].is_tensor()) f(args[i].tensor(), op.schema().args[i]);
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list()) f(t, op.schema().args[i]);
-    else if (args[i].is_none()) f(Tensor(), op.schema().args[i]);
-  }
-}
 
 void check_defined(const Op& op, const IValue* args) {
   for (uint8_t i : op.tensor_args()) {
@@ -44,7 +35,7 @@ Device common_device(const Op& op, const IValue* args) {
   const Argument* first = nullptr;
   Device device;
   each_tensor(op, args, [&](const Tensor& t, const Argument& a) {
-    if (!t.defined() || (t.dim() == 0 && t.device().is_cpu() && !a.is_mutated)) return;
+    if (t.dim() == 0 && t.device().is_cpu() && !a.is_mutated) return;
     RL_CHECK(RuntimeError, !first || t.device() == device, op.name(),
              ": Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
              t.device(), "! (", first->name, " is on ", device, ", ", a.name, " on ", t.device(),

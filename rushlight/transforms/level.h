@@ -10,16 +10,6 @@
 
 namespace rushlight {
 
-template <class F>
-void each_tensor(const Op& op, const IValue* args, F&& f) {
-  for (uint8_t i : op.tensor_args()) {
-    if (args[i].is_tensor()) f(args[i].tensor());
-    else if (args[i].is_tensor_list())
-      for (const Tensor& t : args[i].tensor_list())
-        if (t.defined()) f(t);
-  }
-}
-
 // The value with f over its tensors. What it holds besides is borrowed from `v`.
 template <class F>
 IValue mapped(const IValue& v, F&& f) {
