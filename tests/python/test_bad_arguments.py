@@ -125,6 +125,24 @@ def test_gradient_of_resampling_by_places_of_any_layout():
     assert x.grad.tolist() == [[3, 0, 0, 0, 0, 3]]
 
 
+def test_places_of_resampling_are_checked_on_every_device():
+    x, weights = rl.ones(1, 4, device="meta", requires_grad=True), rl.ones(1, 3)
+    with pytest.raises(IndexError, match="places below 4"):
+        rl._resample(x, 1, rl.tensor([[0, 5, 1]]), weights)
+    with pytest.raises(RuntimeError, match="on the CPU, got meta"):
+        rl._resample(x, 1, rl.zeros(1, 3, dtype=rl.int32, device="meta"), weights)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_an_empty_batch_is_resampled_to_any_size(mode):
+    x = rl.ones(0, 2, 3, requires_grad=True)
+    y = rl.nn.functional.interpolate(x, size=2**40, mode=mode)
+    y.sum().backward()
+    assert y.shape == (0, 2, 2**40) and x.grad.shape == x.shape
+    with pytest.raises(RuntimeError, match=r"Non-empty 3D data tensor expected .*\[2, 0, 3\]"):
+        rl.nn.functional.interpolate(rl.ones(2, 0, 3), size=5, mode=mode)
+
+
 def test_a_kernel_wider_than_what_it_slides_over():
     x, w = rl.ones(1, 3, 4, requires_grad=True), rl.ones(2, 3, 17, requires_grad=True)
     y = rl.nn.functional.conv1d(x, w, padding="same")

@@ -57,12 +57,20 @@ RL_FOR_EACH_ISA(
     },
     <T>)
 
+// Places and weights are of the CPU whatever device self is on: positions are checked before any kernel, and the gradient inverts them.
 TensorSpec resample_meta(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights) {
+  RL_CHECK(RuntimeError, places.device().is_cpu() && weights.device().is_cpu(),
+           "_resample: expected places and weights on the CPU, got ", places.device(), " and ", weights.device());
   RL_CHECK(ShapeError, dim >= 0 && dim < self.dim() && places.sizes() == weights.sizes() && places.dim() == 2,
            "_resample: expected a dimension below ", self.dim(), " and places and weights of one shape (taps, n), got ",
            dim, ", ", places.sizes(), " and ", weights.sizes());
   RL_CHECK(ShapeError, places.size(0) > 0, "_resample: expected at least one tap, got places of shape ",
            places.sizes());
+  Tensor at = dense(places, DType::Int32);
+  const int32_t* p = at.data<int32_t>();
+  int64_t in = self.size(dim);
+  RL_CHECK(IndexError, std::all_of(p, p + at.numel(), [&](int32_t i) { return i < in; }),
+           "_resample: expected places below ", in);
   Dims sizes = self.sizes();
   sizes[size_t(dim)] = places.size(1);
   return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
@@ -72,8 +80,6 @@ void resample_cpu(const Tensor& self, int64_t dim, const Tensor& places, const T
   int64_t taps = at.size(0), n = at.size(1), in = x.size(dim), outer = 1, inner = 1;
   for (int64_t d = 0; d < x.dim(); d++) (d < dim ? outer : inner) *= d == dim ? 1 : x.size(d);
   const int32_t* p = at.data<int32_t>();
-  RL_CHECK(IndexError, std::all_of(p, p + taps * n, [&](int32_t i) { return i < in; }),
-           "_resample: expected places below ", in);
   dispatch(Types<float, double, int32_t>{}, x.dtype(), "upsample", [&]<class T>() {
     int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, n * inner));
     parallel_for(0, outer, grain, [&](int64_t begin, int64_t end) {

@@ -5,7 +5,10 @@
 #include "rushlight/fn/_resample.h"
 #include "rushlight/fn/bitwise_right_shift.h"
 #include "rushlight/fn/clamp.h"
+#include "rushlight/fn/clone.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/index_select.h"
+#include "rushlight/fn/narrow.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/index/indices.h"
@@ -125,6 +128,8 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
            "Must specify exactly one of output_size and scale_factors");
   RL_CHECK(RuntimeError, int64_t(size ? size->size() : factors->size()) == dims,
            "It is expected output_size equals to ", dims, ", but got size ", size ? size->size() : factors->size());
+  RL_CHECK(RuntimeError, x.size(1) > 0, "Non-empty ", x.dim(), "D data tensor expected but got a tensor with sizes ",
+           x.sizes(), ": only the batch may be empty");
   bool bytes = x.dtype() == DType::UInt8 && dims == 2;
   bool weighted = how >= Resample::Linear;
   RL_CHECK(NotImplementedError, !weighted || bytes || !is_integral(x.dtype(), true),
@@ -140,6 +145,11 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
     RL_CHECK(RuntimeError, in > 0 && out > 0, "Input and output sizes should be greater than 0, but got input (", in,
              ") output (", out, ")");
     sizes[size_t(d + 2)] = out;
+  }
+  if (x.numel() == 0) {  // no element to weigh: sizes that no list of positions holds are fine
+    Tensor none = x;
+    for (int64_t d = 2; d < x.dim(); d++) none = narrow(none, d, 0, 1);
+    return clone(expand(none, sizes));
   }
   empty_tensor(sizes, DType::Float64);  // what no memory holds is refused before positions are counted
   Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
