@@ -431,30 +431,44 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
   std::vector<IValue> out;
   Py_ssize_t given = PyTuple_GET_SIZE(args);
   size_t wanted = schema.args.size() - first;
-  RL_CHECK(TypeError, size_t(given) <= wanted, name, "() expected at most ", wanted, " argument(s) but received ",
+  RL_CHECK(RuntimeError, size_t(given) <= wanted, name, "() expected at most ", wanted, " argument(s) but received ",
            given, " argument(s). Declaration: ", schema.text());
   Py_ssize_t used = 0;
   for (size_t i = first; i < schema.args.size(); i++) {
     const Argument& a = schema.args[i];
     PyObject* value = Py_ssize_t(i - first) < given ? PyTuple_GET_ITEM(args, Py_ssize_t(i - first)) : nullptr;
-    if (!value && kwargs && (value = PyDict_GetItemString(kwargs, a.name.c_str()))) used++;
+    if (PyObject* named = kwargs ? PyDict_GetItemString(kwargs, a.name.c_str()) : nullptr) {
+      RL_CHECK(RuntimeError, !value, name, "() got argument '", a.name,
+               "' both by position and by name. Declaration: ", schema.text());
+      value = named;
+      used++;
+    }
     if (!value) {
-      RL_CHECK(TypeError, a.has_default, name, "() is missing value for argument '", a.name,
+      RL_CHECK(RuntimeError, a.has_default, name, "() is missing value for argument '", a.name,
                "'. Declaration: ", schema.text());
       out.push_back(a.default_value);
     } else if (Py_TYPE(value) == object_type) {
       out.push_back(IValue(object_of(value)));
+    } else if (PyBool_Check(value) && a.type->kind() == Type::Kind::Int) {
+      out.push_back(int64_t(value == Py_True));
     } else {
       try {
+        // A number is no tensor here, as it may be for operators.
+        RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
         out.push_back(from_python(value, *a.type));
       } catch (const Error&) {
-        throw TypeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name,
-                            "' but instead found type '", Py_TYPE(value)->tp_name, "'."));
+        throw RuntimeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name,
+                               "' but instead found type '", Py_TYPE(value)->tp_name,
+                               "'. Declaration: ", schema.text()));
       }
     }
   }
-  RL_CHECK(TypeError, !kwargs || used == PyDict_Size(kwargs), name,
-           "() got an unexpected keyword argument. Declaration: ", schema.text());
+  if (kwargs && used != PyDict_Size(kwargs)) {
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(kwargs, &at, &key, &value);)
+      RL_CHECK(RuntimeError, schema.find_arg(text_of(key)) >= int(first), name,
+               "() got an unexpected keyword argument '", text_of(key), "'. Declaration: ", schema.text());
+  }
   return out;
 }
 

@@ -178,3 +178,35 @@ def test_methods_that_double():
 def test_errors_in_an_archive_name_its_file():
     with pytest.raises(RuntimeError, match=r"code/__torch__/test_jit_errors.*.py\", line \d+"):
         torch.jit.load(io.BytesIO(with_body("    return torch.no_such_operator(x)\n")))(torch.ones(1))
+
+
+def scaled(a: int, b: float = 2.0) -> float:
+    return a * b
+
+
+class Scales(torch.nn.Module):
+    def forward(self, x: torch.Tensor, k: int):
+        return x * k
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        (("s",), {}, "value of type 'int' for argument 'a' but instead found type 'str'"),
+        ((None,), {}, "instead found type 'NoneType'"),
+        ((1.5,), {}, "instead found type 'float'"),
+        ((), {}, "missing value for argument 'a'"),
+        ((1, 2, 3), {}, "at most 2 argument"),
+        ((1,), {"c": 2}, "unexpected keyword argument 'c'"),
+        ((1,), {"a": 2}, "argument 'a' both by position and by name"),
+    ],
+)
+def test_wrong_arguments_raise_what_pytorch_raises(args, kwargs, message):
+    with pytest.raises(RuntimeError, match=message):
+        torch.jit.script(scaled)(*args, **kwargs)
+
+
+def test_numbers_for_numbers_only():
+    assert torch.jit.script(scaled)(True) == 2.0
+    with pytest.raises(RuntimeError, match="value of type 'Tensor' for argument 'x' but instead found type 'int'"):
+        torch.jit.script(Scales())(1, 2)
