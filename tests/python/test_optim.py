@@ -28,6 +28,12 @@ OPTIMIZERS = [
     ("Adamax", {}),
     ("NAdam", {"weight_decay": 0.01, "decoupled_weight_decay": True}),
     ("RAdam", {"weight_decay": 0.01}),
+    ("ASGD", {"weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.1, "t0": 3, "lambd": 0.01, "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"etas": (0.3, 1.4), "step_sizes": (1e-3, 0.02), "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"weight_decay": 0.1, "eps": (1e-5, 1e-2), "d": 1.5, "maximize": True}),
 ]
 
 

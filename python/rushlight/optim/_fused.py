@@ -101,6 +101,8 @@ class FusedOptimizer(TensorwiseOptimizer):
     A subclass gives a parameter its state in `_prepare` and calls the kernel in `_run_plan`.
     """
 
+    _has_tensor_form = True  # `_update` can do the same by tensors, for a gradient through the step
+
     def _prepare(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> bool:
         """Adds what the parameter's state lacks; True if the kernel is to fill it."""
         raise NotImplementedError
@@ -113,7 +115,7 @@ class FusedOptimizer(TensorwiseOptimizer):
         chosen = []
         calls = 0
         for group in self.param_groups:
-            if group["differentiable"] or group.get("foreach"):
+            if self._has_tensor_form and (group["differentiable"] or group.get("foreach")):
                 return super()._step_groups()
             names = self._state_names(group) + self._count_names
             plans = plans_of.get(id(group))

@@ -1,4 +1,4 @@
-"""Adam and AdamW."""
+"""Adam."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .optimizer import (
     _zeros_like,
 )
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam"]
 
 _add_to_all = _C._ops._foreach_add_
 
@@ -155,42 +155,3 @@ class Adam(_fused.FusedOptimizer):
             square.copy_(rl.maximum(square, exp_avg_sq))
         denom = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(group["eps"])
         p.addcdiv_(exp_avg, denom, value=-lr / (1 - beta1**step))
-
-
-class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights instead of changing the gradient."""
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group["decoupled_weight_decay"] = True

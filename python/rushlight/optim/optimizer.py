@@ -464,7 +464,7 @@ class TensorwiseOptimizer(Optimizer):
                 state = self.state[param]
                 if not state:
                     self._init_state(group, param, state)
-                self._update(group, param, -grad if group["maximize"] else grad, state)
+                self._update(group, param, -grad if group.get("maximize") else grad, state)
 
     def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -476,6 +476,8 @@ class TensorwiseOptimizer(Optimizer):
         super().__setstate__(state)
         for group in self.param_groups:
             for name, value in self._added_settings.items():
+                group.setdefault(name, value)
+            for name, value in self.defaults.items():  # what a file's version did not know yet
                 group.setdefault(name, value)
             for p in group["params"]:
                 own = self.state.get(p, {})

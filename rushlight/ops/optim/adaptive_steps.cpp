@@ -1,5 +1,5 @@
 // One step over all tensors of a group for the optimizers that scale each element's step by its history: RMSprop, Adagrad, Adadelta,
-// Adamax, NAdam and RAdam. The arithmetic is that of PyTorch's tensor-by-tensor implementation; half types are computed in float.
+// Adamax, NAdam, RAdam, ASGD and Rprop. The arithmetic is that of PyTorch's tensor-by-tensor implementation; half types are computed in float.
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/optim/steps.h"
@@ -40,6 +40,17 @@ struct NAdam {
 struct RAdam {
   Common common;
   double lerp, beta2, first_correction, lr, eps, second_correction, rectified;  // 0: not yet
+  static constexpr int kStates = 2;
+};
+struct Asgd {
+  Common common;
+  double shrink, step,
+      weight;  // what the parameter is multiplied by, the gradient's factor, the average's share of the new parameter
+  static constexpr int kStates = 1;
+};
+struct Rprop {
+  Common common;
+  double slower, faster, smallest, largest;
   static constexpr int kStates = 2;
 };
 
@@ -106,6 +117,21 @@ RL_STEP_ROW(RAdam, radam_row,
   C change = mean / C(f.first_correction) * C(f.lr);
   C scaled = change * (C(f.second_correction) / (C(__builtin_sqrt(square)) + C(f.eps))) * C(f.rectified);
   x = x - (f.rectified != 0 ? scaled : change);)
+RL_STEP_ROW(Asgd, asgd_row,
+  x = x * C(f.shrink) + C(f.step) * g;
+  C average = s0[i];
+  s0[i] = f.weight == 1 ? x : average + (x - average) * C(f.weight);
+  (void)s1;)
+RL_STEP_ROW(Rprop, rprop_row,
+  C product = g * s0[i];
+  C factor = product > C(0) ? C(f.faster) : product < C(0) ? C(f.slower) : product == C(0) ? C(1) : product;
+  C size = s1[i] * factor;
+  size = size < C(f.smallest) ? C(f.smallest) : size > C(f.largest) ? C(f.largest) : size;
+  g = product < C(0) ? C(0) : g;
+  s0[i] = g;
+  s1[i] = size;
+  C sign = g > C(0) ? C(1) : g < C(0) ? C(-1) : C(0);
+  x = x - sign * size;)
 // clang-format on
 
 RL_FOR_EACH_ISA(
@@ -247,6 +273,15 @@ void adamax_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorL
       []<class C>() { return adamax_row_isa<C>(); });
 }
 
+// Sets a count that a state holds as a tensor; gives it as that tensor's dtype rounds it.
+double set_count(const char* op, const char* what, const Tensor& t, double value) {
+  Tensor made = empty_tensor(t.sizes(), DType::Float64);
+  *made.data<double>() = value;
+  copy_elements(t, made);
+  t.impl()->bump_version();
+  return value_of(op, what, t);
+}
+
 void nadam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs, TensorList mu_products,
                 TensorList state_steps, double lr, double beta1, double beta2, double eps, double weight_decay,
                 double momentum_decay, bool decoupled, bool maximize) {
@@ -260,11 +295,7 @@ void nadam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorLi
   auto factors = [&](size_t i) {
     auto mu = [&](double step) { return beta1 * (1 - 0.5 * std::pow(0.96, step * momentum_decay)); };
     double now = mu(steps[i]), next = mu(steps[i] + 1);
-    Tensor grown = empty_tensor(mu_products[i].sizes(), DType::Float64);
-    *grown.data<double>() = value_of(op, "mu_product", mu_products[i]) * now;
-    copy_elements(mu_products[i], grown);
-    mu_products[i].impl()->bump_version();
-    double product = value_of(op, "mu_product", mu_products[i]);  // rounded to the tensor's dtype, as PyTorch's
+    double product = set_count(op, "mu_product", mu_products[i], value_of(op, "mu_product", mu_products[i]) * now);
     return NAdam{common,
                  1 - beta1,
                  beta2,
@@ -290,6 +321,38 @@ void radam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorLi
     return RAdam{common, 1 - beta1, beta2, 1 - std::pow(beta1, steps[i]), lr, eps, std::sqrt(second), rectified};
   };
   step_all<RAdam>(op, self, grads, {exp_avgs, exp_avg_sqs}, factors, []<class C>() { return radam_row_isa<C>(); });
+}
+
+void asgd_step(TensorList self, TensorList grads, TensorList axs, TensorList state_steps, TensorList etas,
+               TensorList mus, double lr, double lambd, double t0, double alpha, double weight_decay, bool maximize) {
+  const char* op = "_fused_asgd_";
+  check_step(op, self, grads, false, {{"ax", axs}});
+  check_float(op, self);
+  std::vector<double> steps = counts_of(op, self, "step", state_steps), eta = counts_of(op, self, "eta", etas),
+                      mu = counts_of(op, self, "mu", mus);
+  for (size_t i = 0; i < self.size(); i++) {
+    check_memory(op, i, "eta", etas[i]);
+    check_memory(op, i, "mu", mus[i]);
+  }
+  Common common = common_of(self, lr, weight_decay, false, maximize);
+  step_all<Asgd>(
+      op, self, grads, {axs}, [&](size_t i) { return Asgd{common, 1 - lambd * eta[i], -eta[i], mu[i]}; },
+      []<class C>() { return asgd_row_isa<C>(); });
+  for (size_t i = 0; i < self.size(); i++) {
+    set_count(op, "eta", etas[i], lr / std::pow(1 + lambd * lr * steps[i], alpha));
+    set_count(op, "mu", mus[i], 1 / std::max(1.0, steps[i] - t0));
+  }
+}
+
+void rprop_step(TensorList self, TensorList grads, TensorList prevs, TensorList step_sizes, TensorList state_steps,
+                double etaminus, double etaplus, double step_size_min, double step_size_max, bool maximize) {
+  const char* op = "_fused_rprop_";
+  check_step(op, self, grads, false, {{"prev", prevs}, {"step_size", step_sizes}});
+  check_float(op, self);
+  counts_of(op, self, "step", state_steps);
+  Rprop f{common_of(self, 0, 0, false, maximize), etaminus, etaplus, step_size_min, step_size_max};
+  step_all<Rprop>(
+      op, self, grads, {prevs, step_sizes}, [&](size_t) { return f; }, []<class C>() { return rprop_row_isa<C>(); });
 }
 
 }  // namespace
@@ -336,6 +399,22 @@ OP(_fused_radam_,
               "decoupled_weight_decay, bool maximize) -> ()",
     .doc = "One step of RAdam over many tensors; state_steps count this step already.",
     .kernel = effect<radam_step>(),
+    .forms = kFunction});
+
+OP(_fused_asgd_,
+   {.schema = "_fused_asgd_(Tensor(a!)[] self, Tensor[] grads, Tensor(b!)[] axs, Tensor[] state_steps, Tensor(c!)[] "
+              "etas, Tensor(d!)[] mus, *, float lr, float lambd, float t0, float alpha, float weight_decay, bool "
+              "maximize) -> ()",
+    .doc = "One step of averaged SGD over many tensors; state_steps count this step already, etas and mus are set for "
+           "the next.",
+    .kernel = effect<asgd_step>(),
+    .forms = kFunction});
+OP(_fused_rprop_,
+   {.schema =
+        "_fused_rprop_(Tensor(a!)[] self, Tensor[] grads, Tensor(b!)[] prevs, Tensor(c!)[] step_sizes, Tensor[] "
+        "state_steps, *, float etaminus, float etaplus, float step_size_min, float step_size_max, bool maximize) -> ()",
+    .doc = "One step of Rprop over many tensors; state_steps are only looked at.",
+    .kernel = effect<rprop_step>(),
     .forms = kFunction});
 
 }  // namespace rushlight
