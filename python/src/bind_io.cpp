@@ -6,6 +6,7 @@
 #include "py_storage.h"
 #include "py_types.h"
 #include "rushlight/io/checkpoint.h"
+#include "rushlight/io/crc32c.h"
 
 namespace rushlight::py {
 namespace {
@@ -420,6 +421,15 @@ PyMethodDef methods[] = {
     {"_save", save, METH_VARARGS,
      "_save(obj, path_or_file): True, or False if obj holds what only Python's pickle can write."},
     {"_save_pickle", save_pickle, METH_VARARGS, "_save_pickle(pickle, storages, path_or_file)"},
+    {"_crc32c",
+     [](PyObject*, PyObject* data) -> PyObject* {
+       Py_buffer bytes;
+       if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return nullptr;
+       uint32_t crc = crc32c(bytes.buf, size_t(bytes.len));
+       PyBuffer_Release(&bytes);
+       return PyLong_FromUnsignedLong(crc);
+     },
+     METH_O, "_crc32c(data): the Castagnoli crc of a buffer."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

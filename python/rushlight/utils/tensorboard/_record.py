@@ -8,29 +8,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli, bits reversed
-
-
-def _make_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
-        table.append(crc)
-    return table
-
-
-_TABLE = _make_table()
-
-
-def crc32c(data: bytes) -> int:
-    """The Castagnoli crc: 0xe3069283 for b"123456789"."""
-    crc = 0xFFFFFFFF
-    table = _TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
+from rushlight._C import _crc32c as crc32c
 
 
 def masked_crc(data: bytes) -> int:

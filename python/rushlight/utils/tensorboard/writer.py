@@ -1,4 +1,4 @@
-"""SummaryWriter: scalars, text, histograms and images in event files."""
+"""SummaryWriter: scalars, text, histograms, images, sound, graphs, hyperparameters and embeddings in event files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from rushlight import Tensor
 
+from . import _plugins as plugins
 from . import _protobuf as pb
-from ._png import encode_png
+from ._media import encode_gif, encode_png, encode_wav
 from ._record import RecordWriter
 
 __all__ = ["FileWriter", "SummaryWriter"]
@@ -45,7 +46,11 @@ class FileWriter:
         """Appends an encoded Summary."""
         when = time.time() if walltime is None else walltime
         step = None if global_step is None else int(global_step)
-        self._records.write(pb.event(when, step, summary=summary))
+        self.add_event(pb.event(when, step, summary=summary))
+
+    def add_event(self, event: bytes) -> None:
+        """Appends an encoded Event."""
+        self._records.write(event)
         self._queued += 1
         if self._queued > self._max_queue or time.monotonic() - self._flushed > self._flush_secs:
             self.flush()
@@ -63,15 +68,14 @@ def _number(value: Any) -> float:
     return float(value.item() if hasattr(value, "item") else value)
 
 
-def _values(value: Any) -> list[float]:
-    """All elements of a tensor, an array or a nest of lists."""
+def _array(value: Any) -> Any:
+    """A tensor, an array or a nest of lists as an array."""
+    import numpy as np
+
     if isinstance(value, Tensor):
-        return [float(x) for x in value.detach().reshape(-1).tolist()]
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [x for item in value for x in _values(item)]
-    return [float(value)]
+        value = value.detach().cpu()
+        value = (value.float() if value.is_floating_point() and value.element_size() == 2 else value).numpy()
+    return np.asarray(value)
 
 
 def _default_bins() -> list[float]:
@@ -84,52 +88,93 @@ def _default_bins() -> list[float]:
     return [-x for x in reversed(positive)] + [0.0] + positive
 
 
-def _even_bins(low: float, high: float, count: int) -> list[float]:
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return [low + (high - low) * i / count for i in range(count)] + [high]
+def _histogram(tag: str, values: Any, bins: Any) -> bytes:
+    import numpy as np
 
-
-def _histogram(tag: str, values: list[float], edges: list[float]) -> bytes:
-    from bisect import bisect_right
-
-    counts = [0.0] * (len(edges) - 1)
-    for v in values:
-        if edges[0] <= v <= edges[-1]:
-            counts[min(bisect_right(edges, v) - 1, len(counts) - 1)] += 1
-    used = [i for i, c in enumerate(counts) if c]
-    if not used:
+    counts, edges = np.histogram(values, bins=bins)
+    used = np.flatnonzero(counts)
+    if not len(used):
         raise ValueError("The histogram is empty, please file a bug report.")
     # TensorBoard wants an empty bucket before the first full one: each limit closes the bucket on its left.
     start, stop = used[0], used[-1] + 1
-    limits = edges[start : stop + 1]
-    buckets = [0.0, *counts[start:stop]]
     return pb.histogram(
-        tag, min(values), max(values), len(values), sum(values), sum(v * v for v in values), limits, buckets
+        tag,
+        float(values.min()),
+        float(values.max()),
+        len(values),
+        float(values.sum()),
+        float(values.dot(values)),
+        edges[start : stop + 1].tolist(),
+        [0.0, *map(float, counts[start:stop])],
     )
 
 
-def _pixels(image: Any, dataformats: str) -> tuple[bytes, int, int, int]:
-    """An image as bytes with height, width and channels; floats in [0, 1] become 0 to 255."""
+def _bytes(array: Any) -> Any:
+    """Floats in [0, 1] as 0 to 255."""
+    return array if array.dtype == "uint8" else (array * 255.0).clip(0, 255).astype("uint8")
+
+
+def _image(image: Any, dataformats: str) -> Any:
+    """An image as bytes in the order HWC."""
     dataformats = dataformats.upper()
     if set(dataformats) - set("CHW") or len(dataformats) not in (2, 3):
         raise ValueError(f"add_image: expected dataformats such as CHW, HWC or HW, got {dataformats}")
-    if isinstance(image, Tensor):
-        image = image.detach().cpu().numpy()
-    import numpy as np
-
-    array = np.asarray(image)
+    array = _array(image)
     if array.ndim != len(dataformats):
         raise ValueError(
             f"add_image: expected {len(dataformats)} dimensions for dataformats {dataformats}, got shape {array.shape}"
         )
     if len(dataformats) == 2:
         array, dataformats = array[None], "C" + dataformats
-    array = array.transpose([dataformats.index(d) for d in "HWC"])
-    if array.dtype != np.uint8:
-        array = (array * 255.0).clip(0, 255).astype(np.uint8)
-    height, width, channels = array.shape
-    return np.ascontiguousarray(array).tobytes(), height, width, channels
+    return _bytes(array.transpose([dataformats.index(d) for d in "HWC"]))
+
+
+def _grid(images: Any, columns: int) -> Any:
+    """Images (N, H, W, C) side by side in rows."""
+    import numpy as np
+
+    n, height, width, channels = images.shape
+    grid = np.zeros((-(-n // columns) * height, columns * width, channels), images.dtype)
+    for i in range(n):
+        y, x = i // columns * height, i % columns * width
+        grid[y : y + height, x : x + width] = images[i]
+    return grid
+
+
+def _framed(pixels: Any, boxes: Any, rescale: float, labels: list[str] | None) -> Any:
+    """The image enlarged, with frames around the boxes, which are in pixels of the enlarged one."""
+    import numpy as np
+
+    height, width = (round(n * rescale) for n in pixels.shape[:2])
+    rows, columns = (np.arange(n) * old // n for n, old in zip((height, width), pixels.shape[:2], strict=True))
+    out = np.array(np.broadcast_to(pixels[rows][:, columns], (height, width, max(3, pixels.shape[2]))))
+    red = np.array([255, 0, 0, 255][: out.shape[2]], np.uint8)
+    for x1, y1, x2, y2 in boxes.round().astype(int):
+        left, right, top, bottom = (max(0, v) for v in (min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)))
+        out[top : bottom + 1, [v for v in (left, right) if v < width]] = red
+        out[[v for v in (top, bottom) if v < height], left : right + 1] = red
+    if labels is not None:
+        from PIL import Image, ImageDraw
+
+        picture = Image.fromarray(out)
+        for (x1, y1, _, _), label in zip(boxes, labels, strict=True):
+            ImageDraw.Draw(picture).text((x1 + 2, y1 + 2), label, fill="red")
+        out = np.asarray(picture)
+    return out
+
+
+def _figure_pixels(figure: Any, close: bool) -> Any:
+    import io
+
+    import numpy as np
+    from matplotlib import pyplot
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=figure.dpi)
+    width, height = figure.canvas.get_width_height()
+    if close:
+        pyplot.close(figure)
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)
 
 
 class SummaryWriter:
@@ -137,6 +182,7 @@ class SummaryWriter:
 
     Args:
         log_dir: where the file goes. Default: ``runs/<time>_<host><comment>``.
+        purge_step: events from this step on, which an interrupted run has written into the folder, are void.
         flush_secs: how long an event may wait to be written. Default: 120.
 
     >>> import os, tempfile
@@ -177,6 +223,11 @@ class SummaryWriter:
         if self.all_writers is None or self.file_writer is None:
             self.file_writer = self._open(self.log_dir)
             self.all_writers = {self.log_dir: self.file_writer}
+            if self.purge_step is not None:  # what an earlier file has from this step on is void
+                now = time.time()
+                self.file_writer.add_event(pb.event(now, self.purge_step, version="brain.Event:2"))
+                self.file_writer.add_event(pb.event(now, self.purge_step, restart=True))
+                self.purge_step = None
         return self.file_writer
 
     def get_logdir(self) -> str:
@@ -192,8 +243,23 @@ class SummaryWriter:
         new_style: bool = False,
         double_precision: bool = False,
     ) -> None:
-        """Adds a number to the curve ``tag``."""
-        self._get_file_writer().add_summary(pb.scalar(tag, _number(scalar_value)), global_step, walltime)
+        """Adds a number to the curve ``tag``.
+
+        Args:
+            new_style: as a tensor for the plugin "scalars".
+            double_precision: so, and in float64.
+        """
+        summary = pb.scalar(
+            tag, _number(scalar_value), new_style=new_style or double_precision, double_precision=double_precision
+        )
+        self._get_file_writer().add_summary(summary, global_step, walltime)
+
+    def add_tensor(
+        self, tag: str, tensor: Tensor, global_step: int | None = None, walltime: float | None = None
+    ) -> None:
+        """Adds a tensor as it is, in float32."""
+        data = pb.tensor([float(x) for x in _array(tensor).reshape(-1)], tuple(tensor.shape))
+        self._get_file_writer().add_summary(pb.value(tag, data, plugin="tensor"), global_step, walltime)
 
     def add_scalars(
         self,
@@ -233,22 +299,34 @@ class SummaryWriter:
         Args:
             bins: ``"tensorflow"`` for geometric ones, a number of equal ones, or the edges.
         """
-        data = _values(values)
-        if not data:
+        data = _array(values).reshape(-1).astype("float64")
+        if not len(data):
             raise ValueError("The input has no element.")
-        if isinstance(bins, str):
-            if bins == "tensorflow":
-                edges = self.default_bins
-            else:
-                edges = _even_bins(min(data), max(data), max(1, min(64, len(data))))
-        elif isinstance(bins, int):
-            edges = _even_bins(min(data), max(data), bins)
-        else:
-            edges = [float(b) for b in _values(bins)]
-        if max_bins is not None and len(edges) - 1 > max_bins:
+        edges = self.default_bins if isinstance(bins, str) and bins == "tensorflow" else bins
+        if max_bins is not None and not isinstance(edges, (str, int)) and len(edges) - 1 > max_bins:
             every = (len(edges) - 1) // max_bins
-            edges = edges[::every] + ([edges[-1]] if (len(edges) - 1) % every else [])
+            edges = [*edges[::every], *([edges[-1]] if (len(edges) - 1) % every else [])]
         self._get_file_writer().add_summary(_histogram(tag, data, edges), global_step, walltime)
+
+    def add_histogram_raw(
+        self,
+        tag: str,
+        min: float,
+        max: float,
+        num: int,
+        sum: float,
+        sum_squares: float,
+        bucket_limits: Any,
+        bucket_counts: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds a distribution that was counted elsewhere: ``bucket_counts[i]`` values up to ``bucket_limits[i]``."""
+        limits, counts = ([float(x) for x in _array(b).reshape(-1)] for b in (bucket_limits, bucket_counts))
+        if len(limits) != len(counts):
+            raise ValueError("len(bucket_limits) != len(bucket_counts), see the document.")
+        summary = pb.histogram(tag, min, max, num, sum, sum_squares, limits, counts)
+        self._get_file_writer().add_summary(summary, global_step, walltime)
 
     def add_image(
         self,
@@ -259,8 +337,9 @@ class SummaryWriter:
         dataformats: str = "CHW",
     ) -> None:
         """Adds an image: bytes, or floats in [0, 1], in the order of dimensions that ``dataformats`` gives."""
-        pixels, height, width, channels = _pixels(img_tensor, dataformats)
-        summary = pb.image(tag, encode_png(pixels, height, width, channels), height, width, channels)
+        pixels = _image(img_tensor, dataformats)
+        height, width, channels = pixels.shape
+        summary = pb.image(tag, encode_png(pixels.tobytes(), height, width, channels), height, width, channels)
         self._get_file_writer().add_summary(summary, global_step, walltime)
 
     def add_images(
@@ -274,18 +353,226 @@ class SummaryWriter:
         """Adds a batch of images side by side, in rows of eight."""
         if "N" not in dataformats.upper() or len(dataformats) != 4:
             raise ValueError(f"add_images: expected dataformats such as NCHW, got {dataformats}")
-        if isinstance(img_tensor, Tensor):
-            img_tensor = img_tensor.detach().cpu().numpy()
+        array = _array(img_tensor).transpose([dataformats.upper().index(d) for d in "NHWC"])
+        self.add_image(tag, _grid(array, min(len(array), 8)), global_step, walltime, "HWC")
+
+    def add_image_with_boxes(
+        self,
+        tag: str,
+        img_tensor: Any,
+        box_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        rescale: float = 1,
+        dataformats: str = "CHW",
+        labels: str | list[str] | None = None,
+    ) -> None:
+        """Adds an image with a red frame for each row (x1, y1, x2, y2) of ``box_tensor``, enlarged by ``rescale``.
+
+        Labels are drawn by Pillow, which has to be installed for them.
+        """
+        boxes = _array(box_tensor).reshape(-1, 4) * rescale
+        names = [labels] if isinstance(labels, str) else labels
+        if names is not None and len(names) != len(boxes):
+            names = None
+        pixels = _framed(_image(img_tensor, dataformats), boxes, rescale, names)
+        self.add_image(tag, pixels, global_step, walltime, "HWC")
+
+    def add_video(
+        self,
+        tag: str,
+        vid_tensor: Any,
+        global_step: int | None = None,
+        fps: float = 4,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds a film (N, T, C, H, W) of bytes, or floats in [0, 1]; the N side by side, as a moving GIF."""
         import numpy as np
 
-        array = np.asarray(img_tensor).transpose([dataformats.upper().index(d) for d in "NHWC"])
-        n, height, width, channels = array.shape
-        columns = min(n, 8)
-        grid = np.zeros((-(-n // columns) * height, columns * width, channels), array.dtype)
-        for i in range(n):
-            y, x = i // columns * height, i % columns * width
-            grid[y : y + height, x : x + width] = array[i]
-        self.add_image(tag, grid, global_step, walltime, "HWC")
+        film = _bytes(_array(vid_tensor))
+        if film.ndim != 5 or film.shape[2] not in (1, 3):
+            raise ValueError(f"add_video: expected shape (N, T, C, H, W) with 1 or 3 channels, got {film.shape}")
+        columns = 1 << (len(film).bit_length() // 2)
+        frames = np.stack([_grid(f.transpose(0, 2, 3, 1), columns) for f in film.swapaxes(0, 1)])
+        frames = np.broadcast_to(frames, (*frames.shape[:3], 3))
+        _, height, width, _ = frames.shape
+        summary = pb.image(tag, encode_gif(frames, fps), height, width, film.shape[2])
+        self._get_file_writer().add_summary(summary, global_step, walltime)
+
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: int | None = None,
+        sample_rate: int = 44100,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds sound: ``(1, L)`` or ``(L)`` values in [-1, 1]; what is beyond is cut."""
+        import numpy as np
+
+        sound = _array(snd_tensor).squeeze()
+        if np.abs(sound).max(initial=0) > 1:
+            print("warning: audio amplitude out of range, auto clipped.")
+            sound = sound.clip(-1, 1)
+        if sound.ndim != 1:
+            raise ValueError(f"add_audio: expected values of one channel, (1, L) or (L), got {tuple(snd_tensor.shape)}")
+        samples = (sound * 32767.0).astype("<i2").tobytes()
+        summary = pb.audio(tag, encode_wav(samples, sample_rate, 1), sample_rate, 1, len(sound))
+        self._get_file_writer().add_summary(summary, global_step, walltime)
+
+    def add_graph(
+        self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
+    ) -> None:
+        """Adds the graph of a model: its operator calls, folded by modules.
+
+        Args:
+            input_to_model: a tensor, or a tuple of arguments, the model is called with once.
+            verbose: whether the nodes are printed too.
+        """
+        from ._graph import graph_def
+
+        if input_to_model is None:
+            raise ValueError("add_graph: expected input_to_model, what the model is called with, got None")
+        inputs = input_to_model if isinstance(input_to_model, tuple) else (input_to_model,)
+        self._get_file_writer().add_event(pb.event(time.time(), graph=graph_def(model, inputs, verbose)))
+
+    def add_hparams(
+        self,
+        hparam_dict: dict[str, Any],
+        metric_dict: dict[str, Any],
+        hparam_domain_discrete: dict[str, list[Any]] | None = None,
+        run_name: str | None = None,
+        global_step: int | None = None,
+    ) -> None:
+        """Adds a run's hyperparameters and what came of them, in a folder of its own.
+
+        Args:
+            hparam_dict: numbers, strings and booleans.
+            metric_dict: numbers, by the tags of their curves.
+            hparam_domain_discrete: the values that a hyperparameter may have.
+            run_name: the folder. Default: the time.
+        """
+        summaries = plugins.hparams(hparam_dict, metric_dict, hparam_domain_discrete)
+        with SummaryWriter(os.path.join(self._get_file_writer().get_logdir(), run_name or str(time.time()))) as run:
+            for summary in summaries:
+                run._get_file_writer().add_summary(summary, global_step)
+            for tag, number in metric_dict.items():
+                run.add_scalar(tag, number, global_step)
+
+    def add_embedding(
+        self,
+        mat: Any,
+        metadata: list | None = None,
+        label_img: Any = None,
+        global_step: int | None = None,
+        tag: str = "default",
+        metadata_header: list[str] | None = None,
+    ) -> None:
+        """Adds points for the projector.
+
+        Args:
+            mat: ``(N, D)``, a point a row.
+            metadata: the labels of the points, or with ``metadata_header`` a row for each.
+            label_img: ``(N, C, H, W)``, a picture for each point.
+        """
+        from ._embedding import write_embedding
+
+        write_embedding(
+            self._get_file_writer().get_logdir(), _array(mat), metadata, label_img, global_step, tag, metadata_header
+        )
+
+    def add_pr_curve(
+        self,
+        tag: str,
+        labels: Any,
+        predictions: Any,
+        global_step: int | None = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds precision and recall over thresholds.
+
+        Args:
+            labels: whether each example is of the class: 0 or 1.
+            predictions: the probability given to that, in [0, 1].
+        """
+        import numpy as np
+
+        truth, score = _array(labels).reshape(-1).astype(bool), _array(predictions).reshape(-1).astype(float)
+        weight = np.ones_like(score) if weights is None else np.broadcast_to(_array(weights), score.shape)
+        count = min(num_thresholds, 127)
+        # Bin t holds the scores of at least t / (count - 1); what is above the threshold is a sum from the right.
+        places = np.floor(score * (count - 1)).astype(int).clip(0, count - 1)
+        tp, fp = (np.bincount(places, weight * hit, count)[::-1].cumsum()[::-1] for hit in (truth, ~truth))
+        precision = tp / np.maximum(1e-7, tp + fp)
+        recall = tp / np.maximum(1e-7, tp[0])
+        rows = [tp, fp, fp[0] - fp, tp[0] - tp, precision, recall]
+        self._get_file_writer().add_summary(plugins.pr_curve(tag, rows), global_step, walltime)
+
+    def add_pr_curve_raw(
+        self,
+        tag: str,
+        true_positive_counts: Any,
+        false_positive_counts: Any,
+        true_negative_counts: Any,
+        false_negative_counts: Any,
+        precision: Any,
+        recall: Any,
+        global_step: int | None = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds precision and recall that were computed elsewhere, one value for each threshold."""
+        parts = (
+            true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts, precision, recall,
+        )  # fmt: skip
+        rows = [_array(p).reshape(-1)[: min(num_thresholds, 127)] for p in parts]
+        if len({len(r) for r in rows}) != 1:
+            raise ValueError(f"add_pr_curve_raw: expected six rows of one length, got {[len(r) for r in rows]}")
+        self._get_file_writer().add_summary(plugins.pr_curve(tag, rows), global_step, walltime)
+
+    def add_custom_scalars(self, layout: dict[str, dict[str, list[Any]]]) -> None:
+        """Adds diagrams of several curves, once a folder: ``{category: {title: ["Multiline" or "Margin", tags]}}``."""
+        self._get_file_writer().add_summary(plugins.custom_scalars(layout))
+
+    def add_custom_scalars_multilinechart(
+        self, tags: list[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """Adds one diagram of several curves."""
+        self.add_custom_scalars({category: {title: ["Multiline", tags]}})
+
+    def add_custom_scalars_marginchart(
+        self, tags: list[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """Adds one diagram of a curve between two others: tags of value, lower and upper bound."""
+        self.add_custom_scalars({category: {title: ["Margin", tags]}})
+
+    def add_mesh(
+        self,
+        tag: str,
+        vertices: Any,
+        colors: Any = None,
+        faces: Any = None,
+        config_dict: dict | None = None,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Adds a 3D mesh or cloud of points.
+
+        Args:
+            vertices: ``(N, V, 3)`` places.
+            colors: ``(N, V, 3)`` in 0 to 255.
+            faces: ``(N, F, 3)`` indices of vertices.
+            config_dict: the scene, as three.js names it.
+        """
+        parts = {"VERTEX": vertices, "FACE": faces, "COLOR": colors}
+        arrays = {kind: _array(part) for kind, part in parts.items() if part is not None}
+        for kind, array in arrays.items():
+            if array.ndim != 3 or array.shape[2] != 3:
+                raise ValueError(f"add_mesh: expected shape (N, V, 3) for {kind.lower()}, got {array.shape}")
+        self._get_file_writer().add_summary(plugins.mesh(tag, arrays, config_dict), global_step, walltime)
 
     def add_figure(
         self,
@@ -295,20 +582,11 @@ class SummaryWriter:
         close: bool = True,
         walltime: float | None = None,
     ) -> None:
-        """Adds a matplotlib figure as an image."""
-        import io
-
-        from matplotlib import pyplot
-
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="rgba", dpi=figure.dpi)
+        """Adds a matplotlib figure as an image; a list of them side by side."""
         import numpy as np
 
-        width, height = figure.canvas.get_width_height()
-        pixels = np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)
-        if close:
-            pyplot.close(figure)
-        self.add_image(tag, pixels, global_step, walltime, "HWC")
+        pixels = np.stack([_figure_pixels(f, close) for f in (figure if isinstance(figure, list) else [figure])])
+        self.add_image(tag, _grid(pixels, min(len(pixels), 8)), global_step, walltime, "HWC")
 
     def flush(self) -> None:
         """Writes what is waiting."""
