@@ -3,6 +3,7 @@
     gen_api.py SOURCE_DIR OUT_DIR
 
   OUT_DIR/op_list.inc              RL_OP_ENTRY(name) for each line `OP(name, ...`
+  OUT_DIR/cost_list.inc            RL_COST_ENTRY(name) for each line `COST(name, ...`
   OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
   OUT_DIR/rushlight/functions.h    all of them
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
@@ -157,6 +158,7 @@ def records(source: Path) -> list[dict]:
                     "forms": sorted(shape),
                     "numbers": numbers[1].lower() if numbers else "never",
                     "level": level[1].lower() if level else "stable",
+                    "cost": f"\nCOST({match[1]}," in body,
                 }
             )
     return found
@@ -395,6 +397,7 @@ def main() -> None:
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
     all_records = records(source)
     write(out / "op_list.inc", "".join(f"RL_OP_ENTRY({r['id']})\n" for r in all_records))
+    write(out / "cost_list.inc", "".join(f"RL_COST_ENTRY({r['id']})\n" for r in all_records if r["cost"]))
     write(out / "records.json", json.dumps(all_records, indent=1))
     by_name: dict[str, list[Schema]] = {}
     chosen: list[tuple[dict, Schema]] = []

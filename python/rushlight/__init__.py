@@ -80,6 +80,10 @@ _LAZY_NAMES = {
         "amp.autocast_mode",
     ),
     "vmap": "func",
+    "summary": "_comforts.summary",
+    "draw": "_comforts.drawing",
+    "progress": "_comforts.progress",
+    "check_finite": "_comforts.finite",
     **dict.fromkeys(("ops", "Tag"), "_ops"),
     **dict.fromkeys(("Stream", "Event", "get_device_module", "_register_device_module"), "_devices"),
 }  # fmt: skip

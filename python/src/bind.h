@@ -21,6 +21,7 @@ void bind_profiler(PyObject* module);
 void bind_io(PyObject* module);
 void bind_script(PyObject* module);
 void bind_trace(PyObject* module);
+void bind_watch(PyObject* module);
 void bind_cycles(PyObject* module);
 void bind_overrides(PyObject* module);
 void bind_dispatch(PyObject* module);

@@ -4,6 +4,7 @@
 #include "py_cycles.h"
 #include "py_override.h"
 #include "rushlight/autograd/engine.h"
+#include "rushlight/autograd/finite_check.h"
 
 namespace rushlight::py {
 namespace {
@@ -182,7 +183,9 @@ std::string python_trace() {
   try {
     Object lines = check(PyObject_CallNoArgs(imported("traceback", "format_stack")));
     Object joined = check(PyUnicode_Join(check(PyUnicode_FromString("")).get(), lines.get()));
-    return std::string(text_of(joined.get()));
+    FiniteCheck* watch = FiniteCheck::current();
+    std::string where = watch ? watch->where() : "";
+    return (where.empty() ? "" : "Called" + where + ":\n") + std::string(text_of(joined.get()));
   } catch (const ErrorSet&) {
     PyErr_Clear();
     return {};
@@ -258,10 +261,11 @@ PyMethodDef functions[] = {
     {"_run_backward", py_run_backward, METH_VARARGS, nullptr},
     {"_set_anomaly",
      [](PyObject*, PyObject* args) -> PyObject* {
-       int on, check_nan;
-       if (!PyArg_ParseTuple(args, "pp", &on, &check_nan)) return nullptr;
+       int on, check_nan, check_inf = 0;
+       if (!PyArg_ParseTuple(args, "pp|p", &on, &check_nan, &check_inf)) return nullptr;
        anomaly.enabled = on;
        anomaly.check_nan = check_nan;
+       anomaly.check_inf = check_inf;
        Py_RETURN_NONE;
      },
      METH_VARARGS, nullptr},

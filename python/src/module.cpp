@@ -42,6 +42,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_script,      //
              bind_profiler,    //
              bind_trace,       //
+             bind_watch,       //
              bind_cycles,      //
              bind_overrides,   //
              bind_dispatch,    //

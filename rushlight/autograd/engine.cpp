@@ -4,8 +4,8 @@
 #include <atomic>
 #include <unordered_set>
 
+#include "rushlight/autograd/finite_check.h"
 #include "rushlight/fn/add.h"
-#include "rushlight/fn/clone.h"
 #include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/real.h"
 #include "rushlight/fn/sum.h"
@@ -37,18 +37,6 @@ bool broadcast_dims(IntArrayRef from, IntArrayRef to, Dims& dims) {
 bool may_write(const Tensor& t) {
   return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && !thread_state.grad_enabled && t.impl()->refs() == 1 &&
          t.impl()->storage()->refs() == 1 && !t.is_view() && t.is_contiguous() && !t.storage().read_only();
-}
-
-template <class T>
-bool any_nan(const Tensor& t) {
-  const T* p = t.data<T>();
-  return std::any_of(p, p + t.numel(), [](T v) { return v != v; });
-}
-bool has_nan(const Tensor& t) {
-  if (!t.device().is_cpu()) return false;
-  NoGradGuard no_grad;
-  Tensor dense = clone(to(t, is_complex(t.dtype()) ? DType::Complex128 : DType::Float64), MemoryFormat::Contiguous);
-  return is_complex(dense.dtype()) ? any_nan<complex128>(dense) : any_nan<double>(dense);
 }
 
 }  // namespace
@@ -231,10 +219,13 @@ Grads Backward::apply(Node* n, Tensor* grads, uint32_t count) {
   } else {
     try {
       out = n->apply(*this, grads);
-      if (anomaly.check_nan)
-        for (uint32_t i = 0; i < n->num_edges() && i < out.size(); i++)
-          RL_CHECK(AutogradError, !out[i].defined() || !has_nan(out[i]), "Function '", n->name(),
-                   "' returned nan values in its ", i, "th output.");
+      for (uint32_t i = 0; anomaly.check_nan && i < n->num_edges() && i < out.size(); i++) {
+        if (!out[i].defined()) continue;
+        NotFinite bad = count_not_finite(out[i]);
+        RL_CHECK(AutogradError, !bad.nan, "Function '", n->name(), "' returned nan values in its ", i, "th output.");
+        RL_CHECK(AutogradError, !bad.inf || !anomaly.check_inf, "Function '", n->name(),
+                 "' returned infinite values in its ", i, "th output.");
+      }
     } catch (const Error& e) { rethrow_with_trace(*n, e); }
   }
   x = n->extras();

@@ -161,6 +161,7 @@ class Node : public RefCounted {
 struct Anomaly {
   bool enabled = false;
   bool check_nan = true;
+  bool check_inf = false;
   std::string (*trace)() = nullptr;            // where the user's code stands; the front end's
   void (*warn)(const std::string&) = nullptr;  // the front end's
 };

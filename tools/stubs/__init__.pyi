@@ -17,6 +17,10 @@ from ._C import device as device
 from ._C import dtype as dtype
 from ._C import layout as layout
 from ._C import memory_format as memory_format
+from ._comforts.drawing import draw as draw
+from ._comforts.finite import check_finite as check_finite
+from ._comforts.progress import progress as progress
+from ._comforts.summary import summary as summary
 from ._dtype_info import finfo as finfo
 from ._dtype_info import iinfo as iinfo
 from ._legacy import *

@@ -1,4 +1,5 @@
 // Products of matrices and vectors: mm, bmm, mv, dot with their add- forms, and matmul over them.
+#include "rushlight/dispatch/cost.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/addmm.h"
 #include "rushlight/fn/bmm.h"
@@ -326,6 +327,7 @@ OP(mm, {.schema = "mm(Tensor self, Tensor mat2) -> Tensor",
         .kernel = structured<mm_meta, mm_cpu>(),
         .grad = {{"self", "mat2"}, mm_grad},
         .autocast = Autocast::Lower});
+COST(mm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[0].tensor().size(1); })
 
 OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
            .doc = "beta * self + alpha * mat1 @ mat2. With beta 0, self is not read."
@@ -335,6 +337,7 @@ OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar bet
            .grad = {{"mat1", "mat2"}, addmm_grad},
            .forms = kFunction | kMethod | kInPlace | kOut,
            .autocast = Autocast::Lower});
+COST(addmm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[1].tensor().size(1); })
 
 OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
          .doc = "The products of two batches of matrices."
@@ -342,6 +345,7 @@ OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
          .kernel = structured<bmm_meta, bmm_cpu>(),
          .grad = {{"self", "mat2"}, bmm_grad},
          .autocast = Autocast::Lower});
+COST(bmm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[0].tensor().size(2); })
 
 OP(baddbmm,
    {.schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -351,12 +355,14 @@ OP(baddbmm,
     .grad = {{"batch1", "batch2"}, baddbmm_grad},
     .forms = kFunction | kMethod | kInPlace | kOut,
     .autocast = Autocast::Lower});
+COST(baddbmm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[1].tensor().size(2); })
 
 OP(mv, {.schema = "mv(Tensor self, Tensor vec) -> Tensor",
         .doc = "The product of a matrix and a vector."
                " >>> torch.mv(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
         .kernel = structured<mv_meta, mv_cpu>(),
         .grad = {{"self", "vec"}, mv_grad}});
+COST(mv, [](auto args, auto) { return args[0].tensor().numel(); })
 
 OP(addmv, {.schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
            .doc = "beta * self + alpha * mat @ vec. With beta 0, self is not read."
@@ -365,18 +371,21 @@ OP(addmv, {.schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=
            .kernel = structured<addmv_meta, addmv_cpu>(),
            .grad = {{"mat", "vec"}, addmv_grad},
            .forms = kFunction | kMethod | kInPlace | kOut});
+COST(addmv, [](auto args, auto) { return args[1].tensor().numel(); })
 
 OP(dot, {.schema = "dot(Tensor self, Tensor tensor) -> Tensor",
          .doc = "The sum of the products of two vectors' elements."
                 " >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))\ntensor(11.)",
          .kernel = structured<dot_meta, dot_cpu>(),
          .grad = {{"self", "tensor"}, dot_grad}});
+COST(dot, [](auto args, auto) { return args[0].tensor().numel(); })
 
 OP(vdot, {.schema = "vdot(Tensor self, Tensor other) -> Tensor",
           .doc = "As dot, with self conjugated."
                  " >>> torch.vdot(torch.tensor([1j]), torch.tensor([1j]))\ntensor(1.+0.j)",
           .kernel = structured<dot_meta, vdot_cpu>(),
           .grad = {{"self", "other"}, vdot_grad}});
+COST(vdot, [](auto args, auto) { return args[0].tensor().numel(); })
 
 OP(outer,
    {.schema = "outer(Tensor self, Tensor vec2) -> Tensor",

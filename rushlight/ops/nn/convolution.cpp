@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "rushlight/dispatch/cost.h"
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/_conv.h"
@@ -351,6 +352,13 @@ Tensor convolution_fewer_flags(const Tensor& x, const Tensor& weight, const Tens
   return convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups);
 }
 
+// Products that an element of the result sums up.
+int64_t products_each(IntArrayRef weight) {
+  int64_t n = 1;
+  for (size_t i = 1; i < weight.size(); i++) n *= weight[i];
+  return n;
+}
+
 }  // namespace
 
 OP(convolution, {.schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] "
@@ -382,6 +390,7 @@ OP(conv, {.schema = "_conv(Tensor input, Tensor weight, Tensor? bias, int[] stri
           .grad = {{"input", "weight"}, conv_grad},
           .forms = kFunction,
           .node = "ConvolutionBackward0"});
+COST(conv, [](auto args, auto rets) { return rets[0].tensor().numel() * products_each(args[1].tensor().sizes()); })
 OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] input_sizes, int[] stride, int[] "
                           "padding, int[] dilation, int groups) -> Tensor",
                 .doc = "Gradient of _conv with respect to its input.",
@@ -389,12 +398,14 @@ OP(conv_input, {.schema = "_conv_input(Tensor grad_output, Tensor weight, int[] 
                 .grad = {{"grad_output", "weight"}, conv_input_grad},
                 .forms = kFunction,
                 .node = "ConvolutionBackward0"});
+COST(conv_input, [](auto args, auto) { return args[0].tensor().numel() * products_each(args[1].tensor().sizes()); })
 OP(conv_weight, {.schema = "_conv_weight(Tensor grad_output, Tensor input, int[] weight_sizes, int[] stride, int[] "
                            "padding, int[] dilation, int groups) -> Tensor",
                  .doc = "Gradient of _conv with respect to its weight.",
                  .kernel = structured<conv_weight_meta, conv_weight_cpu>(),
                  .grad = {{"grad_output", "input"}, conv_weight_grad},
                  .forms = kFunction});
+COST(conv_weight, [](auto args, auto) { return args[0].tensor().numel() * products_each(args[2].int_list()); })
 OP(conv1d, {.schema = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
                       "int[1] dilation=1, int groups=1) -> Tensor",
             .doc = "Convolves (N, C, L)."

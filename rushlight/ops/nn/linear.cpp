@@ -1,6 +1,7 @@
 // linear: one record with a fused backward step, for it is the operator that small networks call most.
 #include "rushlight/fn/linear.h"
 
+#include "rushlight/dispatch/cost.h"
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/linear_backward.h"
@@ -196,6 +197,7 @@ OP(linear, {.schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) ->
             .module = "nn",
             .node = "AddmmBackward0",
             .autocast = Autocast::Lower});
+COST(linear, [](auto args, auto rets) { return rets[0].tensor().numel() * args[0].tensor().size(-1); })
 
 OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) "
                                "-> (Tensor, Tensor, Tensor)",
@@ -203,5 +205,9 @@ OP(linear_backward, {.schema = "linear_backward(Tensor self, Tensor grad_output,
                      .kernel = structured<linear_backward_meta, linear_backward_cpu>(),
                      .grad = {{"self", "grad_output", "weight"}, linear_backward_grad},
                      .forms = kFunction});
+COST(linear_backward, [](auto args, auto rets) {
+  int64_t one = args[1].tensor().numel() * args[2].tensor().size(1);
+  return (rets[0].is_tensor() ? one : 0) + (rets[1].is_tensor() ? one : 0);
+})
 
 }  // namespace rushlight

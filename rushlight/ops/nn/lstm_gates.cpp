@@ -1,4 +1,5 @@
 // _lstm_gates: what an LSTM does with the sum of its linear maps, in one pass, and the same for its gradient. _lstm_steps: a whole layer.
+#include "rushlight/dispatch/cost.h"
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/_lstm_gates.h"
@@ -224,6 +225,7 @@ OP(_lstm_steps,
     .kernel = structured<lstm_steps_meta, lstm_steps_cpu>(),
     .grad = {{"h0", "c0", "hh", "out", "cells", "gates"}, lstm_steps_grad},
     .forms = kFunction});
+COST(_lstm_steps, [](auto args, auto) { return args[0].tensor().size(0) * args[3].tensor().numel(); })
 OP(_lstm_gates_backward,
    {.schema = "_lstm_gates_backward(Tensor? grad_h, Tensor? grad_c, Tensor gates, Tensor cell, Tensor c) -> (Tensor, "
               "Tensor)",
