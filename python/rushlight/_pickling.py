@@ -84,9 +84,11 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
 
 def _reduced(tensor: Any):
     """How PyTorch writes a tensor; None for a class that has a way of its own."""
-    from .nn.parameter import Parameter
+    from .nn.parameter import Parameter, is_lazy
 
     cls = type(tensor)
+    if is_lazy(tensor):
+        return tensor.__reduce_ex__(2)
     if not cls.__reduce_ex__.__module__.startswith("rushlight"):
         return None
     if isinstance(tensor, Parameter):

@@ -1,10 +1,42 @@
 """Neural networks: modules, functions, initialisation."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+
+def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
+    """The keyword arguments of a module that go on to factories: ``device``, ``dtype``, ``memory_format``.
+
+    ``kwargs["factory_kwargs"]`` may hold some, for modules that have an argument of such a name themselves.
+    """
+    if kwargs is None:
+        return {}
+    known = {"device", "dtype", "memory_format"}
+    if unexpected := kwargs.keys() - {*known, "factory_kwargs"}:
+        raise TypeError(f"unexpected kwargs {unexpected}")
+    given = dict(kwargs.get("factory_kwargs", {}))
+    for name in ("device", "dtype", "memory_format"):
+        if name in kwargs:
+            if name in given:
+                raise TypeError(f"{name} specified twice, in **kwargs and in factory_kwargs")
+            given[name] = kwargs[name]
+    return given
+
 
 if not TYPE_CHECKING:  # see modules/__init__.py
-    __all__ = [*modules.__all__, "Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+    __all__ = [
+        *modules.__all__,
+        "Buffer",
+        "Parameter",
+        "UninitializedBuffer",
+        "UninitializedParameter",
+        "factory_kwargs",
+        "functional",
+        "init",
+        "modules",
+        "parameter",
+        "utils",
+    ]

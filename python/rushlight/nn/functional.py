@@ -65,6 +65,7 @@ from ._functional.linear import (
     pdist,
     rms_norm,
 )
+from ._functional.linear_cross_entropy import linear_cross_entropy
 from ._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -7,7 +7,7 @@ from typing import Any
 import rushlight
 from rushlight import _C, Tensor
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
@@ -94,3 +94,144 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer
+
+
+_CASTS = {"half", "float", "double", "bfloat16", "char", "short", "int", "long", "cuda", "cpu", "to", "type"}
+
+
+class UninitializedTensorMixin:
+    """A tensor whose sizes are not known yet; `materialize` makes it a plain one."""
+
+    cls_to_become: type
+    # What can be done without sizes; `data` and the like so that modules can be moved and cast.
+    _allowed = _CASTS | {
+        "__deepcopy__",
+        "__hash__",
+        "__reduce_ex__",
+        "__repr__",
+        "_base",
+        "_has_compatible_shallow_copy_type",
+        "_version",
+        "backward_hooks",
+        "copy_",
+        "data",
+        "detach",
+        "device",
+        "dtype",
+        "get_device",
+        "grad",
+        "grad_fn",
+        "is_complex",
+        "is_cuda",
+        "is_floating_point",
+        "is_leaf",
+        "is_meta",
+        "is_sparse",
+        "layout",
+        "requires_grad",
+        "requires_grad_",
+        "retains_grad",
+        "size",
+    }
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Gives the tensor memory of this shape, of whatever values, and makes it a plain parameter or buffer."""
+        own: Any = self
+        own.data = rushlight.empty(shape, device=device or own.data.device, dtype=dtype or own.data.dtype)
+        own.__class__ = self.cls_to_become
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. "
+            "This error usually happens in `load_state_dict` when trying to load "
+            "an uninitialized parameter into an initialized one. "
+            "Call `forward` to initialize the parameters before accessing their attributes."
+        )
+
+    def share_memory_(self) -> Any:
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. "
+            "Call `forward` to initialize the parameters before calling "
+            "`module.share_memory()`."
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    @classmethod
+    def _like(cls, own: Any, cast: Any) -> Any:
+        return cast
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name == "__get__":
+            name = getattr(getattr(func, "__self__", None), "__name__", "")
+        if name in UninitializedTensorMixin._allowed or name == "__set__":
+            with _C.DisableTorchFunctionSubclass():
+                result = func(*args, **(kwargs or {}))
+            return cls._like(args[0], result) if name in _CASTS else result
+        raise ValueError(
+            f"Attempted to use an uninitialized parameter in {func}. "
+            "This error happens when you are using a `LazyModule` or "
+            f"explicitly manipulating `torch.nn.parameter.{cls.__name__}` "
+            "objects. When using LazyModules Call `forward` with a dummy batch "
+            "to initialize the parameters before calling torch functions"
+        )
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether a tensor waits for its sizes."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+    """A parameter of a lazy module before its first input.
+
+    >>> import rushlight as torch
+    >>> p = torch.nn.UninitializedParameter()
+    >>> p.materialize((2, 3))
+    >>> type(p).__name__, tuple(p.shape)
+    ('Parameter', (2, 3))
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return Tensor._make_subclass(cls, rushlight.empty(0, device=device, dtype=dtype), requires_grad)
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, proto: Any) -> tuple:
+        return type(self), (self.requires_grad, self.data.device, self.data.dtype)
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+    """A buffer of a lazy module before its first input."""
+
+    cls_to_become = Tensor
+
+    @classmethod
+    def _like(cls, own: Any, cast: Any) -> Any:
+        """What a cast of `own` gives: a module puts it in the place of the buffer."""
+        return cls(cast.requires_grad, cast.device, cast.dtype, getattr(own, "persistent", True))
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        made = Tensor._make_subclass(cls, rushlight.empty(0, device=device, dtype=dtype), requires_grad)
+        made.persistent = persistent
+        made._is_buffer = True
+        return made
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.data.device, self.data.dtype, self.persistent)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, proto: Any) -> tuple:
+        return type(self), (self.requires_grad, self.data.device, self.data.dtype, self.persistent)

@@ -10,7 +10,7 @@ from typing import Any
 import rushlight
 
 from ...utils.hooks import RemovableHandle
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._module_hooks import _register, _WrappedHook
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
@@ -193,9 +193,10 @@ class StateDict:
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
                 f"from checkpoint but received {type(new)}"
             )
-        if len(current.shape) == 0 and len(new.shape) == 1 and new.shape[0] == 1:
+        lazy = is_lazy(current)  # has no shape; both may wait for one
+        if not lazy and len(current.shape) == 0 and len(new.shape) == 1 and new.shape[0] == 1:
             new = new[0]  # PyTorch before 0.4 had no 0-d tensors
-        if new.shape != current.shape:
+        if not lazy and new.shape != current.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, "
                 f"the shape in current model is {current.shape}."

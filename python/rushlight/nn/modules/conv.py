@@ -11,10 +11,24 @@ from rushlight import Tensor
 from .. import functional as F
 from .. import init
 from .._tuples import _pair, _reverse_repeat_tuple, _single, _triple
-from ..parameter import Parameter
+from ..parameter import Parameter, UninitializedParameter
+from .lazy import LazyModuleMixin
 from .module import Module
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+]
 
 
 class _ConvNd(Module):
@@ -393,3 +407,199 @@ class ConvTranspose3d(_ConvTransposeNd):
         return F.conv_transpose3d(
             input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups, self.dilation
         )
+
+
+class _LazyConv(LazyModuleMixin):
+    """A convolution whose ``in_channels`` is that of its first input."""
+
+    _dims: int
+
+    def _make_lazy(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
+        own: Any = self
+        own.weight = UninitializedParameter(device=device, dtype=dtype)
+        own.out_channels = out_channels
+        if bias:
+            own.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        own: Any = self
+        if not self.has_uninitialized_params() and own.in_channels != 0:
+            super().reset_parameters()  # type: ignore[misc]
+
+    def _channels_of(self, input: Tensor) -> int:
+        if input.dim() not in (self._dims + 1, self._dims + 2):
+            raise RuntimeError(
+                f"Expected {self._dims + 1}D (unbatched) or {self._dims + 2}D (batched) input to {type(self).__name__}, "
+                f"but got input of size: {input.shape}"
+            )
+        return input.shape[1] if input.dim() == self._dims + 2 else input.shape[0]
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Makes the parameters for this input."""
+        own: Any = self
+        if self.has_uninitialized_params():
+            own.in_channels = self._channels_of(input)
+            if own.in_channels % own.groups != 0:
+                raise ValueError("in_channels must be divisible by groups")
+            shape: tuple[int, ...] = (own.out_channels, own.in_channels // own.groups)
+            if own.transposed:
+                shape = (own.in_channels, own.out_channels // own.groups)
+            own.weight.materialize((*shape, *own.kernel_size))
+            if own.bias is not None:
+                own.bias.materialize((own.out_channels,))
+            self.reset_parameters()
+        if own.in_channels == 0:  # loaded
+            expected = own.weight.shape[0] if own.transposed else own.weight.shape[1] * own.groups
+            if self._channels_of(input) != expected:
+                raise AssertionError(
+                    f"The in_channels inferred from input: {self._channels_of(input)} is not equal to in_channels from "
+                    f"self.weight: {expected}"
+                )
+            own.in_channels = expected
+
+
+class LazyConv1d(_LazyConv, Conv1d):  # type: ignore[misc]
+    """A Conv1d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = Conv1d
+    _dims = 1
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConv2d(_LazyConv, Conv2d):  # type: ignore[misc]
+    """A Conv2d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = Conv2d
+    _dims = 2
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConv3d(_LazyConv, Conv3d):  # type: ignore[misc]
+    """A Conv3d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = Conv3d
+    _dims = 3
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConvTranspose1d(_LazyConv, ConvTranspose1d):  # type: ignore[misc]
+    """A ConvTranspose1d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = ConvTranspose1d
+    _dims = 1
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
+        )
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConvTranspose2d(_LazyConv, ConvTranspose2d):  # type: ignore[misc]
+    """A ConvTranspose2d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = ConvTranspose2d
+    _dims = 2
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
+        )
+        self._make_lazy(out_channels, bias, device, dtype)
+
+
+class LazyConvTranspose3d(_LazyConv, ConvTranspose3d):  # type: ignore[misc]
+    """A ConvTranspose3d whose ``in_channels`` is that of its first input."""
+
+    cls_to_become = ConvTranspose3d
+    _dims = 3
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
+        )
+        self._make_lazy(out_channels, bias, device, dtype)

@@ -8,9 +8,16 @@ from typing import Any
 from rushlight import Tensor
 
 from .. import functional as F
-from .batchnorm import _NormBase
+from .batchnorm import _LazyNormBase, _NormBase
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+]
 
 
 class _InstanceNorm(_NormBase):
@@ -113,3 +120,33 @@ class InstanceNorm3d(_InstanceNorm):
     """Normalises each channel of each sample of ``(N, C, D, H, W)``."""
 
     _dims = 3
+
+
+class LazyInstanceNorm1d(_LazyNormBase, _InstanceNorm):
+    """An InstanceNorm1d whose ``num_features`` is the number of channels of its first input."""
+
+    cls_to_become = InstanceNorm1d
+    _dims = 1
+
+    def _channels_of(self, input: Tensor) -> int:
+        return input.shape[1 if input.dim() == 3 else 0]
+
+
+class LazyInstanceNorm2d(_LazyNormBase, _InstanceNorm):
+    """An InstanceNorm2d whose ``num_features`` is the number of channels of its first input."""
+
+    cls_to_become = InstanceNorm2d
+    _dims = 2
+
+    def _channels_of(self, input: Tensor) -> int:
+        return input.shape[1 if input.dim() == 4 else 0]
+
+
+class LazyInstanceNorm3d(_LazyNormBase, _InstanceNorm):
+    """An InstanceNorm3d whose ``num_features`` is the number of channels of its first input."""
+
+    cls_to_become = InstanceNorm3d
+    _dims = 3
+
+    def _channels_of(self, input: Tensor) -> int:
+        return input.shape[1 if input.dim() == 5 else 0]
