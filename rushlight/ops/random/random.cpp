@@ -1,8 +1,4 @@
 // Random numbers, bit for bit those of PyTorch's CPU for the same seed.
-#include <cmath>
-#include <numbers>
-
-#include "rushlight/core/generator.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/fn/add.h"
 #include "rushlight/fn/all.h"
@@ -18,6 +14,7 @@
 #include "rushlight/kernels/normal_fill.h"
 #include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/linalg/products.h"
+#include "rushlight/ops/random/draws.h"
 
 namespace rushlight {
 namespace {
@@ -29,12 +26,6 @@ void with_type(DType d, const char* op, const F& f) {
 template <class F>
 void with_floating(DType d, const char* op, const F& f) {
   dispatch(FloatTypes{}, d, op, [&]<class T>() { f(T()); });
-}
-
-Generator& locked(Generator* g, std::unique_lock<std::mutex>& lock) {
-  Generator& gen = g ? *g : default_generator();
-  lock = std::unique_lock(gen.mutex());
-  return gen;
 }
 
 // Elements in logical order, one draw after the other.
@@ -63,15 +54,6 @@ Tensor parts_of(const Tensor& t) {
   sizes.push_back(2);
   strides.push_back(1);
   return Tensor(make_ref<TensorImpl>(t.impl()->storage(), to_real(t.dtype()), sizes, strides, t.storage_offset() * 2));
-}
-
-// As many random bits as T's mantissa holds, scaled to [0, 1).
-template <class T>
-auto unit_uniform(Generator& g) {
-  if constexpr (std::is_same_v<T, double>) return double(g.random64() & ((1ull << 53) - 1)) * 0x1p-53;
-  else if constexpr (std::is_same_v<T, Half>) return float(g.random() & ((1u << 11) - 1)) * 0x1p-11f;
-  else if constexpr (std::is_same_v<T, BFloat16>) return float(g.random() & ((1u << 8) - 1)) * 0x1p-8f;
-  else return float(g.random() & ((1u << 24) - 1)) * 0x1p-24f;
 }
 
 // Half types hold what float draws, rounded: here what it is drawn into.
@@ -117,19 +99,6 @@ void uniform_(const Tensor& self, double from, double to, Generator* generator) 
     if (span == C(1) && low == C(0)) fill_serial<T>(t, [&] { return unit_uniform<T>(g); });
     else fill_serial<T>(t, [&] { return std::fma(unit_uniform<T>(g), span, low); });
   });
-}
-
-// One value of a pair; the other waits in the generator.
-double draw_normal(Generator& g, double mean, double std) {
-  if (g.next_double_normal) {
-    double waiting = *g.next_double_normal;
-    g.next_double_normal.reset();
-    return waiting * std + mean;
-  }
-  double u1 = unit_uniform<double>(g), u2 = unit_uniform<double>(g);
-  double r = std::sqrt(-2.0 * std::log1p(-u2)), theta = 2.0 * std::numbers::pi * u1;
-  g.next_double_normal = r * std::sin(theta);
-  return r * std::cos(theta) * std + mean;
 }
 
 template <class T>
@@ -456,14 +425,15 @@ void permutation(const Op&, IValue* args, const Tensor* out) {
   fill_in_order(out[0], [&](const Tensor& t) { permute_range(t, generator_of(args, generator)); });
 }
 
+// Contiguous whatever self is, as PyTorch's are: the draws go along the result's memory.
 TensorSpec bernoulli_meta(const Tensor& self, GN) {
   check_probabilities(self);
-  return spec_like(self);
+  return spec_of(self.sizes(), self.dtype(), self.device());
 }
 void bernoulli_cpu(const Tensor& self, GN g, const Tensor& out) { bernoulli_tensor(out, self, g); }
 TensorSpec bernoulli_p_meta(const Tensor& self, double p, GN) {
   check_probability(p);
-  return spec_like(self);
+  return spec_of(self.sizes(), self.dtype(), self.device());
 }
 void bernoulli_p_cpu(const Tensor&, double p, GN g, const Tensor& out) { bernoulli_number(out, p, g); }
 
