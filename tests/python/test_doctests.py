@@ -9,7 +9,7 @@ import pytest
 
 import rushlight
 
-PACKAGES = ["rushlight.nn", "rushlight.optim", "rushlight.utils", "rushlight._comforts"]
+PACKAGES = ["rushlight.nn", "rushlight.optim", "rushlight.utils", "rushlight.distributions", "rushlight._comforts"]
 OPERATORS = rushlight._C._ops
 
 
