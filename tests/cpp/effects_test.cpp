@@ -1,7 +1,10 @@
 // What each record does to memory and random numbers is what it declares (Op::writes, shares, draws): every call of
 // tests/fuzz/calls.txt, in all forms, also with its switches turned and its optional arguments left out.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -132,7 +135,28 @@ std::vector<Call> variants(const Call& call) {
   return all;
 }
 
+// Calls made at random ask for any size: what takes over 1 GiB more than the process has is refused here, as on a small machine.
+class MemoryLimit {
+ public:
+  MemoryLimit() {
+    getrlimit(RLIMIT_AS, &before_);
+#ifndef RL_SANITIZED
+    size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit lower = before_;
+    lower.rlim_cur = std::min(before_.rlim_cur, rlim_t(pages) * rlim_t(sysconf(_SC_PAGESIZE)) + (rlim_t(1) << 30));
+    setrlimit(RLIMIT_AS, &lower);
+#endif
+  }
+  ~MemoryLimit() { setrlimit(RLIMIT_AS, &before_); }
+  MemoryLimit(const MemoryLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
 TEST(Effects, AreWhatRecordsDeclare) {
+  MemoryLimit limit;
   std::ifstream file("tests/fuzz/calls.txt");
   ASSERT_TRUE(file);
   Seen seen;
