@@ -17,7 +17,8 @@
 namespace rushlight {
 namespace {
 
-enum class Resample { Nearest, NearestExact, Linear, Cubic };
+// The smooth ones average over all elements that a smaller result passes over ("antialias").
+enum class Resample { Nearest, NearestExact, Linear, Cubic, SmoothLinear, SmoothCubic, SmoothLanczos };
 
 struct Taps {  // the result at i is the sum over k of weights[k][i] * x[places[k][i]]; no weights: all 1
   std::vector<std::vector<int64_t>> places;
@@ -32,15 +33,55 @@ std::array<double, 4> cubic(double t) {
   return {far(t + 1), near(t), near(1 - t), far(2 - t)};
 }
 
+// The weight of an element at this distance, and the distance from which on it is 0. Cubic convolution has A = -0.5, as in Pillow.
+double smooth_weight(Resample how, double x) {
+  x = std::abs(x);
+  if (how == Resample::SmoothLinear) return std::max(0.0, 1 - x);
+  if (how == Resample::SmoothCubic) {
+    constexpr double a = -0.5;
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+  }
+  if (x == 0) return 1;
+  double t = M_PI * x;
+  return x < 3 ? 3 * std::sin(t) * std::sin(t / 3) / (t * t) : 0;
+}
+double smooth_reach(Resample how) { return how == Resample::SmoothLinear ? 1 : how == Resample::SmoothCubic ? 2 : 3; }
+
+// C as below.
+template <class C>
+Taps smooth_taps(Resample how, int64_t in, int64_t out, C step) {
+  C wide = std::max(step, C(1)), reach = C(smooth_reach(how)) * wide;
+  int64_t count = std::min(in, int64_t(std::ceil(reach)) * 2 + 1);
+  Taps found;
+  found.places.assign(size_t(count), std::vector<int64_t>(size_t(out), -1));
+  found.weights.assign(size_t(count), std::vector<double>(size_t(out)));
+  for (int64_t i = 0; i < out; i++) {
+    C center = step * (C(i) + C(0.5));
+    int64_t first = std::max<int64_t>(int64_t(center - reach + C(0.5)), 0);
+    int64_t n = std::clamp<int64_t>(std::min(int64_t(center + reach + C(0.5)), in) - first, 0, count);
+    double total = 0;
+    for (int64_t k = 0; k < n; k++) {
+      double w = smooth_weight(how, double((C(k + first) - center + C(0.5)) / wide));
+      found.places[size_t(k)][size_t(i)] = first + k;
+      found.weights[size_t(k)][size_t(i)] = w;
+      total += w;
+    }
+    for (int64_t k = 0; k < n && total != 0; k++) found.weights[size_t(k)][size_t(i)] /= total;
+  }
+  return found;
+}
+
 // C: the type PyTorch computes places in, which decides which slice is taken; double for double only.
 template <class C>
 Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+  C step = factor && *factor > 0 ? C(1.0 / *factor) : C(in) / C(out);
+  if (align_corners) step = out > 1 ? C(in - 1) / C(out - 1) : C(0);
+  if (how >= Resample::SmoothLinear) return smooth_taps(how, in, out, step);
   int count = how == Resample::Linear ? 2 : how == Resample::Cubic ? 4 : 1;
   Taps found;
   found.places.assign(size_t(count), std::vector<int64_t>(size_t(out)));
   if (count > 1) found.weights.assign(size_t(count), std::vector<double>(size_t(out)));
-  C step = factor && *factor > 0 ? C(1.0 / *factor) : C(in) / C(out);
-  if (align_corners) step = out > 1 ? C(in - 1) / C(out - 1) : C(0);
   for (int64_t i = 0; i < out; i++) {
     size_t at = size_t(i);
     if (how == Resample::Nearest) {
@@ -256,4 +297,30 @@ OP(upsample_bicubic2d, {.schema = "upsample_bicubic2d.vec(Tensor input, SymInt[]
                         .forms = kFunction,
                         .module = "nn",
                         .node = "UpsampleBicubic2DBackward0"});
+OP(_upsample_bilinear2d_aa,
+   {.schema = "_upsample_bilinear2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? "
+              "scale_factors) -> Tensor",
+    .doc = "Linear interpolation that averages over what a smaller result passes over."
+           " >>> torch.nn.functional.interpolate(torch.arange(8.).view(1, 1, 1, 8), size=(1, 2), mode=\"bilinear\", "
+           "antialias=True)\ntensor([[[[1.7500, 5.2500]]]])",
+    .kernel = composite<smooth<Resample::SmoothLinear, 2>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleBilinear2DAaBackward0"});
+OP(_upsample_bicubic2d_aa,
+   {.schema = "_upsample_bicubic2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? "
+              "scale_factors) -> Tensor",
+    .doc = "Cubic convolution over all that a smaller result passes over.",
+    .kernel = composite<smooth<Resample::SmoothCubic, 2>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleBicubic2DAaBackward0"});
+OP(_upsample_lanczos2d_aa,
+   {.schema = "_upsample_lanczos2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? "
+              "scale_factors) -> Tensor",
+    .doc = "Lanczos' window of three lobes over all that a smaller result passes over.",
+    .kernel = composite<smooth<Resample::SmoothLanczos, 2>>(),
+    .forms = kFunction,
+    .module = "nn",
+    .node = "UpsampleLanczos2DAaBackward0"});
 }  // namespace rushlight

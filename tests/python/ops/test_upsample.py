@@ -15,5 +15,12 @@ op("nn.functional.interpolate", [
     case(u8(1, 3, 9, 11), size=(5, 23), mode="bilinear", align_corners=True),
     case(u8(2, 3, 9, 11), size=(20, 7), mode="bicubic"),
     case(f32(1, 1, 3, 2, 4), scale_factor=2),
+    case(f32(1, 2, 9, 7), size=(4, 3), mode="bilinear", antialias=True),
+    case(f64(1, 2, 9, 7), scale_factor=(0.3, 1.7), mode="bicubic", antialias=True, tolerance=1e-12),
+    case(f32(1, 2, 9, 7), size=(2, 9), mode="bicubic", antialias=True, align_corners=True),
+    case(f32(1, 2, 9, 7), size=(2, 3), mode="lanczos", antialias=True),
+    case(u8(1, 3, 19, 11), size=(7, 8), mode="bilinear", antialias=True),
+    case(u8(1, 3, 19, 11), size=(7, 14), mode="bicubic", antialias=True),
+    raises(ValueError, f32(1, 2, 9, 7), size=(2, 3), mode="lanczos", match="requires antialias=True"),
     raises(RuntimeError, f32(1, 2, 4, 3), size=(0, 5), mode="bilinear", match="should be greater than 0"),
 ])  # fmt: skip

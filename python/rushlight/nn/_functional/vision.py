@@ -133,6 +133,11 @@ def interpolate(
         )
 
     corners = align_corners is not None and align_corners
+    if mode == "lanczos":
+        if not antialias:
+            raise ValueError("Lanczos mode requires antialias=True")
+        if corners:
+            raise ValueError("Lanczos mode does not support align_corners=True")
     if input.dim() in (3, 4, 5):
         if mode == "area":
             return _area(input, output_size)
@@ -152,6 +157,8 @@ def interpolate(
         if antialias:
             return ops._upsample_bicubic2d_aa(input, output_size, corners, scale_factors)
         return ops.upsample_bicubic2d(input, output_size, corners, scale_factors)
+    if mode == "lanczos" and input.dim() == 4:
+        return ops._upsample_lanczos2d_aa(input, output_size, corners, scale_factors)
     if mode in ("linear", "bilinear", "trilinear") and input.dim() in (3, 4, 5):
         wanted = 3 if mode == "linear" else 4 if mode == "bilinear" else 5
         raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {wanted}D input")
