@@ -100,22 +100,43 @@ def load_checkpoint(path: Path, net: nn.Module, optimizer) -> list[tuple[float, 
     return checkpoint["curve"]
 
 
-def draw(curve: list[tuple[float, float]], path: Path) -> None:
-    """A picture of the training curve."""
+@torch.no_grad()
+def misread(net: nn.Module, data: TensorDataset) -> list[tuple[list[list[float]], int, int]]:
+    """The images that the network gets wrong, with their label and what it took them for."""
+    net.eval()
+    images, labels = data.tensors
+    guesses = net(images).argmax(1)
+    wrong = (guesses != labels).nonzero().flatten().tolist()
+    net.train()
+    return [(images[i, 0].tolist(), labels[i].item(), guesses[i].item()) for i in wrong]
+
+
+def draw(curve: list[tuple[float, float]], share: float, wrong: list, path: Path, shown: int = 12) -> None:
+    """A picture of the training curve, and of the digits that were misread."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     epochs = range(1, len(curve) + 1)
-    figure, left = plt.subplots(figsize=(6, 3.5))
-    left.plot(epochs, [loss for loss, _ in curve], color="tab:red")
+    figure = plt.figure(figsize=(9, 3.5), layout="constrained")
+    curves, digits_ = figure.subfigures(1, 2, width_ratios=(5, 4))
+    left = curves.subplots()
+    left.plot(epochs, [loss for loss, _ in curve], color="tab:red", label="loss")
     left.set(xlabel="epoch", ylabel="loss")
     right = left.twinx()
-    right.plot(epochs, [share for _, share in curve], color="tab:blue")
-    right.set_ylabel("training accuracy")
-    figure.tight_layout()
+    right.plot(epochs, [share for _, share in curve], color="tab:blue", label="training accuracy")
+    right.axhline(share, color="tab:green", linestyle="--", label=f"held-out accuracy {share:.2%}")
+    right.set_ylabel("accuracy")
+    left.legend(handles=[*left.lines, *right.lines], loc="center right")
+    digits_.suptitle(f"{len(wrong)} held-out digits misread" + (f", {shown} of them" if len(wrong) > shown else ""))
+    for place in digits_.subplots(max(1, -(-min(len(wrong), shown) // 4)), 4).flat:
+        place.axis("off")
+    for place, (image, label, guess) in zip(digits_.axes, wrong[:shown]):  # noqa: B905 - as many as there are
+        place.imshow(image, cmap="gray_r")
+        place.set_title(f"{label} read as {guess}", fontsize=8)
     figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def run_from_cpp(model: Path, data: Path) -> str | None:
@@ -152,7 +173,7 @@ def main() -> None:
         share = accuracy(net, test)
         writer.add_scalar("accuracy/test", share, args.epochs)
     print(f"trained in {seconds:.1f} s; test accuracy {share:.2%}")
-    draw(curve, args.out / "curve.png")
+    draw(curve, share, misread(net, test), args.out / "curve.png")
 
     save_checkpoint(args.out / "digits.pt", net, optimizer, curve)
 
@@ -185,7 +206,7 @@ written to {args.out}/
   digits_script.pt  the scripted model: torch.jit.load in PyTorch, or C++ without Python (examples/digits/predict.cpp)
   digits_test.pt    the held-out digits
   tensorboard/      tensorboard --logdir {args.out}/tensorboard
-  curve.png         loss and accuracy by epoch
+  curve.png         loss and accuracy by epoch, and the digits that were misread
 next: train on with ./dev demo --resume {args.out}/digits.pt --epochs {2 * args.epochs}, change examples/digits/model.py and
 run ./dev demo again, or read docs/add-an-operator.md""")
 

@@ -71,7 +71,7 @@ def test_it_says_what_it_does_and_wrote(demo):
     assert sorted(name.rstrip("/") for name in written) == sorted(path.name for path in folder.iterdir())
     assert "next: " in output
     assert (folder / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", (folder / "curve.png").read_bytes()[16:24]) == (720, 420)
+    assert struct.unpack(">II", (folder / "curve.png").read_bytes()[16:24]) == (1080, 420)
 
 
 def test_a_terminal_gets_one_line_drawn_over_and_over():
@@ -183,3 +183,29 @@ def test_cpp_prints_the_same_predictions(demo):
     share = (expected == held_out["labels"]).sum().item() / len(expected)
     assert accuracy == f"accuracy {share:.2%}"
     assert f"C++: {accuracy}; predictions equal Python's" in demo[0] and f"test {accuracy}" in demo[0]
+
+
+def test_the_picture_shows_legend_held_out_accuracy_and_misread_digits(monkeypatch, tmp_path):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    here = example("rushlight")
+    _, test = here.digits()
+    rushlight.manual_seed(0)
+    net = here.Digits()
+    wrong = here.misread(net, test)
+    share = here.accuracy(net, test)
+    assert len(wrong) == 360 - round(share * 360) > 12 and net.training
+    images, labels = test.tensors
+    for image, label, guess in wrong[:3]:
+        at = next(i for i in range(360) if images[i, 0].tolist() == image)
+        assert labels[at].item() == label != guess
+    monkeypatch.setattr(pyplot, "close", lambda figure: drawn.append(figure))
+    drawn = []
+    here.draw([(2.0, 0.2), (1.0, 0.8)], share, wrong, tmp_path / "curve.png")
+    left, right, *digits = drawn[0].axes
+    assert [t.get_text() for t in left.get_legend().get_texts()] == [
+        "loss", "training accuracy", f"held-out accuracy {share:.2%}",
+    ]  # fmt: skip
+    assert [d.get_title() for d in digits] == [f"{label} read as {guess}" for _, label, guess in wrong[:12]]
+    here.draw([(2.0, 0.2)], 1.0, [], tmp_path / "curve.png")  # nothing misread
+    monkeypatch.undo()
+    pyplot.close("all")
