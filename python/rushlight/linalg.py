@@ -5,4 +5,4 @@ from ._namespaces import functions_of as _functions_of
 
 globals().update(_functions_of(_C._linalg, "linalg_"))
 
-LinAlgError = RuntimeError
+LinAlgError = _C._LinAlgError

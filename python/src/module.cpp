@@ -24,6 +24,11 @@ PyMODINIT_FUNC PyInit__C() {
     Object internal = check(
         PyErr_NewExceptionWithDoc("rushlight.InternalError", "A bug of rushlight's own.", PyExc_RuntimeError, nullptr));
     add_object(c_module, "InternalError", internal.get());
+    Object singular = check(PyErr_NewExceptionWithDoc(
+        "rushlight.linalg.LinAlgError",
+        "A matrix lacks the property that an algorithm needs: it is singular, not positive-definite, ...",
+        PyExc_RuntimeError, nullptr));
+    add_object(c_module, "_LinAlgError", singular.get());
     for (auto bind : {
              bind_types,       //
              bind_storage,     //

@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 
+#include "rushlight/core/linalg_error.h"
 #include "rushlight/core/no_device.h"
 
 namespace rushlight::py {
@@ -40,8 +41,16 @@ class PythonError : public Error {
   std::shared_ptr<State> state_;
 };
 
-PyObject* type_for(ErrorKind kind) {
-  switch (kind) {
+// An exception type that the module keeps.
+PyObject* own_type(const char* name) {
+  PyObject* type = PyObject_GetAttrString(c_module, name);
+  Py_XDECREF(type);
+  return type;
+}
+
+PyObject* type_for(const Error& e) {
+  if (dynamic_cast<const LinAlgError*>(&e)) return own_type("_LinAlgError");
+  switch (e.kind()) {
     case ErrorKind::Value: return PyExc_ValueError;
     case ErrorKind::Type: return PyExc_TypeError;
     case ErrorKind::Index: return PyExc_IndexError;
@@ -51,11 +60,7 @@ PyObject* type_for(ErrorKind kind) {
     case ErrorKind::Key: return PyExc_KeyError;
     case ErrorKind::Attribute: return PyExc_AttributeError;
     case ErrorKind::Unpickling: return imported("pickle", "UnpicklingError");
-    case ErrorKind::Internal: {
-      PyObject* internal = PyObject_GetAttrString(c_module, "InternalError");
-      Py_XDECREF(internal);  // the module keeps it
-      return internal;
-    }
+    case ErrorKind::Internal: return own_type("InternalError");
     case ErrorKind::Runtime: break;
   }
   return PyExc_RuntimeError;
@@ -71,7 +76,7 @@ void set_error_from_exception() noexcept {
   } catch (const PythonError& e) { e.restore(); } catch (const NoDeviceError& e) {
     PyErr_SetString(PyExc_AssertionError, e.text().c_str());
   } catch (const Error& e) {
-    PyObject* type = type_for(e.kind());
+    PyObject* type = type_for(e);
     if (!type) return;
     // A text may quote a damaged file: it needn't be UTF-8.
     PyObject* text = PyUnicode_DecodeUTF8(e.text().data(), Py_ssize_t(e.text().size()), "backslashreplace");

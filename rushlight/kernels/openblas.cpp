@@ -83,7 +83,7 @@ class OpenBlas final : public Provider {
     int ta, tb, lda, ldb, ldc = int(p.m == 1 ? std::max(p.n, p.c_row) : p.c_row);
     if (!operand(p.m, p.k, p.a_row, p.a_col, ta, lda) || !operand(p.k, p.n, p.b_row, p.b_col, tb, ldb)) return false;
     int m = int(p.m), n = int(p.n), k = int(p.k);
-    use_threads(library_threads(in_parallel_region() ? 1 : num_threads()));
+    use_lapack_threads();
     const Blas& f = blas();
     switch (p.dtype) {
       case DType::Float32:
@@ -119,6 +119,8 @@ Provider* openblas_provider() {
   static auto* provider = new OpenBlas;
   return provider;
 }
+
+void use_lapack_threads() { use_threads(library_threads(in_parallel_region() ? 1 : num_threads())); }
 
 void* lapack_function(const char* name) {
   RL_CHECK(RuntimeError, blas().library,

@@ -77,5 +77,7 @@ void* open_provider_library(std::initializer_list<const char*> sonames, std::str
 
 // A function of LAPACK ("sgesv") from OpenBLAS. Throws RuntimeError naming the package to install where it is missing.
 void* lapack_function(const char* name);
+// Before each call of one: gives OpenBLAS the threads that this thread may have.
+void use_lapack_threads();
 
 }  // namespace rushlight

@@ -38,8 +38,8 @@ std::array<TensorSpec, 3> svd_meta(const Tensor& a, bool full, bool vectors, con
   int64_t m = a.size(-2), n = a.size(-1), k = std::min(m, n);
   TensorSpec u{.sizes = {0}, .dtype = a.dtype(), .device = a.device()}, vh = u;
   if (vectors) {
-    u.sizes = batch_and(a, {m, full ? m : k});
-    vh.sizes = batch_and(a, {full ? n : k, n});
+    u = columns_spec(batch_and(a, {m, full ? m : k}), a.dtype(), a.device());
+    vh = columns_spec(batch_and(a, {full ? n : k, n}), a.dtype(), a.device());
   }
   return {u, TensorSpec{.sizes = batch_and(a, {k}), .dtype = to_real(a.dtype()), .device = a.device()}, vh};
 }
@@ -52,30 +52,23 @@ void svd_cpu(const Tensor& a, bool full, bool vectors, const OptionalText&, cons
     return;
   }
   auto job = !vectors ? lapack::Vectors::None : full ? lapack::Vectors::All : lapack::Vectors::Thin;
-  int64_t u_columns = !vectors ? 0 : full ? m : k, vh_rows = !vectors ? 0 : full ? n : k;
-  Tensor work = columns_of(a), left = columns_like(a, m, u_columns), right = columns_like(a, vh_rows, n),
-         values = empty_tensor(s.sizes(), s.dtype());
+  int64_t u_step = vectors ? m * (full ? m : k) : 0, vh_step = vectors ? n * (full ? n : k) : 0;
+  Tensor matrices = columns_of(a), values = empty_tensor(s.sizes(), s.dtype());
   dispatch(LapackTypes{}, a.dtype(), "linalg_svd", [&]<class T>() {
+    lapack::Work<T> work;
     for (int64_t i = 0; i < count; i++) {
-      std::string where = a.dim() == 2 ? std::string() : "(Batch element " + std::to_string(i) + "): ";
-      const T* matrix = work.data<T>() + i * m * n;
-      // LAPACK need not end on infinities.
-      bool finite = std::all_of(matrix, matrix + m * n,
-                                [](T v) { return std::isfinite(std::real(v)) && std::isfinite(std::imag(v)); });
-      RL_CHECK(RuntimeError, finite, "linalg.svd: ", where,
+      T* matrix = matrices.data<T>() + i * m * n;
+      RL_CHECK(LinAlgError, lapack::all_finite(matrix, m * n), "linalg.svd: ", batch_place(a, i),
                "The algorithm failed to converge because the input matrix contained non-finite values.");
-      int info = lapack::svd<T>(job, m, n, work.data<T>() + i * m * n, values.data<lapack::real_t<T>>() + i * k,
-                                left.data<T>() + i * m * u_columns, right.data<T>() + i * vh_rows * n);
-      RL_CHECK(RuntimeError, info == 0, "linalg.svd: ", where,
+      int info = lapack::svd<T>(job, m, n, matrix, values.data<lapack::real_t<T>>() + i * k, u.data<T>() + i * u_step,
+                                vh.data<T>() + i * vh_step, work);
+      RL_CHECK(LinAlgError, info == 0, "linalg.svd: ", batch_place(a, i),
                "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
                "singular values (error code: ",
                info, ").");
     }
   });
   copy_elements(s, values);
-  if (!vectors) return;
-  from_columns(u, left);
-  from_columns(vh, right);
 }
 
 // With A = U diag(S) Vh and skew(X) = X - X^H:
@@ -119,7 +112,6 @@ Grads svd_grad(const Saved& saved, const Tensors& g) {
 std::tuple<Tensor, Tensor, Tensor> linalg_svd_op(const Tensor& a, bool full, const OptionalText& driver) {
   return _linalg_svd(a, full, true, driver);
 }
-bool wants_gradient(const Tensor& t) { return thread_state.grad_enabled && t.requires_grad(); }
 Tensor svdvals_op(const Tensor& a, const OptionalText& driver) {
   return std::get<1>(_linalg_svd(a, false, wants_gradient(a), driver));
 }
