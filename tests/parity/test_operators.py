@@ -32,6 +32,8 @@ KNOWN = {
     r"^forward (native_batch_norm|nn\.functional\.(batch|instance)_norm) bfloat16": "PyTorch rounds variances on the way",
     r"^forward nn\.functional\.conv_transpose[23]d bfloat16": "PyTorch adds up bfloat16 where it doesn't ask oneDNN",
     r"^forward (nn\.functional\.grid_sample|grid_sampler_[23]d) bfloat16": "PyTorch computes coordinates in bfloat16",
+    r"^(forward|out|gradient) linalg\.eigh? ": "the signs and phases of eigenvectors are free",
+    r"^(forward|method) matrix_exp float32": "PyTorch loses digits in float32",
 }
 
 # A function in Python whose operator isn't there.

@@ -1,17 +1,17 @@
 // Determinants, by LU factors.
-#include "rushlight/fn/_linalg_det.h"
-
 #include <cmath>
 
+#include "rushlight/fn/_linalg_det.h"
 #include "rushlight/fn/_linalg_slogdet.h"
 #include "rushlight/fn/all.h"
+#include "rushlight/fn/cat.h"
 #include "rushlight/fn/conj.h"
 #include "rushlight/fn/cumprod.h"
 #include "rushlight/fn/diag_embed.h"
 #include "rushlight/fn/diagonal.h"
 #include "rushlight/fn/eye.h"
-#include "rushlight/fn/imag.h"
 #include "rushlight/fn/flip.h"
+#include "rushlight/fn/imag.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/linalg_det.h"
 #include "rushlight/fn/linalg_lu_solve.h"
@@ -23,7 +23,6 @@
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/narrow.h"
 #include "rushlight/fn/ones_like.h"
-#include "rushlight/fn/cat.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/zeros_like.h"
@@ -103,7 +102,8 @@ Tensor scaled_identity(const Tensor& by, const Tensor& a) {
 // A^-H times numbers, by the factors at hand, or in a way that can be differentiated again.
 Tensor inverse_times(const Tensor& by, const Tensor& a, const Tensor& lu, const Tensor& pivots) {
   Tensor sides = scaled_identity(by, a);
-  return thread_state.grad_enabled ? linalg_solve(adjoint_of(a), sides) : linalg_lu_solve(lu, pivots, sides, true, true);
+  return thread_state.grad_enabled ? linalg_solve(adjoint_of(a), sides)
+                                   : linalg_lu_solve(lu, pivots, sides, true, true);
 }
 // The product of all elements but one along the last dimension, for each.
 Tensor products_of_others(const Tensor& s) {
@@ -158,30 +158,27 @@ OP(_linalg_det, {.schema = "_linalg_det(Tensor A) -> (Tensor result, Tensor LU, 
                  .kernel = structured<det_meta, det_cpu>(),
                  .grad = {{"A", "result", "LU", "pivots"}, det_grad},
                  .forms = kFunction});
-OP(linalg_det,
-   {.schema = "linalg_det(Tensor A) -> Tensor",
-    .doc = "The determinant of square matrices."
-           " >>> torch.linalg.det(torch.tensor([[1., 2.], [3., 4.]]))\ntensor(-2.)",
-    .kernel = composite<linalg_det_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_det, {.schema = "linalg_det(Tensor A) -> Tensor",
+                .doc = "The determinant of square matrices."
+                       " >>> torch.linalg.det(torch.tensor([[1., 2.], [3., 4.]]))\ntensor(-2.)",
+                .kernel = composite<linalg_det_op>(),
+                .forms = kFunction | kOut,
+                .module = "linalg"});
 OP(det, {.schema = "det(Tensor self) -> Tensor",
          .doc = "linalg.det. >>> torch.det(torch.tensor([[3.]]))\ntensor(3.)",
          .kernel = composite<det_op>(),
          .autocast = Autocast::Float32});
-OP(_linalg_slogdet,
-   {.schema = "_linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet, Tensor LU, Tensor pivots)",
-    .doc = "linalg.slogdet, and the factors it made.",
-    .kernel = structured<slogdet_meta, slogdet_cpu>(),
-    .grad = {{"A", "sign", "LU", "pivots"}, slogdet_grad},
-    .forms = kFunction});
-OP(linalg_slogdet,
-   {.schema = "linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)",
-    .doc = "The sign of the determinant, and the logarithm of its absolute value."
-           " >>> torch.linalg.slogdet(torch.tensor([[-1.]])).sign\ntensor(-1.)",
-    .kernel = composite<linalg_slogdet_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(_linalg_slogdet, {.schema = "_linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet, Tensor LU, Tensor pivots)",
+                     .doc = "linalg.slogdet, and the factors it made.",
+                     .kernel = structured<slogdet_meta, slogdet_cpu>(),
+                     .grad = {{"A", "sign", "LU", "pivots"}, slogdet_grad},
+                     .forms = kFunction});
+OP(linalg_slogdet, {.schema = "linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)",
+                    .doc = "The sign of the determinant, and the logarithm of its absolute value."
+                           " >>> torch.linalg.slogdet(torch.tensor([[-1.]])).sign\ntensor(-1.)",
+                    .kernel = composite<linalg_slogdet_op>(),
+                    .forms = kFunction | kOut,
+                    .module = "linalg"});
 OP(slogdet, {.schema = "slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)",
              .doc = "linalg.slogdet. >>> torch.slogdet(torch.tensor([[1.]])).logabsdet\ntensor(0.)",
              .kernel = composite<slogdet_op>(),

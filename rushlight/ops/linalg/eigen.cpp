@@ -1,6 +1,5 @@
 // Eigenvalues and eigenvectors.
 #include "rushlight/fn/_linalg_eigh.h"
-
 #include "rushlight/fn/_linalg_eigvals.h"
 #include "rushlight/fn/diag_embed.h"
 #include "rushlight/fn/diagonal.h"
@@ -17,7 +16,9 @@
 namespace rushlight {
 namespace {
 
-DType complex_of(DType d) { return d == DType::Float32 ? DType::Complex64 : d == DType::Float64 ? DType::Complex128 : d; }
+DType complex_of(DType d) {
+  return d == DType::Float32 ? DType::Complex64 : d == DType::Float64 ? DType::Complex128 : d;
+}
 
 bool is_upper(std::string_view uplo) {
   char c = uplo.size() == 1 ? char(uplo[0] & ~32) : ' ';
@@ -57,9 +58,11 @@ void eigh_cpu(const Tensor& a, std::string_view uplo, bool vectors, const Tensor
   });
   copy_elements(values, found);
 }
-// gA = V (diag(gL) + V^H gV / E) V^H, where E_ij = L_j - L_i off the diagonal, and the diagonal of V^H gV is of no account.
+// gA = V (diag(gL) + V^H gV / E) V^H, where E_ij = L_j - L_i off the diagonal, and the diagonal of V^H gV is of no account;
+// made hermitian, as A is.
 Grads eigh_grad(const Saved& s, const Tensors& g) {
-  RL_CHECK(AutogradError, s.arg("compute_v").to_bool(), "linalg.eigh: the gradient of eigenvalues needs compute_v=True");
+  RL_CHECK(AutogradError, s.arg("compute_v").to_bool(),
+           "linalg.eigh: the gradient of eigenvalues needs compute_v=True");
   Tensor values = s["eigenvalues"], v = s["eigenvectors"], gl = g[0], gv = g[1], inner;
   if (!gl.defined() && !gv.defined()) return {zeros_like(v)};
   if (!gv.defined()) return {matmul(v * unsqueeze(gl, -2), adjoint_of(v))};
@@ -69,9 +72,12 @@ Grads eigh_grad(const Saved& s, const Tensors& g) {
   inner = (inner - diag_embed(diagonal(inner, 0, -2, -1))) /
           (apart + eye(n, values.dtype(), std::nullopt, values.device()));
   if (gl.defined()) inner = inner + diag_embed(gl);
-  return {matmul(v, matmul(inner, adjoint_of(v)))};
+  Tensor ga = matmul(v, matmul(inner, adjoint_of(v)));
+  return {(ga + adjoint_of(ga)) * Scalar(0.5)};
 }
-std::tuple<Tensor, Tensor> linalg_eigh_op(const Tensor& a, std::string_view uplo) { return _linalg_eigh(a, uplo, true); }
+std::tuple<Tensor, Tensor> linalg_eigh_op(const Tensor& a, std::string_view uplo) {
+  return _linalg_eigh(a, uplo, true);
+}
 Tensor eigvalsh_op(const Tensor& a, std::string_view uplo) {
   return std::get<0>(_linalg_eigh(a, uplo, wants_gradient(a)));
 }
@@ -90,8 +96,8 @@ void eig_into(const Tensor& a, const Tensor& values, const Tensor& v) {
       T* at = work.data<T>() + i * n * n;
       RL_CHECK(RuntimeError, lapack::all_finite(at, n * n),
                "torch.linalg.eig: input tensor should not contain infs or NaNs.");
-      int info = lapack::eig<T>(vectors, n, at, found.data<C>() + i * n, vectors ? v.data<C>() + i * n * n : nullptr,
-                                room);
+      int info =
+          lapack::eig<T>(vectors, n, at, found.data<C>() + i * n, vectors ? v.data<C>() + i * n * n : nullptr, room);
       RL_CHECK(LinAlgError, info == 0, "linalg.eig: ", batch_place(a, i),
                "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
                "eigenvalues (error code: ",
@@ -119,8 +125,7 @@ Grads eig_grad(const Saved& s, const Tensors& g) {
   if (!gl.defined() && !gv.defined()) return result(zeros_like(v));
   if (gv.defined()) {
     Tensor other = conj(values);
-    Tensor apart = unsqueeze(other, -2) - unsqueeze(other, -1) +
-                   eye(v.size(-1), v.dtype(), std::nullopt, v.device());
+    Tensor apart = unsqueeze(other, -2) - unsqueeze(other, -1) + eye(v.size(-1), v.dtype(), std::nullopt, v.device());
     Tensor product = matmul(turned, gv);
     Tensor lengths = to(real(diagonal(product, 0, -2, -1)), v.dtype());
     inner = (product - matmul(turned, v * unsqueeze(lengths, -2))) / apart;
@@ -138,19 +143,20 @@ Tensor linalg_eigvals_op(const Tensor& a) {
 
 }  // namespace
 
-OP(_linalg_eigh, {.schema = "_linalg_eigh(Tensor A, str UPLO=\"L\", bool compute_v=True) -> (Tensor eigenvalues, Tensor "
-                            "eigenvectors)",
-                  .doc = "linalg.eigh, where vectors can be left out.",
-                  .kernel = structured<eigh_meta, eigh_cpu>(),
-                  .grad = {{"eigenvalues", "eigenvectors"}, eigh_grad},
-                  .forms = kFunction});
-OP(linalg_eigh,
-   {.schema = "linalg_eigh(Tensor self, str UPLO=\"L\") -> (Tensor eigenvalues, Tensor eigenvectors)",
-    .doc = "Eigenvalues of symmetric or hermitian matrices, ascending, and their vectors. UPLO says which triangle is read."
-           " >>> torch.linalg.eigh(torch.tensor([[2., 0.], [0., 1.]])).eigenvalues\ntensor([1., 2.])",
-    .kernel = composite<linalg_eigh_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(_linalg_eigh,
+   {.schema = "_linalg_eigh(Tensor A, str UPLO=\"L\", bool compute_v=True) -> (Tensor eigenvalues, Tensor "
+              "eigenvectors)",
+    .doc = "linalg.eigh, where vectors can be left out.",
+    .kernel = structured<eigh_meta, eigh_cpu>(),
+    .grad = {{"eigenvalues", "eigenvectors"}, eigh_grad},
+    .forms = kFunction});
+OP(linalg_eigh, {.schema = "linalg_eigh(Tensor self, str UPLO=\"L\") -> (Tensor eigenvalues, Tensor eigenvectors)",
+                 .doc = "Eigenvalues of symmetric or hermitian matrices, ascending, and their vectors. UPLO says which "
+                        "triangle is read."
+                        " >>> torch.linalg.eigh(torch.tensor([[2., 0.], [0., 1.]])).eigenvalues\ntensor([1., 2.])",
+                 .kernel = composite<linalg_eigh_op>(),
+                 .forms = kFunction | kOut,
+                 .module = "linalg"});
 OP(linalg_eigvalsh, {.schema = "linalg_eigvalsh(Tensor self, str UPLO=\"L\") -> Tensor",
                      .doc = "The eigenvalues of linalg.eigh alone."
                             " >>> torch.linalg.eigvalsh(torch.tensor([[2., 0.], [0., 1.]]))\ntensor([1., 2.])",

@@ -1,8 +1,7 @@
 // LDL factors of symmetric and hermitian matrices that need not be definite, and solving with them.
-#include "rushlight/fn/linalg_ldl_factor_ex.h"
-
 #include <algorithm>
 
+#include "rushlight/fn/linalg_ldl_factor_ex.h"
 #include "rushlight/ops/linalg/linalg.h"
 
 namespace rushlight {
@@ -11,7 +10,8 @@ namespace {
 std::array<TensorSpec, 3> factor_meta(const Tensor& a, bool, bool) {
   check_square(a, "torch.linalg.ldl_factor_ex");
   check_field(a, "torch.linalg.ldl_factor_ex");
-  return {columns_spec(a.sizes(), a.dtype(), a.device()), rows_spec(batch_and(a, {a.size(-1)}), DType::Int32, a.device()),
+  return {columns_spec(a.sizes(), a.dtype(), a.device()),
+          rows_spec(batch_and(a, {a.size(-1)}), DType::Int32, a.device()),
           rows_spec(batch_and(a, {}), DType::Int32, a.device())};
 }
 void factor_cpu(const Tensor& a, bool hermitian, bool check, const Tensor& ld, const Tensor& pivots,
@@ -25,9 +25,10 @@ void factor_cpu(const Tensor& a, bool hermitian, bool check, const Tensor& ld, c
       int failed = n == 0 ? 0 : lapack::ldl<T>(hermitian, n, at, pivots.data<int32_t>() + i * n, work);
       for (int64_t c = 0; c < n; c++) std::fill(at + c * n, at + c * n + c, T(0));
       info.data<int32_t>()[i] = failed;
-      RL_CHECK(LinAlgError, !check || failed == 0, "torch.linalg.ldl_factor: ", batch_place(a, i), "D[", failed, ",", failed,
-               "] is zero and using it on ldl_solve would result in a division by zero. If you still want to perform the "
-               "factorization, consider calling linalg.ldl_factor_ex(A)");
+      RL_CHECK(
+          LinAlgError, !check || failed == 0, "torch.linalg.ldl_factor: ", batch_place(a, i), "D[", failed, ",", failed,
+          "] is zero and using it on ldl_solve would result in a division by zero. If you still want to perform the "
+          "factorization, consider calling linalg.ldl_factor_ex(A)");
     }
   });
 }
@@ -82,8 +83,9 @@ void solve_cpu(const Tensor& given, const Tensor& given_pivots, const Tensor& b,
 }  // namespace
 
 OP(linalg_ldl_factor_ex,
-   {.schema = "linalg_ldl_factor_ex(Tensor self, *, bool hermitian=False, bool check_errors=False) -> (Tensor LD, Tensor "
-              "pivots, Tensor info)",
+   {.schema =
+        "linalg_ldl_factor_ex(Tensor self, *, bool hermitian=False, bool check_errors=False) -> (Tensor LD, Tensor "
+        "pivots, Tensor info)",
     .doc = "linalg.ldl_factor, which says in info where the block diagonal is singular."
            " >>> torch.linalg.ldl_factor_ex(torch.eye(1)).info\ntensor(0, dtype=torch.int32)",
     .kernel = structured<factor_meta, factor_cpu>(),

@@ -1,6 +1,4 @@
 // LU factors with partial pivoting: A = P L U; solving with them, and taking them apart.
-#include "rushlight/fn/linalg_lu_factor_ex.h"
-
 #include <algorithm>
 
 #include "rushlight/fn/_lu_rows.h"
@@ -8,6 +6,7 @@
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/empty.h"
 #include "rushlight/fn/eye.h"
+#include "rushlight/fn/linalg_lu_factor_ex.h"
 #include "rushlight/fn/linalg_lu_solve.h"
 #include "rushlight/fn/linalg_solve_triangular.h"
 #include "rushlight/fn/lu_unpack.h"
@@ -24,8 +23,8 @@ namespace rushlight {
 namespace {
 
 std::array<TensorSpec, 3> factor_meta(const Tensor& a, bool pivot, bool) {
-  RL_CHECK(ShapeError, a.dim() >= 2, "linalg.lu_factor: Expected tensor with 2 or more dimensions. Got size: ",
-           a.sizes(), " instead");
+  RL_CHECK(ShapeError, a.dim() >= 2,
+           "linalg.lu_factor: Expected tensor with 2 or more dimensions. Got size: ", a.sizes(), " instead");
   check_field(a, "linalg.lu_factor");
   RL_CHECK(RuntimeError, pivot, "linalg.lu_factor: LU without pivoting is not implemented on the CPU");
   return {columns_spec(a.sizes(), a.dtype(), a.device()),
@@ -49,8 +48,9 @@ void factor_cpu(const Tensor& a, bool, bool check, const Tensor& lu, const Tenso
 
 // Row i of the factors' product is row rows[i] of the matrix.
 TensorSpec rows_meta(const Tensor& pivots, int64_t m) {
-  RL_CHECK(RuntimeError, pivots.dtype() == DType::Int32, "lu_unpack: pivots are expected to have torch.int32 dtype, got ",
-           pivots.dtype(), ". Note: this function is intended to be used with the output produced by torch.linalg.lu_factor");
+  RL_CHECK(RuntimeError, pivots.dtype() == DType::Int32,
+           "lu_unpack: pivots are expected to have torch.int32 dtype, got ", pivots.dtype(),
+           ". Note: this function is intended to be used with the output produced by torch.linalg.lu_factor");
   RL_CHECK(ShapeError, pivots.dim() >= 1 && m >= pivots.size(-1), "lu_unpack: expected up to ", m,
            " pivots in the last dimension, got shape ", pivots.sizes());
   Dims sizes = pivots.sizes();
@@ -66,9 +66,10 @@ void rows_cpu(const Tensor& given, int64_t m, const Tensor& out) {
     for (int64_t r = 0; r < m; r++) row[r] = r;
     for (int64_t r = 0; r < k; r++) {
       int64_t with = pivots.data<int32_t>()[i * k + r];
-      RL_CHECK(RuntimeError, with >= 1 && with <= m,
-               "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.Did you properly pass the result "
-               "of lu_factor?");
+      RL_CHECK(
+          RuntimeError, with >= 1 && with <= m,
+          "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.Did you properly pass the result "
+          "of lu_factor?");
       std::swap(row[r], row[with - 1]);
     }
   }
@@ -168,9 +169,10 @@ void solve_cpu(const Tensor& given, const Tensor& given_pivots, const Tensor& b,
   copy_elements(x, left ? exchanged(b) : b);
   int64_t n = lu.size(-1), columns = x.size(-2);
   for (int64_t i = 0; i < pivots.numel(); i++)
-    RL_CHECK(RuntimeError, pivots.data<int32_t>()[i] >= 1 && pivots.data<int32_t>()[i] <= n,
-             "Pivots given to lu_solve must all be smaller or equal to LU.size(-2). Did you properly pass the result of "
-             "lu_factor?");
+    RL_CHECK(
+        RuntimeError, pivots.data<int32_t>()[i] >= 1 && pivots.data<int32_t>()[i] <= n,
+        "Pivots given to lu_solve must all be smaller or equal to LU.size(-2). Did you properly pass the result of "
+        "lu_factor?");
   if (x.numel() == 0) return;
   Dims batch = batch_of(out.sizes());
   std::vector<int64_t> numbers = matrix_numbers(lu, batch);
@@ -205,8 +207,9 @@ Tensor lu_solve_op(const Tensor& b, const Tensor& lu, const Tensor& pivots) { re
 }  // namespace
 
 OP(linalg_lu_factor_ex,
-   {.schema = "linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, "
-              "Tensor info)",
+   {.schema =
+        "linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, "
+        "Tensor info)",
     .doc = "The LU factors in one matrix, the rows exchanged, and where the diagonal of U has its first zero."
            " >>> torch.linalg.lu_factor_ex(torch.tensor([[2., 1.], [1., 3.]])).LU\ntensor([[2.0000, 1.0000],\n"
            "        [0.5000, 2.5000]])",
@@ -222,24 +225,27 @@ OP(linalg_lu_factor,
     .forms = kFunction | kOut,
     .module = "linalg"});
 OP(_lu_with_info,
-   {.schema = "_lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor "
-              "info)",
+   {.schema =
+        "_lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor "
+        "info)",
     .doc = "What torch.lu is made of.",
     .kernel = composite<lu_with_info_op>(),
     .forms = kFunction});
-OP(linalg_lu, {.schema = "linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)",
-               .doc = "The factors of A = P L U."
-                      " >>> torch.linalg.lu(torch.tensor([[0., 1.], [2., 0.]])).U\ntensor([[2., 0.],\n        [0., 1.]])",
-               .kernel = composite<lu_op>(),
-               .forms = kFunction | kOut,
-               .module = "linalg"});
+OP(linalg_lu,
+   {.schema = "linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)",
+    .doc = "The factors of A = P L U."
+           " >>> torch.linalg.lu(torch.tensor([[0., 1.], [2., 0.]])).U\ntensor([[2., 0.],\n        [0., 1.]])",
+    .kernel = composite<lu_op>(),
+    .forms = kFunction | kOut,
+    .module = "linalg"});
 OP(_lu_rows, {.schema = "_lu_rows(Tensor pivots, int m) -> Tensor",
               .doc = "The order of rows that exchanges make, of m.",
               .kernel = structured<rows_meta, rows_cpu>(),
               .forms = kFunction});
 OP(lu_unpack,
-   {.schema = "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) -> (Tensor P, "
-              "Tensor L, Tensor U)",
+   {.schema =
+        "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) -> (Tensor P, "
+        "Tensor L, Tensor U)",
     .doc = "P, L and U of what linalg.lu_factor gives."
            " >>> torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[0., 1.], [2., 0.]]))).P\ntensor([[0., 1.],\n"
            "        [1., 0.]])",

@@ -1,6 +1,4 @@
 // Functions of matrices: powers, the exponential, chains of products; and what has no other place in torch.linalg.
-#include "rushlight/fn/linalg_matrix_exp.h"
-
 #include <algorithm>
 #include <cmath>
 
@@ -12,6 +10,7 @@
 #include "rushlight/fn/eye.h"
 #include "rushlight/fn/full.h"
 #include "rushlight/fn/linalg_inv.h"
+#include "rushlight/fn/linalg_matrix_exp.h"
 #include "rushlight/fn/linalg_matrix_norm.h"
 #include "rushlight/fn/linalg_matrix_power.h"
 #include "rushlight/fn/linalg_multi_dot.h"
@@ -160,8 +159,7 @@ void exp_cpu(const Tensor& given, const Tensor& out) {
   int64_t n = a.size(-1);
   dispatch(LapackTypes{}, computed, "linalg_matrix_exp", [&]<class T>() {
     Exponential<T> exponential(n);
-    for (int64_t i = 0; i < batch_count(a); i++)
-      exponential(a.data<T>() + i * n * n, result.data<T>() + i * n * n);
+    for (int64_t i = 0; i < batch_count(a); i++) exponential(a.data<T>() + i * n * n, result.data<T>() + i * n * n);
   });
   copy_elements(out, result);
 }
@@ -182,8 +180,8 @@ Tensor multi_dot_op(TensorList given) {
   RL_CHECK(RuntimeError, n >= 2, "multi_dot(): expected at least 2 tensors but got ", n);
   std::vector<Tensor> all(given.begin(), given.end());
   bool row = all[0].dim() == 1, column = all[n - 1].dim() == 1;
-  RL_CHECK(ShapeError, row || all[0].dim() == 2, "multi_dot(): the first tensor must be 1D or 2D but got ", all[0].dim(),
-           "D");
+  RL_CHECK(ShapeError, row || all[0].dim() == 2, "multi_dot(): the first tensor must be 1D or 2D but got ",
+           all[0].dim(), "D");
   RL_CHECK(ShapeError, column || all[n - 1].dim() == 2, "multi_dot(): the last tensor must be 1D or 2D but got ",
            all[n - 1].dim(), "D");
   if (row) all[0] = unsqueeze(all[0], 0);
@@ -204,7 +202,8 @@ Tensor multi_dot_op(TensorList given) {
       size_t j = i + length;
       cost[i][j] = INFINITY;
       for (size_t k = i; k < j; k++) {
-        double c = cost[i][k] + cost[k + 1][j] + double(all[i].size(0)) * double(all[k].size(1)) * double(all[j].size(1));
+        double c =
+            cost[i][k] + cost[k + 1][j] + double(all[i].size(0)) * double(all[k].size(1)) * double(all[j].size(1));
         if (c < cost[i][j]) cost[i][j] = c, split[i][j] = k;
       }
     }
@@ -242,7 +241,9 @@ Tensor vecdot_op(const Tensor& x, const Tensor& y, int64_t dim) {
   check_same_dtype("linalg.vecdot", x, "x", y, "y");
   return sum(conj_of(x) * y, IntArrayRef(dim));
 }
-Tensor diagonal_op(const Tensor& a, int64_t offset, int64_t dim1, int64_t dim2) { return diagonal(a, offset, dim1, dim2); }
+Tensor diagonal_op(const Tensor& a, int64_t offset, int64_t dim1, int64_t dim2) {
+  return diagonal(a, offset, dim1, dim2);
+}
 Tensor linalg_matmul_op(const Tensor& a, const Tensor& b) { return matmul(a, b); }
 Tensor frobenius_op(const Tensor& self, IntArrayRef dim, bool keepdim) {
   return linalg_vector_norm(self, 2, dim, keepdim);
@@ -257,26 +258,24 @@ Tensor nuclear_dim(const Tensor& self, IntArrayRef dim, bool keepdim) {
 
 }  // namespace
 
-OP(linalg_matrix_power,
-   {.schema = "linalg_matrix_power(Tensor self, int n) -> Tensor",
-    .doc = "The n-th power of square matrices; of their inverses for negative n."
-           " >>> torch.linalg.matrix_power(torch.tensor([[2.]]), 3)\ntensor([[8.]])",
-    .kernel = composite<power_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_matrix_power, {.schema = "linalg_matrix_power(Tensor self, int n) -> Tensor",
+                         .doc = "The n-th power of square matrices; of their inverses for negative n."
+                                " >>> torch.linalg.matrix_power(torch.tensor([[2.]]), 3)\ntensor([[8.]])",
+                         .kernel = composite<power_op>(),
+                         .forms = kFunction | kOut,
+                         .module = "linalg"});
 OP(matrix_power, {.schema = "matrix_power(Tensor self, int n) -> Tensor",
                   .doc = "linalg.matrix_power. >>> torch.matrix_power(torch.tensor([[2.]]), 2)\ntensor([[4.]])",
                   .kernel = composite<old_power_op>(),
                   .forms = kFunction | kMethod | kOut,
                   .autocast = Autocast::Float32});
-OP(linalg_matrix_exp,
-   {.schema = "linalg_matrix_exp(Tensor self) -> Tensor",
-    .doc = "The exponential of square matrices: 1 + A + A^2 / 2 + ..."
-           " >>> torch.linalg.matrix_exp(torch.zeros(2, 2))\ntensor([[1., 0.],\n        [0., 1.]])",
-    .kernel = structured<exp_meta, exp_cpu>(),
-    .grad = {{"self"}, exp_grad},
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_matrix_exp, {.schema = "linalg_matrix_exp(Tensor self) -> Tensor",
+                       .doc = "The exponential of square matrices: 1 + A + A^2 / 2 + ..."
+                              " >>> torch.linalg.matrix_exp(torch.zeros(2, 2))\ntensor([[1., 0.],\n        [0., 1.]])",
+                       .kernel = structured<exp_meta, exp_cpu>(),
+                       .grad = {{"self"}, exp_grad},
+                       .forms = kFunction | kOut,
+                       .module = "linalg"});
 OP(matrix_exp, {.schema = "matrix_exp(Tensor self) -> Tensor",
                 .doc = "linalg.matrix_exp. >>> torch.matrix_exp(torch.zeros(1, 1))\ntensor([[1.]])",
                 .kernel = composite<matrix_exp_op>(),
@@ -292,25 +291,25 @@ OP(chain_matmul, {.schema = "chain_matmul(Tensor[] matrices) -> Tensor",
                   .doc = "linalg.multi_dot of matrices, by its old name.",
                   .kernel = composite<chain_matmul_op>(),
                   .forms = kFunction | kOut});
-OP(linalg_vander, {.schema = "linalg_vander(Tensor x, *, int? N=None) -> Tensor",
-                   .doc = "The powers 0 to N - 1 of numbers, in rows."
-                          " >>> torch.linalg.vander(torch.tensor([2, 3]), N=3)\ntensor([[1, 2, 4],\n        [1, 3, 9]])",
-                   .kernel = composite<vander_op>(),
-                   .forms = kFunction,
-                   .module = "linalg"});
+OP(linalg_vander,
+   {.schema = "linalg_vander(Tensor x, *, int? N=None) -> Tensor",
+    .doc = "The powers 0 to N - 1 of numbers, in rows."
+           " >>> torch.linalg.vander(torch.tensor([2, 3]), N=3)\ntensor([[1, 2, 4],\n        [1, 3, 9]])",
+    .kernel = composite<vander_op>(),
+    .forms = kFunction,
+    .module = "linalg"});
 OP(linalg_vecdot, {.schema = "linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor",
                    .doc = "Inner products along a dimension, the numbers of x conjugated."
                           " >>> torch.linalg.vecdot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))\ntensor(11.)",
                    .kernel = composite<vecdot_op>(),
                    .forms = kFunction | kOut,
                    .module = "linalg"});
-OP(linalg_diagonal,
-   {.schema = "linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)",
-    .doc = "A view of the diagonals of matrices."
-           " >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))\ntensor([1, 4])",
-    .kernel = composite<diagonal_op>(),
-    .forms = kFunction,
-    .module = "linalg"});
+OP(linalg_diagonal, {.schema = "linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)",
+                     .doc = "A view of the diagonals of matrices."
+                            " >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))\ntensor([1, 4])",
+                     .kernel = composite<diagonal_op>(),
+                     .forms = kFunction,
+                     .module = "linalg"});
 OP(linalg_matmul, {.schema = "linalg_matmul(Tensor self, Tensor other) -> Tensor",
                    .doc = "torch.matmul. >>> torch.linalg.matmul(torch.ones(2), torch.ones(2))\ntensor(2.)",
                    .kernel = composite<linalg_matmul_op>(),

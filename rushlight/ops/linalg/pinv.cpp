@@ -1,6 +1,4 @@
 // What rests on singular values: pseudo-inverses, ranks, condition numbers; and least squares.
-#include "rushlight/fn/linalg_pinv.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,6 +9,7 @@
 #include "rushlight/fn/abs.h"
 #include "rushlight/fn/all.h"
 #include "rushlight/fn/amax.h"
+#include "rushlight/fn/detach.h"
 #include "rushlight/fn/empty.h"
 #include "rushlight/fn/full.h"
 #include "rushlight/fn/item.h"
@@ -19,6 +18,7 @@
 #include "rushlight/fn/linalg_inv_ex.h"
 #include "rushlight/fn/linalg_matrix_norm.h"
 #include "rushlight/fn/linalg_matrix_rank.h"
+#include "rushlight/fn/linalg_pinv.h"
 #include "rushlight/fn/linalg_svdvals.h"
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/maximum.h"
@@ -40,7 +40,9 @@ double epsilon(DType d) { return to_real(d) == DType::Float64 ? 2.22044604925031
 
 // ---- which singular values count as zero ----
 
-Tensor number_like(const Tensor& a, double value) { return full({}, value, to_real(a.dtype()), std::nullopt, a.device()); }
+Tensor number_like(const Tensor& a, double value) {
+  return full({}, value, to_real(a.dtype()), std::nullopt, a.device());
+}
 void check_tolerance(const char* op, const Tensor& t, const char* name) {
   RL_CHECK(RuntimeError, !t.defined() || !is_complex(t.dtype()), op, ": ", name,
            " tensor of complex type is not supported.");
@@ -98,15 +100,16 @@ Grads pinv_grad(const Saved& s, const Tensor& g) {
   Tensor a = s["self"], p = s["result"], ph = adjoint_of(p), gh = adjoint_of(g);
   if (g.numel() == 0) return {zeros_like(a)};
   Tensor first = matmul(matmul(gh, p), ph), second = matmul(ph, matmul(p, gh));
-  return {(first - matmul(a, matmul(p, first))) + (second - matmul(matmul(second, p), a)) -
-          matmul(ph, matmul(g, ph))};
+  return {(first - matmul(a, matmul(p, first))) + (second - matmul(matmul(second, p), a)) - matmul(ph, matmul(g, ph))};
 }
 Tensor pinv_floats(const Tensor& a, const std::optional<double>& atol, const std::optional<double>& rtol,
                    bool hermitian) {
   Tolerance t(a, atol, rtol);
   return linalg_pinv(a, t.atol, t.rtol, hermitian);
 }
-Tensor pinv_number(const Tensor& a, double rcond, bool hermitian) { return pinv_floats(a, std::nullopt, rcond, hermitian); }
+Tensor pinv_number(const Tensor& a, double rcond, bool hermitian) {
+  return pinv_floats(a, std::nullopt, rcond, hermitian);
+}
 Tensor pinv_tensor(const Tensor& a, const Tensor& rcond, bool hermitian) {
   return linalg_pinv(a, Tensor(), rcond, hermitian);
 }
@@ -157,8 +160,8 @@ Tensor inverse_for(const Tensor& a, const std::string& p) {
 Tensor cond_op(const Tensor& a, const std::optional<Scalar>& p) {
   check_matrix(a, "linalg.cond");
   double ord = p ? p->to_double() : 2, size = std::abs(ord);
-  RL_CHECK(RuntimeError, size == 1 || size == 2 || std::isinf(size), "linalg.cond got an invalid norm type: ",
-           p ? *p : Scalar(2));
+  RL_CHECK(RuntimeError, size == 1 || size == 2 || std::isinf(size),
+           "linalg.cond got an invalid norm type: ", p ? *p : Scalar(2));
   if (a.numel() == 0) {
     if (size != 2) inverse_for(a, str(*p));
     return no_condition(a);
@@ -201,8 +204,9 @@ std::array<TensorSpec, 4> lstsq_meta(const Tensor& a, const Tensor& b, double, s
   RL_CHECK(ShapeError, a.dim() >= 2, op, ": input must have at least 2 dimensions.");
   RL_CHECK(ShapeError, b.dim() >= 2, op, ": other must have at least 2 dimensions.");
   RL_CHECK(ShapeError, a.size(-2) == b.size(-2), op, ": input.size(-2) should match other.size(-2)");
-  RL_CHECK(DTypeError, a.dtype() == b.dtype(), op, ": Expected input and other to have the same dtype, but got input's dtype ",
-           scalar_type_name(a.dtype()), " and other's dtype ", scalar_type_name(b.dtype()));
+  RL_CHECK(DTypeError, a.dtype() == b.dtype(), op,
+           ": Expected input and other to have the same dtype, but got input's dtype ", scalar_type_name(a.dtype()),
+           " and other's dtype ", scalar_type_name(b.dtype()));
   check_field(a, op);
   LeastSquares driver = driver_named(name);
   int64_t m = a.size(-2), n = a.size(-1);
@@ -216,8 +220,10 @@ std::array<TensorSpec, 4> lstsq_meta(const Tensor& a, const Tensor& b, double, s
     of_residuals = batch;
     of_residuals.push_back(b.size(-1));
   }
-  return {columns_spec(with_matrix(batch, n, b.size(-1)), a.dtype(), a.device()),
-          rows_spec(of_residuals, to_real(a.dtype()), a.device()), rows_spec(of_rank, DType::Int64, a.device()),
+  // The first rows of what LAPACK works in.
+  TensorSpec x = columns_spec(with_matrix(batch, std::max(m, n), b.size(-1)), a.dtype(), a.device());
+  x.sizes[batch.size()] = n;
+  return {x, rows_spec(of_residuals, to_real(a.dtype()), a.device()), rows_spec(of_rank, DType::Int64, a.device()),
           rows_spec(of_values, to_real(a.dtype()), a.device())};
 }
 void lstsq_cpu(const Tensor& a, const Tensor& b, double rcond, std::string_view name, const Tensor& x,
@@ -227,7 +233,8 @@ void lstsq_cpu(const Tensor& a, const Tensor& b, double rcond, std::string_view 
   Dims batch = batch_of(x.sizes());
   int64_t count = product(batch);
   bool with_residuals = m > n && driver != LeastSquares::Gelsy, has_values = finds_values(driver);
-  Tensor matrices = empty_tensor(with_matrix(batch, n, m), a.dtype()), sides = empty_tensor(with_matrix(batch, columns, rows), a.dtype());
+  Tensor matrices = empty_tensor(with_matrix(batch, n, m), a.dtype()),
+         sides = empty_tensor(with_matrix(batch, columns, rows), a.dtype());
   copy_elements(matrices, exchanged(a));
   if (sides.numel() > 0) std::memset(sides.raw(), 0, size_t(sides.nbytes()));
   Dims shape = with_matrix(batch, columns, m);
@@ -288,7 +295,8 @@ Grads lstsq_grad(const Saved& s, const Tensors& g) {
   }
   return {ga, gb};
 }
-std::tuple<Tensor, Tensor, Tensor, Tensor> lstsq_op(const Tensor& a, const Tensor& b, const std::optional<double>& rcond,
+std::tuple<Tensor, Tensor, Tensor, Tensor> lstsq_op(const Tensor& a, const Tensor& b,
+                                                    const std::optional<double>& rcond,
                                                     const std::optional<std::string_view>& driver) {
   const char* op = "torch.linalg.lstsq";
   RL_CHECK(ShapeError, a.dim() >= 2, op, ": input must have at least 2 dimensions.");
@@ -305,14 +313,15 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> lstsq_op(const Tensor& a, const Tenso
              !item(all(rank == Scalar(a.size(-1)))).to<bool>();
   if (low) residuals = empty({0}, residuals.dtype(), std::nullopt, a.device());
   if (a.numel() == 0) values = empty({0}, values.dtype(), std::nullopt, a.device());
-  return {vector ? squeeze(x, -1) : x, residuals, rank, values};
+  return {vector ? squeeze(x, -1) : x, residuals, rank, detach(values)};
 }
 
 }  // namespace
 
 OP(linalg_pinv,
-   {.schema = "linalg_pinv.atol_rtol_tensor(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> "
-              "Tensor",
+   {.schema =
+        "linalg_pinv.atol_rtol_tensor(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> "
+        "Tensor",
     .doc = "The pseudo-inverse of matrices. Singular values of at most max(atol, rtol * the largest) count as zero."
            " >>> torch.linalg.pinv(torch.tensor([[2.], [0.]]))\ntensor([[0.5000, 0.0000]])",
     .kernel = structured<pinv_meta, pinv_cpu>(),
@@ -320,8 +329,9 @@ OP(linalg_pinv,
     .forms = kFunction | kOut,
     .module = "linalg"});
 OP(linalg_pinv_floats,
-   {.schema = "linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> "
-              "Tensor",
+   {.schema =
+        "linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> "
+        "Tensor",
     .doc = "The pseudo-inverse, by tolerances that are numbers.",
     .kernel = composite<pinv_floats>(),
     .forms = kFunction | kOut,
@@ -355,12 +365,11 @@ OP(linalg_matrix_rank_floats,
     .kernel = composite<rank_floats>(),
     .forms = kFunction | kOut,
     .module = "linalg"});
-OP(linalg_matrix_rank_number,
-   {.schema = "linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor",
-    .doc = "The rank, by an absolute tolerance.",
-    .kernel = composite<rank_number>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_matrix_rank_number, {.schema = "linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor",
+                               .doc = "The rank, by an absolute tolerance.",
+                               .kernel = composite<rank_number>(),
+                               .forms = kFunction | kOut,
+                               .module = "linalg"});
 OP(linalg_matrix_rank_tensor,
    {.schema = "linalg_matrix_rank.tol_tensor(Tensor input, Tensor tol, bool hermitian=False) -> Tensor",
     .doc = "The rank, by an absolute tolerance for each matrix.",
@@ -379,8 +388,9 @@ OP(linalg_cond_str, {.schema = "linalg_cond.p_str(Tensor self, str p) -> Tensor"
                      .forms = kFunction | kOut,
                      .module = "linalg"});
 OP(_linalg_lstsq,
-   {.schema = "_linalg_lstsq(Tensor A, Tensor B, float rcond, str driver) -> (Tensor solution, Tensor residuals, Tensor "
-              "rank, Tensor singular_values)",
+   {.schema =
+        "_linalg_lstsq(Tensor A, Tensor B, float rcond, str driver) -> (Tensor solution, Tensor residuals, Tensor "
+        "rank, Tensor singular_values)",
     .doc = "linalg.lstsq of matrices.",
     .kernel = structured<lstsq_meta, lstsq_cpu>(),
     .grad = {{"A", "B", "solution"}, lstsq_grad},
@@ -388,7 +398,8 @@ OP(_linalg_lstsq,
 OP(linalg_lstsq,
    {.schema = "linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor "
               "residuals, Tensor rank, Tensor singular_values)",
-    .doc = "The X for which the sum of squares of self X - b is smallest. driver: 'gels' (for full rank), 'gelsy', 'gelsd', "
+    .doc = "The X for which the sum of squares of self X - b is smallest. driver: 'gels' (for full rank), 'gelsy', "
+           "'gelsd', "
            "'gelss'."
            " >>> torch.linalg.lstsq(torch.tensor([[1.], [1.]]), torch.tensor([[1.], [3.]])).solution\ntensor([[2.]])",
     .kernel = composite<lstsq_op>(),

@@ -1,17 +1,16 @@
 // QR factors, and the Householder reflectors that they are made of: Q = H_1 ... H_k, H_i = 1 - tau_i v_i v_i^H, where v_i stands below the
 // diagonal of column i, with a 1 on it.
-#include "rushlight/fn/linalg_qr.h"
-
 #include <algorithm>
 
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/diag_embed.h"
 #include "rushlight/fn/diagonal.h"
 #include "rushlight/fn/empty.h"
-#include "rushlight/fn/eye.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/eye.h"
 #include "rushlight/fn/geqrf.h"
 #include "rushlight/fn/linalg_householder_product.h"
+#include "rushlight/fn/linalg_qr.h"
 #include "rushlight/fn/linalg_solve_triangular.h"
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/narrow.h"
@@ -42,8 +41,7 @@ void geqrf_cpu(const Tensor& a, const Tensor& out, const Tensor& tau) {
   Tensor taus = tau.is_contiguous() ? tau : empty_tensor(tau.sizes(), tau.dtype());
   dispatch(LapackTypes{}, a.dtype(), "geqrf", [&]<class T>() {
     lapack::Work<T> work;
-    for (int64_t i = 0; i < count; i++)
-      lapack::qr<T>(m, n, out.data<T>() + i * m * n, taus.data<T>() + i * k, work);
+    for (int64_t i = 0; i < count; i++) lapack::qr<T>(m, n, out.data<T>() + i * m * n, taus.data<T>() + i * k, work);
   });
   if (!taus.is_same(tau)) copy_elements(tau, taus);
 }
@@ -120,7 +118,9 @@ Grads qr_grad(const Saved& s, const Tensors& g) {
   Tensor ga = linalg_solve_triangular(adjoint_of(square), gq + matmul(q, both), false, false);
   return {beyond.defined() ? cat({ga, beyond}, -1) : ga};
 }
-std::tuple<Tensor, Tensor> qr_op(const Tensor& self, bool some) { return linalg_qr(self, some ? "reduced" : "complete"); }
+std::tuple<Tensor, Tensor> qr_op(const Tensor& self, bool some) {
+  return linalg_qr(self, some ? "reduced" : "complete");
+}
 
 // ---- reflectors ----
 
@@ -129,7 +129,8 @@ void check_reflectors(const char* op, const Tensor& a, const Tensor& tau) {
   RL_CHECK(ShapeError, a.dim() - tau.dim() == 1, op, ": Expected tau to have one dimension less than input, but got ",
            "tau.ndim equal to ", tau.dim(), " and input.ndim is equal to ", a.dim());
   RL_CHECK(ShapeError, batch_of(tau.sizes(), 1) == batch_of(a.sizes()), op,
-           ": Expected batch dimensions of tau to be equal to input.shape[:-2], but got ", Dims(batch_of(tau.sizes(), 1)));
+           ": Expected batch dimensions of tau to be equal to input.shape[:-2], but got ",
+           Dims(batch_of(tau.sizes(), 1)));
   RL_CHECK(DTypeError, tau.dtype() == a.dtype(), op, ": tau dtype ", scalar_type_name(tau.dtype()),
            " does not match input dtype ", scalar_type_name(a.dtype()));
   check_field(a, op);
@@ -173,7 +174,8 @@ ReflectorGrads reflected_grad(const Tensor& a, const Tensor& tau, bool conjugate
 TensorSpec product_meta(const Tensor& a, const Tensor& tau) {
   const char* op = "torch.linalg.householder_product";
   RL_CHECK(ShapeError, a.dim() >= 2, op, ": input must have at least 2 dimensions.");
-  RL_CHECK(ShapeError, a.size(-2) >= a.size(-1), op, ": input.shape[-2] must be greater than or equal to input.shape[-1]");
+  RL_CHECK(ShapeError, a.size(-2) >= a.size(-1), op,
+           ": input.shape[-2] must be greater than or equal to input.shape[-1]");
   RL_CHECK(ShapeError, tau.dim() >= 1 && a.size(-1) >= tau.size(-1), op,
            ": input.shape[-1] must be greater than or equal to tau.shape[-1]");
   check_reflectors(op, a, tau);
@@ -239,21 +241,22 @@ Tensor orgqr_op(const Tensor& a, const Tensor& tau) { return linalg_householder_
 
 }  // namespace
 
-OP(geqrf, {.schema = "geqrf(Tensor self) -> (Tensor a, Tensor tau)",
-           .doc = "The QR factors as LAPACK keeps them: R above Householder vectors, and the numbers that belong to these."
-                  " >>> torch.geqrf(torch.tensor([[2.]])).a\ntensor([[2.]])",
-           .kernel = structured<geqrf_meta, geqrf_cpu>(),
-           .forms = kFunction | kMethod | kOut,
-           .autocast = Autocast::Float32});
-OP(linalg_qr,
-   {.schema = "linalg_qr(Tensor A, str mode=\"reduced\") -> (Tensor Q, Tensor R)",
-    .doc = "The factors of A = Q R: Q with orthonormal columns, R upper triangular. mode: 'reduced', 'complete' (a square Q), "
-           "'r' (no Q)."
-           " >>> torch.linalg.qr(torch.tensor([[1., 2.], [3., 4.]])).R.shape\ntorch.Size([2, 2])",
-    .kernel = structured<qr_meta, qr_cpu>(),
-    .grad = {{"Q", "R"}, qr_grad},
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(geqrf,
+   {.schema = "geqrf(Tensor self) -> (Tensor a, Tensor tau)",
+    .doc = "The QR factors as LAPACK keeps them: R above Householder vectors, and the numbers that belong to these."
+           " >>> torch.geqrf(torch.tensor([[2.]])).a\ntensor([[2.]])",
+    .kernel = structured<geqrf_meta, geqrf_cpu>(),
+    .forms = kFunction | kMethod | kOut,
+    .autocast = Autocast::Float32});
+OP(linalg_qr, {.schema = "linalg_qr(Tensor A, str mode=\"reduced\") -> (Tensor Q, Tensor R)",
+               .doc = "The factors of A = Q R: Q with orthonormal columns, R upper triangular. mode: 'reduced', "
+                      "'complete' (a square Q), "
+                      "'r' (no Q)."
+                      " >>> torch.linalg.qr(torch.tensor([[1., 2.], [3., 4.]])).R.shape\ntorch.Size([2, 2])",
+               .kernel = structured<qr_meta, qr_cpu>(),
+               .grad = {{"Q", "R"}, qr_grad},
+               .forms = kFunction | kOut,
+               .module = "linalg"});
 OP(qr, {.schema = "qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)",
         .doc = "linalg.qr, by its old name. >>> torch.qr(torch.eye(2)).R.shape\ntorch.Size([2, 2])",
         .kernel = composite<qr_op>(),
@@ -273,13 +276,14 @@ OP(orgqr, {.schema = "orgqr(Tensor self, Tensor input2) -> Tensor",
            .kernel = composite<orgqr_op>(),
            .forms = kFunction | kMethod | kOut,
            .autocast = Autocast::Float32});
-OP(ormqr, {.schema = "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor",
-           .doc = "Q input3, or input3 Q (left=False), where Q is the product of the reflectors of self and input2; its "
-                  "adjoint with transpose=True."
-                  " >>> torch.ormqr(torch.zeros(1, 1), torch.zeros(1), torch.ones(1, 2))\ntensor([[1., 1.]])",
-           .kernel = structured<ormqr_meta, ormqr_cpu>(),
-           .grad = {{"self", "input2", "input3"}, ormqr_grad},
-           .forms = kFunction | kMethod | kOut,
-           .autocast = Autocast::Float32});
+OP(ormqr,
+   {.schema = "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor",
+    .doc = "Q input3, or input3 Q (left=False), where Q is the product of the reflectors of self and input2; its "
+           "adjoint with transpose=True."
+           " >>> torch.ormqr(torch.zeros(1, 1), torch.zeros(1), torch.ones(1, 2))\ntensor([[1., 1.]])",
+    .kernel = structured<ormqr_meta, ormqr_cpu>(),
+    .grad = {{"self", "input2", "input3"}, ormqr_grad},
+    .forms = kFunction | kMethod | kOut,
+    .autocast = Autocast::Float32});
 
 }  // namespace rushlight

@@ -1,6 +1,5 @@
 // Linear equations: solve, inverses, triangular matrices.
 #include "rushlight/fn/_linalg_solve_ex.h"
-
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/linalg_inv.h"
 #include "rushlight/fn/linalg_inv_ex.h"
@@ -41,9 +40,10 @@ std::array<TensorSpec, 4> solve_meta(const Tensor& a, const Tensor& b, bool left
   check_equation("linalg.solve", a.sizes(), sides, left);
   Dims sizes = with_matrix(common_batch(a.sizes(), sides), sides[sides.size() - 2], sides.back());
   if (vector) sizes.resize(sizes.size() - 1);
-  return {left && !vector ? columns_spec(sizes, a.dtype(), a.device()) : rows_spec(sizes, a.dtype(), a.device()),
-          columns_spec(a.sizes(), a.dtype(), a.device()), rows_spec(batch_and(a, {a.size(-1)}), DType::Int32, a.device()),
-          rows_spec(batch_and(a, {}), DType::Int32, a.device())};
+  return {
+      left && sizes.size() > 1 ? columns_spec(sizes, a.dtype(), a.device()) : rows_spec(sizes, a.dtype(), a.device()),
+      columns_spec(a.sizes(), a.dtype(), a.device()), rows_spec(batch_and(a, {a.size(-1)}), DType::Int32, a.device()),
+      rows_spec(batch_and(a, {}), DType::Int32, a.device())};
 }
 void solve_cpu(const Tensor& a, const Tensor& b, bool left, bool check, const Tensor& out, const Tensor& lu,
                const Tensor& pivots, const Tensor& info) {
@@ -71,8 +71,9 @@ void solve_cpu(const Tensor& a, const Tensor& b, bool left, bool check, const Te
     if (x.numel() == 0) return;
     std::vector<int64_t> numbers = matrix_numbers(lu, batch_of(x.sizes()));
     for (size_t i = 0; i < numbers.size(); i++)
-      lapack::lu_solve<T>(left ? lapack::Op::None : lapack::Op::Transpose, n, columns, lu.data<T>() + numbers[i] * n * n,
-                          pivots.data<int32_t>() + numbers[i] * n, x.data<T>() + int64_t(i) * n * columns);
+      lapack::lu_solve<T>(left ? lapack::Op::None : lapack::Op::Transpose, n, columns,
+                          lu.data<T>() + numbers[i] * n * n, pivots.data<int32_t>() + numbers[i] * n,
+                          x.data<T>() + int64_t(i) * n * columns);
   });
   if (!x.is_same(seen)) copy_elements(seen, x);
 }
@@ -81,11 +82,9 @@ Grads solve_grad(const Saved& s, const Tensors& g) {
   bool left = s.arg("left").to_bool(), vector = is_vector_side(a.sizes(), s.sizes("B"));
   auto sides = [&](const Tensor& t) { return vector ? unsqueeze(t, -1) : t; };
   // The factors know the way, but not how they depend on A.
-  Tensor gb = thread_state.grad_enabled
-                  ? linalg_solve(adjoint_of(a), sides(g[0]), left)
-                  : linalg_lu_solve(s["LU"], s["pivots"], sides(g[0]), left, true);
-  if (s.needs("A"))
-    ga = left ? -matmul(gb, adjoint_of(sides(x))) : -matmul(adjoint_of(sides(x)), gb);
+  Tensor gb = thread_state.grad_enabled ? linalg_solve(adjoint_of(a), sides(g[0]), left)
+                                        : linalg_lu_solve(s["LU"], s["pivots"], sides(g[0]), left, true);
+  if (s.needs("A")) ga = left ? -matmul(gb, adjoint_of(sides(x))) : -matmul(adjoint_of(sides(x)), gb);
   return {ga, vector ? squeeze(gb, -1) : gb};
 }
 std::tuple<Tensor, Tensor> solve_ex_op(const Tensor& a, const Tensor& b, bool left, bool check) {
@@ -172,7 +171,7 @@ std::tuple<Tensor, Tensor> triangular_solve_op(const Tensor& b, const Tensor& a,
   check_same_dtype("triangular_solve", b, "b", a, "A");
   Tensor x = transpose ? linalg_solve_triangular(rushlight::transpose(a, -2, -1), b, !upper, true, unit)
                        : linalg_solve_triangular(a, b, upper, true, unit);
-  return {x, clone(a)};
+  return {x, rushlight::transpose(clone(rushlight::transpose(a, -2, -1), MemoryFormat::Contiguous), -2, -1)};
 }
 
 // ---- tensors of more dimensions, as matrices ----
@@ -227,21 +226,21 @@ OP(_linalg_solve_ex,
     .grad = {{"A", "result", "LU", "pivots"}, solve_grad},
     .forms = kFunction});
 OP(linalg_solve_ex,
-   {.schema = "linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor "
-              "info)",
+   {.schema =
+        "linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor "
+        "info)",
     .doc = "linalg.solve, which says in info where a matrix is singular."
            " >>> torch.linalg.solve_ex(torch.tensor([[2.]]), torch.tensor([[4.]])).result\ntensor([[2.]])",
     .kernel = composite<solve_ex_op>(),
     .forms = kFunction | kOut,
     .module = "linalg"});
-OP(linalg_solve,
-   {.schema = "linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
-    .doc = "The X of A X = B (left=False: X A = B). B is one vector, or a matrix, for each matrix of A."
-           " >>> torch.linalg.solve(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([2., 2.]))\n"
-           "tensor([1.0000, 0.5000])",
-    .kernel = composite<solve_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_solve, {.schema = "linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
+                  .doc = "The X of A X = B (left=False: X A = B). B is one vector, or a matrix, for each matrix of A."
+                         " >>> torch.linalg.solve(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([2., 2.]))\n"
+                         "tensor([1.0000, 0.5000])",
+                  .kernel = composite<solve_op>(),
+                  .forms = kFunction | kOut,
+                  .module = "linalg"});
 OP(linalg_inv_ex, {.schema = "linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)",
                    .doc = "linalg.inv, which says in info where a matrix is singular; its inverse is then inf."
                           " >>> torch.linalg.inv_ex(torch.tensor([[2.]])).inverse\ntensor([[0.5000]])",
@@ -278,13 +277,12 @@ OP(triangular_solve,
     .kernel = composite<triangular_solve_op>(),
     .forms = kFunction | kMethod | kOut,
     .autocast = Autocast::Float32});
-OP(linalg_tensorinv,
-   {.schema = "linalg_tensorinv(Tensor self, int ind=2) -> Tensor",
-    .doc = "The inverse of what tensordot does with the first ind dimensions."
-           " >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6)).shape\ntorch.Size([6, 2, 3])",
-    .kernel = composite<tensorinv_op>(),
-    .forms = kFunction | kOut,
-    .module = "linalg"});
+OP(linalg_tensorinv, {.schema = "linalg_tensorinv(Tensor self, int ind=2) -> Tensor",
+                      .doc = "The inverse of what tensordot does with the first ind dimensions."
+                             " >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6)).shape\ntorch.Size([6, 2, 3])",
+                      .kernel = composite<tensorinv_op>(),
+                      .forms = kFunction | kOut,
+                      .module = "linalg"});
 OP(linalg_tensorsolve,
    {.schema = "linalg_tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor",
     .doc = "The x of tensordot(self, x, x.ndim) = other."
