@@ -135,6 +135,11 @@ def _check(cond, message=None) -> None:
         raise RuntimeError("Expected cond to be True, but got False" if message is None else str(message()))
 
 
+def _assert(condition, message) -> None:
+    """Raises AssertionError with the message unless the condition is true; a traced one is recorded."""
+    assert condition, message
+
+
 def is_tensor(obj) -> _builtins.bool:
     """Whether obj is a Tensor."""
     return isinstance(obj, Tensor)
@@ -161,13 +166,15 @@ def numel(input) -> _builtins.int:
 
 
 def typename(obj) -> str:
-    """`obj.type()` of a tensor, the qualified name of the type of anything else."""
+    """`obj.type()` of a tensor, the qualified name of a class or function, or of the type of anything else."""
     if isinstance(obj, Tensor):
         return obj.type()
-    cls = obj if isinstance(obj, type) else type(obj)
-    return cls.__qualname__ if cls.__module__ in ("builtins", None) else f"{cls.__module__}.{cls.__qualname__}"
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None)
+    return named.__qualname__ if module in ("builtins", None) else f"{module}.{named.__qualname__}"
 
 
+_assert = _C._overridable(_assert)
 is_floating_point = _C._overridable(is_floating_point)
 is_complex = _C._overridable(is_complex)
 numel = _C._overridable(numel)

@@ -337,6 +337,15 @@ PyObject* module_delattr(PyObject* self, PyObject* name) {
 
 // Gives a class the fast slots that its __getattr__ in our dictionary and CPython 3.11's rules for vectorcall would
 // take from it. A class with a __getattr__, __getattribute__ or __call__ of its own keeps the ordinary ones.
+void set_fast_slots(PyTypeObject* type) {
+  if (_PyType_Lookup(type, g.getattr_name) == g.own_getattr &&
+      _PyType_Lookup(type, g.getattribute_name) == g.own_getattribute) {
+    type->tp_getattro = module_getattro;
+  }
+  if (type->tp_call == module_call) type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+  PyType_Modified(type);
+}
+
 PyObject* module_init_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) {
   PyObject* super = PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(&PySuper_Type),
                                                  reinterpret_cast<PyObject*>(g.type), cls, nullptr);
@@ -348,13 +357,13 @@ PyObject* module_init_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) 
   Py_DECREF(next);
   if (result == nullptr) return nullptr;
   Py_DECREF(result);
-  auto* type = reinterpret_cast<PyTypeObject*>(cls);
-  if (_PyType_Lookup(type, g.getattr_name) == g.own_getattr &&
-      _PyType_Lookup(type, g.getattribute_name) == g.own_getattribute) {
-    type->tp_getattro = module_getattro;
-  }
-  if (type->tp_call == module_call) type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
-  PyType_Modified(type);
+  set_fast_slots(reinterpret_cast<PyTypeObject*>(cls));
+  Py_RETURN_NONE;
+}
+
+// For a class whose methods were exchanged for a time and put back: that has taken the fast slots from it.
+PyObject* module_refresh(PyObject* cls, PyObject*) {
+  set_fast_slots(reinterpret_cast<PyTypeObject*>(cls));
   Py_RETURN_NONE;
 }
 
@@ -406,6 +415,8 @@ PyMethodDef methods[] = {
     {"__setattr__", as_cfunction(module_setattr), METH_FASTCALL, nullptr},
     {"__delattr__", module_delattr, METH_O, nullptr},
     {"__init_subclass__", as_cfunction(module_init_subclass), METH_VARARGS | METH_KEYWORDS | METH_CLASS, nullptr},
+    {"_refresh", module_refresh, METH_NOARGS | METH_CLASS,
+     "Gives a class its fast calls and attribute reads back, after methods of it were exchanged and put back."},
     {"_configure", module_configure, METH_VARARGS | METH_STATIC,
      "_configure(tensor_type, *hooks): the tensor class, and the hook dictionaries common to all modules."},
     {nullptr, nullptr, 0, nullptr},

@@ -9,7 +9,14 @@ import pytest
 
 import rushlight
 
-PACKAGES = ["rushlight.nn", "rushlight.optim", "rushlight.utils", "rushlight.distributions", "rushlight._comforts"]
+PACKAGES = [
+    "rushlight.nn",
+    "rushlight.optim",
+    "rushlight.utils",
+    "rushlight.distributions",
+    "rushlight.fx",
+    "rushlight._comforts",
+]
 OPERATORS = rushlight._C._ops
 
 

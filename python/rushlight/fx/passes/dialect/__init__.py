@@ -1,0 +1,1 @@
+"""Passes over the operators of a dialect."""
