@@ -1,5 +1,149 @@
-"""Forward-mode derivatives, by differentiating twice backwards; see autograd.functional.jvp."""
+"""Forward-mode derivatives: tensors that carry a tangent, whose results carry theirs.
+
+There are no rules of their own for it: the tangent of a result is the derivative, by the weights of its gradient, of that gradient, which
+is linear in them. So what the result was computed from must have been recorded (not under no_grad), and operators need second
+derivatives.
+
+>>> import rushlight as torch
+>>> with dual_level():
+...     x = make_dual(torch.tensor(0.0), torch.tensor(2.0))
+...     primal, tangent = unpack_dual(torch.sin(x))
+>>> tangent
+tensor(2.)
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Any, NamedTuple
+
+import rushlight as rl
+
+__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+
+
+class UnpackedDualTensor(NamedTuple):
+    """A tensor, and its tangent: None if it has none."""
+
+    primal: rl.Tensor
+    tangent: rl.Tensor | None
+
+
+class _Level:
+    """The duals made so far: points to differentiate by, with their tangents."""
+
+    def __init__(self):
+        self.points: list[rl.Tensor] = []
+        self.tangents: list[rl.Tensor] = []
+        self.duals: dict[int, tuple[rl.Tensor, int, UnpackedDualTensor]] = {}
+        self.outer = False  # whether gradients are wanted of some dual from outside
+
+
+_level: _Level | None = None
+_current_level = -1
+
+
+def enter_dual_level() -> int:
+    """Begins a level, which duals belong to. RuntimeError inside of another: levels do not nest."""
+    global _level, _current_level
+    if _level is not None:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    _level, _current_level = _Level(), 0
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """Ends the level: no tensor has a tangent any more."""
+    global _level, _current_level
+    if _level is None or level not in (None, 0):
+        raise RuntimeError(
+            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
+        )
+    _level, _current_level = None, -1
+
+
+class dual_level:
+    """With this, duals can be made.
+
+    >>> import rushlight as torch
+    >>> with dual_level():
+    ...     unpack_dual(torch.ones(2)).tangent is None
+    True
+    """
+
+    def __enter__(self) -> int:
+        self._own = enter_dual_level()
+        return self._own
+
+    def __exit__(self, *_: Any) -> None:
+        exit_dual_level(level=self._own)
+
+
+def _inside(what: str) -> _Level:
+    if _level is None:
+        raise RuntimeError(
+            f"{what}: Trying to use forward AD with a tensor outside of a level: no dual_level() is entered. Use `with dual_level():`"
+        )
+    return _level
+
+
+def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None) -> rl.Tensor:
+    """A tensor of the values of `tensor` that carries `tangent`, of the same shape and dtype.
+
+    Gradients flow to both. ValueError for integers.
+    """
+    state = _inside("make_dual")
+    for name, t in (("tensor", tensor), ("tangent", tangent)):
+        if not isinstance(t, rl.Tensor):
+            raise TypeError(f"make_dual: expected {name} to be a Tensor, got {type(t).__name__}")
+        if not (t.is_floating_point() or t.is_complex()):
+            raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
+    if tensor.shape != tangent.shape or tensor.dtype != tangent.dtype:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size or dtype than that of the original Tensor, this is not "
+            f"supported. Tensor has {tuple(tensor.shape)}, {tensor.dtype} while the given forward gradient has "
+            f"{tuple(tangent.shape)}, {tangent.dtype}."
+        )
+    if id(tensor) in state.duals and state.duals[id(tensor)][0] is tensor:
+        raise RuntimeError("make_dual: the tensor is a dual of this level already; unpack_dual gives its primal")
+    with rl.enable_grad():
+        outer = tensor.requires_grad or tangent.requires_grad
+        point = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+        # A copy, so that the program may write to it.
+        dual = point.clone()
+    state.outer = state.outer or outer
+    state.points.append(point)
+    state.tangents.append(tangent)
+    state.duals[id(dual)] = dual, dual._version, UnpackedDualTensor(tensor, tangent)
+    return dual
+
+
+def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualTensor:
+    """(primal, tangent) of a tensor: of a dual what it was made of; of another what follows from the duals it was computed from.
+
+    NotImplementedError from operators without second derivatives.
+    """
+    if not isinstance(tensor, rl.Tensor):
+        raise TypeError(f"unpack_dual: expected a Tensor, got {type(tensor).__name__}")
+    if _level is None:
+        return UnpackedDualTensor(tensor, None)
+    known = _level.duals.get(id(tensor))
+    if known is not None and known[0] is tensor and known[1] == tensor._version:
+        return known[2]
+    if not tensor.requires_grad or not _level.points:
+        return UnpackedDualTensor(tensor, None)
+    with rl.enable_grad():
+        weight = rl.zeros_like(tensor).requires_grad_()
+        pulled = rl.autograd.grad(tensor, _level.points, weight, create_graph=True, allow_unused=True)
+        live = [(g, t) for g, t in zip(pulled, _level.tangents, strict=True) if g is not None]
+        if not live:
+            return UnpackedDualTensor(tensor, None)
+        linear = [(g, t) for g, t in live if g.requires_grad]
+        tangent = None
+        if linear:
+            (tangent,) = rl.autograd.grad(
+                [g for g, _ in linear], weight, [t for _, t in linear], create_graph=True, allow_unused=True
+            )
+        tangent = rl.zeros_like(tensor) if tangent is None else tangent
+    if _level.outer:
+        return UnpackedDualTensor(tensor, tangent)
+    return UnpackedDualTensor(tensor.detach(), tangent.detach())

@@ -369,22 +369,28 @@ class Wishart(_Covaried, ExponentialFamily):
         return root @ root.mT
 
     def rsample(self, sample_shape=(), max_try_correction=None):
-        """Draws samples; singular ones are drawn anew, at most max_try_correction times (10)."""
-        tries = 10 if max_try_correction is None else max_try_correction
-        batch_dims = tuple(range(-len(self._batch_shape), 0))
+        """Draws samples; singular ones are drawn anew, at most max_try_correction times (10).
 
-        def singular(sample):
-            bad = ~self.support.check(sample)
-            return bad.amax(batch_dims) if batch_dims else bad
+        The first ones are drawn anew where they are not singular: PyTorch does so, and one seed gives its numbers.
+        """
+        tries = 10 if max_try_correction is None else max_try_correction
+        batch = tuple(range(-len(self._batch_shape), 0))
+        valid = self.support.check
+
+        def some(flags):  # of each sample: whether some of the batch is so
+            return flags.amax(batch) if batch else flags
 
         sample = self._bartlett_sampling(Size(sample_shape))
-        bad = singular(sample)
-        if bad.any():
-            warnings.warn("Singular sample detected.", stacklevel=2)
-        while tries > 0 and bad.any():
-            redrawn = self._bartlett_sampling(Size(sample_shape))
-            sample = rl.where(bad.view(bad.shape + (1,) * (sample.dim() - bad.dim())), redrawn, sample)
-            bad, tries = singular(sample), tries - 1
+        again = some(valid(sample))
+        for i in range(1 + tries):
+            count = int(again.sum())
+            if count == 0:
+                break
+            if i > 0:
+                warnings.warn("Singular sample detected.", stacklevel=2)
+            redrawn = self._bartlett_sampling(Size((count,)) if again.dim() else Size(()))
+            sample = rl.index_put(sample, (again,), redrawn) if again.dim() else redrawn
+            again = some(~valid(sample))
         return sample
 
     def _log_volume(self) -> Tensor:

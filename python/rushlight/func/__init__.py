@@ -3,8 +3,10 @@
 from ._batch import vmap
 from ._grad import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp
 from ._modules import functional_call, stack_module_state
+from ._more import debug_unwrap, linearize, rearrange, replace_all_batch_norm_modules_
 
 __all__ = [
+    "debug_unwrap",
     "functional_call",
     "grad",
     "grad_and_value",
@@ -12,6 +14,9 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "linearize",
+    "rearrange",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",
