@@ -218,6 +218,9 @@ def test_gradients(name):
         torch.manual_seed(1)
         values = make(torch).sample((6,))
         for what in ("rsample", "log_prob", "entropy"):
+            if (name, what) == ("Wishart", "rsample"):  # PyTorch's raises: it has written to what it saved
+                assert gradients(rl, make, ours, None, what).isfinite().all()
+                continue
             tolerance = 3e-3 if what == "rsample" and name in REJECTED else 1e-5 if name == "VonMises" else 1e-7
             same(
                 lambda t: gradients(
