@@ -342,7 +342,9 @@ def front_end(schema: Schema, method: bool) -> str:
                 call.append(f"options.dtype_or({fallback})")
             else:
                 call.append(
-                    {"layout": "std::nullopt", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[arg.name]
+                    {"layout": "options.layout_opt()", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[
+                        arg.name
+                    ]
                 )
             continue
         if has_options and plain == "MemoryFormat?":

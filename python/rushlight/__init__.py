@@ -44,13 +44,13 @@ from ._C import (
     promote_types,
     set_grad_enabled,
     set_num_threads,
-    strided,
     tensor,
     to_dlpack,
 )
 from .version import __version__
 
 globals().update(_C._functions)  # one function for each operator that has one
+globals().update(_C._layouts)
 globals().update(_C._dtypes)  # after the operators: torch.int and torch.float are dtypes
 
 e, inf, nan, pi = _math.e, _math.inf, _math.nan, _math.pi

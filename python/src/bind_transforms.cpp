@@ -133,7 +133,7 @@ PyMethodDef level_methods[] = {
 // What a wrapper stands for: (inner tensor, batched), or None.
 PyObject* wrapped(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
-    const Ref<TensorWrapper>& w = expect_tensor(o, "_wrapped: the argument").impl()->wrapper();
+    const TensorWrapper* w = expect_tensor(o, "_wrapped: the argument").impl()->wrapper();
     if (!w) Py_RETURN_NONE;
     return Py_BuildValue("(NN)", wrap(Tensor(w->inner)), PyBool_FromLong(w->batched));
   });

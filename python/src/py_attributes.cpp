@@ -3,6 +3,7 @@
 #include "py_op.h"
 #include "py_override.h"
 #include "py_trace.h"
+#include "rushlight/dispatch/values.h"
 
 namespace rushlight::py {
 namespace {
@@ -79,8 +80,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
         "it with copy_");
     RL_CHECK(RuntimeError, !to.requires_grad() || is_differentiable(from.dtype()),
              "data set to a tensor that requires gradients must be floating point or complex dtype");
-    to.impl()->set_storage(from.impl()->storage(), from.dtype());
-    to.impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
+    take_over(to, from);
     return 0;
   });
 }
@@ -137,13 +137,20 @@ PyGetSetDef getset[] = {
      "The type of the elements, a torch.dtype.", nullptr},
     {"device", over<+[](PyObject* s, void*) { return wrap(unwrap(s).device()); }>, nullptr,
      "Where the elements are, a torch.device.", nullptr},
-    {"layout", [](PyObject*, void*) { return wrap(Layout::Strided); }, nullptr,
-     "How the elements are kept: always torch.strided.", nullptr},
+    {"layout", over<+[](PyObject* s, void*) { return wrap(layout_seen(unwrap(s))); }>, nullptr,
+     "How the elements are kept: torch.strided, or torch.sparse_coo, torch.sparse_csr or torch.sparse_csc.", nullptr},
     {"ndim", over<+[](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).dim()); }>, nullptr,
      "The number of dimensions.", nullptr},
     {"itemsize", over<+[](PyObject* s, void*) { return PyLong_FromLongLong(unwrap(s).item_size()); }>, nullptr,
      "The bytes of one element.", nullptr},
-    {"nbytes", over<+[](PyObject* s, void*) {  // of an expanded tensor more than 64 bits may hold
+    {"nbytes", over<+[](PyObject* s, void*) -> PyObject* {
+       if (layout_seen(unwrap(s)) != Layout::Strided) {
+         PyErr_SetString(PyExc_RuntimeError,
+                         "nbytes is not defined for sparse tensors. Add those of the indices and of the values, or "
+                         "multiply numel() by element_size() for those of the dense tensor.");
+         return nullptr;
+       }
+       // of an expanded tensor more than 64 bits may hold
        Object n{PyLong_FromLongLong(unwrap(s).numel())}, size{PyLong_FromLongLong(unwrap(s).item_size())};
        return n && size ? PyNumber_Multiply(n.get(), size.get()) : nullptr;
      }>,
@@ -186,8 +193,11 @@ PyGetSetDef getset[] = {
      "Whether the tensor is in the memory of the CPU.", nullptr},
     {"is_meta", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).device().is_meta()); }>, nullptr,
      "Whether the tensor is on the meta device: a shape and a dtype without values.", nullptr},
-    {"is_sparse", over<no>, nullptr, "Always False: there are no sparse tensors here.", nullptr},
-    {"is_sparse_csr", over<no>, nullptr, "Always False: there are no sparse tensors here.", nullptr},
+    {"is_sparse", over<+[](PyObject* s, void*) { return PyBool_FromLong(layout_seen(unwrap(s)) == Layout::Sparse); }>,
+     nullptr, "Whether the layout is torch.sparse_coo.", nullptr},
+    {"is_sparse_csr",
+     over<+[](PyObject* s, void*) { return PyBool_FromLong(layout_seen(unwrap(s)) == Layout::SparseCsr); }>, nullptr,
+     "Whether the layout is torch.sparse_csr.", nullptr},
     {"is_quantized", over<no>, nullptr, "Always False: there are no quantized tensors here.", nullptr},
     {"is_mkldnn", over<no>, nullptr, "Always False: there are no MKL-DNN tensors here.", nullptr},
     {"is_nested", over<no>, nullptr, "Always False: there are no nested tensors here.", nullptr},

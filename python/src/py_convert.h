@@ -30,7 +30,7 @@ bool is_numpy_scalar(PyObject* o);
 IValue element_in_memory(const Tensor& t);
 IValue called_element(const Tensor& t);
 inline IValue element_of(const Tensor& t) {
-  return t.impl()->flags() & (kWrapped | kPythonDispatch) ? called_element(t) : element_in_memory(t);
+  return t.impl()->flags() & (kWrapped | kPythonDispatch | kInParts) ? called_element(t) : element_in_memory(t);
 }
 // A tensor whose memory holds its values, for who reads them without a call: a gradient's level is looked through. Throws for others.
 Tensor in_memory(const Tensor& t, const char* who);

@@ -322,7 +322,10 @@ PyMethodDef methods[] = {
 std::string tensor_type_text(const Tensor& t) {
   Device d = t.device();
   std::string place = d.is_cpu() || d.is_meta() ? "" : str(device_type_name(d.type), ".");
-  return str("torch.", place, scalar_type_name(t.dtype()), "Tensor");
+  std::string layout = t.layout() == Layout::Strided  ? ""
+                       : t.layout() == Layout::Sparse ? "sparse."
+                                                      : str(name_of(t.layout()), ".");
+  return str("torch.", place, layout, scalar_type_name(t.dtype()), "Tensor");
 }
 
 bool is_there(const Tensor& t, Device d) {

@@ -177,6 +177,8 @@ Tensor tensor_over_array(PyObject* array) {
 }
 
 PyObject* numpy_over(const Tensor& t) {
+  RL_CHECK(TypeError, !t.impl()->parts(), "can't convert a tensor of layout ", t.layout(),
+           " to numpy. Use Tensor.to_dense() first.");
   check_has_memory(t, "numpy");
   RL_CHECK(TypeError, t.device().is_cpu(), "can't convert ", t.device(),
            " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");

@@ -14,7 +14,7 @@ PyTypeObject *dtype_type, *device_type, *layout_type, *memory_format_type, *size
 namespace {
 
 PyEnum* dtypes[kDTypeSlots];
-PyEnum* strided_layout;
+PyEnum* layouts[kLayouts];
 PyEnum* memory_formats[4];
 
 PyEnum* self_enum(PyObject* o) { return reinterpret_cast<PyEnum*>(o); }
@@ -316,7 +316,7 @@ PyObject* generator_repr(PyObject* o) {
 }  // namespace
 
 PyObject* wrap(DType d) { return Py_NewRef(reinterpret_cast<PyObject*>(dtypes[int(d)])); }
-PyObject* wrap(Layout) { return Py_NewRef(reinterpret_cast<PyObject*>(strided_layout)); }
+PyObject* wrap(Layout l) { return Py_NewRef(reinterpret_cast<PyObject*>(layouts[int(l)])); }
 PyObject* wrap(MemoryFormat f) { return Py_NewRef(reinterpret_cast<PyObject*>(memory_formats[int(f)])); }
 PyObject* wrap(Device d) {
   PyDevice* o = PyObject_New(PyDevice, device_type);
@@ -379,12 +379,13 @@ void bind_types(PyObject* module) {
                  slot(Py_tp_methods, dtype_methods),
                  slot(Py_tp_getset, dtype_getset)},
                 closed);
-  layout_type =
-      make_type("rushlight.layout", sizeof(PyEnum),
-                {{Py_tp_doc, const_cast<char*>("How a tensor's elements are kept; torch.strided is the only one.")},
-                 slot(Py_tp_repr, enum_repr),
-                 slot(Py_tp_methods, enum_methods)},
-                closed);
+  layout_type = make_type(
+      "rushlight.layout", sizeof(PyEnum),
+      {{Py_tp_doc,
+        const_cast<char*>("How a tensor's elements are kept: torch.strided, torch.sparse_coo, torch.sparse_csr, ...")},
+       slot(Py_tp_repr, enum_repr),
+       slot(Py_tp_methods, enum_methods)},
+      closed);
   memory_format_type =
       make_type("rushlight.memory_format", sizeof(PyEnum),
                 {{Py_tp_doc, const_cast<char*>("The order of a tensor's elements in memory: torch.contiguous_format, "
@@ -440,8 +441,14 @@ void bind_types(PyObject* module) {
   }
   add_object(module, "_dtypes", names.get());
   add_object(module, "_scalar_types", scalar_types.get());
-  strided_layout = make_enum(layout_type, 0, "torch.strided");
-  add_object(module, "strided", reinterpret_cast<PyObject*>(strided_layout));
+  Object layout_names = check(PyDict_New());
+  for (int i = 0; i < kLayouts; i++) {
+    auto* text = new std::string(str(Layout(i)));
+    layouts[i] = make_enum(layout_type, i, text->c_str());
+    PyObject* o = reinterpret_cast<PyObject*>(layouts[i]);
+    check_status(PyDict_SetItemString(layout_names.get(), name_of(Layout(i)), o));
+  }
+  add_object(module, "_layouts", layout_names.get());
   const char* formats[] = {"torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
                            "torch.channels_last_3d"};
   for (int i = 0; i < 4; i++) {

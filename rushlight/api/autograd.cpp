@@ -4,6 +4,7 @@
 #include "rushlight/autograd/function.h"
 #include "rushlight/autograd/view_nodes.h"
 #include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/values.h"
 
 namespace rushlight::api {
 
@@ -69,8 +70,7 @@ void Tensor::set_data(const Tensor& from) const {
   from.need("set_data");
   RL_CHECK(RuntimeError, !requires_grad() || is_differentiable(from.scalar_type()),
            "data set to a tensor that requires gradients must be floating point or complex dtype");
-  impl()->set_storage(from.impl()->storage(), from.scalar_type());
-  impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
+  rushlight::take_over(*this, from);
 }
 void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
                       const std::vector<Tensor>& inputs) const {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "rushlight/autograd/meta.h"
+#include "rushlight/dispatch/values.h"
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/graph/executor/lists.h"
@@ -29,10 +30,9 @@ bool is_module(const rushlight::IValue& v) {
   return type && type->is_module;
 }
 
-void take_over(const rushlight::Tensor& to, const rushlight::Tensor& from) {
+void become(const rushlight::Tensor& to, const rushlight::Tensor& from) {
   if (from.is_same(to)) return;
-  to.impl()->set_storage(from.impl()->storage(), from.dtype());
-  to.impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
+  rushlight::take_over(to, from);
 }
 
 // Texts of C++ programs know no names but those of the language.
@@ -209,12 +209,12 @@ void Module::to(DType dtype, bool) const {
   NoGradGuard no_grad;
   for (const std::vector<Tensor>& list : {parameters(), buffers()})
     for (const Tensor& t : list)
-      if (is_differentiable(t.scalar_type())) take_over(t, rushlight::to(t, dtype));
+      if (is_differentiable(t.scalar_type())) become(t, rushlight::to(t, dtype));
 }
 void Module::to(Device device, bool) const {
   NoGradGuard no_grad;
   for (const std::vector<Tensor>& list : {parameters(), buffers()})
-    for (const Tensor& t : list) take_over(t, rushlight::to(t, t.scalar_type(), std::nullopt, device));
+    for (const Tensor& t : list) become(t, rushlight::to(t, t.scalar_type(), std::nullopt, device));
 }
 
 namespace {

@@ -33,6 +33,11 @@ std::string number(const Tensor& t, int64_t i) {
 
 std::string tensor_text(const Tensor& given) {
   if (!given.defined()) return "[ Tensor (undefined) ]";
+  if (const SparseParts* p = given.impl()->parts()) {
+    std::string out = str(p->plain ? "compressed_indices" : "indices", ":\n", tensor_text(Tensor(p->indices)), "\n");
+    if (p->plain) out += str("plain_indices:\n", tensor_text(Tensor(p->plain)), "\n");
+    return out + str("values:\n", tensor_text(Tensor(p->values)), "\nsize:\n", given.sizes());
+  }
   Tensor t = contiguous(given);
   bool elsewhere = !t.device().is_cpu() && !t.device().is_meta();
   if (elsewhere) t = dense(t);

@@ -17,7 +17,11 @@ namespace rushlight {
 const char* api::toString(DType d) { return info_of(d).scalar_type; }
 std::ostream& operator<<(std::ostream& out, DType d) { return out << api::toString(d); }
 std::ostream& operator<<(std::ostream& out, DeviceType t) { return out << Device{t}.text(); }
-std::ostream& operator<<(std::ostream& out, Layout) { return out << "Strided"; }
+std::ostream& operator<<(std::ostream& out, Layout layout) {
+  constexpr const char* names[kLayouts] = {"Strided",   "Sparse",    "SparseCsr", "Mkldnn",
+                                           "SparseCsc", "SparseBsr", "SparseBsc", "Jagged"};
+  return out << names[int(layout)];
+}
 std::ostream& operator<<(std::ostream& out, MemoryFormat format) {
   constexpr const char* names[] = {"Contiguous", "Preserve", "ChannelsLast", "ChannelsLast3d"};
   return out << names[int(format)];
@@ -39,7 +43,7 @@ std::ostream& operator<<(std::ostream& out, const TensorOptions& o) {
   auto noted = [](bool given) { return given ? "" : " (default)"; };
   auto truth = [](bool v) { return v ? "true" : "false"; };
   out << "TensorOptions(dtype=" << o.dtype() << noted(o.has_dtype()) << ", device=" << o.device()
-      << noted(o.has_device()) << ", layout=" << o.layout() << noted(false)
+      << noted(o.has_device()) << ", layout=" << o.layout() << noted(o.layout_opt().has_value())
       << ", requires_grad=" << truth(o.requires_grad()) << noted(o.has_requires_grad())
       << ", pinned_memory=" << truth(o.pinned_memory()) << noted(o.pinned_memory_opt().has_value())
       << ", memory_format=";
@@ -76,6 +80,12 @@ void fail_undefined(const char* method) {
   throw RuntimeError(rushlight::str(method,
                                     "() called on an undefined Tensor: nothing was assigned to it, it was moved from, "
                                     "or it is a gradient that does not exist"));
+}
+void fail_sparse(const char* method) {
+  throw RuntimeError(
+      rushlight::str(method,
+                     "(): Cannot access data pointer of Tensor that doesn't have storage; it is sparse, use "
+                     "to_dense() first"));
 }
 void fail_data_type(const char* method, DType wanted, DType got) {
   throw TypeError(rushlight::str(method, ": expected scalar type ", toString(wanted), " but found ", toString(got)));

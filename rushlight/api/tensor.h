@@ -66,6 +66,7 @@ std::tuple<Ts...> adopt(std::tuple<Us...> parts) {
 }
 
 [[noreturn]] void fail_undefined(const char* method);
+[[noreturn]] void fail_sparse(const char* method);
 [[noreturn]] void fail_data_type(const char* method, DType wanted, DType got);
 
 class Tensor : public rushlight::Tensor {
@@ -113,8 +114,11 @@ class Tensor : public rushlight::Tensor {
   DType scalar_type() const { return need("scalar_type").dtype(); }
   Device device() const { return need("device").device(); }
   DeviceIndex get_device() const { return device().index(); }
-  Layout layout() const { return kStrided; }
-  TensorOptions options() const { return TensorOptions(scalar_type()).device(device()); }
+  Layout layout() const { return need("layout").layout(); }
+  TensorOptions options() const {
+    TensorOptions o = TensorOptions(scalar_type()).device(device());
+    return layout() == kStrided ? o : o.layout(layout());
+  }
   TypeProperties type() const { return {scalar_type(), device()}; }
   std::string toString() const;
   int64_t itemsize() const { return need("itemsize").item_size(); }
@@ -138,7 +142,8 @@ class Tensor : public rushlight::Tensor {
   bool is_floating_point() const { return defined() && is_floating(rushlight::Tensor::dtype()); }
   bool is_complex() const { return defined() && rushlight::is_complex(rushlight::Tensor::dtype()); }
   bool is_signed() const { return need("is_signed").dtype() != kByte && rushlight::Tensor::dtype() != kBool; }
-  bool is_sparse() const { return false; }
+  bool is_sparse() const { return defined() && layout() == kSparse; }
+  bool is_sparse_csr() const { return defined() && layout() == kSparseCsr; }
   bool is_quantized() const { return false; }
   bool is_mkldnn() const { return false; }
   bool is_mps() const { return false; }
@@ -166,9 +171,13 @@ class Tensor : public rushlight::Tensor {
   T* data_ptr() const {
     using Value = std::remove_const_t<T>;
     if (need("data_ptr").dtype() != dtype_of<Value>) fail_data_type("data_ptr", dtype_of<Value>, need("").dtype());
+    if (impl()->parts()) fail_sparse("data_ptr");
     return rushlight::Tensor::data<T>();
   }
-  void* data_ptr() const { return need("data_ptr").raw(); }
+  void* data_ptr() const {
+    if (need("data_ptr").impl()->parts()) fail_sparse("data_ptr");
+    return rushlight::Tensor::raw();
+  }
   template <class T>
   const T* const_data_ptr() const {
     return data_ptr<const T>();

@@ -78,7 +78,8 @@ constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64, kF16 = 
 constexpr DType kComplexHalf = kComplex32, kComplexFloat = kComplex64, kComplexDouble = kComplex128;
 constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta,
                      kPrivateUse1 = DeviceType::PrivateUse1;
-constexpr Layout kStrided = Layout::Strided;
+constexpr Layout kStrided = Layout::Strided, kSparse = Layout::Sparse, kSparseCsr = Layout::SparseCsr,
+                 kSparseCsc = Layout::SparseCsc, kSparseBsr = Layout::SparseBsr, kSparseBsc = Layout::SparseBsc;
 
 class Device : public rushlight::Device {
  public:
@@ -225,7 +226,7 @@ class TensorOptions {
   TensorOptions(Device d) : device_(d) {}
   TensorOptions(rushlight::Device d) : device_(d) {}
   TensorOptions(DeviceType t) : device_(Device(t)) {}
-  TensorOptions(Layout) {}  // there is one
+  TensorOptions(Layout l) : layout_(l) {}
   TensorOptions(MemoryFormat f) : format_(f) {}
 
   TensorOptions dtype(std::optional<DType> d) const {
@@ -244,7 +245,9 @@ class TensorOptions {
   TensorOptions device(DeviceType t, DeviceIndex index = -1) const { return device(Device(t, index)); }
   TensorOptions device(const std::string& text) const { return device(Device(text)); }
   TensorOptions device_index(DeviceIndex index) const { return device(kCUDA, index); }
-  TensorOptions layout(std::optional<Layout>) const { return *this; }
+  TensorOptions layout(std::optional<Layout> l) const {
+    return with([&](TensorOptions& o) { o.layout_ = l; });
+  }
   TensorOptions requires_grad(std::optional<bool> v) const {
     return with([&](TensorOptions& o) { o.requires_grad_ = v; });
   }
@@ -257,7 +260,7 @@ class TensorOptions {
 
   TypeMeta dtype() const { return dtype_.value_or(default_dtype()); }
   Device device() const { return device_.value_or(Device()); }
-  Layout layout() const { return kStrided; }
+  Layout layout() const { return layout_.value_or(kStrided); }
   bool requires_grad() const { return requires_grad_.value_or(false); }
   bool pinned_memory() const { return pinned_memory_.value_or(false); }
   bool has_dtype() const { return dtype_.has_value(); }
@@ -265,7 +268,7 @@ class TensorOptions {
   bool has_requires_grad() const { return requires_grad_.has_value(); }
   std::optional<DType> dtype_opt() const { return dtype_; }
   std::optional<Device> device_opt() const { return device_; }
-  std::optional<Layout> layout_opt() const { return {}; }
+  std::optional<Layout> layout_opt() const { return layout_; }
   std::optional<bool> requires_grad_opt() const { return requires_grad_; }
   std::optional<bool> pinned_memory_opt() const { return pinned_memory_; }
   std::optional<MemoryFormat> memory_format_opt() const { return format_; }
@@ -273,6 +276,7 @@ class TensorOptions {
   TensorOptions merge_in(TensorOptions o) const {
     if (!o.dtype_) o.dtype_ = dtype_;
     if (!o.device_) o.device_ = device_;
+    if (!o.layout_) o.layout_ = layout_;
     if (!o.requires_grad_) o.requires_grad_ = requires_grad_;
     if (!o.pinned_memory_) o.pinned_memory_ = pinned_memory_;
     if (!o.format_) o.format_ = format_;
@@ -293,6 +297,7 @@ class TensorOptions {
   }
   std::optional<DType> dtype_;
   std::optional<Device> device_;
+  std::optional<Layout> layout_;
   std::optional<MemoryFormat> format_;
   std::optional<bool> requires_grad_, pinned_memory_;
 };

@@ -35,8 +35,9 @@ bool broadcast_dims(IntArrayRef from, IntArrayRef to, Dims& dims) {
 
 // Nobody else sees this memory, so it may be added into.
 bool may_write(const Tensor& t) {
-  return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && !thread_state.grad_enabled && t.impl()->refs() == 1 &&
-         t.impl()->storage()->refs() == 1 && !t.is_view() && t.is_contiguous() && !t.storage().read_only();
+  return !(t.impl()->flags() & (kWrapped | kPythonDispatch | kInParts)) && !thread_state.grad_enabled &&
+         t.impl()->refs() == 1 && t.impl()->storage()->refs() == 1 && !t.is_view() && t.is_contiguous() &&
+         !t.storage().read_only();
 }
 
 }  // namespace

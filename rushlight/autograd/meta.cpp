@@ -213,6 +213,10 @@ namespace {
 
 // Nobody else can see this tensor's memory.
 bool is_ours_alone(const Tensor& t) {
+  if (const SparseParts* p = t.impl()->parts()) {
+    return t.impl()->refs() == 1 && p->refs() == 1 && p->values->storage()->refs() == 1 && p->values->contiguous() &&
+           !t.impl()->requires_grad();
+  }
   return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && t.impl()->refs() == 1 &&
          t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad();
 }
@@ -238,16 +242,17 @@ void AccumulateGrad::accumulate(const Tensor& leaf, Tensor fresh) {
     // Laid out as the leaf: optimizers walk both together.
     Dims strides =
         is_dense_non_overlapping(leaf.sizes(), leaf.strides()) ? leaf.strides() : contiguous_strides(leaf.sizes());
-    bool fits = fresh.strides() == strides;
+    bool fits = fresh.strides() == strides || fresh.impl()->parts();
     if (!recording && fits && is_ours_alone(fresh)) {
       grad = std::move(fresh);
-    } else if (recording || fresh.impl()->flags() & (kWrapped | kPythonDispatch)) {
+    } else if (recording || fresh.impl()->flags() & (kWrapped | kPythonDispatch | kInParts)) {
       grad = clone(fresh);
     } else {
       grad = empty_strided_tensor(leaf.sizes(), strides, leaf.dtype(), leaf.device());
       copy_(grad, fresh);
     }
-  } else if (recording || (fresh.impl()->flags() | grad.impl()->flags()) & (kWrapped | kPythonDispatch)) {
+  } else if (recording || (fresh.impl()->flags() | grad.impl()->flags()) & (kWrapped | kPythonDispatch) ||
+             (grad.impl()->parts() && grad.layout() != fresh.layout())) {
     grad = add(grad, fresh);  // what is behind them may be shared
   } else {
     add_(grad, fresh);

@@ -8,6 +8,12 @@
 
 namespace rushlight {
 
+const char* name_of(Layout layout) {
+  static constexpr const char* names[kLayouts] = {"strided",    "sparse_coo", "sparse_csr", "_mkldnn",
+                                                  "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged"};
+  return names[size_t(layout)];
+}
+
 #define RL_ROW(computed, Name, python, number, Type, alias, scalar_type, cpp_name, type_name, Kind, numpy) \
   {DType::Name, #python, alias, scalar_type, cpp_name, type_name, DTypeKind::Kind, sizeof(Type), computed, numpy},
 #define RL_COMPUTED(...) RL_ROW(true, __VA_ARGS__)

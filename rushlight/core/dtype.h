@@ -200,7 +200,14 @@ DType default_dtype();
 void set_default_dtype(DType d);
 
 // Layout and memory format, numbered as PyTorch's.
-enum class Layout : int8_t { Strided = 0 };
+enum class Layout : int8_t { Strided = 0, Sparse, SparseCsr, Mkldnn, SparseCsc, SparseBsr, SparseBsc, Jagged };
+constexpr int kLayouts = 8;
+// "strided", "sparse_coo", "sparse_csr", ...: as Python names it.
+const char* name_of(Layout layout);
+inline void append_text(std::string& out, Layout layout) {
+  out += "torch.";
+  out += name_of(layout);
+}
 enum class MemoryFormat : int8_t { Contiguous = 0, Preserve = 1, ChannelsLast = 2, ChannelsLast3d = 3 };
 
 }  // namespace rushlight

@@ -13,6 +13,16 @@ TensorWrapper::TensorWrapper(uint64_t level, Ref<TensorImpl> inner, bool batched
     : level(level), inner(std::move(inner)), batched(batched) {}
 TensorWrapper::~TensorWrapper() = default;
 
+SparseParts::SparseParts(Layout layout, Ref<TensorImpl> indices, Ref<TensorImpl> plain, Ref<TensorImpl> values,
+                         int64_t dense_dim, bool coalesced)
+    : layout(layout),
+      coalesced(coalesced),
+      dense_dim(dense_dim),
+      indices(std::move(indices)),
+      plain(std::move(plain)),
+      values(std::move(values)) {}
+SparseParts::~SparseParts() = default;
+
 TensorImpl::TensorImpl(Ref<Storage> storage, DType dtype, IntArrayRef sizes, IntArrayRef strides, int64_t offset)
     : inference(thread_state.inference_mode),
       sizes_(sizes),
@@ -192,13 +202,15 @@ Tensor detached_alias(const Tensor& of) {
   Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
   t.impl()->inference = of.impl()->inference;
   t.impl()->share_version(*of.impl());
-  if (of.impl()->flags() & kWrapped) [[unlikely]]
-    t.impl()->set_wrapper(of.impl()->wrapper());
+  if (of.impl()->flags() & (kWrapped | kInParts)) [[unlikely]]
+    t.impl()->share_contents(*of.impl());
   return t;
 }
 
 void resize_tensor(const Tensor& t, IntArrayRef sizes) {
   if (t.sizes() == Dims(sizes)) return;
+  RL_CHECK(NotImplementedError, !t.impl()->parts(), "resize: a tensor of layout ", t.layout(), " can't be resized, to ",
+           sizes, "; make another with sparse_coo_tensor");
   checked_bytes(sizes, t.dtype());
   Dims strides = contiguous_strides(sizes);
   int64_t bytes = checked_extent(sizes, strides, t.storage_offset(), t.dtype());

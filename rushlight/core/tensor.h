@@ -23,18 +23,36 @@ enum TensorFlags : uint8_t {
   kNotCpu = 4,
   kPythonDispatch = 8,  // its Python class has a __torch_dispatch__
   kWrapped = 16,        // stands for another tensor at a level of a transform
+  kInParts = 32,        // sparse: what it holds is in other tensors
 };
 
 class TensorImpl;
 
+// What a tensor is made of where that is not its own memory: its storage is then of no use to anybody else.
+struct TensorContents : RefCounted {};
+
 // What a transform keeps behind a tensor that stands for another. The tensor shows that one's dtype and device, the sizes that the
 // transform's program sees, and memory that only the transform may read.
-struct TensorWrapper final : RefCounted {
+struct TensorWrapper final : TensorContents {
   TensorWrapper(uint64_t level, Ref<TensorImpl> inner, bool batched);
   ~TensorWrapper() override;
   const uint64_t level;  // the number of the level that made it, never used again
   const Ref<TensorImpl> inner;
   const bool batched;  // the inner tensor has one dimension more, its first
+};
+
+// Note [Sparse parts]: a sparse tensor has an empty storage, and these. A tensor's aliases (detach(), `x.data`) have the same object, and
+// writing in place exchanges what is in it, so that all of them see it. The parts are tensors that autograd does not know.
+struct SparseParts final : TensorContents {
+  SparseParts(Layout layout, Ref<TensorImpl> indices, Ref<TensorImpl> plain, Ref<TensorImpl> values, int64_t dense_dim,
+              bool coalesced);
+  ~SparseParts() override;
+  const Layout layout;
+  bool coalesced;     // of COO: indices in order, none twice
+  int64_t dense_dim;  // the last dimensions, which each value has
+  // COO: int64 [dimensions without the dense ones, number of values]. Compressed: where each row's (or column's) values begin, and in
+  // `plain` the column (or row) of each value; plain is null for COO.
+  Ref<TensorImpl> indices, plain, values;
 };
 
 // In-place writes to what doesn't share its storage's count: `x.data` and the views of it.
@@ -70,10 +88,20 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   void set_requires_grad(bool on) { set_flag(kRequiresGrad, on); }
   void set_python_dispatch(bool on) { set_flag(kPythonDispatch, on); }
   // Null for nearly all tensors.
-  const Ref<TensorWrapper>& wrapper() const { return wrapper_; }
+  TensorWrapper* wrapper() const { return flags_ & kWrapped ? static_cast<TensorWrapper*>(contents_.get()) : nullptr; }
+  SparseParts* parts() const { return flags_ & kInParts ? static_cast<SparseParts*>(contents_.get()) : nullptr; }
   void set_wrapper(Ref<TensorWrapper> w) {
-    wrapper_ = std::move(w);
-    set_flag(kWrapped, bool(wrapper_));
+    contents_ = std::move(w);
+    set_flag(kWrapped, true);
+  }
+  void set_parts(Ref<SparseParts> p) {
+    contents_ = std::move(p);
+    set_flag(kInParts, true);
+  }
+  // As another tensor has them.
+  void share_contents(const TensorImpl& of) {
+    contents_ = of.contents_;
+    flags_ = uint8_t((flags_ & ~(kWrapped | kInParts)) | (of.flags_ & (kWrapped | kInParts)));
   }
 
   uint32_t version() const { return counter_ ? counter_->value.load(std::memory_order_relaxed) : storage_->version(); }
@@ -118,7 +146,7 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   Ref<Storage> storage_;
   Ref<TensorImpl> base_;
   Ref<VersionCounter> counter_;
-  Ref<TensorWrapper> wrapper_;
+  Ref<TensorContents> contents_;
   DType dtype_;
   bool contiguous_ = true;
   uint8_t flags_ = 0;
@@ -149,6 +177,7 @@ class Tensor {
   Storage& storage() const { return *impl_->storage(); }
   bool is_contiguous() const { return impl_->contiguous(); }
   bool is_contiguous(MemoryFormat format) const;
+  Layout layout() const { return impl_->parts() ? impl_->parts()->layout : Layout::Strided; }
   // A view's base may have come to need a gradient after the view was taken.
   bool requires_grad() const { return impl_->requires_grad() || (impl_->base() && impl_->base()->requires_grad()); }
   bool is_view() const { return bool(impl_->base()); }

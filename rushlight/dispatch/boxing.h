@@ -23,13 +23,27 @@ RL_UNBOX(bool, v.to_bool())
 RL_UNBOX(Device, v.to_device())
 RL_UNBOX(DType, dtype_numbered(v.to_int()))
 RL_UNBOX(MemoryFormat, MemoryFormat(v.to_int()))
-RL_UNBOX(Layout, Layout(v.to_int()))
 RL_UNBOX(IntArrayRef, v.int_list())
 RL_UNBOX(ArrayRef<double>, v.double_list())
 RL_UNBOX(TensorList, v.tensor_list())
 RL_UNBOX(std::string_view, v.to_string())
 RL_UNBOX(Generator*, v.generator())
 #undef RL_UNBOX
+
+// A layout that the function looks at. Those that take a plain one make strided tensors only, and are never called for others.
+struct AnyLayout { Layout value; };
+[[noreturn]] void fail_layout(Layout layout);
+template <> struct Unboxed<AnyLayout> {
+  explicit Unboxed(const IValue& v) : value{Layout(v.to_int())} {}
+  AnyLayout value;
+  AnyLayout get() const { return value; }
+};
+template <> struct Unboxed<Layout> {
+  explicit Unboxed(const IValue& v) {
+    if (v.to_int() != 0) fail_layout(Layout(v.to_int()));
+  }
+  Layout get() const { return Layout::Strided; }
+};
 
 template <> struct Unboxed<Scalar> {
   explicit Unboxed(const IValue& v) : value(v.to_scalar()) {}

@@ -85,10 +85,26 @@ bool has_values(const Tensor& t) {
   return !at->device().is_meta() && !(at->flags() & kPythonDispatch);
 }
 
+void take_over(const Tensor& to, const Tensor& from) {
+  RL_CHECK(RuntimeError, from.layout() == to.layout(), "Attempted to call `variable.set_data(tensor)`, but `variable` ",
+           "and `tensor` have incompatible tensor type: their layouts are ", to.layout(), " and ", from.layout());
+  to.impl()->set_storage(from.impl()->storage(), from.dtype());
+  if (from.impl()->parts()) to.impl()->set_parts(Ref<SparseParts>(from.impl()->parts()));
+  to.impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
+}
+
+Layout layout_seen(const Tensor& t) {
+  const TensorImpl* at = t.impl();
+  while (at->wrapper()) at = at->wrapper()->inner.get();
+  return at->parts() ? at->parts()->layout : Layout::Strided;
+}
+
 void check_has_memory(const Tensor& t, const char* who) {
   RL_CHECK(RuntimeError, !(t.impl()->flags() & kWrapped), who,
            ": a tensor of a transform (func.grad, func.vmap) is used where that transform does not see it, most likely "
            "after its function returned; return the tensor from the function instead of keeping it elsewhere");
+  RL_CHECK(RuntimeError, !(t.impl()->flags() & kInParts), who, ": Cannot access data pointer of Tensor that doesn't ",
+           "have storage; it is sparse (layout ", t.layout(), "), use .to_dense() first");
   RL_CHECK(RuntimeError, !(t.impl()->flags() & kPythonDispatch) || t.numel() == 0 || t.raw() || t.device().is_meta(),
            who,
            ": Cannot access data pointer of Tensor that doesn't have storage; it is of a Python class that keeps its "

@@ -197,6 +197,7 @@ void Registered::define(Schema schema, bool opaque, const OpLibrary* by) {
     kept->def.kernel.kind = Kernel::Kind::Function;
     kept->def.kernel.arity = int(schema.args.size());
     kept->def.any_device = true;
+    kept->def.sparse = takes_sparse;
     kept->def.opaque = opaque;
     op = OpTable::mutable_table().add_form(kept->def, std::move(schema), Op::Form::Function, kFunction);
     op->required_tensors_ = 0;

@@ -28,7 +28,8 @@ struct TensorSpec {
   Dims sizes;
   DType dtype = DType::Float32;
   Device device = {};
-  Dims strides = {};  // empty: contiguous
+  Dims strides = {};                // empty: contiguous
+  Layout layout = Layout::Strided;  // another: the record's sparse form makes the result
 };
 constexpr int kMaxResults = 8;
 // Of an operator that a library defines.
@@ -173,6 +174,8 @@ struct OpDef {
   bool reshapes = false;                 // changes sizes or strides of what it writes to (t_, resize_)
   // Draws random numbers: "always", or "train" where argument `train` isn't False, 0 or None. What takes a generator draws always.
   const char* draws = nullptr;
+  // How a call runs that has a sparse tensor among its arguments (Note [Sparse forms] in dispatch/sparse.cpp).
+  void (*sparse)(const Op& op, IValue* args, IValue* rets) = nullptr;
   // For devices whose libraries brought some; see dispatch/device_kernels.h.
   mutable std::atomic<const DeviceKernel*> device_kernels{nullptr};
 };
@@ -329,7 +332,7 @@ void number_event(const Argument& a, size_t element, const Tensor& t);
 Interceptor* enter_event(const void* object, const Tensors& tensors);
 // True where events have to be told, or where t's memory is not for everybody.
 inline bool watched(const Tensor& t) {
-  return thread_state.interceptor || t.impl()->flags() & (kWrapped | kPythonDispatch);
+  return thread_state.interceptor || t.impl()->flags() & (kWrapped | kPythonDispatch | kInParts);
 }
 inline bool watched() { return thread_state.interceptor; }
 
@@ -340,6 +343,8 @@ extern void (*name_gradient)(const char* name, const IValue* rets, int count);
 // Of a call with tensors whose Python class has a __torch_dispatch__; installed by the front end.
 extern void (*call_python_dispatch)(const Op& op, IValue* args, IValue* rets);
 void call_intercepted(const Op& op, IValue* args, IValue* rets);
+// As `OpDef::sparse`: the record's own kernel and gradient take sparse tensors.
+void takes_sparse(const Op& op, IValue* args, IValue* rets);
 // What is left of a call once autograd has seen it: the interceptors below, then the kernel.
 void call_below_slowly(const Op& op, IValue* args, IValue* rets, uint8_t flags);
 inline void call_below_autograd(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
@@ -366,6 +371,8 @@ inline uint8_t argument_flags(const Op& op, const IValue* args) {
   }
   return flags;
 }
+// A call with a sparse tensor among its arguments, or of a factory that is to make one.
+void call_sparse(const Op& op, IValue* args, IValue* rets);
 // What flags ask for: checks of the arguments, then a node in the graph of gradients or the kernel.
 void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags);
 

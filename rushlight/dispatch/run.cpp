@@ -64,6 +64,8 @@ void call_flagged(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
     check_devices(op, args);
   if (flags & kPythonDispatch && op.def().kernel.kind == Kernel::Kind::Composite) [[unlikely]]
     return op.run(args, rets);  // the class sees the parts
+  if (flags & kInParts && !(flags & kWrapped) && op.def().sparse != takes_sparse) [[unlikely]]
+    return call_sparse(op, args, rets);
   if (flags & (kRequiresGrad | kIsView) && op.differentiable() && thread_state.grad_enabled &&
       any_requires_grad(op, args))
     return record_gradient(op, args, rets, flags);
@@ -124,6 +126,7 @@ void check_writable(const Op& op, const Tensor& t) {
            "normal tensor before doing inplace update.");
   RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
            ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
+  if (t.impl()->parts()) return;
   for (size_t i = 0; i < t.sizes().size(); i++)
     RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0,
              "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -193,6 +196,8 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
   TensorSpec specs[most];
   Tensor outs[most];
   int n = op.def().kernel.meta(op, args, specs);
+  if (specs[0].layout != Layout::Strided) [[unlikely]]
+    return call_sparse(op, args, rets);
   if (argument_flags(op, args) & kNotCpu && !op.def().any_device) {
     Device device = common_device(op, args);
     for (int i = 0; i < n; i++) specs[i].device = device;

@@ -22,6 +22,12 @@ void each_tensor(const Op& op, const IValue* args, F&& f) {
 // False where a rule can't choose its way by what the tensor holds: on meta, and for the many examples of a batch.
 bool has_values(const Tensor& t);
 
+// `to` takes over the memory and the geometry of `from`, as `x.data = y`. Throws where their layouts differ.
+void take_over(const Tensor& to, const Tensor& from);
+
+// As the program sees it: of what the tensor stands for at a transform's level.
+Layout layout_seen(const Tensor& t);
+
 // Whether an operator is made of calls of others, which know their gradients and their examples.
 bool is_composite(const Op& op);
 // Whether a library gave it a kernel that does what autograd would.

@@ -37,6 +37,8 @@ bool is_random(const Op& op) {
 
 Tensor BatchLevel::wrap(const Tensor& inner) const {
   size_t n = size_t(inner.dim()) - 1;
+  RL_CHECK(NotImplementedError, layout_seen(inner) == Layout::Strided, "vmap: not implemented for tensors of layout ",
+           layout_seen(inner), "; use .to_dense() first");
   return wrap_as(inner, IntArrayRef(inner.sizes().data() + 1, n), IntArrayRef(inner.strides().data() + 1, n), true);
 }
 

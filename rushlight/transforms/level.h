@@ -26,7 +26,7 @@ class TransformLevel : public Interceptor {
   TransformLevel();
   bool takes_whole(const Op& op) const override { return !is_composite(op); }
   bool owns(const Tensor& t) const {
-    const Ref<TensorWrapper>& w = t.impl()->wrapper();
+    const TensorWrapper* w = t.impl()->wrapper();
     return w && w->level == number_;
   }
   bool owns_any(const Op& op, const IValue* args) const;

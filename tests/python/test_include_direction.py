@@ -23,6 +23,7 @@ ORDER = [
 ]
 # The same within ops, of the headers that its topics share.
 TOPICS = [
+    "sparse",
     "create",
     "pointwise",
     "index",

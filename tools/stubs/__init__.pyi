@@ -36,6 +36,12 @@ from .storage import TypedStorage as TypedStorage
 __version__: str
 #: dtypes
 strided: layout
+sparse_coo: layout
+sparse_csr: layout
+sparse_csc: layout
+sparse_bsr: layout
+sparse_bsc: layout
+jagged: layout
 contiguous_format: memory_format
 preserve_format: memory_format
 channels_last: memory_format

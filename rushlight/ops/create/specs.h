@@ -7,12 +7,17 @@ namespace rushlight {
 // The options that end the schema of a factory.
 using DT = std::optional<DType>;
 using LT = std::optional<Layout>;
+using ALT = std::optional<AnyLayout>;
 using DV = std::optional<Device>;
 using OB = std::optional<bool>;
 using MF = std::optional<MemoryFormat>;
 
 inline TensorSpec spec_of(IntArrayRef size, DType dtype, const DV& device) {
   return {.sizes = Dims(size), .dtype = dtype, .device = device.value_or(Device())};
+}
+inline TensorSpec in_layout(TensorSpec spec, const ALT& layout) {
+  if (layout) spec.layout = layout->value;
+  return spec;
 }
 inline TensorSpec sized_spec(IntArrayRef size, const DT& dtype, const LT&, const DV& device, const OB&) {
   return spec_of(size, dtype.value_or(default_dtype()), device);
