@@ -8,7 +8,8 @@ from ._C import Tensor, tensor
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "einsum", "is_nonzero",
     "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
-    "unravel_index",
+    "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor",
+    "dsmm", "spmm", "unravel_index",
 ]  # fmt: skip
 _ops = _C._ops
 
@@ -25,6 +26,122 @@ def is_nonzero(input: Tensor) -> bool:
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether both tensors have the same shape."""
     return input.shape == other.shape
+
+
+def _made_tensor(make, requires_grad: bool, *args, **options) -> Tensor:
+    """Lists become tensors. What is to require a gradient is a leaf."""
+    tensors = [a if isinstance(a, Tensor) or a is None else tensor(a) for a in args[:-1]]
+    if args[-1] is not None:
+        tensors.append(args[-1])
+    out = make(*tensors, **{k: v for k, v in options.items() if v is not None})
+    return out.detach().requires_grad_() if requires_grad else out
+
+
+def sparse_coo_tensor(
+    indices=None,
+    values=None,
+    size=None,
+    *,
+    dtype=None,
+    device=None,
+    layout=None,
+    pin_memory=None,
+    requires_grad=False,
+    check_invariants=None,
+    is_coalesced=None,
+) -> Tensor:
+    """A tensor of coordinates: ``values[i]`` stands at ``indices[:, i]``, those of one place are added.
+
+    Args:
+        indices: int64, a row for each sparse dimension, a column for each value.
+        values: of the values' count, and of the sizes of the dense dimensions, if there are any.
+        size: of all dimensions; as large as the indices need where it is not given.
+        is_coalesced: says that the indices are in order and none comes twice.
+    RuntimeError for indices that are negative, too large or of another count; they are always checked.
+
+    >>> import rushlight as torch
+    >>> torch.sparse_coo_tensor([[0, 1], [2, 0]], [3.0, 4.0], (2, 3)).to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 0.]])
+    """
+    options = {"dtype": dtype, "device": device, "layout": layout, "pin_memory": pin_memory or None}
+    if values is None:  # only a size
+        out = _ops.sparse_coo_tensor(indices if size is None else size, **{k: v for k, v in options.items() if v})
+        return out.requires_grad_() if requires_grad else out
+    if not isinstance(indices, Tensor):
+        indices = tensor(indices)
+        if indices.numel() == 0:  # of an empty list
+            indices = indices.to(_C._dtypes["int64"])
+    return _made_tensor(
+        _ops.sparse_coo_tensor, requires_grad, indices, values, size, is_coalesced=is_coalesced, **options
+    )
+
+
+def _compressed(name: str, of_rows: bool | None, doc: str):
+    operator = getattr(_ops, name)
+
+    def make(
+        compressed_indices,
+        plain_indices,
+        values,
+        size=None,
+        *,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=None,
+        requires_grad=False,
+        check_invariants=None,
+    ) -> Tensor:
+        options = {"dtype": dtype, "device": device, "layout": layout, "pin_memory": pin_memory or None}
+        plain = plain_indices if isinstance(plain_indices, Tensor) else tensor(plain_indices)
+        if plain.numel() == 0 and not isinstance(plain_indices, Tensor):
+            plain = plain.to(_C._dtypes["int64"])
+        return _made_tensor(operator, requires_grad, compressed_indices, plain, values, size, **options)
+
+    if of_rows is not None:  # the names of the arguments are of the layout
+
+        def named(*args, **kwargs) -> Tensor:
+            given = ("crow_indices", "col_indices") if of_rows else ("ccol_indices", "row_indices")
+            for old, new in zip(given, ("compressed_indices", "plain_indices"), strict=True):
+                if old in kwargs:
+                    kwargs[new] = kwargs.pop(old)
+            return make(*args, **kwargs)
+
+    function = make if of_rows is None else named
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+sparse_compressed_tensor = _compressed(
+    "sparse_compressed_tensor", None, "A matrix in compressed rows or columns, as ``layout`` says."
+)
+sparse_csr_tensor = _compressed(
+    "sparse_csr_tensor",
+    True,
+    "sparse_csr_tensor(crow_indices, col_indices, values, size=None): a matrix in compressed rows; those of row i are "
+    "``values[crow_indices[i]:crow_indices[i + 1]]``.",
+)
+sparse_csc_tensor = _compressed(
+    "sparse_csc_tensor",
+    False,
+    "sparse_csc_tensor(ccol_indices, row_indices, values, size=None): a matrix in compressed columns.",
+)
+
+
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse matrix and a dense one: ``torch.mm`` by its old name.
+
+    >>> import rushlight as torch
+    >>> torch.spmm(torch.eye(2).to_sparse(), torch.ones(2, 1))
+    tensor([[1.],
+            [1.]])
+    """
+    return _ops.mm(input, mat2)
+
+
+dsmm = spmm
 
 
 def _spread(tensors) -> tuple:

@@ -64,6 +64,8 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
             self.write(f"c{obj.module}\n{obj.name}\n".encode())
         elif isinstance(obj, _C.dtype):
             self.write(f"ctorch\n{_name(obj)}\n".encode())
+        elif isinstance(obj, _C.layout):
+            self.save_reduce(_Named("torch.serialization", "_get_layout"), (str(obj),), obj=obj)
         elif isinstance(obj, _C.Tensor) and id(obj) not in self.memo and (reduced := _reduced(obj)) is not None:
             self.save_reduce(*reduced, obj=obj)
         else:
@@ -99,7 +101,13 @@ def _reduced(tensor: Any):
         return _Named("torch._utils", "_rebuild_parameter"), arguments
     sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
     arguments: tuple
-    if tensor.is_meta:
+    if tensor.layout is not rushlight.strided:
+        from ._tensor import _sparse_parts
+
+        function = _Named("torch._utils", "_rebuild_sparse_tensor")
+        data = (*_sparse_parts(tensor), tensor.size(), *((tensor.is_coalesced(),) if tensor.is_sparse else ()))
+        arguments = (tensor.layout, data)
+    elif tensor.is_meta:
         function = _Named("torch._utils", "_rebuild_meta_tensor_no_storage")
         arguments = (tensor.dtype, sizes, strides, tensor.requires_grad)
     else:
@@ -137,6 +145,17 @@ def _rebuild_meta(dtype, size, stride, requires_grad):
     return rushlight.empty_strided(size, stride, dtype=dtype, device="meta", requires_grad=requires_grad)
 
 
+def _get_layout(name: str):
+    return _C._layouts[name.removeprefix("torch.")]
+
+
+def _rebuild_sparse(layout, data):
+    if layout is rushlight.sparse_coo:
+        indices, values, size, *coalesced = data
+        return rushlight.sparse_coo_tensor(indices, values, size, is_coalesced=coalesced[0] if coalesced else None)
+    return rushlight.sparse_compressed_tensor(*data, layout=layout)
+
+
 def _rebuild_parameter(data, requires_grad, hooks=None, state=None):
     from .nn.parameter import Parameter
 
@@ -172,6 +191,8 @@ _GLOBALS = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v3"): _rebuild_tensor_v3,
     ("torch._utils", "_rebuild_meta_tensor_no_storage"): _rebuild_meta,
+    ("torch._utils", "_rebuild_sparse_tensor"): _rebuild_sparse,
+    ("torch.serialization", "_get_layout"): _get_layout,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,

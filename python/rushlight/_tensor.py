@@ -36,13 +36,14 @@ def __deepcopy__(self, memo):
         return memo[id(self)]
     import copy
 
-    memory = self.untyped_storage()
-    key = memory._cdata
-    if key not in memo:  # tensors that share memory do so afterwards
+    sparse = self.layout is not _C._layouts["strided"]
+    memory = None if sparse else self.untyped_storage()
+    key = None if sparse else memory._cdata
+    if not sparse and key not in memo:  # tensors that share memory do so afterwards
         memo[key] = memory.clone()
     out = (
         Tensor._rebuild(memo[key], self.dtype, self.storage_offset(), tuple(self.shape), self.stride())
-        if not self.is_meta
+        if not (self.is_meta or sparse)
         else self.detach().clone()
     )
     if type(self) is not Tensor:
@@ -54,6 +55,28 @@ def __deepcopy__(self, memo):
     for name, value in self.__dict__.items():
         out.__dict__[name] = copy.deepcopy(value, memo)
     return out
+
+
+def _rebuild_sparse(layout, parts, size, is_coalesced, requires_grad, cls, state):
+    if is_coalesced is not None:
+        out = _C._ops.sparse_coo_tensor(*parts, size, is_coalesced=is_coalesced)
+    else:
+        out = _C._ops.sparse_compressed_tensor(*parts, size, layout=_C._layouts[layout])
+    if cls is not Tensor:
+        out = Tensor._make_subclass(cls, out)
+    if requires_grad:
+        out.requires_grad = True
+    out.__dict__.update(state)
+    return out
+
+
+def _sparse_parts(self) -> tuple:
+    """The tensors that a sparse one is made of."""
+    if self.is_sparse:
+        return self._indices(), self._values()
+    rows = self.is_sparse_csr
+    indices = (self.crow_indices(), self.col_indices()) if rows else (self.ccol_indices(), self.row_indices())
+    return *indices, self.values().detach()
 
 
 def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, state):
@@ -72,6 +95,16 @@ def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, st
 @_method
 def __reduce_ex__(self, protocol):
     state = dict(self.__dict__)
+    if self.layout is not _C._layouts["strided"]:
+        return _rebuild_sparse, (
+            str(self.layout).removeprefix("torch."),
+            _sparse_parts(self),
+            tuple(self.shape),
+            self.is_coalesced() if self.is_sparse else None,
+            self.requires_grad,
+            type(self),
+            state,
+        )
     return _rebuild_tensor, (
         None if self.is_meta else self.untyped_storage(),
         self.dtype,
@@ -82,6 +115,24 @@ def __reduce_ex__(self, protocol):
         type(self),
         state,
     )
+
+
+@_method
+def to_sparse_coo(self) -> Tensor:
+    """The tensor in coordinates: ``to_sparse()``."""
+    return self.to_sparse()
+
+
+def _no_blocks(name: str):
+    def method(self, *args, **kwargs):
+        raise NotImplementedError(f"{name}: block layouts are not implemented; use to_sparse_csr() or to_sparse_csc()")
+
+    method.__name__ = name
+    method.__doc__ = "Not implemented: raises NotImplementedError."
+    return _method(method)
+
+
+to_sparse_bsr, to_sparse_bsc = _no_blocks("to_sparse_bsr"), _no_blocks("to_sparse_bsc")
 
 
 @_method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ._C import Tensor, _dtypes, _nested, _wrapped, get_default_dtype
+from ._C import Tensor, _dtypes, _layouts, _nested, _wrapped, get_default_dtype
 
 
 class PrintOptions:
@@ -116,8 +116,11 @@ def _values(t: Tensor, indent: int) -> str:
     return _lines(nested, t.dim(), indent, write)
 
 
-def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
+def _with_suffixes(text: str, suffixes: list[str], indent: int, on_a_line: bool = False) -> str:
     length = len(text) - text.rfind("\n") + 1
+    if on_a_line:
+        text += ",\n" + " " * indent + suffixes[0]
+        length = indent + len(suffixes.pop(0))
     for suffix in suffixes:
         if length + len(suffix) + 2 > PRINT_OPTS.linewidth:
             text += ",\n" + " " * indent + suffix
@@ -126,6 +129,33 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
             text += ", " + suffix
             length += len(suffix) + 2
     return text + ")"
+
+
+def _part(name: str, t: Tensor, indent: int) -> str:
+    """One of the tensors that a sparse one is made of, as an argument of its printed form."""
+    text = f"{name}=tensor("
+    t = t.detach()
+    size = f", size={tuple(t.shape)}"
+    if t.is_meta:
+        return text + "..." + size + ")"
+    return text + ("[]" + size if t.numel() == 0 else _values(t, indent + len(text))) + ")"
+
+
+def _sparse_str(t: Tensor, prefix: str) -> tuple[str, list[str]]:
+    indent = len(prefix)
+    if t.is_sparse:
+        parts = {"indices": t._indices(), "values": t._values()}
+    elif t.is_sparse_csr:
+        parts = {"crow_indices": t.crow_indices(), "col_indices": t.col_indices(), "values": t.values()}
+    else:
+        parts = {"ccol_indices": t.ccol_indices(), "row_indices": t.row_indices(), "values": t.values()}
+    suffixes = [f"size={tuple(t.shape)}"]
+    if not t.is_meta:
+        suffixes.append(f"nnz={t._nnz()}")
+    if t.dtype not in (get_default_dtype(), get_default_dtype().to_complex(), _dtypes["int64"], _dtypes["bool"]):
+        suffixes.append(f"dtype={t.dtype}")
+    suffixes.append(f"layout={t.layout}")
+    return (",\n" + " " * indent).join(_part(name, part, indent) for name, part in parts.items()), suffixes
 
 
 def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
@@ -141,7 +171,11 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     default = get_default_dtype()
     if t.device.type != "cpu":
         suffixes.append(f"device='{t.device}'")
-    if t.is_meta:
+    sparse = t.layout is not _layouts["strided"]
+    if sparse:
+        text, more = _sparse_str(t, prefix)
+        suffixes += more
+    elif t.is_meta:
         suffixes.append(f"size={tuple(t.shape)}")
         if t.dtype is not default:
             suffixes.append(f"dtype={t.dtype}")
@@ -167,4 +201,4 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
             if node is not None
             else "requires_grad=True"
         )
-    return _with_suffixes(prefix + text, suffixes, indent)
+    return _with_suffixes(prefix + text, suffixes, indent, sparse and t.is_sparse)

@@ -162,6 +162,7 @@ class ObjectLoader {
       RL_CHECK(UnpicklingError, !args.items.empty(), "load '", name_, "': ", f.text, " without arguments");
       return object(*args.items[0], depth + 1);
     };
+    if (std::optional<Layout> layout = io::layout_of(v)) return check(wrap(*layout));
     if (f.is_global("collections.OrderedDict")) {
       Object out = check(PyObject_CallNoArgs(imported("collections", "OrderedDict")));
       made_[&v] = out;
@@ -253,6 +254,7 @@ class ObjectPickler {
     if (PyFloat_CheckExact(o)) return p_.number(PyFloat_AS_DOUBLE(o));
     if (PyBytes_CheckExact(o)) return p_.bytes({PyBytes_AS_STRING(o), size_t(PyBytes_GET_SIZE(o))});
     if (is_dtype(o)) return p_.global("torch", name_of(DType(enum_value(o))));
+    if (is_layout(o)) return io::pickle_layout(p_, Layout(enum_value(o)));
     auto known = memo_.find(o);
     if (known != memo_.end()) {
       if (known->second == kOpen) throw NotPlain{};  // a tuple inside itself
@@ -336,6 +338,7 @@ class ObjectPickler {
     p_.reduce();
   }
   void data(const Tensor& t) {
+    if (t.impl()->parts()) return io::pickle_sparse_tensor(p_, t, [this](const Tensor& part) { data(part); });
     if (t.device().is_meta()) return pickle_meta_tensor(p_, t);
     const Ref<Storage>& s = t.impl()->storage();
     auto [at, fresh] = keys_.emplace(s.get(), storages_.size());

@@ -6,6 +6,8 @@
 #include <unordered_map>
 
 #include "rushlight/core/error.h"
+#include "rushlight/fn/sparse_compressed_tensor.h"
+#include "rushlight/fn/sparse_coo_tensor.h"
 
 namespace rushlight::io {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 using K = Pickled::Kind;
 
 constexpr const char* kRebuildMeta = "torch._utils._rebuild_meta_tensor_no_storage";
+constexpr const char* kRebuildSparse = "torch._utils._rebuild_sparse_tensor";
 constexpr size_t kMaxDims = 64;  // PyTorch's limit
 
 const Pickled& item(const Pickled& v, size_t i, const std::string& where, const char* what) {
@@ -120,7 +123,7 @@ std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_paramet
     t.impl()->set_requires_grad(wants);
     return t;
   }
-  if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta) return {};
+  if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta && *f != kRebuildSparse) return {};
   return plain_tensor(*f, *args);
 }
 
@@ -148,8 +151,40 @@ Tensor TensorLoader::meta_tensor(const Pickled& args) {
   } catch (const Error& e) { throw UnpicklingError(str(where_, ": a meta tensor that can't be: ", e.what())); }
 }
 
+std::optional<Layout> layout_of(const Pickled& v) {
+  if (!v.is(K::Call) || !v.items[0]->is_global("torch.serialization._get_layout") || v.items[1]->items.size() != 1)
+    return {};
+  for (int i = 0; i < kLayouts; i++)
+    if (v.items[1]->items[0]->text == str(Layout(i))) return Layout(i);
+  return {};
+}
+
+// (layout, (indices, values, size, is_coalesced)), or (layout, (compressed_indices, plain_indices, values, size))
+Tensor TensorLoader::sparse_tensor(const Pickled& args) {
+  const Pickled& data = item(args, 1, where_, "a sparse tensor");
+  std::optional<Layout> layout = layout_of(item(args, 0, where_, "a sparse tensor"));
+  bool coo = layout == Layout::Sparse, compressed = layout == Layout::SparseCsr || layout == Layout::SparseCsc;
+  RL_CHECK(UnpicklingError, coo || compressed, where_, ": a sparse tensor of a layout that is not supported");
+  auto part = [&](size_t i) {
+    std::optional<Tensor> t = tensor(item(data, i, where_, "a sparse tensor"));
+    RL_CHECK(UnpicklingError, t && !t->impl()->parts(), where_, ": a sparse tensor without its parts");
+    return *t;
+  };
+  try {
+    Dims size = integers(item(data, coo ? 2 : 3, where_, "a sparse tensor"), where_);
+    if (compressed) return sparse_compressed_tensor(part(0), part(1), part(2), size, {}, layout);
+    // Files from before PyTorch 2.1 don't say whether it is coalesced.
+    std::optional<bool> coalesced;
+    if (data.items.size() > 3 && data.items[3]->is(K::Bool)) coalesced = data.items[3]->boolean;
+    return sparse_coo_tensor(part(0), part(1), size, {}, {}, {}, {}, coalesced);
+  } catch (const UnpicklingError&) { throw; } catch (const Error& e) {
+    throw UnpicklingError(str(where_, ": a sparse tensor that can't be: ", e.what()));
+  }
+}
+
 Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
   if (f == kRebuildMeta) return meta_tensor(args);
+  if (f == kRebuildSparse) return sparse_tensor(args);
   bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2",
        v3 = f == "torch._utils._rebuild_tensor_v3";
   RL_CHECK(UnpicklingError, v1 || v2 || v3, where_, ": tensors made by ", f.empty() ? "a computed function" : f,
@@ -307,7 +342,34 @@ void pickle_meta_tensor(Pickler& p, const Tensor& t) {
   p.reduce();
 }
 
+void pickle_layout(Pickler& p, Layout layout) {
+  p.global("torch.serialization", "_get_layout");
+  p.text(str(layout));
+  p.tuple(1);
+  p.reduce();
+}
+
+void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(const Tensor&)>& part) {
+  const SparseParts& parts = *t.impl()->parts();
+  p.global("torch._utils", "_rebuild_sparse_tensor");
+  pickle_layout(p, parts.layout);
+  p.mark();
+  part(Tensor(parts.indices));
+  if (parts.plain) part(Tensor(parts.plain));
+  part(Tensor(parts.values));
+  p.global("torch", "Size");
+  pickle_dims(p, t.sizes());
+  p.tuple(1);
+  p.reduce();
+  if (parts.layout == Layout::Sparse) p.boolean(parts.coalesced);
+  p.tuple(4);
+  p.tuple(2);
+  p.reduce();
+}
+
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
+  RL_CHECK(NotImplementedError, !t.impl()->parts(), "save: a tensor of layout ", t.layout(),
+           " can't be part of this archive; save it with torch.save, or its to_dense()");
   bool typed = has_storage_class(t.dtype());
   p.global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
   p.mark();

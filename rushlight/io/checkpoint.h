@@ -28,6 +28,7 @@ class TensorLoader {
  private:
   Tensor plain_tensor(const std::string& function, const Pickled& args);
   Tensor meta_tensor(const Pickled& args);
+  Tensor sparse_tensor(const Pickled& args);
   DType dtype(const Pickled& named);
   std::function<Bytes(const std::string&)> read_;
   std::string where_;
@@ -61,6 +62,12 @@ void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage
 
 // Opcodes for one tensor; `key` names its storage.
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key);
+// Opcodes for a sparse tensor; `part` writes those of the tensors that it is made of.
+void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(const Tensor&)>& part);
+// "torch.sparse_coo" and others, as `_get_layout(name)`.
+void pickle_layout(Pickler& p, Layout layout);
+// Of a call to _get_layout; empty for any other value.
+std::optional<Layout> layout_of(const Pickled& call);
 // What torch.save writes for a tensor on the meta device: no storage. Script archives don't know it.
 void pickle_meta_tensor(Pickler& p, const Tensor& t);
 

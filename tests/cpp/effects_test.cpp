@@ -19,11 +19,14 @@ namespace {
 using fuzz::Call;
 using fuzz::Value;
 
+// A sparse tensor counts as its values: those are what is written to and shared.
 void each_tensor(const IValue& v, auto f) {
-  if (v.is_tensor()) f(v.tensor());
+  auto give = [&](const Tensor& t) {
+    if (t.defined()) f(t.impl()->parts() ? Tensor(t.impl()->parts()->values) : t);
+  };
+  if (v.is_tensor()) give(v.tensor());
   else if (v.is_tensor_list())
-    for (const Tensor& t : v.tensor_list())
-      if (t.defined()) f(t);
+    for (const Tensor& t : v.tensor_list()) give(t);
 }
 
 std::string bytes_of(const IValue& v) {

@@ -7,6 +7,10 @@
 
 #include "rushlight/autograd/meta.h"
 #include "rushlight/core/generator.h"
+#include "rushlight/fn/_coalesced_.h"
+#include "rushlight/fn/_sparse_to.h"
+#include "rushlight/fn/add.h"
+#include "rushlight/fn/to_sparse.h"
 #include "rushlight/kernels/dispatch.h"
 
 namespace fuzz {
@@ -200,6 +204,7 @@ std::string tensor_text(const TensorValue& t) {
   if (t.shares >= 0) out += " in-memory-of=" + std::to_string(t.shares);
   if (t.special) out += " with-special-values";
   if (t.requires_grad) out += " requires_grad";
+  if (t.layout != Layout::Strided) out += std::string(" ") + name_of(t.layout);
   return out + (t.meta ? " meta" : "");
 }
 
@@ -265,6 +270,27 @@ void fill(T* p, int64_t n, const TensorValue& t) {
     for (int64_t i = 0; i < n && size_t(i) < t.values.size(); i++) p[i] = T(t.values[size_t(i)]);
 }
 
+// Sparse, where the shape can be; some with an element twice, some with indices that a program spoiled behind its back.
+Tensor in_parts(const Tensor& dense, const TensorValue& t) {
+  Random random(t.seed + 1);
+  Tensor out;
+  try {
+    NoGradGuard no_grad;
+    int64_t dense_dim = t.layout == Layout::Sparse && random.chance(30) ? random.below(3) : 0;
+    out = to_sparse(dense, t.layout, std::nullopt, dense_dim);
+    if (t.layout == Layout::Sparse && random.chance(40)) out = add(out, _sparse_to(out), random.chance(50) ? 1 : -1);
+    if (t.layout == Layout::Sparse && random.chance(40)) _coalesced_(out, random.chance(80));
+  } catch (const Error&) { return dense; }
+  const SparseParts& parts = *out.impl()->parts();
+  for (const auto& part : {parts.indices, parts.plain}) {
+    if (!part || part->numel() == 0 || part->dtype() != DType::Int64 || !random.chance(15)) continue;
+    Tensor indices(part);
+    indices.data<int64_t>()[random.below(indices.storage().bytes() / 8 - indices.storage_offset())] =
+        random.pick(kInts);
+  }
+  return out;
+}
+
 Tensor make_tensor(const TensorValue& t, const std::vector<Tensor>& made) {
   if (!t.defined) return {};
   Dims strides = t.strides.empty() ? contiguous_strides(t.sizes) : Dims(t.strides);
@@ -285,6 +311,7 @@ Tensor make_tensor(const TensorValue& t, const std::vector<Tensor>& made) {
   Tensor base = empty_tensor(Dims{count + t.offset}, t.dtype);
   dispatch(AllTypes{}, t.dtype, "fuzz", [&]<class T>() { fill(base.data<T>(), base.numel(), t); });
   Tensor out = alias_tensor(base, t.sizes, strides, first + t.offset);
+  if (t.layout != Layout::Strided) out = in_parts(out, t);
   if (t.requires_grad && is_differentiable(t.dtype)) set_requires_grad(out, true);
   return out;
 }
@@ -377,6 +404,11 @@ void randomise_layout(TensorValue& t, Random& random) {
   t.offset = random.below(4);
 }
 
+Layout random_layout(Random& random) {
+  return random.pick(
+      std::initializer_list<Layout>{Layout::Sparse, Layout::Sparse, Layout::SparseCsr, Layout::SparseCsc});
+}
+
 TensorValue random_tensor(Random& random) {
   TensorValue t;
   t.dtype = random.pick(kDTypes);
@@ -388,6 +420,7 @@ TensorValue random_tensor(Random& random) {
   if (random.chance(10)) t.special = 30;
   t.requires_grad = random.chance(20);
   t.meta = random.chance(3);
+  if (random.chance(4)) t.layout = random_layout(random);
   t.seed = random.next();
   return t;
 }
@@ -397,6 +430,7 @@ void change_tensor(TensorValue& t, Random& random) {
     t = random_tensor(random);
     return;
   }
+  if (random.chance(4)) return void(t.layout = random_layout(random));
   size_t n = t.sizes.size();
   auto reshape = [&] { t.strides.clear(); };
   switch (random.below(17)) {

@@ -42,7 +42,8 @@ struct TensorValue {
   int shares = -1;  // the number of the tensor, counted from the call's first, whose memory this one is in
   std::vector<int64_t> values;
   int64_t low = 0, high = 3;  // of integers
-  int special = 0;            // percentage of values that are infinite, NaN or at the ends of their dtype's range
+  Layout layout = Layout::Strided;
+  int special = 0;  // percentage of values that are infinite, NaN or at the ends of their dtype's range
   uint64_t seed = 1;
 };
 

@@ -77,6 +77,10 @@ Call case_of(const Work& work, const Op& op, int64_t number) {
 
 // Adds every byte up, and looks first whether they are the tensor's.
 uint64_t read(const Tensor& t) {
+  if (t.defined() && t.impl()->parts()) {
+    const SparseParts& p = *t.impl()->parts();
+    return (read(Tensor(p.indices)) * 31 + (p.plain ? read(Tensor(p.plain)) : 0)) * 31 + read(Tensor(p.values));
+  }
   if (!t.defined() || !t.device().is_cpu() || t.numel() == 0) return 0;
   int64_t low = 0, high = 0;
   for (size_t d = 0; d < t.sizes().size(); d++) {

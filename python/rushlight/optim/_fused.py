@@ -151,5 +151,7 @@ class FusedOptimizer(TensorwiseOptimizer):
                         for own in plan.states:
                             for name in plan.names:
                                 del own[name]
+            if self._any_sparse():  # for which the kernels have no form
+                return super()._step_groups()
             self._check_state()  # says the same, of the parameter's place and name
             raise

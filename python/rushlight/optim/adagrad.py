@@ -17,6 +17,7 @@ class Adagrad(Adaptive):
     """Steps divided by the root of the sum of all squared gradients."""
 
     _kernel = "_fused_adagrad_"
+    _takes_sparse = True
     # PyTorch before 1.3 had a fixed eps.
     _added_settings = {"eps": 1e-10, "foreach": None, "maximize": False, "differentiable": False, "fused": None}
     _kernel_settings = ("lr", "eps", "weight_decay", "lr_decay")
@@ -72,8 +73,19 @@ class Adagrad(Adaptive):
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         state["step"] += 1
+        if grad.is_sparse:
+            return self._update_sparse(group, param, grad.coalesce(), state)
         grad = decayed(group, param, grad)
         lr = _scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
         p, g, total = _as_real(param.is_complex(), param, grad, state["sum"])
         total.addcmul_(g, g, value=1)
         p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)
+
+    def _update_sparse(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
+        """Only what the gradient has values of."""
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        lr = _scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        state["sum"].add_(grad * grad)
+        root = state["sum"].sparse_mask(grad).values().sqrt_().add_(group["eps"])
+        param.add_(rl.sparse_coo_tensor(grad.indices(), grad.values() / root, grad.shape, is_coalesced=True), alpha=-lr)

@@ -405,6 +405,7 @@ class TensorwiseOptimizer(Optimizer):
     """
 
     _count_names: tuple[str, ...] = ("step",)
+    _takes_sparse = False  # `_update` can do with a sparse gradient
     _optional_state = False  # a parameter may have state of which some is missing
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
@@ -452,7 +453,18 @@ class TensorwiseOptimizer(Optimizer):
             self._step_groups()
         return loss
 
+    def _any_sparse(self) -> bool:
+        """Whether a gradient is sparse. Raises where the optimizer has no rule for that."""
+        if not any(p.grad is not None and p.grad.is_sparse for group in self.param_groups for p in group["params"]):
+            return False
+        if not self._takes_sparse:
+            raise RuntimeError(
+                f"{type(self).__name__} does not support sparse gradients; SGD, Adagrad and SparseAdam do"
+            )
+        return True
+
     def _step_groups(self) -> None:
+        self._any_sparse()
         self._check_state()
         for group in self.param_groups:
             self._step_group(group)

@@ -32,6 +32,7 @@ class SGD(_fused.FusedOptimizer):
 
     _count_names = ()
     _optional_state = True
+    _takes_sparse = True
     _added_settings = {
         "nesterov": False,
         "maximize": False,

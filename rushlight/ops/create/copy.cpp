@@ -8,6 +8,7 @@
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -138,12 +139,14 @@ OP(copy_, {.schema = "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False
            .forms = kMethod,
            .node = "CopyBackwards",
            .any_device = true,
-           .numbers = Numbers::Always});
+           .numbers = Numbers::Always,
+           .sparse = sparse_copy_});
 OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "A copy with memory of its own. >>> torch.clone(torch.tensor([1, 2]))\ntensor([1, 2])",
            .kernel = anywhere(structured<clone_meta, clone_cpu>()),
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
-           .forms = kFunction | kMethod});
+           .forms = kFunction | kMethod,
+           .sparse = sparse_form<sparse_clone>});
 OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                        "bool? pin_memory=None, "
                        "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
@@ -152,7 +155,8 @@ OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout?
              .grad = {{}, cast_back},
              .forms = kFunction,
              .any_device = true,
-             .numbers = Numbers::Always});
+             .numbers = Numbers::Always,
+             .sparse = sparse_form<sparse_to_copy>});
 OP(contiguous, {.schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
                 .doc = "self if it lies dense and in order already, else a copy that does."
                        " >>> torch.ones(2, 3).t().contiguous().stride()\n(2, 1)",

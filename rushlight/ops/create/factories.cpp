@@ -16,6 +16,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/create/specs.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -78,6 +79,22 @@ TensorSpec empty_spec(IntArrayRef size, const DT& dtype, const LT&, const DV& de
   if (format && *format != MemoryFormat::Contiguous && *format != MemoryFormat::Preserve)
     spec.strides = strides_for(size, *format);
   return spec;
+}
+// Those of which there are sparse ones.
+TensorSpec any_empty_spec(IntArrayRef size, const DT& dtype, const ALT& layout, const DV& device, const OB& pin,
+                          const MF& format) {
+  return in_layout(empty_spec(size, dtype, {}, device, pin, format), layout);
+}
+TensorSpec any_sized_spec(IntArrayRef size, const DT& dtype, const ALT& layout, const DV& device, const OB& pin) {
+  return in_layout(sized_spec(size, dtype, {}, device, pin), layout);
+}
+TensorSpec any_like_spec(const Tensor& self, const DT& dtype, const ALT& layout, const DV& device, const OB& pin,
+                         const MF& format) {
+  return in_layout(spec_like(self, dtype, {}, device, pin, format), layout);
+}
+TensorSpec any_new_spec(const Tensor& self, IntArrayRef size, const DT& dtype, const ALT& layout, const DV& device,
+                        const OB& pin) {
+  return in_layout(new_spec(self, size, dtype, {}, device, pin), layout);
 }
 TensorSpec full_spec(IntArrayRef size, const Scalar& value, const DT& dtype, const LT&, const DV& device, const OB&) {
   return spec_of(size, dtype.value_or(value.dtype()), device);
@@ -329,13 +346,15 @@ OP(empty, {.schema = "empty.memory_format(int[] size, *, ScalarType? dtype=None,
                      "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
            .doc = "Uninitialised."
                   " >>> torch.empty(2, 3).shape\ntorch.Size([2, 3])",
-           .kernel = anywhere(filled<empty_spec>(leave)),
-           .forms = kFunction | kOut});
+           .kernel = anywhere(filled<any_empty_spec>(leave)),
+           .forms = kFunction | kOut,
+           .sparse = sparse_factory});
 OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                      "pin_memory=None) -> Tensor",
            .doc = "All 0. >>> torch.zeros(3)\ntensor([0., 0., 0.])",
-           .kernel = anywhere(filled<sized_spec>(constant<0>)),
-           .forms = kFunction | kOut});
+           .kernel = anywhere(filled<any_sized_spec>(constant<0>)),
+           .forms = kFunction | kOut,
+           .sparse = sparse_factory});
 OP(ones, {.schema = "ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                     "pin_memory=None) -> Tensor",
           .doc = "All 1. >>> torch.ones(3)\ntensor([1., 1., 1.])",
@@ -362,16 +381,18 @@ OP(empty_like, {.schema = "empty_like(Tensor self, *, ScalarType? dtype=None, La
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                 .doc = "Uninitialised, shaped as self."
                        " >>> torch.empty_like(torch.tensor([1, 2])).dtype\ntorch.int64",
-                .kernel = anywhere(filled<like_spec>(leave)),
+                .kernel = anywhere(filled<any_like_spec>(leave)),
                 .forms = kFunction,
-                .any_device = true});
+                .any_device = true,
+                .sparse = sparse_factory});
 OP(zeros_like, {.schema = "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                           "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                 .doc = "All 0, shaped as self."
                        " >>> torch.zeros_like(torch.tensor([1, 2]))\ntensor([0, 0])",
-                .kernel = anywhere(filled<like_spec>(constant<0>)),
+                .kernel = anywhere(filled<any_like_spec>(constant<0>)),
                 .forms = kFunction,
-                .any_device = true});
+                .any_device = true,
+                .sparse = sparse_factory});
 OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                          "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All 1, shaped as self."
@@ -390,16 +411,18 @@ OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtyp
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "Uninitialised, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_empty(3).dtype\ntorch.int64",
-               .kernel = anywhere(filled<new_spec>(leave)),
+               .kernel = anywhere(filled<any_new_spec>(leave)),
                .forms = kMethod,
-               .any_device = true});
+               .any_device = true,
+               .sparse = sparse_factory});
 OP(new_zeros, {.schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "All 0, in the dtype of self."
                       " >>> torch.tensor([1, 2]).new_zeros(3)\ntensor([0, 0, 0])",
-               .kernel = anywhere(filled<new_spec>(constant<0>)),
+               .kernel = anywhere(filled<any_new_spec>(constant<0>)),
                .forms = kMethod,
-               .any_device = true});
+               .any_device = true,
+               .sparse = sparse_factory});
 OP(new_ones, {.schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                         "device=None, bool? pin_memory=None) -> Tensor",
               .doc = "All 1, in the dtype of self."
@@ -522,11 +545,13 @@ OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
            .doc = "Sets every element to 0."
                   " >>> torch.ones(2).zero_()\ntensor([0., 0.])",
            .kernel = anywhere(mutation<zero_>()),
-           .grad = {{}, zero_self}});
+           .grad = {{}, zero_self},
+           .sparse = sparse_zero_});
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",
           .kernel = anywhere(function<item_op>()),
           .forms = kMethod | kCppByHand,
-          .any_device = true});
+          .any_device = true,
+          .sparse = sparse_form<sparse_item>});
 
 }  // namespace rushlight

@@ -5,12 +5,19 @@
 #include <cstring>
 
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/embedding_backward.h"
 #include "rushlight/fn/embedding_dense_backward.h"
+#include "rushlight/fn/flatten.h"
 #include "rushlight/fn/full.h"
+#include "rushlight/fn/index_select.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/linalg_vector_norm.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/mul.h"
+#include "rushlight/fn/nonzero.h"
+#include "rushlight/fn/reshape.h"
+#include "rushlight/fn/sparse_coo_tensor.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
@@ -49,8 +56,8 @@ void embedding_cpu(const Tensor& weight, const Tensor& indices, int64_t, bool, b
   if (!to.is_same(out)) copy_elements(out, to);
 }
 Grads embedding_grad(const Saved& s, const Tensor& g) {
-  return {embedding_dense_backward(g, s["indices"], s.sizes("weight")[0], s.arg("padding_idx").to_int(),
-                                   s.arg("scale_grad_by_freq").to_bool()),
+  return {embedding_backward(g, s["indices"], s.sizes("weight")[0], s.arg("padding_idx").to_int(),
+                             s.arg("scale_grad_by_freq").to_bool(), s.arg("sparse").to_bool()),
           Tensor()};
 }
 
@@ -149,6 +156,24 @@ void embedding_renorm_op(const Tensor& self, const Tensor& indices, double max_n
   }
 }
 
+// A row for each index, not one for each row of the table.
+Tensor sparse_backward(const Tensor& grad, const Tensor& indices, int64_t rows, int64_t padding, bool by_frequency) {
+  RL_CHECK(RuntimeError, !by_frequency,
+           "embedding_backward: scale_grad_by_freq not supported with sparse gradients; use sparse=False");
+  Tensor at = to(reshape(indices, {-1}), DType::Int64), values = reshape(grad, {indices.numel(), grad.size(-1)});
+  if (padding >= 0) {
+    Tensor kept = flatten(nonzero(at != Scalar(padding)));
+    at = index_select(at, 0, kept);
+    values = index_select(values, 0, kept);
+  }
+  return sparse_coo_tensor(unsqueeze(at, 0), values, {rows, grad.size(-1)});
+}
+Tensor any_backward(const Tensor& grad, const Tensor& indices, int64_t rows, int64_t padding, bool by_frequency,
+                    bool sparse) {
+  return sparse ? sparse_backward(grad, indices, rows, padding, by_frequency)
+                : embedding_dense_backward(grad, indices, rows, padding, by_frequency);
+}
+
 TensorSpec one_hot_meta(const Tensor& self, int64_t classes) {
   RL_CHECK(RuntimeError, self.dtype() == DType::Int64,
            "one_hot is only applicable to index tensor of type LongTensor.");
@@ -192,6 +217,18 @@ OP(embedding_dense_backward, {.schema = "embedding_dense_backward(Tensor grad_ou
                               .kernel = structured<embedding_backward_meta, embedding_backward_cpu>(),
                               .grad = {{"indices"}, embedding_backward_grad},
                               .forms = kFunction});
+OP(embedding_sparse_backward,
+   {.schema = "embedding_sparse_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool "
+              "scale_grad_by_freq) -> Tensor",
+    .doc = "Gradient of embedding for its table, a sparse tensor.",
+    .kernel = composite<sparse_backward>(),
+    .forms = kFunction});
+OP(embedding_backward,
+   {.schema = "embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool "
+              "scale_grad_by_freq, bool sparse) -> Tensor",
+    .doc = "Gradient of embedding for its table, sparse if told so.",
+    .kernel = composite<any_backward>(),
+    .forms = kFunction});
 OP(embedding_renorm_,
    {.schema = "embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)",
     .doc = "Scales rows down to a norm of at most max_norm.",

@@ -5,7 +5,7 @@
 #include "rushlight/fn/_embedding_bag.h"
 #include "rushlight/fn/clamp_min.h"
 #include "rushlight/fn/embedding.h"
-#include "rushlight/fn/embedding_dense_backward.h"
+#include "rushlight/fn/embedding_backward.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/scatter_add.h"
@@ -146,8 +146,8 @@ Grads bags_grad(const Saved& s, const Tensors& g) {
   spread = masked_fill(spread, unsqueeze(outside, 1), Scalar(0));
   Tensor factors = s["per_sample_weights"], d_weight, d_factors;
   if (s.needs("weight"))
-    d_weight = embedding_dense_backward(factors.defined() ? spread * unsqueeze(factors, 1) : spread, indices, rows,
-                                        padding, s.arg("scale_grad_by_freq").to_bool());
+    d_weight = embedding_backward(factors.defined() ? spread * unsqueeze(factors, 1) : spread, indices, rows, padding,
+                                  s.arg("scale_grad_by_freq").to_bool(), s.arg("sparse").to_bool());
   if (factors.defined() && s.needs("per_sample_weights")) {
     d_factors = sum(embedding(s["weight"], indices) * spread, IntArrayRef(1));
     if (padding >= 0) d_factors = masked_fill(d_factors, indices == Scalar(padding), Scalar(0));

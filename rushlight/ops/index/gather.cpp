@@ -2,15 +2,21 @@
 #include "rushlight/fn/gather.h"
 
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/arange.h"
 #include "rushlight/fn/eq.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/ones_like.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/fn/scatter.h"
 #include "rushlight/fn/scatter_add.h"
 #include "rushlight/fn/scatter_reduce.h"
+#include "rushlight/fn/sparse_coo_tensor.h"
+#include "rushlight/fn/stack.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
+#include "rushlight/fn/view.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/fn/zeros_like.h"
@@ -66,6 +72,19 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
   });
 }
 Grads gather_grad(const Saved& s, const Tensor& g) {
+  if (s.arg("sparse_grad").to_bool()) {
+    Tensor index = s["index"];
+    Tensors at;
+    int64_t along = wrap_dim(s.arg("dim").to_int(), index.dim());
+    for (int64_t d = 0; d < index.dim(); d++) {
+      Dims line(size_t(index.dim()), 1);
+      line[size_t(d)] = index.size(d);
+      Tensor rows =
+          d == along ? index : expand(view(arange(index.size(d), DType::Int64, {}, g.device()), line), index.sizes());
+      at.push_back(reshape(rows, {-1}));
+    }
+    if (!at.empty()) return {sparse_coo_tensor(stack(at, 0), reshape(g, {-1}), s.sizes("self")), Tensor()};
+  }
   Tensor zero = zeros(s.sizes("self"), g.dtype(), std::nullopt, g.device());
   return {scatter_add(zero, s.arg("dim").to_int(), s["index"], g), Tensor()};
 }

@@ -22,6 +22,7 @@
 #include "rushlight/kernels/lanes.h"
 #include "rushlight/ops/index/indices.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -358,7 +359,8 @@ OP(index_select, {.schema = "index_select(Tensor self, int dim, Tensor index) ->
                   .doc = "Slices of a dimension in the order of index. >>> torch.index_select(torch.tensor([1, 2, 3]), "
                          "0, torch.tensor([2, 0]))\ntensor([3, 1])",
                   .kernel = structured<index_select_meta, index_select_cpu>(),
-                  .grad = {{"index"}, index_select_grad}});
+                  .grad = {{"index"}, index_select_grad},
+                  .sparse = sparse_form<sparse_index_select>});
 OP(index_add, {.schema = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
                .doc = "self with slices of source added where index says. >>> torch.index_add(torch.zeros(2), 0, "
                       "torch.tensor([1, 1]), torch.ones(2))\ntensor([0., 2.])",

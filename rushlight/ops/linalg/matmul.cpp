@@ -17,6 +17,7 @@
 #include "rushlight/fn/vdot.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/ops/linalg/products.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 
@@ -326,7 +327,8 @@ OP(mm, {.schema = "mm(Tensor self, Tensor mat2) -> Tensor",
                " >>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))\ntensor([[11.]])",
         .kernel = structured<mm_meta, mm_cpu>(),
         .grad = {{"self", "mat2"}, mm_grad},
-        .autocast = Autocast::Lower});
+        .autocast = Autocast::Lower,
+        .sparse = sparse_form<sparse_mm>});
 COST(mm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[0].tensor().size(1); })
 
 OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -336,7 +338,8 @@ OP(addmm, {.schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar bet
            .kernel = structured<addmm_meta, addmm_cpu>(),
            .grad = {{"mat1", "mat2"}, addmm_grad},
            .forms = kFunction | kMethod | kInPlace | kOut,
-           .autocast = Autocast::Lower});
+           .autocast = Autocast::Lower,
+           .sparse = sparse_form<sparse_addmm>});
 COST(addmm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[1].tensor().size(1); })
 
 OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
@@ -344,7 +347,8 @@ OP(bmm, {.schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
                 " >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()\ntensor([3., 3.])",
          .kernel = structured<bmm_meta, bmm_cpu>(),
          .grad = {{"self", "mat2"}, bmm_grad},
-         .autocast = Autocast::Lower});
+         .autocast = Autocast::Lower,
+         .sparse = sparse_form<sparse_bmm>});
 COST(bmm, [](auto args, auto rets) { return rets[0].tensor().numel() * args[0].tensor().size(2); })
 
 OP(baddbmm,
@@ -361,7 +365,8 @@ OP(mv, {.schema = "mv(Tensor self, Tensor vec) -> Tensor",
         .doc = "The product of a matrix and a vector."
                " >>> torch.mv(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
         .kernel = structured<mv_meta, mv_cpu>(),
-        .grad = {{"self", "vec"}, mv_grad}});
+        .grad = {{"self", "vec"}, mv_grad},
+        .sparse = sparse_form<sparse_mv>});
 COST(mv, [](auto args, auto) { return args[0].tensor().numel(); })
 
 OP(addmv, {.schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -370,7 +375,8 @@ OP(addmv, {.schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=
                   "1.]))\ntensor([13., 27.])",
            .kernel = structured<addmv_meta, addmv_cpu>(),
            .grad = {{"mat", "vec"}, addmv_grad},
-           .forms = kFunction | kMethod | kInPlace | kOut});
+           .forms = kFunction | kMethod | kInPlace | kOut,
+           .sparse = sparse_form<sparse_addmv>});
 COST(addmv, [](auto args, auto) { return args[1].tensor().numel(); })
 
 OP(dot, {.schema = "dot(Tensor self, Tensor tensor) -> Tensor",
@@ -406,6 +412,7 @@ OP(matmul, {.schema = "matmul(Tensor self, Tensor other) -> Tensor",
                    " >>> torch.matmul(torch.tensor([[1., 2.], [3., 4.]]), torch.tensor([1., 1.]))\ntensor([3., 7.])",
             .kernel = composite<matmul_fn>(),
             .forms = kFunction | kMethod | kOut,
-            .autocast = Autocast::Lower});
+            .autocast = Autocast::Lower,
+            .sparse = sparse_form<sparse_matmul>});
 
 }  // namespace rushlight

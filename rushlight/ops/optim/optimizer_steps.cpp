@@ -272,7 +272,8 @@ OP(_optimizer_check,
    {.schema = "_optimizer_check(Tensor[] self, Tensor[] grads, Tensor[] states, Tensor[] counts) -> ()",
     .doc = "Raises where gradients or state, one list after another, don't fit their parameters.",
     .kernel = effect<check_all>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .sparse = takes_sparse});
 
 OP(_foreach_add_, {.schema = "_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()",
                    .doc = "Adds a number to each tensor.",

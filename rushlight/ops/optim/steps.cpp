@@ -6,7 +6,7 @@
 namespace rushlight {
 
 void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written) {
-  if (t.numel() == 0) return;
+  if (t.numel() == 0 || t.impl()->parts()) return;
   bool single = true;  // no two elements share their bytes, as far as strides of 0 tell
   for (size_t d = 0; d < t.sizes().size(); d++) single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
   RL_CHECK(RuntimeError, !written || !t.storage().read_only(), op, ": the ", what, " of parameter ", i,
@@ -62,7 +62,7 @@ void check_step(const char* op, TensorList self, TensorList grads, bool scales,
 
 double value_of(const char* op, const char* what, const Tensor& t) {
   RL_CHECK(TypeError, t.defined(), op, ": expected a tensor as ", what, ", got None");
-  RL_CHECK(RuntimeError, t.numel() == 1 && t.device().is_cpu() && !is_complex(t.dtype()), op,
+  RL_CHECK(RuntimeError, t.numel() == 1 && t.device().is_cpu() && !is_complex(t.dtype()) && !t.impl()->parts(), op,
            ": expected a tensor with one real element as ", what, ", got one of shape ", t.sizes(), " and dtype ",
            t.dtype(), " on ", t.device());
   check_memory(op, 0, what, t, false);

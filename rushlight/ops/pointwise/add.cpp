@@ -2,6 +2,7 @@
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/kernels/complex_product.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -85,7 +86,8 @@ OP(add, {.schema = "add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> 
          .kernel = pointwise<Add, AnyAndBytes>(),
          .grad = {{}, add_grad},
          .overloads = {"add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
-         .numbers = Numbers::Always});
+         .numbers = Numbers::Always,
+         .sparse = sparse_add});
 
 OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
          .doc = "self - alpha * other. >>> torch.sub(torch.tensor([1., 2.]), 1)\ntensor([0., 1.])",
@@ -93,7 +95,8 @@ OP(sub, {.schema = "sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> 
          .grad = {{}, sub_grad},
          .overloads = {"sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
          .aliases = {"subtract"},
-         .numbers = Numbers::Always});
+         .numbers = Numbers::Always,
+         .sparse = sparse_form<sparse_sub>});
 
 OP(rsub, {.schema = "rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
           .doc = "other - alpha * self. >>> torch.rsub(torch.tensor([1., 2.]), 1)\ntensor([ 0., -1.])",

@@ -8,6 +8,7 @@
 #include "rushlight/fn/trunc.h"
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -121,7 +122,8 @@ OP(div,
     .grad = {{"self:other", "other"}, true_divide_grad},
     .overloads = {"div.Scalar(Tensor self, Scalar other) -> Tensor"},
     .aliases = {"divide", "true_divide"},
-    .numbers = Numbers::Always});
+    .numbers = Numbers::Always,
+    .sparse = sparse_form<sparse_div>});
 
 OP(div_mode, {.schema = "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
               .doc = "self / other, rounded as rounding_mode says: None, 'trunc' or 'floor'. >>> "
@@ -130,7 +132,8 @@ OP(div_mode, {.schema = "div.Tensor_mode(Tensor self, Tensor other, *, str? roun
               .forms = kFunction | kMethod | kInPlace | kOut,
               .overloads = {"div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor"},
               .aliases = {"divide"},
-              .numbers = Numbers::Always});
+              .numbers = Numbers::Always,
+              .sparse = sparse_form<sparse_div_mode>});
 
 OP(floor_divide,
    {.schema = "floor_divide(Tensor self, Tensor other) -> Tensor",

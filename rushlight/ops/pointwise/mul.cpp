@@ -8,6 +8,7 @@
 #include "rushlight/kernels/complex_product.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -104,7 +105,8 @@ OP(mul, {.schema = "mul.Tensor(Tensor self, Tensor other) -> Tensor",
          .grad = {{"self:other", "other:self"}, mul_grad},
          .overloads = {"mul.Scalar(Tensor self, Scalar other) -> Tensor"},
          .aliases = {"multiply"},
-         .numbers = Numbers::Always});
+         .numbers = Numbers::Always,
+         .sparse = sparse_form<sparse_mul>});
 
 OP(neg, {.schema = "neg(Tensor self) -> Tensor",
          .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",

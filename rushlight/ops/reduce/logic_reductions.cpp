@@ -3,6 +3,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -70,7 +71,8 @@ OP(all, {.schema = "all(Tensor self) -> Tensor",
          .kernel = structured<truth_all_meta, truth_all_cpu<true>>()});
 OP(any, {.schema = "any(Tensor self) -> Tensor",
          .doc = "Whether an element is non-zero. >>> torch.any(torch.tensor([True, False]))\ntensor(True)",
-         .kernel = structured<truth_all_meta, truth_all_cpu<false>>()});
+         .kernel = structured<truth_all_meta, truth_all_cpu<false>>(),
+         .sparse = sparse_form<sparse_any>});
 OP(all_dim,
    {.schema = "all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
     .doc =

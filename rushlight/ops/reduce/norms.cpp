@@ -26,6 +26,7 @@
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -231,7 +232,8 @@ OP(linalg_vector_norm,
     .kernel = structured<norm_meta, norm_cpu>(),
     .grad = {{"self", "result"}, norm_grad},
     .forms = kFunction | kOut,
-    .module = "linalg"});
+    .module = "linalg",
+    .sparse = sparse_form<sparse_norm>});
 OP(norm, {.schema = "norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
           .doc = "The p-norm of all elements. >>> torch.norm(torch.tensor([3., 4.]))\ntensor(5.)",
           .kernel = composite<norm_scalar>()});

@@ -14,6 +14,7 @@
 #include "rushlight/kernels/math.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/reduce/dims.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -203,13 +204,15 @@ Grads mean_all_grad(const Saved& s, const Tensor& g) {
 OP(sum, {.schema = "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
          .doc = "The sum of all elements; integers add up in int64. >>> torch.sum(torch.tensor([1, 2, 3]))\ntensor(6)",
          .kernel = structured<sum_all_meta, sum_all_cpu>(),
-         .grad = {{}, sum_all_grad}});
+         .grad = {{}, sum_all_grad},
+         .sparse = sparse_form<sparse_sum>});
 OP(sum_dim,
    {.schema = "sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum over some dimensions. >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), 0)\ntensor([4, 6])",
     .kernel = structured<sum_meta, sum_cpu>(),
     .grad = {{}, sum_grad},
-    .node = "SumBackward1"});
+    .node = "SumBackward1",
+    .sparse = sparse_form<sparse_sum_dims>});
 OP(nansum, {.schema = "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
             .doc = "The sum that counts NaN as zero. >>> torch.nansum(torch.tensor([1., float('nan')]))\ntensor(1.)",
             .kernel = structured<nansum_meta, nansum_cpu>(),

@@ -18,6 +18,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/index/indices.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -229,7 +230,8 @@ OP(cat,
     .grad = {{}, cat_grad},
     .forms = kFunction | kOut | kOutConverts | kOutApart,
     .aliases = {"concat", "concatenate"},
-    .autocast = Autocast::Promote});
+    .autocast = Autocast::Promote,
+    .sparse = sparse_form<sparse_cat>});
 OP(stack,
    {.schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
     .doc = "Joins tensors along a new dimension. >>> torch.stack([torch.tensor(1), torch.tensor(2)])\ntensor([1, 2])",

@@ -20,6 +20,7 @@
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/kernels/loops.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -499,21 +500,26 @@ OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> T
                         [](const Saved& s, const Tensor& g) {
                           return Grads{transpose(g, int_arg(s, "dim0"), int_arg(s, "dim1"))};
                         }},
-               .aliases = {"swapaxes", "swapdims"}});
+               .aliases = {"swapaxes", "swapdims"},
+               .sparse = sparse_form<sparse_transpose>});
 OP(t, {.schema = "t(Tensor(a) self) -> Tensor(a)",
        .doc = "Transpose of a matrix."
               " >>> torch.t(torch.tensor([[1, 2], [3, 4]]))\ntensor([[1, 3],\n        [2, 4]])",
        .kernel = view<t_op>(),
-       .grad = {{}, [](const Saved& s, const Tensor& g) {
+       .grad = {{},
+                [](const Saved& s, const Tensor& g) {
                   return Grads{transpose(g, 0, s.sizes("self").size() < 2 ? 0 : 1)};
-                }}});
+                }},
+       .sparse = sparse_form<sparse_t>});
 OP(permute, {.schema = "permute(Tensor(a) self, int[] dims) -> Tensor(a)",
              .doc = "Dimensions in another order."
                     " >>> torch.permute(torch.ones(2, 3, 4), (2, 0, 1)).shape\ntorch.Size([4, 2, 3])",
              .kernel = view<permute_op>(),
-             .grad = {{}, [](const Saved& s, const Tensor& g) {
+             .grad = {{},
+                      [](const Saved& s, const Tensor& g) {
                         return Grads{permute(g, inverse_permutation(s.arg("dims").int_list()))};
-                      }}});
+                      }},
+             .sparse = sparse_form<sparse_permute>});
 OP(movedim, {.schema = "movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
              .doc = "Moves dimensions to new places."
                     " >>> torch.movedim(torch.ones(2, 3, 4), (0, 1), (1, 2)).shape\ntorch.Size([4, 2, 3])",
@@ -528,7 +534,8 @@ OP(unsqueeze, {.schema = "unsqueeze(Tensor(a) self, int dim) -> Tensor(a)",
                .doc = "A new dimension of size 1."
                       " >>> torch.unsqueeze(torch.tensor([1, 2]), 1)\ntensor([[1],\n        [2]])",
                .kernel = view<unsqueeze_op>(),
-               .grad = {{}, back_to_shape}});
+               .grad = {{}, back_to_shape},
+               .sparse = sparse_form<sparse_unsqueeze>});
 OP(squeeze, {.schema = "squeeze(Tensor(a) self) -> Tensor(a)",
              .doc = "Without the dimensions of size 1."
                     " >>> torch.squeeze(torch.ones(1, 2, 1)).shape\ntorch.Size([2])",
@@ -549,9 +556,11 @@ OP(select, {.schema = "select.int(Tensor(a) self, int dim, int index) -> Tensor(
             .doc = "One index of a dimension."
                    " >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)\ntensor([1, 3])",
             .kernel = view<select_op>(),
-            .grad = {{}, [](const Saved& s, const Tensor& g) {
+            .grad = {{},
+                     [](const Saved& s, const Tensor& g) {
                        return Grads{select_backward(g, s.sizes("self"), int_arg(s, "dim"), int_arg(s, "index"))};
-                     }}});
+                     }},
+            .sparse = sparse_form<sparse_select>});
 OP(select_backward,
    {.schema = "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
     .doc = "Gradient of select.",
@@ -645,11 +654,13 @@ OP(ravel, {.schema = "ravel(Tensor(a) self) -> Tensor(a)",
 OP(detach, {.schema = "detach(Tensor(a) self) -> Tensor(a)",
             .doc = "The same memory, unknown to autograd."
                    " >>> torch.ones(1, requires_grad=True).detach()\ntensor([1.])",
-            .kernel = view<alias_op>()});
+            .kernel = view<alias_op>(),
+            .sparse = takes_sparse});
 OP(alias, {.schema = "alias(Tensor(a) self) -> Tensor(a)",
            .doc = "The same memory.",
            .kernel = view<alias_op>(),
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
-           .forms = kFunction | kCppMethod});
+           .forms = kFunction | kCppMethod,
+           .sparse = takes_sparse});
 
 }  // namespace rushlight

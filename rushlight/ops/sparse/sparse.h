@@ -1,0 +1,49 @@
+// What the operators on sparse tensors share. They see a sparse tensor through a few records that know its parts (parts.cpp), so that
+// gradients, levels of transforms and devices work as for any other composite.
+#pragma once
+#include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/values.h"
+#include "rushlight/fn/_sparse_coo_tensor_with_dims_and_tensors.h"
+
+namespace rushlight {
+
+inline bool is_sparse(const Tensor& t) { return layout_seen(t) != Layout::Strided; }
+inline bool is_compressed(Layout l) { return l == Layout::SparseCsr || l == Layout::SparseCsc; }
+
+// A sparse tensor of any layout as coordinates: element [indices[:, i]] has values[i], which is a tensor of the last `dense_dim` sizes.
+struct Coo {
+  Tensor indices;  // int64 [sparse_dim, number of values]
+  Tensor values;   // on the graph of gradients
+  Dims sizes;
+  bool coalesced;  // in order, none twice
+  int64_t sparse_dim() const { return indices.sizes()[0]; }
+  int64_t dense_dim() const { return values.dim() - 1; }
+  int64_t count() const { return values.sizes()[0]; }
+  IntArrayRef sparse_sizes() const { return IntArrayRef(sizes).slice(0, size_t(sparse_dim())); }
+};
+// What needs a gradient is coalesced first: values of the same element would each get it whole.
+Coo coo_of(const Tensor& t, bool coalesced);
+Tensor make_coo(const Tensor& indices, const Tensor& values, IntArrayRef sizes, bool coalesced);
+inline Tensor make_coo(const Coo& c) { return make_coo(c.indices, c.values, c.sizes, c.coalesced); }
+// From and to the layout; the tensor itself where it has it.
+Tensor in_layout(const Tensor& t, Layout layout);
+// The same indices with other values, which may be of another dtype.
+Tensor with_values(const Tensor& t, const Tensor& values);
+// The values in their order, doubles of an element included; on the graph where t needs no gradient or is coalesced.
+Tensor plain_values(const Tensor& t);
+// Each column of indices as one number, in row-major order of `sizes`.
+Tensor linear_indices(const Tensor& indices, IntArrayRef sizes);
+// Where each of `wanted` stands in `keys`, which are in order and none twice: places (of anything where it is missing), and whether it is there.
+std::pair<Tensor, Tensor> places_of(const Tensor& wanted, const Tensor& keys);
+// Dense tensors of `items` stacked along a first dimension, rows of the same index added.
+Tensor add_rows(int64_t rows, const Tensor& index, const Tensor& items);
+
+// A tensor made of parts that are known to fit. REQUIRES: no gradient.
+Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, const Tensor& values, IntArrayRef sizes,
+                     bool coalesced);
+// Without values; all dimensions sparse.
+Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device);
+// Throws where an index is negative or beyond its size.
+void check_indices(const Tensor& indices, IntArrayRef sizes);
+
+}  // namespace rushlight
