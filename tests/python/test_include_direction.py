@@ -31,6 +31,7 @@ TOPICS = [
     "shape",
     "order",
     "linalg",
+    "fft",
     "random",
     "nn",
     "image",
