@@ -80,6 +80,7 @@ _LAZY_NAMES = {
         "amp.autocast_mode",
     ),
     "vmap": "func",
+    **dict.fromkeys(("lu", "svd_lowrank", "pca_lowrank"), "_factorizations"),
     "summary": "_comforts.summary",
     "draw": "_comforts.drawing",
     "progress": "_comforts.progress",

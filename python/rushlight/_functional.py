@@ -6,7 +6,7 @@ from . import _C
 from ._C import Tensor, tensor
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "einsum", "is_nonzero",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "chain_matmul", "einsum", "is_nonzero",
     "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
     "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor",
     "dsmm", "spmm", "unravel_index",
@@ -185,6 +185,11 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
 def cartesian_prod(*tensors) -> Tensor:
     """All combinations of the elements of one-dimensional tensors, a row each."""
     return _ops.cartesian_prod(_spread(tensors))
+
+
+def chain_matmul(*matrices, out: Tensor | None = None) -> Tensor:
+    """The product of matrices, in the order that costs least; linalg.multi_dot takes vectors at the ends too."""
+    return _ops.chain_matmul(_spread(matrices), out=out)
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:

@@ -25,6 +25,14 @@ def storage_type(self):
 
 
 @_method
+def lu(self, pivot=True, get_infos=False):
+    """torch.lu(self)."""
+    from ._factorizations import lu as factors
+
+    return factors(self, pivot=pivot, get_infos=get_infos)
+
+
+@_method
 def __deepcopy__(self, memo):
     if getattr(self, "grad_fn", None) is not None:
         raise RuntimeError(

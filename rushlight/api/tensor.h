@@ -60,9 +60,14 @@ const rushlight::Tensor& lowered(const std::optional<Tensor>& t);
 rushlight::Generator* lowered(const std::optional<Generator>& g);
 std::optional<rushlight::Scalar> lowered(const std::optional<Scalar>& s);
 std::vector<Tensor> adopt(Tensors many);
+template <class T, class U>
+T adopt_part(U& part) {
+  if constexpr (std::is_same_v<U, Tensors>) return adopt(std::move(part));
+  else return T(std::move(part));
+}
 template <class... Ts, class... Us>
 std::tuple<Ts...> adopt(std::tuple<Us...> parts) {
-  return std::apply([](auto&... p) { return std::tuple<Ts...>(Ts(std::move(p))...); }, parts);
+  return std::apply([](auto&... p) { return std::tuple<Ts...>(adopt_part<Ts>(p)...); }, parts);
 }
 
 [[noreturn]] void fail_undefined(const char* method);

@@ -106,6 +106,28 @@ TensorSpec strided_spec(IntArrayRef size, IntArrayRef stride, const DT& dtype, c
   spec.strides = Dims(stride);
   return spec;
 }
+TensorSpec new_strided_spec(const Tensor& self, IntArrayRef size, IntArrayRef stride, const DT& dtype, const LT& layout,
+                            const DV& device, const OB& pin) {
+  return strided_spec(size, stride, dtype.value_or(self.dtype()), layout, device.value_or(self.device()), pin);
+}
+// Contiguous once its dimensions are in the order of physical_layout.
+TensorSpec permuted_spec(IntArrayRef size, IntArrayRef order, const DT& dtype, const LT& layout, const DV& device,
+                         const OB& pin) {
+  RL_CHECK(RuntimeError, size.size() == order.size(), "Number of dimensions in size does not match the length of the ",
+           "physical_layout; i.e. len(size) = ", size.size(), " is not equal to len(physical_layout) = ", order.size());
+  Dims strides(size.size(), -1);
+  int64_t step = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    int64_t d = order[i];
+    RL_CHECK(RuntimeError, d >= 0 && d < int64_t(size.size()), "Dimension out of range (expected to be between 0 and ",
+             int64_t(size.size()) - 1, ", but got ", d, " at index ", i,
+             " of physical_layout); negative dims are not supported");
+    RL_CHECK(RuntimeError, strides[size_t(d)] == -1, "Duplicate dim in physical_layout: ", d);
+    strides[size_t(d)] = step;
+    step = CheckedInt(step) * std::max<int64_t>(1, size[size_t(d)]);
+  }
+  return strided_spec(size, strides, dtype, layout, device, pin);
+}
 TensorSpec scalar_spec(const Scalar&, const DT& dtype, const LT&, const DV& device, const OB&) {
   return spec_of({}, dtype.value_or(default_dtype()), device);
 }
@@ -371,6 +393,19 @@ OP(empty_strided, {.schema = "empty_strided(int[] size, int[] stride, *, ScalarT
                           " >>> torch.empty_strided((2, 3), (1, 2)).stride()\n(1, 2)",
                    .kernel = anywhere(filled<strided_spec>(leave)),
                    .forms = kFunction});
+OP(empty_permuted, {.schema = "empty_permuted(int[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? "
+                              "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                    .doc = "Uninitialised, dense, the dimensions in memory in the given order."
+                           " >>> torch.empty_permuted((2, 3), (1, 0)).stride()\n(1, 2)",
+                    .kernel = anywhere(filled<permuted_spec>(leave)),
+                    .forms = kFunction});
+OP(new_empty_strided, {.schema = "new_empty_strided(Tensor self, int[] size, int[] stride, *, ScalarType? dtype=None, "
+                                 "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                       .doc = "Uninitialised, in the dtype of self, with the given strides."
+                              " >>> torch.tensor([1, 2]).new_empty_strided((2,), (2,)).stride()\n(2,)",
+                       .kernel = anywhere(filled<new_strided_spec>(leave)),
+                       .forms = kMethod,
+                       .any_device = true});
 OP(scalar_tensor, {.schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                              "device=None, bool? pin_memory=None) -> Tensor",
                    .doc = "A 0-d tensor."
