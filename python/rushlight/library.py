@@ -41,9 +41,11 @@ __all__ = [
     "impl_abstract",
     "infer_schema",
     "opcheck",
+    "register_autocast",
     "register_autograd",
     "register_fake",
     "register_kernel",
+    "register_torch_dispatch",
     "register_vmap",
 ]
 
@@ -222,3 +224,95 @@ def register_vmap(op: Any, func: Callable | None = None, /, *, lib: Library | No
         return func
 
     return register if func is None else register(func)
+
+
+def register_autocast(op: Any, device_type: str, cast_inputs: Any, /, *, lib: Library | None = None) -> None:
+    """Has an operator's floating point arguments cast to a dtype where autocast is enabled; it then runs without autocast.
+
+    Args: device_type: "cpu"; cast_inputs: the dtype. float64 arguments stay. ValueError for a device without autocast.
+
+    >>> torch.library.define("doc::halved", "(Tensor x) -> Tensor")
+    >>> torch.library.impl("doc::halved", "cpu", lambda x: x / 2)
+    >>> torch.library.register_autocast("doc::halved", "cpu", torch.bfloat16)
+    >>> with torch.autocast("cpu"):
+    ...     torch.ops.doc.halved(torch.ones(1)).dtype
+    torch.bfloat16
+    """
+    if not isinstance(device_type, str):
+        raise ValueError(f"register_autocast: expected device_type to be a str, got {type(device_type).__name__}")
+    if device_type != "cpu":
+        raise ValueError(f"Device type '{device_type}' does not support autocast.")
+    overload = overload_of(qualified_name(op))
+
+    def cast(x: Any) -> Any:
+        if isinstance(x, (list, tuple)):
+            return type(x)(map(cast, x))
+        wide = isinstance(x, _C.Tensor) and x.is_floating_point() and x.dtype != _C._dtypes["float64"]
+        return x.to(cast_inputs) if wide and x.device.type == device_type else x
+
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        return overload(*map(cast, args), **{k: cast(v) for k, v in kwargs.items()})
+
+    namespace, bare = _split(overload._name)
+    kept_library(namespace, lib).impl(bare, kernel, "AutocastCPU")
+
+
+_dispatch_rules: dict[type, dict[Any, Callable]] = {}
+
+
+def register_torch_dispatch(
+    op: Any, torch_dispatch_class: Any, func: Callable | None = None, /, *, lib: Library | None = None
+) -> Any:
+    """Registers what happens to an operator where a TorchDispatchMode is entered, or with arguments of a Tensor subclass.
+
+    Args: torch_dispatch_class: the class, with __torch_dispatch__; it need not know of the operator.
+        func: ``func(mode_or_class, func, types, args, kwargs)``; a decorator without.
+
+    >>> from rushlight.utils._python_dispatch import BaseTorchDispatchMode
+    >>> class Mode(BaseTorchDispatchMode):
+    ...     pass
+    >>> torch.library.define("doc::increased", "(Tensor x) -> Tensor")
+    >>> torch.library.impl("doc::increased", "cpu", lambda x: x + 1)
+    >>> @torch.library.register_torch_dispatch("doc::increased", Mode)
+    ... def _(mode, func, types, args, kwargs):
+    ...     return func(*args) + 10
+    >>> with Mode():
+    ...     torch.ops.doc.increased(torch.ones(1))
+    tensor([12.])
+    """
+    if not hasattr(torch_dispatch_class, "__torch_dispatch__"):
+        raise ValueError(f"register_torch_dispatch: {torch_dispatch_class} has no __torch_dispatch__")
+    overload = overload_of(qualified_name(op))
+
+    def register(func: Callable) -> Callable:
+        if torch_dispatch_class not in _dispatch_rules:
+            _dispatch_rules[torch_dispatch_class] = {}
+            _answer_by_rules(torch_dispatch_class, _dispatch_rules[torch_dispatch_class])
+        _dispatch_rules[torch_dispatch_class][overload] = func
+        return func
+
+    return register if func is None else register(func)
+
+
+def _answer_by_rules(cls: type, rules: dict[Any, Callable]) -> None:
+    """Has the class's __torch_dispatch__ look for a rule first."""
+    own = cls.__torch_dispatch__  # type: ignore[attr-defined]
+    if isinstance(cls, type) and issubclass(cls, _C.Tensor):
+
+        def of_class(owner: type, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            rule = rules.get(func)
+            found = own.__func__ if hasattr(own, "__func__") else own
+            return (
+                found(owner, func, types, args, kwargs)
+                if rule is None
+                else rule(owner, func, types, args, kwargs or {})
+            )
+
+        cls.__torch_dispatch__ = classmethod(of_class)  # type: ignore[attr-defined]
+        return
+
+    def of_mode(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        rule = rules.get(func)
+        return own(self, func, types, args, kwargs) if rule is None else rule(self, func, types, args, kwargs or {})
+
+    cls.__torch_dispatch__ = of_mode  # type: ignore[attr-defined]

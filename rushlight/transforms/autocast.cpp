@@ -1,12 +1,19 @@
 #include "rushlight/transforms/autocast.h"
 
 #include "rushlight/autograd/meta.h"
+#include "rushlight/dispatch/library.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/transforms/level.h"
 
 namespace rushlight {
 
 namespace {
+
+// What a library registered for this region, if it did.
+Ref<BoxedKernel> own_kernel(const Op& op) {
+  Ref<BoxedKernel> kernel = op.registered() ? find_kernel(op, DispatchKey::AutocastCPU) : nullptr;
+  return kernel && !kernel->falls_through() ? kernel : nullptr;
+}
 
 bool may_cast(const Tensor& t) { return t.device().is_cpu() && is_floating(t.dtype()) && t.dtype() != DType::Float64; }
 
@@ -48,7 +55,12 @@ DType AutocastRegion::widest(const Op& op, const IValue* args) const {
   return widest;
 }
 
+bool AutocastRegion::takes_whole(const Op& op) const {
+  return op.def().autocast != Autocast::None || !is_composite(op) || own_kernel(op);
+}
+
 void AutocastRegion::call(const Op& op, IValue* args, IValue* rets) {
+  if (Ref<BoxedKernel> own = own_kernel(op)) return own->call(op, args, rets);
   Autocast policy = op.form() == Op::Form::Function ? op.def().autocast : Autocast::None;
   if (policy == Autocast::None) return rushlight::call(op, args, rets);
   DType to_dtype = policy == Autocast::Lower ? dtype_ : policy == Autocast::Float32 ? DType::Float32 : widest(op, args);

@@ -1,5 +1,5 @@
 // torch.autocast on the CPU: floating point arguments become what the record of the operator says (OpDef::autocast), in a region of the
-// thread.
+// thread. Kernels that libraries register for AutocastCPU come before that.
 #pragma once
 #include <unordered_map>
 
@@ -12,7 +12,7 @@ class AutocastRegion final : public Interceptor {
   // The thread's. It stands among the interceptors while it is enabled.
   static AutocastRegion& of_thread();
   void call(const Op& op, IValue* args, IValue* rets) override;
-  bool takes_whole(const Op& op) const override { return op.def().autocast != Autocast::None || !is_composite(op); }
+  bool takes_whole(const Op& op) const override;
 
   bool enabled() const { return enabled_; }
   void set_enabled(bool on);

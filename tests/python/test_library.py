@@ -781,3 +781,69 @@ def test_opcheck_finds_what_is_wrong(lib):
     assert found["test_schema"] == "SUCCESS" and isinstance(found["test_faketensor"], RuntimeError)
     with pytest.raises(torch.library.OpCheckError, match="none for an Autograd key"):
         torch.library.opcheck(torch.ops.mine.shape, (x.requires_grad_(),), test_utils="test_autograd_registration")
+
+
+def test_operators_with_a_rule_for_autocast(lib):
+    lib.define("mixed(Tensor x, Tensor[] more, float by=1.0) -> Tensor")
+    seen = []
+
+    def kernel(x, more, by=1.0):
+        seen.append([x.dtype, *(t.dtype for t in more)])
+        return x * by @ more[0]  # autocast is off in here
+
+    lib.impl("mixed", kernel, "CPU")
+    lib.define("made_of(Tensor x) -> Tensor")
+    lib.impl("made_of", lambda x: x.sin(), "CompositeImplicitAutograd")
+    torch.library.register_autocast("mine::mixed", "cpu", torch.bfloat16, lib=lib)
+    torch.library.register_autocast(torch.ops.mine.made_of.default, "cpu", torch.bfloat16, lib=lib)
+    x, w, wide = torch.ones(2, 2), torch.ones(2, 2), torch.ones(1, dtype=torch.float64)
+    assert torch.ops.mine.mixed(x, [w, wide]).dtype == torch.float32
+    with torch.autocast("cpu"):
+        assert torch.ops.mine.mixed(x, [w, wide], by=2.0).dtype == torch.bfloat16
+        assert torch.ops.mine.made_of(x).dtype == torch.bfloat16
+    assert seen == [[torch.float32, torch.float32, torch.float64], [torch.bfloat16, torch.bfloat16, torch.float64]]
+    with pytest.raises(ValueError, match="does not support autocast"):
+        torch.library.register_autocast("mine::mixed", "meta", torch.bfloat16)
+    with pytest.raises(RuntimeError, match="mine::nope does not exist"):
+        torch.library.register_autocast("mine::nope", "cpu", torch.bfloat16)
+
+
+def test_rules_for_modes_and_classes(lib):
+    from rushlight.utils._python_dispatch import TorchDispatchMode
+
+    lib.define("more(Tensor x) -> Tensor")
+    lib.impl("more", lambda x: x + 1, "CPU")
+
+    class Mode(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {})) * 2
+
+    seen = []
+
+    class Wrapped(torch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            seen.append(("default", cls, str(func)))
+            return torch.zeros(1)
+
+    @torch.library.register_torch_dispatch("mine::more", Mode, lib=lib)
+    def rule(mode, func, types, args, kwargs):
+        assert isinstance(mode, Mode) and kwargs == {}
+        return func(*args) + 10
+
+    @torch.library.register_torch_dispatch("mine::more", Wrapped)
+    def of_class(cls, func, types, args, kwargs):
+        seen.append(("rule", cls, str(func)))
+        return torch.zeros(1)
+
+    x = torch.ones(1)
+    with Mode():
+        by_rule, by_default = torch.ops.mine.more(x), x + 1
+    assert (by_rule.item(), by_default.item()) == (12, 4)
+    wrapped = x.as_subclass(Wrapped)
+    torch.ops.mine.more(wrapped)
+    torch.neg(wrapped)
+    assert seen == [("rule", Wrapped, "mine.more.default"), ("default", Wrapped, "aten.neg.default")]
+    assert torch.ops.mine.more(x).item() == 2
+    with pytest.raises(ValueError, match="no __torch_dispatch__"):
+        torch.library.register_torch_dispatch("mine::more", int, rule)
