@@ -22,6 +22,9 @@ FUNCTIONS = {
     "layer_norm": lambda t, x: t.nn.functional.layer_norm(x, (4,)),
     "conv": lambda t, x: t.nn.functional.conv1d(x[None], t.ones(2, 3, 2)),
     "max": lambda t, x: x.max(0)[0],
+    "logcumsumexp": lambda t, x: x.logcumsumexp(0),
+    "norm": lambda t, x: x.norm(3),
+    "cumprod": lambda t, x: x.cumprod(1),
     "in place": lambda t, x: x.mul_(3).add_(1),
     "integers": lambda t, x: (x * 10).long(),
 }
@@ -44,6 +47,15 @@ def test_tangents(name):
         x, v = t.rand(3, 4), t.rand(3, 4)
         with ad.dual_level():
             return ad.unpack_dual(FUNCTIONS[name](t, ad.make_dual(x, v)))
+
+    both(f)
+
+
+def test_the_other_ways_to_the_same_product():
+    def f(t, ad):
+        x, v = t.rand(3, 4), t.rand(3, 4)
+        g = lambda x: x.logcumsumexp(0)  # noqa: E731
+        return t.func.jvp(g, (x,), (v,))[1], t.func.linearize(g, x)[1](v), t.autograd.functional.jvp(g, x, v)[1]
 
     both(f)
 

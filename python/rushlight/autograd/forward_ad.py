@@ -132,7 +132,7 @@ def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualT
     if not tensor.requires_grad or not _level.points:
         return UnpackedDualTensor(tensor, None)
     with rl.enable_grad():
-        weight = rl.zeros_like(tensor).requires_grad_()
+        weight = rl.ones_like(tensor).requires_grad_()
         pulled = rl.autograd.grad(tensor, _level.points, weight, create_graph=True, allow_unused=True)
         live = [(g, t) for g, t in zip(pulled, _level.tangents, strict=True) if g is not None]
         if not live:

@@ -97,7 +97,7 @@ def jvp(func: Any, inputs: Any, v: Any = None, create_graph: bool = False, stric
         inputs = _inputs(inputs, create_graph)
         out_is_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
         # The gradient is linear in its weight w: differentiating it by w gives the product with v.
-        weights = tuple(rushlight.zeros_like(o).requires_grad_() for o in outputs)
+        weights = tuple(rushlight.ones_like(o).requires_grad_() for o in outputs)
         grads = _filled(
             _grad(outputs, inputs, weights, True), inputs, strict, "The output of the user-provided function"
         )

@@ -207,7 +207,8 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
         result = vjp(func, *primals, has_aux=has_aux)
         output, pull = result[0], result[1]
         outputs, out_spec = tree_flatten(output)
-        weights = [level.wrap(rl.zeros_like(y), True) for y in outputs]
+        # Any weights do; but at 0 a rule may go another way (that of logcumsumexp takes logarithms of them).
+        weights = [level.wrap(rl.ones_like(y), True) for y in outputs]
         pulled = tree_flatten(pull(tree_unflatten(weights, out_spec)))[0]
         found = _gradients(pulled, weights, directions)
         output, found = _unwrap(level, output), _unwrap(level, found)

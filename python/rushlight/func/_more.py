@@ -29,7 +29,7 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     with level, rl.enable_grad():
         output, pull = vjp(func, *primals)
         outputs, out_spec = tree_flatten(output)
-        weights = [level.wrap(rl.zeros_like(_unwrap(level, y)), True) for y in outputs]
+        weights = [level.wrap(rl.ones_like(_unwrap(level, y)), True) for y in outputs]
         pulled = tree_flatten(pull(tree_unflatten(weights, out_spec)))[0]
         output = _unwrap(level, output)
 
