@@ -169,16 +169,15 @@ Tensor.__array_priority__ = 1000  # numpy leaves `array * tensor` to the tensor
 
 @_method
 def share_memory_(self):
-    """NotImplementedError: tensors can't be moved to memory that processes share yet."""
-    raise NotImplementedError(
-        "share_memory_: tensors cannot be moved to shared memory yet; pass a copy to the other process"
-    )
+    """Moves the memory, in place, to where processes that are given the tensor share it (torch.multiprocessing)."""
+    self.untyped_storage().share_memory_()
+    return self
 
 
 @_method
 def is_shared(self) -> bool:
-    """Whether other processes share the memory; always False."""
-    return False
+    """Whether the memory is shared with the processes that are given the tensor (share_memory_)."""
+    return self.untyped_storage().is_shared()
 
 
 @_method

@@ -74,8 +74,13 @@ class TypedStorage:
         return self
 
     def is_shared(self) -> bool:
-        """Whether other processes share the memory; always False."""
-        return False
+        """Whether processes that are given the storage share its memory (share_memory_)."""
+        return self._untyped_storage.is_shared()
+
+    def share_memory_(self) -> TypedStorage:
+        """Moves the memory, in place, to where processes that are given the storage share it."""
+        self._untyped_storage.share_memory_()
+        return self
 
     def pickle_storage_type(self) -> str:
         """The name of the storage in checkpoints, such as "FloatStorage"."""

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "py_convert.h"
+#include "rushlight/core/shared_memory.h"
 
 namespace rushlight::py {
 namespace {
@@ -86,8 +87,31 @@ PyMethodDef methods[] = {
     {"element_size", [](PyObject*, PyObject*) { return PyLong_FromLong(1); }, METH_NOARGS, "element_size() -> int: 1."},
     {"resizable", [](PyObject* o, PyObject*) { return PyBool_FromLong(storage_of(o).resizable()); }, METH_NOARGS,
      "resizable() -> bool: whether resize_ works; not for memory that belongs to somebody else."},
-    {"is_shared", [](PyObject*, PyObject*) { return Py_NewRef(Py_False); }, METH_NOARGS,
-     "is_shared() -> bool: whether other processes share the memory; always False."},
+    {"is_shared", [](PyObject* o, PyObject*) { return PyBool_FromLong(shared_memory_descriptor(storage_of(o)) >= 0); },
+     METH_NOARGS, "is_shared() -> bool: whether the memory can be shared with other processes (share_memory_)."},
+    {"share_memory_",
+     [](PyObject* o, PyObject*) -> PyObject* {
+       return guarded([&] {
+         move_to_shared_memory(storage_of(o));
+         return Py_NewRef(o);
+       });
+     },
+     METH_NOARGS,
+     "share_memory_(): moves the bytes to memory that other processes can map; all tensors of the storage see it."},
+    {"_shared_descriptor",
+     [](PyObject* o, PyObject*) { return PyLong_FromLong(shared_memory_descriptor(storage_of(o))); }, METH_NOARGS,
+     "The file descriptor of the shared memory, which the storage owns; -1 if it is not shared."},
+    {"_from_descriptor",
+     [](PyObject*, PyObject* args) -> PyObject* {
+       return guarded([&]() -> PyObject* {
+         int descriptor;
+         unsigned long long bytes;
+         if (!PyArg_ParseTuple(args, "iK:_from_descriptor", &descriptor, &bytes)) return nullptr;
+         return wrap(storage_over(descriptor, size_t(bytes)));
+       });
+     },
+     METH_VARARGS | METH_STATIC,
+     "_from_descriptor(fd, nbytes): a storage over shared memory; takes the descriptor over."},
     {"resize_",
      [](PyObject* o, PyObject* size) -> PyObject* {
        return guarded([&] {

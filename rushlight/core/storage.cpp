@@ -28,6 +28,14 @@ void Storage::resize(size_t bytes) {
   bytes_ = bytes;
 }
 
+void Storage::move_into(void* data, std::shared_ptr<void> keep) {
+  if (allocator_) allocator_->deallocate(data_, bytes_);
+  allocator_ = nullptr;
+  data_ = data;
+  keep_ = std::move(keep);
+  read_only_ = false;
+}
+
 void copy_bytes(Device to, void* out, Device from, const void* in, size_t bytes, bool non_blocking) {
   if (!bytes) return;
   if (to.is_cpu() && from.is_cpu()) {

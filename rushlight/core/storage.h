@@ -1,5 +1,5 @@
 // Storage: a block of bytes on one device, shared by the tensors that view it, with the version counter they share.
-// Thread safety: reference counting is atomic; resize() and set_data() need outside agreement.
+// Thread safety: reference counting is atomic; resize() and move_into() need outside agreement.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -38,6 +38,10 @@ class Storage final : public RefCounted, public Recycled<Storage> {
   bool read_only() const { return read_only_; }
   // Keeps the first min(old, new) bytes. Throws RuntimeError for borrowed memory.
   void resize(size_t bytes);
+  // The same bytes, which the caller has copied, at another address from now on.
+  void move_into(void* data, std::shared_ptr<void> keep);
+  // What borrowed memory keeps alive; null for memory of an allocator.
+  const std::shared_ptr<void>& keep() const { return keep_; }
 
   // Note [Version counters]: every in-place operator adds one; a saved tensor remembers the count it was saved at, and backward
   // raises if it has moved. Views share the count because they share the storage; `x.data` starts one of its own, which views of

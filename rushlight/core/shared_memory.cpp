@@ -1,0 +1,74 @@
+#include "rushlight/core/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "rushlight/core/error.h"
+
+namespace rushlight {
+namespace {
+
+// What a storage keeps; its type is how shared memory is told from other memory that storages borrow.
+struct Mapped {
+  int descriptor;
+  size_t bytes;
+  void operator()(void* data) const {
+    if (data) munmap(data, bytes);
+    close(descriptor);
+  }
+};
+
+// Takes the descriptor over.
+std::shared_ptr<void> map(int descriptor, size_t bytes) {
+  void* data = nullptr;  // no bytes can't be mapped
+  if (bytes) data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (data == MAP_FAILED) {
+    int error = errno;
+    close(descriptor);
+    RL_CHECK(RuntimeError, false, "shared memory: can't map ", bytes, " bytes: ", std::strerror(error));
+  }
+  return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
+}
+
+}  // namespace
+
+int shared_memory_descriptor(const Storage& storage) {
+  const Mapped* mapped = std::get_deleter<Mapped>(storage.keep());
+  return mapped ? mapped->descriptor : -1;
+}
+
+void move_to_shared_memory(Storage& storage) {
+  if (shared_memory_descriptor(storage) >= 0) return;
+  RL_CHECK(RuntimeError, storage.device().is_cpu(), "share_memory_: expected memory of the CPU, got a tensor on ",
+           storage.device().text(), "; move it with .cpu() first");
+  int descriptor = memfd_create("rushlight", MFD_CLOEXEC);
+  RL_CHECK(RuntimeError, descriptor >= 0, "shared memory: the system gives no descriptor: ", std::strerror(errno));
+  // Allocated now, where it can fail, not at the first write, where it would end the process.
+  int error = storage.bytes() ? posix_fallocate(descriptor, 0, off_t(storage.bytes())) : 0;
+  if (error) {
+    close(descriptor);
+    RL_CHECK(RuntimeError, false, "shared memory: no room for ", storage.bytes(), " bytes: ", std::strerror(error));
+  }
+  std::shared_ptr<void> keep = map(descriptor, storage.bytes());
+  void* data = keep.get();
+  if (storage.bytes()) std::memcpy(data, storage.data(), storage.bytes());
+  storage.move_into(data, std::move(keep));
+}
+
+Ref<Storage> storage_over(int descriptor, size_t bytes) {
+  struct stat file;
+  if (fstat(descriptor, &file) != 0 || size_t(file.st_size) < bytes) {
+    close(descriptor);
+    RL_CHECK(RuntimeError, false, "shared memory: expected a descriptor of at least ", bytes, " bytes");
+  }
+  std::shared_ptr<void> keep = map(descriptor, bytes);
+  void* data = keep.get();
+  return make_ref<Storage>(data, bytes, Device(), std::move(keep));
+}
+
+}  // namespace rushlight

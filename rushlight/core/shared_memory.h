@@ -1,0 +1,16 @@
+// Memory that several processes map: a storage moved into it is passed on as a file descriptor.
+// It is anonymous (memfd), so the size of /dev/shm does not bound it and nothing is left behind when the last process ends.
+#pragma once
+#include "rushlight/core/storage.h"
+
+namespace rushlight {
+
+// Moves the bytes to shared memory, in place: every tensor of the storage sees the new address. Does nothing if they are there
+// already. Throws RuntimeError for another device than the CPU, and if the system gives no memory.
+void move_to_shared_memory(Storage& storage);
+// The descriptor, which the storage owns; -1 if its memory is not shared.
+int shared_memory_descriptor(const Storage& storage);
+// A storage over a descriptor's first `bytes`, which it takes over, and closes if it throws. Throws RuntimeError if the file is shorter.
+Ref<Storage> storage_over(int descriptor, size_t bytes);
+
+}  // namespace rushlight
