@@ -9,12 +9,14 @@ from __future__ import annotations
 import builtins as _builtins
 import importlib as _importlib
 import math as _math
+import sys as _sys
 from importlib.util import find_spec as _find_spec
 
 from . import _C
 from ._C import (
     Generator,
     InternalError,
+    OutOfMemoryError,
     Size,
     Tensor,
     UntypedStorage,
@@ -30,6 +32,7 @@ from ._C import (
     from_dlpack,
     from_numpy,
     frombuffer,
+    get_default_device,
     get_default_dtype,
     get_num_threads,
     inference_mode,
@@ -42,6 +45,7 @@ from ._C import (
     no_grad,
     preserve_format,
     promote_types,
+    set_default_device,
     set_grad_enabled,
     set_num_threads,
     tensor,
@@ -55,6 +59,9 @@ globals().update(_C._dtypes)  # after the operators: torch.int and torch.float a
 
 e, inf, nan, pi = _math.e, _math.inf, _math.nan, _math.pi
 newaxis = None
+has_lapack = has_openmp = True
+has_mkl = has_spectral = False
+legacy_contiguous_format = contiguous_format
 
 for _type in (Tensor, Size, dtype, device, layout, memory_format, UntypedStorage):
     _type.__module__ = "rushlight"  # where pickles look
@@ -87,6 +94,24 @@ _LAZY_NAMES = {
     "check_finite": "_comforts.finite",
     **dict.fromkeys(("ops", "Tag"), "_ops"),
     **dict.fromkeys(("Stream", "Event", "get_device_module", "_register_device_module"), "_devices"),
+    "UnsupportedError": "_missing",
+    "GradScaler": "amp",
+    "compile": "_compile",
+    **dict.fromkeys(
+        (
+            "SymBool", "SymFloat", "SymInt", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
+        ),
+        "_symbolic",
+    ),
+    **dict.fromkeys(
+        (
+            "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_deterministic_debug_mode",
+            "get_float32_matmul_precision", "get_num_interop_threads", "is_deterministic_algorithms_warn_only_enabled",
+            "is_warn_always_enabled", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+            "set_num_interop_threads", "set_warn_always", "use_deterministic_algorithms",
+        ),
+        "_settings",
+    ),
 }  # fmt: skip
 
 
@@ -96,13 +121,43 @@ def __getattr__(name: str):
         value = getattr(_importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
+    if (not name.startswith("__") or name == "__config__") and _find_spec(f"{__name__}.{name}") is not None:
         return _importlib.import_module(f"{__name__}.{name}")
     if name == _C._get_privateuse1_backend_name():
         module = _importlib.import_module(f"{__name__}._devices").module_of(name)
         if module is not None:
             return module
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    if name.startswith("__"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    missing = _importlib.import_module(f"{__name__}._missing")
+    raise missing.missing_name(_sys.modules[__name__], name)
+
+
+def as_torch(version: str | None = None, *, children: _builtins.bool = True) -> None:
+    """`import torch`, and any module of it, gives rushlight from here on.
+
+    Args:
+        version: the version of PyTorch that `torch.__version__` and `importlib.metadata.version("torch")` claim. Default: what the
+            environment's RUSHLIGHT_AS_TORCH says, else 2.13.0.
+        children: the Python programs that this process starts, workers too, do the same: sets RUSHLIGHT_AS_TORCH and PYTHONPATH.
+
+    Raises RuntimeError if PyTorch itself has been imported already.
+    """
+    from . import _alias
+
+    _alias.install(version or _alias.asked_for())
+    _sys.modules["torch"] = _sys.modules[__name__]
+    claimed = _alias.installed().version
+    _claim_version(claimed)
+    if children:
+        _alias.export(claimed)
+
+
+def _claim_version(claimed: str) -> None:
+    from .torch_version import TorchVersion
+    from .version import __version__ as own
+
+    globals()["__version__"] = TorchVersion(claimed if "+" in claimed else f"{claimed}+rushlight{own}")
 
 
 def __dir__():
@@ -175,6 +230,31 @@ def typename(obj) -> str:
     return named.__qualname__ if module in ("builtins", None) else f"{module}.{named.__qualname__}"
 
 
+def is_signed(input) -> _builtins.bool:
+    """Whether the tensor's dtype has negative values."""
+    return input.is_signed()
+
+
+def is_conj(input) -> _builtins.bool:
+    """Whether the elements are yet to be conjugated; always False, as conj() does so at once."""
+    return input.is_conj()
+
+
+def is_neg(input) -> _builtins.bool:
+    """Whether the elements are yet to be negated; always False, as they are negated at once."""
+    return input.is_neg()
+
+
+def is_inference(input) -> _builtins.bool:
+    """Whether the tensor was made in inference mode."""
+    return input.is_inference()
+
+
+def get_device(input) -> _builtins.int:
+    """The index of the tensor's device; -1 on the CPU."""
+    return input.get_device()
+
+
 _assert = _C._overridable(_assert)
 is_floating_point = _C._overridable(is_floating_point)
 is_complex = _C._overridable(is_complex)
@@ -184,41 +264,6 @@ numel = _C._overridable(numel)
 def feature_level(name: str) -> str:
     """How settled an operator is: "stable", "beta" or "prototype"."""
     return _C._feature_level(name)
-
-
-def are_deterministic_algorithms_enabled() -> _builtins.bool:
-    """Whether use_deterministic_algorithms(True) was called."""
-    return _deterministic
-
-
-def use_deterministic_algorithms(mode: _builtins.bool, *, warn_only: _builtins.bool = False) -> None:
-    """Every kernel gives the same bits on every run and for every number of threads, so there is nothing to switch."""
-    global _deterministic
-    _deterministic = _builtins.bool(mode)
-
-
-_deterministic = False
-
-
-def set_num_interop_threads(n: _builtins.int) -> None:
-    """Sets the number of threads between operators."""
-    global _interop_threads
-    if n <= 0:
-        raise RuntimeError("set_num_interop_threads expects a positive integer")
-    _interop_threads = n
-
-
-def get_num_interop_threads() -> _builtins.int:
-    """The number of threads between operators."""
-    return _interop_threads
-
-
-_interop_threads = 1
-
-
-def get_default_device():
-    """Where new tensors are made when no device is given."""
-    return device("cpu")
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
@@ -238,19 +283,3 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     else:
         made = as_tensor(obj, dtype=dtype, device=device)
     return made.requires_grad_() if requires_grad and not made.requires_grad else made
-
-
-def set_float32_matmul_precision(precision: str) -> None:
-    """All settings compute float32 products in full precision here."""
-    global _matmul_precision
-    if precision not in ("highest", "high", "medium"):
-        raise ValueError(f"Invalid argument: precision must be one of highest, high or medium, got {precision}")
-    _matmul_precision = precision
-
-
-def get_float32_matmul_precision() -> str:
-    """What set_float32_matmul_precision set: "highest", "high" or "medium"."""
-    return _matmul_precision
-
-
-_matmul_precision = "highest"

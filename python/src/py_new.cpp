@@ -178,6 +178,11 @@ struct Given {
              short_type_name(device));
     return d;
   }
+  std::optional<Device> as_device_or_default() const {
+    auto given = as_device_or_none();
+    if (const Device* said = given ? nullptr : default_device()) given = *said;
+    return given;
+  }
 };
 
 PyObject* finish(Tensor t, bool requires_grad) {
@@ -206,7 +211,7 @@ PyObject* py_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
                                      &g.device, &g.requires_grad, &g.pin_memory, &unused))
       return nullptr;
     if (is_tensor(g.data)) warn_copy_construct();
-    return finish(tensor_from(g.data, g.as_dtype_or_none(), g.as_device_or_none()), g.requires_grad);
+    return finish(tensor_from(g.data, g.as_dtype_or_none(), g.as_device_or_default()), g.requires_grad);
   });
 }
 
@@ -219,7 +224,7 @@ PyObject* py_as_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
                                      &g.device))
       return nullptr;
     auto dtype = g.as_dtype_or_none();
-    auto device = g.as_device_or_none();
+    auto device = g.as_device_or_default();
     if (is_tensor(g.data)) return wrap(converted(unwrap(g.data), dtype, device));
     if (is_numpy_array(g.data)) return wrap(converted(tensor_over_array(g.data), dtype, device));
     if (PyObject_HasAttrString(g.data, "__array_interface__") && !is_numpy_scalar(g.data)) {

@@ -100,6 +100,8 @@ PyObject* show(const IValue& v, const Argument& as) {
 PyObject* run(const Overload& o, CallArgs& parsed) {
   const Op& op = *o.op;
   IValue rets[kMaxResults];
+  if (o.device_at >= 0 && parsed.values()[o.device_at].is_none())
+    if (const Device* said = default_device()) parsed.values()[o.device_at] = *said;
   {
     GilRelease released(is_big(op, parsed.values()));
     call(op, parsed.values(), rets);

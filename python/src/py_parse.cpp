@@ -263,6 +263,13 @@ Overload prepare(const Op& op, bool method) {
     o.params.push_back(std::move(p));
   }
   o.factory = seen_dtype && seen_device && seen_pin && op.form() != Op::Form::InPlace;
+  for (size_t i = 0; o.factory && i < o.params.size(); i++) {
+    if (o.params[i].arg->name == "device") o.device_at = int8_t(i);
+    if (o.params[i].want == Want::Tensor || o.params[i].want == Want::TensorList) {
+      o.device_at = -1;  // what it makes goes where they are
+      break;
+    }
+  }
   int self = schema.find_arg("self");
   if (method && self >= 0) o.positional.push_back(uint8_t(self));
   for (size_t i = 0; i < o.params.size(); i++)

@@ -29,6 +29,7 @@ struct Overload {
   uint32_t required = 0;            // bit per param without default
   int first_shown = 0;              // 1 for methods: self is not counted in messages
   bool factory = false;             // takes requires_grad= too
+  int8_t device_at = -1;            // of a factory without tensors to follow: which param is the device
   bool spread_ints = false;         // x.view(2, 3): the only argument is a list of ints
   PyTypeObject* named_result = nullptr;
   std::string signature() const;  // as PyTorch prints it in messages

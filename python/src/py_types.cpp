@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "py_tensor.h"
@@ -10,6 +11,8 @@
 namespace rushlight::py {
 
 PyTypeObject *dtype_type, *device_type, *layout_type, *memory_format_type, *size_type, *generator_type;
+
+bool default_device_said = false;
 
 namespace {
 
@@ -133,7 +136,55 @@ PyGetSetDef device_getset[] = {
      nullptr, "Which device of its kind, or None for the current one.", nullptr},
     {},
 };
+thread_local std::vector<Device> entered_devices;
+thread_local std::optional<Device> set_device;
+
+PyObject* device_enter(PyObject* o, PyObject*) {
+  entered_devices.push_back(device_of(o));
+  default_device_said = true;
+  return Py_NewRef(o);
+}
+PyObject* device_exit(PyObject*, PyObject*) {
+  if (!entered_devices.empty()) entered_devices.pop_back();
+  Py_RETURN_FALSE;
+}
+PyObject* set_default_device(PyObject*, PyObject* device) {
+  return guarded([&]() -> PyObject* {
+    Device d;
+    set_device.reset();
+    if (device != Py_None) {
+      RL_CHECK(TypeError, as_device(device, d), "set_default_device(): expected a device, got ",
+               short_type_name(device));
+      set_device = d;
+      default_device_said = true;
+    }
+    Py_RETURN_NONE;
+  });
+}
+PyObject* get_default_device(PyObject*, PyObject*) {
+  const Device* said = default_device();
+  return wrap(said ? *said : Device());
+}
+// A decorator: the function runs in the device's context.
+PyObject* device_call(PyObject* o, PyObject* args, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* function;
+    if (!PyArg_ParseTuple(args, "O:device", &function)) return nullptr;
+    return PyObject_CallFunctionObjArgs(imported("rushlight._settings", "in_context"), o, function, nullptr);
+  });
+}
+PyMethodDef device_functions[] = {
+    {"set_default_device", set_default_device, METH_O,
+     "set_default_device(device): where new tensors are made when no device is given, on this thread; None: on the "
+     "CPU."},
+    {"get_default_device", get_default_device, METH_NOARGS,
+     "get_default_device() -> device: where new tensors are made when no device is given."},
+    {},
+};
+
 PyMethodDef device_methods[] = {
+    {"__enter__", device_enter, METH_NOARGS, "Until __exit__, tensors that are given no device are made on this one."},
+    {"__exit__", device_exit, METH_VARARGS, nullptr},
     {"__reduce__",
      [](PyObject* o, PyObject*) { return Py_BuildValue("(O(s))", Py_TYPE(o), device_of(o).text().c_str()); },
      METH_NOARGS, nullptr},
@@ -351,6 +402,10 @@ bool as_dtype(PyObject* o, DType& d) {
   return true;
 }
 
+const Device* said_default_device() {
+  return !entered_devices.empty() ? &entered_devices.back() : set_device ? &*set_device : nullptr;
+}
+
 bool as_device(PyObject* o, Device& d) {
   if (is_device(o)) {
     d = device_of(o);
@@ -370,6 +425,7 @@ bool as_device(PyObject* o, Device& d) {
 }
 
 void bind_types(PyObject* module) {
+  add_methods(module, device_functions);
   auto slot = [](int id, auto p) { return PyType_Slot{id, reinterpret_cast<void*>(p)}; };
   const unsigned closed = Py_TPFLAGS_DISALLOW_INSTANTIATION;
   dtype_type =
@@ -403,6 +459,7 @@ void bind_types(PyObject* module) {
        slot(Py_tp_richcompare, device_compare),
        slot(Py_tp_hash, device_hash),
        slot(Py_tp_getset, device_getset),
+       slot(Py_tp_call, device_call),
        slot(Py_tp_methods, device_methods)});
   size_type = make_type(
       "rushlight.Size", 0,

@@ -39,6 +39,12 @@ bool as_dtype(PyObject* o, DType& d);
 // A device object, its text or an index. False for other objects; throws RuntimeError for a text that names no device.
 bool as_device(PyObject* o, Device& d);
 
+// Where factories that are given no device put their tensors: what `with torch.device(...)` and set_default_device() say on this
+// thread. Null if they say nothing.
+extern bool default_device_said;  // ever, on any thread
+const Device* said_default_device();
+inline const Device* default_device() { return default_device_said ? said_default_device() : nullptr; }
+
 void bind_types(PyObject* module);
 
 }  // namespace rushlight::py
