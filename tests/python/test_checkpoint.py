@@ -1,6 +1,9 @@
 """utils.checkpoint."""
 
-from rushlight.utils.checkpoint import checkpoint, checkpoint_sequential
+import contextlib
+
+import pytest
+from rushlight.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, set_checkpoint_early_stop
 
 import rushlight as torch
 
@@ -21,7 +24,7 @@ def test_same_gradients_and_two_runs():
         return x.grad.tolist(), w.grad.tolist()
 
     assert gradients(block) == gradients(lambda *a, **k: checkpoint(block, *a, use_reentrant=False, **k))
-    assert runs == [True, False, True]
+    assert runs == [True, True, True]
 
 
 def test_parameters_alone_need_gradients():
@@ -41,3 +44,89 @@ def test_sequential():
     checkpoint_sequential([step] * 4, 2, x, use_reentrant=False).backward()
     assert x.grad.tolist() == [16 * 0.5**15]
     assert len(calls) == 6
+
+
+def test_gradients_by_grad_and_of_nested_outputs():
+    x = torch.tensor([0.5, 2.0], requires_grad=True)
+    out = checkpoint(lambda v, *, k: {"a": (v.sin() * k, v.exp())}, x, use_reentrant=False, k=3.0)
+    (grad,) = torch.autograd.grad(out["a"][0].sum() + out["a"][1].sum(), x)
+    assert torch.equal(grad, x.cos() * 3.0 + x.exp())
+
+
+def test_inside_each_other_and_twice():
+    x = torch.tensor([0.3], requires_grad=True)
+
+    def inner(v):
+        return checkpoint(lambda u: u.sin().exp(), v, use_reentrant=False).cos()
+
+    y = checkpoint(inner, x, use_reentrant=False)
+    y.backward(retain_graph=True)
+    first = x.grad.clone()
+    y.backward()
+    expected = torch.autograd.grad(x.sin().exp().cos(), x)[0]
+    assert torch.allclose(first, expected) and torch.allclose(x.grad, 2 * expected)
+    assert x.grad.isfinite().all()
+
+
+def test_second_derivatives():
+    x = torch.tensor([0.3], requires_grad=True)
+    (first,) = torch.autograd.grad(checkpoint(lambda v: v**3, x, use_reentrant=False), x, create_graph=True)
+    assert torch.allclose(first, 3 * x**2)
+
+
+def test_a_second_run_that_does_something_else():
+    def changing(*steps):
+        left = iter(steps)
+        return lambda v: next(left)(v)
+
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(CheckpointError, match="Number of tensors saved during forward: 2"):
+        checkpoint(changing(lambda v: v.sin().cos(), lambda v: v * 1), x, use_reentrant=False).sum().backward()
+    other = torch.ones(3, requires_grad=True)
+    with pytest.raises(CheckpointError, match="different metadata"):
+        checkpoint(changing(torch.sin, lambda v: other.sin()), x, use_reentrant=False).sum().backward()
+
+
+def test_arguments():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="use_reentrant"):
+        checkpoint(torch.sin, x).sum().backward()
+    with pytest.raises(ValueError, match="Unexpected keyword arguments: k"):
+        checkpoint(lambda v, k: v, x, use_reentrant=True, k=1)
+    runs = []
+
+    def contexts():
+        return recording(runs, "first"), recording(runs, "again")
+
+    checkpoint(torch.sin, x, use_reentrant=False, context_fn=contexts).sum().backward()
+    assert runs == ["first", "again"]
+    with torch.no_grad():
+        assert not checkpoint(torch.sin, x, use_reentrant=False).requires_grad
+    with torch.autocast("cpu"):
+        y = checkpoint(lambda v: (v.outer(v) @ v).sin(), x, use_reentrant=False)
+    y.sum().backward()
+    assert y.dtype is torch.bfloat16
+
+
+@contextlib.contextmanager
+def recording(runs, name):
+    runs.append(name)
+    yield
+
+
+def test_early_stop():
+    calls = []
+
+    def step(v):
+        v = v.sin()
+        calls.append(1)
+        v = v + 1
+        calls.append(2)
+        return v
+
+    x = torch.ones(2, requires_grad=True)
+    checkpoint(step, x, use_reentrant=False).sum().backward()
+    assert calls == [1, 2]  # the second run ends at sin, which saves the last tensor
+    with set_checkpoint_early_stop(False):
+        checkpoint(step, x, use_reentrant=False).sum().backward()
+    assert calls == [1, 2] * 3
