@@ -12,15 +12,18 @@ import rushlight
 PACKAGES = [
     "rushlight.nn",
     "rushlight.optim",
+    "rushlight.testing",
     "rushlight.utils",
     "rushlight.distributions",
     "rushlight.fx",
     "rushlight._comforts",
 ]
+MODULES = ["rushlight._compile", "rushlight.futures", "rushlight.hub", "rushlight.profiler", "rushlight.torch_version"]
 OPERATORS = rushlight._C._ops
 
 
 def modules():
+    yield from MODULES
     for package in PACKAGES:
         yield package
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
@@ -30,7 +33,8 @@ def modules():
 @pytest.mark.parametrize("name", list(modules()))
 def test_examples(name):
     rushlight.manual_seed(0)
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    module, flags = importlib.import_module(name), doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    result = doctest.testmod(module, extraglobs={"torch": rushlight}, optionflags=flags)
     assert result.failed == 0
 
 

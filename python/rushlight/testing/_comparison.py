@@ -1,12 +1,13 @@
-"""Comparisons for tests: assert_close."""
+"""assert_close and assert_allclose."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import rushlight as torch
 
-__all__ = ["assert_close"]
+__all__ = ["assert_allclose", "assert_close"]
 
 # Relative and absolute tolerance by dtype, as PyTorch has them; everything else must be equal.
 _TOLERANCES = {
@@ -100,3 +101,36 @@ def assert_close(
         fail(text, where)
 
     compare(actual, expected, "")
+
+
+def assert_allclose(
+    actual, expected, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+) -> None:
+    """The older assert_close: dtypes may differ, and NaNs are equal."""
+    warnings.warn(
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. "
+        "Please use `torch.testing.assert_close()` instead.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    actual, expected = (v if isinstance(v, torch.Tensor) else torch.tensor(v) for v in (actual, expected))
+    if rtol is None and atol is None:
+        kinds = [_OLD_TOLERANCES.get(v.dtype, (0.0, 0.0)) for v in (actual, expected)]
+        rtol, atol = (max(pair) for pair in zip(*kinds, strict=True))
+    assert_close(
+        actual,
+        expected,
+        rtol=rtol,
+        atol=atol,
+        equal_nan=equal_nan,
+        check_device=True,
+        check_dtype=False,
+        msg=msg or None,
+    )
+
+
+_OLD_TOLERANCES = {
+    torch.float16: (1e-3, 1e-3),
+    torch.float32: (1e-4, 1e-5),
+    torch.float64: (1e-5, 1e-8),
+}

@@ -1,0 +1,139 @@
+"""FileCheck: that pieces of text come in a text, in order."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["FileCheck"]
+
+
+class FileCheck:
+    """A list of checks, which run(text) makes one after another, each from where the last one ended.
+
+    >>> torch.testing.FileCheck().check("relu").check_not("conv").check_count("add", 2).run("relu add add")
+    """
+
+    def __init__(self) -> None:
+        self._checks: list[tuple[str, Any, int, bool]] = []
+
+    def _with(self, kind: str, what: Any, count: int = 1, exactly: bool = False) -> FileCheck:
+        self._checks.append((kind, what, count, exactly))
+        return self
+
+    def check(self, text: str) -> FileCheck:
+        """The text comes later."""
+        return self._with("check", text)
+
+    def check_not(self, text: str) -> FileCheck:
+        """The text does not come before what the next check finds; at the end: does not come any more."""
+        return self._with("not", text)
+
+    def check_same(self, text: str) -> FileCheck:
+        """The text comes later in the same line."""
+        return self._with("same", text)
+
+    def check_next(self, text: str) -> FileCheck:
+        """The text comes in the next line."""
+        return self._with("next", text)
+
+    def check_count(self, text: str, count: int, exactly: bool = False) -> FileCheck:
+        """The text comes `count` times; if `exactly`, not once more."""
+        return self._with("count", text, count, exactly)
+
+    def check_dag(self, text: str) -> FileCheck:
+        """The text comes later; those of check_dag calls that follow each other come in any order."""
+        return self._with("dag", text)
+
+    def check_regex(self, pattern: str) -> FileCheck:
+        """Something that the regular expression matches comes later."""
+        return self._with("regex", pattern)
+
+    def check_source_highlighted(self, text: str) -> FileCheck:
+        """The text comes later, with `~~~` under it in the next line."""
+        return self._with("highlighted", text)
+
+    def run(self, text: Any, graph: Any = None) -> None:
+        """Makes the checks on a text, or on a graph's; run(checks, text) reads them from `# CHECK: ...` lines first. RuntimeError if one fails."""
+        if graph is not None:
+            self._read(str(text))
+            text = graph
+        if not self._checks:
+            raise RuntimeError("FileCheck.run: there are no checks; add some with check(...)")
+        text, at, forbidden, index = str(text), 0, [], 0
+        while index < len(self._checks):
+            kind, what, count, exactly = self._checks[index]
+            if kind == "not":
+                forbidden.append(what)
+                index += 1
+                continue
+            if kind == "dag":
+                last = index
+                while last < len(self._checks) and self._checks[last][0] == "dag":
+                    last += 1
+                spans = [self._find(text, "dag", self._checks[i][1], at) for i in range(index, last)]
+                index = last
+                start, end = min(s for s, _ in spans), max(e for _, e in spans)
+            elif kind == "count":
+                start, end = self._find(text, kind, what, at)
+                for _ in range(count - 1):
+                    end = self._find(text, kind, what, end)[1]
+                if exactly and what in text[end:]:
+                    self._fail(text, f"expected {what!r} exactly {count} times, found it once more")
+                index += 1
+            else:
+                start, end = self._find(text, kind, what, at)
+                index += 1
+            self._refuse(text, forbidden, at, start)
+            forbidden, at = [], end
+        self._refuse(text, forbidden, at, len(text))
+
+    def _find(self, text: str, kind: str, what: str, at: int) -> tuple[int, int]:
+        stop = len(text)
+        if kind == "same":
+            stop = text.find("\n", at) if "\n" in text[at:] else stop
+        elif kind == "next":
+            line = text.find("\n", at)
+            at = stop if line < 0 else line + 1
+            stop = text.find("\n", at) if "\n" in text[at:] else stop
+        if kind == "regex":
+            match = re.compile(what).search(text, at)
+            if match:
+                return match.span()
+        else:
+            found = text.find(what, at, stop)
+            while kind == "highlighted" and found >= 0 and not self._underlined(text, found, len(what)):
+                found = text.find(what, found + 1, stop)
+            if found >= 0:
+                return found, found + len(what)
+        where = {"same": " in the same line", "next": " in the next line", "highlighted": " underlined"}.get(kind, "")
+        self._fail(text, f"expected to find {what!r}{where} after character {at}, but did not")
+        raise AssertionError
+
+    @staticmethod
+    def _underlined(text: str, found: int, length: int) -> bool:
+        column = found - (text.rfind("\n", 0, found) + 1)
+        end = text.find("\n", found)
+        below = "" if end < 0 else text[end + 1 :].split("\n", 1)[0]
+        return below[column : column + length] == "~" * length
+
+    def _refuse(self, text: str, forbidden: list[str], start: int, end: int) -> None:
+        for what in forbidden:
+            if what in text[start:end]:
+                self._fail(text, f"expected to not find {what!r}, but found it")
+
+    def _fail(self, text: str, why: str) -> None:
+        raise RuntimeError(f"FileCheck: {why} in:\n{text}")
+
+    def _read(self, checks: str) -> None:
+        kinds = {"": "check", "-NOT": "not", "-SAME": "same", "-NEXT": "next", "-DAG": "dag", "-REGEX": "regex",
+                 "-SOURCE-HIGHLIGHTED": "highlighted"}  # fmt: skip
+        for kind, count, exactly, what in re.findall(
+            r"CHECK(?:-(?=COUNT))?((?:-[A-Z][A-Z-]*?)?)(?:COUNT-(\d+)(-EXACTLY)?)?: ?(.*)", checks
+        ):
+            if count:
+                self._with("count", what, int(count), bool(exactly))
+            elif kind in kinds:
+                self._with(kinds[kind], what)
+            else:
+                raise RuntimeError(f"FileCheck: unknown check CHECK{kind}")
