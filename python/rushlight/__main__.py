@@ -1,41 +1,64 @@
 """python -m rushlight SCRIPT ARGS...: runs an unmodified PyTorch program on rushlight.
 
--m MODULE, -c CODE and - (standard input) work as for python itself.
+-m MODULE, -c CODE and - (standard input) work as for python itself. The Python programs that it starts run on rushlight too.
+--env prints what to set in a shell for that: eval "$(python -m rushlight --env)"; python train.py
+RUSHLIGHT_AS_TORCH=2.4.1 in the environment is the version that programs are told (2.13.0 if it says none).
 """
 
 from __future__ import annotations
 
 import os
 import runpy
+import shlex
 import sys
+import types
 
-from . import _alias
+import rushlight
+
+
+def _fresh_main(**names) -> dict:
+    """The program's own module __main__, as the interpreter would have made it: worker processes and pickle look there."""
+    module = types.ModuleType("__main__")
+    vars(module).update(__builtins__=__builtins__, **names)
+    sys.modules["__main__"] = module
+    return vars(module)
 
 
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if argv else 2
-    _alias.install()
+    rushlight.as_torch()
+    if argv[0] == "--env":
+        for name in ("PYTHONPATH", "RUSHLIGHT_AS_TORCH"):
+            print(f"export {name}={shlex.quote(os.environ[name])}")
+        return 0
     if argv[0] in ("-m", "-c") and len(argv) < 2:
         print(f"python -m rushlight: argument expected for the {argv[0]} option", file=sys.stderr)
         return 2
     if argv[0] == "-m":
         sys.argv = argv[1:]
-        sys.path.insert(0, os.getcwd())
-        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+        sys.path[0] = os.getcwd()
+        _fresh_main()
+        runpy._run_module_as_main(argv[1])  # type: ignore[attr-defined]  # what `python -m` itself calls
     elif argv[0] in ("-c", "-"):
         code = argv[1] if argv[0] == "-c" else sys.stdin.read()
         sys.argv = [argv[0], *argv[2 if argv[0] == "-c" else 1 :]]
-        sys.path.insert(0, "")
-        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        sys.path[0] = ""
+        exec(compile(code, "<string>" if argv[0] == "-c" else "<stdin>", "exec"), _fresh_main())
+    elif not os.path.exists(argv[0]):
+        print(f"python -m rushlight: can't open file '{argv[0]}': no such file", file=sys.stderr)
+        return 2
+    elif os.path.isdir(argv[0]) or argv[0].endswith((".zip", ".pyz", ".pyc")):
+        sys.argv = argv
+        del sys.path[0]
+        runpy.run_path(argv[0], run_name="__main__")
     else:
-        if not os.path.exists(argv[0]):
-            print(f"python -m rushlight: can't open file '{argv[0]}': no such file", file=sys.stderr)
-            return 2
         sys.argv = argv
         sys.path[0] = os.path.dirname(os.path.abspath(argv[0]))
-        runpy.run_path(argv[0], run_name="__main__")
+        with open(argv[0], "rb") as file:
+            code = compile(file.read(), argv[0], "exec")
+        exec(code, _fresh_main(__file__=argv[0], __cached__=None))
     return 0
 
 

@@ -1,4 +1,8 @@
-"""Lets unmodified PyTorch programs run: `import torch` and its submodules become rushlight's for this process."""
+"""Lets unmodified PyTorch programs run: `import torch` and its submodules become rushlight's for this process.
+
+The file imports nothing of rushlight's until torch is imported, so that child processes which never do so start as fast as before:
+they load it by its path (``_site/sitecustomize.py``).
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,26 @@ import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
 import sys
 
-import rushlight
-from rushlight import version
-
 _NAME = "torch"
+_REAL = "rushlight"
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+VARIABLE = "RUSHLIGHT_AS_TORCH"  # unset, empty or 0: no; 1: yes; anything else: yes, and this is the version to claim
+DEFAULT_VERSION = "2.13.0"  # the PyTorch whose API this is
 
 
 class _SameModule(importlib.abc.Loader):
     """Loads torch.x as the very module object of rushlight.x."""
 
-    def __init__(self, target: str):
+    def __init__(self, target: str, version: str):
         self.target = target
+        self.version = version
 
     def create_module(self, spec):
+        if importlib.util.find_spec(_REAL) is None:
+            sys.path.append(os.path.dirname(_PACKAGE))
         module = importlib.import_module(self.target)
         self.own = module.__spec__, module.__loader__
         return module
@@ -30,50 +39,97 @@ class _SameModule(importlib.abc.Loader):
         # The import system has written torch's names over the module's own.
         module.__spec__, module.__loader__ = self.own
         module.__name__ = self.target
+        if self.target == _REAL:
+            module._claim_version(self.version)
+
+    # What runpy asks for, when a module of the package is run as a program.
+    def get_code(self, fullname):
+        return importlib.util.find_spec(self.target).loader.get_code(self.target)
 
 
 class _Distribution(importlib.metadata.Distribution):
     """What packages find that ask which version of torch is installed."""
 
+    def __init__(self, version: str):
+        self.claimed = version
+
     def read_text(self, filename):
-        return (
-            f"Metadata-Version: 2.1\nName: {_NAME}\nVersion: {version.torch_version}\n"
-            if filename == "METADATA"
-            else None
-        )
+        if filename in ("METADATA", "PKG-INFO"):
+            return f"Metadata-Version: 2.1\nName: {_NAME}\nVersion: {self.claimed}\n"
+        return None
 
     def locate_file(self, path):
-        raise FileNotFoundError(path)
+        return os.path.join(os.path.dirname(_PACKAGE), path)
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, version: str):
+        self.version = version
+
     def find_spec(self, name, path=None, target=None):
         if name != _NAME and not name.startswith(_NAME + "."):
             return None
-        real = "rushlight" + name[len(_NAME) :]
-        try:
-            found = importlib.util.find_spec(real)
-        except ModuleNotFoundError:
-            found = None
-        if found is None:
-            return None
-        spec = importlib.machinery.ModuleSpec(
-            name, _SameModule(real), is_package=found.submodule_search_locations is not None
-        )
-        spec.submodule_search_locations = found.submodule_search_locations
+        real = _REAL + name[len(_NAME) :]
+        if name == _NAME:
+            places = [_PACKAGE]
+        else:
+            try:
+                found = importlib.util.find_spec(real)
+            except ModuleNotFoundError:
+                found = None
+            if found is None:
+                # An import gets the error that says what is missing; who only asks whether it is there gets None.
+                if sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+                    raise importlib.import_module(f"{_REAL}._missing").missing_module(name)
+                return None
+            places = found.submodule_search_locations
+        spec = importlib.machinery.ModuleSpec(name, _SameModule(real, self.version), is_package=places is not None)
+        spec.submodule_search_locations = places
         return spec
 
     def find_distributions(self, context=None):
-        if context is None or context.name in (None, _NAME):
-            yield _Distribution()
+        if context is None or context.name is None or context.name.lower() == _NAME:
+            yield _Distribution(self.version)
+
+    def invalidate_caches(self) -> None:
+        pass
 
 
-def install() -> None:
-    """`import torch` gives rushlight from here on. REQUIRES: torch has not been imported."""
-    if sys.modules.get(_NAME) is rushlight:
-        return
-    if _NAME in sys.modules:
-        raise RuntimeError("torch has been imported already in this process")
-    sys.meta_path.insert(0, _Finder())
-    sys.modules[_NAME] = rushlight
-    rushlight.__version__ = f"{version.torch_version}+rushlight{version.__version__}"
+def installed() -> Finder | None:
+    return next((f for f in sys.meta_path if type(f).__name__ == "Finder" and hasattr(f, "find_distributions")
+                 and type(f).__module__.endswith("_alias")), None)  # fmt: skip
+
+
+def install(version: str | None = None) -> None:
+    """`import torch` gives rushlight from here on.
+
+    Raises RuntimeError if another torch has been imported already.
+    """
+    here = sys.modules.get(_NAME)
+    if here is not None and here is not sys.modules.get(_REAL):
+        raise RuntimeError(
+            "rushlight.as_torch: torch has been imported already in this process, from "
+            f"{getattr(here, '__file__', None)}; call it before the first `import torch`"
+        )
+    finder = installed()
+    if finder is None:
+        finder = Finder(version or DEFAULT_VERSION)
+        sys.meta_path.insert(0, finder)
+    elif version is not None:
+        finder.version = version
+    if here is not None and version is not None:
+        here._claim_version(version)
+
+
+def export(version: str, environment=os.environ) -> None:
+    """Has the Python programs that this one starts do the same."""
+    site = os.path.join(_PACKAGE, "_site")
+    paths = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p and p != site]
+    environment["PYTHONPATH"] = os.pathsep.join([site, *paths])
+    environment[VARIABLE] = version
+
+
+def asked_for() -> str | None:
+    """The version that the environment asks to claim, or None if it does not ask for rushlight as torch."""
+    value = os.environ.get(VARIABLE, "")
+    return None if value in ("", "0") else DEFAULT_VERSION if value == "1" else value

@@ -19,8 +19,10 @@ from . import _C
 
 __all__ = [
     "FunctionEvent",
+    "DeviceType",
     "ProfilerAction",
     "ProfilerActivity",
+    "kineto_available",
     "profile",
     "record_function",
     "schedule",
@@ -29,9 +31,27 @@ __all__ = [
 ]
 
 
-class ProfilerActivity(enum.Enum):
+class DeviceType(enum.Enum):
+    """Where an event ran."""
+
     CPU = 0
+    CUDA = 1
+
+
+class ProfilerActivity(enum.Enum):
+    """What can be recorded; here the CPU's work is, whatever is asked for."""
+
+    CPU = 0
+    XPU = 1
     CUDA = 2
+    MTIA = 3
+    HPU = 4
+    PrivateUse1 = 5
+
+
+def kineto_available() -> bool:
+    """Whether PyTorch's library for traces is built in: this is a profiler of rushlight's own."""
+    return False
 
 
 class ProfilerAction(enum.Enum):
@@ -43,6 +63,16 @@ class ProfilerAction(enum.Enum):
 
 def supported_activities() -> set[ProfilerActivity]:
     return {ProfilerActivity.CPU}
+
+
+class Interval:
+    """From when to when, in microseconds."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.start, self.end = start, end
+
+    def elapsed_us(self) -> float:
+        return self.end - self.start
 
 
 class FunctionEvent:
@@ -57,8 +87,12 @@ class FunctionEvent:
         self.self_cpu_memory_usage = self.cpu_memory_usage - inner_bytes
         self.count = 1
 
+    device_type = DeviceType.CPU
+    device_time_total = self_device_time_total = device_memory_usage = self_device_memory_usage = 0
+    cuda_time_total = self_cuda_time_total = cuda_memory_usage = self_cuda_memory_usage = 0
     key = property(lambda self: self.name)
     cpu_time = property(lambda self: self.cpu_time_total)
+    time_range = property(lambda self: Interval(self.start_us, self.end_us))
 
     def __repr__(self) -> str:
         return f"<FunctionEvent name={self.name} cpu_time={_time(self.cpu_time_total)} depth={self.depth}>"
@@ -81,6 +115,9 @@ class FunctionEventAvg:
         self.cpu_memory_usage += event.cpu_memory_usage
         self.self_cpu_memory_usage += event.self_cpu_memory_usage
 
+    device_type = DeviceType.CPU
+    device_time_total = self_device_time_total = device_memory_usage = self_device_memory_usage = 0
+    cuda_time_total = self_cuda_time_total = cuda_memory_usage = self_cuda_memory_usage = 0
     cpu_time = property(lambda self: self.cpu_time_total / max(self.count, 1))
 
     def __repr__(self) -> str:
@@ -172,8 +209,8 @@ class EventList(list):
                 group.input_shapes = event.input_shapes
         return EventList(groups.values())
 
-    def export_chrome_trace(self, path: str | os.PathLike) -> None:
-        """Writes what chrome://tracing and Perfetto show."""
+    def export_chrome_trace(self, path: str | os.PathLike, metadata: dict[str, Any] | None = None) -> None:
+        """Writes what chrome://tracing and Perfetto show; compressed if the name ends in .gz."""
         rows = [
             {
                 "name": e.name,
@@ -186,8 +223,10 @@ class EventList(list):
             }
             for e in self
         ]
-        with open(path, "w") as f:
-            json.dump({"traceEvents": rows}, f)
+        import gzip
+
+        with (gzip.open if str(path).endswith(".gz") else open)(path, "wt") as f:
+            json.dump({"traceEvents": rows, **(metadata or {})}, f)
 
     def __str__(self) -> str:
         return self.table()
@@ -220,7 +259,8 @@ def tensorboard_trace_handler(
 
     def handler(prof: profile) -> None:
         os.makedirs(dir_name, exist_ok=True)
-        prof.export_chrome_trace(os.path.join(dir_name, f"{worker_name or os.getpid()}.{prof.step_num}.pt.trace.json"))
+        name = f"{worker_name or os.getpid()}.{prof.step_num}.pt.trace.json" + (".gz" if use_gzip else "")
+        prof.export_chrome_trace(os.path.join(dir_name, name))
 
     return handler
 
@@ -254,6 +294,7 @@ class profile:  # noqa: N801
         self._running: Any = None
         self._complete = False
         self._events = EventList()
+        self._metadata: dict[str, Any] = {}
 
     def _recorded(self) -> bool:
         return self.schedule is None or self.schedule(self.step_num) in (
@@ -308,7 +349,32 @@ class profile:  # noqa: N801
         return self._events.key_averages(group_by_input_shape)
 
     def export_chrome_trace(self, path: str | os.PathLike) -> None:
-        self._events.export_chrome_trace(path)
+        self._events.export_chrome_trace(path, self._metadata)
+
+    def export_stacks(self, path: str | os.PathLike, metric: str = "self_cpu_time_total") -> None:
+        """Writes a line an operator, its name and its time in microseconds, as flame graph programs read them."""
+        with open(path, "w") as f:
+            for row in self.key_averages():
+                f.write(f"{row.key} {int(getattr(row, metric.replace('cuda', 'cpu')))}\n")
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Writes a text into the trace."""
+        self._metadata[key] = value
+
+    def add_metadata_json(self, key: str, value: str) -> None:
+        """Writes a value, given as JSON, into the trace."""
+        self._metadata[key] = json.loads(value)
+
+    def preset_metadata_json(self, key: str, value: str) -> None:
+        """add_metadata_json, before the start."""
+        self.add_metadata_json(key, value)
+
+    def toggle_collection_dynamic(self, enable: bool, activities: Any = None) -> None:
+        """Stops recording, or goes on with it."""
+        if enable and self._running is None:
+            self._running = _C._profiler_start(self.record_shapes)
+        elif not enable:
+            self._halt()
 
 
 class record_function:  # noqa: N801

@@ -1,6 +1,9 @@
 """Special functions."""
 
 from . import _C
+from ._missing import getattr_of as _getattr_of
 from ._namespaces import functions_of as _functions_of
 
 globals().update(_functions_of(_C._special, "special_"))
+
+__getattr__ = _getattr_of(__name__)

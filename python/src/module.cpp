@@ -29,6 +29,10 @@ PyMODINIT_FUNC PyInit__C() {
         "A matrix lacks the property that an algorithm needs: it is singular, not positive-definite, ...",
         PyExc_RuntimeError, nullptr));
     add_object(c_module, "_LinAlgError", singular.get());
+    Object bases = check(PyTuple_Pack(2, PyExc_RuntimeError, PyExc_MemoryError));  // PyTorch's and Python's
+    Object memory = check(PyErr_NewExceptionWithDoc("rushlight.OutOfMemoryError",
+                                                    "A device has no memory left for a tensor.", bases.get(), nullptr));
+    add_object(c_module, "OutOfMemoryError", memory.get());
     for (auto bind : {
              bind_types,       //
              bind_storage,     //

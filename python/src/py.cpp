@@ -41,7 +41,7 @@ class PythonError : public Error {
   std::shared_ptr<State> state_;
 };
 
-// An exception type that the module keeps.
+// An exception type that the module keeps; borrowed.
 PyObject* own_type(const char* name) {
   PyObject* type = PyObject_GetAttrString(c_module, name);
   Py_XDECREF(type);
@@ -55,7 +55,7 @@ PyObject* type_for(const Error& e) {
     case ErrorKind::Type: return PyExc_TypeError;
     case ErrorKind::Index: return PyExc_IndexError;
     case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
-    case ErrorKind::Memory: return PyExc_MemoryError;
+    case ErrorKind::Memory: return own_type("OutOfMemoryError");
     case ErrorKind::Os: return PyExc_OSError;
     case ErrorKind::Key: return PyExc_KeyError;
     case ErrorKind::Attribute: return PyExc_AttributeError;

@@ -8,6 +8,7 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -126,3 +127,13 @@ def grad(
 def variable(*args: Any, **kwargs: Any) -> Any:
     """RuntimeError: tensor() has taken its place."""
     raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "profiler":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.profiler")
+    from .._missing import missing_name
+
+    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

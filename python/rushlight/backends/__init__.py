@@ -1,5 +1,10 @@
 """Libraries that rushlight computes with, and the switches programs expect to find here."""
 
-from . import cpu_fallback, cuda, cudnn, mkl, mkldnn, mps, openmp, quantized
+from .._missing import getattr_of as _getattr_of
+from . import cpu, cpu_fallback, cuda, cudnn, mha, mkl, mkldnn, mps, openmp, opt_einsum, quantized
 
-__all__ = ["cpu_fallback", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "quantized"]
+__all__ = [
+    "cpu", "cpu_fallback", "cuda", "cudnn", "mha", "mkl", "mkldnn", "mps", "openmp", "opt_einsum", "quantized",
+]  # fmt: skip
+
+__getattr__ = _getattr_of(__name__)

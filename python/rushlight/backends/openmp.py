@@ -1,5 +1,5 @@
-"""Whether this library can be used."""
+"""OpenMP, which operators' threads run on."""
 
 
 def is_available() -> bool:
-    return False
+    return True

@@ -2,80 +2,120 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from .. import _C
+from .. import _C, _legacy
+from .. import _no_device as _device_module
+from .._devices import Event as _Event
+from .._devices import Stream as _Stream
+from .._missing import missing_name as _missing_name
 
-_NONE = "this build of rushlight computes on the CPU only: no CUDA device can be used"
+globals().update(_device_module.functions("cuda"))
+
+# Kept for programs that read them.
+has_half = True
+has_magma = False
+default_generators: tuple = ()
+_initialized = False
+OutOfMemoryError = _C.OutOfMemoryError
+
+max_memory_cached, memory_cached = max_memory_reserved, memory_reserved
+reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
 
 
-def is_available() -> bool:
-    return device_count() > 0
+class Stream(_Stream):
+    """A queue of work of a CUDA device."""
+
+    def __init__(self, device: Any = None, priority: int = 0, **_: Any) -> None:
+        _module()
+        super().__init__("cuda" if device is None else device, priority)
 
 
-def device_count() -> int:
-    return _C._device_count("cuda")
+class Event(_Event):
+    """A point in a stream of a CUDA device."""
+
+    def __init__(
+        self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False, **_: Any
+    ) -> None:
+        _module()
+        super().__init__("cuda", enable_timing=enable_timing)
 
 
-def is_initialized() -> bool:
+class device_of(device):  # noqa: N801
+    """A context in which the tensor's CUDA device is the current one; tensors elsewhere change nothing."""
+
+    def __init__(self, obj: Any) -> None:
+        super().__init__(obj.get_device() if obj.is_cuda else -1)
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Whether the current device computes in bfloat16."""
     return is_available()
 
 
-def is_bf16_supported() -> bool:
-    return is_available()
+def is_tf32_supported() -> bool:
+    """Whether the current device has TF32."""
+    return False
 
 
-def _module() -> Any:
-    from .._devices import DeviceModule
-
-    if not is_available():
-        raise RuntimeError(_NONE)
-    return DeviceModule("cuda")
+def init() -> None:
+    """Starts the device; raises AssertionError where there is none."""
+    _module()
 
 
-def manual_seed(seed: int) -> None:
-    """Seeds the current device's generator; where there is none there is nothing to do."""
+def is_current_stream_capturing() -> bool:
+    """Whether work is being recorded into a CUDA graph; it never is."""
+    return False
+
+
+def get_arch_list() -> list[str]:
+    """The GPU architectures this build has code for: none."""
+    return []
+
+
+def get_gencode_flags() -> str:
+    """The compiler flags for them."""
+    return ""
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """The device's compute capability."""
+    properties = _module().get_device_properties(device)
+    return properties.major, properties.minor
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """The free bytes and all bytes of the device."""
+    properties = _module().get_device_properties(device)
+    return properties.total_memory - memory_reserved(device), properties.total_memory
+
+
+def ipc_collect() -> None:
+    """Frees memory that other processes no longer use; raises AssertionError where there is no device."""
+    _module()
+
+
+def _lazy_call(callable: Any, **_: Any) -> None:
+    """Calls it once a device is in use."""
     if is_available():
-        _module().manual_seed(seed)
+        callable()
 
 
-def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all devices; where there is none there is nothing to do."""
-    if is_available():
-        _module().manual_seed_all(seed)
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.amp")
+    if name in _legacy.__all__:  # torch.cuda.FloatTensor: a name that programs test with isinstance
+        made = type(name, (), {"__module__": __name__, "__new__": _no_tensor, "__doc__": f"A {name} on a CUDA device."})
+        globals()[name] = made
+        return made
+    import sys
+
+    raise _missing_name(sys.modules[__name__], name)
 
 
-def empty_cache() -> None:
-    """Gives back what is kept for reuse; where there is no device there is nothing to empty."""
-    if is_available():
-        _module().empty_cache()
-
-
-def current_device() -> int:
-    return _module().current_device()
-
-
-def synchronize(device=None) -> None:
-    _module().synchronize(device)
-
-
-def get_device_name(device=None) -> str:
-    return _module().get_device_name(device)
-
-
-def get_device_properties(device=None):
-    return _module().get_device_properties(device)
-
-
-def set_device(device) -> None:
-    _module().set_device(device)
-
-
-@contextlib.contextmanager
-def device(device):
-    if device is None or device == -1:
-        yield
-        return
-    with _module().device(device):
-        yield
+def _no_tensor(cls: type, *_: Any) -> Any:
+    raise TypeError(
+        f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled; use torch.{cls.__name__}"
+    )

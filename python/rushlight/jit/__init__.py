@@ -1,5 +1,7 @@
 """TorchScript: functions and modules compiled from their Python text, and archives that run without Python."""
 
+import sys
+
 from ._script import (
     Attribute,
     Error,
@@ -32,4 +34,6 @@ def __getattr__(name: str):
         from . import _trace
 
         return getattr(_trace, name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from .._missing import missing_name
+
+    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

@@ -1,5 +1,6 @@
 """Neural networks: modules, functions, initialisation."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import functional, init, modules, parameter, utils
@@ -30,6 +31,7 @@ if not TYPE_CHECKING:  # see modules/__init__.py
     __all__ = [
         *modules.__all__,
         "Buffer",
+        "DataParallel",  # noqa: F405  (imported when it is first named)
         "Parameter",
         "UninitializedBuffer",
         "UninitializedParameter",
@@ -40,3 +42,13 @@ if not TYPE_CHECKING:  # see modules/__init__.py
         "parameter",
         "utils",
     ]
+
+
+def __getattr__(name: str):
+    if name in ("DataParallel", "parallel"):
+        from . import parallel
+
+        return parallel if name == "parallel" else parallel.DataParallel
+    from .._missing import missing_name
+
+    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

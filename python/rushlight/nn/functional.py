@@ -3,6 +3,7 @@
 from types import FunctionType as _FunctionType
 
 from .._C import _overridable
+from .._missing import getattr_of as _getattr_of
 from ._functional.activation import (
     alpha_dropout,
     celu,
@@ -149,3 +150,5 @@ for _name in __all__:
     if isinstance(globals()[_name], _FunctionType):
         globals()[_name].__module__ = __name__  # where pickles look
         globals()[_name] = _overridable(globals()[_name])
+
+__getattr__ = _getattr_of(__name__)

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules."""
 
+from .._missing import getattr_of as _getattr_of
 from . import lr_scheduler, swa_utils
 from ._adafactor import Adafactor
 from ._muon import Muon
@@ -43,3 +44,5 @@ __all__ = [
 
 for _class in (Adafactor, Muon):  # where pickles look
     _class.__module__ = __name__
+
+__getattr__ = _getattr_of(__name__)

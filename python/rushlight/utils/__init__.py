@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 _LAZY_NAMES = {
@@ -27,4 +28,6 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as e:
         if e.name != f"{__name__}.{name}":
             raise
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'") from None
+        from .._missing import missing_name
+
+        raise missing_name(sys.modules[__name__], name) from None

@@ -1,6 +1,7 @@
 """Helpers for training networks: gradient clipping, parameters as one vector or as functions of others, padded sequences."""
 
 import importlib as _importlib
+import sys as _sys
 from typing import Any as _Any
 
 from . import rnn
@@ -48,4 +49,6 @@ def __getattr__(name: str) -> _Any:
     """Modules that need those of networks, which need this package: imported when they are first named."""
     if name in ("parametrizations", "parametrize", "prune", "stateless"):
         return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from ..._missing import missing_name
+
+    raise AttributeError(name) if name.startswith("__") else missing_name(_sys.modules[__name__], name)

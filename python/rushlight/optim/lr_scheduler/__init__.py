@@ -1,5 +1,6 @@
 """Learning-rate schedules: each changes the ``lr`` of an optimizer's groups when its ``step`` is called."""
 
+from ..._missing import getattr_of as _getattr_of
 from ._base import EPOCH_DEPRECATION_WARNING, LRScheduler, _LRScheduler, _per_group
 from ._composite import ChainedScheduler, SequentialLR
 from ._cycles import CyclicLR, OneCycleLR
@@ -38,3 +39,5 @@ __all__ = [
 
 for _name in (*__all__, "_LRScheduler"):
     globals()[_name].__module__ = __name__  # where pickles look
+
+__getattr__ = _getattr_of(__name__)

@@ -1,5 +1,6 @@
 """Loading data: datasets, samplers, batches."""
 
+from ..._missing import getattr_of as _getattr_of
 from ._collate import default_collate, default_convert
 from .dataloader import DataLoader, _DatasetKind, get_worker_info
 from .dataset import (
@@ -44,3 +45,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = _getattr_of(__name__)

@@ -1,0 +1,126 @@
+"""Programs on several machines or processes: not there. `is_available()` says so, and what programs name without it can be imported.
+
+Calls that need a process group raise UnsupportedError; what is asked before that is answered as in a single process.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Any
+
+from .. import _missing
+
+__all__ = [
+    "Backend", "GroupMember", "ProcessGroup", "ReduceOp", "Store", "Work", "destroy_process_group", "get_backend", "get_rank",
+    "get_world_size", "group", "init_process_group", "is_available", "is_gloo_available", "is_initialized", "is_mpi_available",
+    "is_nccl_available", "is_torchelastic_launched", "is_ucc_available", "is_xccl_available",
+]  # fmt: skip
+
+
+def is_available() -> bool:
+    """False: this build has no backend."""
+    return False
+
+
+def is_initialized() -> bool:
+    """Whether there is a process group: never."""
+    return False
+
+
+def is_nccl_available() -> bool:
+    """False: this build has no backend."""
+    return False
+
+
+is_gloo_available = is_mpi_available = is_ucc_available = is_xccl_available = is_nccl_available
+
+
+def is_torchelastic_launched() -> bool:
+    """Whether a launcher of PyTorch's started this process."""
+    import os
+
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+class ReduceOp(enum.Enum):
+    """What reductions over processes compute; programs name them as defaults."""
+
+    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = range(9)
+
+
+class Backend(str):
+    """The name of a backend, in small letters."""
+
+    UNDEFINED, GLOO, NCCL, MPI, UCC, XCCL, FAKE = "undefined", "gloo", "nccl", "mpi", "ucc", "xccl", "fake"
+
+    def __new__(cls, name: str) -> Backend:
+        if not isinstance(name, str):
+            raise ValueError("Backend constructor parameter must be string-ish")
+        return super().__new__(cls, name.lower())
+
+
+def _no_group(*_: Any, **__: Any) -> Any:
+    """Raises UnsupportedError."""
+    raise _missing.unsupported(
+        "torch.distributed process groups", "run one process: torch.distributed.is_available() is False here"
+    )
+
+
+class ProcessGroup:
+    """The type of a group of processes, for annotations: there is none to make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_group()
+
+
+class Store:
+    """The type of what processes find each other by, for annotations: there is none to make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_group()
+
+
+class Work:
+    """The type of an operation under way, for annotations: there is none to make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_group()
+
+
+class group:  # noqa: N801
+    """The group of all processes: none."""
+
+    WORLD = None
+
+
+class GroupMember:
+    """The group of all processes: none."""
+
+    WORLD = None
+    NON_GROUP_MEMBER = -100
+
+
+def _not_initialized(*_: Any, **__: Any) -> Any:
+    """Raises ValueError, as PyTorch does where init_process_group() was not called."""
+    raise ValueError("Default process group has not been initialized, please make sure to call init_process_group.")
+
+
+for _name in (
+    "get_rank", "get_world_size", "get_backend", "get_process_group_ranks", "destroy_process_group", "barrier", "all_reduce",
+    "all_gather", "all_gather_object", "all_gather_into_tensor", "broadcast", "broadcast_object_list", "reduce", "gather",
+    "gather_object", "scatter", "reduce_scatter", "reduce_scatter_tensor", "all_to_all", "all_to_all_single", "send", "recv", "isend",
+    "irecv", "monitored_barrier",
+):  # fmt: skip
+    globals()[_name] = _not_initialized
+init_process_group = new_group = TCPStore = FileStore = HashStore = _no_group
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name in ("distributed_c10d",):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise _missing.missing_name(sys.modules[__name__], name)

@@ -1,0 +1,6 @@
+"""Where PyTorch defines the names of torch.distributed; programs import them from here too."""
+
+from . import *  # noqa: F403
+from . import __getattr__, _not_initialized  # noqa: F401
+
+_get_default_group = _not_initialized

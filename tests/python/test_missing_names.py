@@ -1,0 +1,116 @@
+"""What PyTorch has and rushlight lacks raises one kind of error, which says so."""
+
+import importlib
+import pickle
+
+import pytest
+
+import rushlight as torch
+
+MODULES = ["", "nn", "nn.functional", "nn.utils", "optim", "optim.lr_scheduler", "autograd", "utils", "utils.data", "linalg", "fft",
+           "special", "backends", "jit", "cuda", "distributed", "onnx", "nn.parallel"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_attributes(name):
+    module = importlib.import_module(f"rushlight.{name}".rstrip("."))
+    assert not hasattr(module, "no_such_name") and getattr(module, "no_such_name", 7) == 7
+    shown = f"torch.{name}.no_such_name" if name else "torch.no_such_name"
+    with pytest.raises(torch.UnsupportedError, match=f"rushlight has no {shown}") as caught:
+        _ = module.no_such_name
+    assert isinstance(caught.value, AttributeError)
+    names = {}
+    with pytest.raises(ImportError, match=f"rushlight has no {shown}") as caught:
+        exec(f"from {module.__name__} import no_such_name", names)
+    assert isinstance(caught.value, torch.UnsupportedError)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"{module.__name__}.no_such_name")
+
+
+def test_it_says_what_works_instead():
+    with pytest.raises(
+        torch.UnsupportedError, match=r"torch\.symeig: removed from PyTorch in 2\.0; use torch\.linalg\.eigh"
+    ):
+        _ = torch.symeig
+    with pytest.raises(torch.UnsupportedError, match=r"torch\.onnx\.export.*torch\.jit\.trace"):
+        torch.onnx.export(None, None)
+    with pytest.raises(torch.UnsupportedError, match=r"is_available\(\) is False"):
+        torch.distributed.init_process_group("gloo")
+    assert issubclass(torch.UnsupportedError, NotImplementedError)
+
+
+def test_modules_that_make_no_sense_here_answer():
+    assert not torch.distributed.is_available() and not torch.distributed.is_initialized()
+    for kind in (torch.cuda, torch.mps, torch.xpu, torch.mtia):
+        assert not kind.is_available() and kind.device_count() == 0
+        kind.manual_seed_all(1)
+        kind.empty_cache()
+        assert kind.memory_allocated() == 0 and kind.get_rng_state_all() == []
+        with pytest.raises(AssertionError, match="not compiled with"):
+            kind.synchronize()
+        with kind.device(None):
+            pass
+    assert not isinstance(torch.ones(1), torch.cuda.FloatTensor)
+    with pytest.raises(TypeError, match="torch.cuda.FloatTensor not available"):
+        torch.cuda.FloatTensor(2)
+    with pytest.raises(ValueError, match="init_process_group"):
+        torch.distributed.get_rank()
+    assert torch.distributed.ReduceOp.SUM and torch.distributed.group.WORLD is None
+    with pytest.raises(torch.UnsupportedError, match="DistributedDataParallel"):
+        torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1))
+    assert "OpenBLAS" in torch.__config__.show()
+
+
+def test_data_parallel_on_the_cpu_is_the_module():
+    model = torch.nn.DataParallel(torch.nn.Linear(2, 3))
+    x = torch.ones(4, 2)
+    assert torch.equal(model(x), model.module(x)) and list(model.state_dict()) == ["module.weight", "module.bias"]
+    with pytest.raises(torch.UnsupportedError, match="leave device_ids out"):
+        torch.nn.DataParallel(torch.nn.Linear(2, 3), device_ids=[0])
+
+
+def test_compile_runs_as_it_is_and_says_so_once():
+    from rushlight import _compile
+
+    _compile._told = False
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout())
+    with pytest.warns(UserWarning, match="runs the program as it is"):
+        compiled = torch.compile(model, mode="max-autotune")
+    x = torch.ones(4, 2)
+    assert torch.equal(compiled.eval()(x), model(x)) and not model.training
+    assert list(compiled.state_dict()) == ["_orig_mod.0.weight", "_orig_mod.0.bias"]
+    assert (
+        compiled[0] is model[0]
+        and len(list(compiled.parameters())) == 2
+        and isinstance(compiled, torch._dynamo.OptimizedModule)
+    )
+    compiled.flag = 3
+    assert model.flag == 3
+    compiled.train()
+    assert model.training and compiled.training
+
+    @torch.compile(fullgraph=True)
+    def double(v):
+        """Twice."""
+        return v * 2
+
+    assert double(x).sum() == 16 and double.__doc__ == "Twice."
+    assert torch.compile(double, disable=True) is double and not torch.compiler.is_compiling()
+    with torch._dynamo.config.patch(suppress_errors=True):
+        assert torch._dynamo.config.suppress_errors
+    assert not torch._dynamo.config.suppress_errors
+    with pytest.raises(TypeError, match="expected a function or a module"):
+        torch.compile(3)
+
+
+def test_out_of_memory_is_pytorchs_and_pythons():
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        torch.empty(2**62, dtype=torch.uint8)
+    assert isinstance(caught.value, RuntimeError) and isinstance(caught.value, MemoryError)
+    assert torch.cuda.OutOfMemoryError is torch.OutOfMemoryError
+
+
+def test_errors_travel():
+    with pytest.raises(torch.UnsupportedError) as caught:
+        _ = torch.no_such_name
+    assert "no_such_name" in str(pickle.loads(pickle.dumps(caught.value)))
