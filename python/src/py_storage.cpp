@@ -79,6 +79,21 @@ PyObject* bytes_of(PyObject* o, PyObject*) {
   });
 }
 
+PyObject* storage_from_file(PyObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"filename", "shared", "nbytes", nullptr};
+    PyObject* path;
+    int shared = 0;
+    long long bytes = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|pL:from_file", const_cast<char**>(names), PyUnicode_FSConverter,
+                                     &path, &shared, &bytes))
+      return nullptr;
+    Object owned{path};
+    RL_CHECK(RuntimeError, bytes >= 0, "from_file: expected nbytes >= 0, got ", bytes);
+    return wrap(storage_of_file(PyBytes_AS_STRING(path), shared, size_t(bytes)));
+  });
+}
+
 PyMethodDef methods[] = {
     {"data_ptr", [](PyObject* o, PyObject*) { return PyLong_FromVoidPtr(storage_of(o).data()); }, METH_NOARGS,
      "data_ptr() -> int: the address of the first byte."},
@@ -101,6 +116,11 @@ PyMethodDef methods[] = {
     {"_shared_descriptor",
      [](PyObject* o, PyObject*) { return PyLong_FromLong(shared_memory_descriptor(storage_of(o))); }, METH_NOARGS,
      "The file descriptor of the shared memory, which the storage owns; -1 if it is not shared."},
+    {"from_file", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(storage_from_file)),
+     METH_VARARGS | METH_KEYWORDS | METH_STATIC,
+     "from_file(filename, shared=False, nbytes=0): a storage over the first bytes of a file. Shared: what is written "
+     "is written "
+     "to the file, which is made where there is none; else the file stays as it is."},
     {"_from_descriptor",
      [](PyObject*, PyObject* args) -> PyObject* {
        return guarded([&]() -> PyObject* {

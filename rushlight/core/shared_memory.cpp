@@ -24,15 +24,19 @@ struct Mapped {
 };
 
 // Takes the descriptor over.
-std::shared_ptr<void> map(int descriptor, size_t bytes) {
+std::shared_ptr<void> map(int descriptor, size_t bytes, int how = MAP_SHARED) {
   void* data = nullptr;  // no bytes can't be mapped
-  if (bytes) data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (bytes) data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, how, descriptor, 0);
   if (data == MAP_FAILED) {
     int error = errno;
     close(descriptor);
     RL_CHECK(RuntimeError, false, "shared memory: can't map ", bytes, " bytes: ", std::strerror(error));
   }
-  return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
+  if (how == MAP_SHARED) return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
+  close(descriptor);
+  return std::shared_ptr<void>(data, [bytes](void* p) {
+    if (p) munmap(p, bytes);
+  });
 }
 
 }  // namespace
@@ -67,6 +71,24 @@ Ref<Storage> storage_over(int descriptor, size_t bytes) {
     RL_CHECK(RuntimeError, false, "shared memory: expected a descriptor of at least ", bytes, " bytes");
   }
   std::shared_ptr<void> keep = map(descriptor, bytes);
+  void* data = keep.get();
+  return make_ref<Storage>(data, bytes, Device(), std::move(keep));
+}
+
+Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes) {
+  int descriptor = open(path.c_str(), (shared ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0666);
+  RL_CHECK(RuntimeError, descriptor >= 0, "from_file: unable to open file <", path, ">: ", std::strerror(errno));
+  struct stat file;
+  int error = fstat(descriptor, &file) == 0 ? 0 : errno;
+  if (!error && shared && size_t(file.st_size) < bytes) error = posix_fallocate(descriptor, 0, off_t(bytes));
+  else if (!error && size_t(file.st_size) < bytes) error = EOVERFLOW;
+  if (error) {
+    close(descriptor);
+    RL_CHECK(RuntimeError, error != EOVERFLOW, "from_file: file <", path, "> has ", file.st_size,
+             " bytes, expected at least ", bytes);
+    RL_CHECK(RuntimeError, false, "from_file: file <", path, ">: ", std::strerror(error));
+  }
+  std::shared_ptr<void> keep = map(descriptor, bytes, shared ? MAP_SHARED : MAP_PRIVATE);
   void* data = keep.get();
   return make_ref<Storage>(data, bytes, Device(), std::move(keep));
 }

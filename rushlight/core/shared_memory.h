@@ -1,6 +1,8 @@
 // Memory that several processes map: a storage moved into it is passed on as a file descriptor.
 // It is anonymous (memfd), so the size of /dev/shm does not bound it and nothing is left behind when the last process ends.
 #pragma once
+#include <string>
+
 #include "rushlight/core/storage.h"
 
 namespace rushlight {
@@ -12,5 +14,8 @@ void move_to_shared_memory(Storage& storage);
 int shared_memory_descriptor(const Storage& storage);
 // A storage over a descriptor's first `bytes`, which it takes over, and closes if it throws. Throws RuntimeError if the file is shorter.
 Ref<Storage> storage_over(int descriptor, size_t bytes);
+// A storage over the first `bytes` of a file. Shared: what is written is written to the file, which is made and lengthened where needed;
+// else the file stays as it is. Throws RuntimeError if the file can't be opened, or is shorter.
+Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes);
 
 }  // namespace rushlight

@@ -118,6 +118,21 @@ def test_memory_is_given_back():
     assert shared.tolist() == [1, 1] and shared.share_memory_() is shared
 
 
+def test_storages_over_files(tmp_path):
+    path = tmp_path / "numbers"
+    path.write_bytes(bytes(range(8)))
+    private = torch.UntypedStorage.from_file(str(path), False, 4)
+    private[0] = 9
+    assert private.tolist() == [9, 1, 2, 3] and path.read_bytes()[0] == 0 and not private.is_shared()
+    shared = torch.UntypedStorage.from_file(path, shared=True, nbytes=12)
+    shared[1] = 7
+    assert shared.is_shared() and path.read_bytes() == bytes([0, 7, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0])
+    with pytest.raises(RuntimeError, match="has 12 bytes, expected at least 100"):
+        torch.UntypedStorage.from_file(str(path), nbytes=100)
+    with pytest.raises(RuntimeError, match="unable to open file"):
+        torch.UntypedStorage.from_file(str(tmp_path / "nothing"), nbytes=1)
+
+
 def test_strategies():
     assert mp.get_sharing_strategy() in mp.get_all_sharing_strategies()
     mp.set_sharing_strategy("file_system")
