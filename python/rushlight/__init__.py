@@ -133,6 +133,14 @@ def __getattr__(name: str):
     raise missing.missing_name(_sys.modules[__name__], name)
 
 
+def _of_c(name: str):
+    """`_C.__getattr__`: names of PyTorch's own C++ module that programs use."""
+    return _importlib.import_module(f"{__name__}._c_names").of(name)
+
+
+_C.__getattr__ = _of_c
+
+
 def as_torch(version: str | None = None, *, children: _builtins.bool = True) -> None:
     """`import torch`, and any module of it, gives rushlight from here on.
 

@@ -144,14 +144,22 @@ def functions(kind: str) -> dict[str, Callable]:
         if stream is not None:
             module().set_stream(stream)
 
-    @contextlib.contextmanager
-    def stream(stream: Any):
+    class StreamContext:
         """A context in which work goes to another stream; None changes nothing."""
-        if stream is None:
-            yield
-            return
-        with module().stream(stream):
-            yield
+
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+            self._inside = contextlib.nullcontext() if stream is None else module().stream(stream)
+
+        def __enter__(self) -> Any:
+            return self._inside.__enter__()
+
+        def __exit__(self, *exception: Any) -> Any:
+            return self._inside.__exit__(*exception)
+
+    def stream(stream: Any) -> StreamContext:
+        """StreamContext(stream)."""
+        return StreamContext(stream)
 
     class device:  # noqa: N801
         """A context in which another device is the current one; None and -1 change nothing."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -19,17 +20,22 @@ from ._missing import UnsupportedError
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
-_list, _help = list, help
+_list = list
 _MODULE = "hubconf"
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # the start of its hash in a checkpoint's name
 _dir: str | None = None
+
+
+def _get_torch_home() -> str:
+    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    return os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def get_dir() -> str:
     """Where checkpoints and repositories are looked for: what set_dir() said, else $TORCH_HOME/hub, else ~/.cache/torch/hub."""
     if _dir is not None:
         return _dir
-    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
-    return os.path.join(os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch"))), "hub")
+    return os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike) -> None:
@@ -166,3 +172,38 @@ def load_state_dict_from_url(
                 os.makedirs(folder, exist_ok=True)
                 path = archive.extract(names[0], folder)
     return load(path, map_location=map_location, weights_only=weights_only)
+
+
+class _Silent:
+    """Stands for tqdm where that package is not installed: no bar."""
+
+    def __init__(self, iterable: Any = None, **_: Any) -> None:
+        self.iterable, self.n = iterable, 0
+
+    def __iter__(self):
+        return iter(self.iterable)
+
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        pass
+
+    def update(self, n: int = 1) -> None:
+        """Counts on."""
+        self.n += n
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tqdm":  # programs take it from here
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            return _Silent
+        return tqdm
+    from ._missing import missing_name
+
+    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

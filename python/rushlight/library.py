@@ -105,10 +105,16 @@ def impl(
     return None
 
 
+def _definition(op: Any) -> Any:
+    """What custom_op() made of a name, where it did."""
+    return CustomOpDef.by_name.get(op, op) if isinstance(op, str) else op
+
+
 def register_kernel(
     op: Any, device_types: str | Sequence[str] | None, func: Callable | None = None, /, *, lib: Library | None = None
 ) -> Any:
     """Registers a kernel of an operator for devices; None: for all."""
+    op = _definition(op)
     if isinstance(op, CustomOpDef):
         return op.register_kernel(device_types, func)
     return impl(qualified_name(op), "default" if device_types is None else device_types, func, lib=lib)
@@ -129,6 +135,7 @@ def register_fake(
     >>> torch.ops.doc.outer(torch.empty(3, device="meta")).shape
     torch.Size([3, 3])
     """
+    op = _definition(op)
     if isinstance(op, CustomOpDef):
         return op.register_fake if func is None else op.register_fake(func)
     name = qualified_name(op)
@@ -198,6 +205,7 @@ def register_autograd(
     >>> x.grad
     tensor([6.])
     """
+    op = _definition(op)
     if isinstance(op, CustomOpDef):
         op.register_autograd(backward, setup_context=setup_context)
         return
@@ -214,6 +222,7 @@ _vmap_rules: dict[str, Callable] = {}
 
 def register_vmap(op: Any, func: Callable | None = None, /, *, lib: Library | None = None) -> Any:
     """Keeps the rule ``func(info, in_dims, *args)`` for a batch of calls of an operator."""
+    op = _definition(op)
     if isinstance(op, CustomOpDef):
         return op.register_vmap(func)
     name = qualified_name(op)

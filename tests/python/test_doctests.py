@@ -18,7 +18,15 @@ PACKAGES = [
     "rushlight.fx",
     "rushlight._comforts",
 ]
-MODULES = ["rushlight._compile", "rushlight.futures", "rushlight.hub", "rushlight.profiler", "rushlight.torch_version"]
+MODULES = [
+    "rushlight._compile",
+    "rushlight._higher_order_ops.associative_scan",
+    "rushlight.jit._names",
+    "rushlight.futures",
+    "rushlight.hub",
+    "rushlight.profiler",
+    "rushlight.torch_version",
+]
 OPERATORS = rushlight._C._ops
 
 

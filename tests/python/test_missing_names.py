@@ -114,3 +114,54 @@ def test_errors_travel():
     with pytest.raises(torch.UnsupportedError) as caught:
         _ = torch.no_such_name
     assert "no_such_name" in str(pickle.loads(pickle.dumps(caught.value)))
+
+
+def test_names_of_pytorchs_own_c_module():
+    keys = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU) | torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+    assert keys.has(torch._C.DispatchKey.CPU) and not (keys - torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)).has(
+        torch._C.DispatchKey.CPU
+    )
+    with torch.autocast("cpu"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.bfloat16
+        with torch._C._ExcludeDispatchKeyGuard(keys):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32
+    torch._C._log_api_usage_once("name")
+    assert torch._C._get_tracing_state() is None and issubclass(torch.nn.Parameter, torch._C.TensorBase)
+    with pytest.raises(torch.UnsupportedError, match=r"torch\._C\.no_such_name"):
+        _ = torch._C.no_such_name
+
+
+def test_jit_isinstance():
+    from typing import Dict, List, Optional, Tuple, Union  # noqa: UP035
+
+    check = torch.jit.isinstance
+    t = torch.ones(1)
+    assert check([t], List[torch.Tensor]) and not check([t, 1], List[torch.Tensor])  # noqa: UP006
+    assert check({"a": 1}, Dict[str, int]) and not check({1: 1}, Dict[str, int])  # noqa: UP006
+    assert check((1, "a"), Tuple[int, str]) and not check((1,), Tuple[int, str])  # noqa: UP006
+    assert check(None, Optional[int]) and check(2, Union[int, str]) and not check(2.0, Union[int, str])  # noqa: UP007, UP045
+    assert check(3, (str, int)) and check([1], list[int])
+
+
+def test_modules_before_quantisation_pass_on():
+    x = torch.ones(2)
+    assert torch.ao.quantization.QuantStub()(x) is x and torch.quantization.DeQuantStub()(x) is x
+    functional = torch.nn.quantized.FloatFunctional()
+    assert functional.add_relu(x, -3 * x).tolist() == [0, 0] and functional.cat([x, x]).shape == (4,)
+    with pytest.raises(torch.UnsupportedError, match="float32"):
+        _ = torch.ao.quantization.convert
+
+
+def test_scans():
+    from rushlight._higher_order_ops.associative_scan import associative_scan
+
+    x = torch.arange(1.0, 8.0)
+    assert torch.equal(associative_scan(lambda a, b: a * b, x, 0), x.cumprod(0))
+    a, b = torch.rand(2, 5), torch.rand(2, 5)
+    got = associative_scan(lambda f, g: (f[0] * g[0], f[1] * g[0] + g[1]), (a, b), 1)[1]
+    h, expected = torch.zeros(2), []
+    for t in range(5):
+        h = a[:, t] * h + b[:, t]
+        expected.append(h)
+    assert torch.allclose(got, torch.stack(expected, 1))
+    assert torch.equal(associative_scan(torch.add, x, 0, reverse=True), x.flip(0).cumsum(0).flip(0))

@@ -19,7 +19,7 @@ from ..compiler import (
     set_stance,
     substitute_in_graph,
 )
-from . import config, eval_frame
+from . import config, eval_frame, exc
 
 
 def mark_dynamic(t: Any, index: Any, **_: Any) -> None:
@@ -40,6 +40,10 @@ def graph_break(msg: str = "") -> None:
 def optimize(*args: Any, **kwargs: Any) -> Any:
     """A decorator: compile(...) of what it is given."""
     return compile(backend="eager")
+
+
+def reset_code_caches() -> None:
+    """Nothing is kept."""
 
 
 __getattr__ = _missing.getattr_of(__name__)

@@ -191,6 +191,8 @@ _libraries: dict[str, Library] = {}  # by the operator's name: defining it anew 
 class CustomOpDef:
     """An operator made of a Python function; call it as the function. See custom_op."""
 
+    by_name: dict[str, CustomOpDef] = {}
+
     def __init__(self, namespace: str, name: str, schema: str, fn: Callable, tags: Any = None):
         self._namespace, self._name, self._schema = namespace, name, schema
         self._init_fn = fn
@@ -205,6 +207,7 @@ class CustomOpDef:
         self._lib = Library(namespace, "FRAGMENT")
         self._lib.define(name + schema, tags=tags or ())
         _libraries[self._qualname] = self._lib
+        CustomOpDef.by_name[self._qualname] = self
         self._opoverload = overload_of(self._qualname)
         parsed = self._opoverload._schema
         if any(a.kwarg_only and "Tensor" in a.schema_type for a in parsed.arguments):

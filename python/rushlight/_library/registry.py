@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _C
+from .._c_names import DispatchKeySet
 from .._ops import OpOverload, OpOverloadPacket, ops, tags_of
 
 _RESERVED = ("prim",)
@@ -54,15 +55,6 @@ def _drop(handle: Any, namespace: str, defined: set[str]) -> None:
         ops.__dict__.get(namespace, _Nothing)._forget(name.partition(".")[0])
 
 
-class DispatchKeySet:
-    """Stands for a set of keys where PyTorch's kernels are given one; it says nothing here."""
-
-    def __and__(self, other: Any) -> DispatchKeySet:
-        return self
-
-    __or__ = __sub__ = __and__
-
-
 class below_autograd:
     """Inside, calls go to the kernels below autograd: nothing is recorded."""
 
@@ -78,8 +70,6 @@ class below_autograd:
 
 # Where programs for PyTorch look.
 _C._AutoDispatchBelowAutograd = below_autograd  # type: ignore[attr-defined]
-_C.DispatchKeySet = DispatchKeySet  # type: ignore[attr-defined]
-_C._after_autograd_keyset = DispatchKeySet()  # type: ignore[attr-defined]
 
 
 class _Nothing:

@@ -9,6 +9,7 @@ from .. import _no_device as _device_module
 from .._devices import Event as _Event
 from .._devices import Stream as _Stream
 from .._missing import missing_name as _missing_name
+from .._missing import unsupported as _unsupported
 
 globals().update(_device_module.functions("cuda"))
 
@@ -39,6 +40,20 @@ class Event(_Event):
     ) -> None:
         _module()
         super().__init__("cuda", enable_timing=enable_timing)
+
+
+class CUDAGraph:
+    """Recorded work of a CUDA device: making one raises UnsupportedError."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise _unsupported("CUDA graphs", "run the steps one by one")
+
+
+class graph:  # noqa: N801
+    """Recording into a CUDAGraph: raises UnsupportedError."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise _unsupported("CUDA graphs", "run the steps one by one")
 
 
 class device_of(device):  # noqa: N801

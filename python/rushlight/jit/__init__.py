@@ -34,6 +34,14 @@ def __getattr__(name: str):
         from . import _trace
 
         return getattr(_trace, name)
+    if name == "annotations":
+        from . import annotations
+
+        return annotations
+    if name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
+        from . import _names
+
+        return getattr(_names, name)
     from .._missing import missing_name
 
     raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

@@ -1,5 +1,6 @@
 """Neural networks: modules, functions, initialisation."""
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +46,10 @@ if not TYPE_CHECKING:  # see modules/__init__.py
 
 
 def __getattr__(name: str):
-    if name in ("DataParallel", "parallel"):
-        from . import parallel
-
-        return parallel if name == "parallel" else parallel.DataParallel
+    if name in ("attention", "parallel", "quantized"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "DataParallel":
+        return importlib.import_module(f"{__name__}.parallel").DataParallel
     from .._missing import missing_name
 
     raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

@@ -3,3 +3,9 @@
 from ..hub import load_state_dict_from_url as load_url
 
 __all__ = ["load_url"]
+
+
+def __getattr__(name: str):
+    from .. import hub
+
+    return getattr(hub, name)

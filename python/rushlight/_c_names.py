@@ -1,0 +1,184 @@
+"""Names that programs take from torch._C: PyTorch's own module in C++, of which rushlight's `_C` is not a copy.
+
+They are added to `_C` when they are first named (its `__getattr__`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import types
+from typing import Any
+
+from . import _C, _missing
+
+
+class DispatchKey(enum.Enum):
+    """What PyTorch chooses kernels by. Only autocast's keys mean something here."""
+
+    (
+        Undefined,
+        Dense,
+        CPU,
+        CUDA,
+        Meta,
+        XPU,
+        MPS,
+        PrivateUse1,
+        Sparse,
+        SparseCPU,
+        SparseCUDA,
+        SparseCsr,
+        Quantized,
+        QuantizedCPU,
+    ) = range(14)
+    (
+        BackendSelect,
+        Python,
+        PythonDispatcher,
+        Functionalize,
+        ADInplaceOrView,
+        Autograd,
+        AutogradCPU,
+        AutogradCUDA,
+        AutogradMeta,
+    ) = range(14, 23)
+    (
+        AutogradPrivateUse1,
+        AutogradOther,
+        Tracer,
+        AutocastCPU,
+        AutocastCUDA,
+        AutocastXPU,
+        AutocastMPS,
+        AutocastPrivateUse1,
+    ) = range(23, 31)
+    CompositeExplicitAutograd, CompositeImplicitAutograd, FuncTorchBatched, FuncTorchVmapMode, PreDispatch = range(
+        31, 36
+    )
+
+
+class DispatchKeySet:
+    """A set of them."""
+
+    def __init__(self, *keys: Any) -> None:
+        self._keys: frozenset = frozenset().union(*(k._keys if isinstance(k, DispatchKeySet) else {k} for k in keys))
+
+    def __or__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return DispatchKeySet(self, other)
+
+    def __and__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return DispatchKeySet(*(self._keys & other._keys))
+
+    def __sub__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return DispatchKeySet(*(self._keys - other._keys))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DispatchKeySet) and self._keys == other._keys
+
+    def __hash__(self) -> int:
+        return hash(self._keys)
+
+    def add(self, key: DispatchKey) -> DispatchKeySet:
+        return DispatchKeySet(self, key)
+
+    def remove(self, key: DispatchKey) -> DispatchKeySet:
+        return DispatchKeySet(*(self._keys - {key}))
+
+    def has(self, key: DispatchKey) -> bool:
+        return key in self._keys
+
+
+_after_autograd_keyset = DispatchKeySet()
+
+
+def _ExcludeDispatchKeyGuard(keys: DispatchKeySet) -> Any:  # noqa: N802
+    """A context without those keys: without autocast, if its key for the CPU is among them."""
+    if keys.has(DispatchKey.AutocastCPU):
+        from .amp import autocast
+
+        return autocast("cpu", enabled=False)
+    return contextlib.nullcontext()
+
+
+def _log_api_usage_once(name: str) -> None:
+    """Nothing is logged."""
+
+
+def _get_tracing_state() -> Any:
+    """Something true while torch.jit.trace records."""
+    from .jit import is_tracing
+
+    return True if is_tracing() else None
+
+
+def _get_cudnn_enabled() -> bool:
+    from .backends import cudnn
+
+    return cudnn.enabled
+
+
+def _get_accelerator() -> Any:
+    """The machine's accelerator, else the CPU."""
+    return _C._accelerator() or _C.device("cpu")
+
+
+def _get_default_device() -> str:
+    return str(_C.get_default_device())
+
+
+def _is_alias_of(a: Any, b: Any) -> bool:
+    return a.untyped_storage()._cdata == b.untyped_storage()._cdata
+
+
+def _no(*_: Any, **__: Any) -> bool:
+    """False."""
+    return False
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Settings of PyTorch's compilers: there is nothing to set."""
+
+
+_are_functorch_transforms_active = _jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _no
+_jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _jit_set_nvfuser_enabled = (
+    _jit_set_nvfuser_guard_mode
+) = _nothing
+_jit_set_profiling_executor = _jit_set_profiling_mode = _jit_set_texpr_fuser_enabled = _jit_set_fusion_strategy = (
+    _nothing
+)
+_set_math_sdp_allow_fp16_bf16_reduction = _nothing
+_has_cuda = _has_xpu = _has_mps = _has_mkldnn = _has_mtia = False
+_TensorMeta = type(_C.Tensor)
+TensorBase = _TensorBase = _C.Tensor
+
+
+def _is_torch_function_mode_enabled() -> bool:
+    return bool(_C._overrides_state()[1])
+
+
+def _variable_functions() -> types.SimpleNamespace:
+    return types.SimpleNamespace(**_C._functions)
+
+
+def of(name: str) -> Any:
+    """`_C.__getattr__`."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name == "_VariableFunctions":
+        value: Any = _variable_functions()
+    elif name in ("StorageBase",):
+        value = _C.UntypedStorage
+    elif name in _OF_C:
+        value = globals()[name]
+    else:
+        raise _missing.missing_name(_C, name)
+    setattr(_C, name, value)
+    return value
+
+
+_OF_C = {
+    name
+    for name in globals()
+    if name not in ("Any", "contextlib", "enum", "types", "annotations", "of", "_C", "_missing")
+}
