@@ -284,6 +284,9 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
         )
     elif isinstance(obj, Tensor):
         made = obj.to(dtype=dtype, device=device)
+    elif isinstance(obj, UntypedStorage):
+        dtype = dtype or get_default_dtype()
+        made = Tensor._rebuild(obj, dtype, 0, (obj.nbytes() // dtype.itemsize,), (1,)).to(device=device)
     elif hasattr(obj, "__dlpack__") and not hasattr(obj, "__array_interface__"):
         made = from_dlpack(obj).to(dtype=dtype, device=device)
     elif isinstance(obj, (bytes, bytearray, memoryview)):

@@ -89,3 +89,11 @@ class TypedStorage:
     def __repr__(self) -> str:
         lines = "".join(f" {v}\n" for v in self.tolist())
         return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+
+
+def _untyped(self: UntypedStorage) -> UntypedStorage:
+    """The storage itself."""
+    return self
+
+
+UntypedStorage.untyped = _untyped  # type: ignore[attr-defined]

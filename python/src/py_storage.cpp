@@ -68,6 +68,25 @@ int storage_set_item(PyObject* self, Py_ssize_t i, PyObject* value) {
     return 0;
   });
 }
+// s[i] is a byte; s[a:b] a storage over those bytes of this one, which lives as long.
+PyObject* storage_subscript(PyObject* self, PyObject* key) {
+  return guarded([&]() -> PyObject* {
+    Storage& s = storage_of(self);
+    if (!PySlice_Check(key)) {
+      Py_ssize_t i = PyNumber_AsSsize_t(key, PyExc_IndexError);
+      if (i == -1 && PyErr_Occurred()) return nullptr;
+      return storage_item(self, i < 0 ? i + Py_ssize_t(s.bytes()) : i);
+    }
+    Py_ssize_t start, stop, step;
+    if (PySlice_Unpack(key, &start, &stop, &step) < 0) return nullptr;
+    Py_ssize_t length = PySlice_AdjustIndices(Py_ssize_t(s.bytes()), &start, &stop, step);
+    RL_CHECK(RuntimeError, step == 1, "Trying to slice with a step of ", step, ", but only a step of 1 is supported");
+    RL_CHECK(NotImplementedError, s.data() || !s.bytes(), "the storage has no bytes (meta device)");
+    auto keep = std::make_shared<Ref<Storage>>(&s);
+    return wrap(make_ref<Storage>(static_cast<char*>(s.data()) + start, size_t(length), s.device(), std::move(keep),
+                                  s.read_only()));
+  });
+}
 PyObject* nbytes(PyObject* o, PyObject*) { return PyLong_FromSize_t(storage_of(o).bytes()); }
 
 PyObject* bytes_of(PyObject* o, PyObject*) {
@@ -198,6 +217,7 @@ void bind_storage(PyObject* module) {
       {Py_tp_getset, getset},
       {Py_sq_length, reinterpret_cast<void*>(+[](PyObject* o) { return Py_ssize_t(storage_of(o).bytes()); })},
       {Py_sq_item, reinterpret_cast<void*>(storage_item)},
+      {Py_mp_subscript, reinterpret_cast<void*>(storage_subscript)},
       {Py_sq_ass_item, reinterpret_cast<void*>(storage_set_item)},
       {0, nullptr}};
   PyType_Spec spec = {"rushlight.UntypedStorage", sizeof(PyStorage), 0, Py_TPFLAGS_DEFAULT, slots};

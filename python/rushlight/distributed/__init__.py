@@ -6,10 +6,12 @@ Calls that need a process group raise UnsupportedError; what is asked before tha
 from __future__ import annotations
 
 import enum
+import importlib
 import sys
 from typing import Any
 
 from .. import _missing
+from . import _parts
 
 __all__ = [
     "Backend", "GroupMember", "ProcessGroup", "ReduceOp", "Store", "Work", "destroy_process_group", "get_backend", "get_rank",
@@ -49,10 +51,14 @@ class ReduceOp(enum.Enum):
     SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = range(9)
 
 
+ReduceOp.RedOpType = ReduceOp  # type: ignore[attr-defined]
+
+
 class Backend(str):
     """The name of a backend, in small letters."""
 
     UNDEFINED, GLOO, NCCL, MPI, UCC, XCCL, FAKE = "undefined", "gloo", "nccl", "mpi", "ucc", "xccl", "fake"
+    default_device_backend_map = {"cpu": "gloo", "cuda": "nccl"}
 
     def __new__(cls, name: str) -> Backend:
         if not isinstance(name, str):
@@ -110,17 +116,27 @@ for _name in (
     "get_rank", "get_world_size", "get_backend", "get_process_group_ranks", "destroy_process_group", "barrier", "all_reduce",
     "all_gather", "all_gather_object", "all_gather_into_tensor", "broadcast", "broadcast_object_list", "reduce", "gather",
     "gather_object", "scatter", "reduce_scatter", "reduce_scatter_tensor", "all_to_all", "all_to_all_single", "send", "recv", "isend",
-    "irecv", "monitored_barrier",
+    "irecv", "monitored_barrier", "get_global_rank", "get_group_rank", "batch_isend_irecv", "scatter_object_list",
+    "send_object_list", "recv_object_list",
 ):  # fmt: skip
     globals()[_name] = _not_initialized
-init_process_group = new_group = TCPStore = FileStore = HashStore = _no_group
+
+
+class P2POp:
+    """The type of one of several transfers, for annotations: there is none to make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _no_group()
+
+
+init_process_group = new_group = PrefixStore = TCPStore = FileStore = HashStore = _no_group
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in ("distributed_c10d",):
-        import importlib
-
+    if name == "distributed_c10d" or name in _parts.NAMES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in ("DeviceMesh", "init_device_mesh"):
+        return getattr(importlib.import_module(f"{__name__}.device_mesh"), name)
     raise _missing.missing_name(sys.modules[__name__], name)

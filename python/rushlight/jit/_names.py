@@ -6,6 +6,8 @@ import typing
 from collections.abc import Callable
 from typing import Any, Final
 
+from ._script import script_if_tracing
+
 __all__ = ["Final", "isinstance"]
 
 _is = isinstance
@@ -48,3 +50,4 @@ def _mark(fn: Callable) -> Callable:
 
 
 _overload = _overload_method = _mark
+_script_if_tracing = script_if_tracing

@@ -84,6 +84,19 @@ def _forward_unimplemented(self: Any, *input: Any) -> None:
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
 
+class _CallSignature:
+    """What inspect.signature() says of a module: its calls are in C++, where inspect finds nothing."""
+
+    def __get__(self, module: Any, cls: Any = None) -> Any:
+        if module is None or type(module).__call__ is not Module.__call__:
+            raise AttributeError("__signature__")
+        import inspect
+
+        kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+        names = zip(("args", "kwargs"), kinds, strict=True)
+        return inspect.Signature([inspect.Parameter(name, kind) for name, kind in names])
+
+
 class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-type]
     """Base of all neural network modules.
 
@@ -106,6 +119,7 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
     call_super_init: bool = False
     _compiled_call_impl: Callable | None = None
     forward: Callable[..., Any] = _forward_unimplemented
+    __signature__ = _CallSignature()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:

@@ -64,4 +64,15 @@ def parallel_apply(modules: Sequence[Module], inputs: Sequence, kwargs_tup: Any 
     ]
 
 
+def _on_devices(name: str) -> Any:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        raise _missing.unsupported(f"torch.nn.parallel.{name}", "the CPU is one device: call the module itself")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "Raises UnsupportedError: the CPU is one device."
+    return function
+
+
+scatter, gather, scatter_kwargs, replicate = map(_on_devices, ("scatter", "gather", "scatter_kwargs", "replicate"))
+
 __getattr__ = _missing.getattr_of(__name__)
