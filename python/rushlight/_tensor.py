@@ -168,6 +168,23 @@ Tensor.__array_priority__ = 1000  # numpy leaves `array * tensor` to the tensor
 
 
 @_method
+def fill_diagonal_(self, fill_value, wrap: bool = False):
+    """Sets the elements whose indices are equal; with `wrap` the diagonal of a tall matrix starts again a row below its end."""
+    if self.dim() < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.dim() > 2:
+        if len(set(self.shape)) > 1:
+            raise RuntimeError("all dimensions of input must be of equal length")
+        size = (self.shape[0],)
+        self.as_strided(size, (sum(self.stride()),), self.storage_offset()).fill_(fill_value)
+        return self
+    rows, columns = self.shape
+    for start in range(0, rows, columns + 1) if wrap else (0,):
+        self[start : start + columns].diagonal().fill_(fill_value)
+    return self
+
+
+@_method
 def share_memory_(self):
     """Moves the memory, in place, to where processes that are given the tensor share it (torch.multiprocessing)."""
     self.untyped_storage().share_memory_()

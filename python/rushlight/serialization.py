@@ -206,3 +206,6 @@ class safe_globals:
     def __exit__(self, *exception) -> None:
         clear_safe_globals()
         _safe.update(self._before)
+
+
+DEFAULT_PROTOCOL = 2  # of pickles, for programs that ask

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "py_override.h"
@@ -137,6 +138,55 @@ bool is_big(const Op& op, const IValue* args) {
 
 namespace {
 
+// Calls as PyTorch took them of old, with numbers before tensors: x.add_(0.1, y), torch.addmm(1, x, 1, a, b). The numbers are the
+// keyword-only ones of the schema (alpha; beta, alpha; value), in their order. False if the call is not one of these.
+bool call_as_of_old(PyOp* op, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject*& result) {
+  for (const Overload& o : *op->overloads) {
+    std::vector<PyObject*> tensors, numbers;
+    bool in_order = true;  // no number stands before a tensor
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+      double unused;
+      if (is_tensor(args[i])) {
+        in_order &= numbers.empty();
+        tensors.push_back(args[i]);
+      } else if (as_double(args[i], unused)) {
+        numbers.push_back(args[i]);
+      } else {
+        return false;
+      }
+    }
+    size_t takes = 0;
+    std::vector<const Param*> keywords;
+    for (const Param& p : o.params) {
+      if (p.want == Want::Tensor && !p.arg->is_out) takes++;
+      else if (p.want == Want::Number && p.kwarg_only) keywords.push_back(&p);
+    }
+    if (in_order || takes != tensors.size() || takes != o.positional.size() || numbers.size() > keywords.size())
+      continue;
+    static std::set<std::string> warned;
+    if (warned.insert(*op->name).second)
+      check_status(
+          PyErr_WarnEx(PyExc_UserWarning,
+                       str("This overload of ", *op->name, " is deprecated: numbers before tensors\nConsider using ",
+                           "one of the following signatures instead:\n\t", *op->name, o.signature())
+                           .c_str(),
+                       1));
+    Py_ssize_t given = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    Object names = check(PyTuple_New(Py_ssize_t(numbers.size()) + given));
+    for (size_t i = 0; i < numbers.size(); i++) {
+      PyTuple_SET_ITEM(names.get(), i, Py_NewRef(keywords[i]->name));
+      tensors.push_back(numbers[i]);
+    }
+    for (Py_ssize_t i = 0; i < given; i++) {
+      PyTuple_SET_ITEM(names.get(), Py_ssize_t(numbers.size()) + i, Py_NewRef(PyTuple_GET_ITEM(kwnames, i)));
+      tensors.push_back(args[nargs + i]);
+    }
+    result = PyObject_Vectorcall(reinterpret_cast<PyObject*>(op), tensors.data(), takes, names.get());
+    return true;
+  }
+  return false;
+}
+
 PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     PyOp* op = as_op(self);
@@ -152,6 +202,8 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
     for (bool loose : {false, true})
       for (const Overload& o : *op->overloads)
         if (parse(o, args, nargs, kwnames, parsed, loose)) return run(o, parsed);
+    PyObject* result = nullptr;
+    if (call_as_of_old(op, args, nargs, kwnames, result)) return result;
     fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
   });
 }

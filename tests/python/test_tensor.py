@@ -145,3 +145,40 @@ def test_a_number_over_a_tensor_rounds_as_pytorch_does():
     x = torch.tensor([2.0], requires_grad=True)
     (3 / x).backward()
     assert x.grad.item() == -0.75
+
+
+def test_fill_diagonal():
+
+    for shape, wrap in (((3, 3), False), ((7, 3), False), ((7, 3), True), ((3, 7), True), ((2, 2, 2), False)):
+        made = [m.zeros(shape).fill_diagonal_(5, wrap=wrap).tolist() for m in (torch, reference)]
+        assert made[0] == made[1]
+    x = torch.ones(2, 2, requires_grad=True)
+    (x * 2).fill_diagonal_(0).sum().backward()
+    assert x.grad.tolist() == [[0, 2], [2, 0]]
+    with pytest.raises(RuntimeError, match="larger than 1"):
+        torch.ones(2).fill_diagonal_(1)
+    with pytest.raises(RuntimeError, match="equal length"):
+        torch.ones(2, 3, 2).fill_diagonal_(1)
+
+
+def test_numbers_before_tensors_as_pytorch_took_them_of_old():
+    import warnings
+
+    x, y, a, b = torch.ones(2, 2), torch.full((2, 2), 3.0), torch.rand(2, 2), torch.rand(2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert torch.equal(x.clone().add_(0.5, y), x + 0.5 * y) and torch.equal(torch.sub(x, 2, y), x - 2 * y)
+        assert torch.allclose(x.clone().addcmul_(0.5, a, b), x + 0.5 * a * b)
+        assert torch.allclose(x.clone().addcdiv_(-0.1, a, y), x - 0.1 * a / y)
+        assert torch.allclose(torch.addmm(2, x, 3, a, b), 2 * x + 3 * (a @ b))
+        assert torch.allclose(x.addmm(2, a, b), 2 * x + a @ b)
+        out = torch.empty(2, 2)
+        assert torch.add(x, 0.5, y, out=out) is out and torch.equal(out, x + 0.5 * y)
+    for wrong in (
+        lambda: x.add_(0.5, 1),
+        lambda: x.mul_(0.5, y),
+        lambda: x.addcmul_(1, 2, a, b),
+        lambda: torch.add(x, y, y),
+    ):
+        with pytest.raises(TypeError):
+            wrong()

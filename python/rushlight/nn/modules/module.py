@@ -29,7 +29,7 @@ from ._module_hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state_dict import StateDict
+from ._state_dict import StateDict, _IncompatibleKeys  # noqa: F401  (programs take it from here)
 
 if hasattr(_C, "ModuleBase"):
     from rushlight._C import ModuleBase
