@@ -8,9 +8,6 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
-import struct
-import warnings
-import zipfile
 from collections import OrderedDict
 from typing import Any
 
@@ -18,8 +15,6 @@ import rushlight
 
 from . import _C
 from .storage import TypedStorage
-
-_MAGIC = 0x1950A86A20F9469CFC6C
 
 # "FloatStorage" for those dtypes that have a storage class; tensors of others are rebuilt over untyped storages.
 _STORAGES = {dtype: _C._scalar_types[dtype] + "Storage" for dtype in _C._storage_dtypes}
@@ -41,23 +36,34 @@ def _attributes(tensor: Any) -> dict:
 
 
 class Pickler(pickle._Pickler):  # the Python one: names of classes can be changed there
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=2)
+    def __init__(self, file: io.BytesIO, protocol: int = 2, legacy: bool = False) -> None:
+        super().__init__(file, protocol=protocol)
+        self.legacy = legacy
         self.storages: list = []
+        self.item_sizes: list[int] = []
+        self.dtypes: list = []
         self.keys: dict[int, int] = {}
 
     def persistent_id(self, obj: Any):
         if isinstance(obj, TypedStorage):
-            kind, count, storage = _Named("torch", _STORAGES[obj.dtype]), obj.size(), obj.untyped()
+            kind, count, storage, dtype = _Named("torch", _STORAGES[obj.dtype]), obj.size(), obj.untyped(), obj.dtype
         elif isinstance(obj, _C.UntypedStorage):
-            kind, count, storage = _Named("torch.storage", "UntypedStorage"), obj.nbytes(), obj
+            kind, count, storage, dtype = _Named("torch.storage", "UntypedStorage"), obj.nbytes(), obj, rushlight.uint8
         else:
             return None
         address = storage._cdata
         if address not in self.keys:
             self.keys[address] = len(self.storages)
             self.storages.append(storage)
-        return ("storage", kind, str(self.keys[address]), str(storage.device), count)
+            self.item_sizes.append(dtype.itemsize)
+            self.dtypes.append(dtype)
+        number = self.keys[address]
+        if self.dtypes[number] != dtype and storage.nbytes():
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different types: "
+                f"{_name(self.dtypes[number])} and {_name(dtype)}. Save a clone() of one"
+            )
+        return ("storage", kind, str(number), str(storage.device), count, *((None,) if self.legacy else ()))
 
     def save(self, obj: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(obj, _Named):
@@ -200,8 +206,8 @@ _GLOBALS = {
 }
 
 
-def _unpickler(pickle_module, storage):
-    """An Unpickler class; ``storage(key, bytes, where it was)`` gives the UntypedStorage of that key."""
+def _unpickler(pickle_module, stored):
+    """An Unpickler class; ``stored(key, dtype, where it was, count, part)`` gives storages and, for a count of -1, tensors."""
 
     class Unpickler(pickle_module.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
@@ -210,88 +216,61 @@ def _unpickler(pickle_module, storage):
             if module == "torch" and name in _DTYPES:
                 return name
             if module == "torch" or module.startswith("torch."):
-                module = "rushlight" + module.removeprefix("torch")
+                return _find_own(module, name)
             return super().find_class(module, name)
 
-        def persistent_load(self, saved: tuple) -> Any:
-            if saved[0] == "module":  # the legacy format: (class, file, source text)
+        def persistent_load(self, saved: Any) -> Any:
+            if not isinstance(saved, tuple):
+                return stored(str(saved), None, "cpu", -1, None)  # the tar format
+            if saved[0] == "module":  # the format before 1.6: (class, file, source text)
                 return saved[1]
-            _, kind, key, was, count, *view = saved
-            if view and view[0] is not None:
-                raise pickle.UnpicklingError(
-                    "load: storages that are parts of storages (PyTorch before 0.4) need weights_only=True"
-                )
-            if kind == "UntypedStorage":
-                return storage(key, count, was)
-            dtype = _DTYPES[kind]
-            return TypedStorage(wrap_storage=storage(key, count * dtype.itemsize, was), dtype=dtype)
+            if saved[0] != "storage":
+                return saved[0]  # the tar format's (class, file, source text)
+            _, kind, key, was, count, *part = saved
+            dtype = _DTYPES.get(kind)
+            held = stored(key, dtype, was, count, part[0] if part else None)
+            return held if dtype is None else TypedStorage(wrap_storage=held, dtype=dtype)
 
     return Unpickler
 
 
-def load(file, pickle_module, place, **options) -> Any:
-    """The object of a checkpoint in an open file. Executes what the pickle says."""
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        return _load_legacy(file, pickle_module, place, **options)
-    with zipfile.ZipFile(file) as archive:
-        name = next((n for n in archive.namelist() if n.split("/", 1)[-1] == "data.pkl"), None)
-        if name is None:
-            raise RuntimeError("load: a zip archive without data.pkl is no checkpoint")
-        root = name.removesuffix("data.pkl")
-        _check_version(archive, root)
-        if f"{root}constants.pkl" in archive.namelist():
-            warnings.warn(
-                "'torch.load' received a zip file that looks like a TorchScript archive dispatching to 'torch.jit.load' "
-                "(call 'torch.jit.load' directly to silence this warning)",
-                UserWarning,
-                stacklevel=3,
-            )
-            file.seek(0)
-            return importlib.import_module("rushlight.jit").load(file, map_location=place("cpu"))
-        storages: dict[str, Any] = {}
+# Where names of older versions are now.
+_MOVED = {
+    ("torch.nn.modules.activation", "_LinearWithBias"): ("torch.nn.modules.linear", "NonDynamicallyQuantizableLinear"),
+    ("torch.nn.modules.linear", "_LinearWithBias"): ("torch.nn.modules.linear", "NonDynamicallyQuantizableLinear"),
+    ("torch.tensor", "Tensor"): ("torch", "Tensor"),
+    ("torch.autograd", "Variable"): ("torch", "Tensor"),
+    ("torch.autograd.variable", "Variable"): ("torch", "Tensor"),
+}
 
-        def storage(key: str, size: int, was: str):
-            if key not in storages:
-                device = place(was)
-                meta = device.type == "meta"
-                storages[key] = _C.UntypedStorage(size if meta else archive.read(f"{root}data/{key}"), device=device)
-            return storages[key]
 
+def _find_own(module: str, name: str) -> Any:
+    """A class or function of PyTorch's, here: in the module of that name, or where an outer package has it."""
+    module, name = _MOVED.get((module, name), (module, name))
+    path = ["rushlight", *module.split(".")[1:]]
+    for end in range(len(path), 0, -1):
         try:
-            return _unpickler(pickle_module, storage)(io.BytesIO(archive.read(name)), **options).load()
-        except OverflowError as e:  # Python's text for a frame of more than 2^63 bytes
-            if "FRAME" not in str(e):
+            found: Any = importlib.import_module(".".join(path[:end]))
+        except ModuleNotFoundError as e:
+            if not (e.name or "").startswith("rushlight"):
                 raise
-            raise pickle.UnpicklingError(f"load: {e}; the file is damaged") from None
+            continue
+        try:
+            for part in name.split("."):
+                found = getattr(found, part)
+        except AttributeError:
+            continue
+        return found
+    raise AttributeError(f"load: the file needs {module}.{name}, which rushlight does not have")
 
 
-def _check_version(archive: zipfile.ZipFile, root: str) -> None:
-    if f"{root}version" not in archive.namelist():
-        return
-    text = archive.read(f"{root}version")[:40].rstrip(b" \r\n\0")
-    if not (text.isdigit() and 1 <= int(text) <= 10):
-        raise RuntimeError(f"load: the file's version is {str(text)[1:]}; versions 1 to 10 can be read")
-
-
-def _load_legacy(file, pickle_module, place, **options) -> Any:
-    if pickle_module.load(file, **options) != _MAGIC:
-        raise RuntimeError("load: a pickle without torch.save's magic number; this is no checkpoint")
-    pickle_module.load(file, **options)  # protocol
-    pickle_module.load(file, **options)  # sizes of C types
-    storages: dict[str, Any] = {}
-
-    def storage(key: str, size: int, was: str):
-        return storages.setdefault(key, _C.UntypedStorage(size, device=place(was)))
-
-    found = _unpickler(pickle_module, storage)(file, **options).load()
-    for key in pickle_module.load(file, **options):
-        held = storages[key]
-        count = struct.unpack("<q", file.read(8))[0]
-        data = file.read(held.nbytes())
-        if len(data) < held.nbytes() or count < 0:
-            raise RuntimeError(f"load: ends inside storage '{key}'; the file is cut short")
-        if held.nbytes() and held.device.type != "meta":
-            bytes_of = TypedStorage(wrap_storage=held, dtype=rushlight.uint8)._tensor()
-            bytes_of.copy_(rushlight.frombuffer(bytearray(data), dtype=rushlight.uint8))
-    return found
+def load(source, pickle_module, mapped, big_endian, skip_data, place, restore, **options) -> Any:
+    """The object of a checkpoint, by Python's pickle, which executes what the file says."""
+    text, file = _C._open_checkpoint(source, mapped, big_endian, skip_data, place, restore)
+    unpickler = _unpickler(pickle_module, lambda *id: _C._stored(file, *id))(io.BytesIO(text), **options)
+    try:
+        return unpickler.load()
+    except OverflowError as e:  # Python's text for a frame of more than 2^63 bytes
+        if "FRAME" not in str(e):
+            raise
+        raise pickle.UnpicklingError(f"load: {e}; the file is damaged") from None

@@ -144,6 +144,19 @@ to_sparse_bsr, to_sparse_bsc = _no_blocks("to_sparse_bsr"), _no_blocks("to_spars
 
 
 @_method
+def __setstate__(self, state) -> None:
+    """What pickles of PyTorch before 0.4 say of variables and parameters, as tuples; else attributes."""
+    if isinstance(state, tuple) and len(state) == 5:  # (data, gradient, hooks, requires_grad, volatile)
+        self.data = state[0]
+        self.requires_grad = bool(state[3])
+    elif isinstance(state, tuple) and len(state) == 3:  # (requires_grad, volatile, hooks)
+        self.requires_grad = bool(state[0])
+    else:
+        for part in state if isinstance(state, tuple) else (state,):
+            self.__dict__.update(part or {})
+
+
+@_method
 def __format__(self, spec: str) -> str:
     if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
         return format(self.item(), spec)

@@ -9,7 +9,11 @@ from __future__ import annotations
 import io as _io
 import os
 import pickle
+import sys
+import warnings
+import zipfile
 from collections import Counter
+from enum import Enum
 from typing import Any
 
 import rushlight
@@ -17,6 +21,26 @@ import rushlight
 from . import _C
 
 _safe: dict[str, Any] = {}  # what the user added
+_skip_data = False
+_compute_crc32 = True
+_mmap_default = False
+_mmap_flags: int | None = None
+_packages: list[tuple[int, Any, Any]] = []  # registered devices: (priority, tagger, deserializer)
+
+
+class LoadEndianness(Enum):
+    """The byte order of files that don't say theirs."""
+
+    NATIVE = 1
+    LITTLE = 2
+    BIG = 3
+
+
+_load_endianness: LoadEndianness | None = None
+
+
+class SourceChangeWarning(Warning):
+    """Of PyTorch's; nothing raises it here."""
 
 
 def _path(f) -> str | None:
@@ -24,7 +48,12 @@ def _path(f) -> str | None:
 
 
 def save(
-    obj: Any, f, pickle_module=pickle, pickle_protocol: int = 2, _use_new_zipfile_serialization: bool = True
+    obj: Any,
+    f,
+    pickle_module=pickle,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
 ) -> None:
     """Writes an object to a path or a file object, as ``torch.save`` does; PyTorch reads it.
 
@@ -44,14 +73,18 @@ def save(
     if path is not None and not os.path.isdir(os.path.dirname(path) or "."):
         raise RuntimeError(f"Parent directory {os.path.dirname(path)} does not exist.")
     destination = f if path is None else path
-    if _C._save(obj, destination):
+    legacy = not _use_new_zipfile_serialization
+    if legacy and _skip_data:
+        raise RuntimeError("Cannot use skip_data=True with _use_new_zipfile_serialization=False")
+    options = (legacy, _skip_data, _compute_crc32, not _disable_byteorder_record)
+    if pickle_protocol == 2 and _C._save(obj, destination, *options):
         return
     from . import _pickling
 
     buffer = _io.BytesIO()
-    pickler = _pickling.Pickler(buffer)
+    pickler = _pickling.Pickler(buffer, pickle_protocol, legacy)
     pickler.dump(obj)
-    _C._save_pickle(buffer.getvalue(), pickler.storages, destination)
+    _C._save_pickle(buffer.getvalue(), pickler.storages, pickler.item_sizes, destination, *options)
 
 
 def load(
@@ -63,12 +96,12 @@ def load(
     mmap: bool | None = None,
     **pickle_load_args,
 ) -> Any:
-    """Reads what ``save`` or ``torch.save`` wrote (PyTorch 0.4 and later).
+    """Reads what ``save`` or ``torch.save`` wrote, in any version: zip files, the format before 1.6, the tar files of 0.1.
 
     Args:
         f: a path, or a file object with ``read``.
         map_location: where tensors go: a device or its name, a dict from names to names, or a function of a storage and the name
-            of where it was, which returns a storage that is where this one shall be. By default they go where they were; what
+            of where it was, which returns the storage to be used, or None. By default they go where they were; what
             was on CUDA goes to the CPU. ``"meta"`` gives shapes without values.
         weights_only: if True (the default) nothing is executed: a file that names other classes or functions than tensors
             need is refused with pickle.UnpicklingError naming them; ``serialization.add_safe_globals`` allows more.
@@ -80,44 +113,78 @@ def load(
         weights_only = pickle_module is None
     if weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-    place = _place(map_location)
+    mapped = bool(_mmap_default if mmap is None else mmap)
     path = _path(f)
     if path is None:
         if not hasattr(f, "read"):
             raise AttributeError(f"load: expected a path or an object with 'read', got {type(f).__name__}")
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
+        source = f.read()
     else:
         # The exceptions programs expect: FileNotFoundError, PermissionError, IsADirectoryError.
         open(path, "rb").close()
+        source = path
+    big_endian = _load_endianness in (LoadEndianness.BIG, LoadEndianness.NATIVE if sys.byteorder == "big" else None)
+    how = (mapped and path is not None, big_endian, _skip_data, *_places(map_location))
     if not weights_only:
         from . import _pickling
 
-        with open(path, "rb") if path is not None else _io.BytesIO(f.read()) as file:
-            return _pickling.load(file, pickle_module or pickle, place, **pickle_load_args)
+        if _is_script_archive(source):
+            warnings.warn(
+                "'torch.load' received a zip file that looks like a TorchScript archive dispatching to 'torch.jit.load' "
+                "(call 'torch.jit.load' directly to silence this warning)",
+                UserWarning,
+                stacklevel=2,
+            )
+            device = map_location if isinstance(map_location, (str, rushlight.device)) else None
+            return rushlight.jit.load(path if path is not None else _io.BytesIO(source), map_location=device)
+        return _pickling.load(source, pickle_module or pickle, *how, **pickle_load_args)
     try:
-        return _C._load(f.read() if path is None else path, bool(mmap), place, _allowed())
+        return _C._load(source, *how, _allowed())
     except pickle.UnpicklingError as e:
         if "GLOBAL __torch__." not in str(e):
             raise
         raise RuntimeError("load: this is a TorchScript archive; read it with torch.jit.load") from None
 
 
-def _place(map_location):
-    """A function of where a storage was, as text, that gives the device where it goes."""
-    if isinstance(map_location, dict):
-        return lambda was: _usable(map_location.get(was, was))
+def _is_script_archive(source) -> bool:
+    file: Any = source if isinstance(source, str) else _io.BytesIO(source)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.count("/") == 1 and name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False  # what is wrong with it the reader says
+
+
+def _places(map_location) -> tuple[Any, Any]:
+    """(a function of where a storage was, as text, that gives the device where it goes; one of a storage too that gives another)"""
     if callable(map_location):
 
-        def asked(was: str):
-            put = map_location(rushlight.UntypedStorage(0), was)
-            return _usable(was) if put is None else put.device
+        def asked(held, was: str):
+            put = map_location(held, was)
+            put = default_restore_location(held, was) if put is None else put
+            return put.untyped() if isinstance(put, rushlight.TypedStorage) else put
 
-        return asked
+        return None, asked
+    if isinstance(map_location, dict):
+        return lambda was: _usable(map_location.get(was, was)), None
     if map_location is not None:
         device = _usable(map_location, named=True)
-        return lambda was: device
-    return _usable
+        return lambda was: device, None
+    if _packages:
+        return None, default_restore_location
+    return _usable, None
+
+
+def _moved(storage, device):
+    """The storage's bytes on a device."""
+    if storage.device == device:
+        return storage
+    if device.type == "meta":
+        return rushlight.UntypedStorage(storage.nbytes(), device="meta")
+    seen = rushlight.TypedStorage(wrap_storage=storage, dtype=rushlight.uint8)._tensor()
+    return seen.to(device).untyped_storage()
 
 
 def _usable(where, named: bool = False):
@@ -206,6 +273,175 @@ class safe_globals:
     def __exit__(self, *exception) -> None:
         clear_safe_globals()
         _safe.update(self._before)
+
+
+def get_unsafe_globals_in_checkpoint(f) -> list[str]:
+    """The classes and functions that a file names and that ``weights_only=True`` would refuse."""
+    source = _path(f)
+    if source is None:
+        at = f.tell() if hasattr(f, "tell") else None
+        source = f.read()
+        if at is not None:
+            f.seek(at)
+    return sorted(name for name in _C._checkpoint_globals(source) - set(_allowed()) if not _always_read(name))
+
+
+def _always_read(name: str) -> bool:
+    """Whether the reader of ``weights_only`` knows a name by itself."""
+    if name in (
+        "collections.OrderedDict",
+        "_codecs.encode",
+        "torch.nn.parameter.Parameter",
+        "torch.storage.UntypedStorage",
+    ):
+        return True
+    module, _, last = name.rpartition(".")
+    if module in ("builtins", "__builtin__"):
+        return last in ("set", "frozenset", "complex")
+    if module == "torch._utils" or name == "torch._tensor._rebuild_from_type_v2":
+        return last.startswith("_rebuild")
+    own = getattr(rushlight, last, None)
+    return module == "torch" and (
+        last in ("Size", "device", "Tensor")
+        or last.endswith("Storage")
+        or isinstance(own, (rushlight.dtype, rushlight.layout))
+    )
+
+
+# ---- settings
+
+
+def get_default_load_endianness() -> LoadEndianness | None:
+    """What ``set_default_load_endianness`` set."""
+    return _load_endianness
+
+
+def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
+    """The byte order that ``load`` takes zip files to have that don't say theirs; None: this machine's."""
+    global _load_endianness
+    if not isinstance(endianness, LoadEndianness) and endianness is not None:
+        raise TypeError("Invalid argument type in function set_default_load_endianness")
+    _load_endianness = endianness
+
+
+def get_default_mmap_options() -> int | None:
+    """What ``set_default_mmap_options`` set."""
+    return _mmap_flags
+
+
+class set_default_mmap_options:
+    """``mmap.MAP_PRIVATE``, the only way in which ``load(mmap=True)`` maps files here: what tensors change stays in memory."""
+
+    def __init__(self, flags: int) -> None:
+        import mmap
+
+        global _mmap_flags
+        if flags not in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
+            raise ValueError(
+                f"Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, but got {flags}"
+            )
+        if flags == mmap.MAP_SHARED:
+            raise NotImplementedError(
+                "set_default_mmap_options: tensors that write to the file (mmap.MAP_SHARED) are not supported; use mmap.MAP_PRIVATE"
+            )
+        self._before, _mmap_flags = _mmap_flags, flags
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception) -> None:
+        global _mmap_flags
+        _mmap_flags = self._before
+
+
+def get_crc32_options() -> bool:
+    """Whether ``save`` computes checksums."""
+    return _compute_crc32
+
+
+def set_crc32_options(compute_crc32: bool) -> None:
+    """False: ``save`` writes no checksums; other programs than PyTorch and this one call such files damaged."""
+    global _compute_crc32
+    _compute_crc32 = compute_crc32
+
+
+class skip_data:
+    """Inside of the ``with``, ``save`` leaves room for the storages' bytes but writes zeros, and ``load`` doesn't read them.
+
+    >>> import rushlight as torch, io
+    >>> buffer = io.BytesIO()
+    >>> with torch.serialization.skip_data():
+    ...     torch.save(torch.ones(2), buffer)
+    >>> _ = buffer.seek(0)
+    >>> torch.load(buffer)
+    tensor([0., 0.])
+    """
+
+    def __init__(self, materialize_fake_tensors: bool = False) -> None:
+        self.materialize_fake_tensors = materialize_fake_tensors
+
+    def __enter__(self) -> None:
+        global _skip_data
+        self._before, _skip_data = _skip_data, True
+
+    def __exit__(self, *exception) -> None:
+        global _skip_data
+        _skip_data = self._before
+
+
+# ---- where storages were and go
+
+
+def register_package(priority: int, tagger, deserializer) -> None:
+    """Says how storages of a device are named in files and brought back.
+
+    Args:
+        priority: those with lower ones are asked first.
+        tagger: ``f(storage)`` gives the name, or None.
+        deserializer: ``f(storage, name)`` gives the storage where it shall be, or None.
+    """
+    _packages.append((priority, tagger, deserializer))
+    _packages.sort(key=lambda p: p[0])
+
+
+def location_tag(storage) -> str:
+    """What a file calls the place of a storage: "cpu", "cuda:0"."""
+    for _, tagger, _ in _packages:
+        name = tagger(storage)
+        if name:
+            return name
+    return str(storage.device)
+
+
+def default_restore_location(storage, location: str):
+    """The storage, which is on the CPU, where the file says that it was."""
+    for _, _, deserializer in _packages:
+        put = deserializer(storage, location)
+        if put is not None:
+            return put
+    return _moved(storage, _usable(location))
+
+
+def validate_cuda_device(location: str):
+    """Raises unless that CUDA device is there."""
+    raise RuntimeError(
+        "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a CPU-only "
+        "machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
+    )
+
+
+def check_module_version_greater_or_equal(module, req_version_tuple, error_if_malformed: bool = True) -> bool:
+    """Whether ``module.__version__`` is that version or a later one."""
+    try:
+        parts = module.__version__.split(".")
+        version = tuple(type(want)(part) for want, part in zip(req_version_tuple, parts))
+    except Exception as e:
+        message = f"'{module.__name__}' module version string is malformed '{module.__version__}' and cannot be compared with tuple {req_version_tuple}"
+        if error_if_malformed:
+            raise RuntimeError(message) from e
+        warnings.warn(message + ", but continuing assuming that requirement is met", stacklevel=2)
+        return True
+    return version >= tuple(req_version_tuple)
 
 
 DEFAULT_PROTOCOL = 2  # of pickles, for programs that ask

@@ -1,4 +1,5 @@
 // Checkpoints from and to Python objects: _C._load and _C._save, under rushlight.serialization.
+#include <cstring>
 #include <unordered_map>
 
 #include "bind.h"
@@ -7,6 +8,7 @@
 #include "py_types.h"
 #include "rushlight/io/checkpoint.h"
 #include "rushlight/io/crc32c.h"
+#include "rushlight/io/safetensors.h"
 
 namespace rushlight::py {
 namespace {
@@ -39,6 +41,12 @@ class ObjectLoader {
 
  private:
   Object make(const Pickled& v, int depth) {
+    if (v.is(K::Persistent) && c_.tensors->has_numbered_tensors()) {
+      const Pickled& id = *v.items[0];
+      // A class beside its source text, or a tensor's number.
+      if (id.is(K::Tuple) && !id.items.empty()) return object(*id.items[0], depth + 1);
+      return check(wrap(c_.tensors->numbered_tensor(io::number_text(id))));
+    }
     switch (v.kind) {
       case K::None: return Object::borrow(Py_None);
       case K::Bool: return Object::borrow(v.boolean ? Py_True : Py_False);
@@ -96,6 +104,8 @@ class ObjectLoader {
 
   // A call or an object that the user has allowed by name.
   Object instance(const Pickled& v, int depth) {
+    if (v.is(K::Object))
+      if (Object made = tensor(v, depth)) return made;
     PyObject* f = allowed(*v.items[0]);
     if (!f) unsupported(v.items[0]->text);
     RL_CHECK(UnpicklingError, v.items[1]->is(K::Tuple), "load '", name_, "': ", v.items[0]->text,
@@ -143,19 +153,23 @@ class ObjectLoader {
     Object none = check(PyTuple_New(0));
     return check(PyObject_Call(imported("rushlight.storage", "TypedStorage"), none.get(), kwargs.get()));
   }
-  Object call(const Pickled& v, int depth) {
+  // Null for what makes no tensor.
+  Object tensor(const Pickled& v, int depth) {
     bool parameter = false;
     const Pickled* attributes = nullptr;
-    if (auto t = c_.tensors->tensor(v, &parameter, &attributes)) {
-      bool wants = t->requires_grad();
-      if (parameter) t->impl()->set_requires_grad(false);
-      Object out = check(wrap(*t));
-      if (parameter)
-        out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),
-                                          wants ? Py_True : Py_False));
-      if (attributes) set_attributes(out.get(), object(*attributes, depth + 1).get());
-      return out;
-    }
+    auto t = c_.tensors->tensor(v, &parameter, &attributes);
+    if (!t) return {};
+    bool wants = t->requires_grad();
+    if (parameter) t->impl()->set_requires_grad(false);
+    Object out = check(wrap(*t));
+    if (parameter)
+      out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),
+                                        wants ? Py_True : Py_False));
+    if (attributes) set_attributes(out.get(), object(*attributes, depth + 1).get());
+    return out;
+  }
+  Object call(const Pickled& v, int depth) {
+    if (Object made = tensor(v, depth)) return made;
     const Pickled& f = *v.items[0];
     const Pickled& args = *v.items[1];
     auto first = [&] {
@@ -205,33 +219,123 @@ io::Bytes bytes_of(PyObject* source, std::string& name) {
     name = text_of(source);
     return io::map_file(name);
   }
-  auto view = std::make_shared<Py_buffer>();
+  auto view = std::make_unique<Py_buffer>();
   check_status(PyObject_GetBuffer(source, view.get(), PyBUF_SIMPLE));
-  std::vector<uint8_t> copy(static_cast<uint8_t*>(view->buf), static_cast<uint8_t*>(view->buf) + view->len);
-  PyBuffer_Release(view.get());
   name = "a file object";
-  return io::own_bytes(std::move(copy));
+  std::span<const uint8_t> data(static_cast<const uint8_t*>(view->buf), size_t(view->len));
+  return {data, std::shared_ptr<void>(view.release(), [](void* p) {
+            PyGILState_STATE state = PyGILState_Ensure();
+            PyBuffer_Release(static_cast<Py_buffer*>(p));
+            delete static_cast<Py_buffer*>(p);
+            PyGILState_Release(state);
+          })};
+}
+
+// What load() and its relatives say of how to read; `place` and `restore` are borrowed.
+struct Opened {
+  std::string name;
+  io::Checkpoint file;
+};
+Opened open(PyObject* source, bool mapped, bool big_endian, bool skip_data, PyObject* place, PyObject* restore) {
+  Opened out;
+  io::Bytes bytes = bytes_of(source, out.name);
+  out.file = io::open_checkpoint(bytes, out.name, !mapped, big_endian);
+  io::TensorLoader& tensors = *out.file.tensors;
+  if (skip_data) tensors.skip_data();
+  if (restore != Py_None)
+    tensors.set_restore([restore](Ref<Storage> held, const std::string& was) {
+      Object given(wrap(std::move(held)));
+      Object put = check(PyObject_CallFunction(restore, "Os", given.get(), was.c_str()));
+      return expect_storage(put.get());
+    });
+  else if (place != Py_None)
+    tensors.set_place([place](const std::string& was) {
+      Object where = check(PyObject_CallFunction(place, "s", was.c_str()));
+      Device d;
+      RL_CHECK(TypeError, as_device(where.get(), d), "load: map_location gave ", short_type_name(where.get()),
+               " for a storage on '", was, "', expected a device");
+      return d;
+    });
+  return out;
 }
 
 PyObject* load(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *source, *device, *allowed;
-    int mapped;
-    if (!PyArg_ParseTuple(args, "OpOO!:_load", &source, &mapped, &device, &PyDict_Type, &allowed)) return nullptr;
-    std::string name;
-    io::Bytes bytes = bytes_of(source, name);
-    io::Checkpoint c = io::open_checkpoint(bytes, name, !mapped);
-    if (device != Py_None) {
-      // A function of where a storage was, as text.
-      c.tensors->set_place([&](const std::string& was) {
-        Object where = check(PyObject_CallFunction(device, "s", was.c_str()));
-        Device d;
-        RL_CHECK(TypeError, as_device(where.get(), d), "load: map_location gave ", short_type_name(where.get()),
-                 " for a storage on '", was, "', expected a device");
-        return d;
-      });
+    PyObject *source, *place, *restore, *allowed;
+    int mapped, big_endian, skip_data;
+    if (!PyArg_ParseTuple(args, "OpppOOO!:_load", &source, &mapped, &big_endian, &skip_data, &place, &restore,
+                          &PyDict_Type, &allowed))
+      return nullptr;
+    Opened o = open(source, mapped, big_endian, skip_data, place, restore);
+    io::PickleTree tree = o.file.parse();
+    return ObjectLoader(o.file, o.name, allowed).object(*tree.root).release();
+  });
+}
+
+// For Python's own pickle: the pickle's bytes, and what gives the tensors and storages that its persistent ids name.
+struct OpenFile {
+  Opened opened;
+  Object place, restore;
+};
+
+PyObject* open_file(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *source, *place, *restore;
+    int mapped, big_endian, skip_data;
+    if (!PyArg_ParseTuple(args, "OpppOO:_open_checkpoint", &source, &mapped, &big_endian, &skip_data, &place, &restore))
+      return nullptr;
+    auto file = std::make_unique<OpenFile>(OpenFile{open(source, mapped, big_endian, skip_data, place, restore),
+                                                    Object::borrow(place), Object::borrow(restore)});
+    const io::Bytes& pickle = file->opened.file.pickle;
+    Object bytes = check(
+        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(pickle.data.data()), Py_ssize_t(pickle.data.size())));
+    Object capsule = check(PyCapsule_New(file.get(), "rushlight.checkpoint", [](PyObject* c) {
+      delete static_cast<OpenFile*>(PyCapsule_GetPointer(c, "rushlight.checkpoint"));
+    }));
+    file.release();
+    return PyTuple_Pack(2, bytes.get(), capsule.get());
+  });
+}
+
+PyObject* stored(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *capsule, *dtype, *view;
+    const char *key, *was;
+    long long count;
+    if (!PyArg_ParseTuple(args, "OsOsLO:_stored", &capsule, &key, &dtype, &was, &count, &view)) return nullptr;
+    auto* file = static_cast<OpenFile*>(PyCapsule_GetPointer(capsule, "rushlight.checkpoint"));
+    if (!file) return nullptr;
+    io::TensorLoader& tensors = *file->opened.file.tensors;
+    if (count < 0) return wrap(tensors.numbered_tensor(key));
+    io::StorageId id;
+    id.key = key;
+    id.was = was;
+    id.count = count;
+    if (is_dtype(dtype)) id.dtype = DType(enum_value(dtype));
+    if (view != Py_None) {
+      PyObject* name;
+      long long first, size;
+      if (!PyArg_ParseTuple(view, "OLL;a part of a storage", &name, &first, &size)) return nullptr;
+      id.part = true;
+      id.part_first = first;
+      id.part_count = size;
     }
-    return ObjectLoader(c, name, allowed).object(*c.tree.root).release();
+    return wrap(tensors.storage(id));
+  });
+}
+
+PyObject* checkpoint_globals(PyObject*, PyObject* source) {
+  return guarded([&]() -> PyObject* {
+    std::string name;
+    io::Checkpoint c = io::open_checkpoint(bytes_of(source, name), name);
+    io::PickleTree tree = c.parse();
+    Object names = check(PySet_New(nullptr));
+    tree.each([&](const Pickled& v) {
+      if (v.is(K::Global))
+        check_status(
+            PySet_Add(names.get(), check(PyUnicode_FromStringAndSize(v.text.data(), Py_ssize_t(v.text.size()))).get()));
+    });
+    return names.release();
   });
 }
 
@@ -241,6 +345,7 @@ struct NotPlain {};  // a value that only Python's own pickle can write
 
 class ObjectPickler {
  public:
+  explicit ObjectPickler(bool legacy) : legacy_(legacy) {}
   void object(PyObject* o, int depth = 0) {
     if (depth > kMaxDepth) throw NotPlain{};
     if (o == Py_None) return p_.none();
@@ -275,6 +380,7 @@ class ObjectPickler {
   }
   std::string finish() { return p_.finish(); }
   const std::vector<Ref<Storage>>& storages() const { return storages_; }
+  const std::vector<int64_t>& item_sizes() const { return item_sizes_; }
 
  private:
   static constexpr uint32_t kOpen = UINT32_MAX;
@@ -341,9 +447,18 @@ class ObjectPickler {
     if (t.impl()->parts()) return io::pickle_sparse_tensor(p_, t, [this](const Tensor& part) { data(part); });
     if (t.device().is_meta()) return pickle_meta_tensor(p_, t);
     const Ref<Storage>& s = t.impl()->storage();
+    DType seen = io::has_storage_class(t.dtype()) ? t.dtype() : DType::UInt8;
     auto [at, fresh] = keys_.emplace(s.get(), storages_.size());
-    if (fresh) storages_.push_back(s);
-    pickle_tensor(p_, t, str(at->second));
+    if (fresh) {
+      storages_.push_back(s);
+      item_sizes_.push_back(item_size(seen));
+      dtypes_.push_back(seen);
+    }
+    // A reader makes one storage of one type of it.
+    RL_CHECK(RuntimeError, dtypes_[at->second] == seen || s->bytes() == 0,
+             "Cannot save multiple tensors or storages that view the same data as different types: ",
+             name_of(dtypes_[at->second]), " and ", name_of(seen), ". Save a clone() of one");
+    pickle_tensor(p_, t, str(at->second), legacy_);
   }
   void tensor(PyObject* o) {
     const Tensor& t = unwrap(o);
@@ -369,61 +484,184 @@ class ObjectPickler {
   std::vector<Object> keep_;
   std::unordered_map<const Storage*, size_t> keys_;
   std::vector<Ref<Storage>> storages_;
+  std::vector<int64_t> item_sizes_;
+  std::vector<DType> dtypes_;
+  bool legacy_;
 };
 
+struct SaveOptions { int legacy = 0, skip_data = 0, with_crc = 1, with_byte_order = 1; };
+
 // Writes to a path (str) or calls write(bytes) of a file object.
-void write_to(PyObject* destination, const std::string& pickle, const std::vector<Ref<Storage>>& storages) {
+void write_to(PyObject* destination, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
+              const std::vector<int64_t>& item_sizes, const SaveOptions& options) {
+  io::WriteOptions zip;
+  zip.skip_data = options.skip_data;
+  zip.with_crc = options.with_crc;
+  zip.with_byte_order = options.with_byte_order;
+  auto write = [&](const io::Sink& sink) {
+    if (options.legacy) io::write_legacy_checkpoint(sink, pickle, storages, item_sizes);
+    else io::write_checkpoint(sink, pickle, storages, zip);
+  };
   if (PyUnicode_Check(destination)) {
     std::string path(text_of(destination));
     std::string stem = path.substr(path.rfind('/') + 1);
     stem = stem.substr(0, stem.rfind('.'));
+    if (!stem.empty()) zip.root = stem;
     GilRelease release(true);
     io::AtomicFile file(path);
-    io::write_checkpoint(file.sink(), pickle, storages, stem.empty() ? "archive" : stem);
+    write(file.sink());
     file.commit();
     return;
   }
-  io::write_checkpoint(
-      [&](const void* data, size_t size) {
-        // The bytes themselves, not a copy; released after, should the file object have kept them.
-        Object view =
-            check(PyMemoryView_FromMemory(static_cast<char*>(const_cast<void*>(data)), Py_ssize_t(size), PyBUF_READ));
-        check(PyObject_CallMethod(destination, "write", "O", view.get()));
-        check(PyObject_CallMethod(view.get(), "release", nullptr));
-      },
-      pickle, storages);
+  write([&](const void* data, size_t size) {
+    // The bytes themselves, not a copy; released after, should the file object have kept them.
+    Object view =
+        check(PyMemoryView_FromMemory(static_cast<char*>(const_cast<void*>(data)), Py_ssize_t(size), PyBUF_READ));
+    check(PyObject_CallMethod(destination, "write", "O", view.get()));
+    check(PyObject_CallMethod(view.get(), "release", nullptr));
+  });
 }
 
 PyObject* save(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *o, *destination;
-    if (!PyArg_ParseTuple(args, "OO:_save", &o, &destination)) return nullptr;
-    ObjectPickler p;
+    SaveOptions options;
+    if (!PyArg_ParseTuple(args, "OOpppp:_save", &o, &destination, &options.legacy, &options.skip_data,
+                          &options.with_crc, &options.with_byte_order))
+      return nullptr;
+    ObjectPickler p(options.legacy);
     try {
       p.object(o);
     } catch (const NotPlain&) { Py_RETURN_FALSE; }
-    write_to(destination, p.finish(), p.storages());
+    write_to(destination, p.finish(), p.storages(), p.item_sizes(), options);
     Py_RETURN_TRUE;
   });
 }
 
 PyObject* save_pickle(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *pickle, *list, *destination;
-    if (!PyArg_ParseTuple(args, "SO!O:_save_pickle", &pickle, &PyList_Type, &list, &destination)) return nullptr;
+    PyObject *pickle, *list, *sizes, *destination;
+    SaveOptions options;
+    if (!PyArg_ParseTuple(args, "SO!O!Opppp:_save_pickle", &pickle, &PyList_Type, &list, &PyList_Type, &sizes,
+                          &destination, &options.legacy, &options.skip_data, &options.with_crc,
+                          &options.with_byte_order))
+      return nullptr;
     std::vector<Ref<Storage>> storages;
+    std::vector<int64_t> item_sizes;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) storages.push_back(expect_storage(PyList_GET_ITEM(list, i)));
-    write_to(destination, {PyBytes_AS_STRING(pickle), size_t(PyBytes_GET_SIZE(pickle))}, storages);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(sizes); i++)
+      item_sizes.push_back(PyLong_AsLongLong(PyList_GET_ITEM(sizes, i)));
+    RL_CHECK(ValueError, item_sizes.size() == storages.size(), "_save_pickle: expected a size for each storage");
+    write_to(destination, {PyBytes_AS_STRING(pickle), size_t(PyBytes_GET_SIZE(pickle))}, storages, item_sizes, options);
     Py_RETURN_NONE;
+  });
+}
+
+// ---- safetensors ----
+
+PyObject* safetensors_load(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *source, *only;
+    int mapped;
+    if (!PyArg_ParseTuple(args, "OpO:_safetensors_load", &source, &mapped, &only)) return nullptr;
+    std::string name;
+    io::SafeTensors file(bytes_of(source, name), name, mapped);
+    Object tensors = check(PyDict_New()), about = check(PyDict_New());
+    for (const auto& [key, e] : file.entries()) {
+      if (only != Py_None) {
+        Object k = check(PyUnicode_FromStringAndSize(key.data(), Py_ssize_t(key.size())));
+        int wanted = PySequence_Contains(only, k.get());
+        check_status(wanted);
+        if (!wanted) continue;
+      }
+      check_status(PyDict_SetItemString(tensors.get(), key.c_str(), check(wrap(file.tensor(key))).get()));
+    }
+    for (const auto& [key, value] : file.metadata())
+      check_status(
+          PyDict_SetItemString(about.get(), key.c_str(),
+                               check(PyUnicode_DecodeUTF8(value.data(), Py_ssize_t(value.size()), "replace")).get()));
+    return PyTuple_Pack(2, tensors.get(), about.get());
+  });
+}
+
+PyObject* safetensors_entries(PyObject*, PyObject* source) {
+  return guarded([&]() -> PyObject* {
+    std::string name;
+    io::SafeTensors file(bytes_of(source, name), name, true);
+    Object out = check(PyDict_New());
+    for (const auto& [key, e] : file.entries()) {
+      Object size = check(PyTuple_New(Py_ssize_t(e.sizes.size())));
+      for (size_t i = 0; i < e.sizes.size(); i++)
+        PyTuple_SET_ITEM(size.get(), Py_ssize_t(i), PyLong_FromLongLong(e.sizes[i]));
+      Object item = check(Py_BuildValue("(sO)", std::string(e.dtype).c_str(), size.get()));
+      check_status(PyDict_SetItemString(out.get(), key.c_str(), item.get()));
+    }
+    return out.release();
+  });
+}
+
+PyObject* safetensors_save(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *tensors, *metadata, *destination;
+    if (!PyArg_ParseTuple(args, "O!O!O:_safetensors_save", &PyDict_Type, &tensors, &PyDict_Type, &metadata,
+                          &destination))
+      return nullptr;
+    std::vector<std::pair<std::string, Tensor>> items;
+    std::map<std::string, std::string> about;
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(tensors, &at, &key, &value);) {
+      RL_CHECK(TypeError, PyUnicode_Check(key) && is_tensor(value),
+               "save_file: expected a dictionary of strings and tensors, got ", short_type_name(key), " and ",
+               short_type_name(value));
+      items.emplace_back(text_of(key), unwrap(value));
+    }
+    for (Py_ssize_t at = 0; PyDict_Next(metadata, &at, &key, &value);) {
+      RL_CHECK(TypeError, PyUnicode_Check(key) && PyUnicode_Check(value), "save_file: metadata must be strings");
+      about[std::string(text_of(key))] = text_of(value);
+    }
+    if (PyUnicode_Check(destination)) {
+      std::string path(text_of(destination));
+      GilRelease release(true);
+      io::AtomicFile file(path);
+      io::write_safetensors(file.sink(), items, about);
+      file.commit();
+      Py_RETURN_NONE;
+    }
+    Object out = check(PyByteArray_FromStringAndSize(nullptr, 0));
+    io::write_safetensors(
+        [&](const void* data, size_t size) {
+          Py_ssize_t before = PyByteArray_GET_SIZE(out.get());
+          check_status(PyByteArray_Resize(out.get(), before + Py_ssize_t(size)));
+          if (size) std::memcpy(PyByteArray_AS_STRING(out.get()) + before, data, size);
+        },
+        items, about);
+    return PyBytes_FromObject(out.get());
   });
 }
 
 PyMethodDef methods[] = {
     {"_load", load, METH_VARARGS,
-     "_load(path_or_bytes, mapped, device, allowed): the object of a checkpoint; nothing in it is executed."},
+     "_load(path_or_bytes, mapped, big_endian, skip_data, place, restore, allowed): the object of a checkpoint; "
+     "nothing "
+     "in it is executed."},
+    {"_open_checkpoint", open_file, METH_VARARGS,
+     "_open_checkpoint(path_or_bytes, mapped, big_endian, skip_data, place, restore): the pickle, and a file for "
+     "_stored."},
+    {"_checkpoint_globals", checkpoint_globals, METH_O,
+     "_checkpoint_globals(path_or_bytes): the names of the classes and functions that a file's pickle holds, a set."},
+    {"_stored", stored, METH_VARARGS,
+     "_stored(file, key, dtype, was, count, view): a storage; the tensor of that number where count < 0."},
     {"_save", save, METH_VARARGS,
-     "_save(obj, path_or_file): True, or False if obj holds what only Python's pickle can write."},
-    {"_save_pickle", save_pickle, METH_VARARGS, "_save_pickle(pickle, storages, path_or_file)"},
+     "_save(obj, path_or_file, legacy, skip_data, crc, byte_order): True, or False if obj holds what only Python's "
+     "pickle can write."},
+    {"_save_pickle", save_pickle, METH_VARARGS,
+     "_save_pickle(pickle, storages, item_sizes, path_or_file, legacy, skip_data, crc, byte_order)"},
+    {"_safetensors_load", safetensors_load, METH_VARARGS,
+     "_safetensors_load(path_or_bytes, mapped, names or None): (tensors, metadata)."},
+    {"_safetensors_entries", safetensors_entries, METH_O,
+     "_safetensors_entries(path_or_bytes): {name: (dtype, shape)}."},
+    {"_safetensors_save", safetensors_save, METH_VARARGS,
+     "_safetensors_save(tensors, metadata, path or None): the bytes, without a path."},
     {"_crc32c",
      [](PyObject*, PyObject* data) -> PyObject* {
        Py_buffer bytes;

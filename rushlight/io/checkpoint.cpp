@@ -40,6 +40,8 @@ Dims integers(const Pickled& v, const std::string& where) {
 
 }  // namespace
 
+std::string number_text(const Pickled& v) { return v.is(K::Int) ? str(v.integer) : v.text; }
+
 bool has_storage_class(DType d) { return is_computed(d) || is_quantized(d); }
 std::string storage_class(DType d) { return std::string(scalar_type_name(d)) + "Storage"; }
 std::optional<DType> dtype_of_storage_class(std::string_view wanted) {
@@ -50,57 +52,105 @@ std::optional<DType> dtype_of_storage_class(std::string_view wanted) {
   return {};
 }
 
+static StorageId storage_id(const Pickled& t, const std::string& where) {
+  StorageId id;
+  id.dtype = dtype_of_storage_class(t.items[1]->text);
+  bool untyped = t.items[1]->text == "torch.storage.UntypedStorage" || t.items[1]->text == "torch.UntypedStorage";
+  RL_CHECK(UnpicklingError, id.dtype || untyped, where, ": storage class ", t.items[1]->text, " is not supported");
+  id.key = t.items[2]->text;
+  id.was = t.items[3]->is(K::Str) ? t.items[3]->text : "cpu";
+  id.count = integer(*t.items[4], where);
+  if (t.items.size() >= 6 && !t.items[5]->is(K::None)) {  // (key, first element, elements)
+    id.part = true;
+    id.part_first = integer(item(*t.items[5], 1, where, "a part of a storage"), where);
+    id.part_count = integer(item(*t.items[5], 2, where, "a part of a storage"), where);
+  }
+  return id;
+}
+
 Ref<Storage> TensorLoader::storage(const Pickled& id, std::optional<DType>& dtype) {
   const Pickled& t = item(id, 0, where_, "a persistent id");
   RL_CHECK(UnpicklingError,
            t.is(K::Tuple) && t.items.size() >= 5 && t.items[0]->is(K::Str) && t.items[0]->text == "storage" &&
                t.items[1]->is(K::Global) && t.items[2]->is(K::Str),
            where_, ": a persistent id that names no storage");
-  dtype = dtype_of_storage_class(t.items[1]->text);
-  bool untyped = t.items[1]->text == "torch.storage.UntypedStorage" || t.items[1]->text == "torch.UntypedStorage";
-  RL_CHECK(UnpicklingError, dtype || untyped, where_, ": storage class ", t.items[1]->text, " is not supported");
-  int64_t count = integer(*t.items[4], where_);
-  int64_t bytes = 0;
-  RL_CHECK(UnpicklingError, count >= 0 && !__builtin_mul_overflow(count, dtype ? item_size(*dtype) : 1, &bytes), where_,
-           ": a storage of ", count, " elements");
-  const std::string& key = t.items[2]->text;
-  Ref<Storage>& held = storages_[key];
+  StorageId s = storage_id(t, where_);
+  dtype = s.dtype;
+  return storage(s);
+}
+
+// Numbers of a file from a machine of the other byte order. A complex one is two.
+static void swap_elements(void* data, size_t bytes, DType d) {
+  size_t width = size_t(item_size(d)) / (is_complex(d) ? 2 : 1);
+  auto* p = static_cast<uint8_t*>(data);
+  for (size_t at = 0; width > 1 && at + width <= bytes; at += width) std::reverse(p + at, p + at + width);
+}
+
+Ref<Storage> TensorLoader::storage(const StorageId& id) {
+  int64_t width = id.dtype ? item_size(*id.dtype) : 1, bytes = 0;
+  RL_CHECK(UnpicklingError, id.count >= 0 && !__builtin_mul_overflow(id.count, width, &bytes), where_,
+           ": a storage of ", id.count, " elements");
+  Ref<Storage>& held = storages_[id.key];
   // Script archives say where a tensor was; one on the meta device has no bytes there.
-  if (!held && t.items[3]->is(K::Str) && t.items[3]->text == "meta")
-    held = make_ref<Storage>(size_t(bytes), Device{DeviceType::Meta});
+  if (!held && id.was == "meta") held = make_ref<Storage>(size_t(bytes), Device{DeviceType::Meta});
   if (!held) {
-    Bytes data = read_(key);
-    RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", key, "' has ", data.data.size(),
-             " bytes where its description says ", bytes);
+    Bytes data = read_(id.key);
+    RL_CHECK(UnpicklingError, data.data.size() >= size_t(bytes), where_, ": storage '", id.key, "' has ",
+             data.data.size(), " bytes where its description says ", bytes);
     bool aligned =
         reinterpret_cast<uintptr_t>(data.data.data()) % 16 == 0;  // not where another program packed the archive
-    Device device = place_ ? place_(t.items[3]->is(K::Str) ? t.items[3]->text : "cpu") : Device();
-    if (!device.is_cpu()) {
+    Device device = place_ && !restore_ ? place_(id.was) : Device();
+    bool swaps = swap_ && id.dtype && item_size(*id.dtype) > 1;
+    if (device.is_meta() || skip_) {
       held = make_ref<Storage>(size_t(bytes), device);
-      if (!device.is_meta()) copy_bytes(held->device(), held->data(), {}, data.data.data(), size_t(bytes));
-    } else if (copy_ || !aligned) {
+    } else if (copy_ || !aligned || swaps || !device.is_cpu()) {
       held = make_ref<Storage>(size_t(bytes), Device());
-      if (bytes) std::memcpy(held->data(), data.data.data(), size_t(bytes));
+      if (bytes && read_into_) read_into_(id.key, held->data(), size_t(bytes));
+      else if (bytes) std::memcpy(held->data(), data.data.data(), size_t(bytes));
+      if (swaps) swap_elements(held->data(), size_t(bytes), *id.dtype);
+      if (!device.is_cpu()) {
+        auto there = make_ref<Storage>(size_t(bytes), device);
+        copy_bytes(there->device(), there->data(), {}, held->data(), size_t(bytes));
+        held = std::move(there);
+      }
     } else {
       held = make_ref<Storage>(const_cast<uint8_t*>(data.data.data()), size_t(bytes), Device(), data.owner);
     }
+    if (restore_) {
+      held = restore_(std::move(held), id.was);
+      RL_CHECK(UnpicklingError, held && (held->device().is_meta() || held->bytes() >= size_t(bytes)), where_,
+               ": map_location gave a storage smaller than the ", bytes, " bytes of the one it stands for");
+    }
   }
-  RL_CHECK(UnpicklingError, size_t(bytes) <= held->bytes(), where_, ": storage '", key,
+  RL_CHECK(UnpicklingError, size_t(bytes) <= held->bytes(), where_, ": storage '", id.key,
            "' is described twice, with different sizes");
-  if (t.items.size() < 6 || t.items[5]->is(K::None)) return held;
-  // Before 0.4 a part of a storage was a storage too: (key, first element, elements).
-  const Pickled& part = *t.items[5];
-  int64_t width = dtype ? item_size(*dtype) : 1, first = integer(item(part, 1, where_, "a part of a storage"), where_),
-          size = integer(item(part, 2, where_, "a part of a storage"), where_);
-  RL_CHECK(UnpicklingError, first >= 0 && size >= 0 && first <= count && size <= count - first, where_,
-           ": a part of storage '", key, "' lies outside of it");
+  if (!id.part) return held;
+  int64_t first = id.part_first, size = id.part_count;
+  RL_CHECK(UnpicklingError, first >= 0 && size >= 0 && first <= id.count && size <= id.count - first, where_,
+           ": a part of storage '", id.key, "' lies outside of it");
+  if (held->device().is_meta()) return make_ref<Storage>(size_t(size * width), held->device());
   auto keep = std::make_shared<Ref<Storage>>(held);
   return make_ref<Storage>(static_cast<uint8_t*>(held->data()) + first * width, size_t(size * width), held->device(),
                            keep);
 }
 
+Tensor TensorLoader::numbered_tensor(const std::string& number) {
+  RL_CHECK(UnpicklingError, numbered_, where_, ": a persistent id that names no storage");
+  auto found = numbered_->find(number);
+  RL_CHECK(UnpicklingError, found != numbered_->end(), where_, ": there is no tensor '", number, "'");
+  const Numbered& n = found->second;
+  return over(storage(n.storage), *n.storage.dtype, n.offset, n.sizes, n.strides);
+}
+
+// A parameter's tensor.
+Tensor TensorLoader::data_of(const Pickled& v) {
+  if (v.is(K::Persistent) && !v.items[0]->is(K::Tuple)) return numbered_tensor(number_text(*v.items[0]));
+  RL_CHECK(UnpicklingError, v.is(K::Call) && v.items[0]->is(K::Global), where_, ": a parameter without a tensor");
+  return plain_tensor(v.items[0]->text, *v.items[1]);
+}
+
 std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_parameter, const Pickled** attributes) {
-  if (!call.is(K::Call) || !call.items[0]->is(K::Global)) return {};
+  if (!(call.is(K::Call) || call.is(K::Object)) || !call.items[0]->is(K::Global)) return {};
   const std::string* f = &call.items[0]->text;
   const Pickled* args = call.items[1];
   if (*f == "torch._tensor._rebuild_from_type_v2") {  // (function, class, arguments, attributes)
@@ -112,15 +162,25 @@ std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_paramet
     args = &item(*args, 2, where_, "a tensor");
   }
   if (*f == "torch._utils._rebuild_parameter" || *f == "torch._utils._rebuild_parameter_with_state") {
-    const Pickled& data = item(*args, 0, where_, "a parameter");
-    RL_CHECK(UnpicklingError, data.is(K::Call), where_, ": a parameter without a tensor");
     if (is_parameter) *is_parameter = true;
     if (attributes && f->ends_with("_state")) *attributes = &item(*args, 3, where_, "a parameter");
-    Tensor t = detached_alias(plain_tensor(data.items[0]->text, *data.items[1]));
+    Tensor t = detached_alias(data_of(item(*args, 0, where_, "a parameter")));
     bool wants = item(*args, 1, where_, "a parameter").boolean;
     RL_CHECK(UnpicklingError, !wants || is_differentiable(t.dtype()), where_, ": a parameter of dtype ",
              name_of(t.dtype()), " that requires a gradient");
     t.impl()->set_requires_grad(wants);
+    return t;
+  }
+  // Before 0.4: Parameter(tensor) and Variable(tensor), with the state (requires_grad, volatile, hooks).
+  bool parameter = *f == "torch.nn.parameter.Parameter";
+  if (parameter || *f == "torch.autograd.variable.Variable") {
+    if (is_parameter) *is_parameter = parameter;
+    Tensor t = detached_alias(data_of(item(*args, 0, where_, "a parameter")));
+    const Pickled* state = call.state;
+    bool wants = parameter;
+    if (state && state->is(K::Tuple) && state->items.size() >= 3)
+      wants = state->items[state->items.size() == 5 ? 3 : 0]->boolean;
+    t.impl()->set_requires_grad(wants && is_differentiable(t.dtype()));
     return t;
   }
   if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta && *f != kRebuildSparse) return {};
@@ -182,6 +242,29 @@ Tensor TensorLoader::sparse_tensor(const Pickled& args) {
   }
 }
 
+Tensor TensorLoader::over(Ref<Storage> s, DType d, int64_t offset, const Dims& sizes, const Dims& strides) {
+  RL_CHECK(UnpicklingError, sizes.size() <= kMaxDims, where_, ": a tensor of ", sizes.size(),
+           " dimensions; the most is ", kMaxDims);
+  RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes,
+           ", strides ", strides, " and offset ", offset);
+  int64_t last = offset, bytes = item_size(d);
+  bool overflow = false, empty = false;
+  for (size_t i = 0; i < sizes.size(); i++) {
+    int64_t reach = 0;
+    RL_CHECK(UnpicklingError, sizes[i] >= 0 && strides[i] >= 0, where_, ": a tensor of sizes ", sizes, " and strides ",
+             strides);
+    empty |= sizes[i] == 0;
+    // A size of 0 counts as 1 here: the other sizes must not overflow either.
+    overflow |= __builtin_mul_overflow(std::max<int64_t>(sizes[i], 1) - 1, strides[i], &reach) ||
+                __builtin_add_overflow(last, reach, &last) ||
+                __builtin_mul_overflow(bytes, std::max<int64_t>(sizes[i], 1), &bytes);
+  }
+  int64_t held = int64_t(s->bytes()) / item_size(d);
+  RL_CHECK(UnpicklingError, !overflow && (empty || last < held), where_, ": a tensor of sizes ", sizes, ", strides ",
+           strides, " and offset ", offset, " reaches outside of its storage of ", held, " elements");
+  return Tensor(make_ref<TensorImpl>(s, d, sizes, strides, offset));
+}
+
 Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
   if (f == kRebuildMeta) return meta_tensor(args);
   if (f == kRebuildSparse) return sparse_tensor(args);
@@ -198,26 +281,7 @@ Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
   int64_t offset = integer(item(args, 1, where_, "a tensor"), where_);
   Dims sizes = integers(item(args, 2, where_, "a tensor"), where_),
        strides = integers(item(args, 3, where_, "a tensor"), where_);
-  RL_CHECK(UnpicklingError, sizes.size() <= kMaxDims, where_, ": a tensor of ", sizes.size(),
-           " dimensions; the most is ", kMaxDims);
-  RL_CHECK(UnpicklingError, sizes.size() == strides.size() && offset >= 0, where_, ": a tensor of sizes ", sizes,
-           ", strides ", strides, " and offset ", offset);
-  int64_t last = offset, bytes = item_size(*kind);
-  bool overflow = false, empty = false;
-  for (size_t i = 0; i < sizes.size(); i++) {
-    int64_t reach = 0;
-    RL_CHECK(UnpicklingError, sizes[i] >= 0 && strides[i] >= 0, where_, ": a tensor of sizes ", sizes, " and strides ",
-             strides);
-    empty |= sizes[i] == 0;
-    // A size of 0 counts as 1 here: the other sizes must not overflow either.
-    overflow |= __builtin_mul_overflow(std::max<int64_t>(sizes[i], 1) - 1, strides[i], &reach) ||
-                __builtin_add_overflow(last, reach, &last) ||
-                __builtin_mul_overflow(bytes, std::max<int64_t>(sizes[i], 1), &bytes);
-  }
-  int64_t held = int64_t(s->bytes()) / item_size(*kind);
-  RL_CHECK(UnpicklingError, !overflow && (empty || last < held), where_, ": a tensor of sizes ", sizes, ", strides ",
-           strides, " and offset ", offset, " reaches outside of its storage of ", held, " elements");
-  Tensor t(make_ref<TensorImpl>(s, *kind, sizes, strides, offset));
+  Tensor t = over(std::move(s), *kind, offset, sizes, strides);
   if (!v1 && args.items.size() > 4 && args.items[4]->is(K::Bool))
     t.impl()->set_requires_grad(args.items[4]->boolean && is_differentiable(*kind));
   return t;
@@ -239,9 +303,24 @@ int format_version(const ZipReader& zip) {
   return version;
 }
 
-Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy) {
-  Checkpoint out;
+// The storages' bytes by their keys, which may be in the folder of 1.4.
+static std::unique_ptr<TensorLoader> zip_tensors(const std::shared_ptr<ZipReader>& zip, const std::string& where,
+                                                 bool copy) {
+  auto entry = [zip](const std::string& key) {
+    std::string name = zip->root() + "data/" + key;
+    return zip->has(name) || !zip->has(zip->root() + "tensors/" + key) ? name : zip->root() + "tensors/" + key;
+  };
+  auto tensors = std::make_unique<TensorLoader>(
+      [zip, entry](const std::string& key) { return zip->read(entry(key), false); }, where, copy);
+  tensors->set_read_into(
+      [zip, entry](const std::string& key, void* to, size_t n) { zip->read_into(entry(key), to, n); });
+  return tensors;
+}
+
+Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool copy, bool big_endian) {
   RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
+  if (looks_like_tar(bytes.data)) return open_tar(bytes, name);
+  Checkpoint out;
   if (looks_like_zip(bytes.data)) {
     auto zip = std::make_shared<ZipReader>(bytes, name);
     const std::string& root = zip->root();
@@ -251,18 +330,18 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     if (zip->has(root + "byteorder")) {
       Bytes order = zip->read(root + "byteorder");
       std::string_view text(reinterpret_cast<const char*>(order.data.data()), order.data.size());
-      RL_CHECK(FileError, text.starts_with("little"), "load '", name,
-               "': written on a big-endian machine; not supported");
+      big_endian = text.starts_with("big");
+      RL_CHECK(FileError, big_endian || text.starts_with("little"), "load '", name, "': the byte order is '",
+               printable(std::string(text.substr(0, 40))), "', neither little nor big");
     }
-    std::string where = str("load '", name, "': entry 'data.pkl'");
-    Bytes pickle = zip->read_for_parser(root + "data.pkl");
-    out.tree = unpickle(pickle.data, where);
-    out.tensors = std::make_unique<TensorLoader>(
-        [zip, root](const std::string& key) { return zip->read(root + "data/" + key); }, where, copy);
+    out.where = str("load '", name, "': entry 'data.pkl'");
+    out.pickle = zip->read_for_parser(root + "data.pkl");
+    out.tensors = zip_tensors(zip, out.where, copy);
+    if (big_endian) out.tensors->swap_bytes();
     return out;
   }
   // Before 1.6: four pickles (magic number, protocol, system, the object), the list of storage keys, then each storage's count and bytes.
-  std::string where = str("load '", name, "'");
+  std::string where = out.where = str("load '", name, "'");
   std::span<const uint8_t> rest = bytes.data;
   auto next = [&] {
     size_t used = 0;
@@ -270,8 +349,6 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
     rest = rest.subspan(used);
     return t;
   };
-  RL_CHECK(FileError, bytes.data.size() < 262 || std::memcmp(bytes.data.data() + 257, "ustar", 5) != 0, where,
-           ": the tar format of PyTorch before 0.1.12 is not read; load and save it with an older PyTorch");
   PickleTree magic;
   try {
     magic = next();
@@ -281,20 +358,25 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
   RL_CHECK(FileError, magic.root->is(K::BigInt) && magic.root->text == "0x1950a86a20f9469cfc6c", where,
            ": a pickle without torch.save's magic number; this is no checkpoint");
   next();
-  next();
-  out.tree = next();
+  PickleTree system = next();
+  for (size_t i = 0; i + 1 < system.root->items.size(); i += 2)
+    if (system.root->items[i]->text == "little_endian") big_endian = !system.root->items[i + 1]->boolean;
+  size_t begins = bytes.data.size() - rest.size();
+  PickleTree tree = next();
+  out.pickle = {bytes.data.subspan(begins, bytes.data.size() - rest.size() - begins), bytes.owner};
   PickleTree keys = next();
   RL_CHECK(FileError, keys.root->is(K::List), where, ": the list of storages is damaged");
   auto places = std::make_shared<std::map<std::string, std::span<const uint8_t>>>();
   // A count says how many elements follow, not how wide they are: that stands in the persistent ids of the object.
   std::map<std::string, int> widths;
-  std::vector<const Pickled*> todo = {out.tree.root};
+  std::vector<const Pickled*> todo = {tree.root};
   std::map<const Pickled*, bool> seen;
   while (!todo.empty()) {
     const Pickled* v = todo.back();
     todo.pop_back();
     if (!v || !seen.emplace(v, true).second) continue;
-    if (v->is(K::Persistent) && v->items[0]->items.size() >= 3 && v->items[0]->items[1]->is(K::Global))
+    if (v->is(K::Persistent) && v->items[0]->items.size() >= 3 && v->items[0]->items[0]->text == "storage" &&
+        v->items[0]->items[1]->is(K::Global))
       widths[v->items[0]->items[2]->text] =
           item_size(dtype_of_storage_class(v->items[0]->items[1]->text).value_or(DType::UInt8));
     todo.insert(todo.end(), v->items.begin(), v->items.end());
@@ -322,6 +404,7 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
         return Bytes{found->second, owner};
       },
       where, true);  // not aligned: always copied
+  if (big_endian) out.tensors->swap_bytes();
   return out;
 }
 
@@ -367,7 +450,7 @@ void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(
   p.reduce();
 }
 
-void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
+void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy) {
   RL_CHECK(NotImplementedError, !t.impl()->parts(), "save: a tensor of layout ", t.layout(),
            " can't be part of this archive; save it with torch.save, or its to_dense()");
   bool typed = has_storage_class(t.dtype());
@@ -380,7 +463,8 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key) {
   p.text(key);
   p.text(t.device().text());
   p.integer(int64_t(t.storage().bytes()) / (typed ? t.item_size() : 1));
-  p.tuple(5);
+  if (legacy) p.none();  // no part of another storage
+  p.tuple(5);            // since the mark
   p.persistent_id();
   p.integer(t.storage_offset());
   pickle_dims(p, t.sizes());
@@ -403,15 +487,78 @@ void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage
 }
 
 void write_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
-                      const std::string& root) {
+                      const WriteOptions& options) {
+  const std::string& root = options.root;
   ZipWriter zip(sink);
+  zip.with_crc = options.with_crc;
   zip.add(root + "/data.pkl", pickle);
   zip.add(root + "/.format_version", "1");
   zip.add(root + "/.storage_alignment", "64");
-  zip.add(root + "/byteorder", "little");
-  for (size_t i = 0; i < storages.size(); i++) add_storage(zip, str(root, "/data/", i), *storages[i]);
+  if (options.with_byte_order) zip.add(root + "/byteorder", "little");
+  for (size_t i = 0; i < storages.size(); i++) {
+    std::string name = str(root, "/data/", i);
+    if (options.skip_data) zip.add(name, nullptr, storages[i]->device().is_meta() ? 0 : storages[i]->bytes());
+    else add_storage(zip, name, *storages[i]);
+  }
   zip.add(root + "/version", "3\n");
   zip.finish();
+}
+
+void write_legacy_checkpoint(const Sink& sink, const std::string& pickle, const std::vector<Ref<Storage>>& storages,
+                             const std::vector<int64_t>& item_sizes) {
+  auto write = [&](const std::string& s) { sink(s.data(), s.size()); };
+  write(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15));  // the magic number
+  auto dump = [&](auto&& fill) {
+    Pickler p;
+    fill(p);
+    write(p.finish());
+  };
+  dump([](Pickler& p) { p.integer(1001); });  // the protocol
+  dump([](Pickler& p) {
+    p.empty_dict();
+    p.mark();
+    p.text("protocol_version");
+    p.integer(1001);
+    p.text("little_endian");
+    p.boolean(true);
+    p.text("type_sizes");
+    p.empty_dict();
+    p.mark();
+    const char* names[] = {"short", "int", "long"};
+    for (int i = 0; i < 3; i++) {
+      p.text(names[i]);
+      p.integer(i == 0 ? 2 : 4);
+    }
+    p.setitems();
+    p.setitems();
+  });
+  write(pickle);
+  std::vector<std::string> keys;  // sorted as text, as PyTorch does
+  for (size_t i = 0; i < storages.size(); i++) keys.push_back(str(i));
+  std::sort(keys.begin(), keys.end());
+  dump([&](Pickler& p) {
+    p.empty_list();
+    p.mark();
+    for (const std::string& k : keys) p.text(k);
+    p.appends();
+  });
+  for (const std::string& k : keys) {
+    size_t i = std::stoul(k);
+    const Storage& s = *storages[i];
+    size_t bytes = s.device().is_meta() ? 0 : s.bytes();
+    uint64_t count = bytes / size_t(item_sizes[i]);
+    bytes = count * size_t(item_sizes[i]);
+    std::string head;
+    for (int b = 0; b < 64; b += 8) head += char(count >> b);
+    write(head);
+    if (s.device().is_cpu() || !bytes) {
+      sink(s.data(), bytes);
+    } else {
+      std::vector<char> host(s.bytes());
+      copy_bytes({}, host.data(), s.device(), s.data(), host.size());
+      sink(host.data(), bytes);
+    }
+  }
 }
 
 }  // namespace rushlight::io

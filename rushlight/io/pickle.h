@@ -52,6 +52,10 @@ class PickleTree {
     return values_.back().get();
   }
   size_t size() const { return values_.size(); }
+  // In the order in which the pickle made them.
+  template <class F> void each(F&& f) const {
+    for (const auto& v : values_) f(*v);
+  }
 
  private:
   std::vector<std::unique_ptr<Pickled>> values_;

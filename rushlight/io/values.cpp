@@ -120,7 +120,8 @@ IValue ValueReader::call(const Pickled& v, int depth) {
 
 IValue load_value(const Bytes& bytes, const std::string& name) {
   Checkpoint c = open_checkpoint(bytes, name);
-  return ValueReader(*c.tensors, name).value(*c.tree.root);
+  PickleTree tree = c.parse();
+  return ValueReader(*c.tensors, name).value(*tree.root);
 }
 
 }  // namespace rushlight::io

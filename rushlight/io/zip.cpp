@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "rushlight/core/error.h"
+#include "rushlight/io/crc32.h"
 
 namespace rushlight::io {
 namespace {
@@ -36,16 +37,6 @@ bool safe_name(const std::string& n) {
     at = end + 1;
   }
   return true;
-}
-
-uint32_t crc_of(const uint8_t* data, size_t size) {
-  uLong crc = crc32(0, nullptr, 0);
-  for (size_t at = 0; at < size;) {
-    size_t n = std::min<size_t>(size - at, 1u << 30);
-    crc = crc32(crc, data + at, uInt(n));
-    at += n;
-  }
-  return uint32_t(crc);
 }
 
 }  // namespace
@@ -167,7 +158,13 @@ Bytes ZipReader::read_for_parser(const std::string& entry) const {
   return read(entry);
 }
 
-Bytes ZipReader::read(const std::string& entry) const {
+template <class F> void ZipReader::check_crc(const std::string& entry, const Entry& e, F&& crc) const {
+  // PyTorch writes 0 where it was told not to compute one, or not to write the data.
+  RL_CHECK(FileError, e.crc == 0 || crc() == e.crc, "load '", name_, "': entry '", entry,
+           "' does not match its checksum; the file is damaged");
+}
+
+Bytes ZipReader::read(const std::string& entry, bool checked) const {
   auto found = entries_.find(entry);
   RL_CHECK(FileError, found != entries_.end(), "load '", name_, "': there is no entry '", entry, "'");
   const Entry& e = found->second;
@@ -196,9 +193,29 @@ Bytes ZipReader::read(const std::string& entry) const {
     full.resize(e.size);
     out = own_bytes(std::move(full));
   }
-  RL_CHECK(FileError, crc_of(out.data.data(), out.data.size()) == e.crc, "load '", name_, "': entry '", entry,
-           "' does not match its checksum; the file is damaged");
+  if (checked) check_crc(entry, e, [&] { return crc32_of(out.data.data(), out.data.size()); });
   return out;
+}
+
+void ZipReader::read_into(const std::string& entry, void* to, size_t most) const {
+  auto found = entries_.find(entry);
+  if (found == entries_.end() || found->second.deflated || found->second.size > most) {
+    Bytes bytes = read(entry);
+    if (most) std::memcpy(to, bytes.data.data(), std::min(most, bytes.data.size()));
+    return;
+  }
+  // A piece after the other, so that what was copied is still in the cache when its checksum is taken.
+  const Entry& e = found->second;
+  const uint8_t* from = bytes_.data.data() + e.offset;
+  uint32_t crc = 0;
+  for (size_t at = 0; at < e.size;) {
+    size_t n = std::min<size_t>(e.size - at, size_t(256) << 10);
+    uint8_t* piece = static_cast<uint8_t*>(to) + at;
+    std::memcpy(piece, from + at, n);
+    if (e.crc) crc = crc32_of(piece, n, crc);
+    at += n;
+  }
+  check_crc(entry, e, [&] { return crc; });
 }
 
 std::vector<std::string> ZipReader::names() const {
@@ -213,7 +230,7 @@ void ZipWriter::write(const std::string& bytes) {
 }
 
 void ZipWriter::add(const std::string& name, const void* data, size_t size) {
-  Entry e{name, at_, size, crc_of(static_cast<const uint8_t*>(data), size)};
+  Entry e{name, at_, size, with_crc && data ? crc32_of(data, size) : 0};
   bool wide = size >= 0xFFFFFFFFu;
   std::string zip64;
   if (wide) {
@@ -241,7 +258,16 @@ void ZipWriter::add(const std::string& name, const void* data, size_t size) {
   put(head, pad, 2);
   head += std::string(pad, 'Z');
   write(head);
-  sink_(data, size);
+  if (data || size == 0) {
+    sink_(data, size);
+  } else {
+    std::vector<char> nothing(std::min<size_t>(size, size_t(1) << 20));
+    for (size_t left = size; left;) {
+      size_t n = std::min(left, nothing.size());
+      sink_(nothing.data(), n);
+      left -= n;
+    }
+  }
   at_ += size;
   entries_.push_back(std::move(e));
 }

@@ -15,8 +15,11 @@ class ZipReader {
   ZipReader(Bytes bytes, std::string name);
 
   bool has(const std::string& entry) const { return entries_.contains(entry); }
-  // The entry's bytes, checked against its checksum; for a stored entry they are the file's own, kept alive by it.
-  Bytes read(const std::string& entry) const;
+  // The entry's bytes, checked against its checksum unless they shall stay untouched; for a stored entry they are the file's own, kept
+  // alive by it.
+  Bytes read(const std::string& entry, bool checked = true) const;
+  // Copies the entry's first bytes, `most` at the most, and checks all of them.
+  void read_into(const std::string& entry, void* to, size_t most) const;
   // The same for what a parser takes, whose values need a hundred times its bytes: deflate may not have shrunk it beyond reason.
   Bytes read_for_parser(const std::string& entry) const;
   std::vector<std::string> names() const;
@@ -30,6 +33,7 @@ class ZipReader {
     uint32_t crc = 0;
     bool deflated = false;
   };
+  template <class F> void check_crc(const std::string& entry, const Entry& e, F&& crc) const;
   Bytes bytes_;
   std::string name_, root_;
   std::map<std::string, Entry> entries_;
@@ -38,9 +42,11 @@ class ZipReader {
 class ZipWriter {
  public:
   explicit ZipWriter(Sink sink) : sink_(std::move(sink)) {}
+  // Without data: room for it, zeros.
   void add(const std::string& name, const void* data, size_t size);
   void add(const std::string& name, std::string_view text) { add(name, text.data(), text.size()); }
   void finish();
+  bool with_crc = true;  // else 0 stands in the place of checksums; only PyTorch and this library read such files
 
  private:
   struct Entry {

@@ -488,10 +488,6 @@ class MultiheadAttention(Module):
         if self.bias_v is not None:
             init.xavier_normal_(self.bias_v)
 
-    def __setstate__(self, state: dict) -> None:
-        state.setdefault("_qkv_same_embed_dim", True)
-        super().__setstate__(state)
-
     def forward(
         self,
         query: Tensor,

@@ -137,10 +137,6 @@ class _ConvNd(Module):
             text += f", padding_mode={self.padding_mode}"
         return text
 
-    def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
-        self.__dict__.setdefault("padding_mode", "zeros")
-
 
 class Conv1d(_ConvNd):
     """Convolves ``(N, C_in, L)`` or ``(C_in, L)``.
