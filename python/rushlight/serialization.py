@@ -9,7 +9,6 @@ from __future__ import annotations
 import io as _io
 import os
 import pickle
-import sys
 import warnings
 import zipfile
 from collections import Counter
@@ -125,7 +124,7 @@ def load(
         # The exceptions programs expect: FileNotFoundError, PermissionError, IsADirectoryError.
         open(path, "rb").close()
         source = path
-    big_endian = _load_endianness in (LoadEndianness.BIG, LoadEndianness.NATIVE if sys.byteorder == "big" else None)
+    big_endian = _load_endianness == LoadEndianness.BIG
     how = (mapped and path is not None, big_endian, _skip_data, *_places(map_location))
     if not weights_only:
         from . import _pickling

@@ -327,7 +327,8 @@ PyObject* stored(PyObject*, PyObject* args) {
 PyObject* checkpoint_globals(PyObject*, PyObject* source) {
   return guarded([&]() -> PyObject* {
     std::string name;
-    io::Checkpoint c = io::open_checkpoint(bytes_of(source, name), name);
+    io::Bytes bytes = bytes_of(source, name);
+    io::Checkpoint c = io::open_checkpoint(bytes, name);
     io::PickleTree tree = c.parse();
     Object names = check(PySet_New(nullptr));
     tree.each([&](const Pickled& v) {
@@ -565,7 +566,8 @@ PyObject* safetensors_load(PyObject*, PyObject* args) {
     int mapped;
     if (!PyArg_ParseTuple(args, "OpO:_safetensors_load", &source, &mapped, &only)) return nullptr;
     std::string name;
-    io::SafeTensors file(bytes_of(source, name), name, mapped);
+    io::Bytes bytes = bytes_of(source, name);
+    io::SafeTensors file(std::move(bytes), name, mapped);
     Object tensors = check(PyDict_New()), about = check(PyDict_New());
     for (const auto& [key, e] : file.entries()) {
       if (only != Py_None) {
@@ -587,7 +589,8 @@ PyObject* safetensors_load(PyObject*, PyObject* args) {
 PyObject* safetensors_entries(PyObject*, PyObject* source) {
   return guarded([&]() -> PyObject* {
     std::string name;
-    io::SafeTensors file(bytes_of(source, name), name, true);
+    io::Bytes bytes = bytes_of(source, name);
+    io::SafeTensors file(std::move(bytes), name, true);
     Object out = check(PyDict_New());
     for (const auto& [key, e] : file.entries()) {
       Object size = check(PyTuple_New(Py_ssize_t(e.sizes.size())));

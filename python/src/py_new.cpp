@@ -148,7 +148,8 @@ char* store_sequence(char* at, const Dims& sizes, size_t dim, DType dtype, PyObj
                         short_type_name(o)));
   }
   Py_ssize_t n = PySequence_Fast_GET_SIZE(seq.get());
-  RL_CHECK(ValueError, n == sizes[dim], "expected sequence of length ", sizes[dim], " at dim ", dim, " (got ", n, ")");
+  RL_CHECK(ValueError, n == sizes[dim], "expected sequence of length ", sizes[dim], " at dim ", dim, " (got ", n,
+           "). Hint: all lists of one level must be of one length; pad them, or keep a list of tensors");
   PyObject** items = PySequence_Fast_ITEMS(seq.get());
   if (dim + 1 == sizes.size()) {
     int step = item_size(dtype);
@@ -188,7 +189,8 @@ struct Given {
 PyObject* finish(Tensor t, bool requires_grad) {
   if (requires_grad) {
     RL_CHECK(RuntimeError, is_differentiable(t.dtype()),
-             "Only Tensors of floating point and complex dtype can require gradients");
+             "Only Tensors of floating point and complex dtype can require gradients. Hint: this one is ", t.dtype(),
+             "; write floats (1.0) or give dtype=torch.float32");
     t.impl()->set_requires_grad(true);
   }
   return wrap(std::move(t));

@@ -226,7 +226,9 @@ int nb_bool(PyObject* a) {
       return truth;
     }
     const Tensor& t = unwrap(a);
-    RL_CHECK(RuntimeError, t.numel() < 2, "Boolean value of Tensor with more than one value is ambiguous");
+    RL_CHECK(RuntimeError, t.numel() < 2,
+             "Boolean value of Tensor with more than one value is ambiguous. Hint: the tensor has shape ", t.sizes(),
+             "; ask for .any() or .all(), and join conditions with & and | instead of and, or");
     RL_CHECK(RuntimeError, t.numel() == 1, "Boolean value of Tensor with no values is ambiguous");
     IValue v = read_element(unwrap(a), Read::Bool);
     return int(v.is_complex() ? v.to_complex() != 0.0 : v.to_double() != 0);

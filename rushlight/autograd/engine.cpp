@@ -92,10 +92,13 @@ Tensor Backward::fitted(Tensor g, const Edge& e, const Node& node, size_t index)
 
 void Backward::add_root(const Tensor& root, const Tensor& grad, size_t index) {
   RL_CHECK(AutogradError, root.requires_grad(), "element ", index,
-           " of tensors does not require grad and does not have a grad_fn");
+           " of tensors does not require grad and does not have a grad_fn. Hint: it was computed from tensors without "
+           "requires_grad=True, under torch.no_grad(), or through detach(), item() or numpy()");
   Tensor g = grad;
   if (!g.defined()) {
-    RL_CHECK(AutogradError, root.numel() == 1, "grad can be implicitly created only for scalar outputs");
+    RL_CHECK(AutogradError, root.numel() == 1,
+             "grad can be implicitly created only for scalar outputs. Hint: the tensor has shape ", root.sizes(),
+             "; call backward() on its .sum() or .mean(), or give a gradient: backward(torch.ones_like(y))");
     RL_CHECK(AutogradError, !is_complex(root.dtype()),
              "grad can be implicitly created only for real scalar outputs but got ", root.dtype());
     g = ones_like(root);

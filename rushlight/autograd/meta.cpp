@@ -125,11 +125,15 @@ void check_in_place(const Tensor& t) {
              "views. Such functions do "
              "not allow the output views to be modified inplace. You should replace the inplace operation by an "
              "out-of-place one.");
-    RL_CHECK(AutogradError, !(t.requires_grad() && is_leaf(Tensor(t.impl()->base()))),
-             "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    RL_CHECK(
+        AutogradError, !(t.requires_grad() && is_leaf(Tensor(t.impl()->base()))),
+        "a view of a leaf Variable that requires grad is being used in an in-place operation. Hint: change it under "
+        "torch.no_grad(), or change a clone()");
   }
   RL_CHECK(AutogradError, !(t.requires_grad() && is_leaf(t)),
-           "a leaf Variable that requires grad is being used in an in-place operation.");
+           "a leaf Variable that requires grad is being used in an in-place operation. Hint: change it under "
+           "torch.no_grad(), "
+           "or compute a new tensor (x = x + 1)");
 }
 
 // ---- what users do to a tensor -------------------------------------------------------------------------------------------

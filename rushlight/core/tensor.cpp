@@ -231,8 +231,10 @@ Dims broadcast_shapes(IntArrayRef a, IntArrayRef b) {
   for (size_t k = 1; k <= std::min(a.size(), b.size()); k++) {
     int64_t x = a[a.size() - k], y = b[b.size() - k];
     size_t at = out.size() - k;
-    RL_CHECK(ShapeError, x == y || x == 1 || y == 1, "The size of tensor a (", x, ") must match the size of tensor b (",
-             y, ") at non-singleton dimension ", at);
+    RL_CHECK(
+        ShapeError, x == y || x == 1 || y == 1, "The size of tensor a (", x, ") must match the size of tensor b (", y,
+        ") at non-singleton dimension ", at, ". Hint: the shapes ", a, " and ", b,
+        " don't broadcast: from the last dimension on, sizes must be equal or 1; use unsqueeze, transpose or reshape");
     out[at] = x == 1 ? y : x;
   }
   return out;

@@ -113,7 +113,7 @@ TEST(AutogradTest, BackwardTwiceNeedsRetainGraph) {
 
 TEST(AutogradTest, BadRootsAndInputs) {
   Tensor x = leaf({1, 2}), z = leaf({1});
-  EXPECT_EQ(error_of([&] { backward(x * x); }), "grad can be implicitly created only for scalar outputs");
+  EXPECT_TRUE(contains(error_of([&] { backward(x * x); }), "grad can be implicitly created only for scalar outputs"));
   EXPECT_EQ(error_of([&] { backward(tensor_of(F{1})); }),
             "element 0 of tensors does not require grad and does not have a grad_fn");
   EXPECT_TRUE(contains(error_of([&] { gradient(sum(x), z); }), "index 0 appears to not have been used in the graph"));

@@ -1,5 +1,7 @@
 """Helpers of the nn, optim and data tests: the same thing done in rushlight and in PyTorch, and compared."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -62,7 +64,9 @@ def message(call, *args, **kwargs):
     try:
         call(*args, **kwargs)
     except Exception as e:
-        return type(e).__name__, str(e).replace("rushlight.", "torch.")
+        # What is said besides begins with "Hint: ".
+        text = re.sub(r"\.?\s*Hint: [^\n]*", "", str(e).replace("rushlight.", "torch."))
+        return type(e).__name__, text.rstrip(". ")
     raise AssertionError("no error")
 
 

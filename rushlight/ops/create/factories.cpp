@@ -350,7 +350,9 @@ void fill_tensor(const Tensor& self, const Tensor& value) {
 void zero_(const Tensor& self) { fill_all(self, 0); }
 
 Scalar item_op(const Tensor& self) {
-  RL_CHECK(RuntimeError, self.numel() == 1, "a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
+  RL_CHECK(RuntimeError, self.numel() == 1, "a Tensor with ", self.numel(),
+           " elements cannot be converted to Scalar. Hint: reduce it to one element (mean, sum, "
+           "an index), or use tolist()");
   RL_CHECK(RuntimeError, !self.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
   return only_item(host_span(self));
 }

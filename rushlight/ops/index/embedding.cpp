@@ -32,7 +32,8 @@ TensorSpec embedding_meta(const Tensor& weight, const Tensor& indices, int64_t, 
   RL_CHECK(RuntimeError, weight.dim() == 2, "'weight' must be 2-D");
   RL_CHECK(RuntimeError, indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32,
            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ",
-           scalar_type_name(indices.dtype()), " instead (while checking arguments for embedding)");
+           scalar_type_name(indices.dtype()),
+           " instead (while checking arguments for embedding). Hint: convert them with indices.long()");
   Dims sizes = indices.sizes();
   sizes.push_back(weight.sizes()[1]);
   return {.sizes = sizes, .dtype = weight.dtype(), .device = weight.device()};
@@ -43,7 +44,9 @@ void embedding_cpu(const Tensor& weight, const Tensor& indices, int64_t, bool, b
   int64_t rows = weight.sizes()[0], columns = weight.sizes()[1], count = at.numel();
   for (int64_t i = 0; i < count; i++)
     RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < rows, "index out of range in self: index ", idx[i],
-             " is out of bounds for dimension 0 with size ", rows);
+             " is out of bounds for dimension 0 with size ", rows, ". Hint: embedding: indices are 0 to ", rows - 1,
+             " for the table of shape ", weight.sizes(), "; make it with num_embeddings of at least ", idx[i] + 1,
+             ", or check the indices");
   if (to.numel() == 0) return;
   Tensor table = weight.strides()[1] == 1 || columns == 1 ? weight : dense(weight);
   size_t bytes = size_t(columns * weight.item_size());

@@ -96,7 +96,8 @@ void check_scatter(const char* op, const Tensor& self, int64_t dim, const Tensor
   if (index.numel() == 0) return;
   check_index_dtype(op, index);
   RL_CHECK(RuntimeError, !src.defined() || self.dtype() == src.dtype(), op,
-           "(): Expected self.dtype to be equal to src.dtype");
+           "(): Expected self.dtype to be equal to src.dtype. Hint: self is ", self.dtype(), ", src ",
+           src.defined() ? src.dtype() : self.dtype(), "; convert with src.to(self.dtype)");
   RL_CHECK(RuntimeError, rank_of(self) == rank_of(index),
            "Index tensor must have the same number of dimensions as self tensor");
   RL_CHECK(RuntimeError, !src.defined() || rank_of(src) == rank_of(index),

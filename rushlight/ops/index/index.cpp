@@ -65,7 +65,8 @@ void check_mask_shape(const Tensor& self, const Tensor& mask, size_t at) {
   for (size_t d = 0; d < size_t(mask.dim()); d++) {
     RL_CHECK(IndexError, at + d < size_t(self.dim()), "too many indices for tensor of dimension ", self.dim());
     RL_CHECK(IndexError, mask.sizes()[d] == self.sizes()[at + d], "The shape of the mask ", mask.sizes(), " at index ",
-             d, " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at + d);
+             d, " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at + d,
+             ". Hint: a mask has the sizes of the dimensions that it chooses from");
   }
 }
 

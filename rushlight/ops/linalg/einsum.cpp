@@ -130,7 +130,8 @@ Operand contract(Operand a, Operand b, const Labels& later) {
     int64_t x = i < 0 ? 1 : a.tensor.size(i), y = j < 0 ? 1 : b.tensor.size(j);
     RL_CHECK(RuntimeError, x == y || x == 1 || y == 1,
              "einsum(): operands do not broadcast with remapped shapes [original->remapped]: sizes ", x, " and ", y,
-             " of one subscript differ");
+             " of one subscript differ. Hint: operands of shapes ", a.tensor.sizes(), " and ", b.tensor.sizes(),
+             "; give dimensions of different sizes different letters");
     return x == 1 ? y : x;
   };
   auto sizes = [&](const Labels& labels) {
@@ -186,7 +187,8 @@ Tensor einsum(std::string_view equation, TensorList tensors, const std::optional
     RL_CHECK(RuntimeError, ellipsis ? hidden >= 0 : letters == tensors[i].dim(),
              "einsum(): the number of subscripts in the equation (", letters,
              ellipsis ? ") is more than the number of dimensions (" : ") does not match the number of dimensions (",
-             tensors[i].dim(), ") for operand ", i, ellipsis ? "" : " and no ellipsis was given");
+             tensors[i].dim(), ") for operand ", i, ellipsis ? "" : " and no ellipsis was given", ". Hint: '", terms[i],
+             "' stands for the operand of shape ", tensors[i].sizes(), "; write a letter for each dimension, or ...");
     most_hidden = std::max(most_hidden, hidden);
     operands.push_back({tensors[i], labels_of(terms[i], hidden, "operand", i)});
     for (int label : operands.back().labels) uses[label]++;

@@ -26,13 +26,15 @@ class DenseOut {
 
 inline void check_matrix_shapes(const Tensor& a, const Tensor& b) {
   RL_CHECK(ShapeError, a.sizes()[1] == b.sizes()[0], "mat1 and mat2 shapes cannot be multiplied (", a.sizes()[0], "x",
-           a.sizes()[1], " and ", b.sizes()[0], "x", b.sizes()[1], ")");
+           a.sizes()[1], " and ", b.sizes()[0], "x", b.sizes()[1], "). Hint: the columns of the first (", a.sizes()[1],
+           ") must be as many as the rows of the second (", b.sizes()[0], "); transpose one with .mT, or reshape it");
 }
 
 inline void check_product_dtypes(const char* op, const Tensor& a, const Tensor& b) {
   RL_CHECK(DTypeError, a.dtype() == b.dtype(),
            "expected m1 and m2 to have the same dtype, but got: ", info_of(a.dtype()).type_name,
-           " != ", info_of(b.dtype()).type_name);
+           " != ", info_of(b.dtype()).type_name, ". Hint: ", op, ": convert one with .to(", a.dtype(), ") or .to(",
+           b.dtype(), ")");
   RL_CHECK(NotImplementedError, a.dtype() != DType::Bool, '"', op, "\" not implemented for 'Bool'");
 }
 

@@ -36,8 +36,11 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   RL_CHECK(ShapeError, self.dim() > 0, "input tensor should be at least 1D, got 0D");
   RL_CHECK(RuntimeError, is_floating(self.dtype()), "\"nll_loss_out_frame\" not implemented for '",
            scalar_type_name(self.dtype()), "'");
-  RL_CHECK(RuntimeError, target.dtype() == DType::Int64 || target.dtype() == DType::UInt8,
-           "expected target dtype to be Long or Byte, but got ", scalar_type_name(target.dtype()));
+  RL_CHECK(
+      RuntimeError, target.dtype() == DType::Int64 || target.dtype() == DType::UInt8,
+      "expected target dtype to be Long or Byte, but got ", scalar_type_name(target.dtype()),
+      ". Hint: class indices are integers: convert with target.long(); probabilities have the shape of the input, ",
+      self.sizes(), ", this target ", target.sizes());
   Dims expected = self.sizes();
   if (self.dim() == 1) {
     expected.clear();
@@ -80,7 +83,11 @@ void for_each_target(const Scores& s, const Tensor& target, const Tensor& weight
     for (int64_t i = 0; i < s.inner; i++) {
       int64_t k = t[n * s.inner + i];
       if (k == ignore) continue;
-      RL_CHECK(IndexError, k >= 0 && k < s.c, "Target ", k, " is out of bounds.");
+      RL_CHECK(
+          IndexError, k >= 0 && k < s.c, "Target ", k, " is out of bounds. Hint: cross_entropy: the input has ", s.c,
+          " classes: labels are 0 to ", s.c - 1,
+          "; check the labels (those from 1 on need -1, those to be left out ignore_index), or give the last layer as "
+          "many outputs as there are classes");
       f(n * s.inner + i, (n * s.c + k) * s.inner + i, w ? compute_t<T>(w[k]) : compute_t<T>(1));
     }
   }
@@ -167,7 +174,9 @@ Tensor nll_nd(const Tensor& self, const Tensor& target, const Tensor& weight, in
   if (self.dim() > 1) {
     int64_t got = target.dim() > 0 ? target.sizes()[0] : 1;
     RL_CHECK(ValueError, self.sizes()[0] == got, "Expected input batch_size (", self.sizes()[0],
-             ") to match target batch_size (", got, ").");
+             ") to match target batch_size (", got, "). Hint: the input has shape ", self.sizes(), ", the target ",
+             target.sizes(),
+             "; both need the same first size: look for a reshape, flatten or view that mixed batch and features");
   }
   if (self.dim() > 2) {
     Dims expected = self.sizes();

@@ -104,7 +104,8 @@ void check_probabilities(const Tensor& t, const char* name) {
   if (t.numel() == 0) return;
   auto [least, most] = aminmax(t);
   RL_CHECK(RuntimeError, item(least).to_double() >= 0 && item(most).to_double() <= 1, "all elements of ", name,
-           " should be between 0 and 1");
+           " should be between 0 and 1. Hint: binary_cross_entropy got values from ", item(least).to_double(), " to ",
+           item(most).to_double(), "; apply sigmoid first, or use binary_cross_entropy_with_logits");
 }
 void bce_cpu(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction, const Tensor& out) {
   check_probabilities(x, "input");

@@ -90,7 +90,8 @@ void check_batch_norm(const Tensor& x, std::initializer_list<std::pair<const Ten
   RL_CHECK(RuntimeError, x.dim() >= 2, "batch_norm: expected an input of shape (N, C, ...), got ", x.sizes());
   for (auto [t, name] : per_channel) {
     RL_CHECK(RuntimeError, !t->defined() || t->numel() == x.sizes()[1], name, " should contain ", x.sizes()[1],
-             " elements not ", t->defined() ? t->numel() : 0);
+             " elements not ", t->defined() ? t->numel() : 0, ". Hint: batch_norm: the input of shape ", x.sizes(),
+             " has ", x.sizes()[1], " channels; make the layer with num_features=", x.sizes()[1]);
   }
   RL_CHECK(RuntimeError, training || running_mean.defined(), "running_mean must be defined in evaluation mode");
   RL_CHECK(RuntimeError, training || running_var.defined(), "running_var must be defined in evaluation mode");

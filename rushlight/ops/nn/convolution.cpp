@@ -207,7 +207,8 @@ template <int dims>
 Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias, IntArrayRef stride,
                    IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
   RL_CHECK(RuntimeError, given.dim() == dims + 1 || given.dim() == dims + 2, "Expected ", dims + 1, "D (unbatched) or ",
-           dims + 2, "D (batched) input to conv", dims, "d, but got input of size: ", given.sizes());
+           dims + 2, "D (batched) input to conv", dims, "d, but got input of size: ", given.sizes(),
+           ". Hint: expected (N, C, ...) or (C, ...); add what is missing with x.unsqueeze(0)");
   bool single = given.dim() == dims + 1;
   Tensor x = single ? unsqueeze(given, 0) : given;
   RL_CHECK(RuntimeError, weight.dim() == dims + 2, "conv", dims, "d: expected weight of ", dims + 2,
@@ -216,7 +217,9 @@ Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias
   check_steps(str("conv", dims, "d").c_str(), s, p, d, groups);
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == CheckedInt(weight.size(1)) * groups,
            "Given groups=", groups, ", weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
-           weight.size(1) * groups, " channels, but got ", x.size(1), " channels instead");
+           weight.size(1) * groups, " channels, but got ", x.size(1), " channels instead. Hint: conv", dims,
+           "d: make the layer with in_channels=", x.size(1),
+           ", or bring the channels to dimension 1 with x.permute(...)");
   RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)), "Given weight of size ",
            weight.sizes(), ", expected bias to be 1-dimensional with ", weight.size(0),
            " elements, but got bias of size ", bias.defined() ? bias.sizes() : Dims(), " instead");
@@ -224,7 +227,9 @@ Tensor conv_floats(const Tensor& given, const Tensor& weight, const Tensor& bias
     int64_t padded = CheckedInt(p[i]) * 2 + x.sizes()[i + 2],
             kernel = CheckedInt(d[i]) * (weight.sizes()[i + 2] - 1) + 1;
     RL_CHECK(RuntimeError, padded >= kernel, "Calculated padded input size per channel: (", padded, "). Kernel size: (",
-             kernel, "). Kernel size can't be greater than actual input size");
+             kernel, "). Kernel size can't be greater than actual input size. Hint: conv", dims,
+             "d: the input of shape ", x.sizes(), " is too small for the weight of shape ", weight.sizes(),
+             "; use a larger input, more padding, or fewer poolings and strides before");
   }
   Tensor out = _conv(x, weight, bias, s, p, d, groups);
   return single ? squeeze(out, 0) : out;

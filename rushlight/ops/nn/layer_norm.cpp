@@ -130,7 +130,8 @@ void check_layer_norm(const Tensor& x, IntArrayRef shape, const Tensor& w, const
     std::string expected = "[*";
     for (int64_t n : shape) expected += str(", ", n);
     RL_CHECK(RuntimeError, false, "Given normalized_shape=", shape, ", expected input with shape ", expected,
-             "], but got input of size", x.sizes());
+             "], but got input of size", x.sizes(),
+             ". Hint: make the layer with the input's last sizes as normalized_shape, or bring the features last");
   }
 }
 

@@ -23,9 +23,12 @@ TensorSpec linear_meta(const Tensor& input, const Tensor& weight, const Tensor& 
   int64_t rows = last ? input.numel() / last : 0;
   RL_CHECK(ShapeError, last == in, input.dim() == 1 && weight.dim() == 2 ? "size mismatch, got input " : "",
            "mat1 and mat2 shapes cannot be multiplied (", rows, "x", last, " and ", in, "x",
-           weight.dim() == 2 ? weight.sizes()[0] : 1, ")");
+           weight.dim() == 2 ? weight.sizes()[0] : 1, "). Hint: linear: the input of shape ", input.sizes(), " has ",
+           last, " features, the weight of shape ", weight.sizes(), " takes in_features=", in,
+           "; make the layer with in_features=", last, ", or reshape the input");
   RL_CHECK(DTypeError, input.dtype() == weight.dtype(), "mat1 and mat2 must have the same dtype, but got ",
-           scalar_type_name(input.dtype()), " and ", scalar_type_name(weight.dtype()));
+           scalar_type_name(input.dtype()), " and ", scalar_type_name(weight.dtype()),
+           ". Hint: linear: convert the input with x.to(weight.dtype), or the module with .to(x.dtype)");
   RL_CHECK(NotImplementedError, input.dtype() != DType::Bool, "\"addmm_impl_cpu_\" not implemented for 'Bool'");
   TensorSpec spec{.sizes = input.sizes(), .dtype = input.dtype(), .device = input.device()};
   spec.sizes.resize(spec.sizes.size() - 1);

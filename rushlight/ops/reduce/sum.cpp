@@ -116,7 +116,8 @@ void nansum_cpu(const Tensor& self, const OptionalDims& dim, bool keepdim, const
 DType mean_dtype(const Tensor& self, const OptionalDType& dtype) {
   DType d = dtype.value_or(self.dtype());
   RL_CHECK(RuntimeError, is_differentiable(d), "mean(): could not infer output dtype. ", dtype ? "Optional" : "Input",
-           " dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(d));
+           " dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(d),
+           ". Hint: convert first, x.float().mean(), or give dtype=torch.float32");
   return d;
 }
 TensorSpec mean_meta(const Tensor& self, const OptionalDims& dim, bool keepdim, const OptionalDType& dtype) {

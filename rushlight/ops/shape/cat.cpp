@@ -50,7 +50,9 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
              " and ", s.size());
     for (size_t d = 0; d < sizes.size(); d++)
       RL_CHECK(RuntimeError, int64_t(d) == at || s[d] == sizes[d], "Sizes of tensors must match except in dimension ",
-               at, ". Expected size ", sizes[d], " but got size ", s[d], " for tensor number ", i, " in the list.");
+               at, ". Expected size ", sizes[d], " but got size ", s[d], " for tensor number ", i,
+               " in the list. Hint: cat: shapes ", tensors[0].sizes(), " and ", s, " differ in dimension ", d,
+               "; join along that one with dim=", d, ", or pad or slice");
     sizes[size_t(at)] = CheckedInt(sizes[size_t(at)]) + s[size_t(at)];
   }
   return {.sizes = sizes, .dtype = dtype, .device = tensors[0].device()};
@@ -107,7 +109,8 @@ Tensor stack_op(TensorList tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); i++) {
     RL_CHECK(RuntimeError, tensors[i].sizes() == tensors[0].sizes(),
              "stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
-             tensors[i].sizes(), " at entry ", i);
+             tensors[i].sizes(), " at entry ", i,
+             ". Hint: pad them to one size (torch.nn.utils.rnn.pad_sequence), or use cat");
     opened.push_back(unsqueeze(tensors[i], at));
   }
   return cat(opened, at);

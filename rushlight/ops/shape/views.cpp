@@ -51,9 +51,11 @@ Dims infer_size(IntArrayRef size, int64_t numel) {
   else if (hole >= 0) {
     RL_CHECK(RuntimeError, known != 0 || numel != 0, "cannot reshape tensor of 0 elements into shape ", size,
              " because the unspecified dimension size -1 can be any value and is ambiguous");
-    throw ShapeError(str("shape '", size, "' is invalid for input of size ", numel));
+    throw ShapeError(str("shape '", size, "' is invalid for input of size ", numel, ". Hint: ", numel,
+                         " elements don't divide by the other sizes"));
   } else {
-    RL_CHECK(ShapeError, known == numel, "shape '", size, "' is invalid for input of size ", numel);
+    RL_CHECK(ShapeError, known == numel, "shape '", size, "' is invalid for input of size ", numel, ". Hint: it has ",
+             known, " elements; let one size be -1 to have it computed");
   }
   return out;
 }

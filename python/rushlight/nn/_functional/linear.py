@@ -141,7 +141,10 @@ def _verify_batch_size(size: list[int]) -> None:
     for n in size[2:]:
         count *= n
     if count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}. Hint: use a larger batch (drop_last=True "
+            "in the DataLoader), or model.eval()"
+        )
 
 
 def batch_norm(

@@ -27,6 +27,19 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
     __str__ = __repr__
 
 
+def _key_hint(missing: list[str], unexpected: list[str]) -> str:
+    """What may be done about names that don't match."""
+    for ours, theirs, verb in ((missing, unexpected, "take off"), (unexpected, missing, "add")):
+        # One side's names are the other's behind a prefix, such as DataParallel's "module.".
+        for short in ours[:1]:
+            prefixes = {k.removesuffix(short) for k in theirs if k.endswith("." + short)}
+            for prefix in prefixes:
+                if all(prefix + k in theirs for k in ours):
+                    how = f"{{k.removeprefix({prefix!r}): v" if verb == "take off" else f"{{{prefix!r} + k: v"
+                    return f"the keys of the state dict differ by the prefix {prefix!r}: load {how} for k, v in state_dict.items()}}"
+    return "pass strict=False to load what matches; otherwise the model was built in another way than the one that was saved"
+
+
 class StateDict:
     """The part of Module that saves and loads state dicts."""
 
@@ -199,7 +212,8 @@ class StateDict:
         if not lazy and new.shape != current.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, "
-                f"the shape in current model is {current.shape}."
+                f"the shape in current model is {current.shape}. Hint: build the model with the sizes of the saved one, or leave "
+                f"this key out and pass strict=False"
             )
         if current.is_meta and not new.is_meta and not assign:
             warnings.warn(
@@ -272,6 +286,8 @@ class StateDict:
                 if keys:
                     names = ", ".join(f'"{k}"' for k in keys)
                     error_msgs.insert(0, f"{kind} key(s) in state_dict: {names}. ")
+            if missing_keys or unexpected_keys:
+                error_msgs.append("Hint: " + _key_hint(missing_keys, unexpected_keys))
         if error_msgs:
             errors = "\n\t".join(error_msgs)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{errors}")

@@ -67,6 +67,9 @@ ModuleBase._configure(
 )
 
 
+_CALL_INIT = ". Hint: call super().__init__() first in the __init__ of your class"
+
+
 def _typename(value: Any) -> str:
     if isinstance(value, Tensor):
         return value.type()
@@ -81,7 +84,9 @@ def _addindent(text: str, spaces: int) -> str:
 
 def _forward_unimplemented(self: Any, *input: Any) -> None:
     """What the module computes; each subclass defines its own."""
-    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function. Hint: define def forward(self, ...), spelled so'
+    )
 
 
 class _CallSignature:
@@ -167,7 +172,7 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
             persistent: whether it is part of the state dict. Default: True.
         """
         if "_buffers" not in self.__dict__:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
+            raise AttributeError("cannot assign buffer before Module.__init__() call" + _CALL_INIT)
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor) and not hasattr(tensor, "__torch_function__"):
             raise TypeError(
@@ -185,7 +190,7 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter, or with None the place for one."""
         if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
+            raise AttributeError("cannot assign parameter before Module.__init__() call" + _CALL_INIT)
         self._check_name("parameter", name, self._parameters)
         if param is not None:
             if not isinstance(param, Parameter):
@@ -228,18 +233,19 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
         params, modules, buffers = own.get("_parameters"), own.get("_modules"), own.get("_buffers")
         if isinstance(value, Parameter):
             if params is None:
-                raise AttributeError("cannot assign parameters before Module.__init__() call")
+                raise AttributeError("cannot assign parameters before Module.__init__() call" + _CALL_INIT)
             self._forget(name, own, buffers, modules)
             self.register_parameter(name, value)
         elif params is not None and name in params:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected). "
+                    "Hint: wrap it in torch.nn.Parameter, or copy_ the values into the parameter under torch.no_grad()"
                 )
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             if modules is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                raise AttributeError("cannot assign module before Module.__init__() call" + _CALL_INIT)
             self._forget(name, own, params, buffers)
             self._put_module(name, value)
         elif modules is not None and name in modules:
@@ -590,6 +596,9 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
                 own[name] = OrderedDict()
         own.setdefault("_non_persistent_buffers_set", set())
         own.setdefault("_is_full_backward_hook", None)
+        from ._older import complete
+
+        complete(self)
 
 
 def _has_any_global_hook() -> bool:

@@ -147,7 +147,9 @@ class RNNBase(Module):
     def _check_state(self, state: Tensor, expected: list[int], name: str) -> None:
         if list(state.size()) != expected:
             text = "(" + ", ".join([str(n) for n in expected]) + ")"
-            raise RuntimeError(f"Expected {name} size {text}, got {list(state.size())}")
+            raise RuntimeError(
+                f"Expected {name} size {text}, got {list(state.size())}. Hint: a state has the sizes (num_layers * directions, batch, hidden_size), with batch_first too"
+            )
 
     def _layers(self, data: Tensor, batch_sizes: Any, states: Any) -> Any:
         """All layers over a padded input, or over a packed one, which has batch sizes; the states are [h] or [h, c]."""
@@ -192,7 +194,7 @@ class RNNBase(Module):
     def _check_width(self, data: Tensor) -> None:
         if data.size(-1) != self.input_size:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}. Hint: the input has shape {list(data.size())}; make the layer with input_size={data.size(-1)}, or bring the features last"
             )
 
     def _initial_state(

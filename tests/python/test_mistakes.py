@@ -1,0 +1,200 @@
+"""The mistakes that users make most: each raises PyTorch's type of exception, and the text says what, with which shapes or values, and
+what to do. Where PyTorch says something, ours begins as it does."""
+
+import copy
+import re
+
+import pytest
+import torch
+from nn_support import message
+
+import rushlight as rl
+
+
+def deep(fw):
+    class Layer(fw.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1 = fw.nn.Linear(4, 5)
+
+        def forward(self, x):
+            return self.fc1(x)
+
+    class Net(fw.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = fw.nn.Module()
+            self.encoder.layers = fw.nn.ModuleList(Layer() for _ in range(4))
+
+        def forward(self, x):
+            return self.encoder.layers[3](x)
+
+    Net()(fw.ones(2, 3))
+
+
+def without_super(fw):
+    class Net(fw.nn.Module):
+        def __init__(self):
+            self.fc = fw.nn.Linear(1, 1)
+
+    Net()
+
+
+def without_forward(fw):
+    class Net(fw.nn.Module):
+        pass
+
+    Net()(fw.ones(1))
+
+
+def in_place_on_a_leaf(fw):
+    w = fw.ones(2, requires_grad=True)
+    w += 1
+
+
+def backward_twice(fw):
+    w = fw.ones(2, requires_grad=True)
+    loss = (w * w).sum()
+    loss.backward()
+    loss.backward()
+
+
+def changed_before_backward(fw):
+    w = fw.ones(2, requires_grad=True)
+    y = w.exp()
+    y.add_(1)
+    y.sum().backward()
+
+
+def choosing_by_many(fw):
+    if fw.ones(3) > 0:
+        pass
+
+
+def batches(fw, items):
+    return list(fw.utils.data.DataLoader(items, batch_size=2))
+
+
+def tensor_as_parameter(fw):
+    fw.nn.Linear(2, 2).weight = fw.ones(2, 2)
+
+
+def attention(fw, **masks):
+    x = fw.ones(5, 2, 8)
+    return fw.nn.MultiheadAttention(8, 2)(x, x, x, **masks)
+
+
+# The call, and what its text must have besides PyTorch's own.
+MISTAKES = {
+    "matmul": (lambda fw: fw.ones(2, 3) @ fw.ones(4, 5), ["2x3", "4x5", "rows of the second", r"\.mT"]),
+    "matmul dtypes": (lambda fw: fw.ones(2, 2) @ fw.ones(2, 2, dtype=fw.float64), ["float", "double", r"\.to\("]),
+    "linear": (lambda fw: fw.nn.Linear(4, 2)(fw.ones(3, 5)), ["linear", r"\[3, 5\]", r"\[2, 4\]", "in_features=5"]),
+    "linear dtypes": (lambda fw: fw.nn.Linear(4, 2)(fw.ones(3, 4).double()), ["linear", r"\.to\(weight\.dtype\)"]),
+    "deep in a model": (deep, ["in_features=3", r"encoder\.layers\.3\.fc1"]),
+    "conv channels": (lambda fw: fw.nn.Conv2d(3, 8, 3)(fw.ones(1, 1, 8, 8)), ["conv2d", "in_channels=1", "permute"]),
+    "conv dimensions": (lambda fw: fw.nn.Conv2d(1, 1, 3)(fw.ones(8, 8)), [r"\[8, 8\]", r"unsqueeze\(0\)"]),
+    "conv size": (lambda fw: fw.nn.Conv1d(1, 1, 5)(fw.ones(1, 1, 3)), ["conv1d", r"\[1, 1, 3\]", "padding"]),
+    "broadcast": (lambda fw: fw.ones(2, 3) + fw.ones(4), [r"\[2, 3\]", r"\[4\]", "unsqueeze"]),
+    "loss shapes": (lambda fw: fw.nn.functional.mse_loss(fw.ones(3, 2), fw.ones(4, 2)), [r"\[3, 2\]", r"\[4, 2\]"]),
+    "loss batch": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.ones(3, 5), fw.tensor([0, 1])),
+        [r"\[3, 5\]", r"\[2\]", "reshape"],
+    ),
+    "loss target dtype": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.ones(3, 5), fw.tensor([0.0, 1.0, 2.0])),
+        [r"target\.long\(\)"],
+    ),
+    "label out of range": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.ones(3, 5), fw.tensor([0, 1, 5])),
+        ["5 classes", "0 to 4", "as many outputs", "ignore_index"],
+    ),
+    "probabilities": (
+        lambda fw: fw.nn.functional.binary_cross_entropy(fw.tensor([1.5]), fw.tensor([1.0])),
+        ["1.5", "sigmoid", "binary_cross_entropy_with_logits"],
+    ),
+    "embedding range": (
+        lambda fw: fw.nn.Embedding(10, 3)(fw.tensor([3, 10])),
+        ["index 10", "0 to 9", "num_embeddings"],
+    ),
+    "embedding dtype": (lambda fw: fw.nn.Embedding(10, 3)(fw.tensor([3.0])), [r"indices\.long\(\)"]),
+    "missing keys": (
+        lambda fw: fw.nn.Linear(2, 2).load_state_dict({"weight": fw.ones(2, 2)}),
+        ['"bias"', "strict=False"],
+    ),
+    "prefixed keys": (
+        lambda fw: fw.nn.Linear(2, 2).load_state_dict({"module.weight": fw.ones(2, 2), "module.bias": fw.ones(2)}),
+        ["'module.'", "removeprefix"],
+    ),
+    "sizes of keys": (
+        lambda fw: fw.nn.Linear(2, 2).load_state_dict({"weight": fw.ones(3, 2), "bias": fw.ones(2)}),
+        [r"\[3, 2\]", r"\[2, 2\]", "strict=False"],
+    ),
+    "devices": (lambda fw: fw.ones(2) + fw.ones(2, device="meta"), ["add", "cpu", "meta", r"\.to\(device\)"]),
+    "cuda": (lambda fw: fw.ones(2).cuda(), ["not compiled with CUDA"]),
+    "in place on a leaf": (in_place_on_a_leaf, [r"no_grad\(\)"]),
+    "backward twice": (backward_twice, ["retain_graph=True"]),
+    "backward of many": (lambda fw: (fw.ones(2, requires_grad=True) * 2).backward(), [r"\[2\]", r"\.sum\(\)"]),
+    "backward of none": (lambda fw: fw.ones(2).sum().backward(), ["requires_grad=True", "detach"]),
+    "changed before backward": (changed_before_backward, ["set_detect_anomaly", "exp"]),
+    "view": (lambda fw: fw.ones(2, 3).t().view(6), [r"\.reshape\("]),
+    "reshape": (lambda fw: fw.ones(2, 3).reshape(4, 2), ["8 elements", "-1"]),
+    "numpy": (lambda fw: fw.ones(2, requires_grad=True).numpy(), [r"detach\(\)\.numpy\(\)"]),
+    "super": (without_super, [r"super\(\)\.__init__\(\)"]),
+    "forward": (without_forward, ["def forward"]),
+    "ragged batch": (lambda fw: batches(fw, [fw.ones(2), fw.ones(3)]), [r"\[2\]", r"\[3\]", "pad_sequence"]),
+    "objects in a batch": (lambda fw: batches(fw, [deep, deep]), ["function"]),
+    "no parameters": (lambda fw: fw.optim.SGD(fw.nn.ReLU().parameters(), lr=0.1), ["ModuleList"]),
+    "computed parameter": (lambda fw: fw.optim.SGD([fw.ones(2, requires_grad=True) * 2], lr=0.1), ["detach"]),
+    "LSTM input": (lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 7)), [r"\[5, 2, 7\]", "input_size=7"]),
+    "LSTM state": (
+        lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 8), (fw.ones(1, 3, 4), fw.ones(1, 3, 4))),
+        [r"\[1, 3, 4\]", "hidden_size"],
+    ),
+    "attention mask": (lambda fw: attention(fw, attn_mask=fw.ones(4, 4)), [r"\(5, 5\)"]),
+    "padding mask": (lambda fw: attention(fw, key_padding_mask=fw.zeros(5, 2).bool()), ["to be 2, but got 5"]),
+    "einsum sizes": (lambda fw: fw.einsum("ij,jk->ik", fw.ones(2, 3), fw.ones(4, 5)), [r"einsum", "3", "4", "letters"]),
+    "einsum letters": (
+        lambda fw: fw.einsum("ijk,jk->ik", fw.ones(2, 3), fw.ones(3, 5)),
+        ["'ijk'", r"\[2, 3\]", r"\.\.\."],
+    ),
+    "cat": (lambda fw: fw.cat([fw.ones(2, 3), fw.ones(2, 4)]), [r"\[2, 3\]", r"\[2, 4\]", "dim=1"]),
+    "index": (lambda fw: fw.ones(3)[5], ["index 5", "size 3"]),
+    "dim": (lambda fw: fw.ones(3).sum(2), [r"\[-1, 0\]"]),
+    "item": (lambda fw: fw.ones(3).item(), [r"\[3\]", "tolist"]),
+    "truth": (choosing_by_many, [r"\[3\]", r"\.any\(\)", r"\.all\(\)"]),
+    "batch of one": (lambda fw: fw.nn.BatchNorm1d(4)(fw.ones(1, 4)), [r"\[1, 4\]", "drop_last"]),
+    "batch norm": (lambda fw: fw.nn.BatchNorm2d(4)(fw.ones(2, 3, 2, 2)), [r"\[2, 3, 2, 2\]", "num_features=3"]),
+    "layer norm": (lambda fw: fw.nn.LayerNorm(8)(fw.ones(2, 7)), [r"\[2, 7\]", "normalized_shape"]),
+    "mean of integers": (lambda fw: fw.ones(3).long().mean(), [r"float\(\)"]),
+    "gradient of integers": (lambda fw: fw.tensor([1, 2], requires_grad=True), ["int64", r"1\.0"]),
+    "mask": (lambda fw: fw.ones(3)[fw.tensor([True, False])], [r"\[2\]", r"\[3\]"]),
+    "ragged lists": (lambda fw: fw.tensor([[1, 2], [3]]), ["pad"]),
+    "scatter": (lambda fw: fw.zeros(3).scatter_(0, fw.tensor([0]), fw.ones(1).double()), ["scatter", r"\.to\("]),
+    "tensor as parameter": (tensor_as_parameter, ["torch.nn.Parameter"]),
+    "deepcopy": (lambda fw: copy.deepcopy(fw.ones(2, requires_grad=True) * 2), ["graph leaves"]),
+    "missing file": (lambda fw: fw.load("/nonexistent.pt"), ["/nonexistent.pt"]),
+}
+# What the texts of the two differ in before the hint.
+OTHER_WORDS = {
+    "devices",
+    "cuda",
+    "einsum sizes",
+    "embedding range",
+    "embedding dtype",
+    "changed before backward",
+    "forward",
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_text_says_what_to_do(name):
+    call, wanted = MISTAKES[name]
+    with pytest.raises(Exception) as e:
+        call(rl)
+    text = "\n".join([str(e.value), *getattr(e.value, "__notes__", [])])
+    for pattern in wanted:
+        assert re.search(pattern, text), f"{pattern!r} is missing in: {text}"
+    ours, theirs = message(call, rl), message(call, torch)
+    assert ours[0] == theirs[0]
+    if name not in OTHER_WORDS:
+        assert ours[1] == theirs[1]
