@@ -5,9 +5,10 @@
   OUT_DIR/op_list.inc              RL_OP_ENTRY(name) for each line `OP(name, ...`
   OUT_DIR/cost_list.inc            RL_COST_ENTRY(name) for each line `COST(name, ...`
   OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
-  OUT_DIR/rushlight/functions.h    all of them
+  OUT_DIR/rushlight/functions.h    all of them; functional.h those of the namespace functional
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
   OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
+  OUT_DIR/rushlight/torch_functional.inc   and torch::nn::functional:: ones, of the records named functional::
   OUT_DIR/records.json             the records, for stubs, documentation and tests
 
 Files are rewritten only when they change, so adding an operator compiles that operator and little else.
@@ -42,6 +43,15 @@ class Schema:
     kind: str = "function"  # function, inplace, out
     return_names: list[str] = field(default_factory=list)
     required: int = 0  # C++ parameters before this one have no default, see disambiguate()
+
+    @property
+    def namespace(self) -> str:
+        """Of C++, inside of rushlight: "" for aten."""
+        return self.name.rpartition("::")[0]
+
+    @property
+    def cpp_name(self) -> str:
+        return self.name.rpartition("::")[2] + ("_out" if self.kind == "out" else "")
 
     @property
     def qualified(self) -> str:
@@ -87,7 +97,7 @@ def parse_schema(text: str) -> Schema:
         else:
             default = None
         args.append(Arg(clean_type(kind), rest, default, kwarg_only))
-    outs = split(returns[1:-1]) if re.match(r"\((?![a-z])", returns) else [returns]
+    outs = split(returns[1:-1]) if returns.startswith("(") and returns.endswith(")") else [returns]
     types, names = [], []
     for out in outs:
         kind, _, out_name = out.partition(" ")
@@ -110,6 +120,7 @@ DEFAULT_FORMS = {
     "updating": {"function", "method", "inplace", "out"},
     "pointwise": {"function", "method", "inplace", "out"},
     "composite": {"function", "method"},
+    "RL_SCRIPT": {"function"},
     "function": {"function", "method"},
     "view": {"function", "method"},
     "mutation": {"function", "method"},
@@ -204,6 +215,8 @@ CPP |= {
     "Generator?": "Generator*",
     "int[]?": "OptionalIntArrayRef",
 }
+RETURN |= {"Tensor?": "Tensor"}
+TAKE |= {"Tensor?": "{}.optional_tensor()"}
 
 
 def cpp_type(kind: str) -> str:
@@ -261,7 +274,7 @@ def disambiguate(schemas: list[Schema]) -> None:
 
 
 def signature(schema: Schema, defaults: bool) -> str:
-    name = schema.name + ("_out" if schema.kind == "out" else "")
+    name = schema.cpp_name
     result = (
         "void"
         if not schema.returns
@@ -366,8 +379,8 @@ def front_end(schema: Schema, method: bool) -> str:
     result = {"Tensor": "Tensor", "Tensor[]": "std::vector<Tensor>"}
     types = [result.get(r, RETURN[r]) for r in schema.returns]
     returned = "void" if not types else types[0] if len(types) == 1 else f"std::tuple<{', '.join(types)}>"
-    name = schema.name + ("_out" if schema.kind == "out" else "")
-    body = f"::rushlight::{name}({', '.join(call)})"
+    name = schema.cpp_name
+    body = f"::rushlight::{schema.namespace and schema.namespace + '::'}{name}({', '.join(call)})"
     if has_options:
         body = f"options.finish({body})"
     elif schema.returns == ["Tensor[]"]:
@@ -389,6 +402,11 @@ def by_hand(schema: Schema) -> bool:
     return schema.kind == "inplace" or "Tensor" not in schema.returns
 
 
+def inside(schema: Schema) -> str:
+    """The C++ namespace."""
+    return f"rushlight::{schema.namespace}" if schema.namespace else "rushlight"
+
+
 def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -408,17 +426,19 @@ def main() -> None:
     for record in all_records:
         for schema in variants(record, taken):
             base = schema.name[:-1] if schema.kind == "inplace" else schema.name
-            key = signature(schema, False)
+            key = schema.namespace + " " + signature(schema, False)
             if key not in seen:
                 by_name.setdefault(base.replace("::", "_"), []).append(schema)
                 chosen.append((record, schema))
                 seen.add(key)
     for schemas in by_name.values():
         disambiguate(schemas)
-    methods, functions = [], []
+    methods: list[str] = []
+    functions: list[str] = []
+    functional: list[str] = []
     for record, schema in chosen:
         if "function" in record["forms"]:
-            functions.append(front_end(schema, False))
+            (functional if schema.namespace else functions).append(front_end(schema, False))
         forms = set(record["forms"])
         is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
@@ -426,27 +446,31 @@ def main() -> None:
             methods.append(front_end(schema, True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
+        space = inside(schemas[0])
         write(
             out / "rushlight" / "fn" / f"{name}.h",
             f'// Made by tools/gen_api.py from the record of {name}.\n#pragma once\n#include "rushlight/dispatch/api_types.h"\n\n'
-            f"namespace rushlight {{\n{declarations}\n}}  // namespace rushlight\n",
+            f"namespace {space} {{\n{declarations}\n}}  // namespace {space}\n",
         )
     for stale in (out / "rushlight" / "fn").glob("*.h"):
         if stale.stem not in by_name:
             stale.unlink()
     names = sorted(by_name)
-    write(
-        out / "rushlight" / "functions.h", "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in names)
-    )
+    for header, of_namespace in (("functions.h", False), ("functional.h", True)):
+        mine = [n for n in names if bool(by_name[n][0].namespace) == of_namespace]
+        write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
+    write(out / "rushlight" / "torch_functional.inc", "\n".join(functional) + "\n")
     for k in range(SHARDS):
         mine = names[k::SHARDS]
-        body = "\n\n".join(definition(s) for n in mine for s in by_name[n])
+        body = "\n\n".join(
+            f"namespace {inside(s)} {{\n{definition(s)}\n}}  // namespace" for n in mine for s in by_name[n]
+        )
         includes = "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine)
         write(
             out / f"functions_{k}.cpp",
-            f'#include "rushlight/dispatch/op.h"\n{includes}\nnamespace rushlight {{\n\n{body}\n\n}}  // namespace rushlight\n',
+            f'#include "rushlight/dispatch/op.h"\n{includes}\n{body}\n',
         )
 
 

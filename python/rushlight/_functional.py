@@ -321,20 +321,9 @@ def unique_consecutive(
 
 def unravel_index(indices: Tensor, shape) -> tuple[Tensor, ...]:
     """The coordinates, a tensor for each dimension, of places in a flat tensor of that shape."""
-    if indices.is_complex() or indices.is_floating_point() or indices.dtype == _C._dtypes["bool"]:
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
-    if isinstance(shape, Tensor):
-        shape = shape.tolist()
-    if not isinstance(shape, (int, list, tuple)):
+    if not isinstance(shape, (int, list, tuple, Tensor)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
-    sizes = [shape] if isinstance(shape, int) else [int(n) for n in shape]
-    if any(n < 0 for n in sizes):
-        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
-    indices, found, step = indices.to(_C._dtypes["int64"]), [], 1
-    for n in reversed(sizes):
-        found.append(_ops.remainder(_ops.floor_divide(indices, step), n))
-        step *= n
-    return tuple(reversed(found))
+    return _C._functional.unravel_index(indices, shape.tolist() if isinstance(shape, Tensor) else shape)
 
 
 def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | None = None, dtype=None) -> Tensor:

@@ -5,6 +5,7 @@
 #include "py_override.h"
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/finite_check.h"
+#include "rushlight/core/notice.h"
 
 namespace rushlight::py {
 namespace {
@@ -192,6 +193,7 @@ std::string python_trace() {
   }
 }
 void python_warning(const std::string& text) {
+  if (!Py_IsInitialized()) return;
   GilAcquire gil;
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw_python_error();
 }
@@ -305,6 +307,7 @@ void bind_autograd(PyObject* module) {
   bind_functions(module);
   anomaly.trace = python_trace;
   anomaly.warn = python_warning;
+  show_warning = python_warning;
 }
 
 }  // namespace rushlight::py

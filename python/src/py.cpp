@@ -6,6 +6,7 @@
 
 #include "rushlight/core/linalg_error.h"
 #include "rushlight/core/no_device.h"
+#include "rushlight/core/notice.h"
 
 namespace rushlight::py {
 
@@ -74,6 +75,8 @@ void set_error_from_exception() noexcept {
   } catch (const ErrorSet&) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "rushlight: an error was reported but not set");
   } catch (const PythonError& e) { e.restore(); } catch (const NoDeviceError& e) {
+    PyErr_SetString(PyExc_AssertionError, e.text().c_str());
+  } catch (const AssertionError& e) {
     PyErr_SetString(PyExc_AssertionError, e.text().c_str());
   } catch (const Error& e) {
     PyObject* type = type_for(e);

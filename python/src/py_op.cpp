@@ -29,6 +29,12 @@ PyTypeObject *function_type, *method_type;
 
 PyOp* as_op(PyObject* o) { return reinterpret_cast<PyOp*>(o); }
 
+// Without the namespace: as programs and messages name it.
+std::string_view bare(std::string_view name) {
+  size_t colon = name.find("::");
+  return colon == name.npos ? name : name.substr(colon + 2);
+}
+
 bool belongs(const Op& op, Placed placed) {
   return placed == Placed::Anywhere ||
          (placed == Placed::Method ? op.is_method() : op.is_function() || op.form() == Op::Form::Out);
@@ -204,7 +210,7 @@ PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
         if (parse(o, args, nargs, kwnames, parsed, loose)) return run(o, parsed);
     PyObject* result = nullptr;
     if (call_as_of_old(op, args, nargs, kwnames, result)) return result;
-    fail_parse(*op->name, *op->overloads, args, nargs, kwnames);
+    fail_parse(bare(*op->name), *op->overloads, args, nargs, kwnames);
   });
 }
 
@@ -222,9 +228,9 @@ PyObject* op_descr_get(PyObject* self, PyObject* obj, PyObject*) {
 }
 
 PyObject* op_repr(PyObject* self) {
-  return PyUnicode_FromFormat(as_op(self)->placed == Placed::Method ? "<method '%s' of 'torch._C.TensorBase' objects>"
-                                                                    : "<built-in method %s of type object>",
-                              as_op(self)->name->c_str());
+  std::string_view name = bare(*as_op(self)->name);
+  return to_str(as_op(self)->placed == Placed::Method ? str("<method '", name, "' of 'torch._C.TensorBase' objects>")
+                                                      : str("<built-in method ", name, " of type object>"));
 }
 
 PyObject* op_doc(PyObject* self, void*) {
@@ -233,7 +239,7 @@ PyObject* op_doc(PyObject* self, void*) {
     std::string text;
     std::vector<std::string_view> docs;  // of each record once, that of the plain overload first
     for (const Overload& o : *as_op(self)->overloads) {
-      text += *as_op(self)->name + o.signature() + "\n";
+      text += str(bare(*as_op(self)->name), o.signature(), "\n");
       std::string_view doc = o.op->def().doc;
       if (std::ranges::find(docs, doc) != docs.end()) continue;
       docs.insert(o.op->schema().overload.empty() ? docs.begin() : docs.end(), doc);
@@ -247,12 +253,24 @@ PyObject* op_doc(PyObject* self, void*) {
   });
 }
 
-PyObject* op_name(PyObject* self, void*) { return to_str(*as_op(self)->name); }
+PyObject* op_name(PyObject* self, void*) { return to_str(bare(*as_op(self)->name)); }
+PyObject* op_full_name(PyObject* self, void*) { return to_str(*as_op(self)->name); }
 PyObject* op_module(PyObject* self, void*) {
   if (as_op(self)->placed == Placed::Anywhere) return PyUnicode_FromString("rushlight._C._ops");
+  if (as_op(self)->name->starts_with("functional::")) return PyUnicode_FromString("rushlight.nn.functional");
   std::vector<const Op*> all = OpTable::get().overloads(*as_op(self)->name);
   std::string_view of = all.empty() ? "" : all[0]->def().module;
   return of.empty() ? PyUnicode_FromString("rushlight") : to_str(str("rushlight._C._", of));
+}
+// Of what PyTorch has as functions of Python; inspect.signature says so of these and refuses others.
+PyObject* op_signature(PyObject* self, void*) {
+  if (as_op(self)->name->starts_with("functional::"))
+    return guarded([&] {
+      Object make(Py_NewRef(imported("rushlight.nn._functional._operators", "signature")));
+      return PyObject_CallOneArg(make.get(), self);
+    });
+  PyErr_SetString(PyExc_AttributeError, "__signature__");
+  return nullptr;
 }
 PyObject* op_schemas(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
@@ -265,15 +283,20 @@ PyObject* op_schemas(PyObject* self, void*) {
 }
 PyObject* op_reduce(PyObject* self, PyObject*) {
   // By name, so that a copy is the same object.
-  if (as_op(self)->placed != Placed::Method) return to_str(*as_op(self)->name);
+  if (as_op(self)->placed != Placed::Method) return to_str(bare(*as_op(self)->name));
   return Py_BuildValue("O(Os)", PyDict_GetItemString(PyEval_GetBuiltins(), "getattr"), tensor_type,
                        as_op(self)->name->c_str());
 }
 
 PyGetSetDef op_getset[] = {
-    {"__name__", op_name, nullptr, nullptr, nullptr},    {"__qualname__", op_name, nullptr, nullptr, nullptr},
-    {"__doc__", op_doc, nullptr, nullptr, nullptr},      {"__module__", op_module, nullptr, nullptr, nullptr},
-    {"_schemas", op_schemas, nullptr, nullptr, nullptr}, {},
+    {"__name__", op_name, nullptr, nullptr, nullptr},
+    {"__qualname__", op_name, nullptr, nullptr, nullptr},
+    {"__doc__", op_doc, nullptr, nullptr, nullptr},
+    {"__module__", op_module, nullptr, nullptr, nullptr},
+    {"_schemas", op_schemas, nullptr, nullptr, nullptr},
+    {"_full_name", op_full_name, nullptr, nullptr, nullptr},
+    {"__signature__", op_signature, nullptr, nullptr, nullptr},
+    {},
 };
 PyMemberDef op_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyOp, vectorcall), READONLY, nullptr},
@@ -345,10 +368,11 @@ void bind_ops(PyObject* module) {
   for (const Op* op : OpTable::get().all()) {
     const char* name = op->name().c_str();
     if (op->form() == Op::Form::Out) continue;
-    if (!PyDict_GetItemString(all.get(), name))
+    bool functional = op->name().starts_with("functional::");
+    if (!functional && !PyDict_GetItemString(all.get(), name))
       check_status(PyDict_SetItemString(all.get(), name, check(make_op(name, Placed::Anywhere)).get()));
     bool special = op->name().starts_with("special_");  // also as another name of a record outside of that module
-    std::string_view of = special ? "special" : op->def().module;
+    std::string_view of = functional ? "functional" : special ? "special" : op->def().module;
     if (op->is_function()) {
       PyObject* into = functions.get();
       if (!of.empty()) {
@@ -359,8 +383,9 @@ void bind_ops(PyObject* module) {
           into = PyDict_GetItemString(modules.get(), key.c_str());
         }
       }
-      if (!PyDict_GetItemString(into, name))
-        check_status(PyDict_SetItemString(into, name, check(make_op(name, Placed::Function)).get()));
+      const char* shown = functional ? name + std::string_view("functional::").size() : name;
+      if (!PyDict_GetItemString(into, shown))
+        check_status(PyDict_SetItemString(into, shown, check(make_op(name, Placed::Function)).get()));
     }
     // What a type has natively (Tensor.to) stays.
     if (op->is_method() && !PyDict_GetItemString(tensor_type->tp_dict, name))
@@ -369,7 +394,7 @@ void bind_ops(PyObject* module) {
   PyType_Modified(tensor_type);
   add_object(module, "_functions", functions.get());
   // _C._nn and the like, also where no record names them yet.
-  constexpr const char* kModules[] = {"nn", "linalg", "special", "fft"};
+  constexpr const char* kModules[] = {"nn", "linalg", "special", "fft", "functional"};
   for (const char* name : kModules) {
     std::string full = str("rushlight._C._", name);
     Object sub = check(PyModule_New(full.c_str()));

@@ -193,6 +193,9 @@ PyObject* requires_grad_name() {
   return name;
 }
 
+// An argument like any other, not that of an out= form.
+bool has_own_out(const Overload& o) { return o.outs.empty() && find_param(o, out_name()) >= 0; }
+
 bool take_outs(const Overload& o, PyObject* value, CallArgs& call) {
   IValue* slots = call.values();
   if (o.outs.size() == 1) {
@@ -332,7 +335,7 @@ bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject*
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++) {
       PyObject* name = PyTuple_GET_ITEM(kwnames, k);
       PyObject* value = args[nargs + k];
-      if (same_text(name, out_name())) {
+      if (same_text(name, out_name()) && !has_own_out(o)) {
         if (o.outs.empty()) {
           if (value != Py_None) return false;
           continue;
@@ -466,7 +469,7 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
   for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
     PyObject* key = PyTuple_GET_ITEM(kwnames, k);
     PyObject* value = args[nargs + k];
-    if (same_text(key, out_name())) {
+    if (same_text(key, out_name()) && !has_own_out(o)) {
       if (!o.outs.empty() && !take_outs(o, value, call))
         throw TypeError(str(name, "(): argument 'out' must be ", o.outs.size() == 1 ? "Tensor" : "tuple of Tensors",
                             ", not ", short_type_name(value)));
@@ -525,7 +528,8 @@ void fail_parse(std::string_view name, const std::vector<Overload>& overloads, P
   Py_ssize_t named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   bool has_out = false;
   for (Py_ssize_t k = 0; k < named; k++)
-    has_out |= same_text(PyTuple_GET_ITEM(kwnames, k), out_name()) && args[nargs + k] != Py_None;
+    has_out |=
+        same_text(PyTuple_GET_ITEM(kwnames, k), out_name()) && args[nargs + k] != Py_None && !has_own_out(overloads[0]);
   std::vector<const Overload*> shown, plausible;
   for (const Overload& o : overloads) {
     if (!o.outs.empty() != has_out) continue;

@@ -17,7 +17,7 @@
   X(Float, "float", Type::floating(), "float", "double", "double", "{}.to_double()", "_float", "_float")               \
   X(Complex, "complex", Type::simple(Type::Kind::Complex), "complex", "complex128", "", "", "complex", "")             \
   X(Bool, "bool", Type::boolean(), "bool", "bool", "bool", "{}.to_bool()", "_bool", "_bool")                           \
-  X(Str, "str", Type::string(), "str", "std::string_view", "", "", "str", "")                                          \
+  X(Str, "str", Type::string(), "str", "std::string_view", "std::string", "std::string({}.to_string())", "str", "str") \
   X(IntList, "int[]", {}, "tuple of ints", "IntArrayRef", "std::vector<int64_t>", "{}.int_list().vec()",               \
     "Sequence[_int]", "tuple[_int, ...]")                                                                              \
   X(FloatList, "float[]", {}, "tuple of floats", "ArrayRef<double>", "", "", "Sequence[_float]", "")                   \

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/dispatch/run.h"
+#include "rushlight/dispatch/scripted.h"
 
 namespace rushlight {
 
@@ -22,6 +23,7 @@ struct OpTable::Names {
 namespace {
 
 Forms default_forms(const OpDef& def) {
+  if (def.kernel.arity == kAnyArity) return kFunction;  // scripted
   switch (def.kernel.kind) {
     case Kernel::Kind::Structured:
       return kFunction | kMethod | kOut | (def.kernel.pointwise || def.kernel.updates_self ? kInPlace : kDefaultForms);
@@ -88,7 +90,7 @@ void add_effect(std::vector<Op::Effect>& effects, const Schema& schema, std::str
 Op* OpTable::add_form(const OpDef& def, Schema schema, Op::Form form, Forms forms) {
   const Kernel& k = def.kernel;
   RL_INVARIANT(k.kind != Kernel::Kind::None, schema.name, " has no kernel");
-  RL_INVARIANT(k.arity == int(schema.args.size()) || k.pointwise, schema.name,
+  RL_INVARIANT(k.arity == int(schema.args.size()) || k.pointwise || k.arity == kAnyArity, schema.name,
                ": the kernel's parameters and the schema's arguments differ in number");
   auto* op = new Op;
   op->def_ = &def;

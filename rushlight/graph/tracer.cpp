@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/dispatch/scripted.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/graph/scripted.h"
 
 namespace rushlight::graph {
 namespace {
@@ -252,8 +254,7 @@ Value* Tracer::argument(const Argument& a, const IValue& v) {
   return constant(IValue(v));
 }
 
-void Tracer::bind_result(Node* n, const Argument& a, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists) {
-  Value* out = n->add_output(a.type);
+void Tracer::bind_result(Value* out, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists) {
   if (v.is_tensor()) {
     bind(v.tensor(), out);
   } else if (v.is_tensor_list()) {
@@ -274,11 +275,17 @@ void Tracer::call(const Op& op, IValue* args, IValue* rets) {
   for (size_t i = 0; i < schema.args.size(); i++) inputs.push_back(argument(schema.args[i], args[i]));
   notes_.clear();
   rushlight::call(op, args, rets);
-  Node* n = graph_->insert_new(op.symbol(), inputs, 0);
-  n->op = &op;
-  n->location = here_;
+  std::vector<Value*> results;
+  if (scripted_record(op)) {
+    results = inline_record(*graph_, op, inputs);
+  } else {
+    Node* n = graph_->insert_new(op.symbol(), inputs, 0);
+    n->op = &op;
+    n->location = here_;
+    for (const Argument& r : schema.returns) results.push_back(n->add_output(r.type));
+  }
   std::vector<std::pair<Value*, Tensors>> lists;
-  for (size_t i = 0; i < schema.returns.size(); i++) bind_result(n, schema.returns[i], rets[i], lists);
+  for (size_t i = 0; i < results.size(); i++) bind_result(results[i], rets[i], lists);
   for (auto& [list, items] : lists) {
     Node* unpack = graph_->insert_new("prim::ListUnpack", {list}, 0);
     unpack->location = here_;

@@ -71,7 +71,7 @@ class Tracer final : public Interceptor {
   Value* constant(IValue v, TypePtr type = nullptr);
   Value* emit(const char* kind, const std::vector<Value*>& inputs, TypePtr type);
   void take_apart(Value* v, const IValue& example);
-  void bind_result(Node* n, const Argument& a, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists);
+  void bind_result(Value* out, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists);
   Value* output_of(const IValue& v);
 
   std::shared_ptr<Graph> graph_;

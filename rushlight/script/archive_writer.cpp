@@ -165,8 +165,8 @@ class ArchiveWriter {
     if (const auto* original = static_cast<const Original*>(f.origin.get())) {
       out = original->text(text_);
       version_ = std::max(version_, original->version);
-    } else if (f.is_made() &&
-               f.graph) {  // a Python class may have methods that are no TorchScript; what was used is compiled
+    } else if ((f.is_made() || !f.compile) && f.graph) {
+      // A Python class may have methods that are no TorchScript; what was used is compiled, and what was traced needs it not.
       out = function_code(f, text_, indent);
       version_ = std::max(version_, version_of(out));
     }

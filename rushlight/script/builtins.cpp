@@ -78,6 +78,8 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   if (path == "ops") return std::make_shared<Namespace>("ops." + name);
   if (path.starts_with("ops.") && path != "ops.aten")  // whether there is one, the call says
     return std::make_shared<OperatorName>(path.substr(4) + "::" + name);
+  if (path == "torch.nn.functional" && is_operator("functional::" + name))
+    return std::make_shared<OperatorName>("functional::" + name);
   if (path == "math") return math(name);
   if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
   if (path == "torch.special" && is_operator("special_" + name))

@@ -269,7 +269,7 @@ class Writer {
     if (k == "prim::Loop") return loop(n);
     if (k == "prim::SetAttr")
       return line(use(n->input(0)) + "." + std::string(n->attribute("name").to_string()) + " = " + use(n->input(1)));
-    if (k == "prim::RaiseException") return line("ops.prim.RaiseException(" + use(n->input()) + ")");
+    if (k == "prim::RaiseException") return line("ops.prim.RaiseException(" + list(n->inputs()) + ")");
     if (k == "prim::Print") return line("print(" + list(n->inputs()) + ")");
     if (k == "prim::TupleUnpack" || k == "prim::ListUnpack") {
       std::string left;

@@ -208,8 +208,10 @@ const IValue* Lowering::known_constant(const ExprPtr& e, IValue& room) {
     return &(room = IValue(int64_t(items.size())));
   }
   auto* c = dynamic_cast<ConstantValue*>(v.get());
-  if (!c || !(c->constant.is_scalar() || c->constant.is_string() || c->constant.is_none())) return nullptr;
-  return &(room = c->constant);
+  auto* simple = dynamic_cast<SimpleValue*>(v.get());
+  const IValue* known = c ? &c->constant : simple ? graph::constant_of(simple->value) : nullptr;
+  if (!known || !(known->is_scalar() || known->is_string() || known->is_none())) return nullptr;
+  return &(room = *known);
 }
 
 int Lowering::static_condition(const ExprPtr& e) {

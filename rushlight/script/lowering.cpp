@@ -161,8 +161,10 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
     });
     if (in_loop || !(type->is(Type::Kind::Optional) || type->is(Type::Kind::None))) inner.return_type_ = type;
   }
-  inner.block(f.def->body, 0, nullptr);
+  bool ends = inner.block(f.def->body, 0, nullptr);
   auto result = top.names.find("$return");
+  if (result == top.names.end() && ends && inner.return_type_)  // it raises, whatever comes
+    return graph_value(emit_typed(range, "prim::Uninitialized", {}, inner.return_type_));
   if (result == top.names.end()) return std::make_shared<ConstantValue>(IValue());
   if (!result->second) fail(range, str(f.def->text, "() returns values of different types"));
   return result->second;
@@ -396,11 +398,13 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::Return: return return_statement(s);
       case SK::Raise: {
         Value* message = constant(s->range, "");
+        const Expr* raised = s->value && s->value->kind == EK::Call ? s->value->items[0].get() : s->value.get();
+        std::string name = raised && raised->kind == EK::Name ? raised->text : "Exception";
         if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1)
           message =
               call_operator(s->range, "str", {{s->range, "", expr(s->value->items[1])}})->as_value(s->range, *this);
         else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
-        emit(s->range, "prim::RaiseException", {message}, 0);
+        emit(s->range, "prim::RaiseException", {message, constant(s->range, "builtins." + name)}, 0);
         assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
         return true;
       }
@@ -459,7 +463,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
             s->range, ok, [] { return false; },
             [&] {
               Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
-              emit(s->range, "prim::RaiseException", {message}, 0);
+              emit(s->range, "prim::RaiseException", {message, constant(s->range, "builtins.AssertionError")}, 0);
               assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
               return true;
             });

@@ -121,6 +121,9 @@ class Lowering {
 // The common type two branches may have; null if there is none.
 TypePtr unify(const TypePtr& a, const TypePtr& b);
 
+// A call of a scripted record, in place; its inputs in the schema's order. See records.cpp.
+SugaredPtr call_record(Lowering& lowering, const Range& range, const Op& op, const std::vector<Value*>& inputs);
+
 // Names that are part of the language: range, len, int, torch, ...; null for others.
 SugaredPtr builtin_name(const std::string& name);
 

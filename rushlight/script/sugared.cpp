@@ -5,6 +5,7 @@
 #include <set>
 
 #include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/scripted.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
@@ -373,9 +374,9 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
     if (!a.kwarg_only && position < args.size() && args[position].name.empty()) {
       size_t last = position;
       bool list = a.base_type().is(TK::List) && a.list_size == 0;
+      list &= i + 1 == schema.args.size() || schema.args[i + 1].kwarg_only;
       bool ints = list && a.base_type().element()->is(TK::Int);
-      bool tensors = list && a.base_type().element()->is(TK::Tensor) &&
-                     (i + 1 == schema.args.size() || schema.args[i + 1].kwarg_only);
+      bool tensors = list && a.base_type().element()->is(TK::Tensor);
       while ((ints || tensors) && last < args.size() && args[last].name.empty()) {
         auto* v = dynamic_cast<SimpleValue*>(args[last].value.get());
         auto* c = dynamic_cast<ConstantValue*>(args[last].value.get());
@@ -460,6 +461,7 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
       std::string why;
       graph::Node* before = graph_.insert_point()->previous();
       if (match(range, *schema, args, inputs, why, implicit)) {
+        if (what.first && scripted_record(*what.first)) return call_record(*this, range, *what.first, inputs);
         graph::Node* n = emit(range, what.first ? schema->symbol() : schema->name, inputs, 0);
         n->op = what.first;
         n->primitive = what.second;
@@ -557,7 +559,10 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
       fail(range, "rsplit() with a maximum and no separator is not supported in TorchScript");
   }
   if (name == "RaiseException") {
-    l.emit(range, "prim::RaiseException", {args.at(0).value->as_value(range, l)}, 0);
+    std::vector<Value*> inputs;  // the text, and the name of the class
+    for (const CallArg& a : args) inputs.push_back(a.value->as_value(a.range, l));
+    if (inputs.empty() || inputs.size() > 2) fail(range, "prim::RaiseException takes a text and the name of a class");
+    l.emit(range, "prim::RaiseException", inputs, 0);
     return constant_of({});
   }
   if (name == "format" || name == "percentFormat") {

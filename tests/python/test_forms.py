@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not (GENERATED / "records.json").exists(), reaso
 
 def table() -> dict[str, gen_api.Schema]:
     """All forms of all operators, by their qualified names."""
-    ops = [op for op in vars(_C._ops).values() if hasattr(op, "_schemas")]
+    ops = [op for of in (_C._ops, _C._functional) for op in vars(of).values() if hasattr(op, "_schemas")]
     return {s.qualified: s for op in ops for s in map(gen_api.parse_schema, op._schemas)}
 
 

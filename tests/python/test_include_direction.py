@@ -37,10 +37,18 @@ TOPICS = [
     "image",
     "loss",
     "optim",
+    "functional",
 ]
 RANK = {folder: i for i, group in enumerate(ORDER) for folder in group}
 # Made from the operator records: what the build derives belongs to ops.
-DERIVED = {"fn": "ops", "functions.h": "ops", "torch_methods.inc": "ops", "torch_functions.inc": "ops"}
+DERIVED = {
+    "fn": "ops",
+    "functions.h": "ops",
+    "functional.h": "ops",
+    "torch_methods.inc": "ops",
+    "torch_functions.inc": "ops",
+    "torch_functional.inc": "ops",
+}
 
 
 def sources(*endings: str) -> list[str]:

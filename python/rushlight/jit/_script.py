@@ -167,7 +167,14 @@ def _type_of(obj: Any) -> Any:
 def _is_operator(obj: Any, name: str) -> bool:
     """Whether an object is rushlight's function of that name, and no other library's."""
     module = sys.modules["rushlight"]
-    owners = (_C._ops, module, module.nn.functional, getattr(module, "linalg", None), getattr(module, "special", None))
+    owners = (
+        _C._ops,
+        _C._functional,
+        module,
+        module.nn.functional,
+        getattr(module, "linalg", None),
+        getattr(module, "special", None),
+    )
     return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
 
 
@@ -213,7 +220,7 @@ def _resolve(obj: Any) -> Any:
     if getattr(math, name or " ", None) is obj:
         return f"math:{name}"
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
-        return name
+        return getattr(obj, "_full_name", name)
     if isinstance(obj, types.FunctionType):
         return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
     kind = _type_of(obj)

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/entries.h"
@@ -232,7 +233,9 @@ class Compiler {
   uint32_t next_ = 0;
 };
 
-Executable::Executable(std::shared_ptr<Graph> graph) : graph_(std::move(graph)) { Compiler(*this, *graph_); }
+Executable::Executable(std::shared_ptr<Graph> graph, bool places) : graph_(std::move(graph)), places_(places) {
+  Compiler(*this, *graph_);
+}
 
 namespace {
 
@@ -281,14 +284,31 @@ IValue& slot(const IValue& object, int64_t at) {
 
 bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_of(t); }
 
-template <class F>
-[[noreturn]] void rethrow_with_place(const Node* n, const F& e) {
+// REQUIRES: e is being handled.
+[[noreturn]] void rethrow_with_place(const Node* n, const Error& e) {
+  if (e.kind() == ErrorKind::Internal) throw;
   std::string text = e.text();
-  if (!n || n->location.snippet.empty() || text.find("TorchScript interpreter") != std::string::npos) throw e;
-  throw F(
-      str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
-          "last):\n",
-          n->location.snippet, text));
+  if (n && !n->location.snippet.empty() && text.find("TorchScript interpreter") == std::string::npos)
+    text =
+        str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent "
+            "call last):\n",
+            n->location.snippet, text);
+  if (dynamic_cast<const ScriptError*>(&e)) throw ScriptError(text);
+  if (e.kind() == ErrorKind::Index) throw IndexError(text);
+  if (e.kind() == ErrorKind::Value) throw ValueError(text);
+  throw RuntimeError(text);
+}
+
+// What `raise` throws where it stands for an operator's own error; `name`: "builtins.ValueError".
+[[noreturn]] void raise(std::string_view name, std::string text) {
+  static constexpr std::pair<std::string_view, ErrorKind> kinds[] = {
+      {"ValueError", ErrorKind::Value}, {"TypeError", ErrorKind::Type},
+      {"IndexError", ErrorKind::Index}, {"NotImplementedError", ErrorKind::NotImplemented},
+      {"KeyError", ErrorKind::Key},     {"AttributeError", ErrorKind::Attribute}};
+  if (name.ends_with("AssertionError")) throw AssertionError(std::move(text));
+  for (auto [builtin, kind] : kinds)
+    if (name.ends_with(builtin)) throw Error(kind, std::move(text));
+  throw RuntimeError(std::move(text));
 }
 
 }  // namespace
@@ -412,7 +432,11 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       if (i.output_count) registers[out[0]] = std::move(result);
       return;
     }
-    case Code::Raise: throw ScriptError(std::string(read(in[0], registers).to_string()));
+    case Code::Raise: {
+      std::string text(read(in[0], registers).to_string());
+      if (places_) throw ScriptError(std::move(text));
+      raise(i.input_count > 1 ? read(in[1], registers).to_string() : "", std::move(text));
+    }
     case Code::Print: {
       std::string line;
       for (uint32_t k = 0; k < i.input_count; k++) {
@@ -443,17 +467,23 @@ void Executable::step(const Instruction& i, IValue* registers) const {
 }
 
 std::vector<IValue> Executable::run(std::vector<IValue> args) const {
-  if (!borrows_) return run_program(std::move(args));
-  Reading borrowed;
-  return run_program(std::move(args));
-}
-
-std::vector<IValue> Executable::run_program(std::vector<IValue> args) const {
   RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(),
            " arguments, got ", args.size());
+  std::vector<IValue> results(graph_->outputs().size());
+  run(args.data(), results.data());
+  return results;
+}
+
+void Executable::run(IValue* args, IValue* results) const {
+  if (!borrows_) return run_program(args, results);
+  Reading borrowed;
+  run_program(args, results);
+}
+
+void Executable::run_program(IValue* args, IValue* results) const {
   Frame frame(registers_);
   IValue* registers = frame.registers();
-  for (size_t i = 0; i < args.size(); i++) registers[i] = std::move(args[i]);
+  for (size_t i = 0, n = graph_->inputs().size(); i < n; i++) registers[i] = std::move(args[i]);
   size_t at = 0;
   const Instruction* i = nullptr;
   struct Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too
@@ -480,20 +510,18 @@ std::vector<IValue> Executable::run_program(std::vector<IValue> args) const {
         }
         case Code::Move:
           if (i->number == -1) {
-            std::vector<IValue> results;
-            for (uint32_t k = 0; k < i->input_count; k++) results.push_back(read(operands_[i->inputs + k], registers));
+            for (uint32_t k = 0; k < i->input_count; k++) results[k] = read(operands_[i->inputs + k], registers);
             modes.keep = true;  // torch.set_grad_enabled(False) without a `with` stays
-            return results;
+            return;
           }
           [[fallthrough]];
         default: step(*i, registers);
       }
     }
-  } catch (const ScriptError& e) { rethrow_with_place(i->node, e); } catch (const IndexError& e) {
+  } catch (const Error& e) {
+    if (!places_) throw;
     rethrow_with_place(i->node, e);
-  } catch (const ValueError& e) { rethrow_with_place(i->node, e); } catch (const InternalError&) {
-    throw;
-  } catch (const Error& e) { rethrow_with_place(i->node, RuntimeError(e.text())); }
+  }
 }
 
 namespace {

@@ -8,10 +8,13 @@ namespace rushlight::graph {
 class Executable {
  public:
   // Throws RuntimeError for a node that nothing can run.
-  explicit Executable(std::shared_ptr<Graph> graph);
+  // `places`: errors tell where in the source they happened, as those of a user's script do; else they are what an operator would throw.
+  explicit Executable(std::shared_ptr<Graph> graph, bool places = true);
   const Graph& graph() const { return *graph_; }
-  // Arguments in, results out. Errors carry the place in the source.
+  // Arguments in, results out.
   std::vector<IValue> run(std::vector<IValue> args) const;
+  // The same without a list: takes what stands in `args`, one for each input, and fills `results`, one for each output.
+  void run(IValue* args, IValue* results) const;
 
  private:
   friend class Compiler;
@@ -52,7 +55,7 @@ class Executable {
     const Node* node = nullptr;
   };
   void step(const Instruction& i, IValue* registers) const;
-  std::vector<IValue> run_program(std::vector<IValue> args) const;
+  void run_program(IValue* args, IValue* results) const;
   // A value: a register, or past kConstants a constant.
   const IValue& read(uint32_t operand, const IValue* registers) const {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
@@ -64,6 +67,7 @@ class Executable {
   std::vector<uint32_t> operands_;
   std::vector<IValue> constants_;
   uint32_t registers_ = 0;
+  bool places_;
   bool borrows_ = false;  // see Note [Slots that are read]
 };
 

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "rushlight/autograd/meta.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/boxing.h"
 #include "rushlight/graph/executor/entries.h"
@@ -97,8 +98,7 @@ const Entry kEntries[] = {
     RL_P("aten::as_tensor.Scalar(Scalar t, *, ScalarType? dtype=None, Device? device=None) -> Tensor",
          make_tensor(a[0], a[1], a[2], false)),
     RL_P("aten::device(str a) -> Device", Device::parse(a[0].to_string())),
-    RL_DO("aten::warn(str message, int stacklevel=2) -> ()",
-          std::fprintf(stderr, "Warning: %s\n", shown(a[0]).c_str())),
+    RL_DO("aten::warn(str message, int stacklevel=2) -> ()", show_warning(shown(a[0]))),
     RL_P("aten::Complex.Tensor(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),
     RL_P("aten::ComplexImplicit(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),
     RL_P("aten::device.with_index(str type, int index) -> Device",

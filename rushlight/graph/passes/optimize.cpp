@@ -1,3 +1,4 @@
+#include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
 
 namespace rushlight::graph {
@@ -11,6 +12,14 @@ void forget(Block& b) {
   }
 }
 
+// Front ends name what they emit; passes ask what that is.
+void resolve_all(Block& b) {
+  for (Node* n : b) {
+    if (!n->schema()) resolve(n);
+    for (Block* inner : n->blocks()) resolve_all(*inner);
+  }
+}
+
 }  // namespace
 
 void forget_shapes(Graph& graph) { forget(*graph.block()); }
@@ -18,6 +27,7 @@ void forget_shapes(Graph& graph) { forget(*graph.block()); }
 void optimize(Graph& graph) {
   constexpr int kRounds = 8;  // each opens cases for the next; few graphs need three
   inline_calls(graph);
+  resolve_all(*graph.block());
   for (int round = 0; round < kRounds; round++) {
     bool changed = peephole(graph);
     changed |= propagate_constants(graph);

@@ -83,19 +83,42 @@ class Outline {
     return path_of(parent, root).size() == object_path_.size() ? body_->inputs()[0] : inside(parent);
   }
 
+  // What the blocks of a node need from outside of the call, so that it stands before all of them.
+  void bring_in(const Block& b) {
+    for (Node* n : b) {
+      for (Value* v : n->inputs())
+        if (!is_inside(v->node()->owner())) inside(v);
+      for (Block* inner : n->blocks()) bring_in(*inner);
+    }
+    for (Value* v : b.outputs())
+      if (!is_inside(v->node()->owner())) inside(v);
+  }
   void copy(Node* n) {
+    for (Block* b : n->blocks()) bring_in(*b);
     std::vector<Value*> inputs;
     for (Value* v : n->inputs()) inputs.push_back(inside(v));
     Node* fresh = body_->insert_like(*n, inputs);
-    for (Value* v : n->outputs()) {
-      Value* out = fresh->add_output(v->type());
-      out->facts = v->facts;
-      map_[v] = out;
+    for (Value* v : n->outputs()) same_as(v, fresh->add_output(v->type()));
+    for (Block* b : n->blocks()) {
+      Block* to = fresh->add_block();
+      for (Value* v : b->inputs()) same_as(v, to->add_input(v->type()));
+      InsertPoint here(*body_, to);
+      for (Node* inner : *b) copy(inner);
+      for (Value* v : b->outputs()) to->register_output(inside(v));
     }
   }
+  void same_as(Value* v, Value* copy) {
+    copy->facts = v->facts;
+    map_[v] = copy;
+  }
 
+  bool is_inside(const Block* b) const {
+    for (; b; b = b->owner() ? b->owner()->owner() : nullptr)
+      if (b == &block_) return true;
+    return false;
+  }
   bool used_outside(const Value* v) const {
-    return std::any_of(v->uses().begin(), v->uses().end(), [&](const Use& u) { return u.user->owner() != &block_; });
+    return std::any_of(v->uses().begin(), v->uses().end(), [&](const Use& u) { return !is_inside(u.user->owner()); });
   }
   void add_output(Value* v) {
     if (std::find(results_.begin(), results_.end(), v) == results_.end()) results_.push_back(v);

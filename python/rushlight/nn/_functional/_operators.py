@@ -1,4 +1,4 @@
-"""Operators by name: ``ops.linear``, and those that are functions of nn.functional just as they are."""
+"""Operators by name: ``ops.linear``; those that are functions of nn.functional just as they are; and the records made for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from rushlight import _C
 
 ops = _C._ops
+records = _C._functional  # with Python's signatures; see rushlight/ops/functional
 
 
 def operator(name: str) -> Callable[..., Any]:
@@ -21,3 +22,15 @@ def operator(name: str) -> Callable[..., Any]:
 
     missing.__name__ = missing.__qualname__ = name
     return missing
+
+
+def signature(record: Any) -> Any:
+    """What inspect.signature says of a record: the parameters of its first schema."""
+    import inspect
+
+    def parameter(a: dict[str, Any]) -> inspect.Parameter:
+        kind = inspect.Parameter.KEYWORD_ONLY if a["kwarg_only"] else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        default = a["default"] if a["has_default"] else inspect.Parameter.empty
+        return inspect.Parameter(a["name"], kind, default=default)
+
+    return inspect.Signature([parameter(a) for a in _C._parse_schema(record._schemas[0])[2]])

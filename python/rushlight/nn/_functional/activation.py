@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import rushlight as rl
 from rushlight import Tensor
 
-from ._operators import operator, ops
+from ._operators import operator, ops, records
 
 relu_ = operator("relu_")
 elu_ = operator("elu_")
@@ -23,6 +21,13 @@ softplus = operator("softplus")
 softshrink = operator("softshrink")
 hardshrink = operator("hardshrink")
 prelu = operator("prelu")
+dropout1d = records.dropout1d
+dropout2d = records.dropout2d
+dropout3d = records.dropout3d
+gumbel_softmax = records.gumbel_softmax
+log_softmax = records.log_softmax
+softmax = records.softmax
+softmin = records.softmin
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -152,54 +157,6 @@ def softsign(input: Tensor) -> Tensor:
     return input / (input.abs() + 1)
 
 
-def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
-    )
-    return 0 if ndim in (0, 1, 3) else 1
-
-
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: rl.dtype | None = None) -> Tensor:
-    """``exp(input)`` scaled to sum to one along ``dim``."""
-    if dim is None:
-        dim = _get_softmax_dim("softmax", input.dim(), _stacklevel)
-    if dtype is None:
-        return input.softmax(dim)
-    return input.softmax(dim, dtype=dtype)
-
-
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: rl.dtype | None = None) -> Tensor:
-    """``softmax(-input)``."""
-    if dim is None:
-        dim = _get_softmax_dim("softmin", input.dim(), _stacklevel)
-    if dtype is None:
-        return (-input).softmax(dim)
-    return (-input).softmax(dim, dtype=dtype)
-
-
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: rl.dtype | None = None) -> Tensor:
-    """``log(softmax(input))`` without overflow."""
-    if dim is None:
-        dim = _get_softmax_dim("log_softmax", input.dim(), _stacklevel)
-    if dtype is None:
-        return input.log_softmax(dim)
-    return input.log_softmax(dim, dtype=dtype)
-
-
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """Draws from the Gumbel-softmax distribution; ``hard`` gives one-hot draws with the soft gradient."""
-    if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -rl.empty_like(logits, memory_format=rl.contiguous_format).exponential_().log()
-    soft = ((logits + noise) / tau).softmax(dim)
-    if not hard:
-        return soft
-    index = soft.max(dim, keepdim=True)[1]
-    one_hot = rl.zeros_like(logits, memory_format=rl.contiguous_format).scatter_(dim, index, 1.0)
-    return one_hot - soft.detach() + soft
-
-
 def _check_p(p: float) -> None:
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
@@ -228,72 +185,3 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     if inplace:
         return rl.feature_alpha_dropout_(input, p, training)
     return rl.feature_alpha_dropout(input, p, training)
-
-
-def _feature_dropout(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    if inplace:
-        return rl.feature_dropout_(input, p, training)
-    return rl.feature_dropout(input, p, training)
-
-
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of a 2-d or 3-d input."""
-    _check_p(p)
-    ndim = input.dim()
-    if ndim not in (2, 3):
-        raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {ndim}D input. "
-            "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 "
-            "spatial dimension, a channel dimension, and an optional batch dimension "
-            "(i.e. 2D or 3D inputs)."
-        )
-    return _unbatched_feature_dropout(input, p, training, inplace, 3)
-
-
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of a 4-d input."""
-    _check_p(p)
-    ndim = input.dim()
-    if ndim not in (3, 4):
-        warnings.warn(
-            f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated "
-            "and will result in an error in a future release. To retain the behavior "
-            "and silence this warning, please use dropout instead. Note that dropout2d "
-            "exists to provide channel-wise dropout on inputs with 2 spatial dimensions, "
-            "a channel dimension, and an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
-        )
-    if ndim == 3:
-        warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise "
-            "1D dropout behavior is desired - input is interpreted as shape (N, C, L), where C "
-            "is the channel dim. This behavior will change in a future release to interpret the "
-            "input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
-            "channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
-        )
-    return _feature_dropout(input, p, training, inplace)
-
-
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of a 4-d or 5-d input."""
-    _check_p(p)
-    ndim = input.dim()
-    if ndim not in (4, 5):
-        warnings.warn(
-            f"dropout3d: Received a {ndim}-D input to dropout3d, which is deprecated "
-            "and will result in an error in a future release. To retain the behavior "
-            "and silence this warning, please use dropout instead. Note that dropout3d "
-            "exists to provide channel-wise dropout on inputs with 3 spatial dimensions, "
-            "a channel dimension, and an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
-        )
-    return _unbatched_feature_dropout(input, p, training, inplace, 5)
-
-
-def _unbatched_feature_dropout(input: Tensor, p: float, training: bool, inplace: bool, batched_dim: int) -> Tensor:
-    if input.dim() == batched_dim:
-        return _feature_dropout(input, p, training, inplace)
-    if inplace:
-        return _feature_dropout(input.unsqueeze_(0), p, training, True).squeeze_(0)
-    return _feature_dropout(input.unsqueeze(0), p, training, False).squeeze(0)

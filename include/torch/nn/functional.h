@@ -1,0 +1,3 @@
+// As PyTorch's header of this name; the functions take Python's arguments.
+#pragma once
+#include "rushlight/api/functional.h"

@@ -1,0 +1,16 @@
+// What a program says besides its results: warnings, and errors that are Python's alone.
+#pragma once
+#include "rushlight/core/error.h"
+
+namespace rushlight {
+
+// Says something that is no error: on stderr, unless a front end has its own way (Python's a UserWarning, which may throw).
+extern void (*show_warning)(const std::string& text);
+
+// What `assert` in a script's text raises; Python's AssertionError.
+class AssertionError : public RuntimeError {
+ public:
+  using RuntimeError::RuntimeError;
+};
+
+}  // namespace rushlight
