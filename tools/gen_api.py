@@ -316,15 +316,17 @@ def box(arg: Arg) -> str:
 
 def definition(schema: Schema) -> str:
     args = ", ".join(box(a) for a in schema.args) or "IValue()"
+    count = max(len(schema.args), 1)
     n = len(schema.returns)
+    take = [TAKE[r].format(f"rets[{i}]") for i, r in enumerate(schema.returns)]
     lines = [
         f"{signature(schema, False)} {{",
-        f'  static const Op& op = *OpTable::get().find("{schema.qualified}");',
-        f"  IValue args[] = {{{args}}};",
-        f"  IValue rets[{max(n, 1)}];",
-        "  call(op, args, rets);",
+        f'  static NamedOp op("{schema.qualified}");',
+        f"  Arguments<{count}> args = {{{{{args}}}}};",
     ]
-    take = [TAKE[r].format(f"rets[{i}]") for i, r in enumerate(schema.returns)]
+    if take == [TAKE["Tensor"].format("rets[0]")]:
+        return "\n".join([*lines, f"  return call_named(op, args.v, {count});", "}"])
+    lines += [f"  IValue rets[{max(n, 1)}];", f"  call_named(op, args.v, {count}, rets);"]
     if n == 1:
         lines.append(f"  return {take[0]};")
     elif n:
@@ -470,7 +472,7 @@ def main() -> None:
         includes = "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine)
         write(
             out / f"functions_{k}.cpp",
-            f'#include "rushlight/dispatch/op.h"\n{includes}\n{body}\n',
+            f'#include "rushlight/dispatch/call_named.h"\n{includes}\n{body}\n',
         )
 
 
