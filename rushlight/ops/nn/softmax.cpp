@@ -64,8 +64,8 @@ inline void fold_each(C* out, const C (&running)[kVector][kVector], int64_t rows
 // rows: the compiler unrolls one of 16 steps before it would vectorise it. lowest: what the largest element is at least; above -inf, it
 // makes a row of -inf zeros instead of NaN. kept: what a sum and its logarithm are rounded by, if at all.
 RL_FOR_EACH_ISA(
-    template <class C RL_COMMA bool log>, void, softmax_rows,
-    (C * out, const C* x, int64_t n, int64_t rows, C lowest, C (*kept)(C)),
+    template <class C>, void, softmax_rows,
+    (C * out, const C* x, int64_t n, int64_t rows, C lowest, bool log, C (*kept)(C)),
     {
       constexpr int64_t kPiece = 512;
       auto larger = [](C a, C b) { return math::maximum(a, b); };
@@ -101,12 +101,15 @@ RL_FOR_EACH_ISA(
           }
         }
         fold_each(totals, running, some, plus);
-        if (log && kept)
-          for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
-        for (int j = 0; j < kVector; j++)
-          totals[j] = log ? math::log(totals[j]) : math::select(totals[j] == 0, C(0), C(1) / totals[j]);
-        if (log && kept)
-          for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
+        if (log) {
+          if (kept)
+            for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
+          for (int j = 0; j < kVector; j++) totals[j] = math::log(totals[j]);
+          if (kept)
+            for (int j = 0; j < kVector; j++) totals[j] = kept(totals[j]);
+        } else {
+          for (int j = 0; j < kVector; j++) totals[j] = math::select(totals[j] == 0, C(0), C(1) / totals[j]);
+        }
         for (int64_t r = 0; r < some; r++) {
           const C* row = x + (r0 + r) * n;
           C* to = out + (r0 + r) * n;
@@ -122,12 +125,12 @@ RL_FOR_EACH_ISA(
         }
       }
     },
-    <C RL_COMMA log>)
+    <C>)
 
 // kColumns neighbouring lanes of n elements, a stride apart, at once.
 RL_FOR_EACH_ISA(
-    template <class C RL_COMMA bool log>, void, softmax_columns,
-    (C * out, int64_t out_step, const C* x, int64_t x_step, int64_t n, int64_t columns, C lowest),
+    template <class C>, void, softmax_columns,
+    (C * out, int64_t out_step, const C* x, int64_t x_step, int64_t n, int64_t columns, C lowest, bool log),
     {
       C top[kColumns];
       C sums[kColumns];
@@ -147,7 +150,7 @@ RL_FOR_EACH_ISA(
       for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < columns; j++) out[i * out_step + j] = math::exp(x[i * x_step + j] - top[j]) * sums[j];
     },
-    <C RL_COMMA log>)
+    <C>)
 
 RL_FOR_EACH_ISA(
     template <class C RL_COMMA bool log>, void, backward_rows,
@@ -276,14 +279,14 @@ float rounded(float x) {
   return float(T(x));
 }
 // Half types are computed in float, as a whole.
-template <bool log>
-void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out, float (*kept)(float) = nullptr) {
+void softmax_into(const Tensor& self, int64_t dim, bool log, bool safe, const Tensor& out,
+                  float (*kept)(float) = nullptr) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, self.dim());
   // Over the last dimension PyTorch keeps a logarithm's sum in the dtype of the result.
   float (*keep_half)(float) = nullptr;
   if (log && dim + 1 >= self.dim()) keep_half = self.dtype() == DType::Float16 ? rounded<Half> : rounded<BFloat16>;
-  auto in_float = [&](const Tensor& x, const Tensor& y) { softmax_into<log>(x, dim, safe, y, keep_half); };
+  auto in_float = [&](const Tensor& x, const Tensor& y) { softmax_into(x, dim, log, safe, y, keep_half); };
   if (through_float(self, out, in_float)) return;
   dispatch(Types<float, double>{}, self.dtype(), "softmax", [&]<class C>() {
     C lowest = safe ? std::numeric_limits<C>::lowest() : -std::numeric_limits<C>::infinity();
@@ -291,18 +294,18 @@ void softmax_into(const Tensor& self, int64_t dim, bool safe, const Tensor& out,
     if constexpr (std::is_same_v<C, float>) keep = kept;
     int64_t n = lane_size(self, dim);
     auto columns = [&](const std::array<C*, 2>& p, int64_t count, const std::array<int64_t, 2>& step) {
-      softmax_columns_isa<C, log>()(p[0], step[0], p[1], step[1], n, count, lowest);
+      softmax_columns_isa<C>()(p[0], step[0], p[1], step[1], n, count, lowest, log);
     };
     if (for_each_columns_of<C, 1>(out, dim, {&self}, columns)) return;
     for_each_row_of<C, 1>(out, dim, {&self}, [&](const std::array<C*, 2>& row, int64_t rows) {
-      softmax_rows_isa<C, log>()(row[0], row[1], n, rows, lowest, keep);
+      softmax_rows_isa<C>()(row[0], row[1], n, rows, lowest, log, keep);
     });
   });
 }
 
 template <bool log>
 void softmax_cpu(const Tensor& self, int64_t dim, bool, const Tensor& out) {
-  softmax_into<log>(self, dim, false, out);
+  softmax_into(self, dim, log, false, out);
 }
 TensorSpec safe_softmax_meta(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
   TensorSpec spec = softmax_meta<false>(self, dim, false);
@@ -310,7 +313,7 @@ TensorSpec safe_softmax_meta(const Tensor& self, int64_t dim, const std::optiona
   return spec;
 }
 void safe_softmax_cpu(const Tensor& self, int64_t dim, const std::optional<DType>&, const Tensor& out) {
-  softmax_into<false>(self.dtype() == out.dtype() ? self : dense(self, out.dtype()), dim, true, out);
+  softmax_into(self.dtype() == out.dtype() ? self : dense(self, out.dtype()), dim, false, true, out);
 }
 
 TensorSpec backward_meta(const Tensor& grad, const Tensor& output, int64_t dim, DType input_dtype) {
@@ -319,8 +322,7 @@ TensorSpec backward_meta(const Tensor& grad, const Tensor& output, int64_t dim, 
            output.sizes(), ", got ", grad.sizes());
   return {.sizes = output.sizes(), .dtype = input_dtype, .device = output.device()};
 }
-template <bool log>
-void backward_cpu(const Tensor& given, const Tensor& output, int64_t dim, DType, const Tensor& out) {
+void backward_into(const Tensor& given, const Tensor& output, int64_t dim, bool log, const Tensor& out) {
   if (out.numel() == 0) return;
   dim = wrap_dim(dim, output.dim());
   DType compute = is_half(output.dtype()) ? DType::Float32 : output.dtype();
@@ -330,15 +332,21 @@ void backward_cpu(const Tensor& given, const Tensor& output, int64_t dim, DType,
   Tensor to = out.dtype() == compute ? out : empty_tensor(out.sizes(), compute);
   int64_t n = lane_size(output, dim);
   dispatch(Types<float, double>{}, compute, "softmax_backward", [&]<class C>() {
+    auto of_columns = log ? backward_columns_isa<C, true>() : backward_columns_isa<C, false>();
+    auto of_rows = log ? backward_rows_isa<C, true>() : backward_rows_isa<C, false>();
     auto columns = [&](const std::array<C*, 3>& p, int64_t count, const std::array<int64_t, 3>& step) {
-      backward_columns_isa<C, log>()(p[0], step[0], p[1], step[1], p[2], step[2], n, count);
+      of_columns(p[0], step[0], p[1], step[1], p[2], step[2], n, count);
     };
     if (for_each_columns_of<C, 2>(to, dim, {&grad, &result}, columns)) return;
     for_each_row_of<C, 2>(to, dim, {&grad, &result}, [&](const std::array<C*, 3>& row, int64_t rows) {
-      backward_rows_isa<C, log>()(row[0], row[1], row[2], n, rows);
+      of_rows(row[0], row[1], row[2], n, rows);
     });
   });
   if (!to.is_same(out)) copy_elements(out, to);
+}
+template <bool log>
+void backward_cpu(const Tensor& grad, const Tensor& output, int64_t dim, DType, const Tensor& out) {
+  backward_into(grad, output, dim, log, out);
 }
 
 Tensor softmax_int(const Tensor& self, int64_t dim, const std::optional<DType>& dtype) {
