@@ -6,16 +6,32 @@
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/_grid_sampler_backward.h"
+#include "rushlight/fn/abs.h"
+#include "rushlight/fn/clamp.h"
+#include "rushlight/fn/detach.h"
 #include "rushlight/fn/expand.h"
+#include "rushlight/fn/floor.h"
+#include "rushlight/fn/fmod.h"
+#include "rushlight/fn/gather.h"
 #include "rushlight/fn/grid_sampler_2d.h"
 #include "rushlight/fn/grid_sampler_3d.h"
 #include "rushlight/fn/linspace.h"
+#include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/ones.h"
+#include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/fn/round.h"
+#include "rushlight/fn/scatter_add.h"
+#include "rushlight/fn/select.h"
 #include "rushlight/fn/stack.h"
+#include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/transpose.h"
+#include "rushlight/fn/unsqueeze.h"
+#include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
+#include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/math.h"
@@ -324,10 +340,99 @@ void sample_backward_cpu(const Tensor& grad, const Tensor& given, const Tensor& 
   copy_elements(out_x, dx);
   if (needs_grid) copy_elements(out_grid, dgrid);
 }
+
+// The taps of all places in one dimension, as differentiable tensors (N, places): what taps() gives for one.
+struct TensorTap { Tensor at, weight, slope; };
+
+// bounded(), and the factor of its derivative; neither is differentiated.
+std::pair<Tensor, Tensor> bounded(Tensor x, int64_t size, Outside outside, bool align) {
+  Tensor factor = ones_like(x);
+  if (outside == Outside::Zeros) return {x, factor};
+  double last = double(size - 1);
+  if (outside == Outside::Reflection) {
+    double low = align ? 0 : -0.5, span = align ? last : double(size);
+    if (span == 0) return {x * 0.0, x * 0.0};
+    Tensor off = x - low, away = abs(off), extra = fmod(away, span);
+    Tensor even = fmod(floor(away / span), 2.0) == 0.0;
+    factor = where(off < 0.0, -1.0, factor) * where(even, factor, -1.0);
+    x = where(even, extra, span - extra) + low;
+  }
+  return {clamp(x, Scalar(0.0), Scalar(last)), where(logical_and(x > 0.0, x < last), factor, 0.0)};
+}
+std::vector<TensorTap> tensor_taps(const Tensor& place, int64_t size, Sampling how, Outside outside, bool align) {
+  double by = double(align ? size - 1 : size) / 2;
+  Tensor x = detach(align ? (place + 1.0) * by : ((place + 1.0) * double(size) - 1.0) / 2.0);
+  x = where(abs(x) < 1e9, x, -100.0);
+  std::vector<TensorTap> out;
+  auto tap = [&](const Tensor& at, const Tensor& weight, const Tensor& slope) {
+    Tensor inside = logical_and(at >= 0.0, at <= double(size - 1));
+    out.push_back(
+        {clamp(at, Scalar(0.0), Scalar(double(size - 1))), where(inside, weight, 0.0), where(inside, slope, 0.0)});
+  };
+  // Every bound is a straight line around x: its value, and its slope times what leaves the place.
+  Tensor moved = place - detach(place);
+  if (how == Sampling::Cubic) {
+    constexpr double A = -0.75;
+    Tensor whole = floor(x), f = (x - whole) + moved * by;
+    for (int k = -1; k < 3; k++) {
+      Tensor d = k <= 0 ? f - double(k) : double(k) - f;  // the distance
+      bool near = k == 0 || k == 1;
+      Tensor w = near ? ((A + 2) * d - (A + 3)) * d * d + 1.0 : ((A * d - 5 * A) * d + 8 * A) * d - 4 * A;
+      Tensor s = near ? (3 * (A + 2) * d - 2 * (A + 3)) * d : (3 * A * d - 10 * A) * d + 8 * A;
+      tap(bounded(whole + double(k), size, outside, align).first, w, s * (k <= 0 ? by : -by));
+    }
+    return out;
+  }
+  auto [value, factor] = bounded(x, size, outside, align);
+  if (how == Sampling::Nearest) {
+    tap(round(value), ones_like(value), zeros_like(value));
+    return out;
+  }
+  Tensor whole = floor(value), slope = factor * by, f = (value - whole) + slope * moved;
+  tap(whole, 1.0 - f, neg(slope));
+  tap(whole + 1.0, f, slope);
+  return out;
+}
+// _grid_sampler_backward of operators that have gradients.
+std::array<Tensor, 2> sample_backward_again(const Tensor& g, const Tensor& x, const Tensor& grid, Sampling how,
+                                            Outside outside, bool align) {
+  int64_t dims = x.dim() - 2, batch = x.size(0), channels = x.size(1), places = product(grid.sizes()) / (batch * dims);
+  Tensor flat = reshape(grid, {batch, places, dims}), from = reshape(g, {batch, channels, places});
+  Tensor image = reshape(x, {batch, channels, product(x.sizes()) / (batch * channels)}), dx = zeros_like(image);
+  Tensors slopes(size_t(dims), zeros({batch, places}, x.dtype(), std::nullopt, x.device()));
+  std::vector<std::vector<TensorTap>> along;  // the first dimension first, whose coordinate is the last
+  for (int64_t d = 0; d < dims; d++)
+    along.push_back(tensor_taps(select(flat, 2, dims - 1 - d), x.size(d + 2), how, outside, align));
+  std::vector<size_t> pick(size_t(dims), 0);
+  for (bool more = true; more;) {
+    Tensor at, weight;
+    Tensors by(along.size());  // the derivatives of the weight
+    for (int64_t d = 0; d < dims; d++) {
+      const TensorTap& t = along[size_t(d)][pick[size_t(d)]];
+      for (int64_t k = 0; k < d; k++) by[size_t(k)] = by[size_t(k)] * t.weight;
+      by[size_t(d)] = weight.defined() ? weight * t.slope : t.slope;
+      weight = weight.defined() ? weight * t.weight : t.weight;
+      at = at.defined() ? at * double(x.size(d + 2)) + t.at : t.at;
+    }
+    at = expand(unsqueeze(to(at, DType::Int64), 1), {batch, channels, places});
+    dx = scatter_add(dx, 2, at, from * unsqueeze(weight, 1));
+    Tensor dot = sum(from * gather(image, 2, at), IntArrayRef(1));
+    for (int64_t d = 0; d < dims; d++)
+      slopes[size_t(dims - 1 - d)] = slopes[size_t(dims - 1 - d)] + by[size_t(d)] * dot;
+    more = false;
+    for (size_t d = size_t(dims); d-- > 0 && !more; more = pick[d] != 0) pick[d] = (pick[d] + 1) % along[d].size();
+  }
+  return {reshape(dx, x.sizes()), reshape(stack(slopes, 2), grid.sizes())};
+}
 Grads sample_grad(const Saved& s, const Tensor& g) {
-  auto [dx, dgrid] =
-      _grid_sampler_backward(g, s["input"], s["grid"], s.arg("interpolation_mode").to_int(),
-                             s.arg("padding_mode").to_int(), s.arg("align_corners").to_bool(), s.needs("grid"));
+  int64_t mode = s.arg("interpolation_mode").to_int(), padding = s.arg("padding_mode").to_int();
+  bool align = s.arg("align_corners").to_bool();
+  Tensor x = s["input"], grid = s["grid"];
+  if (thread_state.grad_enabled && x.numel() && grid.numel()) {  // to be differentiated again
+    auto [dx, dgrid] = sample_backward_again(g, x, grid, Sampling(mode), Outside(padding), align);
+    return {dx, dgrid};
+  }
+  auto [dx, dgrid] = _grid_sampler_backward(g, x, grid, mode, padding, align, s.needs("grid"));
   return {dx, s.needs("grid") ? dgrid : Tensor()};
 }
 Grads no_second(const Saved&, const Tensors&) {
