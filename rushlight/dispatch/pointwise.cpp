@@ -165,6 +165,14 @@ const PointwiseInfo::Entry& PointwiseInfo::entry(DType common) const {
                                     : none;
 }
 
+Formula PointwiseInfo::formula(DType common, const IValue* args) const {
+  Formula f;
+  Formula::Recording recording(f);
+  MakingFunctor making(common);
+  f.set_result(entry(common).write(args));
+  return f;
+}
+
 DType functor_dtype() { return making_for; }
 MakingFunctor::MakingFunctor(DType common) : before_(std::exchange(making_for, common)) {}
 MakingFunctor::~MakingFunctor() { making_for = before_; }

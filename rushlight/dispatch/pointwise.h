@@ -3,8 +3,9 @@
 //   template <class T> struct LogAddExp { T operator()(T a, T b) const { ... } };
 //   .kernel = pointwise<LogAddExp, Floating>(Promote::ToFloat)
 //
-// With float, double, ... it becomes the CPU kernel (Note [Vectorised loops]); with Expr the symbolic form that code generation emits; in a .cu file
-// the CUDA kernel. Its first parameters are the operator's first arguments; a functor with further parameters has a constructor from
+// With float, double, ... it becomes the CPU kernel (Note [Vectorised loops]); with Expr<float>, Expr<double>, ... the formula that code generation
+// emits; in a .cu file the CUDA kernel. What it asks of T it asks so that Expr<T> answers as T does: math::is_integer<T> and its like, a
+// specialisation `template <class T> requires math::is_bool<T> struct Neg<T>`, math::number_t<T> for T itself. Its first parameters are the operator's first arguments; a functor with further parameters has a constructor from
 // the argument array: `explicit LeakyRelu(const IValue* args) : slope(scalar_arg<T>(args[1])) {}`.
 // Half types compute in float, 8- and 16-bit integers in int32; bytes as they are where the list of types says so.
 #pragma once
@@ -42,12 +43,15 @@ struct PointwiseInfo {
     // One contiguous row, already in the compute dtype; by instruction set.
     void (*row[3])(const void* functor, void* out, const void* const* in, int64_t n) = {};
     void (*make)(void* where, const IValue* args) = nullptr;  // constructs the functor; null: nothing to construct
+    int32_t (*write)(const IValue* args) = nullptr;           // writes its formula
     DType compute = DType::Float32, result = DType::Float32;
   };
   Entry entries[kComputedSlots];  // by common dtype; row[0] null: not implemented for it
   // Of any dtype: those beyond the slots may stand in the rows of a wider one.
   const Entry& entry(DType common) const;
-  Expr (*symbolic)(const Expr* in, const IValue* args) = nullptr;
+  // What the rows compute in a call with that common dtype and those arguments, of which tensors may be undefined: inputs and result are
+  // in the compute dtype. REQUIRES: entry(common).row. Throws what the functor's constructor throws.
+  Formula formula(DType common, const IValue* args) const;
   int inputs = 1;
   Promote promote = Promote::Same;
   bool result_is_bool = false;
@@ -64,15 +68,14 @@ DType functor_dtype();
 // A functor's number parameter; it has to fit the common dtype.
 template <class T>
 T scalar_arg(const IValue& v) {
-  if constexpr (std::is_same_v<T, Expr>) return Expr(v.to_double());
+  if constexpr (math::is_expr<T>) return T(scalar_arg<math::number_t<T>>(v));
   else if constexpr (std::is_same_v<T, int32_t>) return number_in(v.to_scalar(), functor_dtype()).to<T>();
   else return v.to_scalar().to<T>();
 }
 // One of the schema's type float, which becomes infinite where it does not fit.
 template <class T>
 T float_arg(const IValue& v) {
-  if constexpr (std::is_same_v<T, Expr>) return Expr(v.to_double());
-  else return v.to_scalar().cast<T>();
+  return T(v.to_scalar().cast<math::number_t<T>>());
 }
 
 // `op` is named in errors.
@@ -141,6 +144,17 @@ RL_ROW(row_avx512, RL_TARGET_AVX512)
 #undef RL_ROW
 
 template <template <class> class F, class T>
+int32_t write_formula(const IValue* args) {
+  using Functor = F<Expr<T>>;
+  auto apply = [&]<size_t... I>(const Functor& f, std::index_sequence<I...>) {
+    return f(Expr<T>::input(int(I))...).step();
+  };
+  constexpr auto inputs = std::make_index_sequence<functor_inputs<F<T>, T>()>();
+  if constexpr (std::is_constructible_v<Functor, const IValue*>) return apply(Functor(args), inputs);
+  else return apply(Functor{}, inputs);
+}
+
+template <template <class> class F, class T>
 void add_entry(PointwiseInfo& info) {
   using Functor = F<T>;
   using R = FunctorResult<Functor, T>;
@@ -155,6 +169,7 @@ void add_entry(PointwiseInfo& info) {
 #endif
   if constexpr (std::is_constructible_v<Functor, const IValue*>)
     e.make = [](void* where, const IValue* args) { new (where) Functor(args); };
+  e.write = write_formula<F, T>;
   e.compute = dtype_of<T>;
   e.result = dtype_of<R>;
   info.inputs = functor_inputs<Functor, T>();
@@ -170,22 +185,12 @@ void add_entry(PointwiseInfo& info) {
   if constexpr (std::is_same_v<T, int32_t>) also(DType::UInt8), also(DType::Int8), also(DType::Int16);
 }
 
-template <template <class> class F>
-Expr symbolic_entry(const Expr* in, const IValue* args) {
-  using Functor = F<Expr>;
-  auto apply = [&]<size_t... I>(const Functor& f, std::index_sequence<I...>) { return Expr(f(in[I]...)); };
-  constexpr auto inputs = std::make_index_sequence<functor_inputs<Functor, Expr>()>();
-  if constexpr (std::is_constructible_v<Functor, const IValue*>) return apply(Functor(args), inputs);
-  else return apply(Functor{}, inputs);
-}
-
 template <template <class> class F, class... Ts>
 const PointwiseInfo& pointwise_info(TypeList<Ts...>, Promote promote) {
   static const PointwiseInfo* info = [&] {
     auto* made = new PointwiseInfo;
     (add_entry<F, Ts>(*made), ...);
     made->promote = promote;
-    made->symbolic = symbolic_entry<F>;
     return made;
   }();
   return *info;

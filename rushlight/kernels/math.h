@@ -1,5 +1,5 @@
-// Mathematical functions as functors use them, for every value type a functor meets: float and double in vectorised loops, complex, integers
-// where that makes sense, and in other translation units CUDA's scalars and symbolic expressions by their own overloads.
+// Mathematical functions as functors use them, by the names of functions.h: float and double in vectorised loops and as CUDA's scalars, integers
+// where that makes sense; those of complex_math.h and integer_math.h beside them, and of expressions by the overloads of expr.h.
 //
 // The float and double ones carry vector variants (Note [Vectorised loops]): `simd` lets the compiler call them in loops. They are SLEEF's, with
 // an error of at most 1 ulp: the same mathematics as PyTorch's CPU kernels.
@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "rushlight/core/dtype.h"
+#include "rushlight/kernels/functions.h"
 
 #ifdef __CUDACC__
 #define RL_FN __host__ __device__
@@ -29,102 +30,33 @@ namespace rushlight::math {
 
 #ifndef __CUDACC__
 extern "C" {
-#define RL_MATH1(name)                                         \
+#define RL_DECLARE1(name, ulp)                                 \
   RL_SIMD float rl_f_##name(float) __asm__(RL_LIBM #name "f"); \
   RL_SIMD double rl_d_##name(double) __asm__(RL_LIBM #name);
-#define RL_MATH2(name)                                                \
+#define RL_DECLARE2(name, ulp)                                        \
   RL_SIMD float rl_f_##name(float, float) __asm__(RL_LIBM #name "f"); \
   RL_SIMD double rl_d_##name(double, double) __asm__(RL_LIBM #name);
-RL_MATH1(exp)
-RL_MATH1(exp2)
-RL_MATH1(expm1)
-RL_MATH1(log)
-RL_MATH1(log2)
-RL_MATH1(log10)
-RL_MATH1(log1p)
-RL_MATH1(sin)
-RL_MATH1(cos)
-RL_MATH1(tan)
-RL_MATH1(asin)
-RL_MATH1(acos)
-RL_MATH1(atan)
-RL_MATH1(sinh)
-RL_MATH1(cosh)
-RL_MATH1(tanh)
-RL_MATH1(asinh)
-RL_MATH1(acosh)
-RL_MATH1(atanh)
-RL_MATH1(erf)
-RL_MATH1(erfc)
-RL_MATH1(lgamma)
-RL_MATH1(tgamma)
-RL_MATH1(cbrt)
-RL_MATH2(pow)
-RL_MATH2(atan2)
-RL_MATH2(hypot)
-RL_MATH2(fmod)
-#undef RL_MATH1
-#undef RL_MATH2
+RL_VECTOR_MATH1(RL_DECLARE1)
+RL_LARGE_MATH1(RL_DECLARE1)
+RL_VECTOR_MATH2(RL_DECLARE2)
+#undef RL_DECLARE1
+#undef RL_DECLARE2
 }
 #define RL_CALL(kind, name) rl_##kind##_##name
 #else
 #define RL_CALL(kind, name) ::name
 #endif
 
-#define RL_MATH1(name)                                             \
+#define RL_DEFINE1(name, ulp)                                      \
   RL_FN inline float name(float x) { return RL_CALL(f, name)(x); } \
   RL_FN inline double name(double x) { return RL_CALL(d, name)(x); }
-// Not templates: they must win over std's, which argument-dependent look-up finds.
-#define RL_COMPLEX1(name)                                     \
-  inline complex64 name(complex64 x) { return std::name(x); } \
-  inline complex128 name(complex128 x) { return std::name(x); }
-#define RL_MATH2(name)                                                         \
+#define RL_DEFINE2(name, ulp)                                                  \
   RL_FN inline float name(float x, float y) { return RL_CALL(f, name)(x, y); } \
   RL_FN inline double name(double x, double y) { return RL_CALL(d, name)(x, y); }
-RL_MATH1(exp)
-RL_MATH1(exp2)
-RL_MATH1(expm1)
-RL_MATH1(log)
-RL_MATH1(log2)
-RL_MATH1(log10)
-RL_MATH1(sin)
-RL_MATH1(cos)
-RL_MATH1(tan)
-RL_MATH1(asin)
-RL_MATH1(acos)
-RL_MATH1(atan)
-RL_MATH1(tanh)
-RL_MATH1(atanh)
-RL_MATH1(erf)
-RL_MATH1(erfc)
-RL_MATH1(lgamma)
-RL_MATH1(tgamma)
-RL_MATH1(cbrt)
-RL_MATH2(pow)
-RL_MATH2(atan2)
-RL_MATH2(hypot)
-RL_MATH2(fmod)
-RL_COMPLEX1(exp)
-RL_COMPLEX1(log)
-RL_COMPLEX1(log10)
-RL_COMPLEX1(sin)
-RL_COMPLEX1(cos)
-RL_COMPLEX1(tan)
-RL_COMPLEX1(asin)
-RL_COMPLEX1(acos)
-RL_COMPLEX1(atan)
-RL_COMPLEX1(sinh)
-RL_COMPLEX1(cosh)
-RL_COMPLEX1(tanh)
-RL_COMPLEX1(asinh)
-RL_COMPLEX1(acosh)
-RL_COMPLEX1(atanh)
-RL_COMPLEX1(sqrt)
-#undef RL_MATH1
-#undef RL_MATH2
-#undef RL_COMPLEX1
-inline complex64 pow(complex64 x, complex64 y) { return std::pow(x, y); }
-inline complex128 pow(complex128 x, complex128 y) { return std::pow(x, y); }
+RL_VECTOR_MATH1(RL_DEFINE1)
+RL_VECTOR_MATH2(RL_DEFINE2)
+#undef RL_DEFINE1
+#undef RL_DEFINE2
 
 // Note [Large arguments]: SLEEF's log1p, asinh, acosh, sinh and cosh overflow before their results do. What is large is brought into their
 // range first: log1p x = log1p(x / 2^64) + log 2^64, asinh x = 2 asinh sqrt(x / 2), cosh 2x = 2 cosh² x, to the last place beyond these
@@ -166,18 +98,45 @@ RL_LARGE(double, d, __builtin_sqrt, __builtin_fabs, __builtin_copysign)
 #undef RL_LARGE
 #undef RL_CALL
 
-RL_FN inline float sqrt(float x) { return __builtin_sqrtf(x); }
-RL_FN inline double sqrt(double x) { return __builtin_sqrt(x); }
-RL_FN inline float floor(float x) { return __builtin_floorf(x); }
-RL_FN inline double floor(double x) { return __builtin_floor(x); }
-RL_FN inline float ceil(float x) { return __builtin_ceilf(x); }
-RL_FN inline double ceil(double x) { return __builtin_ceil(x); }
-RL_FN inline float trunc(float x) { return __builtin_truncf(x); }
-RL_FN inline double trunc(double x) { return __builtin_trunc(x); }
-RL_FN inline float round_even(float x) { return __builtin_nearbyintf(x); }
-RL_FN inline double round_even(double x) { return __builtin_nearbyint(x); }
+// An expression of type R (expr.h).
+template <class R> class Expr;
+// What T counts with: R where it is an Expr<R>.
+template <class T> struct number_of { using type = T; };
+template <class R> struct number_of<Expr<R>> { using type = R; };
+template <class T> using number_t = typename number_of<T>::type;
+template <class T> constexpr bool is_expr = !std::is_same_v<T, number_t<T>>;
+// R, or an Expr of it where T is one.
+template <class T, class R> using same_kind_t = std::conditional_t<is_expr<T>, Expr<R>, R>;
+
+template <class T> struct real_of { using type = T; };
+template <class R> struct real_of<std::complex<R>> { using type = R; };
+template <class R> struct real_of<Expr<R>> { using type = Expr<typename real_of<R>::type>; };
+template <class T> using real_t = typename real_of<T>::type;
+
+// Kinds of T, Exprs of them included.
+template <class T> constexpr bool is_complex_type = !std::is_same_v<number_t<T>, real_t<number_t<T>>>;
+template <class T> constexpr bool is_integer = std::is_integral_v<number_t<T>>;  // bools too
+template <class T> constexpr bool is_float = std::is_floating_point_v<number_t<T>>;
+template <class T> constexpr bool is_bool = std::is_same_v<number_t<T>, bool>;
+
+#define RL_BUILTIN(name, builtin)                            \
+  RL_FN inline float name(float x) { return builtin##f(x); } \
+  RL_FN inline double name(double x) { return builtin(x); }
+RL_BUILTIN(sqrt, __builtin_sqrt)
+RL_BUILTIN(floor, __builtin_floor)
+RL_BUILTIN(ceil, __builtin_ceil)
+RL_BUILTIN(trunc, __builtin_trunc)
+RL_BUILTIN(round_even, __builtin_nearbyint)
+RL_BUILTIN(abs, __builtin_fabs)
+#undef RL_BUILTIN
 RL_FN inline float copysign(float x, float y) { return __builtin_copysignf(x, y); }
 RL_FN inline double copysign(double x, double y) { return __builtin_copysign(x, y); }
+inline float nextafter(float x, float y) { return std::nextafter(x, y); }
+inline double nextafter(double x, double y) { return std::nextafter(x, y); }
+// One of them is NaN: one test instead of two.
+RL_FN inline bool unordered(float x, float y) { return __builtin_isunordered(x, y); }
+RL_FN inline bool unordered(double x, double y) { return __builtin_isunordered(x, y); }
+
 template <class T>
   requires std::is_integral_v<T>
 RL_FN T floor(T x) {
@@ -185,12 +144,20 @@ RL_FN T floor(T x) {
 }
 template <class T>
   requires std::is_integral_v<T>
+RL_FN T ceil(T x) {
+  return x;
+}
+template <class T>
+  requires std::is_integral_v<T>
 RL_FN T trunc(T x) {
   return x;
 }
+template <class T>
+  requires std::is_integral_v<T>
+RL_FN T round_even(T x) {
+  return x;
+}
 
-RL_FN inline float abs(float x) { return __builtin_fabsf(x); }
-RL_FN inline double abs(double x) { return __builtin_fabs(x); }
 template <class R> RL_FN R abs(std::complex<R> x) { return std::abs(x); }
 template <class T>
   requires std::is_integral_v<T>
@@ -199,24 +166,59 @@ RL_FN T abs(T x) {
   using U = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
   return x < T(0) ? T(U(0) - U(x)) : x;
 }
+template <class T>
+RL_FN T negative(T x) {
+  return -x;
+}
+// Signs of half types are a bit.
+template <class T>
+  requires(is_half(dtype_of<T>))
+RL_FN T with_bits(int bits) {
+  T t;
+  t.bits = uint16_t(bits);
+  return t;
+}
+RL_FN inline Half negative(Half x) { return with_bits<Half>(x.bits ^ 0x8000); }
+RL_FN inline BFloat16 negative(BFloat16 x) { return with_bits<BFloat16>(x.bits ^ 0x8000); }
+RL_FN inline Half abs(Half x) { return with_bits<Half>(x.bits & 0x7FFF); }
+RL_FN inline BFloat16 abs(BFloat16 x) { return with_bits<BFloat16>(x.bits & 0x7FFF); }
 
 // Both sides are computed, always: a branch would keep the loop from being vectorised.
 template <class T>
 RL_FN T select(bool c, T a, T b) {
   return c ? a : b;
 }
+// The result of one of two functions: a branch, for what is no vector loop anyway. An expression selects.
+template <class A, class B>
+RL_FN auto either(bool c, A&& a, B&& b) {
+  return c ? a() : b();
+}
 
 template <class T> RL_FN bool isnan(T x) { return x != x; }
 template <class R> RL_FN bool isnan(std::complex<R> x) { return isnan(x.real()) || isnan(x.imag()); }
+template <class T>
+RL_FN bool isinf(T x) {
+  if constexpr (is_complex_type<T>) return isinf(x.real()) || isinf(x.imag());
+  else if constexpr (is_integer<T>) return false;
+  else return abs(x) == T(__builtin_inf());
+}
+template <class T>
+  requires(!is_complex_type<T>)
+RL_FN bool signbit(T x) {
+  if constexpr (is_float<T>) return std::signbit(x);
+  else return x < T(0);
+}
 
 // NaN wins, as in torch.maximum. Two selections instead of ||: the compiler joins branches on the same value, as minimum(maximum(x, low),
 // high) has them, and then no longer vectorises the loop.
 template <class T>
+  requires(!is_complex_type<T>)
 RL_FN T maximum(T a, T b) {
   T larger = a > b ? a : b;
   return a != a ? a : larger;
 }
 template <class T>
+  requires(!is_complex_type<T>)
 RL_FN T minimum(T a, T b) {
   T smaller = a < b ? a : b;
   return a != a ? a : smaller;
@@ -225,12 +227,9 @@ RL_FN T minimum(T a, T b) {
 // x between two numbers that are not NaN; NaN stays.
 template <class T>
 RL_FN T limit(T x, T low, T high) {
-  T raised = x < low ? low : x;
-  return raised > high ? high : raised;
+  T raised = select(x < low, low, x);
+  return select(raised > high, high, raised);
 }
-
-template <class T> constexpr bool is_complex_type = false;
-template <class R> constexpr bool is_complex_type<std::complex<R>> = true;
 
 // 1 / (1 + exp(-x)), by an exponential that can't overflow: so it keeps the smallest results.
 template <class T>
@@ -246,30 +245,29 @@ RL_FN T sigmoid(T x) {
 template <class T> RL_FN T cut_below(T x) { return maximum(x, T(-1e38)); }
 template <class T> RL_FN T cut(T x) { return limit(x, T(-1e3), T(1e3)); }
 
-// The normal distribution function, (1 + erf(x / sqrt 2)) / 2.
-template <class T> RL_FN T normal_cdf(T x) { return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440))); }
-RL_FN inline double normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118654752440); }
-// In float by a rational minimax fit of erf(y) / y in y^2 (relative error 2e-8 on |y| < 3.93; erf is 1 in float from there on): all rounding
-// included within 2e-7 of the exact value, at a sixth of the time of an erf that is exact to the last place.
-RL_FN inline float normal_cdf(float x) {
-  float y = x * 0.70710678f, t = y * y;
-  float p = 2.0421600765985204e-06f, q = 3.800525519181974e-05f;
-  p = p * t + 0.00028479317552410066f;
-  q = q * t + 0.0011650166707113385f;
-  p = p * t + 0.0037787703331559896f;
-  q = q * t + 0.014995739795267582f;
-  p = p * t + 0.052787669003009796f;
-  q = q * t + 0.11424926668405533f;
-  p = p * t + 0.19076377153396606f;
-  q = q * t + 0.5023927092552185f;
-  p = p * t + 1.1283791065216064f;
-  q = q * t + 1.0f;
-  float half = 0.5f * select(abs(y) >= 3.93f, copysign(1.0f, y), y * p / q);
-  return select(half < -0.5f, 0.0f, 0.5f + half);  // a rounding beyond 1 would change the sign
+// The normal distribution function, (1 + erf(x / sqrt 2)) / 2. In float by a rational minimax fit of erf(y) / y in y^2 (relative error 2e-8 on
+// |y| < 3.93; erf is 1 in float from there on): all rounding included within 2e-7 of the exact value, at a sixth of the time of an erf
+// that is exact to the last place.
+template <class T>
+RL_FN T normal_cdf(T x) {
+  if constexpr (std::is_same_v<number_t<T>, float>) {
+    T y = x * T(0.70710678f), t = y * y;
+    T p = T(2.0421600765985204e-06f), q = T(3.800525519181974e-05f);
+    p = p * t + T(0.00028479317552410066f);
+    q = q * t + T(0.0011650166707113385f);
+    p = p * t + T(0.0037787703331559896f);
+    q = q * t + T(0.014995739795267582f);
+    p = p * t + T(0.052787669003009796f);
+    q = q * t + T(0.11424926668405533f);
+    p = p * t + T(0.19076377153396606f);
+    q = q * t + T(0.5023927092552185f);
+    p = p * t + T(1.1283791065216064f);
+    q = q * t + T(1.0f);
+    T half = T(0.5f) * select(abs(y) >= T(3.93f), copysign(T(1.0f), y), y * p / q);
+    return select(half < T(-0.5f), T(0.0f), T(0.5f) + half);  // a rounding beyond 1 would change the sign
+  } else {
+    return T(0.5) * erfc(x * T(-0.70710678118654752440));
+  }
 }
-
-template <class T> struct real_of { using type = T; };
-template <class R> struct real_of<std::complex<R>> { using type = R; };
-template <class T> using real_t = typename real_of<T>::type;
 
 }  // namespace rushlight::math

@@ -11,7 +11,10 @@ namespace rushlight {
 namespace {
 
 // log and sine/cosine by the polynomials of Cephes (S. Moshier, logf.c and sinf.c): PyTorch's vector code for this one place uses them
-// instead of the correctly rounded functions, so the same seed needs the same polynomials, in the same order of operations.
+// instead of the correctly rounded functions, so the same seed needs the same polynomials, in the same order of operations, and joined
+// (a * b + c rounded once) where its compiler joins them.
+inline __attribute__((always_inline)) float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
 inline __attribute__((always_inline)) float log_cephes(float x) {
   constexpr float smallest = std::bit_cast<float>(0x00800000u);
   x = x > smallest ? x : smallest;
@@ -25,20 +28,18 @@ inline __attribute__((always_inline)) float log_cephes(float x) {
   x = x + extra;
   float z = x * x;
   float y = 7.0376836292E-2f;
-  y = y * x + -1.1514610310E-1f;
-  y = y * x + 1.1676998740E-1f;
-  y = y * x + -1.2420140846E-1f;
-  y = y * x + +1.4249322787E-1f;
-  y = y * x + -1.6668057665E-1f;
-  y = y * x + +2.0000714765E-1f;
-  y = y * x + -2.4999993993E-1f;
-  y = y * x + +3.3333331174E-1f;
-  y = y * x;
-  y = y * z;
-  y = y + e * -2.12194440e-4f;
-  y = y - z * 0.5f;
+  y = fma(y, x, -1.1514610310E-1f);
+  y = fma(y, x, 1.1676998740E-1f);
+  y = fma(y, x, -1.2420140846E-1f);
+  y = fma(y, x, 1.4249322787E-1f);
+  y = fma(y, x, -1.6668057665E-1f);
+  y = fma(y, x, 2.0000714765E-1f);
+  y = fma(y, x, -2.4999993993E-1f);
+  y = fma(y, x, 3.3333331174E-1f);
+  y = fma(y * x, z, e * -2.12194440e-4f);
+  y = fma(z, -0.5f, y);
   x = x + y;
-  return x + e * 0.693359375f;
+  return fma(e, 0.693359375f, x);
 }
 
 inline __attribute__((always_inline)) void sincos_cephes(float x, float& sine, float& cosine) {
@@ -50,23 +51,18 @@ inline __attribute__((always_inline)) void sincos_cephes(float x, float& sine, f
   uint32_t sign_sine = uint32_t(j & 4) << 29;
   bool swap = (j & 2) == 0;
   uint32_t sign_cosine = uint32_t(~(j - 2) & 4) << 29;
-  x = x + y * -0.78515625f;
-  x = x + y * -2.4187564849853515625e-4f;
-  x = x + y * -3.77489497744594108e-8f;
+  x = fma(y, -0.78515625f, x);
+  x = fma(y, -2.4187564849853515625e-4f, x);
+  x = fma(y, -3.77489497744594108e-8f, x);
   float z = x * x;
   float c = 2.443315711809948E-005f;
-  c = c * z + -1.388731625493765E-003f;
-  c = c * z + 4.166664568298827E-002f;
-  c = c * z;
-  c = c * z;
-  c = c - z * 0.5f;
-  c = c + 1.0f;
+  c = fma(c, z, -1.388731625493765E-003f);
+  c = fma(c, z, 4.166664568298827E-002f);
+  c = fma(c * z, z, z * -0.5f) + 1.0f;
   float s = -1.9515295891E-4f;
-  s = s * z + 8.3321608736E-3f;
-  s = s * z + -1.6666654611E-1f;
-  s = s * z;
-  s = s * x;
-  s = s + x;
+  s = fma(s, z, 8.3321608736E-3f);
+  s = fma(s, z, -1.6666654611E-1f);
+  s = fma(s * z, x, x);
   float a = swap ? s : c, b = swap ? c : s;
   sine = std::bit_cast<float>(std::bit_cast<uint32_t>(a) ^ sign_sine);
   cosine = std::bit_cast<float>(std::bit_cast<uint32_t>(b) ^ sign_cosine);
@@ -92,8 +88,8 @@ RL_FOR_EACH_ISA(
           float sine;
           float cosine;
           sincos_cephes(theta, sine, cosine);
-          u1[i] = radius * cosine * std + mean;
-          u2[i] = radius * sine * std + mean;
+          u1[i] = fma(radius * cosine, std, mean);
+          u2[i] = fma(radius * sine, std, mean);
         }
         for (int64_t block = 0; block < count; block++) {
           std::memcpy(p + block * 16, u1 + block * 8, 32);

@@ -1,6 +1,8 @@
 // The vector variants of the functions in math.h. The compiler calls `_ZGV<isa>N<lanes>v_rlm_expf` by the vector function ABI; each is a jump to the
 // SLEEF function of that width, and `rlm_expf` itself one to libm. Names of our own, because libm, libmvec and SLEEF's own ABI library
 // all define the standard ones and the loader's choice between them depends on the program.
+#include "rushlight/kernels/functions.h"
+
 #if defined(RL_HAVE_SLEEF) && defined(__x86_64__)
 
 #define RL_JUMP(from, to)                                                                                         \
@@ -20,33 +22,10 @@
   RL_JUMP("_ZGVeN16" v "_rlm_" #name "f", "Sleef_" #name "f16_" ulp "avx512f") \
   RL_JUMP("_ZGVeN8" v "_rlm_" #name, "Sleef_" #name "d8_" ulp "avx512f")
 
-RL_VECTOR(exp, "u10", "v")
-RL_VECTOR(exp2, "u10", "v")
-RL_VECTOR(expm1, "u10", "v")
-RL_VECTOR(log, "u10", "v")
-RL_VECTOR(log2, "u10", "v")
-RL_VECTOR(log10, "u10", "v")
-RL_VECTOR(log1p, "u10", "v")
-RL_VECTOR(sin, "u10", "v")
-RL_VECTOR(cos, "u10", "v")
-RL_VECTOR(tan, "u10", "v")
-RL_VECTOR(asin, "u10", "v")
-RL_VECTOR(acos, "u10", "v")
-RL_VECTOR(atan, "u10", "v")
-RL_VECTOR(sinh, "u10", "v")
-RL_VECTOR(cosh, "u10", "v")
-RL_VECTOR(tanh, "u10", "v")
-RL_VECTOR(asinh, "u10", "v")
-RL_VECTOR(acosh, "u10", "v")
-RL_VECTOR(atanh, "u10", "v")
-RL_VECTOR(erf, "u10", "v")
-RL_VECTOR(erfc, "u15", "v")
-RL_VECTOR(lgamma, "u10", "v")
-RL_VECTOR(tgamma, "u10", "v")
-RL_VECTOR(cbrt, "u10", "v")
-RL_VECTOR(pow, "u10", "vv")
-RL_VECTOR(atan2, "u10", "vv")
-RL_VECTOR(hypot, "u05", "vv")
-RL_VECTOR(fmod, "", "vv")
+#define RL_VECTOR1(name, ulp) RL_VECTOR(name, ulp, "v")
+#define RL_VECTOR2(name, ulp) RL_VECTOR(name, ulp, "vv")
+RL_VECTOR_MATH1(RL_VECTOR1)
+RL_LARGE_MATH1(RL_VECTOR1)
+RL_VECTOR_MATH2(RL_VECTOR2)
 
 #endif

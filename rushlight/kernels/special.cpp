@@ -163,13 +163,13 @@ double zeta(double s, double q) {
   return sum;
 }
 
-double polygamma(int n, double x) {
+double polygamma(double n, double x) {
   if (n == 0) return digamma(x);
-  return (n % 2 ? 1 : -1) * std::tgamma(n + 1.0) * zeta(n + 1.0, x);
+  return (std::fmod(n, 2) != 0 ? 1 : -1) * std::tgamma(n + 1.0) * zeta(n + 1.0, x);
 }
 
-float polygamma(int n, float x) {
-  if (n != 1 || !(x > -1e3f) || (x <= 0 && x == std::floor(x))) return float(polygamma(n, double(x)));
+float polygamma(float n, float x) {
+  if (n != 1 || !(x > -1e3f) || (x <= 0 && x == std::floor(x))) return float(polygamma(double(n), double(x)));
   // Reflection, then six steps of the recurrence up to the asymptotic series.
   float sign = 1, sum = 0;
   if (x < 0.5f) {

@@ -45,26 +45,6 @@ TEST(PointwiseTest, BitsDoNotDependOnThePlaceOfAnElement) {
   for (float v : y) EXPECT_EQ(v, y[0]);
 }
 
-TEST(PointwiseTest, EveryFunctorHasASymbolicForm) {
-  int count = 0;
-  for (const OpDef* def : OpTable::get().records()) {
-    if (!def->kernel.pointwise) continue;
-    Expr in[4] = {Expr::input(0), Expr::input(1), Expr::input(2), Expr::input(3)};
-    Schema schema = Schema::parse(def->schema);
-    std::vector<IValue> args;
-    for (const Argument& a : schema.args) {
-      IValue one = a.type_name == "int" ? IValue(1) : IValue(1.0);
-      args.push_back(a.has_default ? a.default_value : one);
-    }
-    EXPECT_FALSE(def->kernel.pointwise->symbolic(in, args.data()).text().empty()) << def->schema;
-    count++;
-  }
-  EXPECT_GE(count, 60);
-  Expr in[2] = {Expr::input(0), Expr::input(1)};
-  EXPECT_EQ(OpTable::get().find("tanh_backward")->def().kernel.pointwise->symbolic(in, nullptr).text(),
-            "x0 * (1 - (x1 * x1))");
-}
-
 TEST(ViewTest, ViewsShareMemoryAndKnowTheirBase) {
   Tensor base = arange(Scalar(6.f)), v = view(base, {2, 3});
   EXPECT_EQ(&v.storage(), &base.storage());

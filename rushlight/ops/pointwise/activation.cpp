@@ -64,14 +64,15 @@ template <class T> struct Sigmoid {
 template <class T>
 struct SigmoidBackward {
   RL_FN T operator()(T g, T y) const {
-    if constexpr (is_complex_type<T>) return g * std::conj((T(1) - y) * y);
+    if constexpr (is_complex_type<T>) return g * math::conj((T(1) - y) * y);
     else return g * (T(1) - y) * y;
   }
 };
 // A number that becomes an element itself: it fits half types too, which others only meet in float.
 template <class T>
 T element_arg(const IValue& v) {
-  if constexpr (std::is_same_v<T, float>) return T(number_in(v.to_scalar(), functor_dtype()).to_double());
+  if constexpr (std::is_same_v<math::number_t<T>, float>)
+    return T(number_in(v.to_scalar(), functor_dtype()).to_double());
   else return scalar_arg<T>(v);
 }
 template <class T>

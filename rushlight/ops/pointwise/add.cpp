@@ -1,28 +1,25 @@
 // add, sub, rsub: self + alpha * other and its mirror images.
 #include "rushlight/dispatch/pointwise.h"
-#include "rushlight/kernels/complex_product.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
 
+void check_alpha(const IValue& alpha, DType d) {
+  RL_CHECK(RuntimeError, !alpha.is_bool() || d == DType::Bool, "Boolean alpha only supported for Boolean results.");
+  RL_CHECK(RuntimeError, alpha.is_bool() || !is_integral(d, true),
+           "For integral input tensors, argument alpha must not be a floating point number.");
+  RL_CHECK(RuntimeError, !alpha.is_complex() || is_complex(d),
+           "For non-complex input tensors, argument alpha must not be a complex number.");
+}
 // alpha as PyTorch takes it: in the dtype of the result, also where halves are added in float.
 template <class T>
 T alpha_arg(const IValue* args) {
-  if constexpr (!std::is_same_v<T, Expr>) {
-    DType d = functor_dtype();
-    if (!args[2].is_int()) {
-      RL_CHECK(RuntimeError, !args[2].is_bool() || d == DType::Bool,
-               "Boolean alpha only supported for Boolean results.");
-      RL_CHECK(RuntimeError, args[2].is_bool() || !is_integral(d, true),
-               "For integral input tensors, argument alpha must not be a floating point number.");
-      RL_CHECK(RuntimeError, !args[2].is_complex() || is_complex(d),
-               "For non-complex input tensors, argument alpha must not be a complex number.");
-    }
-    if constexpr (std::is_same_v<T, float>)
-      if (is_half(d)) return T(number_in(args[2].to_scalar(), d).to_double());
-  }
+  DType d = functor_dtype();
+  if (!args[2].is_int()) check_alpha(args[2], d);
+  if constexpr (std::is_same_v<math::number_t<T>, float>)
+    if (is_half(d)) return T(number_in(args[2].to_scalar(), d).to_double());
   return scalar_arg<T>(args[2]);
 }
 
@@ -48,9 +45,7 @@ void refuse_booleans(const IValue* args) {
 }
 template <class T>
 struct Difference {
-  explicit Difference(const IValue* args) : alpha(alpha_arg<T>(args)) {
-    if constexpr (!std::is_same_v<T, Expr>) refuse_booleans(args);
-  }
+  explicit Difference(const IValue* args) : alpha(alpha_arg<T>(args)) { refuse_booleans(args); }
   T alpha;
 };
 template <class T>

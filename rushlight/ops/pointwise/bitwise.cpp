@@ -25,26 +25,17 @@ template <class T>
 struct BitNot {
   static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a) const {
-    if constexpr (std::is_same_v<T, bool>) return !a;
+    if constexpr (math::is_bool<T>) return !a;
     else return T(~a);
   }
 };
 
-template <class T>
-struct ShiftLeft {
-  RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_integral_v<T>)
-      return b < 0 || b >= T(sizeof(T) * 8) ? T(0) : T(std::make_unsigned_t<T>(a) << b);
-    else return a << b;
-  }
+template <class T> struct ShiftLeft {
+  RL_FN T operator()(T a, T b) const { return math::shift_left(a, b); }
 };
 
-template <class T>
-struct ShiftRight {
-  RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_integral_v<T>) return b < 0 || b >= T(sizeof(T) * 8) ? T(a < 0 ? -1 : 0) : T(a >> b);
-    else return a >> b;
-  }
+template <class T> struct ShiftRight {
+  RL_FN T operator()(T a, T b) const { return math::shift_right(a, b); }
 };
 
 using IntegralNoBool = TypeList<int32_t, int64_t>;

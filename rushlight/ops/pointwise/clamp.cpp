@@ -43,11 +43,11 @@ template <class T> struct ClampMax {
 template <class T> struct Clamp {
   static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T x, T low, T high) const {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (math::is_float<T>) {
       // As below, with one test for NaN instead of two.
-      T raised = x > low ? x : low;
-      T inside = raised < high ? raised : high;
-      return math::select(__builtin_isunordered(x, low), x + low, inside);
+      T raised = math::select(x > low, x, low);
+      T inside = math::select(raised < high, raised, high);
+      return math::select(math::unordered(x, low), x + low, inside);
     } else {
       return math::minimum(math::maximum(x, low), high);
     }

@@ -21,14 +21,14 @@ namespace {
 template <class T>
 struct Conj {
   RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return std::conj(x);
+    if constexpr (math::is_complex_type<T>) return math::conj(x);
     else return x;
   }
 };
 template <class T>
 struct Angle {
   RL_FN auto operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return std::arg(x);
+    if constexpr (math::is_complex_type<T>) return math::arg(x);
     else return math::select(x < T(0), T(3.14159265358979323846), math::select(x == x, T(0), x));
   }
 };

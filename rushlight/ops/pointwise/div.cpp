@@ -13,19 +13,11 @@
 namespace rushlight {
 namespace {
 
-template <class T>
-constexpr bool is_int = std::is_integral_v<T>;
-
-template <class T>
-void check_divisor(T b) {
-  RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError");
-}
-
 // The vector fmod is NaN where its arguments are more than 38 or 300 decimal places apart: in double no two floats are.
 template <class T>
 RL_FN T float_remainder(T a, T b) {
-  if constexpr (std::is_same_v<T, float>) return float(math::fmod(double(a), double(b)));
-  else return math::fmod(a, b);
+  using Wide = math::same_kind_t<T, double>;
+  return T(math::fmod(Wide(a), Wide(b)));
 }
 
 template <class T> struct TrueDivide {
@@ -38,11 +30,9 @@ template <class T>
 struct FloorDivide {
   static constexpr bool kExactNumbers = true;
   RL_FN T operator()(T a, T b) const {
-    if constexpr (is_int<T>) {
-      check_divisor(b);
-      if (b == T(-1)) return T(0 - a);  // the smallest integer / -1 would trap
-      T q = a / b;
-      return T(q - ((a % b != 0) && ((a < 0) != (b < 0))));
+    if constexpr (math::is_integer<T>) {
+      T q = math::quotient(a, b), r = math::rest(a, b);
+      return math::select(r != T(0) && ((a < T(0)) != (b < T(0))), q - T(1), q);
     } else {
       T mod = float_remainder(a, b);
       T div = (a - mod) / b;
@@ -57,22 +47,16 @@ struct FloorDivide {
 template <class T>
 struct TruncDivide {
   RL_FN T operator()(T a, T b) const {
-    if constexpr (is_int<T>) {
-      check_divisor(b);
-      return b == T(-1) ? T(0 - a) : T(a / b);
-    } else {
-      return math::trunc(a / b);
-    }
+    if constexpr (math::is_integer<T>) return math::quotient(a, b);
+    else return math::trunc(a / b);
   }
 };
 template <class T>
 struct Remainder {
   RL_FN T operator()(T a, T b) const {
-    if constexpr (is_int<T>) {
-      check_divisor(b);
-      if (b == T(-1)) return T(0);
-      T r = a % b;
-      return r != 0 && ((r < 0) != (b < 0)) ? T(r + b) : r;
+    if constexpr (math::is_integer<T>) {
+      T r = math::rest(a, b);
+      return math::select(r != T(0) && ((r < T(0)) != (b < T(0))), r + b, r);
     } else {
       T mod = float_remainder(a, b);
       return math::select(mod != T(0) && ((b < T(0)) != (mod < T(0))), mod + b, mod);
@@ -82,12 +66,8 @@ struct Remainder {
 template <class T>
 struct Fmod {
   RL_FN T operator()(T a, T b) const {
-    if constexpr (is_int<T>) {
-      check_divisor(b);
-      return b == T(-1) ? T(0) : T(a % b);
-    } else {
-      return float_remainder(a, b);
-    }
+    if constexpr (math::is_integer<T>) return math::rest(a, b);
+    else return float_remainder(a, b);
   }
 };
 

@@ -12,72 +12,25 @@
 namespace rushlight {
 namespace {
 
-template <class T> struct Exp {
-  RL_FN T operator()(T x) const { return math::exp(x); }
-};
-constexpr double kLn2 = 0.693147180559945309417, kLn10 = 2.30258509299404568402;
+#define RL_UNARY(Functor, name)                             \
+  template <class T> struct Functor {                       \
+    RL_FN T operator()(T x) const { return math::name(x); } \
+  };
+RL_UNARY(Exp, exp)
+RL_UNARY(Exp2, exp2)
+RL_UNARY(Expm1, expm1)
+RL_UNARY(Log, log)
+RL_UNARY(Log2, log2)
+RL_UNARY(Log10, log10)
+RL_UNARY(Log1p, log1p)
+#undef RL_UNARY
+constexpr double kLn2 = math::kLn2, kLn10 = 2.30258509299404568402;
 
-template <class T>
-struct Exp2 {
-  RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return std::exp(x * T(kLn2));
-    else return math::exp2(x);
-  }
-};
-template <class T>
-struct Expm1 {
-  RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) {
-      auto half = std::sin(x.imag() / 2);
-      return T(std::expm1(x.real()) * std::cos(x.imag()) - 2 * half * half, std::exp(x.real()) * std::sin(x.imag()));
-    } else {
-      return math::expm1(x);
-    }
-  }
-};
-template <class T> struct Log {
-  RL_FN T operator()(T x) const { return math::log(x); }
-};
-template <class T>
-struct Log2 {
-  RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return std::log(x) / T(kLn2);
-    else return math::log2(x);
-  }
-};
-template <class T> struct Log10 {
-  RL_FN T operator()(T x) const { return math::log10(x); }
-};
-// Near 0 the modulus of 1 + z by log1p of |1 + z|^2 - 1.
-template <class R>
-std::complex<R> complex_log1p(std::complex<R> z) {
-  R x = z.real(), y = z.imag();
-  if (!(std::abs(z) < R(0.5))) return std::log(std::complex<R>(x + 1, y));
-  R above = x * (2 + x) + y * y;
-  return {above == 0 ? x : R(0.5) * std::log1p(above), std::atan2(y, x + 1)};
-}
-template <class T>
-struct Log1p {
-  RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return complex_log1p(x);
-    else return math::log1p(x);
-  }
-};
-
-// The larger comes out of the sum, so that exp never overflows; equal values keep inf, inf out of inf - inf.
-template <class R>
-std::complex<R> complex_logaddexp(std::complex<R> a, std::complex<R> b) {
-  using C = std::complex<R>;
-  if (math::isnan(a) || math::isnan(b)) return C(R(__builtin_nan("")), R(__builtin_nan("")));
-  if (a.real() > b.real()) std::swap(a, b);
-  if (!std::isfinite(a.real()) && a.real() == b.real()) return a.real() < 0 ? a : std::log(std::exp(a) + std::exp(b));
-  return complex_log1p(std::exp(a - b)) + b;
-}
 template <class T>
 struct LogAddExp {
   RL_FN T operator()(T a, T b) const {
     if constexpr (math::is_complex_type<T>) {
-      return complex_logaddexp(a, b);
+      return math::logaddexp(a, b);
     } else {
       T apart = math::select(a == b, T(0), a - b);  // not inf - inf
       return math::maximum(a, b) + math::log1p(math::exp(-math::abs(apart)));

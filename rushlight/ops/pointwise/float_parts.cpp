@@ -1,6 +1,4 @@
 // Numbers taken apart and put together: heaviside, gcd, lcm, ldexp, frexp, nextafter, polar.
-#include <numeric>
-
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/_ldexp.h"
@@ -22,45 +20,14 @@ struct Heaviside {
     return math::select(x == T(0), at_zero, math::select(x > T(0), T(1), T(0)));
   }
 };
-template <class T>
-std::make_unsigned_t<T> magnitude(T x) {
-  using U = std::make_unsigned_t<T>;
-  return x < 0 ? U(0) - U(x) : U(x);
-}
-template <class T>
-struct Gcd {
-  RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_same_v<T, Expr>) {
-      return Expr("gcd", {a, b});
-    } else {
-      // Magnitudes: the smallest integer has none of its own type, and to divide it by -1 would trap.
-      auto x = magnitude(a), y = magnitude(b);
-      while (x != 0) {
-        auto rest = y % x;
-        y = x;
-        x = rest;
-      }
-      return T(y);
-    }
-  }
+template <class T> struct Gcd {
+  RL_FN T operator()(T a, T b) const { return math::gcd(a, b); }
 };
-template <class T>
-struct Lcm {
-  RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_same_v<T, Expr>) {
-      return Expr("lcm", {a, b});
-    } else {
-      auto g = std::make_unsigned_t<T>(Gcd<T>()(a, b));
-      return g == 0 ? T(0) : math::abs(T(magnitude(a) / g * magnitude(b)));
-    }
-  }
+template <class T> struct Lcm {
+  RL_FN T operator()(T a, T b) const { return math::lcm(a, b); }
 };
-template <class T>
-struct NextAfter {
-  RL_FN T operator()(T a, T b) const {
-    if constexpr (std::is_same_v<T, Expr>) return Expr("nextafter", {a, b});
-    else return std::nextafter(a, b);
-  }
+template <class T> struct NextAfter {
+  RL_FN T operator()(T a, T b) const { return math::nextafter(a, b); }
 };
 using Whole = TypeList<int32_t, int64_t>;
 

@@ -13,8 +13,11 @@ struct Lerp {
   static constexpr bool kExactNumbers = true;
   static constexpr bool kNumbersFit = true;
   RL_FN T operator()(T a, T b, T w) const {
-    if constexpr (math::is_complex_type<T>) return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (T(1) - w);
-    else {
+    if constexpr (math::is_complex_type<T>) {
+      return math::either(
+          math::abs(w) < math::real_t<T>(0.5), [&] { return a + w * (b - a); },
+          [&] { return b - (b - a) * (T(1) - w); });
+    } else {
       T apart = b - a, near = math::select(math::abs(w) < T(0.5), a + w * apart, b - apart * (T(1) - w));
       return math::select(math::abs(apart) < T(__builtin_inf()), near, a * (T(1) - w) + b * w);
     }

@@ -5,7 +5,6 @@
 #include "rushlight/fn/pow.h"
 #include "rushlight/fn/sgn.h"
 #include "rushlight/fn/square.h"
-#include "rushlight/kernels/complex_product.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/sparse/forms.h"
@@ -18,16 +17,17 @@ template <class T> struct Mul {
   RL_FN T operator()(T a, T b) const { return math::times(a, b); }
 };
 template <class T> struct Neg {
-  RL_FN T operator()(T x) const { return -x; }
+  RL_FN T operator()(T x) const { return math::negative(x); }
 };
-template <>
-struct Neg<bool> {
+template <class T>
+  requires math::is_bool<T>
+struct Neg<T> {
   explicit Neg(const IValue*) {
     throw RuntimeError(
         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
         "`~` or `logical_not()` operator instead.");
   }
-  bool operator()(bool x) const { return x; }
+  T operator()(T x) const { return x; }
 };
 template <class T> struct Square {
   RL_FN T operator()(T x) const { return math::times(x, x); }
@@ -41,31 +41,13 @@ template <class T> struct Sqrt {
 template <class T> struct Rsqrt {
   RL_FN T operator()(T x) const { return T(1) / math::sqrt(x); }
 };
-template <class T> struct Abs {
-  RL_FN auto operator()(T x) const { return math::abs(x); }
-};
-// By the hypot that has a vector form, which std::abs has not.
-template <class R> struct Abs<std::complex<R>> {
-  RL_FN R operator()(std::complex<R> x) const { return math::hypot(x.real(), x.imag()); }
-};
-// Signs of half types are a bit.
 template <class T>
-T with_bits(int bits) {
-  T t;
-  t.bits = uint16_t(bits);
-  return t;
-}
-template <> struct Neg<Half> {
-  RL_FN Half operator()(Half x) const { return with_bits<Half>(x.bits ^ 0x8000); }
-};
-template <> struct Neg<BFloat16> {
-  RL_FN BFloat16 operator()(BFloat16 x) const { return with_bits<BFloat16>(x.bits ^ 0x8000); }
-};
-template <> struct Abs<Half> {
-  RL_FN Half operator()(Half x) const { return with_bits<Half>(x.bits & 0x7FFF); }
-};
-template <> struct Abs<BFloat16> {
-  RL_FN BFloat16 operator()(BFloat16 x) const { return with_bits<BFloat16>(x.bits & 0x7FFF); }
+struct Abs {
+  RL_FN auto operator()(T x) const {
+    // By the hypot that has a vector form, which std::abs has not.
+    if constexpr (math::is_complex_type<T>) return math::hypot(math::real(x), math::imag(x));
+    else return math::abs(x);
+  }
 };
 using AnyAndHalves = TypeList<float, double, int32_t, int64_t, bool, complex64, complex128, Half, BFloat16>;
 

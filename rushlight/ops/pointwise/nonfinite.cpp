@@ -20,11 +20,7 @@ template <class T> struct IsNan {
 };
 
 template <class T> struct IsInf {
-  RL_FN auto operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) return std::isinf(x.real()) || std::isinf(x.imag());
-    else if constexpr (std::is_integral_v<T>) return false;
-    else return math::abs(x) == T(std::numeric_limits<double>::infinity());
-  }
+  RL_FN auto operator()(T x) const { return math::isinf(x); }
 };
 
 template <class T> struct IsPosInf {
@@ -39,18 +35,17 @@ template <class T>
 struct NanToNum {
   explicit NanToNum(const IValue* args)
       : nan(args[1].is_none() ? T(0) : float_arg<T>(args[1])),
-        high(args[2].is_none() ? largest(args[0]) : float_arg<T>(args[2])),
-        low(args[3].is_none() ? -largest(args[0]) : float_arg<T>(args[3])) {}
-  // Of the tensor's dtype, which a half type's computation does not know.
-  static T largest(const IValue& self) {
-    DType d = self.is_tensor() ? self.tensor().dtype() : DType::Float64;
-    if (is_half(d)) return T(d == DType::Float16 ? 65504.0 : 3.3895313892515355e38);
-    if constexpr (std::is_same_v<T, Expr>) return Expr(std::numeric_limits<double>::max());
-    else return std::numeric_limits<T>::max();
+        high(args[2].is_none() ? T(largest()) : float_arg<T>(args[2])),
+        low(args[3].is_none() ? T(-largest()) : float_arg<T>(args[3])) {}
+  // Of the call's dtype, which a half type's computation does not know.
+  static math::number_t<T> largest() {
+    DType d = functor_dtype();
+    if (is_half(d)) return math::number_t<T>(d == DType::Float16 ? 65504.0 : 3.3895313892515355e38);
+    return std::numeric_limits<math::number_t<T>>::max();
   }
   T nan, high, low;
   RL_FN T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) {
+    if constexpr (math::is_integer<T>) {
       return x;
     } else {
       T inf = T(__builtin_inf());

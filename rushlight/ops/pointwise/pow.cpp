@@ -15,35 +15,8 @@
 namespace rushlight {
 namespace {
 
-// Whole powers of complex numbers by products, which are exact where the result is; and 0 to the power of 0 is 1.
-template <class C>
-C complex_pow(C x, C y) {
-  using R = typename C::value_type;
-  if (y.imag() == 0 && y.real() == std::trunc(y.real()) && std::abs(y.real()) <= 64) {
-    C result = 1;
-    for (int n = int(std::abs(y.real())); n; n >>= 1, x *= n ? x : C(1))
-      if (n & 1) result *= x;
-    return y.real() < 0 ? R(1) / result : result;
-  }
-  if (x == C(0) && y.real() > 0) return 0;
-  return std::pow(x, y);
-}
-
-template <class T>
-struct Pow {
-  RL_FN T operator()(T x, T y) const {
-    if constexpr (std::is_integral_v<T>) {
-      if (y < 0) return x == 1 ? T(1) : x == T(-1) ? T(y % 2 ? -1 : 1) : T(0);
-      T result = 1;
-      for (; y; y >>= 1, x = T(x * x))
-        if (y & 1) result = T(result * x);
-      return result;
-    } else if constexpr (math::is_complex_type<T>) {
-      return complex_pow(x, y);
-    } else {
-      return math::pow(x, y);
-    }
-  }
+template <class T> struct Pow {
+  RL_FN T operator()(T x, T y) const { return math::pow(x, y); }
 };
 
 // The exponents that people write have exact and fast forms.

@@ -19,33 +19,24 @@ template <class T> struct Floor {
   RL_FN T operator()(T x) const { return math::floor(x); }
 };
 
-template <class T>
-struct Ceil {
-  RL_FN T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) return x;
-    else return math::ceil(x);
-  }
+template <class T> struct Ceil {
+  RL_FN T operator()(T x) const { return math::ceil(x); }
 };
 
 template <class T> struct Trunc {
   RL_FN T operator()(T x) const { return math::trunc(x); }
 };
 
-template <class T>
-struct Round {
-  RL_FN T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) return x;
-    else return math::round_even(x);
-  }
+template <class T> struct Round {
+  RL_FN T operator()(T x) const { return math::round_even(x); }
 };
 
 // Through a power of ten above 1 on either side of the point: 0.1 and its like are not exact. Where the product leaves the range there is
 // nothing to round, or nothing left.
 template <class T>
 struct RoundDecimals {
-  explicit RoundDecimals(const IValue* args) : negative(args[1].to_int() < 0) {
-    power = T(std::pow(10.0, std::abs(double(args[1].to_int()))));
-  }
+  explicit RoundDecimals(const IValue* args)
+      : negative(args[1].to_int() < 0), power(std::pow(10.0, std::abs(double(args[1].to_int())))) {}
   bool negative;
   T power;
   RL_FN T operator()(T x) const {
@@ -70,34 +61,22 @@ struct Sign {
   }
 };
 
-template <>
-struct Sign<bool> {
-  RL_FN bool operator()(bool x) const { return x; }
+template <class T>
+  requires math::is_bool<T>
+struct Sign<T> {
+  RL_FN T operator()(T x) const { return x; }
 };
 
 template <class T>
 struct Sgn {
   RL_FN T operator()(T x) const {
-    if constexpr (math::is_complex_type<T>) {
-      using R = math::real_t<T>;
-      R size = std::max(math::abs(x.real()), math::abs(x.imag()));
-      if (size == 0) return T(0);
-      // The modulus of what is very large or small would be out of range or inexact.
-      if (!(size > 16 * std::numeric_limits<R>::min() && size < std::numeric_limits<R>::max() / 2) &&
-          std::isfinite(size))
-        x = T(x.real() / size, x.imag() / size);
-      return x / std::abs(x);
-    } else {
-      return Sign<T>()(x);
-    }
+    if constexpr (math::is_complex_type<T>) return math::sgn(x);
+    else return Sign<T>()(x);
   }
 };
 
 template <class T> struct Signbit {
-  RL_FN auto operator()(T x) const {
-    if constexpr (std::is_floating_point_v<T>) return std::signbit(x);
-    else return x < T(0);
-  }
+  RL_FN auto operator()(T x) const { return math::signbit(x); }
 };
 
 template <class T> struct Copysign {

@@ -54,10 +54,7 @@ struct Polygamma {
     RL_CHECK(RuntimeError, order >= 0, "polygamma(n, x) does not support negative n.");
   }
   int order;
-  RL_FN T operator()(T x) const {
-    if constexpr (std::is_same_v<T, Expr>) return Expr("polygamma", {Expr(order), x});
-    else return T(special::polygamma(order, special_t<T>(x)));
-  }
+  RL_FN T operator()(T x) const { return T(special::polygamma(T(order), x)); }
 };
 template <class T>
 struct Entr {

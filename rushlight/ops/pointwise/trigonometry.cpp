@@ -51,7 +51,7 @@ template <class T> struct Hypot {
 template <class T>
 struct TanhBackward {
   RL_FN T operator()(T g, T y) const {
-    if constexpr (math::is_complex_type<T>) return g * std::conj(T(1) - y * y);
+    if constexpr (math::is_complex_type<T>) return g * math::conj(T(1) - y * y);
     else return g * (T(1) - y * y);
   }
 };
@@ -60,7 +60,7 @@ struct Sinc {
   RL_FN T operator()(T x) const {
     T y = x * T(3.14159265358979323846);
     if constexpr (math::is_complex_type<T>) {
-      return x == T(0) ? T(1) : math::sin(y) / y;
+      return math::either(x == T(0), [&] { return T(1); }, [&] { return T(math::sin(y) / y); });
     } else {
       // sin(pi x) by what x is away from a whole number, which is exact.
       T turn = x - T(2) * math::round_even(x * T(0.5)), size = math::abs(turn);
