@@ -22,7 +22,7 @@ Tensor gradient(const Tensor& of, const Tensor& by, bool create_graph = false) {
   return run_backward({of}, {Tensor()},
                       {.retain_graph = create_graph, .create_graph = create_graph, .accumulate = false}, {by})[0];
 }
-F grad_values(const Tensor& t) { return values(grad_of(t)); }
+F grad_values(const Tensor& t) { return values_of(grad_of(t)); }
 template <class Fn>
 std::string error_of(Fn&& f) {
   try {
@@ -46,14 +46,14 @@ TEST(AutogradTest, GradientsAddUpOverUsesBroadcastsAndRuns) {
 TEST(AutogradTest, SecondDerivative) {
   Tensor x = leaf({2, 3});
   Tensor g = gradient(sum(x * x * x), x, true);  // 3x^2
-  EXPECT_EQ(values(g), (F{12, 27}));
-  EXPECT_EQ(values(gradient(sum(g), x)), (F{12, 18}));
+  EXPECT_EQ(values_of(g), (F{12, 27}));
+  EXPECT_EQ(values_of(gradient(sum(g), x)), (F{12, 18}));
   Tensor t = tanh(x);
   Tensor first = gradient(sum(t), x, true);
   Tensor second = gradient(sum(first), x);
   for (int i = 0; i < 2; i++) {
-    float y = values(t)[size_t(i)];
-    EXPECT_NEAR(values(second)[size_t(i)], -2 * y * (1 - y * y), 1e-6);
+    float y = values_of(t)[size_t(i)];
+    EXPECT_NEAR(values_of(second)[size_t(i)], -2 * y * (1 - y * y), 1e-6);
   }
 }
 
@@ -114,8 +114,8 @@ TEST(AutogradTest, BackwardTwiceNeedsRetainGraph) {
 TEST(AutogradTest, BadRootsAndInputs) {
   Tensor x = leaf({1, 2}), z = leaf({1});
   EXPECT_TRUE(contains(error_of([&] { backward(x * x); }), "grad can be implicitly created only for scalar outputs"));
-  EXPECT_EQ(error_of([&] { backward(tensor_of(F{1})); }),
-            "element 0 of tensors does not require grad and does not have a grad_fn");
+  EXPECT_TRUE(contains(error_of([&] { backward(tensor_of(F{1})); }),
+                       "element 0 of tensors does not require grad and does not have a grad_fn"));
   EXPECT_TRUE(contains(error_of([&] { gradient(sum(x), z); }), "index 0 appears to not have been used in the graph"));
   EXPECT_TRUE(contains(error_of([&] { run_backward({x * x}, {tensor_of({1, 2, 3})}, {}); }), "Mismatch in shape"));
   EXPECT_TRUE(contains(error_of([&] { add_(x, Scalar(1)); }),
@@ -135,7 +135,7 @@ TEST(ViewGradientTest, WriteThroughAView) {
   copy_(slice(x, 0, 3, 4), w);
   EXPECT_EQ(grad_fn(x)->name(), "CopySlices");
   EXPECT_EQ(grad_fn(y)->name(), "AsStridedBackward0");
-  EXPECT_EQ(values(x), (F{1, 4, 6, 5}));
+  EXPECT_EQ(values_of(x), (F{1, 4, 6, 5}));
   backward(sum(x * x) + sum(y * tensor_of<float>({10, 20, 30, 40}, {2, 2})));
   EXPECT_EQ(grad_values(a), (F{0, 2 * (2 * 4 + 20), 2 * (2 * 6 + 30), 0}));
   EXPECT_EQ(grad_values(w), (F{2 * 5 + 40}));
@@ -157,8 +157,8 @@ TEST(ViewGradientTest, DoubleBackwardThroughCopySlices) {
   Tensor x = a * a;
   mul_(slice(x, 0, 1, 3), slice(a, 0, 1, 3));  // a0^2, a1^3, a2^3
   Tensor g = gradient(sum(x), a, true);
-  EXPECT_EQ(values(g), (F{2, 12, 27}));
-  EXPECT_EQ(values(gradient(sum(g), a)), (F{2, 12, 18}));
+  EXPECT_EQ(values_of(g), (F{2, 12, 27}));
+  EXPECT_EQ(values_of(gradient(sum(g), a)), (F{2, 12, 18}));
 }
 
 TEST(ViewGradientTest, GradientsOfSeveralWritesAreDifferentiable) {
@@ -168,8 +168,8 @@ TEST(ViewGradientTest, GradientsOfSeveralWritesAreDifferentiable) {
   copy_(select(buffer, 0, 1), a);
   mul_(select(buffer, 0, 1), a * a);
   Tensor g = gradient(sum(buffer), a, true);  // 2a + 3a^2
-  EXPECT_EQ(values(g), (F{16, 33}));
-  EXPECT_EQ(values(gradient(sum(g), a)), (F{14, 20}));
+  EXPECT_EQ(values_of(g), (F{16, 33}));
+  EXPECT_EQ(values_of(gradient(sum(g), a)), (F{14, 20}));
 }
 
 TEST(ViewGradientTest, SecondDerivativeThroughAViewOfAChangedBase) {
@@ -177,8 +177,8 @@ TEST(ViewGradientTest, SecondDerivativeThroughAViewOfAChangedBase) {
   Tensor x = a * 1.0, y = view(x, {2, 1});
   mul_(x, Scalar(2));
   Tensor g = gradient(sum(y * y * y), a, true);  // (2a)^3
-  EXPECT_EQ(values(g), (F{24, 96}));
-  EXPECT_EQ(values(gradient(sum(g), a)), (F{48, 96}));
+  EXPECT_EQ(values_of(g), (F{24, 96}));
+  EXPECT_EQ(values_of(gradient(sum(g), a)), (F{48, 96}));
 }
 
 TEST(ViewGradientTest, ViewsOfNoGradMayNotBeWritten) {
@@ -219,8 +219,8 @@ TEST(EngineTest, InputsRestrictWhatIsComputed) {
   Tensor a = leaf({1, 2}), b = leaf({3, 4});
   Tensor y = a * b, z = sum(y * y);
   Tensors g = run_backward({z}, {Tensor()}, {.retain_graph = true, .accumulate = false}, {y, a});
-  EXPECT_EQ(values(g[0]), (F{6, 16}));
-  EXPECT_EQ(values(g[1]), (F{18, 64}));
+  EXPECT_EQ(values_of(g[0]), (F{6, 16}));
+  EXPECT_EQ(values_of(g[1]), (F{18, 64}));
   EXPECT_FALSE(grad_of(b).defined());
   run_backward({z}, {Tensor()}, {}, {b});
   EXPECT_EQ(grad_values(b), (F{6, 32}));
@@ -231,7 +231,7 @@ TEST(EngineTest, GradientsNeverAliasWhatTheCallerHolds) {
   Tensor a = leaf({1, 2}), b = leaf({3, 4}), g = tensor_of({1, 1});
   run_backward({a + b}, {g}, {});
   run_backward({a + b}, {g}, {});
-  EXPECT_EQ(values(g), (F{1, 1}));
+  EXPECT_EQ(values_of(g), (F{1, 1}));
   EXPECT_EQ(grad_values(a), (F{2, 2}));
   EXPECT_EQ(grad_values(b), (F{2, 2}));
 }
@@ -251,7 +251,7 @@ TEST(AutogradTest, WhatIsCopiedIntoIntegersHasNoGradient) {
   Tensor ints = arange(2);
   copy_(ints, leaf({3, 4}));
   EXPECT_FALSE(ints.requires_grad());
-  EXPECT_EQ(values<int64_t>(ints), (std::vector<int64_t>{3, 4}));
+  EXPECT_EQ(values_of<int64_t>(ints), (std::vector<int64_t>{3, 4}));
 }
 
 TEST(InferenceModeTest, ItsTensorsStayOutOfTheGraph) {

@@ -101,8 +101,8 @@ TEST(LevelTest, ABatchRunsAnyOperator) {
     sums = level.unwrapped(sum(row * 2.0));
     sorted = level.unwrapped(flip(row, {0}));
   }
-  EXPECT_EQ(values(sums), (std::vector<float>{6, 24}));
-  EXPECT_EQ(values(sorted), (std::vector<float>{2, 1, 0, 5, 4, 3}));
+  EXPECT_EQ(values_of(sums), (std::vector<float>{6, 24}));
+  EXPECT_EQ(values_of(sorted), (std::vector<float>{2, 1, 0, 5, 4, 3}));
 }
 
 TEST(LevelTest, ATensorOfABatchThatLeftItIsAnError) {

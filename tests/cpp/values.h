@@ -18,7 +18,7 @@ inline Tensor tensor_of(std::vector<float> v) {
 }
 
 template <class T = float>
-std::vector<T> values(const Tensor& t) {
+std::vector<T> values_of(const Tensor& t) {
   Tensor dense = clone(t, MemoryFormat::Contiguous);
   return {dense.data<T>(), dense.data<T>() + dense.numel()};
 }

@@ -36,7 +36,7 @@ class VectorMath : public testing::Test {
  protected:
   void expect_exact(Tensor (*op)(const Tensor&), long double (*exact)(long double), double from, double to) {
     std::vector<T> x = spread<T>(from, to);
-    std::vector<T> y = values<T>(op(tensor_of<T>(x, kCount)));
+    std::vector<T> y = values_of<T>(op(tensor_of<T>(x, kCount)));
     EXPECT_LE(worst_ulp(y, [&](size_t i) { return exact(x[i]); }), 1.1);
   }
 };
@@ -52,7 +52,7 @@ TYPED_TEST(VectorMath, Atan) { this->expect_exact(&atan, std::atan, -10, 10); }
 
 TYPED_TEST(VectorMath, Pow) {
   auto x = spread<TypeParam>(0.01, 20), y = spread<TypeParam>(-5, 5);
-  auto z = values<TypeParam>(pow(tensor_of<TypeParam>(x, kCount), tensor_of<TypeParam>(y, kCount)));
+  auto z = values_of<TypeParam>(pow(tensor_of<TypeParam>(x, kCount), tensor_of<TypeParam>(y, kCount)));
   EXPECT_LE(worst_ulp(z, [&](size_t i) { return std::pow((long double)x[i], (long double)y[i]); }), 1.1);
 }
 

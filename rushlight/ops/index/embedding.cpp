@@ -231,7 +231,8 @@ OP(embedding_backward,
               "scale_grad_by_freq, bool sparse) -> Tensor",
     .doc = "Gradient of embedding for its table, sparse if told so.",
     .kernel = composite<any_backward>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .shares = {"grad:sparse"}});
 OP(embedding_renorm_,
    {.schema = "embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)",
     .doc = "Scales rows down to a norm of at most max_norm.",

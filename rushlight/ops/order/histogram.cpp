@@ -206,7 +206,8 @@ OP(histogram_tensor,
         "Tensor bin_edges)",
     .doc = "The numbers of values between edges that are given.",
     .kernel = composite<histogram_tensor>(),
-    .forms = kFunction | kMethod | kOut});
+    .forms = kFunction | kMethod | kOut,
+    .shares = {"bins"}});
 OP(histogramdd,
    {.schema = "histogramdd(Tensor self, int[] bins, float[]? range=None, Tensor? weight=None, bool density=False) -> "
               "(Tensor hist, Tensor[] bin_edges)",
@@ -226,6 +227,7 @@ OP(histogramdd_tensors,
               "density=False) -> (Tensor hist, Tensor[] bin_edges)",
     .doc = "Between edges that are given for each dimension.",
     .kernel = composite<dd_tensors>(),
-    .forms = kFunction});
+    .forms = kFunction,
+    .shares = {"bins"}});
 
 }  // namespace rushlight

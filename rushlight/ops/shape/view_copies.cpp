@@ -7,7 +7,6 @@
 #include "rushlight/fn/detach.h"
 #include "rushlight/fn/diagonal.h"
 #include "rushlight/fn/expand.h"
-#include "rushlight/fn/narrow.h"
 #include "rushlight/fn/permute.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/slice.h"
@@ -49,9 +48,6 @@ Tensor select_copy(const Tensor& self, int64_t dim, int64_t index) { return dens
 Tensor slice_copy(const Tensor& self, int64_t dim, const std::optional<int64_t>& start,
                   const std::optional<int64_t>& end, int64_t step) {
   return dense_copy(slice(self, dim, start, end, step));
-}
-Tensor narrow_copy(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
-  return dense_copy(narrow(self, dim, start, length));
 }
 Tensor squeeze_copy(const Tensor& self) { return dense_copy(squeeze(self)); }
 Tensor squeeze_copy_dim(const Tensor& self, int64_t dim) { return dense_copy(squeeze(self, dim)); }
@@ -121,10 +117,6 @@ OP(slice_copy,
     .doc = "A copy of what slice gives. >>> torch.slice_copy(torch.arange(4), 0, 1, 3)\ntensor([1, 2])",
     .kernel = composite<slice_copy>(),
     .forms = kFunction | kOut});
-OP(narrow_copy, {.schema = "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
-                 .doc = "A copy of what narrow gives. >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)\ntensor([1, 2])",
-                 .kernel = composite<narrow_copy>(),
-                 .forms = kFunction | kMethod | kOut});
 OP(squeeze_copy, {.schema = "squeeze_copy(Tensor self) -> Tensor",
                   .doc = "A copy of what squeeze gives. >>> torch.squeeze_copy(torch.ones(1, 2))\ntensor([1., 1.])",
                   .kernel = composite<squeeze_copy>(),

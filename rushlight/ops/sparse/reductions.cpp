@@ -154,7 +154,8 @@ OP(_sparse_sum_dtype, {.schema = "_sparse_sum.dtype(Tensor self, *, ScalarType d
 OP(_sparse_sum_dim, {.schema = "_sparse_sum.dim(Tensor self, int[] dim) -> Tensor",
                      .doc = "Sums over dimensions: sparse, or strided where no sparse dimension is left.",
                      .kernel = composite<sum_all_but_given>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .shares = {"self"}});
 OP(_sparse_sum_dim_dtype, {.schema = "_sparse_sum.dim_dtype(Tensor self, int[] dim, *, ScalarType dtype) -> Tensor",
                            .doc = "Sums over dimensions in another dtype.",
                            .kernel = composite<sum_dims_typed>(),
@@ -163,7 +164,8 @@ OP(_sparse_softmax, {.schema = "_sparse_softmax.int(Tensor self, int dim, Scalar
                      .doc = "Softmax over the elements that are there. >>> "
                             "torch.sparse.softmax(torch.eye(2).to_sparse(), 0).values()\ntensor([1., 1.])",
                      .kernel = composite<soft_op>(),
-                     .forms = kFunction});
+                     .forms = kFunction,
+                     .shares = {"self"}});
 OP(_sparse_log_softmax, {.schema = "_sparse_log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
                          .doc = "The logarithm of softmax over the elements that are there. >>> "
                                 "torch.sparse.log_softmax(torch.eye(2).to_sparse(), 0).values()\ntensor([0., 0.])",

@@ -62,7 +62,7 @@ Tensor narrow_copy_op(const Tensor& self, int64_t dim, int64_t start, int64_t le
   if (start < 0) start += size;
   RL_CHECK(RuntimeError, start <= size - length, "start (", start, ") + length (", length, ") exceeds dimension size (",
            size, ").");
-  if (!is_sparse(self)) return clone(narrow(self, d, start, length));
+  if (!is_sparse(self)) return clone(narrow(self, d, start, length), MemoryFormat::Contiguous);
   Coo c = coordinates_only("narrow_copy", self);
   c.sizes[size_t(d)] = length;
   if (d >= c.sparse_dim())
@@ -224,6 +224,7 @@ Tensor sparse_cat(TensorList tensors, int64_t dim) {
 OP(narrow_copy, {.schema = "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
                  .doc = "A copy of length elements along a dimension, from start. >>> "
                         "torch.narrow_copy(torch.tensor([1, 2, 3]), 0, 1, 2)\ntensor([2, 3])",
-                 .kernel = composite<narrow_copy_op>()});
+                 .kernel = composite<narrow_copy_op>(),
+                 .forms = kFunction | kMethod | kOut});
 
 }  // namespace rushlight
