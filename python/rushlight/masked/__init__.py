@@ -126,7 +126,7 @@ def argmax(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, 
     >>> argmax(rushlight.tensor([1, 9, 3]), mask=rushlight.tensor([True, False, True]))
     tensor(2)
     """
-    return _filled(input, mask, _least(input.dtype)).argmax(dim, keepdim=bool(keepdim)).to(dtype or rushlight.int64)
+    return _filled(input, mask, _least(input.dtype)).argmax(dim, keepdim=bool(keepdim)).to(dtype or input.dtype)
 
 
 def argmin(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
@@ -135,7 +135,7 @@ def argmin(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, 
     >>> argmin(rushlight.tensor([2, 1, 3]), mask=rushlight.tensor([True, False, True]))
     tensor(0)
     """
-    return _filled(input, mask, _most(input.dtype)).argmin(dim, keepdim=bool(keepdim)).to(dtype or rushlight.int64)
+    return _filled(input, mask, _most(input.dtype)).argmin(dim, keepdim=bool(keepdim)).to(dtype or input.dtype)
 
 
 def _count(input: Tensor, mask: Tensor, dims, keepdim: bool, dtype) -> Tensor:

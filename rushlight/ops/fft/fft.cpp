@@ -236,7 +236,7 @@ OP(fft_fft, {.schema = "fft_fft(Tensor self, int? n=None, int dim=-1, str? norm=
              .module = "fft"});
 OP(fft_ifft,
    {.schema = "fft_ifft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor",
-    .doc = "The backward Fourier transform. >>> torch.fft.ifft(torch.tensor([2., 0.]))\ntensor([1.+0.j, 1.+0.j])",
+    .doc = "The backward Fourier transform. >>> torch.fft.ifft(torch.tensor([2.+0.j, 0.]))\ntensor([1.+0.j, 1.+0.j])",
     .kernel = composite<ifft_op>(),
     .forms = kFunction | kOut,
     .module = "fft"});
@@ -260,7 +260,7 @@ OP(fft_hfft, {.schema = "fft_hfft(Tensor self, int? n=None, int dim=-1, str? nor
               .module = "fft"});
 OP(fft_ihfft, {.schema = "fft_ihfft(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor",
                .doc = "The backward transform of real numbers, of which the first half is given out. >>> "
-                      "torch.fft.ihfft(torch.tensor([2., 0.]))\ntensor([1.+0.j, 1.+0.j])",
+                      "torch.fft.ihfft(torch.tensor([2., 0.])).abs()\ntensor([1., 1.])",
                .kernel = composite<ihfft_op>(),
                .forms = kFunction | kOut,
                .module = "fft"});

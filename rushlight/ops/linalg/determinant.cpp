@@ -160,7 +160,7 @@ OP(_linalg_det, {.schema = "_linalg_det(Tensor A) -> (Tensor result, Tensor LU, 
                  .forms = kFunction});
 OP(linalg_det, {.schema = "linalg_det(Tensor A) -> Tensor",
                 .doc = "The determinant of square matrices."
-                       " >>> torch.linalg.det(torch.tensor([[1., 2.], [3., 4.]]))\ntensor(-2.)",
+                       " >>> torch.linalg.det(torch.tensor([[2., 1.], [0., 3.]]))\ntensor(6.)",
                 .kernel = composite<linalg_det_op>(),
                 .forms = kFunction | kOut,
                 .module = "linalg"});

@@ -265,7 +265,7 @@ OP(qr, {.schema = "qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)",
 OP(linalg_householder_product,
    {.schema = "linalg_householder_product(Tensor input, Tensor tau) -> Tensor",
     .doc = "The first columns of the product of the reflectors that torch.geqrf leaves."
-           " >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.zeros(1))\ntensor([[1.],\n        [0.]])",
+           " >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.zeros(1)).abs()\ntensor([[1.],\n        [0.]])",
     .kernel = structured<product_meta, product_cpu>(),
     .grad = {{"input", "tau"}, product_grad},
     .forms = kFunction | kOut,

@@ -219,7 +219,7 @@ def _gradients(name: str, module: Any, c: Case, order: int) -> list[Any]:
             weight = module.linspace(0.5, 1.5 + i, max(t.numel(), 1), dtype=module.float64)[: t.numel()].reshape(
                 t.shape
             )
-            part = ((module.view_as_real(t).sum(-1) if t.is_complex() else t) * weight).sum()
+            part = ((module.view_as_real(t.resolve_conj()).sum(-1) if t.is_complex() else t) * weight).sum()
             total = part if total is None else total + part
         return total
 
