@@ -16,6 +16,7 @@
 #include "rushlight/fn/slice_backward.h"
 #include "rushlight/fn/squeeze.h"
 #include "rushlight/fn/transpose.h"
+#include "rushlight/fn/unfold.h"
 #include "rushlight/fn/unfold_backward.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/view.h"
@@ -308,7 +309,7 @@ Tensor as_strided_op(const Tensor& self, IntArrayRef size, IntArrayRef stride, c
   // Without memory there is none to reach out of.
   return self.device().is_meta() ? with_geometry(self, size, stride, start) : alias_tensor(self, size, stride, start);
 }
-Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {
+Tensor unfold_view(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {
   size_t d = size_t(wrap_dim(dimension, self.dim()));
   int64_t have = self.dim() == 0 ? 1 : self.sizes()[d];
   RL_CHECK(RuntimeError, size <= have, "maximum size for tensor at dimension ", d, " is ", have, " but size is ", size);
@@ -416,7 +417,7 @@ TensorSpec unfold_backward_meta(const Tensor& g, IntArrayRef sizes, int64_t, int
   return zeros_spec(g, sizes);
 }
 void unfold_backward_cpu(const Tensor& g, IntArrayRef, int64_t dim, int64_t size, int64_t step, const Tensor& out) {
-  Tensor place = unfold(cleared(out), dim, size, step);
+  Tensor place = unfold_view(cleared(out), dim, size, step);
   expect_shape("unfold_backward", "grad_in", g, place.sizes());
   add_into(place, g);
 }
@@ -625,7 +626,7 @@ OP(as_strided_backward,
 OP(unfold, {.schema = "unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)",
             .doc = "Sliding windows over a dimension."
                    " >>> torch.arange(5).unfold(0, 3, 1)\ntensor([[0, 1, 2],\n        [1, 2, 3],\n        [2, 3, 4]])",
-            .kernel = view<unfold>(),
+            .kernel = view<unfold_view>(),
             .grad = {{},
                      [](const Saved& s, const Tensor& g) {
                        return Grads{unfold_backward(g, s.sizes("self"), int_arg(s, "dimension"), int_arg(s, "size"),
