@@ -33,6 +33,9 @@ KNOWN = {
     r"^forward nn\.functional\.conv_transpose[23]d bfloat16": "PyTorch adds up bfloat16 where it doesn't ask oneDNN",
     r"^forward (nn\.functional\.grid_sample|grid_sampler_[23]d) bfloat16": "PyTorch computes coordinates in bfloat16",
     r"^(forward|out|gradient) linalg\.eigh? ": "the signs and phases of eigenvectors are free",
+    r"^gradient as_strided_scatter ": "PyTorch gives self the gradient of what is replaced, not of what stays",
+    r"^out fft\.ihfft[2n] ": "PyTorch's out= is not conjugated where there is one dimension",
+    r"^(forward|out|gradient) histogramdd ": "edges that don't ascend raise",
     r"^(forward|method) matrix_exp float32": "PyTorch loses digits in float32",
 }
 

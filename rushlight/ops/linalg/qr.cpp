@@ -194,7 +194,7 @@ void product_cpu(const Tensor& a, const Tensor& given_tau, const Tensor& out) {
 }
 Grads product_grad(const Saved& s, const Tensor& g) {
   Tensor a = s["input"], tau = s["tau"];
-  if (a.numel() == 0) return {Tensor(), Tensor()};
+  if (a.numel() == 0 || tau.numel() == 0) return {Tensor(), Tensor()};
   Tensor start = expand(eye(a.size(-2), a.size(-1), a.dtype(), std::nullopt, a.device()), a.sizes());
   auto [ga, gtau, rest] = reflected_grad(a, tau, false, true, start, g);
   return {ga, gtau};
@@ -232,7 +232,7 @@ void ormqr_cpu(const Tensor& given, const Tensor& given_tau, const Tensor& c, bo
 Grads ormqr_grad(const Saved& s, const Tensor& g) {
   bool left = s.arg("left").to_bool(), transpose = s.arg("transpose").to_bool(), adjoint = transpose == left;
   Tensor a = s["self"], tau = s["input2"], c = s["input3"];
-  if (a.numel() == 0 || g.numel() == 0) return {Tensor(), Tensor(), Tensor()};
+  if (a.numel() == 0 || g.numel() == 0) return {Tensor(), Tensor(), g};
   auto [ga, gtau, gc] = left ? reflected_grad(a, tau, adjoint, !adjoint, c, g)
                              : reflected_grad(a, tau, adjoint, !adjoint, adjoint_of(c), adjoint_of(g));
   return {ga, gtau, left ? gc : adjoint_of(gc)};
@@ -264,8 +264,9 @@ OP(qr, {.schema = "qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)",
         .autocast = Autocast::Float32});
 OP(linalg_householder_product,
    {.schema = "linalg_householder_product(Tensor input, Tensor tau) -> Tensor",
-    .doc = "The first columns of the product of the reflectors that torch.geqrf leaves."
-           " >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.zeros(1)).abs()\ntensor([[1.],\n        [0.]])",
+    .doc =
+        "The first columns of the product of the reflectors that torch.geqrf leaves."
+        " >>> torch.linalg.householder_product(torch.zeros(2, 1), torch.zeros(1)).abs()\ntensor([[1.],\n        [0.]])",
     .kernel = structured<product_meta, product_cpu>(),
     .grad = {{"input", "tau"}, product_grad},
     .forms = kFunction | kOut,

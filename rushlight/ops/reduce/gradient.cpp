@@ -73,14 +73,19 @@ Tensor uneven(const Tensor& f, int64_t d, const Tensor& x, int64_t edge_order) {
   return cat({first, inner, last}, d);
 }
 
-Tensors by_steps(const Tensor& self, ArrayRef<double> steps, const Shape& dim, int64_t edge_order) {
+// One step for all dimensions, or a list of them.
+struct Steps {
+  const double* one;
+  ArrayRef<double> list;
+};
+Tensors by_steps(const Tensor& self, const Steps& steps, const Shape& dim, int64_t edge_order) {
   Dims dims = checked_dims(self, dim, edge_order);
-  RL_CHECK(RuntimeError, steps.size() == 1 || steps.size() == dims.size(),
+  RL_CHECK(RuntimeError, steps.one || steps.list.size() == dims.size(),
            "torch.gradient expected spacing to be unspecified, a scalar or a list of length ", dims.size(),
-           ", but got a list of length ", steps.size());
+           ", but got a list of length ", steps.list.size());
   Tensors result;
   for (size_t i = 0; i < dims.size(); i++)
-    result.push_back(even(self, dims[i], steps[steps.size() == 1 ? 0 : i], edge_order));
+    result.push_back(even(self, dims[i], steps.one ? *steps.one : steps.list[i], edge_order));
   return result;
 }
 Tensors by_places(const Tensor& self, TensorList places, const Shape& dim, int64_t edge_order) {
@@ -101,22 +106,22 @@ Tensors by_places(const Tensor& self, TensorList places, const Shape& dim, int64
 Tensors scalar_int(const Tensor& self, const std::optional<Scalar>& spacing, const std::optional<int64_t>& dim,
                    int64_t edge_order) {
   double step = spacing ? spacing->to_double() : 1;
-  return by_steps(self, ArrayRef<double>(&step, 1), dim ? Shape(IntArrayRef(*dim)) : Shape(), edge_order);
+  return by_steps(self, {&step, {}}, dim ? Shape(IntArrayRef(*dim)) : Shape(), edge_order);
 }
 Tensors scalar_dims(const Tensor& self, const Scalar& spacing, IntArrayRef dim, int64_t edge_order) {
   double step = spacing.to_double();
-  return by_steps(self, ArrayRef<double>(&step, 1), Shape(dim), edge_order);
+  return by_steps(self, {&step, {}}, Shape(dim), edge_order);
 }
 Tensors only_dims(const Tensor& self, IntArrayRef dim, int64_t edge_order) {
   double step = 1;
-  return by_steps(self, ArrayRef<double>(&step, 1), Shape(dim), edge_order);
+  return by_steps(self, {&step, {}}, Shape(dim), edge_order);
 }
 Tensors scalars_int(const Tensor& self, ArrayRef<double> spacing, const std::optional<int64_t>& dim,
                     int64_t edge_order) {
-  return by_steps(self, spacing, dim ? Shape(IntArrayRef(*dim)) : Shape(), edge_order);
+  return by_steps(self, {nullptr, spacing}, dim ? Shape(IntArrayRef(*dim)) : Shape(), edge_order);
 }
 Tensors scalars_dims(const Tensor& self, ArrayRef<double> spacing, IntArrayRef dim, int64_t edge_order) {
-  return by_steps(self, spacing, Shape(dim), edge_order);
+  return by_steps(self, {nullptr, spacing}, Shape(dim), edge_order);
 }
 Tensors tensors_int(const Tensor& self, TensorList spacing, const std::optional<int64_t>& dim, int64_t edge_order) {
   return by_places(self, spacing, dim ? Shape(IntArrayRef(*dim)) : Shape(), edge_order);

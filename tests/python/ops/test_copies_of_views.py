@@ -111,6 +111,7 @@ op(
         case(f32(4, 5), spacing=(f32(4, low=0), f32(5, low=0)), edge_order=2, tolerance=1e-3),
         case(f32(2)),
         case(i64(5), grad=False),
+        raises(RuntimeError, f32(4, 5), spacing=[0.1], dim=[1, 0], match="list of length"),
         raises(RuntimeError, f32(1), match="at least edge_order"),
         raises(RuntimeError, f32(5), edge_order=3, match="edge_order=1 and edge_order=2"),
     ],

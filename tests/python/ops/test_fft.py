@@ -153,8 +153,10 @@ def test_stft(options, shape, windowed):
         )
         spectrum = m.stft(x, window=window, return_complex=True, **options)
         as_real = m.stft(x, window=window, return_complex=False, **options)
-        (g,) = m.autograd.grad((as_real**3).sum(), [x])
-        results.append((m.view_as_real(spectrum.resolve_conj()), as_real, g, spectrum.stride()))
+        leaves = [t for t in (x, window) if t is not None]
+        first = m.autograd.grad((as_real**3).sum(), leaves, create_graph=True)
+        second = m.autograd.grad(sum((t**2).sum() for t in first), leaves)
+        results.append((m.view_as_real(spectrum.resolve_conj()), as_real, *first, *second, spectrum.stride()))
     for mine, theirs in zip(*results, strict=True):
         if isinstance(mine, tuple):
             assert mine == theirs
@@ -170,7 +172,7 @@ def test_istft(options):
     forward = {k: v for k, v in options.items() if k != "length"}
     results = []
     for m in (rl, torch):
-        window = m.hamming_window(12, dtype=m.float64)
+        window = m.hamming_window(12, dtype=m.float64).requires_grad_()
         spectrum = (
             m.stft(m.tensor(given.numpy()), 16, 4, 12, window, return_complex=True, **forward).detach().requires_grad_()
         )
@@ -180,8 +182,10 @@ def test_istft(options):
             assert "window overlap add min" in str(e)
             results.append([])
             continue
-        (g,) = m.autograd.grad((x**3).sum(), [spectrum])
-        results.append([x, m.view_as_real(g.resolve_conj())])
+        first = m.autograd.grad((x**3).sum(), [spectrum, window], create_graph=True)
+        squares = (m.view_as_real(first[0].resolve_conj()) ** 2).sum() + (first[1] ** 2).sum()
+        second = m.autograd.grad(squares, [spectrum, window])
+        results.append([x, *(m.view_as_real(t.resolve_conj()) if t.is_complex() else t for t in (*first, *second))])
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(torch.tensor(mine.detach().numpy()), theirs.detach())
 
