@@ -236,7 +236,8 @@ def test_modules_are_copied_pickled_and_written(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     written = importlib.import_module("written").Written().eval()
     assert rl.equal(written(x)[0], m(x)[0])
-    assert copy.deepcopy(fx.Graph()).nodes is not None
+    m.meta[fx.graph_module._USER_PRESERVED_ATTRIBUTES_KEY] = {"kept": 3}
+    assert copy.deepcopy(m).kept == 3
 
 
 def test_modules_of_a_graph_module():
@@ -535,7 +536,7 @@ def test_other_passes():
 
 
 def test_operators_of_a_run():
-    from rushlight.fx.experimental.proxy_tensor import make_fx
+    from rushlight.fx.experimental.proxy_tensor import ProxyTorchDispatchMode, get_proxy_mode, make_fx
 
     def f(x, y):
         x = x.detach().requires_grad_()
@@ -545,6 +546,9 @@ def test_operators_of_a_run():
     m = make_fx(f)(x, y)
     assert "torch.ops.aten.cos.default" in m.code
     assert rl.allclose(m(y, x)[0], f(y, x)[0]) and rl.equal(m(x, y)[1][1], y[2:])
+    seen = []
+    make_fx(lambda x: seen.append(get_proxy_mode()) or x + 1)(x)
+    assert isinstance(seen[0], ProxyTorchDispatchMode) and get_proxy_mode() is None
     decomposed = make_fx(lambda x: rl.tanh(x), {rl.ops.aten.tanh.default: lambda x: x.sinh() / x.cosh()})(x)
     assert [str(n.target) for n in decomposed.graph.find_nodes(op="call_function")] == [
         "aten.sinh.default", "aten.cosh.default", "aten.div.Tensor",

@@ -22,6 +22,7 @@ from .graph import Graph
 __all__ = ["GraphModule", "reduce_graph_module"]
 
 _serial = itertools.count()
+_USER_PRESERVED_ATTRIBUTES_KEY = "_user_preserved_attributes"  # in meta: attributes that copies keep
 _HOOKS = ("_replace_hooks", "_create_node_hooks", "_erase_node_hooks", "_deepcopy_hooks")
 
 
@@ -388,6 +389,8 @@ class GraphModule(Module):
             if attr in self.__dict__:
                 made.__dict__[attr] = copy.copy(self.__dict__[attr])
         made.meta = copy.deepcopy(getattr(self, "meta", {}), memo)
+        for name, value in made.meta.get(_USER_PRESERVED_ATTRIBUTES_KEY, {}).items():
+            setattr(made, name, value)
         for hook in self._deepcopy_hooks:
             hook(made)
         return made

@@ -9,14 +9,14 @@ from typing import Any
 import rushlight as rl
 
 from ...utils import _pytree as pytree
-from ...utils._python_dispatch import TorchDispatchMode
+from ...utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 from .._symbolic_trace import Tracer
 from ..graph import Graph
 from ..graph_module import GraphModule
 from ..node import Node
 from ..proxy import Proxy
 
-__all__ = ["ProxyTorchDispatchMode", "PythonKeyTracer", "get_isolated_graphmodule", "make_fx"]
+__all__ = ["ProxyTorchDispatchMode", "PythonKeyTracer", "get_isolated_graphmodule", "get_proxy_mode", "make_fx"]
 
 
 class PythonKeyTracer(Tracer):
@@ -78,6 +78,13 @@ class ProxyTorchDispatchMode(TorchDispatchMode):
             for i, item in enumerate(result):
                 if isinstance(item, (rl.Tensor, list, tuple)):
                     self._follow(item, proxy[i])
+
+
+def get_proxy_mode() -> ProxyTorchDispatchMode | None:
+    """The mode of the make_fx that runs; None outside of one."""
+    return next(
+        (m for m in reversed(_get_current_dispatch_mode_stack()) if isinstance(m, ProxyTorchDispatchMode)), None
+    )
 
 
 def make_fx(f: Callable, decomposition_table=None, tracing_mode: str = "real", **_: Any) -> Callable:
