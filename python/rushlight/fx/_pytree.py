@@ -14,6 +14,12 @@ def register_pytree_flatten_spec(cls: type, flatten_fn_spec, flatten_fn_exact_ma
     _by_spec[cls] = flatten_fn_spec
 
 
+def children_of(spec: TreeSpec) -> list[TreeSpec]:
+    """The specs one level down."""
+    found = spec.children
+    return list(found() if callable(found) else found)
+
+
 def tree_flatten_spec(pytree: Any, spec: TreeSpec) -> list[Any]:
     """The leaves as `spec` has them; what the tree holds beyond that is left out."""
     if spec.type is None:
@@ -24,9 +30,9 @@ def tree_flatten_spec(pytree: Any, spec: TreeSpec) -> list[Any]:
     elif issubclass(spec.type, dict):
         children = [pytree[k] for k in spec.context]
     elif issubclass(spec.type, (list, tuple)):
-        children = [pytree[i] for i in range(len(spec.children))]
+        children = [pytree[i] for i in range(len(children_of(spec)))]
     else:
         raise RuntimeError(
             f"tree_flatten_spec: {spec.type} has no function for specs; see torch.fx._pytree.register_pytree_flatten_spec"
         )
-    return [leaf for child, s in zip(children, spec.children, strict=True) for leaf in tree_flatten_spec(child, s)]
+    return [leaf for child, s in zip(children, children_of(spec), strict=True) for leaf in tree_flatten_spec(child, s)]

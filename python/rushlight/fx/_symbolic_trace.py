@@ -19,6 +19,7 @@ from rushlight.nn import Module, Parameter, Sequential
 
 from ..utils import _pytree as pytree
 from ._codegen import _PyTreeCodeGen, _PyTreeInfo
+from ._pytree import children_of
 from .graph import Graph
 from .graph_module import GraphModule
 from .node import Argument, Node, base_types, map_aggregate
@@ -255,7 +256,7 @@ class Tracer(TracerBase):
                 args.append(placeholder("**" + next(names)))
             root_fn = _patch_function(root_fn, len(args))
         leaves, spec = pytree.tree_flatten(tuple(args))
-        if all(child.is_leaf() for child in spec.children):
+        if all(child.is_leaf() for child in children_of(spec)):
             return root_fn, args
         codegen = _PyTreeCodeGen(_PyTreeInfo(orig_args[:total], spec, None))
         self.graph.set_codegen(codegen)

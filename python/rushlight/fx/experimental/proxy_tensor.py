@@ -10,6 +10,7 @@ import rushlight as rl
 
 from ...utils import _pytree as pytree
 from ...utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
+from .._pytree import children_of
 from .._symbolic_trace import Tracer
 from ..graph import Graph
 from ..graph_module import GraphModule
@@ -121,7 +122,7 @@ def make_fx(f: Callable, decomposition_table=None, tracing_mode: str = "real", *
             result = f(*pytree.tree_unflatten(inputs, spec))
         outputs = pytree.tree_map(lambda t: mode.node_of(t) if isinstance(t, rl.Tensor) else t, result)
         tracer.graph.output(outputs)
-        if not all(child.is_leaf() for child in spec.children):
+        if not all(child.is_leaf() for child in children_of(spec)):
             from ..graph import _PyTreeCodeGen, _PyTreeInfo
 
             arguments = [f"arg{i}" for i in range(len(args))]
