@@ -80,3 +80,9 @@ def plain(value):
 def test_function(expression):
     results = [plain(eval(expression, {"torch": m, "a": m.arange(6.0).reshape(2, 3)})) for m in (torch, reference)]
     assert results[0] == results[1]
+
+
+def test_functional_has_the_functions_themselves():
+    import rushlight.functional
+
+    assert rushlight.functional.einsum is rushlight.einsum and "tensordot" in rushlight.functional.__all__
