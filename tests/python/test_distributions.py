@@ -514,6 +514,7 @@ def test_extreme_parameters_end():
     assert rl.binomial(rl.tensor([1e30]), rl.tensor([1e-29])).shape == (1,)
     assert rl.poisson(rl.tensor([0.0, 1e30, inf])).shape == (3,)
     assert rl._standard_gamma(rl.tensor([0.0, -1, nan, inf])).shape == (4,)
+    assert D.VonMises(0.0, nan, validate_args=False).sample().isnan()
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.3, 1.0, 4.0, 60.0, 3000.0, 9.9e3, 1.1e4])

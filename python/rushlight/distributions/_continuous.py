@@ -708,7 +708,7 @@ class VonMises(Tabled):
                 z = rl.cos(math.pi * u1)
                 f = (1 + r * z) / (r + z)
                 c = kappa * (r - f)
-                accepted = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0)
+                accepted = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0) | c.isnan()  # which would never be
                 x = rl.where(accepted, (u3 - 0.5).sign() * f.acos(), x)
                 done = done | accepted
             return ((x + math.pi + loc) % (2 * math.pi) - math.pi).to(self.loc.dtype)
