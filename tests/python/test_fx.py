@@ -598,3 +598,11 @@ def test_a_trace_of_a_module_in_parts_of_the_package():
     for name in torch.fx.__all__ if hasattr(torch.fx, "__all__") else ():
         assert hasattr(fx, name)
     assert not [n for n in dir(torch.fx) if not n.startswith("_") and n[0].isupper() and not hasattr(fx, n)]
+
+
+def test_sizes_are_numbers():
+    from rushlight.fx.experimental import symbolic_shapes as s
+
+    n = rl.ones(3).shape[0]
+    assert s.guard_or_false(n == 3) and s.statically_known_false(n == 2) and s.guard_int(n) == 3
+    assert s.free_symbols(n) == set() and not s.is_symbolic(n) and s.is_concrete_int(n) and s.sym_eq([n], [3])

@@ -37,8 +37,8 @@ from .utils import _sum_rightmost, euler_constant
 
 __all__ = ["kl_divergence", "register_kl"]
 
-_registry: dict = {}
-_found: dict = {}
+_KL_REGISTRY: dict = {}
+_KL_MEMOIZE: dict = {}
 
 
 def register_kl(type_p: type, type_q: type):
@@ -50,8 +50,8 @@ def register_kl(type_p: type, type_q: type):
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {cls}")
 
     def register(function):
-        _registry[type_p, type_q] = function
-        _found.clear()
+        _KL_REGISTRY[type_p, type_q] = function
+        _KL_MEMOIZE.clear()
         return function
 
     return register
@@ -59,7 +59,7 @@ def register_kl(type_p: type, type_q: type):
 
 def _dispatch(p: type, q: type):
     """What is registered nearest. p's class decides, then q's; it is ambiguous if the other order finds another."""
-    pairs = [k for k in _registry if issubclass(p, k[0]) and issubclass(q, k[1])]
+    pairs = [k for k in _KL_REGISTRY if issubclass(p, k[0]) and issubclass(q, k[1])]
     if not pairs:
         return None
 
@@ -68,13 +68,13 @@ def _dispatch(p: type, q: type):
         return lambda k: [c.__mro__.index(k[first if i == 0 else 1 - first]) for i, c in enumerate(order)]
 
     left, right = min(pairs, key=nearness(0)), min(pairs, key=nearness(1))
-    if _registry[left] is not _registry[right]:
+    if _KL_REGISTRY[left] is not _KL_REGISTRY[right]:
         warnings.warn(
             f"Ambiguous kl_divergence({p.__name__}, {q.__name__}). Please register_kl({left[0].__name__}, {right[1].__name__})",
             RuntimeWarning,
             stacklevel=3,
         )
-    return _registry[left]
+    return _KL_REGISTRY[left]
 
 
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
@@ -85,13 +85,13 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     tensor(0.5000)
     """
     key = type(p), type(q)
-    if key not in _found:
-        _found[key] = _dispatch(*key)
-    if _found[key] is None:
+    if key not in _KL_MEMOIZE:
+        _KL_MEMOIZE[key] = _dispatch(*key)
+    if _KL_MEMOIZE[key] is None:
         raise NotImplementedError(
             f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
         )
-    return _found[key](p, q)
+    return _KL_MEMOIZE[key](p, q)
 
 
 # ---- of a kind with itself ----
