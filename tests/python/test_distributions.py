@@ -536,3 +536,18 @@ def test_beta_samples_move_with_their_shape():
     for x in (0.01, 0.3, 0.9, 0.999):
         x = rl.full_like(a, x)
         assert rl.allclose(rl._dirichlet_grad(x, a, a + 1) * (1 - x), -x * x.log() / a, rtol=1e-8)
+
+
+def test_distributions_within_transforms_of_functions():
+    def f(t):
+        d, x = t.distributions, t.arange(1.0, 4.0)
+        return t.cat([
+            t.func.vmap(lambda v: d.Normal(v, 1.0).log_prob(v + 1))(x),
+            t.func.vmap(lambda v: d.kl_divergence(d.Gamma(v, 1.0), d.Gamma(1.0, v)))(x),
+            t.func.vmap(t.func.grad(lambda v: d.Beta(v, t.tensor(2.0)).entropy()))(x),
+            t.func.hessian(lambda v: d.Gamma(v, t.tensor(1.0)).log_prob(t.tensor(1.0)))(x[1])[None],
+        ])  # fmt: skip
+
+    same(f, 1e-5)
+    with pytest.raises(ValueError, match="scale"):
+        rl.func.vmap(lambda v: D.Normal(0.0, v).mean)(rl.tensor([1.0, -1.0]))

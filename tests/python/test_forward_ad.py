@@ -108,6 +108,12 @@ def test_outside_of_a_level():
         ours.exit_dual_level()
 
 
+@pytest.mark.parametrize("transform", ["jacrev", "jacfwd", "hessian"])
+def test_jacobians_of_single_numbers(transform):
+    both(lambda t, ad: [getattr(t.func, transform)(lambda x: x**3)(t.tensor(2.0))])
+    both(lambda t, ad: [getattr(t.func, transform)(lambda x: x.prod())(t.rand(3))])
+
+
 def test_linearize():
     def f(t, ad):
         value, push = t.func.linearize(lambda x, d: {"y": (x * d["z"]).sin()}, t.rand(3), {"z": t.rand(3)})

@@ -11,7 +11,7 @@ from ..nn.functional import binary_cross_entropy_with_logits, one_hot
 from . import constraints
 from .distribution import Chances, Distribution, Tabled
 from .exp_family import ExponentialFamily
-from .utils import _standard_normal, broadcast_all, clamp_probs, lazy_property, logits_to_probs
+from .utils import _all_true, _standard_normal, broadcast_all, clamp_probs, lazy_property, logits_to_probs
 
 __all__ = [
     "Beta", "Cauchy", "Chi2", "ContinuousBernoulli", "Dirichlet", "Exponential", "FisherSnedecor", "Gamma", "GeneralizedPareto", "Laplace",
@@ -171,7 +171,7 @@ class Uniform(Tabled):
 
     def __init__(self, low, high, validate_args=None):
         self._set(validate_args, low=low, high=high)
-        if self._validate_args and not (self.low < self.high).all():
+        if self._validate_args and not _all_true(self.low < self.high):
             raise ValueError(f"Uniform is not defined when low >= high: {self.low} and {self.high}")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
@@ -512,7 +512,7 @@ class ContinuousBernoulli(Chances, ExponentialFamily):
         self._lims = lims
         if probs is not None and logits is None:
             (probs,) = broadcast_all(probs)
-            if validate_args is not None and not constraints.unit_interval.check(probs).all():
+            if validate_args is not None and not _all_true(constraints.unit_interval.check(probs)):
                 raise ValueError("The parameter probs has invalid values")
             probs = clamp_probs(probs)
         self._set_chances(probs, logits, validate_args)

@@ -12,7 +12,7 @@ from . import constraints
 from ._continuous import Gamma
 from .distribution import Chances, Distribution, Tabled
 from .exp_family import ExponentialFamily
-from .utils import broadcast_all
+from .utils import _all_true, broadcast_all
 
 __all__ = [
     "Bernoulli", "Binomial", "Categorical", "Geometric", "Multinomial", "NegativeBinomial", "OneHotCategorical",
@@ -80,7 +80,7 @@ class Geometric(Chances):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         self._set_chances(probs, logits, validate_args)
-        if self._validate_args and probs is not None and not (self.probs > 0).all():
+        if self._validate_args and probs is not None and not _all_true(self.probs > 0):
             raise ValueError(
                 f"Expected parameter probs ({type(self.probs).__name__} of shape {tuple(self.probs.shape)}) of distribution "
                 f"{self!r} to be positive but found invalid values:\n{self.probs[self.probs <= 0]}"

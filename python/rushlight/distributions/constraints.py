@@ -6,6 +6,8 @@ import operator
 
 import rushlight as rl
 
+from .utils import _all_true
+
 __all__ = [
     "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
     "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval", "is_dependent",
@@ -251,19 +253,19 @@ class _Square(_Matrix):
 class _Symmetric(_Square):
     def check(self, value):
         square = super().check(value)
-        return rl.isclose(value, value.mT, atol=1e-6).all(-2).all(-1) if square.all() else square
+        return rl.isclose(value, value.mT, atol=1e-6).all(-2).all(-1) if _all_true(square) else square
 
 
 class _PositiveSemidefinite(_Symmetric):
     def check(self, value):
         symmetric = super().check(value)
-        return (rl.linalg.eigvalsh(value) >= 0).all(-1) if symmetric.all() else symmetric
+        return (rl.linalg.eigvalsh(value) >= 0).all(-1) if _all_true(symmetric) else symmetric
 
 
 class _PositiveDefinite(_Symmetric):
     def check(self, value):
         symmetric = super().check(value)
-        return rl.linalg.cholesky_ex(value).info == 0 if symmetric.all() else symmetric
+        return rl.linalg.cholesky_ex(value).info == 0 if _all_true(symmetric) else symmetric
 
 
 class _Several(Constraint):

@@ -9,7 +9,7 @@ import rushlight as rl
 from rushlight import Size, Tensor
 
 from . import constraints
-from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .utils import _all_true, _plain, broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
 __all__ = ["Distribution"]
 
@@ -71,10 +71,10 @@ class Distribution:
             if name not in self.__dict__ and isinstance(getattr(type(self), name, None), lazy_property):
                 continue  # follows from another parameter
             value = getattr(self, name)
-            if not constraint.check(value).all():
+            if not _all_true(constraint.check(value)):
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
-                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{_plain(value)}"
                 )
 
     def expand(self, batch_shape, _instance=None):
@@ -163,10 +163,10 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if not _all_true(support.check(value)):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
-                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{_plain(value)}"
             )
 
     def _check(self, value: Tensor) -> None:
@@ -183,7 +183,7 @@ class Distribution:
         return self.__new__(type(self)) if _instance is None else _instance
 
     def __repr__(self) -> str:
-        given = {n: self.__dict__[n] for n in self.arg_constraints if n in self.__dict__}
+        given = {n: _plain(self.__dict__[n]) for n in self.arg_constraints if n in self.__dict__}
         shown = (f"{n}: {v if v.numel() == 1 else v.size()}" for n, v in given.items())
         return f"{type(self).__name__}({', '.join(shown)})"
 

@@ -7,7 +7,7 @@ from numbers import Number
 from typing import Any
 
 import rushlight as rl
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ..overrides import is_tensor_like
 
@@ -40,6 +40,17 @@ def broadcast_all(*values: Tensor | Number) -> tuple[Tensor, ...]:
 
 def _standard_normal(shape, dtype, device) -> Tensor:
     return rl.empty(shape, dtype=dtype, device=device).normal_()
+
+
+def _plain(t: Tensor) -> Tensor:
+    """A tensor without the levels of transforms of functions: of a batch that vmap runs, all examples. To look at values only."""
+    while (wrapped := _C._wrapped(t)) is not None:
+        t = wrapped[0]
+    return t
+
+
+def _all_true(flags: Tensor) -> bool:
+    return bool(_plain(flags).all())
 
 
 def _sum_rightmost(value: Tensor, dim: int) -> Tensor:

@@ -253,7 +253,7 @@ def jacrev(
         jacobians, start = [], 0
         for y in outputs:
             n = y.numel()
-            parts = [g[start : start + n].reshape(*y.shape, *g.shape[1:]) for g in leaves]
+            parts = [g[start : start + n].reshape((*y.shape, *g.shape[1:])) for g in leaves]
             tree = tree_unflatten(parts, in_spec)
             jacobians.append(tree[0] if isinstance(argnums, int) else tree)
             start += n
@@ -299,7 +299,7 @@ def jacfwd(
             parts, start = [], 0
             for x in inputs:
                 n = x.numel()
-                parts.append(c[..., start : start + n].reshape(*c.shape[:-1], *x.shape))
+                parts.append(c[..., start : start + n].reshape((*c.shape[:-1], *x.shape)))
                 start += n
             tree = tree_unflatten(parts, in_spec)
             jacobians.append(tree[0] if isinstance(argnums, int) else tree)
