@@ -53,7 +53,9 @@ def sum(input: Tensor, dim: Any = None, dtype: Any = None) -> Tensor:
     tensor([1., 1.])
     """
     options = {} if dtype is None else {"dtype": dtype}
-    return rl._sparse_sum(input, **options) if dim is None else rl._sparse_sum(input, dim, **options)
+    if dim is None:
+        return rl._sparse_sum(input, **options)
+    return rl._sparse_sum(input, (dim,) if isinstance(dim, int) else dim, **options)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:

@@ -57,7 +57,8 @@ void sparse_copy_(const Op& op, IValue* args, IValue* rets) {
 
 void sparse_zero_(const Op&, IValue* args, IValue* rets) {
   const Tensor& self = args[0].tensor();
-  _sparse_assign_(self, empty_sparse(self.sizes(), self.layout(), self.dtype(), self.device()));
+  _sparse_assign_(
+      self, empty_sparse(self.sizes(), self.layout(), self.dtype(), self.device(), self.impl()->parts()->dense_dim));
   rets[0] = IValue(args[0]);
 }
 
@@ -81,15 +82,9 @@ void sparse_factory(const Op& op, IValue* args, IValue* rets) {
   Device place = !device.is_none() ? device.to_device() : is_like ? like.tensor().device() : Device();
   RL_CHECK(NotImplementedError, op.form() != Op::Form::Out, op.name(), ": out= is not implemented for sparse layouts");
   if (wanted != Layout::Strided) {
-    Tensor made = empty_sparse(sizes, wanted, type, place);
     // As many dense dimensions as the tensor has that it is to be like.
-    if (is_like && !size.is_int_list() && wanted == Layout::Sparse && like.tensor().layout() == wanted) {
-      const SparseParts& p = *like.tensor().impl()->parts();
-      Dims of_values{0};
-      for (int64_t s : IntArrayRef(sizes).slice(sizes.size() - size_t(p.dense_dim))) of_values.push_back(s);
-      made = sparse_tensor(wanted, empty_tensor({int64_t(sizes.size()) - p.dense_dim, 0}, DType::Int64, place), {},
-                           empty_tensor(of_values, type, place), sizes, true);
-    }
+    bool same = is_like && !size.is_int_list() && like.tensor().layout() == wanted;
+    Tensor made = empty_sparse(sizes, wanted, type, place, same ? like.tensor().impl()->parts()->dense_dim : 0);
     rets[0] = IValue(std::move(made));
     return;
   }

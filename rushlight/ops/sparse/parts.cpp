@@ -197,7 +197,7 @@ Tensor merged(const Tensor& self) {
   check_indices(indices, sizes);
   Tensor keys = linear_indices(indices, sizes);
   if (keys.device().is_cpu() && rises(keys)) return done(clone(indices), clone(values));
-  auto [sorted, order] = sort(keys, true, 0);
+  auto [sorted, order] = sort(keys, std::optional<bool>(true), 0);
   auto [found, place, counts] = unique_consecutive(sorted, true);
   if (found.sizes()[0] == sorted.sizes()[0])
     return done(index_select(indices, 1, order), index_select(values, 0, order));
@@ -245,14 +245,16 @@ void mark_coalesced(const Tensor& self, bool on) {
 
 // ---- what the other files use ----
 
-Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device) {
+Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim) {
   product(sizes);
   for (int64_t s : sizes)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
-  Tensor values = empty_tensor({0}, dtype, device);
+  int64_t sparse_dim = int64_t(sizes.size()) - dense_dim;
+  Dims of_values{0};
+  for (int64_t s : sizes.slice(size_t(sparse_dim))) of_values.push_back(s);
+  Tensor values = empty_tensor(of_values, dtype, device);
   if (layout == Layout::Sparse)
-    return sparse_tensor(layout, empty_tensor({int64_t(sizes.size()), 0}, DType::Int64, device), {}, values, sizes,
-                         true);
+    return sparse_tensor(layout, empty_tensor({sparse_dim, 0}, DType::Int64, device), {}, values, sizes, true);
   RL_CHECK(NotImplementedError, is_compressed(layout), "layout ", layout, " is not implemented; torch.sparse_coo, ",
            "torch.sparse_csr and torch.sparse_csc are");
   RL_CHECK(NotImplementedError, sizes.size() == 2, "only matrices of layout ", layout, " are implemented, got size ",
@@ -287,10 +289,6 @@ Coo coo_of(const Tensor& t, bool coalesced) {
   Tensor c = coalesced || t.requires_grad() ? coalesce(t) : t;
   bool ready = is_coalesced(c);
   return {_indices(c), ready ? values(c) : _values(c), t.sizes(), ready};
-}
-
-Tensor plain_values(const Tensor& t) {
-  return layout_seen(t) != Layout::Sparse || is_coalesced(t) ? values(t) : _values(t);
 }
 
 Tensor with_values(const Tensor& t, const Tensor& v) {

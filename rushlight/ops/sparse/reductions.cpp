@@ -99,7 +99,8 @@ Tensor soft(const Tensor& given, int64_t dim, const std::optional<DType>& dtype,
   Dims others;
   for (int64_t d = 0; d < c.sparse_dim(); d++)
     if (d != along) others.push_back(c.sizes[size_t(d)]);
-  auto [sorted, order] = sort(linear_indices(rows_without(c.indices, gone, false), others), true, 0);
+  auto [sorted, order] =
+      sort(linear_indices(rows_without(c.indices, gone, false), others), std::optional<bool>(true), 0);
   auto [found, place, counts] = unique_consecutive(sorted, true);
   int64_t groups = found.sizes()[0];
   Tensor group = zeros(place.sizes(), DType::Int64, {}, place.device());
@@ -151,12 +152,12 @@ OP(_sparse_sum_dtype, {.schema = "_sparse_sum.dtype(Tensor self, *, ScalarType d
                        .doc = "The sum of the values in another dtype.",
                        .kernel = composite<sum_everything_typed>(),
                        .forms = kFunction});
-OP(_sparse_sum_dim, {.schema = "_sparse_sum.dim(Tensor self, int[] dim) -> Tensor",
+OP(_sparse_sum_dim, {.schema = "_sparse_sum.dim(Tensor self, int[1] dim) -> Tensor",
                      .doc = "Sums over dimensions: sparse, or strided where no sparse dimension is left.",
                      .kernel = composite<sum_all_but_given>(),
                      .forms = kFunction,
                      .shares = {"self"}});
-OP(_sparse_sum_dim_dtype, {.schema = "_sparse_sum.dim_dtype(Tensor self, int[] dim, *, ScalarType dtype) -> Tensor",
+OP(_sparse_sum_dim_dtype, {.schema = "_sparse_sum.dim_dtype(Tensor self, int[1] dim, *, ScalarType dtype) -> Tensor",
                            .doc = "Sums over dimensions in another dtype.",
                            .kernel = composite<sum_dims_typed>(),
                            .forms = kFunction});

@@ -178,7 +178,7 @@ Tensor sparse_index_select(const Tensor& self, int64_t dim, const Tensor& index)
   if (d >= c.sparse_dim())
     return make_coo(c.indices, index_select(c.values, d - c.sparse_dim() + 1, index), sizes, c.coalesced);
   // The values sorted by their index along d: each wanted one is a run of them.
-  auto [sorted, order] = sort(select(c.indices, 0, d), true, 0);
+  auto [sorted, order] = sort(select(c.indices, 0, d), std::optional<bool>(true), 0);
   Tensor wanted = to(index, DType::Int64);
   wanted = where(wanted < Scalar(0), wanted + Scalar(size), wanted);
   // Throws for what is out of range.

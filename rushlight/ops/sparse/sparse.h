@@ -29,8 +29,8 @@ inline Tensor make_coo(const Coo& c) { return make_coo(c.indices, c.values, c.si
 Tensor in_layout(const Tensor& t, Layout layout);
 // The same indices with other values, which may be of another dtype.
 Tensor with_values(const Tensor& t, const Tensor& values);
-// The values in their order, doubles of an element included; on the graph where t needs no gradient or is coalesced.
-Tensor plain_values(const Tensor& t);
+// The values, doubles of an element included where nobody wants a gradient.
+inline Tensor plain_values(const Tensor& t) { return coo_of(t, false).values; }
 // Each column of indices as one number, in row-major order of `sizes`.
 Tensor linear_indices(const Tensor& indices, IntArrayRef sizes);
 // Where each of `wanted` stands in `keys`, which are in order and none twice: places (of anything where it is missing), and whether it is there.
@@ -41,8 +41,8 @@ Tensor add_rows(int64_t rows, const Tensor& index, const Tensor& items);
 // A tensor made of parts that are known to fit. REQUIRES: no gradient.
 Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, const Tensor& values, IntArrayRef sizes,
                      bool coalesced);
-// Without values; all dimensions sparse.
-Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device);
+// Without values; of coordinates, the last `dense_dim` dimensions are dense.
+Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim = 0);
 // Throws where an index is negative or beyond its size.
 void check_indices(const Tensor& indices, IntArrayRef sizes);
 
