@@ -158,9 +158,18 @@ static void copy_across(const Tensor& to, const Tensor& from) {
   send_span(to, host);
 }
 
+// Composites take sparse tensors (Note [Sparse forms] in dispatch/sparse.cpp); those that read an argument's memory themselves come here.
+static void check_not_in_parts(const Tensor& t) {
+  RL_CHECK(NotImplementedError, !t.impl()->parts(), "not implemented for tensors of layout ", t.layout(),
+           ", which an argument has; use .to_dense() first");
+}
+
 void copy_elements(const Tensor& to, const Tensor& from) {
-  if ((to.impl()->flags() | from.impl()->flags()) & kNotCpu) [[unlikely]]
+  if ((to.impl()->flags() | from.impl()->flags()) & (kNotCpu | kInParts)) [[unlikely]] {
+    check_not_in_parts(to);
+    check_not_in_parts(from);
     return copy_across(to, from);
+  }
   LoopPlan plan(to.sizes());
   plan.add(to);
   plan.add(from);
@@ -169,8 +178,10 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 }
 
 Tensor dense(const Tensor& t, DType dtype) {
-  if (t.impl()->flags() & kNotCpu) [[unlikely]]
+  if (t.impl()->flags() & (kNotCpu | kInParts)) [[unlikely]] {
+    check_not_in_parts(t);
     return dense(host_span(t), dtype);
+  }
   if (t.is_contiguous() && t.dtype() == dtype) return t;
   Tensor out = empty_tensor(t.sizes(), dtype);
   copy_elements(out, t);
