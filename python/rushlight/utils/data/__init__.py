@@ -64,6 +64,7 @@ __all__ = [
 
 _missing = _getattr_of(__name__)
 
+
 def __getattr__(name: str):
     """Pipes of data, which few programs use, are imported when they are first named."""
     if name == "datapipes" or name in _PIPES:
