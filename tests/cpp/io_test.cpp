@@ -8,6 +8,8 @@
 #include <functional>
 
 #include "rushlight/core/error.h"
+#include "rushlight/io/crc32.h"
+#include "rushlight/io/safetensors.h"
 #include "rushlight/io/values.h"
 #include "values.h"
 
@@ -348,6 +350,41 @@ TEST(CheckpointTest, WhatIsNoCheckpointIsSaidToBeNone) {
   EXPECT_ERROR(loaded(std::string("\x80\x02K\1.", 5)), "without torch.save's magic number");
   EXPECT_ERROR(loaded(zip_of({{"word/document.xml", "x"}})), "without data.pkl");
   EXPECT_ERROR(loaded(zip_of({{"a/data.pkl", "N."}, {"a/byteorder", "middle"}})), "neither little nor big");
+}
+
+TEST(Crc32Test, OfAnyLengthAndInPieces) {
+  EXPECT_EQ(crc32_of("123456789", 9), 0xcbf43926u);
+  std::string bytes;
+  for (int i = 0; i < 1000; i++) bytes += char(i * 7 + i / 13);
+  auto slow = [](std::string_view s) {  // bit by bit
+    uint32_t crc = ~0u;
+    for (unsigned char c : s) {
+      crc ^= c;
+      for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+  };
+  for (size_t n = 0; n < bytes.size(); n += n < 200 ? 1 : 37) {
+    EXPECT_EQ(crc32_of(bytes.data(), n), slow({bytes.data(), n})) << n;
+    EXPECT_EQ(crc32_of(bytes.data() + n, bytes.size() - n, crc32_of(bytes.data(), n)), slow(bytes)) << n;
+  }
+}
+
+TEST(SafeTensorsTest, TensorsAndTextComeBack) {
+  Tensor t = transpose(view(arange(Scalar(6.f)), {2, 3}), 0, 1);
+  std::string file;
+  write_safetensors([&](const void* p, size_t n) { file.append(static_cast<const char*>(p), n); },
+                    {{"b", t}, {"a", arange(Scalar(int64_t(3)))}}, {{"by", "rush\"light"}});
+  for (bool mapped : {false, true}) {
+    SafeTensors back(bytes_of(file), "x", mapped);
+    EXPECT_EQ(back.metadata().at("by"), "rush\"light");
+    EXPECT_EQ(values_of(back.tensor("b")), values_of(t));
+    EXPECT_EQ(back.tensor("b").sizes(), t.sizes());
+    EXPECT_EQ(back.tensor("a").dtype(), DType::Int64);
+    EXPECT_ERROR(back.tensor("c"), "does not contain tensor c");
+  }
+  for (size_t cut = 0; cut < file.size(); cut++)
+    EXPECT_NE(error_of([&] { SafeTensors(bytes_of(file.substr(0, cut)), "x", false); }), "") << "cut at byte " << cut;
 }
 
 }  // namespace rushlight::io
