@@ -383,7 +383,7 @@ def test_modules_pickled_by_older_versions():
             lambda own: (own.pop("proj_size"), own.update(_data_ptrs=[], dropout_state={})),
         ),
         lambda: (nn.GRU(8, 4), lambda own: own.update(_flat_weights_names=[], _flat_weights=[rl.ones(1)])),
-        lambda: (nn.RNN(8, 4), lambda own: own.update(all_weights=own.pop("_all_weights"))),
+        lambda: (nn.RNN(8, 4), lambda own: own.update(all_weights=own["_all_weights"])),
         lambda: (nn.GELU(), without("approximate")),
         lambda: (
             nn.Conv1d(3, 2, 3, padding=1),
@@ -407,6 +407,41 @@ def test_modules_pickled_by_older_versions():
         ):
             if isinstance(a, rl.Tensor):
                 assert_same(a, to_torch(b.detach()), 1e-6, 1e-6)
+
+
+TRAVELLERS = {
+    "linear": lambda nn: nn.Linear(2, 3),
+    "convolution": lambda nn: nn.Conv2d(2, 4, 3, padding="same"),
+    "batch norm": lambda nn: nn.BatchNorm2d(3),
+    "LSTM": lambda nn: nn.LSTM(3, 4, 2, bidirectional=True),
+    "GRU": lambda nn: nn.GRU(3, 4),
+    "attention": lambda nn: nn.MultiheadAttention(8, 2),
+    "encoder": lambda nn: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2),
+    "containers": lambda nn: nn.ModuleDict(
+        {"a": nn.Sequential(nn.GELU(), nn.Dropout()), "b": nn.ModuleList([nn.PReLU()])}
+    ),
+    "loss": lambda nn: nn.CrossEntropyLoss(label_smoothing=0.1),
+    "weight norm": lambda nn: nn.utils.weight_norm(nn.Linear(2, 2)),
+    "spectral norm": lambda nn: nn.utils.spectral_norm(nn.Linear(2, 2)),
+    "lazy": lambda nn: nn.LazyLinear(3),
+}
+
+
+@pytest.mark.parametrize("kind", TRAVELLERS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_whole_modules_travel_both_ways(kind, zipped):
+    theirs = TRAVELLERS[kind](torch.nn)
+    ours = loaded(saved(theirs, torch, _use_new_zipfile_serialization=zipped), weights_only=False)
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    back = torch.load(io.BytesIO(saved(ours, _use_new_zipfile_serialization=zipped)), weights_only=False)
+    assert repr(back) == repr(theirs)
+    for name, value in theirs.state_dict().items():
+        if not torch.nn.parameter.is_lazy(value):
+            assert (back.state_dict()[name] == value).all()
+    if kind == "LSTM":
+        x = torch.ones(5, 1, 3)
+        assert_same(ours(rl.ones(5, 1, 3))[0], theirs(x)[0], 1e-5, 1e-6)
+        assert (back(x)[0] == theirs(x)[0]).all()
 
 
 def test_attention_pickled_by_older_versions():

@@ -20,6 +20,7 @@ from ._module_hooks import (
     _global_forward_pre_hooks,
     _global_module_registration_hooks,
     _global_parameter_registration_hooks,
+    _WrappedHook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -47,6 +48,8 @@ __all__ = [
     "register_module_module_registration_hook",
     "register_module_parameter_registration_hook",
 ]
+
+_WrappedHook.__module__ = __name__  # where pickles look
 
 _HOOK_DICTS = (
     "_backward_pre_hooks",

@@ -136,6 +136,12 @@ class RNNBase(Module):
             text += f", bidirectional={self.bidirectional}"
         return text
 
+    def __getstate__(self) -> dict:
+        # PyTorch keeps these beside the parameters, and does not find out when it reads a module.
+        names = [name for layer in self._all_weights for name in layer]
+        weights = [getattr(self, name) for name in names]
+        return {**super().__getstate__(), "_flat_weights_names": names, "_flat_weights": weights}
+
     @property
     def _flat_weights(self) -> list[Tensor]:
         weights: list[Tensor] = []
