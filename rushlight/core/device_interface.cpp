@@ -75,7 +75,8 @@ void fail_no_device(Device device) {
   if (device.type == DeviceType::Cuda || device.type == DeviceType::Xpu)
     throw NoDeviceError(str("Torch not compiled with ", device.type == DeviceType::Cuda ? "CUDA" : "XPU",
                             " enabled: cannot make a tensor on device ", device,
-                            ", this build of rushlight has no support for it"));
+                            ", this build of rushlight has no support for it. Hint: choose the device with "
+                            "torch.device('cuda' if torch.cuda.is_available() else 'cpu')"));
   throw NotImplementedError(str("no library for device ", device,
                                 " is loaded: load the one that adds it (torch.ops.load_library, or the Python package "
                                 "that does so) before tensors are made there"));

@@ -130,7 +130,7 @@ MISTAKES = {
         [r"\[3, 2\]", r"\[2, 2\]", "strict=False"],
     ),
     "devices": (lambda fw: fw.ones(2) + fw.ones(2, device="meta"), ["add", "cpu", "meta", r"\.to\(device\)"]),
-    "cuda": (lambda fw: fw.ones(2).cuda(), ["not compiled with CUDA"]),
+    "cuda": (lambda fw: fw.ones(2).cuda(), ["not compiled with CUDA", r"is_available\(\)"]),
     "in place on a leaf": (in_place_on_a_leaf, [r"no_grad\(\)"]),
     "backward twice": (backward_twice, ["retain_graph=True"]),
     "backward of many": (lambda fw: (fw.ones(2, requires_grad=True) * 2).backward(), [r"\[2\]", r"\.sum\(\)"]),
@@ -142,7 +142,7 @@ MISTAKES = {
     "super": (without_super, [r"super\(\)\.__init__\(\)"]),
     "forward": (without_forward, ["def forward"]),
     "ragged batch": (lambda fw: batches(fw, [fw.ones(2), fw.ones(3)]), [r"\[2\]", r"\[3\]", "pad_sequence"]),
-    "objects in a batch": (lambda fw: batches(fw, [deep, deep]), ["function"]),
+    "objects in a batch": (lambda fw: batches(fw, [deep, deep]), ["function", "collate_fn"]),
     "no parameters": (lambda fw: fw.optim.SGD(fw.nn.ReLU().parameters(), lr=0.1), ["ModuleList"]),
     "computed parameter": (lambda fw: fw.optim.SGD([fw.ones(2, requires_grad=True) * 2], lr=0.1), ["detach"]),
     "LSTM input": (lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 7)), [r"\[5, 2, 7\]", "input_size=7"]),
@@ -171,7 +171,14 @@ MISTAKES = {
     "ragged lists": (lambda fw: fw.tensor([[1, 2], [3]]), ["pad"]),
     "scatter": (lambda fw: fw.zeros(3).scatter_(0, fw.tensor([0]), fw.ones(1).double()), ["scatter", r"\.to\("]),
     "tensor as parameter": (tensor_as_parameter, ["torch.nn.Parameter"]),
-    "deepcopy": (lambda fw: copy.deepcopy(fw.ones(2, requires_grad=True) * 2), ["graph leaves"]),
+    "deepcopy": (lambda fw: copy.deepcopy(fw.ones(2, requires_grad=True) * 2), [r"detach\(\)\.clone\(\)"]),
+    "loss of probabilities": (
+        lambda fw: fw.nn.functional.binary_cross_entropy(fw.ones(4, 1), fw.ones(4)),
+        [r"\[4, 1\]", "unsqueeze"],
+    ),
+    "heads": (lambda fw: fw.nn.MultiheadAttention(10, 3), ["embed_dim=10", "num_heads=3"]),
+    "groups": (lambda fw: fw.nn.Conv2d(3, 4, 3, groups=2), ["in_channels=3", "groups=2"]),
+    "gather": (lambda fw: fw.ones(2, 3).gather(1, fw.tensor([[0, 5]])), ["index 5", "0 to 2"]),
     "missing file": (lambda fw: fw.load("/nonexistent.pt"), ["/nonexistent.pt"]),
 }
 # What the texts of the two differ in before the hint.

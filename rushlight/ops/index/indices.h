@@ -23,7 +23,8 @@ inline Tensor index_values(const char* op, const Tensor& index) {
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_index(int64_t i, int64_t size, int64_t dim) {
-  throw RuntimeError(str("index ", i, " is out of bounds for dimension ", dim, " with size ", size));
+  throw RuntimeError(str("index ", i, " is out of bounds for dimension ", dim, " with size ", size,
+                         ". Hint: indices are 0 to ", size - 1));
 }
 inline void check_index(int64_t i, int64_t size, int64_t dim) {
   if (uint64_t(i) >= uint64_t(size)) [[unlikely]]

@@ -446,7 +446,10 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            raise AssertionError(
+                f"embed_dim must be divisible by num_heads. Hint: got embed_dim={embed_dim} and num_heads={num_heads}; each head has "
+                "embed_dim / num_heads features"
+            )
 
         def param(*shape: int) -> Parameter:
             return Parameter(rl.empty(shape, device=device, dtype=dtype))

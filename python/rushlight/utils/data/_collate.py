@@ -10,7 +10,7 @@ from typing import Any
 import rushlight as rl
 from rushlight import Tensor
 
-_ERROR = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+_ERROR = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}. Hint: return those from the dataset, or give the DataLoader a collate_fn"
 
 
 def _collate_tensors(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
