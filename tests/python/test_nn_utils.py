@@ -492,3 +492,43 @@ def test_factory_kwargs():
         rl.nn.factory_kwargs({"other": 1})
     with pytest.raises(TypeError, match="specified twice"):
         rl.nn.factory_kwargs({"dtype": rl.float64, "factory_kwargs": {"dtype": rl.float64}})
+
+
+def test_sync_batch_norm_takes_over_a_model():
+    model = rl.nn.Sequential(
+        rl.nn.Linear(2, 3), rl.nn.BatchNorm1d(3), rl.nn.Sequential(rl.nn.BatchNorm1d(3, affine=False))
+    )
+    model(rl.randn(8, 2))
+    model.eval()
+    x = rl.randn(4, 2)
+    expected = model(x)
+    made = rl.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    assert made is model and type(made[1]) is rl.nn.SyncBatchNorm and type(made[2][0]) is rl.nn.SyncBatchNorm
+    assert not made[1].training and (made(x) == expected).all()
+
+
+def test_checks_that_recurrent_subclasses_call():
+    seen = []
+    for fw in (rl, torch):
+        lstm, gru = fw.nn.LSTM(3, 4, 2, bidirectional=True), fw.nn.GRU(3, 4, batch_first=True)
+        x, h = fw.ones(5, 2, 3), fw.arange(24.0).reshape(1, 6, 4)
+        lstm.check_forward_args(x, (fw.ones(4, 2, 4), fw.ones(4, 2, 4)), None)
+        texts = []
+        for call in (
+            lambda: lstm.check_forward_args(x, (fw.ones(4, 2, 4), fw.ones(4, 1, 4)), None),
+            lambda: gru.check_forward_args(x, fw.ones(1, 2, 4), None),
+            lambda: gru.check_input(fw.ones(3), None),
+        ):
+            with pytest.raises(RuntimeError) as e:
+                call()
+            texts.append(str(e.value))
+        order = fw.tensor([5, 4, 3, 2, 1, 0])
+        seen.append(
+            (
+                texts,
+                gru.get_expected_hidden_size(x, None),
+                gru.permute_hidden(h, order).tolist(),
+                lstm.get_expected_cell_size(x, None),
+            )
+        )
+    assert seen[0] == seen[1]
