@@ -146,6 +146,7 @@ MISTAKES = {
     "no parameters": (lambda fw: fw.optim.SGD(fw.nn.ReLU().parameters(), lr=0.1), ["ModuleList"]),
     "computed parameter": (lambda fw: fw.optim.SGD([fw.ones(2, requires_grad=True) * 2], lr=0.1), ["detach"]),
     "LSTM input": (lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 7)), [r"\[5, 2, 7\]", "input_size=7"]),
+    "LSTM dtype": (lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 8).double()), [r"input\.to\(torch\.float32\)"]),
     "LSTM state": (
         lambda fw: fw.nn.LSTM(8, 4)(fw.ones(5, 2, 8), (fw.ones(1, 3, 4), fw.ones(1, 3, 4))),
         [r"\[1, 3, 4\]", "hidden_size"],

@@ -197,7 +197,19 @@ class RNNBase(Module):
             out, last = out.squeeze(time), [s.squeeze(1) for s in last]
         return out, last
 
+    def _refuse_dtype(self, data: Tensor) -> None:
+        if rl.is_autocast_enabled():
+            return  # which converts
+        given, own = data.dtype, self.weight_ih_l0.dtype
+        raise ValueError(
+            f"RNN input dtype ({given}) does not match weight dtype ({own}). Convert input: input.to({own}), or convert model: "
+            f"model.to({given})"
+        )
+
     def _check_width(self, data: Tensor) -> None:
+        if data.dtype != self.weight_ih_l0.dtype:
+            if not rl.jit.is_scripting():
+                self._refuse_dtype(data)
         if data.size(-1) != self.input_size:
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}. Hint: the input has shape {list(data.size())}; make the layer with input_size={data.size(-1)}, or bring the features last"
