@@ -167,7 +167,7 @@ reduced = functional._reduction(size_average, reduce, reduction)
 if target.size() != input.size():
     raise ValueError(
         f"Using a target size (torch.Size({target.size()})) that is different to the input size (torch.Size({input.size()})) is "
-        "deprecated. Please ensure they have the same size.")
+        "deprecated. Please ensure they have the same size. Hint: target.unsqueeze(1) or view_as(input) makes (N, 1) of (N)")
 if weight is not None:
     weight = torch.broadcast_tensors([weight, target])[0]
 return torch.binary_cross_entropy(input, target, weight, reduced)
