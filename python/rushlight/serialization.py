@@ -158,7 +158,7 @@ def _is_script_archive(source) -> bool:
 
 def _places(map_location) -> tuple[Any, Any]:
     """(a function of where a storage was, as text, that gives the device where it goes; one of a storage too that gives another)"""
-    if callable(map_location):
+    if callable(map_location) and not isinstance(map_location, rushlight.device):  # which are decorators too
 
         def asked(held, was: str):
             put = map_location(held, was)
@@ -174,16 +174,6 @@ def _places(map_location) -> tuple[Any, Any]:
     if _packages:
         return None, default_restore_location
     return _usable, None
-
-
-def _moved(storage, device):
-    """The storage's bytes on a device."""
-    if storage.device == device:
-        return storage
-    if device.type == "meta":
-        return rushlight.UntypedStorage(storage.nbytes(), device="meta")
-    seen = rushlight.TypedStorage(wrap_storage=storage, dtype=rushlight.uint8)._tensor()
-    return seen.to(device).untyped_storage()
 
 
 def _usable(where, named: bool = False):
@@ -418,7 +408,7 @@ def default_restore_location(storage, location: str):
         put = deserializer(storage, location)
         if put is not None:
             return put
-    return _moved(storage, _usable(location))
+    return storage.to(device=_usable(location))
 
 
 def validate_cuda_device(location: str):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from . import _C
 from ._C import Tensor, UntypedStorage, _scalar_types
+
+_uint8 = _C._dtypes["uint8"]
 
 
 class TypedStorage:
@@ -91,9 +94,111 @@ class TypedStorage:
         return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
 
 
-def _untyped(self: UntypedStorage) -> UntypedStorage:
+# What of an UntypedStorage is made of operators over its bytes.
+
+
+def _seen(storage: UntypedStorage) -> Tensor:
+    return Tensor._rebuild(storage, _uint8, 0, (storage.nbytes(),), (1,))
+
+
+def _method(function):
+    setattr(UntypedStorage, function.__name__, function)
+    return function
+
+
+@_method
+def untyped(self: UntypedStorage) -> UntypedStorage:
     """The storage itself."""
     return self
 
 
-UntypedStorage.untyped = _untyped  # type: ignore[attr-defined]
+@_method
+def to(self: UntypedStorage, *, device, non_blocking: bool = False) -> UntypedStorage:
+    """The storage on a device: itself if it is there, else a copy."""
+    where = _C.device(device)
+    if self.device == where or (where.index is None and self.device.type == where.type):
+        return self
+    if where.type == "meta":
+        return UntypedStorage(self.nbytes(), device=where)
+    return _seen(self).to(where).untyped_storage()
+
+
+@_method
+def cpu(self: UntypedStorage) -> UntypedStorage:
+    """The storage on the CPU: itself if it is there, else a copy."""
+    return self.to(device="cpu")  # type: ignore[attr-defined]
+
+
+@_method
+def cuda(self: UntypedStorage, device=None, non_blocking: bool = False) -> UntypedStorage:
+    """The storage on a CUDA device."""
+    where = "cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"
+    return self.to(device=where)  # type: ignore[attr-defined]
+
+
+@_method
+def copy_(self: UntypedStorage, source, non_blocking: bool | None = None) -> UntypedStorage:
+    """Takes over the bytes of a storage of the same size."""
+    source = source.untyped()
+    if source.nbytes() != self.nbytes():
+        raise RuntimeError(
+            f"copy_: size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
+        )
+    _seen(self).copy_(_seen(source))
+    return self
+
+
+@_method
+def fill_(self: UntypedStorage, value: int) -> UntypedStorage:
+    """Sets every byte."""
+    _seen(self).fill_(value)
+    return self
+
+
+@_method
+def byteswap(self: UntypedStorage, dtype) -> None:
+    """Reverses the bytes of each number of that dtype, in place; of complex ones those of both parts."""
+    width = dtype.itemsize // (2 if dtype.is_complex else 1)
+    if width > 1:
+        rows = _seen(self)[: self.nbytes() // width * width].view(-1, width)
+        rows.copy_(rows.flip(1))
+
+
+@_method
+def new(self: UntypedStorage) -> UntypedStorage:
+    """An empty storage on the same device."""
+    return UntypedStorage(0, device=self.device)
+
+
+@_method
+def get_device(self: UntypedStorage) -> int:
+    """The number of the device, None on the CPU."""
+    return self.device.index
+
+
+@_method
+def is_pinned(self: UntypedStorage, device=None) -> bool:
+    """Whether the memory is page-locked; there is none."""
+    return False
+
+
+for _kind in ("cuda", "hpu"):
+    setattr(UntypedStorage, f"is_{_kind}", property(lambda self, kind=_kind: self.device.type == kind))
+UntypedStorage.is_sparse = UntypedStorage.is_sparse_csr = False  # type: ignore[attr-defined]
+
+
+def _typed_method(name: str):
+    def method(self: TypedStorage, *args, **kwargs) -> TypedStorage:
+        made = getattr(self._untyped_storage, name)(*args, **kwargs)
+        return self if made is self._untyped_storage else TypedStorage(wrap_storage=made, dtype=self.dtype)
+
+    method.__name__ = name
+    method.__doc__ = getattr(UntypedStorage, name).__doc__
+    return method
+
+
+for _name in ("to", "cpu", "cuda", "copy_", "new"):
+    setattr(TypedStorage, _name, _typed_method(_name))
+for _name in ("get_device", "is_pinned"):
+    setattr(TypedStorage, _name, lambda self, *args, name=_name: getattr(self._untyped_storage, name)(*args))
+TypedStorage.is_cuda = property(lambda self: self._untyped_storage.is_cuda)  # type: ignore[attr-defined]

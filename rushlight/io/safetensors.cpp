@@ -31,6 +31,24 @@ std::optional<DType> dtype_named(const std::string& name) {
   return {};
 }
 
+bool is_utf8(std::string_view s) {
+  for (size_t i = 0; i < s.size();) {
+    auto c = static_cast<unsigned char>(s[i++]);
+    int more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : -1;
+    if (more < 0 || size_t(more) > s.size() - i) return false;
+    uint32_t point = more ? c & (0x3fu >> more) : c;
+    for (int k = 0; k < more; k++) {
+      auto next = static_cast<unsigned char>(s[i++]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3f);
+    }
+    if ((more == 2 && point < 0x800) || (more == 3 && (point < 0x10000 || point > 0x10ffff)) ||
+        (point >= 0xd800 && point < 0xe000))
+      return false;
+  }
+  return true;
+}
+
 // Of JSON what headers use: objects, arrays of non-negative integers, strings. Bounds are checked at each character.
 class Json {
  public:
@@ -67,7 +85,10 @@ class Json {
     for (;;) {
       if (at_ == text_.size()) fail("a string without an end");
       unsigned char c = static_cast<unsigned char>(text_[at_++]);
-      if (c == '"') return out;
+      if (c == '"') {
+        if (!is_utf8(out)) fail("a string that is no UTF-8");
+        return out;
+      }
       if (c < 32) fail("a control character in a string");
       if (c != '\\') {
         out += char(c);

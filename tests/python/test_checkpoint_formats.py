@@ -316,6 +316,29 @@ def test_map_location_takes_a_function_of_the_storage(weights_only):
         assert loaded(data, map_location=where, weights_only=weights_only)["x"].is_meta
 
 
+def test_storages_move_and_copy():
+    for fw in (rl, torch):
+        x = fw.arange(3.0)
+        s = x.untyped_storage()
+        assert s.cpu().data_ptr() == s.data_ptr() and not s.is_cuda and s.untyped() is s and s.get_device() is None
+        if fw is rl:
+            assert s.to(device="meta").device.type == "meta"
+        other = fw.UntypedStorage(12)
+        other.copy_(s)
+        assert other.tolist() == s.tolist() and other.fill_(7).tolist() == [7] * 12
+        other.copy_(s)
+        other.byteswap(fw.float32)
+        assert other.tolist()[4:8] == s.tolist()[4:8][::-1]
+        typed = x.storage() if fw is rl else torch.storage.TypedStorage(wrap_storage=s, dtype=x.dtype, _internal=True)
+        assert typed.cpu().tolist() == [0, 1, 2]
+        with pytest.raises(RuntimeError, match="size"):
+            other.copy_(fw.UntypedStorage(1))
+    for place in (lambda s, where: s.cpu(), lambda s, where: s.to(device="meta")):
+        assert loaded(saved(rl.ones(2)), map_location=place).shape == (2,)
+    with pytest.raises(AssertionError, match="CUDA"):
+        loaded(saved(rl.ones(2)), map_location=lambda s, where: s.cuda(0))
+
+
 @BOTH
 def test_mmap(tmp_path, weights_only):
     path = tmp_path / "m.pt"
