@@ -158,6 +158,8 @@ def test_every_layer_is_tried():
         "Container",
         "RNNBase",
         "RNNCellBase",
+        "AdaptiveLogSoftmaxWithLoss",  # its result is a named tuple of its own
+        "LinearCrossEntropyLoss",
     }
     tried = {text.split("(")[0] for text in LAYERS} | bases
     layers = {
