@@ -96,6 +96,10 @@ _LAZY_NAMES = {
     **dict.fromkeys(("Stream", "Event", "get_device_module", "_register_device_module"), "_devices"),
     "UnsupportedError": "_missing",
     "GradScaler": "amp",
+    **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
+    "_assert_async": "_settings",
+    "TensorType": "jit._names",
+    "PyTorchFileReader": "_file_reader",
     "compile": "_compile",
     **dict.fromkeys(
         (
@@ -117,28 +121,31 @@ _LAZY_NAMES = {
 
 def __getattr__(name: str):
     """Modules of the package are imported when they are first named: torch.nn, torch.optim, ..."""
+    if name == "torch":  # PyTorch's module imports itself, and programs have come to say torch.torch
+        return _sys.modules["rushlight"]
     if name in _LAZY_NAMES:
-        value = getattr(_importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+        value = getattr(_importlib.import_module(f"rushlight.{_LAZY_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    if (not name.startswith("__") or name == "__config__") and _find_spec(f"{__name__}.{name}") is not None:
-        return _importlib.import_module(f"{__name__}.{name}")
+    if (not name.startswith("__") or name == "__config__") and _find_spec(f"rushlight.{name}") is not None:
+        return _importlib.import_module(f"rushlight.{name}")
     if name == _C._get_privateuse1_backend_name():
-        module = _importlib.import_module(f"{__name__}._devices").module_of(name)
+        module = _importlib.import_module(f"rushlight._devices").module_of(name)
         if module is not None:
             return module
     if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    missing = _importlib.import_module(f"{__name__}._missing")
-    raise missing.missing_name(_sys.modules[__name__], name)
+        raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
+    missing = _importlib.import_module(f"rushlight._missing")
+    raise missing.missing_name(_sys.modules["rushlight"], name)
 
 
 def _of_c(name: str):
     """`_C.__getattr__`: names of PyTorch's own C++ module that programs use."""
-    return _importlib.import_module(f"{__name__}._c_names").of(name)
+    return _importlib.import_module(f"rushlight._c_names").of(name)
 
 
 _C.__getattr__ = _of_c
+_C._nn.__getattr__ = _of_c
 
 
 def as_torch(version: str | None = None, *, children: _builtins.bool = True) -> None:
@@ -154,7 +161,7 @@ def as_torch(version: str | None = None, *, children: _builtins.bool = True) -> 
     from . import _alias
 
     _alias.install(version or _alias.asked_for())
-    _sys.modules["torch"] = _sys.modules[__name__]
+    _sys.modules["torch"] = _sys.modules["rushlight"]
     claimed = _alias.installed().version
     _claim_version(claimed)
     if children:
@@ -165,6 +172,7 @@ def _claim_version(claimed: str) -> None:
     from .torch_version import TorchVersion
     from .version import __version__ as own
 
+    globals()["__name__"] = "torch"  # programs ask, and build names of modules with it
     globals()["__version__"] = TorchVersion(claimed if "+" in claimed else f"{claimed}+rushlight{own}")
 
 

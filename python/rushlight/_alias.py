@@ -40,7 +40,7 @@ class _SameModule(importlib.abc.Loader):
         module.__spec__, module.__loader__ = self.own
         module.__name__ = self.target
         if self.target == _REAL:
-            module._claim_version(self.version)
+            module._claim_version(self.version)  # and PyTorch's name
 
     # What runpy asks for, when a module of the package is run as a program.
     def get_code(self, fullname):

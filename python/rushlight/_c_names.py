@@ -161,6 +161,13 @@ def _variable_functions() -> types.SimpleNamespace:
     return types.SimpleNamespace(**_C._functions)
 
 
+def _parse_to(*args: Any, **kwargs: Any) -> tuple:
+    """The device, dtype, non_blocking and memory format of a call of .to()."""
+    from .nn.modules.module import _parse_to as parse
+
+    return parse(*args, **kwargs)
+
+
 def of(name: str) -> Any:
     """`_C.__getattr__`."""
     if name.startswith("__"):

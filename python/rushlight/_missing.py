@@ -65,7 +65,11 @@ def _said(name: str) -> str:
 
 
 def _whole(module: str, name: str) -> str:
-    return f"torch{module.removeprefix('rushlight')}.{name}"
+    return f"{_shown(module)}.{name}"
+
+
+def _shown(module: str) -> str:
+    return "torch" + module.removeprefix("rushlight").removeprefix("torch")
 
 
 def unsupported(what: str, instead: str = "") -> UnsupportedError:
@@ -77,13 +81,15 @@ def missing_module(name: str) -> MissingModuleError:
     return MissingModuleError(f"No module named '{name}': {_said(name)}", name=name)
 
 
-def missing_name(module: Any, name: str, frames: int = 1) -> UnsupportedError:
-    """The error to raise; `frames` are between the caller and the code that asked for the name."""
-    shown = f"torch{module.__name__.removeprefix('rushlight')}"
+def missing_name(module: Any, name: str) -> UnsupportedError:
+    """The error that the module's `__getattr__` raises."""
+    shown = _shown(module.__name__)
     said = _said(_whole(module.__name__, name))
     from opcode import opmap
 
-    asker = sys._getframe(frames + 1)
+    asker = sys._getframe(1)
+    while asker.f_back is not None and asker.f_code.co_name == "__getattr__":
+        asker = asker.f_back
     # An AttributeError's text is dropped by `from module import name`, which then says something of its own.
     if asker.f_lasti >= 0 and asker.f_code.co_code[asker.f_lasti] == opmap["IMPORT_FROM"]:
         return MissingImportError(

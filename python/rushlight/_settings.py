@@ -102,6 +102,12 @@ def compiled_with_cxx11_abi() -> bool:
     return True
 
 
+def _assert_async(condition: Any, message: str = "") -> None:
+    """Raises RuntimeError unless the condition, a tensor, is true."""
+    if not condition:
+        raise RuntimeError(message or "Expected Tensor with single nonzero value, but got zero")
+
+
 def in_context(context: Any, function: Any) -> Any:
     """The function, which runs inside the context."""
 

@@ -12,8 +12,9 @@ import pickle
 import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import IO, Any
 
 import rushlight
 
@@ -433,4 +434,6 @@ def check_module_version_greater_or_equal(module, req_version_tuple, error_if_ma
     return version >= tuple(req_version_tuple)
 
 
+FILE_LIKE = str | os.PathLike | IO[bytes]
+MAP_LOCATION = Callable[[Any, str], Any] | _C.device | str | dict[str, str] | None
 DEFAULT_PROTOCOL = 2  # of pickles, for programs that ask

@@ -120,6 +120,9 @@ class Parser {
             if (a.alias_set.empty()) a.alias_set = std::move(set);
           }
         }
+      } else if (take("!")) {  // written to, in an alias set of its own
+        a.is_alias = a.is_mutated = true;
+        a.alias_set = str("$", at_);
       } else if (take("[")) {
         if (!take("]")) {
           int64_t size = integer();

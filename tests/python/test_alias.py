@@ -14,7 +14,7 @@ from torch.utils import data
 import torch.utils.data as again
 from torch import Tensor
 assert torch.__version__ >= (2, 0) and torch.__version__ < "99"
-assert torch.__name__ == "rushlight" and nn is sys.modules["rushlight.nn"] and nn.__name__ == "rushlight.nn"
+assert torch.__name__ == "torch" and torch.__spec__.name == "rushlight" and nn is sys.modules["rushlight.nn"] and nn.__name__ == "rushlight.nn"
 assert data is again and torch.nn is nn and isinstance(torch.ones(2), Tensor)
 assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0)
 assert importlib.metadata.version("torch") == torch.version.torch_version
@@ -50,12 +50,12 @@ CHILDREN = """
 import importlib.metadata, multiprocessing, subprocess, sys
 import torch
 
-CHILD = "import importlib.metadata as m; print(m.version('torch')); import torch; print(torch.__name__, torch.__version__)"
+CHILD = "import importlib.metadata as m; print(m.version('torch')); import torch; print(torch.__spec__.name, torch.__version__)"
 
 
 def work(queue):
     import torch.nn
-    queue.put((torch.__name__, str(torch.__version__)))
+    queue.put((torch.__spec__.name, str(torch.__version__)))
 
 
 if __name__ == "__main__":
@@ -88,7 +88,7 @@ def test_programs_and_workers_that_a_program_starts(tmp_path):
 def test_the_environment_alone(tmp_path):
     exports = run("--env").stdout
     (tmp_path / "sitecustomize.py").write_text("print('customized')")
-    code = "import torch; print(torch.__name__)"
+    code = "import torch; print(torch.__spec__.name)"
     command = f'{exports}\nexport PYTHONPATH="$PYTHONPATH:{tmp_path}"\n{sys.executable} -c "{code}"'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stdout == "customized\nrushlight\n", done.stderr
@@ -129,8 +129,8 @@ def test_main_is_the_program(tmp_path):
     assert run(str(program)).returncode == 3
     package = tmp_path / "package"
     package.mkdir()
-    (package / "__main__.py").write_text("import torch; print('package', torch.__name__)")
-    assert run(str(package)).stdout == "package rushlight\n"
+    (package / "__main__.py").write_text("import torch; print(1, torch.__spec__.name)")
+    assert run(str(package)).stdout == "1 rushlight\n"
 
 
 def test_versions_compare():

@@ -5,9 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from .. import profiler as _profiler
+from .._missing import unsupported as _unsupported
 from ..profiler import EventList, FunctionEvent, record_function
 
-__all__ = ["EventList", "FunctionEvent", "profile", "record_function"]
+__all__ = ["EventList", "FunctionEvent", "emit_itt", "emit_nvtx", "profile", "record_function"]
+
+
+class emit_nvtx:  # noqa: N801
+    """Marks for NVIDIA's tools: raises UnsupportedError unless `enabled` is False."""
+
+    def __init__(self, enabled: bool = True, record_shapes: bool = False) -> None:
+        if enabled:
+            raise _unsupported(f"autograd.profiler.{type(self).__name__}", "torch.profiler.profile records operators")
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
+
+
+class emit_itt(emit_nvtx):  # noqa: N801
+    """Marks for Intel's tools: raises UnsupportedError unless `enabled` is False."""
 
 
 class profile(_profiler.profile):  # noqa: N801

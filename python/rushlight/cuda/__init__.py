@@ -117,10 +117,10 @@ def _lazy_call(callable: Any, **_: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "amp":
+    if name in ("amp", "nvtx", "random", "streams"):
         import importlib
 
-        return importlib.import_module(f"{__name__}.amp")
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _legacy.__all__:  # torch.cuda.FloatTensor: a name that programs test with isinstance
         made = type(name, (), {"__module__": __name__, "__new__": _no_tensor, "__doc__": f"A {name} on a CUDA device."})
         globals()[name] = made

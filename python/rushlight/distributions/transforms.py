@@ -399,13 +399,18 @@ def _inside(p: Tensor) -> Tensor:
     return p.clamp(min=limits.tiny, max=1.0 - limits.eps)
 
 
+def _clipped_sigmoid(x):
+    """1 / (1 + exp(-x)), kept off 0 and 1; programs take it from here."""
+    return _inside(rl.sigmoid(x))
+
+
 class SigmoidTransform(_Plain):
     """y = 1 / (1 + exp(-x)), kept off 0 and 1."""
 
     domain, codomain, bijective, sign = constraints.real, constraints.unit_interval, True, 1
 
     def _call(self, x):
-        return _inside(rl.sigmoid(x))
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y):
         y = _inside(y)

@@ -73,6 +73,8 @@ def _assign_attr(from_obj: Any, to_module: Module, target: str) -> None:
     else:
         setattr(to_module, name, from_obj)
 
+_USER_PRESERVED_ATTRIBUTES_KEY = "_user_preserved_attributes"  # in meta: attributes that copies keep
+
 
 def _copy_attr(from_module: Module, to_module: Module, target: str) -> None:
     """Has to_module share what stands at a path of from_module; a module that is there already is kept."""

@@ -38,7 +38,7 @@ def __getattr__(name: str):
         from . import annotations
 
         return annotations
-    if name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
+    if name in ("Final", "interface", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
         from . import _names
 
         return getattr(_names, name)

@@ -30,7 +30,11 @@ from ._module_hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state_dict import StateDict, _IncompatibleKeys  # noqa: F401  (programs take it from here)
+from ._state_dict import (  # programs take the other two from here
+    _EXTRA_STATE_KEY_SUFFIX,
+    StateDict,
+    _IncompatibleKeys,
+)
 
 if hasattr(_C, "ModuleBase"):
     from rushlight._C import ModuleBase

@@ -323,3 +323,10 @@ def _row_batches(tensors: tuple[Tensor, ...], mapping: Tensor | None, batches: B
         yield [t.index_select(0, rows) for t in tensors]
     if type(sampler) is RandomSampler:
         sampler._after_permutation()
+
+
+class _MultiProcessingDataLoaderIter(_LoaderIter):
+    """The type of passes over a loader with worker processes, which programs ask for: nothing is of it."""
+
+
+_BaseDataLoaderIter = _SingleProcessDataLoaderIter = _LoaderIter

@@ -1,0 +1,10 @@
+"""Where PyTorch defines CUDA's random numbers; programs import them from here too."""
+
+from .. import cuda as _cuda
+
+__all__ = [
+    "get_rng_state", "get_rng_state_all", "initial_seed", "manual_seed", "manual_seed_all", "seed", "seed_all", "set_rng_state",
+    "set_rng_state_all",
+]  # fmt: skip
+
+globals().update({name: getattr(_cuda, name) for name in __all__})

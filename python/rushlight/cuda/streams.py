@@ -1,0 +1,5 @@
+"""Where PyTorch defines streams and events; programs import them from here too."""
+
+from . import Event, Stream
+
+__all__ = ["Event", "Stream"]
