@@ -122,7 +122,7 @@ class Parser {
         }
       } else if (take("!")) {  // written to, in an alias set of its own
         a.is_alias = a.is_mutated = true;
-        a.alias_set = str("$", at_);
+        a.alias_set = str("w", at_);
       } else if (take("[")) {
         if (!take("]")) {
           int64_t size = integer();
