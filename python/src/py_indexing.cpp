@@ -37,6 +37,8 @@ int64_t slice_bound(PyObject* o, int64_t none) {
     return clipped;
   }
   if (as_int(o, v)) return v;
+  RL_CHECK(TypeError, PyIndex_Check(o), "slice indices must be integers or None or have an __index__ method, got ",
+           short_type_name(o));
   return slice_bound(check(PyNumber_Index(o)).get(), none);
 }
 
@@ -261,6 +263,7 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
     Tensor from;
     if (is_tensor(value)) {
       from = unwrap(value);
+      while (from.dim() > 0 && from.sizes()[0] == 1) from = select(from, 0, 0, 0);  // may be more than the places have
     } else {
       IValue number;
       RL_CHECK(TypeError, as_number(value, number), "can't assign a ", short_type_name(value), " to a ",

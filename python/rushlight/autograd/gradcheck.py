@@ -50,7 +50,7 @@ def _numerical(func: Any, inputs: tuple, which: Tensor, eps: float) -> list[Tens
 def _analytical(output: Tensor, which: Tensor) -> Tensor:
     """The same table from backward: what the finite differences ought to be."""
     columns = []
-    weight = rushlight.zeros_like(output)
+    weight = rushlight.zeros(output.shape, dtype=output.dtype, device=output.device)
     for j in range(output.numel()):
         parts = []
         for part in _parts(output):

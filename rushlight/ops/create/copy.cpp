@@ -1,4 +1,5 @@
 // copy_, clone, contiguous, conversions between dtypes: how values move from one memory layout to another.
+#include "rushlight/core/device_memory.h"
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/run.h"
@@ -56,7 +57,13 @@ void copy_(const Tensor& self, const Tensor& src, bool non_blocking) {
            self.sizes(), " must match the existing size ", src.sizes(), " of the tensor copied into it");
   RL_CHECK(NotImplementedError, self.device().is_meta() || !src.device().is_meta(),
            "copy_: Cannot copy out of meta tensor; no data!");
-  copy_into(self, src, non_blocking);
+  if (!may_overlap(self, src)) return copy_into(self, src, non_blocking);
+  auto dense = [](const Tensor& t) { return int64_t(span_bytes(t)) == t.numel() * t.item_size(); };
+  RL_CHECK(
+      RuntimeError, !dense(self) || !dense(src),
+      "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+      "location. Please clone() the tensor before performing the operation. (copy_)");
+  copy_into(self, clone(src), non_blocking);  // between each other, perhaps
 }
 
 Dims strides_wanted(const Tensor& self, const std::optional<MemoryFormat>& format) {

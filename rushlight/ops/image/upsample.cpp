@@ -203,7 +203,9 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
     if (weighted && is_half(x.dtype()) && (how == Resample::Cubic || dims != 2)) round_weights(how, x.dtype(), found);
     result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
-  return to(result, x.dtype());
+  result = to(result, x.dtype());
+  MemoryFormat last = dims == 3 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  return !x.is_contiguous() && x.is_contiguous(last) ? clone(result, last) : result;
 }
 
 template <Resample how, int dims>

@@ -48,8 +48,6 @@ bool allclose(const Tensor& self, const Tensor& other, double rtol, double atol,
 bool equal(const Tensor& self, const Tensor& other) {
   RL_CHECK(RuntimeError, self.device() == other.device(),
            "Cannot compare two tensors on different devices. Got: ", self.device(), " and ", other.device());
-  RL_CHECK(RuntimeError, self.dtype() == other.dtype(), "Expected object of data type ", self.dtype(),
-           " but got data type ", other.dtype(), " for argument 'other' in call to equal");
   return self.sizes() == other.sizes() && item(all(self == other)).to<bool>();
 }
 

@@ -290,6 +290,12 @@ Tensor diff_op(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend
   for (const Tensor* t : {&prepend, &append})
     RL_CHECK(RuntimeError, !t->defined() || t->dim() == self.dim(),
              "diff expects prepend or append to be the same dimension as input");
+  for (const Tensor* t : {&prepend, &append})
+    for (int64_t d = 0; t->defined() && d < self.dim(); d++)
+      RL_CHECK(RuntimeError, d == at || t->size(d) == self.size(d),
+               "diff expects the shape of tensor to prepend or append to match that of input except along the "
+               "differencing dimension; input.size(",
+               d, ") = ", self.size(d), ", but got tensor.size(", d, ") = ", t->size(d));
   if (n == 0) return clone(self);
   Tensors parts;
   if (prepend.defined()) parts.push_back(prepend);

@@ -32,7 +32,11 @@ void resize_own(const Tensor& self, IntArrayRef size, const std::optional<Memory
     self.impl()->set_geometry(size, strides_for(size, *format), self.storage_offset());
 }
 void resize_as_own(const Tensor& self, const Tensor& the_template, const std::optional<MemoryFormat>& format) {
-  resize_own(self, the_template.sizes(), format);
+  std::optional<MemoryFormat> as = format;
+  if (format == MemoryFormat::Preserve && !the_template.is_contiguous())
+    for (MemoryFormat f : {MemoryFormat::ChannelsLast, MemoryFormat::ChannelsLast3d})
+      if (the_template.is_contiguous(f)) as = f;
+  resize_own(self, the_template.sizes(), as);
 }
 void set_to(const Tensor& self, const Tensor& source) {
   RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Could not set tensor of type ", source.dtype(),

@@ -139,7 +139,7 @@ Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
            ") must be greater or equal to the number of dimensions in the tensor (", self.dim(), ")");
   Dims sizes(size), strides(size.size(), 0);
   size_t lead = size.size() - size_t(self.dim());
-  for (size_t i = 0; i < size.size(); i++) {
+  for (size_t i = size.size(); i-- > 0;) {
     bool fresh = i < lead;
     int64_t have = fresh ? 1 : self.sizes()[i - lead];
     if (sizes[i] == -1) {
@@ -153,7 +153,8 @@ Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
     RL_CHECK(ShapeError, have == sizes[i], "The expanded size of the tensor (", sizes[i],
              ") must match the existing size (", have, ") at non-singleton dimension ", i, ".  Target sizes: ", size,
              ".  Tensor sizes: ", self.sizes());
-    strides[i] = fresh ? 0 : self.strides()[i - lead];
+    // A new dimension of one element strides as unsqueeze's would.
+    strides[i] = !fresh ? self.strides()[i - lead] : self.dim() ? sizes[i + 1] * strides[i + 1] : 0;
   }
   return with_geometry(self, sizes, strides);
 }

@@ -1,0 +1,83 @@
+"""What PyTorch's own tests ask of tensors and few programs do; each holds in PyTorch too."""
+
+import pytest
+import torch as pytorch
+
+import rushlight as torch
+
+
+@pytest.fixture(params=["ours", "pytorch"])
+def fw(request):
+    return torch if request.param == "ours" else pytorch
+
+
+def test_a_value_may_have_more_leading_ones_than_its_place(fw):
+    x = fw.zeros(2, 4)
+    x[[1]] = fw.arange(4.0).view(1, 1, 1, 4)
+    x[fw.tensor([True, False])] = fw.ones(1, 1, 4)
+    assert x.tolist() == [[1.0] * 4, [0.0, 1.0, 2.0, 3.0]]
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        x[[0, 1]] = fw.ones(1, 3, 4)
+    with pytest.raises(TypeError, match="slice indices"):
+        x["a":]
+
+
+def test_copies_between_overlapping_memory_are_refused_or_right(fw):
+    x = fw.arange(6.0)
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        x[1:].copy_(x[:-1])
+    x[::2].copy_(x[1::2])
+    assert x.tolist() == [1.0, 1.0, 3.0, 3.0, 5.0, 5.0]
+    assert x.copy_(x) is x
+
+
+def test_equal_compares_values_of_any_dtypes(fw):
+    assert fw.equal(fw.tensor([1.0, 2.0]), fw.tensor([1, 2]))
+    assert not fw.equal(fw.tensor([1.5]), fw.tensor([1]))
+
+
+def test_reversed_and_views(fw):
+    assert list(map(fw.Tensor.tolist, reversed(fw.tensor([[1, 2], [3, 4]])))) == [[3, 4], [1, 2]]
+    x = fw.zeros(2, 3)
+    assert x[0]._is_view() and x.t()._is_view() and not x._is_view() and not x.clone()._is_view()
+    assert fw.is_signed(x) and not fw.is_signed(x.bool())
+
+
+def test_a_new_dimension_of_one_strides_as_unsqueezes(fw):
+    assert fw.ones(2).expand(1, 1, 2).stride() == (2, 2, 1)
+    assert fw.ones(2).expand(3, 1, 2).stride() == (0, 2, 1)
+    assert fw.ones(2).expand(1, 3, 2).stride() == (0, 0, 1)
+    assert fw.tensor(1.0).expand(1, 2).stride() == (0, 0)
+
+
+def test_resize_as_keeps_the_format_when_told(fw):
+    like = fw.zeros(2, 3, 4, 5).to(memory_format=fw.channels_last)
+    assert fw.zeros(120).resize_as_(like, memory_format=fw.preserve_format).stride() == like.stride()
+    assert fw.zeros(120).resize_as_(like).is_contiguous()
+
+
+def test_diff_says_what_does_not_fit(fw):
+    with pytest.raises(RuntimeError, match="diff expects the shape of tensor to prepend or append"):
+        fw.diff(fw.zeros(2, 3), dim=0, prepend=fw.zeros(1, 2))
+
+
+def test_functions_of_elements(fw):
+    x = fw.tensor([1.0, 2.0])
+    assert x.map2_(fw.tensor([3.0, 4.0]), fw.tensor(1.0), lambda a, b, c: a * b + c).tolist() == [4.0, 9.0]
+    with pytest.raises(TypeError):
+        x.apply_(lambda v: "a")
+
+
+def test_gradcheck_takes_results_that_are_no_dense_memory():
+    x = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: t.as_strided((3, 3), (0, 1), 1), x)
+
+
+def test_channels_stay_last_in_resampling(fw):
+    x = fw.rand(2, 3, 4, 4).contiguous(memory_format=fw.channels_last)
+    for mode in ("nearest", "bilinear", "bicubic"):
+        y = fw.nn.functional.interpolate(x, size=(6, 7), mode=mode)
+        assert y.is_contiguous(memory_format=fw.channels_last) and not y.is_contiguous()
+    y = fw.nn.functional.interpolate(x, size=(2, 2), mode="bilinear", antialias=True)
+    assert y.is_contiguous(memory_format=fw.channels_last)
+    assert fw.nn.functional.interpolate(fw.rand(2, 3, 4, 4), size=(6, 7)).is_contiguous()
