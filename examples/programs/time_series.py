@@ -48,16 +48,16 @@ class Forecaster(nn.Module):
 
 @torch.no_grad()
 def evaluate(model, loader):
-    """Mean absolute errors: of the forecast, and of saying that nothing changes."""
+    """Root mean squared errors: of the forecast, and of saying that nothing changes."""
     model.eval()
     errors = torch.zeros(2)
     count = 0
     for past, future in loader:
         forecasts = torch.stack([model(past, FUTURE), past[:, -1:].expand_as(future)])
-        errors += (forecasts - future).abs().mean(dim=(2, 3)).sum(dim=1)
+        errors += (forecasts - future).square().mean(dim=(2, 3)).sum(dim=1)
         count += len(past)
     model.train()
-    return (errors / count).tolist()
+    return (errors / count).sqrt().tolist()
 
 
 def main():
@@ -89,7 +89,7 @@ def main():
             if step == args.steps:
                 break
     forecast, naive = evaluate(model, DataLoader(test, batch_size=256))
-    print(f"mean absolute error {forecast:.4f}; of going on unchanged {naive:.4f}")
+    print(f"root mean squared error {forecast:.4f}; of going on unchanged {naive:.4f}")
 
 
 if __name__ == "__main__":
