@@ -73,6 +73,17 @@ def test_gradcheck_takes_results_that_are_no_dense_memory():
     assert torch.autograd.gradcheck(lambda t: t.as_strided((3, 3), (0, 1), 1), x)
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "offset"), [((5, 5), (0, 1), 0), ((2, 3), (1, 2), 0), ((3,), (0,), 2), ((6,), (1,), 1)]
+)
+def test_what_an_expanded_tensor_shows_once_more_has_the_gradient_of_one(size, stride, offset):
+    x = torch.randn(7, dtype=torch.float64, requires_grad=True)
+    shown = {"size": size, "stride": stride, "storage_offset": offset}
+    assert torch.autograd.gradcheck(lambda t: t.expand(4, 7).as_strided(**shown), x)
+    assert torch.autograd.gradcheck(lambda t: t.as_strided((5, 3), (1, 1)).as_strided(**shown), x)
+    assert torch.autograd.gradgradcheck(lambda t: t.expand(4, 7).as_strided(**shown).square(), x)
+
+
 def test_channels_stay_last_in_resampling(fw):
     x = fw.rand(2, 3, 4, 4).contiguous(memory_format=fw.channels_last)
     for mode in ("nearest", "bilinear", "bicubic"):

@@ -5,9 +5,9 @@
 #include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/as_strided_backward.h"
 #include "rushlight/fn/clone.h"
-#include "rushlight/fn/copy_.h"
+#include "rushlight/fn/div.h"
 #include "rushlight/fn/expand.h"
-#include "rushlight/fn/new_zeros.h"
+#include "rushlight/fn/ones.h"
 #include "rushlight/fn/permute.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/select.h"
@@ -15,6 +15,7 @@
 #include "rushlight/fn/slice.h"
 #include "rushlight/fn/slice_backward.h"
 #include "rushlight/fn/squeeze.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/unfold.h"
 #include "rushlight/fn/unfold_backward.h"
@@ -433,7 +434,28 @@ Span span_of(IntArrayRef sizes1, IntArrayRef strides1, int64_t offset1, IntArray
   int64_t low = std::min(offset1, offset2);
   return {low, std::max(last(sizes1, strides1, offset1), last(sizes2, strides2, offset2)) + 1 - low};
 }
-// Gradient with respect to a tensor of the given geometry over a storage, of which as_strided showed a part.
+// Whether two elements may be in one place.
+bool may_repeat(IntArrayRef sizes, IntArrayRef strides) {
+  std::vector<std::pair<int64_t, int64_t>> dims;
+  for (size_t i = 0; i < sizes.size(); i++)
+    if (sizes[i] > 1) dims.emplace_back(strides[i], sizes[i]);
+  std::ranges::sort(dims);
+  int64_t reach = 0;
+  for (auto [stride, size] : dims) {
+    if (stride <= reach) return true;
+    reach += stride * (size - 1);
+  }
+  return false;
+}
+// How many elements of the geometry are in each place of the span; 1 where there are none.
+Tensor times_shown(const Span& span, IntArrayRef sizes, IntArrayRef strides, int64_t offset) {
+  Tensor times = cleared(empty_tensor({span.count}, DType::Float64));
+  add_into(alias_tensor(times, sizes, strides, offset - span.low), expand(ones({}, DType::Float64), sizes));
+  for (double *p = times.data<double>(), *end = p + span.count; p < end; p++) *p = std::max(*p, 1.0);
+  return times;
+}
+// Gradient with respect to a tensor of the given geometry over a storage, of which as_strided showed a part. Where that geometry has
+// several elements in one place, they share what comes to it.
 TensorSpec as_strided_backward_meta(const Tensor& g, IntArrayRef in_sizes, IntArrayRef in_strides, int64_t,
                                     IntArrayRef sizes, IntArrayRef strides, int64_t) {
   RL_CHECK(ShapeError, in_sizes.size() == in_strides.size() && sizes.size() == strides.size() && g.sizes() == sizes,
@@ -445,6 +467,8 @@ void as_strided_backward_cpu(const Tensor& g, IntArrayRef in_sizes, IntArrayRef 
   Span span = span_of(in_sizes, in_strides, in_offset, sizes, strides, offset);
   Tensor flat = cleared(empty_tensor({span.count}, g.dtype()));
   if (g.numel()) add_into(alias_tensor(flat, sizes, strides, offset - span.low), g);
+  if (may_repeat(in_sizes, in_strides))
+    flat = div(flat, to(times_shown(span, in_sizes, in_strides, in_offset), g.dtype()));
   put(out, alias_tensor(flat, in_sizes, in_strides, in_offset - span.low));
 }
 
@@ -619,8 +643,9 @@ OP(as_strided_backward,
                     sizes = s.arg("size").int_list(), strides = s.arg("stride").int_list();
                int64_t in_offset = int_arg(s, "input_offset"), offset = int_arg(s, "storage_offset");
                Span span = span_of(in_sizes, in_strides, in_offset, sizes, strides, offset);
-               Tensor flat = new_zeros(g, {span.count});
-               copy_(as_strided(flat, in_sizes, in_strides, in_offset - span.low), g);
+               Tensor flat = as_strided_backward(g, {span.count}, {1}, span.low, in_sizes, in_strides, in_offset);
+               if (may_repeat(in_sizes, in_strides))
+                 flat = div(flat, to(times_shown(span, in_sizes, in_strides, in_offset), g.dtype()));
                return Grads{as_strided(flat, sizes, strides, offset - span.low)};
              }},
     .forms = kFunction});
