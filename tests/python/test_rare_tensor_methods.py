@@ -92,3 +92,37 @@ def test_channels_stay_last_in_resampling(fw):
     y = fw.nn.functional.interpolate(x, size=(2, 2), mode="bilinear", antialias=True)
     assert y.is_contiguous(memory_format=fw.channels_last)
     assert fw.nn.functional.interpolate(fw.rand(2, 3, 4, 4), size=(6, 7)).is_contiguous()
+
+
+def test_gradcheck_moves_inputs_that_a_function_knows_by_itself():
+    x = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda given: (x * x).sum() + 0 * given.sum(), x)
+    before = x.detach().clone()
+    with pytest.raises(torch.autograd.gradcheck.__globals__["GradcheckError"]):
+        torch.autograd.gradcheck(lambda given: (given.detach() * given).sum(), x)
+    assert torch.equal(x, before)
+
+
+def test_strict_functional_says_what_is_no_function_of_the_input(fw):
+    x = fw.ones(2)
+    functional = fw.autograd.functional
+    with pytest.raises(RuntimeError, match="Output 0 of the user-provided function does not require gradients"):
+        functional.vjp(lambda t: t.detach(), x, x, strict=True)
+    with pytest.raises(RuntimeError, match="should contain a single element"):
+        functional.hessian(lambda t: t, x)
+    with pytest.raises(RuntimeError, match="given v should contain a single Tensor"):
+        functional.jvp(lambda t: t, x, (x, x))
+
+
+def test_no_grad_on_a_class_holds_while_objects_are_made(fw):
+    with pytest.warns(FutureWarning, match="Decorating classes is deprecated"):
+
+        @fw.no_grad()
+        class Made:
+            def __init__(self):
+                self.in_init = fw.is_grad_enabled()
+
+            def method(self):
+                return fw.is_grad_enabled()
+
+    assert Made().in_init is False and Made().method() is True

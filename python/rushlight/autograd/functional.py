@@ -54,6 +54,15 @@ def _filled(grads: tuple, inputs: tuple, strict: bool, what: str) -> tuple:
     return tuple(rushlight.zeros_like(t) if g is None else g for g, t in zip(grads, inputs, strict=True))
 
 
+def _check_differentiable(outputs: tuple, strict: bool) -> None:
+    for i, o in enumerate(outputs):
+        if strict and not o.requires_grad:
+            raise RuntimeError(
+                f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in a "
+                "differentiable manner from the input when running in strict mode."
+            )
+
+
 def _finish(values: tuple, create_graph: bool) -> tuple:
     return values if create_graph else tuple(v.detach() for v in values)
 
@@ -65,9 +74,11 @@ def _unwrap(values: tuple, is_tuple: bool) -> Any:
 def _vectors(v: Any, like: tuple, name: str, of: str) -> tuple:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(f"The vector v can only be None if the {of} is a single Tensor with a single element.")
+            raise RuntimeError(f"The vector v can only be None if the {of} a single Tensor with a single element.")
         return (rushlight.ones_like(like[0]),)
     _, v = _as_tuple(v, "v", name)
+    if len(v) != len(like) == 1:
+        raise RuntimeError(f"The given v should contain a single Tensor. Got {len(v)} of them")
     if len(v) != len(like):
         raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}.")
     for i, (a, b) in enumerate(zip(v, like, strict=True)):
@@ -82,7 +93,8 @@ def vjp(func: Any, inputs: Any, v: Any = None, create_graph: bool = False, stric
         is_tuple, inputs = _as_tuple(inputs, "inputs", "vjp")
         inputs = _inputs(inputs, create_graph)
         out_is_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "vjp")
-        v = _vectors(v, outputs, "vjp", "user-provided function output")
+        v = _vectors(v, outputs, "vjp", "user-provided function returns")
+        _check_differentiable(outputs, strict)
         grads = _filled(
             _grad(outputs, inputs, v, create_graph), inputs, strict, "The output of the user-provided function"
         )
@@ -93,9 +105,10 @@ def jvp(func: Any, inputs: Any, v: Any = None, create_graph: bool = False, stric
     """``func(*inputs)`` and the product of its Jacobian with ``v``."""
     with rushlight.enable_grad():
         is_tuple, inputs = _as_tuple(inputs, "inputs", "jvp")
-        v = _vectors(v, inputs, "jvp", "input to the user-provided function")
+        v = _vectors(v, inputs, "jvp", "input to the user-provided function is")
         inputs = _inputs(inputs, create_graph)
         out_is_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
+        _check_differentiable(outputs, strict)
         # The gradient is linear in its weight w: differentiating it by w gives the product with v.
         weights = tuple(rushlight.ones_like(o).requires_grad_() for o in outputs)
         grads = _filled(
@@ -142,6 +155,11 @@ def jacobian(
         is_tuple, inputs = _as_tuple(inputs, "inputs", "jacobian")
         inputs = _inputs(inputs, create_graph)
         out_is_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jacobian")
+        if strict and vectorize:
+            raise RuntimeError(
+                "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together."
+            )
+        _check_differentiable(outputs, strict)
         table = tuple(
             _unwrap(_finish(tuple(_rows(o, inputs, create_graph, strict)), create_graph), is_tuple) for o in outputs
         )
@@ -174,8 +192,13 @@ def hessian(
 
 def _single(output: Any, name: str) -> Tensor:
     is_tuple, items = _as_tuple(output, "outputs of the user-provided function", name)
-    if is_tuple or items[0].numel() != 1:
-        raise RuntimeError(f"The function given to {name} should return a single Tensor with a single element.")
+    if is_tuple:
+        raise RuntimeError(f"The function given to {name} should return a single Tensor; it returned {len(items)}")
+    if items[0].numel() != 1:
+        raise RuntimeError(
+            f"The Tensor returned by the function given to {name} should contain a single element; its shape is "
+            f"{tuple(items[0].shape)}"
+        )
     return items[0].reshape(())
 
 
@@ -183,7 +206,7 @@ def vhp(func: Any, inputs: Any, v: Any = None, create_graph: bool = False, stric
     """``func(*inputs)`` and the product of ``v`` with its Hessian."""
     with rushlight.enable_grad():
         is_tuple, inputs = _as_tuple(inputs, "inputs", "vhp")
-        v = _vectors(v, inputs, "vhp", "input to the user-provided function")
+        v = _vectors(v, inputs, "vhp", "input to the user-provided function is")
         inputs = _inputs(inputs, create_graph)
         output = _single(func(*inputs), "vhp")
         first = _filled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from typing import Any
 
 from .._C import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -39,7 +40,17 @@ def _generator(mode: Any, function: Any) -> Any:
 
 def _decorated(mode: Any, function: Any) -> Any:
     if inspect.isclass(function):
-        raise RuntimeError(f"{type(mode).__name__} decorates functions; {function.__name__} is a class")
+        warnings.warn(
+            "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or "
+            f"methods; {type(mode).__name__} of a class holds while objects of {function.__name__} are made, not in their methods.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        made = function
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return made(*args, **kwargs)
+
     if inspect.isgeneratorfunction(function):
         return _generator(mode, function)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import rushlight
@@ -31,19 +32,20 @@ def _parts(t: Tensor) -> list[complex]:
 
 def _numerical(func: Any, inputs: tuple, which: Tensor, eps: float) -> list[Tensor]:
     """Per output the derivatives by ``which``: one row per element and direction, complex where the output is."""
-    with rushlight.no_grad():
-        flat = which.detach().contiguous().view(-1).clone()
-        rows: list[list[Tensor]] = []
-        for i in range(flat.numel()):
-            for part in _parts(which):
-                ends = []
+    rows: list[list[Tensor]] = []
+    values = which.data  # moved in place, for functions that know the input without being given it
+    for place in itertools.product(*map(range, which.shape)):
+        before = values[place].clone()
+        for part in _parts(which):
+            ends = []
+            try:
                 for sign in (1, -1):
-                    moved = flat.clone()
-                    moved[i] = moved[i] + sign * eps * part
+                    values[place] = before + sign * eps * part
                     with rushlight.enable_grad():
-                        args = tuple(moved.view(which.shape).requires_grad_() if a is which else a for a in inputs)
-                        ends.append([o.detach().clone() for o in _differentiable(func(*args))])
-                rows.append([(a - b) / (2 * eps) for a, b in zip(*ends, strict=True)])
+                        ends.append([o.detach().clone() for o in _differentiable(func(*inputs))])
+            finally:
+                values[place] = before
+            rows.append([(a - b) / (2 * eps) for a, b in zip(*ends, strict=True)])
     return [rushlight.stack([r[k].reshape(-1) for r in rows]) for k in range(len(rows[0]))] if rows else []
 
 
