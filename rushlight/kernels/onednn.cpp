@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <list>
 #include <memory>
@@ -301,7 +303,10 @@ class PrimitiveCache {
     dropped_.clear();
     new_.clear();
     known_.clear();
+    generation_.fetch_add(1, std::memory_order_release);
   }
+  // How often it was cleared.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
   using Item = std::pair<Key, Entry>;
@@ -319,6 +324,7 @@ class PrimitiveCache {
     items.pop_back();
   }
 
+  std::atomic<uint64_t> generation_{0};
   std::mutex mutex_;
   std::list<Item> new_, known_;  // the latest first
   std::unordered_map<Key, Place, KeyHash> places_;
@@ -332,12 +338,36 @@ PrimitiveCache& primitives() {
   return *cache;
 }
 
+// What a thread used last: found without the lock of the cache, and with a count of its own, so that threads which run one model write to no
+// memory that they share. Let go at the thread's next look-up after the cache was cleared.
+struct Recent {
+  struct Slot {
+    Key key;
+    PrimitiveCache::Entry entry;
+  };
+  uint64_t generation = 0;
+  std::array<Slot, 16> slots;
+};
+
 template <class Make>
-std::shared_ptr<const Primitive> cached(const Key& key, const Make& make) {
-  if (auto found = primitives().find(key)) return found;
-  auto made = std::make_shared<Primitive>();
-  make(*made);
-  return primitives().add(key, std::move(made));
+PrimitiveCache::Entry cached(const Key& key, const Make& make) {
+  PrimitiveCache& all = primitives();
+  thread_local std::unique_ptr<Recent> recent;  // a library has little room for what every thread has
+  if (uint64_t now = all.generation(); !recent || recent->generation != now) {
+    recent = std::make_unique<Recent>();
+    recent->generation = now;
+  }
+  Recent::Slot& slot = recent->slots[KeyHash()(key) % recent->slots.size()];
+  if (slot.entry && slot.key == key) return slot.entry;
+  PrimitiveCache::Entry found = all.find(key);
+  if (!found) {
+    auto made = std::make_shared<Primitive>();
+    make(*made);
+    found = all.add(key, std::move(made));
+  }
+  auto own = std::make_shared<PrimitiveCache::Entry>(found);
+  slot = {key, PrimitiveCache::Entry(own, own->get())};
+  return slot.entry;
 }
 
 // ---- products ----
