@@ -6,6 +6,7 @@
 // Where cores are not free, look at the CPU time of a call: it grows where threads share memory that both write, and at the
 // switches, which are waits for a lock.
 #include <sys/resource.h>
+#include <torch/script.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,13 +15,9 @@
 #include <thread>
 #include <vector>
 
-#include <torch/script.h>
-
 namespace {
 
-struct Round {
-  double calls_per_second = 0, cpu_per_call = 0, switches_per_call = 0;
-};
+struct Round { double calls_per_second = 0, cpu_per_call = 0, switches_per_call = 0; };
 
 Round run(torch::jit::Module& module, int64_t columns, int threads, double seconds) {
   std::atomic<bool> go{false}, stop{false};

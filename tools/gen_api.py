@@ -1,6 +1,8 @@
 """Writes what is derived from the operator records, from the schemas as they stand in rushlight/ops/*.cpp.
 
-    gen_api.py SOURCE_DIR OUT_DIR
+    gen_api.py SOURCE_DIR OUT_DIR PARSER
+
+  PARSER                           the program of tools/schemas.cpp, which reads schemas
 
   OUT_DIR/op_list.inc              RL_OP_ENTRY(name) for each line `OP(name, ...`
   OUT_DIR/cost_list.inc            RL_COST_ENTRY(name) for each line `COST(name, ...`
@@ -17,7 +19,9 @@ Files are rewritten only when they change, so adding an operator compiles that o
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,52 +62,27 @@ class Schema:
         return f"{self.name}.{self.overload}" if self.overload else self.name
 
 
-def split(text: str) -> list[str]:
-    """Splits at commas outside of brackets and quotes."""
-    parts, depth, start, quote = [], 0, 0, ""
-    for i, c in enumerate(text):
-        if quote:
-            quote = "" if c == quote else quote
-        elif c in "'\"":
-            quote = c
-        elif c in "([":
-            depth += 1
-        elif c in ")]":
-            depth -= 1
-        elif c == "," and not depth:
-            parts.append(text[start:i].strip())
-            start = i + 1
-    return [p for p in [*parts, text[start:].strip()] if p]
+BUILD = Path(os.environ.get("RUSHLIGHT_BUILD", Path(__file__).parent.parent / "build"))
+_read: dict[str, Schema] = {}
 
 
-def clean_type(text: str) -> str:
-    return re.sub(r"\([a-z][^)]*\)", "", text).replace("SymInt", "int")
+def read_schemas(texts: list[str], parser: Path | str = BUILD / "tools" / "schemas") -> None:
+    """Asks the library's own parser, which tools/schemas.cpp shows, for those that are new; all at once."""
+    new = [text for text in dict.fromkeys(texts) if text not in _read]
+    asked = subprocess.run([parser], input="\n".join(new), capture_output=True, text=True)
+    if asked.returncode:
+        raise SystemExit(f"gen_api: {asked.stderr.strip()}")
+    for text, line in zip(new, asked.stdout.splitlines(), strict=True):
+        found = json.loads(line)
+        args = [Arg(a["type"], a["name"], a.get("default"), a.get("kwarg_only", False)) for a in found["args"]]
+        returns, names = [r["type"] for r in found["returns"]], [r["name"] for r in found["returns"]]
+        _read[text] = Schema(found["name"], found["overload"], args, returns, return_names=names)
 
 
 def parse_schema(text: str) -> Schema:
-    match = re.fullmatch(r"\s*([\w:]+)(?:\.(\w+))?\((.*)\)\s*->\s*(.*?)\s*", text, re.S)
-    if not match:
-        raise SystemExit(f"gen_api: not a schema: {text}")
-    name, overload, arg_text, returns = match.groups()
-    args, kwarg_only = [], False
-    for part in split(arg_text):
-        if part == "*":
-            kwarg_only = True
-            continue
-        kind, _, rest = part.rpartition(" ")
-        if "=" in part:
-            head, _, default = part.partition("=")
-            kind, _, rest = head.rpartition(" ")
-        else:
-            default = None
-        args.append(Arg(clean_type(kind), rest, default, kwarg_only))
-    outs = split(returns[1:-1]) if returns.startswith("(") and returns.endswith(")") else [returns]
-    types, names = [], []
-    for out in outs:
-        kind, _, out_name = out.partition(" ")
-        types.append(clean_type(kind))
-        names.append(out_name)
-    return Schema(name, overload or "", args, types, return_names=names)
+    if text not in _read:
+        read_schemas([text])
+    return _read[text]
 
 
 FORMS = {"kFunction": "function", "kMethod": "method", "kInPlace": "inplace", "kOut": "out"}
@@ -237,11 +216,13 @@ def cpp_default(arg: Arg) -> str:
         return " = " + (empty or "std::nullopt")
     if kind.startswith("int["):
         return " = {" + (d[1:-1] if d.startswith("[") else d) + "}"
+    if kind.rstrip("?") in ("ScalarType", "MemoryFormat"):  # a number of the table of dtypes, of the formats
+        contiguous = kind.startswith("Memory") and d == "0"
+        return " = MemoryFormat::Contiguous" if contiguous else f" = {cpp_type(kind.rstrip('?'))}({d})"
     if kind == "str" or kind == "str?":
         return ' = "' + d.strip("'\"") + '"'
-    named = {"True": "true", "False": "false", "Mean": "1", "Sum": "2", "inf": "__builtin_inf()", "long": "DType::Int64",
-             "contiguous_format": "MemoryFormat::Contiguous"}  # fmt: skip
-    return " = " + named.get(d, d)
+    named = {"True": "true", "False": "false", "inf": "__builtin_inf()"}
+    return " = " + named.get(d, d + "0" if d.endswith(".") else d)
 
 
 def ordered(schema: Schema) -> list[Arg]:
@@ -353,7 +334,7 @@ def front_end(schema: Schema, method: bool) -> str:
         if has_options and arg.name in OPTIONS:
             if arg.name == "dtype":
                 params.append("const TensorOptions& options = {}")
-                fallback = "DType::Int64" if arg.default == "long" else ""
+                fallback = "" if arg.default in (None, "None") else f"DType({arg.default})"
                 call.append(f"options.dtype_or({fallback})")
             else:
                 call.append(
@@ -415,9 +396,19 @@ def write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
+def print_headers() -> None:
+    """gen_api.py --headers SOURCE_DIR OUT_DIR: the files in rushlight/fn, for which names are enough."""
+    source, out = Path(sys.argv[2]), Path(sys.argv[3])
+    names = {n for r in records(source) for n in [*(re.split(r"[.(]", s)[0] for s in r["schemas"]), *r["aliases"]]}
+    print(";".join(f"{out}/rushlight/fn/{n.replace('::', '_')}.h" for n in sorted(names)), end="")
+
+
 def main() -> None:
+    if sys.argv[1] == "--headers":
+        return print_headers()
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
     all_records = records(source)
+    read_schemas([text for r in all_records for text in r["schemas"]], sys.argv[3])
     write(out / "op_list.inc", "".join(f"RL_OP_ENTRY({r['id']})\n" for r in all_records))
     write(out / "cost_list.inc", "".join(f"RL_COST_ENTRY({r['id']})\n" for r in all_records if r["cost"]))
     write(out / "records.json", json.dumps(all_records, indent=1))

@@ -1,6 +1,6 @@
 """Writes the type stubs of the Python package from the operator records.
 
-    gen_stubs.py SOURCE_DIR OUT_DIR
+    gen_stubs.py SOURCE_DIR OUT_DIR PARSER
 
   OUT_DIR/_C.pyi         tools/stubs/_C.pyi with the methods of Tensor in place of its line `#: methods`
   OUT_DIR/__init__.pyi   tools/stubs/__init__.pyi with the functions in place of its line `#: functions`, dtypes of `#: dtypes`
@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from gen_api import TYPES, Arg, Schema, records, variants, write
+from gen_api import TYPES, Arg, Schema, read_schemas, records, variants, write
 
 # Inside class Tensor the names int, float and bool are methods, so the stubs say _int, _float and _bool.
 ARGUMENT = {name: row[3] for name, row in TYPES.items() if row[3]}
@@ -104,7 +104,9 @@ def main() -> None:
     methods: dict[str, list[str]] = {}
     functions: dict[str, list[str]] = {}
     taken: set[str] = set()
-    for record in records(source):
+    all_records = records(source)
+    read_schemas([text for r in all_records for text in r["schemas"]], sys.argv[3])
+    for record in all_records:
         for schema in variants(record, taken):
             if schema.kind == "out" or not schema.name.isidentifier() or schema.name in KEYWORDS:
                 continue

@@ -1,5 +1,5 @@
 """The built table of operators, the C++ headers, the type stubs and the documentation say the same: which operators there are, in which
-forms. The generators read the records as text, the table is what the compiler made of them."""
+forms. The generators read the records as text, with the library's parser for the schemas; the table is what the compiler made of them."""
 
 import json
 import os
