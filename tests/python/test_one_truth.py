@@ -1,0 +1,46 @@
+"""Facts on operators stand in their records: no list elsewhere names some of them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECORDS = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")) / "generated" / "records.json"
+
+# What these lists say is of Python's language or modules, which have names of their own for what operators do.
+OF_PYTHON = {
+    "python/rushlight/fx/_codegen.py": "how operators of Python are written",
+    "python/rushlight/nn/init.py": "calculate_gain's names of nonlinearities",
+    "python/src/py_number.cpp": "Python's comparisons",
+    "rushlight/script/builtins.cpp": "the modules math and builtins",
+    "rushlight/script/expressions.cpp": "operators of Python",
+    "rushlight/script/sugared.cpp": "operators of Python",
+}
+
+
+@pytest.mark.skipif(not RECORDS.exists(), reason="needs the build folder")
+def test_no_list_outside_of_the_records_names_operators():
+    records = json.loads(RECORDS.read_text())
+    names = {re.split(r"[.(]", s)[0] for r in records for s in r["schemas"]} | {
+        a for r in records for a in r["aliases"]
+    }
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "rushlight", "python", "tools"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {}
+    for name in listed.stdout.splitlines():
+        if not name.endswith((".cpp", ".h", ".py")) or name.startswith("rushlight/ops/") or not (ROOT / name).is_file():
+            continue
+        text = re.sub(r"__all__ \+?= \[[^\]]*\]", "", (ROOT / name).read_text())  # what a module of Python shows
+        for m in re.finditer(r"[{(\[]((?:[^{}()\[\];]|\{[^{}]*\})*)[})\]]", text):
+            texts = re.findall(r'"(?:aten::)?(\w+)"', m[1])
+            operators = [t for t in texts if t in names]
+            if len(operators) >= 5 and 2 * len(operators) >= len(texts):
+                found[name] = operators
+    assert set(found) <= set(OF_PYTHON), {n: found[n] for n in set(found) - set(OF_PYTHON)}
+    assert set(OF_PYTHON) <= set(found), f"these list none any more: {set(OF_PYTHON) - set(found)}"
