@@ -22,11 +22,18 @@ template <class R> RL_FN R imag(std::complex<R> x) { return x.imag(); }
 template <class R> RL_FN std::complex<R> conj(std::complex<R> x) { return {x.real(), -x.imag()}; }
 template <class R> R arg(std::complex<R> x) { return std::arg(x); }
 
+// gcc's vector pattern for this joins products with sums whatever -ffp-contract says.
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && __GNUC__ >= 12
+#define RL_ROUNDED(x) __builtin_assoc_barrier(x)
+#else
+#define RL_ROUNDED(x) (x)
+#endif
 // The plain formula, as PyTorch has it. The operator * of std::complex calls a library function that looks for infinities among NaNs, and no loop
 // with it is vectorised.
 template <class R>
 RL_FN std::complex<R> product(std::complex<R> a, std::complex<R> b) {
-  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+  return {RL_ROUNDED(a.real() * b.real()) - RL_ROUNDED(a.imag() * b.imag()),
+          RL_ROUNDED(a.real() * b.imag()) + RL_ROUNDED(a.imag() * b.real())};
 }
 template <class T>
 RL_FN T times(T a, T b) {

@@ -64,7 +64,7 @@ template <class T> struct Sigmoid {
 template <class T>
 struct SigmoidBackward {
   RL_FN T operator()(T g, T y) const {
-    if constexpr (is_complex_type<T>) return g * math::conj((T(1) - y) * y);
+    if constexpr (is_complex_type<T>) return math::times(g, math::conj(math::times(T(1) - y, y)));
     else return g * (T(1) - y) * y;
   }
 };
@@ -140,7 +140,7 @@ struct GeluBackward {
   RL_FN T apply(T g, T x) const {
     if constexpr (by_tanh) {
       T b = T(1.59576912160573071176), k = T(0.044715), z = cut(x);
-      T s = math::sigmoid(b * (z + k * z * z * z));
+      T s = math::sigmoid(b * (x + k * x * x * x));  // not of z: the loop would not be vectorised
       return g * (s + z * s * (T(1) - s) * b * (T(1) + T(3) * k * z * z));
     } else {
       T z = cut(x), pdf = exp(z * z * T(-0.5)) * T(0.39894228040143267794);
@@ -153,7 +153,7 @@ struct GeluBackward {
 template <class T>
 struct Silu {
   RL_FN T operator()(T x) const {
-    if constexpr (is_complex_type<T>) return x * math::sigmoid(x);
+    if constexpr (is_complex_type<T>) return math::times(x, math::sigmoid(x));
     else return cut_below(x) * math::sigmoid(x);
   }
 };

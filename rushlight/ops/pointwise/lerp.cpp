@@ -15,8 +15,8 @@ struct Lerp {
   RL_FN T operator()(T a, T b, T w) const {
     if constexpr (math::is_complex_type<T>) {
       return math::either(
-          math::abs(w) < math::real_t<T>(0.5), [&] { return a + w * (b - a); },
-          [&] { return b - (b - a) * (T(1) - w); });
+          math::abs(w) < math::real_t<T>(0.5), [&] { return a + math::times(w, b - a); },
+          [&] { return b - math::times(b - a, T(1) - w); });
     } else {
       T apart = b - a, near = math::select(math::abs(w) < T(0.5), a + w * apart, b - apart * (T(1) - w));
       return math::select(math::abs(apart) < T(__builtin_inf()), near, a * (T(1) - w) + b * w);
@@ -28,14 +28,14 @@ template <class T>
 struct AddCMul {
   explicit AddCMul(const IValue* args) : value(scalar_arg<T>(args[3])) {}
   T value;
-  RL_FN T operator()(T x, T a, T b) const { return x + value * a * b; }
+  RL_FN T operator()(T x, T a, T b) const { return x + math::times(math::times(value, a), b); }
 };
 
 template <class T>
 struct AddCDiv {
   explicit AddCDiv(const IValue* args) : value(scalar_arg<T>(args[3])) {}
   T value;
-  RL_FN T operator()(T x, T a, T b) const { return x + value * (a / b); }
+  RL_FN T operator()(T x, T a, T b) const { return x + math::times(value, a / b); }
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ template <class T> struct Hypot {
 template <class T>
 struct TanhBackward {
   RL_FN T operator()(T g, T y) const {
-    if constexpr (math::is_complex_type<T>) return g * math::conj(T(1) - y * y);
+    if constexpr (math::is_complex_type<T>) return math::times(g, math::conj(T(1) - math::times(y, y)));
     else return g * (T(1) - y * y);
   }
 };
