@@ -33,7 +33,7 @@ def test_records_of_a_checkpoint(tmp_path):
 
 def test_a_written_argument_without_a_name_of_its_alias_set():
     torch.library.define("programs::fill", "(Tensor! out, float value) -> ()")
-    torch.library.impl("programs::fill", "cpu", lambda out, value: out.fill_(value) and None)
+    torch.library.impl("programs::fill", "cpu", lambda out, value: [out.fill_(value)].clear())
     x = torch.zeros(2)
     torch.ops.programs.fill(x, 3.0)
     assert x.tolist() == [3, 3] and torch.ops.programs.fill.default._schema.is_mutable
