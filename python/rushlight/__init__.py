@@ -130,18 +130,18 @@ def __getattr__(name: str):
     if (not name.startswith("__") or name == "__config__") and _find_spec(f"rushlight.{name}") is not None:
         return _importlib.import_module(f"rushlight.{name}")
     if name == _C._get_privateuse1_backend_name():
-        module = _importlib.import_module(f"rushlight._devices").module_of(name)
+        module = _importlib.import_module("rushlight._devices").module_of(name)
         if module is not None:
             return module
     if name.startswith("__"):
         raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
-    missing = _importlib.import_module(f"rushlight._missing")
+    missing = _importlib.import_module("rushlight._missing")
     raise missing.missing_name(_sys.modules["rushlight"], name)
 
 
 def _of_c(name: str):
     """`_C.__getattr__`: names of PyTorch's own C++ module that programs use."""
-    return _importlib.import_module(f"rushlight._c_names").of(name)
+    return _importlib.import_module("rushlight._c_names").of(name)
 
 
 _C.__getattr__ = _of_c

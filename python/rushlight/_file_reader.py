@@ -18,7 +18,9 @@ class PyTorchFileReader:
 
     def __init__(self, name_or_buffer: Any) -> None:
         try:
-            self._archive = zipfile.ZipFile(os.fspath(name_or_buffer) if isinstance(name_or_buffer, (str, os.PathLike)) else name_or_buffer)
+            self._archive = zipfile.ZipFile(
+                os.fspath(name_or_buffer) if isinstance(name_or_buffer, (str, os.PathLike)) else name_or_buffer
+            )
         except zipfile.BadZipFile as error:
             raise RuntimeError(f"PyTorchFileReader: expected a zip checkpoint: {error}") from None
         names = self._archive.namelist()
@@ -49,7 +51,9 @@ class PyTorchFileReader:
         """The first `numel` numbers of a record, as a tensor."""
         storage = _C.UntypedStorage(self.get_record(name))
         if numel * dtype.itemsize > storage.nbytes():
-            raise RuntimeError(f"PyTorchFileReader: record {name} has {storage.nbytes()} bytes, too few for {numel} of {dtype}")
+            raise RuntimeError(
+                f"PyTorchFileReader: record {name} has {storage.nbytes()} bytes, too few for {numel} of {dtype}"
+            )
         return _C.Tensor._rebuild(storage, dtype, 0, (numel,), (1,))
 
     def version(self) -> int:

@@ -227,6 +227,8 @@ def is_pinned(self, device=None) -> bool:
 def apply_(self, callable):
     """Replaces each element by what `callable` gives for it. Slow: one Python call an element."""
     flat = [callable(v) for v in self.flatten().tolist()]
+    if not all(isinstance(v, (int, float, complex)) for v in flat):
+        raise TypeError("apply_: expected a number for each element from the callable")
     return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
 
 
@@ -251,7 +253,7 @@ def new(self, *args):
 
 @_method
 def __reversed__(self):
-    return self.flip(tuple(range(self.dim()))) if self.dim() else self
+    return self.flip(0) if self.dim() else self
 
 
 @_method
@@ -265,6 +267,20 @@ def map_(self, tensor, callable):
     other = tensor.expand(self.shape).flatten().tolist()
     flat = [callable(a, b) for a, b in zip(self.flatten().tolist(), other, strict=True)]
     return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+
+@_method
+def map2_(self, x, y, callable):
+    """Replaces each element by what `callable` gives for it and those of two other tensors. Slow: one Python call an element."""
+    others = [t.expand(self.shape).flatten().tolist() for t in (x, y)]
+    flat = [callable(*v) for v in zip(self.flatten().tolist(), *others, strict=True)]
+    return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+
+@_method
+def _is_view(self) -> bool:
+    """Whether the tensor was made as a view of another, and shares its memory."""
+    return self._base is not None
 
 
 @_method

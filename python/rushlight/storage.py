@@ -183,13 +183,21 @@ def is_pinned(self: UntypedStorage, device=None) -> bool:
 
 
 for _kind in ("cuda", "hpu"):
-    setattr(UntypedStorage, f"is_{_kind}", property(lambda self, kind=_kind: self.device.type == kind))
+    setattr(
+        UntypedStorage,
+        f"is_{_kind}",
+        property(
+            lambda self, kind=_kind: self.device.type == kind, doc=f"Whether the memory is on a device of {_kind}."
+        ),
+    )
 UntypedStorage.is_sparse = UntypedStorage.is_sparse_csr = False  # type: ignore[attr-defined]
 
 
 def _typed_method(name: str):
-    def method(self: TypedStorage, *args, **kwargs) -> TypedStorage:
+    def method(self: TypedStorage, *args, **kwargs):
         made = getattr(self._untyped_storage, name)(*args, **kwargs)
+        if not isinstance(made, UntypedStorage):
+            return made
         return self if made is self._untyped_storage else TypedStorage(wrap_storage=made, dtype=self.dtype)
 
     method.__name__ = name
@@ -200,5 +208,7 @@ def _typed_method(name: str):
 for _name in ("to", "cpu", "cuda", "copy_", "new"):
     setattr(TypedStorage, _name, _typed_method(_name))
 for _name in ("get_device", "is_pinned"):
-    setattr(TypedStorage, _name, lambda self, *args, name=_name: getattr(self._untyped_storage, name)(*args))
-TypedStorage.is_cuda = property(lambda self: self._untyped_storage.is_cuda)  # type: ignore[attr-defined]
+    setattr(TypedStorage, _name, _typed_method(_name))
+TypedStorage.is_cuda = property(  # type: ignore[attr-defined]
+    lambda self: self._untyped_storage.is_cuda, doc="Whether the memory is on a CUDA device."
+)

@@ -126,6 +126,8 @@ void check_writable(const Op& op, const Tensor& t) {
            "normal tensor before doing inplace update.");
   RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
            ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
+  RL_CHECK(NotImplementedError, op.form() != Op::Form::Out || !t.impl()->parts(), op.name(), ": out= of layout ",
+           t.layout(), " is not implemented; use the returned tensor");
   if (t.impl()->parts()) return;
   for (size_t i = 0; i < t.sizes().size(); i++)
     RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0,

@@ -86,7 +86,9 @@ def writing_moves_between_devices():
     base = torch.arange(9.0).to("far")
     base[1:7] = base[2:8].clone()
     assert base.tolist() == [0, 2, 3, 4, 5, 6, 7, 7, 8]
-    base[1:].copy_(base[:-1])  # overlapping
+    with raises(RuntimeError, "refer to a single memory location"):
+        base[1:].copy_(base[:-1])
+    base[1:].copy_(base[:-1].clone())
     assert base.tolist() == [0, 0, 2, 3, 4, 5, 6, 7, 7]
     before = far.calls("copy_to, not blocking")
     torch.ones(8).to("far", non_blocking=True)

@@ -1,7 +1,5 @@
 """Every operator on the meta device, and second derivatives, against PyTorch on the samples of its own database."""
 
-import re
-
 import pytest
 import torch
 from carry import counterpart, tensors, to_rushlight, to_torch
@@ -10,14 +8,6 @@ from test_operators import UNINITIALISED, cases, close, samples, seeded
 import rushlight as rl
 
 MOST = 8  # samples of an operator
-
-# Regular expression over "operator": why its second derivatives differ.
-KNOWN_TWICE = {
-    r"^linalg\.eigh?$": "the signs and phases of eigenvectors are free",
-    r"^as_strided_scatter$": "PyTorch gives self the gradient of what is replaced, not of what stays",
-    r"^masked\.log(addexp|sumexp)$": "0 where PyTorch has NaN, where all is hidden",
-    r"^cov$": "sums in another order, 2e-5",
-}
 
 
 def on_meta(value, tensor):
@@ -66,9 +56,6 @@ def twice(library, outs, leaves, weights):
 def test_second_derivatives(op, dtype):
     if UNINITIALISED.match(op.name):
         pytest.skip("values of no one")
-    why = [reason for pattern, reason in KNOWN_TWICE.items() if re.search(pattern, op.name)]
-    if why:
-        pytest.xfail(why[0])
     function = counterpart(op.op, op.name)
     for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype, requires_grad=True)):
         if i == MOST:

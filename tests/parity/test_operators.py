@@ -32,12 +32,17 @@ KNOWN = {
     r"^forward (native_batch_norm|nn\.functional\.(batch|instance)_norm) bfloat16": "PyTorch rounds variances on the way",
     r"^forward nn\.functional\.conv_transpose[23]d bfloat16": "PyTorch adds up bfloat16 where it doesn't ask oneDNN",
     r"^forward (nn\.functional\.grid_sample|grid_sampler_[23]d) bfloat16": "PyTorch computes coordinates in bfloat16",
-    r"^(forward|out|gradient) linalg\.eigh? ": "the signs and phases of eigenvectors are free",
+    r"^(meta|forward|out|gradient|gradgrad) nn\.functional\.linear_cross_entropy\.chunked ": "the samples pass PyTorch's options",
+    r"^(forward|out|gradient|gradgrad) sparse\.(sampled_addmm|mm\.reduce) ": "the samples hold CSR tensors, which carry.py can't take over",
+    r"^out (split_with_sizes|unbind)_copy ": "no out= that is a list",
     r"^gradient as_strided_scatter ": "PyTorch gives self the gradient of what is replaced, not of what stays",
-    r"^out fft\.ihfft[2n] ": "PyTorch's out= is not conjugated where there is one dimension",
-    r"^(forward|out|gradient) histogramdd ": "edges that don't ascend raise",
+    r"^(forward|gradient) histogramdd ": "edges that don't ascend raise",
+    r"^gradgrad masked\.logaddexp ": "0 where PyTorch has NaN, where all is hidden",
+    r"^gradgrad cov ": "the sample's weights are float32, whose sums are in another order",
     r"^(forward|method) matrix_exp float32": "PyTorch loses digits in float32",
 }
+# Nobody says which of several right results comes out; another machine's library may choose otherwise.
+FREE = re.compile(r"^(forward|out|gradient|gradgrad) (linalg\.eigh?|svd_lowrank|pca_lowrank) ")
 
 # A function in Python whose operator isn't there.
 ABSENT = re.compile(r"no record names|has no such operator|module 'rushlight[\w.]*' has no attribute")
@@ -61,6 +66,8 @@ def cases(table, wanted, dtypes):
                 name = f"{title(op)} {str(dtype).removeprefix('torch.')}"
                 why = [reason for pattern, reason in KNOWN.items() if re.search(pattern, f"{table} {name}")]
                 marks = [pytest.mark.xfail(reason=why[0], strict=True)] if why else []
+                if FREE.search(f"{table} {name}"):
+                    marks.append(pytest.mark.skip(reason="signs and phases of vectors are free"))
                 if dtype not in (torch.float32, torch.float64):
                     marks.append(pytest.mark.full)
                 yield pytest.param(op, dtype, id=name.replace(" ", "-"), marks=marks)

@@ -42,7 +42,7 @@ def test_cpp_has_every_form_of_the_table_and_no_other():
     ops = table()
     made = set()
     for shard in GENERATED.glob("functions_*.cpp"):
-        made |= set(re.findall(r'find\("([^"]+)"\)', shard.read_text()))
+        made |= set(re.findall(r'NamedOp op\("([^"]+)"\)', shard.read_text()))
     assert made <= set(ops), sorted(made - set(ops))
     # Of overloads that C++ can't tell apart, the first is called.
     taken = {(ops[q].name, is_out(ops[q]), cpp_parameters(ops[q], is_out(ops[q]))) for q in made}

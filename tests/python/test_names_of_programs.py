@@ -69,7 +69,11 @@ def test_contexts_that_decorate():
 
 
 def test_small_ones():
-    assert torch.torch is torch and torch.functional.einsum is torch.einsum and issubclass(torch.ScriptModule, torch.nn.Module)
+    assert (
+        torch.torch is torch
+        and torch.functional.einsum is torch.einsum
+        and issubclass(torch.ScriptModule, torch.nn.Module)
+    )
     torch._assert_async(torch.tensor(True))
     with pytest.raises(RuntimeError, match="text"):
         torch._assert_async(torch.tensor(False), "text")

@@ -175,7 +175,6 @@ def test_numbers_before_tensors_as_pytorch_took_them_of_old():
         out = torch.empty(2, 2)
         assert torch.add(x, 0.5, y, out=out) is out and torch.equal(out, x + 0.5 * y)
     for wrong in (
-        lambda: x.add_(0.5, 1),
         lambda: x.mul_(0.5, y),
         lambda: x.addcmul_(1, 2, a, b),
         lambda: torch.add(x, y, y),

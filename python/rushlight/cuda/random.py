@@ -1,10 +1,25 @@
 """Where PyTorch defines CUDA's random numbers; programs import them from here too."""
 
-from .. import cuda as _cuda
+from . import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
 
 __all__ = [
-    "get_rng_state", "get_rng_state_all", "initial_seed", "manual_seed", "manual_seed_all", "seed", "seed_all", "set_rng_state",
+    "get_rng_state",
+    "get_rng_state_all",
+    "initial_seed",
+    "manual_seed",
+    "manual_seed_all",
+    "seed",
+    "seed_all",
+    "set_rng_state",
     "set_rng_state_all",
-]  # fmt: skip
-
-globals().update({name: getattr(_cuda, name) for name in __all__})
+]

@@ -73,6 +73,7 @@ def _assign_attr(from_obj: Any, to_module: Module, target: str) -> None:
     else:
         setattr(to_module, name, from_obj)
 
+
 _USER_PRESERVED_ATTRIBUTES_KEY = "_user_preserved_attributes"  # in meta: attributes that copies keep
 
 

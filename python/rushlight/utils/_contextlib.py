@@ -16,7 +16,9 @@ def context_decorator(ctx: Any, func: Callable) -> Callable:
         raise TypeError(f"expected a context or a function that makes one, got {type(ctx).__name__}")
     make = ctx if callable(ctx) and not hasattr(ctx, "__enter__") else lambda: ctx
     if inspect.isclass(func):
-        raise RuntimeError(f"Cannot decorate classes; it is ambiguous whether only the constructor or all methods should have it: {func}")
+        raise RuntimeError(
+            f"Cannot decorate classes; it is ambiguous whether only the constructor or all methods should have it: {func}"
+        )
     if inspect.isgeneratorfunction(func):
 
         @functools.wraps(func)

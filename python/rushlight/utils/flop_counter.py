@@ -42,7 +42,12 @@ def register_flop_formula(targets: Any, get_raw: bool = False) -> Callable[[Call
 
 
 def _name(target: Any) -> str:
-    return (target if isinstance(target, str) else str(target)).removeprefix("aten.").removeprefix("aten::").partition(".")[0]
+    return (
+        (target if isinstance(target, str) else str(target))
+        .removeprefix("aten.")
+        .removeprefix("aten::")
+        .partition(".")[0]
+    )
 
 
 @register_flop_formula("mm")
@@ -114,11 +119,16 @@ class FlopCounterMode(TorchDispatchMode):
     48
     """
 
-    def __init__(self, mods: Any = None, depth: int = 2, display: bool = True, custom_mapping: dict | None = None) -> None:
+    def __init__(
+        self, mods: Any = None, depth: int = 2, display: bool = True, custom_mapping: dict | None = None
+    ) -> None:
         super().__init__()
         self.depth, self.display = depth, display
         self.flop_counts: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
-        self._formulas = {**flop_registry, **{_name(target): _of_shapes(f) for target, f in (custom_mapping or {}).items()}}
+        self._formulas = {
+            **flop_registry,
+            **{_name(target): _of_shapes(f) for target, f in (custom_mapping or {}).items()},
+        }
         self._inside: list[tuple[Any, str]] = []
 
     def __enter__(self) -> FlopCounterMode:
@@ -142,7 +152,10 @@ class FlopCounterMode(TorchDispatchMode):
         above = self._inside[-1] if self._inside else None
         own = type(module).__name__
         if above is not None:
-            own = next((f"{above[1]}.{name}" for name, child in above[0].named_children() if child is module), f"{above[1]}.{own}")
+            own = next(
+                (f"{above[1]}.{name}" for name, child in above[0].named_children() if child is module),
+                f"{above[1]}.{own}",
+            )
         self._inside.append((module, own))
 
     def _exit_module(self, module: Any, args: Any, output: Any) -> None:

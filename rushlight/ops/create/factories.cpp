@@ -15,8 +15,8 @@
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
-#include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/sparse/forms.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {

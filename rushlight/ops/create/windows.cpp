@@ -9,8 +9,8 @@
 #include "rushlight/fn/sqrt.h"
 #include "rushlight/fn/square.h"
 #include "rushlight/fn/to.h"
-#include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {

@@ -13,7 +13,7 @@
 #include "rushlight/fn/narrow.h"
 #include "rushlight/fn/roll.h"
 #include "rushlight/fn/to.h"
-#include "rushlight/ops/create/specs.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 

@@ -304,7 +304,7 @@ OP(_upsample_bilinear2d_aa,
               "scale_factors) -> Tensor",
     .doc = "Linear interpolation that averages over what a smaller result passes over."
            " >>> torch.nn.functional.interpolate(torch.arange(8.).view(1, 1, 1, 8), size=(1, 2), mode=\"bilinear\", "
-           "antialias=True)\ntensor([[[[1.7500, 5.2500]]]])",
+           "antialias=True)\ntensor([[[[1.8929, 5.1071]]]])",
     .kernel = composite<smooth<Resample::SmoothLinear, 2>>(),
     .forms = kFunction,
     .module = "nn",

@@ -401,7 +401,8 @@ OP(linalg_lstsq,
     .doc = "The X for which the sum of squares of self X - b is smallest. driver: 'gels' (for full rank), 'gelsy', "
            "'gelsd', "
            "'gelss'."
-           " >>> torch.linalg.lstsq(torch.tensor([[1.], [1.]]), torch.tensor([[1.], [3.]])).solution.round()\ntensor([[2.]])",
+           " >>> torch.linalg.lstsq(torch.tensor([[1.], [1.]]), torch.tensor([[1.], "
+           "[3.]])).solution.round()\ntensor([[2.]])",
     .kernel = composite<lstsq_op>(),
     .forms = kFunction | kOut,
     .module = "linalg"});

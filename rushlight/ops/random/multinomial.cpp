@@ -14,8 +14,8 @@
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/topk.h"
 #include "rushlight/kernels/copying.h"
-#include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {

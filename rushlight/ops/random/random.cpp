@@ -12,9 +12,9 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/kernels/normal_fill.h"
-#include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/linalg/products.h"
 #include "rushlight/ops/random/draws.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {

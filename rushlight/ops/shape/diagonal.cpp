@@ -12,7 +12,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/lanes.h"
-#include "rushlight/ops/create/specs.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {

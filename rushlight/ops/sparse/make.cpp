@@ -7,8 +7,8 @@
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/to.h"
-#include "rushlight/ops/create/specs.h"
 #include "rushlight/ops/sparse/sparse.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
@@ -19,11 +19,17 @@ void need_layout(const char* op, const ALT& layout, Layout made) {
   RL_CHECK(RuntimeError, !layout || layout->value == made, op, ": makes tensors of layout ", made,
            ", got layout=", layout->value);
 }
+void need_strided(const char* what, const Tensor& t) {
+  RL_CHECK(RuntimeError, !t.impl()->parts(), "a sparse tensor is made of strided ", what, ", got those of layout ",
+           t.layout(), "; use ", what, ".to_dense()");
+}
 // As the options say; PyTorch's convert the values.
 Tensor fitted(const Tensor& t, const DT& dtype, const DV& device) {
+  need_strided("values", t);
   return to(t, device.value_or(t.device()), dtype.value_or(t.dtype()));
 }
 Tensor index_tensor(const char* op, const Tensor& t, const DV& device) {
+  need_strided("indices", t);
   RL_CHECK(RuntimeError, is_integral(t.dtype(), false), op, ": indices must be an int64 tensor, got ", t.dtype());
   return to(t, device.value_or(t.device()), DType::Int64);
 }
@@ -136,6 +142,7 @@ Tensor of_compressed(const Tensor& begins, const Tensor& plain, const Tensor& va
                      const DT& dtype, Layout layout, const DV& device) {
   Tensor values = fitted(values_given, dtype, device);
   auto placed = [&](const Tensor& t) {
+    need_strided("indices", t);
     RL_CHECK(RuntimeError, is_integral(t.dtype(), false), begins_name(layout), " and ", plain_name(layout),
              " must be int32 or int64 tensors, got ", t.dtype());
     bool small = begins.dtype() == DType::Int32 && plain.dtype() == DType::Int32;

@@ -194,6 +194,7 @@ Tensor sparse_index_select(const Tensor& self, int64_t dim, const Tensor& index)
 }
 
 Tensor sparse_cat(TensorList tensors, int64_t dim) {
+  RL_CHECK(RuntimeError, !tensors.empty(), "cat: expected a non-empty list of tensors");
   const Tensor& first = tensors[0];
   int64_t d = wrap_dim(dim, first.dim());
   RL_CHECK(RuntimeError, first.dim() > 0, "zero-dimensional tensors cannot be concatenated");

@@ -15,7 +15,9 @@ y = (x.sum(1) > 0).astype("int64")
 class Net(torch.nn.Module):
     def __init__(self, width=8):
         super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Linear(5, width), torch.nn.ReLU(), torch.nn.Linear(width, 2), torch.nn.Softmax(-1))
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(5, width), torch.nn.ReLU(), torch.nn.Linear(width, 2), torch.nn.Softmax(-1)
+        )
 
     def forward(self, x):
         return self.layers(x)

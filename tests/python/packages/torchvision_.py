@@ -31,11 +31,29 @@ tensors = transforms.Compose([
     transforms.RandomPerspective(p=1.0), transforms.Pad(2),
 ])  # fmt: skip
 assert tensors(torch.rand(3, 40, 50)).shape == (3, 32, 32)
-new = v2.Compose([v2.ToImage(), v2.RandomResizedCrop(32, antialias=True), v2.ColorJitter(0.2, 0.2), v2.ToDtype(torch.float32, scale=True)])
+new = v2.Compose(
+    [
+        v2.ToImage(),
+        v2.RandomResizedCrop(32, antialias=True),
+        v2.ColorJitter(0.2, 0.2),
+        v2.ToDtype(torch.float32, scale=True),
+    ]
+)
 assert new(image).shape == (3, 32, 32)
 box = tv_tensors.BoundingBoxes([[1, 2, 10, 20]], format="XYXY", canvas_size=(40, 50))
-picture, box = v2.Compose([v2.Resize((20, 25)), v2.RandomHorizontalFlip(1.0)])(tv_tensors.Image(torch.rand(3, 40, 50)), box)
+picture, box = v2.Compose([v2.Resize((20, 25)), v2.RandomHorizontalFlip(1.0)])(
+    tv_tensors.Image(torch.rand(3, 40, 50)), box
+)
 assert type(picture) is tv_tensors.Image and box.canvas_size == (20, 25) and box.tolist() == [[20, 1, 24, 10]]
 assert torchvision.utils.make_grid(torch.rand(4, 3, 8, 8)).shape[0] == 3
-assert len(list(torch.utils.data.DataLoader(torchvision.datasets.FakeData(10, (3, 32, 32), transform=transforms.ToTensor()), 4))) == 3
+assert (
+    len(
+        list(
+            torch.utils.data.DataLoader(
+                torchvision.datasets.FakeData(10, (3, 32, 32), transform=transforms.ToTensor()), 4
+            )
+        )
+    )
+    == 3
+)
 print("ran")

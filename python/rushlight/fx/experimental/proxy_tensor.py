@@ -144,10 +144,3 @@ def get_isolated_graphmodule(func: Callable, args, kwargs, tracing_mode: str = "
         return func(*a, **k)
 
     return make_fx(flat, decomposition_table, tracing_mode)(*leaves)
-
-
-def get_proxy_mode() -> ProxyTorchDispatchMode | None:
-    """The innermost mode in which a graph is being made; None where none is."""
-    from ...utils._python_dispatch import _get_current_dispatch_mode_stack
-
-    return next((m for m in reversed(_get_current_dispatch_mode_stack()) if isinstance(m, ProxyTorchDispatchMode)), None)

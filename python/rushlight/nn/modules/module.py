@@ -31,9 +31,7 @@ from ._module_hooks import (
     register_module_parameter_registration_hook,
 )
 from ._state_dict import (  # programs take the other two from here
-    _EXTRA_STATE_KEY_SUFFIX,
     StateDict,
-    _IncompatibleKeys,
 )
 
 if hasattr(_C, "ModuleBase"):
