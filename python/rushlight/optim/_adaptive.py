@@ -7,7 +7,7 @@ from typing import Any
 from rushlight import _C, Tensor
 
 from . import _fused
-from .optimizer import _scalar
+from .optimizer import _new_step, _scalar, _zeros_like
 
 _add_to_all = _C._ops._foreach_add_
 
@@ -34,6 +34,11 @@ class Adaptive(_fused.FusedOptimizer):
         if not state:
             self._init_state(group, param, state)
         return False
+
+    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
+        state["step"] = _new_step()
+        for name in self._state_names(group):
+            state[name] = _zeros_like(param)
 
     def _kernel_lists(self, group: dict[str, Any], plan: _fused.Plan) -> list[list[Tensor]]:
         return list(plan.lists)

@@ -7,7 +7,7 @@ from typing import Any
 from rushlight import Tensor
 
 from ._adaptive import Adaptive, decayed
-from .optimizer import _as_real, _check, _check_common, _new_step, _scalar, _zeros_like
+from .optimizer import _as_real, _check, _check_common, _scalar
 
 __all__ = ["Adadelta"]
 
@@ -50,11 +50,6 @@ class Adadelta(Adaptive):
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("square_avg", "acc_delta")
-
-    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
-        state["step"] = _new_step()
-        state["square_avg"] = _zeros_like(param)
-        state["acc_delta"] = _zeros_like(param)
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         rho, eps = group["rho"], group["eps"]

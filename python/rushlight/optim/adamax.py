@@ -8,7 +8,7 @@ import rushlight as rl
 from rushlight import Tensor
 
 from ._adaptive import Adaptive, decayed
-from .optimizer import _as_real, _check_common, _new_step, _scalar, _zeros_like
+from .optimizer import _as_real, _check_common, _scalar
 
 __all__ = ["Adamax"]
 
@@ -49,11 +49,6 @@ class Adamax(Adaptive):
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_inf")
-
-    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
-        state["step"] = _new_step()
-        state["exp_avg"] = _zeros_like(param)
-        state["exp_inf"] = _zeros_like(param)
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]

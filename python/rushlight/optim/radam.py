@@ -7,7 +7,7 @@ from typing import Any
 from rushlight import Tensor
 
 from ._adaptive import Adaptive, decayed
-from .optimizer import _as_real, _check_common, _new_step, _scalar, _zeros_like
+from .optimizer import _as_real, _check_common, _scalar
 
 __all__ = ["RAdam"]
 
@@ -56,11 +56,6 @@ class RAdam(Adaptive):
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
-
-    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
-        state["step"] = _new_step()
-        state["exp_avg"] = _zeros_like(param)
-        state["exp_avg_sq"] = _zeros_like(param)
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]

@@ -8,7 +8,7 @@ from rushlight import Tensor
 
 from . import _fused
 from ._adaptive import Adaptive, decayed
-from .optimizer import _as_real, _check, _check_common, _new_step, _scalar, _zeros_like
+from .optimizer import _as_real, _check, _check_common, _scalar
 
 __all__ = ["RMSprop"]
 
@@ -74,14 +74,6 @@ class RMSprop(Adaptive):
     def _kernel_lists(self, group: dict[str, Any], plan: _fused.Plan) -> list[list[Tensor]]:
         found = dict(zip(plan.names, plan.lists, strict=True))
         return [found.get(name, []) for name in ("square_avg", "momentum_buffer", "grad_avg", "step")]
-
-    def _init_state(self, group: dict[str, Any], param: Tensor, state: dict[str, Any]) -> None:
-        state["step"] = _new_step()
-        state["square_avg"] = _zeros_like(param)
-        if group["momentum"] > 0:
-            state["momentum_buffer"] = _zeros_like(param)
-        if group["centered"]:
-            state["grad_avg"] = _zeros_like(param)
 
     def _update(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         alpha, lr = group["alpha"], _scalar(group["lr"])

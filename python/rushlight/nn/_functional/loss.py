@@ -31,34 +31,6 @@ soft_margin_loss = records.soft_margin_loss
 triplet_margin_loss = records.triplet_margin_loss
 
 
-def linear_cross_entropy(
-    input: Tensor,
-    linear_weight: Tensor,
-    target: Tensor,
-    *,
-    linear_bias: Tensor | None = None,
-    weight: Tensor | None = None,
-    reduction: str = "mean",
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    options: None = None,
-) -> Tensor:
-    """``cross_entropy(linear(input, linear_weight, linear_bias), target, ...)``.
-
-    Args:
-        input: ``(..., in_features)``.
-        linear_weight: ``(C, in_features)``, or ``(C, d1, ..., in_features)`` for targets of shape ``(N, d1, ...)``.
-        options: ways of computing it in parts, which are not there: None.
-    """
-    if options is not None:
-        raise NotImplementedError("linear_cross_entropy: options are not supported; leave options=None")
-    logits = rl.tensordot(input, linear_weight, dims=([-1], [-1]))
-    if linear_bias is not None:
-        logits = logits + linear_bias
-    ignore_index = -100 if ignore_index is None else ignore_index
-    return cross_entropy(logits, target, weight, None, ignore_index, None, reduction, label_smoothing)
-
-
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,
