@@ -100,6 +100,14 @@ class GilAcquire {
   PyGILState_STATE state_;
 };
 
+// True while this thread may touch objects: also when the interpreter tears its modules down, where Py_IsInitialized() is false already
+// but collections still run.
+inline bool may_touch_python() {
+  if (Py_IsInitialized()) return true;
+  PyThreadState* now = _PyThreadState_UncheckedGet();
+  return now && now == PyGILState_GetThisThreadState();
+}
+
 // str of a Python string. Throws ErrorSet.
 inline std::string_view text_of(PyObject* s) {
   Py_ssize_t size;

@@ -100,7 +100,8 @@ PyObject* get_dict(PyObject* self, void*) {
 
 // A TensorImpl that owned its object is gone.
 void release_object(void* p) {
-  if (!Py_IsInitialized()) return;
+  // Else a collection at the interpreter's end would follow the object to a TensorImpl that is gone.
+  if (!may_touch_python()) return;
   GilAcquire gil;
   auto* o = static_cast<PyTensor*>(p);
   Held::count--;

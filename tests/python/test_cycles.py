@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -337,3 +339,14 @@ def test_collections_while_threads_work():
     for t in threads:
         t.join()
     assert errors == []
+
+
+def test_the_interpreter_ends_while_a_graph_holds_what_the_program_let_go(tmp_path):
+    """The module goes before the result, whose graph then owns the parameters; the last collection must not follow them."""
+    (tmp_path / "large.py").write_text(
+        "import rushlight as torch\n"
+        "model = torch.nn.Sequential(*[torch.nn.Linear(4, 4) for _ in range(2000)])\n"
+        "out = model(torch.rand(2, 4))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", "__import__('large')"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
