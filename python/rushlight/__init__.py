@@ -77,6 +77,7 @@ from .storage import TypedStorage  # noqa: E402
 
 # Names that live in modules which most programs do not need.
 _LAZY_NAMES = {
+    "Future": "futures",
     **dict.fromkeys(("save", "load"), "serialization"),
     **dict.fromkeys(
         (

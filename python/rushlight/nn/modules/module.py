@@ -30,9 +30,7 @@ from ._module_hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state_dict import (  # programs take the other two from here
-    StateDict,
-)
+from ._state_dict import _EXTRA_STATE_KEY_SUFFIX, StateDict, _IncompatibleKeys  # noqa: F401  (programs take these from here)
 
 if hasattr(_C, "ModuleBase"):
     from rushlight._C import ModuleBase
