@@ -44,7 +44,7 @@ box = tv_tensors.BoundingBoxes([[1, 2, 10, 20]], format="XYXY", canvas_size=(40,
 picture, box = v2.Compose([v2.Resize((20, 25)), v2.RandomHorizontalFlip(1.0)])(
     tv_tensors.Image(torch.rand(3, 40, 50)), box
 )
-assert type(picture) is tv_tensors.Image and box.canvas_size == (20, 25) and box.tolist() == [[20, 1, 24, 10]]
+assert type(picture) is tv_tensors.Image and box.canvas_size == (20, 25) and box.tolist() == [[20, 1, 25, 10]]
 assert torchvision.utils.make_grid(torch.rand(4, 3, 8, 8)).shape[0] == 3
 assert (
     len(
