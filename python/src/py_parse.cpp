@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "py_trace.h"
+#include "rushlight/dispatch/binding.h"
 
 namespace rushlight::py {
 namespace {
@@ -50,7 +51,6 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
 }
 
 bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
-  if (p.want == Want::IntList) return take_ints(p, o, slot, call);
   if (p.want == Want::FloatList && p.list_size && !is_sequence(o)) {
     double v;
     if (!as_double(o, v)) return false;
@@ -102,17 +102,13 @@ bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   }
 }
 
-// True and the slot filled if the object may stand for the parameter.
-inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool fallback) {
+bool take_other(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool fallback) {
   if (p.want == Want::Tensor) {
-    if (is_tensor(o)) [[likely]] {
-      slot = IValue::borrow(unwrap(o));
-      return true;
-    }
     if (o == Py_None) return p.optional;
     return (p.number_allowed || (fallback && p.number_as_fallback)) && as_number(o, slot);
   }
   if (o == Py_None && p.optional) return true;
+  if (p.want == Want::IntList) return take_ints(p, o, slot, call);
   switch (p.want) {
     case Want::Number: tell_number(*p.arg, 0, o); return as_number(o, slot);
     case Want::Int: {
@@ -169,6 +165,13 @@ inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool
     case Want::Any: slot = from_python(o, *p.arg->type); return true;
     default: return take_list(p, o, slot, call);
   }
+}
+
+// True and the slot filled if the object may stand for the parameter.
+[[gnu::always_inline]] inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool fallback) {
+  if (p.want != Want::Tensor || !is_tensor(o)) return take_other(p, o, slot, call, fallback);
+  slot = IValue::borrow(unwrap(o));
+  return true;
 }
 
 bool same_text(PyObject* a, PyObject* b) { return a == b || (b && PyUnicode_Compare(a, b) == 0); }
@@ -231,18 +234,10 @@ Overload prepare(const Op& op, bool method) {
     p.optional = a.is_optional();
     p.kwarg_only = a.kwarg_only;
     p.name = intern(a.name == "self" && !foreign ? "input" : a.name);
-    if (foreign) {
-      // what a library defines goes by the names it gave
-    } else if (a.name == "self") {
-      p.other_names[0] = intern("x");
-      p.other_names[1] = intern("self");
-      p.other_names[2] = intern("a");
-    } else if (a.name == "dim") {
-      p.other_names[0] = intern("axis");
-    } else if (a.name == "keepdim") {
-      p.other_names[0] = intern("keepdims");
-    } else if (a.name == "other") {
-      p.other_names[0] = intern("x2");
+    if (!foreign) {  // what a library defines goes by the names it gave
+      std::array<const char*, 3> others = other_names(a.name);
+      for (size_t k = 0; k < others.size() && others[k]; k++)
+        p.other_names[k] = intern(std::string_view(others[k]) == "input" ? "self" : others[k]);
     }
     bool is_self = a.name == "self" && method;
     bool plain = p.want == Want::Tensor && !a.is_out;
@@ -283,85 +278,102 @@ Overload prepare(const Op& op, bool method) {
   return o;
 }
 
-// What fits more narrowly is tried first: a tensor before a number, an int before a list of ints.
-static int looseness(const Overload& o) {
-  int score = 0;
-  for (uint8_t i : o.positional) {
-    score *= 4;
-    switch (o.params[i].want) {
-      case Want::Number: score += 1; break;
-      case Want::IntList: score += 2; break;
-      case Want::Any: score += 3; break;
-      default: break;
-    }
-  }
-  return score;
+void sort_overloads(std::vector<Overload>& all) {
+  std::stable_sort(all.begin(), all.end(), [](const Overload& a, const Overload& b) {
+    return looseness(a.op->schema()) < looseness(b.op->schema());
+  });
 }
 
-void sort_overloads(std::vector<Overload>& all) {
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Overload& a, const Overload& b) { return looseness(a) < looseness(b); });
+namespace {
+
+// x.view(2, 3): some arguments are one list.
+bool take_spread(const Param& p, PyObject* const* items, int count, IValue& slot, CallArgs& call) {
+  int64_t* out = call.ints(size_t(count));
+  for (int i = 0; i < count; i++) {
+    if (!as_int(items[i], out[i])) return false;
+    tell_number(*p.arg, size_t(i), items[i]);
+  }
+  slot = IValue::borrow(IntArrayRef(out, size_t(count)));
+  return true;
 }
+
+constexpr int kBoundOuts = -4;  // find_keyword's: all of `outs` have their tensors
+
+// What PythonCall::find says of a keyword that isn't a parameter's first name.
+int find_keyword(const Overload& o, PyObject* name, PyObject* value, CallArgs& call) {
+  if (same_text(name, out_name()) && !has_own_out(o)) {
+    if (o.outs.empty()) return value == Py_None ? kBound : kUnknownName;
+    return take_outs(o, value, call) ? kBoundOuts : kRefused;
+  }
+  int at = find_param(o, name);
+  if (at < 0 && o.factory && same_text(name, requires_grad_name()))
+    return value == Py_None || as_bool(value, call.requires_grad) ? kBound : kRefused;
+  return at;
+}
+
+// A call, as bind() sees it. Its address goes to nobody: what it knows stays in registers.
+struct PythonCall {
+  const Overload& o;
+  PyObject* const* args;
+  int nargs;
+  PyObject* kwnames;
+  CallArgs& call;
+  bool fallback;
+  uint32_t bits = 0;
+
+  PythonCall(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, CallArgs& call,
+             bool fallback)
+      : o(o), args(args), nargs(int(nargs)), kwnames(kwnames), call(call), fallback(fallback) {
+    call.start(int(o.params.size()));
+  }
+  int positional() const { return nargs; }
+  int named() const { return kwnames ? int(PyTuple_GET_SIZE(kwnames)) : 0; }
+  int places() const { return int(o.positional.size()); }
+  int place(int i) const { return o.positional[size_t(i)]; }
+  bool spreads() const { return o.spread_ints; }
+  int spread(int argument) const {
+    PyObject* first = args[argument];
+    return is_sequence(first) || (argument == nargs - 1 && first == Py_None) ? 0 : nargs - argument;
+  }
+  [[gnu::always_inline]] bool take(int p, int argument, int count) {
+    const Param& param = o.params[size_t(p)];
+    if (count) [[unlikely]]
+      return take_spread(param, args + argument, count, call.values()[p], call);
+    return py::take(param, args[argument], call.values()[p], call, fallback);
+  }
+  PyObject* name(int argument) const { return PyTuple_GET_ITEM(kwnames, argument - nargs); }
+  [[gnu::always_inline]] int find(int argument) {
+    PyObject* key = name(argument);
+    for (size_t i = 0; i < o.params.size(); i++)
+      if (o.params[i].name == key && o.outs.empty()) return int(i);
+    int at = find_keyword(o, key, args[argument], call);
+    if (at != kBoundOuts) return at;
+    for (uint8_t out : o.outs) fill(out);
+    return kBound;
+  }
+  bool filled(int p) const { return bits & (1u << p); }
+  void fill(int p) { bits |= 1u << p; }
+  int missing() const {
+    uint32_t open = o.required & ~bits;
+    return open ? __builtin_ctz(open) : -1;
+  }
+};
+
+}  // namespace
 
 bool parse(const Overload& o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, CallArgs& call,
            bool fallback) {
-  const Py_ssize_t count = Py_ssize_t(o.params.size()), places = Py_ssize_t(o.positional.size());
-  call.start(int(count));
+  PythonCall c(o, args, nargs, kwnames, call, fallback);
+  if (bind(c)) return false;
+  const int count = int(o.params.size());
   IValue* slots = call.values();
-  uint32_t filled = 0;
-  Py_ssize_t from_position = nargs;
-  if (o.spread_ints && nargs >= places && !is_sequence(args[places - 1]) &&
-      !(nargs == places && args[places - 1] == Py_None)) [[unlikely]] {
-    // x.view(2, 3)
-    Py_ssize_t n = nargs - places + 1;
-    int64_t* items = call.ints(size_t(n));
-    int at = o.positional[size_t(places - 1)];
-    for (Py_ssize_t i = 0; i < n; i++) {
-      if (!as_int(args[places - 1 + i], items[i])) return false;
-      tell_number(*o.params[size_t(at)].arg, size_t(i), args[places - 1 + i]);
-    }
-    slots[at] = IValue::borrow(IntArrayRef(items, size_t(n)));
-    filled |= 1u << at;
-    from_position = places - 1;
-  } else if (nargs > places) {
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < from_position; i++) {
-    int at = o.positional[size_t(i)];
-    if (!take(o.params[size_t(at)], args[i], slots[at], call, fallback)) return false;
-    filled |= 1u << at;
-  }
-  if (kwnames) {
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++) {
-      PyObject* name = PyTuple_GET_ITEM(kwnames, k);
-      PyObject* value = args[nargs + k];
-      if (same_text(name, out_name()) && !has_own_out(o)) {
-        if (o.outs.empty()) {
-          if (value != Py_None) return false;
-          continue;
-        }
-        if (!take_outs(o, value, call)) return false;
-        for (uint8_t out : o.outs) filled |= 1u << out;
-        continue;
-      }
-      int at = find_param(o, name);
-      if (at < 0 && o.factory && same_text(name, requires_grad_name())) {
-        if (value != Py_None && !as_bool(value, call.requires_grad)) return false;
-        continue;
-      }
-      if (at < 0 || (filled & (1u << at))) return false;
-      if (!take(o.params[size_t(at)], value, slots[at], call, fallback)) return false;
-      filled |= 1u << at;
-    }
-  }
-  if (o.required & ~filled) return false;
   if (fallback) {  // numbers alone make no call
     bool any_tensor = false;
-    for (Py_ssize_t i = 0; i < count; i++) any_tensor |= slots[i].is_tensor();
+    for (int i = 0; i < count; i++) any_tensor |= slots[i].is_tensor();
     if (!any_tensor) return false;
   }
-  for (Py_ssize_t i = 0; i < count; i++)
-    if (!(filled & (1u << i))) {
+  for (int i = 0; i < count; i++)
+    if (!c.filled(i)) {
       const IValue& d = o.params[size_t(i)].default_value;
       if (!d.is_none()) slots[i] = IValue::borrow(d);
     }
@@ -433,71 +445,57 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
                       short_type_name(value)));
 }
 
-// Repeats the parse of one overload to say what is wrong with it.
+// Says what is wrong with a call of one overload.
 [[noreturn]] void fail_overload(std::string_view name, const Overload& o, PyObject* const* args, Py_ssize_t nargs,
                                 PyObject* kwnames) {
   CallArgs call;
-  call.start(int(o.params.size()));
-  Py_ssize_t places = Py_ssize_t(o.positional.size()), skip = o.first_shown;
-  bool spread = o.spread_ints && nargs >= places && !is_sequence(args[places - 1]);
-  if (!spread && nargs > places) {
-    Py_ssize_t takes = places - skip;
-    int optional = 0;
-    for (uint8_t i : o.positional) optional += o.params[i].arg->has_default;
-    throw TypeError(str(name, "() takes ",
-                        optional ? "from " + std::to_string(takes - optional) + " to " : std::string(), takes,
-                        " positional argument", takes == 1 && !optional ? "" : "s", " but ", nargs - skip,
-                        nargs - skip == 1 ? " was" : " were", " given"));
-  }
-  uint32_t filled = 0;
-  for (Py_ssize_t i = 0; i < std::min(nargs, places); i++) {
-    int at = o.positional[size_t(i)];
-    filled |= 1u << at;
-    const Param& p = o.params[size_t(at)];
-    if (spread && i == places - 1) {
-      for (Py_ssize_t k = i; k < nargs; k++) {
+  PythonCall c(o, args, nargs, kwnames, call, true);
+  const Misfit m = bind(c);
+  const int skip = o.first_shown, places = c.places();
+  const bool by_name = m.argument >= c.nargs;
+  const std::string_view key = by_name ? text_of(c.name(m.argument)) : std::string_view();
+  switch (m.kind) {
+    case Misfit::Kind::None: break;
+    case Misfit::Kind::TooMany: {
+      int takes = places - skip, optional = 0;
+      for (uint8_t i : o.positional) optional += o.params[i].arg->has_default;
+      throw TypeError(str(name, "() takes ",
+                          optional ? "from " + std::to_string(takes - optional) + " to " : std::string(), takes,
+                          " positional argument", takes == 1 && !optional ? "" : "s", " but ", nargs - skip,
+                          nargs - skip == 1 ? " was" : " were", " given"));
+    }
+    case Misfit::Kind::Type: {
+      if (m.parameter < 0)  // an argument of all operators with such results
+        throw TypeError(str(name, "(): argument '", key, "' must be ",
+                            key != "out"         ? "bool"
+                            : o.outs.size() == 1 ? "Tensor"
+                                                 : "tuple of Tensors",
+                            ", not ", short_type_name(args[m.argument])));
+      const Param& p = o.params[size_t(m.parameter)];
+      bool spread = c.spreads() && !by_name && m.parameter == c.place(places - 1);
+      for (int k = 0, count = spread ? c.spread(m.argument) : 0; k < count; k++) {
         int64_t v;
-        if (!as_int(args[k], v))
-          throw TypeError(str(name, "(): argument '", text_of(p.name), "' (position ", i - skip + 1,
-                              ") must be tuple of ints, ", k == i ? "not " : "but found element of type ",
-                              short_type_name(args[k]), k == i ? "" : " at pos " + std::to_string(k - i)));
+        PyObject* item = args[m.argument + k];
+        if (!as_int(item, v))
+          throw TypeError(str(name, "(): argument '", text_of(p.name), "' (position ", m.argument - skip + 1,
+                              ") must be tuple of ints, ", k == 0 ? "not " : "but found element of type ",
+                              short_type_name(item), k == 0 ? "" : " at pos " + std::to_string(k)));
       }
-      break;
+      fail_argument(name, p, args[m.argument], by_name ? 0 : m.argument - skip + 1);
     }
-    if (!take(p, args[i], call.values()[at], call, true)) fail_argument(name, p, args[i], i - skip + 1);
+    case Misfit::Kind::Unknown: throw TypeError(str(name, "() got an unexpected keyword argument '", key, "'"));
+    case Misfit::Kind::Twice: throw TypeError(str(name, "() got multiple values for argument '", key, "'"));
+    case Misfit::Kind::Missing: {
+      std::string missing;
+      int n = 0;
+      for (uint8_t i : o.positional)
+        if ((o.required & (1u << i)) && !c.filled(i))
+          missing += (n++ ? ", \"" : "\"") + std::string(text_of(o.params[i].name)) + "\"";
+      if (n) throw TypeError(str(name, "() missing ", n, " required positional arguments: ", missing));
+      throw TypeError(
+          str(name, "() missing required keyword argument '", text_of(o.params[size_t(m.parameter)].name), "'"));
+    }
   }
-  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
-    PyObject* key = PyTuple_GET_ITEM(kwnames, k);
-    PyObject* value = args[nargs + k];
-    if (same_text(key, out_name()) && !has_own_out(o)) {
-      if (!o.outs.empty() && !take_outs(o, value, call))
-        throw TypeError(str(name, "(): argument 'out' must be ", o.outs.size() == 1 ? "Tensor" : "tuple of Tensors",
-                            ", not ", short_type_name(value)));
-      if (o.outs.empty() && value != Py_None) throw TypeError(str(name, "() got an unexpected keyword argument 'out'"));
-      for (uint8_t out : o.outs) filled |= 1u << out;
-      continue;
-    }
-    int at = find_param(o, key);
-    if (at < 0) {
-      if (o.factory && same_text(key, requires_grad_name())) continue;
-      throw TypeError(str(name, "() got an unexpected keyword argument '", text_of(key), "'"));
-    }
-    if (filled & (1u << at)) throw TypeError(str(name, "() got multiple values for argument '", text_of(key), "'"));
-    filled |= 1u << at;
-    if (!take(o.params[size_t(at)], value, call.values()[at], call, true))
-      fail_argument(name, o.params[size_t(at)], value, 0);
-  }
-  std::string missing;
-  int n = 0;
-  for (uint8_t i : o.positional)
-    if ((o.required & ~filled) & (1u << i)) {
-      missing += (n++ ? ", \"" : "\"") + std::string(text_of(o.params[i].name)) + "\"";
-    }
-  if (n)
-    throw TypeError(str(name, "() missing ", n, " required positional argument", n == 1 ? "s" : "s", ": ", missing));
-  for (size_t i = 0; i < o.params.size(); i++)
-    if ((o.required & ~filled) & (1u << i))
-      throw TypeError(str(name, "() missing required keyword argument '", text_of(o.params[i].name), "'"));
   throw TypeError(str(name, "(): invalid arguments"));
 }
 
@@ -553,40 +551,32 @@ std::string explain_mismatch(const Overload& o, PyObject* const* args, Py_ssize_
   const Schema& schema = o.op->schema();
   std::string name = schema.symbol(), text = schema.full_text();
   CallArgs call;
-  call.start(int(o.params.size()));
-  uint32_t filled = 0;
-  auto wrong = [&](const Param& p, PyObject* value, int position) {
-    Object shown{PyObject_Str(value)};
-    if (!shown) PyErr_Clear();
-    std::string type = p.arg->type->text();
-    return str(name, "() Expected a value of type '", type == "Scalar" ? "number" : type, "' for argument '",
-               p.arg->name, "' but instead found type '", short_type_name(value), "'.\nPosition: ", position,
-               "\nValue: ", shown ? std::string(text_of(shown.get())).substr(0, 200) : std::string("?"),
-               "\nDeclaration: ", text);
-  };
-  Py_ssize_t places = Py_ssize_t(o.positional.size());
-  if (nargs > places)
-    return str(name, "() takes ", places, " positional argument(s) but ", nargs,
-               " was/were given.  Declaration: ", text);
-  for (Py_ssize_t i = 0; i < nargs; i++) {
-    int at = o.positional[size_t(i)];
-    filled |= 1u << at;
-    if (!take(o.params[size_t(at)], args[i], call.values()[at], call, true))
-      return wrong(o.params[size_t(at)], args[i], at);
+  PythonCall c(o, args, nargs, kwnames, call, true);
+  const Misfit m = bind(c);
+  const std::string_view key = m.argument >= c.nargs ? text_of(c.name(m.argument)) : std::string_view();
+  const Argument* a = m.parameter >= 0 ? o.params[size_t(m.parameter)].arg : nullptr;
+  switch (m.kind) {
+    case Misfit::Kind::None: break;
+    case Misfit::Kind::TooMany:
+      return str(name, "() takes ", c.places(), " positional argument(s) but ", nargs,
+                 " was/were given.  Declaration: ", text);
+    case Misfit::Kind::Type: {
+      PyObject* value = args[m.argument];
+      Object shown{PyObject_Str(value)};
+      if (!shown) PyErr_Clear();
+      std::string type = a ? a->type->text() : "Tensor";
+      return str(name, "() Expected a value of type '", type == "Scalar" ? "number" : type, "' for argument '",
+                 a ? std::string_view(a->name) : key, "' but instead found type '", short_type_name(value),
+                 "'.\nPosition: ", m.parameter,
+                 "\nValue: ", shown ? std::string(text_of(shown.get())).substr(0, 200) : std::string("?"),
+                 "\nDeclaration: ", text);
+    }
+    case Misfit::Kind::Unknown:
+      return str("Unknown keyword argument '", key, "' for operator '", name, "'. Schema: ", text);
+    case Misfit::Kind::Twice: return str(name, "() got multiple values for argument '", key, "'. Schema: ", text);
+    case Misfit::Kind::Missing:
+      return str(name, "() is missing value for argument '", a->name, "'. Declaration: ", text);
   }
-  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
-    PyObject* key = PyTuple_GET_ITEM(kwnames, k);
-    int at = find_param(o, key);
-    if (at < 0) return str("Unknown keyword argument '", text_of(key), "' for operator '", name, "'. Schema: ", text);
-    if (filled & (1u << at))
-      return str(name, "() got multiple values for argument '", text_of(key), "'. Schema: ", text);
-    filled |= 1u << at;
-    if (!take(o.params[size_t(at)], args[nargs + k], call.values()[at], call, true))
-      return wrong(o.params[size_t(at)], args[nargs + k], at);
-  }
-  for (size_t i = 0; i < o.params.size(); i++)
-    if ((o.required & ~filled) & (1u << i))
-      return str(name, "() is missing value for argument '", o.params[i].arg->name, "'. Declaration: ", text);
   return str(name, "(): these arguments don't fit. Declaration: ", text);
 }
 

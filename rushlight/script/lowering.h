@@ -25,8 +25,9 @@ class Lowering {
   // The overload of aten::name (or prim::name) that takes these arguments. Throws ScriptError listing the candidates.
   SugaredPtr call_operator(const Range& range, const std::string& name, std::vector<CallArg> args);
   // Arguments in the schema's order, converted and defaulted. `why` gets the reason where they don't fit; empty result then.
+  // `builtin`: keywords may be other names of the arguments.
   bool match(const Range& range, const Schema& schema, const std::vector<CallArg>& args, std::vector<Value*>& out,
-             std::string& why, bool convert);
+             std::string& why, bool convert, bool builtin);
   // v as a value of the type: unwraps, casts and builds lists where Python would not mind. Null if it can't be.
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
   // A method is called (prim::CallMethod, the object first of the arguments); another function's body is put here.

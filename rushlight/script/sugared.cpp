@@ -1,9 +1,11 @@
 // What names stand for: attributes and calls of values, operators, namespaces, types and the language's own functions.
 #include "rushlight/script/sugared.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "rushlight/dispatch/binding.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/scripted.h"
 #include "rushlight/graph/executor/lists.h"
@@ -362,76 +364,110 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   return nullptr;
 }
 
-bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
-                     std::vector<Value*>& out, std::string& why, bool implicit) {
-  graph::Generics generics;
-  size_t position = 0;
-  std::vector<bool> used(args.size(), false);
-  for (size_t i = 0; i < schema.args.size(); i++) {
-    const Argument& a = schema.args[i];
-    const CallArg* given = nullptr;
-    // All remaining positional integers, or tensors, may stand for one list: x.view(2, 3), meshgrid(x, y).
-    if (!a.kwarg_only && position < args.size() && args[position].name.empty()) {
-      size_t last = position;
-      bool list = a.base_type().is(TK::List) && a.list_size == 0;
-      list &= i + 1 == schema.args.size() || schema.args[i + 1].kwarg_only;
-      bool ints = list && a.base_type().element()->is(TK::Int);
-      bool tensors = list && a.base_type().element()->is(TK::Tensor);
-      while ((ints || tensors) && last < args.size() && args[last].name.empty()) {
-        auto* v = dynamic_cast<SimpleValue*>(args[last].value.get());
-        auto* c = dynamic_cast<ConstantValue*>(args[last].value.get());
-        bool is_tensor = v && v->value->type()->is(TK::Tensor);
-        bool fits =
-            tensors ? is_tensor
-                    : (v && v->value->type()->is(TK::Int)) || (is_tensor && implicit) || (c && c->constant.is_int());
-        if (!fits) break;
-        last++;
-      }
-      if ((ints || tensors) && last > position) {
-        std::vector<SugaredPtr> parts;
-        for (; position < last; position++) {
-          parts.push_back(args[position].value);
-          used[position] = true;
-        }
-        out.push_back(convert(range, std::make_shared<TupleOf>(parts), a.type, &a, implicit));
-        continue;
-      }
-      given = &args[position];
-      used[position++] = true;
-    } else {
-      for (size_t k = 0; k < args.size(); k++) {
-        bool alias = (a.name == "self" && args[k].name == "input") || (a.name == "size" && args[k].name == "shape");
-        if (args[k].name == a.name || alias) given = &args[k], used[k] = true;
-      }
+namespace {
+// A call of a schema, as bind() sees it.
+struct ScriptCall {
+  const Schema& schema;
+  const std::vector<CallArg>& args;
+  Lowering& l;
+  bool implicit;
+  bool builtin;  // an operator, whose arguments have Python's names besides the schema's
+  graph::Generics generics{};
+  std::vector<Value*> values = std::vector<Value*>(schema.args.size());
+  std::vector<int> in_place = by_position();
+  int by_place =
+      int(std::find_if(args.begin(), args.end(), [](const CallArg& a) { return !a.name.empty(); }) - args.begin());
+
+  std::vector<int> by_position() const {
+    std::vector<int> out;
+    for (size_t i = 0; i < schema.args.size(); i++)
+      if (!schema.args[i].kwarg_only) out.push_back(int(i));
+    return out;
+  }
+  int positional() const { return by_place; }
+  int named() const { return int(args.size()) - by_place; }
+  int places() const { return int(in_place.size()); }
+  int place(int i) const { return in_place[size_t(i)]; }
+  bool spreads() const { return true; }
+  // All remaining integers, or tensors, by position may stand for the last list: x.view(2, 3), meshgrid(x, y).
+  int spread(int argument) const {
+    const Argument& a = schema.args[size_t(in_place.back())];
+    if (!a.base_type().is(TK::List) || a.list_size != 0) return 0;
+    bool ints = a.base_type().element()->is(TK::Int), tensors = a.base_type().element()->is(TK::Tensor);
+    int n = 0;
+    for (int k = argument; (ints || tensors) && k < by_place; k++, n++) {
+      auto* v = dynamic_cast<SimpleValue*>(args[size_t(k)].value.get());
+      auto* c = dynamic_cast<ConstantValue*>(args[size_t(k)].value.get());
+      bool is_tensor = v && v->value->type()->is(TK::Tensor);
+      bool is_int = (v && v->value->type()->is(TK::Int)) || (c && c->constant.is_int());
+      if (tensors ? !is_tensor : !is_int && !(is_tensor && implicit)) break;
     }
-    if (!given) {
-      if (!a.has_default) return why = str("argument ", a.name, " not provided"), false;
-      const IValue& d = a.default_value;
-      out.push_back(d.is_none() ? constant(range, IValue(), Type::none()) : ConstantValue(d).as_value(range, *this));
-      continue;
-    }
+    return n;
+  }
+  bool take(int p, int argument, int count) {
+    const Argument& a = schema.args[size_t(p)];
+    const CallArg& given = args[size_t(argument)];
+    Value*& v = values[size_t(p)];
     TypePtr wanted = generics.fill(a.type);
-    Value* v;
-    if (graph::Generics::mentions_variable(*wanted)) {
-      v = given->value->as_value(given->range, *this);
+    if (count) {
+      std::vector<SugaredPtr> parts;
+      for (int k = 0; k < count; k++) parts.push_back(args[size_t(argument + k)].value);
+      v = l.convert(given.range, std::make_shared<TupleOf>(std::move(parts)), wanted, &a, implicit);
+    } else if (graph::Generics::mentions_variable(*wanted)) {
+      v = given.value->as_value(given.range, l);
       if (!generics.accept(a.type, v->type())) v = nullptr;
     } else {
-      v = convert(given->range, given->value, wanted, &a, implicit);
+      v = l.convert(given.range, given.value, wanted, &a, implicit);
     }
-    if (!v) {
-      std::string have = given->value->kind();
-      return why =
-                 str("expected a value of type '", wanted, "' for argument '", a.name, "' but instead found a ", have),
-             false;
-    }
-    out.push_back(v);
+    return v;
   }
-  for (size_t k = 0; k < args.size(); k++)
-    if (!used[k])
-      return why = args[k].name.empty()
-                       ? str("expected at most ", schema.args.size(), " arguments but found ", args.size())
-                       : str("unknown keyword argument '", args[k].name, "'"),
+  int find(int argument) const {
+    const std::string& name = args[size_t(argument)].name;
+    if (int at = schema.find_arg(name); at >= 0) return at;
+    for (size_t i = 0; builtin && i < schema.args.size(); i++) {
+      const std::string& own = schema.args[i].name;
+      if (own == "size" && name == "shape") return int(i);
+      for (const char* other : other_names(own))
+        if (other && name == other) return int(i);
+    }
+    return kUnknownName;
+  }
+  bool filled(int p) const { return values[size_t(p)]; }
+  void fill(int) {}
+  int missing() const {
+    for (size_t i = 0; i < schema.args.size(); i++)
+      if (!values[i] && !schema.args[i].has_default) return int(i);
+    return -1;
+  }
+};
+}  // namespace
+
+bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
+                     std::vector<Value*>& out, std::string& why, bool implicit, bool builtin) {
+  ScriptCall call{schema, args, *this, implicit, builtin};
+  const Misfit m = bind(call);
+  switch (m.kind) {
+    case Misfit::Kind::None: break;
+    case Misfit::Kind::TooMany:
+      return why = str("expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
+    case Misfit::Kind::Type: {
+      const Argument& a = schema.args[size_t(m.parameter)];
+      return why = str("expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
+                       "' but instead found a ", args[size_t(m.argument)].value->kind()),
              false;
+    }
+    case Misfit::Kind::Unknown:
+      return why = str("unknown keyword argument '", args[size_t(m.argument)].name, "'"), false;
+    case Misfit::Kind::Twice: return why = str("argument '", args[size_t(m.argument)].name, "' is given twice"), false;
+    case Misfit::Kind::Missing:
+      return why = str("argument ", schema.args[size_t(m.parameter)].name, " not provided"), false;
+  }
+  for (size_t i = 0; i < schema.args.size(); i++) {
+    const IValue& d = schema.args[i].default_value;
+    if (!call.values[i])
+      call.values[i] = d.is_none() ? constant(range, IValue(), Type::none()) : ConstantValue(d).as_value(range, *this);
+  }
+  out = std::move(call.values);
   return true;
 }
 
@@ -450,6 +486,8 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
   std::vector<std::pair<const Schema*, std::pair<const Op*, const graph::Primitive*>>> candidates;
   for (const Op* op : OpTable::get().overloads(name))
     if ((op->form() == Op::Form::Out) == wants_out) candidates.push_back({&op->schema(), {op, nullptr}});
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return looseness(*a.first) < looseness(*b.first); });
   if (name.find("::") == std::string::npos)
     for (const char* prefix : {"aten::", "prim::"})
       for (const graph::Primitive* p : graph::primitives(prefix + name))
@@ -460,7 +498,7 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
       std::vector<Value*> inputs;
       std::string why;
       graph::Node* before = graph_.insert_point()->previous();
-      if (match(range, *schema, args, inputs, why, implicit)) {
+      if (match(range, *schema, args, inputs, why, implicit, true)) {
         if (what.first && scripted_record(*what.first)) return call_record(*this, range, *what.first, inputs);
         graph::Node* n = emit(range, what.first ? schema->symbol() : schema->name, inputs, 0);
         n->op = what.first;
@@ -501,7 +539,7 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
     fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
   std::string why;
-  if (!match(range, f.schema, args, inputs, why, true)) fail(range, str(f.name, "(): ", why));
+  if (!match(range, f.schema, args, inputs, why, true, false)) fail(range, str(f.name, "(): ", why));
   if (method) {
     graph::Node* n = emit(range, "prim::CallMethod", inputs);
     n->set_attribute("name", f.name);
