@@ -240,6 +240,8 @@ void bind_tensor(PyObject* module) {
   bind_tensor_attributes(tensor_type);
   bind_tensor_methods(tensor_type);
   add_object(module, "Tensor", type.release());
+  static TensorApi api = {tensor_type, wrap, set_error_from_exception};
+  add_object(module, "_tensor_api", check(PyCapsule_New(&api, "rushlight._C._tensor_api", nullptr)).get());
 }
 
 }  // namespace rushlight::py

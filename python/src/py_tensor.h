@@ -51,6 +51,13 @@ inline PyObject* wrap(Tensor t) {
 // A new object of a subclass of rushlight.Tensor. Throws RuntimeError if the tensor has an object already.
 PyObject* wrap_as(PyTypeObject* type, Tensor t);
 
+// What the package's other extension modules need of _C; in the capsule _C._tensor_api.
+struct TensorApi {
+  PyTypeObject* type;
+  PyObject* (*wrap)(Tensor);
+  void (*set_error)() noexcept;  // set_error_from_exception
+};
+
 // The argument as a tensor. Throws TypeError naming `what`.
 const Tensor& expect_tensor(PyObject* o, const char* what);
 

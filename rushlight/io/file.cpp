@@ -15,9 +15,9 @@
 
 namespace rushlight::io {
 
-Bytes map_file(const std::string& path) {
+Bytes map_file(const std::string& path, const char* what) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  RL_CHECK(OsError, fd >= 0, "load '", path, "': ", std::strerror(errno));
+  RL_CHECK(OsError, fd >= 0, what, " '", path, "': ", std::strerror(errno));
   struct stat info;
   bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   size_t size = regular ? size_t(info.st_size) : 0;
@@ -25,8 +25,8 @@ Bytes map_file(const std::string& path) {
   void* p = size ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : nullptr;
   int error = errno;
   ::close(fd);
-  RL_CHECK(OsError, regular, "load '", path, "': not a regular file");
-  RL_CHECK(OsError, p != MAP_FAILED, "load '", path, "': ", std::strerror(error));
+  RL_CHECK(OsError, regular, what, " '", path, "': not a regular file");
+  RL_CHECK(OsError, p != MAP_FAILED, what, " '", path, "': ", std::strerror(error));
   auto owner = std::shared_ptr<void>(p, [size](void* q) {
     if (q) ::munmap(q, size);
   });

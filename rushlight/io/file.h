@@ -15,8 +15,8 @@ struct Bytes {
   std::span<const uint8_t> data;
   std::shared_ptr<void> owner;
 };
-// Throws OsError naming the path and the reason.
-Bytes map_file(const std::string& path);
+// Throws OsError naming the path and the reason; `what` begins its text: "load 'm.pt': ...".
+Bytes map_file(const std::string& path, const char* what = "load");
 Bytes own_bytes(std::vector<uint8_t> bytes);
 
 // Takes bytes in order. Throws what the destination throws.

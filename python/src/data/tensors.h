@@ -1,0 +1,61 @@
+// How nanobind takes and gives tensors, bytes and errors in rushlight._data: through the capsule that _C shows.
+#pragma once
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+#include "py_tensor.h"
+#include "rushlight/io/file.h"
+
+namespace rushlight::py {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+extern TensorApi* tensor_api;
+
+// A path is mapped; a uint8 tensor, bytes or another buffer is read where it lies.
+struct Source {
+  io::Bytes bytes;
+  std::string path;  // "" for what is no file
+  // How errors begin: "read_csv 'a.csv'", "decode_png".
+  std::string where(const char* function) const { return path.empty() ? function : str(function, " '", path, "'"); }
+};
+Source source_of(nb::handle from, const char* function);
+
+inline nb::bytes to_bytes(const std::string& s) { return nb::bytes(s.data(), s.size()); }
+Tensor to_tensor(const std::string& s);
+inline nb::object to_object(Tensor t) { return nb::steal(tensor_api->wrap(std::move(t))); }
+
+// What takes long and touches no object.
+template <class F>
+auto without_gil(F&& f) {
+  nb::gil_scoped_release release;
+  return f();
+}
+
+void bind_images(nb::module_& m);
+
+}  // namespace rushlight::py
+
+namespace nanobind::detail {
+
+template <>
+struct type_caster<rushlight::Tensor> {
+  NB_TYPE_CASTER(rushlight::Tensor, const_name("rushlight.Tensor"))
+  bool from_python(handle from, uint8_t, cleanup_list*) noexcept {
+    if (!PyObject_TypeCheck(from.ptr(), rushlight::py::tensor_api->type)) return false;
+    value = rushlight::py::unwrap(from.ptr());
+    return true;
+  }
+  static handle from_cpp(const rushlight::Tensor& t, rv_policy, cleanup_list*) noexcept {
+    return rushlight::py::tensor_api->wrap(t);
+  }
+};
+
+}  // namespace nanobind::detail
