@@ -73,7 +73,10 @@ from ._functional import *  # noqa: E402, F403
 from ._legacy import *  # noqa: E402, F403
 from ._tensor_str import set_printoptions  # noqa: E402
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
+from .storage import _LEGACY as _storages  # noqa: E402
 from .storage import TypedStorage  # noqa: E402
+
+globals().update(_storages)  # FloatStorage, ...
 
 # Names that live in modules which most programs do not need.
 _LAZY_NAMES = {

@@ -283,6 +283,47 @@ def _is_view(self) -> bool:
     return self._base is not None
 
 
+_set_to = Tensor.set_
+
+
+@_method
+def set_(self, source=None, storage_offset=0, size=None, stride=None):
+    """Takes over memory: that of a tensor, with its geometry or a given one, or of a storage; none leaves an empty tensor.
+
+    Args:
+        source: a Tensor, an UntypedStorage or a TypedStorage.
+        storage_offset: the place of the first element, counted in elements.
+        size: Default: all elements of the storage.
+        stride: Default: contiguous.
+
+    A storage that is smaller than the geometry grows.
+    """
+    if isinstance(source, Tensor) and size is None and not storage_offset:
+        return _set_to(self, source)
+    if source is None:
+        source = _C.UntypedStorage(0)
+    dtype = getattr(source, "dtype", self.dtype)
+    memory = source if isinstance(source, _C.UntypedStorage) else getattr(source, "_untyped_storage", None)
+    if isinstance(source, Tensor):
+        memory = source.untyped_storage()
+    if memory is None:
+        raise TypeError(f"set_(): argument 'source' must be a Tensor or a storage, not {type(source).__name__}")
+    if size is None:
+        size = (memory.nbytes() // self.element_size() - storage_offset,)
+    if not isinstance(size, (tuple, list)):
+        size = (size,)
+    if stride is None:
+        stride, step = [], 1
+        for n in reversed(size):
+            stride.insert(0, step)
+            step *= max(n, 1)
+    if min(size, default=1) > 0 and min(stride, default=0) >= 0 and storage_offset >= 0:
+        last = storage_offset + sum((n - 1) * s for n, s in zip(size, stride, strict=False))
+        if (last + 1) * dtype.itemsize > memory.nbytes():
+            memory.resize_((last + 1) * dtype.itemsize)  # as PyTorch
+    return _set_to(self, Tensor._rebuild(memory, dtype, storage_offset, tuple(size), tuple(stride)))
+
+
 @_method
 def is_conj(self) -> bool:
     """Whether the elements are yet to be conjugated; always False, as conj() does so at once."""
