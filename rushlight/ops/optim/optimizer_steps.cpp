@@ -32,7 +32,7 @@ RL_FOR_EACH_ISA(
       const C sign = f.maximize ? C(-1) : C(1);
       const C scale = C(f.grad_scale);
       // Without decay nothing is multiplied: 0 times an infinite weight would be NaN.
-      const bool shrinks = f.decays && f.decoupled;
+      const C keep = f.decays && f.decoupled ? decay : C(1);
       const bool adds = f.decays && !f.decoupled;
       const bool from_end = f.lerp_from_end;
       RL_IVDEP
@@ -40,7 +40,7 @@ RL_FOR_EACH_ISA(
         C x = C(p[i]);
         C grad = C(g[i]) / scale * sign;
         C mean = C(m[i]);
-        x = shrinks ? x * decay : x;
+        x = x * keep;
         grad = adds ? grad + decay * x : grad;
         mean = from_end ? grad - (grad - mean) * rest : mean + lerp * (grad - mean);
         C square = C(v[i]) * beta2 + one_minus_beta2 * grad * grad;
@@ -111,14 +111,14 @@ void adam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorLis
       last_step = step;
     }
     dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
-      Flat p(self[i]), m(exp_avgs[i]), v(exp_avg_sqs[i]);
-      Tensor g = dense(grads[i]);
+      const Flat p(self[i]), g(grads[i]), m(exp_avgs[i]), v(exp_avg_sqs[i]);
       std::optional<Flat> largest;
       if (amsgrad) largest.emplace(max_exp_avg_sqs[i]);
       T* most = largest ? largest->data<T>() : nullptr;
       auto row = amsgrad ? adam_row_isa<T, true>() : adam_row_isa<T, false>();
+      T *px = p.data<T>(), *gx = g.data<T>(), *mx = m.data<T>(), *vx = v.data<T>();
       parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t b, int64_t e) {
-        row(p.data<T>() + b, g.data<T>() + b, m.data<T>() + b, v.data<T>() + b, most ? most + b : most, e - b, f);
+        row(px + b, gx + b, mx + b, vx + b, most ? most + b : most, e - b, f);
       });
       p.changed();
       m.changed();
@@ -177,18 +177,16 @@ void sgd_step(TensorList self, TensorList grads, TensorList momentum_buffer_list
   for (size_t i = 0; i < self.size(); i++) {
     if (is_meta(self[i])) continue;
     dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
-      Flat p(self[i]);
-      Tensor g = dense(grads[i]), buffer;
-      if (momentum != 0) buffer = dense(momentum_buffer_list[i]);
-      T* b = momentum != 0 ? buffer.data<T>() : nullptr;
+      const Flat p(self[i]), g(grads[i]);
+      std::optional<Flat> buffer;
+      if (momentum != 0) buffer.emplace(momentum_buffer_list[i]);
+      T* b = buffer ? buffer->data<T>() : nullptr;
       auto row = momentum != 0 ? sgd_row_isa<T, true>() : sgd_row_isa<T, false>();
       parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t from, int64_t to) {
         row(p.data<T>() + from, g.data<T>() + from, b ? b + from : b, to - from, f);
       });
       p.changed();
-      if (momentum == 0) return;
-      if (!buffer.is_same(momentum_buffer_list[i])) copy_elements(momentum_buffer_list[i], buffer);
-      momentum_buffer_list[i].impl()->bump_version();
+      if (buffer) buffer->changed();
     });
   }
 }

@@ -5,7 +5,7 @@
 
 namespace rushlight {
 
-void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written) {
+void check_memory_slowly(const char* op, size_t i, const char* what, const Tensor& t, bool written) {
   if (t.numel() == 0 || t.impl()->parts()) return;
   bool single = true;  // no two elements share their bytes, as far as strides of 0 tell
   for (size_t d = 0; d < t.sizes().size(); d++) single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
@@ -19,11 +19,10 @@ void check_memory(const char* op, size_t i, const char* what, const Tensor& t, b
            t.sizes(), " needs ", needed, " bytes, but its storage has ", t.storage().bytes());
 }
 
-// The usual case, quickly: dense, whole, writable, and with a storage of its own.
+// The usual case, quickly: it fits, and has a storage of its own.
 static bool surely_fits(const Tensor& p, const Tensor& t) {
-  return t.defined() && t.impl()->contiguous() && t.dtype() == p.dtype() && t.sizes() == p.sizes() &&
-         &t.storage() != &p.storage() && t.device() == p.device() && !t.storage().read_only() &&
-         (t.storage_offset() + t.numel()) * t.item_size() <= int64_t(t.storage().bytes());
+  return t.defined() && t.dtype() == p.dtype() && t.sizes() == p.sizes() && &t.storage() != &p.storage() &&
+         t.device() == p.device() && lies_inside(t);
 }
 
 void check_step(const char* op, TensorList self, TensorList grads, bool scales,

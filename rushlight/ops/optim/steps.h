@@ -24,8 +24,17 @@ Kernel effect() {
 // Note [What a step trusts]: state comes from checkpoints, and users set `.data` and `.grad.data`. So every tensor whose memory a step
 // touches is checked here, all of them before the first is written: a step is done for all parameters or for none.
 
+// The usual case: dense, whole and writable.
+inline bool lies_inside(const Tensor& t) {
+  const Storage& s = t.storage();
+  return t.impl()->contiguous() && !s.read_only() &&
+         (t.storage_offset() + t.numel()) * t.item_size() <= int64_t(s.bytes()) && !t.impl()->parts();
+}
+void check_memory_slowly(const char* op, size_t i, const char* what, const Tensor& t, bool written);
 // The tensor lies inside of its storage, which may have been made smaller since.
-void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written = true);
+inline void check_memory(const char* op, size_t i, const char* what, const Tensor& t, bool written = true) {
+  if (!lies_inside(t)) check_memory_slowly(op, i, what, t, written);
+}
 
 struct StepList {
   const char* what;
@@ -49,16 +58,18 @@ class Flat {
  public:
   explicit Flat(const Tensor& t) : Flat(t, t.dtype()) {}
   // Computed with in another dtype.
-  Flat(const Tensor& t, DType as) : target_(t), work_(dense(t, as)) {}
-  template <class T> T* data() const { return work_.data<T>(); }
+  Flat(const Tensor& t, DType as) : target_(t) {
+    if (!t.impl()->contiguous() || t.dtype() != as || !t.device().is_cpu()) copy_ = dense(t, as);
+  }
+  template <class T> T* data() const { return (copy_.defined() ? copy_ : target_).template data<T>(); }
   void changed() const {
-    if (!work_.is_same(target_)) copy_elements(target_, work_);
+    if (copy_.defined()) copy_elements(target_, copy_);
     target_.impl()->bump_version();
   }
 
  private:
   const Tensor& target_;
-  Tensor work_;
+  Tensor copy_;  // no second reference where the tensor itself will do: a step of a small one is mostly counting
 };
 
 }  // namespace rushlight
