@@ -74,12 +74,12 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
       int64_t ldb = p.b_row;
       // A narrow product reads b where it lies; else each panel is packed once and read by every four rows.
       if (p.b_col != 1 || cols < kCols<T> || m1 - m0 > 64) {
+        if (cols < kCols<T>) std::memset(panel, 0, size_t(depth * kCols<T>) * sizeof(T));
         for (int64_t q = 0; q < depth; q++) {
           T* row = panel + q * kCols<T>;
           if (p.b_col == 1) std::memcpy(row, from + q * p.b_row, size_t(cols) * sizeof(T));
           else
             for (int64_t x = 0; x < cols; x++) row[x] = from[q * p.b_row + x * p.b_col];
-          if (cols < kCols<T>) std::memset(row + cols, 0, size_t(kCols<T> - cols) * sizeof(T));
         }
         use = panel;
         ldb = kCols<T>;
