@@ -137,7 +137,7 @@ std::vector<graph::Value*> graph::inline_record(Graph& graph, const Op& op, cons
 
 namespace {
 
-bool is_absent(const IValue& v) { return v.is_none() || (v.is_tensor() && !v.tensor().defined()); }
+inline bool is_absent(const IValue& v) { return v.is_none() || (v.is_tensor() && !v.tensor().defined()); }
 
 // [2] stands for int[2] too.
 IValue of_length(const IValue& v, int wanted) {
@@ -217,6 +217,7 @@ void call_scripted(const Scripted& record, const Op& op, IValue* args, IValue* r
   for (size_t i = 0; i < program.options.size(); i++) {
     bool known = !program.general && !program.options[i].is_int();
     if (known || is_absent(args[i])) given.add(IValue());
+    else if (args[i].is_tensor()) given.add(IValue::borrow(args[i].tensor()));  // the caller has it till the end
     else given.add(of_length(args[i], op.schema().args[i].list_size));
   }
   program.executable.run(given.first, rets);

@@ -16,6 +16,8 @@
 
 namespace rushlight::graph {
 
+constexpr size_t kSingleArgs = 12;
+
 class Compiler {
  public:
   Compiler(Executable& e, const Graph& graph) : e_(e) {
@@ -26,6 +28,7 @@ class Compiler {
     inputs(end, graph.outputs());
     e_.registers_ = next_;
     borrow_attributes();
+    e_.single_ = is_single();
   }
 
  private:
@@ -228,6 +231,17 @@ class Compiler {
       }
   }
 
+  // An operator over inputs and constants whose results are the program's: what most records written in TorchScript come to.
+  bool is_single() const {
+    const auto& p = e_.program_;
+    size_t n = p.size();
+    if (n < 2 || n > 3 || p[0].code != C::Operator || (n == 3 && p[1].code != C::Drop)) return false;
+    const auto &first = p[0], &end = p[n - 1];
+    if (first.input_count > kSingleArgs || first.output_count != end.input_count) return false;
+    return std::equal(e_.operands_.begin() + first.outputs, e_.operands_.begin() + first.outputs + first.output_count,
+                      e_.operands_.begin() + end.inputs);
+  }
+
   Executable& e_;
   std::unordered_map<const Value*, uint32_t> where_;
   uint32_t next_ = 0;
@@ -274,6 +288,8 @@ class Frame {
   size_t base_ = 0, count_ = 0;
   std::vector<IValue> large_;
 };
+
+inline IValue lent(const IValue& v) { return v.is_tensor() ? IValue::borrow(v.tensor()) : IValue::borrow(v); }
 
 // An archive may say of a value that it is of a class it is not of.
 IValue& slot(const IValue& object, int64_t at) {
@@ -326,7 +342,7 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     case Code::Operator: {
       // Room for 32 values costs more to clear than a small operator does to run.
       auto run_with = [&](IValue* args, IValue* rets) {
-        for (uint32_t k = 0; k < i.input_count; k++) args[k] = IValue::borrow(read(in[k], registers));
+        for (uint32_t k = 0; k < i.input_count; k++) new (&args[k]) IValue(lent(read(in[k], registers)));
         call(*static_cast<const Op*>(i.what), args, rets);
         for (uint32_t k = 0; k < i.output_count; k++)
           registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
@@ -339,6 +355,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       using std::integral_constant;
       if (i.input_count <= 4 && i.output_count == 1) {
         run(integral_constant<size_t, 4>(), integral_constant<size_t, 1>());
+      } else if (i.input_count <= 8 && i.output_count == 1) {
+        run(integral_constant<size_t, 8>(), integral_constant<size_t, 1>());
       } else if (i.input_count <= kFewArgs && i.output_count <= kMaxResults) {
         run(integral_constant<size_t, kFewArgs>(), integral_constant<size_t, kMaxResults>());
       } else {  // only operators that libraries define
@@ -474,7 +492,23 @@ std::vector<IValue> Executable::run(std::vector<IValue> args) const {
   return results;
 }
 
+void Executable::run_single(IValue* args, IValue* results) const {
+  const Instruction& i = program_[0];
+  IValue given[kSingleArgs];
+  for (uint32_t k = 0; k < i.input_count; k++)
+    new (&given[k]) IValue(lent(read(operands_[i.inputs + k], args)));  // inputs are the first registers
+  try {
+    call(*static_cast<const Op*>(i.what), given, results);
+  } catch (const Error& e) {
+    if (!places_) throw;
+    rethrow_with_place(i.node, e);
+  }
+  for (uint32_t k = 0; k < i.output_count; k++)
+    if (results[k].is_borrowed()) results[k] = IValue(std::as_const(results[k]));
+}
+
 void Executable::run(IValue* args, IValue* results) const {
+  if (single_) return run_single(args, results);
   if (!borrows_) return run_program(args, results);
   Reading borrowed;
   run_program(args, results);

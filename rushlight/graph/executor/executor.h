@@ -56,6 +56,7 @@ class Executable {
   };
   void step(const Instruction& i, IValue* registers) const;
   void run_program(IValue* args, IValue* results) const;
+  void run_single(IValue* args, IValue* results) const;
   // A value: a register, or past kConstants a constant.
   const IValue& read(uint32_t operand, const IValue* registers) const {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
@@ -68,6 +69,7 @@ class Executable {
   std::vector<IValue> constants_;
   uint32_t registers_ = 0;
   bool places_;
+  bool single_ = false;   // one operator: no registers are needed
   bool borrows_ = false;  // see Note [Slots that are read]
 };
 
