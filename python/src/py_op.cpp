@@ -110,7 +110,7 @@ PyObject* run(const Overload& o, CallArgs& parsed) {
   if (o.device_at >= 0 && parsed.values()[o.device_at].is_none())
     if (const Device* said = default_device()) parsed.values()[o.device_at] = *said;
   {
-    GilRelease released(is_big(op, parsed.values()));
+    GilRelease released(!o.is_view && is_big(op, parsed.values()));
     call(op, parsed.values(), rets);
   }
   const auto& returns = op.schema().returns;

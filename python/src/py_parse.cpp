@@ -29,6 +29,12 @@ PyObject* intern(std::string_view s) {
 
 bool is_sequence(PyObject* o) { return PyTuple_Check(o) || PyList_Check(o); }
 
+// A slot is filled once, and empty before: there is nothing to destroy.
+template <class T>
+void put(IValue& slot, T&& value) {
+  new (&slot) IValue(std::forward<T>(value));
+}
+
 bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   if (!is_sequence(o)) {
     int64_t v;
@@ -36,7 +42,7 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
     for (size_t i = 0; i < p.list_size; i++) tell_number(*p.arg, i, o);
     int64_t* items = call.ints(p.list_size);
     std::fill_n(items, p.list_size, v);
-    slot = IValue::borrow(IntArrayRef(items, p.list_size));
+    put(slot, IValue::borrow(IntArrayRef(items, p.list_size)));
     return true;
   }
   size_t n = size_t(PySequence_Fast_GET_SIZE(o));
@@ -46,7 +52,7 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
     if (!as_int(from[i], items[i])) return false;
     tell_number(*p.arg, i, from[i]);
   }
-  slot = IValue::borrow(IntArrayRef(items, n));
+  put(slot, IValue::borrow(IntArrayRef(items, n)));
   return true;
 }
 
@@ -54,7 +60,7 @@ bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   if (p.want == Want::FloatList && p.list_size && !is_sequence(o)) {
     double v;
     if (!as_double(o, v)) return false;
-    slot = std::vector<double>(p.list_size, v);
+    put(slot, std::vector<double>(p.list_size, v));
     return true;
   }
   if (!is_sequence(o)) return false;
@@ -69,14 +75,14 @@ bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
         else if (items[i] == Py_None && p.want == Want::OptionalTensorList) out[i] = nullptr;
         else return false;
       }
-      slot = IValue::borrow(TensorList(reinterpret_cast<const Tensor*>(out), n));
+      put(slot, IValue::borrow(TensorList(reinterpret_cast<const Tensor*>(out), n)));
       return true;
     }
     case Want::FloatList: {
       std::vector<double> out(n);
       for (size_t i = 0; i < n; i++)
         if (!as_double(items[i], out[i])) return false;
-      slot = std::move(out);
+      put(slot, std::move(out));
       return true;
     }
     case Want::BoolList: {
@@ -86,7 +92,7 @@ bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
         if (!as_bool(items[i], b)) return false;
         out[i] = b;
       }
-      slot = IValue::borrow(IntArrayRef(out, n));
+      put(slot, IValue::borrow(IntArrayRef(out, n)));
       return true;
     }
     default: {
@@ -96,7 +102,7 @@ bool take_list(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
         if (!as_number(items[i], v)) return false;
         out->items.push_back(std::move(v));
       }
-      slot = std::move(out);
+      put(slot, std::move(out));
       return true;
     }
   }
@@ -115,54 +121,54 @@ bool take_other(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool 
       int64_t v;
       if (!as_int(o, v)) return false;
       tell_number(*p.arg, 0, o);
-      slot = v;
+      put(slot, v);
       return true;
     }
     case Want::Bool: {
       bool v;
       if (!as_bool(o, v)) return false;
-      slot = v;
+      put(slot, v);
       return true;
     }
     case Want::Float: {
       double v;
       if (!as_double(o, v)) return false;
       tell_number(*p.arg, 0, o);
-      slot = v;
+      put(slot, v);
       return true;
     }
     case Want::Complex: {
       IValue v;
       if (!as_number(o, v)) return false;
-      slot = v.to_complex();
+      put(slot, v.to_complex());
       return true;
     }
     case Want::Str:
       if (!PyUnicode_Check(o)) return false;
-      slot = IValue::borrow(text_of(o));
+      put(slot, IValue::borrow(text_of(o)));
       return true;
     case Want::DType: {
       DType d;
       if (!as_dtype(o, d)) return false;
-      slot = d;
+      put(slot, d);
       return true;
     }
     case Want::Layout:
     case Want::MemoryFormat:
       if (p.want == Want::Layout ? !is_layout(o) : !is_memory_format(o)) return false;
-      slot = enum_value(o);
+      put(slot, enum_value(o));
       return true;
     case Want::Device: {
       Device d;
       if (!as_device(o, d)) return false;
-      slot = d;
+      put(slot, d);
       return true;
     }
     case Want::Generator:
       if (!is_generator(o)) return false;
-      slot = IValue::borrow(reinterpret_cast<PyGenerator*>(o)->generator);
+      put(slot, IValue::borrow(reinterpret_cast<PyGenerator*>(o)->generator));
       return true;
-    case Want::Any: slot = from_python(o, *p.arg->type); return true;
+    case Want::Any: put(slot, from_python(o, *p.arg->type)); return true;
     default: return take_list(p, o, slot, call);
   }
 }
@@ -170,7 +176,7 @@ bool take_other(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool 
 // True and the slot filled if the object may stand for the parameter.
 [[gnu::always_inline]] inline bool take(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool fallback) {
   if (p.want != Want::Tensor || !is_tensor(o)) return take_other(p, o, slot, call, fallback);
-  slot = IValue::borrow(unwrap(o));
+  put(slot, IValue::borrow(unwrap(o)));
   return true;
 }
 
@@ -220,6 +226,7 @@ bool take_outs(const Overload& o, PyObject* value, CallArgs& call) {
 Overload prepare(const Op& op, bool method) {
   Overload o;
   o.op = &op;
+  o.is_view = op.def().kernel.kind == Kernel::Kind::View;
   const Schema& schema = op.schema();
   RL_INVARIANT(schema.args.size() <= size_t(kMaxArgs), schema.name, " has too many arguments for the parser");
   Numbers numbers = op.def().numbers;
@@ -293,7 +300,7 @@ bool take_spread(const Param& p, PyObject* const* items, int count, IValue& slot
     if (!as_int(items[i], out[i])) return false;
     tell_number(*p.arg, size_t(i), items[i]);
   }
-  slot = IValue::borrow(IntArrayRef(out, size_t(count)));
+  put(slot, IValue::borrow(IntArrayRef(out, size_t(count))));
   return true;
 }
 

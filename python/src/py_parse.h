@@ -31,6 +31,7 @@ struct Overload {
   bool factory = false;             // takes requires_grad= too
   int8_t device_at = -1;            // of a factory without tensors to follow: which param is the device
   bool spread_ints = false;         // x.view(2, 3): the only argument is a list of ints
+  bool is_view = false;             // takes no time to speak of, whatever the size
   PyTypeObject* named_result = nullptr;
   std::string signature() const;  // as PyTorch prints it in messages
 };

@@ -66,14 +66,17 @@ void TensorImpl::set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t of
 }
 
 void TensorImpl::refresh() {
-  numel_ = product(sizes_);
-  contiguous_ = true;
-  int64_t step = 1;
-  for (size_t i = sizes_.size(); i-- > 0 && contiguous_;) {
-    contiguous_ = sizes_[i] == 1 || strides_[i] == step;
-    step *= sizes_[i];
+  int64_t step = 1;  // of a contiguous tensor; of an empty one, any
+  bool empty = false, overflow = false, contiguous = true;
+  for (size_t i = sizes_.size(); i-- > 0;) {
+    contiguous &= sizes_[i] == 1 || strides_[i] == step;
+    empty |= sizes_[i] == 0;
+    overflow |= __builtin_mul_overflow(step, std::max<int64_t>(sizes_[i], 1), &step);
   }
-  contiguous_ = contiguous_ || numel_ == 0;
+  if (overflow) [[unlikely]]
+    fail_product(sizes_);
+  numel_ = empty ? 0 : step;
+  contiguous_ = contiguous || empty;
 }
 
 int64_t Tensor::size(int64_t d) const {

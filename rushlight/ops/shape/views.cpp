@@ -36,18 +36,18 @@ Tensor with_geometry(const Tensor& self, const Dims& sizes, const Dims& strides)
 
 // The size with its -1 worked out. Throws PyTorch's texts.
 Dims infer_size(IntArrayRef size, int64_t numel) {
-  Dims out(size), given(size);
+  Dims out(size);
   int64_t known, hole = -1;
   for (size_t i = 0; i < out.size(); i++) {
     if (out[i] == -1) {
       RL_CHECK(RuntimeError, hole < 0, "only one dimension can be inferred");
       hole = int64_t(i);
-      given[i] = 1;
+      out[i] = 1;
     } else {
       RL_CHECK(RuntimeError, out[i] >= 0, "invalid shape dimension ", out[i], " at index ", i, " of shape ", size);
     }
   }
-  RL_CHECK(ShapeError, try_product(given, known), "shape '", size, "' is invalid for input of size ", numel,
+  RL_CHECK(ShapeError, try_product(out, known), "shape '", size, "' is invalid for input of size ", numel,
            ": it has more elements than 64 bits count");
   if (hole >= 0 && known != 0 && numel % known == 0) out[size_t(hole)] = numel / known;
   else if (hole >= 0) {
