@@ -1,6 +1,7 @@
 // How nanobind takes and gives tensors, bytes and errors in rushlight._data: through the capsule that _C shows.
 #pragma once
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
@@ -40,6 +41,7 @@ auto without_gil(F&& f) {
 }
 
 void bind_images(nb::module_& m);
+void bind_tables(nb::module_& m);
 
 }  // namespace rushlight::py
 
