@@ -1,4 +1,4 @@
-"""Files and databases: csv tables.
+"""Files and databases: csv tables, numpy's files, the files of MNIST and CIFAR, folders of pictures.
 
 Readers run in C++ (`rushlight/data`), take paths or bytes, and answer damage with one error that names the file and the place in it.
 """
@@ -9,6 +9,9 @@ import importlib
 
 _PLACES = {
     **dict.fromkeys(("read_csv", "Table"), "_tables"),
+    **dict.fromkeys(
+        ("load_npy", "load_npz", "read_cifar", "read_idx", "save_npy", "save_npz", "scan_folder"), "_arrays"
+    ),
 }
 __all__ = sorted(_PLACES)
 

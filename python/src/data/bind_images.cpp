@@ -68,8 +68,7 @@ void bind_images(nb::module_& m) {
                  data.dtype() == DType::UInt8 && data.dim() == 1 && data.device().is_cpu() && data.is_contiguous(),
                  "write_file: expected a contiguous uint8 tensor of one dimension on the CPU, got ", data.dtype(),
                  " of ", data.dim(), " dimensions");
-        nb::object text = nb::module_::import_("os").attr("fsdecode")(path);
-        io::AtomicFile file(nb::cast<std::string>(text));
+        io::AtomicFile file(path_of(path));
         file.write(data.raw(), size_t(data.numel()));
         file.commit();
       },

@@ -9,16 +9,6 @@ char one_character(const std::string& s, const char* option) {
   return s.empty() ? '\0' : s[0];
 }
 
-// Text of a file; what is no UTF-8 in it as \xNN.
-nb::object text(const std::string& s) {
-  return nb::steal(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "backslashreplace"));
-}
-nb::list texts(const std::vector<std::string>& all) {
-  nb::list out;
-  for (const std::string& s : all) out.append(text(s));
-  return out;
-}
-
 nb::object read_csv(nb::handle from, const std::string& type, const std::map<std::string, std::string>& types,
                     const std::vector<std::string>& columns, const std::string& delimiter, const std::string& quote,
                     const std::string& comment, bool header, const std::vector<std::string>& names,
@@ -45,12 +35,12 @@ nb::object read_csv(nb::handle from, const std::string& type, const std::map<std
   data::CsvTable table = without_gil([&] { return data::read_csv(s.bytes.data, where, o); });
   nb::dict values, meanings;
   for (data::CsvColumn& c : table.columns) {
-    nb::object name = text(c.name);
-    if (c.type == data::ColumnType::Text) values[name] = texts(c.texts);
+    nb::object name = to_text(c.name);
+    if (c.type == data::ColumnType::Text) values[name] = to_texts(c.texts);
     else values[name] = to_object(c.values);
-    if (c.type == data::ColumnType::Category) meanings[name] = texts(c.categories);
+    if (c.type == data::ColumnType::Category) meanings[name] = to_texts(c.categories);
   }
-  return nb::make_tuple(values, meanings, table.rows, table.errors, texts(table.texts));
+  return nb::make_tuple(values, meanings, table.rows, table.errors, to_texts(table.texts));
 }
 
 }  // namespace

@@ -17,9 +17,7 @@ Source source_of(nb::handle from, const char* function) {
     return {{{t.data<uint8_t>(), size_t(t.numel())}, std::make_shared<Tensor>(t)}, ""};
   }
   if (PyUnicode_Check(from.ptr()) || nb::hasattr(from, "__fspath__")) {
-    nb::object path = nb::module_::import_("os").attr("fspath")(from);
-    if (PyBytes_Check(path.ptr())) path = nb::module_::import_("os").attr("fsdecode")(path);
-    std::string text = nb::cast<std::string>(path);
+    std::string text = path_of(from);
     return {without_gil([&] { return io::map_file(text, function); }), text};
   }
   auto view = std::make_unique<Py_buffer>();
@@ -35,6 +33,19 @@ Source source_of(nb::handle from, const char* function) {
                                          delete static_cast<Py_buffer*>(p);
                                        })},
           ""};
+}
+
+std::string path_of(nb::handle path) {
+  PyObject* bytes = nullptr;
+  if (!PyUnicode_FSConverter(path.ptr(), &bytes)) throw nb::python_error();
+  Object held(bytes);
+  return {PyBytes_AS_STRING(bytes), size_t(PyBytes_GET_SIZE(bytes))};
+}
+
+nb::list to_texts(const std::vector<std::string>& all) {
+  nb::list out;
+  for (const std::string& s : all) out.append(to_text(s));
+  return out;
 }
 
 Tensor to_tensor(const std::string& s) {
@@ -61,4 +72,5 @@ NB_MODULE(_data, m) {
         "Whether this build has png, jpeg, sndfile, leveldb or lmdb, and this system the library.");
   bind_images(m);
   bind_tables(m);
+  bind_sets(m);
 }

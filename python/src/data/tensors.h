@@ -29,6 +29,16 @@ struct Source {
 };
 Source source_of(nb::handle from, const char* function);
 
+// Text of a file; what is no UTF-8 in it as \\xNN.
+inline nb::object to_text(const std::string& s) {
+  return nb::steal(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "backslashreplace"));
+}
+nb::list to_texts(const std::vector<std::string>& all);
+// os.fsdecode(path).
+std::string path_of(nb::handle path);
+inline nb::object to_path(const std::string& s) {
+  return nb::steal(PyUnicode_DecodeFSDefaultAndSize(s.data(), Py_ssize_t(s.size())));
+}
 inline nb::bytes to_bytes(const std::string& s) { return nb::bytes(s.data(), s.size()); }
 Tensor to_tensor(const std::string& s);
 inline nb::object to_object(Tensor t) { return nb::steal(tensor_api->wrap(std::move(t))); }
@@ -42,6 +52,7 @@ auto without_gil(F&& f) {
 
 void bind_images(nb::module_& m);
 void bind_tables(nb::module_& m);
+void bind_sets(nb::module_& m);
 
 }  // namespace rushlight::py
 
