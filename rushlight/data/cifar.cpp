@@ -25,7 +25,8 @@ io::PickleTree parse(std::span<const uint8_t> bytes, const std::string& where) {
 bool looks_like_pickle(std::span<const uint8_t> b) {
   // Protocol 2 or later says so; protocols 0 and 1 begin with what makes a dictionary. No file of records begins so: its first byte is a
   // label below 20.
-  return b.size() >= 2 && ((b[0] == 0x80 && b[1] >= 2 && b[1] <= 5) || b[0] == '}' || (b[0] == '(' && (b[1] == 'd' || b[1] == 'l')));
+  return b.size() >= 2 &&
+         ((b[0] == 0x80 && b[1] >= 2 && b[1] <= 5) || b[0] == '}' || (b[0] == '(' && (b[1] == 'd' || b[1] == 'l')));
 }
 
 // A text or its bytes. Python 3 writes bytes in protocol 2 as a call that encodes a text.
@@ -57,15 +58,15 @@ const Pickled* entry(const Pickled& dict, std::string_view key) {
 }
 
 void check_label(int64_t label, int64_t classes, int64_t record, const std::string& where) {
-  RL_CHECK(FileError, label >= 0 && label < classes, where, ": record ", record, " has label ", label, ", expected 0 to ",
-           classes - 1);
+  RL_CHECK(FileError, label >= 0 && label < classes, where, ": record ", record, " has label ", label,
+           ", expected 0 to ", classes - 1);
 }
 
 Tensor read_labels(const Pickled& dict, const char* key, int64_t count, int64_t classes, const std::string& where) {
   const Pickled* list = entry(dict, key);
   RL_CHECK(FileError, list && list->is(K::List), where, ": the pickle has no list '", key, "'");
-  RL_CHECK(FileError, int64_t(list->items.size()) == count, where, ": ", list->items.size(), " labels '", key, "' for ", count,
-           " pictures");
+  RL_CHECK(FileError, int64_t(list->items.size()) == count, where, ": ", list->items.size(), " labels '", key, "' for ",
+           count, " pictures");
   Tensor out = empty_tensor({count}, DType::Int64);
   for (int64_t i = 0; i < count; i++) {
     const Pickled& v = *list->items[size_t(i)];
@@ -83,7 +84,8 @@ Cifar read_python(std::span<const uint8_t> bytes, CifarKind kind, const std::str
   RL_CHECK(FileError, data, where, ": the pickle has no entry 'data'");
   Cifar out;
   Tensor rows = pickled_array(*data, where);
-  RL_CHECK(FileError, rows.dtype() == DType::UInt8 && rows.dim() == 2 && rows.size(1) == kPixels && rows.is_contiguous(), where,
+  RL_CHECK(FileError,
+           rows.dtype() == DType::UInt8 && rows.dim() == 2 && rows.size(1) == kPixels && rows.is_contiguous(), where,
            ": 'data' is ", rows.dtype(), " of sizes ", rows.sizes(), ", expected uint8 of [N, 3072]");
   const int64_t count = rows.size(0);
   out.images = alias_tensor(rows, {count, 3, 32, 32}, {kPixels, 1024, 32, 1}, 0);
@@ -146,7 +148,7 @@ Tensor pickled_array(const Pickled& v, const std::string& where) {
     shape_of = state[1], type_of = state[2], data_of = state[4];
     fortran = state[3]->is(K::Bool) && state[3]->boolean;
   } else if (maker.ends_with(".numeric._frombuffer") && v.items[1]->items.size() == 4) {  // protocol 5
-    const auto& args = v.items[1]->items;  // bytes, dtype, shape, order
+    const auto& args = v.items[1]->items;                                                 // bytes, dtype, shape, order
     shape_of = args[2], type_of = args[1], data_of = args[0];
     fortran = args[3]->is(K::Str) && args[3]->text == "F";
   } else {

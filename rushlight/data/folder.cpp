@@ -40,8 +40,8 @@ class Scan {
   void folders(const fs::path& folder, std::vector<std::string>& out) {
     std::error_code error;
     const std::string real = fs::canonical(folder, error).string();
-    RL_CHECK(OsError, !error && open_.insert(real).second, where_, ": folder '", folder.string(), "': ",
-             error ? error.message() : "it contains itself, through a link");
+    RL_CHECK(OsError, !error && open_.insert(real).second, where_, ": folder '", folder.string(),
+             "': ", error ? error.message() : "it contains itself, through a link");
     out.push_back(folder.string());
     for (const std::string& name : names(folder, true)) folders(folder / name, out);
     open_.erase(real);

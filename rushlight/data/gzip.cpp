@@ -24,7 +24,8 @@ io::Bytes gunzip(std::span<const uint8_t> bytes, size_t most, const std::string&
     }
     // Memory grows with what is there, not with what is claimed.
     if (made == out.size()) out.resize(std::min(most, std::max<size_t>(out.size() * 2, 1 << 16)));
-    const size_t room = std::min<size_t>(out.size() - made, 1 << 30), left = std::min<size_t>(bytes.size() - used, 1 << 30);
+    const size_t room = std::min<size_t>(out.size() - made, 1 << 30),
+                 left = std::min<size_t>(bytes.size() - used, 1 << 30);
     z.next_in = const_cast<Bytef*>(bytes.data() + used);
     z.avail_in = uInt(left);
     z.next_out = out.data() + made;
@@ -32,8 +33,8 @@ io::Bytes gunzip(std::span<const uint8_t> bytes, size_t most, const std::string&
     status = inflate(&z, Z_NO_FLUSH);
     used += left - z.avail_in;
     made += room - z.avail_out;
-    RL_CHECK(FileError, status != Z_BUF_ERROR && (status != Z_OK || z.avail_in || used < bytes.size() || !z.avail_out), where,
-             ": the file ends at byte ", bytes.size(), " inside of its compressed data; it is cut short");
+    RL_CHECK(FileError, status != Z_BUF_ERROR && (status != Z_OK || z.avail_in || used < bytes.size() || !z.avail_out),
+             where, ": the file ends at byte ", bytes.size(), " inside of its compressed data; it is cut short");
     RL_CHECK(FileError, status == Z_OK || status == Z_STREAM_END, where, ": damaged gzip data at byte ", used,
              z.msg ? str(" (", z.msg, ")") : "");
   }

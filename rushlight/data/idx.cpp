@@ -13,7 +13,8 @@ struct Header {
 };
 
 Header read_header(std::span<const uint8_t> b, const std::string& where) {
-  RL_CHECK(FileError, b.size() >= 4 && b[0] == 0 && b[1] == 0, where, ": no IDX file: it doesn't begin with two bytes of 0");
+  RL_CHECK(FileError, b.size() >= 4 && b[0] == 0 && b[1] == 0, where,
+           ": no IDX file: it doesn't begin with two bytes of 0");
   Header h;
   switch (b[2]) {
     case 0x08: h.info.dtype = DType::UInt8; break;
@@ -30,9 +31,8 @@ Header read_header(std::span<const uint8_t> b, const std::string& where) {
   RL_CHECK(FileError, b.size() >= h.bytes, where, ": the file ends at byte ", b.size(), " inside of its header");
   for (size_t i = 0; i < dims; i++) h.info.sizes.push_back(big_u32(b.data() + 4 + 4 * i));
   int64_t n, total;
-  RL_CHECK(FileError,
-           try_product(h.info.sizes, n) && !__builtin_mul_overflow(n, item_size(h.info.dtype), &total), where,
-           ": sizes that no file has: ", h.info.sizes);
+  RL_CHECK(FileError, try_product(h.info.sizes, n) && !__builtin_mul_overflow(n, item_size(h.info.dtype), &total),
+           where, ": sizes that no file has: ", h.info.sizes);
   h.data = size_t(total);
   return h;
 }
@@ -40,8 +40,8 @@ Header read_header(std::span<const uint8_t> b, const std::string& where) {
 }  // namespace
 
 bool looks_like_idx(std::span<const uint8_t> b) {
-  return b.size() >= 8 && b[0] == 0 && b[1] == 0 && (b[2] == 8 || b[2] == 9 || (b[2] >= 0xB && b[2] <= 0xE)) && b[3] >= 1 &&
-         b[3] <= 8;
+  return b.size() >= 8 && b[0] == 0 && b[1] == 0 && (b[2] == 8 || b[2] == 9 || (b[2] >= 0xB && b[2] <= 0xE)) &&
+         b[3] >= 1 && b[3] <= 8;
 }
 
 IdxInfo idx_info(std::span<const uint8_t> bytes, const std::string& where) {
@@ -64,8 +64,8 @@ Tensor read_idx(std::span<const uint8_t> bytes, const std::string& where) {
     bytes = all.data;
   }
   const Header h = read_header(bytes, where);
-  RL_CHECK(FileError, bytes.size() - h.bytes >= h.data, where, ": sizes ", h.info.sizes, " take ", h.data, " bytes, but ",
-           bytes.size() - h.bytes, " follow the header; the file is cut short");
+  RL_CHECK(FileError, bytes.size() - h.bytes >= h.data, where, ": sizes ", h.info.sizes, " take ", h.data,
+           " bytes, but ", bytes.size() - h.bytes, " follow the header; the file is cut short");
   Tensor out = empty_tensor(h.info.sizes, h.info.dtype);
   if (h.data) std::memcpy(out.raw(), bytes.data() + h.bytes, h.data);
   if (std::endian::native == std::endian::little) swap_items(out.raw(), size_t(out.numel()), size_t(out.item_size()));

@@ -53,7 +53,12 @@ class Literal {
     return p_ < text_.size() && text_[p_] == c;
   }
   void take(char c) {
-    if (!at(c)) fail(c == '{' ? "expected {" : c == '}' ? "expected }" : c == ':' ? "expected :" : c == '(' ? "expected (" : "expected ,");
+    if (!at(c))
+      fail(c == '{'   ? "expected {"
+           : c == '}' ? "expected }"
+           : c == ':' ? "expected :"
+           : c == '(' ? "expected ("
+                      : "expected ,");
     p_++;
   }
   bool word(std::string_view w) {
@@ -107,16 +112,16 @@ void set_numpy_type(NpyHeader& h, const std::string& descr, const std::string& w
   const char order = descr.empty() ? '?' : descr[0];
   const bool known_order = order == '<' || order == '>' || order == '|' || order == '=';
   h.swapped = (order == '>') == (std::endian::native == std::endian::little) && order != '|' && order != '=';
-#define RL_ENTRY(Name, ...)                                    \
-  if (known_order && is(info_of(DType::Name).numpy)) {         \
-    h.dtype = DType::Name;                                     \
-    return;                                                    \
+#define RL_ENTRY(Name, ...)                            \
+  if (known_order && is(info_of(DType::Name).numpy)) { \
+    h.dtype = DType::Name;                             \
+    return;                                            \
   }
   RL_DTYPES(RL_ENTRY)
 #undef RL_ENTRY
   const bool objects = descr.ends_with('O');
-  throw FileError(str(where, ": an array of numpy's type ", io::printable(descr.substr(0, 40)), ", which no tensor holds",
-                      objects ? "; objects are pickles, which are never run" : ""));
+  throw FileError(str(where, ": an array of numpy's type ", io::printable(descr.substr(0, 40)),
+                      ", which no tensor holds", objects ? "; objects are pickles, which are never run" : ""));
 }
 
 NpyHeader npy_header(std::span<const uint8_t> b, const std::string& where) {
@@ -127,8 +132,8 @@ NpyHeader npy_header(std::span<const uint8_t> b, const std::string& where) {
   RL_CHECK(FileError, b.size() >= start, where, ": the file ends at byte ", b.size(), " inside of its header");
   size_t length = b[8] | size_t(b[9]) << 8;
   if (version > 1) length |= size_t(b[10]) << 16 | size_t(b[11]) << 24;
-  RL_CHECK(FileError, length <= b.size() - start, where, ": the file ends at byte ", b.size(), ", but its header has ", length,
-           " bytes from ", start, " on");
+  RL_CHECK(FileError, length <= b.size() - start, where, ": the file ends at byte ", b.size(), ", but its header has ",
+           length, " bytes from ", start, " on");
   NpyHeader h;
   Literal({reinterpret_cast<const char*>(b.data()) + start, length}, start, where).read(h);
   h.data = start + length;
@@ -139,13 +144,14 @@ Tensor npy_tensor(const NpyHeader& h, const io::Bytes& bytes, size_t at, const s
   int64_t n, size;
   RL_CHECK(FileError, try_product(h.sizes, n) && !__builtin_mul_overflow(n, item_size(h.dtype), &size), where,
            ": a shape that no array has: ", h.sizes);
-  RL_CHECK(FileError, size_t(size) <= bytes.data.size() - at, where, ": the shape ", h.sizes, " takes ", size, " bytes, but ",
-           bytes.data.size() - at, " follow the header; the file is cut short");
+  RL_CHECK(FileError, size_t(size) <= bytes.data.size() - at, where, ": the shape ", h.sizes, " takes ", size,
+           " bytes, but ", bytes.data.size() - at, " follow the header; the file is cut short");
   const uint8_t* from = bytes.data.data() + at;
   const size_t item = size_t(item_size(h.dtype));
   const bool complex = info_of(h.dtype).kind == DTypeKind::Complex;
   const size_t part = complex ? item / 2 : item;
-  const bool share = bytes.owner && !(h.swapped && part > 1) && reinterpret_cast<uintptr_t>(from) % std::max<size_t>(part, 1) == 0;
+  const bool share =
+      bytes.owner && !(h.swapped && part > 1) && reinterpret_cast<uintptr_t>(from) % std::max<size_t>(part, 1) == 0;
   Ref<Storage> storage;
   if (share) {
     storage = make_ref<Storage>(const_cast<uint8_t*>(from), size_t(size), Device{}, bytes.owner);
@@ -183,8 +189,10 @@ std::map<std::string, Tensor> read_npz(const io::Bytes& bytes, const std::string
 }
 
 std::string npy_header_text(const Tensor& t) {
-  RL_CHECK(TypeError, *info_of(t.dtype()).numpy, "save_npy: numpy has no dtype ", name_of(t.dtype()), "; convert with x.float()");
-  RL_CHECK(TypeError, t.device().is_cpu() && t.layout() == Layout::Strided, "save_npy: expected a dense tensor on the CPU");
+  RL_CHECK(TypeError, *info_of(t.dtype()).numpy, "save_npy: numpy has no dtype ", name_of(t.dtype()),
+           "; convert with x.float()");
+  RL_CHECK(TypeError, t.device().is_cpu() && t.layout() == Layout::Strided,
+           "save_npy: expected a dense tensor on the CPU");
   std::string text = str("{'descr': '", info_of(t.dtype()).numpy, "', 'fortran_order': False, 'shape': (");
   for (int64_t i = 0; i < t.dim(); i++) text += str(t.size(i), i + 1 < t.dim() ? ", " : t.dim() == 1 ? "," : "");
   text += "), }";

@@ -22,9 +22,7 @@ bool looks_like_idx(std::span<const uint8_t> bytes);
 
 // One file of CIFAR (cs.toronto.edu/~kriz/cifar.html). `images`: uint8 (N, 3, 32, 32). `labels`: int64 (N); of CIFAR-100 the fine ones, and the
 // coarse ones in `coarse`.
-struct Cifar {
-  Tensor images, labels, coarse;
-};
+struct Cifar { Tensor images, labels, coarse; };
 enum class CifarKind : uint8_t { Ten, Hundred };
 // The binary version has no header: records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100). The Python version is a pickle, which is parsed and
 // never run.

@@ -1,4 +1,4 @@
-"""Files and databases: csv tables, numpy's files, the files of MNIST and CIFAR, folders of pictures.
+"""Files and databases: csv tables, numpy's files, the files of MNIST and CIFAR, folders of pictures, LMDB and LevelDB.
 
 Readers run in C++ (`rushlight/data`), take paths or bytes, and answer damage with one error that names the file and the place in it.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import importlib
 
 _PLACES = {
-    **dict.fromkeys(("read_csv", "Table"), "_tables"),
-    **dict.fromkeys(
-        ("load_npy", "load_npz", "read_cifar", "read_idx", "save_npy", "save_npz", "scan_folder"), "_arrays"
-    ),
+    name: module
+    for module, names in {
+        "_tables": "read_csv Table",
+        "_arrays": "load_npy load_npz read_cifar read_idx save_npy save_npz scan_folder",
+        "_databases": "Database DatabaseDataset decode_record encode_datum encode_tensors make_db meanings open_db",
+    }.items()
+    for name in names.split()
 }
 __all__ = sorted(_PLACES)
 

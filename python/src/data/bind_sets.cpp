@@ -42,7 +42,8 @@ void bind_sets(nb::module_& m) {
         });
         return nb::make_tuple(to_object(c.images), to_object(c.labels), to_object(c.coarse));
       },
-      "input"_a, "classes"_a = 10, "A file of CIFAR-10 or CIFAR-100, binary or Python version: pictures, labels, coarse labels or None.");
+      "input"_a, "classes"_a = 10,
+      "A file of CIFAR-10 or CIFAR-100, binary or Python version: pictures, labels, coarse labels or None.");
   m.def(
       "cifar_names",
       [](nb::handle from, const std::string& key) {

@@ -73,4 +73,5 @@ NB_MODULE(_data, m) {
   bind_images(m);
   bind_tables(m);
   bind_sets(m);
+  bind_databases(m);
 }

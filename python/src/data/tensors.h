@@ -53,6 +53,7 @@ auto without_gil(F&& f) {
 void bind_images(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_sets(nb::module_& m);
+void bind_databases(nb::module_& m);
 
 }  // namespace rushlight::py
 

@@ -1,0 +1,199 @@
+#include "rushlight/data/db.h"
+#include "rushlight/data/record.h"
+#include "tensors.h"
+
+namespace rushlight::py {
+namespace {
+
+using data::Batch;
+using data::Cursor;
+using data::Database;
+using data::DbKind;
+
+// Bytes, a str as UTF-8, or another buffer; held by the caller.
+class Text {
+ public:
+  explicit Text(nb::handle from) {
+    if (PyBytes_Check(from.ptr())) view_ = {PyBytes_AS_STRING(from.ptr()), size_t(PyBytes_GET_SIZE(from.ptr()))};
+    else if (PyUnicode_Check(from.ptr())) view_ = text_of(from.ptr());
+    else {
+      if (PyObject_GetBuffer(from.ptr(), &buffer_, PyBUF_SIMPLE) != 0) {
+        PyErr_Clear();
+        throw TypeError(str("expected bytes or str, got ", short_type_name(from.ptr())));
+      }
+      view_ = {static_cast<const char*>(buffer_.buf), size_t(buffer_.len)};
+    }
+  }
+  ~Text() {
+    if (buffer_.obj) PyBuffer_Release(&buffer_);
+  }
+  Text(const Text&) = delete;
+  operator std::string_view() const { return view_; }
+
+ private:
+  Py_buffer buffer_{};
+  std::string_view view_;
+};
+
+inline nb::object bytes_object(std::string_view s) { return nb::steal(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size()))); }
+
+// A database that may have been closed; cursors hold what they need themselves.
+struct Db {
+  std::shared_ptr<Database> db;
+  std::string path;
+  Database& open() const {
+    RL_CHECK(ValueError, db, "database '", path, "' is closed");
+    return *db;
+  }
+};
+
+// LMDB's values lie in mapped memory, and are copied once, into the object; LevelDB reads and unpacks without the lock.
+nb::object get(Database& db, std::string_view key, nb::handle missing) {
+  nb::object out;
+  auto use = [&](std::string_view value) { out = bytes_object(value); };
+  if (db.kind() == DbKind::Lmdb) {
+    db.get(key, use);
+  } else {
+    nb::gil_scoped_release release;
+    db.get(key, [&](std::string_view value) {
+      nb::gil_scoped_acquire acquire;
+      use(value);
+    });
+  }
+  return out.is_valid() ? out : nb::borrow(missing);
+}
+
+// A cursor with what it may not outlive.
+struct Walk {
+  std::shared_ptr<Database> db;
+  std::unique_ptr<Cursor> cursor;
+  Cursor& at() const {
+    RL_CHECK(IndexError, cursor->valid(), "the cursor is on no entry");
+    return *cursor;
+  }
+};
+
+// Up to `count` entries from where the cursor is on, while the keys are below (above, going back) `stop`. A list of keys, values or pairs.
+nb::list take(Walk& w, int64_t count, int what, bool back, nb::handle stop) {
+  nb::list out;
+  std::optional<Text> end;
+  if (!stop.is_none()) end.emplace(stop);
+  Cursor& c = *w.cursor;
+  size_t bytes = 0;
+  for (int64_t i = 0; i < count && c.valid() && bytes < (1 << 20); i++) {
+    std::string_view key = c.key();
+    if (end && (back ? key < std::string_view(*end) : key >= std::string_view(*end))) break;
+    if (what == 0) out.append(bytes_object(key));
+    else {
+      std::string_view value = c.value();
+      bytes += value.size();
+      nb::object v = bytes_object(value);
+      if (what == 1) out.append(std::move(v));
+      else out.append(nb::steal(PyTuple_Pack(2, bytes_object(key).ptr(), v.ptr())));
+    }
+    if (back) c.prev();
+    else c.next();
+  }
+  return out;
+}
+
+}  // namespace
+
+void bind_databases(nb::module_& m) {
+  nb::class_<Db>(m, "_Database")
+      .def(
+          "get", [](Db& d, nb::handle key, nb::handle missing) { return get(d.open(), Text(key), missing); }, "key"_a,
+          "default"_a = nb::none())
+      .def(
+          "get_many",
+          [](Db& d, nb::list keys) {
+            Database& db = d.open();
+            nb::list out;
+            for (nb::handle k : keys) out.append(get(db, Text(k), nb::none()));
+            return out;
+          },
+          "keys"_a)
+      .def("walk", [](Db& d) { return new Walk{d.db, d.open().cursor()}; })
+      .def("count", [](Db& d) { return without_gil([&] { return d.open().count(); }); })
+      .def("kind", [](Db& d) { return d.open().kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; })
+      .def(
+          "write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); }, "batch"_a,
+          "sync"_a)
+      .def("close", [](Db& d) { d.db.reset(); });
+  nb::class_<Walk>(m, "_Cursor")
+      .def("valid", [](Walk& w) { return w.cursor->valid(); })
+      .def("first", [](Walk& w) { w.cursor->first(); return w.cursor->valid(); })
+      .def("last", [](Walk& w) { w.cursor->last(); return w.cursor->valid(); })
+      .def("next", [](Walk& w) { w.cursor->next(); return w.cursor->valid(); })
+      .def("prev", [](Walk& w) { w.cursor->prev(); return w.cursor->valid(); })
+      .def("seek", [](Walk& w, nb::handle key) { w.cursor->seek(Text(key)); return w.cursor->valid(); }, "key"_a)
+      .def("key", [](Walk& w) { return bytes_object(w.at().key()); })
+      .def("value", [](Walk& w) { return bytes_object(w.at().value()); })
+      .def("take", take, "count"_a, "what"_a, "back"_a, "stop"_a = nb::none());
+  nb::class_<Batch>(m, "_Batch")
+      .def(nb::init<>())
+      .def("put", [](Batch& b, nb::handle key, nb::handle value) { b.put(Text(key), Text(value)); }, "key"_a, "value"_a)
+      .def("delete", [](Batch& b, nb::handle key) { b.remove(Text(key)); }, "key"_a)
+      // (True, value or None) for what the batch has changed.
+      .def("find",
+           [](Batch& b, nb::handle key) -> nb::object {
+             const Batch::Change* c = b.find(Text(key));
+             if (!c) return nb::none();
+             return nb::make_tuple(c->value ? bytes_object(*c->value) : nb::none());
+           })
+      .def("clear", &Batch::clear)
+      .def("__len__", [](Batch& b) { return b.changes().size(); });
+  m.def(
+      "open_db",
+      [](nb::handle path, const std::string& kind, bool write, bool create, bool folder, const std::string& name, bool verify) {
+        data::DbOptions o;
+        RL_CHECK(ValueError, kind.empty() || kind == "lmdb" || kind == "leveldb", "open_db: expected kind lmdb or leveldb, got ", kind);
+        o.kind = kind.empty() ? DbKind::Unknown : kind == "lmdb" ? DbKind::Lmdb : DbKind::LevelDb;
+        o.write = write;
+        o.create = create;
+        o.folder = folder;
+        o.name = name;
+        o.verify = verify;
+        std::string text = path_of(path);
+        return new Db{without_gil([&] { return Database::open(text, o); }), text};
+      },
+      "path"_a, "kind"_a, "write"_a, "create"_a, "folder"_a, "name"_a, "verify"_a);
+  m.def(
+      "db_kind",
+      [](nb::handle path) -> const char* {
+        switch (data::db_kind(path_of(path))) {
+          case DbKind::Lmdb: return "lmdb";
+          case DbKind::LevelDb: return "leveldb";
+          default: return nullptr;
+        }
+      },
+      "path"_a, "What lies at a path: lmdb, leveldb or None.");
+  m.def(
+      "decode_record",
+      [](nb::handle bytes, const std::string& where) -> nb::object {
+        Text text(bytes);
+        std::string_view view = text;
+        data::Record r = without_gil([&] { return data::decode_record(view, where); });
+        nb::list tensors;
+        for (Tensor& t : r.tensors) tensors.append(to_object(t));
+        const bool datum = r.kind == data::RecordKind::Datum;
+        return nb::make_tuple(datum ? "datum" : "tensors", tensors, to_texts(r.names), r.label);
+      },
+      "bytes"_a, "where"_a);
+  m.def(
+      "encode_datum",
+      [](nb::object image, std::optional<int64_t> label, std::tuple<int64_t, int64_t, int64_t> sizes) {
+        if (PyObject_TypeCheck(image.ptr(), tensor_api->type)) return to_bytes(data::encode_datum(unwrap(image.ptr()), label));
+        auto [c, h, w] = sizes;
+        return to_bytes(data::encode_datum(Text(image), c, h, w, label));
+      },
+      "image"_a, "label"_a = nb::none(), "sizes"_a = std::tuple<int64_t, int64_t, int64_t>());
+  m.def(
+      "encode_tensors",
+      [](const std::vector<Tensor>& tensors, const std::vector<std::string>& names) {
+        return to_bytes(data::encode_tensors(tensors, names));
+      },
+      "tensors"_a, "names"_a = std::vector<std::string>());
+}
+
+}  // namespace rushlight::py
