@@ -1,6 +1,7 @@
 // Settings of the process and of the calling thread: default dtype, number of threads, gradient modes.
 #include "bind.h"
 #include "py_convert.h"
+#include "rushlight/core/end_with.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/kernels/parallel.h"
 
@@ -40,6 +41,16 @@ PyMethodDef functions[] = {
      METH_VARARGS, "promote_types(type1, type2) -> dtype"},
     {"can_cast", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_can_cast)), METH_VARARGS | METH_KEYWORDS,
      "can_cast(from_, to) -> bool"},
+    {"_end_with_process",
+     [](PyObject*, PyObject* pid) {
+       return guarded([&] {
+         int64_t v;
+         RL_CHECK(TypeError, as_int(pid, v), "_end_with_process(): expected a process id");
+         end_with_process(int(v));
+         return Py_NewRef(Py_None);
+       });
+     },
+     METH_O, "_end_with_process(pid): this process ends as soon as that one has ended."},
     {"get_num_threads", [](PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }, METH_NOARGS,
      "get_num_threads() -> int"},
     {"set_num_threads",

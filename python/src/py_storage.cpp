@@ -143,14 +143,16 @@ PyMethodDef methods[] = {
     {"_from_descriptor",
      [](PyObject*, PyObject* args) -> PyObject* {
        return guarded([&]() -> PyObject* {
-         int descriptor;
+         int descriptor, keep = 1;
          unsigned long long bytes;
-         if (!PyArg_ParseTuple(args, "iK:_from_descriptor", &descriptor, &bytes)) return nullptr;
-         return wrap(storage_over(descriptor, size_t(bytes)));
+         if (!PyArg_ParseTuple(args, "iK|p:_from_descriptor", &descriptor, &bytes, &keep)) return nullptr;
+         return wrap(storage_over(descriptor, size_t(bytes), keep));
        });
      },
      METH_VARARGS | METH_STATIC,
-     "_from_descriptor(fd, nbytes): a storage over shared memory; takes the descriptor over."},
+     "_from_descriptor(fd, nbytes, keep=True): a storage over shared memory; takes the descriptor over. Without `keep` "
+     "it is "
+     "closed, and the storage counts as not shared."},
     {"resize_",
      [](PyObject* o, PyObject* size) -> PyObject* {
        return guarded([&] {

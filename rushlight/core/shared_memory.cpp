@@ -23,8 +23,8 @@ struct Mapped {
   }
 };
 
-// Takes the descriptor over.
-std::shared_ptr<void> map(int descriptor, size_t bytes, int how = MAP_SHARED) {
+// Takes the descriptor over. Without `keep` only the mapping is left of it.
+std::shared_ptr<void> map(int descriptor, size_t bytes, int how = MAP_SHARED, bool keep = true) {
   void* data = nullptr;  // no bytes can't be mapped
   if (bytes) data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, how, descriptor, 0);
   if (data == MAP_FAILED) {
@@ -32,7 +32,7 @@ std::shared_ptr<void> map(int descriptor, size_t bytes, int how = MAP_SHARED) {
     close(descriptor);
     RL_CHECK(RuntimeError, false, "shared memory: can't map ", bytes, " bytes: ", std::strerror(error));
   }
-  if (how == MAP_SHARED) return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
+  if (how == MAP_SHARED && keep) return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
   close(descriptor);
   return std::shared_ptr<void>(data, [bytes](void* p) {
     if (p) munmap(p, bytes);
@@ -64,15 +64,15 @@ void move_to_shared_memory(Storage& storage) {
   storage.move_into(data, std::move(keep));
 }
 
-Ref<Storage> storage_over(int descriptor, size_t bytes) {
+Ref<Storage> storage_over(int descriptor, size_t bytes, bool keep) {
   struct stat file;
   if (fstat(descriptor, &file) != 0 || size_t(file.st_size) < bytes) {
     close(descriptor);
     RL_CHECK(RuntimeError, false, "shared memory: expected a descriptor of at least ", bytes, " bytes");
   }
-  std::shared_ptr<void> keep = map(descriptor, bytes);
-  void* data = keep.get();
-  return make_ref<Storage>(data, bytes, Device(), std::move(keep));
+  std::shared_ptr<void> mapped = map(descriptor, bytes, MAP_SHARED, keep);
+  void* data = mapped.get();
+  return make_ref<Storage>(data, bytes, Device(), std::move(mapped));
 }
 
 Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes) {

@@ -13,7 +13,8 @@ void move_to_shared_memory(Storage& storage);
 // The descriptor, which the storage owns; -1 if its memory is not shared.
 int shared_memory_descriptor(const Storage& storage);
 // A storage over a descriptor's first `bytes`, which it takes over, and closes if it throws. Throws RuntimeError if the file is shorter.
-Ref<Storage> storage_over(int descriptor, size_t bytes);
+// Without `keep` the descriptor is closed at once: the memory stays, but the storage counts as not shared.
+Ref<Storage> storage_over(int descriptor, size_t bytes, bool keep = true);
 // A storage over the first `bytes` of a file. Shared: what is written is written to the file, which is made and lengthened where needed;
 // else the file stays as it is. Throws RuntimeError if the file can't be opened, or is shorter.
 Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes);
