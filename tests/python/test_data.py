@@ -188,9 +188,3 @@ def test_default_collate():
 )
 def test_errors_read_as_pytorchs(call):
     assert message(call, rl.utils.data, rl) == message(call, torch.utils.data, torch)
-
-
-def test_workers_warn_that_they_do_nothing():
-    with pytest.warns(UserWarning, match="num_workers=2 has no effect"):
-        loader = rl.utils.data.DataLoader(rl.utils.data.TensorDataset(rl.arange(4)), batch_size=2, num_workers=2)
-    assert [b.tolist() for (b,) in loader] == [[0, 1], [2, 3]]

@@ -1,20 +1,20 @@
-"""DataLoader: batches of a dataset, loaded in the process that asks for them."""
+"""DataLoader: batches of a dataset, read in this process, in worker processes or in threads."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-import rushlight as rl
-from rushlight import Tensor
-
 from ._collate import default_collate, default_convert
-from .dataset import Dataset, IterableDataset, Subset, TensorDataset
+from ._passes import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter, _Progress, _SingleProcessDataLoaderIter
+from ._utils.worker import get_worker_info
+from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
-__all__ = ["DataLoader", "get_worker_info"]
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -22,6 +22,13 @@ _T_co = TypeVar("_T_co", covariant=True)
 class _DatasetKind:
     Map = 0
     Iterable = 1
+
+    @staticmethod
+    def create_fetcher(kind: int, dataset: Any, auto_collation: bool, collate_fn: Any, drop_last: bool) -> Any:
+        from . import _fetch
+
+        make = _fetch.IterableFetcher if kind == _DatasetKind.Iterable else _fetch.Fetcher
+        return make(dataset, auto_collation, collate_fn, drop_last)
 
 
 class _InfiniteConstantSampler(Sampler):
@@ -31,27 +38,40 @@ class _InfiniteConstantSampler(Sampler):
         return itertools.repeat(None)
 
 
-def get_worker_info() -> None:
-    """None: samples are always loaded in the main process."""
-    return None
-
-
 class DataLoader(Generic[_T_co]):
     """Batches of a dataset.
 
-    Samples are loaded in this process, whatever ``num_workers`` says; a warning says so if it is not zero.
-
     Args:
+        dataset: with ``dataset[i]`` and ``len(dataset)``, or an IterableDataset. With ``__getitems__(indices)`` it is asked for a
+            whole batch at once.
         batch_size: samples in a batch; None for single samples without batching.
         shuffle: a new random order on each pass.
         sampler, batch_sampler: orders of indices, or of lists of them, instead of ``shuffle``.
+        num_workers: how many workers read batches ahead; 0: they are read when they are asked for. Order and batches are the same.
         collate_fn: makes a batch of a list of samples. Default: default_collate.
+        pin_memory: batches go to memory that an accelerator copies from faster. Without one nothing happens.
         drop_last: leave out a last batch that is not full.
-        generator: where the random order is drawn from.
+        timeout: seconds to wait for a batch of the workers before RuntimeError is raised; 0: for ever. A worker that has ended is
+            an error at once in any case.
+        worker_init_fn: called in each worker with its number, after its generators are seeded.
+        multiprocessing_context: how processes start: "fork", "spawn", "forkserver", or one of multiprocessing's contexts.
+        generator: where the random order and the workers' seeds are drawn from. Default: the default generator.
+        prefetch_factor: batches that each worker reads ahead. Default: 2.
+        persistent_workers: the workers stay when a pass ends, and serve the next one.
+        in_order: batches come in the sampler's order; False: as soon as they are there.
+        worker_method: "multiprocessing", or "thread" for threads of this process: nothing is copied or pickled, but only what releases
+            the interpreter's lock runs at once. Their generators are ``get_worker_info().rng``; the global ones are everybody's.
+        skip_errors: leave out samples whose reading raises; a number: at most so many. ``skipped`` counts them, and
+            ``skipped_samples`` lists the first 1000 as (index, text of the error).
+
+    An error in a worker is raised here, with the worker, the sample and the worker's traceback in its text. Workers never outlive the
+    loader's pass, nor the process, however that ends.
 
     >>> import rushlight as torch
     >>> data = torch.utils.data.TensorDataset(torch.arange(5))
     >>> [batch.tolist() for (batch,) in torch.utils.data.DataLoader(data, batch_size=2)]
+    [[0, 1], [2, 3], [4]]
+    >>> [batch.tolist() for (batch,) in torch.utils.data.DataLoader(data, batch_size=2, num_workers=2)]
     [[0, 1], [2, 3], [4]]
     """
 
@@ -84,6 +104,8 @@ class DataLoader(Generic[_T_co]):
         persistent_workers: bool = False,
         pin_memory_device: str = "",
         in_order: bool = True,
+        worker_method: str = "multiprocessing",
+        skip_errors: bool | int = False,
     ) -> None:
         if num_workers < 0:
             raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
@@ -100,18 +122,12 @@ class DataLoader(Generic[_T_co]):
             raise ValueError("prefetch_factor option should be non-negative")
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
-        if multiprocessing_context is not None and num_workers == 0:
+        if worker_method not in ("multiprocessing", "thread"):
             raise ValueError(
-                "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
-                f"num_workers={num_workers}"
+                f"worker_method option should be 'multiprocessing' or 'thread', but got worker_method={worker_method!r}"
             )
-        if num_workers > 0:
-            warnings.warn(
-                f"DataLoader: num_workers={num_workers} has no effect: rushlight loads samples in the main process. "
-                "Batches and their order are the same; pass num_workers=0 to silence this.",
-                stacklevel=2,
-            )
-        self.dataset = dataset
+        if isinstance(skip_errors, int) and skip_errors < 0:
+            raise ValueError(f"skip_errors option should be a bool or a number >= 0, but got skip_errors={skip_errors}")
         self.num_workers = num_workers
         self.prefetch_factor = prefetch_factor
         self.pin_memory = pin_memory
@@ -120,9 +136,15 @@ class DataLoader(Generic[_T_co]):
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
+        self.worker_method = worker_method
+        self.skip_errors = skip_errors
 
         if isinstance(dataset, IterableDataset):
             self._dataset_kind = _DatasetKind.Iterable
+            if shuffle is not None and hasattr(dataset, "register_datapipe_as_function"):
+                from .graph_settings import apply_shuffle_settings
+
+                dataset, shuffle = apply_shuffle_settings(dataset, shuffle), None
             for name, value in (("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)):
                 if value is not None:
                     raise ValueError(
@@ -151,6 +173,7 @@ class DataLoader(Generic[_T_co]):
                 sampler = SequentialSampler(dataset)
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.sampler = sampler
@@ -162,6 +185,39 @@ class DataLoader(Generic[_T_co]):
         self.persistent_workers = persistent_workers
         self.__initialized = True
         self._IterableDataset_len_called: int | None = None
+        self._iterator: Any = None
+        self._progress = _Progress()
+        self._to_resume: dict | None = None
+        self.check_worker_number_rationality()
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        if context is not None:
+            if self.num_workers == 0:
+                raise ValueError(
+                    "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+                    f"num_workers={self.num_workers}"
+                )
+            import multiprocessing
+
+            if isinstance(context, str):
+                valid = multiprocessing.get_all_start_methods()
+                if context not in valid:
+                    raise ValueError(
+                        f"multiprocessing_context option should specify a valid start method in {valid!r}, but got "
+                        f"multiprocessing_context={context!r}"
+                    )
+                context = multiprocessing.get_context(context)
+            if not isinstance(context, multiprocessing.context.BaseContext):
+                raise TypeError(
+                    "multiprocessing_context option should be a valid context object or a string specifying the start method, "
+                    f"but got multiprocessing_context={context}"
+                )
+        self.__multiprocessing_context = context
 
     def __setattr__(self, attr: str, value: Any) -> None:
         fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -177,8 +233,26 @@ class DataLoader(Generic[_T_co]):
     def _index_sampler(self) -> Any:
         return self.batch_sampler if self._auto_collation else self.sampler
 
-    def __iter__(self) -> Iterator[Any]:
-        return _LoaderIter(self)
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        resumed, self._to_resume = self._to_resume, None
+        if self.num_workers > 0:
+            self.check_worker_number_rationality()
+        # A pass that began without workers has its place in an iterable dataset here, and goes on here.
+        here = resumed is not None and not resumed["finished"] and self._dataset_kind == _DatasetKind.Iterable
+        workers = resumed["streams"] is not None if here else self.num_workers > 0
+        if resumed is not None and not resumed["finished"] and resumed["streams"] is not None:
+            workers = True
+        return (_MultiProcessingDataLoaderIter if workers else _SingleProcessDataLoaderIter)(self, resumed)
+
+    def __iter__(self) -> _BaseDataLoaderIter:
+        if not (self.persistent_workers and self.num_workers > 0):
+            return self._get_iterator()
+        if self._iterator is None or self._to_resume is not None or not self._iterator._can_restart(self):
+            self._iterator = None
+            self._iterator = self._get_iterator()
+        else:
+            self._iterator._reset(self)
+        return self._iterator
 
     def __len__(self) -> int:
         if self._dataset_kind != _DatasetKind.Iterable:
@@ -188,145 +262,64 @@ class DataLoader(Generic[_T_co]):
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
+    @property
+    def skipped(self) -> int:
+        """How many samples skip_errors has left out, in all passes."""
+        return self._progress.skipped
 
-class _LoaderIter:
-    """One pass over a loader."""
+    @property
+    def skipped_samples(self) -> list[tuple[Any, str]]:
+        """The first 1000 of them: (index, text of the error)."""
+        return self._progress.skipped_samples
 
-    def __init__(self, loader: DataLoader) -> None:
-        self._loader = loader
-        # PyTorch draws this seed for its workers, with or without any: without the draw here,
-        # everything random after it would differ.
-        self._base_seed = rl.empty((), dtype=rl.int64).random_(generator=loader.generator).item()
-        self._num_yielded = 0
-        self._batches = self._start()
+    def state_dict(self) -> dict:
+        """Where the loader is: after the batch that it gave last. load_state_dict() of a loader made alike goes on from there.
 
-    def _start(self) -> Iterator[Any]:
-        loader = self._loader
-        if loader._dataset_kind == _DatasetKind.Iterable:
-            return self._iterable_batches(iter(loader.dataset))  # type: ignore[call-overload]
-        source = _row_source(loader.dataset) if loader.collate_fn is default_collate else None
-        sampler = loader.batch_sampler
-        if source is not None and type(sampler) is BatchSampler:
-            return _row_batches(*source, sampler)
-        return self._map_batches()
+        The rest of the pass has the same batches in the same order, with the same random numbers in the workers, also where the new
+        loader has another number of workers (a pass without workers draws from the program's own generators: their states are for the
+        program to save). An iterable dataset, or its iterator, with state_dict() and load_state_dict() is put back by these, another is
+        read again up to its place; so is a sampler of the user's. After the last batch it is the beginning of the next pass.
 
-    def _map_batches(self) -> Iterator[Any]:
-        loader = self._loader
-        dataset, collate_fn = loader.dataset, loader.collate_fn
-        if not loader._auto_collation:
-            for index in loader.sampler:
-                yield collate_fn(dataset[index])  # type: ignore[arg-type]
-            return
-        get_many = getattr(dataset, "__getitems__", None)
-        for indices in loader.batch_sampler:
-            samples = get_many(indices) if get_many else [dataset[i] for i in indices]
-            yield collate_fn(samples)
+        >>> import rushlight as torch
+        >>> def loader(workers):
+        ...     data = torch.utils.data.TensorDataset(torch.arange(6))
+        ...     return torch.utils.data.DataLoader(data, batch_size=2, shuffle=True, num_workers=workers)
+        >>> first, second = loader(0), loader(1)
+        >>> batches = iter(first)
+        >>> _ = next(batches)
+        >>> second.load_state_dict(first.state_dict())
+        >>> [a.tolist() for (a,) in batches] == [b.tolist() for (b,) in second]
+        True
+        """
+        if self._to_resume is not None:
+            return dict(self._to_resume)
+        return self._progress.state_of(self)
 
-    def _iterable_batches(self, samples: Iterator[Any]) -> Iterator[Any]:
-        loader = self._loader
-        if loader.batch_size is None:
-            for sample in samples:
-                yield loader.collate_fn(sample)
-            return
-        while batch := list(itertools.islice(samples, loader.batch_size)):
-            if len(batch) < loader.batch_size and loader.drop_last:
-                return
-            yield loader.collate_fn(batch)
+    def load_state_dict(self, state_dict: dict) -> None:
+        """The next ``iter()`` of this loader goes on where state_dict() was taken.
 
-    def __iter__(self) -> _LoaderIter:
-        return self
-
-    def __next__(self) -> Any:
-        batch = next(self._batches)
-        self._num_yielded += 1
-        expected = self._loader._IterableDataset_len_called
-        if expected is not None and self._num_yielded > expected:
-            warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be {expected}"
-                f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. ",
-                stacklevel=2,
+        Raises ValueError for a state of another kind of dataset, and for what is no loader's state.
+        """
+        if not isinstance(state_dict, dict) or state_dict.get("version") != 1:
+            raise ValueError("DataLoader.load_state_dict: expected what state_dict() of a DataLoader gave")
+        if state_dict["iterable"] != bool(self._dataset_kind):
+            kinds = ["a dataset with indices", "an iterable dataset"]
+            raise ValueError(
+                f"DataLoader.load_state_dict: the state is of a loader of {kinds[state_dict['iterable']]}, this one has "
+                f"{kinds[bool(self._dataset_kind)]}"
             )
-        if self._loader.pin_memory and rl.accelerator.is_available():
-            batch = _pinned(batch, self._loader.pin_memory_device or None)
-        return batch
+        self._to_resume = dict(state_dict)
+        self._progress = _Progress()
+        self._progress.skipped = state_dict["skipped"]
 
-
-def _pinned(data: Any, device: Any) -> Any:
-    """The same with tensors in pinned memory, as far down as containers and objects with `pin_memory()` go."""
-    if isinstance(data, Tensor):
-        return data.pin_memory(device)
-    if isinstance(data, (str, bytes)):
-        return data
-    if isinstance(data, Mapping):
-        pinned = {k: _pinned(v, device) for k, v in data.items()}
-        try:
-            return type(data)(pinned)  # type: ignore[call-arg]
-        except TypeError:  # a mapping of some other making
-            return pinned
-    if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(_pinned(v, device) for v in data))
-    if isinstance(data, Sequence):
-        pinned_list = [_pinned(v, device) for v in data]
-        return tuple(pinned_list) if isinstance(data, tuple) else pinned_list
-    return data.pin_memory() if hasattr(data, "pin_memory") else data
-
-    def __len__(self) -> int:
-        return len(self._loader._index_sampler)
-
-    def __getstate__(self) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} cannot be pickled")
-
-
-def _row_source(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
-    """The tensors whose rows are the samples, and which row each index means (None: its own).
-
-    None for a dataset that is not a TensorDataset or a Subset of one: its samples are made one by one.
-    """
-    if type(dataset) is TensorDataset:
-        return dataset.tensors, None
-    if type(dataset) is Subset:
-        below = _row_source(dataset.dataset)
-        if below is not None:
-            rows = rl.as_tensor(list(dataset.indices), dtype=rl.int64)
-            tensors, mapping = below
-            return tensors, rows if mapping is None else mapping[rows]
-    return None
-
-
-def _row_batches(tensors: tuple[Tensor, ...], mapping: Tensor | None, batches: BatchSampler) -> Iterator[list]:
-    """Batches gathered by one operator a tensor: the values that stacking single rows would give."""
-    size = batches.batch_size
-    sampler = batches.sampler
-    order: Tensor | None = None
-    if type(sampler) is RandomSampler:
-        order = sampler._permutation()
-    elif type(sampler) is SequentialSampler:
-        if mapping is None:
-            n = len(sampler)
-            stop = n - n % size if batches.drop_last else n
-            for start in range(0, stop, size):
-                yield [t[start : start + size].clone() for t in tensors]
-            return
-        order = rl.arange(len(sampler))
-    if order is None:
-        for indices in batches:
-            rows = rl.tensor(indices, dtype=rl.int64)
-            rows = rows if mapping is None else mapping[rows]
-            yield [t[rows] for t in tensors]
-        return
-    if mapping is not None:
-        order = mapping[order]
-    n = len(order)
-    stop = n - n % size if batches.drop_last else n
-    for start in range(0, stop, size):
-        rows = order[start : start + size]
-        yield [t.index_select(0, rows) for t in tensors]
-    if type(sampler) is RandomSampler:
-        sampler._after_permutation()
-
-
-class _MultiProcessingDataLoaderIter(_LoaderIter):
-    """The type of passes over a loader with worker processes, which programs ask for: nothing is of it."""
-
-
-_BaseDataLoaderIter = _SingleProcessDataLoaderIter = _LoaderIter
+    def check_worker_number_rationality(self) -> None:
+        """Warns if there are more workers than processors that they may run on."""
+        most = len(os.sched_getaffinity(0))
+        if self.num_workers > most and self.worker_method == "multiprocessing":
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max number of worker in "
+                f"current system is {most}, which is smaller than what this DataLoader is going to create. Please be aware that "
+                "excessive worker creation might get DataLoader running slow or even freeze, lower the worker number to avoid "
+                "potential slowness/freeze if necessary.",
+                stacklevel=3,
+            )

@@ -33,7 +33,73 @@ class Sampler(Generic[_T_co]):
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
 
 
-class SequentialSampler(Sampler[int]):
+class _Resumable(Sampler[int]):
+    """A sampler whose passes can be taken up again: it gives indices in chunks, and knows what its generator was at the start."""
+
+    generator: Any = None
+    _start: Any = None  # of the last pass: the generator's state, or the seed of one that the sampler made
+    _resume_at: int | None = None  # how many indices the next pass leaves out
+    _before = 0  # indices in the chunks that are done
+    _chunk: Any = None  # an iterator over the rest
+    _length = 0
+
+    def _chunks(self, generator: Any) -> Iterator[Any]:
+        """Lists or ranges, which together are a pass."""
+        raise NotImplementedError
+
+    def _draws_from(self) -> Any:
+        """The generator of a new pass, which is remembered as it is now."""
+        if self.generator is None:
+            return None
+        if self._resume_at is not None and self._start is not None:
+            self.generator.set_state(self._start)
+        else:
+            self._start = self.generator.get_state().clone()
+        return self.generator
+
+    def __iter__(self) -> Iterator[int]:
+        generator = self._draws_from()
+        skip, self._resume_at = self._resume_at or 0, None
+        self._before = 0
+        self._chunk, self._length = None, 0
+        for chunk in self._chunks(generator):
+            left_out = min(skip, len(chunk))
+            skip -= left_out
+            self._before += left_out
+            self._length = len(chunk) - left_out
+            self._chunk = iter(chunk[left_out:])
+            yield from self._chunk
+            self._before += self._length
+            self._chunk, self._length = None, 0
+
+    def state_dict(self) -> dict:
+        """Where the last pass is: ``yielded`` indices after its start. A loader's state has this in it."""
+        done = self._before + (self._length - self._chunk.__length_hint__() if self._chunk is not None else 0)
+        generator = None if self.generator is None else self.generator.get_state().clone()
+        return {"yielded": done, "start": self._start, "generator": generator, "finished": False}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """The next pass goes on from there; after a finished one it is a new pass."""
+        for key in ("yielded", "start"):
+            if key not in state_dict:
+                raise ValueError(f"{type(self).__name__}.load_state_dict: the state has no {key!r}")
+        if state_dict.get("finished"):
+            self._resume_at = None
+            if self.generator is not None and state_dict.get("generator") is not None:
+                self.generator.set_state(state_dict["generator"])
+            return
+        self._start = state_dict["start"]
+        self._resume_at = state_dict["yielded"]
+
+
+def is_ours(sampler: Any) -> bool:
+    """Whether a sampler, with what it takes its indices from, says where it is in the form of this file."""
+    if isinstance(sampler, BatchSampler):
+        return type(sampler).__iter__ is BatchSampler.__iter__ and is_ours(sampler.sampler)
+    return isinstance(sampler, _Resumable) and type(sampler).__iter__ is _Resumable.__iter__
+
+
+class SequentialSampler(_Resumable):
     """All samples in order."""
 
     data_source: Sized
@@ -41,14 +107,14 @@ class SequentialSampler(Sampler[int]):
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+    def _chunks(self, generator: Any) -> Iterator[Any]:
+        yield range(len(self.data_source))
 
     def __len__(self) -> int:
         return len(self.data_source)
 
 
-class RandomSampler(Sampler[int]):
+class RandomSampler(_Resumable):
     """All samples in random order, or ``num_samples`` of them, or draws with replacement."""
 
     def __init__(
@@ -74,10 +140,11 @@ class RandomSampler(Sampler[int]):
     def _draws_from(self) -> Any:
         """The sampler's generator; without one, a new one seeded by the default generator."""
         if self.generator is not None:
-            return self.generator
-        seed = int(rl.empty((), dtype=rl.int64).random_().item())
+            return super()._draws_from()
+        if self._resume_at is None or self._start is None:
+            self._start = int(rl.empty((), dtype=rl.int64).random_().item())
         generator = rl.Generator()
-        generator.manual_seed(seed)
+        generator.manual_seed(self._start)
         return generator
 
     def _permutation(self) -> Tensor | None:
@@ -91,38 +158,49 @@ class RandomSampler(Sampler[int]):
         if self.generator is not None:
             rl.randperm(len(self.data_source), generator=self.generator)
 
-    def __iter__(self) -> Iterator[int]:
+    def _chunks(self, generator: Any) -> Iterator[list]:
         n = len(self.data_source)
-        generator = self._draws_from()
         if self.replacement:
-            for size in [32] * (self.num_samples // 32) + [self.num_samples % 32]:
-                drawn = rl.randint(high=n, size=(size,), dtype=rl.int64, generator=generator)
-                yield from drawn.tolist()
+            for size in itertools.chain(itertools.repeat(32, self.num_samples // 32), [self.num_samples % 32]):
+                yield rl.randint(high=n, size=(size,), dtype=rl.int64, generator=generator).tolist()
         else:
             for _ in range(self.num_samples // n):
-                yield from rl.randperm(n, generator=generator).tolist()
-            yield from rl.randperm(n, generator=generator).tolist()[: self.num_samples % n]
+                yield rl.randperm(n, generator=generator).tolist()
+            yield rl.randperm(n, generator=generator).tolist()[: self.num_samples % n]
 
     def __len__(self) -> int:
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler[int]):
+class _Drawn(_Resumable):
+    """One chunk, drawn from the generator or, without one, from the default generator."""
+
+    def _draws_from(self) -> Any:
+        if self.generator is not None:
+            return super()._draws_from()
+        if self._resume_at is not None and self._start is not None:
+            generator = rl.Generator()
+            generator.set_state(self._start)
+            return generator
+        self._start = rl.get_rng_state().clone()
+        return None
+
+
+class SubsetRandomSampler(_Drawn):
     """The given indices in random order."""
 
     def __init__(self, indices: Sequence[int], generator: Any = None) -> None:
         self.indices = indices
         self.generator = generator
 
-    def __iter__(self) -> Iterator[int]:
-        for i in rl.randperm(len(self.indices), generator=self.generator).tolist():
-            yield self.indices[i]
+    def _chunks(self, generator: Any) -> Iterator[list]:
+        yield [self.indices[i] for i in rl.randperm(len(self.indices), generator=generator).tolist()]
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler[int]):
+class WeightedRandomSampler(_Drawn):
     """Draws with given weights."""
 
     def __init__(
@@ -141,9 +219,8 @@ class WeightedRandomSampler(Sampler[int]):
         self.replacement = replacement
         self.generator = generator
 
-    def __iter__(self) -> Iterator[int]:
-        drawn = rl.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
-        yield from drawn.tolist()
+    def _chunks(self, generator: Any) -> Iterator[list]:
+        yield rl.multinomial(self.weights, self.num_samples, self.replacement, generator=generator).tolist()
 
     def __len__(self) -> int:
         return self.num_samples
@@ -166,19 +243,59 @@ class BatchSampler(Sampler[list]):
         self.batch_size = batch_size
         self.drop_last = drop_last
 
+    _yielded = 0
+    _resume_at: int | None = None
+    _leave_out = 0  # indices of a sampler below that can't say where it is
+
     def __iter__(self) -> Iterator[list]:
         indices = iter(self.sampler)
+        self._yielded, self._resume_at = self._resume_at or 0, None
+        for _ in itertools.islice(indices, self._leave_out):
+            pass
+        self._leave_out = 0
         while batch := list(itertools.islice(indices, self.batch_size)):
             if len(batch) < self.batch_size and self.drop_last:
                 return
+            self._yielded += 1
             yield batch
+
+    def state_dict(self) -> dict:
+        """How many batches of the last pass were given, and the state of the sampler below, where it has one."""
+        below = getattr(self.sampler, "state_dict", None)
+        return {
+            "yielded": self._yielded,
+            "batch_size": self.batch_size,
+            "sampler": None if below is None else below(),
+            "finished": False,
+        }
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """The next pass goes on from there, at the same sample also if the size of the batches is another one.
+
+        Raises ValueError if the state has one of the sampler below, and that takes none.
+        """
+        for key in ("yielded", "sampler"):
+            if key not in state_dict:
+                raise ValueError(f"BatchSampler.load_state_dict: the state has no {key!r}")
+        below, done = state_dict["sampler"], state_dict["yielded"] * state_dict.get("batch_size", self.batch_size)
+        self._resume_at = 0 if state_dict.get("finished") else done // self.batch_size
+        self._leave_out = done if below is None and self._resume_at else 0
+        if below is None:
+            return
+        if not hasattr(self.sampler, "load_state_dict"):
+            raise ValueError(
+                f"BatchSampler.load_state_dict: the state has one of a sampler, but {type(self.sampler).__name__} has no load_state_dict()"
+            )
+        if is_ours(self.sampler):
+            below = {**below, "yielded": done, "finished": state_dict.get("finished", False)}
+        self.sampler.load_state_dict(below)
 
     def __len__(self) -> int:
         n = len(self.sampler)  # type: ignore[arg-type]
         return n // self.batch_size if self.drop_last else (n + self.batch_size - 1) // self.batch_size
 
 
-class DistributedSampler(Sampler[int]):
+class DistributedSampler(_Resumable):
     """The samples of one process of many: every ``num_replicas``-th, from ``rank`` on.
 
     ``set_epoch`` must be called before each epoch for another order.
@@ -211,7 +328,7 @@ class DistributedSampler(Sampler[int]):
         self.shuffle = shuffle
         self.seed = seed
 
-    def __iter__(self) -> Iterator[int]:
+    def _chunks(self, generator: Any) -> Iterator[list]:
         n = len(self.dataset)
         if self.shuffle:
             generator = rl.Generator()
@@ -222,7 +339,7 @@ class DistributedSampler(Sampler[int]):
         # Samples from the start fill the last round, unless it is dropped.
         while len(indices) < self.total_size:
             indices += indices[: self.total_size - len(indices)]
-        return iter(indices[self.rank : self.total_size : self.num_replicas])
+        yield indices[self.rank : self.total_size : self.num_replicas]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -230,3 +347,10 @@ class DistributedSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the order of an epoch."""
         self.epoch = epoch
+
+    def state_dict(self) -> dict:
+        return {**super().state_dict(), "epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        self.epoch = state_dict.get("epoch", self.epoch)
