@@ -460,6 +460,16 @@ def test_a_pass_without_workers_goes_on_with_the_programs_random_numbers(kind):
     same(resumed, rest)
 
 
+def test_a_pass_that_began_without_workers_keeps_its_order_with_some():
+    whole = DataLoader(Numbers(), batch_size=3, shuffle=True)
+    batches = iter(whole)
+    next(batches)
+    state = whole.state_dict()
+    again = DataLoader(Numbers(), batch_size=3, shuffle=True, num_workers=2)
+    again.load_state_dict(state)
+    assert [b.tolist() for b in again] == [b.tolist() for b in batches]
+
+
 def test_states_survive_the_end_of_a_pass_a_file_and_a_broken_loop(tmp_path):
     whole = loader_of("shuffled", 2)
     for k, _ in enumerate(whole):
