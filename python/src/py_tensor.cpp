@@ -20,6 +20,9 @@ constexpr int kKept = 256;
 PyTensor* free_objects[kKept];
 int free_count = 0;
 
+void subclass_dealloc(PyObject* self);
+int subclass_clear(PyObject* self);
+
 PyTensor* allocate(PyTypeObject* type) {
   if (type == tensor_type && free_count) {
     PyTensor* o = free_objects[--free_count];
@@ -33,6 +36,10 @@ PyTensor* allocate(PyTypeObject* type) {
   PyTensor* o =
       type == tensor_type ? PyObject_GC_New(PyTensor, type) : reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
   if (!o) return nullptr;
+  if (type != tensor_type) {
+    type->tp_dealloc = subclass_dealloc;
+    type->tp_clear = subclass_clear;
+  }
   o->impl = nullptr;
   o->dict = o->weakrefs = o->shape = nullptr;
   o->counted = {};
@@ -41,18 +48,23 @@ PyTensor* allocate(PyTypeObject* type) {
 
 bool has_state(PyTensor* o) { return Py_TYPE(o) != tensor_type || (o->dict && PyDict_GET_SIZE(o->dict) > 0); }
 
+// True: the tensor lives on and keeps its object. See Note [Identity]. The type's reference stays with the object.
+bool stays(PyObject* self) {
+  auto* o = reinterpret_cast<PyTensor*>(self);
+  TensorImpl* impl = o->impl;
+  if (!impl || impl->owns_py_object || impl->refs() == 1 || !has_state(o)) return false;
+  _Py_NewReference(self);
+  if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  impl->owns_py_object = true;
+  Held::count++;
+  impl->release();
+  return true;
+}
+
 void dealloc(PyObject* self) {
   auto* o = reinterpret_cast<PyTensor*>(self);
   TensorImpl* impl = o->impl;
-  if (impl && !impl->owns_py_object && impl->refs() > 1 && has_state(o)) {
-    // See Note [Identity]. The type's reference stays with the object.
-    _Py_NewReference(self);
-    if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
-    impl->owns_py_object = true;
-    Held::count++;
-    impl->release();
-    return;
-  }
+  if (stays(self)) return;
   PyTypeObject* type = Py_TYPE(self);
   if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
   if (o->weakrefs) PyObject_ClearWeakRefs(self);
@@ -67,6 +79,23 @@ void dealloc(PyObject* self) {
   if (type == tensor_type && free_count < kKept) free_objects[free_count++] = o;
   else type->tp_free(self);
   Py_DECREF(type);
+}
+
+void clear_slots(PyObject* self) {
+  for (PyTypeObject* t = Py_TYPE(self); t != tensor_type; t = t->tp_base)
+    for (PyMemberDef* m = Py_SIZE(t) ? t->tp_members : nullptr; m && m->name; m++)
+      if (m->type == T_OBJECT_EX) Py_CLEAR(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + m->offset));
+}
+
+// Of classes written in Python. CPython's own functions for them empty their __slots__ before they ask whether the object stays.
+void subclass_dealloc(PyObject* self) {
+  if (stays(self)) return;
+  PyTypeObject* type = Py_TYPE(self);
+  if (type->tp_finalize && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, subclass_dealloc) clear_slots(self);
+  dealloc(self);
+  Py_TRASHCAN_END
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -84,6 +113,12 @@ int clear(PyObject* self) {
     Tensor grad = std::move(static_cast<AutogradMeta*>(o->impl->autograd.get())->grad);  // its graph may lead back here
   }
   return 0;
+}
+
+int subclass_clear(PyObject* self) {
+  auto* o = reinterpret_cast<PyTensor*>(self);
+  if (!o->impl || !held_elsewhere(*o->impl, o->counted)) clear_slots(self);
+  return clear(self);
 }
 
 int setattro(PyObject* self, PyObject* name, PyObject* value) {

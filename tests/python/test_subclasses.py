@@ -1,5 +1,7 @@
 """Subclasses of Tensor: what operators over them give is of their class."""
 
+import gc
+
 import pytest
 import rushlight.nn.functional as F
 
@@ -95,3 +97,38 @@ def test_parameters_and_plain_tensors_give_plain_ones():
     for t in [p[0], p > 0, rl.cat([p, p]), p.T, p.data, p.double(), plain[0], rl.stack([plain]), p + plain]:
         assert type(t) is rl.Tensor
     assert type(p + mine()) is Mine
+
+
+def test_slots_of_a_subclass_stay_with_the_tensor():
+    class Wraps(rl.Tensor):
+        __slots__ = ["inner"]
+
+        @staticmethod
+        def __new__(cls, inner):
+            made = rl.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+            made.inner = inner
+            return made
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            def inner(v):
+                return v.inner if isinstance(v, cls) else v
+
+            out = func(*map(inner, args), **{k: inner(v) for k, v in (kwargs or {}).items()})
+            return cls(out) if isinstance(out, rl.Tensor) else out
+
+    x = Wraps(rl.tensor([1.0, 2.0])).requires_grad_()
+    y = x.exp().sum()  # the node keeps the first result, whose object is gone
+    holder = [y]
+    holder.append(holder)
+    gc.collect()
+    (g,) = rl.autograd.grad(y, x, create_graph=True)
+    assert rl.allclose(g.inner, rl.tensor([1.0, 2.0]).exp())
+    freed = []
+
+    class Noticed:
+        def __del__(self):
+            freed.append(1)
+
+    Wraps(rl.ones(1)).inner = Noticed()
+    assert freed == [1]
