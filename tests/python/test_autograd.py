@@ -424,3 +424,30 @@ def test_a_root_on_the_way_from_another():
         expected = 8.0 if len(roots) == 2 else 8.0 + 24.0
         (g,) = rushlight.autograd.grad(roots, [x], [one] * len(roots), retain_graph=True)
         assert g.tolist() == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "lambda a: a.detach().sum()",
+        "lambda a: a.long().float().requires_grad_().clone().sum()",
+        "lambda a: (3 * a).sum()",
+    ],
+)
+@pytest.mark.parametrize("derivative", ["vjp", "jvp", "jacobian", "hessian", "vhp", "hvp"])
+def test_strict_derivatives_say_what_is_independent(derivative, function):
+    def first_sentence(T):
+        functional, x = T.autograd.functional, T.ones(3)
+        v = {"vjp": T.tensor(1.0), "jvp": T.ones(3), "vhp": T.ones(3), "hvp": T.ones(3)}.get(derivative)
+        given = (eval(function, {"T": T}), x) + (() if v is None else (v,))
+        loose = getattr(functional, derivative)(*given)
+        got = [t.tolist() for t in (loose if isinstance(loose, tuple) else (loose,))]
+        try:
+            getattr(functional, derivative)(*given, strict=True)
+        except RuntimeError as e:
+            return got, str(e).split(". ")[0]
+        return got, None
+
+    ours, theirs = first_sentence(rushlight), first_sentence(torch)
+    assert ours[0] == theirs[0]
+    assert ours[1] == theirs[1]
