@@ -157,6 +157,31 @@ def _is_torch_function_mode_enabled() -> bool:
     return bool(_C._overrides_state()[1])
 
 
+class _WeakTensorRef:
+    """A reference to a tensor that doesn't keep it alive."""
+
+    def __init__(self, tensor: Any) -> None:
+        import weakref
+
+        self._ref = weakref.ref(tensor)
+
+    def expired(self) -> bool:
+        return self._ref() is None
+
+
+def _autograd() -> types.ModuleType:
+    """The names of torch._C._autograd."""
+    from .autograd import graph
+
+    module = types.ModuleType("rushlight._C._autograd")
+    module.SavedTensor = _C._SavedTensor  # type: ignore[attr-defined]
+    module.Node = _C._Node  # type: ignore[attr-defined]
+    module._saved_tensors_hooks_is_enabled = graph._hooks_are_enabled  # type: ignore[attr-defined]
+    module._push_saved_tensors_default_hooks = _C._push_saved_hooks  # type: ignore[attr-defined]
+    module._pop_saved_tensors_default_hooks = _C._pop_saved_hooks  # type: ignore[attr-defined]
+    return module
+
+
 def _variable_functions() -> types.SimpleNamespace:
     return types.SimpleNamespace(**_C._functions)
 
@@ -172,8 +197,8 @@ def of(name: str) -> Any:
     """`_C.__getattr__`."""
     if name.startswith("__"):
         raise AttributeError(name)
-    if name == "_VariableFunctions":
-        value: Any = _variable_functions()
+    if name in _MADE:
+        value: Any = _MADE[name]()
     elif name in ("StorageBase",):
         value = _C.UntypedStorage
     elif name in _OF_C:
@@ -184,6 +209,7 @@ def of(name: str) -> Any:
     return value
 
 
+_MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd}
 _OF_C = {
     name
     for name in globals()

@@ -10,23 +10,43 @@
 namespace rushlight::py {
 namespace {
 
-// Tensors of a sequence; None becomes undefined.
-Tensors tensors_of(PyObject* o, const char* what) {
-  if (is_tensor(o)) return {unwrap(o)};
+// A tensor, or a GradientEdge: (node, output_nr, ...).
+GraphPlace place_of(PyObject* o, const char* what) {
+  if (!PyTuple_Check(o) || PyTuple_GET_SIZE(o) < 2 || !PyObject_TypeCheck(PyTuple_GET_ITEM(o, 0), node_type))
+    return GraphPlace(expect_tensor(o, what));
+  Node* n = reinterpret_cast<PyNode*>(PyTuple_GET_ITEM(o, 0))->node;
+  RL_CHECK(RuntimeError, n, what, ": the graph of this GradientEdge is gone");
+  unsigned long nr = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(o, 1));
+  if (PyErr_Occurred()) throw ErrorSet{};
+  return {Ref<Node>(n), uint32_t(std::min<unsigned long>(nr, UINT32_MAX))};
+}
+
+GraphPlaces places_of(PyObject* o, const char* what) {
+  if (is_tensor(o)) return {GraphPlace(unwrap(o))};
   Object items = check(PySequence_Fast(o, what));
+  if (PyTuple_Check(o) && PyTuple_GET_SIZE(o) && PyObject_TypeCheck(PyTuple_GET_ITEM(o, 0), node_type))
+    return {place_of(o, what)};
+  GraphPlaces out;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); i++)
+    out.push_back(place_of(PySequence_Fast_GET_ITEM(items.get(), i), what));
+  return out;
+}
+
+// None becomes undefined.
+Tensors weights_of(PyObject* o) {
+  Object items = check(PySequence_Fast(o, "grad_tensors"));
   Tensors out;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); i++) {
     PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
-    if (item == Py_None) out.emplace_back();
-    else out.push_back(expect_tensor(item, what));
+    out.push_back(item == Py_None ? Tensor() : expect_tensor(item, "grad_tensors"));
   }
   return out;
 }
 
-Tensors run_without_gil(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
-                        const Tensors& inputs) {
+Tensors run_without_gil(const GraphPlaces& roots, const Tensors& grads, const BackwardOptions& options,
+                        const GraphPlaces& inputs) {
   GilRelease release(true);
-  return run_backward(roots, grads, options, inputs);
+  return run_backward_from(roots, grads, options, inputs);
 }
 
 // _run_backward(tensors, grads, retain_graph, create_graph, inputs, allow_unused, accumulate)
@@ -36,9 +56,9 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
     int retain, create, allow_unused, accumulate;
     if (!PyArg_ParseTuple(args, "OOppOpp", &tensors, &grads, &retain, &create, &inputs, &allow_unused, &accumulate))
       return nullptr;
-    Tensors roots = tensors_of(tensors, "tensors"), weights = tensors_of(grads, "grad_tensors");
-    Tensors wanted = inputs == Py_None ? Tensors() : tensors_of(inputs, "inputs");
-    for (const Tensor& t : wanted) RL_CHECK(TypeError, t.defined(), "all inputs have to be Tensors, but got NoneType");
+    GraphPlaces roots = places_of(tensors, "tensors");
+    Tensors weights = weights_of(grads);
+    GraphPlaces wanted = inputs == Py_None ? GraphPlaces() : places_of(inputs, "inputs");
     Tensors out = run_without_gil(roots, weights,
                                   {.retain_graph = bool(retain),
                                    .create_graph = bool(create),
@@ -73,12 +93,13 @@ PyObject* backward(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyOb
     Tensor gradient = values[0] && values[0] != Py_None ? expect_tensor(values[0], "gradient") : Tensor();
     bool create = truth(values[2]);
     bool retain = values[1] && values[1] != Py_None ? truth(values[1]) : create;
-    Tensors inputs;
+    GraphPlaces inputs;
     if (values[3] && values[3] != Py_None) {
-      inputs = tensors_of(values[3], "inputs");
+      inputs = places_of(values[3], "inputs");
       RL_CHECK(RuntimeError, !inputs.empty(), "`inputs` argument to `backward()` cannot be empty.");
     }
-    run_without_gil({unwrap(self)}, {std::move(gradient)}, {.retain_graph = retain, .create_graph = create}, inputs);
+    run_without_gil({GraphPlace(unwrap(self))}, {std::move(gradient)}, {.retain_graph = retain, .create_graph = create},
+                    inputs);
     Py_RETURN_NONE;
   });
 }
@@ -98,6 +119,14 @@ PyObject* get_grad(PyObject* self, void*) {
       if (!meta_of(t)->retains_grad) check_status(PyErr_WarnEx(PyExc_UserWarning, text, 1));
     }
     return wrap(grad);
+  });
+}
+PyObject* get_grad_fn(PyObject* self, void*) {
+  return guarded([&] {
+    const Tensor& t = unwrap(self);
+    Ref<Node> node = grad_fn(t);
+    if (node) node->note_input(gradient_edge(t));
+    return wrap(std::move(node));
   });
 }
 int put_grad(PyObject* self, PyObject* value, void*) {
@@ -120,8 +149,7 @@ PyGetSetDef getset[] = {
     {"grad", over<get_grad>, over<put_grad>, "The gradient that backward() added up here.", nullptr},
     {"_grad", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(grad_of(unwrap(s))); }); }>,
      over<put_grad>, nullptr, nullptr},
-    {"grad_fn", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(grad_fn(unwrap(s))); }); }>, nullptr,
-     "The recorded operation that made this tensor; None for leaves.", nullptr},
+    {"grad_fn", over<get_grad_fn>, nullptr, "The recorded operation that made this tensor; None for leaves.", nullptr},
     {"requires_grad", over<+[](PyObject* s, void*) { return PyBool_FromLong(unwrap(s).requires_grad()); }>,
      over<put_requires_grad>,
      "Whether backward() computes a gradient for this tensor. It can be set on leaves of floating point or complex "
@@ -198,68 +226,52 @@ void python_warning(const std::string& text) {
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw_python_error();
 }
 
-// ---- saved_tensors_hooks -------------------------------------------------------------------------------------------------
+// ---- runs of the engine ---------------------------------------------------------------------------------------------------
 
-class PyPacked final : public PackedTensor, public HoldsPython {
+class PyCallback final : public RunCallback {
  public:
-  PyPacked(Object value, Object unpack) : value_(std::move(value)), unpack_(std::move(unpack)) {}
-  void show_held(void (*show)(PyObject*, void*), void* to) const override {
-    show(value_.get(), to);
-    show(unpack_.get(), to);
-  }
-  Tensor unpack() override {
+  explicit PyCallback(PyObject* f) : function_(Object::borrow(f)) {}
+  void call() override {
     GilAcquire gil;
-    Object t{PyObject_CallOneArg(unpack_.get(), value_.get())};
-    if (!t) throw_python_error();
-    RL_CHECK(TypeError, is_tensor(t.get()),
-             "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
-             short_type_name(t.get()));
-    return unwrap(t.get());
+    if (!Object(PyObject_CallNoArgs(function_.get()))) throw_python_error();
   }
 
  private:
-  Held value_, unpack_;
+  Held function_;
 };
 
-class PySavedHooks final : public SavedHooks {
- public:
-  PySavedHooks(PyObject* pack, PyObject* unpack)
-      : outer(saved_hooks), pack_(Object::borrow(pack)), unpack_(Object::borrow(unpack)) {}
-  Ref<PackedTensor> pack(const Tensor& t) override {
-    GilAcquire gil;
-    Object given{wrap(t)};
-    Object value{given ? PyObject_CallOneArg(pack_.get(), given.get()) : nullptr};
-    if (!value) throw_python_error();
-    return make_ref<PyPacked>(std::move(value), unpack_);
-  }
-  SavedHooks* outer;
-
- private:
-  Object pack_, unpack_;
-};
-
-PyObject* push_saved_hooks(PyObject*, PyObject* args) {
-  PyObject *pack, *unpack;
-  if (!PyArg_ParseTuple(args, "OO", &pack, &unpack)) return nullptr;
+PyObject* queue_callback(PyObject*, PyObject* function) {
   return guarded([&] {
-    auto hooks = make_ref<PySavedHooks>(pack, unpack);
-    hooks->retain();  // pop_saved_hooks gives it back
-    saved_hooks = hooks.get();
+    RL_CHECK(RuntimeError, Backward::current(), "Final callbacks can only be installed during backward pass.");
+    RL_CHECK(TypeError, PyCallable_Check(function), "queue_callback: expected a function, got ",
+             short_type_name(function));
+    Backward::current()->when_done(make_ref<PyCallback>(function));
     return Py_NewRef(Py_None);
   });
 }
 
-PyObject* pop_saved_hooks(PyObject*, PyObject*) {
-  auto* hooks = static_cast<PySavedHooks*>(saved_hooks);
-  if (!hooks) Py_RETURN_NONE;
-  saved_hooks = hooks->outer;
-  hooks->release();
-  Py_RETURN_NONE;
+PyObject* will_execute(PyObject*, PyObject* node) {
+  return guarded([&] {
+    RL_CHECK(RuntimeError, Backward::current(),
+             "_will_engine_execute_node: expected to be called inside of a backward pass");
+    RL_CHECK(TypeError, PyObject_TypeCheck(node, node_type), "_will_engine_execute_node: expected a grad_fn, got ",
+             short_type_name(node));
+    Node* n = reinterpret_cast<PyNode*>(node)->node;
+    return PyBool_FromLong(n && Backward::current()->will_execute(n));
+  });
 }
 
 PyMethodDef functions[] = {
-    {"_push_saved_hooks", push_saved_hooks, METH_VARARGS, nullptr},
-    {"_pop_saved_hooks", pop_saved_hooks, METH_NOARGS, nullptr},
+    {"_queue_callback", queue_callback, METH_O, nullptr},
+    {"_will_engine_execute_node", will_execute, METH_O, nullptr},
+    {"_current_graph_task_id",
+     [](PyObject*, PyObject*) {
+       return Backward::current() ? PyLong_FromUnsignedLong(Backward::current()->number()) : PyLong_FromLong(-1);
+     },
+     METH_NOARGS, "_current_graph_task_id() -> int: the number of the backward pass that goes on; -1 for none."},
+    {"_current_autograd_node",
+     [](PyObject*, PyObject*) { return guarded([] { return wrap(Backward::running_node()); }); }, METH_NOARGS,
+     "_current_autograd_node() -> Node: whose backward runs; None outside of any."},
     {"_run_backward", py_run_backward, METH_VARARGS, nullptr},
     {"_set_anomaly",
      [](PyObject*, PyObject* args) -> PyObject* {
@@ -289,6 +301,7 @@ PyMethodDef functions[] = {
          Edge e = gradient_edge(expect_tensor(t, "tensor"));
          RL_CHECK(RuntimeError, e.node,
                   "It is not possible to get the gradient edge for a Tensor that does not require gradients");
+         e.node->note_input(e);
          return Py_BuildValue("(NI)", wrap(e.node), e.input_nr);
        });
      },
@@ -304,6 +317,7 @@ void bind_autograd(PyObject* module) {
   add_methods(tensor_type, methods);
   bind_grad_modes(module);
   bind_nodes(module);
+  bind_saved(module);
   bind_functions(module);
   anomaly.trace = python_trace;
   anomaly.warn = python_warning;

@@ -153,13 +153,16 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
         output = check(PyObject_CallObject(forward.get(), both.get()));
       }
     }
-    if (!recorded) return output.release();
     bool many = PyTuple_Check(output.get());
     Object outputs = many ? output : check(PyTuple_Pack(1, output.get()));
     Tensors results;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs.get()); i++) {
       PyObject* o = PyTuple_GET_ITEM(outputs.get(), i);
       results.push_back(is_tensor(o) ? unwrap(o) : Tensor());
+    }
+    if (!recorded) {
+      if (thread_state.grad_enabled) FunctionNode::mark_views(inputs, results);
+      return output.release();
     }
     node->save_for_backward(tensors_in(c.to_save, "save_for_backward"));
     node->mark_dirty(tensors_in(c.dirty, "mark_dirty"));
@@ -220,7 +223,18 @@ PyObject* saved_tensors(PyObject* self, void*) {
   });
 }
 
+PyObject* raw_saved_tensors(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    Node* node = context(self).base.node;
+    size_t n = node ? static_cast<PyFunction*>(node)->num_saved() : 0;
+    Object out = check(PyTuple_New(Py_ssize_t(n)));
+    for (size_t i = 0; i < n; i++) PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), saved_object(*node, 0, i));
+    return out.release();
+  });
+}
+
 PyGetSetDef getset[] = {
+    {"_raw_saved_tensors", raw_saved_tensors, nullptr, "Objects for them to put hooks on.", nullptr},
     {"saved_tensors", saved_tensors, nullptr, "What save_for_backward was given.", nullptr},
     {"saved_variables", saved_tensors, nullptr, nullptr, nullptr},
     {"needs_input_grad",

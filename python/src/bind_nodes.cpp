@@ -1,10 +1,12 @@
 // grad_fn objects: a type per kind of node ("AddBackward0"), so that type(y.grad_fn).__name__ reads as in PyTorch.
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
 #include "py_autograd.h"
 #include "py_convert.h"
 #include "py_cycles.h"
+#include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/op_node.h"
 
 namespace rushlight::py {
@@ -63,6 +65,7 @@ PyObject* next_functions(PyObject* self, void*) {
     Object out = check(PyTuple_New(Py_ssize_t(n.num_edges())));
     for (uint32_t i = 0; i < n.num_edges(); i++) {
       const Edge& e = n.edges()[i];
+      if (e.node) e.node->note_input(e);
       PyObject* pair = Py_BuildValue("(NI)", wrap(e.node), e.node ? e.input_nr : 0u);
       if (!pair) throw ErrorSet{};
       PyTuple_SET_ITEM(out.get(), i, pair);
@@ -97,30 +100,87 @@ PyObject* variable(PyObject* self, void*) {
   });
 }
 
-// _saved_self, _saved_result, _saved_dim: what the gradient rule will read.
+// Of a tensor argument that wasn't saved a rule may still read the sizes: _saved_self_sym_sizes, _saved_self_sym_argsize_minus_1.
+PyObject* saved_sizes(const OpNode& node, std::string_view what) {
+  size_t at = what.find("_sym_sizes"), one = what.find("_sym_argsize_");
+  bool is_size = at == what.npos;
+  if (is_size) at = one;
+  int i = at == what.npos ? -1 : node.plan().schema.find_arg(what.substr(0, at));
+  if (i < 0 || node.plan().args[size_t(i)].edge < 0 || node.plan().args[size_t(i)].is_list) return nullptr;
+  const Dims& sizes = node.edges()[node.edge_of(i)].sizes;
+  if (!is_size) {
+    Object out = check(PyTuple_New(Py_ssize_t(sizes.size())));
+    for (size_t k = 0; k < sizes.size(); k++) PyTuple_SET_ITEM(out.get(), Py_ssize_t(k), PyLong_FromLongLong(sizes[k]));
+    return out.release();
+  }
+  std::string number(what.substr(one + std::string_view("_sym_argsize_").size()));
+  bool back = number.starts_with("minus_");
+  int64_t dim = std::atoll(number.c_str() + (back ? 6 : 0));
+  if (back) dim = int64_t(sizes.size()) - dim;
+  return dim >= 0 && dim < int64_t(sizes.size()) ? PyLong_FromLongLong(sizes[size_t(dim)]) : nullptr;
+}
+
+// _saved_self, _saved_result, _saved_dim: what the gradient rule will read; _raw_saved_self: an object to put hooks on.
 PyObject* getattr(PyObject* self, PyObject* name) {
   PyObject* found = PyObject_GenericGetAttr(self, name);
   if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
   const char* text = PyUnicode_AsUTF8(name);
   auto* node = dynamic_cast<OpNode*>(reinterpret_cast<PyNode*>(self)->node);
-  if (!text || !node || std::strncmp(text, "_saved_", 7) != 0) return nullptr;
+  bool raw = text && std::strncmp(text, "_raw_saved_", 11) == 0;
+  if (!text || !node || (!raw && std::strncmp(text, "_saved_", 7) != 0)) return nullptr;
   const GradPlan& plan = node->plan();
-  std::string_view what = text + 7;
+  std::string_view what = text + (raw ? 11 : 7);
   int i = plan.schema.find_arg(what);
   if (i < 0)
     for (size_t r = 0; r < plan.saved_results.size(); r++)
       if (plan.find_result(what) == int(plan.saved_results[r])) i = int(plan.args.size() + r);
-  if (i < 0) return nullptr;
-  bool is_arg = i < int(plan.args.size());
-  if (is_arg && plan.args[size_t(i)].edge >= 0 && !plan.args[size_t(i)].saved) return nullptr;
+  bool is_arg = i >= 0 && i < int(plan.args.size());
+  if (i < 0 || (is_arg && plan.args[size_t(i)].edge >= 0 && !plan.args[size_t(i)].saved)) {
+    PyObject* error[3];
+    PyErr_Fetch(&error[0], &error[1], &error[2]);
+    PyObject* sizes = raw ? nullptr : saved_sizes(*node, what);
+    if (!sizes) PyErr_Restore(error[0], error[1], error[2]);
+    else
+      for (PyObject* e : error) Py_XDECREF(e);
+    return sizes;
+  }
+  if (raw && is_arg && plan.args[size_t(i)].edge < 0) return nullptr;  // a number
   PyErr_Clear();
   return guarded([&]() -> PyObject* {
-    if (is_arg && plan.args[size_t(i)].is_list) return tuple_of(node->saved_list(i)).release();
+    if (is_arg && plan.args[size_t(i)].is_list) {
+      Tensors list = node->saved_list(i);
+      if (!raw) return tuple_of(list).release();
+      Object out = check(PyTuple_New(Py_ssize_t(list.size())));
+      for (size_t k = 0; k < list.size(); k++) PyTuple_SET_ITEM(out.get(), Py_ssize_t(k), saved_object(*node, i, k));
+      return out.release();
+    }
+    if (raw) return saved_object(*node, i, 0);
     if (!is_arg || plan.args[size_t(i)].edge >= 0) {
       EnableGradGuard on_the_graph;
       return wrap(node->saved_tensor(i));
     }
     return to_python(node->value(i));
+  });
+}
+
+// grad_fn(*grads): its function by itself.
+PyObject* call_node(PyObject* self, PyObject* args, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Ref<Node> n(&node_of(self));
+    Py_ssize_t given = PyTuple_GET_SIZE(args);
+    RL_CHECK(TypeError, size_t(given) == n->num_inputs(), n->name(), " expected ", n->num_inputs(), " arguments, got ",
+             given, " instead");
+    Tensors grads;
+    for (Py_ssize_t i = 0; i < given; i++) {
+      PyObject* g = PyTuple_GET_ITEM(args, i);
+      grads.push_back(g == Py_None ? Tensor() : expect_tensor(g, "a gradient"));
+    }
+    Tensors out;
+    {
+      GilRelease release(true);
+      out = Backward::call_alone(*n, std::move(grads));
+    }
+    return out.size() == 1 ? wrap(out[0]) : tuple_of(out).release();
   });
 }
 
@@ -303,6 +363,7 @@ void bind_nodes(PyObject* module) {
       {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
       {Py_tp_repr, reinterpret_cast<void*>(repr)},
       {Py_tp_getattro, reinterpret_cast<void*>(getattr)},
+      {Py_tp_call, reinterpret_cast<void*>(call_node)},
       {Py_tp_getset, getset},
       {Py_tp_methods, methods},
       {Py_tp_doc, const_cast<char*>("A recorded operation: the grad_fn of its results.")},

@@ -22,7 +22,11 @@ Ref<LeafHook> leaf_hook(const Object& hook);
 // A tuple of tensors or None.
 Object tuple_of(const Tensors& tensors);
 
+// An object for a tensor that the node saved: of an OpNode value number `value`, item `item` if that is a list; of a FunctionNode number `item`.
+PyObject* saved_object(Node& node, int value, size_t item);
+
 void bind_nodes(PyObject* module);
+void bind_saved(PyObject* module);
 void bind_functions(PyObject* module);
 void bind_grad_modes(PyObject* module);
 

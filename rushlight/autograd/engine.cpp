@@ -6,6 +6,7 @@
 
 #include "rushlight/autograd/finite_check.h"
 #include "rushlight/fn/add.h"
+#include "rushlight/fn/ones.h"
 #include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/real.h"
 #include "rushlight/fn/sum.h"
@@ -19,6 +20,7 @@ namespace {
 std::atomic<int> active_runs{0};
 std::atomic<uint32_t> run_count{0};
 thread_local constinit Node* running = nullptr;
+thread_local constinit Backward* current_run = nullptr;
 
 bool runs_later(const Node* a, const Node* b) { return a->sequence() < b->sequence(); }
 
@@ -45,6 +47,15 @@ bool may_write(const Tensor& t) {
 Backward::Backward(const BackwardOptions& options)
     : options_(options), run_(++run_count), exclusive_(active_runs.fetch_add(1) == 0) {}
 Backward::~Backward() { active_runs.fetch_sub(1); }
+
+Backward* Backward::current() { return current_run; }
+bool Backward::will_execute(Node* n) {
+  if (!exclusive_) {
+    auto found = states_.find(n);
+    return found != states_.end() && (!restricted_ || found->second.needed);
+  }
+  return n->state_.run == run_ && (!restricted_ || n->state_.needed);
+}
 
 Ref<Node> Backward::running_node() { return Ref<Node>(running); }
 
@@ -90,37 +101,63 @@ Tensor Backward::fitted(Tensor g, const Edge& e, const Node& node, size_t index)
   return g;
 }
 
-void Backward::add_root(const Tensor& root, const Tensor& grad, size_t index) {
-  RL_CHECK(AutogradError, root.requires_grad(), "element ", index,
-           " of tensors does not require grad and does not have a grad_fn. Hint: it was computed from tensors without "
-           "requires_grad=True, under torch.no_grad(), or through detach(), item() or numpy()");
+GraphPlace::GraphPlace(Ref<Node> node, uint32_t input_nr) {
+  RL_CHECK(AutogradError, input_nr < node->num_inputs(), "GradientEdge: ", node->name(), " has ", node->num_inputs(),
+           " inputs, got output_nr ", input_nr);
+  const Edge* known = node->known_input(input_nr);
+  has_sizes = known;
+  if (known) edge = *known;
+  edge.node = std::move(node);
+  edge.input_nr = input_nr;
+}
+
+void Backward::add_root(GraphPlace root, const Tensor& grad, size_t index) {
+  if (root.tensor.defined()) {
+    RL_CHECK(
+        AutogradError, root.tensor.requires_grad(), "element ", index,
+        " of tensors does not require grad and does not have a grad_fn. Hint: it was computed from tensors without "
+        "requires_grad=True, under torch.no_grad(), or through detach(), item() or numpy()");
+    root.edge = gradient_edge(root.tensor);
+  }
+  Edge& e = root.edge;
   Tensor g = grad;
   if (!g.defined()) {
-    RL_CHECK(AutogradError, root.numel() == 1,
-             "grad can be implicitly created only for scalar outputs. Hint: the tensor has shape ", root.sizes(),
+    RL_CHECK(AutogradError, root.has_sizes,
+             "grad can be implicitly created only for scalar outputs. Hint: nothing is known of the tensor that this "
+             "GradientEdge belongs to; take it from get_gradient_edge(tensor), or give a gradient");
+    RL_CHECK(AutogradError, product(e.sizes) == 1,
+             "grad can be implicitly created only for scalar outputs. Hint: the tensor has shape ", e.sizes,
              "; call backward() on its .sum() or .mean(), or give a gradient: backward(torch.ones_like(y))");
-    RL_CHECK(AutogradError, !is_complex(root.dtype()),
-             "grad can be implicitly created only for real scalar outputs but got ", root.dtype());
-    g = ones_like(root);
-  } else {
-    RL_CHECK(AutogradError, g.sizes() == root.sizes(), "Mismatch in shape: grad_output[", index, "] has a shape of ",
-             g.sizes(), " and output[", index, "] has a shape of ", root.sizes(), ".");
-    RL_CHECK(AutogradError, g.device() == root.device(), "Mismatch in device: grad_output[", index, "] is on ",
-             g.device(), " and output[", index, "] on ", root.device(), ".");
-    RL_CHECK(AutogradError, is_complex(g.dtype()) == is_complex(root.dtype()),
+    RL_CHECK(AutogradError, !is_complex(e.dtype),
+             "grad can be implicitly created only for real scalar outputs but got ", e.dtype);
+    g = root.tensor.defined() ? ones_like(root.tensor) : ones(e.sizes, e.dtype, std::nullopt, e.device);
+  } else if (root.has_sizes) {
+    RL_CHECK(AutogradError, g.sizes() == e.sizes, "Mismatch in shape: grad_output[", index,
+             "] has a shape of torch.Size(", g.sizes(), ") and output[", index, "] has a shape of torch.Size(", e.sizes,
+             ").");
+    RL_CHECK(AutogradError, g.device() == e.device, "Mismatch in device: grad_output[", index, "] is on ", g.device(),
+             " and output[", index, "] on ", e.device, ".");
+    RL_CHECK(AutogradError, is_complex(g.dtype()) == is_complex(e.dtype),
              "For complex Tensors, both grad_output and output are required to "
              "have the same dtype. Mismatch in dtype: grad_output[",
-             index, "] has a dtype of ", g.dtype(), " and output[", index, "] has a dtype of ", root.dtype(), ".");
+             index, "] has a dtype of ", g.dtype(), " and output[", index, "] has a dtype of ", e.dtype, ".");
+  } else {
+    e.sizes.assign(g.sizes());
+    e.dtype = g.dtype();
+    e.device = g.device();
   }
-  roots_.push_back(gradient_edge(root));
+  roots_.push_back(std::move(e));
   root_grads_.push_back(std::move(g));
 }
 
-void Backward::add_input(const Tensor& input) {
+void Backward::add_input(const GraphPlace& input) {
   restricted_ = true;
-  RL_CHECK(AutogradError, input.requires_grad(), "One of the differentiated Tensors does not require grad");
-  if (options_.accumulate) retain_grad(input);
-  Edge e = gradient_edge(input);
+  Edge e = input.edge;
+  if (input.tensor.defined()) {
+    RL_CHECK(AutogradError, input.tensor.requires_grad(), "One of the differentiated Tensors does not require grad");
+    if (options_.accumulate) retain_grad(input.tensor);
+    e = gradient_edge(input.tensor);
+  }
   captures_.push_back({e.node.get(), e.input_nr, captures_.size()});
   kept_.push_back(std::move(e.node));
 }
@@ -244,6 +281,15 @@ Grads Backward::apply(Node* n, Tensor* grads, uint32_t count) {
   return out;
 }
 
+Tensors Backward::call_alone(Node& n, Tensors grads) {
+  Backward run({.retain_graph = true, .create_graph = thread_state.grad_enabled});
+  Grads out = n.apply(run, grads.data());
+  Tensors fit;
+  for (uint32_t i = 0; i < n.num_edges(); i++)
+    fit.push_back(i < out.size() ? fitted(std::move(out[i]), n.edges()[i], n, i) : Tensor());
+  return fit;
+}
+
 void Backward::execute(Node* n) {
   Node::RunState& s = state(n);
   uint32_t count = n->num_inputs();
@@ -290,6 +336,7 @@ void Backward::execute(Node* n) {
 
 Tensors Backward::run() {
   Scoped<bool> mode(thread_state.grad_enabled, options_.create_graph);
+  Scoped<Backward*> innermost(current_run, this);
   captured_.resize(captures_.size());
   count_dependencies();
   if (restricted_) mark_needed();
@@ -310,16 +357,17 @@ Tensors Backward::run() {
     ready_.pop_back();
     execute(n);
   }
+  for (size_t i = 0; i < callbacks_.size(); i++) Ref<RunCallback>(callbacks_[i])->call();  // which may add further ones
   return std::move(captured_);
 }
 
-Tensors run_backward(const Tensors& roots, const Tensors& grads, const BackwardOptions& options,
-                     const Tensors& inputs) {
+Tensors run_backward_from(const GraphPlaces& roots, const Tensors& grads, const BackwardOptions& options,
+                          const GraphPlaces& inputs) {
   RL_CHECK(AutogradError, grads.empty() || roots.size() == grads.size(), "backward: expected as many gradients as ",
            "tensors, or none, got ", roots.size(), " tensors and ", grads.size(), " gradients");
   Backward run(options);
   for (size_t i = 0; i < roots.size(); i++) run.add_root(roots[i], grads.empty() ? Tensor() : grads[i], i);
-  for (const Tensor& t : inputs) run.add_input(t);
+  for (const GraphPlace& t : inputs) run.add_input(t);
   Tensors out = run.run();
   if (options.accumulate) return {};
   for (size_t i = 0; i < out.size(); i++)

@@ -16,6 +16,15 @@ int place_of(const Tensor& t, const Tensors& in) {
   return -1;
 }
 
+// The tensor whose memory t shows, if one of the inputs shows it too.
+Ref<TensorImpl> shared_base(const Tensor& t, const Tensors& inputs) {
+  auto base_of = [](const Tensor& of) { return of.is_view() ? of.impl()->base() : of.ref(); };
+  Ref<TensorImpl> base = base_of(t);
+  for (const Tensor& in : inputs)
+    if (in.defined() && base_of(in) == base) return base;
+  return nullptr;
+}
+
 bool any_needs_gradient(const Tensors& inputs) {
   return std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.defined() && t.requires_grad(); });
 }
@@ -42,9 +51,17 @@ Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t 
     return output;
   }
   Tensor t = is_input || output.impl()->requires_grad() || output.impl()->autograd ? detached_alias(output) : output;
-  t.impl()->set_base(nullptr);  // a view made inside of forward: its gradient comes from backward
+  // A view made inside of forward: its gradient comes from backward.
+  t.impl()->set_base(is_input || output.is_view() ? shared_base(output, inputs) : nullptr, ViewKind::OfFunction);
   set_history(t, Ref<Node>(this), nr);
   return t;
+}
+
+void FunctionNode::mark_views(const Tensors& inputs, const Tensors& outputs) {
+  for (const Tensor& t : outputs)
+    if (t.defined() && t.is_view() && t.impl()->view_kind() == ViewKind::NoGrad && place_of(t, inputs) < 0 &&
+        shared_base(t, inputs))
+      t.impl()->set_base(t.impl()->base(), ViewKind::OfFunction);
 }
 
 Tensors FunctionNode::finish(const Tensors& inputs, Tensors outputs) {
@@ -73,17 +90,34 @@ Tensors FunctionNode::finish(const Tensors& inputs, Tensors outputs) {
     if (at >= 0 && (place_of(t, inputs) < 0 || place_of(t, dirty_) >= 0) && place_of(t, constant_) < 0)
       saved_.push_back({detached_alias(t), t.impl()->version(), at, nullptr, {}});  // itself, it would own its owner
     else saved_.push_back({t, t.impl()->version(), -1, nullptr, {}});
-    if (saved_hooks) {
-      SavedValue& s = saved_.back();
-      if (at < 0 || s.output < 0) s.edge = gradient_edge(t);
-      s.packed = pack_saved(s.tensor);
-      s.tensor = Tensor();
-    }
+    if (saved_hooks) pack(saved_.back(), *saved_hooks);
   }
   to_save_.clear();
   dirty_.clear();
   constant_.clear();
   return outputs;
+}
+
+void FunctionNode::pack(SavedValue& s, SavedHooks& hooks) {
+  if (s.output < 0) s.edge = gradient_edge(s.tensor);
+  s.packed = pack_saved(hooks, s.tensor);
+  s.tensor = Tensor();
+}
+
+size_t FunctionNode::num_saved() const {
+  RL_CHECK(AutogradError, !released_, kBackwardTwice);
+  return saved_.size();
+}
+
+void FunctionNode::hook_saved(size_t i, SavedHooks& hooks) {
+  RL_CHECK(AutogradError, !released_ && i < saved_.size(), kHookOnFreed);
+  SavedValue& s = saved_[i];
+  if (s.packed) {
+    s.packed = hooked_again(s.packed, hooks);
+    return;
+  }
+  RL_CHECK(AutogradError, s.tensor.defined(), kHookOnNone);
+  pack(s, hooks);
 }
 
 Tensors FunctionNode::saved_tensors() const {

@@ -29,11 +29,16 @@ class FunctionNode : public Node {
 
   // Throws AutogradError if they were freed or changed since.
   Tensors saved_tensors() const;
+  size_t num_saved() const;
+  // Hooks for one of them. Throws if it is none, or has some.
+  void hook_saved(size_t i, SavedHooks& hooks);
 
   // The two halves of call_function, for callers that run forward themselves. `start` takes down where gradients go; `finish` makes the
   // outputs results of this node, and returns those that had to become other tensors in place of the given ones.
   void start(const Tensors& inputs);
   Tensors finish(const Tensors& inputs, Tensors outputs);
+  // For callers that record nothing: outputs that show an input's memory may not be written to where gradients are wanted.
+  static void mark_views(const Tensors& inputs, const Tensors& outputs);
 
   Grads apply(Backward& run, Tensor* grads) override;
   bool runs_without_gradients() const override { return materialize_; }
@@ -54,6 +59,7 @@ class FunctionNode : public Node {
     Device device;
     bool is_tensor = true;
   };
+  static void pack(SavedValue& s, SavedHooks& hooks);
   Tensor wire(const Tensors& inputs, const Tensor& output, uint32_t nr);
 
   Tensors to_save_, dirty_, constant_;

@@ -97,34 +97,44 @@ void set_history(const Tensor& t, Ref<Node> node, uint32_t nr) {
   if (t.is_view()) t.impl()->set_view_version(t.impl()->version());
 }
 
+void refuse_write(const Tensor& view, bool through_base) {
+  ViewKind kind = view.impl()->view_kind();
+  const AutogradMeta* m = meta_of(view);
+  const char* written = through_base ? "its base or another view of its base has been" : "is being";
+  bool mode = kind == ViewKind::NoGrad || kind == ViewKind::Inference || !m || !m->grad_fn;
+  const char* name = kind == ViewKind::Inference ? "inference" : "no_grad";
+  std::string text =
+      m && m->grad_fn ? str("Output ", m->output_nr, " of ", m->grad_fn->name(), " is a view") : "A view";
+  if (mode)
+    text += str(m && m->grad_fn ? " of a view which was created in " : " was created in ", name, " mode and ", written,
+                " modified inplace ", kind == ViewKind::Inference ? "in normal mode." : "with grad mode enabled.");
+  else text += str(" and ", written, " modified inplace.");
+  if (kind == ViewKind::OneOfMany)
+    text +=
+        " This view is the output of a function that returns multiple views. Such functions do not allow the output "
+        "views to be modified inplace. You should replace the inplace operation by an out-of-place one.";
+  else if (kind == ViewKind::OfFunction)
+    text +=
+        " This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
+        "logic to handle view+inplace would override the custom backward associated with the custom Function, "
+        "leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the "
+        "custom Function.";
+  else
+    text +=
+        str(" Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
+            "moving both the view and the inplace either both inside the ",
+            name, kind == ViewKind::Inference ? "_mode" : "",
+            " block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be "
+            "tracked).");
+  throw AutogradError(std::move(text));
+}
+
 void check_in_place(const Tensor& t) {
   if (!t.requires_grad()) {
     if (!t.is_view() || t.impl()->view_kind() == ViewKind::Tracked) return;
   }
   if (t.is_view()) {
-    ViewKind kind = t.impl()->view_kind();
-    RL_CHECK(AutogradError, kind != ViewKind::NoGrad,
-             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-             "use case is ambiguous "
-             "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
-             "either both inside the "
-             "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
-             "be tracked).");
-    RL_CHECK(AutogradError, kind != ViewKind::Inference,
-             "A view was created in inference mode and is being modified inplace with grad mode enabled. Given that "
-             "this use case is "
-             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-             "inplace either both "
-             "inside the inference_mode block (if you don't want the inplace to be tracked) or both outside (if you "
-             "want the inplace to be "
-             "tracked).");
-    Ref<Node> made_by = grad_fn(t);
-    RL_CHECK(AutogradError, kind != ViewKind::OneOfMany, "Output ", output_nr(t), " of ",
-             made_by ? made_by->name() : "a view operator",
-             " is a view and is being modified inplace. This view is the output of a function that returns multiple "
-             "views. Such functions do "
-             "not allow the output views to be modified inplace. You should replace the inplace operation by an "
-             "out-of-place one.");
+    if (t.impl()->view_kind() != ViewKind::Tracked) refuse_write(t, false);
     RL_CHECK(
         AutogradError, !(t.requires_grad() && is_leaf(Tensor(t.impl()->base()))),
         "a view of a leaf Variable that requires grad is being used in an in-place operation. Hint: change it under "

@@ -73,6 +73,8 @@ int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook);
 // Takes a hook off that one of the two functions above put on.
 void remove_hook(const Tensor& t, int64_t id);
 
+// Throws the error for a view that may not be written to, itself or through its base: its kind is not Tracked.
+[[noreturn]] void refuse_write(const Tensor& view, bool through_base);
 // Throws if an operator that gradients flow through may not write to t.
 void check_in_place(const Tensor& t);
 

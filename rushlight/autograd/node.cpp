@@ -57,6 +57,19 @@ void Node::visit_owned(OwnedVisitor& visitor) const {
   if (extras_->metadata) visitor.other(*extras_->metadata);
 }
 
+const Edge* Node::known_input(uint32_t input_nr) const {
+  if (extras_)
+    for (const Edge& e : extras_->inputs)
+      if (e.input_nr == input_nr) return &e;
+  return nullptr;
+}
+void Node::note_input(const Edge& e) {
+  if (known_input(e.input_nr)) return;
+  auto& inputs = make_extras().inputs;
+  inputs.push_back(e);
+  inputs.back().node = nullptr;  // it would own itself
+}
+
 int64_t Node::add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook) {
   int64_t id = next_hook_id++;
   make_extras().tensor_hooks.push_back({input_nr, id, std::move(hook)});
@@ -81,10 +94,20 @@ void Node::remove_hook(int64_t id) {
   std::erase_if(extras_->accumulated, named);
 }
 
-Ref<PackedTensor> pack_saved(const Tensor& t) {
+Ref<PackedTensor> hooked_again(const Ref<PackedTensor>& now, SavedHooks& hooks) {
+  RL_CHECK(AutogradError, now, kHookOnNone);
+  auto* plain = dynamic_cast<NotPacked*>(now.get());
+  RL_CHECK(
+      AutogradError, plain,
+      "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
+      "allowed at a time.");
+  return pack_saved(hooks, plain->tensor);
+}
+
+Ref<PackedTensor> pack_saved(SavedHooks& hooks, const Tensor& t) {
   NoGradGuard no_grad;
   uint32_t version = t.impl()->version();
-  Ref<PackedTensor> packed = saved_hooks->pack(t);
+  Ref<PackedTensor> packed = hooks.pack(t);
   RL_CHECK(RuntimeError, t.impl()->version() == version,
            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
            "modified by in-place operations as this can lead to unexpected side-effects; clone() it first.");

@@ -49,8 +49,22 @@ class SavedHooks : public RefCounted {
   virtual Ref<PackedTensor> pack(const Tensor& t) = 0;
 };
 extern thread_local constinit SavedHooks* saved_hooks;  // the thread's innermost pair, borrowed; mostly null
-// REQUIRES: saved_hooks. Throws if the hook writes to t.
-Ref<PackedTensor> pack_saved(const Tensor& t);
+// Throws if the hook writes to t.
+Ref<PackedTensor> pack_saved(SavedHooks& hooks, const Tensor& t);
+// One of a list whose others are hooked.
+class NotPacked final : public PackedTensor {
+ public:
+  explicit NotPacked(Tensor t) : tensor(std::move(t)) {}
+  Tensor unpack() override { return tensor; }
+  const Tensor tensor;
+};
+// `now` of a saved value hooked by itself. Throws where that can't be: it is null (None), or has hooks.
+Ref<PackedTensor> hooked_again(const Ref<PackedTensor>& now, SavedHooks& hooks);
+inline constexpr const char* kHookOnNone = "Calling register_hooks on a saved tensor with value None is forbidden";
+inline constexpr const char* kHookOnFreed =
+    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
+    "freed "
+    "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need them afterwards";
 
 struct AutogradMeta;
 
@@ -83,8 +97,10 @@ struct NodeExtras {
   Hooks<NodeHook> before, after;
   Hooks<LeafHook> accumulated;
   std::vector<std::pair<int, Ref<PackedTensor>>> packed;  // by the place of the saved value; a list has many
-  std::string trace;                                      // anomaly mode: where the operation was called
-  Ref<Node> made_by;         // anomaly mode: the node in whose backward this one was recorded
+  std::vector<Edge>
+      inputs;         // edges to this node that were shown to somebody, with the sizes of the tensors they belong to
+  std::string trace;  // anomaly mode: where the operation was called
+  Ref<Node> made_by;  // anomaly mode: the node in whose backward this one was recorded
   Ref<RefCounted> metadata;  // the front end's
 };
 
@@ -112,6 +128,10 @@ class Node : public RefCounted {
   uint64_t sequence() const { return sequence_; }
   NodeExtras* extras() const { return extras_.get(); }
   NodeExtras& make_extras() { return extras_ ? *extras_ : *(extras_ = std::make_unique<NodeExtras>()); }
+  // What is known of the tensor whose gradient is the given input; null if nothing is.
+  const Edge* known_input(uint32_t input_nr) const;
+  // Takes down what e, which leads to this node, says of that tensor.
+  void note_input(const Edge& e);
   int64_t add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook);
   int64_t add_hook(Ref<NodeHook> hook, bool before);
   int64_t add_leaf_hook(Ref<LeafHook> hook);

@@ -236,11 +236,35 @@ void OpNode::save_results(const IValue* rets, uint32_t inputs) {
 // The hooks' value takes the place of the node's own.
 void OpNode::pack(int i) {
   auto& packed = make_extras().packed;
-  auto one = [&](const Tensor& t) { packed.emplace_back(i, t.defined() ? pack_saved(t) : nullptr); };
+  auto one = [&](const Tensor& t) { packed.emplace_back(i, t.defined() ? pack_saved(*saved_hooks, t) : nullptr); };
   if (values_[i].is_tensor()) one(values_[i].tensor());
   else if (values_[i].is_tensor_list())
     for (const Tensor& t : values_[i].tensor_list()) one(t);
   values_[i] = IValue();
+}
+
+void OpNode::hook_saved(int i, size_t item, SavedHooks& hooks) {
+  RL_CHECK(AutogradError, !released_, kHookOnFreed);
+  auto& packed = make_extras().packed;
+  IValue& v = values_[i];
+  if (v.is_tensor()) {
+    RL_CHECK(AutogradError, v.tensor().defined(), kHookOnNone);
+    packed.emplace_back(i, pack_saved(hooks, saved_tensor(i)));
+    v = IValue();
+    return;
+  }
+  if (v.is_tensor_list()) {
+    Tensors list = saved_list(i);
+    for (size_t k = 0; k < list.size(); k++) RL_CHECK(AutogradError, k != item || list[k].defined(), kHookOnNone);
+    for (Tensor& t : list) packed.emplace_back(i, t.defined() ? make_ref<NotPacked>(std::move(t)) : nullptr);
+    v = IValue();
+  }
+  for (auto& [at, value] : packed)
+    if (at == i && item-- == 0) {
+      value = hooked_again(value, hooks);
+      return;
+    }
+  throw AutogradError(kHookOnNone);
 }
 
 // Empty if nothing was packed. As saved values do, the tensors stand where the packed ones stood in the graph.

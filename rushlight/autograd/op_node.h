@@ -69,6 +69,8 @@ class OpNode final : public Node {
   // For lists of Python's `_saved_...`: throws as the rule would.
   Tensor saved_tensor(int i) const;
   Tensors saved_list(int i) const;
+  // Hooks for one saved tensor, number `item` of a list. Throws if there is none, or it has some.
+  void hook_saved(int i, size_t item, SavedHooks& hooks);
   int edge_of(int arg) const;
   uint32_t list_size() const { return list_size_; }
   bool released() const { return released_; }

@@ -37,6 +37,7 @@ void check_same_kind(const Geometry& base, const Geometry& view) {
 void refresh_view(const Tensor& t) {
   TensorImpl* v = t.impl();
   if (v->view_version() == v->version() || !v->base()->requires_grad()) return;
+  if (v->view_kind() != ViewKind::Tracked) refuse_write(t, true);
   set_history(t, make_ref<AsStridedNode>(Tensor(v->base()), t), 0);
 }
 

@@ -59,7 +59,7 @@ struct SparseParts final : TensorContents {
 struct VersionCounter final : RefCounted { std::atomic<uint32_t> value{0}; };
 
 // How a view was made, which decides whether autograd lets it be written to.
-enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany };
+enum class ViewKind : uint8_t { Tracked, NoGrad, Inference, OneOfMany, OfFunction };
 
 class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
  public:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor, is_anomaly_check_nan_enabled, is_anomaly_enabled
+from .._C import _SavedTensor as SavedTensor  # noqa: F401
 from . import forward_ad, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function, NestedIOFunction
@@ -101,7 +102,13 @@ def grad(
     (tensor(27.),)
     """
     outputs, inputs = _tuple(outputs), _tuple(inputs)
+    if not inputs:
+        raise RuntimeError("grad requires non-empty inputs: `inputs` cannot be empty.")
     if materialize_grads:
+        if any(isinstance(i, graph.GradientEdge) for i in inputs):
+            raise RuntimeError(
+                "materialize_grads cannot be used when the given input is a GradientEdge: nothing is known of its tensor"
+            )
         if allow_unused is False:
             raise ValueError(
                 "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
@@ -110,6 +117,14 @@ def grad(
     weights = _weights(grad_outputs, len(outputs))
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
+        for i, (w, o) in enumerate(zip(weights, outputs, strict=True)):
+            if isinstance(o, Tensor) and w is not None and w.shape[1:] != o.shape:
+                raise RuntimeError(
+                    "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. "
+                    f"The sizes of the remaining dimensions are expected to match the shape of corresponding output, but a "
+                    f"mismatch was detected: grad_output[{i}] has a shape of {tuple(w.shape)} and output[{i}] has a shape of "
+                    f"{tuple(o.shape)}."
+                )
         count = len(weights[0])
         rows = [
             grad(outputs, inputs, [w[i] for w in weights], keep or i + 1 < count, create_graph, True, True, False, True)

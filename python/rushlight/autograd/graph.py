@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ __all__ = [
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
@@ -24,14 +26,101 @@ _disabled = threading.local()  # .why, in disable_saved_tensors_hooks
 
 
 class GradientEdge(NamedTuple):
-    """Where the gradient of a tensor goes: a node, and which of its inputs."""
+    """Where the gradient of a tensor goes: a node, and which of its inputs. ``backward`` and ``grad`` take it for the tensor."""
 
     node: Node
     output_nr: int
+    ownership_token: Node | None = None  # keeps the graph of a custom function, whose Python object doesn't
 
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:
-    return GradientEdge(*_C._gradient_edge(tensor))
+    """The place of a tensor in the graph, which stays when the tensor is written to or gone.
+
+    >>> x = torch.tensor([1.], requires_grad=True)
+    >>> edge = torch.autograd.graph.get_gradient_edge(x)
+    >>> torch.autograd.grad(x * 3, edge)
+    (tensor([3.]),)
+    """
+    node, output_nr = _C._gradient_edge(tensor)
+    token = None
+    if isinstance(node, _C._FunctionContext):
+        with _C.enable_grad():
+            token = tensor.view_as(tensor).grad_fn
+    return GradientEdge(node, output_nr, token)
+
+
+class _Handles:
+    """Hooks that are removed together."""
+
+    def __init__(self, handles: list) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def __enter__(self) -> _Handles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def register_multi_grad_hook(tensors: Any, fn: Callable, *, mode: str = "all") -> _Handles:
+    """Calls ``fn`` in each backward pass when the gradients of several tensors are there.
+
+    Args:
+        mode: "all": once, with the list of all gradients (None for a tensor that the pass does not reach).
+            "any": once, with the first gradient that is computed.
+
+    >>> a, b = torch.rand(2, requires_grad=True), torch.rand(2, requires_grad=True)
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), lambda grads: print([g is None for g in grads]))
+    >>> (a * b).sum().backward()
+    [False, False]
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    tensors = tuple(tensors)
+    lock = threading.Lock()
+    if mode == "any":
+        done: set[int] = set()
+
+        @functools.wraps(fn)
+        def first(grad: Any) -> None:
+            run = _C._current_graph_task_id()
+            if run == -1:
+                raise AssertionError("expected this hook to be called inside a backward call")
+            with lock:
+                if run in done:
+                    return
+                done.add(run)
+            fn(grad)
+
+        return _Handles([t.register_hook(first) for t in tensors if t.requires_grad])
+
+    nodes = [_C._gradient_edge(t)[0] if t.requires_grad else None for t in tensors]
+    waiting: dict[int, list] = {}  # of each pass: the gradients so far, and how many are to come
+
+    def on(index: int) -> Callable[[Any], None]:
+        def hook(grad: Any) -> None:
+            run = _C._current_graph_task_id()
+            if run == -1:
+                raise AssertionError("expected this hook to be called inside a backward call")
+            with lock:
+                if run not in waiting:
+                    expected = sum(n is not None and _C._will_engine_execute_node(n) for n in nodes)
+                    waiting[run] = [[None] * len(tensors), expected]
+                grads, left = waiting[run]
+                grads[index] = grad
+                waiting[run][1] = left = left - 1
+                if left == 0:
+                    del waiting[run]
+            if left == 0:
+                fn(grads)
+
+        return hook
+
+    return _Handles([t.register_hook(on(i)) for i, t in enumerate(tensors) if t.requires_grad])
 
 
 def increment_version(tensor: Any) -> None:
@@ -71,6 +160,10 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(
             lambda t: (t.device, t.clone() if t.device.type == "cpu" else t.cpu()), lambda kept: kept[1].to(kept[0])
         )
+
+
+def _hooks_are_enabled() -> bool:
+    return not getattr(_disabled, "why", None)
 
 
 @contextmanager

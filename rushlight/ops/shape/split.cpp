@@ -135,33 +135,53 @@ Tensors unbind(const Tensor& self, int64_t dim) {
   return out;
 }
 
+// Autograd lets none of several views be written to, but for those of the unsafe_ forms.
+template <auto f, class... Args>
+Tensors one_of_many(const Tensor& self, Args... args) {
+  Tensors pieces = f(self, args...);
+  for (const Tensor& t : pieces)
+    if (t.is_view() && t.impl()->view_kind() == ViewKind::Tracked)
+      t.impl()->set_base(t.impl()->base(), ViewKind::OneOfMany);
+  return pieces;
+}
+
 }  // namespace
 
 // The pieces are views because slice and select are.
 OP(split, {.schema = "split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
            .doc = "Views of pieces of one size; the last may be smaller. >>> torch.split(torch.arange(3), "
                   "2)\n(tensor([0, 1]), tensor([2]))",
-           .kernel = composite<split_size>(),
-           .aliases = {"unsafe_split"},
+           .kernel = composite<one_of_many<split_size, int64_t, int64_t>>(),
            .node = "SplitBackward0"});
 OP(split_sizes,
    {.schema = "split.sizes(Tensor(a -> *) self, int[] split_size, int dim=0) -> Tensor(a)[]",
     .doc =
         "Views of pieces of the given sizes. >>> torch.split(torch.arange(3), [1, 2])\n(tensor([0]), tensor([1, 2]))",
-    .kernel = composite<split_with_sizes>(),
+    .kernel = composite<one_of_many<split_with_sizes, IntArrayRef, int64_t>>(),
     .node = "SplitWithSizesBackward0"});
 OP(split_with_sizes, {.schema = "split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
                       .doc = "Views of pieces of the given sizes. >>> torch.split_with_sizes(torch.arange(3), [1, "
                              "2])\n(tensor([0]), tensor([1, 2]))",
-                      .kernel = composite<split_with_sizes>(),
-                      .aliases = {"unsafe_split_with_sizes"},
+                      .kernel = composite<one_of_many<split_with_sizes, IntArrayRef, int64_t>>(),
                       .node = "SplitWithSizesBackward0"});
 OP(chunk,
    {.schema = "chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
     .doc = "At most so many views of equal pieces. >>> torch.chunk(torch.arange(3), 2)\n(tensor([0, 1]), tensor([2]))",
-    .kernel = composite<chunk>(),
-    .aliases = {"unsafe_chunk"},
+    .kernel = composite<one_of_many<chunk, int64_t, int64_t>>(),
     .node = "SplitBackward0"});
+OP(unsafe_split, {.schema = "unsafe_split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
+                  .doc = "As split; autograd lets the pieces be written to in place.",
+                  .kernel = composite<split_size>(),
+                  .node = "UnsafeSplitBackward0"});
+OP(unsafe_split_with_sizes,
+   {.schema = "unsafe_split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
+    .doc = "As split_with_sizes; autograd lets the pieces be written to in place.",
+    .kernel = composite<split_with_sizes>(),
+    .node = "UnsafeSplitWithSizesBackward0"});
+OP(unsafe_chunk, {.schema = "unsafe_chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
+                  .doc = "As chunk; autograd lets the pieces be written to in place.",
+                  .kernel = composite<chunk>(),
+                  .node = "UnsafeSplitBackward0"});
 OP(tensor_split, {.schema = "tensor_split.sections(Tensor(a -> *) self, int sections, int dim=0) -> Tensor(a)[]",
                   .doc = "Exactly so many views, sizes differing by one at most. >>> "
                          "torch.tensor_split(torch.arange(3), 2)\n(tensor([0, 1]), tensor([2]))",
@@ -198,7 +218,7 @@ OP(unbind,
    {.schema = "unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]",
     .doc =
         "Views of all slices along a dimension, without it. >>> torch.unbind(torch.arange(2))\n(tensor(0), tensor(1))",
-    .kernel = composite<unbind>(),
+    .kernel = composite<one_of_many<unbind, int64_t>>(),
     .node = "UnbindBackward0"});
 
 }  // namespace rushlight
