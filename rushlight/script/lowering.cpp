@@ -615,7 +615,8 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
   size_t before = contexts_.size();
   for (size_t i = 0; i < s->targets.size(); i += 2) {
     const ExprPtr& e = s->targets[i];
-    auto* context = dynamic_cast<GradMode*>(expr(e).get());
+    SugaredPtr item = expr(e);  // held: the mode that it holds is read below
+    auto* context = dynamic_cast<GradMode*>(item.get());
     if (!context)
       fail(e->range,
            "With item expression must be torch.no_grad(), torch.enable_grad(), torch.set_grad_enabled() or "

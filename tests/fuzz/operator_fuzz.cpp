@@ -24,6 +24,7 @@
 #include "rushlight/autograd/engine.h"
 #include "rushlight/core/checked.h"
 #include "rushlight/core/generator.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/kernels/parallel.h"
 
 #ifdef RL_SANITIZED
@@ -355,6 +356,7 @@ int main(int argc, char** argv) {
   int workers = 2;
   std::string only, match;
   int64_t number = -1;
+  show_warning = [](const std::string&) {};  // what is written to stderr is a sanitizer's
   if (argc < 2)
     return std::puts(
                "operator_fuzz CALLS.TXT [--cases N] [--first K] [--workers N] [--match TEXT] [--op NAME --case K]"),

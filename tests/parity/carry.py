@@ -9,6 +9,11 @@ import rushlight as rl
 
 # numpy lacks these, so they travel as integers of their width.
 AS_INTEGER = {torch.bfloat16: torch.int16, torch.complex32: torch.int32}
+# What a sparse tensor consists of, by its layout.
+PARTS = {
+    torch.sparse_coo: ("_indices", "_values"),
+    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
+}
 BACK = {rl.bfloat16: (rl.int16, torch.bfloat16), rl.complex32: (rl.int32, torch.complex32)}
 
 
@@ -41,11 +46,18 @@ def counterpart(function, name):
     return found
 
 
+def sparse_maker(module, layout):
+    return getattr(module, f"{str(layout).removeprefix('torch.')}_tensor")
+
+
 def to_rushlight(value, storages=None):
     """A fresh counterpart of a value or a nest of them; a tensor keeps strides and requires_grad.
 
     With a dict for `storages` (filled by address), what shares memory in PyTorch does so in rushlight.
     """
+    if isinstance(value, torch.Tensor) and value.layout in PARTS:
+        parts = [to_rushlight(getattr(value.detach(), name)()) for name in PARTS[value.layout]]
+        return sparse_maker(rl, value.layout)(*parts, tuple(value.shape)).requires_grad_(value.requires_grad)
     if isinstance(value, torch.Tensor):
         dense = value.detach().resolve_conj().resolve_neg()
         address = (dense.untyped_storage().data_ptr(), dense.dtype)
@@ -80,6 +92,10 @@ def to_rushlight(value, storages=None):
 def to_torch(value):
     """The way back, for results."""
     if isinstance(value, rl.Tensor):
+        if value.layout in (rl.sparse_coo, rl.sparse_csr):
+            layout = getattr(torch, str(value.layout).removeprefix("torch."))
+            parts = [to_torch(getattr(value.detach(), name)()) for name in PARTS[layout]]
+            return sparse_maker(torch, layout)(*parts, tuple(value.shape))
         dense = value.detach().resolve_conj().resolve_neg()
         through, dtype = BACK.get(value.dtype, (None, None))
         if through:

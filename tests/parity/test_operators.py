@@ -33,7 +33,7 @@ KNOWN = {
     r"^forward nn\.functional\.conv_transpose[23]d bfloat16": "PyTorch adds up bfloat16 where it doesn't ask oneDNN",
     r"^forward (nn\.functional\.grid_sample|grid_sampler_[23]d) bfloat16": "PyTorch computes coordinates in bfloat16",
     r"^(meta|forward|out|gradient|gradgrad) nn\.functional\.linear_cross_entropy\.chunked ": "the samples pass PyTorch's options",
-    r"^(forward|out|gradient|gradgrad) sparse\.(sampled_addmm|mm\.reduce) ": "the samples hold CSR tensors, which carry.py can't take over",
+    r"^out sparse\.sampled_addmm ": "no out= that is sparse",
     r"^out (split_with_sizes|unbind)_copy ": "no out= that is a list",
     r"^gradient as_strided_scatter ": "PyTorch gives self the gradient of what is replaced, not of what stays",
     r"^(forward|gradient) histogramdd ": "edges that don't ascend raise",
