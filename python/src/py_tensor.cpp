@@ -23,6 +23,14 @@ int free_count = 0;
 void subclass_dealloc(PyObject* self);
 int subclass_clear(PyObject* self);
 
+// Whether a class written in Python, or one that it is made of, has __slots__. Others keep CPython's functions, without which an
+// object can't change its class.
+bool has_slots(PyTypeObject* type) {
+  for (; type != tensor_type; type = type->tp_base)
+    if (Py_SIZE(type)) return true;
+  return false;
+}
+
 PyTensor* allocate(PyTypeObject* type) {
   if (type == tensor_type && free_count) {
     PyTensor* o = free_objects[--free_count];
@@ -36,7 +44,7 @@ PyTensor* allocate(PyTypeObject* type) {
   PyTensor* o =
       type == tensor_type ? PyObject_GC_New(PyTensor, type) : reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
   if (!o) return nullptr;
-  if (type != tensor_type) {
+  if (type != tensor_type && has_slots(type)) {
     type->tp_dealloc = subclass_dealloc;
     type->tp_clear = subclass_clear;
   }
@@ -87,7 +95,7 @@ void clear_slots(PyObject* self) {
       if (m->type == T_OBJECT_EX) Py_CLEAR(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + m->offset));
 }
 
-// Of classes written in Python. CPython's own functions for them empty their __slots__ before they ask whether the object stays.
+// Of classes with __slots__, which CPython's own functions empty before they ask whether the object stays.
 void subclass_dealloc(PyObject* self) {
   if (stays(self)) return;
   PyTypeObject* type = Py_TYPE(self);
