@@ -65,7 +65,6 @@ PyObject* pop_saved_hooks(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
-
 // A saved tensor of a node. It reads nothing before it is asked, so that one that was freed is an error then.
 struct PySaved {
   PyObject_HEAD Node* node;  // owned

@@ -11,15 +11,16 @@
 namespace rushlight::data {
 namespace {
 
-#define RL_FUNCTIONS(X)                                                                                              \
-  X(open) X(close) X(get) X(write) X(free) X(create_iterator) X(iter_destroy) X(iter_valid) X(iter_seek_to_first)    \
-      X(iter_seek_to_last) X(iter_seek) X(iter_next) X(iter_prev) X(iter_key) X(iter_value) X(iter_get_error)        \
-          X(writebatch_create) X(writebatch_destroy) X(writebatch_put) X(writebatch_delete) X(options_create)        \
-              X(options_destroy) X(options_set_create_if_missing) X(options_set_paranoid_checks)                     \
-                                    \
-                      X(readoptions_create) X(readoptions_destroy) X(readoptions_set_verify_checksums)               \
-                          X(readoptions_set_fill_cache) X(writeoptions_create) X(writeoptions_destroy)               \
-                              X(writeoptions_set_sync)
+#define RL_FUNCTIONS(X)                                                                                       \
+  X(open)                                                                                                     \
+  X(close) X(get) X(write) X(free) X(create_iterator) X(iter_destroy) X(iter_valid) X(iter_seek_to_first)     \
+      X(iter_seek_to_last) X(iter_seek) X(iter_next) X(iter_prev) X(iter_key) X(iter_value) X(iter_get_error) \
+          X(writebatch_create) X(writebatch_destroy) X(writebatch_put) X(writebatch_delete) X(options_create) \
+              X(options_destroy) X(options_set_create_if_missing) X(options_set_paranoid_checks)              \
+                                                                                                              \
+                  X(readoptions_create) X(readoptions_destroy) X(readoptions_set_verify_checksums)            \
+                      X(readoptions_set_fill_cache) X(writeoptions_create) X(writeoptions_destroy)            \
+                          X(writeoptions_set_sync)
 
 struct Api {
   explicit Api(const std::string& where) {
@@ -77,7 +78,8 @@ struct Opened {
   }
   void check_process() const {
     RL_CHECK(RuntimeError, generation == fork_generation(), where,
-             ": a LevelDB belongs to the process that opened it; open it in this one after the other has closed it, or use LMDB");
+             ": a LevelDB belongs to the process that opened it; open it in this one after the other has closed it, or "
+             "use LMDB");
   }
   void release() {
     // A forked child has none of the threads that closing waits for.

@@ -126,7 +126,8 @@ class Environment {
     check_size();
     MDB_txn* txn = nullptr;
     check(api_.txn_begin(env, nullptr, write_ ? 0 : MDB_RDONLY, &txn), "begin");
-    int status = api_.dbi_open(txn, options.name.empty() ? nullptr : options.name.c_str(), write_ && !options.name.empty() ? MDB_CREATE : 0, &dbi);
+    int status = api_.dbi_open(txn, options.name.empty() ? nullptr : options.name.c_str(),
+                               write_ && !options.name.empty() ? MDB_CREATE : 0, &dbi);
     if (status != 0) {
       api_.txn_abort(txn);
       close();

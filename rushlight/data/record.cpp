@@ -21,7 +21,8 @@ class Fields {
     const uint64_t tag = varint_at();
     number = unsigned(tag >> 3);
     wire = Wire(tag & 7);
-    RL_CHECK(FileError, tag >> 3 > 0 && tag >> 3 < 1u << 29, where_, ": no field of protobuf's at byte ", base_ + start_);
+    RL_CHECK(FileError, tag >> 3 > 0 && tag >> 3 < 1u << 29, where_, ": no field of protobuf's at byte ",
+             base_ + start_);
     switch (wire) {
       case kVarint: varint = varint_at(); break;
       case kFixed64: bytes = take(8); break;
@@ -36,7 +37,8 @@ class Fields {
     return true;
   }
   void expect(Wire w) const {
-    RL_CHECK(FileError, wire == w, where_, ": field ", number, " at byte ", base_ + start_, " is of another type than expected");
+    RL_CHECK(FileError, wire == w, where_, ": field ", number, " at byte ", base_ + start_,
+             " is of another type than expected");
   }
   size_t content() const { return base_ + size_t(bytes.data() - bytes_.data()); }  // where `bytes` begin
 
@@ -47,8 +49,8 @@ class Fields {
 
  private:
   std::string_view take(uint64_t n) {
-    RL_CHECK(FileError, n <= bytes_.size() - at_, where_, ": a field of ", n, " bytes at byte ", base_ + start_, ", but the record ends after ",
-             base_ + bytes_.size(), "; it is cut short");
+    RL_CHECK(FileError, n <= bytes_.size() - at_, where_, ": a field of ", n, " bytes at byte ", base_ + start_,
+             ", but the record ends after ", base_ + bytes_.size(), "; it is cut short");
     at_ += size_t(n);
     return bytes_.substr(at_ - size_t(n), size_t(n));
   }
@@ -68,9 +70,10 @@ class Fields {
 
 // Numbers that may come packed or one by one.
 template <class T> void append_fixed(std::vector<T>& out, const Fields& f, const std::string& where) {
-  RL_CHECK(FileError, f.wire == kBytes || f.bytes.size() == sizeof(T), where, ": field ", f.number, " is of another type than expected");
-  RL_CHECK(FileError, f.wire != kVarint && f.bytes.size() % sizeof(T) == 0, where, ": field ", f.number, " has ", f.bytes.size(),
-           " bytes, no multiple of ", sizeof(T));
+  RL_CHECK(FileError, f.wire == kBytes || f.bytes.size() == sizeof(T), where, ": field ", f.number,
+           " is of another type than expected");
+  RL_CHECK(FileError, f.wire != kVarint && f.bytes.size() % sizeof(T) == 0, where, ": field ", f.number, " has ",
+           f.bytes.size(), " bytes, no multiple of ", sizeof(T));
   const size_t n = f.bytes.size() / sizeof(T), before = out.size();
   out.resize(before + n);
   std::memcpy(out.data() + before, f.bytes.data(), n * sizeof(T));
@@ -98,8 +101,9 @@ struct ProtoType {
   int field;  // where the numbers are: 3 floats, 4 int32s, 5 bytes, 9 doubles, 10 int64s
 };
 constexpr ProtoType proto_types[] = {
-    {1, DType::Float32, 3}, {2, DType::Int32, 4}, {3, DType::UInt8, 5},    {5, DType::Bool, 4},    {6, DType::UInt8, 4},
-    {7, DType::Int8, 4},    {9, DType::Int16, 4}, {10, DType::Int64, 10}, {12, DType::Float16, 4}, {13, DType::Float64, 9},
+    {1, DType::Float32, 3},  {2, DType::Int32, 4},    {3, DType::UInt8, 5}, {5, DType::Bool, 4},
+    {6, DType::UInt8, 4},    {7, DType::Int8, 4},     {9, DType::Int16, 4}, {10, DType::Int64, 10},
+    {12, DType::Float16, 4}, {13, DType::Float64, 9},
 };
 
 template <class To, class From> Tensor filled(const std::vector<From>& from, DType dtype) {
@@ -112,8 +116,8 @@ Tensor shaped(Tensor flat, const std::vector<int64_t>& dims, const std::string& 
   int64_t n = 0;
   bool negative = false;
   for (int64_t d : dims) negative = negative || d < 0;
-  RL_CHECK(FileError, !negative && dims.size() <= 64 && try_product(dims, n) && n == flat.numel(), where, ": a tensor of sizes ", dims,
-           " with ", flat.numel(), " numbers");
+  RL_CHECK(FileError, !negative && dims.size() <= 64 && try_product(dims, n) && n == flat.numel(), where,
+           ": a tensor of sizes ", dims, " with ", flat.numel(), " numbers");
   return alias_tensor(flat, dims, contiguous_strides(dims), 0);
 }
 
@@ -251,7 +255,8 @@ Record decode_record(std::string_view bytes, const std::string& where) {
   return out;
 }
 
-std::string encode_datum(std::string_view encoded, int64_t channels, int64_t height, int64_t width, std::optional<int64_t> label) {
+std::string encode_datum(std::string_view encoded, int64_t channels, int64_t height, int64_t width,
+                         std::optional<int64_t> label) {
   std::string out;
   put_number(out, 1, channels);
   put_number(out, 2, height);
@@ -265,10 +270,10 @@ std::string encode_datum(std::string_view encoded, int64_t channels, int64_t hei
 std::string encode_datum(const Tensor& image, std::optional<int64_t> label) {
   Tensor t = dense(image, "encode_datum");
   RL_CHECK(ValueError, t.dim() == 3, "encode_datum: expected a tensor (C, H, W), got ", t.dim(), " dimensions");
-  RL_CHECK(TypeError, t.dtype() == DType::UInt8 || t.dtype() == DType::Float32, "encode_datum: expected uint8 or float32, got ",
-           name_of(t.dtype()));
-  RL_CHECK(ValueError, !label || (*label >= INT32_MIN && *label <= INT32_MAX), "encode_datum: a Datum's label has 32 bits, got ",
-           label ? *label : 0);
+  RL_CHECK(TypeError, t.dtype() == DType::UInt8 || t.dtype() == DType::Float32,
+           "encode_datum: expected uint8 or float32, got ", name_of(t.dtype()));
+  RL_CHECK(ValueError, !label || (*label >= INT32_MIN && *label <= INT32_MAX),
+           "encode_datum: a Datum's label has 32 bits, got ", label ? *label : 0);
   std::string out;
   for (unsigned i = 0; i < 3; i++) put_number(out, i + 1, t.size(i));
   if (t.dtype() == DType::UInt8) put_bytes(out, 4, bytes_of(t));

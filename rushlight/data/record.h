@@ -25,7 +25,8 @@ Record decode_record(std::string_view bytes, const std::string& where);
 
 // A Datum of a uint8 or float32 tensor (C, H, W), or around an encoded picture's bytes.
 std::string encode_datum(const Tensor& image, std::optional<int64_t> label);
-std::string encode_datum(std::string_view encoded, int64_t channels, int64_t height, int64_t width, std::optional<int64_t> label);
+std::string encode_datum(std::string_view encoded, int64_t channels, int64_t height, int64_t width,
+                         std::optional<int64_t> label);
 // Throws TypeError for a dtype that Caffe2 lacks.
 std::string encode_tensors(const std::vector<Tensor>& tensors, const std::vector<std::string>& names = {});
 

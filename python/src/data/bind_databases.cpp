@@ -35,7 +35,9 @@ class Text {
   std::string_view view_;
 };
 
-inline nb::object bytes_object(std::string_view s) { return nb::steal(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size()))); }
+inline nb::object bytes_object(std::string_view s) {
+  return nb::steal(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size())));
+}
 
 // A database that may have been closed; cursors hold what they need themselves.
 struct Db {
@@ -117,23 +119,47 @@ void bind_databases(nb::module_& m) {
       .def("count", [](Db& d) { return without_gil([&] { return d.open().count(); }); })
       .def("kind", [](Db& d) { return d.open().kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; })
       .def(
-          "write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); }, "batch"_a,
-          "sync"_a)
+          "write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); },
+          "batch"_a, "sync"_a)
       .def("close", [](Db& d) { d.db.reset(); });
   nb::class_<Walk>(m, "_Cursor")
       .def("valid", [](Walk& w) { return w.cursor->valid(); })
-      .def("first", [](Walk& w) { w.cursor->first(); return w.cursor->valid(); })
-      .def("last", [](Walk& w) { w.cursor->last(); return w.cursor->valid(); })
-      .def("next", [](Walk& w) { w.cursor->next(); return w.cursor->valid(); })
-      .def("prev", [](Walk& w) { w.cursor->prev(); return w.cursor->valid(); })
-      .def("seek", [](Walk& w, nb::handle key) { w.cursor->seek(Text(key)); return w.cursor->valid(); }, "key"_a)
+      .def("first",
+           [](Walk& w) {
+             w.cursor->first();
+             return w.cursor->valid();
+           })
+      .def("last",
+           [](Walk& w) {
+             w.cursor->last();
+             return w.cursor->valid();
+           })
+      .def("next",
+           [](Walk& w) {
+             w.cursor->next();
+             return w.cursor->valid();
+           })
+      .def("prev",
+           [](Walk& w) {
+             w.cursor->prev();
+             return w.cursor->valid();
+           })
+      .def(
+          "seek",
+          [](Walk& w, nb::handle key) {
+            w.cursor->seek(Text(key));
+            return w.cursor->valid();
+          },
+          "key"_a)
       .def("key", [](Walk& w) { return bytes_object(w.at().key()); })
       .def("value", [](Walk& w) { return bytes_object(w.at().value()); })
       .def("take", take, "count"_a, "what"_a, "back"_a, "stop"_a = nb::none());
   nb::class_<Batch>(m, "_Batch")
       .def(nb::init<>())
-      .def("put", [](Batch& b, nb::handle key, nb::handle value) { b.put(Text(key), Text(value)); }, "key"_a, "value"_a)
-      .def("delete", [](Batch& b, nb::handle key) { b.remove(Text(key)); }, "key"_a)
+      .def(
+          "put", [](Batch& b, nb::handle key, nb::handle value) { b.put(Text(key), Text(value)); }, "key"_a, "value"_a)
+      .def(
+          "delete", [](Batch& b, nb::handle key) { b.remove(Text(key)); }, "key"_a)
       // (True, value or None) for what the batch has changed.
       .def("find",
            [](Batch& b, nb::handle key) -> nb::object {
@@ -145,9 +171,11 @@ void bind_databases(nb::module_& m) {
       .def("__len__", [](Batch& b) { return b.changes().size(); });
   m.def(
       "open_db",
-      [](nb::handle path, const std::string& kind, bool write, bool create, bool folder, const std::string& name, bool verify) {
+      [](nb::handle path, const std::string& kind, bool write, bool create, bool folder, const std::string& name,
+         bool verify) {
         data::DbOptions o;
-        RL_CHECK(ValueError, kind.empty() || kind == "lmdb" || kind == "leveldb", "open_db: expected kind lmdb or leveldb, got ", kind);
+        RL_CHECK(ValueError, kind.empty() || kind == "lmdb" || kind == "leveldb",
+                 "open_db: expected kind lmdb or leveldb, got ", kind);
         o.kind = kind.empty() ? DbKind::Unknown : kind == "lmdb" ? DbKind::Lmdb : DbKind::LevelDb;
         o.write = write;
         o.create = create;
@@ -183,7 +211,8 @@ void bind_databases(nb::module_& m) {
   m.def(
       "encode_datum",
       [](nb::object image, std::optional<int64_t> label, std::tuple<int64_t, int64_t, int64_t> sizes) {
-        if (PyObject_TypeCheck(image.ptr(), tensor_api->type)) return to_bytes(data::encode_datum(unwrap(image.ptr()), label));
+        if (PyObject_TypeCheck(image.ptr(), tensor_api->type))
+          return to_bytes(data::encode_datum(unwrap(image.ptr()), label));
         auto [c, h, w] = sizes;
         return to_bytes(data::encode_datum(Text(image), c, h, w, label));
       },

@@ -347,7 +347,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                     own["resumed"].update(start=states[number]["random"], batches=0, dataset=None, iterator=None)
             each.append(own)
         self._progress.streams = [
-            {"batches": 0, "random": None, "start": None, **(states[k] if going_on and states else {})} for k in range(self._count)
+            {"batches": 0, "random": None, "start": None, **(states[k] if going_on and states else {})}
+            for k in range(self._count)
         ]
         hosted = [each[w :: self._processes] for w in range(self._processes)]
         threads = loader.worker_method == "thread"
