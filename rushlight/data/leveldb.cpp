@@ -11,19 +11,16 @@
 namespace rushlight::data {
 namespace {
 
-#define RL_FUNCTIONS(X)                                                                                                \
-  X(open)                                                                                                              \
-  X(close)                                                                                                             \
-  X(get)                                                                                                               \
-  X(write)                                                                                                             \
-  X(free) X(create_iterator) X(iter_destroy) X(iter_valid) X(iter_seek_to_first) X(iter_seek_to_last) X(iter_seek)     \
-      X(iter_next) X(iter_prev) X(iter_key) X(iter_value) X(iter_get_error) X(writebatch_create) X(writebatch_destroy) \
-          X(writebatch_put) X(writebatch_delete) X(options_create) X(options_destroy) X(options_set_create_if_missing) \
-              X(options_set_paranoid_checks)                                                                           \
-                                                                                                                       \
-                  X(readoptions_create) X(readoptions_destroy) X(readoptions_set_verify_checksums)                     \
-                      X(readoptions_set_fill_cache) X(writeoptions_create) X(writeoptions_destroy)                     \
-                          X(writeoptions_set_sync)
+// clang-format off
+#define RL_FUNCTIONS(X) \
+  X(open) X(close) X(get) X(write) X(free) X(create_iterator) X(iter_destroy) X(iter_valid) \
+  X(iter_seek_to_first) X(iter_seek_to_last) X(iter_seek) X(iter_next) X(iter_prev) X(iter_key) \
+  X(iter_value) X(iter_get_error) X(writebatch_create) X(writebatch_destroy) X(writebatch_put) \
+  X(writebatch_delete) X(options_create) X(options_destroy) X(options_set_create_if_missing) \
+  X(options_set_paranoid_checks) X(readoptions_create) X(readoptions_destroy) \
+  X(readoptions_set_verify_checksums) X(readoptions_set_fill_cache) X(writeoptions_create) \
+  X(writeoptions_destroy) X(writeoptions_set_sync)
+// clang-format on
 
 struct Api {
   explicit Api(const std::string& where) {
