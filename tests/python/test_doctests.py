@@ -17,6 +17,7 @@ PACKAGES = [
     "rushlight.distributions",
     "rushlight.fx",
     "rushlight._comforts",
+    "rushlight.text",
 ]
 MODULES = [
     "rushlight._compile",

@@ -70,6 +70,7 @@ NB_MODULE(_data, m) {
   });
   m.def("has_library", &data::has_library, "name"_a,
         "Whether this build has png, jpeg, sndfile, leveldb or lmdb, and this system the library.");
+  bind_text(m);
   bind_images(m);
   bind_tables(m);
   bind_sets(m);

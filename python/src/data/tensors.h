@@ -50,6 +50,7 @@ auto without_gil(F&& f) {
   return f();
 }
 
+void bind_text(nb::module_& m);
 void bind_images(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_sets(nb::module_& m);
