@@ -70,7 +70,7 @@ std::vector<std::string_view> gpt2_words(std::string_view text) {
   while (i < text.size()) {
     std::string_view rest = text.substr(i);
     if (rest[0] == '\'') {
-      size_t n = rest.starts_with("'re") || rest.starts_with("'ve") || rest.starts_with("'ll") ? 3
+      size_t n = rest.starts_with("'re") || rest.starts_with("'ve") || rest.starts_with("'ll")         ? 3
                  : rest.size() > 1 && std::string_view("stmd").find(rest[1]) != std::string_view::npos ? 2
                                                                                                        : 0;
       if (n) {
@@ -117,8 +117,9 @@ BytePairs::BytePairs(Vocabulary vocabulary, std::span<const uint8_t> merges, con
     if (row.ends_with('\r')) row.remove_suffix(1);
     if (row.empty() || (line == 1 && row.starts_with("#version"))) continue;
     size_t space = row.find(' ');
-    RL_CHECK(FileError, space != row.npos && row.find(' ', space + 1) == row.npos && space > 0 && space + 1 < row.size(),
-             where, ", line ", line, ": expected two tokens with one space between them, got '", row.substr(0, 80), "'");
+    RL_CHECK(FileError,
+             space != row.npos && row.find(' ', space + 1) == row.npos && space > 0 && space + 1 < row.size(), where,
+             ", line ", line, ": expected two tokens with one space between them, got '", row.substr(0, 80), "'");
     std::string_view left = row.substr(0, space), right = row.substr(space + 1);
     std::string joined = std::string(left) + std::string(right);
     int64_t ids[3];
@@ -174,13 +175,15 @@ void BytePairs::append(std::string_view word, std::vector<int64_t>& out) const {
   for (int32_t at = n ? 0 : -1; at >= 0; at = symbols[size_t(at)].after) {
     int64_t id = symbols[size_t(at)].id;
     RL_CHECK(ValueError, id >= 0 || unknown_ >= 0, "BytePairs.encode: the vocabulary has no token for byte ",
-             unsigned(uint8_t(word[size_t(at)])), " ('", visible(uint8_t(word[size_t(at)])), "'), and there is none for unknown ones");
+             unsigned(uint8_t(word[size_t(at)])), " ('", visible(uint8_t(word[size_t(at)])),
+             "'), and there is none for unknown ones");
     out.push_back(id >= 0 ? id : unknown_);
   }
 }
 
 std::vector<int64_t> BytePairs::encode(std::string_view text) const {
-  RL_CHECK(ValueError, text.size() < size_t(INT32_MAX), "BytePairs.encode: a text of ", text.size(), " bytes is too long");
+  RL_CHECK(ValueError, text.size() < size_t(INT32_MAX), "BytePairs.encode: a text of ", text.size(),
+           " bytes is too long");
   std::vector<int64_t> out, fresh;
   for (std::string_view word : gpt2_words(text)) {
     if (word.size() > kCachedBytes) {
@@ -221,8 +224,9 @@ std::string BytePairs::decode(std::span<const int64_t> ids) const {
 
 Merges learn_byte_pairs(const std::vector<std::string_view>& texts, int64_t size, int64_t least,
                         const std::vector<std::string>& specials) {
-  RL_CHECK(ValueError, size >= 256 + int64_t(specials.size()) && size <= (1 << 24), "learn_byte_pairs: expected a size of ",
-           256 + specials.size(), " (the bytes and the special tokens) to ", 1 << 24, ", got ", size);
+  RL_CHECK(ValueError, size >= 256 + int64_t(specials.size()) && size <= (1 << 24),
+           "learn_byte_pairs: expected a size of ", 256 + specials.size(), " (the bytes and the special tokens) to ",
+           1 << 24, ", got ", size);
   RL_CHECK(ValueError, least >= 1, "learn_byte_pairs: expected a least frequency >= 1, got ", least);
   Merges out;
   out.tokens = specials;
@@ -236,7 +240,8 @@ Merges learn_byte_pairs(const std::vector<std::string_view>& texts, int64_t size
   }
   std::unordered_map<std::string, int32_t> known;
   for (const std::string& token : out.tokens) known.emplace(token, int32_t(known.size()));
-  RL_CHECK(ValueError, known.size() == out.tokens.size(), "learn_byte_pairs: a special token is there twice, or is a byte's");
+  RL_CHECK(ValueError, known.size() == out.tokens.size(),
+           "learn_byte_pairs: a special token is there twice, or is a byte's");
 
   std::unordered_map<std::string_view, int64_t> counts;
   for (std::string_view text : texts)

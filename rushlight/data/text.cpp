@@ -15,7 +15,9 @@ std::string_view text_of(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-int64_t line_of(std::string_view text, size_t at) { return 1 + std::count(text.begin(), text.begin() + int64_t(at), '\n'); }
+int64_t line_of(std::string_view text, size_t at) {
+  return 1 + std::count(text.begin(), text.begin() + int64_t(at), '\n');
+}
 
 // The flat object of strings and whole numbers that a vocab.json is, and nothing else of JSON.
 class VocabularyJson {
@@ -26,8 +28,7 @@ class VocabularyJson {
     std::vector<std::pair<std::string, int64_t>> entries;
     expect('{');
     if (peek() == '}') at_++;
-    else
-      do {
+    else do {
         size_t begin = at_;
         std::string token = string();
         expect(':');
@@ -92,7 +93,10 @@ class VocabularyJson {
     for (int i = 0; i < 4; i++, at_++) {
       if (at_ >= text_.size()) fail("expected four hexadecimal digits");
       char c = text_[at_];
-      int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      int digit = c >= '0' && c <= '9'   ? c - '0'
+                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                  : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                         : -1;
       if (digit < 0) fail("expected four hexadecimal digits");
       v = v << 4 | uint32_t(digit);
     }
@@ -141,7 +145,8 @@ class VocabularyJson {
 };
 
 bool is_break(std::string_view text) {
-  return text.starts_with("<br />") || text.starts_with("<BR />") || text.starts_with("<Br />") || text.starts_with("<bR />");
+  return text.starts_with("<br />") || text.starts_with("<BR />") || text.starts_with("<Br />") ||
+         text.starts_with("<bR />");
 }
 
 bool is_chinese(uint32_t c) {

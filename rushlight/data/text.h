@@ -29,7 +29,7 @@ class Vocabulary {
   static Vocabulary of_json(std::span<const uint8_t> file, const std::string& where);
 
   int64_t size() const { return int64_t(tokens_.size()); }
-  int64_t find(std::string_view token) const;   // -1: it is not there
+  int64_t find(std::string_view token) const;  // -1: it is not there
   const std::string& token(int64_t id) const;  // "" for a number without one. Throws IndexError.
   const std::vector<std::string>& tokens() const { return tokens_; }
 
@@ -94,9 +94,7 @@ class BytePairs {
   struct Cache;
   void append(std::string_view word, std::vector<int64_t>& out) const;
   Vocabulary vocabulary_;
-  struct Merge {
-    int32_t rank, joined;
-  };
+  struct Merge { int32_t rank, joined; };
   std::unordered_map<uint64_t, Merge> merges_;  // by the numbers of the two
   int64_t bytes_[256];
   int64_t unknown_;
@@ -104,7 +102,7 @@ class BytePairs {
 };
 
 struct Merges {
-  std::vector<std::string> tokens;                           // specials, the 256 bytes, what was joined
+  std::vector<std::string> tokens;                          // specials, the 256 bytes, what was joined
   std::vector<std::pair<std::string, std::string>> merges;  // in order
 };
 // Learns byte pairs: again and again joins the two tokens that stand side by side most often in gpt2_words() of the texts, until there are

@@ -35,8 +35,7 @@ Char first_char(std::string_view text) {
     if (code >= 0x800 && (code < 0xD800 || code > 0xDFFF)) return {code, 3};
   }
   if (first >= 0xF0 && first < 0xF5 && rest(1) && rest(2) && rest(3)) {
-    uint32_t code =
-        (first & 7) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
+    uint32_t code = (first & 7) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
     if (code >= 0x10000 && code < 0x110000) return {code, 4};
   }
   return {kReplacement, 1};

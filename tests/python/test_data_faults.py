@@ -103,8 +103,16 @@ ERRORS = {
     "unpicklable": (lambda: lambda: 0, Exception, ["worker process 0", "[8, 9, 10, 11]", "pickle"]),
     "exits": (lambda: sys.exit(3), RuntimeError, ["worker 0", "reading sample 9", "exit code 3", "Traceback"]),
     "ends": (lambda: os._exit(4), RuntimeError, ["worker 0", "reading sample 9", "exit code 4"]),
-    "killed": (lambda: os.kill(os.getpid(), 9), RuntimeError, ["worker 0", "reading sample 9", "SIGKILL"]),
-    "crashes": (lambda: ctypes.string_at(0), RuntimeError, ["worker 0", "reading sample 9", "SIGSEGV", "string_at"]),
+    "killed": (
+        lambda: os.kill(os.getpid(), 9),
+        RuntimeError,
+        ["worker 0", "reading sample 9", "is killed by signal: Killed"],
+    ),
+    "crashes": (
+        lambda: ctypes.string_at(0),
+        RuntimeError,
+        ["worker 0", "reading sample 9", "is killed by signal: Segmentation fault", "string_at"],
+    ),
     "hangs": (lambda: time.sleep(1000), RuntimeError, ["timed out", "worker 0", "reading sample 9", "in <lambda>"]),
 }
 

@@ -108,8 +108,9 @@ def test_word_pieces_are_the_longest_there_are(tmp_path):
 
 def test_word_pieces_are_those_of_the_package_tokenizers():
     package = pytest.importorskip("tokenizers")
-    theirs = package.BertWordPieceTokenizer({token: i for i, token in enumerate(VOCAB)})
-    ours = transforms.BERTTokenizer(VOCAB)
+    tokens = [*VOCAB, "[SEP]"]
+    theirs = package.BertWordPieceTokenizer({token: i for i, token in enumerate(tokens)})
+    ours = transforms.BERTTokenizer(tokens)
     for line in ["wanted running, unwanted", "Want! WANTED lowest安low", "été low-est"]:
         assert ours.encode(line) == theirs.encode(line, add_special_tokens=False).ids
 

@@ -1,6 +1,5 @@
 // Tokenisers, for rushlight.text.
 #include "rushlight/data/text.h"
-
 #include "rushlight/kernels/parallel.h"
 #include "tensors.h"
 
@@ -98,8 +97,8 @@ void bind_text(nb::module_& m) {
       "The words that GPT-2 splits a text into.");
   m.def(
       "read_vocabulary",
-      [](nb::handle from, bool json) { return to_strs(vocabulary_of(from, json, "read_vocabulary").tokens()); }, "from_"_a,
-      "json"_a, "The tokens of a file in the order of their numbers.");
+      [](nb::handle from, bool json) { return to_strs(vocabulary_of(from, json, "read_vocabulary").tokens()); },
+      "from_"_a, "json"_a, "The tokens of a file in the order of their numbers.");
 
   nb::class_<data::WordPieces>(m, "WordPieces")
       .def(
@@ -111,9 +110,10 @@ void bind_text(nb::module_& m) {
             new (self) data::WordPieces(vocabulary_of(vocabulary, false, "WordPieces"), std::move(options),
                                         std::move(unknown), prefix, max_characters);
           },
-          "vocabulary"_a, "lower"_a, "strip_accents"_a.none(), "split_chinese"_a, "never_split"_a, "unknown"_a, "prefix"_a,
-          "max_characters"_a)
-      .def("encode", [](const data::WordPieces& s, nb::handle text) { return to_ints(s.encode(utf8_of(text, "encode"))); })
+          "vocabulary"_a, "lower"_a, "strip_accents"_a.none(), "split_chinese"_a, "never_split"_a, "unknown"_a,
+          "prefix"_a, "max_characters"_a)
+      .def("encode",
+           [](const data::WordPieces& s, nb::handle text) { return to_ints(s.encode(utf8_of(text, "encode"))); })
       .def("encode_all", [](const data::WordPieces& s, nb::list texts) { return encode_all(s, texts, "encode_all"); })
       .def("tokens", [](const data::WordPieces& s, nb::handle text) { return tokens_of(s, utf8_of(text, "tokens")); })
       .def("vocabulary", [](const data::WordPieces& s) { return to_strs(s.vocabulary().tokens()); });
@@ -130,10 +130,12 @@ void bind_text(nb::module_& m) {
             new (self) data::BytePairs(std::move(v), s.bytes.data, s.where("BytePairs"), id);
           },
           "vocabulary"_a, "merges"_a, "unknown"_a.none())
-      .def("encode", [](const data::BytePairs& s, nb::handle text) { return to_ints(s.encode(utf8_of(text, "encode"))); })
+      .def("encode",
+           [](const data::BytePairs& s, nb::handle text) { return to_ints(s.encode(utf8_of(text, "encode"))); })
       .def("encode_all", [](const data::BytePairs& s, nb::list texts) { return encode_all(s, texts, "encode_all"); })
       .def("tokens", [](const data::BytePairs& s, nb::handle text) { return tokens_of(s, utf8_of(text, "tokens")); })
-      .def("decode", [](const data::BytePairs& s, const std::vector<int64_t>& ids) { return text_object(s.decode(ids)); })
+      .def("decode",
+           [](const data::BytePairs& s, const std::vector<int64_t>& ids) { return text_object(s.decode(ids)); })
       .def("vocabulary", [](const data::BytePairs& s) { return to_strs(s.vocabulary().tokens()); });
 
   m.def(

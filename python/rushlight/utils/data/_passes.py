@@ -513,7 +513,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             self._too_late()
         worker, read = got
         if not callable(read):
-            self._died(worker, read.text)
+            self._died(worker, read.text, read.by_signal)
         try:
             answer = read()
         except Exception as error:
@@ -566,13 +566,15 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     _hangs = False
 
-    def _died(self, worker: int, text: str) -> None:
+    def _died(self, worker: int, text: str, by_signal: str = "") -> None:
         doing, pid = self._doing(worker), getattr(self._workers[worker], "pid", None)
         self._hangs = True
         self._shutdown_workers()
-        raise RuntimeError(
-            f"DataLoader worker (pid(s) {pid}) exited unexpectedly: worker {worker} ended while {doing}, {text}"
-        )
+        if by_signal:
+            what = f"DataLoader worker (pid {pid}) is killed by signal: {by_signal}. "
+        else:
+            what = f"DataLoader worker (pid(s) {pid}) exited unexpectedly: "
+        raise RuntimeError(f"{what}It was worker {worker}, {doing}; {text}".rstrip("; "))
 
     def _shutdown_workers(self) -> None:
         pool, self._pool = self._pool, None

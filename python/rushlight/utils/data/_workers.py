@@ -209,8 +209,8 @@ def _send(answer: tuple, link: socket.socket, number: int) -> None:
 class Died:
     """The answer of a process that ended by itself."""
 
-    def __init__(self, worker: int, text: str) -> None:
-        self.worker, self.text = worker, text
+    def __init__(self, text: str, by_signal: str = "") -> None:
+        self.text, self.by_signal = text, by_signal
 
     def close(self) -> None:
         pass
@@ -339,18 +339,17 @@ class ProcessPool:
         until = time.monotonic() + 1
         while (code := process.exitcode) is None and time.monotonic() < until:
             time.sleep(0.01)
-        how = "in a way that the system does not tell" if code is None else f"with exit code {code}"
-        if code is not None and code < 0:
-            try:
-                how = f"by signal: {signal.Signals(-code).name}"
-            except ValueError:
-                how = f"by signal {-code}"
+        how, by_signal = f"with exit code {code}", ""
+        if code is None:
+            how = "in a way that the system does not tell"
+        elif code < 0:
+            how, by_signal = "", _name_of_signal(-code)
         if code == -signal.SIGKILL:
-            how += " (the system kills so where memory runs out)"
+            how = "the system kills so where memory runs out"
         if code == 1 and getattr(process, "_start_method", "fork") != "fork":
             how += "; under spawn and forkserver the main program has to be guarded by `if __name__ == '__main__':`"
         written = self.written(worker)
-        self.answers.append((worker, Died(worker, how + (f"\n{written}" if written else ""))))
+        self.answers.append((worker, Died(how + (f"\n{written}" if written else ""), by_signal)))
 
     def place(self, worker: int) -> tuple[int, int]:
         """(number of the task, position in its batch) that the worker is reading, or was."""
@@ -439,6 +438,13 @@ class ProcessPool:
             answer.close()
         self.answers.clear()
         self.by_descriptor.clear()
+
+
+def _name_of_signal(number: int) -> str:
+    try:
+        return f"{signal.strsignal(number)} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)
 
 
 class _Passed:
