@@ -96,6 +96,8 @@ def test_spoiled_samples(op):
     inputs = op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd and dtype.is_floating_point)
     for sample in itertools.islice(inputs, SAMPLES):
         given = (sample.input, sample.args, sample.kwargs)
+        if any(type(v).__name__ == "LinearCrossEntropyOptions" for v in sample.kwargs.values()):
+            pytest.skip("the samples pass PyTorch's options")
         for i in range(min(len(tensors(given, torch.Tensor)), 6)):
             for spoil in SPOILS.values():
                 mine = to_rushlight(given)

@@ -739,3 +739,9 @@ def test_products_that_are_not_added(reduce):
     same(run)
     with pytest.raises(RuntimeError, match="reduce"):
         rl.sparse.mm(csr(rl), matrix(rl), "median")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (5, 1), (1, 1, 1)])
+def test_values_are_picked_at_a_matrix_of_places(shape):
+    with pytest.raises(RuntimeError, match=r"_sparse_pick: expected int64 indices of at most 2 dimensions"):
+        rl.ops.aten._sparse_pick(rl.ones(3, 4), rl.zeros(shape, dtype=rl.int64))

@@ -56,10 +56,11 @@ Tensor beside(const Tensor& mask, const Tensor& values) {
 }
 
 Tensor pick(const Tensor& self, const Tensor& indices) {
-  size_t n = size_t(indices.sizes()[0]);
-  RL_CHECK(RuntimeError, indices.dim() == 2 && indices.dtype() == DType::Int64 && n <= size_t(self.dim()),
+  RL_CHECK(RuntimeError,
+           indices.dim() == 2 && indices.dtype() == DType::Int64 && indices.sizes()[0] <= int64_t(self.dim()),
            "_sparse_pick: expected int64 indices of at most ", self.dim(), " dimensions by count, got ",
            indices.dtype(), " of shape ", indices.sizes());
+  size_t n = size_t(indices.sizes()[0]);
   IntArrayRef all = self.sizes();
   Tensor wanted = linear_indices(indices, all.slice(0, n));
   if (!is_sparse(self)) {
