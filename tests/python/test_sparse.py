@@ -745,3 +745,18 @@ def test_products_that_are_not_added(reduce):
 def test_values_are_picked_at_a_matrix_of_places(shape):
     with pytest.raises(RuntimeError, match=r"_sparse_pick: expected int64 indices of at most 2 dimensions"):
         rl.ops.aten._sparse_pick(rl.ones(3, 4), rl.zeros(shape, dtype=rl.int64))
+
+
+def test_parts_of_a_sparse_tensor_are_strided():
+    index, value = rl.tensor([0, 1, 3]), rl.ones(3)
+    makers = [
+        lambda t: rl.ops.aten._sparse_compressed_tensor_unsafe(t(index), rl.tensor([0, 0, 1]), value, (2, 2)),
+        lambda t: rl.ops.aten._sparse_compressed_tensor_unsafe(index, t(rl.tensor([0, 0, 1])), value, (2, 2)),
+        lambda t: rl.ops.aten._sparse_compressed_tensor_unsafe(index, rl.tensor([0, 0, 1]), t(value), (2, 2)),
+        lambda t: rl.sparse_coo_tensor(t(index[None]), value, (4,)),
+        lambda t: rl.sparse_coo_tensor(index[None], t(value), (4,)),
+    ]
+    for make in makers:
+        assert make(lambda t: t)._nnz() == 3
+        with pytest.raises(RuntimeError):
+            make(lambda t: t.to_sparse())

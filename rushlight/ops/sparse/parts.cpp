@@ -28,7 +28,11 @@ namespace rushlight {
 
 Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, const Tensor& values, IntArrayRef sizes,
                      bool coalesced) {
-  auto part = [](const Tensor& t) { return t.defined() ? detached_alias(t).ref() : nullptr; };
+  auto part = [&](const Tensor& t) {
+    RL_CHECK(RuntimeError, !t.defined() || t.layout() == Layout::Strided, "a tensor of layout ", layout,
+             " is made of strided indices and values, but got one of layout ", t.layout());
+    return t.defined() ? detached_alias(t).ref() : nullptr;
+  };
   // Strides of 0: it is never contiguous, and nobody walks it.
   Tensor out(
       make_ref<TensorImpl>(make_ref<Storage>(0, values.device()), values.dtype(), sizes, Dims(sizes.size(), 0), 0));
