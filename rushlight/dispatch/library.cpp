@@ -174,6 +174,7 @@ Registered& Registered::of(const std::string& name) {
   Registered*& r = (*all)[name];
   if (r) return *r;
   r = new Registered(name);
+  Scoped<bool> here(only_what_is_loaded, true);  // a library that is loaded now would wait for the lock that is held
   r->op_ = const_cast<Op*>(OpTable::get().find(name));
   if (r->op_) r->record_differentiable_ = r->op_->differentiable();
   return *r;

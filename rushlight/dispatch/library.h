@@ -109,6 +109,10 @@ std::string missing_operator(std::string_view symbol);
 // Loads a shared library that registers operators (TORCH_LIBRARY). Throws OsError if it can't be loaded, and RuntimeError if it registers
 // what can't be: then nothing of it stays.
 void load_library(const std::string& path);
+// Loads the library of rushlight's own that has the namespace of such a symbol ("torchvision::nms"), once. False: there is none.
+bool load_provided(std::string_view symbol);
+// While true, this thread looks names up without that.
+extern thread_local bool only_what_is_loaded;
 // For the initialisers of such libraries: says so where load_library was called, otherwise on the standard error stream.
 void registration_failed(std::string text);
 // The library that holds this code is never unloaded from here on.

@@ -45,7 +45,65 @@ static void check_whole(const std::string& path) {
 #endif
 }
 
+// ---- libraries of rushlight's own ------------------------------------------------------------------------------------------------
+
+namespace {
+
+// What stands beside librushlight and is loaded when somebody asks for an operator of the namespace. `binary` is the file of the package
+// that has these operators for PyTorch: who loads that gets ours.
+struct Provided {
+  const char *ns, *file, *binary;
+  std::once_flag once;
+};
+Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C.so", {}},
+                       {"rushlight_vision", "librushlight_vision.so", nullptr, {}}};
+
+std::string beside_this(const char* file) {
+  Dl_info info;
+  if (!dladdr(reinterpret_cast<const void*>(&load_library), &info) || !info.dli_fname) return file;
+  std::string here = info.dli_fname;
+  return here.substr(0, here.rfind('/') + 1) + file;
+}
+
+// Whether a library was linked against PyTorch's.
+bool is_of_pytorch(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string block(1 << 16, 0), text;
+  constexpr std::string_view needle = "libtorch_cpu.so";
+  while (file.read(block.data(), std::streamsize(block.size())), file.gcount() > 0) {
+    text.append(block, 0, size_t(file.gcount()));
+    if (text.find(needle) != text.npos) return true;
+    text.erase(0, text.size() - std::min(text.size(), needle.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+thread_local bool only_what_is_loaded = false;
+
+bool load_provided(std::string_view symbol) {
+  size_t colon = symbol.find("::");
+  if (colon == symbol.npos || only_what_is_loaded) return false;
+  bool loaded = false;
+  for (Provided& p : provided) {
+    if (symbol.substr(0, colon) != p.ns) continue;
+    std::call_once(p.once, [&] {
+      std::string path = beside_this(p.file);
+      if (!std::ifstream(path)) return;
+      load_library(path);
+      loaded = true;
+    });
+  }
+  return loaded;
+}
+
 void load_library(const std::string& path) {
+  for (Provided& p : provided)
+    if (p.binary && path.ends_with(str('/', p.binary)) && is_of_pytorch(path)) {
+      load_provided(str(p.ns, "::"));
+      return;
+    }
   check_whole(path);
   std::vector<std::string> failed;
   Scoped<std::vector<std::string>*> here(failures, &failed);

@@ -4,6 +4,7 @@
 #include <shared_mutex>
 #include <unordered_map>
 
+#include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/run.h"
 #include "rushlight/dispatch/scripted.h"
 
@@ -176,16 +177,22 @@ std::string_view in_table(std::string_view name) { return name.starts_with("aten
 
 const Op* OpTable::find(std::string_view name) const {
   std::string key(in_table(name));
-  std::shared_lock guard(names_.lock);
-  auto found = names_.exact.find(key);
-  return found == names_.exact.end() ? nullptr : found->second;
+  {
+    std::shared_lock guard(names_.lock);
+    auto found = names_.exact.find(key);
+    if (found != names_.exact.end()) return found->second;
+  }
+  return load_provided(key) ? find(name) : nullptr;
 }
 
 std::vector<const Op*> OpTable::overloads(std::string_view name) const {
   std::string key(in_table(name));
-  std::shared_lock guard(names_.lock);
-  auto found = names_.overloads.find(key);
-  return found == names_.overloads.end() ? std::vector<const Op*>() : found->second;
+  {
+    std::shared_lock guard(names_.lock);
+    auto found = names_.overloads.find(key);
+    if (found != names_.overloads.end()) return found->second;
+  }
+  return load_provided(key) ? overloads(name) : std::vector<const Op*>();
 }
 
 std::vector<const Op*> OpTable::all() const {

@@ -18,7 +18,7 @@ ORDER = [
     {"io"},
     {"script"},
     {"api"},
-    {"data"},  # a library of its own: nothing before it may need it
+    {"data", "vision"},  # libraries of their own: nothing before them may need them
     {"onnx", "caffe2", "nn", "optim"},
     {"distributed", "serve"},
 ]

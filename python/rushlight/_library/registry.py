@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import weakref
 from collections.abc import Callable, Sequence
@@ -78,6 +79,12 @@ class _Nothing:
         pass
 
 
+# Keys of devices that PyTorch may have and rushlight never has: kernels for them are taken, and nothing asks for them.
+_ELSEWHERE = re.compile(
+    "(Autograd|Autocast|Quantized|NestedTensor|Sparse|SparseCsr)?(XPU|MPS|HPU|IPU|Lazy|XLA|VE|MAIA|MTIA|HIP|PrivateUse[23])"
+)
+
+
 class Library:
     """Defines operators of a namespace and registers kernels; what it registered goes when it does.
 
@@ -150,7 +157,9 @@ class Library:
         elif with_keyset and fn is not None:
             fn = functools.partial(fn, DispatchKeySet())
 
-        self.m.impl(name, fn, dispatch_key or self.dispatch_key)
+        key = dispatch_key or self.dispatch_key
+        if not _ELSEWHERE.fullmatch(key):
+            self.m.impl(name, fn, key)
 
     def _destroy(self) -> None:
         """Takes away all that this library registered. Calls of its operators are errors from then on."""
