@@ -16,6 +16,7 @@ PACKAGES = [
     "rushlight.utils",
     "rushlight.distributions",
     "rushlight.fx",
+    "rushlight.vision",
     "rushlight._comforts",
     "rushlight.text",
 ]

@@ -1,0 +1,75 @@
+"""roi_align on a feature pyramid: each box reads the level that fits its size."""
+
+from __future__ import annotations
+
+import rushlight as torch
+from rushlight import Tensor, nn
+
+from .boxes import box_area
+from .regions import _pair, _rois, roi_align
+
+__all__ = ["MultiScaleRoIAlign"]
+
+
+class MultiScaleRoIAlign(nn.Module):
+    """Features of boxes from a dict of maps.
+
+    Args:
+        featmap_names: which maps of the dict are read, the finest first.
+        output_size, sampling_ratio: as of :func:`roi_align`.
+        canonical_scale, canonical_level: boxes of that side (224) read that level (4), of half the side the one below.
+
+    >>> pool = MultiScaleRoIAlign(["a", "b"], 2, 2)
+    >>> maps = {"a": torch.ones(1, 3, 16, 16), "b": torch.ones(1, 3, 8, 8)}
+    >>> pool(maps, [torch.tensor([[0.0, 0, 20, 20]])], [(64, 64)]).shape
+    torch.Size([1, 3, 2, 2])
+    """
+
+    def __init__(
+        self,
+        featmap_names: list[str],
+        output_size,
+        sampling_ratio: int,
+        *,
+        canonical_scale: int = 224,
+        canonical_level: int = 4,
+    ):
+        super().__init__()
+        self.featmap_names, self.sampling_ratio, self.output_size = featmap_names, sampling_ratio, _pair(output_size)
+        self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
+        self._exponents: list[int] | None = None  # level i is 2**-exponent of the image; of the first images seen
+
+    def _levels(self, boxes: list[Tensor]) -> Tensor:
+        side = torch.sqrt(torch.cat([box_area(b) for b in boxes]))
+        eps = torch.tensor(1e-6, dtype=side.dtype)
+        level = torch.floor(self.canonical_level + torch.log2(side / self.canonical_scale) + eps)
+        first, last = self._exponents[0], self._exponents[-1]
+        return torch.clamp(level, min=first, max=last).to(torch.int64) - first
+
+    def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
+        maps = [m for name, m in x.items() if name in self.featmap_names]
+        if self._exponents is None:
+            if not image_shapes:
+                raise ValueError("images list should not be empty")
+            height = max(s[0] for s in image_shapes)
+            self._exponents = [-round(float(torch.tensor(m.shape[-2] / height).log2())) for m in maps]
+        rois = _rois(boxes)
+        scales = [2.0**-e for e in self._exponents]
+        if len(maps) == 1:
+            return roi_align(maps[0], rois, self.output_size, scales[0], self.sampling_ratio)
+        levels = self._levels(boxes)
+        result = torch.zeros(
+            (len(rois), maps[0].shape[1], *self.output_size), dtype=maps[0].dtype, device=maps[0].device
+        )
+        for level, (features, scale) in enumerate(zip(maps, scales)):
+            mine = torch.where(levels == level)[0]
+            result[mine] = roi_align(features, rois[mine], self.output_size, scale, self.sampling_ratio).to(
+                result.dtype
+            )
+        return result
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(featmap_names={self.featmap_names}, output_size={self.output_size}, "
+            f"sampling_ratio={self.sampling_ratio})"
+        )
