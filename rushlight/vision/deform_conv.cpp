@@ -19,49 +19,70 @@ struct Sizes {
   int64_t out_plane() const { return out_h * out_w; }
 };
 
-#define RL_DEFORM_NUMBERS                                                                                            \
-  int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dilation_h, int64_t dilation_w, int64_t groups, \
-      int64_t offset_groups, bool use_mask
+#define RL_DEFORM_NUMBERS                                                                                   \
+  int64_t stride_h, int64_t stride_w, int64_t pad_h, int64_t pad_w, int64_t dilation_h, int64_t dilation_w, \
+      int64_t groups, int64_t offset_groups, bool use_mask
 
 Sizes sizes_of(const Tensor& input, const Tensor& weight, const Tensor& offset, const Tensor& mask, const Tensor& bias,
                RL_DEFORM_NUMBERS) {
   TORCH_CHECK(input.dim() == 4 && weight.dim() == 4 && offset.dim() == 4 && (!use_mask || mask.dim() == 4),
-              "deform_conv2d: expected input, weight, offset and mask of 4 dimensions, got shapes ", input.sizes(), ", ",
-              weight.sizes(), ", ", offset.sizes(), ", ", mask.sizes());
+              "deform_conv2d: expected input, weight, offset and mask of 4 dimensions, got shapes ", input.sizes(),
+              ", ", weight.sizes(), ", ", offset.sizes(), ", ", mask.sizes());
   for (const Tensor& t : {weight, offset, bias})
-    TORCH_CHECK(t.scalar_type() == input.scalar_type(), "deform_conv2d: expected all tensors to be of ", input.scalar_type(),
-                " as input is, got ", t.scalar_type());
+    TORCH_CHECK(t.scalar_type() == input.scalar_type(), "deform_conv2d: expected all tensors to be of ",
+                input.scalar_type(), " as input is, got ", t.scalar_type());
   TORCH_CHECK(!use_mask || mask.scalar_type() == input.scalar_type(), "deform_conv2d: expected a mask of ",
               input.scalar_type(), ", got ", mask.scalar_type());
-  TORCH_CHECK(stride_h > 0 && stride_w > 0, "deform_conv2d: stride_h: ", stride_h, " stride_w: ", stride_w, "; expected > 0");
+  TORCH_CHECK(stride_h > 0 && stride_w > 0, "deform_conv2d: stride_h: ", stride_h, " stride_w: ", stride_w,
+              "; expected > 0");
   TORCH_CHECK(pad_h >= 0 && pad_w >= 0, "deform_conv2d: pad_h: ", pad_h, " pad_w: ", pad_w, "; expected >= 0");
   TORCH_CHECK(dilation_h > 0 && dilation_w > 0, "deform_conv2d: dilation_h: ", dilation_h, " dilation_w: ", dilation_w,
               "; expected > 0");
   TORCH_CHECK(groups > 0 && offset_groups > 0, "deform_conv2d: groups: ", groups, " offset_groups: ", offset_groups,
               "; expected > 0");
-  Sizes s{input.size(0), input.size(1), input.size(2), input.size(3), weight.size(0), weight.size(2), weight.size(3), 0, 0,
-          stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, offset_groups, use_mask};
+  Sizes s{input.size(0),
+          input.size(1),
+          input.size(2),
+          input.size(3),
+          weight.size(0),
+          weight.size(2),
+          weight.size(3),
+          0,
+          0,
+          stride_h,
+          stride_w,
+          pad_h,
+          pad_w,
+          dilation_h,
+          dilation_w,
+          groups,
+          offset_groups,
+          use_mask};
   TORCH_CHECK(s.kernel_h > 0 && s.kernel_w > 0, "deform_conv2d: expected a kernel > 0, got ", weight.sizes());
   s.out_h = (s.height + 2 * pad_h - (dilation_h * (s.kernel_h - 1) + 1)) / stride_h + 1;
   s.out_w = (s.width + 2 * pad_w - (dilation_w * (s.kernel_w - 1) + 1)) / stride_w + 1;
   TORCH_CHECK(weight.size(1) * groups == s.channels, "deform_conv2d: expected input of ", weight.size(1) * groups,
               " channels (weight.size(1) * groups), got ", s.channels);
-  TORCH_CHECK(s.out_channels % groups == 0, "deform_conv2d: weight.size(0) is ", s.out_channels, ", not a multiple of groups, ", groups);
+  TORCH_CHECK(s.out_channels % groups == 0, "deform_conv2d: weight.size(0) is ", s.out_channels,
+              ", not a multiple of groups, ", groups);
   TORCH_CHECK(s.channels % offset_groups == 0, "deform_conv2d: input has ", s.channels,
               " channels, not a multiple of the offsets' groups, ", offset_groups);
-  TORCH_CHECK(offset.size(1) == offset_groups * 2 * s.taps(), "deform_conv2d: offset.shape[1] is not valid: got: ",
-              offset.size(1), " expected: ", offset_groups * 2 * s.taps());
-  TORCH_CHECK(!use_mask || mask.size(1) == offset_groups * s.taps(), "deform_conv2d: mask.shape[1] is not valid: got: ",
-              mask.size(1), " expected: ", offset_groups * s.taps());
+  TORCH_CHECK(offset.size(1) == offset_groups * 2 * s.taps(),
+              "deform_conv2d: offset.shape[1] is not valid: got: ", offset.size(1),
+              " expected: ", offset_groups * 2 * s.taps());
+  TORCH_CHECK(!use_mask || mask.size(1) == offset_groups * s.taps(),
+              "deform_conv2d: mask.shape[1] is not valid: got: ", mask.size(1),
+              " expected: ", offset_groups * s.taps());
   TORCH_CHECK(offset.size(0) == s.images && (!use_mask || mask.size(0) == s.images),
               "deform_conv2d: invalid batch size of offset or mask: got ", offset.size(0), ", expected ", s.images);
-  TORCH_CHECK(offset.size(2) == s.out_h && offset.size(3) == s.out_w, "deform_conv2d: offset output dims: (", offset.size(2),
-              ", ", offset.size(3), ") - computed output dims: (", s.out_h, ", ", s.out_w, ")");
+  TORCH_CHECK(offset.size(2) == s.out_h && offset.size(3) == s.out_w, "deform_conv2d: offset output dims: (",
+              offset.size(2), ", ", offset.size(3), ") - computed output dims: (", s.out_h, ", ", s.out_w, ")");
   TORCH_CHECK(!use_mask || (mask.size(2) == s.out_h && mask.size(3) == s.out_w), "deform_conv2d: mask output dims: (",
               mask.size(2), ", ", mask.size(3), ") - computed output dims: (", s.out_h, ", ", s.out_w, ")");
-  TORCH_CHECK(s.out_h > 0 && s.out_w > 0, "deform_conv2d: calculated output size too small - out_h: ", s.out_h, " out_w: ", s.out_w);
-  TORCH_CHECK(bias.dim() == 1 && bias.size(0) == s.out_channels, "deform_conv2d: expected bias of shape [", s.out_channels,
-              "], got ", bias.sizes());
+  TORCH_CHECK(s.out_h > 0 && s.out_w > 0, "deform_conv2d: calculated output size too small - out_h: ", s.out_h,
+              " out_w: ", s.out_w);
+  TORCH_CHECK(bias.dim() == 1 && bias.size(0) == s.out_channels, "deform_conv2d: expected bias of shape [",
+              s.out_channels, "], got ", bias.sizes());
   return s;
 }
 
@@ -138,8 +159,8 @@ void sample(const Sizes& s, const T* in, const T* offset, const T* mask, T* colu
 
 // The other way: from the gradient of the columns to those of input, offset and mask.
 template <class T>
-void sample_backward(const Sizes& s, const T* in, const T* offset, const T* mask, const T* columns, T* d_in, T* d_offset,
-                     T* d_mask) {
+void sample_backward(const Sizes& s, const T* in, const T* offset, const T* mask, const T* columns, T* d_in,
+                     T* d_offset, T* d_mask) {
   int64_t per_group = s.channels / s.offset_groups, plane = s.height * s.width;
   at::parallel_for(0, s.offset_groups, 1, [&](int64_t first, int64_t last) {
     for (int64_t g = first; g < last; g++)
@@ -163,8 +184,8 @@ void sample_backward(const Sizes& s, const T* in, const T* offset, const T* mask
 
 #define RL_NUMBERS stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, offset_groups, use_mask
 
-Tensor deform_conv2d(const Tensor& input, const Tensor& weight, const Tensor& offset, const Tensor& mask, const Tensor& bias,
-                     RL_DEFORM_NUMBERS) {
+Tensor deform_conv2d(const Tensor& input, const Tensor& weight, const Tensor& offset, const Tensor& mask,
+                     const Tensor& bias, RL_DEFORM_NUMBERS) {
   Sizes s = sizes_of(input, weight, offset, mask, bias, RL_NUMBERS);
   Tensor out = torch::empty({s.images, s.out_channels, s.out_h, s.out_w}, input.options());
   if (out.is_meta() || out.numel() == 0) return out;
@@ -203,8 +224,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> deform_conv2d_backward(const 
         sample<scalar_t>(s, at(x, n), at(off, n), of_mask, columns.data_ptr<scalar_t>());
         d_weight.add_(torch::bmm(g, columns.transpose(1, 2)));
         Tensor back = torch::bmm(w.transpose(1, 2), g).contiguous();
-        sample_backward<scalar_t>(s, at(x, n), at(off, n), of_mask, back.data_ptr<scalar_t>(), at(d_input, n), at(d_offset, n),
-                                  use_mask ? at(d_mask, n) : nullptr);
+        sample_backward<scalar_t>(s, at(x, n), at(off, n), of_mask, back.data_ptr<scalar_t>(), at(d_input, n),
+                                  at(d_offset, n), use_mask ? at(d_mask, n) : nullptr);
       }
     });
   }
@@ -217,8 +238,9 @@ Values deform_conv2d_rule(const Gradient& g) {
   return out;
 }
 
-#define ARGUMENTS                                                                                                       \
-  "Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, " \
+#define ARGUMENTS                                                                                                   \
+  "Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt " \
+  "pad_h, "                                                                                                         \
   "SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask"
 
 TORCH_LIBRARY_FRAGMENT(torchvision, m) {

@@ -10,8 +10,9 @@ Tensor nms(const Tensor& dets, const Tensor& scores, double threshold) {
   TORCH_CHECK(dets.dim() == 2, "nms: boxes should be a 2d tensor, got ", dets.dim(), "D");
   TORCH_CHECK(dets.size(1) == 4, "nms: boxes should have 4 elements in dimension 1, got ", dets.size(1));
   TORCH_CHECK(scores.dim() == 1, "nms: scores should be a 1d tensor, got ", scores.dim(), "D");
-  TORCH_CHECK(dets.size(0) == scores.size(0), "nms: boxes and scores should have same number of elements in dimension 0, got ",
-              dets.size(0), " and ", scores.size(0));
+  TORCH_CHECK(dets.size(0) == scores.size(0),
+              "nms: boxes and scores should have same number of elements in dimension 0, got ", dets.size(0), " and ",
+              scores.size(0));
   TORCH_CHECK(dets.scalar_type() == scores.scalar_type(), "nms: dets should have the same type as scores, got ",
               dets.scalar_type(), " and ", scores.scalar_type());
   TORCH_CHECK(!dets.is_meta(), "nms: how many boxes remain depends on their values, which meta tensors don't have");
@@ -50,8 +51,10 @@ TORCH_LIBRARY_FRAGMENT(torchvision, m) {
     m.impl("nms", torch::dispatch(key, torch::CppFunction::makeFallthrough()));
   // Known by name, as torchvision's Python code asks for them; of quantised tensors there are none.
   m.def("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor");
-  m.def("qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int rois_zero_point, "
-        "float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor");
+  m.def(
+      "qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int "
+      "rois_zero_point, "
+      "float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor");
   m.def("_cuda_version() -> int", [] { return int64_t(-1); });
 }
 

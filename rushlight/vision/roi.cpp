@@ -151,7 +151,8 @@ Tensor roi_align_backward(const Tensor& grad, const Tensor& rois, double scale, 
   Regions r{"_roi_align_backward", height, width};
   Tensor out = torch::zeros({n, c, h, w}, grad.options());
   r.check(out, rois);
-  TORCH_CHECK(grad.sizes() == at::IntArrayRef({rois.size(0), c, height, width}), r.op, ": grad has shape ", grad.sizes());
+  TORCH_CHECK(grad.sizes() == at::IntArrayRef({rois.size(0), c, height, width}), r.op, ": grad has shape ",
+              grad.sizes());
   if (out.is_meta() || grad.numel() == 0) return out;
   AT_DISPATCH_FLOATING_TYPES_AND_HALF(grad.scalar_type(), "roi_align", [&] {
     align_backward<scalar_t>(r, {scale, ratio, aligned, false}, grad, rois, out);
@@ -162,8 +163,9 @@ Tensor roi_align_backward(const Tensor& grad, const Tensor& rois, double scale, 
 // The channels of the result of an operator whose bins have channels of their own.
 int64_t position_channels(const Regions& r, const Tensor& input) {
   int64_t bins = r.height * r.width;
-  TORCH_CHECK(input.size(1) % bins == 0, r.op, ": input channels must be a multiple of pooling height * pooling width, got ",
-              input.size(1), " channels for ", r.height, " x ", r.width);
+  TORCH_CHECK(input.size(1) % bins == 0, r.op,
+              ": input channels must be a multiple of pooling height * pooling width, got ", input.size(1),
+              " channels for ", r.height, " x ", r.width);
   return input.size(1) / bins;
 }
 
@@ -202,9 +204,7 @@ int64_t rounded(A v, A scale) {
   A at = std::round(v * scale);
   return at > A(-1e9) && at < A(1e9) ? int64_t(at) : 0;
 }
-struct Range {
-  int64_t from, to;
-};
+struct Range { int64_t from, to; };
 
 std::tuple<Tensor, Tensor> roi_pool(const Tensor& input, const Tensor& rois, double spatial, int64_t height,
                                     int64_t width) {
@@ -357,32 +357,40 @@ Values sizes_behind(const Gradient& g, std::initializer_list<Tensor> tensors, si
 }
 Values roi_align_rule(const Gradient& g) { return sizes_behind(g, {g.grad, g.args[1].toTensor()}, 5); }
 Values roi_pool_rule(const Gradient& g) { return sizes_behind(g, {g.grad, g.args[1].toTensor(), g.results[1]}, 5); }
-Values ps_roi_align_rule(const Gradient& g) {
-  return sizes_behind(g, {g.grad, g.args[1].toTensor(), g.results[1]}, 6);
-}
+Values ps_roi_align_rule(const Gradient& g) { return sizes_behind(g, {g.grad, g.args[1].toTensor(), g.results[1]}, 6); }
 
 #define POOLED "SymInt pooled_height, SymInt pooled_width"
 #define SIZES "SymInt batch_size, SymInt channels, SymInt height, SymInt width"
 
 TORCH_LIBRARY_FRAGMENT(torchvision, m) {
-  differentiable<roi_align_rule>(
-      m, "roi_align(Tensor input, Tensor rois, float spatial_scale, " POOLED ", int sampling_ratio, bool aligned) -> Tensor",
-      roi_align);
-  once_only(m, "_roi_align_backward(Tensor grad, Tensor rois, float spatial_scale, " POOLED ", " SIZES
-               ", int sampling_ratio, bool aligned) -> Tensor", roi_align_backward);
+  differentiable<roi_align_rule>(m,
+                                 "roi_align(Tensor input, Tensor rois, float spatial_scale, " POOLED
+                                 ", int sampling_ratio, bool aligned) -> Tensor",
+                                 roi_align);
+  once_only(m,
+            "_roi_align_backward(Tensor grad, Tensor rois, float spatial_scale, " POOLED ", " SIZES
+            ", int sampling_ratio, bool aligned) -> Tensor",
+            roi_align_backward);
   differentiable<roi_pool_rule>(
       m, "roi_pool(Tensor input, Tensor rois, float spatial_scale, " POOLED ") -> (Tensor, Tensor)", roi_pool);
-  once_only(m, "_roi_pool_backward(Tensor grad, Tensor rois, Tensor argmax, float spatial_scale, " POOLED ", " SIZES
-               ") -> Tensor", roi_pool_backward);
-  differentiable<ps_roi_align_rule>(
-      m, "ps_roi_align(Tensor input, Tensor rois, float spatial_scale, " POOLED ", int sampling_ratio) -> (Tensor, Tensor)",
-      ps_roi_align);
-  once_only(m, "_ps_roi_align_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float spatial_scale, " POOLED
-               ", int sampling_ratio, " SIZES ") -> Tensor", ps_roi_align_backward);
+  once_only(m,
+            "_roi_pool_backward(Tensor grad, Tensor rois, Tensor argmax, float spatial_scale, " POOLED ", " SIZES
+            ") -> Tensor",
+            roi_pool_backward);
+  differentiable<ps_roi_align_rule>(m,
+                                    "ps_roi_align(Tensor input, Tensor rois, float spatial_scale, " POOLED
+                                    ", int sampling_ratio) -> (Tensor, Tensor)",
+                                    ps_roi_align);
+  once_only(m,
+            "_ps_roi_align_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float spatial_scale, " POOLED
+            ", int sampling_ratio, " SIZES ") -> Tensor",
+            ps_roi_align_backward);
   differentiable<roi_pool_rule>(
       m, "ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, " POOLED ") -> (Tensor, Tensor)", ps_roi_pool);
-  once_only(m, "_ps_roi_pool_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float spatial_scale, " POOLED
-               ", " SIZES ") -> Tensor", ps_roi_pool_backward);
+  once_only(m,
+            "_ps_roi_pool_backward(Tensor grad, Tensor rois, Tensor channel_mapping, float spatial_scale, " POOLED
+            ", " SIZES ") -> Tensor",
+            ps_roi_pool_backward);
 }
 
 }  // namespace
