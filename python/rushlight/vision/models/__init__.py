@@ -3,7 +3,7 @@
 >>> model = resnet18(num_classes=10)
 >>> sum(p.numel() for p in model.parameters())
 11181642
->>> ResNet18_Weights.DEFAULT
+>>> get_model_weights("resnet18").DEFAULT
 ResNet18_Weights.IMAGENET1K_V1
 """
 

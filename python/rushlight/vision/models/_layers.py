@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from rushlight import Tensor, nn
 from rushlight.nn import functional as F
@@ -17,7 +18,9 @@ def make_divisible(v: float, divisor: int = 8, least: int | None = None) -> int:
     return made + divisor if made < 0.9 * v else made
 
 
-def init_weights(model: nn.Module, conv: Callable | None = None, linear: Callable | None = None, conv_bias: bool = True) -> None:
+def init_weights(
+    model: nn.Module, conv: Callable | None = None, linear: Callable | None = None, conv_bias: bool = True
+) -> None:
     """Sets the weights of all layers: convolutions and linear layers by the functions, biases to 0, norms to 1 and 0.
 
     ``conv_bias``: those of convolutions too."""

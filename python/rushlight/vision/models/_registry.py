@@ -9,8 +9,9 @@ import importlib
 import importlib.util
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any
 
 from rushlight import hub, nn
 
@@ -46,7 +47,9 @@ class WeightsEnum(enum.Enum):
             return obj
         if isinstance(obj, str):
             return cls[obj.removeprefix(cls.__name__ + ".")]
-        raise TypeError(f"Invalid Weight class provided; expected {cls.__name__} but received {obj.__class__.__name__}.")
+        raise TypeError(
+            f"Invalid Weight class provided; expected {cls.__name__} but received {obj.__class__.__name__}."
+        )
 
     def get_state_dict(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         """Reads the checkpoint from the folder of checkpoints; there is no network, so the file has to be there."""
@@ -170,7 +173,9 @@ def _legacy(given: tuple, kwargs: dict, enum_of: Callable[[], type[WeightsEnum]]
         if old in kwargs:
             on = kwargs.pop(old)
             warnings.warn(f"The parameter '{old}' is deprecated, please use '{new}' instead.", stacklevel=3)
-            kwargs[new] = ("DEFAULT" if on else None) if new == "weights_backbone" else (enum_of().DEFAULT if on else None)
+            kwargs[new] = (
+                ("DEFAULT" if on else None) if new == "weights_backbone" else (enum_of().DEFAULT if on else None)
+            )
     for name, value in zip(("weights", "progress"), given):
         kwargs[name] = value
     if isinstance(kwargs.get("weights"), bool):
@@ -187,7 +192,12 @@ def load_into(model: nn.Module, weights: WeightsEnum | None, rename: Callable[[s
 
 
 def define(
-    name: str, make: Callable[..., nn.Module], doc: str, *, adjust: Callable | None = None, rename: Callable | None = None
+    name: str,
+    make: Callable[..., nn.Module],
+    doc: str,
+    *,
+    adjust: Callable | None = None,
+    rename: Callable | None = None,
 ) -> Callable:
     """A constructor ``name(*, weights=None, progress=True, **kwargs)`` around ``make(**kwargs)``.
 

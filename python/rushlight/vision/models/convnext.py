@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable, Optional
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -25,7 +25,7 @@ class CNBlock(nn.Module):
         dim: int,
         layer_scale: float,
         stochastic_depth_prob: float,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
     ):
         super().__init__()
         norm_layer = norm_layer or partial(nn.LayerNorm, eps=1e-6)
@@ -45,7 +45,7 @@ class CNBlock(nn.Module):
 class CNBlockConfig:
     """A stage: channels, those behind it (None: it is the last), blocks."""
 
-    def __init__(self, input_channels: int, out_channels: Optional[int], num_layers: int):
+    def __init__(self, input_channels: int, out_channels: int | None, num_layers: int):
         self.input_channels, self.out_channels, self.num_layers = input_channels, out_channels, num_layers
 
 
@@ -58,8 +58,8 @@ class ConvNeXt(nn.Module):
         stochastic_depth_prob: float = 0.0,
         layer_scale: float = 1e-6,
         num_classes: int = 1000,
-        block: Optional[Callable[..., nn.Module]] = None,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
+        block: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
         **kwargs,
     ):
         super().__init__()
@@ -101,6 +101,11 @@ def _make(width: int, deep: int, depth_prob: float):
     return make
 
 
-for _name, _row in {"tiny": (96, 9, 0.1), "small": (96, 27, 0.4), "base": (128, 27, 0.5), "large": (192, 27, 0.5)}.items():
+for _name, _row in {
+    "tiny": (96, 9, 0.1),
+    "small": (96, 27, 0.4),
+    "base": (128, 27, 0.5),
+    "large": (192, 27, 0.5),
+}.items():
     globals()[f"convnext_{_name}"] = define(f"convnext_{_name}", _make(*_row), f"ConvNeXt, {_name}.")
     __all__.append(f"convnext_{_name}")

@@ -42,7 +42,9 @@ class _DenseLayer(nn.Module):
 
 
 class _DenseBlock(nn.ModuleDict):
-    def __init__(self, layers: int, channels: int, bn_size: int, growth_rate: int, drop_rate: float, memory_efficient: bool):
+    def __init__(
+        self, layers: int, channels: int, bn_size: int, growth_rate: int, drop_rate: float, memory_efficient: bool
+    ):
         super().__init__()
         for i in range(layers):
             self.add_module(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
 
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
 from ..ops.stochastic_depth import StochasticDepth
-from ._layers import init_weights, kaiming, make_divisible, uniform_by_outputs
+from ._layers import init_weights, make_divisible, uniform_by_outputs
 from ._registry import define, weights_getattr
 
 __all__ = ["EfficientNet"]
@@ -31,7 +32,7 @@ class MBConvConfig:
         num_layers: int,
         width_mult: float = 1.0,
         depth_mult: float = 1.0,
-        block: Optional[Callable[..., nn.Module]] = None,
+        block: Callable[..., nn.Module] | None = None,
     ):
         self.expand_ratio, self.kernel, self.stride, self.block = expand_ratio, kernel, stride, block or MBConv
         self.input_channels = self.adjust_channels(input_channels, width_mult)
@@ -39,7 +40,7 @@ class MBConvConfig:
         self.num_layers = int(math.ceil(num_layers * depth_mult))
 
     @staticmethod
-    def adjust_channels(channels: int, width_mult: float, min_value: Optional[int] = None) -> int:
+    def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
         return make_divisible(channels * width_mult, 8, min_value)
 
     def replace(self, **changes: Any) -> MBConvConfig:
@@ -97,7 +98,9 @@ class FusedMBConv(_Block):
         wide = cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
         narrow = wide == cnf.input_channels
         layers: list[nn.Module] = [
-            Conv2dNormActivation(cnf.input_channels, cnf.out_channels if narrow else wide, cnf.kernel, cnf.stride, **common)
+            Conv2dNormActivation(
+                cnf.input_channels, cnf.out_channels if narrow else wide, cnf.kernel, cnf.stride, **common
+            )
         ]
         if not narrow:
             layers.append(Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None))
@@ -113,8 +116,8 @@ class EfficientNet(nn.Module):
         dropout: float,
         stochastic_depth_prob: float = 0.2,
         num_classes: int = 1000,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
-        last_channel: Optional[int] = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
+        last_channel: int | None = None,
     ):
         super().__init__()
         if not inverted_residual_setting:
@@ -157,7 +160,7 @@ _V2 = {
 }  # fmt: skip
 
 
-def _make(setting: Callable[[], list[MBConvConfig]], dropout: float, norm: dict, last: Optional[int] = None):
+def _make(setting: Callable[[], list[MBConvConfig]], dropout: float, norm: dict, last: int | None = None):
     def make(**kwargs) -> EfficientNet:
         usual = {"dropout": dropout, "last_channel": last}
         if norm:
@@ -185,5 +188,7 @@ for _i, (_width, _depth, _dropout) in enumerate(
     __all__.append(_name)
 for _size, _dropout in (("s", 0.2), ("m", 0.3), ("l", 0.4)):
     _name = f"efficientnet_v2_{_size}"
-    globals()[_name] = define(_name, _make(_v2(_size), _dropout, {"eps": 1e-3}, 1280), f"EfficientNet V2-{_size.upper()}.")
+    globals()[_name] = define(
+        _name, _make(_v2(_size), _dropout, {"eps": 1e-3}, 1280), f"EfficientNet V2-{_size.upper()}."
+    )
     __all__.append(_name)

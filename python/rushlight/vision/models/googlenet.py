@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
-from typing import Optional
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -16,7 +15,7 @@ __all__ = ["GoogLeNet", "GoogLeNetOutputs", "googlenet"]
 __getattr__ = weights_getattr(__name__)
 
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ["logits", "aux_logits2", "aux_logits1"])
-GoogLeNetOutputs.__annotations__ = {"logits": Tensor, "aux_logits2": Optional[Tensor], "aux_logits1": Optional[Tensor]}
+GoogLeNetOutputs.__annotations__ = {"logits": Tensor, "aux_logits2": Tensor | None, "aux_logits1": Tensor | None}
 
 
 class BasicConv2d(nn.Module):
@@ -80,7 +79,7 @@ class GoogLeNet(nn.Module):
         num_classes: int = 1000,
         aux_logits: bool = True,
         transform_input: bool = False,
-        init_weights: Optional[bool] = None,
+        init_weights: bool | None = None,
         blocks=None,
         dropout: float = 0.2,
         dropout_aux: float = 0.7,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
-from typing import Optional
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -17,7 +16,7 @@ __all__ = ["Inception3", "InceptionOutputs", "inception_v3"]
 __getattr__ = weights_getattr(__name__)
 
 InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
-InceptionOutputs.__annotations__ = {"logits": Tensor, "aux_logits": Optional[Tensor]}
+InceptionOutputs.__annotations__ = {"logits": Tensor, "aux_logits": Tensor | None}
 _S2 = dict(kernel_size=3, stride=2)
 _3, _5, _WIDE, _HIGH = (dict(kernel_size=k, padding=p) for k, p in ((3, 1), (5, 2), ((1, 7), (0, 3)), ((7, 1), (3, 0))))
 _W3, _H3 = dict(kernel_size=(1, 3), padding=(0, 1)), dict(kernel_size=(3, 1), padding=(1, 0))
@@ -100,9 +99,7 @@ class InceptionD(_Block):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat(
-            [_chain(self, "branch3x3", x, 2), _chain(self, "branch7x7x3", x, 4), F.max_pool2d(x, 3, 2)], 1
-        )
+        return torch.cat([_chain(self, "branch3x3", x, 2), _chain(self, "branch7x7x3", x, 4), F.max_pool2d(x, 3, 2)], 1)
 
 
 class InceptionE(_Block):
@@ -154,7 +151,7 @@ class Inception3(nn.Module):
         aux_logits: bool = True,
         transform_input: bool = False,
         inception_blocks=None,
-        init_weights: Optional[bool] = None,
+        init_weights: bool | None = None,
         dropout: float = 0.5,
     ):
         super().__init__()

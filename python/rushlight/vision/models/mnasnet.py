@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import rushlight as torch
 from rushlight import Tensor, nn
 
 from ._registry import define, weights_getattr
@@ -25,7 +24,9 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         wide = i * expansion
         self.apply_residual = i == o and stride == 1
-        self.layers = nn.Sequential(*_conv(i, wide), *_conv(wide, wide, kernel, stride, wide), *_conv(wide, o, relu=False))
+        self.layers = nn.Sequential(
+            *_conv(i, wide), *_conv(wide, wide, kernel, stride, wide), *_conv(wide, o, relu=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x) + x if self.apply_residual else self.layers(x)
@@ -50,7 +51,9 @@ class MNASNet(nn.Module):
         d = [_round(c * alpha) for c in (32, 16, 24, 40, 80, 96, 192, 320)]
         layers = [*_conv(3, d[0], 3, 2), *_conv(d[0], d[0], 3, 1, d[0]), *_conv(d[0], d[1], relu=False)]
         # kernel, stride, expansion, blocks
-        for j, (k, s, e, n) in enumerate(((3, 2, 3, 3), (5, 2, 3, 3), (5, 2, 6, 3), (3, 1, 6, 2), (5, 2, 6, 4), (3, 1, 6, 1)), 1):
+        for j, (k, s, e, n) in enumerate(
+            ((3, 2, 3, 3), (5, 2, 3, 3), (5, 2, 6, 3), (3, 1, 6, 2), (5, 2, 6, 4), (3, 1, 6, 1)), 1
+        ):
             blocks = [_InvertedResidual(d[j], d[j + 1], k, s, e)]
             blocks += [_InvertedResidual(d[j + 1], d[j + 1], k, 1, e) for _ in range(n - 1)]
             layers.append(nn.Sequential(*blocks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -20,7 +20,7 @@ class InvertedResidual(nn.Module):
     """Wide in the middle: 1x1, depthwise 3x3, 1x1, with a shortcut where the shape stays."""
 
     def __init__(
-        self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Optional[Callable[..., nn.Module]] = None
+        self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Callable[..., nn.Module] | None = None
     ):
         super().__init__()
         if stride not in (1, 2):
@@ -56,10 +56,10 @@ class MobileNetV2(nn.Module):
         self,
         num_classes: int = 1000,
         width_mult: float = 1.0,
-        inverted_residual_setting: Optional[list] = None,
+        inverted_residual_setting: list | None = None,
         round_nearest: int = 8,
-        block: Optional[Callable[..., nn.Module]] = None,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
+        block: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
         dropout: float = 0.2,
     ):
         super().__init__()
@@ -74,7 +74,9 @@ class MobileNetV2(nn.Module):
         for expand, c, blocks, stride in setting:
             out = make_divisible(c * width_mult, round_nearest)
             for i in range(blocks):
-                features.append(block(channels, out, stride if i == 0 else 1, expand_ratio=expand, norm_layer=norm_layer))
+                features.append(
+                    block(channels, out, stride if i == 0 else 1, expand_ratio=expand, norm_layer=norm_layer)
+                )
                 channels = out
         features.append(Conv2dNormActivation(channels, self.last_channel, 1, **common))
         self.features = nn.Sequential(*features)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -34,11 +35,20 @@ class InvertedResidualConfig:
         self.input_channels = self.adjust_channels(input_channels, width_mult)
         self.expanded_channels = self.adjust_channels(expanded_channels, width_mult)
         self.out_channels = self.adjust_channels(out_channels, width_mult)
-        self.kernel, self.use_se, self.use_hs, self.stride, self.dilation = kernel, use_se, activation == "HS", stride, dilation
+        self.kernel, self.use_se, self.use_hs, self.stride, self.dilation = (
+            kernel,
+            use_se,
+            activation == "HS",
+            stride,
+            dilation,
+        )
 
     @staticmethod
     def adjust_channels(channels: int, width_mult: float) -> int:
         return make_divisible(channels * width_mult, 8)
+
+
+_SQUEEZE = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid)
 
 
 class InvertedResidual(nn.Module):
@@ -48,7 +58,7 @@ class InvertedResidual(nn.Module):
         self,
         cnf: InvertedResidualConfig,
         norm_layer: Callable[..., nn.Module],
-        se_layer: Callable[..., nn.Module] = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid),
+        se_layer: Callable[..., nn.Module] = _SQUEEZE,
     ):
         super().__init__()
         if not 1 <= cnf.stride <= 2:
@@ -83,8 +93,8 @@ class MobileNetV3(nn.Module):
         inverted_residual_setting: list[InvertedResidualConfig],
         last_channel: int,
         num_classes: int = 1000,
-        block: Optional[Callable[..., nn.Module]] = None,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
+        block: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
         dropout: float = 0.2,
     ):
         super().__init__()

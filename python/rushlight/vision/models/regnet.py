@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -22,7 +23,15 @@ class BottleneckTransform(nn.Sequential):
     """1x1, grouped 3x3, squeeze-excitation if asked for, 1x1."""
 
     def __init__(
-        self, i: int, o: int, stride: int, norm: Callable, activation: Callable, group_width: int, bottleneck: float, se: Optional[float]
+        self,
+        i: int,
+        o: int,
+        stride: int,
+        norm: Callable,
+        activation: Callable,
+        group_width: int,
+        bottleneck: float,
+        se: float | None,
     ):
         wide = int(round(o * bottleneck))
         common: dict[str, Any] = dict(norm_layer=norm, activation_layer=activation)
@@ -47,7 +56,7 @@ class ResBottleneckBlock(nn.Module):
         activation_layer: Callable[..., nn.Module],
         group_width: int = 1,
         bottleneck_multiplier: float = 1.0,
-        se_ratio: Optional[float] = None,
+        se_ratio: float | None = None,
     ):
         super().__init__()
         self.proj = None
@@ -67,21 +76,22 @@ class ResBottleneckBlock(nn.Module):
 class BlockParams:
     """Depth, width, group width and stride of each stage."""
 
-    def __init__(self, depths, widths, group_widths, bottleneck_multipliers, strides, se_ratio: Optional[float] = None):
+    def __init__(self, depths, widths, group_widths, bottleneck_multipliers, strides, se_ratio: float | None = None):
         self.depths, self.widths, self.group_widths = depths, widths, group_widths
         self.bottleneck_multipliers, self.strides, self.se_ratio = bottleneck_multipliers, strides, se_ratio
 
     @classmethod
     def from_init_params(
         cls, depth: int, w_0: int, w_a: float, w_m: float, group_width: int, bottleneck_multiplier: float = 1.0,
-        se_ratio: Optional[float] = None, **kwargs: Any,
+        se_ratio: float | None = None, **kwargs: Any,
     ) -> BlockParams:  # fmt: skip
         """Block i is ``w_0 + w_a * i`` wide, rounded to ``w_0 * w_m ** k`` and then to a multiple of 8."""
         if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % 8 != 0:
             raise ValueError("Invalid RegNet settings")
-        line = torch.arange(depth) * w_a + w_0
-        power = torch.round(torch.log(line / w_0) / math.log(w_m))
-        widths = (torch.round(torch.divide(w_0 * torch.pow(w_m, power), 8)) * 8).int().tolist()
+        with torch.device("cpu"):  # also where the model is made on meta
+            line = torch.arange(depth) * w_a + w_0
+            power = torch.round(torch.log(line / w_0) / math.log(w_m))
+            widths = (torch.round(torch.divide(w_0 * torch.pow(w_m, power), 8)) * 8).int().tolist()
         stages = sorted(set(widths), key=widths.index)
         depths = [sum(1 for _ in filter(w.__eq__, widths)) for w in stages]
         # Groups fit into the widths, and widths into the groups.
@@ -103,15 +113,21 @@ class RegNet(nn.Module):
         block_params: BlockParams,
         num_classes: int = 1000,
         stem_width: int = 32,
-        stem_type: Optional[Callable[..., nn.Module]] = None,
-        block_type: Optional[Callable[..., nn.Module]] = None,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
-        activation: Optional[Callable[..., nn.Module]] = None,
+        stem_type: Callable[..., nn.Module] | None = None,
+        block_type: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
+        activation: Callable[..., nn.Module] | None = None,
     ):
         super().__init__()
-        block_type, norm, activation = block_type or ResBottleneckBlock, norm_layer or nn.BatchNorm2d, activation or nn.ReLU
+        block_type, norm, activation = (
+            block_type or ResBottleneckBlock,
+            norm_layer or nn.BatchNorm2d,
+            activation or nn.ReLU,
+        )
         if stem_type is None:
-            self.stem: nn.Module = Conv2dNormActivation(3, stem_width, 3, 2, norm_layer=norm, activation_layer=activation)
+            self.stem: nn.Module = Conv2dNormActivation(
+                3, stem_width, 3, 2, norm_layer=norm, activation_layer=activation
+            )
         else:
             self.stem = stem_type(3, stem_width, norm, activation)
         width, stages = stem_width, OrderedDict()
@@ -119,7 +135,14 @@ class RegNet(nn.Module):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for j in range(depth):
                 blocks[f"block{i}-{j}"] = block_type(
-                    width if j == 0 else out, out, stride if j == 0 else 1, norm, activation, group, bottleneck, block_params.se_ratio
+                    width if j == 0 else out,
+                    out,
+                    stride if j == 0 else 1,
+                    norm,
+                    activation,
+                    group,
+                    bottleneck,
+                    block_params.se_ratio,
                 )
             stages[f"block{i}"] = nn.Sequential(blocks)
             width = out
@@ -128,7 +151,9 @@ class RegNet(nn.Module):
         self.fc = nn.Linear(width, num_classes)
         init_weights(
             self,
-            lambda m: nn.init.normal_(m.weight, 0.0, math.sqrt(2.0 / (m.kernel_size[0] * m.kernel_size[1] * m.out_channels))),
+            lambda m: nn.init.normal_(
+                m.weight, 0.0, math.sqrt(2.0 / (m.kernel_size[0] * m.kernel_size[1] * m.out_channels))
+            ),
             normal(0.01),
             conv_bias=False,
         )
@@ -137,7 +162,7 @@ class RegNet(nn.Module):
         return self.fc(self.avgpool(self.trunk_output(self.stem(x))).flatten(start_dim=1))
 
 
-def _make(row: tuple, se_ratio: Optional[float]):
+def _make(row: tuple, se_ratio: float | None):
     def make(**kwargs) -> RegNet:
         norm = kwargs.pop("norm_layer", partial(nn.BatchNorm2d, eps=1e-05, momentum=0.1))
         return RegNet(BlockParams.from_init_params(*row, se_ratio=se_ratio), norm_layer=norm, **kwargs)

@@ -14,7 +14,12 @@ __getattr__ = weights_getattr(__name__)
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Channels of the groups by turns."""
     n, channels, height, width = x.size()
-    return x.view(n, groups, channels // groups, height, width).transpose(1, 2).contiguous().view(n, channels, height, width)
+    return (
+        x.view(n, groups, channels // groups, height, width)
+        .transpose(1, 2)
+        .contiguous()
+        .view(n, channels, height, width)
+    )
 
 
 def _conv(i: int, o: int, relu: bool = True, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
@@ -54,7 +59,11 @@ class ShuffleNetV2(nn.Module):
     """Three stages; ``stages_out_channels`` are those of the first convolution, the stages, and the last convolution."""
 
     def __init__(
-        self, stages_repeats: list[int], stages_out_channels: list[int], num_classes: int = 1000, inverted_residual=InvertedResidual
+        self,
+        stages_repeats: list[int],
+        stages_out_channels: list[int],
+        num_classes: int = 1000,
+        inverted_residual=InvertedResidual,
     ):
         super().__init__()
         if len(stages_repeats) != 3:
@@ -66,7 +75,9 @@ class ShuffleNetV2(nn.Module):
         self.conv1 = nn.Sequential(*_conv(3, channels, True, 3, 2))
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         for i, (repeats, out) in enumerate(zip(stages_repeats, stages_out_channels[1:]), 2):
-            blocks = [inverted_residual(channels, out, 2)] + [inverted_residual(out, out, 1) for _ in range(repeats - 1)]
+            blocks = [inverted_residual(channels, out, 2)] + [
+                inverted_residual(out, out, 1) for _ in range(repeats - 1)
+            ]
             setattr(self, f"stage{i}", nn.Sequential(*blocks))
             channels = out
         self.conv5 = nn.Sequential(*_conv(channels, stages_out_channels[-1]))

@@ -26,7 +26,9 @@ class Fire(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.squeeze_activation(self.squeeze(x))
-        return torch.cat([self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1)
+        return torch.cat(
+            [self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1
+        )
 
 
 # The first convolution's channels and kernel; numbers are what a Fire squeezes to (it expands to eight times that), None pools.
@@ -54,7 +56,9 @@ class SqueezeNet(nn.Module):
                 channels = 8 * squeeze
         self.features = nn.Sequential(*layers)
         last = nn.Conv2d(512, num_classes, 1)
-        self.classifier = nn.Sequential(nn.Dropout(p=dropout), last, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1)))
+        self.classifier = nn.Sequential(
+            nn.Dropout(p=dropout), last, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1))
+        )
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 if m is last:
@@ -75,4 +79,6 @@ def _make(version: str):
 
 
 squeezenet1_0 = define("squeezenet1_0", _make("1_0"), "SqueezeNet 1.0.")
-squeezenet1_1 = define("squeezenet1_1", _make("1_1"), "SqueezeNet 1.1, which needs less than half the computation of 1.0.")
+squeezenet1_1 = define(
+    "squeezenet1_1", _make("1_1"), "SqueezeNet 1.1, which needs less than half the computation of 1.0."
+)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, List, Optional
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -49,8 +50,8 @@ class ShiftedWindowAttention(nn.Module):
     def __init__(
         self,
         dim: int,
-        window_size: List[int],
-        shift_size: List[int],
+        window_size: list[int],
+        shift_size: list[int],
         num_heads: int,
         qkv_bias: bool = True,
         proj_bias: bool = True,
@@ -96,7 +97,11 @@ class ShiftedWindowAttention(nn.Module):
             x = torch.roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2))
         down, across = padded_h // win_h, padded_w // win_w
         windows, area = down * across, win_h * win_w
-        x = x.view(n, down, win_h, across, win_w, channels).permute(0, 1, 3, 2, 4, 5).reshape(n * windows, area, channels)
+        x = (
+            x.view(n, down, win_h, across, win_w, channels)
+            .permute(0, 1, 3, 2, 4, 5)
+            .reshape(n * windows, area, channels)
+        )
         qkv = self._projections(x).reshape(n * windows, area, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         scores = self._scores(qkv[0], qkv[1]) + self.get_relative_position_bias()
         if sum(shift) > 0:
@@ -115,7 +120,11 @@ class ShiftedWindowAttention(nn.Module):
         weights = F.dropout(F.softmax(scores, dim=-1), p=self.attention_dropout, training=self.training)
         x = weights.matmul(qkv[2]).transpose(1, 2).reshape(n * windows, area, channels)
         x = F.dropout(self.proj(x), p=self.dropout, training=self.training)
-        x = x.view(n, down, across, win_h, win_w, channels).permute(0, 1, 3, 2, 4, 5).reshape(n, padded_h, padded_w, channels)
+        x = (
+            x.view(n, down, across, win_h, win_w, channels)
+            .permute(0, 1, 3, 2, 4, 5)
+            .reshape(n, padded_h, padded_w, channels)
+        )
         if sum(shift) > 0:
             x = torch.roll(x, shifts=(shift[0], shift[1]), dims=(1, 2))
         return x[:, :height, :width, :].contiguous()
@@ -124,10 +133,12 @@ class ShiftedWindowAttention(nn.Module):
 class ShiftedWindowAttentionV2(ShiftedWindowAttention):
     """Scores are cosines, and a small network says the bias of each distance."""
 
-    def __init__(self, dim: int, window_size: List[int], shift_size: List[int], num_heads: int, **kwargs: Any):
+    def __init__(self, dim: int, window_size: list[int], shift_size: list[int], num_heads: int, **kwargs: Any):
         super().__init__(dim, window_size, shift_size, num_heads, **kwargs)
         self.logit_scale = nn.Parameter(torch.log(10 * torch.ones((num_heads, 1, 1))))
-        self.cpb_mlp = nn.Sequential(nn.Linear(2, 512, bias=True), nn.ReLU(inplace=True), nn.Linear(512, num_heads, bias=False))
+        self.cpb_mlp = nn.Sequential(
+            nn.Linear(2, 512, bias=True), nn.ReLU(inplace=True), nn.Linear(512, num_heads, bias=False)
+        )
         if self.qkv.bias is not None:
             length = self.qkv.bias.numel() // 3
             self.qkv.bias[length : 2 * length].data.zero_()
@@ -170,14 +181,14 @@ class SwinTransformerBlock(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        window_size: List[int],
-        shift_size: List[int],
+        window_size: list[int],
+        shift_size: list[int],
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         stochastic_depth_prob: float = 0.0,
         norm_layer: Callable[..., nn.Module] = nn.LayerNorm,
-        attn_layer: Optional[Callable[..., nn.Module]] = None,
+        attn_layer: Callable[..., nn.Module] | None = None,
     ):
         super().__init__()
         self.norm1 = norm_layer(dim)
@@ -216,25 +227,29 @@ class SwinTransformer(nn.Module):
 
     def __init__(
         self,
-        patch_size: List[int],
+        patch_size: list[int],
         embed_dim: int,
-        depths: List[int],
-        num_heads: List[int],
-        window_size: List[int],
+        depths: list[int],
+        num_heads: list[int],
+        window_size: list[int],
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         stochastic_depth_prob: float = 0.1,
         num_classes: int = 1000,
-        norm_layer: Optional[Callable[..., nn.Module]] = None,
-        block: Optional[Callable[..., nn.Module]] = None,
+        norm_layer: Callable[..., nn.Module] | None = None,
+        block: Callable[..., nn.Module] | None = None,
         downsample_layer: Callable[..., nn.Module] = PatchMerging,
     ):
         super().__init__()
         block, norm_layer = block or SwinTransformerBlock, norm_layer or partial(nn.LayerNorm, eps=1e-5)
         self.num_classes = num_classes
         layers: list[nn.Module] = [
-            nn.Sequential(nn.Conv2d(3, embed_dim, tuple(patch_size), tuple(patch_size)), Permute([0, 2, 3, 1]), norm_layer(embed_dim))
+            nn.Sequential(
+                nn.Conv2d(3, embed_dim, tuple(patch_size), tuple(patch_size)),
+                Permute([0, 2, 3, 1]),
+                norm_layer(embed_dim),
+            )
         ]
         total, i = sum(depths), 0
         for stage, (depth, heads) in enumerate(zip(depths, num_heads)):

@@ -39,7 +39,11 @@ def make_layers(cfg: list, batch_norm: bool = False) -> nn.Sequential:
         if v == "M":
             layers.append(nn.MaxPool2d(2, 2))
             continue
-        layers += [nn.Conv2d(channels, v, 3, padding=1), *([nn.BatchNorm2d(v)] if batch_norm else []), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(channels, v, 3, padding=1),
+            *([nn.BatchNorm2d(v)] if batch_norm else []),
+            nn.ReLU(inplace=True),
+        ]
         channels = v
     return nn.Sequential(*layers)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -15,6 +16,8 @@ from ._registry import define, weights_getattr
 
 __all__ = ["VisionTransformer", "interpolate_embeddings"]
 __getattr__ = weights_getattr(__name__)
+
+_NORM = partial(nn.LayerNorm, eps=1e-6)
 
 
 class ConvStemConfig(NamedTuple):
@@ -58,7 +61,7 @@ class EncoderBlock(nn.Module):
         mlp_dim: int,
         dropout: float,
         attention_dropout: float,
-        norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6),
+        norm_layer: Callable[..., nn.Module] = _NORM,
     ):
         super().__init__()
         self.num_heads = num_heads
@@ -89,14 +92,17 @@ class Encoder(nn.Module):
         mlp_dim: int,
         dropout: float,
         attention_dropout: float,
-        norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6),
+        norm_layer: Callable[..., nn.Module] = _NORM,
     ):
         super().__init__()
         self.pos_embedding = nn.Parameter(torch.empty(1, seq_length, hidden_dim).normal_(std=0.02))
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.Sequential(
             OrderedDict(
-                (f"encoder_layer_{i}", EncoderBlock(num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer))
+                (
+                    f"encoder_layer_{i}",
+                    EncoderBlock(num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer),
+                )
                 for i in range(num_layers)
             )
         )
@@ -120,9 +126,9 @@ class VisionTransformer(nn.Module):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         num_classes: int = 1000,
-        representation_size: Optional[int] = None,
-        norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6),
-        conv_stem_configs: Optional[list[ConvStemConfig]] = None,
+        representation_size: int | None = None,
+        norm_layer: Callable[..., nn.Module] = _NORM,
+        conv_stem_configs: list[ConvStemConfig] | None = None,
     ):
         super().__init__()
         torch._check(image_size % patch_size == 0, lambda: "Input shape indivisible by patch size!")
@@ -199,10 +205,14 @@ def interpolate_embeddings(
         return model_state
     old = int(math.sqrt(length - 1))
     if old * old != length - 1:
-        raise ValueError(f"seq_length is not a perfect square! Instead got seq_length * seq_length = {old * old} and seq_length = {length - 1}")
+        raise ValueError(
+            f"seq_length is not a perfect square! Instead got seq_length * seq_length = {old * old} and seq_length = {length - 1}"
+        )
     grid = positions[:, 1:].permute(0, 2, 1).reshape(1, dim, old, old)
     grid = nn.functional.interpolate(grid, size=side, mode=interpolation_mode, align_corners=True)
-    model_state["encoder.pos_embedding"] = torch.cat([positions[:, :1], grid.reshape(1, dim, -1).permute(0, 2, 1)], dim=1)
+    model_state["encoder.pos_embedding"] = torch.cat(
+        [positions[:, :1], grid.reshape(1, dim, -1).permute(0, 2, 1)], dim=1
+    )
     if not reset_heads:
         return model_state
     return OrderedDict((k, v) for k, v in model_state.items() if not k.startswith("heads"))

@@ -1,6 +1,7 @@
 """Semantic segmentation: FCN, DeepLabV3 and LR-ASPP on ResNets and MobileNet V3.
 
 >>> import rushlight as torch
+>>> from rushlight.vision.models.segmentation import lraspp_mobilenet_v3_large
 >>> model = lraspp_mobilenet_v3_large(weights_backbone=None, num_classes=4).eval()
 >>> model(torch.rand(1, 3, 64, 96))["out"].shape
 torch.Size([1, 4, 64, 96])
@@ -9,14 +10,14 @@ torch.Size([1, 4, 64, 96])
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Dict, Optional
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
 from rushlight.nn import functional as F
 
-from ._registry import define, get_model_builder, weights_getattr, weights_of
-from ._utils import IntermediateLayerGetter
+from .._registry import define, get_model_builder, weights_getattr, weights_of
+from .._utils import IntermediateLayerGetter
 
 __all__ = ["FCN", "LRASPP", "DeepLabV3"]
 __getattr__ = weights_getattr(__name__)
@@ -30,11 +31,11 @@ def _conv(i: int, o: int, kernel: int = 1, dilation: int = 1) -> list[nn.Module]
 class _SimpleSegmentationModel(nn.Module):
     """A backbone that gives a dict, a classifier for "out" and perhaps one for "aux"; results are of the input's size."""
 
-    def __init__(self, backbone: nn.Module, classifier: nn.Module, aux_classifier: Optional[nn.Module] = None):
+    def __init__(self, backbone: nn.Module, classifier: nn.Module, aux_classifier: nn.Module | None = None):
         super().__init__()
         self.backbone, self.classifier, self.aux_classifier = backbone, classifier, aux_classifier
 
-    def forward(self, x: Tensor) -> Dict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         size, features, result = x.shape[-2:], self.backbone(x), OrderedDict()
         result["out"] = F.interpolate(self.classifier(features["out"]), size=size, mode="bilinear", align_corners=False)
         if self.aux_classifier is not None:
@@ -99,7 +100,9 @@ class LRASPPHead(nn.Module):
     def __init__(self, low_channels: int, high_channels: int, num_classes: int, inter_channels: int):
         super().__init__()
         self.cbr = nn.Sequential(
-            nn.Conv2d(high_channels, inter_channels, 1, bias=False), nn.BatchNorm2d(inter_channels), nn.ReLU(inplace=True)
+            nn.Conv2d(high_channels, inter_channels, 1, bias=False),
+            nn.BatchNorm2d(inter_channels),
+            nn.ReLU(inplace=True),
         )
         self.scale = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Conv2d(high_channels, inter_channels, 1, bias=False), nn.Sigmoid()
@@ -107,7 +110,7 @@ class LRASPPHead(nn.Module):
         self.low_classifier = nn.Conv2d(low_channels, num_classes, 1)
         self.high_classifier = nn.Conv2d(inter_channels, num_classes, 1)
 
-    def forward(self, input: Dict[str, Tensor]) -> Tensor:
+    def forward(self, input: dict[str, Tensor]) -> Tensor:
         low, high = input["low"], input["high"]
         x = self.cbr(high) * self.scale(high)
         x = F.interpolate(x, size=low.shape[-2:], mode="bilinear", align_corners=False)
@@ -124,7 +127,7 @@ class LRASPP(nn.Module):
         self.backbone = backbone
         self.classifier = LRASPPHead(low_channels, high_channels, num_classes, inter_channels)
 
-    def forward(self, input: Tensor) -> Dict[str, Tensor]:
+    def forward(self, input: Tensor) -> dict[str, Tensor]:
         out = self.classifier(self.backbone(input))
         out = F.interpolate(out, size=input.shape[-2:], mode="bilinear", align_corners=False)
         return OrderedDict([("out", out)])
@@ -145,8 +148,8 @@ def _strided(features: nn.Module) -> list[int]:
 
 def _make(kind: str, backbone: str):
     def make(
-        num_classes: Optional[int] = None,
-        aux_loss: Optional[bool] = None,
+        num_classes: int | None = None,
+        aux_loss: bool | None = None,
         weights_backbone: Any = "IMAGENET1K_V1",
         **kwargs: Any,
     ) -> nn.Module:
@@ -158,7 +161,13 @@ def _make(kind: str, backbone: str):
             layers = tuple(str(places[i]) for i in ((-1, -4, -4)))
             widths = tuple(net[places[i]].out_channels for i in (-1, -4, -4))
         if kind == "lraspp":
-            return LRASPP(IntermediateLayerGetter(net, {layers[2]: "low", layers[0]: "high"}), widths[2], widths[0], classes, **kwargs)
+            return LRASPP(
+                IntermediateLayerGetter(net, {layers[2]: "low", layers[0]: "high"}),
+                widths[2],
+                widths[0],
+                classes,
+                **kwargs,
+            )
         named = {layers[0]: "out", **({layers[1]: "aux"} if aux_loss else {})}
         getter = IntermediateLayerGetter(net, named)
         aux = FCNHead(widths[1], classes) if aux_loss else None
