@@ -16,7 +16,17 @@ from typing import Any
 import rushlight as torch
 from rushlight import Tensor
 
-__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "KeyPoints", "Mask", "TVTensor", "Video", "set_return_type", "wrap"]
+__all__ = [
+    "BoundingBoxFormat",
+    "BoundingBoxes",
+    "Image",
+    "KeyPoints",
+    "Mask",
+    "TVTensor",
+    "Video",
+    "set_return_type",
+    "wrap",
+]
 
 _keep_type = False
 

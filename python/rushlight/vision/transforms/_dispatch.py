@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 import numbers
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor
@@ -40,18 +41,30 @@ def mode_of(interpolation: Any, op: str = "interpolation") -> str:
         return InterpolationMode[_OF_PIL[int(interpolation)]].value
     if isinstance(interpolation, str):
         return InterpolationMode(interpolation.lower()).value
-    raise TypeError(f"{op}: Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, got {interpolation!r}")
+    raise TypeError(
+        f"{op}: Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, got {interpolation!r}"
+    )
 
 
 def is_pil(x: Any) -> bool:
-    return not isinstance(x, Tensor) and any(c.__module__ == "PIL.Image" and c.__name__ == "Image" for c in type(x).__mro__)
+    return not isinstance(x, Tensor) and any(
+        c.__module__ == "PIL.Image" and c.__name__ == "Image" for c in type(x).__mro__
+    )
 
 
 def kind_of(x: Any) -> str:
     """ "image", "pil", "mask", "boxes" or "points"; raises TypeError for others."""
     if isinstance(x, Tensor):
         if isinstance(x, tv.TVTensor):
-            return "mask" if isinstance(x, tv.Mask) else "boxes" if isinstance(x, tv.BoundingBoxes) else "points" if isinstance(x, tv.KeyPoints) else "image"
+            return (
+                "mask"
+                if isinstance(x, tv.Mask)
+                else "boxes"
+                if isinstance(x, tv.BoundingBoxes)
+                else "points"
+                if isinstance(x, tv.KeyPoints)
+                else "image"
+            )
         return "image"
     if is_pil(x):
         return "pil"
@@ -163,13 +176,12 @@ def _from_corners(corners: Tensor, format: tv.BoundingBoxFormat) -> Tensor:
     return box_convert(torch.cat((corners.amin(1), corners.amax(1)), 1), "xyxy", name)
 
 
-def _moved(x: Any, move: Callable[[Tensor], Tensor], canvas: Sequence[int], mirrored: bool = False, clamp: bool = True) -> Any:
+def _moved(x: Any, move: Callable[[Tensor], Tensor], canvas: Sequence[int], mirrored: bool = False) -> Any:
     """Boxes or points whose corners ``move`` has moved, in an image of size ``canvas``."""
     canvas = (int(canvas[0]), int(canvas[1]))
     if isinstance(x, tv.KeyPoints):
         points = plain(x)
         moved = move((points if points.is_floating_point() else points.float()).reshape(-1, 2)).reshape(points.shape)
-        moved = clamp_points(moved, canvas) if clamp else moved
         return tv.wrap(moved.to(points.dtype), like=x, canvas_size=canvas)
     boxes = plain(x)
     if boxes.numel() == 0:
@@ -178,8 +190,7 @@ def _moved(x: Any, move: Callable[[Tensor], Tensor], canvas: Sequence[int], mirr
     if mirrored and tv.is_rotated_bounding_format(x.format):
         corners = corners[:, [1, 0, 3, 2]]  # so that they go round the same way
     out = _from_corners(corners, x.format)
-    if clamp:
-        out = clamp_boxes(out, x.format, canvas, x.clamping_mode)
+    out = clamp_boxes(out, x.format, canvas, x.clamping_mode)
     return tv.wrap(out.to(boxes.dtype), like=x, canvas_size=canvas)
 
 
@@ -195,7 +206,15 @@ def clamp_boxes(boxes: Tensor, format: tv.BoundingBoxFormat, canvas: Sequence[in
         return _from_corners(corners, format)
     dtype = boxes.dtype
     flat = box_convert(boxes, name, "xyxy")
-    flat = torch.stack((flat[..., 0].clamp(0, wide), flat[..., 1].clamp(0, high), flat[..., 2].clamp(0, wide), flat[..., 3].clamp(0, high)), -1)
+    flat = torch.stack(
+        (
+            flat[..., 0].clamp(0, wide),
+            flat[..., 1].clamp(0, high),
+            flat[..., 2].clamp(0, wide),
+            flat[..., 3].clamp(0, high),
+        ),
+        -1,
+    )
     return box_convert(flat, "xyxy", name).to(dtype)
 
 
@@ -204,7 +223,16 @@ def clamp_points(points: Tensor, canvas: Sequence[int]) -> Tensor:
     return torch.stack((x, y), -1)
 
 
-def _geometry(x: Any, of_tensor: Callable, of_pil: Callable, move: Callable, canvas: Callable, *, mask: Callable | None = None, mirrored: bool = False) -> Any:
+def _geometry(
+    x: Any,
+    of_tensor: Callable,
+    of_pil: Callable,
+    move: Callable,
+    canvas: Callable,
+    *,
+    mask: Callable | None = None,
+    mirrored: bool = False,
+) -> Any:
     kind = kind_of(x)
     if kind == "image":
         return back(of_tensor(plain(x)), x)
@@ -237,7 +265,13 @@ def vertical_flip(x: Any) -> Any:
     return _geometry(x, lambda t: t.flip(-2), lambda m, i: m.vflip(i), flipped, lambda: get_size(x), mirrored=True)
 
 
-def resize(x: Any, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None, antialias: bool | None = True) -> Any:
+def resize(
+    x: Any,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Any:
     """To a height and width, or one number for the shorter side.
 
     >>> import rushlight as torch
@@ -303,7 +337,7 @@ def center_crop(x: Any, output_size: Any) -> Any:
     """The middle; padded with 0 where the image is smaller."""
     high, wide = pair(output_size)
     h, w = get_size(x)
-    if wide > w or high > h:
+    if (wide > w or high > h) and kind_of(x) not in ("boxes", "points"):
         left, top = max((wide - w) // 2, 0), max((high - h) // 2, 0)
         right, bottom = max((wide - w + 1) // 2, 0), max((high - h + 1) // 2, 0)
         x = pad(x, [left, top, right, bottom], fill=0)
@@ -364,8 +398,12 @@ def affine(
         raise TypeError("Argument center should be a sequence")
     mode = _modes(x, interpolation, "affine")
     height, width = get_size(x)
-    matrix = _image.inverse_affine_matrix(_center(center, height, width), angle, [1.0 * t for t in translate], scale, shear)
-    absolute = _image.inverse_affine_matrix(center or [width * 0.5, height * 0.5], angle, [float(t) for t in translate], scale, shear)
+    matrix = _image.inverse_affine_matrix(
+        _center(center, height, width), angle, [1.0 * t for t in translate], scale, shear
+    )
+    absolute = _image.inverse_affine_matrix(
+        center or [width * 0.5, height * 0.5], angle, [float(t) for t in translate], scale, shear
+    )
 
     def of_tensor(t: Tensor, how: str = mode, outside: Any = fill) -> Tensor:
         dtype = t.dtype if t.is_floating_point() else torch.float32
@@ -383,7 +421,12 @@ def _single(fill: Any) -> Any:
 
 
 def rotate(
-    x: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None, fill: Any = None
+    x: Any,
+    angle: float,
+    interpolation: Any = InterpolationMode.NEAREST,
+    expand: bool = False,
+    center: Any = None,
+    fill: Any = None,
 ) -> Any:
     """Turns by degrees, against the clock; ``expand`` makes room for the corners."""
     if not isinstance(angle, (int, float)):
@@ -395,23 +438,41 @@ def rotate(
     angle = angle % 360  # as PIL does
     from_middle = [0.0, 0.0] if expand else _center(center, height, width)
     matrix = _image.inverse_affine_matrix(from_middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
-    out_width, out_height = _image.affine_output_size(matrix, width, height) if expand else (width, height)
+    out_width, out_height = canvas_width, canvas_height = (
+        _image.affine_output_size(matrix, width, height) if expand else (width, height)
+    )
+    if expand and kind_of(x) in ("boxes", "points"):  # counted from the corner, which may round to one more
+        forth = _image.inverse_affine_matrix(
+            [width * 0.5, height * 0.5], -angle, [0.0, 0.0], 1.0, [0.0, 0.0], inverted=False
+        )
+        canvas_width, canvas_height = _image.affine_output_size(forth, width, height)
 
     def of_tensor(t: Tensor, how: str = mode, outside: Any = fill) -> Tensor:
         dtype = t.dtype if t.is_floating_point() else torch.float32
-        return _image.sample(t, _image.affine_grid(matrix, width, height, out_width, out_height, dtype, t.device), how, outside)
+        return _image.sample(
+            t, _image.affine_grid(matrix, width, height, out_width, out_height, dtype, t.device), how, outside
+        )
 
     m, shift = _inverted(matrix)
-    middle, new_middle = (torch.tensor(v, dtype=torch.float64) for v in ([width * 0.5, height * 0.5], [out_width * 0.5, out_height * 0.5]))
+    middle = torch.tensor([width * 0.5, height * 0.5], dtype=torch.float64)
+    new_middle = middle
+    if expand:  # the corner that comes nearest to the edge touches it
+        frame = torch.tensor([[0, 0], [0, height], [width, height], [width, 0]], dtype=torch.float64) - middle
+        new_middle = -(frame @ m.T).amin(0)
     return _geometry(
         x, of_tensor, lambda p, i: p.rotate(i, angle, mode, expand, center, fill),
-        lambda p: ((p.double() - middle) @ m.T + shift + new_middle).to(p.dtype), lambda: (out_height, out_width),
+        lambda p: ((p.double() - middle) @ m.T + shift + new_middle).to(p.dtype), lambda: (canvas_height, canvas_width),
         mask=lambda t: of_tensor(t, "nearest", _single(fill)),
     )  # fmt: skip
 
 
 def perspective(
-    x: Any, startpoints: Any, endpoints: Any, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None, coefficients: Any = None
+    x: Any,
+    startpoints: Any,
+    endpoints: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    fill: Any = None,
+    coefficients: Any = None,
 ) -> Any:
     """Moves four corners (x, y) to four others."""
     if coefficients is not None:
@@ -449,7 +510,9 @@ def elastic(x: Any, displacement: Tensor, interpolation: Any = InterpolationMode
     mode = mode_of(interpolation, "elastic_transform")
     height, width = get_size(x)
     if tuple(displacement.shape) != (1, height, width, 2):
-        raise ValueError(f"Argument displacement shape should be {(1, height, width, 2)}, but given {tuple(displacement.shape)}")
+        raise ValueError(
+            f"Argument displacement shape should be {(1, height, width, 2)}, but given {tuple(displacement.shape)}"
+        )
 
     def of_tensor(t: Tensor, how: str = mode, outside: Any = fill) -> Tensor:
         dtype = t.dtype if t.is_floating_point() else torch.float32
@@ -466,7 +529,9 @@ def elastic(x: Any, displacement: Tensor, interpolation: Any = InterpolationMode
         size = torch.tensor([width, height], dtype=p.dtype)
         return (grid[0, y, x] + 1) * (0.5 * size) - 0.5
 
-    return _geometry(x, of_tensor, of_pil, moved, lambda: (height, width), mask=lambda t: of_tensor(t, "nearest", _single(fill)))
+    return _geometry(
+        x, of_tensor, of_pil, moved, lambda: (height, width), mask=lambda t: of_tensor(t, "nearest", _single(fill))
+    )
 
 
 def five_crop(x: Any, size: Any) -> tuple:
@@ -546,7 +611,9 @@ def rgb_to_grayscale(x: Any, num_output_channels: int = 1) -> Any:
         raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels}.")
     if kind_of(x) == "image":
         _image.channels(x, "rgb_to_grayscale", (1, 3))
-    return on_image(x, lambda t: _image.grayscale(t, num_output_channels), lambda m, i: m.grayscale(i, num_output_channels))
+    return on_image(
+        x, lambda t: _image.grayscale(t, num_output_channels), lambda m, i: m.grayscale(i, num_output_channels)
+    )
 
 
 def gaussian_blur(x: Any, kernel_size: Any, sigma: Any = None) -> Any:
@@ -602,4 +669,3 @@ def to_dtype(x: Any, dtype=torch.float, scale: bool = False) -> Any:
     if kind_of(x) == "image":
         return back(_image.to_dtype(plain(x), dtype, scale), x)
     return back(plain(x).to(dtype), x)
-

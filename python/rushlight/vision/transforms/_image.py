@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor
 from rushlight.nn import functional as F
 
-MAX = {torch.uint8: 255, torch.int8: 127, torch.int16: 32767, torch.int32: 2**31 - 1, torch.int64: 2**63 - 1, torch.uint16: 65535}
+MAX = {
+    torch.uint8: 255,
+    torch.int8: 127,
+    torch.int16: 32767,
+    torch.int32: 2**31 - 1,
+    torch.int64: 2**63 - 1,
+    torch.uint16: 65535,
+}
 
 
 def max_of(dtype) -> float:
@@ -35,7 +43,9 @@ def to_dtype(image: Tensor, dtype, scale: bool = True) -> Tensor:
     if have.is_floating_point and dtype.is_floating_point:
         return image.to(dtype)
     if have.is_floating_point:
-        if (have == torch.float32 and dtype in (torch.int32, torch.int64)) or (have == torch.float64 and dtype == torch.int64):
+        if (have == torch.float32 and dtype in (torch.int32, torch.int64)) or (
+            have == torch.float64 and dtype == torch.int64
+        ):
             raise RuntimeError(f"The conversion from {have} to {dtype} cannot be performed safely.")
         return image.mul(max_of(dtype) + 1.0 - 1e-3).to(dtype)  # the interval of each integer is as long as the others
     if dtype.is_floating_point:
@@ -61,6 +71,7 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float], inplac
 
 def _blend(image: Tensor, other: Tensor, ratio: float) -> Tensor:
     bound = max_of(image.dtype)
+    ratio = float(ratio)  # bytes times a whole number would be bytes
     out = image.mul(ratio).add(other, alpha=1.0 - ratio).clamp_(0, bound)
     return out if image.is_floating_point() else out.to(image.dtype)
 
@@ -78,7 +89,7 @@ def grayscale(image: Tensor, outputs: int = 1, keep_dtype: bool = True) -> Tenso
 
 def adjust_brightness(image: Tensor, factor: float) -> Tensor:
     channels(image, "adjust_brightness", (1, 3))
-    out = image.mul(factor).clamp_(0, max_of(image.dtype))
+    out = image.mul(float(factor)).clamp_(0, max_of(image.dtype))
     return out if image.is_floating_point() else out.to(image.dtype)
 
 
@@ -110,12 +121,11 @@ def adjust_sharpness(image: Tensor, factor: float) -> Tensor:
     kernel[1, 1] = 5.0 / 13.0
     planes = image.reshape(-1, c, height, width)
     smooth = F.conv2d(planes.to(dtype), kernel.expand(c, 1, 3, 3), groups=c)
-    out = planes.to(dtype, copy=True)
-    inside = out[..., 1:-1, 1:-1]
     if not image.is_floating_point():
         smooth = smooth.round_()
-    inside.copy_(inside.mul(factor).add(smooth, alpha=1.0 - factor))  # of the border there is no neighbourhood
-    return out.clamp_(0, max_of(image.dtype)).to(image.dtype).reshape(image.shape)
+    blurred = planes.to(dtype, copy=True)
+    blurred[..., 1:-1, 1:-1] = smooth  # of the border there is no neighbourhood
+    return _blend(planes, blurred, factor).reshape(image.shape)
 
 
 def _rgb_to_hsv(image: Tensor) -> Tensor:
@@ -142,7 +152,9 @@ def _hsv_to_rgb(image: Tensor) -> Tensor:
     q, t, p = (1.0 - sxf).mul(v).clamp(0.0, 1.0), sxf.add(one_s).mul(v).clamp(0.0, 1.0), one_s.mul(v).clamp(0.0, 1.0)
     i = i.remainder(6)
     mask = i.unsqueeze(-3) == torch.arange(6, device=image.device).view(-1, 1, 1)
-    choices = torch.stack([torch.stack(c, -3) for c in ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))], -4)
+    choices = torch.stack(
+        [torch.stack(c, -3) for c in ((v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q))], -4
+    )
     return (choices * mask.unsqueeze(-4).to(choices.dtype)).sum(-3)
 
 
@@ -218,7 +230,9 @@ def equalize(image: Tensor) -> Tensor:
     last = sums.argmax(-1, keepdim=True)
     step = (sums[..., -1:] - counts.gather(-1, last)).div(255, rounding_mode="floor")
     flat = step == 0
-    table = (sums + step.div(2, rounding_mode="floor")).div(torch.where(flat, torch.ones_like(step), step), rounding_mode="floor")
+    table = (sums + step.div(2, rounding_mode="floor")).div(
+        torch.where(flat, torch.ones_like(step), step), rounding_mode="floor"
+    )
     table = F.pad(table, [1, 0])[..., :-1].clamp_(0, 255)
     out = torch.where(flat, planes, table.gather(-1, planes))
     return out.to(torch.uint8).reshape(image.shape)
@@ -256,7 +270,12 @@ def crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     if top >= 0 and left >= 0 and bottom <= h and right <= w:
         return image[..., top:bottom, left:right]
     image = image[..., max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    padding = [min(max(-left, 0), width), min(max(right - max(w, left), 0), width), min(max(-top, 0), height), min(max(bottom - max(h, top), 0), height)]
+    padding = [
+        min(max(-left, 0), width),
+        min(max(right - max(w, left), 0), width),
+        min(max(-top, 0), height),
+        min(max(bottom - max(h, top), 0), height),
+    ]
     return F.pad(image, padding, mode="constant", value=0.0)
 
 
@@ -289,13 +308,17 @@ def pad(image: Tensor, padding: Any, fill: Any = 0, mode: str = "constant") -> T
         if fill.numel() == 1:
             return F.pad(image, [left, right, top, bottom], value=fill.item())
         h, w = image.shape[-2:]
-        out = fill.expand(*image.shape[:-3], max(fill.shape[0], image.shape[-3]), h + top + bottom, w + left + right).clone()
+        out = fill.expand(
+            *image.shape[:-3], max(fill.shape[0], image.shape[-3]), h + top + bottom, w + left + right
+        ).clone()
         inside = image[..., max(-top, 0) : h + min(bottom, 0), max(-left, 0) : w + min(right, 0)]
         out[..., max(top, 0) : max(top, 0) + inside.shape[-2], max(left, 0) : max(left, 0) + inside.shape[-1]] = inside
         return out
     h, w = image.shape[-2:]
     if min(left, top, right, bottom) < 0:  # cut first
-        image = crop(image, max(-top, 0), max(-left, 0), h + min(top, 0) + min(bottom, 0), w + min(left, 0) + min(right, 0))
+        image = crop(
+            image, max(-top, 0), max(-left, 0), h + min(top, 0) + min(bottom, 0), w + min(left, 0) + min(right, 0)
+        )
         return pad(image, [max(v, 0) for v in (left, top, right, bottom)], fill, mode)
     rows, columns = torch.arange(-top, h + bottom), torch.arange(-left, w + right)
     for index, n in ((rows, h), (columns, w)):
@@ -303,7 +326,9 @@ def pad(image: Tensor, padding: Any, fill: Any = 0, mode: str = "constant") -> T
             index.clamp_(0, n - 1)
         elif mode == "reflect":
             if max(-int(index[0]), int(index[-1]) - n + 1) >= n:
-                raise RuntimeError(f"pad: reflection needs padding smaller than the image, got {[left, top, right, bottom]} for {h} x {w}")
+                raise RuntimeError(
+                    f"pad: reflection needs padding smaller than the image, got {[left, top, right, bottom]} for {h} x {w}"
+                )
             index.copy_((n - 1) - (n - 1 - index.abs()).abs())
         else:  # the border itself is repeated
             index.copy_(torch.where(index < 0, -index - 1, torch.where(index >= n, 2 * n - 1 - index, index)))
@@ -311,7 +336,12 @@ def pad(image: Tensor, padding: Any, fill: Any = 0, mode: str = "constant") -> T
 
 
 def inverse_affine_matrix(
-    center: Sequence[float], angle: float, translate: Sequence[float], scale: float, shear: Sequence[float], inverted: bool = True
+    center: Sequence[float],
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: Sequence[float],
+    inverted: bool = True,
 ) -> list[float]:
     """Of T(translate) C R(angle) Sh(shear) S(scale) C^-1 the inverse, as six numbers; degrees."""
     rot, sx, sy = math.radians(angle), math.radians(shear[0]), math.radians(shear[1])
@@ -346,12 +376,20 @@ def affine_output_size(matrix: Sequence[float], width: int, height: int) -> tupl
     return int(size[0]), int(size[1])
 
 
-def affine_grid(matrix: Sequence[float], width: int, height: int, out_width: int, out_height: int, dtype, device=None) -> Tensor:
+def affine_grid(
+    matrix: Sequence[float], width: int, height: int, out_width: int, out_height: int, dtype, device=None
+) -> Tensor:
     theta = torch.tensor(matrix, dtype=dtype, device=device).view(1, 2, 3)
     d = 0.5
     base = torch.empty((1, out_height, out_width, 3), dtype=dtype, device=device)
-    base[..., 0].copy_(torch.linspace((1.0 - out_width) * d, (out_width - 1.0) * d, out_width, dtype=dtype, device=device))
-    base[..., 1].copy_(torch.linspace((1.0 - out_height) * d, (out_height - 1.0) * d, out_height, dtype=dtype, device=device).unsqueeze(-1))
+    base[..., 0].copy_(
+        torch.linspace((1.0 - out_width) * d, (out_width - 1.0) * d, out_width, dtype=dtype, device=device)
+    )
+    base[..., 1].copy_(
+        torch.linspace(
+            (1.0 - out_height) * d, (out_height - 1.0) * d, out_height, dtype=dtype, device=device
+        ).unsqueeze(-1)
+    )
     base[..., 2].fill_(1)
     rescaled = theta.transpose(1, 2) / torch.tensor([0.5 * width, 0.5 * height], dtype=dtype, device=device)
     return _products(base.view(-1, 3), rescaled[0]).view(1, out_height, out_width, 2)
@@ -363,7 +401,9 @@ def _products(points: Tensor, matrix: Tensor) -> Tensor:
 
 
 def perspective_grid(coeffs: Sequence[float], out_width: int, out_height: int, dtype, device=None) -> Tensor:
-    theta1 = torch.tensor([[[coeffs[0], coeffs[1], coeffs[2]], [coeffs[3], coeffs[4], coeffs[5]]]], dtype=dtype, device=device)
+    theta1 = torch.tensor(
+        [[[coeffs[0], coeffs[1], coeffs[2]], [coeffs[3], coeffs[4], coeffs[5]]]], dtype=dtype, device=device
+    )
     theta2 = torch.tensor([[[coeffs[6], coeffs[7], 1.0], [coeffs[6], coeffs[7], 1.0]]], dtype=dtype, device=device)
     d = 0.5
     base = torch.empty((1, out_height, out_width, 3), dtype=dtype, device=device)
@@ -394,7 +434,9 @@ def sample(image: Tensor, grid: Tensor, mode: str, fill: Any = None) -> Tensor:
                 "The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
                 f"({len(fill)} != {out.shape[-3]})"
             )
-        fill = torch.tensor(fill if isinstance(fill, (list, tuple)) else [float(fill)], dtype=out.dtype, device=out.device).view(1, -1, 1, 1)
+        fill = torch.tensor(
+            fill if isinstance(fill, (list, tuple)) else [float(fill)], dtype=out.dtype, device=out.device
+        ).view(1, -1, 1, 1)
         if mode == "nearest":
             out = torch.where(mask.expand_as(out) < 0.5, fill.expand_as(out), out)
         else:
@@ -407,7 +449,9 @@ def sample(image: Tensor, grid: Tensor, mode: str, fill: Any = None) -> Tensor:
 def perspective_coefficients(startpoints: Sequence, endpoints: Sequence) -> list[float]:
     """The eight numbers of the map that takes the second four points to the first."""
     if len(startpoints) != 4 or len(endpoints) != 4:
-        raise ValueError(f"Please provide exactly four corners, got {len(startpoints)} startpoints and {len(endpoints)} endpoints.")
+        raise ValueError(
+            f"Please provide exactly four corners, got {len(startpoints)} startpoints and {len(endpoints)} endpoints."
+        )
     rows = []
     for (sx, sy), (ex, ey) in zip(startpoints, endpoints):
         rows.append([ex, ey, 1, 0, 0, 0, -sx * ex, -sx * ey])

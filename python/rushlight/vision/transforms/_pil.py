@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
@@ -29,7 +30,9 @@ def color(fill: Any, image: Any, name: str = "fillcolor") -> dict[str, Any]:
         if len(fill) == 1:
             fill = fill * bands
         if len(fill) != bands:
-            raise ValueError(f"The number of elements in 'fill' does not match the number of channels of the image ({len(fill)} != {bands})")
+            raise ValueError(
+                f"The number of elements in 'fill' does not match the number of channels of the image ({len(fill)} != {bands})"
+            )
         fill = tuple(fill) if bands > 1 else fill[0]
     if image.mode != "F":
         fill = tuple(int(v) for v in fill) if isinstance(fill, tuple) else int(fill)

@@ -12,7 +12,9 @@ def apply_op(F: Any, img: Any, op: str, magnitude: float, interpolation: Any, fi
     """The operation of that name; ``F`` has the functions."""
     if op in ("ShearX", "ShearY"):
         shear = math.degrees(math.atan(magnitude))
-        return F.affine(img, 0.0, [0, 0], 1.0, [shear, 0.0] if op == "ShearX" else [0.0, shear], interpolation, fill, [0, 0])
+        return F.affine(
+            img, 0.0, [0, 0], 1.0, [shear, 0.0] if op == "ShearX" else [0.0, shear], interpolation, fill, [0, 0]
+        )
     if op in ("TranslateX", "TranslateY"):
         moved = [int(magnitude), 0] if op == "TranslateX" else [0, int(magnitude)]
         return F.affine(img, 0.0, moved, 1.0, [0.0, 0.0], interpolation, fill)
@@ -31,7 +33,12 @@ def apply_op(F: Any, img: Any, op: str, magnitude: float, interpolation: Any, fi
     raise ValueError(f"No transform available for {op}")
 
 
-_FACTORS = {"Brightness": "adjust_brightness", "Color": "adjust_saturation", "Contrast": "adjust_contrast", "Sharpness": "adjust_sharpness"}
+_FACTORS = {
+    "Brightness": "adjust_brightness",
+    "Color": "adjust_saturation",
+    "Contrast": "adjust_contrast",
+    "Sharpness": "adjust_sharpness",
+}
 
 
 def _space(bins: int, shear: float, move: Any, rotate: float, enhance: float, bits: Any, rows: str) -> dict[str, tuple]:
@@ -58,11 +65,15 @@ def _bits(bins: int, by: int = 4) -> Any:
 
 
 def auto_space(bins: int, height: int, width: int) -> dict[str, tuple]:
-    return _space(bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, _bits(bins), f"{_COMMON} Invert")
+    return _space(
+        bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, _bits(bins), f"{_COMMON} Invert"
+    )
 
 
 def rand_space(bins: int, height: int, width: int) -> dict[str, tuple]:
-    return _space(bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, _bits(bins), f"Identity {_COMMON}")
+    return _space(
+        bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, _bits(bins), f"Identity {_COMMON}"
+    )
 
 
 def trivial_space(bins: int) -> dict[str, tuple]:

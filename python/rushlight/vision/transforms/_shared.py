@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import rushlight as torch
 
@@ -33,7 +34,9 @@ def two(size: Any, error: str = "Please provide only two dimensions (h, w) for s
     return high, wide
 
 
-def interval(value: Any, name: str, around: float = 1.0, bound: Sequence[float] = (0.0, float("inf")), clip: bool = True) -> Any:
+def interval(
+    value: Any, name: str, around: float = 1.0, bound: Sequence[float] = (0.0, float("inf")), clip: bool = True
+) -> Any:
     """(low, high) from a number, which goes both ways from ``around``, or from two; None where nothing would change."""
     if isinstance(value, numbers.Number):
         if value < 0:
@@ -63,7 +66,9 @@ def angles(x: Any, name: str, lengths: Sequence[int] = (2,)) -> list[float]:
     return [float(v) for v in x]
 
 
-def resized_crop_params(height: int, width: int, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
+def resized_crop_params(
+    height: int, width: int, scale: Sequence[float], ratio: Sequence[float]
+) -> tuple[int, int, int, int]:
     """A part of an area and a shape within those intervals; the middle if ten tries don't fit."""
     area = height * width
     log_ratio = torch.log(torch.tensor(ratio))
@@ -123,7 +128,11 @@ def erasing_params(shape: Sequence[int], scale: Sequence[float], ratio: Sequence
         h, w = int(round(math.sqrt(area * aspect))), int(round(math.sqrt(area / aspect)))
         if not (h < height and w < width):
             continue
-        v = torch.empty([c, h, w], dtype=torch.float32).normal_() if value is None else torch.tensor(value)[:, None, None]
+        v = (
+            torch.empty([c, h, w], dtype=torch.float32).normal_()
+            if value is None
+            else torch.tensor(value)[:, None, None]
+        )
         i = below(height - h + 1)
         return i, below(width - w + 1), h, w, v
     return None

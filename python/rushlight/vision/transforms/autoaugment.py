@@ -41,7 +41,12 @@ class _Augment(nn.Module):
 class AutoAugment(_Augment):
     """One of 25 pairs of operations."""
 
-    def __init__(self, policy: AutoAugmentPolicy = AutoAugmentPolicy.IMAGENET, interpolation: Any = InterpolationMode.NEAREST, fill: Any = None):
+    def __init__(
+        self,
+        policy: AutoAugmentPolicy = AutoAugmentPolicy.IMAGENET,
+        interpolation: Any = InterpolationMode.NEAREST,
+        fill: Any = None,
+    ):
         super().__init__()
         if not isinstance(policy, AutoAugmentPolicy):
             raise ValueError(f"The provided policy {policy} is not recognized.")
@@ -143,7 +148,9 @@ class AugMix(_Augment):
         batch = img.view([1] * max(4 - img.ndim, 0) + shape)
         dims = [batch.size(0)] + [1] * (batch.ndim - 1)
         weights = self._sample_dirichlet(torch.tensor([self.alpha, self.alpha]).expand(dims[0], -1))
-        chains = self._sample_dirichlet(torch.tensor([self.alpha] * self.mixture_width).expand(dims[0], -1)) * weights[:, 1].view([dims[0], -1])
+        chains = self._sample_dirichlet(torch.tensor([self.alpha] * self.mixture_width).expand(dims[0], -1)) * weights[
+            :, 1
+        ].view([dims[0], -1])
         mix = weights[:, 0].view(dims) * batch
         space = mix_space(10, height, width, self.all_ops)
         for i in range(self.mixture_width):

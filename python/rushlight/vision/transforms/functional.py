@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum  # noqa: F401
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -149,14 +150,20 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
 
 
 def resize(
-    img: Any, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None, antialias: bool | None = True
+    img: Any,
+    size: Any,
+    interpolation: Any = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
 ) -> Any:
     """To a height and width, or one number for the shorter side."""
     if not isinstance(size, (int, list, tuple)):
         raise TypeError("Got inappropriate size arg")
     if isinstance(size, (list, tuple)):
         if len(size) not in (1, 2):
-            raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list")
+            raise ValueError(
+                f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list"
+            )
         if max_size is not None and len(size) != 1:
             raise ValueError(
                 "max_size should only be passed if size specifies the length of the smaller edge, i.e. size should be an int or a sequence of length 1 in torchscript mode."
@@ -191,7 +198,9 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     return _dispatch.rgb_to_grayscale(img, num_output_channels)
 
 
-def elastic_transform(img: Any, displacement: Tensor, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None) -> Any:
+def elastic_transform(
+    img: Any, displacement: Tensor, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None
+) -> Any:
     """Moves each pixel by a displacement ``(1, H, W, 2)`` in parts of the image."""
     return _dispatch.elastic(img, displacement, interpolation, fill)
 

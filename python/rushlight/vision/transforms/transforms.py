@@ -5,7 +5,8 @@ from __future__ import annotations
 import numbers
 import random
 import warnings
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -116,14 +117,24 @@ class Resize(_Transform):
 
     _shown = ("size", "interpolation", "max_size", "antialias")
 
-    def __init__(self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None, antialias: bool | None = True):
+    def __init__(
+        self,
+        size: Any,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        max_size: int | None = None,
+        antialias: bool | None = True,
+    ):
         super().__init__()
         if not isinstance(size, (int, list, tuple)):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
         if isinstance(size, (list, tuple)) and len(size) not in (1, 2):
             raise ValueError("If size is a sequence, it should have 1 or 2 values")
         self.size, self.max_size, self.antialias = size, max_size, antialias
-        self.interpolation = interpolation if isinstance(interpolation, InterpolationMode) else InterpolationMode(F._dispatch.mode_of(interpolation))
+        self.interpolation = (
+            interpolation
+            if isinstance(interpolation, InterpolationMode)
+            else InterpolationMode(F._dispatch.mode_of(interpolation))
+        )
 
     def forward(self, img: Any) -> Any:
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
@@ -156,7 +167,9 @@ class Pad(_Transform):
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if isinstance(padding, (tuple, list)) and len(padding) not in (1, 2, 4):
-            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
+            raise ValueError(
+                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
+            )
         self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
 
     def forward(self, img: Any) -> Any:
@@ -237,7 +250,9 @@ class RandomCrop(_Transform):
 
     _shown = ("size", "padding")
 
-    def __init__(self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant"):
+    def __init__(
+        self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant"
+    ):
         super().__init__()
         self.size = _shared.two(size)
         self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
@@ -381,7 +396,13 @@ class RandomPerspective(_Transform):
 
     _shown = ("p",)
 
-    def __init__(self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0):
+    def __init__(
+        self,
+        distortion_scale: float = 0.5,
+        p: float = 0.5,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        fill: Any = 0,
+    ):
         super().__init__()
         self.p, self.distortion_scale, self.interpolation = p, distortion_scale, interpolation
         self.fill = 0 if fill is None else fill
@@ -427,7 +448,9 @@ class RandomResizedCrop(_Transform):
         return _shared.resized_crop_params(height, width, scale, ratio)
 
     def forward(self, img: Any) -> Any:
-        return F.resized_crop(img, *self.get_params(img, self.scale, self.ratio), self.size, self.interpolation, self.antialias)
+        return F.resized_crop(
+            img, *self.get_params(img, self.scale, self.ratio), self.size, self.interpolation, self.antialias
+        )
 
     def __repr__(self) -> str:
         scale, ratio = (tuple(round(v, 4) for v in r) for r in (self.scale, self.ratio))
@@ -469,7 +492,9 @@ class LinearTransformation(_Transform):
         if rows != columns:
             raise ValueError(f"transformation_matrix should be square. Got {rows} x {columns} rectangular matrix.")
         if mean_vector.size(0) != rows:
-            raise ValueError(f"mean_vector should have the same length {mean_vector.size(0)} as any one of the dimensions of the transformation_matrix [{rows} x {columns}]")
+            raise ValueError(
+                f"mean_vector should have the same length {mean_vector.size(0)} as any one of the dimensions of the transformation_matrix [{rows} x {columns}]"
+            )
         if transformation_matrix.device != mean_vector.device:
             raise ValueError("Input tensors should be on the same device.")
         self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
@@ -477,7 +502,9 @@ class LinearTransformation(_Transform):
     def forward(self, tensor: Tensor) -> Tensor:
         n = tensor.shape[-3] * tensor.shape[-2] * tensor.shape[-1]
         if n != self.transformation_matrix.shape[0]:
-            raise ValueError(f"Input tensor and transformation matrix have incompatible shape. {tuple(tensor.shape)} and {tuple(self.transformation_matrix.shape)}")
+            raise ValueError(
+                f"Input tensor and transformation matrix have incompatible shape. {tuple(tensor.shape)} and {tuple(self.transformation_matrix.shape)}"
+            )
         return torch.mm(tensor.view(-1, n) - self.mean_vector, self.transformation_matrix).view(tensor.shape)
 
     def __repr__(self) -> str:
@@ -512,12 +539,24 @@ class ColorJitter(_Transform):
 class RandomRotation(_Transform):
     """Turns by a random angle."""
 
-    def __init__(self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None, fill: Any = 0):
+    def __init__(
+        self,
+        degrees: Any,
+        interpolation: Any = InterpolationMode.NEAREST,
+        expand: bool = False,
+        center: Any = None,
+        fill: Any = 0,
+    ):
         super().__init__()
         self.degrees = _shared.angles(degrees, "degrees")
         if center is not None and (not isinstance(center, (list, tuple)) or len(center) != 2):
             raise ValueError("center should be a sequence of length 2.")
-        self.center, self.interpolation, self.expand, self.fill = center, interpolation, expand, 0 if fill is None else fill
+        self.center, self.interpolation, self.expand, self.fill = (
+            center,
+            interpolation,
+            expand,
+            0 if fill is None else fill,
+        )
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
@@ -529,7 +568,9 @@ class RandomRotation(_Transform):
 
     def __repr__(self) -> str:
         said = f"degrees={self.degrees}, interpolation={_text(self.interpolation)}, expand={self.expand}"
-        return f"{type(self).__name__}({said}{'' if self.center is None else f', center={self.center}'}, fill={self.fill})"
+        return (
+            f"{type(self).__name__}({said}{'' if self.center is None else f', center={self.center}'}, fill={self.fill})"
+        )
 
 
 class RandomAffine(_Transform):
@@ -556,11 +597,20 @@ class RandomAffine(_Transform):
     def forward(self, img: Any) -> Any:
         channels, height, width = F.get_dimensions(img)
         params = self.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
-        return F.affine(img, *params, interpolation=self.interpolation, fill=_fill(self.fill, img, channels), center=self.center)
+        return F.affine(
+            img, *params, interpolation=self.interpolation, fill=_fill(self.fill, img, channels), center=self.center
+        )
 
     def __repr__(self) -> str:
         said = f"degrees={self.degrees}"
-        for name, usual in (("translate", None), ("scale", None), ("shear", None), ("interpolation", InterpolationMode.NEAREST), ("fill", 0), ("center", None)):
+        for name, usual in (
+            ("translate", None),
+            ("scale", None),
+            ("shear", None),
+            ("interpolation", InterpolationMode.NEAREST),
+            ("fill", 0),
+            ("center", None),
+        ):
             said += f", {name}={_text(getattr(self, name))}" if getattr(self, name) != usual else ""
         return f"{type(self).__name__}({said})"
 
@@ -568,7 +618,14 @@ class RandomAffine(_Transform):
 class RandomErasing(_Transform):
     """Sets a random part to ``value`` (numbers, or "random"), with probability ``p``."""
 
-    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False):
+    def __init__(
+        self,
+        p: float = 0.5,
+        scale: Sequence[float] = (0.02, 0.33),
+        ratio: Sequence[float] = (0.3, 3.3),
+        value: Any = 0,
+        inplace: bool = False,
+    ):
         super().__init__()
         if not isinstance(value, (numbers.Number, str, tuple, list)):
             raise TypeError("Argument value should be either a number or str or a sequence")
@@ -591,7 +648,9 @@ class RandomErasing(_Transform):
         value = self.value
         value = [float(value)] if isinstance(value, (int, float)) else None if isinstance(value, str) else list(value)
         if value is not None and len(value) not in (1, img.shape[-3]):
-            raise ValueError(f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)")
+            raise ValueError(
+                f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)"
+            )
         return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
 
     def __repr__(self) -> str:
@@ -631,10 +690,14 @@ class GaussianBlur(_Transform):
 class ElasticTransform(_Transform):
     """Moves pixels by smooth random distances: ``alpha`` says how far, ``sigma`` how smooth."""
 
-
-    def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0):
+    def __init__(
+        self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0
+    ):
         super().__init__()
-        self.alpha, self.sigma = ([float(v)] * 2 if isinstance(v, (int, float)) else [float(i) for i in (v if len(v) == 2 else v * 2)] for v in (alpha, sigma))
+        self.alpha, self.sigma = (
+            [float(v)] * 2 if isinstance(v, (int, float)) else [float(i) for i in (v if len(v) == 2 else v * 2)]
+            for v in (alpha, sigma)
+        )
         self.interpolation = interpolation
         self.fill = [float(fill)] if isinstance(fill, (int, float)) else [float(f) for f in fill]
 
@@ -647,4 +710,6 @@ class ElasticTransform(_Transform):
 
     def forward(self, tensor: Any) -> Any:
         _, height, width = F.get_dimensions(tensor)
-        return F.elastic_transform(tensor, self.get_params(self.alpha, self.sigma, [height, width]), self.interpolation, self.fill)
+        return F.elastic_transform(
+            tensor, self.get_params(self.alpha, self.sigma, [height, width]), self.interpolation, self.fill
+        )
