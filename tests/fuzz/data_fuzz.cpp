@@ -1,0 +1,68 @@
+// libFuzzer targets for the readers of rushlight/data, one program each: RL_FUZZ names it. Any end but an Error is a bug.
+//   ./dev fuzz png --seconds 600
+#include "rushlight/core/error.h"
+#include "rushlight/data/csv.h"
+#include "rushlight/data/image.h"
+#include "rushlight/data/npy.h"
+#include "rushlight/data/record.h"
+#include "rushlight/data/sets.h"
+#include "rushlight/kernels/providers.h"
+
+using namespace rushlight;
+
+// The library's own, which no reader asks for anything.
+namespace rushlight {
+Provider* onednn_provider() { return nullptr; }
+Provider* openblas_provider() { return nullptr; }
+}  // namespace rushlight
+
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+// Pictures that libraries take long to make of few bytes aren't what is sought.
+data::ImageOptions picture(uint8_t choice) {
+  return {data::ImageMode(choice % 5), (choice & 8) != 0, 1 << 20, (choice & 16) != 0};
+}
+
+// The first byte of the input chooses among options.
+[[maybe_unused]] void png(Bytes b, uint8_t choice) { data::decode_png(b, "fuzz", picture(choice)); }
+[[maybe_unused]] void jpeg(Bytes b, uint8_t choice) { data::decode_jpeg(b, "fuzz", picture(choice)); }
+[[maybe_unused]] void bmp(Bytes b, uint8_t choice) { data::decode_bmp(b, "fuzz", picture(choice)); }
+[[maybe_unused]] void pnm(Bytes b, uint8_t choice) { data::decode_pnm(b, "fuzz", picture(choice)); }
+[[maybe_unused]] void idx(Bytes b, uint8_t) { data::read_idx(b, "fuzz"); }
+[[maybe_unused]] void cifar(Bytes b, uint8_t choice) {
+  if (choice & 2) data::cifar_names(b, "label_names", "fuzz");
+  else data::read_cifar(b, choice & 1 ? data::CifarKind::Ten : data::CifarKind::Hundred, "fuzz");
+}
+[[maybe_unused]] void npy(Bytes b, uint8_t choice) {
+  io::Bytes own = io::own_bytes({b.begin(), b.end()});
+  if (choice & 1) data::read_npy(own, "fuzz", choice & 2);
+  else data::read_npz(own, "fuzz", choice & 2);
+}
+[[maybe_unused]] void record(Bytes b, uint8_t) {
+  data::decode_record({reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");
+}
+[[maybe_unused]] void csv(Bytes b, uint8_t choice) {
+  data::CsvOptions o;
+  o.header = choice & 1;
+  o.skip_errors = choice & 2;
+  o.comment = choice & 4 ? '#' : 0;
+  o.quote = choice & 8 ? '"' : 0;
+  if (choice & 16) o.type = data::ColumnType(1 + choice / 32 % 6);
+  data::CsvTable t = data::read_csv(b, "fuzz", o);
+  for (const data::CsvColumn& c : t.columns)
+    RL_INVARIANT(c.type == data::ColumnType::Text ? int64_t(c.texts.size()) == t.rows : c.values.numel() == t.rows, "rows");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  if (size == 0) return 0;
+  try {
+    RL_FUZZ({bytes + 1, size - 1}, bytes[0]);
+  } catch (const InternalError&) {
+    throw;
+  } catch (const Error&) {}
+  return 0;
+}

@@ -1,0 +1,87 @@
+"""Small sound files of each kind for the fuzz targets of data_fuzz.cpp: python seeds.py FOLDER writes FOLDER/png/0 and so on."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (9, 13, 3), dtype=np.uint8)
+
+
+def pictures(kind: str, modes: list[str], **options) -> list[bytes]:
+    out = []
+    for mode in modes:
+        file = io.BytesIO()
+        image = Image.fromarray(PIXELS).convert(mode)
+        exif = image.getexif()
+        exif[0x112] = 6
+        image.save(file, kind, **options, **({"exif": exif} if kind in ("PNG", "JPEG") else {}))
+        out.append(file.getvalue())
+    return out
+
+
+def saved(save, *arrays, **named) -> bytes:
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()
+
+
+def idx() -> list[bytes]:
+    plain = bytes([0, 0, 8, 2]) + struct.pack(">II", 3, 5) + bytes(range(15))
+    return [plain, gzip.compress(plain), bytes([0, 0, 13, 1]) + struct.pack(">If", 1, 2.5)]
+
+
+def cifar() -> list[bytes]:
+    rows = np.zeros((1, 3072), dtype=np.uint8)
+    return [
+        bytes([3]) + rows.tobytes(),
+        bytes([3, 4]) + rows.tobytes(),
+        *(pickle.dumps({"data": rows, "labels": [1]}, protocol) for protocol in (2, 5)),
+        pickle.dumps({b"data": rows, b"fine_labels": [1], b"coarse_labels": [2]}, 2),
+        pickle.dumps({"label_names": ["a", b"b"]}, 2),
+    ]
+
+
+def wav() -> list[bytes]:
+    out = []
+    for code, bits, data in ((1, 16, bytes(range(64))), (1, 8, bytes(range(32))), (3, 32, np.linspace(-1, 1, 16, dtype="<f4").tobytes())):
+        block = bits // 8 * 2
+        fmt = b"fmt " + struct.pack("<IHHIIHH", 16, code, 2, 8000, 8000 * block, block, bits)
+        body = b"WAVE" + fmt + b"data" + struct.pack("<I", len(data)) + data
+        out.append(b"RIFF" + struct.pack("<I", len(body)) + body)
+    return out
+
+
+def seeds() -> dict[str, list[bytes]]:
+    return {
+        "png": pictures("PNG", ["RGB", "L", "RGBA", "P", "1", "LA"]),
+        "jpeg": pictures("JPEG", ["RGB", "L", "CMYK"]) + pictures("JPEG", ["RGB"], progressive=True),
+        "bmp": pictures("BMP", ["RGB", "L", "P", "1"]),
+        "pnm": [*pictures("PPM", ["RGB", "L", "1"]), b"P2 2 2 9\n1 2 3 4", b"P3 1 1 999 # c\n1 2 3", b"P1 3 1\n101"],
+        "csv": [b'a,b,c\n1,2.5,x\n-3,NA,"y ""z"""\r\n\n4,1e5,\n', b"true,#x\nfalse,1\n# comment\n", b'"a\nb",1\n'],
+        "idx": idx(),
+        "cifar": cifar(),
+        "npy": [saved(np.save, PIXELS), saved(np.save, np.asfortranarray(PIXELS.astype(">f4"))), saved(np.savez, a=PIXELS[:1]), saved(np.savez_compressed, a=PIXELS)],
+        "record": [
+            b"\x08\x01\x10\x01\x18\x02\x22\x02ab\x28\x03",
+            b"\x08\x01\x10\x01\x18\x01\x22\x0cP5 1 1 255 \x07\x28\x03\x38\x01",
+            b"\x0a\x0e\x08\x02\x10\x01\x1d\x00\x00\x80\x3f\x1d\x00\x00\x00\x40",
+            b"\x0a\x0a\x08\x02\x10\x0a\x52\x02\x01\x02\x3a\x00",
+        ],
+        "wav": wav(),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    for name, files in seeds().items():
+        folder = Path(sys.argv[1]) / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, data in enumerate(files):
+            (folder / str(i)).write_bytes(b"\x1b" + data)  # the byte that chooses options
