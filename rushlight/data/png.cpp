@@ -2,6 +2,7 @@
 // what it jumps over.
 #include "rushlight/data/libraries.h"
 #include "rushlight/data/pixels.h"
+#include "rushlight/data/swap.h"
 
 #ifdef RL_HAVE_PNG
 #include <png.h>
@@ -55,10 +56,8 @@ class Reader {
     png_set_option(png_, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
 #endif
     png_set_chunk_malloc_max(png_, 8 << 20);
-    // Texts and profiles are skipped, not inflated.
+    // Texts, profiles and EXIF are skipped: libpng inflates them, and takes memory for EXIF as large as the file says.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-    static const png_byte wanted[] = {'e', 'X', 'I', 'f', 0};
-    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT, wanted, 1);
   }
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   Reader(const Reader&) = delete;
@@ -92,12 +91,15 @@ class Reader {
     const bool color = type & PNG_COLOR_MASK_COLOR;
     return (color ? 3 : 1) + (type & PNG_COLOR_MASK_ALPHA || transparent ? 1 : 0);
   }
-  int orientation() {
-#ifdef PNG_eXIf_SUPPORTED
-    png_bytep exif = nullptr;
-    png_uint_32 count = 0;
-    if (png_get_eXIf_1(png_, info_, &count, &exif)) return exif_orientation({exif, count});
-#endif
+  // Of the chunk eXIf, wherever it is.
+  int orientation() const {
+    const std::span<const uint8_t> b = in_.bytes;
+    for (size_t at = 8; at + 12 <= b.size();) {
+      const size_t size = big_u32(b.data() + at);
+      if (size > b.size() - at - 12) break;
+      if (std::memcmp(b.data() + at + 4, "eXIf", 4) == 0) return exif_orientation(b.subspan(at + 8, size));
+      at += 12 + size;
+    }
     return 1;
   }
   png_structp png() { return png_; }

@@ -52,7 +52,8 @@ data::ImageOptions picture(uint8_t choice) {
   if (choice & 16) o.type = data::ColumnType(1 + choice / 32 % 6);
   data::CsvTable t = data::read_csv(b, "fuzz", o);
   for (const data::CsvColumn& c : t.columns)
-    RL_INVARIANT(c.type == data::ColumnType::Text ? int64_t(c.texts.size()) == t.rows : c.values.numel() == t.rows, "rows");
+    RL_INVARIANT(c.type == data::ColumnType::Text ? int64_t(c.texts.size()) == t.rows : c.values.numel() == t.rows,
+                 "rows");
 }
 
 }  // namespace
@@ -61,8 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (size == 0) return 0;
   try {
     RL_FUZZ({bytes + 1, size - 1}, bytes[0]);
-  } catch (const InternalError&) {
-    throw;
-  } catch (const Error&) {}
+  } catch (const InternalError&) { throw; } catch (const Error&) {
+  }
   return 0;
 }

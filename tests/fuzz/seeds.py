@@ -51,7 +51,11 @@ def cifar() -> list[bytes]:
 
 def wav() -> list[bytes]:
     out = []
-    for code, bits, data in ((1, 16, bytes(range(64))), (1, 8, bytes(range(32))), (3, 32, np.linspace(-1, 1, 16, dtype="<f4").tobytes())):
+    for code, bits, data in (
+        (1, 16, bytes(range(64))),
+        (1, 8, bytes(range(32))),
+        (3, 32, np.linspace(-1, 1, 16, dtype="<f4").tobytes()),
+    ):
         block = bits // 8 * 2
         fmt = b"fmt " + struct.pack("<IHHIIHH", 16, code, 2, 8000, 8000 * block, block, bits)
         body = b"WAVE" + fmt + b"data" + struct.pack("<I", len(data)) + data

@@ -19,6 +19,8 @@ PACKAGES = [
     "rushlight.vision",
     "rushlight._comforts",
     "rushlight.text",
+    "rushlight.audio",
+    "rushlight.data",
 ]
 MODULES = [
     "rushlight._compile",

@@ -75,4 +75,5 @@ NB_MODULE(_data, m) {
   bind_tables(m);
   bind_sets(m);
   bind_databases(m);
+  bind_audio(m);
 }

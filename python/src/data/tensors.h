@@ -55,6 +55,7 @@ void bind_images(nb::module_& m);
 void bind_tables(nb::module_& m);
 void bind_sets(nb::module_& m);
 void bind_databases(nb::module_& m);
+void bind_audio(nb::module_& m);
 
 }  // namespace rushlight::py
 
