@@ -13,9 +13,12 @@
 namespace rushlight::data {
 namespace {
 
-#define RL_FUNCTIONS(X)                                                                                            \
-  X(open_virtual) X(close) X(strerror) X(error) X(seek) X(command) X(format_check) X(readf_float) X(readf_double)  \
-      X(readf_short) X(readf_int) X(writef_float) X(writef_double) X(writef_short) X(writef_int)
+// clang-format off
+#define RL_FUNCTIONS(X) \
+  X(open_virtual) X(close) X(strerror) X(error) X(seek) \
+  X(command) X(format_check) X(readf_float) X(readf_double) X(readf_short) \
+  X(readf_int) X(writef_float) X(writef_double) X(writef_short) X(writef_int)
+// clang-format on
 
 struct Api {
   explicit Api(const std::string& where) {
@@ -61,9 +64,7 @@ sf_count_t on_write(const void* from, sf_count_t count, void* p) {
   auto* m = static_cast<Memory*>(p);
   try {
     if (m->at + count > m->size()) m->out.resize(size_t(m->at + count));
-  } catch (const std::exception&) {
-    return 0;
-  }
+  } catch (const std::exception&) { return 0; }
   std::memcpy(m->out.data() + m->at, from, size_t(count));
   m->at += count;
   return count;
@@ -79,7 +80,8 @@ class File {
     const std::string text = a.strerror(nullptr);
     if (memory.writing) throw ValueError(str(where, ": ", text));
     RL_CHECK(FileError, !memory.in.empty(), where, ": the file is empty");
-    throw FileError(str(where, ": no sound file that is known, or a damaged one, at byte ", memory.at, " of ", memory.size(), ": ", text));
+    throw FileError(str(where, ": no sound file that is known, or a damaged one, at byte ", memory.at, " of ",
+                        memory.size(), ": ", text));
   }
   ~File() { close(); }
   File(const File&) = delete;
@@ -122,9 +124,10 @@ struct Names {
   const char* name;
 };
 constexpr Names formats[] = {
-    {SF_FORMAT_WAV, "wav"},   {SF_FORMAT_WAVEX, "wav"}, {SF_FORMAT_FLAC, "flac"}, {SF_FORMAT_OGG, "ogg"},   {SF_FORMAT_AIFF, "aiff"},
-    {SF_FORMAT_AU, "au"},     {SF_FORMAT_RF64, "rf64"}, {SF_FORMAT_W64, "w64"},   {SF_FORMAT_CAF, "caf"},   {SF_FORMAT_NIST, "nist"},
-    {SF_FORMAT_AVR, "avr"},   {SF_FORMAT_VOC, "voc"},   {SF_FORMAT_MAT5, "mat5"}, {SF_FORMAT_IRCAM, "sf"},
+    {SF_FORMAT_WAV, "wav"},   {SF_FORMAT_WAVEX, "wav"}, {SF_FORMAT_FLAC, "flac"}, {SF_FORMAT_OGG, "ogg"},
+    {SF_FORMAT_AIFF, "aiff"}, {SF_FORMAT_AU, "au"},     {SF_FORMAT_RF64, "rf64"}, {SF_FORMAT_W64, "w64"},
+    {SF_FORMAT_CAF, "caf"},   {SF_FORMAT_NIST, "nist"}, {SF_FORMAT_AVR, "avr"},   {SF_FORMAT_VOC, "voc"},
+    {SF_FORMAT_MAT5, "mat5"}, {SF_FORMAT_IRCAM, "sf"},
 };
 struct Coding {
   int code;
@@ -133,10 +136,12 @@ struct Coding {
   int bits;
 };
 constexpr Coding codings[] = {
-    {SF_FORMAT_PCM_S8, "PCM_S8", "PCM_S", 8},     {SF_FORMAT_PCM_16, "PCM_16", "PCM_S", 16}, {SF_FORMAT_PCM_24, "PCM_24", "PCM_S", 24},
-    {SF_FORMAT_PCM_32, "PCM_32", "PCM_S", 32},    {SF_FORMAT_PCM_U8, "PCM_U8", "PCM_U", 8},  {SF_FORMAT_FLOAT, "FLOAT", "PCM_F", 32},
-    {SF_FORMAT_DOUBLE, "DOUBLE", "PCM_F", 64},    {SF_FORMAT_ULAW, "ULAW", "ULAW", 8},       {SF_FORMAT_ALAW, "ALAW", "ALAW", 8},
-    {SF_FORMAT_VORBIS, "VORBIS", "VORBIS", 0},    {0x64 /* OPUS */, "OPUS", "OPUS", 0},
+    {SF_FORMAT_PCM_S8, "PCM_S8", "PCM_S", 8},  {SF_FORMAT_PCM_16, "PCM_16", "PCM_S", 16},
+    {SF_FORMAT_PCM_24, "PCM_24", "PCM_S", 24}, {SF_FORMAT_PCM_32, "PCM_32", "PCM_S", 32},
+    {SF_FORMAT_PCM_U8, "PCM_U8", "PCM_U", 8},  {SF_FORMAT_FLOAT, "FLOAT", "PCM_F", 32},
+    {SF_FORMAT_DOUBLE, "DOUBLE", "PCM_F", 64}, {SF_FORMAT_ULAW, "ULAW", "ULAW", 8},
+    {SF_FORMAT_ALAW, "ALAW", "ALAW", 8},       {SF_FORMAT_VORBIS, "VORBIS", "VORBIS", 0},
+    {0x64 /* OPUS */, "OPUS", "OPUS", 0},
 };
 
 AudioInfo describe(const SF_INFO& i) {
@@ -157,8 +162,8 @@ void check_header(const SF_INFO& i, const std::string& where) {
 }
 
 template <class T>
-Tensor read_all(const File& f, sf_count_t (*read)(SNDFILE*, T*, sf_count_t), const SF_INFO& info, int64_t offset, int64_t count,
-                DType dtype, const std::string& where) {
+Tensor read_all(const File& f, sf_count_t (*read)(SNDFILE*, T*, sf_count_t), const SF_INFO& info, int64_t offset,
+                int64_t count, DType dtype, const std::string& where) {
   // Memory grows with what is there, not with what the header claims.
   const int64_t block = std::max<int64_t>(1, 65536 / info.channels);
   std::vector<T> samples;
@@ -166,18 +171,20 @@ Tensor read_all(const File& f, sf_count_t (*read)(SNDFILE*, T*, sf_count_t), con
   while (count < 0 || frames < count) {
     const int64_t wanted = count < 0 ? block : std::min(block, count - frames);
     const size_t before = size_t(frames * info.channels);
-    if (samples.size() < before + size_t(wanted * info.channels)) samples.resize(std::max(samples.size() * 2, before + size_t(wanted * info.channels)));
+    if (samples.size() < before + size_t(wanted * info.channels))
+      samples.resize(std::max(samples.size() * 2, before + size_t(wanted * info.channels)));
     const int64_t got = read(f.file, samples.data() + before, wanted);
     if (got <= 0) break;
     frames += got;
   }
   const int error = f.a.error(f.file);
-  RL_CHECK(FileError, error == 0, where, ": at frame ", offset + frames, " of ", info.frames, ": ", f.a.strerror(f.file));
+  RL_CHECK(FileError, error == 0, where, ": at frame ", offset + frames, " of ", info.frames, ": ",
+           f.a.strerror(f.file));
   // A length that isn't known is reported as a number that no file has.
   const int64_t end = info.frames == SF_COUNT_MAX ? offset + frames : info.frames;
   const int64_t due = std::max<int64_t>(0, count < 0 ? end - offset : std::min(count, end - offset));
-  RL_CHECK(FileError, frames >= due, where, ": the header says ", info.frames, " frames, but the file ends after ", offset + frames,
-           "; it is cut short");
+  RL_CHECK(FileError, frames >= due, where, ": the header says ", info.frames, " frames, but the file ends after ",
+           offset + frames, "; it is cut short");
   Tensor out = empty_tensor({info.channels, frames}, dtype);
   T* to = out.data<T>();
   for (int64_t c = 0; c < info.channels; c++)
@@ -198,8 +205,8 @@ AudioInfo audio_info(std::span<const uint8_t> bytes, const std::string& where) {
 
 Tensor read_audio(std::span<const uint8_t> bytes, const std::string& where, int64_t offset, int64_t count, DType dtype,
                   int64_t* sample_rate) {
-  RL_CHECK(ValueError, offset >= 0 && count >= -1, where, ": expected a frame to begin with and a count >= 0, or -1 for all, got ", offset,
-           " and ", count);
+  RL_CHECK(ValueError, offset >= 0 && count >= -1, where,
+           ": expected a frame to begin with and a count >= 0, or -1 for all, got ", offset, " and ", count);
   check_wav(bytes, where);
   Memory memory{bytes, {}, false, 0};
   SF_INFO info{};
@@ -215,17 +222,20 @@ Tensor read_audio(std::span<const uint8_t> bytes, const std::string& where, int6
     case DType::Float64: return read_all<double>(f, f.a.readf_double, info, offset, count, dtype, where);
     case DType::Int16: return read_all<int16_t>(f, f.a.readf_short, info, offset, count, dtype, where);
     case DType::Int32: return read_all<int32_t>(f, f.a.readf_int, info, offset, count, dtype, where);
-    default: throw TypeError(str(where, ": sound is read as float32, float64, int16 or int32, not as ", name_of(dtype)));
+    default:
+      throw TypeError(str(where, ": sound is read as float32, float64, int16 or int32, not as ", name_of(dtype)));
   }
 }
 
-std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::string& format, const std::string& encoding) {
+std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::string& format,
+                        const std::string& encoding) {
   const std::string where = "save";
   RL_CHECK(ValueError, samples.dim() == 2, where, ": expected (channels, frames), got ", samples.dim(), " dimensions");
-  RL_CHECK(TypeError, samples.device().is_cpu() && samples.layout() == Layout::Strided, where, ": expected a dense tensor on the CPU");
+  RL_CHECK(TypeError, samples.device().is_cpu() && samples.layout() == Layout::Strided, where,
+           ": expected a dense tensor on the CPU");
   const int64_t channels = samples.size(0), frames = samples.size(1);
-  RL_CHECK(ValueError, channels >= 1 && channels <= 1024 && sample_rate >= 1 && sample_rate <= 10000000, where, ": ", channels,
-           " channels of ", sample_rate, " samples a second can't be written");
+  RL_CHECK(ValueError, channels >= 1 && channels <= 1024 && sample_rate >= 1 && sample_rate <= 10000000, where, ": ",
+           channels, " channels of ", sample_rate, " samples a second can't be written");
   SF_INFO info{};
   info.samplerate = int(sample_rate);
   info.channels = int(channels);
@@ -236,19 +246,19 @@ std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::s
   const DType d = samples.dtype();
   std::string chosen = encoding;
   if (chosen.empty())
-    chosen = format == "ogg"                         ? "VORBIS"
-             : format == "flac"                      ? (d == DType::Int32 ? "PCM_24" : "PCM_16")
-             : d == DType::UInt8                     ? "PCM_U8"
-             : d == DType::Int16                     ? "PCM_16"
-             : d == DType::Int32                     ? "PCM_32"
-             : d == DType::Float64                   ? "DOUBLE"
-                                                     : "FLOAT";
+    chosen = format == "ogg"       ? "VORBIS"
+             : format == "flac"    ? (d == DType::Int32 ? "PCM_24" : "PCM_16")
+             : d == DType::UInt8   ? "PCM_U8"
+             : d == DType::Int16   ? "PCM_16"
+             : d == DType::Int32   ? "PCM_32"
+             : d == DType::Float64 ? "DOUBLE"
+                                   : "FLOAT";
   for (const Coding& c : codings)
     if (chosen == c.name) code = c.code;
   RL_CHECK(ValueError, code, where, ": encoding '", chosen, "' is not known");
   info.format = type | code;
-  RL_CHECK(ValueError, api(where).format_check(&info), where, ": a ", format, " file of ", channels, " channels and ", sample_rate,
-           " samples a second can't hold ", chosen);
+  RL_CHECK(ValueError, api(where).format_check(&info), where, ": a ", format, " file of ", channels, " channels and ",
+           sample_rate, " samples a second can't hold ", chosen);
   Memory memory{{}, {}, true, 0};
   File f(memory, info, where);
   f.a.command(f.file, SFC_SET_CLIPPING, nullptr, SF_TRUE);
@@ -260,7 +270,8 @@ std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::s
     for (int64_t n = 0; n < frames; n += block) {
       const int64_t count = std::min(block, frames - n);
       for (int64_t i = 0; i < count; i++)
-        for (int64_t c = 0; c < channels; c++) row[size_t(i * channels + c)] = convert(from[c * c_step + (n + i) * n_step]);
+        for (int64_t c = 0; c < channels; c++)
+          row[size_t(i * channels + c)] = convert(from[c * c_step + (n + i) * n_step]);
       RL_CHECK(RuntimeError, put(f.file, row.data(), count) == count, where, ": ", f.a.strerror(f.file));
     }
   };
@@ -271,7 +282,8 @@ std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::s
     case DType::Int16: write((int16_t*)nullptr, (int16_t*)nullptr, same, f.a.writef_short); break;
     case DType::Int32: write((int32_t*)nullptr, (int32_t*)nullptr, same, f.a.writef_int); break;
     case DType::UInt8:
-      write((uint8_t*)nullptr, (int16_t*)nullptr, [](uint8_t v) { return int16_t((int(v) - 128) * 256); }, f.a.writef_short);
+      write((uint8_t*)nullptr, (int16_t*)nullptr, [](uint8_t v) { return int16_t((int(v) - 128) * 256); },
+            f.a.writef_short);
       break;
     default: throw TypeError(str(where, ": sound is float32, float64, int16, int32 or uint8, not ", name_of(d)));
   }
@@ -288,7 +300,9 @@ AudioInfo audio_info(std::span<const uint8_t>, const std::string& where) { fail_
 Tensor read_audio(std::span<const uint8_t>, const std::string& where, int64_t, int64_t, DType, int64_t*) {
   fail_missing_library(where, "sndfile");
 }
-std::string write_audio(const Tensor&, int64_t, const std::string&, const std::string&) { fail_missing_library("save", "sndfile"); }
+std::string write_audio(const Tensor&, int64_t, const std::string&, const std::string&) {
+  fail_missing_library("save", "sndfile");
+}
 }  // namespace rushlight::data
 
 #endif

@@ -23,7 +23,8 @@ Tensor read_audio(std::span<const uint8_t> bytes, const std::string& where, int6
 
 // The bytes of a file. `samples`: (channels, frames), Float32, Float64, Int16, Int32 or UInt8 (128 is silence). `encoding`: "" (what suits format and
 // dtype), "PCM_16", "PCM_24", "FLOAT", "VORBIS", ... as libsndfile names them. Throws ValueError for what the format can't hold.
-std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::string& format, const std::string& encoding);
+std::string write_audio(const Tensor& samples, int64_t sample_rate, const std::string& format,
+                        const std::string& encoding);
 
 // y[n] = x[n] - sum over k > 0 of a[k] y[n - k], along the last dimension: x (rows, time), a (rows, order + 1) with a[0] = 1. Both Float32 or Float64,
 // contiguous.

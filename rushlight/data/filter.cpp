@@ -32,9 +32,11 @@ void run(const T* x, const T* a, T* y, int64_t rows, int64_t time, int64_t order
 
 Tensor recursive_filter(const Tensor& x, const Tensor& a) {
   RL_CHECK(ShapeError, x.dim() == 2 && a.dim() == 2 && a.size(0) == x.size(0) && a.size(1) >= 1,
-           "recursive_filter: expected x of (rows, time) and a of (rows, order + 1), got ", x.sizes(), " and ", a.sizes());
+           "recursive_filter: expected x of (rows, time) and a of (rows, order + 1), got ", x.sizes(), " and ",
+           a.sizes());
   RL_CHECK(DTypeError, x.dtype() == a.dtype() && (x.dtype() == DType::Float32 || x.dtype() == DType::Float64),
-           "recursive_filter: expected both float32 or both float64, got ", name_of(x.dtype()), " and ", name_of(a.dtype()));
+           "recursive_filter: expected both float32 or both float64, got ", name_of(x.dtype()), " and ",
+           name_of(a.dtype()));
   RL_CHECK(RuntimeError, x.device().is_cpu() && a.device().is_cpu() && x.is_contiguous() && a.is_contiguous(),
            "recursive_filter: expected contiguous tensors on the CPU");
   Tensor y = empty_tensor(x.sizes(), x.dtype());

@@ -19,7 +19,8 @@ void bind_audio(nb::module_& m) {
         RL_CHECK(TypeError, dtype_from_name(dtype, d), "load: no dtype ", dtype);
         Source s = source_of(from, "load");
         int64_t rate = 0;
-        Tensor t = without_gil([&] { return data::read_audio(s.bytes.data, s.where("load"), offset, count, d, &rate); });
+        Tensor t =
+            without_gil([&] { return data::read_audio(s.bytes.data, s.where("load"), offset, count, d, &rate); });
         return nb::make_tuple(to_object(t), rate);
       },
       "input"_a, "offset"_a, "count"_a, "dtype"_a, "Samples (channels, frames), and how many there are a second.");
@@ -30,9 +31,8 @@ void bind_audio(nb::module_& m) {
       },
       "samples"_a, "sample_rate"_a, "format"_a, "encoding"_a, "A file's bytes, as a uint8 tensor.");
   m.def(
-      "recursive_filter",
-      [](Tensor x, Tensor a) { return without_gil([&] { return data::recursive_filter(x, a); }); }, "x"_a, "a"_a,
-      "y[n] = x[n] - sum a[k] y[n - k].");
+      "recursive_filter", [](Tensor x, Tensor a) { return without_gil([&] { return data::recursive_filter(x, a); }); },
+      "x"_a, "a"_a, "y[n] = x[n] - sum a[k] y[n - k].");
 }
 
 }  // namespace rushlight::py
