@@ -37,7 +37,7 @@ _GRACE = 5.0  # seconds that a worker has to finish its sample when the loader i
 _PLACE = 16  # bytes at the head of a worker's diary: which batch and sample it reads; then what faulthandler writes
 _WHERE = signal.SIGRTMAX - 2  # asks a worker that hangs to write down where
 
-_pools: weakref.WeakSet[ProcessPool] = weakref.WeakSet()
+_pools: weakref.WeakSet[ProcessPool | ThreadPool] = weakref.WeakSet()
 
 
 def _close_all() -> None:
@@ -489,6 +489,7 @@ class ThreadPool:
         self.places = [[-1, -2] for _ in streams]
         self.workers: list[Any] = []
         self.ended: set[int] = set()
+        _pools.add(self)
         for number, own in enumerate(streams):
             args = (shared, own, self.places[number], self.tasks[number], self.answers, number, seed)
             thread = threading.Thread(target=_thread_main, args=args, daemon=True, name=f"rushlight-loader-{number}")
@@ -517,6 +518,7 @@ class ThreadPool:
 
     def close(self, grace: float = _GRACE) -> None:
         """Threads can't be ended from outside: one that hangs stays until the process ends."""
+        _pools.discard(self)
         until = time.monotonic() + grace
         for tasks in self.tasks:
             with contextlib.suppress(queue.Empty):
@@ -526,6 +528,10 @@ class ThreadPool:
         for thread in self.workers:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, until - time.monotonic()))
+
+    def abandon(self) -> None:
+        """In a forked child, which has none of the threads."""
+        self.workers.clear()
 
 
 def _thread_main(
