@@ -105,8 +105,15 @@ struct BytePairs::Cache {
 
 BytePairs::~BytePairs() = default;
 
-BytePairs::BytePairs(Vocabulary vocabulary, std::span<const uint8_t> merges, const std::string& where, int64_t unknown)
-    : vocabulary_(std::move(vocabulary)), unknown_(unknown), cache_(std::make_unique<Cache>()) {
+BytePairs::BytePairs(Vocabulary vocabulary, std::span<const uint8_t> merges, const std::string& where, int64_t unknown,
+                     std::vector<std::string> specials)
+    : vocabulary_(std::move(vocabulary)),
+      specials_(std::move(specials)),
+      unknown_(unknown),
+      cache_(std::make_unique<Cache>()) {
+  for (const std::string& special : specials_)
+    RL_CHECK(ValueError, vocabulary_.find(special) >= 0, "BytePairs: the special token '", special,
+             "' is not in the vocabulary of ", vocabulary_.size());
   for (int b = 0; b < 256; b++) bytes_[b] = vocabulary_.find(visible(uint8_t(b)));
   std::string_view text(reinterpret_cast<const char*>(merges.data()), merges.size());
   int32_t rank = 0;
@@ -181,10 +188,8 @@ void BytePairs::append(std::string_view word, std::vector<int64_t>& out) const {
   }
 }
 
-std::vector<int64_t> BytePairs::encode(std::string_view text) const {
-  RL_CHECK(ValueError, text.size() < size_t(INT32_MAX), "BytePairs.encode: a text of ", text.size(),
-           " bytes is too long");
-  std::vector<int64_t> out, fresh;
+void BytePairs::append_text(std::string_view text, std::vector<int64_t>& out) const {
+  std::vector<int64_t> fresh;
   for (std::string_view word : gpt2_words(text)) {
     if (word.size() > kCachedBytes) {
       append(word, out);
@@ -204,6 +209,30 @@ std::vector<int64_t> BytePairs::encode(std::string_view text) const {
     std::unique_lock lock(cache_->mutex);
     if (cache_->words.size() < kCachedWords) cache_->words.emplace(std::move(key), fresh);
   }
+}
+
+std::vector<int64_t> BytePairs::encode(std::string_view text) const {
+  RL_CHECK(ValueError, text.size() < size_t(INT32_MAX), "BytePairs.encode: a text of ", text.size(),
+           " bytes is too long");
+  std::vector<int64_t> out;
+  std::vector<size_t> next(specials_.size(), 0);  // where each special token stands next
+  for (size_t i = 0; i < specials_.size(); i++) next[i] = text.find(specials_[i]);
+  size_t at = 0;
+  while (true) {
+    size_t first = specials_.size();  // the one that begins first, the longest of those
+    for (size_t i = 0; i < specials_.size(); i++) {
+      if (next[i] < at) next[i] = text.find(specials_[i], at);
+      if (next[i] == text.npos) continue;
+      bool before = first == specials_.size() || next[i] < next[first] ||
+                    (next[i] == next[first] && specials_[i].size() > specials_[first].size());
+      if (before) first = i;
+    }
+    if (first == specials_.size()) break;
+    append_text(text.substr(at, next[first] - at), out);
+    out.push_back(vocabulary_.find(specials_[first]));
+    at = next[first] + specials_[first].size();
+  }
+  append_text(text.substr(at), out);
   return out;
 }
 

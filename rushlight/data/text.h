@@ -81,8 +81,10 @@ uint32_t visible_byte(uint8_t byte);
 class BytePairs {
  public:
   // Tokens are written in visible_byte()s. `merges` has two tokens a line, the first line may be "#version...". `unknown`: the number that
-  // stands for bytes that are no token; -1: they are an error. Throws FileError for merges whose tokens are not in the vocabulary.
-  BytePairs(Vocabulary vocabulary, std::span<const uint8_t> merges, const std::string& where, int64_t unknown = -1);
+  // stands for bytes that are no token; -1: they are an error. `specials` are tokens that a text has as they are ("<|endoftext|>").
+  // Throws FileError for merges whose tokens are not in the vocabulary, ValueError for such specials.
+  BytePairs(Vocabulary vocabulary, std::span<const uint8_t> merges, const std::string& where, int64_t unknown = -1,
+            std::vector<std::string> specials = {});
   ~BytePairs();
   // Throws ValueError for a byte that is no token, where `unknown` is -1.
   std::vector<int64_t> encode(std::string_view text) const;
@@ -93,7 +95,9 @@ class BytePairs {
  private:
   struct Cache;
   void append(std::string_view word, std::vector<int64_t>& out) const;
+  void append_text(std::string_view text, std::vector<int64_t>& out) const;
   Vocabulary vocabulary_;
+  std::vector<std::string> specials_;
   struct Merge { int32_t rank, joined; };
   std::unordered_map<uint64_t, Merge> merges_;  // by the numbers of the two
   int64_t bytes_[256];

@@ -177,6 +177,18 @@ def test_byte_pairs_are_learned_and_joined_in_order(tmp_path):
     assert pickle.loads(pickle.dumps(tokenizer)).encode("lower") == tokenizer.encode("lower")
 
 
+def test_special_tokens_stand_as_they_are(tmp_path):
+    files = train_byte_pairs(TEXTS, tmp_path, vocab_size=300, special_tokens=["<|end|>", "<|end|>>", "<s>"])
+    plain = transforms.GPT2BPETokenizer(*files)
+    special = transforms.GPT2BPETokenizer(*files, special_tokens=["<|end|>", "<|end|>>", "<s>"])
+    assert special.encode("<s>dogs<|end|>> <|end|><|end") == [
+        2, *plain.encode("dogs"), 1, *plain.encode(" "), 0, *plain.encode("<|end"),
+    ]  # fmt: skip
+    assert special.decode(special.encode("<s>a <|end|>")) == "<s>a <|end|>" and 2 not in plain.encode("<s>")
+    with pytest.raises(ValueError, match="'<x>' is not in the vocabulary"):
+        transforms.GPT2BPETokenizer(*files, special_tokens=["<x>"])
+
+
 def test_byte_pairs_are_those_of_the_package_tokenizers():
     package = pytest.importorskip("tokenizers")
     lines = [*TEXTS, *random_texts(100, 2)]
@@ -267,6 +279,24 @@ def test_files_cut_anywhere_are_errors_or_fewer_tokens(tmp_path):
             transforms.GPT2BPETokenizer(vocabulary, merges[:cut]).encode(TEXTS[0])
         except RuntimeError as error:
             assert re.search("line [0-9]+", str(error))
+
+
+def test_files_with_a_byte_changed_are_errors_or_tokens(tmp_path):
+    files = train_byte_pairs(TEXTS * 2, tmp_path, vocab_size=300)
+    contents = [f.read_bytes() for f in files]
+    draw = random.Random(5)
+    outcomes = set()
+    for _ in range(400):
+        changed = [bytearray(c) for c in contents]
+        which = draw.choice(changed)
+        which[draw.randrange(len(which))] = draw.randrange(256)
+        try:
+            transforms.GPT2BPETokenizer(*changed).encode(TEXTS[1])
+            outcomes.add("read")
+        except (RuntimeError, ValueError) as error:
+            assert "BytePairs" in str(error)
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
 
 
 def test_bytes_without_a_token_are_an_error_or_the_unknown_token():

@@ -234,32 +234,38 @@ class GPT2BPETokenizer(_Tokenizer):
         vocab_bpe_path: a file of the pairs that are joined, two tokens a line (``merges.txt`` or ``vocab.bpe``).
         return_tokens: calls give tokens, not their numbers as texts.
         unk_token: the token that stands for bytes that have none. Default: such a byte is an error.
+        special_tokens: tokens of the vocabulary that a text has as they are, such as ``<|endoftext|>``. Default: none, a text that has
+            such characters is a text like any other.
 
     utils.train_byte_pairs() makes the two files. Raises RuntimeError that names the line where a file is damaged.
     """
 
     def __init__(
-        self, encoder_json_path: Any, vocab_bpe_path: Any, return_tokens: bool = False, *, unk_token: str | None = None
+        self,
+        encoder_json_path: Any,
+        vocab_bpe_path: Any,
+        return_tokens: bool = False,
+        *,
+        unk_token: str | None = None,
+        special_tokens: Iterable[str] = (),
     ) -> None:
         super().__init__()
         self._return_tokens = return_tokens
-        self._arguments = tuple(
-            map(_kept, (encoder_json_path, vocab_bpe_path), ("encoder_json_path", "vocab_bpe_path"))
-        )
-        self._paths, self._unknown = (encoder_json_path, vocab_bpe_path), unk_token
-        self._make(*self._paths)
+        self._arguments = _kept(encoder_json_path), _kept(vocab_bpe_path)
+        self._unknown, self._specials = unk_token, list(special_tokens)
+        self._make(encoder_json_path, vocab_bpe_path)  # errors name the files
 
     def _make(self, *paths: Any) -> None:
         from rushlight import _data
 
-        self._made = _data.BytePairs(*(paths or self._arguments), self._unknown)
+        self._made = _data.BytePairs(*(paths or self._arguments), self._unknown, self._specials)
 
     def decode(self, tokens: Iterable[int | str]) -> str:
         """The text of numbers. Bytes that are no UTF-8 are replaced."""
         return self._made.decode([int(number) for number in tokens])
 
 
-def _kept(path: Any, name: str) -> bytes:
+def _kept(path: Any) -> bytes:
     """The file, so that copies in other processes need it no more."""
     if isinstance(path, (bytes, bytearray)):
         return bytes(path)

@@ -121,15 +121,16 @@ void bind_text(nb::module_& m) {
   nb::class_<data::BytePairs>(m, "BytePairs")
       .def(
           "__init__",
-          [](data::BytePairs* self, nb::handle vocabulary, nb::handle merges, std::optional<std::string> unknown) {
+          [](data::BytePairs* self, nb::handle vocabulary, nb::handle merges, std::optional<std::string> unknown,
+             std::vector<std::string> specials) {
             data::Vocabulary v = vocabulary_of(vocabulary, true, "BytePairs");
             int64_t id = unknown ? v.find(*unknown) : -1;
             RL_CHECK(ValueError, !unknown || id >= 0, "BytePairs: the vocabulary of ", v.size(),
                      " tokens does not have the one for unknown bytes, '", *unknown, "'");
             Source s = source_of(merges, "BytePairs");
-            new (self) data::BytePairs(std::move(v), s.bytes.data, s.where("BytePairs"), id);
+            new (self) data::BytePairs(std::move(v), s.bytes.data, s.where("BytePairs"), id, std::move(specials));
           },
-          "vocabulary"_a, "merges"_a, "unknown"_a.none())
+          "vocabulary"_a, "merges"_a, "unknown"_a.none(), "specials"_a)
       .def("encode",
            [](const data::BytePairs& s, nb::handle text) { return to_ints(s.encode(utf8_of(text, "encode"))); })
       .def("encode_all", [](const data::BytePairs& s, nb::list texts) { return encode_all(s, texts, "encode_all"); })
