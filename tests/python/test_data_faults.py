@@ -314,6 +314,33 @@ def test_many_large_tensors_in_a_batch_need_few_descriptors_here():
     assert len(kept) == 200 and bool((kept[150][0] == 150).all())
 
 
+class Held(Numbers):
+    """Many tensors, small and large, one of them twice."""
+
+    def __init__(self):
+        super().__init__(3000)
+        self.small = [rl.full((3,), float(i)) for i in range(3000)]
+        self.large = [rl.full((20_000,), float(i)) for i in range(200)]
+        self.again = self.large[0]
+
+    def __getitem__(self, i):
+        self.again[0] = 7.0
+        return self.small[i], self.large[i % 200][0]
+
+
+def test_a_spawned_worker_gets_a_dataset_of_many_tensors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    data = Held()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+    try:
+        loader = DataLoader(data, batch_size=500, num_workers=1, multiprocessing_context="spawn")
+        small, large = next(iter(loader))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert small[:, 0].tolist() == list(range(500)) and large[1:4].tolist() == [1, 2, 3]
+    assert large[0] == 7 and data.large[0][0] == 7  # large ones are shared, not copied
+
+
 class Views(Numbers):
     def __init__(self):
         super().__init__(4)

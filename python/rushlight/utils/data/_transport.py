@@ -10,10 +10,11 @@ import array
 import io
 import os
 import pickle
+import resource
 import socket
 import struct
 import threading
-from multiprocessing.reduction import ForkingPickler
+from multiprocessing.reduction import DupFd, ForkingPickler
 from typing import Any
 
 import rushlight as rl
@@ -35,8 +36,9 @@ _reading = threading.local()
 class _Packer(ForkingPickler):
     """Pickles tensors as views of storages, and large storages as numbers in `storages`."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, most: int = _MOST_TENSORS) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._most = most
         self.storages: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._seen: dict[int, Any] = {}  # one object a storage, which the pickler knows again
@@ -65,7 +67,7 @@ class _Packer(ForkingPickler):
         if storage.device.type == "meta":
             return rl.UntypedStorage, (storage.nbytes(), "meta")
         n = storage.nbytes()
-        if n >= _LARGE and len(self.storages) < _MOST_TENSORS:
+        if n >= _LARGE and len(self.storages) < self._most:
             try:
                 storage.share_memory_()
             except RuntimeError:  # no memory or descriptors of that kind
@@ -82,6 +84,26 @@ def _storage_of_bytes(data: bytearray) -> Any:
 
 def _storage_number(number: int) -> Any:
     return _reading.storages[number]
+
+
+def pack_for_start(value: Any) -> tuple[bytes, list[tuple[Any, int]]]:
+    """What a starting process gets: the pickle, and of its large tensors the descriptors and sizes.
+
+    Python's way takes a descriptor for each tensor, however small, and a dataset may be a list of a million.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+    file = io.BytesIO()
+    packer = _Packer(file, most)
+    packer.dump(value)
+    return file.getvalue(), [(DupFd(s._shared_descriptor()), s.nbytes()) for s in packer.storages]
+
+
+def unpack_at_start(data: bytes, storages: list[tuple[Any, int]]) -> Any:
+    _reading.storages = [rl.UntypedStorage._from_descriptor(d.detach(), n) for d, n in storages]
+    try:
+        return pickle.loads(data)
+    finally:
+        _reading.storages = None
 
 
 class Message:

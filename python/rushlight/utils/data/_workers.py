@@ -28,9 +28,8 @@ from typing import Any
 import rushlight as rl
 from rushlight._utils import ExceptionWrapper
 
-from ...multiprocessing import reductions  # noqa: F401  how tensors in datasets travel
 from ._fetch import Shared, Stream
-from ._transport import Message, Reader
+from ._transport import Message, Reader, pack_for_start, unpack_at_start
 from ._utils import worker as _worker
 
 _GRACE = 5.0  # seconds that a worker has to finish its sample when the loader is dropped
@@ -131,16 +130,16 @@ class _Payload:
         self.value = value
 
     def __reduce__(self) -> Any:
-        return _Payload._of, (bytes(multiprocessing.reduction.ForkingPickler.dumps(self.value)),)
+        return _Payload._of, pack_for_start(self.value)
 
     @classmethod
-    def _of(cls, data: bytes) -> Any:
+    def _of(cls, *packed: Any) -> Any:
         made = cls(None)
-        made.data = data  # type: ignore[attr-defined]
+        made.packed = packed  # type: ignore[attr-defined]
         return made
 
     def get(self) -> Any:
-        return self.value if self.value is not None else multiprocessing.reduction.ForkingPickler.loads(self.data)  # type: ignore[attr-defined]
+        return self.value if self.value is not None else unpack_at_start(*self.packed)  # type: ignore[attr-defined]
 
 
 def _process_main(
