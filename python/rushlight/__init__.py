@@ -101,8 +101,13 @@ _LAZY_NAMES = {
     **dict.fromkeys(("Stream", "Event", "get_device_module", "_register_device_module"), "_devices"),
     "UnsupportedError": "_missing",
     "GradScaler": "amp",
+    **dict.fromkeys(("_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_"), "amp.grad_scaler"),
     **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
     "_assert_async": "_settings",
+    **dict.fromkeys(
+        ("_check_index", "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value"), "_checks"
+    ),
+    "from_file": "storage",
     "TensorType": "jit._names",
     "PyTorchFileReader": "_file_reader",
     "compile": "_compile",
@@ -132,6 +137,11 @@ def __getattr__(name: str):
         value = getattr(_importlib.import_module(f"rushlight.{_LAZY_NAMES[name]}"), name)
         globals()[name] = value
         return value
+    if name.startswith("_foreach_"):
+        foreach = _importlib.import_module("rushlight._foreach").named(name)
+        if foreach is not None:
+            globals()[name] = foreach
+            return foreach
     if (not name.startswith("__") or name == "__config__") and _find_spec(f"rushlight.{name}") is not None:
         return _importlib.import_module(f"rushlight.{name}")
     if name == _C._get_privateuse1_backend_name():
@@ -201,15 +211,21 @@ def set_default_dtype(d) -> None:
 
 def set_default_tensor_type(t) -> None:
     """Makes the dtype of that type (torch.DoubleTensor, or its name) the default of new tensors."""
+    from . import _settings
+
+    _settings.warn_once(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives."
+    )
     _C._set_default_dtype(t.dtype if hasattr(t, "dtype") else globals()[t.removeprefix("torch.")].dtype)
 
 
-def _check(cond, message=None) -> None:
+def _check(cond, message=None, *, _error=RuntimeError) -> None:
     """Raises RuntimeError, with the text that ``message()`` gives, unless ``cond`` is true."""
     if not isinstance(cond, _builtins.bool):
         raise TypeError(f"cond must be a bool, but got {type(cond)}")
     if not cond:
-        raise RuntimeError("Expected cond to be True, but got False" if message is None else str(message()))
+        raise _error("Expected cond to be True, but got False" if message is None else str(message()))
 
 
 def _assert(condition, message) -> None:

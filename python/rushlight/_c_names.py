@@ -131,6 +131,23 @@ def _is_alias_of(a: Any, b: Any) -> bool:
     return a.untyped_storage()._cdata == b.untyped_storage()._cdata
 
 
+def _get_deterministic_fill_uninitialized_memory() -> bool:
+    from . import _settings
+
+    return _settings._fill
+
+
+def _set_deterministic_fill_uninitialized_memory(on: bool) -> None:
+    from . import _settings
+
+    _settings.fill_fresh_memory(on)
+
+
+def _storage_address(tensor: Any) -> int:
+    """What tells storages apart."""
+    return tensor.untyped_storage()._cdata
+
+
 def _no(*_: Any, **__: Any) -> bool:
     """False."""
     return False
@@ -199,8 +216,6 @@ def of(name: str) -> Any:
         raise AttributeError(name)
     if name in _MADE:
         value: Any = _MADE[name]()
-    elif name in ("StorageBase",):
-        value = _C.UntypedStorage
     elif name in _OF_C:
         value = globals()[name]
     else:

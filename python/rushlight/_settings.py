@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import builtins
 import functools
+import warnings
 from typing import Any
+
+from . import _C
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_deterministic_debug_mode", "get_float32_matmul_precision",
@@ -14,6 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 _deterministic = _warn_only = _warn_always = False
+_fill = True
 _matmul_precision = "highest"
 _interop_threads = 1
 
@@ -21,7 +25,20 @@ _interop_threads = 1
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Every kernel gives the same bits on every run and for every number of threads, so there is nothing to switch."""
     global _deterministic, _warn_only
-    _deterministic, _warn_only = builtins.bool(mode), builtins.bool(mode and warn_only)
+    for name, value in (("mode' (position 1)", mode), ("warn_only'", warn_only)):
+        if not isinstance(value, builtins.bool):
+            raise TypeError(
+                f"_set_deterministic_algorithms(): argument '{name} must be bool, not {type(value).__name__}"
+            )
+    _deterministic, _warn_only = mode, warn_only
+    fill_fresh_memory()
+
+
+def fill_fresh_memory(on: bool | None = None) -> None:
+    """Whether empty() and its like are filled while deterministic algorithms are asked for: torch.utils.deterministic."""
+    global _fill
+    _fill = _fill if on is None else on
+    _C._set_fill_fresh_memory(_fill and _deterministic)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -58,7 +75,7 @@ def get_deterministic_debug_mode() -> int:
 def set_num_interop_threads(n: int) -> None:
     """Sets the number of threads between operators."""
     global _interop_threads
-    if n <= 0:
+    if not 0 < n < 2**31:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
     _interop_threads = n
 
@@ -82,9 +99,20 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_warn_always(b: bool) -> None:
-    """Remembers whether warnings that are given once should always be; they follow Python's filters either way."""
+    """Whether warnings that are given once are given each time."""
     global _warn_always
     _warn_always = builtins.bool(b)
+    _C._set_warn_always(_warn_always)
+
+
+_said: set[str] = set()
+
+
+def warn_once(text: str) -> None:
+    """A UserWarning with the text: the first time, or each time after set_warn_always(True)."""
+    if text not in _said or _warn_always:
+        _said.add(text)
+        warnings.warn(text, UserWarning, stacklevel=3)
 
 
 def is_warn_always_enabled() -> bool:

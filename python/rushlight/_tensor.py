@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from . import _C
 from ._C import Tensor
-from .storage import TypedStorage
+from .storage import _LEGACY, TypedStorage
 
 
 def _method(function):
     setattr(Tensor, function.__name__, _C._overridable(function))
     return function
+
+
+@_method
+def _typed_storage(self) -> TypedStorage:
+    return self.storage()
 
 
 @_method
@@ -20,8 +25,8 @@ def storage(self) -> TypedStorage:
 
 @_method
 def storage_type(self):
-    """The class of the tensor's storage, TypedStorage."""
-    return TypedStorage
+    """The class of the tensor's storage, such as torch.FloatStorage."""
+    return _LEGACY[self.storage().pickle_storage_type()]
 
 
 @_method
@@ -181,23 +186,6 @@ Tensor.__array_priority__ = 1000  # numpy leaves `array * tensor` to the tensor
 
 
 @_method
-def fill_diagonal_(self, fill_value, wrap: bool = False):
-    """Sets the elements whose indices are equal; with `wrap` the diagonal of a tall matrix starts again a row below its end."""
-    if self.dim() < 2:
-        raise RuntimeError("dimensions must larger than 1")
-    if self.dim() > 2:
-        if len(set(self.shape)) > 1:
-            raise RuntimeError("all dimensions of input must be of equal length")
-        size = (self.shape[0],)
-        self.as_strided(size, (sum(self.stride()),), self.storage_offset()).fill_(fill_value)
-        return self
-    rows, columns = self.shape
-    for start in range(0, rows, columns + 1) if wrap else (0,):
-        self[start : start + columns].diagonal().fill_(fill_value)
-    return self
-
-
-@_method
 def share_memory_(self):
     """Moves the memory, in place, to where processes that are given the tensor share it (torch.multiprocessing)."""
     self.untyped_storage().share_memory_()
@@ -223,9 +211,15 @@ def is_pinned(self, device=None) -> bool:
     return _C._is_pinned(self)
 
 
+def _without_gradients(name: str, *tensors: Tensor) -> None:
+    if any(t.requires_grad for t in tensors):
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+
+
 @_method
 def apply_(self, callable):
     """Replaces each element by what `callable` gives for it. Slow: one Python call an element."""
+    _without_gradients("apply_", self)
     flat = [callable(v) for v in self.flatten().tolist()]
     if not all(isinstance(v, (int, float, complex)) for v in flat):
         raise TypeError("apply_: expected a number for each element from the callable")
@@ -246,8 +240,14 @@ def ndimension(self) -> int:
 
 
 @_method
-def new(self, *args):
+def new(self, *args, **kwargs):
     """A tensor of the same dtype, by the arguments of the types of old (torch.FloatTensor): sizes, or data in lists."""
+    if "size" in kwargs and not args:
+        args = (_C.Size(kwargs.pop("size")),)
+    if kwargs.pop("device", None) not in (None, self.device, str(self.device)) or kwargs:
+        raise TypeError(
+            f"new() got unexpected keyword arguments: {', '.join(kwargs) or 'another device than that of self'}"
+        )
     return _C._legacy_typed(self.dtype, args)
 
 
@@ -264,6 +264,7 @@ def __complex__(self) -> complex:
 @_method
 def map_(self, tensor, callable):
     """Replaces each element by what `callable` gives for it and the other tensor's. Slow: one Python call an element."""
+    _without_gradients("map_", self, tensor)
     other = tensor.expand(self.shape).flatten().tolist()
     flat = [callable(a, b) for a, b in zip(self.flatten().tolist(), other, strict=True)]
     return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
@@ -272,9 +273,15 @@ def map_(self, tensor, callable):
 @_method
 def map2_(self, x, y, callable):
     """Replaces each element by what `callable` gives for it and those of two other tensors. Slow: one Python call an element."""
+    _without_gradients("map2_", self, x, y)
     others = [t.expand(self.shape).flatten().tolist() for t in (x, y)]
     flat = [callable(*v) for v in zip(self.flatten().tolist(), *others, strict=True)]
     return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+
+@_method
+def _fix_weakref(self) -> None:
+    """Nothing: weak references keep to the tensor."""
 
 
 @_method
@@ -337,9 +344,40 @@ def is_neg(self) -> bool:
 
 
 @_method
-def dim_order(self) -> tuple[int, ...]:
-    """The dimensions from the one with the largest stride to the one with the smallest."""
-    return tuple(sorted(range(self.dim()), key=lambda d: -self.stride(d)))
+def dim_order(self, *, ambiguity_check=False) -> tuple[int, ...]:
+    """The dimensions from the one with the largest stride to the one with the smallest.
+
+    Args:
+        ambiguity_check: True raises RuntimeError where several orders are as good, dimensions of one element being anywhere; a list
+            of memory formats decides between them then, or raises.
+    """
+    if self.is_sparse:
+        raise AttributeError("Can't get dim order on sparse type with layout torch.sparse_coo: it has no strides")
+    formats = ambiguity_check if isinstance(ambiguity_check, (list, tuple)) else ()
+    if not isinstance(ambiguity_check, bool) and not (
+        formats and all(isinstance(f, _C.memory_format) for f in formats)
+    ):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    strides = self.stride()
+    if formats:
+        fitting = {
+            order for f in formats if (order := _order_of(f, self.dim())) and self.is_contiguous(memory_format=f)
+        }
+        if len(fitting) != 1:
+            raise RuntimeError(
+                f"The tensor does not have unique dim order, or cannot map to exact one of the given memory formats {formats}."
+            )
+        return fitting.pop()
+    if ambiguity_check and (len(set(strides)) < len(strides) or 1 in self.shape):
+        raise RuntimeError("The tensor does not have unique dim order.")
+    return tuple(sorted(range(self.dim()), key=lambda d: -strides[d]))
+
+
+def _order_of(memory_format, dims: int) -> tuple[int, ...]:
+    if memory_format is _C.contiguous_format:
+        return tuple(range(dims))
+    wanted = {_C.channels_last: 4, _C.channels_last_3d: 5}
+    return (0, *range(2, dims), 1) if wanted.get(memory_format) == dims else ()
 
 
 @_method

@@ -20,6 +20,9 @@ _CONVERSIONS = {
 }  # fmt: skip
 
 
+_STORED_AS = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2": "uint8", "quint2x4": "uint8"}
+
+
 class TypedStorage:
     """A block of memory seen as numbers of one dtype; what ``Tensor.storage()`` gives.
 
@@ -39,7 +42,9 @@ class TypedStorage:
     is_sparse = False
     _legacy_dtype: Any = None  # of FloatStorage and its like
 
-    def __init__(self, *data: Any, wrap_storage: Any = None, dtype: Any = None, device: Any = None) -> None:
+    def __init__(
+        self, *data: Any, wrap_storage: Any = None, dtype: Any = None, device: Any = None, _internal: bool = False
+    ) -> None:
         own = self._legacy_dtype
         if len(data) > 1 or (data and wrap_storage is not None) or (own is not None and dtype not in (None, own)):
             raise RuntimeError(
@@ -72,12 +77,20 @@ class TypedStorage:
             if data < 0:
                 raise RuntimeError(f"{type(self).__name__}: expected a size >= 0, got {data}")
             return rushlight.empty(data, dtype=self.dtype, device=device).untyped_storage()
-        return rushlight.tensor(list(data), dtype=self.dtype, device=device).untyped_storage()
+        return rushlight.tensor(list(data), dtype=self._stored_dtype(), device=device).untyped_storage()
 
     def _tensor(self) -> Tensor:
+        self._needs_values()
+        return Tensor._rebuild(self._untyped_storage, self._stored_dtype(), 0, (self.size(),), (1,))
+
+    def _stored_dtype(self) -> Any:
+        """What quantised numbers are stored as; of others the dtype."""
+        stored = _STORED_AS.get(str(self.dtype).rpartition(".")[2])
+        return self.dtype if stored is None else _C._dtypes[stored]
+
+    def _needs_values(self) -> None:
         if self.device.type == "meta":
             raise NotImplementedError("Not available for 'meta' device: its storages hold no values")
-        return Tensor._rebuild(self._untyped_storage, self.dtype, 0, (self.size(),), (1,))
 
     def _alike(self, storage: UntypedStorage) -> TypedStorage:
         return type(self)(wrap_storage=storage, dtype=self.dtype)
@@ -152,6 +165,7 @@ class TypedStorage:
     def _place(self, index: Any) -> int:
         if not hasattr(index, "__index__"):
             raise TypeError(f"can't index a {type(self).__name__} with {type(index).__name__}")
+        self._needs_values()
         n = len(self)
         place = index.__index__()
         if not -n <= place < n:
@@ -227,6 +241,28 @@ class TypedStorage:
         """A copy in page-locked memory."""
         return self._new_with(self._tensor().pin_memory())
 
+    def _share_fd_cpu_(self) -> tuple[int, int]:
+        """The memory, moved to where processes share it, as a file descriptor of the caller's and a number of elements."""
+        import os
+
+        self.share_memory_()
+        return os.dup(self._untyped_storage._shared_descriptor()), self.size()
+
+    def _share_filename_cpu_(self) -> Any:
+        if self.device.type == "cpu":
+            raise NotImplementedError(
+                "_share_filename_cpu_: memory is shared by file descriptors: use _share_fd_cpu_()"
+            )
+        raise RuntimeError(f"_share_filename_cpu_: only available on CPU, the storage is on {self.device}")
+
+    def _write_file(self, file: Any, is_real_file: bool, save_size: bool, element_size: int) -> None:
+        """Writes the elements to a file, after their number, 8 bytes, if that is wanted."""
+        if self.device.type == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        if save_size:
+            file.write((self.nbytes() // element_size).to_bytes(8, sys.byteorder))
+        file.write(self._untyped_storage._bytes())
+
     def is_shared(self) -> bool:
         """Whether processes that are given the storage share its memory (share_memory_)."""
         return self._untyped_storage.is_shared()
@@ -259,6 +295,34 @@ for _name, _dtype_name in _CONVERSIONS.items():
     setattr(TypedStorage, _name, _conversion(_name, _dtype_name))
 
 
+# The names under which PyTorch's own code uses them.
+for _name in ("data_ptr", "element_size", "is_shared", "nbytes", "resize_", "share_memory_", "size"):
+    setattr(TypedStorage, f"_{_name}", getattr(TypedStorage, _name))
+TypedStorage._setitem = TypedStorage.__setitem__  # type: ignore[attr-defined]
+TypedStorage._deepcopy = TypedStorage.__deepcopy__  # type: ignore[attr-defined]
+
+
+def from_file(
+    filename: Any, shared: bool | None = False, size: int = 0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """A tensor over the first numbers of a file, mapped into memory.
+
+    Args:
+        shared: what is written to the tensor is written to the file, which is made where there is none; else the file stays as it is.
+        size: how many numbers.
+        dtype: Default: the default dtype.
+
+    Raises RuntimeError if the file can't be opened, or is shorter and not shared.
+    """
+    dtype = dtype or rushlight.get_default_dtype()
+    if device is not None and rushlight.device(device).type != "cpu":
+        raise RuntimeError(
+            f"from_file: files are mapped into memory of the CPU, not of {device}; move the tensor with .to()"
+        )
+    memory = UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)  # type: ignore[attr-defined]
+    return Tensor._rebuild(memory, dtype, 0, (size,), (1,))
+
+
 def _load_from_bytes(data: bytes) -> Any:
     import io
 
@@ -275,6 +339,11 @@ def _seen(storage: UntypedStorage) -> Tensor:
 def _method(function):
     setattr(UntypedStorage, function.__name__, function)
     return function
+
+
+@_method
+def _fix_weakref(self: UntypedStorage) -> None:
+    """Nothing: weak references keep to the storage."""
 
 
 @_method
@@ -311,6 +380,8 @@ def cuda(self: UntypedStorage, device=None, non_blocking: bool = False) -> Untyp
 def copy_(self: UntypedStorage, source, non_blocking: bool | None = None) -> UntypedStorage:
     """Takes over the bytes of a storage of the same size."""
     source = source.untyped()
+    if source.device.type == "meta" and self.device.type != "meta":
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     if source.nbytes() != self.nbytes():
         raise RuntimeError(
             f"copy_: size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
@@ -408,6 +479,8 @@ class _LegacyMeta(type):
     @property
     def dtype(cls) -> Any:
         return cls._legacy_dtype
+
+    _dtype = dtype
 
 
 _LEGACY: dict[str, Any] = {

@@ -1,7 +1,11 @@
 // Settings of the process and of the calling thread: default dtype, number of threads, gradient modes.
 #include "bind.h"
 #include "py_convert.h"
+#include "py_tensor.h"
 #include "rushlight/core/end_with.h"
+#include "rushlight/core/fresh_memory.h"
+#include "rushlight/core/lazy_copy.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/kernels/parallel.h"
 
@@ -80,6 +84,29 @@ PyMethodDef functions[] = {
        Py_RETURN_NONE;
      },
      METH_O, nullptr},
+    {"_is_cow_tensor",
+     [](PyObject*, PyObject* o) {
+       return guarded(
+           [&] { return PyBool_FromLong(is_shared_until_written(expect_tensor(o, "_is_cow_tensor").storage())); });
+     },
+     METH_O, "Whether the tensor shares its memory until it is written to (Tensor._lazy_clone)."},
+    {"_data_address",
+     [](PyObject*, PyObject* o) {
+       return guarded([&] { return PyLong_FromVoidPtr(expect_tensor(o, "_data_address").storage().data()); });
+     },
+     METH_O, "The address of the storage's first byte, only to be looked at."},
+    {"_set_warn_always",
+     [](PyObject*, PyObject* on) -> PyObject* {
+       warn_always = on == Py_True;
+       Py_RETURN_NONE;
+     },
+     METH_O, nullptr},
+    {"_set_fill_fresh_memory",
+     [](PyObject*, PyObject* on) -> PyObject* {
+       fill_fresh_memory = on == Py_True;
+       Py_RETURN_NONE;
+     },
+     METH_O, "Whether memory that empty() and its like leave unwritten is filled with NaN, or the largest number."},
     {},
 };
 

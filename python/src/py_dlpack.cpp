@@ -2,6 +2,7 @@
 #include "bind.h"
 #include "py_convert.h"
 #include "py_new.h"
+#include "rushlight/core/shared_memory.h"
 
 namespace rushlight::py {
 namespace {
@@ -71,11 +72,12 @@ struct Exported {
   Managed managed{};
   Tensor tensor;
   Dims sizes, strides;
+  std::shared_ptr<void> memory;
 };
 
 template <class Managed>
 PyObject* export_as(const Tensor& t, const char* name) {
-  auto* e = new Exported<Managed>{{}, t, t.sizes(), t.strides()};
+  auto* e = new Exported<Managed>{{}, t, t.sizes(), t.strides(), lend_memory(*t.impl()->storage())};
   DLTensor& d = e->managed.tensor;
   d = {t.raw(), {kCpu, 0}, int32_t(t.dim()), to_dl(t.dtype()), e->sizes.data(), e->strides.data(), 0};
   e->managed.context = e;

@@ -6,6 +6,7 @@
 #include "py_override.h"
 #include "py_storage.h"
 #include "py_trace.h"
+#include "rushlight/core/lazy_copy.h"
 
 namespace rushlight::py {
 
@@ -85,6 +86,7 @@ PyObject* data_ptr(PyObject* s, PyObject*) {
   return guarded([&] {
     const Tensor& t = unwrap(s);
     if (!t.device().is_meta()) check_has_memory(t, "data_ptr");
+    if (t.numel() && !t.device().is_meta()) materialize(t.storage());  // whoever asks may write there
     return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
   });
 }

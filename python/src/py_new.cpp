@@ -7,6 +7,7 @@
 
 #include "py_op.h"
 #include "py_override.h"
+#include "py_storage.h"
 #include "rushlight/core/device_interface.h"
 
 namespace rushlight::py {
@@ -160,6 +161,16 @@ char* store_sequence(char* at, const Dims& sizes, size_t dim, DType dtype, PyObj
   return at;
 }
 
+// All elements of a storage, in its memory.
+Tensor tensor_over(Ref<Storage> storage, std::optional<DType> of, std::optional<DType> dtype) {
+  DType d = dtype ? *dtype : of.value_or(default_dtype());
+  RL_CHECK(RuntimeError, !of || *of == d, "Expected a Storage of type ", d,
+           " or an UntypedStorage, but got one of type ", of.value_or(d),
+           ". Hint: convert it first: storage.type(dtype)");
+  int64_t n = int64_t(storage->bytes()) / item_size(d);
+  return Tensor(make_ref<TensorImpl>(std::move(storage), d, IntArrayRef(n)));
+}
+
 Tensor detached(const Tensor& t) { return t.requires_grad() ? detached_alias(t) : t; }
 
 struct Given {
@@ -284,6 +295,8 @@ Tensor legacy(PyObject* args, DType dtype) {
     return empty_tensor(sizes, dtype);
   }
   RL_CHECK(TypeError, n == 1, "new() received an invalid combination of arguments");
+  std::optional<DType> of;
+  if (Ref<Storage> memory; as_storage(first, memory, of)) return tensor_over(std::move(memory), of, dtype);
   if (Py_TYPE(first) == size_type) {
     Dims sizes;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(first); i++)
@@ -357,6 +370,11 @@ Tensor tensor_from(PyObject* data, std::optional<DType> dtype, std::optional<Dev
     return converted(tensor_over_array(array.get()), dtype, device, true);
   }
   if (PyUnicode_Check(data)) throw TypeError("new(): invalid data type 'str'");
+  if (!PyList_Check(data) && !PyTuple_Check(data) && !PyFloat_Check(data) && !PyLong_Check(data)) {
+    std::optional<DType> of;
+    if (Ref<Storage> memory; as_storage(data, memory, of))
+      return converted(tensor_over(std::move(memory), of, dtype), {}, device);
+  }
   Dims sizes = sizes_of(data);
   DType d = dtype ? *dtype : dtype_of_item(data);
   Tensor t = empty_tensor(sizes, d);

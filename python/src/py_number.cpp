@@ -5,6 +5,7 @@
 #include "py_op.h"
 #include "py_override.h"
 #include "py_trace.h"
+#include "rushlight/core/notice.h"
 
 namespace rushlight::py {
 namespace {
@@ -217,6 +218,16 @@ void expect_one(PyObject* a) {
   RL_CHECK(ValueError, unwrap(a).numel() == 1, "only one element tensors can be converted to Python scalars");
 }
 
+void warn_of_gradient(PyObject* a) {
+  static bool said = false;
+  if (unwrap(a).requires_grad() && shall_warn(said))
+    check_status(
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                     "Consider using tensor.detach() first.",
+                     1));
+}
+
 int nb_bool(PyObject* a) {
   return guarded(-1, [&] {
     if (overridden(&a, 1)) [[unlikely]] {
@@ -239,6 +250,7 @@ PyObject* nb_int(PyObject* a) {
     return guarded([&] { return call_override(tensor_entry("__int__"), &a, 1, nullptr); });
   return guarded([&] {
     expect_one(a);
+    warn_of_gradient(a);
     IValue v = read_element(unwrap(a), Read::Int);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type int64_t without overflow");
@@ -251,6 +263,7 @@ PyObject* nb_float(PyObject* a) {
     return guarded([&] { return call_override(tensor_entry("__float__"), &a, 1, nullptr); });
   return guarded([&] {
     expect_one(a);
+    warn_of_gradient(a);
     IValue v = read_element(unwrap(a), Read::Float);
     RL_CHECK(RuntimeError, !v.is_complex() || v.to_complex().imag() == 0,
              "value cannot be converted to type double without overflow");

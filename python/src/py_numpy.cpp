@@ -3,6 +3,8 @@
 
 #include "py_convert.h"
 #include "py_new.h"
+#include "rushlight/core/notice.h"
+#include "rushlight/core/shared_memory.h"
 
 namespace rushlight::py {
 namespace {
@@ -59,7 +61,8 @@ const char* typestr(DType d) {
 // What numpy asks for an array: holds the tensor alive as the array's base.
 struct ArraySource {
   PyObject_HEAD PyObject* interface;
-  TensorImpl* impl;  // owned
+  TensorImpl* impl;               // owned
+  std::shared_ptr<void>* memory;  // owned
 };
 PyTypeObject* source_type;
 
@@ -68,6 +71,7 @@ void source_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   Py_XDECREF(s->interface);
   if (s->impl) s->impl->release();
+  delete s->memory;
   PyObject_Free(self);
   Py_DECREF(type);
 }
@@ -159,15 +163,14 @@ Tensor tensor_over_array(PyObject* array) {
     last += (v.shape[i] - 1) * v.strides[i];
   }
   if (v.readonly) {
-    static bool warned = false;
-    if (!warned) {
-      warned = true;
-      check_status(PyErr_WarnEx(PyExc_UserWarning,
-                                "The given NumPy array is not writable. The tensor shares its memory and refuses to be "
-                                "written to; copy the array, or clone the "
-                                "tensor, to get one that can be. This warning is shown once.",
-                                1));
-    }
+    static bool said = false;
+    if (shall_warn(said))
+      check_status(
+          PyErr_WarnEx(PyExc_UserWarning,
+                       "The given NumPy array is not writable, and tensors that can't be written to (non-writable) "
+                       "are for reading only: this one shares its memory and refuses to be written to; copy the "
+                       "array, or clone the tensor, to get one that can be. This warning is shown once.",
+                       1));
   }
   size_t bytes = any ? size_t(last + v.itemsize) : 0;
   void* data = v.buf;
@@ -182,6 +185,7 @@ PyObject* numpy_over(const Tensor& t) {
   check_has_memory(t, "numpy");
   RL_CHECK(TypeError, t.device().is_cpu(), "can't convert ", t.device(),
            " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
+  auto memory = lend_memory(*t.impl()->storage());
   int64_t size = t.item_size();
   Object shape = check(wrap_ints(t.sizes()));
   Dims byte_strides(t.strides());
@@ -197,6 +201,7 @@ PyObject* numpy_over(const Tensor& t) {
   if (!source) throw ErrorSet{};
   source->interface = interface.release();
   source->impl = Ref<TensorImpl>(t.ref()).leak();
+  source->memory = new std::shared_ptr<void>(std::move(memory));
   Object owned{reinterpret_cast<PyObject*>(source)};
   return PyObject_CallOneArg(imported("numpy", "asarray"), owned.get());
 }

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "py_override.h"
 #include "py_parse.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/dispatch/values.h"
 
 namespace rushlight::py {
@@ -151,11 +151,11 @@ bool call_as_of_old(PyOp* op, PyObject* const* args, Py_ssize_t nargs, PyObject*
     std::vector<PyObject*> tensors, numbers;
     bool in_order = true;  // no number stands before a tensor
     for (Py_ssize_t i = 0; i < nargs; i++) {
-      double unused;
+      IValue unused;
       if (is_tensor(args[i])) {
         in_order &= numbers.empty();
         tensors.push_back(args[i]);
-      } else if (as_double(args[i], unused)) {
+      } else if (as_number(args[i], unused)) {
         numbers.push_back(args[i]);
       } else {
         return false;
@@ -169,8 +169,8 @@ bool call_as_of_old(PyOp* op, PyObject* const* args, Py_ssize_t nargs, PyObject*
     }
     if (in_order || takes != tensors.size() || takes != o.positional.size() || numbers.size() > keywords.size())
       continue;
-    static std::set<std::string> warned;
-    if (warned.insert(*op->name).second)
+    static std::map<std::string, bool> warned;
+    if (shall_warn(warned[*op->name]))
       check_status(
           PyErr_WarnEx(PyExc_UserWarning,
                        str("This overload of ", *op->name, " is deprecated: numbers before tensors\nConsider using ",

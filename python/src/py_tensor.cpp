@@ -183,6 +183,31 @@ PyObject* as_subclass(PyObject* self, PyObject* cls) {
   });
 }
 
+// _swap_tensors(a, b): each object stands for the other's tensor from now on.
+PyObject* swap_tensors(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *a, *b;
+    if (!PyArg_ParseTuple(args, "O!O!:_swap_tensors", tensor_type, &a, tensor_type, &b)) return nullptr;
+    auto *first = reinterpret_cast<PyTensor*>(a), *second = reinterpret_cast<PyTensor*>(b);
+    RL_CHECK(RuntimeError, first->impl && second->impl, "swap_tensors: one of the tensors is gone");
+    std::swap(first->impl, second->impl);
+    for (PyTensor* o : {first, second}) {
+      o->impl->py_object = o;
+      o->impl->set_python_dispatch(dispatches(Py_TYPE(o)));
+      Py_CLEAR(o->shape);
+      if (!PyObject_GC_IsTracked(reinterpret_cast<PyObject*>(o))) PyObject_GC_Track(reinterpret_cast<PyObject*>(o));
+    }
+    Py_RETURN_NONE;
+  });
+}
+// _class_changed(t): t's class was changed; whether its calls are Python's to answer follows it.
+PyObject* class_changed(PyObject*, PyObject* o) {
+  return guarded([&] {
+    expect_tensor(o, "_class_changed").impl()->set_python_dispatch(dispatches(Py_TYPE(o)));
+    return Py_NewRef(Py_None);
+  });
+}
+
 PyGetSetDef getset[] = {{"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
 PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, weakrefs), READONLY, nullptr},
@@ -192,6 +217,8 @@ PyMemberDef members[] = {
 PyMethodDef methods[] = {
     {"_make_subclass", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_subclass)),
      METH_VARARGS | METH_KEYWORDS | METH_STATIC, "_make_subclass(cls, data, require_grad=False)"},
+    {"_swap_tensors", swap_tensors, METH_VARARGS | METH_STATIC, "_swap_tensors(a, b)"},
+    {"_class_changed", class_changed, METH_O | METH_STATIC, "_class_changed(t)"},
     {"as_subclass", as_subclass, METH_O, "as_subclass(cls) -> Tensor"},
     {},
 };

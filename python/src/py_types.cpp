@@ -235,6 +235,12 @@ PyObject* size_concat(PyObject* a, PyObject* b) {
   if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
 }
+// As a sequence: nobody else is asked afterwards.
+PyObject* size_extend(PyObject* a, PyObject* b) {
+  if (PyTuple_Check(b)) return size_concat(a, b);
+  PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size", Py_TYPE(b)->tp_name);
+  return nullptr;
+}
 PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
 PyObject* size_subscript(PyObject* a, PyObject* i) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(a, i)); }
 PyMethodDef size_methods[] = {
@@ -281,14 +287,14 @@ bool seed_of(PyObject* o, uint64_t& seed) {
   int overflow;
   long long v = PyLong_AsLongLongAndOverflow(n.get(), &overflow);
   if (overflow < 0 || (v == -1 && PyErr_Occurred())) {
-    PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
+    PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long: the seed must lie in [-2**63, 2**64)");
     return false;
   }
   seed = uint64_t(v);
   if (overflow > 0) {
     seed = PyLong_AsUnsignedLongLong(n.get());
     if (PyErr_Occurred()) {
-      PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long: the seed must lie in [-2**63, 2**64)");
+      PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long: the seed must lie in [-2**63, 2**64)");
       return false;
     }
   }
@@ -468,7 +474,7 @@ void bind_types(PyObject* module) {
        slot(Py_tp_new, size_new),
        slot(Py_tp_repr, size_repr),
        slot(Py_tp_methods, size_methods),
-       slot(Py_sq_concat, size_concat),
+       slot(Py_sq_concat, size_extend),
        slot(Py_nb_add, size_concat),
        slot(Py_sq_repeat, size_repeat),
        slot(Py_mp_subscript, size_subscript)},

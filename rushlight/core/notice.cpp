@@ -1,11 +1,16 @@
 #include "rushlight/core/notice.h"
 
 #include <cstdio>
+#include <utility>
 
 namespace rushlight {
 
 void (*show_warning)(const std::string&) = [](const std::string& text) {
   std::fprintf(stderr, "Warning: %s\n", text.c_str());
 };
+
+bool warn_always = false;
+
+bool shall_warn(bool& said) { return !std::exchange(said, true) || warn_always; }
 
 }  // namespace rushlight

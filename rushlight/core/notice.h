@@ -6,6 +6,9 @@ namespace rushlight {
 
 // Says something that is no error: on stderr, unless a front end has its own way (Python's a UserWarning, which may throw).
 extern void (*show_warning)(const std::string& text);
+// Whether what is said once (`said`, of that place) is to be said now: the first time, or always if the program wants it so.
+bool shall_warn(bool& said);
+extern bool warn_always;
 
 // What `assert` in a script's text raises; Python's AssertionError.
 class AssertionError : public RuntimeError {

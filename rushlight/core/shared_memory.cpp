@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "rushlight/core/error.h"
+#include "rushlight/core/lazy_copy.h"
 
 namespace rushlight {
 namespace {
@@ -46,9 +47,19 @@ int shared_memory_descriptor(const Storage& storage) {
   return mapped ? mapped->descriptor : -1;
 }
 
+std::shared_ptr<void> lend_memory(Storage& storage) {
+  materialize(storage);
+  if (storage.data() && storage.allocator() == &cpu_allocator()) {
+    size_t bytes = storage.bytes();
+    std::shared_ptr<void> memory(storage.data(), [bytes](void* p) { cpu_allocator().deallocate(p, bytes); });
+    storage.move_into(storage.data(), memory);
+  }
+  return storage.keep();
+}
+
 void move_to_shared_memory(Storage& storage) {
   if (shared_memory_descriptor(storage) >= 0) return;
-  RL_CHECK(RuntimeError, storage.device().is_cpu(), "share_memory_: expected memory of the CPU, got a tensor on ",
+  RL_CHECK(RuntimeError, storage.device().is_cpu(), "share_memory_: only available on CPU, got a tensor on ",
            storage.device().text(), "; move it with .cpu() first");
   int descriptor = memfd_create("rushlight", MFD_CLOEXEC);
   RL_CHECK(RuntimeError, descriptor >= 0, "shared memory: the system gives no descriptor: ", std::strerror(errno));

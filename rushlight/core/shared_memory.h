@@ -19,4 +19,8 @@ Ref<Storage> storage_over(int descriptor, size_t bytes, bool keep = true);
 // else the file stays as it is. Throws RuntimeError if the file can't be opened, or is shorter.
 Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes);
 
+// For an array of somebody else over the storage's memory: keeps the memory, which from now on is not resized, where it is. Null for
+// memory that the storage borrows itself, or of a special allocator.
+std::shared_ptr<void> lend_memory(Storage& storage);
+
 }  // namespace rushlight

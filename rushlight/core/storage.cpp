@@ -5,8 +5,18 @@
 
 #include "rushlight/core/device_interface.h"
 #include "rushlight/core/error.h"
+#include "rushlight/core/lazy_copy.h"
 
 namespace rushlight {
+namespace {
+
+// Tells bytes that are shared until written from others that storages borrow.
+struct SharedBytes {
+  size_t bytes;
+  void operator()(void* data) const { cpu_allocator().deallocate(data, bytes); }
+};
+
+}  // namespace
 
 void Storage::allocate_on_device() {
   device_ = located(device_);
@@ -29,11 +39,34 @@ void Storage::resize(size_t bytes) {
 }
 
 void Storage::move_into(void* data, std::shared_ptr<void> keep) {
-  if (allocator_) allocator_->deallocate(data_, bytes_);
+  if (allocator_ && data != data_) allocator_->deallocate(data_, bytes_);
   allocator_ = nullptr;
   data_ = data;
   keep_ = std::move(keep);
-  read_only_ = false;
+  read_only_ = is_shared_until_written(*this);
+}
+
+bool is_shared_until_written(const Storage& storage) {
+  return storage.keep() && std::get_deleter<SharedBytes>(storage.keep());
+}
+
+Ref<Storage> lazy_copy(Storage& storage) {
+  RL_CHECK(RuntimeError, is_shared_until_written(storage) || storage.allocator() == &cpu_allocator(),
+           "_lazy_clone: expected memory of the CPU that the tensor itself allocated; use clone()");
+  if (storage.allocator())
+    storage.move_into(storage.data(), std::shared_ptr<void>(storage.data(), SharedBytes{storage.bytes()}));
+  return make_ref<Storage>(storage.data(), storage.bytes(), storage.device(), storage.keep(), true);
+}
+
+void materialize(Storage& storage) {
+  if (!is_shared_until_written(storage)) return;
+  std::shared_ptr<void> shared = storage.keep();
+  if (shared.use_count() == 2)  // this one's and the storage's
+    return storage.move_into(storage.data(), std::shared_ptr<void>(storage.data(), [shared](void*) {}));
+  size_t bytes = storage.bytes();
+  void* own = cpu_allocator().allocate(bytes);
+  copy_bytes({}, own, {}, storage.data(), bytes);
+  storage.move_into(own, std::shared_ptr<void>(own, [bytes](void* p) { cpu_allocator().deallocate(p, bytes); }));
 }
 
 void copy_bytes(Device to, void* out, Device from, const void* in, size_t bytes, bool non_blocking) {

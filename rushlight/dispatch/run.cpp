@@ -4,6 +4,8 @@
 #include <stdexcept>
 
 #include "rushlight/core/device_memory.h"
+#include "rushlight/core/lazy_copy.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
@@ -101,11 +103,16 @@ static bool out_converts(const Op& op) {
   return !computes || (op.def().forms & kOutConverts) || op.schema().find_arg("dtype") >= 0;
 }
 
+static std::string found_instead(DType wanted, DType found) {
+  return str("expected scalar_type ", scalar_type_name(wanted), " but found ", scalar_type_name(found));
+}
+
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
   RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
-           " can't be cast to the desired output type ", out.dtype());
+           " can't be cast to the desired output type ", out.dtype(), ": ", found_instead(spec.dtype, out.dtype()));
   RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() == Op::Form::InPlace || out_converts(op), op.name(),
-           ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(), " instead");
+           ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(),
+           " instead: ", found_instead(spec.dtype, out.dtype()));
   if (op.form() == Op::Form::InPlace) {
     RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(),
              " doesn't match the broadcast shape ", spec.sizes);
@@ -115,7 +122,18 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
                (spec.device.index < 0 || spec.device.is_cpu() || out.device().index == spec.device.index);
   RL_CHECK(RuntimeError, there, op.name(), ": Expected out tensor to be on device ", spec.device, ", got ",
            out.device());
-  if (out.sizes() != spec.sizes) resize_tensor(out, spec.sizes);
+  if (out.sizes() == spec.sizes) return;
+  if (out.numel()) [[unlikely]]
+    show_warning(
+        str("An output with one or more elements was resized since it had shape ", out.sizes(),
+            ", which does not match the required output shape ", spec.sizes,
+            ". This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless "
+            "they have zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to "
+            "zero elements with t.resize_(0). (",
+            op.name(), ")"));
+  resize_tensor(out, spec.sizes);
+  if (!spec.strides.empty() && is_dense_non_overlapping(spec.sizes, spec.strides))
+    out.impl()->set_geometry(spec.sizes, spec.strides, out.storage_offset());
 }
 
 namespace {
@@ -124,13 +142,17 @@ void check_writable(const Op& op, const Tensor& t) {
   RL_CHECK(RuntimeError, !t.impl()->inference || thread_state.inference_mode,
            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
            "normal tensor before doing inplace update.");
+  if (t.storage().read_only()) [[unlikely]]
+    materialize(t.storage());  // what is shared until it is written
   RL_CHECK(RuntimeError, !t.storage().read_only(), op.name(),
            ": the tensor's memory is read-only (it was made from a read-only array); use .clone() first");
   RL_CHECK(NotImplementedError, op.form() != Op::Form::Out || !t.impl()->parts(), op.name(), ": out= of layout ",
            t.layout(), " is not implemented; use the returned tensor");
   if (t.impl()->parts()) return;
+  // One value everywhere is the same in whatever order it is written.
+  auto fills = [&] { return op.def().reshapes || op.name() == "fill_" || op.name() == "zero_"; };
   for (size_t i = 0; i < t.sizes().size(); i++)
-    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0,
+    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0 || fills(),
              "unsupported operation: more than one element of the written-to tensor refers to a single "
              "memory location. Please clone() the tensor before performing the operation. (",
              op.name(), ")");
@@ -209,12 +231,43 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
   for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
 }
 
+// What is written in an order of its own may share no memory with what is read, but for a mask that is the tensor itself.
+void check_apart(const Op& op, const IValue* args) {
+  const Tensor& self = args[0].tensor();
+  auto check = [&](const Tensor& t) {
+    bool shares =
+        t.defined() && t.impl()->storage() == self.impl()->storage() &&
+        (may_overlap(t, self) || (t.numel() && t.dtype() != DType::Bool && t.sizes() == self.sizes() &&
+                                  t.strides() == self.strides() && t.storage_offset() == self.storage_offset()));
+    RL_CHECK(RuntimeError, !shares,
+             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+             "memory location. Please clone() the tensor before performing the operation. (",
+             op.name(), ")");
+  };
+  for (uint8_t a : op.tensor_args()) {
+    if (a == 0) continue;
+    if (args[a].is_tensor()) check(args[a].tensor());
+    else if (args[a].is_tensor_list())
+      for (const Tensor& t : args[a].tensor_list()) check(t);
+  }
+}
+
+// zeros(2, out=x) and its like: what has no tensors to take a dtype from takes that of out=.
+void take_dtype_of_out(const Op& op, IValue* args) {
+  if (op.form() != Op::Form::Out || op.tensor_args().empty()) return;
+  int first_out = op.num_args() - op.num_returns(), dtype = op.schema().find_arg("dtype");
+  if (dtype < 0 || op.tensor_args()[0] < first_out || !args[dtype].is_none()) return;
+  args[dtype] = args[first_out].tensor().dtype();
+}
+
 // In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
 template <int most>
 void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   const Kernel& k = op.def().kernel;
   if (k.pointwise && op.form() == Op::Form::InPlace && pointwise_fast(*k.pointwise, args, rets, true)) return;
   check_out_without_gradient(op, args);
+  if (k.updates_self && op.form() == Op::Form::InPlace) check_apart(op, args);
+  take_dtype_of_out(op, args);
   TensorSpec specs[most];
   Tensor given[most], outs[most];
   int n = op.def().kernel.meta(op, args, specs);

@@ -171,7 +171,7 @@ class Parser {
     for (const SchemaType& t : schema_types())
       if (t.graph && name == t.name) return t.graph;
     if (name == "number") return Type::simple(K::Number);
-    if (name == "NoneType") return Type::none();
+    if (name == "NoneType" || name == "None") return Type::none();
     if (name == "Any" || name == "AnyType") return Type::any();
     if (name == "t" || name == "t1" || name == "t2" || name == "tKey" || name == "tVal")
       return std::make_shared<Variable>(name);

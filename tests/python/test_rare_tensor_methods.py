@@ -126,3 +126,124 @@ def test_no_grad_on_a_class_holds_while_objects_are_made(fw):
                 return fw.is_grad_enabled()
 
     assert Made().in_init is False and Made().method() is True
+
+
+def test_the_order_of_dimensions_may_be_ambiguous(fw):
+    assert fw.zeros(2, 3, 4, 5).to(memory_format=fw.channels_last).dim_order(ambiguity_check=True) == (0, 2, 3, 1)
+    x = fw.zeros(2, 2, 1, 2)
+    with pytest.raises(RuntimeError, match="unique dim order"):
+        x.dim_order(ambiguity_check=True)
+    assert x.dim_order(ambiguity_check=[fw.contiguous_format, fw.channels_last]) == (0, 1, 2, 3)
+    with pytest.raises(RuntimeError, match="unique dim order"):
+        fw.zeros(1, 1, 2, 2).dim_order(ambiguity_check=[fw.contiguous_format, fw.channels_last])
+    with pytest.raises(TypeError, match="ambiguity_check"):
+        x.dim_order(ambiguity_check="no")
+
+
+def test_numbers_before_tensors_may_be_complex(fw):
+    a, b, c = fw.ones(2, dtype=fw.complex64), fw.full((2,), 2j), fw.full((2,), 4 + 0j)
+    with pytest.warns(UserWarning, match="deprecated"):
+        fw.set_warn_always(True)
+        try:
+            assert fw.addcdiv(a, 2j, b, c).tolist() == [0j, 0j]
+        finally:
+            fw.set_warn_always(False)
+
+
+def test_out_of_another_shape_is_resized_with_a_warning_and_keeps_the_order_of_dimensions(fw):
+    x = fw.rand(2, 3, 4).permute(2, 0, 1)
+    out = fw.add(x, x, out=fw.empty(0))
+    assert out.stride() == x.stride() and fw.equal(out, x * 2)
+    with pytest.warns(UserWarning, match="outputs will not be resized unless"):
+        fw.add(x, x, out=fw.empty(3))
+
+
+def test_what_fills_with_one_value_may_write_a_place_twice(fw):
+    x = fw.rand(1).expand(4)
+    assert x.fill_(3).tolist() == [3.0] * 4 and x.zero_().tolist() == [0.0] * 4
+    with pytest.raises(RuntimeError, match="single memory location"):
+        x.add_(1)
+
+
+def test_wide_unsigned_integers_are_drawn(fw):
+    drawn = []
+    for f in (torch, pytorch):
+        f.manual_seed(1)
+        drawn.append([f.randint(0, 60000, (3,), dtype=d).tolist() for d in (f.uint16, f.uint32, f.uint64)])
+    assert drawn[0] == drawn[1]
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        fw.randint(0, 70000, (1,), dtype=fw.uint16)
+
+
+def test_checks_of_conditions(fw):
+    for check, error in (
+        (fw._check_index, IndexError), (fw._check_value, ValueError), (fw._check_type, TypeError),
+        (fw._check_not_implemented, NotImplementedError),
+    ):  # fmt: skip
+        check(True)
+        with pytest.raises(error, match="why"):
+            check(False, lambda: "why")
+    fw._check_tensor_all(fw.tensor([True, True]))
+    with pytest.raises(RuntimeError, match="why"):
+        fw._check_tensor_all(fw.tensor([True, False]), lambda: "why")
+
+
+def test_axes_have_numpys_names(fw):
+    x = fw.zeros(2, 3)
+    assert (
+        fw.swapaxes(x, axis0=0, axis1=1).shape
+        == x.swapdims(dim0=0, dim1=1).shape
+        == x.swapaxes_(0, axis1=1).shape
+        == (3, 2)
+    )
+
+
+def test_diagonals_are_filled(fw):
+    assert fw.zeros(2, 3).fill_diagonal_(1).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert fw.zeros(5, 2).fill_diagonal_(1, wrap=True).tolist() == [[1, 0], [0, 1], [0, 0], [1, 0], [0, 1]]
+    assert fw.zeros(2, 2, 2).fill_diagonal_(1).sum().item() == 2
+    x = fw.ones(2, 2, requires_grad=True)
+    (x * 2).fill_diagonal_(5).sum().backward()
+    assert x.grad.tolist() == [[0, 2], [2, 0]]
+    for bad in (fw.zeros(3), fw.zeros(2, 2, 3)):
+        with pytest.raises(RuntimeError):
+            bad.fill_diagonal_(1)
+
+
+def test_factories_take_the_dtype_of_out(fw):
+    out = fw.empty(0, dtype=fw.int16)
+    assert fw.ones(3, out=out) is out and out.tolist() == [1, 1, 1] and out.dtype is fw.int16
+    assert fw.arange(3, out=fw.empty(3, dtype=fw.float64)).dtype is fw.float64
+    assert fw.empty(2, out=fw.empty(0, dtype=fw.bool)).dtype is fw.bool
+    fw.manual_seed(0)
+    drawn = fw.rand(2, out=fw.empty(2, dtype=fw.float64))
+    fw.manual_seed(0)
+    assert fw.equal(drawn, fw.rand(2, dtype=fw.float64))
+
+
+def test_what_is_written_in_an_order_of_its_own_shares_no_memory_with_what_is_read(fw):
+    y, index = fw.rand(6), fw.tensor([2, 1, 0])
+    for call in (
+        lambda: y.index_add_(0, index, y[:3]),
+        lambda: index.index_copy_(0, index, index.clone()),
+        lambda: y.scatter_(0, index, y[3:]),
+        lambda: y.put_(index, y[:3]),
+        lambda: y[1:4].scatter_add_(0, index, y[:3]),
+    ):
+        with pytest.raises(RuntimeError, match="unsupported operation"):
+            call()
+    mask = fw.tensor([True, False])
+    assert mask.masked_fill_(mask, False).tolist() == [False, False]
+
+
+def test_sizes_are_joined_to_tuples_alone(fw):
+    class Sequence:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, i):
+            return [7][i]
+
+    assert fw.Size([1]) + (2,) == (1, 2)
+    with pytest.raises(TypeError, match="can only concatenate tuple"):
+        fw.Size([1]) + Sequence()

@@ -1,6 +1,7 @@
 """Storages of one dtype: torch.FloatStorage and its kin, TypedStorage, and set_ with them."""
 
 import copy
+import os
 import pickle
 
 import pytest
@@ -148,3 +149,18 @@ def test_conversions_by_name():
     assert s.float() is s and s.type("torch.FloatStorage") is s
     with pytest.raises(ValueError, match="torch.FloatStorage"):
         s.type("torch.NoStorage")
+
+
+def test_shared_by_descriptor():
+    storage = torch.FloatStorage([1, 2])
+    descriptor, n = storage._share_fd_cpu_()
+    assert n == 2 and os.fstat(descriptor).st_size == 8 and storage.is_shared()
+    os.close(descriptor)
+    with pytest.raises(RuntimeError, match="only available on CPU"):
+        torch.TypedStorage(2, dtype=torch.float32, device="meta").share_memory_()
+
+
+def test_quantised_storages_hold_whole_numbers():
+    storage = torch.QInt8Storage([1, 2, 3])
+    storage[1:] = -5
+    assert storage.tolist() == [1, -5, -5] and storage[0] == 1

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 _LAZY_NAMES = {
+    "swap_tensors": "_swap",
     "generate_methods_for_privateuse1_backend": "backend_registration",
     "rename_privateuse1_backend": "backend_registration",
 }

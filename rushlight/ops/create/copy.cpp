@@ -1,5 +1,6 @@
 // copy_, clone, contiguous, conversions between dtypes: how values move from one memory layout to another.
 #include "rushlight/core/device_memory.h"
+#include "rushlight/core/lazy_copy.h"
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/run.h"
@@ -74,6 +75,12 @@ Dims strides_wanted(const Tensor& self, const std::optional<MemoryFormat>& forma
 TensorSpec clone_meta(const Tensor& self, const std::optional<MemoryFormat>& format) {
   return {
       .sizes = self.sizes(), .dtype = self.dtype(), .device = self.device(), .strides = strides_wanted(self, format)};
+}
+Tensor lazy_clone(const Tensor& self) {
+  if (self.impl()->parts() || !self.device().is_cpu()) return clone(self);
+  Tensor t(make_ref<TensorImpl>(lazy_copy(self.storage()), self.dtype(), self.sizes(), self.strides(),
+                                self.storage_offset()));
+  return t;
 }
 void clone_cpu(const Tensor& self, const std::optional<MemoryFormat>&, const Tensor& out) { copy_into(out, self); }
 
@@ -154,6 +161,12 @@ OP(clone, {.schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) ->
            .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
            .forms = kFunction | kMethod,
            .sparse = sparse_form<sparse_clone>});
+OP(lazy_clone, {.schema = "_lazy_clone(Tensor self) -> Tensor",
+                .doc = "A clone that shares memory until one of the two is written to."
+                       " >>> torch.tensor([1, 2])._lazy_clone().add_(1)\ntensor([2, 3])",
+                .kernel = function<lazy_clone>(),
+                .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
+                .forms = kFunction | kMethod});
 OP(to_copy, {.schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
                        "bool? pin_memory=None, "
                        "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",

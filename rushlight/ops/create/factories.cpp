@@ -4,6 +4,7 @@
 
 #include "rushlight/core/device_interface.h"
 #include "rushlight/core/device_memory.h"
+#include "rushlight/core/fresh_memory.h"
 #include "rushlight/dispatch/device_kernels.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/fn/clone.h"
@@ -134,7 +135,10 @@ TensorSpec scalar_spec(const Scalar&, const DT& dtype, const LT&, const DV& devi
 
 // ---- what fills them ----
 
-void leave(const Op&, IValue*, const Tensor*) {}
+void leave(const Op&, IValue*, const Tensor* out) {
+  if (fill_fresh_memory) [[unlikely]]
+    fill_fresh(out[0]);
+}
 template <int value>
 void constant(const Op&, IValue*, const Tensor* out) {
   fill_all(out[0], value);

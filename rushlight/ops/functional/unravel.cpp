@@ -9,7 +9,7 @@ OP(functional_unravel_index,
            ">>> torch.unravel_index(torch.tensor([5]), (2, 3))",
     .kernel = RL_SCRIPT(R"py(
 if torch.is_complex(indices) or indices.is_floating_point() or indices.dtype == torch.bool:
-    raise ValueError("expected 'indices' to be integer dtype, but got another")
+    raise TypeError("expected 'indices' to be integer dtype, but got another")
 for n in shape:
     if n < 0:
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")

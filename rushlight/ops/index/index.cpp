@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "rushlight/core/notice.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/index_put.h"
@@ -179,6 +180,8 @@ IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
       continue;
     }
     check_mask_shape(self, t, shapes.size());
+    if (t.dtype() == DType::UInt8)
+      show_warning("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.");
     RL_CHECK(NotImplementedError, !t.device().is_meta(), op, ": not implemented for masks on device ", t.device(),
              ": the size of the result depends on the values");
     counts.reserve(given.size());  // once: pointers to them stay
@@ -282,9 +285,12 @@ Dims put_strides(const Tensor& values, const Dims& sizes) {
 TensorSpec index_put_meta(const Tensor& self, TensorList indices, const Tensor& values, bool) {
   RL_CHECK(IndexError, int64_t(indices.size()) <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
            " (got ", indices.size(), ")");
-  RL_CHECK(RuntimeError, self.dtype() == values.dtype() || values.impl()->wrapped_number,
-           "Index put requires the source and destination dtypes match, got ", scalar_type_name(self.dtype()),
-           " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
+  bool same = self.dtype() == values.dtype() || values.impl()->wrapped_number;
+  // What fails on shapes too says so first, as PyTorch.
+  if (!same && !self.device().is_meta()) put_strides(values, shape_of("index_put", self, indices).sizes);
+  RL_CHECK(RuntimeError, same, "Index put requires the source and destination dtypes match, got ",
+           scalar_type_name(self.dtype()), " for the destination and ", scalar_type_name(values.dtype()),
+           " for the source.");
   RL_CHECK(RuntimeError, values.device() == self.device() || (values.dim() == 0 && values.device().is_cpu()),
            "index_put: expected self and values on one device, got ", self.device(), " and ", values.device());
   // The kernel looks at shapes before it writes; where none runs it is done here, if no mask hides them.

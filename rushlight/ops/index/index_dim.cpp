@@ -120,7 +120,7 @@ void check_source(const char* op, const Tensor& self, int64_t dim, const Tensor&
   if (!a.empty()) a.erase(size_t(at));
   if (!b.empty()) b.erase(size_t(at));
   RL_CHECK(RuntimeError, a == b, op,
-           "(): The size of tensor source must match self apart from the indexed dimension: self.shape = ",
+           "(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
            self.sizes(), " source.shape = ", source.sizes());
 }
 

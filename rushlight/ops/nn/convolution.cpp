@@ -180,8 +180,11 @@ Dims each(IntArrayRef v, int dims, const char* what) {
 }
 
 void check_conv_types(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "Input type (",
-           x.dtype(), ") and weight type (", weight.dtype(), ") or bias type should be the same");
+  RL_CHECK(RuntimeError, x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()),
+           "Input type (torch.", scalar_type_name(x.dtype()), "Tensor) and weight type (torch.",
+           scalar_type_name(weight.dtype()),
+           "Tensor) or bias type should be the same. Hint: convert one of them, with x.to(weight.dtype) or "
+           "model.to(x.dtype)");
 }
 
 // run(x, weight, bias) for floats; halves and integers through wider ones, complex numbers by their parts.

@@ -1,6 +1,7 @@
 #include "rushlight/ops/optim/steps.h"
 
 #include "rushlight/core/device_memory.h"
+#include "rushlight/core/lazy_copy.h"
 #include "rushlight/dispatch/run.h"
 
 namespace rushlight {
@@ -9,6 +10,7 @@ void check_memory_slowly(const char* op, size_t i, const char* what, const Tenso
   if (t.numel() == 0 || t.impl()->parts()) return;
   bool single = true;  // no two elements share their bytes, as far as strides of 0 tell
   for (size_t d = 0; d < t.sizes().size(); d++) single = single && (t.sizes()[d] == 1 || t.strides()[d] != 0);
+  if (written) materialize(t.storage());
   RL_CHECK(RuntimeError, !written || !t.storage().read_only(), op, ": the ", what, " of parameter ", i,
            " lies in read-only memory. Please clone() it");
   RL_CHECK(RuntimeError, !written || single, op, ": the ", what, " of parameter ", i, " of shape ", t.sizes(),

@@ -23,6 +23,16 @@ template <class F>
 void with_type(DType d, const char* op, const F& f) {
   dispatch(RealTypes{}, d, op, [&]<class T>() { f(T()); });
 }
+// Whole numbers are drawn for the wide unsigned dtypes too.
+template <class F>
+void with_drawn(DType d, const char* op, const F& f) {
+  switch (d) {
+    case DType::UInt16: return f(uint16_t());
+    case DType::UInt32: return f(uint32_t());
+    case DType::UInt64: return f(uint64_t());
+    default: return with_type(d, op, f);
+  }
+}
 template <class F>
 void with_floating(DType d, const char* op, const F& f) {
   dispatch(FloatTypes{}, d, op, [&]<class T>() { f(T()); });
@@ -181,10 +191,11 @@ void fit_bounds(int64_t& from, int64_t& to) {
 // PyTorch's checks of the bounds, both included, against what the dtype holds.
 void check_random_bounds(DType d, int64_t from, int64_t last) {
   RL_CHECK(RuntimeError, !is_complex(d), "check_random_bounds handles only integral, floating-point and boolean types");
-  with_type(d, "check_random_bounds", [&]<class T>(T) {
+  with_drawn(d, "check_random_bounds", [&]<class T>(T) {
     auto fits = [](int64_t v) {
       if constexpr (std::is_integral_v<T>)
-        return v >= int64_t(std::numeric_limits<T>::lowest()) && v <= int64_t(std::numeric_limits<T>::max());
+        return v >= int64_t(std::numeric_limits<T>::lowest()) &&
+               (v < 0 || uint64_t(v) <= uint64_t(std::numeric_limits<T>::max()));
       else return Scalar(double(v)).fits<T>();
     };
     RL_CHECK(RuntimeError, fits(from), "from is out of bounds for ", info_of(d).type_name, ": ", from);
@@ -195,7 +206,7 @@ void check_random_bounds(DType d, int64_t from, int64_t last) {
 void random_range(const Tensor& self, int64_t from, uint64_t range, Generator* generator) {
   std::unique_lock<std::mutex> lock;
   Generator& g = locked(generator, lock);
-  with_type(self.dtype(), "random_from_to_kernel_cpu", [&]<class T>(T) {
+  with_drawn(self.dtype(), "random_from_to_kernel_cpu", [&]<class T>(T) {
     if (range >= 1ull << 28) fill_serial<T>(self, [&] { return T(int64_t(g.random64() % range + uint64_t(from))); });
     else fill_serial<T>(self, [&] { return T(int64_t(uint64_t(g.random()) % range + uint64_t(from))); });
   });
@@ -225,9 +236,9 @@ void random_from_to(const Tensor& self, int64_t from, const std::optional<int64_
               [&]<class T>(T) { fill_serial<T>(self, [&] { return T(int64_t(g.random64())); }); });
   } else {
     int64_t top = 0, first = from;
-    with_type(self.dtype(), "random_", [&]<class T>(T) {
+    with_drawn(self.dtype(), "random_", [&]<class T>(T) {
       if constexpr (std::is_integral_v<T>) {
-        top = int64_t(std::numeric_limits<T>::max());
+        top = int64_t(std::min(uint64_t(std::numeric_limits<T>::max()), uint64_t(INT64_MAX)));
       } else {
         top = int64_t(1) << digits<T>();
         int64_t unused = 0;

@@ -2,9 +2,12 @@
 #include "rushlight/fn/diagonal.h"
 
 #include "rushlight/dispatch/expect.h"
+#include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/clone.h"
 #include "rushlight/fn/copy_.h"
 #include "rushlight/fn/diag_embed.h"
 #include "rushlight/fn/diagonal_backward.h"
+#include "rushlight/fn/fill_.h"
 #include "rushlight/fn/flatten.h"
 #include "rushlight/fn/slice.h"
 #include "rushlight/fn/tril.h"
@@ -199,6 +202,27 @@ Tensor block_diag(TensorList tensors) {
   return out;
 }
 
+void fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
+  RL_CHECK(RuntimeError, self.dim() >= 2, "dimensions must larger than 1");
+  int64_t height = self.size(0), width = self.size(1), step = 0, n = std::min(height, width);
+  for (int64_t d = 0; d < self.dim(); d++) {
+    RL_CHECK(RuntimeError, self.dim() == 2 || self.size(d) == height,
+             "all dimensions of input must be of equal length");
+    step += self.stride(d);
+  }
+  fill_(as_strided(self, {n}, {step}, self.storage_offset()), value);
+  if (!wrap || self.dim() != 2 || height <= width + 1) return;
+  // Again below the square, a row left out, as numpy does it.
+  for (int64_t top = width + 1; top < height; top += width + 1)
+    fill_(as_strided(self, {std::min(width, height - top)}, {step}, self.storage_offset() + top * self.stride(0)),
+          value);
+}
+Grads fill_diagonal_grad(const Saved& s, const Tensor& g) {
+  Tensor kept = clone(g);
+  fill_diagonal(kept, Scalar(0), s.arg("wrap").to_bool());
+  return {kept};
+}
+
 }  // namespace
 
 OP(diagonal, {.schema = "diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)",
@@ -212,6 +236,12 @@ OP(diagonal_backward,
     .kernel = structured<diagonal_backward_meta, diagonal_backward_cpu>(),
     .grad = {{}, diagonal_backward_grad},
     .forms = kFunction});
+OP(fill_diagonal_, {.schema = "fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)",
+                    .doc = "Sets the main diagonal; with wrap, of a tall matrix again below each square."
+                           " >>> torch.zeros(2, 2).fill_diagonal_(5)\ntensor([[5., 0.],\n        [0., 5.]])",
+                    .kernel = mutation<fill_diagonal>(),
+                    .grad = {{}, fill_diagonal_grad},
+                    .forms = kMethod});
 OP(diag_embed, {.schema = "diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
                 .doc = "Matrices whose diagonals are the last dimension of self. >>> torch.diag_embed(torch.tensor([1, "
                        "2]))\ntensor([[1, 0],\n        [0, 2]])",

@@ -1,4 +1,5 @@
 // Changes of a tensor's own geometry: squeeze_, transpose_, resize_, set_, ... They leave the memory as it is, but for resize_ growing it.
+#include "rushlight/core/fresh_memory.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/as_strided_backward.h"
@@ -27,7 +28,9 @@ void as_strided_own(const Tensor& self, IntArrayRef size, IntArrayRef stride, co
 
 void resize_own(const Tensor& self, IntArrayRef size, const std::optional<MemoryFormat>& format) {
   RL_CHECK(RuntimeError, !self.requires_grad(), "cannot resize variables that require grad");
+  size_t before = self.storage().bytes();
   resize_tensor(self, size);
+  if (fill_fresh_memory && self.storage().bytes() > before) fill_fresh(self, before);
   if (format && *format != MemoryFormat::Contiguous && *format != MemoryFormat::Preserve)
     self.impl()->set_geometry(size, strides_for(size, *format), self.storage_offset());
 }
@@ -39,8 +42,8 @@ void resize_as_own(const Tensor& self, const Tensor& the_template, const std::op
   resize_own(self, the_template.sizes(), as);
 }
 void set_to(const Tensor& self, const Tensor& source) {
-  RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Could not set tensor of type ", source.dtype(),
-           " to a tensor of type ", self.dtype());
+  RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Expected a Storage of type ", self.dtype(),
+           ": Could not set tensor of type ", source.dtype(), " to a tensor of type ", self.dtype());
   RL_CHECK(RuntimeError, self.device() == source.device(), "set_: expected source on the device of self, ",
            self.device(), ", got one on ", source.device());
   self.impl()->set_storage(source.impl()->storage(), source.dtype());
@@ -99,9 +102,20 @@ OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Te
                            return {transpose(g, s.arg("dim0").to_int(), s.arg("dim1").to_int())};
                          }},
                 .forms = kMethod,
-                .aliases = {"swapaxes_", "swapdims_"},
+                .aliases = {"swapdims_"},
                 .any_device = true,
                 .reshapes = true});
+OP(swapaxes_, {.schema = "swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)",
+               .doc = "transpose_ under numpy's name.",
+               .kernel = mutation<transpose_dims>(),
+               .grad = {{},
+                        [](const Saved& s, const Tensor& g) -> Grads {
+                          return {transpose(g, s.arg("axis0").to_int(), s.arg("axis1").to_int())};
+                        }},
+               .forms = kMethod,
+               .node = "TransposeBackward0",
+               .any_device = true,
+               .reshapes = true});
 OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
         .doc = "Swaps its two dimensions."
                " >>> torch.tensor([[1, 2]]).t_()\ntensor([[1],\n        [2]])",

@@ -92,7 +92,8 @@ Tensors tensor_split_indices(const Tensor& self, IntArrayRef indices, int64_t di
 }
 Tensors tensor_split_tensor(const Tensor& self, const Tensor& by, int64_t dim) {
   RL_CHECK(RuntimeError, by.dtype() == DType::Int64,
-           "tensor_split expected tensor_indices_or_sections to have dtype of long, but got ", by.dtype());
+           "tensor_split expected tensor_indices_or_sections to have dtype of long, but got ",
+           scalar_type_name(by.dtype()));
   RL_CHECK(RuntimeError, by.dim() <= 1,
            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but "
            "got a tensor with ",

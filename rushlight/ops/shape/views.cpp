@@ -528,8 +528,17 @@ OP(transpose, {.schema = "transpose.int(Tensor(a) self, int dim0, int dim1) -> T
                         [](const Saved& s, const Tensor& g) {
                           return Grads{transpose(g, int_arg(s, "dim0"), int_arg(s, "dim1"))};
                         }},
-               .aliases = {"swapaxes", "swapdims"},
+               .aliases = {"swapdims"},
                .sparse = sparse_form<sparse_transpose>});
+OP(swapaxes, {.schema = "swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)",
+              .doc = "transpose under numpy's name.",
+              .kernel = view<transpose_op>(),
+              .grad = {{},
+                       [](const Saved& s, const Tensor& g) {
+                         return Grads{transpose(g, int_arg(s, "axis0"), int_arg(s, "axis1"))};
+                       }},
+              .node = "TransposeBackward0",
+              .sparse = sparse_form<sparse_transpose>});
 OP(t, {.schema = "t(Tensor(a) self) -> Tensor(a)",
        .doc = "Transpose of a matrix."
               " >>> torch.t(torch.tensor([[1, 2], [3, 4]]))\ntensor([[1, 3],\n        [2, 4]])",
