@@ -197,7 +197,7 @@ def test_unravel_index():
         theirs = torch.unravel_index(places, shape)
         assert isinstance(mine, tuple)
         assert [m.tolist() for m in mine] == [t.tolist() for t in theirs]
-    with pytest.raises(ValueError, match="integer dtype"):
+    with pytest.raises(TypeError, match="integer dtype"):
         rl.unravel_index(rl.ones(2), (2,))
     with pytest.raises(ValueError, match="negative"):
         rl.unravel_index(rl.tensor([0]), (-1,))
