@@ -91,7 +91,6 @@ _LAZY_NAMES = {
         "amp.autocast_mode",
     ),
     "vmap": "func",
-    "from_file": "data._arrays",
     **dict.fromkeys(("lu", "svd_lowrank", "pca_lowrank"), "_factorizations"),
     "summary": "_comforts.summary",
     "draw": "_comforts.drawing",

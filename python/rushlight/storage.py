@@ -303,24 +303,32 @@ TypedStorage._deepcopy = TypedStorage.__deepcopy__  # type: ignore[attr-defined]
 
 
 def from_file(
-    filename: Any, shared: bool | None = False, size: int = 0, *, dtype: Any = None, device: Any = None
+    filename: Any,
+    shared: bool | None = None,
+    size: int = 0,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor over the first numbers of a file, mapped into memory.
+    """A tensor of one dimension over a file's bytes, which are mapped, not read.
 
     Args:
-        shared: what is written to the tensor is written to the file, which is made where there is none; else the file stays as it is.
+        shared: what is written to the tensor is written to the file, which is made, and lengthened, where it must be. Else the file stays as it is.
         size: how many numbers.
-        dtype: Default: the default dtype.
+        dtype: what they are. Default: the default dtype.
 
-    Raises RuntimeError if the file can't be opened, or is shorter and not shared.
+    Raises RuntimeError if the file can't be opened, or is shorter (not shared).
     """
+    if device is not None and rushlight.device(device).type != "cpu" or pin_memory:
+        raise RuntimeError("from_file: a file is mapped into plain memory of the CPU; move it with .to(device)")
     dtype = dtype or rushlight.get_default_dtype()
-    if device is not None and rushlight.device(device).type != "cpu":
-        raise RuntimeError(
-            f"from_file: files are mapped into memory of the CPU, not of {device}; move the tensor with .to()"
-        )
-    memory = UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)  # type: ignore[attr-defined]
-    return Tensor._rebuild(memory, dtype, 0, (size,), (1,))
+    if size < 0:
+        raise RuntimeError(f"from_file: expected size >= 0, got {size}")
+    storage = UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)  # type: ignore[attr-defined]
+    return Tensor._rebuild(storage, dtype, 0, (size,), (1,)).requires_grad_(requires_grad)
 
 
 def _load_from_bytes(data: bytes) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import rushlight
-
 from .. import _data
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm")
@@ -63,32 +61,3 @@ def scan_folder(root, endings: Sequence[str] = PICTURES) -> tuple[list[str], lis
         endings: of the names of files that count, in small letters; capitals match too.
     """
     return _data.scan_folder(root, [e.lower() for e in endings])
-
-
-def from_file(
-    filename,
-    shared: bool | None = None,
-    size: int = 0,
-    *,
-    dtype=None,
-    layout=None,
-    device=None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-):
-    """A tensor of one dimension over a file's bytes, which are mapped, not read.
-
-    Args:
-        shared: what is written to the tensor is written to the file, which is made, and lengthened, where it must be. Else the file stays as it is.
-        size: how many numbers.
-        dtype: what they are. Default: the default dtype.
-
-    Raises RuntimeError if the file can't be opened, or is shorter (not shared).
-    """
-    if device is not None and rushlight.device(device).type != "cpu" or pin_memory:
-        raise RuntimeError("from_file: a file is mapped into plain memory of the CPU; move it with .to(device)")
-    dtype = dtype or rushlight.get_default_dtype()
-    if size < 0:
-        raise RuntimeError(f"from_file: expected size >= 0, got {size}")
-    storage = rushlight.UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)
-    return rushlight.Tensor._rebuild(storage, dtype, 0, (size,), (1,)).requires_grad_(requires_grad)
