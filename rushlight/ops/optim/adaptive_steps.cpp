@@ -173,10 +173,9 @@ void step_all(const char* op, TensorList self, TensorList grads, std::array<Tens
   for (size_t i = 0; i < self.size(); i++) {
     Optimizer f = factors(i);
     if (is_meta(self[i])) continue;
-    DType compute = self[i].dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    const DType compute = step_dtype(self[i]);
     dispatch(Types<float, double>{}, compute, op, [&]<class C>() {
-      Flat p(self[i], compute);
-      Tensor g = dense(grads[i], compute);
+      const Flat p(self[i], compute), g(grads[i], compute);
       std::array<std::optional<Flat>, Optimizer::kStates> held;
       C* at[3] = {};
       for (size_t k = 0; k < states.size(); k++) {

@@ -1,6 +1,6 @@
 // One step of an optimizer over all tensors of a group: _fused_sgd_, _fused_adam_, _fused_adamw_, and _foreach_add_ for their step counts.
 //
-// The arithmetic is that of PyTorch's tensor-by-tensor implementation, operation by operation, in one pass over the data.
+// The arithmetic is that of PyTorch's tensor-by-tensor implementation, operation by operation, in one pass over the data; half types are computed in float.
 #include <cmath>
 #include <optional>
 
@@ -17,10 +17,9 @@ struct AdamFactors {
 };
 
 RL_FOR_EACH_ISA(
-    template <class T RL_COMMA bool kAmsgrad>, void, adam_row,
-    (T * p, T* g, T* m, T* v, T* most, int64_t n, const AdamFactors& f),
+    template <class C RL_COMMA bool kAmsgrad>, void, adam_row,
+    (C * p, C* g, C* m, C* v, C* most, int64_t n, const AdamFactors& f),
     {
-      using C = compute_t<T>;
       const C decay = C(f.decay);
       const C lerp = C(f.lerp);
       const C rest = C(1) - C(f.lerp);
@@ -37,26 +36,26 @@ RL_FOR_EACH_ISA(
       const bool from_end = f.lerp_from_end;
       RL_IVDEP
       for (int64_t i = 0; i < n; i++) {
-        C x = C(p[i]);
-        C grad = C(g[i]) / scale * sign;
-        C mean = C(m[i]);
+        C x = p[i];
+        C grad = g[i] / scale * sign;
+        C mean = m[i];
         x = x * keep;
         grad = adds ? grad + decay * x : grad;
         mean = from_end ? grad - (grad - mean) * rest : mean + lerp * (grad - mean);
-        C square = C(v[i]) * beta2 + one_minus_beta2 * grad * grad;
+        C square = v[i] * beta2 + one_minus_beta2 * grad * grad;
         C under = square;
         if constexpr (kAmsgrad) {
-          C old = C(most[i]);
+          C old = most[i];
           under = old > square ? old : square;
-          most[i] = T(under);
+          most[i] = under;
         }
         C denominator = C(__builtin_sqrt(under)) / correction + eps;
-        m[i] = T(mean);
-        v[i] = T(square);
-        p[i] = T(x + step * mean / denominator);
+        m[i] = mean;
+        v[i] = square;
+        p[i] = x + step * mean / denominator;
       }
     },
-    <T RL_COMMA kAmsgrad>)
+    <C RL_COMMA kAmsgrad>)
 
 // grad_scale divides the gradients, which keep the divided values, as PyTorch's gradient scaler expects.
 void unscale(TensorList grads, double scale) {
@@ -110,10 +109,11 @@ void adam_step(TensorList self, TensorList grads, TensorList exp_avgs, TensorLis
       f.correction = std::sqrt(1 - std::pow(beta2, step));
       last_step = step;
     }
-    dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
-      const Flat p(self[i]), g(grads[i]), m(exp_avgs[i]), v(exp_avg_sqs[i]);
+    const DType compute = step_dtype(self[i]);
+    dispatch(Types<float, double>{}, compute, op, [&]<class T>() {
+      const Flat p(self[i], compute), g(grads[i], compute), m(exp_avgs[i], compute), v(exp_avg_sqs[i], compute);
       std::optional<Flat> largest;
-      if (amsgrad) largest.emplace(max_exp_avg_sqs[i]);
+      if (amsgrad) largest.emplace(max_exp_avg_sqs[i], compute);
       T* most = largest ? largest->data<T>() : nullptr;
       auto row = amsgrad ? adam_row_isa<T, true>() : adam_row_isa<T, false>();
       T *px = p.data<T>(), *gx = g.data<T>(), *mx = m.data<T>(), *vx = v.data<T>();
@@ -134,10 +134,9 @@ struct SgdFactors {
 };
 
 RL_FOR_EACH_ISA(
-    template <class T RL_COMMA bool kMomentum>, void, sgd_row,
-    (T * p, const T* g, T* buffer, int64_t n, const SgdFactors& f),
+    template <class C RL_COMMA bool kMomentum>, void, sgd_row,
+    (C * p, const C* g, C* buffer, int64_t n, const SgdFactors& f),
     {
-      using C = compute_t<T>;
       const C decay = C(f.weight_decay);
       const C momentum = C(f.momentum);
       const C step = C(-f.lr);
@@ -148,18 +147,18 @@ RL_FOR_EACH_ISA(
       const bool decays = f.weight_decay != 0;
       RL_IVDEP
       for (int64_t i = 0; i < n; i++) {
-        C x = C(p[i]);
-        C grad = C(g[i]) * sign;
+        C x = p[i];
+        C grad = g[i] * sign;
         grad = decays ? grad + decay * x : grad;
         if constexpr (kMomentum) {
-          C b = first ? grad : C(buffer[i]) * momentum + gain * grad;
-          buffer[i] = T(b);
+          C b = first ? grad : buffer[i] * momentum + gain * grad;
+          buffer[i] = b;
           grad = nesterov ? grad + momentum * b : b;
         }
-        p[i] = T(x + step * grad);
+        p[i] = x + step * grad;
       }
     },
-    <T RL_COMMA kMomentum>)
+    <C RL_COMMA kMomentum>)
 
 void sgd_step(TensorList self, TensorList grads, TensorList momentum_buffer_list, double weight_decay, double momentum,
               const Tensor& lr, double dampening, bool nesterov, bool maximize, bool is_first_step,
@@ -176,10 +175,11 @@ void sgd_step(TensorList self, TensorList grads, TensorList momentum_buffer_list
   SgdFactors f{weight_decay, momentum, rate, 1 - dampening, nesterov, maximize, is_first_step};
   for (size_t i = 0; i < self.size(); i++) {
     if (is_meta(self[i])) continue;
-    dispatch(FloatTypes{}, self[i].dtype(), op, [&]<class T>() {
-      const Flat p(self[i]), g(grads[i]);
+    const DType compute = step_dtype(self[i]);
+    dispatch(Types<float, double>{}, compute, op, [&]<class T>() {
+      const Flat p(self[i], compute), g(grads[i], compute);
       std::optional<Flat> buffer;
-      if (momentum != 0) buffer.emplace(momentum_buffer_list[i]);
+      if (momentum != 0) buffer.emplace(momentum_buffer_list[i], compute);
       T* b = buffer ? buffer->data<T>() : nullptr;
       auto row = momentum != 0 ? sgd_row_isa<T, true>() : sgd_row_isa<T, false>();
       parallel_for(0, self[i].numel(), kStepGrain, [&](int64_t from, int64_t to) {

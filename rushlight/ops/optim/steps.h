@@ -53,6 +53,9 @@ bool found_infinite(const char* op, const Tensor& found_inf);
 // Parameters without memory: there is nothing to compute.
 inline bool is_meta(const Tensor& p) { return p.device().is_meta(); }
 
+// What a step is computed in: loops of their own for half types would double the object code.
+inline DType step_dtype(const Tensor& p) { return p.dtype() == DType::Float64 ? DType::Float64 : DType::Float32; }
+
 // The tensor's elements in memory order; written back at the end where the tensor is not contiguous.
 class Flat {
  public:
