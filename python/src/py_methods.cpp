@@ -404,24 +404,6 @@ PyMethodDef methods[] = {
     {"cpu", as_function(over<cpu>), kTuple,
      "cpu() -> Tensor: the tensor in the memory of the CPU; itself where it is there."},
     {"cuda", as_function(over<cuda>), kTuple, "cuda(device=None): AssertionError, as this build has no CUDA."},
-    {"float", as_function(over<cast<DType::Float32>>), kFast, "The tensor as float32; itself where it has that dtype."},
-    {"double", as_function(over<cast<DType::Float64>>), kFast,
-     "The tensor as float64; itself where it has that dtype."},
-    {"half", as_function(over<cast<DType::Float16>>), kFast, "The tensor as float16; itself where it has that dtype."},
-    {"bfloat16", as_function(over<cast<DType::BFloat16>>), kFast,
-     "The tensor as bfloat16; itself where it has that dtype."},
-    {"int", as_function(over<cast<DType::Int32>>), kFast, "The tensor as int32; itself where it has that dtype."},
-    {"long", as_function(over<cast<DType::Int64>>), kFast, "The tensor as int64; itself where it has that dtype."},
-    {"short", as_function(over<cast<DType::Int16>>), kFast, "The tensor as int16; itself where it has that dtype."},
-    {"char", as_function(over<cast<DType::Int8>>), kFast, "The tensor as int8; itself where it has that dtype."},
-    {"byte", as_function(over<cast<DType::UInt8>>), kFast, "The tensor as uint8; itself where it has that dtype."},
-    {"bool", as_function(over<cast<DType::Bool>>), kFast, "The tensor as bool: True where an element is not zero."},
-    {"cfloat", as_function(over<cast<DType::Complex64>>), kFast,
-     "The tensor as complex64; itself where it has that dtype."},
-    {"chalf", as_function(over<cast<DType::Complex32>>), kFast,
-     "The tensor as complex32; itself where it has that dtype."},
-    {"cdouble", as_function(over<cast<DType::Complex128>>), kFast,
-     "The tensor as complex128; itself where it has that dtype."},
     {"requires_grad_", as_function(over<requires_grad_>), kFast,
      "requires_grad_(requires_grad=True) -> Tensor: says, in place, whether gradients of this leaf are wanted. "
      "RuntimeError for integers, and for results of operators."},
@@ -442,7 +424,28 @@ PyObject* tolist(const Tensor& given) {
 
 PyType_Slot length_slot = {Py_mp_length, reinterpret_cast<void*>(mp_length)};
 
-void bind_tensor_methods(PyTypeObject* type) { add_methods(type, methods); }
+// x.float(), x.long(), x.cdouble(): of the dtypes that are computed with by PyTorch's own names, of complex ones by their short names.
+static std::vector<PyMethodDef>& cast_methods() {
+  static auto& out = *new std::vector<PyMethodDef>;
+  auto add = [](DType d, PyCFunction f) {
+    const DTypeInfo& i = info_of(d);
+    if (!i.computed && i.kind != DTypeKind::Complex) return;
+    auto* name = new std::string(i.kind == DTypeKind::Complex ? i.alias : i.scalar_type);
+    for (char& c : *name) c = char(std::tolower(static_cast<unsigned char>(c)));
+    auto* doc = new std::string(str("The tensor as ", i.name, "; itself where it has that dtype."));
+    out.push_back({name->c_str(), f, kFast, doc->c_str()});
+  };
+#define RL_ENTRY(Name, ...) add(DType::Name, as_function(over<cast<DType::Name>>));
+  RL_DTYPES(RL_ENTRY)
+#undef RL_ENTRY
+  out.push_back({});
+  return out;
+}
+
+void bind_tensor_methods(PyTypeObject* type) {
+  add_methods(type, methods);
+  add_methods(type, cast_methods().data());
+}
 
 void bind_methods(PyObject* module) {
   static PyMethodDef functions[] = {

@@ -1,4 +1,5 @@
 // Memory shared with numpy and other owners of buffers. numpy is neither linked nor imported before a tensor becomes an array.
+#include <cstring>
 #include <map>
 
 #include "py_convert.h"
@@ -22,20 +23,18 @@ struct HeldBuffer {
 bool dtype_of_format(const char* format, Py_ssize_t itemsize, DType& d) {
   std::string_view f = format ? format : "B";
   if (!f.empty() && (f[0] == '@' || f[0] == '=' || f[0] == '<' || f[0] == '|')) f.remove_prefix(1);
-  if (f == "?") d = DType::Bool;
-  else if (f == "B") d = DType::UInt8;
-  else if (f == "b") d = DType::Int8;
-  else if (f == "h") d = DType::Int16;
-  else if (f == "H") d = DType::UInt16;
-  else if (f == "I" || f == "L" || f == "Q" || f == "N") d = itemsize == 8 ? DType::UInt64 : DType::UInt32;
-  else if (f == "i" || f == "l" || f == "q" || f == "n") d = itemsize == 8 ? DType::Int64 : DType::Int32;
-  else if (f == "e") d = DType::Float16;
-  else if (f == "f") d = DType::Float32;
-  else if (f == "d") d = DType::Float64;
-  else if (f == "Zf") d = DType::Complex64;
-  else if (f == "Zd") d = DType::Complex128;
-  else return false;
-  return true;
+  // numpy's own letter for the kind, by that of Python's struct; the size says the rest.
+  char kind = 0;
+  if (f == "?") kind = 'b';
+  else if (f.size() == 2 && f[0] == 'Z') kind = 'c';
+  else if (f.size() == 1)
+    for (auto [letters, of] : {std::pair("bhilqn", 'i'), std::pair("BHILQN", 'u'), std::pair("efd", 'f')})
+      if (std::strchr(letters, f[0])) kind = of;
+  if (!kind) return false;
+  std::string type = str(kind, itemsize);
+  for (const DTypeInfo& i : kDTypes)
+    if (*i.numpy && type == i.numpy + 1) return d = i.dtype, true;
+  return false;
 }
 
 std::string numpy_type(PyObject* array) {

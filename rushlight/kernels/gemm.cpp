@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
 
@@ -199,21 +200,15 @@ void half_gemm(const GemmProblem& p) {
 
 void gemm(const GemmProblem& p) {
   if (p.m == 0 || p.n == 0) return;
-  switch (p.dtype) {
-    case DType::Float32: return own_or_provided<float>(p);
-    case DType::Float64: return own_or_provided<double>(p);
-    case DType::Complex64: return own_or_provided<complex64>(p);
-    case DType::Complex128: return own_or_provided<complex128>(p);
-    case DType::BFloat16: return half_gemm<BFloat16>(p);
-    case DType::Float16: return half_gemm<Half>(p);
-    case DType::UInt8: return widened_gemm<uint8_t, int32_t>(p);
-    case DType::Int8: return widened_gemm<int8_t, int32_t>(p);
-    case DType::Int16: return widened_gemm<int16_t, int32_t>(p);
-    case DType::Int32: return own<int32_t>(p);
-    case DType::Int64: return own<int64_t>(p);
-    default:
-      throw NotImplementedError(str("\"addmm_impl_cpu_\" not implemented for '", scalar_type_name(p.dtype), "'"));
-  }
+  constexpr const char* op = "addmm_impl_cpu_";
+  dispatch(AllTypes{}, p.dtype, op, [&]<class T>() {
+    if constexpr (std::is_same_v<T, bool>)
+      throw NotImplementedError(str('"', op, "\" not implemented for '", scalar_type_name(p.dtype), "'"));
+    else if constexpr (std::is_integral_v<T> && sizeof(T) < sizeof(int32_t)) widened_gemm<T, int32_t>(p);
+    else if constexpr (std::is_integral_v<T>) own<T>(p);
+    else if constexpr (is_half(dtype_of<T>)) half_gemm<T>(p);
+    else own_or_provided<T>(p);
+  });
 }
 
 void batched_gemm(const GemmProblem& p, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step) {
