@@ -6,8 +6,8 @@
 #include "py_convert.h"
 #include "py_storage.h"
 #include "py_types.h"
-#include "rushlight/io/checkpoint.h"
 #include "rushlight/io/crc32c.h"
+#include "rushlight/io/interpret.h"
 #include "rushlight/io/safetensors.h"
 
 namespace rushlight::py {
@@ -16,78 +16,131 @@ namespace {
 using io::Pickled;
 using K = Pickled::Kind;
 
-constexpr int kMaxDepth = 500;
-
 // ---- loading ----
 
-class ObjectLoader {
+struct NoHint {  // Python's objects are of no type that is known before
+  bool operator==(const NoHint&) const = default;
+};
+
+class ObjectLoader : public io::PickleInterpreter<ObjectLoader, Object, NoHint> {
  public:
   // `allowed`: what a pickle may name besides tensors and plain values, by its full name; under "" what sets a tensor's attributes.
   ObjectLoader(io::Checkpoint& c, std::string name, PyObject* allowed)
-      : c_(c), name_(std::move(name)), allowed_(allowed) {}
-
-  Object object(const Pickled& v, int depth = 0) {
-    RL_CHECK(UnpicklingError, depth < kMaxDepth, "load '", name_, "': nested more than ", kMaxDepth, " deep");
-    auto known = made_.find(&v);
-    if (known != made_.end()) {
-      RL_CHECK(UnpicklingError, known->second, "load '", name_,
-               "': a value that contains itself where no list or dictionary stands between");
-      return known->second;
-    }
-    made_[&v] = Object();
-    Object out = make(v, depth);
-    return made_[&v] = out;
-  }
+      : PickleInterpreter(*c.tensors, std::move(name)), allowed_(allowed) {}
 
  private:
-  Object make(const Pickled& v, int depth) {
-    if (v.is(K::Persistent) && c_.tensors->has_numbered_tensors()) {
-      const Pickled& id = *v.items[0];
-      // A class beside its source text, or a tensor's number.
-      if (id.is(K::Tuple) && !id.items.empty()) return object(*id.items[0], depth + 1);
-      return check(wrap(c_.tensors->numbered_tensor(io::number_text(id))));
-    }
-    switch (v.kind) {
-      case K::None: return Object::borrow(Py_None);
-      case K::Bool: return Object::borrow(v.boolean ? Py_True : Py_False);
-      case K::Int: return check(PyLong_FromLongLong(v.integer));
-      case K::BigInt: return check(PyLong_FromString(v.text.c_str(), nullptr, 0));
-      case K::Float: return check(PyFloat_FromDouble(v.number));
-      case K::Str: return check(PyUnicode_DecodeUTF8(v.text.data(), Py_ssize_t(v.text.size()), "surrogatepass"));
-      case K::Bytes: return check(PyBytes_FromStringAndSize(v.text.data(), Py_ssize_t(v.text.size())));
-      case K::Tuple: {
-        Object out = check(PyTuple_New(Py_ssize_t(v.items.size())));
-        for (size_t i = 0; i < v.items.size(); i++)
-          PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), object(*v.items[i], depth + 1).release());
-        return out;
-      }
-      case K::List: {
-        Object out = check(PyList_New(0));
-        made_[&v] = out;  // a list may contain itself
-        for (const Pickled* i : v.items) check_status(PyList_Append(out.get(), object(*i, depth + 1).get()));
-        return out;
-      }
-      case K::Set: {
-        Object out = check(PySet_New(nullptr));
-        for (const Pickled* i : v.items) check_status(PySet_Add(out.get(), object(*i, depth + 1).get()));
-        return out;
-      }
-      case K::Dict: {
-        Object out = check(PyDict_New());
-        made_[&v] = out;
-        fill(out.get(), v.items, depth);
-        return out;
-      }
-      case K::Global: return global(v);
-      case K::Persistent: return storage(v);
-      case K::Call: return call(v, depth);
-      case K::Object: return instance(v, depth);
-    }
-    unsupported("a value of an unknown kind");
+  friend PickleInterpreter;
+  using Items = std::vector<Pickled*>;
+
+  Object none() { return Object::borrow(Py_None); }
+  Object boolean(bool b) { return Object::borrow(b ? Py_True : Py_False); }
+  Object integer(int64_t i, NoHint) { return check(PyLong_FromLongLong(i)); }
+  Object big_integer(const std::string& s) { return check(PyLong_FromString(s.c_str(), nullptr, 0)); }
+  Object number(double d) { return check(PyFloat_FromDouble(d)); }
+  Object text(const std::string& s, NoHint) {
+    return check(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "surrogatepass"));
   }
-  void fill(PyObject* dict, const std::vector<Pickled*>& pairs, int depth) {
-    for (size_t i = 0; i + 1 < pairs.size(); i += 2)
-      check_status(PyObject_SetItem(dict, object(*pairs[i], depth + 1).get(), object(*pairs[i + 1], depth + 1).get()));
+  Object bytes(const std::string& s) { return check(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size()))); }
+  Object complex(double re, double im) { return check(PyComplex_FromDoubles(re, im)); }
+  Object dtype(DType d) { return Object(wrap(d)); }
+  Object layout(Layout l) { return check(wrap(l)); }
+  Object device(Device d) { return check(wrap(d)); }
+  Object tensor(Tensor t, bool parameter, const Pickled* attributes, int depth) {
+    bool wants = t.requires_grad();
+    if (parameter) t.impl()->set_requires_grad(false);
+    Object out = check(wrap(std::move(t)));
+    if (parameter)
+      out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),
+                                        wants ? Py_True : Py_False));
+    if (attributes) set_attributes(out.get(), value(*attributes, {}, depth + 1).get());
+    return out;
+  }
+  Object storage(Ref<Storage> s, std::optional<DType> dtype) {
+    Object untyped(wrap(std::move(s)));
+    if (!dtype) return untyped;
+    Object kwargs = check(Py_BuildValue("{s:O,s:N}", "wrap_storage", untyped.get(), "dtype", wrap(*dtype)));
+    Object none = check(PyTuple_New(0));
+    return check(PyObject_Call(imported("rushlight.storage", "TypedStorage"), none.get(), kwargs.get()));
+  }
+  Object tuple(const Pickled& v, NoHint, int depth) { return tuple_of(v.items, depth); }
+  Object tuple_of(const Items& items, int depth) {
+    Object out = check(PyTuple_New(Py_ssize_t(items.size())));
+    for (size_t i = 0; i < items.size(); i++)
+      PyTuple_SET_ITEM(out.get(), Py_ssize_t(i), value(*items[i], {}, depth + 1).release());
+    return out;
+  }
+  Object list(const Pickled& v, const Items& items, NoHint, int depth) {
+    Object out = check(PyList_New(0));
+    remember(v, out);
+    append(out.get(), items, depth);
+    return out;
+  }
+  Object set(const Items& items, bool frozen, int depth) {
+    Object all = tuple_of(items, depth);
+    return check(frozen ? PyFrozenSet_New(all.get()) : PySet_New(all.get()));
+  }
+  Object dict(const Pickled& v, const Items& pairs, bool ordered, NoHint, int depth) {
+    Object out = check(ordered ? PyObject_CallNoArgs(imported("collections", "OrderedDict")) : PyDict_New());
+    remember(v, out);
+    fill(out.get(), pairs, depth);
+    if (ordered && v.state && v.state->is(K::Dict)) {
+      Object own = check(PyObject_GetAttrString(out.get(), "__dict__"));
+      fill(own.get(), v.state->items, depth);
+    }
+    return out;
+  }
+  Object size(const Items& items, int depth) {
+    return check(PyObject_CallOneArg(reinterpret_cast<PyObject*>(size_type), tuple_of(items, depth).get()));
+  }
+  Object global(const Pickled& v) {
+    if (PyObject* found = allowed(v)) return Object::borrow(found);
+    unsupported(v.text);
+  }
+  // Calls and objects that the user has allowed by name.
+  Object object(const Pickled& v, int depth) { return other_call(v, depth); }
+  Object other_call(const Pickled& v, int depth) {
+    PyObject* f = allowed(*v.items[0]);
+    if (!f) unsupported(v.items[0]->text);
+    RL_CHECK(UnpicklingError, v.items[1]->is(K::Tuple), "load '", name_, "': ", v.items[0]->text,
+             " made from what is no tuple");
+    Object args = value(*v.items[1], {}, depth + 1);
+    Object out;
+    if (v.is(K::Call)) {
+      out = py::check(PyObject_Call(f, args.get(), nullptr));
+    } else {
+      RL_CHECK(UnpicklingError, PyType_Check(f), "load '", name_, "': ", v.items[0]->text, " is no class");
+      out = py::check(
+          reinterpret_cast<PyTypeObject*>(f)->tp_new(reinterpret_cast<PyTypeObject*>(f), args.get(), nullptr));
+    }
+    remember(v, out);
+    if (PyList_Check(out.get())) append(out.get(), v.appended, depth);
+    else fill(out.get(), v.appended, depth);
+    if (!v.state) return out;
+    Object state = value(*v.state, {}, depth + 1);
+    if (Object set{PyObject_GetAttrString(out.get(), "__setstate__")}) {
+      check(PyObject_CallOneArg(set.get(), state.get()));
+      return out;
+    }
+    PyErr_Clear();
+    set_attributes(out.get(), state.get());
+    return out;
+  }
+  void check(const Object&, NoHint) const {}
+  static Object check(PyObject* o) { return py::check(o); }
+
+  void append(PyObject* list, const Items& items, int depth) {
+    for (const Pickled* i : items) check_status(PyList_Append(list, value(*i, {}, depth + 1).get()));
+  }
+  void fill(PyObject* dict, const Items& pairs, int depth) {
+    for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+      Object key = value(*pairs[i], {}, depth + 1);
+      check_status(PyObject_SetItem(dict, key.get(), value(*pairs[i + 1], {}, depth + 1).get()));
+    }
+  }
+  void set_attributes(PyObject* o, PyObject* state) {
+    PyObject* set = PyDict_GetItemString(allowed_, "");
+    RL_INVARIANT(set, "_load without a function that sets attributes");
+    check(PyObject_CallFunctionObjArgs(set, o, state, nullptr));
   }
   [[noreturn]] void unsupported(const std::string& what) {
     throw UnpicklingError(str("Weights only load failed for '", name_, "': Unsupported global: GLOBAL ",
@@ -102,116 +155,7 @@ class ObjectLoader {
     return v.is(K::Global) ? PyDict_GetItemString(allowed_, v.text.c_str()) : nullptr;
   }
 
-  // A call or an object that the user has allowed by name.
-  Object instance(const Pickled& v, int depth) {
-    if (v.is(K::Object))
-      if (Object made = tensor(v, depth)) return made;
-    PyObject* f = allowed(*v.items[0]);
-    if (!f) unsupported(v.items[0]->text);
-    RL_CHECK(UnpicklingError, v.items[1]->is(K::Tuple), "load '", name_, "': ", v.items[0]->text,
-             " made from what is no tuple");
-    Object args = object(*v.items[1], depth + 1);
-    Object out;
-    if (v.is(K::Call)) {
-      out = check(PyObject_Call(f, args.get(), nullptr));
-    } else {
-      RL_CHECK(UnpicklingError, PyType_Check(f), "load '", name_, "': ", v.items[0]->text, " is no class");
-      out = check(reinterpret_cast<PyTypeObject*>(f)->tp_new(reinterpret_cast<PyTypeObject*>(f), args.get(), nullptr));
-    }
-    made_[&v] = out;
-    if (PyList_Check(out.get()))
-      for (const Pickled* i : v.appended) check_status(PyList_Append(out.get(), object(*i, depth + 1).get()));
-    else fill(out.get(), v.appended, depth);
-    if (!v.state) return out;
-    Object state = object(*v.state, depth + 1);
-    if (Object set{PyObject_GetAttrString(out.get(), "__setstate__")}) {
-      check(PyObject_CallOneArg(set.get(), state.get()));
-      return out;
-    }
-    PyErr_Clear();
-    set_attributes(out.get(), state.get());
-    return out;
-  }
-  void set_attributes(PyObject* o, PyObject* state) {
-    PyObject* set = PyDict_GetItemString(allowed_, "");
-    RL_INVARIANT(set, "_load without a function that sets attributes");
-    check(PyObject_CallFunctionObjArgs(set, o, state, nullptr));
-  }
-  Object global(const Pickled& v) {
-    DType d;
-    if (v.text.starts_with("torch.") && dtype_from_name(std::string_view(v.text).substr(6), d)) return Object(wrap(d));
-    if (v.text == "torch.strided") return Object(wrap(Layout::Strided));
-    if (PyObject* found = allowed(v)) return Object::borrow(found);
-    unsupported(v.text);
-  }
-  Object storage(const Pickled& v) {
-    std::optional<DType> dtype;
-    Ref<Storage> s = c_.tensors->storage(v, dtype);
-    Object untyped(wrap(std::move(s)));
-    if (!dtype) return untyped;
-    Object kwargs = check(Py_BuildValue("{s:O,s:N}", "wrap_storage", untyped.get(), "dtype", wrap(*dtype)));
-    Object none = check(PyTuple_New(0));
-    return check(PyObject_Call(imported("rushlight.storage", "TypedStorage"), none.get(), kwargs.get()));
-  }
-  // Null for what makes no tensor.
-  Object tensor(const Pickled& v, int depth) {
-    bool parameter = false;
-    const Pickled* attributes = nullptr;
-    auto t = c_.tensors->tensor(v, &parameter, &attributes);
-    if (!t) return {};
-    bool wants = t->requires_grad();
-    if (parameter) t->impl()->set_requires_grad(false);
-    Object out = check(wrap(*t));
-    if (parameter)
-      out = check(PyObject_CallFunction(imported("rushlight.nn.parameter", "Parameter"), "OO", out.get(),
-                                        wants ? Py_True : Py_False));
-    if (attributes) set_attributes(out.get(), object(*attributes, depth + 1).get());
-    return out;
-  }
-  Object call(const Pickled& v, int depth) {
-    if (Object made = tensor(v, depth)) return made;
-    const Pickled& f = *v.items[0];
-    const Pickled& args = *v.items[1];
-    auto first = [&] {
-      RL_CHECK(UnpicklingError, !args.items.empty(), "load '", name_, "': ", f.text, " without arguments");
-      return object(*args.items[0], depth + 1);
-    };
-    if (std::optional<Layout> layout = io::layout_of(v)) return check(wrap(*layout));
-    if (f.is_global("collections.OrderedDict")) {
-      Object out = check(PyObject_CallNoArgs(imported("collections", "OrderedDict")));
-      made_[&v] = out;
-      if (!args.items.empty())  // protocols before 2 list the pairs
-        for (const Pickled* pair : args.items[0]->items)
-          if (pair->items.size() == 2) fill(out.get(), pair->items, depth);
-      fill(out.get(), v.appended, depth);
-      if (v.state && v.state->is(K::Dict)) {
-        Object own = check(PyObject_GetAttrString(out.get(), "__dict__"));
-        fill(own.get(), v.state->items, depth);
-      }
-      return out;
-    }
-    if (f.is_global("torch.Size"))
-      return check(PyObject_CallOneArg(reinterpret_cast<PyObject*>(size_type), first().get()));
-    if (f.is_global("torch.device")) {
-      Object all = object(args, depth + 1);
-      return check(PyObject_Call(reinterpret_cast<PyObject*>(device_type), all.get(), nullptr));
-    }
-    if (f.is_global("builtins.set") || f.is_global("__builtin__.set")) return check(PySet_New(first().get()));
-    if (f.is_global("builtins.frozenset") || f.is_global("__builtin__.frozenset"))
-      return check(PyFrozenSet_New(first().get()));
-    if (f.is_global("builtins.complex") || f.is_global("__builtin__.complex")) {
-      Object all = object(args, depth + 1);
-      return check(PyObject_Call(reinterpret_cast<PyObject*>(&PyComplex_Type), all.get(), nullptr));
-    }
-    if (f.is_global("_codecs.encode") && args.items.size() == 2 && args.items[1]->text == "latin1")
-      return check(PyUnicode_AsLatin1String(first().get()));
-    return instance(v, depth);
-  }
-
-  io::Checkpoint& c_;
-  std::string name_;
   PyObject* allowed_;
-  std::unordered_map<const Pickled*, Object> made_;
 };
 
 io::Bytes bytes_of(PyObject* source, std::string& name) {
@@ -268,7 +212,7 @@ PyObject* load(PyObject*, PyObject* args) {
       return nullptr;
     Opened o = open(source, mapped, big_endian, skip_data, place, restore);
     io::PickleTree tree = o.file.parse();
-    return ObjectLoader(o.file, o.name, allowed).object(*tree.root).release();
+    return ObjectLoader(o.file, o.name, allowed).value(*tree.root).release();
   });
 }
 
@@ -348,7 +292,7 @@ class ObjectPickler {
  public:
   explicit ObjectPickler(bool legacy) : legacy_(legacy) {}
   void object(PyObject* o, int depth = 0) {
-    if (depth > kMaxDepth) throw NotPlain{};
+    if (depth > io::kMaxPickleDepth) throw NotPlain{};
     if (o == Py_None) return p_.none();
     if (PyBool_Check(o)) return p_.boolean(o == Py_True);
     if (PyLong_CheckExact(o)) {

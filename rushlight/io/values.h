@@ -1,20 +1,16 @@
 // Values of pickles: from the tree of a checkpoint or a script archive to what graphs and C++ programs hold. Python's objects are made in
-// python/src/bind_io.cpp, which knows more classes; only weights_only=False runs a pickle, by Python's own machine.
+// python/src/bind_io.cpp, by the same interpretation (io/interpret.h); only weights_only=False runs a pickle, by Python's own machine.
 #pragma once
-#include <unordered_map>
-
-#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/interpret.h"
 
 namespace rushlight::io {
 
-class ValueReader {
+// `hint`: the type that is expected; null where nothing is known. Throws UnpicklingError for classes other than the usual containers, by
+// name.
+class ValueReader : public PickleInterpreter<ValueReader, IValue, TypePtr> {
  public:
-  // `tensors` outlives it. `name`: the file's, for errors.
-  ValueReader(TensorLoader& tensors, std::string name) : name_(std::move(name)), tensors_(tensors) {}
+  using PickleInterpreter::PickleInterpreter;
   virtual ~ValueReader() = default;
-  // `type`: what is expected there; null where nothing is known. Throws UnpicklingError for classes other than the usual containers, by
-  // name. What the pickle shares stays shared: unfolded, a short pickle could ask for more than any memory.
-  IValue value(const Pickled& v, const TypePtr& type = nullptr, int depth = 0);
 
  protected:
   // An object of a class, and a type written out beside a value; here both are refused.
@@ -23,21 +19,33 @@ class ValueReader {
   // Whether an object may stand where `type` is expected.
   virtual bool fits(const IValue&, const TypePtr&) const { return true; }
   [[noreturn]] void unsupported(const std::string& global);
-  std::string name_;
 
  private:
-  IValue make(const Pickled& v, const TypePtr& type, int depth);
-  IValue list(const std::vector<Pickled*>& items, const TypePtr& element, int depth);
-  IValue dict(const std::vector<Pickled*>& pairs, const Type* type, int depth);
-  IValue call(const Pickled& v, int depth);
+  friend PickleInterpreter;
+  IValue none() { return {}; }
+  IValue boolean(bool b) { return b; }
+  IValue integer(int64_t i, const TypePtr& type);
+  IValue big_integer(const std::string&) { refuse(); }
+  IValue number(double d) { return d; }
+  IValue text(const std::string& s, const TypePtr& type);
+  IValue bytes(const std::string&) { refuse(); }
+  IValue complex(double re, double im) { return complex128(re, im); }
+  IValue dtype(DType d) { return d; }
+  IValue layout(Layout l) { return l; }
+  IValue device(Device d) { return d; }
+  IValue tensor(Tensor t, bool, const Pickled*, int) { return t; }
+  IValue storage(Ref<Storage>, std::optional<DType>) { refuse(); }
+  IValue tuple(const Pickled& v, const TypePtr& type, int depth);
+  IValue list(const Pickled& v, const std::vector<Pickled*>& items, const TypePtr& type, int depth);
+  IValue set(const std::vector<Pickled*>&, bool, int) { refuse(); }
+  IValue dict(const Pickled& v, const std::vector<Pickled*>& pairs, bool ordered, const TypePtr& type, int depth);
+  IValue size(const std::vector<Pickled*>& items, int depth) { return list_of(items, Type::integer(), depth); }
+  IValue global(const Pickled& v) { unsupported(v.text); }
+  IValue other_call(const Pickled& v, int depth);
+  void check(const IValue& v, const TypePtr& type) const;
 
-  struct Made {  // of one node, as the type that was expected
-    const Type* type;
-    IValue value;
-  };
-  TensorLoader& tensors_;
-  std::unordered_map<const Pickled*, std::vector<Made>> made_;
-  std::vector<TypePtr> held_;  // so that no other type gets the address of one in made_
+  IValue list_of(const std::vector<Pickled*>& items, const TypePtr& element, int depth);
+  [[noreturn]] void refuse();
 };
 
 // What C++ programs get from torch::pickle_load.

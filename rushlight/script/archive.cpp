@@ -357,7 +357,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
    private:
     IValue object(const Pickled& v, int depth) override {
-      if (auto known = objects_.find(&v); known != objects_.end()) return known->second;
       RL_CHECK(UnpicklingError, v.items[0]->is(K::Global) && v.items[0]->text.starts_with("__torch__"), "load '", name_,
                "': Unsupported global: ", v.items[0]->text);
       TypePtr type = archive_.class_named(v.items[0]->text, nullptr);
@@ -365,7 +364,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       RL_CHECK(UnpicklingError, c && !c->is_interface && v.state && v.state->is(K::Dict), "load '", name_,
                "': an object of ", v.items[0]->text, " without its attributes");
       auto o = make_ref<ObjectValue>(type, c->slots.size());
-      objects_[&v] = IValue(o);  // it may be among its own attributes
+      remember(v, IValue(o));  // it may be among its own attributes
       for (size_t i = 0; i + 1 < v.state->items.size(); i += 2) {
         int slot = c->find_slot(v.state->items[i]->text);
         if (slot >= 0) o->slots[size_t(slot)] = value(*v.state->items[i + 1], c->slots[size_t(slot)].type, depth + 1);
@@ -388,7 +387,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     }
 
     Archive& archive_;
-    std::map<const Pickled*, IValue> objects_;
   };
 
   std::shared_ptr<io::ZipReader> zip_;

@@ -286,6 +286,20 @@ TEST(PickleTest, SharedPartsStaySharedAndNamesAreBounded) {
   EXPECT_ERROR(parsed(names + "."), "names that are larger than the pickle");
 }
 
+TEST(PickleTest, PythonAndCppReadTheSameMeaning) {
+  IValue twice = loaded(with_pickle(std::string("]q\0h\0\x86.", 7)));  // an empty list, shared
+  const auto& items = twice.to_tuple().items;
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[0].object(), items[1].object());
+  IValue c = loaded(with_pickle("c__builtin__\ncomplex\n(F1.5\nI-2\ntR."));
+  EXPECT_EQ(c.to_complex(), complex128(1.5, -2));
+  EXPECT_EQ(loaded(with_pickle("ctorch\nfloat64\n.")).to_int(), int64_t(DType::Float64));
+  EXPECT_ERROR(loaded(with_pickle("c__builtin__\ncomplex\n(F1.5\ntR.")), "complex with too few arguments");
+  EXPECT_ERROR(loaded(with_pickle("ctorch\ndevice\n(I1\ntR.")), "a device that has no name");
+  EXPECT_ERROR(loaded(with_pickle("c_codecs\nencode\n(Vx\n")), "ends inside");
+  EXPECT_ERROR(loaded(with_pickle("\x8f.")), "can't take");
+}
+
 // ---- checkpoints
 
 TEST(CheckpointTest, TensorsComeBack) {
