@@ -57,7 +57,8 @@ class Adadelta(Adaptive):
         grad = decayed(group, param, grad)
         p, g, square_avg, acc_delta = _as_real(param.is_complex(), param, grad, state["square_avg"], state["acc_delta"])
         square_avg.mul_(rho).addcmul_(g, g, value=1 - rho)
-        std = square_avg.add(eps).sqrt_()
-        delta = acc_delta.add(eps).sqrt_().div_(std).mul_(g)
+        # What a gradient needs is not written to: see `differentiable`.
+        std = square_avg.add(eps).sqrt()
+        delta = acc_delta.add(eps).sqrt().div(std).mul(g)
         acc_delta.mul_(rho).addcmul_(delta, delta, value=1 - rho)
         p.add_(delta, alpha=-_scalar(group["lr"]))

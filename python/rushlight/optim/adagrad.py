@@ -79,7 +79,7 @@ class Adagrad(Adaptive):
         lr = _scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
         p, g, total = _as_real(param.is_complex(), param, grad, state["sum"])
         total.addcmul_(g, g, value=1)
-        p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)
+        p.addcdiv_(g, total.sqrt().add(group["eps"]), value=-lr)
 
     def _update_sparse(self, group: dict[str, Any], param: Tensor, grad: Tensor, state: dict[str, Any]) -> None:
         """Only what the gradient has values of."""

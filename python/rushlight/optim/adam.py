@@ -152,6 +152,6 @@ class Adam(_fused.FusedOptimizer):
         square = exp_avg_sq
         if group["amsgrad"]:
             (square,) = _as_real(param.is_complex(), state["max_exp_avg_sq"])
-            square.copy_(rl.maximum(square, exp_avg_sq))
-        denom = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(group["eps"])
+            square.copy_(rl.maximum(square.clone(), exp_avg_sq))
+        denom = (square.sqrt() / (1 - beta2**step) ** 0.5).add(group["eps"])
         p.addcdiv_(exp_avg, denom, value=-lr / (1 - beta1**step))

@@ -88,6 +88,6 @@ class NAdam(Adaptive):
         product = state["mu_product"].item()
         exp_avg.lerp_(g, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        denom = exp_avg_sq.div(1 - beta2**step).sqrt().add_(group["eps"])
+        denom = exp_avg_sq.div(1 - beta2**step).sqrt().add(group["eps"])
         p.addcdiv_(g, denom, value=-lr * (1.0 - mu) / (1.0 - product))
         p.addcdiv_(exp_avg, denom, value=(-lr * mu_next) / (1.0 - product * mu_next))

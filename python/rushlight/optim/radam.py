@@ -73,5 +73,5 @@ class RAdam(Adaptive):
         update = update * lr
         if rho > 5.0:
             rect = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-            update = update * (correction2**0.5 / exp_avg_sq.sqrt().add_(group["eps"])) * rect
+            update = update * (correction2**0.5 / exp_avg_sq.sqrt().add(group["eps"])) * rect
         p.add_(update, alpha=-1.0)

@@ -85,10 +85,10 @@ class RMSprop(Adaptive):
         if group["centered"]:
             (grad_avg,) = _as_real(is_complex, state["grad_avg"])
             grad_avg.lerp_(g, 1 - alpha)
-            avg = square_avg.addcmul(grad_avg, grad_avg, value=-1).sqrt_()
+            avg = square_avg.addcmul(grad_avg, grad_avg, value=-1).sqrt()
         else:
             avg = square_avg.sqrt()
-        avg = avg.add_(group["eps"])
+        avg = avg.add(group["eps"])
         if group["momentum"] > 0:
             (buf,) = _as_real(is_complex, state["momentum_buffer"])
             buf.mul_(group["momentum"]).addcdiv_(g, avg)

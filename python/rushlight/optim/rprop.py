@@ -67,7 +67,7 @@ class Rprop(Adaptive):
         (slower, faster), (smallest, largest) = group["etas"], group["step_sizes"]
         state["step"] += 1
         p, g, prev, size = _as_real(param.is_complex(), param, grad, state["prev"], state["step_size"])
-        sign = (g * prev).sign()
+        sign = (g * prev.clone()).sign()  # prev is written to below
         factor = rl.where(sign > 0, faster, rl.where(sign < 0, slower, sign + 1))
         size.mul_(factor).clamp_(smallest, largest)
         g = rl.where(sign < 0, 0.0, g)
