@@ -11,6 +11,7 @@ tensor(3.)
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -325,3 +326,13 @@ def _answer_by_rules(cls: type, rules: dict[Any, Callable]) -> None:
         return own(self, func, types, args, kwargs) if rule is None else rule(self, func, types, args, kwargs or {})
 
     cls.__torch_dispatch__ = of_mode  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _scoped_library(*args: Any, **kwargs: Any) -> Any:
+    """A Library whose registrations end with the scope."""
+    library = Library(*args, **kwargs)
+    try:
+        yield library
+    finally:
+        library._destroy()

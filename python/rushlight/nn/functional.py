@@ -151,4 +151,18 @@ for _name in __all__:
         globals()[_name].__module__ = __name__  # where pickles look
         globals()[_name] = _overridable(globals()[_name])
 
-__getattr__ = _getattr_of(__name__)
+_OF_OVERRIDES = (
+    "handle_torch_function",
+    "has_torch_function",
+    "has_torch_function_unary",
+    "has_torch_function_variadic",
+)
+_missing = _getattr_of(__name__)
+
+
+def __getattr__(name):
+    if name in _OF_OVERRIDES:  # PyTorch's module has them too
+        from .. import overrides
+
+        return getattr(overrides, name)
+    return _missing(name)
