@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from .. import _C
 from .._C import _Node as Node
 
-__all__ = [
+__all__ = [  # and allow_mutation_on_saved_tensors, loaded at first use
     "GradientEdge",
     "Node",
-    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
