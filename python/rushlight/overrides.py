@@ -113,6 +113,17 @@ class BaseTorchFunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _get_current_function_mode() -> Any:
+    """The innermost mode that is entered, or None."""
+    entered = _get_current_function_mode_stack()
+    return entered[-1] if entered else None
+
+
+def _get_current_function_mode_stack() -> list[Any]:
+    """The modes that are entered, innermost last."""
+    return list(_C._torch_function_stack())
+
+
 def is_tensor_like(inp: Any) -> bool:
     """Whether it is a Tensor or an object of a class with a ``__torch_function__``."""
     return type(inp) is rushlight.Tensor or hasattr(inp, "__torch_function__")

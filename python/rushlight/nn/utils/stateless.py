@@ -27,3 +27,10 @@ def functional_call(
         stacklevel=2,
     )
     return call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict)
+
+
+def _functional_call(*args: Any, **kwargs: Any) -> Any:
+    """functional_call, without the warning."""
+    from rushlight.func import functional_call as call
+
+    return call(*args, **kwargs)
