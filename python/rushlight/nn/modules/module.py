@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import rushlight
 from rushlight import _C, Tensor
 
 from ..parameter import Buffer, Parameter
+from . import _module_hooks
 from ._module_hooks import (
     ModuleHooks,
     _global_backward_hooks,
@@ -602,6 +605,28 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
         from ._older import complete
 
         complete(self)
+
+
+class _GlobalHooks(types.ModuleType):
+    """Programs clear the hooks of all modules by assigning here: the dictionaries, which calls look into, keep their identity."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        hooks = getattr(_module_hooks, name, None) if name.startswith("_global_") else None
+        if isinstance(hooks, dict):
+            value = dict(value)
+            hooks.clear()
+            hooks.update(value)
+        elif name == "_global_is_full_backward_hook":
+            _module_hooks._global_is_full_backward_hook = value
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def _global_is_full_backward_hook(self) -> bool | None:
+        return _module_hooks._global_is_full_backward_hook
+
+
+sys.modules[__name__].__class__ = _GlobalHooks
 
 
 def _has_any_global_hook() -> bool:

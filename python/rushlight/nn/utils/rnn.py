@@ -51,15 +51,57 @@ class PackedSequence(_PackedFields):
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The sequences moved or cast, as Tensor.to does."""
         data = self.data.to(*args, **kwargs)
+        if data is self.data:
+            return self
 
         def moved(t: Tensor | None) -> Tensor | None:
             return None if t is None else t.to(data.device)
 
         return PackedSequence(data, self.batch_sizes, moved(self.sorted_indices), moved(self.unsorted_indices))
 
+    def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        return self.to(*args, device=rl.device("cpu"), **kwargs)
+
+    def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        return self.to(self.data.new_empty(0).cuda(*args, **kwargs).device)
+
+    def pin_memory(self) -> PackedSequence:
+        parts = (None if t is None else t.pin_memory() for t in self)
+        return type(self)(*parts)  # type: ignore[arg-type]
+
+    def is_pinned(self) -> bool:
+        return self.data.is_pinned()
+
     @property
     def is_cuda(self) -> bool:
         return self.data.device.type == "cuda"
+
+    def bfloat16(self) -> PackedSequence:
+        return self.to(dtype=rl.bfloat16)
+
+    def byte(self) -> PackedSequence:
+        return self.to(dtype=rl.uint8)
+
+    def char(self) -> PackedSequence:
+        return self.to(dtype=rl.int8)
+
+    def double(self) -> PackedSequence:
+        return self.to(dtype=rl.float64)
+
+    def float(self) -> PackedSequence:
+        return self.to(dtype=rl.float32)
+
+    def half(self) -> PackedSequence:
+        return self.to(dtype=rl.float16)
+
+    def int(self) -> PackedSequence:
+        return self.to(dtype=rl.int32)
+
+    def long(self) -> PackedSequence:
+        return self.to(dtype=rl.int64)
+
+    def short(self) -> PackedSequence:
+        return self.to(dtype=rl.int16)
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -82,6 +124,10 @@ def pack_padded_sequence(
         input = input.index_select(0 if batch_first else 1, sorted_indices)
     if batch_first:
         input = input.transpose(0, 1)
+    if input.numel() == 0:
+        raise RuntimeError(
+            f"Cannot pack empty tensors: pack_padded_sequence got an input of shape {tuple(input.shape)}"
+        )
     sizes = [int(n) for n in lengths.tolist()]
     if len(sizes) != input.size(1):
         raise RuntimeError(
