@@ -38,8 +38,7 @@ class PickleInterpreter {
     auto [at, end] = made_.equal_range(&v);
     for (; at != end; ++at) {
       if (!(at->second.hint == key)) continue;
-      RL_CHECK(UnpicklingError, at->second.done, "load '", name_,
-               "': a value that contains itself before it is made");
+      RL_CHECK(UnpicklingError, at->second.done, "load '", name_, "': a value that contains itself before it is made");
       maker().check(at->second.out, hint);
       return at->second.out;
     }
@@ -72,7 +71,8 @@ class PickleInterpreter {
     static const std::vector<Pickled*> none;
     if (call.items[1]->items.empty()) return none;
     const Pickled& given = argument(call, 0);
-    if (!given.is(K::List) && !given.is(K::Tuple) && !given.is(K::Set)) fail(call.items[0]->text, " of what is no list");
+    if (!given.is(K::List) && !given.is(K::Tuple) && !given.is(K::Set))
+      fail(call.items[0]->text, " of what is no list");
     return given.items;
   }
   std::string name_;
@@ -142,7 +142,8 @@ class PickleInterpreter {
       const Pickled& type = argument(v, 0);
       const Pickled* index = v.items[1]->items.size() > 1 ? &argument(v, 1) : nullptr;
       if (!type.is(K::Str) || (index && !index->is(K::Int) && !index->is(K::None))) fail("a device that has no name");
-      return maker().device(Device::parse(index && index->is(K::Int) ? str(type.text, ":", index->integer) : type.text));
+      return maker().device(
+          Device::parse(index && index->is(K::Int) ? str(type.text, ":", index->integer) : type.text));
     }
     if (builtin("set")) return maker().set(items_of(v), false, depth);
     if (builtin("frozenset")) return maker().set(items_of(v), true, depth);
