@@ -1,5 +1,7 @@
 """python -m rushlight SCRIPT ARGS...: runs an unmodified PyTorch program on rushlight.
 
+data show PATH says what is in a file, folder or database; make-db SOURCE PATH makes a database of pictures or a csv file.
+
 -m MODULE, -c CODE and - (standard input) work as for python itself. The Python programs that it starts run on rushlight too.
 --env prints what to set in a shell for that: eval "$(python -m rushlight --env)"; python train.py
 RUSHLIGHT_AS_TORCH=2.4.1 in the environment is the version that programs are told (2.13.0 if it says none).
@@ -28,6 +30,10 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if argv else 2
+    if argv[:2] == ["data", "show"] or (argv[0] == "make-db" and not os.path.exists("make-db")):
+        from rushlight.data._command import main as command
+
+        return command(argv)
     rushlight.as_torch()
     if argv[0] == "--env":
         for name in ("PYTHONPATH", "RUSHLIGHT_AS_TORCH"):
@@ -60,6 +66,11 @@ def main(argv: list[str]) -> int:
             code = compile(file.read(), argv[0], "exec")
         exec(code, _fresh_main(__file__=argv[0], __cached__=None))
     return 0
+
+
+def console() -> int:
+    """The command `rushlight`."""
+    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <map>
+#include <vector>
 
 #include "rushlight/core/error.h"
 #include "rushlight/kernels/providers.h"
@@ -16,6 +17,8 @@ struct Library {
   const char* run;
   bool built;
   const char* soname;  // null where it is linked
+  // What it needs itself: in a wheel those lie beside it, where the system doesn't look unless they are open already.
+  std::vector<const char*> needs = {};
 };
 
 #ifdef RL_HAVE_PNG
@@ -48,8 +51,15 @@ const Library& library(std::string_view name) {
   static const std::map<std::string_view, Library> all = {
       {"png", {"libpng", "libpng-dev", "libpng16-16", png, nullptr}},
       {"jpeg", {"libjpeg-turbo", "libjpeg62-turbo-dev", "libjpeg62-turbo", jpeg, nullptr}},
-      {"sndfile", {"libsndfile", "libsndfile1-dev", "libsndfile1", sndfile, "libsndfile.so.1"}},
-      {"leveldb", {"LevelDB", "libleveldb-dev", "libleveldb1d", leveldb, "libleveldb.so.1d"}},
+      {"sndfile",
+       {"libsndfile",
+        "libsndfile1-dev",
+        "libsndfile1",
+        sndfile,
+        "libsndfile.so.1",
+        {"libogg.so.0", "libvorbis.so.0", "libvorbisenc.so.2", "libFLAC.so.12", "libopus.so.0", "libmpg123.so.0",
+         "libmp3lame.so.0"}}},
+      {"leveldb", {"LevelDB", "libleveldb-dev", "libleveldb1d", leveldb, "libleveldb.so.1d", {"libsnappy.so.1"}}},
       {"lmdb", {"LMDB", "liblmdb-dev", "liblmdb0", lmdb, "liblmdb.so.0"}},
   };
   auto found = all.find(name);
@@ -59,6 +69,7 @@ const Library& library(std::string_view name) {
 
 void* open(const Library& l) {
   if (!l.built || !l.soname) return nullptr;
+  for (const char* need : l.needs) open_provider_library({need}, nullptr);
   return open_provider_library({l.soname}, nullptr);
 }
 

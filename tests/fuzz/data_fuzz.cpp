@@ -1,6 +1,7 @@
 // libFuzzer targets for the readers of rushlight/data, one program each: RL_FUZZ names it. Any end but an Error is a bug.
 //   ./dev fuzz png --seconds 600
 #include "rushlight/core/error.h"
+#include "rushlight/data/audio.h"
 #include "rushlight/data/csv.h"
 #include "rushlight/data/image.h"
 #include "rushlight/data/npy.h"
@@ -39,6 +40,13 @@ data::ImageOptions picture(uint8_t choice) {
   io::Bytes own = io::own_bytes({b.begin(), b.end()});
   if (choice & 1) data::read_npy(own, "fuzz", choice & 2);
   else data::read_npz(own, "fuzz", choice & 2);
+}
+[[maybe_unused]] void wav(Bytes b, uint8_t choice) {
+  int64_t rate;
+  if (choice & 1) data::audio_info(b, "fuzz");
+  else
+    data::read_audio(b, "fuzz", choice & 2 ? 5 : 0, choice & 4 ? 7 : -1, choice & 8 ? DType::Int16 : DType::Float32,
+                     &rate);
 }
 [[maybe_unused]] void record(Bytes b, uint8_t) {
   data::decode_record({reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");

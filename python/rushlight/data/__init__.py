@@ -13,6 +13,7 @@ _PLACES = {
         "_tables": "read_csv Table",
         "_arrays": "load_npy load_npz read_cifar read_idx save_npy save_npz scan_folder",
         "_databases": "Database DatabaseDataset decode_record encode_datum encode_tensors make_db meanings open_db",
+        "_show": "Shown contact_sheet show",
     }.items()
     for name in names.split()
 }
