@@ -279,7 +279,7 @@ class Lmdb final : public Database {
 
   bool get(std::string_view key, FunctionRef<void(std::string_view)> use) override {
     if (key.empty()) return false;
-    std::shared_ptr<Environment> e = here();
+    const std::shared_ptr<Environment>& e = here();
     struct Reading {
       Environment& e;
       MDB_txn* txn;
@@ -296,7 +296,7 @@ class Lmdb final : public Database {
 
   void write(const Batch& batch, bool sync) override {
     RL_CHECK(RuntimeError, options_.write, where_, ": it was opened to read; open it to write");
-    std::shared_ptr<Environment> e = here();
+    const std::shared_ptr<Environment>& e = here();
     const Api& a = e->api_;
     MDB_txn* txn = nullptr;
     e->check(a.txn_begin(e->env, nullptr, 0, &txn), "write");
@@ -312,7 +312,7 @@ class Lmdb final : public Database {
   }
 
   int64_t count() override {
-    std::shared_ptr<Environment> e = here();
+    const std::shared_ptr<Environment>& e = here();
     MDB_txn* txn = e->begin_read();
     MDB_stat stat{};
     int status = e->api_.stat(txn, e->dbi, &stat);
@@ -323,7 +323,9 @@ class Lmdb final : public Database {
 
  private:
   // The environment of this process.
-  std::shared_ptr<Environment> here() {
+  const std::shared_ptr<Environment>& here() {
+    const uint64_t now = fork_generation();
+    if (opened_in_.load(std::memory_order_acquire) == now) return env_;
     std::lock_guard lock(mutex_);
     if (env_->generation != fork_generation()) {
       new std::shared_ptr<Environment>(env_);  // the parent's is left as it is
@@ -331,12 +333,14 @@ class Lmdb final : public Database {
       again.create = false;
       env_ = std::make_shared<Environment>(path_, again, where_);
     }
+    opened_in_.store(now, std::memory_order_release);
     return env_;
   }
   std::string path_, where_;
   DbOptions options_;
   std::mutex mutex_;
   std::shared_ptr<Environment> env_;
+  std::atomic<uint64_t> opened_in_{UINT64_MAX};
 };
 
 }  // namespace

@@ -56,9 +56,9 @@ nb::object get(Database& db, std::string_view key, nb::handle missing) {
   if (db.kind() == DbKind::Lmdb) {
     db.get(key, use);
   } else {
-    nb::gil_scoped_release release;
+    std::optional<nb::gil_scoped_release> released(std::in_place);
     db.get(key, [&](std::string_view value) {
-      nb::gil_scoped_acquire acquire;
+      released.reset();  // takes the lock again
       use(value);
     });
   }
