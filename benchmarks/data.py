@@ -32,7 +32,9 @@ def best(f: Callable, times: int = 5) -> float:
 
 
 def line(name: str, ours: float, theirs: float) -> None:
-    print(f"{name:32} {ours * 1e3:8.1f} ms, theirs {theirs * 1e3:8.1f} ms: {theirs / ours:.2f} times as fast", flush=True)
+    print(
+        f"{name:32} {ours * 1e3:8.1f} ms, theirs {theirs * 1e3:8.1f} ms: {theirs / ours:.2f} times as fast", flush=True
+    )
 
 
 def csv(folder: Path) -> None:
@@ -86,7 +88,12 @@ def lmdb(folder: Path) -> None:
 
     fill(folder / "other", "lmdb")
     with plain.open(str(folder / "other"), readonly=True) as env, env.begin() as txn:
-        database(folder, "lmdb", lambda: sum(len(v) for _, v in txn.cursor()), lambda keys: [txn.get(k) for k in keys] and None)
+        database(
+            folder,
+            "lmdb",
+            lambda: sum(len(v) for _, v in txn.cursor()),
+            lambda keys: [txn.get(k) for k in keys] and None,
+        )
 
 
 def leveldb(folder: Path) -> None:
@@ -102,7 +109,6 @@ def png(folder: Path) -> None:
     import io
 
     from PIL import Image
-
     from rushlight.vision.io import decode_image
 
     pixels = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)
@@ -113,7 +119,13 @@ def png(folder: Path) -> None:
         data = file.getvalue()
         ours = best(lambda d=data: [decode_image(d) for _ in range(500)] and None)
         theirs = best(
-            lambda d=data: [torch.from_numpy(np.array(Image.open(io.BytesIO(d)))).permute(2, 0, 1).contiguous() for _ in range(500)] and None
+            lambda d=data: (
+                [
+                    torch.from_numpy(np.array(Image.open(io.BytesIO(d)))).permute(2, 0, 1).contiguous()
+                    for _ in range(500)
+                ]
+                and None
+            )
         )
         line(f"{kind}, 64 x 64, 500 of them", ours, theirs)
 

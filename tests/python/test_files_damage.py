@@ -67,3 +67,14 @@ def test_damage_is_an_error_or_nothing(name):
     assert done.returncode == 0, done.stderr.decode()
     read, count = map(int, done.stdout.split())
     assert count == len(inputs) and read > 0
+
+
+def test_import_loads_no_reader():
+    """`import rushlight` neither loads the library of readers nor what that needs, and reading pictures loads no codecs of sound."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import rushlight; maps = lambda: open('/proc/self/maps').read()\n"
+        "assert 'rushlight_data' not in maps() and 'libpng' not in maps()\n"
+        "import rushlight.vision.io; rushlight._data; assert 'rushlight_data' in maps()\n"
+        "assert 'sndfile' not in maps() and 'leveldb' not in maps() and 'liblmdb' not in maps()"
+    )
+    subprocess.run([sys.executable, "-c", program, BUILD / "python"], check=True)
