@@ -57,8 +57,8 @@ if(SKBUILD)
   endif()
 endif()
 
-# What rushlight/data reads and writes with, as SONAME=Debian's package, whose licence text goes along: 1.7 MB packed, of which 1.2 are
-# libsndfile (LGPL) and its codecs. The list in rushlight/data/libraries.cpp opens what these need before them.
+# What rushlight/data reads and writes with, as SONAME=Debian's package, whose licence text goes along: 0.47 MB packed. libsndfile with its
+# codecs would be 1.2 MB more, and 2.9 unpacked, for which a wheel of 90 MB has no room: an error names its package.
 if(SKBUILD)
   set(carried)
   if(PNG_FOUND)
@@ -72,10 +72,6 @@ if(SKBUILD)
   endif()
   if(RL_LEVELDB_INCLUDE)
     list(APPEND carried libleveldb.so.1d=libleveldb1d libsnappy.so.1=libsnappy1v5)
-  endif()
-  if(RL_SNDFILE_INCLUDE)
-    list(APPEND carried libsndfile.so.1=libsndfile1 libFLAC.so.12=libflac12 libvorbis.so.0=libvorbis0a libvorbisenc.so.2=libvorbisenc2
-      libopus.so.0=libopus0 libogg.so.0=libogg0 libmpg123.so.0=libmpg123-0 libmp3lame.so.0=libmp3lame0)
   endif()
   foreach(line ${carried})
     string(REGEX MATCH "^([^=]+)=(.+)$" line ${line})

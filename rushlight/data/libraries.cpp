@@ -51,14 +51,7 @@ const Library& library(std::string_view name) {
   static const std::map<std::string_view, Library> all = {
       {"png", {"libpng", "libpng-dev", "libpng16-16", png, nullptr}},
       {"jpeg", {"libjpeg-turbo", "libjpeg62-turbo-dev", "libjpeg62-turbo", jpeg, nullptr}},
-      {"sndfile",
-       {"libsndfile",
-        "libsndfile1-dev",
-        "libsndfile1",
-        sndfile,
-        "libsndfile.so.1",
-        {"libogg.so.0", "libvorbis.so.0", "libvorbisenc.so.2", "libFLAC.so.12", "libopus.so.0", "libmpg123.so.0",
-         "libmp3lame.so.0"}}},
+      {"sndfile", {"libsndfile", "libsndfile1-dev", "libsndfile1", sndfile, "libsndfile.so.1"}},
       {"leveldb", {"LevelDB", "libleveldb-dev", "libleveldb1d", leveldb, "libleveldb.so.1d", {"libsnappy.so.1"}}},
       {"lmdb", {"LMDB", "liblmdb-dev", "liblmdb0", lmdb, "liblmdb.so.0"}},
   };
