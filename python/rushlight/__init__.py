@@ -54,6 +54,7 @@ from ._C import (
 from .version import __version__
 
 globals().update(_C._functions)  # one function for each operator that has one
+del globals()["_foreach_add_"]  # _foreach.py's takes lists too
 globals().update(_C._layouts)
 globals().update(_C._dtypes)  # after the operators: torch.int and torch.float are dtypes
 
@@ -76,6 +77,7 @@ from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_stat
 from .storage import _LEGACY as _storages  # noqa: E402
 from .storage import TypedStorage  # noqa: E402
 
+StorageBase = UntypedStorage
 globals().update(_storages)  # FloatStorage, ...
 
 # Names that live in modules which most programs do not need.
@@ -159,6 +161,7 @@ def _of_c(name: str):
 
 
 _C.__getattr__ = _of_c
+_C.__path__ = [f"{__spec__.submodule_search_locations[0]}/_c_modules"]  # torch._C._functorch
 _C._nn.__getattr__ = _of_c
 
 

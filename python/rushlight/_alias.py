@@ -16,6 +16,7 @@ import sys
 
 _NAME = "torch"
 _REAL = "rushlight"
+_MODULES = {_NAME: _REAL, "functorch": "rushlight._functorch.front"}  # PyTorch installs both
 # Packages beside torch, and what stands for each where it is not installed itself.
 _COMPANIONS = {"torchaudio": "rushlight.audio", "torchtext": "rushlight.text", "torchvision": "rushlight.vision"}
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -72,9 +73,9 @@ class Finder(importlib.abc.MetaPathFinder):
         first, _, rest = name.partition(".")
         if first in _COMPANIONS:
             return self._companion(name, first, rest)
-        if first != _NAME:
+        if first not in _MODULES:
             return None
-        real = _REAL + name[len(_NAME) :]
+        real = _MODULES[first] + name[len(first) :]
         if name == _NAME:
             places = [_PACKAGE]
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import importlib
 import types
 from typing import Any
 
@@ -157,7 +158,7 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Settings of PyTorch's compilers: there is nothing to set."""
 
 
-_are_functorch_transforms_active = _jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _no
+_jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _no
 _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _jit_set_nvfuser_enabled = (
     _jit_set_nvfuser_guard_mode
 ) = _nothing
@@ -216,6 +217,8 @@ def of(name: str) -> Any:
         raise AttributeError(name)
     if name in _MADE:
         value: Any = _MADE[name]()
+    elif name in ("_functorch", "_distributed_rpc"):
+        value = importlib.import_module(f"{_C.__name__}.{name}")
     elif name in _OF_C:
         value = globals()[name]
     else:
@@ -228,5 +231,5 @@ _MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd}
 _OF_C = {
     name
     for name in globals()
-    if name not in ("Any", "contextlib", "enum", "types", "annotations", "of", "_C", "_missing")
+    if name not in ("Any", "contextlib", "enum", "importlib", "types", "annotations", "of", "_C", "_missing")
 }

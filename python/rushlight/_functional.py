@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _C
 from ._C import Tensor, tensor
 
@@ -271,7 +273,7 @@ def einsum(*args) -> Tensor:
     return _ops.einsum(args[0], _spread(args[1:]))
 
 
-def tensordot(a: Tensor, b: Tensor, dims=2, out: Tensor | None = None) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
     """Sums products over the last dimensions of a and the first of b, or over pairs of named ones."""
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -280,7 +282,9 @@ def tensordot(a: Tensor, b: Tensor, dims=2, out: Tensor | None = None) -> Tensor
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
         first, second = list(range(-dims, 0)), list(range(dims))
     else:
-        first, second = (([d] if isinstance(d, int) else list(d)) for d in dims)
+        first, second = [[d] if isinstance(d, int) else list(d) for d in dims]
+    if out is None:
+        return _ops.tensordot(a, b, first, second)
     return _ops.tensordot(a, b, first, second, out=out)
 
 
@@ -291,7 +295,7 @@ def result_type(tensor1, tensor2) -> _C.dtype:
     return _ops.result_type(tensor1, tensor2)
 
 
-def _asked(results, return_inverse: bool, return_counts: bool):
+def _asked(results: tuple, return_inverse: bool, return_counts: bool):
     values, inverse, counts = results
     if return_inverse and return_counts:
         return values, inverse, counts
@@ -326,16 +330,23 @@ def unravel_index(indices: Tensor, shape) -> tuple[Tensor, ...]:
     return _C._functional.unravel_index(indices, shape.tolist() if isinstance(shape, Tensor) else shape)
 
 
-def norm(input: Tensor, p="fro", dim=None, keepdim: bool = False, out: Tensor | None = None, dtype=None) -> Tensor:
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None, dtype: Any = None
+) -> Tensor:
     """The p-norm over some dimensions; "fro" is the 2-norm, "nuc" the sum of a matrix's singular values."""
-    from . import linalg
-
     dims = [dim] if isinstance(dim, int) else dim
-    if p == "nuc":
-        return linalg.matrix_norm(input, "nuc", dim=tuple(dims or (-2, -1)), keepdim=keepdim, dtype=dtype, out=out)
-    if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
-    return linalg.vector_norm(input, 2 if p in (None, "fro") else p, dims, keepdim, dtype=dtype, out=out)
+    if isinstance(p, str):
+        if p == "nuc":
+            matrix = [-2, -1] if dims is None else list(dims)
+            if out is None:
+                return _ops.linalg_matrix_norm(input, "nuc", matrix, keepdim, dtype=dtype)
+            return _ops.linalg_matrix_norm(input, "nuc", matrix, keepdim, dtype=dtype, out=out)
+        if p != "fro":
+            raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
+    order = 2 if p is None or isinstance(p, str) else p
+    if out is None:
+        return _ops.linalg_vector_norm(input, order, dims, keepdim, dtype=dtype)
+    return _ops.linalg_vector_norm(input, order, dims, keepdim, dtype=dtype, out=out)
 
 
 def _norm_method(self, p="fro", dim=None, keepdim: bool = False, dtype=None):

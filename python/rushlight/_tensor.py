@@ -198,19 +198,6 @@ def is_shared(self) -> bool:
     return self.untyped_storage().is_shared()
 
 
-@_method
-def pin_memory(self, device=None):
-    """A copy in memory that the accelerator copies from while the program goes on; itself where it is there already.
-    RuntimeError where there is no accelerator."""
-    return _C._pin_memory(self, device)
-
-
-@_method
-def is_pinned(self, device=None) -> bool:
-    """Whether the memory is pinned for an accelerator."""
-    return _C._is_pinned(self)
-
-
 def _without_gradients(name: str, *tensors: Tensor) -> None:
     if any(t.requires_grad for t in tensors):
         raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")

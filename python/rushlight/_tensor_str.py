@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from ._C import Tensor, _dtypes, _layouts, _nested, _wrapped, get_default_dtype
 
@@ -38,6 +41,22 @@ def set_printoptions(
         if value is not None:
             setattr(PRINT_OPTS, name, value)
     PRINT_OPTS.sci_mode = sci_mode
+
+
+def get_printoptions() -> dict[str, Any]:
+    """How tensors print, as the arguments of set_printoptions."""
+    return dict(vars(PRINT_OPTS))
+
+
+@contextmanager
+def printoptions(**kwargs: Any) -> Iterator[None]:
+    """Inside, tensors print so; the arguments are set_printoptions'."""
+    before = get_printoptions()
+    set_printoptions(**kwargs)
+    try:
+        yield
+    finally:
+        vars(PRINT_OPTS).update(before)
 
 
 def _numbers(nested) -> list:
@@ -114,6 +133,11 @@ def _values(t: Tensor, indent: int) -> str:
     numbers = _numbers(nested)
     write = _ComplexFormat(numbers) if t.dtype.is_complex else _RealFormat(numbers, t.dtype.is_floating_point)
     return _lines(nested, t.dim(), indent, write)
+
+
+def _tensor_str(t: Tensor, indent: int) -> str:
+    """The values without `tensor(`, as programs that write files ask for them."""
+    return "[]" if t.numel() == 0 else _values(t.detach(), indent)
 
 
 def _with_suffixes(text: str, suffixes: list[str], indent: int, on_a_line: bool = False) -> str:

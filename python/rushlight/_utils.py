@@ -53,6 +53,18 @@ def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = Fal
     raise ValueError(f"Expected a torch.device with a specified index or an integer, but got:{device}")
 
 
+def _get_device_module(device_type: str) -> Any:
+    """torch.cuda, torch.cpu, ... by its name."""
+    import rushlight
+
+    module = getattr(rushlight, device_type, None)
+    if module is None:
+        raise RuntimeError(
+            f"Device '{device_type}' does not have a corresponding module registered as 'torch.{device_type}'."
+        )
+    return module
+
+
 def _get_available_device_type() -> str | None:
     """The kind of the accelerator; None where there is none."""
     here = _C._accelerator()

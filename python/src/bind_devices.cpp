@@ -69,38 +69,6 @@ PyObject* collected(PyObject*, PyObject* args) {
   Py_RETURN_NONE;
 }
 
-PyObject* pin_memory(PyObject*, PyObject* args) {
-  PyObject *tensor, *device;
-  if (!PyArg_ParseTuple(args, "OO:pin_memory", &tensor, &device)) return nullptr;
-  return guarded([&]() -> PyObject* {
-    const Tensor& t = expect_tensor(tensor, "pin_memory: the argument");
-    Device d = device == Py_None ? Device{accelerator_type()} : device_of(device);
-    RL_CHECK(RuntimeError, !d.is_cpu(), "Cannot access accelerator device when none is available.");
-    Allocator* pinned = device_interface(d.type).pinned_allocator();
-    RL_CHECK(RuntimeError, pinned, "pin_memory: device ", d, " has no pinned memory");
-    RL_CHECK(RuntimeError, t.device().is_cpu(), "cannot pin '", tensor_type_text(t),
-             "' only dense CPU tensors can be pinned");
-    if (t.storage().allocator() == pinned) return Py_NewRef(tensor);
-    Dims strides = preserved_strides(t);
-    Tensor out(make_ref<TensorImpl>(make_ref<Storage>(size_t(t.nbytes()), Device(), *pinned), t.dtype(), t.sizes(),
-                                    strides, 0));
-    IValue args[3] = {IValue::borrow(out), IValue::borrow(t), false}, ret;
-    static const Op* copy = OpTable::get().find("copy_");
-    NoGradGuard no_grad;
-    call(*copy, args, &ret);
-    return wrap(out);
-  });
-}
-PyObject* is_pinned(PyObject*, PyObject* tensor) {
-  return guarded([&] {
-    const Allocator* from = expect_tensor(tensor, "is_pinned: the argument").storage().allocator();
-    bool pinned = false;
-    for (int i = 0; from && i < kDeviceTypes; i++)
-      if (DeviceInterface* device = find_device(DeviceType(i))) pinned |= device->pinned_allocator() == from;
-    return PyBool_FromLong(pinned);
-  });
-}
-
 // ---- which there are ----
 
 PyObject* properties(PyObject*, PyObject* device) {
@@ -183,8 +151,6 @@ PyMethodDef functions[] = {
                      }),
     {"_empty_cache", empty_cache, METH_O, nullptr},
     {"_collected", collected, METH_VARARGS, nullptr},
-    {"_pin_memory", pin_memory, METH_VARARGS, nullptr},
-    {"_is_pinned", is_pinned, METH_O, nullptr},
     // Names.
     RL_DEVICE_METHOD("_rename_privateuse1_backend",
                      {

@@ -130,6 +130,12 @@ PyMethodDef level_methods[] = {
     {},
 };
 
+// Whether a transform's level is entered on this thread.
+PyObject* transforms_active(PyObject*, PyObject*) {
+  for (Interceptor* i = thread_state.interceptor; i; i = i->outer)
+    if (dynamic_cast<TransformLevel*>(i)) Py_RETURN_TRUE;
+  Py_RETURN_FALSE;
+}
 // What a wrapper stands for: (inner tensor, batched), or None.
 PyObject* wrapped(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
@@ -171,6 +177,7 @@ PyMethodDef functions[] = {
     {"_grad_level", grad_level, METH_NOARGS, nullptr},
     {"_batch_level", batch_level, METH_VARARGS, "_batch_level(size, randomness): 0 error, 1 same, 2 different"},
     {"_wrapped", wrapped, METH_O, nullptr},
+    {"_are_functorch_transforms_active", transforms_active, METH_NOARGS, nullptr},
     {"_autocast", autocast, METH_VARARGS, nullptr},
     {"_autocast_clear_cache", clear_cache, METH_NOARGS, nullptr},
     {},

@@ -9,8 +9,8 @@ from typing import Any
 import rushlight as rl
 
 from .. import _C
+from .._functorch.vmap import vmap
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
-from ._batch import vmap
 
 
 def _is_tensor(x: Any) -> bool:

@@ -22,7 +22,7 @@ import warnings
 import weakref
 from typing import Any
 
-from .. import _C
+from .. import _C, _functional
 from .._library.registry import qualified_name
 from .._ops import OpOverload, OpOverloadPacket
 from ..nn import Module
@@ -178,10 +178,19 @@ def _is_operator(obj: Any, name: str) -> bool:
     return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
 
 
+# What takes *tensors in Python, or kinds of arguments that TorchScript has no type for, is in scripts the operator of its name.
+_python_of = {name: inspect.unwrap(getattr(_functional, name)) for name in _functional.__all__}
+_operators_in_python = {
+    name: f for name, f in _python_of.items() if f.__code__.co_flags & inspect.CO_VARARGS or name == "split"
+}
+
+
 def _resolve(obj: Any) -> Any:
     """How the compiler calls a Python object: an operator's name, a compiled function, ("type", ...), or None if it can't."""
     if isinstance(obj, _C._OverridableType):
         obj = obj.__wrapped__
+    if isinstance(obj, functools.partial) and not obj.args and not obj.keywords:
+        obj = obj.func
     name = getattr(obj, "__name__", "")
     if isinstance(obj, ScriptFunction):
         return obj._c
@@ -222,6 +231,8 @@ def _resolve(obj: Any) -> Any:
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
         return getattr(obj, "_full_name", name)
     if isinstance(obj, types.FunctionType):
+        if name in _operators_in_python and obj is _operators_in_python[name] and _C._op_overloads(f"aten::{name}"):
+            return name
         return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
     kind = _type_of(obj)
     return None if kind is None else ("type", kind)
@@ -685,7 +696,8 @@ def _is_constant(value: Any) -> bool:
 
 
 def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inputs=None) -> Any:
-    """Compiles a function, or a module and everything it calls.
+    """Compiles a function, or a module and everything it calls. A class is given back as it is: functions that are compiled can't
+    make objects of it.
 
     Errors: RuntimeError with the source line and a caret under what TorchScript does not know.
     """
@@ -703,6 +715,8 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         obj = obj.__wrapped__
     if isinstance(obj, types.FunctionType):
         return ScriptFunction(_compile_function(obj), obj)
+    if isinstance(obj, type):
+        return obj
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
 
 

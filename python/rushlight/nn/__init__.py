@@ -46,7 +46,7 @@ if not TYPE_CHECKING:  # see modules/__init__.py
 
 
 def __getattr__(name: str):
-    if name in ("attention", "parallel", "quantized"):
+    if name in ("attention", "grad", "parallel", "quantized"):
         return importlib.import_module(f"{__name__}.{name}")
     if name == "DataParallel":
         return importlib.import_module(f"{__name__}.parallel").DataParallel

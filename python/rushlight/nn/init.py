@@ -288,6 +288,8 @@ def _old_name(fill: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return deprecated
 
 
+_no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_
+_no_grad_fill_, _no_grad_zero_ = constant_, zeros_
 uniform = _old_name(uniform_)
 normal = _old_name(normal_)
 constant = _old_name(constant_)

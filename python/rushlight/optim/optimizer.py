@@ -403,6 +403,54 @@ def _as_real(is_complex: bool, *tensors: Tensor) -> tuple:
     return tuple(rl.view_as_real(t) for t in tensors) if is_complex else tensors
 
 
+# What optimizers outside of this package are written with.
+def _use_grad_for_differentiable(step: Callable) -> Callable:
+    """A step that records gradients where the optimizer's defaults say `differentiable`, and not else."""
+
+    @functools.wraps(step)
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        with rl.set_grad_enabled(bool(self.defaults.get("differentiable", False))):
+            return step(self, *args, **kwargs)
+
+    return run
+
+
+def _get_value(x: Any) -> Any:
+    return x.item() if isinstance(x, Tensor) else x
+
+
+def _dispatch_sqrt(x: Any) -> Any:
+    return x.sqrt() if isinstance(x, Tensor) else x**0.5
+
+
+def _stack_if_compiling(x: Any) -> Any:
+    return x
+
+
+def _get_scalar_dtype(is_fused: bool | None = None) -> Any:
+    """What step counts are made of."""
+    return rl.float64 if rl.get_default_dtype() == rl.float64 and not is_fused else rl.float32
+
+
+def _view_as_real(params: list[Tensor], *state_and_grads: list[Tensor]) -> None:
+    """Complex tensors in the lists become real ones of pairs."""
+    for i, p in enumerate(params):
+        if p.is_complex():
+            for tensors in (params, *state_and_grads):
+                tensors[i] = rl.view_as_real(tensors[i])
+
+
+def _default_to_fused_or_foreach(
+    params: list[Tensor], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """(fused, foreach): neither, as on any CPU."""
+    return False, False
+
+
+def _disable_dynamo_if_unsupported(single_tensor_fn: Callable | None = None) -> Callable:
+    return lambda function: function
+
+
 class TensorwiseOptimizer(Optimizer):
     """An optimizer that updates one parameter after the other.
 

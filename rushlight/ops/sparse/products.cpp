@@ -3,6 +3,7 @@
 #include "rushlight/fn/_sparse_product.h"
 #include "rushlight/fn/_sparse_sampled.h"
 #include "rushlight/fn/add.h"
+#include "rushlight/fn/addmm.h"
 #include "rushlight/fn/arange.h"
 #include "rushlight/fn/bmm.h"
 #include "rushlight/fn/coalesce.h"
@@ -280,6 +281,11 @@ OP(_sparse_mm_reduce, {.schema = "_sparse_mm.reduce(Tensor sparse, Tensor dense,
                        .doc = "The products of each element's row and column: their sum, mean, amax or amin.",
                        .kernel = composite<mm_reduce>(),
                        .forms = kFunction});
+OP(_sparse_addmm,
+   {.schema = "_sparse_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    .doc = "beta * self + alpha * (mat1 @ mat2) with a sparse mat1.",
+    .kernel = composite<addmm>(),
+    .forms = kFunction});
 OP(_sparse_mm, {.schema = "_sparse_mm(Tensor sparse, Tensor dense) -> Tensor",
                 .doc = "The product of two matrices of which one is sparse, or both. >>> "
                        "torch.sparse.mm(torch.eye(2).to_sparse(), torch.ones(2, 1))\ntensor([[1.],\n        [1.]])",

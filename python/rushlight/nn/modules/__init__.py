@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from . import utils
 from .activation import (
     CELU,
     ELU,

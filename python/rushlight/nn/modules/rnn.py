@@ -17,6 +17,11 @@ from .module import Module
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
 
+def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """The slices along a dimension in another order."""
+    return tensor.index_select(dim, permutation)
+
+
 class RNNBase(Module):
     """Layers of a recurrent network, in one direction or both; the base of RNN, LSTM and GRU."""
 

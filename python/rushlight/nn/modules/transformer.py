@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
+def _generate_square_subsequent_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
     return rl.triu(rl.full((size, size), float("-inf"), dtype=dtype, device=device), diagonal=1)
 
 
@@ -38,15 +38,15 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int | None) ->
         return is_causal is True
     if size is None or list(mask.shape[-2:]) != [size, size]:
         return False
-    causal = _causal_mask(size, mask.device, mask.dtype)
+    causal = _generate_square_subsequent_mask(size, mask.device, mask.dtype)
     return list(mask.shape) == [size, size] and bool((mask == causal).all())
 
 
-def _seq_len(src: Tensor, batch_first: bool) -> int:
+def _get_seq_len(src: Tensor, batch_first: bool) -> int:
     return src.size(0) if src.dim() == 2 else src.size(1 if batch_first else 0)
 
 
-def _activation(name: str | Callable) -> Callable:
+def _get_activation_fn(name: str | Callable) -> Callable:
     if not isinstance(name, str):
         return name
     if name == "relu":
@@ -56,7 +56,7 @@ def _activation(name: str | Callable) -> Callable:
     raise RuntimeError(f"activation should be relu/gelu, not {name}")
 
 
-def _clones(module: Module, n: int) -> ModuleList:
+def _get_clones(module: Module, n: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 
@@ -101,7 +101,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **kw)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
@@ -177,7 +177,7 @@ class TransformerDecoderLayer(Module):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
@@ -257,7 +257,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _clones(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -273,7 +273,7 @@ class TransformerEncoder(Module):
         padding = _canonical_mask(src_key_padding_mask, "src_key_padding_mask", _none_or_dtype(mask), "mask", src.dtype)
         mask = _canonical_mask(mask, "mask", None, "", src.dtype, False)
         batch_first = self.layers[0].self_attn.batch_first
-        causal = _is_causal(mask, is_causal, _seq_len(src, batch_first))
+        causal = _is_causal(mask, is_causal, _get_seq_len(src, batch_first))
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
@@ -287,7 +287,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = _clones(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -303,7 +303,7 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         batch_first = self.layers[0].self_attn.batch_first
-        causal = _is_causal(tgt_mask, tgt_is_causal, _seq_len(tgt, batch_first))
+        causal = _is_causal(tgt_mask, tgt_is_causal, _get_seq_len(tgt, batch_first))
         output = tgt
         for layer in self.layers:
             output = layer(
@@ -407,7 +407,7 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """The mask that hides later positions: -inf above the diagonal."""
-        return _causal_mask(sz, device, dtype)
+        return _generate_square_subsequent_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:
         for p in self.parameters():

@@ -13,28 +13,28 @@ from rushlight import Tensor
 _ERROR = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}. Hint: return those from the dataset, or give the DataLoader a collate_fn"
 
 
-def _collate_tensors(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
     return rl.stack(list(batch), 0)
 
 
-def _collate_floats(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def collate_float_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
     return rl.tensor(batch, dtype=rl.float64)
 
 
-def _collate_ints(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def collate_int_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
     return rl.tensor(batch)
 
 
-def _collate_text(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_str_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return batch
 
 
 default_collate_fn_map: dict[Any, Callable] = {
-    Tensor: _collate_tensors,
-    float: _collate_floats,
-    int: _collate_ints,
-    str: _collate_text,
-    bytes: _collate_text,
+    Tensor: collate_tensor_fn,
+    float: collate_float_fn,
+    int: collate_int_fn,
+    str: collate_str_fn,
+    bytes: collate_str_fn,
 }
 
 

@@ -2,7 +2,16 @@
 
 import re
 
-from .._collate import collate, default_collate, default_collate_fn_map, default_convert
+from .._collate import (  # noqa: F401
+    collate,
+    collate_float_fn,
+    collate_int_fn,
+    collate_str_fn,
+    collate_tensor_fn,
+    default_collate,
+    default_collate_fn_map,
+    default_convert,
+)
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 

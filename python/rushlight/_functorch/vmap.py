@@ -1,25 +1,53 @@
-"""vmap: a function of one example, run for a batch."""
+"""vmap: a function of one example, run for a batch.
+
+`mapped` finds its steps by their names in this module when it runs: packages with containers of their own (tensordict) put theirs there.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import rushlight as rl
 
 from .. import _C
-from ..utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
+from ..utils._pytree import TreeSpec, _broadcast_to_and_flatten, tree_flatten, tree_unflatten
+
+Tensor = rl.Tensor
 
 _RANDOMNESS = {"error": 0, "same": 1, "different": 2}
 
 
-def _name(func: Callable) -> str:
+_numbers = itertools.count(1)
+_running: dict[int, Any] = {}  # the levels by the numbers that the steps know them by
+
+
+def _get_name(func: Callable) -> str:
     return getattr(func, "__name__", repr(func))
 
 
-def _batched_arguments(in_dims: Any, args: tuple, func: Callable) -> tuple[list[Any], list[Any], Any, int]:
-    name = _name(func)
+def _add_batch_dim(tensor: Tensor, in_dim: int, vmap_level: int) -> Tensor:
+    """The tensor as a function sees it that is mapped over `in_dim`."""
+    return _running[vmap_level].wrap(tensor.movedim(in_dim, 0) if in_dim else tensor)
+
+
+def _remove_batch_dim(tensor: Tensor, vmap_level: int, batch_size: int, out_dim: int) -> Tensor:
+    """All examples of what the function made, along `out_dim`; the same for each where it depends on none."""
+    level = _running[vmap_level]
+    rank = tensor.dim() + 1
+    if not -rank <= out_dim < rank:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {out_dim})"
+        )
+    all_examples = level.unwrap(tensor) if level.owns(tensor) else tensor.expand(batch_size, *tensor.shape)
+    return all_examples.movedim(0, out_dim) if out_dim % rank else all_examples
+
+
+def _process_batched_inputs(in_dims: Any, args: tuple, func: Callable) -> tuple[int, list[Any], list[Any], TreeSpec]:
+    """How many examples there are, which dimension of each argument, the arguments, and how they nest."""
+    name = _get_name(func)
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if not isinstance(in_dims, (int, tuple, list)):
         raise ValueError(
@@ -68,51 +96,72 @@ def _batched_arguments(in_dims: Any, args: tuple, func: Callable) -> tuple[list[
         size = n
     if size is None:
         raise ValueError(f"{where}: at least one input must be mapped over, all of in_dims are None")
-    return flat, dims, spec, size
+    return size, dims, flat, spec
 
 
-def _out(value: Any, dim: Any, level: Any, name: str, size: int) -> Any:
-    if not isinstance(value, rl.Tensor):
+def _create_batched_inputs(flat_in_dims: list, flat_args: list, vmap_level: int, args_spec: TreeSpec) -> Any:
+    return tree_unflatten(
+        [v if d is None else _add_batch_dim(v, d, vmap_level) for v, d in zip(flat_args, flat_in_dims, strict=True)],
+        args_spec,
+    )
+
+
+def _maybe_remove_batch_dim(name: str, batched_output: Any, vmap_level: int, batch_size: int, out_dim: Any) -> Any:
+    if not isinstance(batched_output, rl.Tensor):
+        if out_dim is None:
+            return batched_output
         raise ValueError(
-            f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(value)}. Did you mean to set out_dims= to "
-            f"None for output?"
+            f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(batched_output)}. Did you mean to set "
+            f"out_dims= to None for output?"
         )
-    if dim is None:
-        if level.owns(value):
+    if out_dim is None:
+        if _running[vmap_level].owns(batched_output):
             raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
-        return value
-    if not isinstance(dim, int):
-        raise ValueError(f"vmap({name}, ..., out_dims): each must be an int or None, got {dim}")
-    rank = value.dim() + 1
-    if not -rank <= dim < rank:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {dim})")
-    all_examples = level.unwrap(value) if level.owns(value) else value.expand(size, *value.shape)
-    return all_examples.movedim(0, dim) if dim % rank else all_examples
+        return batched_output
+    if not isinstance(out_dim, int):
+        raise ValueError(f"vmap({name}, ..., out_dims): each must be an int or None, got {out_dim}")
+    return _remove_batch_dim(batched_output, vmap_level, batch_size, out_dim)
 
 
-def _run(
-    func: Callable, flat: list, dims: list, spec: Any, size: int, out_dims: Any, randomness: str, kwargs: dict
-) -> Any:
-    level = _C._batch_level(size, _RANDOMNESS[randomness])
-    moved = [v if d is None else v.movedim(d, 0) if d else v for v, d in zip(flat, dims, strict=True)]
-    with level:
-        wrapped = [v if d is None else level.wrap(v) for v, d in zip(moved, dims, strict=True)]
-        result = func(*tree_unflatten(wrapped, spec), **kwargs)
-    leaves, out_spec = tree_flatten(result)
-    name = _name(func)
+def _unwrap_batched(batched_outputs: Any, out_dims: Any, vmap_level: int, batch_size: int, func: Callable) -> Any:
+    leaves, spec = tree_flatten(batched_outputs)
+    name = _get_name(func)
     if isinstance(out_dims, int) or out_dims is None:
         where = [out_dims] * len(leaves)
     else:
-        found = _broadcast_to_and_flatten(tuple(out_dims) if isinstance(result, tuple) else out_dims, out_spec)
+        found = _broadcast_to_and_flatten(tuple(out_dims) if isinstance(batched_outputs, tuple) else out_dims, spec)
         if found is None and len(leaves) == 1 and isinstance(out_dims, tuple) and len(out_dims) == 1:
             found = list(out_dims)
         if found is None:
             raise ValueError(
                 f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-                f"`outputs`. out_dims has structure {tree_flatten(out_dims)[1]} but outputs has structure {out_spec}."
+                f"`outputs`. out_dims has structure {tree_flatten(out_dims)[1]} but outputs has structure {spec}."
             )
         where = found
-    return tree_unflatten([_out(v, d, level, name, size) for v, d in zip(leaves, where, strict=True)], out_spec)
+    return tree_unflatten(
+        [_maybe_remove_batch_dim(name, v, vmap_level, batch_size, d) for v, d in zip(leaves, where, strict=True)], spec
+    )
+
+
+def _flat_vmap(
+    func: Callable,
+    batch_size: int,
+    flat_in_dims: list,
+    flat_args: list,
+    args_spec: TreeSpec,
+    out_dims: Any,
+    randomness: str,
+    **kwargs: Any,
+) -> Any:
+    level = _C._batch_level(batch_size, _RANDOMNESS[randomness])
+    number = next(_numbers)
+    _running[number] = level
+    try:
+        with level:
+            result = func(*_create_batched_inputs(flat_in_dims, flat_args, number, args_spec), **kwargs)
+        return _unwrap_batched(result, out_dims, number, batch_size, func)
+    finally:
+        del _running[number]
 
 
 def vmap(
@@ -137,14 +186,14 @@ def vmap(
 
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        flat, dims, spec, size = _batched_arguments(in_dims, args, func)
+        size, dims, flat, spec = _process_batched_inputs(in_dims, args, func)
         if chunk_size is None or chunk_size >= size:
-            return _run(func, flat, dims, spec, size, out_dims, randomness, kwargs)
+            return _flat_vmap(func, size, dims, flat, spec, out_dims, randomness, **kwargs)
         parts = []
         for start in range(0, size, chunk_size):
             n = min(chunk_size, size - start)
             piece = [v if d is None else v.narrow(d, start, n) for v, d in zip(flat, dims, strict=True)]
-            parts.append(_run(func, piece, dims, spec, n, out_dims, randomness, kwargs))
+            parts.append(_flat_vmap(func, n, dims, piece, spec, out_dims, randomness, **kwargs))
         leaves = [tree_flatten(p)[0] for p in parts]
         out_spec = tree_flatten(parts[0])[1]
         where = (

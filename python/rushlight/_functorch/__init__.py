@@ -1,0 +1,1 @@
+"""torch._functorch: where PyTorch has torch.func's transforms, and programs import them from."""

@@ -1,0 +1,306 @@
+"""What packages take from PyTorch beside its documented names: lists of tensors, functorch, weak keys, storages of old."""
+
+import gc
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import rushlight as rl
+
+
+def _both(f, seed=0):
+    """f(torch) of PyTorch and of rushlight, as text."""
+    out = []
+    for t in (torch, rl):
+        t.manual_seed(seed)
+        out.append(repr(f(t)))
+    return out
+
+
+FOREACH = [
+    lambda t, x, y: t._foreach_add(x, y, alpha=2),
+    lambda t, x, y: t._foreach_add(x, 1),
+    lambda t, x, y: t._foreach_add(x, t.tensor(2.0)),
+    lambda t, x, y: t._foreach_mul(x, [1, 2, 3]),
+    lambda t, x, y: t._foreach_norm(x, 1),
+    lambda t, x, y: t._foreach_powsum(x, 3),
+    lambda t, x, y: t._foreach_pow(2, x),
+    lambda t, x, y: t._foreach_pow(x, y),
+    lambda t, x, y: t._foreach_addcmul(x, y, y, value=0.5),
+    lambda t, x, y: t._foreach_addcdiv(x, y, y, [1, 2, 3]),
+    lambda t, x, y: t._foreach_addcdiv(x, y, y, t.tensor([1.0, 2.0, 3.0])),
+    lambda t, x, y: t._foreach_lerp(x, y, weight=0.25),
+    lambda t, x, y: t._foreach_maximum(x, 1.5),
+    lambda t, x, y: t._foreach_max(x),
+    lambda t, x, y: (t._foreach_mul_(x, 0.5), x),
+    lambda t, x, y: (t._foreach_copy_(x, y), t._foreach_zero_(y), x, y),
+    lambda t, x, y: (t._foreach_add_(x, y, alpha=-1), t._foreach_sqrt(y), x),
+    lambda t, x, y: t._foreach_clone(x),
+]
+
+
+@pytest.mark.parametrize("f", FOREACH)
+def test_lists_of_tensors(f):
+    theirs, ours = _both(lambda t: f(t, [t.ones(2) * i for i in (1, 2, 3)], [t.full((2,), 2.0) for _ in range(3)]))
+    assert ours == theirs
+
+
+def test_lists_of_tensors_that_do_not_fit():
+    x = [rl.ones(2)]
+    with pytest.raises(RuntimeError, match="same number of tensors, got 1 and 2"):
+        rl._foreach_add(x, x * 2)
+    with pytest.raises(RuntimeError, match="at least one tensor"):
+        rl._foreach_add([], 1)
+    with pytest.raises(RuntimeError, match="same number of elements as scalar list"):
+        rl._foreach_mul(x, [1.0, 2.0])
+    with pytest.raises(TypeError, match="must be tuple of Tensors, not int"):
+        rl._foreach_abs(3)
+    with pytest.raises(AttributeError, match="_foreach_nonsense"):
+        rl._foreach_nonsense()
+
+
+def test_gradients_go_through_lists():
+    x = rl.tensor([2.0], requires_grad=True)
+    sum(rl._foreach_mul([x, x * x], 3.0)).backward()
+    assert x.grad.item() == 3 + 12
+
+
+def test_modules_as_functions():
+    from rushlight._functorch import front as functorch
+
+    models = [rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.BatchNorm1d(4)).eval() for _ in range(3)]
+    f, parameters, buffers = functorch.combine_state_for_ensemble(models)
+    x = rl.randn(5, 3)
+    out = functorch.vmap(f, in_dims=(0, 0, None))(parameters, buffers, x)
+    assert all(rl.allclose(out[i], models[i](x), atol=1e-6) for i in range(3))
+    with pytest.raises(RuntimeError, match="make_functional_with_buffers"):
+        functorch.make_functional(models[0])
+    f, parameters = functorch.make_functional(models[0][0])
+    assert rl.equal(f(parameters, x), models[0][0](x))
+
+
+def test_functorch_is_a_module_of_programs():
+    program = (
+        "import functorch, torch; from torch._functorch.vmap import _add_batch_dim; print(functorch.vmap is torch.vmap)"
+    )
+    done = subprocess.run([sys.executable, "-m", "rushlight", "-c", program], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_the_tensors_of_vmap_can_be_asked():
+    c = importlib.import_module("rushlight._C._functorch")
+    seen = []
+
+    def f(x):
+        seen.append((c.is_batchedtensor(x), c.maybe_get_level(x) > 0, c.get_unwrapped(x).shape, c.maybe_get_bdim(x)))
+        seen.append(rl._C._are_functorch_transforms_active())
+        return x
+
+    rl.vmap(f)(rl.ones(2, 3))
+    assert seen == [(True, True, (2, 3), 0), True]
+    assert not rl._C._are_functorch_transforms_active() and not c.is_batchedtensor(rl.ones(1))
+
+
+def test_steps_of_vmap_can_be_replaced(monkeypatch):
+    vmap = importlib.import_module("rushlight._functorch.vmap")
+
+    class Box:
+        def __init__(self, x):
+            self.x = x
+
+    def create(dims, args, level, spec):
+        boxes = [Box(vmap._add_batch_dim(a.x, 0, level)) if isinstance(a, Box) else a for a in args]
+        return vmap.tree_unflatten(boxes, spec)
+
+    monkeypatch.setattr(vmap, "_create_batched_inputs", create)
+    monkeypatch.setattr(vmap, "_process_batched_inputs", lambda d, args, f: (3, [0], *vmap.tree_flatten(args)))
+    assert rl.vmap(lambda box: box.x.sum())(Box(rl.ones(3, 4))).tolist() == [4, 4, 4]
+
+
+def test_weak_keys_count_by_identity():
+    from rushlight.utils.weak import TensorWeakRef, WeakIdKeyDictionary
+
+    x, same = rl.zeros(2), rl.zeros(2)
+    seen = WeakIdKeyDictionary({x: 1})
+    assert x in seen and same not in seen and 3 not in seen and list(seen) == [x]
+    seen[same] = 2
+    assert seen.copy()[same] == 2 and (seen | {}) == seen
+    ref = TensorWeakRef(x)
+    assert ref() is x
+    del x
+    gc.collect()
+    assert ref() is None and len(seen) == 1 and seen.pop(same) == 2
+
+
+def test_tensors_of_a_module_are_exchanged_by_name():
+    from rushlight.nn.utils._named_member_accessor import NamedMemberAccessor, swap_tensor
+
+    net = rl.nn.Sequential(rl.nn.Linear(2, 2))
+    named, weight = NamedMemberAccessor(net), net[0].weight
+    assert named.get_tensor("0.weight") is weight
+    was, missing = named.swap_tensors_dict({"0.weight": rl.ones(2, 2), "0.more": rl.ones(1)}, allow_missing=True)
+    assert missing == ["0.more"] and rl.equal(net(rl.ones(1, 2)) - net[0].bias, rl.full((1, 2), 2.0))
+    named.swap_tensors_dict(was, allow_missing=True)
+    assert net[0].weight is weight and not hasattr(net[0], "more")
+    assert named.check_keys(["0.weight", "k"]) == (["0.bias"], ["k"])
+    with pytest.raises(RuntimeError, match="Missing key"):
+        named.swap_tensors_dict({"0.weight": rl.zeros(2, 2), "0.x": rl.zeros(1)})
+    assert net[0].weight is weight
+    with pytest.raises(TypeError, match="3 is not an instance of torch.Tensor"):
+        swap_tensor(net[0], "weight", 3)
+    with pytest.raises(AttributeError, match="Sequential has no attribute `q`"):
+        named.get_submodule("q.r")
+
+
+SCRIPTS = """
+import torch
+from functools import partial
+
+exp = partial(torch.exp)
+
+def a(x: torch.Tensor, y: torch.Tensor):
+    x, y = torch.broadcast_tensors(x, y)
+    return x + y
+def b(x: torch.Tensor, y: torch.Tensor):
+    return torch.einsum("ij,jk->ik", x, y) + torch.einsum("ij,jk->ik", [x, y])
+def c(x: torch.Tensor, y: torch.Tensor):
+    return torch.block_diag(x, y)
+def d(x: torch.Tensor, y: torch.Tensor):
+    g, h = torch.meshgrid(x[0], y[0], indexing="ij")
+    return g * h + torch.meshgrid([x[0], y[0]])[0]
+def e(x: torch.Tensor, y: torch.Tensor):
+    return torch.cartesian_prod(x[0], y[0]), torch.chain_matmul(x, y), torch.atleast_3d(x)
+def f(x: torch.Tensor, y: torch.Tensor):
+    return torch.tensordot(x, y, dims=1) + torch.tensordot(x, y, dims=([1], [0]))
+def g(x: torch.Tensor, y: torch.Tensor):
+    p, q, r = torch.unique(x, return_inverse=True, return_counts=True)
+    return p, q, r, torch.unique(y), torch.unique(y, dim=0)
+def h(x: torch.Tensor, y: torch.Tensor):
+    p, q, r = torch.split(x, 1)
+    return p, torch.cat(torch.split(y, 2)), torch.split(x, [1, 2], dim=1)[1]
+def i(x: torch.Tensor, y: torch.Tensor):
+    n = x.norm() + y.norm(2, 1, True) + torch.norm(x, 2) + torch.norm(x, p=1, dim=-1, keepdim=True)
+    return n + torch.norm(x, "nuc") + torch.norm(x, "fro", dim=[0, 1]) + torch.norm(x, dim=(0, 1)) + torch.norm(x, p=float("inf"))
+def j(x: torch.Tensor, y: torch.Tensor):
+    return exp(x)
+
+torch.manual_seed(0)
+x, y = torch.rand(3, 3), torch.rand(3, 3)
+for f in (a, b, c, d, e, f, g, h, i, j):
+    torch.testing.assert_close(torch.jit.script(f)(x, y), f(x, y))
+print("ran")
+"""
+
+
+def test_functions_that_are_python_here_are_operators_in_scripts(tmp_path):
+    path = tmp_path / "scripts.py"
+    path.write_text(SCRIPTS)
+    for runner in ([], ["-m", "rushlight"]):
+        done = subprocess.run([sys.executable, "-W", "ignore", *runner, path], capture_output=True, text=True)
+        assert done.stdout == "ran\n", done.stderr
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_gradients_of_convolutions(n):
+    x, weight = rl.randn(2, 4, *[6] * n, requires_grad=True), rl.randn(6, 2, *[3] * n, requires_grad=True)
+    options = {"stride": 2, "padding": 1, "groups": 2}
+    out = getattr(rl.nn.functional, f"conv{n}d")(x, weight, **options)
+    grad = rl.randn(out.shape)
+    of_x, of_weight = rl.autograd.grad(out, (x, weight), grad)
+    assert rl.allclose(getattr(rl.nn.grad, f"conv{n}d_input")(x.shape, weight, grad, **options), of_x, atol=1e-5)
+    assert rl.allclose(getattr(rl.nn.grad, f"conv{n}d_weight")(x, weight.shape, grad, **options), of_weight, atol=1e-5)
+
+
+def test_storages_of_old():
+    s = rl.FloatStorage([1, 2, 3])
+    assert s.tolist() == [1, 2, 3] and len(rl.IntStorage(4)) == 4 and rl.Storage is rl.FloatStorage
+    assert isinstance(s, rl.FloatStorage) and isinstance(s, rl.TypedStorage) and not isinstance(s, rl.DoubleStorage)
+    assert isinstance(rl.ones(2).storage(), rl.FloatStorage) and isinstance(
+        rl.ones(2).untyped_storage(), rl.StorageBase
+    )
+    assert rl.LongStorage.from_buffer(b"\1" + bytes(7)).tolist() == [1]
+    with pytest.raises(TypeError, match="got str"):
+        rl.FloatStorage("a")
+
+
+def test_tensors_are_set_to_storages():
+    s, t = rl.FloatStorage([1, 2, 3]), rl.empty(0)
+    assert t.set_(s).tolist() == [1, 2, 3] and t.set_(s, 1, (2,)).tolist() == [2, 3]
+    assert t.set_(rl.arange(6.0), 2, (2, 2), (2, 1)).tolist() == [[2, 3], [4, 5]] and t.set_().numel() == 0
+    assert t.set_(s.untyped(), 0, rl.Size([2, 2]), (1, 1)).tolist() == [[1, 2], [2, 3]]
+
+
+def test_a_tensor_of_a_file(tmp_path):
+    path = str(tmp_path / "numbers")
+    rl.from_file(path, shared=True, size=4, dtype=rl.int32).copy_(rl.arange(4))
+    assert os.path.getsize(path) == 16
+    copy = rl.from_file(path, size=3, dtype=rl.int32)
+    copy.zero_()
+    assert rl.from_file(path, size=3, dtype=rl.int32).tolist() == [0, 1, 2]
+    assert rl.from_file(path, size=2).dtype == rl.float32
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t.quasirandom.SobolEngine(5).draw(7),
+        lambda t: t.quasirandom.SobolEngine(2).fast_forward(10).draw(2, dtype=t.float64),
+        lambda t: [
+            (s := t.quasirandom.SobolEngine(3, scramble=True, seed=5)).draw(1),
+            s.draw(5),
+            s.shift,
+            s.reset().draw(2),
+            s,
+        ],
+        lambda t: t.quasirandom.SobolEngine(2, scramble=True).draw(3),
+        lambda t: t.quasirandom.SobolEngine(200).draw_base2(4).double().sum(0),
+    ],
+)
+def test_quasirandom_points(f):
+    pytest.importorskip("scipy")
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_quasirandom_mistakes():
+    pytest.importorskip("scipy")
+    with pytest.raises(ValueError, match="Supported range of dimensionality"):
+        rl.quasirandom.SobolEngine(0)
+    with pytest.raises(ValueError, match="power of 2"):
+        (s := rl.quasirandom.SobolEngine(1)).draw(3)
+        s.draw_base2(2)
+
+
+def test_pinned_memory_is_asked_of_operators():
+    x = rl.ones(2)
+    assert not rl.ops.aten.is_pinned(x) and not x.is_pinned() and not rl.eye(2).to_sparse().is_pinned()
+    with pytest.raises(RuntimeError, match="no.* available|none is available"):
+        rl.ops.aten._pin_memory.default(x)
+
+
+def test_sparse_addmm_is_an_operator():
+    a, b = rl.eye(3).to_sparse(), rl.arange(6.0).reshape(3, 2)
+    assert rl.equal(rl.ops.aten._sparse_addmm(b, a, b, beta=2, alpha=3), 5 * b)
+
+
+def test_prefixes_of_state_dicts():
+    state = rl.nn.Sequential(rl.nn.Linear(1, 1)).state_dict(prefix="module.")
+    rl.nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == ["0.weight", "0.bias"] and set(state._metadata) == {"", "0"}
+
+
+def test_printing_in_a_context():
+    with rl._tensor_str.printoptions(precision=1):
+        assert repr(rl.tensor([0.123])) == "tensor([0.1])"
+    assert repr(rl.tensor([0.123])) == "tensor([0.1230])"
+
+
+def test_seeds_of_workers():
+    from rushlight.utils.data._utils.worker import _generate_state as ours
+    from torch.utils.data._utils.worker import _generate_state as theirs
+
+    assert ours(123456789012345, 3) == theirs(123456789012345, 3)
