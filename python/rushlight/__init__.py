@@ -109,7 +109,33 @@ _LAZY_NAMES = {
         ("_check_index", "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value"), "_checks"
     ),
     "from_file": "storage",
-    "TensorType": "jit._names",
+    **dict.fromkeys(
+        (
+            "AnyType", "AwaitType", "BoolType", "ComplexType", "DeviceObjType", "DictType", "FloatType", "FutureType", "IntType",
+            "ListType", "NoneType", "NumberType", "OptionalType", "PyObjectType", "RRefType", "StreamObjType", "StringType",
+            "SymBoolType", "SymIntType", "TensorType", "TupleType", "Type", "UnionType",
+        ),
+        "jit._types",
+    ),
+    **dict.fromkeys(
+        (
+            "autocast_decrement_nesting", "autocast_increment_nesting", "ccol_indices_copy", "col_indices_copy", "cond",
+            "crow_indices_copy", "cudnn_is_acceptable", "detach_", "fork", "get_autocast_gpu_dtype", "get_autocast_ipu_dtype",
+            "get_autocast_xla_dtype", "hsmm", "hspmm", "indices_copy", "is_autocast_ipu_enabled", "is_autocast_xla_enabled",
+            "is_distributed", "is_vulkan_available", "lobpcg", "native_dropout", "native_norm", "row_indices_copy", "saddmm",
+            "segment_reduce", "set_anomaly_enabled", "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
+            "set_autocast_ipu_dtype", "set_autocast_ipu_enabled", "set_autocast_xla_dtype", "set_autocast_xla_enabled", "smm",
+            "sspaddmm", "values_copy", "wait", "batch_norm_backward_elemt", "batch_norm_backward_reduce", "batch_norm_elemt",
+            "batch_norm_gather_stats", "batch_norm_gather_stats_with_counts", "batch_norm_stats", "cudnn_affine_grid_generator",
+            "cudnn_batch_norm", "cudnn_convolution", "cudnn_convolution_add_relu", "cudnn_convolution_relu",
+            "cudnn_convolution_transpose", "cudnn_grid_sampler", "miopen_batch_norm", "miopen_convolution",
+            "miopen_convolution_add_relu", "miopen_convolution_relu", "miopen_convolution_transpose", "miopen_ctc_loss",
+            "miopen_depthwise_convolution", "miopen_rnn",
+        ),
+        "_rare",
+    ),
+    **dict.fromkeys(("DispatchKey", "DispatchKeySet"), "_c_names"),
+    "FileCheck": "testing",
     "PyTorchFileReader": "_file_reader",
     "compile": "_compile",
     **dict.fromkeys(

@@ -437,3 +437,10 @@ def check_module_version_greater_or_equal(module, req_version_tuple, error_if_ma
 FILE_LIKE = str | os.PathLike | IO[bytes]
 MAP_LOCATION = Callable[[Any, str], Any] | _C.device | str | dict[str, str] | None
 DEFAULT_PROTOCOL = 2  # of pickles, for programs that ask
+
+
+def normalize_storage_type(storage_type: Any) -> Any:
+    """torch.FloatStorage for a storage type of that name."""
+    import rushlight
+
+    return getattr(rushlight, storage_type.__name__)

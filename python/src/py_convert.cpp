@@ -276,10 +276,12 @@ IValue from_python(PyObject* o, const Type& type) {
     case Type::Kind::Optional: return o == Py_None ? IValue() : from_python(o, *type.element());
     case Type::Kind::List: return list_from_python(o, type);
     case Type::Kind::Tuple: {
-      if (!PyTuple_Check(o) || size_t(PyTuple_GET_SIZE(o)) != type.contained().size()) break;
+      if (!PyTuple_Check(o) && !PyList_Check(o)) break;
+      Object given = check(PySequence_Tuple(o));
+      if (size_t(PyTuple_GET_SIZE(given.get())) != type.contained().size()) break;
       std::vector<IValue> items;
       for (size_t i = 0; i < type.contained().size(); i++)
-        items.push_back(from_python(PyTuple_GET_ITEM(o, i), *type.contained()[i]));
+        items.push_back(from_python(PyTuple_GET_ITEM(given.get(), i), *type.contained()[i]));
       return IValue::tuple(std::move(items));
     }
     case Type::Kind::Dict: {

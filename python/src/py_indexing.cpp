@@ -15,7 +15,7 @@ OpRef op_select("select.int"), op_slice("slice.Tensor"), op_unsqueeze("unsqueeze
 Tensor select(const Tensor& t, int64_t dim, int64_t index, int64_t shown_dim) {
   int64_t size = t.sizes()[size_t(dim)];
   RL_CHECK(IndexError, index >= -size && index < size, "index ", index, " is out of bounds for dimension ", shown_dim,
-           " with size ", size);
+           " with size ", size, size ? ". Hint: indices are 0 to " : "", size ? str(size - 1) : std::string());
   IValue args[3] = {IValue::borrow(t), dim, index};
   return call_tensor(*op_select, args);
 }
@@ -285,7 +285,7 @@ PyObject* tensor_iter(PyObject* self) {
     const Tensor& t = unwrap(self);
     if (overridden(&self, 1)) [[unlikely]]
       return PyObject_GetIter(check(call_override(tensor_entry("unbind"), &self, 1, nullptr)).get());
-    RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor");
+    RL_CHECK(TypeError, t.dim() > 0, "iteration over a 0-d tensor. Hint: it is a single number; item() gives it");
     tell_read(t, Read::Rows);
     IValue args[2] = {IValue::borrow(t), 0}, ret;
     call(*op_unbind, args, &ret);

@@ -32,7 +32,8 @@ Dims sizes_of(PyObject* o) {
     RL_CHECK(ValueError, sizes.size() <= 128, "too many dimensions '", short_type_name(level.get()), "'");
     if (n == 0) break;
     Object next = check(PySequence_GetItem(level.get(), 0));
-    RL_CHECK(ValueError, !PyUnicode_Check(next.get()), "too many dimensions 'str'");
+    RL_CHECK(ValueError, !PyUnicode_Check(next.get()), "too many dimensions 'str'. Hint: tensors hold numbers; give each word "
+             "one, {word: i for i, word in enumerate(words)}");
     level = std::move(next);
   }
   return sizes;
@@ -250,7 +251,8 @@ PyObject* py_as_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
 
 PyObject* py_from_numpy(PyObject*, PyObject* array) {
   return guarded([&] {
-    RL_CHECK(TypeError, is_numpy_array(array), "expected np.ndarray (got ", short_type_name(array), ")");
+    RL_CHECK(TypeError, is_numpy_array(array), "expected np.ndarray (got ", short_type_name(array),
+             "). Hint: torch.tensor makes tensors of lists and numbers");
     return wrap(tensor_over_array(array));
   });
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Number
+from typing import Any
 
 import rushlight as rl
 from rushlight import Size, Tensor
@@ -21,6 +22,18 @@ def _promised(what: str):
         raise NotImplementedError(f"{type(self).__name__} does not implement {what}")
 
     return property(missing)
+
+
+def _remedy(name: str, constraint: Any) -> str:
+    """What brings a parameter into its constraint, as a hint."""
+    if name in ("probs", "logits") and isinstance(constraint, constraints._Simplex):
+        return "\nHint: give logits=, or apply softmax first"
+    lower, upper = (getattr(constraint, f"{side}_bound", None) for side in ("lower", "upper"))
+    if lower == 0 and upper == 1 and name == "probs":
+        return "\nHint: give logits=, or apply sigmoid first"
+    if lower == 0 and upper is None:
+        return f"\nHint: {name} is positive; a network's output becomes so by softplus or exp"
+    return ""
 
 
 class Distribution:
@@ -74,7 +87,7 @@ class Distribution:
             if not _all_true(constraint.check(value)):
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
-                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{_plain(value)}"
+                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{_plain(value)}{_remedy(name, constraint)}"
                 )
 
     def expand(self, batch_shape, _instance=None):
@@ -166,7 +179,7 @@ class Distribution:
         if not _all_true(support.check(value)):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
-                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{_plain(value)}"
+                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{_plain(value)}{_remedy(name, constraint)}"
             )
 
     def _check(self, value: Tensor) -> None:

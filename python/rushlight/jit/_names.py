@@ -44,17 +44,6 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return all(isinstance(o, inner[0]) for o in obj)
 
 
-class TensorType:
-    """The type of tensors in scripts, for annotations."""
-
-    annotation_str = "Tensor"
-
-    @classmethod
-    def get(cls) -> TensorType:
-        """An object of it."""
-        return cls()
-
-
 def _mark(fn: Callable) -> Callable:
     """The function, as it is."""
     return fn

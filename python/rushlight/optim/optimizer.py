@@ -110,6 +110,8 @@ class Optimizer:
                 "params argument given to the optimizer should be "
                 "an iterable of Tensors or dicts, but got " + params.type()
             )
+        if isinstance(params, rl.nn.Module):
+            raise TypeError(f"'{type(params).__name__}' object is not iterable. Hint: pass model.parameters()")
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)

@@ -107,7 +107,7 @@ if not (is_causal and key_padding_mask is None and not need_weights):  # else th
     if padding is not None:
         causal = False
 
-assert embed_dim == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}"
+assert embed_dim == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}. Hint: make the layer with embed_dim={embed_dim} (d_model in a transformer), or bring the features last"
 head_dim = embed_dim // num_heads
 heads = bsz * num_heads
 assert head_dim * num_heads == embed_dim, f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"

@@ -101,7 +101,7 @@ if mode == "lanczos" and input.dim() == 4:
     return torch._upsample_lanczos2d_aa(input, sizes, corners, scales)
 if mode in ("linear", "bilinear", "trilinear") and input.dim() >= 3 and input.dim() <= 5:
     wanted = 3 if mode == "linear" else 4 if mode == "bilinear" else 5
-    raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {wanted}D input")
+    raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {wanted}D input. Hint: the input is (batch, channels, sizes ...); x.unsqueeze(0) adds a batch of one")
 raise NotImplementedError(
     f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the modes: nearest | linear | bilinear | "
     f"bicubic | trilinear | lanczos | area | nearest-exact (got {mode})")

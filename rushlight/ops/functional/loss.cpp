@@ -180,7 +180,7 @@ OP(functional_binary_cross_entropy_with_logits,
     .kernel = RL_SCRIPT(R"py(
 reduced = functional._reduction(size_average, reduce, reduction)
 if target.size() != input.size():
-    raise ValueError(f"Target size (torch.Size({target.size()})) must be the same as input size (torch.Size({input.size()}))")
+    raise ValueError(f"Target size (torch.Size({target.size()})) must be the same as input size (torch.Size({input.size()})). Hint: give both one shape, with target.view_as(input) or input.squeeze(1)")
 return torch.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduced)
 )py")})
 

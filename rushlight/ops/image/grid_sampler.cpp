@@ -180,7 +180,8 @@ void check_grid(const Tensor& x, const Tensor& grid, int64_t mode, int64_t paddi
            "grid_sampler(): expected grid and input to have same batch size, but got input with sizes ", x.sizes(),
            " and grid with sizes ", grid.sizes());
   RL_CHECK(RuntimeError, grid.size(-1) == x.dim() - 2, "grid_sampler(): expected grid to have size ", x.dim() - 2,
-           " in last dimension, but got grid with sizes ", grid.sizes());
+           " in last dimension, but got grid with sizes ", grid.sizes(),
+           ". Hint: a grid holds the coordinates (x, y), or (x, y, z), of each output element, in its last dimension");
   for (int64_t d = 2; d < x.dim(); d++)
     RL_CHECK(RuntimeError, x.size(d) > 0,
              "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes ", x.sizes(),

@@ -59,7 +59,8 @@ void check_index_tensor(const char* op, const Tensor& self, const Tensor& t) {
            ": indices should be either on cpu or on the same device as the indexed tensor (", self.device(),
            "), got one on ", t.device());
   RL_CHECK(IndexError, is_mask(t) || t.dtype() == DType::Int64 || t.dtype() == DType::Int32,
-           "tensors used as indices must be long, int, byte or bool tensors");
+           "tensors used as indices must be long, int, byte or bool tensors. Hint: got ", t.dtype(),
+           "; convert it with .long(), or compare to make a mask");
 }
 // `at`: the first dimension of self that the mask is for.
 void check_mask_shape(const Tensor& self, const Tensor& mask, size_t at) {

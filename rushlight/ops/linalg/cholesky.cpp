@@ -32,7 +32,8 @@ void factor_cpu(const Tensor& a, bool upper, bool check, const Tensor& l, const 
       RL_CHECK(LinAlgError, !check || failed == 0, "linalg.cholesky: ", batch_place(a, i),
                "The factorization could not be completed because the input is not positive-definite (the leading minor "
                "of order ",
-               failed, " is not positive-definite).");
+               failed,
+               " is not positive-definite). Hint: add a little to the diagonal, a + 1e-6 * torch.eye(n), or use eigh");
     }
   });
 }

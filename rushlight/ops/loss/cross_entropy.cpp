@@ -45,11 +45,15 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   if (self.dim() == 1) {
     expected.clear();
     RL_CHECK(ShapeError, target.dim() == 0 || (target.dim() == 1 && target.sizes()[0] == 1),
-             "0D or 1D target tensor expected, multi-target not supported");
+             "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ",
+               target.sizes(), ", the input ", self.sizes(),
+               "; labels of shape [N, 1] need target.squeeze(1), one-hot ones target.argmax(1)");
   } else {
     expected.erase(1);
     if (self.dim() == 2)
-      RL_CHECK(ShapeError, target.dim() <= 1, "0D or 1D target tensor expected, multi-target not supported");
+      RL_CHECK(ShapeError, target.dim() <= 1, "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ",
+               target.sizes(), ", the input ", self.sizes(),
+               "; labels of shape [N, 1] need target.squeeze(1), one-hot ones target.argmax(1)");
     RL_CHECK(ShapeError, target.sizes() == expected, "size mismatch (got input: ", self.sizes(),
              ", target: ", target.sizes(), ")");
   }
@@ -181,7 +185,9 @@ Tensor nll_nd(const Tensor& self, const Tensor& target, const Tensor& weight, in
   if (self.dim() > 2) {
     Dims expected = self.sizes();
     expected.erase(1);
-    RL_CHECK(RuntimeError, target.sizes() == expected, "Expected target size ", expected, ", got ", target.sizes());
+    RL_CHECK(RuntimeError, target.sizes() == expected, "Expected target size ", expected, ", got ", target.sizes(),
+             ". Hint: the input has shape ", self.sizes(),
+             "; labels have its sizes without dimension 1, the classes: target.squeeze(1) drops a channel of one");
   }
   return nll_loss(self, target, weight, reduction, ignore);
 }

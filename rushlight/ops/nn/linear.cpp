@@ -4,6 +4,7 @@
 #include "rushlight/dispatch/cost.h"
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/linear_backward.h"
 #include "rushlight/fn/matmul.h"
 #include "rushlight/fn/reshape.h"
@@ -183,7 +184,7 @@ Grads linear_backward_grad(const Saved& s, const Tensors& gs) {
     dx = matmul(conj_of(g2), gw2);
     if (is_complex(w.dtype())) dx = conj(matmul(g2, conj(gw2)));
   }
-  if (gb.defined()) dg = plus(dg, gb);
+  if (gb.defined()) dg = dg.defined() ? dg + gb : expand(gb, g2.sizes());
   if (dg.defined() && dg.numel() == g.numel()) dg = reshape(dg, g.sizes());
   return {dx.defined() ? reshape(dx, x.sizes()) : dx, dg, dw.defined() ? reshape(dw, w.sizes()) : dw};
 }

@@ -36,9 +36,10 @@ TensorSpec multinomial_meta(const Tensor& self, int64_t samples, bool replacemen
 void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Generator* generator, const Tensor& given) {
   int64_t categories = self.sizes().back(), rows = self.dim() == 2 ? self.sizes()[0] : 1;
   RL_CHECK(RuntimeError, holds(logical_and(isfinite(self), self >= 0.0)),
-           "probability tensor contains either `inf`, `nan` or element < 0");
+           "probability tensor contains either `inf`, `nan` or element < 0. Hint: logits become weights by softmax");
   RL_CHECK(RuntimeError, holds(sum(self, IntArrayRef(int64_t(-1))) > 0.0),
-           "invalid multinomial distribution (sum of probabilities <= 0)");
+           "invalid multinomial distribution (sum of probabilities <= 0). Hint: each row needs a weight above 0; logits become weights "
+           "by softmax");
   if (!replacement || samples == 1) {
     // The largest of weight / exponential(1): an exponential race (Efraimidis, Spirakis 2006), as PyTorch draws.
     Tensor race = div(self, exponential_(empty_like(self), 1, generator));

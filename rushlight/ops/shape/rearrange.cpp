@@ -88,7 +88,9 @@ Tensor rot90_op(const Tensor& self, int64_t k, IntArrayRef dims) {
 
 TensorSpec repeat_meta(const Tensor& self, IntArrayRef repeats) {
   RL_CHECK(RuntimeError, int64_t(repeats.size()) >= self.dim(),
-           "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
+           "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor. "
+           "Hint: repeat: the tensor has shape ",
+           self.sizes(), ", got ", repeats, "; give a count for each dimension, 1 for those to keep");
   Dims sizes(repeats);
   for (int64_t r : repeats)
     RL_CHECK(RuntimeError, r >= 0, "Trying to create tensor with negative dimension ", r, ": ", repeats);

@@ -153,7 +153,8 @@ Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
     if (have == 1 && sizes[i] != 1) continue;
     RL_CHECK(ShapeError, have == sizes[i], "The expanded size of the tensor (", sizes[i],
              ") must match the existing size (", have, ") at non-singleton dimension ", i, ".  Target sizes: ", size,
-             ".  Tensor sizes: ", self.sizes());
+             ".  Tensor sizes: ", self.sizes(),
+             ". Hint: only dimensions of size 1 expand; unsqueeze one, or use repeat");
     // A new dimension of one element strides as unsqueeze's would.
     strides[i] = !fresh ? self.strides()[i - lead] : self.dim() ? sizes[i + 1] * strides[i + 1] : 0;
   }
@@ -182,7 +183,7 @@ Dims wrapped_permutation(IntArrayRef dims, int64_t n) {
   RL_CHECK(RuntimeError, int64_t(dims.size()) == n,
            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
            "ordering of dimensions i.e. input.dim() = ",
-           n, " is not equal to len(dims) = ", dims.size());
+           n, " is not equal to len(dims) = ", dims.size(), ". Hint: name each dimension once; unsqueeze adds one");
   Dims out(dims);
   std::vector<bool> seen(size_t(n), false);
   for (int64_t& d : out) {

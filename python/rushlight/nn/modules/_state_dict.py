@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
@@ -253,7 +254,10 @@ class StateDict:
         Returns: a named tuple of the lists ``missing_keys`` and ``unexpected_keys``.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            hint = " Hint: pass the model's state_dict()." if hasattr(state_dict, "state_dict") else (
+                " Hint: load the file first, torch.load(path)." if isinstance(state_dict, (str, os.PathLike)) else ""
+            )
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.{hint}")
         missing_keys: list[str] = []
         unexpected_keys: list[str] = []
         error_msgs: list[str] = []

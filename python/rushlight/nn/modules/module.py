@@ -90,9 +90,11 @@ def _addindent(text: str, spaces: int) -> str:
 
 def _forward_unimplemented(self: Any, *input: Any) -> None:
     """What the module computes; each subclass defines its own."""
-    raise NotImplementedError(
-        f'Module [{type(self).__name__}] is missing the required "forward" function. Hint: define def forward(self, ...), spelled so'
-    )
+    if type(self).__name__ in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
+        hint = "it holds modules and is not called: call its items, or use nn.Sequential"
+    else:
+        hint = "define def forward(self, ...), spelled so"
+    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function. Hint: {hint}')
 
 
 class _CallSignature:
@@ -219,7 +221,15 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child module, read as the attribute ``name``."""
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{_typename(module)} is not a Module subclass")
+            if isinstance(module, (list, tuple)):
+                hint = ". Hint: unpack the list, Sequential(*layers), or keep it in a ModuleList"
+            elif isinstance(module, type) and issubclass(module, Module):
+                hint = f". Hint: this is the class itself; make a module of it, {module.__name__}(...)"
+            elif callable(module):
+                hint = ". Hint: call the function in forward, or wrap it in a class with a forward method"
+            else:
+                hint = ""
+            raise TypeError(f"{_typename(module)} is not a Module subclass{hint}")
         self._check_name("module", name, self._modules)
         self._put_module(name, module)
 

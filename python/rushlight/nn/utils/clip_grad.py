@@ -45,6 +45,8 @@ def get_total_norm(
 def _gradients(parameters: Any) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         parameters = [parameters]
+    if isinstance(parameters, rl.nn.Module):
+        raise TypeError(f"'{type(parameters).__name__}' object is not iterable. Hint: pass model.parameters()")
     return [p.grad for p in parameters if p.grad is not None]
 
 

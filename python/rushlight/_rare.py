@@ -1,0 +1,318 @@
+"""Functions of torch that few programs call. Imported when one of them is first named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rushlight as rl
+from rushlight import Tensor
+
+from . import _C
+
+# ---- autocast, by the kind of device ----
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """As set_autocast_enabled("cpu", enabled)."""
+    rl.set_autocast_enabled("cpu", enabled)
+
+
+def set_autocast_cpu_dtype(dtype: Any) -> None:
+    """As set_autocast_dtype("cpu", dtype)."""
+    rl.set_autocast_dtype("cpu", dtype)
+
+
+def get_autocast_gpu_dtype() -> Any:
+    """As get_autocast_dtype("cuda")."""
+    return rl.get_autocast_dtype("cuda")
+
+
+get_autocast_ipu_dtype = get_autocast_gpu_dtype
+
+
+def get_autocast_xla_dtype() -> Any:
+    """bfloat16; there is no XLA here."""
+    return rl.bfloat16
+
+
+def is_autocast_ipu_enabled() -> bool:
+    """False: there is no such device."""
+    return False
+
+
+is_autocast_xla_enabled = is_autocast_ipu_enabled
+
+
+def set_autocast_gpu_dtype(dtype: Any) -> None:
+    """As set_autocast_dtype("cuda", dtype)."""
+    rl.set_autocast_dtype("cuda", dtype)
+
+
+def set_autocast_ipu_dtype(dtype: Any) -> None:
+    """Nothing: there is no such device."""
+
+
+set_autocast_xla_dtype = set_autocast_ipu_enabled = set_autocast_xla_enabled = set_autocast_ipu_dtype
+
+
+def autocast_increment_nesting() -> int:
+    """One region deeper; gives the depth."""
+    global _depth
+    _depth += 1
+    _C._autocast(None, None, None, 1)
+    return _depth
+
+
+def autocast_decrement_nesting() -> int:
+    """One region less deep; gives the depth. In the outermost the weights that were cast are forgotten."""
+    global _depth
+    _depth -= 1
+    _C._autocast(None, None, None, -1)
+    return _depth
+
+
+_depth = 0
+
+# ---- sparse products ----
+
+
+def smm(input: Tensor, mat: Tensor) -> Tensor:
+    """The product of a sparse matrix and a dense one, as a sparse matrix with all its elements."""
+    return _all_elements(rl.sparse.mm(input, mat))
+
+
+def _all_elements(dense: Tensor) -> Tensor:
+    rows, cols = dense.shape
+    at = rl.stack([rl.arange(rows).repeat_interleave(cols), rl.arange(cols).repeat(rows)])
+    return rl.sparse_coo_tensor(at, dense.reshape(-1), dense.shape, is_coalesced=True)
+
+
+def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse matrix and a dense one, as a sparse tensor of rows: those where mat1 has values."""
+    rows = mat1.coalesce().indices()[0].unique()
+    values = rl.sparse.mm(mat1, mat2).index_select(0, rows)
+    return rl.sparse_coo_tensor(rows.unsqueeze(0), values, (mat1.shape[0], mat2.shape[1]), is_coalesced=True)
+
+
+hsmm = hspmm
+
+
+def sspaddmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2), sparse, with a sparse input and a sparse mat1."""
+    return input * beta + _all_elements(rl.sparse.mm(mat1, mat2) * alpha)
+
+
+saddmm = sspaddmm
+
+
+# ---- others ----
+
+
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """(dropout, which elements were kept)."""
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"native_dropout: expected a probability between 0 and 1, got {p}")
+    if train is False or input.numel() == 0:
+        return input.clone(), rl.ones_like(input, dtype=rl.bool)
+    if p == 1:
+        return rl.zeros_like(input), rl.zeros_like(input, dtype=rl.bool)
+    kept = rl.empty_like(input).bernoulli_(1 - p)
+    return input * kept / (1 - p), kept.bool()
+
+
+def native_norm(input: Tensor, p: Any = 2, dim: Any = (), keepdim: bool = False, dtype: Any = None) -> Tensor:
+    """The p-norm over dimensions, or all."""
+    return rl.linalg.vector_norm(input, 2 if p is None else p, dim or None, keepdim, dtype=dtype)
+
+
+_REDUCED = {"sum": ("sum", 0.0), "mean": ("mean", float("nan")), "max": ("amax", -float("inf")), "min": ("amin", float("inf")), "prod": ("prod", 1.0)}  # fmt: skip
+
+
+def segment_reduce(
+    data: Tensor,
+    reduce: str,
+    *,
+    lengths: Tensor | None = None,
+    indices: Tensor | None = None,
+    offsets: Tensor | None = None,
+    axis: int = 0,
+    unsafe: bool = False,
+    initial: Any = None,
+) -> Tensor:
+    """Sums, means, products or extremes of runs along a dimension, whose lengths or ends are given; their leading dimensions are data's.
+
+    Args:
+        reduce: "sum", "mean", "max", "min" or "prod".
+        initial: what each run starts with, and the value of an empty one. Default: 0, nan, -inf, inf or 1.
+
+    >>> import rushlight as torch
+    >>> torch.segment_reduce(torch.arange(5.0), "sum", lengths=torch.tensor([2, 0, 3]))
+    tensor([1., 0., 9.])
+    """
+    if reduce not in _REDUCED:
+        raise RuntimeError(f"segment_reduce: expected reduce to be one of {', '.join(_REDUCED)}, got {reduce}")
+    if indices is not None:
+        raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
+    if lengths is None:
+        if offsets is None:
+            raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined")
+        lengths = offsets.diff(dim=-1)
+    if axis != lengths.dim() - 1:
+        raise RuntimeError(
+            f"segment_reduce(): Expected axis to be the last dimension of lengths, {lengths.dim() - 1}, got {axis}"
+        )
+    n, runs, lead, rest = data.shape[axis], lengths.shape[-1], data.shape[:axis], data.shape[axis + 1 :]
+    if not unsafe:
+        if (lengths < 0).any():
+            raise RuntimeError("lengths contains negative value!")
+        if lead != lengths.shape[:-1] or not (lengths.sum(-1) == n).all():
+            raise RuntimeError(
+                f"segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1), {n}, with "
+                f"data's leading dimensions; got data of shape {tuple(data.shape)} and lengths {lengths.tolist()}"
+            )
+    flat = lengths.reshape(-1)
+    run = rl.arange(flat.numel()).repeat_interleave(flat)
+    rows = data.reshape(-1, *rest)
+    name, empty = _REDUCED[reduce]
+    start = empty if initial is None else initial
+    kind = "sum" if name == "mean" else name
+    out = data.new_full((flat.numel(), *rest), 0.0 if name == "mean" and initial is None else start)
+    out = out.index_add(0, run, rows) if kind == "sum" else out.index_reduce(0, run, rows, kind, include_self=True)
+    if name == "mean":
+        count = flat.to(data.dtype).reshape(-1, *[1] * len(rest))
+        out = rl.where(count > 0, out / count, out.new_full((), start))
+    return out.reshape(*lead, runs, *rest)
+
+
+def cond(pred: Any, true_fn: Callable, false_fn: Callable, operands: Any = ()) -> Any:
+    """true_fn(*operands) or false_fn(*operands), as pred says."""
+    if not isinstance(pred, (bool, int, float, Tensor)):
+        raise RuntimeError(f"Expected pred to be bool or tensor, but got {pred}.")
+    if isinstance(pred, Tensor) and pred.numel() != 1:
+        raise RuntimeError(f"Expected pred to be bool or single-element tensor, but got {pred}.")
+    if not callable(true_fn) or not callable(false_fn):
+        raise RuntimeError("Expect both branches to be callable.")
+    if not isinstance(operands, (tuple, list)):
+        raise RuntimeError(f"Expect operands to be a tuple of possibly nested dict/list/tuple, got {operands}.")
+    return (true_fn if pred else false_fn)(*operands)
+
+
+def lobpcg(
+    A: Tensor,  # noqa: N803
+    k: int | None = None,
+    B: Tensor | None = None,  # noqa: N803
+    X: Tensor | None = None,  # noqa: N803
+    n: int | None = None,
+    iK: Tensor | None = None,  # noqa: N803
+    niter: int | None = None,
+    tol: float | None = None,
+    largest: bool | None = None,
+    method: str | None = None,
+    tracker: Any = None,
+    ortho_iparams: Any = None,
+    ortho_fparams: Any = None,
+    ortho_bparams: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) eigenvalues of a symmetric positive definite matrix and their vectors, of A x = e B x with B given.
+
+    Computed with all eigenvalues, by linalg.eigh, as the matrices that fit into memory allow; what steers the iteration of PyTorch's
+    (X beyond its width, iK, niter, tol, method, tracker, ortho_*) is not needed. A may be sparse.
+
+    Errors: ValueError where A has less than 3 k rows, as PyTorch asks.
+    """
+    if k is None:
+        k = 1 if X is None else X.shape[-1]
+    m = A.shape[-1]
+    if A.dim() < 2 or A.shape[-2] != m:
+        raise RuntimeError(f"lobpcg: expected a square matrix, or a batch of them, got shape {tuple(A.shape)}")
+    if m < 3 * (n or k):
+        raise ValueError(f"LPBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the number of requested eigenpairs (={n or k})")  # fmt: skip
+    dense = A.to_dense() if A.layout != rl.strided else A
+    largest = True if largest is None else largest
+    if B is None:
+        values, vectors = rl.linalg.eigh(dense)
+    else:
+        other = B.to_dense() if B.layout != rl.strided else B
+        lower = rl.linalg.cholesky(other)
+        inner = rl.linalg.solve_triangular(lower, dense, upper=False)
+        inner = rl.linalg.solve_triangular(lower, inner.mT, upper=False)
+        values, vectors = rl.linalg.eigh((inner + inner.mT) / 2)
+        vectors = rl.linalg.solve_triangular(lower.mT, vectors, upper=True)
+    if largest:
+        return values.flip(-1)[..., :k], vectors.flip(-1)[..., :k]
+    return values[..., :k], vectors[..., :k]
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switches anomaly mode on or off; see autograd.set_detect_anomaly."""
+    rl.autograd.set_detect_anomaly(enabled, check_nan)
+
+
+def is_distributed(input: Tensor) -> bool:
+    """False."""
+    return False
+
+
+def is_vulkan_available() -> bool:
+    """False."""
+    return False
+
+
+def cudnn_is_acceptable(input: Tensor) -> bool:
+    """Whether cuDNN can take it: False on the CPU."""
+    return False
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Tensor.detach_ as a function."""
+    return input.detach_()
+
+
+def fork(*args: Any, **kwargs: Any) -> Any:
+    """torch.jit.fork."""
+    return rl.jit.fork(*args, **kwargs)
+
+
+def wait(future: Any) -> Any:
+    """torch.jit.wait."""
+    return rl.jit.wait(future)
+
+
+def _copied(method: str) -> Callable[[Tensor], Tensor]:
+    def function(input: Tensor) -> Tensor:
+        return getattr(input, method)().clone()
+
+    function.__name__ = function.__qualname__ = f"{method}_copy"
+    function.__doc__ = f"A copy of what {method}() gives."
+    return function
+
+
+indices_copy, values_copy = _copied("indices"), _copied("values")
+crow_indices_copy, col_indices_copy = _copied("crow_indices"), _copied("col_indices")
+ccol_indices_copy, row_indices_copy = _copied("ccol_indices"), _copied("row_indices")
+
+
+def _elsewhere(name: str) -> Callable[..., Any]:
+    """What PyTorch has on another device only: called on the CPU it raises, as there."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"Could not run 'aten::{name}' with arguments from the 'CPU' backend: it is an operator of a GPU's library. "
+            "Call the operator without the library's name (convolution, batch_norm, ...)"
+        )
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "An operator of a GPU's library; raises NotImplementedError on the CPU."
+    return function
+
+
+_ELSEWHERE = (
+    "batch_norm_backward_elemt batch_norm_backward_reduce batch_norm_elemt batch_norm_gather_stats "
+    "batch_norm_gather_stats_with_counts batch_norm_stats cudnn_affine_grid_generator cudnn_batch_norm cudnn_convolution "
+    "cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose cudnn_grid_sampler miopen_batch_norm "
+    "miopen_convolution miopen_convolution_add_relu miopen_convolution_relu miopen_convolution_transpose miopen_ctc_loss "
+    "miopen_depthwise_convolution miopen_rnn"
+).split()
+for _name in _ELSEWHERE:
+    globals()[_name] = _elsewhere(_name)

@@ -1,0 +1,174 @@
+"""The types of scripts as objects: torch.ListType(torch.IntType.get()). For tools that look at schemas and annotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Type:
+    """A type of TorchScript; two are equal if they are written in the same way."""
+
+    annotation_str = ""
+
+    def kind(self) -> str:
+        return type(self).__name__
+
+    def str(self) -> Any:
+        return self.annotation_str
+
+    def __str__(self) -> Any:
+        return self.annotation_str
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Type) and self.annotation_str == other.annotation_str
+
+    def __hash__(self) -> int:
+        return hash(self.annotation_str)
+
+    def containedTypes(self) -> list[Type]:  # noqa: N802
+        return []
+
+    def isSubtypeOf(self, other: Type) -> bool:  # noqa: N802
+        """Whether each value of this type is one of the other."""
+        if isinstance(other, AnyType) or self == other:
+            return True
+        if isinstance(other, OptionalType):
+            return isinstance(self, NoneType) or self.isSubtypeOf(other.getElementType())
+        return isinstance(other, NumberType) and isinstance(self, (IntType, FloatType, ComplexType))
+
+
+class _Plain(Type):
+    """A type without arguments: there is one object of it."""
+
+    _one: Any = None
+
+    @classmethod
+    def get(cls) -> Any:
+        if cls.__dict__.get("_one") is None:
+            cls._one = cls()
+        return cls._one
+
+
+def _plain(name: str, written: str) -> Any:
+    return type(name, (_Plain,), {"annotation_str": written, "__module__": "torch", "__doc__": f"The type {written}."})
+
+
+AnyType = _plain("AnyType", "Any")
+BoolType = _plain("BoolType", "bool")
+ComplexType = _plain("ComplexType", "complex")
+DeviceObjType = _plain("DeviceObjType", "Device")
+FloatType = _plain("FloatType", "float")
+IntType = _plain("IntType", "int")
+NoneType = _plain("NoneType", "NoneType")
+NumberType = _plain("NumberType", "number")
+PyObjectType = _plain("PyObjectType", "PyObject")
+StreamObjType = _plain("StreamObjType", "Stream")
+StringType = _plain("StringType", "str")
+SymBoolType = _plain("SymBoolType", "bool")
+SymIntType = _plain("SymIntType", "int")
+TensorType = _plain("TensorType", "Tensor")
+
+
+class _Of(Type):
+    """A type with one argument."""
+
+    _name = ""
+
+    def __init__(self, element: Type):
+        self._element = element
+        self.annotation_str = f"{self._name}[{element.annotation_str}]"
+
+    def getElementType(self) -> Type:  # noqa: N802
+        return self._element
+
+    def containedTypes(self) -> list[Type]:  # noqa: N802
+        return [self._element]
+
+
+class ListType(_Of):
+    """List[T]."""
+
+    _name = "List"
+    ofInts = classmethod(lambda cls: cls(IntType.get()))  # noqa: N815
+    ofFloats = classmethod(lambda cls: cls(FloatType.get()))  # noqa: N815
+    ofBools = classmethod(lambda cls: cls(BoolType.get()))  # noqa: N815
+    ofStrings = classmethod(lambda cls: cls(StringType.get()))  # noqa: N815
+    ofTensors = classmethod(lambda cls: cls(TensorType.get()))  # noqa: N815
+    ofComplexDoubles = classmethod(lambda cls: cls(ComplexType.get()))  # noqa: N815
+
+
+class OptionalType(_Of):
+    """Optional[T]."""
+
+    _name = "Optional"
+    ofTensor = classmethod(lambda cls: cls(TensorType.get()))  # noqa: N815
+
+
+class FutureType(_Of):
+    """Future[T]."""
+
+    _name = "Future"
+
+
+class AwaitType(_Of):
+    """Await[T]."""
+
+    _name = "Await"
+
+
+class RRefType(_Of):
+    """RRef[T]."""
+
+    _name = "RRef"
+
+
+class DictType(Type):
+    """Dict[K, V]."""
+
+    def __init__(self, key: Type, value: Type):
+        self._parts = [key, value]
+        self.annotation_str = f"Dict[{key}, {value}]"
+
+    def getKeyType(self) -> Type:  # noqa: N802
+        return self._parts[0]
+
+    def getValueType(self) -> Type:  # noqa: N802
+        return self._parts[1]
+
+    def containedTypes(self) -> list[Type]:  # noqa: N802
+        return list(self._parts)
+
+
+class TupleType(Type):
+    """Tuple[...]."""
+
+    def __init__(self, elements: list[Type]):
+        self._parts = list(elements)
+        self.annotation_str = f"Tuple[{', '.join(map(repr, self._parts))}]"
+
+    def elements(self) -> list[Type]:
+        return list(self._parts)
+
+    containedTypes = elements  # noqa: N815
+
+
+class UnionType(Type):
+    """Union[...]; of two of which one is None, an OptionalType."""
+
+    def __new__(cls, members: list[Type]) -> Any:
+        rest = [m for m in members if not isinstance(m, NoneType)]
+        if len(rest) == 1 and len(members) == 2:
+            return OptionalType(rest[0])
+        return super().__new__(cls)
+
+    def __init__(self, members: list[Type]):
+        self._parts = list(members)
+        self.annotation_str = f"Union[{', '.join(sorted(map(repr, self._parts)))}]"
+
+    def containedTypes(self) -> list[Type]:  # noqa: N802
+        return list(self._parts)
+
+
+NAMES = sorted(name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Type) and name[0] != "_")
