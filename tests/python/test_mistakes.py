@@ -4,6 +4,7 @@ what to do. Where PyTorch says something, ours begins as it does."""
 import copy
 import re
 
+import numpy
 import pytest
 import torch
 from nn_support import message
@@ -181,9 +182,80 @@ MISTAKES = {
     "groups": (lambda fw: fw.nn.Conv2d(3, 4, 3, groups=2), ["in_channels=3", "groups=2"]),
     "gather": (lambda fw: fw.ones(2, 3).gather(1, fw.tensor([[0, 5]])), ["index 5", "0 to 2"]),
     "missing file": (lambda fw: fw.load("/nonexistent.pt"), ["/nonexistent.pt"]),
+    "pictures of bytes": (
+        lambda fw: fw.nn.Conv2d(3, 8, 3)(fw.zeros(2, 3, 8, 8, dtype=fw.uint8)),
+        [r"x\.float\(\) / 255"],
+    ),
+    "attention width": (
+        lambda fw: fw.nn.MultiheadAttention(8, 2)(*[fw.ones(5, 2, 6)] * 3),
+        ["embed_dim=6", "d_model", "features last"],
+    ),
+    "targets with a channel": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.zeros(4, 3, 8, 8), fw.zeros(4, 1, 8, 8).long()),
+        [r"\[4, 1, 8, 8\]", r"squeeze\(1\)"],
+    ),
+    "targets in a column": (
+        lambda fw: fw.nn.functional.nll_loss(fw.zeros(4, 3), fw.zeros(4, 1).long()),
+        [r"\[4, 1\]", r"squeeze\(1\)", r"argmax\(1\)"],
+    ),
+    "bce shapes": (
+        lambda fw: fw.nn.functional.binary_cross_entropy_with_logits(fw.zeros(4, 1), fw.zeros(4)),
+        [r"view_as\(input\)", r"squeeze\(1\)"],
+    ),
+    "index of a dimension": (lambda fw: fw.zeros(2, 3)[:, 5], ["index 5", "dimension 1", "indices are 0 to 2"]),
+    "floats as indices": (lambda fw: fw.zeros(3)[fw.tensor([0.5])], [r"\.long\(\)", "mask"]),
+    "loop over a number": (lambda fw: list(fw.tensor(3.0)), [r"item\(\)"]),
+    "words": (lambda fw: fw.tensor(["a", "b"]), ["tensors hold numbers", "enumerate"]),
+    "a model for its parameters": (lambda fw: fw.optim.SGD(fw.nn.Linear(2, 2)), [r"model\.parameters\(\)"]),
+    "a model to clip": (
+        lambda fw: fw.nn.utils.clip_grad_norm_(fw.nn.Linear(2, 2), 1.0),
+        [r"model\.parameters\(\)"],
+    ),
+    "split lengths": (
+        lambda fw: fw.utils.data.random_split([1, 2, 3], [2, 2]),
+        [r"\[2, 2\] add up to 4", "the dataset has 3", "fractions"],
+    ),
+    "a model for its state": (
+        lambda fw: fw.nn.Linear(2, 3).load_state_dict(fw.nn.Linear(2, 3)),
+        [r"state_dict\(\)"],
+    ),
+    "a list of layers": (lambda fw: fw.nn.Sequential([fw.nn.Linear(2, 2)]), [r"Sequential\(\*layers\)", "ModuleList"]),
+    "a class for a layer": (lambda fw: fw.nn.Sequential(fw.nn.ReLU), ["class itself", r"ReLU\(\.\.\.\)"]),
+    "a called list": (lambda fw: fw.nn.ModuleList([fw.nn.Linear(2, 2)])(1), ["its items", r"nn\.Sequential"]),
+    "a list for a tensor": (lambda fw: fw.nn.Linear(2, 2)([1.0, 2.0]), [r"torch\.tensor\(x\)"]),
+    "an array for a tensor": (
+        lambda fw: fw.nn.Linear(2, 2)(numpy.ones((1, 2), "f4")),
+        [r"torch\.from_numpy\(x\)"],
+    ),
+    "from_numpy of a list": (lambda fw: fw.from_numpy([1, 2]), [r"torch\.tensor makes"]),
+    "one_hot range": (
+        lambda fw: fw.nn.functional.one_hot(fw.tensor([0, 5]), num_classes=3),
+        ["value 5", "num_classes=3", "0 to 2"],
+    ),
+    "interpolate without batch": (
+        lambda fw: fw.nn.functional.interpolate(fw.zeros(3, 8, 8), scale_factor=2, mode="bilinear"),
+        [r"unsqueeze\(0\)"],
+    ),
+    "grid": (
+        lambda fw: fw.nn.functional.grid_sample(fw.zeros(1, 3, 8, 8), fw.zeros(1, 8, 8, 3)),
+        [r"coordinates \(x, y\)"],
+    ),
+    "pool size": (lambda fw: fw.nn.functional.max_pool2d(fw.zeros(1, 1, 2, 2), 4), ["smaller kernel_size"]),
+    "permute": (lambda fw: fw.zeros(2, 3).permute(0, 1, 2), ["each dimension once", "unsqueeze"]),
+    "expand": (lambda fw: fw.zeros(2, 3).expand(4, 3), ["only dimensions of size 1 expand", "repeat"]),
+    "repeat": (lambda fw: fw.zeros(2, 3).repeat(2), [r"\[2, 3\]", r"\[2\]", "for each dimension"]),
+    "singular": (lambda fw: fw.linalg.inv(fw.zeros(2, 2)), ["pinv", "diagonal"]),
+    "not positive": (lambda fw: fw.linalg.cholesky(-fw.eye(2)), ["1e-6", "eigh"]),
+    "a negative scale": (lambda fw: fw.distributions.Normal(0.0, -1.0), ["scale is positive", "softplus"]),
+    "logits as probs": (lambda fw: fw.distributions.Categorical(fw.tensor([-1.0, 2.0])), ["logits=", "softmax"]),
+    "no weights": (lambda fw: fw.multinomial(fw.zeros(2), 1), ["above 0", "softmax"]),
 }
 # What the texts of the two differ in before the hint.
 OTHER_WORDS = {
+    "pictures of bytes",
+    "targets with a channel",
+    "an array for a tensor",
+    "pool size",
     "devices",
     "cuda",
     "einsum sizes",

@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import os
 import subprocess
 import sys
 
@@ -215,33 +214,12 @@ def test_gradients_of_convolutions(n):
     assert rl.allclose(getattr(rl.nn.grad, f"conv{n}d_weight")(x, weight.shape, grad, **options), of_weight, atol=1e-5)
 
 
-def test_storages_of_old():
-    s = rl.FloatStorage([1, 2, 3])
-    assert s.tolist() == [1, 2, 3] and len(rl.IntStorage(4)) == 4 and rl.Storage is rl.FloatStorage
-    assert isinstance(s, rl.FloatStorage) and isinstance(s, rl.TypedStorage) and not isinstance(s, rl.DoubleStorage)
-    assert isinstance(rl.ones(2).storage(), rl.FloatStorage) and isinstance(
-        rl.ones(2).untyped_storage(), rl.StorageBase
-    )
-    assert rl.LongStorage.from_buffer(b"\1" + bytes(7)).tolist() == [1]
-    with pytest.raises(TypeError, match="got str"):
-        rl.FloatStorage("a")
-
-
 def test_tensors_are_set_to_storages():
     s, t = rl.FloatStorage([1, 2, 3]), rl.empty(0)
+    assert isinstance(s.untyped(), rl.StorageBase)
     assert t.set_(s).tolist() == [1, 2, 3] and t.set_(s, 1, (2,)).tolist() == [2, 3]
     assert t.set_(rl.arange(6.0), 2, (2, 2), (2, 1)).tolist() == [[2, 3], [4, 5]] and t.set_().numel() == 0
     assert t.set_(s.untyped(), 0, rl.Size([2, 2]), (1, 1)).tolist() == [[1, 2], [2, 3]]
-
-
-def test_a_tensor_of_a_file(tmp_path):
-    path = str(tmp_path / "numbers")
-    rl.from_file(path, shared=True, size=4, dtype=rl.int32).copy_(rl.arange(4))
-    assert os.path.getsize(path) == 16
-    copy = rl.from_file(path, size=3, dtype=rl.int32)
-    copy.zero_()
-    assert rl.from_file(path, size=3, dtype=rl.int32).tolist() == [0, 1, 2]
-    assert rl.from_file(path, size=2).dtype == rl.float32
 
 
 @pytest.mark.parametrize(
@@ -304,3 +282,117 @@ def test_seeds_of_workers():
     from torch.utils.data._utils.worker import _generate_state as theirs
 
     assert ours(123456789012345, 3) == theirs(123456789012345, 3)
+
+
+SEGMENTS = [{"lengths": [2, 0, 3]}, {"offsets": [0, 2, 2, 5]}, {"lengths": [2, 0, 3], "initial": 2.0}]
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "prod"])
+@pytest.mark.parametrize("options", SEGMENTS)
+def test_segments_are_reduced(reduce, options):
+    def f(t):
+        given = {k: t.tensor(v) if k != "initial" else v for k, v in options.items()}
+        rows = t.arange(24.0).reshape(2, 6, 2).requires_grad_()
+        of_rows = t.segment_reduce(rows, reduce, lengths=t.tensor([[2, 4], [3, 3]]), axis=1)
+        return (
+            t.segment_reduce(t.tensor([1.0, 2, 3, 4, 5]), reduce, **given),
+            of_rows.detach(),
+            t.autograd.grad(of_rows.sum(), rows)[0].sum().round(),
+        )
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_segments_that_do_not_fit():
+    with pytest.raises(RuntimeError, match="lengths or offsets"):
+        rl.segment_reduce(rl.ones(2), "sum")
+    with pytest.raises(RuntimeError, match=r"sum to data.size.*, 2, .*lengths \[1\]"):
+        rl.segment_reduce(rl.ones(2), "sum", lengths=rl.tensor([1]))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t.smm(t.eye(3).to_sparse(), t.arange(6.0).reshape(3, 2)),
+        lambda t: t.hspmm(t.eye(3).to_sparse(), t.arange(6.0).reshape(3, 2)),
+        lambda t: t.sspaddmm(
+            t.ones(3, 2).to_sparse(), t.eye(3).to_sparse(), t.arange(6.0).reshape(3, 2), beta=2, alpha=3
+        ).to_dense(),
+        lambda t: (t.native_dropout(t.ones(5), 0.5, True), t.native_dropout(t.ones(2), 0.5, False)),
+        lambda t: (t.range(1, 4, dtype=t.int64), t.range(1, 2, 0.25), t.range(3, 1, -1)),
+        lambda t: (t.vander(t.tensor([1, 2, 3])), t.vander(t.tensor([1.0, 2]), 3, True), t.vander(t.ones(2), 0).shape),
+        lambda t: t.cond(t.tensor(True), lambda x: x + 1, lambda x: x - 1, (t.ones(1),)),
+        lambda t: (t.get_autocast_gpu_dtype(), t.autocast_increment_nesting(), t.autocast_decrement_nesting()),
+        lambda t: (t.is_distributed(t.ones(1)), t.is_vulkan_available(), t.cudnn_is_acceptable(t.ones(1))),
+        lambda t: (t.eye(2).to_sparse().coalesce().indices(), t.values_copy(t.eye(2).to_sparse_csr())),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_functions_that_few_call(f):
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_eigenvalues_of_the_ends():
+    a = rl.randn(12, 12, dtype=rl.float64)
+    a = a @ a.T + rl.eye(12)
+    b = rl.diag(rl.arange(1.0, 13.0)).double()
+    for options in ({}, {"k": 2}, {"k": 2, "largest": False}, {"k": 3, "B": b}):
+        values, vectors = rl.lobpcg(a, **options)
+        other = options.get("B", rl.eye(12).double())
+        assert values.shape == (options.get("k", 1),) and rl.allclose(a @ vectors, other @ vectors * values)
+        assert values.tolist() == sorted(values.tolist(), reverse=options.get("largest", True))
+    with pytest.raises(ValueError, match="smaller than 3 x"):
+        rl.lobpcg(rl.ones(2, 2))
+
+
+def test_operators_of_other_devices_raise_as_there():
+    with pytest.raises(NotImplementedError, match="Could not run 'aten::cudnn_batch_norm'.*'CPU' backend"):
+        rl.cudnn_batch_norm(rl.ones(1))
+
+
+def test_types_of_scripts_are_objects():
+    def f(t):
+        kinds = (
+            t.TensorType.get(),
+            t.OptionalType.ofTensor(),
+            t.DictType(t.StringType.get(), t.FloatType.get()),
+            t.TupleType([t.IntType.get(), t.BoolType.get()]),
+            t.UnionType([t.IntType.get(), t.NoneType.get()]),
+            t.FutureType(t.IntType.get()),
+            t.DeviceObjType.get(),
+            t.OptionalType(t.ListType(t.IntType.get())),
+        )
+        numbers = t.ListType(t.IntType.get())
+        return [(str(k), k.annotation_str, k.kind()) for k in kinds], (
+            numbers.getElementType(),
+            numbers == t.ListType.ofInts(),
+            numbers.isSubtypeOf(t.AnyType.get()),
+        )
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_the_gradient_of_a_linear_layers_gradient_by_its_bias_alone():
+    def f(t):
+        net = t.nn.Sequential(t.nn.Linear(3, 4), t.nn.Tanh(), t.nn.Linear(4, 2))
+        x = t.arange(15.0).reshape(5, 3) / 15
+        grads = t.autograd.grad(net(x).logsumexp(1).sum(), list(net.parameters()), create_graph=True)
+        again = t.autograd.grad(grads[3].pow(2).sum(), list(net.parameters()), allow_unused=True)
+        return [None if g is None else [round(v, 5) for v in g.reshape(-1).tolist()] for g in again]
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_a_list_stands_for_a_tuple_in_a_script(tmp_path):
+    program = tmp_path / "pairs.py"
+    program.write_text(
+        "import torch\nfrom typing import Tuple\n"
+        "@torch.jit.script\ndef f(a: Tuple[torch.Tensor, int]):\n    return a[0] * a[1]\n"
+        "print(f([torch.ones(2), 3]))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "rushlight", program], capture_output=True, text=True)
+    assert done.stdout == "tensor([3., 3.])\n", done.stderr
