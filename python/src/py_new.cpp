@@ -32,7 +32,8 @@ Dims sizes_of(PyObject* o) {
     RL_CHECK(ValueError, sizes.size() <= 128, "too many dimensions '", short_type_name(level.get()), "'");
     if (n == 0) break;
     Object next = check(PySequence_GetItem(level.get(), 0));
-    RL_CHECK(ValueError, !PyUnicode_Check(next.get()), "too many dimensions 'str'. Hint: tensors hold numbers; give each word "
+    RL_CHECK(ValueError, !PyUnicode_Check(next.get()),
+             "too many dimensions 'str'. Hint: tensors hold numbers; give each word "
              "one, {word: i for i, word in enumerate(words)}");
     level = std::move(next);
   }

@@ -449,12 +449,13 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
     }
   }
   std::string_view kind = short_type_name(value);
-  const char* hint = p.want != Want::Tensor                ? ""
-                     : kind == "ndarray"                   ? ". Hint: convert it with torch.from_numpy(x)"
-                     : kind == "list" || kind == "tuple"   ? ". Hint: convert it with torch.tensor(x), or torch.stack(x) if it holds tensors"
-                                                           : "";
-  throw TypeError(str(name, "(): argument '", text_of(p.name), "'", where, " must be ", shown_type(p.want), ", not ",
-                      kind, hint));
+  const char* hint = p.want != Want::Tensor ? ""
+                     : kind == "ndarray"    ? ". Hint: convert it with torch.from_numpy(x)"
+                     : kind == "list" || kind == "tuple"
+                         ? ". Hint: convert it with torch.tensor(x), or torch.stack(x) if it holds tensors"
+                         : "";
+  throw TypeError(
+      str(name, "(): argument '", text_of(p.name), "'", where, " must be ", shown_type(p.want), ", not ", kind, hint));
 }
 
 // Says what is wrong with a call of one overload.

@@ -179,7 +179,7 @@ class Distribution:
         if not _all_true(support.check(value)):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
-                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{_plain(value)}{_remedy(name, constraint)}"
+                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{_plain(value)}"
             )
 
     def _check(self, value: Tensor) -> None:

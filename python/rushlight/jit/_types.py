@@ -171,4 +171,6 @@ class UnionType(Type):
         return list(self._parts)
 
 
-NAMES = sorted(name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Type) and name[0] != "_")
+NAMES = sorted(
+    name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Type) and name[0] != "_"
+)

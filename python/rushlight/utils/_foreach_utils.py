@@ -36,6 +36,5 @@ def _has_foreach_support(tensors: list[Any], device: Any) -> bool:
     return rl.device(device).type in _get_foreach_kernels_supported_devices()
 
 
-
 def _device_has_foreach_support(device: Any) -> bool:
     return rl.device(device).type in _get_foreach_kernels_supported_devices()

@@ -16,8 +16,8 @@ Tensor range_op(const Scalar& start, const Scalar& end, const Scalar& step, std:
   double a = start.to<double>(), b = end.to<double>(), s = step.to<double>();
   RL_CHECK(RuntimeError, s != 0, "range: step must be nonzero");
   RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "range: unsupported range: ", a, " -> ", b);
-  RL_CHECK(RuntimeError, s > 0 ? b >= a : b <= a,
-           "range: upper bound and lower bound inconsistent with step sign: ", a, " -> ", b, " by ", s);
+  RL_CHECK(RuntimeError, s > 0 ? b >= a : b <= a, "range: upper bound and lower bound inconsistent with step sign: ", a,
+           " -> ", b, " by ", s);
   double count = std::floor((b - a) / s) + 1;
   return arange(start, Scalar(a + s * (count - 0.5)), step, dtype.value_or(default_dtype()), layout, device, pin);
 }

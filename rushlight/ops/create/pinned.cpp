@@ -51,9 +51,10 @@ OP(_pin_memory, {.schema = "_pin_memory(Tensor self, Device? device=None) -> Ten
                  .doc = "A copy in pinned memory.",
                  .kernel = function<pinned_copy>(),
                  .forms = kFunction});
-OP(pin_memory, {.schema = "pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)",
-                .doc = "A copy in memory that the accelerator copies from while the program goes on; itself where it is "
-                       "there already. RuntimeError where there is no accelerator.",
-                .kernel = composite<pin_memory_op>(),
-                .forms = kMethod});
+OP(pin_memory,
+   {.schema = "pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)",
+    .doc = "A copy in memory that the accelerator copies from while the program goes on; itself where it is "
+           "there already. RuntimeError where there is no accelerator.",
+    .kernel = composite<pin_memory_op>(),
+    .forms = kMethod});
 }  // namespace rushlight

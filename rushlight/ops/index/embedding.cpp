@@ -201,8 +201,8 @@ void one_hot_cpu(const Tensor& self, int64_t, const Tensor& out) {
   for (int64_t i = 0; i < in.numel(); i++) {
     int64_t v = in.data<int64_t>()[i];
     RL_CHECK(RuntimeError, v >= 0, "Class values must be non-negative. Hint: one_hot: got the value ", v);
-    RL_CHECK(RuntimeError, v < classes, "Class values must be smaller than num_classes. Hint: one_hot: got the value ", v,
-             " with num_classes=", classes, "; values are 0 to ", classes - 1);
+    RL_CHECK(RuntimeError, v < classes, "Class values must be smaller than num_classes. Hint: one_hot: got the value ",
+             v, " with num_classes=", classes, "; values are 0 to ", classes - 1);
     to[i * classes + v] = 1;
   }
 }

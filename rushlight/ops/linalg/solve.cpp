@@ -111,7 +111,8 @@ void inverse_cpu(const Tensor& a, bool check, const Tensor& out, const Tensor& i
       int failed = n == 0 ? 0 : lapack::lu<T>(n, n, at, pivots.data());
       info.data<int32_t>()[i] = failed;
       RL_CHECK(LinAlgError, !check || failed == 0, "linalg.inv: ", batch_place(a, i), "The diagonal element ", failed,
-               " is zero, the inversion could not be completed because the input matrix is singular. Hint: use pinv, or add a "
+               " is zero, the inversion could not be completed because the input matrix is singular. Hint: use pinv, "
+               "or add a "
                "little to the diagonal");
       if (failed == 0 && n > 0) lapack::lu_inverse<T>(n, at, pivots.data(), work);
       else std::fill(at, at + n * n, T(INFINITY));

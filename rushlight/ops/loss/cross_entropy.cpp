@@ -45,13 +45,14 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   if (self.dim() == 1) {
     expected.clear();
     RL_CHECK(ShapeError, target.dim() == 0 || (target.dim() == 1 && target.sizes()[0] == 1),
-             "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ",
-               target.sizes(), ", the input ", self.sizes(),
-               "; labels of shape [N, 1] need target.squeeze(1), one-hot ones target.argmax(1)");
+             "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ", target.sizes(),
+             ", the input ", self.sizes(),
+             "; labels of shape [N, 1] need target.squeeze(1), one-hot ones target.argmax(1)");
   } else {
     expected.erase(1);
     if (self.dim() == 2)
-      RL_CHECK(ShapeError, target.dim() <= 1, "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ",
+      RL_CHECK(ShapeError, target.dim() <= 1,
+               "0D or 1D target tensor expected, multi-target not supported. Hint: the target has shape ",
                target.sizes(), ", the input ", self.sizes(),
                "; labels of shape [N, 1] need target.squeeze(1), one-hot ones target.argmax(1)");
     RL_CHECK(ShapeError, target.sizes() == expected, "size mismatch (got input: ", self.sizes(),

@@ -71,7 +71,8 @@ struct Batch {
       for (int64_t s = 0; s < lengths[n]; s++) {
         int64_t label = targets.data<int64_t>()[first[n] + s];
         RL_CHECK(RuntimeError, label >= 0 && label < classes, "ctc_loss: label ", label, " is not one of ", classes,
-                 " classes. Hint: labels are 0 to ", classes - 1, ", the last dimension of log_probs has a place for each");
+                 " classes. Hint: labels are 0 to ", classes - 1,
+                 ", the last dimension of log_probs has a place for each");
       }
   }
   int64_t width() const { return 2 * longest + 1; }

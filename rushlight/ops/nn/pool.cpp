@@ -62,7 +62,8 @@ Window window(const Tensor& x, int dims, IntArrayRef kernel, IntArrayRef stride,
     if (ceil && w.out[i] > 0 && CheckedInt(w.out[i] - 1) * w.stride[i] >= w.in[i] + w.pad[i])
       w.out[i]--;  // the last window must begin inside
     RL_CHECK(RuntimeError, w.out[i] >= 1, op, ": Given input size: ", x.sizes(),
-             ". Calculated output size is too small. Hint: use a smaller kernel_size, more padding, a larger input, or fewer "
+             ". Calculated output size is too small. Hint: use a smaller kernel_size, more padding, a larger input, or "
+             "fewer "
              "poolings and strides before");
   }
   return w;

@@ -38,7 +38,8 @@ void multinomial_cpu(const Tensor& self, int64_t samples, bool replacement, Gene
   RL_CHECK(RuntimeError, holds(logical_and(isfinite(self), self >= 0.0)),
            "probability tensor contains either `inf`, `nan` or element < 0. Hint: logits become weights by softmax");
   RL_CHECK(RuntimeError, holds(sum(self, IntArrayRef(int64_t(-1))) > 0.0),
-           "invalid multinomial distribution (sum of probabilities <= 0). Hint: each row needs a weight above 0; logits become weights "
+           "invalid multinomial distribution (sum of probabilities <= 0). Hint: each row needs a weight above 0; "
+           "logits become weights "
            "by softmax");
   if (!replacement || samples == 1) {
     // The largest of weight / exponential(1): an exponential race (Efraimidis, Spirakis 2006), as PyTorch draws.

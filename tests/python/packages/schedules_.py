@@ -7,7 +7,10 @@ from warmup_scheduler import GradualWarmupScheduler
 
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.AdamW(model.parameters())
-schedule, warmup = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10), pytorch_warmup.UntunedLinearWarmup(optimizer)
+schedule, warmup = (
+    torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10),
+    pytorch_warmup.UntunedLinearWarmup(optimizer),
+)
 for _ in range(3):
     optimizer.step()
     with warmup.dampening():
@@ -20,7 +23,10 @@ finder = LRFinder(model, torch.optim.SGD(model.parameters(), 1e-5), torch.nn.MSE
 rows = torch.utils.data.TensorDataset(torch.randn(16, 2), torch.randn(16, 1))
 finder.range_test(torch.utils.data.DataLoader(rows, 4), end_lr=1, num_iter=5)
 assert len(finder.history["lr"]) == 5
-for optimizer in (schedulefree.AdamWScheduleFree(model.parameters()), schedulefree.SGDScheduleFree(model.parameters(), lr=0.1)):
+for optimizer in (
+    schedulefree.AdamWScheduleFree(model.parameters()),
+    schedulefree.SGDScheduleFree(model.parameters(), lr=0.1),
+):
     optimizer.train()
     for _ in range(3):
         optimizer.zero_grad()

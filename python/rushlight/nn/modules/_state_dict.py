@@ -254,8 +254,14 @@ class StateDict:
         Returns: a named tuple of the lists ``missing_keys`` and ``unexpected_keys``.
         """
         if not isinstance(state_dict, Mapping):
-            hint = " Hint: pass the model's state_dict()." if hasattr(state_dict, "state_dict") else (
-                " Hint: load the file first, torch.load(path)." if isinstance(state_dict, (str, os.PathLike)) else ""
+            hint = (
+                " Hint: pass the model's state_dict()."
+                if hasattr(state_dict, "state_dict")
+                else (
+                    " Hint: load the file first, torch.load(path)."
+                    if isinstance(state_dict, (str, os.PathLike))
+                    else ""
+                )
             )
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.{hint}")
         missing_keys: list[str] = []

@@ -94,7 +94,9 @@ def _forward_unimplemented(self: Any, *input: Any) -> None:
         hint = "it holds modules and is not called: call its items, or use nn.Sequential"
     else:
         hint = "define def forward(self, ...), spelled so"
-    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function. Hint: {hint}')
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function. Hint: {hint}'
+    )
 
 
 class _CallSignature:
@@ -229,7 +231,8 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
                 hint = ". Hint: call the function in forward, or wrap it in a class with a forward method"
             else:
                 hint = ""
-            raise TypeError(f"{_typename(module)} is not a Module subclass{hint}")
+            named = rushlight.typename(module) if isinstance(module, type) else _typename(module)
+            raise TypeError(f"{named} is not a Module subclass{hint}")
         self._check_name("module", name, self._modules)
         self._put_module(name, module)
 

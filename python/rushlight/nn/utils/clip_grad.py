@@ -42,11 +42,15 @@ def get_total_norm(
     return total
 
 
+def _check_parameters(parameters: Any) -> None:
+    if isinstance(parameters, rl.nn.Module):
+        raise TypeError(f"'{type(parameters).__name__}' object is not iterable. Hint: pass model.parameters()")
+
+
 def _gradients(parameters: Any) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         parameters = [parameters]
-    if isinstance(parameters, rl.nn.Module):
-        raise TypeError(f"'{type(parameters).__name__}' object is not iterable. Hint: pass model.parameters()")
+    _check_parameters(parameters)
     return [p.grad for p in parameters if p.grad is not None]
 
 
@@ -82,6 +86,7 @@ def clip_grad_norm_(
     >>> torch.nn.utils.clip_grad_norm_([p], max_norm=1.0).item()
     5.0
     """
+    _check_parameters(parameters)
     if isinstance(parameters, Tensor):
         parameters = [parameters]
     else:

@@ -154,7 +154,9 @@ class DataLoader(Generic[_T_co]):
             shuffle = bool(shuffle)
             self._dataset_kind = _DatasetKind.Map
         if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle. Hint: leave shuffle out; the sampler says the order")
+            raise ValueError(
+                "sampler option is mutually exclusive with shuffle. Hint: leave shuffle out; the sampler says the order"
+            )
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(

@@ -217,8 +217,10 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
                 )
         lengths = sizes
     if sum(lengths) != len(dataset):
-        raise ValueError(f"Sum of input lengths does not equal the length of the input dataset! Hint: the lengths {list(lengths)} add up to "
-            f"{sum(lengths)}, the dataset has {len(dataset)}; fractions that add up to 1 are lengths too")
+        raise ValueError(
+            f"Sum of input lengths does not equal the length of the input dataset! Hint: the lengths {list(lengths)} add up to "
+            f"{sum(lengths)}, the dataset has {len(dataset)}; fractions that add up to 1 are lengths too"
+        )
     order = rl.randperm(int(sum(lengths)), generator=generator).tolist()
     ends = itertools.accumulate(int(n) for n in lengths)
     return [Subset(dataset, order[end - int(n) : end]) for end, n in zip(ends, lengths, strict=True)]
