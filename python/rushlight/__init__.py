@@ -54,7 +54,7 @@ from ._C import (
 from .version import __version__
 
 globals().update(_C._functions)  # one function for each operator that has one
-del globals()["_foreach_add_"]  # _foreach.py's takes lists too
+globals().pop("_foreach_add_", None)  # _foreach.py's takes lists too
 globals().update(_C._layouts)
 globals().update(_C._dtypes)  # after the operators: torch.int and torch.float are dtypes
 

@@ -184,7 +184,7 @@ MISTAKES = {
     "missing file": (lambda fw: fw.load("/nonexistent.pt"), ["/nonexistent.pt"]),
     "pictures of bytes": (
         lambda fw: fw.nn.Conv2d(3, 8, 3)(fw.zeros(2, 3, 8, 8, dtype=fw.uint8)),
-        [r"x\.float\(\) / 255"],
+        [r"x\.to\(weight\.dtype\)"],
     ),
     "attention width": (
         lambda fw: fw.nn.MultiheadAttention(8, 2)(*[fw.ones(5, 2, 6)] * 3),

@@ -20,54 +20,6 @@ def _both(f, seed=0):
     return out
 
 
-FOREACH = [
-    lambda t, x, y: t._foreach_add(x, y, alpha=2),
-    lambda t, x, y: t._foreach_add(x, 1),
-    lambda t, x, y: t._foreach_add(x, t.tensor(2.0)),
-    lambda t, x, y: t._foreach_mul(x, [1, 2, 3]),
-    lambda t, x, y: t._foreach_norm(x, 1),
-    lambda t, x, y: t._foreach_powsum(x, 3),
-    lambda t, x, y: t._foreach_pow(2, x),
-    lambda t, x, y: t._foreach_pow(x, y),
-    lambda t, x, y: t._foreach_addcmul(x, y, y, value=0.5),
-    lambda t, x, y: t._foreach_addcdiv(x, y, y, [1, 2, 3]),
-    lambda t, x, y: t._foreach_addcdiv(x, y, y, t.tensor([1.0, 2.0, 3.0])),
-    lambda t, x, y: t._foreach_lerp(x, y, weight=0.25),
-    lambda t, x, y: t._foreach_maximum(x, 1.5),
-    lambda t, x, y: t._foreach_max(x),
-    lambda t, x, y: (t._foreach_mul_(x, 0.5), x),
-    lambda t, x, y: (t._foreach_copy_(x, y), t._foreach_zero_(y), x, y),
-    lambda t, x, y: (t._foreach_add_(x, y, alpha=-1), t._foreach_sqrt(y), x),
-    lambda t, x, y: t._foreach_clone(x),
-]
-
-
-@pytest.mark.parametrize("f", FOREACH)
-def test_lists_of_tensors(f):
-    theirs, ours = _both(lambda t: f(t, [t.ones(2) * i for i in (1, 2, 3)], [t.full((2,), 2.0) for _ in range(3)]))
-    assert ours == theirs
-
-
-def test_lists_of_tensors_that_do_not_fit():
-    x = [rl.ones(2)]
-    with pytest.raises(RuntimeError, match="same number of tensors, got 1 and 2"):
-        rl._foreach_add(x, x * 2)
-    with pytest.raises(RuntimeError, match="at least one tensor"):
-        rl._foreach_add([], 1)
-    with pytest.raises(RuntimeError, match="same number of elements as scalar list"):
-        rl._foreach_mul(x, [1.0, 2.0])
-    with pytest.raises(TypeError, match="must be tuple of Tensors, not int"):
-        rl._foreach_abs(3)
-    with pytest.raises(AttributeError, match="_foreach_nonsense"):
-        rl._foreach_nonsense()
-
-
-def test_gradients_go_through_lists():
-    x = rl.tensor([2.0], requires_grad=True)
-    sum(rl._foreach_mul([x, x * x], 3.0)).backward()
-    assert x.grad.item() == 3 + 12
-
-
 def test_modules_as_functions():
     from rushlight._functorch import front as functorch
 
