@@ -198,6 +198,8 @@ PyMethodDef methods[] = {
     {"detach_",
      over<+[](PyObject* s, PyObject*) { return guarded([&] { return detach_in_place(unwrap(s)), Py_NewRef(s); }); }>,
      METH_NOARGS, "Makes this tensor a leaf that requires no gradient."},
+    {"_use_count", [](PyObject* s, PyObject*) { return PyLong_FromUnsignedLong(unwrap(s).impl()->refs()); },
+     METH_NOARGS, "How many hold the tensor: its object, views of it, graphs that saved it."},
     {"is_inference", over<+[](PyObject* s, PyObject*) { return PyBool_FromLong(unwrap(s).impl()->inference); }>,
      METH_NOARGS, "True for tensors made in inference mode."},
     {},
@@ -262,6 +264,15 @@ PyObject* will_execute(PyObject*, PyObject* node) {
 }
 
 PyMethodDef functions[] = {
+    {"_graph_leads_to",
+     [](PyObject*, PyObject* t) {
+       return guarded([&] {
+         AutogradMeta* m = meta_of(expect_tensor(t, "tensor"));
+         AccumulateGrad* end = m ? m->accumulator.load() : nullptr;
+         return PyBool_FromLong(end && end->refs() > 1);
+       });
+     },
+     METH_O, "_graph_leads_to(leaf) -> bool: whether a graph has the leaf's AccumulateGrad."},
     {"_queue_callback", queue_callback, METH_O, nullptr},
     {"_will_engine_execute_node", will_execute, METH_O, nullptr},
     {"_current_graph_task_id",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rushlight
+from rushlight import __future__
 
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter, is_lazy
@@ -226,6 +227,8 @@ class StateDict:
             )
         try:
             with rushlight.no_grad():
+                if __future__.get_swap_module_params_on_conversion():
+                    return self._swap_in(current, new, assign)
                 if not assign:
                     current.copy_(new)
                     return None
@@ -243,6 +246,16 @@ class StateDict:
                 f"whose dimensions in the checkpoint are {new.size()}, "
                 f"an exception occurred : {e.args}."
             )
+
+    @staticmethod
+    def _swap_in(current: Any, new: Any, assign: bool) -> None:
+        loaded = current.module_load(new, assign=assign)
+        if loaded is new or loaded is current:
+            loaded = loaded.detach()
+        if isinstance(current, Parameter):
+            wants = current.requires_grad
+            loaded = loaded.requires_grad_(wants) if isinstance(loaded, Parameter) else Parameter(loaded, wants)
+        rushlight.utils.swap_tensors(current, loaded)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Copies parameters and buffers from ``state_dict`` into this module and those below it.

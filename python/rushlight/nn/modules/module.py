@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import rushlight
-from rushlight import _C, Tensor
+from rushlight import _C, Tensor, __future__
 
 from ..parameter import Buffer, Parameter
 from . import _module_hooks
@@ -426,7 +426,9 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
             with rushlight.no_grad():
                 new = fn(param)
                 new_grad = None if grad is None else fn(grad)
-            if new.is_meta == param.is_meta:
+            if __future__.get_swap_module_params_on_conversion() or hasattr(type(new), "__tensor_flatten__"):
+                self._swap_in_converted(name, param, new, new_grad)
+            elif new.is_meta == param.is_meta and not __future__.get_overwrite_module_params_on_conversion():
                 param.data = new
                 if grad is not None:
                     # Taken off first: a gradient must match its tensor's dtype at every moment.
@@ -441,6 +443,18 @@ class Module(ModuleHooks, StateDict, ModuleBase):  # type: ignore[misc, valid-ty
             if buf is not None:
                 self._buffers[name] = fn(buf)
         return self
+
+    def _swap_in_converted(self, name: str, param: Any, new: Tensor, new_grad: Tensor | None) -> None:
+        grad, param.grad = param.grad, None
+        try:
+            rushlight.utils.swap_tensors(param, Parameter(new.detach(), param.requires_grad))
+            if grad is not None:
+                new_grad = new_grad.requires_grad_(grad.requires_grad)  # type: ignore[union-attr]
+                rushlight.utils.swap_tensors(grad, new_grad)
+        except Exception as e:
+            param.grad = grad
+            raise RuntimeError(f"_apply(): Couldn't swap {self._get_name()}.{name}") from e
+        param.grad = grad
 
     def apply(self, fn: Callable[[Module], None]) -> Module:
         """Calls ``fn`` on every module below, then on this one."""
