@@ -49,7 +49,9 @@ def test_edges_check_their_gradient():
     with pytest.raises(RuntimeError, match="has 1 inputs, got output_nr 4"):
         torch.autograd.grad(y.sum(), GradientEdge(y.grad_fn, 4))
     with pytest.raises(RuntimeError, match="cannot be used when the given input is a GradientEdge"):
-        torch.autograd.grad(y.sum(), get_gradient_edge(y), materialize_grads=True)
+        torch.autograd.grad(y.sum(), get_gradient_edge(leaf(1.0) * 2), materialize_grads=True)
+    (g,) = torch.autograd.grad(y.sum(), get_gradient_edge(y), materialize_grads=True, retain_graph=True)
+    assert g.tolist() == [1, 1]
     with pytest.raises(RuntimeError, match="cannot be empty"):
         torch.autograd.grad(y.sum(), [])
 

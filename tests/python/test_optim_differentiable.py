@@ -32,7 +32,8 @@ def gradients(T, name, options, names):
     state.update({n: leaves[n].clone() for n in names})
     state["step"] = T.tensor(10.0)
     if name == "NAdam":
-        state["mu_product"] = T.tensor(1.0)
+        leaves["mu_product"] = T.tensor(0.8, dtype=T.float64, requires_grad=True)
+        state["mu_product"] = leaves["mu_product"].clone()
     if name == "ASGD":
         state.update(eta=T.tensor(0.9), mu=T.tensor(1.0))
     optimizer.step()

@@ -105,10 +105,6 @@ def grad(
     if not inputs:
         raise RuntimeError("grad requires non-empty inputs: `inputs` cannot be empty.")
     if materialize_grads:
-        if any(isinstance(i, graph.GradientEdge) for i in inputs):
-            raise RuntimeError(
-                "materialize_grads cannot be used when the given input is a GradientEdge: nothing is known of its tensor"
-            )
         if allow_unused is False:
             raise ValueError(
                 "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
@@ -135,6 +131,11 @@ def grad(
         return tuple(rushlight.stack(column) for column in zip(*rows, strict=True))
     result = _C._run_backward(outputs, weights, keep, create_graph, inputs, bool(allow_unused), False)
     if materialize_grads:
+        if any(g is None and isinstance(i, graph.GradientEdge) for g, i in zip(result, inputs, strict=True)):
+            raise RuntimeError(
+                "materialize_grads cannot be used when the given input is a GradientEdge that the outputs do not depend on: "
+                "nothing is known of its tensor"
+            )
         result = tuple(i.new_zeros(i.shape) if g is None else g for g, i in zip(result, inputs, strict=True))
     return result
 

@@ -85,9 +85,14 @@ class NAdam(Adaptive):
         mu = beta1 * (1.0 - 0.5 * (0.96 ** (step * decay)))
         mu_next = beta1 * (1.0 - 0.5 * (0.96 ** ((step + 1) * decay)))
         state["mu_product"] *= mu
-        product = state["mu_product"].item()
         exp_avg.lerp_(g, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         denom = exp_avg_sq.div(1 - beta2**step).sqrt().add(group["eps"])
+        if group["differentiable"]:  # gradients flow to the product too
+            product = state["mu_product"]
+            p.add_((g / denom) * (-lr * (1.0 - mu) / (1.0 - product)))
+            p.add_((exp_avg / denom) * (-lr * mu_next / (1.0 - product * mu_next)))
+            return
+        product = state["mu_product"].item()
         p.addcdiv_(g, denom, value=-lr * (1.0 - mu) / (1.0 - product))
         p.addcdiv_(exp_avg, denom, value=(-lr * mu_next) / (1.0 - product * mu_next))
