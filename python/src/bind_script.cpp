@@ -19,6 +19,25 @@ using script::SugaredPtr;
 
 PyTypeObject *function_type, *object_type;
 
+// Between script classes and those of Python that they were made from: an object is made anew on either side.
+std::unordered_map<const Type*, PyObject*>& python_classes() {
+  static auto& all = *new std::unordered_map<const Type*, PyObject*>;
+  return all;
+}
+std::unordered_map<PyObject*, TypePtr>& script_classes() {
+  static auto& all = *new std::unordered_map<PyObject*, TypePtr>;
+  return all;
+}
+constexpr const char* kTypeCapsule = "rushlight.ScriptType";
+Object wrap_type(TypePtr type) {
+  return check(PyCapsule_New(new TypePtr(std::move(type)), kTypeCapsule, [](PyObject* capsule) {
+    delete static_cast<TypePtr*>(PyCapsule_GetPointer(capsule, kTypeCapsule));
+  }));
+}
+const TypePtr* type_in(PyObject* o) {
+  return PyCapsule_IsValid(o, kTypeCapsule) ? static_cast<TypePtr*>(PyCapsule_GetPointer(o, kTypeCapsule)) : nullptr;
+}
+
 struct PyFunction {
   PyObject_HEAD std::shared_ptr<Function>* function;
   SugaredPtr* inlined;  // what a call of it in a script lowers; null for a call of its graph
@@ -151,6 +170,7 @@ class PythonModule final : public script::Sugared {
 // What _type_of in _script.py says: a schema's text, or a constructor and its parts.
 TypePtr type_from(PyObject* spec) {
   if (PyUnicode_Check(spec)) return parse_schema_type(text_of(spec));
+  if (const TypePtr* made = type_in(spec)) return *made;
   std::string_view kind = text_of(PyTuple_GET_ITEM(spec, 0));
   PyObject* list = PyTuple_GET_ITEM(spec, PyTuple_GET_SIZE(spec) - 1);
   std::vector<TypePtr> parts;
@@ -169,6 +189,97 @@ TypePtr type_from(PyObject* spec) {
   parts.erase(none);
   return Type::optional(parts.size() == 1 ? parts[0] : Type::union_of(std::move(parts)));
 }
+
+// A Python function that a script calls as it is.
+struct PythonCall final : RefCounted {
+  PythonCall(PyObject* f, std::string n, Schema s) : function(f), name(std::move(n)), schema(std::move(s)) {}
+  Kept function;
+  std::string name;
+  Schema schema;
+  graph::Primitive primitive;  // of its node: the capsule, and the arguments
+};
+void run_python(IValue* args, IValue* rets) {
+  const auto& call = *static_cast<PythonCall*>(args[0].object());
+  GilAcquire gil;
+  try {
+    size_t n = call.schema.args.size();
+    Object given = check(PyTuple_New(Py_ssize_t(n)));
+    for (size_t i = 0; i < n; i++)
+      PyTuple_SET_ITEM(given.get(), Py_ssize_t(i), check(to_python(args[i + 1])).release());
+    Object result = check(PyObject_CallObject(call.function.get(), given.get()));
+    const Type& type = *call.schema.returns[0].type;
+    if (type.is(Type::Kind::None)) return;
+    try {
+      rets[0] = from_python(result.get(), type);
+    } catch (const Error& e) { throw RuntimeError(str("the ignored function '", call.name, "': ", e.text())); }
+  } catch (const ErrorSet&) { throw_python_error(); }
+}
+class PythonFunction final : public script::Sugared {
+ public:
+  explicit PythonFunction(Ref<PythonCall> c) : call_(std::move(c)) {}
+  std::string kind() const override { return "Python function '" + call_->name + "'"; }
+  SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& args) override {
+    std::vector<script::Value*> inputs;
+    std::string why;
+    if (!l.match(range, call_->schema, args, inputs, why, true, false)) fail(range, str(call_->name, "(): ", why));
+    inputs.insert(inputs.begin(), l.constant(range, IValue::capsule(call_), Type::any()));
+    graph::Node* n = l.emit(range, "prim::PythonOp", inputs);
+    n->set_attribute("name", call_->name);
+    n->primitive = &call_->primitive;  // the constant beside it keeps that
+    return script::graph_value(n->output()->set_type(call_->schema.returns[0].type));
+  }
+
+ private:
+  Ref<PythonCall> call_;
+};
+// ("python", function, name, [(argument, type or None, has default, default)], type of the result)
+SugaredPtr python_function(PyObject* spec) {
+  Schema schema;
+  PyObject* function = PyTuple_GET_ITEM(spec, 1);
+  schema.name = text_of(PyTuple_GET_ITEM(spec, 2));
+  PyObject* list = PyTuple_GET_ITEM(spec, 3);
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+    const char* name;
+    PyObject *type, *value;
+    int has_default;
+    check_status(PyArg_ParseTuple(PyList_GET_ITEM(list, i), "sOpO", &name, &type, &has_default, &value) ? 0 : -1);
+    Argument a;
+    a.name = name;
+    a.type = type_from(type);
+    a.type_name = a.type->schema_text();
+    if ((a.has_default = has_default)) a.default_value = from_python(value, *a.type);
+    schema.args.push_back(std::move(a));
+  }
+  Argument result;
+  result.type = type_from(PyTuple_GET_ITEM(spec, 4));
+  result.type_name = result.type->schema_text();
+  schema.returns.push_back(std::move(result));
+  auto call = make_ref<PythonCall>(function, schema.name, schema);
+  Argument any;
+  any.type = Type::any();
+  any.type_name = "Any";
+  any.is_mutated = true;  // what it does with an argument is not known
+  call->primitive.schema.name = "prim::PythonOp";
+  call->primitive.schema.args.assign(schema.args.size() + 1, any);
+  call->primitive.schema.returns = call->schema.returns;
+  call->primitive.run = run_python;
+  return std::make_shared<PythonFunction>(std::move(call));
+}
+// A function that a script may name and must not call: ("unused", message, type of the result)
+class UnusedFunction final : public script::Sugared {
+ public:
+  UnusedFunction(std::string message, TypePtr result) : message_(std::move(message)), result_(std::move(result)) {}
+  std::string kind() const override { return "unused function"; }
+  SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>&) override {
+    l.emit(range, "prim::RaiseException", {l.constant(range, message_)}, 0);
+    if (result_->is(Type::Kind::None)) return script::constant_of({});
+    return script::graph_value(l.emit_typed(range, "prim::Uninitialized", {}, result_));
+  }
+
+ private:
+  std::string message_;
+  TypePtr result_;
+};
 
 SugaredPtr sugar(PyObject* o, PyObject* compile) {
   if (PyModule_Check(o)) {
@@ -201,6 +312,17 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     }
     return std::make_shared<script::OperatorName>(name);
   }
+  if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 3) {
+    if (text_of(PyTuple_GET_ITEM(out.get(), 0)) == "unused")
+      return std::make_shared<UnusedFunction>(std::string(text_of(PyTuple_GET_ITEM(out.get(), 1))),
+                                              type_from(PyTuple_GET_ITEM(out.get(), 2)));
+    auto named = std::make_shared<script::TypeName>(type_from(PyTuple_GET_ITEM(out.get(), 1)));  // with defaults
+    PyObject *field, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(PyTuple_GET_ITEM(out.get(), 2), &at, &field, &value);)
+      named->defaults[std::string(text_of(field))] = from_python(value);
+    return named;
+  }
+  if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 5) return python_function(out.get());
   if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 2)  // ("type", ...)
     return std::make_shared<script::TypeName>(type_from(PyTuple_GET_ITEM(out.get(), 1)));
   if (PyTuple_Check(out.get())) {  // (argument, position, function if true, function if false)
@@ -321,6 +443,28 @@ Object capsule_of(const std::shared_ptr<ClassType>& type) {
   }));
 }
 
+// A method that is parsed and compiled when it is first used. `self` outlives it.
+std::shared_ptr<Function> lazy_method(PyObject* described, PyObject* compile, std::function<TypePtr()> self) {
+  const char *method, *text, *file;
+  int line;
+  PyObject* names;
+  check_status(PyArg_ParseTuple(described, "sssiO", &method, &text, &file, &line, &names) ? 0 : -1);
+  auto resolver = std::make_shared<PythonResolver>(names, compile);
+  auto source = source_from(text, file, line);
+  auto f = std::make_shared<Function>();
+  f->name = method;
+  f->compile = [source, resolver, self = std::move(self)](Function& into) {
+    for (const script::StmtPtr& s : script::parse_module(source))
+      if (s->kind == script::Stmt::Kind::Def) {
+        auto made = script::lazy_function(into.name, s, resolver, self());
+        made->made();
+        into.schema = made->schema;
+        into.graph = made->graph;
+      }
+  };
+  return f;
+}
+
 // The class of a module: one that `known` has of this structure and that is alive, or a new one.
 std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const ClassSpec& spec) {
   PyObject* known = spec.known;
@@ -343,30 +487,147 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
     type->constants[std::string(text_of(constant))] =
         IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
   }
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
-    const char *method, *text, *file;
-    int line;
-    PyObject* names;
-    check_status(PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names) ? 0 : -1);
-    auto resolver = std::make_shared<PythonResolver>(names, spec.compile);
-    auto source = source_from(text, file, line);
-    // Parsed when it is first used: a module may have methods that are no TorchScript.
-    auto f = std::make_shared<Function>();
-    f->name = method;
-    const ClassType* self = type.get();  // which has the function, and so outlives it
-    f->compile = [source, resolver, self](Function& into) {
-      for (const script::StmtPtr& s : script::parse_module(source))
-        if (s->kind == script::Stmt::Kind::Def) {
-          auto made = script::lazy_function(into.name, s, resolver, self->unowned());
-          made->made();
-          into.schema = made->schema;
-          into.graph = made->graph;
-        }
-    };
-    type->add_method(std::move(f));
-  }
+  // The class has the method, and so outlives it.
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++)
+    type->add_method(lazy_method(PyList_GET_ITEM(methods, i), spec.compile, [c = type.get()] { return c->unowned(); }));
   if (known != Py_None) check_status(PyDict_SetItemString(known, key.c_str(), capsule_of(type).get()));
   return type;
+}
+
+// _make_class(name, class, [(method, source, file, line, names)], {name: (role, function)}, compile) -> type
+// Its attributes are what __init__ assigns, which _finish_class compiles.
+PyObject* make_class(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *python, *methods, *functions, *compile;
+    if (!PyArg_ParseTuple(args, "sOO!O!O:_make_class", &name, &python, &PyList_Type, &methods, &PyDict_Type, &functions,
+                          &compile))
+      return nullptr;
+    auto type = std::make_shared<ClassType>(name, false);
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(functions, &at, &key, &value);) {
+      auto [role, function] = role_of(value);
+      auto lazy = std::make_shared<LazyObject>(std::string(text_of(key)), role, function, compile);
+      type->constants[std::string(text_of(key))] = IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++)
+      type->add_method(lazy_method(PyList_GET_ITEM(methods, i), compile, [c = type.get()] { return c->unowned(); }));
+    python_classes()[type.get()] = Py_NewRef(python);
+    script_classes()[python] = type;
+    return wrap_type(type).release();
+  });
+}
+PyObject* finish_class(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    auto type = graph::as_class_shared(*type_in(o));
+    Function* f = type->find_method("__init__");
+    if (!f) Py_RETURN_NONE;
+    type->open = true;
+    try {
+      GilRelease release(true);
+      f->made();
+    } catch (...) {
+      type->open = false;
+      PyObject* python = python_classes()[type.get()];  // the type may go now, and its address be another's
+      python_classes().erase(type.get());
+      script_classes().erase(python);
+      Py_DECREF(python);
+      throw;
+    }
+    type->open = false;
+    Py_RETURN_NONE;
+  });
+}
+// _make_enum(name, class, [(member, value)]) -> type
+PyObject* make_enum_type(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *python, *list;
+    if (!PyArg_ParseTuple(args, "sOO!:_make_enum", &name, &python, &PyList_Type, &list)) return nullptr;
+    std::vector<std::pair<std::string, IValue>> members;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+      const char* member;
+      PyObject* value;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "sO", &member, &value)) return nullptr;
+      members.emplace_back(member, from_python(value));
+    }
+    auto type = graph::make_enum(name, std::move(members));
+    python_classes()[type.get()] = Py_NewRef(python);
+    script_classes()[python] = type;
+    return wrap_type(type).release();
+  });
+}
+// _make_interface(name, is a module's, [(method, source, file, line, names)], compile) -> type
+PyObject* make_interface(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    int is_module;
+    PyObject *methods, *compile;
+    if (!PyArg_ParseTuple(args, "spO!O:_make_interface", &name, &is_module, &PyList_Type, &methods, &compile))
+      return nullptr;
+    auto type = std::make_shared<ClassType>(name, is_module);
+    type->is_interface = true;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
+      const char *method, *text, *file;
+      int line;
+      PyObject* names;
+      check_status(PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names) ? 0
+                                                                                                                : -1);
+      PythonResolver resolver(names, compile);
+      graph::Graph scratch;
+      script::Lowering types(scratch, resolver);
+      GilRelease release(true);
+      for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line)))
+        if (s->kind == script::Stmt::Kind::Def) type->add_method(script::abstract_method(*s, type->unowned(), types));
+    }
+    return wrap_type(type).release();
+  });
+}
+
+// _compile_unit(source, file, line, names, compile) -> [ScriptFunction]: all functions of a text, each of which sees those before it
+PyObject* compile_unit(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *names, *compile;
+    if (!PyArg_ParseTuple(args, "ssiO!O:_compile_unit", &text, &file, &line, &PyDict_Type, &names, &compile))
+      return nullptr;
+    auto resolver = std::make_shared<PythonResolver>(names, compile);
+    Object out = check(PyList_New(0));
+    std::vector<std::shared_ptr<Function>> all;
+    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
+      if (s->kind != script::Stmt::Kind::Def)
+        script::fail(s->range, "expected the definition of a function: a text of TorchScript holds nothing else");
+      all.push_back(script::lazy_function(s->text, s, resolver));
+      Object f(wrap_function(all.back()));
+      check_status(PyDict_SetItemString(names, s->text.c_str(), f.get()));
+      check_status(PyList_Append(out.get(), f.get()));
+    }
+    GilRelease release(true);
+    for (const auto& f : all) f->made();
+    return out.release();
+  });
+}
+// _define_methods(object, source, file, line, names, compile): methods of a module's class, from text
+PyObject* define_methods(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *object, *names, *compile;
+    if (!PyArg_ParseTuple(args, "O!ssiOO:_define_methods", object_type, &object, &text, &file, &line, &names, &compile))
+      return nullptr;
+    auto type = graph::as_class_shared(object_of(object)->type);
+    auto resolver = std::make_shared<PythonResolver>(names, compile);
+    std::vector<std::shared_ptr<Function>> all;
+    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
+      if (s->kind != script::Stmt::Kind::Def) script::fail(s->range, "expected the definition of a method");
+      if (type->find_method(s->text)) script::fail(s->range, str("method '", s->text, "' already defined"));
+      all.push_back(type->add_method(script::lazy_function(s->text, s, resolver, type->unowned())));
+    }
+    GilRelease release(true);
+    for (const auto& f : all) f->made();
+    Py_RETURN_NONE;
+  });
 }
 
 // _make_object(describe, [(name, value, kind)], constants, compile, known) -> ScriptObject
@@ -510,6 +771,50 @@ PyObject* function_code_text(PyObject* self, void*) {
     return to_str(script::function_code(made(function_of(self)), options));
   });
 }
+PyObject* function_schema(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* { return to_str(made(function_of(self)).schema.text()); });
+}
+// (code, [constants])
+PyObject* function_code_parts(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    std::vector<Tensor> constants;
+    script::TextOptions options{constants};
+    Object code = check(to_str(script::function_code(made(function_of(self)), options)));
+    Object list = check(to_python(IValue(std::move(constants))));
+    return PyTuple_Pack(2, code.get(), list.get());
+  });
+}
+// A module whose forward is the function.
+PyObject* function_module(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Function& f = made(function_of(self));
+    auto type = std::make_shared<ClassType>("__torch__.PlaceholderModule", true);
+    type->add_slot("training", Type::boolean());
+    auto forward = std::make_shared<Function>();
+    forward->name = "forward";
+    forward->compile = [from = *reinterpret_cast<PyFunction*>(self)->function, c = type.get()](Function& into) {
+      auto graph = std::make_shared<graph::Graph>();
+      std::vector<graph::Value*> inputs;
+      Argument object;
+      object.name = "self";
+      object.type = c->unowned();
+      object.type_name = object.type->schema_text();
+      graph->add_input("self", object.type);
+      for (const graph::Value* v : from->graph->inputs()) inputs.push_back(graph->add_input(v->name(), v->type()));
+      for (graph::Value* v : graph->inline_block(*from->graph->block(), inputs)) graph->register_output(v);
+      into.schema = from->schema;
+      into.schema.name = "forward";
+      into.schema.args.insert(into.schema.args.begin(), object);
+      into.graph = std::move(graph);
+    };
+    type->add_method(forward);
+    f.made();
+    auto object = make_ref<ObjectValue>(type, 1);
+    object->slots[0] = true;
+    forward->made();
+    return wrap_object(std::move(object));
+  });
+}
 PyObject* function_name(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(function_of(self).name); });
 }
@@ -522,10 +827,16 @@ PyGetSetDef function_getset[] = {
     {"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
     {"_inlined_text", function_inlined, nullptr, "the graph with all calls inlined, as text", nullptr},
     {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
+    {"schema", function_schema, nullptr, "the schema as text", nullptr},
     {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
     {"name", function_name, nullptr, "its name", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyType_Slot function_slots[] = {{Py_tp_call, reinterpret_cast<void*>(function_call)},
+PyMethodDef function_table[] = {
+    {"_code_parts", function_code_parts, METH_NOARGS, "the text, and the tensors that it names"},
+    {"_module", function_module, METH_NOARGS, "a module whose forward is the function"},
+    {nullptr, nullptr, 0, nullptr}};
+PyType_Slot function_slots[] = {{Py_tp_methods, function_table},
+                                {Py_tp_call, reinterpret_cast<void*>(function_call)},
                                 {Py_tp_dealloc, reinterpret_cast<void*>(function_dealloc)},
                                 {Py_tp_getset, function_getset},
                                 {Py_tp_doc, const_cast<char*>("A compiled function.")},
@@ -643,6 +954,21 @@ PyObject* object_methods(PyObject* self, PyObject*) {
     return out.release();
   });
 }
+// Whether a module's methods take and give what an interface says; compiles them.
+void check_interface(const ClassType& wanted, const TypePtr& have) {
+  const ClassType& c = *graph::as_class(have);
+  for (const auto& f : wanted.methods) {
+    Function* own = c.find_method(f->name);
+    RL_CHECK(TypeError, own, c.name(), " has no method '", f->name, "'");
+    const Schema &a = f->schema, &b = made(*own).schema;
+    bool fits = a.args.size() == b.args.size() && b.returns[0].type->is_subtype_of(*a.returns[0].type);
+    for (size_t i = 1; fits && i < a.args.size(); i++)
+      fits = a.args[i].name == b.args[i].name && a.args[i].type->is_subtype_of(*b.args[i].type);
+    RL_CHECK(TypeError, fits, "the method '", f->name, "' of ", c.name(), " is ", b.text(), ", and the interface ",
+             wanted.name(), " says ", a.text());
+  }
+}
+bool script_from_python(PyObject* o, IValue& out);
 PyObject* object_set(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const char* name;
@@ -654,9 +980,12 @@ PyObject* object_set(PyObject* self, PyObject* args) {
     const TypePtr& type = c.slots[size_t(slot)].type;
     IValue v;
     try {
+      const ClassType* wanted_class = graph::as_class(type);
+      if (wanted_class && !wanted_class->is_interface && script_from_python(value, v))
+        RL_CHECK(TypeError, v.to_object().type == type, "expected an object of the same class, got a ", v.type());
       v = from_python(value, *type);
-      RL_CHECK(TypeError, !v.is_object() || !type->is(Type::Kind::Class) || v.to_object().type == type,
-               "expected an object of the same class, got a ", v.type());
+      if (const ClassType* wanted = graph::as_class(type); wanted && wanted->is_interface)
+        check_interface(*wanted, v.type());
     } catch (const Error& e) {
       throw RuntimeError(str("Could not cast attribute '", name, "' to type ", type, ": ", e.text()));
     }
@@ -765,15 +1094,69 @@ PyMethodDef methods[] = {
     {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,
      "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
+    {"_make_class", make_class, METH_VARARGS, "_make_class(name, class, methods, functions, compile) -> type"},
+    {"_finish_class", finish_class, METH_O, "_finish_class(type): compiles __init__, which makes its attributes"},
+    {"_make_enum", make_enum_type, METH_VARARGS, "_make_enum(name, class, members) -> type"},
+    {"_make_interface", make_interface, METH_VARARGS, "_make_interface(name, is_module, methods, compile) -> type"},
+    {"_compile_unit", compile_unit, METH_VARARGS, "_compile_unit(source, file, line, names, compile) -> functions"},
+    {"_define_methods", define_methods, METH_VARARGS, "_define_methods(object, source, file, line, names, compile)"},
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
     {"_live_classes", [](PyObject*, PyObject*) { return PyLong_FromLongLong(ClassType::live()); }, METH_NOARGS,
      "how many script classes there are"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 
-PyObject* script_to_python(const IValue& v) { return v.is_object() ? wrap_object(v.ref<ObjectValue>()) : nullptr; }
-// A ScriptObject, or the ScriptModule around one.
+// The Python class of a named tuple that came from a script.
+PyObject* named_tuple_class(const Type& type) {
+  static auto& made = *new std::map<std::string, PyObject*>;
+  std::string key = type.schema_text();
+  for (const std::string& f : type.fields()) key += "," + f;
+  PyObject*& found = made[key];
+  if (found) return found;
+  Object fields = check(PyList_New(0));
+  for (const std::string& f : type.fields()) check_status(PyList_Append(fields.get(), check(to_str(f)).get()));
+  std::string name = type.name().substr(type.name().rfind('.') + 1);
+  return found = check(PyObject_CallFunction(imported("collections", "namedtuple"), "sO", name.c_str(), fields.get()))
+                     .release();
+}
+PyObject* script_to_python(const IValue& v) {
+  if (v.is_tuple()) {
+    const TupleValue& tuple = v.to_tuple();
+    if (tuple.type->fields().size() != tuple.items.size()) return nullptr;
+    Object items = check(PyTuple_New(Py_ssize_t(tuple.items.size())));
+    for (size_t i = 0; i < tuple.items.size(); i++)
+      PyTuple_SET_ITEM(items.get(), Py_ssize_t(i), check(to_python(tuple.items[i])).release());
+    return check(PyObject_CallObject(named_tuple_class(*tuple.type), items.get())).release();
+  }
+  if (!v.is_object()) return nullptr;
+  auto found = python_classes().find(v.to_object().type.get());
+  if (found == python_classes().end()) return wrap_object(v.ref<ObjectValue>());
+  const ClassType& c = *graph::as_class(v.to_object().type);
+  if (c.is_enum) return PyObject_GetItem(found->second, check(to_python(v.to_object().slots[0])).get());
+  Object out = check(PyObject_CallMethod(found->second, "__new__", "O", found->second));
+  for (size_t i = 0; i < c.slots.size(); i++)
+    check_status(
+        PyObject_SetAttrString(out.get(), c.slots[i].name.c_str(), check(to_python(v.to_object().slots[i])).get()));
+  return out.release();
+}
+// A ScriptObject, the ScriptModule around one, or an object of a Python class that has been compiled.
 bool script_from_python(PyObject* o, IValue& out) {
+  auto known = script_classes().find(reinterpret_cast<PyObject*>(Py_TYPE(o)));
+  if (known != script_classes().end()) {
+    const ClassType& c = *graph::as_class(known->second);
+    if (c.is_enum) {
+      Object name = check(PyObject_GetAttrString(o, "name"));
+      for (const auto& [member, object] : c.members)
+        if (member == text_of(name.get())) return out = object, true;
+      return false;
+    }
+    auto made = make_ref<ObjectValue>(known->second, c.slots.size());
+    for (size_t i = 0; i < c.slots.size(); i++) {
+      Object value = check(PyObject_GetAttrString(o, c.slots[i].name.c_str()));
+      made->slots[i] = from_python(value.get(), *c.slots[i].type);
+    }
+    return out = IValue(std::move(made)), true;
+  }
   if (!script_object(o)) {
     auto** dict = _PyObject_GetDictPtr(o);
     PyObject* c = dict && *dict ? PyDict_GetItemString(*dict, "_c") : nullptr;

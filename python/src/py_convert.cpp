@@ -2,6 +2,7 @@
 
 #include "py_op.h"
 #include "rushlight/core/device_memory.h"
+#include "rushlight/graph/ir.h"
 
 namespace rushlight::py {
 
@@ -303,7 +304,11 @@ IValue from_python(PyObject* o, const Type& type) {
     case Type::Kind::Future:
     case Type::Kind::Module: {
       IValue v;
-      if (object_from_python && object_from_python(o, v)) return v;
+      if (object_from_python && object_from_python(o, v)) {
+        const auto* wanted = dynamic_cast<const graph::ClassType*>(&type);
+        TypePtr have = v.type();
+        if (!wanted || have.get() == wanted || wanted->is_implemented_by(have)) return v;
+      }
       break;
     }
   }

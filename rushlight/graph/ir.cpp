@@ -304,6 +304,27 @@ std::shared_ptr<Function> ClassType::add_method(std::shared_ptr<Function> f) {
   return methods.emplace_back(std::move(f));
 }
 
+TypePtr tested_type(const Node& n) {
+  if (n.has_attribute("held")) return static_cast<HeldType*>(n.attribute("held").object())->type;
+  return parse_schema_type(n.attribute("type").to_string());
+}
+
+std::shared_ptr<ClassType> make_enum(std::string name, std::vector<std::pair<std::string, IValue>> members) {
+  auto type = std::make_shared<ClassType>(std::move(name), false);
+  type->is_enum = true;
+  type->add_slot("name", Type::string());
+  type->add_slot("value", members.empty() ? Type::none() : members[0].second.type());
+  for (auto& [member, value] : members) {
+    RL_CHECK(RuntimeError, value.type()->equals(*type->slots[1].type), "enum ", type->name(),
+             ": members must have values of one type, got ", type->slots[1].type, " and ", value.type());
+    auto object = make_ref<ObjectValue>(type, 2);
+    object->slots[0] = member;
+    object->slots[1] = std::move(value);
+    type->members.emplace_back(std::move(member), IValue(std::move(object)));
+  }
+  return type;
+}
+
 bool ClassType::is_implemented_by(const TypePtr& t) const {
   const ClassType* c = as_class(t);
   if (!is_interface || !c || (is_module && !c->is_module)) return false;

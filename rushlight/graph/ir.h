@@ -311,14 +311,24 @@ class ClassType final : public Type, public std::enable_shared_from_this<ClassTy
   std::vector<Slot> slots;
   std::map<std::string, IValue> constants;
   std::vector<std::shared_ptr<Function>> methods;
-  std::vector<std::string> pre_hooks, hooks;  // methods that run before and after forward
-  bool is_module, is_interface = false;
+  std::vector<std::string> pre_hooks, hooks;            // methods that run before and after forward
+  std::vector<std::pair<std::string, IValue>> members;  // of an enum, in order
+  bool is_module, is_interface = false, is_enum = false;
+  bool open = false;  // its __init__ is being compiled, whose assignments make slots
 
  private:
   static std::atomic<int64_t> live_;
 };
 // True of List[Net] and the like.
 bool holds_module(const Type& t);
+// An enum's class: members are objects with `name` and `value`, one for each name.
+std::shared_ptr<ClassType> make_enum(std::string name, std::vector<std::pair<std::string, IValue>> members);
+// A type as an attribute of a node, for those that text can't say: "held" of prim::isinstance.
+struct HeldType final : RefCounted {
+  explicit HeldType(TypePtr t) : type(std::move(t)) {}
+  TypePtr type;
+};
+TypePtr tested_type(const Node& isinstance);
 // The ClassType behind a type; null if it is no class.
 const ClassType* as_class(const TypePtr& t);
 std::shared_ptr<ClassType> as_class_shared(const TypePtr& t);

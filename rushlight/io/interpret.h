@@ -173,8 +173,10 @@ class PickleInterpreter {
     Out out;
     bool done;
   };
-  TensorLoader& tensors_;
   std::unordered_multimap<const Pickled*, Made> made_;
+
+ protected:
+  TensorLoader& tensors_;
 };
 
 }  // namespace rushlight::io

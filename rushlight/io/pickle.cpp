@@ -271,7 +271,9 @@ class Reader {
       }
       case 'R': {
         Pickled *args = pop("REDUCE"), *callable = pop("REDUCE");
-        if (!args->is(K::Tuple)) fail("REDUCE with arguments that are no tuple");
+        // PyTorch's script archives write an enum's member so.
+        bool member = callable->is(K::Global) && callable->text.starts_with("__torch__.");
+        if (!args->is(K::Tuple) && !member) fail("REDUCE with arguments that are no tuple");
         push_pair(K::Call, callable, args);
         return false;
       }

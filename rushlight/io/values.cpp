@@ -15,6 +15,7 @@ void ValueReader::refuse() {
   throw UnpicklingError(str("load '", name_, "': a kind of value that C++ programs can't take"));
 }
 IValue ValueReader::object(const Pickled& v, int) { unsupported(v.items[0]->text); }
+IValue ValueReader::called(const std::string& global, const Pickled&, int) { unsupported(global); }
 TypePtr ValueReader::type_named(const std::string& text) {
   throw UnpicklingError(str("load '", name_, "': a value of type ", text, ", which only script archives hold"));
 }
@@ -86,9 +87,11 @@ IValue ValueReader::other_call(const Pickled& v, int depth) {
   const char* names[] = {"intlist", "doublelist", "boollist", "tensorlist"};
   for (size_t i = 0; i < std::size(names); i++)
     if (f == str("torch.jit._pickle.build_", names[i])) return list_of(items_of(v), elements[i], depth);
+  if (f == "torch.jit._pickle.build_tensor_from_id" && argument(v, 0).is(K::Int))
+    return tensors_.numbered_tensor(str(argument(v, 0).integer));
   if (f == "torch.jit._pickle.restore_type_tag")
     return value(argument(v, 0), type_named(argument(v, 1).text), depth + 1);
-  unsupported(f);
+  return called(f, *v.items[1], depth);
 }
 
 IValue load_value(const Bytes& bytes, const std::string& name) {

@@ -16,6 +16,8 @@ class ValueReader : public PickleInterpreter<ValueReader, IValue, TypePtr> {
   // An object of a class, and a type written out beside a value; here both are refused.
   virtual IValue object(const Pickled& v, int depth);
   virtual TypePtr type_named(const std::string& text);
+  // What a call of a class makes, as an enum's member; here it is refused.
+  virtual IValue called(const std::string& global, const Pickled& argument, int depth);
   // Whether an object may stand where `type` is expected.
   virtual bool fits(const IValue&, const TypePtr&) const { return true; }
   [[noreturn]] void unsupported(const std::string& global);

@@ -6,6 +6,7 @@
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/io/values.h"
+#include "rushlight/script/archive_old.h"
 #include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -40,6 +41,14 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         else constants_.push_back(nullptr);  // class objects of other kinds; an error where one is used
       }
     }
+    // Debug records of before 1.11 have no table of texts.
+    for (const std::string& entry : zip_->names()) {
+      if (!entry.ends_with(".debug_pkl")) continue;
+      io::Bytes debug = zip_->read_for_parser(entry);
+      std::string_view text(reinterpret_cast<const char*>(debug.data.data()), debug.data.size());
+      truncates_ |= text.find("FORMAT_WITH_STRING_TABLE") == std::string_view::npos;
+    }
+    if (zip_->has(root + "model.json")) return load_old();
     std::string where = str("load '", name_, "': entry 'data.pkl'");
     RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_,
              "': a zip archive without data.pkl is no TorchScript archive");
@@ -47,14 +56,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     io::PickleTree tree = io::unpickle(bytes.data, where);
     io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
     IValue module = Values(*this, tensors).value(*tree.root);
-    // Methods compile when they are first used, and keep this for as long as they live: the text of the code, but not the file.
-    for (const std::string& entry : zip_->names()) {
-      if (!entry.starts_with(root + "code/") || !entry.ends_with(".py")) continue;
-      io::Bytes code = zip_->read_for_parser(entry);
-      texts_[entry.substr(root.size())] =
-          std::string(reinterpret_cast<const char*>(code.data.data()), code.data.size());
-    }
-    zip_ = nullptr;
+    keep_texts();
     RL_CHECK(FileError, module.is_object(), "load '", name_,
              "': this file holds no module; if torch.save wrote it, read it with load()");
     return module.ref<ObjectValue>();
@@ -92,9 +94,95 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     }
     return out;
   }
-  int version() const { return version_; }
+  OperatorVersion version() const override { return {version_, truncates_}; }
 
  private:
+  // Methods compile when they are first used, and keep this for as long as they live: the text of the code, but not the file.
+  void keep_texts() {
+    for (const std::string& entry : zip_->names()) {
+      if (!entry.starts_with(zip_->root() + "code/") || !entry.ends_with(".py")) continue;
+      io::Bytes code = zip_->read_for_parser(entry);
+      texts_[entry.substr(zip_->root().size())] =
+          std::string(reinterpret_cast<const char*>(code.data.data()), code.data.size());
+    }
+    zip_ = nullptr;
+  }
+
+  class Values;
+  // An archive with model.json. Methods are functions of a text of their own, whose first argument has no type.
+  Ref<ObjectValue> load_old() {
+    const std::string& root = zip_->root();
+    std::string where = str("load '", name_, "': entry 'model.json'");
+    truncates_ = true;
+    version_ = 1;
+    io::Bytes bytes = zip_->read_for_parser(root + "model.json");
+    std::string_view text(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size());
+    OldModel model = read_old_model(text, where, [&](const std::string& entry) {
+      RL_CHECK(FileError, zip_->has(root + entry), where, ": the file has no entry '", entry, "'");
+      return zip_->read(root + entry).data.size();
+    });
+    io::TensorLoader loader([this, root](const std::string& key) { return zip_->read(root + key); }, where);
+    std::map<std::string, io::TensorLoader::Numbered> numbered;
+    for (size_t i = 0; i < model.tensors.size(); i++) numbered[str(i)] = model.tensors[i];
+    loader.set_numbered(std::move(numbered));
+    for (size_t i = 0; i < model.tensors.size(); i++) {
+      Tensor t = loader.numbered_tensor(str(i));
+      if (model.wants_grad[i]) t.impl()->set_requires_grad(is_differentiable(t.dtype()));
+      constants_.push_back(std::make_shared<ConstantValue>(IValue(t)));
+    }
+    io::PickleTree attributes;
+    if (zip_->has(root + "attributes.pkl")) {
+      io::Bytes pickled = zip_->read_for_parser(root + "attributes.pkl");
+      attributes = io::unpickle(pickled.data, where);
+    }
+    Values values(*this, loader);
+    Ref<ObjectValue> module = old_module(model.main, attributes.root, values, "__torch__");
+    keep_texts();
+    return module;
+  }
+  Ref<ObjectValue> old_module(const OldModule& m, const Pickled* attributes, Values& values, const std::string& path) {
+    std::string name = path + "." + m.name;  // a class's, in text
+    for (char& c : name)
+      if (c != '.' && c != '_' && !std::isalnum(static_cast<unsigned char>(c))) c = '_';
+    if (m.name.empty() || std::isdigit(static_cast<unsigned char>(m.name[0]))) name.insert(path.size() + 1, "_");
+    auto type = std::make_shared<ClassType>(name, true);
+    std::vector<IValue> slots;
+    auto add = [&](const std::string& slot, TypePtr t, IValue v, bool parameter = false, bool buffer = false) {
+      RL_CHECK(FileError, type->find_slot(slot) < 0, "load '", name_, "': two members of ", name, " are named '", slot,
+               "'");
+      type->add_slot(slot, std::move(t), parameter, buffer);
+      slots.push_back(std::move(v));
+    };
+    add("training", Type::boolean(), true);
+    for (const OldModule::Member& p : m.parameters) {
+      const IValue* v = constant(str("c", p.id));
+      RL_CHECK(FileError, v, "load '", name_, "': there is no tensor ", p.id, " for '", p.name, "'");
+      add(p.name, Type::tensor(), *v, !p.is_buffer, p.is_buffer);
+    }
+    graph::Graph scratch;
+    Lowering types(scratch, *this);
+    for (const OldModule::Member& a : m.attributes) {
+      bool known = attributes && a.id >= 0 && size_t(a.id) < attributes->items.size();
+      RL_CHECK(FileError, known, "load '", name_, "': there is no value ", a.id, " for '", a.name, "'");
+      TypePtr t = types.type_of(*parse_expression(std::make_shared<Source>(Source{a.type, "model.json"})));
+      IValue v = values.value(*attributes->items[size_t(a.id)], t);
+      bool buffer = v.is_tensor() && t->is(TK::Tensor);
+      if (a.name == "training") slots[0] = v;
+      else add(a.name, t, std::move(v), false, buffer);
+    }
+    for (const OldModule& child : m.children) {
+      Ref<ObjectValue> made = old_module(child, attributes, values, name);
+      add(child.name, made->type, IValue(made));
+    }
+    if (std::optional<std::string> text = m.code.empty() ? std::nullopt : text_of(m.code))
+      for (const StmtPtr& s : parse_module(std::make_shared<Source>(Source{std::move(*text), m.code})))
+        if (s->kind == Stmt::Kind::Def)
+          type->add_method(lazy_function(s->text, s, shared_from_this(), type->unowned()));
+    auto object = make_ref<ObjectValue>(type, slots.size());
+    object->slots = std::move(slots);
+    return object;
+  }
+
   struct Text final : Original {
     Text(std::shared_ptr<Archive> a, StmtPtr d) : archive(std::move(a)), def(std::move(d)) {}
     std::string text(TextOptions& options) const override {
@@ -107,7 +195,20 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         if (first == std::string::npos || first - all.rfind('\n', first) - 1 <= indent) break;
         end = all.find('\n', first);
       }
-      return archive->renamed(all.substr(begin, end - begin), options) + "\n";
+      std::string out = archive->renamed(all.substr(begin, end - begin), options) + "\n";
+      return archive->truncates_ ? with_truncation(out) : out;
+    }
+    // floor_divide() as today's versions say what it did.
+    static std::string with_truncation(std::string text) {
+      static const std::string was = "torch.floor_divide(";
+      for (size_t at = 0; (at = text.find(was, at)) != std::string::npos;) {
+        size_t end = at + was.size();
+        for (int open = 1; end < text.size() && open; end++) open += text[end] == '(' ? 1 : text[end] == ')' ? -1 : 0;
+        text.insert(end - 1, ", rounding_mode=\"trunc\"");
+        text.replace(at, was.size(), "torch.div(");
+        at += 10;
+      }
+      return text;
     }
     std::shared_ptr<Archive> archive;
     StmtPtr def;
@@ -243,6 +344,13 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         }
       return classes_[full] = Type::tuple(std::move(items), full, std::move(fields));
     }
+    if (base == "Enum") {
+      std::vector<std::pair<std::string, IValue>> members;
+      for (const StmtPtr& s : def.body)
+        if (s->kind == Stmt::Kind::Assign && s->value)
+          members.emplace_back(s->targets[0]->text, literal(*s->value, nullptr));
+      return classes_[full] = graph::make_enum(full, std::move(members));
+    }
     auto type = std::make_shared<ClassType>(full, base == "Module" || base == "ModuleInterface");
     type->is_interface = interface;
     if (type->is_module) modules_[full] = type;  // see Note [Who keeps a class]
@@ -280,25 +388,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     return type;
   }
 
-  // What an interface says of a method.
-  static std::shared_ptr<graph::Function> abstract_method(const Stmt& def, const TypePtr& self, Lowering& types) {
-    auto f = std::make_shared<graph::Function>();
-    f->name = f->schema.name = def.text;
-    f->is_abstract = true;
-    for (size_t i = 0; i < def.params.size(); i++) {
-      Argument a;
-      a.name = def.params[i].name;
-      const ExprPtr& annotation = def.params[i].annotation;
-      a.type = i == 0 ? self : annotation ? types.type_of(*annotation) : Type::tensor();
-      a.type_name = a.type->schema_text();
-      f->schema.args.push_back(std::move(a));
-    }
-    Argument result;
-    result.type = def.annotation ? types.type_of(*def.annotation) : Type::none();
-    result.type_name = result.type->schema_text();
-    f->schema.returns.push_back(std::move(result));
-    return f;
-  }
   // The value of a constant's text.
   IValue literal(const Expr& e, const TypePtr& type) {
     using EK = Expr::Kind;
@@ -376,6 +465,15 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       }
       return o;
     }
+    IValue called(const std::string& global, const Pickled& argument, int depth) override {
+      if (!global.starts_with("__torch__.")) unsupported(global);
+      const ClassType* c = graph::as_class(archive_.class_named(global, nullptr));
+      RL_CHECK(UnpicklingError, c && c->is_enum, "load '", name_, "': ", global, " is no enum");
+      IValue wanted = value(argument, c->slots[1].type, depth + 1);
+      for (const auto& [member, object] : c->members)
+        if (graph::values_equal(object.to_object().slots[1], wanted)) return object;
+      throw UnpicklingError(str("load '", name_, "': ", global, " has no member of the value ", wanted));
+    }
     TypePtr type_named(const std::string& text) override {
       graph::Graph scratch;
       Lowering types(scratch, archive_);
@@ -393,6 +491,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   std::string name_;
   std::vector<std::shared_ptr<ConstantValue>> constants_;
   int version_ = 3;
+  bool truncates_ = false;
   std::map<std::string, std::string> texts_;  // by entry, once the file is closed
   std::set<std::string> files_;
   std::map<std::string, StmtPtr> definitions_;

@@ -114,7 +114,7 @@ class ArchiveWriter {
         out += "  " + type->fields()[i] + " : " + text_of(type->contained()[i]) + "\n";
       return out;
     }
-    return c->is_interface ? interface_code(*c, name) : class_code(*c, name);
+    return c->is_enum ? enum_code(*c, name) : c->is_interface ? interface_code(*c, name) : class_code(*c, name);
   }
   std::string interface_code(const ClassType& c, const std::string& name) {
     std::string out = "class " + name + (c.is_module ? "(ModuleInterface):\n" : "(Interface):\n");
@@ -124,6 +124,12 @@ class ArchiveWriter {
         out += ", " + f->schema.args[i].name + ": " + text_of(f->schema.args[i].type);
       out += ") -> " + text_of(f->schema.returns[0].type) + ":\n    pass\n";
     }
+    return out;
+  }
+  std::string enum_code(const ClassType& c, const std::string& name) {
+    std::string out = "class " + name + "(Enum):\n";
+    for (const auto& [member, object] : c.members)
+      out += "  " + member + " = " + constant_code(object.to_object().slots[1], text_) + "\n";
     return out;
   }
   std::string class_code(const ClassType& c, const std::string& name) {
@@ -182,6 +188,10 @@ class ArchiveWriter {
     const std::string name = name_of(o.type);
     size_t dot = name.rfind('.');
     pickle_.global(name.substr(0, dot), name.substr(dot + 1));
+    if (type.is_enum) {  // made by its value, which PyTorch puts there without a tuple around it
+      value(o.slots[1]);
+      return pickle_.reduce();
+    }
     pickle_.empty_tuple();
     pickle_.new_object();
     RL_CHECK(RuntimeError, open_.insert(&o).second, "jit.save: an object of ", type.name(), " holds itself");

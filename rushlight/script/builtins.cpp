@@ -72,6 +72,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   }
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
   if (path == "torch.jit" || path == "ops.prim") {
+    if (path == "ops.prim" && name == "unchecked_unwrap_optional") return std::make_shared<Special>("_unwrap_optional");
     if (path == "ops.prim") return std::make_shared<OperatorName>(name);
     return std::make_shared<Special>(name);
   }
@@ -84,7 +85,9 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
   if (path == "torch.special" && is_operator("special_" + name))
     return std::make_shared<OperatorName>("special_" + name);
-  return is_operator(name) ? std::make_shared<OperatorName>(name) : nullptr;
+  if (is_operator(name)) return std::make_shared<OperatorName>(name);
+  if (path != "torch") return nullptr;
+  return name == "_unwrap_optional" ? std::make_shared<Special>(name) : old_operator(name);
 }
 
 SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::string& name) {
@@ -94,23 +97,51 @@ SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::strin
   }
   const graph::ClassType* c = graph::as_class(type);
   if (name == "__new__" && c) return std::make_shared<NewObject>(type);
-  if (c)
+  if (c) {
+    for (const auto& [member, object] : c->members)
+      if (member == name) return constant_of(object);
     for (const auto& f : c->methods)  // C.hook(object, ...)
       if (f->name == name) return std::make_shared<FunctionValue>(f);
+    if (auto held = c->constants.find(name); held != c->constants.end())  // a static method
+      return held->second.is_capsule() ? static_cast<SugaredCapsule*>(held->second.object())->value
+                                       : constant_of(held->second);
+  }
   return Sugared::attribute(range, l, name);
+}
+
+bool TypeName::items(const Range&, Lowering&, std::vector<SugaredPtr>& out) {
+  const graph::ClassType* c = graph::as_class(type);
+  if (!c || !c->is_enum) return false;
+  for (const auto& [member, object] : c->members) out.push_back(constant_of(object));
+  return true;
 }
 
 SugaredPtr TypeName::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
   const graph::ClassType* c = graph::as_class(type);
   if (c) {
+    if (c->is_enum || c->is_interface || c->is_module)
+      fail(range, str("objects of ", c->name(), " can't be made in TorchScript"));
     Value* made = l.emit_typed(range, "prim::CreateObject", {}, type);
     for (const auto& f : c->methods)
       if (f->name == "__init__") FunctionValue(f, made).call(range, l, args);
     return graph_value(made);
   }
   if (type->is(TK::Tuple)) {  // a named tuple
-    std::vector<SugaredPtr> parts;
-    for (const CallArg& a : args) parts.push_back(a.value);
+    std::vector<SugaredPtr> parts(type->fields().size());
+    for (size_t i = 0, position = 0; i < args.size(); i++) {
+      size_t at = position++;
+      if (!args[i].name.empty())
+        at = size_t(std::find(type->fields().begin(), type->fields().end(), args[i].name) - type->fields().begin());
+      if (at >= parts.size())
+        fail(args[i].range, args[i].name.empty() ? str(type, " takes ", parts.size(), " values, got ", args.size())
+                                                 : str(type, " has no field '", args[i].name, "'"));
+      parts[at] = args[i].value;
+    }
+    for (size_t i = 0; i < parts.size(); i++) {
+      auto d = defaults.find(type->fields()[i]);
+      if (!parts[i] && d != defaults.end()) parts[i] = constant_of(d->second);
+      if (!parts[i]) fail(range, str("argument ", type->fields()[i], " not provided for ", type));
+    }
     Value* v = l.convert(range, std::make_shared<TupleOf>(parts), type, nullptr, true);
     if (!v) fail(range, str("these arguments don't make a ", type));
     return graph_value(v->set_type(type));
@@ -128,6 +159,10 @@ TypePtr Special::as_type() const {
 }
 
 namespace {
+bool mentions_class(const Type& t) {
+  return !t.name().empty() ||
+         std::any_of(t.contained().begin(), t.contained().end(), [](const TypePtr& c) { return mentions_class(*c); });
+}
 bool is_tuple(Value* v) { return v->type()->is(TK::Tuple); }
 
 // zip, enumerate or reversed of what is gone through. If one part is known while compiling, as a ModuleList is, all are gone through
@@ -178,6 +213,9 @@ SugaredPtr joined_iteration(const Range& range, Lowering& l, const std::string& 
 }  // namespace
 
 SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
+  static const std::set<std::string> magic = {"len", "int", "float", "bool", "str", "abs", "round", "hash", "complex"};
+  if (magic.contains(name) && !args.empty())
+    if (SugaredPtr own = l.call_magic(range, args[0].value, "__" + name + "__", {})) return own;
   auto value = [&](size_t i) { return args.at(i).value->as_value(args[i].range, l); };
   auto op = [&](const char* kind, std::vector<Value*> inputs, TypePtr type) {
     return graph_value(l.emit_typed(range, kind, inputs, std::move(type)));
@@ -322,7 +360,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     SugaredPtr any = constant_of(false);
     for (size_t i = 1; i < args.size(); i++) {
       graph::Node* n = l.emit(range, "prim::isinstance", {value(0)});
-      n->set_attribute("type", args[i].value->as_type()->schema_text());
+      TypePtr type = args[i].value->as_type();
+      n->set_attribute("type", type->schema_text());
+      if (mentions_class(*type)) n->set_attribute("held", IValue::capsule(make_ref<graph::HeldType>(type)));
       SugaredPtr one = graph_value(n->output()->set_type(Type::boolean()));
       any = i > 1 ? l.call_operator(range, "__or__", {{range, "", any}, {range, "", one}}) : one;
     }

@@ -143,6 +143,8 @@ class Writer {
       return out.empty() || v.is_generic_list() ? "annotate(" + type_text_(v.type()) + ", [" + out + "])"
                                                 : "[" + out + "]";
     }
+    if (const graph::ClassType* c = v.is_object() ? graph::as_class(v.type()) : nullptr; c && c->is_enum)
+      return type_text_(v.type()) + "." + std::string(v.to_object().slots[0].to_string());
     if (v.is_tuple()) {
       std::string out;
       for (const IValue& i : v.to_tuple().items) out += constant(i) + ", ";
@@ -223,7 +225,7 @@ class Writer {
     if (k == "aten::_unwrap_optional")
       return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
     if (k == "prim::isinstance")
-      return "isinstance(" + use(n->input()) + ", " + parse_schema_type(n->attribute("type").to_string())->text() + ")";
+      return "isinstance(" + use(n->input()) + ", " + type_text_(graph::tested_type(*n)) + ")";
     if (k == "prim::CallMethod")
       return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
     if (k == "prim::CreateObject")
@@ -231,6 +233,10 @@ class Writer {
     if (k == "aten::__getitem__") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
     if (k == "aten::Int" || k == "aten::Float" || k == "aten::Bool")
       return (k == "aten::Int" ? "int(" : k == "aten::Float" ? "float(" : "bool(") + use(n->input()) + ")";
+    if (k == "prim::PythonOp")
+      throw RuntimeError(str("Could not export Python function call '", n->attribute("name").to_string(),
+                             "'. Remove calls to Python functions before export. Did you forget to add @script or "
+                             "@script_method annotation? If this is a nn.ModuleList, add it to __constants__"));
     if (k == "aten::__not__") return "not (" + use(n->input()) + ")";
     if (k == "aten::str") return "str(" + use(n->input()) + ")";
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";

@@ -45,6 +45,12 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       SugaredPtr v = expr(e->items[0]);
       if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.is_double() && e->text == "-")
         return constant_value(-c->constant.to_double());
+      if (SugaredPtr own = call_magic(e->range, v,
+                                      e->text == "-"   ? "__neg__"
+                                      : e->text == "+" ? "__pos__"
+                                                       : "__invert__",
+                                      {}))
+        return own;
       if (e->text == "+") return v;
       return call_operator(e->range, e->text == "-" ? "neg" : "bitwise_not", {{e->range, "", v}});
     }
@@ -136,7 +142,9 @@ SugaredPtr Lowering::format(const ExprPtr& e) {
       pattern += part->text;
     } else {
       pattern += "{" + e->keywords[i].first + "}";
-      inputs.push_back(value(part));
+      SugaredPtr v = std::make_shared<SimpleValue>(value(part));
+      SugaredPtr text = call_magic(part->range, v, "__str__", {});
+      inputs.push_back((text ? text : v)->as_value(part->range, *this));
     }
   }
   inputs[0] = constant(e->range, pattern);
@@ -153,6 +161,8 @@ TypePtr Lowering::joined(const Range& range, const TypePtr& a, const TypePtr& b,
 
 Value* Lowering::truth(const Range& range, Value* v) {
   if (v->type()->is(TK::Bool)) return v;
+  if (SugaredPtr known = call_magic(range, graph_value(v), "__bool__", {})) return known->as_value(range, *this);
+  if (SugaredPtr n = call_magic(range, graph_value(v), "__len__", {})) return truth(range, n->as_value(range, *this));
   if (v->type()->is(TK::Tensor) || v->type()->is(TK::Int) || v->type()->is(TK::Float))
     return emit_typed(range, "aten::Bool", {v}, Type::boolean());
   if (v->type()->is(TK::Number) || v->type()->is(TK::Complex))
@@ -189,6 +199,12 @@ bool Lowering::has_attribute(const Range& range, const SugaredPtr& v, const std:
   try {
     return v->attribute(range, *this, name) != nullptr;
   } catch (const ScriptError&) { return false; }
+}
+
+// isinstance(x, T), or torch.jit.isinstance(x, T).
+static bool asks_type(const Expr& e) {
+  return e.kind == EK::Call && e.items.size() == 3 && e.items[0]->text == "isinstance" &&
+         (e.items[0]->kind == EK::Name || e.items[0]->kind == EK::Attribute);
 }
 
 // A type that says of a value less than isinstance() can.
@@ -274,7 +290,7 @@ int Lowering::static_condition(const ExprPtr& e) {
       if (f->kind == EK::Name && f->text == "hasattr" && e->items.size() == 3 && e->items[2]->kind == EK::String &&
           (e->items[1]->kind == EK::Name || e->items[1]->kind == EK::Attribute))
         return has_attribute(e->range, expr(e->items[1]), e->items[2]->text);
-      if (f->kind == EK::Name && f->text == "isinstance" && e->items.size() == 3) {
+      if (asks_type(*e)) {
         if (e->items[1]->kind == EK::Call) return -1;  // asked once, where it is needed
         TypePtr have = value(e->items[1])->type();
         if (open_type(*have)) return -1;
@@ -349,8 +365,7 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
         v && v->value->type()->is(TK::Optional))
       out.push_back({e->items[0]->text, v->value->type()->element()});
   }
-  if (e->kind == EK::Call && e->items.size() == 3 && e->items[0]->kind == EK::Name &&
-      e->items[0]->text == "isinstance" && e->items[1]->kind == EK::Name) {
+  if (asks_type(*e) && e->items[1]->kind == EK::Name) {
     auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[1]->text, e->range).get());
     if (!v || !open_type(*v->value->type())) return;
     const Type& have = *v->value->type();
@@ -524,6 +539,10 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     return std::make_shared<SimpleValue>(r);
   }
   if (op == "in" || op == "not in") {
+    if (SugaredPtr own = call_magic(range, b, "__contains__", {a})) {
+      if (op == "in") return own;
+      return graph_value(emit_typed(range, "aten::__not__", {own->as_value(range, *this)}, Type::boolean()));
+    }
     SugaredPtr in = b;
     auto* simple = dynamic_cast<SimpleValue*>(b.get());
     if (std::vector<SugaredPtr> parts;
@@ -557,6 +576,18 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     if (fits && d->constant.to_int() <= 64) return std::make_shared<ConstantValue>(out);
   }
   Value *x = a->as_value(range, *this), *y = b->as_value(range, *this);
+  if (const graph::ClassType* c = graph::as_class(x->type())) {
+    static const std::map<std::string, const char*> methods = {
+        {"+", "__add__"}, {"-", "__sub__"},     {"*", "__mul__"},     {"/", "__truediv__"}, {"//", "__floordiv__"},
+        {"%", "__mod__"}, {"**", "__pow__"},    {"<", "__lt__"},      {">", "__gt__"},      {"<=", "__le__"},
+        {">=", "__ge__"}, {"==", "__eq__"},     {"!=", "__ne__"},     {"&", "__and__"},     {"|", "__or__"},
+        {"^", "__xor__"}, {"<<", "__lshift__"}, {">>", "__rshift__"}, {"@", "__matmul__"}};
+    if (SugaredPtr own = call_magic(range, graph_value(x), methods.at(op), {b})) return own;
+    if (SugaredPtr same = op == "!=" ? call_magic(range, graph_value(x), "__eq__", {b}) : nullptr)
+      return graph_value(emit_typed(range, "aten::__not__", {same->as_value(range, *this)}, Type::boolean()));
+    if (!c->is_enum)
+      fail(range, str("Cannot use '", op, "': the class ", c->name(), " does not define ", methods.at(op)));
+  }
   bool tensor = x->type()->is(TK::Tensor) || y->type()->is(TK::Tensor);
   std::string name = names.at(op);
   auto arg = [&](Value* v) { return CallArg{range, "", std::make_shared<SimpleValue>(v)}; };
@@ -650,6 +681,12 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
   auto part = [&](const ExprPtr& p, IValue otherwise) { return p ? value(p) : constant(range, std::move(otherwise)); };
   auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
   std::vector<SugaredPtr> known;
+  if (items.size() == 1 && items[0]->kind != EK::Slice) {
+    auto* object = dynamic_cast<SimpleValue*>(base.get());
+    const graph::ClassType* c = object ? graph::as_class(object->value->type()) : nullptr;
+    if (c && !c->is_module && c->find_method("__getitem__"))
+      return call_magic(range, base, "__getitem__", {expr(items[0])});
+  }
   auto* as_simple = dynamic_cast<SimpleValue*>(base.get());
   bool tuple_like = !as_simple || as_simple->value->type()->is(TK::Tuple) || graph::as_class(as_simple->value->type());
   if (tuple_like && items.size() == 1 && base->items(range, *this, known)) {

@@ -28,7 +28,8 @@ bool name_part(char c) { return name_start(c) || std::isdigit(static_cast<unsign
 
 class Lexer {
  public:
-  explicit Lexer(const std::shared_ptr<const Source>& source) : source_(source), text_(source->text) {}
+  Lexer(const std::shared_ptr<const Source>& source, std::vector<TypeComment>* comments)
+      : source_(source), text_(source->text), comments_(comments) {}
 
   std::vector<Token> run() {
     line_start();
@@ -76,7 +77,17 @@ class Lexer {
     }
   }
   void skip_comment() {
+    size_t begin = at_;
     while (at_ < text_.size() && peek() != '\n') at_++;
+    if (!comments_) return;
+    std::string_view text(text_.data() + begin + 1, at_ - begin - 1);
+    auto skip_spaces = [&] { text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size())); };
+    skip_spaces();
+    if (!text.starts_with("type:")) return;
+    text.remove_prefix(5);
+    skip_spaces();
+    text = text.substr(0, text.find('#'));
+    if (!text.empty() && !text.starts_with("ignore")) comments_->push_back({std::string(text), begin});
   }
 
   void next() {
@@ -255,10 +266,13 @@ class Lexer {
   std::vector<size_t> indents_;
   std::vector<size_t> brackets_;
   std::vector<Token> tokens_;
+  std::vector<TypeComment>* comments_;
 };
 
 }  // namespace
 
-std::vector<Token> tokenize(const std::shared_ptr<const Source>& source) { return Lexer(source).run(); }
+std::vector<Token> tokenize(const std::shared_ptr<const Source>& source, std::vector<TypeComment>* comments) {
+  return Lexer(source, comments).run();
+}
 
 }  // namespace rushlight::script

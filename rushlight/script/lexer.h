@@ -30,7 +30,13 @@ struct Token {
   bool is_keyword(const char* t) const { return is(Kind::Keyword, t); }
 };
 
+// `# type: (int) -> Tensor`: what stands after the colon, and where.
+struct TypeComment {
+  std::string text;
+  size_t begin;
+};
+
 // Throws ScriptError at a character that starts no token, an open string or bracket, or an indentation that fits no block.
-std::vector<Token> tokenize(const std::shared_ptr<const Source>& source);
+std::vector<Token> tokenize(const std::shared_ptr<const Source>& source, std::vector<TypeComment>* comments = nullptr);
 
 }  // namespace rushlight::script

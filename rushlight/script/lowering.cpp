@@ -208,6 +208,16 @@ Value* Lowering::constant(const Range& range, IValue v, TypePtr type) {
   return out;
 }
 
+SugaredPtr Lowering::call_magic(const Range& range, const SugaredPtr& v, const std::string& method,
+                                const std::vector<SugaredPtr>& args) {
+  auto* simple = dynamic_cast<SimpleValue*>(v.get());
+  const graph::ClassType* c = simple ? graph::as_class(simple->value->type()) : nullptr;
+  if (!c || !c->find_method(method)) return nullptr;
+  std::vector<CallArg> given;
+  for (const SugaredPtr& a : args) given.push_back({range, "", a});
+  return v->attribute(range, *this, method)->call(range, *this, given);
+}
+
 // ---- names ----
 
 SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
@@ -298,6 +308,8 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
     case EK::Subscript: {
       SugaredPtr base = expr(target->items[0]);
       Value* b = base->as_value(range, *this);
+      if (graph::as_class(b->type()) && target->items.size() == 2)
+        if (call_magic(range, base, "__setitem__", {expr(target->items[1]), value})) return;
       if (b->type()->is(Type::Kind::Tensor)) {
         Value* place = subscript(range, base, {target->items.begin() + 1, target->items.end()})->as_value(range, *this);
         return store(range, place, value);
@@ -361,6 +373,14 @@ void Lowering::augmented(const StmtPtr& s) {
   if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
     fail(target->range, "assigning to a slice of a list is not supported in TorchScript");
   SugaredPtr object = std::make_shared<SimpleValue>(b);
+  if (graph::as_class(b->type())) {
+    SugaredPtr key = std::make_shared<SimpleValue>(value(target->items[1]));
+    SugaredPtr old = call_magic(s->range, object, "__getitem__", {key});
+    if (old) {
+      SugaredPtr now = in_place(s->range, s->text, old, expr(s->value));
+      if (call_magic(s->range, object, "__setitem__", {key, now})) return;
+    }
+  }
   SugaredPtr index = std::make_shared<SimpleValue>(value(target->items[1]));
   SugaredPtr old = call_operator(s->range, "__getitem__", {{s->range, "", object}, {s->range, "", index}});
   SugaredPtr now = in_place(s->range, s->text, old, expr(s->value));
@@ -615,19 +635,26 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
   size_t before = contexts_.size();
   for (size_t i = 0; i < s->targets.size(); i += 2) {
     const ExprPtr& e = s->targets[i];
-    SugaredPtr item = expr(e);  // held: the mode that it holds is read below
-    auto* context = dynamic_cast<GradMode*>(item.get());
-    if (!context)
-      fail(e->range,
-           "With item expression must be torch.no_grad(), torch.enable_grad(), torch.set_grad_enabled() or "
-           "record_function() in TorchScript here");
-    if (s->targets[i + 1]) fail(s->targets[i + 1]->range, "this context has no value for `as`");
+    SugaredPtr given = expr(e);  // held: the mode that it holds is read below
+    auto* context = dynamic_cast<GradMode*>(given.get());
+    if (!context) {
+      SugaredPtr object = std::make_shared<SimpleValue>(given->as_value(e->range, *this));
+      SugaredPtr entered = call_magic(e->range, object, "__enter__", {});
+      if (!entered || !graph::as_class(object->as_value(e->range, *this)->type())->find_method("__exit__"))
+        fail(e->range, str("With item expression must return an object with __enter__ and __exit__, torch.no_grad(), "
+                           "torch.enable_grad(), torch.set_grad_enabled() or record_function(); this is a ",
+                           given->kind()));
+      if (s->targets[i + 1]) assign_target(s->targets[i + 1], entered);
+      contexts_.push_back({nullptr, object, e->range});
+      continue;
+    }
+    if (s->targets[i + 1]) assign_target(s->targets[i + 1], constant_of({}));
     Value* old = context->before;
     if (Value* on = context->on) {
       old = emit_typed(e->range, "aten::is_grad_enabled", {}, Type::boolean());
       emit(e->range, "aten::set_grad_enabled", {on}, 0);
     }
-    contexts_.push_back(old);
+    contexts_.push_back({old});
   }
   if (!rest) {
     bool ended = block(s->body, 0, nullptr);
@@ -636,7 +663,7 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
     return ended;
   }
   // What follows is lowered inside of the branches of the body; it stands outside of the contexts all the same.
-  std::vector<Value*> inside = contexts_;
+  std::vector<Context> inside = contexts_;
   bool ended = block(s->body, 0, [&] {
     leave_contexts(before);
     contexts_.resize(before);
@@ -649,8 +676,11 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
 }
 // The code that ends the innermost `with` statements, where control leaves them.
 void Lowering::leave_contexts(size_t down_to) {
-  for (size_t i = contexts_.size(); i > down_to; i--)
-    if (contexts_[i - 1]) emit({}, "aten::set_grad_enabled", {contexts_[i - 1]}, 0);
+  for (size_t i = contexts_.size(); i > down_to; i--) {
+    const Context& c = contexts_[i - 1];
+    if (c.gradients) emit({}, "aten::set_grad_enabled", {c.gradients}, 0);
+    if (c.object) call_magic(c.range, c.object, "__exit__", std::vector<SugaredPtr>(3, constant_of({})));
+  }
 }
 
 bool Lowering::loop(const StmtPtr& s, const Rest& rest) {

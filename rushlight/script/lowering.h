@@ -44,6 +44,11 @@ class Lowering {
   // An exception of this text unless `ok` is true.
   void require(const Range& range, Value* ok, const std::string& text);
   bool has_attribute(const Range& range, const SugaredPtr& v, const std::string& name);
+  // v.method(args...) where v is an object of a class that has the method, as __add__; null otherwise.
+  SugaredPtr call_magic(const Range& range, const SugaredPtr& v, const std::string& method,
+                        const std::vector<SugaredPtr>& args);
+  // Whether what stands here runs whenever the function does.
+  bool is_unconditional() const { return !scope_ || !scope_->outer; }
   TypePtr type_of(const Expr& e);
   // n of BroadcastingListn[int], a list that one number may stand for; 0 for other annotations.
   static int broadcast_size(const Expr& e);
@@ -114,8 +119,13 @@ class Lowering {
   Lowering* caller_ = nullptr;               // who inlines this
   const Stmt* active_ = nullptr;             // what is inlined
   std::map<std::string, TypePtr> declared_;  // types of its parameters
-  std::vector<Value*>
-      contexts_;  // of the `with` statements around: whether gradients were on before them; null for none
+  // The `with` statements around: whether gradients were on before, or the object whose __exit__ ends it; or neither.
+  struct Context {
+    Value* gradients = nullptr;
+    SugaredPtr object = nullptr;
+    Range range = {};
+  };
+  std::vector<Context> contexts_;
   std::vector<size_t> loop_depth_;  // how many of them were open where each loop around began
 };
 

@@ -17,6 +17,25 @@ std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::sha
   return f;
 }
 
+std::shared_ptr<graph::Function> abstract_method(const Stmt& def, const TypePtr& self, Lowering& types) {
+  auto f = std::make_shared<graph::Function>();
+  f->name = f->schema.name = def.text;
+  f->is_abstract = true;
+  for (size_t i = 0; i < def.params.size(); i++) {
+    Argument a;
+    a.name = def.params[i].name;
+    const ExprPtr& annotation = def.params[i].annotation;
+    a.type = i == 0 ? self : annotation ? types.type_of(*annotation) : Type::tensor();
+    a.type_name = a.type->schema_text();
+    f->schema.args.push_back(std::move(a));
+  }
+  Argument result;
+  result.type = def.annotation ? types.type_of(*def.annotation) : Type::none();
+  result.type_name = result.type->schema_text();
+  f->schema.returns.push_back(std::move(result));
+  return f;
+}
+
 std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
                                                   std::shared_ptr<Resolver> resolver, const std::string& name) {
   std::vector<StmtPtr> all = parse_module(source);

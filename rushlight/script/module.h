@@ -11,6 +11,8 @@ namespace rushlight::script {
 // A function whose text is compiled at its first use. `self_type` for methods.
 std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::shared_ptr<const Stmt> def,
                                                std::shared_ptr<Resolver> resolver, TypePtr self_type = nullptr);
+// What an interface says of a method: its schema, and no body.
+std::shared_ptr<graph::Function> abstract_method(const Stmt& def, const TypePtr& self, Lowering& types);
 // Compiles now. Throws ScriptError unless the text is one function.
 std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
                                                   std::shared_ptr<Resolver> resolver, const std::string& name = {});

@@ -25,7 +25,8 @@ const std::array<Level, 6>& levels() {
 
 class Parser {
  public:
-  explicit Parser(const std::shared_ptr<const Source>& source) : source_(source), tokens_(tokenize(source)) {}
+  explicit Parser(const std::shared_ptr<const Source>& source)
+      : source_(source), tokens_(tokenize(source, &comments_)) {}
 
   std::vector<StmtPtr> module() {
     std::vector<StmtPtr> out;
@@ -86,6 +87,36 @@ class Parser {
     if (e->height > kMaxHeight) fail(e->range, str("an expression of more than ", kMaxHeight, " levels"));
     return e;
   }
+  // The type comment between two places, as an expression; null if there is none. Signatures only, or none of them.
+  const TypeComment* type_comment(size_t begin, size_t end, bool signature) const {
+    for (const TypeComment& c : comments_)
+      if (c.begin >= begin && c.begin < end && (c.text.find("->") != std::string::npos) == signature) return &c;
+    return nullptr;
+  }
+  ExprPtr type_in(const TypeComment& c, const std::string& text) const {
+    int line = Range{source_, c.begin, c.begin}.line();
+    return parse_expression(std::make_shared<Source>(Source{text, source_->file, line}));
+  }
+  ExprPtr type_between(size_t begin, size_t end) const {
+    const TypeComment* c = type_comment(begin, end, false);
+    return c ? type_in(*c, c->text) : nullptr;
+  }
+  // def f(x, y):  # type: (int, Tensor) -> int. A method's leaves out self; (...) says of the result only.
+  void apply_signature(Stmt& def, const TypeComment& c) const {
+    size_t arrow = c.text.rfind("->"), last = c.text.rfind(')', arrow);
+    if (c.text[0] != '(' || last == std::string::npos)
+      fail(def.range, "a type comment is '# type: (int, Tensor) -> int'");
+    ExprPtr types = type_in(c, c.text.substr(0, last) + (c.text.find_first_not_of(" ", 1) == last ? ")" : ",)"));
+    def.annotation = type_in(c, c.text.substr(arrow + 2));
+    if (types->items.size() == 1 && types->items[0]->kind == EK::Ellipsis) return;
+    size_t self = types->items.size() + 1 == def.params.size();
+    if (types->items.size() + self != def.params.size())
+      fail(def.range, str("the type comment is of ", types->items.size(), " arguments, and the function takes ",
+                          def.params.size()));
+    for (size_t i = self; i < def.params.size(); i++)
+      if (!def.params[i].annotation) def.params[i].annotation = types->items[i - self];
+  }
+
   std::shared_ptr<Stmt> make_stmt(SK kind, const Range& start) {
     auto s = std::make_shared<Stmt>();
     s->kind = kind;
@@ -157,6 +188,9 @@ class Parser {
       } while (take_op(","));
       s->body = block();
       out.push_back(s);
+    } else if (t.is_keyword("import") &&
+               peek(1).is(TK::Name, "__torch__")) {  // archives of 1.2 and 1.3 have the lines; the names do without
+      while (peek().kind != TK::Newline && peek().kind != TK::End) take();
     } else if (t.is_keyword("try") || t.is_keyword("import") || t.is_keyword("from") || t.is_keyword("global") ||
                t.is_keyword("nonlocal") || t.is_keyword("yield") || t.is_keyword("async") || t.is_keyword("await")) {
       fail(start, str("'", t.text, "' is not supported in TorchScript"));
@@ -251,6 +285,8 @@ class Parser {
     s->value = parts.back();
     parts.pop_back();
     s->targets = std::move(parts);
+    if (s->targets.size() == 1 && s->targets[0]->kind != EK::Tuple)
+      s->annotation = type_between(tokens_[at_ - 1].range.end, peek().range.begin + 1);
     return s;
   }
 
@@ -276,7 +312,11 @@ class Parser {
         p.kwarg_only = kwarg_only;
         if (take_op(":")) p.annotation = expr();
         if (take_op("=")) p.default_value = expr();
+        bool more = take_op(",");
+        if (!p.annotation) p.annotation = type_between(p.range.begin, peek().range.begin);
         s->params.push_back(std::move(p));
+        if (!more) break;
+        continue;
       }
       if (!take_op(",")) break;
     }
@@ -284,6 +324,8 @@ class Parser {
     if (take_op("->")) s->annotation = expr();
     s->range = from(start);
     s->body = block();
+    size_t end = s->body.empty() ? s->range.end : s->body[0]->range.begin;
+    if (const TypeComment* c = type_comment(s->range.end, end, true)) apply_signature(*s, *c);
     drop_doc(*s);
     return s;
   }
@@ -647,6 +689,7 @@ class Parser {
   }
 
   std::shared_ptr<const Source> source_;
+  std::vector<TypeComment> comments_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int depth_ = 0;

@@ -151,6 +151,8 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
   }
   if (const graph::ClassType* c = graph::as_class(t)) {
     int slot = c->find_slot(name);
+    if (const IValue* known = c->is_enum && slot >= 0 ? graph::constant_of(value) : nullptr)
+      return constant_of(known->to_object().slots[size_t(slot)]);
     if (slot >= 0) {
       graph::Node* n = l.emit(range, "prim::GetAttr", {value});
       n->set_attribute("name", name);
@@ -180,8 +182,10 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
 }
 
 SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
-  if (const graph::ClassType* c = graph::as_class(value->type()); c && c->find_method("forward"))
-    return attribute(range, l, "forward")->call(range, l, args);
+  if (const graph::ClassType* c = graph::as_class(value->type()))
+    for (const char* method : {"forward", "__call__"})
+      if ((c->is_module || method[0] == '_') && c->find_method(method))
+        return attribute(range, l, method)->call(range, l, args);
   return Sugared::call(range, l, args);
 }
 
@@ -219,8 +223,21 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
   const graph::ClassType* c = graph::as_class(value->type());
   if (!c) return Sugared::set_attribute(range, l, name, v);
   int slot = c->find_slot(name);
+  if (slot < 0 && c->open) {
+    if (!l.is_unconditional())
+      fail(range, str("First assignment cannot be in a control-flow block: initialize '", name,
+                      "' at the top level of __init__ first"));
+    slot = int(graph::as_class_shared(value->type())->add_slot(name, v->type()));
+  }
+  if (auto setter = c->constants.find("$set " + name); slot < 0 && setter != c->constants.end()) {
+    static_cast<SugaredCapsule*>(setter->second.object())
+        ->value->bind(range, l, value)
+        ->call(range, l, {{range, "", graph_value(v)}});
+    return;
+  }
   if (slot < 0)
-    fail(range, str("Tried to set an attribute '", name, "' that ", c->name(), " does not have; make it in __init__"));
+    fail(range, str("Tried to set nonexistent attribute: ", name,
+                    ". Did you forget to initialize it in __init__()? The class is ", c->name()));
   Value* typed = l.convert(range, graph_value(v), c->slots[size_t(slot)].type, nullptr, false);
   if (!typed)
     fail(range, str("attribute '", name, "' has type ", c->slots[size_t(slot)].type,
@@ -314,7 +331,11 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   TypePtr have = v->type();
   if (have->is_subtype_of(*type)) return v;
   if (target.is(TK::Any)) return v;
-  if (target.is(TK::Class) && static_cast<const graph::ClassType&>(target).is_implemented_by(have)) return v;
+  if (target.is(TK::Class) && target.name().empty()) {  // AnyEnumType of a schema
+    const graph::ClassType* c = graph::as_class(have);
+    return c && c->is_enum ? v : nullptr;
+  }
+  if (const auto* c = dynamic_cast<const graph::ClassType*>(&target); c && c->is_implemented_by(have)) return v;
   if (target.is(TK::Number) && have->is(TK::Bool)) return v;
   if (have->is(TK::List) && target.is(TK::List)) {
     if (target.element()->is(TK::Any) || have->element()->is_subtype_of(*target.element())) return v;
@@ -622,10 +643,13 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
         return l.call_operator(range, t->second, std::move(args));
   // Steps that had a default until version 8.
   if (name == "linspace" || name == "logspace") {
-    if (args.size() == 2) args.push_back({range, "", constant_of(int64_t(100))});
+    size_t given = size_t(std::count_if(args.begin(), args.end(), [](const CallArg& a) { return a.name.empty(); }));
+    if (given == 2 && std::none_of(args.begin(), args.end(), [](const CallArg& a) { return a.name == "steps"; }))
+      args.insert(args.begin() + 2, {range, "", constant_of(int64_t(100))});
     else if (args.size() > 2 && args[2].name.empty() && args[2].value->is_none() == 1)
       args[2].value = constant_of(int64_t(100));
   }
+  if (SugaredPtr then = upgraded(name, args, l.resolver().version())) return then->call(range, l, args);
   if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);
   if (DType cast; bound && dtype_from_method(name, cast))

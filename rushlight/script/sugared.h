@@ -2,6 +2,7 @@
 // is compiled and leave graph values behind.
 #pragma once
 #include <functional>
+#include <map>
 
 #include "rushlight/graph/ir.h"
 #include "rushlight/script/ast.h"
@@ -139,8 +140,11 @@ class TypeName final : public Sugared {
   // C.__new__(C), which archives hold in place of C(...).
   SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
+  // Members of an enum.
+  bool items(const Range& range, Lowering& lowering, std::vector<SugaredPtr>& out) override;
   TypePtr as_type() const override { return type; }
   TypePtr type;
+  std::map<std::string, IValue> defaults;  // of a named tuple's fields
 };
 
 // torch.no_grad() and its like, which `with` takes: what to switch gradients to, or what they were before.
@@ -189,6 +193,16 @@ class Dispatched final : public Sugared {
 // parameters", or "" for a module that is no container.
 constexpr const char* kContainer = "$container";
 
+// What operators mean: that of today (0), or of an archive's version; see upgraders.cpp.
+struct OperatorVersion {
+  int number = 0;
+  bool truncates = false;  // floor_divide rounds towards zero
+};
+// What stands for a call of the operator there. Null for the operator itself.
+SugaredPtr upgraded(const std::string& name, const std::vector<CallArg>& args, const OperatorVersion& version);
+// An operator that archives name and is none today. Null for others.
+SugaredPtr old_operator(const std::string& name);
+
 // Where names that the text does not define come from: a Python function's globals, or an archive's classes and constants.
 class Resolver {
  public:
@@ -196,6 +210,7 @@ class Resolver {
   virtual SugaredPtr resolve(const std::string& name, const Range& range) = 0;  // null if unknown
   // The value of a parameter's default, where the function is one of a running program. False: its text says it.
   virtual bool default_value(const std::string&, const Type&, IValue&) { return false; }
+  virtual OperatorVersion version() const { return {}; }
 };
 
 // A Python function that is lowered where it is called, for what its arguments are there: types that its text leaves open (Any, a

@@ -20,6 +20,7 @@ OF_PYTHON = {
     "rushlight/script/builtins.cpp": "the modules math and builtins",
     "rushlight/script/expressions.cpp": "operators of Python",
     "rushlight/script/sugared.cpp": "operators of Python",
+    "rushlight/script/upgraders.cpp": "operators that meant something else in older versions",
 }
 
 

@@ -54,7 +54,10 @@ def modules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("script")
     return {
         (name, ours): load(folder, name, text, ours)
-        for name, text in (("expressions", expressions()), ("programs", (FOLDER / "programs.py").read_text()))
+        for name, text in (
+            ("expressions", expressions()),
+            *((n, (FOLDER / f"{n}.py").read_text()) for n in ("programs", "classes")),
+        )
         for ours in (True, False)
     }
 
@@ -131,10 +134,11 @@ def test_expressions(modules):
     assert not differences(module, modules["expressions", False], lambda _, i: module.MARKS[i])
 
 
-def test_programs(modules):
-    module = modules["programs", True]
+@pytest.mark.parametrize("name", ["programs", "classes"])
+def test_programs(modules, name):
+    module = modules[name, True]
     marks = {**dict.fromkeys(module.REFUSED, "!"), **dict.fromkeys(module.AS_PYTORCH, "~")}
-    assert not differences(module, modules["programs", False], lambda name, _: marks.get(name, ""))
+    assert not differences(module, modules[name, False], lambda name, _: marks.get(name, ""))
 
 
 # Integers of Python's grow; a script says that its own can't.

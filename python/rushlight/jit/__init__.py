@@ -19,13 +19,14 @@ from ._script import (
     save,
     script,
     script_if_tracing,
+    script_method,
     unused,
     wait,
 )
 
 __all__ = [
     "Attribute", "Error", "Future", "fork", "script_if_tracing", "wait", "RecursiveScriptModule", "ScriptFunction", "ScriptModule", "annotate", "export", "ignore", "is_scripting", "is_tracing", "load",
-    "save", "script", "unused",
+    "save", "script", "script_method", "unused",
 ]  # fmt: skip
 
 
@@ -38,7 +39,15 @@ def __getattr__(name: str):
         from . import annotations
 
         return annotations
-    if name in ("Final", "interface", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
+    if name == "interface":
+        from ._classes import interface
+
+        return interface
+    if name == "CompilationUnit":
+        from ._unit import CompilationUnit
+
+        return CompilationUnit
+    if name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
         from . import _names
 
         return getattr(_names, name)

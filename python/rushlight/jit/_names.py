@@ -49,5 +49,5 @@ def _mark(fn: Callable) -> Callable:
     return fn
 
 
-interface = _overload = _overload_method = _mark
+_overload = _overload_method = _mark
 _script_if_tracing = script_if_tracing

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import inspect
+import io
 import itertools
 import math
 import os
@@ -55,17 +56,34 @@ def export(fn):
 
 
 def ignore(drop: Any = False, **kwargs):
-    """Marks a function that is not to be compiled; a compiled call of it raises."""
+    """Marks a function that is not to be compiled: a script calls the Python function, and cannot be saved. With drop=True it is ``unused``.
+
+    >>> import rushlight as torch
+    >>> @torch.jit.ignore
+    ... def told(x: torch.Tensor) -> int:
+    ...     return len(str(x))
+    """
     if callable(drop):
         drop._torchscript_modifier = "ignore"
         return drop
-    return lambda fn: ignore(fn)
+    return lambda fn: unused(fn) if drop or kwargs.get("drop_on_export") else ignore(fn)
 
 
-unused = ignore
+def unused(fn):
+    """Marks a function that is not to be compiled; a compiled call of it raises."""
+    if isinstance(fn, property):
+        for part in (fn.fget, fn.fset):
+            if part is not None:
+                part._torchscript_modifier = "unused"
+        return fn
+    fn._torchscript_modifier = "unused"
+    return fn
 
 
-class Future:
+_T = typing.TypeVar("_T")
+
+
+class Future(typing.Generic[_T]):
     """The result of fork."""
 
     def __init__(self, value: Any) -> None:
@@ -119,12 +137,21 @@ def _names(fn) -> dict[str, Any]:
         for name, p in inspect.signature(fn).parameters.items()
         if p.default is not inspect.Parameter.empty
     }
+    for annotation in fn.__annotations__.values():  # a local class is named by annotations alone
+        _add_classes(annotation, names)
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         try:
             names[name] = cell.cell_contents
         except ValueError:  # not yet filled
             pass
     return names
+
+
+def _add_classes(annotation: Any, names: dict[str, Any]) -> None:
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        names.setdefault(annotation.__name__, annotation)
+    for part in typing.get_args(annotation):
+        _add_classes(part, names)
 
 
 def _source(fn) -> tuple[str, str, int]:
@@ -155,8 +182,12 @@ def _type_of(obj: Any) -> Any:
         parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
         return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
     origin, arguments = typing.get_origin(obj), typing.get_args(obj)
-    if origin is typing.Annotated or origin is typing.Final:
+    if origin in (typing.Annotated, typing.Final, Future):
         return _type_of(arguments[0])
+    if isinstance(obj, type) and origin is None:
+        from . import _classes
+
+        return _classes.type_of(obj)
     names = {list: "List", dict: "Dict", tuple: "Tuple", typing.Union: "Union", types.UnionType: "Union"}
     if origin not in names or Ellipsis in arguments:
         return None
@@ -226,6 +257,13 @@ def _resolve(obj: Any) -> Any:
         return "special:record_function"
     if obj is warnings.warn:
         return "warn"
+    modifier = getattr(obj, "_torchscript_modifier", "")
+    if modifier in ("ignore", "unused") and isinstance(obj, (types.FunctionType, types.MethodType)):
+        return _outside(obj, obj, modifier, 0)
+    if isinstance(obj, _Bound):
+        return _outside(obj.call, obj.fn, obj.modifier, 1)
+    if isinstance(obj, ScriptModule):
+        return obj._c
     if getattr(math, name or " ", None) is obj:
         return f"math:{name}"
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
@@ -235,7 +273,42 @@ def _resolve(obj: Any) -> Any:
             return name
         return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
     kind = _type_of(obj)
+    if kind is None and isinstance(obj, type):
+        from . import _classes
+
+        _classes.type_of(obj, wanted=True)
+    if kind is not None and getattr(obj, "_field_defaults", None):
+        return ("type", kind, {name: value for name, value in obj._field_defaults.items() if _is_constant(value)})
     return None if kind is None else ("type", kind)
+
+
+def _outside(call, fn, modifier: str, skipped: int) -> Any:
+    """How the compiler calls a function that stays Python's, or refuses to. ``skipped``: arguments that ``call`` has bound."""
+    hints = _hints_of_function(fn)
+    result = hints.get("return", _C.Tensor)
+    kind = "NoneType" if result is None else _type_of(result)
+    if modifier == "unused":
+        return (
+            "unused",
+            f"'{fn.__name__}': This Python function is annotated to be ignored and cannot be run",
+            kind or "Tensor",
+        )
+    arguments = []
+    for p in list(inspect.signature(fn).parameters.values())[skipped:]:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            raise RuntimeError(
+                f"Compiled functions can't take variable number of arguments or use keyword-only arguments with defaults: '{fn.__name__}'"
+            )
+        known = p.default is not p.empty
+        arguments.append((p.name, _type_of(hints.get(p.name, _C.Tensor)) or "Any", known, p.default if known else None))
+    return ("python", call, fn.__name__, arguments, kind or "Any")
+
+
+def _hints_of_function(fn) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(getattr(fn, "__func__", fn))
+    except Exception:  # names that only the program's own text explains
+        return {k: v for k, v in getattr(fn, "__annotations__", {}).items() if not isinstance(v, str)}
 
 
 def _define(fn) -> Any:
@@ -306,6 +379,43 @@ class ScriptFunction:
     def code(self) -> str:
         return self._c.code
 
+    @property
+    def code_with_constants(self) -> tuple[str, Any]:
+        """The text, and what it calls CONSTANTS."""
+        code, constants = self._c._code_parts()
+        return code, Constants(constants)
+
+    @property
+    def inlined_graph(self) -> Graph:
+        return Graph(self._c._inlined_text)
+
+    @property
+    def schema(self) -> str:
+        return self._c.schema
+
+    @property
+    def qualified_name(self) -> str:
+        return f"__torch__.{self.name}"
+
+    def save(self, f, _extra_files: dict[str, Any] | None = None) -> None:
+        """Writes an archive of a module whose forward is the function."""
+        ScriptModule._wrap(self._c._module()).save(f, _extra_files)
+
+    def save_to_buffer(self, _extra_files: dict[str, Any] | None = None) -> bytes:
+        return ScriptModule._wrap(self._c._module()).save_to_buffer(_extra_files)
+
+
+class Constants:
+    """The tensors that a text names: ``.c0``, ``.c1``, ..."""
+
+    def __init__(self, constants: list[Any]) -> None:
+        self.const_mapping = {f"c{i}": value for i, value in enumerate(constants)}
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "const_mapping" or name not in self.const_mapping:
+            raise AttributeError(name)
+        return self.const_mapping[name]
+
 
 class _Tensors(collections.abc.MutableMapping):
     """A ScriptModule's _parameters or _buffers: the tensors are the compiled object's own, and nothing else holds them."""
@@ -360,13 +470,95 @@ class _Children(dict):
         return self.__delitem__(name) if name in self else super().pop(name, *default)
 
 
-class ScriptModule(Module):
-    """A module whose methods are compiled; parameters, buffers and submodules are those of the compiled object."""
+def script_method(fn):
+    """Marks a method of a ScriptModule's subclass, to be compiled once ``__init__`` has run."""
+    fn._torchscript_modifier = "script_method"
+    return fn
+
+
+class ScriptMeta(type):
+    """Compiles an object of a ScriptModule's subclass once its __init__ has run."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if issubclass(cls, RecursiveScriptModule):
+            return super().__call__(*args, **kwargs)
+        module = super().__call__(*args, **kwargs)
+        if not isinstance(module, RecursiveScriptModule):
+            _compile_subclass(module)
+        return module
+
+
+class ScriptModule(Module, metaclass=ScriptMeta):
+    """A module whose methods are compiled. A subclass says which by ``script_method``, or by ``define`` in its ``__init__``.
+
+    >>> import rushlight as torch
+    >>> class Twice(torch.jit.ScriptModule):
+    ...     @torch.jit.script_method
+    ...     def forward(self, x):
+    ...         return x + x
+    >>> Twice()(torch.ones(2))
+    tensor([2., 2.])
+    """
+
+    def define(self, src: str) -> None:
+        """Adds methods from a text of TorchScript."""
+        frame = sys._getframe(1)
+        names = {**frame.f_globals, **frame.f_locals}
+        source = (textwrap.dedent(src), "<string>", 1, names)
+        if isinstance(self, RecursiveScriptModule):
+            _C._define_methods(self._c, *source, _resolve)
+        else:
+            self.__dict__.setdefault("_definitions", []).append(source)
+
+    @staticmethod
+    def _wrap(compiled) -> RecursiveScriptModule:
+        return RecursiveScriptModule(compiled)
+
+
+def _compile_subclass(module: ScriptModule) -> None:
+    """Makes an object of a subclass, which __init__ has filled, one of a compiled class."""
+    cls = type(module)
+    definitions = module.__dict__.pop("_definitions", [])
+    for name, value in vars(cls).items():
+        if (
+            isinstance(value, types.FunctionType)
+            and name in ("forward",)
+            and not hasattr(value, "_torchscript_modifier")
+        ):
+            value._torchscript_modifier = "script_method"  # type: ignore[attr-defined]
+    compiled = _script_module(module, {})
+    for source in definitions:
+        _C._define_methods(compiled, *source, _resolve)
+    for name in compiled._methods():
+        compiled._method(name)
+    kept = {k: v for k, v in module.__dict__.items() if k not in _INTERNAL and k not in compiled._kinds()}
+    fresh = type(
+        cls.__name__, (RecursiveScriptModule, cls), {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    )
+    for name, value in vars(cls).items():
+        if getattr(value, "_torchscript_modifier", "") == "script_method":
+            setattr(fresh, name, _compiled_method(name))
+    module.__dict__.clear()
+    object.__setattr__(module, "__class__", fresh)
+    RecursiveScriptModule.__init__(module, compiled)
+    module.__dict__.update(kept)
+
+
+def _compiled_method(name: str):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self._c._call(name, *args, **kwargs)
+
+    call.__name__ = name
+    return call
+
+
+class RecursiveScriptModule(ScriptModule):
+    """What script, trace and load give: parameters, buffers and submodules are those of the compiled object."""
 
     def __init__(self, compiled=None, _known: dict[Any, Any] | None = None) -> None:
-        super().__init__()
+        Module.__init__(self)
         if compiled is None:
-            raise TypeError("ScriptModule: subclassing is not supported; script an nn.Module with torch.jit.script")
+            raise TypeError("RecursiveScriptModule: made by torch.jit.script, not by its class")
         known = {} if _known is None else _known  # what appears twice is one module, or one parameter, here too
         own = self.__dict__
         own["_c"] = compiled
@@ -384,7 +576,7 @@ class ScriptModule(Module):
                     compiled._set(name, known["tensor", id(value)][0])
             elif kind == "module":
                 child = compiled._get(name)
-                children[name] = known.get(child._identity) or ScriptModule(child, known)
+                children[name] = known.get(child._identity) or RecursiveScriptModule(child, known)
         own["_parameters"] = _Tensors(compiled, "parameter")
         own["_buffers"] = _Tensors(compiled, "buffer")
         own["_modules"] = _Children(compiled, children)
@@ -501,8 +693,23 @@ class ScriptModule(Module):
         return self._method("forward").code
 
     @property
+    def code_with_constants(self) -> tuple[str, Any]:
+        """The text of forward, and what it calls CONSTANTS."""
+        code, constants = self._method("forward")._code_parts()
+        return code, Constants(constants)
+
+    @property
     def original_name(self) -> str:
         return self._c._class_name.rpartition(".")[2]
+
+    def save_to_buffer(self, _extra_files: dict[str, Any] | None = None) -> bytes:
+        """The archive's bytes."""
+        out = io.BytesIO()
+        self._c._save(out, dict(_extra_files or {}))
+        return out.getvalue()
+
+    def get_debug_state(self) -> Any:
+        return None
 
     def save(self, f, _extra_files: dict[str, Any] | None = None) -> None:
         """Writes an archive that PyTorch's torch.jit.load and C++ programs read."""
@@ -513,9 +720,6 @@ class ScriptModule(Module):
 
     def extra_repr(self) -> str:
         return f"original_name={self.original_name}"
-
-
-RecursiveScriptModule = ScriptModule
 
 
 def _as_parameter(tensor):
@@ -529,9 +733,14 @@ def _methods_of(cls: type) -> dict[str, Any]:
         if base is Module:
             break
         for name, value in vars(base).items():
-            if isinstance(value, types.FunctionType) and (not name.startswith("__")) and name not in found:
+            own = not base.__module__.startswith("rushlight") and name in _SCRIPTED_MAGIC
+            magic = name.startswith("__") and not own
+            if isinstance(value, types.FunctionType) and not magic and name not in found:
                 found[name] = value
     return found
+
+
+_SCRIPTED_MAGIC = ("__len__", "__contains__", "__getitem__")
 
 
 _used: set[str] = set()
@@ -561,7 +770,7 @@ _PLAIN = (bool, int, float, str)
 def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     if id(module) in memo:
         return memo[id(module)]
-    if isinstance(module, ScriptModule):
+    if isinstance(module, RecursiveScriptModule):
         return module._c
     cls = type(module)
     slots: list[tuple[str, Any, str]] = []
@@ -569,6 +778,11 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     functions: dict[str, Any] = {}  # a module's activation, as F.relu: called by name, and compiled where it is
     hints = _hints(cls)
     slots.append(("training", module.training, "bool"))
+    ignored = {
+        name: modifier
+        for name, fn in _methods_of(cls).items()
+        if (modifier := getattr(fn, "_torchscript_modifier", "")) in ("ignore", "unused")
+    }
     for name, value in module._parameters.items():
         slots.append((name, value, "parameter")) if value is not None else constants.__setitem__(name, None)
     for name, value in module._buffers.items():
@@ -577,7 +791,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         if child is None:
             constants[name] = None
         else:
-            slots.append((name, _script_module(child, memo), "module"))
+            declared = _type_of(hints[name]) if _is_interface(hints.get(name)) else "module"
+            slots.append((name, _script_module(child, memo), declared))
     taken = {name for name, _, _ in slots}
     declared = set(getattr(cls, "__constants__", ()))
     for name, value in {**_class_attributes(cls), **vars(module)}.items():
@@ -596,8 +811,11 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             kind = _type_of(hints[name]) if name in hints else ""
             if kind is not None and _C._has_type(value, kind):
                 slots.append((name, value, kind))
-        elif callable(value) and not isinstance(value, type):
+        elif callable(value) and not isinstance(value, type) and not _is_object(value):
             functions[name] = ("", value)
+        elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:
+            if _C._has_type(value, kind):
+                slots.append((name, value, kind))
     for name, (role, fn) in _members(cls).items():
         if name not in taken and name not in constants:
             functions.setdefault(name, (role, fn))
@@ -605,7 +823,12 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     def describe() -> tuple[str, list[tuple[str, str, str, int, dict[str, Any]]]]:
         methods = []
         for name, fn in _methods_of(cls).items():
-            if getattr(fn, "_torchscript_modifier", "") == "ignore" or name in functions:
+            if name in functions:
+                continue
+            if isinstance(module, ScriptModule) and getattr(fn, "_torchscript_modifier", "") not in (
+                "script_method",
+                "export",
+            ):
                 continue
             try:
                 source, file, line = _source(fn)
@@ -613,6 +836,9 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
                 continue
             methods.append((name, source, file, line, _names(fn)))
         return _class_name(cls), methods
+
+    for name, modifier in ignored.items():
+        functions[name] = ("", _Bound(functools.partial(getattr(cls, name), module), getattr(cls, name), modifier))
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
@@ -627,15 +853,42 @@ def _members(cls: type) -> dict[str, tuple[str, Any]]:
     found = {
         name: ("method", fn)
         for name, fn in _methods_of(cls).items()
-        if name != "forward" and _is_open(fn) and getattr(fn, "_torchscript_modifier", "") != "ignore"
+        if name != "forward" and _is_open(fn) and getattr(fn, "_torchscript_modifier", "") not in ("ignore", "unused")
     }
     for base in cls.__mro__[: cls.__mro__.index(Module)]:
         for name, value in vars(base).items():
             if isinstance(value, property) and value.fget is not None:
+                if value.fset is not None:
+                    found.setdefault("$set " + name, ("method", value.fset))
                 found.setdefault(name, ("property", value.fget))
             elif isinstance(value, staticmethod):
                 found.setdefault(name, ("static", value.__func__))
     return found
+
+
+class _Bound:
+    """A module's method that a script does not compile."""
+
+    def __init__(self, call, fn, modifier: str) -> None:
+        self.call, self.fn, self.modifier = call, fn, modifier
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+
+def _is_interface(hint: Any) -> bool:
+    return isinstance(hint, type) and getattr(hint, "__torch_script_interface__", None) is not None
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a value that can be called is an object of a program's own class, and no function."""
+    from . import _classes
+
+    return (
+        not isinstance(value, (ScriptFunction, _Bound))
+        and _classes.is_candidate(type(value))
+        and not hasattr(value, "__wrapped__")
+    )
 
 
 def _containers():
@@ -710,9 +963,29 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         for name in compiled._methods():
             if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
                 compiled._method(name)
-        return ScriptModule(compiled)
+        return RecursiveScriptModule(compiled)
     if isinstance(obj, _C._OverridableType):
         obj = obj.__wrapped__
+    if getattr(obj, "__script_if_tracing_wrapper", False):
+        obj = obj.__wrapped__
+    if getattr(obj, "_torchscript_modifier", "") in ("ignore", "unused"):
+        return obj
+    if isinstance(obj, (dict, list)):
+        return type(obj)(obj)
+    if isinstance(obj, types.MethodType):
+        raise RuntimeError(
+            f"{obj} is a bound method and can't be scripted by itself; script the module, with torch.jit.export on the method"
+        )
+    if isinstance(obj, type):
+        if issubclass(obj, Module):
+            raise RuntimeError(
+                f"Type '{obj}' cannot be compiled since it inherits from nn.Module, consider passing an instance instead"
+            )
+        from . import _classes
+
+        if _type_of(obj) is None and _classes.type_of(obj, wanted=True) is None:
+            raise RuntimeError(f"jit.script: the class {obj.__name__} can't be one of a script")
+        return obj
     if isinstance(obj, types.FunctionType):
         return ScriptFunction(_compile_function(obj), obj)
     if isinstance(obj, type):
@@ -726,7 +999,9 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False)
     Errors: OSError for a path that can't be read, RuntimeError for a damaged file.
     """
     extra = dict.fromkeys(_extra_files or (), "")
-    module = ScriptModule(_C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read(), extra))
+    module = RecursiveScriptModule(
+        _C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read(), extra)
+    )
     if _extra_files is not None:
         _extra_files.update(extra)
     if map_location is not None and _C.device(map_location).type != "cpu":

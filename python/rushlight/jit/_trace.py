@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import _C
 from ..nn import Module
-from ._script import ScriptFunction, ScriptModule, _class_name
+from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule, _class_name
 
 
 class TracerWarning(Warning):
@@ -24,7 +24,7 @@ class TracerWarning(Warning):
 TracerWarning.ignore_lib_warnings()
 
 
-class TopLevelTracedModule(ScriptModule):
+class TopLevelTracedModule(RecursiveScriptModule):
     """What trace makes of a module."""
 
     def _get_name(self) -> str:

@@ -229,6 +229,8 @@ const Entry kEntries[] = {
     RL_DO("aten::mul_.t(t[](a!) l, int n) -> t[](a!)", repeat(a[0], a[1].to_int()); r[0] = IValue(a[0])),
     RL_P("aten::__contains__.list(t[] l, t item) -> bool", find(a[0], a[1]) >= 0),
     RL_P("aten::eq.t_list(t[] a, t[] b) -> bool", values_equal(a[0], a[1])),
+    RL_P("aten::eq.enum(AnyEnumType a, AnyEnumType b) -> bool", a[0].is_same(a[1])),
+    RL_P("aten::ne.enum(AnyEnumType a, AnyEnumType b) -> bool", !a[0].is_same(a[1])),
     RL_P("aten::ne.t_list(t[] a, t[] b) -> bool", !values_equal(a[0], a[1])),
     RL_P("aten::lt.t_list(t[] a, t[] b) -> bool", value_less(a[0], a[1])),
     RL_P("aten::gt.t_list(t[] a, t[] b) -> bool", value_less(a[1], a[0])),

@@ -164,8 +164,7 @@ class Compiler {
     if (n->is("aten::format") || n->is("aten::percentFormat")) return simple(C::Format, n);
     if (n->is("prim::unchecked_cast") || n->is("prim::unchecked_unwrap_optional") || n->is("aten::_unwrap_optional"))
       return simple(C::Cast, n);
-    if (n->is("prim::isinstance"))
-      return simple(C::Is, n, 0, nullptr, parse_schema_type(n->attribute("type").to_string()));
+    if (n->is("prim::isinstance")) return simple(C::Is, n, 0, nullptr, tested_type(*n));
     if (n->is("prim::Uninitialized")) return simple(C::Uninitialized, n);
     if (resolve(n)) return node(n);
     std::string types;

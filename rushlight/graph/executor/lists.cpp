@@ -4,6 +4,7 @@
 
 #include "rushlight/core/error.h"
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/graph/executor/executor.h"
 
 namespace rushlight::graph {
 namespace {
@@ -79,6 +80,15 @@ size_t list_index(const IValue& list, int64_t i) {
   return size_t(i < 0 ? i + n : i);
 }
 
+// a.method(b), if the class of a has that.
+static bool call_own(const IValue& a, const char* method, const IValue& b, IValue& out) {
+  const ClassType* c = as_class(a.to_object().type);
+  Function* f = c ? c->find_method(method) : nullptr;
+  if (!f) return false;
+  out = run_function(*f, {a, b});
+  return true;
+}
+
 bool values_equal(const IValue& a, const IValue& b) {
   if (a.is_any_list() && b.is_any_list()) {
     if (list_size(a) != list_size(b)) return false;
@@ -110,10 +120,13 @@ bool values_equal(const IValue& a, const IValue& b) {
     call(*item, &equal, &truth);
     return truth.to_bool();
   }
+  IValue own;
+  if (a.is_object() && b.is_object() && !a.is_same(b) && call_own(a, "__eq__", b, own)) return own.to_bool();
   return a.is_same(b);
 }
 
 bool value_less(const IValue& a, const IValue& b) {
+  if (IValue own; a.is_object() && call_own(a, "__lt__", b, own)) return own.to_bool();
   if (a.is_string() && b.is_string()) return a.to_string() < b.to_string();
   if (a.is_scalar() && b.is_scalar() && !a.is_complex() && !b.is_complex())
     return a.is_double() || b.is_double() ? a.to_double() < b.to_double() : a.to_int() < b.to_int();

@@ -1,0 +1,175 @@
+"""Python classes in scripts: script classes, enums, dataclasses and interfaces."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from .. import _C
+from ..nn import Module
+from . import _script
+
+_made: dict[type, Any] = {}  # a type each, or the error that making it gave
+
+
+def is_candidate(cls: Any) -> bool:
+    """Whether a class could be one of a script: a program's own, and no module, exception or named tuple."""
+    if not isinstance(cls, type) or issubclass(cls, (Module, tuple, BaseException)):
+        return False
+    module = cls.__module__
+    if not isinstance(module, str) or module.partition(".")[0] in ("builtins", "rushlight", "typing", "collections"):
+        return False
+    return getattr(cls, "__torch_script_interface__", None) is None and not getattr(cls, "_is_protocol", False)
+
+
+def type_of(cls: Any, wanted: bool = False) -> Any:
+    """The script type of a class; None where there is none. ``wanted``: what hinders it is raised."""
+    interface = getattr(cls, "__torch_script_interface__", None) if isinstance(cls, type) else None
+    if interface is not None:
+        return interface()
+    if not is_candidate(cls):
+        return None
+    known = _made.get(cls)
+    if known is None or (isinstance(known, Exception) and wanted):
+        try:
+            known = _make_enum(cls) if issubclass(cls, enum.Enum) else _make(cls)
+        except (RuntimeError, OSError, TypeError) as error:
+            if wanted:
+                _made.pop(cls, None)
+                raise
+            known = _made[cls] = error
+    return None if isinstance(known, Exception) else known
+
+
+def _make_enum(cls: type) -> Any:
+    members = [(name, member.value) for name, member in cls.__members__.items()]
+    made = _made[cls] = _C._make_enum(_script._class_name(cls), cls, members)
+    return made
+
+
+def _make(cls: type) -> Any:
+    if len(cls.__mro__) > 2:
+        raise RuntimeError(
+            f"TorchScript class '{cls.__name__}' inherits from {cls.__mro__[1].__name__}: TorchScript does not support "
+            "inheritance of classes; derive it from object"
+        )
+    methods, functions = [], {}
+    generated = _dataclass_methods(cls) if dataclasses.is_dataclass(cls) else {}
+    for name, value in vars(cls).items():
+        if isinstance(value, staticmethod):
+            functions[name] = ("static", value.__func__)
+        elif isinstance(value, property):
+            if getattr(value.fget, "_torchscript_modifier", "") in ("ignore", "unused"):
+                continue
+            functions[name] = ("property", value.fget)
+            if value.fset is not None:
+                functions["$set " + name] = ("method", value.fset)
+        elif isinstance(value, types.FunctionType) and name not in generated:
+            if getattr(value, "_torchscript_modifier", "") in ("ignore", "unused"):
+                functions[name] = ("static", value)
+            elif not dataclasses.is_dataclass(cls) or not (_is_generated(value) or name in _NO_SCRIPT):
+                methods.append((name, *_script._source(value), {**_script._names(value), cls.__name__: cls}))
+    for name, (text, names) in generated.items():
+        methods.append((name, text, f"<generated {name} of {cls.__name__}>", 1, names))
+    made = _made[cls] = _C._make_class(_script._class_name(cls), cls, methods, functions, _script._resolve)
+    _C._finish_class(made)
+    return made
+
+
+_NO_SCRIPT = ("__repr__", "__hash__", "__replace__")  # of what dataclass() writes
+
+
+def _is_generated(fn: Callable) -> bool:
+    return fn.__code__.co_filename.startswith("<")
+
+
+def _dataclass_methods(cls: type) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The methods that dataclass() wrote, as text."""
+    names = {**vars(sys.modules.get(cls.__module__, sys)), cls.__name__: cls}
+    hints = inspect.get_annotations(cls)
+    settings = cls.__dataclass_params__  # type: ignore[attr-defined]
+    fields, header, body, defaults = dataclasses.fields(cls), [], [], {}
+    for f in fields:
+        hint, name = hints.get(f.name, f.type), f"$type {f.name}"
+        names[name := f"_type_of_{f.name}"] = hint
+        text = hint if isinstance(hint, str) else name
+        if f.default_factory is not dataclasses.MISSING:
+            raise TypeError(f"{cls.__name__}.{f.name}: default_factory is not supported in TorchScript")
+        if f.default is not dataclasses.MISSING:
+            defaults[f.name] = f.default
+        if f.init:
+            header.append(f"{f.name}: {text}" + (" = None" if f.name in defaults else ""))
+        if not isinstance(hint, dataclasses.InitVar):
+            body.append(f"self.{f.name} = {f.name}")
+    made: dict[str, tuple[str, dict[str, Any]]] = {}
+    if settings.init and ("__init__" not in vars(cls) or _is_generated(vars(cls)["__init__"])):
+        if hasattr(cls, "__post_init__"):
+            body.append("self.__post_init__()")
+        lines = "\n    ".join(body or ["pass"])
+        made["__init__"] = (
+            f"def __init__(self, {', '.join(header)}):\n    {lines}\n",
+            {**names, "$defaults": defaults},
+        )
+    compared = [f.name for f in fields if f.compare]
+    me = cls.__name__
+
+    def add(method: str, text: str) -> None:
+        if method not in vars(cls) or _is_generated(vars(cls)[method]):
+            made[method] = (f"def {method}(self, other: {me}) -> bool:\n    {text}\n", names)
+
+    if settings.eq:
+        add("__eq__", "return " + (" and ".join(f"self.{n} == other.{n}" for n in compared) or "True"))
+    if settings.order:
+        for method, op, equal in (
+            ("__lt__", "<", False),
+            ("__le__", "<=", True),
+            ("__gt__", ">", False),
+            ("__ge__", ">=", True),
+        ):
+            steps = "\n    ".join(
+                f"if self.{n} != other.{n}:\n        return self.{n} {op[0]} other.{n}" for n in compared
+            )
+            add(method, f"{steps}\n    return {equal}")
+    return made
+
+
+def interface(cls: type) -> type:
+    """Makes a class an interface: a type of which every class and module is that has its methods.
+
+    A module's attribute annotated with one may be replaced by another module that has them.
+
+    >>> import rushlight as torch
+    >>> @torch.jit.interface
+    ... class Scaled:
+    ...     def scaled(self, x: torch.Tensor) -> torch.Tensor:
+    ...         pass
+    """
+    if not inspect.isclass(cls):
+        raise RuntimeError("interface must be applied to a class")
+    bases = [b for b in cls.__mro__[1:] if b not in (object, Module)]
+    if len(cls.__mro__) != 2 and not (cls.__mro__[1] is Module and not bases):
+        if not issubclass(cls, Module) or cls.__mro__[1] is not Module:
+            raise RuntimeError(
+                "TorchScript interface does not support inheritance yet. Please directly inherit from 'object' or 'nn.Module'."
+            )
+    made: list[Any] = []
+
+    def script_type() -> Any:
+        if not made:
+            methods = [
+                (name, *_script._source(fn), _script._names(fn))
+                for name, fn in vars(cls).items()
+                if isinstance(fn, types.FunctionType)
+            ]
+            made.append(
+                _C._make_interface(_script._class_name(cls), issubclass(cls, Module), methods, _script._resolve)
+            )
+        return made[0]
+
+    cls.__torch_script_interface__ = staticmethod(script_type)  # type: ignore[attr-defined]
+    return cls
