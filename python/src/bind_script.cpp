@@ -1,5 +1,6 @@
 // TorchScript in Python: compiling functions and modules from their text, script objects, archives. Under rushlight.jit.
 #include <algorithm>
+#include <set>
 
 #include "bind.h"
 #include "py_convert.h"
@@ -302,6 +303,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
   // Operators, and Python functions, which are compiled in their turn.
   Object out = check(PyObject_CallOneArg(compile, o));
   if (out.get() == Py_None) return nullptr;
+  if (out.get() == o) return std::make_shared<script::ConstantValue>(from_python(o));  // a member of an enum
   if (PyUnicode_Check(out.get())) {
     std::string name(text_of(out.get()));
     if (name == "torch") return std::make_shared<script::Namespace>(name);
@@ -478,9 +480,12 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
   auto type = std::make_shared<ClassType>(name, true);
   for (ClassType::Slot& s : slots) type->add_slot(s.name, std::move(s.type), s.is_parameter, s.is_buffer);
   PyObject *constant, *value;
+  for (auto [name, list] : {std::pair("$pre_hooks", &type->pre_hooks), {"$hooks", &type->hooks}})
+    if (PyObject* hooks = PyDict_GetItemString(spec.constants, name))
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks); i++) list->emplace_back(text_of(PyTuple_GET_ITEM(hooks, i)));
   if (spec.container) type->constants[script::kContainer] = IValue(spec.container);
   for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
-    type->constants[std::string(text_of(constant))] = from_python(value);
+    if (text_of(constant)[0] != '$') type->constants[std::string(text_of(constant))] = from_python(value);
   for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
     auto [role, function] = role_of(value);
     auto lazy = std::make_shared<LazyObject>(std::string(text_of(constant)), role, function, spec.compile);
@@ -1089,7 +1094,79 @@ PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(obje
 PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 0, Py_TPFLAGS_DEFAULT,
                            object_slots_table};
 
+// _freeze(object, [methods], [attributes to keep], fold) -> ScriptObject of a class with these methods and what they need
+PyObject* freeze_object(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *method_names, *kept_names;
+    int fold;
+    if (!PyArg_ParseTuple(args, "O!O!O!p:_freeze", object_type, &o, &PyList_Type, &method_names, &PyList_Type,
+                          &kept_names, &fold))
+      return nullptr;
+    auto names = [](PyObject* list) {
+      std::set<std::string> out;
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) out.emplace(text_of(PyList_GET_ITEM(list, i)));
+      return out;
+    };
+    const Ref<ObjectValue>& module = object_of(o);
+    const ClassType& old = *graph::as_class(module->type);
+    std::set<std::string> kept = names(kept_names);
+    auto type = std::make_shared<ClassType>(old.name(), true);
+    std::vector<std::shared_ptr<graph::Graph>> graphs;
+    std::vector<Function*> functions;
+    for (const std::string& name : names(method_names)) {
+      Function* f = old.find_method(name);
+      RL_CHECK(AttributeError, f, "freeze: the module has no method '", name, "'");
+      graphs.push_back(made(*f).graph->copy());
+      functions.push_back(f);
+    }
+    std::vector<graph::Graph*> all;
+    for (const auto& g : graphs) all.push_back(g.get());
+    std::set<std::string> used;
+    {
+      GilRelease release(true);
+      graph::freeze(all, *module, kept);
+      std::function<void(const graph::Block&, const graph::Value*)> find = [&](const graph::Block& b,
+                                                                               const graph::Value* self) {
+        for (graph::Node* n : b) {
+          for (graph::Block* inner : n->blocks()) find(*inner, self);
+          if ((n->is("prim::GetAttr") || n->is("prim::SetAttr")) && n->input(0) == self)
+            used.emplace(n->attribute("name").to_string());
+        }
+      };
+      for (graph::Graph* g : all) {
+        if (fold) graph::fold_frozen(*g);
+        find(*g->block(), g->inputs()[0]);
+      }
+    }
+    for (const std::string& name : kept) used.insert(name.substr(0, name.find('.')));
+    std::vector<IValue> slots;
+    for (size_t i = 0; i < old.slots.size(); i++) {
+      const ClassType::Slot& s = old.slots[i];
+      if (!used.contains(s.name)) continue;
+      type->add_slot(s.name, s.type, s.is_parameter, s.is_buffer);
+      slots.push_back(module->slots[i]);
+    }
+    for (size_t i = 0; i < functions.size(); i++) {
+      auto f = std::make_shared<Function>();
+      f->name = functions[i]->name;
+      f->compile = [from = functions[i], c = type.get(), g = graphs[i]](Function& into) {
+        into.schema = from->schema;
+        into.schema.args[0].type = c->unowned();
+        into.schema.args[0].type_name = c->name();
+        g->inputs()[0]->set_type(c->unowned());
+        into.graph = g;
+      };
+      f->made();
+      type->add_method(std::move(f));
+    }
+    auto object = make_ref<ObjectValue>(type, slots.size());
+    object->slots = std::move(slots);
+    return wrap_object(std::move(object));
+  });
+}
+
 PyMethodDef methods[] = {
+    {"_freeze", freeze_object, METH_VARARGS, "_freeze(object, methods, attributes, fold) -> ScriptObject"},
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},
     {"_make_object", make_object, METH_VARARGS,

@@ -255,6 +255,15 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
       return constant_of(int64_t(items.size()));
     return l.call_operator(range, "len", args);
   }
+  if (name == "slice") {
+    need(1, 3);
+    std::vector<SugaredPtr> parts(3, constant_of({}));
+    for (size_t i = 0; i < args.size(); i++) {
+      if (!args[i].name.empty()) fail(args[i].range, "Slice does not accept any keyword arguments");
+      parts[args.size() == 1 ? 1 : i] = args[i].value;
+    }
+    return std::make_shared<SliceOf>(std::move(parts));
+  }
   if (name == "print") {
     std::vector<Value*> inputs;
     for (size_t i = 0; i < args.size(); i++) inputs.push_back(value(i));
@@ -408,11 +417,12 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     if (args.size() == 3 && !l.has_attribute(range, args[0].value, wanted)) return args[2].value;
     return args[0].value->attribute(range, l, wanted);
   }
-  if (name == "fork") {  // at once: a task that nobody can tell from one that ran before it was waited for
+  if (name == "fork" ||
+      name == "_fork") {  // at once: a task that nobody can tell from one that ran before it was waited for
     if (args.empty()) fail(range, "fork() takes a function");
     return args[0].value->call(range, l, {args.begin() + 1, args.end()});
   }
-  if (name == "wait") {
+  if (name == "wait" || name == "_wait") {
     need(1, 1);
     return args[0].value;
   }
@@ -429,25 +439,45 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
 SugaredPtr builtin_name(const std::string& name) {
   static const std::map<std::string, bool> specials = [] {
     std::map<std::string, bool> all;
-    for (const char* n : {"range",         "len",
-                          "print",         "int",
-                          "float",         "bool",
-                          "str",           "complex",
-                          "abs",           "round",
-                          "min",           "max",
-                          "sum",           "pow",
-                          "divmod",        "hex",
-                          "oct",           "bin",
-                          "chr",           "ord",
-                          "any",           "all",
-                          "sorted",        "hash",
-                          "list",          "dict",
-                          "tuple",         "zip",
-                          "enumerate",     "reversed",
-                          "isinstance",    "type",
-                          "hasattr",       "getattr",
-                          "annotate",      "unchecked_cast",
-                          "uninitialized", "_unwrap_optional"})
+    for (const char* n : {"range",
+                          "len",
+                          "print",
+                          "int",
+                          "float",
+                          "bool",
+                          "str",
+                          "complex",
+                          "abs",
+                          "round",
+                          "min",
+                          "max",
+                          "sum",
+                          "pow",
+                          "divmod",
+                          "hex",
+                          "oct",
+                          "bin",
+                          "chr",
+                          "ord",
+                          "any",
+                          "all",
+                          "sorted",
+                          "hash",
+                          "list",
+                          "dict",
+                          "tuple",
+                          "zip",
+                          "slice",
+                          "enumerate",
+                          "reversed",
+                          "isinstance",
+                          "type",
+                          "hasattr",
+                          "getattr",
+                          "annotate",
+                          "unchecked_cast",
+                          "uninitialized",
+                          "_unwrap_optional"})
       all[n] = true;
     return all;
   }();

@@ -1,4 +1,5 @@
 // Graphs as TorchScript text: what archives hold, and what compiles back to the same graph.
+#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
@@ -187,6 +188,13 @@ class Writer {
     return out;
   }
 
+  static bool is_hook(const Node* n) {
+    const graph::ClassType* c = graph::as_class(n->input()->type());
+    if (!c) return false;
+    auto named = [&](const std::string& hook) { return n->attribute("name").to_string() == hook; };
+    return std::any_of(c->pre_hooks.begin(), c->pre_hooks.end(), named) ||
+           std::any_of(c->hooks.begin(), c->hooks.end(), named);
+  }
   std::string expression(const Node* n) {
     const std::string& k = n->kind();
     static const std::unordered_map<std::string, const char*> infix = {
@@ -226,6 +234,9 @@ class Writer {
       return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
     if (k == "prim::isinstance")
       return "isinstance(" + use(n->input()) + ", " + type_text_(graph::tested_type(*n)) + ")";
+    if (k == "prim::CallMethod" && is_hook(n))  // which PyTorch finds by its class alone
+      return type_text_(n->input()->type()) + "." + std::string(n->attribute("name").to_string()) + "(" +
+             list(n->inputs()) + ")";
     if (k == "prim::CallMethod")
       return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
     if (k == "prim::CreateObject")

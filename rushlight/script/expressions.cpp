@@ -680,6 +680,25 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
   std::vector<ExprPtr> items = given.size() == 1 && given[0]->kind == EK::Tuple ? given[0]->items : given;
   auto part = [&](const ExprPtr& p, IValue otherwise) { return p ? value(p) : constant(range, std::move(otherwise)); };
   auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
+  for (ExprPtr& p : items) {  // slice(...), or a name that stands for one: its parts get names
+    bool call = p->kind == EK::Call && p->items[0]->kind == EK::Name && p->items[0]->text == "slice";
+    if (p->kind != EK::Name && !call) continue;
+    SugaredPtr v = expr(p);
+    auto* slice = dynamic_cast<SliceOf*>(v.get());
+    if (!slice) continue;
+    auto written = std::make_shared<Expr>();
+    written->kind = EK::Slice;
+    written->range = p->range;
+    for (const SugaredPtr& part : slice->parts) {
+      auto name = std::make_shared<Expr>();
+      name->kind = EK::Name;
+      name->range = p->range;
+      name->text = str("$slice", scope_->names.size());
+      scope_->names[name->text] = part;
+      written->items.push_back(part->is_none() == 1 ? nullptr : name);
+    }
+    p = written;
+  }
   std::vector<SugaredPtr> known;
   if (items.size() == 1 && items[0]->kind != EK::Slice) {
     auto* object = dynamic_cast<SimpleValue*>(base.get());

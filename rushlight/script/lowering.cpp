@@ -521,6 +521,8 @@ bool Lowering::return_statement(const StmtPtr& s) {
     if (!v)
       fail(s->range, str("Return value was annotated as having type ", return_type_, " but is actually of type ",
                          given->as_value(s->range, *this)->type()));
+    if (return_type_->is(Type::Kind::Any) && !v->type()->is(Type::Kind::Any))
+      v = emit_typed(s->range, "prim::unchecked_cast", {v}, return_type_);
   } else {
     v = given->as_value(s->range, *this);
   }

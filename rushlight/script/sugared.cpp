@@ -181,7 +181,33 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
   fail(range, str("'", t, "' object has no attribute or method '", name, "'"));
 }
 
+// A module's hooks get its arguments as a tuple, and may give others; those after it its result, and may give another.
+static SugaredPtr call_with_hooks(const Range& range, Lowering& l, SimpleValue& module, const graph::ClassType& c,
+                                  std::vector<CallArg> args) {
+  auto given = [&] {
+    std::vector<SugaredPtr> parts;
+    for (const CallArg& a : args) parts.push_back(a.value);
+    return std::make_shared<TupleOf>(std::move(parts));
+  };
+  for (const std::string& hook : c.pre_hooks) {
+    SugaredPtr now = module.attribute(range, l, hook)->call(range, l, {{range, "", given()}});
+    if (now->is_none() == 1) continue;
+    std::vector<SugaredPtr> parts;
+    if (!now->items(range, l, parts)) parts = {now};
+    args.clear();
+    for (const SugaredPtr& p : parts) args.push_back({range, "", p});
+  }
+  SugaredPtr out = module.attribute(range, l, "forward")->call(range, l, args);
+  for (const std::string& hook : c.hooks) {
+    SugaredPtr now = module.attribute(range, l, hook)->call(range, l, {{range, "", given()}, {range, "", out}});
+    if (now->is_none() != 1) out = now;
+  }
+  return out;
+}
+
 SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
+  if (const graph::ClassType* c = graph::as_class(value->type()); c && !(c->pre_hooks.empty() && c->hooks.empty()))
+    return call_with_hooks(range, l, *this, *c, args);
   if (const graph::ClassType* c = graph::as_class(value->type()))
     for (const char* method : {"forward", "__call__"})
       if ((c->is_module || method[0] == '_') && c->find_method(method))

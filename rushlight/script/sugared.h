@@ -165,6 +165,14 @@ class Special final : public Sugared {
   std::string name;
 };
 
+// slice(start, stop, step), which an index may be; each may be None.
+class SliceOf final : public Sugared {
+ public:
+  explicit SliceOf(std::vector<SugaredPtr> p) : parts(std::move(p)) {}
+  std::string kind() const override { return "slice"; }
+  std::vector<SugaredPtr> parts;
+};
+
 // A compiled function or method.
 class FunctionValue final : public Sugared {
  public:

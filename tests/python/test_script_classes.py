@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 from enum import Enum
-from typing import Any, NamedTuple  # noqa: UP035
+from typing import Any, NamedTuple
 
 import pytest
 import torch as reference
@@ -85,7 +85,7 @@ def test_pytorchs_archives_of_classes_and_enums(tmp_path):
     text = f"""
 import torch
 from enum import Enum
-from typing import *
+from typing import Any, Dict, NamedTuple  # noqa: UP035
 class Color(Enum):
     RED = "r"
     GREEN = "g"
@@ -303,3 +303,51 @@ def test_errors_of_classes_name_the_place():
 
     with pytest.raises(RuntimeError, match="__enter__"):
         torch.jit.script(with_nothing)
+
+
+def doubled(self, args: tuple[Tensor]) -> tuple[Tensor]:
+    return (args[0] * 2,)
+
+
+def counted(self, args: tuple[Tensor], out: Tensor) -> Tensor:
+    return out + args[0].numel()
+
+
+def test_hooks_are_part_of_a_script():
+    class Inner(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + 1
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+            self.plain = Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x) * 10 + self.plain(x)
+
+    module = Outer()
+    module.inner.register_forward_pre_hook(doubled)
+    module.inner.register_forward_hook(counted)
+    module.register_forward_hook(counted)
+    x = torch.ones(2)
+    wanted = module(x).tolist()
+    scripted = torch.jit.script(module)
+    assert scripted(x).tolist() == wanted == [54, 54]
+    mine, theirs = both(scripted)
+    assert mine(x).tolist() == wanted and theirs(reference.ones(2)).tolist() == wanted
+
+    class Clash(Inner):
+        def doubled(self) -> int:
+            return 1
+
+    clash = Clash()
+    clash.register_forward_pre_hook(doubled)
+    with pytest.raises(RuntimeError, match="Can't define hook: doubled"):
+        torch.jit.script(clash)
+
+
+def test_ignored_methods_are_there_on_the_scripted_module():
+    module = torch.jit.script(Partly())
+    assert module.plain(torch.ones(4)) == 7

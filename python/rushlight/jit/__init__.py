@@ -30,6 +30,16 @@ __all__ = [
 ]  # fmt: skip
 
 
+_RARE = (
+    "optimized_execution",
+    "strict_fusion",
+    "set_fusion_strategy",
+    "enable_onednn_fusion",
+    "onednn_fusion_enabled",
+    "export_opnames",
+)
+
+
 def __getattr__(name: str):
     if name in ("trace", "trace_module", "TracerWarning", "TopLevelTracedModule"):
         from . import _trace
@@ -43,11 +53,17 @@ def __getattr__(name: str):
         from ._classes import interface
 
         return interface
+    if name in ("freeze", "optimize_for_inference", "run_frozen_optimizations"):
+        from . import _freeze
+
+        return getattr(_freeze, name)
+    if name in ("_fork", "_wait"):
+        return {"_fork": fork, "_wait": wait}[name]
     if name == "CompilationUnit":
         from ._unit import CompilationUnit
 
         return CompilationUnit
-    if name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
+    if name in _RARE or name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
         from . import _names
 
         return getattr(_names, name)

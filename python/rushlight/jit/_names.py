@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ._script import script_if_tracing
@@ -51,3 +53,49 @@ def _mark(fn: Callable) -> Callable:
 
 _overload = _overload_method = _mark
 _script_if_tracing = script_if_tracing
+
+
+@contextlib.contextmanager
+def optimized_execution(should_optimize: bool) -> Iterator[None]:
+    """Nothing changes: graphs are always optimised."""
+    yield
+
+
+class strict_fusion:  # noqa: N801
+    """Says that what stands inside should be fused; here it changes nothing."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        pass
+
+
+def set_fusion_strategy(strategy: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Changes nothing: a graph has one program for all shapes. Gives the strategy that was set before."""
+    global _strategy
+    old, _strategy = _strategy, list(strategy)
+    return old
+
+
+_strategy: list[tuple[str, int]] = [("STATIC", 2), ("DYNAMIC", 10)]
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Changes nothing: products and convolutions are always oneDNN's."""
+
+
+def onednn_fusion_enabled() -> bool:
+    """False: there is no such switch."""
+    return False
+
+
+def export_opnames(m: Any) -> list[str]:
+    """The operators that a module's methods call, by name.
+
+    >>> import rushlight as torch
+    >>> torch.jit.export_opnames(torch.jit.script(torch.nn.ReLU()))
+    ['aten::relu']
+    """
+    found = set(re.findall(r"\b(aten::\w+)", "".join(str(m._method(name)._inlined_text) for name in m._c._methods())))
+    return sorted(found)

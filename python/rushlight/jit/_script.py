@@ -7,6 +7,7 @@ import collections
 import collections.abc
 import contextlib
 import copy
+import enum
 import functools
 import inspect
 import io
@@ -166,7 +167,7 @@ def _source(fn) -> tuple[str, str, int]:
 
 _BUILTINS = frozenset(
     "range len print int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
-    "zip enumerate reversed isinstance hasattr type getattr".split()
+    "zip enumerate reversed isinstance hasattr type getattr slice".split()
 )
 
 
@@ -189,6 +190,11 @@ def _type_of(obj: Any) -> Any:
 
         return _classes.type_of(obj)
     names = {list: "List", dict: "Dict", tuple: "Tuple", typing.Union: "Union", types.UnionType: "Union"}
+    if origin in (list, dict, tuple) and not arguments and obj not in (list, dict, tuple, tuple[()]):
+        example = {list: "List[int]", dict: "Dict[int, int]", tuple: "Tuple[int]"}[origin]
+        raise RuntimeError(
+            f"Attempted to use {names[origin]} without a contained type. Please add a contained type, e.g. {example}"
+        )
     if origin not in names or Ellipsis in arguments:
         return None
     parts = [_type_of(a) for a in arguments]
@@ -264,6 +270,8 @@ def _resolve(obj: Any) -> Any:
         return _outside(obj.call, obj.fn, obj.modifier, 1)
     if isinstance(obj, ScriptModule):
         return obj._c
+    if isinstance(obj, enum.Enum):
+        return None if _type_of(type(obj)) is None else obj
     if getattr(math, name or " ", None) is obj:
         return f"math:{name}"
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
@@ -820,6 +828,13 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         if name not in taken and name not in constants:
             functions.setdefault(name, (role, fn))
 
+    hooks = _hooks_of(module)
+    for list_name, found in hooks.items():
+        if found:
+            constants[list_name] = tuple(fn.__name__ for fn in found)
+            for fn in found:
+                functions["$hook " + fn.__name__] = ("", fn)  # tells classes apart
+
     def describe() -> tuple[str, list[tuple[str, str, str, int, dict[str, Any]]]]:
         methods = []
         for name, fn in _methods_of(cls).items():
@@ -835,6 +850,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             except OSError:
                 continue
             methods.append((name, source, file, line, _names(fn)))
+        for fn in {id(fn): fn for found in hooks.values() for fn in found}.values():
+            methods.append((fn.__name__, *_source(fn), _names(fn)))
         return _class_name(cls), methods
 
     for name, modifier in ignored.items():
@@ -844,6 +861,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
     compiled = _C._make_object(describe, slots, constants, _resolve, _classes.setdefault(cls, {}), functions, container)
     memo[id(module)] = compiled
+    for name in {fn.__name__ for found in hooks.values() for fn in found}:
+        compiled._method(name)
     return compiled
 
 
@@ -863,6 +882,25 @@ def _members(cls: type) -> dict[str, tuple[str, Any]]:
                 found.setdefault(name, ("property", value.fget))
             elif isinstance(value, staticmethod):
                 found.setdefault(name, ("static", value.__func__))
+    return found
+
+
+def _hooks_of(module: Module) -> dict[str, list[Any]]:
+    """The hooks that a script of a module runs: functions, each of a name of its own."""
+    found = {"$pre_hooks": list(module._forward_pre_hooks.values()), "$hooks": list(module._forward_hooks.values())}
+    for hook in (*found["$pre_hooks"], *found["$hooks"]):
+        if not isinstance(hook, types.FunctionType):
+            raise RuntimeError(
+                f"Could not compile the forward hook {hook!r} of {type(module).__name__}: only functions can be compiled; remove it "
+                "before scripting (remove_weight_norm() and its like do)"
+            )
+    named: dict[str, Any] = {}
+    for fn in (*found["$pre_hooks"], *found["$hooks"]):
+        taken = named.setdefault(fn.__name__, fn)
+        if taken is not fn or hasattr(type(module), fn.__name__):
+            raise RuntimeError(
+                f"Can't define hook: {fn.__name__} on class: {type(module).__name__} because a method or hook with that name already exists."
+            )
     return found
 
 
@@ -963,7 +1001,9 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         for name in compiled._methods():
             if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
                 compiled._method(name)
-        return RecursiveScriptModule(compiled)
+        scripted = RecursiveScriptModule(compiled)
+        _carry_over(obj, scripted, set())
+        return scripted
     if isinstance(obj, _C._OverridableType):
         obj = obj.__wrapped__
     if getattr(obj, "__script_if_tracing_wrapper", False):
@@ -991,6 +1031,19 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
     if isinstance(obj, type):
         return obj
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
+
+
+def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
+    """What stays Python's of a module is there on the scripted one too: methods that are ignored."""
+    if id(scripted) in seen or not isinstance(scripted, RecursiveScriptModule):
+        return
+    seen.add(id(scripted))
+    for name, fn in _methods_of(type(module)).items():
+        if getattr(fn, "_torchscript_modifier", "") == "ignore":
+            scripted.__dict__.setdefault(name, types.MethodType(fn, scripted))
+    for name, child in module._modules.items():
+        if child is not None and name in scripted._modules:
+            _carry_over(child, scripted._modules[name], seen)
 
 
 def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False) -> ScriptModule:

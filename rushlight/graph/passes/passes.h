@@ -2,6 +2,8 @@
 //
 // A pass that cannot prove its case leaves the code alone: what is written to, random or unknown stays (effects.h).
 #pragma once
+#include <set>
+
 #include "rushlight/graph/ir.h"
 
 namespace rushlight::graph {
@@ -26,7 +28,13 @@ void outline_traced_calls(Graph& graph);
 // Forgets what an example's tensors looked like: a graph for all shapes.
 void forget_shapes(Graph& graph);
 
-// All of the above but the last until nothing changes.
+// Methods of one module, whose first argument it is: calls are inlined, and attributes that nothing assigns or writes to become
+// constants, but for those in `kept` ("weight", "conv.weight").
+void freeze(const std::vector<Graph*>& graphs, const ObjectValue& self, const std::set<std::string>& kept);
+// Of a frozen method: batch_norm of a convolution becomes part of its weights, and dropout goes.
+bool fold_frozen(Graph& graph);
+
+// All passes before forget_shapes() until nothing changes.
 void optimize(Graph& graph);
 
 }  // namespace rushlight::graph

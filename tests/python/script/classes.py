@@ -281,6 +281,28 @@ def forks(x: Tensor):
     return torch.jit.wait(f) + 1
 
 
+@case((torch.arange(12).view(3, 4), [1, 2, 3, 4], 2))
+def slices(x: Tensor, l: List[int], n: int):
+    s = slice(1, n + 1)
+    t = (1, 2, 3)
+    return x[s], x[:, s], l[s], l[slice(None, None, 2)], t[slice(2)], x[slice(n), 0]
+
+
+@case((1,), (0,))
+def any_result(n: int) -> Any:
+    if n > 0:
+        return "text"
+    return n
+
+
+FAVOURITE = Color.GREEN
+
+
+@case()
+def global_enum():
+    return FAVOURITE.name, FAVOURITE == Color.GREEN
+
+
 class Base:
     def __init__(self):
         self.x = 1

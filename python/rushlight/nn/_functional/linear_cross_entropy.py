@@ -38,6 +38,26 @@ def linear_cross_entropy(
     >>> torch.nn.functional.linear_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 3), torch.tensor([0, 1])).item()
     1.3862943649291992
     """
+    if not rl.jit.is_scripting():
+        _check(input, linear_weight, target, linear_bias, ignore_index)
+    ignored = -100 if ignore_index is None else ignore_index
+    if options is not None and input.dim() == 2 and linear_weight.dim() == 2 and reduction != "none":
+        settings = {
+            "weight": weight,
+            "reduction": reduction,
+            "ignore_index": ignored,
+            "label_smoothing": label_smoothing,
+        }
+        return _Chunked.apply(input, linear_weight, linear_bias, target, settings, options)
+    logits = _logits(input, linear_weight, linear_bias)
+    return cross_entropy(
+        logits, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
+def _check(
+    input: Tensor, linear_weight: Tensor, target: Tensor, linear_bias: Tensor | None, ignore_index: int | None
+) -> None:
     if ignore_index is not None and target.is_floating_point():
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     if linear_weight.dim() < 2:
@@ -58,20 +78,11 @@ def linear_cross_entropy(
         raise RuntimeError(
             f"expected linear_bias shape {tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}"
         )
-    settings = {
-        "weight": weight,
-        "reduction": reduction,
-        "ignore_index": -100 if ignore_index is None else ignore_index,
-        "label_smoothing": label_smoothing,
-    }
-    if options is not None and input.dim() == 2 and linear_weight.dim() == 2 and reduction != "none":
-        return _Chunked.apply(input, linear_weight, linear_bias, target, settings, options)
-    return cross_entropy(_logits(input, linear_weight, linear_bias), target, **settings)
 
 
 def _logits(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     flat = linear(input, weight.reshape(-1, weight.shape[-1]), None if bias is None else bias.reshape(-1))
-    return flat if weight.dim() == 2 else flat.reshape(-1, *weight.shape[:-1])
+    return flat if weight.dim() == 2 else flat.reshape([-1] + list(weight.shape[:-1]))
 
 
 def _total_weight(target: Tensor, settings: dict[str, Any]) -> Any:

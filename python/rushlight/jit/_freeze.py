@@ -1,0 +1,75 @@
+"""freeze and what may be done to a module that no longer changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _C
+from ._script import RecursiveScriptModule, ScriptModule
+
+
+def freeze(mod: Any, preserved_attrs: list[str] | None = None, optimize_numerics: bool = True) -> RecursiveScriptModule:
+    """A module with only ``forward``, in which what ``mod`` holds is constant: shorter, faster, and no longer to be trained.
+
+    Args:
+        mod: a scripted or traced module in eval mode.
+        preserved_attrs: attributes ("scale", "conv.weight") that stay, and methods besides forward.
+        optimize_numerics: batch_norm after a convolution becomes part of its weights, which changes results by rounding.
+    Errors: RuntimeError for a module that is not compiled, or is being trained.
+
+    >>> import rushlight as torch
+    >>> frozen = torch.jit.freeze(torch.jit.script(torch.nn.Linear(2, 1).eval()))
+    >>> len(list(frozen.parameters())), frozen(torch.ones(3, 2)).shape
+    (0, torch.Size([3, 1]))
+    """
+    if not isinstance(mod, ScriptModule):
+        raise RuntimeError(
+            "Freezing expects a ScriptModule as input. Please use torch.jit.script or torch.jit.trace to script your 'nn.Module'."
+        )
+    if mod.training:
+        raise RuntimeError(
+            "Freezing is currently only implemented for modules in eval mode. Please call .eval() on your module before freezing."
+        )
+    wanted = list(preserved_attrs or [])
+    methods = [name for name in wanted if name in mod._c._methods()]
+    if "forward" in mod._c._methods():
+        methods.append("forward")
+    attributes = [name for name in wanted if name not in methods]
+    for name in attributes:
+        value = mod
+        for part in name.split("."):
+            if not hasattr(value, part):
+                raise AttributeError(f"freeze: the module has no attribute or method '{name}'")
+            value = getattr(value, part)
+    return _wrapped(_C._freeze(mod._c, methods, attributes, bool(optimize_numerics)))
+
+
+def _wrapped(compiled: Any) -> RecursiveScriptModule:
+    frozen = RecursiveScriptModule(compiled)
+    if "training" in frozen.__dict__:
+        frozen.__dict__["training"] = False
+    return frozen
+
+
+def run_frozen_optimizations(
+    mod: RecursiveScriptModule, optimize_numerics: bool = True, preserved_methods: list[str] | None = None
+) -> None:
+    """Does nothing more: freeze has done all, and each call runs an optimised program."""
+    if not isinstance(mod, ScriptModule):
+        raise RuntimeError("run_frozen_optimizations: expected a frozen ScriptModule")
+
+
+def optimize_for_inference(mod: Any, other_methods: list[str] | None = None) -> RecursiveScriptModule:
+    """Freezes a compiled module, in eval mode, if it is not yet frozen; ``other_methods`` stay beside forward.
+
+    >>> import rushlight as torch
+    >>> torch.jit.optimize_for_inference(torch.jit.script(torch.nn.Dropout())).training
+    False
+    """
+    if not isinstance(mod, ScriptModule):
+        raise RuntimeError(
+            "optimize_for_inference expects a ScriptModule as input. Please use torch.jit.script or torch.jit.trace to script your 'nn.Module'."
+        )
+    if "training" in mod._kinds:
+        mod = freeze(mod.eval(), preserved_attrs=other_methods)
+    return mod

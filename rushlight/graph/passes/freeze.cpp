@@ -1,0 +1,147 @@
+// What is known of a module that will not change: its state as constants, and what follows from that.
+#include <algorithm>
+#include <set>
+
+#include "rushlight/fn/detach.h"
+#include "rushlight/fn/reshape.h"
+#include "rushlight/fn/rsqrt.h"
+#include "rushlight/graph/passes/effects.h"
+#include "rushlight/graph/passes/passes.h"
+#include "rushlight/ops/operators.h"
+
+namespace rushlight::graph {
+namespace {
+
+using Slot = std::pair<const ObjectValue*, std::string>;
+
+// The object that a value is known to be: self, or what an attribute of it holds.
+const ObjectValue* object_of(const Graph& graph, const ObjectValue& self, const Value* v) {
+  if (v == graph.inputs()[0]) return &self;
+  if (!v->node()->is("prim::GetAttr")) return nullptr;
+  const ObjectValue* owner = object_of(graph, self, v->node()->input());
+  const ClassType* c = owner ? as_class(owner->type) : nullptr;
+  int slot = c ? c->find_slot(std::string(v->node()->attribute("name").to_string())) : -1;
+  return slot >= 0 && owner->slots[size_t(slot)].is_object() ? &owner->slots[size_t(slot)].to_object() : nullptr;
+}
+
+template <class F> void each_node(const Block& b, const F& f) {
+  for (Node* n : b) {
+    for (Block* inner : n->blocks()) each_node(*inner, f);
+    f(n);
+  }
+}
+
+void collect_assigned(const Graph& graph, const ObjectValue& self, std::set<Slot>& out) {
+  each_node(*graph.block(), [&](Node* n) {
+    if (!n->is("prim::SetAttr")) return;
+    if (const ObjectValue* o = object_of(graph, self, n->input()))
+      out.emplace(o, std::string(n->attribute("name").to_string()));
+  });
+}
+
+void replace_state(Graph& graph, const ObjectValue& self, const std::set<Slot>& kept, bool tensors) {
+  AliasSets aliases(graph);
+  each_node(*graph.block(), [&](Node* n) {
+    const ObjectValue* o = n->is("prim::GetAttr") ? object_of(graph, self, n->input()) : nullptr;
+    std::string name = o ? std::string(n->attribute("name").to_string()) : "";
+    if (!o || kept.contains({o, name})) return;
+    const IValue& held = o->slots[size_t(as_class(o->type)->find_slot(name))];
+    bool plain = held.is_scalar() || held.is_string() || held.is_none() || held.is_device();
+    if (!plain && !(tensors && held.is_tensor() && !aliases.is_written(n->output()))) return;
+    InsertPoint here(graph, n);
+    IValue value = held.is_tensor() ? IValue(detach(held.tensor())) : held;
+    n->output()->replace_all_uses_with(graph.insert_constant(std::move(value), n->output()->type()));
+  });
+}
+
+const Tensor* tensor_constant(const Value* v) {
+  const IValue* c = constant_of(v);
+  return c && c->is_tensor() ? &c->tensor() : nullptr;
+}
+bool is_false(const Value* v) {
+  const IValue* c = constant_of(v);
+  return c && c->is_bool() && !c->to_bool();
+}
+
+// batch_norm(conv(x)) with known weights and statistics is a convolution with other weights.
+bool fold_batch_norm(Graph& graph, Node* norm) {
+  if (!norm->is("aten::batch_norm") || !is_false(norm->input(5))) return false;
+  Node* conv = norm->input(0)->node();
+  bool plain = conv->is("aten::conv1d") || conv->is("aten::conv2d") || conv->is("aten::conv3d");
+  bool general = conv->is("aten::_convolution") && is_false(conv->input(6));  // not transposed
+  auto harmless = [&](const Use& u) {  // the sizes stay
+    return u.user == norm || u.user->is("aten::dim") || u.user->is("aten::size");
+  };
+  const std::vector<Use>& uses = norm->input(0)->uses();
+  if ((!plain && !general) || !std::all_of(uses.begin(), uses.end(), harmless) || conv->owner() != norm->owner())
+    return false;
+  const Tensor *weight = tensor_constant(conv->input(1)), *bias = tensor_constant(conv->input(2));
+  const Tensor *mean = tensor_constant(norm->input(3)), *variance = tensor_constant(norm->input(4));
+  const Tensor *gain = tensor_constant(norm->input(1)), *shift = tensor_constant(norm->input(2));
+  const IValue* eps = constant_of(norm->input(7));
+  auto known = [](const Tensor* t, const Value* v) { return t || (constant_of(v) && constant_of(v)->is_none()); };
+  if (!weight || !mean || !variance || !eps || !known(bias, conv->input(2)) || !known(gain, norm->input(1)) ||
+      !known(shift, norm->input(2)) || weight->dtype() != mean->dtype() || !is_floating(weight->dtype()))
+    return false;
+  Tensor scale = rsqrt(*variance + Scalar(eps->to_double()));
+  if (gain) scale = scale * *gain;
+  Dims column(size_t(weight->dim()), 1);
+  column[0] = weight->size(0);
+  Tensor offset = bias ? *bias - *mean : -*mean;
+  offset = offset * scale;
+  if (shift) offset = offset + *shift;
+  InsertPoint here(graph, conv);
+  conv->replace_input(1, graph.insert_constant(IValue(*weight * reshape(scale, column)), Type::tensor()));
+  conv->replace_input(2, graph.insert_constant(IValue(offset), Type::tensor()));
+  norm->output()->replace_all_uses_with(conv->output());
+  norm->destroy();
+  return true;
+}
+
+// Dropout of an evaluated module gives what it takes.
+bool drop_dropout(Node* n) {
+  if (n->inputs().size() != 3 || n->kind().find("dropout") == std::string::npos || !is_false(n->input(2))) return false;
+  if (n->kind().ends_with("_")) return false;
+  n->output()->replace_all_uses_with(n->input(0));
+  n->destroy();
+  return true;
+}
+
+}  // namespace
+
+void freeze(const std::vector<Graph*>& graphs, const ObjectValue& self, const std::set<std::string>& preserved) {
+  std::set<Slot> kept;
+  for (Graph* g : graphs) inline_calls(*g);
+  for (const std::string& name : preserved) {
+    const ObjectValue* o = &self;
+    size_t begin = 0;
+    for (size_t dot; (dot = name.find('.', begin)) != std::string::npos && o; begin = dot + 1) {
+      int slot = as_class(o->type)->find_slot(name.substr(begin, dot - begin));
+      o = slot >= 0 && o->slots[size_t(slot)].is_object() ? &o->slots[size_t(slot)].to_object() : nullptr;
+    }
+    if (o) kept.emplace(o, name.substr(begin));
+  }
+  for (Graph* g : graphs) collect_assigned(*g, self, kept);
+  for (Graph* g : graphs) {
+    // Numbers first: whether a batch norm writes to its statistics hangs on `training`.
+    for (bool tensors : {false, true}) {
+      replace_state(*g, self, kept, tensors);
+      optimize(*g);
+    }
+  }
+}
+
+bool fold_frozen(Graph& graph) {
+  bool changed = false;
+  std::function<void(Block&)> visit = [&](Block& b) {
+    for (Node* n : b) {
+      for (Block* inner : n->blocks()) visit(*inner);
+      changed |= drop_dropout(n) || fold_batch_norm(graph, n);
+    }
+  };
+  visit(*graph.block());
+  if (changed) optimize(graph);
+  return changed;
+}
+
+}  // namespace rushlight::graph
