@@ -78,7 +78,7 @@ from .storage import _LEGACY as _storages  # noqa: E402
 from .storage import TypedStorage  # noqa: E402
 
 StorageBase = UntypedStorage
-globals().update(_storages)  # FloatStorage, ...
+globals().update(_storages, Storage=_storages["FloatStorage"])  # FloatStorage, ...
 
 # Names that live in modules which most programs do not need.
 _LAZY_NAMES = {

@@ -181,6 +181,8 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     """Where the elements are that are not zero: a row each, or a tensor of indices for each dimension."""
     if not as_tuple:
         return _ops.nonzero(input, out=out)
+    if out is not None:
+        raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
     return _ops.nonzero_numpy(input)
 
 

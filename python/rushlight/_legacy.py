@@ -14,6 +14,13 @@ _NAMES = {
 class _TypedTensorMeta(type):
     dtype = None
 
+    def __new__(cls, name, bases, members):
+        if bases:
+            raise TypeError(
+                f"type 'torch.{bases[0].__name__}' is not an acceptable base type: derive from torch.Tensor"
+            )
+        return super().__new__(cls, name, bases, members)
+
     def __call__(cls, *args):
         return _legacy_typed(cls.dtype, args)
 

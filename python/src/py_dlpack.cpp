@@ -104,6 +104,7 @@ PyObject* dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:__dlpack__", const_cast<char**>(names), &stream,
                                      &max_version, &dl_device, &copy))
       return nullptr;
+    RL_CHECK(TypeError, stream == Py_None || PyLong_Check(stream), "stream must be ``int`` or ``none``");
     const Tensor t = in_memory(unwrap(self), "__dlpack__");
     if (t.requires_grad()) {
       PyErr_SetString(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");

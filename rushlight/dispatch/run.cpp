@@ -104,7 +104,8 @@ static bool out_converts(const Op& op) {
 }
 
 static std::string found_instead(DType wanted, DType found) {
-  return str("expected scalar_type ", scalar_type_name(wanted), " but found ", scalar_type_name(found));
+  return str("expected scalar_type ", scalar_type_name(wanted), " but found ", scalar_type_name(found),
+             ". Hint: give out= of scalar type ", scalar_type_name(wanted));
 }
 
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
@@ -150,7 +151,13 @@ void check_writable(const Op& op, const Tensor& t) {
            t.layout(), " is not implemented; use the returned tensor");
   if (t.impl()->parts()) return;
   // One value everywhere is the same in whatever order it is written.
-  auto fills = [&] { return op.def().reshapes || op.name() == "fill_" || op.name() == "zero_"; };
+  auto fills = [&] {
+    bool warned = op.name() == "masked_fill_" || op.name() == "index_fill_" || op.name() == "index_put_";
+    if (warned)
+      show_warning(str("Use of ", op.name(), " on expanded tensors is deprecated. Please clone() the tensor before ",
+                       "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar"));
+    return warned || op.def().reshapes || op.name() == "fill_" || op.name() == "zero_";
+  };
   for (size_t i = 0; i < t.sizes().size(); i++)
     RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0 || fills(),
              "unsupported operation: more than one element of the written-to tensor refers to a single "

@@ -163,6 +163,16 @@ def test_what_fills_with_one_value_may_write_a_place_twice(fw):
     assert x.fill_(3).tolist() == [3.0] * 4 and x.zero_().tolist() == [0.0] * 4
     with pytest.raises(RuntimeError, match="single memory location"):
         x.add_(1)
+    for call in (
+        lambda: x.masked_fill_(fw.tensor([True, False, False, False]), 5),
+        lambda: x.index_fill_(0, fw.tensor([1]), 6),
+        lambda: x.index_put_((fw.tensor([1]),), fw.tensor([7.0])),
+    ):
+        with pytest.warns(UserWarning, match="expanded tensors"):
+            call()
+        assert x[0] == x[3] >= 5
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Own", (fw.FloatTensor,), {})
 
 
 def test_wide_unsigned_integers_are_drawn(fw):
