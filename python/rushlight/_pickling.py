@@ -220,6 +220,10 @@ def _unpickler(pickle_module, stored):
             return super().find_class(module, name)
 
         def persistent_load(self, saved: Any) -> Any:
+            if isinstance(saved, tuple):  # strings of Python 2, where they are read as bytes
+                saved = tuple(part.decode("ascii") if isinstance(part, bytes) else part for part in saved)
+            elif isinstance(saved, bytes):
+                saved = saved.decode("ascii")
             if not isinstance(saved, tuple):
                 return stored(str(saved), None, "cpu", -1, None)  # the tar format
             if saved[0] == "module":  # the format before 1.6: (class, file, source text)
@@ -266,6 +270,7 @@ def _find_own(module: str, name: str) -> Any:
 
 def load(source, pickle_module, mapped, big_endian, skip_data, place, restore, **options) -> Any:
     """The object of a checkpoint, by Python's pickle, which executes what the file says."""
+    options.setdefault("encoding", "utf-8")
     text, file = _C._open_checkpoint(source, mapped, big_endian, skip_data, place, restore)
     unpickler = _unpickler(pickle_module, lambda *id: _C._stored(file, *id))(io.BytesIO(text), **options)
     try:

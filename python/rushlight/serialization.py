@@ -77,14 +77,15 @@ def save(
     if legacy and _skip_data:
         raise RuntimeError("Cannot use skip_data=True with _use_new_zipfile_serialization=False")
     options = (legacy, _skip_data, _compute_crc32, not _disable_byteorder_record)
-    if pickle_protocol == 2 and _C._save(obj, destination, *options):
-        return
-    from . import _pickling
+    if pickle_protocol != 2 or not _C._save(obj, destination, *options):
+        from . import _pickling
 
-    buffer = _io.BytesIO()
-    pickler = _pickling.Pickler(buffer, pickle_protocol, legacy)
-    pickler.dump(obj)
-    _C._save_pickle(buffer.getvalue(), pickler.storages, pickler.item_sizes, destination, *options)
+        buffer = _io.BytesIO()
+        pickler = _pickling.Pickler(buffer, pickle_protocol, legacy)
+        pickler.dump(obj)
+        _C._save_pickle(buffer.getvalue(), pickler.storages, pickler.item_sizes, destination, *options)
+    if path is None and hasattr(f, "flush"):
+        f.flush()  # a program may open the file by its name now
 
 
 def load(

@@ -19,7 +19,7 @@ bool is_sequence(PyObject* o) {
   return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !is_tensor(o) && !is_numpy_scalar(o));
 }
 
-DType dtype_of_item(PyObject* o);
+DType dtype_of_item(PyObject* o, int depth = 0);
 
 // The sizes that the first items of every level tell.
 Dims sizes_of(PyObject* o) {
@@ -40,7 +40,8 @@ Dims sizes_of(PyObject* o) {
   return sizes;
 }
 
-DType dtype_of_sequence(PyObject* o) {
+DType dtype_of_sequence(PyObject* o, int depth) {
+  RL_CHECK(TypeError, depth < 128, "new(): self-referential lists are incompatible, and so are lists 128 levels deep");
   Object seq = check(PySequence_Fast(o, "not a sequence"));
   Py_ssize_t n = PySequence_Fast_GET_SIZE(seq.get());
   if (n == 0) return default_dtype();
@@ -52,7 +53,7 @@ DType dtype_of_sequence(PyObject* o) {
     // Most lists hold one kind of number.
     if (Py_TYPE(item) == last && (last == &PyFloat_Type || last == &PyLong_Type || last == &PyBool_Type)) continue;
     last = Py_TYPE(item);
-    DType of = dtype_of_item(item);
+    DType of = dtype_of_item(item, depth + 1);
     d = first ? of : promote_types(d, of);
     first = false;
     if (d == DType::Complex128) break;
@@ -60,7 +61,7 @@ DType dtype_of_sequence(PyObject* o) {
   return d;
 }
 
-DType dtype_of_item(PyObject* o) {
+DType dtype_of_item(PyObject* o, int depth) {
   if (PyFloat_CheckExact(o)) return default_dtype();
   if (PyBool_Check(o)) return DType::Bool;
   if (PyLong_Check(o)) return DType::Int64;
@@ -75,7 +76,7 @@ DType dtype_of_item(PyObject* o) {
   if (PyComplex_Check(o)) return to_complex(default_dtype());
   if (is_numpy_array(o)) return tensor_over_array(o).dtype();
   if (PyUnicode_Check(o)) throw TypeError("new(): invalid data type 'str'");
-  if (is_sequence(o)) return dtype_of_sequence(o);
+  if (is_sequence(o)) return dtype_of_sequence(o, depth);
   if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_index) return DType::Int64;
   throw RuntimeError(str("Could not infer dtype of ", short_type_name(o)));
 }

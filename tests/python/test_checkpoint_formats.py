@@ -631,3 +631,24 @@ def test_safetensors_of_what_it_can_not_hold(tmp_path):
         rl.safetensors.load_file(tmp_path / "none")
     with pytest.raises(ValueError, match="framework"):
         rl.safetensors.safe_open(tmp_path / "none", framework="flax")
+
+
+def test_strings_of_python_2_are_read_in_the_encoding_that_the_caller_names():
+    text = "\u017c\u00f3".encode()
+    data = (
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}q\x01U\rlittle_endianq\x02\x88s.\x80\x02]q\x01(U\x04"
+        + text
+        + b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\nU\x011U\x03cpuK\x01NtQK\x00K\x01\x85K\x01\x85"
+        b"\x89NtRe.\x80\x02]q\x01U\x011q\x02a." + (1).to_bytes(8, "little") + bytes(4)
+    )
+    for fw in (rl, torch):
+        for options, wanted in (({}, text.decode()), ({"encoding": "bytes"}, text)):
+            read, zeros = fw.load(io.BytesIO(data), weights_only=False, **options)
+            assert read == wanted and zeros.tolist() == [0.0]
+
+
+def test_what_was_saved_to_a_file_object_is_there_for_others(tmp_path):
+    for fw in (rl, torch):
+        with open(tmp_path / "m.pt", "wb") as file:
+            fw.save(fw.ones(2), file)
+            assert fw.load(tmp_path / "m.pt").tolist() == [1.0, 1.0]

@@ -257,3 +257,45 @@ def test_sizes_are_joined_to_tuples_alone(fw):
     assert fw.Size([1]) + (2,) == (1, 2)
     with pytest.raises(TypeError, match="can only concatenate tuple"):
         fw.Size([1]) + Sequence()
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "amin", "prod"])
+def test_segments_are_reduced(reduce):
+    results = []
+    for f in (torch, pytorch):
+        x = f.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 5.0], [5.0, 7.0]], requires_grad=True)
+        lengths = f.tensor([1, 0, 3])
+        y = f.segment_reduce(x, reduce, lengths=lengths, axis=0)
+        f.nan_to_num(y, 0.0, 0.0, 0.0).sum().backward()
+        z = f.segment_reduce(x.detach(), reduce, offsets=f.tensor([0, 2, 2, 4]), initial=1)
+        rows = f.segment_reduce(x.detach(), reduce, lengths=f.tensor([[2], [2], [2], [2]]), axis=1)
+        part = f.segment_reduce(x.detach(), reduce, lengths=f.tensor([1, 1]), unsafe=True)
+        results.append([pytorch.tensor(t.tolist()) for t in (y, x.grad, z, rows, part)])
+    for ours, theirs in zip(*results, strict=True):
+        pytorch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+def test_segments_that_do_not_fit(fw):
+    x = fw.ones(4)
+    for options in (
+        {}, {"lengths": fw.tensor([1, 2])}, {"lengths": fw.tensor([5])}, {"lengths": fw.tensor([-1, 5])}, {"lengths": fw.tensor([[4]])},
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError):
+            fw.segment_reduce(x, "sum", **options)
+    with pytest.raises(RuntimeError, match="prod, .*amax or amin"):
+        fw.segment_reduce(x, "none", lengths=fw.tensor([4]))
+
+
+def test_lists_that_hold_themselves_are_refused(fw):
+    itself = [0]
+    itself.append(itself)
+    for data in (itself, [[1, 2], itself]):
+        with pytest.raises((TypeError, ValueError)):
+            fw.tensor(data)
+
+
+def test_streams_are_numbers(fw):
+    with pytest.raises(TypeError, match="stream must be"):
+        fw.ones(2).__dlpack__(stream="a")
+    with pytest.raises(RuntimeError, match="as_tuple"):
+        fw.nonzero(fw.ones(2), as_tuple=True, out=fw.zeros(0, dtype=fw.int64))

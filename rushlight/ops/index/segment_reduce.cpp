@@ -18,12 +18,15 @@ struct Reduction {
   double start;  // what an empty run is
 };
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr Reduction kReductions[] = {{"sum", "sum", 0}, {"mean", "sum", 0}, {"max", "amax", -kInfinity}, {"min", "amin", kInfinity}, {"prod", "prod", 1}};
+constexpr Reduction kReductions[] = {
+    {"sum", "sum", 0},          {"mean", "sum", 0},           {"prod", "prod", 1},        {"max", "amax", -kInfinity},
+    {"min", "amin", kInfinity}, {"amax", "amax", -kInfinity}, {"amin", "amin", kInfinity}};
 
 const Reduction& reduction_of(std::string_view name) {
   for (const Reduction& r : kReductions)
     if (r.name == name) return r;
-  throw RuntimeError(str("segment_reduce(): unsupported reduction given! ", name, "; expected sum, mean, max, min or prod"));
+  throw RuntimeError(
+      str("segment_reduce(): unsupported reduction given! ", name, "; expected sum, mean, prod, amax or amin"));
 }
 
 // The lengths of the runs, a row for each place before the axis; of offsets the distances.
@@ -32,7 +35,8 @@ Tensor lengths_of(const Tensor& lengths, const Tensor& offsets) {
            "segment_reduce(): Either lengths or offsets must be defined.");
   const Tensor& given = lengths.defined() ? lengths : offsets;
   RL_CHECK(RuntimeError, given.dtype() == DType::Int64 || given.dtype() == DType::Int32,
-           "segment_reduce(): expected int32 or int64 ", lengths.defined() ? "lengths" : "offsets", ", got ", given.dtype());
+           "segment_reduce(): expected int32 or int64 ", lengths.defined() ? "lengths" : "offsets", ", got ",
+           given.dtype());
   Tensor whole = dense(given, DType::Int64);
   if (lengths.defined()) return whole;
   RL_CHECK(RuntimeError, whole.dim() > 0 && whole.sizes().back() > 0,
@@ -55,7 +59,8 @@ Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Tensor&
   axis = wrap_dim(axis, data.dim());
   RL_CHECK(RuntimeError, data.dim() > 0, "segment_reduce(): expected data of at least one dimension");
   RL_CHECK(RuntimeError, !indices.defined(), "segment_reduce(): indices based reduction is not supported yet.");
-  RL_CHECK(NotImplementedError, is_floating(data.dtype()), "\"segment_reduce_cpu\" not implemented for '", scalar_type_name(data.dtype()), "'");
+  RL_CHECK(NotImplementedError, is_floating(data.dtype()), "\"segment_reduce_cpu\" not implemented for '",
+           scalar_type_name(data.dtype()), "'");
   const Tensor& given = lengths.defined() ? lengths : offsets;
   if (data.device().is_meta() || (given.defined() && given.device().is_meta())) {
     RL_CHECK(RuntimeError, given.defined(), "segment_reduce(): Either lengths or offsets must be defined.");
@@ -75,16 +80,18 @@ Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Tensor&
   Tensor index = empty_tensor(places, DType::Int64);
   const int64_t* length = runs.data<int64_t>();
   int64_t* at = index.data<int64_t>();
-  for (int64_t row = 0, rows = size ? index.numel() / size : product(places) ; row < rows; row++) {
+  for (int64_t row = 0, rows = size ? index.numel() / size : product(places); row < rows; row++) {
     int64_t filled = 0;
     for (int64_t i = 0; i < n; i++) {
       int64_t count = *length++;
       RL_CHECK(RuntimeError, count >= 0, "segment_reduce(): lengths contains negative value!");
-      RL_CHECK(RuntimeError, count <= size - filled, "segment_reduce(): Expected all rows of lengths along axis to sum to ",
+      RL_CHECK(RuntimeError, count <= size - filled,
+               "segment_reduce(): Expected all rows of lengths along axis to sum to ",
                "data.size(lengths.dim()-1) when !unsafe: ", size, " elements are too few");
       for (int64_t k = 0; k < count; k++) at[filled++] = i;
     }
-    RL_CHECK(RuntimeError, unsafe || filled == size, "segment_reduce(): Expected all rows of lengths along axis to sum to ",
+    RL_CHECK(RuntimeError, unsafe || filled == size,
+             "segment_reduce(): Expected all rows of lengths along axis to sum to ",
              "data.size(lengths.dim()-1) when !unsafe: ", filled, " of ", size, " elements are in a segment");
     while (filled < size) at[filled++] = n;
     at += size;
@@ -93,7 +100,8 @@ Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Tensor&
   aligned.resize(data.sizes().size(), 1);
   results[size_t(axis)] = n + 1;
   Tensor start = full(results, initial.value_or(Scalar(r.start)), data.dtype());
-  Tensor reduced = narrow(scatter_reduce(start, axis, expand(reshape(index, aligned), data.sizes()), data, r.scatters), axis, 0, n);
+  Tensor reduced =
+      narrow(scatter_reduce(start, axis, expand(reshape(index, aligned), data.sizes()), data, r.scatters), axis, 0, n);
   if (r.name != "mean") return reduced;
   // An empty run is NaN (0 / 0), or what it starts with.
   Tensor counts = empty_tensor(runs.sizes(), DType::Int64);
@@ -107,10 +115,13 @@ Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Tensor&
 }  // namespace
 
 OP(segment_reduce,
-   {.schema = "segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int "
+   {.schema = "segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? "
+              "offsets=None, int "
               "axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor",
-    .doc = "Sum, mean, max, min or prod of neighbouring elements along axis, in runs of the given lengths, or between offsets."
-           " >>> torch.segment_reduce(torch.tensor([1., 2., 3.]), 'sum', lengths=torch.tensor([2, 1]))\ntensor([3., 3.])",
+    .doc =
+        "Sum, mean, max, min or prod of neighbouring elements along axis, in runs of the given lengths, or between "
+        "offsets."
+        " >>> torch.segment_reduce(torch.tensor([1., 2., 3.]), 'sum', lengths=torch.tensor([2, 1]))\ntensor([3., 3.])",
     .kernel = composite<segment_reduce>(),
     .forms = kFunction,
     .aliases = {"_segment_reduce"}});
