@@ -68,6 +68,10 @@ for _type in (Tensor, Size, dtype, device, layout, memory_format, UntypedStorage
     _type.__module__ = "rushlight"  # where pickles look
 del _type
 
+from . import _helpers  # noqa: E402
+
+_helpers.install()  # torchvision, torchaudio and torchtext, where they aren't installed
+
 from . import _tensor  # noqa: E402  the methods of Tensor that are written in Python
 from ._dtype_info import finfo, iinfo  # noqa: E402
 from ._functional import *  # noqa: E402, F403

@@ -122,6 +122,16 @@ def installed() -> Finder | None:
                  and type(f).__module__.endswith("_alias")), None)  # fmt: skip
 
 
+def _helpers():
+    """The module _helpers, by its path: this one may have come so too, in a process that imports no rushlight."""
+    name = f"{_REAL}._helpers"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, os.path.join(_PACKAGE, "_helpers.py"))
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
 def install(version: str | None = None) -> None:
     """`import torch` gives rushlight from here on.
 
@@ -137,6 +147,7 @@ def install(version: str | None = None) -> None:
     if finder is None:
         finder = Finder(version or DEFAULT_VERSION)
         sys.meta_path.insert(0, finder)
+        _helpers().install()
     elif version is not None:
         finder.version = version
     if here is not None and version is not None:
