@@ -68,10 +68,6 @@ for _type in (Tensor, Size, dtype, device, layout, memory_format, UntypedStorage
     _type.__module__ = "rushlight"  # where pickles look
 del _type
 
-from . import _helpers  # noqa: E402
-
-_helpers.install()  # torchvision, torchaudio and torchtext, where they aren't installed
-
 from . import _tensor  # noqa: E402  the methods of Tensor that are written in Python
 from ._dtype_info import finfo, iinfo  # noqa: E402
 from ._functional import *  # noqa: E402, F403
@@ -183,6 +179,21 @@ def __getattr__(name: str):
         raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
     missing = _importlib.import_module("rushlight._missing")
     raise missing.missing_name(_sys.modules["rushlight"], name)
+
+
+class _Last:
+    """The last finder of modules: brings in those that find torchvision and its like (_helpers.py), when such a name was not found."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("torch"):
+            _importlib.import_module("rushlight._helpers").install()  # which stands behind this one, and is asked next
+
+    def find_distributions(self, context):
+        self.find_spec(context.name or "")
+        return ()
+
+
+_sys.meta_path.append(_Last())
 
 
 def _of_c(name: str):

@@ -90,3 +90,9 @@ def test_beside_pytorch_the_name_stays_free():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_importing_rushlight_leaves_them_alone():
+    program = "import sys, rushlight; print('rushlight._helpers' in sys.modules, 'rushlight.vision' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False False\n", done.stderr
