@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -61,12 +62,20 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float], inplac
         raise TypeError(f"Input tensor should be a float tensor. Got {image.dtype}.")
     if image.ndim < 3:
         raise ValueError(f"Expected tensor to be a tensor image of size (..., C, H, W). Got {tuple(image.shape)}.")
-    mean, std = (torch.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
-    if (std == 0).any():
-        raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
-    mean, std = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (mean, std))
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        mean, std = _mean_std.__wrapped__(mean, std, image.dtype, image.device)
+    else:
+        mean, std = _mean_std(tuple(mean), tuple(std), image.dtype, image.device)
     image = image.sub_(mean) if inplace else image.sub(mean)
     return image.div_(std)
+
+
+@functools.lru_cache(maxsize=32)
+def _mean_std(mean: Any, std: Any, dtype, device) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.as_tensor(v, dtype=dtype, device=device) for v in (mean, std))
+    if (std == 0).any():
+        raise ValueError(f"std evaluated to zero after conversion to {dtype}, leading to division by zero.")
+    return tuple(v.view(-1, 1, 1) if v.ndim == 1 else v for v in (mean, std))  # type: ignore[return-value]
 
 
 def _blend(image: Tensor, other: Tensor, ratio: float) -> Tensor:

@@ -98,6 +98,12 @@ class Transform(nn.Module):
         return True
 
     def forward(self, *inputs: Any) -> Any:
+        if len(inputs) == 1 and isinstance(inputs[0], Tensor):  # the usual sample needs no list
+            x = inputs[0]
+            self.check_inputs([x])
+            if not self._ready([x]) or not self._takes(x):
+                return x
+            return self.transform(x, self.make_params([x]))
         flat, spec = tree_flatten(inputs if len(inputs) > 1 else inputs[0])
         self.check_inputs(flat)
         if not self._ready(flat):
