@@ -120,3 +120,26 @@ def test_outputs_from_the_middle():
         "a": (1, 64, 16, 16),
         "b": (1, 256, 4, 4),
     }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", ["resnet18", "densenet121", "googlenet", "vit_b_32", "swin_t", "swin_v2_t", "lraspp_mobilenet_v3_large"]
+)
+def test_models_are_scripted_and_traced(name):
+    options = (
+        {"weights_backbone": None}
+        if name.startswith("lraspp")
+        else {"init_weights": False}
+        if name == "googlenet"
+        else {}
+    )
+    torch.manual_seed(0)
+    model = models.get_model(name, num_classes=3, **options).eval()
+    image = torch.rand(1, 3, 224 if name == "vit_b_32" else 64, 224 if name == "vit_b_32" else 64)
+    with torch.no_grad():
+        want = model(image)
+        for made in (torch.jit.script(model), torch.fx.symbolic_trace(model)):
+            got = made(image)
+            got = got[0] if isinstance(got, tuple) else got  # googlenet's script gives the outputs for training too
+            torch.testing.assert_close(got, want)

@@ -220,3 +220,26 @@ def test_a_pyramid_reads_the_level_that_fits():
     net = ops.FeaturePyramidNetwork([3, 5], 4, ops.feature_pyramid_network.LastLevelMaxPool())
     out = net({"x": torch.randn(1, 3, 8, 8), "y": torch.randn(1, 5, 4, 4)})
     assert {k: tuple(v.shape) for k, v in out.items()} == {"x": (1, 4, 8, 8), "y": (1, 4, 4, 4), "pool": (1, 4, 2, 2)}
+
+
+FUNCTIONS = "nms batched_nms box_iou box_convert clip_boxes_to_image complete_box_iou masks_to_boxes roi_align ps_roi_pool deform_conv2d drop_block2d"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS.split())
+def test_functions_are_scripted(name):
+    assert torch.jit.script(getattr(ops, name)).graph is not None
+
+
+def test_layers_are_scripted():
+    boxes_of = [torch.tensor([[0.0, 0, 6, 6], [2, 2, 30, 30]])]
+    x = torch.rand(1, 4, 16, 16)
+    for layer in (ops.RoIAlign(2, 0.5, 2), ops.PSRoIPool(2, 0.5)):
+        torch.testing.assert_close(torch.jit.script(layer)(x, boxes_of), layer(x, boxes_of))
+    maps = {"a": x, "b": torch.rand(1, 6, 8, 8)}
+    net = ops.FeaturePyramidNetwork([4, 6], 5, ops.feature_pyramid_network.LastLevelMaxPool())
+    for name, value in torch.jit.script(net)(maps).items():
+        torch.testing.assert_close(value, net(maps)[name])
+    pool = ops.MultiScaleRoIAlign(["a", "pool"], 3, 2)
+    torch.testing.assert_close(
+        torch.jit.script(pool)(net(maps), boxes_of, [(32, 32)]), pool(net(maps), boxes_of, [(32, 32)])
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from rushlight import nn
+from rushlight import Tensor, nn
 
 from ._layers import make_divisible as _make_divisible  # noqa: F401  torchvision's name of it
 
@@ -40,7 +40,7 @@ class IntermediateLayerGetter(nn.ModuleDict):
         self.return_layers = wanted
 
     def forward(self, x):
-        out = OrderedDict()
+        out: dict[str, Tensor] = {}
         for name, module in self.items():
             x = module(x)
             if name in self.return_layers:

@@ -29,14 +29,19 @@ class _DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(bn_size * growth_rate, growth_rate, 3, padding=1, bias=False)
         self.drop_rate, self.memory_efficient = float(drop_rate), memory_efficient
 
-    def _narrow(self, *before: Tensor) -> Tensor:
+    def _narrow(self, before: list[Tensor]) -> Tensor:
         return self.conv1(self.relu1(self.norm1(torch.cat(before, 1))))
 
+    @torch.jit.unused
+    def _checkpointed(self, before: list[Tensor]) -> Tensor:
+        return checkpoint(lambda *tensors: self._narrow(list(tensors)), *before, use_reentrant=False)
+
     def forward(self, before: list[Tensor]) -> Tensor:
-        if self.memory_efficient and any(t.requires_grad for t in before):
-            x = checkpoint(self._narrow, *before, use_reentrant=False)
-        else:
-            x = self._narrow(*before)
+        again = False
+        if self.memory_efficient and not torch.jit.is_scripting():
+            for t in before:
+                again = again or t.requires_grad
+        x = self._checkpointed(before) if again else self._narrow(before)
         x = self.conv2(self.relu2(self.norm2(x)))
         return F.dropout(x, p=self.drop_rate, training=self.training) if self.drop_rate > 0 else x
 
@@ -54,7 +59,7 @@ class _DenseBlock(nn.ModuleDict):
 
     def forward(self, x: Tensor) -> Tensor:
         features = [x]
-        for layer in self.values():
+        for _, layer in self.items():
             features.append(layer(features))
         return torch.cat(features, 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
+from typing import Optional
 
 import rushlight as torch
 from rushlight import Tensor, nn
@@ -15,7 +16,7 @@ __all__ = ["GoogLeNet", "GoogLeNetOutputs", "googlenet"]
 __getattr__ = weights_getattr(__name__)
 
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ["logits", "aux_logits2", "aux_logits1"])
-GoogLeNetOutputs.__annotations__ = {"logits": Tensor, "aux_logits2": Tensor | None, "aux_logits1": Tensor | None}
+GoogLeNetOutputs.__annotations__ = {"logits": Tensor, "aux_logits2": Optional[Tensor], "aux_logits1": Optional[Tensor]}  # noqa: UP045
 
 
 class BasicConv2d(nn.Module):
@@ -118,19 +119,33 @@ class GoogLeNet(nn.Module):
                     nn.init.trunc_normal_(m.weight, mean=0.0, std=0.01, a=-2, b=2)
 
     def forward(self, x: Tensor):
-        if self.transform_input:
-            x = torch.cat([x[:, i : i + 1] * (s / 0.5) + (m - 0.5) / 0.5 for i, (m, s) in enumerate(_IMAGENET)], 1)
+        x = renormalized(x) if self.transform_input else x
         x = self.maxpool2(self.conv3(self.conv2(self.maxpool1(self.conv1(x)))))
         x = self.inception4a(self.maxpool3(self.inception3b(self.inception3a(x))))
-        aux1 = self.aux1(x) if self.aux1 is not None and self.training else None
+        aux1: Tensor | None = None
+        if self.aux1 is not None and self.training:
+            aux1 = self.aux1(x)
         x = self.inception4d(self.inception4c(self.inception4b(x)))
-        aux2 = self.aux2(x) if self.aux2 is not None and self.training else None
+        aux2: Tensor | None = None
+        if self.aux2 is not None and self.training:
+            aux2 = self.aux2(x)
         x = self.inception5b(self.inception5a(self.maxpool4(self.inception4e(x))))
         x = self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))
+        if torch.jit.is_scripting():
+            return GoogLeNetOutputs(x, aux2, aux1)
+        return self.eager_outputs(x, aux2, aux1)
+
+    @torch.jit.unused
+    def eager_outputs(self, x: Tensor, aux2: Tensor, aux1: Tensor | None) -> GoogLeNetOutputs:
         return GoogLeNetOutputs(x, aux2, aux1) if self.training and self.aux_logits else x
 
 
-_IMAGENET = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+def renormalized(x: Tensor) -> Tensor:
+    """From ImageNet's means and deviations to 0.5 and 0.5."""
+    r = x[:, 0:1] * (0.229 / 0.5) + (0.485 - 0.5) / 0.5
+    g = x[:, 1:2] * (0.224 / 0.5) + (0.456 - 0.5) / 0.5
+    b = x[:, 2:3] * (0.225 / 0.5) + (0.406 - 0.5) / 0.5
+    return torch.cat((r, g, b), 1)
 
 
 def _googlenet(**kwargs) -> GoogLeNet:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
+from typing import Optional
 
 import rushlight as torch
 from rushlight import Tensor, nn
 from rushlight.nn import functional as F
 
 from ._registry import define, weights_getattr
-from .googlenet import _IMAGENET, BasicConv2d
+from .googlenet import BasicConv2d, renormalized
 
 __all__ = ["Inception3", "InceptionOutputs", "inception_v3"]
 __getattr__ = weights_getattr(__name__)
 
 InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
-InceptionOutputs.__annotations__ = {"logits": Tensor, "aux_logits": Tensor | None}
+InceptionOutputs.__annotations__ = {"logits": Tensor, "aux_logits": Optional[Tensor]}  # noqa: UP045
 _S2 = dict(kernel_size=3, stride=2)
 _3, _5, _WIDE, _HIGH = (dict(kernel_size=k, padding=p) for k, p in ((3, 1), (5, 2), ((1, 7), (0, 3)), ((7, 1), (3, 0))))
 _W3, _H3 = dict(kernel_size=(1, 3), padding=(0, 1)), dict(kernel_size=(3, 1), padding=(1, 0))
 _1 = dict(kernel_size=1)
-
-
-def _chain(module: nn.Module, prefix: str, x: Tensor, count: int) -> Tensor:
-    """The layers prefix_1, prefix_2, ... of the module, one after the other."""
-    for i in range(1, count + 1):
-        x = getattr(module, f"{prefix}_{i}")(x)
-    return x
 
 
 class _Block(nn.Module):
@@ -52,7 +46,13 @@ class InceptionA(_Block):
     def forward(self, x: Tensor) -> Tensor:
         pooled = self.branch_pool(F.avg_pool2d(x, 3, 1, 1))
         return torch.cat(
-            [self.branch1x1(x), _chain(self, "branch5x5", x, 2), _chain(self, "branch3x3dbl", x, 3), pooled], 1
+            [
+                self.branch1x1(x),
+                self.branch5x5_2(self.branch5x5_1(x)),
+                self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))),
+                pooled,
+            ],
+            1,
         )
 
 
@@ -66,7 +66,14 @@ class InceptionB(_Block):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.branch3x3(x), _chain(self, "branch3x3dbl", x, 3), F.max_pool2d(x, 3, 2)], 1)
+        return torch.cat(
+            [
+                self.branch3x3(x),
+                self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))),
+                F.max_pool2d(x, 3, 2),
+            ],
+            1,
+        )
 
 
 class InceptionC(_Block):
@@ -84,7 +91,15 @@ class InceptionC(_Block):
     def forward(self, x: Tensor) -> Tensor:
         pooled = self.branch_pool(F.avg_pool2d(x, 3, 1, 1))
         return torch.cat(
-            [self.branch1x1(x), _chain(self, "branch7x7", x, 3), _chain(self, "branch7x7dbl", x, 5), pooled], 1
+            [
+                self.branch1x1(x),
+                self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x))),
+                self.branch7x7dbl_5(
+                    self.branch7x7dbl_4(self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x))))
+                ),
+                pooled,
+            ],
+            1,
         )
 
 
@@ -99,7 +114,14 @@ class InceptionD(_Block):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([_chain(self, "branch3x3", x, 2), _chain(self, "branch7x7x3", x, 4), F.max_pool2d(x, 3, 2)], 1)
+        return torch.cat(
+            [
+                self.branch3x3_2(self.branch3x3_1(x)),
+                self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))),
+                F.max_pool2d(x, 3, 2),
+            ],
+            1,
+        )
 
 
 class InceptionE(_Block):
@@ -190,14 +212,22 @@ class Inception3(nn.Module):
 
     def forward(self, x: Tensor):
         if self.transform_input:
-            x = torch.cat([x[:, i : i + 1] * (s / 0.5) + (m - 0.5) / 0.5 for i, (m, s) in enumerate(_IMAGENET)], 1)
+            x = renormalized(x)
         x = self.maxpool1(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))))
         x = self.maxpool2(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x)))
         x = self.Mixed_6a(self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x))))
         x = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(x))))
-        aux = self.AuxLogits(x) if self.AuxLogits is not None and self.training else None
+        aux: Tensor | None = None
+        if self.AuxLogits is not None and self.training:
+            aux = self.AuxLogits(x)
         x = self.avgpool(self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x))))
         x = self.fc(torch.flatten(self.dropout(x), 1))
+        if torch.jit.is_scripting():
+            return InceptionOutputs(x, aux)
+        return self.eager_outputs(x, aux)
+
+    @torch.jit.unused
+    def eager_outputs(self, x: Tensor, aux: Tensor | None) -> InceptionOutputs:
         return InceptionOutputs(x, aux) if self.training and self.aux_logits else x
 
 

@@ -20,6 +20,89 @@ __all__ = ["SwinTransformer"]
 __getattr__ = weights_getattr(__name__)
 
 
+def _quarters(x: Tensor) -> Tensor:
+    height, width = x.shape[-3], x.shape[-2]
+    x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
+    return torch.cat([x[..., 0::2, 0::2, :], x[..., 1::2, 0::2, :], x[..., 0::2, 1::2, :], x[..., 1::2, 1::2, :]], -1)
+
+
+def shifted_window_attention(
+    input: Tensor,
+    qkv_weight: Tensor,
+    proj_weight: Tensor,
+    relative_position_bias: Tensor,
+    window_size: list[int],
+    num_heads: int,
+    shift_size: list[int],
+    attention_dropout: float = 0.0,
+    dropout: float = 0.0,
+    qkv_bias: Tensor | None = None,
+    proj_bias: Tensor | None = None,
+    logit_scale: Tensor | None = None,
+    training: bool = True,
+) -> Tensor:
+    """Attention among the pixels of each window of ``(N, H, W, C)``; with ``logit_scale`` of cosines (version 2)."""
+    n, height, width, channels = input.shape
+    win_h, win_w = window_size[0], window_size[1]
+    x = F.pad(input, (0, 0, 0, (win_w - width % win_w) % win_w, 0, (win_h - height % win_h) % win_h))
+    padded_h, padded_w = x.shape[1], x.shape[2]
+    # Where one window holds all, it isn't shifted.
+    shift_h = 0 if win_h >= padded_h else shift_size[0]
+    shift_w = 0 if win_w >= padded_w else shift_size[1]
+    if shift_h + shift_w > 0:
+        x = torch.roll(x, shifts=(-shift_h, -shift_w), dims=(1, 2))
+    down, across = padded_h // win_h, padded_w // win_w
+    windows, area = down * across, win_h * win_w
+    x = x.view(n, down, win_h, across, win_w, channels).permute(0, 1, 3, 2, 4, 5).reshape(n * windows, area, channels)
+    if logit_scale is not None and qkv_bias is not None:  # keys have no bias
+        qkv_bias = qkv_bias.clone()
+        length = qkv_bias.numel() // 3
+        qkv_bias[length : 2 * length].zero_()
+    qkv = (
+        F.linear(x, qkv_weight, qkv_bias)
+        .reshape(n * windows, area, 3, num_heads, channels // num_heads)
+        .permute(2, 0, 3, 1, 4)
+    )
+    q, k, v = qkv[0], qkv[1], qkv[2]
+    if logit_scale is not None:
+        scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
+        scores = scores * torch.clamp(logit_scale, max=math.log(100.0)).exp()
+    else:
+        scores = (q * (channels // num_heads) ** -0.5).matmul(k.transpose(-2, -1))
+    scores = scores + relative_position_bias
+    if shift_h + shift_w > 0:
+        # Pixels that came around the edge are no neighbours of those that were there.
+        y, z = torch.arange(padded_h, device=x.device), torch.arange(padded_w, device=x.device)
+        rows = (y >= padded_h - win_h).to(x.dtype) + (y >= padded_h - shift_h).to(x.dtype)
+        columns = (z >= padded_w - win_w).to(x.dtype) + (z >= padded_w - shift_w).to(x.dtype)
+        region = (
+            (rows.unsqueeze(1) * 3 + columns)
+            .view(down, win_h, across, win_w)
+            .permute(0, 2, 1, 3)
+            .reshape(windows, area)
+        )
+        apart = region.unsqueeze(1) - region.unsqueeze(2)
+        mask = apart.masked_fill(apart != 0, -100.0).masked_fill(apart == 0, 0.0)
+        scores = scores.view(n, windows, num_heads, area, area) + mask.unsqueeze(1).unsqueeze(0)
+        scores = scores.view(-1, num_heads, area, area)
+    weights = F.dropout(F.softmax(scores, dim=-1), p=attention_dropout, training=training)
+    x = weights.matmul(v).transpose(1, 2).reshape(n * windows, area, channels)
+    x = F.dropout(F.linear(x, proj_weight, proj_bias), p=dropout, training=training)
+    x = (
+        x.view(n, down, across, win_h, win_w, channels)
+        .permute(0, 1, 3, 2, 4, 5)
+        .reshape(n, padded_h, padded_w, channels)
+    )
+    if shift_h + shift_w > 0:
+        x = torch.roll(x, shifts=(shift_h, shift_w), dims=(1, 2))
+    return x[:, :height, :width, :].contiguous()
+
+
+# Sizes decide what these do: symbolic tracing takes them as they are.
+torch.fx.wrap("_quarters")
+torch.fx.wrap("shifted_window_attention")
+
+
 class PatchMerging(nn.Module):
     """Squares of four pixels become one of twice the channels: ``(..., H, W, C) -> (..., H / 2, W / 2, 2 C)``."""
 
@@ -27,15 +110,15 @@ class PatchMerging(nn.Module):
 
     def __init__(self, dim: int, norm_layer: Callable[..., nn.Module] = nn.LayerNorm):
         super().__init__()
-        self.dim = dim
+        self.dim, self.norm_first = dim, self._norm_first
         self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
         self.norm = norm_layer((4 if self._norm_first else 2) * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-3], x.shape[-2]
-        x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
-        x = torch.cat([x[..., i::2, j::2, :] for j in (0, 1) for i in (0, 1)], -1)
-        return self.reduction(self.norm(x)) if self._norm_first else self.norm(self.reduction(x))
+        x = _quarters(x)
+        if self.norm_first:
+            return self.reduction(self.norm(x))
+        return self.norm(self.reduction(x))
 
 
 class PatchMergingV2(PatchMerging):
@@ -80,54 +163,11 @@ class ShiftedWindowAttention(nn.Module):
         bias = self.relative_position_bias_table[self.relative_position_index].view(n, n, -1)
         return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
 
-    def _scores(self, q: Tensor, k: Tensor) -> Tensor:
-        return (q * q.shape[-1] ** -0.5).matmul(k.transpose(-2, -1))
-
-    def _projections(self, x: Tensor) -> Tensor:
-        return self.qkv(x)
-
     def forward(self, x: Tensor) -> Tensor:
-        n, height, width, channels = x.shape
-        win_h, win_w = self.window_size
-        x = F.pad(x, (0, 0, 0, -width % win_w, 0, -height % win_h))
-        padded_h, padded_w = x.shape[1], x.shape[2]
-        # Where one window holds all, it isn't shifted.
-        shift = [0 if w >= p else s for s, w, p in zip(self.shift_size, self.window_size, (padded_h, padded_w))]
-        if sum(shift) > 0:
-            x = torch.roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2))
-        down, across = padded_h // win_h, padded_w // win_w
-        windows, area = down * across, win_h * win_w
-        x = (
-            x.view(n, down, win_h, across, win_w, channels)
-            .permute(0, 1, 3, 2, 4, 5)
-            .reshape(n * windows, area, channels)
-        )
-        qkv = self._projections(x).reshape(n * windows, area, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        scores = self._scores(qkv[0], qkv[1]) + self.get_relative_position_bias()
-        if sum(shift) > 0:
-            # Pixels that came around the edge are no neighbours of those that were there.
-            region = x.new_zeros((padded_h, padded_w))
-            part = 0
-            for rows in (slice(0, -win_h), slice(-win_h, -shift[0]), slice(-shift[0], None)):
-                for columns in (slice(0, -win_w), slice(-win_w, -shift[1]), slice(-shift[1], None)):
-                    region[rows, columns] = part
-                    part += 1
-            region = region.view(down, win_h, across, win_w).permute(0, 2, 1, 3).reshape(windows, area)
-            apart = region.unsqueeze(1) - region.unsqueeze(2)
-            mask = apart.masked_fill(apart != 0, -100.0).masked_fill(apart == 0, 0.0)
-            scores = scores.view(n, windows, self.num_heads, area, area) + mask.unsqueeze(1).unsqueeze(0)
-            scores = scores.view(-1, self.num_heads, area, area)
-        weights = F.dropout(F.softmax(scores, dim=-1), p=self.attention_dropout, training=self.training)
-        x = weights.matmul(qkv[2]).transpose(1, 2).reshape(n * windows, area, channels)
-        x = F.dropout(self.proj(x), p=self.dropout, training=self.training)
-        x = (
-            x.view(n, down, across, win_h, win_w, channels)
-            .permute(0, 1, 3, 2, 4, 5)
-            .reshape(n, padded_h, padded_w, channels)
-        )
-        if sum(shift) > 0:
-            x = torch.roll(x, shifts=(shift[0], shift[1]), dims=(1, 2))
-        return x[:, :height, :width, :].contiguous()
+        return shifted_window_attention(
+            x, self.qkv.weight, self.proj.weight, self.get_relative_position_bias(), self.window_size, self.num_heads, self.shift_size,
+            self.attention_dropout, self.dropout, self.qkv.bias, self.proj.bias, None, self.training,
+        )  # fmt: skip
 
 
 class ShiftedWindowAttentionV2(ShiftedWindowAttention):
@@ -158,17 +198,11 @@ class ShiftedWindowAttentionV2(ShiftedWindowAttention):
         bias = table[self.relative_position_index].view(n, n, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
         return 16 * torch.sigmoid(bias)
 
-    def _projections(self, x: Tensor) -> Tensor:
-        bias = self.qkv.bias
-        if bias is not None:  # keys have none
-            bias = bias.clone()
-            length = bias.numel() // 3
-            bias[length : 2 * length].zero_()
-        return F.linear(x, self.qkv.weight, bias)
-
-    def _scores(self, q: Tensor, k: Tensor) -> Tensor:
-        cosines = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
-        return cosines * torch.clamp(self.logit_scale, max=math.log(100.0)).exp()
+    def forward(self, x: Tensor) -> Tensor:
+        return shifted_window_attention(
+            x, self.qkv.weight, self.proj.weight, self.get_relative_position_bias(), self.window_size, self.num_heads, self.shift_size,
+            self.attention_dropout, self.dropout, self.qkv.bias, self.proj.bias, self.logit_scale, self.training,
+        )  # fmt: skip
 
 
 class SwinTransformerBlock(nn.Module):
@@ -191,6 +225,7 @@ class SwinTransformerBlock(nn.Module):
         attn_layer: Callable[..., nn.Module] | None = None,
     ):
         super().__init__()
+        self.norm_first = self._norm_first
         self.norm1 = norm_layer(dim)
         self.attn = (attn_layer or type(self)._attention)(
             dim, window_size, shift_size, num_heads, attention_dropout=attention_dropout, dropout=dropout
@@ -204,7 +239,7 @@ class SwinTransformerBlock(nn.Module):
                 nn.init.normal_(m.bias, std=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self._norm_first:
+        if self.norm_first:
             x = x + self.stochastic_depth(self.attn(self.norm1(x)))
             return x + self.stochastic_depth(self.mlp(self.norm2(x)))
         x = x + self.stochastic_depth(self.norm1(self.attn(x)))

@@ -30,6 +30,22 @@ class ConvStemConfig(NamedTuple):
     activation_layer: Callable[..., nn.Module] = nn.ReLU
 
 
+def _check_size(height: int, width: int, size: int) -> None:
+    if height != size:
+        raise AssertionError(f"Wrong image height! Expected {size} but got {height}!")
+    if width != size:
+        raise AssertionError(f"Wrong image width! Expected {size} but got {width}!")
+
+
+def _check_sequence(input: Tensor) -> None:
+    if input.dim() != 3:
+        raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
+
+
+torch.fx.wrap("_check_size")  # symbolic tracing takes them as they are
+torch.fx.wrap("_check_sequence")
+
+
 class MLPBlock(MLP):
     """The two linear layers of a block."""
 
@@ -72,8 +88,7 @@ class EncoderBlock(nn.Module):
         self.mlp = MLPBlock(hidden_dim, mlp_dim, dropout)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.dim() != 3:
-            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+        _check_sequence(input)
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
         x = self.dropout(x) + input
@@ -177,8 +192,7 @@ class VisionTransformer(nn.Module):
 
     def _process_input(self, x: Tensor) -> Tensor:
         h, w = x.shape[2], x.shape[3]
-        torch._check(h == self.image_size, lambda: f"Wrong image height! Expected {self.image_size} but got {h}!")
-        torch._check(w == self.image_size, lambda: f"Wrong image width! Expected {self.image_size} but got {w}!")
+        _check_size(h, w, self.image_size)
         x = self.conv_proj(x)
         return x.reshape(x.shape[0], self.hidden_dim, -1).permute(0, 2, 1)
 

@@ -44,7 +44,9 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     """
     if boxes.numel() > 4000:  # one category after the other compares fewer pairs
         keep = torch.zeros_like(scores, dtype=torch.bool)
-        for category in torch.unique(idxs):
+        ordered = torch.sort(idxs)[0]
+        first = torch.cat((torch.ones_like(ordered[:1], dtype=torch.bool), ordered[1:] != ordered[:-1]))
+        for category in ordered[first].unbind():
             mine = torch.where(idxs == category)[0]
             keep[mine[nms(boxes[mine], scores[mine], iou_threshold)]] = True
         kept = torch.where(keep)[0]

@@ -6,6 +6,7 @@ import math
 
 import rushlight as torch
 from rushlight import Tensor, nn
+from rushlight.jit.annotations import BroadcastingList2
 from rushlight.nn.modules.utils import _pair
 
 __all__ = ["DeformConv2d", "deform_conv2d"]
@@ -16,9 +17,9 @@ def deform_conv2d(
     offset: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride=(1, 1),
-    padding=(0, 0),
-    dilation=(1, 1),
+    stride: BroadcastingList2[int] = (1, 1),
+    padding: BroadcastingList2[int] = (0, 0),
+    dilation: BroadcastingList2[int] = (1, 1),
     mask: Tensor | None = None,
 ) -> Tensor:
     """conv2d with an offset (y, x) for each tap at each place, and with ``mask`` a weight too (version 2).
@@ -33,7 +34,11 @@ def deform_conv2d(
     tensor([[[[9.]]]])
     """
     out_channels, in_per_group, kernel_h, kernel_w = weight.shape
-    (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w) = _pair(stride), _pair(padding), _pair(dilation)
+    if not torch.jit.is_scripting():
+        stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
+    stride_h, stride_w = stride
+    pad_h, pad_w = padding
+    dilation_h, dilation_w = dilation
     offset_groups = offset.shape[1] // (2 * kernel_h * kernel_w)
     if offset_groups == 0:
         raise RuntimeError(

@@ -18,22 +18,23 @@ def _drop_block(
         raise ValueError(f"input should be {dims + 2} dimensional. Got {input.ndim} dimensions.")
     if not training or p == 0.0:
         return input
-    sizes = input.shape[2:]
-    block_size = min(block_size, *sizes)
+    for size in input.shape[2:]:
+        block_size = min(block_size, size)
     if block_size % 2 == 0:
         raise ValueError(f"block size should be odd. Got {block_size} which is even.")
-    centres = 1  # places where a whole block fits around
-    whole = 1
-    for size in sizes:
+    centres, whole = 1, 1  # places where a whole block fits around, and all
+    sizes = [input.shape[0], input.shape[1]]
+    for size in input.shape[2:]:
+        sizes.append(size - block_size + 1)
         centres *= size - block_size + 1
         whole *= size
-    noise = torch.empty(
-        (*input.shape[:2], *(s - block_size + 1 for s in sizes)), dtype=input.dtype, device=input.device
-    )
+    noise = torch.empty(sizes, dtype=input.dtype, device=input.device)
     noise.bernoulli_(p * whole / (block_size**dims * centres))
-    noise = F.pad(noise, [block_size // 2] * (2 * dims), value=0)
-    pool = F.max_pool2d if dims == 2 else F.max_pool3d
-    noise = 1 - pool(noise, stride=(1,) * dims, kernel_size=(block_size,) * dims, padding=block_size // 2)
+    noise = F.pad(noise, [block_size // 2] * (2 * dims), value=0.0)
+    if dims == 2:
+        noise = 1 - F.max_pool2d(noise, block_size, 1, block_size // 2)
+    else:
+        noise = 1 - F.max_pool3d(noise, block_size, 1, block_size // 2)
     scale = noise.numel() / (eps + noise.sum())
     return input.mul_(noise).mul_(scale) if inplace else input * noise * scale
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from rushlight import Tensor, nn
@@ -70,22 +69,27 @@ class FeaturePyramidNetwork(nn.Module):
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         names, maps = list(x.keys()), list(x.values())
+        inner: list[Tensor] = []
+        for i, block in enumerate(self.inner_blocks):
+            inner.append(block(maps[i]))
+        for i in range(len(inner) - 2, -1, -1):  # from the coarsest on
+            inner[i] = inner[i] + F.interpolate(inner[i + 1], size=inner[i].shape[-2:], mode="nearest")
         results: list[Tensor] = []
-        last = None
-        for i in range(len(maps) - 1, -1, -1):
-            inner = self.inner_blocks[i](maps[i])
-            last = inner if last is None else inner + F.interpolate(last, size=inner.shape[-2:], mode="nearest")
-            results.insert(0, self.layer_blocks[i](last))
+        for i, block in enumerate(self.layer_blocks):
+            results.append(block(inner[i]))
         if self.extra_blocks is not None:
             results, names = self.extra_blocks(results, maps, names)
-        return OrderedDict(zip(names, results))
+        out: dict[str, Tensor] = {}
+        for i in range(len(names)):
+            out[names[i]] = results[i]
+        return out
 
 
 class LastLevelMaxPool(ExtraFPNBlock):
     """A level more: every second pixel of the last."""
 
     def forward(self, x: list[Tensor], y: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
-        return [*x, F.max_pool2d(x[-1], kernel_size=1, stride=2, padding=0)], [*names, "pool"]
+        return x + [F.max_pool2d(x[-1], 1, 2, 0)], names + ["pool"]  # noqa: RUF005  as scripts take it
 
 
 class LastLevelP6P7(ExtraFPNBlock):
@@ -102,4 +106,4 @@ class LastLevelP6P7(ExtraFPNBlock):
 
     def forward(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
         p6 = self.p6(p[-1] if self.use_P5 else c[-1])
-        return [*p, p6, self.p7(F.relu(p6))], [*names, "p6", "p7"]
+        return p + [p6, self.p7(F.relu(p6))], names + ["p6", "p7"]  # noqa: RUF005

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import rushlight as torch
 from rushlight import Tensor, nn
 
 from .boxes import box_area
-from .regions import _pair, _rois, roi_align
+from .regions import _pair, _rois_of, roi_align
 
 __all__ = ["MultiScaleRoIAlign"]
 
@@ -25,6 +27,8 @@ class MultiScaleRoIAlign(nn.Module):
     torch.Size([1, 3, 2, 2])
     """
 
+    _exponents: list[int]
+
     def __init__(
         self,
         featmap_names: list[str],
@@ -37,31 +41,38 @@ class MultiScaleRoIAlign(nn.Module):
         super().__init__()
         self.featmap_names, self.sampling_ratio, self.output_size = featmap_names, sampling_ratio, _pair(output_size)
         self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
-        self._exponents: list[int] | None = None  # level i is 2**-exponent of the image; of the first images seen
+        self._exponents: list[int] = []  # level i is 2**-exponent of the image; of the first images seen
 
     def _levels(self, boxes: list[Tensor]) -> Tensor:
         side = torch.sqrt(torch.cat([box_area(b) for b in boxes]))
-        eps = torch.tensor(1e-6, dtype=side.dtype)
-        level = torch.floor(self.canonical_level + torch.log2(side / self.canonical_scale) + eps)
+        level = torch.floor(self.canonical_level + torch.log2(side / self.canonical_scale) + 1e-6)
         first, last = self._exponents[0], self._exponents[-1]
         return torch.clamp(level, min=first, max=last).to(torch.int64) - first
 
     def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        maps = [m for name, m in x.items() if name in self.featmap_names]
-        if self._exponents is None:
-            if not image_shapes:
+        maps: list[Tensor] = []
+        for name, m in x.items():
+            if name in self.featmap_names:
+                maps.append(m)
+        if len(self._exponents) == 0:
+            if len(image_shapes) == 0:
                 raise ValueError("images list should not be empty")
-            height = max(s[0] for s in image_shapes)
-            self._exponents = [-round(float(torch.tensor(m.shape[-2] / height).log2())) for m in maps]
-        rois = _rois(boxes)
-        scales = [2.0**-e for e in self._exponents]
+            height = 0
+            for shape in image_shapes:
+                height = max(height, shape[0])
+            exponents: list[int] = []
+            for m in maps:
+                exponents.append(-int(round(math.log2(m.shape[-2] / height))))
+            self._exponents = exponents
+        rois = _rois_of(boxes)
+        scales = [2.0 ** float(-e) for e in self._exponents]
         if len(maps) == 1:
             return roi_align(maps[0], rois, self.output_size, scales[0], self.sampling_ratio)
         levels = self._levels(boxes)
-        result = torch.zeros(
-            (len(rois), maps[0].shape[1], *self.output_size), dtype=maps[0].dtype, device=maps[0].device
-        )
-        for level, (features, scale) in enumerate(zip(maps, scales)):
+        height, width = self.output_size
+        result = torch.zeros([len(rois), maps[0].shape[1], height, width], dtype=maps[0].dtype, device=maps[0].device)
+        for level in range(len(maps)):
+            features, scale = maps[level], scales[level]
             mine = torch.where(levels == level)[0]
             result[mine] = roi_align(features, rois[mine], self.output_size, scale, self.sampling_ratio).to(
                 result.dtype

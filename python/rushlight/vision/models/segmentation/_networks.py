@@ -9,7 +9,6 @@ torch.Size([1, 4, 64, 96])
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import rushlight as torch
@@ -36,7 +35,8 @@ class _SimpleSegmentationModel(nn.Module):
         self.backbone, self.classifier, self.aux_classifier = backbone, classifier, aux_classifier
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        size, features, result = x.shape[-2:], self.backbone(x), OrderedDict()
+        size, features = x.shape[-2:], self.backbone(x)
+        result: dict[str, Tensor] = {}
         result["out"] = F.interpolate(self.classifier(features["out"]), size=size, mode="bilinear", align_corners=False)
         if self.aux_classifier is not None:
             aux = self.aux_classifier(features["aux"])
@@ -130,7 +130,8 @@ class LRASPP(nn.Module):
     def forward(self, input: Tensor) -> dict[str, Tensor]:
         out = self.classifier(self.backbone(input))
         out = F.interpolate(out, size=input.shape[-2:], mode="bilinear", align_corners=False)
-        return OrderedDict([("out", out)])
+        result: dict[str, Tensor] = {"out": out}
+        return result
 
 
 def _backbone(name: str, weights: Any) -> nn.Module:
