@@ -143,3 +143,25 @@ def test_models_are_scripted_and_traced(name):
             got = made(image)
             got = got[0] if isinstance(got, tuple) else got  # googlenet's script gives the outputs for training too
             torch.testing.assert_close(got, want)
+
+
+def test_features_of_named_nodes():
+    from rushlight.vision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+    torch.manual_seed(0)
+    model = models.resnet18(num_classes=3).eval()
+    train, evaluation = get_graph_node_names(model)
+    assert train == evaluation and train[:6] == ["x", "conv1", "bn1", "relu", "maxpool", "layer1.0.conv1"]
+    assert "layer2.0.downsample.1" in train and "layer1.1.relu_1" in train
+    x = torch.rand(1, 3, 64, 64)
+    part = create_feature_extractor(model, {"layer1": "a", "layer2.0.add": "b", "fc": "c"}).eval()
+    out = part(x)
+    assert {k: tuple(v.shape) for k, v in out.items()} == {"a": (1, 64, 16, 16), "b": (1, 128, 8, 8), "c": (1, 3)}
+    torch.testing.assert_close(out["c"], model(x))
+    assert "layer4" not in dict(create_feature_extractor(model, ["layer1"]).named_children())
+    with pytest.raises(ValueError, match="nowhere.*not present"):
+        create_feature_extractor(model, ["nowhere"])
+    net = models.googlenet(init_weights=False, num_classes=3)
+    part = create_feature_extractor(net, train_return_nodes=["aux1.fc2", "fc"], eval_return_nodes=["fc"])
+    image = torch.rand(2, 3, 64, 64)
+    assert list(part.train()(image)) == ["aux1.fc2", "fc"] and list(part.eval()(image)) == ["fc"]
