@@ -17,8 +17,6 @@ import sys
 _NAME = "torch"
 _REAL = "rushlight"
 _MODULES = {_NAME: _REAL, "functorch": "rushlight._functorch.front"}  # PyTorch installs both
-# Packages beside torch, and what stands for each where it is not installed itself.
-_COMPANIONS = {"torchaudio": "rushlight.audio", "torchtext": "rushlight.text", "torchvision": "rushlight.vision"}
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 VARIABLE = "RUSHLIGHT_AS_TORCH"  # unset, empty or 0: no; 1: yes; anything else: yes, and this is the version to claim
 DEFAULT_VERSION = "2.13.0"  # the PyTorch whose API this is
@@ -70,9 +68,7 @@ class Finder(importlib.abc.MetaPathFinder):
         self.version = version
 
     def find_spec(self, name, path=None, target=None):
-        first, _, rest = name.partition(".")
-        if first in _COMPANIONS:
-            return self._companion(name, first, rest)
+        first = name.partition(".")[0]
         if first not in _MODULES:
             return None
         real = _MODULES[first] + name[len(first) :]
@@ -89,22 +85,6 @@ class Finder(importlib.abc.MetaPathFinder):
                     raise importlib.import_module(f"{_REAL}._missing").missing_module(name)
                 return None
             places = found.submodule_search_locations
-        spec = importlib.machinery.ModuleSpec(name, _SameModule(real, self.version), is_package=places is not None)
-        spec.submodule_search_locations = places
-        return spec
-
-    def _companion(self, name, first, rest):
-        """The real package wins. What a companion lacks is an ordinary ModuleNotFoundError."""
-        if importlib.machinery.PathFinder.find_spec(first) is not None:
-            return None
-        real = _COMPANIONS[first] + ("." + rest if rest else "")
-        try:
-            found = importlib.util.find_spec(real)
-        except ModuleNotFoundError:
-            return None
-        if found is None:
-            return None
-        places = found.submodule_search_locations
         spec = importlib.machinery.ModuleSpec(name, _SameModule(real, self.version), is_package=places is not None)
         spec.submodule_search_locations = places
         return spec
