@@ -69,7 +69,7 @@ bool fold_batch_norm(Graph& graph, Node* norm) {
   Node* conv = norm->input(0)->node();
   bool plain = conv->is("aten::conv1d") || conv->is("aten::conv2d") || conv->is("aten::conv3d");
   bool general = conv->is("aten::_convolution") && is_false(conv->input(6));  // not transposed
-  auto harmless = [&](const Use& u) {  // the sizes stay
+  auto harmless = [&](const Use& u) {                                         // the sizes stay
     return u.user == norm || u.user->is("aten::dim") || u.user->is("aten::size");
   };
   const std::vector<Use>& uses = norm->input(0)->uses();
