@@ -27,9 +27,16 @@ inline To cast_value(From v) {
   else return To(v);
 }
 
+// A bool may be a view of any byte: what isn't 0 is true.
+template <class From>
+inline From load(const From* p) {
+  if constexpr (std::is_same_v<From, bool>) return *reinterpret_cast<const uint8_t*>(p) != 0;
+  else return *p;
+}
+
 RL_FOR_EACH_ISA(
     template <class To RL_COMMA class From>, void, dense, (To * out, const From* in, int64_t n),
-    { RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = cast_value<To>(in[i]); }, <To RL_COMMA From>)
+    { RL_IVDEP for (int64_t i = 0; i < n; i++) out[i] = cast_value<To>(load(in + i)); }, <To RL_COMMA From>)
 
 #ifdef RL_X86_DISPATCH
 // float16 has instructions of its own, which gcc does not find in the shifts and masks of Half.
@@ -73,7 +80,7 @@ void convert(void* out, int64_t out_stride, const void* in, int64_t in_stride, i
   char* o = static_cast<char*>(out);
   const char* p = static_cast<const char*>(in);
   for (int64_t i = 0; i < n; i++, o += out_stride, p += in_stride)
-    *reinterpret_cast<To*>(o) = cast_value<To>(*reinterpret_cast<const From*>(p));
+    *reinterpret_cast<To*>(o) = cast_value<To>(load(reinterpret_cast<const From*>(p)));
 }
 
 // A line of words from every `step`-th one; the steps that come up most have loops that the compiler vectorises.

@@ -69,7 +69,7 @@ def test_errors(expression):
 @pytest.mark.parametrize("expression", ["x[2]", "x[-3]", "x[0, 3]", "x[0, 0, 0, 0]", "torch.tensor(1)[0]", "x[::-1]"])
 def test_error_texts(expression):
     ours, theirs = both(expression)
-    assert str(ours) == str(theirs)
+    assert str(ours).split(". Hint: ")[0] == str(theirs)
 
 
 SETS = """

@@ -94,7 +94,7 @@ def test_tensors_of_a_module_are_exchanged_by_name():
     named, weight = NamedMemberAccessor(net), net[0].weight
     assert named.get_tensor("0.weight") is weight
     was, missing = named.swap_tensors_dict({"0.weight": rl.ones(2, 2), "0.more": rl.ones(1)}, allow_missing=True)
-    assert missing == ["0.more"] and rl.equal(net(rl.ones(1, 2)) - net[0].bias, rl.full((1, 2), 2.0))
+    assert missing == ["0.more"] and rl.allclose(net(rl.ones(1, 2)), net[0].bias + 2)
     named.swap_tensors_dict(was, allow_missing=True)
     assert net[0].weight is weight and not hasattr(net[0], "more")
     assert named.check_keys(["0.weight", "k"]) == (["0.bias"], ["k"])
@@ -228,7 +228,7 @@ def test_segments_are_reduced(reduce, options):
 def test_segments_that_do_not_fit():
     with pytest.raises(RuntimeError, match="lengths or offsets"):
         rl.segment_reduce(rl.ones(2), "sum")
-    with pytest.raises(RuntimeError, match=r"sum to data.size.*, 2, .*lengths \[1\]"):
+    with pytest.raises(RuntimeError, match=r"sum to data.size.* 1 of 2 elements"):
         rl.segment_reduce(rl.ones(2), "sum", lengths=rl.tensor([1]))
 
 

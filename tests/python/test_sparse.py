@@ -760,3 +760,17 @@ def test_parts_of_a_sparse_tensor_are_strided():
         assert make(lambda t: t)._nnz() == 3
         with pytest.raises(RuntimeError):
             make(lambda t: t.to_sparse())
+
+
+def test_a_number_is_summed_over_its_dimension():
+    one = rl.tensor(3.0).to_sparse()
+    assert rl.sparse.sum(one, 0).item() == 3.0
+    assert rl.sum(one, 0, True).to_dense().item() == 3.0
+    with pytest.raises(RuntimeError, match="multiple times"):
+        rl.sparse.sum(one, (0, -1))
+
+
+def test_any_byte_that_is_not_0_is_true():
+    bytes_ = rl.tensor([0, 1, 2, 254], dtype=rl.uint8).view(rl.bool)
+    assert bytes_.to(rl.int16).tolist() == [0, 1, 1, 1]
+    assert bytes_[::2].to(rl.float32).tolist() == [0.0, 1.0]

@@ -44,7 +44,7 @@ Tensor sum_over(const Tensor& given, IntArrayRef dim, bool keepdim, const std::o
   RL_CHECK(RuntimeError, layout == Layout::Sparse || keepdim, "reduction operations on ", layout,
            " tensors with keepdim=False is unsupported; use keepdim=True, or to_sparse() first");
   Coo c = coo_of(given, false);
-  std::vector<bool> gone(c.sizes.size());
+  std::vector<bool> gone(std::max<size_t>(c.sizes.size(), 1));  // of a number dimension 0 can be named
   for (int64_t d : dim) {
     size_t at = size_t(wrap_dim(d, int64_t(c.sizes.size())));
     RL_CHECK(RuntimeError, !gone[at], "dim ", at, " appears multiple times in the list of dims");
@@ -94,7 +94,7 @@ Tensor soft(const Tensor& given, int64_t dim, const std::optional<DType>& dtype,
     return done(take_log ? log_softmax(values, inside) : softmax(values, inside));
   }
   if (c.count() == 0) return done(values);
-  std::vector<bool> gone(c.sizes.size());
+  std::vector<bool> gone(std::max<size_t>(c.sizes.size(), 1));  // of a number dimension 0 can be named
   gone[size_t(along)] = true;
   Dims others;
   for (int64_t d = 0; d < c.sparse_dim(); d++)

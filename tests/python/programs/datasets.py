@@ -97,4 +97,4 @@ print(list(DataLoader(range(6), 2, shuffle=True, worker_init_fn=init_fn, generat
 try:
     DataLoader(range(3), shuffle=True, sampler=[1])
 except ValueError as e:
-    print(e)
+    print(str(e).partition(". Hint")[0])
