@@ -1,0 +1,372 @@
+// Script classes that are made from those of Python: modules, classes, enums, interfaces; and their objects on either side.
+#include "py_convert.h"
+#include "py_script.h"
+#include "rushlight/script/module.h"
+#include "rushlight/script/parser.h"
+
+namespace rushlight::py {
+namespace {
+
+using graph::ClassType;
+using graph::Function;
+
+// Between script classes and those of Python that they were made from: an object is made anew on either side.
+std::unordered_map<const Type*, PyObject*>& python_classes() {
+  static auto& all = *new std::unordered_map<const Type*, PyObject*>;
+  return all;
+}
+std::unordered_map<PyObject*, TypePtr>& script_classes() {
+  static auto& all = *new std::unordered_map<PyObject*, TypePtr>;
+  return all;
+}
+
+// What makes a class of a module, besides its slots; see make_object.
+struct ClassSpec {
+  PyObject *describe, *constants, *compile, *known, *functions;
+  const char* container;
+};
+// A function of a class: "method", "property", "static", or "" for what an attribute holds; and the function.
+std::pair<std::string, PyObject*> role_of(PyObject* pair) {
+  const char* role;
+  PyObject* function;
+  check_status(PyArg_ParseTuple(pair, "sO", &role, &function) ? 0 : -1);
+  return {role, function};
+}
+// What tells two classes of one Python class apart: the types of the attributes, the constants, and which functions are attributes.
+std::string structure_of(const std::vector<ClassType::Slot>& slots, const ClassSpec& spec) {
+  std::string key = std::string(text_of(check(PyObject_Repr(spec.constants)).get()));
+  std::function<void(const Type&)> add_classes = [&](const Type& t) {
+    if (t.is(Type::Kind::Class)) key += str("@", reinterpret_cast<uintptr_t>(&t));
+    for (const TypePtr& part : t.contained()) add_classes(*part);
+  };
+  for (const ClassType::Slot& s : slots) {
+    key += str("\n", s.name, s.is_parameter ? " parameter " : s.is_buffer ? " buffer " : " ", s.type->schema_text());
+    add_classes(*s.type);
+  }
+  PyObject *name, *function;
+  for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &name, &function);)
+    if (auto [role, held] = role_of(function); role.empty())
+      key += str("\n", text_of(name), " function @", reinterpret_cast<uintptr_t>(held));
+  return key;
+}
+constexpr const char* kClassCapsule = "rushlight.ScriptClass";
+using WeakClass = std::weak_ptr<ClassType>;
+Object capsule_of(const std::shared_ptr<ClassType>& type) {
+  return check(PyCapsule_New(new WeakClass(type), kClassCapsule, [](PyObject* capsule) {
+    delete static_cast<WeakClass*>(PyCapsule_GetPointer(capsule, kClassCapsule));
+  }));
+}
+
+// A method that is parsed and compiled when it is first used. `self` outlives it.
+std::shared_ptr<Function> lazy_method(PyObject* described, PyObject* compile, std::function<TypePtr()> self) {
+  const char *method, *text, *file;
+  int line;
+  PyObject* names;
+  check_status(PyArg_ParseTuple(described, "sssiO", &method, &text, &file, &line, &names) ? 0 : -1);
+  auto resolver = python_resolver(names, compile);
+  auto source = source_from(text, file, line);
+  auto f = std::make_shared<Function>();
+  f->name = method;
+  f->compile = [source, resolver, self = std::move(self)](Function& into) {
+    for (const script::StmtPtr& s : script::parse_module(source))
+      if (s->kind == script::Stmt::Kind::Def) {
+        auto made = script::lazy_function(into.name, s, resolver, self());
+        made->made();
+        into.schema = made->schema;
+        into.graph = made->graph;
+      }
+  };
+  return f;
+}
+
+// The class of a module: one that `known` has of this structure and that is alive, or a new one.
+std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const ClassSpec& spec) {
+  PyObject* known = spec.known;
+  std::string key = known == Py_None ? "" : structure_of(slots, spec);
+  if (PyObject* found = known == Py_None ? nullptr : PyDict_GetItemString(known, key.c_str()))
+    if (auto type = static_cast<WeakClass*>(PyCapsule_GetPointer(found, kClassCapsule))->lock()) return type;
+  Object described = check(PyObject_CallNoArgs(spec.describe));
+  const char* name;
+  PyObject* methods;
+  check_status(PyArg_ParseTuple(described.get(), "sO!", &name, &PyList_Type, &methods) ? 0 : -1);
+  auto type = std::make_shared<ClassType>(name, true);
+  for (ClassType::Slot& s : slots) type->add_slot(s.name, std::move(s.type), s.is_parameter, s.is_buffer);
+  PyObject *constant, *value;
+  for (auto [name, list] : {std::pair("$pre_hooks", &type->pre_hooks), {"$hooks", &type->hooks}})
+    if (PyObject* hooks = PyDict_GetItemString(spec.constants, name))
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks); i++) list->emplace_back(text_of(PyTuple_GET_ITEM(hooks, i)));
+  if (spec.container) type->constants[script::kContainer] = IValue(spec.container);
+  for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
+    if (text_of(constant)[0] != '$') type->constants[std::string(text_of(constant))] = from_python(value);
+  for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
+    auto [role, function] = role_of(value);
+    auto lazy = lazy_object(std::string(text_of(constant)), role, function, spec.compile);
+    type->constants[std::string(text_of(constant))] =
+        IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
+  }
+  // The class has the method, and so outlives it.
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++)
+    type->add_method(lazy_method(PyList_GET_ITEM(methods, i), spec.compile, [c = type.get()] { return c->unowned(); }));
+  if (known != Py_None) check_status(PyDict_SetItemString(known, key.c_str(), capsule_of(type).get()));
+  return type;
+}
+
+// _make_class(name, class, [(method, source, file, line, names)], {name: (role, function)}, compile) -> type
+// Its attributes are what __init__ assigns, which _finish_class compiles.
+PyObject* make_class(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *python, *methods, *functions, *compile;
+    if (!PyArg_ParseTuple(args, "sOO!O!O:_make_class", &name, &python, &PyList_Type, &methods, &PyDict_Type, &functions,
+                          &compile))
+      return nullptr;
+    auto type = std::make_shared<ClassType>(name, false);
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(functions, &at, &key, &value);) {
+      auto [role, function] = role_of(value);
+      auto lazy = lazy_object(std::string(text_of(key)), role, function, compile);
+      type->constants[std::string(text_of(key))] = IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++)
+      type->add_method(lazy_method(PyList_GET_ITEM(methods, i), compile, [c = type.get()] { return c->unowned(); }));
+    python_classes()[type.get()] = Py_NewRef(python);
+    script_classes()[python] = type;
+    return wrap_type(type).release();
+  });
+}
+PyObject* finish_class(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    auto type = graph::as_class_shared(*type_in(o));
+    Function* f = type->find_method("__init__");
+    if (!f) Py_RETURN_NONE;
+    type->open = true;
+    try {
+      GilRelease release(true);
+      f->made();
+    } catch (...) {
+      type->open = false;
+      PyObject* python = python_classes()[type.get()];  // the type may go now, and its address be another's
+      python_classes().erase(type.get());
+      script_classes().erase(python);
+      Py_DECREF(python);
+      throw;
+    }
+    type->open = false;
+    Py_RETURN_NONE;
+  });
+}
+// _make_enum(name, class, [(member, value)]) -> type
+PyObject* make_enum_type(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *python, *list;
+    if (!PyArg_ParseTuple(args, "sOO!:_make_enum", &name, &python, &PyList_Type, &list)) return nullptr;
+    std::vector<std::pair<std::string, IValue>> members;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+      const char* member;
+      PyObject* value;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "sO", &member, &value)) return nullptr;
+      members.emplace_back(member, from_python(value));
+    }
+    auto type = graph::make_enum(name, std::move(members));
+    python_classes()[type.get()] = Py_NewRef(python);
+    script_classes()[python] = type;
+    return wrap_type(type).release();
+  });
+}
+// _make_interface(name, is a module's, [(method, source, file, line, names)], compile) -> type
+PyObject* make_interface(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    int is_module;
+    PyObject *methods, *compile;
+    if (!PyArg_ParseTuple(args, "spO!O:_make_interface", &name, &is_module, &PyList_Type, &methods, &compile))
+      return nullptr;
+    auto type = std::make_shared<ClassType>(name, is_module);
+    type->is_interface = true;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(methods); i++) {
+      const char *method, *text, *file;
+      int line;
+      PyObject* names;
+      check_status(PyArg_ParseTuple(PyList_GET_ITEM(methods, i), "sssiO", &method, &text, &file, &line, &names) ? 0
+                                                                                                                : -1);
+      auto resolver = python_resolver(names, compile);
+      graph::Graph scratch;
+      script::Lowering types(scratch, *resolver);
+      GilRelease release(true);
+      for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line)))
+        if (s->kind == script::Stmt::Kind::Def) type->add_method(script::abstract_method(*s, type->unowned(), types));
+    }
+    return wrap_type(type).release();
+  });
+}
+
+// _compile_unit(source, file, line, names, compile) -> [ScriptFunction]: all functions of a text, each of which sees those before it
+PyObject* compile_unit(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *names, *compile;
+    if (!PyArg_ParseTuple(args, "ssiO!O:_compile_unit", &text, &file, &line, &PyDict_Type, &names, &compile))
+      return nullptr;
+    auto resolver = python_resolver(names, compile);
+    Object out = check(PyList_New(0));
+    std::vector<std::shared_ptr<Function>> all;
+    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
+      if (s->kind != script::Stmt::Kind::Def)
+        script::fail(s->range, "expected the definition of a function: a text of TorchScript holds nothing else");
+      all.push_back(script::lazy_function(s->text, s, resolver));
+      Object f(wrap_function(all.back()));
+      check_status(PyDict_SetItemString(names, s->text.c_str(), f.get()));
+      check_status(PyList_Append(out.get(), f.get()));
+    }
+    GilRelease release(true);
+    for (const auto& f : all) f->made();
+    return out.release();
+  });
+}
+// _define_methods(object, source, file, line, names, compile): methods of a module's class, from text
+PyObject* define_methods(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *object, *names, *compile;
+    if (!PyArg_ParseTuple(args, "O!ssiOO:_define_methods", script_object_type, &object, &text, &file, &line, &names,
+                          &compile))
+      return nullptr;
+    auto type = graph::as_class_shared(object_of(object)->type);
+    auto resolver = python_resolver(names, compile);
+    std::vector<std::shared_ptr<Function>> all;
+    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
+      if (s->kind != script::Stmt::Kind::Def) script::fail(s->range, "expected the definition of a method");
+      if (type->find_method(s->text)) script::fail(s->range, str("method '", s->text, "' already defined"));
+      all.push_back(type->add_method(script::lazy_function(s->text, s, resolver, type->unowned())));
+    }
+    GilRelease release(true);
+    for (const auto& f : all) f->made();
+    Py_RETURN_NONE;
+  });
+}
+
+// _make_object(describe, [(name, value, kind)], constants, compile, known) -> ScriptObject
+// kind: "parameter", "buffer", "module" or a type's text. describe() gives the class's name and its methods, [(name, source, file, line,
+// names)]; it is asked unless the dict `known` has a class of the same structure. known: None if no other object may have the class.
+// functions: {name: function} of attributes that are called. container: what kind of list or dict of modules it is, or "".
+PyObject* make_object(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *describe, *slots, *constants, *compile, *known, *functions = nullptr;
+    const char* container = nullptr;
+    if (!PyArg_ParseTuple(args, "OO!O!OO|O!s:_make_object", &describe, &PyList_Type, &slots, &PyDict_Type, &constants,
+                          &compile, &known, &PyDict_Type, &functions, &container))
+      return nullptr;
+    std::vector<ClassType::Slot> described;
+    std::vector<IValue> values;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(slots); i++) {
+      const char* slot;
+      PyObject *value, *kind;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(slots, i), "sOO", &slot, &value, &kind)) return nullptr;
+      if (!PyUnicode_Check(kind)) {
+        TypePtr t = type_from(kind);
+        values.push_back(from_python(value, *t));
+        described.push_back({slot, std::move(t)});
+        continue;
+      }
+      std::string_view k = text_of(kind);
+      IValue v = Py_TYPE(value) == script_object_type ? IValue(object_of(value)) : from_python(value);
+      TypePtr t = k == "parameter" || k == "buffer" ? Type::tensor()
+                  : k.empty() || k == "module"      ? v.type()
+                                                    : parse_schema_type(k);
+      if (v.is_none() && (k == "parameter" || k == "buffer")) t = Type::none();
+      described.push_back({slot, std::move(t), k == "parameter", k == "buffer"});
+      values.push_back(std::move(v));
+    }
+    auto type = class_for(std::move(described), {describe, constants, compile, known, functions, container});
+    auto object = make_ref<ObjectValue>(type, values.size());
+    object->slots = std::move(values);
+    return wrap_object(std::move(object));
+  });
+}
+
+PyMethodDef methods[] = {
+    {"_make_object", make_object, METH_VARARGS,
+     "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
+    {"_make_class", make_class, METH_VARARGS, "_make_class(name, class, methods, functions, compile) -> type"},
+    {"_finish_class", finish_class, METH_O, "_finish_class(type): compiles __init__, which makes its attributes"},
+    {"_make_enum", make_enum_type, METH_VARARGS, "_make_enum(name, class, members) -> type"},
+    {"_make_interface", make_interface, METH_VARARGS, "_make_interface(name, is_module, methods, compile) -> type"},
+    {"_compile_unit", compile_unit, METH_VARARGS, "_compile_unit(source, file, line, names, compile) -> functions"},
+    {"_define_methods", define_methods, METH_VARARGS, "_define_methods(object, source, file, line, names, compile)"},
+    {"_live_classes", [](PyObject*, PyObject*) { return PyLong_FromLongLong(ClassType::live()); }, METH_NOARGS,
+     "how many script classes there are"},
+    {nullptr, nullptr, 0, nullptr}};
+
+// The Python class of a named tuple that came from a script.
+PyObject* named_tuple_class(const Type& type) {
+  static auto& made = *new std::map<std::string, PyObject*>;
+  std::string key = type.schema_text();
+  for (const std::string& f : type.fields()) key += "," + f;
+  PyObject*& found = made[key];
+  if (found) return found;
+  Object fields = check(PyList_New(0));
+  for (const std::string& f : type.fields()) check_status(PyList_Append(fields.get(), check(to_str(f)).get()));
+  std::string name = type.name().substr(type.name().rfind('.') + 1);
+  return found = check(PyObject_CallFunction(imported("collections", "namedtuple"), "sO", name.c_str(), fields.get()))
+                     .release();
+}
+PyObject* script_to_python(const IValue& v) {
+  if (v.is_tuple()) {
+    const TupleValue& tuple = v.to_tuple();
+    if (tuple.type->fields().size() != tuple.items.size()) return nullptr;
+    Object items = check(PyTuple_New(Py_ssize_t(tuple.items.size())));
+    for (size_t i = 0; i < tuple.items.size(); i++)
+      PyTuple_SET_ITEM(items.get(), Py_ssize_t(i), check(to_python(tuple.items[i])).release());
+    return check(PyObject_CallObject(named_tuple_class(*tuple.type), items.get())).release();
+  }
+  if (!v.is_object()) return nullptr;
+  auto found = python_classes().find(v.to_object().type.get());
+  if (found == python_classes().end()) return wrap_object(v.ref<ObjectValue>());
+  const ClassType& c = *graph::as_class(v.to_object().type);
+  if (c.is_enum) return PyObject_GetItem(found->second, check(to_python(v.to_object().slots[0])).get());
+  Object out = check(PyObject_CallMethod(found->second, "__new__", "O", found->second));
+  for (size_t i = 0; i < c.slots.size(); i++)
+    check_status(
+        PyObject_SetAttrString(out.get(), c.slots[i].name.c_str(), check(to_python(v.to_object().slots[i])).get()));
+  return out.release();
+}
+
+}  // namespace
+
+bool script_from_python(PyObject* o, IValue& out) {
+  auto known = script_classes().find(reinterpret_cast<PyObject*>(Py_TYPE(o)));
+  if (known != script_classes().end()) {
+    const ClassType& c = *graph::as_class(known->second);
+    if (c.is_enum) {
+      Object name = check(PyObject_GetAttrString(o, "name"));
+      for (const auto& [member, object] : c.members)
+        if (member == text_of(name.get())) return out = object, true;
+      return false;
+    }
+    auto made = make_ref<ObjectValue>(known->second, c.slots.size());
+    for (size_t i = 0; i < c.slots.size(); i++) {
+      Object value = check(PyObject_GetAttrString(o, c.slots[i].name.c_str()));
+      made->slots[i] = from_python(value.get(), *c.slots[i].type);
+    }
+    return out = IValue(std::move(made)), true;
+  }
+  if (!script_object(o)) {
+    auto** dict = _PyObject_GetDictPtr(o);
+    PyObject* c = dict && *dict ? PyDict_GetItemString(*dict, "_c") : nullptr;
+    if (!c || !script_object(c)) return false;
+    o = c;
+  }
+  out = IValue(object_of(o));
+  return true;
+}
+
+void bind_script_classes(PyObject* module) {
+  add_methods(module, methods);
+  object_to_python = script_to_python;
+  object_from_python = script_from_python;
+}
+
+}  // namespace rushlight::py
