@@ -1,6 +1,6 @@
 // What the files that bind TorchScript share: the Python objects around compiled functions and script objects, and how names and types of
 // Python become those of a script. Python objects that are passed in are borrowed, and kept as long as what is made of them; `compile` is
-// _resolve of _script.py. All of it is called with Python's lock held; what fails throws, ErrorSet where Python has the error.
+// _resolve of _resolver.py. All of it is called with Python's lock held; what fails throws, ErrorSet where Python has the error.
 #pragma once
 #include "py_trace.h"
 #include "rushlight/script/sugared.h"
@@ -24,7 +24,7 @@ inline const Ref<ObjectValue>& object_of(PyObject* o) { return *reinterpret_cast
 // A capsule that owns a type; and the type in one, which lives as long as the capsule: null for what is no such capsule.
 Object wrap_type(TypePtr type);
 const TypePtr* type_in(PyObject* o);
-// What _type_of in _script.py says: a schema's text, or a constructor and its parts. Never null.
+// What _type_of in _resolver.py says: a schema's text, or a constructor and its parts. Never null.
 TypePtr type_from(PyObject* spec);
 // What a function of a class is to a script, looked at when the text uses it: functions are compiled only then.
 // role: "method", "property", "static", or "" for what an attribute holds.

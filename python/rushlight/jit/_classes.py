@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import _C
 from ..nn import Module
-from . import _script
+from . import _resolver
 
 _made: dict[type, Any] = {}  # a type each, or the error that making it gave
 
@@ -48,7 +48,7 @@ def type_of(cls: Any, wanted: bool = False) -> Any:
 
 def _make_enum(cls: type) -> Any:
     members = [(name, member.value) for name, member in cls.__members__.items()]
-    made = _made[cls] = _C._make_enum(_script._class_name(cls), cls, members)
+    made = _made[cls] = _C._make_enum(_resolver._class_name(cls), cls, members)
     return made
 
 
@@ -73,10 +73,10 @@ def _make(cls: type) -> Any:
             if getattr(value, "_torchscript_modifier", "") in ("ignore", "unused"):
                 functions[name] = ("static", value)
             elif not dataclasses.is_dataclass(cls) or not (_is_generated(value) or name in _NO_SCRIPT):
-                methods.append((name, *_script._source(value), {**_script._names(value), cls.__name__: cls}))
+                methods.append((name, *_resolver._source(value), {**_resolver._names(value), cls.__name__: cls}))
     for name, (text, names) in generated.items():
         methods.append((name, text, f"<generated {name} of {cls.__name__}>", 1, names))
-    made = _made[cls] = _C._make_class(_script._class_name(cls), cls, methods, functions, _script._resolve)
+    made = _made[cls] = _C._make_class(_resolver._class_name(cls), cls, methods, functions, _resolver._resolve)
     _C._finish_class(made)
     return made
 
@@ -162,12 +162,12 @@ def interface(cls: type) -> type:
     def script_type() -> Any:
         if not made:
             methods = [
-                (name, *_script._source(fn), _script._names(fn))
+                (name, *_resolver._source(fn), _resolver._names(fn))
                 for name, fn in vars(cls).items()
                 if isinstance(fn, types.FunctionType)
             ]
             made.append(
-                _C._make_interface(_script._class_name(cls), issubclass(cls, Module), methods, _script._resolve)
+                _C._make_interface(_resolver._class_name(cls), issubclass(cls, Module), methods, _resolver._resolve)
             )
         return made[0]
 

@@ -5,34 +5,32 @@ from __future__ import annotations
 import builtins
 import collections
 import collections.abc
-import contextlib
 import copy
-import enum
 import functools
-import inspect
 import io
-import itertools
-import math
 import os
-import re
 import sys
 import textwrap
-import threading
 import types
 import typing
-import warnings
 import weakref
 from typing import Any
 
-from .. import _C, _functional
-from .._library.registry import qualified_name
-from .._ops import OpOverload, OpOverloadPacket
+from .. import _C
 from ..nn import Module
 from ..nn.parameter import Parameter
-
-_compiled: dict[Any, Any] = {}
-_defined: dict[Any, Any] = {}
-_compiling = threading.local()
+from ._resolver import (
+    _PLAIN,
+    _Bound,
+    _class_name,
+    _compile_function,
+    _is_constant,
+    _is_open,
+    _names,
+    _resolve,
+    _source,
+    _type_of,
+)
 
 
 def is_scripting() -> bool:
@@ -128,227 +126,6 @@ def script_if_tracing(fn):
 Attribute = collections.namedtuple("Attribute", ["value", "type"])
 
 Error = RuntimeError  # what a script raises
-
-
-def _names(fn) -> dict[str, Any]:
-    """What the names in a function's body stand for: closure over globals; and "$defaults", values of its parameters."""
-    names = dict(fn.__globals__)
-    names["$defaults"] = {
-        name: p.default
-        for name, p in inspect.signature(fn).parameters.items()
-        if p.default is not inspect.Parameter.empty
-    }
-    for annotation in fn.__annotations__.values():  # a local class is named by annotations alone
-        _add_classes(annotation, names)
-    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
-        try:
-            names[name] = cell.cell_contents
-        except ValueError:  # not yet filled
-            pass
-    return names
-
-
-def _add_classes(annotation: Any, names: dict[str, Any]) -> None:
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        names.setdefault(annotation.__name__, annotation)
-    for part in typing.get_args(annotation):
-        _add_classes(part, names)
-
-
-def _source(fn) -> tuple[str, str, int]:
-    try:
-        lines, first = inspect.getsourcelines(fn)
-    except (OSError, TypeError) as error:
-        raise OSError(
-            f"Can't get source for {fn}. TorchScript requires source access in order to compile; put the function in a file."
-        ) from error
-    return textwrap.dedent("".join(lines)), inspect.getsourcefile(fn) or "<unknown>", first
-
-
-_BUILTINS = frozenset(
-    "range len print int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
-    "zip enumerate reversed isinstance hasattr type getattr slice".split()
-)
-
-
-def _type_of(obj: Any) -> Any:
-    """The type that an annotation names: a schema's text, or a tuple of a constructor and its parts. None if it is none."""
-    simple = {int: "int", float: "float", bool: "bool", str: "str", complex: "complex", None: "NoneType", type(None): "NoneType",
-              Any: "Any", _C.Tensor: "Tensor", Parameter: "Tensor", _C.device: "Device", _C.dtype: "int"}  # fmt: skip
-    with contextlib.suppress(TypeError):  # of what can't be a key
-        if obj in simple:
-            return simple[obj]
-    if isinstance(obj, type) and issubclass(obj, tuple) and hasattr(obj, "_fields"):
-        hints = typing.get_type_hints(obj)
-        parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
-        return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
-    origin, arguments = typing.get_origin(obj), typing.get_args(obj)
-    if origin in (typing.Annotated, typing.Final, Future):
-        return _type_of(arguments[0])
-    if isinstance(obj, type) and origin is None:
-        from . import _classes
-
-        return _classes.type_of(obj)
-    names = {list: "List", dict: "Dict", tuple: "Tuple", typing.Union: "Union", types.UnionType: "Union"}
-    if origin in (list, dict, tuple) and not arguments and obj not in (list, dict, tuple, tuple[()]):
-        example = {list: "List[int]", dict: "Dict[int, int]", tuple: "Tuple[int]"}[origin]
-        raise RuntimeError(
-            f"Attempted to use {names[origin]} without a contained type. Please add a contained type, e.g. {example}"
-        )
-    if origin not in names or Ellipsis in arguments:
-        return None
-    parts = [_type_of(a) for a in arguments]
-    return None if None in parts else (names[origin], parts)
-
-
-def _is_operator(obj: Any, name: str) -> bool:
-    """Whether an object is rushlight's function of that name, and no other library's."""
-    module = sys.modules["rushlight"]
-    owners = (
-        _C._ops,
-        _C._functional,
-        module,
-        module.nn.functional,
-        getattr(module, "linalg", None),
-        getattr(module, "special", None),
-    )
-    return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
-
-
-# What takes *tensors in Python, or kinds of arguments that TorchScript has no type for, is in scripts the operator of its name.
-_python_of = {name: inspect.unwrap(getattr(_functional, name)) for name in _functional.__all__}
-_operators_in_python = {
-    name: f for name, f in _python_of.items() if f.__code__.co_flags & inspect.CO_VARARGS or name == "split"
-}
-
-
-def _resolve(obj: Any) -> Any:
-    """How the compiler calls a Python object: an operator's name, a compiled function, ("type", ...), or None if it can't."""
-    if isinstance(obj, _C._OverridableType):
-        obj = obj.__wrapped__
-    if isinstance(obj, functools.partial) and not obj.args and not obj.keywords:
-        obj = obj.func
-    name = getattr(obj, "__name__", "")
-    if isinstance(obj, ScriptFunction):
-        return obj._c
-    if name in _BUILTINS and getattr(builtins, name) is obj:
-        return f"special:{name}"
-    dispatched = getattr(obj, "_script_dispatch", None)
-    if dispatched is not None:
-        argument, position, when_true, when_false = dispatched
-        return argument, position, _compile_function(when_true), _compile_function(when_false)
-    if obj is _C._ops:
-        return "torch"
-    if isinstance(obj, (OpOverloadPacket, OpOverload)):
-        return qualified_name(obj).partition(".")[0].removeprefix("aten::")
-    if hasattr(obj, "_opoverload"):  # a function that custom_op made an operator
-        return obj._qualname
-    if obj is annotate:
-        return "special:annotate"
-    if any(
-        obj is f
-        for f in (
-            is_scripting,
-            is_tracing,
-            fork,
-            wait,
-            _C.no_grad,
-            _C.enable_grad,
-            _C.set_grad_enabled,
-            _C.inference_mode,
-        )
-    ):
-        return f"special:{name}"
-    if name == "record_function" and getattr(obj, "__module__", "").startswith("rushlight"):
-        return "special:record_function"
-    if obj is warnings.warn:
-        return "warn"
-    modifier = getattr(obj, "_torchscript_modifier", "")
-    if modifier in ("ignore", "unused") and isinstance(obj, (types.FunctionType, types.MethodType)):
-        return _outside(obj, obj, modifier, 0)
-    if isinstance(obj, _Bound):
-        return _outside(obj.call, obj.fn, obj.modifier, 1)
-    if isinstance(obj, ScriptModule):
-        return obj._c
-    if isinstance(obj, enum.Enum):
-        return None if _type_of(type(obj)) is None else obj
-    if getattr(math, name or " ", None) is obj:
-        return f"math:{name}"
-    if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
-        return getattr(obj, "_full_name", name)
-    if isinstance(obj, types.FunctionType):
-        if name in _operators_in_python and obj is _operators_in_python[name] and _C._op_overloads(f"aten::{name}"):
-            return name
-        return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
-    kind = _type_of(obj)
-    if kind is None and isinstance(obj, type):
-        from . import _classes
-
-        _classes.type_of(obj, wanted=True)
-    if kind is not None and getattr(obj, "_field_defaults", None):
-        return ("type", kind, {name: value for name, value in obj._field_defaults.items() if _is_constant(value)})
-    return None if kind is None else ("type", kind)
-
-
-def _outside(call, fn, modifier: str, skipped: int) -> Any:
-    """How the compiler calls a function that stays Python's, or refuses to. ``skipped``: arguments that ``call`` has bound."""
-    hints = _hints_of_function(fn)
-    result = hints.get("return", _C.Tensor)
-    kind = "NoneType" if result is None else _type_of(result)
-    if modifier == "unused":
-        return (
-            "unused",
-            f"'{fn.__name__}': This Python function is annotated to be ignored and cannot be run",
-            kind or "Tensor",
-        )
-    arguments = []
-    for p in list(inspect.signature(fn).parameters.values())[skipped:]:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            raise RuntimeError(
-                f"Compiled functions can't take variable number of arguments or use keyword-only arguments with defaults: '{fn.__name__}'"
-            )
-        known = p.default is not p.empty
-        arguments.append((p.name, _type_of(hints.get(p.name, _C.Tensor)) or "Any", known, p.default if known else None))
-    return ("python", call, fn.__name__, arguments, kind or "Any")
-
-
-def _hints_of_function(fn) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(getattr(fn, "__func__", fn))
-    except Exception:  # names that only the program's own text explains
-        return {k: v for k, v in getattr(fn, "__annotations__", {}).items() if not isinstance(v, str)}
-
-
-def _define(fn) -> Any:
-    """A function as a script that calls it sees it."""
-    if fn not in _defined:
-        _defined[fn] = _C._define(*_source(fn), _names(fn), _resolve)
-    return _defined[fn]
-
-
-_OPEN = re.compile(r"\b(Any|Callable|Module|tuple|list|dict|Iterable)\b(?!\[)|\.\.\.")
-
-
-def _is_open(fn) -> bool:
-    """Whether annotations leave types to the call: such a method is lowered where it is called."""
-    return any(
-        _OPEN.search(a if isinstance(a, str) else str(a)) for name, a in fn.__annotations__.items() if name != "return"
-    )
-
-
-def _compile_function(fn) -> Any:
-    done = _compiled.get(fn)
-    if done is not None:
-        return done
-    active = _compiling.__dict__.setdefault("functions", set())  # of this thread: others may compile the same one
-    if fn in active:
-        raise RuntimeError(f"function '{fn.__name__}' is called recursively. Recursive calls are not supported")
-    active.add(fn)
-    try:
-        source, file, line = _source(fn)
-        return _compiled.setdefault(fn, _C._compile(source, file, line, _names(fn), _resolve))
-    finally:
-        active.discard(fn)
 
 
 class Graph:
@@ -751,30 +528,6 @@ def _methods_of(cls: type) -> dict[str, Any]:
 _SCRIPTED_MAGIC = ("__len__", "__contains__", "__getitem__")
 
 
-_used: set[str] = set()
-_mangles = itertools.count()
-
-
-def _qualified_name(cls: type) -> str:
-    module = cls.__module__
-    parts = ["__torch__", *(module.split(".") if module != "__main__" else []), cls.__name__]
-    return ".".join(("torch" if part == "rushlight" else part).replace("<", "_").replace(">", "_") for part in parts)
-
-
-def _class_name(cls: type) -> str:
-    """PyTorch's: __torch__.torch.nn.modules.linear.Linear, with a part of its own if that is taken."""
-    name = _qualified_name(cls)
-    parts = name.split(".")
-    if name in _used:
-        parts.insert(-1, f"___torch_mangle_{next(_mangles)}")
-        name = ".".join(parts)
-    _used.add(name)
-    return name
-
-
-_PLAIN = (bool, int, float, str)
-
-
 def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     if id(module) in memo:
         return memo[id(module)]
@@ -904,16 +657,6 @@ def _hooks_of(module: Module) -> dict[str, list[Any]]:
     return found
 
 
-class _Bound:
-    """A module's method that a script does not compile."""
-
-    def __init__(self, call, fn, modifier: str) -> None:
-        self.call, self.fn, self.modifier = call, fn, modifier
-
-    def __call__(self, *args: Any) -> Any:
-        return self.call(*args)
-
-
 def _is_interface(hint: Any) -> bool:
     return isinstance(hint, type) and getattr(hint, "__torch_script_interface__", None) is not None
 
@@ -978,12 +721,6 @@ def _class_attributes(cls: type) -> dict[str, Any]:
                 found[name] = value
         seen.update(vars(base))
     return found
-
-
-def _is_constant(value: Any) -> bool:
-    if isinstance(value, (tuple, list)):
-        return all(_is_constant(v) for v in value)
-    return value is None or isinstance(value, (*_PLAIN, _C.dtype, _C.device))
 
 
 def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inputs=None) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 from .. import _C
 from ..nn import Module
-from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule, _class_name
+from ._resolver import _class_name
+from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule
 
 
 class TracerWarning(Warning):

@@ -7,7 +7,8 @@ import textwrap
 from typing import Any
 
 from .. import _C
-from ._script import ScriptFunction, _resolve
+from ._resolver import _resolve
+from ._script import ScriptFunction
 
 
 class CompilationUnit:
