@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import _C
 from ._C import Tensor, tensor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes 4 ms to import
+    from typing import Any
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "chain_matmul", "einsum", "is_nonzero",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from ._C import Tensor, _dtypes, _layouts, _nested, _wrapped, get_default_dtype
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes 4 ms to import
+    from typing import Any
 
 
 class PrintOptions:

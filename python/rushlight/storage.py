@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import rushlight
 
 from . import _C
 from ._C import Tensor, UntypedStorage, _scalar_types, _storage_dtypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes 4 ms to import
+    from typing import Any
 
 _uint8 = _C._dtypes["uint8"]
 
