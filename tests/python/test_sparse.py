@@ -774,3 +774,17 @@ def test_any_byte_that_is_not_0_is_true():
     bytes_ = rl.tensor([0, 1, 2, 254], dtype=rl.uint8).view(rl.bool)
     assert bytes_.to(rl.int16).tolist() == [0, 1, 1, 1]
     assert bytes_[::2].to(rl.float32).tolist() == [0.0, 1.0]
+
+
+def test_sparse_adam_says_which_parameters_it_cannot_take():
+    def refused(t, groups):
+        with pytest.raises(ValueError) as caught:
+            t.optim.SparseAdam(groups)
+        return str(caught.value)
+
+    for groups in (
+        lambda t: [t.ones(2), t.ones(2, dtype=t.complex64)],
+        lambda t: [{"params": [t.ones(2)]}, {"params": [t.ones(2, dtype=t.complex64)]}],
+        lambda t: [t.ones(2).to_sparse()],
+    ):
+        assert refused(rl, groups(rl)) == refused(torch, groups(torch))

@@ -51,14 +51,16 @@ class SparseAdam(Optimizer):
         for i, beta in enumerate(betas):
             _check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {i}: {beta}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
-        sparse = [
-            (i, j)
-            for i, group in enumerate(self.param_groups)
-            for j, p in enumerate(group["params"])
-            if p.layout is not rl.strided
-        ]
-        if sparse:
-            raise ValueError(f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors")
+        for wrong, what in (
+            (
+                lambda p: p.layout is not rl.strided,
+                "Sparse params at indices {}: SparseAdam requires dense parameter tensors",
+            ),
+            (lambda p: p.is_complex(), "Complex params at indices {}: SparseAdam does not support complex parameters"),
+        ):
+            groups = [group["params"] for group in self.param_groups]
+            found = [[i, j] for i, params in enumerate(groups) for j, p in enumerate(params) if wrong(p)]
+            _check(not found, what.format(found))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; ``closure`` computes the loss anew, and its value is returned."""
