@@ -40,6 +40,15 @@ Sizes sizes_of(const Tensor& input, const Tensor& weight, const Tensor& offset, 
               "; expected > 0");
   TORCH_CHECK(groups > 0 && offset_groups > 0, "deform_conv2d: groups: ", groups, " offset_groups: ", offset_groups,
               "; expected > 0");
+  // So that no product of two of them, with a 2, overflows.
+  constexpr int64_t most = int64_t(1) << 30;
+  for (int64_t n : {stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, offset_groups, input.size(2),
+                    input.size(3), weight.size(1)})
+    TORCH_CHECK(n <= most,
+                "deform_conv2d: expected sizes, strides, paddings, dilations and groups of at most 2**30, got ", n);
+  TORCH_CHECK(weight.size(2) <= most && weight.size(3) <= most / std::max<int64_t>(weight.size(2), 1),
+              "deform_conv2d: expected a kernel of at most 2**30 elements, got ", weight.size(2), " x ",
+              weight.size(3));
   Sizes s{input.size(0),
           input.size(1),
           input.size(2),

@@ -15,6 +15,8 @@ Tensor nms(const Tensor& dets, const Tensor& scores, double threshold) {
               scores.size(0));
   TORCH_CHECK(dets.scalar_type() == scores.scalar_type(), "nms: dets should have the same type as scores, got ",
               dets.scalar_type(), " and ", scores.scalar_type());
+  TORCH_CHECK(dets.device() == scores.device(), "nms: expected boxes and scores on one device, got ", dets.device(),
+              " and ", scores.device());
   TORCH_CHECK(!dets.is_meta(), "nms: how many boxes remain depends on their values, which meta tensors don't have");
   int64_t count = dets.size(0);
   Tensor kept = torch::empty({count}, dets.options().dtype(torch::kLong));

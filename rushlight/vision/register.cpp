@@ -65,6 +65,8 @@ void call_recorded(const c10::OperatorHandle& op, Values& stack, Rule rule) {
     if (v.isTensor()) {
       tensors.push_back(v.toTensor());
       wanted |= tensors.back().requires_grad();
+      TORCH_CHECK(tensors.back().device() == tensors[0].device(), op.name(), ": expected all tensors to be on ",
+                  tensors[0].device(), ", where the first one is, got one on ", tensors.back().device());
     }
   if (!wanted || !torch::GradMode::is_enabled()) {
     at::AutoDispatchBelowADInplaceOrView below;

@@ -14,6 +14,8 @@ void Regions::check(const Tensor& input, const Tensor& rois) const {
               ": Expected tensor for input to have the same type as tensor for rois; but type ", input.scalar_type(),
               " does not equal ", rois.scalar_type());
   TORCH_CHECK(height > 0 && width > 0, op, ": expected a pooled size > 0, got ", height, " x ", width);
+  TORCH_CHECK(height <= (int64_t(1) << 30) / width, op, ": expected a pooled size of at most 2**30 bins, got ", height,
+              " x ", width);
 }
 
 int64_t Regions::image(double index, int64_t n, int64_t images) const {
@@ -71,6 +73,10 @@ struct Align {
 template <class T, class Visit, class Done>
 void align(const Regions& r, const Align& how, const Map& map, const Tensor& rois, Visit visit, Done done) {
   using A = Acc<T>;
+  // A list of the samples along each axis is kept.
+  TORCH_CHECK(how.ratio <= (int64_t(1) << 22) / std::max(r.height, r.width), r.op,
+              ": expected a sampling ratio of at most 2**22 / pooled size, got ", how.ratio, " for ", r.height, " x ",
+              r.width);
   int64_t bins = r.height * r.width, out_channels = how.by_position ? map.channels / bins : map.channels;
   walk<T>(r, map, out_channels, rois, [&](int64_t image, const A* box) {
     A shift = how.aligned || how.by_position ? A(0.5) : A(0), scale = A(how.scale);

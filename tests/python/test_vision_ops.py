@@ -243,3 +243,33 @@ def test_layers_are_scripted():
     torch.testing.assert_close(
         torch.jit.script(pool)(net(maps), boxes_of, [(32, 32)]), pool(net(maps), boxes_of, [(32, 32)])
     )
+
+
+HUGE = 2**62 + 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda o: o.roi_align(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, 2, 2, HUGE, True),
+        lambda o: o.roi_align(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, HUGE, 2, -1, True),
+        lambda o: o.ps_roi_align(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, 64, 2**61, -1),
+        lambda o: o.ps_roi_pool(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, HUGE, HUGE),
+        lambda o: o.nms(torch.ones(5, 4), torch.ones(5, device="meta"), 0.5),
+        lambda o: deformed(o, stride=HUGE),
+        lambda o: deformed(o, pad=HUGE),
+        lambda o: deformed(o, dilation=HUGE),
+        lambda o: deformed(o, groups=HUGE),
+        lambda o: deformed(o, device="meta"),
+    ],
+)
+def test_numbers_and_devices_that_do_not_fit(call):
+    with pytest.raises(RuntimeError, match="at most|device|to be on"):
+        call(torch.ops.torchvision)
+
+
+def deformed(ops, stride=1, pad=0, dilation=1, groups=1, device="cpu"):
+    tensors = [torch.ones(s) for s in ((1, 2, 5, 5), (3, 2, 2, 2))]
+    offset = torch.ones(1, 8, 4, 4, device=device)
+    mask, bias = torch.ones(1, 4, 4, 4), torch.ones(3)
+    return ops.deform_conv2d(*tensors, offset, mask, bias, stride, 1, pad, 0, dilation, 1, groups, 1, True)
