@@ -13,6 +13,8 @@ void Regions::check(const Tensor& input, const Tensor& rois) const {
   TORCH_CHECK(input.scalar_type() == rois.scalar_type(), op,
               ": Expected tensor for input to have the same type as tensor for rois; but type ", input.scalar_type(),
               " does not equal ", rois.scalar_type());
+  TORCH_CHECK(rois.size(0) == 0 || (input.size(2) > 0 && input.size(3) > 0), op,
+              ": expected a map with pixels where there are regions, got shape ", input.sizes());
   TORCH_CHECK(height > 0 && width > 0, op, ": expected a pooled size > 0, got ", height, " x ", width);
   TORCH_CHECK(height <= (int64_t(1) << 30) / width, op, ": expected a pooled size of at most 2**30 bins, got ", height,
               " x ", width);

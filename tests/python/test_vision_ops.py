@@ -256,6 +256,21 @@ HUGE = 2**62 + 1
         lambda o: o.ps_roi_align(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, 64, 2**61, -1),
         lambda o: o.ps_roi_pool(torch.ones(2, 4, 6, 6), torch.zeros(3, 5), 1.0, HUGE, HUGE),
         lambda o: o.nms(torch.ones(5, 4), torch.ones(5, device="meta"), 0.5),
+        lambda o: o.roi_align(torch.ones(2, 4, 0, 6), torch.zeros(3, 5), 1.0, 2, 2, -1, True),
+        lambda o: o.ps_roi_pool(torch.ones(2, 4, 6, 0), torch.zeros(3, 5), 1.0, 2, 2),
+        lambda o: o._ps_roi_align_backward(
+            torch.ones(3, 1, 2, 2),
+            torch.zeros(3, 5),
+            torch.zeros(3, 1, 2, 2, dtype=torch.int32),
+            1.0,
+            2,
+            2,
+            -1,
+            2,
+            4,
+            0,
+            6,
+        ),
         lambda o: deformed(o, stride=HUGE),
         lambda o: deformed(o, pad=HUGE),
         lambda o: deformed(o, dilation=HUGE),
@@ -264,7 +279,7 @@ HUGE = 2**62 + 1
     ],
 )
 def test_numbers_and_devices_that_do_not_fit(call):
-    with pytest.raises(RuntimeError, match="at most|device|to be on"):
+    with pytest.raises(RuntimeError, match="at most|device|to be on|with pixels"):
         call(torch.ops.torchvision)
 
 
