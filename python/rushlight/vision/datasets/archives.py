@@ -39,7 +39,24 @@ def _one_of(value: Any, name: str, allowed: tuple) -> Any:
     return value
 
 
-class SVHN(VisionDataset):
+class _Labelled(VisionDataset):
+    """Pictures in one array, [N, C, H, W], and a label for each."""
+
+    data: np.ndarray
+    labels: np.ndarray
+    split: str
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self._transformed(to_pil_image(np.transpose(self.data[index], (1, 2, 0))), int(self.labels[index]))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def extra_repr(self) -> str:
+        return f"Split: {self.split}"
+
+
+class SVHN(_Labelled):
     """House numbers, from ROOT/train_32x32.mat and so on; needs scipy. ``split``: train, test or extra."""
 
     source = "http://ufldl.stanford.edu/housenumbers/"
@@ -63,17 +80,8 @@ class SVHN(VisionDataset):
         np.place(self.labels, self.labels == 10, 0)  # zeros are class 10 in the file
         self.data = np.transpose(loaded["X"], (3, 2, 0, 1))
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(to_pil_image(np.transpose(self.data[index], (1, 2, 0))), int(self.labels[index]))
 
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"
-
-
-class STL10(VisionDataset):
+class STL10(_Labelled):
     """Photographs of 96 x 96, from ROOT/stl10_binary. ``split``: train, test, unlabeled, train+unlabeled; ``folds``: 0 to 9."""
 
     base_folder = "stl10_binary"
@@ -111,15 +119,6 @@ class STL10(VisionDataset):
             with open(os.path.join(folder, "fold_indices.txt")) as file:
                 chosen = np.fromstring(file.read().splitlines()[folds], dtype=np.int64, sep=" ")
             self.data, self.labels = self.data[chosen], self.labels[chosen]
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self._transformed(to_pil_image(np.transpose(self.data[index], (1, 2, 0))), int(self.labels[index]))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"
 
 
 class _VOC(VisionDataset):
