@@ -22,24 +22,25 @@ VARIABLE = "RUSHLIGHT_AS_TORCH"  # unset, empty or 0: no; 1: yes; anything else:
 DEFAULT_VERSION = "2.13.0"  # the PyTorch whose API this is
 
 
-class _SameModule(importlib.abc.Loader):
+def _helpers():
+    """The module _helpers, by its path: this one may have come so too, in a process that imports no rushlight."""
+    name = f"{_REAL}._helpers"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, os.path.join(_PACKAGE, "_helpers.py"))
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+class _SameModule(_helpers().SameModule, importlib.abc.Loader):
     """Loads torch.x as the very module object of rushlight.x."""
 
     def __init__(self, target: str, version: str):
-        self.target = target
+        super().__init__(target)
         self.version = version
 
-    def create_module(self, spec):
-        if importlib.util.find_spec(_REAL) is None:
-            sys.path.append(os.path.dirname(_PACKAGE))
-        module = importlib.import_module(self.target)
-        self.own = module.__spec__, module.__loader__
-        return module
-
     def exec_module(self, module) -> None:
-        # The import system has written torch's names over the module's own.
-        module.__spec__, module.__loader__ = self.own
-        module.__name__ = self.target
+        super().exec_module(module)
         if self.target == _REAL:
             module._claim_version(self.version)  # and PyTorch's name
 
@@ -100,16 +101,6 @@ class Finder(importlib.abc.MetaPathFinder):
 def installed() -> Finder | None:
     return next((f for f in sys.meta_path if type(f).__name__ == "Finder" and hasattr(f, "find_distributions")
                  and type(f).__module__.endswith("_alias")), None)  # fmt: skip
-
-
-def _helpers():
-    """The module _helpers, by its path: this one may have come so too, in a process that imports no rushlight."""
-    name = f"{_REAL}._helpers"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, os.path.join(_PACKAGE, "_helpers.py"))
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 def install(version: str | None = None) -> None:

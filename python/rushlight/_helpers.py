@@ -24,8 +24,8 @@ def _real_name(name: str) -> str:
     return f"rushlight.{HELPERS[root][0]}{dot}{rest}"
 
 
-class _SameModule:
-    """Loads torchvision.x as the very module object of rushlight.vision.x."""
+class SameModule:
+    """Loads torchvision.x as the very module object of rushlight.vision.x; torch.x as that of rushlight.x (``_alias.py``)."""
 
     def __init__(self, target: str):
         self.target = target
@@ -68,7 +68,7 @@ class Helpers:
             if found is None:
                 return None
             places = found.submodule_search_locations
-        spec = importlib.machinery.ModuleSpec(name, _SameModule(real), is_package=places is not None)
+        spec = importlib.machinery.ModuleSpec(name, SameModule(real), is_package=places is not None)
         spec.submodule_search_locations = places
         return spec
 
