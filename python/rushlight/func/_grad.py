@@ -230,6 +230,19 @@ def _basis(tensors: list) -> list:
     return out
 
 
+def _of_wanted(func: Callable, argnums: int | tuple[int, ...], args: tuple, kwargs: dict) -> tuple[Callable, tuple]:
+    """func of the arguments that argnums names alone, the others as they are, and the values of those."""
+    wanted = _check_argnums(argnums, len(args))
+
+    def of_wanted(*chosen: Any) -> Any:
+        given = list(args)
+        for i, value in zip(wanted, chosen, strict=True):
+            given[i] = value
+        return func(*given, **kwargs)
+
+    return of_wanted, tuple(args[i] for i in wanted)
+
+
 def jacrev(
     func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable:
@@ -237,15 +250,7 @@ def jacrev(
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        wanted = _check_argnums(argnums, len(args))
-
-        def of_wanted(*chosen: Any) -> Any:
-            given = list(args)
-            for i, value in zip(wanted, chosen, strict=True):
-                given[i] = value
-            return func(*given, **kwargs)
-
-        primals = tuple(args[i] for i in wanted)
+        of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
         result = vjp(of_wanted, *primals, has_aux=has_aux)
         outputs, out_spec = tree_flatten(result[0])
         rows = vmap(lambda *w: result[1](tree_unflatten(list(w), out_spec)), chunk_size=chunk_size)(*_basis(outputs))
@@ -275,15 +280,7 @@ def jacfwd(
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        wanted = _check_argnums(argnums, len(args))
-
-        def of_wanted(*chosen: Any) -> Any:
-            given = list(args)
-            for i, value in zip(wanted, chosen, strict=True):
-                given[i] = value
-            return func(*given, **kwargs)
-
-        primals = tuple(args[i] for i in wanted)
+        of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
         inputs, in_spec = tree_flatten(primals)
 
         def push(*directions: Any) -> Any:
