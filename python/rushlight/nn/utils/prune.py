@@ -224,8 +224,8 @@ class Identity(BasePruningMethod):
         return super().apply(module, name)
 
 
-class RandomUnstructured(BasePruningMethod):
-    """Prunes elements at random: an amount, or a share if it is a float."""
+class _Unstructured(BasePruningMethod):
+    """Prunes an amount of elements, or a share if it is a float: those that a class says."""
 
     PRUNING_TYPE = "unstructured"
 
@@ -233,35 +233,34 @@ class RandomUnstructured(BasePruningMethod):
         _validate_pruning_amount_init(amount)
         self.amount = amount
 
+    def _worst(self, t: Tensor, count: int) -> Tensor:
+        """Places of the elements to prune, in the flat tensor."""
+        raise NotImplementedError
+
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         count = _compute_nparams_toprune(self.amount, t.nelement())
         mask = default_mask.clone(memory_format=rl.contiguous_format)
         if count:
-            least = rl.rand_like(t).view(-1).topk(count)
-            mask.view(-1)[least.indices] = 0
+            mask.view(-1)[self._worst(t, count)] = 0
         return mask
+
+
+class RandomUnstructured(_Unstructured):
+    """Prunes elements at random: an amount, or a share if it is a float."""
+
+    def _worst(self, t: Tensor, count: int) -> Tensor:
+        return rl.rand_like(t).view(-1).topk(count).indices
 
     @classmethod
     def apply(cls, module: Any, name: str, amount: Any) -> Any:  # type: ignore[override]
         return super().apply(module, name, amount=amount)
 
 
-class L1Unstructured(BasePruningMethod):
+class L1Unstructured(_Unstructured):
     """Prunes the smallest elements: an amount, or a share if it is a float."""
 
-    PRUNING_TYPE = "unstructured"
-
-    def __init__(self, amount: Any) -> None:
-        _validate_pruning_amount_init(amount)
-        self.amount = amount
-
-    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        count = _compute_nparams_toprune(self.amount, t.nelement())
-        mask = default_mask.clone(memory_format=rl.contiguous_format)
-        if count:
-            least = t.abs().view(-1).topk(count, largest=False)
-            mask.view(-1)[least.indices] = 0
-        return mask
+    def _worst(self, t: Tensor, count: int) -> Tensor:
+        return t.abs().view(-1).topk(count, largest=False).indices
 
     @classmethod
     def apply(cls, module: Any, name: str, amount: Any, importance_scores: Tensor | None = None) -> Any:  # type: ignore[override]
