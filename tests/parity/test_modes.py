@@ -3,7 +3,7 @@
 import pytest
 import torch
 from carry import counterpart, tensors, to_rushlight, to_torch
-from test_operators import UNINITIALISED, cases, close, samples, seeded
+from test_operators import UNINITIALISED, cases, close, recorded, samples, seeded
 
 import rushlight as rl
 
@@ -60,14 +60,10 @@ def test_second_derivatives(op, dtype):
     for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype, requires_grad=True)):
         if i == MOST:
             break
-        mine = to_rushlight((x, args, kwargs))
-        leaves = [t for t in tensors([x, args, kwargs], torch.Tensor) if t.requires_grad]
-        my_leaves = [t for t in tensors(list(mine), rl.Tensor) if t.requires_grad]
-        outs = [t for t in tensors(seeded(lambda: op(x, *args, **kwargs)), torch.Tensor) if t.requires_grad]
+        outs, leaves = recorded(op, (x, args, kwargs), torch.Tensor)
         if not outs:
             continue
-        result = seeded(lambda: function(mine[0], *mine[1], **mine[2]))
-        my_outs = [t for t in tensors(result, rl.Tensor) if t.requires_grad]
+        my_outs, my_leaves = recorded(function, to_rushlight((x, args, kwargs)), rl.Tensor)
         torch.manual_seed(3)
         weights = [[torch.randn_like(t) for t in outs], [torch.randn_like(t) for t in leaves]]
         try:

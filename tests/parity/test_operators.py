@@ -178,19 +178,22 @@ def test_out(op, dtype):
         close(op, dtype, to_torch(out), plain(tensors(theirs, torch.Tensor)), f"sample {i}, {sample.summary()}")
 
 
+def recorded(function, given, kind):
+    """What a call gives and what it was given, as far as they require gradients."""
+    x, args, kwargs = given
+    outs = tensors(seeded(lambda: function(x, *args, **kwargs)), kind)
+    return [t for t in outs if t.requires_grad], [t for t in tensors([x, args, kwargs], kind) if t.requires_grad]
+
+
 @pytest.mark.parametrize("op, dtype", list(cases("gradient", lambda op: op.supports_autograd, [torch.float64])))
 def test_gradient(op, dtype):
     """Of all differentiable inputs, for a fixed random weighting of the outputs."""
     function = counterpart(op.op, op.name)
     for i, (x, args, kwargs, sample) in enumerate(samples(op, dtype, requires_grad=True)):
-        mine = to_rushlight((x, args, kwargs))
-        leaves = [t for t in tensors([x, args, kwargs], torch.Tensor) if t.requires_grad]
-        my_leaves = [t for t in tensors(list(mine), rl.Tensor) if t.requires_grad]
-        outs = [t for t in tensors(seeded(lambda: op(x, *args, **kwargs)), torch.Tensor) if t.requires_grad]
+        outs, leaves = recorded(op, (x, args, kwargs), torch.Tensor)
         if not outs:
             continue
-        result = seeded(lambda: function(mine[0], *mine[1], **mine[2]))
-        my_outs = [t for t in tensors(result, rl.Tensor) if t.requires_grad]
+        my_outs, my_leaves = recorded(function, to_rushlight((x, args, kwargs)), rl.Tensor)
         torch.manual_seed(2)
         weights = [torch.randn_like(t) for t in outs]
         theirs = torch.autograd.grad(outs, leaves, weights, allow_unused=True)
