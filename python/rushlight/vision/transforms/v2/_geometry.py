@@ -188,9 +188,7 @@ class RandomRotation(Transform):
         fill: Any = 0,
     ):
         super().__init__()
-        self.degrees = _shared.angles(degrees, "degrees")
-        if center is not None and (not isinstance(center, (list, tuple)) or len(center) != 2):
-            raise ValueError("center should be a sequence of length 2.")
+        self.degrees = v1.RandomRotation(degrees, center=center).degrees  # which checks them
         self.interpolation, self.expand, self.fill, self.center = (
             mode(interpolation),
             expand,
