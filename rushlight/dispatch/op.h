@@ -147,6 +147,8 @@ enum class Numbers : uint8_t {
   Always,    // for any
 };
 
+enum class OnExpanded : uint8_t { Refuses, Writes, Warns };
+
 struct OpDef {
   const char* schema;
   const char* doc;
@@ -172,6 +174,9 @@ struct OpDef {
   std::vector<const char*> writes = {};  // arguments that change without the mark (a!): "running_mean:training"
   std::vector<const char*> shares = {};  // arguments without the mark (a) whose memory a result may be in
   bool reshapes = false;                 // changes sizes or strides of what it writes to (t_, resize_)
+  // What its in-place form makes of a tensor that shows one element several times (expand): most refuse it, as what they leave there
+  // depends on their order; one value everywhere doesn't; Warns is for those that PyTorch has always let through.
+  OnExpanded on_expanded = OnExpanded::Refuses;
   // Draws random numbers: "always", or "train" where argument `train` isn't False, 0 or None. What takes a generator draws always.
   const char* draws = nullptr;
   // How a call runs that has a sparse tensor among its arguments (Note [Sparse forms] in dispatch/sparse.cpp).

@@ -139,6 +139,18 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
 
 namespace {
 
+// For a tensor that shows one element several times.
+void check_expanded(const Op& op) {
+  OnExpanded how = op.form() == Op::Form::Out ? OnExpanded::Refuses : op.def().on_expanded;
+  RL_CHECK(RuntimeError, how != OnExpanded::Refuses || op.def().reshapes,
+           "unsupported operation: more than one element of the written-to tensor refers to a single "
+           "memory location. Please clone() the tensor before performing the operation. (",
+           op.name(), ")");
+  if (how == OnExpanded::Warns)
+    show_warning(str("Use of ", op.name(), " on expanded tensors is deprecated. Please clone() the tensor before ",
+                     "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar"));
+}
+
 void check_writable(const Op& op, const Tensor& t) {
   RL_CHECK(RuntimeError, !t.impl()->inference || thread_state.inference_mode,
            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
@@ -150,19 +162,10 @@ void check_writable(const Op& op, const Tensor& t) {
   RL_CHECK(NotImplementedError, op.form() != Op::Form::Out || !t.impl()->parts(), op.name(), ": out= of layout ",
            t.layout(), " is not implemented; use the returned tensor");
   if (t.impl()->parts()) return;
-  // One value everywhere is the same in whatever order it is written.
-  auto fills = [&] {
-    bool warned = op.name() == "masked_fill_" || op.name() == "index_fill_" || op.name() == "index_put_";
-    if (warned)
-      show_warning(str("Use of ", op.name(), " on expanded tensors is deprecated. Please clone() the tensor before ",
-                       "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar"));
-    return warned || op.def().reshapes || op.name() == "fill_" || op.name() == "zero_";
-  };
-  for (size_t i = 0; i < t.sizes().size(); i++)
-    RL_CHECK(RuntimeError, t.strides()[i] != 0 || t.sizes()[i] < 2 || t.numel() == 0 || fills(),
-             "unsupported operation: more than one element of the written-to tensor refers to a single "
-             "memory location. Please clone() the tensor before performing the operation. (",
-             op.name(), ")");
+  bool expanded = false;
+  for (size_t i = 0; i < t.sizes().size(); i++) expanded |= t.strides()[i] == 0 && t.sizes()[i] > 1;
+  if (expanded && t.numel()) [[unlikely]]
+    check_expanded(op);
 }
 
 // A result that has to be resized can't be one of the arguments, nor can that of an operator which reads and writes out of step.

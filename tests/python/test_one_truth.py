@@ -46,3 +46,17 @@ def test_no_list_outside_of_the_records_names_operators():
                 found[name] = operators
     assert set(found) <= set(OF_PYTHON), {n: found[n] for n in set(found) - set(OF_PYTHON)}
     assert set(OF_PYTHON) <= set(found), f"these list none any more: {set(OF_PYTHON) - set(found)}"
+
+
+def test_no_call_depends_on_an_operators_name():
+    """Where one behaves in its own way, a field of its record says so."""
+    asks = re.compile(r'\bname\(\) [!=]= "')
+    places = [ROOT / "rushlight" / folder for folder in ("core", "kernels", "dispatch", "autograd", "transforms")]
+    assert [] == [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for place in places
+        for path in sorted(place.rglob("*"))
+        if path.suffix in (".cpp", ".h")
+        for line in path.read_text().splitlines()
+        if asks.search(line)
+    ]

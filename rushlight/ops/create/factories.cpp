@@ -573,7 +573,8 @@ OP(fill_scalar, {.schema = "fill_.Scalar(Tensor(a!) self, Scalar value) -> Tenso
                  .doc = "Sets every element."
                         " >>> torch.zeros(2).fill_(3)\ntensor([3., 3.])",
                  .kernel = anywhere(mutation<fill_scalar>()),
-                 .grad = {{}, zero_self}});
+                 .grad = {{}, zero_self},
+                 .on_expanded = OnExpanded::Writes});
 OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)",
                  .doc = "Sets every element to a 0-d tensor's value.",
                  .kernel = anywhere(mutation<fill_tensor>()),
@@ -581,12 +582,14 @@ OP(fill_tensor, {.schema = "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tenso
                           [](const Saved& s, const Tensor& g) {
                             return Grads{zeros_like(g), s.needs("value") ? sum_all(g) : Tensor()};
                           }},
-                 .numbers = Numbers::Fallback});
+                 .numbers = Numbers::Fallback,
+                 .on_expanded = OnExpanded::Writes});
 OP(zero_, {.schema = "zero_(Tensor(a!) self) -> Tensor(a!)",
            .doc = "Sets every element to 0."
                   " >>> torch.ones(2).zero_()\ntensor([0., 0.])",
            .kernel = anywhere(mutation<zero_>()),
            .grad = {{}, zero_self},
+           .on_expanded = OnExpanded::Writes,
            .sparse = sparse_zero_});
 OP(item, {.schema = "item(Tensor self) -> Scalar",
           .doc = "The only element, as a number. >>> torch.tensor([2.5]).item()\n2.5",

@@ -363,6 +363,7 @@ OP(index_put, {.schema = "index_put(Tensor self, Tensor?[] indices, Tensor value
                .kernel = updating<index_put_meta, index_put_cpu>(),
                .grad = {{"indices"}, index_put_grad},
                .forms = kFunction | kMethod | kInPlace | kOut | kCppByHand,
-               .any_device = true});
+               .any_device = true,
+               .on_expanded = OnExpanded::Warns});
 
 }  // namespace rushlight

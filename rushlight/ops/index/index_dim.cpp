@@ -378,7 +378,8 @@ OP(index_fill, {.schema = "index_fill.int_Scalar(Tensor self, int dim, Tensor in
                 .kernel = updating<index_fill_meta, index_fill_cpu>(),
                 .grad = {{"index"}, index_fill_grad},
                 .forms = kFunction | kMethod | kInPlace,
-                .numbers = Numbers::Fallback});
+                .numbers = Numbers::Fallback,
+                .on_expanded = OnExpanded::Warns});
 OP(index_fill_tensor,
    {.schema = "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     .doc = "self with the value of a 0-d tensor in the slices that index names."
@@ -386,7 +387,8 @@ OP(index_fill_tensor,
     .kernel = updating<index_fill_tensor_meta, index_fill_tensor_cpu>(),
     .grad = {{"index"}, index_fill_tensor_grad},
     .forms = kFunction | kMethod | kInPlace,
-    .numbers = Numbers::Fallback});
+    .numbers = Numbers::Fallback,
+    .on_expanded = OnExpanded::Warns});
 OP(index_reduce, {.schema = "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool "
                             "include_self=True) -> Tensor",
                   .doc = "self with slices of source reduced (prod, mean, amax, amin) into those that index names."

@@ -221,12 +221,14 @@ OP(masked_fill, {.schema = "masked_fill.Scalar(Tensor self, Tensor mask, Scalar 
                         "torch.tensor([True, False]), 0)\ntensor([0., 1.])",
                  .kernel = updating<masked_fill_meta, masked_fill_cpu>(),
                  .grad = {{"mask"}, masked_fill_grad},
-                 .numbers = Numbers::Fallback});
+                 .numbers = Numbers::Fallback,
+                 .on_expanded = OnExpanded::Warns});
 OP(masked_fill_tensor, {.schema = "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
                         .doc = "self with the value of a 0-d tensor where the mask is true.",
                         .kernel = updating<masked_fill_tensor_meta, masked_fill_tensor_cpu>(),
                         .grad = {{"mask"}, masked_fill_tensor_grad},
-                        .numbers = Numbers::Fallback});
+                        .numbers = Numbers::Fallback,
+                        .on_expanded = OnExpanded::Warns});
 OP(masked_select, {.schema = "masked_select(Tensor self, Tensor mask) -> Tensor",
                    .doc = "The elements where the mask is true, in one dimension. >>> "
                           "torch.masked_select(torch.tensor([1, 2]), torch.tensor([False, True]))\ntensor([2])",
