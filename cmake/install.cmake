@@ -17,7 +17,7 @@ else()
   set(licence_dir ${CMAKE_INSTALL_DOCDIR}/licenses)
 endif()
 
-install(TARGETS rushlight rushlight_data EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
+install(TARGETS rushlight rushlight_data rushlight_caffe2 EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
 install(TARGETS rushlight_vision LIBRARY DESTINATION ${library_dir})
 target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}
@@ -47,7 +47,7 @@ endforeach()
 
 if(SKBUILD)
   if(TARGET _C)
-    install(TARGETS _C _data LIBRARY DESTINATION rushlight)
+    install(TARGETS _C _data _caffe2 LIBRARY DESTINATION rushlight)
     install(FILES ${package}/_C.pyi ${package}/__init__.pyi DESTINATION rushlight)
   endif()
   if(RL_SLEEF)  # Debian's package of it may not be where the wheel goes
