@@ -132,7 +132,7 @@ Message::Value& Message::mutable_list(int i) {
 
 void Message::set_value(int i, Value v) {
   const FieldType& f = type_.fields[size_t(i)];
-  bool fits = f.is_whole() ? std::holds_alternative<int64_t>(v)
+  bool fits = f.is_whole()  ? std::holds_alternative<int64_t>(v)
               : f.is_real() ? std::holds_alternative<double>(v)
               : f.is_text() ? std::holds_alternative<std::string>(v)
                             : std::holds_alternative<MessageRef>(v);
@@ -216,7 +216,10 @@ void Message::merge_from(const Message& o) {
                 adopt(m);
                 mine.push_back(std::move(m));
               }
-            } else if constexpr (requires { items.size(); items.front(); } && !std::is_same_v<L, std::string>) {
+            } else if constexpr (requires {
+                                   items.size();
+                                   items.front();
+                                 } && !std::is_same_v<L, std::string>) {
               L copies = items;
               auto& mine = std::get<L>(to);
               mine.insert(mine.end(), copies.begin(), copies.end());

@@ -64,9 +64,9 @@ const MessageType& message_type(std::string_view name);
 
 class Message final : public RefCounted {
  public:
-  using Value = std::variant<std::monostate, int64_t, double, std::string, MessageRef, std::vector<int64_t>,
-                             std::vector<float>, std::vector<double>, std::vector<std::string>,
-                             std::vector<MessageRef>>;
+  using Value =
+      std::variant<std::monostate, int64_t, double, std::string, MessageRef, std::vector<int64_t>, std::vector<float>,
+                   std::vector<double>, std::vector<std::string>, std::vector<MessageRef>>;
   explicit Message(const MessageType& type);
   ~Message() override;
   Message(const Message&) = delete;
@@ -80,7 +80,8 @@ class Message final : public RefCounted {
   int64_t whole(std::string_view field) const;
   double real(std::string_view field) const;
   const std::string& text(std::string_view field) const;
-  const MessageRef& message(std::string_view field);  // made where it is not set, and not yet part of this message: see touch()
+  const MessageRef& message(
+      std::string_view field);  // made where it is not set, and not yet part of this message: see touch()
   const Message* message_or_null(std::string_view field) const;
   const std::vector<int64_t>& wholes(std::string_view field) const;
   const std::vector<float>& floats(std::string_view field) const;

@@ -265,10 +265,10 @@ std::vector<std::string_view> words(std::string_view line) {
   return out;
 }
 
-const std::map<std::string_view, FieldKind> kKinds = {
-    {"int32", FieldKind::Int32}, {"int64", FieldKind::Int64},   {"uint32", FieldKind::Uint32},
-    {"bool", FieldKind::Bool},   {"float", FieldKind::Float},   {"double", FieldKind::Double},
-    {"string", FieldKind::String}, {"bytes", FieldKind::Bytes}};
+const std::map<std::string_view, FieldKind> kKinds = {{"int32", FieldKind::Int32},   {"int64", FieldKind::Int64},
+                                                      {"uint32", FieldKind::Uint32}, {"bool", FieldKind::Bool},
+                                                      {"float", FieldKind::Float},   {"double", FieldKind::Double},
+                                                      {"string", FieldKind::String}, {"bytes", FieldKind::Bytes}};
 
 const Schema& schema() {
   static const Schema& all = *[] {

@@ -95,9 +95,7 @@ class Reader {
  public:
   Reader(std::string_view text, const std::string& where) : text_(text), where_(where) {}
 
-  void read(Message& m) {
-    fields(m, 0, 0);
-  }
+  void read(Message& m) { fields(m, 0, 0); }
 
  private:
   [[noreturn]] void fail(const std::string& what) const { fail_at(at_, what); }
@@ -158,11 +156,14 @@ class Reader {
       int i = m.type().find(name);
       if (i < 0) fail_at(start, str("Message type \"caffe2.", m.type().name, "\" has no field named \"", name, "\"."));
       const FieldType& f = m.type().fields[size_t(i)];
-      if (!f.repeated && m.has(i)) fail_at(start, str("Message type \"caffe2.", m.type().name, "\" should not have multiple \"", f.name, "\" fields."));
+      if (!f.repeated && m.has(i))
+        fail_at(start,
+                str("Message type \"caffe2.", m.type().name, "\" should not have multiple \"", f.name, "\" fields."));
       if (f.kind == FieldKind::Message) {
         next(':');
         if (f.repeated && next('[')) {
-          if (!next(']')) do item(m, i, depth);
+          if (!next(']')) do
+              item(m, i, depth);
             while (comma());
         } else {
           item(m, i, depth);
@@ -170,7 +171,8 @@ class Reader {
       } else {
         if (!next(':')) fail(str("expected ':' behind ", name, ", got ", shown()));
         if (f.repeated && next('[')) {
-          if (!next(']')) do item(m, i, depth);
+          if (!next(']')) do
+              item(m, i, depth);
             while (comma());
         } else {
           item(m, i, depth);
@@ -239,7 +241,10 @@ class Reader {
           int v = 0, digits = 0;
           for (; digits < 2 && at_ < text_.size(); digits++, at_++) {
             char h = text_[at_];
-            int d = h >= '0' && h <= '9' ? h - '0' : h >= 'a' && h <= 'f' ? h - 'a' + 10 : h >= 'A' && h <= 'F' ? h - 'A' + 10 : -1;
+            int d = h >= '0' && h <= '9'   ? h - '0'
+                    : h >= 'a' && h <= 'f' ? h - 'a' + 10
+                    : h >= 'A' && h <= 'F' ? h - 'A' + 10
+                                           : -1;
             if (d < 0) break;
             v = v * 16 + d;
           }
@@ -262,8 +267,9 @@ class Reader {
     size_t start = at_;
     if (at_ < text_.size() && (text_[at_] == '-' || text_[at_] == '+')) at_++;
     skip();
-    while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.' ||
-                                  ((text_[at_] == '-' || text_[at_] == '+') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))))
+    while (at_ < text_.size() &&
+           (is_word(text_[at_]) || text_[at_] == '.' ||
+            ((text_[at_] == '-' || text_[at_] == '+') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))))
       at_++;
     return text_.substr(start, at_ - start);
   }
@@ -315,8 +321,9 @@ class Reader {
     else if (s.size() > 1 && s[0] == '0') base = 8, s.remove_prefix(1);
     uint64_t v = 0;
     auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v, base);
-    if (s.empty() || (error == std::errc() && end != s.data() + s.size()) || error == std::errc::invalid_argument) wrong("a whole number");
-    uint64_t top = f.kind == FieldKind::Int64 ? uint64_t(1) << 63
+    if (s.empty() || (error == std::errc() && end != s.data() + s.size()) || error == std::errc::invalid_argument)
+      wrong("a whole number");
+    uint64_t top = f.kind == FieldKind::Int64    ? uint64_t(1) << 63
                    : f.kind == FieldKind::Uint32 ? (uint64_t(1) << 32)
                                                  : uint64_t(1) << 31;
     if (error != std::errc() || v > top || (!minus && v == top) || (minus && f.kind == FieldKind::Uint32 && v))
@@ -341,7 +348,8 @@ void Message::parse_text(std::string_view text, const std::string& where) {
   clear();
   Reader(text, where).read(*this);
   std::string gone = missing();
-  RL_CHECK(FileError, gone.empty(), where, ": Message type \"caffe2.", type_.name, "\" is missing required fields: ", gone);
+  RL_CHECK(FileError, gone.empty(), where, ": Message type \"caffe2.", type_.name,
+           "\" is missing required fields: ", gone);
 }
 
 }  // namespace rushlight::caffe2

@@ -66,8 +66,10 @@ void read(wire::Reader r, Message& m, std::string& unknown) {
           list.push_back(value(v));
         });
       };
-      if (type->kind == FieldKind::Float) all(m.mutable_floats(type->name), [](uint64_t v) { return std::bit_cast<float>(uint32_t(v)); });
-      else if (type->kind == FieldKind::Double) all(m.mutable_doubles(type->name), [](uint64_t v) { return std::bit_cast<double>(v); });
+      if (type->kind == FieldKind::Float)
+        all(m.mutable_floats(type->name), [](uint64_t v) { return std::bit_cast<float>(uint32_t(v)); });
+      else if (type->kind == FieldKind::Double)
+        all(m.mutable_doubles(type->name), [](uint64_t v) { return std::bit_cast<double>(v); });
       else all(m.mutable_wholes(type->name), [&](uint64_t v) { return whole(*type, v); });
     }
   }

@@ -52,11 +52,13 @@ int64_t whole_of(const FieldType& f, nb::handle v) {
 
 double real_of(const FieldType& f, nb::handle v) {
   if (PyUnicode_Check(v.ptr()) || PyBytes_Check(v.ptr()))
-    type_error(str(nb::cast<std::string>(nb::repr(v)), " has type ", class_name(v), ", but expected one of: int, float, for field ", f.name));
+    type_error(str(nb::cast<std::string>(nb::repr(v)), " has type ", class_name(v),
+                   ", but expected one of: int, float, for field ", f.name));
   double d = PyFloat_AsDouble(v.ptr());
   if (d == -1 && PyErr_Occurred()) {
     PyErr_Clear();
-    type_error(str(nb::cast<std::string>(nb::repr(v)), " has type ", class_name(v), ", but expected one of: int, float, for field ", f.name));
+    type_error(str(nb::cast<std::string>(nb::repr(v)), " has type ", class_name(v),
+                   ", but expected one of: int, float, for field ", f.name));
   }
   return d;
 }
@@ -125,8 +127,9 @@ void append(PyList& list, nb::handle v) {
   } else {
     Message& from = message_of(v);
     MessageRef copy = from.copy();
-    RL_CHECK(TypeError, &copy->type() == f.message, "Parameter to MergeFrom() must be instance of same class: expected ",
-             f.message->name, " got ", copy->type().name);
+    RL_CHECK(TypeError, &copy->type() == f.message,
+             "Parameter to MergeFrom() must be instance of same class: expected ", f.message->name, " got ",
+             copy->type().name);
     m.append_message(f.name, std::move(copy));
   }
 }
@@ -222,53 +225,64 @@ nb::list field_names(const MessageType& t) {
 void bind_messages(nb::module_& m) {
   nb::class_<PyMessage>(m, "Message", "A message by its fields; the classes of caffe2_pb2 hold one.")
       .def(nb::init<>())
-      .def("__init__", [](PyMessage* self, const std::string& type) { new (self) PyMessage{caffe2::make_message(type)}; })
+      .def("__init__",
+           [](PyMessage* self, const std::string& type) { new (self) PyMessage{caffe2::make_message(type)}; })
       .def_prop_ro("type", [](PyMessage& s) { return s.m->type().name; })
       .def("get", &get)
       .def("set", &set, "name"_a, "value"_a.none())
-      .def("has", [](PyMessage& s, const std::string& name) {
-        int i = s.m->type().find(name);
-        if (i < 0 || s.m->type().fields[size_t(i)].repeated)
-          throw ValueError(i < 0 ? str("Protocol message ", s.m->type().name, " has no field ", name, ".")
-                                 : str("Protocol message ", s.m->type().name, " has no singular \"", name, "\" field."));
-        return s.m->has(i);
-      })
-      .def("clear_field", [](PyMessage& s, const std::string& name) {
-        int i = s.m->type().find(name);
-        RL_CHECK(ValueError, i >= 0, "Protocol message ", s.m->type().name, " has no \"", name, "\" field.");
-        s.m->clear(i);
-      })
+      .def("has",
+           [](PyMessage& s, const std::string& name) {
+             int i = s.m->type().find(name);
+             if (i < 0 || s.m->type().fields[size_t(i)].repeated)
+               throw ValueError(
+                   i < 0 ? str("Protocol message ", s.m->type().name, " has no field ", name, ".")
+                         : str("Protocol message ", s.m->type().name, " has no singular \"", name, "\" field."));
+             return s.m->has(i);
+           })
+      .def("clear_field",
+           [](PyMessage& s, const std::string& name) {
+             int i = s.m->type().find(name);
+             RL_CHECK(ValueError, i >= 0, "Protocol message ", s.m->type().name, " has no \"", name, "\" field.");
+             s.m->clear(i);
+           })
       .def("clear", [](PyMessage& s) { s.m->clear(); })
       .def("touch", [](PyMessage& s) { s.m->touch(); })
-      .def("copy_from", [](PyMessage& s, PyMessage& o) {
-        RL_CHECK(TypeError, &s.m->type() == &o.m->type(), "Parameter to CopyFrom() must be instance of same class: expected ",
-                 s.m->type().name, " got ", o.m->type().name, ".");
-        s.m->touch();
-        s.m->copy_from(*o.m);
-      })
-      .def("merge_from", [](PyMessage& s, PyMessage& o) {
-        RL_CHECK(TypeError, &s.m->type() == &o.m->type(), "Parameter to MergeFrom() must be instance of same class: expected ",
-                 s.m->type().name, " got ", o.m->type().name, ".");
-        s.m->merge_from(*o.m);
-      })
+      .def("copy_from",
+           [](PyMessage& s, PyMessage& o) {
+             RL_CHECK(TypeError, &s.m->type() == &o.m->type(),
+                      "Parameter to CopyFrom() must be instance of same class: expected ", s.m->type().name, " got ",
+                      o.m->type().name, ".");
+             s.m->touch();
+             s.m->copy_from(*o.m);
+           })
+      .def("merge_from",
+           [](PyMessage& s, PyMessage& o) {
+             RL_CHECK(TypeError, &s.m->type() == &o.m->type(),
+                      "Parameter to MergeFrom() must be instance of same class: expected ", s.m->type().name, " got ",
+                      o.m->type().name, ".");
+             s.m->merge_from(*o.m);
+           })
       .def("equals", [](PyMessage& s, PyMessage& o) { return s.m->equals(*o.m); })
       .def("missing", [](PyMessage& s) { return s.m->missing(); })
       .def("serialize", [](PyMessage& s) { return to_bytes(s.m->serialize()); })
-      .def("parse", [](PyMessage& s, nb::bytes b) {
-        s.m->touch();
-        s.m->parse({b.c_str(), b.size()}, s.m->type().name);
-        return b.size();
-      })
-      .def("merge_binary", [](PyMessage& s, nb::bytes b) {
-        s.m->merge_binary({b.c_str(), b.size()}, s.m->type().name);
-        return b.size();
-      })
+      .def("parse",
+           [](PyMessage& s, nb::bytes b) {
+             s.m->touch();
+             s.m->parse({b.c_str(), b.size()}, s.m->type().name);
+             return b.size();
+           })
+      .def("merge_binary",
+           [](PyMessage& s, nb::bytes b) {
+             s.m->merge_binary({b.c_str(), b.size()}, s.m->type().name);
+             return b.size();
+           })
       .def("text", [](PyMessage& s) { return s.m->to_text(); })
-      .def("parse_text", [](PyMessage& s, std::string_view text, const std::string& where) {
-        MessageRef fresh = make_ref<Message>(s.m->type());
-        fresh->parse_text(text, where);
-        s.m->merge_from(*fresh);
-      })
+      .def("parse_text",
+           [](PyMessage& s, std::string_view text, const std::string& where) {
+             MessageRef fresh = make_ref<Message>(s.m->type());
+             fresh->parse_text(text, where);
+             s.m->merge_from(*fresh);
+           })
       .def("set_fields", [](PyMessage& s) {
         nb::list out;
         for (size_t i = 0; i < s.m->type().fields.size(); i++) {
@@ -277,83 +291,103 @@ void bind_messages(nb::module_& m) {
         }
         return out;
       });
-  nb::class_<PyList>(m, "RepeatedField", "A repeated field; changes to it are changes of its message.", nb::is_weak_referenceable())
+  nb::class_<PyList>(m, "RepeatedField", "A repeated field; changes to it are changes of its message.",
+                     nb::is_weak_referenceable())
       .def("__len__", &size_of)
-      .def("__getitem__", [](PyList& l, nb::handle i) -> nb::object {
-        if (PySlice_Check(i.ptr())) return nb::steal(PyObject_GetItem(as_list(l).ptr(), i.ptr()));
-        return item(l, index_of(l, nb::cast<int64_t>(nb::steal(PyNumber_Index(i.ptr())))));
-      })
-      .def("__setitem__", [](PyList& l, nb::handle i, nb::handle v) {
-        if (l.type().kind == FieldKind::Message) type_error("'RepeatedCompositeContainer' object does not support item assignment");
-        nb::list items = as_list(l);
-        if (!PySlice_Check(i.ptr())) index_of(l, nb::cast<int64_t>(i));
-        if (PyObject_SetItem(items.ptr(), i.ptr(), v.ptr()) != 0) throw nb::python_error();
-        replace(l, items);
-      })
-      .def("__delitem__", [](PyList& l, nb::handle i) {
-        nb::list items = as_list(l);
-        if (PyObject_DelItem(items.ptr(), i.ptr()) != 0) throw nb::python_error();
-        replace(l, items);
-      })
+      .def("__getitem__",
+           [](PyList& l, nb::handle i) -> nb::object {
+             if (PySlice_Check(i.ptr())) return nb::steal(PyObject_GetItem(as_list(l).ptr(), i.ptr()));
+             return item(l, index_of(l, nb::cast<int64_t>(nb::steal(PyNumber_Index(i.ptr())))));
+           })
+      .def("__setitem__",
+           [](PyList& l, nb::handle i, nb::handle v) {
+             if (l.type().kind == FieldKind::Message)
+               type_error("'RepeatedCompositeContainer' object does not support item assignment");
+             nb::list items = as_list(l);
+             if (!PySlice_Check(i.ptr())) index_of(l, nb::cast<int64_t>(i));
+             if (PyObject_SetItem(items.ptr(), i.ptr(), v.ptr()) != 0) throw nb::python_error();
+             replace(l, items);
+           })
+      .def("__delitem__",
+           [](PyList& l, nb::handle i) {
+             nb::list items = as_list(l);
+             if (PyObject_DelItem(items.ptr(), i.ptr()) != 0) throw nb::python_error();
+             replace(l, items);
+           })
       .def("__iter__", [](PyList& l) { return nb::iter(as_list(l)); })
       .def("append", &append, "value"_a.none())
-      .def("extend", [](PyList& l, nb::handle items) {
-        if (items.is_none()) return;
-        nb::list all(nb::borrow(items));  // first, as the items may be of this very list
-        l.m->touch();
-        for (nb::handle h : all) append(l, h);
-      }, "items"_a.none())
-      .def("MergeFrom", [](PyList& l, PyList& o) {
-        nb::list all = as_list(o);
-        for (nb::handle h : all) append(l, h);
-      })
-      .def("add", [](PyList& l, nb::kwargs fields) {
-        if (l.type().kind != FieldKind::Message) throw AttributeError("'RepeatedScalarContainer' object has no attribute 'add'");
-        nb::object o = wrap_message(l.m->add(l.type().name));
-        nb::getattr(o, "_fill")(fields);
-        return o;
-      })
-      .def("insert", [](PyList& l, int64_t at, nb::handle v) {
-        nb::list items = as_list(l);
-        items.attr("insert")(at, v);
-        replace(l, items);
-      })
-      .def("pop", [](PyList& l, int64_t at) {
-        nb::list items = as_list(l);
-        nb::object out = items.attr("pop")(at);
-        replace(l, items);
-        return out;
-      }, "index"_a = -1)
-      .def("remove", [](PyList& l, nb::handle v) {
-        nb::list items = as_list(l);
-        items.attr("remove")(v);
-        replace(l, items);
-      })
-      .def("reverse", [](PyList& l) {
-        nb::list items = as_list(l);
-        items.attr("reverse")();
-        replace(l, items);
-      })
-      .def("sort", [](PyList& l, nb::kwargs how) {
-        nb::list items = as_list(l);
-        items.attr("sort")(**how);
-        replace(l, items);
-      })
+      .def(
+          "extend",
+          [](PyList& l, nb::handle items) {
+            if (items.is_none()) return;
+            nb::list all(nb::borrow(items));  // first, as the items may be of this very list
+            l.m->touch();
+            for (nb::handle h : all) append(l, h);
+          },
+          "items"_a.none())
+      .def("MergeFrom",
+           [](PyList& l, PyList& o) {
+             nb::list all = as_list(o);
+             for (nb::handle h : all) append(l, h);
+           })
+      .def("add",
+           [](PyList& l, nb::kwargs fields) {
+             if (l.type().kind != FieldKind::Message)
+               throw AttributeError("'RepeatedScalarContainer' object has no attribute 'add'");
+             nb::object o = wrap_message(l.m->add(l.type().name));
+             nb::getattr(o, "_fill")(fields);
+             return o;
+           })
+      .def("insert",
+           [](PyList& l, int64_t at, nb::handle v) {
+             nb::list items = as_list(l);
+             items.attr("insert")(at, v);
+             replace(l, items);
+           })
+      .def(
+          "pop",
+          [](PyList& l, int64_t at) {
+            nb::list items = as_list(l);
+            nb::object out = items.attr("pop")(at);
+            replace(l, items);
+            return out;
+          },
+          "index"_a = -1)
+      .def("remove",
+           [](PyList& l, nb::handle v) {
+             nb::list items = as_list(l);
+             items.attr("remove")(v);
+             replace(l, items);
+           })
+      .def("reverse",
+           [](PyList& l) {
+             nb::list items = as_list(l);
+             items.attr("reverse")();
+             replace(l, items);
+           })
+      .def("sort",
+           [](PyList& l, nb::kwargs how) {
+             nb::list items = as_list(l);
+             items.attr("sort")(**how);
+             replace(l, items);
+           })
       .def("index", [](PyList& l, nb::handle v) { return as_list(l).attr("index")(v); })
       .def("count", [](PyList& l, nb::handle v) { return as_list(l).attr("count")(v); })
       .def("__contains__", [](PyList& l, nb::handle v) { return PySequence_Contains(as_list(l).ptr(), v.ptr()) == 1; })
-      .def("__eq__", [](PyList& l, nb::handle o) -> bool {
-        PyList* other = nullptr;
-        if (nb::try_cast<PyList*>(o, other) && other) return as_list(l).equal(as_list(*other));
-        if (!PySequence_Check(o.ptr()) || PyUnicode_Check(o.ptr())) return false;
-        return as_list(l).equal(nb::list(nb::borrow(o)));
-      }, "other"_a.none())
+      .def(
+          "__eq__",
+          [](PyList& l, nb::handle o) -> bool {
+            PyList* other = nullptr;
+            if (nb::try_cast<PyList*>(o, other) && other) return as_list(l).equal(as_list(*other));
+            if (!PySequence_Check(o.ptr()) || PyUnicode_Check(o.ptr())) return false;
+            return as_list(l).equal(nb::list(nb::borrow(o)));
+          },
+          "other"_a.none())
       .def("__add__", [](PyList& l, nb::handle o) { return as_list(l) + nb::list(nb::borrow(o)); })
       .def("__radd__", [](PyList& l, nb::handle o) { return nb::list(nb::borrow(o)) + as_list(l); })
       .def("__repr__", [](PyList& l) { return nb::repr(as_list(l)); })
-      .def("__array__", [](PyList& l, nb::args, nb::kwargs) {
-        return nb::module_::import_("numpy").attr("array")(as_list(l));
-      })
+      .def("__array__",
+           [](PyList& l, nb::args, nb::kwargs) { return nb::module_::import_("numpy").attr("array")(as_list(l)); })
       .def("__bool__", [](PyList& l) { return size_of(l) > 0; });
   m.def("_register_message", [](const std::string& name, nb::object cls) { classes()[name] = cls; });
   m.def("message_types", [] {
