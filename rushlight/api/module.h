@@ -158,6 +158,7 @@ class CompilationUnit {
     return module_.run_method(name, std::forward<Args>(args)...);
   }
   Method get_function(const std::string& name) const { return module_.get_method(name); }
+  const Module& module() const { return module_; }  // whose methods they are
 
  private:
   Module module_;

@@ -109,6 +109,8 @@ std::string missing_operator(std::string_view symbol);
 // Loads a shared library that registers operators (TORCH_LIBRARY). Throws OsError if it can't be loaded, and RuntimeError if it registers
 // what can't be: then nothing of it stays.
 void load_library(const std::string& path);
+// Starts the plug-in that a library's symbol `rl_plugin` describes (rushlight/c_api.h); installed by capi/.
+extern void (*start_plugin)(const void* symbol, const std::string& path);
 // Loads the library of rushlight's own that has the namespace of such a symbol ("torchvision::nms"), once. False: there is none.
 bool load_provided(std::string_view symbol);
 // While true, this thread looks names up without that.

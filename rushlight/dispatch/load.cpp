@@ -14,6 +14,8 @@
 
 namespace rushlight {
 
+void (*start_plugin)(const void*, const std::string&) = nullptr;
+
 // What could not be registered by the library that this thread is loading. An exception can't leave a library's initialisers: the
 // loader would stay locked.
 static thread_local std::vector<std::string>* failures = nullptr;
@@ -109,9 +111,20 @@ void load_library(const std::string& path) {
   Scoped<std::vector<std::string>*> here(failures, &failed);
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
-    const char* why = dlerror();
-    throw OsError(str("Could not load this library: ", path, " (", why ? why : "no reason given",
-                      "); a library of operators has to be built against rushlight's headers and library"));
+    const char* error = dlerror();
+    std::string why = error ? error : "no reason given";
+    throw OsError(str("Could not load this library: ", path, " (", why,
+                      why.find("undefined symbol: rl_") != why.npos
+                          ? "); it was built for a newer rushlight/c_api.h than this library has"
+                          : "); a library of operators has to be built against rushlight's headers and library"));
+  }
+  if (const void* plugin = failed.empty() ? dlsym(handle, "rl_plugin") : nullptr) {
+    try {
+      start_plugin(plugin, path);
+    } catch (...) {
+      dlclose(handle);
+      throw;
+    }
   }
   if (failed.empty()) return;
   dlclose(handle);  // which takes away what it did register

@@ -18,6 +18,7 @@ ORDER = [
     {"io"},
     {"script"},
     {"api"},
+    {"capi"},
     {"data", "vision"},  # libraries of their own: nothing before them may need them
     {"onnx", "caffe2", "nn", "optim"},
     {"distributed", "serve"},
@@ -45,6 +46,7 @@ RANK = {folder: i for i, group in enumerate(ORDER) for folder in group}
 DERIVED = {
     "fn": "ops",
     "functions.h": "ops",
+    "c_api.h": "api",
     "functional.h": "ops",
     "torch_methods.inc": "ops",
     "torch_functions.inc": "ops",

@@ -45,6 +45,11 @@ size_t list_size(const IValue& list) {
   return with_items(list, [](auto& items) { return items.size(); });
 }
 IValue list_get(const IValue& list, size_t i) {
+  if (list.is_borrowed()) {
+    if (list.is_int_list()) return list.int_list()[i];
+    if (list.is_double_list()) return list.double_list()[i];
+    if (list.is_tensor_list()) return list.tensor_list()[i];
+  }
   return with_items(list, [&](auto& items) { return from_item(items[i]); });
 }
 void list_set(const IValue& list, size_t i, IValue v) {
