@@ -30,7 +30,8 @@ bool fit(const IValue& v, const Argument& a, IValue& out) {
   if (type.is(Type::Kind::Tensor)) return v.is_tensor() && (out = IValue::borrow(v), true);
   if (type.is(Type::Kind::Float) && (v.is_int() || v.is_double())) return out = v.to_double(), true;
   if (type.is(Type::Kind::Device) && v.is_string()) return out = rushlight::Device::parse(v.to_string()), true;
-  if (type.is(Type::Kind::Int) && a.type_name.rfind("ScalarType", 0) == 0 && !(v.is_int() && is_dtype_number(v.to_int())))
+  if (type.is(Type::Kind::Int) && a.type_name.rfind("ScalarType", 0) == 0 &&
+      !(v.is_int() && is_dtype_number(v.to_int())))
     return false;
   if (type.is(Type::Kind::List)) {
     const TypePtr& element = type.element();
@@ -181,7 +182,8 @@ rl_error* rl_call(const char* name, const rl_value* const* args, size_t n, const
     const std::string asked = &need(name, "rl_call", "the name");
     rl_value*& to = need(result, "rl_call", "where the result goes");
     if (n) need(args, asked.c_str(), "the array of arguments");
-    if (keywords) need(names, asked.c_str(), "the array of names"), need(keyword, asked.c_str(), "the array of keywords");
+    if (keywords)
+      need(names, asked.c_str(), "the array of names"), need(keyword, asked.c_str(), "the array of keywords");
     bool wants_out = false;
     for (size_t i = 0; i < n; i++) value_of(args[i], asked.c_str(), "an argument");
     for (size_t i = 0; i < keywords; i++) {
@@ -211,13 +213,13 @@ rl_error* rl_call(const char* name, const rl_value* const* args, size_t n, const
 }
 
 rl_error* rl_operator_find(const char* name, const rl_operator** out) {
-  return guarded([&] {
-    need(out, "rl_operator_find", "out") = handle_of(find_op(&need(name, "rl_operator_find", "the name")));
-  });
+  return guarded(
+      [&] { need(out, "rl_operator_find", "out") = handle_of(find_op(&need(name, "rl_operator_find", "the name"))); });
 }
 rl_error* rl_operator_schema(const rl_operator* op, rl_value** text) {
   return guarded([&] {
-    need(text, "rl_operator_schema", "where the text goes") = give(op_of(op, "rl_operator_schema").schema().full_text());
+    need(text, "rl_operator_schema", "where the text goes") =
+        give(op_of(op, "rl_operator_schema").schema().full_text());
   });
 }
 rl_error* rl_operator_arity(const rl_operator* op, size_t* args, size_t* results) {

@@ -8,9 +8,7 @@ struct rl_error {
   int32_t kind;
   std::string text;
 };
-struct rl_value {
-  rushlight::IValue v;
-};
+struct rl_value { rushlight::IValue v; };
 
 namespace rushlight::capi {
 

@@ -6,9 +6,7 @@
 #include "rushlight/capi/handles.h"
 #include "rushlight/graph/executor/lists.h"
 
-struct rl_library {
-  rushlight::OpLibrary library;
-};
+struct rl_library { rushlight::OpLibrary library; };
 
 namespace rushlight::capi {
 namespace {
@@ -82,9 +80,8 @@ class FunctionKernel final : public BoxedKernel {
     size_t n = size_t(op.num_returns());
     Filled results(n, given);
     std::string who = op.symbol();
-    run_foreign(who, [&] {
-      return f_(context_->get(), handle_of(op), shown.data(), shown.size(), results.handles.data(), n);
-    });
+    run_foreign(
+        who, [&] { return f_(context_->get(), handle_of(op), shown.data(), shown.size(), results.handles.data(), n); });
     for (size_t i = 0; i < n; i++) {
       const Argument& wanted = op.schema().returns[i];
       const rl_value* v = results.handles[i];
@@ -312,7 +309,8 @@ rl_error* rl_library_kernel(rl_library* library, const char* name, const char* k
     auto kept = std::make_shared<Context>(context, drop);
     need(kernel, me, "the kernel");
     DispatchKey at = parse_dispatch_key(&need(key, me, "the key"));
-    need(library, me, "the library").library.impl(&need(name, me, "the name"), at, make_ref<FunctionKernel>(kernel, kept));
+    need(library, me, "the library")
+        .library.impl(&need(name, me, "the name"), at, make_ref<FunctionKernel>(kernel, kept));
   });
 }
 rl_error* rl_library_gradient(rl_library* library, const char* name, uint64_t saved_args, uint64_t saved_results,

@@ -1,9 +1,10 @@
 // Errors, values and tensors of the C interface.
+#include "rushlight/io/values.h"
+
 #include "rushlight/capi/handles.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/ir.h"
 #include "rushlight/io/file.h"
-#include "rushlight/io/values.h"
 
 namespace rushlight::capi {
 
@@ -131,9 +132,7 @@ rl_error* rl_value_text(const rl_value* v, rl_value** text) {
     need(text, "rl_value_text", "where the text goes") = give(out.str());
   });
 }
-int32_t rl_value_is(const rl_value* a, const rl_value* b) {
-  return (a ? a->v : IValue()).is_same(b ? b->v : IValue());
-}
+int32_t rl_value_is(const rl_value* a, const rl_value* b) { return (a ? a->v : IValue()).is_same(b ? b->v : IValue()); }
 
 rl_value* rl_none(void) { return made({}); }
 rl_value* rl_bool(int32_t v) { return made(v != 0); }
@@ -245,9 +244,7 @@ rl_error* rl_entry(const rl_value* v, size_t i, rl_value** key, rl_value** value
 
 // ---- tensors ---------------------------------------------------------------------------------------------------------------------
 
-const char* rl_dtype_name(int32_t dtype) {
-  return is_dtype_number(dtype) ? name_of(DType(dtype)).data() : nullptr;
-}
+const char* rl_dtype_name(int32_t dtype) { return is_dtype_number(dtype) ? name_of(DType(dtype)).data() : nullptr; }
 size_t rl_dtype_size(int32_t dtype) { return is_dtype_number(dtype) ? size_t(item_size(DType(dtype))) : 0; }
 
 rl_error* rl_tensor_empty(const int64_t* sizes, size_t dims, int32_t dtype, int32_t device_type, int32_t device_index,
@@ -314,7 +311,8 @@ rl_error* rl_tensor_data(const rl_value* tensor, void** out) {
   return guarded([&] {
     const rushlight::Tensor& t = tensor_of(tensor, "rl_tensor_data");
     check_has_memory(t, "rl_tensor_data");
-    RL_CHECK(RuntimeError, !t.impl()->parts(), "rl_tensor_data: a sparse tensor has no memory of its own; call to_dense");
+    RL_CHECK(RuntimeError, !t.impl()->parts(),
+             "rl_tensor_data: a sparse tensor has no memory of its own; call to_dense");
     need(out, "rl_tensor_data", "out") = t.raw();
   });
 }
@@ -337,7 +335,8 @@ rl_error* rl_tensor_backward(const rl_value* tensor, const rl_value* gradient) {
 }
 rl_error* rl_tensor_grad(const rl_value* tensor, rl_value** out) {
   return guarded([&] {
-    need(out, "rl_tensor_grad", "out") = give(rushlight::Tensor(api::Tensor(tensor_of(tensor, "rl_tensor_grad")).grad()));
+    need(out, "rl_tensor_grad", "out") =
+        give(rushlight::Tensor(api::Tensor(tensor_of(tensor, "rl_tensor_grad")).grad()));
   });
 }
 

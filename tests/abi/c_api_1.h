@@ -105,7 +105,8 @@ rl_error* rl_get_bool(const rl_value* v, int32_t* out);
 rl_error* rl_get_int(const rl_value* v, int64_t* out);
 rl_error* rl_get_float(const rl_value* v, double* out);
 rl_error* rl_get_complex(const rl_value* v, double* real, double* imaginary);
-rl_error* rl_get_string(const rl_value* v, const char** text, size_t* length); /* lives as long as the value; no 0 behind it */
+rl_error* rl_get_string(const rl_value* v, const char** text,
+                        size_t* length); /* lives as long as the value; no 0 behind it */
 rl_error* rl_get_device(const rl_value* v, int32_t* type, int32_t* index);
 
 /* Lists of one kind of item, which is the items' own: of ints, floats, bools, texts, tensors, ...; where they differ, of any. */
@@ -186,7 +187,8 @@ rl_error* rl_operator_schema(const rl_operator* op, rl_value** text);
 rl_error* rl_operator_arity(const rl_operator* op, size_t* args, size_t* results);
 /* With the arguments in the schema's order: NULL, and what is missing at the end, has its default. `results` has room for one value a
  * result of the schema. */
-rl_error* rl_operator_call(const rl_operator* op, const rl_value* const* args, size_t n, rl_value** results, size_t room);
+rl_error* rl_operator_call(const rl_operator* op, const rl_value* const* args, size_t n, rl_value** results,
+                           size_t room);
 /* A list of texts: the names of all operators with their overloads, "aten::add.Tensor". */
 rl_error* rl_operator_names(rl_value** out);
 
