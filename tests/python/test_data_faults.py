@@ -226,7 +226,8 @@ def alive(pids):
 
 
 PARENT = """
-import rushlight as torch, time, sys
+import rushlight as torch, signal, time, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 class D(torch.utils.data.Dataset):
     def __len__(self): return 100
     def __getitem__(self, i):
