@@ -14,6 +14,9 @@ std::string str(const Ts&... parts) {
   return out.str();
 }
 
+// A type's name as programs write it: "torch::nn::LinearImpl".
+std::string demangle(const char* name);
+
 namespace detail {
 template <class... Ts>
 std::string check_text(const char* condition, const Ts&... parts) {

@@ -1,38 +1,193 @@
 #include "rushlight/api/serialize.h"
 
+#include <cstring>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include "rushlight/api/autograd.h"
+#include "rushlight/io/checkpoint.h"
+#include "rushlight/io/safetensors.h"
 #include "rushlight/io/values.h"
+#include "rushlight/script/module.h"
 
 namespace rushlight::api {
 namespace serialize {
 
+void OutputArchive::save_to(const std::function<size_t(const void*, size_t)>& write) const {
+  std::ostringstream text;
+  module_.save(text);
+  std::string bytes = std::move(text).str();
+  RL_CHECK(OsError, write(bytes.data(), bytes.size()) == bytes.size(), "save: the function took less than all ",
+           bytes.size(), " bytes");
+}
+
+// ---- files -------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Fills a tree of modules from names with dots.
+void put(const jit::Module& at, std::string_view name, const IValue& value, const std::string& file) {
+  size_t dot = name.find('.');
+  std::string head(name.substr(0, dot));
+  if (dot == std::string_view::npos) {
+    if (value.isTensor()) at.register_parameter(head, value.toTensor(), false);
+    else at.register_attribute(head, value.type(), value);
+    return;
+  }
+  if (!at.hasattr(head)) at.register_module(head, jit::Module());
+  RL_CHECK(FileError, at.attr(head).isModule(), "load '", file, "': '", head, "' is a tensor, and the start of '", name,
+           "' too");
+  put(at.attr(head).toModule(), name.substr(dot + 1), value, file);
+}
+
+bool is_script(const io::Bytes& bytes, const std::string& name) {
+  if (bytes.data.size() < 4 || std::memcmp(bytes.data.data(), "PK\3\4", 4) != 0) return false;
+  io::ZipReader zip(bytes, name);
+  return zip.has(zip.root() + "constants.pkl") || zip.has(zip.root() + "model.json") ||
+         !zip.has(zip.root() + "data.pkl");
+}
+bool is_safetensors(const io::Bytes& bytes) { return bytes.data.size() > 8 && bytes.data[8] == '{'; }
+
+jit::Module read_archive(const io::Bytes& bytes, const std::string& name, std::optional<Device> device) {
+  if (is_script(bytes, name)) {
+    jit::Module module(rushlight::script::load_module(bytes, name, nullptr));
+    if (device) module.to(*device);
+    return module;
+  }
+  jit::Module module;
+  if (is_safetensors(bytes)) {
+    io::SafeTensors file(bytes, name, false);
+    for (const auto& [key, entry] : file.entries()) put(module, key, Tensor(file.tensor(key)), name);
+  } else {
+    IValue value(io::load_value(bytes, name));
+    RL_CHECK(FileError, value.isGenericDict(), "load '", name, "': expected a state dict or an archive, got a ",
+             value.kind_name());
+    for (const auto& e : value.toGenericDict()) {
+      RL_CHECK(FileError, e.key().isString(), "load '", name, "': expected names as keys, got a ", e.key().kind_name());
+      put(module, e.key().toStringView(), e.value(), name);
+    }
+  }
+  if (device) module.to(*device);
+  return module;
+}
+
+}  // namespace
+
+void InputArchive::load_from(const std::string& path, std::optional<Device> device) {
+  module_ = read_archive(io::map_file(path), path, device);
+}
+void InputArchive::load_from(std::istream& in, std::optional<Device> device) {
+  module_ = read_archive(io::own_bytes({std::istreambuf_iterator<char>(in), {}}), "the stream", device);
+}
+void InputArchive::load_from(const char* data, size_t size, std::optional<Device> device) {
+  module_ = read_archive(io::own_bytes({data, data + size}), "the given bytes", device);
+}
+void InputArchive::load_from(const std::function<size_t(uint64_t at, void* to, size_t size)>& read,
+                             const std::function<size_t()>& size, std::optional<Device> device) {
+  std::vector<uint8_t> bytes(size());
+  size_t got = read(0, bytes.data(), bytes.size());
+  RL_CHECK(OsError, got == bytes.size(), "load: the function gave ", got, " of ", bytes.size(), " bytes");
+  module_ = read_archive(io::own_bytes(std::move(bytes)), "the given bytes", device);
+}
+
+// ---- reads -------------------------------------------------------------------------------------------------------------
+
+struct InputArchive::Reading {
+  std::vector<std::pair<Tensor, Tensor>> assignments;  // to, from
+  std::vector<std::string> missing, misfits;
+  std::set<std::string> read;
+};
+
+namespace {
+void assign(const Tensor& to, const Tensor& from) {
+  NoGradGuard no_grad;
+  to.set_data(from.device() == to.device() ? from.detach() : from.to(to.device()));
+}
+}  // namespace
+
+void InputArchive::take(const std::string& key, const Tensor& from, Tensor& to) const {
+  if (reading_) reading_->read.insert(path_ + key);
+  if (!to.defined()) {
+    to = from;
+  } else if (!reading_) {
+    assign(to, from);
+  } else if (to.sizes() != from.sizes()) {
+    reading_->misfits.push_back(
+        str("size mismatch for ", path_, key, ": the archive's is ", from.sizes(), ", this module's ", to.sizes()));
+  } else {
+    reading_->assignments.emplace_back(to, from);
+  }
+}
+
 bool InputArchive::try_read(const std::string& key, Tensor& value, bool) const {
   if (!module_.hasattr(key) || !module_.attr(key).isTensor()) return false;
-  value = module_.attr(key).toTensor();
+  take(key, module_.attr(key).toTensor(), value);
   return true;
 }
 bool InputArchive::try_read(const std::string& key, IValue& value) const {
   if (!module_.hasattr(key)) return false;
   value = module_.attr(key);
+  if (reading_) reading_->read.insert(path_ + key);
   return true;
 }
 bool InputArchive::try_read(const std::string& key, InputArchive& nested) const {
   if (!module_.hasattr(key) || !module_.attr(key).isModule()) return false;
   nested.module_ = module_.attr(key).toModule();
+  nested.reading_ = reading_;
+  nested.path_ = path_ + key + ".";
   return true;
 }
 void InputArchive::read(const std::string& key, Tensor& value, bool) const {
-  RL_CHECK(RuntimeError, try_read(key, value), "No such serialized tensor '", key, "'");
+  if (try_read(key, value)) return;
+  RL_CHECK(RuntimeError, reading_ && value.defined(), "No such serialized tensor '", path_, key, "'");
+  reading_->missing.push_back("tensor '" + path_ + key + "'");
 }
 void InputArchive::read(const std::string& key, IValue& value) const {
-  RL_CHECK(RuntimeError, try_read(key, value), "No such serialized IValue '", key, "'");
+  RL_CHECK(RuntimeError, try_read(key, value), "No such serialized IValue '", path_, key, "'");
 }
 void InputArchive::read(const std::string& key, InputArchive& nested) const {
-  RL_CHECK(RuntimeError, try_read(key, nested), "No such serialized submodule: '", key, "'");
+  if (try_read(key, nested)) return;
+  RL_CHECK(RuntimeError, reading_, "No such serialized submodule: '", path_, key, "'");
+  // A module without tensors has nothing in a state dict; the tensors of another one are missing, and named.
+  nested.module_ = jit::Module();
+  nested.reading_ = reading_;
+  nested.path_ = path_ + key + ".";
 }
 std::vector<std::string> InputArchive::keys() const {
   std::vector<std::string> out;
   for (const auto& a : module_.named_attributes(false)) out.push_back(a.name);
   return out;
+}
+
+Transaction::Transaction(InputArchive& archive) : archive_(archive), outer_(!archive.reading_) {
+  if (outer_) archive.reading_ = std::make_shared<InputArchive::Reading>();
+}
+Transaction::~Transaction() {
+  if (outer_) archive_.reading_ = nullptr;
+}
+void Transaction::refuse_unread() { unread_ = true; }
+void Transaction::commit() {
+  if (!outer_) return;
+  InputArchive::Reading& all = *archive_.reading_;
+  std::string text;
+  for (const std::string& m : all.missing) text += "\nNo such serialized " + m;
+  if (unread_)
+    for (const auto& a : archive_.module_.named_attributes())
+      if (a.value.isTensor() && !all.read.count(archive_.path_ + a.name))
+        text += "\nunexpected tensor '" + a.name + "' in the archive";
+  for (const std::string& m : all.misfits) text += "\n" + m;
+  RL_CHECK(RuntimeError, text.empty(), "the archive doesn't fit the module:", text);
+  for (const auto& [to, from] : all.assignments) assign(to, from);
+}
+
+OutputArchive& operator<<(OutputArchive& archive, const Tensor& value) {
+  archive.write("0", value);
+  return archive;
+}
+InputArchive& operator>>(InputArchive& archive, Tensor& value) {
+  archive.read("0", value);
+  return archive;
 }
 
 }  // namespace serialize
