@@ -17,7 +17,7 @@ else()
   set(licence_dir ${CMAKE_INSTALL_DOCDIR}/licenses)
 endif()
 
-install(TARGETS rushlight rushlight_data rushlight_caffe2 EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
+install(TARGETS rushlight rushlight_nn rushlight_data rushlight_caffe2 EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
 install(TARGETS rushlight_vision LIBRARY DESTINATION ${library_dir})
 target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}

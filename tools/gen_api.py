@@ -10,7 +10,6 @@
   OUT_DIR/rushlight/functions.h    all of them; functional.h those of the namespace functional
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
   OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
-  OUT_DIR/rushlight/torch_functional.inc   and torch::nn::functional:: ones, of the records named functional::
   OUT_DIR/records.json             the records, for stubs, documentation and tests
 
 Files are rewritten only when they change, so adding an operator compiles that operator and little else.
@@ -428,10 +427,9 @@ def main() -> None:
         disambiguate(schemas)
     methods: list[str] = []
     functions: list[str] = []
-    functional: list[str] = []
     for record, schema in chosen:
-        if "function" in record["forms"]:
-            (functional if schema.namespace else functions).append(front_end(schema, False))
+        if "function" in record["forms"] and not schema.namespace:
+            functions.append(front_end(schema, False))
         forms = set(record["forms"])
         is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
@@ -454,7 +452,6 @@ def main() -> None:
         write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
-    write(out / "rushlight" / "torch_functional.inc", "\n".join(functional) + "\n")
     for k in range(SHARDS):
         mine = names[k::SHARDS]
         body = "\n\n".join(

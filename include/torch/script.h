@@ -1,3 +1,4 @@
 // Scripted models in C++ programs, without Python, as PyTorch programs include them.
 #pragma once
-#include "torch/torch.h"
+#include "rushlight/api/api.h"
+#include "torch/version.h"

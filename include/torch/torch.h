@@ -1,4 +1,4 @@
-// The C++ front end, as PyTorch programs include it: tensors, operators, autograd and scripted models; no nn, optim or data yet.
+// The C++ front end, as PyTorch programs include it: tensors, operators, autograd, scripted models, torch::nn and torch::optim.
 #pragma once
 #include <functional>
 #include <iostream>
@@ -8,5 +8,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "rushlight/api/api.h"
+#include "rushlight/nn/nn.h"
+#include "rushlight/optim/optim.h"
 #include "torch/version.h"

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-import rushlight.nn as nn
 import rushlight.nn.functional as F
 
 import rushlight as torch
+import rushlight.nn as nn
 
 
 def meta(*sizes, **options):

@@ -50,7 +50,6 @@ DERIVED = {
     "functional.h": "ops",
     "torch_methods.inc": "ops",
     "torch_functions.inc": "ops",
-    "torch_functional.inc": "ops",
 }
 
 

@@ -1,3 +1,3 @@
-// As PyTorch's header of this name; the functions take Python's arguments.
+// A header name of PyTorch; see torch/torch.h.
 #pragma once
-#include "rushlight/api/functional.h"
+#include "rushlight/nn/nn.h"

@@ -1,0 +1,4 @@
+// All of torch::optim.
+#pragma once
+#include "rushlight/api/api.h"
+#include "rushlight/optim/algorithms.h"

@@ -1,0 +1,371 @@
+#include "rushlight/optim/optimizer.h"
+
+#include <charconv>
+#include <set>
+
+#include "rushlight/api/autograd.h"
+#include "rushlight/optim/fields.h"
+
+namespace rushlight::api::optim {
+
+namespace {
+[[noreturn]] void fail_base(const char* what, const char* base, const char* cloneable) {
+  throw NotImplementedError(str(what, " has not been implemented for torch::optim::", base,
+                                ". Subclass torch::optim::", cloneable, " and override it."));
+}
+}  // namespace
+std::unique_ptr<OptimizerParamState> OptimizerParamState::clone() const {
+  fail_base("clone()", "OptimizerParamState", "OptimizerCloneableParamState<YourOptimizerParamState>");
+}
+void OptimizerParamState::serialize(serialize::InputArchive&) {
+  fail_base("serialize()", "OptimizerParamState", "OptimizerCloneableParamState<YourOptimizerParamState>");
+}
+void OptimizerParamState::serialize(serialize::OutputArchive&) const {
+  fail_base("serialize()", "OptimizerParamState", "OptimizerCloneableParamState<YourOptimizerParamState>");
+}
+std::unique_ptr<OptimizerOptions> OptimizerOptions::clone() const {
+  fail_base("clone()", "OptimizerOptions", "OptimizerCloneableOptions<YourOptimizerOptions>");
+}
+void OptimizerOptions::serialize(serialize::InputArchive&) {
+  fail_base("serialize()", "OptimizerOptions", "OptimizerCloneableOptions<YourOptimizerOptions>");
+}
+void OptimizerOptions::serialize(serialize::OutputArchive&) const {
+  fail_base("serialize()", "OptimizerOptions", "OptimizerCloneableOptions<YourOptimizerOptions>");
+}
+double OptimizerOptions::get_lr() const {
+  fail_base("get_lr()", "OptimizerOptions", "OptimizerCloneableOptions<YourOptimizerOptions>");
+}
+void OptimizerOptions::set_lr(const double) {
+  fail_base("set_lr()", "OptimizerOptions", "OptimizerCloneableOptions<YourOptimizerOptions>");
+}
+
+OptimizerOptions& OptimizerParamGroup::options() {
+  RL_CHECK(RuntimeError, options_, "a parameter group has no options before it is added to an optimizer");
+  return *options_;
+}
+const OptimizerOptions& OptimizerParamGroup::options() const {
+  return const_cast<OptimizerParamGroup&>(*this).options();
+}
+
+StateKey::StateKey(const std::string& text) {
+  bool hex = text.starts_with("0x");
+  const char *first = text.data() + (hex ? 2 : 0), *last = text.data() + text.size();
+  auto [end, error] = std::from_chars(first, last, at_, hex ? 16 : 10);
+  RL_CHECK(RuntimeError, error == std::errc() && end == last, "the key '", text,
+           "' of an optimizer's state is no number");
+}
+
+Optimizer::Optimizer(const std::vector<OptimizerParamGroup>& param_groups, std::unique_ptr<OptimizerOptions> defaults)
+    : defaults_(std::move(defaults)) {
+  for (const auto& group : param_groups) add_param_group(group);
+}
+Optimizer::Optimizer(std::vector<Tensor> parameters, std::unique_ptr<OptimizerOptions> defaults)
+    : Optimizer(std::vector<OptimizerParamGroup>{OptimizerParamGroup(std::move(parameters))}, std::move(defaults)) {}
+
+void Optimizer::add_param_group(const OptimizerParamGroup& group) {
+  std::set<const void*> seen;
+  for (const auto& g : param_groups_)
+    for (const Tensor& p : g.params()) seen.insert(p.impl());
+  for (const Tensor& p : group.params()) {
+    RL_CHECK(ValueError, p.defined() && p.is_leaf(), "can't optimize a non-leaf Tensor");
+    RL_CHECK(ValueError, seen.insert(p.impl()).second, "some parameters appear in more than one parameter group");
+  }
+  OptimizerParamGroup added(group.params());
+  if (!group.has_options()) {
+    added.set_options(defaults_->clone());
+  } else {
+    added.set_options(group.options().clone());
+    added.options().inherit(*defaults_);
+  }
+  param_groups_.push_back(std::move(added));
+}
+void Optimizer::add_parameters(const std::vector<Tensor>& parameters) {
+  auto& params = param_groups_.at(0).params();
+  params.insert(params.end(), parameters.begin(), parameters.end());
+}
+void Optimizer::zero_grad(bool set_to_none) {
+  for (auto& group : param_groups_)
+    for (Tensor& p : group.params()) {
+      if (!p.grad().defined()) continue;
+      if (set_to_none) {
+        p.mutable_grad().reset();
+      } else {
+        p.mutable_grad() = p.grad().detach();
+        p.mutable_grad().zero_();
+      }
+    }
+}
+size_t Optimizer::size() const noexcept {
+  size_t n = 0;
+  for (const auto& group : param_groups_) n += group.params().size();
+  return n;
+}
+void Optimizer::save(serialize::OutputArchive&) const {}
+void Optimizer::load(serialize::InputArchive&) {}
+serialize::OutputArchive& operator<<(serialize::OutputArchive& archive, const Optimizer& optimizer) {
+  optimizer.save(archive);
+  return archive;
+}
+serialize::InputArchive& operator>>(serialize::InputArchive& archive, Optimizer& optimizer) {
+  optimizer.load(archive);
+  return archive;
+}
+
+// ---- archives --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+using serialize::InputArchive;
+using serialize::OutputArchive;
+
+IValue to_value(const Tensor& t) { return t; }
+IValue to_value(const std::deque<Tensor>& list) { return IValue(std::vector<Tensor>(list.begin(), list.end())); }
+template <class T>
+IValue to_value(const T& v) {
+  return IValue(v);
+}
+template <class T>
+void from_value(const IValue& v, T& out) {
+  out = v.to<T>();
+}
+void from_value(const IValue& v, Tensor& out) { out = v.toTensor(); }
+void from_value(const IValue& v, std::deque<Tensor>& out) {
+  std::vector<Tensor> list = v.toTensorVector();
+  out.assign(list.begin(), list.end());
+}
+void from_value(const IValue& v, std::optional<std::vector<Tensor>>& out) {
+  if (!v.isNone()) out = v.toTensorVector();
+}
+void from_value(const IValue& v, std::optional<int64_t>& out) { out = v.toOptional<int64_t>(); }
+void from_value(const IValue& v, std::optional<std::string>& out) { out = v.toOptionalStringRef(); }
+
+bool left_out(const Tensor& t) { return !t.defined(); }
+bool left_out(const std::optional<std::vector<Tensor>>& t) { return !t; }
+template <class T>
+bool left_out(const T&) {
+  return false;
+}
+
+bool same(const Tensor& a, const Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || rushlight::equal(a, b));
+}
+template <class List>
+bool same_lists(const List& a, const List& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); i++)
+    if (!same(a[i], b[i])) return false;
+  return true;
+}
+bool same(const std::deque<Tensor>& a, const std::deque<Tensor>& b) { return same_lists(a, b); }
+bool same(const std::optional<std::vector<Tensor>>& a, const std::optional<std::vector<Tensor>>& b) {
+  return a.has_value() == b.has_value() && (!a || same_lists(*a, *b));
+}
+template <class T>
+bool same(const T& a, const T& b) {
+  return a == b;
+}
+
+template <class O>
+void write(const O& object, OutputArchive& archive) {
+  visit_fields(
+      &object,
+      [&](const char* name, const auto& value) {
+        if (!left_out(value)) archive.write(name, to_value(value));
+      },
+      object);
+}
+// What was left out when it was written stays as it is.
+template <class O>
+void read(O& object, InputArchive& archive) {
+  visit_fields(
+      &object,
+      [&](const char* name, auto& value) {
+        IValue v;
+        if (archive.try_read(name, v)) from_value(v, value);
+      },
+      object);
+}
+template <class O>
+bool equal_fields(const O& a, const O& b) {
+  bool all = true;
+  visit_fields(&a, [&](const char*, const auto& x, const auto& y) { all = all && same(x, y); }, a, b);
+  return all;
+}
+
+}  // namespace
+
+#define RL_SERIALIZED(Class)                                                                \
+  void Class::serialize(serialize::InputArchive& archive) { read(*this, archive); }         \
+  void Class::serialize(serialize::OutputArchive& archive) const { write(*this, archive); } \
+  bool operator==(const Class& a, const Class& b) { return equal_fields(a, b); }
+#define RL_OPTIONS(Class, fresh)                                             \
+  RL_SERIALIZED(Class)                                                       \
+  void Class::inherit(const OptimizerOptions& defaults) {                    \
+    auto* from = dynamic_cast<const Class*>(&defaults);                      \
+    if (!from) return;                                                       \
+    const Class untouched{fresh};                                            \
+    visit_fields(                                                            \
+        this,                                                                \
+        [](const char*, auto& mine, const auto& theirs, const auto& plain) { \
+          if (same(mine, plain)) mine = theirs;                              \
+        },                                                                   \
+        *this, *from, untouched);                                            \
+  }
+RL_OPTIONS(SGDOptions, 1e-3)
+RL_OPTIONS(AdamOptions, )
+RL_OPTIONS(AdamWOptions, )
+RL_OPTIONS(AdagradOptions, )
+RL_OPTIONS(RMSpropOptions, )
+RL_OPTIONS(LBFGSOptions, )
+RL_SERIALIZED(SGDParamState)
+RL_SERIALIZED(AdamParamState)
+RL_SERIALIZED(AdamWParamState)
+RL_SERIALIZED(AdagradParamState)
+RL_SERIALIZED(RMSpropParamState)
+RL_SERIALIZED(LBFGSParamState)
+
+void save_optimizer(const Optimizer& optimizer, OutputArchive& archive) {
+  archive.write("pytorch_version", IValue("1.5.0"));
+  OutputArchive states;
+  // In the order of the parameters, so that one program writes the same bytes each time.
+  for (const auto& group : optimizer.param_groups())
+    for (const Tensor& p : group.params()) {
+      auto found = optimizer.state().find(p.impl());
+      if (found == optimizer.state().end()) continue;
+      OutputArchive state;
+      found->second->serialize(state);
+      states.write(std::to_string(found->first.number()), state);
+    }
+  archive.write("state", states);
+  OutputArchive groups;
+  auto count = [](size_t n) { return tensor(int64_t(n)); };
+  groups.write("param_groups/size", count(optimizer.param_groups().size()));
+  for (size_t i = 0; i < optimizer.param_groups().size(); i++) {
+    const auto& params = optimizer.param_groups()[i].params();
+    OutputArchive group, options;
+    group.write("params/size", count(params.size()));
+    for (size_t j = 0; j < params.size(); j++)
+      group.write("params/" + std::to_string(j), IValue(std::to_string(StateKey(params[j].impl()).number())));
+    optimizer.param_groups()[i].options().serialize(options);
+    group.write("options", options);
+    groups.write("param_groups/" + std::to_string(i), group);
+  }
+  archive.write("param_groups", groups);
+}
+
+void load_optimizer(Optimizer& optimizer, InputArchive& archive, MakeState make) {
+  auto sized = [](const InputArchive& from, const std::string& key) {
+    Tensor t;
+    from.read(key, t);
+    return size_t(t.item<int64_t>());
+  };
+  InputArchive states, groups;
+  archive.read("state", states);
+  archive.read("param_groups", groups);
+  size_t n = sized(groups, "param_groups/size");
+  RL_CHECK(RuntimeError, n == optimizer.param_groups().size(),
+           "loaded state dict has a different number of parameter groups: ", n, ", this optimizer has ",
+           optimizer.param_groups().size());
+  OptimizerState state;
+  std::vector<std::unique_ptr<OptimizerOptions>> options;
+  for (size_t i = 0; i < n; i++) {
+    const auto& params = optimizer.param_groups()[i].params();
+    InputArchive group, saved;
+    groups.read("param_groups/" + std::to_string(i), group);
+    size_t count = sized(group, "params/size");
+    RL_CHECK(RuntimeError, count == params.size(),
+             "loaded state dict contains a parameter group that has a different size than the optimizer's parameter "
+             "group: ",
+             count, " instead of ", params.size());
+    for (size_t j = 0; j < count; j++) {
+      IValue key;
+      group.read("params/" + std::to_string(j), key);
+      InputArchive one;
+      if (!states.try_read(key.toStringRef(), one)) continue;
+      std::unique_ptr<OptimizerParamState> made = make();
+      made->serialize(one);
+      state[params[j].impl()] = std::move(made);
+    }
+    group.read("options", saved);
+    options.push_back(optimizer.param_groups()[i].options().clone());
+    options.back()->serialize(saved);
+  }
+  for (size_t i = 0; i < n; i++) optimizer.param_groups()[i].set_options(std::move(options[i]));
+  for (auto& [key, value] : state) optimizer.state()[key] = std::move(value);
+}
+
+// ---- schedules -------------------------------------------------------------------------------------------------------
+
+void LRScheduler::step() {
+  std::vector<double> rates = get_lrs();
+  auto& groups = optimizer_.param_groups();
+  RL_CHECK(RuntimeError, rates.size() == 1 || rates.size() == groups.size(),
+           "Number of learning rates not equal to number of param groups\nNumber of learning rates given: ",
+           rates.size(), "\nNumber of param groups: ", groups.size());
+  for (size_t i = 0; i < groups.size(); i++) groups[i].options().set_lr(rates[rates.size() == 1 ? 0 : i]);
+  step_count_++;
+}
+std::vector<double> LRScheduler::get_current_lrs() const {
+  std::vector<double> out;
+  for (const auto& group : optimizer_.param_groups()) out.push_back(group.options().get_lr());
+  return out;
+}
+std::vector<double> StepLR::get_lrs() {
+  std::vector<double> rates = get_current_lrs();
+  if (step_count_ == 0 || step_size_ == 0 || step_count_ % step_size_ != 0) return rates;
+  for (double& r : rates) r *= gamma_;
+  return rates;
+}
+
+ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode, float factor,
+                                                       int patience, double threshold, ThresholdMode threshold_mode,
+                                                       int cooldown, const std::vector<float>& min_lr, double eps,
+                                                       bool verbose)
+    : optimizer_(optimizer),
+      mode_(mode),
+      factor_(factor),
+      best_(mode == min ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity()),
+      patience_(patience),
+      cooldown_(cooldown),
+      threshold_(threshold),
+      eps_(eps),
+      threshold_mode_(threshold_mode),
+      min_lrs_(min_lr),
+      verbose_(verbose) {
+  size_t groups = optimizer.param_groups().size();
+  RL_CHECK(ValueError, factor < 1.0f, "Factor should be < 1.0.");
+  RL_CHECK(ValueError, min_lr.empty() || min_lr.size() == groups,
+           "Number of learning rates not equal to the number of "
+           "param groups: ",
+           min_lr.size(), " and ", groups);
+  if (min_lrs_.empty()) min_lrs_.assign(groups, 0);
+}
+bool ReduceLROnPlateauScheduler::is_better(float metric) const {
+  double change = threshold_mode_ == rel ? double(best_) * threshold_ : threshold_;
+  return mode_ == min ? metric < best_ - change : metric > best_ + change;
+}
+void ReduceLROnPlateauScheduler::step(float metric) {
+  epoch_++;
+  if (std::isinf(best_) || is_better(metric)) {
+    best_ = metric;
+    bad_ = 0;
+  } else {
+    bad_++;
+  }
+  if (cooling_ > 0) {
+    cooling_--;
+    bad_ = 0;
+  }
+  if (bad_ <= patience_) return;
+  for (size_t i = 0; i < optimizer_.param_groups().size(); i++) {
+    OptimizerOptions& o = optimizer_.param_groups()[i].options();
+    double before = o.get_lr(), now = std::max(before * double(factor_), double(min_lrs_[i]));
+    if (before - now <= eps_) continue;
+    o.set_lr(now);
+    if (verbose_) std::printf("Epoch %d: reducing learning rate of group %zu to %g\n", epoch_, i, now);
+  }
+  cooling_ = cooldown_;
+  bad_ = 0;
+}
+
+}  // namespace rushlight::api::optim
