@@ -322,7 +322,39 @@ PyObject* py_legacy_typed(PyObject*, PyObject* args) {
   });
 }
 
+// A batch of samples that are plain tensors of one kind, else None. Only the objects are looked at: to count a reference in a
+// tensor's header would give each forked worker of a loader a copy of the page that it shares with the parent.
+PyObject* py_stack_samples(PyObject*, PyObject* list) {
+  return guarded([&]() -> PyObject* {
+    if (!PyList_Check(list) || PyList_GET_SIZE(list) == 0 || watched()) return Py_NewRef(Py_None);
+    const Py_ssize_t count = PyList_GET_SIZE(list);
+    auto sample = [&](Py_ssize_t i) -> const TensorImpl* {
+      PyObject* o = PyList_GET_ITEM(list, i);
+      return is_tensor_exact(o) ? unwrap(o).impl() : nullptr;
+    };
+    const TensorImpl* first = sample(0);
+    for (Py_ssize_t i = 0; i < count; i++) {
+      const TensorImpl* t = sample(i);
+      const bool plain = t && (t->flags() & ~kIsView) == 0 && !(t->base() && t->base()->requires_grad()) &&
+                         t->contiguous() && is_computed(t->dtype()) && !is_complex(t->dtype());
+      if (!plain || t->dtype() != first->dtype() || t->sizes() != first->sizes()) return Py_NewRef(Py_None);
+    }
+    Dims sizes{count};
+    for (int64_t n : first->sizes()) sizes.push_back(n);
+    Tensor out = empty_tensor(sizes, first->dtype());
+    const size_t item = size_t(item_size(first->dtype())), bytes = item * size_t(first->numel());
+    char* to = static_cast<char*>(out.raw());
+    for (Py_ssize_t i = 0; bytes && i < count; i++) {
+      const TensorImpl* t = sample(i);
+      std::memcpy(to + size_t(i) * bytes, static_cast<const char*>(t->storage()->data()) + size_t(t->offset()) * item,
+                  bytes);
+    }
+    return wrap(std::move(out));
+  });
+}
+
 PyMethodDef functions[] = {
+    {"_stack_samples", py_stack_samples, METH_O, nullptr},
     {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_tensor)), METH_VARARGS | METH_KEYWORDS,
      "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor\n\nA new tensor with a "
      "copy of the data."},

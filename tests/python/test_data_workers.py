@@ -120,3 +120,62 @@ def run(program, **options):
     )  # fmt: skip
     assert out.returncode == 0, out.stderr
     return out.stdout
+
+
+class Written(rl.utils.data.Dataset):
+    """Tensors of 8 KiB each, and how much memory of its own the worker has."""
+
+    def __init__(self):
+        self.tensors = [rl.full((2048,), float(i)) for i in range(3000)]
+
+    def __len__(self):
+        return len(self.tensors)
+
+    def __getitem__(self, i):
+        private = 0
+        if i % 50 == 49:
+            with open("/proc/self/smaps_rollup") as lines:
+                private = sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
+        return self.tensors[i], private
+
+
+def test_a_worker_copies_few_of_the_pages_that_it_shares():
+    """The header of each tensor lies between those of the data; to touch it would copy the pages around."""
+    seen = []
+    for batch, private in rl.utils.data.DataLoader(Written(), batch_size=50, num_workers=1):
+        assert batch[0, 0] + 49 == batch[-1, -1]
+        seen.append(private[-1].item())
+    assert seen[-1] - seen[4] < 6000, seen  # KiB; 23000 before, of 24000
+
+
+SAMPLES = {
+    "plain": lambda: [rl.full((2, 3), float(i)) for i in range(4)],
+    "numbers": lambda: [rl.tensor(i) for i in range(4)],
+    "views": lambda: list(rl.arange(12.0).view(4, 3)),
+    "columns": lambda: list(rl.arange(12.0).view(3, 4).T),
+    "not contiguous": lambda: [rl.arange(6).view(2, 3).T + 0 * i for i in range(4)],
+    "mixed types": lambda: [rl.ones(2), rl.ones(2, dtype=rl.int64), rl.ones(2), rl.ones(2)],
+    "complex": lambda: [rl.ones(2, dtype=rl.complex64).conj() * 1j] * 4,
+    "conjugate": lambda: [(rl.ones(2, dtype=rl.complex64) * 1j).conj()] * 4,
+    "bool": lambda: [rl.tensor([True, False])] * 4,
+    "half": lambda: [rl.ones(3, dtype=rl.bfloat16)] * 4,
+    "empty": lambda: [rl.zeros(0, 3)] * 4,
+    "parameters": lambda: [rl.nn.Parameter(rl.ones(2)) for _ in range(4)],
+    "sparse": lambda: [rl.eye(2).to_sparse()] * 4,
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_worker_stacks_as_stack_does(name):
+    samples = SAMPLES[name]()
+    wanted = rl.stack(samples)
+    (got,) = rl.utils.data.DataLoader(samples, batch_size=4, num_workers=1, worker_method="thread")
+    assert got.dtype == wanted.dtype and got.shape == wanted.shape and got.layout == wanted.layout
+    assert got.requires_grad == wanted.requires_grad
+    assert rl.equal(got.to_dense().resolve_conj(), wanted.to_dense().resolve_conj())
+
+
+def test_samples_that_do_not_fit_are_stacks_error():
+    samples = [rl.ones(2), rl.ones(3)]
+    with pytest.raises(RuntimeError, match="equal size"):
+        list(rl.utils.data.DataLoader(samples, batch_size=2, num_workers=1))

@@ -14,7 +14,14 @@ _ERROR = "default_collate: batch must contain tensors, numpy arrays, numbers, di
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
-    return rl.stack(list(batch), 0)
+    from ._utils.worker import get_worker_info
+
+    samples = list(batch)
+    if get_worker_info() is not None:
+        stacked = rl._C._stack_samples(samples)
+        if stacked is not None:
+            return stacked
+    return rl.stack(samples, 0)
 
 
 def collate_float_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
