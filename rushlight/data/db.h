@@ -29,7 +29,8 @@ struct DbOptions {
   // LMDB: whether a new one is a folder with data.mdb in it, or a file; and the name of a database in the file.
   bool folder = true;
   std::string name;
-  // LevelDB: whether the checksum of each block that is read is compared, which costs half of the speed. (LMDB has none.)
+  // LevelDB: whether the checksum of each block that is read is compared, which costs half of the speed. LMDB has none: whether all pages are
+  // looked at when it is opened, for numbers that would lead LMDB astray; else the first 65536 of them.
   bool verify = false;
 };
 

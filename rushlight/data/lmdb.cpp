@@ -6,6 +6,7 @@
 #include "rushlight/core/error.h"
 #include "rushlight/data/db_kinds.h"
 #include "rushlight/data/libraries.h"
+#include "rushlight/data/lmdb_check.h"
 
 namespace rushlight::data {
 
@@ -19,6 +20,7 @@ uint64_t fork_generation() {
 }  // namespace rushlight::data
 
 #ifdef RL_HAVE_LMDB
+#include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ uint64_t fork_generation() {
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace rushlight::data {
@@ -47,6 +50,7 @@ struct Api {
     RL_FIND(env_get_maxkeysize);
     RL_FIND(reader_check);
     RL_FIND(txn_begin);
+    RL_FIND(txn_id);
     RL_FIND(txn_commit);
     RL_FIND(txn_abort);
     RL_FIND(txn_reset);
@@ -74,6 +78,7 @@ struct Api {
   RL_FUNCTION(env_get_maxkeysize);
   RL_FUNCTION(reader_check);
   RL_FUNCTION(txn_begin);
+  RL_FUNCTION(txn_id);
   RL_FUNCTION(txn_commit);
   RL_FUNCTION(txn_abort);
   RL_FUNCTION(txn_reset);
@@ -96,6 +101,15 @@ const Api& api(const std::string& where) {
 
 MDB_val val(std::string_view s) { return {s.size(), const_cast<char*>(s.data())}; }
 std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+
+struct Opened {
+  explicit Opened(const std::string& path) : file(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~Opened() {
+    if (file >= 0) ::close(file);
+  }
+  Opened(const Opened&) = delete;
+  const int file;
+};
 
 // An open environment; of a process, for a fork leaves the parent's locks to the parent.
 class Environment {
@@ -126,6 +140,13 @@ class Environment {
     check_size();
     MDB_txn* txn = nullptr;
     check(api_.txn_begin(env, nullptr, write_ ? 0 : MDB_RDONLY, &txn), "begin");
+    try {
+      check_pages(txn, options.verify ? UINT64_MAX : kChecked);
+    } catch (...) {
+      api_.txn_abort(txn);
+      close();
+      throw;
+    }
     int status = api_.dbi_open(txn, options.name.empty() ? nullptr : options.name.c_str(),
                                write_ && !options.name.empty() ? MDB_CREATE : 0, &dbi);
     if (status != 0) {
@@ -191,6 +212,18 @@ class Environment {
     }
     return status;
   }
+  // About a tenth of a second's. Values that don't fit into a page take none.
+  static constexpr uint64_t kChecked = 1 << 16;
+  void check_pages(MDB_txn*& txn, uint64_t most) {
+    const Opened opened(data_);
+    if (opened.file < 0) return;  // LMDB has it open, and says what is wrong
+    // The header of a transaction that somebody else's writing has overtaken is gone: the next one is as good.
+    for (int tries = 0; tries < 10; tries++) {
+      if (check_lmdb(opened.file, api_.txn_id(txn) - (write_ ? 1 : 0), write_, most, where_)) return;
+      api_.txn_abort(std::exchange(txn, nullptr));
+      check(api_.txn_begin(env, nullptr, write_ ? 0 : MDB_RDONLY, &txn), "begin");
+    }
+  }
   // Both meta pages have to be there before LMDB is let near the file.
   void check_header(const std::string& file) {
     struct stat info;
@@ -198,6 +231,7 @@ class Environment {
     const auto page = ::sysconf(_SC_PAGESIZE);
     RL_CHECK(FileError, info.st_size >= 2 * page, where_, ": the file '", file, "' ends at byte ", info.st_size,
              " inside of its header; the database is half-written or cut short");
+    if (const Opened opened(file); opened.file >= 0) lmdb_page_bytes(opened.file, where_);
   }
   void check_size() {
     MDB_envinfo info;

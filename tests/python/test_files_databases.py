@@ -4,9 +4,12 @@ import io
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import BUILD
 from PIL import Image
 
 import rushlight as torch
@@ -332,3 +335,84 @@ def test_dataset_in_forked_workers(pictures, tmp_path):
 def _label(job):
     data, i = job
     return data[i][1]
+
+
+# ---- damage inside of LMDB's pages, which the library itself does not survive ----
+
+READ_ALL = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from rushlight.data import open_db
+path = pathlib.Path(sys.argv[2])
+sound = (path / "data.mdb").read_bytes()
+told = 0
+for page in range(0, len(sound) // 4096):
+    for at, bytes_ in [(8, 2), (10, 2), (12, 2), (14, 2), (16, 2), (40, 8), (64, 8), (88, 8), (128, 8), (4080, 8)]:
+        for value, mode in ((0, "r"), (2, "r"), (2**64 - 1, "w")):
+            data = bytearray(sound)
+            start = 4096 * page + at
+            data[start : start + bytes_] = (value % 2 ** (8 * bytes_)).to_bytes(bytes_, "little")
+            (path / "data.mdb").write_bytes(data)
+            (path / "lock.mdb").unlink(missing_ok=True)
+            try:
+                with open_db(path, mode, verify=mode == "r") as db:
+                    sum(len(value) for _, value in db.items(reverse=True))
+                    db.get("key007")
+                    if mode == "w":
+                        with db.write(sync=False) as batch:
+                            batch["new"], batch["long"] = b"x", b"y" * 9000
+                            del batch["key001"]
+            except (RuntimeError, OSError) as error:
+                assert "open_db" in str(error), error
+                told += "is damaged" in str(error)
+print(told)
+"""
+
+
+@needs_lmdb
+def test_no_damaged_page_of_lmdb_ends_the_process(tmp_path):
+    with open_db(tmp_path / "db", "a", "lmdb") as db:
+        for first in range(3):
+            with db.write() as batch:
+                for i in range(first, 300, 3):
+                    batch.put(f"key{i:03d}", bytes([i % 256]) * (i % 90 if i % 100 else 5000))
+        with db.write() as batch:
+            for i in range(0, 300, 7):
+                batch.delete(f"key{i:03d}")
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, BUILD / "python", tmp_path / "db"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{done.returncode} {done.stderr[-2000:]}"
+    assert int(done.stdout) > 100
+
+
+@needs_lmdb
+def test_an_error_of_a_damaged_page_names_it(tmp_path):
+    with open_db(tmp_path / "db", "a", "lmdb") as db:
+        db["a"] = b"1"
+    file = tmp_path / "db" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    page = next(p for p in range(len(data) - 4096, 0, -4096) if data[p + 10] == 2)  # the leaf that was written last
+    data[page + 14 : page + 16] = b"\xff\xff"
+    file.write_bytes(data)
+    with pytest.raises(
+        RuntimeError, match=f"open_db '.*': page {page // 4096} at byte {page}: its free space .* damaged"
+    ):
+        open_db(tmp_path / "db")
+
+
+@needs_lmdb
+def test_several_values_of_a_key_and_trees_in_trees_pass_the_check(tmp_path):
+    package = pytest.importorskip("lmdb")
+    with package.open(str(tmp_path / "db"), map_size=1 << 24, max_dbs=4) as env:
+        for name, options in {"many": {}, "fixed": {"dupfixed": True}, "whole": {"integerkey": True}}.items():
+            db = env.open_db(name.encode(), dupsort=name != "whole", **options)
+            with env.begin(db=db, write=True) as txn:
+                for i in range(2000):
+                    key = i.to_bytes(8, "little") if name == "whole" else str(i % 3).encode()
+                    txn.put(key, f"{i:08d}".encode())
+                if name == "many":
+                    txn.put(b"few", b"1"), txn.put(b"few", b"2")
+    for name in ("many", "fixed", "whole"):
+        with open_db(tmp_path / "db", name=name, verify=True) as db:
+            assert len(list(db.items())) == 2000 + 2 * (name == "many")

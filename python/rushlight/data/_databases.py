@@ -192,7 +192,8 @@ def open_db(path, mode: str = "r", kind: str | None = None, name: str = "", veri
         kind: "lmdb" or "leveldb"; by default what lies there, and LMDB for a new one. A new LMDB whose path ends with ".mdb" or ".lmdb" is a file, else
             a folder with data.mdb in it.
         name: of a database inside of an LMDB that has several.
-        verify: compares the checksum of each block of a LevelDB that is read, which costs half of the speed.
+        verify: compares the checksum of each block of a LevelDB that is read, which costs half of the speed. LMDB has no checksums; it looks at
+            every page for what would lead the library astray, else at the first 65536 (values of more than 2 KB lie outside of them).
 
     Raises OSError where nothing can be opened, RuntimeError for a damaged or half-written database, NotImplementedError if the library is missing.
 
