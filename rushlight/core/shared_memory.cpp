@@ -10,16 +10,23 @@
 
 #include "rushlight/core/error.h"
 #include "rushlight/core/lazy_copy.h"
+#include "rushlight/core/mapped_files.h"
 
 namespace rushlight {
 namespace {
+
+void unmap(void* data, size_t bytes) {
+  if (!data) return;
+  forget_mapped_file(data);
+  munmap(data, bytes);
+}
 
 // What a storage keeps; its type is how shared memory is told from other memory that storages borrow.
 struct Mapped {
   int descriptor;
   size_t bytes;
   void operator()(void* data) const {
-    if (data) munmap(data, bytes);
+    unmap(data, bytes);
     close(descriptor);
   }
 };
@@ -35,9 +42,7 @@ std::shared_ptr<void> map(int descriptor, size_t bytes, int how = MAP_SHARED, bo
   }
   if (how == MAP_SHARED && keep) return std::shared_ptr<void>(data, Mapped{descriptor, bytes});
   close(descriptor);
-  return std::shared_ptr<void>(data, [bytes](void* p) {
-    if (p) munmap(p, bytes);
-  });
+  return std::shared_ptr<void>(data, [bytes](void* p) { unmap(p, bytes); });
 }
 
 }  // namespace
@@ -101,6 +106,7 @@ Ref<Storage> storage_of_file(const std::string& path, bool shared, size_t bytes)
   }
   std::shared_ptr<void> keep = map(descriptor, bytes, shared ? MAP_SHARED : MAP_PRIVATE);
   void* data = keep.get();
+  if (data) watch_mapped_file(data, bytes, path);
   return make_ref<Storage>(data, bytes, Device(), std::move(keep));
 }
 

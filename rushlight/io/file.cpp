@@ -12,8 +12,28 @@
 #include <utility>
 
 #include "rushlight/core/error.h"
+#include "rushlight/core/mapped_files.h"
 
 namespace rushlight::io {
+namespace {
+
+// A file of this size is read in less time than its pages are mapped in, and who cuts it meanwhile harms nobody.
+constexpr size_t kReadWhole = 256 << 10;
+
+// Null with errno set where the file has fewer bytes by now, or can't be read. Aligned as a mapping is, for tensors over it.
+std::shared_ptr<void> read_whole(int fd, size_t size) {
+  std::shared_ptr<void> memory(size ? std::aligned_alloc(4096, (size + 4095) & ~size_t(4095)) : nullptr, std::free);
+  for (size_t at = 0; memory && at < size;) {
+    ssize_t n = ::pread(fd, static_cast<char*>(memory.get()) + at, size - at, off_t(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return nullptr;
+    at += size_t(n);
+  }
+  return memory;
+}
+
+}  // namespace
 
 Bytes map_file(const std::string& path, const char* what) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -21,14 +41,23 @@ Bytes map_file(const std::string& path, const char* what) {
   struct stat info;
   bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   size_t size = regular ? size_t(info.st_size) : 0;
+  if (regular && size <= kReadWhole) {
+    std::shared_ptr<void> memory = read_whole(fd, size);
+    const int error = errno;
+    ::close(fd);
+    RL_CHECK(OsError, memory || size == 0, what, " '", path, "': ", std::strerror(error));
+    return {{static_cast<const uint8_t*>(memory.get()), size}, memory};
+  }
   // Private and writable: tensors over a mapped file may be changed without changing the file.
   void* p = size ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : nullptr;
   int error = errno;
   ::close(fd);
   RL_CHECK(OsError, regular, what, " '", path, "': not a regular file");
   RL_CHECK(OsError, p != MAP_FAILED, what, " '", path, "': ", std::strerror(error));
+  watch_mapped_file(p, size, path);
   auto owner = std::shared_ptr<void>(p, [size](void* q) {
-    if (q) ::munmap(q, size);
+    forget_mapped_file(q);
+    ::munmap(q, size);
   });
   return {{static_cast<const uint8_t*>(p), size}, owner};
 }

@@ -1,11 +1,16 @@
 """numpy's files, IDX, CIFAR, folders of pictures, mapped tensors: right values, and an error that says where for damage."""
 
 import gzip
+import os
 import pickle
+import signal
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import BUILD
 
 import rushlight as torch
 from rushlight.data import load_npy, load_npz, read_cifar, read_idx, save_npy, save_npz, scan_folder
@@ -243,3 +248,34 @@ def test_from_file(tmp_path):
     assert np.fromfile(tmp_path / "new", dtype=np.int64).tolist() == [0, 1, 2, 3]
     with pytest.raises(RuntimeError, match="has 80 bytes|80"):
         torch.from_file(str(file), shared=False, size=1000)
+
+
+CUT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import rushlight as torch
+path = sys.argv[2]
+t = torch.from_file(path, size=1 << 20) if sys.argv[3] == "from_file" else torch.load(path, mmap=True, weights_only=True)
+os.truncate(path, 4096)
+print(float(t.sum()))
+"""
+
+
+@pytest.mark.parametrize("how", ["from_file", "load"])
+def test_a_mapped_file_that_is_cut_is_named_when_it_ends_the_process(how, tmp_path):
+    path = tmp_path / "mapped.bin"
+    if how == "load":
+        torch.save(torch.zeros(1 << 20), path)
+    else:
+        np.zeros(1 << 20, np.float32).tofile(path)
+    done = subprocess.run([sys.executable, "-c", CUT, BUILD / "python", path, how], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGBUS, done
+    assert f"the file '{path}' is mapped, and was cut while it was in use: byte " in done.stderr
+    assert done.stderr.count("rushlight:") == 1, "several threads meet it"
+
+
+def test_a_small_file_that_is_cut_while_it_is_in_use_harms_nobody(tmp_path):
+    torch.save(torch.ones(5000), tmp_path / "small.pt")
+    t = torch.load(tmp_path / "small.pt", mmap=True)
+    os.truncate(tmp_path / "small.pt", 0)
+    assert t.sum() == 5000
