@@ -1,10 +1,11 @@
-// LevelDB, through its C interface.
+// LevelDB, through its C interface; a value by its key through the C++ one, for the C one copies it once more.
 #include "rushlight/core/error.h"
 #include "rushlight/data/db_kinds.h"
 #include "rushlight/data/libraries.h"
 
 #ifdef RL_HAVE_LEVELDB
 #include <leveldb/c.h>
+#include <leveldb/db.h>
 
 #include <cstring>
 
@@ -57,6 +58,9 @@ struct Opened {
       release();
       fail(text);
     }
+    // What the C interface's handle has been since there is one; libleveldb.so.1d stands for the C++ interface too.
+    plain = *reinterpret_cast<leveldb::DB**>(db);
+    get.verify_checksums = options.verify;
   }
   ~Opened() { release(); }
   Opened(const Opened&) = delete;
@@ -97,6 +101,8 @@ struct Opened {
   leveldb_options_t* options = nullptr;
   leveldb_readoptions_t *read = nullptr, *scan = nullptr;
   leveldb_t* db = nullptr;
+  leveldb::DB* plain = nullptr;
+  leveldb::ReadOptions get;
 };
 
 class LevelCursor final : public Cursor {
@@ -167,13 +173,11 @@ class LevelDb final : public Database {
   DbKind kind() const override { return DbKind::LevelDb; }
   bool get(std::string_view key, FunctionRef<void(std::string_view)> use) override {
     o_->check_process();
-    size_t n = 0;
-    char* error = nullptr;
-    char* found = o_->a.get(o_->db, o_->read, key.data(), key.size(), &n, &error);
-    o_->check(error);
-    if (!found) return false;
-    const std::unique_ptr<char, void (*)(void*)> held(found, o_->a.free);
-    use({found, n});
+    std::string value;
+    const leveldb::Status status = o_->plain->Get(o_->get, {key.data(), key.size()}, &value);
+    if (status.IsNotFound()) return false;
+    if (!status.ok()) fail_to_get(key);
+    use(value);
     return true;
   }
   std::unique_ptr<Cursor> cursor() override {
@@ -204,6 +208,15 @@ class LevelDb final : public Database {
   }
 
  private:
+  // The text of a status is a function of the library; the C interface gives it too.
+  [[noreturn]] void fail_to_get(std::string_view key) {
+    size_t n = 0;
+    char* error = nullptr;
+    char* found = o_->a.get(o_->db, o_->read, key.data(), key.size(), &n, &error);
+    if (found) o_->a.free(found);
+    o_->check(error);
+    o_->fail("Corruption: an entry can't be read");
+  }
   bool write_;
   std::shared_ptr<Opened> o_;
 };

@@ -75,6 +75,9 @@ struct Walk {
   }
 };
 
+// Values that are handed over at once: more of them would be out of the cache before they are read, and their memory new each time.
+constexpr size_t kChunk = 32 << 10;
+
 // Up to `count` entries from where the cursor is on, while the keys are below (above, going back) `stop`. A list of keys, values or pairs.
 nb::list take(Walk& w, int64_t count, int what, bool back, nb::handle stop) {
   nb::list out;
@@ -82,7 +85,7 @@ nb::list take(Walk& w, int64_t count, int what, bool back, nb::handle stop) {
   if (!stop.is_none()) end.emplace(stop);
   Cursor& c = *w.cursor;
   size_t bytes = 0;
-  for (int64_t i = 0; i < count && c.valid() && bytes < (1 << 20); i++) {
+  for (int64_t i = 0; i < count && c.valid() && bytes < kChunk; i++) {
     std::string_view key = c.key();
     if (end && (back ? key < std::string_view(*end) : key >= std::string_view(*end))) break;
     if (what == 0) out.append(bytes_object(key));
