@@ -1,4 +1,4 @@
-"""The script language: functions of script/expressions.txt and script/programs.py give in a script what they give in Python.
+"""The script language: functions of script/expressions.txt and of the files of script/ give in a script what they give in Python.
 
 A line of expressions.txt is `arguments | expression | values; values`. After `! ` it is refused while compiling, and after `~ ` the
 result is PyTorch's where that is not Python's (a list for a torch.Size, and its like).
@@ -18,6 +18,7 @@ import torch as reference
 import rushlight
 
 FOLDER = Path(__file__).parent / "script"
+TOPICS = ["names", "loops", "containers", "types", "tensors", "errors", "programs"]
 HEAD = "import math\nfrom typing import *\nimport torch\nCASES = []\nMARKS = []\n"
 
 
@@ -56,7 +57,8 @@ def modules(tmp_path_factory):
         (name, ours): load(folder, name, text, ours)
         for name, text in (
             ("expressions", expressions()),
-            *((n, (FOLDER / f"{n}.py").read_text()) for n in ("programs", "classes")),
+            *((n, "".join((FOLDER / f"{part}.py").read_text() for part in ("head", n))) for n in TOPICS),
+            ("classes", (FOLDER / "classes.py").read_text()),
         )
         for ours in (True, False)
     }
@@ -134,7 +136,7 @@ def test_expressions(modules):
     assert not differences(module, modules["expressions", False], lambda _, i: module.MARKS[i])
 
 
-@pytest.mark.parametrize("name", ["programs", "classes"])
+@pytest.mark.parametrize("name", [*TOPICS, "classes"])
 def test_programs(modules, name):
     module = modules[name, True]
     marks = {**dict.fromkeys(module.REFUSED, "!"), **dict.fromkeys(module.AS_PYTORCH, "~")}
