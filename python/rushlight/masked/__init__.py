@@ -48,11 +48,15 @@ def _filled(input: Tensor, mask: Tensor | None, identity) -> Tensor:
 
 
 def _least(dtype):
-    return -float("inf") if dtype.is_floating_point else rushlight.iinfo(dtype).min
+    if dtype is rushlight.bool:
+        return False
+    return -float("inf") if dtype.is_floating_point or dtype.is_complex else rushlight.iinfo(dtype).min
 
 
 def _most(dtype):
-    return float("inf") if dtype.is_floating_point else rushlight.iinfo(dtype).max
+    if dtype is rushlight.bool:
+        return True
+    return float("inf") if dtype.is_floating_point or dtype.is_complex else rushlight.iinfo(dtype).max
 
 
 def _summed(input: Tensor, dtype):
@@ -88,7 +92,7 @@ def cumsum(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     >>> cumsum(rushlight.tensor([1, 2, 3]), 0, mask=rushlight.tensor([True, False, True]))
     tensor([1, 1, 4])
     """
-    return _filled(input, mask, 0).cumsum(_dims(dim, input.ndim)[0], dtype=_summed(input, dtype))
+    return _filled(input, mask, 0).cumsum(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
@@ -97,7 +101,7 @@ def cumprod(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     >>> cumprod(rushlight.tensor([2, 5, 3]), 0, mask=rushlight.tensor([True, False, True]))
     tensor([2, 2, 6])
     """
-    return _filled(input, mask, 1).cumprod(_dims(dim, input.ndim)[0], dtype=_summed(input, dtype))
+    return _filled(input, mask, 1).cumprod(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def amax(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
@@ -202,7 +206,7 @@ def _variance(input: Tensor, dim, unbiased, correction, keepdim, dtype, mask, ta
         squares = squares.real if dtype.is_complex else squares
         total = sum(squares, dims, keepdim=keepdim, mask=mask)
         result = total / (_count(x, mask, dims, bool(keepdim), total.dtype) - correction).clamp(min=0)
-    return result.sqrt() if take_root else result
+    return (result.sqrt() if take_root else result).to(dtype)
 
 
 def var(input: Tensor, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype=None, mask=None) -> Tensor:
@@ -230,7 +234,7 @@ def logsumexp(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) 
     tensor(1.)
     """
     dtype = dtype or input.dtype
-    return _filled(input, mask, -float("inf")).logsumexp(_dims(dim, input.ndim), keepdim=bool(keepdim)).to(dtype)
+    return _filled(input, mask, _least(input.dtype)).logsumexp(_dims(dim, input.ndim), keepdim=bool(keepdim)).to(dtype)
 
 
 def logaddexp(input: Tensor, other: Tensor, *, dtype=None, input_mask=None, other_mask=None) -> Tensor:
@@ -239,8 +243,9 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype=None, input_mask=None, othe
     >>> logaddexp(rushlight.tensor([1.0]), rushlight.tensor([9.0]), other_mask=rushlight.tensor([False]))
     tensor([1.])
     """
-    low = -float("inf")
-    result = rushlight.logaddexp(_filled(input, input_mask, low), _filled(other, other_mask, low))
+    result = rushlight.logaddexp(
+        _filled(input, input_mask, _least(input.dtype)), _filled(other, other_mask, _least(other.dtype))
+    )
     return result.to(dtype or input.dtype)
 
 
@@ -250,7 +255,7 @@ def softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     >>> softmax(rushlight.tensor([1.0, 9.0, 1.0]), 0, mask=rushlight.tensor([True, False, True]))
     tensor([0.5000, 0.0000, 0.5000])
     """
-    return _filled(input, mask, -float("inf")).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return _filled(input, mask, _least(input.dtype)).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
@@ -259,7 +264,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     >>> log_softmax(rushlight.tensor([1.0, 9.0]), 0, mask=rushlight.tensor([True, False]))
     tensor([0., -inf])
     """
-    return _filled(input, mask, -float("inf")).log_softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return _filled(input, mask, _least(input.dtype)).log_softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def softmin(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
@@ -268,7 +273,7 @@ def softmin(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     >>> softmin(rushlight.tensor([1.0, 0.0, 1.0]), 0, mask=rushlight.tensor([True, False, True]))
     tensor([0.5000, 0.0000, 0.5000])
     """
-    return (-_filled(input, mask, float("inf"))).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return (-_filled(input, mask, _most(input.dtype))).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype=None, mask=None) -> Tensor:
