@@ -89,6 +89,15 @@ class FunctionSchema:
         return hash(self._text)
 
 
+def parse_schema(schema: str) -> FunctionSchema:
+    """A schema's text, taken apart. RuntimeError if it is none.
+
+    >>> parse_schema("mine::scale(Tensor x, float by=2) -> Tensor").arguments[1].default_value
+    2.0
+    """
+    return FunctionSchema(_C._parse_schema(schema))
+
+
 class OpOverload:
     """One overload of an operator: torch.ops.aten.add.Tensor."""
 

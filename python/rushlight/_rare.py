@@ -279,6 +279,82 @@ def wait(future: Any) -> Any:
     return rl.jit.wait(future)
 
 
+class AcceleratorError(RuntimeError):
+    """What an accelerator reported while it ran; ``error_code`` is its number."""
+
+    __module__ = "rushlight"
+    error_code: int | None = None
+
+
+class FatalError(Exception):
+    """An error after which the process cannot go on."""
+
+    __module__ = "rushlight"
+
+
+# ---- sizes: here they are numbers, never symbols ----
+
+
+def sym_fresh_size(size: int) -> int:
+    """The size itself."""
+    return size
+
+
+def sym_constrain_range(size: int, *, min: int | None = None, max: int | None = None) -> None:
+    """RuntimeError if the size is not between min and max.
+
+    >>> sym_constrain_range(3, min=2, max=4)
+    """
+    if (min is not None and size < min) or (max is not None and size > max):
+        raise RuntimeError(f"Invalid value range for {size} between [{min}, {max}].")
+
+
+def sym_constrain_range_for_size(size: int, *, min: int | None = None, max: int | None = None) -> None:
+    """As sym_constrain_range, for what is a tensor's size: never below 0."""
+    sym_constrain_range(size, min=min or 0, max=max)
+
+
+def init_num_threads() -> None:
+    """The number of threads that the environment asks for (OMP_NUM_THREADS), or all cores."""
+    import os
+
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    rl.set_num_threads(int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0)))
+
+
+def batch_norm_update_stats(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance of each channel, (N, C, *) -> (C,), (C,); the running ones, if given, move towards them.
+
+    >>> batch_norm_update_stats(rl.tensor([[1.0], [3.0]]), None, None, 0.1)
+    (tensor([2.]), tensor([1.]))
+    """
+    dims = [d for d in range(input.ndim) if d != 1]
+    mean, var = input.mean(dims), input.var(dims, correction=0)
+    count = input.numel() // max(input.shape[1], 1)
+    with rl.no_grad():
+        if running_mean is not None:
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+        if running_var is not None:
+            running_var.lerp_((var * (count / (count - 1))).to(running_var.dtype), momentum)
+    return mean, var
+
+
+def slice_inverse(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """input, a slice of a tensor of src's shape, as that tensor again: a view with src's sizes, strides and offset."""
+    return input.as_strided(src.shape, src.stride(), src.storage_offset())
+
+
+def mkldnn_convolution(
+    input: Tensor, weight: Tensor, bias: Tensor | None, padding: Any, stride: Any, dilation: Any, groups: int
+) -> Tensor:
+    """As convolution, with the arguments in another order."""
+    return rl.convolution(input, weight, bias, stride, padding, dilation, False, [0] * (input.ndim - 2), groups)
+
+
 def _copied(method: str) -> Callable[[Tensor], Tensor]:
     def function(input: Tensor) -> Tensor:
         return getattr(input, method)().clone()
@@ -294,16 +370,16 @@ ccol_indices_copy, row_indices_copy = _copied("ccol_indices"), _copied("row_indi
 
 
 def _elsewhere(name: str) -> Callable[..., Any]:
-    """What PyTorch has on another device only: called on the CPU it raises, as there."""
+    """What PyTorch has on another device or in another layout only: called on plain tensors it raises, as there."""
 
     def function(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
-            f"Could not run 'aten::{name}' with arguments from the 'CPU' backend: it is an operator of a GPU's library. "
+            f"Could not run 'aten::{name}' with arguments from the 'CPU' backend: it is an operator of another device or of a library's own layout. "
             "Call the operator without the library's name (convolution, batch_norm, ...)"
         )
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = "An operator of a GPU's library; raises NotImplementedError on the CPU."
+    function.__doc__ = "An operator of another device or layout; raises NotImplementedError here."
     return function
 
 
@@ -312,7 +388,7 @@ _ELSEWHERE = (
     "batch_norm_gather_stats_with_counts batch_norm_stats cudnn_affine_grid_generator cudnn_batch_norm cudnn_convolution "
     "cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose cudnn_grid_sampler miopen_batch_norm "
     "miopen_convolution miopen_convolution_add_relu miopen_convolution_relu miopen_convolution_transpose miopen_ctc_loss "
-    "miopen_depthwise_convolution miopen_rnn"
+    "miopen_depthwise_convolution miopen_rnn mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mkldnn_max_pool3d"
 ).split()
 for _name in _ELSEWHERE:
     globals()[_name] = _elsewhere(_name)

@@ -419,3 +419,91 @@ class DisableTorchFunction(_Overrides):
 for _class in (DisableTorchFunctionSubclass, DisableTorchFunction):
     _class.__module__ = "rushlight._C"
     setattr(_C, _class.__name__, _class)
+
+
+# ---- other devices: there are none ----
+
+
+@_method
+def record_stream(self, stream) -> None:
+    """For memory that a stream of an accelerator still reads; on the CPU it raises NotImplementedError, as in PyTorch."""
+    raise NotImplementedError(
+        f"Could not run 'aten::record_stream' with arguments from the '{self.device.type.upper()}' backend: "
+        "operators on the CPU are done when they return. Call it only where tensor.is_cuda"
+    )
+
+
+def _to_missing_device(name: str, error: type[Exception], text: str):
+    def method(self, device=None, non_blocking=False, memory_format=None):
+        raise error(f"{text}; tensors here are on {self.device}: leave .{name}() out, or use .to(device)")
+
+    method.__name__ = name
+    method.__qualname__ = f"Tensor.{name}"
+    method.__doc__ = f"Raises {error.__name__}: there is no such device."
+    return _method(method)
+
+
+_to_missing_device("xpu", AssertionError, "Torch not compiled with XPU enabled")
+_to_missing_device("mtia", AssertionError, "Torch not compiled with MTIA enabled")
+_to_missing_device("ipu", RuntimeError, "PyTorch is not linked with support for ipu devices")
+
+
+@_method
+def is_distributed(self) -> bool:
+    """False."""
+    return False
+
+
+@_method
+def const_data_ptr(self) -> int:
+    """As data_ptr, by one who promises only to read."""
+    return self.data_ptr()
+
+
+# ---- functions that are methods too ----
+
+
+@_method
+def smm(self, mat) -> Tensor:
+    """torch.smm(self, mat)."""
+    from ._rare import smm as function
+
+    return function(self, mat)
+
+
+@_method
+def sspaddmm(self, mat1, mat2, *, beta=1, alpha=1) -> Tensor:
+    """torch.sspaddmm(self, mat1, mat2)."""
+    from ._rare import sspaddmm as function
+
+    return function(self, mat1, mat2, beta=beta, alpha=alpha)
+
+
+@_method
+def slice_inverse(self, src, dim=0, start=None, end=None, step=1) -> Tensor:
+    """torch.slice_inverse(self, src, ...)."""
+    from ._rare import slice_inverse as function
+
+    return function(self, src, dim, start, end, step)
+
+
+# ---- what PyTorch removed, and says so ----
+
+
+def _removed(name: str, instead: str):
+    def method(self, *args, **kwargs):
+        raise RuntimeError(
+            f"This function was deprecated and is now removed. `torch.{name}` is deprecated in favor of {instead}"
+        )
+
+    method.__name__ = name
+    method.__qualname__ = f"Tensor.{name}"
+    method.__doc__ = f"Removed; raises RuntimeError: use {instead}."
+    return _method(method)
+
+
+_removed("lstsq", "`torch.linalg.lstsq`, whose arguments are in the other order")
+_removed("solve", "`torch.linalg.solve`, whose arguments are in the other order")
+_removed("symeig", "`torch.linalg.eigh`")
+_removed("eig", "`torch.linalg.eig`, whose results are complex")
+_removed("reinforce", "torch.distributions: loss = -distribution.log_prob(action) * reward")

@@ -204,6 +204,10 @@ PyGetSetDef getset[] = {
     {"is_mps", over<no>, nullptr, "Always False: there are no MPS tensors here.", nullptr},
     {"is_xpu", over<no>, nullptr, "Always False: there are no XPU tensors here.", nullptr},
     {"is_xla", over<no>, nullptr, "Always False: there are no XLA tensors here.", nullptr},
+    {"is_ipu", over<no>, nullptr, "Always False: there are no IPU tensors here.", nullptr},
+    {"is_maia", over<no>, nullptr, "Always False: there are no Maia tensors here.", nullptr},
+    {"is_mtia", over<no>, nullptr, "Always False: there are no MTIA tensors here.", nullptr},
+    {"is_vulkan", over<no>, nullptr, "Always False: there are no Vulkan tensors here.", nullptr},
     {},
 };
 

@@ -19,6 +19,7 @@ __all__ = [
     "current_stream",
     "device_count",
     "empty_cache",
+    "get_capabilities",
     "is_available",
     "is_initialized",
     "max_memory_allocated",
@@ -32,6 +33,42 @@ __all__ = [
     "stream",
     "synchronize",
 ]
+
+
+def get_capabilities() -> dict[str, Any]:
+    """What the processor can do: its architecture, its name, and each of its instruction sets by name, True or False.
+
+    >>> "architecture" in get_capabilities()
+    True
+    """
+    import os
+    import platform
+
+    facts = {}
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    return {
+        "architecture": platform.machine(),
+        "cpu_name": facts.get("model name", ""),
+        "num_logical_cores": os.cpu_count(),
+        **{name: flag in flags for name, flag in _INSTRUCTIONS.items()},
+    }
+
+
+# PyTorch's names for what the system's file calls by the value.
+_INSTRUCTIONS = {
+    name: name.replace("avx512_", "avx512") if name.removeprefix("avx512_") in ("f", "bw", "cd", "dq", "vl") else name
+    for name in (
+        "aes", "amx_bf16", "amx_int8", "amx_tile", "avx", "avx2", "avx512_bf16", "avx512_bw", "avx512_cd", "avx512_dq", "avx512_f",
+        "avx512_vl", "avx512_vnni", "avx_vnni", "bmi1", "bmi2", "f16c", "fma", "popcnt", "sse", "sse2", "sse4_1", "sse4_2", "ssse3",
+        "asimd", "bf16", "dotprod", "sve", "sve2",
+    )
+}  # fmt: skip
+_INSTRUCTIONS["bmi"] = _INSTRUCTIONS.pop("bmi1")
+_INSTRUCTIONS["fma3"] = _INSTRUCTIONS.pop("fma")
 
 
 class Stream:

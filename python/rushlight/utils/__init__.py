@@ -8,6 +8,7 @@ from typing import Any
 
 _LAZY_NAMES = {
     "swap_tensors": "_swap",
+    "ThroughputBenchmark": "throughput_benchmark",
     "generate_methods_for_privateuse1_backend": "backend_registration",
     "rename_privateuse1_backend": "backend_registration",
 }
