@@ -79,8 +79,8 @@ class ThroughputBenchmark:
 
     Operators release Python's lock while they compute; a module of Python holds it in between.
 
-    >>> bench = ThroughputBenchmark(rushlight.nn.Linear(3, 2))
-    >>> bench.add_input(rushlight.ones(1, 3))
+    >>> bench = ThroughputBenchmark(torch.nn.Linear(3, 2))
+    >>> bench.add_input(torch.ones(1, 3))
     >>> bench.benchmark(num_calling_threads=2, num_warmup_iters=1, num_iters=10).num_iters
     10
     """
