@@ -53,7 +53,8 @@ void on_bus_error(int number, siginfo_t* info, void* context) {
     line.add("' is mapped, and was cut while it was in use: byte ");
     line.add(digits, size_t(end - digits));
     line.add(
-        " is gone, which ends this process. To replace a file that is in use, write another one and rename it; or load without "
+        " is gone, which ends this process. To replace a file that is in use, write another one and rename it; or load "
+        "without "
         "mmap.\n");
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.text, line.bytes);
     break;
@@ -65,7 +66,7 @@ void on_bus_error(int number, siginfo_t* info, void* context) {
 }
 
 void install() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   ::sigaction(SIGBUS, nullptr, &before);

@@ -58,8 +58,8 @@ class Checker {
 
  private:
   template <class... A> [[noreturn]] void fail(uint64_t page, const A&... what) {
-    throw FileError(str(where_, ": page ", page, " at byte ", page * page_bytes_, ": ", what...,
-                        "; the database is damaged"));
+    throw FileError(
+        str(where_, ": page ", page, " at byte ", page * page_bytes_, ": ", what..., "; the database is damaged"));
   }
   std::vector<uint8_t> read(uint64_t page, size_t bytes) {
     std::vector<uint8_t> data(bytes);
@@ -82,7 +82,8 @@ class Checker {
     const auto flags = number_at<uint16_t>(page.data() + 10);
     if (number_at<uint64_t>(page.data()) != number)
       fail(number, "it says that it is page ", number_at<uint64_t>(page.data()));
-    if ((flags & ~(kFixed | kDirty)) != (leaf ? kLeaf : kBranch)) fail(number, "expected a ", leaf ? "leaf" : "branch", ", got flags ", flags);
+    if ((flags & ~(kFixed | kDirty)) != (leaf ? kLeaf : kBranch))
+      fail(number, "expected a ", leaf ? "leaf" : "branch", ", got flags ", flags);
     check_nodes(number, page, leaf, level, tree);
   }
 
@@ -148,7 +149,8 @@ class Checker {
       inner.flags = kInner;
       inner.fixed_bytes = number_at<uint16_t>(value.data() + 8);
       const auto page_flags = number_at<uint16_t>(value.data() + 10);
-      if ((page_flags & ~(kFixed | kDirty)) != (kInValue | kLeaf)) fail(number, "entry ", i, " has a page with flags ", page_flags);
+      if ((page_flags & ~(kFixed | kDirty)) != (kInValue | kLeaf))
+        fail(number, "entry ", i, " has a page with flags ", page_flags);
       check_nodes(number, value, true, 1, inner);
     }
   }
@@ -182,7 +184,8 @@ size_t lmdb_page_bytes(int file, const std::string& where) {
   for (off_t at = 0; at >= 0;) {
     uint8_t head[152];
     const bool second = at > 0;
-    if (::pread(file, head, sizeof head, at) != ssize_t(sizeof head)) return 0;  // a new one, or cut: see check_header()
+    if (::pread(file, head, sizeof head, at) != ssize_t(sizeof head))
+      return 0;  // a new one, or cut: see check_header()
     if (!(number_at<uint16_t>(head + 10) & kMeta) || number_at<uint32_t>(head + 16) != kMagic) return 0;
     const auto own = number_at<uint32_t>(head + kPageHead + 24);
     RL_CHECK(FileError, std::has_single_bit(own) && own >= 256 && own <= 32768 && (!second || own == bytes), where,
