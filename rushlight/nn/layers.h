@@ -146,7 +146,7 @@ class EmbeddingBagImpl : public Layer<EmbeddingBagImpl, EmbeddingBagOptions> {
   void reset() override;
   void reset_parameters();
   Tensor forward(const Tensor& input, const Tensor& offsets = {}, const Tensor& per_sample_weights = {});
-  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())});
+  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())})
   Tensor weight;
 };
 class EmbeddingBag : public ModuleHolder<EmbeddingBagImpl> {
@@ -176,7 +176,7 @@ class ConvTransposeNdImpl : public Layer<Impl, ConvTransposeOptions<D>> {
   void reset_parameters();
   // `output_size` chooses among the sizes that a stride above 1 allows.
   Tensor forward(const Tensor& input, const OptionalIntArrayRef& output_size = std::nullopt);
-  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(OptionalIntArrayRef())});
+  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(OptionalIntArrayRef())})
   Tensor weight, bias;
 };
 #define RL_CONV(D)                                                                              \
@@ -245,7 +245,7 @@ RL_MAX_POOL(FractionalMaxPool3d);
     RL_CONSTRUCT(Name);                                                                    \
     Tensor forward(const Tensor& input, const Tensor& indices,                             \
                    const std::optional<std::vector<int64_t>>& output_size = std::nullopt); \
-    FORWARD_HAS_DEFAULT_ARGS({2, AnyValue(std::optional<std::vector<int64_t>>())});        \
+    FORWARD_HAS_DEFAULT_ARGS({2, AnyValue(std::optional<std::vector<int64_t>>())})         \
   };                                                                                       \
   TORCH_MODULE(Name)
 RL_UNPOOL(MaxUnpool1d);
@@ -386,7 +386,7 @@ class RNNImplBase : public Cloneable<Impl> {
     explicit Name##Impl(const Options& options_);                                                                    \
     Name##Impl(int64_t input_size, int64_t hidden_size) : Name##Impl(Options(input_size, hidden_size)) {}            \
     std::tuple<Tensor, State> forward(const Tensor& input, default_state hx = {});                                   \
-    FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(default_state())});                                                        \
+    FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(default_state())})                                                         \
     std::tuple<utils::rnn::PackedSequence, State> forward_with_packed_input(const utils::rnn::PackedSequence& input, \
                                                                             default_state hx = {});                  \
     void pretty_print(std::ostream& stream) const override;                                                          \
@@ -418,7 +418,7 @@ class RNNCellImplBase : public Cloneable<Impl> {
     explicit Name##Impl(const Options& options_);                                                         \
     Name##Impl(int64_t input_size, int64_t hidden_size) : Name##Impl(Options(input_size, hidden_size)) {} \
     Result forward(const Tensor& input, State hx = {});                                                   \
-    FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(State())});                                                     \
+    FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(State())})                                                      \
     void pretty_print(std::ostream& stream) const override;                                               \
     Options options;                                                                                      \
   };                                                                                                      \
@@ -439,7 +439,7 @@ class MultiheadAttentionImpl : public Layer<MultiheadAttentionImpl, MultiheadAtt
   std::tuple<Tensor, Tensor> forward(const Tensor& query, const Tensor& key, const Tensor& value,
                                      const Tensor& key_padding_mask = {}, bool need_weights = true,
                                      const Tensor& attn_mask = {}, bool average_attn_weights = true);
-  FORWARD_HAS_DEFAULT_ARGS({3, AnyValue(Tensor())}, {4, AnyValue(true)}, {5, AnyValue(Tensor())}, {6, AnyValue(true)});
+  FORWARD_HAS_DEFAULT_ARGS({3, AnyValue(Tensor())}, {4, AnyValue(true)}, {5, AnyValue(Tensor())}, {6, AnyValue(true)})
   bool _qkv_same_embed_dim = true;
   Tensor in_proj_weight, in_proj_bias, bias_k, bias_v, q_proj_weight, k_proj_weight, v_proj_weight;
   Linear out_proj = nullptr;
@@ -453,7 +453,7 @@ class TransformerEncoderLayerImpl : public Layer<TransformerEncoderLayerImpl, Tr
   void reset() override;
   void reset_parameters();
   Tensor forward(const Tensor& src, const Tensor& src_mask = {}, const Tensor& src_key_padding_mask = {});
-  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())});
+  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())})
   MultiheadAttention self_attn = nullptr;
   Linear linear1 = nullptr, linear2 = nullptr;
   Dropout dropout = nullptr, dropout1 = nullptr, dropout2 = nullptr;
@@ -469,7 +469,7 @@ class TransformerDecoderLayerImpl : public Layer<TransformerDecoderLayerImpl, Tr
   Tensor forward(Tensor tgt, const Tensor& memory, const Tensor& tgt_mask = {}, const Tensor& memory_mask = {},
                  const Tensor& tgt_key_padding_mask = {}, const Tensor& memory_key_padding_mask = {});
   FORWARD_HAS_DEFAULT_ARGS({2, AnyValue(Tensor())}, {3, AnyValue(Tensor())}, {4, AnyValue(Tensor())},
-                           {5, AnyValue(Tensor())});
+                           {5, AnyValue(Tensor())})
   MultiheadAttention self_attn = nullptr, multihead_attn = nullptr;
   Linear linear1 = nullptr, linear2 = nullptr;
   Dropout dropout = nullptr, dropout1 = nullptr, dropout2 = nullptr, dropout3 = nullptr;
@@ -523,7 +523,7 @@ class TransformerEncoderImpl : public Layer<TransformerEncoderImpl, TransformerE
   void reset() override;
   void reset_parameters();
   Tensor forward(const Tensor& src, const Tensor& src_mask = {}, const Tensor& src_key_padding_mask = {});
-  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())});
+  FORWARD_HAS_DEFAULT_ARGS({1, AnyValue(Tensor())}, {2, AnyValue(Tensor())})
   ModuleList layers = nullptr;
   AnyModule norm;
 };
@@ -540,7 +540,7 @@ class TransformerDecoderImpl : public Layer<TransformerDecoderImpl, TransformerD
   Tensor forward(const Tensor& tgt, const Tensor& memory, const Tensor& tgt_mask = {}, const Tensor& memory_mask = {},
                  const Tensor& tgt_key_padding_mask = {}, const Tensor& memory_key_padding_mask = {});
   FORWARD_HAS_DEFAULT_ARGS({2, AnyValue(Tensor())}, {3, AnyValue(Tensor())}, {4, AnyValue(Tensor())},
-                           {5, AnyValue(Tensor())});
+                           {5, AnyValue(Tensor())})
   ModuleList layers = nullptr;
   AnyModule norm;
 };
@@ -555,7 +555,7 @@ class TransformerImpl : public Layer<TransformerImpl, TransformerOptions> {
                  const Tensor& memory_mask = {}, const Tensor& src_key_padding_mask = {},
                  const Tensor& tgt_key_padding_mask = {}, const Tensor& memory_key_padding_mask = {});
   FORWARD_HAS_DEFAULT_ARGS({2, AnyValue(Tensor())}, {3, AnyValue(Tensor())}, {4, AnyValue(Tensor())},
-                           {5, AnyValue(Tensor())}, {6, AnyValue(Tensor())}, {7, AnyValue(Tensor())});
+                           {5, AnyValue(Tensor())}, {6, AnyValue(Tensor())}, {7, AnyValue(Tensor())})
   // (sz, sz), -inf above the diagonal and 0 elsewhere.
   static Tensor generate_square_subsequent_mask(int64_t sz);
   AnyModule encoder, decoder;

@@ -411,11 +411,5 @@ class AnyModule {
 #define TORCH_MODULE(Name) TORCH_MODULE_IMPL(Name, Name##Impl)
 
 // In a class whose forward(a, b = x) may stand in a Sequential: FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(x)})
-#define FORWARD_HAS_DEFAULT_ARGS(...)                                                           \
- protected:                                                                                     \
-  std::vector<::rushlight::api::nn::Module::DefaultArgument> _forward_default_args() override { \
-    return {__VA_ARGS__};                                                                       \
-  }                                                                                             \
-                                                                                                \
- public:                                                                                        \
-  static_assert(true, "")
+#define FORWARD_HAS_DEFAULT_ARGS(...) \
+  std::vector<::rushlight::api::nn::Module::DefaultArgument> _forward_default_args() override { return {__VA_ARGS__}; }
