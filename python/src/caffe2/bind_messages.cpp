@@ -1,8 +1,7 @@
 // Messages as protobuf's Python classes show them: fields as attributes, repeated fields as lists that stay part of the message.
 #include <cmath>
 
-#include "caffe2.h"
-#include "rushlight/caffe2/message.h"
+#include "message_of.h"
 
 namespace rushlight::py {
 namespace {
@@ -75,8 +74,6 @@ nb::object text_object(const FieldType& f, const std::string& s) {
   return nb::steal(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "surrogateescape"));
 }
 
-nb::object wrap_message(MessageRef m);
-
 nb::object whole_object(const FieldType& f, int64_t v) {
   if (f.kind == FieldKind::Bool) return nb::borrow(v ? Py_True : Py_False);
   return nb::steal(PyLong_FromLongLong(v));
@@ -87,6 +84,8 @@ std::map<std::string, nb::object>& classes() {
   static auto& all = *new std::map<std::string, nb::object>;
   return all;
 }
+
+}  // namespace
 
 nb::object wrap_message(MessageRef m) {
   auto found = classes().find(m->type().name);
@@ -102,6 +101,8 @@ Message& message_of(nb::handle h) {
   if (!nb::try_cast<PyMessage*>(inner, m) || !m) type_error(str("expected a message, got ", class_name(h)));
   return *m->m;
 }
+
+namespace {
 
 int field_of(const Message& m, const std::string& name) {
   int i = m.type().find(name);

@@ -20,4 +20,5 @@ NB_MODULE(_caffe2, m) {
     } catch (const Error&) { tensor_api->set_error(); }
   });
   bind_messages(m);
+  bind_workspace(m);
 }
