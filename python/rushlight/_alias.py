@@ -16,7 +16,8 @@ import sys
 
 _NAME = "torch"
 _REAL = "rushlight"
-_MODULES = {_NAME: _REAL, "functorch": "rushlight._functorch.front"}  # PyTorch installs both
+# What PyTorch installs, or did.
+_MODULES = {_NAME: _REAL, "functorch": "rushlight._functorch.front", "caffe2": "rushlight.caffe2"}
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 VARIABLE = "RUSHLIGHT_AS_TORCH"  # unset, empty or 0: no; 1: yes; anything else: yes, and this is the version to claim
 DEFAULT_VERSION = "2.13.0"  # the PyTorch whose API this is

@@ -21,6 +21,7 @@ PACKAGES = [
     "rushlight.text",
     "rushlight.audio",
     "rushlight.data",
+    "rushlight.caffe2",
 ]
 MODULES = [
     "rushlight._compile",

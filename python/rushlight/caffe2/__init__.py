@@ -3,3 +3,7 @@
 Nets and files of the time before Caffe2 was merged into PyTorch run here, on rushlight's graph and operators; ``python -m rushlight``
 shows all of it as ``caffe2``. Read docs/caffe2.md first.
 """
+
+from rushlight.caffe2._bridge import to_module
+
+__all__ = ["to_module"]

@@ -1,0 +1,1 @@
+"""Caffe2's Python API, over rushlight's graph and operators."""

@@ -1,0 +1,280 @@
+"""caffe2.python.model_helper: a net with its parameters and the net that initialises them."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from rushlight.caffe2.python import core, scope
+
+ParameterTags = namedtuple("ParameterTags", ["BIAS", "WEIGHT", "COMPUTED_PARAM"])("BIAS", "WEIGHT", "COMPUTED_PARAM")
+ParameterInfo = namedtuple("ParameterInfo", ["blob", "shape", "initializer", "tags"])
+
+
+class Initializer:
+    """Fills a parameter by an operator of `param_init_net`."""
+
+    def __init__(self, operator_name=None, **kwargs):
+        self.operator_name = operator_name
+        self.operator_kwargs = kwargs
+
+    def create_param(self, param_name, init_net, shape):
+        return getattr(init_net, self.operator_name)([], param_name, shape=shape, **self.operator_kwargs)
+
+
+class ExternalInitializer:
+    """For a parameter that is in the workspace already."""
+
+    def create_param(self, param_name, init_net, shape):
+        if isinstance(param_name, core.BlobReference):
+            return core.BlobReference(str(param_name), init_net)
+        return core.BlobReference(param_name, init_net)
+
+
+def initializer_of(value, operator, kwargs):
+    """An Initializer of an operator's name and arguments, given as ("XavierFill", {}) or as an object."""
+    if value is not None and hasattr(value, "create_param"):
+        return value
+    if value is not None:
+        operator, kwargs = value[0], value[1] if len(value) > 1 else {}
+    return Initializer(operator, **kwargs)
+
+
+class ModelHelper:
+    """A model: ``net`` computes it, ``param_init_net`` makes its parameters.
+
+    >>> from rushlight.caffe2.python import brew, model_helper, workspace
+    >>> model = model_helper.ModelHelper(name="tiny")
+    >>> y = brew.fc(model, "x", "y", dim_in=3, dim_out=2)
+    >>> [str(p) for p in model.params]
+    ['y_w', 'y_b']
+    """
+
+    def __init__(
+        self,
+        name=None,
+        init_params=True,
+        allow_not_known_ops=True,
+        skip_sparse_optim=False,
+        param_model=None,
+        arg_scope=None,
+    ):
+        self.name = name or "model"
+        self.net = core.Net(self.name)
+        if param_model is not None:
+            self.param_init_net, self.param_to_grad = param_model.param_init_net, param_model.param_to_grad
+            self.params, self._parameters_info = param_model.params, param_model._parameters_info
+            self._computed_params = param_model._computed_params
+        else:
+            self.param_init_net = core.Net(self.name + "_init")
+            self.param_to_grad = {}
+            self.params, self._computed_params, self._parameters_info = [], [], {}
+        self._param_info_deprecated, self._devices, self._optimizer_params = [], [], {}
+        self.gradient_ops_added = False
+        self.init_params = init_params
+        self.allow_not_known_ops = allow_not_known_ops
+        self.skip_sparse_optim = skip_sparse_optim
+        self.weights, self.biases = [], []
+        self._arg_scope = {"order": "NCHW", "use_cudnn": True, "cudnn_exhaustive_search": False}
+        if arg_scope is not None:
+            self._arg_scope.update(arg_scope)
+
+    @property
+    def arg_scope(self):
+        return self._arg_scope
+
+    def get_name(self):
+        return self.name
+
+    def create_param(self, param_name, shape, initializer, tags=None):
+        """A parameter by its name in the current scope; one that is there already is shared."""
+        name = str(param_name) if isinstance(param_name, core.BlobReference) else core.ScopedName(param_name)
+        name = _shared_name(name)
+        tags = tags if isinstance(tags, (list, tuple, set)) else [tags] if tags else []
+        if name in self._parameters_info:
+            assert list(self._parameters_info[name].shape or []) == list(shape or []), (
+                f"parameter {name} has another shape"
+            )
+            return self._parameters_info[name].blob
+        with scope.EmptyNameScope():
+            if self.init_params:
+                blob = initializer.create_param(name, self.param_init_net, shape)
+            else:
+                blob = ExternalInitializer().create_param(name, self.param_init_net, shape)
+        self._parameters_info[name] = ParameterInfo(blob, shape, initializer, set(tags))
+        if ParameterTags.COMPUTED_PARAM in tags:
+            self._computed_params.append(blob)
+        else:
+            self.params.append(blob)
+        if ParameterTags.WEIGHT in tags:
+            self.weights.append(blob)
+        if ParameterTags.BIAS in tags:
+            self.biases.append(blob)
+        return blob
+
+    def get_param_info(self, param):
+        return self._parameters_info.get(str(param))
+
+    def AddParameter(self, param, tags=None):
+        assert isinstance(param, core.BlobReference)
+        tags = tags if isinstance(tags, (list, tuple, set)) else [tags] if tags else []
+        if ParameterTags.COMPUTED_PARAM in tags:
+            self._computed_params.append(param)
+        else:
+            self.params.append(param)
+        if ParameterTags.WEIGHT in tags:
+            self.weights.append(param)
+        if ParameterTags.BIAS in tags:
+            self.biases.append(param)
+
+    def GetParams(self, namescope=None, top_scope=False):
+        """Parameters of the current (or that) name scope."""
+        namescope = scope.CurrentNameScope() if namescope is None else namescope
+        if namescope and not namescope.endswith("/"):
+            namescope += "/"
+        if not namescope:
+            return self.params[:]
+        return [p for p in self.params if p.GetNameScope().startswith(namescope)]
+
+    def GetComputedParams(self, namescope=None):
+        namescope = scope.CurrentNameScope() if namescope is None else namescope
+        return [p for p in self._computed_params if p.GetNameScope().startswith(namescope)]
+
+    def GetAllParams(self, namescope=None):
+        return self.GetParams(namescope) + self.GetComputedParams(namescope)
+
+    def GetOptimizationParamInfo(self, params=None):
+        from rushlight.caffe2.python.optimizer import ParamGrad
+
+        params = self.params if params is None else params
+        return [ParamGrad(p, self.param_to_grad[p]) for p in params if p in self.param_to_grad]
+
+    def GetOptimizationPairs(self, params=None):
+        params = self.params if params is None else params
+        return {p: self.param_to_grad[p] for p in params if p in self.param_to_grad}
+
+    def AddGradientOperators(self, *args, **kwargs):
+        """Adds the gradient operators of the net; returns the gradients of the parameters."""
+        if self.gradient_ops_added:
+            raise RuntimeError("You cannot run AddGradientOperators twice.")
+        self.gradient_ops_added = True
+        self.grad_map = self.net.AddGradientOperators(*args, **kwargs)
+        self.param_to_grad = self.get_param_to_grad(self.params)
+        return self.grad_map
+
+    def get_param_to_grad(self, params):
+        return {p: self.grad_map[str(p)] for p in params if str(p) in self.grad_map}
+
+    def AddOperator(self, op_type, inputs, parameters, *args, **kwargs):
+        inputs = list(inputs) + list(parameters)
+        return getattr(self.net, op_type)(inputs, *args, **kwargs)
+
+    def LossScale(self):
+        return 1.0
+
+    def RunAllOnGPU(self, *args, **kwargs):
+        self.param_init_net.RunAllOnGPU(*args, **kwargs)
+        self.net.RunAllOnGPU(*args, **kwargs)
+
+    def CreateDB(self, blob_out, db, db_type, **kwargs):
+        return self.param_init_net.CreateDB([], blob_out, db=db, db_type=db_type, **kwargs)
+
+    def AddGradientOperatorsOf(self, loss):
+        return self.AddGradientOperators([loss])
+
+    def TensorProtosDBInput(self, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs):
+        return TensorProtosDBInput(self, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs)
+
+    def Validate(self):
+        names = [str(p) for p in self.params]
+        return sorted({n for n in names if names.count(n) > 1})
+
+    def Proto(self):
+        return self.net.Proto()
+
+    def InitProto(self):
+        return self.param_init_net.Proto()
+
+    def UsePredictor(self):
+        pass
+
+    def __getattr__(self, op_type):
+        if op_type.startswith("__") or "net" not in self.__dict__:
+            raise AttributeError(op_type)
+        if not core.IsOperator(op_type):
+            raise AttributeError(
+                f"Method {op_type} is not a registered operator. Did you mean: [{core._near(op_type)}]"
+            )
+        return getattr(self.net, op_type)
+
+    def __dir__(self):
+        return sorted({*core._registered(), *object.__dir__(self)})
+
+
+def TensorProtosDBInput(model, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs):
+    """Adds a reader of a database and the operator that takes batches of it."""
+    dbreader = model.param_init_net.CreateDB([], "dbreader_" + db, db=db, db_type=db_type)
+    return model.net.TensorProtosDBInput(dbreader, blob_out, batch_size=batch_size, **kwargs)
+
+
+def ExtractPredictorNet(net_proto, input_blobs, output_blobs, device=None, renames=None, disabled_inputs=None):
+    """The part of a net that predicts: what `output_blobs` need of `input_blobs`, and the external inputs besides these."""
+    proto = net_proto.Proto() if hasattr(net_proto, "Proto") else net_proto
+    inputs, outputs = {str(i) for i in input_blobs}, {str(o) for o in output_blobs}
+    renames = {str(k): str(v) for k, v in (renames or {}).items()}
+    needed, ops = set(outputs), []
+    for op in reversed(list(proto.op)):
+        if not any(o in needed for o in op.output) or all(o in inputs for o in op.output):
+            continue
+        ops.append(op)
+        needed |= {i for i in op.input}
+    predict = core.Net(proto.name + "-predict")
+    predict.Proto().type = proto.type
+    made = set()
+    for op in reversed(ops):
+        new = core.caffe2_pb2.OperatorDef()
+        new.CopyFrom(op)
+        if device is not None:
+            new.device_option.CopyFrom(device)
+        if any(a.name == "is_test" for a in new.arg):
+            for a in new.arg:
+                if a.name == "is_test":
+                    a.i = 1
+        new.input[:] = [renames.get(i, i) for i in new.input]
+        new.output[:] = [renames.get(o, o) for o in new.output]
+        predict.Proto().op.extend([new])
+    external, made = [], set()
+    for op in predict.Proto().op:
+        for i in op.input:
+            if i not in made and i not in external:
+                external.append(i)
+        made.update(op.output)
+    order = [renames.get(str(i), str(i)) for i in input_blobs if renames.get(str(i), str(i)) in external]
+    predict.Proto().external_input.extend(order + [e for e in external if e not in order])
+    predict.Proto().external_output.extend(renames.get(str(o), str(o)) for o in output_blobs)
+    params = [e for e in external if e not in order]
+    return predict, params
+
+
+_shares: list = []
+
+
+class ParameterSharing:
+    """Parameters of one scope are those of another, inside of the block: ParameterSharing({"b": "a"})."""
+
+    def __init__(self, shared_scopes):
+        here = scope.CurrentNameScope()
+        self.scopes = {here + k: here + v for k, v in shared_scopes.items()}
+
+    def __enter__(self):
+        _shares.append(self.scopes)
+
+    def __exit__(self, *_):
+        _shares.pop()
+
+
+def _shared_name(name):
+    for scopes in reversed(_shares):
+        for a, b in scopes.items():
+            if name.startswith(a + "/"):
+                name = b + name[len(a) :]
+    return name

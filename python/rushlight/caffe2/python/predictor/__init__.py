@@ -1,0 +1,1 @@
+"""caffe2.python.predictor: nets for prediction, with their parameters, in one database."""

@@ -1,0 +1,460 @@
+"""caffe2.python.workspace: blobs and nets of the current workspace.
+
+>>> import numpy as np
+>>> from rushlight.caffe2.python import core, workspace
+>>> workspace.FeedBlob("x", np.array([-1.0, 2.0], dtype=np.float32))
+True
+>>> workspace.RunOperatorOnce(core.CreateOperator("Relu", ["x"], ["y"]))
+True
+>>> workspace.FetchBlob("y")
+array([0., 2.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+from collections.abc import MutableMapping
+
+import numpy as np
+
+import rushlight
+from rushlight import _caffe2
+from rushlight.caffe2.proto import caffe2_pb2
+
+Int8Tensor = collections.namedtuple("Int8Tensor", ["data", "scale", "zero_point"])
+
+has_gpu_support = has_cuda_support = has_hip_support = has_fbgemm = False
+is_asan = False
+GpuDeviceType = caffe2_pb2.CUDA
+NumGpuDevices = NumCudaDevices = 0
+
+_workspaces = {"default": _caffe2.Workspace(".")}
+_current = "default"
+
+
+def _ws():
+    return _workspaces[_current]
+
+
+def StringifyBlobName(name, expected="a string or BlobReference"):
+    """The name of a str or BlobReference."""
+    from rushlight.caffe2.python import core
+
+    if isinstance(name, (str, core.BlobReference)):
+        return str(name)
+    if isinstance(name, bytes):
+        return name.decode()
+    raise AssertionError(f"Expected {expected}")
+
+
+def StringifyNetName(name):
+    from rushlight.caffe2.python import core
+
+    if isinstance(name, core.Net):
+        return name.Name()
+    return StringifyBlobName(name, "a string, Net, or NetDef")
+
+
+def _message(thing, cls, what):
+    """A message of a message, of an object that has one (core.Net, core.Plan), or of serialised bytes."""
+    proto = getattr(thing, "Proto", None)
+    if proto is not None:
+        thing = proto()
+    if isinstance(thing, (bytes, str)):
+        message = cls()
+        try:
+            message.ParseFromString(thing.encode("latin-1") if isinstance(thing, str) else thing)
+        except Exception as e:
+            raise RuntimeError(f"[enforce fail at workspace] ParseProtoFromLargeString({what}). {e}") from None
+        return message
+    if not isinstance(thing, cls):
+        raise Exception(f"Not a {what} object: {thing}")
+    return thing
+
+
+# ---- workspaces
+
+
+def CurrentWorkspace():
+    return _current
+
+
+def Workspaces():
+    return list(_workspaces)
+
+
+def SwitchWorkspace(name, create_if_missing=False):
+    """Makes another workspace the current one."""
+    global _current
+    if name not in _workspaces:
+        if not create_if_missing:
+            raise RuntimeError(f"[enforce fail at workspace] create_if_missing. There is no workspace {name}")
+        _workspaces[name] = _caffe2.Workspace(".")
+    _current = name
+
+
+def ResetWorkspace(root_folder=None):
+    """Empties the current workspace; relative files are looked for in root_folder."""
+    if root_folder is None:
+        _workspaces[_current] = _caffe2.Workspace(".")
+    else:
+        os.makedirs(root_folder, exist_ok=True)
+        _workspaces[_current] = _caffe2.Workspace(str(root_folder))
+    return True
+
+
+def RootFolder():
+    return _ws().root
+
+
+@contextlib.contextmanager
+def WorkspaceGuard(workspace_name):
+    """Another workspace inside of the block."""
+    before = CurrentWorkspace()
+    SwitchWorkspace(workspace_name, True)
+    try:
+        yield
+    finally:
+        SwitchWorkspace(before)
+
+
+# ---- blobs
+
+
+def Blobs():
+    return _ws().names()
+
+
+def HasBlob(name):
+    return _ws().has(StringifyBlobName(name))
+
+
+def CreateBlob(name):
+    _ws().create(StringifyBlobName(name))
+    return True
+
+
+def RemoveBlob(name):
+    return _ws().remove(StringifyBlobName(name))
+
+
+_FED = {
+    np.dtype(d) for d in ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
+}
+
+
+def _value(array):
+    if isinstance(array, (str, bytes)):
+        return array
+    if isinstance(array, Int8Tensor):
+        return ("int8", _tensor(np.asarray(array.data)), float(array.scale), int(array.zero_point))
+    if isinstance(array, caffe2_pb2.TensorProto):
+        from rushlight.caffe2.python import utils
+
+        array = utils.Caffe2TensorToNumpyArray(array)
+    if not isinstance(array, (np.ndarray, np.generic)):
+        raise RuntimeError(
+            "[enforce fail at workspace] . Unexpected type of argument - only numpy array or string are supported for feeding"
+        )
+    array = np.asarray(array)
+    if array.dtype.kind in "SUO":
+        items = []
+        for item in array.ravel().tolist():
+            if not isinstance(item, (str, bytes)):
+                raise RuntimeError("[enforce fail at workspace] . Unsupported python object type passed into ndarray.")
+            items.append(item.encode() if isinstance(item, str) else item)
+        return ("strings", items, list(array.shape))
+    return _tensor(array)
+
+
+def _tensor(array):
+    if array.dtype not in _FED:
+        raise RuntimeError(f"[enforce fail at workspace] . This numpy data type is not supported: {array.dtype.num}.")
+    return rushlight.from_numpy(np.array(array, order="C", copy=True))
+
+
+def FeedBlob(name, arr, device_option=None):
+    """Copies an array or a string into a blob."""
+    _ws().feed(StringifyBlobName(name), _value(arr))
+    return True
+
+
+def FetchBlob(name):
+    """A copy of a blob: an array, bytes for a string, a text about what is neither."""
+    name = StringifyBlobName(name)
+    return _fetched(name, _ws().fetch(name))
+
+
+def _fetched(name, value):
+    if isinstance(value, rushlight.Tensor):
+        return np.array(value.detach().numpy(), copy=True)
+    if isinstance(value, bytes):
+        return value
+    if value[0] == "strings":
+        out = np.empty(len(value[1]), dtype=object)
+        out[:] = value[1]
+        return out.reshape(value[2])
+    if value[0] == "int8":
+        raise RuntimeError(f"[enforce fail at workspace] . Use FetchInt8Blob to fetch Int8 Blob {name}")
+    return f"{name}, a C++ native class of type {value[1]}.".encode()
+
+
+def FetchBlobs(names):
+    return [FetchBlob(name) for name in names]
+
+
+def FetchInt8Blob(name):
+    """Data, scale and zero point of an Int8 blob."""
+    value = _ws().fetch(StringifyBlobName(name))
+    if not isinstance(value, tuple) or value[0] != "int8":
+        raise RuntimeError(f"[enforce fail at workspace] . Blob {name} is no Int8 blob")
+    return Int8Tensor(np.array(value[1].numpy(), copy=True), value[2], value[3])
+
+
+def GetBlobSizeBytes(name):
+    value = FetchBlob(name)
+    return value.nbytes if isinstance(value, np.ndarray) else len(value)
+
+
+def SerializeBlob(name):
+    """The blob as BlobProto, in binary form."""
+    return _ws().serialize(StringifyBlobName(name))
+
+
+def DeserializeBlob(name, serialized):
+    _ws().deserialize(StringifyBlobName(name), serialized)
+
+
+class _BlobDict(MutableMapping):
+    """workspace.blobs: the blobs of the current workspace by name."""
+
+    def __getitem__(self, key):
+        return FetchBlob(key)
+
+    def __setitem__(self, key, value):
+        FeedBlob(key, value)
+
+    def __delitem__(self, key):
+        RemoveBlob(key)
+
+    def __len__(self):
+        return len(Blobs())
+
+    def __iter__(self):
+        return iter(Blobs())
+
+    def __contains__(self, key):
+        return HasBlob(key)
+
+
+blobs = _BlobDict()
+
+
+# ---- databases, as programs reach them: workspace.C.create_db("minidb", path, workspace.C.Mode.write)
+
+
+class _Mode:
+    read, write, new = 0, 1, 2
+
+
+class _Transaction:
+    def __init__(self, db):
+        self._db = db
+
+    def put(self, key, value):
+        self._db.put(key.encode() if isinstance(key, str) else key, value.encode() if isinstance(value, str) else value)
+
+    def commit(self):
+        self._db.commit()
+
+
+class _Db:
+    def __init__(self, kind, path, mode):
+        self._kind, self._path = kind, path
+        self._writer = _caffe2.create_db(kind, path) if mode != _Mode.read else None
+
+    def new_transaction(self):
+        return _Transaction(self._writer)
+
+    def new_cursor(self):
+        return _caffe2.open_db(self._kind, self._path)
+
+    def close(self):
+        self._writer = None
+
+
+class C:
+    """What programs take of caffe2_pybind11_state."""
+
+    Mode = _Mode
+    create_db = _Db
+    Workspace = _caffe2.Workspace
+
+    @staticmethod
+    def registered_dbs():
+        return ["minidb", "leveldb", "lmdb"]
+
+    @staticmethod
+    def registered_operators():
+        return _caffe2.operator_names()
+
+
+# ---- nets
+
+
+def CreateNet(net, overwrite=False, input_blobs=None):
+    """Makes a net of the current workspace; its inputs have to be there."""
+    for name in input_blobs or []:
+        CreateBlob(name)
+    _ws().create_net(_message(net, caffe2_pb2.NetDef, "Net"), overwrite)
+    return True
+
+
+def RunNet(name, num_iter=1, allow_fail=False):
+    """Runs a net that CreateNet made."""
+    try:
+        _ws().run_net(StringifyNetName(name), num_iter)
+    except Exception:
+        if allow_fail:
+            return False
+        raise
+    return True
+
+
+def RunNetOnce(net):
+    _ws().run_net_once(_message(net, caffe2_pb2.NetDef, "Net"))
+    return True
+
+
+def RunOperatorOnce(operator):
+    _ws().run_operator_once(_message(operator, caffe2_pb2.OperatorDef, "Operator"))
+    return True
+
+
+def RunOperatorsOnce(operators):
+    for operator in operators:
+        RunOperatorOnce(operator)
+    return True
+
+
+RunOperatorMultiple = RunOperatorsOnce
+
+
+def RunPlan(plan_or_step):
+    """Runs a plan, or an execution step of nets that are there."""
+    from rushlight.caffe2.python import core
+
+    if isinstance(plan_or_step, core.ExecutionStep):
+        plan = core.Plan("plan_" + plan_or_step.Name())
+        plan.AddStep(plan_or_step)
+        plan_or_step = plan
+    _ws().run_plan(_message(plan_or_step, caffe2_pb2.PlanDef, "Plan"))
+    return True
+
+
+RunPlanInBackground = RunPlan
+
+
+def Nets():
+    return _ws().net_names()
+
+
+def DeleteNet(name):
+    _ws().delete_net(StringifyNetName(name))
+
+
+def BenchmarkNet(name, warmup_runs, main_runs, run_individual):
+    """Milliseconds that a run takes."""
+    import time
+
+    for _ in range(warmup_runs):
+        RunNet(name)
+    start = time.perf_counter()
+    for _ in range(main_runs):
+        RunNet(name)
+    return [(time.perf_counter() - start) * 1000 / max(main_runs, 1)]
+
+
+def GlobalInit(args):
+    return True
+
+
+def IsNUMAEnabled():
+    return False
+
+
+def RegisteredOperators():
+    return _caffe2.operator_names()
+
+
+def InferShapesAndTypes(nets, blob_dimensions=None, nets_proto=False, blob_types=None):
+    """Shapes and dtypes of all blobs of nets, found by running them on zeros of the sizes that are given, or on what the blobs hold.
+
+    Returns two dicts by name: shapes, and numbers of TensorProto.DataType.
+    """
+    from rushlight.caffe2.python import utils
+
+    before = _ws()
+    scratch = _caffe2.Workspace(".")
+    for name in before.names():
+        value = before.fetch(name)
+        if not (isinstance(value, tuple) and value[0] == "object"):
+            scratch.feed(name, value)
+    for name, dims in (blob_dimensions or {}).items():
+        kind = (blob_types or {}).get(name, caffe2_pb2.TensorProto.FLOAT)
+        scratch.feed(str(name), _tensor(np.zeros(list(dims), dtype=utils.numpy_type(kind))))
+    for net in nets:
+        scratch.run_net_once(_message(net, caffe2_pb2.NetDef, "Net"))
+    shapes, types = {}, {}
+    for name in scratch.names():
+        value = scratch.fetch(name)
+        if isinstance(value, rushlight.Tensor):
+            shapes[name] = list(value.shape)
+            types[name] = utils.proto_type(value.numpy().dtype)
+    return shapes, types
+
+
+class Predictor:
+    """A net and its parameters: ``Predictor(init_net, predict_net).run([input, ...])`` gives the outputs.
+
+    Nets are NetDefs or their binary form. Inputs are external inputs of the net, by order or by name.
+    """
+
+    def __init__(self, init_net, predict_net):
+        init = _message(init_net, caffe2_pb2.NetDef, "Net")
+        net = _message(predict_net, caffe2_pb2.NetDef, "Net")
+        self._ws = _caffe2.Workspace(".")
+        self._ws.run_net_once(init)
+        self._inputs = list(net.external_input)
+        for name in self._inputs:
+            self._ws.create(name)
+        if not net.name:
+            net = _copied(net, "predict")
+        self._ws.create_net(net, False)
+        self._net, self._outputs = net.name, list(net.external_output)
+
+    def run(self, inputs):
+        if isinstance(inputs, dict):
+            for name in inputs:
+                if name not in self._inputs:
+                    raise RuntimeError(f"[enforce fail at predictor] . Input can't be found: {name}")
+            items = inputs.items()
+        else:
+            if len(inputs) > len(self._inputs):
+                raise RuntimeError(
+                    f"[enforce fail at predictor] . there are {len(self._inputs)} inputs, got {len(inputs)}"
+                )
+            items = zip(self._inputs, inputs)
+        for name, value in items:
+            self._ws.feed(name, _value(value))
+        self._ws.run_net(self._net, 1)
+        return [_fetched(name, self._ws.fetch(name)) for name in self._outputs]
+
+
+def _copied(net, name):
+    copy = caffe2_pb2.NetDef()
+    copy.CopyFrom(net)
+    copy.name = name
+    return copy
