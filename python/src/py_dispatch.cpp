@@ -16,6 +16,8 @@ namespace rushlight::py {
 namespace {
 
 PyObject *handler_name, *default_handler;  // "__torch_dispatch__", interned; Tensor's own
+// False while Tensor's own handler, which is what super() reaches, runs a call: no class is asked again.
+thread_local bool classes_are_asked = true;
 
 // The modes that are entered, innermost last. They stand in the chain of interceptors as one, below autograd.
 class DispatchModes final : public Interceptor {
@@ -176,6 +178,10 @@ void DispatchModes::call(const Op& op, IValue* args, IValue* rets) {
 }
 
 void call_classes(const Op& op, IValue* args, IValue* rets) {
+  if (!classes_are_asked) {
+    each_tensor(op, args, [&](const Tensor& t) { check_has_memory(t, op.name().c_str()); });
+    return op.run(args, rets);
+  }
   in_python([&] {
     NoGradGuard no_grad;
     std::vector<Object> found = dispatching(op, args);
@@ -201,6 +207,13 @@ void call_classes(const Op& op, IValue* args, IValue* rets) {
 }
 
 Tensor alias_by_class(const Tensor& of) {
+  if (!classes_are_asked) {
+    check_has_memory(of, "detach");
+    Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
+    t.impl()->inference = of.impl()->inference;
+    t.impl()->share_version(*of.impl());
+    return t;
+  }
   static const Op* detach = OpTable::get().find("detach");
   IValue args[1] = {IValue::borrow(of)}, ret;
   call_classes(*detach, args, &ret);
@@ -302,6 +315,7 @@ PyMethodDef tensor_methods[] = {
        PyObject *func, *types, *given = nullptr, *kwargs = nullptr;
        if (!PyArg_ParseTuple(args, "OO|OO:__torch_dispatch__", &func, &types, &given, &kwargs)) return nullptr;
        Object tuple{given ? PySequence_Tuple(given) : PyTuple_New(0)};
+       Scoped<bool> as_plain_tensors(classes_are_asked, false);
        return tuple ? PyObject_Call(func, tuple.get(), kwargs == Py_None ? nullptr : kwargs) : nullptr;
      },
      METH_VARARGS | METH_STATIC, nullptr},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bind.h"
+#include "py_dispatch.h"
 #include "py_op.h"
 #include "py_types.h"
 
@@ -14,7 +15,8 @@ PyTypeObject* parameter_type = nullptr;
 
 namespace {
 
-PyObject *handler_name, *disabled_handler;  // "__torch_function__", interned; _disabled_torch_function_impl
+// "__torch_function__", interned; _disabled_torch_function_impl; Tensor's own
+PyObject *handler_name, *disabled_handler, *tensor_function;
 
 // The modes that are entered, innermost last.
 std::vector<Object>& modes() {
@@ -127,7 +129,9 @@ struct Packed {
 bool type_overrides(PyTypeObject* type) {
   if (type == tensor_type || type == parameter_type) return false;
   PyObject* handler = _PyType_Lookup(type, handler_name);
-  return handler && handler != disabled_handler;
+  if (!handler || handler == disabled_handler) return false;
+  // A class that takes calls below autograd is not asked above it unless it says so: its results are what its handler gave.
+  return handler != tensor_function || !dispatches(type);
 }
 
 bool overrides_slowly(PyObject* o) {
@@ -547,6 +551,7 @@ void bind_overrides(PyObject* module) {
   add_methods(module, functions);
   disabled_handler = check(PyObject_GetAttrString(module, "_disabled_torch_function_impl")).release();
   add_methods(tensor_type, tensor_methods);
+  tensor_function = tensor_entry("__torch_function__");
   for (auto [old_name, name] : {std::pair("__div__", "__truediv__"), std::pair("__rdiv__", "__rtruediv__"),
                                 std::pair("__idiv__", "__itruediv__")})
     check_status(PyDict_SetItemString(tensor_type->tp_dict, old_name, tensor_entry(name)));

@@ -215,3 +215,44 @@ def test_under_transforms():
 
     rl.func.vmap(f)(rl.ones(2, 3))
     assert [n for n, *_ in mode.log] == ["aten.sin.default"]
+
+
+@pytest.mark.parametrize("fw", [rl, torch], ids=["ours", "pytorch"])
+def test_super_runs_the_operator_itself(fw):
+    called = []
+
+    class Counting(fw.Tensor):
+        @staticmethod
+        def __new__(cls, value):
+            return fw.Tensor._make_subclass(cls, value)
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            called.append(str(func))
+            return super().__torch_dispatch__(func, types, list(args), kwargs)
+
+    x = fw.tensor([1.0, -2.0])
+    out = Counting(x) + Counting(x)
+    assert type(out) is fw.Tensor and out.tolist() == [2.0, -4.0]
+    assert called == ["aten.add.Tensor"]
+    assert Counting(x).abs().tolist() == [1.0, 2.0]
+    assert Counting(x).detach().tolist() == [1.0, -2.0]
+    assert called[1:] == ["aten.abs.default", "aten.detach.default"]
+    Counting(x).mul_(2)
+    assert x.tolist() == [2.0, -4.0]
+
+
+def test_super_has_nothing_to_run_on_where_there_is_no_memory():
+    class Empty(rl.Tensor):
+        @staticmethod
+        def __new__(cls, value):
+            return rl.Tensor._make_wrapper_subclass(cls, value.shape, dtype=value.dtype)
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return super().__torch_dispatch__(func, types, args, kwargs)
+
+    empty = Empty(rl.ones(3))
+    for call in (lambda: empty + 1, lambda: empty.detach(), lambda: empty.view(3, 1)):
+        with pytest.raises(RuntimeError, match="doesn't have storage"):
+            call()
