@@ -140,12 +140,21 @@ bool is_dense_non_overlapping(IntArrayRef sizes, IntArrayRef strides) {
 Dims preserved_strides(const Tensor& like) {
   if (like.is_contiguous()) return contiguous_strides(like.sizes());
   if (is_dense_non_overlapping(like.sizes(), like.strides())) return like.strides();
-  // Keep the order of the dimensions, largest stride first; ties keep their place.
+  // Keep the order of the dimensions, largest stride first; ties, and expanded dimensions, which have no say, keep their place.
   size_t n = size_t(like.dim());
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return like.strides()[a] > like.strides()[b]; });
+  const Dims& given = like.strides();
+  for (size_t k = n; k-- > 0;) {
+    size_t at = k;
+    for (size_t next = k + 1; next < n; next++) {
+      int64_t ours = given[order[at]], theirs = given[order[next]];
+      if (!ours || !theirs || ours == theirs) continue;
+      if (ours > theirs) break;
+      std::swap(order[at], order[next]);
+      at = next;
+    }
+  }
   Dims strides(n, 1);
   int64_t step = 1;
   for (size_t k = n; k-- > 0;) {

@@ -56,7 +56,8 @@ DType common_dtype(const PointwiseInfo& info, const IValue* args) {
   if (info.promote == Promote::Mask) {  // bytes are masks of old programs
     DType mask = args[0].tensor().dtype();
     RL_CHECK(RuntimeError, mask == DType::Bool || mask == DType::UInt8,
-             "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(mask));
+             "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(mask),
+             ". Hint: make it by a comparison, condition > 0, or with condition.bool()");
   }
   Promoter p;
   for (int i = info.promote == Promote::Mask; i < info.inputs; i++) p.add(args[i]);
@@ -189,6 +190,46 @@ DType result_type(const IValue* args, int count) {
   return p.result();
 }
 
+static bool is_expanded(const Tensor& t) {
+  for (size_t d = 0; d < t.sizes().size(); d++)
+    if (t.strides()[d] == 0 && t.sizes()[d] > 1) return true;
+  return false;
+}
+
+// The order in memory of a result whose first operand is expanded: of two dimensions, the first operand that is expanded in neither
+// says which is the inner one.
+static Dims merged_strides(const PointwiseInfo& info, const IValue* args, const Dims& sizes) {
+  size_t n = sizes.size();
+  auto stride = [&](const Tensor& t, size_t d) -> int64_t {
+    size_t missing = n - t.sizes().size();
+    return d < missing || t.sizes()[d - missing] != sizes[d] ? 0 : t.strides()[d - missing];
+  };
+  auto compare = [&](size_t a, size_t b) {
+    for (int i = 0; i < info.inputs; i++) {
+      if (!args[i].is_tensor()) continue;
+      int64_t x = stride(args[i].tensor(), a), y = stride(args[i].tensor(), b);
+      if (x && y && x != y) return x > y ? 1 : -1;
+    }
+    return 0;
+  };
+  std::vector<size_t> order(n);
+  for (size_t d = 0; d < n; d++) order[d] = d;
+  for (size_t k = n; k-- > 0;) {
+    size_t at = k;
+    for (size_t next = k + 1; next < n; next++) {
+      int outer = compare(order[at], order[next]);
+      if (outer > 0) break;
+      if (outer == 0) continue;
+      std::swap(order[at], order[next]);
+      at = next;
+    }
+  }
+  Dims strides(n, 1);
+  int64_t step = 1;
+  for (size_t k = n; k-- > 0; step *= std::max<int64_t>(sizes[order[k]], 1)) strides[order[k]] = step;
+  return strides;
+}
+
 int pointwise_meta(const Op& op, const PointwiseInfo& info, const IValue* args, TensorSpec* spec) {
   DType common = common_dtype(info, args);
   entry_for(op, info, common);
@@ -205,7 +246,8 @@ int pointwise_meta(const Op& op, const PointwiseInfo& info, const IValue* args, 
   }
   for (int i = 0; i < info.inputs && !like; i++)
     if (args[i].is_tensor() && args[i].tensor().sizes() == spec->sizes) like = &args[i].tensor();
-  if (like && !like->is_contiguous() && like->numel() > 0) spec->strides = preserved_strides(*like);
+  if (like && !like->is_contiguous() && like->numel() > 0)
+    spec->strides = is_expanded(*like) ? merged_strides(info, args, spec->sizes) : preserved_strides(*like);
   return 1;
 }
 

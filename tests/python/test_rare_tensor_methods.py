@@ -299,3 +299,12 @@ def test_streams_are_numbers(fw):
         fw.ones(2).__dlpack__(stream="a")
     with pytest.raises(RuntimeError, match="as_tuple"):
         fw.nonzero(fw.ones(2), as_tuple=True, out=fw.zeros(0, dtype=fw.int64))
+
+
+def test_an_expanded_tensor_does_not_decide_the_order_of_a_result(fw):
+    mask, x = fw.ones(1, 2, 5).expand(3, 2, 5), fw.ones(3, 2, 5)
+    turned = fw.ones(3, 5, 2).transpose(1, 2)
+    assert (mask * x).stride() == (x * mask).stride() == (10, 5, 1)
+    assert (mask * mask).stride() == mask.clone().stride() == fw.empty_like(mask).stride() == (10, 5, 1)
+    assert (mask * turned).stride() == (10, 5, 1) and (turned * mask).stride() == (10, 1, 2)
+    assert fw.ones(2, 1, 5).expand(2, 4, 5).transpose(0, 2).exp().stride() == (1, 5, 20)
