@@ -351,3 +351,23 @@ def test_hooks_are_part_of_a_script():
 def test_ignored_methods_are_there_on_the_scripted_module():
     module = torch.jit.script(Partly())
     assert module.plain(torch.ones(4)) == 7
+
+
+class Gated(torch.jit.ScriptModule):
+    def is_open(self):
+        return torch.equal(torch.ones(1), torch.ones(1))
+
+    def not_compiled(self):
+        return open(__file__)
+
+    @torch.jit.script_method
+    def forward(self, x):
+        if self.is_open():
+            return x + 1
+        return x
+
+
+def test_a_script_method_calls_plain_methods_of_its_class():
+    module = Gated()
+    assert module(torch.zeros(1)).item() == 1
+    assert module.not_compiled().close() is None

@@ -314,8 +314,9 @@ def _compile_subclass(module: ScriptModule) -> None:
     compiled = _script_module(module, {})
     for source in definitions:
         _C._define_methods(compiled, *source, _resolve)
-    for name in compiled._methods():
-        compiled._method(name)
+    for name, method in _methods_of(cls).items():  # the others are compiled where these call them
+        if getattr(method, "_torchscript_modifier", "") in ("script_method", "export"):
+            compiled._method(name)
     kept = {k: v for k, v in module.__dict__.items() if k not in _INTERNAL and k not in compiled._kinds()}
     fresh = type(
         cls.__name__, (RecursiveScriptModule, cls), {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
@@ -592,11 +593,6 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         methods = []
         for name, fn in _methods_of(cls).items():
             if name in functions:
-                continue
-            if isinstance(module, ScriptModule) and getattr(fn, "_torchscript_modifier", "") not in (
-                "script_method",
-                "export",
-            ):
                 continue
             try:
                 source, file, line = _source(fn)
