@@ -134,3 +134,20 @@ def test_errors_and_classes_have_their_places():
     assert torch.CompilationUnit is torch.jit.CompilationUnit
     with torch.DisableTorchFunctionSubclass():
         assert torch.ones(2).sum() == 2
+
+
+def test_modules_of_a_function_s_name_hide_nothing(fw):
+    parallel = importlib.import_module(f"{fw.__name__}.nn.parallel")
+    for name in ("parallel_apply", "replicate", "data_parallel", "scatter_gather"):
+        module = importlib.import_module(f"{fw.__name__}.nn.parallel.{name}")
+        assert name == "scatter_gather" or callable(getattr(module, name))
+    double = fw.nn.Linear(1, 1, bias=False)
+    fw.nn.init.constant_(double.weight, 2.0)
+    if fw is torch:  # PyTorch wants an accelerator for each
+        assert parallel.data_parallel(double, fw.ones(1, 1)).item() == 2.0
+        assert parallel.parallel_apply([double], [fw.ones(1, 1)])[0].item() == 2.0
+
+
+def test_an_optimizer_takes_a_list_of_parameters_that_is_a_module(fw):
+    weights = fw.nn.ParameterList([fw.ones(2), fw.ones(3)])
+    assert len(fw.optim.SGD(weights, lr=0.1).param_groups[0]["params"]) == 2

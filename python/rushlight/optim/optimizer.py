@@ -108,9 +108,9 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be "
-                "an iterable of Tensors or dicts, but got " + params.type()
+                f"an iterable of Tensors or dicts, but got {params.type()}. Hint: put it into a list, [x]"
             )
-        if isinstance(params, rl.nn.Module):
+        if isinstance(params, rl.nn.Module) and not hasattr(params, "__iter__"):  # a ParameterList is a list of them
             raise TypeError(f"'{type(params).__name__}' object is not iterable. Hint: pass model.parameters()")
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -202,8 +202,10 @@ class Optimizer:
         if len(self.param_groups) != len(saved_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(self.param_groups, saved_groups, strict=True)):
+            sizes = [[len(g["params"]) for g in groups] for groups in (saved_groups, self.param_groups)]
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group. Hint: the saved "
+                f"groups have {sizes[0]} parameters, the optimizer's {sizes[1]}; make it for the model that was saved"
             )
         params = {
             number: (p, saved)
