@@ -377,6 +377,21 @@ class profile:  # noqa: N801
             self._halt()
 
 
+class itt:  # noqa: N801
+    """Intel's tracing of ranges, which is not built in: asking for it raises RuntimeError."""
+
+    @staticmethod
+    def is_available() -> bool:
+        """False."""
+        return False
+
+    @staticmethod
+    def _absent(*args: Any) -> Any:
+        raise RuntimeError("ITT functions not installed; use torch.profiler.record_function to name a stretch of code")
+
+    range_push = range_pop = mark = range = _absent
+
+
 class record_function:  # noqa: N801
     """Names a stretch of code in the profile. Context manager and decorator."""
 
