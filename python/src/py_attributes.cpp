@@ -110,7 +110,8 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
     const Tensor& t = unwrap(self);
     bool on = value == Py_True;
     RL_CHECK(RuntimeError, !on || is_differentiable(t.dtype()),
-             "only Tensors of floating point dtype can require gradients");
+             "only Tensors of floating point dtype can require gradients. Hint: got ", t.dtype(),
+             "; convert it with x.float(); indices and labels need none");
     // What an operator made from tensors that require gradients is no leaf: its flag follows from theirs.
     if (on != t.requires_grad()) {
       Object leaf{PyObject_GetAttrString(self, "is_leaf")};

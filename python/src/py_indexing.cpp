@@ -128,7 +128,8 @@ Indexed apply(const Tensor& self, PyObject* tuple) {
       specified++;
     }
   }
-  RL_CHECK(IndexError, specified <= self.dim(), "too many indices for tensor of dimension ", self.dim());
+  RL_CHECK(IndexError, specified <= self.dim(), "too many indices for tensor of dimension ", self.dim(), ". Hint: got ",
+           specified, " for the shape ", self.sizes(), "; leave some out, or unsqueeze first");
   int64_t dim = 0, taken = 0;  // taken: dimensions that are gone
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject* o = PyTuple_GET_ITEM(tuple, i);

@@ -150,7 +150,8 @@ void check_in_place(const Tensor& t) {
 
 void set_requires_grad(const Tensor& t, bool on) {
   RL_CHECK(AutogradError, !on || is_differentiable(t.dtype()),
-           "only Tensors of floating point dtype can require gradients");
+           "only Tensors of floating point dtype can require gradients. Hint: got ", t.dtype(),
+           "; convert it with x.float(); indices and labels need none");
   RL_CHECK(AutogradError, !on || !t.impl()->inference || thread_state.inference_mode,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (on == t.requires_grad()) return;

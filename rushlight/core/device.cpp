@@ -55,7 +55,8 @@ Device Device::parse(std::string_view text) {
   if (!find_type(kind, d.type)) {
     std::string all;
     for (std::string_view n : kNames) all += (all.empty() ? "" : ", ") + std::string(n);
-    throw RuntimeError(str("Expected one of ", all, " device type at start of device string: ", text));
+    throw RuntimeError(str("Expected one of ", all, " device type at start of device string: ", text,
+                           ". Hint: 'cpu', or 'cuda' where torch.cuda.is_available()"));
   }
   if (kind.size() < text.size()) {
     std::string_view digits = text.substr(kind.size() + 1);

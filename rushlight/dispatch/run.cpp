@@ -103,20 +103,23 @@ static bool out_converts(const Op& op) {
   return !computes || (op.def().forms & kOutConverts) || op.schema().find_arg("dtype") >= 0;
 }
 
-static std::string found_instead(DType wanted, DType found) {
+static std::string found_instead(const Op& op, DType wanted, DType found) {
+  const char* hint = op.form() == Op::Form::InPlace ? "compute a new tensor, or convert this one first, to "
+                                                    : "give out= of scalar type ";
   return str("expected scalar_type ", scalar_type_name(wanted), " but found ", scalar_type_name(found),
-             ". Hint: give out= of scalar type ", scalar_type_name(wanted));
+             ". Hint: ", hint, scalar_type_name(wanted));
 }
 
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
   RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
-           " can't be cast to the desired output type ", out.dtype(), ": ", found_instead(spec.dtype, out.dtype()));
+           " can't be cast to the desired output type ", out.dtype(), ": ", found_instead(op, spec.dtype, out.dtype()));
   RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() == Op::Form::InPlace || out_converts(op), op.name(),
            ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(),
-           " instead: ", found_instead(spec.dtype, out.dtype()));
+           " instead: ", found_instead(op, spec.dtype, out.dtype()));
   if (op.form() == Op::Form::InPlace) {
     RL_CHECK(ShapeError, out.sizes() == spec.sizes, op.name(), ": output with shape ", out.sizes(),
-             " doesn't match the broadcast shape ", spec.sizes);
+             " doesn't match the broadcast shape ", spec.sizes,
+             ". Hint: the result is larger than what it is written to; compute a new tensor (x = x + y)");
     return;
   }
   bool there = out.device().type == spec.device.type &&

@@ -353,7 +353,10 @@ Checkpoint open_checkpoint(const Bytes& bytes, const std::string& name, bool cop
   try {
     magic = next();
   } catch (const UnpicklingError&) {
-    throw FileError(str(where, ": neither a zip archive nor a pickle; this is no file that torch.save wrote"));
+    throw FileError(str(where,
+                        ": neither a zip archive nor a pickle; this is no file that torch.save wrote; for other "
+                        "formats see rushlight.safetensors, numpy.load or "
+                        "Python's open"));
   }
   RL_CHECK(FileError, magic.root->is(K::BigInt) && magic.root->text == "0x1950a86a20f9469cfc6c", where,
            ": a pickle without torch.save's magic number; this is no checkpoint");

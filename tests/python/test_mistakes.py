@@ -53,6 +53,12 @@ def in_place_on_a_leaf(fw):
     w += 1
 
 
+def another_optimizer(fw):
+    linear = fw.nn.Linear(1, 1)
+    saved = fw.optim.Adam(fw.nn.Sequential(linear, fw.nn.Linear(1, 1)).parameters())
+    fw.optim.Adam(linear.parameters()).load_state_dict(saved.state_dict())
+
+
 def backward_twice(fw):
     w = fw.ones(2, requires_grad=True)
     loss = (w * w).sum()
@@ -247,9 +253,70 @@ MISTAKES = {
     "a negative scale": (lambda fw: fw.distributions.Normal(0.0, -1.0), ["scale is positive", "softplus"]),
     "logits as probs": (lambda fw: fw.distributions.Categorical(fw.tensor([-1.0, 2.0])), ["logits=", "softmax"]),
     "no weights": (lambda fw: fw.multinomial(fw.zeros(2), 1), ["above 0", "softmax"]),
+    "a mask of numbers": (lambda fw: fw.ones(3).masked_fill(fw.ones(3), 0), [r"mask == 0", r"mask\.bool\(\)"]),
+    "a condition of numbers": (lambda fw: fw.where(fw.ones(3), 1.0, 0.0), [r"condition > 0"]),
+    "one_hot of floats": (lambda fw: fw.nn.functional.one_hot(fw.tensor([0.0, 1.0])), ["float32", r"x\.long\(\)"]),
+    "topk": (lambda fw: fw.ones(3).topk(4), ["k=4", "3 elements along dimension 0", "min"]),
+    "pixel_shuffle": (lambda fw: fw.nn.functional.pixel_shuffle(fw.ones(1, 3, 2, 2), 2), [r"upscale_factor \*\* 2"]),
+    "odd padding": (
+        lambda fw: fw.nn.functional.pad(fw.ones(2, 2), (1, 1, 1)),
+        ["got 3 numbers", "last dimension first"],
+    ),
+    "bmm of matrices": (lambda fw: fw.bmm(fw.ones(3, 4), fw.ones(4, 5)), [r"\[3, 4\]", "matmul", "unsqueeze"]),
+    "bmm sizes": (lambda fw: fw.bmm(fw.ones(2, 3, 4), fw.ones(3, 4, 5)), [r"\[2, 3, 4\] and \[3, 4, 5\]", r"\.mT"]),
+    "gather dimensions": (
+        lambda fw: fw.ones(3, 2).gather(1, fw.tensor([0, 1])),
+        [r"shape \[3, 2\], the index \[2\]", r"unsqueeze\(1\)"],
+    ),
+    "gather dtype": (lambda fw: fw.ones(3, 2).gather(1, fw.ones(3, 1)), ["float32", r"index\.long\(\)"]),
+    "integers need no gradient": (lambda fw: fw.ones(3).long().requires_grad_(), ["int64", r"x\.float\(\)"]),
+    "too many indices": (lambda fw: fw.ones(3)[0, 1], [r"got 2 for the shape \[3\]", "unsqueeze"]),
+    "cat ranks": (lambda fw: fw.cat([fw.ones(2, 3), fw.ones(2)]), [r"\[2, 3\] and \[2\]", "unsqueeze", "stack"]),
+    "the norm of integers": (lambda fw: fw.ones(3).long().norm(), [r"x\.float\(\)\.norm\(\)"]),
+    "integer probabilities": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.ones(2, 3), fw.zeros(2, 3).long()),
+        [r"target\.float\(\)", r"target\.argmax\(1\)"],
+    ),
+    "an unknown device": (lambda fw: fw.ones(2, device="gpu"), ["gpu", r"cuda\.is_available"]),
+    "output_padding": (
+        lambda fw: fw.nn.ConvTranspose2d(2, 2, 2, output_padding=3)(fw.ones(1, 2, 2, 2)),
+        ["among the sizes that a stride maps to one"],
+    ),
+    "sizes of a split": (lambda fw: fw.ones(5).split([2, 2]), ["single number"]),
+    "ctc lengths": (
+        lambda fw: fw.nn.functional.ctc_loss(
+            fw.ones(5, 2, 4), fw.ones(2, 3).long(), fw.tensor([5, 6]), fw.tensor([3, 3])
+        ),
+        [r"\(time, batch, classes\)"],
+    ),
+    "in place into less": (lambda fw: fw.ones(3).add_(fw.ones(2, 3)), [r"\[3\]", r"\[2, 3\]", r"x = x \+ y"]),
+    "in place into integers": (lambda fw: fw.ones(3).long().sqrt_(), ["compute a new tensor"]),
+    "rank of batch_norm": (
+        lambda fw: fw.nn.BatchNorm2d(3)(fw.ones(2, 3)),
+        [r"shape \[2, 3\]", "BatchNorm1d takes such"],
+    ),
+    "num_groups": (lambda fw: fw.nn.GroupNorm(3, 8), [r"\[1, 2, 4, 8\]"]),
+    "a state for an LSTM": (lambda fw: fw.nn.GRU(2, 3)(fw.ones(1, 1, 2), fw.ones(1, 3)), ["num_layers", "hidden_size"]),
+    "a tensor for an optimizer": (lambda fw: fw.optim.SGD(fw.ones(3, requires_grad=True), lr=0.1), [r"\[x\]"]),
+    "another optimizer's state": (another_optimizer, [r"\[4\]", r"\[2\]", "the model that was saved"]),
+    "a model for a schedule": (lambda fw: fw.optim.lr_scheduler.StepLR(fw.nn.Linear(1, 1), 1), ["pass the optimizer"]),
+    "tensors of two lengths": (lambda fw: fw.utils.data.TensorDataset(fw.ones(2), fw.ones(3)), [r"\[2, 3\]"]),
 }
 # What the texts of the two differ in before the hint.
 OTHER_WORDS = {
+    "pixel_shuffle",
+    "an unknown device",
+    "output_padding",
+    "topk",
+    "gather dtype",
+    "bmm of matrices",
+    "ctc lengths",
+    "in place into less",
+    "in place into integers",
+    "sizes of a split",
+    "a mask of numbers",
+    "cat ranks",
+    "a condition of numbers",
     "pictures of bytes",
     "targets with a channel",
     "an array for a tensor",

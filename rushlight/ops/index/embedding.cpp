@@ -179,7 +179,8 @@ Tensor any_backward(const Tensor& grad, const Tensor& indices, int64_t rows, int
 
 TensorSpec one_hot_meta(const Tensor& self, int64_t classes) {
   RL_CHECK(RuntimeError, self.dtype() == DType::Int64,
-           "one_hot is only applicable to index tensor of type LongTensor.");
+           "one_hot is only applicable to index tensor of type LongTensor. Hint: got ", self.dtype(),
+           "; convert it with x.long()");
   RL_CHECK(RuntimeError, self.numel() > 0 || classes > 0,
            classes == 0 ? "Class values must be smaller than num_classes."
                         : "Can not infer total number of classes from empty tensor.");

@@ -34,7 +34,7 @@ int64_t size_at(const Tensor& t, int64_t d) { return t.dim() == 0 ? 1 : t.sizes(
 
 void check_index_dtype(const char* op, const Tensor& index) {
   RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op,
-           "(): Expected dtype int32/int64 for index");
+           "(): Expected dtype int32/int64 for index. Hint: got ", index.dtype(), "; convert it with index.long()");
 }
 
 // ---- gather ----
@@ -44,7 +44,8 @@ TensorSpec gather_meta(const Tensor& self, int64_t dim, const Tensor& index, boo
   if (index.numel() == 0) return {.sizes = index.sizes(), .dtype = self.dtype(), .device = self.device()};
   check_index_dtype("gather", index);
   RL_CHECK(RuntimeError, rank_of(self) == rank_of(index),
-           "Index tensor must have the same number of dimensions as input tensor");
+           "Index tensor must have the same number of dimensions as input tensor. Hint: the input has shape ",
+           self.sizes(), ", the index ", index.sizes(), "; one number for each row is index.unsqueeze(1)");
   for (int64_t d = 0; d < rank_of(self); d++)
     RL_CHECK(RuntimeError, d == at || size_at(index, d) <= size_at(self, d), "Size does not match at dimension ", d,
              " expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ",

@@ -37,7 +37,8 @@ void check_mask(const char* op, const Tensor& mask) {
 
 TensorSpec masked_fill_spec(const Tensor& self, const Tensor& mask) {
   RL_CHECK(RuntimeError, mask.dtype() == DType::Bool,
-           "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype());
+           "masked_fill_ only supports boolean masks, but got mask with dtype ", mask.dtype(),
+           ". Hint: make it by a comparison, mask == 0, or with mask.bool()");
   return {.sizes = broadcast_shapes(self.sizes(), mask.sizes()), .dtype = self.dtype(), .device = self.device()};
 }
 TensorSpec masked_fill_meta(const Tensor& self, const Tensor& mask, const Scalar& value) {

@@ -79,11 +79,15 @@ void addmm_cpu(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const
 // ---- bmm, baddbmm ----
 
 TensorSpec bmm_meta(const Tensor& batch1, const Tensor& batch2) {
-  RL_CHECK(ShapeError, batch1.dim() == 3, "batch1 must be a 3D tensor");
-  RL_CHECK(ShapeError, batch2.dim() == 3, "batch2 must be a 3D tensor");
+  for (int i : {1, 2}) {
+    const Tensor& given = i == 1 ? batch1 : batch2;
+    RL_CHECK(ShapeError, given.dim() == 3, "batch", i, " must be a 3D tensor. Hint: bmm: got shape ", given.sizes(),
+             "; use matmul, which takes any, or add the batch with unsqueeze(0)");
+  }
   const Dims &a = batch1.sizes(), &b = batch2.sizes();
   RL_CHECK(ShapeError, a[0] == b[0] && a[2] == b[1], "Expected size for first two dimensions of batch2 tensor to be: [",
-           a[0], ", ", a[2], "] but got: [", b[0], ", ", b[1], "].");
+           a[0], ", ", a[2], "] but got: [", b[0], ", ", b[1], "]. Hint: bmm: shapes ", a, " and ", b,
+           " are (batch, n, m) and (batch, m, p); transpose one with .mT, or reshape it");
   RL_CHECK(DTypeError, batch1.dtype() == batch2.dtype(), "expected scalar type ", scalar_type_name(batch1.dtype()),
            " but found ", scalar_type_name(batch2.dtype()));
   RL_CHECK(NotImplementedError, batch1.dtype() != DType::Bool, "\"bmm\" not implemented for 'Bool'");

@@ -202,8 +202,11 @@ Tensor with_classes(const Tensor& weight, int64_t dims, int64_t class_dim) {  //
 Tensor cross_entropy_of_probabilities(const Tensor& self, const Tensor& given, const Tensor& weight, int64_t reduction,
                                       double smoothing) {
   int64_t class_dim = self.dim() == 1 ? 0 : 1, classes = self.sizes()[size_t(class_dim)];
-  RL_CHECK(RuntimeError, is_floating(given.dtype()),
-           "Expected floating point type for target with class probabilities, got ", scalar_type_name(given.dtype()));
+  RL_CHECK(
+      RuntimeError, is_floating(given.dtype()),
+      "Expected floating point type for target with class probabilities, got ", scalar_type_name(given.dtype()),
+      ". Hint: a target of the input's shape, ", self.sizes(),
+      ", holds probabilities: convert it with target.float(); labels have no dimension of classes: target.argmax(1)");
   RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
            "cross_entropy: weight tensor should be defined either for all ", classes,
            " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{});

@@ -47,7 +47,8 @@ struct Batch {
       RL_CHECK(RuntimeError, times[n] >= 0, "Expected input_lengths to have value at least 0, but got value ",
                times[n]);
       RL_CHECK(RuntimeError, times[n] <= steps, "Expected input_lengths to have value at most ", steps,
-               ", but got value ", times[n]);
+               ", but got value ", times[n],
+               ". Hint: ctc_loss: log_probs is (time, batch, classes); give the lengths after the model's strides");
       first.push_back(joined ? total : int64_t(n) * labels.size(1));
       RL_CHECK(RuntimeError, lengths[n] <= labels.numel() - (joined ? total : 0), "Expected target_lengths to add up ",
                "to at most the number of targets, ", labels.numel(), ", got ", lengths);

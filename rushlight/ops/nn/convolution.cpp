@@ -293,7 +293,8 @@ Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Te
     RL_CHECK(RuntimeError, extra[i] >= 0, "negative output_padding is not supported: conv_transpose", dims,
              "d got output_padding=", extra);
     RL_CHECK(RuntimeError, extra[i] < s[i] || extra[i] < d[i], "output padding must be smaller than either stride or ",
-             "dilation, but got output_padding=", extra, ", stride=", s, " and dilation=", d);
+             "dilation, but got output_padding=", extra, ", stride=", s, " and dilation=", d,
+             ". Hint: it chooses among the sizes that a stride maps to one; padding changes the size otherwise");
     CheckedInt full = CheckedInt(x.sizes()[i + 2] - 1) * s[i] + CheckedInt(d[i]) * (weight.sizes()[i + 2] - 1) + 1;
     sizes.push_back(full - CheckedInt(p[i]) * 2 + extra[i]);
     RL_CHECK(RuntimeError, sizes.back() > 0, "Given input size per channel: ", x.sizes(),

@@ -160,7 +160,8 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
     if (border == Border::Reflect) {
       RL_CHECK(RuntimeError, before < n && after < n, "Argument #", 4 + 2 * k,
                ": Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ",
-               after, ") at dimension ", d, " of input ", self.sizes());
+               after, ") at dimension ", d, " of input ", self.sizes(),
+               ". Hint: mirror less than the size, or use mode='replicate' or 'constant'");
     }
     if (border == Border::Circular) {
       RL_CHECK(RuntimeError, before <= n && after <= n, "Padding value causes wrapping around more than once.");
@@ -175,7 +176,8 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
 }
 
 Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::optional<double> value) {
-  RL_CHECK(RuntimeError, pad.size() % 2 == 0, "Padding length must be divisible by 2");
+  RL_CHECK(RuntimeError, pad.size() % 2 == 0, "Padding length must be divisible by 2. Hint: got ", pad.size(),
+           " numbers; give two for each dimension, before and after, the last dimension first");
   RL_CHECK(RuntimeError, int64_t(pad.size()) <= self.dim() * 2,
            "Padding length should be less than or equal to two times the input dimension but got padding length ",
            pad.size(), " and input of dimension ", self.dim());

@@ -28,7 +28,8 @@ Tensor pixel_shuffle_op(const Tensor& self, int64_t r) {
   RL_CHECK(RuntimeError, !__builtin_mul_overflow(r, r, &square) && c % square == 0,
            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
            "input.size(-3)=",
-           c, " is not divisible by the square of ", r);
+           c, " is not divisible by the square of ", r,
+           ". Hint: give the layer before it channels * upscale_factor ** 2 output channels");
   Dims split, order, result;
   for (size_t d = 0; d < lead; d++) {
     split.push_back(self.sizes()[d]);

@@ -128,7 +128,8 @@ Tensor msort_op(const Tensor& self) { return std::get<0>(sort(self, std::optiona
 
 std::array<TensorSpec, 2> topk_meta(const Tensor& self, int64_t k, int64_t dim, bool, bool) {
   int64_t at = wrap_dim(dim, self.dim());
-  RL_CHECK(RuntimeError, k >= 0 && k <= lane_size(self, at), "selected index k out of range");
+  RL_CHECK(RuntimeError, k >= 0 && k <= lane_size(self, at), "selected index k out of range. Hint: topk: got k=", k,
+           " for ", lane_size(self, at), " elements along dimension ", at, "; use min(k, x.size(dim)), or another dim");
   check_sortable("topk", self);
   Dims sizes = self.sizes();
   if (!sizes.empty()) sizes[size_t(at)] = k;

@@ -68,7 +68,7 @@ TensorSpec norm_meta(const Tensor& self, const Scalar& ord, const OptionalDims& 
   RL_CHECK(RuntimeError, !ord.is_complex(), "linalg.vector_norm: Expected a non-complex scalar as the order of norm.");
   RL_CHECK(RuntimeError, is_differentiable(self.dtype()),
            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ",
-           scalar_type_name(self.dtype()));
+           scalar_type_name(self.dtype()), ". Hint: convert first, x.float().norm()");
   if (dtype) {
     RL_CHECK(RuntimeError, is_differentiable(*dtype),
              "linalg.vector_norm: dtype should be floating point or complex. Got ", scalar_type_name(*dtype));

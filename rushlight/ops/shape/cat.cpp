@@ -47,7 +47,8 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
     const Dims& s = tensors[i].sizes();
     if (is_nothing(s)) continue;
     RL_CHECK(RuntimeError, s.size() == sizes.size(), "Tensors must have same number of dimensions: got ", sizes.size(),
-             " and ", s.size());
+             " and ", s.size(), ". Hint: cat: shapes ", sizes, " and ", s,
+             "; unsqueeze one, or use stack to join along a new dimension");
     for (size_t d = 0; d < sizes.size(); d++)
       RL_CHECK(RuntimeError, int64_t(d) == at || s[d] == sizes[d], "Sizes of tensors must match except in dimension ",
                at, ". Expected size ", sizes[d], " but got size ", s[d], " for tensor number ", i,

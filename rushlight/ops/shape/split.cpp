@@ -42,7 +42,8 @@ Tensors split_with_sizes(const Tensor& self, IntArrayRef sizes, int64_t dim) {
     at = CheckedInt(at) + s;
   }
   RL_CHECK(RuntimeError, at == n, "split_with_sizes expects split_sizes to sum exactly to ", n,
-           " (input tensor's size at dimension ", dim, "), but got split_sizes=", sizes);
+           " (input tensor's size at dimension ", dim, "), but got split_sizes=", sizes,
+           ". Hint: a single number n makes parts of n elements, the last one smaller");
   Tensors out;
   at = 0;
   for (int64_t s : sizes) {

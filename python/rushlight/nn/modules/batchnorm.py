@@ -118,12 +118,20 @@ class _BatchNorm(_NormBase):
         return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch, momentum, self.eps)
 
 
+def _wrong_rank(expected: str, input: Tensor) -> ValueError:
+    fitting = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}.get(input.dim())
+    hint = f"; {fitting} takes such" if fitting else ""
+    return ValueError(
+        f"expected {expected} input (got {input.dim()}D input). Hint: the input has shape {list(input.shape)}{hint}"
+    )
+
+
 class BatchNorm1d(_BatchNorm):
     """Normalises each channel of ``(N, C)`` or ``(N, C, L)`` over batch and length."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 2 and input.dim() != 3:
-            raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
+            raise _wrong_rank("2D or 3D", input)
 
 
 class BatchNorm2d(_BatchNorm):
@@ -141,7 +149,7 @@ class BatchNorm2d(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 4:
-            raise ValueError(f"expected 4D input (got {input.dim()}D input)")
+            raise _wrong_rank("4D", input)
 
 
 class BatchNorm3d(_BatchNorm):
@@ -149,7 +157,7 @@ class BatchNorm3d(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 5:
-            raise ValueError(f"expected 5D input (got {input.dim()}D input)")
+            raise _wrong_rank("5D", input)
 
 
 class _LazyNormBase(LazyModuleMixin, _NormBase):

@@ -116,7 +116,10 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+            raise ValueError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups}). "
+                f"Hint: these divide it: {[g for g in range(1, num_channels + 1) if num_channels % g == 0]}"
+            )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

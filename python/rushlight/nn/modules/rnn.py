@@ -155,6 +155,10 @@ class RNNBase(Module):
                 weights.append(getattr(self, name))  # noqa: PERF401  (what a script can unroll)
         return weights
 
+    def _state_hint(self) -> str:
+        kind = "a pair (h_0, c_0), each" if self.mode == "LSTM" else "a state"
+        return f". Hint: {kind} of sizes (num_layers * directions, batch, hidden_size), without the batch for an input without"
+
     def _check_state(self, state: Tensor, expected: list[int], name: str) -> None:
         if list(state.size()) != expected:
             text = "(" + ", ".join([str(n) for n in expected]) + ")"
@@ -233,10 +237,14 @@ class RNNBase(Module):
         for i, s in enumerate(state):
             if unbatched:
                 if s.dim() != 2:
-                    raise RuntimeError(f"For unbatched 2-D input, hx should also be 2-D but got {s.dim()}-D tensor")
+                    raise RuntimeError(
+                        f"For unbatched 2-D input, hx should also be 2-D but got {s.dim()}-D tensor{self._state_hint()}"
+                    )
                 s = s.unsqueeze(1)
             elif s.dim() != 3:
-                raise RuntimeError(f"For batched 3-D input, hx should also be 3-D but got {s.dim()}-D tensor")
+                raise RuntimeError(
+                    f"For batched 3-D input, hx should also be 3-D but got {s.dim()}-D tensor{self._state_hint()}"
+                )
             self._check_state(s, [n, batch, widths[i]], names[i])
             checked.append(s if sorted_indices is None else s.index_select(1, sorted_indices))
         return checked

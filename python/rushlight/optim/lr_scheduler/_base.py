@@ -59,7 +59,9 @@ def _per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
 
 def _check_optimizer(optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise TypeError(
+            f"{type(optimizer).__name__} is not an Optimizer. Hint: pass the optimizer that steps the parameters"
+        )
 
 
 def _track_step_calls(optimizer: Optimizer) -> None:

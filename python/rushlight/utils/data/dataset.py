@@ -61,7 +61,8 @@ class TensorDataset(Dataset[tuple]):
 
     def __init__(self, *tensors: Tensor) -> None:
         if any(tensors[0].size(0) != tensor.size(0) for tensor in tensors):
-            raise AssertionError("Size mismatch between tensors")
+            sizes = [t.size(0) for t in tensors]
+            raise AssertionError(f"Size mismatch between tensors. Hint: their first sizes are {sizes}; all need one")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple:
