@@ -39,7 +39,8 @@ napi_value construct(napi_env env, napi_callback_info info) {
 Wrapped& self_of(napi_env env, napi_value object, bool tensor) {
   Wrapped* w = wrapped_of(env, object);
   if (!w || w->tensor != tensor)
-    type_error(env, std::string("expected a ") + (tensor ? "Tensor" : "ScriptModule") + ", got a " + kind_of(env, object));
+    type_error(env,
+               std::string("expected a ") + (tensor ? "Tensor" : "ScriptModule") + ", got a " + kind_of(env, object));
   return *w;
 }
 Wrapped& tensor_at(napi_env env, const Arguments& args, size_t i = 0) { return self_of(env, args[i], true); }
@@ -47,7 +48,8 @@ Wrapped& tensor_at(napi_env env, const Arguments& args, size_t i = 0) { return s
 Wrapped& module_at(napi_env env, const Arguments& args, bool alone = true) {
   Wrapped& w = self_of(env, args[0], false);
   if (alone && w.running) {
-    napi_throw_error(env, "RuntimeError", "a forwardAsync of this module is running: await it first, or load the archive once more");
+    napi_throw_error(env, "RuntimeError",
+                     "a forwardAsync of this module is running: await it first, or load the archive once more");
     throw Pending();
   }
   held_by(env, w);
@@ -72,12 +74,15 @@ napi_value dispose(napi_env env, napi_callback_info info) {
 std::vector<int64_t> sizes_of(napi_env env, napi_value v, const char* where) {
   bool yes = false;
   check(env, napi_is_array(env, v, &yes));
-  if (!yes) type_error(env, std::string(where) + ": expected a shape, an array of whole numbers, got a " + kind_of(env, v));
+  if (!yes)
+    type_error(env, std::string(where) + ": expected a shape, an array of whole numbers, got a " + kind_of(env, v));
   std::vector<int64_t> out;
   for (napi_value item : items_of(env, v)) {
     double d = -1;
-    if (!is(env, item, napi_number) || napi_get_value_double(env, item, &d) != napi_ok || d < 0 || d != double(int64_t(d)))
-      range_error(env, std::string(where) + ": shape[" + std::to_string(out.size()) + "]: expected a whole number >= 0, got " +
+    if (!is(env, item, napi_number) || napi_get_value_double(env, item, &d) != napi_ok || d < 0 ||
+        d != double(int64_t(d)))
+      range_error(env, std::string(where) + ": shape[" + std::to_string(out.size()) +
+                           "]: expected a whole number >= 0, got " +
                            (is(env, item, napi_number) ? std::to_string(d) : kind_of(env, item)));
     out.push_back(int64_t(d));
   }
@@ -117,13 +122,17 @@ napi_value borrow(napi_env env, napi_callback_info info) {
     check(env, napi_get_typedarray_info(env, args[0], &type, &length, &data, &buffer, &offset));
     bool detached = false, plain = false;
     check(env, napi_is_arraybuffer(env, buffer, &plain));
-    if (!plain) type_error(env, "tensor: the array lies in a SharedArrayBuffer, which other threads may write to; copy it first");
+    if (!plain)
+      type_error(env, "tensor: the array lies in a SharedArrayBuffer, which other threads may write to; copy it first");
     check(env, napi_is_detached_arraybuffer(env, buffer, &detached));
     if (detached) type_error(env, "tensor: the array's buffer was detached (transferred)");
     int32_t dtype = dtype_of(type);
     if (is(env, args[2], napi_number)) check(env, napi_get_value_int32(env, args[2], &dtype));
     const size_t item = dtype < 0 ? 0 : rl_dtype_size(dtype);
-    if (item == 0) type_error(env, "tensor: this kind of typed array has no dtype of its own; say which, as in rl.tensor(array, shape, rl.float16)");
+    if (item == 0)
+      type_error(env,
+                 "tensor: this kind of typed array has no dtype of its own; say which, as in rl.tensor(array, shape, "
+                 "rl.float16)");
     const size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
     const size_t bytes = length * sizes[type];
     const std::vector<int64_t> shape = sizes_of(env, args[1], "tensor");
@@ -131,8 +140,8 @@ napi_value borrow(napi_env env, napi_callback_info info) {
     for (int64_t n : shape)
       if (__builtin_mul_overflow(wanted, uint64_t(n), &wanted)) wanted = UINT64_MAX, n = 1;
     if (wanted != bytes)
-      range_error(env, "tensor: the shape takes " + std::to_string(wanted / item) + " elements of " + std::to_string(item) +
-                           " bytes, the array has " + std::to_string(bytes) + " bytes");
+      range_error(env, "tensor: the shape takes " + std::to_string(wanted / item) + " elements of " +
+                           std::to_string(item) + " bytes, the array has " + std::to_string(bytes) + " bytes");
     if (reinterpret_cast<uintptr_t>(data) % std::min<size_t>(item, 8))
       range_error(env, "tensor: the array begins at byte " + std::to_string(offset) + " of its buffer, elements of " +
                            std::to_string(item) + " bytes need a multiple of that; copy it first");
@@ -158,7 +167,8 @@ napi_value shape(napi_env env, napi_callback_info info) {
     check(env, rl_tensor_sizes(held_by(env, tensor_at(env, args)), &sizes, &dims));
     napi_value out;
     check(env, napi_create_array_with_length(env, dims, &out));
-    for (size_t i = 0; i < dims; i++) check(env, napi_set_element(env, out, uint32_t(i), js_number(env, double(sizes[i]))));
+    for (size_t i = 0; i < dims; i++)
+      check(env, napi_set_element(env, out, uint32_t(i), js_number(env, double(sizes[i]))));
     return out;
   });
 }
@@ -422,7 +432,8 @@ napi_value method_async(napi_env env, napi_callback_info info) {
     napi_value promise;
     check(env, napi_create_promise(env, &w->deferred, &promise));
     check(env, napi_create_reference(env, args[0], 1, &w->object));
-    check(env, napi_create_async_work(env, nullptr, js_text(env, "rushlight"), run_work, finish_work, w.get(), &w->work));
+    check(env,
+          napi_create_async_work(env, nullptr, js_text(env, "rushlight"), run_work, finish_work, w.get(), &w->work));
     m.running++;
     check(env, napi_queue_async_work(env, w->work));
     w.release();
@@ -442,7 +453,8 @@ napi_value method_schema(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     Value out;
-    check(env, rl_module_schema(held_by(env, module_at(env, args)), text_of(env, args[1], "schema").c_str(), out.out()));
+    check(env,
+          rl_module_schema(held_by(env, module_at(env, args)), text_of(env, args[1], "schema").c_str(), out.out()));
     return to_js(env, out);
   });
 }
@@ -552,7 +564,8 @@ napi_value begin(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     State& s = *state_of(env);
-    for (auto [name, ref] : {std::pair{"Tensor", &s.tensor}, {"ScriptModule", &s.module}, {"Tuple", &s.tuple}, {"Number", &s.number}}) {
+    for (auto [name, ref] :
+         {std::pair{"Tensor", &s.tensor}, {"ScriptModule", &s.module}, {"Tuple", &s.tuple}, {"Number", &s.number}}) {
       napi_value c;
       check(env, napi_get_named_property(env, args[0], name, &c));
       check(env, napi_create_reference(env, c, 1, ref));
@@ -593,11 +606,37 @@ napi_value start(napi_env env, napi_value exports) {
     const char* name;
     napi_callback f;
   } functions[] = {
-      {"begin", begin}, {"borrow", borrow}, {"shape", shape}, {"dtype", dtype}, {"device", device}, {"dtypeNames", dtype_names}, {"data", data},
-      {"text", text}, {"requiresGrad", requires_grad}, {"grad", grad}, {"backward", backward}, {"dispose", dispose}, {"call", call},
-      {"operatorNames", operator_names}, {"schema", schema}, {"loadModule", load_module}, {"compile", compile}, {"method", method},
-      {"methodAsync", method_async}, {"methods", methods}, {"methodSchema", method_schema}, {"get", get}, {"set", set}, {"state", module_state},
-      {"train", train}, {"to", to}, {"save", save}, {"load", load}, {"manualSeed", manual_seed}, {"threads", threads}, {"gradMode", grad_mode},
+      {"begin", begin},
+      {"borrow", borrow},
+      {"shape", shape},
+      {"dtype", dtype},
+      {"device", device},
+      {"dtypeNames", dtype_names},
+      {"data", data},
+      {"text", text},
+      {"requiresGrad", requires_grad},
+      {"grad", grad},
+      {"backward", backward},
+      {"dispose", dispose},
+      {"call", call},
+      {"operatorNames", operator_names},
+      {"schema", schema},
+      {"loadModule", load_module},
+      {"compile", compile},
+      {"method", method},
+      {"methodAsync", method_async},
+      {"methods", methods},
+      {"methodSchema", method_schema},
+      {"get", get},
+      {"set", set},
+      {"state", module_state},
+      {"train", train},
+      {"to", to},
+      {"save", save},
+      {"load", load},
+      {"manualSeed", manual_seed},
+      {"threads", threads},
+      {"gradMode", grad_mode},
   };
   for (const auto& [name, f] : functions) {
     napi_value function;
@@ -618,7 +657,8 @@ napi_value start(napi_env env, napi_value exports) {
 Wrapped* wrapped_of(napi_env env, napi_value object) {
   bool ours = false;
   void* data = nullptr;
-  if (!is(env, object, napi_object) || napi_check_object_type_tag(env, object, &kTag, &ours) != napi_ok || !ours) return nullptr;
+  if (!is(env, object, napi_object) || napi_check_object_type_tag(env, object, &kTag, &ours) != napi_ok || !ours)
+    return nullptr;
   return napi_unwrap(env, object, &data) == napi_ok ? static_cast<Wrapped*>(data) : nullptr;
 }
 

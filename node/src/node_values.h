@@ -68,8 +68,8 @@ struct Wrapped {
   Value value;
   napi_ref array = nullptr;      // the typed array's buffer that the memory is
   std::shared_ptr<State> state;  // with `array`
-  int64_t bytes = 0;         // what the garbage collector was told of
-  int running = 0;           // calls of a module on other threads
+  int64_t bytes = 0;             // what the garbage collector was told of
+  int running = 0;               // calls of a module on other threads
   bool tensor = false;
 };
 // Null for another object.
@@ -109,6 +109,5 @@ template <class F> napi_value guarded(napi_env env, F f) noexcept {
   }
   return nullptr;
 }
-
 
 }  // namespace rushlight::node

@@ -9,9 +9,9 @@ namespace {
 constexpr int kDeepest = 100;  // of arrays in arrays, which also ends those that hold themselves
 
 const char* name_of(int32_t kind) {
-  constexpr const char* names[] = {"RuntimeError", "ValueError",    "TypeError", "IndexError",
-                                   "NotImplementedError", "MemoryError", "OSError", "KeyError",
-                                   "AttributeError", "UnpicklingError", "InternalError"};
+  constexpr const char* names[] = {"RuntimeError",        "ValueError",      "TypeError",    "IndexError",
+                                   "NotImplementedError", "MemoryError",     "OSError",      "KeyError",
+                                   "AttributeError",      "UnpicklingError", "InternalError"};
   return kind >= 0 && kind < int32_t(std::size(names)) ? names[kind] : names[0];
 }
 
@@ -117,7 +117,7 @@ napi_value exception_of(napi_env env, rl_error* error) {
   const std::string text = rl_error_text(error);
   rl_error_free(error);
   napi_value code = js_text(env, name_of(kind)), message = js_text(env, text), out;
-  auto make = kind == RL_TYPE_ERROR ? napi_create_type_error
+  auto make = kind == RL_TYPE_ERROR    ? napi_create_type_error
               : kind == RL_INDEX_ERROR ? napi_create_range_error
                                        : napi_create_error;
   check(env, make(env, code, message, &out));
@@ -197,7 +197,9 @@ Value from_js(napi_env env, napi_value v, const std::string& where, int depth) {
       return Value(rl_string(text.data(), text.size()));
     }
     case napi_object: break;
-    default: type_error(env, where + ": expected a tensor, number, string, boolean, array or object, got a " + kind_of(env, v));
+    default:
+      type_error(env,
+                 where + ": expected a tensor, number, string, boolean, array or object, got a " + kind_of(env, v));
   }
   State& state = *state_of(env);
   if (Wrapped* w = wrapped_of(env, v)) return Value(rl_value_copy(held_by(env, *w)));
@@ -205,7 +207,9 @@ Value from_js(napi_env env, napi_value v, const std::string& where, int depth) {
   check(env, napi_is_array(env, v, &yes));
   if (yes) return from_array(env, v, where, depth, instance_of(env, v, state.tuple));
   check(env, napi_is_typedarray(env, v, &yes));
-  if (yes) type_error(env, where + ": a typed array is no tensor by itself; rl.tensor(array, shape) makes one over its memory");
+  if (yes)
+    type_error(env,
+               where + ": a typed array is no tensor by itself; rl.tensor(array, shape) makes one over its memory");
   if (instance_of(env, v, state.number)) {  // Float, Complex, DType, Device: their parts tell them apart
     napi_value parts;
     check(env, napi_get_named_property(env, v, "parts", &parts));
@@ -352,7 +356,8 @@ napi_value js_number(napi_env env, double v) {
 }
 std::vector<napi_value> items_of(napi_env env, napi_value array) {
   uint32_t n;
-  if (napi_get_array_length(env, array, &n) != napi_ok) type_error(env, "expected an array, got a " + kind_of(env, array));
+  if (napi_get_array_length(env, array, &n) != napi_ok)
+    type_error(env, "expected an array, got a " + kind_of(env, array));
   std::vector<napi_value> out;
   // Not `n` at once: new Array(2 ** 32 - 1) has a length and no memory.
   for (uint32_t i = 0; i < n; i++) {

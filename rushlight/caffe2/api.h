@@ -43,7 +43,9 @@ struct NetDef : Proto {
   int external_output_size() const { return int(message().texts("external_output").size()); }
   const std::string& external_output(int k) const { return message().texts("external_output").at(size_t(k)); }
 };
-struct MetaNetDef : Proto { MetaNetDef() : Proto("MetaNetDef") {} };
+struct MetaNetDef : Proto {
+  MetaNetDef() : Proto("MetaNetDef") {}
+};
 
 // False where the file can't be read or holds no such message; in text form where its name ends in txt.
 inline bool ReadProtoFromFile(const std::string& path, Proto* to) {
@@ -60,7 +62,9 @@ inline bool ReadProtoFromFile(const std::string& path, Proto* to) {
 // Runs a net for prediction. Throws as Workspace does.
 class Predictor {
  public:
-  Predictor(const NetDef& init_net, const NetDef& run_net, Workspace* parent = nullptr) : ws_(".", parent) { start(init_net.message(), run_net.message()); }
+  Predictor(const NetDef& init_net, const NetDef& run_net, Workspace* parent = nullptr) : ws_(".", parent) {
+    start(init_net.message(), run_net.message());
+  }
   // Of a database that predictor_exporter wrote.
   Predictor(const std::string& db_type, const std::string& path) : ws_(".") {
     MessageRef meta = make_message("MetaNetDef");

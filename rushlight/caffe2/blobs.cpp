@@ -55,7 +55,8 @@ MessageRef tensor_message(const Value& v, const std::string& name, int64_t from,
   } else {
     if (type == 12) t = t.contiguous().view(torch::kShort).to(torch::kLong).bitwise_and(0xffff);
     else t = t.to(torch::kLong).contiguous();
-    m->mutable_wholes(type == 10 ? "int64_data" : "int32_data").assign(t.data_ptr<int64_t>(), t.data_ptr<int64_t>() + t.numel());
+    m->mutable_wholes(type == 10 ? "int64_data" : "int32_data")
+        .assign(t.data_ptr<int64_t>(), t.data_ptr<int64_t>() + t.numel());
   }
   return m;
 }
@@ -64,7 +65,9 @@ MessageRef tensor_message(const Value& v, const std::string& name, int64_t from,
 static Value elements(const Message& m, int64_t n) {
   int64_t type = m.whole("data_type");
   const std::string& name = m.text("name");
-  auto wants = [&](size_t have) { C2_ENFORCE(int64_t(have) == n, "TensorProto ", name, ": ", n, " values are wanted, there are ", have); };
+  auto wants = [&](size_t have) {
+    C2_ENFORCE(int64_t(have) == n, "TensorProto ", name, ": ", n, " values are wanted, there are ", have);
+  };
   if (type == 4) {
     auto s = make_ref<StringTensor>();
     s->items = m.texts("string_data");
@@ -76,7 +79,8 @@ static Value elements(const Message& m, int64_t n) {
   const std::string* raw = m.has("raw_data") ? &m.text("raw_data") : nullptr;
   if (!raw && m.has("byte_data") && (type == 3 || type == 6 || type == 7 || type == 5)) raw = &m.text("byte_data");
   if (raw) {
-    C2_ENFORCE(int64_t(raw->size()) == n * int64_t(t.element_size()), "TensorProto ", name, ": ", n, " values are wanted, there are ", raw->size(), " bytes");
+    C2_ENFORCE(int64_t(raw->size()) == n * int64_t(t.element_size()), "TensorProto ", name, ": ", n,
+               " values are wanted, there are ", raw->size(), " bytes");
     if (n) std::memcpy(t.data_ptr(), raw->data(), raw->size());
     return Value(rushlight::Tensor(t));
   }
@@ -122,7 +126,10 @@ MessageRef blob_message(const Value& v, const std::string& name) {
     t->touch();
     t->mutable_wholes("dims").assign(q->data.sizes().begin(), q->data.sizes().end());
     bool bytes = q->data.scalar_type() == torch::kByte;
-    t->set("precision", bytes ? 8 : 32).set("scale", double(q->scale)).set("bias", double(q->zero_point)).set("is_signed", !bytes);
+    t->set("precision", bytes ? 8 : 32)
+        .set("scale", double(q->scale))
+        .set("bias", double(q->zero_point))
+        .set("is_signed", !bytes);
     t->set("data_type", proto_of_dtype(q->data.scalar_type())).set("name", name);
     Tensor d = q->data.to(torch::kLong).contiguous();
     t->mutable_wholes("data").assign(d.data_ptr<int64_t>(), d.data_ptr<int64_t>() + d.numel());
@@ -139,7 +146,8 @@ Value blob_value(const Message& m) {
     auto out = make_ref<Int8Tensor>();
     const Dims1& dims = q->wholes("dims");
     int64_t n = count_of(dims, m.text("name"));
-    C2_ENFORCE(int64_t(q->wholes("data").size()) == n, "blob ", m.text("name"), ": ", n, " values are wanted, there are ", q->wholes("data").size());
+    C2_ENFORCE(int64_t(q->wholes("data").size()) == n, "blob ", m.text("name"), ": ", n,
+               " values are wanted, there are ", q->wholes("data").size());
     out->data = int_list(q->wholes("data"), q->whole("precision") == 8 ? torch::kByte : torch::kInt).reshape(dims);
     out->scale = float(q->real("scale"));
     out->zero_point = int32_t(q->real("bias"));
@@ -159,7 +167,8 @@ void add_blob_chunk(Value& to, const Message& m) {
     return;
   }
   int64_t from = part->whole("begin"), end = part->whole("end");
-  C2_ENFORCE(from >= 0 && from <= end && end <= n, "blob ", m.text("name"), ": a segment from ", from, " to ", end, " of ", n, " values");
+  C2_ENFORCE(from >= 0 && from <= end && end <= n, "blob ", m.text("name"), ": a segment from ", from, " to ", end,
+             " of ", n, " values");
   Value piece = elements(*t, end - from);
   if (auto* s = as<StringTensor>(piece)) {
     auto* all = as<StringTensor>(to);
@@ -189,7 +198,10 @@ namespace {
 // One file: for each entry the lengths of key and value as 32 bit numbers, then both.
 class MiniCursor final : public DbCursor {
  public:
-  explicit MiniCursor(const std::string& path) : where_(str("minidb '", path, "'")), file_(io::map_file(path, "minidb")) { first(); }
+  explicit MiniCursor(const std::string& path)
+      : where_(str("minidb '", path, "'")), file_(io::map_file(path, "minidb")) {
+    first();
+  }
   bool valid() const override { return valid_; }
   std::string_view key() const override { return key_; }
   std::string_view value() const override { return value_; }
@@ -205,8 +217,11 @@ class MiniCursor final : public DbCursor {
     RL_CHECK(FileError, bytes.size() - at_ >= 8, where_, ": damaged at byte ", at_, ": it ends inside of an entry");
     std::memcpy(lengths, bytes.data() + at_, 8);
     size_t left = bytes.size() - at_ - 8;
-    RL_CHECK(FileError, lengths[0] >= 0 && lengths[1] >= 0 && size_t(lengths[0]) <= left && size_t(lengths[1]) <= left - size_t(lengths[0]), where_, ": damaged at byte ", at_,
-             ": an entry of ", lengths[0], " and ", lengths[1], " bytes where ", left, " are left");
+    RL_CHECK(FileError,
+             lengths[0] >= 0 && lengths[1] >= 0 && size_t(lengths[0]) <= left &&
+                 size_t(lengths[1]) <= left - size_t(lengths[0]),
+             where_, ": damaged at byte ", at_, ": an entry of ", lengths[0], " and ", lengths[1], " bytes where ",
+             left, " are left");
     const char* p = reinterpret_cast<const char*>(bytes.data()) + at_ + 8;
     key_ = {p, size_t(lengths[0])};
     value_ = {p + lengths[0], size_t(lengths[1])};
@@ -230,13 +245,16 @@ class MiniWriter final : public DbWriter {
     if (file_) std::fclose(file_);
   }
   void put(std::string_view key, std::string_view value) override {
-    RL_CHECK(ValueError, key.size() <= INT32_MAX && value.size() <= INT32_MAX, "minidb '", path_, "': an entry is larger than 2 GB");
+    RL_CHECK(ValueError, key.size() <= INT32_MAX && value.size() <= INT32_MAX, "minidb '", path_,
+             "': an entry is larger than 2 GB");
     int32_t lengths[2] = {int32_t(key.size()), int32_t(value.size())};
     bool good = std::fwrite(lengths, 8, 1, file_) == 1 && std::fwrite(key.data(), 1, key.size(), file_) == key.size() &&
                 std::fwrite(value.data(), 1, value.size(), file_) == value.size();
     RL_CHECK(OsError, good, "minidb '", path_, "' can't be written: ", std::strerror(errno));
   }
-  void commit() override { RL_CHECK(OsError, std::fflush(file_) == 0, "minidb '", path_, "' can't be written: ", std::strerror(errno)); }
+  void commit() override {
+    RL_CHECK(OsError, std::fflush(file_) == 0, "minidb '", path_, "' can't be written: ", std::strerror(errno));
+  }
 
  private:
   std::string path_;

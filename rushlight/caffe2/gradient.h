@@ -43,11 +43,13 @@ class GradientMaker {
   std::string GI_indices(size_t k);
   std::string GI_values(size_t k);
   void set_dense(size_t k, std::string name) { gi_[k] = {std::move(name), "", ""}; }
-  void set_sparse(size_t k, std::string indices, std::string values) { gi_[k] = {"", std::move(indices), std::move(values)}; }
+  void set_sparse(size_t k, std::string indices, std::string values) {
+    gi_[k] = {"", std::move(indices), std::move(values)};
+  }
 
   // Adds an operator; `copy`: with the forward operator's arguments behind `args`.
-  Message& add(const std::string& type, std::vector<std::string> in, std::vector<std::string> out, std::vector<MessageRef> args = {},
-               bool copy = true);
+  Message& add(const std::string& type, std::vector<std::string> in, std::vector<std::string> out,
+               std::vector<MessageRef> args = {}, bool copy = true);
   void from_spec(const GradientSpec& spec);
 
   std::vector<MessageRef> ops;
@@ -76,7 +78,7 @@ GradientMeta gradient_of(const Message& def, const std::vector<BlobGradient>& go
 using GradientMap = std::map<std::string, BlobGradient>;
 GradientMap add_gradients(Message& net, const std::vector<std::pair<std::string, BlobGradient>>& ys, size_t skip = 0);
 // The same of a list of operators: the gradient operators alone.
-GradientMap backward_pass(const std::vector<MessageRef>& ops, const std::vector<std::pair<std::string, BlobGradient>>& ys,
-                          std::vector<MessageRef>& out);
+GradientMap backward_pass(const std::vector<MessageRef>& ops,
+                          const std::vector<std::pair<std::string, BlobGradient>>& ys, std::vector<MessageRef>& out);
 
 }  // namespace rushlight::caffe2

@@ -33,7 +33,8 @@ class Kernel final : public BoxedKernel {
     } else {
       c.in = args[1].list().items;
     }
-    C2_ENFORCE(c.in.size() == op->inputs.size(), op->type, ": expected ", op->inputs.size(), " inputs, got ", c.in.size());
+    C2_ENFORCE(c.in.size() == op->inputs.size(), op->type, ": expected ", op->inputs.size(), " inputs, got ",
+               c.in.size());
     op->record->run(c);
     rets[0] = IValue(make_ref<GenericList>(Type::any(), std::move(c.out)));
   }
@@ -79,7 +80,8 @@ Program::Program(const Net& net) {
       }
       graph::Node* inputs = g->insert_new("prim::ListConstruct", in);
       inputs->output()->set_type(list);
-      graph::Node* call = g->insert_new("_caffe2::" + op->type, {g->insert_constant(IValue(op->def->serialize())), inputs->output()});
+      graph::Node* call =
+          g->insert_new("_caffe2::" + op->type, {g->insert_constant(IValue(op->def->serialize())), inputs->output()});
       call->op = &graph_op(op->type);
       call->output()->set_type(list);
       graph::Node* outputs = g->insert_new("prim::ListUnpack", {call->output()}, op->outputs.size());
@@ -123,9 +125,8 @@ void Program::run(Workspace& ws) {
       try {
         part.graph->run(args.data(), results.data());
         done = true;
-      } catch (const InternalError&) {
-        throw;
-      } catch (const Error&) {}  // told below, operator by operator
+      } catch (const InternalError&) { throw; } catch (const Error&) {
+      }  // told below, operator by operator
       for (size_t k = 0; done && k < results.size(); k++)
         if (!results[k].is_none()) ws.create(part.outputs[k])->value = std::move(results[k]);
     }

@@ -76,7 +76,12 @@ MessageRef Arguments::net(std::string_view name) const {
   return n ? MessageRef(const_cast<Message*>(n)) : MessageRef();
 }
 
-Op::Op(MessageRef d) : def(std::move(d)), type(def->text("type")), inputs(def->texts("input")), outputs(def->texts("output")), args(*def) {
+Op::Op(MessageRef d)
+    : def(std::move(d)),
+      type(def->text("type")),
+      inputs(def->texts("input")),
+      outputs(def->texts("output")),
+      args(*def) {
   record = Registry::get().find(type);
 }
 
@@ -103,7 +108,8 @@ std::vector<int64_t> Call::whole_numbers(size_t k) const {
 }
 double Call::number(size_t k) const {
   Tensor t = X(k);
-  C2_ENFORCE(t.numel() == 1, "Input ", k < op.inputs.size() ? op.inputs[k] : "", " should have one element, got ", t.numel());
+  C2_ENFORCE(t.numel() == 1, "Input ", k < op.inputs.size() ? op.inputs[k] : "", " should have one element, got ",
+             t.numel());
   return t.reshape({}).item<double>();
 }
 
@@ -126,7 +132,8 @@ void check_schema(const Op& op) {
 }
 
 static const char* device_name(int64_t type) {
-  static const char* names[] = {"CPU", "CUDA", "MKLDNN", "OPENGL", "OPENCL", "IDEEP", "HIP", "FPGA", "ORT", "XLA", "MLC"};
+  static const char* names[] = {"CPU", "CUDA", "MKLDNN", "OPENGL", "OPENCL", "IDEEP",
+                                "HIP", "FPGA", "ORT",    "XLA",    "MLC"};
   return type >= 0 && type < 11 ? names[type] : "UNKNOWN";
 }
 
@@ -135,8 +142,10 @@ void check_known(const Op& op) {
   int64_t type = device ? device->whole("device_type") : 0;
   if (op.record && (type == 0 || type == 5)) return;
   C2_FAIL("Cannot create operator of type '", op.type, "' on the device '", device_name(type),
-          "'. Verify that implementation for the corresponding device exist. It might also happen if the binary is not linked "
-          "with the operator implementation code. If Python frontend is used it might happen if dyndep.InitOpsLibrary call is "
+          "'. Verify that implementation for the corresponding device exist. It might also happen if the binary is not "
+          "linked "
+          "with the operator implementation code. If Python frontend is used it might happen if dyndep.InitOpsLibrary "
+          "call is "
           "missing. Operator def: ",
           op.def->to_text());
 }
@@ -145,14 +154,13 @@ void run_checked(Call& c) {
   NoGradGuard no_grad;
   auto rethrow = [&](const std::string& text) {
     // Frames of control operators add theirs; the innermost stays first.
-    throw RuntimeError(str(text, text.starts_with("[enforce fail") || text.find("INTERNAL ASSERT") != text.npos ? "" : "",
+    throw RuntimeError(str(text,
+                           text.starts_with("[enforce fail") || text.find("INTERNAL ASSERT") != text.npos ? "" : "",
                            " (Error from operator: \n", c.op.def->to_text(), ")"));
   };
   try {
     c.op.record->run(c);
-  } catch (const InternalError&) {
-    throw;
-  } catch (const Error& e) {
+  } catch (const InternalError&) { throw; } catch (const Error& e) {
     std::string text = e.text();
     if (!text.starts_with("[enforce fail") && text.find("INTERNAL ASSERT") == text.npos)
       text = str("[enforce fail at ", c.op.type, "] . ", text);
@@ -225,8 +233,8 @@ void Registry::derive_gradients() {
 const Registry& Registry::get() {
   static const Registry& all = *[] {
     auto* r = new Registry;
-    for (auto add : {add_math, add_shape, add_nn, add_norm, add_loss, add_reduce, add_segment, add_sparse, add_fill, add_optim,
-                     add_state, add_int8, add_detect, add_control, add_recurrent, add_db, add_text})
+    for (auto add : {add_math, add_shape, add_nn, add_norm, add_loss, add_reduce, add_segment, add_sparse, add_fill,
+                     add_optim, add_state, add_int8, add_detect, add_control, add_recurrent, add_db, add_text})
       add(*r);
     r->derive_gradients();
     return r;
@@ -236,13 +244,14 @@ const Registry& Registry::get() {
 
 // ---- gradients by going back through the forward operator -------------------------------------------------------------
 
-std::vector<Tensor> derive(const OpType& type, const Op& op, std::vector<Value> inputs, const std::vector<size_t>& wanted,
-                           const std::vector<Tensor>& grads) {
+std::vector<Tensor> derive(const OpType& type, const Op& op, std::vector<Value> inputs,
+                           const std::vector<size_t>& wanted, const std::vector<Tensor>& grads) {
   torch::AutoGradMode on(true);
   std::vector<Tensor> leaves;
   for (size_t k : wanted) {
     Tensor leaf = Tensor(inputs.at(k).tensor()).detach();
-    if (!leaf.is_floating_point()) C2_FAIL(type.name, ": there is no gradient for input ", k, " of ", shown_dtype(leaf.scalar_type()));
+    if (!leaf.is_floating_point())
+      C2_FAIL(type.name, ": there is no gradient for input ", k, " of ", shown_dtype(leaf.scalar_type()));
     leaf.requires_grad_();
     inputs[k] = Value(rushlight::Tensor(leaf));
     leaves.push_back(leaf);
@@ -272,7 +281,8 @@ torch::Dtype dtype_of_proto(int64_t type) {
   switch (type) {
     case 1: return torch::kFloat;
     case 2: return torch::kInt;
-    case 3: case 6: return torch::kByte;
+    case 3:
+    case 6: return torch::kByte;
     case 5: return torch::kBool;
     case 7: return torch::kChar;
     case 8: return DType::UInt16;

@@ -19,14 +19,16 @@
 namespace rushlight::caffe2 {
 
 using torch::Tensor;
-using Value = rushlight::IValue;  // what a blob holds: a tensor, a std::string, an Object; None where nothing was put yet
+using Value =
+    rushlight::IValue;  // what a blob holds: a tensor, a std::string, an Object; None where nothing was put yet
 class Workspace;
 struct OpType;
 
 // "[enforce fail at ops_nn.cpp:12] x.dim() == 2. text": as Caffe2's checks of its core come out.
 [[noreturn]] void enforce_failed(const char* file, int line, const char* condition, const std::string& text);
 #define C2_ENFORCE(condition, ...) \
-  ((condition) ? void() : ::rushlight::caffe2::enforce_failed(__FILE__, __LINE__, #condition, ::rushlight::str(__VA_ARGS__)))
+  ((condition) ? void()            \
+               : ::rushlight::caffe2::enforce_failed(__FILE__, __LINE__, #condition, ::rushlight::str(__VA_ARGS__)))
 #define C2_FAIL(...) ::rushlight::caffe2::enforce_failed(__FILE__, __LINE__, "", ::rushlight::str(__VA_ARGS__))
 
 // What a blob holds that is no tensor.
@@ -46,7 +48,9 @@ struct Int8Tensor final : Object {
   int32_t zero_point = 0;
 };
 template <class T>
-Value object_value(Ref<T> o) { return Value::capsule(Ref<RefCounted>(o)); }
+Value object_value(Ref<T> o) {
+  return Value::capsule(Ref<RefCounted>(o));
+}
 // Null if v holds none of that kind.
 template <class T>
 T* as(const Value& v) {
@@ -137,14 +141,14 @@ using MakeGradient = std::function<void(GradientMaker&)>;
 struct OpType {
   std::string name;
   int min_in = 0, max_in = 0, min_out = 0, max_out = 0;
-  bool inplace = true;    // an output may be an input
-  bool stateful = false;  // reads or writes what is behind a blob, or the workspace
+  bool inplace = true;                // an output may be an input
+  bool stateful = false;              // reads or writes what is behind a blob, or the workspace
   std::vector<std::string> required;  // arguments
   Run run;
-  std::string grad_spec;      // "AbsGradient: I0 GO0 -> GI0"
+  std::string grad_spec;  // "AbsGradient: I0 GO0 -> GI0"
   MakeGradient make_gradient;
-  bool never = false;         // who asks for its gradient has made a mistake (ArgMax)
-  bool no_gradient = false;   // gradients end there, and that is no error (ConstantFill, StopGradient)
+  bool never = false;        // who asks for its gradient has made a mistake (ArgMax)
+  bool no_gradient = false;  // gradients end there, and that is no error (ConstantFill, StopGradient)
 };
 
 class Registry {
@@ -153,12 +157,30 @@ class Registry {
    public:
     Entry(Registry& r, OpType& t) : r_(r), t_(t) {}
     Entry& grad(std::string spec);
-    Entry& grad(MakeGradient make) { t_.make_gradient = std::move(make); return *this; }
-    Entry& stop() { t_.never = true; return *this; }
-    Entry& quiet() { t_.no_gradient = true; return *this; }
-    Entry& apart() { t_.inplace = false; return *this; }
-    Entry& stateful() { t_.stateful = true; return *this; }
-    Entry& needs(std::string argument) { t_.required.push_back(std::move(argument)); return *this; }
+    Entry& grad(MakeGradient make) {
+      t_.make_gradient = std::move(make);
+      return *this;
+    }
+    Entry& stop() {
+      t_.never = true;
+      return *this;
+    }
+    Entry& quiet() {
+      t_.no_gradient = true;
+      return *this;
+    }
+    Entry& apart() {
+      t_.inplace = false;
+      return *this;
+    }
+    Entry& stateful() {
+      t_.stateful = true;
+      return *this;
+    }
+    Entry& needs(std::string argument) {
+      t_.required.push_back(std::move(argument));
+      return *this;
+    }
     // Another name of it.
     Entry& also(std::string name);
 
@@ -181,8 +203,8 @@ class Registry {
 // A run of an operator outside of any net, with other inputs and outputs than its def says.
 std::vector<Tensor> run_forward(const Op& op, const OpType& type, const std::vector<Value>& inputs, size_t outputs);
 // The gradients of `of` for those of `inputs` that `wanted` marks, by running the forward operator again. An undefined gradient is zeros.
-std::vector<Tensor> derive(const OpType& type, const Op& op, std::vector<Value> inputs, const std::vector<size_t>& wanted,
-                           const std::vector<Tensor>& grads);
+std::vector<Tensor> derive(const OpType& type, const Op& op, std::vector<Value> inputs,
+                           const std::vector<size_t>& wanted, const std::vector<Tensor>& grads);
 
 // Runs `call`, whose inputs are there: checks, and errors that name the operator.
 void run_checked(Call& call);
@@ -203,7 +225,9 @@ int64_t size_from(const Tensor& x, int64_t axis);
 int64_t size_to(const Tensor& x, int64_t axis);
 // [size_to(axis), size_from(axis)]
 Tensor flat(const Tensor& x, int64_t axis);
-inline Tensor scalar(double v, torch::Dtype d = torch::kFloat) { return torch::full({}, v, torch::TensorOptions().dtype(d)); }
+inline Tensor scalar(double v, torch::Dtype d = torch::kFloat) {
+  return torch::full({}, v, torch::TensorOptions().dtype(d));
+}
 Tensor int_list(const std::vector<int64_t>& v, torch::Dtype d = torch::kLong);
 Tensor zeros_or(const Tensor& g, const Tensor& like);
 // A contiguous tensor of that dtype.

@@ -45,7 +45,8 @@ Ref<Reader> make_reader(const Call& c) {
   return r;
 }
 
-void save(const Call& c, const std::vector<Value>& blobs, const std::vector<std::string>& names, const std::string& path) {
+void save(const Call& c, const std::vector<Value>& blobs, const std::vector<std::string>& names,
+          const std::string& path) {
   std::unique_ptr<DbWriter> db = create_db(c.s("db_type", ""), path);
   int64_t chunk = c.i("chunk_size", 1000000);
   if (chunk == -1) chunk = 1000000;
@@ -81,7 +82,8 @@ void load(Call& c) {
   std::map<std::string, std::string> wanted;  // name in the database -> blob
   std::map<std::string, Value> got;
   if (!all) {
-    C2_ENFORCE(sources.empty() || sources.size() == c.outputs(), "Number of output blobs and source_blob_names mismatch.");
+    C2_ENFORCE(sources.empty() || sources.size() == c.outputs(),
+               "Number of output blobs and source_blob_names mismatch.");
     for (size_t k = 0; k < c.outputs(); k++) {
       std::string name = sources.empty() ? c.op.outputs[k] : sources[k];
       if (sources.empty() && !add.empty() && name.starts_with(add)) name = name.substr(add.size());
@@ -120,7 +122,9 @@ void load(Call& c) {
     }
   }
   if (!all && !incomplete)
-    for (auto& [name, blob] : wanted) C2_ENFORCE(got.count(blob), "Expected to load ", wanted.size(), " blobs, got ", got.size(), " only: missing ", blob);
+    for (auto& [name, blob] : wanted)
+      C2_ENFORCE(got.count(blob), "Expected to load ", wanted.size(), " blobs, got ", got.size(), " only: missing ",
+                 blob);
   for (auto& [blob, v] : got) c.ws->create(blob)->value = v;
 }
 
@@ -146,7 +150,9 @@ void tensor_protos_input(Call& c) {
         texts[i].insert(texts[i].end(), s->items.begin(), s->items.end());
       } else {
         columns[i].push_back(Tensor(v.tensor()));
-        C2_ENFORCE(columns[i].back().sizes() == columns[i][0].sizes(), "the records' tensors have different shapes: ", columns[i][0].sizes(), " and ", columns[i].back().sizes());
+        C2_ENFORCE(columns[i].back().sizes() == columns[i][0].sizes(),
+                   "the records' tensors have different shapes: ", columns[i][0].sizes(), " and ",
+                   columns[i].back().sizes());
       }
     }
     r.next();
@@ -167,51 +173,70 @@ void tensor_protos_input(Call& c) {
 
 void add_db(Registry& r) {
   r.op("CreateDB", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_reader(c))); }).stateful().quiet();
-  r.op("DBExists", "0 -> 1", [](Call& c) {
-     c.set(torch::full({}, db_exists(c.s("db_type", ""), path_of(c, c.s("db_name", c.s("db", "")))), torch::TensorOptions().dtype(torch::kBool)));
-   }).stateful().quiet();
-  r.op("Save", "1+ -> 0", [](Call& c) {
-     std::vector<std::string> names = c.op.args.strings("blob_name_overrides");
-     std::string strip = c.s("strip_prefix", "");
-     C2_ENFORCE(names.empty() || names.size() == c.inputs(), "Number of blobs and blob_name_overrides mismatch.");
-     C2_ENFORCE(names.empty() || strip.empty(), "strip_prefix and blob_name_overrides are mutually exclusive.");
-     if (names.empty())
-       for (std::string n : c.op.inputs) {
-         size_t at = strip.empty() ? n.npos : n.find(strip);
-         names.push_back(at == n.npos ? n : n.substr(at + strip.size()));
-       }
-     save(c, c.in, names, path_of(c, c.s("db", "")));
-   }).stateful().also("Snapshot").quiet();
-  r.op("Checkpoint", "1+ -> 0", [](Call& c) {
-     auto iter = int64_t(c.number(0));
-     int64_t every = c.i("every", 1);
-     C2_ENFORCE(every > 0, "Checkpoint interval should be positive.");
-     if (iter % every) return;
-     std::string pattern = c.s("db", "");
-     size_t at = pattern.find('%');
-     if (at != pattern.npos) {  // %d, %06d
-       size_t end = pattern.find('d', at);
-       C2_ENFORCE(end != pattern.npos && end - at < 5, "db name ", pattern, ": expected %d");
-       std::string number = std::to_string(iter), width = pattern.substr(at + 1, end - at - 1);
-       for (char ch : width) C2_ENFORCE(ch >= '0' && ch <= '9', "db name ", pattern, ": expected %d");
-       size_t w = width.empty() ? 0 : size_t(std::stoi(width));
-       while (number.size() < w) number = (width[0] == '0' ? "0" : " ") + number;
-       pattern = pattern.substr(0, at) + number + pattern.substr(end + 1);
-     }
-     save(c, std::vector<Value>(c.in.begin(), c.in.end()), c.op.inputs, path_of(c, pattern));
-   }).stateful().quiet();
+  r.op("DBExists", "0 -> 1",
+       [](Call& c) {
+         c.set(torch::full({}, db_exists(c.s("db_type", ""), path_of(c, c.s("db_name", c.s("db", "")))),
+                           torch::TensorOptions().dtype(torch::kBool)));
+       })
+      .stateful()
+      .quiet();
+  r.op("Save", "1+ -> 0",
+       [](Call& c) {
+         std::vector<std::string> names = c.op.args.strings("blob_name_overrides");
+         std::string strip = c.s("strip_prefix", "");
+         C2_ENFORCE(names.empty() || names.size() == c.inputs(), "Number of blobs and blob_name_overrides mismatch.");
+         C2_ENFORCE(names.empty() || strip.empty(), "strip_prefix and blob_name_overrides are mutually exclusive.");
+         if (names.empty())
+           for (std::string n : c.op.inputs) {
+             size_t at = strip.empty() ? n.npos : n.find(strip);
+             names.push_back(at == n.npos ? n : n.substr(at + strip.size()));
+           }
+         save(c, c.in, names, path_of(c, c.s("db", "")));
+       })
+      .stateful()
+      .also("Snapshot")
+      .quiet();
+  r.op("Checkpoint", "1+ -> 0",
+       [](Call& c) {
+         auto iter = int64_t(c.number(0));
+         int64_t every = c.i("every", 1);
+         C2_ENFORCE(every > 0, "Checkpoint interval should be positive.");
+         if (iter % every) return;
+         std::string pattern = c.s("db", "");
+         size_t at = pattern.find('%');
+         if (at != pattern.npos) {  // %d, %06d
+           size_t end = pattern.find('d', at);
+           C2_ENFORCE(end != pattern.npos && end - at < 5, "db name ", pattern, ": expected %d");
+           std::string number = std::to_string(iter), width = pattern.substr(at + 1, end - at - 1);
+           for (char ch : width) C2_ENFORCE(ch >= '0' && ch <= '9', "db name ", pattern, ": expected %d");
+           size_t w = width.empty() ? 0 : size_t(std::stoi(width));
+           while (number.size() < w) number = (width[0] == '0' ? "0" : " ") + number;
+           pattern = pattern.substr(0, at) + number + pattern.substr(end + 1);
+         }
+         save(c, std::vector<Value>(c.in.begin(), c.in.end()), c.op.inputs, path_of(c, pattern));
+       })
+      .stateful()
+      .quiet();
   r.op("Load", "0-1 -> 0+", load).stateful().quiet();
   r.op("TensorProtosDBInput", "1 -> 1+", tensor_protos_input).stateful().quiet();
-  r.op("ReadDB", "1 -> 2", [](Call& c) {
-     Reader& reader = c.object<Reader>(0);
-     auto k = make_ref<StringTensor>(), v = make_ref<StringTensor>();
-     k->items = {std::string(reader.cursor->key())}, v->items = {std::string(reader.cursor->value())};
-     reader.next();
-     c.set_value(0, object_value(k)), c.set_value(1, object_value(v));
-   }).stateful().quiet();
-  r.op("VideoInput", "1 -> 1+", [](Call&) {
-     C2_FAIL("VideoInput: this build decodes no video; decode the frames with another program and read them with TensorProtosDBInput");
-   }).stateful().quiet();
+  r.op("ReadDB", "1 -> 2",
+       [](Call& c) {
+         Reader& reader = c.object<Reader>(0);
+         auto k = make_ref<StringTensor>(), v = make_ref<StringTensor>();
+         k->items = {std::string(reader.cursor->key())}, v->items = {std::string(reader.cursor->value())};
+         reader.next();
+         c.set_value(0, object_value(k)), c.set_value(1, object_value(v));
+       })
+      .stateful()
+      .quiet();
+  r.op("VideoInput", "1 -> 1+",
+       [](Call&) {
+         C2_FAIL(
+             "VideoInput: this build decodes no video; decode the frames with another program and read them with "
+             "TensorProtosDBInput");
+       })
+      .stateful()
+      .quiet();
 }
 
 }  // namespace rushlight::caffe2

@@ -12,16 +12,19 @@ namespace {
 using Dims1 = std::vector<int64_t>;
 
 float overlap(const float* a, const float* b, float one) {
-  float w = std::max(0.0f, std::min(a[2], b[2]) - std::max(a[0], b[0]) + one), h = std::max(0.0f, std::min(a[3], b[3]) - std::max(a[1], b[1]) + one);
+  float w = std::max(0.0f, std::min(a[2], b[2]) - std::max(a[0], b[0]) + one),
+        h = std::max(0.0f, std::min(a[3], b[3]) - std::max(a[1], b[1]) + one);
   float inside = w * h, A = (a[2] - a[0] + one) * (a[3] - a[1] + one), B = (b[2] - b[0] + one) * (b[3] - b[1] + one);
   return inside / (A + B - inside);
 }
 
 // The boxes that stay, in the order of their scores.
-std::vector<int64_t> suppress(const std::vector<const float*>& boxes, const std::vector<float>& scores, double threshold, float one) {
+std::vector<int64_t> suppress(const std::vector<const float*>& boxes, const std::vector<float>& scores,
+                              double threshold, float one) {
   std::vector<int64_t> order(scores.size()), kept;
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return scores[size_t(a)] > scores[size_t(b)]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return scores[size_t(a)] > scores[size_t(b)]; });
   for (int64_t i : order) {
     bool good = true;
     for (int64_t k : kept) good = good && overlap(boxes[size_t(i)], boxes[size_t(k)], one) <= float(threshold);
@@ -33,8 +36,10 @@ std::vector<int64_t> suppress(const std::vector<const float*>& boxes, const std:
 void box_with_nms_limit(Call& c) {
   Tensor scores = c.X(0).contiguous(), boxes = c.X(1).contiguous();
   int64_t N = scores.size(0), C = scores.size(1);
-  bool background = c.b("input_boxes_include_bg_cls", true), shown = c.b("output_classes_include_bg_cls", true), agnostic = c.b("cls_agnostic_bbox_reg");
-  C2_ENFORCE(scores.dim() == 2 && boxes.dim() == 2 && boxes.size(0) == N, "scores of ", scores.sizes(), " and boxes of ", boxes.sizes(), " don't fit");
+  bool background = c.b("input_boxes_include_bg_cls", true), shown = c.b("output_classes_include_bg_cls", true),
+       agnostic = c.b("cls_agnostic_bbox_reg");
+  C2_ENFORCE(scores.dim() == 2 && boxes.dim() == 2 && boxes.size(0) == N, "scores of ", scores.sizes(),
+             " and boxes of ", boxes.sizes(), " don't fit");
   int64_t classes = boxes.size(1) / 4, first = background ? 1 : 0;
   C2_ENFORCE(agnostic || classes == C - (background ? 0 : 0), "there are ", classes, " boxes for ", C, " classes");
   C2_ENFORCE(!c.b("soft_nms_enabled"), "soft_nms_enabled is not supported");
@@ -44,7 +49,11 @@ void box_with_nms_limit(Call& c) {
   const float *s = c.data<float>(scores), *b = c.data<float>(boxes);
   Dims1 splits{N};
   if (c.has(2)) splits = c.whole_numbers(2);
-  struct Hit { float score; const float* box; int64_t cls, row; };
+  struct Hit {
+    float score;
+    const float* box;
+    int64_t cls, row;
+  };
   std::vector<Hit> all;
   std::vector<float> counts;
   Dims1 per_class(static_cast<size_t>(C));
@@ -57,8 +66,11 @@ void box_with_nms_limit(Call& c) {
       std::vector<float> score;
       Dims1 rows;
       for (int64_t i = from; i < from + n; i++)
-        if (s[i * C + k] > float(thresh)) at.push_back(b + i * boxes.size(1) + (agnostic ? 0 : k * 4)), score.push_back(s[i * C + k]), rows.push_back(i);
-      for (int64_t i : suppress(at, score, nms, one)) mine.push_back({score[size_t(i)], at[size_t(i)], k, rows[size_t(i)]});
+        if (s[i * C + k] > float(thresh))
+          at.push_back(b + i * boxes.size(1) + (agnostic ? 0 : k * 4)), score.push_back(s[i * C + k]),
+              rows.push_back(i);
+      for (int64_t i : suppress(at, score, nms, one))
+        mine.push_back({score[size_t(i)], at[size_t(i)], k, rows[size_t(i)]});
     }
     if (limit > 0 && int64_t(mine.size()) > limit) {
       std::vector<float> sorted;
@@ -73,7 +85,8 @@ void box_with_nms_limit(Call& c) {
     from += n;
   }
   auto M = int64_t(all.size());
-  Tensor os = torch::empty({M}), ob = torch::empty({M, 4}), oc = torch::empty({M}), keep = torch::empty({M}, torch::TensorOptions().dtype(torch::kInt));
+  Tensor os = torch::empty({M}), ob = torch::empty({M, 4}), oc = torch::empty({M}),
+         keep = torch::empty({M}, torch::TensorOptions().dtype(torch::kInt));
   for (int64_t i = 0; i < M; i++) {
     const Hit& h = all[size_t(i)];
     os.data_ptr<float>()[i] = h.score;
@@ -91,23 +104,32 @@ void box_with_nms_limit(Call& c) {
 // The greatest element of each bin of each region; where a bin has none, 0.
 void roi_pool(Call& c) {
   Tensor x = c.X(0).contiguous(), rois = c.X(1).contiguous();
-  C2_ENFORCE(x.dim() == 4 && rois.dim() == 2 && rois.size(1) == 5, "RoIPool: pictures of ", x.sizes(), " and regions of ", rois.sizes());
-  int64_t ph = c.i("pooled_h", 1), pw = c.i("pooled_w", 1), R = rois.size(0), C = x.size(1), H = x.size(2), W = x.size(3);
+  C2_ENFORCE(x.dim() == 4 && rois.dim() == 2 && rois.size(1) == 5, "RoIPool: pictures of ", x.sizes(),
+             " and regions of ", rois.sizes());
+  int64_t ph = c.i("pooled_h", 1), pw = c.i("pooled_w", 1), R = rois.size(0), C = x.size(1), H = x.size(2),
+          W = x.size(3);
   C2_ENFORCE(ph > 0 && pw > 0 && ph < 4096 && pw < 4096, "pooled_h and pooled_w should be above 0");
   double scale = c.f("spatial_scale", 1);
-  Tensor y = torch::zeros({R, C, ph, pw}), arg = torch::full({R, C, ph, pw}, -1, torch::TensorOptions().dtype(torch::kInt));
+  Tensor y = torch::zeros({R, C, ph, pw}),
+         arg = torch::full({R, C, ph, pw}, -1, torch::TensorOptions().dtype(torch::kInt));
   const float *p = c.data<float>(x), *r = c.data<float>(rois);
   for (int64_t n = 0; n < R; n++) {
     const float* roi = r + n * 5;
     auto image = int64_t(roi[0]);
-    C2_ENFORCE(image >= 0 && image < x.size(0), "RoIPool: region ", n, " is of picture ", image, ", there are ", x.size(0));
+    C2_ENFORCE(image >= 0 && image < x.size(0), "RoIPool: region ", n, " is of picture ", image, ", there are ",
+               x.size(0));
     auto at = [&](int k) { return int64_t(std::clamp(std::round(double(roi[k]) * scale), -1e9, 1e9)); };
     int64_t x1 = at(1), y1 = at(2), h = std::max<int64_t>(at(4) - y1 + 1, 1), w = std::max<int64_t>(at(3) - x1 + 1, 1);
     for (int64_t i = 0; i < ph; i++)
       for (int64_t j = 0; j < pw; j++) {
-        auto low = [](int64_t k, int64_t n_, int64_t bins, int64_t start, int64_t top) { return std::clamp<int64_t>(int64_t(std::floor(double(k) * double(n_) / double(bins))) + start, 0, top); };
-        auto high = [](int64_t k, int64_t n_, int64_t bins, int64_t start, int64_t top) { return std::clamp<int64_t>(int64_t(std::ceil(double(k + 1) * double(n_) / double(bins))) + start, 0, top); };
-        int64_t h0 = low(i, h, ph, y1, H), h1 = high(i, h, ph, y1, H), w0 = low(j, w, pw, x1, W), w1 = high(j, w, pw, x1, W);
+        auto low = [](int64_t k, int64_t n_, int64_t bins, int64_t start, int64_t top) {
+          return std::clamp<int64_t>(int64_t(std::floor(double(k) * double(n_) / double(bins))) + start, 0, top);
+        };
+        auto high = [](int64_t k, int64_t n_, int64_t bins, int64_t start, int64_t top) {
+          return std::clamp<int64_t>(int64_t(std::ceil(double(k + 1) * double(n_) / double(bins))) + start, 0, top);
+        };
+        int64_t h0 = low(i, h, ph, y1, H), h1 = high(i, h, ph, y1, H), w0 = low(j, w, pw, x1, W),
+                w1 = high(j, w, pw, x1, W);
         for (int64_t k = 0; k < C; k++) {
           if (h1 <= h0 || w1 <= w0) continue;
           const float* plane = p + (image * C + k) * H * W;
@@ -131,11 +153,15 @@ void bbox_transform(Call& c) {
   bool scaled = c.b("apply_scale", true), legacy = c.b("legacy_plus_one", true), rotated = c.b("rotated");
   C2_ENFORCE(!rotated, "rotated boxes are not supported");
   int64_t N = rois.size(0);
-  C2_ENFORCE(weights.size() == 4 && rois.dim() == 2 && (rois.size(1) == 4 || rois.size(1) == 5) && deltas.dim() == 2 && deltas.size(0) == N && deltas.size(1) % 4 == 0 && info.size(-1) >= 3,
+  C2_ENFORCE(weights.size() == 4 && rois.dim() == 2 && (rois.size(1) == 4 || rois.size(1) == 5) && deltas.dim() == 2 &&
+                 deltas.size(0) == N && deltas.size(1) % 4 == 0 && info.size(-1) >= 3,
              "BBoxTransform: the inputs' shapes don't fit");
-  Tensor batch = rois.size(1) == 5 ? rois.select(1, 0).to(torch::kLong) : torch::zeros({N}, torch::TensorOptions().dtype(torch::kLong));
-  C2_ENFORCE(N == 0 || (batch.min().item<int64_t>() >= 0 && batch.max().item<int64_t>() < info.size(0)), "a region's picture is out of range");
-  Tensor box = rois.narrow(1, rois.size(1) - 4, 4), im = info.index_select(0, batch), scale = im.select(1, 2).reshape({-1, 1});
+  Tensor batch = rois.size(1) == 5 ? rois.select(1, 0).to(torch::kLong)
+                                   : torch::zeros({N}, torch::TensorOptions().dtype(torch::kLong));
+  C2_ENFORCE(N == 0 || (batch.min().item<int64_t>() >= 0 && batch.max().item<int64_t>() < info.size(0)),
+             "a region's picture is out of range");
+  Tensor box = rois.narrow(1, rois.size(1) - 4, 4), im = info.index_select(0, batch),
+         scale = im.select(1, 2).reshape({-1, 1});
   if (scaled || true) box = box / scale;
   double one = legacy ? 1 : 0;
   auto col = [](const Tensor& t, int64_t k) { return t.select(-1, k); };
@@ -143,11 +169,16 @@ void bbox_transform(Call& c) {
   Tensor cx = col(box, 0).unsqueeze(1) + 0.5 * w, cy = col(box, 1).unsqueeze(1) + 0.5 * h;
   Tensor d = deltas.reshape({N, -1, 4});
   double top = std::log(1000.0 / 16.0);
-  Tensor dx = col(d, 0) / weights[0], dy = col(d, 1) / weights[1], dw = (col(d, 2) / weights[2]).clamp_max(top), dh = (col(d, 3) / weights[3]).clamp_max(top);
+  Tensor dx = col(d, 0) / weights[0], dy = col(d, 1) / weights[1], dw = (col(d, 2) / weights[2]).clamp_max(top),
+         dh = (col(d, 3) / weights[3]).clamp_max(top);
   Tensor px = dx * w + cx, py = dy * h + cy, pw = dw.exp() * w, ph = dh.exp() * h;
-  Tensor W = (im.select(1, 1).reshape({-1, 1}) / scale).round() - one, H = (im.select(1, 0).reshape({-1, 1}) / scale).round() - one;
+  Tensor W = (im.select(1, 1).reshape({-1, 1}) / scale).round() - one,
+         H = (im.select(1, 0).reshape({-1, 1}) / scale).round() - one;
   auto clip = [](const Tensor& v, const Tensor& most) { return torch::minimum(v.clamp_min(0), most); };
-  Tensor out = torch::stack({clip(px - 0.5 * pw, W), clip(py - 0.5 * ph, H), clip(px + 0.5 * pw - one, W), clip(py + 0.5 * ph - one, H)}, -1).reshape({N, -1});
+  Tensor out = torch::stack({clip(px - 0.5 * pw, W), clip(py - 0.5 * ph, H), clip(px + 0.5 * pw - one, W),
+                             clip(py + 0.5 * ph - one, H)},
+                            -1)
+                   .reshape({N, -1});
   if (scaled) out = out * scale;
   c.set(0, out.to(torch::kFloat));
   Tensor counts = torch::zeros({info.size(0)}).index_add(0, batch, torch::ones({N}));
@@ -158,7 +189,9 @@ void bbox_transform(Call& c) {
 
 void add_detect(Registry& r) {
   r.op("BoxWithNMSLimit", "2-6 -> 3-6", box_with_nms_limit).stop();
-  r.op("RoIPool", "2 -> 1-2", roi_pool).apart().grad([](GradientMaker& m) { m.add("RoIPoolGradient", {m.I(0), m.I(1), m.O(1), m.GO(0)}, {m.GI(0)}); });
+  r.op("RoIPool", "2 -> 1-2", roi_pool).apart().grad([](GradientMaker& m) {
+    m.add("RoIPoolGradient", {m.I(0), m.I(1), m.O(1), m.GO(0)}, {m.GI(0)});
+  });
   r.op("RoIPoolGradient", "4 -> 1", [](Call& c) {
     Tensor x = c.X(0), rois = c.X(1), at = c.X(2).to(torch::kLong), g = c.X(3);
     Tensor d = torch::zeros({x.size(0), x.size(1), x.size(2) * x.size(3)}, x.options());
@@ -166,7 +199,8 @@ void add_detect(Registry& r) {
       int64_t image = rois.select(0, n).select(0, 0).to(torch::kLong).item<int64_t>();
       C2_ENFORCE(image >= 0 && image < x.size(0), "RoIPool: region ", n, " is of picture ", image);
       Tensor where = at.select(0, n).reshape({x.size(1), -1}), valid = where >= 0;
-      d.select(0, image).copy_(d.select(0, image).scatter_add(1, where.clamp_min(0), g.select(0, n).reshape({x.size(1), -1}) * valid.to(g.scalar_type())));
+      d.select(0, image).copy_(d.select(0, image).scatter_add(
+          1, where.clamp_min(0), g.select(0, n).reshape({x.size(1), -1}) * valid.to(g.scalar_type())));
     }
     c.set(d.reshape(x.sizes()));
   });

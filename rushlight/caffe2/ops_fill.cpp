@@ -1,11 +1,11 @@
 // What makes tensors: constants, given values, random numbers, ranges.
-#include "rushlight/caffe2/gradient.h"
-#include "rushlight/caffe2/random.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <unordered_set>
+
+#include "rushlight/caffe2/gradient.h"
+#include "rushlight/caffe2/random.h"
 
 namespace rushlight::caffe2 {
 
@@ -106,7 +106,9 @@ void add_fill(Registry& r) {
        return c.set_value(0, object_value(out));
      }
      torch::Dtype d = dtype_of_proto(type);
-     if (torch::isFloatingType(d)) c.set(torch::full(s, v ? (v->has("f") ? v->real("f") : double(c.i("value"))) : 0.0, torch::TensorOptions().dtype(d)));
+     if (torch::isFloatingType(d))
+       c.set(torch::full(s, v ? (v->has("f") ? v->real("f") : double(c.i("value"))) : 0.0,
+                         torch::TensorOptions().dtype(d)));
      else c.set(torch::full(s, v ? c.i("value") : 0, torch::TensorOptions().dtype(d)));
    }).quiet();
   given(r, "GivenTensorFill", torch::kFloat);
@@ -138,9 +140,11 @@ void add_fill(Registry& r) {
      c.set(uniform_tensor(c, shape_of(c), low, high));
    }).quiet();
   r.op("UniformIntFill", "0-3 -> 1", [](Call& c) {
-     int64_t low = c.inputs() == 3 ? int64_t(c.number(1)) : c.i("min", 0), high = c.inputs() == 3 ? int64_t(c.number(2)) : c.i("max", 1);
+     int64_t low = c.inputs() == 3 ? int64_t(c.number(1)) : c.i("min", 0),
+             high = c.inputs() == 3 ? int64_t(c.number(2)) : c.i("max", 1);
      C2_ENFORCE(low <= high, "Max value ", high, " should be bigger than min value ", low);
-     c.set(torch::empty(shape_of(c), torch::TensorOptions().dtype(torch::kInt)).random_(low, high + 1, generator_of(c)));
+     c.set(
+         torch::empty(shape_of(c), torch::TensorOptions().dtype(torch::kInt)).random_(low, high + 1, generator_of(c)));
    }).quiet();
   r.op("UniqueUniformFill", "0-2 -> 1", [](Call& c) {
      int64_t low = c.i("min", 0), high = c.i("max", 1);
@@ -148,15 +152,21 @@ void add_fill(Registry& r) {
      int64_t n = 1;
      for (int64_t d : s) n *= d;
      std::unordered_set<int64_t> seen;
-     if (c.has(1)) for (int64_t v : c.whole_numbers(1)) seen.insert(v);
-     C2_ENFORCE(high - low + 1 >= n + int64_t(seen.size()), "Cannot satisfy the unique requirement: ", n, " numbers in ", low, " to ", high);
+     if (c.has(1))
+       for (int64_t v : c.whole_numbers(1)) seen.insert(v);
+     C2_ENFORCE(high - low + 1 >= n + int64_t(seen.size()), "Cannot satisfy the unique requirement: ", n,
+                " numbers in ", low, " to ", high);
      while (int64_t(drawn.size()) < n) {
-       int64_t v = torch::empty({1}, torch::TensorOptions().dtype(torch::kLong)).random_(low, high + 1, generator_of(c)).item<int64_t>();
+       int64_t v = torch::empty({1}, torch::TensorOptions().dtype(torch::kLong))
+                       .random_(low, high + 1, generator_of(c))
+                       .item<int64_t>();
        if (seen.insert(v).second) drawn.push_back(v);
      }
      c.set(int_list(drawn, dtype_of_proto(c.i("dtype", 2))).reshape(s));
    }).quiet();
-  r.op("GaussianFill", "0-1 -> 1", [](Call& c) { c.set(normal_tensor(c, shape_of(c), c.f("mean", 0), c.f("std", 1))); }).quiet();
+  r.op("GaussianFill", "0-1 -> 1", [](Call& c) {
+     c.set(normal_tensor(c, shape_of(c), c.f("mean", 0), c.f("std", 1)));
+   }).quiet();
   r.op("XavierFill", "0-1 -> 1", [](Call& c) {
      Dims1 s = shape_of(c);
      double bound = std::sqrt(3.0 / double(std::max<int64_t>(fan_in(s), 1)));
@@ -171,7 +181,9 @@ void add_fill(Registry& r) {
      C2_ENFORCE(s.size() >= 2, "Input shape must be >= 2D");
      for (int64_t d : s) C2_ENFORCE(s.size() == 2 || d == s[0], "All dimensions of input must be of equal length");
      const Message* v = c.op.args.find("value");
-     torch::Dtype d = c.has_arg("dtype") ? dtype_of_proto(c.i("dtype")) : v && v->has("i") && !v->has("f") ? torch::kLong : torch::kFloat;
+     torch::Dtype d = c.has_arg("dtype")                 ? dtype_of_proto(c.i("dtype"))
+                      : v && v->has("i") && !v->has("f") ? torch::kLong
+                                                         : torch::kFloat;
      Tensor y = torch::zeros(s, torch::TensorOptions().dtype(d));
      int64_t n = *std::min_element(s.begin(), s.end()), step = 0;
      for (size_t k = 0; k < s.size(); k++) step = step * s[k] + 1;
@@ -187,7 +199,8 @@ void add_fill(Registry& r) {
      c.set(torch::arange(n).to(torch::kFloat).reshape(s));
    }).quiet();
   r.op("Range", "1-3 -> 1", [](Call& c) {
-     double start = c.inputs() > 1 ? c.number(0) : 0, stop = c.number(c.inputs() > 1 ? 1 : 0), step = c.inputs() == 3 ? c.number(2) : 1;
+     double start = c.inputs() > 1 ? c.number(0) : 0, stop = c.number(c.inputs() > 1 ? 1 : 0),
+            step = c.inputs() == 3 ? c.number(2) : 1;
      C2_ENFORCE(step != 0, "Step size cannot be 0.");
      torch::Dtype d = c.X(0).scalar_type();
      double diff = stop - start;
@@ -199,15 +212,17 @@ void add_fill(Registry& r) {
      c.set(torch::isFloatingType(d) ? (k.to(d) * step + start).to(d) : (k * int64_t(step) + int64_t(start)).to(d));
    }).quiet();
   r.op("SinusoidPositionEncoding", "1 -> 1", [](Call& c) {
-     Tensor x = c.X().to(torch::kDouble);
-     int64_t D = c.i("embedding_size", 100);
-     double alpha = c.f("alpha", 10000), amplitude = c.f("amplitude", 1);
-     Dims1 s(x.sizes().begin(), x.sizes().end());
-     s.push_back(D);
-     Tensor k = torch::arange(D), pair = torch::floor_divide(k, 2).to(torch::kDouble) * 2 / double(std::max<int64_t>(D, 1));
-     Tensor at = x.unsqueeze(-1) / torch::pow(torch::full({}, alpha, torch::TensorOptions().dtype(torch::kDouble)), pair);
-     c.set((torch::where(k.remainder(2) == 0, at.sin(), at.cos()) * amplitude).to(torch::kFloat));
-   });
+    Tensor x = c.X().to(torch::kDouble);
+    int64_t D = c.i("embedding_size", 100);
+    double alpha = c.f("alpha", 10000), amplitude = c.f("amplitude", 1);
+    Dims1 s(x.sizes().begin(), x.sizes().end());
+    s.push_back(D);
+    Tensor k = torch::arange(D),
+           pair = torch::floor_divide(k, 2).to(torch::kDouble) * 2 / double(std::max<int64_t>(D, 1));
+    Tensor at =
+        x.unsqueeze(-1) / torch::pow(torch::full({}, alpha, torch::TensorOptions().dtype(torch::kDouble)), pair);
+    c.set((torch::where(k.remainder(2) == 0, at.sin(), at.cos()) * amplitude).to(torch::kFloat));
+  });
   r.op("Bernoulli", "0-1 -> 1", [](Call& c) { c.set(uniform_tensor(c, shape_of(c), 0, 1) < c.f("p", 0.5)); }).quiet();
 }
 

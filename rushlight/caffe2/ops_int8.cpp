@@ -69,7 +69,8 @@ void conv(Call& c) {
   win.result(picture);
   int64_t group = c.i("group", 1), C = x.data.size(3);
   Tensor X = torch::constant_pad_nd(to_nchw(whole(x)), win.as_pad(), 0), W = whole(w).movedim(-1, 1);
-  C2_ENFORCE(group > 0 && C == W.size(1) * group, "Int8Conv: ", C, " channels, the filter has ", W.size(1), " in ", group, " groups");
+  C2_ENFORCE(group > 0 && C == W.size(1) * group, "Int8Conv: ", C, " channels, the filter has ", W.size(1), " in ",
+             group, " groups");
   std::optional<Tensor> bias;
   if (c.has(2)) bias = bias_of(c, 2);
   Tensor y = torch::conv2d(X, W.contiguous(), bias, win.stride, Dims1{0, 0}, win.dilation, group);
@@ -150,12 +151,16 @@ void on_quanta(Call& c, const char* type, Prepare&& also) {
 
 // ---- rows with a scale and a bias each
 
-struct RowForm { int bits; bool half; };  // of the values; whether scale and bias are float16
+struct RowForm {
+  int bits;
+  bool half;
+};  // of the values; whether scale and bias are float16
 
 Tensor fuse(const Tensor& x, RowForm f) {
   Tensor in = x.to(torch::kFloat).contiguous();
   C2_ENFORCE(in.dim() >= 1, "the input should have rows");
-  int64_t D = in.size(-1), R = D ? in.numel() / D : 0, per = 8 / f.bits, bytes = (D + per - 1) / per, tail = f.half ? 4 : 8;
+  int64_t D = in.size(-1), R = D ? in.numel() / D : 0, per = 8 / f.bits, bytes = (D + per - 1) / per,
+          tail = f.half ? 4 : 8;
   C2_ENFORCE(D % per == 0, "the number of columns should be a multiple of ", per);
   Dims1 s(in.sizes().begin(), in.sizes().end());
   s.back() = bytes + tail;
@@ -218,24 +223,33 @@ Tensor unfuse(const Tensor& x, RowForm f) {
 }  // namespace
 
 void add_int8(Registry& r) {
-  r.op("Int8Quantize", "1-2 -> 1", [](Call& c) { give(c, 0, quantise(c.X(), y_scale(c), y_zero(c)), y_scale(c), y_zero(c)); }).stop();
+  r.op("Int8Quantize", "1-2 -> 1", [](Call& c) {
+     give(c, 0, quantise(c.X(), y_scale(c), y_zero(c)), y_scale(c), y_zero(c));
+   }).stop();
   r.op("Int8Dequantize", "1 -> 1", [](Call& c) { c.set(real(Q(c, 0))); }).stop();
   r.op("Int8GivenTensorFill", "0 -> 1", [](Call& c) { given(c, false); }).quiet();
   r.op("Int8GivenIntTensorFill", "0 -> 1", [](Call& c) { given(c, true); }).quiet();
   for (const char* n : {"Int8FC", "Int8FCRelu"}) r.op(n, "3-4 -> 1", fc).stop();
   for (const char* n : {"Int8Conv", "Int8ConvRelu"}) r.op(n, "2-4 -> 1", conv).stop();
   r.op("Int8ConvTranspose", "2-3 -> 1", conv_transpose).stop();
-  for (const char* n : {"Int8AveragePool", "Int8AveragePoolRelu"}) r.op(n, "1 -> 1", [](Call& c) { pool(c, true); }).stop();
+  for (const char* n : {"Int8AveragePool", "Int8AveragePoolRelu"})
+    r.op(n, "1 -> 1", [](Call& c) { pool(c, true); }).stop();
   for (const char* n : {"Int8MaxPool", "Int8MaxPoolRelu"}) r.op(n, "1 -> 1", [](Call& c) { pool(c, false); }).stop();
-  r.op("Int8Relu", "1 -> 1", [](Call& c) { give(c, 0, Q(c, 0).data.clamp_min(Q(c, 0).zero_point), Q(c, 0).scale, Q(c, 0).zero_point); }).stop();
+  r.op("Int8Relu", "1 -> 1", [](Call& c) {
+     give(c, 0, Q(c, 0).data.clamp_min(Q(c, 0).zero_point), Q(c, 0).scale, Q(c, 0).zero_point);
+   }).stop();
   r.op("Int8LeakyRelu", "1 -> 1", [](Call& c) {
      Tensor x = whole(Q(c, 0));
      give(c, 0, requantise(c, torch::where(x > 0, x, x * c.f("alpha", 0.01)), Q(c, 0).scale), y_scale(c), y_zero(c));
    }).stop();
-  r.op("Int8Sigmoid", "1 -> 1", [](Call& c) { give(c, 0, quantise(real(Q(c, 0)).sigmoid(), 1.0 / 256, 0), 1.0 / 256, 0); }).stop();
+  r.op("Int8Sigmoid", "1 -> 1", [](Call& c) {
+     give(c, 0, quantise(real(Q(c, 0)).sigmoid(), 1.0 / 256, 0), 1.0 / 256, 0);
+   }).stop();
   r.op("Int8Softmax", "1 -> 1", [](Call& c) {
      Tensor x = real(Q(c, 0));
-     give(c, 0, quantise(flat(x, canonical_axis(c.i("axis", 1), x.dim(), true)).softmax(1).reshape(x.sizes()), 1.0 / 256, 0), 1.0 / 256, 0);
+     give(c, 0,
+          quantise(flat(x, canonical_axis(c.i("axis", 1), x.dim(), true)).softmax(1).reshape(x.sizes()), 1.0 / 256, 0),
+          1.0 / 256, 0);
    }).stop();
   for (const char* n : {"Int8Add", "Int8AddRelu", "Int8Sum", "Int8SumRelu"})
     r.op(n, "2+ -> 1", [](Call& c) {
@@ -252,7 +266,8 @@ void add_int8(Registry& r) {
      std::vector<Tensor> all;
      Dims1 l;
      for (size_t k = 0; k < c.inputs(); k++) {
-       C2_ENFORCE(Q(c, k).scale == Q(c, 0).scale && Q(c, k).zero_point == Q(c, 0).zero_point, "Int8Concat: the inputs have different scales");
+       C2_ENFORCE(Q(c, k).scale == Q(c, 0).scale && Q(c, k).zero_point == Q(c, 0).zero_point,
+                  "Int8Concat: the inputs have different scales");
        all.push_back(Q(c, k).data);
        l.push_back(Q(c, k).data.size(axis));
      }
@@ -273,10 +288,14 @@ void add_int8(Registry& r) {
      };
      double h = c.f("height_scale", 1), w = c.f("width_scale", 1);
      C2_ENFORCE(x.data.dim() == 4 && h > 0 && w > 0, "a tensor of 4 dimensions, and scales above 0");
-     give(c, 0, x.data.index_select(1, n_of(x.data.size(1), h)).index_select(2, n_of(x.data.size(2), w)), x.scale, x.zero_point);
+     give(c, 0, x.data.index_select(1, n_of(x.data.size(1), h)).index_select(2, n_of(x.data.size(2), w)), x.scale,
+          x.zero_point);
    }).stop();
 
-  struct Rows { const char* name; RowForm form; };
+  struct Rows {
+    const char* name;
+    RowForm form;
+  };
   static constexpr Rows kRows[] = {{"8BitRowwise", {8, false}}, {"4BitRowwise", {4, true}}, {"2BitRowwise", {2, true}}};
   for (const Rows& k : kRows) {
     RowForm f = k.form;
@@ -285,7 +304,9 @@ void add_int8(Registry& r) {
       bool h = *half;
       std::string from = h ? "Half" : "Float";
       r.op(from + "ToFused" + name + "Quantized", "1 -> 1", [f](Call& c) { c.set(fuse(c.X(), f)); }).stop();
-      r.op("Fused" + name + "QuantizedTo" + from, "1 -> 1", [f, h](Call& c) { c.set(h ? unfuse(c.X(), f).to(torch::kHalf) : unfuse(c.X(), f)); }).stop();
+      r.op("Fused" + name + "QuantizedTo" + from, "1 -> 1", [f, h](Call& c) {
+         c.set(h ? unfuse(c.X(), f).to(torch::kHalf) : unfuse(c.X(), f));
+       }).stop();
     }
     for (const char* what : {"Sum", "Mean", "WeightedSum"}) {
       bool weighted = std::string_view(what) == "WeightedSum", mean = std::string_view(what) == "Mean";

@@ -20,22 +20,22 @@ Tensor labels_of(const Call& c, size_t k, int64_t N, int64_t D) {
   C2_ENFORCE(t.dim() == 1 || (t.dim() == 2 && t.size(1) == 1), "labels should have one dimension, got ", t.dim());
   C2_ENFORCE(t.numel() == N, "there are ", t.numel(), " labels for ", N, " examples");
   t = t.reshape({-1}).to(torch::kLong);
-  C2_ENFORCE(!(t < 0).logical_or(t >= D).any().item<bool>(), "Label seems to be outside of supported range. Supported labels are in range [0,", D, ")");
+  C2_ENFORCE(!(t < 0).logical_or(t >= D).any().item<bool>(),
+             "Label seems to be outside of supported range. Supported labels are in range [0,", D, ")");
   return t;
 }
 
 Tensor rows_of(const Tensor& x) {
   return x.dim() == 0 ? x.reshape({1, 1}) : x.reshape({x.numel() / std::max<int64_t>(x.size(-1), 1), x.size(-1)});
 }
-Dims1 without_last(const Tensor& x) {
-  return x.dim() == 0 ? Dims1{} : Dims1(x.sizes().begin(), x.sizes().end() - 1);
-}
+Dims1 without_last(const Tensor& x) { return x.dim() == 0 ? Dims1{} : Dims1(x.sizes().begin(), x.sizes().end() - 1); }
 
 Tensor sigmoid_entropy(const Call& c, const Tensor& x, const Tensor& t) {
   // log sigmoid(x) and log sigmoid(-x) without overflow.
   Tensor pos = torch::log_sigmoid(x), neg = torch::log_sigmoid(-x);
   if (c.b("log_D_trick")) return (2 * t - 1) * pos;
-  if (c.b("unjoined_lr_loss")) return t * x + (1 - t) * (-x.clamp_min(0) - torch::log1p((x - 2 * x.clamp_min(0)).exp()));
+  if (c.b("unjoined_lr_loss"))
+    return t * x + (1 - t) * (-x.clamp_min(0) - torch::log1p((x - 2 * x.clamp_min(0)).exp()));
   return t * pos + (1 - t) * neg;
 }
 
@@ -50,12 +50,15 @@ Classes classes_of(const Call& c, size_t probabilities) {
   if (c.b("label_prob")) {
     C2_ENFORCE(t.numel() == N * D, "label probabilities should have the shape of the input");
     out.target = t.reshape({N, D});
-    C2_ENFORCE(!(out.target < 0).any().item<bool>(), "Label prob seems incorrect: label prob value must be nonnegative");
-    C2_ENFORCE(N == 0 || ((out.target.sum(Dims1{1}) - 1).abs().max().item<double>() < 1e-5), "Label prob seems incorrect: label prob values do not sum to 1.0");
+    C2_ENFORCE(!(out.target < 0).any().item<bool>(),
+               "Label prob seems incorrect: label prob value must be nonnegative");
+    C2_ENFORCE(N == 0 || ((out.target.sum(Dims1{1}) - 1).abs().max().item<double>() < 1e-5),
+               "Label prob seems incorrect: label prob values do not sum to 1.0");
   } else {
     C2_ENFORCE(t.numel() == N, "there are ", t.numel(), " labels for ", N, " examples");
     Tensor l = t.reshape({-1}).to(torch::kLong);
-    C2_ENFORCE(!(l < 0).logical_or(l >= D).any().item<bool>(), "Label seems incorrect: label value larger than number of classes: ", D);
+    C2_ENFORCE(!(l < 0).logical_or(l >= D).any().item<bool>(),
+               "Label seems incorrect: label value larger than number of classes: ", D);
     out.target = torch::one_hot(l, D).to(x.scalar_type());
   }
   out.weights = c.inputs() > probabilities ? c.X(2).reshape({-1}) : torch::ones({N}, x.options());
@@ -87,7 +90,8 @@ Pixels pixels_of(const Call& c, size_t with_weights) {
   Tensor x = c.X(0), t = c.X(1).to(torch::kLong);
   C2_ENFORCE(x.dim() == 4 && t.dim() == 3 && t.size(0) == x.size(0) && t.size(1) == x.size(2) && t.size(2) == x.size(3),
              "logits of ", x.sizes(), " and labels of ", t.sizes(), " don't fit");
-  C2_ENFORCE(!(t < -1).logical_or(t >= x.size(1)).any().item<bool>(), "Label seems incorrect:label value larger than number of classes ", x.size(1));
+  C2_ENFORCE(!(t < -1).logical_or(t >= x.size(1)).any().item<bool>(),
+             "Label seems incorrect:label value larger than number of classes ", x.size(1));
   Tensor counts = (t >= 0).to(x.scalar_type());
   return {torch::one_hot(t.clamp_min(0), x.size(1)).to(x.scalar_type()).movedim(-1, 1),
           c.inputs() > with_weights ? c.X(2).reshape(t.sizes()) * counts : counts};
@@ -109,28 +113,38 @@ void each_pair(const Call& c, size_t lengths_at, size_t plain_inputs, int64_t N,
 
 Tensor paired(const Call& c) { return (c.X(0) - c.X(1)).reshape({c.X(0).size(0), -1}); }
 void same_shapes(const Call& c) {
-  C2_ENFORCE(c.X(0).sizes() == c.X(1).sizes(), "the inputs have different shapes: ", c.X(0).sizes(), " and ", c.X(1).sizes());
+  C2_ENFORCE(c.X(0).sizes() == c.X(1).sizes(), "the inputs have different shapes: ", c.X(0).sizes(), " and ",
+             c.X(1).sizes());
 }
 Tensor rows2(const Tensor& x) { return x.dim() > 0 ? x.reshape({x.size(0), -1}) : x.reshape({1, 1}); }
 
 }  // namespace
 
 void add_loss(Registry& r) {
-  r.op("AveragedLoss", "1 -> 1", [](Call& c) { c.set(c.X().numel() ? c.X().mean() : torch::zeros({}, c.X().options())); }).apart()
+  r.op("AveragedLoss", "1 -> 1",
+       [](Call& c) { c.set(c.X().numel() ? c.X().mean() : torch::zeros({}, c.X().options())); })
+      .apart()
       .grad("AveragedLossGradient: I0 GO0 -> GI0");
-  r.op("LabelCrossEntropy", "2 -> 1", [](Call& c) {
-     Tensor x = examples(c.X(0));
-     Tensor l = labels_of(c, 1, x.size(0), x.size(1));
-     c.set(-x.gather(1, l.reshape({-1, 1})).clamp_min(kLeast).log().reshape({-1}));
-   }).apart().grad("LabelCrossEntropyGradient: I0 I1 GO0 -> GI0");
+  r.op("LabelCrossEntropy", "2 -> 1",
+       [](Call& c) {
+         Tensor x = examples(c.X(0));
+         Tensor l = labels_of(c, 1, x.size(0), x.size(1));
+         c.set(-x.gather(1, l.reshape({-1, 1})).clamp_min(kLeast).log().reshape({-1}));
+       })
+      .apart()
+      .grad("LabelCrossEntropyGradient: I0 I1 GO0 -> GI0");
   r.op("LabelCrossEntropyGradient", "3 -> 1", [](Call& c) {
-    Tensor x = examples(c.X(0)), l = labels_of(c, 1, x.size(0), x.size(1)).reshape({-1, 1}), g = c.X(2).reshape({-1, 1});
+    Tensor x = examples(c.X(0)), l = labels_of(c, 1, x.size(0), x.size(1)).reshape({-1, 1}),
+           g = c.X(2).reshape({-1, 1});
     c.set(torch::zeros_like(x).scatter(1, l, -g / x.gather(1, l).clamp_min(kLeast)).reshape(c.X(0).sizes()));
   });
-  r.op("CrossEntropy", "2 -> 1", [](Call& c) {
-     same_shapes(c);
-     c.set(-(examples(c.X(0)).clamp_min(kLeast).log() * examples(c.X(1))).sum(Dims1{1}));
-   }).apart().grad("CrossEntropyGradient: I0 I1 GO0 -> GI0");
+  r.op("CrossEntropy", "2 -> 1",
+       [](Call& c) {
+         same_shapes(c);
+         c.set(-(examples(c.X(0)).clamp_min(kLeast).log() * examples(c.X(1))).sum(Dims1{1}));
+       })
+      .apart()
+      .grad("CrossEntropyGradient: I0 I1 GO0 -> GI0");
   r.op("CrossEntropyGradient", "3 -> 1", [](Call& c) {
     Tensor x = examples(c.X(0)), t = examples(c.X(1));
     c.set((-c.X(2).reshape({-1, 1}) * t / x.clamp_min(kLeast)).reshape(c.X(0).sizes()));
@@ -142,14 +156,20 @@ void add_loss(Registry& r) {
      c.set(torch::stack({1 - x, x}, -1));
    }).grad("MakeTwoClassGradient: GO0 -> GI0");
   r.op("MakeTwoClassGradient", "1 -> 1", [](Call& c) { c.set(c.X().select(-1, 1) - c.X().select(-1, 0)); });
-  r.op("SigmoidCrossEntropyWithLogits", "2 -> 1", [](Call& c) {
-     same_shapes(c);
-     c.set(-rows_of(sigmoid_entropy(c, c.X(0), c.X(1))).mean(Dims1{1}).reshape(without_last(c.X(0))));
-   }).apart().grad("SigmoidCrossEntropyWithLogitsGradient: GO0 I0 I1 -> GI0");
-  r.op("WeightedSigmoidCrossEntropyWithLogits", "3 -> 1", [](Call& c) {
-     same_shapes(c);
-     c.set(-rows_of(sigmoid_entropy(c, c.X(0), c.X(1)) * c.X(2)).mean(Dims1{1}).reshape(without_last(c.X(0))));
-   }).apart().grad("WeightedSigmoidCrossEntropyWithLogitsGradient: GO0 I0 I1 I2 -> GI0");
+  r.op("SigmoidCrossEntropyWithLogits", "2 -> 1",
+       [](Call& c) {
+         same_shapes(c);
+         c.set(-rows_of(sigmoid_entropy(c, c.X(0), c.X(1))).mean(Dims1{1}).reshape(without_last(c.X(0))));
+       })
+      .apart()
+      .grad("SigmoidCrossEntropyWithLogitsGradient: GO0 I0 I1 -> GI0");
+  r.op("WeightedSigmoidCrossEntropyWithLogits", "3 -> 1",
+       [](Call& c) {
+         same_shapes(c);
+         c.set(-rows_of(sigmoid_entropy(c, c.X(0), c.X(1)) * c.X(2)).mean(Dims1{1}).reshape(without_last(c.X(0))));
+       })
+      .apart()
+      .grad("WeightedSigmoidCrossEntropyWithLogitsGradient: GO0 I0 I1 I2 -> GI0");
   auto with_loss = [](const char* type) {
     return [type](GradientMaker& m) {
       std::vector<std::string> in{m.I(0), m.I(1)};
@@ -173,34 +193,47 @@ void add_loss(Registry& r) {
     Tensor d = (c.X(c.inputs() - 2) - p.target) * p.weights.unsqueeze(1) * c.X(c.inputs() - 1).reshape({});
     c.set(total > 0 ? d * (c.f("scale", 1) / total) : d);
   });
-  r.op("SquaredL2Distance", "2 -> 1", [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).square().sum(Dims1{1}) * 0.5); }).apart()
+  r.op("SquaredL2Distance", "2 -> 1",
+       [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).square().sum(Dims1{1}) * 0.5); })
+      .apart()
       .grad("SquaredL2DistanceGradient: I0 I1 GO0 -> GI0 GI1");
-  r.op("L1Distance", "2 -> 1", [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).abs().sum(Dims1{1})); }).apart()
+  r.op("L1Distance", "2 -> 1", [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).abs().sum(Dims1{1})); })
+      .apart()
       .grad("L1DistanceGradient: I0 I1 GO0 -> GI0 GI1");
-  r.op("DotProduct", "2 -> 1", [](Call& c) { same_shapes(c), c.set((rows2(c.X(0)) * rows2(c.X(1))).sum(Dims1{1})); }).apart()
+  r.op("DotProduct", "2 -> 1", [](Call& c) { same_shapes(c), c.set((rows2(c.X(0)) * rows2(c.X(1))).sum(Dims1{1})); })
+      .apart()
       .grad("DotProductGradient: I0 I1 GO0 -> GI0 GI1");
-  r.op("CosineSimilarity", "2 -> 1", [](Call& c) {
-     same_shapes(c);
-     Tensor x = rows2(c.X(0)), y = rows2(c.X(1));
-     auto norm = [](const Tensor& t) { return t.square().sum(Dims1{1}).clamp_min(1e-12).sqrt(); };
-     c.set((x * y).sum(Dims1{1}) / (norm(x) * norm(y)));
-   }).apart().grad("CosineSimilarityGradient: I0 I1 GO0 -> GI0 GI1");
-  r.op("DotProductWithPadding", "2 -> 1", [](Call& c) {
-     Tensor x = rows2(c.X(0)), y = rows2(c.X(1));
-     C2_ENFORCE(x.size(0) == y.size(0), "the inputs have different numbers of rows: ", x.size(0), " and ", y.size(0));
-     int64_t n = std::min(x.size(1), y.size(1)), m = std::max(x.size(1), y.size(1));
-     const Tensor& longer = x.size(1) == m ? x : y;
-     const Tensor& shorter = x.size(1) == m ? y : x;
-     if (c.b("replicate")) {
-       C2_ENFORCE(n > 0 && m % n == 0, "the longer rows should be a multiple of the shorter ones");
-       c.set((longer * shorter.repeat({1, m / n})).sum(Dims1{1}));
-     } else {
-       c.set((longer.narrow(1, 0, n) * shorter).sum(Dims1{1}) + longer.narrow(1, n, m - n).sum(Dims1{1}) * c.f("pad_value", 0));
-     }
-   }).apart().grad([](GradientMaker& m) {
-    std::vector<MessageRef> args{float_arg("pad_value", m.op.args.f("pad_value", 0)), int_arg("replicate", m.op.args.i("replicate", 0))};
-    m.add("DotProductWithPaddingGradient", {m.I(0), m.I(1), m.GO(0)}, {m.GI(0), m.GI(1)}, args);
-  });
+  r.op("CosineSimilarity", "2 -> 1",
+       [](Call& c) {
+         same_shapes(c);
+         Tensor x = rows2(c.X(0)), y = rows2(c.X(1));
+         auto norm = [](const Tensor& t) { return t.square().sum(Dims1{1}).clamp_min(1e-12).sqrt(); };
+         c.set((x * y).sum(Dims1{1}) / (norm(x) * norm(y)));
+       })
+      .apart()
+      .grad("CosineSimilarityGradient: I0 I1 GO0 -> GI0 GI1");
+  r.op("DotProductWithPadding", "2 -> 1",
+       [](Call& c) {
+         Tensor x = rows2(c.X(0)), y = rows2(c.X(1));
+         C2_ENFORCE(x.size(0) == y.size(0), "the inputs have different numbers of rows: ", x.size(0), " and ",
+                    y.size(0));
+         int64_t n = std::min(x.size(1), y.size(1)), m = std::max(x.size(1), y.size(1));
+         const Tensor& longer = x.size(1) == m ? x : y;
+         const Tensor& shorter = x.size(1) == m ? y : x;
+         if (c.b("replicate")) {
+           C2_ENFORCE(n > 0 && m % n == 0, "the longer rows should be a multiple of the shorter ones");
+           c.set((longer * shorter.repeat({1, m / n})).sum(Dims1{1}));
+         } else {
+           c.set((longer.narrow(1, 0, n) * shorter).sum(Dims1{1}) +
+                 longer.narrow(1, n, m - n).sum(Dims1{1}) * c.f("pad_value", 0));
+         }
+       })
+      .apart()
+      .grad([](GradientMaker& m) {
+        std::vector<MessageRef> args{float_arg("pad_value", m.op.args.f("pad_value", 0)),
+                                     int_arg("replicate", m.op.args.i("replicate", 0))};
+        m.add("DotProductWithPaddingGradient", {m.I(0), m.I(1), m.GO(0)}, {m.GI(0), m.GI(1)}, args);
+      });
   r.op("DotProductWithPaddingGradient", "3 -> 2", [](Call& c) {
     auto out = derive(*Registry::get().find("DotProductWithPadding"), c.op, {c.in[0], c.in[1]}, {0, 1}, {c.X(2)});
     c.set(0, out[0]), c.set(1, out[1]);
@@ -217,34 +250,40 @@ void add_loss(Registry& r) {
      Tensor p = c.X(0), q = c.X(1), m = (p + q) * 0.5;
      // Entropy of a coin, with 0 log 0 = 0.
      auto h = [](const Tensor& t) {
-       auto xlog = [](const Tensor& v) { return torch::where(v <= 0, torch::zeros_like(v), v * v.clamp_min(1e-38).log()); };
+       auto xlog = [](const Tensor& v) {
+         return torch::where(v <= 0, torch::zeros_like(v), v * v.clamp_min(1e-38).log());
+       };
        return -xlog(t) - xlog(1 - t);
      };
      c.set(h(m) - (h(p) + h(q)) * 0.5);
    }).grad("BernoulliJSDGradient: GO0 I0 I1 -> GI0");
-  r.op("PairWiseLoss", "2-3 -> 1", [](Call& c) {
-     Tensor x = c.X(0).reshape({-1}).contiguous(), l = c.X(1).reshape({-1}).to(torch::kFloat).contiguous();
-     int64_t N = x.numel();
-     C2_ENFORCE(l.numel() == N, "there are ", l.numel(), " labels for ", N, " examples");
-     if (!N) return c.set(torch::zeros({0}));
-     std::vector<double> sum(c.inputs() > 2 ? size_t(c.X(2).numel()) : 1), pairs(sum.size());
-     const float *p = c.data<float>(x), *q = c.data<float>(l);
-     each_pair(c, 2, 2, N, [&](size_t s, int64_t i, int64_t j) {
-       if (std::abs(q[i] - q[j]) < 1e-7f) return;
-       double d = (q[i] > q[j] ? 1 : -1) * (p[j] - p[i]);
-       sum[s] += d > 15.9 ? d : std::log1p(std::exp(d));
-       pairs[s]++;
-     });
-     Tensor y = torch::zeros({int64_t(sum.size())});
-     for (size_t s = 0; s < sum.size(); s++) y.data_ptr<float>()[s] = float(pairs[s] ? sum[s] / pairs[s] : 0);
-     c.set(y);
-   }).apart().grad([](GradientMaker& m) {
-    std::vector<std::string> in{m.I(0), m.I(1), m.GO(0)};
-    if (m.op.inputs.size() > 2) in.push_back(m.I(2));
-    m.add("PairWiseLossGradient", in, {m.GI(0)});
-  });
+  r.op("PairWiseLoss", "2-3 -> 1",
+       [](Call& c) {
+         Tensor x = c.X(0).reshape({-1}).contiguous(), l = c.X(1).reshape({-1}).to(torch::kFloat).contiguous();
+         int64_t N = x.numel();
+         C2_ENFORCE(l.numel() == N, "there are ", l.numel(), " labels for ", N, " examples");
+         if (!N) return c.set(torch::zeros({0}));
+         std::vector<double> sum(c.inputs() > 2 ? size_t(c.X(2).numel()) : 1), pairs(sum.size());
+         const float *p = c.data<float>(x), *q = c.data<float>(l);
+         each_pair(c, 2, 2, N, [&](size_t s, int64_t i, int64_t j) {
+           if (std::abs(q[i] - q[j]) < 1e-7f) return;
+           double d = (q[i] > q[j] ? 1 : -1) * (p[j] - p[i]);
+           sum[s] += d > 15.9 ? d : std::log1p(std::exp(d));
+           pairs[s]++;
+         });
+         Tensor y = torch::zeros({int64_t(sum.size())});
+         for (size_t s = 0; s < sum.size(); s++) y.data_ptr<float>()[s] = float(pairs[s] ? sum[s] / pairs[s] : 0);
+         c.set(y);
+       })
+      .apart()
+      .grad([](GradientMaker& m) {
+        std::vector<std::string> in{m.I(0), m.I(1), m.GO(0)};
+        if (m.op.inputs.size() > 2) in.push_back(m.I(2));
+        m.add("PairWiseLossGradient", in, {m.GI(0)});
+      });
   r.op("PairWiseLossGradient", "3-4 -> 1", [](Call& c) {
-    Tensor x = c.X(0).reshape({-1}).contiguous(), l = c.X(1).reshape({-1}).to(torch::kFloat).contiguous(), g = c.X(2).reshape({-1}).contiguous();
+    Tensor x = c.X(0).reshape({-1}).contiguous(), l = c.X(1).reshape({-1}).to(torch::kFloat).contiguous(),
+           g = c.X(2).reshape({-1}).contiguous();
     int64_t N = x.numel();
     C2_ENFORCE(l.numel() == N, "there are ", l.numel(), " labels for ", N, " examples");
     Tensor d = torch::zeros({N});
@@ -263,43 +302,58 @@ void add_loss(Registry& r) {
     });
     c.set(d.reshape(c.X(0).sizes()));
   });
-  r.op("SmoothL1Loss", "4 -> 1", [](Call& c) {
-     Tensor d = (c.X(0) - c.X(1)) * c.X(2), a = d.abs();
-     double beta = c.f("beta", 1), scale = c.f("scale", 1);
-     Tensor y = torch::where(a < beta, d * d * (0.5 / beta), a - 0.5 * beta) * c.X(3);
-     c.set(y.sum() * (scale / double(std::max<int64_t>(c.X(0).size(0), 1))));
-   }).apart().grad("SmoothL1LossGradient: I0 I1 I2 I3 GO0 -> GI0");
-  r.op("Accuracy", "2 -> 1", [](Call& c) {
-     Tensor x = examples(c.X(0));
-     int64_t N = x.size(0), k = c.i("top_k", 1);
-     C2_ENFORCE(c.X(1).numel() == N, "there are ", c.X(1).numel(), " labels for ", N, " examples");
-     Tensor l = c.X(1).reshape({-1, 1}).to(torch::kLong);
-     // Right where fewer than k classes are before it; of equals the one that comes first is before.
-     Tensor inside = (l >= 0).logical_and(l < x.size(1)), at = l.clamp(0, std::max<int64_t>(x.size(1) - 1, 0));
-     if (!N) return c.set(torch::zeros({}));
-     Tensor own = x.gather(1, at), index = torch::arange(x.size(1)).reshape({1, -1});
-     Tensor before = (x > own).logical_or((x == own).logical_and(index < at)).to(torch::kLong).sum(Dims1{1}, true);
-     c.set((before < k).logical_and(inside).to(torch::kFloat).mean());
-   }).apart().stop();
-  r.op("MultiClassAccuracy", "2 -> 2", [](Call& c) {
-     Tensor x = examples(c.X(0)), l = labels_of(c, 1, x.size(0), x.size(1));
-     Tensor right = (std::get<1>(x.max(1)) == l).to(torch::kFloat), amounts = torch::zeros({x.size(1)}).index_add(0, l, torch::ones_like(right));
-     c.set(0, torch::zeros({x.size(1)}).index_add(0, l, right) / amounts.clamp_min(1));
-     c.set(1, amounts.to(torch::kInt));
-   }).apart().stop();
+  r.op("SmoothL1Loss", "4 -> 1",
+       [](Call& c) {
+         Tensor d = (c.X(0) - c.X(1)) * c.X(2), a = d.abs();
+         double beta = c.f("beta", 1), scale = c.f("scale", 1);
+         Tensor y = torch::where(a < beta, d * d * (0.5 / beta), a - 0.5 * beta) * c.X(3);
+         c.set(y.sum() * (scale / double(std::max<int64_t>(c.X(0).size(0), 1))));
+       })
+      .apart()
+      .grad("SmoothL1LossGradient: I0 I1 I2 I3 GO0 -> GI0");
+  r.op("Accuracy", "2 -> 1",
+       [](Call& c) {
+         Tensor x = examples(c.X(0));
+         int64_t N = x.size(0), k = c.i("top_k", 1);
+         C2_ENFORCE(c.X(1).numel() == N, "there are ", c.X(1).numel(), " labels for ", N, " examples");
+         Tensor l = c.X(1).reshape({-1, 1}).to(torch::kLong);
+         // Right where fewer than k classes are before it; of equals the one that comes first is before.
+         Tensor inside = (l >= 0).logical_and(l < x.size(1)), at = l.clamp(0, std::max<int64_t>(x.size(1) - 1, 0));
+         if (!N) return c.set(torch::zeros({}));
+         Tensor own = x.gather(1, at), index = torch::arange(x.size(1)).reshape({1, -1});
+         Tensor before = (x > own).logical_or((x == own).logical_and(index < at)).to(torch::kLong).sum(Dims1{1}, true);
+         c.set((before < k).logical_and(inside).to(torch::kFloat).mean());
+       })
+      .apart()
+      .stop();
+  r.op("MultiClassAccuracy", "2 -> 2",
+       [](Call& c) {
+         Tensor x = examples(c.X(0)), l = labels_of(c, 1, x.size(0), x.size(1));
+         Tensor right = (std::get<1>(x.max(1)) == l).to(torch::kFloat),
+                amounts = torch::zeros({x.size(1)}).index_add(0, l, torch::ones_like(right));
+         c.set(0, torch::zeros({x.size(1)}).index_add(0, l, right) / amounts.clamp_min(1));
+         c.set(1, amounts.to(torch::kInt));
+       })
+      .apart()
+      .stop();
   r.op("Perplexity", "1 -> 1", [](Call& c) { c.set((-c.X().log().mean()).exp()); }).apart().stop();
-  r.op("SigmoidFocalLoss", "3 -> 1", [](Call& c) {
-     Tensor x = c.X(0), t = c.X(1);
-     int64_t classes = c.i("num_classes", 80), A = x.size(1) / std::max<int64_t>(classes, 1);
-     double gamma = c.f("gamma", 1), alpha = c.f("alpha", 0.25), scale = c.f("scale", 1);
-     Tensor fg = c.X(2).reshape({}).clamp_min(1);
-     Tensor X = x.reshape({x.size(0), A, classes, x.size(2), x.size(3)}), T = t.reshape({x.size(0), A, 1, x.size(2), x.size(3)}).to(torch::kLong);
-     Tensor own = T == torch::arange(classes).reshape({1, 1, classes, 1, 1}) + 1, other = (T >= 0).logical_and(own.logical_not());
-     Tensor p = X.sigmoid(), zero = torch::zeros_like(X);
-     Tensor first = torch::where(own, -(1 - p).pow(gamma) * torch::log_sigmoid(X) * alpha, zero);
-     Tensor second = torch::where(other, -p.pow(gamma) * torch::log_sigmoid(-X) * (1 - alpha), zero);
-     c.set((first + second).sum() * scale / fg);
-   }).apart().grad("SigmoidFocalLossGradient: I0 I1 I2 GO0 -> GI0");
+  r.op("SigmoidFocalLoss", "3 -> 1",
+       [](Call& c) {
+         Tensor x = c.X(0), t = c.X(1);
+         int64_t classes = c.i("num_classes", 80), A = x.size(1) / std::max<int64_t>(classes, 1);
+         double gamma = c.f("gamma", 1), alpha = c.f("alpha", 0.25), scale = c.f("scale", 1);
+         Tensor fg = c.X(2).reshape({}).clamp_min(1);
+         Tensor X = x.reshape({x.size(0), A, classes, x.size(2), x.size(3)}),
+                T = t.reshape({x.size(0), A, 1, x.size(2), x.size(3)}).to(torch::kLong);
+         Tensor own = T == torch::arange(classes).reshape({1, 1, classes, 1, 1}) + 1,
+                other = (T >= 0).logical_and(own.logical_not());
+         Tensor p = X.sigmoid(), zero = torch::zeros_like(X);
+         Tensor first = torch::where(own, -(1 - p).pow(gamma) * torch::log_sigmoid(X) * alpha, zero);
+         Tensor second = torch::where(other, -p.pow(gamma) * torch::log_sigmoid(-X) * (1 - alpha), zero);
+         c.set((first + second).sum() * scale / fg);
+       })
+      .apart()
+      .grad("SigmoidFocalLossGradient: I0 I1 I2 GO0 -> GI0");
 }
 
 }  // namespace rushlight::caffe2

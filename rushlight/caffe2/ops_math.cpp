@@ -21,7 +21,8 @@ Tensor aligned(const Call& c, const Tensor& a, const Tensor& b) {
                "If you are doing broadcasting, input1 should have a smaller or equal number of dimensions.");
     std::vector<int64_t> sizes(b.sizes().begin(), b.sizes().end());
     for (int64_t k = 0; k < b.dim(); k++)
-      C2_ENFORCE(b.size(k) == a.size(axis + k), "Broadcast dimensions do not match: ", a.size(axis + k), " vs ", b.size(k));
+      C2_ENFORCE(b.size(k) == a.size(axis + k), "Broadcast dimensions do not match: ", a.size(axis + k), " vs ",
+                 b.size(k));
     sizes.resize(size_t(a.dim() - axis), 1);
     return b.reshape(sizes);
   }
@@ -34,7 +35,8 @@ Tensor aligned(const Call& c, const Tensor& a, const Tensor& b) {
 
 void same_dtype(const Call& c, const Tensor& a, const Tensor& b) {
   if (a.scalar_type() != b.scalar_type())
-    C2_FAIL(c.op.type, ": the inputs have different types: ", shown_dtype(a.scalar_type()), " and ", shown_dtype(b.scalar_type()));
+    C2_FAIL(c.op.type, ": the inputs have different types: ", shown_dtype(a.scalar_type()), " and ",
+            shown_dtype(b.scalar_type()));
 }
 
 Registry::Entry binary(Registry& r, const std::string& name, Tensor (*f)(const Tensor&, const Tensor&)) {
@@ -63,19 +65,18 @@ Registry::Entry unary(Registry& r, const char* name, F1 f) {
 
 // Gradients by the result: (Y, dY) or (dY, Y).
 void from_result(Registry& r, const char* name, bool result_first, Tensor (*f)(const Tensor& y, const Tensor& g)) {
-  r.op(name, "2 -> 1", [f, result_first](Call& c) { c.set(f(c.X(!result_first), c.X(result_first)).reshape(c.X(0).sizes())); });
+  r.op(name, "2 -> 1",
+       [f, result_first](Call& c) { c.set(f(c.X(!result_first), c.X(result_first)).reshape(c.X(0).sizes())); });
 }
 
-Tensor divide(const Tensor& a, const Tensor& b) {
-  return a.is_floating_point() ? a / b : torch::div(a, b, "trunc");
-}
+Tensor divide(const Tensor& a, const Tensor& b) { return a.is_floating_point() ? a / b : torch::div(a, b, "trunc"); }
 
 void several(Registry& r, const char* name, Tensor (*f)(const Tensor&, const Tensor&)) {
   r.op(name, "1+ -> 1", [f](Call& c) {
     Tensor y = c.X(0);
     for (size_t k = 1; k < c.inputs(); k++) {
-      C2_ENFORCE(c.X(k).sizes() == y.sizes(), "Check failed: output->sizes() == Input(i).sizes(). Description: Input #", k,
-                 ", input dimension:", c.X(k).sizes(), " should match output dimension: ", y.sizes());
+      C2_ENFORCE(c.X(k).sizes() == y.sizes(), "Check failed: output->sizes() == Input(i).sizes(). Description: Input #",
+                 k, ", input dimension:", c.X(k).sizes(), " should match output dimension: ", y.sizes());
       y = f(y, c.X(k));
     }
     c.set(y);
@@ -110,7 +111,9 @@ void add_math(Registry& r) {
   unary(r, "Rsqrt", [](const Tensor& x) { return x.rsqrt(); }).grad("RsqrtGradient: GO0 O0 -> GI0");
   unary(r, "Reciprocal", [](const Tensor& x) { return x.reciprocal(); }).grad("ReciprocalGradient: O0 GO0 -> GI0");
   unary(r, "Cbrt", [](const Tensor& x) { return x.abs().pow(1.0 / 3) * x.sign(); }).grad("CbrtGradient: GO0 O0 -> GI0");
-  unary(r, "Mish", [](const Tensor& x) { return x * (x.exp() + 1).log().tanh(); }).grad("MishGradient: I0 O0 GO0 -> GI0");
+  unary(r, "Mish", [](const Tensor& x) {
+    return x * (x.exp() + 1).log().tanh();
+  }).grad("MishGradient: I0 O0 GO0 -> GI0");
   unary(r, "Swish", [](const Tensor& x) { return x * x.sigmoid(); }).grad("SwishGradient: I0 O0 GO0 -> GI0");
   unary(r, "Sqrt", [](const Tensor& x) { return x.sqrt(); }).grad([](GradientMaker& m) {
     m.add("Scale", {m.GO(0)}, {m.GI(0)}, {float_arg("scale", 0.5)});
@@ -130,19 +133,22 @@ void add_math(Registry& r) {
   r.op("Sign", "1 -> 1", [](Call& c) { c.set(c.X().sign()); });
   r.op("IsNaN", "1 -> 1", [](Call& c) { c.set(c.X().isnan().to(torch::kByte)); });
   r.op("ReplaceNaN", "1 -> 1", [](Call& c) {
-     Tensor x = c.X();
-     c.set(torch::where(x.isnan(), torch::full_like(x, c.f("value")), x));
-   });
+    Tensor x = c.X();
+    c.set(torch::where(x.isnan(), torch::full_like(x, c.f("value")), x));
+  });
   r.op("NanCheck", "1+ -> 1", [](Call& c) {
      Tensor x = c.X();
-     C2_ENFORCE(!x.isnan().logical_or(x.isinf()).any().item<bool>(), "Operator has NaN or Inf in its input ", c.op.inputs[0]);
+     C2_ENFORCE(!x.isnan().logical_or(x.isinf()).any().item<bool>(), "Operator has NaN or Inf in its input ",
+                c.op.inputs[0]);
      c.set(x);
    }).grad([](GradientMaker& m) {
     std::vector<std::string> in{m.GO(0)};
     for (size_t k = 0; k < m.op.inputs.size(); k++) in.push_back(m.I(k));
     m.add("NanCheck", in, {m.GI(0)});
   });
-  unary(r, "Gelu", [](const Tensor& x) { return x * ((x * M_SQRT1_2).erf() + 1) * 0.5; }).grad("GeluGradient: GO0 I0 -> GI0");
+  unary(r, "Gelu", [](const Tensor& x) {
+    return x * ((x * M_SQRT1_2).erf() + 1) * 0.5;
+  }).grad("GeluGradient: GO0 I0 -> GI0");
   r.op("Elu", "1 -> 1", [](Call& c) {
      Tensor x = c.X();
      c.set(torch::where(x > 0, x, (x.exp() - 1) * c.f("alpha", 1)));
@@ -174,8 +180,9 @@ void add_math(Registry& r) {
     Tensor y = c.X(0), g = c.X(1);
     c.set(g * (y > 0).logical_and(y < c.f("n", 6)).to(g.scalar_type()));
   });
-  r.op("HardSigmoid", "1 -> 1", [](Call& c) { c.set((c.X() * c.f("alpha", 0.2) + c.f("beta", 0.5)).clamp(0, 1)); })
-      .grad("HardSigmoidGradient: O0 GO0 -> GI0");
+  r.op("HardSigmoid", "1 -> 1", [](Call& c) {
+     c.set((c.X() * c.f("alpha", 0.2) + c.f("beta", 0.5)).clamp(0, 1));
+   }).grad("HardSigmoidGradient: O0 GO0 -> GI0");
   r.op("HardSigmoidGradient", "2 -> 1", [](Call& c) {
     Tensor y = c.X(0), g = c.X(1);
     c.set(g * (y > 0).logical_and(y < 1).to(g.scalar_type()) * c.f("alpha", 0.2));
@@ -186,14 +193,17 @@ void add_math(Registry& r) {
    }).grad("ThresholdedReluGradient: O0 GO0 -> GI0");
   r.op("ThresholdedReluGradient", "2 -> 1", [](Call& c) { c.set(c.X(1) * (c.X(0) > 0).to(c.X(1).scalar_type())); });
   r.op("Clip", "1 -> 1", [](Call& c) {
-     c.set(c.X().clamp(c.f("min", std::numeric_limits<float>::lowest()), c.f("max", std::numeric_limits<float>::max())));
+     c.set(
+         c.X().clamp(c.f("min", std::numeric_limits<float>::lowest()), c.f("max", std::numeric_limits<float>::max())));
    }).grad("ClipGradient: O0 GO0 -> GI0");
   r.op("ClipGradient", "2 -> 1", [](Call& c) {
     Tensor y = c.X(0), g = c.X(1);
-    float low = float(c.f("min", std::numeric_limits<float>::lowest())), high = float(c.f("max", std::numeric_limits<float>::max()));
+    float low = float(c.f("min", std::numeric_limits<float>::lowest())),
+          high = float(c.f("max", std::numeric_limits<float>::max()));
     c.set(g * (y > low).logical_and(y < high).to(g.scalar_type()));
   });
-  from_result(r, "ReluGradient", true, [](const Tensor& y, const Tensor& g) { return g * (y > 0).to(g.scalar_type()); });
+  from_result(r, "ReluGradient", true,
+              [](const Tensor& y, const Tensor& g) { return g * (y > 0).to(g.scalar_type()); });
   from_result(r, "SigmoidGradient", true, [](const Tensor& y, const Tensor& g) { return g * y * (1 - y); });
   from_result(r, "TanhGradient", true, [](const Tensor& y, const Tensor& g) { return g * (1 - y * y); });
   from_result(r, "SoftplusGradient", true, [](const Tensor& y, const Tensor& g) { return g * (1 - (-y).exp()); });
@@ -214,10 +224,13 @@ void add_math(Registry& r) {
   r.op("Copy", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad("Copy: GO0 -> GI0");
   for (const char* name : {"CopyFromCPUInput", "CopyOnDeviceLike", "CopyCPUToGPU", "CopyGPUToCPU", "EnsureCPUOutput"})
     r.op(name, "1-2 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad("Copy: GO0 -> GI0");
-  r.op("Alias", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad([](GradientMaker& m) { m.set_dense(0, m.GO(0)); });
+  r.op("Alias", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad([](GradientMaker& m) {
+    m.set_dense(0, m.GO(0));
+  });
   r.op("StumpFunc", "1 -> 1", [](Call& c) {
      Tensor x = c.X();
-     c.set(torch::where(x <= c.f("threshold"), torch::full_like(x, c.f("low_value")), torch::full_like(x, c.f("high_value"))));
+     c.set(torch::where(x <= c.f("threshold"), torch::full_like(x, c.f("low_value")),
+                        torch::full_like(x, c.f("high_value"))));
    }).stop();
   r.op("StumpFuncIndex", "1 -> 2", [](Call& c) {
      Tensor low = c.X().reshape({-1}) <= c.f("threshold");
@@ -254,7 +267,8 @@ void add_math(Registry& r) {
     C2_ENFORCE(from, "Argument of type 'from_type' is needed for the gradient of Cast");
     int64_t to = from->has("i") ? from->whole("i") : *message_type("TensorProto").enums[0]->number_of(from->text("s"));
     std::vector<MessageRef> args{int_arg("to", to)};
-    if (const Message* was = m.op.args.find("to"); was && was->has("i")) args.push_back(int_arg("from_type", was->whole("i")));
+    if (const Message* was = m.op.args.find("to"); was && was->has("i"))
+      args.push_back(int_arg("from_type", was->whole("i")));
     m.add("Cast", {m.GO(0)}, {m.GI(0)}, args, false);
   });
   r.op("FloatToHalf", "1 -> 1", [](Call& c) {
@@ -300,7 +314,8 @@ void add_math(Registry& r) {
       m.add("Scale", {m.GI(0)}, {m.GI(0)}, {float_arg("scale", exponent)}, false);
       return;
     }
-    C2_ENFORCE(m.I(0) != m.O(0) && m.I(1) != m.O(0), "Gradient computation cannot be carried out if Pow uses in-place computation");
+    C2_ENFORCE(m.I(0) != m.O(0) && m.I(1) != m.O(0),
+               "Gradient computation cannot be carried out if Pow uses in-place computation");
     std::vector<MessageRef> args;
     for (const char* a : {"broadcast", "axis", "axis_str", "order"})
       if (const Message* found = m.op.args.find(a)) args.push_back(found->copy());
@@ -327,7 +342,8 @@ void add_math(Registry& r) {
      }
      int64_t axis = c.i("axis", -1);
      if (axis == -1) axis = a.dim() - b.dim();
-     C2_ENFORCE(axis >= 0 && axis + b.dim() <= a.dim(), "axis ", axis, " for inputs of ", a.dim(), " and ", b.dim(), " dimensions");
+     C2_ENFORCE(axis >= 0 && axis + b.dim() <= a.dim(), "axis ", axis, " for inputs of ", a.dim(), " and ", b.dim(),
+                " dimensions");
      std::vector<int64_t> dims;
      for (int64_t k = 0; k < a.dim(); k++)
        if (k < axis || k >= axis + b.dim()) dims.push_back(k);
@@ -347,7 +363,8 @@ void add_math(Registry& r) {
   r.op("ElementwiseLinear", "3 -> 1", [](Call& c) {
      Tensor x = c.X(0);
      int64_t axis = canonical_axis(c.i("axis", 1), x.dim());
-     C2_ENFORCE(size_from(x, axis) == c.X(1).numel() && c.X(1).numel() == c.X(2).numel(), "a and b should have ", size_from(x, axis), " elements");
+     C2_ENFORCE(size_from(x, axis) == c.X(1).numel() && c.X(1).numel() == c.X(2).numel(), "a and b should have ",
+                size_from(x, axis), " elements");
      c.set((flat(x, axis) * c.X(1).reshape({1, -1}) + c.X(2).reshape({1, -1})).reshape(x.sizes()));
    }).grad("ElementwiseLinearGradient: GO0 I0 I1 -> GI0 GI1 GI2");
   r.op("ElementwiseLinearGradient", "3 -> 3", [](Call& c) {
@@ -363,7 +380,8 @@ void add_math(Registry& r) {
   r.op("Sum", "1+ -> 1", [](Call& c) {
      Tensor y = c.X(0);
      for (size_t k = 1; k < c.inputs(); k++) {
-       C2_ENFORCE(c.X(k).sizes() == y.sizes(), "Check failed: output->sizes() == Input(i).sizes(). Description: Input #", k,
+       C2_ENFORCE(c.X(k).sizes() == y.sizes(),
+                  "Check failed: output->sizes() == Input(i).sizes(). Description: Input #", k,
                   ", input dimension:", c.X(k).sizes(), " should match output dimension: ", y.sizes());
        y = y + c.X(k);
      }
@@ -390,7 +408,8 @@ void add_math(Registry& r) {
     r.op(name, "1+ -> 1", [greatest](Call& c) {
        Tensor y = c.X(0);
        for (size_t k = 1; k < c.inputs(); k++) {
-         C2_ENFORCE(c.X(k).sizes() == y.sizes(), "Check failed: output->sizes() == Input(i).sizes(). Description: Input #", k,
+         C2_ENFORCE(c.X(k).sizes() == y.sizes(),
+                    "Check failed: output->sizes() == Input(i).sizes(). Description: Input #", k,
                     ", input dimension:", c.X(k).sizes(), " should match output dimension: ", y.sizes());
          y = greatest ? torch::maximum(y, c.X(k)) : torch::minimum(y, c.X(k));
        }
@@ -430,7 +449,8 @@ void add_math(Registry& r) {
   r.op("Where", "3 -> 1", [](Call& c) {
      Tensor w = c.X(0), x = c.X(1);
      if (c.b("broadcast_on_rows")) {
-       C2_ENFORCE(w.dim() == 1 && x.dim() >= 1 && w.size(0) == x.size(0), "the condition should have one element a row");
+       C2_ENFORCE(w.dim() == 1 && x.dim() >= 1 && w.size(0) == x.size(0),
+                  "the condition should have one element a row");
        std::vector<int64_t> sizes(size_t(x.dim()), 1);
        sizes[0] = w.size(0);
        w = w.reshape(sizes);
@@ -450,39 +470,40 @@ void add_math(Registry& r) {
      c.set(torch::where(l1.abs() <= 1e-6, v.log(), (v.pow(l1) - 1) / torch::where(l1 == 0, torch::ones_like(l1), l1)));
    }).grad("BatchBoxCoxGradient: GO0 I0 I1 I2 -> GI0");
   r.op("PiecewiseLinearTransform", "1-4 -> 1", [](Call& c) {
-    std::vector<double> bounds, slopes, intercepts;
-    auto list = [&](const char* name, size_t input) {
-      if (c.inputs() == 1) return c.op.args.floats(name);
-      Tensor t = c.X(input).to(torch::kDouble).contiguous();
-      return std::vector<double>(t.data_ptr<double>(), t.data_ptr<double>() + t.numel());
-    };
-    bounds = list("bounds", 1), slopes = list("slopes", 2), intercepts = list("intercepts", 3);
-    Tensor x = c.X(0).contiguous();
-    bool binary = c.b("binary");
-    int64_t columns = x.dim() > 1 ? x.size(1) : 1, groups = binary ? 1 : columns;
-    C2_ENFORCE(!binary || x.dim() == 1 || columns == 1 || columns == 2, "binary wants 1 or 2 columns, got ", columns);
-    size_t pieces = slopes.size() / size_t(groups);
-    C2_ENFORCE(pieces > 0 && slopes.size() == pieces * size_t(groups) && intercepts.size() == slopes.size() &&
-                   bounds.size() == slopes.size() + size_t(groups),
-               "bounds, slopes and intercepts don't fit together");
-    Tensor y = torch::empty_like(x);
-    const float* p = c.data<float>(x);
-    float* q = y.data_ptr<float>();
-    for (int64_t i = 0; i < x.numel(); i++) {
-      int64_t g = binary ? 0 : i % columns;
-      if (binary && columns == 2 && i % 2 == 0) continue;
-      const double *b = bounds.data() + g * int64_t(pieces + 1), *s = slopes.data() + g * int64_t(pieces), *t = intercepts.data() + g * int64_t(pieces);
-      float v = p[i];
-      if (v <= b[0]) q[i] = float(s[0] * b[0] + t[0]);
-      else if (v >= b[pieces]) q[i] = float(s[pieces - 1] * b[pieces] + t[pieces - 1]);
-      else {
-        size_t k = size_t(std::lower_bound(b, b + pieces + 1, double(v)) - b) - 1;
-        q[i] = float(s[k] * v + t[k]);
-      }
-      if (binary && columns == 2) q[i - 1] = 1 - q[i];
-    }
-    c.set(y);
-  }).stop();
+     std::vector<double> bounds, slopes, intercepts;
+     auto list = [&](const char* name, size_t input) {
+       if (c.inputs() == 1) return c.op.args.floats(name);
+       Tensor t = c.X(input).to(torch::kDouble).contiguous();
+       return std::vector<double>(t.data_ptr<double>(), t.data_ptr<double>() + t.numel());
+     };
+     bounds = list("bounds", 1), slopes = list("slopes", 2), intercepts = list("intercepts", 3);
+     Tensor x = c.X(0).contiguous();
+     bool binary = c.b("binary");
+     int64_t columns = x.dim() > 1 ? x.size(1) : 1, groups = binary ? 1 : columns;
+     C2_ENFORCE(!binary || x.dim() == 1 || columns == 1 || columns == 2, "binary wants 1 or 2 columns, got ", columns);
+     size_t pieces = slopes.size() / size_t(groups);
+     C2_ENFORCE(pieces > 0 && slopes.size() == pieces * size_t(groups) && intercepts.size() == slopes.size() &&
+                    bounds.size() == slopes.size() + size_t(groups),
+                "bounds, slopes and intercepts don't fit together");
+     Tensor y = torch::empty_like(x);
+     const float* p = c.data<float>(x);
+     float* q = y.data_ptr<float>();
+     for (int64_t i = 0; i < x.numel(); i++) {
+       int64_t g = binary ? 0 : i % columns;
+       if (binary && columns == 2 && i % 2 == 0) continue;
+       const double *b = bounds.data() + g * int64_t(pieces + 1), *s = slopes.data() + g * int64_t(pieces),
+                    *t = intercepts.data() + g * int64_t(pieces);
+       float v = p[i];
+       if (v <= b[0]) q[i] = float(s[0] * b[0] + t[0]);
+       else if (v >= b[pieces]) q[i] = float(s[pieces - 1] * b[pieces] + t[pieces - 1]);
+       else {
+         size_t k = size_t(std::lower_bound(b, b + pieces + 1, double(v)) - b) - 1;
+         q[i] = float(s[k] * v + t[k]);
+       }
+       if (binary && columns == 2) q[i - 1] = 1 - q[i];
+     }
+     c.set(y);
+   }).stop();
   r.op("ClipTensorByScaling", "2-3 -> 1", [](Call& c) {
      double threshold = c.f("threshold") * (c.inputs() == 3 ? c.number(2) : 1), v = c.number(1);
      C2_ENFORCE(threshold > 0, "Threshold must be greater than 0");

@@ -46,7 +46,8 @@ Window::Window(const Call& c, int64_t dims, const std::vector<int64_t>& picture)
     C2_ENFORCE(stride[k] > 0, "stride must be > 0, got ", stride[k]);
     C2_ENFORCE(dilation[k] > 0, "dilation must be > 0, got ", dilation[k]);
     C2_ENFORCE(begin[k] >= 0 && end[k] >= 0, "pad must be >= 0, got ", begin, " and ", end);
-    C2_ENFORCE(kernel[k] < (int64_t(1) << 31) && begin[k] < (int64_t(1) << 31) && end[k] < (int64_t(1) << 31) && dilation[k] < (int64_t(1) << 31),
+    C2_ENFORCE(kernel[k] < (int64_t(1) << 31) && begin[k] < (int64_t(1) << 31) && end[k] < (int64_t(1) << 31) &&
+                   dilation[k] < (int64_t(1) << 31),
                "kernel, pads and dilation are too large");
   }
 }
@@ -95,16 +96,19 @@ namespace {
 void fc(Call& c, bool transposed) {
   Tensor x = c.X(0), w = c.X(1), b = c.X(2);
   C2_ENFORCE(b.dim() == 1, "the bias should have one dimension, got ", b.dim());
-  int64_t axis = canonical_axis(c.i("axis", 1), x.dim(), true), axis_w = canonical_axis(c.i("axis_w", 1), w.dim(), true);
+  int64_t axis = canonical_axis(c.i("axis", 1), x.dim(), true),
+          axis_w = canonical_axis(c.i("axis_w", 1), w.dim(), true);
   int64_t M = size_to(x, axis), K = size_from(x, axis);
   int64_t N = transposed ? size_from(w, axis_w) : size_to(w, axis_w);
-  C2_ENFORCE((transposed ? size_to(w, axis_w) : size_from(w, axis_w)) == K && b.numel() == N && w.numel() == N * K, "Dimension mismatch: X: ",
-             x.sizes(), ", W: ", w.sizes(), ", b: ", b.sizes(), ", axis: ", axis, ", M: ", M, ", N: ", N, ", K: ", K);
+  C2_ENFORCE((transposed ? size_to(w, axis_w) : size_from(w, axis_w)) == K && b.numel() == N && w.numel() == N * K,
+             "Dimension mismatch: X: ", x.sizes(), ", W: ", w.sizes(), ", b: ", b.sizes(), ", axis: ", axis, ", M: ", M,
+             ", N: ", N, ", K: ", K);
   std::vector<int64_t> sizes(x.sizes().begin(), x.sizes().begin() + axis);
   sizes.push_back(N);
   Tensor W = transposed ? w.reshape({K, N}).t() : w.reshape({N, K});
   if (x.scalar_type() == torch::kHalf || w.scalar_type() == torch::kHalf) {
-    Tensor y = torch::linear(x.to(torch::kFloat).reshape({M, K}), W.to(torch::kFloat), b.to(torch::kFloat)).reshape(sizes);
+    Tensor y =
+        torch::linear(x.to(torch::kFloat).reshape({M, K}), W.to(torch::kFloat), b.to(torch::kFloat)).reshape(sizes);
     c.set(y.to(x.scalar_type()));
     return;
   }
@@ -118,8 +122,9 @@ void fc_gradient(Call& c, const char* forward) {
   int64_t N = size_from(x, axis) ? w.numel() / size_from(x, axis) : g.size(-1);
   std::vector<size_t> wanted{1, 2};
   if (c.outputs() > 2) wanted.push_back(0);
-  std::vector<Tensor> out = derive(*Registry::get().find(forward), c.op,
-                                   {c.in[0], c.in[1], Value(rushlight::Tensor(torch::zeros({N}, x.options())))}, wanted, {g});
+  std::vector<Tensor> out =
+      derive(*Registry::get().find(forward), c.op,
+             {c.in[0], c.in[1], Value(rushlight::Tensor(torch::zeros({N}, x.options())))}, wanted, {g});
   for (size_t k = 0; k < out.size(); k++) c.set(k, out[k]);
 }
 
@@ -130,8 +135,8 @@ Tensor matrix(const Call& c, const Tensor& t, const char* axis, bool transpose) 
 
 void matmul(Call& c) {
   Tensor a = matrix(c, c.X(0), "axis_a", c.b("trans_a")), b = matrix(c, c.X(1), "axis_b", c.b("trans_b"));
-  C2_ENFORCE(a.size(1) == b.size(0), "Dimension mismatch: ", c.b("trans_a") ? "trans(A)" : "A", ": ", a.sizes(), ", ", c.b("trans_b") ? "trans(B)" : "B",
-             ": ", b.sizes());
+  C2_ENFORCE(a.size(1) == b.size(0), "Dimension mismatch: ", c.b("trans_a") ? "trans(A)" : "A", ": ", a.sizes(), ", ",
+             c.b("trans_b") ? "trans(B)" : "B", ": ", b.sizes());
   Tensor y = a.matmul(b);
   c.set(c.has(2) ? y.reshape(c.X(2).sizes()) : y);
 }
@@ -139,7 +144,8 @@ void matmul(Call& c) {
 void matmul_gradient(GradientMaker& m) {
   bool ta = m.op.args.b("trans_a"), tb = m.op.args.b("trans_b");
   std::string A = m.I(0), B = m.I(1), G = m.GO(0);
-  auto add = [&](std::vector<std::string> in, const std::string& out, bool trans_a, bool trans_b, const char* axis, int64_t at) {
+  auto add = [&](std::vector<std::string> in, const std::string& out, bool trans_a, bool trans_b, const char* axis,
+                 int64_t at) {
     std::vector<MessageRef> args;
     if (trans_a) args.push_back(int_arg("trans_a", 1));
     if (trans_b) args.push_back(int_arg("trans_b", 1));
@@ -157,7 +163,8 @@ void batch_matmul(Call& c) {
   Tensor a = c.X(0), b = c.X(1);
   bool ta = c.b("trans_a"), tb = c.b("trans_b");
   if (!c.b("broadcast")) {
-    C2_ENFORCE(a.dim() == b.dim() && a.dim() >= 2, "A and B should have the same number of dimensions, got ", a.sizes(), " and ", b.sizes());
+    C2_ENFORCE(a.dim() == b.dim() && a.dim() >= 2, "A and B should have the same number of dimensions, got ", a.sizes(),
+               " and ", b.sizes());
     for (int64_t k = 0; k + 2 < a.dim(); k++)
       C2_ENFORCE(a.size(k) == b.size(k), "dimensions of A and B do not match: ", a.sizes(), " and ", b.sizes());
   }
@@ -203,11 +210,13 @@ Tensor conv_of(const Call& c) {
   win.result(picture);
   x = c.nhwc() ? to_nchw(x) : x;
   w = filter_of(c, w);
-  C2_ENFORCE(group > 0 && x.size(1) == w.size(1) * group, "Convolution op: input channels does not match: # of input channels ", x.size(1),
+  C2_ENFORCE(group > 0 && x.size(1) == w.size(1) * group,
+             "Convolution op: input channels does not match: # of input channels ", x.size(1),
              " is not equal to kernel channels * group: ", w.size(1), "*", group);
   C2_ENFORCE(w.size(0) % group == 0, "The number of output channels is not divisible by group.");
   for (size_t k = 0; k < picture.size(); k++)
-    C2_ENFORCE(w.size(int64_t(k) + 2) == win.kernel[k], "the filter's size ", w.size(int64_t(k) + 2), " is not the kernel's ", win.kernel[k]);
+    C2_ENFORCE(w.size(int64_t(k) + 2) == win.kernel[k], "the filter's size ", w.size(int64_t(k) + 2),
+               " is not the kernel's ", win.kernel[k]);
   C2_ENFORCE(!b.defined() || (b.dim() == 1 && b.size(0) == w.size(0)), "the bias should have ", w.size(0), " elements");
   Tensor y = convolve(x, w, b, win, group);
   return c.nhwc() ? to_nhwc(y) : y;
@@ -216,11 +225,13 @@ Tensor conv_of(const Call& c) {
 Tensor conv_transpose_of(const Call& c) {
   Tensor x = c.X(0), w = c.X(1), b;
   if (c.has(2) && !c.b("no_bias")) b = c.X(2);
-  C2_ENFORCE(x.dim() >= 3 && w.dim() == x.dim(), "ConvTranspose: an input of ", x.dim(), " dimensions and a filter of ", w.dim());
+  C2_ENFORCE(x.dim() >= 3 && w.dim() == x.dim(), "ConvTranspose: an input of ", x.dim(), " dimensions and a filter of ",
+             w.dim());
   std::vector<int64_t> picture = picture_of(x, c.nhwc());
   Window win(c, int64_t(picture.size()), picture);
   std::vector<int64_t> adjust = c.ints("adjs");
-  if (adjust.empty() && picture.size() == 2 && (c.has_arg("adj_h") || c.has_arg("adj_w"))) adjust = {c.i("adj_h", 0), c.i("adj_w", 0)};
+  if (adjust.empty() && picture.size() == 2 && (c.has_arg("adj_h") || c.has_arg("adj_w")))
+    adjust = {c.i("adj_h", 0), c.i("adj_w", 0)};
   if (adjust.empty()) adjust.assign(picture.size(), c.i("adj", 0));
   C2_ENFORCE(adjust.size() == picture.size(), "argument adjs has ", adjust.size(), " numbers");
   int64_t group = c.i("group", 1);
@@ -228,7 +239,8 @@ Tensor conv_transpose_of(const Call& c) {
   w = filter_of(c, w);
   C2_ENFORCE(x.size(1) == w.size(0), "the filter has ", w.size(0), " input channels, the input ", x.size(1));
   for (size_t k = 0; k < picture.size(); k++) {
-    C2_ENFORCE(w.size(int64_t(k) + 2) == win.kernel[k], "the filter's size ", w.size(int64_t(k) + 2), " is not the kernel's ", win.kernel[k]);
+    C2_ENFORCE(w.size(int64_t(k) + 2) == win.kernel[k], "the filter's size ", w.size(int64_t(k) + 2),
+               " is not the kernel's ", win.kernel[k]);
     C2_ENFORCE(adjust[k] >= 0 && adjust[k] < win.stride[k], "adj must be below the stride");
   }
   std::optional<Tensor> bias;
@@ -259,14 +271,16 @@ Tensor locally_connected(const Call& c) {
   win.fit(picture);
   std::vector<int64_t> out = win.result(picture);
   int64_t L = out[0] * out[1], group = c.i("group", 1);
-  C2_ENFORCE(w.dim() == 6 && w.size(0) == out[0] && w.size(1) == out[1], "LC: the filter should have 6 dimensions that begin ", out);
+  C2_ENFORCE(w.dim() == 6 && w.size(0) == out[0] && w.size(1) == out[1],
+             "LC: the filter should have 6 dimensions that begin ", out);
   x = c.nhwc() ? to_nchw(x) : x;
   if (c.nhwc()) w = w.movedim(-1, 3);
   int64_t M = w.size(2), C = x.size(1), N = x.size(0), K = win.kernel[0] * win.kernel[1];
   C2_ENFORCE(group > 0 && M % group == 0 && C == w.size(3) * group, "LC: channels and groups don't fit");
-  Tensor columns = torch::im2col(torch::constant_pad_nd(x, win.as_pad(), 0), win.kernel, win.dilation, {0, 0}, win.stride);
-  columns = columns.reshape({N, group, C / group * K, L}).permute({1, 3, 0, 2});                    // [G, L, N, CK]
-  Tensor filter = w.reshape({L, group, M / group, C / group * K}).permute({1, 0, 3, 2});            // [G, L, CK, M]
+  Tensor columns =
+      torch::im2col(torch::constant_pad_nd(x, win.as_pad(), 0), win.kernel, win.dilation, {0, 0}, win.stride);
+  columns = columns.reshape({N, group, C / group * K, L}).permute({1, 3, 0, 2});          // [G, L, N, CK]
+  Tensor filter = w.reshape({L, group, M / group, C / group * K}).permute({1, 0, 3, 2});  // [G, L, CK, M]
   Tensor y = columns.matmul(filter).permute({2, 0, 3, 1}).reshape({N, M, out[0], out[1]});
   if (c.has(2)) y = y + c.X(2).reshape({out[0], out[1], M}).permute({2, 0, 1});
   return c.nhwc() ? to_nhwc(y) : y.contiguous();
@@ -308,10 +322,14 @@ Tensor pool(const Call& c, bool average) {
   Window w(c, int64_t(picture.size()), picture);
   for (int64_t d : w.dilation) C2_ENFORCE(d == 1, "Pooling op does not support dilation right now.");
   if (w.global)
-    for (size_t k = 0; k < w.begin.size(); k++) C2_ENFORCE(!w.begin[k] && !w.end[k] && w.stride[k] == 1, "If global_pooling is set pad and stride shouldn't be set.");
+    for (size_t k = 0; k < w.begin.size(); k++)
+      C2_ENFORCE(!w.begin[k] && !w.end[k] && w.stride[k] == 1,
+                 "If global_pooling is set pad and stride shouldn't be set.");
   w.fit(picture);
   if (!w.global)
-    for (size_t k = 0; k < w.begin.size(); k++) C2_ENFORCE(w.begin[k] < w.kernel[k] && w.end[k] < w.kernel[k] + w.stride[k], "Pad should be smaller than kernel.");
+    for (size_t k = 0; k < w.begin.size(); k++)
+      C2_ENFORCE(w.begin[k] < w.kernel[k] && w.end[k] < w.kernel[k] + w.stride[k],
+                 "Pad should be smaller than kernel.");
   w.result(picture);
   x = c.nhwc() ? to_nchw(x) : x;
   bool padded = false;
@@ -370,7 +388,9 @@ Tensor lp_pool(const Call& c) {
 
 void add_nn(Registry& r) {
   r.op("FC", "3 -> 1", [](Call& c) { fc(c, false); }).apart().grad("FCGradient: I0 I1 GO0 -> GI1 GI2 GI0");
-  r.op("FCTransposed", "3 -> 1", [](Call& c) { fc(c, true); }).apart().grad("FCTransposedGradient: I0 I1 GO0 -> GI1 GI2 GI0");
+  r.op("FCTransposed", "3 -> 1", [](Call& c) { fc(c, true); })
+      .apart()
+      .grad("FCTransposedGradient: I0 I1 GO0 -> GI1 GI2 GI0");
   r.op("FCGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FC"); });
   r.op("FCTransposedGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FCTransposed"); });
   r.op("MatMul", "2-3 -> 1", matmul).apart().grad(matmul_gradient);
@@ -391,18 +411,32 @@ void add_nn(Registry& r) {
   });
   for (const char* dims : {"", "1D", "2D", "3D"}) {
     std::string d = dims;
-    r.op("Conv" + d, "2-3 -> 1", [](Call& c) { c.set(conv_of(c)); }).apart().grad(conv_maker(*dims == 0 ? "ConvGradient" : *dims == '1' ? "Conv1DGradient" : *dims == '2' ? "Conv2DGradient" : "Conv3DGradient"));
+    r.op("Conv" + d, "2-3 -> 1", [](Call& c) { c.set(conv_of(c)); })
+        .apart()
+        .grad(conv_maker(*dims == 0     ? "ConvGradient"
+                         : *dims == '1' ? "Conv1DGradient"
+                         : *dims == '2' ? "Conv2DGradient"
+                                        : "Conv3DGradient"));
     r.op("Conv" + d + "Gradient", "2-3 -> 1-3", [](Call& c) { conv_gradient(c, "Conv"); });
-    r.op("LC" + d, "2-3 -> 1", [](Call& c) { c.set(locally_connected(c)); }).apart().grad(conv_maker(*dims == 0 ? "LCGradient" : *dims == '1' ? "LC1DGradient" : *dims == '2' ? "LC2DGradient" : "LC3DGradient"));
+    r.op("LC" + d, "2-3 -> 1", [](Call& c) { c.set(locally_connected(c)); })
+        .apart()
+        .grad(conv_maker(*dims == 0     ? "LCGradient"
+                         : *dims == '1' ? "LC1DGradient"
+                         : *dims == '2' ? "LC2DGradient"
+                                        : "LC3DGradient"));
     r.op("LC" + d + "Gradient", "2-3 -> 1-3", [](Call& c) { conv_gradient(c, "LC"); });
     for (bool average : {true, false}) {
       std::string name = (average ? "AveragePool" : "MaxPool") + d;
-      r.op(name, "1 -> 1", [average](Call& c) { c.set(pool(c, average)); }).apart().grad(name + "Gradient: I0 O0 GO0 -> GI0");
+      r.op(name, "1 -> 1", [average](Call& c) { c.set(pool(c, average)); })
+          .apart()
+          .grad(name + "Gradient: I0 O0 GO0 -> GI0");
       if (!average) r.op(name + "Gradient", "3 -> 1", max_pool_gradient);
     }
   }
   r.op("ConvRelu", "2-3 -> 1", [](Call& c) { c.set(conv_of(c).relu()); }).apart();
-  r.op("ConvTranspose", "2-3 -> 1", [](Call& c) { c.set(conv_transpose_of(c)); }).apart().grad(conv_maker("ConvTransposeGradient"));
+  r.op("ConvTranspose", "2-3 -> 1", [](Call& c) { c.set(conv_transpose_of(c)); })
+      .apart()
+      .grad(conv_maker("ConvTransposeGradient"));
   r.op("ConvTransposeGradient", "3 -> 1-3", [](Call& c) { conv_gradient(c, "ConvTranspose"); });
   r.op("LpPool", "1 -> 1", [](Call& c) { c.set(lp_pool(c)); }).apart().grad("LpPoolGradient: I0 O0 GO0 -> GI0");
   r.op("MaxPoolWithIndex", "1 -> 2", [](Call& c) {
@@ -426,22 +460,27 @@ void add_nn(Registry& r) {
     Tensor Y = flat(y, axis), G = flat(g, axis);
     c.set((Y * (G - (Y * G).sum(1, true))).reshape(y.sizes()));
   });
-  r.op("LogSoftmax", "1 -> 1", [](Call& c) { c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true)).log_softmax(1).reshape(c.X().sizes())); });
-  r.op("Dropout", "1 -> 1-2", [](Call& c) {
-     Tensor x = c.X();
-     double ratio = c.f("ratio", 0.5);
-     C2_ENFORCE(ratio >= 0 && ratio < 1, "ratio should be in [0, 1), got ", ratio);
-     if (c.b("is_test")) {
-       c.set(x);
-       return;
-     }
-     Tensor mask = uniform_tensor(c, std::vector<int64_t>(x.sizes().begin(), x.sizes().end()), 0, 1) > ratio;
-     c.set(0, x * mask.to(x.scalar_type()) / (1 - ratio));
-     c.set(1, mask);
-   }).needs("is_test").grad([](GradientMaker& m) {
-    if (m.op.args.b("is_test")) m.add("DropoutGrad", {m.GO(0)}, {m.GI(0)});
-    else m.add("DropoutGrad", {m.GO(0), m.O(1)}, {m.GI(0)});
+  r.op("LogSoftmax", "1 -> 1", [](Call& c) {
+    c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true)).log_softmax(1).reshape(c.X().sizes()));
   });
+  r.op("Dropout", "1 -> 1-2",
+       [](Call& c) {
+         Tensor x = c.X();
+         double ratio = c.f("ratio", 0.5);
+         C2_ENFORCE(ratio >= 0 && ratio < 1, "ratio should be in [0, 1), got ", ratio);
+         if (c.b("is_test")) {
+           c.set(x);
+           return;
+         }
+         Tensor mask = uniform_tensor(c, std::vector<int64_t>(x.sizes().begin(), x.sizes().end()), 0, 1) > ratio;
+         c.set(0, x * mask.to(x.scalar_type()) / (1 - ratio));
+         c.set(1, mask);
+       })
+      .needs("is_test")
+      .grad([](GradientMaker& m) {
+        if (m.op.args.b("is_test")) m.add("DropoutGrad", {m.GO(0)}, {m.GI(0)});
+        else m.add("DropoutGrad", {m.GO(0), m.O(1)}, {m.GI(0)});
+      });
   r.op("DropoutGrad", "1-2 -> 1", [](Call& c) {
     Tensor g = c.X();
     c.set(c.b("is_test") || !c.has(1) ? g : g * c.X(1).to(g.scalar_type()) / (1 - c.f("ratio", 0.5)));

@@ -24,7 +24,8 @@ void spatial_bn(Call& c) {
   C2_ENFORCE(x.dim() >= 2, "SpatialBN: the input should have at least 2 dimensions, got ", x.dim());
   int64_t C = x.size(nhwc ? -1 : 1);
   double eps = c.f("epsilon", 1e-5);
-  for (size_t k = 1; k < std::min<size_t>(c.inputs(), 5); k++) C2_ENFORCE(c.X(k).numel() == C, "input ", k, " should have ", C, " elements, got ", c.X(k).numel());
+  for (size_t k = 1; k < std::min<size_t>(c.inputs(), 5); k++)
+    C2_ENFORCE(c.X(k).numel() == C, "input ", k, " should have ", C, " elements, got ", c.X(k).numel());
   auto apply = [&](const Tensor& mean, const Tensor& inv) {
     Tensor a = scale * inv, b = bias - a * mean;
     c.set(x * by_channel(a, x, nhwc) + by_channel(b, x, nhwc));
@@ -85,7 +86,8 @@ void layer_norm(Call& c) {
   Tensor std = (var + c.f("epsilon", 1e-5)).sqrt();
   Tensor y = (rows - mean) / std;
   if (c.b("elementwise_affine")) {
-    C2_ENFORCE(c.inputs() == 3 && c.X(1).numel() == rows.size(1) && c.X(2).numel() == rows.size(1), "elementwise_affine wants gamma and beta of ", rows.size(1), " elements");
+    C2_ENFORCE(c.inputs() == 3 && c.X(1).numel() == rows.size(1) && c.X(2).numel() == rows.size(1),
+               "elementwise_affine wants gamma and beta of ", rows.size(1), " elements");
     y = y * c.X(1).reshape({1, -1}) + c.X(2).reshape({1, -1});
   }
   c.set(0, y.reshape(x.sizes()));
@@ -178,7 +180,8 @@ void add_norm(Registry& r) {
     m.add("InstanceNormGradient", in, {m.GI(0), m.GI(1), m.GI(2)});
   });
   r.op("InstanceNormGradient", "4-6 -> 3", [](Call& c) {
-    std::vector<Tensor> out = derive(*Registry::get().find("InstanceNorm"), c.op, {c.in[0], c.in[1], c.in[2]}, {0, 1, 2}, {c.X(3)});
+    std::vector<Tensor> out =
+        derive(*Registry::get().find("InstanceNorm"), c.op, {c.in[0], c.in[1], c.in[2]}, {0, 1, 2}, {c.X(3)});
     for (size_t k = 0; k < out.size(); k++) c.set(k, out[k]);
   });
   r.op("LRN", "1 -> 1-2", lrn).grad("LRNGradient: I0 O0 GO0 -> GI0");
@@ -188,10 +191,10 @@ void add_norm(Registry& r) {
      c.set(1, c.X().square().mean(dims));
    }).grad("BatchMomentsGradient: GO0 GO1 I0 -> GI0");
   r.op("ChannelStats", "1 -> 2", [](Call& c) {
-     auto dims = all_but_channel(c.X(), c.nhwc());
-     c.set(0, c.X().sum(dims));
-     c.set(1, c.X().square().sum(dims));
-   });
+    auto dims = all_but_channel(c.X(), c.nhwc());
+    c.set(0, c.X().sum(dims));
+    c.set(1, c.X().square().sum(dims));
+  });
   r.op("ChannelBackpropStats", "5 -> 2", [](Call& c) {
     Tensor x = c.X(0), g = c.X(4);
     auto dims = all_but_channel(x, false);

@@ -21,7 +21,8 @@ void each_row(const Call& c, size_t indices, int64_t rows, F&& f) {
 Tensor row(const Tensor& t, int64_t k) { return t.select(0, k); }
 
 void same(const Call& c, size_t a, size_t b) {
-  C2_ENFORCE(c.X(a).numel() == c.X(b).numel(), "input ", a, " has ", c.X(a).numel(), " elements, input ", b, " ", c.X(b).numel());
+  C2_ENFORCE(c.X(a).numel() == c.X(b).numel(), "input ", a, " has ", c.X(a).numel(), " elements, input ", b, " ",
+             c.X(b).numel());
 }
 
 double rate(const Call& c, int64_t iter) {
@@ -117,7 +118,8 @@ void add_optim(Registry& r) {
      double mu = c.f("momentum", 0);
      bool nesterov = c.b("nesterov");
      each_row(c, 4, p.size(0), [&](int64_t k, int64_t at) {
-       Tensor old = row(m, at).clone(), next = lr * row(g, k) + mu * old, step = nesterov ? (1 + mu) * next - mu * old : next;
+       Tensor old = row(m, at).clone(), next = lr * row(g, k) + mu * old,
+              step = nesterov ? (1 + mu) * next - mu * old : next;
        row(g, k).copy_(step), row(m, at).copy_(next), row(p, at).sub_(step);
      });
      c.set(0, g), c.set(1, m), c.set(2, p);
@@ -226,7 +228,8 @@ void add_optim(Registry& r) {
      Tensor ms1 = ms + (1 - decay) * (g * g - ms), step = mu * mom + lr * g / (ms1 + eps).sqrt();
      c.set(0, step), c.set(1, ms1), c.set(2, step);
    }).stop();
-  auto ftrl = [](const Call& c, const Tensor& p, const Tensor& n, const Tensor& z, const Tensor& g, Tensor& p1, Tensor& n1, Tensor& z1) {
+  auto ftrl = [](const Call& c, const Tensor& p, const Tensor& n, const Tensor& z, const Tensor& g, Tensor& p1,
+                 Tensor& n1, Tensor& z1) {
     double alpha = c.f("alpha", 0.005), beta = c.f("beta", 1), l1 = c.f("lambda1", 0.001), l2 = c.f("lambda2", 0.001);
     n1 = n + g * g;
     Tensor sigma = (n1.sqrt() - n.sqrt()) / alpha;
@@ -235,8 +238,10 @@ void add_optim(Registry& r) {
   };
   r.op("Ftrl", "3-4 -> 2", [ftrl](Call& c) {
      Tensor p1, n1, z1, nz = c.X(1);
-     C2_ENFORCE(nz.dim() >= 1 && nz.size(-1) == 2 && nz.numel() == 2 * c.X(0).numel(), "the state should have two numbers for each parameter");
-     ftrl(c, c.X(0), nz.select(-1, 0).reshape(c.X(0).sizes()), nz.select(-1, 1).reshape(c.X(0).sizes()), c.X(2), p1, n1, z1);
+     C2_ENFORCE(nz.dim() >= 1 && nz.size(-1) == 2 && nz.numel() == 2 * c.X(0).numel(),
+                "the state should have two numbers for each parameter");
+     ftrl(c, c.X(0), nz.select(-1, 0).reshape(c.X(0).sizes()), nz.select(-1, 1).reshape(c.X(0).sizes()), c.X(2), p1, n1,
+          z1);
      c.set(0, p1), c.set(1, torch::stack({n1, z1}, -1).reshape(nz.sizes()));
    }).stop();
   r.op("SparseFtrl", "4-5 -> 2", [ftrl](Call& c) {
@@ -250,7 +255,8 @@ void add_optim(Registry& r) {
      c.set(0, p), c.set(1, nz);
    }).stop();
   r.op("Lars", "6 -> 1", [](Call& c) {
-     double offset = c.f("offset", 0.5), min = c.f("lr_min", 0.02), wd = c.number(2), trust = c.number(3), max = c.number(4);
+     double offset = c.f("offset", 0.5), min = c.f("lr_min", 0.02), wd = c.number(2), trust = c.number(3),
+            max = c.number(4);
      double x = c.X(0).square().sum().sqrt().item<double>(), g = c.X(1).square().sum().sqrt().item<double>();
      double v = 1;
      if (x > 0) v = trust / (g / x + wd + offset);
@@ -258,7 +264,8 @@ void add_optim(Registry& r) {
      c.set(scalar(std::max(std::min(v, max), min)).reshape({1}));
    }).stop();
   r.op("WeightScale", "2 -> 1", [](Call& c) {
-     int64_t iter = int64_t(c.number(1)) + 1, every = c.i("stepsize", INT64_MAX), until = c.i("upper_bound_iter", INT64_MAX);
+     int64_t iter = int64_t(c.number(1)) + 1, every = c.i("stepsize", INT64_MAX),
+             until = c.i("upper_bound_iter", INT64_MAX);
      c.set(iter % every == 0 && iter < until ? c.X(0) * c.f("scale", 1) : c.X(0));
    }).quiet();
   r.op("Wngrad", "4 -> 2-4", [](Call& c) {

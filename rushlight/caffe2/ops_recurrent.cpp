@@ -14,7 +14,8 @@ using Dims1 = std::vector<int64_t>;
 // [1, N, 1]: whether the example goes on at this time.
 Tensor valid(const Call& c, size_t lengths, size_t time, int64_t N) {
   Tensor t = c.X(time).reshape({});
-  if (c.op.args.has("sequence_lengths") && !c.b("sequence_lengths", true)) return torch::ones({1, N, 1}, torch::TensorOptions().dtype(torch::kBool));
+  if (c.op.args.has("sequence_lengths") && !c.b("sequence_lengths", true))
+    return torch::ones({1, N, 1}, torch::TensorOptions().dtype(torch::kBool));
   C2_ENFORCE(c.X(lengths).numel() == N, "there are ", c.X(lengths).numel(), " lengths for ", N, " examples");
   return (c.X(lengths).reshape({1, N, 1}).to(torch::kLong) > t.to(torch::kLong));
 }
@@ -25,7 +26,8 @@ void lstm_unit(Call& c) {
   int64_t N = cp.size(1), D = cp.size(2);
   C2_ENFORCE(g.dim() == 3 && g.size(2) == 4 * D, "GATES should have ", 4 * D, " columns, got ", g.sizes());
   auto gates = g.reshape({1, N, 4, D});
-  Tensor i = gates.select(2, 0).sigmoid(), f = (gates.select(2, 1) + c.f("forget_bias", 0)).sigmoid(), o = gates.select(2, 2).sigmoid(), u = gates.select(2, 3).tanh();
+  Tensor i = gates.select(2, 0).sigmoid(), f = (gates.select(2, 1) + c.f("forget_bias", 0)).sigmoid(),
+         o = gates.select(2, 2).sigmoid(), u = gates.select(2, 3).tanh();
   Tensor c1 = f * cp + i * u, h1 = o * c1.tanh();
   if (lengths) {
     Tensor on = valid(c, 3, 4, N);
@@ -50,15 +52,20 @@ void gru_unit(Call& c) {
 // ---- RecurrentNetwork: inputs are sequences, first states and parameters; a step net reads states, writes the next ones, and may link blobs to
 // places of longer ones.
 
-struct Link { std::string inner, outer; int64_t offset, window; };
+struct Link {
+  std::string inner, outer;
+  int64_t offset, window;
+};
 
 std::vector<Link> links(const Call& c, const char* prefix) {
   auto name = [&](const char* s) { return str(prefix, s); };
-  std::vector<std::string> inner = c.op.args.strings(name("link_internal")), outer = c.op.args.strings(name("link_external"));
+  std::vector<std::string> inner = c.op.args.strings(name("link_internal")),
+                           outer = c.op.args.strings(name("link_external"));
   Dims1 offset = c.ints(name("link_offset")), window = c.ints(name("link_window"));
   C2_ENFORCE(inner.size() == outer.size() && inner.size() == offset.size(), "the links' lists have different lengths");
   std::vector<Link> out;
-  for (size_t k = 0; k < inner.size(); k++) out.push_back({inner[k], outer[k], offset[k], k < window.size() ? window[k] : 1});
+  for (size_t k = 0; k < inner.size(); k++)
+    out.push_back({inner[k], outer[k], offset[k], k < window.size() ? window[k] : 1});
   return out;
 }
 
@@ -85,14 +92,16 @@ void recurrent(Call& c) {
   // States: [T + 1, batch, D], of which the first is given.
   std::vector<std::string> states = c.op.args.strings("recurrent_states");
   Dims1 initial = c.ints("initial_recurrent_state_ids");
-  C2_ENFORCE(states.size() == initial.size(), "recurrent_states and initial_recurrent_state_ids should have the same length");
+  C2_ENFORCE(states.size() == initial.size(),
+             "recurrent_states and initial_recurrent_state_ids should have the same length");
   std::map<std::string, Tensor> outer;
   int64_t batch = c.X(0).dim() > 1 ? c.X(0).size(1) : 1;
   for (size_t k = 0; k < states.size(); k++) {
     C2_ENFORCE(initial[k] >= 0 && initial[k] < int64_t(c.inputs()), "initial_recurrent_state_ids: ", initial[k]);
     Tensor first = c.X(size_t(initial[k]));
     int64_t D = first.size(-1);
-    first = first.dim() == 1 ? first.reshape({1, 1, D}).expand({1, batch, D}) : first.reshape({first.numel() / (batch * D), batch, D});
+    first = first.dim() == 1 ? first.reshape({1, 1, D}).expand({1, batch, D})
+                             : first.reshape({first.numel() / (batch * D), batch, D});
     outer[states[k]] = torch::cat({first, torch::zeros({T, batch, D}, first.options())}, 0);
   }
   std::vector<Link> all = links(c, "");
@@ -112,7 +121,8 @@ void recurrent(Call& c) {
       else if (ws.has(l.outer)) from = tensor_of(ws, l.outer);
       C2_ENFORCE(from.defined(), "there is no blob ", l.outer, " to link ", l.inner, " to");
       int64_t at = t + l.offset;
-      C2_ENFORCE(l.window >= 0 && at >= 0 && at + l.window <= from.size(0), "link of ", l.inner, ": ", at, " is outside of ", l.outer);
+      C2_ENFORCE(l.window >= 0 && at >= 0 && at + l.window <= from.size(0), "link of ", l.inner, ": ", at,
+                 " is outside of ", l.outer);
       inner->feed(l.inner, Value(rushlight::Tensor(from.narrow(0, at, l.window).clone())));
     }
     for (const std::string& w : written) inner->share(w, std::make_shared<Blob>());
@@ -122,15 +132,15 @@ void recurrent(Call& c) {
       if (!written.count(l.inner)) continue;
       Tensor v = tensor_of(*inner, l.inner);
       auto s = outer.find(l.outer);
-      if (s != outer.end()) s->second.narrow(0, t + l.offset, l.window).copy_(v.reshape(s->second.narrow(0, t + l.offset, l.window).sizes()));
+      if (s != outer.end())
+        s->second.narrow(0, t + l.offset, l.window)
+            .copy_(v.reshape(s->second.narrow(0, t + l.offset, l.window).sizes()));
       else rows[l.outer].push_back(v.dim() == 3 ? v : v.unsqueeze(0));
     }
     kept->all.push_back(inner);
   }
   for (auto& [name, r] : rows) outer[name] = torch::cat(r, 0);
-  for (auto& [name, v] : outer) {
-    ws.create(name)->value = Value(rushlight::Tensor(v));
-  }
+  for (auto& [name, v] : outer) { ws.create(name)->value = Value(rushlight::Tensor(v)); }
   // Aliases: parts of the states, or all.
   std::vector<std::string> src = c.op.args.strings("alias_src"), dst = c.op.args.strings("alias_dst");
   Dims1 offset = c.ints("alias_offset");
@@ -226,7 +236,8 @@ void recurrent_gradient(Call& c) {
   }
   for (size_t k = 0; k < states.size() && k < initial.size(); k++) {
     size_t i = with.size() + size_t(initial[k]);
-    if (i < c.op.inputs.size()) outer[c.op.inputs[i] + "_grad"] = outer[states[k] + "_grad"].narrow(0, 0, 1).contiguous();
+    if (i < c.op.inputs.size())
+      outer[c.op.inputs[i] + "_grad"] = outer[states[k] + "_grad"].narrow(0, 0, 1).contiguous();
   }
   for (size_t k = 0; k < c.outputs(); k++) {
     const std::string& name = c.op.outputs[k];

@@ -11,15 +11,18 @@ namespace {
 using Dims1 = std::vector<int64_t>;
 
 void reduce(Registry& r, const std::string& name, Tensor (*f)(const Tensor&, const Dims1&, bool), bool with_result) {
-  r.op(name, "1 -> 1", [f](Call& c) {
-     Tensor x = c.X();
-     Dims1 axes = c.ints("axes");
-     bool keep = c.b("keepdims", true);
-     for (int64_t& a : axes) a = canonical_axis(a, x.dim());
-     if (axes.empty())
-       for (int64_t k = 0; k < x.dim(); k++) axes.push_back(k);
-     c.set(axes.empty() ? f(x.reshape({1}), {0}, false) : f(x, axes, keep));
-   }).apart().grad(name + (with_result ? "Gradient: GO0 I0 O0 -> GI0" : "Gradient: GO0 I0 -> GI0"));
+  r.op(name, "1 -> 1",
+       [f](Call& c) {
+         Tensor x = c.X();
+         Dims1 axes = c.ints("axes");
+         bool keep = c.b("keepdims", true);
+         for (int64_t& a : axes) a = canonical_axis(a, x.dim());
+         if (axes.empty())
+           for (int64_t k = 0; k < x.dim(); k++) axes.push_back(k);
+         c.set(axes.empty() ? f(x.reshape({1}), {0}, false) : f(x, axes, keep));
+       })
+      .apart()
+      .grad(name + (with_result ? "Gradient: GO0 I0 O0 -> GI0" : "Gradient: GO0 I0 -> GI0"));
 }
 
 // Front or back dimensions; with lengths, only the first so many rows (or columns) of each column count.
@@ -42,7 +45,8 @@ void reduce_part(Registry& r, bool front, const char* what) {
     int64_t n = front ? rows : columns, dim = front ? 0 : 1;
     if (c.has(1)) {
       Dims1 lengths = c.whole_numbers(1);
-      C2_ENFORCE(int64_t(lengths.size()) == (front ? columns : rows), "lengths vector must have the length of what remains: ", front ? columns : rows);
+      C2_ENFORCE(int64_t(lengths.size()) == (front ? columns : rows),
+                 "lengths vector must have the length of what remains: ", front ? columns : rows);
       for (int64_t l : lengths) C2_ENFORCE(l >= 0 && l <= n, "a length of ", l, " where there are ", n);
       // The first always counts, as in Caffe2's loops.
       Tensor L = c.X(1).to(torch::kLong), at = torch::arange(n), most = L.clamp_min(1);
@@ -75,7 +79,8 @@ void reduce_part(Registry& r, bool front, const char* what) {
     if (kind == "Max" && c.inputs() == 3) {  // each place that has the extreme gets the gradient
       Tensor x = c.X(1), y = c.X(2), g = c.X(0);
       bool front = name.find("Front") != name.npos;
-      int64_t n = c.i("num_reduce_dim", 1), cut = front ? n : x.dim() - n, rows = size_to(x, cut), columns = size_from(x, cut);
+      int64_t n = c.i("num_reduce_dim", 1), cut = front ? n : x.dim() - n, rows = size_to(x, cut),
+              columns = size_from(x, cut);
       Dims1 s = front ? Dims1{1, columns} : Dims1{rows, 1};
       c.set(((x.reshape({rows, columns}) == y.reshape(s)).to(g.scalar_type()) * g.reshape(s)).reshape(x.sizes()));
       return;
@@ -94,28 +99,37 @@ void add_reduce(Registry& r) {
   reduce(r, "ReduceL1", [](const Tensor& x, const Dims1& d, bool k) { return x.abs().sum(d, k); }, true);
   reduce(r, "ReduceL2", [](const Tensor& x, const Dims1& d, bool k) { return x.square().sum(d, k).sqrt(); }, true);
   for (const char* k : {"Sum", "Mean", "Max"}) reduce_part(r, true, k), reduce_part(r, false, k);
-  r.op("SumElements", "1 -> 1", [](Call& c) {
-     Tensor x = c.X();
-     c.set(c.b("average") ? (x.numel() ? x.mean() : x.sum()) : x.sum(x.scalar_type()));
-   }).apart().grad("SumElementsGradient: I0 GO0 -> GI0");
+  r.op("SumElements", "1 -> 1",
+       [](Call& c) {
+         Tensor x = c.X();
+         c.set(c.b("average") ? (x.numel() ? x.mean() : x.sum()) : x.sum(x.scalar_type()));
+       })
+      .apart()
+      .grad("SumElementsGradient: I0 GO0 -> GI0");
   r.op("SumElementsInt", "1 -> 1", [](Call& c) { c.set(c.X().sum(c.X().scalar_type())); }).apart().stop();
   r.op("SumSqrElements", "1 -> 1", [](Call& c) {
      Tensor s = c.X().square();
      c.set(c.b("average") ? s.mean() : s.sum());
    }).apart();
-  r.op("LpNorm", "1 -> 1", [](Call& c) {
-     int64_t p = c.i("p", 2);
-     C2_ENFORCE(p == 1 || p == 2, "p should be either 1 or 2.");
-     Tensor x = c.X(), y = (p == 1 ? x.abs() : x.square()).sum();
-     if (c.b("average")) y = y / double(std::max<int64_t>(x.numel(), 1));
-     c.set(y.reshape({1}));
-   }).apart().grad("LpNormGradient: I0 GO0 -> GI0");
+  r.op("LpNorm", "1 -> 1",
+       [](Call& c) {
+         int64_t p = c.i("p", 2);
+         C2_ENFORCE(p == 1 || p == 2, "p should be either 1 or 2.");
+         Tensor x = c.X(), y = (p == 1 ? x.abs() : x.square()).sum();
+         if (c.b("average")) y = y / double(std::max<int64_t>(x.numel(), 1));
+         c.set(y.reshape({1}));
+       })
+      .apart()
+      .grad("LpNormGradient: I0 GO0 -> GI0");
   for (bool rows : {true, false}) {
     std::string name = rows ? "RowwiseMax" : "ColwiseMax";
-    r.op(name, "1 -> 1", [rows](Call& c) {
-       C2_ENFORCE(c.X().dim() == 3, "Input should have 3 dimensions, got ", c.X().dim());
-       c.set(c.X().amax(Dims1{rows ? 2 : 1}));
-     }).apart().grad(name + "Gradient: I0 O0 GO0 -> GI0");
+    r.op(name, "1 -> 1",
+         [rows](Call& c) {
+           C2_ENFORCE(c.X().dim() == 3, "Input should have 3 dimensions, got ", c.X().dim());
+           c.set(c.X().amax(Dims1{rows ? 2 : 1}));
+         })
+        .apart()
+        .grad(name + "Gradient: I0 O0 GO0 -> GI0");
     r.op(name + "Gradient", "3 -> 1", [rows](Call& c) {
       int64_t d = rows ? 2 : 1;
       c.set((c.X(0) == c.X(1).unsqueeze(d)).to(c.X(2).scalar_type()) * c.X(2).unsqueeze(d));
@@ -141,7 +155,8 @@ void add_reduce(Registry& r) {
   r.op("Percentile", "3 -> 1", [](Call& c) {
      Tensor x = c.X(0).contiguous(), table = c.X(1).contiguous();
      Dims1 lengths = c.whole_numbers(2);
-     C2_ENFORCE(x.dim() == 2 && table.dim() == 2 && table.size(1) == 2 && int64_t(lengths.size()) == x.size(1), "the inputs' shapes don't fit");
+     C2_ENFORCE(x.dim() == 2 && table.dim() == 2 && table.size(1) == 2 && int64_t(lengths.size()) == x.size(1),
+                "the inputs' shapes don't fit");
      Tensor y = torch::empty_like(x);
      const float *p = c.data<float>(x), *t = c.data<float>(table);
      int64_t from = 0, columns = x.size(1);
@@ -157,7 +172,8 @@ void add_reduce(Registry& r) {
          if (low == n) out = 1;
          else if (value(low) == v) out = share(low);
          else if (low == 0) out = 0;
-         else out = share(low - 1) + (share(low) - share(low - 1)) * (v - value(low - 1)) / (value(low) - value(low - 1));
+         else
+           out = share(low - 1) + (share(low) - share(low - 1)) * (v - value(low - 1)) / (value(low) - value(low - 1));
          y.data_ptr<float>()[i * columns + j] = out;
        }
      }

@@ -43,12 +43,20 @@ namespace {
 using Dims1 = std::vector<int64_t>;
 
 enum class Reducer { Sum, WeightedSum, Mean, LogSumExp, LogMeanExp, Max };
-struct Named { Reducer r; const char* name; };
+struct Named {
+  Reducer r;
+  const char* name;
+};
 constexpr Named kPlain[] = {{Reducer::Sum, "Sum"}, {Reducer::WeightedSum, "WeightedSum"}, {Reducer::Mean, "Mean"}};
-constexpr Named kRange[] = {{Reducer::Sum, "Sum"}, {Reducer::LogSumExp, "LogSumExp"}, {Reducer::LogMeanExp, "LogMeanExp"}, {Reducer::Mean, "Mean"}, {Reducer::Max, "Max"}};
+constexpr Named kRange[] = {{Reducer::Sum, "Sum"},
+                            {Reducer::LogSumExp, "LogSumExp"},
+                            {Reducer::LogMeanExp, "LogMeanExp"},
+                            {Reducer::Mean, "Mean"},
+                            {Reducer::Max, "Max"}};
 
 Tensor counts_of(const Tensor& ids, int64_t segments, torch::Dtype d) {
-  return torch::zeros({segments}, torch::TensorOptions().dtype(d)).index_add(0, ids, torch::ones({ids.numel()}, torch::TensorOptions().dtype(d)));
+  return torch::zeros({segments}, torch::TensorOptions().dtype(d))
+      .index_add(0, ids, torch::ones({ids.numel()}, torch::TensorOptions().dtype(d)));
 }
 
 // The greatest of each segment and column; 0 where a segment has no row.
@@ -82,7 +90,8 @@ Tensor reduce_rows(Reducer r, const Tensor& data, const Tensor& weights, const T
     case Reducer::Mean: return sum(rows) / beside(counts_of(ids, segments, rows.scalar_type()).clamp_min(1), rows);
     case Reducer::Max: return segment_max(rows.to(torch::kFloat), ids, segments).to(rows.scalar_type());
     default: {
-      Tensor top = segment_max(rows.detach().to(torch::kFloat), ids, segments), e = sum((rows - top.index_select(0, ids)).exp());
+      Tensor top = segment_max(rows.detach().to(torch::kFloat), ids, segments),
+             e = sum((rows - top.index_select(0, ids)).exp());
       Tensor n = beside(counts_of(ids, segments, rows.scalar_type()), rows);
       if (r == Reducer::LogMeanExp) e = e / n.clamp_min(1);
       return torch::where(n > 0, e.log() + top, torch::zeros_like(e));
@@ -91,7 +100,10 @@ Tensor reduce_rows(Reducer r, const Tensor& data, const Tensor& weights, const T
 }
 
 // Inputs: DATA, [SCALARS], [INDICES], SEGMENTS (or LENGTHS).
-struct Rows { Tensor data, weights, ids; int64_t segments; };
+struct Rows {
+  Tensor data, weights, ids;
+  int64_t segments;
+};
 enum class By { Sorted, Unsorted, Lengths };
 
 Rows rows_of(const Call& c, By by, bool weighted, bool sparse) {
@@ -109,7 +121,9 @@ Rows rows_of(const Call& c, By by, bool weighted, bool sparse) {
   } else {
     C2_ENFORCE(last.dim() == 1, "SEGMENT_IDS must be a vector");
     r.ids = last.to(torch::kLong).contiguous();
-    C2_ENFORCE(r.ids.numel() == r.data.size(0), "SEGMENT_IDS must have the same length as outer dimension of DATA: ", r.data.size(0), ", got ", r.ids.numel());
+    C2_ENFORCE(r.ids.numel() == r.data.size(0),
+               "SEGMENT_IDS must have the same length as outer dimension of DATA: ", r.data.size(0), ", got ",
+               r.ids.numel());
     r.segments = by == By::Unsorted ? c.i("num_segments", -1) : -1;
     int64_t n = 0, before = 0;
     for (int64_t k = 0; k < r.ids.numel(); k++) {
@@ -117,13 +131,15 @@ Rows rows_of(const Call& c, By by, bool weighted, bool sparse) {
       C2_ENFORCE(id >= 0 && id < (int64_t(1) << 31), "Segment indices out of range: ", id);
       C2_ENFORCE(by == By::Unsorted || id >= before, "Segment ids must be sorted");
       C2_ENFORCE(by == By::Unsorted || id <= before + 1, "Segment ids can't have gaps");
-      C2_ENFORCE(r.segments < 0 || id < r.segments, "Segment id ", id, " is out of range, num_segments is ", r.segments);
+      C2_ENFORCE(r.segments < 0 || id < r.segments, "Segment id ", id, " is out of range, num_segments is ",
+                 r.segments);
       before = id;
       n = std::max(n, id + 1);
     }
     if (r.segments < 0) r.segments = n;
   }
-  C2_ENFORCE(!weighted || r.weights.numel() == r.data.size(0), "there are ", weighted ? r.weights.numel() : 0, " weights for ", r.data.size(0), " rows");
+  C2_ENFORCE(!weighted || r.weights.numel() == r.data.size(0), "there are ", weighted ? r.weights.numel() : 0,
+             " weights for ", r.data.size(0), " rows");
   return r;
 }
 
@@ -132,7 +148,8 @@ void spread(Call& c, Reducer r, By by, size_t weights_at, size_t grad_at, size_t
   Tensor g = c.X(grad_at), last = c.X(segments_at);
   Tensor ids = by == By::Lengths ? segments_of_lengths(last, -1) : last.to(torch::kLong).contiguous();
   Tensor rows = rows_at(g, ids);
-  if (r == Reducer::Mean) rows = rows / beside(counts_of(ids, g.size(0), g.scalar_type()).clamp_min(1).index_select(0, ids), rows);
+  if (r == Reducer::Mean)
+    rows = rows / beside(counts_of(ids, g.size(0), g.scalar_type()).clamp_min(1).index_select(0, ids), rows);
   if (r == Reducer::WeightedSum) {
     if (data.defined()) c.set(1, (data.to(rows.scalar_type()) * rows).reshape({rows.size(0), -1}).sum(Dims1{1}));
     rows = rows * beside(c.X(weights_at).reshape({-1}).to(rows.scalar_type()), rows);
@@ -148,33 +165,36 @@ void add_family(Registry& r, By by, const char* prefix) {
     for (bool sparse : {false, true}) {
       std::string name = (sparse ? "Sparse" : "") + forward;
       std::string count = std::to_string(2 + weighted + sparse);
-      r.op(name, count + " -> 1", [by, weighted, sparse, reducer](Call& c) {
-         Rows rows = rows_of(c, by, weighted, sparse);
-         c.set(reduce_rows(reducer, rows.data, rows.weights, rows.ids, rows.segments));
-       }).apart().grad([by, weighted, sparse, base, prefix](GradientMaker& m) {
-        size_t last = m.op.inputs.size() - 1;
-        bool on_weights = weighted && m.op.args.b("grad_on_weights");
-        std::vector<std::string> in, out;
-        if (weighted) in.push_back(m.I(1));
-        in.push_back(m.GO(0)), in.push_back(m.I(last));
-        std::string type;
-        if (by == By::Lengths) {
-          if (on_weights) {
-            in.push_back(m.I(0));
-            if (sparse) in.push_back(m.I(last - 1));
-            type = str(sparse ? "SparseLengths" : "Lengths", base, "WithMainInputGradient");
-          } else {
-            in.push_back(sparse ? m.I(last - 1) : m.I(0));
-            type = str(sparse ? "SparseLengths" : "Lengths", "IndicesInGradient", base, "Gradient");
-          }
-        } else {
-          type = str(prefix, base, "Gradient");
-        }
-        out.push_back(sparse ? m.GI_values(0) : m.GI(0));
-        if (on_weights) out.push_back(m.GI(1));
-        if (sparse) m.set_sparse(0, m.I(last - 1), m.GI_values(0));
-        m.add(type, in, out);
-      });
+      r.op(name, count + " -> 1",
+           [by, weighted, sparse, reducer](Call& c) {
+             Rows rows = rows_of(c, by, weighted, sparse);
+             c.set(reduce_rows(reducer, rows.data, rows.weights, rows.ids, rows.segments));
+           })
+          .apart()
+          .grad([by, weighted, sparse, base, prefix](GradientMaker& m) {
+            size_t last = m.op.inputs.size() - 1;
+            bool on_weights = weighted && m.op.args.b("grad_on_weights");
+            std::vector<std::string> in, out;
+            if (weighted) in.push_back(m.I(1));
+            in.push_back(m.GO(0)), in.push_back(m.I(last));
+            std::string type;
+            if (by == By::Lengths) {
+              if (on_weights) {
+                in.push_back(m.I(0));
+                if (sparse) in.push_back(m.I(last - 1));
+                type = str(sparse ? "SparseLengths" : "Lengths", base, "WithMainInputGradient");
+              } else {
+                in.push_back(sparse ? m.I(last - 1) : m.I(0));
+                type = str(sparse ? "SparseLengths" : "Lengths", "IndicesInGradient", base, "Gradient");
+              }
+            } else {
+              type = str(prefix, base, "Gradient");
+            }
+            out.push_back(sparse ? m.GI_values(0) : m.GI(0));
+            if (on_weights) out.push_back(m.GI(1));
+            if (sparse) m.set_sparse(0, m.I(last - 1), m.GI_values(0));
+            m.add(type, in, out);
+          });
       if (by == By::Lengths) {
         r.op(str(sparse ? "SparseLengths" : "Lengths", "IndicesInGradient", base, "Gradient"), "3-4 -> 1",
              [reducer, weighted](Call& c) { spread(c, reducer, By::Lengths, 0, weighted, weighted + 1u, {}); });
@@ -189,7 +209,8 @@ void add_family(Registry& r, By by, const char* prefix) {
           if (sparse) r.op("SparseLengthsIndicesInGradientWeightedSumWithMainInputGradient", "5 -> 2", both);
         }
       } else if (!sparse) {
-        r.op(str(prefix, base, "Gradient"), "2-3 -> 1", [by, reducer, weighted](Call& c) { spread(c, reducer, by, 0, weighted, weighted + 1u, {}); });
+        r.op(str(prefix, base, "Gradient"), "2-3 -> 1",
+             [by, reducer, weighted](Call& c) { spread(c, reducer, by, 0, weighted, weighted + 1u, {}); });
       }
     }
   }
@@ -203,17 +224,21 @@ void add_segment(Registry& r) {
   add_family(r, By::Lengths, "Lengths");
   for (bool sparse : {false, true}) {
     std::string name = sparse ? "SparseLengthsMax" : "LengthsMax";
-    r.op(name, sparse ? "3 -> 1" : "2 -> 1", [sparse](Call& c) {
-       Rows rows = rows_of(c, By::Lengths, false, sparse);
-       c.set(reduce_rows(Reducer::Max, rows.data, {}, rows.ids, rows.segments));
-     }).apart().grad([name, sparse](GradientMaker& m) {
-      if (sparse) {
-        m.set_sparse(0, m.I(1), m.GI_values(0));
-        m.add(name + "WithMainInputAndForwardOutputGradient", {m.O(0), m.GO(0), m.I(2), m.I(0), m.I(1)}, {m.GI_values(0)});
-      } else {
-        m.add(name + "WithMainInputAndForwardOutputGradient", {m.O(0), m.GO(0), m.I(1), m.I(0)}, {m.GI(0)});
-      }
-    });
+    r.op(name, sparse ? "3 -> 1" : "2 -> 1",
+         [sparse](Call& c) {
+           Rows rows = rows_of(c, By::Lengths, false, sparse);
+           c.set(reduce_rows(Reducer::Max, rows.data, {}, rows.ids, rows.segments));
+         })
+        .apart()
+        .grad([name, sparse](GradientMaker& m) {
+          if (sparse) {
+            m.set_sparse(0, m.I(1), m.GI_values(0));
+            m.add(name + "WithMainInputAndForwardOutputGradient", {m.O(0), m.GO(0), m.I(2), m.I(0), m.I(1)},
+                  {m.GI_values(0)});
+          } else {
+            m.add(name + "WithMainInputAndForwardOutputGradient", {m.O(0), m.GO(0), m.I(1), m.I(0)}, {m.GI(0)});
+          }
+        });
     r.op(name + "WithMainInputAndForwardOutputGradient", "4-5 -> 1", [sparse](Call& c) {
       Tensor y = c.X(0), g = c.X(1), data = sparse ? rows_at(c.X(3), c.X(4)) : c.X(3);
       Tensor ids = segments_of_lengths(c.X(2), data.size(0));
@@ -223,10 +248,13 @@ void add_segment(Registry& r) {
   for (const Named& n : kRange) {
     Reducer reducer = n.r;
     std::string name = str("SortedSegmentRange", n.name);
-    r.op(name, "2 -> 1", [reducer](Call& c) {
-       Rows rows = rows_of(c, By::Sorted, false, false);
-       c.set(reduce_rows(reducer, rows.data, {}, rows.ids, rows.segments));
-     }).apart().grad(name + "Gradient: I0 O0 GO0 I1 -> GI0");
+    r.op(name, "2 -> 1",
+         [reducer](Call& c) {
+           Rows rows = rows_of(c, By::Sorted, false, false);
+           c.set(reduce_rows(reducer, rows.data, {}, rows.ids, rows.segments));
+         })
+        .apart()
+        .grad(name + "Gradient: I0 O0 GO0 I1 -> GI0");
     r.op(name + "Gradient", "4 -> 1", [name, reducer](Call& c) {
       Tensor x = c.X(0), g = c.X(2);
       Tensor ids = c.X(3).to(torch::kLong).contiguous();
@@ -247,64 +275,91 @@ void add_segment(Registry& r) {
    }).apart();
 
   // ---- lengths, segment ids, ranges and offsets
-  r.op("LengthsToSegmentIds", "1 -> 1", [](Call& c) { c.set(segments_of_lengths(c.X(), -1).to(torch::kInt)); }).apart().stop();
-  r.op("LengthsToRanges", "1 -> 1", [](Call& c) {
-     Tensor l = c.X().to(torch::kInt);
-     c.set(torch::stack({(l.cumsum(0) - l).to(torch::kInt), l}, 1));
-   }).apart().stop();
-  r.op("LengthsToOffsets", "1 -> 1", [](Call& c) {
-     Tensor l = c.X().to(torch::kInt), o = (l.cumsum(0) - l).to(torch::kInt);
-     c.set(c.b("include_last_offset") ? torch::cat({o, l.sum(torch::kInt).reshape({1})}) : o);
-   }).apart().stop();
-  r.op("LengthsToShape", "1 -> 1", [](Call& c) {
-     Dims1 l = c.whole_numbers(0);
-     C2_ENFORCE(!l.empty(), "LENGTHS is empty");
-     for (int64_t v : l) C2_ENFORCE(v == l[0], "the lengths differ: ", l);
-     c.set(int_list({int64_t(l.size()), l[0]}, torch::kInt));
-   }).apart().stop();
-  r.op("LengthsToWeights", "1 -> 1", [](Call& c) {
-     Tensor ids = segments_of_lengths(c.X(), -1);
-     c.set(rows_at(c.X().to(torch::kFloat).pow(-c.f("power", 0.5)), ids));
-   }).apart().stop();
-  r.op("LengthsRangeFill", "1 -> 1", [](Call& c) {
-     Dims1 v;
-     for (int64_t n : c.whole_numbers(0)) {
-       C2_ENFORCE(n < (int64_t(1) << 31), "a length of ", n);
-       for (int64_t k = 0; k < n; k++) v.push_back(k);
-     }
-     c.set(int_list(v, torch::kInt));
-   }).apart().stop();
-  r.op("SegmentIdsToLengths", "1-2 -> 1", [](Call& c) {
-     Tensor ids = c.X().to(torch::kLong).contiguous();
-     int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
-     if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
-     Dims1 out(size_t(std::max<int64_t>(n, 0)));
-     for (int64_t k = 0; k < ids.numel(); k++) {
-       int64_t id = ids.data_ptr<int64_t>()[k];
-       C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
-       before = id;
-       out[size_t(id)]++;
-     }
-     c.set(int_list(out, torch::kInt));
-   }).apart().stop();
-  r.op("SegmentIdsToRanges", "1-2 -> 1", [](Call& c) {
-     Tensor ids = c.X().to(torch::kLong).contiguous();
-     int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
-     if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
-     Dims1 out(size_t(std::max<int64_t>(n, 0)));
-     for (int64_t k = 0; k < ids.numel(); k++) {
-       int64_t id = ids.data_ptr<int64_t>()[k];
-       C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
-       before = id;
-       out[size_t(id)]++;
-     }
-     Tensor l = int_list(out, torch::kInt);
-     c.set(torch::stack({(l.cumsum(0) - l).to(torch::kInt), l}, 1));
-   }).apart().stop();
-  r.op("LengthsTile", "2 -> 1", [](Call& c) {
-     C2_ENFORCE(c.X(1).dim() == 1 && c.X(1).numel() == c.X(0).size(0), "LENGTHS should have one number for each of the ", c.X(0).size(0), " rows");
-     c.set(rows_at(c.X(0), segments_of_lengths(c.X(1), -1)));
-   }).apart().grad("LengthsSum: GO0 I1 -> GI0");
+  r.op("LengthsToSegmentIds", "1 -> 1", [](Call& c) { c.set(segments_of_lengths(c.X(), -1).to(torch::kInt)); })
+      .apart()
+      .stop();
+  r.op("LengthsToRanges", "1 -> 1",
+       [](Call& c) {
+         Tensor l = c.X().to(torch::kInt);
+         c.set(torch::stack({(l.cumsum(0) - l).to(torch::kInt), l}, 1));
+       })
+      .apart()
+      .stop();
+  r.op("LengthsToOffsets", "1 -> 1",
+       [](Call& c) {
+         Tensor l = c.X().to(torch::kInt), o = (l.cumsum(0) - l).to(torch::kInt);
+         c.set(c.b("include_last_offset") ? torch::cat({o, l.sum(torch::kInt).reshape({1})}) : o);
+       })
+      .apart()
+      .stop();
+  r.op("LengthsToShape", "1 -> 1",
+       [](Call& c) {
+         Dims1 l = c.whole_numbers(0);
+         C2_ENFORCE(!l.empty(), "LENGTHS is empty");
+         for (int64_t v : l) C2_ENFORCE(v == l[0], "the lengths differ: ", l);
+         c.set(int_list({int64_t(l.size()), l[0]}, torch::kInt));
+       })
+      .apart()
+      .stop();
+  r.op("LengthsToWeights", "1 -> 1",
+       [](Call& c) {
+         Tensor ids = segments_of_lengths(c.X(), -1);
+         c.set(rows_at(c.X().to(torch::kFloat).pow(-c.f("power", 0.5)), ids));
+       })
+      .apart()
+      .stop();
+  r.op("LengthsRangeFill", "1 -> 1",
+       [](Call& c) {
+         Dims1 v;
+         for (int64_t n : c.whole_numbers(0)) {
+           C2_ENFORCE(n < (int64_t(1) << 31), "a length of ", n);
+           for (int64_t k = 0; k < n; k++) v.push_back(k);
+         }
+         c.set(int_list(v, torch::kInt));
+       })
+      .apart()
+      .stop();
+  r.op("SegmentIdsToLengths", "1-2 -> 1",
+       [](Call& c) {
+         Tensor ids = c.X().to(torch::kLong).contiguous();
+         int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
+         if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
+         Dims1 out(size_t(std::max<int64_t>(n, 0)));
+         for (int64_t k = 0; k < ids.numel(); k++) {
+           int64_t id = ids.data_ptr<int64_t>()[k];
+           C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
+           before = id;
+           out[size_t(id)]++;
+         }
+         c.set(int_list(out, torch::kInt));
+       })
+      .apart()
+      .stop();
+  r.op("SegmentIdsToRanges", "1-2 -> 1",
+       [](Call& c) {
+         Tensor ids = c.X().to(torch::kLong).contiguous();
+         int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
+         if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
+         Dims1 out(size_t(std::max<int64_t>(n, 0)));
+         for (int64_t k = 0; k < ids.numel(); k++) {
+           int64_t id = ids.data_ptr<int64_t>()[k];
+           C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
+           before = id;
+           out[size_t(id)]++;
+         }
+         Tensor l = int_list(out, torch::kInt);
+         c.set(torch::stack({(l.cumsum(0) - l).to(torch::kInt), l}, 1));
+       })
+      .apart()
+      .stop();
+  r.op("LengthsTile", "2 -> 1",
+       [](Call& c) {
+         C2_ENFORCE(c.X(1).dim() == 1 && c.X(1).numel() == c.X(0).size(0),
+                    "LENGTHS should have one number for each of the ", c.X(0).size(0), " rows");
+         c.set(rows_at(c.X(0), segments_of_lengths(c.X(1), -1)));
+       })
+      .apart()
+      .grad("LengthsSum: GO0 I1 -> GI0");
   r.op("LengthsGather", "3 -> 1", [](Call& c) {
      Dims1 l = c.whole_numbers(1), at, offsets;
      int64_t total = 0;
@@ -334,25 +389,30 @@ void add_segment(Registry& r) {
      if (parts.empty()) parts.push_back(torch::zeros(s, x.options()));
      c.set(torch::cat(parts, 0));
    }).apart();
-  r.op("LengthsTopK", "2 -> 2", [](Call& c) {
-     int64_t k = c.i("k", -1), from = 0;
-     C2_ENFORCE(k >= 1 && k < (int64_t(1) << 24), "k argument must be >= 1");
-     Tensor x = c.X(0).contiguous();
-     Dims1 l = c.whole_numbers(1);
-     segments_of_lengths(c.X(1), x.numel());
-     Tensor v = torch::zeros({int64_t(l.size()), k}), at = torch::full({int64_t(l.size()), k}, -1, torch::TensorOptions().dtype(torch::kInt));
-     const float* p = c.data<float>(x);
-     for (size_t s = 0; s < l.size(); from += l[s], s++) {
-       std::vector<int64_t> order(static_cast<size_t>(l[s]));
-       for (size_t j = 0; j < order.size(); j++) order[j] = int64_t(j);
-       std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return p[from + a] > p[from + b]; });
-       for (int64_t j = 0; j < std::min<int64_t>(k, l[s]); j++) {
-         v.data_ptr<float>()[int64_t(s) * k + j] = p[from + order[size_t(j)]];
-         at.data_ptr<int32_t>()[int64_t(s) * k + j] = int32_t(order[size_t(j)]);
-       }
-     }
-     c.set(0, v), c.set(1, at);
-   }).apart().grad("LengthsTopKGradient: I1 O1 GO0 -> GI0");
+  r.op("LengthsTopK", "2 -> 2",
+       [](Call& c) {
+         int64_t k = c.i("k", -1), from = 0;
+         C2_ENFORCE(k >= 1 && k < (int64_t(1) << 24), "k argument must be >= 1");
+         Tensor x = c.X(0).contiguous();
+         Dims1 l = c.whole_numbers(1);
+         segments_of_lengths(c.X(1), x.numel());
+         Tensor v = torch::zeros({int64_t(l.size()), k}),
+                at = torch::full({int64_t(l.size()), k}, -1, torch::TensorOptions().dtype(torch::kInt));
+         const float* p = c.data<float>(x);
+         for (size_t s = 0; s < l.size(); from += l[s], s++) {
+           std::vector<int64_t> order(static_cast<size_t>(l[s]));
+           for (size_t j = 0; j < order.size(); j++) order[j] = int64_t(j);
+           std::stable_sort(order.begin(), order.end(),
+                            [&](int64_t a, int64_t b) { return p[from + a] > p[from + b]; });
+           for (int64_t j = 0; j < std::min<int64_t>(k, l[s]); j++) {
+             v.data_ptr<float>()[int64_t(s) * k + j] = p[from + order[size_t(j)]];
+             at.data_ptr<int32_t>()[int64_t(s) * k + j] = int32_t(order[size_t(j)]);
+           }
+         }
+         c.set(0, v), c.set(1, at);
+       })
+      .apart()
+      .grad("LengthsTopKGradient: I1 O1 GO0 -> GI0");
   r.op("LengthsTopKGradient", "3 -> 1", [](Call& c) {
     Dims1 l = c.whole_numbers(0), at = c.whole_numbers(1);
     Tensor g = c.X(2).contiguous();
@@ -368,25 +428,31 @@ void add_segment(Registry& r) {
       }
     c.set(d);
   });
-  r.op("LengthsSplit", "1-2 -> 1", [](Call& c) {
-     int64_t n = c.has(1) ? int64_t(c.number(1)) : c.i("n_split", -1);
-     C2_ENFORCE(n > 0 && n < (int64_t(1) << 24), "`n_split` must contain a positive value for defined behavior.");
-     Dims1 out;
-     for (int64_t l : c.whole_numbers(0))
-       for (int64_t k = 0; k < n; k++) out.push_back(l / n + (k < l % n));
-     c.set(int_list(out, torch::kInt));
-   }).apart().stop();
-  r.op("SegmentOneHot", "3 -> 1", [](Call& c) {
-     Dims1 l = c.whole_numbers(0), at = c.whole_numbers(1);
-     int64_t n = c.whole_numbers(2).at(0);
-     C2_ENFORCE(n > 0 && n < (int64_t(1) << 24), "index size must be above 0");
-     Tensor y = torch::zeros({int64_t(l.size()), n}), ids = segments_of_lengths(c.X(0), int64_t(at.size()));
-     for (size_t k = 0; k < at.size(); k++) {
-       C2_ENFORCE(at[k] >= 0 && at[k] < n, "index ", at[k], " is out of range [0, ", n, ")");
-       y.data_ptr<float>()[ids.data_ptr<int64_t>()[k] * n + at[k]] = 1;
-     }
-     c.set(y);
-   }).apart().stop();
+  r.op("LengthsSplit", "1-2 -> 1",
+       [](Call& c) {
+         int64_t n = c.has(1) ? int64_t(c.number(1)) : c.i("n_split", -1);
+         C2_ENFORCE(n > 0 && n < (int64_t(1) << 24), "`n_split` must contain a positive value for defined behavior.");
+         Dims1 out;
+         for (int64_t l : c.whole_numbers(0))
+           for (int64_t k = 0; k < n; k++) out.push_back(l / n + (k < l % n));
+         c.set(int_list(out, torch::kInt));
+       })
+      .apart()
+      .stop();
+  r.op("SegmentOneHot", "3 -> 1",
+       [](Call& c) {
+         Dims1 l = c.whole_numbers(0), at = c.whole_numbers(1);
+         int64_t n = c.whole_numbers(2).at(0);
+         C2_ENFORCE(n > 0 && n < (int64_t(1) << 24), "index size must be above 0");
+         Tensor y = torch::zeros({int64_t(l.size()), n}), ids = segments_of_lengths(c.X(0), int64_t(at.size()));
+         for (size_t k = 0; k < at.size(); k++) {
+           C2_ENFORCE(at[k] >= 0 && at[k] < n, "index ", at[k], " is out of range [0, ", n, ")");
+           y.data_ptr<float>()[ids.data_ptr<int64_t>()[k] * n + at[k]] = 1;
+         }
+         c.set(y);
+       })
+      .apart()
+      .stop();
 }
 
 }  // namespace rushlight::caffe2

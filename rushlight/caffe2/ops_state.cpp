@@ -86,7 +86,8 @@ Value string_value(std::vector<std::string> items, Dims1 sizes) {
   return object_value(s);
 }
 
-void per_string(Registry& r, const char* name, bool (*f)(const std::string& s, const std::string& part), const char* arg) {
+void per_string(Registry& r, const char* name, bool (*f)(const std::string& s, const std::string& part),
+                const char* arg) {
   r.op(name, "1 -> 1", [f, arg](Call& c) {
      StringTensor& s = strings(c, 0);
      Tensor y = torch::empty(s.sizes, torch::TensorOptions().dtype(torch::kBool));
@@ -119,16 +120,24 @@ Value part_of(const Value& v, int64_t from, int64_t n) {
 
 void add_state(Registry& r) {
   // ---- counters
-  r.op("CreateCounter", "0 -> 1", [](Call& c) {
-     auto n = make_ref<Counter>();
-     n->count = c.i("init_count", 0);
-     C2_ENFORCE(n->count >= 0, "negative init_count is not permitted.");
-     c.set_value(0, object_value(n));
-   }).stateful().quiet();
-  r.op("ResetCounter", "1 -> 0-1", [](Call& c) { c.set(one_long(std::exchange(c.object<Counter>(0).count, c.i("init_count", 0)))); }).stateful().quiet();
+  r.op("CreateCounter", "0 -> 1",
+       [](Call& c) {
+         auto n = make_ref<Counter>();
+         n->count = c.i("init_count", 0);
+         C2_ENFORCE(n->count >= 0, "negative init_count is not permitted.");
+         c.set_value(0, object_value(n));
+       })
+      .stateful()
+      .quiet();
+  r.op("ResetCounter", "1 -> 0-1",
+       [](Call& c) { c.set(one_long(std::exchange(c.object<Counter>(0).count, c.i("init_count", 0)))); })
+      .stateful()
+      .quiet();
   r.op("CountDown", "1 -> 1", [](Call& c) { c.set(one_bool(c.object<Counter>(0).count-- <= 0)); }).stateful().quiet();
   r.op("CountUp", "1 -> 1", [](Call& c) { c.set(one_long(c.object<Counter>(0).count++)); }).stateful().quiet();
-  r.op("CheckCounterDone", "1 -> 1", [](Call& c) { c.set(one_bool(c.object<Counter>(0).count <= 0)); }).stateful().quiet();
+  r.op("CheckCounterDone", "1 -> 1", [](Call& c) { c.set(one_bool(c.object<Counter>(0).count <= 0)); })
+      .stateful()
+      .quiet();
   r.op("RetrieveCount", "1 -> 1", [](Call& c) { c.set(one_long(c.object<Counter>(0).count)); }).stateful().quiet();
   // ---- what several threads share; here one runs at a time
   r.op("CreateMutex", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Mutex>())); }).stateful().quiet();
@@ -137,193 +146,273 @@ void add_state(Registry& r) {
      Tensor a = c.X(1).reshape({}), b = c.X(2).reshape({});
      c.set(0, a + b), c.set(1, a);
    }).quiet();
-  r.op("CreateAtomicBool", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<AtomicBool>())); }).stateful().quiet();
-  r.op("ConditionalSetAtomicBool", "2 -> 0", [](Call& c) {
-     if (c.number(1) != 0) c.object<AtomicBool>(0).value = true;
-   }).stateful().quiet();
+  r.op("CreateAtomicBool", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<AtomicBool>())); })
+      .stateful()
+      .quiet();
+  r.op("ConditionalSetAtomicBool", "2 -> 0",
+       [](Call& c) {
+         if (c.number(1) != 0) c.object<AtomicBool>(0).value = true;
+       })
+      .stateful()
+      .quiet();
   r.op("CheckAtomicBool", "1 -> 1", [](Call& c) { c.set(one_bool(c.object<AtomicBool>(0).value)); }).stateful().quiet();
   // ---- vectors of tensors
-  r.op("CreateTensorVector", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<TensorVector>())); }).stateful().quiet();
-  r.op("TensorVectorSize", "1 -> 1", [](Call& c) {
-     c.set(torch::full({}, int64_t(c.object<TensorVector>(0).all.size()), torch::TensorOptions().dtype(torch::kInt)));
-   }).stateful().quiet();
-  r.op("ConcatTensorVector", "1 -> 1", [](Call& c) {
-     std::vector<Tensor> all;
-     for (const Value& v : c.object<TensorVector>(0).all) all.push_back(Tensor(v.tensor()));
-     C2_ENFORCE(!all.empty(), "the vector of tensors is empty");
-     c.set(torch::cat(all, 0));
-   }).stateful().quiet();
-  r.op("CollectTensor", "2+ -> 1+", [](Call& c) {
-     size_t n = c.inputs() / 2;
-     for (size_t k = 0; k < n; k++) {
-       auto* v = as<TensorVector>(c.in[k]);
-       auto next = make_ref<TensorVector>();
-       if (v) next->all = v->all;
-       next->all.push_back(c.in[n + k]);
-       c.set_value(k, object_value(next));
-     }
-   }).stateful().quiet();
+  r.op("CreateTensorVector", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<TensorVector>())); })
+      .stateful()
+      .quiet();
+  r.op("TensorVectorSize", "1 -> 1",
+       [](Call& c) {
+         c.set(
+             torch::full({}, int64_t(c.object<TensorVector>(0).all.size()), torch::TensorOptions().dtype(torch::kInt)));
+       })
+      .stateful()
+      .quiet();
+  r.op("ConcatTensorVector", "1 -> 1",
+       [](Call& c) {
+         std::vector<Tensor> all;
+         for (const Value& v : c.object<TensorVector>(0).all) all.push_back(Tensor(v.tensor()));
+         C2_ENFORCE(!all.empty(), "the vector of tensors is empty");
+         c.set(torch::cat(all, 0));
+       })
+      .stateful()
+      .quiet();
+  r.op("CollectTensor", "2+ -> 1+",
+       [](Call& c) {
+         size_t n = c.inputs() / 2;
+         for (size_t k = 0; k < n; k++) {
+           auto* v = as<TensorVector>(c.in[k]);
+           auto next = make_ref<TensorVector>();
+           if (v) next->all = v->all;
+           next->all.push_back(c.in[n + k]);
+           c.set_value(k, object_value(next));
+         }
+       })
+      .stateful()
+      .quiet();
   r.op("UnsafeCoalesce", "1+ -> 1+", [](Call& c) {
      for (size_t k = 0; k < c.inputs(); k++) c.set_value(k, c.in[k]);
    }).quiet();
   // ---- indices
-  for (auto [name, dtype] : {std::pair("IntIndexCreate", torch::kInt), std::pair("LongIndexCreate", torch::kLong), std::pair("StringIndexCreate", torch::kByte)}) {
+  for (auto [name, dtype] : {std::pair("IntIndexCreate", torch::kInt), std::pair("LongIndexCreate", torch::kLong),
+                             std::pair("StringIndexCreate", torch::kByte)}) {
     torch::Dtype d = dtype;
-    r.op(name, "0 -> 1", [d](Call& c) {
-       auto i = make_ref<Index>();
-       i->texts = d == torch::kByte;
-       i->dtype = d;
-       i->max = c.i("max_elements", INT64_MAX);
-       c.set_value(0, object_value(i));
-     }).stateful().quiet();
+    r.op(name, "0 -> 1",
+         [d](Call& c) {
+           auto i = make_ref<Index>();
+           i->texts = d == torch::kByte;
+           i->dtype = d;
+           i->max = c.i("max_elements", INT64_MAX);
+           c.set_value(0, object_value(i));
+         })
+        .stateful()
+        .quiet();
   }
-  r.op("IndexGet", "2 -> 1", [](Call& c) {
-     Index& i = c.object<Index>(0);
-     if (i.texts) {
-       StringTensor& s = strings(c, 1);
-       Dims1 out;
-       for (const std::string& k : s.items) out.push_back(i.get(k, i.of_text, i.text_keys));
-       return c.set(int_list(out).reshape(s.sizes));
-     }
-     Dims1 v = c.whole_numbers(1);
-     for (int64_t& k : v) k = i.get(k, i.of_number, i.keys);
-     c.set(int_list(v).reshape(c.X(1).sizes()));
-   }).stateful().quiet();
-  r.op("IndexLoad", "2 -> 1", [](Call& c) {
-     Index& i = c.object<Index>(0);
-     bool skip = c.b("skip_first_entry");
-     if (i.texts) {
-       StringTensor& s = strings(c, 1);
-       for (size_t k = skip; k < s.items.size(); k++) i.get(s.items[k], i.of_text, i.text_keys);
-     } else {
-       Dims1 v = c.whole_numbers(1);
-       for (size_t k = skip; k < v.size(); k++) i.get(v[k], i.of_number, i.keys);
-     }
-     c.set_value(0, c.in[0]);
-   }).stateful().quiet();
-  r.op("IndexStore", "1 -> 1", [](Call& c) {
-     Index& i = c.object<Index>(0);
-     if (i.texts) c.set_value(0, string_value(i.text_keys, {int64_t(i.text_keys.size())}));
-     else c.set(int_list(i.keys, i.dtype));
-   }).stateful().quiet();
-  r.op("IndexFreeze", "1 -> 1", [](Call& c) {
-     c.object<Index>(0).frozen = true;
-     c.set_value(0, c.in[0]);
-   }).stateful().quiet();
+  r.op("IndexGet", "2 -> 1",
+       [](Call& c) {
+         Index& i = c.object<Index>(0);
+         if (i.texts) {
+           StringTensor& s = strings(c, 1);
+           Dims1 out;
+           for (const std::string& k : s.items) out.push_back(i.get(k, i.of_text, i.text_keys));
+           return c.set(int_list(out).reshape(s.sizes));
+         }
+         Dims1 v = c.whole_numbers(1);
+         for (int64_t& k : v) k = i.get(k, i.of_number, i.keys);
+         c.set(int_list(v).reshape(c.X(1).sizes()));
+       })
+      .stateful()
+      .quiet();
+  r.op("IndexLoad", "2 -> 1",
+       [](Call& c) {
+         Index& i = c.object<Index>(0);
+         bool skip = c.b("skip_first_entry");
+         if (i.texts) {
+           StringTensor& s = strings(c, 1);
+           for (size_t k = skip; k < s.items.size(); k++) i.get(s.items[k], i.of_text, i.text_keys);
+         } else {
+           Dims1 v = c.whole_numbers(1);
+           for (size_t k = skip; k < v.size(); k++) i.get(v[k], i.of_number, i.keys);
+         }
+         c.set_value(0, c.in[0]);
+       })
+      .stateful()
+      .quiet();
+  r.op("IndexStore", "1 -> 1",
+       [](Call& c) {
+         Index& i = c.object<Index>(0);
+         if (i.texts) c.set_value(0, string_value(i.text_keys, {int64_t(i.text_keys.size())}));
+         else c.set(int_list(i.keys, i.dtype));
+       })
+      .stateful()
+      .quiet();
+  r.op("IndexFreeze", "1 -> 1",
+       [](Call& c) {
+         c.object<Index>(0).frozen = true;
+         c.set_value(0, c.in[0]);
+       })
+      .stateful()
+      .quiet();
   r.op("IndexSize", "1 -> 1", [](Call& c) { c.set(one_long(c.object<Index>(0).size())); }).stateful().quiet();
   // ---- maps
-  r.op("CreateMap", "0 -> 1", [](Call& c) {
-     auto m = make_ref<Map>();
-     m->keys = dtype_of_proto(c.i("key_dtype", 2)), m->values = dtype_of_proto(c.i("value_dtype", 2));
-     c.set_value(0, object_value(m));
-   }).stateful().quiet();
-  r.op("KeyValueToMap", "2 -> 1", [](Call& c) {
-     auto m = make_ref<Map>();
-     m->keys = c.X(0).scalar_type(), m->values = c.X(1).scalar_type();
-     Dims1 k = c.whole_numbers(0), v = c.whole_numbers(1);
-     C2_ENFORCE(k.size() == v.size(), "there are ", k.size(), " keys for ", v.size(), " values");
-     for (size_t i = 0; i < k.size(); i++)
-       if (m->all.emplace(k[i], v[i]).second) m->order.push_back(k[i]);
-     c.set_value(0, object_value(m));
-   }).stateful().quiet();
-  r.op("MapToKeyValue", "1 -> 2", [](Call& c) {
-     Map& m = c.object<Map>(0);
-     Dims1 k, v;
-     for (auto& [key, value] : m.all) k.push_back(key), v.push_back(value);
-     c.set(0, int_list(k, m.keys)), c.set(1, int_list(v, m.values));
-   }).stateful().quiet();
+  r.op("CreateMap", "0 -> 1",
+       [](Call& c) {
+         auto m = make_ref<Map>();
+         m->keys = dtype_of_proto(c.i("key_dtype", 2)), m->values = dtype_of_proto(c.i("value_dtype", 2));
+         c.set_value(0, object_value(m));
+       })
+      .stateful()
+      .quiet();
+  r.op("KeyValueToMap", "2 -> 1",
+       [](Call& c) {
+         auto m = make_ref<Map>();
+         m->keys = c.X(0).scalar_type(), m->values = c.X(1).scalar_type();
+         Dims1 k = c.whole_numbers(0), v = c.whole_numbers(1);
+         C2_ENFORCE(k.size() == v.size(), "there are ", k.size(), " keys for ", v.size(), " values");
+         for (size_t i = 0; i < k.size(); i++)
+           if (m->all.emplace(k[i], v[i]).second) m->order.push_back(k[i]);
+         c.set_value(0, object_value(m));
+       })
+      .stateful()
+      .quiet();
+  r.op("MapToKeyValue", "1 -> 2",
+       [](Call& c) {
+         Map& m = c.object<Map>(0);
+         Dims1 k, v;
+         for (auto& [key, value] : m.all) k.push_back(key), v.push_back(value);
+         c.set(0, int_list(k, m.keys)), c.set(1, int_list(v, m.values));
+       })
+      .stateful()
+      .quiet();
   // ---- queues: what is full or empty can't wait for another thread
-  r.op("CreateBlobsQueue", "0 -> 1", [](Call& c) {
-     auto q = make_ref<Queue>();
-     q->capacity = size_t(std::max<int64_t>(c.i("capacity", 1), 1));
-     q->blobs = size_t(std::max<int64_t>(c.i("num_blobs", 1), 1));
-     c.set_value(0, object_value(q));
-   }).stateful().quiet();
-  r.op("EnqueueBlobs", "2+ -> 0+", [](Call& c) {
-     Queue& q = c.object<Queue>(0);
-     C2_ENFORCE(!q.closed, "the queue is closed");
-     C2_ENFORCE(q.all.size() < q.capacity, "the queue of ", q.capacity, " is full, and nets run one after the other: nobody would empty it");
-     C2_ENFORCE(c.inputs() - 1 == q.blobs, "the queue has ", q.blobs, " blobs an entry, got ", c.inputs() - 1);
-     q.all.emplace_back(c.in.begin() + 1, c.in.end());
-     for (size_t k = 0; k < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
-   }).stateful().quiet();
-  r.op("SafeEnqueueBlobs", "2+ -> 1+", [](Call& c) {
-     Queue& q = c.object<Queue>(0);
-     bool good = !q.closed && q.all.size() < q.capacity;
-     if (good) q.all.emplace_back(c.in.begin() + 1, c.in.end());
-     for (size_t k = 0; k + 1 < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
-     c.set(c.outputs() - 1, one_bool(!good));
-   }).stateful().quiet();
-  r.op("DequeueBlobs", "1 -> 1+", [](Call& c) {
-     Queue& q = c.object<Queue>(0);
-     C2_ENFORCE(!q.all.empty(), "Dequeue failed: the queue is empty");
-     C2_ENFORCE(q.all.front().size() == c.outputs(), "the queue has ", q.all.front().size(), " blobs an entry, got ", c.outputs(), " outputs");
-     for (size_t k = 0; k < c.outputs(); k++) c.set_value(k, q.all.front()[k]);
-     q.all.pop_front();
-   }).stateful().quiet();
-  r.op("SafeDequeueBlobs", "1 -> 1+", [](Call& c) {
-     Queue& q = c.object<Queue>(0);
-     bool good = !q.all.empty();
-     for (size_t k = 0; good && k + 1 < c.outputs(); k++) c.set_value(k, q.all.front().at(k));
-     if (good) q.all.pop_front();
-     c.set(c.outputs() - 1, one_bool(!good));
-   }).stateful().quiet();
+  r.op("CreateBlobsQueue", "0 -> 1",
+       [](Call& c) {
+         auto q = make_ref<Queue>();
+         q->capacity = size_t(std::max<int64_t>(c.i("capacity", 1), 1));
+         q->blobs = size_t(std::max<int64_t>(c.i("num_blobs", 1), 1));
+         c.set_value(0, object_value(q));
+       })
+      .stateful()
+      .quiet();
+  r.op("EnqueueBlobs", "2+ -> 0+",
+       [](Call& c) {
+         Queue& q = c.object<Queue>(0);
+         C2_ENFORCE(!q.closed, "the queue is closed");
+         C2_ENFORCE(q.all.size() < q.capacity, "the queue of ", q.capacity,
+                    " is full, and nets run one after the other: nobody would empty it");
+         C2_ENFORCE(c.inputs() - 1 == q.blobs, "the queue has ", q.blobs, " blobs an entry, got ", c.inputs() - 1);
+         q.all.emplace_back(c.in.begin() + 1, c.in.end());
+         for (size_t k = 0; k < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
+       })
+      .stateful()
+      .quiet();
+  r.op("SafeEnqueueBlobs", "2+ -> 1+",
+       [](Call& c) {
+         Queue& q = c.object<Queue>(0);
+         bool good = !q.closed && q.all.size() < q.capacity;
+         if (good) q.all.emplace_back(c.in.begin() + 1, c.in.end());
+         for (size_t k = 0; k + 1 < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
+         c.set(c.outputs() - 1, one_bool(!good));
+       })
+      .stateful()
+      .quiet();
+  r.op("DequeueBlobs", "1 -> 1+",
+       [](Call& c) {
+         Queue& q = c.object<Queue>(0);
+         C2_ENFORCE(!q.all.empty(), "Dequeue failed: the queue is empty");
+         C2_ENFORCE(q.all.front().size() == c.outputs(), "the queue has ", q.all.front().size(),
+                    " blobs an entry, got ", c.outputs(), " outputs");
+         for (size_t k = 0; k < c.outputs(); k++) c.set_value(k, q.all.front()[k]);
+         q.all.pop_front();
+       })
+      .stateful()
+      .quiet();
+  r.op("SafeDequeueBlobs", "1 -> 1+",
+       [](Call& c) {
+         Queue& q = c.object<Queue>(0);
+         bool good = !q.all.empty();
+         for (size_t k = 0; good && k + 1 < c.outputs(); k++) c.set_value(k, q.all.front().at(k));
+         if (good) q.all.pop_front();
+         c.set(c.outputs() - 1, one_bool(!good));
+       })
+      .stateful()
+      .quiet();
   r.op("CloseBlobsQueue", "1 -> 0", [](Call& c) { c.object<Queue>(0).closed = true; }).stateful().quiet();
   // ---- datasets: fields as blobs, read in batches by a cursor
-  r.op("CreateTreeCursor", "0 -> 1", [](Call& c) {
-     auto cursor = make_ref<Cursor>();
-     cursor->fields = c.op.args.strings("fields");
-     c.set_value(0, object_value(cursor));
-   }).stateful().quiet();
+  r.op("CreateTreeCursor", "0 -> 1",
+       [](Call& c) {
+         auto cursor = make_ref<Cursor>();
+         cursor->fields = c.op.args.strings("fields");
+         c.set_value(0, object_value(cursor));
+       })
+      .stateful()
+      .quiet();
   r.op("ResetCursor", "1 -> 0", [](Call& c) { c.object<Cursor>(0).at = 0; }).stateful().quiet();
-  r.op("ReadNextBatch", "1+ -> 1+", [](Call& c) {
-     Cursor& cursor = c.object<Cursor>(0);
-     C2_ENFORCE(c.inputs() == c.outputs() + 1, "ReadNextBatch wants as many outputs as fields");
-     int64_t batch = std::max<int64_t>(c.i("batch_size", 1), 0);
-     // Fields named "x:lengths" say how many items of "x:..." an entry has.
-     auto domain = [&](size_t k) {
-       std::string name = k < cursor.fields.size() ? cursor.fields[k] : "";
-       size_t colon = name.rfind(':');
-       return colon == name.npos || name.substr(colon + 1) == "lengths" ? std::string() : name.substr(0, colon);
-     };
-     std::map<std::string, std::pair<int64_t, int64_t>> range;
-     int64_t total = -1;
-     for (size_t k = 0; k < c.outputs(); k++)
-       if (domain(k).empty()) total = total < 0 ? rows_in(c.in[k + 1]) : std::min(total, rows_in(c.in[k + 1]));
-     int64_t from = std::min(cursor.at, std::max<int64_t>(total, 0)), n = std::min(batch, std::max<int64_t>(total, 0) - from);
-     range[""] = {from, n};
-     for (size_t k = 0; k < c.outputs(); k++) {
-       std::string name = k < cursor.fields.size() ? cursor.fields[k] : "", end = ":lengths";
-       if (!name.ends_with(end)) continue;
-       Dims1 l = c.whole_numbers(k + 1);
-       auto sum = [&](int64_t a, int64_t b) { return std::accumulate(l.begin() + a, l.begin() + b, int64_t(0)); };
-       range[name.substr(0, name.size() - end.size())] = {sum(0, from), sum(from, from + n)};
-     }
-     for (size_t k = 0; k < c.outputs(); k++) {
-       auto found = range.find(domain(k));
-       auto [a, count] = found == range.end() ? range[""] : found->second;
-       C2_ENFORCE(a + count <= rows_in(c.in[k + 1]), "field ", k, " has too few rows");
-       c.set_value(k, part_of(c.in[k + 1], a, count));
-     }
-     cursor.at = from + n;
-   }).stateful().quiet();
-  r.op("CheckDatasetConsistency", "1+ -> 0", [](Call& c) {
-     for (size_t k = 1; k < c.inputs(); k++) C2_ENFORCE(rows_in(c.in[k]) == rows_in(c.in[0]), "the fields have different numbers of rows");
-   }).stateful().quiet();
+  r.op("ReadNextBatch", "1+ -> 1+",
+       [](Call& c) {
+         Cursor& cursor = c.object<Cursor>(0);
+         C2_ENFORCE(c.inputs() == c.outputs() + 1, "ReadNextBatch wants as many outputs as fields");
+         int64_t batch = std::max<int64_t>(c.i("batch_size", 1), 0);
+         // Fields named "x:lengths" say how many items of "x:..." an entry has.
+         auto domain = [&](size_t k) {
+           std::string name = k < cursor.fields.size() ? cursor.fields[k] : "";
+           size_t colon = name.rfind(':');
+           return colon == name.npos || name.substr(colon + 1) == "lengths" ? std::string() : name.substr(0, colon);
+         };
+         std::map<std::string, std::pair<int64_t, int64_t>> range;
+         int64_t total = -1;
+         for (size_t k = 0; k < c.outputs(); k++)
+           if (domain(k).empty()) total = total < 0 ? rows_in(c.in[k + 1]) : std::min(total, rows_in(c.in[k + 1]));
+         int64_t from = std::min(cursor.at, std::max<int64_t>(total, 0)),
+                 n = std::min(batch, std::max<int64_t>(total, 0) - from);
+         range[""] = {from, n};
+         for (size_t k = 0; k < c.outputs(); k++) {
+           std::string name = k < cursor.fields.size() ? cursor.fields[k] : "", end = ":lengths";
+           if (!name.ends_with(end)) continue;
+           Dims1 l = c.whole_numbers(k + 1);
+           auto sum = [&](int64_t a, int64_t b) { return std::accumulate(l.begin() + a, l.begin() + b, int64_t(0)); };
+           range[name.substr(0, name.size() - end.size())] = {sum(0, from), sum(from, from + n)};
+         }
+         for (size_t k = 0; k < c.outputs(); k++) {
+           auto found = range.find(domain(k));
+           auto [a, count] = found == range.end() ? range[""] : found->second;
+           C2_ENFORCE(a + count <= rows_in(c.in[k + 1]), "field ", k, " has too few rows");
+           c.set_value(k, part_of(c.in[k + 1], a, count));
+         }
+         cursor.at = from + n;
+       })
+      .stateful()
+      .quiet();
+  r.op("CheckDatasetConsistency", "1+ -> 0",
+       [](Call& c) {
+         for (size_t k = 1; k < c.inputs(); k++)
+           C2_ENFORCE(rows_in(c.in[k]) == rows_in(c.in[0]), "the fields have different numbers of rows");
+       })
+      .stateful()
+      .quiet();
   // ---- time
   r.op("TimerBegin", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Timer>())); }).stateful().quiet();
   for (const char* n : {"TimerGet", "TimerGetAndEnd"})
-    r.op(n, "1 -> 1", [](Call& c) {
-       c.set(one_long(std::chrono::nanoseconds(std::chrono::steady_clock::now() - c.object<Timer>(0).start).count()));
-     }).stateful().quiet();
+    r.op(n, "1 -> 1",
+         [](Call& c) {
+           c.set(
+               one_long(std::chrono::nanoseconds(std::chrono::steady_clock::now() - c.object<Timer>(0).start).count()));
+         })
+        .stateful()
+        .quiet();
   r.op("TimerEnd", "1 -> 0", [](Call& c) { c.object<Timer>(0); }).stateful().quiet();
-  r.op("WallClockTime", "0 -> 1", [](Call& c) {
-     c.set(one_long(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count()));
-   }).stateful().quiet();
+  r.op("WallClockTime", "0 -> 1",
+       [](Call& c) {
+         c.set(one_long(
+             std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+                 .count()));
+       })
+      .stateful()
+      .quiet();
 }
 
 void add_text(Registry& r) {
-  per_string(r, "StringStartsWith", [](const std::string& s, const std::string& p) { return s.starts_with(p); }, "prefix");
+  per_string(
+      r, "StringStartsWith", [](const std::string& s, const std::string& p) { return s.starts_with(p); }, "prefix");
   per_string(r, "StringEndsWith", [](const std::string& s, const std::string& p) { return s.ends_with(p); }, "suffix");
   per_string(r, "StringEquals", [](const std::string& s, const std::string& p) { return s == p; }, "text");
   for (bool front : {true, false})
@@ -331,7 +420,8 @@ void add_text(Registry& r) {
        StringTensor& s = strings(c, 0);
        auto n = size_t(std::max<int64_t>(c.i("length", 3), 0));
        std::vector<std::string> out;
-       for (const std::string& t : s.items) out.push_back(front ? t.substr(0, n) : t.substr(t.size() - std::min(n, t.size())));
+       for (const std::string& t : s.items)
+         out.push_back(front ? t.substr(0, n) : t.substr(t.size() - std::min(n, t.size())));
        c.set_value(0, string_value(out, s.sizes));
      }).stop();
   r.op("StringJoin", "1 -> 1", [](Call& c) {
@@ -345,7 +435,8 @@ void add_text(Registry& r) {
        Tensor x = c.X().contiguous();
        sizes.assign(x.sizes().begin(), x.sizes().end());
        for (int64_t k = 0; k < x.numel(); k++)
-         all.push_back(x.is_floating_point() ? shown(x.reshape({-1}).select(0, k).item<float>()) : std::to_string(x.reshape({-1}).select(0, k).item<int64_t>()));
+         all.push_back(x.is_floating_point() ? shown(x.reshape({-1}).select(0, k).item<float>())
+                                             : std::to_string(x.reshape({-1}).select(0, k).item<int64_t>()));
      }
      C2_ENFORCE(!sizes.empty() && sizes.size() <= 2, "the input should have 1 or 2 dimensions");
      int64_t rows = sizes[0], columns = sizes.size() > 1 ? sizes[1] : 1;

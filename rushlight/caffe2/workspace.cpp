@@ -48,7 +48,8 @@ Net& Workspace::create_net(const Message& def, bool overwrite) {
   C2_ENFORCE(def.has("name"), "Net definition should have a name.");
   if (nets_.count(name)) {
     if (!overwrite)
-      C2_FAIL("I respectfully refuse to overwrite an existing net of the same name \"", name, "\", unless you explicitly specify overwrite=true.");
+      C2_FAIL("I respectfully refuse to overwrite an existing net of the same name \"", name,
+              "\", unless you explicitly specify overwrite=true.");
     nets_.erase(name);
   }
   auto n = std::make_unique<Net>(def, *this);
@@ -88,7 +89,10 @@ void run_in(const Op& op, Workspace& ws) {
 // ---- nets ------------------------------------------------------------------------------------------------------------
 
 static bool known_net_type(const std::string& t) {
-  static const std::set<std::string> all{"", "simple", "dag", "async_dag", "async_scheduling", "async_simple", "prof_dag", "async_polling", "singlethread_async", "parallel", "simple_refcount"};
+  static const std::set<std::string> all{"",          "simple",           "dag",
+                                         "async_dag", "async_scheduling", "async_simple",
+                                         "prof_dag",  "async_polling",    "singlethread_async",
+                                         "parallel",  "simple_refcount"};
   return all.count(t) > 0;
 }
 
@@ -97,10 +101,12 @@ Net::~Net() = default;
 Net::Net(const Message& def, Workspace& ws) : name_(def.text("name")), def_(def.copy()) {
   const std::string& type = def.text("type");
   if (!known_net_type(type)) C2_FAIL("Could not create net: ", name_, " of type ", type);
-  if (type == "parallel") C2_ENFORCE(def.whole("num_workers") > 0, "num_workers > 0 is wanted for a net of type parallel");
+  if (type == "parallel")
+    C2_ENFORCE(def.whole("num_workers") > 0, "num_workers > 0 is wanted for a net of type parallel");
   std::set<std::string> made, external(def.texts("external_input").begin(), def.texts("external_input").end());
   for (const MessageRef& o : def_->messages("op")) {
-    if (const Message* d = def_->message_or_null("device_option"); d && !o->has("device_option")) o->message("device_option")->copy_from(*d), o->message("device_option")->touch();
+    if (const Message* d = def_->message_or_null("device_option"); d && !o->has("device_option"))
+      o->message("device_option")->copy_from(*d), o->message("device_option")->touch();
     auto op = std::make_unique<Op>(o);
     check_known(*op);
     check_schema(*op);
@@ -108,7 +114,8 @@ Net::Net(const Message& def, Workspace& ws) : name_(def.text("name")), def_(def.
       if (made.count(i)) continue;
       if (!external.empty() && !external.count(i)) {
         if (!ws.has(i))
-          C2_FAIL("op ", op->type, ": Source for input ", i, " is unknown for net ", name_, ", operator ", o->to_text());
+          C2_FAIL("op ", op->type, ": Source for input ", i, " is unknown for net ", name_, ", operator ",
+                  o->to_text());
       }
       if (!ws.has(i)) C2_FAIL("op ", op->type, ": Encountered a non-existing input blob: ", i);
     }
@@ -118,7 +125,8 @@ Net::Net(const Message& def, Workspace& ws) : name_(def.text("name")), def_(def.
   if (!def.texts("external_output").empty())
     for (const std::string& o : def.texts("external_output"))
       if (!made.count(o) && !external.count(o))
-        C2_FAIL("Some of the blobs are declared as output but never produced by the net ", name_, ", the first one is ", o);
+        C2_FAIL("Some of the blobs are declared as output but never produced by the net ", name_, ", the first one is ",
+                o);
   for (auto& op : ops_)
     for (const std::string& o : op->outputs) ws.create(o);
   program_ = std::make_unique<Program>(*this);
@@ -150,7 +158,8 @@ void Workspace::run_step(const Message& step, int depth) {
     C2_ENFORCE(v.is_tensor() && Tensor(v.tensor()).numel() == 1, "should_stop_blob ", stop, " should hold one bool");
     return Tensor(v.tensor()).reshape({}).item<double>() != 0;
   };
-  C2_ENFORCE(step.messages("substep").empty() || step.texts("network").empty(), "An ExecutionStep should either have substep or networks but not both.");
+  C2_ENFORCE(step.messages("substep").empty() || step.texts("network").empty(),
+             "An ExecutionStep should either have substep or networks but not both.");
   bool counted = step.has("num_iter");
   int64_t n = counted ? step.whole("num_iter") : stop.empty() ? 1 : INT64_MAX;
   if (step.whole("only_once")) n = std::min<int64_t>(n, 1);

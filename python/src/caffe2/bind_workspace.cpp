@@ -27,7 +27,8 @@ nb::object value_object(const Value& v) {
     for (const std::string& i : s->items) items.append(to_bytes(i));
     return nb::make_tuple("strings", items, s->sizes);
   }
-  if (auto* q = as<Int8Tensor>(v)) return nb::make_tuple("int8", to_object(rushlight::Tensor(q->data)), q->scale, q->zero_point);
+  if (auto* q = as<Int8Tensor>(v))
+    return nb::make_tuple("int8", to_object(rushlight::Tensor(q->data)), q->scale, q->zero_point);
   return nb::make_tuple("object", type_name_of(v));
 }
 
@@ -39,7 +40,8 @@ Value value_of(nb::handle h) {
     std::string kind = nb::cast<std::string>(t[0]);
     if (kind == "strings") {
       auto s = make_ref<StringTensor>();
-      for (nb::handle i : nb::borrow<nb::list>(t[1])) s->items.emplace_back(PyBytes_AS_STRING(i.ptr()), size_t(PyBytes_GET_SIZE(i.ptr())));
+      for (nb::handle i : nb::borrow<nb::list>(t[1]))
+        s->items.emplace_back(PyBytes_AS_STRING(i.ptr()), size_t(PyBytes_GET_SIZE(i.ptr())));
       s->sizes = nb::cast<std::vector<int64_t>>(t[2]);
       return object_value(s);
     }
@@ -90,35 +92,55 @@ void bind_workspace(nb::module_& m) {
       .def("create", [](Workspace& w, const std::string& n) { w.create(n); })
       .def("remove", &Workspace::remove)
       .def("fetch", [](Workspace& w, const std::string& n) { return value_object(w.blob(n)); })
-      .def("serialize", [](Workspace& w, const std::string& n) { return to_bytes(blob_message(w.blob(n), n)->serialize()); })
-      .def("deserialize", [](Workspace& w, const std::string& n, nb::bytes b) {
-        MessageRef m = make_message("BlobProto");
-        m->parse({b.c_str(), b.size()}, "BlobProto");
-        Value v = w.has(n) ? w.blob(n) : Value();
-        add_blob_chunk(v, *m);
-        w.feed(n, std::move(v));
-      })
+      .def("serialize",
+           [](Workspace& w, const std::string& n) { return to_bytes(blob_message(w.blob(n), n)->serialize()); })
+      .def("deserialize",
+           [](Workspace& w, const std::string& n, nb::bytes b) {
+             MessageRef m = make_message("BlobProto");
+             m->parse({b.c_str(), b.size()}, "BlobProto");
+             Value v = w.has(n) ? w.blob(n) : Value();
+             add_blob_chunk(v, *m);
+             w.feed(n, std::move(v));
+           })
       .def("feed", [](Workspace& w, const std::string& n, nb::handle v) { w.feed(n, value_of(v)); })
       .def("create_net", [](Workspace& w, nb::handle def, bool overwrite) { w.create_net(message_of(def), overwrite); })
-      .def("run_net", [](Workspace& w, const std::string& n, int64_t times) { without_gil([&] { w.run_net(n, times); return 0; }); })
+      .def("run_net",
+           [](Workspace& w, const std::string& n, int64_t times) {
+             without_gil([&] {
+               w.run_net(n, times);
+               return 0;
+             });
+           })
       .def("delete_net", &Workspace::delete_net)
       .def("net_names", &Workspace::net_names)
       .def("has_net", &Workspace::has_net)
       .def("net_def", [](Workspace& w, const std::string& n) { return wrap_message(w.net(n).def().copy()); })
-      .def("run_net_once", [](Workspace& w, nb::handle def) {
-        MessageRef held(&message_of(def));
-        without_gil([&] { w.run_net_once(*held); return 0; });
-      })
-      .def("run_operator_once", [](Workspace& w, nb::handle def) {
-        MessageRef held(&message_of(def));
-        without_gil([&] { w.run_operator_once(*held); return 0; });
-      })
+      .def("run_net_once",
+           [](Workspace& w, nb::handle def) {
+             MessageRef held(&message_of(def));
+             without_gil([&] {
+               w.run_net_once(*held);
+               return 0;
+             });
+           })
+      .def("run_operator_once",
+           [](Workspace& w, nb::handle def) {
+             MessageRef held(&message_of(def));
+             without_gil([&] {
+               w.run_operator_once(*held);
+               return 0;
+             });
+           })
       .def("run_plan", [](Workspace& w, nb::handle def) {
         MessageRef held(&message_of(def));
-        without_gil([&] { w.run_plan(*held); return 0; });
+        without_gil([&] {
+          w.run_plan(*held);
+          return 0;
+        });
       });
   nb::class_<DbWriter>(m, "DbWriter", "A database that is being written.")
-      .def("put", [](DbWriter& d, nb::bytes key, nb::bytes value) { d.put({key.c_str(), key.size()}, {value.c_str(), value.size()}); })
+      .def("put", [](DbWriter& d, nb::bytes key,
+                     nb::bytes value) { d.put({key.c_str(), key.size()}, {value.c_str(), value.size()}); })
       .def("commit", &DbWriter::commit);
   nb::class_<DbCursor>(m, "DbCursor", "Entries of a database in order.")
       .def("valid", &DbCursor::valid)
@@ -142,7 +164,8 @@ void bind_workspace(nb::module_& m) {
       Call c(op, nullptr);
       for (size_t k = 0; k < op.inputs.size(); k++) {
         auto found = blobs.find(op.inputs[k]);
-        RL_CHECK(RuntimeError, found != blobs.end(), "to_module: the input ", op.inputs[k], " of ", op.type, " is not there");
+        RL_CHECK(RuntimeError, found != blobs.end(), "to_module: the input ", op.inputs[k], " of ", op.type,
+                 " is not there");
         c.in[k] = found->second;
       }
       op.record->run(c);
@@ -172,8 +195,12 @@ void bind_workspace(nb::module_& m) {
     for (const BlobGradient& b : meta.gradients) gi.append(gradient_object(b));
     return nb::make_tuple(ops, gi);
   });
-  m.def("add_gradients", [](nb::handle net, nb::list ys, size_t skip) { return gradient_map(add_gradients(message_of(net), targets(ys), skip)); },
-        "net"_a, "ys"_a, "skip"_a = 0);
+  m.def(
+      "add_gradients",
+      [](nb::handle net, nb::list ys, size_t skip) {
+        return gradient_map(add_gradients(message_of(net), targets(ys), skip));
+      },
+      "net"_a, "ys"_a, "skip"_a = 0);
   m.def("backward_pass", [](nb::list defs, nb::list ys) {
     std::vector<MessageRef> ops, out;
     for (nb::handle h : defs) ops.push_back(MessageRef(&message_of(h)));
