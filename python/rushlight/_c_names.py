@@ -211,6 +211,20 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple:
     return parse(*args, **kwargs)
 
 
+def parse_ir(text: str, parse_tensor_constants: bool = False) -> Any:
+    """A graph from its text."""
+    from .jit import _graph  # noqa: F401  # the methods of graphs that stand there
+
+    return _C._parse_ir(text)
+
+
+def _create_function_from_graph(name: str, graph: Any) -> Any:
+    """A function that runs a copy of the graph."""
+    from .jit import ScriptFunction
+
+    return ScriptFunction(_C._function_from_graph(name, graph))
+
+
 def of(name: str) -> Any:
     """`_C.__getattr__`."""
     if name.startswith("__"):
@@ -221,6 +235,14 @@ def of(name: str) -> Any:
         value = importlib.import_module(f"{_C.__name__}.{name}")
     elif name in _OF_C:
         value = globals()[name]
+    elif name.endswith("Type") and hasattr(
+        types_of_scripts := importlib.import_module(".jit._types", _C.__package__), name
+    ):
+        value = getattr(types_of_scripts, name)
+    elif name.startswith("_jit_pass_"):
+        from .jit._graph import run_pass
+
+        value = run_pass(name.removeprefix("_jit_pass_"))
     else:
         raise _missing.missing_name(_C, name)
     setattr(_C, name, value)

@@ -20,6 +20,7 @@ void bind_autograd(PyObject* module);
 void bind_profiler(PyObject* module);
 void bind_io(PyObject* module);
 void bind_script(PyObject* module);
+void bind_graph(PyObject* module);
 void bind_trace(PyObject* module);
 void bind_watch(PyObject* module);
 void bind_cycles(PyObject* module);

@@ -66,14 +66,35 @@ PyObject* define(PyObject*, PyObject* args) {
     PyObject *names, *compile;
     if (!PyArg_ParseTuple(args, "ssiOO:_define", &text, &file, &line, &names, &compile)) return nullptr;
     auto resolver = python_resolver(names, compile);
-    for (const script::StmtPtr& s : script::parse_module(source_from(text, file, line))) {
-      if (s->kind != script::Stmt::Kind::Def) continue;
-      PyObject* out = wrap_function(script::lazy_function(s->text, s, resolver));
-      reinterpret_cast<PyScriptFunction*>(out)->inlined =
-          new SugaredPtr(std::make_shared<script::InlineFunction>(s, resolver.get(), resolver));
-      return out;
+    script::StmtPtr s = script::definition_in(source_from(text, file, line));
+    PyObject* out = wrap_function(script::lazy_function(s->text, s, resolver));
+    reinterpret_cast<PyScriptFunction*>(out)->inlined =
+        new SugaredPtr(std::make_shared<script::InlineFunction>(s, resolver.get(), resolver));
+    return out;
+  });
+}
+
+// _define_overloads((source, file, line, names), [(source, file, line) of a signature], compile) -> ScriptFunction that calls choose from
+PyObject* define_overloads(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *text, *file;
+    int line;
+    PyObject *names, *signatures, *compile;
+    if (!PyArg_ParseTuple(args, "(ssiO)O!O:_define_overloads", &text, &file, &line, &names, &PyList_Type, &signatures,
+                          &compile))
+      return nullptr;
+    auto resolver = python_resolver(names, compile);
+    script::StmtPtr body = script::definition_in(source_from(text, file, line));
+    std::vector<std::shared_ptr<Function>> all;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(signatures); i++) {
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(signatures, i), "ssi", &text, &file, &line)) return nullptr;
+      script::StmtPtr signature = script::definition_in(source_from(text, file, line));
+      all.push_back(script::lazy_function(body->text, script::with_signature(*signature, *body), resolver));
     }
-    throw RuntimeError(str("expected the definition of a function in ", file, " at line ", line));
+    RL_CHECK(ValueError, !all.empty(), "_define_overloads: expected one signature or more");
+    PyObject* out = wrap_function(all[0]);
+    reinterpret_cast<PyScriptFunction*>(out)->inlined = new SugaredPtr(std::make_shared<script::Overloads>(all));
+    return out;
   });
 }
 
@@ -154,13 +175,15 @@ PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
   });
 }
 PyObject* function_graph(PyObject* self, void*) {
-  return guarded([&]() -> PyObject* { return to_str(made(function_of(self)).graph->text()); });
+  return guarded([&]() -> PyObject* {
+    return wrap_graph(made(function_of(self)).graph, *reinterpret_cast<PyScriptFunction*>(self)->function);
+  });
 }
 PyObject* function_inlined(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     std::shared_ptr<graph::Graph> graph = made(function_of(self)).graph->copy();
     graph::inline_calls(*graph);
-    return to_str(graph->text());
+    return wrap_graph(graph, *reinterpret_cast<PyScriptFunction*>(self)->function);
   });
 }
 // What a call runs.
@@ -169,7 +192,7 @@ PyObject* function_optimized(PyObject* self, void*) {
     std::shared_ptr<graph::Graph> graph = made(function_of(self)).graph->copy();
     graph::optimize(*graph);
     graph::forget_shapes(*graph);
-    return to_str(graph->text());
+    return wrap_graph(graph, *reinterpret_cast<PyScriptFunction*>(self)->function);
   });
 }
 PyObject* function_code_text(PyObject* self, void*) {
@@ -232,9 +255,9 @@ void function_dealloc(PyObject* self) {
   Py_TYPE(self)->tp_free(self);
 }
 PyGetSetDef function_getset[] = {
-    {"_graph_text", function_graph, nullptr, "the graph as text", nullptr},
-    {"_inlined_text", function_inlined, nullptr, "the graph with all calls inlined, as text", nullptr},
-    {"_optimized_text", function_optimized, nullptr, "the graph that a call runs, as text", nullptr},
+    {"graph", function_graph, nullptr, "the graph", nullptr},
+    {"inlined_graph", function_inlined, nullptr, "a copy of the graph with all calls inlined", nullptr},
+    {"_optimized_graph", function_optimized, nullptr, "a copy of the graph that a call runs", nullptr},
     {"schema", function_schema, nullptr, "the schema as text", nullptr},
     {"code", function_code_text, nullptr, "the function as TorchScript text", nullptr},
     {"name", function_name, nullptr, "its name", nullptr},
@@ -572,6 +595,8 @@ PyMethodDef methods[] = {
     {"_freeze", freeze_object, METH_VARARGS, "_freeze(object, methods, attributes, fold) -> ScriptObject"},
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},
+    {"_define_overloads", define_overloads, METH_VARARGS,
+     "_define_overloads(body, signatures, compile) -> ScriptFunction"},
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};

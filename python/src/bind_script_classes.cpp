@@ -57,24 +57,28 @@ Object capsule_of(const std::shared_ptr<ClassType>& type) {
   }));
 }
 
-// A method that is parsed and compiled when it is first used. `self` outlives it.
+// A method that is parsed and compiled when it is first used. `self` outlives it. `described`: (name, source, file, line, names), and for an
+// overload the source, file and line of its signature.
 std::shared_ptr<Function> lazy_method(PyObject* described, PyObject* compile, std::function<TypePtr()> self) {
-  const char *method, *text, *file;
-  int line;
+  const char *method, *text, *file, *signature = nullptr, *signature_file;
+  int line, signature_line;
   PyObject* names;
-  check_status(PyArg_ParseTuple(described, "sssiO", &method, &text, &file, &line, &names) ? 0 : -1);
+  check_status(PyArg_ParseTuple(described, "sssiO|ssi", &method, &text, &file, &line, &names, &signature,
+                                &signature_file, &signature_line)
+                   ? 0
+                   : -1);
   auto resolver = python_resolver(names, compile);
   auto source = source_from(text, file, line);
+  auto declared = signature ? source_from(signature, signature_file, signature_line) : nullptr;
   auto f = std::make_shared<Function>();
   f->name = method;
-  f->compile = [source, resolver, self = std::move(self)](Function& into) {
-    for (const script::StmtPtr& s : script::parse_module(source))
-      if (s->kind == script::Stmt::Kind::Def) {
-        auto made = script::lazy_function(into.name, s, resolver, self());
-        made->made();
-        into.schema = made->schema;
-        into.graph = made->graph;
-      }
+  f->compile = [source, declared, resolver, self = std::move(self)](Function& into) {
+    script::StmtPtr def = script::definition_in(source);
+    if (declared) def = script::with_signature(*script::definition_in(declared), *def);
+    auto made = script::lazy_function(into.name, def, resolver, self());
+    made->made();
+    into.schema = made->schema;
+    into.graph = made->graph;
   };
   return f;
 }
@@ -97,7 +101,8 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks); i++) list->emplace_back(text_of(PyTuple_GET_ITEM(hooks, i)));
   if (spec.container) type->constants[script::kContainer] = IValue(spec.container);
   for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
-    if (text_of(constant)[0] != '$') type->constants[std::string(text_of(constant))] = from_python(value);
+    if (text_of(constant)[0] != '$' || text_of(constant).starts_with(script::kOverloads))
+      type->constants[std::string(text_of(constant))] = from_python(value);
   for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
     auto [role, function] = role_of(value);
     auto lazy = lazy_object(std::string(text_of(constant)), role, function, spec.compile);

@@ -49,6 +49,7 @@ PyMODINIT_FUNC PyInit__C() {
              bind_io,          //
              bind_autograd,    //
              bind_script,      //
+             bind_graph,       //
              bind_profiler,    //
              bind_trace,       //
              bind_watch,       //

@@ -19,6 +19,9 @@ extern PyTypeObject *script_function_type, *script_object_type;     // null unti
 inline graph::Function& function_of(PyObject* o) { return **reinterpret_cast<PyScriptFunction*>(o)->function; }
 inline const Ref<ObjectValue>& object_of(PyObject* o) { return *reinterpret_cast<PyScriptObject*>(o)->object; }
 
+// A _C.Graph: the graph itself, which Python may change (bind_graph.cpp). It keeps `owner`, who keeps the classes that the graph names.
+PyObject* wrap_graph(const std::shared_ptr<graph::Graph>& g, std::shared_ptr<const void> owner);
+
 // ---- names and types (py_script_names.cpp) ----
 
 // A capsule that owns a type; and the type in one, which lives as long as the capsule: null for what is no such capsule.

@@ -239,7 +239,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     if (name == "math") return std::make_shared<script::Namespace>("math");
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
     bool known = name == "rushlight" || name == "rushlight.linalg" || name == "rushlight.special" ||
-                 name == "rushlight.nn.functional";
+                 name == "rushlight.fft" || name == "rushlight.nn.functional";
     return std::make_shared<PythonModule>(o, compile,
                                           known && name != "rushlight.nn.functional" ? "torch" + name.substr(9) : "");
   }

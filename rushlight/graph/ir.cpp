@@ -192,11 +192,35 @@ Value* mapped(const Graph& to, const ValueMap& map, Value* v) {
   return v;
 }
 
-void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
+// The places of nodes that are copied to where a call stands: each gets the call behind the calls that it is in already.
+class CalledFrom {
+ public:
+  explicit CalledFrom(std::shared_ptr<const Location> call) : call_(std::move(call)) {}
+  void add_to(Location& l) {
+    if (call_ && !l.snippet.empty()) l.caller = after(l.caller);
+  }
+
+ private:
+  std::shared_ptr<const Location> after(const std::shared_ptr<const Location>& caller) {
+    if (!caller) return call_;
+    std::shared_ptr<const Location>& known = done_[caller.get()];
+    if (!known) {
+      auto copy = std::make_shared<Location>(*caller);
+      copy->caller = after(caller->caller);
+      known = copy;
+    }
+    return known;
+  }
+  std::shared_ptr<const Location> call_;
+  std::unordered_map<const Location*, std::shared_ptr<const Location>> done_;
+};
+
+void copy_nodes(Graph& to, const Block& from, ValueMap& map, CalledFrom& places) {
   for (Node* n : from) {
     std::vector<Value*> inputs;
     for (Value* v : n->inputs()) inputs.push_back(mapped(to, map, v));
     Node* fresh = to.insert_like(*n, inputs);
+    places.add_to(fresh->location);
     for (Value* v : n->outputs()) {
       Value* out = fresh->add_output(v->type());
       out->facts = v->facts;
@@ -211,7 +235,7 @@ void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
         map[v] = in;
       }
       InsertPoint at(to, inner);
-      copy_nodes(to, *b, map);
+      copy_nodes(to, *b, map, places);
       for (Value* v : b->outputs()) inner->register_output(mapped(to, map, v));
     }
   }
@@ -219,11 +243,25 @@ void copy_nodes(Graph& to, const Block& from, ValueMap& map) {
 
 }  // namespace
 
-std::vector<Value*> Graph::inline_block(const Block& from, const std::vector<Value*>& inputs) {
+std::string Location::stack() const {
+  std::string out;
+  for (const Location* l = this; l; l = l->caller.get()) {
+    std::string frame = l->snippet;
+    size_t end = frame.find('\n');
+    if (!l->function.empty() && frame.starts_with("  File ") && end != std::string::npos)
+      frame.insert(end, ", in " + l->function);
+    out.insert(0, frame);
+  }
+  return out;
+}
+
+std::vector<Value*> Graph::inline_block(const Block& from, const std::vector<Value*>& inputs,
+                                        std::shared_ptr<const Location> call) {
   RL_INVARIANT(inputs.size() == from.inputs().size());
   ValueMap map;
   for (size_t i = 0; i < inputs.size(); i++) map[from.inputs()[i]] = inputs[i];
-  copy_nodes(*this, from, map);
+  CalledFrom places(std::move(call));
+  copy_nodes(*this, from, map, places);
   std::vector<Value*> out;
   for (Value* v : from.outputs()) out.push_back(mapped(*this, map, v));
   return out;

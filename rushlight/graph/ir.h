@@ -35,7 +35,11 @@ struct Primitive {
 struct Location {
   std::string file;
   int line = 0, column = 0;
-  std::string snippet;  // the source around it, marked; for errors
+  std::string snippet;                     // the source around it, marked; for errors
+  std::string function;                    // that the text is in
+  std::shared_ptr<const Location> caller;  // where the call stands whose body this was, before it was inlined
+  // The snippets of the calls around and its own, the outermost first.
+  std::string stack() const;
 };
 
 struct Use {
@@ -204,13 +208,19 @@ class Graph {
   Node* insert_point() const { return point_; }
 
   // Copies nodes of another graph's (or this one's) block here, at the insert point; `inputs` stand for its inputs. Returns what stands for its outputs.
-  std::vector<Value*> inline_block(const Block& from, const std::vector<Value*>& inputs);
+  // `call`: where the call stands that the copy replaces.
+  std::vector<Value*> inline_block(const Block& from, const std::vector<Value*>& inputs,
+                                   std::shared_ptr<const Location> call = nullptr);
   std::shared_ptr<Graph> copy() const;
   // Nodes made so far, destroyed ones too: what the graph costs.
   size_t size() const { return nodes_.size(); }
 
   // PyTorch's text: "graph(%x : Tensor):\n  %1 : ... = aten::relu(%x) # file:line:col\n  return (%1)\n".
   std::string text(bool locations = true) const;
+  // What text() calls a value of this graph: its name without the %.
+  std::string name_of(const Value* v) const;
+  // Throws RuntimeError where a node has not the inputs, outputs and blocks that its kind needs: text and tools may say anything.
+  void check() const;
   // Throws InternalError where uses, owners and scopes don't fit together.
   void lint() const;
 

@@ -184,7 +184,9 @@ class Parser {
     return whole ? IValue(int64_t(d)) : IValue(d);
   }
 
-  void nodes(Block& b) {
+  void nodes(Block& b, int depth = 0) {
+    constexpr int kMaxDepth = 400;  // what goes through the graph recurses as deep
+    if (depth > kMaxDepth) fail("fewer blocks inside of each other");
     InsertPoint here(*graph_, &b);
     while (!peek("return") && !peek("->")) {
       struct Out {
@@ -215,7 +217,7 @@ class Parser {
         Block* inner = n->add_block();
         params(*inner);
         expect(":");
-        nodes(*inner);
+        nodes(*inner, depth + 1);
         expect("->");
         for (Value* v : operands()) inner->register_output(v);
       }
@@ -224,10 +226,17 @@ class Parser {
         v->facts = o.facts;
         define(v, o.name);
       }
+      if (n->is("prim::Constant") && n->outputs().size() != 1) fail("one output of a constant");
       if (n->is("prim::Constant") && n->has_attribute("value")) {  // bools print as 0 and 1, devices as strings
         if (n->output()->type()->is(Type::Kind::Bool)) n->set_attribute("value", n->attribute("value").to_int() != 0);
         if (n->output()->type()->is(Type::Kind::Device))
           n->set_attribute("value", Device::parse(n->attribute("value").to_string()));
+        const IValue& v = n->attribute("value");
+        bool right = v.type()->is_subtype_of(*n->output()->type()) || v.is_any_list();
+        if (v.is_any_list())
+          right = n->output()->type()->is(Type::Kind::List) &&
+                  v.type()->element()->kind() == n->output()->type()->element()->kind();
+        if (!right) fail(str("a constant of type ", n->output()->type()));
       }
       resolve(n);
     }

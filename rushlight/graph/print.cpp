@@ -36,6 +36,11 @@ class Printer {
     out_ += "  return " + list(top.outputs()) + "\n";
     return std::move(out_);
   }
+  const std::string& name_of(const Value* v) const {
+    auto found = names_.find(v);
+    RL_CHECK(RuntimeError, found != names_.end(), "a value that is not in the graph");
+    return found->second;
+  }
 
  private:
   // Values without names get numbers, in the order they are made, that no named value has.
@@ -132,5 +137,8 @@ class Printer {
 }  // namespace
 
 std::string Graph::text(bool locations) const { return Printer(*this, locations).graph(*top_); }
+std::string Graph::name_of(const Value* v) const {
+  return v->name().empty() ? Printer(*this, false).name_of(v) : v->name();
+}
 
 }  // namespace rushlight::graph

@@ -67,7 +67,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     if (name == "nan") return constant_of(__builtin_nan(""));
     if (name == "no_grad" || name == "enable_grad" || name == "inference_mode" || name == "set_grad_enabled")
       return std::make_shared<Special>(name);
-    if (name == "nn" || name == "jit" || name == "linalg" || name == "special")
+    if (name == "nn" || name == "jit" || name == "linalg" || name == "special" || name == "fft")
       return std::make_shared<Namespace>("torch." + name);
   }
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
@@ -82,9 +82,9 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   if (path == "torch.nn.functional" && is_operator("functional::" + name))
     return std::make_shared<OperatorName>("functional::" + name);
   if (path == "math") return math(name);
-  if (path == "torch.linalg" && is_operator("linalg_" + name)) return std::make_shared<OperatorName>("linalg_" + name);
-  if (path == "torch.special" && is_operator("special_" + name))
-    return std::make_shared<OperatorName>("special_" + name);
+  for (const char* part : {"linalg", "special", "fft"})  // their operators carry the name of the module
+    if (std::string full = str(part, "_", name); path == str("torch.", part) && is_operator(full))
+      return std::make_shared<OperatorName>(full);
   if (is_operator(name)) return std::make_shared<OperatorName>(name);
   if (path != "torch") return nullptr;
   return name == "_unwrap_optional" ? std::make_shared<Special>(name) : old_operator(name);
@@ -117,6 +117,7 @@ bool TypeName::items(const Range&, Lowering&, std::vector<SugaredPtr>& out) {
 }
 
 SugaredPtr TypeName::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
+  if (type->is(TK::Device)) return l.call_operator(range, "device", args);
   const graph::ClassType* c = graph::as_class(type);
   if (c) {
     if (c->is_enum || c->is_interface || c->is_module)
@@ -417,12 +418,12 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     if (args.size() == 3 && !l.has_attribute(range, args[0].value, wanted)) return args[2].value;
     return args[0].value->attribute(range, l, wanted);
   }
-  if (name == "fork" ||
-      name == "_fork") {  // at once: a task that nobody can tell from one that ran before it was waited for
-    if (args.empty()) fail(range, "fork() takes a function");
+  // At once: a task that nobody can tell from one that ran before it was waited for.
+  if (name == "fork" || name == "_fork" || name == "_awaitable") {
+    if (args.empty()) fail(range, str(name, "() takes a function"));
     return args[0].value->call(range, l, {args.begin() + 1, args.end()});
   }
-  if (name == "wait" || name == "_wait") {
+  if (name == "wait" || name == "_wait" || name == "_awaitable_wait" || name == "_awaitable_nowait") {
     need(1, 1);
     return args[0].value;
   }

@@ -286,6 +286,14 @@ class Writer {
     if (k == "prim::Loop") return loop(n);
     if (k == "prim::SetAttr")
       return line(use(n->input(0)) + "." + std::string(n->attribute("name").to_string()) + " = " + use(n->input(1)));
+    if (k == "prim::Enter") return enter(n);
+    if (k == "prim::Exit") {
+      auto opened = open_.find(n);
+      if (opened == open_.end()) return line(use(n->input(0)) + ".__exit__(" + list(n->inputs(), 1) + ")");
+      if (out_.size() == opened->second) line("pass");
+      depth_--;
+      return;
+    }
     if (k == "prim::RaiseException") return line("ops.prim.RaiseException(" + list(n->inputs()) + ")");
     if (k == "prim::Print") return line("print(" + list(n->inputs()) + ")");
     if (k == "prim::TupleUnpack" || k == "prim::ListUnpack") {
@@ -298,6 +306,20 @@ class Writer {
     std::string left;
     for (size_t i = 0; i < n->outputs().size(); i++) left += (i ? ", " : "") + fresh(n->output(i));
     line(left + " = " + text);
+  }
+
+  // A `with` statement, unless the body leaves it in several places: then the calls that it comes to.
+  void enter(const Node* n) {
+    const Node* exit = nullptr;
+    int exits = 0;
+    for (const graph::Use& u : n->input()->uses())
+      if (u.user->is("prim::Exit")) exit = u.user, exits++;
+    bool whole = exits == 1 && exit->owner() == n->owner() && n->is_before(exit);
+    std::string object = use(n->input()), name = n->output()->has_uses() || !whole ? fresh(n->output()) : "";
+    if (!whole) return line(name + " = " + object + ".__enter__()");
+    line("with " + object + (name.empty() ? "" : " as " + name) + ":");
+    depth_++;
+    open_[exit] = out_.size();
   }
 
   static bool is_true(const Value* v) {
@@ -345,6 +367,8 @@ class Writer {
   std::string out_;
   int depth_ = 0, next_ = 0;
   std::unordered_map<const Value*, std::string> names_;
+  std::unordered_map<const Node*, size_t>
+      open_;  // the ends of `with` statements being written, and where their bodies began
   std::unordered_set<std::string> used_;
 };
 

@@ -361,9 +361,16 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
   if (e->kind == EK::Binary && (e->text == "is" || e->text == "is not") && e->items[0]->kind == EK::Name &&
       e->items[1]->kind == EK::None) {
     if ((e->text == "is not") != truth) return;
-    if (auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[0]->text, e->range).get());
-        v && v->value->type()->is(TK::Optional))
-      out.push_back({e->items[0]->text, v->value->type()->element()});
+    auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[0]->text, e->range).get());
+    if (!v) return;
+    const Type& have = *v->value->type();
+    if (have.is(TK::Optional)) out.push_back({e->items[0]->text, have.element()});
+    if (!have.is(TK::Union)) return;
+    std::vector<TypePtr> left;
+    for (const TypePtr& o : have.contained())
+      if (!o->is(TK::None)) left.push_back(o);
+    if (left.size() < have.contained().size())
+      out.push_back({e->items[0]->text, left.size() == 1 ? left[0] : Type::union_of(left)});
   }
   if (asks_type(*e) && e->items[1]->kind == EK::Name) {
     auto* v = dynamic_cast<SimpleValue*>(lookup(e->items[1]->text, e->range).get());
@@ -827,7 +834,8 @@ TypePtr Lowering::type_of(const Expr& e) {
     if (name == "List" || name == "list") return Type::list(part(1));
     if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
-    if (name == "Final" || name == "Future" || name == "Annotated") return part(1);
+    if (name == "Final" || name == "Future" || name == "Await" || name == "_Await" || name == "Annotated")
+      return part(1);
     if ((name == "Dict" || name == "dict") && count == 2) return Type::dict(inner(0), inner(1));
     if (name == "Union") {
       std::vector<TypePtr> all;

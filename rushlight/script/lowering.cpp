@@ -12,6 +12,18 @@ using EK = Expr::Kind;
 
 namespace {
 
+// Thrown by a `return` inside of a loop, which has to carry the result, where no annotation says what that is. The function is lowered
+// again then.
+struct ResultFound { TypePtr type; };
+// Takes back what has been emitted behind a node of the block.
+void take_back(graph::Block& b, const graph::Node* behind) {
+  for (graph::Node* n = b.ret()->previous(); n != behind;) {
+    graph::Node* before = n->previous();
+    n->destroy();
+    n = before;
+  }
+}
+
 bool has_exit(const std::vector<StmtPtr>& body, bool in_loop);
 bool has_exit(const StmtPtr& s, bool in_loop) {
   switch (s->kind) {
@@ -125,6 +137,8 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
   if (deep > kMaxCalls) fail(range, str("more than ", kMaxCalls, " calls inside of each other"));
   Lowering inner(graph_, *f.resolver);
   inner.caller_ = this;
+  inner.name_ = f.def->text;
+  inner.called_from_ = place(range);
   inner.active_ = f.def.get();
   Scope top;
   top.outer = f.definer ? f.definer->scope_ : nullptr;
@@ -161,7 +175,23 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
     });
     if (in_loop || !(type->is(Type::Kind::Optional) || type->is(Type::Kind::None))) inner.return_type_ = type;
   }
-  bool ends = inner.block(f.def->body, 0, nullptr);
+  graph::Node* point = graph_.insert_point();
+  graph::Node* before = point->previous();
+  auto lower = [&] { return compiling(range, f.def->text, [&] { return inner.block(f.def->body, 0, nullptr); }); };
+  std::unordered_map<std::string, SugaredPtr> given = top.names;
+  bool ends = false;
+  try {
+    ends = lower();
+  } catch (const ResultFound& found) {
+    while (point->previous() != before) point->previous()->destroy();
+    inner.return_type_ = found.type;
+    inner.scope_ = &top;
+    inner.loops_ = inner.depth_ = 0;
+    inner.contexts_.clear();
+    inner.loop_depth_.clear();
+    top.names = std::move(given);
+    ends = lower();
+  }
   auto result = top.names.find("$return");
   if (result == top.names.end() && ends && inner.return_type_)  // it raises, whatever comes
     return graph_value(emit_typed(range, "prim::Uninitialized", {}, inner.return_type_));
@@ -190,12 +220,19 @@ TypePtr unify(const TypePtr& a, const TypePtr& b) {
   return nullptr;
 }
 
+std::shared_ptr<const graph::Location> Lowering::place(const Range& range) const {
+  if (!range.source) return called_from_;
+  return std::make_shared<graph::Location>(
+      graph::Location{range.source->file, range.line(), range.column(), range.highlight(), name_, called_from_});
+}
+
 graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
                             size_t outputs) {
   if (graph_.size() > graph::kMaxNodes)
     fail(range, str("this function needs more than ", graph::kMaxNodes, " graph nodes"));
   graph::Node* n = graph_.insert_new(kind, inputs, outputs);
-  if (range.source) n->location = {range.source->file, range.line(), range.column(), range.highlight()};
+  if (range.source)
+    n->location = {range.source->file, range.line(), range.column(), range.highlight(), name_, called_from_};
   return n;
 }
 Value* Lowering::emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
@@ -204,7 +241,7 @@ Value* Lowering::emit_typed(const Range& range, const std::string& kind, const s
 }
 Value* Lowering::constant(const Range& range, IValue v, TypePtr type) {
   Value* out = graph_.insert_constant(std::move(v), std::move(type));
-  if (range.source) out->node()->location = {range.source->file, range.line(), range.column(), ""};
+  if (range.source) out->node()->location = {range.source->file, range.line(), range.column(), "", {}, nullptr};
   return out;
 }
 
@@ -224,7 +261,8 @@ SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
   for (Scope* s = scope_; s; s = s->outer) {
     auto found = s->names.find(name);
     if (found == s->names.end()) continue;
-    if (!found->second) fail(range, str("'", name, "' has different types, or no value, on the ways that lead here"));
+    if (!found->second)
+      fail(range, str("undefined value ", name, ": it has different types, or no value, on the ways that lead here"));
     return found->second;
   }
   if (SugaredPtr v = resolver_.resolve(name, range)) return v;
@@ -494,6 +532,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
       for (const ExprPtr& t : s->targets) {
         if (t->kind == EK::Subscript && t->items.size() == 2 && t->items[1]->kind != EK::Slice) {
           SugaredPtr container = expr(t->items[0]), index = expr(t->items[1]);
+          if (call_magic(s->range, container, "__delitem__", {index})) continue;
           call_operator(s->range, "Delete", {{s->range, "", container}, {s->range, "", index}});
         } else if (t->kind == EK::Name) {
           lookup(t->text, t->range);
@@ -511,6 +550,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
 
 bool Lowering::return_statement(const StmtPtr& s) {
   SugaredPtr given = s->value ? expr(s->value) : std::make_shared<ConstantValue>(IValue());
+  if (loops_ && !return_type_) throw ResultFound{given->as_value(s->range, *this)->type()};
   if (active_ && !return_type_) {  // an inlined function: what is known of its result stays known
     leave_contexts(0);
     return assign(s->range, "$return", given), true;
@@ -633,6 +673,30 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
   return ended[0] && ended[1];
 }
 
+// What `with object as x` makes of x. Throws ScriptError unless the class has the two methods.
+TypePtr Lowering::context_type(const Range& range, Value* object) {
+  const graph::ClassType* c = graph::as_class(object->type());
+  if (!c)
+    fail(range, str("With item expression must return an object with __enter__ and __exit__, torch.no_grad(), "
+                    "torch.enable_grad(), torch.set_grad_enabled() or record_function(); this is a value of type ",
+                    object->type()));
+  graph::Function *enter = c->find_method("__enter__"), *exit = c->find_method("__exit__");
+  if (!enter || !exit)
+    fail(range, str("Object returned by with expression does not define __enter__ and __exit__ methods: its class is ",
+                    c->name()));
+  enter->made();
+  exit->made();
+  if (enter->schema.args.size() != 1 || enter->schema.returns.size() != 1)
+    fail(range, "__enter__ must have only one argument and one return value");
+  if (exit->schema.args.size() != 4) fail(range, "__exit__ must have four arguments");
+  for (size_t i = 1; i < 4; i++)
+    if (!exit->schema.args[i].type->is(Type::Kind::Any))
+      fail(range, str("argument ", i,
+                      " of __exit__ must have Any type; TorchScript does not support passing exception "
+                      "type, value, or traceback to the __exit__ function."));
+  return enter->schema.returns[0].type;
+}
+
 bool Lowering::with(const StmtPtr& s, const Rest& rest) {
   size_t before = contexts_.size();
   for (size_t i = 0; i < s->targets.size(); i += 2) {
@@ -640,13 +704,9 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
     SugaredPtr given = expr(e);  // held: the mode that it holds is read below
     auto* context = dynamic_cast<GradMode*>(given.get());
     if (!context) {
-      SugaredPtr object = std::make_shared<SimpleValue>(given->as_value(e->range, *this));
-      SugaredPtr entered = call_magic(e->range, object, "__enter__", {});
-      if (!entered || !graph::as_class(object->as_value(e->range, *this)->type())->find_method("__exit__"))
-        fail(e->range, str("With item expression must return an object with __enter__ and __exit__, torch.no_grad(), "
-                           "torch.enable_grad(), torch.set_grad_enabled() or record_function(); this is a ",
-                           given->kind()));
-      if (s->targets[i + 1]) assign_target(s->targets[i + 1], entered);
+      Value* object = given->as_value(e->range, *this);
+      Value* entered = emit_typed(e->range, "prim::Enter", {object}, context_type(e->range, object));
+      if (s->targets[i + 1]) assign_target(s->targets[i + 1], graph_value(entered));
       contexts_.push_back({nullptr, object, e->range});
       continue;
     }
@@ -681,7 +741,11 @@ void Lowering::leave_contexts(size_t down_to) {
   for (size_t i = contexts_.size(); i > down_to; i--) {
     const Context& c = contexts_[i - 1];
     if (c.gradients) emit({}, "aten::set_grad_enabled", {c.gradients}, 0);
-    if (c.object) call_magic(c.range, c.object, "__exit__", std::vector<SugaredPtr>(3, constant_of({})));
+    if (!c.object) continue;
+    std::vector<Value*> inputs(3, constant(c.range, {}));
+    inputs.insert(inputs.begin(), c.object);
+    graph::Function* f = graph::as_class(c.object->type())->find_method("__exit__");
+    emit_typed(c.range, "prim::Exit", inputs, f->schema.returns[0].type);
   }
 }
 
@@ -703,8 +767,8 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
       return rest ? rest() : false;
     }
   }
-  if (returns && !return_type_)
-    fail(s->range, "a 'return' inside of a loop needs a function with a declared result: def f(...) -> int");
+  bool asks = returns && !return_type_;  // what is returned shows at the first return: ResultFound
+  TypePtr result_type = asks ? Type::any() : return_type_;
 
   bool counted = s->kind == SK::For && !resized;
   Value* trips = counted ? over.trips : constant(s->range, INT64_MAX);
@@ -736,7 +800,7 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
   }
   if (returns) {
     carry("$returned", constant(s->range, false));
-    carry("$return", emit_typed(s->range, "prim::Uninitialized", {}, return_type_));
+    carry("$return", emit_typed(s->range, "prim::Uninitialized", {}, result_type));
   }
   inputs[1] = s->kind == SK::While ? condition(s->value)
               : resized            ? more(constant(s->range, int64_t(0)))
@@ -824,6 +888,7 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
 void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& self_type) {
   Scope top;
   scope_ = &top;
+  name_ = into.name;
   Schema& schema = into.schema;
   schema.name = into.name;
   for (size_t i = 0; i < def.params.size(); i++) {
@@ -862,7 +927,19 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     schema.args.push_back(std::move(a));
   }
   if (def.annotation) return_type_ = type_of(*def.annotation);
-  block(def.body, 0, nullptr);
+  std::unordered_map<std::string, SugaredPtr> given = top.names;
+  try {
+    block(def.body, 0, nullptr);
+  } catch (const ResultFound& found) {
+    take_back(*graph_.block(), graph_.block()->param());
+    return_type_ = found.type;
+    scope_ = &top;
+    loops_ = depth_ = 0;
+    contexts_.clear();
+    loop_depth_.clear();
+    top.names = std::move(given);
+    block(def.body, 0, nullptr);
+  }
   SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
   Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());
   if (return_type_ && return_type_->is(Type::Kind::None)) out = constant(def.range, IValue());

@@ -49,6 +49,17 @@ class Lowering {
                         const std::vector<SugaredPtr>& args);
   // Whether what stands here runs whenever the function does.
   bool is_unconditional() const { return !scope_ || !scope_->outer; }
+  // Runs what compiles another function for a call here: its errors tell of the call.
+  template <class F>
+  auto compiling(const Range& range, const std::string& callee, F&& compile) {
+    try {
+      return compile();
+    } catch (const ScriptError& e) {
+      if (!range.source) throw;
+      throw ScriptError(str(e.text(), "'", callee, "' is being compiled since it was called from '", name_, "'\n",
+                            range.highlight()));
+    }
+  }
   TypePtr type_of(const Expr& e);
   // n of BroadcastingListn[int], a list that one number may stand for; 0 for other annotations.
   static int broadcast_size(const Expr& e);
@@ -84,6 +95,8 @@ class Lowering {
   void simple_statement(const StmtPtr& s);
   bool loop(const StmtPtr& s, const Rest& rest);
   bool with(const StmtPtr& s, const Rest& rest);
+  TypePtr context_type(const Range& range, Value* object);
+  std::shared_ptr<const graph::Location> place(const Range& range) const;
   void leave_contexts(size_t down_to);
   bool return_statement(const StmtPtr& s);
 
@@ -114,7 +127,9 @@ class Lowering {
   graph::Graph& graph_;
   Resolver& resolver_;
   Scope* scope_ = nullptr;
-  TypePtr return_type_;  // declared, or of the first return
+  std::string name_;                                    // of the function
+  std::shared_ptr<const graph::Location> called_from_;  // of an inlined one, where the call stands
+  TypePtr return_type_;                                 // declared, or of the first return
   int loops_ = 0, depth_ = 0;
   Lowering* caller_ = nullptr;               // who inlines this
   const Stmt* active_ = nullptr;             // what is inlined
@@ -122,7 +137,7 @@ class Lowering {
   // The `with` statements around: whether gradients were on before, or the object whose __exit__ ends it; or neither.
   struct Context {
     Value* gradients = nullptr;
-    SugaredPtr object = nullptr;
+    Value* object = nullptr;
     Range range = {};
   };
   std::vector<Context> contexts_;

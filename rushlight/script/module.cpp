@@ -36,16 +36,18 @@ std::shared_ptr<graph::Function> abstract_method(const Stmt& def, const TypePtr&
   return f;
 }
 
+StmtPtr definition_in(const std::shared_ptr<const Source>& source) {
+  for (const StmtPtr& s : parse_module(source))
+    if (s->kind == Stmt::Kind::Def) return s;
+  fail({source, 0, source->text.size()}, "expected a function definition");
+}
+
 std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
                                                   std::shared_ptr<Resolver> resolver, const std::string& name) {
-  std::vector<StmtPtr> all = parse_module(source);
-  for (const StmtPtr& s : all) {
-    if (s->kind != Stmt::Kind::Def) continue;
-    auto f = lazy_function(name.empty() ? s->text : name, s, std::move(resolver));
-    f->made();
-    return f;
-  }
-  fail({source, 0, source->text.size()}, "expected a function definition");
+  StmtPtr s = definition_in(source);
+  auto f = lazy_function(name.empty() ? s->text : name, s, std::move(resolver));
+  f->made();
+  return f;
 }
 
 namespace {

@@ -13,6 +13,8 @@ std::shared_ptr<graph::Function> lazy_function(const std::string& name, std::sha
                                                std::shared_ptr<Resolver> resolver, TypePtr self_type = nullptr);
 // What an interface says of a method: its schema, and no body.
 std::shared_ptr<graph::Function> abstract_method(const Stmt& def, const TypePtr& self, Lowering& types);
+// The function that a source defines. Throws ScriptError where it defines none.
+StmtPtr definition_in(const std::shared_ptr<const Source>& source);
 // Compiles now. Throws ScriptError unless the text is one function.
 std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const Source>& source,
                                                   std::shared_ptr<Resolver> resolver, const std::string& name = {});

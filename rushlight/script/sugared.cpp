@@ -172,7 +172,15 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       return std::make_shared<ModuleTable>(value, name);
     for (const auto& f : c->methods)
       if (f->name == name) return std::make_shared<FunctionValue>(f, value);
-    fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
+    if (auto count = c->constants.find(kOverloads + name); count != c->constants.end()) {
+      std::vector<std::shared_ptr<graph::Function>> all;
+      for (const auto& f : c->methods)
+        if (f->name.starts_with(name + "__") && all.size() < size_t(count->second.to_int())) all.push_back(f);
+      if (!all.empty()) return std::make_shared<Overloads>(std::move(all), value);
+    }
+    if (c->is_module) fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
+    fail(range, str("'", c->name(), "' object has no attribute or method '", name,
+                    "'. Did you forget to initialize an attribute in __init__()?"));
   }
   if (t->is(TK::List) || t->is(TK::Dict) || t->is(TK::String)) {
     if (!graph::primitives("aten::" + name).empty() || name == "format")
@@ -210,7 +218,8 @@ SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<
     return call_with_hooks(range, l, *this, *c, args);
   if (const graph::ClassType* c = graph::as_class(value->type()))
     for (const char* method : {"forward", "__call__"})
-      if ((c->is_module || method[0] == '_') && c->find_method(method))
+      if ((c->is_module || method[0] == '_') &&
+          (c->find_method(method) || c->constants.contains(std::string(kOverloads) + method)))
         return attribute(range, l, method)->call(range, l, args);
   return Sugared::call(range, l, args);
 }
@@ -266,8 +275,8 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
                     ". Did you forget to initialize it in __init__()? The class is ", c->name()));
   Value* typed = l.convert(range, graph_value(v), c->slots[size_t(slot)].type, nullptr, false);
   if (!typed)
-    fail(range, str("attribute '", name, "' has type ", c->slots[size_t(slot)].type,
-                    ", and is being assigned a value of type ", v->type()));
+    fail(range, str("Wrong type for attribute assignment. Expected ", c->slots[size_t(slot)].type, " for '", name,
+                    "' but got ", v->type()));
   l.emit(range, "prim::SetAttr", {value, typed}, 0)->set_attribute("name", name);
 }
 
@@ -489,6 +498,13 @@ struct ScriptCall {
 };
 }  // namespace
 
+// "type 'str'", for what has one.
+static std::string found_kind(const Sugared& v) {
+  if (auto* simple = dynamic_cast<const SimpleValue*>(&v)) return str("type '", simple->value->type(), "'");
+  if (auto* known = dynamic_cast<const ConstantValue*>(&v)) return str("type '", known->constant.type(), "'");
+  return "a " + v.kind();
+}
+
 bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
                      std::vector<Value*>& out, std::string& why, bool implicit, bool builtin) {
   ScriptCall call{schema, args, *this, implicit, builtin};
@@ -499,8 +515,8 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
       return why = str("expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
     case Misfit::Kind::Type: {
       const Argument& a = schema.args[size_t(m.parameter)];
-      return why = str("expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
-                       "' but instead found a ", args[size_t(m.argument)].value->kind()),
+      return why = str("Expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
+                       "' but instead found ", found_kind(*args[size_t(m.argument)].value)),
              false;
     }
     case Misfit::Kind::Unknown:
@@ -582,7 +598,7 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
 }
 
 SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method) {
-  if (!f.is_abstract && !f.made())
+  if (!f.is_abstract && !compiling(range, f.name, [&] { return f.made(); }))
     fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
   std::string why;
@@ -595,7 +611,7 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
   // Functions that call the one before them twice double at each step.
   if (graph_.size() + f.graph->size() > graph::kMaxNodes)
     fail(range, "the calls of this function make a graph of too many nodes");
-  std::vector<Value*> outputs = graph_.inline_block(*f.graph->block(), inputs);
+  std::vector<Value*> outputs = graph_.inline_block(*f.graph->block(), inputs, place(range));
   if (outputs.size() == 1 && !f.schema.returns.empty() && outputs[0]->type()->is(TK::Tuple))
     return graph_value(outputs[0]);
   return tuple_items(range, outputs);
@@ -620,6 +636,32 @@ void name_arguments_of_to(std::vector<CallArg>& args) {
   for (size_t i = 1; i < args.size() && args[i].name.empty() && at < 4; i++) args[i].name = order[at++];
 }
 }  // namespace
+
+// tensordot(a, b, dims) as Python has it: the last so many of a and the first of b, or a list for each. The operator takes two lists.
+static void dims_of_tensordot(const Range& range, Lowering& l, std::vector<CallArg>& args) {
+  size_t at = 2;
+  while (at < args.size() && args[at].name != "dims" && !(at == 2 && args[at].name.empty())) at++;
+  bool two = args.size() > 3 && args[2].name.empty() && args[3].name.empty();
+  if (at >= args.size() || two) return;
+  SugaredPtr dims = args[at].value;
+  args.erase(args.begin() + int64_t(at));
+  std::vector<SugaredPtr> parts;
+  auto* simple = dynamic_cast<SimpleValue*>(dims.get());
+  if (simple && simple->value->type()->is(TK::List)) {
+    for (int64_t i : {0, 1})
+      parts.push_back(l.call_operator(range, "__getitem__", {{range, "", dims}, {range, "", constant_of(i)}}));
+  } else if (!dims->items(range, l, parts)) {
+    auto up_to = [&](SugaredPtr from, SugaredPtr to) {
+      SugaredPtr all = Special("range").call(range, l, {{range, "", from}, {range, "", to}});
+      return graph_value(all->as_value(range, l));
+    };
+    SugaredPtr none = constant_of(int64_t(0));
+    parts = {up_to(l.call_operator(range, "neg", {{range, "", dims}}), none), up_to(none, dims)};
+  }
+  if (parts.size() != 2) fail(range, "tensordot: expected dims to be a number, or two lists of dimensions");
+  args.push_back({range, "dims_self", parts[0]});
+  args.push_back({range, "dims_other", parts[1]});
+}
 
 SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
@@ -676,6 +718,14 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
       args[2].value = constant_of(int64_t(100));
   }
   if (SugaredPtr then = upgraded(name, args, l.resolver().version())) return then->call(range, l, args);
+  // A number is a size, unless it is written as a dtype: scripts have no type for those.
+  if (name == "view" && args.size() == 2 && args[1].name.empty()) {
+    std::string written = args[1].range.source ? args[1].range.text() : "";
+    Value* v = args[1].value->as_value(range, l);
+    if (DType d; v->type()->is(TK::Int) && !dtype_from_name(written.substr(written.rfind('.') + 1), d))
+      args[1].value = std::make_shared<TupleOf>(std::vector<SugaredPtr>{graph_value(v)});
+  }
+  if (name == "tensordot") dims_of_tensordot(range, l, args);
   if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);
   if (DType cast; bound && dtype_from_method(name, cast))
@@ -687,6 +737,39 @@ SugaredPtr FunctionValue::call(const Range& range, Lowering& l, const std::vecto
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
   return l.call_function(range, *function, std::move(args), bound);
+}
+
+SugaredPtr Overloads::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
+  std::vector<CallArg> args = given;
+  if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
+  std::string reasons;
+  for (bool implicit : {false, true})
+    for (const auto& f : functions) {
+      if (!l.compiling(range, f->name, [&] { return f->made(); }))
+        fail(range, str("'", f->name, "' is called recursively. Recursive calls are not supported"));
+      std::vector<Value*> inputs;
+      std::string why;
+      if (l.match(range, f->schema, args, inputs, why, implicit, false))
+        return l.call_function(range, *f, std::move(args), bound);
+      if (implicit) reasons += str("\n\n  ", f->schema.text(), "\n  ", why);
+    }
+  fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,
+                  "\n\nThe original call is"));
+}
+std::shared_ptr<const Stmt> with_signature(const Stmt& signature, const Stmt& body) {
+  auto both = std::make_shared<Stmt>(body);
+  if (signature.params.size() != body.params.size())
+    fail(signature.range, str("an overload of '", body.text, "' takes other parameters than its implementation"));
+  for (size_t i = 0; i < body.params.size(); i++) {
+    if (signature.params[i].name != body.params[i].name)
+      fail(signature.params[i].range, str("Overload parameters must have the same names: '", signature.params[i].name,
+                                          "' is '", body.params[i].name, "' in the implementation"));
+    Param& p = both->params[i];
+    p.annotation = signature.params[i].annotation;
+    if (signature.params[i].default_value) p.default_value = signature.params[i].default_value;
+  }
+  both->annotation = signature.annotation;
+  return both;
 }
 
 SugaredPtr InlineFunction::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {

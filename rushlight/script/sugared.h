@@ -183,6 +183,19 @@ class FunctionValue final : public Sugared {
   Value* bound;
 };
 
+// Functions of one name: the first that takes the arguments is called.
+class Overloads final : public Sugared {
+ public:
+  Overloads(std::vector<std::shared_ptr<graph::Function>> f, Value* self = nullptr)
+      : functions(std::move(f)), bound(self) {}
+  std::string kind() const override { return "overloaded function '" + functions[0]->name + "'"; }
+  SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
+  std::vector<std::shared_ptr<graph::Function>> functions;  // never empty
+  Value* bound;
+};
+// The body of `body` under the signature of `signature`: one overload of a function.
+std::shared_ptr<const Stmt> with_signature(const Stmt& signature, const Stmt& body);
+
 // Two functions behind one name: a constant argument says which is called, so that their results may differ in type.
 class Dispatched final : public Sugared {
  public:
@@ -200,6 +213,9 @@ class Dispatched final : public Sugared {
 // Name of the constant that says of a module's class what going through it gives: "modules", "named modules", "parameters", "named
 // parameters", or "" for a module that is no container.
 constexpr const char* kContainer = "$container";
+
+// Name of the constant that says how many overloads a method has: they are methods name__0, name__1, ...
+constexpr const char* kOverloads = "$overloads ";
 
 // What operators mean: that of today (0), or of an archive's version; see upgraders.cpp.
 struct OperatorVersion {

@@ -227,7 +227,10 @@ def test_warns_where_the_trace_does_something_else():
         seen.append(x)
         return x * len(seen)
 
-    with pytest.warns(rl.jit.TracerWarning, match="does not match the corresponding output of the Python function"):
+    with (
+        pytest.warns(rl.jit.TracerWarning, match="does not match the corresponding output of the Python function"),
+        pytest.raises(rl.jit.TracingCheckError, match="Graphs differed across invocations"),
+    ):
         rl.jit.trace(f, rl.ones(2))
 
 

@@ -41,10 +41,21 @@ _RARE = (
 
 
 def __getattr__(name: str):
-    if name in ("trace", "trace_module", "TracerWarning", "TopLevelTracedModule"):
+    if name in (
+        "trace",
+        "trace_module",
+        "TracerWarning",
+        "TracingCheckError",
+        "TopLevelTracedModule",
+        "_get_trace_graph",
+    ):
         from . import _trace
 
         return getattr(_trace, name)
+    if name in ("_Await", "_awaitable", "_awaitable_wait", "_awaitable_nowait"):
+        from . import _script
+
+        return getattr(_script, name)
     if name == "annotations":
         from . import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
+from ._resolver import _overload, _overload_method  # noqa: F401  # of torch.jit
 from ._script import script_if_tracing
 
 __all__ = ["Final", "isinstance"]
@@ -46,12 +47,6 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return all(isinstance(o, inner[0]) for o in obj)
 
 
-def _mark(fn: Callable) -> Callable:
-    """The function, as it is."""
-    return fn
-
-
-_overload = _overload_method = _mark
 _script_if_tracing = script_if_tracing
 
 
@@ -97,5 +92,5 @@ def export_opnames(m: Any) -> list[str]:
     >>> torch.jit.export_opnames(torch.jit.script(torch.nn.ReLU()))
     ['aten::relu']
     """
-    found = set(re.findall(r"\b(aten::\w+)", "".join(str(m._method(name)._inlined_text) for name in m._c._methods())))
+    found = set(re.findall(r"\b(aten::\w+)", "".join(str(m._method(name).inlined_graph) for name in m._c._methods())))
     return sorted(found)

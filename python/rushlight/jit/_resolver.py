@@ -82,7 +82,7 @@ def _type_of(obj: Any) -> Any:
         parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
         return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
     origin, arguments = typing.get_origin(obj), typing.get_args(obj)
-    if origin in (typing.Annotated, typing.Final, _script.Future):
+    if origin in (typing.Annotated, typing.Final, _script.Future, _script._Await):
         return _type_of(arguments[0])
     if isinstance(obj, type) and origin is None:
         from . import _classes
@@ -110,6 +110,7 @@ def _is_operator(obj: Any, name: str) -> bool:
         module.nn.functional,
         getattr(module, "linalg", None),
         getattr(module, "special", None),
+        getattr(module, "fft", None),
     )
     return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
 
@@ -151,6 +152,9 @@ def _resolve(obj: Any) -> Any:
             _script.is_tracing,
             _script.fork,
             _script.wait,
+            _script._awaitable,
+            _script._awaitable_wait,
+            _script._awaitable_nowait,
             _C.no_grad,
             _C.enable_grad,
             _C.set_grad_enabled,
@@ -218,10 +222,38 @@ def _hints_of_function(fn) -> dict[str, Any]:
         return {k: v for k, v in getattr(fn, "__annotations__", {}).items() if not isinstance(v, str)}
 
 
+_overloads: dict[str, list[Any]] = {}  # signatures by the qualified name that the implementation has too
+
+
+def _name_of(fn: Any) -> str:
+    return f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', '')}"
+
+
+def _overload(fn: Any) -> Any:
+    """Declares one signature of a function whose implementation follows; scripts call the one that takes their arguments."""
+    _overloads.setdefault(_name_of(fn), []).append(fn)
+    return fn
+
+
+_overload_method = _overload
+
+
+def overloads_of(fn: Any) -> list[Any]:
+    """The signatures that a function was declared to have."""
+    return [f for f in _overloads.get(_name_of(fn), ()) if f is not fn]
+
+
 def _define(fn) -> Any:
     """A function as a script that calls it sees it."""
     if fn not in _defined:
-        _defined[fn] = _C._define(*_source(fn), _names(fn), _resolve)
+        signatures = overloads_of(fn)
+        if signatures:
+            names: dict[str, Any] = {}
+            for f in (*signatures, fn):
+                names.update(_names(f))
+            _defined[fn] = _C._define_overloads((*_source(fn), names), [_source(f) for f in signatures], _resolve)
+        else:
+            _defined[fn] = _C._define(*_source(fn), _names(fn), _resolve)
     return _defined[fn]
 
 

@@ -30,6 +30,7 @@ from ._resolver import (
     _resolve,
     _source,
     _type_of,
+    overloads_of,
 )
 
 
@@ -112,6 +113,40 @@ def wait(future: Future) -> Any:
     return future.wait()
 
 
+class _Await(typing.Generic[_T]):
+    """What _awaitable gives: a call that is made when its result is first asked for."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def wait(self) -> Any:
+        return self._result
+
+    @functools.cached_property
+    def _result(self) -> Any:
+        return self._call()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.wait(), name)
+
+
+def _awaitable(func, *args: Any, **kwargs: Any) -> _Await:
+    """func(*args, **kwargs), called when it is waited for or an attribute of the result is asked for."""
+    return _Await(lambda: func(*args, **kwargs))
+
+
+def _awaitable_wait(aw: _Await) -> Any:
+    """The result of what _awaitable gave."""
+    return aw.wait()
+
+
+def _awaitable_nowait(o: Any) -> _Await:
+    """Something that is there already, as what _awaitable gives."""
+    return _Await(lambda: o)
+
+
 def script_if_tracing(fn):
     """Makes a trace that calls the function record what a script of it does; other calls are Python's."""
 
@@ -128,18 +163,6 @@ Attribute = collections.namedtuple("Attribute", ["value", "type"])
 Error = RuntimeError  # what a script raises
 
 
-class Graph:
-    """A graph, as text and for what may be asked of it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __str__(self) -> str:
-        return self._text
-
-    __repr__ = __str__
-
-
 class ScriptFunction:
     """A compiled function. Call it as the Python one."""
 
@@ -153,12 +176,13 @@ class ScriptFunction:
         return self._c(*args, **kwargs)
 
     @property
-    def graph(self) -> Graph:
-        return Graph(self._c._graph_text)
+    def graph(self) -> Any:
+        """The function's own graph: who changes it changes the function, until its first call."""
+        return self._c.graph
 
-    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+    def graph_for(self, *args: Any, **kwargs: Any) -> Any:
         """The graph that a call with these arguments runs: after all passes."""
-        return Graph(self._c._optimized_text)
+        return self._c._optimized_graph
 
     @property
     def code(self) -> str:
@@ -171,8 +195,8 @@ class ScriptFunction:
         return code, Constants(constants)
 
     @property
-    def inlined_graph(self) -> Graph:
-        return Graph(self._c._inlined_text)
+    def inlined_graph(self) -> Any:
+        return self._c.inlined_graph
 
     @property
     def schema(self) -> str:
@@ -462,17 +486,17 @@ class RecursiveScriptModule(ScriptModule):
         return method
 
     @property
-    def graph(self) -> Graph:
-        return Graph(self._method("forward")._graph_text)
+    def graph(self) -> Any:
+        return self._method("forward").graph
 
     @property
-    def inlined_graph(self) -> Graph:
+    def inlined_graph(self) -> Any:
         """The graph with the calls of submodules' methods replaced by what they do."""
-        return Graph(self._method("forward")._inlined_text)
+        return self._method("forward").inlined_graph
 
-    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+    def graph_for(self, *args: Any, **kwargs: Any) -> Any:
         """The graph that a call with these arguments runs: after all passes."""
-        return Graph(self._method("forward")._optimized_text)
+        return self._method("forward")._optimized_graph
 
     @property
     def code(self) -> str:
@@ -493,6 +517,10 @@ class RecursiveScriptModule(ScriptModule):
         out = io.BytesIO()
         self._c._save(out, dict(_extra_files or {}))
         return out.getvalue()
+
+    @property
+    def qualified_name(self) -> str:
+        return self._c._class_name
 
     def get_debug_state(self) -> Any:
         return None
@@ -582,6 +610,9 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         if name not in taken and name not in constants:
             functions.setdefault(name, (role, fn))
 
+    for name, fn in _methods_of(cls).items():
+        if name not in functions and (count := len(overloads_of(fn))):
+            constants["$overloads " + name] = count
     hooks = _hooks_of(module)
     for list_name, found in hooks.items():
         if found:
@@ -589,8 +620,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             for fn in found:
                 functions["$hook " + fn.__name__] = ("", fn)  # tells classes apart
 
-    def describe() -> tuple[str, list[tuple[str, str, str, int, dict[str, Any]]]]:
-        methods = []
+    def describe() -> tuple[str, list[tuple]]:
+        methods: list[tuple] = []
         for name, fn in _methods_of(cls).items():
             if name in functions:
                 continue
@@ -598,7 +629,12 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
                 source, file, line = _source(fn)
             except OSError:
                 continue
-            methods.append((name, source, file, line, _names(fn)))
+            signatures = overloads_of(fn)
+            for i, signature in enumerate(signatures):
+                names = {**_names(fn), **_names(signature), "$defaults": _names(fn)["$defaults"]}
+                methods.append((f"{name}__{i}", source, file, line, names, *_source(signature)))
+            if not signatures:
+                methods.append((name, source, file, line, _names(fn)))
         for fn in {id(fn): fn for found in hooks.values() for fn in found}.values():
             methods.append((fn.__name__, *_source(fn), _names(fn)))
         return _class_name(cls), methods
@@ -729,8 +765,7 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         return obj
     if isinstance(obj, Module):
         compiled = _script_module(obj, {})
-        if compiled._method("forward") is None:
-            raise RuntimeError(f"{type(obj).__name__} has no forward method that could be compiled")
+        compiled._method("forward")  # a module may have none, and be called by its exported methods
         for name in compiled._methods():
             if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
                 compiled._method(name)
@@ -798,3 +833,17 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False)
 def save(m: ScriptModule, f, _extra_files=None) -> None:
     """Writes a compiled module as an archive."""
     m.save(f, _extra_files)
+
+
+def _name_methods_of_objects() -> None:
+    """PyTorch's names on what a ScriptModule holds, its ``_c``."""
+    cls = _C.ScriptObject
+    cls._get_method, cls._method_names = cls._method, cls._methods
+    cls._has_method = lambda self, name: name in self._methods()
+    cls.getattr, cls.setattr = cls._get, cls._set
+    cls.hasattr = lambda self, name: name in self._kinds()
+    cls.qualified_name = property(lambda self: self._class_name)
+    cls.name = property(lambda self: self._class_name.rpartition(".")[2])
+
+
+_name_methods_of_objects()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import functools
 import inspect
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _C
@@ -23,6 +27,55 @@ class TracerWarning(Warning):
 
 
 TracerWarning.ignore_lib_warnings()
+
+
+class TracingCheckError(Exception):
+    """Two traces of one function with the same inputs differ: what it does depends on something that a trace can't follow."""
+
+    def __init__(self, graph_diff_error: str | None, tensor_compare_error: str | None, extra_msg: str | None = None):
+        self.message = "Tracing failed sanity checks!\n"
+        for part in (extra_msg, graph_diff_error, tensor_compare_error):
+            if part is not None:
+                self.message += part if part is extra_msg else f"ERROR: {part}"
+        super().__init__(self.message)
+
+
+_MANGLED = re.compile(r"___torch_mangle_\d+\.")  # classes of a second trace have names of their own
+
+
+def _told(node: Any) -> tuple:
+    """What of a node is the same in another trace: the operator, its attributes, and where its inputs come from."""
+    made_by = [(v.node().kind(), v.offset()) for v in node.inputs()]
+    return node.kind(), [str(node._attribute(name)) for name in node.attributeNames()], made_by
+
+
+def _compare_graphs(first: Any, second: Any) -> None:
+    """TracingCheckError that names the first node in which two traces differ."""
+    a, b = (_MANGLED.sub("", g._text(False)) for g in (first, second))
+    if a != b:
+        nodes = [list(g.nodes()) for g in (first, second)]
+        at = next(
+            (i for i, (x, y) in enumerate(zip(*nodes, strict=False)) if _told(x) != _told(y)), min(map(len, nodes))
+        )
+        told = "".join(
+            f"\t\t{sign} {n[at]}".rstrip() + f"\n{n[at].sourceRange()}\n" if at < len(n) else f"\t\t{sign} (the end)\n"
+            for sign, n in zip("-+", nodes, strict=True)
+        )
+        diff = "\n".join(f"\t\t{line}" for line in difflib.ndiff(a.splitlines(), b.splitlines()))
+        raise TracingCheckError(
+            f"Graphs differed across invocations!\n\tGraph diff:\n{diff}\n\tFirst diverging operator:\n\tNode diff:\n{told}",
+            None,
+        )
+    for x, y in zip(first.findAllNodes("prim::Constant"), second.findAllNodes("prim::Constant"), strict=False):
+        one, other = x.output().toIValue(), y.output().toIValue()
+        if not (isinstance(one, _C.Tensor) and isinstance(other, _C.Tensor)) or one.is_sparse:
+            continue
+        if one.shape != other.shape or not ((one == other) | ((one != one) & (other != other))).all():
+            raise TracingCheckError(
+                None,
+                "Tensor-valued Constant nodes differed in value across invocations. This often indicates that the tracer has "
+                f"encountered untraceable code.\n\tNode:\n\t\t{x}\tSource Location:\n\t\t{x.sourceRange()}\n",
+            )
 
 
 class TopLevelTracedModule(RecursiveScriptModule):
@@ -157,30 +210,39 @@ def _compare(wanted: Any, got: Any, tolerance: float) -> None:
             )
 
 
-def _check(function: Callable, traced: Callable, inputs: tuple, state: list, tolerance: float) -> None:
-    """Runs both with the same random numbers and leaves no trace in the module's buffers."""
+@contextlib.contextmanager
+def _untouched(state: list) -> Iterator[None]:
+    """What runs inside leaves the random numbers and the module's buffers as they were."""
     from .. import get_rng_state, no_grad, set_rng_state
 
     kept = [(tensor, tensor.detach().clone()) for _, tensor in state if not tensor.requires_grad]
     before = get_rng_state()
-
-    def run(what: Callable) -> Any:
-        set_rng_state(before)
-        try:
-            return what(*_clone(inputs))
-        finally:
-            with no_grad():
-                for tensor, value in kept:
-                    tensor.copy_(value)
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TracerWarning)
-            wanted = run(function)
-        got = run(traced)
+        yield
     finally:
         set_rng_state(before)
+        with no_grad():
+            for tensor, value in kept:
+                tensor.copy_(value)
+
+
+def _check(
+    function: Callable, traced: Callable, inputs: tuple, state: list, tolerance: float, graph: Any, again: Callable
+) -> None:
+    """Compares the graph with that of a second trace, and the results for the inputs, from the same random numbers."""
+    with warnings.catch_warnings(), _untouched(state):
+        warnings.simplefilter("ignore", TracerWarning)
+        try:
+            second = again(inputs)
+        except Exception as error:
+            raise TracingCheckError(None, None, f"a second trace with the same inputs failed: {error}\n") from error
+    with warnings.catch_warnings(), _untouched(state):
+        warnings.simplefilter("ignore", TracerWarning)
+        wanted = function(*_clone(inputs))
+    with _untouched(state):
+        got = traced(*_clone(inputs))
     _compare(wanted, got, tolerance)
+    _compare_graphs(graph, second)
 
 
 def _record(
@@ -274,7 +336,8 @@ def trace(
     traced = ScriptFunction(_record(func, inputs, names, name, strict), func)
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
-            _check(func, traced, example, [], check_tolerance)
+            again = functools.partial(_record, func, names=names, name=name, strict=strict)
+            _check(func, traced, example, [], check_tolerance, traced.graph, lambda given: again(given).graph)  # noqa: B023
     return traced
 
 
@@ -321,6 +384,77 @@ def _trace_methods(
             if check_inputs is not None:
                 examples = [_as_inputs(e[name] if isinstance(e, dict) else e) for e in check_inputs]
             function = module if name == "forward" else getattr(module, name)
+            graph = traced._method(name).inlined_graph
+
+            def again(given: tuple, name: str = name, function: Any = function) -> Any:
+                state: list = []
+                modules: list = []
+                fresh = _object_of(module, (), state, {}, modules)
+                names = _arranged(getattr(module, name), given, None)[1]
+                _record(function, given, names, name, strict, fresh, state, modules)
+                return fresh._method(name).inlined_graph
+
             for inputs in examples:
-                _check(function, traced if name == "forward" else getattr(traced, name), inputs, state, tolerance)
+                run = traced if name == "forward" else getattr(traced, name)
+                _check(function, run, inputs, state, tolerance, graph, again)
     return traced
+
+
+def _get_trace_graph(
+    f: Any,
+    args: Any = (),
+    kwargs: dict[str, Any] | None = None,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    return_inputs: bool = False,
+    _return_inputs_states: bool = False,
+) -> tuple:
+    """The graph of a trace and what the function gave. A module's state is among the graph's inputs, behind the arguments, in the order
+    of its ``state_dict``; calls of modules inside are inlined. What counts a model's operations reads it.
+
+    >>> import rushlight as torch
+    >>> graph, out = torch.jit._get_trace_graph(torch.nn.Linear(3, 2), torch.ones(1, 3))
+    >>> [n.kind() for n in graph.nodes()], len(list(graph.inputs()))
+    (['aten::linear'], 3)
+    """
+    called = f.forward if isinstance(f, Module) else f
+    inputs, names = _arranged(called, args, kwargs)
+    results: list[Any] = []
+
+    def watched(*given: Any) -> Any:
+        results.append(f(*given))
+        return results[-1]
+
+    if not isinstance(f, Module):
+        graph = _record(watched, inputs, names, "forward", False).graph
+    else:
+        state: list = []
+        modules: list = []
+        holder = _object_of(f, (), state, {}, modules)
+        _record(watched, inputs, names, "forward", False, holder, state, modules)
+        graph = holder._method("forward").inlined_graph
+        _state_as_inputs(graph, f)
+    return (graph, results[0], inputs) if return_inputs else (graph, results[0])
+
+
+def _state_as_inputs(graph: Any, module: Module) -> None:
+    """Replaces what a graph takes from its first input, the module, by inputs of their own."""
+    holder = next(graph.inputs())
+    values = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        values[name] = graph.addInput(name)
+        values[name]._describe(tensor)
+    paths = {holder: ""}
+    taken = []
+    for node in graph.findAllNodes("prim::GetAttr"):
+        path = paths[node.input()] + node.s("name")
+        taken.append(node)
+        if path in values:
+            node.output().replaceAllUsesWith(values[path])
+        else:
+            paths[node.output()] = path + "."
+    for node in reversed(taken):
+        if not node.hasUses():
+            node.destroy()
+    if not holder.uses():
+        graph.eraseInput(0)

@@ -68,7 +68,55 @@ StreamObjType = _plain("StreamObjType", "Stream")
 StringType = _plain("StringType", "str")
 SymBoolType = _plain("SymBoolType", "bool")
 SymIntType = _plain("SymIntType", "int")
-TensorType = _plain("TensorType", "Tensor")
+GeneratorType = _plain("GeneratorType", "Generator")
+
+
+class TensorType(_Plain):
+    """Tensor; of a traced value with what its example was."""
+
+    annotation_str = "Tensor"
+    _known: Any = None  # dtype, sizes, strides, device, requires_grad
+
+    def _of(self, i: int) -> Any:
+        return None if self._known is None else self._known[i]
+
+    def scalarType(self) -> Any:  # noqa: N802
+        """The name of the dtype, "Float"; None if it isn't known."""
+        return None if self._known is None else _scalar_names().get(self._known[0])
+
+    def dtype(self) -> Any:
+        return self._of(0)
+
+    def sizes(self) -> Any:
+        return self._of(1)
+
+    varyingSizes = symbolic_sizes = sizes  # noqa: N815
+
+    def strides(self) -> Any:
+        return self._of(2)
+
+    def device(self) -> Any:
+        return self._of(3)
+
+    def dim(self) -> Any:
+        return None if self._known is None else len(self._known[1])
+
+    def requires_grad(self) -> bool:
+        return bool(self._of(4))
+
+    requiresGrad = requires_grad  # noqa: N815
+
+    def undefined(self) -> bool:
+        return False
+
+
+def _scalar_names() -> dict[Any, str]:
+    import rushlight as rl
+
+    names = {"Byte": rl.uint8, "Char": rl.int8, "Short": rl.int16, "Int": rl.int32, "Long": rl.int64, "Half": rl.float16,
+             "Float": rl.float32, "Double": rl.float64, "ComplexFloat": rl.complex64, "ComplexDouble": rl.complex128,
+             "Bool": rl.bool, "BFloat16": rl.bfloat16}  # fmt: skip
+    return {dtype: name for name, dtype in names.items()}
 
 
 class _Of(Type):
@@ -169,6 +217,44 @@ class UnionType(Type):
 
     def containedTypes(self) -> list[Type]:  # noqa: N802
         return list(self._parts)
+
+
+class ClassType(Type):
+    """A class of a script, by its qualified name."""
+
+    def __init__(self, name: str):
+        self.annotation_str = name
+
+    def name(self) -> str:
+        return self.annotation_str.rpartition(".")[2]
+
+    def qualified_name(self) -> str:
+        return self.annotation_str
+
+
+def made(kind: int, text: str, name: str, parts: list[Type], fields: list[str], known: Any) -> Type:
+    """The object for a type of a graph: what _C knows of it."""
+    simple = (TensorType, IntType, FloatType, BoolType, ComplexType, NumberType, StringType, NoneType, DeviceObjType,
+              GeneratorType, AnyType)  # fmt: skip
+    if kind < len(simple):
+        if known is None:
+            return simple[kind].get()
+        tensor = TensorType()
+        tensor._known = known
+        return tensor
+    if text.startswith("Future"):
+        return FutureType(parts[0])
+    of = {"List": ListType, "Optional": OptionalType, "Dict": DictType}.get(text.partition("[")[0])
+    if of is not None and parts:
+        return of(*parts)
+    if parts and text.startswith("Union"):
+        return UnionType(parts)
+    if name and not fields:
+        return ClassType(name)
+    tuple_type = TupleType(parts)
+    if name:
+        tuple_type.annotation_str = name
+    return tuple_type
 
 
 NAMES = sorted(

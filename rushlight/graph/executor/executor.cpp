@@ -159,6 +159,13 @@ class Compiler {
                n->attribute("name").to_string(), "'");
       return simple(method->is_abstract ? C::CallInterface : C::CallFunction, n, 0, method);
     }
+    if (n->is("prim::Enter") || n->is("prim::Exit")) {
+      const ClassType* type = n->inputs().empty() ? nullptr : as_class(n->input()->type());
+      const char* name = n->is("prim::Enter") ? "__enter__" : "__exit__";
+      Function* method = type ? type->find_method(name) : nullptr;
+      RL_CHECK(RuntimeError, method, n->kind(), ": expected an object whose class has ", name, "()");
+      return simple(n->is("prim::Enter") ? C::Enter : C::Exit, n, 0, method);
+    }
     if (n->is("prim::RaiseException")) return simple(C::Raise, n);
     if (n->is("prim::Print")) return simple(C::Print, n);
     if (n->is("aten::format") || n->is("aten::percentFormat")) return simple(C::Format, n);
@@ -222,7 +229,9 @@ class Compiler {
   // A program that puts values into slots itself, or calls what may, would keep the old ones until it ends; it counts references.
   void borrow_attributes() {
     for (const auto& i : e_.program_)
-      if (i.code == C::SetAttr || i.code == C::CallFunction || i.code == C::CallInterface) return;
+      if (i.code == C::SetAttr || i.code == C::CallFunction || i.code == C::CallInterface || i.code == C::Enter ||
+          i.code == C::Exit)
+        return;
     for (auto& i : e_.program_)
       if (i.code == C::GetAttr) {
         i.code = C::BorrowAttr;
@@ -302,12 +311,15 @@ bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_o
 // REQUIRES: e is being handled.
 [[noreturn]] void rethrow_with_place(const Node* n, const Error& e) {
   if (e.kind() == ErrorKind::Internal) throw;
+  static constexpr std::string_view title =
+      "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
+      "last):\n";
   std::string text = e.text();
-  if (n && !n->location.snippet.empty() && text.find("TorchScript interpreter") == std::string::npos)
-    text =
-        str("The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent "
-            "call last):\n",
-            n->location.snippet, text);
+  if (n && !n->location.snippet.empty()) {
+    std::string frames = n->location.stack();
+    if (text.starts_with(title)) text.insert(title.size(), frames);  // this calls what has failed
+    else text = str(title, frames, dynamic_cast<const ScriptError*>(&e) ? "" : "RuntimeError: ", text);
+  }
   if (dynamic_cast<const ScriptError*>(&e)) throw ScriptError(text);
   if (e.kind() == ErrorKind::Index) throw IndexError(text);
   if (e.kind() == ErrorKind::Value) throw ValueError(text);
@@ -449,9 +461,16 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       if (i.output_count) registers[out[0]] = std::move(result);
       return;
     }
+    case Code::Enter:
+    case Code::Exit: {
+      IValue result = run_function(*const_cast<Function*>(static_cast<const Function*>(i.what)), gather());
+      if (i.output_count) registers[out[0]] = std::move(result);
+      return;
+    }
     case Code::Raise: {
       std::string text(read(in[0], registers).to_string());
-      if (places_) throw ScriptError(std::move(text));
+      if (places_)
+        throw ScriptError(str(i.input_count > 1 ? read(in[1], registers).to_string() : "RuntimeError", ": ", text));
       raise(i.input_count > 1 ? read(in[1], registers).to_string() : "", std::move(text));
     }
     case Code::Print: {
@@ -526,6 +545,18 @@ void Executable::run_program(IValue* args, IValue* results) const {
       if (!keep) thread_state.grad_enabled = grad_enabled;
     }
   } modes;
+  // Objects of `with` statements that control is in, and what ends them: at an exception that happens here.
+  struct Contexts {
+    std::vector<std::pair<IValue, const Function*>> entered;
+    ~Contexts() {
+      for (; !entered.empty(); entered.pop_back()) {
+        try {
+          run_function(*const_cast<Function*>(entered.back().second), {entered.back().first, {}, {}, {}});
+        } catch (...) {  // the first exception is the one to tell
+        }
+      }
+    }
+  } contexts;
   try {
     for (;;) {
       i = &program_[at++];
@@ -541,6 +572,18 @@ void Executable::run_program(IValue* args, IValue* results) const {
           if (trip >= read(in[1], registers).to_int() || !registers[in[2]].to_bool()) at = size_t(i->number);
           break;
         }
+        case Code::Enter: {
+          const IValue& object = read(operands_[i->inputs], registers);
+          const Function* exit = as_class(object.to_object().type)->find_method("__exit__");
+          RL_CHECK(RuntimeError, exit, "prim::Enter: ", object.to_object().type, " has no __exit__()");
+          step(*i, registers);
+          contexts.entered.emplace_back(object, exit);
+          break;
+        }
+        case Code::Exit:
+          if (!contexts.entered.empty()) contexts.entered.pop_back();
+          step(*i, registers);
+          break;
         case Code::Move:
           if (i->number == -1) {
             for (uint32_t k = 0; k < i->input_count; k++) results[k] = read(operands_[i->inputs + k], registers);
@@ -589,6 +632,7 @@ const Executable& Function::make_executable() {
   std::lock_guard lock(compiling());
   if (!executable_) {
     RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
+    graph->check();
     std::shared_ptr<Graph> copy = graph->copy();
     optimize(*copy);
     executable_ = std::make_shared<Executable>(std::move(copy));

@@ -38,6 +38,8 @@ class Executable {
     CreateObject,
     CallFunction,
     CallInterface,
+    Enter,
+    Exit,
     Raise,
     Print,
     Format,

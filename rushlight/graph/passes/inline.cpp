@@ -19,6 +19,10 @@ struct State {
   std::unordered_map<const Function*, std::shared_ptr<Graph>> inlined;  // each is done once, however often it is called
 };
 
+std::shared_ptr<const Location> place_of(const Node& call) {
+  return call.location.snippet.empty() ? nullptr : std::make_shared<Location>(call.location);
+}
+
 bool inline_block(Graph& graph, Block& b, State& state) {
   bool changed = false;
   for (Node* n : b) {
@@ -38,7 +42,7 @@ bool inline_block(Graph& graph, Block& b, State& state) {
     if (state.nodes + body->size() > kMaxNodes) continue;  // it stays a call, which the executor makes
     state.nodes += body->size();
     InsertPoint here(graph, n);
-    std::vector<Value*> results = graph.inline_block(*body->block(), n->inputs());
+    std::vector<Value*> results = graph.inline_block(*body->block(), n->inputs(), place_of(*n));
     for (size_t i = 0; i < results.size(); i++) n->output(i)->replace_all_uses_with(results[i]);
     n->destroy();
     changed = true;

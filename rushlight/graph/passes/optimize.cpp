@@ -38,4 +38,23 @@ void optimize(Graph& graph) {
   pool_constants(graph);
 }
 
+const Pass* find_pass(std::string_view name) {
+  // Those that ask what operators do are run on what a front end has just made: it names them only.
+  static constexpr auto resolved = [](Graph& g) { resolve_all(*g.block()); };
+  static constexpr auto then_dead = [](bool changed, Graph& g) { return eliminate_dead(g) || changed; };
+  static const Pass all[] = {
+      {"inline", inline_calls},
+      {"dce", [](Graph& g) { return resolved(g), eliminate_dead(g); }},
+      {"cse", [](Graph& g) { return resolved(g), eliminate_common(g); }},
+      {"constant_propagation", [](Graph& g) { return resolved(g), then_dead(propagate_constants(g), g); }},
+      {"constant_pooling", pool_constants},
+      {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
+      {"optimize", [](Graph& g) { return optimize(g), true; }},
+      {"erase_shape_information", [](Graph& g) { return forget_shapes(g), true; }},
+  };
+  for (const Pass& p : all)
+    if (name == p.name) return &p;
+  return nullptr;
+}
+
 }  // namespace rushlight::graph

@@ -37,4 +37,12 @@ bool fold_frozen(Graph& graph);
 // All passes before forget_shapes() until nothing changes.
 void optimize(Graph& graph);
 
+// A pass under PyTorch's name: "dce", "inline", "constant_propagation"; see optimize.cpp.
+struct Pass {
+  const char* name;
+  bool (*run)(Graph&);
+};
+// Null if there is none.
+const Pass* find_pass(std::string_view name);
+
 }  // namespace rushlight::graph

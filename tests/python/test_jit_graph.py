@@ -1,0 +1,132 @@
+"""Graphs as Python objects: walking through them, changing them, PyTorch's passes by name."""
+
+import gc
+
+import pytest
+
+import rushlight as torch
+
+
+def scaled(x, n: int):
+    y = x * 2
+    if n > 0:
+        y = y.relu()
+    return y + 0
+
+
+def test_nodes_values_and_types():
+    graph = torch.jit.script(scaled).graph
+    kinds = [n.kind() for n in graph.nodes()]
+    assert "aten::mul" in kinds and "prim::If" in kinds and "aten::relu" not in kinds
+    assert [v.debugName() for v in graph.inputs()] == ["x", "n"]
+    assert [str(v.type()) for v in graph.inputs()] == ["Tensor", "int"]
+    assert isinstance(next(graph.inputs()).type(), torch._C.TensorType)
+    mul = graph.findNode("aten::mul")
+    assert mul.inputsAt(0) == next(graph.inputs()) and mul.inputsSize() == 2 and mul.outputsSize() == 1
+    assert mul.inputsAt(1).toIValue() == 2 and mul.inputsAt(1).node().i("value") == 2
+    assert mul.schema().startswith("aten::mul") and "test_jit_graph.py" in mul.sourceRange()
+    assert graph.findNode("aten::relu").kind() == "aten::relu"
+    assert graph.findNode("aten::relu", recurse=False) is None
+    assert len(graph.findAllNodes("prim::Constant")) == kinds.count("prim::Constant")
+    branch = graph.findNode("prim::If")
+    assert [len(list(b.nodes())) for b in branch.blocks()] == [1, 0]
+    user = next(iter(mul.output().uses())).user
+    assert user in list(graph.nodes()) + [n for b in branch.blocks() for n in [*b.nodes(), b.returnNode()]]
+    with pytest.raises(RuntimeError, match="expected one input"):
+        mul.input()
+
+
+def test_a_graph_outlives_its_module():
+    graph = torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 2))).inlined_graph
+    gc.collect()
+    assert "aten::linear" in str(graph) and "Linear" in str(graph.findNode("prim::GetAttr").output().type())
+
+
+def test_building_and_running_a_graph():
+    graph = torch._C.Graph()
+    x = graph.addInput("x")
+    node = graph.insertNode(graph.create("aten::neg", [x]))
+    graph.registerOutput(node.output())
+    graph.lint()
+    f = torch._C._create_function_from_graph("negated", graph)
+    assert f(torch.tensor([1.0, -2.0])).tolist() == [-1.0, 2.0]
+    assert str(torch._C.parse_ir(str(graph))) == str(graph)
+    other = torch._C.Graph()
+    with pytest.raises(RuntimeError, match="another graph"):
+        other.create("aten::neg", [x])
+    with pytest.raises(RuntimeError, match="has uses"):
+        node.destroy()
+    with pytest.raises(IndexError, match="out of range"):
+        node.replaceInput(4, x)
+
+
+def test_what_changes_a_graph_is_checked_again():
+    """A node keeps no operator that its inputs no longer fit."""
+    graph = torch._C.parse_ir("graph(%x : Tensor, %y : Tensor):\n  %z : Tensor = aten::mul(%x, %y)\n  return (%z)")
+    graph.findNode("aten::mul").removeInput(1)
+    with pytest.raises(RuntimeError, match="nothing runs the operator aten::mul"):
+        torch._C._create_function_from_graph("f", graph)(torch.ones(1), torch.ones(1))
+    graph = torch._C.parse_ir("graph(%x : Tensor):\n  %z : Tensor = aten::neg(%x)\n  return (%z)")
+    next(graph.inputs()).setType(torch._C.StringType.get())
+    with pytest.raises(RuntimeError, match="nothing runs the operator aten::neg"):
+        torch._C._create_function_from_graph("f", graph)("x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "graph(%c : bool):\n  %z : int = prim::If(%c)\n  return (%z)",
+        "graph(%c : bool):\n  %z : int = prim::If(%c)\n    block0():\n      -> ()\n    block1():\n      -> ()\n  return (%z)",
+        "graph(%c : bool):\n   = prim::Loop(%c)\n  return (%c)",
+        "graph(%c : Tensor):\n  %z : int = prim::TupleIndex(%c)\n  return (%z)",
+        "graph(%c : Tensor):\n  %z : int = prim::ListConstruct(%c)\n  return (%z)",
+        "graph(%c : Tensor):\n  %z : int = prim::GetAttr(%c)\n  return (%z)",
+        "graph():\n   = prim::RaiseException()\n  return ()",
+        "graph():\n  %z : Tensor = prim::unchecked_cast()\n  return (%z)",
+        "graph():\n  %z : bool = prim::isinstance()\n  return (%z)",
+        "graph():\n  %z : Tensor = prim::CallMethod()\n  return (%z)",
+        "graph():\n  %z : str = aten::format()\n  return (%z)",
+    ],
+)
+def test_text_that_is_no_program(text):
+    with pytest.raises(RuntimeError):
+        f = torch._C._create_function_from_graph("f", torch._C.parse_ir(text))
+        f(*[True for _ in f.graph.inputs()])
+
+
+def test_passes_by_pytorchs_names():
+    graph = torch.jit.script(scaled).graph.copy()
+    torch._C._jit_pass_constant_propagation(graph)
+    torch._C._jit_pass_dce(graph)
+    torch._C._jit_pass_lint(graph)
+    assert str(torch._C._jit_pass_canonicalize(graph)).startswith("graph(%x")
+    with pytest.raises(RuntimeError, match="there is no pass 'nonsense'"):
+        torch._C._jit_pass_nonsense(graph)
+
+
+def test_types_of_a_trace():
+    graph = torch.jit.trace(lambda x: x + 1, torch.ones(2, 3)).graph
+    kind = graph.findNode("aten::add").output().type()
+    assert kind.sizes() == [2, 3] and kind.dtype() == torch.float32 and kind.scalarType() == "Float" and kind.dim() == 2
+
+
+def test_the_object_inside_of_a_script_module():
+    """Tools reach for it: methods with their graphs, attributes and names."""
+
+    class Doubled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(2))
+
+        @torch.jit.export
+        def twice(self, x):
+            return x * 2 * self.weight
+
+    net = torch.jit.script(Doubled())
+    assert net._c._method_names() == ["twice"] and net._c._has_method("twice") and not net._c._has_method("forward")
+    assert net._c._get_method("twice").graph.findNode("aten::mul") is not None
+    assert net._c.hasattr("weight") and net._c.getattr("weight").tolist() == [1.0, 1.0]
+    assert net.qualified_name.endswith(".Doubled") and net._c.name == "Doubled"
+    assert net.twice(torch.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(AttributeError, match="forward"):
+        net(torch.ones(2))
