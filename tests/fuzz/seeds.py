@@ -1,4 +1,4 @@
-"""Small sound files of each kind for the fuzz targets of data_fuzz.cpp: python seeds.py FOLDER writes FOLDER/png/0 and so on."""
+"""Small sound inputs of each kind for the fuzz targets of data_fuzz.cpp and script_fuzz.cpp: python seeds.py FOLDER writes FOLDER/png/0 and so on."""
 
 from __future__ import annotations
 
@@ -63,6 +63,19 @@ def wav() -> list[bytes]:
     return out
 
 
+TESTS = Path(__file__).parent.parent
+
+
+def functions() -> list[bytes]:
+    text = "".join(p.read_text() for p in sorted((TESTS / "python" / "script").glob("*.py")))
+    return [("def " + part).encode() for part in text.split("\ndef ")[1:]]
+
+
+def graphs() -> list[bytes]:
+    texts = "".join(p.read_text() for p in sorted((TESTS / "graph").glob("*.txt")))
+    return [("graph(" + part.split("becomes")[0]).encode() for part in texts.split("\ngraph(")[1:]]
+
+
 def seeds() -> dict[str, list[bytes]]:
     return {
         "png": pictures("PNG", ["RGB", "L", "RGBA", "P", "1", "LA"]),
@@ -80,6 +93,8 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x0a\x0a\x08\x02\x10\x0a\x52\x02\x01\x02\x3a\x00",
         ],
         "wav": wav(),
+        "script": functions(),
+        "graph": graphs(),
     }  # fmt: skip
 
 
