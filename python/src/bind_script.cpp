@@ -182,6 +182,7 @@ PyObject* function_graph(PyObject* self, void*) {
 PyObject* function_inlined(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     std::shared_ptr<graph::Graph> graph = made(function_of(self)).graph->copy();
+    graph->check();
     graph::inline_calls(*graph);
     return wrap_graph(graph, *reinterpret_cast<PyScriptFunction*>(self)->function);
   });

@@ -488,6 +488,7 @@ class Parser {
           if (peek().is_op("]")) break;
           items.push_back(subscript());
         } while (take_op(","));
+        if (items.size() == 1) fail(peek().range, "an index is expected inside of the brackets");
         expect_op("]");
         bool tuple = tokens_[at_ - 2].is_op(",");
         e = make(EK::Subscript, from(start), tuple ? "," : "", std::move(items));

@@ -68,12 +68,12 @@ TESTS = Path(__file__).parent.parent
 
 def functions() -> list[bytes]:
     text = "".join(p.read_text() for p in sorted((TESTS / "python" / "script").glob("*.py")))
-    return [("def " + part).encode() for part in text.split("\ndef ")[1:]]
+    return [("def " + part.split("\n\n\n")[0] + "\n").encode() for part in text.split("\ndef ")[1:]]
 
 
 def graphs() -> list[bytes]:
     texts = "".join(p.read_text() for p in sorted((TESTS / "graph").glob("*.txt")))
-    return [("graph(" + part.split("becomes")[0]).encode() for part in texts.split("\ngraph(")[1:]]
+    return [("graph(" + part.split("becomes")[0].split("====")[0]).encode() for part in texts.split("\ngraph(")[1:]]
 
 
 def seeds() -> dict[str, list[bytes]]:

@@ -175,3 +175,9 @@ def test_names_below_torch():
     x = torch.randn(5)
     back, on_cpu = torch.jit.script(spectrum)(x)
     assert torch.allclose(back, x, atol=1e-6) and on_cpu
+
+
+@pytest.mark.parametrize("text", ["# type: (List[]) -> int", "x: Optional[int[]] = None", "y = a[]"])
+def test_empty_brackets(text):
+    with pytest.raises(RuntimeError, match="an index is expected inside of the brackets"):
+        torch.jit.CompilationUnit(f"def f(a):\n    {text}\n    return 1\n")

@@ -85,6 +85,7 @@ def test_what_changes_a_graph_is_checked_again():
         "graph():\n  %z : Tensor = prim::unchecked_cast()\n  return (%z)",
         "graph():\n  %z : bool = prim::isinstance()\n  return (%z)",
         "graph():\n  %z : Tensor = prim::CallMethod()\n  return (%z)",
+        'graph(%m : __torch__.M):\n  %z : Tensor = prim::CallMethod[e="forward"](%m)\n  return (%z)',
         "graph():\n  %z : str = aten::format()\n  return (%z)",
     ],
 )
@@ -92,6 +93,8 @@ def test_text_that_is_no_program(text):
     with pytest.raises(RuntimeError):
         f = torch._C._create_function_from_graph("f", torch._C.parse_ir(text))
         f(*[True for _ in f.graph.inputs()])
+    with pytest.raises(RuntimeError):
+        torch._C._create_function_from_graph("f", torch._C.parse_ir(text)).graph_for()
 
 
 def test_passes_by_pytorchs_names():

@@ -632,7 +632,6 @@ const Executable& Function::make_executable() {
   std::lock_guard lock(compiling());
   if (!executable_) {
     RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
-    graph->check();
     std::shared_ptr<Graph> copy = graph->copy();
     optimize(*copy);
     executable_ = std::make_shared<Executable>(std::move(copy));

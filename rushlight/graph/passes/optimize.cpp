@@ -26,6 +26,7 @@ void forget_shapes(Graph& graph) { forget(*graph.block()); }
 
 void optimize(Graph& graph) {
   constexpr int kRounds = 8;  // each opens cases for the next; few graphs need three
+  graph.check();
   inline_calls(graph);
   resolve_all(*graph.block());
   for (int round = 0; round < kRounds; round++) {
