@@ -52,11 +52,38 @@ _INSTEAD = {
     "xpu": "tensors on the CPU",
     "distributed": "one process; torch.distributed.is_available() is False",
 }
+# The same of the helpers, under the names of their models: what torchvision and torchaudio have in Python runs on rushlight.
+_INSTEAD |= dict.fromkeys(
+    [
+        *(
+            f"torchvision.models.{name}"
+            for name in ("detection", "video", "optical_flow", "maxvit", "MaxVit", "maxvit_t")
+        ),
+        *(f"torchaudio.{name}" for name in ("models", "pipelines", "prototype", "datasets", "utils", "compliance")),
+        *(f"torchaudio.transforms.{name}" for name in ("Vad", "MVDR", "PSD", "SoudenMVDR", "RTFMVDR", "Loudness")),
+        *(f"torchaudio.functional.{name}" for name in ("vad", "loudness", "phaser", "flanger", "overdrive", "dither")),
+    ],
+    "its Python code runs on rushlight: pip install --no-deps torchvision or torchaudio",
+)
+_INSTEAD |= {
+    "torchvision.models.quantization": "models compute in float32, float64, bfloat16 or float16",
+    "torchvision.io.read_video": "no video is decoded here; write its frames as pictures (ffmpeg -i film.mp4 %05d.png) and read those",
+    "torchtext.models": "transformers' models run on rushlight",
+    "torchtext.transforms.SentencePieceTokenizer": "BERTTokenizer, GPT2BPETokenizer, or the package sentencepiece",
+    "torchtext.transforms.CLIPTokenizer": "GPT2BPETokenizer, or transformers' CLIPTokenizer",
+    "torchaudio.transforms.RNNTLoss": "ctc_loss",
+    "torchaudio.functional.rnnt_loss": "ctc_loss",
+}
+_INSTEAD |= dict.fromkeys(
+    [f"torchvision.io.{name}" for name in ("VideoReader", "write_video", "read_video_timestamps")],
+    _INSTEAD["torchvision.io.read_video"],
+)
+_HELPERS = {f"rushlight.{name}": f"torch{name}" for name in ("vision", "audio", "text")}
 
 
 def _said(name: str) -> str:
     """`name` is the whole dotted name, from torch on."""
-    inside = name.partition(".")[2]
+    inside = name.removeprefix("torch.")
     while inside:
         if inside in _INSTEAD:
             return f"rushlight has no {name}: {_INSTEAD[inside]}"
@@ -69,6 +96,9 @@ def _whole(module: str, name: str) -> str:
 
 
 def _shown(module: str) -> str:
+    helper = ".".join(module.split(".")[:2])
+    if helper in _HELPERS:
+        return _HELPERS[helper] + module.removeprefix(helper)
     return "torch" + module.removeprefix("rushlight").removeprefix("torch")
 
 

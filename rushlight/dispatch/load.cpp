@@ -51,13 +51,13 @@ static void check_whole(const std::string& path) {
 
 namespace {
 
-// What stands beside librushlight and is loaded when somebody asks for an operator of the namespace. `binary` is the file of the package
+// What stands beside librushlight and is loaded when somebody asks for an operator of the namespace. `binary` is the file, less its end, of the package
 // that has these operators for PyTorch: who loads that gets ours.
 struct Provided {
   const char *ns, *file, *binary;
   std::once_flag once;
 };
-Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C.so", {}},
+Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C", {}},
                        {"rushlight_vision", "librushlight_vision.so", nullptr, {}}};
 
 std::string beside_this(const char* file) {
@@ -102,7 +102,8 @@ bool load_provided(std::string_view symbol) {
 
 void load_library(const std::string& path) {
   for (Provided& p : provided)
-    if (p.binary && path.ends_with(str('/', p.binary)) && is_of_pytorch(path)) {
+    if (p.binary && (path.ends_with(str('/', p.binary, ".so")) || path.ends_with(str('/', p.binary, "_stable.so"))) &&
+        is_of_pytorch(path)) {
       load_provided(str(p.ns, "::"));
       return;
     }

@@ -27,6 +27,29 @@ def test_attributes(name):
         importlib.import_module(f"{module.__name__}.no_such_name")
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "shown", "instead"),
+    [
+        ("vision", "nothing", "torchvision.nothing", "docs/compatibility"),
+        ("vision.models", "detection", "torchvision.models.detection", "its Python code runs on rushlight"),
+        ("vision.models", "maxvit_t", "torchvision.models.maxvit_t", "its Python code runs on rushlight"),
+        ("vision.io", "read_video", "torchvision.io.read_video", "no video is decoded here"),
+        ("audio", "pipelines", "torchaudio.pipelines", "its Python code runs on rushlight"),
+        ("audio.transforms", "Vad", "torchaudio.transforms.Vad", "its Python code runs on rushlight"),
+        ("audio.functional", "rnnt_loss", "torchaudio.functional.rnnt_loss", "ctc_loss"),
+        ("text", "models", "torchtext.models", "transformers"),
+        ("text.transforms", "CLIPTokenizer", "torchtext.transforms.CLIPTokenizer", "GPT2BPETokenizer"),
+    ],
+)
+def test_names_that_the_helpers_lack_say_what_works_instead(module, name, shown, instead):
+    module = importlib.import_module(f"rushlight.{module}")
+    assert not hasattr(module, name)
+    with pytest.raises(torch.UnsupportedError, match=f"rushlight has no {shown}[:;] .*{instead}"):
+        getattr(module, name)
+    with pytest.raises(ImportError, match=f"rushlight has no {shown}"):
+        exec(f"from {module.__name__} import {name}", {})
+
+
 def test_it_says_what_works_instead():
     with pytest.raises(
         torch.UnsupportedError, match=r"torch\.symeig: removed from PyTorch in 2\.0; use torch\.linalg\.eigh"

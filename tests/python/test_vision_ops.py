@@ -288,3 +288,16 @@ def deformed(ops, stride=1, pad=0, dilation=1, groups=1, device="cpu"):
     offset = torch.ones(1, 8, 4, 4, device=device)
     mask, bias = torch.ones(1, 4, 4, 4), torch.ones(3)
     return ops.deform_conv2d(*tensors, offset, mask, bias, stride, 1, pad, 0, dilation, 1, groups, 1, True)
+
+
+@pytest.mark.parametrize("name", ["_C.so", "_C_stable.so"])
+def test_torchvisions_own_binary_stands_for_these_operators(name, tmp_path):
+    """It is linked against PyTorch's libraries; both names that torchvision has had for it give ours."""
+    file = tmp_path / "torchvision" / name
+    file.parent.mkdir()
+    file.write_bytes(b"\x7fELF...libtorch_cpu.so...")
+    torch.ops.load_library(str(file))
+    assert torch.ops.torchvision._cuda_version() == -1
+    file.write_bytes(b"\x7fELF, but nothing of PyTorch's")
+    with pytest.raises(OSError, match="Could not load this library"):
+        torch.ops.load_library(str(file))

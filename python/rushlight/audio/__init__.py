@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from dataclasses import dataclass
 
 import rushlight
 
-from .. import _data
+from .. import _data, _missing
 
 __all__ = ["AudioMetaData", "functional", "info", "load", "save", "transforms"]
 
@@ -19,7 +20,7 @@ __all__ = ["AudioMetaData", "functional", "info", "load", "save", "transforms"]
 def __getattr__(name: str):
     if name in ("functional", "transforms"):
         return importlib.import_module(f"rushlight.audio.{name}")
-    raise AttributeError(f"module 'rushlight.audio' has no attribute '{name}'")
+    raise _missing.missing_name(sys.modules[__name__], name)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import math
 import warnings
 
 import rushlight as torch
+from rushlight import _missing
 from rushlight.nn import functional as F
 
 from ._filters import (
@@ -537,3 +538,6 @@ def edit_distance(seq1, seq2) -> int:
         for j, b in enumerate(seq2):
             last, row[j + 1] = row[j + 1], min(row[j] + 1, row[j + 1] + 1, last + (a != b))
     return row[-1]
+
+
+__getattr__ = _missing.getattr_of(__name__)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import rushlight as torch
+from rushlight import _missing
 from rushlight.nn import Module, ModuleList
 
 from . import functional as F
@@ -575,3 +576,6 @@ class Deemphasis(Preemphasis):
 
     def forward(self, waveform):
         return F.deemphasis(waveform, self.coeff)
+
+
+__getattr__ = _missing.getattr_of(__name__)

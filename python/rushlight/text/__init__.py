@@ -12,6 +12,9 @@ tensor([[10,  5,  9,  6,  2,  3],
 """
 
 import importlib
+import sys
+
+from .. import _missing
 
 __all__ = ["data", "functional", "transforms", "utils", "vocab"]
 __version__ = "0.18.0"  # the torchtext whose names these are
@@ -22,7 +25,7 @@ _PARTS = frozenset(__all__)
 def __getattr__(name: str):
     if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _missing.missing_name(sys.modules[__name__], name)
 
 
 def disable_torchtext_deprecation_warning() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
-from .. import nn
+from .. import _missing, nn
 from . import functional as F
 from .vocab import Vocab
 
@@ -306,3 +306,6 @@ class Sequential(nn.Sequential):
         for module in self:
             input = module(input)
         return input
+
+
+__getattr__ = _missing.getattr_of(__name__)

@@ -9,7 +9,10 @@ tensor([[0.3333]])
 from __future__ import annotations
 
 import importlib as _importlib
+import sys as _sys
 from importlib.util import find_spec as _find_spec
+
+from .. import _missing
 
 __version__ = "0.28.0+rushlight"  # the torchvision whose API this is
 _backend = "PIL"
@@ -18,7 +21,7 @@ _backend = "PIL"
 def __getattr__(name: str):
     if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
         return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'rushlight.vision' has no attribute '{name}'")
+    raise _missing.missing_name(_sys.modules[__name__], name)
 
 
 def __dir__():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .. import _data
+from .. import _data, _missing
 
 __all__ = [
     "ImageReadMode",
@@ -155,3 +155,6 @@ def image_info(input) -> dict:
     'PPM'
     """
     return _data.image_info(input)
+
+
+__getattr__ = _missing.getattr_of(__name__)

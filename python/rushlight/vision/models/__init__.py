@@ -10,8 +10,10 @@ ResNet18_Weights.IMAGENET1K_V1
 from __future__ import annotations
 
 import importlib as _importlib
+import sys as _sys
 from importlib.util import find_spec as _find_spec
 
+from ... import _missing
 from . import _registry
 from ._registry import (  # noqa: F401
     Weights,
@@ -46,4 +48,4 @@ def __getattr__(name: str):
         return _registry.weights_getattr(__name__)(name)
     if not name.startswith("__") and _find_spec(f"{__name__}.{name}") is not None:
         return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'rushlight.vision.models' has no attribute '{name}'")
+    raise _missing.missing_name(_sys.modules[__name__], name)
