@@ -76,7 +76,7 @@ template <class T> void append_fixed(std::vector<T>& out, const Fields& f, const
            f.bytes.size(), " bytes, no multiple of ", sizeof(T));
   const size_t n = f.bytes.size() / sizeof(T), before = out.size();
   out.resize(before + n);
-  std::memcpy(out.data() + before, f.bytes.data(), n * sizeof(T));
+  if (n) std::memcpy(out.data() + before, f.bytes.data(), n * sizeof(T));  // an empty list has no memory to copy to
 }
 void append_varints(std::vector<int64_t>& out, const Fields& f, const std::string& where) {
   if (f.wire == kVarint) return out.push_back(int64_t(f.varint));

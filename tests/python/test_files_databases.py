@@ -261,6 +261,9 @@ def test_records_by_their_bytes():
     # TensorProtos { protos { dims: 2 data_type: FLOAT float_data: [1, 2] } }, not packed.
     (t,) = decode_record(b"\x0a\x0e\x08\x02\x10\x01\x1d\x00\x00\x80\x3f\x1d\x00\x00\x00\x40")
     assert t.tolist() == [1, 2]
+    # The same, packed, with no number at all.
+    (t,) = decode_record(b"\x0a\x06\x08\x00\x10\x01\x1a\x00")
+    assert t.tolist() == [] and t.shape == (0,)
 
 
 @pytest.mark.parametrize(
