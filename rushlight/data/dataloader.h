@@ -269,7 +269,7 @@ class StatefulDataLoader
 
 template <class Dataset, class Sampler>
 std::enable_if_t<!Dataset::is_stateful, std::unique_ptr<StatelessDataLoader<Dataset, Sampler>>> make_data_loader(
-    Dataset dataset, Sampler sampler, DataLoaderOptions options = {}) {
+    Dataset dataset, Sampler sampler, DataLoaderOptions options) {
   return std::make_unique<StatelessDataLoader<Dataset, Sampler>>(std::move(dataset), std::move(sampler), options);
 }
 // In random order, unless a sampler's class is given. Throws RuntimeError for a data set of unknown size.

@@ -72,6 +72,8 @@ TEST(DataLoaderTest, ErrorsOfWorkersReachTheCaller) {
 }
 
 TEST(DataLoaderTest, IteratorsSayWhatIsWrong) {
+  const int64_t batch_size = 2;  // a number stands for options
+  EXPECT_EQ((*data::make_data_loader(Squares(2), batch_size)->begin()).size(), 2u);
   auto loader = data::make_data_loader(Squares(2), data::DataLoaderOptions(1).workers(1));
   auto it = loader->begin();
   EXPECT_TRUE(has(error_of([&] { loader->begin(); }), "not yet exhausted"));
