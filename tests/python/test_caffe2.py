@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from rushlight.caffe2.proto import caffe2_pb2
-from rushlight.caffe2.python import brew, cnn, core, model_helper, net_drawer, optimizer, utils, workspace
+from rushlight.caffe2.python import brew, cnn, core, model_helper, net_drawer, optimizer, rnn_cell, utils, workspace
 from rushlight.caffe2.python.predictor import mobile_exporter, predictor_exporter
 
 FIXTURES = ROOT.parent / "shared" / "fixtures" / "caffe2"
@@ -326,6 +328,43 @@ def test_a_net_is_a_module_that_trains():
         module()
 
 
+def test_an_lstm_learns_and_its_gradient_is_a_difference():
+    rng = np.random.RandomState(0)
+    model = model_helper.ModelHelper(name="recurrent")
+    out = rnn_cell.LSTM(model, "seq", "lengths", ["h0", "c0"], 3, 5, scope="lstm")
+    loss = model.net.SumElements(model.net.Sqr(out[0], "squares"), "loss")
+    grads = model.AddGradientOperators([loss])
+    workspace.FeedBlob("seq", rng.randn(4, 2, 3).astype("f"))
+    workspace.FeedBlob("lengths", np.array([4, 2], "i"))
+    for name in ("h0", "c0"):
+        workspace.FeedBlob(name, rng.randn(1, 2, 5).astype("f"))
+    workspace.RunNetOnce(model.param_init_net)
+    workspace.CreateNet(model.net)
+    workspace.RunNet(model.net)
+    for name in ("seq", "h0", "c0", "lstm/gates_t_w", "lstm/gates_t_b", "lstm/i2h_w"):
+        grad, value, at = workspace.FetchBlob(grads[name]), workspace.FetchBlob(name), 1
+        losses = []
+        for step in (1e-2, -1e-2):
+            moved = value.copy()
+            moved.ravel()[at] += step
+            workspace.FeedBlob(name, moved)
+            workspace.RunNet(model.net)
+            losses.append(float(workspace.FetchBlob("loss")))
+        workspace.FeedBlob(name, value)
+        workspace.RunNet(model.net)
+        assert np.isclose((losses[0] - losses[1]) / 2e-2, grad.ravel()[at], rtol=2e-2, atol=2e-3), name
+
+
+def test_caffe2_is_there_under_python_m_rushlight(tmp_path):
+    (tmp_path / "program.py").write_text(
+        "from caffe2.python import core, workspace\nfrom caffe2.proto import caffe2_pb2\nprint(core.Net('n').Name(), caffe2_pb2.NetDef().name == '')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "rushlight", "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "n True\n"
+
+
 # ---- what Caffe2 itself computed
 
 
@@ -401,6 +440,29 @@ def test_gradient_operators_are_those_that_caffe2_made(case):
     given = meta.get("incoming_gradients") or []
     net.AddGradientOperators({g.removesuffix("_grad_in"): g for g in given} if given else ["loss"])
     assert list(net.Proto().op) == list(read_net(case / "gradient_net.pb").op)
+
+
+BUILDS = {
+    "adam": lambda m: optimizer.build_adam(m, 0.01),
+    "adagrad": lambda m: optimizer.build_adagrad(m, 0.05),
+    "momentum": lambda m: optimizer.build_sgd(m, 0.1, momentum=0.9, nesterov=False),
+    "ftrl": lambda m: optimizer.build_ftrl(m, alpha=0.1, beta=1.0, lambda1=0.0, lambda2=0.0, engine=""),
+}
+
+
+@pytest.mark.skipif(not FIXTURES.exists(), reason="needs ../shared")
+@pytest.mark.parametrize("name", BUILDS)
+def test_models_are_built_of_the_operators_that_caffe2_built_them_of(name):
+    optimizer.reset_optimizer_instance_count()
+    want = read_net(FIXTURES / "train" / f"train_mlp_{name}" / "train_net.pb")
+    model = model_helper.ModelHelper(name="mlp", arg_scope={"order": "NCHW"})
+    hidden = brew.relu(model, brew.fc(model, "data", "fc1", 64, 16), "relu1")
+    softmax = brew.softmax(model, brew.fc(model, hidden, "fc2", 16, 10), "softmax")
+    loss = model.AveragedLoss(model.LabelCrossEntropy([softmax, "label"], "xent"), "loss")
+    brew.accuracy(model, [softmax, "label"], "accuracy")
+    model.AddGradientOperators([loss])
+    BUILDS[name](model)
+    assert list(model.net.Proto().op) == list(want.op)
 
 
 @pytest.mark.parametrize("case", cases("train"), ids=lambda p: p.name)

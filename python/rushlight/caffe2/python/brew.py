@@ -174,18 +174,19 @@ def _conv(
                 initializer=BiasInitializer or initializer_of(bias_init, "ConstantFill", {}),
             )  # fmt: skip
         )
+    window = {}
     if is_nd:
-        kwargs["kernels"] = list(kernels)
-    elif isinstance(kernel, (list, tuple)):
-        if kernel[0] == kernel[1]:
-            kwargs["kernel"] = kernel[0]
-        else:
-            kwargs["kernel_h"], kwargs["kernel_w"] = kernel
+        window["kernels"] = list(kernels)
+    elif isinstance(kernel, (list, tuple)) and kernel[0] != kernel[1]:
+        window["kernel_h"], window["kernel_w"] = kernel
     else:
-        kwargs["kernel"] = kernel
+        window["kernel"] = kernels[0]
     if group != 1:
         kwargs["group"] = group
-    return getattr(model.net, op)(inputs, blob_out, order=order, **kwargs)
+    exhaustive = kwargs.pop("cudnn_exhaustive_search", False)
+    if kwargs.pop("use_cudnn", False):  # said in nets as Caffe2's are; what runs is the same
+        kwargs.update(engine="CUDNN", exhaustive_search=exhaustive)
+    return getattr(model.net, op)(inputs, blob_out, **window, order=order, **kwargs)
 
 
 @_scoped
@@ -309,8 +310,8 @@ def conv_transpose(
 
 def _plain(op, name, with_scope=True):
     def helper(model, blob_in, blob_out=None, **kwargs):
-        for unused in ("use_cudnn", "cudnn_exhaustive_search"):
-            kwargs.pop(unused, None)
+        if name != "sum" and kwargs.pop("use_cudnn", False):
+            kwargs["engine"] = "CUDNN"
         return getattr(model.net, op)(blob_in, blob_out, **kwargs)
 
     helper.__name__ = name

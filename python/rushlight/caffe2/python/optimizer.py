@@ -48,7 +48,7 @@ class Optimizer:
         self, net, param_init_net, base_learning_rate, learning_rate_blob=None, policy="fixed", iter_val=0, **kwargs
     ):
         if learning_rate_blob is None:
-            learning_rate_blob = self.make_unique_blob_name("lr")
+            learning_rate_blob = self.make_unique_blob_name("lr_cpu")
         iteration = utils.BuildUniqueMutexIter(param_init_net, net, iter_val=iter_val)
         if not net.BlobIsDefined(learning_rate_blob):
             # Steps are added, so rates are negative.
@@ -383,7 +383,9 @@ def _build(
             values = grad.values if isinstance(grad, core.GradientSlice) else grad
             model.net.Mul([values, ratio], [values], broadcast=1)
     for param in params:
-        optimizer(model.net, model.param_init_net, param)
+        # Caffe2 says the parameter's device, which is the default one.
+        with core.DeviceScope(core.caffe2_pb2.DeviceOption()):
+            optimizer(model.net, model.param_init_net, param)
     return optimizer
 
 

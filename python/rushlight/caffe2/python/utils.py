@@ -22,6 +22,8 @@ _TYPES = {
     "int64": caffe2_pb2.TensorProto.INT64,
     "bool": caffe2_pb2.TensorProto.BOOL,
 }
+OPTIMIZER_ITERATION_NAME = "optimizer_iteration"
+ITERATION_MUTEX_NAME = "iteration_mutex"
 # Where TensorProto keeps the values of a type.
 _FIELDS = {"float32": "float_data", "float64": "double_data", "int64": "int64_data"}
 
@@ -209,16 +211,18 @@ def BuildUniqueMutexIter(init_net, net, iter=None, iter_mutex=None, iter_val=0):
     """An iteration counter with a mutex, added to net and to init_net."""
     from rushlight.caffe2.python import core
 
-    iter = iter or core.BlobReference("ITER")
-    mutex = iter_mutex or core.BlobReference("ITER_mutex")
-    if not init_net.BlobIsDefined(iter):
-        init_net.ConstantFill([], iter, shape=[1], value=iter_val, dtype=core.DataType.INT64)
-        init_net.CreateMutex([], [mutex])
-    if not net.BlobIsDefined(iter):
-        net.AddExternalInput(iter)
-    if not net.BlobIsDefined(mutex):
-        net.AddExternalInput(mutex)
-    net.AtomicIter([mutex, iter], [iter])
+    iter = iter or core.BlobReference(OPTIMIZER_ITERATION_NAME)
+    mutex = iter_mutex or core.BlobReference(ITERATION_MUTEX_NAME)
+    with core.DeviceScope(core.DeviceOption(caffe2_pb2.CPU, extra_info=["device_type_override:cpu"])):
+        if not init_net.BlobIsDefined(iter):
+            init_net.ConstantFill([], iter, shape=[1], value=iter_val, dtype=core.DataType.INT64)
+            init_net.CreateMutex([], [mutex])
+        if not net.BlobIsDefined(iter):
+            net.AddExternalInput(iter)
+        if not net.BlobIsDefined(mutex):
+            net.AddExternalInput(mutex)
+        if not any(op.type == "AtomicIter" and iter in op.output for op in net.Proto().op):
+            net.AtomicIter([mutex, iter], [iter])
     return iter
 
 
