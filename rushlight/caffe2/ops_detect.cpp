@@ -5,6 +5,8 @@
 
 #include "rushlight/caffe2/gradient.h"
 #include "rushlight/caffe2/operator.h"
+#include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/op.h"
 
 namespace rushlight::caffe2 {
 namespace {
@@ -185,9 +187,32 @@ void bbox_transform(Call& c) {
   c.set(1, counts);
 }
 
+// Samples of regions, by the operator of rushlight/vision; regions without the number of their picture are of the first.
+Tensor roi_align(const Call& c) {
+  Tensor x = c.nhwc() ? to_nchw(c.X(0)) : c.X(0), rois = c.X(1);
+  C2_ENFORCE(x.dim() == 4 && rois.dim() == 2 && (rois.size(1) == 4 || rois.size(1) == 5), "RoIAlign: pictures of ",
+             x.sizes(), " and regions of ", rois.sizes());
+  if (rois.size(1) == 4) rois = torch::cat({torch::zeros({rois.size(0), 1}, rois.options()), rois}, 1);
+  load_provided("torchvision::roi_align");
+  const rushlight::Op* op = OpTable::get().find("torchvision::roi_align");
+  C2_ENFORCE(op, "RoIAlign wants rushlight's library of operators on images, which is not there");
+  IValue args[] = {rushlight::Tensor(x.contiguous()),
+                   rushlight::Tensor(rois.to(x.scalar_type()).contiguous()),
+                   c.f("spatial_scale", 1),
+                   c.i("pooled_h", 1),
+                   c.i("pooled_w", 1),
+                   c.i("sampling_ratio", -1),
+                   c.b("aligned")};
+  IValue ret;
+  rushlight::call(*op, args, &ret);
+  Tensor y(ret.tensor());
+  return c.nhwc() ? to_nhwc(y) : y;
+}
+
 }  // namespace
 
 void add_detect(Registry& r) {
+  r.op("RoIAlign", "2 -> 1", [](Call& c) { c.set(roi_align(c)); }).apart().grad("RoIAlignGradient: I0 I1 GO0 -> GI0");
   r.op("BoxWithNMSLimit", "2-6 -> 3-6", box_with_nms_limit).stop();
   r.op("RoIPool", "2 -> 1-2", roi_pool).apart().grad([](GradientMaker& m) {
     m.add("RoIPoolGradient", {m.I(0), m.I(1), m.O(1), m.GO(0)}, {m.GI(0)});

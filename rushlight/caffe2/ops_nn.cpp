@@ -394,7 +394,7 @@ void add_nn(Registry& r) {
   r.op("FCGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FC"); });
   r.op("FCTransposedGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FCTransposed"); });
   r.op("MatMul", "2-3 -> 1", matmul).apart().grad(matmul_gradient);
-  r.op("BatchMatMul", "2-9 -> 1", batch_matmul).apart().grad([](GradientMaker& m) {
+  r.op("BatchMatMul", "2 -> 1", batch_matmul).apart().grad([](GradientMaker& m) {
     C2_ENFORCE(!m.op.args.b("broadcast"), "Gradient is currently not supported with broadcast=1 for BatchMatMul.");
     bool ta = m.op.args.b("trans_a"), tb = m.op.args.b("trans_b");
     auto add = [&](std::vector<std::string> in, const std::string& out, bool a, bool b) {

@@ -195,8 +195,8 @@ void add_norm(Registry& r) {
     c.set(0, c.X().sum(dims));
     c.set(1, c.X().square().sum(dims));
   });
-  r.op("ChannelBackpropStats", "5 -> 2", [](Call& c) {
-    Tensor x = c.X(0), g = c.X(4);
+  r.op("ChannelBackpropStats", "4 -> 2", [](Call& c) {
+    Tensor x = c.X(0), g = c.X(3);
     auto dims = all_but_channel(x, false);
     Tensor normal = (x - by_channel(c.X(1), x, false)) * by_channel(c.X(2), x, false);
     c.set(0, (g * normal).sum(dims));
@@ -214,6 +214,14 @@ void add_norm(Registry& r) {
     Tensor n = x.abs().sum(std::vector<int64_t>{axis}, true);
     c.set(torch::where(n == 0, x, x / torch::where(n == 0, torch::ones_like(n), n)));
   });
+  // Rows divided by the square root of their scale, where that is above 0.
+  r.op("SquareRootDivide", "2 -> 1", [](Call& c) {
+     Tensor x = c.X(0), scale = c.X(1).to(x.scalar_type()).reshape({-1});
+     C2_ENFORCE(x.dim() >= 1 && scale.numel() == x.size(0), "there are ", scale.numel(), " scales for ", x.sizes());
+     std::vector<int64_t> s(size_t(x.dim()), 1);
+     s[0] = scale.numel();
+     c.set(x / torch::where(scale > 0, scale, torch::ones_like(scale)).sqrt().reshape(s));
+   }).grad("SquareRootDivide: GO0 I1 -> GI0");
   r.op("NormalizePlanarYUV", "3 -> 1", [](Call& c) {
     Tensor x = c.X(0);
     C2_ENFORCE(x.dim() == 4, "NormalizePlanarYUV wants 4 dimensions");

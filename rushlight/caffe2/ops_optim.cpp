@@ -254,7 +254,7 @@ void add_optim(Registry& r) {
      });
      c.set(0, p), c.set(1, nz);
    }).stop();
-  r.op("Lars", "6 -> 1", [](Call& c) {
+  r.op("Lars", "5 -> 1", [](Call& c) {
      double offset = c.f("offset", 0.5), min = c.f("lr_min", 0.02), wd = c.number(2), trust = c.number(3),
             max = c.number(4);
      double x = c.X(0).square().sum().sqrt().item<double>(), g = c.X(1).square().sum().sqrt().item<double>();

@@ -135,7 +135,7 @@ void find_elements(Call& c, const Tensor& items, const Tensor& wanted) {
 }  // namespace
 
 void add_shape(Registry& r) {
-  r.op("Reshape", "1-2 -> 1-2", [](Call& c) {
+  r.op("Reshape", "1-2 -> 2", [](Call& c) {
      Tensor x = c.X();
      std::vector<int64_t> to = c.has(1) ? c.whole_numbers(1) : c.ints("shape");
      C2_ENFORCE(c.has(1) || c.has_arg("shape"), "Shape is missing: an argument or a second input");
@@ -250,7 +250,7 @@ void add_shape(Registry& r) {
   r.op("NHWC2NCHW", "1 -> 1", [](Call& c) { c.set(c.X().movedim(-1, 1).contiguous()); })
       .apart()
       .grad("NCHW2NHWC: GO0 -> GI0");
-  r.op("Concat", "1+ -> 1-2",
+  r.op("Concat", "1+ -> 2",
        [](Call& c) {
          std::vector<Tensor> all;
          bool add = c.b("add_axis");

@@ -114,8 +114,8 @@ Net::Net(const Message& def, Workspace& ws) : name_(def.text("name")), def_(def.
       if (made.count(i)) continue;
       if (!external.empty() && !external.count(i)) {
         if (!ws.has(i))
-          C2_FAIL("op ", op->type, ": Source for input ", i, " is unknown for net ", name_, ", operator ",
-                  o->to_text());
+          C2_FAIL("op ", op->type, ": Source for input ", i, " is unknown for net ", name_, ", operator input: ", i,
+                  ", operator: ", o->to_text());
       }
       if (!ws.has(i)) C2_FAIL("op ", op->type, ": Encountered a non-existing input blob: ", i);
     }

@@ -365,6 +365,20 @@ def test_caffe2_is_there_under_python_m_rushlight(tmp_path):
     assert done.stdout == "n True\n"
 
 
+def test_roi_align_averages_its_samples():
+    x = np.arange(16, dtype="f").reshape(1, 1, 4, 4)
+    rois = np.array([[0, 0, 0, 4, 4]], "f")
+    (y,) = run("RoIAlign", [x, rois], ["y"], pooled_h=2, pooled_w=2, sampling_ratio=2)
+    # Bins of 2 x 2 with samples at 0.5 and 1.5, 2.5 and 3.5 (the last at the border: 3).
+    rows = np.array([[0.5, 1.5], [2.5, 3.0]]).mean(1)
+    assert np.allclose(y[0, 0], rows[:, None] * 4 + rows[None, :])
+    net = core.Net("roi")
+    loss = net.SumElements(net.RoIAlign(["i0", "i1"], "r", pooled_h=2, pooled_w=2, sampling_ratio=2), "loss")
+    grads = net.AddGradientOperators([loss])
+    workspace.RunNetOnce(net)
+    assert np.isclose(workspace.FetchBlob(grads["i0"]).sum(), 4)
+
+
 # ---- what Caffe2 itself computed
 
 
