@@ -204,7 +204,12 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
   IValue args[2] = {IValue::borrow(to), {}};
   RL_CHECK(TypeError, as_number(value, args[1]), "can't assign a ", short_type_name(value), " to a ",
            tensor_type_text(self));
-  // PyTorch makes a tensor of one element first.
+  // PyTorch makes a tensor of one element first, which it copies: not fill_, which takes expanded tensors.
+  for (size_t d = 0; d < to.sizes().size(); d++)
+    RL_CHECK(RuntimeError, to.strides()[d] != 0 || to.sizes()[d] <= 1 || to.numel() == 0,
+             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+             "Please clone() the tensor before performing the operation. (an assignment to a view of shape ",
+             to.sizes(), ")");
   if (is_half(to.dtype())) args[1] = IValue(number_in(args[1].to_scalar(), to.dtype(), true));
   call(*op_fill, args, &ret);
 }

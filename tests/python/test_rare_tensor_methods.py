@@ -308,3 +308,12 @@ def test_an_expanded_tensor_does_not_decide_the_order_of_a_result(fw):
     assert (mask * mask).stride() == mask.clone().stride() == fw.empty_like(mask).stride() == (10, 5, 1)
     assert (mask * turned).stride() == (10, 5, 1) and (turned * mask).stride() == (10, 1, 2)
     assert fw.ones(2, 1, 5).expand(2, 4, 5).transpose(0, 2).exp().stride() == (1, 5, 20)
+
+
+@pytest.mark.parametrize("index", [slice(None), ..., (slice(0, 2), 1)], ids=["slice", "ellipsis", "column"])
+def test_a_number_is_not_assigned_to_an_expanded_tensor(fw, index):
+    x = fw.ones(1, 2).expand(3, 2)
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        x[index] = 5
+    x[0] = 5  # a row is no more expanded
+    assert x.tolist() == [[5.0, 5.0]] * 3
