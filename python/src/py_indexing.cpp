@@ -206,10 +206,11 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
            tensor_type_text(self));
   // PyTorch makes a tensor of one element first, which it copies: not fill_, which takes expanded tensors.
   for (size_t d = 0; d < to.sizes().size(); d++)
-    RL_CHECK(RuntimeError, to.strides()[d] != 0 || to.sizes()[d] <= 1 || to.numel() == 0,
-             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-             "Please clone() the tensor before performing the operation. (an assignment to a view of shape ",
-             to.sizes(), ")");
+    RL_CHECK(
+        RuntimeError, to.strides()[d] != 0 || to.sizes()[d] <= 1 || to.numel() == 0,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+        "Please clone() the tensor before performing the operation. (an assignment to a view of shape ",
+        to.sizes(), ")");
   if (is_half(to.dtype())) args[1] = IValue(number_in(args[1].to_scalar(), to.dtype(), true));
   call(*op_fill, args, &ret);
 }

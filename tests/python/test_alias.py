@@ -140,3 +140,16 @@ def test_versions_compare():
     assert V("2.13.0.post1") > "2.13.0" and V("2.9.1") < "2.13" and V("2.9") != "2.10" and not V("1.0") > [1, 0]
     assert hash(V("1.0")) == hash("1.0") and V("2.13.0").split(".") == ["2", "13", "0"]
     assert V("strange") > "astrange"
+
+
+def test_a_module_of_a_function_s_name_does_not_hide_the_function():
+    done = run(
+        "-c",
+        "import torch\n"
+        "import torch.autograd.gradcheck\n"
+        "from torch.autograd.gradcheck import GradcheckError\n"
+        "x = torch.ones(2, dtype=torch.double, requires_grad=True)\n"
+        "print(torch.autograd.gradcheck(torch.sin, (x,)), issubclass(GradcheckError, RuntimeError), type(torch.autograd).__name__)\n"
+        "torch.autograd.extra = 1\n",
+    )
+    assert done.stdout == "True True module\n", done.stderr
