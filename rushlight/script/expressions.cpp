@@ -714,6 +714,14 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       return call_magic(range, base, "__getitem__", {expr(items[0])});
   }
   auto* as_simple = dynamic_cast<SimpleValue*>(base.get());
+  // A list that is known, at a place that isn't: a list of the graph.
+  if (auto* c = dynamic_cast<ConstantValue*>(base.get()); c && c->constant.is_any_list() && items.size() == 1) {
+    auto is_known = [&](const ExprPtr& e) { return !e || graph::constant_of(value(e)); };
+    const Expr& at = *items[0];
+    bool all = at.kind == EK::Slice ? is_known(at.items[0]) && is_known(at.items[1]) && is_known(at.items[2])
+                                    : is_known(items[0]);
+    if (!all) return subscript(range, graph_value(base->as_value(range, *this)), items);
+  }
   bool tuple_like = !as_simple || as_simple->value->type()->is(TK::Tuple) || graph::as_class(as_simple->value->type());
   if (tuple_like && items.size() == 1 && base->items(range, *this, known)) {
     int64_t n = int64_t(known.size());
@@ -730,6 +738,11 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       graph::SliceRange taken = graph::slice_range(n, from, to, by);
       std::vector<SugaredPtr> out;
       for (int64_t k = 0; k < taken.count; k++) out.push_back(known[size_t(taken.start + k * by)]);
+      if (auto* whole = dynamic_cast<ConstantValue*>(base.get()); whole && whole->constant.is_any_list()) {
+        std::vector<IValue> part;
+        for (const SugaredPtr& v : out) part.push_back(static_cast<ConstantValue&>(*v).constant);
+        return constant_of(graph::make_list(whole->constant.type()->element(), std::move(part)));
+      }
       return std::make_shared<TupleOf>(std::move(out));
     }
     const IValue* c = graph::constant_of(value(items[0]));
