@@ -264,7 +264,7 @@ template <class T> void write_field(Writer& w, uint32_t number, bool packed, con
       if (!all.empty()) w.bytes(number, inner.out);
       return;
     }
-  for (const auto& v : all) write_member(w, number, T(v));
+  for (const auto& v : all) write_member<T>(w, number, v);
 }
 template <class M> void write(Writer& w, const M& m) {
   std::apply([&](const auto&... f) { (write_field(w, f.number, f.packed, m.*(f.member)), ...); }, M::fields());
