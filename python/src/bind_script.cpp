@@ -6,6 +6,7 @@
 #include "py_script.h"
 #include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/script/import.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -493,6 +494,58 @@ PyObject* load_object(PyObject*, PyObject* args) {
     return wrap_object(std::move(module));
   });
 }
+// _import_model(format, path or bytes, name, folder) -> ScriptObject
+PyObject* import_model(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *format, *name, *folder;
+    PyObject* source;
+    if (!PyArg_ParseTuple(args, "sOss:_import_model", &format, &source, &name, &folder)) return nullptr;
+    Ref<ObjectValue> module;
+    std::string text = PyUnicode_Check(source) ? std::string(text_of(source)) : bytes_of(source);
+    {
+      GilRelease release(true);
+      io::Bytes bytes = PyUnicode_Check(source) ? io::map_file(text) : io::own_bytes({text.begin(), text.end()});
+      module = script::import_model(format, bytes, name, folder);
+    }
+    return wrap_object(std::move(module));
+  });
+}
+// _export_model(format, script object, method, arguments, opset, input names, output names, [(name, axis, dimension's name)], export_params,
+// initializers_as_inputs) -> bytes
+PyObject* export_model(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *format, *method;
+    PyObject *module, *examples, *inputs, *outputs, *axes;
+    int opset, params, as_inputs;
+    if (!PyArg_ParseTuple(args, "sO!sO!iO!O!O!pp:_export_model", &format, script_object_type, &module, &method,
+                          &PyTuple_Type, &examples, &opset, &PyList_Type, &inputs, &PyList_Type, &outputs, &PyList_Type,
+                          &axes, &params, &as_inputs))
+      return nullptr;
+    script::ExportOptions options;
+    options.opset = opset;
+    options.export_params = params;
+    options.initializers_as_inputs = as_inputs;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(inputs); i++)
+      options.input_names.emplace_back(text_of(PyList_GET_ITEM(inputs, i)));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(outputs); i++)
+      options.output_names.emplace_back(text_of(PyList_GET_ITEM(outputs, i)));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(axes); i++) {
+      const char *name, *dimension;
+      long long axis;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(axes, i), "sLs", &name, &axis, &dimension)) return nullptr;
+      options.dynamic_axes[name][axis] = dimension;
+    }
+    std::vector<IValue> values;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(examples); i++)
+      values.push_back(from_python(PyTuple_GET_ITEM(examples, i)));
+    std::string out;
+    {
+      GilRelease release(true);
+      out = script::export_model(format, object_of(module), method, std::move(values), options);
+    }
+    return PyBytes_FromStringAndSize(out.data(), Py_ssize_t(out.size()));
+  });
+}
 void object_dealloc(PyObject* self) {
   delete reinterpret_cast<PyScriptObject*>(self)->object;
   Py_TYPE(self)->tp_free(self);
@@ -599,6 +652,8 @@ PyMethodDef methods[] = {
     {"_define_overloads", define_overloads, METH_VARARGS,
      "_define_overloads(body, signatures, compile) -> ScriptFunction"},
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
+    {"_import_model", import_model, METH_VARARGS, "_import_model(format, path or bytes, name, folder) -> ScriptObject"},
+    {"_export_model", export_model, METH_VARARGS, "_export_model(format, object, method, arguments, ...) -> bytes"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 

@@ -58,7 +58,8 @@ struct Provided {
   std::once_flag once;
 };
 Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C", {}},
-                       {"rushlight_vision", "librushlight_vision.so", nullptr, {}}};
+                       {"rushlight_vision", "librushlight_vision.so", nullptr, {}},
+                       {"onnx", "librushlight_onnx.so", nullptr, {}}};
 
 std::string beside_this(const char* file) {
   Dl_info info;

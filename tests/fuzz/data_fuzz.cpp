@@ -1,4 +1,4 @@
-// libFuzzer targets for the readers of rushlight/data, one program each: RL_FUZZ names it. Any end but an Error is a bug.
+// libFuzzer targets for the readers of rushlight/data and of protocol buffers, one program each: RL_FUZZ names it. Any end but an Error is a bug.
 //   ./dev fuzz png --seconds 600
 #include "rushlight/core/error.h"
 #include "rushlight/data/audio.h"
@@ -7,7 +7,9 @@
 #include "rushlight/data/npy.h"
 #include "rushlight/data/record.h"
 #include "rushlight/data/sets.h"
+#include "rushlight/io/protobuf.h"
 #include "rushlight/kernels/providers.h"
+#include "rushlight/onnx/tensors.h"
 
 using namespace rushlight;
 
@@ -50,6 +52,30 @@ data::ImageOptions picture(uint8_t choice) {
 }
 [[maybe_unused]] void record(Bytes b, uint8_t) {
   data::decode_record({reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");
+}
+// Any message: fields, groups, and what looks like messages inside of them.
+void go_through(io::wire::Reader r, bool as_numbers) {
+  for (io::wire::Field f; r.next(f);) {
+    bool inner = f.is_bytes() || f.type == io::wire::Type::Group;
+    if (!inner) continue;
+    if (as_numbers && f.is_bytes()) r.numbers(f, io::wire::Type::Varint, [](uint64_t) {});
+    else go_through(r.message(f), as_numbers);
+  }
+}
+[[maybe_unused]] void protobuf(Bytes b, uint8_t choice) {
+  std::string_view text(reinterpret_cast<const char*>(b.data()), b.size());
+  io::wire::Input input(text, "fuzz");
+  go_through(io::wire::Reader(text, input), choice & 1);
+}
+// A model's messages, written again, and its tensors; what its nodes mean is tests/python/test_onnx_import.py's to damage.
+[[maybe_unused]] void onnx_model(Bytes b, uint8_t) {
+  std::string_view text(reinterpret_cast<const char*>(b.data()), b.size());
+  auto model = io::wire::parse<onnx::ModelProto>(text, "fuzz");
+  std::string again = io::wire::serialize(model);
+  RL_INVARIANT(io::wire::serialize(io::wire::parse<onnx::ModelProto>(again, "fuzz")) == again, "not the same");
+  onnx::TensorReader reader("fuzz", "");
+  for (const auto& t : model.graph.initialisers) reader.read(t);
+  for (const auto& t : model.graph.sparse_initialisers) reader.read(t);
 }
 [[maybe_unused]] void csv(Bytes b, uint8_t choice) {
   data::CsvOptions o;

@@ -95,6 +95,12 @@ def seeds() -> dict[str, list[bytes]]:
         "wav": wav(),
         "script": functions(),
         "graph": graphs(),
+        "protobuf": [b"\x08\x96\x01\x12\x03abc\x1d\x00\x00\x80\x3f\x23\x08\x01\x24\x2a\x02\x08\x01\x31" + bytes(8)],
+        # A Relu over an input and a weight of two numbers, its bytes once raw and once in float_data.
+        "onnx_model": [
+            b"\x08\x08\x3a\x3a\x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\x12\x01g\x2a\x11\x08\x02\x10\x01\x42\x01w\x4a\x08" + bytes(8) + b"\x5a\x07\x0a\x01x\x12\x02\x0a\x00\x62\x03\x0a\x01y\x42\x02\x10\x11",
+            b"\x3a\x13\x2a\x11\x08\x02\x10\x01\x22\x08" + bytes(8) + b"\x42\x01w",
+        ],
     }  # fmt: skip
 
 

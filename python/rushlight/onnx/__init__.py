@@ -1,4 +1,4 @@
-"""ONNX: models can't be exported yet. The names that programs import are here; exporting raises an error that says so."""
+"""ONNX: models are read by ``load``, and can't be exported yet. The names that programs import are here; exporting raises an error that says so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .. import _missing
+from ._load import load
 
 __all__ = [
-    "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export",
+    "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export", "load",
     "register_custom_op_symbolic", "unregister_custom_op_symbolic",
 ]  # fmt: skip
 
