@@ -5,6 +5,7 @@
 #include <cmath>
 #include <regex>
 
+#include "rushlight/onnx/export.h"
 #include "rushlight/onnx/onnx.h"
 #include "rushlight/onnx/proto.h"
 #include "rushlight/script/import.h"
@@ -387,7 +388,7 @@ TORCH_LIBRARY_FRAGMENT(onnx, m) {
 }
 
 const bool registered =
-    (script::register_importer("onnx", load), true);
+    (script::register_importer("onnx", load), script::register_exporter("onnx", export_model), true);
 
 }  // namespace
 }  // namespace rushlight::onnx

@@ -1,24 +1,18 @@
-"""ONNX: models are read by ``load``, and can't be exported yet. The names that programs import are here; exporting raises an error that says so."""
+"""ONNX: models are read (``load``) and written (``export``); ``rushlight.onnx.backend`` is the onnx package's backend interface."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from .. import _missing
+from ._export import OnnxExporterError, ONNXProgram, export, is_in_onnx_export, select_model_mode_for_export
 from ._load import load
 
 __all__ = [
     "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export", "load",
-    "register_custom_op_symbolic", "unregister_custom_op_symbolic",
+    "register_custom_op_symbolic", "select_model_mode_for_export", "unregister_custom_op_symbolic",
 ]  # fmt: skip
-
-_INSTEAD = "torch.jit.trace(model, x).save(path) makes a file that runs without Python"
-
-
-class OnnxExporterError(RuntimeError):
-    """What failed exports raise in PyTorch."""
 
 
 class TrainingMode(enum.IntEnum):
@@ -40,23 +34,6 @@ class TensorProtoDataType(enum.IntEnum):
         14
     )
     COMPLEX64, COMPLEX128, BFLOAT16 = range(14, 17)
-
-
-class ONNXProgram:
-    """An exported model: there is none to make."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise _missing.unsupported("torch.onnx.export", _INSTEAD)
-
-
-def export(*args: Any, **kwargs: Any) -> NoReturn:
-    """Raises UnsupportedError."""
-    raise _missing.unsupported("torch.onnx.export", _INSTEAD)
-
-
-def is_in_onnx_export() -> bool:
-    """Whether an export is going on: never."""
-    return False
 
 
 _symbolics: dict[tuple[str, int], Callable] = {}

@@ -1,0 +1,105 @@
+// What the table of operators sees of an export; see export.h.
+#pragma once
+#include "rushlight/onnx/export.h"
+#include "rushlight/onnx/proto.h"
+
+namespace rushlight::onnx {
+
+// A value: what it is in the example, and where it stands in the model ("" for constants that nobody asked for yet).
+struct Known {
+  IValue value;
+  std::string name;
+  std::shared_ptr<std::vector<Known>> items;  // of lists and tuples that depend on an input
+  bool constant = true;
+};
+
+struct AttributeValue {
+  std::string name;
+  enum { I, F, S, Is, Fs, T, G } kind;
+  int64_t i = 0;
+  double f = 0;
+  std::string s;  // of G: the graph's bytes
+  std::vector<int64_t> is;
+  std::vector<double> fs;
+  Tensor t;
+};
+inline AttributeValue at(std::string n, int64_t v) { return {std::move(n), AttributeValue::I, v}; }
+inline AttributeValue at(std::string n, int v) { return {std::move(n), AttributeValue::I, v}; }
+inline AttributeValue at(std::string n, bool v) { return {std::move(n), AttributeValue::I, v}; }
+inline AttributeValue at(std::string n, double v) { return {std::move(n), AttributeValue::F, 0, v}; }
+inline AttributeValue at(std::string n, const char* v) { return {std::move(n), AttributeValue::S, 0, 0, v}; }
+inline AttributeValue at(std::string n, std::string v) { return {std::move(n), AttributeValue::S, 0, 0, std::move(v)}; }
+inline AttributeValue at(std::string n, std::vector<int64_t> v) {
+  return {std::move(n), AttributeValue::Is, 0, 0, {}, std::move(v)};
+}
+using AttributeList = std::vector<AttributeValue>;
+using Name = std::string;
+using Names_ = std::vector<std::string>;
+
+class Exporter {
+ public:
+  explicit Exporter(const ExportOptions& o) : options(o), opset(o.opset) {}
+  // A node; the name of its (first) output.
+  Name op(const char* type, const Names_& inputs, const AttributeList& attributes = {}) {
+    return ops(type, inputs, 1, attributes)[0];
+  }
+  Names_ ops(const char* type, const Names_& inputs, size_t outputs, const AttributeList& attributes = {},
+             const char* domain = "");
+  Name constant(const Tensor& t);
+  Name ints(const std::vector<int64_t>& v);            // a constant, one dimension
+  Name number(double v, DType d, bool scalar = true);  // a constant
+  Name cast(const Name& x, DType to);
+  Name unsqueeze(const Name& x, const std::vector<int64_t>& axes);
+  Name squeeze(const Name& x, const std::vector<int64_t>& axes);
+  Name reduce(const char* type, const Name& x, const std::vector<int64_t>& axes, bool keep);
+  Name slice(const Name& x, int64_t axis, const Name& begin, const Name& end, int64_t step);
+  // A value's name, as a tensor of a dtype where one is given.
+  Name name_of(Known& k, const DType* as = nullptr);
+  // Whole numbers side by side as one int64 tensor.
+  Name joined(Known& list);
+
+  const ExportOptions& options;
+  int opset;
+  std::vector<std::string> nodes;  // serialized
+  std::vector<std::pair<Name, Tensor>> initialisers;
+  std::map<const void*, Name> known_tensors;
+  int count = 0;
+};
+
+// A node of the graph that is to be written.
+struct Call {
+  Exporter& e;
+  graph::Node* node;
+  std::vector<Known*> in;
+  std::vector<Known> out;  // their examples; names are the translator's to give
+
+  bool has(size_t i) const { return i < in.size() && !in[i]->value.is_none(); }
+  const Tensor& example(size_t i) const { return in[i]->value.tensor(); }
+  int64_t rank(size_t i) const { return example(i).dim(); }
+  Name t(size_t i) const { return e.name_of(*in[i]); }
+  // As the result's dtype, which numbers and other dtypes are converted to.
+  Name promoted(size_t i) const { return as(i, out[0].value.tensor().dtype()); }
+  Name as(size_t i, DType d) const { return e.name_of(*in[i], &d); }
+  int64_t i(size_t k) const { return need(k).to_int(); }
+  double f(size_t k) const {
+    return need(k).is_int()    ? double(need(k).to_int())
+           : need(k).is_bool() ? double(need(k).to_bool())
+                               : need(k).to_double();
+  }
+  bool b(size_t k) const { return need(k).is_int() ? need(k).to_int() != 0 : need(k).to_bool(); }
+  int64_t axis(size_t k, size_t of = 0, int64_t more = 0) const {
+    int64_t a = i(k), n = rank(of) + more;
+    return a < 0 ? a + n : a;
+  }
+  std::vector<int64_t> list(size_t k) const {
+    return in[k]->value.is_int() ? std::vector<int64_t>{in[k]->value.to_int()} : need(k).int_list().vec();
+  }
+  const IValue& need(size_t k) const;
+  DType dtype() const { return out[0].value.tensor().dtype(); }
+  bool floats(size_t k = 0) const { return is_floating(example(k).dtype()); }
+};
+// Gives the names of the node's outputs.
+using ExportRule = Names_ (*)(Call& c);
+const std::map<std::string, ExportRule>& export_rules();
+
+}  // namespace rushlight::onnx
