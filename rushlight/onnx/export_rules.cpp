@@ -673,6 +673,7 @@ Names_ embedding(C c) { return {c.e.op("Gather", {c.t(0), c.t(1)}, {at("axis", 0
 
 Names_ scatter(C c, const char* reduction) {
   since(c, 11);
+  if (c.in.size() > 4) refuse(c, "reduce");
   Name source = c.in[3]->value.is_tensor() ? c.t(3) : c.e.op("Expand", {c.as(3, c.dtype()), shape_of(c, c.t(2))});
   AttributeList a = {at("axis", c.axis(1))};
   if (*reduction) {
@@ -689,6 +690,7 @@ Names_ norm(C c) {  // norm(self, p, dim, keepdim), linalg_vector_norm(self, ord
   Name x = c.promoted(0);
   if (p == 1) return {c.e.reduce("ReduceL1", x, axes, keep)};
   if (p == 2) return {c.e.reduce("ReduceL2", x, axes, keep)};
+  if (p == 0) refuse(c, "the number of elements that aren't 0");
   Name a = c.e.op("Abs", {x});
   if (std::isinf(p)) return {c.e.reduce(p > 0 ? "ReduceMax" : "ReduceMin", a, axes, keep)};
   Name s = c.e.reduce("ReduceSum", c.e.op("Pow", {a, c.e.number(p, c.dtype())}), axes, keep);
@@ -803,7 +805,8 @@ const std::map<std::string, ExportRule>& export_rules() {
               return {scale == 1 ? y : c.e.op("Mul", {y, c.e.number(scale, c.dtype())})};),
       RL_RULE("aten::celu", since(c, 12); return {c.e.op("Celu", {c.t(0)}, {at("alpha", c.f(1))})};),
       RL_RULE("aten::leaky_relu", return {c.e.op("LeakyRelu", {c.t(0)}, {at("alpha", c.f(1))})};),
-      RL_RULE("aten::rrelu", return {c.e.op("LeakyRelu", {c.t(0)}, {at("alpha", (c.f(1) + c.f(2)) / 2)})};),
+      RL_RULE("aten::rrelu", if (c.b(3)) refuse(c, "random slopes in training");
+              return {c.e.op("LeakyRelu", {c.t(0)}, {at("alpha", (c.f(1) + c.f(2)) / 2)})};),
       RL_RULE("aten::hardsigmoid", return {c.e.op("HardSigmoid", {c.t(0)}, {at("alpha", 1.0 / 6)})};),
       RL_RULE("aten::hardswish",
               return {c.e.op("Mul", {c.t(0), c.e.op("HardSigmoid", {c.t(0)}, {at("alpha", 1.0 / 6)})})};),
@@ -1002,6 +1005,7 @@ const std::map<std::string, ExportRule>& export_rules() {
             p = next++;
           } return permute(c, perm);),
       RL_RULE("aten::expand", return expand(c, c.e.joined(*c.in[1]), c.in[1]->value.int_list().vec());),
+      RL_RULE("aten::broadcast_to", return expand(c, c.e.joined(*c.in[1]), c.in[1]->value.int_list().vec());),
       RL_RULE("aten::expand_as", return {c.e.op("Expand", {c.t(0), shape_of(c, c.t(1))})};),
       RL_RULE("aten::repeat", Name x = c.t(0); auto more = int64_t(c.in[1]->value.int_list().size()) - c.rank(0);
               List front; for (int64_t k = 0; k < more; k++) front.push_back(k);

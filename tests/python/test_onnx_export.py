@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from rushlight.nn import functional as F
 
 import rushlight as torch
 from rushlight import nn
+from rushlight.nn import functional as F
 
 try:
     import onnx
@@ -196,6 +196,13 @@ def test_what_onnx_cannot_say_is_an_error_that_names_it():
         torch.onnx.export(Lambda(torch.lgamma), (torch.ones(2),))
     with pytest.raises(NotImplementedError, match="from opset 14 on"):
         torch.onnx.export(Lambda(torch.tril), (torch.ones(2, 2),), opset_version=13)
+    for function, match in (
+        (lambda x: torch.scatter(x, 0, torch.tensor([[0, 1]]), x, reduce="add"), "reduce"),
+        (lambda x: F.rrelu(x, training=True), "random slopes"),
+        (lambda x: x.norm(p=0), "aren't 0"),
+    ):
+        with pytest.raises(NotImplementedError, match=match):
+            torch.onnx.export(Lambda(function), (torch.ones(2, 2),), opset_version=17)
     with pytest.raises(ValueError, match="opset_version 99"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), opset_version=99)
 
