@@ -36,10 +36,17 @@ class OrderedDict {
   }
   const std::string& key_description() const noexcept { return key_description_; }
 
-  Item& front() { return items_.front(); }
-  const Item& front() const { return items_.front(); }
-  Item& back() { return items_.back(); }
-  const Item& back() const { return items_.back(); }
+  // Both throw RuntimeError if there is nothing.
+  Item& front() {
+    TORCH_CHECK(!is_empty(), "Called front() on an empty OrderedDict");
+    return items_.front();
+  }
+  const Item& front() const { return const_cast<OrderedDict&>(*this).front(); }
+  Item& back() {
+    TORCH_CHECK(!is_empty(), "Called back() on an empty OrderedDict");
+    return items_.back();
+  }
+  const Item& back() const { return const_cast<OrderedDict&>(*this).back(); }
   Item& operator[](size_t i) { return items_[i]; }
   const Item& operator[](size_t i) const { return items_[i]; }
   // Throws RuntimeError naming a key that isn't there.

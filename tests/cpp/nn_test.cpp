@@ -173,6 +173,7 @@ TEST(ContainerTest, ListsAndDicts) {
   torch::nn::ParameterDict dict;
   dict->insert("a", torch::ones({2}));
   EXPECT_TRUE(has(error_of([&] { dict["b"]; }), "Parameter 'b' is not defined"));
+  EXPECT_TRUE(has(error_of([] { torch::OrderedDict<std::string, int>().front(); }), "empty OrderedDict"));
   auto copy = std::dynamic_pointer_cast<torch::nn::ParameterDictImpl>(dict->clone());
   EXPECT_FALSE(copy->get("a").is_same(dict->get("a")));
 }
