@@ -129,6 +129,9 @@ def test_the_object_inside_of_a_script_module():
     assert net._c._method_names() == ["twice"] and net._c._has_method("twice") and not net._c._has_method("forward")
     assert net._c._get_method("twice").graph.findNode("aten::mul") is not None
     assert net._c.hasattr("weight") and net._c.getattr("weight").tolist() == [1.0, 1.0]
+    other, relu = torch.jit.script(Doubled()), torch.jit.script(torch.nn.ReLU())
+    assert net._c._type() == other._c._type() != relu._c._type()
+    torch.testing.FileCheck().check_count(str="aten::mul", count=2, exactly=True).run(net._c._get_method("twice").graph)
     assert net.qualified_name.endswith(".Doubled") and net._c.name == "Doubled"
     assert net.twice(torch.ones(2)).tolist() == [2.0, 2.0]
     with pytest.raises(AttributeError, match="forward"):

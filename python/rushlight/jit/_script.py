@@ -32,6 +32,7 @@ from ._resolver import (
     _type_of,
     overloads_of,
 )
+from ._types import ClassType
 
 
 def is_scripting() -> bool:
@@ -840,6 +841,7 @@ def _name_methods_of_objects() -> None:
     cls = _C.ScriptObject
     cls._get_method, cls._method_names = cls._method, cls._methods
     cls._has_method = lambda self, name: name in self._methods()
+    cls._type = lambda self: ClassType(self._class_name)  # equal for objects that share a class
     cls.getattr, cls.setattr = cls._get, cls._set
     cls.hasattr = lambda self, name: name in self._kinds()
     cls.qualified_name = property(lambda self: self._class_name)

@@ -37,9 +37,9 @@ class FileCheck:
         """The text comes in the next line."""
         return self._with("next", text)
 
-    def check_count(self, text: str, count: int, exactly: bool = False) -> FileCheck:
+    def check_count(self, str: str, count: int, exactly: bool = False) -> FileCheck:  # PyTorch's name
         """The text comes `count` times; if `exactly`, not once more."""
-        return self._with("count", text, count, exactly)
+        return self._with("count", str, count, exactly)
 
     def check_dag(self, text: str) -> FileCheck:
         """The text comes later; those of check_dag calls that follow each other come in any order."""
