@@ -588,59 +588,14 @@ PyObject* freeze_object(PyObject*, PyObject* args) {
       return out;
     };
     const Ref<ObjectValue>& module = object_of(o);
-    const ClassType& old = *graph::as_class(module->type);
-    std::set<std::string> kept = names(kept_names);
-    auto type = std::make_shared<ClassType>(old.name(), true);
-    std::vector<std::shared_ptr<graph::Graph>> graphs;
-    std::vector<Function*> functions;
-    for (const std::string& name : names(method_names)) {
-      Function* f = old.find_method(name);
-      RL_CHECK(AttributeError, f, "freeze: the module has no method '", name, "'");
-      graphs.push_back(made(*f).graph->copy());
-      functions.push_back(f);
-    }
-    std::vector<graph::Graph*> all;
-    for (const auto& g : graphs) all.push_back(g.get());
-    std::set<std::string> used;
+    std::set<std::string> methods = names(method_names), kept = names(kept_names);
+    for (const std::string& name : methods)
+      if (Function* f = graph::as_class(module->type)->find_method(name)) made(*f);  // may need Python's lock
+    Ref<ObjectValue> object;
     {
       GilRelease release(true);
-      graph::freeze(all, *module, kept);
-      std::function<void(const graph::Block&, const graph::Value*)> find = [&](const graph::Block& b,
-                                                                               const graph::Value* self) {
-        for (graph::Node* n : b) {
-          for (graph::Block* inner : n->blocks()) find(*inner, self);
-          if ((n->is("prim::GetAttr") || n->is("prim::SetAttr")) && n->input(0) == self)
-            used.emplace(n->attribute("name").to_string());
-        }
-      };
-      for (graph::Graph* g : all) {
-        if (fold) graph::fold_frozen(*g);
-        find(*g->block(), g->inputs()[0]);
-      }
+      object = script::freeze_module(module, methods, kept, fold);
     }
-    for (const std::string& name : kept) used.insert(name.substr(0, name.find('.')));
-    std::vector<IValue> slots;
-    for (size_t i = 0; i < old.slots.size(); i++) {
-      const ClassType::Slot& s = old.slots[i];
-      if (!used.contains(s.name)) continue;
-      type->add_slot(s.name, s.type, s.is_parameter, s.is_buffer);
-      slots.push_back(module->slots[i]);
-    }
-    for (size_t i = 0; i < functions.size(); i++) {
-      auto f = std::make_shared<Function>();
-      f->name = functions[i]->name;
-      f->compile = [from = functions[i], c = type.get(), g = graphs[i]](Function& into) {
-        into.schema = from->schema;
-        into.schema.args[0].type = c->unowned();
-        into.schema.args[0].type_name = c->name();
-        g->inputs()[0]->set_type(c->unowned());
-        into.graph = g;
-      };
-      f->made();
-      type->add_method(std::move(f));
-    }
-    auto object = make_ref<ObjectValue>(type, slots.size());
-    object->slots = std::move(slots);
     return wrap_object(std::move(object));
   });
 }

@@ -1,6 +1,7 @@
 // Compiled functions and modules as programs hold them, and archives of them.
 #pragma once
 #include <map>
+#include <set>
 
 #include "rushlight/graph/executor/executor.h"
 #include "rushlight/io/file.h"
@@ -48,6 +49,12 @@ Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
 // v as a value of the type, which only holds what scripts can't make wrongly: what C++ programs pass or assign comes unchecked. A list or dict
 // of another element type is copied. Throws RuntimeError that begins with `what`.
 IValue fitted_value(IValue v, const TypePtr& type, const std::string& what);
+
+// A module of a class of its own with these methods, in which attributes are constants but for those in `kept` ("weight", "conv.weight") and
+// those that the methods assign. `fold`: batch_norm of a convolution becomes part of its weights, and dropout goes. Throws AttributeError for
+// a method that is not there.
+Ref<ObjectValue> freeze_module(const Ref<ObjectValue>& module, const std::set<std::string>& methods,
+                               const std::set<std::string>& kept, bool fold);
 
 // Runs a method. Throws AttributeError if the module has none of that name, RuntimeError for arguments that don't fit its schema.
 IValue run_method(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args);
