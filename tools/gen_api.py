@@ -10,6 +10,8 @@
   OUT_DIR/rushlight/functions.h    all of them; functional.h those of the namespace functional
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
   OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
+  OUT_DIR/rushlight/torch_namespaces.inc   those of torch::linalg, torch::fft and torch::special, by their short names
+  OUT_DIR/rushlight/torch_ops.inc  at::_ops::add_Tensor::call(...), every overload by its own name
   OUT_DIR/records.json             the records, for stubs, documentation and tests
 
 Files are rewritten only when they change, so adding an operator compiles that operator and little else.
@@ -318,8 +320,8 @@ OPTIONS = ["dtype", "layout", "device", "pin_memory"]
 FRONT = {"Tensor?": "const std::optional<Tensor>&", "Generator?": "std::optional<Generator>"}
 
 
-def front_end(schema: Schema, method: bool) -> str:
-    """An inline forwarder of the C++ front end: PyTorch's signature, with TensorOptions for the four factory arguments."""
+def front_end(schema: Schema, method: bool, shown: str = "") -> str:
+    """An inline forwarder of the C++ front end: PyTorch's signature, with TensorOptions for the four factory arguments. `shown`: its name."""
     names = [a.name for a in schema.args]
     has_options = (
         [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
@@ -374,9 +376,39 @@ def front_end(schema: Schema, method: bool) -> str:
     head = (
         f"  {returned} {name}({', '.join(params)}) const"
         if method
-        else f"inline {returned} {name}({', '.join(params)})"
+        else f"inline {returned} {shown or name}({', '.join(params)})"
     )
     return f"{head} {{ return {body}; }}"
+
+
+SPACES = ("linalg", "fft", "special")
+
+
+def overload_struct(schema: Schema) -> str:
+    """at::_ops::add_Tensor: one overload, its arguments in the schema's order and none left out."""
+    params, call = [], []
+    for arg in schema.args:
+        plain = re.sub(r"\[\d+\]", "[]", arg.type)
+        params.append(f"{FRONT.get(plain, cpp_type(arg.type))} {arg.name}")
+        lower = plain in FRONT or plain in ("Scalar?", "Tensor[]", "Tensor?[]")
+        call.append((arg.name, f"lowered({arg.name})" if lower else arg.name))
+    given = dict(call)
+    body = f"::rushlight::{schema.cpp_name}({', '.join(given[a.name] for a in ordered(schema))})"
+    result = {"Tensor": "Tensor", "Tensor[]": "std::vector<Tensor>"}
+    types = [result.get(r, RETURN[r]) for r in schema.returns]
+    if schema.returns == ["Tensor[]"]:
+        body = f"adopt({body})"
+    elif len(types) > 1:
+        body = f"adopt<{', '.join(types)}>({body})"
+    returned = "void" if not types else types[0] if len(types) == 1 else f"std::tuple<{', '.join(types)}>"
+    name = schema.name + (f"_{schema.overload}" if schema.overload else "")
+    keys = ", ".join(["DispatchKeySet", *params])
+    again = ", ".join(a.name for a in schema.args)
+    text = (
+        f"struct {name} {{\n  static {returned} call({', '.join(params)}) {{ return {body}; }}\n"
+        f"  static {returned} redispatch({keys}) {{ AutoDispatchBelowAutograd below; return call({again}); }}\n}};"
+    )
+    return re.sub(r"\bstd::", "::std::", text)  # there is an operator of that name
 
 
 def by_hand(schema: Schema) -> bool:
@@ -427,7 +459,15 @@ def main() -> None:
         disambiguate(schemas)
     methods: list[str] = []
     functions: list[str] = []
+    spaces: dict[str, list[str]] = {space: [] for space in SPACES}
+    overloads: dict[str, str] = {}
     for record, schema in chosen:
+        space, _, short = schema.name.partition("_")
+        if "function" in record["forms"] and space in spaces and schema.kind != "inplace":
+            out_of = "_out" if schema.kind == "out" else ""
+            spaces[space].append(front_end(schema, False, short + out_of))
+        if not schema.namespace:
+            overloads.setdefault(f"{schema.name}_{schema.overload}", overload_struct(schema))
         if "function" in record["forms"] and not schema.namespace:
             functions.append(front_end(schema, False))
         forms = set(record["forms"])
@@ -452,6 +492,9 @@ def main() -> None:
         write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
+    nested = (f"namespace {s} {{\n" + "\n".join(lines) + f"\n}}  // namespace {s}\n" for s, lines in spaces.items())
+    write(out / "rushlight" / "torch_namespaces.inc", "".join(nested))
+    write(out / "rushlight" / "torch_ops.inc", "\n".join(overloads.values()) + "\n")
     for k in range(SHARDS):
         mine = names[k::SHARDS]
         body = "\n\n".join(

@@ -1,3 +1,7 @@
-// A header name of PyTorch; see torch/torch.h.
+// at::_ops::add_Tensor::call(a, b, 1): every overload of an operator under its own name.
 #pragma once
 #include "rushlight/api/api.h"
+
+namespace rushlight::api::_ops {
+#include "rushlight/torch_ops.inc"
+}  // namespace rushlight::api::_ops

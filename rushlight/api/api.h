@@ -5,6 +5,7 @@
 #include "rushlight/api/check.h"
 #include "rushlight/api/context.h"
 #include "rushlight/api/creation.h"
+#include "rushlight/api/custom_class.h"
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/indexing.h"
 #include "rushlight/api/ivalue.h"
@@ -12,6 +13,7 @@
 #include "rushlight/api/module.h"
 #include "rushlight/api/serialize.h"
 #include "rushlight/api/tensor.h"
+#include "rushlight/api/util.h"
 
 namespace torch {
 using namespace rushlight::api;
@@ -30,9 +32,11 @@ namespace c10 {
 using namespace rushlight::api;
 template <class T>
 using complex = std::complex<T>;
-template <class T, size_t N = 6>
-using SmallVector = std::vector<T>;
 }  // namespace c10
 namespace caffe2 {
 using rushlight::api::TypeMeta;
+}
+// torch::linalg::det(x) is torch::linalg_det(x), and so on.
+namespace rushlight::api {
+#include "rushlight/torch_namespaces.inc"
 }

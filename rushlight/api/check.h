@@ -1,5 +1,6 @@
 // TORCH_CHECK and its relatives: checks in programs, whose texts join values by operator<<.
 #pragma once
+#include <memory>
 #include <sstream>
 
 #include "rushlight/api/types.h"
@@ -25,6 +26,22 @@ std::string check_text(const char* condition, const Ts&... parts) {
            " to be true, but got false.  (Could this error message be improved?)";
   else return api::str(parts...);
 }
+template <class A, class B, class F>
+std::unique_ptr<std::string> compare(const A& a, const B& b, const F& f, const char* condition) {
+  if (f(a, b)) return nullptr;
+  return std::make_unique<std::string>(api::str("Check failed: ", condition, " (", a, " vs. ", b, "). "));
+}
+// Throws RuntimeError at its end, with what was streamed.
+class Thrower {
+ public:
+  explicit Thrower(const std::string& text) { out_ << text; }
+  Thrower(const Thrower&) = delete;
+  ~Thrower() noexcept(false) { throw RuntimeError(out_.str()); }
+  std::ostream& stream() { return out_; }
+
+ private:
+  std::ostringstream out_;
+};
 std::string assert_text(const char* condition, const char* file, int line, const std::string& more);
 void warn(const std::string& text);
 }  // namespace detail
@@ -58,14 +75,12 @@ void warn(const std::string& text);
 #else
 #define TORCH_INTERNAL_ASSERT_DEBUG_ONLY(...) TORCH_INTERNAL_ASSERT(__VA_ARGS__)
 #endif
-#define RL_CHECK_COMPARE(a, b, op)                                                                     \
-  do {                                                                                                 \
-    const auto& rl_a = (a);                                                                            \
-    const auto& rl_b = (b);                                                                            \
-    if (!(rl_a op rl_b))                                                                               \
-      throw ::rushlight::RuntimeError(                                                                 \
-          ::rushlight::api::str("Check failed: " #a " " #op " " #b " (", rl_a, " vs. ", rl_b, "). ")); \
-  } while (false)
+// TORCH_CHECK_EQ(a, b) << "more text";
+#define RL_CHECK_COMPARE(a, b, op)                                                                       \
+  if (auto rl_failed = ::rushlight::api::detail::compare(                                                \
+          (a), (b), [](const auto& rl_a, const auto& rl_b) { return rl_a op rl_b; }, #a " " #op " " #b); \
+      !rl_failed) {                                                                                      \
+  } else ::rushlight::api::detail::Thrower(*rl_failed).stream()
 #define TORCH_CHECK_EQ(a, b) RL_CHECK_COMPARE(a, b, ==)
 #define TORCH_CHECK_NE(a, b) RL_CHECK_COMPARE(a, b, !=)
 #define TORCH_CHECK_LT(a, b) RL_CHECK_COMPARE(a, b, <)

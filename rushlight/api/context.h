@@ -92,12 +92,17 @@ class Context {
   void setBenchmarkCuDNN(bool) {}
   void setDeterministicCuDNN(bool) {}
   void setUserEnabledCuDNN(bool) {}
+  // False: numbers too small to be normal are kept.
+  bool setFlushDenormal(bool) { return false; }
   void setAllowTF32CuBLAS(bool) {}
   // Every kernel gives the same result each time.
   void setDeterministicAlgorithms(bool, bool = false) {}
   bool deterministicAlgorithms() const { return true; }
 };
 Context& globalContext();
+// Texts for people: how the library was built, and its threads.
+std::string show_config();
+std::string get_parallel_info();
 
 namespace Reduction {
 enum Reduction { None, Mean, Sum, END };

@@ -14,6 +14,12 @@ RL_DTYPES(RL_ENTRY)
 #undef RL_ENTRY
 [[noreturn]] void fail_dispatch(const char* name, DType d);
 }  // namespace rushlight::api::detail
+namespace rushlight::api::impl {
+template <DType D>
+using ScalarTypeToCPPTypeT = typename detail::CppType<D>::type;
+template <DType D>
+struct ScalarTypeToCPPType : detail::CppType<D> {};
+}  // namespace rushlight::api::impl
 
 // The cases stand between the braces of a switch.
 #define AT_DISPATCH_SWITCH(TYPE, NAME, ...)                                  \
@@ -133,3 +139,38 @@ RL_DTYPES(RL_ENTRY)
   AT_DISPATCH_SWITCH(TYPE, NAME,                                                       \
                      RL_DISPATCH_CASE(::rushlight::DType::Int32, index_t, __VA_ARGS__) \
                          RL_DISPATCH_CASE(::rushlight::DType::Int64, index_t, __VA_ARGS__))
+
+// The second form, with the dtypes at the end: AT_DISPATCH_V2(t, "name", AT_WRAP([&] { ... }), AT_EXPAND(AT_FLOATING_TYPES), at::kHalf).
+#define AT_WRAP(...) __VA_ARGS__
+#define AT_EXPAND(...) __VA_ARGS__
+#define AT_FLOATING_TYPES ::rushlight::DType::Float64, ::rushlight::DType::Float32
+#define AT_INTEGRAL_TYPES                                                                                    \
+  ::rushlight::DType::UInt8, ::rushlight::DType::Int8, ::rushlight::DType::Int32, ::rushlight::DType::Int64, \
+      ::rushlight::DType::Int16
+#define AT_COMPLEX_TYPES ::rushlight::DType::Complex128, ::rushlight::DType::Complex64
+#define AT_ALL_TYPES AT_INTEGRAL_TYPES, AT_FLOATING_TYPES
+#define AT_ALL_TYPES_AND_COMPLEX AT_ALL_TYPES, AT_COMPLEX_TYPES
+#define RL_PICK17(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, name, ...) name
+#define RL_COUNTED(...)                                                                                             \
+  RL_PICK17(__VA_ARGS__, RL_V16, RL_V15, RL_V14, RL_V13, RL_V12, RL_V11, RL_V10, RL_V9, RL_V8, RL_V7, RL_V6, RL_V5, \
+            RL_V4, RL_V3, RL_V2, RL_V1, )
+#define RL_V1(B, D) RL_DISPATCH_CASE(D, scalar_t, RL_UNWRAP B)
+#define RL_V2(B, D, ...) RL_V1(B, D) RL_V1(B, __VA_ARGS__)
+#define RL_V3(B, D, ...) RL_V1(B, D) RL_V2(B, __VA_ARGS__)
+#define RL_V4(B, D, ...) RL_V1(B, D) RL_V3(B, __VA_ARGS__)
+#define RL_V5(B, D, ...) RL_V1(B, D) RL_V4(B, __VA_ARGS__)
+#define RL_V6(B, D, ...) RL_V1(B, D) RL_V5(B, __VA_ARGS__)
+#define RL_V7(B, D, ...) RL_V1(B, D) RL_V6(B, __VA_ARGS__)
+#define RL_V8(B, D, ...) RL_V1(B, D) RL_V7(B, __VA_ARGS__)
+#define RL_V9(B, D, ...) RL_V1(B, D) RL_V8(B, __VA_ARGS__)
+#define RL_V10(B, D, ...) RL_V1(B, D) RL_V9(B, __VA_ARGS__)
+#define RL_V11(B, D, ...) RL_V1(B, D) RL_V10(B, __VA_ARGS__)
+#define RL_V12(B, D, ...) RL_V1(B, D) RL_V11(B, __VA_ARGS__)
+#define RL_V13(B, D, ...) RL_V1(B, D) RL_V12(B, __VA_ARGS__)
+#define RL_V14(B, D, ...) RL_V1(B, D) RL_V13(B, __VA_ARGS__)
+#define RL_V15(B, D, ...) RL_V1(B, D) RL_V14(B, __VA_ARGS__)
+#define RL_V16(B, D, ...) RL_V1(B, D) RL_V15(B, __VA_ARGS__)
+#define RL_UNWRAP(...) __VA_ARGS__
+#define RL_DISPATCH_V2(B, ...) RL_JOINED(RL_COUNTED(__VA_ARGS__), (B, __VA_ARGS__))
+#define RL_JOINED(f, args) f args
+#define AT_DISPATCH_V2(TYPE, NAME, BODY, ...) AT_DISPATCH_SWITCH(TYPE, NAME, RL_DISPATCH_V2((BODY), __VA_ARGS__))

@@ -1,5 +1,7 @@
 // x.index({Slice(1, None), 0, "...", mask}): Python's x[1:, 0, ..., mask].
 #pragma once
+#include <limits>
+
 #include "rushlight/api/tensor.h"
 
 namespace rushlight::api::indexing {
@@ -8,20 +10,26 @@ struct EllipsisIndexType {};
 constexpr EllipsisIndexType Ellipsis = {};
 constexpr std::nullopt_t None = std::nullopt;
 
-// start:stop:step, each of which may be None.
+constexpr int64_t INDEX_MIN = std::numeric_limits<int64_t>::min(), INDEX_MAX = std::numeric_limits<int64_t>::max();
+
+// start:stop:step, each of which may be None. Throws ValueError for a step of 0.
 class Slice {
  public:
   Slice(std::optional<int64_t> start = std::nullopt, std::optional<int64_t> stop = std::nullopt,
         std::optional<int64_t> step = std::nullopt)
-      : start_(start), stop_(stop), step_(step.value_or(1)) {}
-  std::optional<int64_t> start() const { return start_; }
-  std::optional<int64_t> stop() const { return stop_; }
+      : step_(step.value_or(1)),
+        start_(start.value_or(step_ < 0 ? INDEX_MAX : 0)),
+        stop_(stop.value_or(step_ < 0 ? INDEX_MIN : INDEX_MAX)) {
+    RL_CHECK(ValueError, step_ != 0, "slice step cannot be zero");
+  }
+  int64_t start() const { return start_; }
+  int64_t stop() const { return stop_; }
   int64_t step() const { return step_; }
 
  private:
-  std::optional<int64_t> start_, stop_;
-  int64_t step_;
+  int64_t step_, start_, stop_;
 };
+std::ostream& operator<<(std::ostream& out, const Slice& s);
 
 // One of the things that may stand in brackets.
 class TensorIndex {
@@ -55,5 +63,8 @@ class TensorIndex {
   indexing::Slice slice_;
   api::Tensor tensor_;
 };
+
+std::ostream& operator<<(std::ostream& out, const TensorIndex& i);
+std::ostream& operator<<(std::ostream& out, const std::vector<TensorIndex>& indices);
 
 }  // namespace rushlight::api::indexing

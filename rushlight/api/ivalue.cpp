@@ -1,5 +1,7 @@
 #include "rushlight/api/ivalue.h"
 
+#include <cmath>
+#include <limits>
 #include <ostream>
 
 #include "rushlight/api/module.h"
@@ -20,6 +22,14 @@ IValue::IValue(const intrusive_ptr<ivalue::Tuple>& t) {
   RL_CHECK(RuntimeError, t, "IValue: the pointer to a tuple is null");
   *this = IValue(rushlight::IValue::tuple({t->elements().begin(), t->elements().end()}));
 }
+std::string TypeView::str() const { return type_->schema_text(); }
+std::string TypeView::annotation_str() const { return type_->text(); }
+bool TypeView::is_module() const {
+  const auto* c = dynamic_cast<const graph::ClassType*>(type_);
+  return c && c->is_module;
+}
+std::ostream& operator<<(std::ostream& out, const TypeView& t) { return out << t.str(); }
+
 IValue::IValue(const jit::Module& m) : rushlight::IValue(m.object()) {}
 
 void IValue::fail_api_kind(const char* wanted) const {
@@ -77,6 +87,15 @@ void print_items(std::ostream& out, const std::vector<IValue>& items, const char
 std::ostream& operator<<(std::ostream& out, const IValue& v) {
   if (v.isTensor()) return out << v.toTensor();
   if (v.isString()) return out << v.toStringView();
+  if (v.isDouble()) {  // 3.0 is "3."
+    double d = v.toDouble();
+    if (std::fabs(d) < 1e10 && d == std::trunc(d))
+      return out << (d == 0 && std::signbit(d) ? "-" : "") << int64_t(d) << ".";
+    auto digits = out.precision(std::numeric_limits<double>::max_digits10);
+    out << d;
+    out.precision(digits);
+    return out;
+  }
   if (v.isTuple()) {
     std::vector<IValue> items = v.toTupleElements();
     print_items(out, items, "(", items.size() == 1 ? ",)" : ")");

@@ -1,14 +1,25 @@
 // torch::IValue, List, Dict and Tuple: the values that scripts take and return, with PyTorch's names.
 #pragma once
 #include <map>
+#include <typeinfo>
 #include <unordered_map>
 
+#include "rushlight/api/intrusive_ptr.h"
 #include "rushlight/api/tensor.h"
 #include "rushlight/core/ivalue.h"
 
 namespace rushlight::api {
 
 class IValue;
+// What the objects of custom classes derive from; see torch/custom_class.h.
+struct CustomClassHolder : intrusive_ptr_target {};
+namespace detail {
+// Throws RuntimeError for a class that torch::class_ did not make.
+IValue custom_object(const std::type_info& cls, intrusive_ptr<CustomClassHolder> object);
+rushlight::TypePtr custom_class_type(const std::type_info& cls);
+std::string custom_class_name(const std::type_info& cls);  // "__torch__.torch.classes.mine.Stack"
+bool has_custom_class(const std::type_info& cls);
+}  // namespace detail
 template <class T>
 class List;
 template <class K, class V>
@@ -17,14 +28,36 @@ namespace jit {
 class Module;
 }
 
-template <class T>
-using intrusive_ptr = std::shared_ptr<T>;
-template <class T, class... Args>
-intrusive_ptr<T> make_intrusive(Args&&... args) {
-  return std::make_shared<T>(std::forward<Args>(args)...);
-}
+// What PyTorch's c10::Type says of a type.
+class TypeView {
+ public:
+  explicit TypeView(const Type* t) : type_(t) {}
+  const TypeView* operator->() const { return this; }
+  std::string str() const;  // "int[]"
+  std::string repr_str() const { return str(); }
+  std::string annotation_str() const;  // "List[int]"
+  Type::Kind kind() const { return type_->kind(); }
+  bool isSubtypeOf(const rushlight::TypePtr& o) const { return type_->is_subtype_of(*o); }
+  bool is_module() const;
+  const std::string& name() const { return type_->name(); }
+  const TypePtr& getElementType() const { return type_->element(); }
+  const std::vector<TypePtr>& containedTypes() const { return type_->contained(); }
+  const std::vector<TypePtr>& contained() const { return type_->contained(); }
+  const TypePtr& element() const { return type_->element(); }
+  friend bool operator==(const TypeView& a, const TypeView& b) { return a.type_->equals(*b.type_); }
+  friend bool operator!=(const TypeView& a, const TypeView& b) { return !(a == b); }
 
-using TypePtr = rushlight::TypePtr;
+ private:
+  const Type* type_;
+};
+std::ostream& operator<<(std::ostream& out, const TypeView& t);
+class TypePtr : public rushlight::TypePtr {
+ public:
+  using rushlight::TypePtr::TypePtr;
+  TypePtr(rushlight::TypePtr t) : rushlight::TypePtr(std::move(t)) {}
+  TypeView operator->() const { return TypeView(get()); }
+  TypeView operator*() const { return TypeView(get()); }
+};
 // c10::IntType::get() and its like.
 #define RL_TYPE(Name, make)                 \
   struct Name {                             \
@@ -55,11 +88,11 @@ struct OptionalType {
   static TypePtr create(TypePtr element) { return Type::optional(std::move(element)); }
 };
 struct TupleType {
-  static TypePtr create(std::vector<TypePtr> items) { return Type::tuple(std::move(items)); }
+  static TypePtr create(std::vector<TypePtr> items) { return Type::tuple({items.begin(), items.end()}); }
 };
 
 namespace ivalue {
-class Tuple {
+class Tuple : public intrusive_ptr_target {
  public:
   explicit Tuple(std::vector<IValue> elements);
   static intrusive_ptr<Tuple> create(std::initializer_list<IValue> items);
@@ -71,9 +104,11 @@ class Tuple {
  private:
   std::vector<IValue> elements_;
 };
-struct ConstantString {
-  std::string text;
+struct ConstantString : intrusive_ptr_target {
+  explicit ConstantString(std::string s) : text(std::move(s)) {}
+  static intrusive_ptr<ConstantString> create(std::string s) { return make_intrusive<ConstantString>(std::move(s)); }
   const std::string& string() const { return text; }
+  std::string text;
 };
 }  // namespace ivalue
 
@@ -90,6 +125,9 @@ class IValue : public rushlight::IValue {
   IValue(std::string_view s) : rushlight::IValue(std::string(s)) {}
   IValue(const Generator& g) : rushlight::IValue(Ref<rushlight::Generator>(g.unsafe_get())) {}
   IValue(const intrusive_ptr<ivalue::Tuple>& t);
+  IValue(const intrusive_ptr<ivalue::ConstantString>& s) : rushlight::IValue(s->string()) {}
+  template <class T, require<std::is_base_of_v<CustomClassHolder, T>> = 0>
+  IValue(intrusive_ptr<T> object) : IValue(detail::custom_object(typeid(T), std::move(object))) {}
   IValue(const jit::Module& m);
   template <class T>
   IValue(const List<T>& list);
@@ -132,7 +170,11 @@ class IValue : public rushlight::IValue {
   bool isModule() const;
   bool isGenerator() const { return is_generator(); }
   bool isCapsule() const { return is_capsule(); }
+  bool isCustomClass() const { return is_custom_class(); }
   std::string tagKind() const;
+  // The same object, or equal numbers or texts.
+  bool is(const IValue& o) const { return is_same(o); }
+  TypePtr type() const { return rushlight::IValue::type(); }
 
   // Each throws TypeError naming both kinds when the value is of another kind.
   Tensor toTensor() const {
@@ -164,7 +206,7 @@ class IValue : public rushlight::IValue {
   const std::string& toStringRef() const;
   std::string_view toStringView() const { return to_string(); }
   intrusive_ptr<ivalue::ConstantString> toString() const {
-    return make_intrusive<ivalue::ConstantString>(ivalue::ConstantString{toStringRef()});
+    return make_intrusive<ivalue::ConstantString>(toStringRef());
   }
   std::optional<std::string> toOptionalStringRef() const {
     return isNone() ? std::nullopt : std::optional<std::string>(toStringRef());
@@ -184,6 +226,11 @@ class IValue : public rushlight::IValue {
   std::vector<int64_t> toDimVector() const { return int_list().vec(); }
   Dict<IValue, IValue> toGenericDict() const;
   jit::Module toModule() const;
+  // The object of a class that torch::class_ made. Throws TypeError for another class's.
+  template <class T>
+  intrusive_ptr<T> toCustomClass() const {
+    return intrusive_ptr<T>::reclaim(static_cast<T*>(custom_class(typeid(T)).release()));
+  }
   Generator toGenerator() const { return Generator(Ref<rushlight::Generator>(generator())); }
   // Any type that an IValue can be made from.
   template <class T>
@@ -198,6 +245,8 @@ class IValue : public rushlight::IValue {
   IValue list_item(size_t i) const;
 
  private:
+  bool is_custom_class() const;
+  intrusive_ptr<CustomClassHolder> custom_class(const std::type_info& cls) const;
   void expect_kind(bool right, const char* wanted) const {
     if (!right) fail_api_kind(wanted);
   }
@@ -265,6 +314,10 @@ template <class K, class V>
 struct Kind<std::unordered_map<K, V>> : Kind<Dict<K, V>> {};
 template <class K, class V>
 struct Kind<std::map<K, V>> : Kind<Dict<K, V>> {};
+template <class T>
+struct Kind<intrusive_ptr<T>> {
+  static TypePtr type() { return custom_class_type(typeid(T)); }
+};
 template <class... Ts>
 struct Kind<std::tuple<Ts...>> {
   static TypePtr type() { return Type::tuple({Kind<Ts>::type()...}); }
@@ -627,6 +680,10 @@ template <class K, class V>
 struct From<std::unordered_map<K, V>> : FromMap<std::unordered_map<K, V>> {};
 template <class K, class V>
 struct From<std::map<K, V>> : FromMap<std::map<K, V>> {};
+template <class T>
+struct From<intrusive_ptr<T>> {
+  static intrusive_ptr<T> get(const IValue& v) { return v.toCustomClass<T>(); }
+};
 template <>
 struct From<intrusive_ptr<ivalue::Tuple>> {
   static intrusive_ptr<ivalue::Tuple> get(const IValue& v) { return v.toTuple(); }

@@ -70,8 +70,9 @@ class StackKernel final : public BoxedKernel {
     for (size_t i = 0; i < n; i++) {
       const Type& wanted = *op.schema().returns[i].type;
       bool undefined = wanted.is(Type::Kind::Tensor) && stack[i].isNone();
-      RL_CHECK(RuntimeError, undefined || stack[i].type()->is_subtype_of(wanted), op.symbol(),
-               ": the boxed kernel returned a value of type ", stack[i].type(), " as result ", i, ", expected ",
+      rushlight::TypePtr got = stack[i].type();
+      RL_CHECK(RuntimeError, undefined || got->is_subtype_of(wanted), op.symbol(),
+               ": the boxed kernel returned a value of type ", got, " as result ", i, ", expected ",
                op.schema().returns[i].type_name);
       rets[i] = std::move(stack[i]);
     }
@@ -98,7 +99,7 @@ Ref<BoxedKernel> make_fallthrough() { return make_ref<FallThrough>(); }
 std::string OperatorHandle::name() const {
   return op_->symbol() + (op_->schema().overload.empty() ? "" : "." + op_->schema().overload);
 }
-std::string OperatorHandle::schema() const { return op_->schema().full_text(); }
+FunctionSchema OperatorHandle::schema() const { return FunctionSchema(op_->schema()); }
 bool OperatorHandle::hasKernelForDispatchKey(DispatchKey key) const { return bool(find_kernel(*op_, key)); }
 
 void OperatorHandle::invoke(rushlight::IValue* args, rushlight::IValue* rets) const {

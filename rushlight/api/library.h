@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "rushlight/api/autograd.h"
+#include "rushlight/api/schema.h"
 #include "rushlight/dispatch/library.h"
 
 namespace rushlight::api {
@@ -43,9 +44,6 @@ struct AutoNonVariableTypeMode : AutoDispatchBelowAutograd {
 };
 
 class OperatorHandle;
-namespace torch_jit_stack {
-using Stack = std::vector<IValue>;
-}
 
 namespace library_detail {
 
@@ -237,6 +235,7 @@ class TypedKernel<F, R(A...)> final : public BoxedKernel {
  public:
   explicit TypedKernel(F f) : f_(std::move(f)) {}
   static Signature signature() { return {{TypeText<Plain<A>>::get()...}, Returned<Plain<R>>::types()}; }
+  static Signature signature_of_arguments() { return {{TypeText<Plain<A>>::get()...}, {}}; }
   void check(const Op& op) const override { check_signature(op, signature()); }
   void call(const Op&, rushlight::IValue* args, rushlight::IValue* rets) override {
     apply(args, rets, std::index_sequence_for<A...>());
@@ -289,8 +288,10 @@ class TypedOperatorHandle;
 class OperatorHandle {
  public:
   explicit OperatorHandle(const Op* op) : op_(op) {}
-  std::string name() const;    // "mine::scale.out"
-  std::string schema() const;  // its text
+  std::string name() const;  // "mine::scale.out"
+  OperatorName operator_name() const { return schema().operator_name(); }
+  FunctionSchema schema() const;
+  bool hasSchema() const { return true; }
   bool hasKernelForDispatchKey(DispatchKey key) const;
   // Takes the arguments off the stack and puts the results on it.
   void callBoxed(torch_jit_stack::Stack* stack) const;
@@ -335,7 +336,6 @@ TypedOperatorHandle<Function> OperatorHandle::typed() const {
   return TypedOperatorHandle<Function>(op_);
 }
 
-struct OperatorName { std::string name, overload_name; };
 class Dispatcher {
  public:
   static Dispatcher& singleton();
@@ -346,6 +346,9 @@ class Dispatcher {
 };
 
 // ---- libraries --------------------------------------------------------------------------------------------------------------------------
+
+template <class T>
+class class_;
 
 enum class AliasAnalysisKind { CONSERVATIVE, FROM_SCHEMA, PURE_FUNCTION };
 
@@ -444,6 +447,9 @@ class Library {
   }
   // Throws NotImplementedError: kernels for all operators of a namespace are not possible yet.
   Library& fallback(CppFunction f);
+  template <class T>
+  api::class_<T> class_(const std::string& name);
+  std::string ns() const { return library_->ns(); }
   void set_python_module(const char* /*module*/, const char* /*context*/ = "") {}
   // Takes all away, after calls in other threads have ended.
   void reset();
@@ -499,10 +505,6 @@ class RegisterOperators {
   void add(const std::string& name_or_schema, CppFunction f);
   std::vector<std::unique_ptr<Library>> libraries_;
 };
-
-namespace jit {
-using torch_jit_stack::Stack;
-}
 
 }  // namespace rushlight::api
 

@@ -94,6 +94,24 @@ size_t Method::num_inputs() const {
   return f.schema.args.size();
 }
 Module Method::owner() const { return Module(module_); }
+FunctionSchema Method::getSchema() const {
+  graph::Function& f = *class_of(module_).find_method(name_);
+  f.made();
+  return FunctionSchema(f.schema);
+}
+std::shared_ptr<Graph> Method::graph() const {
+  return std::make_shared<Graph>(class_of(module_).find_method(name_)->made());
+}
+
+static std::vector<Graph::Value> shown(const std::vector<graph::Value*>& values) {
+  std::vector<Graph::Value> out;
+  for (const graph::Value* v : values) out.push_back({v->name(), v->type()});
+  return out;
+}
+std::vector<Graph::Value> Graph::inputs() const { return shown(graph_->inputs()); }
+std::vector<Graph::Value> Graph::outputs() const { return shown(graph_->outputs()); }
+std::string Graph::toString(bool print_source_locations) const { return graph_->text(print_source_locations); }
+std::ostream& operator<<(std::ostream& out, const Graph& g) { return out << g.toString(); }
 
 Method Module::get_method(const std::string& name) const {
   RL_CHECK(AttributeError, class_of(object_).find_method(name), "Method '", name, "' is not defined.");
@@ -326,6 +344,27 @@ Module load(std::istream& in, std::optional<Device> device) {
 }
 Module load(std::istream& in, std::optional<Device> device, ExtraFilesMap& extra) {
   return read(bytes_of(in), "the stream", device, &extra);
+}
+
+Module freeze(const Module& module, const std::optional<std::vector<std::string>>& preserved, bool optimize_numerics) {
+  RL_CHECK(RuntimeError, !module.hasattr("training") || !module.is_training(),
+           "Freezing module in training mode is not yet supported. Call eval() first");
+  std::set<std::string> methods, kept;
+  if (module.find_method("forward")) methods.insert("forward");
+  for (const std::string& name : preserved.value_or(std::vector<std::string>())) {
+    bool method = bool(module.find_method(name));
+    RL_CHECK(AttributeError, method || module.hasattr(name.substr(0, name.find('.'))), module.name(),
+             " has no attribute or method '", name, "' to preserve");
+    (method ? methods : kept).insert(name);
+  }
+  return Module(rushlight::script::freeze_module(module.object(), methods, kept, optimize_numerics));
+}
+
+Method& CompilationUnit::get_function(const std::string& name) const {
+  return functions_.try_emplace(name, module_.get_method(name)).first->second;
+}
+Method* CompilationUnit::find_function(const std::string& name) const {
+  return module_.find_method(name) ? &get_function(name) : nullptr;
 }
 
 bool& getProfilingMode() {

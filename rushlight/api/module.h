@@ -2,13 +2,17 @@
 #pragma once
 #include <iosfwd>
 
-#include "rushlight/api/ivalue.h"
+#include "rushlight/api/schema.h"
 
+namespace rushlight::graph {
+class Graph;
+}
 namespace rushlight::api::jit {
 
 class Module;
+class Method;
+using Function = Method;  // functions of a text are methods of one that nobody sees
 using rushlight::api::IValue;
-using Stack = std::vector<IValue>;
 using Kwargs = std::unordered_map<std::string, IValue>;
 // Files of the user's own in an archive, by name.
 using ExtraFilesMap = std::unordered_map<std::string, std::string>;
@@ -21,6 +25,25 @@ struct Named {
 using NamedTensor = Named<Tensor>;
 using NamedValue = Named<IValue>;
 
+// A compiled function as PyTorch prints it.
+class Graph {
+ public:
+  explicit Graph(std::shared_ptr<graph::Graph> g) : graph_(std::move(g)) {}
+  struct Value {
+    std::string name;
+    rushlight::api::TypePtr value_type;
+    const std::string& debugName() const { return name; }
+    const rushlight::api::TypePtr& type() const { return value_type; }
+  };
+  std::vector<Value> inputs() const;
+  std::vector<Value> outputs() const;
+  std::string toString(bool print_source_locations = true) const;
+
+ private:
+  std::shared_ptr<graph::Graph> graph_;
+};
+std::ostream& operator<<(std::ostream& out, const Graph& g);
+
 // A method of one module.
 class Method {
  public:
@@ -30,6 +53,9 @@ class Method {
   IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const;
   size_t num_inputs() const;
   Module owner() const;
+  FunctionSchema getSchema() const;
+  std::shared_ptr<Graph> graph() const;
+  const Method& function() const { return *this; }
 
  private:
   Ref<ObjectValue> module_;
@@ -114,6 +140,15 @@ class Module {
 
   void save(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap()) const;
   void save(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap()) const;
+  // What mobile runtimes load; here the same archive.
+  void _save_for_mobile(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap(), bool = false,
+                        bool = true) const {
+    save(path, extra);
+  }
+  void _save_for_mobile(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap(), bool = false,
+                        bool = true) const {
+    save(out, extra);
+  }
 
  private:
   template <class T, class Visit>
@@ -133,6 +168,14 @@ Module load(const std::string& path, std::optional<Device> device = std::nullopt
 Module load(const std::string& path, std::optional<Device> device, ExtraFilesMap& extra);
 Module load(std::istream& in, std::optional<Device> device = std::nullopt);
 Module load(std::istream& in, std::optional<Device> device, ExtraFilesMap& extra);
+
+// A module of a class of its own in which parameters and attributes are constants, but for those in `preserved` and those that a method
+// assigns; batch_norm after a convolution becomes part of it. Throws RuntimeError for one that is training, AttributeError for a name that is not there.
+Module freeze(const Module& module, const std::optional<std::vector<std::string>>& preserved = std::nullopt,
+              bool optimize_numerics = true);
+inline Module optimize_for_inference(Module& module, const std::vector<std::string>& other_methods = {}) {
+  return module.hasattr("training") ? freeze(module, other_methods) : module;
+}
 
 // Settings of PyTorch's executor, which profiles and fuses; this one has nothing to set.
 inline void setGraphExecutorOptimize(bool) {}
@@ -157,12 +200,16 @@ class CompilationUnit {
   IValue run_method(const std::string& name, Args&&... args) const {
     return module_.run_method(name, std::forward<Args>(args)...);
   }
-  Method get_function(const std::string& name) const { return module_.get_method(name); }
+  // Throws AttributeError if there is none.
+  Method& get_function(const std::string& name) const;
+  Method* find_function(const std::string& name) const;
   const Module& module() const { return module_; }  // whose methods they are
 
  private:
   Module module_;
+  mutable std::map<std::string, Method> functions_;
 };
+inline Method& toGraphFunction(Method& f) { return f; }
 inline std::shared_ptr<CompilationUnit> compile(const std::string& source) {
   return std::make_shared<CompilationUnit>(source);
 }

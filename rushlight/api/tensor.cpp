@@ -3,12 +3,14 @@
 #include <cmath>
 #include <iostream>
 #include <limits>
+#include <thread>
 
 #include "rushlight/api/accessor.h"
 #include "rushlight/api/context.h"
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/print.h"
 #include "rushlight/core/device_interface.h"
+#include "rushlight/dispatch/values.h"
 #include "rushlight/kernels/dispatch.h"
 
 namespace rushlight {
@@ -126,6 +128,36 @@ Generator default_cpu_generator() { return Generator(Ref<rushlight::Generator>(&
 Generator Context::defaultGenerator(Device device) const {
   return Generator(Ref<rushlight::Generator>(&default_generator(device)));
 }
+std::string show_config() {
+  return str("rushlight, with the names of PyTorch\n  - threads: ", get_num_threads(), "\n");
+}
+std::string get_parallel_info() {
+  return str("rushlight's own threads\n\tat::get_num_threads() : ", get_num_threads(),
+             "\n\tstd::thread::hardware_concurrency() : ", std::thread::hardware_concurrency(), "\n");
+}
+Tensor Generator::get_state() const {
+  std::lock_guard lock(get().mutex());
+  rushlight::Tensor bytes = empty_tensor({int64_t(rushlight::Generator::kStateBytes)}, DType::UInt8);
+  get().get_state(bytes.data<uint8_t>());
+  return bytes;
+}
+void Generator::set_state(const Tensor& state) {
+  RL_CHECK(TypeError, state.defined() && state.scalar_type() == kByte && state.is_cpu(),
+           "Generator.set_state: expected a tensor of bytes on the CPU, as get_state() gives it");
+  Tensor bytes = state.contiguous();
+  std::lock_guard lock(get().mutex());
+  get().set_state(bytes.data_ptr<uint8_t>(), size_t(bytes.numel()));
+}
+Tensor& Tensor::set_(const api::Storage& from, int64_t offset, IntArrayRef sizes, IntArrayRef strides) const {
+  need("set_");
+  Dims contiguous;
+  if (strides.empty()) contiguous = contiguous_strides(sizes);
+  int64_t items = int64_t(from.nbytes()) / rushlight::Tensor::item_size();
+  rushlight::Tensor all(make_ref<TensorImpl>(from.held(), rushlight::Tensor::dtype(), IntArrayRef(items)));
+  rushlight::take_over(*this, alias_tensor(all, sizes, strides.empty() ? IntArrayRef(contiguous) : strides, offset));
+  return const_cast<Tensor&>(*this);
+}
+
 Context& globalContext() {
   static Context context;
   return context;

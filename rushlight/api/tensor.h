@@ -19,6 +19,8 @@ namespace rushlight::api {
 
 class Tensor;
 class Storage;
+template <class T>
+class MaybeOwned;
 using TensorList = ArrayRef<Tensor>;
 template <class T, size_t N>
 class TensorAccessor;
@@ -43,6 +45,10 @@ class Generator {
   uint64_t seed() { return get().seed(); }
   Generator clone() const { return Generator(get().clone()); }
   std::mutex& mutex() { return get().mutex(); }
+  // The state's bytes, as Python's get_state() has them.
+  Tensor get_state() const;
+  void set_state(const Tensor& state);
+  friend bool operator==(const Generator& a, const Generator& b) { return a.state_ == b.state_; }
   Device device() const { return {}; }
   rushlight::Generator* unsafe_get() const { return state_.get(); }
 
@@ -109,6 +115,9 @@ class Tensor : public rushlight::Tensor {
   }
   IntArrayRef strides() const { return need("strides").strides(); }
   IntArrayRef sym_sizes() const { return sizes(); }
+  IntArrayRef sym_strides() const { return strides(); }
+  int64_t sym_size(int64_t d) const { return size(d); }
+  int64_t sym_numel() const { return numel(); }
   int64_t dim() const { return defined() ? rushlight::Tensor::dim() : 1; }
   int64_t ndimension() const { return dim(); }
   int64_t numel() const { return defined() ? rushlight::Tensor::numel() : 0; }
@@ -160,6 +169,7 @@ class Tensor : public rushlight::Tensor {
   bool is_alias_of(const Tensor& o) const {
     return need("is_alias_of").impl()->storage() == o.need("is_alias_of").impl()->storage();
   }
+  TensorImpl* unsafeGetTensorImpl() const { return impl(); }
   bool has_storage() const { return defined(); }
   bool has_names() const { return false; }
   size_t use_count() const { return defined() ? impl()->refs() : 0; }
@@ -169,6 +179,12 @@ class Tensor : public rushlight::Tensor {
   Tensor _base() const;
   int64_t _version() const { return need("_version").impl()->version(); }
   api::Storage storage() const;
+  // Shows a storage's bytes as this dtype, in place. Throws RuntimeError where the geometry reaches outside of it.
+  Tensor& set_(const api::Storage& from, int64_t offset, IntArrayRef sizes, IntArrayRef strides = {}) const;
+  template <class T = Tensor>
+  MaybeOwned<T> expect_contiguous() const& {
+    return is_contiguous() ? MaybeOwned<T>::borrowed(*this) : MaybeOwned<T>::owned(contiguous());
+  }
 
   // ---- its elements ----
   // The first element. Throws if T is not the dtype's type.
@@ -416,6 +432,7 @@ class Storage {
   Device device() const { return storage_->device(); }
   bool is_alias_of(const Storage& o) const { return storage_ == o.storage_; }
   size_t use_count() const { return storage_->refs(); }
+  const Ref<rushlight::Storage>& held() const { return storage_; }
 
  private:
   Ref<rushlight::Storage> storage_;

@@ -5,9 +5,13 @@
 #include <charconv>
 
 #include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/schema_class.h"
 #include "rushlight/dispatch/schema_types.h"
 
 namespace rushlight {
+
+TypePtr (*schema_class)(const std::string&) = nullptr;
+
 namespace {
 
 // A type that the arguments of a call say: in "append(t[] self, t el)" whatever the list holds. It takes anything, and has a name.
@@ -176,6 +180,8 @@ class Parser {
     if (name == "t" || name == "t1" || name == "t2" || name == "tKey" || name == "tVal")
       return std::make_shared<Variable>(name);
     if (name == "AnyEnumType") return Type::simple(K::Class);  // a place that the compiler fills
+    if (name.starts_with("__torch__.") && schema_class)
+      if (TypePtr found = schema_class(name)) return found;
     fail("a type");
   }
 

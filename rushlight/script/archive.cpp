@@ -7,6 +7,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/io/values.h"
 #include "rushlight/script/archive_old.h"
+#include "rushlight/script/custom_class.h"
 #include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -267,6 +268,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     Package(Archive& a, std::string p) : archive(a), path(std::move(p)) {}
     std::string kind() const override { return "package '" + path + "'"; }
     SugaredPtr attribute(const Range& range, Lowering&, const std::string& name) override {
+      if (auto custom = custom_class(path + "." + name)) return std::make_shared<TypeName>(custom);
       if (archive.find_definition(path, name)) {
         if (auto f = archive.functions_.find(path + "." + name); f != archive.functions_.end())
           return std::make_shared<FunctionValue>(f->second);
@@ -321,6 +323,12 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   }
 
   TypePtr class_named(const std::string& full, const Range* range) {
+    if (full.starts_with(kCustomClasses)) {
+      auto custom = custom_class(full);
+      RL_CHECK(RuntimeError, custom, "load '", name_, "': the class ", full,
+               " is not registered; load the library that defines it with torch::class_ first");
+      return custom;
+    }
     if (auto found = classes_.find(full); found != classes_.end()) return found->second;
     if (auto found = modules_.find(full); found != modules_.end())
       if (TypePtr alive = found->second.lock()) return alive;
@@ -450,6 +458,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
                "': Unsupported global: ", v.items[0]->text);
       TypePtr type = archive_.class_named(v.items[0]->text, nullptr);
       const ClassType* c = graph::as_class(type);
+      if (c && is_custom_class(*c)) return custom(v, *c, type, depth);
       RL_CHECK(UnpicklingError, c && !c->is_interface && v.state && v.state->is(K::Dict), "load '", name_,
                "': an object of ", v.items[0]->text, " without its attributes");
       auto o = make_ref<ObjectValue>(type, c->slots.size());
@@ -463,6 +472,16 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         bool sound = t->is(TK::Tensor) ? o->slots[i].is_tensor() : !t->is(TK::Class) || o->slots[i].is_object();
         RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c->name(), ".", c->slots[i].name, " is no ", t);
       }
+      return o;
+    }
+    // Its __setstate__ makes it from what its __getstate__ gave.
+    IValue custom(const Pickled& v, const ClassType& c, const TypePtr& type, int depth) {
+      graph::Function* set = c.find_method("__setstate__");
+      RL_CHECK(UnpicklingError, set && v.state, "load '", name_, "': an object of ", c.name(), " without its state");
+      auto o = make_ref<ObjectValue>(type, c.slots.size());
+      remember(v, IValue(o));
+      set->made();
+      graph::run_function(*set, {IValue(o), value(*v.state, set->schema.args[1].type, depth + 1)});
       return o;
     }
     IValue called(const std::string& global, const Pickled& argument, int depth) override {

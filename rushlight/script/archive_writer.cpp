@@ -4,6 +4,7 @@
 
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/io/checkpoint.h"
+#include "rushlight/script/custom_class.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
@@ -77,6 +78,7 @@ class ArchiveWriter {
   // What the archive calls a class or named tuple. Two that have one name, say from two archives, get two.
   const std::string& name_of(const TypePtr& type) {
     if (auto found = names_.find(type.get()); found != names_.end()) return found->second;
+    if (is_custom_class(*type)) return names_[type.get()] = type->name();  // C++ code defines it
     if (type->is(TK::Tuple))  // every function that names it has a type of its own
       for (const TypePtr& t : defined_)
         if (t->equals(*type) && t->fields() == type->fields()) return names_[type.get()] = names_.at(t.get());
@@ -194,6 +196,15 @@ class ArchiveWriter {
     }
     pickle_.empty_tuple();
     pickle_.new_object();
+    if (is_custom_class(type)) {
+      graph::Function* get = type.find_method("__getstate__");
+      RL_CHECK(RuntimeError, get, "jit.save: objects of ", type.name(),
+               " can't be written; give the class def_pickle()");
+      value(graph::run_function(*get, {IValue(Ref<ObjectValue>(const_cast<ObjectValue*>(&o)))}));
+      pickle_.build();
+      memo_[&o] = pickle_.put();
+      return;
+    }
     RL_CHECK(RuntimeError, open_.insert(&o).second, "jit.save: an object of ", type.name(), " holds itself");
     pickle_.empty_dict();
     pickle_.mark();

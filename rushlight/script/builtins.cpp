@@ -5,6 +5,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
+#include "rushlight/script/custom_class.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/sugared.h"
 
@@ -67,9 +68,10 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     if (name == "nan") return constant_of(__builtin_nan(""));
     if (name == "no_grad" || name == "enable_grad" || name == "inference_mode" || name == "set_grad_enabled")
       return std::make_shared<Special>(name);
-    if (name == "nn" || name == "jit" || name == "linalg" || name == "special" || name == "fft")
+    if (name == "nn" || name == "jit" || name == "linalg" || name == "special" || name == "fft" || name == "classes")
       return std::make_shared<Namespace>("torch." + name);
   }
+  if (path == "torch" && name == "ops") return std::make_shared<Namespace>("ops");
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
   if (path == "torch.jit" || path == "ops.prim") {
     if (path == "ops.prim" && name == "unchecked_unwrap_optional") return std::make_shared<Special>("_unwrap_optional");
@@ -77,6 +79,11 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     return std::make_shared<Special>(name);
   }
   if (path == "ops") return std::make_shared<Namespace>("ops." + name);
+  if (path == "torch.classes") return std::make_shared<Namespace>("torch.classes." + name);
+  if (path.starts_with("torch.classes.")) {
+    auto found = custom_class(str("__torch__.", path, ".", name));
+    return found ? std::make_shared<TypeName>(found) : nullptr;
+  }
   if (path.starts_with("ops.") && path != "ops.aten")  // whether there is one, the call says
     return std::make_shared<OperatorName>(path.substr(4) + "::" + name);
   if (path == "torch.nn.functional" && is_operator("functional::" + name))

@@ -50,6 +50,8 @@ DERIVED = {
     "functional.h": "ops",
     "torch_methods.inc": "ops",
     "torch_functions.inc": "ops",
+    "torch_namespaces.inc": "ops",
+    "torch_ops.inc": "ops",
 }
 
 

@@ -1,0 +1,32 @@
+#include "rushlight/api/schema.h"
+
+#include <ostream>
+
+#include "rushlight/dispatch/schema.h"
+
+namespace rushlight::api {
+
+std::ostream& operator<<(std::ostream& out, const OperatorName& n) {
+  return out << n.name << (n.overload_name.empty() ? "" : ".") << n.overload_name;
+}
+Argument::Argument(const rushlight::Argument& a)
+    : name_(a.name), type_(a.type), kwarg_only_(a.kwarg_only), is_out_(a.is_out) {
+  if (a.has_default) default_ = IValue(a.default_value);
+  if (a.list_size) size_ = a.list_size;
+}
+FunctionSchema::FunctionSchema(const rushlight::Schema& s) : name_(s.symbol(), s.overload), text_(s.full_text()) {
+  for (const rushlight::Argument& a : s.args) {
+    arguments_.emplace_back(a);
+    is_mutable_ |= a.is_mutated;
+  }
+  for (const rushlight::Argument& a : s.returns) returns_.emplace_back(a);
+}
+std::optional<int> FunctionSchema::argumentIndexWithName(std::string_view name) const {
+  for (size_t i = 0; i < arguments_.size(); i++)
+    if (arguments_[i].name() == name) return int(i);
+  return std::nullopt;
+}
+std::ostream& operator<<(std::ostream& out, const FunctionSchema& s) { return out << s.text(); }
+FunctionSchema jit::parseSchema(const std::string& text) { return FunctionSchema(Schema::parse(text)); }
+
+}  // namespace rushlight::api
