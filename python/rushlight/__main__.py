@@ -3,6 +3,7 @@
 data show PATH says what is in a file, folder or database; make-db SOURCE PATH makes a database of pictures or a csv file.
 
 -m MODULE, -c CODE and - (standard input) work as for python itself. The Python programs that it starts run on rushlight too.
+--cflags and --libs print what a compiler and a linker of C++ programs need: g++ main.cpp $(rushlight --cflags --libs)
 --env prints what to set in a shell for that: eval "$(python -m rushlight --env)"; python train.py
 RUSHLIGHT_AS_TORCH=2.4.1 in the environment is the version that programs are told (2.13.0 if it says none).
 """
@@ -26,6 +27,16 @@ def _fresh_main(**names) -> dict:
     return vars(module)
 
 
+def _compiler_flags(asked: list[str]) -> str:
+    """What --cflags and --libs stand for, as a line of a shell."""
+    from rushlight.utils.cpp_extension import include_paths, library_paths
+
+    flags = [f"-I{p}" for p in include_paths()] if "--cflags" in asked else []
+    if "--libs" in asked:
+        flags += [f for p in library_paths() for f in (f"-L{p}", f"-Wl,-rpath,{p}")] + ["-lrushlight"]
+    return " ".join(map(shlex.quote, flags))
+
+
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
@@ -34,6 +45,9 @@ def main(argv: list[str]) -> int:
         from rushlight.data._command import main as command
 
         return command(argv)
+    if argv[0] in ("--cflags", "--libs"):
+        print(_compiler_flags(argv))
+        return 0
     rushlight.as_torch()
     if argv[0] == "--env":
         for name in ("PYTHONPATH", "RUSHLIGHT_AS_TORCH"):

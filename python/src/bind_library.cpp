@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "py_override.h"
 #include "py_parse.h"
+#include "rushlight/api/python.h"
 #include "rushlight/dispatch/library.h"
 
 namespace rushlight::py {
@@ -429,8 +430,42 @@ void warn(const std::string& text) {
 
 }  // namespace
 
+// ---- for extensions ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Runs f; false, and no error of Python's, where it throws.
+template <class F>
+bool quietly(const F& f) {
+  try {
+    return f();
+  } catch (...) {
+    PyErr_Clear();
+    return false;
+  }
+}
+const api::PythonApi extension_api = {
+    api::PythonApi::kVersion,
+    [](PyObject* o, Tensor* out) { return is_tensor(o) && (*out = unwrap(o), true); },
+    [](PyObject* o, DType* out) { return quietly([&] { return as_dtype(o, *out); }); },
+    [](PyObject* o, Device* out) { return quietly([&] { return as_device(o, *out); }); },
+    [](PyObject* o, Ref<Generator>* out) {
+      if (!is_generator(o)) return false;
+      *out = Ref<Generator>(reinterpret_cast<PyGenerator*>(o)->generator);
+      return true;
+    },
+    [](const Tensor& t) { return guarded([&] { return wrap(t); }); },
+    [](DType d) { return guarded([&] { return wrap(d); }); },
+    [](Device d) { return guarded([&] { return wrap(d); }); },
+    [](Generator* g) { return guarded([&] { return g ? wrap(Ref<Generator>(g)) : Py_NewRef(Py_None); }); },
+};
+
+}  // namespace
+
 void bind_library(PyObject* module) {
   add_methods(module, functions);
+  void* shown = const_cast<api::PythonApi*>(&extension_api);
+  add_object(module, "_extension_api", check(PyCapsule_New(shown, api::PythonApi::kCapsule, nullptr)).get());
   PyType_Slot library_slots[] = {{Py_tp_new, reinterpret_cast<void*>(new_library)},
                                  {Py_tp_dealloc, reinterpret_cast<void*>(library_dealloc)},
                                  {Py_tp_methods, library_methods},
