@@ -1,0 +1,89 @@
+"""C++ programs as users build them: the examples, with CMake and with one command; linked beside other libraries; how fast they start."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import BUILD, ROOT, run
+
+import rushlight as torch
+
+PACKAGE = BUILD / "python" / "rushlight"
+EXAMPLES = ROOT / "examples" / "cpp"
+
+
+def flags(*asked):
+    return run(sys.executable, "-m", "rushlight", *asked).split()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5)
+    ).eval()
+    path = tmp_path_factory.mktemp("archive") / "net.pt"
+    torch.jit.trace(net, torch.rand(1, 3, 8, 8)).save(str(path))
+    torch.manual_seed(0)
+    want = torch.softmax(net(torch.rand(1, 3, 8, 8)), -1).topk(3)
+    return path, want.indices[0].tolist()
+
+
+def check_infer(program, archive):
+    path, want = archive
+    out = run(program, path, "1", "3", "8", "8").splitlines()
+    assert out[0] == "[1, 5]" and [int(line.split()[0]) for line in out[1:]] == want
+    wrong = subprocess.run([program, path, "1", "4", "8", "8"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and "channels" in wrong.stderr
+    missing = subprocess.run([program, "/nowhere/net.pt"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1 and "/nowhere/net.pt" in missing.stderr
+
+
+def test_examples_build_with_cmake(tmp_path, archive):
+    shutil.copytree(EXAMPLES, tmp_path / "cpp")
+    build = tmp_path / "build"
+    run("cmake", "-S", tmp_path / "cpp", "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGE}/lib/cmake")
+    run("cmake", "--build", build, "--target", "infer", "custom_operator")
+    check_infer(build / "infer", archive)
+    assert run(build / "custom_operator") == "10\n20\n"
+
+
+def test_an_example_builds_with_one_command(tmp_path, archive):
+    run("g++", "-std=c++17", "-O0", EXAMPLES / "infer.cpp", "-o", tmp_path / "infer", *flags("--cflags", "--libs"))
+    check_infer(tmp_path / "infer", archive)
+    assert [f for f in flags("--libs") if f.startswith("-I")] == [] and "-lrushlight" not in flags("--cflags")
+
+
+# Symbols of libraries that are often linked beside this one, each in a program that uses both.
+OTHERS = {
+    "gtest/gtest.h": ("testing::InitGoogleTest(&argc, argv);", ["-lgtest", "-lpthread"]),
+    "yaml-cpp/yaml.h": ('if (YAML::Load("{a: 3}")["a"].as<int>() != 3) return 1;', ["-lyaml-cpp"]),
+    "google/protobuf/any.pb.h": (
+        'google::protobuf::Any a; a.set_type_url("x"); if (a.SerializeAsString().empty()) return 1;',
+        ["-lprotobuf", "-lpthread"],
+    ),
+    "omp.h": (
+        "int n = 0;\n#pragma omp parallel for reduction(+ : n)\nfor (int i = 0; i < 8; i++) n += i;\nif (n != 28) return 1;",
+        ["-fopenmp"],
+    ),
+}
+
+
+@pytest.mark.parametrize("header", OTHERS)
+def test_linked_beside_others(header, tmp_path):
+    use, options = OTHERS[header]
+    found = subprocess.run(
+        ["g++", "-E", "-x", "c++", "-"], input=f"#include <{header}>\n", capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        pytest.skip(f"no {header}")
+    (tmp_path / "main.cpp").write_text(
+        f"#include <{header}>\n#include <torch/torch.h>\n#include <iostream>\n"
+        "int main(int argc, char** argv) {\n  (void)argc, (void)argv;\n"
+        f"{use}\n  auto x = torch::ones({{64, 64}}).requires_grad_();\n  x.mm(x).sum().backward();\n"
+        "  std::cout << x.grad()[0][0].item<float>() << std::endl;\n}\n"
+    )
+    command = ["g++", "-std=c++17", "-O0", tmp_path / "main.cpp", "-o", tmp_path / "main"]
+    run(*command, *flags("--cflags", "--libs"), *options)
+    assert run(tmp_path / "main") == "128\n"
