@@ -29,11 +29,11 @@ def _fresh_main(**names) -> dict:
 
 def _compiler_flags(asked: list[str]) -> str:
     """What --cflags and --libs stand for, as a line of a shell."""
-    from rushlight.utils.cpp_extension import include_paths, library_paths
+    from rushlight.utils.cpp_extension import include_paths, link_flags
 
     flags = [f"-I{p}" for p in include_paths()] if "--cflags" in asked else []
     if "--libs" in asked:
-        flags += [f for p in library_paths() for f in (f"-L{p}", f"-Wl,-rpath,{p}")] + ["-lrushlight"]
+        flags += link_flags()
     return " ".join(map(shlex.quote, flags))
 
 

@@ -69,6 +69,14 @@ def library_paths(
     return paths
 
 
+def link_flags(device_type: str = "cpu") -> list[str]:
+    """What the linker needs; of rushlight's smaller libraries (``torch::nn``, files of data) those that the program calls."""
+    where = library_paths(device_type)
+    flags = [f for p in where for f in (f"-L{p}", f"-Wl,-rpath,{p}")]
+    smaller = [f"-l{n}" for n in ("rushlight_nn", "rushlight_data") if (_package_folder() / f"lib{n}.so").exists()]
+    return [*flags, "-Wl,--push-state,--as-needed", *smaller, "-Wl,--pop-state", "-lrushlight"]
+
+
 def _package_folder() -> Path:
     """Where librushlight is: the files of the build tree's package are links into the sources."""
     import rushlight._C as _C
@@ -244,8 +252,7 @@ class _Build:
     def link(self, output: Path, standalone: bool = False) -> Path:
         """Links the objects into `output` where one has changed."""
         objects = self.objects()
-        where = library_paths("cuda" if self.cuda else "cpu")
-        libraries = [*(f"-L{p}" for p in where), "-lrushlight", *(f"-Wl,-rpath,{p}" for p in where)]
+        libraries = link_flags("cuda" if self.cuda else "cpu")
         if self.cuda:
             libraries.append("-lcudart")
         shared = [] if standalone else ["-shared"]
