@@ -23,6 +23,7 @@ class ZipReader {
   // The same for what a parser takes, whose values need a hundred times its bytes: deflate may not have shrunk it beyond reason.
   Bytes read_for_parser(const std::string& entry) const;
   std::vector<std::string> names() const;
+  size_t size(const std::string& entry) const { return entries_.at(entry).size; }  // REQUIRES: has(entry)
   // The folder all entries lie in ("archive/"), as in every PyTorch file; "" if there is none.
   const std::string& root() const { return root_; }
   const std::string& name() const { return name_; }
