@@ -72,6 +72,7 @@ from . import _tensor  # noqa: E402  the methods of Tensor that are written in P
 from ._dtype_info import finfo, iinfo  # noqa: E402
 from ._functional import *  # noqa: E402, F403
 from ._legacy import *  # noqa: E402, F403
+from ._qscheme import *  # noqa: E402, F403
 from ._tensor_str import set_printoptions  # noqa: E402
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
 from .storage import _LEGACY as _storages  # noqa: E402

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _C
+from . import _C, _qscheme
 from ._C import Tensor
 from .storage import _LEGACY, TypedStorage
 
@@ -49,7 +49,7 @@ def __deepcopy__(self, memo):
         return memo[id(self)]
     import copy
 
-    sparse = self.layout is not _C._layouts["strided"]
+    sparse = self.layout is not _C._layouts["strided"] or self.is_quantized
     memory = None if sparse else self.untyped_storage()
     key = None if sparse else memory._cdata
     if not sparse and key not in memo:  # tensors that share memory do so afterwards
@@ -106,8 +106,38 @@ def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, cls, st
 
 
 @_method
+def qscheme(self) -> _qscheme.qscheme:
+    """How the integers of a quantised tensor stand for numbers: torch.per_tensor_affine or torch.per_channel_affine."""
+    if self._qscheme is None:
+        raise RuntimeError(f"qscheme: expected a quantized tensor, got one of dtype {self.dtype}")
+    return getattr(_qscheme, self._qscheme)
+
+
+def _quantizer_parts(tensor) -> tuple:
+    """What a quantised tensor's integers stand for, as files hold it."""
+    if tensor._qscheme == "per_tensor_affine":
+        return tensor.qscheme(), tensor.q_scale(), tensor.q_zero_point()
+    scales, zeros = tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()
+    return tensor.qscheme(), scales, zeros, tensor.q_per_channel_axis()
+
+
+def _rebuild_quantized(integers, dtype, parts) -> Tensor:
+    scheme, scale, zero, *axis = parts
+    if scheme is _qscheme.per_tensor_affine:
+        out = _C._ops._make_per_tensor_quantized_tensor(integers, scale, zero)
+    else:
+        scale = scale if isinstance(scale, Tensor) else _C._functions["tensor"](scale)
+        zero = zero if isinstance(zero, Tensor) else _C._functions["tensor"](zero)
+        out = _C._ops._make_per_channel_quantized_tensor(integers, scale, zero, axis[0])
+    assert out.dtype == dtype
+    return out
+
+
+@_method
 def __reduce_ex__(self, protocol):
     state = dict(self.__dict__)
+    if self.is_quantized:
+        return _rebuild_quantized, (self.int_repr(), self.dtype, _quantizer_parts(self))
     if self.layout is not _C._layouts["strided"]:
         return _rebuild_sparse, (
             str(self.layout).removeprefix("torch."),

@@ -185,6 +185,14 @@ def _sparse_str(t: Tensor, prefix: str) -> tuple[str, list[str]]:
     return (",\n" + " " * indent).join(_part(name, part, indent) for name, part in parts.items()), suffixes
 
 
+def _quantized_suffixes(t: Tensor) -> list[str]:
+    out = [f"size={tuple(t.shape)}", f"dtype={t.dtype}", f"quantization_scheme={t.qscheme()}"]
+    if t._qscheme == "per_tensor_affine":
+        return [*out, f"scale={t.q_scale()}", f"zero_point={t.q_zero_point()}"]
+    scales, zeros = t.q_per_channel_scales(), t.q_per_channel_zero_points()
+    return [*out, f"scale={scales}", f"zero_point={zeros}", f"axis={t.q_per_channel_axis()}"]
+
+
 def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     wrapped = _wrapped(t)
     if wrapped is not None:  # of a transform: what is behind it
@@ -207,6 +215,8 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         if t.dtype is not default:
             suffixes.append(f"dtype={t.dtype}")
         text = "..."
+    elif t.is_quantized:
+        text = _values(t.dequantize(), indent)
     elif t.numel() == 0:
         if t.dim() != 1:
             suffixes.append(f"size={tuple(t.shape)}")
@@ -219,6 +229,8 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         if t.dtype not in (default, default.to_complex(), _dtypes["int64"], _dtypes["bool"]):
             suffixes.append(f"dtype={t.dtype}")
         text = _values(t, indent)
+    if t.is_quantized:
+        suffixes += _quantized_suffixes(t)
     if tensor_contents is not None:
         text = tensor_contents
     if t.requires_grad:

@@ -7,6 +7,7 @@
 #include "rushlight/core/lazy_copy.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/quantized.h"
 #include "rushlight/kernels/parallel.h"
 
 namespace rushlight::py {
@@ -55,6 +56,19 @@ PyMethodDef functions[] = {
        });
      },
      METH_O, "_end_with_process(pid): this process ends as soon as that one has ended."},
+    {"_quantized_engine", [](PyObject*, PyObject*) { return PyLong_FromLong(long(quantized_engine())); }, METH_NOARGS,
+     "The number of the engine whose arithmetic packed weights follow."},
+    {"_set_quantized_engine",
+     [](PyObject*, PyObject* number) {
+       return guarded([&] {
+         int64_t v;
+         RL_CHECK(RuntimeError, as_int(number, v) && v >= 0 && v <= 4,
+                  "quantized engine is not supported: expected a number from 0 to 4");
+         set_quantized_engine(QuantizedEngine(v));
+         return Py_NewRef(Py_None);
+       });
+     },
+     METH_O, nullptr},
     {"get_num_threads", [](PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }, METH_NOARGS,
      "get_num_threads() -> int"},
     {"set_num_threads",

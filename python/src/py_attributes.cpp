@@ -3,6 +3,7 @@
 #include "py_op.h"
 #include "py_override.h"
 #include "py_trace.h"
+#include "rushlight/dispatch/quantized.h"
 #include "rushlight/dispatch/values.h"
 
 namespace rushlight::py {
@@ -199,7 +200,18 @@ PyGetSetDef getset[] = {
     {"is_sparse_csr",
      over<+[](PyObject* s, void*) { return PyBool_FromLong(layout_seen(unwrap(s)) == Layout::SparseCsr); }>, nullptr,
      "Whether the layout is torch.sparse_csr.", nullptr},
-    {"is_quantized", over<no>, nullptr, "Always False: there are no quantized tensors here.", nullptr},
+    {"is_quantized", over<+[](PyObject* s, void*) { return PyBool_FromLong(is_quantized(unwrap(s).dtype())); }>,
+     nullptr, "Whether the elements are integers that stand for numbers, as torch.quantize_per_tensor makes them.",
+     nullptr},
+    {"_qscheme", over<+[](PyObject* s, void*) -> PyObject* {
+       if (!has_quantizer(unwrap(s))) Py_RETURN_NONE;
+       Quantizer q = quantizer_of(unwrap(s));
+       bool floats = q.per_channel() && is_floating(q.zero_points.dtype());
+       return PyUnicode_FromString(!q.per_channel() ? "per_tensor_affine"
+                                   : floats         ? "per_channel_affine_float_qparams"
+                                                    : "per_channel_affine");
+     }>,
+     nullptr, "The name of qscheme(); None for what is not quantised.", nullptr},
     {"is_mkldnn", over<no>, nullptr, "Always False: there are no MKL-DNN tensors here.", nullptr},
     {"is_nested", over<no>, nullptr, "Always False: there are no nested tensors here.", nullptr},
     {"is_mps", over<no>, nullptr, "Always False: there are no MPS tensors here.", nullptr},

@@ -254,7 +254,8 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
     if (overridden(given, 3)) [[unlikely]]
       return check(call_override(tensor_entry("__setitem__"), given, 3, nullptr)), 0;
     const Tensor& t = unwrap(self);
-    RL_CHECK(TypeError, !t.impl()->parts(), "Cannot assign to a sparse tensor; make another with sparse_coo_tensor");
+    RL_CHECK(TypeError, t.layout() == Layout::Strided,
+             "Cannot assign to a sparse tensor; make another with sparse_coo_tensor");
     if (PyLong_CheckExact(index)) {
       RL_CHECK(IndexError, t.dim() > 0,
                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert "

@@ -1,6 +1,7 @@
 // The chain of interceptors: who sees a call, in which order, and what they hear besides calls.
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/op.h"
+#include "rushlight/dispatch/quantized.h"
 #include "rushlight/dispatch/values.h"
 
 namespace rushlight {
@@ -103,8 +104,9 @@ void check_has_memory(const Tensor& t, const char* who) {
   RL_CHECK(RuntimeError, !(t.impl()->flags() & kWrapped), who,
            ": a tensor of a transform (func.grad, func.vmap) is used where that transform does not see it, most likely "
            "after its function returned; return the tensor from the function instead of keeping it elsewhere");
-  RL_CHECK(RuntimeError, !(t.impl()->flags() & kInParts), who, ": Cannot access data pointer of Tensor that doesn't ",
-           "have storage; it is sparse (layout ", t.layout(), "), use .to_dense() first");
+  RL_CHECK(RuntimeError, !(t.impl()->flags() & kInParts) || has_quantizer(t), who,
+           ": Cannot access data pointer of Tensor that doesn't ", "have storage; it is sparse (layout ", t.layout(),
+           "), use .to_dense() first");
   RL_CHECK(RuntimeError, !(t.impl()->flags() & kPythonDispatch) || t.numel() == 0 || t.raw() || t.device().is_meta(),
            who,
            ": Cannot access data pointer of Tensor that doesn't have storage; it is of a Python class that keeps its "

@@ -6,6 +6,7 @@
 // and raises for all others.
 #include "rushlight/core/scalar.h"
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/dispatch/quantized.h"
 #include "rushlight/dispatch/values.h"
 
 namespace rushlight {
@@ -84,6 +85,9 @@ bool call_on_values(const Op& op, IValue* args, IValue* rets) {
 }  // namespace
 
 void call_sparse(const Op& op, IValue* args, IValue* rets) {
+  bool quantized = false;
+  each_tensor(op, args, [&](const Tensor& t) { quantized |= has_quantizer(t); });
+  if (quantized) return call_quantized(op, args, rets);
   const OpDef& def = op.def();
   if (def.sparse) return def.sparse(op, args, rets);
   if (def.kernel.kind == Kernel::Kind::Composite && op.form() == Op::Form::Function) return op.run(args, rets);

@@ -112,8 +112,8 @@ const Entry kEntries[] = {
     RL_P("prim::is_meta(Tensor a) -> bool", a[0].tensor().device().is_meta()),
     RL_P("prim::is_sparse(Tensor a) -> bool", a[0].tensor().layout() == Layout::Sparse),
     RL_P("prim::is_sparse_csr(Tensor a) -> bool", a[0].tensor().layout() == Layout::SparseCsr),
+    RL_P("prim::is_quantized(Tensor a) -> bool", is_quantized(a[0].tensor().dtype())),
 #define RL_NEVER(name) RL_P("prim::" name "(Tensor a) -> bool", false)
-    RL_NEVER("is_quantized"),
     RL_NEVER("is_mkldnn"),
     RL_NEVER("is_mps"),
     RL_NEVER("is_nested"),
@@ -123,6 +123,7 @@ const Entry kEntries[] = {
     RL_P("prim::nbytes(Tensor a) -> int", int64_t(item_size(a[0].tensor().dtype())) * a[0].tensor().numel()),
     RL_P("aten::element_size(Tensor self) -> int", int64_t(item_size(a[0].tensor().dtype()))),
     RL_P("aten::storage_offset(Tensor self) -> int", a[0].tensor().storage_offset()),
+    RL_P("aten::is_scripting() -> bool", true),
     RL_P("aten::is_grad_enabled() -> bool", thread_state.grad_enabled),
     RL_DO("aten::set_grad_enabled(bool val) -> ()", thread_state.grad_enabled = a[0].to_bool()),
 };
