@@ -18,7 +18,7 @@ else()
 endif()
 
 install(TARGETS rushlight rushlight_nn rushlight_data rushlight_caffe2 EXPORT RushlightTargets LIBRARY DESTINATION ${library_dir})
-install(TARGETS rushlight_vision rushlight_onnx LIBRARY DESTINATION ${library_dir})
+install(TARGETS rushlight_vision rushlight_onnx rushlight_quantized LIBRARY DESTINATION ${library_dir})
 target_include_directories(rushlight PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/rushlight ${generated}/rushlight DESTINATION ${include_dir}
         FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")

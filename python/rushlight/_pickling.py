@@ -113,6 +113,13 @@ def _reduced(tensor: Any):
         function = _Named("torch._utils", "_rebuild_sparse_tensor")
         data = (*_sparse_parts(tensor), tensor.size(), *((tensor.is_coalesced(),) if tensor.is_sparse else ()))
         arguments = (tensor.layout, data)
+    elif tensor.is_quantized:
+        from ._tensor import _quantizer_parts
+
+        function = _Named("torch._utils", "_rebuild_qtensor")
+        stored = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
+        parts = _quantizer_parts(tensor)
+        arguments = (stored, tensor.storage_offset(), sizes, strides, parts, tensor.requires_grad, OrderedDict())
     elif tensor.is_meta:
         function = _Named("torch._utils", "_rebuild_meta_tensor_no_storage")
         arguments = (tensor.dtype, sizes, strides, tensor.requires_grad)
@@ -153,6 +160,18 @@ def _rebuild_meta(dtype, size, stride, requires_grad):
 
 def _get_layout(name: str):
     return _C._layouts[name.removeprefix("torch.")]
+
+
+def _rebuild_quantized(stored, offset, size, stride, quantizer, requires_grad=False, hooks=None):
+    from ._tensor import _rebuild_quantized as rebuild
+
+    integers = {"qint8": rushlight.int8, "quint8": rushlight.uint8, "qint32": rushlight.int32}.get(_name(stored.dtype))
+    if integers is None:
+        raise pickle.UnpicklingError(f"load: a quantised tensor of dtype {stored.dtype}, which can't be read")
+    parts = tuple(getattr(rushlight, p) if i == 0 and isinstance(p, str) else p for i, p in enumerate(quantizer))
+    return rebuild(
+        _C.Tensor._rebuild(stored.untyped(), integers, offset, tuple(size), tuple(stride)), stored.dtype, parts
+    )
 
 
 def _rebuild_sparse(layout, data):
@@ -199,6 +218,7 @@ _GLOBALS = {
     ("torch._utils", "_rebuild_meta_tensor_no_storage"): _rebuild_meta,
     ("torch._utils", "_rebuild_sparse_tensor"): _rebuild_sparse,
     ("torch.serialization", "_get_layout"): _get_layout,
+    ("torch._utils", "_rebuild_qtensor"): _rebuild_quantized,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import rushlight
 
-from . import _C
+from . import _C, _qscheme
 
 _safe: dict[str, Any] = {}  # what the user added
 _skip_data = False
@@ -218,6 +218,7 @@ def _allowed() -> dict[str, Any]:
         "builtins.bytearray": _bytearray,
         "__builtin__.bytearray": _bytearray,
         "torch.serialization._get_layout": _get_layout,
+        **{f"torch.{s}": getattr(rushlight, s) for s in _qscheme.__all__ if s != "qscheme"},
         "": set_attributes,  # for tensors that carry attributes
     }
     return {**always, **_safe}
@@ -295,7 +296,7 @@ def _always_read(name: str) -> bool:
     return module == "torch" and (
         last in ("Size", "device", "Tensor")
         or last.endswith("Storage")
-        or isinstance(own, (rushlight.dtype, rushlight.layout))
+        or isinstance(own, (rushlight.dtype, rushlight.layout, rushlight.qscheme))
     )
 
 

@@ -389,7 +389,8 @@ class ObjectPickler {
     p_.reduce();
   }
   void data(const Tensor& t) {
-    if (t.impl()->parts()) return io::pickle_sparse_tensor(p_, t, [this](const Tensor& part) { data(part); });
+    if (t.layout() != Layout::Strided)
+      return io::pickle_sparse_tensor(p_, t, [this](const Tensor& part) { data(part); });
     if (t.device().is_meta()) return pickle_meta_tensor(p_, t);
     const Ref<Storage>& s = t.impl()->storage();
     DType seen = io::has_storage_class(t.dtype()) ? t.dtype() : DType::UInt8;
@@ -403,7 +404,7 @@ class ObjectPickler {
     RL_CHECK(RuntimeError, dtypes_[at->second] == seen || s->bytes() == 0,
              "Cannot save multiple tensors or storages that view the same data as different types: ",
              name_of(dtypes_[at->second]), " and ", name_of(seen), ". Save a clone() of one");
-    pickle_tensor(p_, t, str(at->second), legacy_);
+    pickle_tensor(p_, t, str(at->second), legacy_, [this](const Tensor& part) { data(part); });
   }
   void tensor(PyObject* o) {
     const Tensor& t = unwrap(o);

@@ -5,8 +5,11 @@
 #include "py_convert.h"
 #include "py_script.h"
 #include "rushlight/graph/executor/slots.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/io/zip.h"
 #include "rushlight/script/import.h"
+#include "rushlight/script/inspect.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -340,8 +343,9 @@ PyObject* copied(PyObject* self, const std::function<PyObject*(PyObject*)>& copy
   auto made = make_ref<ObjectValue>(from->type, from->slots.size());
   Object out = check(wrap_object(made));
   const ClassType& c = class_of(self);
+  const bool shared = !copy || graph::is_native(c);  // what never changes need not be copied
   for (size_t i = 0; i < from->slots.size(); i++) {
-    if (!copy || from->slots[i].is_none()) {
+    if (shared || from->slots[i].is_none()) {
       made->slots[i] = from->slots[i];
       continue;
     }
@@ -447,7 +451,8 @@ std::map<std::string, std::string> files_from(PyObject* dict) {
 PyObject* object_save(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *destination, *extra;
-    if (!PyArg_ParseTuple(args, "OO!:_save", &destination, &PyDict_Type, &extra)) return nullptr;
+    int lite = 0;
+    if (!PyArg_ParseTuple(args, "OO!|p:_save", &destination, &PyDict_Type, &extra, &lite)) return nullptr;
     std::map<std::string, std::string> files = files_from(extra);
     if (PyUnicode_Check(destination)) {
       std::string path(text_of(destination));
@@ -456,7 +461,7 @@ PyObject* object_save(PyObject* self, PyObject* args) {
       io::AtomicFile file(path);
       {
         GilRelease release(true);
-        script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem, files);
+        script::save_module(*object_of(self), file.sink(), stem.empty() ? "archive" : stem, files, bool(lite));
       }
       file.commit();
       Py_RETURN_NONE;
@@ -465,10 +470,32 @@ PyObject* object_save(PyObject* self, PyObject* args) {
     {
       GilRelease release(true);
       auto sink = [&](const void* p, size_t n) { bytes.append(static_cast<const char*>(p), n); };
-      script::save_module(*object_of(self), sink, "archive", files);
+      script::save_module(*object_of(self), sink, "archive", files, bool(lite));
     }
     Object written = check(PyBytes_FromStringAndSize(bytes.data(), Py_ssize_t(bytes.size())));
     return PyObject_CallMethod(destination, "write", "O", written.get());
+  });
+}
+PyObject* check_zip(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *data, *name;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "y#s:_check_zip", &data, &size, &name)) return nullptr;
+    io::ZipReader zip(io::Bytes{{reinterpret_cast<const uint8_t*>(data), size_t(size)}, nullptr}, name);
+    Py_RETURN_NONE;
+  });
+}
+PyObject* inspect_file(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* path;
+    int code;
+    if (!PyArg_ParseTuple(args, "sp:_inspect", &path, &code)) return nullptr;
+    std::string out;
+    {
+      GilRelease release(true);
+      out = script::inspect(io::map_file(path), path, {.code = bool(code)});
+    }
+    return to_str(out);
   });
 }
 // The values of `extra` become the bytes of the files that are there.
@@ -609,6 +636,9 @@ PyMethodDef methods[] = {
     {"_has_type", has_type, METH_VARARGS, "_has_type(value, type) -> bool"},
     {"_import_model", import_model, METH_VARARGS, "_import_model(format, path or bytes, name, folder) -> ScriptObject"},
     {"_export_model", export_model, METH_VARARGS, "_export_model(format, object, method, arguments, ...) -> bytes"},
+    {"_check_zip", check_zip, METH_VARARGS,
+     "_check_zip(bytes, name): raises RuntimeError unless it is a sound zip archive"},
+    {"_inspect", inspect_file, METH_VARARGS, "_inspect(path, code) -> JSON: what is in a file"},
     {"_load_script", load_object, METH_VARARGS, "_load_script(path or bytes, extra files) -> ScriptObject"},
     {nullptr, nullptr, 0, nullptr}};
 

@@ -237,7 +237,7 @@ class Writer {
     if (t.device().is_meta()) return io::pickle_meta_tensor(pickle_, t);
     auto [at, fresh] = keys_.emplace(t.impl()->storage().get(), storages_.size());
     if (fresh) storages_.push_back(t.impl()->storage());
-    io::pickle_tensor(pickle_, t, str(at->second));
+    io::pickle_tensor(pickle_, t, str(at->second), false, [this](const rushlight::Tensor& part) { tensor(part); });
   }
   io::Pickler pickle_;
   std::map<const rushlight::Storage*, size_t> keys_;

@@ -59,7 +59,9 @@ struct Provided {
 };
 Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C", {}},
                        {"rushlight_vision", "librushlight_vision.so", nullptr, {}},
-                       {"onnx", "librushlight_onnx.so", nullptr, {}}};
+                       {"onnx", "librushlight_onnx.so", nullptr, {}},
+                       {"quantized", "librushlight_quantized.so", nullptr, {}},
+                       {"rnn", "librushlight_quantized.so", nullptr, {}}};
 
 std::string beside_this(const char* file) {
   Dl_info info;

@@ -8,6 +8,7 @@
 #include "rushlight/core/error.h"
 #include "rushlight/fn/sparse_compressed_tensor.h"
 #include "rushlight/fn/sparse_coo_tensor.h"
+#include "rushlight/kernels/copying.h"
 
 namespace rushlight::io {
 namespace {
@@ -16,6 +17,7 @@ using K = Pickled::Kind;
 
 constexpr const char* kRebuildMeta = "torch._utils._rebuild_meta_tensor_no_storage";
 constexpr const char* kRebuildSparse = "torch._utils._rebuild_sparse_tensor";
+constexpr const char* kRebuildQuantized = "torch._utils._rebuild_qtensor";
 constexpr size_t kMaxDims = 64;  // PyTorch's limit
 
 const Pickled& item(const Pickled& v, size_t i, const std::string& where, const char* what) {
@@ -183,7 +185,9 @@ std::optional<Tensor> TensorLoader::tensor(const Pickled& call, bool* is_paramet
     t.impl()->set_requires_grad(wants && is_differentiable(t.dtype()));
     return t;
   }
-  if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta && *f != kRebuildSparse) return {};
+  if (!f->starts_with("torch._utils._rebuild_tensor") && *f != kRebuildMeta && *f != kRebuildSparse &&
+      *f != kRebuildQuantized)
+    return {};
   return plain_tensor(*f, *args);
 }
 
@@ -242,6 +246,65 @@ Tensor TensorLoader::sparse_tensor(const Pickled& args) {
   }
 }
 
+static double number(const Pickled& v, const std::string& where) {
+  RL_CHECK(UnpicklingError, v.is(K::Float) || v.is(K::Int), where,
+           ": expected a number in the description of a quantised tensor");
+  return v.is(K::Float) ? v.number : double(v.integer);
+}
+
+// (scheme, scale, zero point), or (scheme, scales, zero points, axis): in tensors, before 1.4 in lists.
+Quantizer TensorLoader::quantizer(const Pickled& said, const Tensor& of) {
+  constexpr const char* what = "a quantised tensor";
+  const Pickled& scheme = item(said, 0, where_, what);
+  std::string_view name = scheme.is(K::Global) ? std::string_view(scheme.text) : "";
+  if (name == "torch.per_tensor_affine") {
+    double scale = number(item(said, 1, where_, what), where_);
+    return one_scale(scale, integer(item(said, 2, where_, what), where_));
+  }
+  RL_CHECK(UnpicklingError, name == "torch.per_channel_affine" || name == "torch.per_channel_affine_float_qparams",
+           where_, ": a tensor quantised as '", name, "', which is not supported");
+  auto numbers = [&](size_t i, DType d) {
+    const Pickled& v = item(said, i, where_, what);
+    Tensor t;
+    if (std::optional<Tensor> stored = tensor(v)) {
+      RL_CHECK(UnpicklingError, is_computed(stored->dtype()) && !stored->impl()->parts() && stored->device().is_cpu(),
+               where_, ": a quantised tensor whose scales are no numbers");
+      t = dense(*stored, is_floating(stored->dtype()) && d == DType::Int64 ? DType::Float32 : d);
+    } else {
+      t = empty_tensor({int64_t(v.items.size())}, d);
+      for (size_t k = 0; k < v.items.size(); k++) {
+        if (d == DType::Float64) t.data<double>()[k] = number(*v.items[k], where_);
+        else t.data<int64_t>()[k] = integer(*v.items[k], where_);
+      }
+    }
+    return t;
+  };
+  Tensor scales = numbers(1, DType::Float64), zeros = numbers(2, DType::Int64);
+  int64_t axis = integer(item(said, 3, where_, what), where_);
+  bool fits = axis >= 0 && axis < of.dim() && scales.dim() == 1 && zeros.dim() == 1 &&
+              scales.numel() == of.sizes()[size_t(axis)] && zeros.numel() == scales.numel();
+  RL_CHECK(UnpicklingError, fits, where_, ": a quantised tensor of shape ", of.sizes(), " with ", scales.numel(),
+           " scales and ", zeros.numel(), " zero points for dimension ", axis);
+  return channel_scales(detached_alias(scales), detached_alias(zeros), axis);
+}
+
+// (storage, offset, sizes, strides, quantizer, requires_grad, hooks)
+Tensor TensorLoader::quantized_tensor(const Pickled& args) {
+  const Pickled& id = item(args, 0, where_, "a quantised tensor");
+  RL_CHECK(UnpicklingError, id.is(K::Persistent), where_, ": a quantised tensor without a storage");
+  std::optional<DType> kind;
+  Ref<Storage> s = storage(id, kind);
+  RL_CHECK(UnpicklingError, kind && is_quantized(*kind), where_, ": a quantised tensor over a storage of ",
+           kind ? name_of(*kind) : std::string_view("no dtype"));
+  RL_CHECK(UnpicklingError,
+           item_size(*kind) == item_size(integers_of(*kind)) && *kind != DType::QUInt4x2 && *kind != DType::QUInt2x4,
+           where_, ": a quantised tensor of dtype ", *kind, ", which is not supported");
+  Tensor t = over(std::move(s), integers_of(*kind), integer(item(args, 1, where_, "a quantised tensor"), where_),
+                  integers(item(args, 2, where_, "a quantised tensor"), where_),
+                  integers(item(args, 3, where_, "a quantised tensor"), where_));
+  return quantized_over(t, *kind, quantizer(item(args, 4, where_, "a quantised tensor"), t));
+}
+
 Tensor TensorLoader::over(Ref<Storage> s, DType d, int64_t offset, const Dims& sizes, const Dims& strides) {
   RL_CHECK(UnpicklingError, sizes.size() <= kMaxDims, where_, ": a tensor of ", sizes.size(),
            " dimensions; the most is ", kMaxDims);
@@ -268,6 +331,7 @@ Tensor TensorLoader::over(Ref<Storage> s, DType d, int64_t offset, const Dims& s
 Tensor TensorLoader::plain_tensor(const std::string& f, const Pickled& args) {
   if (f == kRebuildMeta) return meta_tensor(args);
   if (f == kRebuildSparse) return sparse_tensor(args);
+  if (f == kRebuildQuantized) return quantized_tensor(args);
   bool v1 = f == "torch._utils._rebuild_tensor", v2 = f == "torch._utils._rebuild_tensor_v2",
        v3 = f == "torch._utils._rebuild_tensor_v3";
   RL_CHECK(UnpicklingError, v1 || v2 || v3, where_, ": tensors made by ", f.empty() ? "a computed function" : f,
@@ -435,7 +499,7 @@ void pickle_layout(Pickler& p, Layout layout) {
   p.reduce();
 }
 
-void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(const Tensor&)>& part) {
+void pickle_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part) {
   const SparseParts& parts = *t.impl()->parts();
   p.global("torch._utils", "_rebuild_sparse_tensor");
   pickle_layout(p, parts.layout);
@@ -453,11 +517,13 @@ void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(
   p.reduce();
 }
 
-void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy) {
-  RL_CHECK(NotImplementedError, !t.impl()->parts(), "save: a tensor of layout ", t.layout(),
+void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy, const PickleTensor& part) {
+  RL_CHECK(NotImplementedError, !t.impl()->parts() || has_quantizer(t), "save: a tensor of layout ", t.layout(),
            " can't be part of this archive; save it with torch.save, or its to_dense()");
   bool typed = has_storage_class(t.dtype());
-  p.global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
+  std::optional<Quantizer> q;
+  if (has_quantizer(t)) q = quantizer_of(t);
+  p.global("torch._utils", q ? "_rebuild_qtensor" : typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
   p.mark();
   p.mark();
   p.text("storage");
@@ -472,6 +538,19 @@ void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool leg
   p.integer(t.storage_offset());
   pickle_dims(p, t.sizes());
   pickle_dims(p, t.strides());
+  if (q && !q->per_channel()) {
+    p.global("torch", "per_tensor_affine");
+    p.number(q->scale);
+    p.integer(q->zero_point);
+    p.tuple(3);
+  } else if (q) {
+    p.mark();
+    p.global("torch", is_floating(q->zero_points.dtype()) ? "per_channel_affine_float_qparams" : "per_channel_affine");
+    part(q->scales);
+    part(q->zero_points);
+    p.integer(q->axis);
+    p.tuple(4);
+  }
   p.boolean(t.requires_grad());
   p.global("collections", "OrderedDict");
   p.empty_tuple();

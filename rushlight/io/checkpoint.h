@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "rushlight/core/ivalue.h"
+#include "rushlight/dispatch/quantized.h"
 #include "rushlight/io/pickle.h"
 #include "rushlight/io/zip.h"
 
@@ -66,6 +67,8 @@ class TensorLoader {
   Tensor data_of(const Pickled& v);
   Tensor meta_tensor(const Pickled& args);
   Tensor sparse_tensor(const Pickled& args);
+  Tensor quantized_tensor(const Pickled& args);
+  Quantizer quantizer(const Pickled& said, const Tensor& of);
   DType dtype(const Pickled& named);
   Read read_;
   ReadInto read_into_;
@@ -119,9 +122,11 @@ void write_legacy_checkpoint(const Sink& sink, const std::string& pickle, const 
 void add_storage(ZipWriter& zip, const std::string& name, const Storage& storage);
 
 // Opcodes for one tensor; `key` names its storage.
-void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy = false);
+// `part` writes the tensors of scales that a tensor with several of them has.
+using PickleTensor = std::function<void(const Tensor&)>;
+void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy, const PickleTensor& part);
 // Opcodes for a sparse tensor; `part` writes those of the tensors that it is made of.
-void pickle_sparse_tensor(Pickler& p, const Tensor& t, const std::function<void(const Tensor&)>& part);
+void pickle_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part);
 // "torch.sparse_coo" and others, as `_get_layout(name)`.
 void pickle_layout(Pickler& p, Layout layout);
 // Of a call to _get_layout; empty for any other value.

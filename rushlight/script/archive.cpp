@@ -5,12 +5,14 @@
 
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/io/values.h"
 #include "rushlight/script/archive_old.h"
 #include "rushlight/script/custom_class.h"
 #include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
+#include "rushlight/script/used_operators.h"
 
 namespace rushlight::script {
 namespace {
@@ -50,6 +52,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       truncates_ |= text.find("FORMAT_WITH_STRING_TABLE") == std::string_view::npos;
     }
     if (zip_->has(root + "model.json")) return load_old();
+    check_operators();
     std::string where = str("load '", name_, "': entry 'data.pkl'");
     RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_,
              "': a zip archive without data.pkl is no TorchScript archive");
@@ -109,6 +112,17 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     zip_ = nullptr;
   }
 
+  // Functions are compiled when they are first called, but which operators are missing is said at once.
+  void check_operators() const {
+    std::map<std::string, UsedOperator> used;
+    for (const std::string& entry : zip_->names())
+      if (entry.starts_with(zip_->root() + "code/") && entry.ends_with(".py")) {
+        io::Bytes code = zip_->read_for_parser(entry);
+        std::string text(reinterpret_cast<const char*>(code.data.data()), code.data.size());
+        add_used_operators(std::make_shared<Source>(Source{std::move(text), entry.substr(zip_->root().size())}), used);
+      }
+    check_used_operators(used);
+  }
   class Values;
   // An archive with model.json. Methods are functions of a text of their own, whose first argument has no type.
   Ref<ObjectValue> load_old() {
@@ -116,6 +130,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     std::string where = str("load '", name_, "': entry 'model.json'");
     truncates_ = true;
     version_ = 1;
+    check_operators();
     io::Bytes bytes = zip_->read_for_parser(root + "model.json");
     std::string_view text(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size());
     OldModel model = read_old_model(text, where, [&](const std::string& entry) {
@@ -296,7 +311,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       std::string entry = "code/" + path + ".py";
       if (std::optional<std::string> text = text_of(entry)) {
         auto source = std::make_shared<Source>(Source{std::move(*text), entry});
-        check_operators(source);
         for (const StmtPtr& s : parse_module(source)) {
           if (s->kind == Stmt::Kind::Def)
             functions_[package + "." + s->text] = archived(s, package + "." + s->text, nullptr);
@@ -305,21 +319,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       }
     }
     return definitions_.contains(package + "." + name);
-  }
-
-  // Functions are compiled when they are first called, but that the library of an operator (ops.mine.scale) is missing is said at once.
-  static void check_operators(const std::shared_ptr<const Source>& source) {
-    if (source->text.find("ops.") == std::string::npos) return;
-    std::vector<Token> t = tokenize(source);
-    for (size_t i = 0; i + 4 < t.size(); i++) {
-      if (!t[i].is(Token::Kind::Name, "ops") || (i > 0 && t[i - 1].is_op(".")) || !t[i + 1].is_op(".") ||
-          !t[i + 3].is_op("."))
-        continue;
-      const std::string& ns = t[i + 2].text;
-      std::string symbol = ns + "::" + t[i + 4].text;
-      if (ns != "prim" && ns != "aten" && OpTable::get().overloads(symbol).empty())
-        fail(t[i].range, str("Unknown builtin op: ", symbol, missing_operator(symbol)));
-    }
   }
 
   TypePtr class_named(const std::string& full, const Range* range) {
@@ -386,7 +385,9 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       } else if (type->find_slot(slot) >= 0) {
         fail(s->range, str("the class has two attributes named '", slot, "'"));
       } else if (s->annotation) {
-        type->add_slot(slot, types.type_of(*s->annotation), parameters.contains(slot), buffers.contains(slot));
+        TypePtr packed = slot == "_packed_params" ? packed_type(full, *s->annotation) : nullptr;
+        type->add_slot(slot, packed ? packed : types.type_of(*s->annotation), parameters.contains(slot),
+                       buffers.contains(slot));
       } else if (target.kind == Expr::Kind::Subscript) {
         type->add_slot(slot, types.type_of(*s->value), parameters.contains(slot), buffers.contains(slot));
       }
@@ -394,6 +395,16 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     for (const StmtPtr& s : def.body)
       if (s->kind == Stmt::Kind::Def) type->add_method(archived(s, full + "." + s->text, type->unowned()));
     return type;
+  }
+
+  // Up to 1.5 packed weights were called a Tensor, in the layers of torch.nn.quantized.
+  static TypePtr packed_type(const std::string& full, const Expr& annotation) {
+    if (full.find(".quantized.") == full.npos || annotation.text != "Tensor") return nullptr;
+    std::string cls = full.substr(full.rfind('.') + 1);
+    std::string packs = cls.find("Conv3d") != cls.npos || cls.find("ConvReLU3d") != cls.npos ? "Conv3d"
+                        : cls.find("Conv") != cls.npos                                       ? "Conv2d"
+                                                                                             : "Linear";
+    return graph::find_native_class("__torch__.torch.classes.quantized." + packs + "PackedParamsBase");
   }
 
   // The value of a constant's text.
@@ -458,31 +469,43 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
                "': Unsupported global: ", v.items[0]->text);
       TypePtr type = archive_.class_named(v.items[0]->text, nullptr);
       const ClassType* c = graph::as_class(type);
-      if (c && is_custom_class(*c)) return custom(v, *c, type, depth);
-      RL_CHECK(UnpicklingError, c && !c->is_interface && v.state && v.state->is(K::Dict), "load '", name_,
-               "': an object of ", v.items[0]->text, " without its attributes");
+      if (c && graph::is_native(*c) && v.state) {
+        try {
+          return graph::make_native(graph::as_class_shared(type), value(*v.state, {}, depth + 1));
+        } catch (const RuntimeError& e) {
+          throw UnpicklingError(str("load '", name_, "': ", c->name(), ": ", e.what()));
+        }
+      }
+      RL_CHECK(UnpicklingError, c && !c->is_interface && v.state, "load '", name_, "': an object of ", v.items[0]->text,
+               " without its attributes");
+      if (graph::Function* restore = c->find_method("__setstate__")) {
+        auto o = make_ref<ObjectValue>(type, c->slots.size());
+        remember(v, IValue(o));
+        restore->made();
+        RL_CHECK(UnpicklingError, restore->schema.args.size() == 2, "load '", name_, "': ", c->name(),
+                 ".__setstate__ takes ", restore->schema.args.size() - 1, " arguments, expected the state");
+        run_method(o, "__setstate__", {value(*v.state, restore->schema.args[1].type, depth + 1)});
+        check_slots(*o, *c);
+        return o;
+      }
+      RL_CHECK(UnpicklingError, !is_custom_class(*c), "load '", name_, "': ", c->name(), " has no __setstate__");
+      RL_CHECK(UnpicklingError, v.state->is(K::Dict), "load '", name_, "': an object of ", v.items[0]->text,
+               " whose attributes are no dict");
       auto o = make_ref<ObjectValue>(type, c->slots.size());
       remember(v, IValue(o));  // it may be among its own attributes
       for (size_t i = 0; i + 1 < v.state->items.size(); i += 2) {
         int slot = c->find_slot(v.state->items[i]->text);
         if (slot >= 0) o->slots[size_t(slot)] = value(*v.state->items[i + 1], c->slots[size_t(slot)].type, depth + 1);
       }
-      for (size_t i = 0; i < c->slots.size(); i++) {
-        const TypePtr& t = c->slots[i].type;
-        bool sound = t->is(TK::Tensor) ? o->slots[i].is_tensor() : !t->is(TK::Class) || o->slots[i].is_object();
-        RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c->name(), ".", c->slots[i].name, " is no ", t);
-      }
+      check_slots(*o, *c);
       return o;
     }
-    // Its __setstate__ makes it from what its __getstate__ gave.
-    IValue custom(const Pickled& v, const ClassType& c, const TypePtr& type, int depth) {
-      graph::Function* set = c.find_method("__setstate__");
-      RL_CHECK(UnpicklingError, set && v.state, "load '", name_, "': an object of ", c.name(), " without its state");
-      auto o = make_ref<ObjectValue>(type, c.slots.size());
-      remember(v, IValue(o));
-      set->made();
-      graph::run_function(*set, {IValue(o), value(*v.state, set->schema.args[1].type, depth + 1)});
-      return o;
+    void check_slots(const ObjectValue& o, const ClassType& c) const {
+      for (size_t i = 0; i < c.slots.size(); i++) {
+        const TypePtr& t = c.slots[i].type;
+        bool sound = t->is(TK::Tensor) ? o.slots[i].is_tensor() : !t->is(TK::Class) || o.slots[i].is_object();
+        RL_CHECK(UnpicklingError, sound, "load '", name_, "': ", c.name(), ".", c.slots[i].name, " is no ", t);
+      }
     }
     IValue called(const std::string& global, const Pickled& argument, int depth) override {
       if (!global.starts_with("__torch__.")) unsupported(global);

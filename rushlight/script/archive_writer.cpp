@@ -3,8 +3,10 @@
 #include <set>
 
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/io/checkpoint.h"
 #include "rushlight/script/custom_class.h"
+#include "rushlight/script/bytecode.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
@@ -22,7 +24,7 @@ bool is_identifier(const std::string& name) {
 
 class ArchiveWriter {
  public:
-  explicit ArchiveWriter(const io::Sink& sink, std::string name) : zip_(sink), name_(std::move(name)) {}
+  ArchiveWriter(const io::Sink& sink, std::string name, bool lite) : zip_(sink), name_(std::move(name)), lite_(lite) {}
 
   void run(const ObjectValue& module, const std::map<std::string, std::string>& extra) {
     object(module);
@@ -50,11 +52,29 @@ class ArchiveWriter {
     }
     io::Pickler p;
     p.mark();
-    for (size_t i = 0; i < constants_.size(); i++) io::pickle_tensor(p, constants_[i], str(i));
+    std::vector<Ref<Storage>> kept;
+    std::function<void(const Tensor&)> write = [&](const Tensor& t) {
+      kept.push_back(t.impl()->storage());
+      io::pickle_tensor(p, t, str(kept.size() - 1), false, write);
+    };
+    for (const Tensor& t : constants_) write(t);
     p.tuple(4);
     add("constants.pkl", p.finish());
-    for (size_t i = 0; i < constants_.size(); i++)
-      io::add_storage(zip_, str(name_, "/constants/", i), constants_[i].storage());
+    if (lite_) {  // its tensors lie beside those
+      std::vector<graph::Function*> methods;
+      for (const auto& f : graph::as_class(module.type)->methods)
+        if (f->is_made() || !f->compile) methods.push_back(f.get());
+      auto constant = [&](io::Pickler& to, const IValue& v) {
+        std::swap(pickle_, to);
+        in_constants_ = &kept;
+        value(v);
+        in_constants_ = nullptr;
+        std::swap(pickle_, to);
+      };
+      add("bytecode.pkl",
+          bytecode(name_of(module.type), methods, {[this](const TypePtr& t) { return text_of(t); }, constant}));
+    }
+    for (size_t i = 0; i < kept.size(); i++) io::add_storage(zip_, str(name_, "/constants/", i), *kept[i]);
     add("version", str(version_, "\n"));
     for (const auto& [file, text] : extra) add("extra/" + file, text);
     zip_.finish();
@@ -196,11 +216,8 @@ class ArchiveWriter {
     }
     pickle_.empty_tuple();
     pickle_.new_object();
-    if (is_custom_class(type)) {
-      graph::Function* get = type.find_method("__getstate__");
-      RL_CHECK(RuntimeError, get, "jit.save: objects of ", type.name(),
-               " can't be written; give the class def_pickle()");
-      value(graph::run_function(*get, {IValue(Ref<ObjectValue>(const_cast<ObjectValue*>(&o)))}));
+    if (std::optional<IValue> state = state_of(o)) {
+      value(*state);
       pickle_.build();
       memo_[&o] = pickle_.put();
       return;
@@ -216,6 +233,16 @@ class ArchiveWriter {
     pickle_.build();
     open_.erase(&o);
     memo_[&o] = pickle_.put();  // PyTorch makes the object no earlier than here
+  }
+  // What the class says that it consists of, where its slots aren't that. `__setstate__` takes it.
+  std::optional<IValue> state_of(const ObjectValue& o) {
+    const ClassType& c = *graph::as_class(o.type);
+    if (graph::is_native(c)) return graph::native_state(o);
+    bool given = c.find_method("__getstate__") && c.find_method("__setstate__");
+    RL_CHECK(RuntimeError, given || !is_custom_class(c), "jit.save: objects of ", c.name(),
+             " can't be written; give the class def_pickle()");
+    if (!given) return {};
+    return run_method(Ref<ObjectValue>(const_cast<ObjectValue*>(&o)), "__getstate__", {});
   }
   // Lists and dicts say of what type they are, which their items may not.
   template <class F>
@@ -234,9 +261,15 @@ class ArchiveWriter {
     if (v.is_string()) return pickle_.text(v.to_string());
     if (v.is_object()) return object(v.to_object());
     if (v.is_tensor()) {
+      if (in_constants_) {
+        in_constants_->push_back(v.tensor().impl()->storage());
+        return io::pickle_tensor(pickle_, v.tensor(), str(in_constants_->size() - 1), false,
+                                 [this](const Tensor& part) { value(IValue(part)); });
+      }
       auto [at, fresh] = keys_.emplace(&v.tensor().storage(), storages_.size());
       if (fresh) storages_.push_back(v.tensor().impl()->storage());
-      return io::pickle_tensor(pickle_, v.tensor(), str(at->second));
+      return io::pickle_tensor(pickle_, v.tensor(), str(at->second), false,
+                               [this](const Tensor& part) { value(IValue(part)); });
     }
     if (v.is_device()) {
       pickle_.global("torch", "device");
@@ -290,6 +323,8 @@ class ArchiveWriter {
 
   io::ZipWriter zip_;
   std::string name_;
+  const bool lite_;
+  std::vector<Ref<Storage>>* in_constants_ = nullptr;  // where tensors go that are written now, if not to data/
   io::Pickler pickle_;
   std::map<const ObjectValue*, uint32_t> memo_;
   std::set<const ObjectValue*> open_;         // begun and not ended
@@ -308,8 +343,8 @@ class ArchiveWriter {
 }  // namespace
 
 void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name,
-                 const std::map<std::string, std::string>& extra) {
-  ArchiveWriter(sink, name).run(module, extra);
+                 const std::map<std::string, std::string>& extra, bool lite) {
+  ArchiveWriter(sink, name, lite).run(module, extra);
 }
 
 }  // namespace rushlight::script

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "rushlight/dispatch/schema_class.h"
+#include "rushlight/graph/native_class.h"
 
 namespace rushlight::script {
 
@@ -28,9 +29,11 @@ void forget_custom_class(const std::string& full_name) {
   classes().erase(full_name);
 }
 std::shared_ptr<graph::ClassType> custom_class(const std::string& full_name) {
-  std::lock_guard guard(lock);
-  auto found = classes().find(full_name);
-  return found == classes().end() ? nullptr : found->second;
+  {
+    std::lock_guard guard(lock);
+    if (auto found = classes().find(full_name); found != classes().end()) return found->second;
+  }
+  return graph::find_native_class(full_name);
 }
 
 }  // namespace rushlight::script

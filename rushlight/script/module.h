@@ -38,9 +38,9 @@ std::string function_code(graph::Function& f, TextOptions& options, int indent =
 std::string constant_code(const IValue& v, TextOptions& options);
 
 // Writes an archive that PyTorch's torch.jit.load reads: data.pkl, code/, constants.pkl, version.
-// `extra`: files of the user's own, by name.
+// `extra`: files of the user's own, by name. `lite`: with bytecode.pkl, for PyTorch's lite interpreter.
 void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name = "archive",
-                 const std::map<std::string, std::string>& extra = {});
+                 const std::map<std::string, std::string>& extra = {}, bool lite = false);
 // Reads one, ours or PyTorch's (1.4 and later). Throws FileError, UnpicklingError or ScriptError; nothing in it runs.
 // `extra` names files of the user's own, and gets the text of those that are there.
 Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,

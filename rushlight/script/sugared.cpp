@@ -11,6 +11,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/script/lowering.h"
 
 namespace rushlight::script {
@@ -178,6 +179,7 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
         if (f->name.starts_with(name + "__") && all.size() < size_t(count->second.to_int())) all.push_back(f);
       if (!all.empty()) return std::make_shared<Overloads>(std::move(all), value);
     }
+    if (std::string op = graph::native_method(*c, name); !op.empty()) return std::make_shared<OperatorName>(op, value);
     if (c->is_module) fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
     fail(range, str("'", c->name(), "' object has no attribute or method '", name,
                     "'. Did you forget to initialize an attribute in __init__()?"));

@@ -19,13 +19,14 @@ ORDER = [
     {"script"},
     {"api"},
     {"capi"},
-    {"data", "vision"},  # libraries of their own: nothing before them may need them
+    {"data", "vision", "quantized"},  # libraries of their own: nothing before them may need them
     {"onnx", "caffe2", "nn", "optim"},
     {"distributed", "serve"},
 ]
 # The same within ops, of the headers that its topics share.
 TOPICS = [
     "sparse",
+    "quantized",
     "create",
     "pointwise",
     "index",

@@ -170,7 +170,7 @@ def test_modules_before_quantisation_pass_on():
     functional = torch.nn.quantized.FloatFunctional()
     assert functional.add_relu(x, -3 * x).tolist() == [0, 0] and functional.cat([x, x]).shape == (4,)
     with pytest.raises(torch.UnsupportedError, match="float32"):
-        _ = torch.ao.quantization.convert
+        _ = torch.ao.quantization.prepare_fx
 
 
 def test_scans():

@@ -14,9 +14,11 @@ RECORDS = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")) / "generated" 
 # What these lists say is of Python's language or modules, which have names of their own for what operators do.
 OF_PYTHON = {
     "python/rushlight/utils/flop_counter.py": "operators whose sizes PyTorch's table of formulas goes by",
+    "python/rushlight/export/_text.py": "functions of the module operator",
     "python/rushlight/fx/_codegen.py": "how operators of Python are written",
     "python/rushlight/nn/init.py": "calculate_gain's names of nonlinearities",
     "python/src/py_number.cpp": "Python's comparisons",
+    "rushlight/quantized/builtins.cpp": "what has a kernel for quantised tensors, as a library registers them",
     "rushlight/script/builtins.cpp": "the modules math and builtins",
     "rushlight/script/expressions.cpp": "operators of Python",
     "rushlight/script/sugared.cpp": "operators of Python",
