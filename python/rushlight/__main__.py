@@ -1,5 +1,7 @@
 """python -m rushlight SCRIPT ARGS...: runs an unmodified PyTorch program on rushlight.
 
+inspect FILE says what is in a model file (--code, --graph, --json), without executing anything; convert IN OUT writes it in another form.
+
 data show PATH says what is in a file, folder or database; make-db SOURCE PATH makes a database of pictures or a csv file.
 
 -m MODULE, -c CODE and - (standard input) work as for python itself. The Python programs that it starts run on rushlight too.
@@ -48,6 +50,10 @@ def main(argv: list[str]) -> int:
     if argv[0] in ("--cflags", "--libs"):
         print(_compiler_flags(argv))
         return 0
+    if argv[0] in ("inspect", "convert") and not os.path.exists(argv[0]):
+        from rushlight._inspect import main as command
+
+        return command(argv)
     rushlight.as_torch()
     if argv[0] == "--env":
         for name in ("PYTHONPATH", "RUSHLIGHT_AS_TORCH"):

@@ -2,6 +2,7 @@
 
 import sys
 
+from . import mobile
 from ._script import (
     Attribute,
     Error,

@@ -530,6 +530,16 @@ class RecursiveScriptModule(ScriptModule):
         """Writes an archive that PyTorch's torch.jit.load and C++ programs read."""
         self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f, dict(_extra_files or {}))
 
+    def _save_for_lite_interpreter(self, f, _extra_files: dict[str, Any] | None = None, **_: Any) -> None:
+        """Writes an archive with bytecode that PyTorch's lite interpreter reads; torch.jit.load reads it too."""
+        self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f, dict(_extra_files or {}), True)
+
+    def _save_to_buffer_for_lite_interpreter(self, _extra_files: dict[str, Any] | None = None, **_: Any) -> bytes:
+        """The bytes of such an archive."""
+        out = io.BytesIO()
+        self._c._save(out, dict(_extra_files or {}), True)
+        return out.getvalue()
+
     def _get_name(self) -> str:
         return "RecursiveScriptModule"
 
