@@ -5,8 +5,8 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/native_class.h"
 #include "rushlight/io/checkpoint.h"
-#include "rushlight/script/custom_class.h"
 #include "rushlight/script/bytecode.h"
+#include "rushlight/script/custom_class.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
