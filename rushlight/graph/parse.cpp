@@ -97,6 +97,7 @@ class Parser {
   static void read_facts(const std::string& text, TensorFacts& f) {
     size_t strides = text.find("strides=[");
     auto numbers = [&](size_t from, size_t to, Dims& out) {
+      to = std::min(to, text.size());
       for (size_t i = from; i < to;) {
         int64_t v;
         auto [end, error] = std::from_chars(text.data() + i, text.data() + to, v);

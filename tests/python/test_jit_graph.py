@@ -136,3 +136,15 @@ def test_the_object_inside_of_a_script_module():
     assert net.twice(torch.ones(2)).tolist() == [2.0, 2.0]
     with pytest.raises(AttributeError, match="forward"):
         net(torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    "facts", ["Float()", "Float(2, 3", "Float(2, strides=[1", "Float(*, requires_grad=0)", "Long(3)"]
+)
+def test_tensors_of_which_the_text_says_little(facts):
+    text = f"graph(%x : {facts}):\n  return (%x)"
+    if facts.count("(") == facts.count(")"):
+        assert next(torch._C.parse_ir(text).inputs()).type().dim() in (0, 1)
+    else:
+        with pytest.raises(RuntimeError):
+            torch._C.parse_ir(text)
