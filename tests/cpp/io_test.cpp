@@ -49,7 +49,7 @@ std::string checkpoint_of(const Tensor& t) {
   p.empty_dict();
   p.mark();
   p.text("weight");
-  pickle_tensor(p, t, "0");
+  pickle_tensor(p, t, "0", false, {});
   p.text("steps");
   p.integer(70000);
   p.setitems();
