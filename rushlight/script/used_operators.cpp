@@ -42,19 +42,19 @@ void add_used_operators(const std::shared_ptr<const Source>& source, std::map<st
 
 void check_used_operators(const std::map<std::string, UsedOperator>& used) {
   const UsedOperator* first = nullptr;
-  std::string names, hint;
+  std::string names, hint, library;  // of the first; of the first that another library would bring
   size_t count = 0;
   for (const auto& [name, u] : used) {
     if (u.known) continue;
-    if (!first) {
-      first = &u;
-      hint = missing_operator(name);
-    }
+    std::string said = missing_operator(name);
+    if (library.empty() && !name.starts_with("aten::")) library = said;
+    if (!first) first = &u, hint = said;
     names += (count++ ? ", " : "") + name;
   }
   if (!first) return;
-  fail(first->first, count == 1 ? str("Unknown builtin op: ", names, hint)
-                                : str("Unknown builtin ops: ", names, "; this build has none of these ", count));
+  fail(first->first, count == 1
+                         ? str("Unknown builtin op: ", names, hint)
+                         : str("Unknown builtin ops: ", names, "; this build has none of these ", count, library));
 }
 
 }  // namespace rushlight::script

@@ -22,7 +22,7 @@ using fuzz::Value;
 // A sparse tensor counts as its values: those are what is written to and shared.
 void each_tensor(const IValue& v, auto f) {
   auto give = [&](const Tensor& t) {
-    if (t.defined()) f(t.impl()->parts() ? Tensor(t.impl()->parts()->values) : t);
+    if (t.defined()) f(t.impl()->parts() && t.impl()->parts()->values ? Tensor(t.impl()->parts()->values) : t);
   };
   if (v.is_tensor()) give(v.tensor());
   else if (v.is_tensor_list())

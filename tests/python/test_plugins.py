@@ -110,7 +110,7 @@ def test_scripts_traces_and_archives(plug, tmp_path):
     assert run_program(program, path, PLUGINS / "operators.so") == "9.0\n"
     program = "import sys, rushlight as torch\ntry: torch.jit.load(sys.argv[1])\nexcept RuntimeError as e: print(e)"
     said = run_program(program, path)
-    assert "Unknown builtin op: plug::scale" in said and "torch.ops.load_library" in said
+    assert "Unknown builtin ops: plug::ends, plug::scale" in said and "torch.ops.load_library" in said
 
 
 def run_program(text, *args):

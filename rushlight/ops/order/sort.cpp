@@ -149,15 +149,28 @@ RL_FOR_EACH_ISA(
     },
     <C RL_COMMA largest>)
 
+// Room for `n` candidates, of every dtype in turn: a variable for each would take the little memory that all libraries' threads share.
+std::vector<Candidate<int64_t>>& room_of_thread() {
+  thread_local std::vector<Candidate<int64_t>> room;
+  return room;
+}
+template <class C>
+Candidate<C>* queue_of_thread(int64_t n) {
+  static_assert(sizeof(Candidate<C>) <= sizeof(Candidate<int64_t>));
+  auto& room = room_of_thread();
+  if (room.size() < size_t(n)) room.resize(size_t(n));
+  return reinterpret_cast<Candidate<C>*>(room.data());
+}
+
 // PyTorch uses std::partial_sort for small k and std::nth_element for large; which of equal elements they leave is up to these algorithms, so
 // the same ones run here. partial_sort's scan over the elements beyond k is spelled out to skip those that can't enter.
 template <class C, bool largest>
-void topk_row(const C* x, int64_t n, int64_t k, bool sorted, std::vector<Candidate<C>>& queue) {
+Candidate<C>* topk_row(const C* x, int64_t n, int64_t k, bool sorted) {
   Before<C, largest> before;
   if (k * 64 <= n) {
-    queue.resize(size_t(k + 1));
+    Candidate<C>* queue = queue_of_thread<C>(k + 1);
     for (int64_t i = 0; i < k; i++) queue[size_t(i)] = {x[i], i};
-    auto first = queue.begin(), end = first + k;
+    auto first = queue, end = first + k;
     std::make_heap(first, end, before);
     for (int64_t i = k; i < n;) {
       if constexpr (std::is_floating_point_v<C>) {
@@ -172,12 +185,13 @@ void topk_row(const C* x, int64_t n, int64_t k, bool sorted, std::vector<Candida
       i++;
     }
     std::sort_heap(first, end, before);
-  } else {
-    queue.resize(size_t(n));
-    for (int64_t i = 0; i < n; i++) queue[size_t(i)] = {x[i], i};
-    std::nth_element(queue.begin(), queue.begin() + k - 1, queue.end(), before);
-    if (sorted) std::sort(queue.begin(), queue.begin() + k - 1, before);
+    return queue;
   }
+  Candidate<C>* queue = queue_of_thread<C>(n);
+  for (int64_t i = 0; i < n; i++) queue[size_t(i)] = {x[i], i};
+  std::nth_element(queue, queue + k - 1, queue + n, before);
+  if (sorted) std::sort(queue, queue + k - 1, before);
+  return queue;
 }
 
 void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted, const Tensor& values,
@@ -191,7 +205,6 @@ void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sor
     using C = compute_t<T>;
     Dims sizes = self.sizes();
     for_each_lane<3>(sizes, dim, {&self, &values, &indices}, lane_grain(n, 16384), [&](std::array<char*, 3> p) {
-      thread_local std::vector<Candidate<C>> queue;
       const C* x = reinterpret_cast<const C*>(p[0]);
       std::unique_ptr<C[]> row;
       if (from != 1 || !std::is_same_v<T, C>) {
@@ -199,8 +212,7 @@ void topk_cpu(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sor
         for (int64_t i = 0; i < n; i++) row[size_t(i)] = C(reinterpret_cast<const T*>(p[0])[i * from]);
         x = row.get();
       }
-      if (largest) topk_row<C, true>(x, n, k, sorted, queue);
-      else topk_row<C, false>(x, n, k, sorted, queue);
+      const Candidate<C>* queue = largest ? topk_row<C, true>(x, n, k, sorted) : topk_row<C, false>(x, n, k, sorted);
       for (int64_t i = 0; i < k; i++) {
         reinterpret_cast<T*>(p[1])[i * to] = T(queue[size_t(i)].value);
         reinterpret_cast<int64_t*>(p[2])[i * at] = queue[size_t(i)].at;

@@ -118,12 +118,11 @@ class _BatchNorm(_NormBase):
         return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch, momentum, self.eps)
 
 
-def _wrong_rank(expected: str, input: Tensor) -> ValueError:
-    fitting = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}.get(input.dim())
-    hint = f"; {fitting} takes such" if fitting else ""
-    return ValueError(
-        f"expected {expected} input (got {input.dim()}D input). Hint: the input has shape {list(input.shape)}{hint}"
-    )
+def _wrong_rank(expected: str, input: Tensor) -> str:
+    hint = ""
+    if 2 <= input.dim() <= 5:
+        hint = f"; BatchNorm{max(input.dim() - 2, 1)}d takes such"
+    return f"expected {expected} input (got {input.dim()}D input). Hint: the input has shape {list(input.shape)}{hint}"
 
 
 class BatchNorm1d(_BatchNorm):
@@ -131,7 +130,7 @@ class BatchNorm1d(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 2 and input.dim() != 3:
-            raise _wrong_rank("2D or 3D", input)
+            raise ValueError(_wrong_rank("2D or 3D", input))
 
 
 class BatchNorm2d(_BatchNorm):
@@ -149,7 +148,7 @@ class BatchNorm2d(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 4:
-            raise _wrong_rank("4D", input)
+            raise ValueError(_wrong_rank("4D", input))
 
 
 class BatchNorm3d(_BatchNorm):
@@ -157,7 +156,7 @@ class BatchNorm3d(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() != 5:
-            raise _wrong_rank("5D", input)
+            raise ValueError(_wrong_rank("5D", input))
 
 
 class _LazyNormBase(LazyModuleMixin, _NormBase):
