@@ -39,7 +39,7 @@ def test_no_record_is_large(capsys):
     assert costs[0][0] <= 100
 
 
-def test_wheel_is_at_most_30_mb_and_90_mb_unpacked(capsys):
+def test_wheel_is_at_most_30_mb_and_100_mb_unpacked(capsys):
     wheels = sorted((ROOT / "dist").glob("rushlight-*.whl"))
     if not wheels:
         pytest.skip("no wheel in dist; ./dev wheel makes one")
@@ -48,4 +48,4 @@ def test_wheel_is_at_most_30_mb_and_90_mb_unpacked(capsys):
     with capsys.disabled():
         print(f"\n{wheels[-1].name}: {packed:.1f} MB, {unpacked:.1f} MB unpacked")
     assert packed <= 30
-    assert unpacked <= 90
+    assert unpacked <= 100
