@@ -405,6 +405,19 @@ def spatial_bn(
     return model.net.SpatialBN(inputs, outputs, order=order, **kwargs)[0]
 
 
+def _scale_and_bias(model, blob_out, dim_in, scale_initializer, scale, bias_initializer, bias):
+    """The two parameters of a normalisation, an element for each channel: constants where no initialiser is given."""
+
+    def param(suffix, initializer, value, tag):
+        constant = initializer_of(None, "ConstantFill", {"value": float(value)})
+        return model.create_param(str(blob_out) + suffix, [dim_in], initializer or constant, tag)
+
+    return (
+        param("_s", scale_initializer, scale, ParameterTags.WEIGHT),
+        param("_b", bias_initializer, bias, ParameterTags.BIAS),
+    )
+
+
 @_scoped
 def spatial_gn(
     model,
@@ -419,18 +432,7 @@ def spatial_gn(
     **kwargs,
 ):
     """Group normalisation."""
-    scale = model.create_param(
-        str(blob_out) + "_s",
-        [dim_in],
-        ScaleInitializer or initializer_of(None, "ConstantFill", {"value": float(init_scale)}),
-        ParameterTags.WEIGHT,
-    )
-    bias = model.create_param(
-        str(blob_out) + "_b",
-        [dim_in],
-        BiasInitializer or initializer_of(None, "ConstantFill", {"value": float(init_bias)}),
-        ParameterTags.BIAS,
-    )
+    scale, bias = _scale_and_bias(model, blob_out, dim_in, ScaleInitializer, init_scale, BiasInitializer, init_bias)
     out = [blob_out, str(blob_out) + "_mean", str(blob_out) + "_std"]
     return model.net.GroupNorm([blob_in, scale, bias], out, order=order, **kwargs)[0]
 
@@ -448,18 +450,7 @@ def instance_norm(
     order="NCHW",
     **kwargs,
 ):
-    scale = model.create_param(
-        str(blob_out) + "_s",
-        [dim_in],
-        ScaleInitializer or initializer_of(None, "ConstantFill", {"value": float(init_scale)}),
-        ParameterTags.WEIGHT,
-    )
-    bias = model.create_param(
-        str(blob_out) + "_b",
-        [dim_in],
-        BiasInitializer or initializer_of(None, "ConstantFill", {"value": float(init_bias)}),
-        ParameterTags.BIAS,
-    )
+    scale, bias = _scale_and_bias(model, blob_out, dim_in, ScaleInitializer, init_scale, BiasInitializer, init_bias)
     outputs = [blob_out] if kwargs.get("is_test") else [blob_out, str(blob_out) + "_sm", str(blob_out) + "_siv"]
     result = model.net.InstanceNorm([blob_in, scale, bias], outputs, order=order, **kwargs)
     return result[0] if isinstance(result, tuple) else result
