@@ -99,6 +99,9 @@ class Lowering {
   std::shared_ptr<const graph::Location> place(const Range& range) const;
   void leave_contexts(size_t down_to);
   bool return_statement(const StmtPtr& s);
+  // Thrown by a `return` inside of a loop, which has to carry the result, where no annotation says what that is. The function is
+  // lowered again then.
+  struct ResultFound { TypePtr type; };
 
   SugaredPtr expr(const ExprPtr& e);
   Value* value(const ExprPtr& e) { return expr(e)->as_value(e->range, *this); }
