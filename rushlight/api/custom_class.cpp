@@ -5,7 +5,7 @@
 
 #include "rushlight/dispatch/op.h"
 #include "rushlight/graph/executor/executor.h"
-#include "rushlight/script/custom_class.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/script/sugared.h"
 
 namespace rushlight::api {
@@ -41,14 +41,14 @@ rushlight::TypePtr type_of(const std::string& text) {
   if (text.size() > 2 && text.substr(text.size() - 2) == "[]")
     return Type::list(type_of(text.substr(0, text.size() - 2)));
   if (!text.empty() && text.back() == '?') return Type::optional(type_of(text.substr(0, text.size() - 1)));
-  if (auto custom = script::custom_class(text)) return rushlight::TypePtr(custom);
+  if (auto custom = graph::find_native_class(text)) return rushlight::TypePtr(custom);
   return parse_schema_type(text);
 }
 
 }  // namespace
 
 bool IValue::is_custom_class() const {
-  return is_object() && script::is_custom_class(*to_object().type) && !to_object().slots.empty() &&
+  return is_object() && graph::is_of_native_class(*to_object().type) && !to_object().slots.empty() &&
          to_object().slots[0].is_capsule();
 }
 intrusive_ptr<CustomClassHolder> IValue::custom_class(const std::type_info& cls) const {
@@ -105,9 +105,9 @@ CustomClassBuilder::CustomClassBuilder(const std::string& ns, const std::string&
     RL_CHECK(RuntimeError, good, "torch::class_: namespace and name have to be names, got \"", ns, "\" and \"", name,
              "\"");
   }
-  auto type = std::make_shared<ClassType>(script::kCustomClasses + ns + "." + name, false);
+  auto type = std::make_shared<ClassType>(std::string(graph::kNativeClasses) + ns + "." + name, false);
   type->add_slot("__held__", Type::any());
-  script::add_custom_class(type);
+  graph::add_native_class(type);
   // Methods are operators, so that graphs call them as they call any other.
   state_ = new State{type, {OpLibrary::Kind::Fragment, "torch_classes", "torch::class_"}, ns + "_" + name + "_"};
   keep_loaded(&cls);

@@ -3,6 +3,6 @@
 #include "rushlight/core/type.h"
 
 namespace rushlight {
-// The type of that full name, or null; installed by script/.
+// The type of that full name, or null; installed by graph/.
 extern TypePtr (*schema_class)(const std::string& name);
 }  // namespace rushlight

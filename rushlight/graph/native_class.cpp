@@ -3,11 +3,10 @@
 #include <mutex>
 
 #include "rushlight/dispatch/library.h"
+#include "rushlight/dispatch/schema_class.h"
 
 namespace rushlight::graph {
 namespace {
-
-constexpr std::string_view kPrefix = "__torch__.torch.classes.";
 
 struct Classes {
   std::mutex lock;
@@ -23,29 +22,36 @@ Classes& classes() {
   return *all;
 }
 
+[[maybe_unused]] const bool installed =
+    (schema_class = [](const std::string& name) -> TypePtr { return find_native_class(name); }, true);
+
 }  // namespace
 
+void add_native_class(std::shared_ptr<ClassType> type) {
+  std::lock_guard guard(classes().lock);
+  std::string name = type->name();
+  RL_CHECK(RuntimeError, classes().known.emplace(name, std::move(type)).second, "torch::class_: a class of the name ",
+           name, " is registered already");
+}
+
 void define_native_class(const std::string& name, Prepare prepare, std::map<std::string, std::string> methods) {
-  std::string full = std::string(kPrefix) + name;
-  auto type = std::make_shared<ClassType>(full, false);
+  auto type = std::make_shared<ClassType>(std::string(kNativeClasses) + name, false);
   type->add_slot("state", Type::any());
   type->add_slot("parts", Type::any());
-  Classes& all = classes();
-  std::lock_guard guard(all.lock);
-  auto [at, fresh] = all.known.emplace(full, type);
-  RL_CHECK(RuntimeError, fresh, "torch.classes.", name, " is defined twice");
-  all.by_type[type.get()] = {prepare, std::move(methods)};
+  add_native_class(type);
+  std::lock_guard guard(classes().lock);
+  classes().by_type[type.get()] = {prepare, std::move(methods)};
 }
 
 std::shared_ptr<ClassType> find_native_class(const std::string& full) {
-  if (!full.starts_with(kPrefix)) return nullptr;
+  if (!full.starts_with(kNativeClasses)) return nullptr;
   auto find = [&]() -> std::shared_ptr<ClassType> {
     std::lock_guard guard(classes().lock);
     auto found = classes().known.find(full);
     return found == classes().known.end() ? nullptr : found->second;
   };
   if (auto type = find()) return type;
-  std::string ns = full.substr(kPrefix.size());
+  std::string ns = full.substr(kNativeClasses.size());
   load_provided(ns.substr(0, ns.find('.')) + "::");
   return find();
 }

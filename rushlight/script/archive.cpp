@@ -8,7 +8,6 @@
 #include "rushlight/graph/native_class.h"
 #include "rushlight/io/values.h"
 #include "rushlight/script/archive_old.h"
-#include "rushlight/script/custom_class.h"
 #include "rushlight/script/lexer.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -283,7 +282,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     Package(Archive& a, std::string p) : archive(a), path(std::move(p)) {}
     std::string kind() const override { return "package '" + path + "'"; }
     SugaredPtr attribute(const Range& range, Lowering&, const std::string& name) override {
-      if (auto custom = custom_class(path + "." + name)) return std::make_shared<TypeName>(custom);
+      if (auto custom = graph::find_native_class(path + "." + name)) return std::make_shared<TypeName>(custom);
       if (archive.find_definition(path, name)) {
         if (auto f = archive.functions_.find(path + "." + name); f != archive.functions_.end())
           return std::make_shared<FunctionValue>(f->second);
@@ -322,8 +321,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   }
 
   TypePtr class_named(const std::string& full, const Range* range) {
-    if (full.starts_with(kCustomClasses)) {
-      auto custom = custom_class(full);
+    if (full.starts_with(graph::kNativeClasses)) {
+      auto custom = graph::find_native_class(full);
       RL_CHECK(RuntimeError, custom, "load '", name_, "': the class ", full,
                " is not registered; load the library that defines it with torch::class_ first");
       return custom;
@@ -488,7 +487,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         check_slots(*o, *c);
         return o;
       }
-      RL_CHECK(UnpicklingError, !is_custom_class(*c), "load '", name_, "': ", c->name(), " has no __setstate__");
+      RL_CHECK(UnpicklingError, !graph::is_of_native_class(*c), "load '", name_, "': ", c->name(),
+               " has no __setstate__");
       RL_CHECK(UnpicklingError, v.state->is(K::Dict), "load '", name_, "': an object of ", v.items[0]->text,
                " whose attributes are no dict");
       auto o = make_ref<ObjectValue>(type, c->slots.size());

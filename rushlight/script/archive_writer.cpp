@@ -6,7 +6,6 @@
 #include "rushlight/graph/native_class.h"
 #include "rushlight/io/checkpoint.h"
 #include "rushlight/script/bytecode.h"
-#include "rushlight/script/custom_class.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
@@ -98,7 +97,7 @@ class ArchiveWriter {
   // What the archive calls a class or named tuple. Two that have one name, say from two archives, get two.
   const std::string& name_of(const TypePtr& type) {
     if (auto found = names_.find(type.get()); found != names_.end()) return found->second;
-    if (is_custom_class(*type)) return names_[type.get()] = type->name();  // C++ code defines it
+    if (graph::is_of_native_class(*type)) return names_[type.get()] = type->name();  // C++ code defines it
     if (type->is(TK::Tuple))  // every function that names it has a type of its own
       for (const TypePtr& t : defined_)
         if (t->equals(*type) && t->fields() == type->fields()) return names_[type.get()] = names_.at(t.get());
@@ -239,7 +238,7 @@ class ArchiveWriter {
     const ClassType& c = *graph::as_class(o.type);
     if (graph::is_native(c)) return graph::native_state(o);
     bool given = c.find_method("__getstate__") && c.find_method("__setstate__");
-    RL_CHECK(RuntimeError, given || !is_custom_class(c), "jit.save: objects of ", c.name(),
+    RL_CHECK(RuntimeError, given || !graph::is_of_native_class(c), "jit.save: objects of ", c.name(),
              " can't be written; give the class def_pickle()");
     if (!given) return {};
     return run_method(Ref<ObjectValue>(const_cast<ObjectValue*>(&o)), "__getstate__", {});

@@ -5,7 +5,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
-#include "rushlight/script/custom_class.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/sugared.h"
 
@@ -81,7 +81,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   if (path == "ops") return std::make_shared<Namespace>("ops." + name);
   if (path == "torch.classes") return std::make_shared<Namespace>("torch.classes." + name);
   if (path.starts_with("torch.classes.")) {
-    auto found = custom_class(str("__torch__.", path, ".", name));
+    auto found = graph::find_native_class(str("__torch__.", path, ".", name));
     return found ? std::make_shared<TypeName>(found) : nullptr;
   }
   if (path.starts_with("ops.") && path != "ops.aten")  // whether there is one, the call says
