@@ -225,6 +225,46 @@ def _create_function_from_graph(name: str, graph: Any) -> Any:
     return ScriptFunction(_C._function_from_graph(name, graph))
 
 
+def _jit_assert_is_instance(obj: Any, wanted: Any) -> None:
+    """Raises RuntimeError unless a script could be given obj where that type is wanted."""
+    text = str(wanted)
+    known = text == getattr(getattr(obj, "_c", obj), "_class_name", None) or text.startswith("__torch__.")
+    if not known and not _C._has_type(obj, text):
+        raise RuntimeError(f"expected a value of type {text}, got {obj!r}")
+
+
+def _jit_clear_class_registry() -> None:
+    """Classes compiled from now on may have the names of those before."""
+    from .jit import _resolver
+
+    _resolver._used.clear()
+
+
+def _freeze_module(
+    module: Any,
+    preservedAttrs: Any = (),
+    freezeInterfaces: bool = True,
+    preserveParameters: bool = False,  # noqa: N803
+) -> Any:
+    """What torch.jit.freeze does, of a script object, in any mode."""
+    preserved = list(preservedAttrs)
+    methods = [m for m in module._methods() if m == "forward" or m in preserved]
+    kept = [name for name in preserved if name not in methods]
+    if preserveParameters:
+        kept += [name for name, kind in module._kinds().items() if kind == "parameter"]
+    return _C._freeze(module, methods, kept, False)
+
+
+def _unit() -> type:
+    from .jit import CompilationUnit
+
+    return CompilationUnit
+
+
+has_mkldnn = has_lapack = True  # a build without them raises where one is needed
+has_openmp = has_cuda = has_mps = has_xpu = False
+
+
 def of(name: str) -> Any:
     """`_C.__getattr__`."""
     if name.startswith("__"):
@@ -249,7 +289,7 @@ def of(name: str) -> Any:
     return value
 
 
-_MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd}
+_MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd, "CompilationUnit": _unit}
 _OF_C = {
     name
     for name in globals()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import types
+import typing
+import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -41,6 +45,38 @@ def boolean_dispatch(
     fn.__doc__ = if_true.__doc__ or if_false.__doc__
     fn.__name__ = func_name or fn.__name__
     return fn
+
+
+def get_callable_argument_names(fn: Callable) -> list[str]:
+    """Names of the parameters that are given by position or by keyword; none if there are others.
+
+    >>> get_callable_argument_names(lambda x, y=1: x)
+    ['x', 'y']
+    """
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters] if all(p.kind == p.POSITIONAL_OR_KEYWORD for p in parameters) else []
+
+
+def is_optional(ann: Any) -> bool:
+    """Whether an annotation is Optional[T], or a Union with None among its members.
+
+    >>> is_optional(int | None), is_optional(int)
+    (True, False)
+    """
+    return type(None) in typing.get_args(ann) and typing.get_origin(ann) in (typing.Union, types.UnionType)
+
+
+def check_empty_containers(obj: Any) -> None:
+    """Warns of an empty container: what it would hold isn't known, so an isinstance of Python and of a script may differ."""
+    if obj == [] or obj == {} or obj == ():
+        warnings.warn(
+            "The inner type of a container is lost when calling torch.jit.isinstance in eager mode. For example, List[int] would become "
+            "list and therefore falsely return True for List[float] or List[str].",
+            stacklevel=3,
+        )
 
 
 __getattr__ = _missing.getattr_of(__name__)

@@ -120,6 +120,16 @@ PyObject* has_type(PyObject*, PyObject* args) {
 
 // ---- ScriptFunction ----
 
+// " (aka NamedTuple(x, y))" of a named tuple.
+std::string told_fields(const Type& t) {
+  if (!t.is(Type::Kind::Tuple) || t.fields().empty()) return {};
+  std::string out;
+  for (const std::string& field : t.fields()) out += (out.empty() ? "" : ", ") + field;
+  return " (aka NamedTuple(" + out + "))";
+}
+
+Object as_list(PyObject* value, const Type& type);
+
 std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args, PyObject* kwargs,
                               const std::string& name) {
   std::vector<IValue> out;
@@ -149,11 +159,17 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
       try {
         // A number is no tensor here, as it may be for operators.
         RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
-        out.push_back(from_python(value, *a.type));
+        out.push_back(from_python(as_list(value, *a.type).get(), *a.type));
       } catch (const Error&) {
-        throw RuntimeError(str(name, "() Expected a value of type '", a.type, "' for argument '", a.name,
-                               "' but instead found type '", Py_TYPE(value)->tp_name,
-                               "'. Declaration: ", schema.text()));
+        std::string member;
+        if (a.type->is(Type::Kind::Union)) {
+          try {
+            member = str("Expected a member of ", a.type, " but instead found type ", from_python(value).type(), ": ");
+          } catch (const Error&) {}  // what it is is said below
+        }
+        throw RuntimeError(str(member, name, "() Expected a value of type '", a.type, "'", told_fields(*a.type),
+                               " for argument '", a.name, "' but instead found type '", Py_TYPE(value)->tp_name,
+                               "'. Position: ", i - first, ". Declaration: ", schema.text()));
       }
     }
   }
@@ -164,6 +180,19 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
                "() got an unexpected keyword argument '", text_of(key), "'. Declaration: ", schema.text());
   }
   return out;
+}
+
+// What stands for a list: anything of a known length that can be gone through, as range(3).
+Object as_list(PyObject* value, const Type& type) {
+  const Type& wanted = type.is(Type::Kind::Optional) ? *type.element() : type;
+  const bool other = PyList_Check(value) || PyTuple_Check(value) || PyUnicode_Check(value) || PyDict_Check(value) ||
+                     is_tensor(value) || PyObject_CheckBuffer(value);
+  if (!wanted.is(Type::Kind::List) || other ||
+      !(PyRange_Check(value) || PyAnySet_Check(value) || PyObject_HasAttrString(value, "__len__")))
+    return Object(Py_NewRef(value));
+  Object list(PySequence_List(value));
+  if (!list) PyErr_Clear();
+  return list ? std::move(list) : Object(Py_NewRef(value));
 }
 
 IValue run(Function& f, std::vector<IValue> args) {

@@ -1,6 +1,7 @@
 // Script classes that are made from those of Python: modules, classes, enums, interfaces; and their objects on either side.
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -101,7 +102,8 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks); i++) list->emplace_back(text_of(PyTuple_GET_ITEM(hooks, i)));
   if (spec.container) type->constants[script::kContainer] = IValue(spec.container);
   for (Py_ssize_t at = 0; PyDict_Next(spec.constants, &at, &constant, &value);)
-    if (text_of(constant)[0] != '$' || text_of(constant).starts_with(script::kOverloads))
+    if (text_of(constant)[0] != '$' || text_of(constant).starts_with(script::kOverloads) ||
+        text_of(constant).starts_with(script::kHints))
       type->constants[std::string(text_of(constant))] = from_python(value);
   for (Py_ssize_t at = 0; spec.functions && PyDict_Next(spec.functions, &at, &constant, &value);) {
     auto [role, function] = role_of(value);
@@ -339,6 +341,16 @@ PyObject* script_to_python(const IValue& v) {
   return out.release();
 }
 
+// What `print` of a script does: Python's, so that it is seen where the program's own lines are.
+void python_print(const std::string& line) {
+  GilAcquire gil;
+  PyObject* out = PySys_GetObject("stdout");
+  if (!out || out == Py_None) return;
+  Object text(PyUnicode_DecodeUTF8(line.data(), Py_ssize_t(line.size()), "backslashreplace"));
+  if (!text || PyFile_WriteObject(text.get(), out, Py_PRINT_RAW) < 0 || PyFile_WriteString("\n", out) < 0)
+    throw_python_error();
+}
+
 }  // namespace
 
 bool script_from_python(PyObject* o, IValue& out) {
@@ -369,6 +381,7 @@ bool script_from_python(PyObject* o, IValue& out) {
 }
 
 void bind_script_classes(PyObject* module) {
+  print_line = python_print;
   add_methods(module, methods);
   object_to_python = script_to_python;
   object_from_python = script_from_python;

@@ -49,7 +49,22 @@ PyObject* own_type(const char* name) {
   return type;
 }
 
+// An error of a script, which is a RuntimeError as all of them are, and a ValueError besides. Borrowed.
+PyObject* script_error(const char* name, PyObject* kind) {
+  static std::map<std::string, PyObject*>& made = *new std::map<std::string, PyObject*>;
+  PyObject*& type = made[name];
+  if (!type) {
+    Object bases(PyTuple_Pack(2, PyExc_RuntimeError, kind));
+    if (bases) type = PyErr_NewException(name, bases.get(), nullptr);
+  }
+  return type;
+}
+
 PyObject* type_for(const Error& e) {
+  if (e.text().starts_with("The following operation failed in the TorchScript interpreter")) {
+    if (e.kind() == ErrorKind::Index) return script_error("rushlight.jit.IndexError", PyExc_IndexError);
+    if (e.kind() == ErrorKind::Value) return script_error("rushlight.jit.ValueError", PyExc_ValueError);
+  }
   if (dynamic_cast<const LinAlgError*>(&e)) return own_type("_LinAlgError");
   switch (e.kind()) {
     case ErrorKind::Value: return PyExc_ValueError;

@@ -298,6 +298,12 @@ IValue from_python(PyObject* o, const Type& type) {
         IValue v = from_python(o);
         if (v.type()->is_subtype_of(*option)) return v;
       }
+      for (const TypePtr& option : type.contained()) {  // {"a": None} is a Dict[str, Optional[int]]
+        if (!option->is(Type::Kind::List) && !option->is(Type::Kind::Dict) && !option->is(Type::Kind::Tuple)) continue;
+        try {
+          return from_python(o, *option);
+        } catch (const Error&) {}  // then another
+      }
       break;
     case Type::Kind::Class:
     case Type::Kind::Function:

@@ -40,10 +40,7 @@ TypePtr type_from(PyObject* spec) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) fields.emplace_back(text_of(PyList_GET_ITEM(names, i)));
     return Type::tuple(std::move(parts), std::string(text_of(PyTuple_GET_ITEM(spec, 1))), std::move(fields));
   }
-  auto none = std::find_if(parts.begin(), parts.end(), [](const TypePtr& t) { return t->is(Type::Kind::None); });
-  if (none == parts.end()) return Type::union_of(std::move(parts));
-  parts.erase(none);
-  return Type::optional(parts.size() == 1 ? parts[0] : Type::union_of(std::move(parts)));
+  return Type::union_of(std::move(parts));
 }
 
 namespace {
@@ -71,18 +68,34 @@ SugaredPtr sugar(PyObject* o, PyObject* compile);
 class PythonObject final : public script::Sugared {
  public:
   PythonObject(std::string name, PyObject* o)
-      : kind_(str("Python object '", name, "' of type '", Py_TYPE(o)->tp_name, "'")) {}
+      : kind_(str("python value of type '", Py_TYPE(o)->tp_name, "'")), name_(std::move(name)) {
+    is_module_ = PyObject_HasAttrString(o, "_modules");
+    if (!PyType_Check(o)) return;
+    Object module(PyObject_GetAttrString(o, "__module__")), own(PyObject_GetAttrString(o, "__qualname__"));
+    if (module && own && PyUnicode_Check(module.get()) && PyUnicode_Check(own.get()))
+      qualified_ = str(text_of(module.get()), ".", text_of(own.get()));
+    PyErr_Clear();
+  }
   std::string kind() const override { return kind_; }
+  std::string qualified_name() const override { return qualified_; }
   script::Value* as_value(const Range& range, script::Lowering&) override { refuse(range); }
   SugaredPtr attribute(const Range& range, script::Lowering&, const std::string&) override { refuse(range); }
   SugaredPtr call(const Range& range, script::Lowering&, const std::vector<script::CallArg>&) override {
-    refuse(range);
+    if (is_module_) fail(range, str("Cannot call a ScriptModule that is not a submodule of the caller: '", name_, "'"));
+    fail(range, str(refused(), ". This op may not exist or may not be currently supported in TorchScript"));
   }
   bool iterate(const Range& range, script::Lowering&, script::Iteration&) override { refuse(range); }
 
  private:
-  [[noreturn]] void refuse(const Range& range) { fail(range, str(kind_, " cannot be used in TorchScript")); }
-  std::string kind_;
+  [[noreturn]] void refuse(const Range& range) {
+    fail(range,
+         str(kind_, " cannot be used as a value: ", refused(), ". If it is a global, pass it in as an argument"));
+  }
+  std::string refused() const {
+    return str("Python object '", name_, "' of", kind_.substr(kind_.find(" type")), " cannot be used in TorchScript");
+  }
+  std::string kind_, name_, qualified_;
+  bool is_module_ = false;
 };
 
 SugaredPtr sugar_or_object(const std::string& name, PyObject* o, PyObject* compile) {
@@ -133,7 +146,7 @@ class PythonModule final : public script::Sugared {
         if (SugaredPtr s = known_.find(range, l, wanted)) return s;
       if (found) return sugar_or_object(str(name_, ".", wanted), found.get(), compile_.get());
     } catch (const ErrorSet&) { throw_python_error(); }
-    fail(range, str("module '", name_, "' has no attribute '", wanted, "'"));
+    fail(range, str("module '", name_, "': object has no attribute ", wanted));
   }
 
  private:

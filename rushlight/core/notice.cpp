@@ -9,6 +9,8 @@ void (*show_warning)(const std::string&) = [](const std::string& text) {
   std::fprintf(stderr, "Warning: %s\n", text.c_str());
 };
 
+void (*print_line)(const std::string&) = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
+
 bool warn_always = false;
 
 bool shall_warn(bool& said) { return !std::exchange(said, true) || warn_always; }

@@ -52,8 +52,8 @@ std::string Type::schema_text() const {
   if (kind_ == Kind::List) return element()->schema_text() + "[]";
   if (kind_ == Kind::Optional) return element()->schema_text() + "?";
   if (kind_ == Kind::Dict) return "Dict(" + contained_[0]->schema_text() + ", " + contained_[1]->schema_text() + ")";
-  if (kind_ == Kind::Tuple) {
-    std::string out = "(";
+  if (kind_ == Kind::Tuple || kind_ == Kind::Union) {
+    std::string out = kind_ == Kind::Union ? "Union(" : "(";
     for (size_t i = 0; i < contained_.size(); i++) out += (i ? ", " : "") + contained_[i]->schema_text();
     return out + ")";
   }
@@ -70,7 +70,8 @@ bool Type::equals(const Type& o) const {
 
 bool Type::is_subtype_of(const Type& o) const {
   if (o.kind_ == Kind::Any || equals(o)) return true;
-  if (o.kind_ == Kind::Number) return kind_ == Kind::Int || kind_ == Kind::Float || kind_ == Kind::Complex;
+  if (o.kind_ == Kind::Number && kind_ != Kind::Union)
+    return kind_ == Kind::Int || kind_ == Kind::Float || kind_ == Kind::Complex;
   if (kind_ == Kind::Union || kind_ == Kind::Optional) {
     if (kind_ == Kind::Optional)
       return (o.kind_ == Kind::Optional || o.kind_ == Kind::Union) && element()->is_subtype_of(o) &&
@@ -100,6 +101,7 @@ TypePtr Type::simple(Kind k) {
 TypePtr Type::list(TypePtr element) { return std::make_shared<Made>(Kind::List, std::vector{std::move(element)}); }
 TypePtr Type::optional(TypePtr element) {
   if (element->is(Kind::Optional) || element->is(Kind::None)) return element;
+  if (element->is(Kind::Union)) return union_of({element, none()});
   return std::make_shared<Made>(Kind::Optional, std::vector{std::move(element)});
 }
 TypePtr Type::dict(TypePtr key, TypePtr value) {
@@ -108,6 +110,39 @@ TypePtr Type::dict(TypePtr key, TypePtr value) {
 TypePtr Type::tuple(std::vector<TypePtr> items, std::string name, std::vector<std::string> fields) {
   return std::make_shared<Made>(Kind::Tuple, std::move(items), std::move(name), std::move(fields));
 }
-TypePtr Type::union_of(std::vector<TypePtr> items) { return std::make_shared<Made>(Kind::Union, std::move(items)); }
+
+namespace {
+// PyTorch's order of the members of a union.
+int place_in_union(Type::Kind k) {
+  using K = Type::Kind;
+  static constexpr K order[] = {K::Any,       K::Tensor,  K::Tuple,  K::List,  K::Dict,  K::Number,
+                                K::Float,     K::Complex, K::Future, K::Int,   K::None,  K::String,
+                                K::Generator, K::Bool,    K::Device, K::Class, K::Module};
+  return int(std::find(std::begin(order), std::end(order), k) - std::begin(order));
+}
+void add_members(const TypePtr& t, std::vector<TypePtr>& out) {
+  if (t->is(Type::Kind::Union) || t->is(Type::Kind::Optional)) {
+    for (const TypePtr& c : t->contained()) add_members(c, out);
+    if (t->is(Type::Kind::Optional)) add_members(Type::none(), out);
+    return;
+  }
+  if (std::any_of(out.begin(), out.end(), [&](const TypePtr& o) { return t->is_subtype_of(*o); })) return;
+  std::erase_if(out, [&](const TypePtr& o) { return o->is_subtype_of(*t); });
+  out.push_back(t);
+}
+}  // namespace
+
+TypePtr Type::union_of(std::vector<TypePtr> items) {
+  std::vector<TypePtr> all;
+  for (const TypePtr& t : items) add_members(t, all);
+  std::stable_sort(all.begin(), all.end(), [](const TypePtr& a, const TypePtr& b) {
+    int x = place_in_union(a->kind()), y = place_in_union(b->kind());
+    return x != y ? x < y : a->text() < b->text();
+  });
+  if (all.size() == 1) return all[0];
+  if (all.size() == 2 && (all[0]->is(Kind::None) || all[1]->is(Kind::None)))
+    return optional(all[all[0]->is(Kind::None)]);
+  return std::make_shared<Made>(Kind::Union, std::move(all));
+}
 
 }  // namespace rushlight

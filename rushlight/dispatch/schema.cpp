@@ -162,15 +162,7 @@ class Parser {
     std::string name = word();
     while (take(".")) name += "." + word();
     if (name == "SymInt") name = "int";
-    if (name == "Dict") {
-      expect("(");
-      Argument k = typed();
-      expect(",");
-      Argument v = typed();
-      expect(")");
-      a.type_name = str("Dict(", k.type_name, ", ", v.type_name, ")");
-      return Type::dict(k.type, v.type);
-    }
+    if (TypePtr made = compound(name)) return a.type_name = made->schema_text(), made;
     a.type_name = name;
     for (const SchemaType& t : schema_types())
       if (t.graph && name == t.name) return t.graph;
@@ -183,6 +175,27 @@ class Parser {
     if (name.starts_with("__torch__.") && schema_class)
       if (TypePtr found = schema_class(name)) return found;
     fail("a type");
+  }
+
+  // Dict(str, int) and Union(int, str), and what annotations say: List[int], Optional[Tensor]. Null for other names.
+  TypePtr compound(const std::string& name) {
+    static constexpr std::string_view names[] = {"Dict", "Union", "List", "Optional", "Tuple"};
+    if (std::find(std::begin(names), std::end(names), name) == std::end(names)) return nullptr;
+    const bool round = take("(");
+    if (!round) expect("[");
+    const char* close = round ? ")" : "]";
+    std::vector<TypePtr> parts;
+    if (!take(close)) {
+      do parts.push_back(typed().type);
+      while (take(","));
+      expect(close);
+    }
+    if (name == "Tuple") return Type::tuple(std::move(parts));
+    if (parts.size() != (name == "Dict" ? 2u : name == "Union" ? std::max<size_t>(parts.size(), 1) : 1u))
+      fail("the types that " + name + " takes");
+    if (name == "Dict") return Type::dict(parts[0], parts[1]);
+    if (name == "List") return Type::list(parts[0]);
+    return name == "Optional" ? Type::optional(parts[0]) : Type::union_of(std::move(parts));
   }
 
   int64_t integer() {

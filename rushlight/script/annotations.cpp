@@ -41,8 +41,6 @@ TypePtr Lowering::type_of(const Expr& e) {
     if (name == "Union") {
       std::vector<TypePtr> all;
       for (size_t i = 0; i < count; i++) all.push_back(inner(i));
-      if (all.size() == 2 && all[1]->is(TK::None)) return Type::optional(all[0]);
-      if (all.size() == 2 && all[0]->is(TK::None)) return Type::optional(all[1]);
       return Type::union_of(std::move(all));
     }
     if (name == "Tuple" || name == "tuple") {
@@ -53,10 +51,7 @@ TypePtr Lowering::type_of(const Expr& e) {
     }
     fail(e.range, str("Unknown type constructor ", name));
   }
-  if (e.kind == EK::Binary && e.text == "|") {
-    TypePtr a = part(0), b = part(1);
-    return b->is(TK::None) ? Type::optional(a) : a->is(TK::None) ? Type::optional(b) : Type::union_of({a, b});
-  }
+  if (e.kind == EK::Binary && e.text == "|") { return Type::union_of({part(0), part(1)}); }
   if (e.kind == EK::Name) {
     static const std::map<std::string, TypePtr> named = {{"int", Type::integer()},
                                                          {"float", Type::floating()},
@@ -72,6 +67,15 @@ TypePtr Lowering::type_of(const Expr& e) {
     SugaredPtr v = resolver_.resolve(e.text, e.range);
     if (v && v->as_type()) return v->as_type();
     if (auto found = named.find(e.text); found != named.end()) return found->second;
+    static const std::map<std::string, const char*> unfilled = {{"List", "List[int]"},
+                                                                {"Dict", "Dict[int, int]"},
+                                                                {"Tuple", "Tuple[int]"},
+                                                                {"Optional", "Optional[int]"},
+                                                                {"Future", "Future[int]"}};
+    if (auto generic = unfilled.find(e.text); generic != unfilled.end())
+      fail(e.range,
+           str("Attempted to use ", e.text, " without ", e.text == "Dict" ? "contained types" : "a contained type",
+               ". Please add ", e.text == "Dict" ? "contained type" : "a contained type", ", e.g. ", generic->second));
     fail(e.range, str("Unknown type name '", e.text, "'"));
   }
   if (e.kind == EK::Attribute) {
@@ -86,6 +90,9 @@ TypePtr Lowering::type_of(const Expr& e) {
     SugaredPtr v = expr(std::make_shared<Expr>(e));
     if (v->as_type()) return v->as_type();
   }
+  if (e.kind == EK::Attribute && e.text == "Future")
+    fail(e.range, "Attempted to use Future without a contained type. Please add a contained type, e.g. Future[int]");
+  if (e.kind == EK::Call) fail(e.range, "Type annotation should not contain calls");
   fail(e.range, "this is no type that TorchScript knows");
 }
 

@@ -11,9 +11,12 @@ SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
   for (Scope* s = scope_; s; s = s->outer) {
     auto found = s->names.find(name);
     if (found == s->names.end()) continue;
-    if (!found->second)
-      fail(range, str("undefined value ", name, ": it has different types, or no value, on the ways that lead here"));
-    return found->second;
+    if (found->second) return found->second;
+    auto why = s->lost.find(name);
+    fail(range,
+         str("undefined value ", name, ": ",
+             why != s->lost.end() ? why->second : "it has different types, or no value, on the ways that lead here",
+             "; it was used here"));
   }
   if (SugaredPtr v = resolver_.resolve(name, range)) return v;
   if (SugaredPtr v = builtin_name(name)) return v;
@@ -32,25 +35,36 @@ void Lowering::unpack(const ExprPtr& target, const SugaredPtr& value) {
   size_t star = target->items.size(), wanted = target->items.size();
   for (size_t i = 0; i < wanted; i++) {
     if (target->items[i]->kind != EK::Star) continue;
-    if (star != wanted) fail(target->items[i]->range, "an assignment has one starred target only");
+    if (star != wanted) fail(target->items[i]->range, "Only one starred expression is allowed on the lhs");
     star = i;
   }
+  if (star == 0 && wanted == 1)
+    fail(target->range,
+         "A Starred expression may only appear on the lhs within the presence of another non-starred expression");
   if (!value->items(target->range, *this, items)) {
+    if (found_type(*value).empty() && !dynamic_cast<Iterable*>(value.get()))
+      fail(target->range, str(value->kind(), " cannot be used as a tuple"));
     Value* v = value->as_value(target->range, *this);
+    if (star != wanted)
+      fail(target->items[star]->range,
+           str("a value of type '", v->type(),
+               "' cannot be used as a tuple: a starred target takes what is left of a number that is known here"));
     bool tensor = v->type()->is(Type::Kind::Tensor);
     if (tensor)
       v = emit_typed(target->range, "aten::unbind", {v, constant(target->range, int64_t(0))},
                      Type::list(Type::tensor()));
-    if (!v->type()->is(Type::Kind::List)) fail(target->range, str("cannot be unpacked: ", v->type()));
-    if (star != wanted)
-      fail(target->items[star]->range, "a list whose length is not known can't be unpacked with a starred target");
+    if (!v->type()->is(Type::Kind::List))
+      fail(target->range, str("a value of type '", v->type(), "' cannot be unpacked: it cannot be used as a tuple"));
     graph::Node* n = emit(target->range, "prim::ListUnpack", {v}, 0);
     for (size_t i = 0; i < wanted; i++)
       items.push_back(std::make_shared<SimpleValue>(n->add_output(v->type()->element())));
   }
-  if (star == wanted ? items.size() != wanted : items.size() + 1 < wanted)
-    fail(target->range, str("expected ", star == wanted ? "" : "at least ", star == wanted ? wanted : wanted - 1,
-                            " values to unpack, got ", items.size()));
+  const size_t least = star == wanted ? wanted : wanted - 1;
+  if (items.size() < least)
+    fail(target->range,
+         str("need ", star == wanted ? "" : "at least ", least, " values to unpack, found only ", items.size()));
+  if (star == wanted && items.size() > wanted)
+    fail(target->range, str("too many values to unpack: need ", wanted, " but found ", items.size()));
   size_t starred = items.size() + 1 - wanted;  // how many the star takes
   for (size_t i = 0, at = 0; i < wanted; i++) {
     if (i != star) {
@@ -83,6 +97,12 @@ void Lowering::store(const Range& range, Value* place, const SugaredPtr& value) 
   }
 }
 
+// Items of a tuple or a text stay what they are.
+static void refuse_items(const Range& range, const Type& t, const char* how) {
+  if (t.is(Type::Kind::Tuple) || t.is(Type::Kind::String))
+    fail(range, str("'", t.text(), "' object does not support ", how, " assignment to its items"));
+}
+
 void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
   const Range& range = target->range;
   switch (target->kind) {
@@ -102,6 +122,7 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
         Value* place = subscript(range, base, {target->items.begin() + 1, target->items.end()})->as_value(range, *this);
         return store(range, place, value);
       }
+      refuse_items(range, *b->type(), "subscripted");
       if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
         fail(range, "assigning to a slice of a list is not supported in TorchScript");
       SugaredPtr index = expr(target->items[1]);
@@ -109,7 +130,8 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
                     {{range, "", std::make_shared<SimpleValue>(b)}, {range, "", index}, {range, "", value}});
       return;
     }
-    default: fail(range, "nothing can be assigned to this");
+    default:
+      fail(range, "unexpected expression on the left-hand side of an assignment: nothing can be assigned to this");
   }
 }
 
@@ -127,6 +149,27 @@ SugaredPtr Lowering::in_place(const Range& range, const std::string& op, const S
                                                            {"^", "bitwise_xor_"},
                                                            {"<<", "bitwise_left_shift_"},
                                                            {">>", "bitwise_right_shift_"}};
+  if (const graph::ClassType* c = graph::as_class(v->type())) {
+    static const std::map<std::string, std::pair<std::string, std::string>> methods = {
+        {"+", {"__iadd__", "__add__"}},
+        {"-", {"__isub__", "__sub__"}},
+        {"*", {"__imul__", "__mul__"}},
+        {"/", {"__itruediv__", "__truediv__"}},
+        {"//", {"__ifloordiv__", "__floordiv__"}},
+        {"%", {"__imod__", "__mod__"}},
+        {"**", {"__ipow__", "__pow__"}},
+        {"&", {"__iand__", "__and__"}},
+        {"|", {"__ior__", "__or__"}},
+        {"^", {"__ixor__", "__xor__"}},
+        {"<<", {"__ilshift__", "__lshift__"}},
+        {">>", {"__irshift__", "__rshift__"}},
+        {"@", {"__imatmul__", "__matmul__"}}};
+    const auto& [own, plain] = methods.at(op);
+    if (SugaredPtr done = call_magic(range, graph_value(v), own, {by})) return done;
+    if (!c->find_method(plain))
+      fail(range, str("Cannot emit inplace op on ", c->name(), " since it does not define an ", own, " or ", plain,
+                      " method"));
+  }
   bool list = v->type()->is(Type::Kind::List) && (op == "+" || op == "*");
   if ((v->type()->is(Type::Kind::Tensor) || list) && names.contains(op))
     return call_operator(range, names.at(op), {{range, "", old}, {range, "", by}});
@@ -147,7 +190,10 @@ void Lowering::augmented(const StmtPtr& s) {
     if (old->as_value(s->range, *this)->type()->is(Type::Kind::Tensor)) return;  // changed where it is
     return object->set_attribute(s->range, *this, target->text, now->as_value(s->range, *this));
   }
-  if (target->kind != EK::Subscript) fail(target->range, "nothing can be assigned to this");
+  if (target->kind == EK::Tuple || target->kind == EK::List)
+    fail(target->range, "augmented assignment can only have one LHS expression");
+  if (target->kind != EK::Subscript)
+    fail(target->range, "unexpected expression on the left-hand side of an augmented assignment");
   SugaredPtr base = expr(target->items[0]);
   Value* b = base->as_value(target->range, *this);
   if (b->type()->is(Type::Kind::Tensor)) {
@@ -158,6 +204,7 @@ void Lowering::augmented(const StmtPtr& s) {
     if (place->node()->is("aten::index")) store(s->range, place, now);
     return;
   }
+  refuse_items(target->range, *b->type(), "augmented");
   if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
     fail(target->range, "assigning to a slice of a list is not supported in TorchScript");
   SugaredPtr object = std::make_shared<SimpleValue>(b);

@@ -150,6 +150,13 @@ SugaredPtr TypeName::call(const Range& range, Lowering& l, const std::vector<Cal
       if (!parts[i] && d != defaults.end()) parts[i] = constant_of(d->second);
       if (!parts[i]) fail(range, str("argument ", type->fields()[i], " not provided for ", type));
     }
+    for (size_t i = 0; i < parts.size(); i++) {
+      Value* part = l.convert(range, parts[i], type->contained()[i], nullptr, true);
+      if (!part)
+        fail(range, str(type, "(): Expected a value of type '", type->contained()[i], "' for argument '",
+                        type->fields()[i], "' but instead found ", found_kind(*parts[i])));
+      parts[i] = graph_value(part);
+    }
     Value* v = l.convert(range, std::make_shared<TupleOf>(parts), type, nullptr, true);
     if (!v) fail(range, str("these arguments don't make a ", type));
     return graph_value(v->set_type(type));
@@ -220,6 +227,21 @@ SugaredPtr joined_iteration(const Range& range, Lowering& l, const std::string& 
 }
 }  // namespace
 
+// dict([(1, "a"), (2, "b")]). Its type shows only once a pair is compiled.
+static Value* dict_of_pairs(const Range& range, Lowering& l, const Iteration& pairs) {
+  Value* out = l.emit_typed(range, "prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
+  bool typed = false;
+  l.loop_over(range, pairs, [&](const SugaredPtr& pair) {
+    std::vector<SugaredPtr> parts;
+    if (!pair->items(range, l, parts) || parts.size() != 2) fail(range, "dict() takes pairs of a key and a value");
+    Value *key = parts[0]->as_value(range, l), *value = parts[1]->as_value(range, l);
+    if (!std::exchange(typed, true)) out->set_type(Type::dict(key->type(), value->type()));
+    l.call_operator(range, "_set_item",
+                    {{range, "", graph_value(out)}, {range, "", graph_value(key)}, {range, "", graph_value(value)}});
+  });
+  return out;
+}
+
 SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
   static const std::set<std::string> magic = {"len", "int", "float", "bool", "str", "abs", "round", "hash", "complex"};
   if (magic.contains(name) && !args.empty())
@@ -230,7 +252,11 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   };
   auto need = [&](size_t low, size_t high) {
     if (args.size() < low || args.size() > high)
-      fail(range, str(name, "() takes ", low, low == high ? "" : str(" to ", high), " arguments, got ", args.size()));
+      fail(range, str(name, " expected ",
+                      low == high         ? "exactly "
+                      : args.size() < low ? "at least "
+                                          : "at most ",
+                      args.size() < low ? low : high, " arguments, got ", args.size()));
   };
   if (name == "range") {
     need(1, 3);
@@ -274,7 +300,10 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   }
   if (name == "print") {
     std::vector<Value*> inputs;
-    for (size_t i = 0; i < args.size(); i++) inputs.push_back(value(i));
+    for (size_t i = 0; i < args.size(); i++) {
+      if (!args[i].name.empty()) fail(args[i].range, "print doesn't accept any keyword arguments in TorchScript");
+      inputs.push_back(value(i));
+    }
     l.emit(range, "prim::Print", inputs, 0);
     return constant_of({});
   }
@@ -328,7 +357,20 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   if (name == "dict") {
     bool named = !args.empty() && !args[0].name.empty();
     if (args.empty()) return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
-    if (!named) return l.call_operator(range, "dict", args);
+    if (!named) {
+      auto* v = dynamic_cast<SimpleValue*>(args[0].value.get());
+      Value* made = v && v->value->type()->is(TK::Dict)
+                        ? l.call_operator(range, "dict", {args[0]})->as_value(range, l)
+                        : dict_of_pairs(range, l, l.iterate(args[0].range, args[0].value));
+      for (size_t i = 1; i < args.size(); i++) {
+        if (args[i].name.empty()) fail(args[i].range, str("dict expected at most 1 arguments, got ", args.size()));
+        l.call_operator(range, "_set_item",
+                        {{range, "", graph_value(made)},
+                         {range, "", constant_of(args[i].name)},
+                         {args[i].range, "", args[i].value}});
+      }
+      return graph_value(made);
+    }
     std::vector<Value*> values;
     TypePtr type;
     for (size_t i = 0; i < args.size(); i++) {
@@ -404,7 +446,7 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     need(2, 2);
     TypePtr t = args[0].value->as_type();
     Value* v = l.convert(range, args[1].value, t, nullptr, true);
-    if (!v) fail(range, str("expected a value of type ", t, " and found a ", args[1].value->kind()));
+    if (!v) fail(range, str("expected an expression of type ", t, " but found ", found_kind(*args[1].value)));
     return v->type()->equals(*t) ? graph_value(v) : op("prim::unchecked_cast", {v}, t);
   }
   if (name == "unchecked_cast") {

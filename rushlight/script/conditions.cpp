@@ -154,7 +154,6 @@ int Lowering::static_condition(const ExprPtr& e) {
 
 std::vector<TypePtr> Lowering::options(const Type& have) {
   std::vector<TypePtr> all = have.is(TK::Any) ? std::vector<TypePtr>() : have.contained();
-  if (have.is(TK::Optional) && all[0]->is(TK::Union)) all = std::vector<TypePtr>(all[0]->contained());
   if (have.is(TK::Optional)) all.push_back(Type::none());
   return all;
 }
@@ -175,8 +174,9 @@ std::vector<TypePtr> Lowering::types_in(const Expr& e, const Type& have) {
     for (const TypePtr& o : options(have))
       if (o->is(kind->second)) out.push_back(o);
     if (have.is(TK::Any))
-      fail(p->range,
-           str("isinstance() of a value of type Any takes no bare '", p->text, "'; say List[int] or its like"));
+      fail(p->range, str("Provided ", p->text,
+                         " is not fully defined/refined: isinstance() of a value of type Any takes no bare '", p->text,
+                         "'; say List[int] or its like"));
   }
   return out;
 }

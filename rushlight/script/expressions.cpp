@@ -1,4 +1,5 @@
 // Expressions.
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -77,42 +78,115 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
       }
       return std::make_shared<TupleOf>(std::move(parts));
     }
-    case EK::List: {
-      std::vector<Value*> values;
-      TypePtr type;
-      auto add = [&](const Range& range, const SugaredPtr& v) {
-        values.push_back(v->as_value(range, *this));
-        type = joined(range, type, values.back()->type(), "lists must contain a single type");
-      };
-      for (const ExprPtr& i : e->items) {
-        if (i->kind != EK::Star) {
-          add(i->range, expr(i));
-          continue;
-        }
-        std::vector<SugaredPtr> more;
-        if (!expr(i->items[0])->items(i->range, *this, more))
-          fail(i->range, "the number of values here is not known while compiling");
-        for (const SugaredPtr& m : more) add(i->range, m);
-      }
-      return std::make_shared<SimpleValue>(
-          emit_typed(e->range, "prim::ListConstruct", values, Type::list(type ? type : Type::tensor())));
-    }
-    case EK::Dict: {
-      std::vector<Value*> values;
-      TypePtr types[2];
-      for (size_t i = 0; i < e->items.size(); i++) {
-        values.push_back(value(e->items[i]));
-        types[i % 2] = joined(e->items[i]->range, types[i % 2], values.back()->type(),
-                              i % 2 ? "dictionaries must contain values of a single type"
-                                    : "dictionaries must contain keys of a single type");
-      }
-      TypePtr type = types[0] ? Type::dict(types[0], types[1]) : Type::dict(Type::string(), Type::tensor());
-      return std::make_shared<SimpleValue>(emit_typed(e->range, "prim::DictConstruct", values, type));
-    }
+    case EK::List:
+    case EK::Dict: return display(e, nullptr);
     case EK::DictComp:
     case EK::ListComp: return comprehension(e);
     default: fail(e->range, "this expression is not supported in TorchScript");
   }
+}
+
+// The list (dict) types that an annotation lets a display be.
+static std::vector<TypePtr> containers_in(const TypePtr& t, TK kind) {
+  if (t->is(kind)) return {t};
+  std::vector<TypePtr> out;
+  if (t->is(TK::Optional) || t->is(TK::Union))
+    for (const TypePtr& c : t->contained())
+      if (c->is(kind)) out.push_back(c);
+  return out;
+}
+
+SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
+  const bool list = e->kind == EK::List || e->kind == EK::ListComp,
+             dict = e->kind == EK::Dict || e->kind == EK::DictComp;
+  if (!wanted || wanted->is(TK::Any)) return expr(e);
+  if (e->kind == EK::Tuple && wanted->is(TK::Tuple) && wanted->contained().size() == e->items.size() &&
+      std::none_of(e->items.begin(), e->items.end(), [](const ExprPtr& i) { return i->kind == EK::Star; })) {
+    std::vector<SugaredPtr> parts;
+    for (size_t i = 0; i < e->items.size(); i++) parts.push_back(expr_as(e->items[i], wanted->contained()[i]));
+    return std::make_shared<TupleOf>(std::move(parts));
+  }
+  if (!list && !dict) return expr(e);
+  const bool takes = !containers_in(wanted, list ? TK::List : TK::Dict).empty() || wanted->is(TK::Class);
+  // A list display may be a tuple or the parts of one, and an empty one says nothing.
+  if (!takes && !wanted->is(TK::Tuple)) {
+    const char* kind = list ? "List" : "Dict";
+    if (wanted->is(TK::Union))
+      fail(e->range, str("Expected an Union type annotation with an inner ", kind, " type, but got ", wanted));
+    fail(e->range, str("Expected an annotation of type ", kind, " but got ", wanted));
+  }
+  return e->kind == EK::List || e->kind == EK::Dict ? display(e, wanted) : expr(e);
+}
+
+SugaredPtr Lowering::display(const ExprPtr& e, const TypePtr& wanted) {
+  const bool dict = e->kind == EK::Dict;
+  const std::vector<TypePtr> choices =
+      wanted ? containers_in(wanted, dict ? TK::Dict : TK::List) : std::vector<TypePtr>();
+  const TypePtr chosen = choices.size() == 1 ? choices[0] : nullptr;
+  if (choices.size() > 1 && e->items.empty())
+    fail(e->range,
+         str("an empty ", dict ? "Dict" : "List", " can't be given to ", wanted, ": there are multiple possible ",
+             dict ? "Dict" : "List", " type candidates in the Union annotation"));
+  struct Item {
+    Range range;
+    SugaredPtr value;
+  };
+  std::vector<Item> items;
+  for (size_t i = 0; i < e->items.size(); i++) {
+    const ExprPtr& part = e->items[i];
+    if (part->kind != EK::Star) {
+      items.push_back({part->range, chosen ? expr_as(part, chosen->contained()[dict ? i % 2 : 0]) : expr(part)});
+      continue;
+    }
+    std::vector<SugaredPtr> more;
+    if (!expr(part->items[0])->items(part->range, *this, more))
+      fail(part->range, "the number of values here is not known while compiling");
+    for (const SugaredPtr& m : more) items.push_back({part->range, m});
+  }
+  // Its own types, which a choice among several has to fit.
+  std::vector<TypePtr> types(dict ? 2 : 1);
+  std::vector<Value*> values;
+  for (size_t i = 0; i < items.size(); i++) {
+    const size_t part = dict ? i % 2 : 0;
+    const Item& item = items[i];
+    if (!chosen) {
+      values.push_back(item.value->as_value(item.range, *this));
+      if (choices.empty())
+        types[part] = joined(item.range, types[part], values.back()->type(),
+                             !dict  ? "lists must contain a single type"
+                             : part ? "dictionaries must contain values of a single type"
+                                    : "dictionaries must contain keys of a single type");
+      else types[part] = types[part] ? Type::union_of({types[part], values.back()->type()}) : values.back()->type();
+      continue;
+    }
+    const TypePtr& element = types[part] = chosen->contained()[part];
+    Value* typed = convert(item.range, item.value, element, nullptr, element->is(TK::Float));
+    if (!typed) {
+      std::vector<TypePtr> have;
+      for (size_t k = part; k < items.size(); k += types.size())
+        have.push_back(items[k].value->as_value(items[k].range, *this)->type());
+      const TypePtr all = Type::union_of(have);
+      if (!dict)
+        fail(item.range, str("List type annotation `", chosen,
+                             "` did not match the types of the given list elements, which are of type ", all));
+      if (!part && all->is(TK::Union))
+        fail(item.range,
+             str("Dicts may only contain homogeneous keys, but the type of the first generated key was ", all));
+      fail(item.range, str("Dict type annotation `", chosen, "` did not match the type of an actual ",
+                           part ? "value" : "key", " type `", all, "`"));
+    }
+    values.push_back(typed);
+  }
+  if (chosen) types = chosen->contained();
+  TypePtr type = !types[0] ? (dict ? Type::dict(Type::string(), Type::tensor()) : Type::list(Type::tensor()))
+                 : dict    ? Type::dict(types[0], types[1])
+                           : Type::list(types[0]);
+  if (choices.size() > 1 &&
+      std::none_of(choices.begin(), choices.end(), [&](const TypePtr& c) { return c->equals(*type); }))
+    fail(e->range, str(type, " is none of the types of ", wanted, ": there are multiple possible ",
+                       dict ? "Dict" : "List", " type candidates in the Union annotation"));
+  return graph_value(
+      emit_typed(e->range, dict ? "prim::DictConstruct" : "prim::ListConstruct", values, std::move(type)));
 }
 
 int64_t Lowering::integer(const Expr& e, bool negative) {
@@ -127,7 +201,7 @@ int64_t Lowering::integer(const Expr& e, bool negative) {
   digits.insert(0, negative ? "-" : "");
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), v, base);
   if (error != std::errc() || end != digits.data() + digits.size())
-    fail(e.range, "this integer does not fit in 64 bits, which those of TorchScript have");
+    fail(e.range, "Integral constant out of range: it does not fit in 64 bits, which those of TorchScript have");
   return v;
 }
 
@@ -176,7 +250,10 @@ SugaredPtr Lowering::chain(const ExprPtr& e, size_t k, const SugaredPtr& left) {
 
 Iteration Lowering::iterate(const Range& range, const SugaredPtr& v) {
   Iteration over;
-  if (!v->iterate(range, *this, over)) fail(range, str("'", v->kind(), "' object is not iterable"));
+  if (!v->iterate(range, *this, over)) {
+    std::string type = found_type(*v);
+    fail(range, str("'", type.empty() ? v->kind() : type, "' object is not iterable"));
+  }
   return over;
 }
 
@@ -319,7 +396,8 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     if (SugaredPtr same = op == "!=" ? call_magic(range, graph_value(x), "__eq__", {b}) : nullptr)
       return graph_value(emit_typed(range, "aten::__not__", {same->as_value(range, *this)}, Type::boolean()));
     if (!c->is_enum)
-      fail(range, str("Cannot use '", op, "': the class ", c->name(), " does not define ", methods.at(op)));
+      fail(range,
+           str("'", c->name(), "' object has no attribute or method '", methods.at(op), "', which '", op, "' calls"));
   }
   bool tensor = x->type()->is(TK::Tensor) || y->type()->is(TK::Tensor);
   std::string name = names.at(op);
@@ -403,7 +481,8 @@ SugaredPtr Lowering::call(const ExprPtr& e) {
       for (const SugaredPtr& m : more) args.push_back({a->range, "", m});
       continue;
     }
-    args.push_back({a->range, "", expr(a)});
+    bool annotated = special && special->name == "annotate" && i == 2 && args.size() == 1;
+    args.push_back({a->range, "", annotated ? expr_as(a, args[0].value->as_type()) : expr(a)});
   }
   for (const auto& [name, a] : e->keywords) args.push_back({a->range, name, expr(a)});
   return f->call(e->range, *this, args);

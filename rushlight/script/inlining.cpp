@@ -19,7 +19,7 @@ SugaredPtr Lowering::parameter(const Range& range, const InlineFunction& f, cons
     IValue d;
     if (!f.definer && resolver_.default_value(p.name, *type, d)) v = std::make_shared<ConstantValue>(std::move(d));
     else if (p.default_value) v = expr(p.default_value);
-    else fail(range, str(f.def->text, "(): argument ", p.name, " not provided"));
+    else fail(range, str(f.def->text, "(): Argument ", p.name, " not provided"));
   }
   if (open) return v;
   if (auto* c = dynamic_cast<ConstantValue*>(v.get()); c && c->constant.type()->is_subtype_of(*type)) return v;
@@ -27,8 +27,8 @@ SugaredPtr Lowering::parameter(const Range& range, const InlineFunction& f, cons
   a.list_size = p.annotation ? broadcast_size(*p.annotation) : 0;
   Value* typed = caller.convert(range, v, type, &a, true);
   if (!typed)
-    fail(range, str(f.def->text, "(): expected a value of type '", type, "' for argument '", p.name,
-                    "' but instead found a ", v->kind()));
+    fail(range, str(f.def->text, "(): Expected a value of type '", type, "' for argument '", p.name,
+                    "' but instead found ", found_kind(*v)));
   return std::make_shared<SimpleValue>(typed);
 }
 
@@ -67,9 +67,9 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
   }
   for (size_t k = 0; k < args.size(); k++)
     if (!used[k])
-      fail(args[k].range, args[k].name.empty() ? str(f.def->text, "(): expected at most ", f.def->params.size(),
+      fail(args[k].range, args[k].name.empty() ? str(f.def->text, "(): Expected at most ", f.def->params.size(),
                                                      " arguments but found ", args.size())
-                                               : str(f.def->text, "(): unknown keyword argument '", args[k].name, "'"));
+                                               : str(f.def->text, "(): Unknown keyword argument '", args[k].name, "'"));
   top.names = std::move(bound);
   // A result that may be one of several things is what it is here; a loop that returns has to know before.
   if (f.def->annotation && !is_open(*f.def->annotation)) {

@@ -202,7 +202,7 @@ class Lexer {
     std::string value;
     for (;; at_++) {
       if (at_ >= text_.size() || (!triple && peek() == '\n'))
-        fail({source_, begin, at_}, "this string is never closed");
+        fail({source_, begin, at_}, "expected a valid token: this string is never closed");
       if (peek() == quote && (!triple || (peek(1) == quote && peek(2) == quote))) break;
       if (peek() == '\\' && !raw) escape(value);
       else value += peek();

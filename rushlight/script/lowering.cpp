@@ -111,7 +111,15 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
         return true;
       };
       a.has_default = v && fold(v, a.default_value);
-      if (!a.has_default) fail(p.range, str("the default of '", p.name, "' is no constant of type ", a.type));
+      if (!a.has_default && (p.default_value->kind == Expr::Kind::Tuple || p.default_value->kind == Expr::Kind::List ||
+                             p.default_value->kind == Expr::Kind::Dict))
+        fail(p.range,
+             str("Mutable default parameters are not supported because Python binds them to the function and they "
+                 "persist across function calls: '",
+                 p.name, "'. Let None be the default, and make it inside"));
+      if (!a.has_default)
+        fail(p.range, str("Expected a default value of type ", a.type, " (type annotation) on parameter \"", p.name,
+                          "\": its default is no constant of that type"));
     }
     Value* in = graph_.add_input(p.name, a.type);
     top.names[p.name] = std::make_shared<SimpleValue>(in);

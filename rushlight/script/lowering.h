@@ -67,7 +67,9 @@ class Lowering {
 
  private:
   struct Scope {
-    std::unordered_map<std::string, SugaredPtr> names;
+    std::unordered_map<std::string, SugaredPtr>
+        names;  // null: has no value after a branch or loop, for a reason in `lost`
+    std::unordered_map<std::string, std::string> lost;
     Scope* outer = nullptr;
   };
   SugaredPtr parameter(const Range& range, const InlineFunction& f, const Param& p, const SugaredPtr& given,
@@ -104,6 +106,9 @@ class Lowering {
   struct ResultFound { TypePtr type; };
 
   SugaredPtr expr(const ExprPtr& e);
+  // The same where it is known what is wanted, which says of what type the items of a list or dict are.
+  SugaredPtr expr_as(const ExprPtr& e, const TypePtr& wanted);
+  SugaredPtr display(const ExprPtr& e, const TypePtr& wanted);  // [...] or {...}
   Value* value(const ExprPtr& e) { return expr(e)->as_value(e->range, *this); }
   Value* condition(const ExprPtr& e);
   // 1 true, 0 false, -1 unknown while compiling.

@@ -49,7 +49,11 @@ class Parser {
     while (peek().kind == TK::Newline) take();
   }
   void expect_op(const char* t) {
-    if (!take_op(t)) fail(peek().range, str("expected '", t, "' here"));
+    if (!take_op(t)) fail(peek().range, str("expected ", t, " but found '", shown(), "' here"));
+  }
+  std::string shown() const {
+    const Token& t = peek();
+    return t.kind == TK::Newline ? "newline" : t.kind == TK::End ? "eof" : t.text;
   }
   void expect_keyword(const char* t) {
     if (!take_keyword(t)) fail(peek().range, str("expected '", t, "' here"));
@@ -101,18 +105,19 @@ class Parser {
     const TypeComment* c = type_comment(begin, end, false);
     return c ? type_in(*c, c->text) : nullptr;
   }
-  // def f(x, y):  # type: (int, Tensor) -> int. A method's leaves out self; (...) says of the result only.
+  // def f(x, y):  # type: (int, Tensor) -> int, the result of which may be left out. A method's leaves out self; (...) says of the result only.
   void apply_signature(Stmt& def, const TypeComment& c) const {
     size_t arrow = c.text.rfind("->"), last = c.text.rfind(')', arrow);
+    const bool result = arrow != std::string::npos;
     if (c.text[0] != '(' || last == std::string::npos)
       fail(def.range, "a type comment is '# type: (int, Tensor) -> int'");
     ExprPtr types = type_in(c, c.text.substr(0, last) + (c.text.find_first_not_of(" ", 1) == last ? ")" : ",)"));
-    def.annotation = type_in(c, c.text.substr(arrow + 2));
+    if (result) def.annotation = type_in(c, c.text.substr(arrow + 2));
     if (types->items.size() == 1 && types->items[0]->kind == EK::Ellipsis) return;
     size_t self = types->items.size() + 1 == def.params.size();
     if (types->items.size() + self != def.params.size())
-      fail(def.range, str("the type comment is of ", types->items.size(), " arguments, and the function takes ",
-                          def.params.size()));
+      fail(def.range, str("Number of type annotations (", types->items.size(),
+                          ") did not match the number of function parameters (", def.params.size(), "): ", c.text));
     for (size_t i = self; i < def.params.size(); i++)
       if (!def.params[i].annotation) def.params[i].annotation = types->items[i - self];
   }
@@ -326,6 +331,7 @@ class Parser {
     s->body = block();
     size_t end = s->body.empty() ? s->range.end : s->body[0]->range.begin;
     if (const TypeComment* c = type_comment(s->range.end, end, true)) apply_signature(*s, *c);
+    else if (c = type_comment(s->range.end, end, false); c && c->text[0] == '(') apply_signature(*s, *c);
     drop_doc(*s);
     return s;
   }
@@ -551,7 +557,7 @@ class Parser {
     const Token& t = peek();
     Range start = t.range;
     switch (t.kind) {
-      case TK::Name: take(); return make(EK::Name, start, t.text);
+      case TK::Name: take(); return make(t.text == "Ellipsis" ? EK::Ellipsis : EK::Name, start, t.text);
       case TK::Int: take(); return make(EK::Int, start, t.text);
       case TK::Float: take(); return make(EK::Float, start, t.text);
       case TK::Imaginary: take(); return make(EK::Imaginary, start, t.text);
@@ -605,6 +611,9 @@ class Parser {
     }
     if (t.is_keyword("yield") || t.is_keyword("await") || t.is_keyword("lambda"))
       fail(start, str("'", t.text, "' is not supported in TorchScript"));
+    if (peek().is_op("*"))
+      fail(start,
+           "A Starred expression may only appear on the lhs within the presence of another non-starred expression");
     fail(start, "expected an expression here");
   }
 

@@ -19,17 +19,25 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
         Value* message = constant(s->range, "");
         const Expr* raised = s->value && s->value->kind == EK::Call ? s->value->items[0].get() : s->value.get();
         std::string name = raised && raised->kind == EK::Name ? raised->text : "Exception";
+        // A program's own class of errors goes by its full name, as no builtin does.
+        std::string full;
+        if (raised && (raised->kind == EK::Name || raised->kind == EK::Attribute))
+          if (SugaredPtr c = raised->kind == EK::Name ? resolver_.resolve(raised->text, raised->range)
+                                                      : expr(std::make_shared<Expr>(*raised)))
+            full = c->qualified_name();
+        if (full.empty()) full = "builtins." + name;
         if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1)
           message =
               call_operator(s->range, "str", {{s->range, "", expr(s->value->items[1])}})->as_value(s->range, *this);
         else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
-        emit(s->range, "prim::RaiseException", {message, constant(s->range, "builtins." + name)}, 0);
+        emit(s->range, "prim::RaiseException", {message, constant(s->range, full)}, 0);
         assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
         return true;
       }
       case SK::Break:
       case SK::Continue:
-        if (!loops_) fail(s->range, str("'", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
+        if (!loops_)
+          fail(s->range, str("SyntaxError: '", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
         leave_contexts(loop_depth_.back());
         assign(s->range, "$go", std::make_shared<ConstantValue>(s->kind == SK::Continue));
         return true;
@@ -58,10 +66,10 @@ void Lowering::simple_statement(const StmtPtr& s) {
     case SK::Expression: expr(s->value); return;
     case SK::Assign: {
       if (!s->value) fail(s->range, "a variable without a value is not supported in TorchScript");
-      SugaredPtr v = expr(s->value);
+      const TypePtr type = s->annotation && !(active_ && is_open(*s->annotation)) ? type_of(*s->annotation) : nullptr;
+      SugaredPtr v = expr_as(s->value, type);
       if (!s->annotation && s->targets.size() == 1) v = as_before(s->targets[0], s->value, v);
-      if (s->annotation && !(active_ && is_open(*s->annotation))) {
-        TypePtr type = type_of(*s->annotation);
+      if (type) {
         Value* typed = convert(s->range, v, type, nullptr, false);
         if (!typed)
           fail(s->range, str("Variable is annotated with type ", type, " but is being assigned to a value of type ",
@@ -94,6 +102,8 @@ void Lowering::simple_statement(const StmtPtr& s) {
         if (t->kind == EK::Subscript && t->items.size() == 2 && t->items[1]->kind != EK::Slice) {
           SugaredPtr container = expr(t->items[0]), index = expr(t->items[1]);
           if (call_magic(s->range, container, "__delitem__", {index})) continue;
+          if (auto* v = dynamic_cast<SimpleValue*>(container.get()); v && graph::as_class(v->value->type()))
+            fail(s->range, str("Class does not define __delitem__: ", v->value->type()));
           call_operator(s->range, "Delete", {{s->range, "", container}, {s->range, "", index}});
         } else if (t->kind == EK::Name) {
           lookup(t->text, t->range);
@@ -110,7 +120,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
 }
 
 bool Lowering::return_statement(const StmtPtr& s) {
-  SugaredPtr given = s->value ? expr(s->value) : std::make_shared<ConstantValue>(IValue());
+  SugaredPtr given = s->value ? expr_as(s->value, return_type_) : std::make_shared<ConstantValue>(IValue());
   if (loops_ && !return_type_) throw ResultFound{given->as_value(s->range, *this)->type()};
   if (active_ && !return_type_) {  // an inlined function: what is known of its result stays known
     leave_contexts(0);
@@ -216,6 +226,11 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
         fail(range, str("Previous return statement returned a value of type ", values[0]->type(),
                         " but this return statement returns a value of type ", values[1]->type()));
       scope_->names[name] = nullptr;
+      std::string shown = name == "$value" ? "the value" : name;
+      scope_->lost[name] = values[0] && values[1]
+                               ? str("Type mismatch: ", shown, " is set to type ", values[0]->type(),
+                                     " in the true branch and type ", values[1]->type(), " in the false branch")
+                               : str(shown, " is not defined in the ", values[0] ? "false" : "true", " branch");
       continue;
     }
     for (int k = 0; k < 2; k++) node->blocks()[size_t(k)]->register_output(values[k]);

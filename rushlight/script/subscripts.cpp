@@ -77,7 +77,7 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
            "with a loop: "
            "for i, m in enumerate(self.layers): if i == n: ...");
     int64_t i = c->to_int() < 0 ? c->to_int() + n : c->to_int();
-    if (i < 0 || i >= n) fail(range, str("index ", c->to_int(), " is out of range for a tuple of ", n));
+    if (i < 0 || i >= n) fail(range, str("Index ", c->to_int(), " out of range for a tuple of ", n));
     return known[size_t(i)];
   }
   Value* v = base->as_value(range, *this);
@@ -96,7 +96,7 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
     if (items.size() != 1 || items[0]->kind == EK::Slice) fail(range, str(t, " takes one key"));
     return call_operator(range, "__getitem__", {{range, "", simple(v)}, {items[0]->range, "", expr(items[0])}});
   }
-  if (!t->is(TK::Tensor)) fail(range, str("a value of type ", t, " can't be indexed"));
+  if (!t->is(TK::Tensor)) fail(range, str("'", t, "' object is not subscriptable"));
 
   int64_t dim = 0, real = 0;
   for (const ExprPtr& i : items) real += i->kind != EK::None && i->kind != EK::Ellipsis;

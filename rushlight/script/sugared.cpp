@@ -72,7 +72,7 @@ bool is_operator(const std::string& name) {
 
 Value* Sugared::as_value(const Range& range, Lowering&) { fail(range, str(kind(), " cannot be used as a value")); }
 SugaredPtr Sugared::attribute(const Range& range, Lowering&, const std::string& name) {
-  fail(range, str(kind(), " has no attribute '", name, "'"));
+  fail(range, str(kind(), " object has no attribute or method '", name, "'"));
 }
 SugaredPtr Sugared::call(const Range& range, Lowering&, const std::vector<CallArg>&) {
   fail(range, str("cannot call a ", kind()));
@@ -134,10 +134,10 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
                        {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))}, Type::tensor());
       return name == "mT" ? graph_value(turned) : l.call_operator(range, "conj", {{range, "", graph_value(turned)}});
     }
-    if (DType cast; dtype_from_method(name, cast) || name == "cpu" || is_operator(name) || name == "size" ||
-                    name == "dim" || name == "numel" || name == "nelement" || name == "stride")
+    if (DType cast; dtype_from_method(name, cast) || name == "cpu" || name == "type" || is_operator(name) ||
+                    name == "size" || name == "dim" || name == "numel" || name == "nelement" || name == "stride")
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
-    fail(range, str("Tried to access nonexistent attribute or method '", name, "' of type 'Tensor'."));
+    fail(range, str("'Tensor' object has no attribute or method '", name, "'."));
   }
   if (t->is(TK::Complex) && (name == "real" || name == "imag"))
     return graph_value(l.emit_typed(range, "prim::" + name, {value}, Type::floating()));
@@ -180,7 +180,12 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       if (!all.empty()) return std::make_shared<Overloads>(std::move(all), value);
     }
     if (std::string op = graph::native_method(*c, name); !op.empty()) return std::make_shared<OperatorName>(op, value);
-    if (c->is_module) fail(range, str("Module '", c->name(), "' has no attribute '", name, "'"));
+    std::string hint;
+    if (auto why = c->constants.find(kHints + name); why != c->constants.end()) hint = why->second.to_string();
+    if (c->is_module && !c->is_interface)
+      fail(range, str("Module '", c->name().substr(c->name().rfind('.') + 1), "' has no attribute '", name, "'",
+                      hint.empty() ? "" : " ", hint));
+    if (!hint.empty()) fail(range, str("'", c->name(), "' object has no attribute or method '", name, "'. ", hint));
     fail(range, str("'", c->name(), "' object has no attribute or method '", name,
                     "'. Did you forget to initialize an attribute in __init__()?"));
   }
@@ -500,11 +505,22 @@ struct ScriptCall {
 };
 }  // namespace
 
-// "type 'str'", for what has one.
-static std::string found_kind(const Sugared& v) {
-  if (auto* simple = dynamic_cast<const SimpleValue*>(&v)) return str("type '", simple->value->type(), "'");
-  if (auto* known = dynamic_cast<const ConstantValue*>(&v)) return str("type '", known->constant.type(), "'");
-  return "a " + v.kind();
+std::string found_type(const Sugared& v) {
+  if (auto* simple = dynamic_cast<const SimpleValue*>(&v)) return simple->value->type()->text();
+  if (auto* known = dynamic_cast<const ConstantValue*>(&v)) return known->constant.type()->text();
+  auto* tuple = dynamic_cast<const TupleOf*>(&v);
+  if (!tuple) return {};
+  std::string out;
+  for (const SugaredPtr& p : tuple->parts) {
+    std::string part = found_type(*p);
+    if (part.empty()) return {};
+    out += (out.empty() ? "" : ", ") + part;
+  }
+  return "Tuple[" + (out.empty() ? "()" : out) + "]";
+}
+std::string found_kind(const Sugared& v) {
+  std::string type = found_type(v);
+  return type.empty() ? "a " + v.kind() : str("type '", type, "'");
 }
 
 bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
@@ -514,7 +530,7 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
   switch (m.kind) {
     case Misfit::Kind::None: break;
     case Misfit::Kind::TooMany:
-      return why = str("expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
+      return why = str("Expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
     case Misfit::Kind::Type: {
       const Argument& a = schema.args[size_t(m.parameter)];
       return why = str("Expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
@@ -522,10 +538,10 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
              false;
     }
     case Misfit::Kind::Unknown:
-      return why = str("unknown keyword argument '", args[size_t(m.argument)].name, "'"), false;
+      return why = str("Unknown keyword argument '", args[size_t(m.argument)].name, "'"), false;
     case Misfit::Kind::Twice: return why = str("argument '", args[size_t(m.argument)].name, "' is given twice"), false;
     case Misfit::Kind::Missing:
-      return why = str("argument ", schema.args[size_t(m.parameter)].name, " not provided"), false;
+      return why = str("Argument ", schema.args[size_t(m.parameter)].name, " not provided"), false;
   }
   for (size_t i = 0; i < schema.args.size(); i++) {
     const IValue& d = schema.args[i].default_value;
@@ -665,6 +681,13 @@ static void dims_of_tensordot(const Range& range, Lowering& l, std::vector<CallA
   args.push_back({range, "dims_other", parts[1]});
 }
 
+Value* OperatorName::as_value(const Range& range, Lowering&) {
+  fail(range, str("builtin cannot be used as a value: ", kind()));
+}
+SugaredPtr OperatorName::attribute(const Range& range, Lowering&, const std::string& wanted) {
+  fail(range, str("attribute lookup is not defined on builtin: ", kind(), " has no '", wanted, "'"));
+}
+
 SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
@@ -719,6 +742,12 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     else if (args.size() > 2 && args[2].name.empty() && args[2].value->is_none() == 1)
       args[2].value = constant_of(int64_t(100));
   }
+  if (name == "as_tensor" && !args.empty() && found_type(*args[0].value) == "Tensor")
+    return old_operator(name)->call(range, l, args);
+  if (bound && name == "type") {  // x.type(torch.float64)
+    if (args.size() != 2) fail(range, "x.type() takes a dtype in TorchScript");
+    return l.call_operator(range, "to", std::move(args));
+  }
   if (SugaredPtr then = upgraded(name, args, l.resolver().version())) return then->call(range, l, args);
   // A number is a size, unless it is written as a dtype: scripts have no type for those.
   if (name == "view" && args.size() == 2 && args[1].name.empty()) {
@@ -732,6 +761,8 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
   if (bound && name == "cpu") return graph_value(bound);
   if (DType cast; bound && dtype_from_method(name, cast))
     return l.call_operator(range, "to", {args[0], {range, "", constant_of(cast)}});
+  if (!is_operator(name))
+    if (SugaredPtr composed = old_operator(name)) return composed->call(range, l, args);
   return l.call_operator(range, name, std::move(args));
 }
 

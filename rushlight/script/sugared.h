@@ -43,6 +43,8 @@ class Sugared {
   // How a loop goes through it. The default goes through items(). False: nothing to go through.
   virtual bool iterate(const Range& range, Lowering& lowering, Iteration& out);
   virtual void set_attribute(const Range& range, Lowering& lowering, const std::string& name, Value* value);
+  // The class it is, as an error of that class is called: "module.MyError". Empty for what is no class of Python's.
+  virtual std::string qualified_name() const { return {}; }
   // The type it names, for annotations; null if it names none.
   virtual TypePtr as_type() const { return nullptr; }
   // It as an attribute of an object: a method or property. Null: it stands for itself.
@@ -108,6 +110,11 @@ class ConstantValue final : public Sugared {
   IValue constant;
 };
 
+// The type of what is a value, "str" or "Tuple[int, str]"; empty for anything else.
+std::string found_type(const Sugared& v);
+// "type 'str'", or "a module".
+std::string found_kind(const Sugared& v);
+
 inline SugaredPtr graph_value(Value* v) { return std::make_shared<SimpleValue>(v); }
 inline SugaredPtr constant_of(IValue v) { return std::make_shared<ConstantValue>(std::move(v)); }
 bool is_operator(const std::string& name);
@@ -117,6 +124,8 @@ class OperatorName final : public Sugared {
  public:
   explicit OperatorName(std::string n, Value* self = nullptr) : name(std::move(n)), bound(self) {}
   std::string kind() const override { return "operator '" + name + "'"; }
+  Value* as_value(const Range& range, Lowering& lowering) override;
+  SugaredPtr attribute(const Range& range, Lowering& lowering, const std::string& name) override;
   SugaredPtr call(const Range& range, Lowering& lowering, const std::vector<CallArg>& args) override;
   std::string name;
   Value* bound;
@@ -214,6 +223,9 @@ class Dispatched final : public Sugared {
 // parameters", or "" for a module that is no container.
 constexpr const char* kContainer = "$container";
 
+// Before the name of an attribute: the constant that says why a script's class has it not.
+constexpr const char* kHints = "$hint ";
+
 // Name of the constant that says how many overloads a method has: they are methods name__0, name__1, ...
 constexpr const char* kOverloads = "$overloads ";
 
@@ -224,7 +236,7 @@ struct OperatorVersion {
 };
 // What stands for a call of the operator there. Null for the operator itself.
 SugaredPtr upgraded(const std::string& name, const std::vector<CallArg>& args, const OperatorVersion& version);
-// An operator that archives name and is none today. Null for others.
+// An operator that archives name and that is none here: a function over others. Null for other names.
 SugaredPtr old_operator(const std::string& name);
 
 // Where names that the text does not define come from: a Python function's globals, or an archive's classes and constants.

@@ -134,9 +134,58 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None):
   return {};
 }
 
+// Operators that PyTorch's archives call, and that consist of others here.
+constexpr std::pair<std::string_view, const char*> kComposed[] = {
+    {"numpy_T", R"(
+def numpy_T(self: Tensor):
+    return self.permute([self.dim() - 1 - i for i in range(self.dim())])
+)"},
+    {"mT", "def mT(self: Tensor):\n    return self.mT\n"},
+    {"mH", "def mH(self: Tensor):\n    return self.mH\n"},
+    {"matrix_H", "def matrix_H(self: Tensor):\n    return self.H\n"},
+    {"cpu", "def cpu(self: Tensor):\n    return self.cpu()\n"},
+    {"data", "def data(self: Tensor):\n    return self.detach()\n"},
+    {"as_tensor", R"(
+def as_tensor(data: Tensor, dtype: Any = None, device: Any = None):
+    if dtype is None:
+        if device is None:
+            return data
+        return data.to(device)
+    if device is None:
+        return data.to(dtype)
+    return data.to(device=device, dtype=dtype)
+)"},
+    {"_convolution_mode", R"(
+def _convolution_mode(input: Tensor, weight: Tensor, bias: Optional[Tensor], stride: List[int], padding: str, dilation: List[int], groups: int):
+    if weight.dim() == 3:
+        return torch.conv1d(input, weight, bias, stride, padding, dilation, groups)
+    if weight.dim() == 5:
+        return torch.conv3d(input, weight, bias, stride, padding, dilation, groups)
+    return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
+)"},
+    {"pad_sequence", R"(
+def pad_sequence(sequences: List[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"):
+    longest = 0
+    for s in sequences:
+        longest = max(longest, s.size(0))
+    padded: List[Tensor] = []
+    for s in sequences:
+        filler = s.new_full([longest - s.size(0)] + s.size()[1:], padding_value)
+        padded.append(torch.cat([filler, s] if padding_side == "left" else [s, filler]))
+    return torch.stack(padded, 0 if batch_first else 1)
+)"},
+    {"_nested_tensor_from_mask_left_aligned", R"(
+def left_aligned(t: Tensor, mask: Tensor):
+    lengths = mask.sum(1)
+    return torch.equal(mask, torch.arange(mask.size(1), device=mask.device).unsqueeze(0) < lengths.unsqueeze(1))
+)"},
+};
+
 }  // namespace
 
 SugaredPtr old_operator(const std::string& name) {
+  for (const auto& [composed, text] : kComposed)
+    if (name == composed) return function_of(text);
   std::string text = old_interpolate(name);
   return text.empty() ? nullptr : function_of(text);
 }

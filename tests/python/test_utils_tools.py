@@ -104,7 +104,7 @@ def test_file_check(checks, holds):
     if holds:
         checks.run(TEXT)
     else:
-        with pytest.raises(RuntimeError, match="expected"):
+        with pytest.raises(RuntimeError, match="Expected to"):
             checks.run(TEXT)
 
 

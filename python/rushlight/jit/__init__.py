@@ -31,6 +31,11 @@ __all__ = [
 ]  # fmt: skip
 
 
+_NAMES = (
+    "Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing", "_unwrap_optional", "_drop",
+    "_unique_state_dict", "fuser",
+)  # fmt: skip
+
 _RARE = (
     "optimized_execution",
     "strict_fusion",
@@ -57,10 +62,10 @@ def __getattr__(name: str):
         from . import _script
 
         return getattr(_script, name)
-    if name == "annotations":
-        from . import annotations
+    if name in ("annotations", "frontend"):
+        import importlib
 
-        return annotations
+        return importlib.import_module(f".{name}", __name__)
     if name == "interface":
         from ._classes import interface
 
@@ -71,11 +76,15 @@ def __getattr__(name: str):
         return getattr(_freeze, name)
     if name in ("_fork", "_wait"):
         return {"_fork": fork, "_wait": wait}[name]
+    if name == "ScriptMethod":
+        from ._script import ScriptMethod
+
+        return ScriptMethod
     if name == "CompilationUnit":
         from ._unit import CompilationUnit
 
         return CompilationUnit
-    if name in _RARE or name in ("Final", "isinstance", "_overload", "_overload_method", "_script_if_tracing"):
+    if name in _RARE or name in _NAMES:
         from . import _names
 
         return getattr(_names, name)

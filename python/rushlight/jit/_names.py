@@ -25,16 +25,26 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     """
     if _is(target_type, tuple):
         return any(isinstance(obj, t) for t in target_type)
+    if not obj and _is(obj, (list, dict, tuple)):
+        from .._jit_internal import check_empty_containers
+
+        check_empty_containers(obj)
+    if _is(target_type, list):
+        raise RuntimeError("The second argument to `torch.jit.isinstance` must be a type or a tuple of types")
     origin, inner = typing.get_origin(target_type), typing.get_args(target_type)
     if target_type is Any:
         return True
     if target_type is None or target_type is type(None):
         return obj is None
-    if origin is None:
-        if target_type in (typing.List, typing.Dict, typing.Tuple, typing.Optional):  # noqa: UP006
+    bare = {typing.List: "List", typing.Dict: "Dict", typing.Tuple: "Tuple", typing.Optional: "Optional"}  # noqa: UP006
+    with contextlib.suppress(TypeError):  # of what can't be a key
+        if target_type in bare:
+            name, plural = bare[target_type], "contained types" if target_type is typing.Dict else "a contained type"  # noqa: UP006
+            example = {"Dict": "Dict[int, int]"}.get(name, f"{name}[int]")
             raise RuntimeError(
-                f"jit.isinstance: expected {target_type} with the types of what is in it, such as List[int]"
+                f"Attempted to use {name} without {plural}. Please add {plural.replace('types', 'type')}, e.g. {example}"
             )
+    if origin is None:
         return _is(obj, target_type)
     if origin is typing.Union or type(target_type).__name__ == "UnionType":
         return any(isinstance(obj, t) for t in inner)
@@ -83,6 +93,41 @@ def enable_onednn_fusion(enabled: bool) -> None:
 def onednn_fusion_enabled() -> bool:
     """False: there is no such switch."""
     return False
+
+
+def _unwrap_optional(x: Any) -> Any:
+    """x, which is not None.
+
+    >>> import rushlight as torch
+    >>> torch.jit._unwrap_optional(3)
+    3
+    """
+    if x is None:
+        raise AssertionError("Unwrapping null optional")
+    return x
+
+
+def _drop(fn: Any) -> Any:
+    """Marks a method that is no part of the compiled module at all."""
+    fn._torchscript_modifier = "unused"
+    return fn
+
+
+def _unique_state_dict(module: Any, keep_vars: bool = False) -> dict[str, Any]:
+    """A module's state, in which what is shared has one name."""
+    found: dict[int, str] = {}
+    state = module.state_dict(keep_vars=True)
+    for name, value in state.items():
+        found.setdefault(id(value), name)
+    return {name: state[name] if keep_vars else state[name].detach() for name in found.values()}
+
+
+@contextlib.contextmanager
+def fuser(name: str) -> Iterator[None]:
+    """Nothing changes, whatever is named: there is one way to fuse."""
+    if name not in ("fuser0", "fuser1", "fuser2", "fuser3"):
+        raise Exception(f"unrecognized fuser option (name: {name})")
+    yield
 
 
 def export_opnames(m: Any) -> list[str]:

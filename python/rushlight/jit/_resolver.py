@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import collections
 import contextlib
 import enum
 import functools
@@ -91,8 +92,9 @@ def _type_of(obj: Any) -> Any:
     names = {list: "List", dict: "Dict", tuple: "Tuple", typing.Union: "Union", types.UnionType: "Union"}
     if origin in (list, dict, tuple) and not arguments and obj not in (list, dict, tuple, tuple[()]):
         example = {list: "List[int]", dict: "Dict[int, int]", tuple: "Tuple[int]"}[origin]
+        plural = "contained types" if origin is dict else "a contained type"
         raise RuntimeError(
-            f"Attempted to use {names[origin]} without a contained type. Please add a contained type, e.g. {example}"
+            f"Attempted to use {names[origin]} without {plural}. Please add {plural.replace('types', 'type')}, e.g. {example}"
         )
     if origin not in names or Ellipsis in arguments:
         return None
@@ -145,6 +147,15 @@ def _resolve(obj: Any) -> Any:
         return obj._qualname
     if obj is _script.annotate:
         return "special:annotate"
+    if obj is collections.OrderedDict:
+        return "special:dict"
+    if isinstance(obj, types.FunctionType) and name in (
+        "manual_seed",
+        "pad_sequence",
+    ):  # what they do in a script is less
+        owner = sys.modules["rushlight"] if name == "manual_seed" else sys.modules["rushlight"].nn.utils.rnn
+        if obj is getattr(owner, name, None):
+            return name
     if any(
         obj is f
         for f in (

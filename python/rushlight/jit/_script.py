@@ -348,19 +348,50 @@ def _compile_subclass(module: ScriptModule) -> None:
     )
     for name, value in vars(cls).items():
         if getattr(value, "_torchscript_modifier", "") == "script_method":
-            setattr(fresh, name, _compiled_method(name))
+            setattr(fresh, name, _Method(name, value.__doc__))
     module.__dict__.clear()
     object.__setattr__(module, "__class__", fresh)
     RecursiveScriptModule.__init__(module, compiled)
     module.__dict__.update(kept)
 
 
-def _compiled_method(name: str):
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self._c._call(name, *args, **kwargs)
+class ScriptMethod(functools.partial):
+    """A method of a compiled module: called, or looked at as a ScriptFunction is."""
 
-    call.__name__ = name
-    return call
+    @property
+    def name(self) -> str:
+        return self.args[0]
+
+    __name__ = name
+
+    @property
+    def _function(self) -> ScriptFunction:
+        return ScriptFunction(self.owner._c._method(self.name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("graph", "code", "schema", "inlined_graph", "code_with_constants", "graph_for", "qualified_name"):
+            return getattr(self._function, name)
+        raise AttributeError(f"'ScriptMethod' object has no attribute '{name}'")
+
+    @property
+    def __self__(self) -> Any:
+        return self.owner
+
+
+class _Method:
+    """Gives an object of a compiled class one of its methods."""
+
+    def __init__(self, name: str, doc: str | None = None) -> None:
+        self.name, self.__doc__ = name, doc
+
+    def __get__(self, module: Any, cls: Any = None) -> Any:
+        return self if module is None else _method_of(module, self.name, self.__doc__)
+
+
+def _method_of(module: Any, name: str, doc: str | None = None) -> ScriptMethod:
+    method = ScriptMethod(module._c._call, name)
+    method.__dict__.update(owner=module, __doc__=doc)
+    return method
 
 
 class RecursiveScriptModule(ScriptModule):
@@ -397,8 +428,7 @@ class RecursiveScriptModule(ScriptModule):
         for name in after:
             own["_forward_hooks"][name] = lambda module, args, out, name=name: module._c._call(name, args, out)
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        return self._c._call("forward", *args, **kwargs)
+    forward = _Method("forward")  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         if name == "_c":
@@ -411,7 +441,7 @@ class RecursiveScriptModule(ScriptModule):
         if name == "training":
             return True
         if name in self._c._methods():
-            return lambda *args, **kwargs: self._c._call(name, *args, **kwargs)
+            return _method_of(self, name)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -462,7 +492,7 @@ class RecursiveScriptModule(ScriptModule):
         if names != [str(i) for i in range(len(names))] or any(
             k in ("parameter", "buffer") for k in self._kinds.values()
         ):
-            raise NotImplementedError(f"{self.original_name} is no list of modules")
+            raise NotImplementedError(f"'{self.original_name}' object is not iterable: it is no list of modules")
         return list(self._modules.values())
 
     def __len__(self) -> int:
@@ -612,11 +642,22 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             kind = _type_of(hints[name]) if name in hints else ""
             if kind is not None and _C._has_type(value, kind):
                 slots.append((name, value, kind))
+            else:
+                constants["$hint " + name] = _failed(value)
         elif callable(value) and not isinstance(value, type) and not _is_object(value):
             functions[name] = ("", value)
         elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:
             if _C._has_type(value, kind):
                 slots.append((name, value, kind))
+        else:
+            constants["$hint " + name] = _failed(value)
+    for name in getattr(cls, "__jit_ignored_attributes__", ()):
+        slots = [slot for slot in slots if slot[0] != name]
+        constants.pop(name, None)
+        constants["$hint " + name] = (
+            "(This attribute exists on the Python module, but this attribute was ignored during compilation: "
+            "__jit_ignored_attributes__ names it)"
+        )
     for name, (role, fn) in _members(cls).items():
         if name not in taken and name not in constants:
             functions.setdefault(name, (role, fn))
@@ -662,6 +703,19 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     return compiled
 
 
+def _failed(value: Any) -> str:
+    """Why a script has an attribute not, for the error of a use."""
+    reason = f"'{type(value).__qualname__}' is no type of TorchScript"
+    if isinstance(value, list) and any(isinstance(item, Module) for item in value):
+        reason = "Could not infer type of list element: Cannot infer concrete type of torch.nn.Module: use nn.ModuleList for modules"
+    elif isinstance(value, (list, dict)):
+        reason = "its items are of several types, or of none that TorchScript knows"
+    return (
+        f"(This attribute exists on the Python module, but we failed to convert Python type: '{type(value).__qualname__}' to a "
+        f"TorchScript type. {reason}. Its type was inferred; try adding a type annotation for the attribute.)"
+    )
+
+
 @functools.cache
 def _members(cls: type) -> dict[str, tuple[str, Any]]:
     """What of a class is lowered where it is used: methods that leave types open, properties and static methods."""
@@ -694,6 +748,11 @@ def _hooks_of(module: Module) -> dict[str, list[Any]]:
     for fn in (*found["$pre_hooks"], *found["$hooks"]):
         taken = named.setdefault(fn.__name__, fn)
         if taken is not fn or hasattr(type(module), fn.__name__):
+            if taken is not fn:
+                raise RuntimeError(
+                    f"{'Pre-hook' if fn in found['$pre_hooks'] else 'Hook'} '{fn.__name__}' on {type(module).__name__} has at least two "
+                    "different python definitions. Please use unique names for all hooks."
+                )
             raise RuntimeError(
                 f"Can't define hook: {fn.__name__} on class: {type(module).__name__} because a method or hook with that name already exists."
             )

@@ -53,11 +53,12 @@ class FileCheck:
         """The text comes later, with `~~~` under it in the next line."""
         return self._with("highlighted", text)
 
-    def run(self, text: Any, graph: Any = None) -> None:
-        """Makes the checks on a text, or on a graph's; run(checks, text) reads them from `# CHECK: ...` lines first. RuntimeError if one fails."""
-        if graph is not None:
-            self._read(str(text))
-            text = graph
+    def run(self, checks_file: Any, test_file: Any = None) -> None:
+        """Makes the checks on a text, or on a graph's; of two texts it reads them from `# CHECK: ...` lines of the first. RuntimeError if one fails."""
+        text = checks_file
+        if test_file is not None:
+            self._read(str(checks_file))
+            text = test_file
         if not self._checks:
             raise RuntimeError("FileCheck.run: there are no checks; add some with check(...)")
         text, at, forbidden, index = str(text), 0, [], 0
@@ -79,7 +80,7 @@ class FileCheck:
                 for _ in range(count - 1):
                     end = self._find(text, kind, what, end)[1]
                 if exactly and what in text[end:]:
-                    self._fail(text, f"expected {what!r} exactly {count} times, found it once more")
+                    self._fail(text, f'Expected to find "{what}" exactly {count} times, but found it once more')
                 index += 1
             else:
                 start, end = self._find(text, kind, what, at)
@@ -107,7 +108,7 @@ class FileCheck:
             if found >= 0:
                 return found, found + len(what)
         where = {"same": " in the same line", "next": " in the next line", "highlighted": " underlined"}.get(kind, "")
-        self._fail(text, f"expected to find {what!r}{where} after character {at}, but did not")
+        self._fail(text, f'Expected to find "{what}"{where} after character {at}, but did not find it')
         raise AssertionError
 
     @staticmethod
@@ -120,7 +121,7 @@ class FileCheck:
     def _refuse(self, text: str, forbidden: list[str], start: int, end: int) -> None:
         for what in forbidden:
             if what in text[start:end]:
-                self._fail(text, f"expected to not find {what!r}, but found it")
+                self._fail(text, f'Expected to not find "{what}" but found it')
 
     def _fail(self, text: str, why: str) -> None:
         raise RuntimeError(f"FileCheck: {why} in:\n{text}")

@@ -187,7 +187,15 @@ int64_t hash(const IValue& v) {
   if (v.is_double())
     return v.to_double() == double(int64_t(v.to_double())) ? int64_t(v.to_double())
                                                            : int64_t(std::hash<double>()(v.to_double()));
-  throw TypeError(str("hash() of a value of type '", v.type(), "'"));
+  if (v.is_none()) return 0;
+  if (v.is_device()) return int64_t(std::hash<std::string>()(str(v.to_device())));
+  if (v.is_tensor()) return int64_t(reinterpret_cast<uintptr_t>(v.tensor().impl()) >> 4);  // its own, as Python's
+  if (v.is_tuple()) {
+    uint64_t all = 0;
+    for (const IValue& item : v.to_tuple().items) all = all * 1000003 + uint64_t(hash(item));
+    return int64_t(all);
+  }
+  throw TypeError(str("unhashable type: '", v.type(), "'"));
 }
 
 #define RL_EXTREME(name, large)                                                                      \

@@ -318,7 +318,12 @@ bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_o
   if (n && !n->location.snippet.empty()) {
     std::string frames = n->location.stack();
     if (text.starts_with(title)) text.insert(title.size(), frames);  // this calls what has failed
-    else text = str(title, frames, dynamic_cast<const ScriptError*>(&e) ? "" : "RuntimeError: ", text);
+    else
+      text = str(title, frames,
+                 dynamic_cast<const ScriptError*>(&e) ? ""
+                 : e.kind() == ErrorKind::Key         ? "KeyError: "
+                                                      : "RuntimeError: ",
+                 text);
   }
   if (dynamic_cast<const ScriptError*>(&e)) throw ScriptError(text);
   if (e.kind() == ErrorKind::Index) throw IndexError(text);
@@ -479,7 +484,7 @@ void Executable::step(const Instruction& i, IValue* registers) const {
         const IValue& v = read(in[k], registers);
         line += (k ? " " : "") + shown(v);
       }
-      std::printf("%s\n", line.c_str());
+      print_line(line);
       return;
     }
     case Code::Format:

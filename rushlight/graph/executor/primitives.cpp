@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "rushlight/autograd/meta.h"
+#include "rushlight/core/generator.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/boxing.h"
@@ -58,12 +59,17 @@ Tensor make_tensor(const IValue& data, const IValue& dtype, const IValue& device
   return out;
 }
 
+bool truth(const Tensor& t) {
+  RL_CHECK(RuntimeError, t.numel() <= 1, "Boolean value of Tensor with more than one value is ambiguous");
+  return number(t).to<bool>();
+}
+
 const Entry kEntries[] = {
     RL_P("aten::eq.device(Device a, Device b) -> bool", a[0].to_device() == a[1].to_device()),
     RL_P("aten::ne.device(Device a, Device b) -> bool", !(a[0].to_device() == a[1].to_device())),
     RL_P("aten::Int.Tensor(Tensor a) -> int", number(a[0].tensor()).to_int()),
     RL_P("aten::Float.Tensor(Tensor a) -> float", number(a[0].tensor()).to_double()),
-    RL_P("aten::Bool.Tensor(Tensor a) -> bool", number(a[0].tensor()).to<bool>()),
+    RL_P("aten::Bool.Tensor(Tensor a) -> bool", truth(a[0].tensor())),
     RL_P("aten::IntImplicit(Tensor a) -> int", number(a[0].tensor()).to_int()),
     RL_P("aten::FloatImplicit(Tensor a) -> float", number(a[0].tensor()).to_double()),
     RL_P("aten::ScalarImplicit(Tensor a) -> Scalar", number(a[0].tensor())),
@@ -98,6 +104,7 @@ const Entry kEntries[] = {
     RL_P("aten::as_tensor.Scalar(Scalar t, *, ScalarType? dtype=None, Device? device=None) -> Tensor",
          make_tensor(a[0], a[1], a[2], false)),
     RL_P("aten::device(str a) -> Device", Device::parse(a[0].to_string())),
+    RL_DO("aten::manual_seed(int seed) -> ()", default_generator().manual_seed(uint64_t(a[0].to_int()))),
     RL_DO("aten::warn(str message, int stacklevel=2) -> ()", show_warning(shown(a[0]))),
     RL_P("aten::Complex.Tensor(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),
     RL_P("aten::ComplexImplicit(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),

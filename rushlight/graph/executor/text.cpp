@@ -505,7 +505,7 @@ std::string percent_format(const IValue* a, size_t n) {
       out += '%';
       continue;
     }
-    RL_CHECK(TypeError, next < n, "not enough arguments for format string '", pattern, "'");
+    RL_CHECK(TypeError, next < n, "Too few arguments for format string: not enough arguments for '", pattern, "'");
     const IValue& v = a[next++];
     std::string align = left ? "<" : zero ? "" : ">";
     std::string front =

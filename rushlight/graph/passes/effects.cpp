@@ -47,7 +47,8 @@ bool has_side_effects(const Node& n) {
     for (const Node* inner : *b)
       if (has_side_effects(*inner)) return true;
   if (n.op) return n.op->def().opaque || is_random(n) || any_holds(n.op->writes(), n);
-  if (raises_by_purpose(n) || n.is("aten::warn") || sets_mode(n)) return true;
+  if (raises_by_purpose(n) || sets_mode(n)) return true;
+  if (n.primitive && n.primitive->schema.returns.empty()) return true;  // aten::warn, aten::manual_seed
   if (const Schema* s = n.schema())
     return std::any_of(s->args.begin(), s->args.end(), [](const Argument& a) { return a.is_mutated; });
   return !is_structure(n);
