@@ -4,6 +4,7 @@
 #include <new>
 
 #include "rushlight/autograd/engine.h"
+#include "rushlight/autograd/view_nodes.h"
 #include "rushlight/dispatch/boxing.h"
 #include "rushlight/fn/clone.h"
 
@@ -267,6 +268,13 @@ void OpNode::hook_saved(int i, size_t item, SavedHooks& hooks) {
   throw AutogradError(kHookOnNone);
 }
 
+// So that the rule's own computation is differentiated. `edge`: of an argument; null for a result.
+void OpNode::put_on_graph(const Tensor& saved, int i, const Edge* edge) const {
+  if (slices_ && (!edge || i == 0)) return set_history(saved, slices_->part(edge), 0);
+  if (edge) return set_history(saved, edge->node, edge->input_nr);
+  set_history(saved, Ref<Node>(const_cast<OpNode*>(this)), plan_.saved_results[size_t(i) - plan_.args.size()]);
+}
+
 // Empty if nothing was packed. As saved values do, the tensors stand where the packed ones stood in the graph.
 Tensors OpNode::unpack(int i) const {
   Tensors out;
@@ -280,8 +288,7 @@ Tensors OpNode::unpack(int i) const {
     if (t.defined() && thread_state.grad_enabled && is_differentiable(t.dtype()) && (!edge || edge->node) &&
         !(plan_.rule.one && nr > 0)) {
       t = detached_alias(t);
-      if (edge) set_history(t, edge->node, edge->input_nr);
-      else set_history(t, Ref<Node>(const_cast<OpNode*>(this)), nr);
+      put_on_graph(t, i, edge);
     }
     if (edge) edge++;
     out.push_back(std::move(t));
@@ -346,9 +353,8 @@ Tensor OpNode::saved_tensor(int i) const {
     uint32_t nr = plan_.saved_results[size_t(result)];
     check_version(t, versions_[i], name(), nr, plan_.schema.name);
     if (!thread_state.grad_enabled || !is_differentiable(t.dtype()) || (plan_.rule.one && nr > 0)) return t;
-    // Back on the graph, so that the rule's own computation is differentiated.
     Tensor again = detached_alias(t);
-    set_history(again, Ref<Node>(const_cast<OpNode*>(this)), nr);
+    put_on_graph(again, i, nullptr);
     return again;
   }
   if (t.impl()->version() != versions_[i]) {

@@ -48,6 +48,8 @@ std::string gradient_name(const Schema& schema);
 void check_version(const Tensor& t, uint32_t saved_at, const std::string& result_of, uint32_t nr,
                    const std::string& by);
 
+class CopySlices;
+
 class OpNode final : public Node {
  public:
   // Edges and saved arguments come from args; the results are saved by save_results. In-place operators overwrite their first
@@ -60,6 +62,8 @@ class OpNode final : public Node {
   std::string name() const override { return shown_ ? shown_ : plan_.name; }
   // Shows another name, one of a record's: that of the composite of which this is the last step.
   void call_it(const char* name) { shown_ = name; }
+  // The operator wrote to a view: `slices`, which owns this node, stands in the graph for it.
+  void runs_in(const CopySlices& slices) { slices_ = &slices; }
   void release_saved() override;
   void visit_owned(OwnedVisitor& visitor) const override;
 
@@ -80,6 +84,7 @@ class OpNode final : public Node {
   void dispose() override;
   void check_alive(int i) const;
   void pack(int i);
+  void put_on_graph(const Tensor& saved, int i, const Edge* edge) const;
   Tensors unpack(int i) const;
 
   const GradPlan& plan_;
@@ -87,6 +92,7 @@ class OpNode final : public Node {
   uint32_t bytes_;  // of the whole block: this object, edges, values, versions, ints
   bool released_ = false;
   const char* shown_ = nullptr;
+  const CopySlices* slices_ = nullptr;
   IValue* values_;
   uint32_t* versions_;
   int64_t* ints_;

@@ -56,6 +56,11 @@ AsStridedNode::AsStridedNode(const Tensor& base, const Tensor& view) : base_(bas
   set_gradient_edge(edges()[0], base);
 }
 
+AsStridedNode::AsStridedNode(Edge of, const Geometry& base, const Geometry& view) : base_(base), view_(view) {
+  allocate_edges(1);
+  edges()[0] = std::move(of);
+}
+
 Grads AsStridedNode::apply(Backward&, Tensor* grads) {
   check_same_kind(base_, view_);
   bool split = is_complex(base_.dtype) && !is_complex(view_.dtype);
@@ -73,6 +78,16 @@ CopySlices::CopySlices(const Tensor& base, const Tensor& view, Ref<Node> inner)
   // The inner node answers for the base instead of the view.
   inner_->edges()[0].node = edges()[0].node;
   inner_->edges()[0].input_nr = edges()[0].input_nr;
+  if (auto* op = dynamic_cast<OpNode*>(inner_.get())) op->runs_in(*this);
+}
+
+Ref<Node> CopySlices::part(bool before) const {
+  Edge of = edges()[0];
+  if (!before) {
+    of.node = Ref<Node>(const_cast<CopySlices*>(this));
+    of.input_nr = 0;
+  }
+  return make_ref<AsStridedNode>(std::move(of), base_, view_);
 }
 
 void CopySlices::release_saved() { inner_ = nullptr; }

@@ -23,6 +23,8 @@ struct Geometry {
 class AsStridedNode final : public Node {
  public:
   AsStridedNode(const Tensor& base, const Tensor& view);
+  // `of`: where the gradient of the base goes.
+  AsStridedNode(Edge of, const Geometry& base, const Geometry& view);
   Grads apply(Backward& run, Tensor* grads) override;
   std::string name() const override { return "AsStridedBackward0"; }
 
@@ -38,6 +40,8 @@ class CopySlices final : public Node {
   std::string name() const override { return "CopySlices"; }
   void release_saved() override;
   void visit_owned(OwnedVisitor& visitor) const override;
+  // The view, as a part of what the base is after the operator, and (`before`) was before it.
+  Ref<Node> part(bool before) const;
 
  private:
   Geometry base_, view_;

@@ -451,3 +451,19 @@ def test_strict_derivatives_say_what_is_independent(derivative, function):
     ours, theirs = first_sentence(rushlight), first_sentence(torch)
     assert ours[0] == theirs[0]
     assert ours[1] == theirs[1]
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize("name", ["relu_", "sigmoid_", "tanh_", "exp_", "sqrt_", "square_"])
+def test_second_derivatives_of_what_writes_to_a_view(name, hooked):
+    def program(root):
+        x = root.clone()
+        getattr(x.view(2, 2).t()[0], name)()
+        y = x * x
+        getattr(y[1:3], name)()
+        return y
+
+    v = rushlight.tensor([1.5, 0.5, 0.75, 1.25], dtype=rushlight.float64, requires_grad=True)
+    with rushlight.autograd.graph.saved_tensors_hooks(*[lambda t: t] * 2) if hooked else rushlight.enable_grad():
+        assert rushlight.autograd.gradcheck(program, [v])
+        assert rushlight.autograd.gradgradcheck(program, [v])
