@@ -43,27 +43,18 @@ def same(a, b, dtype):
     return len(a) == len(b) and np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
-def is_whole(v):
-    return isinstance(v, int)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_arange(dtype):
     for args in ARANGES:
-        if dtype == "int64" and not all(map(is_whole, args)):
-            continue  # PyTorch cuts the bounds before it counts
         assert same(outcome(rl, "arange", args, dtype), outcome(torch, "arange", args, dtype), dtype), args
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "int16"])
-def test_arange_counts_before_it_cuts(dtype):
-    """As in NumPy: ceil((end - start) / step) elements, whatever the dtype."""
+def test_arange_of_integers_between_fractions(dtype):
+    """In int64 the bounds are cut before the elements are counted, in narrower integers after."""
     for start, end, step in itertools.product([0, 0.5, -0.5, 2.9], [3.1, 9.86, 10], [1, 1.3, 2.5, 3]):
         ours = rl.arange(start, end, step, dtype=getattr(rl, dtype))
-        assert ours.numel() == math.ceil((end - start) / step), (start, end, step)
-        assert ours.tolist() == [int(start) + i * int(step) for i in range(ours.numel())]
-    with pytest.raises(RuntimeError, match="step must be nonzero"):
-        rl.arange(0, 1, 0.5, dtype=rl.int64)
+        assert ours.tolist() == torch.arange(start, end, step, dtype=getattr(torch, dtype)).tolist(), (start, end, step)
 
 
 def test_arange_at_the_ends_of_64_bits():

@@ -166,22 +166,22 @@ TensorSpec arange_step_spec(const Scalar& start, const Scalar& end, const Scalar
   DType d = range_dtype(dtype, {start, end, step});
   RL_CHECK(NotImplementedError, d != DType::Bool && !is_complex(d), "\"arange_cpu\" not implemented for '",
            scalar_type_name(d), "'");
-  RL_CHECK(RuntimeError, d != DType::Int64 || step.to_int() != 0, "step must be nonzero: as an integer ", step,
-           " is 0");
+  if (is_integral(d, true)) start.to_int(), step.to_int();  // they have to fit
+  // Counted exactly: the distance has 64 bits and no sign. In int64 the ends are whole numbers before they are counted.
+  if (d == DType::Int64 ||
+      (is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true))) {
+    RL_CHECK(RuntimeError, step.to_int() != 0, "step must be nonzero: as an integer ", step, " is 0");
+    uint64_t up = uint64_t(end.to_int()) - uint64_t(start.to_int()), stride = uint64_t(step.to_int());
+    if (by < 0) up = -up, stride = -stride;
+    uint64_t n = up / stride + (up % stride != 0);
+    RL_CHECK(RuntimeError, n < uint64_t(1) << 63, "invalid size, possible overflow? arange from ", start, " to ", end,
+             " by ", step, " has ", n, " elements");
+    return spec_of(int64_t(n), d, device);
+  }
   double steps = std::ceil((b - a) / by);
   RL_CHECK(RuntimeError, steps < 0x1p63, "invalid size, possible overflow? arange from ", start, " to ", end, " by ",
            step, " has ", steps, " elements");
-  int64_t n = int64_t(steps);
-  if (is_integral(d, true)) {
-    start.to_int(), step.to_int();  // they have to fit
-    if (start.is_integral(true) && end.is_integral(true) && step.is_integral(true)) {
-      // Counted exactly: the distance has 64 bits and no sign.
-      uint64_t up = uint64_t(end.to_int()) - uint64_t(start.to_int()), stride = uint64_t(step.to_int());
-      if (by < 0) up = -up, stride = -stride;
-      n = int64_t(up / stride + (up % stride != 0));
-    }
-  }
-  return spec_of(n, d, device);
+  return spec_of(int64_t(steps), d, device);
 }
 TensorSpec arange_start_spec(const Scalar& start, const Scalar& end, const DT& dtype, const LT& layout,
                              const DV& device, const OB& pin) {
