@@ -1,5 +1,6 @@
 """nn.init, nn.utils and the parts of nn.functional that no module reaches, against PyTorch's."""
 
+import itertools
 import warnings
 
 import pytest
@@ -200,3 +201,40 @@ def test_every_public_name_is_there():
     assert not {n for n in dir(torch.nn) if n[0].isupper() and not hasattr(rl.nn, n)}
     for name in torch.nn.init.__all__:
         assert hasattr(rl.nn.init, name)
+
+
+RESAMPLED = [(399, 437), (403, 377), (354, 314), (138, 151), (12, 12), (20, 40), (7, 3), (1, 5)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize(
+    "mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "bilinear smooth", "bicubic smooth"]
+)
+def test_interpolate_to_many_sizes_and_by_many_factors(mode, dtype):
+    name, _, smooth = mode.partition(" ")
+    corners = [None] if "nearest" in mode else [True, False]
+    for (n, out), align, channels in itertools.product(RESAMPLED, corners, [1, 4]):
+        x = (torch.rand(1, channels, 3, n, generator=torch.Generator().manual_seed(n)) * 256).to(getattr(torch, dtype))
+        ways = [{"size": (5, out)}, {"scale_factor": 1.1}, {"scale_factor": (2.05, out / n)}, {"scale_factor": 1.0}]
+        for how in ways:
+            options = how | {"mode": name, "align_corners": align, "antialias": bool(smooth)}
+            expected = torch.nn.functional.interpolate(x, **options)
+            found = rl.nn.functional.interpolate(from_torch(x), **options)
+            tolerance = {"float32": 0.02, "float64": 1e-8, "uint8": 0}[dtype]
+            assert found.shape == expected.shape, (n, channels, options)
+            assert torch.from_numpy(found.numpy()).sub(expected).abs().max() <= tolerance, (n, channels, options)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+@pytest.mark.parametrize("shape", [(3, 0, 10), (0, 3, 10), (2, 0), (0, 4), (0, 0, 4)])
+def test_padding_of_nothing(mode, shape):
+    def padded(fw):
+        return tuple(fw.nn.functional.pad(fw.ones(shape), (2, 1), mode=mode).shape)
+
+    try:
+        expected = padded(torch)
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match="Expected 2D or 3D .* other non-zero dimensions"):
+            padded(rl)
+    else:
+        assert padded(rl) == expected

@@ -72,9 +72,10 @@ Taps smooth_taps(Resample how, int64_t in, int64_t out, C step) {
   return found;
 }
 
-// C: the type PyTorch computes places in, which decides which slice is taken; double for double only.
+// C: the type PyTorch computes places in, which decides which slice is taken; double for double only. `whole`: where it finds the
+// nearest element of an equal or twofold size by counting, whatever the factor.
 template <class C>
-Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners) {
+Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, bool align_corners, bool whole) {
   C step = factor && *factor > 0 ? C(1.0 / *factor) : C(in) / C(out);
   if (align_corners) step = out > 1 ? C(in - 1) / C(out - 1) : C(0);
   if (how >= Resample::SmoothLinear) return smooth_taps(how, in, out, step);
@@ -85,12 +86,12 @@ Taps taps(Resample how, int64_t in, int64_t out, std::optional<double> factor, b
   for (int64_t i = 0; i < out; i++) {
     size_t at = size_t(i);
     if (how == Resample::Nearest) {
-      int64_t from = in == out ? i : out == 2 * in ? i / 2 : int64_t(std::floor(float(i) * float(step)));
+      int64_t from = whole && in == out ? i : whole && out == 2 * in ? i / 2 : int64_t(std::floor(float(C(i) * step)));
       found.places[0][at] = std::min(from, in - 1);
     } else if (how == Resample::NearestExact) {
-      found.places[0][at] = std::min(int64_t(std::floor((float(i) + 0.5f) * float(step))), in - 1);
+      found.places[0][at] = std::min(int64_t(std::floor(float((C(i) + C(0.5)) * step))), in - 1);
     } else {
-      C real = align_corners ? step * C(i) : step * (C(i) + C(0.5)) - C(0.5);
+      C real = align_corners ? step * C(i) : std::fma(step, C(i) + C(0.5), C(-0.5));
       if (how == Resample::Linear) real = std::max(real, C(0));
       int64_t first = int64_t(std::floor(real));
       double t = double(real) - double(first);
@@ -194,17 +195,22 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
   }
   empty_tensor(sizes, DType::Float64);  // what no memory holds is refused before positions are counted
   Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
+  MemoryFormat last = dims == 3 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  int64_t around = 0;  // PyTorch has other kernels for small results, and for channels that come last
+  for (int64_t d = 0; d < dims; d++) around += sizes[size_t(d + 2)];
+  bool whole = dims > 1 && (around <= (dims == 2 ? 128 : 256) || (x.size(1) > 3 && x.is_contiguous(last)));
   for (int64_t d = dims - 1; d >= 0; d--) {
     int64_t in = x.sizes()[size_t(d + 2)];
     std::optional<double> factor = factors ? std::optional<double>((*factors)[size_t(d)]) : std::nullopt;
     int64_t out = sizes[size_t(d + 2)];
-    auto taps_for = weighted && (bytes || x.dtype() == DType::Float64) ? taps<double> : taps<float>;
-    Taps found = taps_for(how, in, out, factor, align_corners);
+    // A size that stays is copied, though the factor says otherwise; not so by PyTorch's bicubic kernel.
+    if (in == out && weighted && (bytes || how != Resample::Cubic)) continue;
+    bool wide = weighted ? bytes || x.dtype() == DType::Float64 : x.dtype() == DType::Float64 && !whole;
+    Taps found = (wide ? taps<double> : taps<float>)(how, in, out, factor, align_corners, whole);
     if (weighted && is_half(x.dtype()) && (how == Resample::Cubic || dims != 2)) round_weights(how, x.dtype(), found);
     result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
-  result = to(result, x.dtype());
-  MemoryFormat last = dims == 3 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  result = result.is_same(x) ? clone(x) : to(result, x.dtype());
   return !x.is_contiguous() && x.is_contiguous(last) ? clone(result, last) : result;
 }
 

@@ -147,7 +147,9 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
                      : border == Border::Replicate ? "replication_pad"
                                                    : "circular_pad";
   RL_CHECK(RuntimeError, pad.size() == 2 * dims, "padding size is expected to be ", 2 * dims);
-  RL_CHECK(ShapeError, self.dim() == dims + 1 || self.dim() == dims + 2, name, dims, "d: expected ", dims + 1, "D or ",
+  bool batched = self.dim() == dims + 2, sized = true;
+  for (int64_t d = batched; d < self.dim() && border != Border::Circular; d++) sized &= self.size(d) != 0;
+  RL_CHECK(ShapeError, (self.dim() == dims + 1 || batched) && sized, name, dims, "d: Expected ", dims + 1, "D or ",
            dims + 2,
            "D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: ",
            self.sizes());
