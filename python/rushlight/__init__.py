@@ -120,7 +120,7 @@ _LAZY_NAMES = {
     ),
     **dict.fromkeys(
         (
-            "autocast_decrement_nesting", "autocast_increment_nesting", "ccol_indices_copy", "col_indices_copy", "cond",
+            "autocast_decrement_nesting", "autocast_increment_nesting", "ccol_indices_copy", "col_indices_copy",
             "crow_indices_copy", "cudnn_is_acceptable", "detach_", "fork", "get_autocast_gpu_dtype", "get_autocast_ipu_dtype",
             "get_autocast_xla_dtype", "hsmm", "hspmm", "indices_copy", "is_autocast_ipu_enabled", "is_autocast_xla_enabled",
             "is_distributed", "is_vulkan_available", "lobpcg", "native_dropout", "native_norm", "row_indices_copy", "saddmm",
@@ -138,6 +138,7 @@ _LAZY_NAMES = {
         "_rare",
     ),
     **dict.fromkeys(("DispatchKey", "DispatchKeySet"), "_c_names"),
+    **dict.fromkeys(("cond", "while_loop"), "_higher_order_ops"),
     "FileCheck": "testing",
     **dict.fromkeys(("PyTorchFileReader", "PyTorchFileWriter"), "_file_reader"),
     **dict.fromkeys(("Argument", "FunctionSchema", "parse_schema"), "_ops"),

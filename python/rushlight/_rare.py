@@ -185,19 +185,6 @@ def segment_reduce(
     return out.reshape(*lead, runs, *rest)
 
 
-def cond(pred: Any, true_fn: Callable, false_fn: Callable, operands: Any = ()) -> Any:
-    """true_fn(*operands) or false_fn(*operands), as pred says."""
-    if not isinstance(pred, (bool, int, float, Tensor)):
-        raise RuntimeError(f"Expected pred to be bool or tensor, but got {pred}.")
-    if isinstance(pred, Tensor) and pred.numel() != 1:
-        raise RuntimeError(f"Expected pred to be bool or single-element tensor, but got {pred}.")
-    if not callable(true_fn) or not callable(false_fn):
-        raise RuntimeError("Expect both branches to be callable.")
-    if not isinstance(operands, (tuple, list)):
-        raise RuntimeError(f"Expect operands to be a tuple of possibly nested dict/list/tuple, got {operands}.")
-    return (true_fn if pred else false_fn)(*operands)
-
-
 def lobpcg(
     A: Tensor,  # noqa: N803
     k: int | None = None,

@@ -26,6 +26,10 @@ PACKAGES = [
 MODULES = [
     "rushlight._compile",
     "rushlight._higher_order_ops.associative_scan",
+    "rushlight._higher_order_ops.cond",
+    "rushlight._higher_order_ops.map",
+    "rushlight._higher_order_ops.scan",
+    "rushlight._higher_order_ops.while_loop",
     "rushlight.jit._names",
     "rushlight.futures",
     "rushlight.hub",

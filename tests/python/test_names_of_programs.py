@@ -84,3 +84,29 @@ def test_small_ones():
     with pytest.raises(torch.UnsupportedError, match="emit_nvtx"):
         torch.autograd.profiler.emit_nvtx()
     assert torch.utils.data.dataloader._BaseDataLoaderIter and torch.cuda.random.seed and torch.cuda.streams.Stream
+
+
+def test_functions_of_functions_run_as_they_are_written():
+    from rushlight._higher_order_ops.cond import cond_op
+
+    ops = torch._higher_order_ops
+    assert cond_op is torch.cond is ops.cond
+    x = torch.arange(6.0).reshape(2, 3).requires_grad_()
+    carry, rows = ops.scan(lambda c, y: (c + y["a"], (c, y["a"] * 2)), torch.zeros(2), {"a": x}, dim=1, reverse=True)
+    assert carry.tolist() == [3.0, 12.0] and rows[0].tolist() == [[3.0, 2.0, 0.0], [9.0, 5.0, 0.0]]
+    rows[1].sum().backward()
+    assert x.grad.tolist() == [[2.0] * 3] * 2
+    assert ops.map(lambda v, by: v.sum() * by, x, 2).tolist() == [6.0, 24.0]
+    assert [
+        t.item() for t in torch.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), [torch.tensor(0), x[0, 1]])
+    ] == [3, 8]
+    for wrong in (
+        lambda: torch.while_loop(lambda i: torch.ones(2), lambda i: (i,), (x,)),
+        lambda: torch.while_loop(lambda i: True, lambda i: (i, i), (x,)),
+        lambda: torch.while_loop(3, lambda i: i, (x,)),
+        lambda: ops.scan(lambda c, y: (c, y), x, torch.ones(2, 0), dim=1),
+        lambda: ops.map(lambda v: v, [1, 2]),
+        lambda: ops.map(lambda v: v, [torch.ones(2), torch.ones(3)]),
+    ):
+        with pytest.raises(RuntimeError):
+            wrong()
