@@ -162,6 +162,8 @@ def broadcast_shapes(*shapes) -> _C.Size:
     """The shape that tensors of these shapes broadcast to."""
     sizes: list[int] = []
     for shape in shapes:
+        if not isinstance(shape, (int, tuple, list)):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
         shape = [shape] if isinstance(shape, int) else list(shape)
         sizes = [1] * (len(shape) - len(sizes)) + sizes
         for i, n in enumerate(shape, len(sizes) - len(shape)):

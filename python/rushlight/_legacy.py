@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import _C
 from ._C import Tensor, _legacy_typed, _scalar_types, _storage_dtypes
 
 _NAMES = {
@@ -21,7 +22,11 @@ class _TypedTensorMeta(type):
             )
         return super().__new__(cls, name, bases, members)
 
-    def __call__(cls, *args):
+    def __call__(cls, *args, device=None):
+        if device is not None and _C.device(device).type != "cpu":
+            raise RuntimeError(
+                f"legacy constructor expects device type: cpu but device type: {_C.device(device).type} was passed"
+            )
         return _legacy_typed(cls.dtype, args)
 
     def __instancecheck__(cls, value) -> bool:

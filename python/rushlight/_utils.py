@@ -37,6 +37,13 @@ def _take_tensors(tensors: Sequence[Tensor], size_limit: int):
     yield from groups.values()
 
 
+def _element_size(dtype: Any) -> int:
+    """The bytes of an element of that dtype."""
+    if not isinstance(dtype, _C.dtype):
+        raise RuntimeError(f"expected torch.dtype, but got {type(dtype)}")
+    return dtype.itemsize
+
+
 def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = False) -> int:
     """The index of a device that is not the CPU; -1 for the CPU where that is allowed."""
     if isinstance(device, int):

@@ -23,7 +23,8 @@ inline To cast_value(From v) {
   else if constexpr (is_half(dtype_of<To>)) return To(float(v));
   else if constexpr (std::is_same_v<To, bool>) return v != From(0);
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 8)
-    return To(int64_t(v));  // wraps as PyTorch's x86 kernels do, instead of saturating
+    return To(
+        std::conditional_t<std::is_same_v<To, uint32_t>, int64_t, int32_t>(v));  // what x86 makes of what doesn't fit
   else return To(v);
 }
 

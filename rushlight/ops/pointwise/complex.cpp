@@ -71,9 +71,10 @@ Tensor view_as_complex_op(const Tensor& self) {
 
 TensorSpec complex_meta(const Tensor& re, const Tensor& im) {
   bool known = re.dtype() == DType::Float32 || re.dtype() == DType::Float64 || re.dtype() == DType::Float16;
-  RL_CHECK(RuntimeError, re.dtype() == im.dtype() && known,
-           "Expected both inputs to be Half, Float or Double tensors of the same type but got ", re.dtype(), " and ",
-           im.dtype());
+  RL_CHECK(RuntimeError, known, "Expected both inputs to be Half, Float or Double tensors but got ",
+           scalar_type_name(re.dtype()), " and ", scalar_type_name(im.dtype()));
+  RL_CHECK(RuntimeError, re.dtype() == im.dtype(), "Expected object of scalar type ", scalar_type_name(re.dtype()),
+           " but got scalar type ", scalar_type_name(im.dtype()), " for second argument");
   return {.sizes = broadcast_shapes(re.sizes(), im.sizes()), .dtype = to_complex(re.dtype()), .device = re.device()};
 }
 void complex_cpu(const Tensor& re, const Tensor& im, const Tensor& out) {

@@ -2,6 +2,7 @@
 #include "rushlight/dispatch/expect.h"
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
+#include "rushlight/fn/_unsafe_view.h"
 #include "rushlight/fn/as_strided.h"
 #include "rushlight/fn/as_strided_backward.h"
 #include "rushlight/fn/clone.h"
@@ -131,7 +132,7 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
 Tensor reshape_op(const Tensor& self, IntArrayRef shape) {
   Dims sizes = infer_size(shape, self.numel()), strides;
   if (view_strides(self, sizes, strides)) return view(self, sizes);
-  return view(clone(self, MemoryFormat::Contiguous), sizes);
+  return _unsafe_view(clone(self, MemoryFormat::Contiguous), sizes);
 }
 
 Tensor expand_op(const Tensor& self, IntArrayRef size, bool) {
@@ -486,6 +487,14 @@ OP(view, {.schema = "view(Tensor(a) self, int[] size) -> Tensor(a)",
           .kernel = view<view_op>(),
           .grad = {{}, back_to_shape},
           .forms = kMethod});
+OP(_unsafe_view, {.schema = "_unsafe_view(Tensor self, SymInt[] size) -> Tensor",
+                  .doc = "view of what nothing else will look at: the result is no view to autograd, and has no base.",
+                  .kernel = function<view_op>(),
+                  .grad = {{}, back_to_shape},
+                  .forms = kFunction,
+                  .node = "UnsafeViewBackward0",
+                  .any_device = true,
+                  .shares = {"self"}});
 OP(view_dtype, {.schema = "view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)",
                 .doc = "The same bytes as another dtype."
                        " >>> torch.tensor([1.]).view(torch.int32)\ntensor([1065353216], dtype=torch.int32)",

@@ -53,8 +53,13 @@ def _per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
                 f"{name} must have the same length as optimizer.param_groups. "
                 f"{name} has {len(value)} values, param_groups has {len(optimizer.param_groups)}."
             )
-        return list(value)
-    return [value] * len(optimizer.param_groups)
+        return [_own_value(v) for v in value]
+    return [_own_value(value) for _ in optimizer.param_groups]
+
+
+def _own_value(value: Any) -> Any:
+    """A tensor of the program's stays its own: what it writes there later changes no schedule."""
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _check_optimizer(optimizer: Any) -> None:
