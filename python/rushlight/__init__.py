@@ -133,12 +133,30 @@ _LAZY_NAMES = {
             "miopen_convolution_add_relu", "miopen_convolution_relu", "miopen_convolution_transpose", "miopen_ctc_loss",
             "miopen_depthwise_convolution", "miopen_rnn", "mkldnn_adaptive_avg_pool2d", "mkldnn_convolution", "mkldnn_max_pool2d",
             "mkldnn_max_pool3d", "AcceleratorError", "FatalError", "batch_norm_update_stats", "init_num_threads", "slice_inverse",
-            "sym_constrain_range", "sym_constrain_range_for_size", "sym_fresh_size",
+            "mkldnn_linear_backward_weights", "resize_as_sparse_", "sym_constrain_range", "sym_constrain_range_for_size", "sym_fresh_size",
         ),
         "_rare",
     ),
     **dict.fromkeys(("DispatchKey", "DispatchKeySet"), "_c_names"),
     **dict.fromkeys(("cond", "while_loop"), "_higher_order_ops"),
+    **dict.fromkeys(("Block", "ClassType", "Graph", "Node", "Value"), "_C"),
+    **dict.fromkeys(
+        (
+            "AVG", "AggregationType", "ExcludeDispatchKeyGuard", "InferredType", "JITException", "LockingLogger", "NoopLogger", "SUM",
+            "import_ir_module", "import_ir_module_from_buffer", "parse_ir",
+        ),
+        "_c_names",
+    ),
+    **dict.fromkeys(
+        (
+            "choose_qparams_optimized", "empty_quantized", "fbgemm_linear_fp16_weight", "fbgemm_linear_fp16_weight_fp32_activation",
+            "fbgemm_linear_int8_weight", "fbgemm_linear_int8_weight_fp32_activation", "fbgemm_linear_quantize_weight",
+            "fbgemm_pack_gemm_matrix_fp16", "fbgemm_pack_quantized_matrix", "fused_moving_avg_obs_fake_quant", "quantized_batch_norm",
+            "quantized_max_pool1d", "quantized_max_pool2d", "quantized_max_pool3d",
+        ),
+        "_rare_quantized",
+    ),
+    "thread_safe_generator": "random",
     "FileCheck": "testing",
     **dict.fromkeys(("PyTorchFileReader", "PyTorchFileWriter"), "_file_reader"),
     **dict.fromkeys(("Argument", "FunctionSchema", "parse_schema"), "_ops"),
@@ -367,10 +385,19 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     elif isinstance(obj, UntypedStorage):
         dtype = dtype or get_default_dtype()
         made = Tensor._rebuild(obj, dtype, 0, (obj.nbytes() // dtype.itemsize,), (1,)).to(device=device)
-    elif hasattr(obj, "__dlpack__") and not hasattr(obj, "__array_interface__"):
+    elif type(obj).__name__ == "PyCapsule" or hasattr(obj, "__dlpack__") and not hasattr(obj, "__array_interface__"):
         made = from_dlpack(obj).to(dtype=dtype, device=device)
     elif isinstance(obj, (bytes, bytearray, memoryview)):
         made = frombuffer(obj, dtype=dtype or get_default_dtype())
     else:
         made = as_tensor(obj, dtype=dtype, device=device)
+    if copy is False:
+        if isinstance(obj, (_builtins.int, _builtins.float, _builtins.complex, list, tuple)):
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        held = obj if isinstance(obj, Tensor) else as_tensor(obj) if hasattr(obj, "__array_interface__") else made
+        if held.dtype != made.dtype or held.device != made.device:
+            raise ValueError(
+                f"can't alias tensor with dtype '{_C._scalar_types[held.dtype]}' on {held.device} into dtype "
+                f"'{_C._scalar_types[made.dtype]}' on {made.device}. Hint: leave copy= out, then it is copied where it must be"
+            )
     return made.requires_grad_() if requires_grad and not made.requires_grad else made

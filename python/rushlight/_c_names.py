@@ -211,6 +211,106 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple:
     return parse(*args, **kwargs)
 
 
+ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
+
+
+class AggregationType(enum.Enum):
+    """What a logger keeps of the values of a counter."""
+
+    SUM, AVG = range(2)
+
+
+SUM, AVG = AggregationType.SUM, AggregationType.AVG
+
+
+class NoopLogger:
+    """A logger that keeps nothing."""
+
+    def add_stat_value(self, name: str, value: int) -> None:
+        """Adds a value to a counter."""
+
+    def get_counter_val(self, name: str) -> int:
+        """The counter's sum, or mean: 0 where nothing came."""
+        return 0
+
+    def set_aggregation_type(self, name: str, type: AggregationType) -> None:
+        """Says which of them."""
+
+
+class LockingLogger(NoopLogger):
+    """A logger that several threads may use at once.
+
+    >>> logger = LockingLogger()
+    >>> logger.set_aggregation_type("calls", AVG)
+    >>> for value in (2, 4):
+    ...     logger.add_stat_value("calls", value)
+    >>> logger.get_counter_val("calls")
+    3
+    """
+
+    def __init__(self) -> None:
+        import threading
+
+        self._lock = threading.Lock()
+        self._values: dict[str, list[int]] = {}
+        self._kinds: dict[str, AggregationType] = {}
+
+    def add_stat_value(self, name: str, value: int) -> None:
+        with self._lock:
+            self._values.setdefault(name, []).append(value)
+
+    def get_counter_val(self, name: str) -> int:
+        with self._lock:
+            values = self._values.get(name, [])
+            mean = self._kinds.get(name) is AVG and values
+            return sum(values) // len(values) if mean else sum(values)
+
+    def set_aggregation_type(self, name: str, type: AggregationType) -> None:
+        with self._lock:
+            self._kinds[name] = type
+
+
+class InferredType:
+    """A type that was found, or the text of why none was."""
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    def success(self) -> bool:
+        return not isinstance(self._found, str)
+
+    def type(self) -> Any:
+        if not self.success():
+            raise RuntimeError(
+                f"Tried to get the type from an InferredType but the type is null. Reason: {self._found}"
+            )
+        return self._found
+
+    def reason(self) -> str:
+        return self._found if isinstance(self._found, str) else ""
+
+
+def import_ir_module(
+    cu: Any, filename: Any, map_location: Any = None, extra_files: Any = None, restore_shapes: bool = False
+) -> Any:
+    """torch.jit.load of a file; `cu`, which keeps the code in PyTorch, is not needed."""
+    from .jit import load
+
+    return load(filename, map_location, extra_files)
+
+
+def import_ir_module_from_buffer(
+    cu: Any, buffer: bytes, map_location: Any = None, extra_files: Any = None, restore_shapes: bool = False
+) -> Any:
+    """torch.jit.load of what a file holds."""
+    import io
+
+    return import_ir_module(cu, io.BytesIO(buffer), map_location, extra_files)
+
+
+JITException = RuntimeError  # torch.jit.Error too
+
+
 def parse_ir(text: str, parse_tensor_constants: bool = False) -> Any:
     """A graph from its text."""
     from .jit import _graph  # noqa: F401  # the methods of graphs that stand there

@@ -106,6 +106,30 @@ def sspaddmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha:
 saddmm = sspaddmm
 
 
+def resize_as_sparse_(input: Tensor, the_template: Tensor) -> Tensor:
+    """Gives a sparse tensor of coordinates the sizes of another; with elements it may only grow, its sparse and dense dimensions staying.
+
+    >>> resize_as_sparse_(rl.sparse_coo_tensor(size=(2,)), rl.sparse_coo_tensor(size=(3, 4))).shape
+    torch.Size([3, 4])
+    """
+    size, sparse, dense = the_template.shape, the_template.sparse_dim(), the_template.dense_dim()
+    if not input._nnz():
+        made = rl._sparse_coo_tensor_with_dims(sparse, dense, size, dtype=input.dtype, device=input.device)
+    elif (input.sparse_dim(), input.dense_dim()) != (sparse, dense) or any(map(int.__lt__, size, input.shape)):
+        raise RuntimeError(
+            f"resize_as_sparse_: a sparse tensor with elements can't go from {tuple(input.shape)} to {tuple(size)}: its numbers of sparse "
+            "and dense dimensions stay, and no size shrinks. Hint: make another with sparse_coo_tensor"
+        )
+    else:
+        values = input._values()
+        wider = [n for k in range(dense, 0, -1) for n in (0, size[len(size) - k] - input.shape[len(size) - k])][::-1]
+        wider = [n for pair in zip(wider[1::2], wider[::2], strict=True) for n in pair]
+        values = rl.nn.functional.pad(values, wider) if dense else values
+        made = rl.sparse_coo_tensor(input._indices(), values, size, is_coalesced=input.is_coalesced())
+    input.data = made
+    return input
+
+
 # ---- others ----
 
 
@@ -375,7 +399,7 @@ _ELSEWHERE = (
     "batch_norm_gather_stats_with_counts batch_norm_stats cudnn_affine_grid_generator cudnn_batch_norm cudnn_convolution "
     "cudnn_convolution_add_relu cudnn_convolution_relu cudnn_convolution_transpose cudnn_grid_sampler miopen_batch_norm "
     "miopen_convolution miopen_convolution_add_relu miopen_convolution_relu miopen_convolution_transpose miopen_ctc_loss "
-    "miopen_depthwise_convolution miopen_rnn mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mkldnn_max_pool3d"
+    "miopen_depthwise_convolution miopen_rnn mkldnn_adaptive_avg_pool2d mkldnn_linear_backward_weights mkldnn_max_pool2d mkldnn_max_pool3d"
 ).split()
 for _name in _ELSEWHERE:
     globals()[_name] = _elsewhere(_name)

@@ -45,3 +45,17 @@ def fork_rng(devices=None, enabled: bool = True, **_):
     finally:
         if enabled:
             set_rng_state(state)
+
+
+def thread_safe_generator() -> Generator | None:
+    """The generator of a data loader's worker that is a thread; None elsewhere, which stands for the default one.
+
+    >>> thread_safe_generator() is None
+    True
+    """
+    from .utils.data import get_worker_info
+
+    info = get_worker_info()
+    if info is None or getattr(info, "worker_method", "process") != "thread":
+        return None
+    return getattr(getattr(info, "rng", None), "torch_generator", None)

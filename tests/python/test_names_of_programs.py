@@ -110,3 +110,89 @@ def test_functions_of_functions_run_as_they_are_written():
     ):
         with pytest.raises(RuntimeError):
             wrong()
+
+
+def test_sparse_tensors_take_the_sizes_of_others():
+    x = torch.sparse_coo_tensor([[0, 1]], torch.ones(2, 3), (3, 3))
+    assert torch.resize_as_sparse_(x, torch.sparse_coo_tensor([[0]], torch.ones(1, 5), (4, 5))) is x
+    assert x.shape == (4, 5) and x.to_dense().sum(1).tolist() == [3.0, 3.0, 0.0, 0.0]
+    with pytest.raises(RuntimeError, match="no size shrinks"):
+        torch.resize_as_sparse_(x, torch.sparse_coo_tensor([[0]], torch.ones(1, 2), (4, 2)))
+
+
+def test_loggers_types_and_archives_by_their_old_names():
+    logger = torch.LockingLogger()
+    for value in (1, 4):
+        logger.add_stat_value("n", value)
+    assert logger.get_counter_val("n") == 5 and torch.NoopLogger().get_counter_val("n") == 0
+    logger.set_aggregation_type("n", torch.AVG)
+    assert logger.get_counter_val("n") == 2
+    assert torch.InferredType(torch.IntType.get()).type() == torch.IntType.get()
+    assert torch.InferredType("no idea").reason() == "no idea" and not torch.InferredType("no idea").success()
+    graph = torch.parse_ir("graph(%x : Tensor):\n  return (%x)\n")
+    assert isinstance(graph, torch.Graph)
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 1)), buffer)
+    assert torch.import_ir_module_from_buffer(None, buffer.getvalue())(torch.ones(1, 2)).shape == (1, 1)
+
+
+def test_schedules_keep_tensors_of_their_own():
+    rate, low, high = torch.tensor(0.1), torch.tensor(0.85), torch.tensor(0.95)
+    for made in (
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, rate, 10, base_momentum=low, max_momentum=high),
+        lambda o: torch.optim.lr_scheduler.CyclicLR(o, rate, rate * 2, base_momentum=low, max_momentum=high),
+    ):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1, momentum=0.9)
+        made(optimizer)
+        before = {k: float(v) for k, v in optimizer.param_groups[0].items() if isinstance(v, (float, torch.Tensor))}
+        for t in (rate, low, high):
+            t.mul_(0.5)
+        assert {k: float(optimizer.param_groups[0][k]) for k in before} == before
+        for t in (rate, low, high):
+            t.mul_(2)
+
+
+def test_small_functions_take_what_pytorch_takes():
+    x = torch.tensor([1, 2, 3])
+    assert torch.vander(x, 1).tolist() == [[1], [1], [1]]
+    assert torch.vander(torch.tensor([True, False]), 3).tolist() == [[1, 1, 1], [0, 0, 1]]
+    with pytest.warns(UserWarning, match="torch.range is deprecated"):
+        out = torch.empty(0)
+        assert torch.range(0, 2, out=out) is out and out.tolist() == [0.0, 1.0, 2.0]
+    assert torch.asarray(torch.utils.dlpack.to_dlpack(torch.ones(2))).tolist() == [1.0, 1.0]
+    assert torch.FloatTensor(3, device="cpu").shape == (3,)
+    assert torch._utils._element_size(torch.float64) == 8
+    for call, error, text in (
+        (lambda: torch.asarray([1], copy=False), ValueError, "can't alias arbitrary sequence"),
+        (
+            lambda: torch.asarray(torch.ones(2), dtype=torch.float64, copy=False),
+            ValueError,
+            "can't alias tensor with dtype 'Float'",
+        ),
+        (lambda: torch.broadcast_shapes(1.0), RuntimeError, "should be of type ints"),
+        (lambda: torch.complex(x, x), RuntimeError, "Half, Float or Double tensors but got Long and Long"),
+        (
+            lambda: torch.polar(torch.ones(1), torch.ones(1).double()),
+            RuntimeError,
+            "scalar type Float but got scalar type Double",
+        ),
+        (lambda: torch.FloatTensor(3, device="meta"), RuntimeError, "legacy constructor expects device type: cpu"),
+        (lambda: torch._utils._element_size(3), RuntimeError, "expected torch.dtype"),
+    ):
+        with pytest.raises(error, match=text):
+            call()
+
+
+def test_numbers_that_integers_do_not_hold_become_what_they_are_in_pytorch():
+    big = torch.tensor([3e9, -3e9, 1e20, float("inf"), float("nan"), 300.0, -2.0] * 5)
+    assert big.to(torch.int32)[:7].tolist() == [*[-(2**31)] * 5, 300, -2]
+    assert big.double().to(torch.int16)[:7].tolist() == [0, 0, 0, 0, 0, 300, -2]
+    assert big.to(torch.uint8)[:7].tolist() == [0, 0, 0, 0, 0, 44, 254]
+
+
+def test_a_copy_that_reshape_makes_has_no_base():
+    x = torch.rand(2, 3, requires_grad=True).t()
+    for y in (x.reshape(-1), x.flatten()):
+        assert y._base is None and not y._is_view() and y.grad_fn.name() == "UnsafeViewBackward0"
+    assert torch.empty(2, 3, device="meta").t().reshape(6).shape == (6,)
+    assert torch.ops.aten._unsafe_view(torch.ones(4), (2, 2)).shape == (2, 2)
