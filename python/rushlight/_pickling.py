@@ -90,6 +90,17 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
     dispatch[type(lambda: 0)] = save_global
 
 
+def _keeps_values_elsewhere(tensor: Any) -> bool:
+    """Whether it is of a class made with _make_wrapper_subclass."""
+    if type(tensor) is _C.Tensor or tensor.is_meta or tensor.layout is not rushlight.strided:
+        return False
+    try:
+        tensor.untyped_storage()
+    except RuntimeError:
+        return True
+    return False
+
+
 def _reduced(tensor: Any):
     """How PyTorch writes a tensor; None for a class that has a way of its own."""
     from .nn.parameter import Parameter, is_lazy
@@ -107,7 +118,11 @@ def _reduced(tensor: Any):
         return _Named("torch._utils", "_rebuild_parameter"), arguments
     sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
     arguments: tuple
-    if tensor.layout is not rushlight.strided:
+    if _keeps_values_elsewhere(tensor):
+        function = _Named("torch._utils", "_rebuild_wrapper_subclass")
+        place = (tensor.storage_offset(), tensor.layout, tensor.device, tensor.requires_grad)
+        arguments = (cls, tensor.dtype, sizes, strides, *place)
+    elif tensor.layout is not rushlight.strided:
         from ._tensor import _sparse_parts
 
         function = _Named("torch._utils", "_rebuild_sparse_tensor")
@@ -181,6 +196,20 @@ def _rebuild_sparse(layout, data):
     return rushlight.sparse_compressed_tensor(*data, layout=layout)
 
 
+def _rebuild_wrapper_subclass(cls, dtype, size, stride, storage_offset, layout, device, requires_grad):
+    """A tensor of a Python class that keeps its values elsewhere; they come with its attributes."""
+    return _C.Tensor._make_wrapper_subclass(
+        cls,
+        size,
+        strides=stride,
+        storage_offset=storage_offset,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+        dtype=dtype,
+    )
+
+
 def _rebuild_parameter(data, requires_grad, hooks=None, state=None):
     from .nn.parameter import Parameter
 
@@ -190,6 +219,10 @@ def _rebuild_parameter(data, requires_grad, hooks=None, state=None):
 
 
 def _rebuild_from_type(function, cls, arguments, state):
+    if function not in _GLOBALS.values() or not (isinstance(cls, type) and issubclass(cls, _C.Tensor)):
+        raise pickle.UnpicklingError(
+            f"load: a tensor that {function!r} makes, of {cls!r}, which is no class of tensors"
+        )
     tensor = function(*arguments)
     if type(tensor) is not cls:
         tensor = tensor.as_subclass(cls)
@@ -219,6 +252,7 @@ _GLOBALS = {
     ("torch._utils", "_rebuild_sparse_tensor"): _rebuild_sparse,
     ("torch.serialization", "_get_layout"): _get_layout,
     ("torch._utils", "_rebuild_qtensor"): _rebuild_quantized,
+    ("torch._utils", "_rebuild_wrapper_subclass"): _rebuild_wrapper_subclass,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,

@@ -49,7 +49,18 @@ def __deepcopy__(self, memo):
         return memo[id(self)]
     import copy
 
+    from ._pickling import _keeps_values_elsewhere
+
     sparse = self.layout is not _C._layouts["strided"] or self.is_quantized
+    if _keeps_values_elsewhere(self):
+        out = memo[id(self)] = self.clone()
+        if type(out) is not type(self):
+            raise RuntimeError(
+                "The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that properly "
+                f"implement clone(), for which cloning returns another instance of the same subclass; clone() of {type(self).__name__} "
+                f"gave {type(out).__name__}. Hint: define __deepcopy__ in the class"
+            )
+        return out
     memory = None if sparse else self.untyped_storage()
     key = None if sparse else memory._cdata
     if not sparse and key not in memo:  # tensors that share memory do so afterwards

@@ -9,9 +9,15 @@ from typing import Any
 
 from . import _C, _missing
 from ._C import Tensor
-from ._pickling import _rebuild_parameter, _rebuild_tensor
+from ._pickling import _GLOBALS
 
-_rebuild_tensor_v2, _rebuild_parameter_with_state = _rebuild_tensor, _rebuild_parameter
+# What checkpoints call: _rebuild_tensor_v2, ...
+for (_module, _name), _made in _GLOBALS.items():
+    if _module == "torch._utils" and callable(_made):
+        globals()[_name] = _made
+        if _made.__module__ != __name__:  # pickles of who calls it name it so
+            _made.__module__, _made.__name__, _made.__qualname__ = __name__, _name, _name
+del _module, _name, _made
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:

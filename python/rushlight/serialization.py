@@ -108,10 +108,10 @@ def load(
             need is refused with pickle.UnpicklingError naming them; ``serialization.add_safe_globals`` allows more.
             If False, Python's pickle runs: only for files you trust.
         mmap: True leaves the tensors of a path's file on disk until they are touched.
+        encoding: of strings that Python 2 wrote; "bytes" gives them as they are. Default: utf-8.
     Errors: OSError for a path that can't be read, RuntimeError for a damaged file.
     """
-    if weights_only is None:
-        weights_only = pickle_module is None
+    weights_only = _only_weights(weights_only, pickle_module)
     if weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     mapped = bool(_mmap_default if mmap is None else mmap)
@@ -142,11 +142,72 @@ def load(
             return rushlight.jit.load(path if path is not None else _io.BytesIO(source), map_location=device)
         return _pickling.load(source, pickle_module or pickle, *how, **pickle_load_args)
     try:
-        return _C._load(source, *how, _allowed())
+        return _C._load(source, *how, _allowed(), pickle_load_args.get("encoding", "utf-8"))
     except pickle.UnpicklingError as e:
         if "GLOBAL __torch__." not in str(e):
             raise
-        raise RuntimeError("load: this is a TorchScript archive; read it with torch.jit.load") from None
+        raise RuntimeError(
+            "Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``: read it with torch.jit.load"
+        ) from None
+
+
+def _only_weights(asked: bool | None, pickle_module: Any) -> bool:
+    """What load's argument and the environment say."""
+    always, never = (
+        os.environ.get(f"TORCH_FORCE_{name}WEIGHTS_ONLY_LOAD", "0") in ("1", "y", "yes", "true") for name in ("", "NO_")
+    )
+    if always and never:
+        raise RuntimeError(
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but both were set."
+        )
+    if always:
+        return True
+    if asked is None and never:
+        warnings.warn(
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the `weights_only` argument was not explicitly passed "
+            "to `torch.load`, forcing weights_only=False.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return False
+    return pickle_module is None if asked is None else bool(asked)
+
+
+def _is_zipfile(f: Any) -> bool:
+    """Whether a file object, which stays where it stands, begins as a zip file does."""
+    at = f.tell()
+    begins = f.read(4)
+    f.seek(at)
+    return begins == b"PK\x03\x04"
+
+
+class _open_zipfile_reader:
+    """``with _open_zipfile_reader(path_or_file) as archive:`` has_record, get_record, get_all_records."""
+
+    def __init__(self, name_or_buffer: Any) -> None:
+        self.file_like = rushlight.PyTorchFileReader(name_or_buffer)
+
+    def __enter__(self) -> Any:
+        return self.file_like
+
+    def __exit__(self, *exception: Any) -> None:
+        pass
+
+
+class _open_zipfile_writer:
+    """``with _open_zipfile_writer(path_or_file) as archive:`` write_record; the end of the file is written at the end."""
+
+    def __init__(self, name_or_buffer: Any) -> None:
+        self.name_or_buffer = name_or_buffer
+        self.file_like = rushlight.PyTorchFileWriter(name_or_buffer)
+
+    def __enter__(self) -> Any:
+        return self.file_like
+
+    def __exit__(self, *exception: Any) -> None:
+        self.file_like.write_end_of_file()
+        if hasattr(self.name_or_buffer, "flush"):
+            self.name_or_buffer.flush()
 
 
 def _is_script_archive(source) -> bool:
@@ -211,15 +272,19 @@ def _bytearray(value=b"", *args):
 
 
 def _allowed() -> dict[str, Any]:
-    from ._pickling import set_attributes
+    from . import _pickling
 
+    # How tensors of allowed classes are made: the functions check what they are given.
+    rebuilds = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_wrapper_subclass")
     always = {
+        **{f"torch._utils.{name}": _pickling._GLOBALS["torch._utils", name] for name in rebuilds},
+        "torch._tensor._rebuild_from_type_v2": _pickling._rebuild_from_type,
         "collections.Counter": Counter,
         "builtins.bytearray": _bytearray,
         "__builtin__.bytearray": _bytearray,
         "torch.serialization._get_layout": _get_layout,
         **{f"torch.{s}": getattr(rushlight, s) for s in _qscheme.__all__ if s != "qscheme"},
-        "": set_attributes,  # for tensors that carry attributes
+        "": _pickling.set_attributes,  # for tensors that carry attributes
     }
     return {**always, **_safe}
 

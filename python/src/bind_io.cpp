@@ -25,8 +25,9 @@ struct NoHint {  // Python's objects are of no type that is known before
 class ObjectLoader : public io::PickleInterpreter<ObjectLoader, Object, NoHint> {
  public:
   // `allowed`: what a pickle may name besides tensors and plain values, by its full name; under "" what sets a tensor's attributes.
-  ObjectLoader(io::Checkpoint& c, std::string name, PyObject* allowed)
-      : PickleInterpreter(*c.tensors, std::move(name)), allowed_(allowed) {}
+  // `encoding`: of strings that Python 2 wrote; "bytes" leaves them as they are.
+  ObjectLoader(io::Checkpoint& c, std::string name, PyObject* allowed, std::string encoding = "utf-8")
+      : PickleInterpreter(*c.tensors, std::move(name)), allowed_(allowed), encoding_(std::move(encoding)) {}
 
  private:
   friend PickleInterpreter;
@@ -39,6 +40,11 @@ class ObjectLoader : public io::PickleInterpreter<ObjectLoader, Object, NoHint> 
   Object number(double d) { return check(PyFloat_FromDouble(d)); }
   Object text(const std::string& s, NoHint) {
     return check(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "surrogatepass"));
+  }
+  Object old_text(const std::string& s) {
+    if (encoding_ == "bytes") return bytes(s);
+    if (encoding_ == "utf-8") return text(s, {});
+    return check(PyUnicode_Decode(s.data(), Py_ssize_t(s.size()), encoding_.c_str(), "strict"));
   }
   Object bytes(const std::string& s) { return check(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size()))); }
   Object complex(double re, double im) { return check(PyComplex_FromDoubles(re, im)); }
@@ -156,6 +162,7 @@ class ObjectLoader : public io::PickleInterpreter<ObjectLoader, Object, NoHint> 
   }
 
   PyObject* allowed_;
+  std::string encoding_;
 };
 
 io::Bytes bytes_of(PyObject* source, std::string& name) {
@@ -206,13 +213,14 @@ Opened open(PyObject* source, bool mapped, bool big_endian, bool skip_data, PyOb
 PyObject* load(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *source, *place, *restore, *allowed;
+    const char* encoding;
     int mapped, big_endian, skip_data;
-    if (!PyArg_ParseTuple(args, "OpppOOO!:_load", &source, &mapped, &big_endian, &skip_data, &place, &restore,
-                          &PyDict_Type, &allowed))
+    if (!PyArg_ParseTuple(args, "OpppOOO!s:_load", &source, &mapped, &big_endian, &skip_data, &place, &restore,
+                          &PyDict_Type, &allowed, &encoding))
       return nullptr;
     Opened o = open(source, mapped, big_endian, skip_data, place, restore);
     io::PickleTree tree = o.file.parse();
-    return ObjectLoader(o.file, o.name, allowed).value(*tree.root).release();
+    return ObjectLoader(o.file, o.name, allowed, encoding).value(*tree.root).release();
   });
 }
 
@@ -589,7 +597,8 @@ PyObject* safetensors_save(PyObject*, PyObject* args) {
 
 PyMethodDef methods[] = {
     {"_load", load, METH_VARARGS,
-     "_load(path_or_bytes, mapped, big_endian, skip_data, place, restore, allowed): the object of a checkpoint; "
+     "_load(path_or_bytes, mapped, big_endian, skip_data, place, restore, allowed, encoding): the object of a "
+     "checkpoint; "
      "nothing "
      "in it is executed."},
     {"_open_checkpoint", open_file, METH_VARARGS,

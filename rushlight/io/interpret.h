@@ -88,7 +88,10 @@ class PickleInterpreter {
   Out make(const Pickled& v, const Hint& hint, int depth) {
     switch (v.kind) {
       case K::BigInt: return maker().big_integer(v.text);
-      case K::Str: return maker().text(v.text, hint);
+      case K::Str:
+        if constexpr (requires { maker().old_text(v.text); })
+          if (v.boolean) return maker().old_text(v.text);
+        return maker().text(v.text, hint);
       case K::Bytes: return maker().bytes(v.text);
       case K::Tuple: return maker().tuple(v, hint, depth);
       case K::List: return maker().list(v, v.items, hint, depth);

@@ -66,11 +66,12 @@ class Reader {
     }
     push(held);
   }
-  void push_text(K k, std::string_view s) {
+  void push_text(K k, std::string_view s, bool old = false) {
     // A few bytes can name memoised strings again and again (STACK_GLOBAL): the sum is bounded, not each.
     if ((text_ += s.size()) > 16 * bytes_.size() + 65536) fail("names that are larger than the pickle");
     Pickled* v = make(k);
     v->text = s;
+    v->boolean = old;
     push(v);
   }
   void push_int(int64_t i) {
@@ -202,11 +203,11 @@ class Reader {
       case 'S': {
         std::string_view s = line("a string");
         if (s.size() < 2 || s.front() != s.back()) fail("a string without quotes");
-        push_text(K::Str, s.substr(1, s.size() - 2));
+        push_text(K::Str, s.substr(1, s.size() - 2), true);
         return false;
       }
-      case 'U': push_text(K::Str, chars(number<uint8_t>("SHORT_BINSTRING"), "a string")); return false;
-      case 'T': push_text(K::Str, chars(number<uint32_t>("BINSTRING"), "a string")); return false;
+      case 'U': push_text(K::Str, chars(number<uint8_t>("SHORT_BINSTRING"), "a string"), true); return false;
+      case 'T': push_text(K::Str, chars(number<uint32_t>("BINSTRING"), "a string"), true); return false;
       case 'C': push_text(K::Bytes, chars(number<uint8_t>("SHORT_BINBYTES"), "bytes")); return false;
       case 'B': push_text(K::Bytes, chars(number<uint32_t>("BINBYTES"), "bytes")); return false;
       case 0x8e:

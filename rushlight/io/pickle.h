@@ -32,7 +32,7 @@ struct Pickled {
     Persistent,  // items[0]: the id
   };
   Kind kind = Kind::None;
-  bool boolean = false;
+  bool boolean = false;  // of a Str: Python 2 wrote it, in no known encoding
   int64_t integer = 0;
   double number = 0;
   std::string text;  // Str, Bytes, Global; digits of a BigInt
