@@ -195,7 +195,9 @@ def __getattr__(name: str):
         if foreach is not None:
             globals()[name] = foreach
             return foreach
-    if (not name.startswith("__") or name == "__config__") and _find_spec(f"rushlight.{name}") is not None:
+    if (not name.startswith("__") or name in ("__config__", "__future__")) and _find_spec(
+        f"rushlight.{name}"
+    ) is not None:
         return _importlib.import_module(f"rushlight.{name}")
     if name == _C._get_privateuse1_backend_name():
         module = _importlib.import_module("rushlight._devices").module_of(name)

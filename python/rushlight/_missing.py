@@ -128,12 +128,26 @@ def missing_name(module: Any, name: str) -> UnsupportedError:
     return MissingNameError(f"module '{shown}' has no attribute '{name}': {said}", name=name, obj=module)
 
 
+def module_inside(module: Any, name: str) -> Any:
+    """The module of that name in a package, imported, as PyTorch has done with most of its own; None if there is none."""
+    from importlib import import_module, util
+
+    inside = f"{module.__spec__.name}.{name}"
+    if not hasattr(module, "__path__") or util.find_spec(inside) is None:
+        return None
+    return import_module(inside)
+
+
 def getattr_of(module_name: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module all of whose names are there from the start."""
+    """The `__getattr__` of a module all of whose names are there from the start, but for modules in it."""
 
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):  # what the interpreter itself asks for
             raise AttributeError(name)
-        raise missing_name(sys.modules[module_name], name)
+        module = sys.modules[module_name]
+        found = module_inside(module, name)
+        if found is None:
+            raise missing_name(module, name)
+        return found
 
     return __getattr__

@@ -5,6 +5,7 @@
 
 #include "py_trace.h"
 #include "rushlight/dispatch/binding.h"
+#include "rushlight/fn/item.h"
 
 namespace rushlight::py {
 namespace {
@@ -35,10 +36,19 @@ void put(IValue& slot, T&& value) {
   new (&slot) IValue(std::forward<T>(value));
 }
 
+// In a list of integers a tensor of one element stands for it, whatever its dimensions.
+bool as_item(PyObject* o, int64_t& out) {
+  if (as_int(o, out)) return true;
+  if (!is_tensor(o)) return false;
+  const Tensor& t = unwrap(o);
+  if (t.numel() != 1 || t.requires_grad() || !is_integral(t.dtype(), false) || t.device().is_meta()) return false;
+  return out = rushlight::item(t).to_int(), true;
+}
+
 bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   if (!is_sequence(o)) {
     int64_t v;
-    if (p.list_size == 0 || !as_int(o, v)) return false;
+    if (p.list_size == 0 || !as_item(o, v)) return false;
     for (size_t i = 0; i < p.list_size; i++) tell_number(*p.arg, i, o);
     int64_t* items = call.ints(p.list_size);
     std::fill_n(items, p.list_size, v);
@@ -49,7 +59,7 @@ bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {
   PyObject** from = PySequence_Fast_ITEMS(o);
   int64_t* items = call.ints(n);
   for (size_t i = 0; i < n; i++) {
-    if (!as_int(from[i], items[i])) return false;
+    if (!as_item(from[i], items[i])) return false;
     tell_number(*p.arg, i, from[i]);
   }
   put(slot, IValue::borrow(IntArrayRef(items, n)));
@@ -297,7 +307,7 @@ namespace {
 bool take_spread(const Param& p, PyObject* const* items, int count, IValue& slot, CallArgs& call) {
   int64_t* out = call.ints(size_t(count));
   for (int i = 0; i < count; i++) {
-    if (!as_int(items[i], out[i])) return false;
+    if (!as_item(items[i], out[i])) return false;
     tell_number(*p.arg, size_t(i), items[i]);
   }
   put(slot, IValue::borrow(IntArrayRef(out, size_t(count))));
@@ -431,7 +441,7 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
       int64_t n;
       double d;
       bool b;
-      bool fits = p.want == Want::IntList     ? as_int(item, n)
+      bool fits = p.want == Want::IntList     ? as_item(item, n)
                   : p.want == Want::FloatList ? as_double(item, d)
                   : p.want == Want::BoolList  ? as_bool(item, b)
                                               : is_tensor(item);
@@ -489,7 +499,7 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
       for (int k = 0, count = spread ? c.spread(m.argument) : 0; k < count; k++) {
         int64_t v;
         PyObject* item = args[m.argument + k];
-        if (!as_int(item, v))
+        if (!as_item(item, v))
           throw TypeError(str(name, "(): argument '", text_of(p.name), "' (position ", m.argument - skip + 1,
                               ") must be tuple of ints, ", k == 0 ? "not " : "but found element of type ",
                               short_type_name(item), k == 0 ? "" : " at pos " + std::to_string(k)));

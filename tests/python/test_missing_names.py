@@ -2,6 +2,8 @@
 
 import importlib
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -186,3 +188,31 @@ def test_scans():
         expected.append(h)
     assert torch.allclose(got, torch.stack(expected, 1))
     assert torch.equal(associative_scan(torch.add, x, 0, reverse=True), x.flip(0).cumsum(0).flip(0))
+
+
+def test_modules_that_pytorch_has_imported_are_there_without_an_import():
+    """What `import torch` imports, and rushlight has, is found by attributes alone; in a process of its own, where nothing was imported."""
+    list_them = "import torch, sys; print(*sorted(n for n in sys.modules if n.startswith('torch.') and not n.startswith('torch._C')))"
+    names = subprocess.run([sys.executable, "-c", list_them], capture_output=True, text=True, check=True).stdout.split()
+    walk = """
+import importlib.util, sys
+import rushlight
+missing = []
+for name in sys.argv[1:]:
+    place, inside = rushlight, "rushlight"
+    for part in name.split(".")[1:]:
+        inside += "." + part
+        try:
+            there = importlib.util.find_spec(inside) is not None
+        except (ImportError, ValueError):  # a function or a class of that name
+            there = False
+        if not there:
+            break
+        place = getattr(place, part, None)
+        if place is None:
+            missing.append(inside)
+            break
+print(len(sys.argv), missing)
+"""
+    found = subprocess.run([sys.executable, "-c", walk, *names], capture_output=True, text=True)
+    assert found.stdout.endswith("[]\n") and not found.stdout.startswith("1 "), found.stdout + found.stderr[-2000:]

@@ -196,3 +196,19 @@ def test_a_copy_that_reshape_makes_has_no_base():
         assert y._base is None and not y._is_view() and y.grad_fn.name() == "UnsafeViewBackward0"
     assert torch.empty(2, 3, device="meta").t().reshape(6).shape == (6,)
     assert torch.ops.aten._unsafe_view(torch.ones(4), (2, 2)).shape == (2, 2)
+
+
+def test_tensors_of_one_element_stand_for_integers_in_lists():
+    two = torch.tensor([2])
+    assert torch.zeros([two, two]).shape == torch.ones(4).view(two, two).shape == (2, 2)
+    assert torch.randn(two).shape == torch.ones(1).repeat(two).shape == (2,)
+    assert torch.nn.functional.interpolate(torch.ones(1, 1, 3, 3), size=[two, two]).shape == (1, 1, 2, 2)
+    assert torch.ones(1, 1, 3).sum([two]).shape == (1, 1) and torch.ones(4).split([two, two])[1].shape == (2,)
+    for wrong in (
+        torch.tensor([2, 3]),
+        torch.tensor([2.0]),
+        torch.tensor([True]),
+        torch.empty(1, dtype=torch.int64, device="meta"),
+    ):
+        with pytest.raises(TypeError, match="must be tuple of ints"):
+            torch.zeros([wrong])

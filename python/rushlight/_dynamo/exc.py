@@ -2,7 +2,7 @@
 
 from .. import _missing
 
-__all__ = ["TorchDynamoException", "TorchRuntimeError", "Unsupported", "UserError"]
+__all__ = ["BackendCompilerFailed", "TorchDynamoException", "TorchRuntimeError", "Unsupported", "UserError"]
 
 
 class TorchDynamoException(RuntimeError):
@@ -15,6 +15,10 @@ class Unsupported(TorchDynamoException):
 
 class TorchRuntimeError(TorchDynamoException):
     """An operator failed while the compiler traced it."""
+
+
+class BackendCompilerFailed(TorchDynamoException):
+    """What made machine code of a graph failed."""
 
 
 class UserError(TorchDynamoException):

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from .. import _missing
 from ._symbolic_trace import PH, ProxyableClassMeta, Tracer, symbolic_trace, wrap
 from .graph import CodeGen, Graph
 from .graph_module import GraphModule
@@ -21,3 +22,4 @@ __all__ = [
     "CodeGen", "Graph", "GraphModule", "Interpreter", "Node", "PH", "Proxy", "ProxyableClassMeta", "Tracer", "Transformer",
     "has_side_effect", "immutable_dict", "immutable_list", "map_arg", "replace_pattern", "symbolic_trace", "wrap",
 ]  # fmt: skip
+__getattr__ = _missing.getattr_of(__name__)

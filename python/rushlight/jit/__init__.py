@@ -88,6 +88,6 @@ def __getattr__(name: str):
         from . import _names
 
         return getattr(_names, name)
-    from .._missing import missing_name
+    from .._missing import getattr_of
 
-    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)
+    return getattr_of(__name__)(name)

@@ -50,6 +50,6 @@ def __getattr__(name: str):
         return importlib.import_module(f"{__name__}.{name}")
     if name == "DataParallel":
         return importlib.import_module(f"{__name__}.parallel").DataParallel
-    from .._missing import missing_name
+    from .._missing import getattr_of
 
-    raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)
+    return getattr_of(__name__)(name)

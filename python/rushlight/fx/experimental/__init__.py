@@ -1,1 +1,5 @@
 """Passes that PyTorch keeps here."""
+
+from ... import _missing
+
+__getattr__ = _missing.getattr_of(__name__)

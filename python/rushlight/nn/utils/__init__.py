@@ -49,6 +49,6 @@ def __getattr__(name: str) -> _Any:
     """Modules that need those of networks, which need this package: imported when they are first named."""
     if name in ("parametrizations", "parametrize", "prune", "stateless"):
         return _importlib.import_module(f"{__name__}.{name}")
-    from ..._missing import missing_name
+    from ..._missing import getattr_of
 
-    raise AttributeError(name) if name.startswith("__") else missing_name(_sys.modules[__name__], name)
+    return getattr_of(__name__)(name)

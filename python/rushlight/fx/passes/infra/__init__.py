@@ -1,1 +1,5 @@
 """What runs passes."""
+
+from .... import _missing
+
+__getattr__ = _missing.getattr_of(__name__)
