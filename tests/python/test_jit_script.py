@@ -141,3 +141,18 @@ def test_damaged_archives_are_errors():
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         with pytest.raises(RuntimeError):
             torch.jit.load(io.BytesIO(whole[:size]))
+
+
+def test_scripts_call_functions_that_were_imported_from_modules_of_operators():
+    for name, place in (("linalg", "solve_triangular"), ("linalg", "norm"), ("special", "expit"), ("fft", "rfft")):
+        function = getattr(getattr(torch, name), place)
+        if place == "solve_triangular":
+
+            def call(x):
+                return function(x, x, upper=True)
+        else:
+
+            def call(x):
+                return function(x)
+
+        assert torch.equal(torch.jit.script(call)(torch.eye(2)), call(torch.eye(2)))

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import rushlight as rl
 
+from . import function
+
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
 
@@ -48,6 +50,7 @@ def enter_dual_level() -> int:
     if _level is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     _level, _current_level = _Level(), 0
+    function.call_with_tangents = _call_with_tangents
     return 0
 
 
@@ -59,6 +62,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
         )
     _level, _current_level = None, -1
+    function.call_with_tangents = None
 
 
 class dual_level:
@@ -147,3 +151,76 @@ def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualT
     if _level.outer:
         return UnpackedDualTensor(tensor, tangent)
     return UnpackedDualTensor(tensor.detach(), tangent.detach())
+
+
+class _ForwardCtx:
+    """The ctx of a custom function whose jvp is called."""
+
+    saved_tensors: tuple = ()
+    _plain: tuple = ()
+    _dirty = False
+    _materialize = True
+
+    def __init__(self, needs: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.saved_tensors = self.saved_tensors or tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        self.saved_tensors = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        self._plain = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        self._dirty = True
+
+    def set_materialize_grads(self, value: bool) -> None:
+        self._materialize = value
+
+    def mark_shared_storage(self, *pairs: Any) -> None:
+        pass
+
+
+def _call_with_tangents(cls: Any, args: tuple) -> Any:
+    """A custom function of duals, by the jvp it has; by its backward where gradients of the result are wanted too, or it writes in place."""
+    state = _inside("forward-mode AD")
+    unpacked = [unpack_dual(a) if isinstance(a, rl.Tensor) else UnpackedDualTensor(a, None) for a in args]
+    if state.outer or all(u.tangent is None for u in unpacked):
+        return rl._C._apply_function(cls, *args)
+    primals = [u.primal.detach() if isinstance(u.primal, rl.Tensor) else u.primal for u in unpacked]
+    ctx = _ForwardCtx(tuple(u.tangent is not None for u in unpacked))
+    with rl.no_grad():
+        if cls._has_setup_context:
+            outputs = cls.forward(*primals)
+            cls.setup_context(ctx, tuple(primals), outputs)
+        else:
+            outputs = cls.forward(ctx, *primals)
+        if ctx._dirty:
+            return rl._C._apply_function(cls, *args)
+        zero = ctx._materialize
+        tangents = [
+            u.primal.new_zeros(u.primal.shape)
+            if zero and u.tangent is None and isinstance(u.primal, rl.Tensor)
+            else u.tangent
+            for u in unpacked
+        ]
+        made = cls.jvp(ctx, *tangents)
+    results = outputs if isinstance(outputs, tuple) else (outputs,)
+    given = made if isinstance(made, tuple) else (made,)
+    if len(given) != len(results):
+        raise RuntimeError(
+            f"{cls.__name__}.jvp: expected a tangent for each of the {len(results)} results of forward, got {len(given)}"
+        )
+    duals = []
+    for result, tangent in zip(results, given, strict=True):
+        if not isinstance(result, rl.Tensor) or tangent is None or any(result is t for t in ctx._plain):
+            duals.append(result)
+            continue
+        if tangent.shape != result.shape:
+            raise RuntimeError(
+                f"{cls.__name__}.jvp: expected a tangent of shape {tuple(result.shape)}, as the result's, got {tuple(tangent.shape)}"
+            )
+        duals.append(make_dual(result.detach(), tangent.detach().to(result.dtype)))
+    return tuple(duals) if isinstance(outputs, tuple) else duals[0]

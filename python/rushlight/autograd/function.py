@@ -11,6 +11,10 @@ from .._C import _FunctionContext
 __all__ = ["BackwardCFunction", "Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
 
 
+# Inside of a forward-mode level: calls a function by its jvp. Set by forward_ad.
+call_with_tangents: Any = None
+
+
 class FunctionCtx(_FunctionContext):
     """The ``ctx`` of a call: what forward hands to backward. Attributes of one's own may be set on it."""
 
@@ -88,6 +92,8 @@ class Function(metaclass=FunctionMeta):
                 inspect.signature(cls.forward).bind(*(() if cls._has_setup_context else (None,)), *args, **kwargs).args
             )
             args = args if cls._has_setup_context else args[1:]
+        if call_with_tangents is not None and cls.jvp is not Function.jvp:
+            return call_with_tangents(cls, args)
         return _C._apply_function(cls, *args)
 
     @staticmethod

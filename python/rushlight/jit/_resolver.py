@@ -105,15 +105,10 @@ def _type_of(obj: Any) -> Any:
 def _is_operator(obj: Any, name: str) -> bool:
     """Whether an object is rushlight's function of that name, and no other library's."""
     module = sys.modules["rushlight"]
-    owners = (
-        _C._ops,
-        _C._functional,
-        module,
-        module.nn.functional,
-        getattr(module, "linalg", None),
-        getattr(module, "special", None),
-        getattr(module, "fft", None),
-    )
+    owners = (_C._ops, _C._functional, module, module.nn.functional)
+    part, _, rest = name.partition("_")  # linalg_solve: torch.linalg.solve
+    if part in ("linalg", "special", "fft") and getattr(getattr(module, part), rest, None) is obj:
+        return True
     return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
 
 
