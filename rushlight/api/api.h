@@ -15,9 +15,6 @@
 #include "rushlight/api/tensor.h"
 #include "rushlight/api/util.h"
 
-namespace torch {
-using namespace rushlight::api;
-}
 namespace at {
 using namespace rushlight::api;
 namespace detail {
@@ -32,6 +29,12 @@ namespace c10 {
 using namespace rushlight::api;
 template <class T>
 using complex = std::complex<T>;
+namespace guts {
+template <class T>
+std::string to_string(const T& v) {
+  return c10::str(v);
+}
+}  // namespace guts
 }  // namespace c10
 namespace caffe2 {
 using rushlight::api::TypeMeta;

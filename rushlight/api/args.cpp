@@ -14,8 +14,8 @@ std::string demangle(const char* name) {
   int status = 0;
   std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
   std::string out = status == 0 ? text.get() : name;
-  constexpr std::string_view ours = "rushlight::api::";
-  for (size_t at = 0; (at = out.find(ours, at)) != std::string::npos;) out.replace(at, ours.size(), "torch::");
+  for (std::string_view ours : {"rushlight::api::", "torch::rl::"})
+    for (size_t at = 0; (at = out.find(ours, at)) != std::string::npos;) out.replace(at, ours.size(), "torch::");
   return out;
 }
 

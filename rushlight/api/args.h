@@ -8,16 +8,33 @@
 #include "rushlight/api/context.h"
 #include "rushlight/api/tensor.h"
 
-// A field of an options class: TORCH_ARG(int64_t, size) = 3; gives o.size() and o.size(5), which returns o.
-#define TORCH_ARG(T, name)                                                                                     \
- public:                                                                                                       \
-  auto name(const T& new_##name) -> decltype(*this) { return this->name##_ = new_##name, *this; }              \
-  auto name(T&& new_##name) -> decltype(*this) { return this->name##_ = static_cast<T&&>(new_##name), *this; } \
-  const T& name() const noexcept { return this->name##_; }                                                     \
-  T& name() noexcept { return this->name##_; }                                                                 \
-                                                                                                               \
- private:                                                                                                      \
+// A field of an options class: TORCH_ARG(int64_t, size) = 3; gives o.size() and o.size(5), which returns o. What sets it is a template, so
+// that only a program that does compiles the assignment of a variant or a list.
+#define TORCH_ARG(T, name)                                      \
+ public:                                                        \
+  template <class = void>                                       \
+  auto name(const T& new_##name) -> decltype(*this) {           \
+    return this->name##_ = new_##name, *this;                   \
+  }                                                             \
+  template <class = void>                                       \
+  auto name(T&& new_##name) -> decltype(*this) {                \
+    return this->name##_ = static_cast<T&&>(new_##name), *this; \
+  }                                                             \
+  const T& name() const noexcept { return this->name##_; }      \
+  T& name() noexcept { return this->name##_; }                  \
+                                                                \
+ private:                                                       \
   T name##_
+
+// The standard's under the names that PyTorch had for them.
+namespace c10 {
+using std::get;
+using std::get_if;
+using std::holds_alternative;
+using std::monostate;
+using std::variant;
+using std::visit;
+}  // namespace c10
 
 namespace rushlight::api {
 

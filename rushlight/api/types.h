@@ -29,7 +29,26 @@ inline std::ostream& operator<<(std::ostream& out, const Dims& items) { return o
 
 }  // namespace rushlight
 
+// What torch is: the names of rushlight::api, and the spaces below, which stand in it themselves so that a program's
+// `namespace torch { namespace nn { ... } }` adds to them. The inline namespace keeps their symbols apart from PyTorch's.
+namespace rushlight::api {}
+namespace torch {
+using namespace rushlight::api;
+inline namespace rl {
+using namespace rushlight::api;
+using rushlight::require;
+using rushlight::RuntimeError;
+namespace nn {}
+namespace optim {}
+namespace data {}
+}  // namespace rl
+}  // namespace torch
+
 namespace rushlight::api {
+
+namespace nn = torch::rl::nn;
+namespace optim = torch::rl::optim;
+namespace data = torch::rl::data;
 
 using rushlight::ArrayRef;
 using rushlight::BFloat16;
@@ -83,6 +102,7 @@ constexpr Layout kStrided = Layout::Strided, kSparse = Layout::Sparse, kSparseCs
 
 class Device : public rushlight::Device {
  public:
+  using Type = DeviceType;
   Device() = default;
   Device(rushlight::Device d) : rushlight::Device(d) {}
   Device(DeviceType type, DeviceIndex index = -1) : rushlight::Device{type, index} {}
@@ -226,6 +246,7 @@ class TensorOptions {
   TensorOptions(Device d) : device_(d) {}
   TensorOptions(rushlight::Device d) : device_(d) {}
   TensorOptions(DeviceType t) : device_(Device(t)) {}
+  TensorOptions(DeviceType t, DeviceIndex index) : device_(Device(t, index)) {}
   TensorOptions(Layout l) : layout_(l) {}
   TensorOptions(MemoryFormat f) : format_(f) {}
 

@@ -10,7 +10,9 @@
 
 #include "rushlight/data/datasets.h"
 
-namespace rushlight::api::data {
+namespace torch {
+inline namespace rl {
+namespace data {
 
 struct DataLoaderOptions {
   DataLoaderOptions() = default;
@@ -459,4 +461,6 @@ class ChunkDataset final : public StatefulDataset<ChunkDataset<ChunkReader, Chun
 };
 
 }  // namespace datasets
-}  // namespace rushlight::api::data
+}  // namespace data
+}  // namespace rl
+}  // namespace torch

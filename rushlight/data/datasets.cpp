@@ -8,7 +8,14 @@
 #include "rushlight/data/sets.h"
 #include "rushlight/io/file.h"
 
-namespace rushlight::api::data {
+namespace torch {
+inline namespace rl {
+namespace data {
+
+namespace io = rushlight::io;
+using rushlight::make_ref;
+using rushlight::OsError;
+using rushlight::Ref;
 
 namespace detail {
 void fail_iterator(const char* what) { throw RuntimeError(what); }
@@ -234,4 +241,6 @@ MNIST::MNIST(const std::string& root, Mode mode) : train_(mode == Mode::kTrain) 
 }
 
 }  // namespace datasets
-}  // namespace rushlight::api::data
+}  // namespace data
+}  // namespace rl
+}  // namespace torch

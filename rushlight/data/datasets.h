@@ -9,7 +9,9 @@
 #include "rushlight/api/args.h"
 #include "rushlight/api/serialize.h"
 
-namespace rushlight::api::data {
+namespace torch {
+inline namespace rl {
+namespace data {
 
 namespace example {
 using NoTarget = void;
@@ -412,4 +414,6 @@ class MNIST : public Dataset<MNIST> {
 };
 
 }  // namespace datasets
-}  // namespace rushlight::api::data
+}  // namespace data
+}  // namespace rl
+}  // namespace torch

@@ -2,7 +2,9 @@
 
 #include "rushlight/api/autograd.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 namespace detail {
 void check_at(size_t i, size_t size) {
@@ -96,4 +98,6 @@ Tensor ParameterDictImpl::pop(const std::string& key) {
 
 void FunctionalImpl::pretty_print(std::ostream& stream) const { stream << "torch::nn::Functional()"; }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

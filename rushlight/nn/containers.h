@@ -2,7 +2,9 @@
 #pragma once
 #include "rushlight/nn/module.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 namespace detail {
 void check_at(size_t i, size_t size);
@@ -335,4 +337,6 @@ class FunctionalImpl : public Cloneable<FunctionalImpl> {
 };
 TORCH_MODULE(Functional);
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

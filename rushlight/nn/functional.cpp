@@ -2,7 +2,9 @@
 
 #include "rushlight/functional.h"
 
-namespace rushlight::api::nn::functional {
+namespace torch {
+inline namespace rl {
+namespace nn::functional {
 
 namespace record = rushlight::functional;  // what Python's nn.functional is
 
@@ -371,4 +373,6 @@ Tensor cross_entropy(const Tensor& x, const Tensor& y, const CrossEntropyFuncOpt
   return rushlight::cross_entropy_loss(x, y, o.weight(), reduction(o), o.ignore_index(), o.label_smoothing());
 }
 
-}  // namespace rushlight::api::nn::functional
+}  // namespace nn::functional
+}  // namespace rl
+}  // namespace torch

@@ -3,7 +3,9 @@
 #pragma once
 #include "rushlight/nn/options.h"
 
-namespace rushlight::api::nn::functional {
+namespace torch {
+inline namespace rl {
+namespace nn::functional {
 
 // ---- linear, embedding -----------------------------------------------------------------------------------------------
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {});
@@ -147,4 +149,6 @@ namespace detail {
 Tensor alpha_dropout(Tensor input, double p, bool training, bool inplace);
 }  // namespace detail
 
-}  // namespace rushlight::api::nn::functional
+}  // namespace nn::functional
+}  // namespace rl
+}  // namespace torch

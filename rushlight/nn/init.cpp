@@ -5,7 +5,9 @@
 #include "rushlight/api/autograd.h"
 #include "rushlight/api/indexing.h"
 
-namespace rushlight::api::nn::init {
+namespace torch {
+inline namespace rl {
+namespace nn::init {
 
 using namespace indexing;
 
@@ -109,4 +111,6 @@ Tensor xavier_uniform_(Tensor tensor, double gain) {
   return uniform_(tensor, -bound, bound);
 }
 
-}  // namespace rushlight::api::nn::init
+}  // namespace nn::init
+}  // namespace rl
+}  // namespace torch

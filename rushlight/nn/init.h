@@ -2,7 +2,9 @@
 #pragma once
 #include "rushlight/api/args.h"
 
-namespace rushlight::api::nn::init {
+namespace torch {
+inline namespace rl {
+namespace nn::init {
 
 using NonlinearityType =
     std::variant<enumtype::kLinear, enumtype::kConv1D, enumtype::kConv2D, enumtype::kConv3D, enumtype::kConvTranspose1D,
@@ -32,4 +34,6 @@ Tensor xavier_uniform_(Tensor tensor, double gain = 1.0);
 Tensor zeros_(Tensor tensor);
 std::tuple<int64_t, int64_t> _calculate_fan_in_and_fan_out(const Tensor& tensor);
 
-}  // namespace rushlight::api::nn::init
+}  // namespace nn::init
+}  // namespace rl
+}  // namespace torch

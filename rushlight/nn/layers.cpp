@@ -3,7 +3,9 @@
 
 #include "rushlight/nn/printer.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 namespace F = functional;
 
@@ -88,11 +90,22 @@ RL_DEFINE(Flatten, ("start_dim", o.start_dim())("end_dim", o.end_dim()))
 Tensor FlattenImpl::forward(const Tensor& x) { return rushlight::flatten(x, options.start_dim(), options.end_dim()); }
 UnflattenImpl::UnflattenImpl(const Options& o) : Layer(o) {}
 void UnflattenImpl::pretty_print(std::ostream& stream) const {
-  stream << "torch::nn::Unflatten(dim=" << options.dim() << ", unflattened_size={";
-  for (size_t i = 0; i < options.sizes().size(); i++) stream << (i ? ", " : "") << options.sizes()[i];
+  const auto& named = options.namedshape();
+  if (named.empty()) {
+    stream << "torch::nn::Unflatten(dim=" << options.dim() << ", unflattened_size={";
+    for (size_t i = 0; i < options.sizes().size(); i++) stream << (i ? ", " : "") << options.sizes()[i];
+  } else {
+    stream << "torch::nn::Unflatten(dim=\"" << options.dimname() << "\", unflattened_size={";
+    for (size_t i = 0; i < named.size(); i++)
+      stream << (i ? ", " : "") << "{\"" << named[i].first << "\", " << named[i].second << "}";
+  }
   stream << "})";
 }
-Tensor UnflattenImpl::forward(const Tensor& x) { return rushlight::unflatten(x, options.dim(), options.sizes()); }
+Tensor UnflattenImpl::forward(const Tensor& x) {
+  RL_CHECK(NotImplementedError, options.namedshape().empty(), "Unflatten: dimensions have no names here, got '",
+           options.dimname(), "'; give the dimension's number and its sizes");
+  return rushlight::unflatten(x, options.dim(), options.sizes());
+}
 
 // ---- images, padding, pooling ----------------------------------------------------------------------------------------
 
@@ -244,4 +257,6 @@ Tensor BCEWithLogitsLossImpl::forward(const Tensor& x, const Tensor& y) {
                                              BCEWithLogitsLossOptions(options).weight(weight).pos_weight(pos_weight));
 }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

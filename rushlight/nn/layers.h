@@ -5,7 +5,9 @@
 #include "rushlight/nn/functional.h"
 #include "rushlight/nn/utils.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 // A module with options. Constructors are not inline, so that programs compile none of this.
 template <class Impl, class Options_>
@@ -568,4 +570,6 @@ TORCH_MODULE(Transformer);
 #undef RL_OPTIONAL
 #undef RL_REQUIRED
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

@@ -3,8 +3,8 @@
 #include "rushlight/api/args.h"
 #include "rushlight/api/autograd.h"
 
-namespace rushlight::api {
-
+namespace torch {
+inline namespace rl {
 namespace nn {
 namespace detail {
 void fail_empty(const char* what) { throw RuntimeError(what); }
@@ -40,14 +40,10 @@ std::shared_ptr<Module> Module::clone(const std::optional<Device>&) const {
 }
 void Module::clone_(Module&, const std::optional<Device>&) {}
 
-void Module::forget_contents() {
-  parameters_.clear();
-  buffers_.clear();
-  children_.clear();
-}
-
-void Module::remake(Module& made, void (*reset)(Module&)) {
-  rushlight::Generator& generator = default_generator();
+namespace {
+// reset(), whose draws leave the random generator as it was: a copy makes none in Python.
+void remake(Module& made, void (*reset)(Module&)) {
+  rushlight::Generator& generator = rushlight::default_generator();
   uint8_t before[rushlight::Generator::kStateBytes];
   auto locked = [&](auto f) {
     std::lock_guard lock(generator.mutex());
@@ -62,6 +58,24 @@ void Module::remake(Module& made, void (*reset)(Module&)) {
     throw;
   }
   restore();
+}
+}  // namespace
+
+std::shared_ptr<Module> Module::clone_of(const std::optional<Device>& device, Module* (*copy)(const Module&),
+                                         void (*reset)(Module&)) const {
+  std::shared_ptr<Module> made(copy(*this));
+  made->parameters_.clear();
+  made->buffers_.clear();
+  made->children_.clear();
+  remake(*made, reset);
+  copy_contents_to(*made, device);
+  return made;
+}
+
+void Module::become_clone(Module& other, const std::optional<Device>& device, bool (*assign)(Module&, Module&)) {
+  std::shared_ptr<Module> made = other.clone(device);
+  RL_CHECK(RuntimeError, made && assign(*this, *made),
+           "Attempted to clone submodule, but it is of a different type than the submodule it was to be cloned into");
 }
 
 void Module::copy_contents_to(Module& made, const std::optional<Device>& device) const {
@@ -336,4 +350,5 @@ void AnyModule::fail_argument(size_t i, const std::type_info& wanted, const std:
 }
 
 }  // namespace nn
-}  // namespace rushlight::api
+}  // namespace rl
+}  // namespace torch

@@ -9,8 +9,8 @@
 #include "rushlight/api/ordered_dict.h"
 #include "rushlight/api/serialize.h"
 
-namespace rushlight::api {
-
+namespace torch {
+inline namespace rl {
 namespace nn {
 
 class Module;
@@ -23,6 +23,10 @@ template <class T>
 constexpr bool is_holder = std::is_base_of_v<HolderBase, std::decay_t<T>>;
 template <class T>
 constexpr bool is_module = std::is_base_of_v<Module, std::decay_t<T>>;
+template <class T>
+constexpr bool is_shared = false;
+template <class T>
+constexpr bool is_shared<std::shared_ptr<T>> = true;
 [[noreturn]] void fail_empty(const char* what);
 [[noreturn]] void fail_cast(const char* what, const std::type_info& got, const std::type_info& wanted);
 }  // namespace detail
@@ -185,9 +189,10 @@ class Module : public std::enable_shared_from_this<Module> {
 
   void add_child(std::string name, std::shared_ptr<Module> module);
   virtual void clone_(Module& other, const std::optional<Device>& device);
-  // What Cloneable does around reset(), whose draws leave the random generator as it was: a copy makes none in Python.
-  void forget_contents();
-  static void remake(Module& made, void (*reset)(Module&));
+  // What Cloneable does, apart from what needs the class; here once, so that programs compile none of it.
+  std::shared_ptr<Module> clone_of(const std::optional<Device>& device, Module* (*copy)(const Module&),
+                                   void (*reset)(Module&)) const;
+  void become_clone(Module& other, const std::optional<Device>& device, bool (*assign)(Module& to, Module& from));
   void copy_contents_to(Module& made, const std::optional<Device>& device) const;
   template <class... Args>
   void convert(const Args&... args);
@@ -212,20 +217,18 @@ class Cloneable : public Module {
   // Makes parameters and buffers anew, with their first values.
   virtual void reset() = 0;
   std::shared_ptr<Module> clone(const std::optional<Device>& device = std::nullopt) const override {
-    std::shared_ptr<Derived> made(new Derived(static_cast<const Derived&>(*this)));
-    made->forget_contents();
-    remake(*made, [](Module& m) { static_cast<Derived&>(m).reset(); });
-    copy_contents_to(*made, device);
-    return made;
+    return clone_of(
+        device, [](const Module& m) -> Module* { return new Derived(static_cast<const Derived&>(m)); },
+        [](Module& m) { static_cast<Derived&>(m).reset(); });
   }
 
  private:
   void clone_(Module& other, const std::optional<Device>& device) final {
-    auto made = std::dynamic_pointer_cast<Derived>(other.clone(device));
-    TORCH_CHECK(made,
-                "Attempted to clone submodule, but it is of a different type than the submodule it was to be "
-                "cloned into");
-    static_cast<Derived&>(*this) = *made;
+    become_clone(other, device, [](Module& to, Module& from) {
+      auto* made = dynamic_cast<Derived*>(&from);
+      if (made) static_cast<Derived&>(to) = *made;
+      return made != nullptr;
+    });
   }
 };
 
@@ -242,7 +245,7 @@ class ModuleHolder : detail::HolderBase {
   ModuleHolder(std::nullptr_t) {}
   template <class Head, class... Tail,
             require<sizeof...(Tail) != 0 || !(std::is_base_of_v<ModuleHolder, std::decay_t<Head>> ||
-                                              std::is_convertible_v<Head, std::shared_ptr<Contained>>)> = 0>
+                                              detail::is_shared<std::decay_t<Head>>)> = 0>
   explicit ModuleHolder(Head&& head, Tail&&... tail)
       : impl_(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
   ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}
@@ -399,17 +402,18 @@ class AnyModule {
 };
 
 }  // namespace nn
-}  // namespace rushlight::api
+}  // namespace rl
+}  // namespace torch
 
 // TORCH_MODULE(Net): Net, a ModuleHolder of NetImpl.
-#define TORCH_MODULE_IMPL(Name, ImplType)                             \
-  class Name : public ::rushlight::api::nn::ModuleHolder<ImplType> {  \
-   public:                                                            \
-    using ::rushlight::api::nn::ModuleHolder<ImplType>::ModuleHolder; \
-    using Impl = ImplType;                                            \
+#define TORCH_MODULE_IMPL(Name, ImplType)                    \
+  class Name : public ::torch::nn::ModuleHolder<ImplType> {  \
+   public:                                                   \
+    using ::torch::nn::ModuleHolder<ImplType>::ModuleHolder; \
+    using Impl = ImplType;                                   \
   }
 #define TORCH_MODULE(Name) TORCH_MODULE_IMPL(Name, Name##Impl)
 
 // In a class whose forward(a, b = x) may stand in a Sequential: FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(x)})
 #define FORWARD_HAS_DEFAULT_ARGS(...) \
-  std::vector<::rushlight::api::nn::Module::DefaultArgument> _forward_default_args() override { return {__VA_ARGS__}; }
+  std::vector<::torch::nn::Module::DefaultArgument> _forward_default_args() override { return {__VA_ARGS__}; }

@@ -3,7 +3,9 @@
 #pragma once
 #include "rushlight/api/args.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 using enumtype::reduction_t;
 namespace functional {}
@@ -29,8 +31,14 @@ struct FlattenOptions {
 struct UnflattenOptions {
   using namedshape_t = std::vector<std::pair<std::string, int64_t>>;
   UnflattenOptions(int64_t dim, std::vector<int64_t> sizes) : dim_(dim), sizes_(std::move(sizes)) {}
+  UnflattenOptions(const char* dimname, namedshape_t namedshape)
+      : UnflattenOptions(std::string(dimname), std::move(namedshape)) {}
+  UnflattenOptions(std::string dimname, namedshape_t namedshape)
+      : dim_(0), dimname_(std::move(dimname)), namedshape_(std::move(namedshape)) {}
   TORCH_ARG(int64_t, dim);
   TORCH_ARG(std::vector<int64_t>, sizes);
+  TORCH_ARG(std::string, dimname);  // in place of dim, and namedshape in place of sizes
+  TORCH_ARG(namedshape_t, namedshape);
 };
 struct BilinearOptions {
   BilinearOptions(int64_t in1_features, int64_t in2_features, int64_t out_features)
@@ -832,4 +840,6 @@ using TransformerDecoderLayerOptions = TransformerEncoderLayerOptions;
 #undef RL_FROM_CHOICE
 #undef RL_RECURRENT_ARGS
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

@@ -4,7 +4,9 @@
 
 #include "rushlight/nn/layers.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 class Printer {
  public:
@@ -58,4 +60,6 @@ class Printer {
     Printer(stream, #Name) print;                                 \
   }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

@@ -5,7 +5,9 @@
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 using utils::rnn::PackedSequence;
 
@@ -293,4 +295,6 @@ LSTMState LSTMCellImpl::forward(const Tensor& x, std::optional<LSTMState> hx) {
   return {like(x, h1), like(x, c1)};
 }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

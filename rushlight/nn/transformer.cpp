@@ -5,7 +5,9 @@
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 namespace F = functional;
 
@@ -241,4 +243,6 @@ Tensor TransformerImpl::generate_square_subsequent_mask(int64_t sz) {
   return rushlight::triu(rushlight::full({sz, sz}, -std::numeric_limits<float>::infinity()), 1);
 }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

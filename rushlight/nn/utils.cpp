@@ -5,7 +5,9 @@
 
 #include "rushlight/api/autograd.h"
 
-namespace rushlight::api::nn::utils {
+namespace torch {
+inline namespace rl {
+namespace nn::utils {
 
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
                        bool error_if_nonfinite) {
@@ -182,4 +184,6 @@ PackedSequence pack_sequence(TensorList sequences, bool enforce_sorted) {
 }
 
 }  // namespace rnn
-}  // namespace rushlight::api::nn::utils
+}  // namespace nn::utils
+}  // namespace rl
+}  // namespace torch

@@ -2,7 +2,9 @@
 #pragma once
 #include "rushlight/api/args.h"
 
-namespace rushlight::api::nn::utils {
+namespace torch {
+inline namespace rl {
+namespace nn::utils {
 
 // Scales the gradients so that their norm, all taken as one vector, is at most max_norm; returns what it was. Throws RuntimeError with
 // error_if_nonfinite where it is infinite or NaN.
@@ -48,4 +50,6 @@ Tensor pad_sequence(TensorList sequences, bool batch_first = false, double paddi
 PackedSequence pack_sequence(TensorList sequences, bool enforce_sorted = true);
 
 }  // namespace rnn
-}  // namespace rushlight::api::nn::utils
+}  // namespace nn::utils
+}  // namespace rl
+}  // namespace torch

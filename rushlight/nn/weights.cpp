@@ -6,7 +6,9 @@
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"
 
-namespace rushlight::api::nn {
+namespace torch {
+inline namespace rl {
+namespace nn {
 
 namespace F = functional;
 
@@ -533,4 +535,6 @@ Tensor AdaptiveLogSoftmaxWithLossImpl::predict(const Tensor& input) {
   return output.index_copy(0, rows, found);
 }
 
-}  // namespace rushlight::api::nn
+}  // namespace nn
+}  // namespace rl
+}  // namespace torch

@@ -8,7 +8,9 @@
 #include "rushlight/api/autograd.h"
 #include "rushlight/optim/fields.h"
 
-namespace rushlight::api::optim {
+namespace torch {
+inline namespace rl {
+namespace optim {
 
 namespace {
 
@@ -491,4 +493,6 @@ Tensor LBFGS::step(LossClosure closure) {
   return first_loss;
 }
 
-}  // namespace rushlight::api::optim
+}  // namespace optim
+}  // namespace rl
+}  // namespace torch

@@ -4,7 +4,9 @@
 
 #include "rushlight/optim/optimizer.h"
 
-namespace rushlight::api::optim {
+namespace torch {
+inline namespace rl {
+namespace optim {
 
 #define RL_SERIALIZED(Class)                                        \
  public:                                                            \
@@ -202,4 +204,6 @@ class ReduceLROnPlateauScheduler {
   bool verbose_;
 };
 
-}  // namespace rushlight::api::optim
+}  // namespace optim
+}  // namespace rl
+}  // namespace torch

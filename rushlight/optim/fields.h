@@ -2,7 +2,9 @@
 #pragma once
 #include "rushlight/optim/algorithms.h"
 
-namespace rushlight::api::optim {
+namespace torch {
+inline namespace rl {
+namespace optim {
 
 // f("lr", o.lr()), ... for one object; several of one class side by side where they are compared.
 #define RL_FIELDS(Class, ...)                            \
@@ -36,4 +38,6 @@ using MakeState = std::unique_ptr<OptimizerParamState> (*)();
 void save_optimizer(const Optimizer& optimizer, serialize::OutputArchive& archive);
 void load_optimizer(Optimizer& optimizer, serialize::InputArchive& archive, MakeState make);
 
-}  // namespace rushlight::api::optim
+}  // namespace optim
+}  // namespace rl
+}  // namespace torch

@@ -6,7 +6,9 @@
 #include "rushlight/api/autograd.h"
 #include "rushlight/optim/fields.h"
 
-namespace rushlight::api::optim {
+namespace torch {
+inline namespace rl {
+namespace optim {
 
 namespace {
 [[noreturn]] void fail_base(const char* what, const char* base, const char* cloneable) {
@@ -368,4 +370,6 @@ void ReduceLROnPlateauScheduler::step(float metric) {
   bad_ = 0;
 }
 
-}  // namespace rushlight::api::optim
+}  // namespace optim
+}  // namespace rl
+}  // namespace torch

@@ -9,7 +9,9 @@
 #include "rushlight/api/args.h"
 #include "rushlight/api/serialize.h"
 
-namespace rushlight::api::optim {
+namespace torch {
+inline namespace rl {
+namespace optim {
 
 // What an algorithm keeps of one parameter.
 class OptimizerParamState {
@@ -132,7 +134,9 @@ class Optimizer {
 serialize::OutputArchive& operator<<(serialize::OutputArchive& archive, const Optimizer& optimizer);
 serialize::InputArchive& operator>>(serialize::InputArchive& archive, Optimizer& optimizer);
 
-}  // namespace rushlight::api::optim
+}  // namespace optim
+}  // namespace rl
+}  // namespace torch
 
 // The map that PyTorch's header of this name has; of optimizer states it is the one above, whatever a program calls the key.
 namespace ska {

@@ -4,6 +4,17 @@
 #include <sstream>
 #include <thread>
 
+// A program's own part of torch::nn, which sees what is in it without a prefix.
+namespace torch {
+namespace nn {
+struct TwiceImpl : Cloneable<TwiceImpl> {
+  void reset() override {}
+  Tensor forward(const Tensor& x) { return functional::relu(x) * 2; }
+};
+TORCH_MODULE(Twice);
+}  // namespace nn
+}  // namespace torch
+
 namespace {
 
 std::string error_of(const std::function<void()>& f) {
@@ -33,6 +44,12 @@ TORCH_MODULE(Net);
 std::vector<std::string> keys(const torch::OrderedDict<std::string, torch::Tensor>& d) { return d.keys(); }
 
 }  // namespace
+
+TEST(ModuleTest, ProgramsAddToTheNamespace) {
+  torch::nn::Sequential both(torch::nn::Linear(2, 2), torch::nn::Twice());
+  EXPECT_EQ(both->forward(torch::ones({1, 2})).size(1), 2);
+  EXPECT_EQ(torch::nn::Twice()->name(), "torch::nn::TwiceImpl");
+}
 
 TEST(ModuleTest, NamesItsContentsInOrder) {
   Net net;
