@@ -9,17 +9,9 @@
 #include "rushlight/api/python.h"
 
 namespace rushlight::api {
-// Of the rushlight that this process has imported.
 inline const PythonApi& nanobind_python_api() {
-  static const PythonApi* api = [] {
-    nanobind::object held = nanobind::module_::import_("rushlight._C").attr("_extension_api");
-    const auto* found = static_cast<const PythonApi*>(PyCapsule_GetPointer(held.ptr(), PythonApi::kCapsule));
-    if (!found) nanobind::raise_python_error();
-    if (found->version < PythonApi::kVersion)
-      throw std::runtime_error(
-          "this extension was built for a newer rushlight than the one that is imported; install that");
-    return found;
-  }();
+  const PythonApi* api = imported_api(PyCapsule_Import);
+  if (!api) nanobind::raise_python_error();
   return *api;
 }
 }  // namespace rushlight::api

@@ -23,4 +23,14 @@ struct PythonApi {
   _object* (*from_generator)(rushlight::Generator* g);
 };
 
+// Of the rushlight that this process imports. `import` is PyCapsule_Import; null with Python's error set where that fails.
+inline const PythonApi* imported_api(void* (*import)(const char* name, int no_block)) {
+  static const PythonApi* api = nullptr;
+  if (api) return api;
+  const auto* found = static_cast<const PythonApi*>(import(PythonApi::kCapsule, 0));
+  if (found && found->version < PythonApi::kVersion)
+    throw RuntimeError("this extension was built for a newer rushlight than the one that is imported; install that");
+  return api = found;
+}
+
 }  // namespace rushlight::api

@@ -7,17 +7,9 @@
 #include "rushlight/api/python.h"
 
 namespace rushlight::api {
-// Of the rushlight that this process has imported.
 inline const PythonApi& python_api() {
-  static const PythonApi* api = [] {
-    auto held = pybind11::module_::import("rushlight._C").attr("_extension_api");
-    const auto* found = static_cast<const PythonApi*>(PyCapsule_GetPointer(held.ptr(), PythonApi::kCapsule));
-    if (!found) throw pybind11::error_already_set();
-    if (found->version < PythonApi::kVersion)
-      throw std::runtime_error(
-          "this extension was built for a newer rushlight than the one that is imported; install that");
-    return found;
-  }();
+  const PythonApi* api = imported_api(PyCapsule_Import);
+  if (!api) throw pybind11::error_already_set();
   return *api;
 }
 }  // namespace rushlight::api
