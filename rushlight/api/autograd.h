@@ -38,6 +38,7 @@ using variable_list = std::vector<Tensor>;
 using tensor_list = std::vector<Tensor>;
 using rushlight::api::AutoGradMode;
 using rushlight::api::GradMode;
+using rushlight::api::InferenceMode;
 
 // Gradients of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
 variable_list grad(TensorList outputs, TensorList inputs, TensorList grad_outputs = {},

@@ -42,9 +42,55 @@ class Thrower {
  private:
   std::ostringstream out_;
 };
+bool shall_warn(bool& said);
 std::string assert_text(const char* condition, const char* file, int line, const std::string& more);
-void warn(const std::string& text);
+void warn(const std::string& text, const char* function, const char* file, unsigned line);
 }  // namespace detail
+
+struct SourceLocation {
+  const char* function;
+  const char* file;
+  uint32_t line;
+};
+// What a program is told that is no error.
+class Warning {
+ public:
+  Warning(std::string text, SourceLocation where) : text_(std::move(text)), where_(where) {}
+  const std::string& msg() const noexcept { return text_; }
+  const SourceLocation& source_location() const noexcept { return where_; }
+  bool verbatim() const noexcept { return false; }
+
+ private:
+  std::string text_;
+  SourceLocation where_;  // empty texts for a warning of the library's own
+};
+// Who tells it. The first one writes to the standard error stream, or makes Python's UserWarning.
+class WarningHandler {
+ public:
+  virtual ~WarningHandler() = default;
+  virtual void process(const Warning& warning) = 0;
+};
+namespace WarningUtils {
+// Of this thread's warnings, until another is set; null for the first one.
+void set_warning_handler(WarningHandler* handler) noexcept;
+WarningHandler* get_warning_handler() noexcept;
+class WarningHandlerGuard {
+ public:
+  explicit WarningHandlerGuard(WarningHandler* handler) : before_(get_warning_handler()) {
+    set_warning_handler(handler);
+  }
+  WarningHandlerGuard(const WarningHandlerGuard&) = delete;
+  ~WarningHandlerGuard() { set_warning_handler(before_); }
+
+ private:
+  WarningHandler* before_;
+};
+// On: TORCH_WARN_ONCE warns each time.
+void set_warnAlways(bool on) noexcept;
+bool get_warnAlways() noexcept;
+}  // namespace WarningUtils
+// As TORCH_WARN, from a function.
+inline void warn(const Warning& warning) { WarningUtils::get_warning_handler()->process(warning); }
 
 }  // namespace rushlight::api
 
@@ -87,12 +133,13 @@ void warn(const std::string& text);
 #define TORCH_CHECK_LE(a, b) RL_CHECK_COMPARE(a, b, <=)
 #define TORCH_CHECK_GT(a, b) RL_CHECK_COMPARE(a, b, >)
 #define TORCH_CHECK_GE(a, b) RL_CHECK_COMPARE(a, b, >=)
-// To the standard error stream.
-#define TORCH_WARN(...) ::rushlight::api::detail::warn(::rushlight::api::str(__VA_ARGS__))
-#define TORCH_WARN_ONCE(...)                                       \
-  do {                                                             \
-    static const bool rl_warned = (TORCH_WARN(__VA_ARGS__), true); \
-    (void)rl_warned;                                               \
+// To the thread's WarningHandler.
+#define TORCH_WARN(...) \
+  ::rushlight::api::detail::warn(::rushlight::api::str(__VA_ARGS__), __func__, __FILE__, unsigned(__LINE__))
+#define TORCH_WARN_ONCE(...)                                                    \
+  do {                                                                          \
+    static bool rl_said = false;                                                \
+    if (::rushlight::api::detail::shall_warn(rl_said)) TORCH_WARN(__VA_ARGS__); \
   } while (false)
 #define AT_ERROR(...) throw ::rushlight::RuntimeError(::rushlight::api::str(__VA_ARGS__))
 #define AT_ASSERT(...) TORCH_INTERNAL_ASSERT(__VA_ARGS__)

@@ -96,7 +96,7 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const std::
   overflow |= __builtin_mul_overflow(last + 1, bytes, &bytes);
   RL_CHECK(RuntimeError, !overflow || empty, "from_blob: Storage size calculation overflowed with sizes=", sizes);
   auto storage = make_ref<rushlight::Storage>(data, empty ? 0 : size_t(bytes), rushlight::Device(), std::move(keep));
-  return options.finish(rushlight::Tensor(make_ref<TensorImpl>(std::move(storage), d, sizes, strides, 0)));
+  return options.finish(rushlight::Tensor(make_ref<rushlight::TensorImpl>(std::move(storage), d, sizes, strides, 0)));
 }
 Tensor from_blob(void* data, IntArrayRef sizes, const std::function<void(void*)>& deleter,
                  const TensorOptions& options) {

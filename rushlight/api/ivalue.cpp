@@ -13,6 +13,7 @@ namespace rushlight::api {
 static_assert(sizeof(IValue) == sizeof(rushlight::IValue));
 
 ivalue::Tuple::Tuple(std::vector<IValue> elements) : elements_(std::move(elements)) {}
+ivalue::Tuple::~Tuple() = default;
 intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::initializer_list<IValue> items) {
   return make_intrusive<Tuple>(std::vector<IValue>(items));
 }

@@ -95,6 +95,7 @@ namespace ivalue {
 class Tuple : public intrusive_ptr_target {
  public:
   explicit Tuple(std::vector<IValue> elements);
+  ~Tuple() override;  // where IValue is complete
   static intrusive_ptr<Tuple> create(std::initializer_list<IValue> items);
   template <class... Ts>
   static intrusive_ptr<Tuple> create(Ts&&... items);
@@ -174,6 +175,16 @@ class IValue : public rushlight::IValue {
   std::string tagKind() const;
   // The same object, or equal numbers or texts.
   bool is(const IValue& o) const { return is_same(o); }
+  struct CompIdentityIValues {
+    bool operator()(const IValue& a, const IValue& b) const { return a.is_same(b); }
+  };
+  // Whether both are tensors of the same memory, or the same list, dict, tuple or object.
+  bool isAliasOf(const IValue& o) const {
+    if (is_tensor() && o.is_tensor()) return Tensor(tensor()).is_alias_of(Tensor(o.tensor()));
+    return !is_scalar() && !is_string() && !is_none() && is_same(o);
+  }
+  // With tensors and containers of its own; what is in it twice is in the copy twice.
+  IValue deepcopy() const;
   TypePtr type() const { return rushlight::IValue::type(); }
 
   // Each throws TypeError naming both kinds when the value is of another kind.

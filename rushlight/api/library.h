@@ -20,15 +20,42 @@ namespace rushlight::api {
 
 using rushlight::DispatchKey;
 
-// A set of keys. Here it only makes a kernel's first parameter, as some kernels of PyTorch's have it.
+// A set of keys. Calls are not chosen by it: it makes a kernel's first parameter, as some kernels of PyTorch's have it.
 class DispatchKeySet {
  public:
-  DispatchKeySet() = default;
-  explicit DispatchKeySet(DispatchKey) {}
-  friend DispatchKeySet operator&(DispatchKeySet, DispatchKeySet) { return {}; }
-  friend DispatchKeySet operator|(DispatchKeySet, DispatchKeySet) { return {}; }
+  constexpr DispatchKeySet() = default;
+  constexpr explicit DispatchKeySet(DispatchKey k) : bits_(uint64_t(1) << (unsigned(k) & 63)) {}
+  constexpr bool has(DispatchKey k) const { return bits_ & DispatchKeySet(k).bits_; }
+  constexpr bool empty() const { return !bits_; }
+  friend constexpr DispatchKeySet operator&(DispatchKeySet a, DispatchKeySet b) { return of(a.bits_ & b.bits_); }
+  friend constexpr DispatchKeySet operator|(DispatchKeySet a, DispatchKeySet b) { return of(a.bits_ | b.bits_); }
+  friend constexpr bool operator==(DispatchKeySet a, DispatchKeySet b) { return a.bits_ == b.bits_; }
+
+ private:
+  static constexpr DispatchKeySet of(uint64_t bits) {
+    DispatchKeySet out;
+    out.bits_ = bits;
+    return out;
+  }
+  uint64_t bits_ = 0;
 };
 inline const DispatchKeySet after_autograd_keyset{};
+inline constexpr DispatchKeySet autograd_dispatch_keyset =
+    DispatchKeySet(DispatchKey::Autograd) | DispatchKeySet(DispatchKey::AutogradOther) |
+    DispatchKeySet(DispatchKey::AutogradCPU) | DispatchKeySet(DispatchKey::AutogradCUDA) |
+    DispatchKeySet(DispatchKey::AutogradPrivateUse1) | DispatchKeySet(DispatchKey::AutogradMeta);
+namespace impl {
+// What the modes of this thread mean in PyTorch's terms.
+inline bool tls_is_dispatch_keyset_excluded(DispatchKeySet s) {
+  return (thread_state.inference_mode || thread_state.below_autograd) && !s.empty() &&
+         (s & autograd_dispatch_keyset) == s;
+}
+inline bool tls_is_dispatch_key_excluded(DispatchKey k) { return tls_is_dispatch_keyset_excluded(DispatchKeySet(k)); }
+inline bool tls_is_dispatch_keyset_included(DispatchKeySet s) {
+  return !thread_state.inference_mode && s == DispatchKeySet(DispatchKey::ADInplaceOrView);
+}
+inline bool tls_is_dispatch_key_included(DispatchKey k) { return tls_is_dispatch_keyset_included(DispatchKeySet(k)); }
+}  // namespace impl
 
 // In its scope calls go to the kernels below autograd, and nothing is recorded.
 struct AutoDispatchBelowAutograd {

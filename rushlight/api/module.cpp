@@ -13,7 +13,8 @@
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
-namespace rushlight::api::jit {
+namespace rushlight::api {
+namespace jit {
 
 using graph::ClassType;
 
@@ -282,7 +283,7 @@ class Copier {
   }
   bool tensors_;
   std::map<const ObjectValue*, Ref<ObjectValue>> objects_;
-  std::map<const TensorImpl*, rushlight::Tensor> made_;
+  std::map<const rushlight::TensorImpl*, rushlight::Tensor> made_;
 };
 
 }  // namespace
@@ -321,16 +322,26 @@ void Module::define(const std::string& text) const {
 
 // ---- files ---------------------------------------------------------------------------------------------------------------
 
-void Module::save(const std::string& path, const ExtraFilesMap& extra) const {
+namespace {
+void write(const ObjectValue& module, const std::string& path, const ExtraFilesMap& extra, bool lite) {
   io::AtomicFile file(path);
-  rushlight::script::save_module(*object_, file.sink(), "archive", {extra.begin(), extra.end()});
+  rushlight::script::save_module(module, file.sink(), "archive", {extra.begin(), extra.end()}, lite);
   file.commit();
 }
-void Module::save(std::ostream& out, const ExtraFilesMap& extra) const {
+void write(const ObjectValue& module, std::ostream& out, const ExtraFilesMap& extra, bool lite) {
   rushlight::script::save_module(
-      *object_, [&](const void* p, size_t n) { out.write(static_cast<const char*>(p), std::streamsize(n)); }, "archive",
-      {extra.begin(), extra.end()});
+      module, [&](const void* p, size_t n) { out.write(static_cast<const char*>(p), std::streamsize(n)); }, "archive",
+      {extra.begin(), extra.end()}, lite);
   RL_CHECK(OsError, out.good(), "save: the stream can't be written to");
+}
+}  // namespace
+void Module::save(const std::string& path, const ExtraFilesMap& extra) const { write(*object_, path, extra, false); }
+void Module::save(std::ostream& out, const ExtraFilesMap& extra) const { write(*object_, out, extra, false); }
+void Module::_save_for_mobile(const std::string& path, const ExtraFilesMap& extra, bool, bool) const {
+  write(*object_, path, extra, true);
+}
+void Module::_save_for_mobile(std::ostream& out, const ExtraFilesMap& extra, bool, bool) const {
+  write(*object_, out, extra, true);
 }
 
 Module load(const std::string& path, std::optional<Device> device) {
@@ -390,4 +401,8 @@ CompilationUnit::CompilationUnit(const std::string& source) : module_("Compilati
   }
 }
 
-}  // namespace rushlight::api::jit
+}  // namespace jit
+
+IValue IValue::deepcopy() const { return jit::Copier(true).value(*this); }
+
+}  // namespace rushlight::api

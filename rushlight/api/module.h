@@ -140,15 +140,12 @@ class Module {
 
   void save(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap()) const;
   void save(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap()) const;
-  // What mobile runtimes load; here the same archive.
+  // With bytecode too, which PyTorch's lite interpreter runs. Throws NotImplementedError for what it can't do. The last two arguments, of
+  // PyTorch's debug information and of its other format, change nothing.
   void _save_for_mobile(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap(), bool = false,
-                        bool = true) const {
-    save(path, extra);
-  }
+                        bool = false) const;
   void _save_for_mobile(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap(), bool = false,
-                        bool = true) const {
-    save(out, extra);
-  }
+                        bool = false) const;
 
  private:
   template <class T, class Visit>

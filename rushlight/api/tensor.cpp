@@ -10,6 +10,7 @@
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/print.h"
 #include "rushlight/core/device_interface.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/dispatch/values.h"
 #include "rushlight/kernels/dispatch.h"
 
@@ -95,6 +96,11 @@ void fail_data_type(const char* method, DType wanted, DType got) {
 void fail_accessor(int64_t wanted, int64_t dims) {
   throw RuntimeError(rushlight::str("TensorAccessor expected ", wanted, " dims but tensor has ", dims));
 }
+void fail_accessor_index(int64_t numel, size_t index_bytes) {
+  throw RuntimeError(rushlight::str("packed_accessor: the tensor's ", numel,
+                                    " elements can't be counted by an index of ", index_bytes,
+                                    " bytes; use packed_accessor64"));
+}
 
 std::string TypeProperties::toString() const {
   const char* place = device_.is_cuda()                           ? "CUDA"
@@ -153,15 +159,58 @@ Tensor& Tensor::set_(const api::Storage& from, int64_t offset, IntArrayRef sizes
   Dims contiguous;
   if (strides.empty()) contiguous = contiguous_strides(sizes);
   int64_t items = int64_t(from.nbytes()) / rushlight::Tensor::item_size();
-  rushlight::Tensor all(make_ref<TensorImpl>(from.held(), rushlight::Tensor::dtype(), IntArrayRef(items)));
+  rushlight::Tensor all(make_ref<rushlight::TensorImpl>(from.held(), rushlight::Tensor::dtype(), IntArrayRef(items)));
   rushlight::take_over(*this, alias_tensor(all, sizes, strides.empty() ? IntArrayRef(contiguous) : strides, offset));
   return const_cast<Tensor&>(*this);
+}
+
+Tensor Tensor::refine_names(DimnameList names) const {
+  throw NotImplementedError(rushlight::str("refine_names: dimensions have no names here, got ", names.size(),
+                                           "; use the dimensions' numbers"));
+}
+
+autograd::AutogradMetaInterface* TensorImpl::autograd_meta() const {
+  const rushlight::TensorImpl& t = impl();
+  if (!t.base() && !t.autograd) return nullptr;
+  static thread_local autograd::DifferentiableViewMeta shown;
+  shown.is_view = bool(t.base());
+  switch (t.view_kind()) {
+    case ViewKind::Tracked: shown.creation_meta = autograd::CreationMeta::DEFAULT; break;
+    case ViewKind::NoGrad: shown.creation_meta = autograd::CreationMeta::NO_GRAD_MODE; break;
+    case ViewKind::Inference: shown.creation_meta = autograd::CreationMeta::INFERENCE_MODE; break;
+    case ViewKind::OneOfMany: shown.creation_meta = autograd::CreationMeta::MULTI_OUTPUT_NODE; break;
+    case ViewKind::OfFunction: shown.creation_meta = autograd::CreationMeta::IN_CUSTOM_FUNCTION; break;
+  }
+  return &shown;
 }
 
 Context& globalContext() {
   static Context context;
   return context;
 }
+
+namespace WarningUtils {
+namespace {
+thread_local WarningHandler* chosen = nullptr;
+void (*show_first)(const std::string&) =
+    nullptr;  // what the library's own warnings went to before a program had a handler
+struct FirstHandler final : WarningHandler {
+  void process(const Warning& warning) override { (show_first ? show_first : show_warning)(warning.msg()); }
+} first;
+}  // namespace
+void set_warning_handler(WarningHandler* handler) noexcept {
+  static const bool ours_too = [] {
+    show_first = show_warning;
+    show_warning = [](const std::string& text) { get_warning_handler()->process(Warning(text, {"", "", 0})); };
+    return true;
+  }();
+  (void)ours_too;
+  chosen = handler;
+}
+WarningHandler* get_warning_handler() noexcept { return chosen ? chosen : &first; }
+void set_warnAlways(bool on) noexcept { warn_always = on; }
+bool get_warnAlways() noexcept { return warn_always; }
+}  // namespace WarningUtils
 
 namespace cuda {
 void synchronize(int64_t) { throw RuntimeError("cuda::synchronize: there is no CUDA device"); }
@@ -172,7 +221,10 @@ namespace detail {
 std::string assert_text(const char* condition, const char* file, int line, const std::string& more) {
   return rushlight::str(condition, " INTERNAL ASSERT FAILED at \"", file, "\":", line, ". ", more);
 }
-void warn(const std::string& text) { std::cerr << "Warning: " << text << '\n'; }
+bool shall_warn(bool& said) { return rushlight::shall_warn(said); }
+void warn(const std::string& text, const char* function, const char* file, unsigned line) {
+  WarningUtils::get_warning_handler()->process(Warning(text, {function, file, line}));
+}
 void fail_dispatch(const char* name, DType d) {
   throw NotImplementedError(rushlight::str('"', name, "\" not implemented for '", toString(d), "'"));
 }

@@ -18,20 +18,54 @@
 namespace rushlight::api {
 
 class Tensor;
+class TensorImpl;
 class Storage;
 template <class T>
 class MaybeOwned;
 using TensorList = ArrayRef<Tensor>;
-template <class T, size_t N>
+template <class T>
+struct DefaultPtrTraits;
+template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits, class Index = int64_t>
 class TensorAccessor;
-template <class T, size_t N, class Index>
-class PackedTensorAccessor;
+template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits, class Index = int64_t>
+class GenericPackedTensorAccessor;
 namespace indexing {
 class TensorIndex;
 }
 namespace autograd {
 class Node;
 }
+
+// A name as PyTorch's interpreter has them, "aten::add", and one of a dimension.
+class Symbol {
+ public:
+  static Symbol fromQualString(const std::string& text) { return Symbol(text); }
+  static Symbol dimname(const std::string& name) { return Symbol("dimname::" + name); }
+  static Symbol aten(const std::string& name) { return Symbol("aten::" + name); }
+  static Symbol prim(const std::string& name) { return Symbol("prim::" + name); }
+  static Symbol attr(const std::string& name) { return Symbol("attr::" + name); }
+  const char* toQualString() const { return text_.c_str(); }
+  const char* toUnqualString() const { return text_.c_str() + text_.rfind(':') + 1; }
+  friend bool operator==(const Symbol& a, const Symbol& b) { return a.text_ == b.text_; }
+  friend bool operator!=(const Symbol& a, const Symbol& b) { return !(a == b); }
+
+ private:
+  explicit Symbol(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+class Dimname {
+ public:
+  static Dimname fromSymbol(Symbol name) { return Dimname(std::move(name)); }
+  static Dimname wildcard() { return Dimname(Symbol::dimname("*")); }
+  const Symbol& symbol() const { return name_; }
+  bool isWildcard() const { return *this == wildcard(); }
+  friend bool operator==(const Dimname& a, const Dimname& b) { return a.name_ == b.name_; }
+
+ private:
+  explicit Dimname(Symbol name) : name_(std::move(name)) {}
+  Symbol name_;
+};
+using DimnameList = ArrayRef<Dimname>;
 
 // A random number generator; copies share its state.
 class Generator {
@@ -162,16 +196,17 @@ class Tensor : public rushlight::Tensor {
   bool is_mkldnn() const { return false; }
   bool is_mps() const { return false; }
   bool is_xpu() const { return false; }
-  bool is_pinned() const { return false; }
   bool is_inference() const { return need("is_inference").impl()->inference; }
   bool is_same(const Tensor& o) const { return rushlight::Tensor::is_same(o); }
   bool is_same_size(const Tensor& o) const { return sizes() == o.sizes(); }
   bool is_alias_of(const Tensor& o) const {
     return need("is_alias_of").impl()->storage() == o.need("is_alias_of").impl()->storage();
   }
-  TensorImpl* unsafeGetTensorImpl() const { return impl(); }
+  api::TensorImpl* unsafeGetTensorImpl() const { return reinterpret_cast<api::TensorImpl*>(impl()); }
   bool has_storage() const { return defined(); }
   bool has_names() const { return false; }
+  // Throws NotImplementedError: dimensions have no names here.
+  Tensor refine_names(ArrayRef<Dimname> names) const;
   size_t use_count() const { return defined() ? impl()->refs() : 0; }
   bool unique() const { return use_count() == 1; }
   void reset() { *this = Tensor(); }
@@ -224,10 +259,17 @@ class Tensor : public rushlight::Tensor {
   TensorAccessor<T, N> accessor() const&;
   template <class T, size_t N>
   TensorAccessor<T, N> accessor() && = delete;
-  template <class T, size_t N>
-  PackedTensorAccessor<T, N, int64_t> packed_accessor64() const&;
-  template <class T, size_t N>
-  PackedTensorAccessor<T, N, int32_t> packed_accessor32() const&;
+  // One that may be kept, and whose sizes are of type Index. Throws RuntimeError for more elements than Index counts.
+  template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits, class Index = int64_t>
+  GenericPackedTensorAccessor<T, N, PtrTraits, Index> generic_packed_accessor() const&;
+  template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits, class Index = int64_t>
+  GenericPackedTensorAccessor<T, N, PtrTraits, Index> packed_accessor() const& {
+    return generic_packed_accessor<T, N, PtrTraits, Index>();
+  }
+  template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits>
+  GenericPackedTensorAccessor<T, N, PtrTraits, int64_t> packed_accessor64() const&;
+  template <class T, size_t N, template <class> class PtrTraits = DefaultPtrTraits>
+  GenericPackedTensorAccessor<T, N, PtrTraits, int32_t> packed_accessor32() const&;
 
   // ---- other types and places ----
   Tensor to(TypeMeta dtype, bool non_blocking = false, bool copy = false,
@@ -421,7 +463,7 @@ class Storage {
  public:
   explicit Storage(Ref<rushlight::Storage> s) : storage_(std::move(s)) {}
   size_t nbytes() const { return storage_->bytes(); }
-  const void* data() const { return storage_->data(); }
+  void* data() const { return storage_->data(); }
   void* mutable_data() const { return storage_->data(); }
   struct Pointer {
     void* at;
@@ -438,5 +480,41 @@ class Storage {
   Ref<rushlight::Storage> storage_;
 };
 inline api::Storage Tensor::storage() const { return api::Storage(need("storage").impl()->storage()); }
+
+namespace autograd {
+// How a view was made, which decides whether it may be written to.
+enum class CreationMeta : uint8_t { DEFAULT, IN_CUSTOM_FUNCTION, MULTI_OUTPUT_NODE, NO_GRAD_MODE, INFERENCE_MODE };
+struct AutogradMetaInterface { virtual ~AutogradMetaInterface() = default; };
+struct DifferentiableViewMeta : AutogradMetaInterface {
+  CreationMeta get_creation_meta() const { return creation_meta; }
+  bool has_bw_view() const { return is_view; }
+  CreationMeta creation_meta = CreationMeta::DEFAULT;
+  bool is_view = false;
+};
+}  // namespace autograd
+
+// What Tensor::unsafeGetTensorImpl() points to: the tensor's insides under PyTorch's names. There are no objects of this class.
+class TensorImpl {
+ public:
+  TensorImpl() = delete;
+  IntArrayRef sizes() const { return impl().sizes(); }
+  IntArrayRef strides() const { return impl().strides(); }
+  int64_t size(int64_t d) const { return impl().sizes()[size_t(wrap_dim(d, dim()))]; }
+  int64_t dim() const { return impl().dim(); }
+  int64_t numel() const { return impl().numel(); }
+  int64_t storage_offset() const { return impl().offset(); }
+  TypeMeta dtype() const { return impl().dtype(); }
+  Device device() const { return impl().device(); }
+  api::Storage storage() const { return api::Storage(impl().storage()); }
+  bool is_contiguous() const { return impl().contiguous(); }
+  bool is_inference() const { return impl().inference; }
+  bool requires_grad() const { return impl().requires_grad(); }
+  size_t use_count() const { return impl().refs(); }
+  // Null for a tensor that is neither a view nor known to autograd; good until this thread's next call.
+  autograd::AutogradMetaInterface* autograd_meta() const;
+
+ private:
+  const rushlight::TensorImpl& impl() const { return *reinterpret_cast<const rushlight::TensorImpl*>(this); }
+};
 
 }  // namespace rushlight::api

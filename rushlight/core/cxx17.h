@@ -5,7 +5,7 @@
 #if __cplusplus >= 202002L
 #define RL_CONSTINIT constinit
 #elif defined(__clang__)
-#define RL_CONSTINIT [[clang::require_constant_initialization]]
+#define RL_CONSTINIT __attribute__((require_constant_initialization))
 #else
 #define RL_CONSTINIT __constinit
 #endif

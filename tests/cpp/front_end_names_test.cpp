@@ -1,9 +1,14 @@
 // Small names of c10 and at that programs use, and how they print.
 #include <ATen/Dispatch_v2.h>
 #include <ATen/Operators.h>
+#include <ATen/record_function.h>
 #include <c10/util/Logging.h>
+#include <c10/util/tempfile.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/mobile/import.h>
 #include <torch/script.h>
+
+#include <fstream>
 
 TEST(FrontEndNamesTest, SmallTypes) {
   c10::SmallVector<int64_t, 4> v = {1, 2};
@@ -60,4 +65,102 @@ TEST(FrontEndNamesTest, FrozenModulesHaveNoParameters) {
   auto frozen = torch::jit::freeze(m);
   EXPECT_TRUE(frozen.parameters().empty());
   EXPECT_EQ(frozen.forward({torch::ones({2})}).toTensor().sum().item<float>(), 4);
+}
+
+namespace {
+struct Collected : c10::WarningHandler {
+  void process(const c10::Warning& warning) override { texts.push_back(warning.msg()); }
+  std::vector<std::string> texts;
+};
+}  // namespace
+
+TEST(FrontEndNamesTest, WarningsGoToTheThreadsHandler) {
+  Collected own;
+  {
+    c10::WarningUtils::WarningHandlerGuard guard(&own);
+    for (int i = 0; i < 3; i++) TORCH_WARN_ONCE("once ", 1);
+    TORCH_WARN("each");
+    torch::zeros({2}).index({torch::zeros({2}, torch::kByte)});  // the library's own
+  }
+  ASSERT_EQ(own.texts.size(), 3u);
+  EXPECT_EQ(own.texts[0], "once 1");
+  EXPECT_EQ(own.texts[1], "each");
+  EXPECT_NE(own.texts[2].find("uint8"), std::string::npos);
+  EXPECT_NE(c10::WarningUtils::get_warning_handler(), &own);
+}
+
+TEST(FrontEndNamesTest, TemporaryFilesGoAway) {
+  std::string name;
+  {
+    auto file = c10::make_tempfile("rushlight-");
+    name = file.name;
+    torch::save(torch::arange(3), name);
+    torch::Tensor back;
+    torch::load(back, name);
+    EXPECT_TRUE(torch::equal(back, torch::arange(3)));
+  }
+  EXPECT_FALSE(std::ifstream(name).good());
+}
+
+TEST(FrontEndNamesTest, PackedAccessorsOfAllKinds) {
+  auto t = torch::arange(6, torch::kFloat).view({2, 3});
+  auto restricted = t.packed_accessor32<float, 2, torch::RestrictPtrTraits>();
+  torch::PackedTensorAccessor64<float, 2> kept = t.packed_accessor64<float, 2>();
+  restricted[1][2] = 7;
+  EXPECT_EQ(kept[1][2], 7);
+  EXPECT_EQ(kept.transpose(0, 1)[2][1], 7);
+  EXPECT_EQ((t.generic_packed_accessor<float, 2>().size(1)), 3);
+  EXPECT_THROW((t.packed_accessor32<float, 1>()), c10::Error);
+  EXPECT_THROW((t.generic_packed_accessor<float, 2, torch::DefaultPtrTraits, int8_t>().transpose(0, 2)), c10::Error);
+  EXPECT_THROW((torch::zeros({200}).generic_packed_accessor<float, 1, torch::DefaultPtrTraits, int8_t>()), c10::Error);
+}
+
+TEST(FrontEndNamesTest, InsidesOfTensors) {
+  auto x = torch::ones({2, 2}, torch::requires_grad());
+  auto of = [](const torch::Tensor& t) {
+    auto* meta = static_cast<torch::autograd::DifferentiableViewMeta*>(t.unsafeGetTensorImpl()->autograd_meta());
+    EXPECT_TRUE(meta && meta->has_bw_view());
+    return meta->get_creation_meta();
+  };
+  EXPECT_EQ(of(x.view({4})), torch::autograd::CreationMeta::DEFAULT);
+  {
+    torch::NoGradGuard off;
+    EXPECT_EQ(of(x.view({4})), torch::autograd::CreationMeta::NO_GRAD_MODE);
+  }
+  EXPECT_EQ(of(x.unbind()[0]), torch::autograd::CreationMeta::MULTI_OUTPUT_NODE);
+  EXPECT_EQ(torch::ones({1}).unsafeGetTensorImpl()->autograd_meta(), nullptr);
+  EXPECT_EQ(x.unsafeGetTensorImpl()->sizes(), x.sizes());
+  EXPECT_FALSE(c10::impl::tls_is_dispatch_keyset_excluded(c10::autograd_dispatch_keyset));
+  torch::InferenceMode guard;
+  EXPECT_TRUE(c10::impl::tls_is_dispatch_keyset_excluded(c10::autograd_dispatch_keyset));
+}
+
+TEST(FrontEndNamesTest, CopiesOfValuesShareWhatTheOriginalsShare) {
+  auto t = torch::zeros({2});
+  c10::List<torch::Tensor> list({t, t, t.clone()});
+  auto copy = c10::IValue(list).deepcopy().toTensorVector();
+  EXPECT_TRUE(copy[0].is_same(copy[1]));
+  EXPECT_FALSE(copy[0].is_alias_of(t) || copy[2].is_same(copy[0]));
+  EXPECT_TRUE(c10::IValue(t).isAliasOf(t.view({1, 2})));
+}
+
+TEST(FrontEndNamesTest, NamesOfDimensionsAreRefused) {
+  EXPECT_EQ(c10::Symbol::dimname("N").toUnqualString(), std::string("N"));
+  EXPECT_THROW(torch::ones({1}).refine_names({at::Dimname::fromSymbol(at::Symbol::dimname("N"))}),
+               c10::NotImplementedError);
+}
+
+TEST(FrontEndNamesTest, MobileModulesAndRanges) {
+  torch::jit::Module m("M");
+  m.register_parameter("w", torch::ones({2}), false);
+  m.define("def forward(self, x):\n  return x + self.w\n");
+  std::stringstream lite, plain;
+  m._save_for_mobile(lite);
+  m.save(plain);
+  EXPECT_NE(lite.str().find("bytecode.pkl"), std::string::npos);
+  EXPECT_EQ(plain.str().find("bytecode.pkl"), std::string::npos);
+  RECORD_FUNCTION("mobile", std::vector<c10::IValue>());
+  auto back = torch::jit::_load_for_mobile(lite);
+  EXPECT_TRUE(torch::equal(back.forward({torch::ones({2})}).toTensor(), torch::full({2}, 2.0)));
+  EXPECT_EQ(back.named_parameters().count("w"), 1u);
 }

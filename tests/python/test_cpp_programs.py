@@ -87,3 +87,12 @@ def test_linked_beside_others(header, tmp_path):
     command = ["g++", "-std=c++17", "-O0", tmp_path / "main.cpp", "-o", tmp_path / "main"]
     run(*command, *flags("--cflags", "--libs"), *options)
     assert run(tmp_path / "main") == "128\n"
+
+
+@pytest.mark.parametrize("standard", [17, 20])
+def test_headers_compile_with_clang(standard, tmp_path):
+    clang = shutil.which("clang++") or shutil.which("clang++-19")
+    if clang is None:
+        pytest.skip("no clang++")
+    (tmp_path / "main.cpp").write_text("#include <torch/torch.h>\nint main() { return int(torch::ones({2}).dim()); }\n")
+    run(clang, f"-std=c++{standard}", "-fsyntax-only", *flags("--cflags"), tmp_path / "main.cpp")
