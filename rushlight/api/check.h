@@ -52,9 +52,13 @@ struct SourceLocation {
   const char* file;
   uint32_t line;
 };
+class WarningHandler;
 // What a program is told that is no error.
 class Warning {
  public:
+  // PyTorch's names before WarningUtils.
+  static void set_warning_handler(WarningHandler* handler) noexcept;
+  static WarningHandler* get_warning_handler() noexcept;
   Warning(std::string text, SourceLocation where) : text_(std::move(text)), where_(where) {}
   const std::string& msg() const noexcept { return text_; }
   const SourceLocation& source_location() const noexcept { return where_; }
@@ -68,7 +72,11 @@ class Warning {
 class WarningHandler {
  public:
   virtual ~WarningHandler() = default;
-  virtual void process(const Warning& warning) = 0;
+  // A handler overrides one of the two; the second is the form before PyTorch 2.
+  virtual void process(const Warning& warning) {
+    process(warning.source_location(), warning.msg(), warning.verbatim());
+  }
+  virtual void process(const SourceLocation&, const std::string& /*text*/, bool /*verbatim*/) {}
 };
 namespace WarningUtils {
 // Of this thread's warnings, until another is set; null for the first one.
@@ -89,6 +97,10 @@ class WarningHandlerGuard {
 void set_warnAlways(bool on) noexcept;
 bool get_warnAlways() noexcept;
 }  // namespace WarningUtils
+inline void Warning::set_warning_handler(WarningHandler* handler) noexcept {
+  WarningUtils::set_warning_handler(handler);
+}
+inline WarningHandler* Warning::get_warning_handler() noexcept { return WarningUtils::get_warning_handler(); }
 // As TORCH_WARN, from a function.
 inline void warn(const Warning& warning) { WarningUtils::get_warning_handler()->process(warning); }
 

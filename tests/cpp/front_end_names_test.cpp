@@ -89,6 +89,20 @@ TEST(FrontEndNamesTest, WarningsGoToTheThreadsHandler) {
   EXPECT_NE(c10::WarningUtils::get_warning_handler(), &own);
 }
 
+TEST(FrontEndNamesTest, HandlersOfPyTorch1AreToldToo) {
+  struct Old : c10::WarningHandler {
+    void process(const c10::SourceLocation& where, const std::string& text, bool) override {
+      said = text + (std::string(where.file).empty() ? "" : " in a file");
+    }
+    std::string said;
+  } old;
+  auto* before = c10::Warning::get_warning_handler();
+  c10::Warning::set_warning_handler(&old);
+  TORCH_WARN("told");
+  c10::Warning::set_warning_handler(before);
+  EXPECT_EQ(old.said, "told in a file");
+}
+
 TEST(FrontEndNamesTest, TemporaryFilesGoAway) {
   std::string name;
   {
