@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from rushlight.caffe2.python import core, scope
+from rushlight.caffe2.python import _references, core, scope
 
 ParameterTags = namedtuple("ParameterTags", ["BIAS", "WEIGHT", "COMPUTED_PARAM"])("BIAS", "WEIGHT", "COMPUTED_PARAM")
 ParameterInfo = namedtuple("ParameterInfo", ["blob", "shape", "initializer", "tags"])
@@ -202,12 +202,12 @@ class ModelHelper:
             raise AttributeError(op_type)
         if not core.IsOperator(op_type):
             raise AttributeError(
-                f"Method {op_type} is not a registered operator. Did you mean: [{core._near(op_type)}]"
+                f"Method {op_type} is not a registered operator. Did you mean: [{_references._near(op_type)}]"
             )
         return getattr(self.net, op_type)
 
     def __dir__(self):
-        return sorted({*core._registered(), *object.__dir__(self)})
+        return sorted({*_references._registered(), *object.__dir__(self)})
 
 
 def TensorProtosDBInput(model, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs):

@@ -1,0 +1,215 @@
+"""caffe2.python.core: names, references to blobs, operators."""
+
+from __future__ import annotations
+
+import functools
+
+from rushlight.caffe2.proto import caffe2_pb2
+from rushlight.caffe2.python import scope, utils, workspace
+
+DeviceScope = scope.DeviceScope
+NameScope = scope.NameScope
+GetDefaultDevice = scope.CurrentDeviceScope
+
+
+class DataType:
+    """Numbers of TensorProto.DataType by name: DataType.FLOAT."""
+
+
+for _name, _number in caffe2_pb2.TensorProto.DataType.items():
+    setattr(DataType, _name, _number)
+
+
+def _GetRegisteredOperators():
+    return set(workspace.RegisteredOperators())
+
+
+def RefreshRegisteredOperators(trigger_lazy=True):
+    _registered.cache_clear()
+
+
+@functools.cache
+def _registered():
+    return frozenset(workspace.RegisteredOperators())
+
+
+def IsOperator(op_type):
+    return op_type in _registered()
+
+
+def IsOperatorWithEngine(op_type, engine):
+    return engine in ("", "DEFAULT") and IsOperator(op_type)
+
+
+def GlobalInit(argv):
+    return workspace.GlobalInit(argv)
+
+
+def DeviceOption(device_type, device_id=0, random_seed=None, node_name=None, numa_node_id=None, extra_info=None):
+    option = caffe2_pb2.DeviceOption()
+    option.device_type = device_type
+    option.device_id = device_id
+    if node_name is not None:
+        option.node_name = node_name
+    if random_seed is not None:
+        option.random_seed = random_seed
+    if numa_node_id is not None:
+        option.numa_node_id = numa_node_id
+    if extra_info is not None:
+        option.extra_info.extend(extra_info)
+    return option
+
+
+def device_option_equal(a, b, ignore_node_name=True, ignore_random_seed=True):
+    if not a or not b:
+        return a == b
+    return (a.device_type, a.device_id) == (b.device_type, b.device_id)
+
+
+def ScopedName(name):
+    """The name inside of the current name scopes."""
+    if isinstance(name, bytes):
+        name = name.decode()
+    return scope.CurrentNameScope() + name
+
+
+def ScopedBlobReference(name, *args, **kwargs):
+    return BlobReference(ScopedName(name), *args, **kwargs)
+
+
+def _RectifyInputOutput(blobs, net=None):
+    """One or several blobs as a list of references; str are taken as they are."""
+    if isinstance(blobs, (str, bytes)):
+        return [ScopedBlobReference(blobs, net=net)]
+    if isinstance(blobs, BlobReference):
+        return [blobs]
+    if isinstance(blobs, (list, tuple)):
+        out = []
+        for blob in blobs:
+            if isinstance(blob, (str, bytes)):
+                out.append(ScopedBlobReference(blob, net=net))
+            elif isinstance(blob, BlobReference):
+                out.append(blob)
+            else:
+                raise TypeError(f"I/O blob #{len(out)} of unsupported type: {type(blob)} of {blob}")
+        return out
+    raise TypeError(f"Unknown input/output type: {blobs} of type {type(blobs)}.")
+
+
+class BlobReference:
+    """The name of a blob, and the net that it is of: operators are its methods, with it as the first input."""
+
+    def __init__(self, name, net=None):
+        if isinstance(name, bytes):
+            name = name.decode()
+        self._name = str(name)
+        self._from_net = net
+        self.meta = {}
+
+    def __hash__(self):
+        return hash(self._name)
+
+    def __eq__(self, other):
+        if isinstance(other, str):
+            return self._name == other
+        if isinstance(other, bytes):
+            return self._name == other.decode()
+        if isinstance(other, BlobReference):
+            return self._name == other._name
+        return False
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __str__(self):
+        return self._name
+
+    def __repr__(self):
+        return f'BlobReference("{self._name}")'
+
+    def __add__(self, other):
+        if not isinstance(other, str):
+            raise RuntimeError("Cannot add BlobReference to a non-string.")
+        return BlobReference(self._name + other, self._from_net)
+
+    def __radd__(self, other):
+        if not isinstance(other, str):
+            raise RuntimeError("Cannot add a non-string to BlobReference.")
+        return BlobReference(other + self._name, self._from_net)
+
+    def Net(self):
+        return self._from_net
+
+    def GetNameScope(self):
+        return self._name[: self._name.rfind(scope._NAMESCOPE_SEPARATOR) + 1]
+
+    def GetUnscopedName(self):
+        return self._name[self._name.rfind(scope._NAMESCOPE_SEPARATOR) + 1 :]
+
+    def __getattr__(self, op_type):
+        if op_type.startswith("__"):
+            raise AttributeError(f"Attribute {op_type} not found.")
+        net = self.__dict__.get("_from_net")
+        if net is None:
+            raise AttributeError(
+                f'You cannot use a blob reference that does not have a net source to create operators. Create the operator from an explicit net object. ("{op_type}")'
+            )
+        if not IsOperator(op_type):
+            raise AttributeError(f"Method {op_type} is not a registered operator. Did you mean: [{_near(op_type)}]")
+
+        def call(inputs, outputs=None, **kwargs):
+            more = _RectifyInputOutput(inputs if inputs is not None else [])
+            return getattr(net, op_type)([self, *more], outputs, **kwargs)
+
+        return lambda inputs=None, outputs=None, **kwargs: call(inputs, outputs, **kwargs)
+
+    def __dir__(self):
+        return sorted({*_registered(), *object.__dir__(self)})
+
+
+def _near(op_type):
+    import difflib
+
+    return ",".join(difflib.get_close_matches(op_type, _registered(), n=3, cutoff=0.8))
+
+
+def CreateOperator(
+    operator_type,
+    inputs,
+    outputs,
+    name="",
+    control_input=None,
+    device_option=None,
+    arg=None,
+    engine=None,
+    debug_info=None,
+    **kwargs,
+):
+    """An OperatorDef. Keyword arguments become its arguments; the device scope its device option."""
+    operator = caffe2_pb2.OperatorDef()
+    operator.type = operator_type
+    operator.name = name
+    operator.input.extend(str(i) for i in _RectifyInputOutput(inputs))
+    operator.output.extend(str(o) for o in _RectifyInputOutput(outputs))
+    if control_input:
+        operator.control_input.extend(str(i) for i in _RectifyInputOutput(control_input))
+    if device_option is not None:
+        operator.device_option.CopyFrom(device_option)
+    elif scope.CurrentDeviceScope() is not None:
+        operator.device_option.CopyFrom(scope.CurrentDeviceScope())
+    if engine is not None:
+        operator.engine = engine
+    if debug_info is not None:
+        operator.debug_info = debug_info
+    if arg is not None:
+        operator.arg.extend(arg)
+    for key, value in kwargs.items():
+        if value is not None:
+            operator.arg.add().CopyFrom(utils.MakeArgument(key, value))
+    return operator
+
+
+def CreatePythonOperator(*args, **kwargs):
+    raise NotImplementedError(
+        "Python functions as operators are not supported: write an operator of rushlight, or run the function between nets"
+    )
