@@ -195,8 +195,22 @@ Registry::Entry Registry::op(std::string name, std::string_view counts, Run run)
   return {*this, kept};
 }
 
-Registry::Entry& Registry::Entry::grad(std::string spec) {
+static std::string as_function(std::string_view parameters, std::string_view body) {
+  std::string text = str(parameters, "):\n");
+  while (!body.empty()) {
+    size_t end = std::min(body.find('\n'), body.size());
+    if (end) text += str("    ", body.substr(0, end), "\n");
+    body.remove_prefix(std::min(end + 1, body.size()));
+  }
+  return text;
+}
+Registry::Entry& Registry::Entry::grad(std::string spec, std::string_view parameters, std::string_view body) {
   t_.grad_spec = std::move(spec);
+  if (!body.empty()) t_.grad_script = as_function(parameters, body);
+  return *this;
+}
+Registry::Entry& Registry::Entry::script(std::string_view parameters, std::string_view body) {
+  t_.script = as_function(parameters, body);
   return *this;
 }
 Registry::Entry& Registry::Entry::also(std::string name) {
@@ -227,6 +241,7 @@ void Registry::derive_gradients() {
     const OpType* of = forward;
     GradientSpec s = spec;
     op(spec.type, "0+ -> 0+", [of, s](Call& c) { s.run(*of, c); }).stop();
+    all_[spec.type].script = forward->grad_script;
   }
 }
 

@@ -145,7 +145,9 @@ struct OpType {
   bool stateful = false;              // reads or writes what is behind a blob, or the workspace
   std::vector<std::string> required;  // arguments
   Run run;
-  std::string grad_spec;  // "AbsGradient: I0 GO0 -> GI0"
+  std::string script;  // what it is in a graph (translate.h): "X): return X.abs()"; empty where it is a node of its own
+  std::string grad_spec;    // "AbsGradient: I0 GO0 -> GI0"
+  std::string grad_script;  // `script` of that gradient operator, where it has no record of its own
   MakeGradient make_gradient;
   bool never = false;        // who asks for its gradient has made a mistake (ArgMax)
   bool no_gradient = false;  // gradients end there, and that is no error (ConstantFill, StopGradient)
@@ -156,7 +158,8 @@ class Registry {
   class Entry {
    public:
     Entry(Registry& r, OpType& t) : r_(r), t_(t) {}
-    Entry& grad(std::string spec);
+    // `parameters`, `body`: as those of script(), of the gradient operator, which then has no record.
+    Entry& grad(std::string spec, std::string_view parameters = {}, std::string_view body = {});
     Entry& grad(MakeGradient make) {
       t_.make_gradient = std::move(make);
       return *this;
@@ -181,6 +184,8 @@ class Registry {
       t_.required.push_back(std::move(argument));
       return *this;
     }
+    // What it is in graphs: parameters and lines of TorchScript; see translate.h.
+    Entry& script(std::string_view parameters, std::string_view body);
     // Another name of it.
     Entry& also(std::string name);
 

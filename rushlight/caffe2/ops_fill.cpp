@@ -91,26 +91,42 @@ int64_t fan_out(const Call& c, const Dims1& s) {
 }  // namespace
 
 void add_fill(Registry& r) {
-  r.op("ConstantFill", "0-1 -> 1", [](Call& c) {
-     Dims1 s = shape_of(c);
-     const Message* v = c.op.args.find("value");
-     int64_t type = c.i("dtype", 0);
-     if (type == 0) type = v && v->has("i") && !v->has("f") ? 10 : v && v->has("s") ? 4 : 1;
-     if (type == 4) {
-       auto out = make_ref<StringTensor>();
-       out->sizes = s;
-       int64_t n = 1;
-       for (int64_t d : s) n *= d;
-       C2_ENFORCE(n < (int64_t(1) << 26), "a shape of ", s, " is too large");
-       out->items.assign(size_t(n), v ? v->text("s") : "");
-       return c.set_value(0, object_value(out));
-     }
-     torch::Dtype d = dtype_of_proto(type);
-     if (torch::isFloatingType(d))
-       c.set(torch::full(s, v ? (v->has("f") ? v->real("f") : double(c.i("value"))) : 0.0,
-                         torch::TensorOptions().dtype(d)));
-     else c.set(torch::full(s, v ? c.i("value") : 0, torch::TensorOptions().dtype(d)));
-   }).quiet();
+  r.op("ConstantFill", "0-1 -> 1",
+       [](Call& c) {
+         Dims1 s = shape_of(c);
+         const Message* v = c.op.args.find("value");
+         int64_t type = c.i("dtype", 0);
+         if (type == 0) type = v && v->has("i") && !v->has("f") ? 10 : v && v->has("s") ? 4 : 1;
+         if (type == 4) {
+           auto out = make_ref<StringTensor>();
+           out->sizes = s;
+           int64_t n = 1;
+           for (int64_t d : s) n *= d;
+           C2_ENFORCE(n < (int64_t(1) << 26), "a shape of ", s, " is too large");
+           out->items.assign(size_t(n), v ? v->text("s") : "");
+           return c.set_value(0, object_value(out));
+         }
+         torch::Dtype d = dtype_of_proto(type);
+         if (torch::isFloatingType(d))
+           c.set(torch::full(s, v ? (v->has("f") ? v->real("f") : double(c.i("value"))) : 0.0,
+                             torch::TensorOptions().dtype(d)));
+         else c.set(torch::full(s, v ? c.i("value") : 0, torch::TensorOptions().dtype(d)));
+       })
+      .script(
+          "X: Any = None, value: Any = 0.0, dtype: Any = 1, input_as_shape: Any = 0, extra_shape: Any = None, shape: "
+          "Any = None",
+          R"(w = is_whole(value)
+if dtype != 1 or input_as_shape != 0 or extra_shape is not None or w:
+    unsupported()
+if X is None:
+    if shape is None:
+        unsupported()
+    return torch.full(shape, value)
+s = sized(X)
+if s:
+    return torch.full(sizes(X), value)
+return torch.full_like(X, value, dtype=torch.float32))")
+      .quiet();
   given(r, "GivenTensorFill", torch::kFloat);
   given(r, "GivenTensorDoubleFill", torch::kDouble);
   given(r, "GivenTensorBoolFill", torch::kBool);

@@ -118,13 +118,65 @@ void same_shapes(const Call& c) {
 }
 Tensor rows2(const Tensor& x) { return x.dim() > 0 ? x.reshape({x.size(0), -1}) : x.reshape({1, 1}); }
 
+// A softmax at each node on the way to a word: X, W, b and labels; the intermediate values are those of each node's scores, then its shares.
+void hierarchical_softmax(Call& c) {
+  Tensor x = c.X(0).dim() > 1 ? c.X(0) : c.X(0).reshape({1, -1}), w = c.X(1), b = c.X(2);
+  int64_t M = x.size(0);
+  x = x.reshape({M, -1});
+  std::vector<int64_t> labels = c.whole_numbers(3);
+  C2_ENFORCE(w.dim() >= 2 && b.dim() == 1 && w.size(0) == b.size(0) && w.numel() == w.size(0) * x.size(1) &&
+                 int64_t(labels.size()) == M,
+             "HSoftmax: X of ", x.sizes(), ", W of ", w.sizes(), ", b of ", b.sizes(), " and ", labels.size(),
+             " labels don't fit");
+  w = w.reshape({w.size(0), -1});
+  MessageRef tree = make_message("HierarchyProto");
+  tree->parse(c.s("hierarchy", ""), "HSoftmax: the argument hierarchy");
+  std::map<int64_t, const Message*> paths;
+  for (const MessageRef& p : tree->messages("paths")) paths[p->whole("word_id")] = p.get();
+  std::vector<Tensor> losses, between;
+  for (int64_t i = 0; i < M; i++) {
+    auto path = paths.find(labels[size_t(i)]);
+    C2_ENFORCE(path != paths.end(), "HSoftmax: the hierarchy has no word ", labels[size_t(i)]);
+    Tensor loss = torch::zeros({}, x.options());
+    for (const MessageRef& node : path->second->messages("path_nodes")) {
+      int64_t from = node->whole("index"), n = node->whole("length"), target = node->whole("target");
+      C2_ENFORCE(from >= 0 && n > 0 && from + n <= w.size(0) && target >= 0 && target < n, "HSoftmax: a node of rows ",
+                 from, " to ", from + n, " with the target ", target, ", and W has ", w.size(0), " rows");
+      Tensor score = torch::linear(x.narrow(0, i, 1), w.narrow(0, from, n), b.narrow(0, from, n)).reshape({-1});
+      Tensor share = score.softmax(0);
+      loss = loss - share.select(0, target).clamp_min(kLeast).log();
+      between.push_back(score), between.push_back(share);
+    }
+    losses.push_back(loss);
+  }
+  c.set(0, losses.empty() ? torch::zeros({0}, x.options()) : torch::stack(losses));
+  c.set(1, between.empty() ? torch::zeros({0}, x.options()) : torch::cat(between).detach());
+}
+
 }  // namespace
 
 void add_loss(Registry& r) {
+  r.op("HSoftmax", "4 -> 2", hierarchical_softmax).apart().needs("hierarchy").grad([](GradientMaker& m) {
+    m.add("HSoftmaxGradient", {m.I(0), m.I(1), m.I(2), m.I(3), m.O(1), m.GO(0)},
+          {m.GI(0), m.GI(1), m.GI(2), m.O(1) + "_grad"});
+  });
+  r.op("HSoftmaxGradient", "6 -> 4", [](Call& c) {
+    auto out =
+        derive(*Registry::get().find("HSoftmax"), c.op, {c.in[0], c.in[1], c.in[2], c.in[3]}, {0, 1, 2}, {c.X(5)});
+    for (size_t k = 0; k < 3; k++) c.set(k, out[k]);
+    c.set(3, torch::zeros_like(c.X(4)));
+  });
   r.op("AveragedLoss", "1 -> 1",
        [](Call& c) { c.set(c.X().numel() ? c.X().mean() : torch::zeros({}, c.X().options())); })
+      .script("X", R"(s = sized(X)
+n = 0
+if s:
+    n = numel(X)
+if n > 0:
+    return X.mean()
+return X.sum() / max(X.numel(), 1))")
       .apart()
-      .grad("AveragedLossGradient: I0 GO0 -> GI0");
+      .grad("AveragedLossGradient: I0 GO0 -> GI0", "X, G", "return (G / numel(X)).reshape([]).expand(sizes(X))");
   r.op("LabelCrossEntropy", "2 -> 1",
        [](Call& c) {
          Tensor x = examples(c.X(0));
@@ -195,12 +247,16 @@ void add_loss(Registry& r) {
   });
   r.op("SquaredL2Distance", "2 -> 1",
        [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).square().sum(Dims1{1}) * 0.5); })
+      .script("X, Y", R"(return ((X - Y).reshape([size(X, 0), -1]) ** 2).sum([1]) * 0.5)")
       .apart()
-      .grad("SquaredL2DistanceGradient: I0 I1 GO0 -> GI0 GI1");
+      .grad("SquaredL2DistanceGradient: I0 I1 GO0 -> GI0 GI1", "X, Y, G, outputs: Any",
+            "d = G.reshape([-1] + [1] * (rank(X) - 1)) * (X - Y)\nreturn d, -d");
   r.op("L1Distance", "2 -> 1", [](Call& c) { same_shapes(c), c.set(rows2(paired(c)).abs().sum(Dims1{1})); })
+      .script("X, Y", R"(return torch.abs((X - Y).reshape([size(X, 0), -1])).sum([1]))")
       .apart()
       .grad("L1DistanceGradient: I0 I1 GO0 -> GI0 GI1");
   r.op("DotProduct", "2 -> 1", [](Call& c) { same_shapes(c), c.set((rows2(c.X(0)) * rows2(c.X(1))).sum(Dims1{1})); })
+      .script("X, Y", R"(return (X * Y).reshape([size(X, 0), -1]).sum([1]))")
       .apart()
       .grad("DotProductGradient: I0 I1 GO0 -> GI0 GI1");
   r.op("CosineSimilarity", "2 -> 1",

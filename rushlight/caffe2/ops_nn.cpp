@@ -384,40 +384,127 @@ Tensor lp_pool(const Call& c) {
   return c.nhwc() ? to_nhwc(y) : y;
 }
 
+// ---- the same in graphs
+
+constexpr const char* kConvolution =
+    "X, W, b: Any = None, begin: Any, stride: Any, dilation: Any, around: Any, zeros: Any, even: Any, legacy: Any, "
+    "group: Any = 1, order: Any = \"NCHW\", no_bias: Any = 0";
+constexpr const char* kConvolved = R"(if legacy > 1:
+    unsupported()
+x = around_of(first(X, order), even, around, 0.0)
+if no_bias != 0:
+    b = None
+return last(torch.convolution(x, first(W, order), b, stride, begin if even else zeros, dilation, False, zeros, group), order))";
+// Its third input is the gradient.
+constexpr const char* kConvolvedBack = R"(if legacy > 1 or not even or order != "NCHW":
+    unsupported()
+gx, gw, gb = torch.convolution_backward(b, X, W, [W.size(0)], stride, begin, dilation, False, zeros, group, [True, True, True])
+if no_bias != 0:
+    return gw, gx
+return gw, gb, gx)";
+constexpr const char* kPool =
+    "X, kernel: Any, begin: Any, stride: Any, around: Any, space: Any, even: Any, legacy: Any, order: Any = \"NCHW\", "
+    "global_pooling: Any = 0, count_include_pad: Any = 0";
+constexpr const char* kGreatest = R"(x = first(X, order)
+if global_pooling != 0:
+    return last(torch.amax(x, space, True), order)
+if legacy == 2 or not even:
+    unsupported()
+if len(begin) == 1:
+    return last(torch.max_pool1d(x, kernel, stride, begin, [1], legacy == 3), order)
+if len(begin) == 2:
+    return last(torch.max_pool2d(x, kernel, stride, begin, [1, 1], legacy == 3), order)
+return last(torch.max_pool3d(x, kernel, stride, begin, [1, 1, 1], legacy == 3), order))";
+constexpr const char* kAverage = R"(x = first(X, order)
+if global_pooling != 0:
+    return last(torch.mean(x, space, True), order)
+if legacy == 2 or not even or (legacy == 3 and count_include_pad != 0):
+    unsupported()
+if len(begin) == 1:
+    return last(torch.avg_pool1d(x, kernel, stride, begin, legacy == 3, count_include_pad != 0), order)
+if len(begin) == 2:
+    return last(torch.avg_pool2d(x, kernel, stride, begin, legacy == 3, count_include_pad != 0), order)
+return last(torch.avg_pool3d(x, kernel, stride, begin, legacy == 3, count_include_pad != 0), order))";
+constexpr const char* kAverageBack =
+    R"(if global_pooling != 0 or legacy >= 2 or not even or order != "NCHW" or len(begin) != 2:
+    unsupported()
+return torch.avg_pool2d_backward(G, X, kernel, stride, begin, False, count_include_pad != 0, None))";
+constexpr const char* kGreatestBack =
+    R"(if global_pooling != 0 or legacy == 2 or not even or order != "NCHW" or len(begin) != 2:
+    unsupported()
+y, at = torch.max_pool2d_with_indices(X, kernel, stride, begin, [1, 1], legacy == 3)
+return torch.max_pool2d_with_indices_backward(G, X, kernel, stride, begin, [1, 1], legacy == 3, at))";
+
 }  // namespace
 
 void add_nn(Registry& r) {
-  r.op("FC", "3 -> 1", [](Call& c) { fc(c, false); }).apart().grad("FCGradient: I0 I1 GO0 -> GI1 GI2 GI0");
+  r.op("FC", "3 -> 1", [](Call& c) { fc(c, false); })
+      .script("X, W, b, axis: Any = 1, axis_w: Any = 1",
+              "return torch.linear(X.flatten(axis) if rank(X) != axis + 1 else X, flat(W, axis_w), b)")
+      .apart()
+      .grad("FCGradient: I0 I1 GO0 -> GI1 GI2 GI0");
   r.op("FCTransposed", "3 -> 1", [](Call& c) { fc(c, true); })
+      .script("X, W, b, axis: Any = 1, axis_w: Any = 1",
+              "return torch.linear(X.flatten(axis) if rank(X) != axis + 1 else X, flat(W, axis_w).t(), b)")
       .apart()
       .grad("FCTransposedGradient: I0 I1 GO0 -> GI1 GI2 GI0");
-  r.op("FCGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FC"); });
+  r.op("FCGradient", "3 -> 2-3", [](Call& c) {
+     fc_gradient(c, "FC");
+   }).script("X, W, G, outputs: Any, axis: Any = 1, axis_w: Any = 1", R"(if axis != 1 or axis_w != 1:
+    unsupported()
+x = flat(X, 1)
+w = flat(W, 1)
+g = flat(G, 1)
+return unflat(torch.mm(g.t(), x), W), g.sum([0]), unflat(torch.mm(g, w), X))");
   r.op("FCTransposedGradient", "3 -> 2-3", [](Call& c) { fc_gradient(c, "FCTransposed"); });
-  r.op("MatMul", "2-3 -> 1", matmul).apart().grad(matmul_gradient);
-  r.op("BatchMatMul", "2 -> 1", batch_matmul).apart().grad([](GradientMaker& m) {
-    C2_ENFORCE(!m.op.args.b("broadcast"), "Gradient is currently not supported with broadcast=1 for BatchMatMul.");
-    bool ta = m.op.args.b("trans_a"), tb = m.op.args.b("trans_b");
-    auto add = [&](std::vector<std::string> in, const std::string& out, bool a, bool b) {
-      std::vector<MessageRef> args;
-      if (a) args.push_back(int_arg("trans_a", 1));
-      if (b) args.push_back(int_arg("trans_b", 1));
-      m.add("BatchMatMul", std::move(in), {out}, args, false);
-    };
-    std::string A = m.I(0), B = m.I(1), G = m.GO(0);
-    if (ta) add({B, G}, m.GI(0), tb, true);
-    else add({G, B}, m.GI(0), false, !tb);
-    if (tb) add({G, A}, m.GI(1), true, ta);
-    else add({A, G}, m.GI(1), !ta, false);
-  });
+  r.op("MatMul", "2-3 -> 1", matmul)
+      .script("A, B, axis_a: Any = 1, axis_b: Any = 1, trans_a: Any = 0, trans_b: Any = 0", R"(a = flat(A, axis_a)
+b = flat(B, axis_b)
+if trans_a != 0:
+    a = a.t()
+if trans_b != 0:
+    b = b.t()
+return torch.mm(a, b))")
+      .apart()
+      .grad(matmul_gradient);
+  r.op("BatchMatMul", "2 -> 1", batch_matmul)
+      .script("A, B, trans_a: Any = 0, trans_b: Any = 0, broadcast: Any = 0", R"(if broadcast != 0:
+    unsupported()
+a = A
+b = B
+if trans_a != 0:
+    a = a.transpose(-1, -2)
+if trans_b != 0:
+    b = b.transpose(-1, -2)
+return torch.matmul(a, b))")
+      .apart()
+      .grad([](GradientMaker& m) {
+        C2_ENFORCE(!m.op.args.b("broadcast"), "Gradient is currently not supported with broadcast=1 for BatchMatMul.");
+        bool ta = m.op.args.b("trans_a"), tb = m.op.args.b("trans_b");
+        auto add = [&](std::vector<std::string> in, const std::string& out, bool a, bool b) {
+          std::vector<MessageRef> args;
+          if (a) args.push_back(int_arg("trans_a", 1));
+          if (b) args.push_back(int_arg("trans_b", 1));
+          m.add("BatchMatMul", std::move(in), {out}, args, false);
+        };
+        std::string A = m.I(0), B = m.I(1), G = m.GO(0);
+        if (ta) add({B, G}, m.GI(0), tb, true);
+        else add({G, B}, m.GI(0), false, !tb);
+        if (tb) add({G, A}, m.GI(1), true, ta);
+        else add({A, G}, m.GI(1), !ta, false);
+      });
   for (const char* dims : {"", "1D", "2D", "3D"}) {
     std::string d = dims;
     r.op("Conv" + d, "2-3 -> 1", [](Call& c) { c.set(conv_of(c)); })
         .apart()
+        .script(kConvolution, kConvolved)
         .grad(conv_maker(*dims == 0     ? "ConvGradient"
                          : *dims == '1' ? "Conv1DGradient"
                          : *dims == '2' ? "Conv2DGradient"
                                         : "Conv3DGradient"));
-    r.op("Conv" + d + "Gradient", "2-3 -> 1-3", [](Call& c) { conv_gradient(c, "Conv"); });
+    r.op("Conv" + d + "Gradient", "2-3 -> 1-3", [](Call& c) {
+       conv_gradient(c, "Conv");
+     }).script(kConvolution + str(", outputs: Any"), kConvolvedBack);
     r.op("LC" + d, "2-3 -> 1", [](Call& c) { c.set(locally_connected(c)); })
         .apart()
         .grad(conv_maker(*dims == 0     ? "LCGradient"
@@ -429,12 +516,24 @@ void add_nn(Registry& r) {
       std::string name = (average ? "AveragePool" : "MaxPool") + d;
       r.op(name, "1 -> 1", [average](Call& c) { c.set(pool(c, average)); })
           .apart()
-          .grad(name + "Gradient: I0 O0 GO0 -> GI0");
-      if (!average) r.op(name + "Gradient", "3 -> 1", max_pool_gradient);
+          .script(kPool, average ? kAverage : kGreatest)
+          .grad(name + "Gradient: I0 O0 GO0 -> GI0", average ? str("X, Y, G", kPool + 1) : "",
+                average ? kAverageBack : "");
+      if (!average)
+        r.op(name + "Gradient", "3 -> 1", max_pool_gradient).script(str("X, Y, G", kPool + 1), kGreatestBack);
     }
   }
   r.op("ConvRelu", "2-3 -> 1", [](Call& c) { c.set(conv_of(c).relu()); }).apart();
   r.op("ConvTranspose", "2-3 -> 1", [](Call& c) { c.set(conv_transpose_of(c)); })
+      .script(
+          "X, W, b: Any = None, begin: Any, stride: Any, dilation: Any, even: Any, zeros: Any, group: Any = 1, adj: "
+          "Any = 0, adjs: Any = None, adj_h: Any = 0, adj_w: Any = 0, order: Any = \"NCHW\", no_bias: Any = 0",
+          R"(if not even or adj_h != 0 or adj_w != 0:
+    unsupported()
+extra = adjs if adjs is not None else [adj for k in zeros]
+x = first(X, order)
+w = first(W, order)
+return last(torch.convolution(x, w, b, stride, begin, dilation, True, extra, group), order))")
       .apart()
       .grad(conv_maker("ConvTransposeGradient"));
   r.op("ConvTransposeGradient", "3 -> 1-3", [](Call& c) { conv_gradient(c, "ConvTranspose"); });
@@ -449,20 +548,30 @@ void add_nn(Registry& r) {
     c.set(1, std::get<1>(both).to(torch::kInt));
   });
 
-  r.op("Softmax", "1 -> 1", [](Call& c) {
-     Tensor x = c.X();
-     if (!x.is_floating_point()) c.unsupported(x);
-     c.set(flat(x, canonical_axis(c.i("axis", 1), x.dim(), true)).softmax(1).reshape(x.sizes()));
-   }).grad("SoftmaxGradient: O0 GO0 -> GI0");
+  r.op("Softmax", "1 -> 1",
+       [](Call& c) {
+         Tensor x = c.X();
+         if (!x.is_floating_point()) c.unsupported(x);
+         c.set(flat(x, canonical_axis(c.i("axis", 1), x.dim(), true)).softmax(1).reshape(x.sizes()));
+       })
+      .script("X, axis: Any = 1", R"(if rank(X) == axis + 1:
+    return torch.softmax(X, axis)
+return torch.softmax(flat(X, axis), 1).reshape(sizes(X)))")
+      .grad("SoftmaxGradient: O0 GO0 -> GI0");
   r.op("SoftmaxGradient", "2 -> 1", [](Call& c) {
-    Tensor y = c.X(0), g = c.X(1);
-    int64_t axis = canonical_axis(c.i("axis", 1), y.dim(), true);
-    Tensor Y = flat(y, axis), G = flat(g, axis);
-    c.set((Y * (G - (Y * G).sum(1, true))).reshape(y.sizes()));
-  });
+     Tensor y = c.X(0), g = c.X(1);
+     int64_t axis = canonical_axis(c.i("axis", 1), y.dim(), true);
+     Tensor Y = flat(y, axis), G = flat(g, axis);
+     c.set((Y * (G - (Y * G).sum(1, true))).reshape(y.sizes()));
+   }).script("Y, G, axis: Any = 1", R"(r = rank(Y)
+if r != 2 or axis != 1:
+    unsupported()
+return Y * (G - (Y * G).sum([1], True)))");
   r.op("LogSoftmax", "1 -> 1", [](Call& c) {
-    c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true)).log_softmax(1).reshape(c.X().sizes()));
-  });
+     c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true)).log_softmax(1).reshape(c.X().sizes()));
+   }).script("X, axis: Any = 1", R"(if rank(X) == axis + 1:
+    return torch.log_softmax(X, axis)
+return torch.log_softmax(flat(X, axis), 1).reshape(sizes(X)))");
   r.op("Dropout", "1 -> 1-2",
        [](Call& c) {
          Tensor x = c.X();
@@ -476,6 +585,9 @@ void add_nn(Registry& r) {
          c.set(0, x * mask.to(x.scalar_type()) / (1 - ratio));
          c.set(1, mask);
        })
+      .script("X, outputs: Any, is_test: Any", R"(if is_test == 0 or outputs > 1:
+    unsupported()
+return X,)")
       .needs("is_test")
       .grad([](GradientMaker& m) {
         if (m.op.args.b("is_test")) m.add("DropoutGrad", {m.GO(0)}, {m.GI(0)});

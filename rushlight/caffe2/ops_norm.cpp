@@ -149,13 +149,19 @@ void lrn(Call& c) {
 }  // namespace
 
 void add_norm(Registry& r) {
-  r.op("SpatialBN", "5-7 -> 1-5", spatial_bn).needs("is_test").grad([](GradientMaker& m) {
-    bool test = m.op.args.b("is_test");
-    std::vector<std::string> in{m.I(0), m.I(1), m.GO(0)};
-    if (test) in.push_back(m.I(3)), in.push_back(m.I(4));
-    else in.push_back(m.O(3)), in.push_back(m.O(4));
-    m.add("SpatialBNGradient", in, {m.GI(0), m.GI(1), m.GI(2)});
-  });
+  r.op("SpatialBN", "5-7 -> 1-5", spatial_bn)
+      .script("X, scale, bias, mean, var, outputs: Any, is_test: Any, epsilon: Any = 1e-5, order: Any = \"NCHW\"",
+              R"(if is_test == 0:
+    unsupported()
+return last(torch.batch_norm(first(X, order), scale, bias, mean, var, False, 0.0, epsilon, False), order),)")
+      .needs("is_test")
+      .grad([](GradientMaker& m) {
+        bool test = m.op.args.b("is_test");
+        std::vector<std::string> in{m.I(0), m.I(1), m.GO(0)};
+        if (test) in.push_back(m.I(3)), in.push_back(m.I(4));
+        else in.push_back(m.O(3)), in.push_back(m.O(4));
+        m.add("SpatialBNGradient", in, {m.GI(0), m.GI(1), m.GI(2)});
+      });
   r.op("SpatialBNGradient", "5-7 -> 3", spatial_bn_gradient);
   r.op("LayerNorm", "1-3 -> 3", layer_norm).grad([](GradientMaker& m) {
     std::vector<std::string> in{m.GO(0), m.O(0), m.O(1), m.O(2), m.I(0)}, out{m.GI(0)};
@@ -173,18 +179,32 @@ void add_norm(Registry& r) {
     std::vector<Tensor> out = derive(*Registry::get().find("LayerNorm"), c.op, in, wanted, {c.X(0)});
     for (size_t k = 0; k < out.size(); k++) c.set(k, out[k]);
   });
-  r.op("GroupNorm", "3 -> 1-3", group_norm).grad("GroupNormGradient: GO0 I0 I1 I2 O1 O2 -> GI0 GI1 GI2");
-  r.op("InstanceNorm", "3 -> 1-3", instance_norm).grad([](GradientMaker& m) {
-    std::vector<std::string> in{m.I(0), m.I(1), m.I(2), m.GO(0)};
-    for (size_t k = 1; k < m.op.outputs.size(); k++) in.push_back(m.O(k));
-    m.add("InstanceNormGradient", in, {m.GI(0), m.GI(1), m.GI(2)});
-  });
+  r.op("GroupNorm", "3 -> 1-3", group_norm)
+      .script("X, gamma, beta, outputs: Any, group: Any = 32, epsilon: Any = 1e-5, order: Any = \"NCHW\"",
+              R"(if outputs > 1:
+    unsupported()
+return last(torch.group_norm(first(X, order), group, gamma, beta, epsilon), order),)")
+      .grad("GroupNormGradient: GO0 I0 I1 I2 O1 O2 -> GI0 GI1 GI2");
+  r.op("InstanceNorm", "3 -> 1-3", instance_norm)
+      .script("X, scale, bias, outputs: Any, epsilon: Any = 1e-5, order: Any = \"NCHW\"", R"(if outputs > 1:
+    unsupported()
+return last(torch.instance_norm(first(X, order), scale, bias, None, None, True, 0.0, epsilon, False), order),)")
+      .grad([](GradientMaker& m) {
+        std::vector<std::string> in{m.I(0), m.I(1), m.I(2), m.GO(0)};
+        for (size_t k = 1; k < m.op.outputs.size(); k++) in.push_back(m.O(k));
+        m.add("InstanceNormGradient", in, {m.GI(0), m.GI(1), m.GI(2)});
+      });
   r.op("InstanceNormGradient", "4-6 -> 3", [](Call& c) {
     std::vector<Tensor> out =
         derive(*Registry::get().find("InstanceNorm"), c.op, {c.in[0], c.in[1], c.in[2]}, {0, 1, 2}, {c.X(3)});
     for (size_t k = 0; k < out.size(); k++) c.set(k, out[k]);
   });
-  r.op("LRN", "1 -> 1-2", lrn).grad("LRNGradient: I0 O0 GO0 -> GI0");
+  r.op("LRN", "1 -> 1-2", lrn)
+      .script("X, outputs: Any, size: Any, alpha: Any = 0.0, beta: Any = 0.0, bias: Any = 1.0, order: Any = \"NCHW\"",
+              R"(if outputs > 1 or order != "NCHW":
+    unsupported()
+return functional.local_response_norm(X, size, alpha, beta, bias),)")
+      .grad("LRNGradient: I0 O0 GO0 -> GI0");
   r.op("BatchMoments", "1 -> 2", [](Call& c) {
      auto dims = all_but_channel(c.X(), c.nhwc());
      c.set(0, c.X().mean(dims));
@@ -203,11 +223,14 @@ void add_norm(Registry& r) {
     c.set(1, g.sum(dims));
   });
   // Rows of length 1, by L1 or L2.
-  r.op("Normalize", "1 -> 1", [](Call& c) {
-     Tensor x = c.X();
-     int64_t axis = canonical_axis(c.i("axis", -1), x.dim());
-     c.set(x / x.square().sum(std::vector<int64_t>{axis}, true).sqrt().clamp_min(1e-12));
-   }).grad("NormalizeGradient: I0 GO0 -> GI0");
+  r.op("Normalize", "1 -> 1",
+       [](Call& c) {
+         Tensor x = c.X();
+         int64_t axis = canonical_axis(c.i("axis", -1), x.dim());
+         c.set(x / x.square().sum(std::vector<int64_t>{axis}, true).sqrt().clamp_min(1e-12));
+       })
+      .script("X, axis: Any = -1", "return X / torch.clamp_min(torch.sqrt((X * X).sum([axis], True)), 1e-12)")
+      .grad("NormalizeGradient: I0 GO0 -> GI0");
   r.op("NormalizeL1", "1 -> 1", [](Call& c) {
     Tensor x = c.X();
     int64_t axis = canonical_axis(c.i("axis", -1), x.dim());

@@ -98,21 +98,36 @@ void add_optim(Registry& r) {
    }).quiet();
   r.op("AtomicIter", "2 -> 1", [](Call& c) { next_iter(c, 1); }).quiet();
   r.op("LearningRate", "1 -> 1", [](Call& c) { c.set(scalar(rate(c, int64_t(c.number(0))))); }).quiet();
-  r.op("MomentumSGD", "3 -> 2", [](Call& c) {
-     Tensor g = c.X(0), m = c.X(1), lr = c.X(2).reshape({});
-     same(c, 0, 1);
-     double mu = c.f("momentum", 0);
-     Tensor adjusted = lr * g + mu * m;
-     c.set(0, c.b("nesterov") ? (1 + mu) * adjusted - mu * m : adjusted);
-     c.set(1, adjusted);
-   }).stop();
-  r.op("MomentumSGDUpdate", "4 -> 3", [](Call& c) {
-     Tensor g = c.X(0), m = c.X(1), lr = c.X(2).reshape({}), p = c.X(3);
-     same(c, 0, 1), same(c, 0, 3);
-     double mu = c.f("momentum", 0);
-     Tensor next = lr * g + mu * m, step = c.b("nesterov") ? (1 + mu) * next - mu * m : next;
-     c.set(0, step), c.set(1, next), c.set(2, p - step);
-   }).stop();
+  r.op("MomentumSGD", "3 -> 2",
+       [](Call& c) {
+         Tensor g = c.X(0), m = c.X(1), lr = c.X(2).reshape({});
+         same(c, 0, 1);
+         double mu = c.f("momentum", 0);
+         Tensor adjusted = lr * g + mu * m;
+         c.set(0, c.b("nesterov") ? (1 + mu) * adjusted - mu * m : adjusted);
+         c.set(1, adjusted);
+       })
+      .script("G, M, lr, outputs: Any, momentum: Any = 0.0, nesterov: Any = 0",
+              R"(next = lr.reshape([]) * G + momentum * M
+if nesterov != 0:
+    return (1 + momentum) * next - momentum * M, next
+return next, next)")
+      .stop();
+  r.op("MomentumSGDUpdate", "4 -> 3",
+       [](Call& c) {
+         Tensor g = c.X(0), m = c.X(1), lr = c.X(2).reshape({}), p = c.X(3);
+         same(c, 0, 1), same(c, 0, 3);
+         double mu = c.f("momentum", 0);
+         Tensor next = lr * g + mu * m, step = c.b("nesterov") ? (1 + mu) * next - mu * m : next;
+         c.set(0, step), c.set(1, next), c.set(2, p - step);
+       })
+      .script("G, M, lr, P, outputs: Any, momentum: Any = 0.0, nesterov: Any = 0", R"(r = lr.reshape([])
+next = r * G + momentum * M
+step = next
+if nesterov != 0:
+    step = (1 + momentum) * next - momentum * M
+return step, next, P - step)")
+      .stop();
   r.op("SparseMomentumSGDUpdate", "5 -> 3", [](Call& c) {
      Tensor g = c.X(0).clone(), m = c.X(1).clone(), lr = c.X(2).reshape({}), p = c.X(3).clone();
      double mu = c.f("momentum", 0);

@@ -10,7 +10,8 @@ namespace {
 
 using Dims1 = std::vector<int64_t>;
 
-void reduce(Registry& r, const std::string& name, Tensor (*f)(const Tensor&, const Dims1&, bool), bool with_result) {
+// `text`: f in TorchScript, of X, axes and keep.
+void reduce(Registry& r, const std::string& name, const char* text, Tensor (*f)(const Tensor&, const Dims1&, bool)) {
   r.op(name, "1 -> 1",
        [f](Call& c) {
          Tensor x = c.X();
@@ -22,7 +23,9 @@ void reduce(Registry& r, const std::string& name, Tensor (*f)(const Tensor&, con
          c.set(axes.empty() ? f(x.reshape({1}), {0}, false) : f(x, axes, keep));
        })
       .apart()
-      .grad(name + (with_result ? "Gradient: GO0 I0 O0 -> GI0" : "Gradient: GO0 I0 -> GI0"));
+      .script("X, axes: Any = None, keepdims: Any = 1",
+              str("if axes is None:\n    unsupported()\nkeep = keepdims != 0\nreturn ", text))
+      .grad(name + "Gradient: GO0 I0 O0 -> GI0");
 }
 
 // Front or back dimensions; with lengths, only the first so many rows (or columns) of each column count.
@@ -92,18 +95,25 @@ void reduce_part(Registry& r, bool front, const char* what) {
 }  // namespace
 
 void add_reduce(Registry& r) {
-  reduce(r, "ReduceSum", [](const Tensor& x, const Dims1& d, bool k) { return x.sum(d, k); }, true);
-  reduce(r, "ReduceMean", [](const Tensor& x, const Dims1& d, bool k) { return x.mean(d, k); }, true);
-  reduce(r, "ReduceMax", [](const Tensor& x, const Dims1& d, bool k) { return x.amax(d, k); }, true);
-  reduce(r, "ReduceMin", [](const Tensor& x, const Dims1& d, bool k) { return x.amin(d, k); }, true);
-  reduce(r, "ReduceL1", [](const Tensor& x, const Dims1& d, bool k) { return x.abs().sum(d, k); }, true);
-  reduce(r, "ReduceL2", [](const Tensor& x, const Dims1& d, bool k) { return x.square().sum(d, k).sqrt(); }, true);
+  reduce(r, "ReduceSum", "X.sum(axes, keep)", [](const Tensor& x, const Dims1& d, bool k) { return x.sum(d, k); });
+  reduce(r, "ReduceMean", "X.mean(axes, keep)", [](const Tensor& x, const Dims1& d, bool k) { return x.mean(d, k); });
+  reduce(r, "ReduceMax", "torch.amax(X, axes, keep)",
+         [](const Tensor& x, const Dims1& d, bool k) { return x.amax(d, k); });
+  reduce(r, "ReduceMin", "torch.amin(X, axes, keep)",
+         [](const Tensor& x, const Dims1& d, bool k) { return x.amin(d, k); });
+  reduce(r, "ReduceL1", "torch.abs(X).sum(axes, keep)",
+         [](const Tensor& x, const Dims1& d, bool k) { return x.abs().sum(d, k); });
+  reduce(r, "ReduceL2", "torch.sqrt((X * X).sum(axes, keep))",
+         [](const Tensor& x, const Dims1& d, bool k) { return x.square().sum(d, k).sqrt(); });
   for (const char* k : {"Sum", "Mean", "Max"}) reduce_part(r, true, k), reduce_part(r, false, k);
   r.op("SumElements", "1 -> 1",
        [](Call& c) {
          Tensor x = c.X();
          c.set(c.b("average") ? (x.numel() ? x.mean() : x.sum()) : x.sum(x.scalar_type()));
        })
+      .script("X, average: Any = 0", R"(if average != 0:
+    return X.mean()
+return X.sum())")
       .apart()
       .grad("SumElementsGradient: I0 GO0 -> GI0");
   r.op("SumElementsInt", "1 -> 1", [](Call& c) { c.set(c.X().sum(c.X().scalar_type())); }).apart().stop();

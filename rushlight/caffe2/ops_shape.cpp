@@ -135,49 +135,57 @@ void find_elements(Call& c, const Tensor& items, const Tensor& wanted) {
 }  // namespace
 
 void add_shape(Registry& r) {
-  r.op("Reshape", "1-2 -> 2", [](Call& c) {
-     Tensor x = c.X();
-     std::vector<int64_t> to = c.has(1) ? c.whole_numbers(1) : c.ints("shape");
-     C2_ENFORCE(c.has(1) || c.has_arg("shape"), "Shape is missing: an argument or a second input");
-     int64_t known = 1, open = -1;
-     for (size_t k = 0; k < to.size(); k++) {
-       if (to[k] == 0) {
-         C2_ENFORCE(int64_t(k) < x.dim(), "a size of 0 copies one of the input's, which has no dimension ", k);
-         to[k] = x.size(int64_t(k));
-       }
-       if (to[k] == -1) {
-         C2_ENFORCE(open < 0, "Argument `shape` has more than one missing dimension.");
-         open = int64_t(k);
-       } else {
-         C2_ENFORCE(to[k] > 0 || x.numel() == 0, "Shape ", to, " has a size of ", to[k]);
-         known *= std::max<int64_t>(to[k], 0);
-       }
-     }
-     if (open >= 0) {
-       C2_ENFORCE(known != 0 ? x.numel() % known == 0 : x.numel() == 0,
-                  "Argument `shape` does not agree with the input data. (", x.numel(), " vs ", known, ")");
-       to[size_t(open)] = known ? x.numel() / known : 0;
-     } else {
-       C2_ENFORCE(known == x.numel(), "Cannot reshape a tensor of sizes ", x.sizes(), " into sizes ", to, ": it has ",
-                  x.numel(), " elements, the shape ", known);
-     }
-     c.set(x.reshape(to));
-     c.set(1, int_list(sizes_of(x)));
-   }).grad([](GradientMaker& m) {
-    m.add("Reshape", {m.GO(0), m.O(1)}, {m.GI(0), "_" + m.GI(0) + "_dims"}, {}, false);
-  });
-  r.op("ResizeLike", "2 -> 1", [](Call& c) {
-     C2_ENFORCE(c.X(0).numel() == c.X(1).numel(), "Output size ", c.X(1).numel(), " is not the input's ",
-                c.X(0).numel());
-     c.set(c.X(0).reshape(c.X(1).sizes()));
-   }).grad("ResizeLike: GO0 I0 -> GI0");
-  r.op("Flatten", "1 -> 1", [](Call& c) {
-     c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true)));
-   }).grad("ResizeLike: GO0 I0 -> GI0");
-  r.op("FlattenToVec", "1 -> 1", [](Call& c) {
-     C2_ENFORCE(c.X().dim() >= 1, "The rank of the tensor must be >= 1.");
-     c.set(c.X().reshape({-1}));
-   }).grad("ResizeLike: GO0 I0 -> GI0");
+  r.op("Reshape", "1-2 -> 2",
+       [](Call& c) {
+         Tensor x = c.X();
+         std::vector<int64_t> to = c.has(1) ? c.whole_numbers(1) : c.ints("shape");
+         C2_ENFORCE(c.has(1) || c.has_arg("shape"), "Shape is missing: an argument or a second input");
+         int64_t known = 1, open = -1;
+         for (size_t k = 0; k < to.size(); k++) {
+           if (to[k] == 0) {
+             C2_ENFORCE(int64_t(k) < x.dim(), "a size of 0 copies one of the input's, which has no dimension ", k);
+             to[k] = x.size(int64_t(k));
+           }
+           if (to[k] == -1) {
+             C2_ENFORCE(open < 0, "Argument `shape` has more than one missing dimension.");
+             open = int64_t(k);
+           } else {
+             C2_ENFORCE(to[k] > 0 || x.numel() == 0, "Shape ", to, " has a size of ", to[k]);
+             known *= std::max<int64_t>(to[k], 0);
+           }
+         }
+         if (open >= 0) {
+           C2_ENFORCE(known != 0 ? x.numel() % known == 0 : x.numel() == 0,
+                      "Argument `shape` does not agree with the input data. (", x.numel(), " vs ", known, ")");
+           to[size_t(open)] = known ? x.numel() / known : 0;
+         } else {
+           C2_ENFORCE(known == x.numel(), "Cannot reshape a tensor of sizes ", x.sizes(), " into sizes ", to,
+                      ": it has ", x.numel(), " elements, the shape ", known);
+         }
+         c.set(x.reshape(to));
+         c.set(1, int_list(sizes_of(x)));
+       })
+      .script("X, shape: Any, outputs: Any", "return X.reshape(copied(X, shape)), torch.tensor(sizes(X))")
+      .grad(
+          [](GradientMaker& m) { m.add("Reshape", {m.GO(0), m.O(1)}, {m.GI(0), "_" + m.GI(0) + "_dims"}, {}, false); });
+  r.op("ResizeLike", "2 -> 1",
+       [](Call& c) {
+         C2_ENFORCE(c.X(0).numel() == c.X(1).numel(), "Output size ", c.X(1).numel(), " is not the input's ",
+                    c.X(0).numel());
+         c.set(c.X(0).reshape(c.X(1).sizes()));
+       })
+      .script("X, Y", "return X.reshape(Y.shape)")
+      .grad("ResizeLike: GO0 I0 -> GI0");
+  r.op("Flatten", "1 -> 1", [](Call& c) { c.set(flat(c.X(), canonical_axis(c.i("axis", 1), c.X().dim(), true))); })
+      .script("X, axis: Any = 1", "return flat(X, axis)")
+      .grad("ResizeLike: GO0 I0 -> GI0");
+  r.op("FlattenToVec", "1 -> 1",
+       [](Call& c) {
+         C2_ENFORCE(c.X().dim() >= 1, "The rank of the tensor must be >= 1.");
+         c.set(c.X().reshape({-1}));
+       })
+      .script("X", "return X.reshape([-1])")
+      .grad("ResizeLike: GO0 I0 -> GI0");
   r.op("MergeDim", "1 -> 1", [](Call& c) {
      std::vector<int64_t> s = sizes_of(c.X());
      C2_ENFORCE(s.size() >= 2, "MergeDim wants at least 2 dimensions");
@@ -208,6 +216,7 @@ void add_shape(Registry& r) {
          }
          c.set(c.X().reshape(s));
        })
+      .script("X, dims: Any", "return X.squeeze(dims)")
       .needs("dims")
       .grad("ExpandDims: GO0 -> GI0");
   r.op("ExpandDims", "1 -> 1",
@@ -221,6 +230,7 @@ void add_shape(Registry& r) {
          }
          c.set(c.X().reshape(s));
        })
+      .script("X, dims: Any", "return unsqueezed(X, dims)")
       .needs("dims")
       .grad("Squeeze: GO0 -> GI0");
   r.op("Transpose", "1 -> 1",
@@ -235,6 +245,9 @@ void add_shape(Registry& r) {
          C2_ENFORCE(sorted == all, "axes ", axes, " are no order of ", n, " dimensions");
          c.set(c.X().permute(axes).contiguous());
        })
+      .script("X, axes: Any = None", R"(if axes is not None:
+    return X.permute(axes).contiguous()
+return X.permute([X.dim() - 1 - k for k in range(X.dim())]).contiguous())")
       .apart()
       .grad([](GradientMaker& m) {
         std::vector<int64_t> axes = m.op.args.ints("axes"), back(axes.size());
@@ -245,9 +258,11 @@ void add_shape(Registry& r) {
         m.add("Transpose", {m.GO(0)}, {m.GI(0)}, args, axes.empty());
       });
   r.op("NCHW2NHWC", "1 -> 1", [](Call& c) { c.set(c.X().movedim(1, -1).contiguous()); })
+      .script("X", "return X.movedim(1, -1).contiguous()")
       .apart()
       .grad("NHWC2NCHW: GO0 -> GI0");
   r.op("NHWC2NCHW", "1 -> 1", [](Call& c) { c.set(c.X().movedim(-1, 1).contiguous()); })
+      .script("X", "return X.movedim(-1, 1).contiguous()")
       .apart()
       .grad("NCHW2NHWC: GO0 -> GI0");
   r.op("Concat", "1+ -> 2",
@@ -273,6 +288,14 @@ void add_shape(Registry& r) {
          c.set(torch::cat(all, axis));
          c.set(1, int_list(lengths, torch::kInt));
        })
+      .script("inputs: Any, outputs: Any, axis: Any = None, add_axis: Any = 0, order: Any = \"NCHW\"", R"(d = 1
+if order == "NHWC":
+    d = -1
+if axis is not None:
+    d = axis
+if add_axis != 0:
+    return torch.stack(list(inputs), d), torch.tensor([1] * len(inputs), dtype=torch.int32)
+return torch.cat(list(inputs), d), torch.tensor(lengths(inputs, d), dtype=torch.int32))")
       .apart()
       .also("DepthConcat")
       .grad([](GradientMaker& m) {
@@ -317,6 +340,16 @@ void add_shape(Registry& r) {
            c.set(k, y.contiguous());
          }
        })
+      .script("X, outputs: Any, split: Any = None, axis: Any = None, add_axis: Any = 0, order: Any = \"NCHW\"", R"(d = 1
+if order == "NHWC":
+    d = -1
+if axis is not None:
+    d = axis
+if add_axis != 0:
+    unsupported()
+if split is None:
+    return torch.chunk(X, outputs, d)
+return torch.split_with_sizes(X, split, d))")
       .also("DepthSplit")
       .grad([](GradientMaker& m) {
         std::vector<std::string> in;
@@ -340,13 +373,16 @@ void add_shape(Registry& r) {
       from += n;
     }
   });
-  r.op("Slice", "1-3 -> 1", [](Call& c) {
-     Tensor x = c.X(), y = x;
-     std::vector<int64_t> from, to;
-     slice_bounds(c, x, from, to, false);
-     for (int64_t k = 0; k < x.dim(); k++) y = y.narrow(k, from[size_t(k)], to[size_t(k)] - from[size_t(k)]);
-     c.set(y.contiguous());
-   }).grad("SliceGradient: I* GO0 -> GI0");
+  r.op("Slice", "1-3 -> 1",
+       [](Call& c) {
+         Tensor x = c.X(), y = x;
+         std::vector<int64_t> from, to;
+         slice_bounds(c, x, from, to, false);
+         for (int64_t k = 0; k < x.dim(); k++) y = y.narrow(k, from[size_t(k)], to[size_t(k)] - from[size_t(k)]);
+         c.set(y.contiguous());
+       })
+      .script("X, starts: Any, ends: Any", "return slice_of(X, starts, ends)")
+      .grad("SliceGradient: I* GO0 -> GI0");
   r.op("SliceGradient", "2-4 -> 1", [](Call& c) {
     Tensor x = c.X(), g = torch::zeros_like(x), part = g;
     std::vector<int64_t> from, to;
@@ -379,15 +415,18 @@ void add_shape(Registry& r) {
     at = torch::where(at < 0, at + d.size(axis), at);
     c.set(torch::zeros_like(d).index_add(axis, at, g.reshape(sizes)));
   });
-  r.op("Tile", "1-3 -> 1", [](Call& c) {
-     int64_t tiles = c.has(1) ? int64_t(c.number(1)) : c.i("tiles", 1),
-             axis = c.has(2) ? int64_t(c.number(2)) : c.i("axis", 0);
-     axis = canonical_axis(axis, c.X().dim());
-     C2_ENFORCE(tiles >= 0, "tiles must not be negative");
-     std::vector<int64_t> times(size_t(c.X().dim()), 1);
-     times[size_t(axis)] = tiles;
-     c.set(c.X().repeat(times));
-   }).grad("TileGradient: GO0 I1? I2? -> GI0");
+  r.op("Tile", "1-3 -> 1",
+       [](Call& c) {
+         int64_t tiles = c.has(1) ? int64_t(c.number(1)) : c.i("tiles", 1),
+                 axis = c.has(2) ? int64_t(c.number(2)) : c.i("axis", 0);
+         axis = canonical_axis(axis, c.X().dim());
+         C2_ENFORCE(tiles >= 0, "tiles must not be negative");
+         std::vector<int64_t> times(size_t(c.X().dim()), 1);
+         times[size_t(axis)] = tiles;
+         c.set(c.X().repeat(times));
+       })
+      .script("X, tiles: Any = 1, axis: Any = 0", "return torch.cat([X for k in range(tiles)], axis)")
+      .grad("TileGradient: GO0 I1? I2? -> GI0");
   r.op("TileGradient", "1-3 -> 1", [](Call& c) {
     Tensor g = c.X();
     int64_t tiles = c.has(1) ? int64_t(c.number(1)) : c.i("tiles", 1),
@@ -410,7 +449,16 @@ void add_shape(Registry& r) {
      c.set(c.X().expand(to).contiguous());
    }).grad("ExpandGradient: GO0 I0 -> GI0");
   r.op("ExpandGradient", "2 -> 1", [](Call& c) { c.set(c.X(0).sum_to_size(c.X(1).sizes())); });
-  r.op("PadImage", "1 -> 1", [](Call& c) { c.set(pad_image(c, c.X())); }).apart().grad("PadImageGradient: GO0 -> GI0");
+  r.op("PadImage", "1 -> 1", [](Call& c) { c.set(pad_image(c, c.X())); })
+      .script("X, begin: Any, around: Any, mode: Any = \"constant\", value: Any = 0.0, order: Any = \"NCHW\"",
+              R"(x = first(X, order)
+if mode == "constant":
+    return last(torch.constant_pad_nd(x, around, value), order)
+if mode == "reflect":
+    return last(torch.reflection_pad2d(x, around), order)
+return last(torch.replication_pad2d(x, around), order))")
+      .apart()
+      .grad("PadImageGradient: GO0 -> GI0");
   r.op("PadImageGradient", "1 -> 1", [](Call& c) {
     Tensor g = c.X();
     Window w(c, 2, picture_of(g, c.nhwc()));
@@ -431,22 +479,31 @@ void add_shape(Registry& r) {
       .apart()
       .grad("SpaceToBatch: GO0 -> GI0");
   for (bool back : {false, true})
-    r.op(back ? "ChannelShuffleGradient" : "ChannelShuffle", "1 -> 1", [back](Call& c) {
-       Tensor x = c.nhwc() ? to_nchw(c.X()) : c.X();
-       int64_t g = c.i("group", 1), C = x.size(1);
-       C2_ENFORCE(g > 0 && C % g == 0, C, " channels for ", g, " groups");
-       std::vector<int64_t> s = sizes_of(x), split = s;
-       split[1] = back ? C / g : g;
-       split.insert(split.begin() + 2, back ? g : C / g);
-       Tensor y = x.reshape(split).transpose(1, 2).reshape(s);
-       c.set(c.nhwc() ? to_nhwc(y) : y.contiguous());
-     }).grad("ChannelShuffleGradient: GO0 -> GI0");
-  r.op("Glu", "1 -> 1", [](Call& c) {
-     int64_t d = canonical_axis(c.i("dim", -1), c.X().dim());
-     C2_ENFORCE(c.X().size(d) % 2 == 0, "Split dimension ", c.X().size(d), " should be divided by two");
-     auto halves = c.X().chunk(2, d);
-     c.set(halves[0] * halves[1].sigmoid());
-   }).apart();
+    r.op(back ? "ChannelShuffleGradient" : "ChannelShuffle", "1 -> 1",
+         [back](Call& c) {
+           Tensor x = c.nhwc() ? to_nchw(c.X()) : c.X();
+           int64_t g = c.i("group", 1), C = x.size(1);
+           C2_ENFORCE(g > 0 && C % g == 0, C, " channels for ", g, " groups");
+           std::vector<int64_t> s = sizes_of(x), split = s;
+           split[1] = back ? C / g : g;
+           split.insert(split.begin() + 2, back ? g : C / g);
+           Tensor y = x.reshape(split).transpose(1, 2).reshape(s);
+           c.set(c.nhwc() ? to_nhwc(y) : y.contiguous());
+         })
+        .script("X, group: Any = 1, order: Any = \"NCHW\"",
+                str("x = first(X, order)\nC = size(x, 1)\ny = x.reshape([x.size(0), ",
+                    back ? "C // group, group" : "group, C // group",
+                    "] + x.shape[2:]).transpose(1, 2)\nreturn last(y.reshape(x.shape), order)"))
+        .grad("ChannelShuffleGradient: GO0 -> GI0");
+  r.op("Glu", "1 -> 1",
+       [](Call& c) {
+         int64_t d = canonical_axis(c.i("dim", -1), c.X().dim());
+         C2_ENFORCE(c.X().size(d) % 2 == 0, "Split dimension ", c.X().size(d), " should be divided by two");
+         auto halves = c.X().chunk(2, d);
+         c.set(halves[0] * halves[1].sigmoid());
+       })
+      .script("X, dim: Any = -1", "return torch.glu(X, dim)")
+      .apart();
   r.op("Shape", "1 -> 1",
        [](Call& c) {
          std::vector<int64_t> axes = c.ints("axes"), out;
@@ -473,7 +530,9 @@ void add_shape(Registry& r) {
        })
       .apart()
       .stop();
-  r.op("EnsureDense", "1 -> 1", [](Call& c) { c.set(c.X()); }).grad([](GradientMaker& m) { m.set_dense(0, m.GO(0)); });
+  r.op("EnsureDense", "1 -> 1", [](Call& c) { c.set(c.X()); }).script("X", "return X").grad([](GradientMaker& m) {
+    m.set_dense(0, m.GO(0));
+  });
   r.op("TopK", "1-2 -> 2-3",
        [](Call& c) {
          Tensor x = c.X();
@@ -518,6 +577,8 @@ void add_shape(Registry& r) {
            Tensor at = std::get<1>(sorted).narrow(axis, 0, 1);
            c.set((keep ? at : at.squeeze(axis)).contiguous());
          })
+        .script("X, axis: Any = -1, keepdims: Any = 1",
+                str("return torch.", greatest ? "argmax" : "argmin", "(X, axis, keepdims != 0)"))
         .apart()
         .stop();
   r.op("Unique", "1 -> 1-2",
@@ -579,6 +640,8 @@ void add_shape(Registry& r) {
          Tensor y = nearest(x, h, w);
          c.set(c.nhwc() ? to_nhwc(y) : y);
        })
+      .script("X, height_scale: Any = 1.0, width_scale: Any = 1.0, order: Any = \"NCHW\"", R"(x = first(X, order)
+return last(torch.upsample_nearest2d(x, [int(size(x, 2) * height_scale), int(size(x, 3) * width_scale)], height_scale, width_scale), order))")
       .apart()
       .grad("ResizeNearestGradient: GO0 I0 I1? -> GI0");
   r.op("ResizeNearestGradient", "2-3 -> 1", [](Call& c) {
@@ -598,6 +661,7 @@ void add_shape(Registry& r) {
          auto s = double(c.i("scale", 2));
          c.set(nearest(c.X(), s, s));
        })
+      .script("X, scale: Any = 2", "return torch.upsample_nearest2d(X, [size(X, 2) * scale, size(X, 3) * scale])")
       .apart()
       .grad("UpsampleNearestGradient: I0 GO0 -> GI0");
   r.op("UpsampleBilinear", "1-2 -> 1",
@@ -611,6 +675,9 @@ void add_shape(Registry& r) {
          std::vector<int64_t> to{int64_t(double(x.size(2)) * h), int64_t(double(x.size(3)) * w)};
          c.set(torch::upsample_bilinear2d(x, to, /*align_corners=*/true));
        })
+      .script(
+          "X, height_scale: Any = 1.0, width_scale: Any = 1.0",
+          "return torch.upsample_bilinear2d(X, [int(size(X, 2) * height_scale), int(size(X, 3) * width_scale)], True)")
       .apart()
       .grad("UpsampleBilinearGradient: GO0 I0 I1? -> GI0");
   r.op("ResizeNearest3D", "1 -> 1",

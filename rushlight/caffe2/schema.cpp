@@ -1,4 +1,4 @@
-// The messages of the Caffe2 formats: numbers, names, types and defaults, as one text.
+// The messages of the Caffe2 formats: numbers, names, types and defaults, as one text; and what caffe2.python.onnx reads of ONNX's.
 //
 // `number name type`, then * for a repeated field, ! for a required one, `packed`, and =default.
 #include <map>
@@ -245,6 +245,64 @@ message PathNodeProto
   1 index int32
   2 length int32
   3 target int32
+message OnnxModelProto
+  1 ir_version int64
+  2 producer_name string
+  3 producer_version string
+  7 graph OnnxGraphProto
+  8 opset_import OnnxOperatorSetIdProto*
+message OnnxOperatorSetIdProto
+  1 domain string
+  2 version int64
+message OnnxGraphProto
+  1 node OnnxNodeProto*
+  2 name string
+  5 initializer OnnxTensorProto*
+  11 input OnnxValueInfoProto*
+  12 output OnnxValueInfoProto*
+  13 value_info OnnxValueInfoProto*
+message OnnxNodeProto
+  1 input string*
+  2 output string*
+  3 name string
+  4 op_type string
+  5 attribute OnnxAttributeProto*
+  7 domain string
+message OnnxAttributeProto
+  1 name string
+  2 f float
+  3 i int64
+  4 s bytes
+  5 t OnnxTensorProto
+  6 g OnnxGraphProto
+  7 floats float*
+  8 ints int64*
+  9 strings bytes*
+  20 type int32
+message OnnxTensorProto
+  1 dims int64*
+  2 data_type int32
+  4 float_data float* packed
+  5 int32_data int32* packed
+  6 string_data bytes*
+  7 int64_data int64* packed
+  8 name string
+  9 raw_data bytes
+  10 double_data double* packed
+  11 uint64_data int64* packed
+message OnnxValueInfoProto
+  1 name string
+  2 type OnnxTypeProto
+message OnnxTypeProto
+  1 tensor_type OnnxTensorTypeProto
+message OnnxTensorTypeProto
+  1 elem_type int32
+  2 shape OnnxTensorShapeProto
+message OnnxTensorShapeProto
+  1 dim OnnxDimensionProto*
+message OnnxDimensionProto
+  1 dim_value int64
+  2 dim_param string
 )";
 
 struct Schema {

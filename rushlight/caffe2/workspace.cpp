@@ -1,6 +1,7 @@
 #include "rushlight/caffe2/workspace.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <set>
 
@@ -8,6 +9,13 @@
 
 namespace rushlight::caffe2 {
 
+static uint64_t next_stamp() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+Workspace::Workspace(std::string root, Workspace* parent)
+    : root_(std::move(root)), parent_(parent), stamp_(next_stamp()) {}
 Workspace::~Workspace() = default;
 
 BlobRef Workspace::find(const std::string& name) const {
@@ -17,9 +25,17 @@ BlobRef Workspace::find(const std::string& name) const {
 }
 BlobRef Workspace::create(const std::string& name) {
   if (BlobRef b = find(name)) return b;
+  stamp_ = next_stamp();
   return blobs_[name] = std::make_shared<Blob>();
 }
-bool Workspace::remove(const std::string& name) { return blobs_.erase(name) > 0; }
+void Workspace::share(const std::string& name, BlobRef blob) {
+  stamp_ = next_stamp();
+  blobs_[name] = std::move(blob);
+}
+bool Workspace::remove(const std::string& name) {
+  stamp_ = next_stamp();
+  return blobs_.erase(name) > 0;
+}
 const Value& Workspace::blob(const std::string& name) const {
   BlobRef b = find(name);
   if (!b) C2_FAIL("ws->HasBlob(name). Can't find blob: ", name);

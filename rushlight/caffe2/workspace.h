@@ -20,7 +20,7 @@ class Net;
 
 class Workspace {
  public:
-  explicit Workspace(std::string root = ".", Workspace* parent = nullptr) : root_(std::move(root)), parent_(parent) {}
+  explicit Workspace(std::string root = ".", Workspace* parent = nullptr);
   ~Workspace();
   Workspace(const Workspace&) = delete;
 
@@ -30,7 +30,9 @@ class Workspace {
   BlobRef create(const std::string& name);      // the one that is there, or a new one
   bool remove(const std::string& name);
   // `name` here is that blob, which may be of another workspace.
-  void share(const std::string& name, BlobRef blob) { blobs_[name] = std::move(blob); }
+  void share(const std::string& name, BlobRef blob);
+  // Another number whenever a name means another blob than before; none is given twice.
+  uint64_t stamp() const { return parent_ ? std::max(stamp_, parent_->stamp()) : stamp_; }
   const Value& blob(const std::string& name) const;  // throws where there is none
   void feed(const std::string& name, Value v) { create(name)->value = std::move(v); }
   std::vector<std::string> names() const;
@@ -53,8 +55,8 @@ class Workspace {
   void run_step(const Message& step, int depth);
   std::string root_;
   Workspace* parent_;
+  uint64_t stamp_;
   std::map<std::string, BlobRef> blobs_;
-  std::vector<std::string> order_;
   std::map<std::string, std::unique_ptr<Net>> nets_;
 };
 
@@ -68,6 +70,7 @@ class Net {
   const Message& def() const { return *def_; }
   const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
   void run(Workspace& ws);
+  const Program& program() const { return *program_; }
 
  private:
   std::string name_;

@@ -60,6 +60,8 @@ struct Provided {
 Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C", {}},
                        {"rushlight_vision", "librushlight_vision.so", nullptr, {}},
                        {"onnx", "librushlight_onnx.so", nullptr, {}},
+                       {"caffe2", "librushlight_caffe2.so", nullptr, {}},
+                       {"_caffe2", "librushlight_caffe2.so", nullptr, {}},
                        {"quantized", "librushlight_quantized.so", nullptr, {}},
                        {"rnn", "librushlight_quantized.so", nullptr, {}}};
 

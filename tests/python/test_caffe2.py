@@ -324,7 +324,7 @@ def test_a_net_is_a_module_that_trains():
     x = torch.ones(4, 3)
     module(x).sum().backward()
     assert module.w.grad.tolist() == [[4, 4, 4]] * 2 and module.b.grad.tolist() == [4, 4]
-    with pytest.raises(RuntimeError, match="expected 1 inputs"):
+    with pytest.raises(RuntimeError, match="missing value for argument 'x'"):
         module()
 
 

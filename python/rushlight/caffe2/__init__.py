@@ -4,6 +4,6 @@ Nets and files of the time before Caffe2 was merged into PyTorch run here, on ru
 shows all of it as ``caffe2``. Read docs/caffe2.md first.
 """
 
-from rushlight.caffe2._bridge import to_module
+from rushlight.caffe2._bridge import from_module, to_module
 
-__all__ = ["to_module"]
+__all__ = ["from_module", "to_module"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import rushlight
-from rushlight import _caffe2
-from rushlight.caffe2.proto import caffe2_pb2
+from typing import Any
+
+from rushlight import _C
+from rushlight.caffe2.proto import caffe2_pb2, metanet_pb2
+from rushlight.jit import RecursiveScriptModule
 
 
-def _net(thing):
+def _net(thing: Any) -> Any:
     if hasattr(thing, "Proto"):
         return thing.Proto()
     if isinstance(thing, (bytes, bytearray)):
@@ -15,12 +17,15 @@ def _net(thing):
     return thing
 
 
-def to_module(init_net, predict_net):
-    """An ``nn.Module`` of a net and the net that fills its parameters: it runs, trains and traces as others do.
+def to_module(init_net: Any, predict_net: Any) -> RecursiveScriptModule:
+    """A script module of a net and the net that fills its parameters: it runs, trains, is saved as an archive and exported as others are.
 
     Args:
         init_net, predict_net: NetDefs, nets of ``core`` or their binary form. What `init_net` fills and `predict_net` reads become parameters
-            (of floating point) and buffers; the other external inputs are the arguments of ``forward``, in their order.
+            (of floating point) and buffers, under their names with ``_`` for what an attribute can't have; the other external inputs are
+            the arguments of ``forward``, in their order. The result is the external outputs; where the net names none, what no operator reads.
+
+    Errors: RuntimeError that names an operator which works on a workspace, as ``If`` or ``Load``, or that rushlight has not.
 
     >>> from rushlight.caffe2.python import core
     >>> init, net = core.Net("init"), core.Net("net")
@@ -31,50 +36,42 @@ def to_module(init_net, predict_net):
     >>> module(torch.ones(1, 3)).detach()
     tensor([[3., 3.]])
     """
-    return _CaffeModule(_net(init_net), _net(predict_net))
+    both = metanet_pb2.MetaNetDef()
+    for key, net in (("PREDICT_INIT_NET_TYPE", init_net), ("PREDICT_NET_TYPE", predict_net)):
+        entry = both.nets.add()
+        entry.key = key
+        entry.value.CopyFrom(_net(net))
+    name = _net(predict_net).name or "a net"
+    return RecursiveScriptModule(_C._import_model("caffe2", both.SerializeToString(), name, ""))
 
 
-class _CaffeModule(rushlight.nn.Module):
-    """What to_module gives; ``net`` is the NetDef."""
+def inputs_of(net: Any) -> list[str]:
+    """What operators of a net read and none made before: in the order of its external inputs, then of the operators."""
+    made: set[str] = set()
+    read: dict[str, None] = {}
+    for op in net.op:
+        read.update((i, None) for i in op.input if i not in made)
+        made.update(op.output)
+    return list(dict.fromkeys([i for i in net.external_input if i in read] + list(read)))
 
-    def __init__(self, init, net):
-        super().__init__()
-        workspace = _caffe2.Workspace(".")
-        workspace.run_net_once(init)
-        self.net = caffe2_pb2.NetDef()
-        self.net.CopyFrom(net)
-        made = set()
-        read = []
-        for op in net.op:
-            read += [i for i in op.input if i not in made and i not in read]
-            made.update(op.output)
-        order = [i for i in net.external_input if i in read] + [i for i in read if i not in net.external_input]
-        self._names, self.inputs = {}, []
-        for name in order:
-            if not workspace.has(name) or not isinstance(workspace.fetch(name), rushlight.Tensor):
-                self.inputs.append(name)
-                continue
-            value = workspace.fetch(name).clone()
-            attribute = name.replace(".", "_").replace("/", "_")
-            while attribute in self._names or hasattr(self, attribute):
-                attribute += "_"
-            self._names[attribute] = name
-            if value.is_floating_point():
-                self.register_parameter(attribute, rushlight.nn.Parameter(value))
-            else:
-                self.register_buffer(attribute, value)
-        if not self.net.external_output:
-            used = {i for op in net.op for i in op.input}
-            self.net.external_output.extend(
-                o for o in dict.fromkeys(o for op in net.op for o in op.output) if o not in used
-            )
 
-    def forward(self, *inputs):
-        if len(inputs) != len(self.inputs):
-            raise RuntimeError(
-                f"{self.net.name or 'the net'}: expected {len(self.inputs)} inputs ({', '.join(self.inputs)}), got {len(inputs)}"
-            )
-        blobs = {name: getattr(self, attribute) for attribute, name in self._names.items()}
-        blobs.update(zip(self.inputs, inputs))
-        out = _caffe2.forward(self.net, blobs)
-        return out[0] if len(out) == 1 else tuple(out)
+def from_module(module: Any, args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """(init net, predict net), two NetDefs, of a module whose operators Caffe2 has: it is traced and written as a model of ONNX on the way.
+
+    Args:
+        module, args: as ``rushlight.onnx.export`` takes them: `args` are examples of what ``forward`` takes.
+        kwargs: more of its arguments, as `input_names` and `output_names`, which name blobs.
+    Errors: NotImplementedError for an operator that ONNX has not, RuntimeError naming a node that Caffe2 has no operator for.
+
+    >>> init, net = from_module(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), (torch.ones(1, 2),))
+    >>> [op.type for op in net.op]
+    ['FC', 'Relu']
+    """
+    import io
+
+    import rushlight
+    from rushlight.caffe2.python.onnx import backend
+
+    f = io.BytesIO()
+    rushlight.onnx.export(module, args, f, opset_version=11, dynamo=False, **kwargs)
+    return backend.Caffe2Backend.onnx_graph_to_caffe2_net(f.getvalue())

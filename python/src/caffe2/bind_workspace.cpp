@@ -5,6 +5,7 @@
 #include "message_of.h"
 #include "rushlight/caffe2/blobs.h"
 #include "rushlight/caffe2/gradient.h"
+#include "rushlight/caffe2/lower.h"
 #include "rushlight/caffe2/workspace.h"
 
 namespace rushlight::py {
@@ -114,6 +115,7 @@ void bind_workspace(nb::module_& m) {
       .def("delete_net", &Workspace::delete_net)
       .def("net_names", &Workspace::net_names)
       .def("has_net", &Workspace::has_net)
+      .def("net_graphs", [](Workspace& w, const std::string& n) { return w.net(n).program().graphs(); })
       .def("net_def", [](Workspace& w, const std::string& n) { return wrap_message(w.net(n).def().copy()); })
       .def("run_net_once",
            [](Workspace& w, nb::handle def) {
@@ -151,34 +153,6 @@ void bind_workspace(nb::module_& m) {
       .def("value", [](DbCursor& d) { return to_bytes(std::string(d.value())); });
   m.def("open_db", [](const std::string& type, nb::handle path) { return open_db(type, db_path(path)); });
   m.def("create_db", [](const std::string& type, nb::handle path) { return create_db(type, db_path(path)); });
-  // Operator by operator, with gradients through all that ATen's operators are behind.
-  m.def("forward", [](nb::handle def, nb::dict given) {
-    std::map<std::string, Value> blobs;
-    for (auto [name, value] : given) blobs[nb::cast<std::string>(name)] = value_of(value);
-    MessageRef net(&message_of(def));
-    for (const MessageRef& o : net->messages("op")) {
-      caffe2::Op op(o);
-      check_known(op);
-      check_schema(op);
-      RL_CHECK(RuntimeError, !op.record->stateful, "to_module: the operator ", op.type, " works on a workspace");
-      Call c(op, nullptr);
-      for (size_t k = 0; k < op.inputs.size(); k++) {
-        auto found = blobs.find(op.inputs[k]);
-        RL_CHECK(RuntimeError, found != blobs.end(), "to_module: the input ", op.inputs[k], " of ", op.type,
-                 " is not there");
-        c.in[k] = found->second;
-      }
-      op.record->run(c);
-      for (size_t k = 0; k < op.outputs.size(); k++) blobs[op.outputs[k]] = std::move(c.out[k]);
-    }
-    nb::list out;
-    for (const std::string& name : net->texts("external_output")) {
-      auto found = blobs.find(name);
-      RL_CHECK(RuntimeError, found != blobs.end(), "to_module: the net does not make its output ", name);
-      out.append(value_object(found->second));
-    }
-    return out;
-  });
   m.def("operator_names", [] { return Registry::get().names(); });
   m.def("has_operator", [](const std::string& name) { return Registry::get().find(name) != nullptr; });
   m.def("operator_counts", [](const std::string& name) -> nb::object {

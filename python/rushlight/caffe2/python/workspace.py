@@ -105,6 +105,12 @@ def ResetWorkspace(root_folder=None):
     return True
 
 
+def _forget(name):
+    """Drops a workspace that is not the current one."""
+    if name != _current:
+        _workspaces.pop(name, None)
+
+
 def RootFolder():
     return _ws().root
 
