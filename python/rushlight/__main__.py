@@ -3,6 +3,7 @@
 inspect FILE says what is in a model file (--code, --graph, --json), without executing anything; convert IN OUT writes it in another form.
 
 data show PATH says what is in a file, folder or database; make-db SOURCE PATH makes a database of pictures or a csv file.
+make_mnist_db, make_cifar_db, make_image_db and convert_db are Caffe2's tools of these names; each says its flags with --help.
 
 -m MODULE, -c CODE and - (standard input) work as for python itself. The Python programs that it starts run on rushlight too.
 --cflags and --libs print what a compiler and a linker of C++ programs need: g++ main.cpp $(rushlight --cflags --libs)
@@ -45,6 +46,10 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     if argv[:2] == ["data", "show"] or (argv[0] == "make-db" and not os.path.exists("make-db")):
         from rushlight.data._command import main as command
+
+        return command(argv)
+    if argv[0] in ("make_mnist_db", "make_cifar_db", "make_image_db", "convert_db") and not os.path.exists(argv[0]):
+        from rushlight.caffe2._command import main as command
 
         return command(argv)
     if argv[0] in ("--cflags", "--libs"):

@@ -1,9 +1,12 @@
 // Operators of databases: readers, records, blobs saved and loaded.
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "rushlight/caffe2/blobs.h"
 #include "rushlight/caffe2/workspace.h"
+#include "rushlight/data/image.h"
+#include "rushlight/data/record.h"
 
 namespace rushlight::caffe2 {
 namespace {
@@ -169,9 +172,152 @@ void tensor_protos_input(Call& c) {
   }
 }
 
+// What a pixel of the result is made of along one side: weights by area where the picture shrinks, as OpenCV's INTER_AREA, else linear.
+Tensor resampling(int64_t from, int64_t to) {
+  Tensor m = torch::zeros({to, from});
+  float* p = m.data_ptr<float>();
+  double step = double(from) / double(to);
+  for (int64_t k = 0; k < to; k++) {
+    float* row = p + k * from;
+    if (step > 1) {
+      double a = double(k) * step, b = std::min(a + step, double(from));
+      for (auto i = int64_t(a); i < from && double(i) < b; i++)
+        row[i] = float((std::min(b, double(i + 1)) - std::max(a, double(i))) / (b - a));
+    } else {
+      double at = std::clamp((double(k) + 0.5) * step - 0.5, 0.0, double(from - 1));
+      auto i = int64_t(at);
+      row[i] += float(1 - (at - double(i)));
+      if (i + 1 < from) row[i + 1] += float(at - double(i));
+    }
+  }
+  return m;
+}
+
+struct ImageOptions {
+  explicit ImageOptions(const Call& c)
+      : batch(c.i("batch_size", 0)),
+        crop(c.i("crop", -1)),
+        scale(c.i("scale", -1)),
+        least(c.i("minsize", -1)),
+        color(c.b("color", true)),
+        mirror(c.b("mirror")),
+        warp(c.b("warp")),
+        test(c.b("is_test")),
+        datum(c.b("use_caffe_datum")) {
+    C2_ENFORCE(batch > 0 && batch < (1 << 16), "Batch size should be above 0, got ", batch);
+    C2_ENFORCE(crop > 0 && crop < (1 << 16), "Must provide the cropping value.");
+    C2_ENFORCE((scale > 0) != (least > 0), "Must provide one and only one of scaling or minsize");
+    C2_ENFORCE(scale < (1 << 16) && least < (1 << 16), "scale and minsize are too large");
+    C2_ENFORCE(std::max(scale, least) >= crop, "The scale/minsize value must be no smaller than the crop value.");
+    C2_ENFORCE(c.i("label_type", 0) == 0, "ImageInput: label_type ", c.i("label_type", 0),
+               " is not supported, only 0 (a number) is");
+    C2_ENFORCE(c.outputs() == 2, "ImageInput: outputs besides the picture and its label are not supported");
+    auto numbers = [&](const char* each, const char* all, double otherwise) {
+      std::vector<double> v = c.op.args.floats(each);
+      if (v.empty()) v.assign(color ? 3 : 1, c.f(all, otherwise));
+      C2_ENFORCE(v.size() == (color ? 3u : 1u), each, " should have a number for each channel, got ", v.size());
+      return torch::tensor(std::vector<float>(v.begin(), v.end()));
+    };
+    mean = numbers("mean_per_channel", "mean", 0), std = numbers("std_per_channel", "std", 1);
+    C2_ENFORCE((std > 0).all().item<bool>(), "std should be above 0");
+  }
+  int64_t batch, crop, scale, least;
+  bool color, mirror, warp, test, datum;
+  Tensor mean, std;
+};
+
+// The picture (H, W, C), blue first, and the label of a record.
+std::pair<Tensor, int64_t> picture_in(std::string_view record, const std::string& where, const ImageOptions& o) {
+  auto decoded = [&](std::string_view bytes) {
+    data::ImageOptions options;
+    options.mode = o.color ? data::ImageMode::Rgb : data::ImageMode::Gray;
+    Tensor t(data::decode_image({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, where, options));
+    if (t.scalar_type() != torch::kByte) t = torch::floor_divide(t.to(torch::kInt), 257);
+    return (o.color ? t.flip({0}) : t).permute({1, 2, 0});
+  };
+  Tensor picture;
+  int64_t label;
+  if (o.datum) {
+    data::Record r = data::decode_record(record, where);
+    C2_ENFORCE(r.kind == data::RecordKind::Datum && r.tensors.size() == 1, where, ": no Datum");
+    picture = Tensor(r.tensors[0]).permute({1, 2, 0});
+    label = r.label.value_or(0);
+  } else {
+    MessageRef m = make_message("TensorProtos");
+    m->parse(record, where);
+    const auto& all = m->messages("protos");
+    C2_ENFORCE(all.size() >= 2, where, ": a record of ", all.size(), " tensors; a picture and a label are wanted");
+    const Message& p = *all[0];
+    int64_t type = p.whole("data_type");
+    if (type == 4) {  // a file's bytes
+      C2_ENFORCE(p.texts("string_data").size() == 1, where, ": the picture should be one string");
+      picture = decoded(p.texts("string_data")[0]);
+    } else if (type == 3) {
+      const std::vector<int64_t>& d = p.wholes("dims");
+      const std::string& bytes = p.text("byte_data");
+      C2_ENFORCE(d.size() == 3 && d[0] > 0 && d[1] > 0 && (d[2] == 1 || d[2] == 3) && d[0] < (1 << 20) &&
+                     d[1] < (1 << 20) && d[0] * d[1] * d[2] == int64_t(bytes.size()),
+                 where, ": a picture of ", bytes.size(), " bytes with the dimensions ", d);
+      picture = torch::empty(d, torch::TensorOptions().dtype(torch::kByte));
+      std::memcpy(picture.data_ptr(), bytes.data(), bytes.size());
+    } else {
+      C2_FAIL(where, ": Unknown image data type ", type);
+    }
+    Value v = tensor_value(*all[1]);
+    C2_ENFORCE(v.is_tensor() && Tensor(v.tensor()).numel() == 1, where, ": the label should be one number");
+    label = Tensor(v.tensor()).reshape({}).to(torch::kLong).item<int64_t>();
+  }
+  if (o.color && picture.size(2) == 1) picture = picture.expand({picture.size(0), picture.size(1), 3});
+  if (!o.color && picture.size(2) == 3)  // blue, green, red
+    picture = (picture.to(torch::kFloat) * torch::tensor(std::vector<float>{0.114f, 0.587f, 0.299f}))
+                  .sum(Dims1{2}, true)
+                  .round();
+  return {picture, label};
+}
+
+// Pictures of a database, made alike: sized, cut, mirrored, and with a mean of 0: (batch, crop, crop, channels), blue first.
+void image_input(Call& c) {
+  Reader& r = c.object<Reader>(0);
+  ImageOptions o(c);
+  std::vector<Tensor> pictures;
+  std::vector<int64_t> labels;
+  auto draw = [](int64_t n) {
+    return n > 1 ? torch::randint(n, {1}, torch::TensorOptions().dtype(torch::kLong)).item<int64_t>() : int64_t(0);
+  };
+  for (int64_t k = 0; k < o.batch; k++) {
+    C2_ENFORCE(r.cursor->valid(), "the database ", r.source, " is empty");
+    auto [picture, label] =
+        picture_in(r.cursor->value(), str("ImageInput: entry '", std::string(r.cursor->key()), "' of ", r.source), o);
+    r.next();
+    labels.push_back(label);
+    int64_t H = picture.size(0), W = picture.size(1), h = H, w = W;
+    C2_ENFORCE(H > 0 && W > 0, "ImageInput: an empty picture in ", r.source);
+    if (o.warp && o.scale > 0) h = w = o.scale;
+    else if (o.scale > 0 || std::min(H, W) < o.least) {
+      int64_t side = std::max(o.scale, o.least);
+      if (H > W) w = side, h = int64_t(double(H) * double(side) / double(W));
+      else h = side, w = int64_t(double(W) * double(side) / double(H));
+      C2_ENFORCE(h < (1 << 20) && w < (1 << 20), "ImageInput: a picture of ", H, " x ", W, " becomes too large");
+    }
+    Tensor x = picture.to(torch::kFloat);
+    if (h != H || w != W) {
+      x = torch::matmul(resampling(H, h), x.permute({2, 0, 1}));
+      x = torch::matmul(x, resampling(W, w).t()).permute({1, 2, 0}).round();
+    }
+    int64_t top = o.test ? (h - o.crop) / 2 : draw(h - o.crop + 1),
+            left = o.test ? (w - o.crop) / 2 : draw(w - o.crop + 1);
+    x = x.narrow(0, top, o.crop).narrow(1, left, o.crop);
+    if (o.mirror && !o.test && draw(2)) x = x.flip({1});
+    pictures.push_back((x - o.mean) / o.std);
+  }
+  c.set(0, torch::stack(pictures, 0));
+  c.set(1, int_list(labels, torch::kInt));
+}
+
 }  // namespace
 
 void add_db(Registry& r) {
+  r.op("ImageInput", "1 -> 2+", image_input).stateful().quiet();
   r.op("CreateDB", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_reader(c))); }).stateful().quiet();
   r.op("DBExists", "0 -> 1",
        [](Call& c) {

@@ -187,6 +187,111 @@ void bbox_transform(Call& c) {
   c.set(1, counts);
 }
 
+// Boxes that anchors at each place of a picture and predicted changes of them make: those with the best scores, without what overlaps them.
+void generate_proposals(Call& c) {
+  Tensor scores = c.X(0).contiguous(), deltas = c.X(1).contiguous(), info = c.X(2).contiguous(),
+         anchors = c.X(3).contiguous();
+  C2_ENFORCE(scores.dim() == 4, "GenerateProposals: scores of ", scores.dim(), " dimensions, not 4");
+  int64_t N = scores.size(0), A = scores.size(1), H = scores.size(2), W = scores.size(3), K = H * W;
+  C2_ENFORCE(anchors.dim() == 2 && anchors.size(1) != 5, "GenerateProposals: rotated boxes are not supported");
+  C2_ENFORCE(deltas.sizes() == torch::IntArrayRef({N, 4 * A, H, W}) && info.sizes() == torch::IntArrayRef({N, 3}) &&
+                 anchors.sizes() == torch::IntArrayRef({A, 4}),
+             "GenerateProposals: scores of ", scores.sizes(), ", changes of ", deltas.sizes(), ", sizes of ",
+             info.sizes(), " and anchors of ", anchors.sizes(), " don't fit");
+  double scale = c.f("spatial_scale", 1.0 / 16);
+  C2_ENFORCE(scale > 0, "spatial_scale should be above 0, got ", scale);
+  float stride = float(1 / scale), one = c.b("legacy_plus_one", true) ? 1.0f : 0.0f;
+  int64_t before = c.i("pre_nms_topN", 6000), after = c.i("post_nms_topN", 300);
+  double threshold = c.f("nms_thresh", 0.7), min_size = c.f("min_size", 16);
+  const float *s = c.data<float>(scores), *d = c.data<float>(deltas), *im = c.data<float>(info),
+              *a = c.data<float>(anchors);
+  const float top = std::log(1000.0f / 16.0f);
+  std::vector<float> rois, probabilities;
+  for (int64_t n = 0; n < N; n++) {
+    float height = im[n * 3], width = im[n * 3 + 1], least = float(min_size) * im[n * 3 + 2];
+    struct Box {
+      float at[4];
+      float score;
+    };
+    std::vector<Box> boxes;
+    for (int64_t k = 0; k < K; k++)
+      for (int64_t j = 0; j < A; j++) {
+        float left = a[j * 4] + float(k % W) * stride, up = a[j * 4 + 1] + float(k / W) * stride;
+        float w = a[j * 4 + 2] - a[j * 4] + one, h = a[j * 4 + 3] - a[j * 4 + 1] + one;
+        auto change = [&](int64_t i) { return d[((n * A + j) * 4 + i) * K + k]; };
+        float x = change(0) * w + left + 0.5f * w, y = change(1) * h + up + 0.5f * h;
+        float pw = std::exp(std::min(change(2), top)) * w, ph = std::exp(std::min(change(3), top)) * h;
+        auto clip = [&](float v, float most) { return std::max(std::min(v, most - one), 0.0f); };
+        Box b{{clip(x - 0.5f * pw, width), clip(y - 0.5f * ph, height), clip(x + 0.5f * pw - one, width),
+               clip(y + 0.5f * ph - one, height)},
+              s[(n * A + j) * K + k]};
+        float bw = b.at[2] - b.at[0] + one, bh = b.at[3] - b.at[1] + one;
+        if (bw >= least && bh >= least && b.at[0] + bw / 2 < width && b.at[1] + bh / 2 < height) boxes.push_back(b);
+      }
+    std::stable_sort(boxes.begin(), boxes.end(), [](const Box& p, const Box& q) { return p.score > q.score; });
+    if (before > 0 && int64_t(boxes.size()) > before) boxes.resize(size_t(before));
+    std::vector<const Box*> kept;
+    for (const Box& b : boxes) {
+      if (after > 0 && int64_t(kept.size()) >= after) break;
+      bool good = true;
+      for (const Box* k : kept) good = good && overlap(b.at, k->at, one) <= float(threshold);
+      if (good) kept.push_back(&b);
+    }
+    for (const Box* b : kept) {
+      rois.push_back(float(n));
+      rois.insert(rois.end(), b->at, b->at + 4);
+      probabilities.push_back(b->score);
+    }
+  }
+  auto M = int64_t(probabilities.size());
+  Tensor r = torch::empty({M, 5}), p = torch::empty({M});
+  std::copy(rois.begin(), rois.end(), r.data_ptr<float>());
+  std::copy(probabilities.begin(), probabilities.end(), p.data_ptr<float>());
+  c.set(0, r), c.set(1, p);
+}
+
+// Regions of all levels of a pyramid: the best of them, and those again by the level that their size asks for. The last output puts the
+// concatenated levels into the first output's order.
+void collect_and_distribute(Call& c) {
+  auto level = [&](const char* name, int64_t otherwise) { return c.i(name, otherwise); };
+  int64_t low = level("roi_min_level", 2), high = level("roi_max_level", 5), from = level("rpn_min_level", 2),
+          to = level("rpn_max_level", 6), most = c.i("post_nms_topN", c.i("rpn_post_nms_topN", 2000));
+  C2_ENFORCE(high >= low && to >= from && to - from < 64 && high - low < 64, "the levels ", low, " to ", high, " and ",
+             from, " to ", to, " are no ranges");
+  auto levels = size_t(to - from + 1), wanted = size_t(high - low + 1);
+  C2_ENFORCE(c.inputs() == 2 * levels, "there are ", levels, " levels, and ", c.inputs(), " inputs");
+  C2_ENFORCE(c.outputs() == wanted + 2, "there are ", wanted, " levels of regions, and ", c.outputs(), " outputs");
+  double scale = double(c.i("roi_canonical_scale", 224)), canonical = double(c.i("roi_canonical_level", 4));
+  float one = c.b("legacy_plus_one", true) ? 1.0f : 0.0f;
+  std::vector<Tensor> regions, values;
+  for (size_t k = 0; k < levels; k++) {
+    regions.push_back(c.X(k)), values.push_back(c.X(levels + k).reshape({-1}));
+    C2_ENFORCE(regions[k].dim() == 2 && regions[k].size(1) == 5 && values[k].numel() == regions[k].size(0),
+               "regions of ", regions[k].sizes(), " and scores of ", values[k].sizes(), " don't fit");
+  }
+  Tensor rois = torch::cat(regions, 0), scores = torch::cat(values, 0);
+  Tensor order = std::get<1>(scores.sort(/*stable=*/true, 0, /*descending=*/true));
+  if (most > 0 && order.numel() > most) order = order.narrow(0, 0, most);
+  rois = rois.index_select(0, order).contiguous();
+  c.set(0, rois);
+  std::vector<std::vector<int64_t>> by_level(wanted);
+  const float* p = c.data<float>(rois);
+  for (int64_t k = 0; k < rois.size(0); k++) {
+    const float* b = p + k * 5 + 1;
+    float area = (b[2] - b[0] + one) * (b[3] - b[1] + one);
+    C2_ENFORCE(area >= 0, "Negative areas found: region ", k);
+    double at = std::floor(canonical + std::log2(std::sqrt(double(area)) / scale + 1e-6));
+    by_level[size_t(std::clamp(at, double(low), double(high)) - double(low))].push_back(k);
+  }
+  std::vector<int64_t> back(static_cast<size_t>(rois.size(0)));
+  int64_t place = 0;
+  for (size_t k = 0; k < wanted; k++) {
+    c.set(k + 1, rois.index_select(0, int_list(by_level[k])));
+    for (int64_t i : by_level[k]) back[size_t(i)] = place++;
+  }
+  c.set(wanted + 1, int_list(back, torch::kInt));
+}
+
 // Samples of regions, by the operator of rushlight/vision; regions without the number of their picture are of the first.
 Tensor roi_align(const Call& c) {
   Tensor x = c.nhwc() ? to_nchw(c.X(0)) : c.X(0), rois = c.X(1);
@@ -213,6 +318,8 @@ Tensor roi_align(const Call& c) {
 
 void add_detect(Registry& r) {
   r.op("RoIAlign", "2 -> 1", [](Call& c) { c.set(roi_align(c)); }).apart().grad("RoIAlignGradient: I0 I1 GO0 -> GI0");
+  r.op("GenerateProposals", "4 -> 2", generate_proposals).stop().also("GenerateProposalsCPP");
+  r.op("CollectAndDistributeFpnRpnProposals", "2+ -> 3+", collect_and_distribute).stop();
   r.op("BoxWithNMSLimit", "2-6 -> 3-6", box_with_nms_limit).stop();
   r.op("RoIPool", "2 -> 1-2", roi_pool).apart().grad([](GradientMaker& m) {
     m.add("RoIPoolGradient", {m.I(0), m.I(1), m.O(1), m.GO(0)}, {m.GI(0)});

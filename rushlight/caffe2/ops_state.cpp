@@ -18,6 +18,29 @@ using Dims1 = std::vector<int64_t>;
 Tensor one_bool(bool v) { return torch::full({}, v, torch::TensorOptions().dtype(torch::kBool)); }
 Tensor one_long(int64_t v) { return torch::full({}, v, torch::TensorOptions().dtype(torch::kLong)); }
 
+// Sums by name; those of nobody's registry are the process's.
+struct Statistics final : Object {
+  const char* type_name() const override { return "StatRegistry"; }
+  std::map<std::string, int64_t> all;
+};
+Statistics& shared_statistics() {
+  static Statistics& all = *new Statistics;
+  return all;
+}
+Statistics& statistics(const Call& c, size_t k) { return c.has(k) ? c.object<Statistics>(k) : shared_statistics(); }
+struct Timer final : Object {
+  const char* type_name() const override { return "TimerInstance*"; }
+  std::string name;
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  int64_t elapsed() const {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
+  }
+  void finish() const {
+    shared_statistics().all[name + "/time_ns/sum"] += elapsed();
+    shared_statistics().all[name + "/time_ns/count"]++;
+  }
+};
+
 struct Counter final : Object {
   const char* type_name() const override { return "Counter"; }
   int64_t count = 0;
@@ -73,10 +96,6 @@ struct Cursor final : Object {
   std::vector<std::string> fields;
   int64_t at = 0;
 };
-struct Timer final : Object {
-  const char* type_name() const override { return "TimerInstance*"; }
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-};
 
 StringTensor& strings(const Call& c, size_t k) { return c.object<StringTensor>(k); }
 Value string_value(std::vector<std::string> items, Dims1 sizes) {
@@ -119,6 +138,54 @@ Value part_of(const Value& v, int64_t from, int64_t n) {
 }  // namespace
 
 void add_state(Registry& r) {
+  // ---- statistics by name
+  r.op("StatRegistryCreate", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Statistics>())); })
+      .stateful()
+      .quiet();
+  r.op("StatRegistryUpdate", "2-3 -> 0",
+       [](Call& c) {
+         auto& names = c.object<StringTensor>(0);
+         std::vector<int64_t> values = c.whole_numbers(1);
+         C2_ENFORCE(names.items.size() == values.size(), "there are ", names.items.size(), " keys and ", values.size(),
+                    " values");
+         for (size_t k = 0; k < values.size(); k++) statistics(c, 2).all[names.items[k]] += values[k];
+       })
+      .stateful()
+      .quiet();
+  r.op("StatRegistryExport", "0-1 -> 3",
+       [](Call& c) {
+         Statistics& of = statistics(c, 0);
+         auto keys = make_ref<StringTensor>();
+         Dims1 values, times;
+         int64_t now =
+             std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+                 .count();
+         for (auto& [name, v] : of.all) keys->items.push_back(name), values.push_back(v), times.push_back(now);
+         keys->sizes = {int64_t(values.size())};
+         if (c.b("reset", true)) of.all.clear();
+         c.set_value(0, object_value(keys)), c.set(1, int_list(values)), c.set(2, int_list(times));
+       })
+      .stateful()
+      .quiet();
+  // ---- timers, in nanoseconds
+  r.op("TimerBegin", "0 -> 1",
+       [](Call& c) {
+         auto t = make_ref<Timer>();
+         t->name = c.s("counter_name", c.op.def->text("name"));
+         c.set_value(0, object_value(t));
+       })
+      .stateful()
+      .quiet();
+  for (bool end : {true, false})
+    r.op(end ? "TimerGetAndEnd" : "TimerGet", "1 -> 1",
+         [end](Call& c) {
+           Timer& t = c.object<Timer>(0);
+           c.set(one_long(t.elapsed()));
+           if (end) t.finish();
+         })
+        .stateful()
+        .quiet();
+  r.op("TimerEnd", "1 -> 0", [](Call& c) { c.object<Timer>(0).finish(); }).stateful().quiet();
   // ---- counters
   r.op("CreateCounter", "0 -> 1",
        [](Call& c) {
@@ -390,16 +457,6 @@ void add_state(Registry& r) {
       .stateful()
       .quiet();
   // ---- time
-  r.op("TimerBegin", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Timer>())); }).stateful().quiet();
-  for (const char* n : {"TimerGet", "TimerGetAndEnd"})
-    r.op(n, "1 -> 1",
-         [](Call& c) {
-           c.set(
-               one_long(std::chrono::nanoseconds(std::chrono::steady_clock::now() - c.object<Timer>(0).start).count()));
-         })
-        .stateful()
-        .quiet();
-  r.op("TimerEnd", "1 -> 0", [](Call& c) { c.object<Timer>(0); }).stateful().quiet();
   r.op("WallClockTime", "0 -> 1",
        [](Call& c) {
          c.set(one_long(
