@@ -122,6 +122,33 @@ class _Node:
         return self.model.fresh()
 
 
+def _needed(g: Any) -> list[Any]:
+    """The nodes that outputs depend on; one whose result an Identity only renames gives the output itself."""
+    outputs = {v.name for v in g.output}
+    needed, nodes = set(outputs), []
+    for node in reversed(list(g.node)):
+        if any(o in needed for o in node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    produced = {o for node in nodes for o in node.output}
+    renamed: dict[str, str] = {}
+    out = []
+    for node in nodes:
+        if node.op_type == "Identity" and node.output[0] in outputs:
+            was = node.input[0]
+            if was in produced and was not in outputs and was not in renamed:
+                renamed[was] = node.output[0]
+                continue
+        out.append(node)
+    for k, node in enumerate(out):
+        if any(n in renamed for n in (*node.input, *node.output)):
+            out[k] = copy = OnnxNode()
+            copy.CopyFrom(node)
+            copy.input[:] = [renamed.get(n, n) for n in node.input]
+            copy.output[:] = [renamed.get(n, n) for n in node.output]
+    return out[::-1]
+
+
 class _Model:
     def __init__(self, taken: set[str], opset: int):
         self.shapes: dict[str, list[int]] = {}
@@ -500,7 +527,7 @@ class Caffe2Backend:
             predict.external_input.append(v.name)
         predict.external_input.extend(t.name for t in g.initializer if t.name not in predict.external_input)
         m.inputs = {v.name: _DTYPES.get(v.type.tensor_type.elem_type, np.float32) for v in g.input}
-        for node in g.node:
+        for node in _needed(g):
             if node.op_type == "Constant":
                 values = {a.name: _value(a) for a in node.attribute}
                 v = np.asarray(next(iter(values.values())))

@@ -13,7 +13,7 @@ class Workspace:
 
     >>> import numpy as np
     >>> ws = Workspace()
-    >>> ws.FeedBlob("x", np.zeros(2, dtype=np.float32)), workspace.HasBlob("x")
+    >>> ws.FeedBlob("its own", np.zeros(2, dtype=np.float32)), workspace.HasBlob("its own")
     (True, False)
     """
 
