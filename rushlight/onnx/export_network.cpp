@@ -1,0 +1,373 @@
+// Convolutions, pooling, normalisation, recurrences, and what else networks are made of.
+#include "rushlight/onnx/export_rules.h"
+
+namespace rushlight::onnx {
+namespace {
+
+AttributeList convolution(const List& stride, const List& padding, const List& dilation, int64_t groups,
+                          const List& kernel) {
+  auto spread = [&](const List& v) { return v.size() == kernel.size() ? v : List(kernel.size(), v.at(0)); };
+  List p = spread(padding), both = p;
+  both.insert(both.end(), p.begin(), p.end());
+  return {at("kernel_shape", kernel), at("strides", spread(stride)), at("pads", both),
+          at("dilations", spread(dilation)), at("group", groups)};
+}
+Names_ conv(C c, size_t stride, size_t padding, size_t dilation, bool transposed, size_t groups,
+            size_t output_padding) {
+  const Tensor& w = c.example(1);
+  List kernel(w.sizes().begin() + 2, w.sizes().end());
+  Name x = c.t(0);
+  bool batched = c.rank(0) == int64_t(kernel.size()) + 2;
+  if (!batched) x = c.e.unsqueeze(x, {0});
+  AttributeList a;
+  if (c.in[padding]->value.is_string()) {
+    a = convolution(c.list(stride), {0}, c.list(dilation), c.i(groups), kernel);
+    if (c.need(padding).to_string() == "same") {
+      List pads(kernel.size() * 2);
+      for (size_t k = 0; k < kernel.size(); k++) {
+        List d = c.list(dilation);
+        int64_t total = (kernel[k] - 1) * (d.size() == kernel.size() ? d[k] : d[0]);
+        pads[k] = total / 2;
+        pads[kernel.size() + k] = total - total / 2;
+      }
+      a[2] = at("pads", pads);
+    }
+  } else {
+    a = convolution(c.list(stride), c.list(padding), c.list(dilation), c.i(groups), kernel);
+  }
+  if (transposed) {
+    List extra = c.list(output_padding);
+    a.push_back(at("output_padding", extra.size() == kernel.size() ? extra : List(kernel.size(), extra.at(0))));
+  }
+  Names_ in = {x, c.t(1)};
+  if (c.has(2)) in.push_back(c.t(2));
+  Name y = c.e.op(transposed ? "ConvTranspose" : "Conv", in, a);
+  return {batched ? y : c.e.squeeze(y, {0})};
+}
+// PyTorch's places are those in each plane, ONNX's those in the whole tensor.
+Name in_plane(C c, const Name& places, size_t n) {
+  Name plane = size_of(c, c.t(0), 2);
+  for (size_t k = 1; k < n; k++) plane = c.e.op("Mul", {plane, size_of(c, c.t(0), int64_t(k) + 2)});
+  return c.e.op("Mod", {places, plane});
+}
+List spread(List v, size_t n) { return v.size() == n ? v : v.empty() ? v : List(n, v[0]); }
+Names_ pool(C c, size_t n, bool average, size_t results) {
+  bool batched = c.rank(0) == int64_t(n) + 2;
+  Name x = batched ? c.t(0) : c.e.unsqueeze(c.t(0), {0});
+  List kernel = spread(c.list(1), n), stride = c.has(2) ? spread(c.list(2), n) : List();
+  if (stride.empty()) stride = kernel;
+  List p = spread(c.list(3), n), both = p;
+  both.insert(both.end(), p.begin(), p.end());
+  AttributeList a = {at("kernel_shape", kernel), at("strides", stride), at("pads", both)};
+  if (average) {
+    if (c.b(4)) a.push_back(at("ceil_mode", 1));
+    a.push_back(at("count_include_pad", c.b(5)));
+    if (c.has(6)) refuse(c, "divisor_override");
+    Name y = c.e.op("AveragePool", {x}, a);
+    return {batched ? y : c.e.squeeze(y, {0})};
+  }
+  List dilation = spread(c.list(4), n);
+  if (std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d != 1; })) {
+    since(c, 10);
+    a.push_back(at("dilations", dilation));
+  }
+  if (c.b(5)) a.push_back(at("ceil_mode", 1));
+  Names_ y = c.e.ops("MaxPool", {x}, results, a);
+  if (results == 2) {
+    if (!batched) refuse(c, "places in an input without a batch");
+    y[1] = in_plane(c, y[1], n);
+  }
+  if (!batched)
+    for (Name& one : y) one = c.e.squeeze(one, {0});
+  return y;
+}
+Names_ adaptive(C c, size_t n, bool average) {
+  List size = spread(c.list(1), n);
+  if (c.rank(0) != int64_t(n) + 2) refuse(c, "an input without a batch");
+  bool places = !average && c.node->outputs().size() > 1 && c.node->output(1)->has_uses();
+  if (!places && std::all_of(size.begin(), size.end(), [](int64_t s) { return s == 1; })) {
+    Name y = c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)});
+    return Names_(c.out.size(), y);
+  }
+  List kernel;
+  for (size_t k = 0; k < n; k++) {
+    int64_t have = c.example(0).size(int64_t(k) + 2);
+    if (size[k] <= 0 || have % size[k]) refuse(c, "an output size that doesn't divide the input's");
+    kernel.push_back(have / size[k]);
+  }
+  Names_ y = c.e.ops(average ? "AveragePool" : "MaxPool", {c.t(0)}, places ? 2 : 1,
+                     {at("kernel_shape", kernel), at("strides", kernel)});
+  if (places) y[1] = in_plane(c, y[1], n);
+  while (y.size() < c.out.size()) y.push_back(y[0]);
+  return y;
+}
+Names_ batch_norm(C c) {
+  int64_t channels = c.example(0).size(1);
+  auto or_full = [&](size_t k, double v) {
+    if (c.has(k)) return c.t(k);
+    Tensor t = empty_tensor({channels}, c.dtype());
+    for (int64_t i = 0; i < channels; i++)
+      if (c.dtype() == DType::Float64) t.data<double>()[i] = v;
+      else if (c.dtype() == DType::Float32) t.data<float>()[i] = float(v);
+    return c.e.constant(t);
+  };
+  if (c.b(5) || !c.has(3)) {  // with the batch's own statistics
+    Name x = c.t(0);
+    List axes = {0};
+    for (int64_t k = 2; k < c.rank(0); k++) axes.push_back(k);
+    Name m = c.e.reduce("ReduceMean", x, axes, true), d = c.e.op("Sub", {x, m});
+    Name v = c.e.reduce("ReduceMean", c.e.op("Mul", {d, d}), axes, true);
+    Name y = c.e.op("Div", {d, c.e.op("Sqrt", {c.e.op("Add", {v, c.e.number(c.f(7), c.dtype())})})});
+    List shape(size_t(c.rank(0)), 1);
+    shape[1] = channels;
+    if (c.has(1)) y = c.e.op("Mul", {y, reshape(c, c.t(1), shape)});
+    if (c.has(2)) y = c.e.op("Add", {y, reshape(c, c.t(2), shape)});
+    return {y};
+  }
+  return {
+      c.e.op("BatchNormalization", {c.t(0), or_full(1, 1), or_full(2, 0), c.t(3), c.t(4)}, {at("epsilon", c.f(7))})};
+}
+Name normalised(C c, const Name& x, const List& axes, double eps, DType d) {
+  Name m = c.e.reduce("ReduceMean", x, axes, true), diff = c.e.op("Sub", {x, m});
+  Name v = c.e.reduce("ReduceMean", c.e.op("Mul", {diff, diff}), axes, true);
+  return c.e.op("Div", {diff, c.e.op("Sqrt", {c.e.op("Add", {v, c.e.number(eps, d)})})});
+}
+Names_ layer_norm(C c) {
+  auto n = int64_t(c.list(1).size());
+  if (c.e.opset >= 17 && c.has(2)) {
+    Names_ in = {c.t(0), c.t(2)};
+    if (c.has(3)) in.push_back(c.t(3));
+    return {c.e.op("LayerNormalization", in, {at("axis", -n), at("epsilon", c.f(4))})};
+  }
+  List axes;
+  for (int64_t k = c.rank(0) - n; k < c.rank(0); k++) axes.push_back(k);
+  Name y = normalised(c, c.t(0), axes, c.f(4), c.dtype());
+  if (c.has(2)) y = c.e.op("Mul", {y, c.t(2)});
+  if (c.has(3)) y = c.e.op("Add", {y, c.t(3)});
+  return {y};
+}
+Names_ group_norm(C c) {
+  int64_t groups = c.i(1), channels = c.example(0).size(1);
+  Name x = c.e.op("Reshape", {c.t(0), c.e.ints({0, groups, -1})});
+  Name y = c.e.op("Reshape", {normalised(c, x, {2}, c.f(4), c.dtype()), shape_of(c, c.t(0))});
+  List shape(size_t(c.rank(0)) - 1, 1);
+  shape[0] = channels;
+  if (c.has(2)) y = c.e.op("Mul", {y, reshape(c, c.t(2), shape)});
+  if (c.has(3)) y = c.e.op("Add", {y, reshape(c, c.t(3), shape)});
+  return {y};
+}
+Names_ instance_norm(C c) {
+  if (!c.b(5)) refuse(c, "running statistics");
+  List axes;
+  for (int64_t k = 2; k < c.rank(0); k++) axes.push_back(k);
+  Name y = normalised(c, c.t(0), axes, c.f(7), c.dtype());
+  List shape(size_t(c.rank(0)) - 1, 1);
+  shape[0] = c.example(0).size(1);
+  if (c.has(1)) y = c.e.op("Mul", {y, reshape(c, c.t(1), shape)});
+  if (c.has(2)) y = c.e.op("Add", {y, reshape(c, c.t(2), shape)});
+  return {y};
+}
+// The gates of PyTorch's recurrences are in another order than ONNX's.
+Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const char* activation) {
+  // lstm(input, hx[], params[], has_biases, num_layers, dropout, train, bidirectional, batch_first)
+  bool lstm = gates == 4, biases = c.b(3), two = c.b(7), first = c.b(8);
+  int64_t layers = c.i(4), ways = two ? 2 : 1;
+  if (c.b(6) && c.f(5) > 0) refuse(c, "dropout between layers in training");
+  auto item = [&](size_t k, size_t i) {
+    if (!c.in[k]->items) {
+      Known one;
+      one.value = k == 1 && c.in[k]->value.is_tensor() ? c.in[k]->value : IValue(c.in[k]->value.tensor_list()[i]);
+      one.name = k == 1 && c.in[k]->value.is_tensor() ? c.in[k]->name : "";
+      one.constant = c.in[k]->constant;
+      return one;
+    }
+    return (*c.in[k]->items)[i];
+  };
+  Known h = item(1, 0), cell = lstm ? item(1, 1) : Known();
+  size_t each = biases ? 4 : 2;
+  Name x = c.t(0);
+  if (first) x = c.e.op("Transpose", {x}, {at("perm", List{1, 0, 2})});
+  int64_t hidden = h.value.tensor().size(2);
+  auto reordered = [&](Known k) {
+    Name w = c.e.name_of(k);
+    if (order.size() == 1) return w;
+    Names_ parts;
+    for (int64_t g : order) parts.push_back(c.e.slice(w, 0, c.e.ints({g * hidden}), c.e.ints({(g + 1) * hidden}), 1));
+    return c.e.op("Concat", parts, {at("axis", 0)});
+  };
+  Names_ last_h, last_c;
+  for (int64_t l = 0; l < layers; l++) {
+    Names_ w, r, b;
+    for (int64_t d = 0; d < ways; d++) {
+      auto base = size_t(l * ways + d) * each;
+      w.push_back(c.e.unsqueeze(reordered(item(2, base)), {0}));
+      r.push_back(c.e.unsqueeze(reordered(item(2, base + 1)), {0}));
+      if (biases)
+        b.push_back(c.e.unsqueeze(
+            c.e.op("Concat", {reordered(item(2, base + 2)), reordered(item(2, base + 3))}, {at("axis", 0)}), {0}));
+    }
+    auto together = [&](const Names_& all) {
+      return all.size() == 1 ? all[0] : c.e.op("Concat", all, {at("axis", 0)});
+    };
+    auto of_layer = [&](Known& k) {
+      return layers == 1 ? c.e.name_of(k)
+                         : c.e.slice(c.e.name_of(k), 0, c.e.ints({l * ways}), c.e.ints({(l + 1) * ways}), 1);
+    };
+    Names_ in = {x, together(w), together(r), biases ? together(b) : "", "", of_layer(h)};
+    if (lstm) in.push_back(of_layer(cell));
+    AttributeList a = {at("hidden_size", hidden), at("direction", two ? "bidirectional" : "forward")};
+    if (gates == 3) a.push_back(at("linear_before_reset", 1));
+    if (gates == 1) {
+      // An attribute of texts isn't needed for tanh, ONNX's own choice.
+      if (std::string_view(activation) != "Tanh") refuse(c, "a nonlinearity other than tanh");
+    }
+    Names_ out = c.e.ops(type, in, lstm ? 3 : 2, a);
+    // [steps, ways, batch, hidden] -> [steps, batch, ways * hidden]
+    x = c.e.op("Reshape", {c.e.op("Transpose", {out[0]}, {at("perm", List{0, 2, 1, 3})}), c.e.ints({0, 0, -1})});
+    last_h.push_back(out[1]);
+    if (lstm) last_c.push_back(out[2]);
+  }
+  if (first) x = c.e.op("Transpose", {x}, {at("perm", List{1, 0, 2})});
+  auto stacked = [&](const Names_& all) { return all.size() == 1 ? all[0] : c.e.op("Concat", all, {at("axis", 0)}); };
+  Names_ result = {x, stacked(last_h)};
+  if (lstm) result.push_back(stacked(last_c));
+  return result;
+}
+Names_ pad(C c, const List& amounts, const char* mode, size_t value) {
+  int64_t n = c.rank(0);
+  List pads(size_t(n) * 2, 0);
+  for (size_t k = 0; k < amounts.size() / 2; k++) {
+    auto axis = size_t(n) - 1 - k;
+    pads[axis] = amounts[2 * k];
+    pads[size_t(n) + axis] = amounts[2 * k + 1];
+  }
+  if (c.e.opset < 11) {
+    AttributeList a = {at("pads", pads), at("mode", mode)};
+    if (value) a.push_back(at("value", c.f(value)));
+    return {c.e.op("Pad", {c.t(0)}, a)};
+  }
+  Names_ in = {c.t(0), c.e.ints(pads)};
+  if (value) in.push_back(c.e.number(c.has(value) ? c.f(value) : 0, c.dtype()));
+  return {c.e.op("Pad", in, {at("mode", mode)})};
+}
+Names_ resize(C c, const char* mode, bool corners) {
+  // The sizes come out as the example's or, where an axis is dynamic, as factors of the input's.
+  since(c, 11);
+  const Tensor &x = c.example(0), &y = c.out[0].value.tensor();
+  Tensor scales = empty_tensor({x.dim()}, DType::Float32);
+  bool whole = true;
+  for (int64_t k = 0; k < x.dim(); k++) {
+    scales.data<float>()[k] = float(y.size(k)) / float(x.size(k));
+    whole &= int64_t(std::floor(double(x.size(k)) * double(scales.data<float>()[k]))) == y.size(k);
+  }
+  AttributeList a = {at("mode", mode)};
+  if (std::string_view(mode) == "nearest") {
+    a.push_back(at("coordinate_transformation_mode", "asymmetric"));
+    a.push_back(at("nearest_mode", "floor"));
+  } else {
+    a.push_back(at("coordinate_transformation_mode", corners ? "align_corners" : "pytorch_half_pixel"));
+    if (std::string_view(mode) == "cubic") a.push_back(at("cubic_coeff_a", -0.75));
+  }
+  Name none = c.e.opset >= 13 ? "" : c.e.constant(empty_tensor({0}, DType::Float32));
+  if (!c.e.options.dynamic_axes.empty() && whole) return {c.e.op("Resize", {c.t(0), none, c.e.constant(scales)}, a)};
+  return {c.e.op("Resize",
+                 {c.t(0), none, c.e.opset >= 13 ? "" : c.e.constant(empty_tensor({0}, DType::Float32)),
+                  c.e.ints(IntArrayRef(y.sizes()).vec())},
+                 a)};
+}
+Names_ embedding(C c) { return {c.e.op("Gather", {c.t(0), c.t(1)}, {at("axis", 0)})}; }
+Names_ grid(C c) {
+  since(c, 16);
+  static const char *modes[] = {"bilinear", "nearest", "bicubic"}, *pads[] = {"zeros", "border", "reflection"};
+  static const char* newer[] = {"linear", "nearest", "cubic"};
+  return {c.e.op("GridSample", {c.t(0), c.t(1)},
+                 {at("mode", c.e.opset >= 20 ? newer[c.i(2)] : modes[c.i(2)]), at("padding_mode", pads[c.i(3)]),
+                  at("align_corners", c.b(4))})};
+}
+Names_ nms(C c) {
+  since(c, 11);
+  Name boxes = c.e.unsqueeze(c.t(0), {0}), scores = c.e.unsqueeze(c.t(1), {0, 1});
+  Name y =
+      c.e.op("NonMaxSuppression", {boxes, scores, c.e.ints({INT32_MAX}), c.e.number(c.f(2), DType::Float32, false)});
+  return {c.e.squeeze(c.e.slice(y, 1, c.e.ints({2}), c.e.ints({3}), 1), {1})};
+}
+
+}  // namespace
+
+Rules network_rules() {
+  return {
+    RL_RULE("aten::conv1d", return conv(c, 3, 4, 5, false, 6, 0);),
+        RL_RULE("aten::conv2d", return conv(c, 3, 4, 5, false, 6, 0);),
+        RL_RULE("aten::conv3d", return conv(c, 3, 4, 5, false, 6, 0);),
+        RL_RULE("aten::convolution", return conv(c, 3, 4, 5, c.b(6), 8, 7);),
+        RL_RULE("aten::_convolution", return conv(c, 3, 4, 5, c.b(6), 8, 7);),
+        RL_RULE("aten::conv_transpose1d", return conv(c, 3, 4, 7, true, 6, 5);),
+        RL_RULE("aten::conv_transpose2d", return conv(c, 3, 4, 7, true, 6, 5);),
+        RL_RULE("aten::conv_transpose3d", return conv(c, 3, 4, 7, true, 6, 5);),
+        RL_RULE("aten::batch_norm", return batch_norm(c);), RL_RULE("aten::layer_norm", return layer_norm(c);),
+        RL_RULE("aten::group_norm", return group_norm(c);), RL_RULE("aten::instance_norm", return instance_norm(c);),
+        RL_RULE(
+            "aten::rms_norm", List axes;
+            for (int64_t k = c.rank(0) - int64_t(c.list(1).size()); k < c.rank(0); k++) axes.push_back(k);
+            double eps = c.has(3)                      ? c.f(3)
+                         : c.dtype() == DType::Float64 ? 2.220446049250313e-16
+                                                       : 1.1920928955078125e-07;
+            Name v =
+                c.e.op("Add", {c.e.reduce("ReduceMean", square(c, c.t(0)), axes, true), c.e.number(eps, c.dtype())});
+            Name y = c.e.op("Div", {c.t(0), c.e.op("Sqrt", {v})}); return {c.has(2) ? c.e.op("Mul", {y, c.t(2)}) : y};),
+        RL_RULE("aten::max_pool1d", return pool(c, 1, false, 1);),
+        RL_RULE("aten::max_pool2d", return pool(c, 2, false, 1);),
+        RL_RULE("aten::max_pool3d", return pool(c, 3, false, 1);),
+        RL_RULE("aten::max_pool1d_with_indices", return pool(c, 1, false, 2);),
+        RL_RULE("aten::max_pool2d_with_indices", return pool(c, 2, false, 2);),
+        RL_RULE("aten::max_pool3d_with_indices", return pool(c, 3, false, 2);),
+        RL_RULE("aten::avg_pool1d", return pool(c, 1, true, 1);),
+        RL_RULE("aten::avg_pool2d", return pool(c, 2, true, 1);),
+        RL_RULE("aten::avg_pool3d", return pool(c, 3, true, 1);),
+        RL_RULE("aten::adaptive_avg_pool1d", return adaptive(c, 1, true);),
+        RL_RULE("aten::adaptive_avg_pool2d", return adaptive(c, 2, true);),
+        RL_RULE("aten::adaptive_avg_pool3d", return adaptive(c, 3, true);),
+        RL_RULE("aten::adaptive_max_pool1d", return adaptive(c, 1, false);),
+        RL_RULE("aten::adaptive_max_pool2d", return adaptive(c, 2, false);),
+        RL_RULE("aten::adaptive_max_pool3d", return adaptive(c, 3, false);),
+        RL_RULE("aten::lstm", return recurrent(c, "LSTM", 4, {0, 3, 1, 2}, "");),
+        RL_RULE("aten::gru", return recurrent(c, "GRU", 3, {1, 0, 2}, "");),
+        RL_RULE("aten::rnn_tanh", return recurrent(c, "RNN", 1, {0}, "Tanh");),
+        RL_RULE("aten::embedding", return embedding(c);),
+        RL_RULE("aten::constant_pad_nd", return pad(c, c.list(1), "constant", 2);),
+        RL_RULE("aten::reflection_pad1d", return pad(c, c.list(1), "reflect", 0);),
+        RL_RULE("aten::reflection_pad2d", return pad(c, c.list(1), "reflect", 0);),
+        RL_RULE("aten::reflection_pad3d", return pad(c, c.list(1), "reflect", 0);),
+        RL_RULE("aten::replication_pad1d", return pad(c, c.list(1), "edge", 0);),
+        RL_RULE("aten::replication_pad2d", return pad(c, c.list(1), "edge", 0);),
+        RL_RULE("aten::replication_pad3d", return pad(c, c.list(1), "edge", 0);),
+        RL_RULE("aten::pad",
+                std::string mode = c.in.size() > 2 && c.has(2) ? std::string(c.need(2).to_string()) : "constant";
+                if (mode == "circular") since(c, 19); const char* name = mode == "constant"    ? "constant"
+                                                                         : mode == "reflect"   ? "reflect"
+                                                                         : mode == "replicate" ? "edge"
+                                                                                               : "wrap";
+                return pad(c, c.list(1), name, mode == "constant" ? 3 : 0);),
+        RL_RULE("aten::upsample_nearest1d", return resize(c, "nearest", false);),
+        RL_RULE("aten::upsample_nearest2d", return resize(c, "nearest", false);),
+        RL_RULE("aten::upsample_nearest3d", return resize(c, "nearest", false);),
+        RL_RULE("aten::upsample_linear1d", return resize(c, "linear", c.b(2));),
+        RL_RULE("aten::upsample_bilinear2d", return resize(c, "linear", c.b(2));),
+        RL_RULE("aten::upsample_trilinear3d", return resize(c, "linear", c.b(2));),
+        RL_RULE("aten::upsample_bicubic2d", return resize(c, "cubic", c.b(2));),
+        RL_RULE("aten::grid_sampler", return grid(c);), RL_RULE("aten::grid_sampler_2d", return grid(c);),
+        RL_RULE("aten::pixel_shuffle", since(c, 11);
+                return {c.e.op("DepthToSpace", {c.t(0)}, {at("blocksize", c.i(1)), at("mode", "CRD")})};),
+        RL_RULE("torchvision::nms", return nms(c);),
+        RL_RULE("torchvision::roi_align", since(c, 16);
+                Name at_batch =
+                    c.e.cast(c.e.squeeze(c.e.slice(c.t(1), 1, c.e.ints({0}), c.e.ints({1}), 1), {1}), DType::Int64);
+                Name boxes = c.e.slice(c.t(1), 1, c.e.ints({1}), c.e.ints({5}), 1);
+                return {c.e.op("RoiAlign", {c.t(0), boxes, at_batch},
+                               {at("spatial_scale", c.f(2)), at("output_height", c.i(3)), at("output_width", c.i(4)),
+                                at("sampling_ratio", std::max<int64_t>(c.i(5), 0)),
+                                at("coordinate_transformation_mode", c.b(6) ? "half_pixel" : "output_half_pixel")})};),
+  };
+}
+
+}  // namespace rushlight::onnx

@@ -1,0 +1,48 @@
+// What the rules of the topics (export_math.cpp, export_network.cpp, export_shape.cpp) share.
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "rushlight/onnx/exporter.h"
+#include "rushlight/onnx/tensors.h"
+
+namespace rushlight::onnx {
+
+using C = Call&;
+using List = std::vector<int64_t>;
+using Rules = std::map<std::string, ExportRule>;
+
+Rules math_rules();
+Rules network_rules();
+Rules shape_rules();
+
+#define RL_SAME(kind, type) {kind, [](C c) -> Names_ { return {c.e.op(type, {c.t(0)})}; }}
+// Of operators that give floats for whole numbers.
+#define RL_FLOAT(kind, type) {kind, [](C c) -> Names_ { return {c.e.op(type, {c.promoted(0)})}; }}
+#define RL_RULE(kind, ...)                  \
+  {                                         \
+    kind, [](C c) -> Names_ { __VA_ARGS__ } \
+  }
+
+[[noreturn]] void refuse(C c, const std::string& why);
+void since(C c, int opset);
+// Both sides of a binary operator in the dtype that they are computed in.
+DType common(C c);
+Names_ binary(C c, const char* type);
+Names_ logical(C c, const char* type);
+List normal(const List& axes, int64_t rank);
+// Axes of a reduction; none: all.
+List axes_of(C c, size_t k);
+Names_ reduce(C c, const char* type, size_t axes, size_t keep);
+Name shape_of(C c, const Name& x);
+Name size_of(C c, const Name& x, int64_t axis);
+Name reshape(C c, const Name& x, const List& to);
+Name filled(C c, const Name& shape, DType d, double v);
+Name transposed(C c, const Name& x, int64_t rank, int64_t a, int64_t b);
+Names_ tensors(C c, size_t k);
+Names_ split(C c, const List& sizes, int64_t axis);
+List sizes_of_parts(C c, int64_t axis);
+Name square(C c, const Name& x);
+Names_ to(C c);
+
+}  // namespace rushlight::onnx
