@@ -1,13 +1,17 @@
 #include "rushlight/onnx/export.h"
 
+#include <cmath>
 #include <cstring>
 #include <set>
 
+#include "rushlight/graph/executor/executor.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/graph/tracer.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/onnx/exporter.h"
 #include "rushlight/onnx/tensors.h"
+#include "rushlight/script/lowering.h"
 
 namespace rushlight::onnx {
 namespace {
@@ -68,10 +72,29 @@ Tensor scalar_tensor(const IValue& v, const DType* as) {
 
 }  // namespace
 
+std::vector<Known> items_of(const Known& k) {
+  if (k.items) return *k.items;
+  std::vector<Known> all(k.value.is_tuple() ? k.value.to_tuple().items.size() : graph::list_size(k.value));
+  for (size_t i = 0; i < all.size(); i++)
+    all[i].value = k.value.is_tuple() ? k.value.to_tuple().items[i] : graph::list_get(k.value, i);
+  return all;
+}
+
 const IValue& Call::need(size_t k) const {
   RL_CHECK(NotImplementedError, k < in.size() && in[k]->constant, "onnx.export: ", node->kind(), "'s argument ", k,
            " depends on the inputs, and ONNX has it as an attribute");
   return in[k]->value;
+}
+
+bool Call::is_fixed(const Known& k, int64_t axis) const {
+  if (k.constant || e.options.dynamic_axes.empty()) return true;
+  return k.other.is_tensor() && k.other.tensor().dim() == k.value.tensor().dim() &&
+         k.other.tensor().size(axis) == k.value.tensor().size(axis);
+}
+int64_t Call::fixed(const Known& k, int64_t axis) const {
+  RL_CHECK(NotImplementedError, is_fixed(k, axis), "onnx.export: ", node->kind(), ": dimension ", axis,
+           " is dynamic, and would be the example's");
+  return k.value.tensor().size(axis);
 }
 
 Names_ Exporter::ops(const char* type, const Names_& inputs, size_t outputs, const AttributeList& attributes,
@@ -101,6 +124,10 @@ Names_ Exporter::ops(const char* type, const Names_& inputs, size_t outputs, con
           m.varint(20, 6);
           break;
         case AttributeValue::T: m.message(5, [&](Writer& t) { write_tensor(t, "", a.t); }), m.varint(20, 4); break;
+        case AttributeValue::Ss:
+          for (const std::string& v : a.ss) m.bytes(9, v);
+          m.varint(20, 8);
+          break;
         case AttributeValue::G: m.bytes(6, a.s), m.varint(20, 5); break;
       }
     });
@@ -114,6 +141,7 @@ Name Exporter::constant(const Tensor& t) {
   a.t = t;
   return op("Constant", {}, {a});
 }
+Name Exporter::scalar(const Scalar& v, DType d) { return constant(scalar_tensor(IValue(v), &d)); }
 Name Exporter::ints(const std::vector<int64_t>& v) {
   Tensor t = empty_tensor({int64_t(v.size())}, DType::Int64);
   std::copy(v.begin(), v.end(), t.data<int64_t>());
@@ -130,7 +158,7 @@ Name Exporter::number(double v, DType d, bool scalar) {
 }
 Name Exporter::cast(const Name& x, DType to) {
   int elem = elem_of_dtype(to);
-  RL_CHECK(NotImplementedError, elem, "onnx.export: ONNX has no tensors of ", to);
+  RL_CHECK(NotImplementedError, elem && !is_complex(to), "onnx.export: ONNX converts nothing to ", to);
   return op("Cast", {x}, {at("to", elem)});
 }
 Name Exporter::unsqueeze(const Name& x, const std::vector<int64_t>& axes) {
@@ -154,8 +182,13 @@ Name Exporter::name_of(Known& k, const DType* as) {
     const Tensor& t = k.value.tensor();
     if (k.constant && k.name.empty()) {
       Name& held = known_tensors[t.impl()];
-      if (held.empty()) held = constant(t);
+      if (held.empty()) {  // where every graph sees it: a branch's own nodes are seen by none but the branch
+        std::swap(nodes, top);
+        held = constant(t);
+        std::swap(nodes, top);
+      }
       k.name = held;
+      kept.push_back(t);
     }
     return as && t.dtype() != *as ? cast(k.name, *as) : k.name;
   }
@@ -200,6 +233,21 @@ class Run {
     return found->second;
   }
   void compute(Node* n, const std::vector<Known*>& in, std::vector<Known>& out);
+  void write(Call& c);
+  void written_to(Value* v, const Known& made);
+  void again(Value* v);
+  void name_outputs(Call& c, const Names_& names);
+  bool lifted(Call& c, const std::string& kind);
+  bool by_text(Call& c, const std::string& kind);
+  bool by_parts(Call& c);
+  void expand(Call& c, std::shared_ptr<graph::Graph> g);
+  // Whether a value was made in the graph of a branch or loop that is being written.
+  bool is_local(const Value* v) const {
+    if (!inside_ || v->node()->graph() != inside_->graph()) return true;
+    for (const Block* b = v->node()->owner(); b; b = b->owner() ? b->owner()->owner() : nullptr)
+      if (b == inside_) return true;
+    return false;
+  }
   void attribute(Node* n);
   void flatten(const IValue& v, const std::string& name, Known& into, std::vector<Known*>& flat);
 
@@ -207,7 +255,11 @@ class Run {
   Ref<ObjectValue> self_;
   bool sizes_known_;
   std::map<Value*, Known> known_;
-  std::map<Value*, std::string> paths_;  // of modules: "layer1.0."
+  std::map<Value*, std::string> paths_;                // of modules: "layer1.0."
+  std::vector<std::shared_ptr<graph::Graph>> graphs_;  // whose values are known
+  const Block* inside_ = nullptr;                      // the branch or loop that is being written
+  int depth_ = 0;
+  bool lifting_ = false;
 };
 
 void Run::attribute(Node* n) {
@@ -231,12 +283,12 @@ void Run::attribute(Node* n) {
   known_[n->output()] = std::move(k);
 }
 
-void Run::compute(Node* n, const std::vector<Known*>& in, std::vector<Known>& out) {
-  std::vector<IValue> args, rets(n->outputs().size());
-  for (Known* k : in) args.push_back(k->value);
+// Its results for the arguments, the module's tensors and the caller's left as they are.
+std::vector<IValue> results_of(Node* n, std::vector<IValue> args) {
+  std::vector<IValue> rets(n->outputs().size());
   if (n->op) {
     bool writes = !n->op->writes().empty() && n->kind().ends_with("_");
-    if (writes && args[0].is_tensor()) {  // the module's tensors and the caller's stay as they are
+    if (writes && args[0].is_tensor()) {
       Tensor copy = empty_tensor(args[0].tensor().sizes(), args[0].tensor().dtype());
       copy_elements(copy, args[0].tensor());
       args[0] = copy;
@@ -247,13 +299,47 @@ void Run::compute(Node* n, const std::vector<Known*>& in, std::vector<Known>& ou
   } else {
     throw NotImplementedError(str("onnx.export: ", n->kind(), " can't be exported"));
   }
-  for (IValue& r : rets) {
+  return rets;
+}
+
+void Run::compute(Node* n, const std::vector<Known*>& in, std::vector<Known>& out) {
+  std::vector<IValue> args, others, rets(n->outputs().size());
+  bool has_others = !e.options.dynamic_axes.empty();
+  for (Known* k : in) {
+    args.push_back(k->value);
+    others.push_back(k->constant ? k->value : k->other);
+    has_others &= k->constant || !k->other.is_none() || k->value.is_none();
+  }
+  for (IValue& r : results_of(n, std::move(args))) {
     Known k;
     k.value = std::move(r);
     out.push_back(std::move(k));
   }
+  if (!has_others) return;
+  try {
+    std::vector<IValue> more = results_of(n, std::move(others));
+    for (size_t i = 0; i < more.size(); i++) out[i].other = std::move(more[i]);
+  } catch (const Error&) {}  // sizes that the program can't do; then none counts as fixed
 }
 
+// What a list or tuple is, of what its items are.
+void gather(Known& k, const TypePtr& element) {
+  std::vector<IValue> values, others;
+  bool all = true;
+  k.constant = k.of_sizes = true;
+  for (const Known& i : *k.items) {
+    values.push_back(i.value);
+    others.push_back(i.constant ? i.value : i.other);
+    all &= i.constant || !i.other.is_none();
+    k.constant &= i.constant;
+    k.of_sizes &= i.constant || i.of_sizes;
+  }
+  auto made = [&](std::vector<IValue> v) {
+    return element ? graph::make_list(element, std::move(v)) : IValue::tuple(std::move(v));
+  };
+  k.value = made(std::move(values));
+  k.other = all ? made(std::move(others)) : IValue();
+}
 void Run::block(const Block& b) {
   for (Node* n : b) node(n);
 }
@@ -279,7 +365,6 @@ void Run::if_node(Node* n) {
   size_t taken = c.value.to_bool() ? 0 : 1;
   for (size_t k = 0; k < 2; k++) {
     auto outer = std::move(e.nodes);
-    auto tensors = e.known_tensors;  // constants of a branch are not seen outside of it
     e.nodes.clear();
     const Block* b = n->blocks()[k];
     block(*b);
@@ -294,7 +379,6 @@ void Run::if_node(Node* n) {
     a.s = std::move(g.out);
     attributes.push_back(std::move(a));
     e.nodes = std::move(outer);
-    e.known_tensors = std::move(tensors);
   }
   Names_ out = e.ops("If", {condition}, n->outputs().size(), attributes);
   for (size_t i = 0; i < out.size(); i++) {
@@ -348,26 +432,15 @@ void Run::node(Node* n) {
   }
   if (n->is("prim::ListConstruct") || n->is("prim::TupleConstruct")) {
     Known k;
-    std::vector<IValue> items;
     k.items = std::make_shared<std::vector<Known>>();
-    for (Known* i : in) {
-      items.push_back(i->value);
-      k.items->push_back(*i);
-    }
-    k.value = n->is("prim::TupleConstruct") ? IValue::tuple(std::move(items))
-                                            : graph::make_list(n->output()->type()->element(), std::move(items));
-    k.constant = constant;
+    for (Known* i : in) k.items->push_back(*i);
+    gather(k, n->is("prim::TupleConstruct") ? nullptr : n->output()->type()->element());
     known_[n->output()] = std::move(k);
     return;
   }
   if (n->is("prim::ListUnpack") || n->is("prim::TupleUnpack") || n->is("prim::TupleIndex") ||
       (n->is("aten::__getitem__") && in[0]->items && in[1]->constant)) {
-    auto item = [&](size_t i) {
-      if (in[0]->items) return in[0]->items->at(i);
-      Known k;
-      k.value = in[0]->value.is_tuple() ? in[0]->value.to_tuple().items.at(i) : graph::list_get(in[0]->value, i);
-      return k;
-    };
+    auto item = [&](size_t i) { return items_of(*in[0]).at(i); };
     if (n->is("prim::TupleIndex") || n->is("aten::__getitem__")) {
       int64_t i = in[1]->value.to_int(),
               size = int64_t(in[0]->items ? in[0]->items->size() : in[0]->value.to_tuple().items.size());
@@ -384,15 +457,18 @@ void Run::node(Node* n) {
   }
   if (n->is("aten::__is__") || n->is("aten::__isnot__")) {
     Known k;
-    k.value = (in[0]->value.is_none() == in[1]->value.is_none()) == n->is("aten::__is__");
+    const IValue &a = in[0]->value, &b = in[1]->value;
+    bool same = a.is_tensor() && b.is_tensor() ? a.tensor().impl() == b.tensor().impl() : a.is_none() == b.is_none();
+    k.value = same == n->is("aten::__is__");
     known_[n->output()] = std::move(k);
     return;
   }
   if (n->is("aten::append")) {
-    if (!in[0]->items) in[0]->items = std::make_shared<std::vector<Known>>();
+    if (!in[0]->items) in[0]->items = std::make_shared<std::vector<Known>>(items_of(*in[0]));
+    RL_CHECK(NotImplementedError, is_local(n->input(0)),
+             "onnx.export: a list that grows in a branch or a loop which depends on the inputs");
     in[0]->items->push_back(*in[1]);
-    in[0]->constant &= in[1]->constant;
-    graph::list_insert(in[0]->value, graph::list_size(in[0]->value), in[1]->value);
+    gather(*in[0], n->input(0)->type()->element());
     if (!n->outputs().empty()) known_[n->output()] = *in[0];
     return;
   }
@@ -400,19 +476,10 @@ void Run::node(Node* n) {
   bool on_list = !in.empty() && in[0]->value.is_any_list() &&
                  std::any_of(in.begin(), in.end(), [](Known* k) { return k->items && !k->constant; });
   if (on_list && (n->is("aten::add") || n->is("aten::slice") || n->is("aten::list") || n->is("aten::mul"))) {
-    auto items = [](const Known& k) {
-      if (k.items) return *k.items;
-      std::vector<Known> all;
-      for (size_t i = 0; i < graph::list_size(k.value); i++) {
-        all.emplace_back();
-        all.back().value = graph::list_get(k.value, i);
-      }
-      return all;
-    };
-    std::vector<Known> all = items(*in[0]), out;
+    std::vector<Known> all = items_of(*in[0]), out;
     if (n->is("aten::add")) {
       out = all;
-      for (Known& k : items(*in[1])) out.push_back(k);
+      for (Known& k : items_of(*in[1])) out.push_back(k);
     } else if (n->is("aten::mul")) {
       for (int64_t i = 0; i < in[1]->value.to_int(); i++) out.insert(out.end(), all.begin(), all.end());
     } else if (n->is("aten::list")) {
@@ -423,13 +490,8 @@ void Run::node(Node* n) {
       for (int64_t i = 0; i < r.count; i++) out.push_back(all[size_t(r.start + i * step)]);
     }
     Known k;
-    std::vector<IValue> values;
-    for (Known& i : out) {
-      values.push_back(i.value);
-      k.constant &= i.constant;
-    }
-    k.value = graph::make_list(n->output()->type()->element(), std::move(values));
     k.items = std::make_shared<std::vector<Known>>(std::move(out));
+    gather(k, n->output()->type()->element());
     known_[n->output()] = std::move(k);
     return;
   }
@@ -444,49 +506,389 @@ void Run::node(Node* n) {
   // What a program decides by comparing sizes is as it was for the examples.
   static const std::set<std::string> comparisons = {"aten::eq", "aten::ne", "aten::lt",
                                                     "aten::le", "aten::gt", "aten::ge"};
-  bool compares =
-      comparisons.contains(kind) && std::none_of(in.begin(), in.end(), [](Known* k) { return k->value.is_tensor(); });
+  bool compares = comparisons.contains(kind) && std::none_of(in.begin(), in.end(), [](Known* k) {
+                    return k->value.is_tensor() || !(k->constant || k->of_sizes);
+                  });
   bool known = constant || compares || facts.contains(kind) || (sizes_known_ && sizes.contains(kind));
-  if (!known) {
-    const auto& rules = export_rules();
-    auto rule = rules.find(kind);
-    bool in_place = rule == rules.end() && kind.ends_with("_") && !kind.ends_with("__");
-    if (in_place) rule = rules.find(kind.substr(0, kind.size() - 1));
-    // Writing to a part of a tensor changes the tensor, which the model would not see.
-    bool part = false;
-    if (in_place)
-      for (const Node* made = n->input(0)->node(); made->op && !made->op->shares().empty() && !part;
-           made = made->input(0)->node())
-        part = made->input(0)->uses().size() > 1;
-    RL_CHECK(NotImplementedError, !part, "onnx.export: ", kind, " writes to a part of a tensor");
-    RL_CHECK(NotImplementedError, rule != rules.end(), "onnx.export: ONNX has nothing for ", kind,
-             " (of operators, at ", n->location.file, ":", n->location.line, ")");
-    Names_ names = rule->second(c);
-    RL_INVARIANT(names.size() >= c.out.size() || c.out[0].value.is_any_list(), kind, ": its rule gives ", names.size(),
-                 " names");
-    if (c.out.size() == 1 && c.out[0].value.is_any_list()) {
-      c.out[0].items = std::make_shared<std::vector<Known>>();
-      for (size_t i = 0; i < names.size(); i++) {
-        Known k;
-        k.value = graph::list_get(c.out[0].value, i);
-        k.name = names[i];
-        k.constant = false;
-        c.out[0].items->push_back(std::move(k));
-      }
-      c.out[0].constant = false;
-    } else {
-      for (size_t i = 0; i < c.out.size(); i++) {
-        c.out[i].name = names[i];
-        c.out[i].constant = false;
-      }
-    }
-    if (in_place) known_[n->input(0)] = c.out[0];
+  bool sizes_only = true;
+  for (Known* k : in) sizes_only &= k->constant || k->of_sizes;
+  for (Known& k : c.out) k.of_sizes = sizes_only || sizes.contains(kind);
+  if (!known) write(c);
+  // What writes to a tensor makes it another, which the values that it was known by are from here on.
+  if (n->op && n->op->mutates() && kind.ends_with("_") && in[0]->value.is_tensor()) {
+    written_to(n->input(0), c.out[0]);
+    c.out[0] = get(n->input(0));
   }
   for (size_t i = 0; i < c.out.size(); i++) known_[n->output(i)] = c.out[i];
 }
 
+// ---- operators: a rule, a text, a formula, or what a composite calls ----
+
+void Run::name_outputs(Call& c, const Names_& names) {
+  RL_INVARIANT(names.size() >= c.out.size() || c.out[0].value.is_any_list(), c.node->kind(), ": its rule gives ",
+               names.size(), " names");
+  if (c.out.size() == 1 && c.out[0].value.is_any_list()) {
+    c.out[0].items = std::make_shared<Knowns>();
+    for (size_t i = 0; i < names.size(); i++) {
+      Known k;
+      k.value = graph::list_get(c.out[0].value, i);
+      if (c.out[0].other.is_any_list() && graph::list_size(c.out[0].other) == names.size())
+        k.other = graph::list_get(c.out[0].other, i);
+      k.name = names[i];
+      k.constant = false;
+      k.of_sizes = c.out[0].of_sizes;
+      c.out[0].items->push_back(std::move(k));
+    }
+    c.out[0].constant = false;
+  } else {
+    for (size_t i = 0; i < c.out.size(); i++) {
+      c.out[i].name = names[i];
+      c.out[i].constant = false;
+    }
+  }
+}
+
+void Run::write(Call& c) {
+  Node* n = c.node;
+  std::string kind = n->kind();
+  const auto& rules = export_rules();
+  auto rule = rules.find(kind);
+  bool in_place = rule == rules.end() && kind.ends_with("_") && !kind.ends_with("__");
+  if (in_place) kind.pop_back();
+  if (in_place) {
+    RL_CHECK(NotImplementedError, is_local(n->input(0)), "onnx.export: ", n->kind(),
+             " in a branch or a loop writes to a tensor from outside of it");
+  }
+  // A copy is what its view is: a model has values and no memory.
+  if (kind.ends_with("_copy") && kind != "aten::index_copy" && !rules.contains(kind)) kind.resize(kind.size() - 5);
+  rule = rules.find(kind);
+  if (!lifted(c, kind)) {
+    if (rule != rules.end()) name_outputs(c, rule->second(c));
+    else if (!by_text(c, kind)) {
+      Names_ names = by_formula(c);
+      if (!names.empty()) name_outputs(c, names);
+      else if (!by_parts(c))
+        throw NotImplementedError(str("onnx.export: ONNX has nothing for ", n->kind(), " (of operators, at ",
+                                      n->location.file, ":", n->location.line, ")"));
+    }
+  }
+}
+
+namespace {
+
+// Whether the first argument's memory is the first result's: the node is a view of it, or wrote to it.
+bool is_view(const Node* n) {
+  if (!n->op || n->inputs().empty() || n->outputs().empty()) return false;
+  for (const Op::Effect& s : n->op->shares())
+    if (s.arg == 0) return true;
+  return n->op->mutates() && n->kind().ends_with("_");
+}
+bool in_one_storage(const IValue& a, const IValue& b) {
+  return a.is_tensor() && b.is_tensor() && &a.tensor().storage() == &b.tensor().storage();
+}
+// The elements of `part`, put where `places` says.
+IValue with_part(const IValue& whole, const IValue& places, const IValue& part) {
+  if (!whole.is_tensor() || !places.is_tensor() || !part.is_tensor()) return {};
+  const Tensor& from = whole.tensor();
+  Tensor made = empty_tensor(from.sizes(), from.dtype());
+  copy_elements(made, from);
+  Tensor at = dense(places.tensor()), values = dense(part.tensor());
+  size_t each = item_size(made.dtype());
+  for (int64_t i = 0; i < at.numel(); i++)
+    std::memcpy(static_cast<char*>(made.raw()) + size_t(at.data<int64_t>()[i]) * each,
+                static_cast<const char*>(values.raw()) + size_t(i) * each, each);
+  return made;
+}
+
+}  // namespace
+
+// A tensor that a program writes to, perhaps a part of another: the model makes new ones of it, of what it is a part of, and of the parts that were
+// taken before.
+void Run::written_to(Value* v, const Known& made) {
+  std::vector<Node*> path;  // from the whole to v
+  Value* whole = v;
+  while (is_view(whole->node()) && in_one_storage(get(whole).value, get(whole->node()->input(0)).value)) {
+    path.insert(path.begin(), whole->node());
+    whole = whole->node()->input(0);
+  }
+  RL_CHECK(NotImplementedError, is_local(whole),
+           "onnx.export: a branch or a loop writes to a tensor from outside of it");
+  bool part = std::any_of(path.begin(), path.end(), [](Node* n) { return !n->op->mutates(); });
+  Known old = get(whole);
+  if (!part) {
+    known_[whole] = made;
+  } else {
+    // The places of the part in the whole, by doing to all places what was done to it.
+    auto places = [](const IValue& like) {
+      if (!like.is_tensor()) return IValue();
+      Tensor t = empty_tensor(like.tensor().sizes(), DType::Int64);
+      for (int64_t i = 0; i < t.numel(); i++) t.data<int64_t>()[i] = i;
+      return IValue(t);
+    };
+    Known all;
+    all.value = places(old.value);
+    all.other = places(old.other);
+    bool fixed = e.options.dynamic_axes.empty() || old.constant;
+    if (!fixed && old.other.is_tensor()) fixed = old.other.tensor().sizes() == old.value.tensor().sizes();
+    DType wide = DType::Int64;
+    if (!fixed) {
+      Name n = e.op("Size", {e.name_of(old)});
+      Name line = e.op("Range", {e.number(0, wide), n, e.number(1, wide)});
+      all.name = e.op("Reshape", {line, e.op("Shape", {e.name_of(old)})});
+      all.constant = false;
+    }
+    known_[whole] = all;
+    for (Node* step : path)
+      if (step->op->mutates()) known_[step->output()] = get(step->input(0));
+      else node(step);
+    Known at_ = get(v), m = made, now;
+    now.constant = old.constant && made.constant;
+    if (!now.constant) {
+      RL_CHECK(NotImplementedError, e.opset >= 11, "onnx.export: writing to a part of a tensor, before opset 11");
+      Name to = e.name_of(old), flat = e.ints({-1});
+      auto line = [&](const Name& x) { return e.op("Reshape", {x, flat}); };
+      DType d = old.value.tensor().dtype();
+      Name y = e.op("ScatterElements", {line(to), line(e.name_of(at_)), line(e.name_of(m, &d))}, {at("axis", 0)});
+      now.name = e.op("Reshape", {y, e.op("Shape", {to})});
+    }
+    now.value = with_part(old.value, at_.value, made.value);
+    now.other = with_part(old.constant ? old.value : old.other, at_.constant ? at_.value : at_.other,
+                          made.constant ? made.value : made.other);
+    known_[whole] = now;
+  }
+  again(whole);
+}
+
+// Views of a value that were taken before, as of what it is now.
+void Run::again(Value* v) {
+  for (const graph::Use& u : std::vector<graph::Use>(v->uses())) {
+    Node* n = u.user;
+    if (u.index != 0 || !is_view(n)) continue;
+    if (!known_.contains(n->output())) continue;
+    if (n->op->mutates()) known_[n->output()] = get(v);
+    else node(n);
+    again(n->output());
+  }
+}
+
+// A tensor without dimensions counts as one of a dimension where an operator is told one; ONNX has no such exception.
+bool Run::lifted(Call& c, const std::string& kind) {
+  const Schema* schema = c.node->schema();
+  if (lifting_ || c.in.empty() || !c.in[0]->value.is_tensor() || c.rank(0) != 0 || !schema || kind == "aten::unsqueeze")
+    return false;
+  auto told = [](const Argument& a) { return a.name == "dim" || a.name == "dims" || a.name == "axis"; };
+  if (std::none_of(schema->args.begin(), schema->args.end(), told)) return false;
+  for (const Known& k : c.out)
+    if (!k.value.is_tensor()) return false;
+  auto flat = [](const Tensor& t) {
+    Tensor one = empty_tensor({1}, t.dtype());
+    std::memcpy(one.raw(), dense(t).raw(), size_t(t.nbytes()));
+    return one;
+  };
+  Knowns lines(c.in.size());
+  std::vector<Known*> in;
+  for (size_t i = 0; i < c.in.size(); i++) {
+    Known& k = lines[i] = *c.in[i];
+    in.push_back(&k);
+    if (!k.value.is_tensor() || k.value.tensor().dim() || schema->args[i].name == "value") continue;
+    if (!k.constant) k.name = e.unsqueeze(e.name_of(*c.in[i]), {0});
+    else k.name.clear();
+    k.value = flat(k.value.tensor());
+    k.other = k.other.is_tensor() && !k.other.tensor().dim() ? IValue(flat(k.other.tensor())) : IValue();
+  }
+  Call line{e, c.node, in, {}};
+  compute(c.node, in, line.out);
+  lifting_ = true;
+  write(line);
+  lifting_ = false;
+  for (size_t i = 0; i < c.out.size(); i++) {
+    int64_t wanted = c.out[i].value.tensor().dim(), have = line.out[i].value.tensor().dim();
+    RL_CHECK(NotImplementedError, have == wanted || (have == 1 && wanted == 0), "onnx.export: ", kind,
+             " of a tensor without dimensions");
+    c.out[i].name = have == wanted ? line.out[i].name : e.squeeze(line.out[i].name, {0});
+    c.out[i].constant = false;
+  }
+  return true;
+}
+
+bool is_used(const Call& c, size_t i) { return c.out.size() == 1 || c.node->output(i)->has_uses(); }
+
+// Nodes of a graph that stands for the call; its results are to look as the call's do.
+void Run::expand(Call& c, std::shared_ptr<graph::Graph> g) {
+  graphs_.push_back(g);
+  RL_CHECK(NotImplementedError, graphs_.size() < 20000 && ++depth_ < 40, "onnx.export: ", c.node->kind(),
+           " consists of too much");
+  block(*g->block());
+  depth_--;
+  auto differ = [&](const IValue& a, const IValue& b) {
+    return a.is_tensor() != b.is_tensor() ||
+           (a.is_tensor() && (a.tensor().dtype() != b.tensor().dtype() || a.tensor().sizes() != b.tensor().sizes()));
+  };
+  for (size_t i = 0; i < c.out.size(); i++) {
+    Known& made = get(g->outputs()[i]);
+    RL_CHECK(NotImplementedError, !is_used(c, i) || !differ(made.value, c.out[i].value),
+             "onnx.export: ", c.node->kind(), " of these arguments consists of what gives something else");
+    IValue own = std::move(c.out[i].value);  // a view is one still: what is written to it is written to the whole
+    c.out[i] = made;
+    if (is_used(c, i)) c.out[i].value = std::move(own);
+  }
+}
+
+bool Run::by_text(Call& c, const std::string& kind) {
+  const Schema* schema = c.node->schema();
+  script::StmtPtr def = kind.starts_with("aten::") && schema ? export_text(kind.substr(6)) : nullptr;
+  if (!def) return false;
+  class Helpers final : public script::Resolver {
+   public:
+    script::SugaredPtr resolve(const std::string& name, const script::Range&) override {
+      script::StmtPtr helper = name.starts_with("_") ? export_text(name) : nullptr;
+      if (name == "functional") return std::make_shared<script::Namespace>("ops." + name);
+      return helper ? std::make_shared<script::InlineFunction>(helper, this, nullptr) : nullptr;
+    }
+  };
+  static const auto names = std::make_shared<Helpers>();
+  auto g = std::make_shared<graph::Graph>();
+  script::Lowering lowering(*g, *names);
+  script::Range here;
+  std::vector<script::CallArg> args;
+  for (size_t i = 0; i < schema->args.size(); i++) {
+    const Argument& a = schema->args[i];
+    const Known& k = *c.in[i];
+    bool taken = std::any_of(def->params.begin(), def->params.end(), [&](const auto& p) { return p.name == a.name; });
+    if (!taken) {
+      bool plain =
+          k.constant && (k.value.is_none() || (a.has_default && graph::values_equal(k.value, a.default_value)));
+      RL_CHECK(NotImplementedError, plain || a.name == "out", "onnx.export: ", c.node->kind(), ": ", a.name);
+      continue;
+    }
+    if (k.constant && !k.value.is_tensor() && !k.value.is_tensor_list() && !k.items) {
+      args.push_back({here, a.name, script::constant_of(k.value)});
+      continue;
+    }
+    TypePtr type = c.node->input(i)->type();
+    if (type->is(Type::Kind::Optional)) type = type->element();
+    graph::Value* v = g->add_input(a.name, k.value.is_tensor() ? Type::tensor() : type);
+    known_[v] = k;
+    args.push_back({here, a.name, script::graph_value(v)});
+  }
+  script::SugaredPtr result = script::InlineFunction(def, names.get(), names).call(here, lowering, args);
+  std::vector<script::SugaredPtr> items;
+  if (c.out.size() == 1) items.push_back(result);
+  else RL_INVARIANT(result->items(here, lowering, items) && items.size() == c.out.size(), kind, ": its text's results");
+  for (const script::SugaredPtr& i : items) g->register_output(i->as_value(here, lowering));
+  graph::optimize(*g);
+  expand(c, g);
+  return true;
+}
+
+// Elements in the order from the last to the first.
+void reverse_elements(const Tensor& t) {
+  auto* p = static_cast<char*>(t.raw());
+  size_t each = item_size(t.dtype()), n = size_t(t.numel());
+  for (size_t i = 0; i < n / 2; i++) std::swap_ranges(p + i * each, p + (i + 1) * each, p + (n - 1 - i) * each);
+}
+
+bool about_equal(const IValue& a, const IValue& b) {
+  if (a.is_tensor_list()) {
+    if (!b.is_tensor_list() || a.tensor_list().size() != b.tensor_list().size()) return false;
+    for (size_t i = 0; i < a.tensor_list().size(); i++)
+      if (!about_equal(a.tensor_list()[i], b.tensor_list()[i])) return false;
+    return true;
+  }
+  if (!a.is_tensor() || !b.is_tensor()) return a.is_tensor() == b.is_tensor();
+  const Tensor &x = a.tensor(), &y = b.tensor();
+  if (x.sizes() != y.sizes() || x.dtype() != y.dtype()) return false;
+  if (is_complex(x.dtype())) return true;
+  Tensor u = dense(x, DType::Float64), v = dense(y, DType::Float64);
+  for (int64_t i = 0; i < u.numel(); i++) {
+    double p = u.data<double>()[i], q = v.data<double>()[i];
+    if (p != q && !(std::isnan(p) && std::isnan(q)) && !(std::abs(p - q) <= 1e-4 * (1 + std::abs(q)))) return false;
+  }
+  return true;
+}
+
+// A composite as what it calls for the examples. What its C++ reads, sizes above all, are numbers there, so that the graph is tried on
+// other values, and on other sizes where an axis is dynamic.
+bool Run::by_parts(Call& c) {
+  const Op* op = c.node->op;
+  if (!op || op->def().kernel.kind != Kernel::Kind::Composite || op->registered()) return false;
+  for (const Known& k : c.out)
+    if (!k.value.is_tensor() && !k.value.is_tensor_list()) return false;
+  bool longer = false;
+  auto run = [&](bool backwards, graph::Tracer* tracer, std::vector<IValue>* given) {
+    std::vector<IValue> args, rets(c.out.size());
+    std::map<const TensorImpl*, Tensor> fresh;
+    auto own = [&](const Tensor& t) {
+      Tensor& made = fresh[t.impl()];
+      if (!made.defined()) {
+        made = empty_tensor(t.sizes(), t.dtype());
+        copy_elements(made, t);
+        if (backwards) reverse_elements(made);
+      }
+      return made;
+    };
+    for (size_t i = 0; i < c.in.size(); i++) {
+      IValue v = longer && !c.in[i]->constant ? c.in[i]->other : c.in[i]->value;
+      if (v.is_tensor()) v = own(v.tensor());
+      else if (v.is_tensor_list()) {
+        std::vector<Tensor> all;
+        for (const Tensor& t : v.tensor_list()) all.push_back(t.defined() ? own(t) : t);
+        v = all;
+      } else if (v.is_generic_list()) {
+        std::vector<IValue> all;
+        for (size_t k = 0; k < graph::list_size(v); k++) {
+          IValue item = graph::list_get(v, k);
+          all.push_back(item.is_tensor() ? IValue(own(item.tensor())) : item);
+        }
+        v = graph::make_list(c.node->input(i)->type()->element(), std::move(all));
+      }
+      args.push_back(v);
+      if (!v.is_tensor() && !v.is_tensor_list()) continue;
+      if (tracer) tracer->add_input(c.node->schema()->args[i].name, v);
+      if (given) given->push_back(v);
+    }
+    if (tracer) {
+      graph::Tracing tracing(*tracer);
+      op->run(args.data(), rets.data());
+    } else {
+      op->run(args.data(), rets.data());
+    }
+    return rets;
+  };
+  graph::Tracer tracer;
+  bool read = false;
+  tracer.lost = [&](Read) { read = true; };
+  std::vector<IValue> rets = run(false, &tracer, nullptr);
+  for (const IValue& r : rets) {
+    if (r.is_tensor() && !tracer.knows(r.tensor())) return false;
+    if (r.is_tensor_list())
+      for (const Tensor& t : r.tensor_list())
+        if (!tracer.knows(t)) return false;
+  }
+  if (read) return false;
+  auto g = tracer.graph();
+  for (size_t i = 0; i < rets.size(); i++)
+    if (is_used(c, i)) tracer.add_output(rets[i]);
+    else g->register_output(g->insert_constant(IValue()));
+  tracer.finish();
+  graph::forget_shapes(*g);
+  graph::optimize(*g);
+  try {
+    std::vector<IValue> given;
+    std::vector<IValue> wanted = run(true, nullptr, &given), got = graph::Executable(g, false).run(given);
+    for (size_t i = 0; i < got.size(); i++)
+      if (!about_equal(got[i], wanted[i])) return false;
+  } catch (const NotImplementedError&) { throw; } catch (const Error&) {
+  }  // values in that order make no sense to it
+  size_t at = 0;
+  for (size_t i = 0; i < c.in.size(); i++)
+    if (c.in[i]->value.is_tensor() || c.in[i]->value.is_tensor_list()) known_[g->inputs()[at++]] = *c.in[i];
+  expand(c, g);
+  return true;
+}
+
 void Run::flatten(const IValue& v, const std::string& name, Known& into, std::vector<Known*>& flat) {
-  into.value = v;
+  into.value = into.other = v;
   if (v.is_tuple() || v.is_tensor_list() || v.is_generic_list()) {
     into.items = std::make_shared<std::vector<Known>>();
     size_t n = v.is_tuple() ? v.to_tuple().items.size() : graph::list_size(v);
@@ -500,6 +902,40 @@ void Run::flatten(const IValue& v, const std::string& name, Known& into, std::ve
     into.constant = false;
     flat.push_back(&into);
   }
+}
+
+// The tensor once more after itself, along each of the axes.
+Tensor twice_as_long(Tensor t, const std::map<int64_t, std::string>& axes) {
+  for (const auto& [given, name] : axes) {
+    int64_t axis = given;
+    RL_CHECK(IndexError, axis >= -t.dim() && axis < t.dim(), "onnx.export: dynamic axis ", axis, " of an input of ",
+             t.dim(), " dimensions");
+    axis += axis < 0 ? t.dim() : 0;
+    Dims sizes = t.sizes();
+    sizes[size_t(axis)] *= 2;
+    Tensor made = empty_tensor(sizes, t.dtype());
+    int64_t outer = 1, inner = int64_t(item_size(t.dtype()));
+    for (int64_t k = 0; k < axis; k++) outer *= t.size(k);
+    for (int64_t k = axis; k < t.dim(); k++) inner *= t.size(k);
+    Tensor from = dense(t);
+    for (int64_t o = 0; o < outer * 2; o++)
+      std::memcpy(static_cast<char*>(made.raw()) + o * inner, static_cast<const char*>(from.raw()) + o / 2 * inner,
+                  size_t(inner));
+    t = made;
+  }
+  return t;
+}
+// Lists and tuples of inputs, whose items were made longer.
+void longer(Known& k, const TypePtr& type) {
+  if (!k.items) return;
+  for (size_t i = 0; i < k.items->size(); i++)
+    longer((*k.items)[i], type->is(Type::Kind::Tuple) ? type->contained()[i] : type->element());
+  IValue value = k.value;
+  bool constant = k.constant;
+  gather(k, type->is(Type::Kind::Tuple) ? nullptr : type->element());
+  k.value = value;
+  k.constant = constant;
+  k.of_sizes = false;
 }
 
 std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
@@ -517,6 +953,13 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
     inputs[i]->name = e.options.input_names[i];
   std::vector<Known> in;
   for (Known* k : inputs) in.push_back(*k);
+  auto axes_of = [&](const Name& name) -> const std::map<int64_t, std::string>* {
+    auto found = e.options.dynamic_axes.find(name);
+    return found == e.options.dynamic_axes.end() ? nullptr : &found->second;
+  };
+  for (Known* k : inputs)
+    if (const auto* axes = axes_of(k->name)) k->other = twice_as_long(k->value.tensor(), *axes);
+  for (size_t i = 1; i < g.inputs().size(); i++) longer(known_[g.inputs()[i]], g.inputs()[i]->type());
   block(*g.block());
   std::vector<Known*> outputs;
   std::function<void(Known&)> gather = [&](Known& k) {
@@ -539,12 +982,9 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
     e.nodes.push_back(std::move(w.out));
     outs.emplace_back(wanted, outputs[i]->value);
   }
+  for (const std::string& n : e.top) graph.bytes(1, n);
   for (const std::string& n : e.nodes) graph.bytes(1, n);
   graph.bytes(2, "main_graph");
-  auto axes_of = [&](const Name& name) -> const std::map<int64_t, std::string>* {
-    auto found = e.options.dynamic_axes.find(name);
-    return found == e.options.dynamic_axes.end() ? nullptr : &found->second;
-  };
   if (e.options.export_params)
     for (auto& [name, t] : e.initialisers)
       graph.message(5, [&, &name = name, &t = t](Writer& w) { write_tensor(w, name, t); });

@@ -6,11 +6,13 @@ namespace {
 
 Names_ compare(C c, const char* type, bool negate = false) {
   DType d = common(c);
-  if (d == DType::Bool && std::string_view(type) != "Equal") d = DType::Int32;
-  Name y = c.e.op(type, {c.as(0, d), c.as(1, d)});
+  bool by_order = std::string_view(type) != "Equal";
+  if (d == DType::Bool && by_order) d = DType::Int32;
+  Name a = c.as(0, d), b = c.as(1, d);
+  if (by_order && std::string_view(type).ends_with("OrEqual")) return {ordered(c.e, a, b, type[0] == 'G')};
+  Name y = c.e.op(type, {a, b});
   return {negate ? c.e.op("Not", {y}) : y};
 }
-// a + alpha * b.
 Names_ sum(C c, const char* type, bool reversed) {
   if (!c.out[0].value.is_tensor()) return binary(c, type);
   DType d = c.dtype();
@@ -99,8 +101,9 @@ Names_ einsum(C c) {
 Names_ attention(C c) {  // scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale, gqa)
   Name q = c.t(0), k = c.t(1), v = c.t(2);
   int64_t n = c.rank(1);
-  if (c.in.size() > 7 && c.b(7)) refuse(c, "enable_gqa");
-  double scale = c.in.size() > 6 && c.has(6) ? c.f(6) : 1 / std::sqrt(double(c.example(0).size(-1)));
+  if (c.in.size() > 4 && c.f(4) > 0) refuse(c, "dropout");
+  if (c.in.size() > 7 && c.b(7) && c.size(0, -3) != c.size(1, -3)) refuse(c, "enable_gqa");
+  double scale = c.in.size() > 6 && c.has(6) ? c.f(6) : 1 / std::sqrt(double(c.size(0, -1)));
   Name s = c.e.op("MatMul", {c.e.op("Mul", {q, c.e.number(scale, c.dtype())}), transposed(c, k, n, n - 2, n - 1)});
   if (c.in.size() > 5 && c.b(5)) {
     since(c, 14);
@@ -130,8 +133,11 @@ Rules math_rules() {
         RL_FLOAT("aten::erf", "Erf"), RL_SAME("aten::sign", "Sign"), RL_FLOAT("aten::reciprocal", "Reciprocal"),
         RL_SAME("aten::isnan", "IsNaN"), RL_SAME("aten::det", "Det"), RL_SAME("aten::linalg_det", "Det"),
         RL_SAME("aten::nonzero_numpy", "NonZero"),
-        RL_RULE("aten::round", if (c.in.size() > 1 && c.i(1)) refuse(c, "decimals"); since(c, 11);
-                return {c.e.op("Round", {c.t(0)})};),
+        RL_RULE("aten::round", since(c, 11); if (!is_floating(c.dtype())) return {c.t(0)};
+                int64_t decimals = c.in.size() > 1 ? c.i(1) : 0; if (!decimals) return {c.e.op("Round", {c.t(0)})};
+                Name by = c.e.number(std::pow(10.0, double(std::abs(decimals))), c.dtype());
+                Name y = c.e.op("Round", {c.e.op(decimals > 0 ? "Mul" : "Div", {c.t(0), by})});
+                return {c.e.op(decimals > 0 ? "Div" : "Mul", {y, by})};),
         RL_RULE("aten::isinf", since(c, 10); return {c.e.op("IsInf", {c.t(0)})};),
         RL_RULE("aten::logical_not", return {c.e.op("Not", {c.as(0, DType::Bool)})};),
         RL_RULE("aten::bitwise_not", if (c.dtype() == DType::Bool) return {c.e.op("Not", {c.t(0)})}; since(c, 18);
@@ -141,8 +147,8 @@ Rules math_rules() {
         RL_RULE("aten::square", return {square(c, c.t(0))};),
         RL_RULE("aten::log2", return scaled(c, 0.6931471805599453);),
         RL_RULE("aten::log10", return scaled(c, 2.302585092994046);),
-        RL_RULE("aten::log1p", return {c.e.op("Log", {c.e.op("Add", {c.promoted(0), c.e.number(1, c.dtype())})})};),
-        RL_RULE("aten::expm1", return {c.e.op("Sub", {c.e.op("Exp", {c.promoted(0)}), c.e.number(1, c.dtype())})};),
+        RL_RULE("aten::log1p", return {log_1_plus(c.e, c.promoted(0), c.dtype())};),
+        RL_RULE("aten::expm1", return {exp_minus_1(c.e, c.promoted(0), c.dtype())};),
         RL_RULE("aten::exp2", return {c.e.op("Pow", {c.e.number(2, c.dtype()), c.promoted(0)})};),
         RL_RULE("aten::trunc",
                 return {c.e.op("Mul", {c.e.op("Sign", {c.t(0)}), c.e.op("Floor", {c.e.op("Abs", {c.t(0)})})})};),
@@ -167,9 +173,14 @@ Rules math_rules() {
                 return {c.e.op("Clip", {c.t(0), c.e.number(0, c.dtype()), c.e.number(6, c.dtype())})};),
         RL_RULE("aten::clamp", return clamp(c, 1, 2);), RL_RULE("aten::clip", return clamp(c, 1, 2);),
         RL_RULE("aten::clamp_min", return clamp(c, 1, 99);), RL_RULE("aten::clamp_max", return clamp(c, 99, 1);),
-        RL_RULE("aten::softplus", double beta = c.f(1); Name x = c.t(0);
-                if (beta != 1) x = c.e.op("Mul", {x, c.e.number(beta, c.dtype())}); Name y = c.e.op("Softplus", {x});
-                return {beta == 1 ? y : c.e.op("Div", {y, c.e.number(beta, c.dtype())})};),
+        RL_RULE("aten::softplus", double beta = c.f(1), threshold = c.f(2); Name x = c.t(0), scaled = x;
+                if (beta != 1) scaled = c.e.op("Mul", {x, c.e.number(beta, c.dtype())});
+                Name y = c.e.op("Softplus", {scaled});
+                if (beta != 1) y = c.e.op("Div", {y, c.e.number(beta, c.dtype())});
+                // From 20 on the two are the same in float32.
+                if (threshold < 20 || c.dtype() == DType::Float64) y =
+                    c.e.op("Where", {c.e.op("Greater", {scaled, c.e.number(threshold, c.dtype())}), x, y});
+                return {y};),
         RL_RULE("aten::log_sigmoid", return {c.e.op("Neg", {c.e.op("Softplus", {c.e.op("Neg", {c.t(0)})})})};),
         RL_RULE("aten::softshrink", return {c.e.op("Shrink", {c.t(0)}, {at("lambd", c.f(1)), at("bias", c.f(1))})};),
         RL_RULE("aten::hardshrink", return {c.e.op("Shrink", {c.t(0)}, {at("lambd", c.f(1)), at("bias", 0.0)})};),
@@ -178,11 +189,11 @@ Rules math_rules() {
         RL_RULE(
             "aten::prelu", Name w = c.t(1); if (c.rank(0) > 1 && c.rank(1) == 1) {
               List shape(size_t(c.rank(0)) - 1, 1);
-              shape[0] = c.example(1).size(0);
+              shape[0] = c.size(1, 0);
               w = reshape(c, w, shape);
             } return {c.e.op("PRelu", {c.t(0), w})};),
-        RL_RULE("aten::glu", int64_t axis = c.axis(1), n = c.example(0).size(axis) / 2;
-                Names_ y = split(c, {n, n}, axis); return {c.e.op("Mul", {y[0], c.e.op("Sigmoid", {y[1]})})};),
+        RL_RULE("aten::glu", int64_t axis = c.axis(1), n = c.size(0, axis) / 2; Names_ y = split(c, {n, n}, axis);
+                return {c.e.op("Mul", {y[0], c.e.op("Sigmoid", {y[1]})})};),
         RL_RULE("aten::softmax", return softmax(c, "Softmax");),
         RL_RULE("aten::log_softmax", return softmax(c, "LogSoftmax");),
         RL_RULE("aten::_softmax", return softmax(c, "Softmax");),
@@ -207,10 +218,10 @@ Rules math_rules() {
         RL_RULE("aten::fmod", return {c.e.op("Mod", {c.promoted(0), c.promoted(1)}, {at("fmod", 1)})};),
         RL_RULE("aten::pow", return power(c);), RL_RULE("aten::float_power", return power(c);),
         RL_RULE("aten::maximum", return binary(c, "Max");), RL_RULE("aten::minimum", return binary(c, "Min");),
-        RL_RULE("aten::fmax", return binary(c, "Max");), RL_RULE("aten::fmin", return binary(c, "Min");),
         RL_RULE("aten::eq", return compare(c, "Equal");), RL_RULE("aten::ne", return compare(c, "Equal", true);),
         RL_RULE("aten::lt", return compare(c, "Less");), RL_RULE("aten::gt", return compare(c, "Greater");),
-        RL_RULE("aten::le", return compare(c, "Greater", true);), RL_RULE("aten::ge", return compare(c, "Less", true);),
+        RL_RULE("aten::le", return compare(c, "LessOrEqual");),
+        RL_RULE("aten::ge", return compare(c, "GreaterOrEqual");),
         RL_RULE("aten::logical_and", return logical(c, "And");), RL_RULE("aten::logical_or", return logical(c, "Or");),
         RL_RULE("aten::logical_xor", return logical(c, "Xor");),
         RL_RULE("aten::__and__", if (c.dtype() == DType::Bool) return logical(c, "And"); since(c, 18);

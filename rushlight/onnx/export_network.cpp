@@ -62,8 +62,15 @@ Names_ pool(C c, size_t n, bool average, size_t results) {
   if (average) {
     if (c.b(4)) a.push_back(at("ceil_mode", 1));
     a.push_back(at("count_include_pad", c.b(5)));
-    if (c.has(6)) refuse(c, "divisor_override");
+    bool divided = c.in.size() > 6 && c.has(6);
+    if (divided) a.back() = at("count_include_pad", 1);
+    if (divided && c.b(4)) refuse(c, "divisor_override with ceil_mode");
     Name y = c.e.op("AveragePool", {x}, a);
+    if (divided) {
+      double window = 1;
+      for (int64_t k : kernel) window *= double(k);
+      y = c.e.op("Mul", {y, c.e.number(window / c.f(6), c.dtype())});
+    }
     return {batched ? y : c.e.squeeze(y, {0})};
   }
   List dilation = spread(c.list(4), n);
@@ -81,28 +88,61 @@ Names_ pool(C c, size_t n, bool average, size_t results) {
     for (Name& one : y) one = c.e.squeeze(one, {0});
   return y;
 }
+// Averages over windows that aren't all as large: a product with their weights, an axis at a time.
+Name averaged(C c, Name x, const List& axes, const List& sizes) {
+  int64_t n = c.rank(0);
+  for (size_t k = 0; k < axes.size(); k++) {
+    int64_t have = c.size(0, axes[k]), want = sizes[k];
+    if (have == want) continue;
+    Tensor wide = empty_tensor({have, want}, DType::Float64);
+    std::fill_n(wide.data<double>(), have * want, 0.0);
+    for (int64_t o = 0; o < want; o++) {
+      int64_t begin = o * have / want, end = ((o + 1) * have + want - 1) / want;
+      for (int64_t i = begin; i < end; i++) wide.data<double>()[i * want + o] = 1.0 / double(end - begin);
+    }
+    Name w = c.e.constant(dense(wide, c.dtype()));
+    bool last = axes[k] == n - 1;
+    if (!last) x = transposed(c, x, n, axes[k], n - 1);
+    x = c.e.op("MatMul", {x, w});
+    if (!last) x = transposed(c, x, n, axes[k], n - 1);
+  }
+  return x;
+}
 Names_ adaptive(C c, size_t n, bool average) {
-  List size = spread(c.list(1), n);
-  if (c.rank(0) != int64_t(n) + 2) refuse(c, "an input without a batch");
+  List size = c.in[1]->value.is_int() ? List(n, c.i(1)) : List(), kernel, axes;
+  bool batched = c.rank(0) == int64_t(n) + 2;
+  int64_t first = c.rank(0) - int64_t(n);
+  for (size_t k = 0; k < n; k++) {  // None keeps a size
+    axes.push_back(first + int64_t(k));
+    if (!c.in[1]->value.is_int()) size.push_back(c.out[0].value.tensor().size(axes[k]));
+  }
   bool places = !average && c.node->outputs().size() > 1 && c.node->output(1)->has_uses();
   if (!places && std::all_of(size.begin(), size.end(), [](int64_t s) { return s == 1; })) {
-    Name y = c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)});
+    Name y = c.e.reduce(average ? "ReduceMean" : "ReduceMax", c.t(0), axes, true);
+    if (batched) y = c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)});
     return Names_(c.out.size(), y);
   }
-  List kernel;
   for (size_t k = 0; k < n; k++) {
-    int64_t have = c.example(0).size(int64_t(k) + 2);
-    if (size[k] <= 0 || have % size[k]) refuse(c, "an output size that doesn't divide the input's");
+    if (c.need(1).is_none()) break;
+    int64_t have = c.size(0, axes[k]);
+    if (size[k] <= 0 || have % size[k]) {
+      if (average && size[k] > 0 && have) return {averaged(c, c.t(0), axes, size)};
+      refuse(c, "an output size that doesn't divide the input's");
+    }
     kernel.push_back(have / size[k]);
   }
-  Names_ y = c.e.ops(average ? "AveragePool" : "MaxPool", {c.t(0)}, places ? 2 : 1,
+  if (places && !batched) refuse(c, "places in an input without a batch");
+  Name x = batched ? c.t(0) : c.e.unsqueeze(c.t(0), {0});
+  Names_ y = c.e.ops(average ? "AveragePool" : "MaxPool", {x}, places ? 2 : 1,
                      {at("kernel_shape", kernel), at("strides", kernel)});
   if (places) y[1] = in_plane(c, y[1], n);
+  if (!batched) y[0] = c.e.squeeze(y[0], {0});
   while (y.size() < c.out.size()) y.push_back(y[0]);
   return y;
 }
+
 Names_ batch_norm(C c) {
-  int64_t channels = c.example(0).size(1);
+  int64_t channels = c.size(0, 1);
   auto or_full = [&](size_t k, double v) {
     if (c.has(k)) return c.t(k);
     Tensor t = empty_tensor({channels}, c.dtype());
@@ -147,7 +187,7 @@ Names_ layer_norm(C c) {
   return {y};
 }
 Names_ group_norm(C c) {
-  int64_t groups = c.i(1), channels = c.example(0).size(1);
+  int64_t groups = c.i(1), channels = c.size(0, 1);
   Name x = c.e.op("Reshape", {c.t(0), c.e.ints({0, groups, -1})});
   Name y = c.e.op("Reshape", {normalised(c, x, {2}, c.f(4), c.dtype()), shape_of(c, c.t(0))});
   List shape(size_t(c.rank(0)) - 1, 1);
@@ -157,12 +197,24 @@ Names_ group_norm(C c) {
   return {y};
 }
 Names_ instance_norm(C c) {
-  if (!c.b(5)) refuse(c, "running statistics");
+  if (!c.b(5)) {
+    Names_ in = {c.t(0)};
+    for (size_t k = 1; k < 5; k++) {
+      if (k < 3 && !c.has(k)) {
+        Tensor t = empty_tensor({c.size(0, 1)}, DType::Float64);
+        std::fill_n(t.data<double>(), t.numel(), k == 1 ? 1.0 : 0.0);
+        in.push_back(c.e.constant(dense(t, c.dtype())));
+      } else {
+        in.push_back(c.t(k));
+      }
+    }
+    return {c.e.op("BatchNormalization", in, {at("epsilon", c.f(7))})};
+  }
   List axes;
   for (int64_t k = 2; k < c.rank(0); k++) axes.push_back(k);
   Name y = normalised(c, c.t(0), axes, c.f(7), c.dtype());
   List shape(size_t(c.rank(0)) - 1, 1);
-  shape[0] = c.example(0).size(1);
+  shape[0] = c.size(0, 1);
   if (c.has(1)) y = c.e.op("Mul", {y, reshape(c, c.t(1), shape)});
   if (c.has(2)) y = c.e.op("Add", {y, reshape(c, c.t(2), shape)});
   return {y};
@@ -217,10 +269,7 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
     if (lstm) in.push_back(of_layer(cell));
     AttributeList a = {at("hidden_size", hidden), at("direction", two ? "bidirectional" : "forward")};
     if (gates == 3) a.push_back(at("linear_before_reset", 1));
-    if (gates == 1) {
-      // An attribute of texts isn't needed for tanh, ONNX's own choice.
-      if (std::string_view(activation) != "Tanh") refuse(c, "a nonlinearity other than tanh");
-    }
+    if (gates == 1) a.push_back(at("activations", Names_(size_t(ways), activation)));
     Names_ out = c.e.ops(type, in, lstm ? 3 : 2, a);
     // [steps, ways, batch, hidden] -> [steps, batch, ways * hidden]
     x = c.e.op("Reshape", {c.e.op("Transpose", {out[0]}, {at("perm", List{0, 2, 1, 3})}), c.e.ints({0, 0, -1})});
@@ -233,48 +282,107 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
   if (lstm) result.push_back(stacked(last_c));
   return result;
 }
-Names_ pad(C c, const List& amounts, const char* mode, size_t value) {
+Names_ pad(C c, const Known& amounts, const char* mode, size_t value) {
   int64_t n = c.rank(0);
-  List pads(size_t(n) * 2, 0);
-  for (size_t k = 0; k < amounts.size() / 2; k++) {
+  Name x = c.t(0);
+  Name by = value ? c.e.number(c.has(value) ? c.f(value) : 0, c.dtype()) : Name();
+  if (!amounts.constant) {  // [last begin, last end, the one before it ...], each perhaps of the model's
+    if (!amounts.items || c.e.opset < 11) refuse(c, "pad");
+    Known pads;
+    pads.constant = false;
+    pads.items = std::make_shared<std::vector<Known>>(size_t(n) * 2);
+    for (Known& k : *pads.items) k.value = int64_t(0);
+    for (size_t k = 0; k < amounts.items->size(); k++) {
+      auto axis = size_t(n) - 1 - k / 2;
+      (*pads.items)[k % 2 ? size_t(n) + axis : axis] = (*amounts.items)[k];
+    }
+    Names_ in = {x, c.e.joined(pads)};
+    if (value) in.push_back(by);
+    return {c.e.op("Pad", in, {at("mode", mode)})};
+  }
+  List all = amounts.value.int_list().vec(), pads(size_t(n) * 2, 0);
+  bool any = false;
+  for (size_t k = 0; k < all.size() / 2; k++) {
     auto axis = size_t(n) - 1 - k;
-    pads[axis] = amounts[2 * k];
-    pads[size_t(n) + axis] = amounts[2 * k + 1];
+    int64_t begin = all[2 * k], end = all[2 * k + 1];
+    // What is cut off is cut off first: not every runtime pads by less than nothing.
+    if (begin < 0 || end < 0)
+      x = c.e.slice(x, int64_t(axis), c.e.ints({std::max<int64_t>(-begin, 0)}), c.e.ints({end < 0 ? end : INT64_MAX}),
+                    1);
+    pads[axis] = std::max<int64_t>(begin, 0);
+    pads[size_t(n) + axis] = std::max<int64_t>(end, 0);
+    any |= begin > 0 || end > 0;
+  }
+  if (!any) return {x};
+  for (int64_t k = 0; !value && k < n; k++)
+    if (all.size() / 2 > size_t(n - 1 - k) &&
+        (all[size_t(2 * (n - 1 - k))] < 0 || all[size_t(2 * (n - 1 - k) + 1)] < 0) &&
+        (pads[size_t(k)] || pads[size_t(n + k)]))
+      refuse(c, "a padding that cuts off on one side and pads on the other");
+  if (std::string_view(mode) == "wrap" && c.e.opset < 19) {  // what stands at the other end is put there
+    for (int64_t axis = 0; axis < n; axis++) {
+      int64_t begin = pads[size_t(axis)], end = pads[size_t(n + axis)];
+      Names_ parts;
+      if (begin) parts.push_back(c.e.slice(x, axis, c.e.ints({-begin}), c.e.ints({INT64_MAX}), 1));
+      parts.push_back(x);
+      if (end) parts.push_back(c.e.slice(x, axis, c.e.ints({0}), c.e.ints({end}), 1));
+      if (parts.size() > 1) x = c.e.op("Concat", parts, {at("axis", axis)});
+    }
+    return {x};
   }
   if (c.e.opset < 11) {
     AttributeList a = {at("pads", pads), at("mode", mode)};
     if (value) a.push_back(at("value", c.f(value)));
-    return {c.e.op("Pad", {c.t(0)}, a)};
+    return {c.e.op("Pad", {x}, a)};
   }
-  Names_ in = {c.t(0), c.e.ints(pads)};
-  if (value) in.push_back(c.e.number(c.has(value) ? c.f(value) : 0, c.dtype()));
+  Names_ in = {x, c.e.ints(pads)};
+  if (value) in.push_back(by);
   return {c.e.op("Pad", in, {at("mode", mode)})};
 }
-Names_ resize(C c, const char* mode, bool corners) {
-  // The sizes come out as the example's or, where an axis is dynamic, as factors of the input's.
+
+// upsample_*(input, output_size?, [align_corners], scale_factors? or a scale for each axis)
+Names_ resize(C c, const char* mode, const char* places, const char* nearest = "") {
   since(c, 11);
   const Tensor &x = c.example(0), &y = c.out[0].value.tensor();
-  Tensor scales = empty_tensor({x.dim()}, DType::Float32);
-  bool whole = true;
-  for (int64_t k = 0; k < x.dim(); k++) {
-    scales.data<float>()[k] = float(y.size(k)) / float(x.size(k));
-    whole &= int64_t(std::floor(double(x.size(k)) * double(scales.data<float>()[k]))) == y.size(k);
+  const auto& args = c.node->schema()->args;
+  int64_t planes = x.dim() - 2;
+  std::vector<double> factors;
+  Known* size = nullptr;
+  for (size_t i = 1; i < args.size(); i++) {
+    if (!c.has(i)) continue;
+    if (args[i].name == "output_size") size = c.in[i];
+    else if (args[i].name == "scale_factors" && c.need(i).is_double_list())
+      for (size_t k = 0; k < c.need(i).double_list().size(); k++) factors.push_back(c.need(i).double_list()[k]);
+    else if (args[i].name.starts_with("scales")) factors.push_back(c.f(i));
   }
-  AttributeList a = {at("mode", mode)};
-  if (std::string_view(mode) == "nearest") {
-    a.push_back(at("coordinate_transformation_mode", "asymmetric"));
-    a.push_back(at("nearest_mode", "floor"));
-  } else {
-    a.push_back(at("coordinate_transformation_mode", corners ? "align_corners" : "pytorch_half_pixel"));
-    if (std::string_view(mode) == "cubic") a.push_back(at("cubic_coeff_a", -0.75));
+  AttributeList a = {at("mode", mode), at("coordinate_transformation_mode", places)};
+  if (*nearest) a.push_back(at("nearest_mode", nearest));
+  if (std::string_view(mode) == "cubic") a.push_back(at("cubic_coeff_a", -0.75));
+  auto empty = [&](DType d) { return c.e.opset >= 13 ? Name() : c.e.constant(empty_tensor({0}, d)); };
+  Name roi = empty(DType::Float32);
+  if (int64_t(factors.size()) == planes && planes) {
+    Tensor scales = empty_tensor({x.dim()}, DType::Float32);
+    bool exact = true;
+    for (int64_t k = 0; k < x.dim(); k++) {
+      float f = k < 2 ? 1 : float(factors[size_t(k - 2)]);
+      scales.data<float>()[k] = f;
+      exact &= int64_t(std::floor(float(x.size(k)) * f)) == y.size(k);
+    }
+    if (exact) return {c.e.op("Resize", {c.t(0), roi, c.e.constant(scales)}, a)};
   }
-  Name none = c.e.opset >= 13 ? "" : c.e.constant(empty_tensor({0}, DType::Float32));
-  if (!c.e.options.dynamic_axes.empty() && whole) return {c.e.op("Resize", {c.t(0), none, c.e.constant(scales)}, a)};
+  // The planes' sizes, after those that stay.
+  Name front = c.e.slice(shape_of(c, c.t(0)), 0, c.e.ints({0}), c.e.ints({2}), 1), back;
+  if (size) back = c.e.joined(*size);
+  else {
+    List fixed;
+    for (int64_t k = 2; k < y.dim(); k++) fixed.push_back(c.result_size(0, k));
+    back = c.e.ints(fixed);
+  }
+  Name sizes = c.e.op("Concat", {front, back}, {at("axis", 0)});
   return {c.e.op("Resize",
-                 {c.t(0), none, c.e.opset >= 13 ? "" : c.e.constant(empty_tensor({0}, DType::Float32)),
-                  c.e.ints(IntArrayRef(y.sizes()).vec())},
-                 a)};
+                 {c.t(0), roi, c.e.opset >= 13 ? Name() : c.e.constant(empty_tensor({0}, DType::Float32)), sizes}, a)};
 }
+
 Names_ embedding(C c) { return {c.e.op("Gather", {c.t(0), c.t(1)}, {at("axis", 0)})}; }
 Names_ grid(C c) {
   since(c, 16);
@@ -333,28 +441,36 @@ Rules network_rules() {
         RL_RULE("aten::lstm", return recurrent(c, "LSTM", 4, {0, 3, 1, 2}, "");),
         RL_RULE("aten::gru", return recurrent(c, "GRU", 3, {1, 0, 2}, "");),
         RL_RULE("aten::rnn_tanh", return recurrent(c, "RNN", 1, {0}, "Tanh");),
+        RL_RULE("aten::rnn_relu", return recurrent(c, "RNN", 1, {0}, "Relu");),
         RL_RULE("aten::embedding", return embedding(c);),
-        RL_RULE("aten::constant_pad_nd", return pad(c, c.list(1), "constant", 2);),
-        RL_RULE("aten::reflection_pad1d", return pad(c, c.list(1), "reflect", 0);),
-        RL_RULE("aten::reflection_pad2d", return pad(c, c.list(1), "reflect", 0);),
-        RL_RULE("aten::reflection_pad3d", return pad(c, c.list(1), "reflect", 0);),
-        RL_RULE("aten::replication_pad1d", return pad(c, c.list(1), "edge", 0);),
-        RL_RULE("aten::replication_pad2d", return pad(c, c.list(1), "edge", 0);),
-        RL_RULE("aten::replication_pad3d", return pad(c, c.list(1), "edge", 0);),
+        RL_RULE("aten::constant_pad_nd", return pad(c, *c.in[1], "constant", 2);),
+        RL_RULE("aten::reflection_pad1d", return pad(c, *c.in[1], "reflect", 0);),
+        RL_RULE("aten::reflection_pad2d", return pad(c, *c.in[1], "reflect", 0);),
+        RL_RULE("aten::reflection_pad3d", return pad(c, *c.in[1], "reflect", 0);),
+        RL_RULE("aten::replication_pad1d", return pad(c, *c.in[1], "edge", 0);),
+        RL_RULE("aten::replication_pad2d", return pad(c, *c.in[1], "edge", 0);),
+        RL_RULE("aten::replication_pad3d", return pad(c, *c.in[1], "edge", 0);),
         RL_RULE("aten::pad",
                 std::string mode = c.in.size() > 2 && c.has(2) ? std::string(c.need(2).to_string()) : "constant";
-                if (mode == "circular") since(c, 19); const char* name = mode == "constant"    ? "constant"
-                                                                         : mode == "reflect"   ? "reflect"
-                                                                         : mode == "replicate" ? "edge"
-                                                                                               : "wrap";
-                return pad(c, c.list(1), name, mode == "constant" ? 3 : 0);),
-        RL_RULE("aten::upsample_nearest1d", return resize(c, "nearest", false);),
-        RL_RULE("aten::upsample_nearest2d", return resize(c, "nearest", false);),
-        RL_RULE("aten::upsample_nearest3d", return resize(c, "nearest", false);),
-        RL_RULE("aten::upsample_linear1d", return resize(c, "linear", c.b(2));),
-        RL_RULE("aten::upsample_bilinear2d", return resize(c, "linear", c.b(2));),
-        RL_RULE("aten::upsample_trilinear3d", return resize(c, "linear", c.b(2));),
-        RL_RULE("aten::upsample_bicubic2d", return resize(c, "cubic", c.b(2));),
+                const char* name = mode == "constant"    ? "constant"
+                                   : mode == "reflect"   ? "reflect"
+                                   : mode == "replicate" ? "edge"
+                                                         : "wrap";
+                return pad(c, *c.in[1], name, mode == "constant" ? 3 : 0);),
+        RL_RULE("aten::upsample_nearest1d", return resize(c, "nearest", "asymmetric", "floor");),
+        RL_RULE("aten::_upsample_nearest_exact1d", return resize(c, "nearest", "half_pixel", "round_prefer_ceil");),
+        RL_RULE("aten::upsample_nearest2d", return resize(c, "nearest", "asymmetric", "floor");),
+        RL_RULE("aten::_upsample_nearest_exact2d", return resize(c, "nearest", "half_pixel", "round_prefer_ceil");),
+        RL_RULE("aten::upsample_nearest3d", return resize(c, "nearest", "asymmetric", "floor");),
+        RL_RULE("aten::_upsample_nearest_exact3d", return resize(c, "nearest", "half_pixel", "round_prefer_ceil");),
+        RL_RULE("aten::upsample_linear1d",
+                return resize(c, "linear", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
+        RL_RULE("aten::upsample_bilinear2d",
+                return resize(c, "linear", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
+        RL_RULE("aten::upsample_trilinear3d",
+                return resize(c, "linear", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
+        RL_RULE("aten::upsample_bicubic2d",
+                return resize(c, "cubic", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
         RL_RULE("aten::grid_sampler", return grid(c);), RL_RULE("aten::grid_sampler_2d", return grid(c);),
         RL_RULE("aten::pixel_shuffle", since(c, 11);
                 return {c.e.op("DepthToSpace", {c.t(0)}, {at("blocksize", c.i(1)), at("mode", "CRD")})};),

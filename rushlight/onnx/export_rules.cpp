@@ -81,12 +81,29 @@ Names_ split(C c, const List& sizes, int64_t axis) {
 }
 List sizes_of_parts(C c, int64_t axis) {
   List sizes;
+  c.size(0, axis);
   for (const Tensor& t : c.out[0].value.tensor_list()) sizes.push_back(t.size(axis));
   return sizes;
 }
 Name square(C c, const Name& x) { return c.e.op("Mul", {x, x}); }
 Names_ to(C c) {  // whichever overload: the dtype is the result's
   return {c.example(0).dtype() == c.dtype() ? c.t(0) : c.e.cast(c.t(0), c.dtype())};
+}
+
+Name ordered(Exporter& e, const Name& a, const Name& b, bool greater) {
+  if (e.opset >= 12) return e.op(greater ? "GreaterOrEqual" : "LessOrEqual", {a, b});
+  return e.op("Or", {e.op(greater ? "Greater" : "Less", {a, b}), e.op("Equal", {a, b})});
+}
+Name exp_minus_1(Exporter& e, const Name& x, DType d) {  // tanh(x / 2) * (exp(x) + 1)
+  Name half = e.op("Tanh", {e.op("Mul", {x, e.number(0.5, d)})});
+  return e.op("Mul", {half, e.op("Add", {e.op("Exp", {x}), e.number(1, d)})});
+}
+Name log_1_plus(Exporter& e, const Name& x, DType d) {
+  Name plain = e.op("Log", {e.op("Add", {x, e.number(1, d)})});
+  if (d != DType::Float32) return plain;  // onnxruntime has Atanh of float32 only
+  Name near = e.op("Less", {e.op("Abs", {x}), e.number(0.5, d)}), safe = e.op("Where", {near, x, e.number(0, d)});
+  Name small = e.op("Mul", {e.op("Atanh", {e.op("Div", {safe, e.op("Add", {safe, e.number(2, d)})})}), e.number(2, d)});
+  return e.op("Where", {near, small, plain});
 }
 
 const Rules& export_rules() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rushlight/kernels/copying.h"
 #include "rushlight/onnx/exporter.h"
 #include "rushlight/onnx/tensors.h"
 
@@ -43,6 +44,11 @@ Names_ tensors(C c, size_t k);
 Names_ split(C c, const List& sizes, int64_t axis);
 List sizes_of_parts(C c, int64_t axis);
 Name square(C c, const Name& x);
+// a <= b, or a >= b: false where one is NaN.
+Name ordered(Exporter& e, const Name& a, const Name& b, bool greater);
+// exp(x) - 1 and log(1 + x) with the digits that they have near 0.
+Name exp_minus_1(Exporter& e, const Name& x, DType d);
+Name log_1_plus(Exporter& e, const Name& x, DType d);
 Names_ to(C c);
 
 }  // namespace rushlight::onnx

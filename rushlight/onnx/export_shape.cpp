@@ -20,21 +20,22 @@ Names_ flatten(C c) {
   return {c.e.op("Reshape", {c.t(0), c.e.op("Concat", {head, tail}, {at("axis", 0)})})};
 }
 Names_ unflatten(C c) {
-  int64_t axis = c.axis(1), n = c.rank(0), made = c.out[0].value.tensor().dim() - n + 1;
-  List shape(size_t(axis), 0);  // those before it as they are
-  for (int64_t k = 0; k < made; k++) shape.push_back(c.out[0].value.tensor().size(axis + k));
-  if (axis == n - 1) return {reshape(c, c.t(0), shape)};
-  Name rest = c.e.slice(shape_of(c, c.t(0)), 0, c.e.ints({axis + 1}), c.e.ints({INT64_MAX}), 1);
-  return {c.e.op("Reshape", {c.t(0), c.e.op("Concat", {c.e.ints(shape), rest}, {at("axis", 0)})})};
+  int64_t axis = c.axis(1);
+  Names_ shape;
+  if (axis > 0) shape.push_back(c.e.ints(List(size_t(axis), 0)));  // those before it as they are
+  shape.push_back(c.e.joined(*c.in[2]));
+  if (axis < c.rank(0) - 1)
+    shape.push_back(c.e.slice(shape_of(c, c.t(0)), 0, c.e.ints({axis + 1}), c.e.ints({INT64_MAX}), 1));
+  return {c.e.op("Reshape", {c.t(0), c.e.op("Concat", shape, {at("axis", 0)})})};
 }
 Names_ squeeze(C c) {
   List axes;
   if (c.in.size() > 1 && c.has(1)) {
     for (int64_t a : normal(c.list(1), c.rank(0)))
-      if (c.rank(0) && c.example(0).size(a) == 1) axes.push_back(a);
+      if (c.rank(0) && c.example(0).size(a) == 1 && c.size(0, a) == 1) axes.push_back(a);
   } else {
     for (int64_t k = 0; k < c.rank(0); k++)
-      if (c.example(0).size(k) == 1) axes.push_back(k);
+      if (c.example(0).size(k) == 1 && c.size(0, k) == 1) axes.push_back(k);
   }
   return {axes.empty() ? c.t(0) : c.e.squeeze(c.t(0), axes)};
 }
@@ -70,50 +71,122 @@ Names_ select(C c) {
   Name i = c.in[2]->constant ? c.e.number(double(c.i(2)), DType::Int64) : c.t(2);
   return {c.e.op("Gather", {c.t(0), i}, {at("axis", c.axis(1))})};
 }
-Names_ index(C c) {  // index(self, Tensor?[] indices)
-  std::vector<Known> given;
-  if (c.in[1]->items) given = *c.in[1]->items;
-  else
-    for (size_t i = 0; i < (c.in[1]->value.is_tensor_list() ? c.in[1]->value.tensor_list().size()
-                                                            : c.in[1]->value.list().items.size());
-         i++) {
-      Known k;
-      k.value =
-          c.in[1]->value.is_tensor_list() ? IValue(c.in[1]->value.tensor_list()[i]) : c.in[1]->value.list().items[i];
-      given.push_back(k);
-    }
-  size_t first = given.size(), count = 0;
-  for (size_t i = 0; i < given.size(); i++)
-    if (!given[i].value.is_none()) {
-      first = std::min(first, i);
-      count++;
-    }
-  if (count == 0) return {c.t(0)};
-  Known& one = given[first];
-  DType d = one.value.tensor().dtype();
-  DType wide = DType::Int64;
-  if (d == DType::Bool || d == DType::UInt8) {
-    if (count != 1 || first != 0) refuse(c, "a mask beside other indices");
-    return {c.e.op("GatherND",
-                   {c.t(0), c.e.op("Transpose", {c.e.op("NonZero", {c.e.name_of(one)})}, {at("perm", List{1, 0})})})};
-  }
-  if (count == 1) return {c.e.op("Gather", {c.t(0), c.e.name_of(one, &wide)}, {at("axis", int64_t(first))})};
-  if (first != 0) refuse(c, "several tensors of indices that aren't those of the first dimensions");
+// Tensors of indices as one of places: [the shape that they have together, how many there are]. `axes`: the dimensions that they are of.
+struct Places {
+  Name name;
   int64_t dims = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (given[i].value.is_none()) refuse(c, "several tensors of indices with a gap");
-    dims = std::max(dims, given[i].value.tensor().dim());
+  List axes;
+};
+Places places_of(C c, size_t list) {
+  // A mask stands for the places where it is true, a tensor for each of its dimensions.
+  struct Index {
+    Name name;
+    int64_t dims, axis;
+  };
+  std::vector<Index> all;
+  DType wide = DType::Int64;
+  int64_t axis = 0;
+  for (Known& k : items_of(*c.in[list])) {
+    if (k.value.is_none()) {
+      axis++;
+      continue;
+    }
+    const Tensor& t = k.value.tensor();
+    if (t.dtype() != DType::Bool && t.dtype() != DType::UInt8) {
+      Name at = c.e.name_of(k, &wide);
+      // ONNX's GatherND counts from the end too; ScatterND in some runtimes doesn't.
+      all.push_back({at, t.dim(), axis++});
+      continue;
+    }
+    if (t.dim() == 0) refuse(c, "a mask without dimensions");
+    Name found = c.e.op("NonZero", {c.e.name_of(k)});
+    for (int64_t d = 0; d < t.dim(); d++)
+      all.push_back({c.e.op("Gather", {found, c.e.number(double(d), wide)}, {at("axis", 0)}), 1, axis++});
   }
+  Places p;
+  for (const Index& i : all) p.dims = std::max(p.dims, i.dims);
   Name zero;
-  for (size_t i = 0; i < count; i++) {  // all as large as they are together
-    Name n = c.e.op("Mul", {c.e.name_of(given[i], &wide), c.e.number(0, DType::Int64)});
-    zero = zero.empty() ? n : c.e.op("Add", {zero, n});
-  }
+  if (all.size() > 1)
+    for (const Index& i : all) {  // all as large as they are together
+      Name n = c.e.op("Mul", {i.name, c.e.number(0, wide)});
+      zero = zero.empty() ? n : c.e.op("Add", {zero, n});
+    }
   Names_ parts;
-  for (size_t i = 0; i < count; i++)
-    parts.push_back(c.e.unsqueeze(c.e.op("Add", {c.e.name_of(given[i], &wide), zero}), {dims}));
-  return {c.e.op("GatherND", {c.t(0), c.e.op("Concat", parts, {at("axis", dims)})})};
+  for (const Index& i : all) {
+    parts.push_back(c.e.unsqueeze(all.size() > 1 ? c.e.op("Add", {i.name, zero}) : i.name, {p.dims}));
+    p.axes.push_back(i.axis);
+  }
+  if (!parts.empty()) p.name = parts.size() == 1 ? parts[0] : c.e.op("Concat", parts, {at("axis", p.dims)});
+  return p;
 }
+// The indexed dimensions first.
+List first_of(const Places& p, int64_t rank) {
+  List order = p.axes;
+  for (int64_t k = 0; k < rank; k++)
+    if (std::find(p.axes.begin(), p.axes.end(), k) == p.axes.end()) order.push_back(k);
+  return order;
+}
+bool in_order(const List& order) {
+  for (size_t k = 0; k < order.size(); k++)
+    if (order[k] != int64_t(k)) return false;
+  return true;
+}
+Name permuted(C c, const Name& x, const List& order, bool back = false) {
+  if (in_order(order)) return x;
+  List perm = order;
+  if (back)
+    for (size_t k = 0; k < order.size(); k++) perm[size_t(order[k])] = int64_t(k);
+  return c.e.op("Transpose", {x}, {at("perm", perm)});
+}
+// Of x[:, i, j] the result's dimensions are where i's was; of x[i, :, j] they are the first.
+List result_order(const Places& p, int64_t rank) {
+  bool adjacent = true;
+  for (size_t k = 1; k < p.axes.size(); k++) adjacent &= p.axes[k] == p.axes[k - 1] + 1;
+  int64_t first = adjacent ? p.axes[0] : 0, n = rank - int64_t(p.axes.size()) + p.dims;
+  List order;  // of the result as GatherND has it: those of the places, then the rest
+  for (int64_t k = 0; k < first; k++) order.push_back(p.dims + k);
+  for (int64_t k = 0; k < p.dims; k++) order.push_back(k);
+  for (int64_t k = p.dims + first; k < n; k++) order.push_back(k);
+  return order;
+}
+Names_ index(C c) {  // index(self, Tensor?[] indices)
+  std::vector<Known> given = items_of(*c.in[1]);
+  const Known* one = nullptr;
+  int64_t axis = 0, count = 0;
+  for (size_t i = 0; i < given.size(); i++)
+    if (!given[i].value.is_none()) one = &given[i], axis = int64_t(i), count++;
+  if (!count) return {c.t(0)};
+  DType d = one->value.tensor().dtype(), wide = DType::Int64;
+  if (count == 1 && d != DType::Bool && d != DType::UInt8)
+    return {c.e.op("Gather", {c.t(0), c.e.name_of(given[size_t(axis)], &wide)}, {at("axis", axis)})};
+  since(c, 11);
+  Places p = places_of(c, 1);
+  Name y = c.e.op("GatherND", {permuted(c, c.t(0), first_of(p, c.rank(0))), p.name});
+  return {permuted(c, y, result_order(p, c.rank(0)))};
+}
+Names_ index_put(C c) {  // index_put(self, Tensor?[] indices, values, accumulate)
+  bool adds = c.b(3);
+  since(c, adds ? 16 : 11);
+  Places p = places_of(c, 1);
+  if (p.axes.empty()) refuse(c, "no indices");
+  List order = first_of(p, c.rank(0));
+  Name x = permuted(c, c.t(0), order), shape = shape_of(c, x);
+  // Values as large as what they replace, in the result's order, and then in ONNX's.
+  Name front = c.e.slice(shape_of(c, p.name), 0, c.e.ints({0}), c.e.ints({p.dims}), 1);
+  Name back = c.e.slice(shape, 0, c.e.ints({int64_t(p.axes.size())}), c.e.ints({INT64_MAX}), 1);
+  Name wanted = c.e.op("Concat", {front, back}, {at("axis", 0)}), v = c.as(2, c.dtype());
+  List turned = result_order(p, c.rank(0));
+  if (!in_order(turned)) {
+    Name as_result = c.e.op("Gather", {wanted, c.e.ints(turned)}, {at("axis", 0)});
+    v = permuted(c, c.e.op("Expand", {v, as_result}), turned, true);
+  } else {
+    v = c.e.op("Expand", {v, wanted});
+  }
+  AttributeList a;
+  if (adds) a.push_back(at("reduction", "add"));
+  return {permuted(c, c.e.op("ScatterND", {x, p.name, v}, a), order, true)};
+}
+
 Names_ extreme(C c, const char* type, const char* arg) {
   // max(self), max(self, other), max(self, dim, keepdim) -> values, indices
   if (c.in.size() == 1)
@@ -177,6 +250,26 @@ Names_ scatter(C c, const char* reduction) {
   }
   return {c.e.op("ScatterElements", {c.t(0), c.t(2), source}, a)};
 }
+// The elements that sizes and strides pick, by their places: the tensor's own are taken to be those of a contiguous one.
+Names_ as_strided(C c) {
+  if (!c.example(0).is_contiguous()) refuse(c, "a tensor that isn't contiguous");
+  for (int64_t k = 0; k < c.rank(0); k++) c.size(0, k);
+  List sizes = c.list(1), strides = c.list(2);
+  int64_t n = 1, offset = c.in.size() > 3 && c.has(3) ? c.i(3) : 0;
+  for (int64_t s : sizes) n *= s;
+  Tensor at_ = empty_tensor({n}, DType::Int64);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t place = offset, rest = i;
+    for (size_t k = sizes.size(); k-- > 0;) {
+      place += rest % sizes[k] * strides[k];
+      rest /= sizes[k];
+    }
+    at_.data<int64_t>()[i] = place;
+  }
+  Name y = c.e.op("Gather", {reshape(c, c.t(0), {-1}), c.e.constant(at_)}, {at("axis", 0)});
+  return {reshape(c, y, sizes)};
+}
+
 Names_ norm(C c) {  // norm(self, p, dim, keepdim), linalg_vector_norm(self, ord, dim, keepdim)
   double p = c.has(1) ? c.f(1) : 2;
   List axes = c.in.size() > 2 ? axes_of(c, 2) : List();
@@ -184,7 +277,10 @@ Names_ norm(C c) {  // norm(self, p, dim, keepdim), linalg_vector_norm(self, ord
   Name x = c.promoted(0);
   if (p == 1) return {c.e.reduce("ReduceL1", x, axes, keep)};
   if (p == 2) return {c.e.reduce("ReduceL2", x, axes, keep)};
-  if (p == 0) refuse(c, "the number of elements that aren't 0");
+  if (p == 0) {
+    Name some = c.e.cast(c.e.op("Not", {c.e.op("Equal", {x, c.e.number(0, c.dtype())})}), c.dtype());
+    return {c.e.reduce("ReduceSum", some, axes, keep)};
+  }
   Name a = c.e.op("Abs", {x});
   if (std::isinf(p)) return {c.e.reduce(p > 0 ? "ReduceMax" : "ReduceMin", a, axes, keep)};
   Name s = c.e.reduce("ReduceSum", c.e.op("Pow", {a, c.e.number(p, c.dtype())}), axes, keep);
@@ -250,10 +346,13 @@ Rules shape_rules() {
                 return {c.e.op("Concat", parts, {at("axis", axis < 0 ? axis + n : axis)})};),
         RL_RULE("aten::split", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
         RL_RULE("aten::split_with_sizes", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
-        RL_RULE("aten::chunk", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
+        RL_RULE("aten::chunk", int64_t axis = c.axis(2); size_t n = c.out[0].value.tensor_list().size();
+                if (c.e.opset >= 18 && int64_t(n) == c.i(1) && !c.is_fixed(*c.in[0], axis)) return c.e.ops(
+                    "Split", {c.t(0)}, n, {at("axis", axis), at("num_outputs", int64_t(n))});
+                return split(c, sizes_of_parts(c, axis), axis);),
         RL_RULE("aten::tensor_split", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
         RL_RULE("aten::unbind", int64_t axis = c.axis(1);
-                Names_ parts = split(c, List(size_t(c.example(0).size(axis)), 1), axis);
+                Names_ parts = split(c, List(size_t(c.size(0, axis)), 1), axis);
                 for (Name& p : parts) p = c.e.squeeze(p, {axis}); return parts;),
         RL_RULE("aten::select", return select(c);),
         RL_RULE("aten::slice",
@@ -265,15 +364,29 @@ Rules shape_rules() {
         RL_RULE("aten::index_select", return {c.e.op("Gather", {c.t(0), c.t(2)}, {at("axis", c.axis(1))})};),
         RL_RULE("aten::gather", since(c, 11);
                 return {c.e.op("GatherElements", {c.t(0), c.t(2)}, {at("axis", c.axis(1))})};),
-        RL_RULE("aten::index", return index(c);), RL_RULE("aten::scatter", return scatter(c, "");),
-        RL_RULE("aten::scatter_add", return scatter(c, "add");),
+        RL_RULE("aten::index", return index(c);), RL_RULE("aten::index_put", return index_put(c);),
+        RL_RULE(
+            "aten::scatter_reduce", std::string by(c.need(4).to_string()); Name x = c.t(0);
+            if (by == "mean") { refuse(c, "mean"); } if (c.in.size() > 5 && !c.b(5)) refuse(c, "include_self=False");
+            since(c, by == "amax" || by == "amin" ? 18 : 16); const char* named = by == "sum"    ? "add"
+                                                                                  : by == "prod" ? "mul"
+                                                                                  : by == "amax" ? "max"
+                                                                                                 : "min";
+            return {c.e.op("ScatterElements", {x, c.t(2), c.t(3)}, {at("axis", c.axis(1)), at("reduction", named)})};),
+        RL_RULE("aten::as_strided", return as_strided(c);),
+        RL_RULE("aten::_unique2", since(c, 11); Names_ y = c.e.ops("Unique", {c.t(0)}, 4, {at("sorted", 1)});
+                Name of = shape_of(c, c.t(0)); return {y[0], c.e.op("Reshape", {y[2], of}), y[3]};),
+        RL_RULE("aten::unique_dim", since(c, 11);
+                Names_ y = c.e.ops("Unique", {c.t(0)}, 4, {at("sorted", 1), at("axis", c.axis(1))});
+                return {y[0], y[2], y[3]};),
+        RL_RULE("aten::scatter", return scatter(c, "");), RL_RULE("aten::scatter_add", return scatter(c, "add");),
         RL_RULE("aten::flip", Name x = c.t(0); for (int64_t a : normal(c.list(1), c.rank(0))) x =
                                                    c.e.slice(x, a, c.e.ints({-1}), c.e.ints({INT64_MIN + 1}), -1);
                 return {x};),
         RL_RULE(
             "aten::roll", List shifts = c.list(1), axes = normal(c.list(2), c.rank(0));
             if (axes.empty()) refuse(c, "no dims"); Name x = c.t(0); for (size_t k = 0; k < axes.size(); k++) {
-              int64_t n = c.example(0).size(axes[k]), by = n ? ((shifts[k] % n) + n) % n : 0;
+              int64_t n = c.size(0, axes[k]), by = n ? ((shifts[k] % n) + n) % n : 0;
               if (!by) continue;
               Name tail = c.e.slice(x, axes[k], c.e.ints({-by}), c.e.ints({INT64_MAX}), 1),
                    head = c.e.slice(x, axes[k], c.e.ints({0}), c.e.ints({-by}), 1);
@@ -306,12 +419,12 @@ Rules shape_rules() {
             "TopK", {c.t(0), k}, 2, {at("axis", c.axis(2)), at("largest", c.b(3)), at("sorted", c.b(4))});),
         RL_RULE("aten::sort", return sorted(c, c.in.size() > 3 ? 2 : 1, c.in.size() > 3 ? 3 : 2);),
         RL_RULE("aten::argsort", return {sorted(c, c.in.size() > 3 ? 2 : 1, c.in.size() > 3 ? 3 : 2)[1]};),
-        RL_RULE("aten::nonzero",
+        RL_RULE("aten::nonzero", if (c.rank(0) == 0) refuse(c, "a tensor without dimensions");
                 return {c.e.op("Transpose", {c.e.op("NonZero", {c.t(0)})}, {at("perm", List{1, 0})})};),
         RL_RULE("aten::tril", return triangle(c, 0);), RL_RULE("aten::triu", return triangle(c, 1);),
         RL_RULE("aten::one_hot", Tensor v = empty_tensor({2}, DType::Int64); v.data<int64_t>()[0] = 0;
                 v.data<int64_t>()[1] = 1;
-                return {c.e.op("OneHot", {c.t(0), c.e.ints({c.out[0].value.tensor().size(-1)}), c.e.constant(v)})};),
+                return {c.e.op("OneHot", {c.t(0), c.e.ints({c.result_size(0, -1)}), c.e.constant(v)})};),
         RL_RULE("aten::cosine_similarity", int64_t axis = c.axis(2);
                 Name dot = c.e.reduce("ReduceSum", c.e.op("Mul", {c.t(0), c.t(1)}), {axis}, false);
                 Name eps = c.e.number(c.f(3), c.dtype());
@@ -321,9 +434,9 @@ Rules shape_rules() {
         // tensors that are made, and what only changes how a value is seen
         RL_RULE("aten::zeros", return created(c, 0, 0);), RL_RULE("aten::ones", return created(c, 0, 1);),
         RL_RULE("aten::full", return created(c, 0, c.f(1));), RL_RULE("aten::new_zeros", return created(c, 1, 0);),
-        RL_RULE("aten::new_ones", return created(c, 1, 1);), RL_RULE("aten::new_full", return created(c, 1, c.f(2));),
-        RL_RULE("aten::empty", return created(c, 0, 0);), RL_RULE("aten::zeros_like", return created_like(c, 0);),
-        RL_RULE("aten::ones_like", return created_like(c, 1);),
+        RL_RULE("aten::new_ones", return created(c, 1, 1);), RL_RULE("aten::new_empty", return created(c, 1, 0);),
+        RL_RULE("aten::new_full", return created(c, 1, c.f(2));), RL_RULE("aten::empty", return created(c, 0, 0);),
+        RL_RULE("aten::zeros_like", return created_like(c, 0);), RL_RULE("aten::ones_like", return created_like(c, 1);),
         RL_RULE("aten::full_like", return created_like(c, c.f(1));),
         RL_RULE("aten::empty_like", return created_like(c, 0);), RL_RULE("aten::arange", return arange(c);),
         RL_RULE("aten::to", return to(c);), RL_RULE("aten::type_as", return to(c);),

@@ -2,26 +2,33 @@
 #pragma once
 #include "rushlight/onnx/export.h"
 #include "rushlight/onnx/proto.h"
+#include "rushlight/script/ast.h"
 
 namespace rushlight::onnx {
 
 // A value: what it is in the example, and where it stands in the model ("" for constants that nobody asked for yet).
 struct Known {
   IValue value;
+  IValue other;  // the same where the dynamic axes are twice as long; None where that isn't known
   std::string name;
   std::shared_ptr<std::vector<Known>> items;  // of lists and tuples that depend on an input
   bool constant = true;
+  bool of_sizes = false;  // depends on nothing but sizes of the inputs
 };
+
+// The items of a list or tuple.
+std::vector<Known> items_of(const Known& k);
 
 struct AttributeValue {
   std::string name;
-  enum { I, F, S, Is, Fs, T, G } kind;
+  enum { I, F, S, Is, Fs, T, G, Ss } kind;
   int64_t i = 0;
   double f = 0;
   std::string s;  // of G: the graph's bytes
   std::vector<int64_t> is;
   std::vector<double> fs;
   Tensor t;
+  std::vector<std::string> ss;
 };
 inline AttributeValue at(std::string n, int64_t v) { return {std::move(n), AttributeValue::I, v}; }
 inline AttributeValue at(std::string n, int v) { return {std::move(n), AttributeValue::I, v}; }
@@ -31,6 +38,11 @@ inline AttributeValue at(std::string n, const char* v) { return {std::move(n), A
 inline AttributeValue at(std::string n, std::string v) { return {std::move(n), AttributeValue::S, 0, 0, std::move(v)}; }
 inline AttributeValue at(std::string n, std::vector<int64_t> v) {
   return {std::move(n), AttributeValue::Is, 0, 0, {}, std::move(v)};
+}
+inline AttributeValue at(std::string n, std::vector<std::string> v) {
+  AttributeValue a{std::move(n), AttributeValue::Ss};
+  a.ss = std::move(v);
+  return a;
 }
 using AttributeList = std::vector<AttributeValue>;
 using Name = std::string;
@@ -46,6 +58,7 @@ class Exporter {
   Names_ ops(const char* type, const Names_& inputs, size_t outputs, const AttributeList& attributes = {},
              const char* domain = "");
   Name constant(const Tensor& t);
+  Name scalar(const Scalar& v, DType d);               // a constant without dimensions
   Name ints(const std::vector<int64_t>& v);            // a constant, one dimension
   Name number(double v, DType d, bool scalar = true);  // a constant
   Name cast(const Name& x, DType to);
@@ -60,9 +73,12 @@ class Exporter {
 
   const ExportOptions& options;
   int opset;
-  std::vector<std::string> nodes;  // serialized
+  std::vector<std::string> nodes;      // serialized, of the graph that is being written
+  std::vector<std::string> top;        // those before all others: what every graph in a node sees
+  std::map<std::string, int> domains;  // of the nodes so far, and their versions
   std::vector<std::pair<Name, Tensor>> initialisers;
   std::map<const void*, Name> known_tensors;
+  std::vector<Tensor> kept;  // so that no other tensor gets their address
   int count = 0;
 };
 
@@ -80,6 +96,11 @@ struct Call {
   // As the result's dtype, which numbers and other dtypes are converted to.
   Name promoted(size_t i) const { return as(i, out[0].value.tensor().dtype()); }
   Name as(size_t i, DType d) const { return e.name_of(*in[i], &d); }
+  // A size that the model is to hold as a number. Throws NotImplementedError where it belongs to a dynamic axis.
+  int64_t size(size_t k, int64_t axis) const { return fixed(*in[k], axis); }
+  int64_t result_size(size_t k, int64_t axis) const { return fixed(out[k], axis); }
+  int64_t fixed(const Known& k, int64_t axis) const;
+  bool is_fixed(const Known& k, int64_t axis) const;
   int64_t i(size_t k) const { return need(k).to_int(); }
   double f(size_t k) const {
     return need(k).is_int()    ? double(need(k).to_int())
@@ -101,5 +122,9 @@ struct Call {
 // Gives the names of the node's outputs.
 using ExportRule = Names_ (*)(Call& c);
 const std::map<std::string, ExportRule>& export_rules();
+// The steps of a pointwise operator's formula as nodes. Empty: it is none, or a step has no counterpart.
+Names_ by_formula(Call& c);
+// What an operator of ATen's consists of, a function of TorchScript. Null where there is none; see export_texts.cpp.
+script::StmtPtr export_text(const std::string& name);
 
 }  // namespace rushlight::onnx

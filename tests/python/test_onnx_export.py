@@ -102,6 +102,7 @@ FUNCTIONS = {
     "slices": lambda x, y: (x[:, 1:], x[0], x[..., ::2], x[:, -1], x.chunk(2, 2)[1], x.split([1, 2], 1)[1], x.unbind(1)[2], x.flip(1), torch.roll(x, 1, 2), x[:, [2, 0]]),
     "choices": lambda x, y: (torch.where(x > 0, x, y), x.masked_fill(y > 0, 0.5), torch.maximum(x, y), x.topk(2, 1)[0], x.sort(2)[0], x.cumsum(1)),
     "products": lambda x, y: (torch.matmul(x, y.transpose(1, 2)), torch.einsum("bij,bkj->bik", x, y), torch.baddbmm(torch.zeros(2, 3, 3), x, y.transpose(1, 2))),
+    "softplus": lambda x, y: (F.softplus(x, 2.0, 1.0), F.softplus(x * 30)),
     "dtypes": lambda x, y: (x.to(torch.float64) + 1, x.long(), (x > 0).float() * y, x.int() + 1.5),
 }  # fmt: skip
 
@@ -124,6 +125,93 @@ def test_activations(module):
 def test_functions(name):
     torch.manual_seed(0)
     check(Lambda(FUNCTIONS[name]), torch.randn(2, 3, 4), torch.randn(2, 3, 4), opset=17)
+
+
+def test_formulas_and_parts_stand_for_operators_without_a_rule():
+    x = torch.tensor([[-2.0, -1e-6, 0.0], [1e-6, 0.5, 3.0]])
+    y = torch.tensor([[1.0, -1.0, float("nan")], [0.0, 2.0, -0.5]])
+    formulas = Lambda(lambda x, y: (torch.atan2(x, y), torch.copysign(x, y), torch.heaviside(x, y), torch.logaddexp(x, x + 1), x.sinc(), x.frac(), y.nan_to_num(),
+                                    x.log1p(), x.expm1(), torch.fmax(x, y), x <= y, x >= y, torch.xlogy(x.abs(), x.abs() + 1), y.isfinite(), x.signbit()))  # fmt: skip
+    check(formulas, x, y, opset=18, dynamic=True, others=[(x.repeat(3, 1), y.repeat(3, 1))])
+    parts = Lambda(lambda x, y: (torch.cov(x), torch.kron(x, y[:, :2]), x.rot90(), *torch.std_mean(x, 1)))  # fmt: skip
+    check(parts, x, y)
+
+
+def test_cross_attention_is_no_self_attention():
+    attention = nn.MultiheadAttention(4, 2, add_bias_kv=True)
+    check(attention, torch.randn(3, 2, 4), torch.randn(5, 2, 4), torch.randn(5, 2, 4))
+
+
+def test_indices_and_masks():
+    x, v = torch.randn(4, 3, 5), torch.randn(2, 5)
+    i, j = torch.tensor([0, 2]), torch.tensor([1, -1])
+
+    def read(x, i, j):
+        return x[i, j], x[:, i, j], x[i, :, j], x[..., j], x[x[:, 0, 0] > 0], x[:, i][..., None], x[i[:, None], j]
+
+    def put(x, v, i, j):
+        a, b, c = x.clone(), x.clone(), x.clone()
+        a[i, j] = v
+        b[x > 0] = 0.5
+        c[:, i] += 1
+        return (
+            a,
+            b,
+            c,
+            x.index_add(0, i, x[:2]),
+            x.index_copy(1, i, x[:, :2]),
+            x.index_fill(2, i, 7.0),
+            x.index_put((i, j), v, True),
+        )
+
+    check(Lambda(read), x, i, j, opset=18)
+    check(Lambda(put), x, v, i, j, opset=18)
+
+
+def test_parts_of_tensors_are_written_to():
+    def f(x, y):
+        first = x[0]
+        z = torch.zeros(3, 4)
+        z[1] = x[2]
+        z[:, 2:].mul_(2).add_(y[:, 2:])
+        z.t()[0].copy_(y[:, 1])
+        x = x + 0
+        row, turned = x[1], x.t()
+        x.diagonal()[:2].mul_(3)
+        x[:, 1] = 5
+        row.add_(1)
+        turned[0] -= y[:, 0]
+        table = torch.zeros(2, 3)
+        table[0, 1] = 3
+        x.view(-1)[2:4].fill_(7)
+        return first, z, x, row, turned.relu_(), table * x[:2, :3]
+
+    check(Lambda(f), torch.randn(3, 4), torch.randn(3, 4))
+    g = Lambda(lambda x: (lambda y: (y[:, 1].zero_(), y)[1])(x * 2))
+    check(g, torch.randn(3, 4), dynamic=True, opset=17, others=[(torch.randn(5, 4),)])
+
+
+def test_losses_and_what_else_consists_of_other_operators():
+    torch.manual_seed(0)
+    logits, target = torch.randn(5, 4), torch.tensor([0, 3, -100, 1, 2])
+
+    def losses(x, t):
+        return (F.cross_entropy(x, t), F.nll_loss(x.log_softmax(1), t, reduction="sum"), F.binary_cross_entropy(x.sigmoid(), x.relu().clamp(0, 1)),
+                F.binary_cross_entropy_with_logits(x, x.relu()), F.smooth_l1_loss(x, x * 2), F.kl_div(x, x.exp()), F.cosine_embedding_loss(x, x + 1, t.sign()))  # fmt: skip
+
+    check(Lambda(losses), logits, target, opset=18, dynamic=True, others=[(torch.randn(3, 4), torch.tensor([1, 2, 0]))])
+
+    def others(x, t):
+        return (x.diagonal(1), torch.diag_embed(x, -1), x.unfold(1, 2, 1), x.kthvalue(2, 1)[0], x.median(0)[0], x.nansum(), x.cumprod(1), x.logcumsumexp(1),
+                torch.cdist(x, x + 1), torch.bucketize(x, x[0].sort()[0]), torch.isin(t, t[:2]), x.take(t.abs() % 3), x.aminmax()[0], torch.vdot(x[0], x[1]))  # fmt: skip
+
+    check(Lambda(others), logits, target, opset=18)
+    check(Lambda(lambda x: (F.adaptive_avg_pool2d(x, (4, 3)), F.avg_pool2d(x, 2, divisor_override=3), F.pad(x, (1, 2, 0, 1), mode="circular"), F.pad(x, (-1, 2)), F.interpolate(x, scale_factor=1.6, mode="nearest-exact"))), image(), opset=17)  # fmt: skip
+
+
+def test_a_tensor_without_dimensions_counts_as_one_of_a_dimension():
+    f = Lambda(lambda x: (x.any(0), x.sum(0, keepdim=True), x.argmax(0), x.softmax(0), x.max(0)[0], x.index_select(0, torch.tensor([0])), x.cumsum(0)))  # fmt: skip
+    check(f, torch.tensor(2.5))
 
 
 def test_dynamic_axes_take_other_sizes():
@@ -199,19 +287,12 @@ def test_what_onnx_cannot_say_is_an_error_that_names_it():
     for function, match in (
         (lambda x: torch.scatter(x, 0, torch.tensor([[0, 1]]), x, reduce="add"), "reduce"),
         (lambda x: F.rrelu(x, training=True), "random slopes"),
-        (lambda x: x.norm(p=0), "aren't 0"),
+        (lambda x: x.sum().nonzero(), "without dimensions"),
     ):
         with pytest.raises(NotImplementedError, match=match):
             torch.onnx.export(Lambda(function), (torch.ones(2, 2),), opset_version=17)
     with pytest.raises(ValueError, match="opset_version 99"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), opset_version=99)
 
-    def part(x):
-        y = x + 0
-        y[:, 0].add_(1)
-        return y
-
-    with pytest.raises(NotImplementedError, match="a part of a tensor"):
-        torch.onnx.export(Lambda(part), (torch.ones(2, 2),))
     with pytest.raises(NotImplementedError, match="custom_translation_table"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), custom_translation_table={"a": 1})

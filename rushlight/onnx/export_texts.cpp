@@ -1,0 +1,246 @@
+// What operators consist of that ONNX has not, as TorchScript: a function named as the operator is, whose parameters are arguments of its
+// schema by their names. Arguments that an overload has and the function doesn't have to be None, or what the schema says by itself; parameters that
+// an overload hasn't take the function's default. Sizes that a text asks for are computed by the model where an axis is dynamic.
+#include <map>
+#include <mutex>
+
+#include "rushlight/onnx/exporter.h"
+#include "rushlight/script/parser.h"
+
+namespace rushlight::onnx {
+namespace {
+
+const char* const kTexts = R"py(
+def addmv(self: Any, mat: Any, vec: Any, beta: Any = 1, alpha: Any = 1):
+    return self * beta + torch.matmul(mat, vec) * alpha
+
+def vdot(self: Any, other: Any):
+    return torch.matmul(self, other)
+
+def aminmax(self: Any, dim: Any = None, keepdim: Any = False):
+    if dim is None:
+        return torch.amin(self, [], keepdim), torch.amax(self, [], keepdim)
+    return torch.amin(self, [dim], keepdim), torch.amax(self, [dim], keepdim)
+
+def median(self: Any, dim: Any = None, keepdim: Any = False):
+    if dim is None:
+        return torch.kthvalue(self.reshape(-1), (self.numel() + 1) // 2)[0]
+    return torch.kthvalue(self, (self.size(dim) + 1) // 2, dim, keepdim)
+
+def kthvalue(self: Any, k: Any, dim: Any = -1, keepdim: Any = False):
+    values, indices = torch.topk(self, k, dim, False, True)
+    if keepdim:
+        return values.narrow(dim, k - 1, 1), indices.narrow(dim, k - 1, 1)
+    return values.select(dim, k - 1), indices.select(dim, k - 1)
+
+def nansum(self: Any, dim: Any = None, keepdim: Any = False):
+    if dim is None:
+        return torch.sum(torch.where(torch.isnan(self), torch.zeros_like(self), self))
+    return torch.sum(torch.where(torch.isnan(self), torch.zeros_like(self), self), dim, keepdim)
+
+def count_nonzero(self: Any, dim: Any = None):
+    if dim is None:
+        return (self != 0).long().sum()
+    return (self != 0).long().sum(dim)
+
+def _reduced(x: Any, reduction: Any):
+    if reduction == 0:
+        return x
+    if reduction == 1:
+        return torch.mean(x)
+    return torch.sum(x)
+
+def binary_cross_entropy(self: Any, target: Any, weight: Any = None, reduction: Any = 1):
+    x = -(target * torch.clamp(torch.log(self), min=-100.0) + (1 - target) * torch.clamp(torch.log(1 - self), min=-100.0))
+    if weight is None:
+        return _reduced(x, reduction)
+    return _reduced(x * weight, reduction)
+
+def nll_loss_forward(self: Any, target: Any, weight: Any = None, reduction: Any = 1, ignore_index: Any = -100):
+    counts = target != ignore_index
+    place = torch.where(counts, target, torch.zeros_like(target))
+    if self.dim() == 1:
+        picked = self.gather(0, place.reshape(1)).squeeze(0)
+    else:
+        picked = self.gather(1, place.unsqueeze(1)).squeeze(1)
+    if weight is None:
+        each = counts.to(self.dtype)
+    else:
+        each = torch.where(counts, weight.index_select(0, place.reshape(-1)).reshape_as(place), torch.zeros_like(picked))
+    loss = -picked * each
+    total = each.sum()
+    if reduction == 0:
+        return torch.where(counts, loss, torch.zeros_like(loss)), torch.zeros_like(total)
+    if reduction == 1:
+        return loss.sum() / total, total
+    return loss.sum(), total
+
+def _native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: Any):
+    axes = [-1 - i for i in range(len(normalized_shape))]
+    mean = input.mean(axes, True)
+    off = input - mean
+    inverse = torch.rsqrt((off * off).mean(axes, True) + eps)
+    return torch.layer_norm(input, normalized_shape, weight, bias, eps), mean, inverse
+
+def _safe_softmax(self: Any, dim: Any):
+    hidden = (self == -float("inf")).all(dim, True)
+    return torch.where(hidden, torch.zeros_like(self), torch.softmax(torch.where(hidden, torch.zeros_like(self), self), dim))
+
+def _softmax_backward_data(grad_output: Any, output: Any, dim: Any, input_dtype: Any):
+    return output * (grad_output - (output * grad_output).sum(dim, True))
+
+def bucketize(self: Any, boundaries: Any, out_int32: Any = False, right: Any = False):
+    return torch.searchsorted(boundaries, self, out_int32=out_int32, right=right)
+
+def searchsorted(sorted_sequence: Any, self: Any, out_int32: Any = False, right: Any = False, side: Any = None):
+    if sorted_sequence.dim() == 1:
+        edges = sorted_sequence
+    else:
+        edges = sorted_sequence.unsqueeze(-2)
+    x = self.unsqueeze(-1)
+    if right or side == "right":
+        below = edges <= x
+    else:
+        below = edges < x
+    if out_int32:
+        return below.int().sum(-1).int()
+    return below.long().sum(-1)
+
+def isin(elements: Any, test_elements: Any, assume_unique: Any = False, invert: Any = False):
+    found = (elements.unsqueeze(-1) == test_elements.reshape(-1)).any(-1)
+    if invert:
+        return ~found
+    return found
+
+def take(self: Any, index: Any):
+    n = self.numel()
+    return self.reshape(-1).index_select(0, torch.where(index < 0, index + n, index).reshape(-1)).reshape(index.size())
+
+def masked_select(self: Any, mask: Any):
+    x, m = torch.broadcast_tensors(self, mask)
+    return x.reshape(-1).index_select(0, torch.nonzero(m.reshape(-1)).squeeze(1))
+
+def masked_scatter(self: Any, mask: Any, source: Any):
+    m = mask.expand_as(self).reshape(-1)
+    place = torch.clamp(m.long().cumsum(0) - 1, min=0)
+    return torch.where(m, source.reshape(-1).index_select(0, place), self.reshape(-1)).reshape(self.size())
+
+def _along(index: Any, dim: Any, like: Any):
+    sizes = [1] * like.dim()
+    sizes[dim] = -1
+    return index.reshape(sizes).expand_as(like)
+
+def index_add(self: Any, dim: Any, index: Any, source: Any, alpha: Any = 1):
+    s = source * alpha
+    return self.scatter_add(dim, _along(index, dim, s), s)
+
+def index_copy(self: Any, dim: Any, index: Any, source: Any):
+    return self.scatter(dim, _along(index, dim, source), source)
+
+def index_fill(self: Any, dim: Any, index: Any, value: Any):
+    rows = self.index_select(dim, index.reshape(-1))
+    return self.scatter(dim, _along(index, dim, rows), torch.zeros_like(rows) + value)
+
+def fill(self: Any, value: Any):
+    return torch.zeros_like(self) + value
+
+def zero(self: Any):
+    return torch.zeros_like(self)
+
+def diagonal(self: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1):
+    x = torch.movedim(self, [dim1, dim2], [-2, -1])
+    if offset >= 0:
+        n = min(x.size(-2), x.size(-1) - offset)
+    else:
+        n = min(x.size(-2) + offset, x.size(-1))
+    at = torch.arange(n)
+    rows = x.narrow(-2, max(-offset, 0), n)
+    return torch.gather(rows, -1, (at + max(offset, 0)).unsqueeze(-1).expand(rows.size()[:-1] + [1])).squeeze(-1)
+
+def diag_embed(self: Any, offset: Any = 0, dim1: Any = -2, dim2: Any = -1):
+    n = self.size(-1) + abs(offset)
+    at = torch.arange(n)
+    hit = (at.unsqueeze(0) - at.unsqueeze(1)) == offset
+    if offset >= 0:
+        wide = torch.constant_pad_nd(self, [offset, 0])
+    else:
+        wide = torch.constant_pad_nd(self, [0, -offset])
+    square = torch.where(hit, wide.unsqueeze(-2), torch.zeros_like(wide).unsqueeze(-2))
+    return torch.movedim(square, [-2, -1], [dim1, dim2])
+
+def unfold(self: Any, dimension: Any, size: Any, step: Any):
+    d = dimension
+    if self.dim() == 0:
+        return self.reshape(1)
+    if d < 0:
+        d = d + self.dim()
+    starts = torch.arange(0, self.size(d) - size + 1, step)
+    at = starts.unsqueeze(1) + torch.arange(size)
+    rows = self.index_select(d, at.reshape(-1)).unflatten(d, [-1, size])
+    return torch.movedim(rows, d + 1, -1)
+
+def pdist(self: Any, p: Any = 2.0):
+    n = self.size(0)
+    at = torch.triu_indices(n, n, 1)
+    return torch.norm(self.index_select(0, at[0]) - self.index_select(0, at[1]), p, 1)
+
+def _cdist_forward(x1: Any, x2: Any, p: Any, compute_mode: Any):
+    return torch.norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+def cumprod(self: Any, dim: Any):
+    x = torch.movedim(self, dim, -1)
+    at = torch.arange(x.size(-1))
+    kept = torch.where(at.unsqueeze(0) <= at.unsqueeze(1), x.unsqueeze(-2), torch.ones_like(x).unsqueeze(-2))
+    return torch.movedim(torch.prod(kept, -1), -1, dim)
+
+def logcumsumexp(self: Any, dim: Any):
+    x = torch.movedim(self, dim, -1)
+    at = torch.arange(x.size(-1))
+    low = torch.where(at.unsqueeze(0) <= at.unsqueeze(1), x.unsqueeze(-2), torch.zeros_like(x).unsqueeze(-2) - float("inf"))
+    return torch.movedim(torch.logsumexp(low, [-1]), -1, dim)
+
+
+def _linalg_slogdet(A: Any):
+    d = torch.det(A)
+    return torch.sign(d), torch.log(torch.abs(d)), d, d
+
+def _embedding_bag(weight: Any, indices: Any, offsets: Any, mode: Any = 0, scale_grad_by_freq: Any = False, sparse: Any = False, per_sample_weights: Any = None, include_last_offset: Any = False, padding_idx: Any = -1):
+    starts = offsets
+    if include_last_offset:
+        starts = offsets[:-1]
+    rows = weight.index_select(0, indices)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(1)
+    bag = (starts.unsqueeze(1) <= torch.arange(indices.size(0)).unsqueeze(0)).long().sum(0) - 1
+    here = bag.unsqueeze(0) == torch.arange(starts.size(0)).unsqueeze(1)
+    if padding_idx >= 0:
+        here = torch.logical_and(here, (indices != padding_idx).unsqueeze(0))
+    if mode == 2:
+        low = torch.where(here.unsqueeze(-1), rows.unsqueeze(0), torch.zeros_like(rows).unsqueeze(0) - float("inf")).amax([1])
+        out = torch.where(here.any(1, True), low, torch.zeros_like(low))
+    else:
+        out = torch.matmul(here.to(rows.dtype), rows)
+        if mode == 1:
+            out = out / torch.clamp(here.to(rows.dtype).sum(1, True), min=1.0)
+    return out, bag, bag, bag
+)py";
+
+}  // namespace
+
+script::StmtPtr export_text(const std::string& name) {
+  static std::mutex lock;
+  static auto& parsed = *new std::map<std::string, script::StmtPtr>;
+  std::lock_guard guard(lock);
+  if (auto found = parsed.find(name); found != parsed.end()) return found->second;
+  std::string_view all = kTexts;
+  size_t at = all.find("\ndef " + name + "(");
+  script::StmtPtr def;
+  if (at != all.npos) {
+    size_t end = all.find("\ndef ", at + 1);
+    std::string text(all.substr(at + 1, end == all.npos ? end : end - at));
+    def = script::parse_module(std::make_shared<script::Source>(script::Source{text, "<" + name + " for ONNX>"})).at(0);
+  }
+  return parsed[name] = def;
+}
+
+}  // namespace rushlight::onnx
