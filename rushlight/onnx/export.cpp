@@ -227,6 +227,8 @@ class Run {
   void node(Node* n);
   void if_node(Node* n);
   void loop(Node* n);
+  void written_loop(Node* n);
+  bool writes_outside(const Block& b);
   Known& get(Value* v) {
     auto found = known_.find(v);
     RL_INVARIANT(found != known_.end(), "a value that is not known: %", v->name());
@@ -243,11 +245,34 @@ class Run {
   void expand(Call& c, std::shared_ptr<graph::Graph> g);
   // Whether a value was made in the graph of a branch or loop that is being written.
   bool is_local(const Value* v) const {
-    if (!inside_ || v->node()->graph() != inside_->graph()) return true;
+    return !inside_ || v->node()->graph() != inside_->graph() || is_in(v, inside_);
+  }
+  static bool is_in(const Value* v, const Block* block) {
     for (const Block* b = v->node()->owner(); b; b = b->owner() ? b->owner()->owner() : nullptr)
-      if (b == inside_) return true;
+      if (b == block) return true;
     return false;
   }
+  // While it lives, nodes are those of a graph inside of a node.
+  class Inner {
+   public:
+    Inner(Run& run, const Block* b) : run_(run), outside_(std::exchange(run.inside_, b)) {
+      std::swap(nodes_, run.e.nodes);
+    }
+    ~Inner() {
+      std::swap(nodes_, run_.e.nodes);
+      run_.inside_ = outside_;
+    }
+    Inner(const Inner&) = delete;
+    void write(Writer& g, const char* name) {
+      for (const std::string& made : run_.e.nodes) g.bytes(1, made);
+      g.bytes(2, name);
+    }
+
+   private:
+    Run& run_;
+    const Block* outside_;
+    std::vector<std::string> nodes_;
+  };
   void attribute(Node* n);
   void flatten(const IValue& v, const std::string& name, Known& into, std::vector<Known*>& flat);
 
@@ -340,6 +365,35 @@ void gather(Known& k, const TypePtr& element) {
   k.value = made(std::move(values));
   k.other = all ? made(std::move(others)) : IValue();
 }
+// The tensors and numbers of a value, in order.
+void leaves(Known& k, std::vector<Known*>& out) {
+  if (k.value.is_none()) return;
+  if (k.value.is_tuple() || k.value.is_any_list()) {
+    if (!k.items) k.items = std::make_shared<std::vector<Known>>(items_of(k));
+    for (Known& i : *k.items) leaves(i, out);
+  } else {
+    out.push_back(&k);
+  }
+}
+// With items of its own all the way down.
+Known own_copy(Known k) {
+  if (!k.items && (k.value.is_tuple() || k.value.is_any_list()))
+    k.items = std::make_shared<std::vector<Known>>(items_of(k));
+  if (k.items) {
+    k.items = std::make_shared<std::vector<Known>>(*k.items);
+    for (Known& i : *k.items) i = own_copy(i);
+  }
+  return k;
+}
+// What lists and tuples are, of what their items are now.
+void regather(Known& k, const TypePtr& type) {
+  if (!k.items) return;
+  const Type& t = type->is(Type::Kind::Optional) ? *type->element() : *type;
+  bool tuple = k.value.is_tuple();
+  for (size_t i = 0; i < k.items->size(); i++) regather((*k.items)[i], tuple ? t.contained()[i] : t.element());
+  gather(k, tuple ? nullptr : t.element());
+}
+
 void Run::block(const Block& b) {
   for (Node* n : b) node(n);
 }
@@ -363,37 +417,52 @@ void Run::if_node(Node* n) {
   Name condition = e.name_of(c, &boolean);
   AttributeList attributes;
   size_t taken = c.value.to_bool() ? 0 : 1;
+  Knowns results;
+  size_t counts[2];
   for (size_t k = 0; k < 2; k++) {
-    auto outer = std::move(e.nodes);
-    e.nodes.clear();
     const Block* b = n->blocks()[k];
+    Inner inner(*this, b);
     block(*b);
     Writer g;
+    std::vector<Known*> all;
+    for (Value* v : b->outputs()) leaves(get(v), all);
     Names_ names;
-    for (Value* v : b->outputs()) names.push_back(e.op("Identity", {e.name_of(get(v))}));
-    for (const std::string& made : e.nodes) g.bytes(1, made);
-    g.bytes(2, k ? "else" : "then");
+    for (Known* one : all) names.push_back(e.op("Identity", {e.name_of(*one)}));
+    inner.write(g, k ? "else" : "then");
     for (size_t i = 0; i < names.size(); i++)
-      g.message(12, [&](Writer& w) { write_info(w, names[i], get(b->outputs()[i]).value, nullptr, true); });
+      g.message(12, [&](Writer& w) { write_info(w, names[i], all[i]->value, nullptr, true); });
     AttributeValue a{k ? "else_branch" : "then_branch", AttributeValue::G};
     a.s = std::move(g.out);
     attributes.push_back(std::move(a));
-    e.nodes = std::move(outer);
+    if (k == taken)
+      for (Value* v : b->outputs()) results.push_back(own_copy(get(v)));
+    counts[k] = all.size();
   }
-  Names_ out = e.ops("If", {condition}, n->outputs().size(), attributes);
-  for (size_t i = 0; i < out.size(); i++) {
-    Known k = get(n->blocks()[taken]->outputs()[i]);
-    k.name = out[i];
-    k.constant = false;
-    known_[n->output(i)] = std::move(k);
+  RL_CHECK(NotImplementedError, counts[0] == counts[1],
+           "onnx.export: the branches of an if give different values: ", counts[0], " and ", counts[1], " tensors");
+  std::vector<Known*> all;
+  for (Known& k : results) leaves(k, all);
+  if (!all.empty()) {
+    Names_ out = e.ops("If", {condition}, all.size(), attributes);
+    for (size_t i = 0; i < out.size(); i++) {
+      all[i]->name = out[i];
+      all[i]->constant = all[i]->of_sizes = false;
+      all[i]->other = {};
+    }
+  }
+  for (size_t i = 0; i < results.size(); i++) {
+    regather(results[i], n->output(i)->type());
+    known_[n->output(i)] = std::move(results[i]);
   }
 }
 
 void Run::loop(Node* n) {
   Known &trips = get(n->input(0)), &condition = get(n->input(1));
-  RL_CHECK(NotImplementedError, trips.constant || sizes_known_,
-           "onnx.export: a loop whose number of rounds depends on the inputs");
   const Block* b = n->blocks()[0];
+  // Written out round by round where the example's rounds are everybody's.
+  Value* end = b->outputs()[0];
+  bool endless = trips.constant && trips.value.to_int() == INT64_MAX;
+  if (!trips.constant || !condition.constant) return written_loop(n);
   std::vector<Known> carried;
   for (size_t i = 2; i < n->inputs().size(); i++) carried.push_back(get(n->input(i)));
   bool go = condition.value.to_bool();
@@ -404,13 +473,110 @@ void Run::loop(Node* n) {
     number.value = i;
     known_[b->inputs()[0]] = number;
     for (size_t k = 0; k < carried.size(); k++) known_[b->inputs()[k + 1]] = carried[k];
+    size_t nodes = e.nodes.size();
     block(*b);
-    Known& on = get(b->outputs()[0]);
-    RL_CHECK(NotImplementedError, on.constant, "onnx.export: a loop whose end depends on the inputs");
+    Known& on = get(end);
+    if (i == 0 && !on.constant) {
+      RL_CHECK(NotImplementedError, !writes_outside(*b), "onnx.export: a ", endless ? "while" : "for",
+               " loop whose end depends on the inputs writes to what is outside of it");
+      e.nodes.resize(nodes);
+      return written_loop(n);
+    }
+    RL_CHECK(NotImplementedError, on.constant, "onnx.export: a loop whose end depends on the inputs from round ", i,
+             " on");
     go = on.value.to_bool();
     for (size_t k = 0; k < carried.size(); k++) carried[k] = get(b->outputs()[k + 1]);
   }
   for (size_t k = 0; k < carried.size(); k++) known_[n->output(k)] = carried[k];
+}
+
+// Whether a block changes lists or tensors that were there before it.
+bool Run::writes_outside(const Block& b) {
+  for (Node* n : b) {
+    bool writes = n->is("aten::append") || (n->op && n->op->mutates()) || n->is("aten::_set_item");
+    if (writes && !is_in(n->input(0), &b)) return true;
+    for (const Block* inner : n->blocks())
+      if (writes_outside(*inner)) return true;
+  }
+  return false;
+}
+
+// As ONNX's Loop. Numbers that are carried are tensors without dimensions; what a round leaves as it is isn't carried.
+void Run::written_loop(Node* n) {
+  const Block* b = n->blocks()[0];
+  DType wide = DType::Int64, boolean = DType::Bool;
+  Known trips = get(n->input(0)), condition = get(n->input(1));
+  size_t count = b->inputs().size() - 1;
+  Names_ inputs = {trips.constant && trips.value.to_int() == INT64_MAX ? Name() : e.name_of(trips, &wide),
+                   e.name_of(condition, &boolean)};
+  std::vector<size_t> moved;
+  Knowns first;
+  for (size_t i = 0; i < count; i++)
+    if (b->outputs()[i + 1] != b->inputs()[i + 1]) {
+      moved.push_back(i);
+      Known k = get(n->input(i + 2));
+      RL_CHECK(NotImplementedError, k.value.is_tensor() || (k.value.is_scalar() && !k.value.is_complex()),
+               "onnx.export: a loop whose rounds or end depend on the inputs carries a ", k.value.kind_name(),
+               " from round to round");
+      inputs.push_back(e.name_of(k));
+      first.push_back(k);
+    }
+  Names_ names;
+  AttributeValue body{"body", AttributeValue::G};
+  Knowns last;
+  {
+    Inner inner(*this, b);
+    bool sizes = std::exchange(sizes_known_, false);  // of what is carried they may change
+    auto fresh = [&](const char* what, IValue v) {
+      Known k;
+      k.value = std::move(v);
+      k.name = str(what, "_", e.count++);
+      k.constant = false;
+      return k;
+    };
+    Known round = fresh("round", int64_t(0)), go = fresh("go", true);
+    Writer g;
+    known_[b->inputs()[0]] = round;
+    for (size_t i = 0; i < count; i++) known_[b->inputs()[i + 1]] = get(n->input(i + 2));
+    Knowns in;
+    for (size_t k = 0; k < moved.size(); k++) {
+      in.push_back(fresh("carried", first[k].value));
+      known_[b->inputs()[moved[k] + 1]] = in.back();
+    }
+    block(*b);
+    Names_ out = {e.op("Identity", {e.name_of(get(b->outputs()[0]), &boolean)})};
+    for (size_t k = 0; k < moved.size(); k++) {
+      Known now = get(b->outputs()[moved[k] + 1]);
+      auto same = [](const IValue& x, const IValue& y) {
+        if (!x.is_tensor() || !y.is_tensor()) return x.is_tensor() == y.is_tensor() && x.is_double() == y.is_double();
+        return x.tensor().dtype() == y.tensor().dtype() && x.tensor().dim() == y.tensor().dim();
+      };
+      RL_CHECK(NotImplementedError, same(now.value, first[k].value),
+               "onnx.export: a loop that makes another kind of tensor of what it carries");
+      out.push_back(e.op("Identity", {e.name_of(now)}));
+      last.push_back(now);
+    }
+    inner.write(g, "body");
+    auto info = [&](int field, const Name& name, const IValue& v) {
+      g.message(field, [&](Writer& w) { write_info(w, name, v, nullptr, true); });
+    };
+    info(11, round.name, round.value);
+    info(11, go.name, go.value);
+    for (const Known& k : in) info(11, k.name, k.value);
+    info(12, out[0], true);
+    for (size_t k = 0; k < moved.size(); k++) info(12, out[k + 1], last[k].value);
+    body.s = std::move(g.out);
+    sizes_known_ = sizes;
+  }
+  names = e.ops("Loop", inputs, moved.size(), {body});
+  for (size_t i = 0; i < count; i++) known_[n->output(i)] = get(n->input(i + 2));
+  for (size_t k = 0; k < moved.size(); k++) {
+    Known y = last[k];
+    y.other = {};
+    y.name = names[k];
+    y.constant = y.of_sizes = false;
+    known_[n->output(moved[k])] = y;
+  }
 }
 
 void Run::node(Node* n) {
@@ -925,19 +1091,6 @@ Tensor twice_as_long(Tensor t, const std::map<int64_t, std::string>& axes) {
   }
   return t;
 }
-// Lists and tuples of inputs, whose items were made longer.
-void longer(Known& k, const TypePtr& type) {
-  if (!k.items) return;
-  for (size_t i = 0; i < k.items->size(); i++)
-    longer((*k.items)[i], type->is(Type::Kind::Tuple) ? type->contained()[i] : type->element());
-  IValue value = k.value;
-  bool constant = k.constant;
-  gather(k, type->is(Type::Kind::Tuple) ? nullptr : type->element());
-  k.value = value;
-  k.constant = constant;
-  k.of_sizes = false;
-}
-
 std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
   RL_CHECK(ValueError, args.size() + 1 <= g.inputs().size(), "onnx.export: the model takes ", g.inputs().size() - 1,
            " arguments, and ", args.size(), " examples are given");
@@ -959,7 +1112,7 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
   };
   for (Known* k : inputs)
     if (const auto* axes = axes_of(k->name)) k->other = twice_as_long(k->value.tensor(), *axes);
-  for (size_t i = 1; i < g.inputs().size(); i++) longer(known_[g.inputs()[i]], g.inputs()[i]->type());
+  for (size_t i = 1; i < g.inputs().size(); i++) regather(known_[g.inputs()[i]], g.inputs()[i]->type());
   block(*g.block());
   std::vector<Known*> outputs;
   std::function<void(Known&)> gather = [&](Known& k) {

@@ -226,6 +226,11 @@ Name variance(C c) {
 }
 Names_ created(C c, size_t shape, double v) { return {filled(c, c.e.joined(*c.in[shape]), c.dtype(), v)}; }
 Names_ created_like(C c, double v) { return {filled(c, shape_of(c, c.t(0)), c.dtype(), v)}; }
+Names_ full(C c, const Name& shape, size_t value) {
+  if (c.in[value]->constant) return {filled(c, shape, c.dtype(), c.f(value))};
+  return {c.e.op("Expand", {c.as(value, c.dtype()), shape})};
+}
+
 Names_ arange(C c) {
   since(c, 11);
   // arange(end, ...), arange(start, end, ...), arange(start, end, step, ...)
@@ -433,11 +438,13 @@ Rules shape_rules() {
                 return {c.e.op("Div", {dot, c.e.op("Mul", {a, b})})};),
         // tensors that are made, and what only changes how a value is seen
         RL_RULE("aten::zeros", return created(c, 0, 0);), RL_RULE("aten::ones", return created(c, 0, 1);),
-        RL_RULE("aten::full", return created(c, 0, c.f(1));), RL_RULE("aten::new_zeros", return created(c, 1, 0);),
-        RL_RULE("aten::new_ones", return created(c, 1, 1);), RL_RULE("aten::new_empty", return created(c, 1, 0);),
-        RL_RULE("aten::new_full", return created(c, 1, c.f(2));), RL_RULE("aten::empty", return created(c, 0, 0);),
-        RL_RULE("aten::zeros_like", return created_like(c, 0);), RL_RULE("aten::ones_like", return created_like(c, 1);),
-        RL_RULE("aten::full_like", return created_like(c, c.f(1));),
+        RL_RULE("aten::full", return full(c, c.e.joined(*c.in[0]), 1);),
+        RL_RULE("aten::new_zeros", return created(c, 1, 0);), RL_RULE("aten::new_ones", return created(c, 1, 1);),
+        RL_RULE("aten::new_empty", return created(c, 1, 0);),
+        RL_RULE("aten::new_full", return full(c, c.e.joined(*c.in[1]), 2);),
+        RL_RULE("aten::empty", return created(c, 0, 0);), RL_RULE("aten::zeros_like", return created_like(c, 0);),
+        RL_RULE("aten::ones_like", return created_like(c, 1);),
+        RL_RULE("aten::full_like", return full(c, shape_of(c, c.t(0)), 1);),
         RL_RULE("aten::empty_like", return created_like(c, 0);), RL_RULE("aten::arange", return arange(c);),
         RL_RULE("aten::to", return to(c);), RL_RULE("aten::type_as", return to(c);),
         RL_RULE("aten::_to_copy", return to(c);), RL_RULE("aten::float", return to(c);),

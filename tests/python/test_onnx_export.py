@@ -296,3 +296,49 @@ def test_what_onnx_cannot_say_is_an_error_that_names_it():
 
     with pytest.raises(NotImplementedError, match="custom_translation_table"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), custom_translation_table={"a": 1})
+
+
+def test_loops_that_depend_on_the_inputs():
+    class Counts(nn.Module):
+        def forward(self, x, n):
+            y, total = x, 0
+            for i in range(int(n)):
+                if i % 2 == 0:
+                    y = y * 2 + i
+                else:
+                    y = y - 1
+                total += i
+            return y, y.sum() + total
+
+    class Halves(nn.Module):
+        def forward(self, x):
+            rounds = 0
+            while bool(x.abs().max() > 1.0) and rounds < 20:
+                x = x / 2
+                rounds += 1
+            return x, torch.full([2], rounds)
+
+    class Recurs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.Linear(6, 4)
+
+        def forward(self, x):
+            h = torch.zeros(x.size(1), 4)
+            for t in range(x.size(0)):
+                h = torch.tanh(self.cell(torch.cat([x[t], h], 1)))
+            return h
+
+    class Pairs(nn.Module):
+        def forward(self, x):
+            if bool(x.mean() > 0):
+                y = (x + 1, x * 2)
+            else:
+                y = (x - 1, x * 3)
+            return y[0] + y[1]
+
+    n = torch.tensor(3)
+    check(torch.jit.script(Counts()), torch.ones(2), n, others=[(torch.ones(2), torch.tensor(0)), (torch.ones(2), torch.tensor(6))], opset=17)  # fmt: skip
+    check(torch.jit.script(Halves()), torch.tensor([3.0, -9.0]), others=[(torch.tensor([0.5, 0.1]),)], opset=17)
+    check(torch.jit.script(Recurs()), torch.randn(3, 2, 2), dynamic=True, others=[(torch.randn(7, 2, 2),)], opset=17)
+    check(torch.jit.script(Pairs()), torch.ones(2), others=[(-torch.ones(2),)])
