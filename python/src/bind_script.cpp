@@ -566,21 +566,85 @@ PyObject* import_model(PyObject*, PyObject* args) {
     return wrap_object(std::move(module));
   });
 }
+// The part of a call that Python's function writes: emit(type, inputs, attributes, outputs) -> names. An input is a name, a tensor, or the number
+// of an argument; the type "" makes no node, and gives the inputs' names.
+constexpr const char* kExportCall = "rushlight.ExportCall";
+PyObject* emit_node(PyObject* self, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    auto* call = static_cast<script::ExportCall*>(PyCapsule_GetPointer(self, kExportCall));
+    const char* type;
+    PyObject *inputs, *attributes;
+    Py_ssize_t outputs;
+    if (!call ||
+        !PyArg_ParseTuple(args, "sO!O!n:emit", &type, &PyList_Type, &inputs, &PyDict_Type, &attributes, &outputs))
+      return nullptr;
+    RL_CHECK(ValueError, outputs >= 0 && outputs < 1000, "onnx.export: a node of ", outputs, " outputs");
+    std::vector<std::string> names;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(inputs); i++) {
+      PyObject* in = PyList_GET_ITEM(inputs, i);
+      if (PyUnicode_Check(in)) {
+        names.emplace_back(text_of(in));
+      } else if (PyLong_Check(in)) {
+        size_t k = PyLong_AsSize_t(in);
+        RL_CHECK(IndexError, !PyErr_Occurred() && k < call->size(), "onnx.export: no such argument");
+        names.push_back(call->name(k));
+      } else {
+        IValue v = from_python(in);
+        RL_CHECK(TypeError, v.is_tensor(), "onnx.export: an input of a node is a ", v.kind_name());
+        names.push_back(call->constant(v.tensor()));
+      }
+    }
+    if (*type) {
+      std::vector<std::pair<std::string, IValue>> list;
+      PyObject *key, *value;
+      for (Py_ssize_t at = 0; PyDict_Next(attributes, &at, &key, &value);)
+        list.emplace_back(std::string(text_of(key)), from_python(value));
+      names = call->node(type, names, size_t(outputs), list);
+    }
+    Object out = check(PyList_New(0));
+    for (const std::string& n : names)
+      check_status(PyList_Append(out.get(), check(PyUnicode_FromString(n.c_str())).get()));
+    return out.release();
+  });
+}
+PyMethodDef emit_def = {"emit", emit_node, METH_VARARGS, nullptr};
+
+// What Python's function makes of a call: write(kind, [(example, is it a constant), ...], emit) -> names.
+std::vector<std::string> call_custom(PyObject* write, script::ExportCall& call) {
+  GilAcquire locked;
+  try {
+    Object capsule = check(PyCapsule_New(&call, kExportCall, nullptr)),
+           emit = check(PyCFunction_New(&emit_def, capsule.get())), examples = check(PyList_New(0));
+    for (size_t i = 0; i < call.size(); i++) {
+      Object example = check(to_python(call.example(i)));
+      Object pair = check(Py_BuildValue("(OO)", example.get(), call.is_constant(i) ? Py_True : Py_False));
+      check_status(PyList_Append(examples.get(), pair.get()));
+    }
+    Object result = check(PyObject_CallFunction(write, "sOO", call.kind().c_str(), examples.get(), emit.get()));
+    RL_CHECK(TypeError, PyList_Check(result.get()), "onnx.export: no list of names");
+    std::vector<std::string> names;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(result.get()); i++)
+      names.emplace_back(text_of(PyList_GET_ITEM(result.get(), i)));
+    return names;
+  } catch (const ErrorSet&) { throw_python_error(); }
+}
+
 // _export_model(format, script object, method, arguments, opset, input names, output names, [(name, axis, dimension's name)], export_params,
-// initializers_as_inputs) -> bytes
+// initializers_as_inputs, fold, [(domain, version)], [operators that `write` writes], write) -> bytes
 PyObject* export_model(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const char *format, *method;
-    PyObject *module, *examples, *inputs, *outputs, *axes;
-    int opset, params, as_inputs;
-    if (!PyArg_ParseTuple(args, "sO!sO!iO!O!O!pp:_export_model", &format, script_object_type, &module, &method,
+    PyObject *module, *examples, *inputs, *outputs, *axes, *domains, *custom, *write;
+    int opset, params, as_inputs, fold;
+    if (!PyArg_ParseTuple(args, "sO!sO!iO!O!O!pppO!O!O:_export_model", &format, script_object_type, &module, &method,
                           &PyTuple_Type, &examples, &opset, &PyList_Type, &inputs, &PyList_Type, &outputs, &PyList_Type,
-                          &axes, &params, &as_inputs))
+                          &axes, &params, &as_inputs, &fold, &PyList_Type, &domains, &PyList_Type, &custom, &write))
       return nullptr;
     script::ExportOptions options;
     options.opset = opset;
     options.export_params = params;
     options.initializers_as_inputs = as_inputs;
+    options.fold_constants = fold;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(inputs); i++)
       options.input_names.emplace_back(text_of(PyList_GET_ITEM(inputs, i)));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(outputs); i++)
@@ -591,6 +655,15 @@ PyObject* export_model(PyObject*, PyObject* args) {
       if (!PyArg_ParseTuple(PyList_GET_ITEM(axes, i), "sLs", &name, &axis, &dimension)) return nullptr;
       options.dynamic_axes[name][axis] = dimension;
     }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(domains); i++) {
+      const char* domain;
+      long long version;
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(domains, i), "sL", &domain, &version)) return nullptr;
+      options.domains[domain] = version;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(custom); i++)
+      options.custom_operators.emplace(text_of(PyList_GET_ITEM(custom, i)));
+    options.custom = [write](script::ExportCall& call) { return call_custom(write, call); };
     std::vector<IValue> values;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(examples); i++)
       values.push_back(from_python(PyTuple_GET_ITEM(examples, i)));

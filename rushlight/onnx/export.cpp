@@ -131,7 +131,11 @@ Names_ Exporter::ops(const char* type, const Names_& inputs, size_t outputs, con
         case AttributeValue::G: m.bytes(6, a.s), m.varint(20, 5); break;
       }
     });
-  if (*domain) w.bytes(7, domain);
+  if (*domain) {
+    w.bytes(7, domain);
+    auto told = options.domains.find(domain);
+    domains[domain] = told == options.domains.end() ? 1 : told->second;
+  }
   nodes.push_back(std::move(w.out));
   return out;
 }
@@ -675,6 +679,8 @@ void Run::node(Node* n) {
   bool compares = comparisons.contains(kind) && std::none_of(in.begin(), in.end(), [](Known* k) {
                     return k->value.is_tensor() || !(k->constant || k->of_sizes);
                   });
+  if (constant && !e.options.fold_constants && export_rules().contains(kind))
+    for (const Known* k : in) constant &= k->name.empty();  // of parameters
   bool known = constant || compares || facts.contains(kind) || (sizes_known_ && sizes.contains(kind));
   bool sizes_only = true;
   for (Known* k : in) sizes_only &= k->constant || k->of_sizes;
@@ -714,9 +720,62 @@ void Run::name_outputs(Call& c, const Names_& names) {
   }
 }
 
+namespace {
+
+// A call as a function of the front end sees it.
+class CustomCall final : public script::ExportCall {
+ public:
+  explicit CustomCall(Call& c) : c_(c) {}
+  std::string kind() const override { return c_.node->kind(); }
+  size_t size() const override { return c_.in.size(); }
+  IValue example(size_t i) const override { return c_.in.at(i)->value; }
+  bool is_constant(size_t i) const override { return c_.in.at(i)->constant && c_.in.at(i)->name.empty(); }
+  std::string name(size_t i) override {
+    return c_.in.at(i)->value.is_int_list() ? c_.e.joined(*c_.in[i]) : c_.e.name_of(*c_.in.at(i));
+  }
+  std::string constant(const Tensor& t) override { return c_.e.constant(t); }
+  std::vector<std::string> node(const std::string& type, const std::vector<std::string>& inputs, size_t outputs,
+                                const std::vector<std::pair<std::string, IValue>>& attributes) override {
+    size_t colons = type.find("::");
+    std::string domain = colons == type.npos ? "" : type.substr(0, colons);
+    if (domain == "onnx" || domain == "ai.onnx") domain.clear();
+    AttributeList list;
+    for (const auto& [name, v] : attributes) list.push_back(attribute(name, v));
+    return c_.e.ops(type.substr(colons == type.npos ? 0 : colons + 2).c_str(), inputs, outputs, list, domain.c_str());
+  }
+
+ private:
+  static AttributeValue attribute(const std::string& name, const IValue& v) {
+    if (v.is_int() || v.is_bool()) return at(name, v.is_int() ? v.to_int() : int64_t(v.to_bool()));
+    if (v.is_double()) return at(name, v.to_double());
+    if (v.is_string()) return at(name, std::string(v.to_string()));
+    if (v.is_int_list()) return at(name, v.int_list().vec());
+    AttributeValue a{name, AttributeValue::T};
+    if (v.is_tensor()) {
+      a.t = v.tensor();
+      return a;
+    }
+    RL_CHECK(TypeError, v.is_any_list(), "onnx.export: the attribute '", name, "' is a ", v.kind_name());
+    a.kind = v.is_double_list() ? AttributeValue::Fs : AttributeValue::Ss;
+    for (size_t i = 0; i < graph::list_size(v); i++) {
+      IValue item = graph::list_get(v, i);
+      if (item.is_double()) a.fs.push_back(item.to_double());
+      else a.ss.emplace_back(item.to_string());
+    }
+    return a;
+  }
+  Call& c_;
+};
+
+}  // namespace
+
 void Run::write(Call& c) {
   Node* n = c.node;
   std::string kind = n->kind();
+  if (e.options.custom_operators.contains(kind)) {
+    CustomCall call(c);
+    return name_outputs(c, e.options.custom(call));
+  }
   const auto& rules = export_rules();
   auto rule = rules.find(kind);
   bool in_place = rule == rules.end() && kind.ends_with("_") && !kind.ends_with("__");
@@ -1039,13 +1098,26 @@ bool Run::by_parts(Call& c) {
   tracer.finish();
   graph::forget_shapes(*g);
   graph::optimize(*g);
-  try {
-    std::vector<IValue> given;
-    std::vector<IValue> wanted = run(true, nullptr, &given), got = graph::Executable(g, false).run(given);
+  graph::Executable program(g, false);
+  auto agrees = [&](bool backwards) {
+    std::vector<IValue> given, wanted = run(backwards, nullptr, &given), got = program.run(given);
     for (size_t i = 0; i < got.size(); i++)
-      if (!about_equal(got[i], wanted[i])) return false;
-  } catch (const NotImplementedError&) { throw; } catch (const Error&) {
-  }  // values in that order make no sense to it
+      if (is_used(c, i) && !about_equal(got[i], wanted[i])) return false;
+    return true;
+  };
+  bool known = true;
+  try {
+    known = agrees(true);
+  } catch (const Error&) { known = true; }  // values in that order make no sense to it
+  if (!known) return false;
+  if (!e.options.dynamic_axes.empty()) {
+    longer = true;
+    for (const Known* k : c.in) known &= k->constant || !k->other.is_none() || k->value.is_none();
+    try {
+      known = known && agrees(false);
+    } catch (const Error&) { known = false; }
+    RL_CHECK(NotImplementedError, known, "onnx.export: ", c.node->kind(), " where an axis is dynamic");
+  }
   size_t at = 0;
   for (size_t i = 0; i < c.in.size(); i++)
     if (c.in[i]->value.is_tensor() || c.in[i]->value.is_tensor_list()) known_[g->inputs()[at++]] = *c.in[i];
@@ -1155,6 +1227,11 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
   w.bytes(2, "rushlight");
   w.bytes(7, graph.out);
   w.message(8, [&](Writer& o) { o.varint(2, uint64_t(e.opset)); });
+  for (const auto& [domain, version] : e.domains)
+    w.message(8, [&, &domain = domain, &version = version](Writer& o) {
+      o.bytes(1, domain);
+      o.varint(2, uint64_t(version));
+    });
   return std::move(w.out);
 }
 

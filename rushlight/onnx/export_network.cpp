@@ -109,29 +109,41 @@ Name averaged(C c, Name x, const List& axes, const List& sizes) {
   return x;
 }
 Names_ adaptive(C c, size_t n, bool average) {
-  List size = c.in[1]->value.is_int() ? List(n, c.i(1)) : List(), kernel, axes;
-  bool batched = c.rank(0) == int64_t(n) + 2;
-  int64_t first = c.rank(0) - int64_t(n);
-  for (size_t k = 0; k < n; k++) {  // None keeps a size
-    axes.push_back(first + int64_t(k));
-    if (!c.in[1]->value.is_int()) size.push_back(c.out[0].value.tensor().size(axes[k]));
+  List kernel, axes, size, cut, cut_to;
+  bool batched = c.rank(0) == int64_t(n) + 2, whole = true;
+  std::vector<Known> wanted = c.in[1]->value.is_int() ? std::vector<Known>(n, *c.in[1]) : items_of(*c.in[1]);
+  for (size_t k = 0; k < n; k++) {
+    int64_t axis = c.rank(0) - int64_t(n) + int64_t(k), to = c.out[0].value.tensor().size(axis);
+    axes.push_back(axis);
+    size.push_back(to);
+    // None keeps a size, which then is the input's.
+    const Known& y = c.out[0];
+    bool kept = !wanted[k].constant && to == c.example(0).size(axis) && y.other.is_tensor() && c.in[0]->other.is_tensor() &&
+                y.other.tensor().size(axis) == c.in[0]->other.tensor().size(axis);
+    if (!kept) c.result_size(0, axis);
+    if (kept || to == 1) {
+      kernel.push_back(kept ? 1 : -1);  // -1: all of it
+      if (!kept) cut.push_back(axis), cut_to.push_back(to);
+      continue;
+    }
+    int64_t have = c.size(0, axis);
+    whole &= to > 0 && have % to == 0;
+    kernel.push_back(to > 0 ? have / to : 0);
+    cut.push_back(axis);
+    cut_to.push_back(to);
   }
   bool places = !average && c.node->outputs().size() > 1 && c.node->output(1)->has_uses();
-  if (!places && std::all_of(size.begin(), size.end(), [](int64_t s) { return s == 1; })) {
-    Name y = c.e.reduce(average ? "ReduceMean" : "ReduceMax", c.t(0), axes, true);
-    if (batched) y = c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)});
+  auto all_of_it = [](int64_t k) { return k == -1; };
+  if (!places && std::all_of(kernel.begin(), kernel.end(), all_of_it)) {
+    Name y = batched ? c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)})
+                     : c.e.reduce(average ? "ReduceMean" : "ReduceMax", c.t(0), axes, true);
     return Names_(c.out.size(), y);
   }
-  for (size_t k = 0; k < n; k++) {
-    if (c.need(1).is_none()) break;
-    int64_t have = c.size(0, axes[k]);
-    if (size[k] <= 0 || have % size[k]) {
-      if (average && size[k] > 0 && have) return {averaged(c, c.t(0), axes, size)};
-      refuse(c, "an output size that doesn't divide the input's");
-    }
-    kernel.push_back(have / size[k]);
-  }
+  if (!whole && average) return {averaged(c, c.t(0), cut, cut_to)};
+  if (!whole) refuse(c, "an output size that doesn't divide the input's");
   if (places && !batched) refuse(c, "places in an input without a batch");
+  for (size_t k = 0; k < n; k++)
+    if (kernel[k] == -1) kernel[k] = c.size(0, axes[k]);
   Name x = batched ? c.t(0) : c.e.unsqueeze(c.t(0), {0});
   Names_ y = c.e.ops(average ? "AveragePool" : "MaxPool", {x}, places ? 2 : 1,
                      {at("kernel_shape", kernel), at("strides", kernel)});
@@ -236,6 +248,8 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
     return (*c.in[k]->items)[i];
   };
   Known h = item(1, 0), cell = lstm ? item(1, 1) : Known();
+  size_t weights = c.in[2]->items ? c.in[2]->items->size() : c.in[2]->value.tensor_list().size();
+  if (weights != size_t(layers * ways) * (biases ? 4 : 2)) refuse(c, "proj_size");
   size_t each = biases ? 4 : 2;
   Name x = c.t(0);
   if (first) x = c.e.op("Transpose", {x}, {at("perm", List{1, 0, 2})});

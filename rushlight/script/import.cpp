@@ -10,6 +10,7 @@ namespace {
 struct Format {
   ImportModel import = nullptr;
   ExportModel write = nullptr;
+  InspectModel inspect = nullptr;
 };
 std::mutex lock;
 Format& format_of(const std::string& name) {
@@ -44,6 +45,11 @@ void register_exporter(const std::string& format, ExportModel export_model) {
   format_of(format).write = export_model;
 }
 
+void register_inspector(const std::string& format, InspectModel inspect) {
+  std::lock_guard guard(lock);
+  format_of(format).inspect = inspect;
+}
+
 Ref<ObjectValue> import_model(const std::string& format, const io::Bytes& bytes, const std::string& name,
                               const std::string& folder) {
   return loaded(format).import(bytes, name, folder);
@@ -54,6 +60,11 @@ std::string export_model(const std::string& format, const Ref<ObjectValue>& modu
   ExportModel write = loaded(format).write;
   RL_CHECK(NotImplementedError, write, "models of the format '", format, "' can't be written");
   return write(module, method, std::move(args), options);
+}
+
+std::string inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name) {
+  InspectModel inspect = loaded(format).inspect;
+  return inspect ? inspect(bytes, name) : std::string();
 }
 
 }  // namespace rushlight::script

@@ -1,7 +1,9 @@
 // Models of other formats as script modules, and script modules as such models. Each format's reader and writer are in a library of its own, loaded
 // when the first model of it comes.
 #pragma once
+#include <functional>
 #include <map>
+#include <set>
 
 #include "rushlight/core/ivalue.h"
 #include "rushlight/io/file.h"
@@ -22,11 +24,35 @@ struct ExportOptions {
   // For a name the axes that are dynamic, and what they are called ("": a name is made).
   std::map<std::string, std::map<int64_t, std::string>> dynamic_axes;
   bool export_params = true, initializers_as_inputs = false;
+  bool fold_constants = true;              // false: what depends on parameters alone is computed by the model
+  std::map<std::string, int64_t> domains;  // versions of domains of a program's own; 1 where none is told
+  // Operators that a function of the front end writes, and that function, which gives the names of the results.
+  std::set<std::string> custom_operators;
+  std::function<std::vector<std::string>(class ExportCall&)> custom;
+};
+// A call of an operator that such a function writes.
+class ExportCall {
+ public:
+  virtual ~ExportCall() = default;
+  virtual std::string kind() const = 0;  // "mine::gelu"
+  virtual size_t size() const = 0;       // of its arguments
+  virtual IValue example(size_t i) const = 0;
+  virtual bool is_constant(size_t i) const = 0;
+  // What the argument is called in the model, where constants become nodes.
+  virtual std::string name(size_t i) = 0;
+  virtual std::string constant(const Tensor& t) = 0;
+  // A node of the type "Relu" or "domain::Type"; what its outputs are called. Attributes are numbers, texts, lists of them, or tensors.
+  virtual std::vector<std::string> node(const std::string& type, const std::vector<std::string>& inputs, size_t outputs,
+                                        const std::vector<std::pair<std::string, IValue>>& attributes) = 0;
 };
 // `args`: examples of the method's arguments. Returns the bytes of a file.
 using ExportModel = std::string (*)(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args,
                                     const ExportOptions& options);
 void register_exporter(const std::string& format, ExportModel export_model);
+// What is in a file, as the fields of a JSON object (script/inspect.h); "" where it is none of the format.
+using InspectModel = std::string (*)(const io::Bytes& bytes, const std::string& name);
+void register_inspector(const std::string& format, InspectModel inspect);
+std::string inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name);
 // Throws NotImplementedError where the library isn't there or an operator can't be said in the format.
 std::string export_model(const std::string& format, const Ref<ObjectValue>& module, const std::string& method,
                          std::vector<IValue> args, const ExportOptions& options);

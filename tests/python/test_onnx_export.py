@@ -342,3 +342,64 @@ def test_loops_that_depend_on_the_inputs():
     check(torch.jit.script(Halves()), torch.tensor([3.0, -9.0]), others=[(torch.tensor([0.5, 0.1]),)], opset=17)
     check(torch.jit.script(Recurs()), torch.randn(3, 2, 2), dynamic=True, others=[(torch.randn(7, 2, 2),)], opset=17)
     check(torch.jit.script(Pairs()), torch.ones(2), others=[(-torch.ones(2),)])
+
+
+def test_functions_of_a_program_write_operators():
+    helper = torch.onnx.symbolic_helper
+    library = torch.library.Library("onnxtest", "DEF")
+    library.define("scaled(Tensor x, float by, int[] axes) -> Tensor")
+    library.impl("scaled", lambda x, by, axes: (x * by).sum(axes), "CompositeImplicitAutograd")
+
+    @helper.parse_args("v", "f", "is")
+    def scaled(g, x, by, axes):
+        assert helper._get_tensor_sizes(x) == [2, 3] and by == 2.0 and axes == [1]
+        y = g.op("Mul", x, torch.tensor(by))
+        return g.op("ReduceSum", y, torch.tensor(axes), keepdims_i=0)
+
+    class M(nn.Module):
+        def forward(self, x):
+            return torch.ops.onnxtest.scaled(x, 2.0, [1]) + 1
+
+    torch.onnx.register_custom_op_symbolic("onnxtest::scaled", scaled, 13)
+    try:
+        check(M(), torch.randn(2, 3), opset=17)
+        with pytest.raises(NotImplementedError, match="onnxtest::scaled"):
+            torch.onnx.export(M(), (torch.ones(2, 3),), opset_version=12)
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("onnxtest::scaled", 13)
+    with pytest.raises(NotImplementedError, match="onnxtest::scaled"):
+        torch.onnx.export(M(), (torch.ones(2, 3),), opset_version=17)
+
+    torch.onnx.register_custom_op_symbolic(
+        "::relu", lambda g, x: g.op("mine::Split", x, parts_i=[1, 2], how_s="so", outputs=2)[1], 9
+    )
+    try:
+        data = torch.onnx.export(nn.ReLU(), (torch.ones(2),), custom_opsets={"mine": 7}).SerializeToString()
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("::relu", 9)
+    if onnx is not None:
+        proto = onnx.load_from_string(data)
+        assert {o.domain: o.version for o in proto.opset_import} == {"": 18, "mine": 7}
+        assert [(n.domain, n.op_type, len(n.output)) for n in proto.graph.node][0] == ("mine", "Split", 2)
+    for name in ("relu", "mine::re lu"):
+        with pytest.raises(ValueError, match="domain::name"):
+            torch.onnx.register_custom_op_symbolic(name, lambda g, x: x, 9)
+
+
+def test_constants_are_folded_unless_told_not_to():
+    class M(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 3))
+
+        def forward(self, x):
+            return x @ self.weight.t().exp()
+
+    model, x = M(), torch.randn(2, 3)
+    folded = torch.onnx.export(model, (x,), verify=True)
+    kept = torch.onnx.export(model, (x,), do_constant_folding=False, keep_initializers_as_inputs=True, verify=True)
+    np.testing.assert_allclose(kept(x)[0].detach(), model(x).detach(), rtol=1e-5)
+    if onnx is not None:
+        types = [n.op_type for n in kept.model_proto.graph.node]
+        assert "Exp" in types and "Exp" not in [n.op_type for n in folded.model_proto.graph.node]
+        assert [i.name for i in kept.model_proto.graph.input] == ["x", "weight"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+import importlib
+from typing import Any
 
 from .. import _missing
 from ._export import OnnxExporterError, ONNXProgram, export, is_in_onnx_export, select_model_mode_for_export
 from ._load import load
+from ._symbolic import register_custom_op_symbolic, unregister_custom_op_symbolic
 
 __all__ = [
     "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export", "load",
@@ -36,17 +38,13 @@ class TensorProtoDataType(enum.IntEnum):
     COMPLEX64, COMPLEX128, BFLOAT16 = range(14, 17)
 
 
-_symbolics: dict[tuple[str, int], Callable] = {}
+_missing_name = _missing.getattr_of(__name__)
 
 
-def register_custom_op_symbolic(symbolic_name: str, symbolic_fn: Callable, opset_version: int) -> None:
-    """Remembers how an operator would be exported."""
-    _symbolics[symbolic_name, opset_version] = symbolic_fn
-
-
-def unregister_custom_op_symbolic(symbolic_name: str, opset_version: int) -> None:
-    """Forgets it."""
-    _symbolics.pop((symbolic_name, opset_version), None)
-
-
-__getattr__ = _missing.getattr_of(__name__)
+def __getattr__(name: str) -> Any:
+    if name == "symbolic_helper" or name.startswith("symbolic_opset"):
+        try:
+            return importlib.import_module(f".{name}", __name__)
+        except ModuleNotFoundError:
+            pass
+    return _missing_name(name)

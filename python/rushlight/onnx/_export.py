@@ -14,6 +14,7 @@ import rushlight as rl
 
 from .. import _C
 from ..jit import ScriptModule
+from . import _symbolic
 
 DEFAULT_OPSET = 18
 
@@ -87,6 +88,8 @@ def export_bytes(
     export_params: bool = True,
     keep_initializers_as_inputs: bool = False,
     training: Any = 0,
+    do_constant_folding: bool = True,
+    custom_opsets: Any = None,
 ) -> bytes:
     """The bytes of an ONNX file."""
     global _exporting
@@ -110,6 +113,8 @@ def export_bytes(
         for name, spec in specs:
             place = parameters.index(name) if name in parameters and parameters.index(name) < len(names) else None
             axes += [(names[place] if place is not None else name, axis, text) for axis, text in _axes(spec)]
+    opset = opset_version or DEFAULT_OPSET
+    custom = _symbolic.functions(opset)
     _exporting = True
     try:
         with rl.no_grad(), select_model_mode_for_export(model, training), warnings.catch_warnings():
@@ -123,8 +128,9 @@ def export_bytes(
                     module = _Bound(module, kwargs)
                 compiled = rl.jit.trace(module, args, check_trace=False, strict=False)
             return _C._export_model(
-                "onnx", compiled._c, "forward", args, opset_version or DEFAULT_OPSET, names, list(output_names or []), axes,
-                export_params, keep_initializers_as_inputs,
+                "onnx", compiled._c, "forward", args, opset, names, list(output_names or []), axes,
+                export_params, keep_initializers_as_inputs, do_constant_folding, list((custom_opsets or {}).items()), list(custom),
+                _symbolic.writer(opset, custom),
             )  # fmt: skip
     finally:
         _exporting = False
@@ -232,7 +238,7 @@ def export(
     """Writes a model as an ONNX file. Nothing else need be installed.
 
     The model is traced with the examples (a ScriptModule's graph is taken as it is); operators that depend on no input are computed while
-    it is written, whatever ``do_constant_folding`` says.
+    it is written.
 
     Args:
         model: a module, a function or a ScriptModule.
@@ -244,6 +250,9 @@ def export(
             parameter, ``{"x": {0: "batch"}}`` or a tuple in the order of ``args``.
         export_params: False leaves the parameters out; they are inputs then, as keep_initializers_as_inputs makes them.
         training: TrainingMode.EVAL, PRESERVE or TRAINING.
+        do_constant_folding: False leaves what depends on parameters alone to the model.
+        custom_opsets: versions of the domains that symbolic functions write nodes of; 1 where none is told.
+        verify: the model that was written must give the module's outputs for the examples.
     Returns: an ONNXProgram, or None for ``dynamo=False``.
     Errors: NotImplementedError naming an operator that ONNX has not, or not in that version; ValueError for an opset that isn't known.
 
@@ -262,8 +271,33 @@ def export(
     data = export_bytes(
         model, args, kwargs, input_names=input_names, output_names=output_names, opset_version=opset_version,
         dynamic_axes=dynamic_axes, dynamic_shapes=dynamic_shapes, export_params=export_params,
-        keep_initializers_as_inputs=keep_initializers_as_inputs, training=training or 0,
+        keep_initializers_as_inputs=keep_initializers_as_inputs, training=training or 0, do_constant_folding=do_constant_folding,
+        custom_opsets=custom_opsets,
     )  # fmt: skip
+    program = ONNXProgram(data)
+    if verify:
+        _verify(program, model, args, kwargs, training)
     if f is not None:
         _write(data, f)
-    return ONNXProgram(data) if dynamo else None
+    return program if dynamo else None
+
+
+def _verify(program: ONNXProgram, model: Any, args: Any, kwargs: Any, training: Any) -> None:
+    args = args if isinstance(args, tuple) else (args,)
+    with rl.no_grad(), select_model_mode_for_export(model, training or 0):
+        expected = _tensors(model(*args, **(kwargs or {})))
+        given = _tensors([list(args), list((kwargs or {}).values())])
+        got = program(*given)
+    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
+        if not rl.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True):
+            raise OnnxExporterError(
+                f"onnx.export: output {i} of the model that was written differs by {(a - b).abs().max().item()} from the module's"
+            )
+
+
+def _tensors(value: Any) -> list[Any]:
+    if isinstance(value, rl.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [t for v in value for t in _tensors(v)] if isinstance(value, (list, tuple)) else []
