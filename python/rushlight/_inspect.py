@@ -17,14 +17,14 @@ __all__ = ["convert", "inspect", "main"]
 
 
 def inspect(path: str | os.PathLike, *, code: bool = False) -> dict[str, Any]:
-    """What is in a .pt, .pth, .ptl, .pt2 or .safetensors file; nothing of it is executed.
+    """What is in a .pt, .pth, .ptl, .pt2, .safetensors or .onnx file; nothing of it is executed.
 
     Args:
         code: True adds the TorchScript text of an archive, by the names of its entries.
 
     The dict has ``kind``, ``size`` and ``facts`` (versions, metadata), ``tensors`` (``name``, ``dtype``, ``shape``, ``bytes``),
     ``classes`` that a pickle names, and of archives ``entries`` and ``operators`` (``name``, ``calls``, ``level``, and whether this build
-    has it: ``known``). Raises RuntimeError for a file that is damaged or of no kind that is known.
+    has it: ``known``), of ONNX models ``operators``, ``inputs`` and ``outputs`` (``name``, ``type``). Raises RuntimeError for a file that is damaged or of no kind that is known.
     """
     return json.loads(_C._inspect(os.fspath(path), code))
 
@@ -51,6 +51,9 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 def _text(report: dict[str, Any]) -> str:
     out = [f"{report['kind']}, {_bytes(report['size'])}"]
     out += [f"  {name}: {value}" for name, value in report["facts"].items()]
+    for title in ("inputs", "outputs"):
+        if ports := report.get(title):
+            out += [title, _table([(p["name"], p["type"]) for p in ports])]
     if tensors := report["tensors"]:
         elements = sum(t["bytes"] for t in tensors)
         out.append(f"{len(tensors)} tensor{'s' * (len(tensors) != 1)}, {_bytes(elements)}")
@@ -78,6 +81,8 @@ def _read(path: str) -> Any:
         from .safetensors import load_file
 
         return load_file(path)
+    if kind == "ONNX model":
+        return rushlight.onnx.load(path)
     return rushlight.jit.load(path) if kind.startswith("TorchScript") else rushlight.load(path)
 
 
@@ -85,7 +90,7 @@ def convert(source: str, target: str) -> None:
     """Writes what is in one file in another form, which the second name's ending says.
 
     - ``.safetensors``: the tensors of a state dict or of a script module
-    - ``.pt``, ``.pth``: a checkpoint of today's format; of a script archive, an archive of today's version
+    - ``.pt``, ``.pth``: a checkpoint of today's format; of a script archive or an ONNX model, an archive of today's version
     - ``.ptl``: a script archive with bytecode for PyTorch's lite interpreter
 
     Raises ValueError where the first can't be written so.
@@ -112,7 +117,9 @@ def convert(source: str, target: str) -> None:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"rushlight {argv[0]}")
     if argv[0] == "inspect":
-        parser.description = "Says what is in a .pt, .pth, .ptl, .pt2 or .safetensors file. Nothing of it is executed."
+        parser.description = (
+            "Says what is in a .pt, .pth, .ptl, .pt2, .safetensors or .onnx file. Nothing of it is executed."
+        )
         parser.add_argument("file")
         parser.add_argument("--code", action="store_true", help="with the TorchScript text")
         parser.add_argument("--graph", action="store_true", help="with the graphs, for which the text is compiled")

@@ -387,8 +387,8 @@ TORCH_LIBRARY_FRAGMENT(onnx, m) {
   define(m, "pairwise_probabilities(Tensor pairs, int classes) -> Tensor", pairwise_probabilities);
 }
 
-const bool registered =
-    (script::register_importer("onnx", load), script::register_exporter("onnx", export_model), true);
+const bool registered = (script::register_importer("onnx", load), script::register_exporter("onnx", export_model),
+                         script::register_inspector("onnx", inspect), true);
 
 }  // namespace
 }  // namespace rushlight::onnx

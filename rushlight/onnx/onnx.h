@@ -8,6 +8,7 @@
 #pragma once
 #include "rushlight/core/ivalue.h"
 #include "rushlight/io/file.h"
+#include "rushlight/script/import.h"
 
 namespace rushlight::onnx {
 
@@ -15,5 +16,7 @@ namespace rushlight::onnx {
 // RuntimeError naming node, operator, domain and version for what can't be translated.
 Ref<ObjectValue> load(const io::Bytes& bytes, const std::string& name, const std::string& folder = {});
 Ref<ObjectValue> load_file(const std::string& path);
+// What is in a model, none of whose operators need be known. False: it is none. Throws FileError for damage.
+bool inspect(const io::Bytes& bytes, const std::string& name, script::ModelReport& out);
 
 }  // namespace rushlight::onnx

@@ -62,9 +62,9 @@ std::string export_model(const std::string& format, const Ref<ObjectValue>& modu
   return write(module, method, std::move(args), options);
 }
 
-std::string inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name) {
+bool inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name, ModelReport& out) {
   InspectModel inspect = loaded(format).inspect;
-  return inspect ? inspect(bytes, name) : std::string();
+  return inspect && inspect(bytes, name, out);
 }
 
 }  // namespace rushlight::script

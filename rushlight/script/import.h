@@ -49,10 +49,28 @@ class ExportCall {
 using ExportModel = std::string (*)(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args,
                                     const ExportOptions& options);
 void register_exporter(const std::string& format, ExportModel export_model);
-// What is in a file, as the fields of a JSON object (script/inspect.h); "" where it is none of the format.
-using InspectModel = std::string (*)(const io::Bytes& bytes, const std::string& name);
+// What script/inspect.h says of a model.
+struct ModelReport {
+  struct Tensor {
+    std::string name, dtype;
+    Dims shape;
+    int64_t bytes;
+  };
+  struct Operator {
+    std::string name;
+    size_t calls;
+    bool known;
+  };
+  using Texts = std::vector<std::pair<std::string, std::string>>;
+  std::string kind;
+  Texts facts, inputs, outputs;  // names, and what is there: "float[batch, 3]"
+  std::vector<Tensor> tensors;
+  std::vector<Operator> operators;
+};
+// False where the file is none of the format.
+using InspectModel = bool (*)(const io::Bytes& bytes, const std::string& name, ModelReport& out);
 void register_inspector(const std::string& format, InspectModel inspect);
-std::string inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name);
+bool inspect_model(const std::string& format, const io::Bytes& bytes, const std::string& name, ModelReport& out);
 // Throws NotImplementedError where the library isn't there or an operator can't be said in the format.
 std::string export_model(const std::string& format, const Ref<ObjectValue>& module, const std::string& method,
                          std::vector<IValue> args, const ExportOptions& options);

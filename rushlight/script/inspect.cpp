@@ -7,6 +7,7 @@
 #include "rushlight/dispatch/op.h"
 #include "rushlight/io/checkpoint.h"
 #include "rushlight/io/safetensors.h"
+#include "rushlight/script/import.h"
 #include "rushlight/script/used_operators.h"
 
 namespace rushlight::script {
@@ -253,14 +254,48 @@ void old_checkpoint(const File& f, Report& out) {
   report_pickle(c.pickle, c.where, *c.tensors, out);
 }
 
+// No format has a mark at its beginning: a message whose first field is a small number, the version, or the file's name says so.
+bool is_onnx(const File& f) {
+  const auto& d = f.bytes.data;
+  return !f.zip && (f.name.ends_with(".onnx") || (d.size() > 2 && d[0] == 0x08 && d[1] > 0 && d[1] < 32));
+}
+void onnx_model(const File& f, Report& out) {
+  ModelReport model;
+  RL_CHECK(FileError, inspect_model("onnx", f.bytes, f.name, model), "inspect '", f.name, "': this is no ONNX model");
+  out.fields.text("kind", model.kind);
+  for (const auto& [name, value] : model.facts) out.facts.text(name.c_str(), value);
+  auto ports = [&](const char* what, const ModelReport::Texts& all) {
+    out.fields.add(what, array(all, [](const auto& p) {
+                     Fields o;
+                     o.text("name", p.first);
+                     o.text("type", p.second);
+                     return o.done();
+                   }));
+  };
+  ports("inputs", model.inputs);
+  ports("outputs", model.outputs);
+  out.fields.add("operators", array(model.operators, [](const ModelReport::Operator& u) {
+                   Fields o;
+                   o.text("name", u.name);
+                   o.add("calls", str(u.calls));
+                   if (u.known) o.text("level", "stable");
+                   o.add("known", u.known ? "true" : "false");
+                   return o.done();
+                 }));
+  for (ModelReport::Tensor& t : model.tensors)
+    out.tensors.push_back({std::move(t.name), std::move(t.dtype), std::move(t.shape), t.bytes});
+}
+
 // A new kind of file is a line here: the first that knows the file reports it.
 struct Kind {
   bool (*knows)(const File&);
   void (*report)(const File&, Report&);
 };
 constexpr Kind kKinds[] = {
-    {is_exported, exported_program},     {is_script, script_archive},   {is_package, package},
-    {is_zip_checkpoint, zip_checkpoint}, {is_safetensors, safetensors}, {is_old_checkpoint, old_checkpoint},
+    {is_exported, exported_program}, {is_script, script_archive},
+    {is_package, package},           {is_zip_checkpoint, zip_checkpoint},
+    {is_safetensors, safetensors},   {is_old_checkpoint, old_checkpoint},
+    {is_onnx, onnx_model},
 };
 
 }  // namespace
@@ -276,9 +311,9 @@ std::string inspect(const io::Bytes& bytes, const std::string& name, const Inspe
     kind.report(file, out);
     return out.finish();
   }
-  throw FileError(
-      str("inspect '", name,
-          "': this is neither a checkpoint, a TorchScript archive, an exported program nor a safetensors file"));
+  throw FileError(str("inspect '", name,
+                      "': this is neither a checkpoint, a TorchScript archive, an exported program, a safetensors file "
+                      "nor an ONNX model"));
 }
 
 }  // namespace rushlight::script

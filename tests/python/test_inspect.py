@@ -228,3 +228,43 @@ def test_damage_to_a_program_is_one_error(old, new, tmp_path):
     data = rewritten(tmp_path / "m.pt2", lambda name, body: body.replace(old, new) if name.endswith(".json") else body)
     with pytest.raises((RuntimeError, ValueError)):
         rl.export.load(io.BytesIO(data))
+
+
+def test_an_onnx_model_is_described(tmp_path, capsys):
+    path = tmp_path / "m.onnx"
+    model = rl.nn.Sequential(rl.nn.Linear(3, 2), rl.nn.ReLU())
+    rl.onnx.register_custom_op_symbolic("aten::relu", lambda g, x: g.op("mine::Relu", x), 9)
+    try:
+        rl.onnx.export(model, rl.zeros(4, 3), path, input_names=["x"], dynamic_axes={"x": {0: "n"}}, dynamo=False)
+    finally:
+        rl.onnx.unregister_custom_op_symbolic("aten::relu", 9)
+    report = inspect(path)
+    assert report["kind"] == "ONNX model"
+    assert report["facts"] == {"ir_version": "8", "opset": "18", "opset of mine": "1", "producer": "rushlight "}
+    assert report["inputs"] == [{"name": "x", "type": "float[n, 3]"}]
+    assert [(t["name"], t["dtype"], t["shape"], t["bytes"]) for t in report["tensors"]] == [
+        ("0.weight", "float", [2, 3], 24),
+        ("0.bias", "float", [2], 8),
+    ]
+    known = {o["name"]: o["known"] for o in report["operators"]}
+    assert known["Gemm"] and known["mine::Relu"] is False
+    assert main(["inspect", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "mine::Relu  1  not in this build" in out and "float[n, 3]" in out
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(RuntimeError, match="inspect"):
+        inspect(path)
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(RuntimeError, match="inspect"):
+        inspect(tmp_path / "text.onnx")
+
+
+def test_an_onnx_model_becomes_an_archive(tmp_path):
+    model = rl.nn.Sequential(rl.nn.Conv2d(3, 4, 3), rl.nn.ReLU(), rl.nn.Flatten(), rl.nn.Linear(36, 2))
+    x = rl.randn(2, 3, 5, 5)
+    rl.onnx.export(model, x, tmp_path / "m.onnx", dynamo=False)
+    convert(str(tmp_path / "m.onnx"), str(tmp_path / "m.pt"))
+    again = pt.jit.load(str(tmp_path / "m.pt"))
+    np.testing.assert_allclose(
+        again(pt.from_numpy(x.numpy())).detach().numpy(), model(x).detach().numpy(), rtol=1e-5, atol=1e-6
+    )
