@@ -10,7 +10,6 @@ from .. import _data
 from ..utils.data import Dataset
 
 _KEYS, _VALUES, _ITEMS = 0, 1, 2
-_CHUNK = 256  # entries that a cursor hands over at once
 
 
 class Batch:
@@ -127,10 +126,7 @@ class Database:
             stop = start
         elif start is not None:
             walk.seek(start)
-        count = 8
-        while chunk := walk.take(count, what, reverse, stop):
-            yield from chunk
-            count = _CHUNK
+        return walk.entries(what, reverse, stop)
 
     def keys(self, start=None, stop=None, prefix=None, reverse: bool = False) -> Iterator[bytes]:
         """The keys in order: those from `start` on and below `stop`, or those that begin with `prefix`; backwards if `reverse`."""

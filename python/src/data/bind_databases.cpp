@@ -36,7 +36,9 @@ class Text {
 };
 
 inline nb::object bytes_object(std::string_view s) {
-  return nb::steal(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size())));
+  nb::object out = nb::steal(PyBytes_FromStringAndSize(s.data(), Py_ssize_t(s.size())));
+  if (!out.is_valid()) nb::raise_python_error();
+  return out;
 }
 
 // A database that may have been closed; cursors hold what they need themselves.
@@ -68,39 +70,58 @@ nb::object get(Database& db, std::string_view key, nb::handle missing) {
 // A cursor with what it may not outlive.
 struct Walk {
   std::shared_ptr<Database> db;
-  std::unique_ptr<Cursor> cursor;
+  std::shared_ptr<Cursor> cursor;
   Cursor& at() const {
     RL_CHECK(IndexError, cursor->valid(), "the cursor is on no entry");
     return *cursor;
   }
 };
 
-// Values that are handed over at once: more of them would be out of the cache before they are read, and their memory new each time.
-constexpr size_t kChunk = 32 << 10;
+// What an iteration gives.
+enum What { kKeys, kValues, kItems };
 
-// Up to `count` entries from where the cursor is on, while the keys are below (above, going back) `stop`. A list of keys, values or pairs.
-nb::list take(Walk& w, int64_t count, int what, bool back, nb::handle stop) {
-  nb::list out;
-  std::optional<Text> end;
-  if (!stop.is_none()) end.emplace(stop);
-  Cursor& c = *w.cursor;
-  size_t bytes = 0;
-  for (int64_t i = 0; i < count && c.valid() && bytes < kChunk; i++) {
-    std::string_view key = c.key();
-    if (end && (back ? key < std::string_view(*end) : key >= std::string_view(*end))) break;
-    if (what == 0) out.append(bytes_object(key));
-    else {
-      std::string_view value = c.value();
-      bytes += value.size();
-      nb::object v = bytes_object(value);
-      if (what == 1) out.append(std::move(v));
-      else out.append(nb::steal(PyTuple_Pack(2, bytes_object(key).ptr(), v.ptr())));
-    }
-    if (back) c.prev();
-    else c.next();
+// An iteration from where the cursor is on, while the keys are below (above or at, going back) `stop`.
+struct Entries {
+  Walk walk;
+  What what;
+  bool back;
+  std::optional<std::string> stop;
+  bool begun = false;
+  std::exception_ptr failed;
+
+  nb::object next() {
+    Cursor& c = *walk.cursor;
+    if (begun && c.valid()) back ? c.prev() : c.next();
+    begun = true;
+    if (!c.valid()) return {};
+    const std::string_view key = c.key();
+    if (stop && (back ? key < *stop : key >= *stop)) return {};
+    if (what == kKeys) return bytes_object(key);
+    if (what == kValues) return bytes_object(c.value());
+    nb::object pair = nb::steal(PyTuple_New(2));
+    if (!pair.is_valid()) nb::raise_python_error();
+    PyTuple_SET_ITEM(pair.ptr(), 0, bytes_object(key).release().ptr());
+    PyTuple_SET_ITEM(pair.ptr(), 1, bytes_object(c.value()).release().ptr());
+    return pair;
   }
-  return out;
+};
+
+// A slot of Python's, since a bound __next__ costs more than reading an entry does. nanobind turns exceptions of C++ into Python's in
+// what it binds, so one is thrown again from there.
+PyObject* next_entry(PyObject* self) noexcept {
+  Entries& e = *nb::inst_ptr<Entries>(self);
+  try {
+    return e.next().release().ptr();
+  } catch (nb::python_error& error) { error.restore(); } catch (...) {
+    e.failed = std::current_exception();
+    Py_XDECREF(PyObject_CallMethod(self, "_throw", nullptr));
+  }
+  return nullptr;
 }
+
+PyType_Slot entries_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+                               {Py_tp_iternext, reinterpret_cast<void*>(next_entry)},
+                               {0, nullptr}};
 
 }  // namespace
 
@@ -156,7 +177,18 @@ void bind_databases(nb::module_& m) {
           "key"_a)
       .def("key", [](Walk& w) { return bytes_object(w.at().key()); })
       .def("value", [](Walk& w) { return bytes_object(w.at().value()); })
-      .def("take", take, "count"_a, "what"_a, "back"_a, "stop"_a = nb::none());
+      // An iteration from here on, which moves the cursor.
+      .def(
+          "entries",
+          [](Walk& w, int what, bool back, nb::handle stop) {
+            std::optional<std::string> end;
+            if (!stop.is_none()) end.emplace(Text(stop));
+            return new Entries{{w.db, w.cursor}, What(what), back, std::move(end)};
+          },
+          "what"_a, "back"_a, "stop"_a.none());
+  nb::class_<Entries>(m, "_Entries", nb::type_slots(entries_slots)).def("_throw", [](Entries& e) {
+    std::rethrow_exception(std::exchange(e.failed, nullptr));
+  });
   nb::class_<Batch>(m, "_Batch")
       .def(nb::init<>())
       .def(
