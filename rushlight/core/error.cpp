@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <span>
 
 namespace rushlight {
 
@@ -30,6 +31,15 @@ void append_text(std::string& out, std::complex<double> v) {
   if (!std::signbit(v.imag())) out += '+';
   append_text(out, v.imag());
   out += "j)";
+}
+
+std::string join_text(const TextPart* parts, size_t count) {
+  std::string out;
+  for (const TextPart& p : std::span(parts, count)) {
+    if (p.append) p.append(out, p.value);
+    else out += static_cast<const char*>(p.value);
+  }
+  return out;
 }
 
 void fail_invariant(const char* condition, const char* file, int line, const std::string& detail) {
