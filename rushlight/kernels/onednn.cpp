@@ -1,5 +1,6 @@
-// oneDNN 3: float and bfloat16 products and convolutions. Its few functions and numbers that are needed are declared here, so that building
-// needs no headers of it.
+// oneDNN 3: float and bfloat16 products and convolutions.
+#include "rushlight/kernels/onednn.h"
+
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -12,93 +13,29 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "rushlight/core/allocator.h"
 #include "rushlight/kernels/forked.h"
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/kernels/providers.h"
 
 namespace rushlight {
-namespace {
+namespace onednn {
 
-// ---- oneDNN's C interface (dnnl.h, dnnl_types.h of version 3) ----
-
-using Handle = void*;
-using Status = int;  // 0: success
-constexpr int kMaxDims = 12;
-using DnnlDims = int64_t[kMaxDims];
-struct ExecArg {
-  int arg;
-  Handle memory;
-};
-
-constexpr int kBf16 = 2, kF32 = 3;
-constexpr int kTagAny = 1;
-constexpr int kForwardTraining = 64, kForwardInference = 96;
-constexpr int kConvolutionDirect = 1;
-constexpr int kQuerySrc = 129, kQueryDiffSrc = 130, kQueryWeights = 131, kQueryDiffWeights = 132, kQueryDst = 133,
-              kQueryDiffDst = 134, kQueryScratchpad = 136;
-constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgScratchpad = 80, kArgDiffSrc = 129,
-              kArgDiffDst = 145, kArgDiffWeights = 161, kArgDiffBias = 169;
-
-#define RL_DNNL_FUNCTIONS(X)                                                                                       \
-  X(engine_create, Status, (Handle*, int, size_t))                                                                 \
-  X(stream_create, Status, (Handle*, Handle, unsigned))                                                            \
-  X(primitive_attr_create, Status, (Handle*))                                                                      \
-  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                     \
-  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                  \
-  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                 \
-  X(memory_desc_clone, Status, (Handle*, Handle))                                                                  \
-  X(memory_desc_destroy, Status, (Handle))                                                                         \
-  X(memory_desc_equal, int, (Handle, Handle))                                                                      \
-  X(memory_desc_get_size, size_t, (Handle))                                                                        \
-  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                       \
-  X(memory_destroy, Status, (Handle))                                                                              \
-  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                           \
-  X(primitive_desc_destroy, Status, (Handle))                                                                      \
-  X(primitive_create, Status, (Handle*, Handle))                                                                   \
-  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                              \
-  X(primitive_destroy, Status, (Handle))                                                                           \
-  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                      \
-  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))               \
-  X(convolution_forward_primitive_desc_create, Status,                                                             \
-    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,    \
-     const int64_t*, Handle))                                                                                      \
-  X(convolution_backward_data_primitive_desc_create, Status,                                                       \
-    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, \
-     Handle, Handle))                                                                                              \
-  X(convolution_backward_weights_primitive_desc_create, Status,                                                    \
-    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,         \
-     const int64_t*, Handle, Handle))                                                                              \
-  X(set_primitive_cache_capacity, Status, (int))                                                                   \
-  X(sgemm, Status,                                                                                                 \
-    (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*,    \
-     int64_t))
-
-struct Dnnl {
-#define RL_DECLARE(name, result, params) result(*name) params = nullptr;
-  RL_DNNL_FUNCTIONS(RL_DECLARE)
-#undef RL_DECLARE
-  void (*omp_set_num_threads)(int) = nullptr;
-  Handle engine = nullptr, attributes = nullptr;
-  bool ready = false;
-
-  Dnnl() {
-    void* library = open_provider_library({"libdnnl.so.3"});
-    if (!library) return;
-    bool complete = true;
+Dnnl::Dnnl() {
+  void* library = open_provider_library({"libdnnl.so.3"});
+  if (!library) return;
+  bool complete = true;
 #define RL_BIND(name, result, params)                                       \
   name = reinterpret_cast<result(*) params>(dlsym(library, "dnnl_" #name)); \
   complete = complete && name;
-    RL_DNNL_FUNCTIONS(RL_BIND)
+  RL_DNNL_FUNCTIONS(RL_BIND)
 #undef RL_BIND
-    omp_set_num_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "omp_set_num_threads"));
-    constexpr int cpu = 1, user_scratchpad = 1;
-    ready = complete && engine_create(&engine, cpu, 0) == 0 && primitive_attr_create(&attributes) == 0 &&
-            primitive_attr_set_scratchpad_mode(attributes, user_scratchpad) == 0;
-    // See Note [Primitive cache]: a second one beneath it would only keep what ours drops.
-    if (ready) set_primitive_cache_capacity(0);
-  }
-};
+  omp_set_num_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "omp_set_num_threads"));
+  constexpr int cpu = 1, user_scratchpad = 1;
+  ready = complete && engine_create(&engine, cpu, 0) == 0 && primitive_attr_create(&attributes) == 0 &&
+          primitive_attr_set_scratchpad_mode(attributes, user_scratchpad) == 0;
+  // See Note [Primitive cache]: a second one beneath it would only keep what ours drops.
+  if (ready) set_primitive_cache_capacity(0);
+}
 
 const Dnnl& dnnl() {
   static const Dnnl* all = new Dnnl;
@@ -114,7 +51,6 @@ Handle stream() {
   return mine;
 }
 
-// How many threads a call may use now; OpenMP's count is per calling thread.
 int use_threads() {
   static thread_local int now = 0;
   int n = library_threads(in_parallel_region() ? 1 : num_threads());
@@ -122,54 +58,11 @@ int use_threads() {
   return n;
 }
 
-void ok(Status status, const char* what) {
-  RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status);
-}
+}  // namespace onednn
 
-// Scratch memory for the length of a call. Blocks of the allocator, not a thread's buffers: sizes vary widely between primitives,
-// and what no call needs any more goes back.
-class Scratch {
- public:
-  explicit Scratch(size_t bytes) : bytes_(bytes), data_(cpu_allocator().allocate(bytes)) {}
-  ~Scratch() { cpu_allocator().deallocate(data_, bytes_); }
-  Scratch(const Scratch&) = delete;
-  void* data() const { return data_; }
+namespace {
 
- private:
-  size_t bytes_;
-  void* data_;
-};
-
-class Memory {
- public:
-  Memory(Handle desc, void* data) { ok(dnnl().memory_create(&handle_, desc, dnnl().engine, data), "memory_create"); }
-  ~Memory() { dnnl().memory_destroy(handle_); }
-  Memory(const Memory&) = delete;
-  Handle get() const { return handle_; }
-
- private:
-  Handle handle_ = nullptr;
-};
-
-Handle strided_desc(int dims, const int64_t* sizes, int type, const int64_t* strides) {
-  Handle d = nullptr;
-  ok(dnnl().memory_desc_create_with_strides(&d, dims, sizes, type, strides), "memory_desc_create");
-  return d;
-}
-Handle dense_desc(int dims, const int64_t* sizes, int type) {
-  DnnlDims strides;
-  int64_t step = 1;
-  for (int i = dims - 1; i >= 0; i--) {
-    strides[i] = step;
-    step *= sizes[i];
-  }
-  return strided_desc(dims, sizes, type, strides);
-}
-Handle any_desc(int dims, const int64_t* sizes, int type) {
-  Handle d = nullptr;
-  ok(dnnl().memory_desc_create_with_tag(&d, dims, sizes, type, kTagAny), "memory_desc_create");
-  return d;
-}
+using namespace onednn;
 
 // Note [Primitive cache]: making a primitive takes a millisecond, and 6 us even from oneDNN's own cache; ours is keyed by everything
 // that went into it, the thread count included. Entries never change, so threads share them. One takes about 50 KB, of which the
@@ -509,6 +402,10 @@ class OneDnn final : public Provider {
     void* data[] = {d.src, d.weight, d.dst, d.bias};
     primitive->run(data);
     return true;
+  }
+
+  std::unique_ptr<Network> network(const NetworkSpec& spec, std::shared_ptr<PackedWeights>& packed) override {
+    return make_network(spec, packed);
   }
 };
 

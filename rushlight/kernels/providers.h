@@ -6,6 +6,7 @@
 // Thread safety: everything here may be called at once from any thread, except add_provider.
 #pragma once
 #include <atomic>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,24 @@ struct ConvData {
   void* dst;
 };
 
+struct NetworkSpec;  // kernels/network.h
+
+// Weights in a provider's layouts: programs for several shapes share them. They are of the layers of one list, by their places in it.
+class PackedWeights {
+ public:
+  virtual ~PackedWeights() = default;
+};
+
+// Thread safety: run() may be called from many threads at once.
+class Network {
+ public:
+  virtual ~Network() = default;
+  // Contiguous tensors of the shapes in the spec.
+  virtual void run(void* const* inputs, void* const* outputs) = 0;
+  // Bytes of memory for values that a run takes, in one block, and gives back.
+  virtual size_t bytes() const = 0;
+};
+
 class Provider {
  public:
   virtual ~Provider() = default;
@@ -59,6 +78,8 @@ class Provider {
   // Each returns false, having done nothing, for a problem it does not take.
   virtual bool gemm(const GemmProblem&) { return false; }
   virtual bool conv(const ConvProblem&, const ConvData&) { return false; }
+  // See kernels/network.h.
+  virtual std::unique_ptr<Network> network(const NetworkSpec&, std::shared_ptr<PackedWeights>&) { return nullptr; }
   // Switched by rushlight.backends.<name>.
   std::atomic<bool> enabled{true};
 };

@@ -1,0 +1,45 @@
+// Networks: convolutions with known weights, and what stands between them, for known shapes, as one program of a provider. It chooses the
+// layouts that values have on the way, packs weights once, joins what follows a convolution to it, and plans the memory of all values.
+//
+//   NetworkSpec spec;                       // of a float32 input
+//   spec.inputs = {{1, 3, 224, 224}};
+//   spec.layers.push_back({.kind = NetworkLayer::Kind::Conv, .a = 0, ...});
+//   spec.outputs = {1};                     // values: inputs first, then each layer's result
+//   std::unique_ptr<Network> n = compile_network(spec, packed);   // null: no provider takes it
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "rushlight/core/tensor.h"
+#include "rushlight/kernels/providers.h"
+
+namespace rushlight {
+
+struct NetworkLayer {
+  enum class Kind : uint8_t { Conv, MaxPool, MeanPool, Function, Add, Mul };
+  // With parameters alpha and beta: x < 0 ? alpha * x : x; min(max(x, alpha), beta); x * min(max(alpha * x + beta, 0), 1).
+  enum class Function : uint8_t { Relu, Clip, HardSwish, HardSigmoid, Logistic, Tanh, Swish, Gelu, GeluTanh, Elu };
+  Kind kind;
+  int a = 0, b = -1;  // values
+  Dims sizes = {};    // of the result
+  ConvProblem window = {};  // of Conv, and of pools, which use input, output, kernel, stride, padding, dilation
+  const float *weight = nullptr, *bias = nullptr;
+  Function function = Function::Relu;
+  float alpha = 0, beta = 0;
+  bool count_padding = false;  // of MeanPool
+};
+
+struct NetworkSpec {
+  std::vector<Dims> inputs;
+  std::vector<NetworkLayer> layers;
+  std::vector<int> outputs;
+  const Dims& sizes(int value) const {
+    return size_t(value) < inputs.size() ? inputs[size_t(value)] : layers[size_t(value) - inputs.size()].sizes;
+  }
+};
+
+// Null where no provider is there, or none takes all layers. `packed` is made by the first call. The weights have to outlive the network.
+// Thread safety: not for one `packed` at once.
+std::unique_ptr<Network> compile_network(const NetworkSpec& spec, std::shared_ptr<PackedWeights>& packed);
+
+}  // namespace rushlight
