@@ -141,3 +141,107 @@ def _(torch):
     )  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters())
     return training_step(torch, model, optimizer, randn(torch, 64, 1, 8, 8), torch.arange(64) % 10)
+
+
+# ---- graphs: what is compiled, without gradients
+
+
+def without_gradients(torch, call):
+    def run():
+        with torch.no_grad():
+            return call()
+
+    return run
+
+
+@case("graph/script_scalar_loop_100")
+def _(torch):
+    def loop(n: int) -> int:
+        total = 0
+        for i in range(n):
+            if i % 3 == 0:
+                total += i * 2
+        return total
+
+    compiled = torch.jit.script(loop)
+    return lambda: compiled(100)
+
+
+def resnet18(torch):
+    """He et al. 2015, as torchvision has it; weights are random."""
+    nn = torch.nn
+
+    class Block(nn.Module):
+        def __init__(self, before, after, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(after)
+            self.relu = nn.ReLU(inplace=True)
+            self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+            self.bn2 = nn.BatchNorm2d(after)
+            self.downsample = None
+            if stride != 1:
+                self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+        def forward(self, x):
+            out = self.relu(self.bn1(self.conv1(x)))
+            out = self.bn2(self.conv2(out))
+            out += x if self.downsample is None else self.downsample(x)
+            return self.relu(out)
+
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    for before, after, stride in ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)):
+        layers += [Block(before, after, stride), Block(after, after, 1)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)).eval()
+
+
+def small_cnn(torch):
+    nn = torch.nn
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(64, 10),
+    ).eval()  # fmt: skip
+
+
+def mlp_20(torch, width=64):
+    torch.manual_seed(0)
+    layers = []
+    for _ in range(20):
+        layers += [torch.nn.Linear(width, width), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers).eval()
+
+
+# model and its input
+COMPILED = {
+    "resnet18": (resnet18, (1, 3, 224, 224)),
+    "small_cnn": (small_cnn, (1, 1, 8, 8)),
+    "mlp_20": (mlp_20, (1, 64)),
+}
+
+for _name, _model in COMPILED.items():
+
+    @case(f"graph/{_name}_scripted")
+    def _(torch, model=_model):
+        make, shape = model
+        x, compiled = randn(torch, *shape), torch.jit.script(make(torch))
+        return without_gradients(torch, lambda: compiled(x))
+
+    @case(f"graph/{_name}_optimized")
+    def _(torch, model=_model):
+        make, shape = model
+        x = randn(torch, *shape)
+        compiled = torch.jit.optimize_for_inference(torch.jit.trace(make(torch), x))
+        return without_gradients(torch, lambda: compiled(x))
+
+
+@case("graph/pointwise_chain_100k")
+def _(torch):
+    def chain(x, y):
+        a = x * 2 + y
+        return torch.tanh(a) * torch.sigmoid(y - 1.5) + a
+
+    x, y = randn(torch, 100_000), randn(torch, 100_000)
+    compiled = torch.jit.trace(chain, (x, y))
+    return without_gradients(torch, lambda: compiled(x, y))

@@ -724,12 +724,28 @@ PyObject* freeze_object(PyObject*, PyObject* args) {
     {
       GilRelease release(true);
       object = script::freeze_module(module, methods, kept, fold);
+      script::make_ready(object);
     }
     return wrap_object(std::move(object));
   });
 }
 
+// _make_ready(function or object): compiles what calls run, so that the first is like others
+PyObject* make_ready(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    const Ref<ObjectValue>* module = script_object(o);
+    if (!module && Py_TYPE(o) != script_function_type)
+      throw TypeError("_make_ready: expected a compiled function or module");
+    Function* f = module ? nullptr : &function_of(o);
+    GilRelease release(true);
+    if (module) script::make_ready(*module);
+    else graph::make_ready(*f);
+    Py_RETURN_NONE;
+  });
+}
+
 PyMethodDef methods[] = {
+    {"_make_ready", make_ready, METH_O, "_make_ready(function or object): compiles what calls run"},
     {"_freeze", freeze_object, METH_VARARGS, "_freeze(object, methods, attributes, fold) -> ScriptObject"},
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},

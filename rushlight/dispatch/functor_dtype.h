@@ -19,4 +19,8 @@ class MakingFunctor {
   DType before_;
 };
 
+// A contiguous row of values in the compute dtype, on this machine's instruction set: an element's bits don't depend on where it stands.
+void pointwise_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs,
+                   int64_t n);
+
 }  // namespace rushlight

@@ -359,4 +359,9 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
   return true;
 }
 
+void pointwise_row(const PointwiseInfo::Entry& e, const void* functor, void* out, const void* const* in, int inputs,
+                   int64_t n) {
+  run_row(e, functor, out, in, inputs, n);
+}
+
 }  // namespace rushlight

@@ -21,6 +21,8 @@ constexpr Form kForms[] = {
     {"prim::Constant", 0, 0, 1, 1},
     {"prim::If", 1, 1, 0, kAny, 2},
     {"prim::Loop", 2, kAny, 0, kAny, 1},
+    {"prim::Network", 1, kAny, 1, kAny, 1},
+    {"prim::FusionGroup", 1, kAny, 1, kAny, 1},
     {"prim::ListConstruct", 0, kAny, 1, 1, 0, nullptr, Type::Kind::List},
     {"prim::DictConstruct", 0, kAny, 1, 1, 0, nullptr, Type::Kind::Dict},
     {"prim::TupleConstruct", 0, kAny, 1, 1, 0, nullptr, Type::Kind::Tuple},
@@ -58,9 +60,9 @@ void check_node(const Node& n) {
        "the attribute that it needs");
   need(form->output == Type::Kind::Function || n.output()->type()->is(form->output), "an output of its type");
   if (n.is("prim::DictConstruct")) need(n.inputs().size() % 2 == 0, "a value for each key");
-  if (n.is("prim::If"))
+  if (n.blocks().size() && !n.is("prim::Loop"))
     for (const Block* b : n.blocks())
-      need(b->inputs().empty() && b->outputs().size() == n.outputs().size(), "branches that give its outputs");
+      need(b->inputs().empty() && b->outputs().size() == n.outputs().size(), "blocks that give its outputs");
   if (n.is("prim::Loop")) {
     const Block& body = *n.blocks()[0];
     size_t carried = n.outputs().size();

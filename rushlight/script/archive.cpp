@@ -556,7 +556,9 @@ Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
         io::Bytes found = zip->read(entry);
         text.assign(reinterpret_cast<const char*>(found.data.data()), found.data.size());
       }
-  return std::make_shared<Archive>(std::move(zip), name)->load();
+  Ref<ObjectValue> module = std::make_shared<Archive>(std::move(zip), name)->load();
+  make_ready(module);
+  return module;
 }
 
 }  // namespace rushlight::script

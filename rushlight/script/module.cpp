@@ -1,6 +1,7 @@
 #include "rushlight/script/module.h"
 
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/kernels/providers.h"
 #include "rushlight/script/parser.h"
 
 namespace rushlight::script {
@@ -114,6 +115,28 @@ IValue fitted_value(IValue v, const TypePtr& type, const std::string& what) {
     default: break;
   }
   return v;
+}
+
+namespace {
+// Products with smaller weights are computed without a library.
+bool has_large_weights(const ObjectValue& module) {
+  constexpr int64_t kLarge = 128 * 128;
+  for (const IValue& v : module.slots) {
+    if (v.is_tensor() && v.tensor().dim() > 1 && v.tensor().numel() >= kLarge && v.tensor().device().is_cpu())
+      return true;
+    const graph::ClassType* c = v.is_object() ? graph::as_class(v.to_object().type) : nullptr;
+    if (c && c->is_module && has_large_weights(v.to_object())) return true;
+  }
+  return false;
+}
+}  // namespace
+
+void make_ready(const Ref<ObjectValue>& module) {
+  graph::Function* f = graph::as_class(module->type)->find_method("forward");
+  if (!f || f->is_abstract) return;
+  graph::make_ready(*f);
+  if (has_large_weights(*module))
+    for (Provider* p : providers()) p->available();
 }
 
 IValue run_method(const Ref<ObjectValue>& module, const std::string& name, std::vector<IValue> args) {

@@ -56,6 +56,9 @@ IValue fitted_value(IValue v, const TypePtr& type, const std::string& what);
 Ref<ObjectValue> freeze_module(const Ref<ObjectValue>& module, const std::set<std::string>& methods,
                                const std::set<std::string>& kept, bool fold);
 
+// Compiles forward, and opens the libraries that weights of its size need, so that the first call is like others.
+void make_ready(const Ref<ObjectValue>& module);
+
 // Runs a method. Throws AttributeError if the module has none of that name, RuntimeError for arguments that don't fit its schema.
 IValue run_method(const Ref<ObjectValue>& module, const std::string& method, std::vector<IValue> args);
 

@@ -29,10 +29,12 @@ void and_dead(Graph& g) {
 }
 
 const std::map<std::string, void (*)(Graph&)> kPasses = {
-    {"peephole", and_dead<peephole>}, {"constants", and_dead<propagate_constants>},
-    {"pool", one<pool_constants>},    {"common", one<eliminate_common>},
-    {"dead", one<eliminate_dead>},    {"optimize", optimize_pass},
-    {"inline", one<inline_calls>},    {"outline", outline_traced_calls},
+    {"peephole", and_dead<peephole>},   {"constants", and_dead<propagate_constants>},
+    {"pool", one<pool_constants>},      {"common", one<eliminate_common>},
+    {"dead", one<eliminate_dead>},      {"optimize", optimize_pass},
+    {"inline", one<inline_calls>},      {"outline", outline_traced_calls},
+    {"mutation", one<remove_mutation>}, {"networks", one<form_networks>},
+    {"pointwise", one<fuse_pointwise>},
 };
 
 std::vector<std::string> split(const std::string& text, const std::string& line) {

@@ -839,6 +839,7 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         for name in compiled._methods():
             if getattr(getattr(type(obj), name, None), "_torchscript_modifier", "") == "export":
                 compiled._method(name)
+        _C._make_ready(compiled)
         scripted = RecursiveScriptModule(compiled)
         _carry_over(obj, scripted, set())
         return scripted
@@ -865,7 +866,10 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
             raise RuntimeError(f"jit.script: the class {obj.__name__} can't be one of a script")
         return obj
     if isinstance(obj, types.FunctionType):
-        return ScriptFunction(_compile_function(obj), obj)
+        function = _compile_function(obj)
+        if isinstance(function, _C.ScriptFunction):
+            _C._make_ready(function)
+        return ScriptFunction(function, obj)
     if isinstance(obj, type):
         return obj
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")

@@ -333,7 +333,9 @@ def trace(
     inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
     name = getattr(func, "__name__", "forward")
     name = "_lambda" if name == "<lambda>" else name
-    traced = ScriptFunction(_record(func, inputs, names, name, strict), func)
+    recorded = _record(func, inputs, names, name, strict)
+    _C._make_ready(recorded)
+    traced = ScriptFunction(recorded, func)
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
             again = functools.partial(_record, func, names=names, name=name, strict=strict)
@@ -377,6 +379,7 @@ def _trace_methods(
         _record(
             module if name == "forward" else getattr(module, name), inputs, names, name, strict, holder, state, modules
         )
+    _C._make_ready(holder)
     traced = TopLevelTracedModule(holder)
     if check:
         for name, (example, kwargs) in methods.items():

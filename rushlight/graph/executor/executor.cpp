@@ -8,6 +8,7 @@
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/entries.h"
+#include "rushlight/graph/executor/group.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/executor/slots.h"
@@ -17,6 +18,37 @@
 namespace rushlight::graph {
 
 constexpr size_t kSingleArgs = 12;
+
+namespace {
+
+// Primitives on two numbers of one kind that the loop computes itself, where the result is one; else, as for a sum that does not fit, the
+// primitive does, and says what is wrong.
+enum class Quick : int64_t { None, Add, Sub, Mul, FloorDiv, Mod, Lt, Le, Gt, Ge, Eq, Ne };
+Quick quick_of(const Node& n) {
+  static constexpr std::pair<const char*, Quick> names[] = {
+      {"aten::add", Quick::Add},       {"aten::sub", Quick::Sub},
+      {"aten::mul", Quick::Mul},       {"aten::floordiv", Quick::FloorDiv},
+      {"aten::remainder", Quick::Mod}, {"aten::lt", Quick::Lt},
+      {"aten::le", Quick::Le},         {"aten::gt", Quick::Gt},
+      {"aten::ge", Quick::Ge},         {"aten::eq", Quick::Eq},
+      {"aten::ne", Quick::Ne}};
+  if (n.inputs().size() != 2 || n.outputs().size() != 1) return Quick::None;
+  for (const Value* v : n.inputs())
+    if (!v->type()->is(Type::Kind::Int) && !v->type()->is(Type::Kind::Float)) return Quick::None;
+  for (auto [name, quick] : names)
+    if (n.is(name)) return quick;
+  return Quick::None;
+}
+
+// As to = from; numbers take no call.
+inline void assign(IValue& to, const IValue& from) {
+  if (from.is_int()) to = IValue(from.to_int());
+  else if (from.is_bool()) to = IValue(from.to_bool());
+  else if (from.is_double()) to = IValue(from.to_double());
+  else to = from;
+}
+
+}  // namespace
 
 class Compiler {
  public:
@@ -63,6 +95,12 @@ class Compiler {
     auto& i = emit(C::Move, n);
     inputs(i, from);
     outputs(i, to);
+    // In order, unless what comes later reads what was written before.
+    const uint32_t* read = e_.operands_.data() + i.inputs;
+    bool in_order = true;
+    for (size_t k = 0; k < to.size(); k++)
+      for (size_t later = k + 1; later < to.size(); later++) in_order &= read[later] != to[k];
+    i.number = in_order;
   }
 
   // The node of block b in which a use of v (made in b) happens, however deep.
@@ -136,8 +174,9 @@ class Compiler {
              n->output()->type(), ": modules are not made, nor put into containers, by scripts");
     if (n->is("prim::If")) return if_node(n);
     if (n->is("prim::Loop")) return loop_node(n);
+    if (n->is(kNetwork) || n->is(kPointwise)) return group_node(n);
     if (n->op) return simple(C::Operator, n, 0, n->op);
-    if (n->primitive) return simple(C::Primitive, n, 0, n->primitive);
+    if (n->primitive) return simple(C::Primitive, n, int64_t(quick_of(*n)), n->primitive);
     if (n->is("prim::ListConstruct")) return simple(C::ListConstruct, n, 0, nullptr, n->output()->type()->element());
     if (n->is("prim::ListUnpack")) return simple(C::ListUnpack, n);
     if (n->is("prim::TupleConstruct")) return simple(C::TupleConstruct, n, 0, nullptr, n->output()->type());
@@ -203,12 +242,23 @@ class Compiler {
   // Carried values live in the node's output registers; i and the condition in registers of their own.
   void loop_node(Node* n) {
     Block& body = *n->blocks()[0];
-    uint32_t i = fresh(body.inputs()[0]), condition = next_++;
+    uint32_t i = fresh(body.inputs()[0]), condition;
     std::vector<uint32_t> carried = places(n->outputs());
     for (size_t k = 0; k < carried.size(); k++) where_[body.inputs()[k + 1]] = carried[k];
-    std::vector<Value*> start(n->inputs().begin() + 1, n->inputs().end());
-    std::vector<uint32_t> to = {condition};
-    to.insert(to.end(), carried.begin(), carried.end());
+    std::vector<Value*> start(n->inputs().begin() + 1, n->inputs().end()), again = body.outputs();
+    std::vector<uint32_t> to = carried;
+    auto is_true = [](const Value* v) {
+      const IValue* c = constant_of(v);
+      return c && c->is_bool() && c->to_bool();
+    };
+    if (is_true(start[0]) && is_true(again[0])) {  // a `for`
+      condition = place(start[0]);
+      start.erase(start.begin());
+      again.erase(again.begin());
+    } else {
+      condition = next_++;
+      to.insert(to.begin(), condition);
+    }
     move(start, to, n);
     uint32_t zero = Executable::kConstants + uint32_t(e_.constants_.size());
     e_.constants_.emplace_back(int64_t(-1));
@@ -221,9 +271,23 @@ class Compiler {
     operands(test.inputs, test.input_count, {i, place(n->input(0)), condition});
     operands(test.outputs, test.output_count, {i});
     block(body);
-    move(body.outputs(), to, n);
+    move(again, to, n);
     emit(C::Jump, n).number = int64_t(test_at);
     e_.program_[test_at].number = int64_t(e_.program_.size());
+  }
+
+  // The nodes run one by one where the group can't.
+  void group_node(Node* n) {
+    std::shared_ptr<Group> group = n->is(kNetwork) ? make_network_group(*n) : make_pointwise_group(*n);
+    size_t try_at = e_.program_.size();
+    if (group) {
+      simple(C::TryGroup, n, 0, group.get());
+      e_.groups_.push_back(std::move(group));
+    }
+    block(*n->blocks()[0]);
+    move(n->blocks()[0]->outputs(), places(n->outputs()), n);
+    if (e_.program_.size() > try_at && e_.program_[try_at].code == C::TryGroup)
+      e_.program_[try_at].number = int64_t(e_.program_.size());
   }
 
   // A program that puts values into slots itself, or calls what may, would keep the old ones until it ends; it counts references.
@@ -396,8 +460,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = IValue();
       return;
     case Code::Move: {
-      if (i.input_count == 1) {
-        registers[out[0]] = read(in[0], registers);
+      if (i.number == 1) {
+        for (uint32_t k = 0; k < i.output_count; k++) assign(registers[out[k]], read(in[k], registers));
         return;
       }
       // All are read before any is written.
@@ -503,8 +567,64 @@ void Executable::step(const Instruction& i, IValue* registers) const {
     case Code::Uninitialized: registers[out[0]] = IValue(); return;
     case Code::Jump:
     case Code::JumpIfFalse:
+    case Code::TryGroup:
     case Code::LoopTest: return;  // run() does these
   }
+}
+
+bool Executable::run_quickly(const Instruction& i, IValue* registers) const {
+  const uint32_t* in = operands_.data() + i.inputs;
+  const IValue &a = read(in[0], registers), &b = read(in[1], registers);
+  IValue& out = registers[operands_[i.outputs]];
+  auto quick = Quick(i.number);
+  auto compare = [&](auto x, auto y) {
+    switch (quick) {
+      case Quick::Lt: return out = IValue(x < y), true;
+      case Quick::Le: return out = IValue(x <= y), true;
+      case Quick::Gt: return out = IValue(x > y), true;
+      case Quick::Ge: return out = IValue(x >= y), true;
+      case Quick::Eq: return out = IValue(x == y), true;
+      case Quick::Ne: return out = IValue(x != y), true;
+      default: return false;
+    }
+  };
+  if (a.is_int() && b.is_int()) {
+    int64_t x = a.to_int(), y = b.to_int(), r;
+    switch (quick) {
+      case Quick::Add: return !__builtin_add_overflow(x, y, &r) && (out = IValue(r), true);
+      case Quick::Sub: return !__builtin_sub_overflow(x, y, &r) && (out = IValue(r), true);
+      case Quick::Mul: return !__builtin_mul_overflow(x, y, &r) && (out = IValue(r), true);
+      case Quick::FloorDiv: return x >= 0 && y > 0 && (out = IValue(x / y), true);
+      case Quick::Mod: return x >= 0 && y > 0 && (out = IValue(x % y), true);
+      default: return compare(x, y);
+    }
+  }
+  if (!a.is_double() || !b.is_double()) return false;
+  double x = a.to_double(), y = b.to_double();
+  switch (quick) {
+    case Quick::Add: return out = IValue(x + y), true;
+    case Quick::Sub: return out = IValue(x - y), true;
+    case Quick::Mul: return out = IValue(x * y), true;
+    default: return compare(x, y);
+  }
+}
+
+bool Executable::run_group(const Instruction& i, IValue* registers) const {
+  if (thread_state.interceptor) return false;  // it is to see each operator
+  constexpr uint32_t kMost = 16;
+  if (i.input_count > kMost || i.output_count > kMost) return false;
+  const Tensor* inputs[kMost];
+  const int plain = kIsView | (thread_state.grad_enabled ? 0 : kRequiresGrad);
+  for (uint32_t k = 0; k < i.input_count; k++) {
+    const IValue& v = read(operands_[i.inputs + k], registers);
+    if (!v.is_tensor() || v.tensor().impl()->flags() & ~plain) return false;
+    inputs[k] = &v.tensor();
+  }
+  IValue results[kMost];
+  auto* group = static_cast<Group*>(const_cast<void*>(i.what));
+  if (!group->run(inputs, results)) return false;
+  for (uint32_t k = 0; k < i.output_count; k++) registers[operands_[i.outputs + k]] = std::move(results[k]);
+  return true;
 }
 
 std::vector<IValue> Executable::run(std::vector<IValue> args) const {
@@ -574,9 +694,15 @@ void Executable::run_program(IValue* args, IValue* results) const {
           const uint32_t* in = operands_.data() + i->inputs;
           int64_t trip = registers[in[0]].to_int() + 1;
           registers[in[0]] = IValue(trip);
-          if (trip >= read(in[1], registers).to_int() || !registers[in[2]].to_bool()) at = size_t(i->number);
+          if (trip >= read(in[1], registers).to_int() || !read(in[2], registers).to_bool()) at = size_t(i->number);
           break;
         }
+        case Code::Primitive:
+          if (i->number == 0 || !run_quickly(*i, registers)) step(*i, registers);
+          break;
+        case Code::TryGroup:
+          if (run_group(*i, registers)) at = size_t(i->number);
+          break;
         case Code::Enter: {
           const IValue& object = read(operands_[i->inputs], registers);
           const Function* exit = as_class(object.to_object().type)->find_method("__exit__");
@@ -638,11 +764,18 @@ const Executable& Function::make_executable() {
   if (!executable_) {
     RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
     std::shared_ptr<Graph> copy = graph->copy();
-    optimize(*copy);
+    prepare(*copy);
     executable_ = std::make_shared<Executable>(std::move(copy));
     ready_.store(executable_.get(), std::memory_order_release);
   }
   return *executable_;
+}
+
+void make_ready(Function& function) {
+  try {
+    function.executable();
+  } catch (const Error&) {  // a call says so
+  }
 }
 
 IValue run_function(Function& function, std::vector<IValue> args) {

@@ -5,6 +5,8 @@
 
 namespace rushlight::graph {
 
+class Group;
+
 class Executable {
  public:
   // Throws RuntimeError for a node that nothing can run.
@@ -26,6 +28,7 @@ class Executable {
     Jump,
     JumpIfFalse,
     LoopTest,
+    TryGroup,
     ListConstruct,
     ListUnpack,
     TupleConstruct,
@@ -51,12 +54,14 @@ class Executable {
     Code code;
     uint32_t inputs = 0, input_count = 0;  // positions in operands_
     uint32_t outputs = 0, output_count = 0;
-    int64_t number = 0;          // jump target, slot, index
-    const void* what = nullptr;  // Op, Primitive, Function
+    int64_t number = 0;          // jump target, slot, index, Quick of a Primitive, whether a Move may go in order
+    const void* what = nullptr;  // Op, Primitive, Function, Group
     TypePtr type;
     const Node* node = nullptr;
   };
   void step(const Instruction& i, IValue* registers) const;
+  bool run_group(const Instruction& i, IValue* registers) const;
+  bool run_quickly(const Instruction& i, IValue* registers) const;
   void run_program(IValue* args, IValue* results) const;
   void run_single(IValue* args, IValue* results) const;
   // A value: a register, or past kConstants a constant.
@@ -69,12 +74,15 @@ class Executable {
   std::vector<Instruction> program_;
   std::vector<uint32_t> operands_;
   std::vector<IValue> constants_;
+  std::vector<std::shared_ptr<Group>> groups_;
   uint32_t registers_ = 0;
   bool places_;
   bool single_ = false;   // one operator: no registers are needed
   bool borrows_ = false;  // see Note [Slots that are read]
 };
 
+// Compiles a function, so that its first call takes no longer than others; what is wrong with it is for that call to say.
+void make_ready(Function& function);
 // Runs a function, compiling it at first. `args` may leave out arguments that have defaults.
 IValue run_function(Function& function, std::vector<IValue> args);
 

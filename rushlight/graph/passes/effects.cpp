@@ -7,10 +7,11 @@ namespace {
 
 // Nodes without a schema that only arrange values.
 bool is_structure(const Node& n) {
-  for (const char* kind : {"prim::Constant", "prim::If", "prim::Loop", "prim::ListConstruct", "prim::ListUnpack",
-                           "prim::TupleConstruct", "prim::TupleUnpack", "prim::TupleIndex", "prim::DictConstruct",
-                           "prim::GetAttr", "prim::unchecked_cast", "prim::unchecked_unwrap_optional",
-                           "prim::isinstance", "prim::Uninitialized", "aten::format", "aten::percentFormat"})
+  for (const char* kind :
+       {"prim::Constant", "prim::If", "prim::Loop", "prim::Network", "prim::FusionGroup", "prim::ListConstruct",
+        "prim::ListUnpack", "prim::TupleConstruct", "prim::TupleUnpack", "prim::TupleIndex", "prim::DictConstruct",
+        "prim::GetAttr", "prim::unchecked_cast", "prim::unchecked_unwrap_optional", "prim::isinstance",
+        "prim::Uninitialized", "aten::format", "aten::percentFormat"})
     if (n.is(kind)) return true;
   return false;
 }

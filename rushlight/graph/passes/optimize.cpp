@@ -39,6 +39,13 @@ void optimize(Graph& graph) {
   pool_constants(graph);
 }
 
+void prepare(Graph& graph) {
+  optimize(graph);
+  if (remove_mutation(graph)) optimize(graph);
+  form_networks(graph);
+  fuse_pointwise(graph);
+}
+
 const Pass* find_pass(std::string_view name) {
   // Those that ask what operators do are run on what a front end has just made: it names them only.
   static constexpr auto resolved = [](Graph& g) { resolve_all(*g.block()); };
@@ -50,6 +57,7 @@ const Pass* find_pass(std::string_view name) {
       {"constant_propagation", [](Graph& g) { return resolved(g), then_dead(propagate_constants(g), g); }},
       {"constant_pooling", pool_constants},
       {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
+      {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
       {"optimize", [](Graph& g) { return optimize(g), true; }},
       {"erase_shape_information", [](Graph& g) { return forget_shapes(g), true; }},
   };

@@ -21,6 +21,14 @@ bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
+// Writes in place to memory that nothing else has become functions: relu_(conv(x)) is relu(conv(x)).
+bool remove_mutation(Graph& graph);
+
+// Nodes that can run as one become a group (groups.h): convolutions with constant weights and what stands between them, and pointwise nodes.
+constexpr const char *kNetwork = "prim::Network", *kPointwise = "prim::FusionGroup";
+bool form_networks(Graph& graph);
+bool fuse_pointwise(Graph& graph);
+
 // Of a trace: each prim::TracedCall(object, arguments...), whose block holds what was recorded inside of the call, becomes a method of the
 // object's class and a prim::CallMethod of it.
 void outline_traced_calls(Graph& graph);
@@ -36,6 +44,9 @@ bool fold_frozen(Graph& graph);
 
 // All passes before forget_shapes() until nothing changes.
 void optimize(Graph& graph);
+
+// What the executor compiles: optimised, without writes that nobody sees, and in groups.
+void prepare(Graph& graph);
 
 // A pass under PyTorch's name: "dce", "inline", "constant_propagation"; see optimize.cpp.
 struct Pass {

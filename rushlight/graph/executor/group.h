@@ -1,0 +1,21 @@
+// Groups as the executor runs them: as a whole where it can, see passes/groups.h.
+// Thread safety: run() may be called from many threads at once.
+#pragma once
+#include <memory>
+
+#include "rushlight/graph/ir.h"
+
+namespace rushlight::graph {
+
+class Group {
+ public:
+  virtual ~Group() = default;
+  // Fills the results, or returns false, having done nothing. `inputs`: tensors that are on the CPU and strided, whose gradient nobody wants.
+  virtual bool run(const Tensor* const* inputs, IValue* results) = 0;
+};
+
+// Of the nodes in a group's block; null where nothing runs them as one.
+std::unique_ptr<Group> make_network_group(const Node& group);
+std::unique_ptr<Group> make_pointwise_group(const Node& group);
+
+}  // namespace rushlight::graph
