@@ -20,8 +20,8 @@ struct NetworkLayer {
   // With parameters alpha and beta: x < 0 ? alpha * x : x; min(max(x, alpha), beta); x * min(max(alpha * x + beta, 0), 1).
   enum class Function : uint8_t { Relu, Clip, HardSwish, HardSigmoid, Logistic, Tanh, Swish, Gelu, GeluTanh, Elu };
   Kind kind;
-  int a = 0, b = -1;  // values
-  Dims sizes = {};    // of the result
+  int a = 0, b = -1;        // values
+  Dims sizes = {};          // of the result
   ConvProblem window = {};  // of Conv, and of pools, which use input, output, kernel, stride, padding, dilation
   const float *weight = nullptr, *bias = nullptr;
   Function function = Function::Relu;

@@ -29,50 +29,50 @@ constexpr int kQuerySrc = 129, kQueryDiffSrc = 130, kQueryWeights = 131, kQueryD
 constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgScratchpad = 80, kArgDiffSrc = 129,
               kArgDiffDst = 145, kArgDiffWeights = 161, kArgDiffBias = 169;
 
-#define RL_DNNL_FUNCTIONS(X)                                                                                       \
-  X(engine_create, Status, (Handle*, int, size_t))                                                                 \
-  X(stream_create, Status, (Handle*, Handle, unsigned))                                                            \
-  X(primitive_attr_create, Status, (Handle*))                                                                      \
-  X(primitive_attr_destroy, Status, (Handle))                                                                      \
-  X(primitive_attr_set_post_ops, Status, (Handle, Handle))                                                         \
-  X(post_ops_create, Status, (Handle*))                                                                            \
-  X(post_ops_destroy, Status, (Handle))                                                                            \
-  X(post_ops_append_eltwise, Status, (Handle, int, float, float))                                                  \
-  X(post_ops_append_sum, Status, (Handle, float, int32_t, int))                                                    \
-  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                     \
-  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                  \
-  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                 \
-  X(memory_desc_clone, Status, (Handle*, Handle))                                                                  \
-  X(memory_desc_destroy, Status, (Handle))                                                                         \
-  X(memory_desc_equal, int, (Handle, Handle))                                                                      \
-  X(memory_desc_get_size, size_t, (Handle))                                                                        \
-  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                       \
-  X(memory_set_data_handle, Status, (Handle, void*))                                                               \
-  X(memory_destroy, Status, (Handle))                                                                              \
-  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                           \
-  X(primitive_desc_destroy, Status, (Handle))                                                                      \
-  X(primitive_create, Status, (Handle*, Handle))                                                                   \
-  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                              \
-  X(primitive_destroy, Status, (Handle))                                                                           \
-  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                      \
-  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))               \
-  X(convolution_forward_primitive_desc_create, Status,                                                             \
-    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,    \
-     const int64_t*, Handle))                                                                                      \
-  X(convolution_backward_data_primitive_desc_create, Status,                                                       \
-    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*, \
-     Handle, Handle))                                                                                              \
-  X(convolution_backward_weights_primitive_desc_create, Status,                                                    \
-    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,         \
-     const int64_t*, Handle, Handle))                                                                              \
+#define RL_DNNL_FUNCTIONS(X)                                                                                          \
+  X(engine_create, Status, (Handle*, int, size_t))                                                                    \
+  X(stream_create, Status, (Handle*, Handle, unsigned))                                                               \
+  X(primitive_attr_create, Status, (Handle*))                                                                         \
+  X(primitive_attr_destroy, Status, (Handle))                                                                         \
+  X(primitive_attr_set_post_ops, Status, (Handle, Handle))                                                            \
+  X(post_ops_create, Status, (Handle*))                                                                               \
+  X(post_ops_destroy, Status, (Handle))                                                                               \
+  X(post_ops_append_eltwise, Status, (Handle, int, float, float))                                                     \
+  X(post_ops_append_sum, Status, (Handle, float, int32_t, int))                                                       \
+  X(primitive_attr_set_scratchpad_mode, Status, (Handle, int))                                                        \
+  X(memory_desc_create_with_strides, Status, (Handle*, int, const int64_t*, int, const int64_t*))                     \
+  X(memory_desc_create_with_tag, Status, (Handle*, int, const int64_t*, int, int))                                    \
+  X(memory_desc_clone, Status, (Handle*, Handle))                                                                     \
+  X(memory_desc_destroy, Status, (Handle))                                                                            \
+  X(memory_desc_equal, int, (Handle, Handle))                                                                         \
+  X(memory_desc_get_size, size_t, (Handle))                                                                           \
+  X(memory_create, Status, (Handle*, Handle, Handle, void*))                                                          \
+  X(memory_set_data_handle, Status, (Handle, void*))                                                                  \
+  X(memory_destroy, Status, (Handle))                                                                                 \
+  X(primitive_desc_query_md, Handle, (Handle, int, int))                                                              \
+  X(primitive_desc_destroy, Status, (Handle))                                                                         \
+  X(primitive_create, Status, (Handle*, Handle))                                                                      \
+  X(primitive_execute, Status, (Handle, Handle, int, const ExecArg*))                                                 \
+  X(primitive_destroy, Status, (Handle))                                                                              \
+  X(reorder_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle))                         \
+  X(matmul_primitive_desc_create, Status, (Handle*, Handle, Handle, Handle, Handle, Handle, Handle))                  \
+  X(convolution_forward_primitive_desc_create, Status,                                                                \
+    (Handle*, Handle, int, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,       \
+     const int64_t*, Handle))                                                                                         \
+  X(convolution_backward_data_primitive_desc_create, Status,                                                          \
+    (Handle*, Handle, int, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*,    \
+     Handle, Handle))                                                                                                 \
+  X(convolution_backward_weights_primitive_desc_create, Status,                                                       \
+    (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,            \
+     const int64_t*, Handle, Handle))                                                                                 \
   X(eltwise_forward_primitive_desc_create, Status, (Handle*, Handle, int, int, Handle, Handle, float, float, Handle)) \
-  X(binary_primitive_desc_create, Status, (Handle*, Handle, int, Handle, Handle, Handle, Handle))                  \
-  X(pooling_forward_primitive_desc_create, Status,                                                                 \
-    (Handle*, Handle, int, int, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*,    \
-     const int64_t*, Handle))                                                                                      \
-  X(set_primitive_cache_capacity, Status, (int))                                                                   \
-  X(sgemm, Status,                                                                                                 \
-    (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*,    \
+  X(binary_primitive_desc_create, Status, (Handle*, Handle, int, Handle, Handle, Handle, Handle))                     \
+  X(pooling_forward_primitive_desc_create, Status,                                                                    \
+    (Handle*, Handle, int, int, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*,       \
+     const int64_t*, Handle))                                                                                         \
+  X(set_primitive_cache_capacity, Status, (int))                                                                      \
+  X(sgemm, Status,                                                                                                    \
+    (char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*,       \
      int64_t))
 
 struct Dnnl {

@@ -215,8 +215,7 @@ class OneDnnNetwork final : public Network {
     Step s{std::unique_ptr<void, Destroy>(primitive), std::move(args)};
     Desc scratch = Desc::of(pd, kQueryScratchpad);
     steps_.push_back(std::move(s));
-    if (scratch.bytes())
-      steps_.back().args.emplace_back(kArgScratchpad, add_buffer(std::move(scratch), Place::Arena));
+    if (scratch.bytes()) steps_.back().args.emplace_back(kArgScratchpad, add_buffer(std::move(scratch), Place::Arena));
   }
   int reordered(int from, Desc to, Place place = Place::Arena, int at = 0) {
     PrimitiveDesc pd;
@@ -324,14 +323,14 @@ class OneDnnNetwork final : public Network {
     Desc src = Desc::any(spec_.sizes(l.a)), dst = Desc::any(l.sizes), any_weight = Desc::any(weight),
          bias = l.bias ? Desc::dense({p.groups * p.out}) : Desc();
     PrimitiveDesc pd;
-    need(f.convolution_forward_primitive_desc_create(&pd.handle, f.engine, kForwardInference, kConvolutionDirect,
-                                                     src.get(), any_weight.get(), bias.get(), dst.get(),
-                                                     strides.begin(), dilates.begin(), before.begin(), after.begin(),
-                                                     attributes));
+    need(f.convolution_forward_primitive_desc_create(
+        &pd.handle, f.engine, kForwardInference, kConvolutionDirect, src.get(), any_weight.get(), bias.get(), dst.get(),
+        strides.begin(), dilates.begin(), before.begin(), after.begin(), attributes));
     std::vector<std::pair<int, int>> args;
     args.emplace_back(kArgSrc, buffer_as(l.a, Desc::of(pd.handle, kQuerySrc)));
     args.emplace_back(kArgWeights, packed(i, weight, Desc::of(pd.handle, kQueryWeights)));
-    if (l.bias) args.emplace_back(kArgBias, add_buffer(std::move(bias), Place::Constant, 0, const_cast<float*>(l.bias)));
+    if (l.bias)
+      args.emplace_back(kArgBias, add_buffer(std::move(bias), Place::Constant, 0, const_cast<float*>(l.bias)));
     Desc result = Desc::of(pd.handle, kQueryDst);
     int to;
     if (other < 0) {
@@ -493,9 +492,7 @@ std::unique_ptr<Network> make_network(const NetworkSpec& spec, std::shared_ptr<P
   use_threads();
   try {
     return std::make_unique<OneDnnNetwork>(spec, *mine);
-  } catch (const Unsupported&) {
-    return nullptr;
-  }
+  } catch (const Unsupported&) { return nullptr; }
 }
 
 }  // namespace onednn

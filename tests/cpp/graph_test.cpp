@@ -126,6 +126,47 @@ TEST(Graph, Passes) {
   EXPECT_GT(cases, 20);
 }
 
+// Convolution, sum, function and pool are one; a check that only raises goes before them, what looks at their shapes behind. Text can't say
+// weights.
+TEST(Graph, NetworksOfConvolutions) {
+  auto graph = parse_graph(
+      "graph(%x : Tensor, %y : Tensor, %w : Tensor):\n"
+      "  %f : bool = prim::Constant[value=0]()\n"
+      "  %1 : int = prim::Constant[value=1]()\n"
+      "  %4 : int = prim::Constant[value=4]()\n"
+      "  %text : str = prim::Constant[value=\"expected 4 dimensions\"]()\n"
+      "  %none : NoneType = prim::Constant()\n"
+      "  %one : int[] = prim::Constant[value=[1, 1]]()\n"
+      "  %zero : int[] = prim::Constant[value=[0, 0]]()\n"
+      "  %a : Tensor = aten::conv2d(%x, %w, %none, %one, %one, %one, %1)\n"
+      "  %dim : int = aten::dim(%y)\n"
+      "  %ne : bool = aten::ne(%dim, %4)\n"
+      "   = prim::If(%ne)\n"
+      "    block0():\n"
+      "       = prim::RaiseException(%text)\n"
+      "      -> ()\n"
+      "    block1():\n"
+      "      -> ()\n"
+      "  %b : Tensor = aten::add(%a, %y, %1)\n"
+      "  %sizes : int[] = aten::size(%b)\n"
+      "  %c : Tensor = aten::relu(%b)\n"
+      "  %d : Tensor = aten::max_pool2d(%c, %one, %one, %zero, %one, %f)\n"
+      "  %e : Tensor = aten::view(%d, %sizes)\n"
+      "  return (%e)\n");
+  Value* weight = graph->inputs()[2];
+  graph->set_insert_point(graph->block()->first());
+  weight->replace_all_uses_with(graph->insert_constant(IValue(ones({4, 3, 3, 3})), Type::tensor()));
+  EXPECT_TRUE(find_pass("optimize")->run(*graph));
+  EXPECT_TRUE(form_networks(*graph));
+  graph->lint();
+  graph->check();
+  std::string text = graph->text(false);
+  size_t raises = text.find("prim::RaiseException"), network = text.find("prim::Network(%x, %y)"),
+         pool = text.find("max_pool2d"), sizes = text.find("aten::size"), view = text.find("aten::view");
+  EXPECT_TRUE(raises < network && network < pool && pool < sizes && sizes < view && view != std::string::npos) << text;
+  EXPECT_FALSE(form_networks(*graph));  // nothing is left
+}
+
 TEST(Graph, PrintsWhatItParses) {
   const char* text =
       "graph(%x : Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu),\n"

@@ -32,7 +32,8 @@ std::optional<bool> flag_of(const Value* v) {
   return c->to_bool();
 }
 // A constant list with one number for all dimensions, or one for each.
-bool numbers_of(const Value* v, int dims, int64_t (&out)[kMaxSpatial], int64_t least, const int64_t* otherwise = nullptr) {
+bool numbers_of(const Value* v, int dims, int64_t (&out)[kMaxSpatial], int64_t least,
+                const int64_t* otherwise = nullptr) {
   const IValue* c = constant_of(v);
   if (!c || !c->is_int_list()) return false;
   IntArrayRef list = c->int_list();
@@ -51,7 +52,8 @@ bool is_weight(const Tensor* t) {
 bool convolution(const Node& n, NetworkStep& s) {
   int dims = n.is("aten::conv1d") ? 1 : n.is("aten::conv2d") ? 2 : n.is("aten::conv3d") ? 3 : 0;
   size_t count = n.inputs().size();
-  bool general = (n.is("aten::_convolution") && (count == 12 || count == 13)) || (n.is("aten::convolution") && count == 9);
+  bool general =
+      (n.is("aten::_convolution") && (count == 12 || count == 13)) || (n.is("aten::convolution") && count == 9);
   if ((dims == 0 || count != 7) && !general) return false;
   if (general && flag_of(n.input(6)) != false) return false;
   const Tensor *weight = tensor_of(n.input(1)), *bias = tensor_of(n.input(2));
@@ -77,9 +79,15 @@ bool convolution(const Node& n, NetworkStep& s) {
 }
 
 bool pool(const Node& n, NetworkStep& s) {
-  static constexpr const char* kinds[] = {"aten::max_pool1d", "aten::max_pool2d",          "aten::max_pool3d",
-                                          "aten::avg_pool1d", "aten::avg_pool2d",          "aten::avg_pool3d",
-                                          "",                 "aten::adaptive_avg_pool2d", "aten::adaptive_avg_pool3d"};
+  static constexpr const char* kinds[] = {"aten::max_pool1d",
+                                          "aten::max_pool2d",
+                                          "aten::max_pool3d",
+                                          "aten::avg_pool1d",
+                                          "aten::avg_pool2d",
+                                          "aten::avg_pool3d",
+                                          "",
+                                          "aten::adaptive_avg_pool2d",
+                                          "aten::adaptive_avg_pool3d"};
   auto found = std::find_if(std::begin(kinds), std::end(kinds), [&](const char* k) { return n.is(k); });
   if (found == std::end(kinds)) return false;
   int which = int(found - kinds) / 3;
@@ -169,10 +177,11 @@ class Former {
   void form(Block& b) {
     for (Node* n : b) {
       if (n->is("prim::Constant")) continue;
-      for (Block* inner : n->blocks())
-        if (!n->is(kNetwork) && !n->is(kPointwise)) {
-          close();
-          form(*inner);
+      if (!n->is(kNetwork) && !n->is(kPointwise))
+        for (Block* block : n->blocks()) {
+          Former inner(graph_, kind_, may_join_, starts_, worthwhile_);
+          inner.form(*block);
+          changed |= inner.changed;
         }
       visit(n);
     }

@@ -11,12 +11,12 @@ namespace rushlight::graph {
 
 // A node as a layer of a network, before shapes are known.
 struct NetworkStep {
-  NetworkLayer layer;          // a and b count the node's tensors; of pools and convolutions, the window but for sizes
-  int tensors = 1;             // that it takes: its first arguments
-  int spatial = 0;             // dimensions beside batch and channels; 0: any
-  bool ceil = false;           // of a pool
-  bool adaptive = false;       // a pool whose output the window says
-  Dims weight = {};            // sizes
+  NetworkLayer layer;     // a and b count the node's tensors; of pools and convolutions, the window but for sizes
+  int tensors = 1;        // that it takes: its first arguments
+  int spatial = 0;        // dimensions beside batch and channels; 0: any
+  bool ceil = false;      // of a pool
+  bool adaptive = false;  // a pool whose output the window says
+  Dims weight = {};       // sizes
 };
 // None where it is no such layer, or not all that it needs is constant.
 std::optional<NetworkStep> network_step(const Node& n);

@@ -64,8 +64,8 @@ bool replace(Graph& graph, Node* n) {
   if (!n->op || n->op->form() != Op::Form::InPlace || n->outputs().size() != 1 || n->inputs().empty()) return false;
   Value* self = n->input(0);
   const OpDef& def = n->op->def();
-  if (def.reshapes || def.opaque || !def.writes.empty() || !self->type()->is(Type::Kind::Tensor) ||
-      !is_own(self, *n) || !gives_the_same(*n))
+  if (def.reshapes || def.opaque || !def.writes.empty() || !self->type()->is(Type::Kind::Tensor) || !is_own(self, *n) ||
+      !gives_the_same(*n))
     return false;
   std::string kind = n->kind().substr(0, n->kind().size() - 1), name = n->op->name();
   const Op* function = nullptr;
