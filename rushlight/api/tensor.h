@@ -453,6 +453,7 @@ inline Tensor operator%(const Scalar& a, const Tensor& b) {
 inline Tensor operator!(const Tensor& t) { return rushlight::logical_not(t); }
 
 std::string to_string(const Tensor& t);
+using std::to_string;  // c10::to_string(3)
 std::ostream& operator<<(std::ostream& out, const Tensor& t);
 // The elements in rows, as PyTorch prints them, folded at `width` columns.
 void print(const Tensor& t, int64_t width = 80);

@@ -22,6 +22,7 @@ TEST(FrontEndNamesTest, SmallTypes) {
   EXPECT_TRUE(c10::GetAllocator(c10::kCPU)->allocate(16).get());
   EXPECT_EQ(c10::Join(",", std::vector<int>{1, 2}), "1,2");
   EXPECT_EQ(c10::DeviceTypeName(c10::kCPU), "CPU");
+  EXPECT_EQ(c10::to_string(3) + c10::guts::to_string(2.5), "32.5");
 }
 
 TEST(FrontEndNamesTest, ChecksTakeMoreText) {
