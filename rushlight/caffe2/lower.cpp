@@ -267,6 +267,12 @@ Ref<ObjectValue> module_of(const Message& init, const Message& predict) {
       order.push_back(i);
   for (const std::string& i : read)
     if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(i);
+  // Exporters fill inputs too. Where nothing else is left to give, what the first operator works on is the argument.
+  std::set<std::string> given;
+  if (std::all_of(order.begin(), order.end(), [&](const std::string& i) { return ws.has(i); }))
+    for (auto& op : ops)
+      if (!op->inputs.empty() && ws.has(op->inputs[0]) && op->inputs.size() > 1 && given.empty())
+        given.insert(op->inputs[0]);
   std::vector<std::string> results = predict.texts("external_output");
   if (results.empty())
     for (auto& op : ops)
@@ -284,7 +290,7 @@ Ref<ObjectValue> module_of(const Message& init, const Message& predict) {
   schema.name = "forward";
   std::map<std::string, std::string> parameters;  // blob to slot
   for (const std::string& name : order) {
-    if (!ws.has(name) || !ws.blob(name).is_tensor()) continue;
+    if (!ws.has(name) || !ws.blob(name).is_tensor() || given.count(name)) continue;
     rushlight::Tensor value(Tensor(ws.blob(name).tensor()).clone());
     bool parameter = is_floating(value.dtype()) && !statistics.count(name);
     if (parameter) value.impl()->set_requires_grad(true);

@@ -165,7 +165,7 @@ void add_shape(Registry& r) {
          c.set(x.reshape(to));
          c.set(1, int_list(sizes_of(x)));
        })
-      .script("X, shape: Any, outputs: Any", "return X.reshape(copied(X, shape)), torch.tensor(sizes(X))")
+      .script("X, shape: Any, outputs: Any", "return X.reshape(copied(X, shape)), as_tensor(sizes(X))")
       .grad(
           [](GradientMaker& m) { m.add("Reshape", {m.GO(0), m.O(1)}, {m.GI(0), "_" + m.GI(0) + "_dims"}, {}, false); });
   r.op("ResizeLike", "2 -> 1",
@@ -294,8 +294,8 @@ if order == "NHWC":
 if axis is not None:
     d = axis
 if add_axis != 0:
-    return torch.stack(list(inputs), d), torch.tensor([1] * len(inputs), dtype=torch.int32)
-return torch.cat(list(inputs), d), torch.tensor(lengths(inputs, d), dtype=torch.int32))")
+    return torch.stack(list(inputs), d), as_tensor([1] * len(inputs), torch.int32)
+return torch.cat(list(inputs), d), as_tensor(lengths(inputs, d), torch.int32))")
       .apart()
       .also("DepthConcat")
       .grad([](GradientMaker& m) {

@@ -65,8 +65,8 @@ def summed(g, x):
     return torch.sum_to_size(g, x.shape)
 )py";
 
-const char* const kBuiltins[] = {"rank",   "sized",    "size",       "sizes",   "numel",    "same",       "floating",
-                                 "copied", "is_whole", "unsqueezed", "lengths", "slice_of", "unsupported"};
+const char* const kBuiltins[] = {"rank",   "sized",    "size",       "sizes",   "numel",    "same",      "floating",
+                                 "copied", "is_whole", "unsqueezed", "lengths", "slice_of", "as_tensor", "unsupported"};
 
 // A list of whole numbers that is known. Throws ScriptError for another thing.
 std::vector<int64_t> list_of(const SugaredPtr& v, const script::Range& range) {
@@ -90,11 +90,29 @@ class Builtin final : public script::Sugared {
       return c && c->constant.is_int() ? c->constant.to_int() : INT64_MAX;
     };
     if (name_ == "lengths") {  // of each input along a dimension
-      std::vector<SugaredPtr> items;
+      std::vector<SugaredPtr> items, sizes;
       if (!args.at(0).value->items(range, l, items)) script::fail(range, "wants all inputs");
+      std::vector<int64_t> numbers;
+      for (SugaredPtr& i : items) {
+        sizes.push_back(size_of(range, l, i, whole(1)));
+        auto* c = dynamic_cast<script::ConstantValue*>(sizes.back().get());
+        if (c) numbers.push_back(c->constant.to_int());
+      }
+      if (numbers.size() == items.size()) return constant_of(std::move(numbers));
       std::vector<graph::Value*> out;
-      for (SugaredPtr& i : items) out.push_back(size_of(range, l, i, whole(1))->as_value(range, l));
+      for (SugaredPtr& v : sizes) out.push_back(v->as_value(range, l));
       return graph_value(l.emit_typed(range, "prim::ListConstruct", out, Type::list(Type::integer())));
+    }
+    if (name_ == "as_tensor") {  // numbers as a tensor, which is a constant where they are
+      auto* c = dynamic_cast<script::ConstantValue*>(args.at(0).value.get());
+      bool narrow = args.size() > 1;
+      if (c && c->constant.is_int_list()) {
+        Tensor t = int_list(c->constant.int_list().vec(), narrow ? torch::kInt : torch::kLong);
+        return graph_value(l.constant(range, rushlight::IValue(rushlight::Tensor(t))));
+      }
+      std::vector<script::CallArg> all{{range, "", args[0].value}};
+      if (narrow) all.push_back({range, "dtype", args[1].value});
+      return l.call_operator(range, "tensor", std::move(all));
     }
     auto known = [&](size_t k) -> const Known* {
       auto found = t_.known.find(args.at(k).value->as_value(range, l));

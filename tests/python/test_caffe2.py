@@ -276,6 +276,27 @@ def test_a_model_is_exported_and_predicts_as_before(tmp_path):
     assert got is None or np.allclose(got[0], want)
 
 
+def test_observers_time_nets_and_operators():
+    net = core.Net("watched")
+    net.Relu(net.MatMul(["x", "x"], "y"), "z")
+    workspace.FeedBlob("x", np.ones((200, 200), "f"))
+    workspace.CreateNet(net)
+    observer = net.AddObserver("TimeObserver")
+    assert net.NumObservers() == 1 and observer.average_time() == 0
+    workspace.RunNet(net, 3)
+    times = observer.average_times()
+    assert len(times) == 2 and all(t > 0 for t in times) and np.isclose(sum(times), observer.average_time())
+    assert (
+        np.isclose(observer.average_time_children() * 2, observer.average_time()) and "MatMul" in observer.debug_info()
+    )
+    net.RemoveObserver(observer)
+    workspace.RunNet(net)
+    assert net.NumObservers() == 0 and observer.average_times() == times
+    assert len(workspace.BenchmarkNet(net.Name(), 1, 2, True)) == 3
+    with pytest.raises(RuntimeError, match="no observer 'Nonsense'"):
+        net.AddObserver("Nonsense")
+
+
 def test_drawings_name_operators_and_blobs():
     model, _ = lenet()
     text = net_drawer.GetPydotGraph(model.net).to_string()

@@ -226,6 +226,33 @@ def test_an_archive_is_read_by_pytorch(tmp_path):
     assert np.allclose(got.detach().numpy(), module(torch.from_numpy(x)).detach().numpy(), atol=1e-5)
 
 
+def test_an_input_that_an_exporter_filled_is_still_an_argument():
+    init, net = small_cnn()
+    init.ConstantFill([], "data", shape=[1])
+    net.Proto().external_input[:] = ["data", *[n for n in net.Proto().external_input if n != "data"]]
+    module = to_module(init, net)
+    assert "data" not in dict(module.named_parameters()) and module(torch.ones(2, 3, 12, 12)).shape == (2, 5)
+
+
+def test_damaged_nets_are_errors_and_nothing_else():
+    init, net = small_cnn()
+    whole = net.Proto().SerializeToString()
+    rng = np.random.default_rng(0)
+    made = 0
+    for k in range(200):
+        damaged = bytearray(whole if k % 2 else whole[: int(rng.integers(1, len(whole)))])
+        for _ in range(k % 4):
+            damaged[int(rng.integers(len(damaged)))] ^= 1 << int(rng.integers(8))
+        try:
+            to_module(init.Proto().SerializeToString(), bytes(damaged))(torch.ones(1, 3, 12, 12))
+            made += 1
+        except (RuntimeError, TypeError):
+            pass
+        except Exception as e:
+            assert type(e).__name__ == "DecodeError", repr(e)
+    assert made < 200
+
+
 def test_what_cannot_be_a_module_is_named():
     net = core.Net("counting")
     net.CreateCounter([], "c")

@@ -23,7 +23,8 @@ def to_module(init_net: Any, predict_net: Any) -> RecursiveScriptModule:
     Args:
         init_net, predict_net: NetDefs, nets of ``core`` or their binary form. What `init_net` fills and `predict_net` reads become parameters
             (of floating point) and buffers, under their names with ``_`` for what an attribute can't have; the other external inputs are
-            the arguments of ``forward``, in their order. The result is the external outputs; where the net names none, what no operator reads.
+            the arguments of ``forward``, in their order. Where `init_net` fills them all, as exporters for phones do, what the first operator
+            works on is the argument. The result is the external outputs; where the net names none, what no operator reads.
 
     Errors: RuntimeError that names an operator which works on a workspace, as ``If`` or ``Load``, or that rushlight has not.
 
@@ -41,7 +42,7 @@ def to_module(init_net: Any, predict_net: Any) -> RecursiveScriptModule:
         entry = both.nets.add()
         entry.key = key
         entry.value.CopyFrom(_net(net))
-    name = _net(predict_net).name or "a net"
+    name = _net(predict_net).name.encode(errors="replace").decode() or "a net"
     return RecursiveScriptModule(_C._import_model("caffe2", both.SerializeToString(), name, ""))
 
 

@@ -112,6 +112,20 @@ void bind_workspace(nb::module_& m) {
                return 0;
              });
            })
+      .def("run_net_timed",
+           [](Workspace& w, const std::string& n) {
+             std::vector<double> seconds;
+             w.observer = [&](const caffe2::Op&, double s) { seconds.push_back(s); };
+             struct Back {
+               Workspace& of;
+               ~Back() { of.observer = nullptr; }
+             } back{w};
+             without_gil([&] {
+               w.run_net(n);
+               return 0;
+             });
+             return seconds;
+           })
       .def("delete_net", &Workspace::delete_net)
       .def("net_names", &Workspace::net_names)
       .def("has_net", &Workspace::has_net)

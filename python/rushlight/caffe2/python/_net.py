@@ -10,6 +10,7 @@ import numpy as np
 
 from rushlight import _caffe2
 from rushlight.caffe2.proto import caffe2_pb2
+from rushlight.caffe2.python import workspace
 from rushlight.caffe2.python._gradients import _plain, _wrapped
 from rushlight.caffe2.python._references import (
     BlobReference,
@@ -344,6 +345,16 @@ class Net:
 
     def is_external_input(self, blob):
         return str(blob) in self._net.external_input
+
+    def AddObserver(self, observer_type):
+        """Times the net's runs from now on: "TimeObserver". See workspace.TimeObserver."""
+        return workspace._observe(self.Name(), observer_type)
+
+    def RemoveObserver(self, observer):
+        workspace._observers[self.Name()].remove(observer)
+
+    def NumObservers(self):
+        return len(workspace._observers.get(self.Name(), ()))
 
     def extend_ops(self, new_ops):
         self._ExtendOps(new_ops)

@@ -321,7 +321,14 @@ def CreateNet(net, overwrite=False, input_blobs=None):
 def RunNet(name, num_iter=1, allow_fail=False):
     """Runs a net that CreateNet made."""
     try:
-        _ws().run_net(StringifyNetName(name), num_iter)
+        net = StringifyNetName(name)
+        watching = _observers.get(net)
+        if not watching:
+            _ws().run_net(net, num_iter)
+        for _ in range(num_iter if watching else 0):
+            seconds = _ws().run_net_timed(net)
+            for observer in watching:
+                observer._add(seconds)
     except Exception:
         if allow_fail:
             return False
@@ -372,7 +379,7 @@ def DeleteNet(name):
 
 
 def BenchmarkNet(name, warmup_runs, main_runs, run_individual):
-    """Milliseconds that a run takes."""
+    """Milliseconds that a run takes; with `run_individual` then those of each operator, in a net that runs them one by one."""
     import time
 
     for _ in range(warmup_runs):
@@ -380,7 +387,49 @@ def BenchmarkNet(name, warmup_runs, main_runs, run_individual):
     start = time.perf_counter()
     for _ in range(main_runs):
         RunNet(name)
-    return [(time.perf_counter() - start) * 1000 / max(main_runs, 1)]
+    out = [(time.perf_counter() - start) * 1000 / max(main_runs, 1)]
+    if run_individual:
+        runs = [_ws().run_net_timed(StringifyNetName(name)) for _ in range(max(main_runs, 1))]
+        out += [sum(column) * 1000 / len(runs) for column in zip(*runs)]
+    return out
+
+
+class TimeObserver:
+    """Times of a net's runs: what ``net.AddObserver("TimeObserver")`` gives. The net's operators run one by one while it is there."""
+
+    def __init__(self, net):
+        self.net, self._runs = net, []
+
+    def _add(self, seconds):
+        self._runs.append(seconds)
+
+    def average_time(self):
+        """Milliseconds a run."""
+        return sum(map(sum, self._runs)) * 1000 / max(len(self._runs), 1)
+
+    def average_time_children(self):
+        """Milliseconds an operator."""
+        count = sum(map(len, self._runs))
+        return sum(map(sum, self._runs)) * 1000 / max(count, 1)
+
+    def average_times(self):
+        """Milliseconds of each operator, in the net's order."""
+        return [sum(column) * 1000 / len(self._runs) for column in zip(*self._runs)]
+
+    def debug_info(self):
+        lines = [f"{ms:.4f} ms {op.type}" for op, ms in zip(_ws().net_def(self.net).op, self.average_times())]
+        return "\n".join(lines)
+
+
+_observers: dict[str, list[TimeObserver]] = {}
+
+
+def _observe(net, kind):
+    if kind not in ("TimeObserver", "ProfileObserver", "RunCountObserver"):
+        raise RuntimeError(f"there is no observer '{kind}'; TimeObserver is one")
+    observer = TimeObserver(net)
+    _observers.setdefault(net, []).append(observer)
+    return observer
 
 
 def GlobalInit(args):
