@@ -103,6 +103,24 @@ static bool out_converts(const Op& op) {
   return !computes || (op.def().forms & kOutConverts) || op.schema().find_arg("dtype") >= 0;
 }
 
+// Operators of one tensor that keep its dtype have out= of that one alone; abs of complex numbers also a complex one.
+static bool keeps_dtype(const Op& op, DType out) {
+  const PointwiseInfo* p = op.def().kernel.pointwise;
+  return p && p->inputs == 1 && p->promote == Promote::Same && !p->result_is_bool &&
+         !(p->result_is_real && is_complex(out));
+}
+
+// A dtype that the caller names is that of out=.
+static void check_named_dtype(const Op& op, const IValue* args, const Tensor& out) {
+  int at = op.form() == Op::Form::Out ? op.schema().find_arg("dtype") : -1;
+  if (at < 0 || !args[at].is_int()) return;
+  DType named = DType(args[at].to_int());
+  RL_CHECK(RuntimeError, named == out.dtype(), op.name(), ": dtype ", scalar_type_name(named),
+           " does not match dtype of out parameter (", scalar_type_name(out.dtype()),
+           "): Expected out tensor to have dtype ", cpp_name_of(named), ", but got ", cpp_name_of(out.dtype()),
+           " instead");
+}
+
 static std::string found_instead(const Op& op, DType wanted, DType found) {
   const char* hint = op.form() == Op::Form::InPlace ? "compute a new tensor, or convert this one first, to "
                                                     : "give out= of scalar type ";
@@ -113,6 +131,9 @@ static std::string found_instead(const Op& op, DType wanted, DType found) {
 void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
   RL_CHECK(RuntimeError, can_cast(spec.dtype, out.dtype()), op.name(), ": result type ", spec.dtype,
            " can't be cast to the desired output type ", out.dtype(), ": ", found_instead(op, spec.dtype, out.dtype()));
+  RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() != Op::Form::Out || !keeps_dtype(op, out.dtype()),
+           op.name(), ": Found dtype ", scalar_type_name(out.dtype()), " but expected ", scalar_type_name(spec.dtype),
+           ". Hint: give out= of the argument's dtype, or convert the result");
   RL_CHECK(RuntimeError, out.dtype() == spec.dtype || op.form() == Op::Form::InPlace || out_converts(op), op.name(),
            ": Expected out tensor to have dtype ", spec.dtype, ", but got ", out.dtype(),
            " instead: ", found_instead(op, spec.dtype, out.dtype()));
@@ -290,6 +311,7 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
     if (op.form() == Op::Form::Out && (given[i].sizes() != specs[i].sizes || (op.def().forms & kOutApart)))
       check_not_input(op, args, first_out, given[i]);
     check_writable(op, given[i]);
+    check_named_dtype(op, args, given[i]);
     prepare_out(op, given[i], specs[i]);
     bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
     for (uint8_t a : op.tensor_args()) {
@@ -341,6 +363,7 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
     const Tensor& given = args[first_out + i].tensor();
     const Tensor& result = results[i].tensor();
     if (op.form() == Op::Form::Out && (op.def().forms & kOutApart)) check_not_input(op, args, first_out, given);
+    check_named_dtype(op, args, given);
     prepare_out(op, given, {.sizes = result.sizes(), .dtype = result.dtype(), .device = result.device()});
     check_writable(op, given);
     IValue copy_args[3] = {IValue::borrow(given), IValue::borrow(result), false}, ret;

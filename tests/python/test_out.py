@@ -49,3 +49,48 @@ def test_out_is_refused_where_pytorch_refuses_it(call):
 def test_an_empty_result_may_have_a_stride_of_0(T):
     out = T.empty(0, 2, dtype=T.int64).as_strided((0, 2), (1, 0))
     assert T.nonzero(T.zeros(2, 2), out=out) is out and out.shape == (0, 2)
+
+
+KEEP = ["neg", "abs", "sign", "sgn", "ceil", "floor", "round", "trunc", "frac", "conj_physical"]
+
+
+@pytest.mark.parametrize("name", KEEP)
+@pytest.mark.parametrize("given, found", [("float32", "float64"), ("int64", "float32"), ("float32", "float32"), ("int32", "int64")])
+def test_operators_that_keep_a_dtype_have_out_of_that_one_alone(name, given, found):
+    def run(fw):
+        x = fw.ones(3, dtype=getattr(fw, given))
+        return getattr(fw, name)(x, out=fw.empty(3, dtype=getattr(fw, found))).tolist()
+
+    try:
+        expected = run(reference)
+    except RuntimeError:
+        with pytest.raises(RuntimeError):
+            run(torch)
+    else:
+        assert run(torch) == expected
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda fw, **o: fw.zeros(3, **o),
+        lambda fw, **o: fw.full((3,), 1, **o),
+        lambda fw, **o: fw.arange(3, **o),
+        lambda fw, **o: fw.linspace(0, 1, 3, **o),
+        lambda fw, **o: fw.rand(3, **o),
+        lambda fw, **o: fw.empty(3, **o),
+        lambda fw, **o: fw.sum(fw.ones(3, 3), 0, **o),
+        lambda fw, **o: fw.cumsum(fw.ones(3), 0, **o),
+        lambda fw, **o: fw.prod(fw.ones(3, 3), 0, **o),
+        lambda fw, **o: fw.linalg.vector_norm(fw.ones(3, 3), dim=0, **o),
+    ],
+)
+def test_a_dtype_that_is_named_is_that_of_out(call):
+    for named, found in (("float64", "float32"), ("float32", "float32")):
+        for fw in (reference, torch):
+            options = {"dtype": getattr(fw, named), "out": fw.empty(3, dtype=getattr(fw, found))}
+            if named == found:
+                assert call(fw, **options).dtype == getattr(fw, found)
+            else:
+                with pytest.raises(RuntimeError, match="does not match dtype of out|to have dtype double, but got float"):
+                    call(fw, **options)
