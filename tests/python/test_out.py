@@ -55,7 +55,9 @@ KEEP = ["neg", "abs", "sign", "sgn", "ceil", "floor", "round", "trunc", "frac", 
 
 
 @pytest.mark.parametrize("name", KEEP)
-@pytest.mark.parametrize("given, found", [("float32", "float64"), ("int64", "float32"), ("float32", "float32"), ("int32", "int64")])
+@pytest.mark.parametrize(
+    "given, found", [("float32", "float64"), ("int64", "float32"), ("float32", "float32"), ("int32", "int64")]
+)
 def test_operators_that_keep_a_dtype_have_out_of_that_one_alone(name, given, found):
     def run(fw):
         x = fw.ones(3, dtype=getattr(fw, given))
@@ -92,5 +94,7 @@ def test_a_dtype_that_is_named_is_that_of_out(call):
             if named == found:
                 assert call(fw, **options).dtype == getattr(fw, found)
             else:
-                with pytest.raises(RuntimeError, match="does not match dtype of out|to have dtype double, but got float"):
+                with pytest.raises(
+                    RuntimeError, match="does not match dtype of out|to have dtype double, but got float"
+                ):
                     call(fw, **options)
