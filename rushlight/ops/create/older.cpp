@@ -26,6 +26,10 @@ Tensor range_op(const Scalar& start, const Scalar& end, const Scalar& step, std:
   RL_CHECK(RuntimeError, s > 0 ? b >= a : b <= a, "range: upper bound and lower bound inconsistent with step sign: ", a,
            " -> ", b, " by ", s);
   double count = std::floor((b - a) / s) + 1;
+  if (dtype == DType::Int64 && count < 0x1p53) {  // arange cuts fractions off before it counts
+    int64_t end = CheckedInt(step.to_int()) * int64_t(count) + start.to_int();
+    return arange(Scalar(start.to_int()), Scalar(end), step, dtype, layout, device, pin);
+  }
   return arange(start, Scalar(a + s * (count - 0.5)), step, dtype.value_or(default_dtype()), layout, device, pin);
 }
 Tensor range_by_one(const Scalar& start, const Scalar& end, std::optional<DType> dtype, std::optional<Layout> layout,
