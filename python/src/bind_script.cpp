@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/native_class.h"
 #include "rushlight/graph/passes/passes.h"
@@ -744,7 +745,28 @@ PyObject* make_ready(PyObject*, PyObject* o) {
   });
 }
 
+// Limits of a thread, the innermost last.
+std::vector<std::unique_ptr<Limits>>& limits_of_thread() {
+  static thread_local std::vector<std::unique_ptr<Limits>> all;
+  return all;
+}
+PyObject* push_limits(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    double seconds;
+    long long bytes;
+    if (!PyArg_ParseTuple(args, "dL:_push_limits", &seconds, &bytes)) return nullptr;
+    limits_of_thread().push_back(std::make_unique<Limits>(seconds, bytes));
+    Py_RETURN_NONE;
+  });
+}
+PyObject* pop_limits(PyObject*, PyObject*) {
+  if (auto& all = limits_of_thread(); !all.empty()) all.pop_back();
+  Py_RETURN_NONE;
+}
+
 PyMethodDef methods[] = {
+    {"_push_limits", push_limits, METH_VARARGS, "_push_limits(seconds, bytes): for this thread; 0 is no limit"},
+    {"_pop_limits", pop_limits, METH_NOARGS, "_pop_limits(): takes away the innermost"},
     {"_make_ready", make_ready, METH_O, "_make_ready(function or object): compiles what calls run"},
     {"_freeze", freeze_object, METH_VARARGS, "_freeze(object, methods, attributes, fold) -> ScriptObject"},
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},

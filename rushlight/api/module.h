@@ -3,6 +3,7 @@
 #include <iosfwd>
 
 #include "rushlight/api/schema.h"
+#include "rushlight/core/limits.h"
 
 namespace rushlight::graph {
 class Graph;
@@ -12,6 +13,7 @@ namespace rushlight::api::jit {
 class Module;
 class Method;
 using Function = Method;  // functions of a text are methods of one that nobody sees
+using rushlight::Limits;  // of the time and memory that scripts take: what forward throws where it takes more
 using rushlight::api::IValue;
 using Kwargs = std::unordered_map<std::string, IValue>;
 // Files of the user's own in an archive, by name.

@@ -16,6 +16,7 @@
 #endif
 
 #include "rushlight/core/error.h"
+#include "rushlight/core/limits.h"
 #include "rushlight/core/tides.h"
 
 namespace rushlight {
@@ -280,6 +281,7 @@ class CpuAllocator final : public Allocator {
     if (bytes >= (size_t(1) << 46)) fail_memory(bytes);
     SizeClass c = large_class(bytes);
     int64_t size = int64_t(c.bytes);
+    Limits::take(size);
     std::lock_guard lock(mutex_);
     void* p = nullptr;
     bool missed = !tops_[c.index];
@@ -310,6 +312,7 @@ class CpuAllocator final : public Allocator {
   void deallocate_large(void* p, size_t bytes) {
     SizeClass c = large_class(bytes);
     int64_t size = int64_t(c.bytes);
+    Limits::take(-size);
     std::lock_guard lock(mutex_);
     give(bytes_, size);
     give(blocks_, 1);

@@ -43,6 +43,7 @@ _RARE = (
     "enable_onednn_fusion",
     "onednn_fusion_enabled",
     "export_opnames",
+    "limits",
 )
 
 

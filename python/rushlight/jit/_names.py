@@ -139,3 +139,34 @@ def export_opnames(m: Any) -> list[str]:
     """
     found = set(re.findall(r"\b(aten::\w+)", "".join(str(m._method(name).inlined_graph) for name in m._c._methods())))
     return sorted(found)
+
+
+@contextlib.contextmanager
+def limits(seconds: float = 0, memory: int = 0) -> Iterator[None]:
+    """While it is entered, scripts of this thread may take so much time and memory, for models that nobody has looked at.
+
+    Args:
+        seconds: a script is stopped at its next operator, call or turn of a loop; an operator that has begun is not. 0: no limit.
+        memory: bytes, of tensors over 64 KiB and by which the process grows. 0: no limit.
+    Errors: RuntimeError and torch.OutOfMemoryError from the script; ValueError for negative limits.
+
+    >>> import rushlight as torch
+    >>> @torch.jit.script
+    ... def forever(n: int) -> int:
+    ...     while n > 0:
+    ...         n = n + 0
+    ...     return n
+    >>> with torch.jit.limits(seconds=0.01):
+    ...     try:
+    ...         forever(1)
+    ...     except RuntimeError as e:
+    ...         print("time limit" in str(e))
+    True
+    """
+    from .. import _C
+
+    _C._push_limits(seconds, memory)
+    try:
+        yield
+    finally:
+        _C._pop_limits()

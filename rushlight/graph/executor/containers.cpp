@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
 
@@ -46,6 +47,7 @@ void repeat(const IValue& list, int64_t n) {
   size_t size = list_size(list);
   RL_CHECK(RuntimeError, size == 0 || uint64_t(n) <= (uint64_t(1) << 32) / size, "a list of ", size, " items, ", n,
            " times, is too long");
+  Limits::expect_room(int64_t(size) * n * int64_t(sizeof(int64_t)));
   for (int64_t k = 1; k < n && size; k++)
     for (size_t i = 0; i < size; i++) list_insert(list, list_size(list), list_get(list, i));
 }

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "rushlight/core/limits.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/library.h"
@@ -392,6 +393,7 @@ bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_o
   if (dynamic_cast<const ScriptError*>(&e)) throw ScriptError(text);
   if (e.kind() == ErrorKind::Index) throw IndexError(text);
   if (e.kind() == ErrorKind::Value) throw ValueError(text);
+  if (e.kind() == ErrorKind::Memory) throw OutOfMemory(text);
   throw RuntimeError(text);
 }
 
@@ -409,6 +411,24 @@ bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_o
 
 }  // namespace
 
+namespace {
+// Scripts that call themselves, as methods of an interface can: an error before the thread's stack ends.
+struct Depth {
+  static constexpr int kMost = 500;
+  static inline thread_local int now = 0;
+  Depth() {
+    RL_CHECK(RuntimeError, now < kMost, "RecursionError: scripts call one another more than ", kMost, " times deep");
+    now++;
+  }
+  ~Depth() { now--; }
+};
+// What a script makes outside of tensors: large values are seen when they come.
+bool is_large(const IValue& v) {
+  constexpr size_t kLarge = 1 << 16;
+  return v.is_string() ? v.to_string().size() > kLarge : v.is_any_list() && list_size(v) > kLarge;
+}
+}  // namespace
+
 void Executable::step(const Instruction& i, IValue* registers) const {
   const uint32_t* in = operands_.data() + i.inputs;
   const uint32_t* out = operands_.data() + i.outputs;
@@ -420,6 +440,7 @@ void Executable::step(const Instruction& i, IValue* registers) const {
   };
   switch (i.code) {
     case Code::Operator: {
+      Limits::check();
       // Room for 32 values costs more to clear than a small operator does to run.
       auto run_with = [&](IValue* args, IValue* rets) {
         for (uint32_t k = 0; k < i.input_count; k++) new (&args[k]) IValue(lent(read(in[k], registers)));
@@ -451,6 +472,12 @@ void Executable::step(const Instruction& i, IValue* registers) const {
         for (uint32_t k = 0; k < i.input_count; k++) args[k] = read(in[k], registers);
         static_cast<const struct Primitive*>(i.what)->run(args, rets);
         for (uint32_t k = 0; k < i.output_count; k++) registers[out[k]] = std::move(rets[k]);
+        if (Limits::any()) {
+          const Schema& schema = static_cast<const struct Primitive*>(i.what)->schema;
+          bool fresh = i.output_count && !schema.returns[0].is_mutated && is_large(registers[out[0]]);
+          bool joined = !i.output_count && i.input_count == 2 && is_large(args[1]);  // list.extend(other)
+          if (fresh || joined) Limits::check_memory();
+        }
       };
       if (i.input_count <= 3) run(std::integral_constant<size_t, 3>());
       else run(std::integral_constant<size_t, kFewArgs>());
@@ -658,6 +685,8 @@ void Executable::run(IValue* args, IValue* results) const {
 }
 
 void Executable::run_program(IValue* args, IValue* results) const {
+  Depth depth;
+  Limits::check();
   Frame frame(registers_);
   IValue* registers = frame.registers();
   for (size_t i = 0, n = graph_->inputs().size(); i < n; i++) registers[i] = std::move(args[i]);
@@ -691,6 +720,7 @@ void Executable::run_program(IValue* args, IValue* results) const {
           if (!read(operands_[i->inputs], registers).to_bool()) at = size_t(i->number);
           break;
         case Code::LoopTest: {
+          Limits::check();
           const uint32_t* in = operands_.data() + i->inputs;
           int64_t trip = registers[in[0]].to_int() + 1;
           registers[in[0]] = IValue(trip);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
@@ -235,6 +236,7 @@ std::string times(View s, int64_t n) {
   if (n <= 0 || s.empty()) return out;
   RL_CHECK(RuntimeError, n <= kLongest / int64_t(s.size()), "a text of ", s.size(), " bytes, ", n,
            " times, is too long");
+  Limits::expect_room(int64_t(s.size()) * n);
   out.reserve(s.size() * size_t(n));
   for (int64_t i = 0; i < n; i++) out += s;
   return out;
