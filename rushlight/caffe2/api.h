@@ -265,8 +265,8 @@ class TensorCPU {
   explicit TensorCPU(std::vector<int64_t> dims) : TensorCPU() { Resize(std::move(dims)); }
   template <class T, class Context>
   TensorCPU(std::vector<int64_t> dims, const std::vector<T>& values, Context*) : TensorCPU(std::move(dims)) {
-    RL_CHECK(ValueError, int64_t(values.size()) == size(), "TensorCPU: ", values.size(), " values for ",
-             size(), " elements");
+    RL_CHECK(ValueError, int64_t(values.size()) == size(), "TensorCPU: ", values.size(), " values for ", size(),
+             " elements");
     std::copy(values.begin(), values.end(), mutable_data<T>());
   }
   template <class T>
@@ -436,8 +436,7 @@ class Predictor {
       core::add_blob_chunk(blobs[key.substr(0, key.find("#%"))], *m);
     }
     auto found = blobs.find("!!META_NET_DEF");
-    RL_CHECK(RuntimeError, found != blobs.end() && found->second.is_string(), where,
-             ": there is no MetaNetDef");
+    RL_CHECK(RuntimeError, found != blobs.end() && found->second.is_string(), where, ": there is no MetaNetDef");
     core::MessageRef meta = core::make_message("MetaNetDef");
     meta->parse(found->second.to_string(), where);
     for (auto& [name, v] : blobs) ws_.workspace().feed(name, v);

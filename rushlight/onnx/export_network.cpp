@@ -118,8 +118,8 @@ Names_ adaptive(C c, size_t n, bool average) {
     size.push_back(to);
     // None keeps a size, which then is the input's.
     const Known& y = c.out[0];
-    bool kept = !wanted[k].constant && to == c.example(0).size(axis) && y.other.is_tensor() && c.in[0]->other.is_tensor() &&
-                y.other.tensor().size(axis) == c.in[0]->other.tensor().size(axis);
+    bool kept = !wanted[k].constant && to == c.example(0).size(axis) && y.other.is_tensor() &&
+                c.in[0]->other.is_tensor() && y.other.tensor().size(axis) == c.in[0]->other.tensor().size(axis);
     if (!kept) c.result_size(0, axis);
     if (kept || to == 1) {
       kernel.push_back(kept ? 1 : -1);  // -1: all of it

@@ -223,6 +223,28 @@ def _embedding_bag(weight: Any, indices: Any, offsets: Any, mode: Any = 0, scale
         if mode == 1:
             out = out / torch.clamp(here.to(rows.dtype).sum(1, True), min=1.0)
     return out, bag, bag, bag
+
+def _gate(x: Any, like: Any, k: Any):
+    n = like.size(-1)
+    return x.narrow(-1, k * n, n)
+
+def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
+    x, h = torch.linear(input, w_ih, b_ih), torch.linear(hx, w_hh, b_hh)
+    reset = torch.sigmoid(_gate(x, hx, 0) + _gate(h, hx, 0))
+    update = torch.sigmoid(_gate(x, hx, 1) + _gate(h, hx, 1))
+    new = torch.tanh(_gate(x, hx, 2) + reset * _gate(h, hx, 2))
+    return new + update * (hx - new)
+
+def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
+    gates = torch.linear(input, w_ih, b_ih) + torch.linear(hx[0], w_hh, b_hh)
+    c = torch.sigmoid(_gate(gates, hx[0], 1)) * hx[1] + torch.sigmoid(_gate(gates, hx[0], 0)) * torch.tanh(_gate(gates, hx[0], 2))
+    return torch.sigmoid(_gate(gates, hx[0], 3)) * torch.tanh(c), c
+
+def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
+    return torch.tanh(torch.linear(input, w_ih, b_ih) + torch.linear(hx, w_hh, b_hh))
+
+def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
+    return torch.relu(torch.linear(input, w_ih, b_ih) + torch.linear(hx, w_hh, b_hh))
 )py";
 
 }  // namespace

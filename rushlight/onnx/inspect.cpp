@@ -51,8 +51,8 @@ class Walk {
     for (const TensorProto& t : g.initialisers)
       out_.tensors.push_back({shown(t.name), elem_name(t.type), dims_of(t.dims), bytes_of(t)});
     for (const SparseTensorProto& t : g.sparse_initialisers)
-      out_.tensors.push_back({shown(t.values.name), str("sparse ", elem_name(t.values.type)),
-                              dims_of(t.dims), bytes_of(t.values) + bytes_of(t.indices)});
+      out_.tensors.push_back({shown(t.values.name), str("sparse ", elem_name(t.values.type)), dims_of(t.dims),
+                              bytes_of(t.values) + bytes_of(t.indices)});
     nodes(g.nodes, opsets);
   }
   void nodes(const std::vector<NodeProto>& all, const std::vector<Opset>& opsets) {

@@ -156,7 +156,11 @@ def test_operators(op):
 def module_cases():
     for info in module_db:
         name = info.module_cls.__name__
-        if "Fractional" not in name and getattr(rl.nn, name, None) is not None and info.module_cls.__module__.startswith("torch.nn.modules"):
+        if (
+            "Fractional" not in name
+            and getattr(rl.nn, name, None) is not None
+            and info.module_cls.__module__.startswith("torch.nn.modules")
+        ):
             for opset in OPSETS:
                 yield pytest.param(info, opset, id=f"{name}-{opset}", marks=[] if opset in (11, 18) else [pytest.mark.full])  # fmt: skip
 
