@@ -85,7 +85,7 @@ def compare(session, given, expected):
     wanted = {i.name for i in session.get_inputs()}
     fed = {f"x{i}": t.numpy() for i, t in enumerate(given) if f"x{i}" in wanted}
     for got, want in zip(session.run(None, fed), expected, strict=True):
-        if want.is_floating_point() and want.dtype == rl.float32:
+        if want.is_floating_point():
             np.testing.assert_allclose(got, want.numpy(), rtol=1e-4, atol=1e-5)
         else:
             np.testing.assert_array_equal(got, want.numpy())
