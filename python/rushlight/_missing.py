@@ -55,10 +55,7 @@ _INSTEAD = {
 # The same of the helpers, under the names of their models: what torchvision and torchaudio have in Python runs on rushlight.
 _INSTEAD |= dict.fromkeys(
     [
-        *(
-            f"torchvision.models.{name}"
-            for name in ("detection", "video", "optical_flow", "maxvit", "MaxVit", "maxvit_t")
-        ),
+        *(f"torchvision.models.{name}" for name in ("video", "optical_flow", "maxvit", "MaxVit", "maxvit_t")),
         *(f"torchaudio.{name}" for name in ("models", "pipelines", "prototype", "datasets", "utils", "compliance")),
         *(f"torchaudio.transforms.{name}" for name in ("Vad", "MVDR", "PSD", "SoudenMVDR", "RTFMVDR", "Loudness")),
         *(f"torchaudio.functional.{name}" for name in ("vad", "loudness", "phaser", "flanger", "overdrive", "dither")),

@@ -33,7 +33,7 @@ def test_attributes(name):
     ("module", "name", "shown", "instead"),
     [
         ("vision", "nothing", "torchvision.nothing", "docs/compatibility"),
-        ("vision.models", "detection", "torchvision.models.detection", "its Python code runs on rushlight"),
+        ("vision.models", "optical_flow", "torchvision.models.optical_flow", "its Python code runs on rushlight"),
         ("vision.models", "maxvit_t", "torchvision.models.maxvit_t", "its Python code runs on rushlight"),
         ("vision.io", "read_video", "torchvision.io.read_video", "no video is decoded here"),
         ("audio", "pipelines", "torchaudio.pipelines", "its Python code runs on rushlight"),

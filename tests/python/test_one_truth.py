@@ -18,6 +18,8 @@ OF_PYTHON = {
     "python/rushlight/fx/_codegen.py": "how operators of Python are written",
     "python/rushlight/nn/init.py": "calculate_gain's names of nonlinearities",
     "python/src/py_number.cpp": "Python's comparisons",
+    "rushlight/graph/executor/executor.cpp": "operators of Python on numbers",
+    "rushlight/graph/passes/groups.cpp": "what oneDNN has a function for",
     "rushlight/onnx/export.cpp": "comparisons of numbers that the examples decide",
     "rushlight/quantized/builtins.cpp": "what has a kernel for quantised tensors, as a library registers them",
     "rushlight/script/builtins.cpp": "the modules math and builtins",

@@ -11,14 +11,14 @@ from conftest import BUILD, ROOT, run
 MB, KB = 1e6, 1e3
 
 
-def test_library_stripped_is_at_most_12_mb(tmp_path, capsys):
+def test_library_stripped_is_at_most_10_mb(tmp_path, capsys):
     stripped = tmp_path / "librushlight.so"
     shutil.copy(BUILD / "python" / "rushlight" / "librushlight.so", stripped)
     subprocess.run(["strip", stripped], check=True)
     size = stripped.stat().st_size / MB
     with capsys.disabled():
         print(f"\nlibrushlight.so: {size:.1f} MB stripped")
-    assert size <= 12
+    assert size <= 10
 
 
 def test_no_record_is_large(capsys):
