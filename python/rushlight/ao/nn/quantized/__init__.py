@@ -10,7 +10,7 @@ from .... import _missing
 from ....nn import Dropout as _Dropout
 from ....nn import Identity, Module, ReLU6
 from ....nn._tuples import _pair, _single, _triple
-from ._packing import Packed, observed_weight, quantized_weight
+from ._packing import Packed, WithState, observed_weight, quantized_weight
 
 __all__ = [
     "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "DeQuantize",
@@ -89,54 +89,32 @@ class LinearPackedParams(Packed):
     def forward(self, x: Any) -> Any:
         return x
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "dtype"] = self.dtype
-        destination[prefix + "_packed_params"] = tuple(self._weight_bias())
+    def _write_state(self, out: dict, prefix: str) -> None:
+        out[prefix + "dtype"] = self.dtype
+        out[prefix + "_packed_params"] = tuple(self._weight_bias())
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing: list,
-        unexpected: list,
-        errors: list,
-    ) -> None:
-        version = local_metadata.get("version") or 1
-        self.dtype = torch.qint8 if version < 2 else state_dict.pop(prefix + "dtype")
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        version = version or 1
+        self.dtype = torch.qint8 if version < 2 else state.pop(prefix + "dtype")
         if version < 3:
-            self.set_weight_bias(state_dict.pop(prefix + "weight"), state_dict.pop(prefix + "bias"))
+            self.set_weight_bias(state.pop(prefix + "weight"), state.pop(prefix + "bias"))
         else:
-            self.set_weight_bias(*state_dict.pop(prefix + "_packed_params"))
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, False, missing, unexpected, errors)
+            self.set_weight_bias(*state.pop(prefix + "_packed_params"))
 
 
-class _WithOutputScale(Module):
+class _WithOutputScale(WithState):
     """A scale and a zero point for what comes out, in the state dict as tensors."""
 
     scale: float
     zero_point: int
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "scale"] = torch.tensor(self.scale)
-        destination[prefix + "zero_point"] = torch.tensor(self.zero_point)
+    def _write_state(self, out: dict, prefix: str) -> None:
+        out[prefix + "scale"] = torch.tensor(self.scale)
+        out[prefix + "zero_point"] = torch.tensor(self.zero_point)
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing: list,
-        unexpected: list,
-        errors: list,
-    ) -> None:
-        self.scale = float(state_dict.pop(prefix + "scale"))
-        self.zero_point = int(state_dict.pop(prefix + "zero_point"))
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, False, missing, unexpected, errors)
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        self.scale = float(state.pop(prefix + "scale"))
+        self.zero_point = int(state.pop(prefix + "zero_point"))
 
 
 class Linear(_WithOutputScale):
@@ -268,13 +246,13 @@ class _Conv(Packed, _WithOutputScale):
         run = getattr(_ops, self._name + "_relu" * self._relu)
         return run(input, self._packed_params, self.scale, self.zero_point)
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "weight"], destination[prefix + "bias"] = self._weight_bias()
+    def _write_state(self, out: dict, prefix: str) -> None:
+        super()._write_state(out, prefix)
+        out[prefix + "weight"], out[prefix + "bias"] = self._weight_bias()
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest: Any) -> None:
-        self.set_weight_bias(state_dict.pop(prefix + "weight"), state_dict.pop(prefix + "bias"))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        super()._read_state(state, prefix, version)
+        self.set_weight_bias(state.pop(prefix + "weight"), state.pop(prefix + "bias"))
 
     def _get_name(self) -> str:
         return "Quantized" + type(self).__name__
@@ -364,24 +342,13 @@ class Embedding(Packed):
     def forward(self, indices: Any) -> Any:
         return _ops.embedding_byte(self._packed_params, indices)
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "_packed_params.dtype"] = self.dtype
-        destination[prefix + "_packed_params._packed_weight"] = self.weight()
+    def _write_state(self, out: dict, prefix: str) -> None:
+        out[prefix + "_packed_params.dtype"] = self.dtype
+        out[prefix + "_packed_params._packed_weight"] = self.weight()
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing: list,
-        unexpected: list,
-        errors: list,
-    ) -> None:
-        self.dtype = state_dict.pop(prefix + "_packed_params.dtype")
-        self.set_weight_bias(state_dict.pop(prefix + "_packed_params._packed_weight"), None)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, False, missing, unexpected, errors)
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        self.dtype = state.pop(prefix + "_packed_params.dtype")
+        self.set_weight_bias(state.pop(prefix + "_packed_params._packed_weight"), None)
 
     @classmethod
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:

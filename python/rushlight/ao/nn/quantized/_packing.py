@@ -9,7 +9,30 @@ import rushlight as torch
 from ....nn import Module
 
 
-class Packed(Module):
+class WithState(Module):
+    """A module that keeps more in its state dict than parameters and buffers. What it reads is taken out, and the rest is not asked to be
+    complete."""
+
+    def _write_state(self, out: dict, prefix: str) -> None:
+        """Adds to the state dict."""
+        raise NotImplementedError
+
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        """Takes out of it what `_write_state` of that version added."""
+        raise NotImplementedError
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        self._write_state(destination, prefix)
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool, *lists: Any
+    ) -> None:
+        self._read_state(state_dict, prefix, local_metadata.get("version"))
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, False, *lists)
+
+
+class Packed(WithState):
     """A module whose weight and bias are in one packed object, ``_packed_params``; copies and pickles hold them apart."""
 
     def _weight_bias(self) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from ....nn import Module, ModuleList
 from ....nn.utils.rnn import PackedSequence
 from . import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, _linear_of
 from . import Linear as _Linear
-from ._packing import observed_weight
+from ._packing import WithState, observed_weight
 
 __all__ = [
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "GRU", "GRUCell", "LSTM", "LSTMCell", "Linear",
@@ -70,29 +70,18 @@ def _weight_dtype(mod: Any) -> Any:
     return dtype
 
 
-class PackedParameter(Module):
+class PackedParameter(WithState):
     """The packed weights of one layer and direction."""
 
     def __init__(self, param: Any) -> None:
         super().__init__()
         self.param = param
 
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "param"] = self.param
+    def _write_state(self, out: dict, prefix: str) -> None:
+        out[prefix + "param"] = self.param
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict,
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing: list,
-        unexpected: list,
-        errors: list,
-    ) -> None:
-        self.param = state_dict.pop(prefix + "param")
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, False, missing, unexpected, errors)
+    def _read_state(self, state: dict, prefix: str, version: int | None) -> None:
+        self.param = state.pop(prefix + "param")
 
 
 def _half(w: Any, b: Any) -> Any:
