@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +9,20 @@ import rushlight as torch
 from rushlight import Tensor, nn
 
 from ...ops import Conv2dNormActivation, batched_nms, clip_boxes_to_image
+from ...ops.feature_pyramid_network import ExtraFPNBlock, LastLevelP6P7
 from . import _utils as det_utils
+from .backbone_utils import BackboneWithFPN, resnet_pyramid
 from .faster_rcnn import IMAGENET_MEAN, IMAGENET_STD
 from .transform import GeneralizedRCNNTransform
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(32, channels)
+
+
+def pyramid(net: Any, trainable_layers: int, last: ExtraFPNBlock | None = None) -> BackboneWithFPN:
+    """Of a ResNet's last three stages, and two levels more."""
+    return resnet_pyramid(net, trainable_layers, [2, 3, 4], last or LastLevelP6P7(256, 256))
 
 
 class Tower(nn.Module):
@@ -96,14 +106,7 @@ class DenseDetector(nn.Module):
         raise NotImplementedError
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None):
-        if self.training:
-            det_utils.check_targets(targets)
-        sizes = [(int(i.shape[-2]), int(i.shape[-1])) for i in images]
-        batch, targets = self.transform(images, targets)
-        det_utils.check_degenerate(targets)
-        features = self.backbone(batch.tensors)
-        if isinstance(features, Tensor):
-            features = OrderedDict([("0", features)])
+        batch, targets, features, sizes = det_utils.features_of(self, images, targets)
         maps = list(features.values())
         out = self.head(maps)
         anchors = self.anchor_generator(batch, maps)

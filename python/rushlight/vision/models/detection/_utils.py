@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor, nn
 from rushlight.nn import functional as F
+
+from .image_list import ImageList
 
 __all__ = ["BalancedPositiveNegativeSampler", "BoxCoder", "Matcher"]
 
@@ -135,6 +138,19 @@ def overwrite_eps(model: nn.Module, eps: float) -> None:
     for m in model.modules():
         if isinstance(m, FrozenBatchNorm2d):
             m.eps = eps
+
+
+def features_of(
+    model: Any, images: list[Tensor], targets: list[dict[str, Tensor]] | None
+) -> tuple[ImageList, list[dict[str, Tensor]] | None, dict[str, Tensor], list[tuple[int, int]]]:
+    """What every detector begins with: images and targets transformed, a dict of maps, and the sizes that the images came in."""
+    if model.training:
+        check_targets(targets)
+    sizes = [(int(i.shape[-2]), int(i.shape[-1])) for i in images]
+    batch, targets = model.transform(images, targets)
+    check_degenerate(targets)
+    features = model.backbone(batch.tensors)
+    return batch, targets, {"0": features} if isinstance(features, Tensor) else features, sizes
 
 
 def check_targets(targets: list[dict[str, Tensor]] | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from rushlight import Tensor, nn
 
 from ...ops import Conv2dNormActivation, FrozenBatchNorm2d, MultiScaleRoIAlign
+from .._layers import init_weights, kaiming
 from .._registry import define, get_model_builder, weights_getattr, weights_of
 from . import _utils as det_utils
 from .anchor_utils import AnchorGenerator
@@ -61,11 +62,7 @@ class FastRCNNConvFCHead(nn.Sequential):
             blocks += [nn.Linear(channels, n), nn.ReLU(inplace=True)]
             channels = n
         super().__init__(*blocks)
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+        init_weights(self, kaiming)
 
 
 class FastRCNNPredictor(nn.Module):
@@ -162,13 +159,19 @@ def backbone(name: str, given: dict, most: int, usual: int, norm: Any = None) ->
     return get_model_builder(name)(weights=weights, norm_layer=norm), count
 
 
-def _resnet50(num_classes: int | None = None, **kwargs: Any) -> FasterRCNN:
-    whole = kwargs.get("_whole", False)
-    net, count = backbone("resnet50", kwargs, 5, 3)
-    model = FasterRCNN(resnet_pyramid(net, count), num_classes=num_classes or 91, **kwargs)
-    if whole:
-        det_utils.overwrite_eps(model, 0.0)
-    return model
+def on_resnet50(cls: Any, classes: int = 91, pyramid: Callable = resnet_pyramid) -> Callable[..., Any]:
+    """Makes a detector on a ResNet-50; checkpoints of whole ones were trained with another eps of the frozen normalisations."""
+
+    def make(num_classes: int | None = None, **kwargs: Any) -> Any:
+        whole = kwargs.get("_whole", False)
+        net, count = backbone("resnet50", kwargs, 5, 3)
+        model = cls(pyramid(net, count), num_classes=classes if num_classes is None else num_classes, **kwargs)
+        if whole:
+            det_utils.overwrite_eps(model, 0.0)
+        return model
+
+    make.__module__ = cls.__module__
+    return make
 
 
 def v2_parts(net: Any, count: int) -> tuple[nn.Module, dict[str, Any]]:
@@ -201,7 +204,7 @@ def _mobilenet(fixed: dict):
 
 _SMALL = {"min_size": 320, "max_size": 640, "rpn_pre_nms_top_n_test": 150, "rpn_post_nms_top_n_test": 150}
 for _name, _make, _doc in (
-    ("fasterrcnn_resnet50_fpn", _resnet50, "Faster R-CNN on a ResNet-50 with a feature pyramid."),
+    ("fasterrcnn_resnet50_fpn", on_resnet50(FasterRCNN), "Faster R-CNN on a ResNet-50 with a feature pyramid."),
     (
         "fasterrcnn_resnet50_fpn_v2",
         _resnet50_v2,

@@ -10,21 +10,13 @@ from rushlight import Tensor, nn
 from rushlight.nn import functional as F
 
 from ...ops import generalized_box_iou_loss, sigmoid_focal_loss
-from ...ops.feature_pyramid_network import LastLevelP6P7
 from .._registry import define, weights_getattr
-from . import _utils as det_utils
-from ._dense import DenseDetector, Tower, best_of_levels
+from ._dense import DenseDetector, Tower, best_of_levels, group_norm, pyramid
 from .anchor_utils import AnchorGenerator
-from .backbone_utils import resnet_pyramid
-from .faster_rcnn import backbone as classifier
-from .faster_rcnn import trained
+from .faster_rcnn import on_resnet50, trained
 
 __all__ = ["FCOS"]
 __getattr__ = weights_getattr(__name__)
-
-
-def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(32, channels)
 
 
 class _Tower(nn.Module):
@@ -51,7 +43,7 @@ class FCOSClassificationHead(_Tower):
         prior_probability: float = 0.01,
         norm_layer: Any = None,
     ):
-        super().__init__(in_channels, num_convs, norm_layer or _group_norm)
+        super().__init__(in_channels, num_convs, norm_layer or group_norm)
         self.num_classes, self.num_anchors = num_classes, num_anchors
         self.cls_logits = Tower.last(in_channels, num_anchors * num_classes)
         nn.init.constant_(self.cls_logits.bias, -math.log((1 - prior_probability) / prior_probability))
@@ -64,7 +56,7 @@ class FCOSRegressionHead(_Tower):
     """Distances of the four sides and the centre-ness, ``(N, places, 4)`` and ``(N, places, 1)``."""
 
     def __init__(self, in_channels: int, num_anchors: int, num_convs: int = 4, norm_layer: Any = None):
-        super().__init__(in_channels, num_convs, norm_layer or _group_norm)
+        super().__init__(in_channels, num_convs, norm_layer or group_norm)
         self.bbox_reg, self.bbox_ctrness = (
             Tower.last(in_channels, num_anchors * 4),
             Tower.last(in_channels, num_anchors),
@@ -213,17 +205,10 @@ class FCOS(DenseDetector):
         return best_of_levels(self, scores, out["bbox_regression"], anchors, counts, shapes, self.box_coder.decode)
 
 
-def _resnet50(num_classes: int | None = None, **kwargs: Any) -> FCOS:
-    whole = kwargs.get("_whole", False)
-    net, count = classifier("resnet50", kwargs, 5, 3)
-    body = resnet_pyramid(net, count, [2, 3, 4], LastLevelP6P7(256, 256))
-    model = FCOS(body, 91 if num_classes is None else num_classes, **kwargs)
-    if whole:
-        det_utils.overwrite_eps(model, 0.0)
-    return model
-
-
 fcos_resnet50_fpn = define(
-    "fcos_resnet50_fpn", _resnet50, "FCOS on a ResNet-50 with a feature pyramid.", adjust=trained
+    "fcos_resnet50_fpn",
+    on_resnet50(FCOS, pyramid=pyramid),
+    "FCOS on a ResNet-50 with a feature pyramid.",
+    adjust=trained,
 )
 __all__.append("fcos_resnet50_fpn")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from rushlight import Tensor, nn
 
 from . import _utils as det_utils
@@ -23,14 +21,7 @@ class GeneralizedRCNN(nn.Module):
         self.transform, self.backbone, self.rpn, self.roi_heads = transform, backbone, rpn, roi_heads
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None):
-        if self.training:
-            det_utils.check_targets(targets)
-        sizes = [(int(i.shape[-2]), int(i.shape[-1])) for i in images]
-        batch, targets = self.transform(images, targets)
-        det_utils.check_degenerate(targets)
-        features = self.backbone(batch.tensors)
-        if isinstance(features, Tensor):
-            features = OrderedDict([("0", features)])
+        batch, targets, features, sizes = det_utils.features_of(self, images, targets)
         proposals, losses = self.rpn(batch, features, targets)
         found, head_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
         found = self.transform.postprocess(found, batch.image_sizes, sizes)

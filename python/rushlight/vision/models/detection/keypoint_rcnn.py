@@ -9,9 +9,7 @@ from rushlight.nn import functional as F
 
 from ...ops import MultiScaleRoIAlign
 from .._registry import define, weights_getattr
-from . import _utils as det_utils
-from .backbone_utils import resnet_pyramid
-from .faster_rcnn import FasterRCNN, backbone, trained
+from .faster_rcnn import FasterRCNN, on_resnet50, trained
 
 __all__ = ["KeypointRCNN"]
 __getattr__ = weights_getattr(__name__)
@@ -69,16 +67,10 @@ class KeypointRCNN(FasterRCNN):
         self.roi_heads.keypoint_predictor = keypoint_predictor or KeypointRCNNPredictor(512, num_keypoints or 17)
 
 
-def _resnet50(num_classes: int | None = None, num_keypoints: int | None = None, **kwargs: Any) -> KeypointRCNN:
-    whole = kwargs.get("_whole", False)
-    net, count = backbone("resnet50", kwargs, 5, 3)
-    model = KeypointRCNN(resnet_pyramid(net, count), num_classes or 2, num_keypoints=num_keypoints or 17, **kwargs)
-    if whole:
-        det_utils.overwrite_eps(model, 0.0)
-    return model
-
-
 keypointrcnn_resnet50_fpn = define(
-    "keypointrcnn_resnet50_fpn", _resnet50, "Keypoint R-CNN on a ResNet-50 with a feature pyramid.", adjust=trained
+    "keypointrcnn_resnet50_fpn",
+    on_resnet50(KeypointRCNN, 2),
+    "Keypoint R-CNN on a ResNet-50 with a feature pyramid.",
+    adjust=trained,
 )
 __all__.append("keypointrcnn_resnet50_fpn")

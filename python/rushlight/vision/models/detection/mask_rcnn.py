@@ -8,10 +8,9 @@ from typing import Any
 from rushlight import Tensor, nn
 
 from ...ops import Conv2dNormActivation, MultiScaleRoIAlign
+from .._layers import init_weights, kaiming
 from .._registry import define, weights_getattr
-from . import _utils as det_utils
-from .backbone_utils import resnet_pyramid
-from .faster_rcnn import FasterRCNN, backbone, trained, v2_parts
+from .faster_rcnn import FasterRCNN, backbone, on_resnet50, trained, v2_parts
 
 __all__ = ["MaskRCNN"]
 __getattr__ = weights_getattr(__name__)
@@ -38,11 +37,7 @@ class MaskRCNNHeads(nn.Sequential):
             )
             in_channels = n
         super().__init__(*blocks)
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+        init_weights(self, kaiming)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
         if (local_metadata.get("version") or 1) < 2:
@@ -86,21 +81,12 @@ class MaskRCNN(FasterRCNN):
         self.roi_heads.mask_predictor = mask_predictor or MaskRCNNPredictor(256, 256, num_classes or 0)
 
 
-def _resnet50(num_classes: int | None = None, **kwargs: Any) -> MaskRCNN:
-    whole = kwargs.get("_whole", False)
-    net, count = backbone("resnet50", kwargs, 5, 3)
-    model = MaskRCNN(resnet_pyramid(net, count), num_classes=num_classes or 91, **kwargs)
-    if whole:
-        det_utils.overwrite_eps(model, 0.0)
-    return model
-
-
 def _resnet50_v2(num_classes: int | None = None, **kwargs: Any) -> MaskRCNN:
     body, parts = v2_parts(*backbone("resnet50", kwargs, 5, 3, nn.BatchNorm2d))
     head = MaskRCNNHeads(body.out_channels, [256] * 4, 1, norm_layer=nn.BatchNorm2d)
     return MaskRCNN(body, num_classes=num_classes or 91, **{**parts, "mask_head": head, **kwargs})
 
 
-for _name, _make in (("maskrcnn_resnet50_fpn", _resnet50), ("maskrcnn_resnet50_fpn_v2", _resnet50_v2)):
+for _name, _make in (("maskrcnn_resnet50_fpn", on_resnet50(MaskRCNN)), ("maskrcnn_resnet50_fpn_v2", _resnet50_v2)):
     globals()[_name] = define(_name, _make, "Mask R-CNN on a ResNet-50 with a feature pyramid.", adjust=trained)
     __all__.append(_name)

@@ -19,11 +19,10 @@ from ...ops import box_iou, generalized_box_iou_loss, sigmoid_focal_loss
 from ...ops.feature_pyramid_network import LastLevelP6P7
 from .._registry import define, weights_getattr
 from . import _utils as det_utils
-from ._dense import DenseDetector, Tower, best_of_levels
+from ._dense import DenseDetector, Tower, best_of_levels, group_norm, pyramid
 from .anchor_utils import AnchorGenerator
-from .backbone_utils import resnet_pyramid
 from .faster_rcnn import backbone as classifier
-from .faster_rcnn import trained
+from .faster_rcnn import on_resnet50, trained
 
 __all__ = ["RetinaNet"]
 __getattr__ = weights_getattr(__name__)
@@ -182,29 +181,18 @@ class RetinaNet(DenseDetector):
         )
 
 
-def _resnet50(num_classes: int | None = None, **kwargs: Any) -> RetinaNet:
-    whole = kwargs.get("_whole", False)
-    net, count = classifier("resnet50", kwargs, 5, 3)
-    body = resnet_pyramid(net, count, [2, 3, 4], LastLevelP6P7(256, 256))
-    model = RetinaNet(body, 91 if num_classes is None else num_classes, **kwargs)
-    if whole:
-        det_utils.overwrite_eps(model, 0.0)
-    return model
-
-
-def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(32, channels)
-
-
 def _resnet50_v2(num_classes: int | None = None, **kwargs: Any) -> RetinaNet:
     net, count = classifier("resnet50", kwargs, 5, 3, nn.BatchNorm2d)
-    body = resnet_pyramid(net, count, [2, 3, 4], LastLevelP6P7(2048, 256))
+    body = pyramid(net, count, LastLevelP6P7(2048, 256))
     anchors, classes = _default_anchors(), 91 if num_classes is None else num_classes
-    head = RetinaNetHead(body.out_channels, anchors.num_anchors_per_location()[0], classes, norm_layer=_group_norm)
+    head = RetinaNetHead(body.out_channels, anchors.num_anchors_per_location()[0], classes, norm_layer=group_norm)
     head.regression_head._loss_type = "giou"
     return RetinaNet(body, classes, **{"anchor_generator": anchors, "head": head, **kwargs})
 
 
-for _name, _make in (("retinanet_resnet50_fpn", _resnet50), ("retinanet_resnet50_fpn_v2", _resnet50_v2)):
+for _name, _make in (
+    ("retinanet_resnet50_fpn", on_resnet50(RetinaNet, pyramid=pyramid)),
+    ("retinanet_resnet50_fpn_v2", _resnet50_v2),
+):
     globals()[_name] = define(_name, _make, "RetinaNet on a ResNet-50 with a feature pyramid.", adjust=trained)
     __all__.append(_name)
