@@ -21,7 +21,7 @@ constexpr Spelling kSpellings[] = {{"x", false},
 #define RL_SIGN(name, sign) {#sign, true},
 #define RL_CALL(name, ...) {#name, false},
                                    RL_OPERATORS(RL_SIGN) RL_COMPARISONS(RL_SIGN) RL_UNARY_OPERATORS(RL_SIGN)  //
-                                   RL_MATH1(RL_CALL) RL_MATH2(RL_CALL) RL_MATH3(RL_CALL)                      //
+                                   RL_MATH1(RL_CALL) RL_MATH2(RL_CALL)                                        //
                                    RL_SPECIAL_MATH1(RL_CALL) RL_SPECIAL_MATH2(RL_CALL) RL_SPECIAL_FLOAT_MATH2(RL_CALL)
 #undef RL_SIGN
 #undef RL_CALL

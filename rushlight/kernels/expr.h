@@ -26,7 +26,7 @@ enum class Fn : uint8_t {
   select,
 #define RL_NAME(name, ...) name,
   RL_OPERATORS(RL_NAME) RL_COMPARISONS(RL_NAME) RL_UNARY_OPERATORS(RL_NAME)  //
-  RL_MATH1(RL_NAME) RL_MATH2(RL_NAME) RL_MATH3(RL_NAME)                      //
+  RL_MATH1(RL_NAME) RL_MATH2(RL_NAME)                                        //
   RL_SPECIAL_MATH1(RL_NAME) RL_SPECIAL_MATH2(RL_NAME) RL_SPECIAL_FLOAT_MATH2(RL_NAME)
 #undef RL_NAME
 };
@@ -130,18 +130,10 @@ class Expr {
   auto name(Expr<R> x, Expr<R> y) {                                                                            \
     return Expr<decltype(math::name(std::declval<R>(), std::declval<R>()))>::of(Fn::name, x.step(), y.step()); \
   }
-#define RL_EXPR3(name)                                          \
-  template <class R>                                            \
-    requires requires(R x) { math::name(x, x, x); }             \
-  Expr<R> name(Expr<R> x, Expr<R> y, Expr<R> z) {               \
-    return Expr<R>::of(Fn::name, x.step(), y.step(), z.step()); \
-  }
 RL_MATH1(RL_EXPR1)
 RL_MATH2(RL_EXPR2)
-RL_MATH3(RL_EXPR3)
 #undef RL_EXPR1
 #undef RL_EXPR2
-#undef RL_EXPR3
 template <class R>
 Expr<R> select(Expr<bool> c, Expr<R> a, Expr<R> b) {
   return Expr<R>::of(Fn::select, c.step(), a.step(), b.step());

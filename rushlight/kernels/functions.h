@@ -54,8 +54,6 @@
   X(copysign)             \
   X(nextafter)            \
   X(unordered)
-// a * b + c rounded once.
-#define RL_PLAIN_MATH3(X) X(fma)
 
 // In integer_math.h, of integers: without remainder or overflow that the machine would trap on.
 #define RL_INTEGER_MATH2(X) \
@@ -168,4 +166,3 @@
   RL_PLAIN_MATH2(X)   \
   RL_INTEGER_MATH2(X) \
   RL_COMPLEX_MATH2(X)
-#define RL_MATH3(X) RL_PLAIN_MATH3(X)

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "rushlight/core/error.h"
+
 namespace rushlight {
 
 Isa cpu_isa() {
@@ -10,6 +12,8 @@ Isa cpu_isa() {
     Isa best = Isa::Base;
 #ifdef RL_X86_DISPATCH
     __builtin_cpu_init();
+    RL_CHECK(RuntimeError, __builtin_cpu_supports("sse4.1"),
+             "this processor lacks SSE4.1, which the kernels need on x86");
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
       best = Isa::Avx2;
     if (best == Isa::Avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&

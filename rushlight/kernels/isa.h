@@ -14,8 +14,11 @@
   __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,bmi2,f16c,prefer-vector-width=512"), flatten))
 #endif
 #define RL_TARGET_AVX2 __attribute__((target("avx2,fma,bmi2,f16c"), flatten))
-#endif
+// What rounds vectors: without it a loop with a floor in it is not vectorised, and calls libm where others call SLEEF.
+#define RL_TARGET_BASE __attribute__((target("sse4.1"), flatten))
+#else
 #define RL_TARGET_BASE __attribute__((flatten))
+#endif
 
 #ifdef __clang__
 #define RL_IVDEP _Pragma("clang loop vectorize(assume_safety)")

@@ -133,13 +133,6 @@ RL_FN inline float copysign(float x, float y) { return __builtin_copysignf(x, y)
 RL_FN inline double copysign(double x, double y) { return __builtin_copysign(x, y); }
 inline float nextafter(float x, float y) { return std::nextafter(x, y); }
 inline double nextafter(double x, double y) { return std::nextafter(x, y); }
-#ifdef __CUDACC__
-RL_FN inline float fma(float x, float y, float z) { return ::fmaf(x, y, z); }
-RL_FN inline double fma(double x, double y, double z) { return ::fma(x, y, z); }
-#else
-inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
-inline double fma(double x, double y, double z) { return __builtin_fma(x, y, z); }
-#endif
 // One of them is NaN: one test instead of two.
 RL_FN inline bool unordered(float x, float y) { return __builtin_isunordered(x, y); }
 RL_FN inline bool unordered(double x, double y) { return __builtin_isunordered(x, y); }
@@ -260,16 +253,16 @@ RL_FN T normal_cdf(T x) {
   if constexpr (std::is_same_v<number_t<T>, float>) {
     T y = x * T(0.70710678f), t = y * y;
     T p = T(2.0421600765985204e-06f), q = T(3.800525519181974e-05f);
-    p = fma(p, t, T(0.00028479317552410066f));
-    q = fma(q, t, T(0.0011650166707113385f));
-    p = fma(p, t, T(0.0037787703331559896f));
-    q = fma(q, t, T(0.014995739795267582f));
-    p = fma(p, t, T(0.052787669003009796f));
-    q = fma(q, t, T(0.11424926668405533f));
-    p = fma(p, t, T(0.19076377153396606f));
-    q = fma(q, t, T(0.5023927092552185f));
-    p = fma(p, t, T(1.1283791065216064f));
-    q = fma(q, t, T(1.0f));
+    p = p * t + T(0.00028479317552410066f);
+    q = q * t + T(0.0011650166707113385f);
+    p = p * t + T(0.0037787703331559896f);
+    q = q * t + T(0.014995739795267582f);
+    p = p * t + T(0.052787669003009796f);
+    q = q * t + T(0.11424926668405533f);
+    p = p * t + T(0.19076377153396606f);
+    q = q * t + T(0.5023927092552185f);
+    p = p * t + T(1.1283791065216064f);
+    q = q * t + T(1.0f);
     T half = T(0.5f) * select(abs(y) >= T(3.93f), copysign(T(1.0f), y), y * p / q);
     return select(half < T(-0.5f), T(0.0f), T(0.5f) + half);  // a rounding beyond 1 would change the sign
   } else {

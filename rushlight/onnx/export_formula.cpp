@@ -91,7 +91,6 @@ Name step(Exporter& e, const Formula::Step& s, const Names_& in, DType of) {
     case Fn::maximum: return e.op(of == DType::Bool ? "Or" : "Max", in);
     case Fn::minimum: return e.op(of == DType::Bool ? "And" : "Min", in);
     case Fn::unordered: return e.op("Or", {e.op("IsNaN", {in[0]}), e.op("IsNaN", {in[1]})});
-    case Fn::fma: return e.op("Add", {e.op("Mul", {in[0], in[1]}), in[2]});
     default: return {};
   }
 }

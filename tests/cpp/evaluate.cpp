@@ -163,13 +163,6 @@ class Evaluation {
         return out;
       }
       case Fn::cast: return cast(s);
-      case Fn::fma: {
-        Tensor out = fresh(s.dtype), a = arg(s, 0), b = arg(s, 1), c = arg(s, 2);
-        dispatch(Types<float, double>{}, s.dtype, "fma", [&]<class T>() {
-          for (int64_t i = 0; i < n_; i++) out.data<T>()[i] = math::fma(a.data<T>()[i], b.data<T>()[i], c.data<T>()[i]);
-        });
-        return out;
-      }
       case Fn::select: {
         Tensor out = fresh(s.dtype), c = arg(s, 0), a = arg(s, 1), b = arg(s, 2);
         dispatch(All{}, s.dtype, "select", [&]<class T>() {
