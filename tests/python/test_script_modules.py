@@ -1,6 +1,7 @@
 """What names of a running program stand for in a script: containers, attributes, closures, objects that are no TorchScript."""
 
 import io
+from typing import Final
 
 import numpy as np
 import pytest
@@ -173,3 +174,37 @@ def test_pytorch_runs_what_a_script_saves():
         file.seek(0)
         y, *rest = load(file)(given, d, s)
         assert y.tolist() == wanted[0].tolist() and rest == list(wanted[1:])
+
+
+class Attributes(nn.Module):
+    """Texts, tuples and what may be None are attributes of a script, as numbers are: methods may put others in their places."""
+
+    last: torch.Tensor | None
+    fixed: Final[int]
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.name, self.pair, self.nothing, self.fixed = None, "a", (1, 2.0), None, 3
+        self.found = torch.jit.Attribute(None, torch.Tensor | None)
+        self.sizes = torch.jit.Attribute([], list[int])
+
+    def forward(self, x):
+        y = x + 1 if self.nothing is None else x
+        self.name += "b"
+        self.pair = (self.pair[0] + 1, self.pair[1])
+        self.last, self.found = x, y
+        self.sizes.append(len(self.sizes))
+        return (y * 2 if self.name.startswith("ab") else y), self.name, self.pair, self.sizes, self.fixed
+
+
+def test_attributes_of_every_kind_are_put_and_kept():
+    net, x = torch.jit.script(Attributes()), torch.ones(2)
+    net(x)
+    again = torch.jit.load(io.BytesIO(net.save_to_buffer()))
+    for one in (net, again):
+        y, *rest = one(x)
+        assert y.tolist() == [4, 4]
+        assert rest == ["abb", (3, 2.0), [0, 1], 3]
+        assert one.name == "abb"
+        assert torch.equal(one.last, x)
+        assert torch.equal(one.found, x + 1)

@@ -625,15 +625,19 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             declared = _type_of(hints[name]) if _is_interface(hints.get(name)) else "module"
             slots.append((name, _script_module(child, memo), declared))
     taken = {name for name, _, _ in slots}
-    declared = set(getattr(cls, "__constants__", ()))
+    declared = {*getattr(cls, "__constants__", ()), *(name for name, hint in hints.items() if _is_final(hint))}
     for name, value in {**_class_attributes(cls), **vars(module)}.items():
         if name in taken or name.startswith("_parameters") or name in _INTERNAL:
             continue
         if isinstance(value, Attribute):
-            slots.append((name, value.value, ""))
-        elif name in declared or value is None or isinstance(value, (str, tuple)):
+            slots.append((name, value.value, _type_of(value.type) or ""))
+        elif name in declared or (value is None and name not in hints):
             if _is_constant(value):
                 constants[name] = value
+        elif value is None or isinstance(value, (str, tuple)):
+            kind = _type_of(hints[name]) if name in hints else ""
+            if kind and _C._has_type(value, kind) or kind == "" and _is_constant(value):
+                slots.append((name, value, kind or ("str" if isinstance(value, str) else "")))
         elif isinstance(value, _PLAIN):
             slots.append((name, value, type(value).__name__))
         elif isinstance(value, _C.Tensor):
@@ -801,6 +805,10 @@ def _hints(cls: type) -> dict[str, Any]:
                     continue
             found[name] = hint
     return found
+
+
+def _is_final(hint: Any) -> bool:
+    return hint is typing.Final or typing.get_origin(hint) is typing.Final
 
 
 _classes: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
