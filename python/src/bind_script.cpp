@@ -348,7 +348,7 @@ PyObject* object_get(PyObject* self, PyObject* name) {
     const ClassType& c = class_of(self);
     std::string key(text_of(name));
     int slot = c.find_slot(key);
-    if (slot >= 0) return to_python(object_of(self)->slots[size_t(slot)]);
+    if (slot >= 0) return to_python(graph::read_slot(object_of(self)->slots[size_t(slot)]));
     auto constant = c.constants.find(key);
     RL_CHECK(AttributeError, constant != c.constants.end(), "the script module has no attribute '", key, "'");
     return to_python(constant->second);

@@ -9,6 +9,7 @@
 #include "rushlight/fn/clone.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/executor/slots.h"
 #include "rushlight/io/file.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -139,22 +140,22 @@ bool Module::hasattr(const std::string& name) const { return class_of(object_).f
 IValue Module::attr(const std::string& name) const {
   int slot = class_of(object_).find_slot(name);
   RL_CHECK(AttributeError, slot >= 0, Module::name(), " does not have a field with name '", name, "'");
-  return object_->slots[size_t(slot)];
+  return graph::read_slot(object_->slots[size_t(slot)]);
 }
 IValue Module::attr(const std::string& name, IValue or_else) const { return hasattr(name) ? attr(name) : or_else; }
 void Module::setattr(const std::string& name, IValue value) const {
   int slot = class_of(object_).find_slot(name);
   RL_CHECK(AttributeError, slot >= 0, Module::name(), " does not have a field with name '", name, "'");
   const TypePtr& type = class_of(object_).slots[size_t(slot)].type;
-  object_->slots[size_t(slot)] =
-      rushlight::script::fitted_value(std::move(value), type, str("the attribute '", name, "'"));
+  graph::set_slot(object_->slots[size_t(slot)],
+                  rushlight::script::fitted_value(std::move(value), type, str("the attribute '", name, "'")));
 }
 
 template <class T, class Visit>
 void Module::collect(std::vector<Named<T>>& out, const std::string& prefix, bool recurse, const Visit& visit) const {
   const ClassType& type = class_of(object_);
   for (size_t i = 0; i < type.slots.size(); i++) {
-    const rushlight::IValue& v = object_->slots[i];
+    const rushlight::IValue v = graph::read_slot(object_->slots[i]);
     visit(type.slots[i], v, prefix + type.slots[i].name);
     if (recurse && is_module(v))
       Module(v.ref<ObjectValue>()).collect(out, prefix + type.slots[i].name + ".", true, visit);
@@ -214,7 +215,7 @@ std::vector<Module> Module::modules() const { return values(named_modules()); }
 void Module::train(bool on) const {
   for (const Module& m : modules()) {
     int slot = class_of(m.object_).find_slot("training");
-    if (slot >= 0) m.object_->slots[size_t(slot)] = rushlight::IValue(on);
+    if (slot >= 0) graph::set_slot(m.object_->slots[size_t(slot)], rushlight::IValue(on));
   }
 }
 

@@ -95,6 +95,40 @@ def in_threads(work, count=8):
     assert not errors, errors[0]
 
 
+class Assigns(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = torch.zeros(())
+        self.last = torch.jit.Attribute(None, torch.Tensor | None)
+        self.sizes = torch.jit.Attribute([0], list[int])
+        self.name = "zero"
+
+    def forward(self, x):
+        seen = self.last
+        if seen is not None:
+            assert len(self.sizes) == len(x.shape)
+            assert seen.shape == x.shape
+        self.sizes = list(x.shape)
+        self.last = torch.relu(x) if int(self.calls) % 2 == 0 else None
+        self.name = self.name[:4] + "!"
+        self.calls = self.calls + 1
+        return self.name
+
+
+def test_threads_assign_attributes_of_one_module():
+    net, x = torch.jit.script(Assigns()), torch.ones(2, 3, 4)
+    net(x)
+
+    def work(i):
+        for _ in range(200):
+            assert net(x) == "zero!"
+            assert net.sizes == [2, 3, 4]
+            last = net.last
+            assert last is None or last.shape == x.shape
+
+    in_threads(work)
+
+
 def test_many_threads_compile_load_and_trace_at_once():
     x = torch.ones(3, 2)
     data = io.BytesIO()

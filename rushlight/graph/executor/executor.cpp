@@ -298,7 +298,8 @@ class Compiler {
           i.code == C::Exit)
         return;
     for (auto& i : e_.program_)
-      if (i.code == C::GetAttr) {
+      if (i.code == C::GetAttr &&
+          (i.node->output()->type()->is(Type::Kind::Tensor) || i.node->output()->type()->is(Type::Kind::Class))) {
         i.code = C::BorrowAttr;
         e_.borrows_ = true;
       }
@@ -534,12 +535,8 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       registers[out[0]] = IValue(std::move(dict));
       return;
     }
-    case Code::GetAttr: registers[out[0]] = IValue(slot(read(in[0], registers), i.number)); return;
-    case Code::BorrowAttr: {
-      const IValue& v = slot(read(in[0], registers), i.number);
-      registers[out[0]] = v.is_tensor() || v.is_object() ? IValue::borrow(v) : v;
-      return;
-    }
+    case Code::GetAttr: registers[out[0]] = read_slot(slot(read(in[0], registers), i.number)); return;
+    case Code::BorrowAttr: registers[out[0]] = borrow_slot(slot(read(in[0], registers), i.number)); return;
     case Code::SetAttr: set_slot(slot(read(in[0], registers), i.number), read(in[1], registers)); return;
     case Code::CreateObject:
       registers[out[0]] = IValue(make_ref<ObjectValue>(i.type, as_class(i.type)->slots.size()));  // no module's class

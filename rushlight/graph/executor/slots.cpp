@@ -1,8 +1,10 @@
 #include "rushlight/graph/executor/slots.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 namespace rushlight::graph {
@@ -63,6 +65,23 @@ void drop_unread() {
   retired().count.store(values.size(), std::memory_order_relaxed);
 }
 
+// Which lock guards a slot. Few calls meet at one, and it is held for a copy of 16 bytes and a count.
+class SlotLock {
+ public:
+  explicit SlotLock(const IValue& slot)
+      : flag_(flags[(reinterpret_cast<uintptr_t>(&slot) / sizeof(IValue)) % flags.size()]) {
+    for (int tries = 0; flag_.held.test_and_set(std::memory_order_acquire); tries++)
+      if (tries > 100) std::this_thread::yield();  // its holder was put to sleep
+  }
+  ~SlotLock() { flag_.held.clear(std::memory_order_release); }
+  SlotLock(const SlotLock&) = delete;
+
+ private:
+  struct alignas(64) Flag { std::atomic_flag held; };
+  static inline std::array<Flag, 64> flags;
+  Flag& flag_;
+};
+
 }  // namespace
 
 Reading::Reading() {
@@ -75,8 +94,22 @@ Reading::~Reading() {
   if (retired().count.load(std::memory_order_relaxed)) drop_unread();
 }
 
+IValue read_slot(const IValue& slot) {
+  SlotLock lock(slot);
+  return IValue(slot);
+}
+
+IValue borrow_slot(const IValue& slot) {
+  if (slot.is_tensor() || slot.is_object())
+    if (IValue seen = IValue::borrow(slot); seen.object()) return seen;  // null: about to hold None
+  return read_slot(slot);
+}
+
 void set_slot(IValue& slot, IValue value) {
-  slot.swap(value);
+  {
+    SlotLock lock(slot);
+    slot.swap(value);
+  }
   if (!value.is_tensor() && !value.is_object()) return;  // nothing borrows other values
   uint64_t unread_from = epoch.fetch_add(1) + 1;
   if (oldest_reading() >= unread_from) return;
