@@ -27,13 +27,26 @@ bool dtype_of_format(const char* format, Py_ssize_t itemsize, DType& d) {
   char kind = 0;
   if (f == "?") kind = 'b';
   else if (f.size() == 2 && f[0] == 'Z') kind = 'c';
-  else if (f.size() == 1)
-    for (auto [letters, of] : {std::pair("bhilqn", 'i'), std::pair("BHILQN", 'u'), std::pair("efd", 'f')})
-      if (std::strchr(letters, f[0])) kind = of;
+  else if (f.size() == 1) switch (f[0]) {
+      case 'e':
+      case 'f':
+      case 'd': kind = 'f'; break;
+      case 'b':
+      case 'h':
+      case 'i':
+      case 'l':
+      case 'q':
+      case 'n': kind = 'i'; break;
+      case 'B':
+      case 'H':
+      case 'I':
+      case 'L':
+      case 'Q':
+      case 'N': kind = 'u'; break;
+    }
   if (!kind) return false;
-  std::string type = str(kind, itemsize);
   for (const DTypeInfo& i : kDTypes)
-    if (*i.numpy && type == i.numpy + 1) return d = i.dtype, true;
+    if (*i.numpy && i.numpy[1] == kind && i.size == itemsize) return d = i.dtype, true;
   return false;
 }
 

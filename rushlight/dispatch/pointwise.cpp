@@ -106,9 +106,10 @@ constexpr int64_t kVector = 16;
 // The first `rest` elements and the first one again up to a full vector.
 template <class Word>
 void pad(void* to, const void* from, int64_t rest) {
-  Word* o = static_cast<Word*>(to);
+  typedef Word Full __attribute__((vector_size(kVector * sizeof(Word))));
   const Word* p = static_cast<const Word*>(from);
-  for (int64_t i = 0; i < kVector; i++) o[i] = p[i < rest ? i : 0];
+  *static_cast<Full*>(to) = Full{} + *p;
+  for (int64_t i = 1; i < rest; i++) static_cast<Word*>(to)[i] = p[i];
 }
 
 // Rows in the compute dtype. Tails run as a full vector, so that an element's bits don't depend on where it stands: the last elements once more

@@ -27,6 +27,8 @@ void with_type(DType d, const char* op, const F& f) {
   dispatch(AllTypes{}, d, op, [&]<class T>() { f(T()); });
 }
 
+constexpr int64_t kFew = 1024;  // a plan of the loop would cost as much as the loop
+
 // Every element becomes the one of t's dtype that stands at `item`.
 void fill_with(const Tensor& t, const void* item) {
   if (t.numel() == 0 || t.device().is_meta()) return;
@@ -43,13 +45,16 @@ void fill_with(const Tensor& t, const void* item) {
   }
   bool zero = true;
   for (int64_t i = 0; i < size; i++) zero &= static_cast<const char*>(item)[i] == 0;
+  auto fill_row = [&](char* const* p, const int64_t* strides, int64_t n) {
+    if (strides[0] == size && zero) std::memset(p[0], 0, size_t(n * size));
+    else convert_row(t.dtype(), p[0], strides[0], t.dtype(), item, 0, n);
+  };
+  if (char* first = static_cast<char*>(t.raw()); t.impl()->contiguous() && t.numel() < kFew)
+    return fill_row(&first, &size, t.numel());
   LoopPlan plan(t.sizes());
   plan.add(t);
   plan.finish();
-  plan.for_each_row(true, [&](char* const* p, const int64_t* strides, int64_t n) {
-    if (strides[0] == size && zero) std::memset(p[0], 0, size_t(n * size));
-    else convert_row(t.dtype(), p[0], strides[0], t.dtype(), item, 0, n);
-  });
+  plan.for_each_row(true, fill_row);
 }
 // Throws where the number does not fit the dtype; but a single half becomes infinite, in PyTorch too.
 void fill_all(const Tensor& t, const Scalar& value) {
