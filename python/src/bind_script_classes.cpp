@@ -2,6 +2,7 @@
 #include "py_convert.h"
 #include "py_script.h"
 #include "rushlight/core/notice.h"
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -307,6 +308,57 @@ PyMethodDef methods[] = {
      "how many script classes there are"},
     {nullptr, nullptr, 0, nullptr}};
 
+// A class's name as Python has it: without what tells classes of one name apart.
+std::string python_name(const ClassType& c) {
+  std::string out;
+  for (std::string_view rest = c.name(); !rest.empty();) {
+    size_t dot = std::min(rest.find('.'), rest.size());
+    std::string_view part = rest.substr(0, dot);
+    if (part != "__torch__" && !part.starts_with("___torch_mangle_")) (out += out.empty() ? "" : ".") += part;
+    rest.remove_prefix(std::min(dot + 1, rest.size()));
+  }
+  return out;
+}
+std::string qualified_name(PyObject* type) {
+  Object module{PyObject_GetAttrString(type, "__module__")}, own{PyObject_GetAttrString(type, "__qualname__")};
+  PyErr_Clear();
+  if (!module || !own || !PyUnicode_Check(module.get()) || !PyUnicode_Check(own.get())) return {};
+  return str(text_of(module.get()), ".", text_of(own.get()));
+}
+// Archives have enums of their own, which stand for those of the same name, members and values in the program.
+bool member_of_archive(PyObject* o, const ClassType& wanted, IValue& out) {
+  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(o));
+  if (auto known = script_classes().find(type); known != script_classes().end() && known->second.get() == &wanted)
+    return false;
+  if (qualified_name(type) != python_name(wanted)) return false;
+  Object name{PyObject_GetAttrString(o, "name")}, value{PyObject_GetAttrString(o, "value")};
+  PyErr_Clear();
+  if (!name || !value || !PyUnicode_Check(name.get())) return false;
+  for (const auto& [member, object] : wanted.members)
+    if (member == text_of(name.get()) && graph::values_equal(object.to_object().slots[1], from_python(value.get())))
+      return out = object, true;
+  return false;
+}
+// Null where no module that is loaded has the class; none is imported.
+PyObject* member_in_python(const ClassType& c, const ObjectValue& o) {
+  const std::string name = python_name(c);
+  for (size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0; dot = name.rfind('.', dot - 1)) {
+    Object path = check(to_str(name.substr(0, dot))), at{PyImport_GetModule(path.get())};
+    for (size_t from = dot + 1; at && from <= name.size();) {
+      size_t end = std::min(name.find('.', from), name.size());
+      at = Object{PyObject_GetAttrString(at.get(), name.substr(from, end - from).c_str())};
+      from = end + 1;
+    }
+    PyErr_Clear();
+    if (!at || !PyType_Check(at.get())) continue;
+    Object member{PyObject_GetAttrString(at.get(), std::string(o.slots[0].to_string()).c_str())};
+    PyErr_Clear();
+    IValue back;
+    if (member && member_of_archive(member.get(), c, back) && back.object() == &o) return member.release();
+  }
+  return nullptr;
+}
+
 // The Python class of a named tuple that came from a script.
 PyObject* named_tuple_class(const Type& type) {
   static auto& made = *new std::map<std::string, PyObject*>;
@@ -331,8 +383,11 @@ PyObject* script_to_python(const IValue& v) {
   }
   if (!v.is_object()) return nullptr;
   auto found = python_classes().find(v.to_object().type.get());
-  if (found == python_classes().end()) return wrap_object(v.ref<ObjectValue>());
   const ClassType& c = *graph::as_class(v.to_object().type);
+  if (found == python_classes().end()) {
+    PyObject* member = c.is_enum ? member_in_python(c, v.to_object()) : nullptr;
+    return member ? member : wrap_object(v.ref<ObjectValue>());
+  }
   if (c.is_enum) return PyObject_GetItem(found->second, check(to_python(v.to_object().slots[0])).get());
   Object out = check(PyObject_CallMethod(found->second, "__new__", "O", found->second));
   for (size_t i = 0; i < c.slots.size(); i++)
@@ -353,7 +408,9 @@ void python_print(const std::string& line) {
 
 }  // namespace
 
-bool script_from_python(PyObject* o, IValue& out) {
+bool script_from_python(PyObject* o, IValue& out, const Type* wanted) {
+  if (const auto* c = dynamic_cast<const ClassType*>(wanted); c && c->is_enum && member_of_archive(o, *c, out))
+    return true;
   auto known = script_classes().find(reinterpret_cast<PyObject*>(Py_TYPE(o)));
   if (known != script_classes().end()) {
     const ClassType& c = *graph::as_class(known->second);

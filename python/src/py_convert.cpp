@@ -7,7 +7,7 @@
 namespace rushlight::py {
 
 PyObject* (*object_to_python)(const IValue&) = nullptr;
-bool (*object_from_python)(PyObject*, IValue&) = nullptr;
+bool (*object_from_python)(PyObject*, IValue&, const Type*) = nullptr;
 
 bool is_numpy_scalar(PyObject* o) {
   // numpy is never imported for this: its types say where they are from.
@@ -310,7 +310,7 @@ IValue from_python(PyObject* o, const Type& type) {
     case Type::Kind::Future:
     case Type::Kind::Module: {
       IValue v;
-      if (object_from_python && object_from_python(o, v)) {
+      if (object_from_python && object_from_python(o, v, &type)) {
         const auto* wanted = dynamic_cast<const graph::ClassType*>(&type);
         TypePtr have = v.type();
         if (!wanted || have.get() == wanted || wanted->is_implemented_by(have)) return v;
@@ -330,7 +330,7 @@ IValue from_python(PyObject* o) {
   if (is_dtype(o) || is_layout(o) || is_memory_format(o)) return enum_value(o);
   if (is_device(o)) return reinterpret_cast<PyDevice*>(o)->device;
   if (is_generator(o)) return Ref<Generator>(reinterpret_cast<PyGenerator*>(o)->generator);
-  if (object_from_python && object_from_python(o, v)) return v;
+  if (object_from_python && object_from_python(o, v, nullptr)) return v;
   if (PyTuple_Check(o)) {
     std::vector<IValue> items;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); i++) items.push_back(from_python(PyTuple_GET_ITEM(o, i)));

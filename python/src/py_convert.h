@@ -16,7 +16,7 @@ IValue from_python(PyObject* o);
 
 // Objects of script classes and other values that only one binding knows; each returns null / false for what it does not know.
 extern PyObject* (*object_to_python)(const IValue& v);
-extern bool (*object_from_python)(PyObject* o, IValue& out);
+extern bool (*object_from_python)(PyObject* o, IValue& out, const Type* wanted);
 
 // A number: Python's, numpy's, or that of a 0-d tensor that needs no gradient. False for anything else.
 bool as_number(PyObject* o, IValue& out);

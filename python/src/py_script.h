@@ -42,7 +42,7 @@ inline std::shared_ptr<script::Source> source_from(const char* text, const char*
 // ---- objects of script classes (bind_script_classes.cpp) ----
 
 // A ScriptObject, the ScriptModule around one, or an object of a Python class that has been compiled. False for anything else.
-bool script_from_python(PyObject* o, IValue& out);
+bool script_from_python(PyObject* o, IValue& out, const Type* wanted = nullptr);
 // Called by bind_script, after its types are made.
 void bind_script_classes(PyObject* module);
 

@@ -371,3 +371,30 @@ def test_a_script_method_calls_plain_methods_of_its_class():
     module = Gated()
     assert module(torch.zeros(1)).item() == 1
     assert module.not_compiled().close() is None
+
+
+class Kind(Enum):
+    ONE = 1
+    TWO = 2
+
+
+class Kinds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kind = Kind.TWO
+
+    def forward(self, x, kind: Kind):
+        return x * kind.value, self.kind
+
+
+def test_members_of_enums_go_to_and_from_archives():
+    loaded = torch.jit.load(io.BytesIO(torch.jit.script(Kinds()).save_to_buffer()))
+    y, kind = loaded(torch.ones(1), Kind.TWO)
+    assert y.tolist() == [2]
+    assert kind is Kind.TWO
+
+    class Kind2(Enum):
+        TWO = 2
+
+    with pytest.raises(RuntimeError, match="Expected a value of type"):
+        loaded(torch.ones(1), Kind2.TWO)
