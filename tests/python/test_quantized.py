@@ -22,6 +22,11 @@ def use(engine):
     rl.backends.quantized.engine = pt.backends.quantized.engine = engine
 
 
+# Without VNNI oneDNN's products of bytes are added in 16 bits, in PyTorch: sums that don't fit are cut off. Ours are exact everywhere.
+def exact_in_pytorch(engine):
+    return engine != "onednn" or pt.cpu._is_vnni_supported()
+
+
 def both(values):
     return rl.from_numpy(values.copy()), pt.from_numpy(values.copy())
 
@@ -225,7 +230,8 @@ def test_a_model_is_quantised_after_training_as_by_pytorch(engine):
     y, z = ours(rl.from_numpy(x)), theirs(pt.from_numpy(x))
     step = theirs.fc.scale
     assert ours.fc.scale == pytest.approx(step, rel=1e-4)
-    assert np.abs(y.numpy() - z.detach().numpy()).max() <= 2.01 * step
+    if exact_in_pytorch(engine):
+        assert np.abs(y.numpy() - z.detach().numpy()).max() <= 2.01 * step
     assert set(ours.state_dict()) == set(theirs.state_dict())
 
 
@@ -239,7 +245,8 @@ def test_scripts_of_quantised_models_are_read(engine, how, tmp_path):
     module.save(tmp_path / "m.pt")
     ours = rl.jit.load(tmp_path / "m.pt")
     y, z = ours(rl.from_numpy(x)).numpy(), theirs(pt.from_numpy(x)).detach().numpy()
-    assert np.abs(y - z).max() <= 2.01 * theirs.fc.scale
+    if exact_in_pytorch(engine):
+        assert np.abs(y - z).max() <= 2.01 * theirs.fc.scale
     ours.save(tmp_path / "again.pt")  # and PyTorch reads what is written of it
     back = pt.jit.load(tmp_path / "again.pt")(pt.from_numpy(x)).detach().numpy()
     np.testing.assert_allclose(back, z, atol=1e-5)
