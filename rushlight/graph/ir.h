@@ -276,17 +276,15 @@ struct Function {
   // Null while this very function is being compiled: it calls itself.
   const std::shared_ptr<Graph>& made() { return is_made() ? graph : make(); }
   bool is_made() const { return made_.load(std::memory_order_acquire); }
-  // What calls run: the optimised graph as a program.
-  const Executable& executable() {
-    const Executable* ready = ready_.load(std::memory_order_acquire);
-    return ready ? *ready : make_executable();
-  }
+  // What a call with these arguments runs: the optimised graph as a program. No argument: what most calls will.
+  const Executable& executable(const IValue* self = nullptr);
 
  private:
+  struct Programs;
   const std::shared_ptr<Graph>& make();
-  const Executable& make_executable();
-  std::shared_ptr<const Executable> executable_;
-  std::atomic<const Executable*> ready_ = nullptr;
+  Programs& make_programs();
+  std::shared_ptr<Programs> programs_;
+  std::atomic<Programs*> ready_ = nullptr;
   std::atomic<bool> made_ = false;
   bool making_ = false;
 };

@@ -9,6 +9,7 @@
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/entries.h"
+#include "rushlight/graph/executor/evaluation.h"
 #include "rushlight/graph/executor/group.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
@@ -636,8 +637,13 @@ bool Executable::run_quickly(const Instruction& i, IValue* registers) const {
 bool Executable::run_group(const Instruction& i, IValue* registers) const {
   if (thread_state.interceptor) return false;  // it is to see each operator
   constexpr uint32_t kMost = 16;
-  if (i.input_count > kMost || i.output_count > kMost) return false;
-  const Tensor* inputs[kMost];
+  if (i.output_count > kMost) return false;
+  const Tensor *few[kMost], **inputs = few;
+  std::vector<const Tensor*> many;
+  if (i.input_count > kMost) {
+    many.resize(i.input_count);
+    inputs = many.data();
+  }
   const int plain = kIsView | (thread_state.grad_enabled ? 0 : kRequiresGrad);
   for (uint32_t k = 0; k < i.input_count; k++) {
     const IValue& v = read(operands_[i.inputs + k], registers);
@@ -786,16 +792,50 @@ const std::shared_ptr<Graph>& Function::make() {
   return graph;
 }
 
-const Executable& Function::make_executable() {
-  std::lock_guard lock(compiling());
-  if (!executable_) {
-    RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
-    std::shared_ptr<Graph> copy = graph->copy();
-    prepare(*copy);
-    executable_ = std::make_shared<Executable>(std::move(copy));
-    ready_.store(executable_.get(), std::memory_order_release);
+// See Note [Evaluation].
+struct Function::Programs {
+  TrainingFlags flags;
+  std::shared_ptr<Graph> graph;  // optimised, for `general`; null once that is made
+  std::unique_ptr<const Executable> evaluating, general_made;
+  std::atomic<const Executable*> general{nullptr};
+
+  explicit Programs(const Graph& from) : graph(from.copy()) {
+    optimize(*graph);
+    flags = TrainingFlags(*graph);
+    if (flags.empty()) {
+      make_general();
+      return;
+    }
+    std::shared_ptr<Graph> fixed = graph->copy();
+    flags.assume_off(*fixed);
+    prepare(*fixed);
+    evaluating = std::make_unique<Executable>(std::move(fixed));
   }
-  return *executable_;
+  void make_general() {
+    prepare(*graph);
+    general_made = std::make_unique<Executable>(std::move(graph));
+    general.store(general_made.get(), std::memory_order_release);
+  }
+};
+
+Function::Programs& Function::make_programs() {
+  std::lock_guard lock(compiling());
+  if (!programs_) {
+    RL_CHECK(RuntimeError, made(), "function '", name, "' is called recursively. Recursive calls are not supported");
+    programs_ = std::make_shared<Programs>(*graph);
+    ready_.store(programs_.get(), std::memory_order_release);
+  }
+  return *programs_;
+}
+
+const Executable& Function::executable(const IValue* self) {
+  Programs* p = ready_.load(std::memory_order_acquire);
+  if (!p) p = &make_programs();
+  if (p->evaluating && (!self || p->flags.all_off(*self))) return *p->evaluating;
+  if (const Executable* general = p->general.load(std::memory_order_acquire)) return *general;
+  std::lock_guard lock(compiling());
+  if (p->graph) p->make_general();
+  return *p->general_made;
 }
 
 void make_ready(Function& function) {
@@ -806,7 +846,7 @@ void make_ready(Function& function) {
 }
 
 IValue run_function(Function& function, std::vector<IValue> args) {
-  const Executable& program = function.executable();
+  const Executable& program = function.executable(args.data());
   const auto& wanted = function.schema.args;
   for (size_t i = args.size(); i < wanted.size(); i++) {
     RL_CHECK(RuntimeError, wanted[i].has_default, function.name, "() is missing value for argument '", wanted[i].name,
