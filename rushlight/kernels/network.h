@@ -1,5 +1,6 @@
-// Networks: convolutions with known weights, and what stands between them, for known shapes, as one program of a provider. It chooses the
-// layouts that values have on the way, packs weights once, joins what follows a convolution to it, and plans the memory of all values.
+// Networks: convolutions and what stands between them, for known shapes, as one program of a provider. It chooses the layouts that values
+// have on the way, joins what follows a convolution to it, and plans the memory of all values. Weights that are known are packed once; those
+// that are values are put into the layout that a convolution wants on each run, for they may have been written to.
 //
 //   NetworkSpec spec;                       // of a float32 input
 //   spec.inputs = {{1, 3, 224, 224}};
@@ -16,16 +17,23 @@
 namespace rushlight {
 
 struct NetworkLayer {
-  enum class Kind : uint8_t { Conv, MaxPool, MeanPool, Function, Add, Mul };
+  enum class Kind : uint8_t { Conv, MaxPool, MeanPool, BatchNorm, Function, Add, Mul };
   // With parameters alpha and beta: x < 0 ? alpha * x : x; min(max(x, alpha), beta); x * min(max(alpha * x + beta, 0), 1).
   enum class Function : uint8_t { Relu, Clip, HardSwish, HardSigmoid, Logistic, Tanh, Swish, Gelu, GeluTanh, Elu };
+  // Of a layer: known, an input, or (neither) left out.
+  struct Parameter {
+    const float* known = nullptr;
+    int value = -1;
+    explicit operator bool() const { return known || value >= 0; }
+  };
   Kind kind;
   int a = 0, b = -1;        // values
   Dims sizes = {};          // of the result
   ConvProblem window = {};  // of Conv, and of pools, which use input, output, kernel, stride, padding, dilation
-  const float *weight = nullptr, *bias = nullptr;
+  Parameter weight, bias, mean, variance;
   Function function = Function::Relu;
   float alpha = 0, beta = 0;
+  double eps = 0;              // of BatchNorm, which has mean and variance
   bool count_padding = false;  // of MeanPool
 };
 

@@ -66,6 +66,8 @@ constexpr int kArgSrc = 1, kArgDst = 17, kArgWeights = 33, kArgBias = 41, kArgSc
     (Handle*, Handle, int, Handle, Handle, Handle, Handle, const int64_t*, const int64_t*, const int64_t*,            \
      const int64_t*, Handle, Handle))                                                                                 \
   X(eltwise_forward_primitive_desc_create, Status, (Handle*, Handle, int, int, Handle, Handle, float, float, Handle)) \
+  X(batch_normalization_forward_primitive_desc_create, Status,                                                        \
+    (Handle*, Handle, int, Handle, Handle, float, unsigned, Handle))                                                  \
   X(binary_primitive_desc_create, Status, (Handle*, Handle, int, Handle, Handle, Handle, Handle))                     \
   X(pooling_forward_primitive_desc_create, Status,                                                                    \
     (Handle*, Handle, int, int, Handle, Handle, const int64_t*, const int64_t*, const int64_t*, const int64_t*,       \

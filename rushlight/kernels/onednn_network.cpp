@@ -15,7 +15,8 @@ using Function = NetworkLayer::Function;
 
 constexpr int kBinaryAdd = 0x1fff0, kBinaryMul = 0x1fff1;
 constexpr int kPoolMax = 0x1ff, kPoolAll = 0x2ff, kPoolInside = 0x3ff;
-constexpr int kArgSrc1 = 2;
+constexpr int kArgSrc1 = 2, kArgMean = 49, kArgVariance = 50, kArgScale = 51, kArgShift = 52;
+constexpr unsigned kGlobalStats = 1, kUseScale = 2, kUseShift = 4, kThenRelu = 8;
 
 // A description of memory, destroyed with its owner.
 class Desc {
@@ -101,6 +102,7 @@ class OneDnnNetwork final : public Network {
         case Kind::Conv: conv(i); break;
         case Kind::MaxPool:
         case Kind::MeanPool: pool(i); break;
+        case Kind::BatchNorm: batch_norm(i); break;
         case Kind::Function: function(i); break;
         case Kind::Add:
         case Kind::Mul: binary(i); break;
@@ -238,6 +240,9 @@ class OneDnnNetwork final : public Network {
 
   // ---- layers
 
+  static bool is_relu(const NetworkLayer& l) {
+    return l.kind == Kind::Function && l.function == Function::Relu && l.alpha == 0;
+  }
   // Functions and one addition become part of the convolution before them, where that is the last of what they need.
   void plan_fusion() {
     size_t layers = spec_.layers.size();
@@ -255,9 +260,15 @@ class OneDnnNetwork final : public Network {
       return joined_[size_t(layer)] >= 0 ? joined_[size_t(layer)] : layer;
     };
     for (size_t i = 0; i < layers; i++) {
+      int value = result_of(i);
+      if (spec_.layers[i].kind == Kind::BatchNorm && users[size_t(value)].size() == 1) {
+        int user = users[size_t(value)][0];
+        if (user == int(layers) || !is_relu(spec_.layers[size_t(user)])) continue;
+        joined_[size_t(user)] = int(i);
+        following_[i].push_back(size_t(user));
+      }
       if (spec_.layers[i].kind != Kind::Conv) continue;
       bool added = false;
-      int value = result_of(i);
       while (users[size_t(value)].size() == 1) {
         int user = users[size_t(value)][0];
         if (user == int(layers)) break;
@@ -329,8 +340,7 @@ class OneDnnNetwork final : public Network {
     std::vector<std::pair<int, int>> args;
     args.emplace_back(kArgSrc, buffer_as(l.a, Desc::of(pd.handle, kQuerySrc)));
     args.emplace_back(kArgWeights, packed(i, weight, Desc::of(pd.handle, kQueryWeights)));
-    if (l.bias)
-      args.emplace_back(kArgBias, add_buffer(std::move(bias), Place::Constant, 0, const_cast<float*>(l.bias)));
+    if (l.bias) args.emplace_back(kArgBias, parameter(l.bias, bias));
     Desc result = Desc::of(pd.handle, kQueryDst);
     int to;
     if (other < 0) {
@@ -345,11 +355,22 @@ class OneDnnNetwork final : public Network {
     set(value, to);
   }
 
+  // A vector's buffer.
+  int parameter(const NetworkLayer::Parameter& p, const Desc& desc) {
+    if (p.value >= 0) return buffer(p.value);
+    return add_buffer(desc.copy(), Place::Constant, 0, const_cast<float*>(p.known));
+  }
+  // `sizes`: with the groups apart.
   int packed(size_t layer, const Dims& sizes, Desc wanted) {
+    if (int value = spec_.layers[layer].weight.value; value >= 0) {
+      if (sizes.size() == spec_.sizes(value).size()) return buffer_as(value, wanted);
+      int plain = add_buffer(Desc::dense(sizes), Place::Input, value);
+      return desc(plain) == wanted ? plain : reordered(plain, std::move(wanted));
+    }
     for (const Packed::Item& item : packed_.items)
       if (item.layer == layer && item.desc == wanted)
         return add_buffer(std::move(wanted), Place::Constant, 0, item.data->data());
-    auto* given = const_cast<float*>(spec_.layers[layer].weight);
+    auto* given = const_cast<float*>(spec_.layers[layer].weight.known);
     Desc plain = Desc::dense(sizes);
     if (plain == wanted) return add_buffer(std::move(wanted), Place::Constant, 0, given);
     const Dnnl& f = dnnl();
@@ -393,6 +414,25 @@ class OneDnnNetwork final : public Network {
     int to = add_buffer(Desc::of(pd.handle, kQueryDst), Place::Arena);
     add_step(pd.handle, {{kArgSrc, from}, {kArgDst, to}});
     set(result_of(i), to);
+  }
+
+  void batch_norm(size_t i) {
+    const NetworkLayer& l = spec_.layers[i];
+    const Dnnl& f = dnnl();
+    int from = buffer(l.a), to = over(l.a, i);
+    PrimitiveDesc pd;
+    unsigned flags =
+        kGlobalStats | (l.weight ? kUseScale : 0) | (l.bias ? kUseShift : 0) | (following_[i].empty() ? 0 : kThenRelu);
+    need(f.batch_normalization_forward_primitive_desc_create(&pd.handle, f.engine, kForwardInference, desc(from).get(),
+                                                             desc(to).get(), float(l.eps), flags, f.attributes));
+    Desc channels = Desc::dense({l.sizes[1]});
+    std::vector<std::pair<int, int>> args = {{kArgSrc, from}, {kArgDst, to}};
+    args.emplace_back(kArgMean, parameter(l.mean, channels));
+    args.emplace_back(kArgVariance, parameter(l.variance, channels));
+    if (l.weight) args.emplace_back(kArgScale, parameter(l.weight, channels));
+    if (l.bias) args.emplace_back(kArgShift, parameter(l.bias, channels));
+    add_step(pd.handle, std::move(args));
+    set(following_[i].empty() ? result_of(i) : result_of(following_[i][0]), to);
   }
 
   // Where the result of layer i goes that has its argument's layout: over the argument, if nothing needs that any more.

@@ -34,7 +34,7 @@ const std::map<std::string, void (*)(Graph&)> kPasses = {
     {"dead", one<eliminate_dead>},      {"optimize", optimize_pass},
     {"inline", one<inline_calls>},      {"outline", outline_traced_calls},
     {"mutation", one<remove_mutation>}, {"networks", one<form_networks>},
-    {"pointwise", one<fuse_pointwise>},
+    {"checks", one<settle_checks>},     {"pointwise", one<fuse_pointwise>},
 };
 
 std::vector<std::string> split(const std::string& text, const std::string& line) {

@@ -104,13 +104,106 @@ def test_a_gradient_and_other_dtypes_go_the_long_way():
     assert any(e.key == "aten::conv2d" for e in seen.key_averages())
 
 
-def test_weights_of_an_unfrozen_module_are_read_by_each_call():
-    module, x = net("mobile")
-    compiled = torch.jit.trace(module, x)
+@pytest.mark.parametrize("compiler", ["trace", "script"])
+@pytest.mark.parametrize("name", NETS)
+def test_weights_of_an_unfrozen_module_are_read_by_each_call(name, compiler):
+    module, x = net(name)
+    compiled = torch.jit.trace(module, x) if compiler == "trace" else torch.jit.script(module)
     with torch.no_grad():
-        compiled(x)
-        next(module.parameters()).data.mul_(2)
-        torch.testing.assert_close(compiled(x), module(x))
+        for _ in range(4):  # the first runs the nodes, the second makes the network
+            for given in (x, x[:1]):
+                torch.testing.assert_close(compiled(given), module(given), rtol=1e-3, atol=1e-4)
+            for parameter in module.parameters():
+                parameter.data.mul_(1.1)  # which no version counter tells
+            for buffer in module.buffers():
+                buffer.data.add_(0.5 if buffer.is_floating_point() else 0)
+    y = compiled(x)
+    torch.testing.assert_close(y, module(x), rtol=1e-3, atol=1e-4)
+    loss = sum(part.sum() for part in (y if isinstance(y, tuple) else [y]))
+    loss.backward()
+    assert all(p.grad is not None for p in module.parameters())
+
+
+class Norms(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.again, self.drop = nn.Conv2d(4, 4, 3), nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.drop(self.again(torch.relu(self.norm(self.conv(x)))))
+
+
+def test_a_scripted_module_goes_back_to_training():
+    module, x = Norms(), torch.randn(2, 3, 8, 8)
+    scripted = torch.jit.script(module)
+    for part, training in (
+        (scripted, True),
+        (scripted, False),
+        (scripted.drop, True),
+        (scripted, False),
+        (scripted.norm, True),
+    ):
+        part.train(training)
+        plain = {True: module.train, False: module.eval}[training] if part is scripted else None
+        if plain:
+            plain()
+        else:
+            getattr(module, "drop" if part is scripted.drop else "norm").train()
+        for _ in range(3):
+            counted = int(module.norm.num_batches_tracked)
+            torch.manual_seed(3)
+            got = scripted(x)
+            assert int(module.norm.num_batches_tracked) == counted + module.norm.training  # the buffers are shared
+            torch.manual_seed(3)
+            torch.testing.assert_close(got, module(x))
+
+
+def test_shapes_that_no_layer_takes_are_named():
+    module, x = Norms().eval(), torch.randn(2, 3, 8, 8)
+    scripted = torch.jit.script(module)
+    with torch.no_grad():
+        for _ in range(3):
+            scripted(x)
+        for wrong, said in (
+            (torch.randn(3, 8, 8), "expected 4D input"),
+            (torch.randn(2, 5, 8, 8), "channels"),
+            (torch.randn(2, 3, 2, 8), "[Kk]ernel"),
+        ):
+            with pytest.raises((ValueError, RuntimeError), match=said):
+                module(wrong)
+            with pytest.raises(RuntimeError, match=said):
+                scripted(wrong)
+
+
+class Mixed(nn.Module):
+    """What stands in place in the graph is added in the dtype of what it is added to."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(2, 2, 1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        out = self.conv(x)
+        before = out.sum()
+        out += y
+        return torch.relu_(out) + before
+
+
+def test_sums_in_place_keep_their_dtype():
+    module = Mixed().half().eval()
+    scripted = torch.jit.script(module)
+    x, y = torch.randn(1, 2, 4).half(), torch.randn(1, 2, 4)
+    with torch.no_grad():
+        for _ in range(3):
+            assert scripted(x, y).dtype == torch.float16
+            assert torch.equal(scripted(x, y), module(x, y))
+        for part in (module.float(), scripted):
+            part.float()
+        for _ in range(3):
+            torch.testing.assert_close(scripted(x.float(), y), module(x.float(), y))
+            with pytest.raises(RuntimeError):
+                scripted(x[:, :, :1].float(), y)
 
 
 def test_threads_run_one_network_at_once():

@@ -13,8 +13,30 @@ namespace {
 
 using Kind = NetworkLayer::Kind;
 
+// Those of a parameter that is a value; null for others.
+const Dims* sizes_of(const NetworkLayer::Parameter& p, const NetworkSpec& spec) {
+  return p.value < 0 ? nullptr : &spec.sizes(p.value);
+}
+// Whether what a step takes as parameters has the sizes that it needs; those of weights become its window's.
+bool fit_parameters(NetworkStep& s, const NetworkSpec& spec, const Dims& in) {
+  if (s.layer.kind == Kind::Conv) {
+    const Dims *weight = sizes_of(s.layer.weight, spec), *bias = sizes_of(s.layer.bias, spec);
+    if (bias && bias->size() != 1) return false;
+    if (weight) return set_weight(s, *weight, bias ? std::optional((*bias)[0]) : std::nullopt);
+    return !bias || (*bias)[0] == s.weight[0];
+  }
+  if (s.layer.kind != Kind::BatchNorm) return true;
+  if (in.size() < 2 || (!s.weight.empty() && s.weight[0] != in[1])) return false;
+  for (const auto& p : {s.layer.weight, s.layer.bias, s.layer.mean, s.layer.variance})
+    if (const Dims* sizes = sizes_of(p, spec); sizes && (sizes->size() != 1 || (*sizes)[0] != in[1])) return false;
+  return true;
+}
+
 // The sizes of a step's result; false where its input has not the sizes that it needs.
-bool fit(const NetworkStep& s, NetworkLayer& l, const Dims& in) {
+bool fit(NetworkStep s, NetworkLayer& l, const NetworkSpec& spec) {
+  const Dims& in = spec.sizes(l.a);
+  if (!fit_parameters(s, spec, in)) return false;
+  l.window = s.layer.window;
   ConvProblem& w = l.window;
   if (s.spatial && in.size() != size_t(s.spatial) + 2) return false;
   for (int64_t size : in)
@@ -58,6 +80,14 @@ class NetworkGroup final : public Group {
         if (found == numbers.end()) return;
         (k ? step->layer.b : step->layer.a) = found->second;
       }
+      NetworkLayer& l = step->layer;
+      for (NetworkLayer::Parameter* p : {&l.weight, &l.bias, &l.mean, &l.variance}) {
+        if (p->value < 0) continue;
+        auto found = numbers.find(n->input(size_t(p->value)));
+        if (found == numbers.end() || found->second >= int(inputs_)) return;
+        p->value = found->second;
+        varies_ = true;
+      }
       steps_.push_back(std::move(*step));
       numbers.emplace(n->output(), int(numbers.size()));
     }
@@ -71,7 +101,7 @@ class NetworkGroup final : public Group {
     std::vector<Dims> sizes;
     for (const Value* v : group.inputs())
       if (v->facts && v->facts->dtype == DType::Float32) sizes.push_back(v->facts->sizes);
-    if (sizes.size() == inputs_) compile(sizes, num_threads());
+    if (sizes.size() == inputs_ && !varies_) compile(std::move(sizes), num_threads());
   }
   ~NetworkGroup() override {
     for (Program* p = programs_.load(); p;) {
@@ -89,6 +119,7 @@ class NetworkGroup final : public Group {
     if (!program) {
       std::vector<Dims> sizes;
       for (size_t i = 0; i < inputs_; i++) sizes.push_back(inputs[i]->sizes());
+      if (varies_ && is_new(sizes)) return false;
       program = compile(std::move(sizes), threads);
     }
     if (!program || !program->network) return false;
@@ -136,6 +167,13 @@ class NetworkGroup final : public Group {
     }
     return nullptr;
   }
+  // A model that still has its parameters may be run once, or with images of all sizes: what came before gets a program.
+  bool is_new(const std::vector<Dims>& sizes) {
+    std::lock_guard lock(mutex_);
+    if (std::find(seen_.begin(), seen_.end(), sizes) != seen_.end()) return false;
+    if (seen_.size() < kMostPrograms) seen_.push_back(sizes);
+    return true;
+  }
   Program* compile(std::vector<Dims> sizes, int threads) {
     std::lock_guard lock(mutex_);
     if (Program* made = find([&](size_t i) -> const Dims& { return sizes[i]; }, threads)) return made;
@@ -155,7 +193,7 @@ class NetworkGroup final : public Group {
         fits = a.size() == b.size();
         for (size_t d = 0; fits && d < a.size(); d++) fits = a[d] == b[d] || b[d] == 1;
       }
-      if (!fits || !(fits = fit(s, l, spec.sizes(l.a)))) break;
+      if (!fits || !(fits = fit(s, l, spec))) break;
       spec.layers.push_back(std::move(l));
     }
     p->inputs = spec.inputs;
@@ -174,7 +212,9 @@ class NetworkGroup final : public Group {
   std::atomic<Program*> programs_{nullptr};  // only grows while the group lives: found without a lock
   std::shared_ptr<PackedWeights> packed_;
   std::mutex mutex_;
+  std::vector<std::vector<Dims>> seen_;
   int count_ = 0;
+  bool varies_ = false;  // parameters are inputs
   bool ready_ = false;
 };
 

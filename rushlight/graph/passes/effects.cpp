@@ -41,6 +41,10 @@ bool sets_mode(const Node& n) {
   return false;
 }
 
+bool only_makes(const Node& n) {
+  return n.op && !n.op->def().opaque && !any_holds(n.op->shares(), n) && !any_holds(n.op->writes(), n);
+}
+
 bool is_random(const Node& n) { return n.op && any_holds(n.op->draws(), n); }
 
 bool has_side_effects(const Node& n) {

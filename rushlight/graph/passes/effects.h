@@ -14,6 +14,8 @@ bool is_random(const Node& n);
 bool sets_mode(const Node& n);
 // It writes, prints, raises or calls what is unknown: it has to happen, and in its place. Blocks count.
 bool has_side_effects(const Node& n);
+// An operator whose outputs are new memory, and which writes to nothing else.
+bool only_makes(const Node& n);
 // The same inputs always give the same outputs, and nothing else happens.
 bool is_pure(const Node& n);
 

@@ -1,6 +1,7 @@
 #include "rushlight/graph/passes/groups.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "rushlight/dispatch/pointwise.h"
@@ -45,8 +46,19 @@ bool numbers_of(const Value* v, int dims, int64_t (&out)[kMaxSpatial], int64_t l
   }
   return true;
 }
+bool is_tensor(const Value* v) { return v->type()->is(Type::Kind::Tensor); }
 bool is_weight(const Tensor* t) {
   return t && t->dtype() == DType::Float32 && t->impl()->flags() == 0 && t->is_contiguous();
+}
+
+// A parameter of a layer. False where it is neither constant nor an attribute, or is required and not there.
+bool parameter(const Node& n, size_t input, NetworkLayer::Parameter& p, bool required) {
+  const Value* v = n.input(input);
+  if (is_none(v)) return !required;
+  if (const Tensor* t = tensor_of(v)) return is_weight(t) && (p.known = t->data<float>());
+  if (!v->node()->is("prim::GetAttr") || !is_tensor(v)) return false;
+  p.value = int(input);
+  return true;
 }
 
 bool convolution(const Node& n, NetworkStep& s) {
@@ -56,26 +68,52 @@ bool convolution(const Node& n, NetworkStep& s) {
       (n.is("aten::_convolution") && (count == 12 || count == 13)) || (n.is("aten::convolution") && count == 9);
   if ((dims == 0 || count != 7) && !general) return false;
   if (general && flag_of(n.input(6)) != false) return false;
-  const Tensor *weight = tensor_of(n.input(1)), *bias = tensor_of(n.input(2));
-  if (!is_weight(weight) || !(is_none(n.input(2)) || is_weight(bias))) return false;
-  if (general) dims = int(weight->dim()) - 2;
-  if (dims < 1 || dims > kMaxSpatial || weight->dim() != dims + 2) return false;
-  ConvProblem& w = s.layer.window;
+  if (general) {
+    const IValue* stride = constant_of(n.input(3));
+    if (!stride || !stride->is_int_list()) return false;
+    const Tensor* known = tensor_of(n.input(1));
+    dims = known ? int(known->dim()) - 2 : int(stride->int_list().size());
+  }
+  if (dims < 1 || dims > kMaxSpatial) return false;
+  NetworkLayer& l = s.layer;
+  ConvProblem& w = l.window;
   auto groups = number_of(n.input(general ? 8 : 6));
-  if (!groups || *groups < 1 || weight->size(0) % int64_t(*groups) || weight->numel() == 0) return false;
-  if (bias && (bias->dim() != 1 || bias->size(0) != weight->size(0))) return false;
-  s.layer.kind = Kind::Conv;
-  s.layer.weight = weight->data<float>();
-  s.layer.bias = bias ? bias->data<float>() : nullptr;
-  s.weight = weight->sizes();
+  if (!groups || *groups < 1 || *groups > INT32_MAX) return false;
+  l.kind = Kind::Conv;
   s.spatial = w.spatial = dims;
   w.groups = int64_t(*groups);
-  w.in = weight->size(1);
-  w.out = weight->size(0) / w.groups;
-  w.has_bias = bias;
-  for (int d = 0; d < dims; d++) w.kernel[d] = weight->size(d + 2);
+  if (!parameter(n, 1, l.weight, true) || !parameter(n, 2, l.bias, false)) return false;
+  w.has_bias = bool(l.bias);
+  if (l.weight.known) {
+    const Tensor* bias = tensor_of(n.input(2));
+    if (bias && bias->dim() != 1) return false;
+    if (!set_weight(s, tensor_of(n.input(1))->sizes(), bias ? std::optional(bias->numel()) : std::nullopt))
+      return false;
+  } else if (l.bias.known) {
+    return false;
+  }
   return numbers_of(n.input(3), dims, w.stride, 1) && numbers_of(n.input(4), dims, w.padding, 0) &&
          numbers_of(n.input(5), dims, w.dilation, 1);
+}
+
+// By statistics that it is given.
+bool batch_norm(const Node& n, NetworkStep& s) {
+  if (!n.is("aten::batch_norm") || n.inputs().size() != 9 || flag_of(n.input(5)) != false) return false;
+  auto eps = number_of(n.input(7));
+  if (!eps || *eps < 0) return false;
+  NetworkLayer& l = s.layer;
+  l.kind = Kind::BatchNorm;
+  l.eps = *eps;
+  if (!parameter(n, 1, l.weight, false) || !parameter(n, 2, l.bias, false) || !parameter(n, 3, l.mean, true) ||
+      !parameter(n, 4, l.variance, true))
+    return false;
+  for (size_t i = 1; i < 5; i++) {
+    const Tensor* t = tensor_of(n.input(i));
+    if (!t) continue;
+    if (t->dim() != 1 || (!s.weight.empty() && s.weight[0] != t->numel())) return false;
+    s.weight = t->sizes();
+  }
+  return true;
 }
 
 bool pool(const Node& n, NetworkStep& s) {
@@ -155,17 +193,95 @@ bool function(const Node& n, NetworkStep& s) {
   return n.is("aten::leaky_relu") || (p[1] == 1.0 && p[2] == 1.0);  // elu
 }
 
-bool is_tensor(const Value* v) { return v->type()->is(Type::Kind::Tensor); }
-
+// In place too, where nobody sees it: see may_join_network.
 bool arithmetic(const Node& n, NetworkStep& s) {
-  bool add = n.is("aten::add") && n.inputs().size() == 3 && number_of(n.input(2)) == 1.0;
-  if ((!add && !(n.is("aten::mul") && n.inputs().size() == 2)) || !is_tensor(n.input(0)) || !is_tensor(n.input(1)))
-    return false;
+  bool add = (n.is("aten::add") || n.is("aten::add_")) && n.inputs().size() == 3 && number_of(n.input(2)) == 1.0;
+  bool mul = (n.is("aten::mul") || n.is("aten::mul_")) && n.inputs().size() == 2;
+  if ((!add && !mul) || !is_tensor(n.input(0)) || !is_tensor(n.input(1))) return false;
   s.layer.kind = add ? Kind::Add : Kind::Mul;
   s.layer.b = 1;
   s.tensors = 2;
   return true;
 }
+
+bool is_in_place(const Node& n) { return n.op && n.op->form() == Op::Form::InPlace; }
+
+// A check that only raises may come earlier or later: what it passes on its way changes nothing that anybody sees.
+bool only_raises(const Node& n) {
+  if (!n.is("prim::If") || !n.outputs().empty()) return false;
+  for (const Block* b : n.blocks())
+    for (const Node* inner : *b)
+      if (!inner->is("prim::RaiseException") && has_side_effects(*inner)) return false;
+  return true;
+}
+
+// Layers check how many dimensions they are given, before and behind every convolution. A layer gives as many as it takes, so that
+// those checks ask one thing: it is asked of what comes in, and once. What says what was wrong is computed where it is said.
+class Checks {
+ public:
+  explicit Checks(Graph& graph) : graph_(graph) {}
+
+  bool settle() {
+    ask_of_inputs(*graph_.block());
+    if (!changed_) return false;
+    eliminate_common(graph_);
+    ask_once(*graph_.block());
+    return true;
+  }
+
+ private:
+  // What has as many dimensions as v.
+  Value* source(Value* v) {
+    if (auto known = sources_.find(v); known != sources_.end()) return known->second;
+    Value* from = v;
+    if (auto s = network_step(*v->node())) {
+      from = source(v->node()->input(0));
+      if (s->tensors == 2 && source(v->node()->input(1)) != from) from = v;
+    }
+    return sources_[v] = from;
+  }
+  void ask_of_inputs(Block& b) {
+    for (Node* n : b) {
+      for (Block* inner : n->blocks()) ask_of_inputs(*inner);
+      if (!n->is("aten::dim") || source(n->input(0)) == n->input(0)) continue;
+      n->replace_input(0, source(n->input(0)));
+      changed_ = true;
+    }
+  }
+  void ask_once(Block& b) {
+    std::unordered_set<const Value*> passed;
+    for (Node* n : b) {
+      for (Block* inner : n->blocks()) ask_once(*inner);
+      if (!only_raises(*n) || !raises(*n->blocks()[0]) || raises(*n->blocks()[1])) continue;
+      if (!passed.insert(n->input()).second) n->destroy();
+      else compute_inside(*n->blocks()[0]);
+    }
+  }
+  static bool raises(const Block& b) {
+    for (const Node* n : b)
+      if (n->is("prim::RaiseException")) return true;
+    return false;
+  }
+  // Results of layers that stand before the block.
+  void compute_inside(Block& b) {
+    std::unordered_map<const Value*, Value*> copies;
+    for (Node* n : b)
+      for (size_t i = 0; i < n->inputs().size(); i++) {
+        Node* maker = n->input(i)->node();
+        if (maker->owner() == &b || !network_step(*maker)) continue;
+        Value*& copy = copies[n->input(i)];
+        if (!copy) {
+          InsertPoint here(graph_, b.first());
+          copy = graph_.insert_like(*maker, maker->inputs())->add_output(maker->output()->type());
+        }
+        n->replace_input(i, copy);
+      }
+  }
+
+  Graph& graph_;
+  std::unordered_map<const Value*, Value*> sources_;
+  bool changed_ = false;
+};
 
 // Nodes of a block as groups of a kind.
 class Former {
@@ -190,14 +306,6 @@ class Former {
   bool changed = false;
 
  private:
-  // A check that only raises may come earlier: what it passes on its way changes nothing.
-  static bool only_raises(const Node& n) {
-    if (!n.is("prim::If") || !n.outputs().empty()) return false;
-    for (const Block* b : n.blocks())
-      for (const Node* inner : *b)
-        if (!inner->is("prim::RaiseException") && has_side_effects(*inner)) return false;
-    return true;
-  }
   static bool uses(const Node& n, const std::unordered_set<const Value*>& values) {
     for (const Value* v : n.inputs())
       if (values.contains(v)) return true;
@@ -210,20 +318,29 @@ class Former {
     return false;
   }
 
+  // What a node writes to in place is read by nodes of the run only: others before it would come to stand behind it.
+  bool is_read_inside(const Node& n) const {
+    const auto& readers = n.input(0)->uses();
+    return std::all_of(readers.begin(), readers.end(), [&](const Use& u) {
+      return u.user == &n || std::find(run_.begin(), run_.end(), u.user) != run_.end();
+    });
+  }
+
   void visit(Node* n) {
     bool after = uses(*n, late_);
-    bool joins = may_join_(*n) && !after && (starts_(*n) || uses(*n, made_));
+    bool joins =
+        may_join_(*n) && !after && (starts_(*n) || uses(*n, made_)) && (!is_in_place(*n) || is_read_inside(*n));
     if (joins) {
       run_.push_back(n);
       made_.insert(n->output());
       return;
     }
     if (run_.empty()) return;
-    bool free = !has_side_effects(*n) && n->blocks().empty();
+    bool free = (!has_side_effects(*n) && n->blocks().empty()) || only_raises(*n);
     bool needs = after || uses(*n, made_);
-    if (free && needs) late_.insert(n->outputs().begin(), n->outputs().end());
-    else if ((free || only_raises(*n)) && !needs) n->move_before(run_[0]);
-    else close();
+    if (!free) close();
+    else if (needs) late_.insert(n->outputs().begin(), n->outputs().end());
+    else n->move_before(run_[0]);
   }
 
   void close() {
@@ -276,14 +393,32 @@ class Former {
 };
 
 bool always(const Node&) { return true; }
+bool may_join_network(const Node& n) { return network_step(n) && (!is_in_place(n) || writes_own(n)); }
 
 }  // namespace
+
+bool settle_checks(Graph& graph) { return Checks(graph).settle(); }
 
 std::optional<NetworkStep> network_step(const Node& n) {
   NetworkStep s;
   if (n.outputs().size() != 1 || n.inputs().empty() || !is_tensor(n.input(0)) || constant_of(n.input(0))) return {};
-  if (convolution(n, s) || pool(n, s) || function(n, s) || arithmetic(n, s)) return s;
+  for (auto as_layer : {convolution, pool, batch_norm, function, arithmetic}) {
+    if (as_layer(n, s)) return s;
+    s = {};
+  }
   return {};
+}
+
+bool set_weight(NetworkStep& s, const Dims& weight, std::optional<int64_t> bias) {
+  ConvProblem& w = s.layer.window;
+  if (weight.size() != size_t(s.spatial) + 2 || weight[0] % w.groups || (bias && *bias != weight[0])) return false;
+  for (int64_t size : weight)
+    if (size < 1 || size > INT32_MAX) return false;
+  s.weight = weight;
+  w.in = weight[1];
+  w.out = weight[0] / w.groups;
+  for (int d = 0; d < s.spatial; d++) w.kernel[d] = weight[size_t(d) + 2];
+  return true;
 }
 
 bool is_pointwise(const Node& n) {
@@ -304,9 +439,9 @@ bool form_networks(Graph& graph) {
     auto s = network_step(n);
     return s && s->layer.kind == NetworkLayer::Kind::Conv;
   };
-  Former former(
-      graph, kNetwork, [](const Node& n) { return network_step(n).has_value(); }, is_convolution,
-      [](const std::vector<Node*>&) { return true; });
+  // One convolution alone gains by nothing but weights that are packed once.
+  auto worthwhile = [](const std::vector<Node*>& run) { return run.size() > 1 || constant_of(run[0]->input(1)); };
+  Former former(graph, kNetwork, may_join_network, is_convolution, worthwhile);
   former.form(*graph.block());
   return former.changed;
 }

@@ -27,8 +27,7 @@ bool is_behind(const Node* n, const Node* earlier) {
 // Made by its node, and nothing has it that stands before the writer.
 bool is_own(const Value* v, const Node& writer) {
   const Node& maker = *v->node();
-  if (!maker.op || maker.op->def().opaque || !maker.op->shares().empty() || !maker.op->writes().empty() ||
-      maker.owner() != writer.owner() || maker.outputs().size() != 1)
+  if (!(only_makes(maker) || writes_own(maker)) || maker.owner() != writer.owner() || maker.outputs().size() != 1)
     return false;
   return std::all_of(v->uses().begin(), v->uses().end(), [&](const Use& u) {
     return u.user == &writer ? u.index == 0 : is_behind(u.user, &writer) || only_reads(u);
@@ -60,13 +59,23 @@ bool gives_the_same(const Node& n) {
   return true;
 }
 
+// Who stands behind the writer of a value reads what it gives. True if there was anybody.
+bool hand_on(Value* self, const Node* writer, Value* result) {
+  bool changed = false;
+  std::vector<Use> uses = self->uses();
+  for (const Use& u : uses) {
+    if (u.user == writer || u.user == result->node() || !is_behind(u.user, writer)) continue;
+    u.user->replace_input(u.index, result);
+    changed = true;
+  }
+  return changed;
+}
+
 bool replace(Graph& graph, Node* n) {
-  if (!n->op || n->op->form() != Op::Form::InPlace || n->outputs().size() != 1 || n->inputs().empty()) return false;
+  if (!writes_own(*n)) return false;
   Value* self = n->input(0);
   const OpDef& def = n->op->def();
-  if (def.reshapes || def.opaque || !def.writes.empty() || !self->type()->is(Type::Kind::Tensor) || !is_own(self, *n) ||
-      !gives_the_same(*n))
-    return false;
+  if (!gives_the_same(*n)) return hand_on(self, n, n->output());
   std::string kind = n->kind().substr(0, n->kind().size() - 1), name = n->op->name();
   const Op* function = nullptr;
   for (const Op* op : OpTable::get().overloads(std::string_view(name).substr(0, name.size() - 1)))
@@ -78,14 +87,19 @@ bool replace(Graph& graph, Node* n) {
   made->op = function;
   made->location = n->location;
   n->output()->replace_all_uses_with(made->output());
-  std::vector<Use> uses = self->uses();
-  for (const Use& u : uses)
-    if (u.user != made && u.user != n && is_behind(u.user, n)) u.user->replace_input(u.index, made->output());
+  hand_on(self, n, made->output());
   n->destroy();
   return true;
 }
 
 }  // namespace
+
+bool writes_own(const Node& n) {
+  if (!n.op || n.op->form() != Op::Form::InPlace || n.outputs().size() != 1 || n.inputs().empty()) return false;
+  const OpDef& def = n.op->def();
+  return !def.reshapes && !def.opaque && def.writes.empty() && n.input(0)->type()->is(Type::Kind::Tensor) &&
+         is_own(n.input(0), n);
+}
 
 bool remove_mutation(Graph& graph) {
   bool changed = false;

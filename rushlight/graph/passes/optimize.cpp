@@ -42,6 +42,7 @@ void optimize(Graph& graph) {
 void prepare(Graph& graph) {
   optimize(graph);
   if (remove_mutation(graph)) optimize(graph);
+  if (settle_checks(graph)) eliminate_dead(graph);
   form_networks(graph);
   fuse_pointwise(graph);
 }

@@ -23,9 +23,12 @@ bool eliminate_dead(Graph& graph);
 
 // Writes in place to memory that nothing else has become functions: relu_(conv(x)) is relu(conv(x)).
 bool remove_mutation(Graph& graph);
+// An operator that writes in place to such memory. Once remove_mutation() has been here, who stands behind it reads its output.
+bool writes_own(const Node& n);
 
-// Nodes that can run as one become a group (groups.h): convolutions with constant weights and what stands between them, and pointwise nodes.
+// Nodes that can run as one become a group (groups.h): convolutions and what stands between them, and pointwise nodes.
 constexpr const char *kNetwork = "prim::Network", *kPointwise = "prim::FusionGroup";
+bool settle_checks(Graph& graph);
 bool form_networks(Graph& graph);
 bool fuse_pointwise(Graph& graph);
 
