@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import _missing
+from ._overloads import overload
 from .jit import Future, export, ignore, is_scripting, is_tracing, unused
 from .jit.annotations import BroadcastingList1, BroadcastingList2, BroadcastingList3
 
@@ -24,7 +25,8 @@ def _mark(fn: Callable) -> Callable:
     return fn
 
 
-_copy_to_script_wrapper = _overload = _overload_method = _mark
+_copy_to_script_wrapper = _mark
+_overload = _overload_method = overload
 
 
 def boolean_dispatch(

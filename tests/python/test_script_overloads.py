@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import pytest
+import torch as reference
 
 import rushlight as torch
 
@@ -133,3 +134,77 @@ def deleting() -> int:
 
 def test_delitem():
     assert torch.jit.script(deleting)() == 1
+
+
+class Recurrent:
+    """A model over sequences of different lengths, of either library."""
+
+    @staticmethod
+    def of(torch):
+        nn, rnn = torch.nn, torch.nn.utils.rnn
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.lstm = nn.LSTM(4, 5, 2, batch_first=True, bidirectional=True)
+                self.gru, self.rnn = nn.GRU(4, 2, batch_first=True), nn.RNN(4, 2)
+
+            def forward(self, x, lengths, h: tuple[torch.Tensor, torch.Tensor] | None = None):
+                packed = rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+                y, state = self.lstm(packed, h)
+                g, last = self.gru(packed)
+                r, _ = self.rnn(packed)
+                padded, counts = rnn.pad_packed_sequence(y, batch_first=True, padding_value=2.0, total_length=6)
+                whole, _ = self.lstm(x)
+                return padded, counts, state[0], state[1], g.data, last, r.data, r.batch_sizes, whole
+
+        torch.manual_seed(0)
+        return Model()
+
+
+def test_packed_sequences_in_scripts_and_archives():
+    torch.manual_seed(1)
+    x, lengths = torch.randn(3, 5, 4), torch.tensor([3, 5, 1])
+    theirs = (reference.from_numpy(x.numpy()), reference.tensor([3, 5, 1]))
+    wanted = Recurrent.of(reference)(*theirs)
+    for compile in (lambda m: m, torch.jit.script, lambda m: torch.jit.trace(m, (x, lengths))):
+        for ours, other in zip(compile(Recurrent.of(torch))(x, lengths), wanted):
+            reference.testing.assert_close(
+                reference.from_numpy(ours.detach().numpy()), other.detach(), rtol=1e-4, atol=1e-5
+            )
+    for lib, other, args in ((torch, reference, theirs), (reference, torch, (x, lengths))):
+        file = io.BytesIO()
+        lib.jit.save(lib.jit.script(Recurrent.of(lib)), file)
+        file.seek(0)
+        for got, value in zip(other.jit.load(file)(*args), wanted):
+            reference.testing.assert_close(
+                reference.from_numpy(got.detach().numpy()), value.detach(), rtol=1e-4, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize(
+    "lengths, said",
+    [
+        ([5, 3, 3, 1], "equal to batch_size"),
+        ([3, 5, 1], "sorted in decreasing order"),
+        ([5, 3, 0], "greater than 0"),
+        ([9, 3, 1], "at most 5"),
+    ],
+)
+def test_lengths_that_do_not_fit(lengths, said):
+    with pytest.raises(RuntimeError, match=said):
+        torch.nn.utils.rnn.pack_padded_sequence(torch.ones(3, 5, 4), lengths, batch_first=True)
+
+
+def test_batch_sizes_that_do_not_fit():
+    data = torch.ones(3, 2)
+    for sizes, said in (
+        ([2, 2], "add up to 3"),
+        ([1, 2], "add up to 3"),
+        ([], "list of integers"),
+        ([1.0], "list of integers"),
+    ):
+        with pytest.raises(RuntimeError, match=said):
+            torch._pad_packed_sequence(data, torch.tensor(sizes), False, 0.0, -1)
+    with pytest.raises(RuntimeError, match="total_length=1"):
+        torch._pad_packed_sequence(data, torch.tensor([2, 1]), False, 0.0, 1)

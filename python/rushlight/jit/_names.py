@@ -8,7 +8,8 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ._resolver import _overload, _overload_method  # noqa: F401  # of torch.jit
+from .._overloads import overload as _overload  # noqa: F401  # of torch.jit
+from .._overloads import overload as _overload_method  # noqa: F401
 from ._script import script_if_tracing
 
 __all__ = ["Final", "isinstance"]

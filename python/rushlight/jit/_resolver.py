@@ -22,6 +22,7 @@ from typing import Any
 from .. import _C, _functional
 from .._library.registry import qualified_name
 from .._ops import OpOverload, OpOverloadPacket
+from .._overloads import overloads_of
 from ..nn.parameter import Parameter
 from . import _script  # which imports this module: its names are there when the compiler asks
 
@@ -226,27 +227,6 @@ def _hints_of_function(fn) -> dict[str, Any]:
         return typing.get_type_hints(getattr(fn, "__func__", fn))
     except Exception:  # names that only the program's own text explains
         return {k: v for k, v in getattr(fn, "__annotations__", {}).items() if not isinstance(v, str)}
-
-
-_overloads: dict[str, list[Any]] = {}  # signatures by the qualified name that the implementation has too
-
-
-def _name_of(fn: Any) -> str:
-    return f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', '')}"
-
-
-def _overload(fn: Any) -> Any:
-    """Declares one signature of a function whose implementation follows; scripts call the one that takes their arguments."""
-    _overloads.setdefault(_name_of(fn), []).append(fn)
-    return fn
-
-
-_overload_method = _overload
-
-
-def overloads_of(fn: Any) -> list[Any]:
-    """The signatures that a function was declared to have."""
-    return [f for f in _overloads.get(_name_of(fn), ()) if f is not fn]
 
 
 def _define(fn) -> Any:

@@ -19,7 +19,8 @@ int slot_of(const Node& n) {
   return c && c->is_module && !c->is_interface ? c->find_slot(std::string(n.attribute("name").to_string())) : -1;
 }
 bool reads_flag(const Node& n) {
-  return n.is("prim::GetAttr") && n.attribute("name").to_string() == "training" && n.output()->type()->is(Type::Kind::Bool);
+  return n.is("prim::GetAttr") && n.attribute("name").to_string() == "training" &&
+         n.output()->type()->is(Type::Kind::Bool);
 }
 // The value is the method's module, or what attributes of attributes of it hold.
 bool is_part(const Graph& graph, const Value* v) {

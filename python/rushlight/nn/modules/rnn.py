@@ -9,6 +9,7 @@ from typing import Any
 import rushlight as rl
 from rushlight import Tensor
 
+from ..._overloads import overload
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -191,8 +192,9 @@ class RNNBase(Module):
             self._check_width(input.data)
             states = self._initial_state(input.data, state, batch, False, input.sorted_indices)
             out, last = self._layers(input.data, input.batch_sizes, states)
-            if input.sorted_indices is not None:
-                last = [s.index_select(1, input.unsorted_indices) for s in last]
+            order = input.unsorted_indices
+            if order is not None:
+                last = [s.index_select(1, order) for s in last]
             return PackedSequence(out, input.batch_sizes, input.sorted_indices, input.unsorted_indices), last
         if input.dim() not in (2, 3):
             raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
@@ -300,7 +302,13 @@ class RNN(RNNBase):
         super().__init__("RNN_TANH" if self_nonlinearity == "tanh" else "RNN_RELU", *args, **kwargs)
         self.nonlinearity = self_nonlinearity
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @overload
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def forward(self, input: PackedSequence, hx: Tensor | None = None) -> tuple[PackedSequence, Tensor]: ...  # noqa: F811
+
+    def forward(self, input, hx=None):  # noqa: F811
         if hx is None:
             output, last = self._run(input, None)
         else:
@@ -319,7 +327,13 @@ class GRU(RNNBase):
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @overload
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def forward(self, input: PackedSequence, hx: Tensor | None = None) -> tuple[PackedSequence, Tensor]: ...  # noqa: F811
+
+    def forward(self, input, hx=None):  # noqa: F811
         if hx is None:
             output, last = self._run(input, None)
         else:
@@ -353,7 +367,17 @@ class LSTM(RNNBase):
             return hx
         return hx[0].index_select(1, permutation), hx[1].index_select(1, permutation)
 
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    @overload
+    def forward(  # one tensor, or a packed sequence
+        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
+
+    @overload
+    def forward(  # noqa: F811
+        self, input: PackedSequence, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[PackedSequence, tuple[Tensor, Tensor]]: ...
+
+    def forward(self, input, hx=None):  # noqa: F811
         if hx is None:
             output, last = self._run(input, None)
         else:

@@ -116,41 +116,17 @@ def pack_padded_sequence(
     input: Tensor, lengths: Tensor | list[int], batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
     """Packs padded sequences ``(T, B, *)``, or ``(B, T, *)`` with ``batch_first``."""
-    lengths = lengths if isinstance(lengths, Tensor) else rl.tensor(lengths, dtype=rl.int64)
-    sorted_indices = None
+    if isinstance(lengths, Tensor):
+        counts = lengths.to(dtype=rl.int64)
+    else:
+        counts = rl.as_tensor(lengths, dtype=rl.int64, device="cpu")
+    sorted_indices: Tensor | None = None
     if not enforce_sorted:
-        lengths, sorted_indices = rl.sort(lengths, descending=True)
-        sorted_indices = sorted_indices.to(input.device)
-        input = input.index_select(0 if batch_first else 1, sorted_indices)
-    if batch_first:
-        input = input.transpose(0, 1)
-    if input.numel() == 0:
-        raise RuntimeError(
-            f"Cannot pack empty tensors: pack_padded_sequence got an input of shape {tuple(input.shape)}"
-        )
-    sizes = [int(n) for n in lengths.tolist()]
-    if len(sizes) != input.size(1):
-        raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.size(1)})"
-        )
-    if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
-        raise RuntimeError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you "
-            "do not need ONNX exportability."
-        )
-    if not sizes or sizes[-1] <= 0:
-        raise RuntimeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
-        )
-    batch_sizes, steps = [], []
-    active = len(sizes)
-    for t in range(sizes[0]):
-        while sizes[active - 1] <= t:
-            active -= 1
-        batch_sizes.append(active)
-        steps.append(input[t, :active])
-    return PackedSequence(rl.cat(steps), rl.tensor(batch_sizes, dtype=rl.int64), sorted_indices)
+        counts, order = rl.sort(counts, descending=True)
+        sorted_indices = order.to(input.device)
+        input = input.index_select(0 if batch_first else 1, order.to(input.device))
+    data, batch_sizes = rl._pack_padded_sequence(input, counts, batch_first)
+    return PackedSequence(data, batch_sizes, sorted_indices, invert_permutation(sorted_indices))
 
 
 def pad_packed_sequence(
@@ -160,8 +136,7 @@ def pad_packed_sequence(
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Padded sequences ``(T, B, *)`` and their lengths, from packed ones."""
-    batch_sizes = [int(n) for n in sequence.batch_sizes.tolist()]
-    longest = len(batch_sizes)
+    longest = sequence.batch_sizes.size(0)
     if total_length is not None:
         if total_length < longest:
             raise ValueError(
@@ -169,20 +144,11 @@ def pad_packed_sequence(
                 f"but got total_length={total_length} and max sequence length being {longest}"
             )
         longest = total_length
-    data = sequence.data
-    padded = data.new_full((longest, batch_sizes[0], *data.shape[1:]), padding_value)
-    lengths = [0] * batch_sizes[0]
-    start = 0
-    for t, n in enumerate(batch_sizes):
-        padded[t, :n] = data[start : start + n]
-        start += n
-        for b in range(n):
-            lengths[b] = t + 1
-    lengths_tensor = rl.tensor(lengths, dtype=rl.int64)
-    if sequence.unsorted_indices is not None:
-        padded = padded.index_select(1, sequence.unsorted_indices)
-        lengths_tensor = lengths_tensor[sequence.unsorted_indices.cpu()]
-    return (padded.transpose(0, 1) if batch_first else padded), lengths_tensor
+    padded, lengths = rl._pad_packed_sequence(sequence.data, sequence.batch_sizes, batch_first, padding_value, longest)
+    order = sequence.unsorted_indices
+    if order is not None:
+        return padded.index_select(0 if batch_first else 1, order), lengths[order.cpu()]
+    return padded, lengths
 
 
 def pad_sequence(
