@@ -98,6 +98,12 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
       Value* v = constants.convert(p.range, constants.expr(p.default_value), a.type, &a, true);
       std::function<bool(const Value*, IValue&)> fold = [&](const Value* x, IValue& out) {
         if (const IValue* c = graph::constant_of(x)) return out = *c, true;
+        if (x->node()->is("prim::TupleConstruct")) {
+          std::vector<IValue> items(x->node()->inputs().size());
+          for (size_t k = 0; k < items.size(); k++)
+            if (!fold(x->node()->input(k), items[k])) return false;
+          return out = IValue::tuple(std::move(items)), true;
+        }
         if (!x->node()->is("prim::ListConstruct")) return false;
         std::vector<int64_t> ints;
         std::vector<double> doubles;

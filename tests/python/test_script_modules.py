@@ -208,3 +208,28 @@ def test_attributes_of_every_kind_are_put_and_kept():
         assert one.name == "abb"
         assert torch.equal(one.last, x)
         assert torch.equal(one.found, x + 1)
+
+
+class Pools(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.found = nn.AdaptiveMaxPool2d((3, 4), return_indices=True)
+        self.layers = nn.Sequential(
+            nn.AdaptiveMaxPool2d((6, 8)),
+            nn.FractionalMaxPool2d(2, output_size=4, _random_samples=torch.full((1, 2, 2), 0.3)),
+            nn.MaxPool2d(1),
+            nn.Flatten(2),
+            nn.AdaptiveMaxPool1d(5),
+        )
+
+    def forward(self, x, how: tuple[bool, float, str] = (True, 2.0, "a")):
+        y, at = self.found(x)
+        return self.layers(x) * how[1] if how[0] else y, at
+
+
+def test_results_of_pools_are_tensors_and_defaults_may_be_tuples():
+    net, x = Pools(), torch.randn(1, 2, 8, 8)
+    for compiled in (torch.jit.script(net), torch.jit.load(io.BytesIO(torch.jit.script(net).save_to_buffer()))):
+        for given in ((x,), (x, (False, 1.0, "b"))):
+            for got, wanted in zip(compiled(*given), net(*given), strict=True):
+                assert torch.equal(got, wanted)

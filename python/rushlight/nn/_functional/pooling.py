@@ -190,6 +190,35 @@ def fractional_max_pool2d(
     return found if return_indices else found[0]
 
 
+def _fractional_max_pool2d_found(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    output_size: BroadcastingList2[int] | None = None,
+    output_ratio: BroadcastingList2[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    return fractional_max_pool2d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
+
+
+def _fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    output_size: BroadcastingList2[int] | None = None,
+    output_ratio: BroadcastingList2[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    return fractional_max_pool2d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )[0]
+
+
+_script_as(fractional_max_pool2d, "return_indices", 4, _fractional_max_pool2d_found, _fractional_max_pool2d)
+
+
 def fractional_max_pool3d(
     input: Tensor,
     kernel_size: Any,
@@ -205,6 +234,35 @@ def fractional_max_pool3d(
     return found if return_indices else found[0]
 
 
+def _fractional_max_pool3d_found(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    output_size: BroadcastingList3[int] | None = None,
+    output_ratio: BroadcastingList3[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    return fractional_max_pool3d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
+
+
+def _fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    output_size: BroadcastingList3[int] | None = None,
+    output_ratio: BroadcastingList3[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    return fractional_max_pool3d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )[0]
+
+
+_script_as(fractional_max_pool3d, "return_indices", 4, _fractional_max_pool3d_found, _fractional_max_pool3d)
+
+
 def _list_with_default(output_size: Any, defaults: list[int]) -> Any:
     """Each None in ``output_size`` keeps the input's size there."""
     if isinstance(output_size, int):
@@ -215,7 +273,7 @@ def _list_with_default(output_size: Any, defaults: list[int]) -> Any:
 
 
 def adaptive_max_pool1d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: BroadcastingList1[int], return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Max pooling to a given size, and where each maximum was found."""
     return rl.adaptive_max_pool1d(input, output_size)
@@ -227,11 +285,18 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
     return result if return_indices else result[0]
 
 
+def _adaptive_max_pool1d(input: Tensor, output_size: BroadcastingList1[int], return_indices: bool = False) -> Tensor:
+    return adaptive_max_pool1d_with_indices(input, output_size)[0]
+
+
+_script_as(adaptive_max_pool1d, "return_indices", 2, adaptive_max_pool1d_with_indices, _adaptive_max_pool1d)
+
+
 def adaptive_max_pool2d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: BroadcastingList2[int], return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Max pooling to a given size, and where each maximum was found."""
-    return ops.adaptive_max_pool2d(input, _pair(_list_with_default(output_size, input.size())))
+    return ops.adaptive_max_pool2d(input, _list_with_default(output_size, list(input.size())))
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -240,17 +305,31 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return result if return_indices else result[0]
 
 
+def _adaptive_max_pool2d(input: Tensor, output_size: BroadcastingList2[int], return_indices: bool = False) -> Tensor:
+    return adaptive_max_pool2d_with_indices(input, output_size)[0]
+
+
+_script_as(adaptive_max_pool2d, "return_indices", 2, adaptive_max_pool2d_with_indices, _adaptive_max_pool2d)
+
+
 def adaptive_max_pool3d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: BroadcastingList3[int], return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Max pooling to a given size, and where each maximum was found."""
-    return ops.adaptive_max_pool3d(input, _triple(_list_with_default(output_size, input.size())))
+    return ops.adaptive_max_pool3d(input, _list_with_default(output_size, list(input.size())))
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Max pooling to a given size; with ``return_indices`` also where each maximum was found."""
     result = adaptive_max_pool3d_with_indices(input, output_size)
     return result if return_indices else result[0]
+
+
+def _adaptive_max_pool3d(input: Tensor, output_size: BroadcastingList3[int], return_indices: bool = False) -> Tensor:
+    return adaptive_max_pool3d_with_indices(input, output_size)[0]
+
+
+_script_as(adaptive_max_pool3d, "return_indices", 2, adaptive_max_pool3d_with_indices, _adaptive_max_pool3d)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:

@@ -305,7 +305,7 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
 
     _tuple = staticmethod(_pair)
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.fractional_max_pool2d(
             input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
         )
@@ -316,7 +316,7 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
 
     _tuple = staticmethod(_triple)
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.fractional_max_pool3d(
             input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
         )
@@ -337,21 +337,21 @@ class _AdaptiveMaxPoolNd(Module):
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """Maxima over windows that give a result of ``output_size``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Maxima over windows that give a result of ``output_size``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Maxima over windows that give a result of ``output_size``."""
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor):
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 
