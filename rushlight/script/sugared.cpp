@@ -171,14 +171,14 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     if (c->is_module && container_of(*c).starts_with("named ") &&
         (name == "items" || name == "keys" || name == "values"))
       return std::make_shared<ModuleTable>(value, name);
-    for (const auto& f : c->methods)
-      if (f->name == name) return std::make_shared<FunctionValue>(f, value);
     if (auto count = c->constants.find(kOverloads + name); count != c->constants.end()) {
       std::vector<std::shared_ptr<graph::Function>> all;
       for (const auto& f : c->methods)
         if (f->name.starts_with(name + "__") && all.size() < size_t(count->second.to_int())) all.push_back(f);
       if (!all.empty()) return std::make_shared<Overloads>(std::move(all), value);
     }
+    for (const auto& f : c->methods)
+      if (f->name == name) return std::make_shared<FunctionValue>(f, value);
     if (std::string op = graph::native_method(*c, name); !op.empty()) return std::make_shared<OperatorName>(op, value);
     std::string hint;
     if (auto why = c->constants.find(kHints + name); why != c->constants.end()) hint = why->second.to_string();

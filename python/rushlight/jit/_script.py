@@ -689,6 +689,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             for i, signature in enumerate(signatures):
                 names = {**_names(fn), **_names(signature), "$defaults": _names(fn)["$defaults"]}
                 methods.append((f"{name}__{i}", source, file, line, names, *_source(signature)))
+                if i == 0:  # what Python calls
+                    methods.append((name, *methods[-1][1:]))
             if not signatures:
                 methods.append((name, source, file, line, _names(fn)))
         for fn in {id(fn): fn for found in hooks.values() for fn in found}.values():

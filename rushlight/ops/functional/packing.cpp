@@ -3,10 +3,10 @@
 
 namespace rushlight {
 
-
 OP(_pack_padded_sequence,
    {.schema = "_pack_padded_sequence(Tensor input, Tensor lengths, bool batch_first) -> (Tensor, Tensor)",
-    .doc = "The elements of padded sequences (T, B, *), or (B, T, *) with batch_first, whose lengths fall, without the padding; and how many "
+    .doc = "The elements of padded sequences (T, B, *), or (B, T, *) with batch_first, whose lengths fall, without the "
+           "padding; and how many "
            "sequences reach each step."
            " >>> torch._pack_padded_sequence(torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]), True)\n"
            "(tensor([1, 3, 2]), tensor([2, 1]))",
@@ -37,9 +37,11 @@ return data, reached.sum(1)
 )py")})
 
 OP(_pad_packed_sequence,
-   {.schema = "_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int total_length) -> (Tensor, "
+   {.schema = "_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int "
+              "total_length) -> (Tensor, "
               "Tensor)",
-    .doc = "Padded sequences (T, B, *), or (B, T, *) with batch_first, of total_length steps if that is positive, and their lengths: the "
+    .doc = "Padded sequences (T, B, *), or (B, T, *) with batch_first, of total_length steps if that is positive, and "
+           "their lengths: the "
            "inverse of _pack_padded_sequence."
            " >>> torch._pad_packed_sequence(torch.tensor([1, 3, 2]), torch.tensor([2, 1]), True, 0, -1)\n"
            "(tensor([[1, 2],\n        [3, 0]]), tensor([2, 1]))",
@@ -65,6 +67,5 @@ if batch_first:
     padded = padded.transpose(0, 1)
 return padded, reached.sum(0)
 )py")})
-
 
 }  // namespace rushlight
