@@ -140,8 +140,9 @@ void plain_loops(const GemmProblem& p, int64_t m0, int64_t m1) {
 }
 
 bool by_provider(const GemmProblem& p) {
-  for (Provider* provider : providers())
-    if (provider->enabled && provider->available() && provider->gemm(p)) return true;
+  for (bool slow : {false, true})
+    for (Provider* provider : providers())
+      if (provider->is_slow(p) == slow && provider->enabled && provider->available() && provider->gemm(p)) return true;
   return false;
 }
 

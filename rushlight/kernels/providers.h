@@ -77,6 +77,8 @@ class Provider {
   virtual bool available() = 0;
   // Each returns false, having done nothing, for a problem it does not take.
   virtual bool gemm(const GemmProblem&) { return false; }
+  // It takes the problem, but is slow at it: the others are asked first.
+  virtual bool is_slow(const GemmProblem&) const { return false; }
   virtual bool conv(const ConvProblem&, const ConvData&) { return false; }
   // See kernels/network.h.
   virtual std::unique_ptr<Network> network(const NetworkSpec&, std::shared_ptr<PackedWeights>&) { return nullptr; }
