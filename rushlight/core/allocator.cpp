@@ -292,7 +292,7 @@ class CpuAllocator final : public Allocator {
     }
     tides_.take(size, bytes_.current + size, cached_, missed);
     if (missed) {
-      shrink(std::max<int64_t>(0, tides_.high_water() - bytes_.current - size));
+      shrink(std::max<int64_t>(0, tides_.most_held() - bytes_.current - size));
       p = map_pages(c.bytes);
       if (!p) {
         shrink(0);

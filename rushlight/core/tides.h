@@ -10,16 +10,19 @@ namespace rushlight {
 // that is made once and deleted falls once, and its memory should go back at once. So freed blocks go back to the system at first, but for
 // a little (kAlways); whenever the system has to give again what it got back of late, that much more is kept from then on. What stayed
 // unused for a whole spell (some times the memory in use) is kept no longer. Below the level that the last two spells never fell to,
-// the loop is over, its parameters go, and all that it had us keep goes with them. Blocks kept and in use together stay below the
-// most that was in use of late, so that sizes which are not asked for again make room for those that are.
+// the loop is over, its parameters go, and all that it had us keep goes with them. Blocks kept and in use together stay near the
+// most that was in use of late, so that sizes which are not asked for again make room for those that are. Not below it: a round that takes
+// blocks of several sizes has the most of each at another time, and would find each but just gone.
 class Tides {
  public:
   static constexpr int64_t kAlways = 4 << 20;
 
   // What may stay cached now.
   int64_t allowed() const { return std::max(kAlways, worth_); }
-  // What may be cached and in use together.
+  // The most that was in use of late.
   int64_t high_water() const { return std::max(high_, last_high_); }
+  // What may be cached and in use together.
+  int64_t most_held() const { return high_water() + std::min(allowed() / 2, high_water() / 8); }
 
   // A block of `size` was taken: `now` are in use with it, `cached` are left. `missed`: it came from the system.
   void take(int64_t size, int64_t now, int64_t cached, bool missed) {

@@ -53,6 +53,13 @@ TEST(TidesTest, ALoopMissesNothingOnceItHasGoneRound) {
   EXPECT_LE(use.cached, 50);
 }
 
+TEST(TidesTest, WhatIsHeldMayPassTheHighWater) {
+  Use use;
+  for (int i = 0; i < 4; i++) use.to(20), use.to(120), use.to(20);
+  EXPECT_GT(use.tides.most_held(), use.tides.high_water());
+  EXPECT_LE(use.tides.most_held(), use.tides.high_water() + 15 * MB);
+}
+
 TEST(TidesTest, WhatStaysUnusedGoes) {
   Use use;
   use.to(20);
