@@ -22,7 +22,7 @@ class Tides {
   // The most that was in use of late.
   int64_t high_water() const { return std::max(high_, last_high_); }
   // What may be cached and in use together.
-  int64_t most_held() const { return high_water() + std::min(allowed() / 2, high_water() / 8); }
+  int64_t most_held() const { return high_water() + std::min(allowed(), high_water() / 4); }
 
   // A block of `size` was taken: `now` are in use with it, `cached` are left. `missed`: it came from the system.
   void take(int64_t size, int64_t now, int64_t cached, bool missed) {
