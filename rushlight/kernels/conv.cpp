@@ -1,10 +1,13 @@
 #include "rushlight/kernels/conv.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <numeric>
 
 #include "rushlight/core/error.h"
 #include "rushlight/kernels/gemm.h"
+#include "rushlight/kernels/loops.h"
 
 namespace rushlight {
 namespace {
@@ -118,6 +121,33 @@ bool small(const ConvProblem& p) {
   return p.dtype == DType::Float32 && p.groups == 1 && p.batch == 1 && !large_kernel && numel <= 20480;
 }
 
+// bfloat16 in float: oneDNN has such convolutions for AVX-512 only.
+void in_float(const ConvProblem& p, const ConvData& d) {
+  ConvProblem wide = p;
+  wide.dtype = DType::Float32;
+  auto volume = [&](const int64_t* sizes) {
+    return std::accumulate(sizes, sizes + p.spatial, int64_t(1), std::multiplies<>());
+  };
+  int64_t src = p.batch * p.groups * p.in * volume(p.input), dst = p.batch * p.groups * p.out * volume(p.output),
+          weight = p.groups * p.out * p.in * volume(p.kernel), bias = d.bias ? p.groups * p.out : 0;
+  std::unique_ptr<float[]> buffer(new float[size_t(src + dst + weight + bias)]);
+  float *x = buffer.get(), *y = x + src, *w = y + dst, *b = w + weight;
+  auto widen = [&](float* to, const void* from, int64_t n) { convert_row(DType::Float32, to, 4, p.dtype, from, 2, n); };
+  auto narrow = [&](void* to, const float* from, int64_t n) {
+    convert_row(p.dtype, to, 2, DType::Float32, from, 4, n);
+  };
+  if (p.pass != Pass::BackwardData) widen(x, d.src, src);
+  if (p.pass != Pass::BackwardWeights) widen(w, d.weight, weight);
+  if (p.pass != Pass::Forward) widen(y, d.dst, dst);
+  else widen(b, d.bias, bias);
+  convolve(wide, {x, w, bias ? b : nullptr, y});
+  switch (p.pass) {
+    case Pass::Forward: return narrow(d.dst, y, dst);
+    case Pass::BackwardData: return narrow(d.src, x, src);
+    case Pass::BackwardWeights: return narrow(d.weight, w, weight);
+  }
+}
+
 }  // namespace
 
 void convolve(const ConvProblem& p, const ConvData& d) {
@@ -127,6 +157,7 @@ void convolve(const ConvProblem& p, const ConvData& d) {
   switch (p.dtype) {
     case DType::Float32: return by_windows<float>(p, d);
     case DType::Float64: return by_windows<double>(p, d);
+    case DType::BFloat16: return in_float(p, d);
     default: throw NotImplementedError(str("\"convolution\" not implemented for '", p.dtype, "'"));
   }
 }
