@@ -82,6 +82,7 @@ def test_linear_layers_with_weights_in_float16_and_int8():
     theirs = torch.fbgemm_linear_quantize_weight(weight)
     packed = torch.fbgemm_pack_quantized_matrix(theirs[0])
     assert close(whole, theirs[0]) and close(sums, theirs[1]) and zero == theirs[3] and abs(scale - theirs[2]) < 1e-8
+    dequantized = (theirs[0].float() - zero) * scale
     for k in range(10):
         x = torch.randn(2, 4, generator=random) * (k + 0.1)
         assert close(
@@ -93,7 +94,9 @@ def test_linear_layers_with_weights_in_float16_and_int8():
         b = rl.fbgemm_linear_int8_weight(
             ours(x), whole, rl.fbgemm_pack_quantized_matrix(whole), sums, scale, zero, ours(bias)
         )
-        assert close(a, b, 1e-4)
+        if torch.cpu._is_vnni_supported():  # without it PyTorch adds products of bytes in 16 bits, and cuts them off
+            assert close(a, b, 1e-4)
+        assert close(b, x @ dequantized.T + bias, 0.05 * (k + 1))
     for f in (rl.fbgemm_pack_gemm_matrix_fp16, rl.fbgemm_linear_quantize_weight):
         with pytest.raises(RuntimeError, match="expected a matrix"):
             f(rl.ones(3))
