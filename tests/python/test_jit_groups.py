@@ -84,6 +84,28 @@ def test_a_frozen_network_gives_the_same(name, traced):
         assert torch.equal(x, kept)
 
 
+class Waiting(nn.Module):
+    """What is between two convolutions can't be in a group, and all that follows needs it."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.a(x)).to(x.dtype).cumsum(1)
+        y = torch.relu(self.c(torch.relu(self.b(y)).flip(1)))
+        return y
+
+
+def test_what_waits_for_one_group_is_another():
+    module = Waiting().eval()
+    compiled = torch.jit.freeze(torch.jit.script(module))
+    x = torch.randn(1, 4, 6, 7)
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close(compiled(x), module(x), rtol=1e-4, atol=1e-5)
+
+
 def test_a_gradient_and_other_dtypes_go_the_long_way():
     module, x = net("residual")
     compiled = torch.jit.freeze(torch.jit.trace(module, x))

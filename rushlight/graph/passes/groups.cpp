@@ -291,17 +291,22 @@ class Former {
       : graph_(graph), kind_(kind), may_join_(may_join), starts_(starts), worthwhile_(worthwhile) {}
 
   void form(Block& b) {
-    for (Node* n : b) {
-      if (n->is("prim::Constant")) continue;
+    for (Node* n : b)
       if (!n->is(kNetwork) && !n->is(kPointwise))
         for (Block* block : n->blocks()) {
           Former inner(graph_, kind_, may_join_, starts_, worthwhile_);
           inner.form(*block);
           changed |= inner.changed;
         }
-      visit(n);
+    // What had to stand behind one group may be a group of its own.
+    constexpr int kMostRounds = 64;
+    again_ = true;
+    for (int round = 0; again_ && round < kMostRounds; round++) {
+      again_ = false;
+      for (Node* n : b)
+        if (!n->is("prim::Constant")) visit(n);
+      close();
     }
-    close();
   }
   bool changed = false;
 
@@ -346,7 +351,10 @@ class Former {
   void close() {
     std::vector<Node*> run = std::move(run_);
     run_.clear();
-    if (!run.empty() && worthwhile_(run)) make(run);
+    if (!run.empty() && worthwhile_(run)) {
+      again_ |= !late_.empty();
+      make(run);
+    }
     made_.clear();
     late_.clear();
   }
@@ -390,6 +398,7 @@ class Former {
   bool (*worthwhile_)(const std::vector<Node*>&);
   std::vector<Node*> run_;
   std::unordered_set<const Value*> made_, late_;  // by the run; by what has to stand behind it
+  bool again_ = false;                            // a group was made before what had to stand behind it
 };
 
 bool always(const Node&) { return true; }
