@@ -105,3 +105,66 @@ def test_optimize_for_inference():
     torch.jit.run_frozen_optimizations(fast)
     with pytest.raises(RuntimeError, match="expects a ScriptModule"):
         torch.jit.optimize_for_inference(module)
+
+
+class Products(torch.nn.Module):
+    """Products with known matrices: two dimensions and three, with a row added to each side, with something else added, and none."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.b = torch.nn.Parameter(torch.randn(40, 30)), torch.nn.Parameter(torch.randn(30))
+        self.v, self.c = torch.nn.Parameter(torch.randn(64, 40)), torch.nn.Parameter(torch.randn(64))
+
+    def forward(self, x: torch.Tensor):
+        y = x @ self.w
+        flat = x.reshape(-1, 40)
+        return (
+            y + self.b, self.b + torch.matmul(x, self.w), y + y.mean(), torch.matmul(x[0, 0], self.w) + self.b,
+            torch.addmm(self.c, flat, self.v.t()), torch.addmm(self.c, flat, self.v.t(), alpha=2), torch.mm(flat, self.v.t()) + self.c[:1],
+        )  # fmt: skip
+
+
+def test_products_with_what_is_known_become_linear_layers():
+    torch.manual_seed(0)
+    module = Products().eval()
+    frozen = torch.jit.freeze(torch.jit.script(module))
+    text = str(frozen.graph)
+    assert text.count("aten::linear") >= 4 and "aten::matmul" not in text and text.count("aten::addmm") == 1
+    with torch.no_grad():
+        for x in (torch.randn(2, 3, 40), torch.randn(1, 1, 40)):
+            for got, wanted in zip(frozen(x), module(x), strict=True):
+                torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+    unfolded = torch.jit.freeze(torch.jit.script(module), optimize_numerics=False)
+    assert "aten::linear" not in str(unfolded.graph)
+
+
+def test_gelu_written_out_is_gelu():
+    def first(x):
+        return 0.5 * x * (1 + torch.erf(x / 1.4142135623730951))
+
+    def second(x):
+        return x * (torch.erf(x * 0.7071067811865476) + 1.0) * 0.5
+
+    def third(x):
+        return x * ((torch.erf(x / 1.4142135623730951) + 1.0) * 0.5)
+
+    def other(x):
+        return x * (torch.erf(x / 1.5) + 1.0) * 0.5
+
+    def shared(x):
+        e = torch.erf(x / 1.4142135623730951)
+        return x * (e + 1.0) * 0.5 + e
+
+    class M(torch.nn.Module):
+        def __init__(self, f):
+            super().__init__()
+            self.f = f
+
+        def forward(self, x):
+            return self.f(x)
+
+    x = torch.linspace(-5, 5, 101)
+    for f, folded in ((first, True), (second, True), (third, True), (other, False), (shared, False)):
+        frozen = torch.jit.freeze(torch.jit.trace(M(f).eval(), x))
+        assert ("aten::gelu" in str(frozen.graph)) == folded, f.__name__
+        torch.testing.assert_close(frozen(x), f(x), rtol=1e-5, atol=1e-6)
