@@ -731,6 +731,34 @@ PyObject* freeze_object(PyObject*, PyObject* args) {
   });
 }
 
+// Whether the tensors of one object lie where those of another of its class do. Attributes that are neither tensors, modules nor truths can't
+// be told to be the same.
+bool shares_state(const ObjectValue& a, const ObjectValue& b) {
+  if (a.type != b.type || a.slots.size() != b.slots.size()) return false;
+  for (size_t i = 0; i < a.slots.size(); i++) {
+    const IValue &x = a.slots[i], &y = b.slots[i];
+    if (x.is_tensor() && y.is_tensor()) {
+      const TensorImpl &s = *x.tensor().impl(), &t = *y.tensor().impl();
+      if (x.tensor().raw() != y.tensor().raw() || s.dtype() != t.dtype() || s.sizes() != t.sizes() ||
+          s.strides() != t.strides())
+        return false;
+    } else if (x.is_object() && y.is_object()) {
+      if (!shares_state(x.to_object(), y.to_object())) return false;
+    } else if (!(x.is_bool() && y.is_bool()) && !(x.is_none() && y.is_none())) {
+      return false;
+    }
+  }
+  return true;
+}
+// _shares_state(object, object) -> bool
+PyObject* objects_share_state(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *a, *b;
+    if (!PyArg_ParseTuple(args, "O!O!:_shares_state", script_object_type, &a, script_object_type, &b)) return nullptr;
+    return PyBool_FromLong(shares_state(*object_of(a), *object_of(b)));
+  });
+}
+
 // _make_ready(function or object): compiles what calls run, so that the first is like others
 PyObject* make_ready(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
@@ -768,6 +796,8 @@ PyMethodDef methods[] = {
     {"_push_limits", push_limits, METH_VARARGS, "_push_limits(seconds, bytes): for this thread; 0 is no limit"},
     {"_pop_limits", pop_limits, METH_NOARGS, "_pop_limits(): takes away the innermost"},
     {"_make_ready", make_ready, METH_O, "_make_ready(function or object): compiles what calls run"},
+    {"_shares_state", objects_share_state, METH_VARARGS,
+     "_shares_state(object, object) -> bool: the same tensors' memory"},
     {"_freeze", freeze_object, METH_VARARGS, "_freeze(object, methods, attributes, fold) -> ScriptObject"},
     {"_compile", compile_text, METH_VARARGS, "_compile(source, file, line, names, compile) -> ScriptFunction"},
     {"_define", define, METH_VARARGS, "_define(source, file, line, names, compile) -> ScriptFunction"},

@@ -282,6 +282,7 @@ Importer::Values Importer::translate(const NodeProto& n, const Values& inputs, c
   if (std::any_of(inputs.begin(), inputs.end(), is_strings)) out = on_strings(*t, n, inputs, attributes, version);
   else out = call(*t, n, inputs, attributes, version);
   note_elems(n, inputs, out, attributes);
+  note_ranks(n, inputs, out, attributes);
   return out;
 }
 
@@ -426,6 +427,159 @@ void Importer::note_elems(const NodeProto& n, const Values& inputs, const Values
     Value* v = outputs[k];
     if (e && v && (v->type()->is(TK::Tensor) || v->type()->is(TK::List)) && !names_->elem(v)) names_->elems[v] = e;
   }
+}
+
+// How many dimensions results have, as far as that follows from what is known; shapes that are computed have a length.
+void Importer::note_ranks(const NodeProto& n, const Values& inputs, const Values& outputs,
+                          const Attributes& attributes) {
+  static const std::set<Text> alike = {"Abs",
+                                       "Acos",
+                                       "Acosh",
+                                       "Asin",
+                                       "Asinh",
+                                       "Atan",
+                                       "Atanh",
+                                       "AveragePool",
+                                       "Cast",
+                                       "CastLike",
+                                       "Ceil",
+                                       "Celu",
+                                       "Clip",
+                                       "Concat",
+                                       "Cos",
+                                       "Cosh",
+                                       "CumSum",
+                                       "Dropout",
+                                       "Elu",
+                                       "Erf",
+                                       "Exp",
+                                       "Floor",
+                                       "Gelu",
+                                       "GlobalAveragePool",
+                                       "Identity",
+                                       "HardSigmoid",
+                                       "HardSwish",
+                                       "LeakyRelu",
+                                       "Log",
+                                       "LRN",
+                                       "MaxPool",
+                                       "GlobalMaxPool",
+                                       "Mish",
+                                       "Neg",
+                                       "Not",
+                                       "Pad",
+                                       "PRelu",
+                                       "Reciprocal",
+                                       "Relu",
+                                       "Resize",
+                                       "Round",
+                                       "Selu",
+                                       "Sigmoid",
+                                       "Sign",
+                                       "Sin",
+                                       "Sinh",
+                                       "Slice",
+                                       "Softmax",
+                                       "Softplus",
+                                       "Softsign",
+                                       "Split",
+                                       "Sqrt",
+                                       "Tan",
+                                       "Tanh",
+                                       "Transpose",
+                                       "LogSoftmax",
+                                       "Upsample",
+                                       "BatchNormalization",
+                                       "GroupNormalization",
+                                       "InstanceNormalization",
+                                       "LayerNormalization",
+                                       "RMSNormalization",
+                                       "ThresholdedRelu",
+                                       "DepthToSpace",
+                                       "SpaceToDepth",
+                                       "QuantizeLinear",
+                                       "DequantizeLinear"};
+  static const std::set<Text> broadcast = {"Add",  "Sub",  "Mul",     "Div",         "Pow",
+                                           "Mod",  "Max",  "Min",     "And",         "Equal",
+                                           "Or",   "Less", "Greater", "LessOrEqual", "GreaterOrEqual",
+                                           "Where"};
+  if (!domain_of(n.domain).empty() || outputs.empty() || !outputs[0]) return;
+  auto in = [](const auto& map, const Value* v) {
+    auto found = v ? map.find(v) : map.end();
+    return found == map.end() ? int64_t(-1) : found->second;
+  };
+  auto rank = [&](size_t i) {
+    Value* v = i < inputs.size() ? inputs[i] : nullptr;
+    const IValue* c = v ? graph::constant_of(v) : nullptr;
+    return c && c->is_tensor() ? c->tensor().dim() : in(names_->ranks, v);
+  };
+  auto length = [&](size_t i) {
+    Value* v = i < inputs.size() ? inputs[i] : nullptr;
+    const IValue* c = v ? graph::constant_of(v) : nullptr;
+    return c && c->is_tensor() ? (c->tensor().dim() == 1 ? c->tensor().size(0) : -1) : in(names_->lengths, v);
+  };
+  // An attribute up to some version, an input from then on: how many there are.
+  auto listed = [&](const char* name) {
+    const Attribute* a = find_attribute(attributes, name);
+    return a ? int64_t(a->ints.size()) : inputs.size() > 1 ? length(1) : -1;
+  };
+  auto number = [&](Text name, int64_t otherwise) {
+    const Attribute* a = find_attribute(attributes, name);
+    return a ? a->i : otherwise;
+  };
+  int64_t r = -1, elements = -1;
+  if (alike.contains(n.op)) {
+    r = rank(0);
+    if (n.op == "Concat") {
+      for (size_t i = 0; i < inputs.size(); i++) {
+        int64_t more = length(i);
+        elements = more < 0 || (i && elements < 0) ? -1 : i ? elements + more : more;
+      }
+    } else if (n.op == "Cast" || n.op == "Identity") {
+      elements = length(0);
+    }
+  } else if (broadcast.contains(n.op)) {
+    for (size_t i = 0; i < inputs.size(); i++) {
+      int64_t other = rank(i);
+      r = other < 0 || (i && r < 0) ? -1 : std::max(r, other);
+    }
+    if (inputs.size() == 2 && (rank(0) == 0 || length(0) >= 0) && (rank(1) == 0 || length(1) >= 0))
+      elements = std::max(length(0), length(1));
+  } else if (n.op == "Conv" || n.op == "ConvTranspose") {
+    r = rank(1);
+  } else if (n.op == "Gemm" || n.op == "Flatten") {
+    r = 2;
+  } else if (n.op == "MatMul") {
+    r = rank(0) >= 2 && rank(1) >= 2 ? std::max(rank(0), rank(1)) : -1;
+  } else if (n.op == "Shape") {
+    r = 1;
+    if (!find_attribute(attributes, "start") && !find_attribute(attributes, "end")) elements = rank(0);
+  } else if (n.op == "Size") {
+    r = 0;
+  } else if (n.op == "Reshape") {
+    r = listed("shape");
+  } else if (n.op == "Expand") {
+    r = rank(0) < 0 || length(1) < 0 ? -1 : std::max(rank(0), length(1));
+  } else if (n.op == "ConstantOfShape") {
+    r = length(0);
+  } else if (n.op == "Gather") {
+    r = rank(0) < 0 || rank(1) < 0 ? -1 : rank(0) + rank(1) - 1;
+    if (rank(0) == 1 && rank(1) == 1) elements = length(1);
+  } else if (n.op == "Unsqueeze" || n.op == "Squeeze") {
+    int64_t axes = listed("axes");
+    if (rank(0) >= 0 && axes >= 0) r = n.op == "Squeeze" ? rank(0) - axes : rank(0) + axes;
+    if (n.op == "Unsqueeze" && r == 1) elements = 1;
+  } else if (n.op.starts_with("Reduce") && number("keepdims", 1)) {
+    r = rank(0);
+  } else if (n.op.starts_with("Reduce") || n.op == "ArgMax" || n.op == "ArgMin") {
+    int64_t axes = n.op.starts_with("Arg") ? 1 : listed("axes");
+    if (number("keepdims", 1)) r = rank(0);
+    else if (rank(0) >= 0 && axes > 0) r = rank(0) - axes;
+  }
+  if (r >= 0)
+    for (Value* v : outputs)
+      if (v && v->type()->is(TK::Tensor) && (v == outputs[0] || n.op == "Split")) names_->ranks.emplace(v, r);
+  if (elements >= 0) names_->lengths.emplace(outputs[0], elements);
 }
 
 // ---- control flow ----------------------------------------------------------------------------------------------------------------
@@ -803,6 +957,7 @@ Ref<ObjectValue> Importer::module() {
     }
     names_->elems[at] = t->type;
     names_->ranks[at] = int64_t(t->dims.size());
+    names_->sizes[at] = t->dims;
     define(s, t->name, at, "an initialiser");
   }
   nodes(g.nodes, s);

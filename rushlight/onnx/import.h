@@ -34,7 +34,9 @@ class Names final : public script::Resolver {
     return found == elems.end() ? 0 : found->second;
   }
   std::unordered_map<const Value*, int> elems;
-  std::unordered_map<const Value*, int64_t> ranks;  // where they are known
+  std::unordered_map<const Value*, int64_t> ranks,
+      lengths;  // dimensions, and elements of what has one, where they are known
+  std::unordered_map<const Value*, std::vector<int64_t>> sizes;  // of initialisers
   std::unordered_map<std::string, SugaredPtr> helpers;
 };
 
@@ -81,6 +83,7 @@ class Importer {
   Values sequence_map(const Values& inputs, const Attributes& attributes, Scope& s);
   Values flex_attention(const Values& inputs, const Attributes& attributes, Scope& s);
   void note_elems(const NodeProto& n, const Values& inputs, const Values& outputs, const Attributes& attributes);
+  void note_ranks(const NodeProto& n, const Values& inputs, const Values& outputs, const Attributes& attributes);
 
   SugaredPtr attribute_value(const Attribute& a);
   SugaredPtr call_helper(const char* name, std::vector<SugaredPtr> args);

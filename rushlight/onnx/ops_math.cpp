@@ -64,17 +64,27 @@ def _prod(xs: List[int]):
 def _aligned(a, b, axis: Any):
     if axis is None:
         return b
-    k = axis if axis >= 0 else axis + a.dim()
-    return b.reshape(b.shape + [1] * (a.dim() - k - b.dim()))
+    k = axis if axis >= 0 else axis + rank(a)
+    return b.reshape(b.shape + [1] * (rank(a) - k - rank(b)))
 
 def Add(A, B, axis: Any = None, broadcast: Any = 0):
     return torch.add(A, _aligned(A, B, axis))
+
+def _plain(A: Any, B: Any):
+    # A known number without dimensions is one: of the same element type, it changes neither dtype nor sizes.
+    n = number(B)
+    if isinstance(n, (int, float)):
+        return n
+    return B
 
 def Add_7(A, B):
     u = unsigned(A)
     if u:
         return (_wide(A) + _wide(B)).to(A.dtype)
-    return torch.add(A, B)
+    a = number(A)
+    if isinstance(a, (int, float)):
+        return torch.add(B, a)
+    return torch.add(A, _plain(A, B))
 
 def Sub(A, B, axis: Any = None, broadcast: Any = 0):
     return torch.sub(A, _aligned(A, B, axis))
@@ -83,7 +93,10 @@ def Sub_7(A, B):
     u = unsigned(A)
     if u:
         return (_wide(A) - _wide(B)).to(A.dtype)
-    return torch.sub(A, B)
+    a = number(A)
+    if isinstance(a, (int, float)):
+        return torch.rsub(B, a)
+    return torch.sub(A, _plain(A, B))
 
 def Mul(A, B, axis: Any = None, broadcast: Any = 0):
     return torch.mul(A, _aligned(A, B, axis))
@@ -92,7 +105,10 @@ def Mul_7(A, B):
     u = unsigned(A)
     if u:
         return (_wide(A) * _wide(B)).to(A.dtype)
-    return torch.mul(A, B)
+    a = number(A)
+    if isinstance(a, (int, float)):
+        return torch.mul(B, a)
+    return torch.mul(A, _plain(A, B))
 
 def _divided(A, B):
     u = unsigned(A)
@@ -100,7 +116,7 @@ def _divided(A, B):
         return torch.div(_wide(A), _wide(B), rounding_mode="trunc").to(A.dtype)
     f = floating(A)
     if f:
-        return torch.div(A, B)
+        return torch.div(A, _plain(A, B))
     return torch.div(A, B, rounding_mode="trunc")
 
 def Div(A, B, axis: Any = None, broadcast: Any = 0):
@@ -338,7 +354,7 @@ def LeakyRelu(X, alpha: Any = 0.01):
 def PRelu(X, slope):
     s = slope
     if slope.numel() > 1:
-        s = slope.reshape([slope.numel()] + [1] * (X.dim() - 2))
+        s = slope.reshape([slope.numel()] + [1] * (rank(X) - 2))
     return torch.where(X < 0, X * s, X)
 
 def PRelu_7(X, slope):
@@ -373,8 +389,10 @@ def Shrink_9(input, bias: Any = 0.0, lambd: Any = 0.5):
     y = torch.where(input > lambd, input - bias, torch.zeros_like(input))
     return torch.where(input < -lambd, input + bias, y).to(input.dtype)
 
-def _as_rows(x, axis: int):
-    a = axis if axis >= 0 else axis + x.dim()
+def _as_rows(x, axis: Any):
+    if axis == 1 and rank(x) >= 2:
+        return x.flatten(1)
+    a = axis if axis >= 0 else axis + rank(x)
     return x.reshape([_prod(x.shape[:a]), _prod(x.shape[a:])])
 
 def Softmax(input, axis: Any = 1):
@@ -508,15 +526,15 @@ def ReduceLogSumExp(data, axes: Any = None, keepdims: Any = 1, noop_with_empty_a
     if data.numel() == 0:
         return torch.log(torch.sum(torch.exp(data), a, keepdims == 1))
     if len(a) == 0:
-        a = [i for i in range(data.dim())]
+        a = [i for i in range(rank(data))]
     return torch.logsumexp(data, a, keepdims == 1)
 
 def ReduceProd(data, axes: Any = None, keepdims: Any = 1, noop_with_empty_axes: Any = 0):
     if _is_noop(axes, noop_with_empty_axes):
         return data
-    a = [i if i >= 0 else i + data.dim() for i in _reduced(axes)]
+    a = [i if i >= 0 else i + rank(data) for i in _reduced(axes)]
     if len(a) == 0:
-        a = [i for i in range(data.dim())]
+        a = [i for i in range(rank(data))]
     a.sort(reverse=True)
     y = data
     for i in a:
@@ -654,8 +672,8 @@ def OneHot_9(indices, depth, values, axis: Any = -1):
     d = ints(depth)[0] if not floating(depth) else int(depth)
     i = indices.to(torch.int64)
     i = torch.where(i < 0, i + d, i)
-    a = axis if axis >= 0 else axis + indices.dim() + 1
-    steps = torch.arange(d).reshape([d] + [1] * (indices.dim() - a))
+    a = axis if axis >= 0 else axis + rank(indices) + 1
+    steps = torch.arange(d).reshape([d] + [1] * (rank(indices) - a))
     hot = i.unsqueeze(a) == steps
     return torch.where(hot, values[1], values[0])
 

@@ -142,11 +142,11 @@ def _windows(x, kernel: List[int], strides: List[int], dilations: List[int], amo
     for i in range(n):
         count = _out_size(x.size(i + 2), kernel[i], strides[i], dilations[i], amounts[i], amounts[n + i], ceil)
         y = y.unfold(i + 2, (kernel[i] - 1) * dilations[i] + 1, strides[i]).narrow(i + 2, 0, count)
-        y = torch.slice(y, y.dim() - 1, 0, 9223372036854775807, dilations[i])
+        y = torch.slice(y, rank(y) - 1, 0, 9223372036854775807, dilations[i])
     return y
 
 def _last_dims(x, n: int):
-    return x.flatten(x.dim() - n)
+    return x.flatten(rank(x) - n)
 
 def _max_pool(x, k: Any, s: Any, p: Any, d: Any, ceil: Any):
     n = len(k)
@@ -169,7 +169,8 @@ def MaxPool(X, auto_pad: Any = "NOTSET", ceil_mode: Any = 0, dilations: Any = No
         both = halved(pads, kernel_shape)
     if outputs == 1:
         if both is not None:
-            return [_max_pool(x, kernel_shape, s, both, d, ceil_mode).to(X.dtype)]
+            y = _max_pool(x, kernel_shape, s, both, d, ceil_mode)
+            return [y if f else y.to(X.dtype)]
         a = _amounts(X, kernel_shape, s, d, pads, auto_pad)
         return [torch.amax(_last_dims(_windows(x, kernel_shape, s, d, a, ceil_mode, -inf), n), -1).to(X.dtype)]
     a = _amounts(X, kernel_shape, s, d, pads, auto_pad)
@@ -230,7 +231,7 @@ def AveragePool(X, auto_pad: Any = "NOTSET", ceil_mode: Any = 0, count_include_p
 def _fitted(x, like):
     # Where a last window begins in what was added, it is left out of one and not of the other.
     y = x
-    for i in range(2, like.dim()):
+    for i in range(2, rank(like)):
         y = y.narrow(i, 0, like.size(i))
     return y
 
@@ -243,13 +244,18 @@ def LpPool(X, auto_pad: Any = "NOTSET", ceil_mode: Any = 0, dilations: Any = Non
     return torch.pow(torch.sum(torch.pow(torch.abs(w), p), -1), 1.0 / p)
 
 def GlobalAveragePool(X):
-    return torch.mean(X, [i for i in range(2, X.dim())], True)
+    n = rank(X)
+    if n == 4:
+        return torch.adaptive_avg_pool2d(X, [1, 1])
+    if n == 5:
+        return torch.adaptive_avg_pool3d(X, [1, 1, 1])
+    return torch.mean(X, [i for i in range(2, rank(X))], True)
 
 def GlobalMaxPool(X):
-    return torch.amax(X, [i for i in range(2, X.dim())], True)
+    return torch.amax(X, [i for i in range(2, rank(X))], True)
 
 def GlobalLpPool(X, p: Any = 2):
-    return torch.pow(torch.sum(torch.pow(torch.abs(X), p), [i for i in range(2, X.dim())], True), 1.0 / p)
+    return torch.pow(torch.sum(torch.pow(torch.abs(X), p), [i for i in range(2, rank(X))], True), 1.0 / p)
 
 def MaxRoiPool(X, rois, pooled_shape: Any, spatial_scale: Any = 1.0):
     y, where = ops.torchvision.roi_pool(X, rois, spatial_scale, pooled_shape[0], pooled_shape[1])
@@ -316,8 +322,8 @@ def BatchNormalization(X, scale, B, mean, var, epsilon: Any = 1e-5, is_test: Any
 def BatchNormalization_14(X, scale, B, input_mean, input_var, epsilon: Any = 1e-5, momentum: Any = 0.9, training_mode: Any = 0, outputs: Any = 1):
     if training_mode == 0:
         return [torch.batch_norm(X, scale, B, input_mean, input_var, False, 0.1, epsilon, False)]
-    axes = [0] + [i for i in range(2, X.dim())]
-    shape = [X.size(1)] + [1] * (X.dim() - 2)
+    axes = [0] + [i for i in range(2, rank(X))]
+    shape = [X.size(1)] + [1] * (rank(X) - 2)
     m = torch.mean(X, axes)
     v = torch.var(X, axes, unbiased=False)
     y = (X - m.reshape(shape)) * torch.rsqrt(v.reshape(shape) + epsilon) * scale.reshape(shape) + B.reshape(shape)
@@ -334,14 +340,17 @@ def GroupNormalization_21(X, scale, bias, epsilon: Any = 1e-5, num_groups: Any =
     return torch.group_norm(X, num_groups, scale, bias, epsilon)
 
 def LayerNormalization_17(X, Scale, B: Any = None, axis: Any = -1, epsilon: Any = 1e-5, stash_type: Any = 1, outputs: Any = 1):
-    a = axis if axis >= 0 else axis + X.dim()
+    row = row_of(Scale, B)
+    if outputs == 1 and axis == -1 and row is not None:
+        return [torch.layer_norm(X, row, Scale, B, epsilon)]
+    a = axis if axis >= 0 else axis + rank(X)
     shape = X.shape[a:]
     if outputs == 1 and Scale.numel() == _prod(shape):
         if B is None:
             return [torch.layer_norm(X, shape, Scale.reshape(shape), None, epsilon)]
         if B.numel() == _prod(shape):
             return [torch.layer_norm(X, shape, Scale.reshape(shape), B.reshape(shape), epsilon)]
-    axes = [i for i in range(a, X.dim())]
+    axes = [i for i in range(a, rank(X))]
     x = X.to(torch.float32)
     m = torch.mean(x, axes, True)
     v = torch.mean((x - m) * (x - m), axes, True)
@@ -352,15 +361,15 @@ def LayerNormalization_17(X, Scale, B: Any = None, axis: Any = -1, epsilon: Any 
     return [y, m, r]
 
 def RMSNormalization_23(X, scale, axis: Any = -1, epsilon: Any = 1e-5, stash_type: Any = 1):
-    a = axis if axis >= 0 else axis + X.dim()
+    a = axis if axis >= 0 else axis + rank(X)
     x = X.to(scalar_type(stash_type))
-    r = torch.rsqrt(torch.mean(x * x, [i for i in range(a, X.dim())], True) + epsilon)
+    r = torch.rsqrt(torch.mean(x * x, [i for i in range(a, rank(X))], True) + epsilon)
     return (x * r).to(scale.dtype) * scale
 
 def LRN(X, size: int, alpha: Any = 0.0001, beta: Any = 0.75, bias: Any = 1.0):
     before = (size - 1) // 2
     sq = torch.constant_pad_nd((X * X).transpose(1, -1), [before, size - 1 - before], 0)
-    total = torch.sum(sq.unfold(sq.dim() - 1, size, 1), -1).transpose(1, -1)
+    total = torch.sum(sq.unfold(rank(sq) - 1, size, 1), -1).transpose(1, -1)
     return X / torch.pow(bias + alpha / size * total, beta)
 
 def LpNormalization(input, axis: Any = -1, p: Any = 2):
@@ -673,13 +682,13 @@ def _resize_axis(x, axis: int, m: int, scale: float, mode: Any, ct: Any, start: 
             y = torch.round(y)
         y = y.to(x.dtype)
     if ct == "tf_crop_and_resize":
-        outside = ((at < 0) | (at > n - 1)).reshape([m] + [1] * (x.dim() - 1 - axis))
+        outside = ((at < 0) | (at > n - 1)).reshape([m] + [1] * (rank(x) - 1 - axis))
         y = torch.where(outside, torch.full_like(y, extrapolation), y)
     return y
 
 def _resized(X, roi: List[float], scales: List[float], sizes: Any, axes: Any, mode: Any, ct: Any, nearest: Any, a: float, exclude: Any, antialias: Any, extrapolation: float, policy: Any):
     x = X
-    count = X.dim()
+    count = rank(X)
     if axes is not None:
         count = len(axes)
     ratios: List[float] = []
@@ -687,7 +696,7 @@ def _resized(X, roi: List[float], scales: List[float], sizes: Any, axes: Any, mo
     for i in range(count):
         axis = i
         if axes is not None:
-            axis = axes[i] if axes[i] >= 0 else axes[i] + X.dim()
+            axis = axes[i] if axes[i] >= 0 else axes[i] + rank(X)
         n = X.size(axis)
         if sizes is not None:
             targets.append(sizes[i])
@@ -705,13 +714,13 @@ def _resized(X, roi: List[float], scales: List[float], sizes: Any, axes: Any, mo
         for i in range(count):
             axis = i
             if axes is not None:
-                axis = axes[i] if axes[i] >= 0 else axes[i] + X.dim()
+                axis = axes[i] if axes[i] >= 0 else axes[i] + rank(X)
             ratios[i] = best
             targets[i] = int(math.floor(X.size(axis) * best + 0.5))
     for i in range(count):
         axis = i
         if axes is not None:
-            axis = axes[i] if axes[i] >= 0 else axes[i] + X.dim()
+            axis = axes[i] if axes[i] >= 0 else axes[i] + rank(X)
         start = 0.0
         end = 1.0
         if ct == "tf_crop_and_resize":

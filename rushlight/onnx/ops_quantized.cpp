@@ -65,16 +65,16 @@ def CastLike_15(input: Any, target_type: Any, saturate: Any = 1, round_mode: Any
     return _cast(input, 8, saturate, round_mode)
 
 def BitCast_26(input, to: Any):
-    return input.view(scalar_type(to))
+    return input.view(dtype=scalar_type(to))
 
 def _spread(p, x, axis: int, block: int):
     # A scale or zero point as it meets x: one number, one for each place of an axis, or one for each block of it.
     if p.numel() == 1:
         return p.reshape([])
-    a = axis if axis >= 0 else axis + x.dim()
+    a = axis if axis >= 0 else axis + rank(x)
     if block > 0:
         return torch.repeat_interleave(p, block, a).narrow(a, 0, x.size(a))
-    return p.reshape([p.numel()] + [1] * (x.dim() - 1 - a))
+    return p.reshape([p.numel()] + [1] * (rank(x) - 1 - a))
 
 def _as_float(x):
     e = elem(x)
@@ -130,7 +130,7 @@ def _point(x, zero: Any, rows: Any):
     z = zero.to(torch.int32)
     if z.numel() == 1:
         return y - z.reshape([])
-    if rows and z.dim() == 1:
+    if rows and rank(z) == 1:
         return y - z.unsqueeze(-1)
     return y - z
 
@@ -141,7 +141,7 @@ def QLinearMatMul_10(a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale
     acc = torch.matmul(_point(a, a_zero_point, True), _point(b, b_zero_point, False)).to(torch.float32)
     sa = a_scale.to(torch.float32)
     sb = b_scale.to(torch.float32)
-    if sa.dim() == 1 and sa.numel() > 1:
+    if rank(sa) == 1 and sa.numel() > 1:
         sa = sa.unsqueeze(-1)
     y = acc * (sa * sb / y_scale.to(torch.float32))
     return _requantized(y, y_zero_point)
@@ -157,18 +157,18 @@ def ConvInteger_10(x, w, x_zero_point: Any = None, w_zero_point: Any = None, aut
     wz = w.to(torch.float64)
     if w_zero_point is not None:
         z = w_zero_point.to(torch.float64)
-        wz = wz - z.reshape([z.numel()] + [1] * (w.dim() - 1))
+        wz = wz - z.reshape([z.numel()] + [1] * (rank(w) - 1))
     return torch.round(_conv(_point(x, x_zero_point, False).to(torch.float64), wz, None, auto_pad, dilations, group, kernel_shape, pads, strides)).to(torch.int32)
 
 def QLinearConv_10(x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B: Any = None, auto_pad: Any = "NOTSET", dilations: Any = None, group: Any = 1, kernel_shape: Any = None, pads: Any = None, strides: Any = None):
     z = w_zero_point.to(torch.float64)
-    wz = w.to(torch.float64) - z.reshape([z.numel()] + [1] * (w.dim() - 1))
+    wz = w.to(torch.float64) - z.reshape([z.numel()] + [1] * (rank(w) - 1))
     acc = _conv(x.to(torch.float64) - x_zero_point.to(torch.float64), wz, None, auto_pad, dilations, group, kernel_shape, pads, strides)
     if B is not None:
-        acc = acc + B.to(torch.float64).reshape([B.numel()] + [1] * (x.dim() - 2))
+        acc = acc + B.to(torch.float64).reshape([B.numel()] + [1] * (rank(x) - 2))
     s = (x_scale * w_scale / y_scale).to(torch.float32)
     if s.numel() > 1:
-        s = s.reshape([s.numel()] + [1] * (x.dim() - 2))
+        s = s.reshape([s.numel()] + [1] * (rank(x) - 2))
     return _requantized(torch.round(acc).to(torch.float32) * s, y_zero_point)
 )py";
 

@@ -54,7 +54,7 @@ def SplitToSequence_11(input, split: Any = None, axis: Any = 0, keepdims: Any = 
             return list(torch.split(input, 1, axis))
         return list(torch.unbind(input, axis))
     s = ints(split)
-    if split.dim() == 0:
+    if rank(split) == 0:
         return list(torch.split(input, s[0], axis))
     return list(torch.split_with_sizes(input, s, axis))
 

@@ -75,7 +75,7 @@ def Unsqueeze(data, axes: Any):
     a = ints(axes)
     if len(a) == 1:
         return torch.unsqueeze(data, a[0])
-    n = data.dim() + len(a)
+    n = rank(data) + len(a)
     places = [i if i >= 0 else i + n for i in a]
     places.sort()
     y = data
@@ -85,7 +85,7 @@ def Unsqueeze(data, axes: Any):
 
 def Transpose(data, perm: Any = None):
     if perm is None:
-        return data.permute([data.dim() - 1 - i for i in range(data.dim())])
+        return data.permute([rank(data) - 1 - i for i in range(rank(data))])
     return data.permute(perm)
 
 def Concat(inputs: Any, axis: Any = 1):
@@ -141,9 +141,9 @@ def Gather(data, indices, axis: Any = 0):
     if isinstance(one, int):
         return torch.select(data, axis, one)
     i = _positive(indices.to(torch.int64), data.size(axis))
-    a = axis if axis >= 0 else axis + data.dim()
+    a = axis if axis >= 0 else axis + rank(data)
     y = torch.index_select(data, a, i.reshape(-1))
-    if indices.dim() == 1:
+    if rank(indices) == 1:
         return y
     return y.reshape(data.shape[:a] + indices.shape + data.shape[a + 1:])
 
@@ -241,27 +241,27 @@ def Pad_11(data, pads, constant_value: Any = None, axes: Any = None, mode: Any =
     return _padded(data, ints(pads), mode, v, ints(axes))
 
 def _padded(data, pads: Any, mode: Any, value: Any, axes: Any):
-    rank = data.dim()
-    before = [0 for i in range(rank)]
-    after = [0 for i in range(rank)]
+    dims = rank(data)
+    before = [0 for i in range(dims)]
+    after = [0 for i in range(dims)]
     n = len(pads) // 2
     for i in range(n):
         a = i
         if axes is not None:
-            a = axes[i] if axes[i] >= 0 else axes[i] + rank
+            a = axes[i] if axes[i] >= 0 else axes[i] + dims
         before[a] = pads[i]
         after[a] = pads[n + i]
     if mode == "constant":
         amounts: List[int] = []
-        for k in range(rank):
-            amounts.append(before[rank - 1 - k])
-            amounts.append(after[rank - 1 - k])
+        for k in range(dims):
+            amounts.append(before[dims - 1 - k])
+            amounts.append(after[dims - 1 - k])
         if isinstance(value, Tensor):
             ones = torch.nn.functional.pad(torch.zeros(data.shape, dtype=torch.bool), amounts, "constant", 1.0)
             return torch.where(ones, value.to(data.dtype), torch.constant_pad_nd(data, amounts, 0))
         return torch.constant_pad_nd(data, amounts, value)
     y = data
-    for k in range(rank):
+    for k in range(dims):
         if before[k] != 0 or after[k] != 0:
             size = y.size(k)
             at = torch.arange(-before[k], size + after[k])
@@ -299,7 +299,7 @@ def ReverseSequence_10(input, sequence_lens, batch_axis: Any = 1, time_axis: Any
     steps = torch.arange(t).unsqueeze(1)
     lens = sequence_lens.to(torch.int64).unsqueeze(0)
     at = torch.where(steps < lens, lens - 1 - steps, steps)
-    at = at.reshape([t, x.size(1)] + [1] * (x.dim() - 2)).expand(x.shape)
+    at = at.reshape([t, x.size(1)] + [1] * (rank(x) - 2)).expand(x.shape)
     y = torch.gather(x, 0, at)
     if time_axis == 1:
         return y.transpose(0, 1)
@@ -314,22 +314,22 @@ def Compress_9(input, condition, axis: Any = None):
 def CenterCropPad_18(input_data, shape, axes: Any = None):
     s = ints(shape)
     y = input_data
-    rank = input_data.dim()
+    dims = rank(input_data)
     for i in range(len(s)):
         a = i
         if axes is not None:
-            a = axes[i] if axes[i] >= 0 else axes[i] + rank
+            a = axes[i] if axes[i] >= 0 else axes[i] + dims
         n = y.size(a)
         if s[i] < n:
             y = y.narrow(a, (n - s[i]) // 2, s[i])
         elif s[i] > n:
             before = (s[i] - n) // 2
-            amounts = [0] * (2 * (rank - 1 - a)) + [before, s[i] - n - before]
+            amounts = [0] * (2 * (dims - 1 - a)) + [before, s[i] - n - before]
             y = torch.constant_pad_nd(y, amounts, 0)
     return y
 
 def TensorScatter_24(past_cache, update, write_indices: Any = None, axis: Any = -2, mode: Any = "linear"):
-    a = axis if axis >= 0 else axis + past_cache.dim()
+    a = axis if axis >= 0 else axis + rank(past_cache)
     x = past_cache.movedim(a, 1)
     u = update.movedim(a, 1)
     b = x.size(0)
@@ -339,7 +339,7 @@ def TensorScatter_24(past_cache, update, write_indices: Any = None, axis: Any = 
         at = at + write_indices.to(torch.int64).unsqueeze(1)
     if mode == "circular":
         at = torch.remainder(at, x.size(1))
-    y = torch.scatter(x, 1, at.reshape([b, t] + [1] * (x.dim() - 2)).expand(u.shape), u)
+    y = torch.scatter(x, 1, at.reshape([b, t] + [1] * (rank(x) - 2)).expand(u.shape), u)
     return y.movedim(1, a)
 
 def NonMaxSuppression_10(boxes, scores, max_output_boxes_per_class: Any = None, iou_threshold: Any = None, score_threshold: Any = None, center_point_box: Any = 0):

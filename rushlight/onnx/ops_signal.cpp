@@ -5,7 +5,7 @@ namespace rushlight::onnx {
 
 const char* const kSignalText = R"py(
 def _dft(x, axis: int, length: Any, inverse: Any, onesided: Any):
-    a = axis if axis >= 0 else axis + x.dim()
+    a = axis if axis >= 0 else axis + rank(x)
     n = x.size(a)
     if length is not None:
         n = ints(length)[0]
@@ -42,13 +42,13 @@ def STFT_17(signal, frame_step, window: Any = None, frame_length: Any = None, on
         n = window.size(0)
     frames = signal.unfold(1, n, step)
     # [batch, frames, parts, n] -> [batch, frames, n]
-    if signal.dim() == 2:
+    if rank(signal) == 2:
         x = frames
     else:
         x = frames.select(2, 0)
     if window is not None:
         x = x * window
-    if signal.dim() == 3 and signal.size(2) == 2:
+    if rank(signal) == 3 and signal.size(2) == 2:
         y = frames.select(2, 1)
         if window is not None:
             y = y * window

@@ -76,10 +76,10 @@ using script::Range;
 using script::constant_of;
 using script::graph_value;
 
-const char* const kBuiltins[] = {"ints",     "elem",     "floating", "unsigned",    "unsupported",
-                                 "number",   "numbers",  "rank",     "scalar_type", "elem_named",
-                                 "constant", "has_zero", "halved",   "nth",         "nth_text",
-                                 "length",   "children", "one_each", "only_one",    "old_trees"};
+const char* const kBuiltins[] = {"ints",     "elem",      "floating",    "unsigned",   "unsupported", "number",
+                                 "numbers",  "rank",      "scalar_type", "elem_named", "constant",    "has_zero",
+                                 "halved",   "nth",       "nth_text",    "length",     "children",    "one_each",
+                                 "only_one", "old_trees", "row_of"};
 
 class Builtin final : public script::Sugared {
  public:
@@ -153,6 +153,17 @@ class Builtin final : public script::Sugared {
       return constant_of(text);
     }
     if (name_ == "length") return constant_of(size(0) ? size(0) : size(1));
+    if (name_ ==
+        "row_of") {  // the sizes of a row with an element for each column, which the second has too where it is there
+      auto sizes = [&](size_t i) -> const std::vector<int64_t>* {
+        auto* v = dynamic_cast<script::SimpleValue*>(args.at(i).value.get());
+        auto found = v ? names_.sizes.find(v->value) : names_.sizes.end();
+        return found == names_.sizes.end() ? nullptr : &found->second;
+      };
+      const auto *row = sizes(0), *other = sizes(1);
+      bool same = args.at(1).value->is_none() == 1 || (row && other && *row == *other);
+      return row && row->size() == 1 && row->at(0) > 1 && same ? constant_of(*row) : constant_of(IValue());
+    }
     if (name_ == "only_one") {
       auto all = list(0);
       return constant_of(std::all_of(all.begin(), all.end(), [&](int64_t v) { return v == all[0]; }));

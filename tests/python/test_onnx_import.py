@@ -134,6 +134,61 @@ def test_a_model_is_saved_as_an_archive_that_pytorch_reads(tmp_path):
     same(rl.tensor(torch.jit.load(path)(torch.tensor(x.numpy())).detach().numpy()), m(x).detach().numpy())
 
 
+def test_calls_without_gradients_see_what_is_written():
+    data, w, b = linear_model()
+    x = rl.randn(4, 2)
+
+    def expected(weight, bias):
+        return np.maximum(x.numpy() @ weight.T + bias, 0)
+
+    with rl.no_grad():
+        m = rl_onnx.load(data).eval()
+        same(m(x), expected(w, b))
+        assert m.__dict__["_frozen"].program is not None
+        weight = m.fc.weight
+        seen = weight.numpy().copy()
+        same(m(x), expected(seen, b))
+        for write in (
+            lambda: weight.mul_(2),
+            lambda: weight.data.add_(1),
+            lambda: weight.numpy().__imul__(3),
+            lambda: weight.untyped_storage().__setitem__(3, 64),
+            lambda: weight[0].zero_(),
+            lambda: rl.nn.init.constant_(weight, 0.25),
+            lambda: m.load_state_dict({"fc.weight": rl.tensor(w), "fc.bias": rl.zeros(3)}),
+            lambda: setattr(m.fc, "weight", rl.nn.Parameter(rl.tensor(-w))),
+        ):
+            write()
+            same(m(x), expected(m.fc.weight.numpy().copy(), m.fc.bias.numpy().copy()))
+            same(m(x), expected(m.fc.weight.numpy().copy(), m.fc.bias.numpy().copy()))
+    optimizer = rl.optim.SGD(m.parameters(), lr=0.1)
+    for _ in range(3):
+        m(x).sum().backward()
+        optimizer.step()
+        with rl.no_grad():
+            for _ in range(6):
+                same(m(x), expected(m.fc.weight.numpy().copy(), m.fc.bias.numpy().copy()))
+
+
+def test_a_model_that_runs_frozen_is_traced_copied_and_compiled_as_others_are():
+    import copy
+
+    m = rl_onnx.load(linear_model()[0]).eval()
+    x = rl.randn(4, 2)
+    with rl.no_grad():
+        y = m(x)
+        traced = rl.jit.trace(rl.nn.Sequential(m), x)
+        assert len(list(traced.parameters())) == 2
+        same(traced(x), y.numpy())
+        other = copy.deepcopy(m)
+        other.fc.weight.zero_()
+        same(m(x), y.numpy())
+        same(other(x), np.maximum(np.broadcast_to(m.fc.bias.numpy(), (4, 3)), 0))
+        again = rl_onnx.load(rl_onnx.export(m, (x,), dynamo=True).SerializeToString())
+        assert len(list(again.parameters())) == 2
+    assert m(x).requires_grad
+
+
 @pytest.mark.parametrize("opset", [7, 9, 10, 11, 13, 17, 18, 22, 28])
 def test_each_version_means_its_own(opset):
     x = rl.randn(2, 3, 4)
@@ -325,6 +380,40 @@ def test_cut_and_flipped_files_raise_or_load():
             rl_onnx.load(bytes(flipped))(rl.ones(4, 2))
         except (RuntimeError, ValueError, NotImplementedError, IndexError, TypeError):
             pass
+
+
+def test_what_is_known_of_dimensions_leaves_no_loops():
+    w = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    v = np.random.default_rng(1).standard_normal((4, 6)).astype(np.float32)
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        node("Mul", ["half", "c"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["p"]),
+        node("Flatten", ["p"], ["f"]),
+        node("MatMul", ["f", "v"], ["m"]),
+        node("LayerNormalization", ["m", "scale", "shift"], ["y"]),
+    ]
+    inputs = [
+        field(1, "x")
+        + field(2, field(1, field(1, FLOAT) + field(2, b"".join(field(1, field(1, d)) for d in (2, 3, 5, 5)))))
+    ]
+    scale, shift = np.linspace(1, 2, 6, dtype=np.float32), np.linspace(-1, 1, 6, dtype=np.float32)
+    values = [
+        tensor("w", w),
+        tensor("v", v),
+        tensor("half", np.float32(0.5), dims=()),
+        tensor("scale", scale),
+        tensor("shift", shift),
+    ]
+    m = rl_onnx.load(model(graph(nodes, inputs, [info("y")], values)))
+    text = str(rl.jit.freeze(m.eval()).graph)
+    assert "prim::Loop" not in text and "prim::If" not in text and "aten::linear" not in text  # a small weight
+    x = torch.randn(2, 3, 5, 5)
+    h = torch.nn.functional.conv2d(x, torch.tensor(w), padding=1) * 0.5
+    expected = torch.nn.functional.layer_norm(
+        h.mean([2, 3]) @ torch.tensor(v), [6], torch.tensor(scale), torch.tensor(shift)
+    )
+    same(m(rl.tensor(x.numpy())), expected)
 
 
 def test_sparse_initialisers():

@@ -6,7 +6,7 @@ from typing import Any
 
 from rushlight import _C
 from rushlight.caffe2.proto import caffe2_pb2, metanet_pb2
-from rushlight.jit import RecursiveScriptModule
+from rushlight.jit._imported import ImportedModule
 
 
 def _net(thing: Any) -> Any:
@@ -17,7 +17,7 @@ def _net(thing: Any) -> Any:
     return thing
 
 
-def to_module(init_net: Any, predict_net: Any) -> RecursiveScriptModule:
+def to_module(init_net: Any, predict_net: Any) -> ImportedModule:
     """A script module of a net and the net that fills its parameters: it runs, trains, is saved as an archive and exported as others are.
 
     Args:
@@ -43,7 +43,7 @@ def to_module(init_net: Any, predict_net: Any) -> RecursiveScriptModule:
         entry.key = key
         entry.value.CopyFrom(_net(net))
     name = _net(predict_net).name.encode(errors="replace").decode() or "a net"
-    return RecursiveScriptModule(_C._import_model("caffe2", both.SerializeToString(), name, ""))
+    return ImportedModule(_C._import_model("caffe2", both.SerializeToString(), name, ""))
 
 
 def inputs_of(net: Any) -> list[str]:

@@ -6,10 +6,10 @@ import os
 from typing import Any
 
 from .. import _C
-from ..jit import RecursiveScriptModule
+from ..jit._imported import ImportedModule
 
 
-def load(f: Any) -> RecursiveScriptModule:
+def load(f: Any) -> ImportedModule:
     """Reads an ONNX model as a module that runs, trains, and is saved as an archive as any script module is.
 
     Args:
@@ -37,4 +37,4 @@ def load(f: Any) -> RecursiveScriptModule:
         source = f.read()
     else:
         raise TypeError(f"onnx.load: expected a path, bytes, a file or a ModelProto, got {type(f).__name__}")
-    return RecursiveScriptModule(_C._import_model("onnx", source, name, folder))
+    return ImportedModule(_C._import_model("onnx", source, name, folder))
