@@ -154,6 +154,7 @@ void Program::lower(const Part& part, Variant& v) {
   }
   for (const std::string& name : part.outputs) g->register_output(now.at(name));
   graph::optimize(*g);
+  graph::fuse_pointwise(*g);
   v.program = std::make_unique<graph::Executable>(std::move(g), /*places=*/false);
 }
 

@@ -12,7 +12,7 @@ namespace rushlight::graph {
 namespace {
 
 constexpr int64_t kPiece = 8192;  // bytes: a few of them fit into the first-level cache
-constexpr size_t kMostBuffers = 12, kMostInputs = 16, kMostOutputs = 8;
+constexpr size_t kMostBuffers = 12, kMostInputs = 16, kMostOutputs = 16;
 
 class PointwiseGroup final : public Group {
  public:

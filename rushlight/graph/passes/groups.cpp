@@ -287,14 +287,14 @@ class Checks {
 class Former {
  public:
   Former(Graph& graph, const char* kind, bool (*may_join)(const Node&), bool (*starts)(const Node&),
-         bool (*worthwhile)(const std::vector<Node*>&))
-      : graph_(graph), kind_(kind), may_join_(may_join), starts_(starts), worthwhile_(worthwhile) {}
+         bool (*worthwhile)(const std::vector<Node*>&), size_t most = SIZE_MAX)
+      : graph_(graph), kind_(kind), may_join_(may_join), starts_(starts), worthwhile_(worthwhile), most_(most) {}
 
   void form(Block& b) {
     for (Node* n : b)
       if (!n->is(kNetwork) && !n->is(kPointwise))
         for (Block* block : n->blocks()) {
-          Former inner(graph_, kind_, may_join_, starts_, worthwhile_);
+          Former inner(graph_, kind_, may_join_, starts_, worthwhile_, most_);
           inner.form(*block);
           changed |= inner.changed;
         }
@@ -335,6 +335,10 @@ class Former {
     bool after = uses(*n, late_);
     bool joins =
         may_join_(*n) && !after && (starts_(*n) || uses(*n, made_)) && (!is_in_place(*n) || is_read_inside(*n));
+    if (joins && run_.size() >= most_) {
+      close();
+      again_ = true;
+    }
     if (joins) {
       run_.push_back(n);
       made_.insert(n->output());
@@ -396,6 +400,7 @@ class Former {
   bool (*may_join_)(const Node&);
   bool (*starts_)(const Node&);
   bool (*worthwhile_)(const std::vector<Node*>&);
+  size_t most_;  // nodes of a group
   std::vector<Node*> run_;
   std::unordered_set<const Value*> made_, late_;  // by the run; by what has to stand behind it
   bool again_ = false;                            // a group was made before what had to stand behind it
@@ -456,7 +461,9 @@ bool form_networks(Graph& graph) {
 }
 
 bool fuse_pointwise(Graph& graph) {
-  Former former(graph, kPointwise, is_pointwise, always, [](const std::vector<Node*>& run) { return run.size() > 1; });
+  constexpr size_t kMost = 15;  // a loop over them has room for so many tensors
+  Former former(
+      graph, kPointwise, is_pointwise, always, [](const std::vector<Node*>& run) { return run.size() > 1; }, kMost);
   former.form(*graph.block());
   return former.changed;
 }
