@@ -403,3 +403,42 @@ def test_constants_are_folded_unless_told_not_to():
         types = [n.op_type for n in kept.model_proto.graph.node]
         assert "Exp" in types and "Exp" not in [n.op_type for n in folded.model_proto.graph.node]
         assert [i.name for i in kept.model_proto.graph.input] == ["x", "weight"]
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 18])
+def test_symbolic_functions_call_those_of_an_opset(opset):
+    import importlib
+
+    sym = importlib.import_module(f"rushlight.onnx.symbolic_opset{min(opset, 18)}")
+    helper = torch.onnx.symbolic_helper
+    lib = torch.library.Library("onnxsymbolic", "DEF")
+    lib.define("mixed(Tensor x, Tensor y, float alpha) -> Tensor")
+
+    def mixed(x, y, alpha):
+        z = torch.softmax(torch.relu(x) + alpha * y, 1)
+        return (z.transpose(0, 1).mean(0) - torch.clamp(y.flatten(1), -1, 1).sum(1).unsqueeze(1)).reshape(-1)
+
+    lib.impl("mixed", mixed, "CompositeImplicitAutograd")
+
+    def written(g, x, y, alpha):
+        z = sym.softmax(g, sym.add(g, sym.relu(g, x), y, alpha), 1)
+        flat = sym.clamp(g, sym.flatten(g, y, 1).setTypeAs(y), -1, 1)
+        total = helper._unsqueeze_helper(g, helper._reducesum_helper(g, flat, [1], 0), [1])
+        return sym.reshape(g, sym.sub(g, sym.mean(g, sym.transpose(g, z, 0, 1), [0]), total), [-1])
+
+    torch.onnx.register_custom_op_symbolic("onnxsymbolic::mixed", written, 9)
+    try:
+
+        class M(torch.nn.Module):
+            def forward(self, x, y):
+                return torch.ops.onnxsymbolic.mixed(x, y, 0.5)
+
+        x, y = torch.randn(3, 4, 5), torch.randn(3, 4, 5)
+        file = io.BytesIO()
+        torch.onnx.export(M(), (x, y), file, opset_version=opset, dynamo=False)
+        again = torch.onnx.load(file.getvalue())
+        torch.testing.assert_close(again(x, y), mixed(x, y, 0.5), rtol=1e-5, atol=1e-6)
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("onnxsymbolic::mixed", 9)
+    with pytest.raises(AttributeError):
+        sym.no_such_operator  # noqa: B018

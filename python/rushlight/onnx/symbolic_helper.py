@@ -94,12 +94,82 @@ def _get_tensor_dim_size(x: Value, dim: int) -> int | None:
     return sizes[dim] if sizes is not None else None
 
 
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, Value) and x.dtype() is not None
+
+
+def _is_fp(x: Any) -> bool:
+    dtype = x.dtype() if isinstance(x, Value) else None
+    return bool(dtype is not None and dtype.is_floating_point)
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, Value) and x.scalarType() == "Bool"
+
+
+def _scalar(x: Any) -> Any:
+    return x._example.item() if isinstance(x, Value) and x._constant and hasattr(x._example, "item") else None
+
+
+def _as_list(value: Any) -> Any:
+    given = _constant(value, "is", "axes") if isinstance(value, Value) else value
+    return [given] if isinstance(given, int) else list(given)
+
+
+def _unsqueeze_helper(g: Any, input: Any, axes_i: Any) -> Value:
+    axes = _as_list(axes_i)
+    return g.op("Unsqueeze", input, axes) if g.opset >= 13 else g.op("Unsqueeze", input, axes_i=axes)
+
+
+def _squeeze_helper(g: Any, input: Any, axes_i: Any) -> Value:
+    axes = _as_list(axes_i)
+    if not axes:
+        return g.op("Squeeze", input)
+    return g.op("Squeeze", input, axes) if g.opset >= 13 else g.op("Squeeze", input, axes_i=axes)
+
+
+def _reduce(g: Any, node: str, input: Any, axes: Any, keep: Any, as_input_from: int) -> Value:
+    kept = 0 if _is_none(keep) else int(_constant(keep, "b", "keepdim"))
+    if _is_none(axes) or not _as_list(axes):
+        return g.op(node, input, keepdims_i=kept)
+    if g.opset >= as_input_from:
+        return g.op(node, input, _as_list(axes), keepdims_i=kept)
+    return g.op(node, input, axes_i=_as_list(axes), keepdims_i=kept)
+
+
+def _reducesum_helper(
+    g: Any, input: Any, axes_i: Any = None, keepdims_i: int = 1, noop_with_empty_axes_i: int = 0
+) -> Value:
+    return _reduce(g, "ReduceSum", input, axes_i, bool(keepdims_i), 13)
+
+
+def _reshape_helper(g: Any, input: Any, shape: Any, allowzero: int = 0) -> Value:
+    to = shape if isinstance(shape, Value) and not shape._constant else _as_list(shape)
+    return g.op("Reshape", input, to, allowzero_i=1) if allowzero else g.op("Reshape", input, to)
+
+
+def _slice_helper(g: Any, input: Any, axes: Any, starts: Any, ends: Any, steps: Any = None) -> Value:
+    if g.opset < 10:
+        return g.op("Slice", input, axes_i=_as_list(axes), starts_i=_as_list(starts), ends_i=_as_list(ends))
+    return g.op("Slice", input, *(_as_list(v) for v in (starts, ends, axes, *([] if steps is None else [steps]))))
+
+
 def _unimplemented(op: str, msg: str, value: Any = None) -> NoReturn:
     raise NotImplementedError(f"onnx.export: {op}: {msg}")
 
 
 def _onnx_unsupported(op_name: str, value: Any = None) -> NoReturn:
     raise NotImplementedError(f"onnx.export: ONNX has nothing for {op_name}")
+
+
+cast_pytorch_to_onnx = {
+    "Byte": 2, "Char": 3, "Short": 5, "Int": 6, "Long": 7, "Bool": 9, "Half": 10, "Float": 1, "Double": 11, "BFloat16": 16,
+}  # fmt: skip
+
+
+def _try_get_scalar_type(*args: Any) -> str | None:
+    names = [a.scalarType() for a in args if isinstance(a, Value)]
+    return next((n for n in names if n), None)
 
 
 __getattr__ = _missing.getattr_of(__name__)

@@ -1,5 +1,5 @@
-"""How operators would be exported in opset 9: libraries import the module for exporters of their own."""
+"""How operators are written in opset 9: for the exporters that libraries have of their own."""
 
-from .. import _missing
+from ._opset_functions import getattr_of
 
-__getattr__ = _missing.getattr_of(__name__)
+__getattr__ = getattr_of(__name__)
