@@ -33,6 +33,30 @@ def graph_of(net):
     return workspace._ws().net_graphs(net.Name())
 
 
+def test_pointwise_operators_are_one_loop_and_leave_all_blobs():
+    net = core.Net("pointwise")
+    x, wanted = "x", np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
+    c = np.full((3, 4), 0.25, np.float32)
+    workspace.FeedBlob("x", wanted)
+    workspace.FeedBlob("c", c)
+    expected = {}
+    for k in range(10):
+        x = net.Tanh(net.Add([net.Scale(x, f"scaled{k}", scale=0.5), "c"], f"sum{k}"), f"out{k}")
+        expected[f"scaled{k}"] = wanted * np.float32(0.5)
+        expected[f"sum{k}"] = expected[f"scaled{k}"] + c
+        wanted = expected[f"out{k}"] = np.tanh(expected[f"sum{k}"])
+    workspace.CreateNet(net)
+    workspace.RunNet(net, 3)
+    text = "".join(graph_of(net))
+    assert 2 <= text.count("prim::FusionGroup") <= 3
+    for name, value in expected.items():
+        np.testing.assert_allclose(workspace.FetchBlob(name), value, rtol=1e-5, atol=1e-6)
+    kept = workspace.FetchBlob("sum4").copy()
+    workspace.FeedBlob("x", np.zeros((3, 4), np.float32))
+    workspace.RunNet(net)
+    assert not np.array_equal(workspace.FetchBlob("sum4"), kept)
+
+
 def small_cnn():
     """(init net, predict net) of a small network for pictures of 3 x 12 x 12, with its parameters' values."""
     rng = np.random.default_rng(0)

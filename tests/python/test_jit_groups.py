@@ -264,6 +264,28 @@ def test_pointwise_nodes_in_one_loop_have_their_own_bits(n, dtype):
         assert made.dtype == wanted.dtype and torch.equal(made.nan_to_num(7), wanted.nan_to_num(7))
 
 
+def long_chain(x: Tensor, y: Tensor):
+    a = x
+    for _ in range(4):
+        a = torch.tanh(a * 0.5 + y) * y - x
+        a = torch.sigmoid(a) + a * 0.25 - y * 2
+    return a
+
+
+def test_a_long_chain_is_several_loops():
+    x, y = torch.randn(100), torch.randn(100)
+    compiled = torch.jit.trace(long_chain, (x, y))
+    assert (
+        sum(
+            n.kind() in ("aten::mul", "aten::add", "aten::sub", "aten::tanh", "aten::sigmoid")
+            for n in compiled.graph.nodes()
+        )
+        > 32
+    )
+    for given in ((x, y), (torch.randn(7, 3), torch.randn(7, 3)), (torch.randn(4), torch.randn(2, 4))):
+        assert torch.equal(compiled(*given), long_chain(*given))
+
+
 def test_pointwise_nodes_of_unlike_tensors():
     compiled = torch.jit.script(chain)
     for x, y in (
