@@ -15,6 +15,7 @@ RECORDS = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")) / "generated" 
 OF_PYTHON = {
     "python/rushlight/utils/flop_counter.py": "operators whose sizes PyTorch's table of formulas goes by",
     "python/rushlight/export/_text.py": "functions of the module operator",
+    "python/rushlight/onnx/_opset_functions.py": "nodes of ONNX by the names that symbolic_opset9 gives their functions",
     "python/rushlight/fx/_codegen.py": "how operators of Python are written",
     "python/rushlight/nn/init.py": "calculate_gain's names of nonlinearities",
     "python/src/py_number.cpp": "Python's comparisons",
