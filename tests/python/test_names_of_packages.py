@@ -242,6 +242,7 @@ def test_segments_that_do_not_fit():
         ).to_dense(),
         lambda t: (t.native_dropout(t.ones(5), 0.5, True), t.native_dropout(t.ones(2), 0.5, False)),
         lambda t: (t.range(1, 4, dtype=t.int64), t.range(1, 2, 0.25), t.range(3, 1, -1)),
+        lambda t: (t.range(0.5, 4, dtype=t.int64), t.range(0.5, 4.5, dtype=t.int32), t.range(0.5, 4)),
         lambda t: (t.vander(t.tensor([1, 2, 3])), t.vander(t.tensor([1.0, 2]), 3, True), t.vander(t.ones(2), 0).shape),
         lambda t: (t.get_autocast_gpu_dtype(), t.autocast_increment_nesting(), t.autocast_decrement_nesting()),
         lambda t: (t.is_distributed(t.ones(1)), t.is_vulkan_available(), t.cudnn_is_acceptable(t.ones(1))),

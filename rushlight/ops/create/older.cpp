@@ -15,20 +15,23 @@ namespace rushlight {
 namespace {
 
 // The numbers from start to end, end included if a step reaches it; floats unless the dtype says otherwise.
-Tensor range_op(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype,
+Tensor range_op(const Scalar& given_start, const Scalar& given_end, const Scalar& given_step, std::optional<DType> dtype,
                 std::optional<Layout> layout, std::optional<Device> device, std::optional<bool> pin) {
   show_warning(
       "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
       "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).");
+  bool whole = dtype && is_integral(*dtype, false);  // then fractions go before anything is counted
+  Scalar start = whole ? given_start.to_int() : given_start, end = whole ? given_end.to_int() : given_end,
+         step = whole ? given_step.to_int() : given_step;
   double a = start.to<double>(), b = end.to<double>(), s = step.to<double>();
   RL_CHECK(RuntimeError, s != 0, "range: step must be nonzero");
   RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "range: unsupported range: ", a, " -> ", b);
   RL_CHECK(RuntimeError, s > 0 ? b >= a : b <= a, "range: upper bound and lower bound inconsistent with step sign: ", a,
            " -> ", b, " by ", s);
   double count = std::floor((b - a) / s) + 1;
-  if (dtype == DType::Int64 && count < 0x1p53) {  // arange cuts fractions off before it counts
-    int64_t end = CheckedInt(step.to_int()) * int64_t(count) + start.to_int();
-    return arange(Scalar(start.to_int()), Scalar(end), step, dtype, layout, device, pin);
+  if (dtype == DType::Int64 && count < 0x1p53) {  // beyond 2^53 half a step is lost
+    int64_t past = CheckedInt(step.to_int()) * int64_t(count) + start.to_int();
+    return arange(start, Scalar(past), step, dtype, layout, device, pin);
   }
   return arange(start, Scalar(a + s * (count - 0.5)), step, dtype.value_or(default_dtype()), layout, device, pin);
 }

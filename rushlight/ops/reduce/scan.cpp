@@ -28,6 +28,7 @@
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/complex_math.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/lanes.h"
@@ -233,11 +234,7 @@ TensorSpec logcumsumexp_meta(const Tensor& self, int64_t dim) {
 template <class C>
 C log_add(C a, C b) {
   if constexpr (math::is_complex_type<C>) {
-    if (std::isnan(a.real()) || std::isnan(b.real())) return a + b;
-    C low = a.real() < b.real() ? a : b, high = a.real() < b.real() ? b : a;
-    if (std::isinf(high.real()) && low.real() == high.real())
-      return high.real() < 0 ? high : C(std::log(std::exp(low) + std::exp(high)));
-    return high + std::log(C(1) + std::exp(low - high));
+    return math::logaddexp(a, b);
   } else {
     if (a != a || b != b) return a + b;
     C low = std::min(a, b), high = std::max(a, b);
@@ -253,6 +250,7 @@ void logcumsumexp_cpu(const Tensor& self, int64_t dim, const Tensor& out) {
     for_each_lane<2>(self.sizes(), dim, {&out, &self}, lane_grain(n), [&](std::array<char*, 2> p) {
       const T* x = reinterpret_cast<const T*>(p[1]);
       C acc = C(x[0]);
+      if constexpr (math::is_complex_type<C>) acc = log_add(C(-std::numeric_limits<math::real_t<C>>::infinity()), acc);
       reinterpret_cast<T*>(p[0])[0] = T(acc);
       for (int64_t i = 1; i < n; i++) {
         acc = log_add(acc, C(x[i * from]));

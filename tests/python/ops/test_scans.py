@@ -61,7 +61,16 @@ op(
     [case(f32(3, 4), 1), case(i64(20, low=0, high=4), 0), case(given([1.0, float("nan"), 2.0]), 0, grad=False)],
 )
 op("cummin", [case(f32(3, 4), 0), case(i64(20, low=0, high=4), 0)])
-op("logcumsumexp", [case(f32(3, 4), 1), case(full(3, 1e4), 0)])
+op(
+    "logcumsumexp",
+    [
+        case(f32(3, 4), 1),
+        case(full(3, 1e4), 0),
+        case(given([complex("nan+1j"), 2.0, 3.0]), 0, grad=False),
+        case(given([complex("-inf+1j"), complex("-inf+2j"), 3.0]), 0, grad=False),
+        case(given([1 + 2j, complex("inf+1j"), 3.0]), 0, grad=False),
+    ],
+)
 op(
     "diff",
     [
