@@ -234,10 +234,10 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     if tensor_contents is not None:
         text = tensor_contents
     if t.requires_grad:
-        node = getattr(t, "grad_fn", None)
-        suffixes.append(
-            f"grad_fn=<{getattr(node, 'name', lambda: type(node).__name__)()}>"
-            if node is not None
-            else "requires_grad=True"
-        )
+        try:
+            node = getattr(t, "grad_fn", None)
+            name = getattr(node, "name", lambda: type(node).__name__)()
+        except RuntimeError:  # a view without gradient of what was written to
+            node, name = t, "Invalid"
+        suffixes.append(f"grad_fn=<{name}>" if node is not None else "requires_grad=True")
     return _with_suffixes(prefix + text, suffixes, indent, sparse and t.is_sparse)

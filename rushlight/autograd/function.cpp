@@ -4,6 +4,7 @@
 
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/op_node.h"
+#include "rushlight/autograd/view_nodes.h"
 #include "rushlight/fn/zeros.h"
 
 namespace rushlight {
@@ -47,7 +48,19 @@ Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t 
     RL_CHECK(AutogradError, is_input,
              "Some elements marked as dirty during the forward method were not inputs of the function.");
     check_in_place(output);
+    if (output.is_view()) {
+      RL_CHECK(
+          AutogradError, num_inputs() == 1,
+          "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return "
+          "more than one Tensor. Hint: clone() the input first, or do the rest in a second Function.");
+      RL_CHECK(
+          AutogradError, place_of(output, inputs) == 0, name(),
+          ": an input that is a view of another tensor and is modified in place has to be the first tensor among the "
+          "arguments. Hint: clone() it first, or make it the first argument.");
+    }
     rebase_history(output, Ref<Node>(this));
+    // Forward moved the memory's version on, so the view may have looked for its history already.
+    if (output.is_view()) set_history(output, make_ref<AsStridedNode>(Tensor(output.impl()->base()), output), 0);
     return output;
   }
   Tensor t = is_input || output.impl()->requires_grad() || output.impl()->autograd ? detached_alias(output) : output;

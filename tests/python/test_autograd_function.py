@@ -255,3 +255,100 @@ def test_gradcheck(T):
     assert not check.gradcheck(Wrong.apply, (x,), raise_exception=False)
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         check.gradcheck(Wrong.apply, (x,))
+
+
+@BOTH
+def test_a_function_that_says_it_works_in_place(T):
+    class Binarize(T.autograd.function.InplaceFunction):
+        @staticmethod
+        def forward(ctx, x, inplace=False):
+            if inplace:
+                ctx.mark_dirty(x)
+            return x.sign_() if inplace else x.sign()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2, None
+
+    x = T.tensor([-1.5, 2.0], requires_grad=True)
+    for inplace in (False, True):
+        Binarize.apply(x * 3, inplace).sum().backward()
+    assert x.grad.tolist() == [12, 12]
+    assert T.autograd.function.InplaceFunction(True).inplace
+
+
+class _Adders:
+    """Functions that write to an input: one result, and two."""
+
+    def __init__(self, T):
+        class Adder(T.autograd.Function):
+            @staticmethod
+            def forward(ctx, a, b):
+                ctx.mark_dirty(a.add_(b))
+                return a
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 3, g * 5
+
+        class Two(Adder):
+            @staticmethod
+            def forward(ctx, a, b):
+                ctx.mark_dirty(a.add_(b))
+                return a, a + b
+
+        self.one, self.two = Adder, Two
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "view", [lambda x: x.view_as(x), lambda x: x[:], lambda x: x[1:]], ids=["whole", "slice", "part"]
+)
+def test_a_function_that_writes_to_a_view(T, view):
+    a, b = T.ones(3, requires_grad=True), T.ones(3, requires_grad=True)
+    base = a * 1
+    c = _Adders(T).one.apply(view(base), view(b))
+    (c.sum() + (base * base).sum()).backward()
+    whole = view(T.ones(3)).numel() == 3
+    assert a.grad.tolist() == [15] * 3 if whole else [2, 15, 15]
+    assert b.grad.tolist() == [25] * 3 if whole else [0, 25, 25]
+
+
+@BOTH
+def test_a_function_that_writes_to_a_view_has_one_result(T):
+    a, b = T.ones(3, requires_grad=True), T.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="your Function cannot return more than one Tensor"):
+        _Adders(T).two.apply((a * 1)[:], b)
+
+
+def test_a_function_that_writes_to_a_view_takes_it_first():
+    class Second(rushlight.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.mark_dirty(b.add_(a))
+            return b
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
+    a, b = rushlight.ones(3, requires_grad=True), rushlight.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="make it the first argument"):
+        Second.apply(a, (b * 1)[:])
+    Second.apply(a, b * 1).sum().backward()
+    assert a.grad.tolist() == b.grad.tolist() == [1, 1, 1]
+
+
+@BOTH
+def test_a_view_that_lost_its_gradient_prints(T):
+    a = T.ones(1, requires_grad=True)
+    with T.no_grad():
+        b = a[:]
+        b *= 2
+    assert repr(b) == "tensor([2.], grad_fn=<Invalid>)"
+
+
+@BOTH
+def test_anomaly_detection_says_that_it_is_on(T):
+    with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
+        T.autograd.detect_anomaly()

@@ -1,6 +1,7 @@
 """What PyTorch has and rushlight lacks raises one kind of error, which says so."""
 
 import importlib
+import operator
 import pickle
 import subprocess
 import sys
@@ -74,6 +75,13 @@ def test_modules_that_make_no_sense_here_answer():
         with kind.device(None):
             pass
     assert not isinstance(torch.ones(1), torch.cuda.FloatTensor)
+    assert not isinstance(torch.ones(1).storage(), torch.cuda.FloatStorage)
+    assert not isinstance(torch.ones(1), (torch.cuda.MemPool, torch.cuda.ExternalStream))
+    assert torch.cuda.memory_stats_as_nested_dict() == torch.cuda.memory.host_memory_stats() == {}
+    assert issubclass(torch.cuda.CudaError, RuntimeError)
+    for name in ("memory_summary", "memory_snapshot", "utilization", "set_sync_debug_mode", "graphs.graph_pool_handle"):
+        with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+            operator.attrgetter(name)(torch.cuda)()
     with pytest.raises(TypeError, match="torch.cuda.FloatTensor not available"):
         torch.cuda.FloatTensor(2)
     with pytest.raises(ValueError, match="init_process_group"):

@@ -501,6 +501,50 @@ def test_backward_hook_without_gradient_for_the_inputs():
         assert seen == [((None,), [[1.0]])]
 
 
+@pytest.mark.parametrize("fw", FRAMEWORKS, ids=["rushlight", "torch"])
+def test_a_backward_hook_leaves_inputs_without_gradient_as_they_are(fw):
+    class Net(fw.nn.Module):
+        def forward(self, *args):
+            self.seen = [a.requires_grad for a in args]
+            return sum(a.sum() for a in args)
+
+    net, x = Net(), fw.ones(2, requires_grad=True)
+    net.register_full_backward_hook(lambda *_: None)
+    net(x, x.detach(), x).backward()
+    assert net.seen == [True, False, True] and x.grad.tolist() == [2, 2]
+
+
+def test_hooks_on_the_last_operation_warn_of_what_they_miss():
+    forwards = [
+        lambda a, b: (a.clone(), b.clone()),
+        lambda a, b: a * 2 * b,
+        lambda a, b: [a.clone(), b.clone()],
+        lambda a, b: a * b,
+    ]
+
+    def texts(fw):
+        x = fw.ones(2, requires_grad=True)
+        for forward in forwards:
+            for args in ((x, x.exp()), ([x], x)):
+                net = fw.nn.Module()
+                net.forward = (lambda f: lambda a, b: f(a[0] if isinstance(a, list) else a, b))(forward)
+                net.register_backward_hook(lambda *_: None)
+                with warnings.catch_warnings(record=True) as found:
+                    warnings.simplefilter("always")
+                    net(*args)
+                yield [(w.category, str(w.message)) for w in found]
+
+    assert list(texts(rl)) == list(texts(torch))
+
+
+def test_loading_a_state_leaves_no_cycle():
+    model = rl.nn.LSTM(4, 4)
+    state = copy.deepcopy(model).state_dict()
+    gc.collect()
+    model.load_state_dict(state)
+    assert gc.collect() == 0
+
+
 def test_both_kinds_of_backward_hooks_are_refused():
     def error(fw):
         m = fw.nn.Linear(1, 1)

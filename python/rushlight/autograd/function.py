@@ -8,7 +8,7 @@ from typing import Any
 from .. import _C
 from .._C import _FunctionContext
 
-__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "InplaceFunction", "NestedIOFunction", "once_differentiable"]
 
 
 # Inside of a forward-mode level: calls a function by its jvp. Set by forward_ad.
@@ -154,6 +154,14 @@ class _DelayedError(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         raise RuntimeError(ctx.message)
+
+
+class InplaceFunction(Function):
+    """A base class of older code: ``forward`` and ``backward`` are static methods, as of any Function."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 class NestedIOFunction(Function):

@@ -117,14 +117,20 @@ def _lazy_call(callable: Any, **_: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("amp", "nvtx", "random", "streams"):
-        import importlib
+    import importlib
 
+    if name in ("amp", "graphs", "memory", "nvtx", "random", "streams"):
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _legacy.__all__:  # torch.cuda.FloatTensor: a name that programs test with isinstance
+    # torch.cuda.FloatTensor, FloatStorage: names that programs test with isinstance
+    if name in _legacy.__all__ or (name.endswith("Storage") and name[:-7] + "Tensor" in _legacy.__all__):
         made = type(name, (), {"__module__": __name__, "__new__": _no_tensor, "__doc__": f"A {name} on a CUDA device."})
         globals()[name] = made
         return made
+    for module in ("_of_a_device", "memory"):
+        found = importlib.import_module(f"{__name__}.{module}")
+        if name in (found.names if module == "_of_a_device" else found.__all__):
+            globals()[name] = value = getattr(found, name)
+            return value
     import sys
 
     raise _missing_name(sys.modules[__name__], name)

@@ -65,8 +65,9 @@ def _point_function() -> Any:
             @staticmethod
             def forward(ctx: Any, on_grads: Any, *tensors: Any) -> Any:
                 ctx.on_grads = on_grads
-                ctx.mark_non_differentiable(*[t for t in tensors if not t.requires_grad])
-                return tuple(t.view_as(t) for t in tensors)
+                passed = tuple(t.view_as(t) for t in tensors)
+                ctx.mark_non_differentiable(*[p for p, t in zip(passed, tensors, strict=True) if not t.requires_grad])
+                return passed
 
             @staticmethod
             def backward(ctx: Any, *grads: Any) -> Any:

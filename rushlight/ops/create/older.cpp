@@ -15,8 +15,9 @@ namespace rushlight {
 namespace {
 
 // The numbers from start to end, end included if a step reaches it; floats unless the dtype says otherwise.
-Tensor range_op(const Scalar& given_start, const Scalar& given_end, const Scalar& given_step, std::optional<DType> dtype,
-                std::optional<Layout> layout, std::optional<Device> device, std::optional<bool> pin) {
+Tensor range_op(const Scalar& given_start, const Scalar& given_end, const Scalar& given_step,
+                std::optional<DType> dtype, std::optional<Layout> layout, std::optional<Device> device,
+                std::optional<bool> pin) {
   show_warning(
       "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
       "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).");

@@ -42,6 +42,29 @@ def _key_hint(missing: list[str], unexpected: list[str]) -> str:
     return "pass strict=False to load what matches; otherwise the model was built in another way than the one that was saved"
 
 
+def _load_into(
+    module: Any, part: Any, prefix: str, metadata: Any, assign: bool, report: tuple[list[str], list[str], list[str]]
+) -> None:
+    """Loads a module and those below it; ``report``: the keys that are missing, those not expected, and texts of errors."""
+    local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
+    if assign:
+        local_metadata["assign_to_params_buffers"] = assign
+    module._load_from_state_dict(part, prefix, local_metadata, True, *report)
+    for name, child in module._modules.items():
+        if child is not None:
+            below = prefix + name + "."
+            inside = {k: v for k, v in part.items() if k.startswith(below)}
+            _load_into(child, inside, below, metadata, assign, report)
+    incompatible = _IncompatibleKeys(*report[:2])
+    for hook in module._load_state_dict_post_hooks.values():
+        if hook(module, incompatible) is not None:
+            raise AssertionError(
+                "Hooks registered with ``register_load_state_dict_post_hook`` are not "
+                "expected to return new values, if incompatible_keys need to be modified, "
+                "it should be done inplace."
+            )
+
+
 class StateDict:
     """The part of Module that saves and loads state dicts."""
 
@@ -285,25 +308,7 @@ class StateDict:
         if metadata is not None:
             state._metadata = metadata
 
-        def load(module: Any, part: Any, prefix: str) -> None:
-            local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
-            if assign:
-                local_metadata["assign_to_params_buffers"] = assign
-            module._load_from_state_dict(part, prefix, local_metadata, True, missing_keys, unexpected_keys, error_msgs)
-            for name, child in module._modules.items():
-                if child is not None:
-                    child_prefix = prefix + name + "."
-                    load(child, {k: v for k, v in part.items() if k.startswith(child_prefix)}, child_prefix)
-            incompatible = _IncompatibleKeys(missing_keys, unexpected_keys)
-            for hook in module._load_state_dict_post_hooks.values():
-                if hook(module, incompatible) is not None:
-                    raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not "
-                        "expected to return new values, if incompatible_keys need to be modified, "
-                        "it should be done inplace."
-                    )
-
-        load(self, state, "")
+        _load_into(self, state, "", metadata, assign, (missing_keys, unexpected_keys, error_msgs))
         if strict:
             for kind, keys in (("Unexpected", unexpected_keys), ("Missing", missing_keys)):
                 if keys:
