@@ -467,3 +467,12 @@ def test_second_derivatives_of_what_writes_to_a_view(name, hooked):
     with rushlight.autograd.graph.saved_tensors_hooks(*[lambda t: t] * 2) if hooked else rushlight.enable_grad():
         assert rushlight.autograd.gradcheck(program, [v])
         assert rushlight.autograd.gradgradcheck(program, [v])
+
+
+@BOTH
+def test_zeros_for_what_was_not_used_may_be_differentiated_again(T):
+    x, a = T.tensor(0.5, requires_grad=True), T.tensor(1.0, requires_grad=True)
+    (first,) = T.autograd.grad(x * a, x, create_graph=True)
+    second = T.autograd.grad(first, x, create_graph=True, materialize_grads=True)
+    third = T.autograd.grad(second, x, materialize_grads=True)
+    assert second[0].item() == third[0].item() == 0

@@ -352,3 +352,29 @@ def test_a_view_that_lost_its_gradient_prints(T):
 def test_anomaly_detection_says_that_it_is_on(T):
     with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
         T.autograd.detect_anomaly()
+
+
+@BOTH
+def test_setup_context_sees_defaults(T):
+    class Power(T.autograd.Function):
+        @staticmethod
+        def forward(x, n=3):
+            return x**n
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, ctx.n = inputs
+            ctx.save_for_backward(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.n * ctx.saved_tensors[0] ** (ctx.n - 1), None
+
+    for call, wanted in (
+        (lambda x: Power.apply(x), 12),
+        (lambda x: Power.apply(x, 2), 4),
+        (lambda x: Power.apply(x, n=4), 32),
+    ):
+        x = T.tensor(2.0, requires_grad=True)
+        call(x).backward()
+        assert x.grad.item() == wanted

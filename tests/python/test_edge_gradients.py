@@ -258,3 +258,14 @@ def test_as_strided_before_and_behind_a_view_has_a_second_gradient(offset):
         (h,) = module.autograd.grad((g**2).sum(), x)
         results.append(g.tolist() + h.tolist())
     assert results[0] == pytest.approx(results[1])
+
+
+@pytest.mark.parametrize("base", [-2.0, [-2.0, 3.0], [-2, 3]])
+def test_negative_numbers_to_complex_powers(base):
+    results = []
+    for module in (torch, rl):
+        exponent = module.tensor([0.5 + 1j, 2 - 0.3j], dtype=module.complex128, requires_grad=True)
+        power = (module.tensor(base) if isinstance(base, list) else base) ** exponent
+        (g,) = module.autograd.grad(power.abs().sum(), exponent)
+        results.append(g.tolist())
+    assert results[0] == pytest.approx(results[1], rel=1e-6)

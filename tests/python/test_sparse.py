@@ -788,3 +788,25 @@ def test_sparse_adam_says_which_parameters_it_cannot_take():
         lambda t: [t.ones(2).to_sparse()],
     ):
         assert refused(rl, groups(rl)) == refused(torch, groups(torch))
+
+
+@pytest.mark.parametrize("to", ["coo", "csr", "csc"])
+@pytest.mark.parametrize("of", ["coo", "csr", "csc"])
+def test_gradients_between_layouts(of, to):
+    def convert(x, layout):
+        return getattr(x, {"coo": "to_sparse"}.get(layout, f"to_sparse_{layout}"))()
+
+    def gradient(fw):
+        a = fw.tensor([[0.0, 1, 2], [3, 0, 4]])
+        x = convert(a, of).detach().requires_grad_()
+        g = convert(a * 10, to)
+        return fw.autograd.grad(convert(x, to), x, g)[0].to_dense().tolist()
+
+    assert gradient(rl) == gradient(torch)
+
+
+def test_compressed_columns_as_coordinates():
+    a = rl.tensor([[0.0, 1, 2], [3, 0, 4]])
+    c = a.to_sparse_csc().to_sparse()
+    assert c.indices().tolist() == [[0, 0, 1, 1], [1, 2, 0, 2]] and c.values().tolist() == [1, 2, 3, 4]
+    assert a.to_sparse_csc().sparse_mask(a.to_sparse()).to_dense().tolist() == a.tolist()

@@ -136,7 +136,9 @@ def grad(
                 "materialize_grads cannot be used when the given input is a GradientEdge that the outputs do not depend on: "
                 "nothing is known of its tensor"
             )
-        result = tuple(i.new_zeros(i.shape) if g is None else g for g, i in zip(result, inputs, strict=True))
+        result = tuple(
+            i.new_zeros(i.shape, requires_grad=True) if g is None else g for g, i in zip(result, inputs, strict=True)
+        )
     return result
 
 

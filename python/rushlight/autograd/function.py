@@ -85,13 +85,15 @@ class Function(metaclass=FunctionMeta):
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        separate = cls._has_setup_context
+        # setup_context sees the defaults too.
+        if kwargs or (separate and len(args) < getattr(getattr(cls.forward, "__code__", None), "co_argcount", 0)):
             import inspect
 
-            args = (
-                inspect.signature(cls.forward).bind(*(() if cls._has_setup_context else (None,)), *args, **kwargs).args
-            )
-            args = args if cls._has_setup_context else args[1:]
+            bound = inspect.signature(cls.forward).bind(*(() if separate else (None,)), *args, **kwargs)
+            if separate:
+                bound.apply_defaults()
+            args = bound.args if separate else bound.args[1:]
         if call_with_tangents is not None and cls.jvp is not Function.jvp:
             return call_with_tangents(cls, args)
         return _C._apply_function(cls, *args)

@@ -161,6 +161,9 @@ Tensor hinge_embedding(const Tensor& x, const Tensor& y, double margin, int64_t 
 Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& y, double margin, int64_t reduction) {
   RL_CHECK(ShapeError, y.dim() <= 1, "0D or 1D target tensor expected, multi-target not supported");
   int64_t last = y.dim();
+  RL_CHECK(RuntimeError, a.dim() == last + 1 && b.dim() == last + 1, last, "D target tensor expects ", last + 1,
+           "D input tensors, but found inputs with sizes ", a.sizes(), " and ", b.sizes(),
+           ". Hint: inputs are (batch, features) beside a target of (batch), or (features) beside a single number");
   IntArrayRef over(last);
   constexpr double kEpsilon = 1e-12;
   Tensor cosine = sum(a * b, over) / sqrt((sum(a * a, over) + kEpsilon) * (sum(b * b, over) + kEpsilon));

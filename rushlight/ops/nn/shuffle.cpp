@@ -75,7 +75,7 @@ Tensor channel_shuffle_op(const Tensor& self, int64_t groups) {
   int64_t c = self.sizes()[1];
   RL_CHECK(RuntimeError, c % groups == 0, "Number of channels must be divisible by groups. Got ", c, " channels and ",
            groups, " groups.");
-  Tensor split = reshape(self, Dims{self.sizes()[0], groups, c / groups, -1});
+  Tensor split = reshape(self, Dims{self.sizes()[0], groups, c / groups, product(IntArrayRef(self.sizes()).slice(2))});
   return reshape(transpose(split, 1, 2), self.sizes());
 }
 

@@ -72,6 +72,8 @@ Grads pow_grad(const Saved& s, const Tensor& g) {
     // 0 to the power of y >= 0 does not change with y.
     Tensor flat = is_complex(x.dtype()) || is_complex(y.dtype()) ? x == 0.0 : logical_and(x == 0.0, y >= 0.0);
     Tensor base = x.dtype() == DType::Int64 && x.dim() == 0 ? to(x, DType::Float64) : x;
+    // A negative number has a logarithm among the complex ones.
+    if (is_complex(y.dtype()) && !is_complex(base.dtype())) base = to(base, s["result"].dtype());
     out[1] = g * masked_fill(conj(s["result"] * log(where(flat, 1.0, base))), flat, 0.0);
   }
   return out;

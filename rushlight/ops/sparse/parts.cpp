@@ -289,7 +289,12 @@ Tensor make_coo(const Tensor& indices, const Tensor& values, IntArrayRef sizes, 
 }
 
 Coo coo_of(const Tensor& t, bool coalesced) {
-  if (layout_seen(t) != Layout::Sparse) return {_indices(t), values(t), t.sizes(), true};
+  Layout layout = layout_seen(t);
+  if (layout == Layout::SparseCsr) return {_indices(t), values(t), t.sizes(), true};
+  if (layout == Layout::SparseCsc) {  // whose order is by columns
+    if (!coalesced) return {_indices(t), values(t), t.sizes(), false};
+    return coo_of(make_coo(_indices(t), values(t), t.sizes(), false), true);
+  }
   Tensor c = coalesced || t.requires_grad() ? coalesce(t) : t;
   bool ready = is_coalesced(c);
   return {_indices(c), ready ? values(c) : _values(c), t.sizes(), ready};

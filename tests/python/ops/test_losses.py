@@ -76,7 +76,13 @@ op(
 op("nn.functional.poisson_nll_loss", [case(f32(5, 4), q, full=True), case(p, q, log_input=False)])
 op("nn.functional.margin_ranking_loss", [case(f32(5), f32(5), signs, margin=0.3)])
 op("nn.functional.hinge_embedding_loss", [case(f32(5), signs, margin=0.5, grad=False)])
-op("nn.functional.cosine_embedding_loss", [case(f32(5, 4), f32(5, 4), signs, margin=0.1, grad=False)])
+op(
+    "nn.functional.cosine_embedding_loss",
+    [
+        case(f32(5, 4), f32(5, 4), signs, margin=0.1, grad=False),
+        raises(RuntimeError, f32(5), f32(5), signs, match="1D target tensor expects 2D input tensors"),
+    ],
+)
 op("nn.functional.triplet_margin_loss", [case(f32(5, 4), f32(5, 4), f32(5, 4), swap=True, grad=1)])
 op("nn.functional.pairwise_distance", [case(f32(5, 4), f32(5, 4), grad=1), case(f32(4), f32(4), keepdim=True, grad=1)])
 op(

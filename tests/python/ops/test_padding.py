@@ -26,7 +26,7 @@ op(
     [case(f32(2, 8, 3, 2), 2), raises(RuntimeError, f32(1, 3, 2, 2), 2, match="divisible")],
 )
 op("nn.functional.pixel_unshuffle", [case(f32(2, 3, 4, 6), 2)])
-op("nn.functional.channel_shuffle", [case(f32(2, 6, 3), 3)])
+op("nn.functional.channel_shuffle", [case(f32(2, 6, 3), 3), case(f32(0, 6, 3), 3, grad=False)])
 op(
     "nn.functional.glu",
     [case(f32(3, 4)), case(f32(4, 3), dim=0), raises(RuntimeError, f32(3, 3), match="Halving dimension")],

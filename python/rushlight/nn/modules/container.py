@@ -297,7 +297,7 @@ def _describe_members(members: Iterable[tuple[Any, Any]], name_of: Any) -> str:
     for key, value in members:
         if isinstance(value, Tensor):
             size = "x".join(str(n) for n in value.size())
-            device = f" ({value.device})" if value.device.type != "cpu" else ""
+            device = f" (GPU {value.get_device()})" if value.is_cuda else ""
             kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
             lines.append(f"  ({key}): {kind} containing: [{name_of(value)} of size {size}{device}]")
         else:
