@@ -62,3 +62,12 @@ def test_an_error_leaves_no_profiler_behind():
     with profile():
         with pytest.raises(RuntimeError, match="already"), profile():
             pass
+
+
+def test_the_older_profile_prints_as_a_table():
+    with torch.autograd.profiler.profile(record_shapes=True) as prof:
+        torch.ones(3) * 2
+    assert "aten::mul" in prof.table(sort_by="cpu_time_total", row_limit=5)
+    assert str(prof) == repr(prof) == prof.table()
+    assert prof.total_average().count == len(prof.function_events)
+    assert prof.self_cpu_time_total > 0

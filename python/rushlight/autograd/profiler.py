@@ -38,3 +38,19 @@ class profile(_profiler.profile):  # noqa: N801
 
     def _recorded(self) -> bool:
         return self.enabled
+
+    def table(self, sort_by: str | None = None, row_limit: int = 100, **options: Any) -> str:
+        """The events as a table, as EventList.table has it."""
+        return self.events().table(sort_by, row_limit, **options)
+
+    def total_average(self) -> Any:
+        """All events in one row."""
+        return self.events().total_average()
+
+    @property
+    def self_cpu_time_total(self) -> float:
+        """Microseconds of all events, each without those inside."""
+        return sum(event.self_cpu_time_total for event in self.events())
+
+    def __repr__(self) -> str:
+        return str(self.events())
