@@ -338,3 +338,20 @@ def test_graphs_name_the_operators_that_pytorch_records():
     theirs = torch.jit.trace(lambda x, y: f(torch, x, y), (torch.ones(2, 3), torch.ones(2)))
     recorded = [k for k in kinds(ours.graph) if k != "prim::Constant"]
     assert recorded == [k for k in kinds(theirs.graph) if k != "prim::Constant"]
+
+
+def test_a_write_under_no_grad_keeps_what_was_before():
+    def f(x):
+        y = x.clone()
+        with rl.no_grad():
+            y.clamp_(min=0.5)
+        return (y * y).sum()
+
+    x = rl.tensor([0.25, 2.0], requires_grad=True)
+    loss = rl.nn.GaussianNLLLoss()
+    mean, target = rl.zeros(2), rl.ones(2)
+    for function, args in ((rl.jit.script(f), (x,)), (rl.jit.trace(loss, (mean, target, x)), (mean, target, x))):
+        eager = loss if len(args) == 3 else f
+        (wanted,) = rl.autograd.grad(eager(*args), [x])
+        (got,) = rl.autograd.grad(function(*args), [x])
+        assert rl.allclose(got, wanted)

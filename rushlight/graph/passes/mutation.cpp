@@ -34,6 +34,13 @@ bool is_own(const Value* v, const Node& writer) {
   });
 }
 
+// A write under no_grad() leaves the history of what is written to as it is; a new value would have none.
+bool mode_changes_between(const Node* from, const Node* to) {
+  while ((from = from->next()) != to)
+    if (sets_mode(*from)) return true;
+  return false;
+}
+
 // Floats that a convolution made, and what keeps their dtype made of them.
 bool is_float(const Value* v) {
   const Node& n = *v->node();
@@ -75,6 +82,7 @@ bool replace(Graph& graph, Node* n) {
   if (!writes_own(*n)) return false;
   Value* self = n->input(0);
   const OpDef& def = n->op->def();
+  if (mode_changes_between(self->node(), n)) return false;
   if (!gives_the_same(*n)) return hand_on(self, n, n->output());
   std::string kind = n->kind().substr(0, n->kind().size() - 1), name = n->op->name();
   const Op* function = nullptr;
