@@ -163,6 +163,16 @@ PyObject* finish_class(PyObject*, PyObject* o) {
     Py_RETURN_NONE;
   });
 }
+// _compile_methods(type): what is wrong with them is raised.
+PyObject* compile_methods(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    auto type = graph::as_class_shared(*type_in(o));
+    GilRelease release(true);
+    for (const auto& f : type->methods)
+      if (f->compile) f->made();
+    Py_RETURN_NONE;
+  });
+}
 // _make_enum(name, class, [(member, value)]) -> type
 PyObject* make_enum_type(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -300,6 +310,7 @@ PyMethodDef methods[] = {
      "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
     {"_make_class", make_class, METH_VARARGS, "_make_class(name, class, methods, functions, compile) -> type"},
     {"_finish_class", finish_class, METH_O, "_finish_class(type): compiles __init__, which makes its attributes"},
+    {"_compile_methods", compile_methods, METH_O, "_compile_methods(type): compiles all, which else happens at a call"},
     {"_make_enum", make_enum_type, METH_VARARGS, "_make_enum(name, class, members) -> type"},
     {"_make_interface", make_interface, METH_VARARGS, "_make_interface(name, is_module, methods, compile) -> type"},
     {"_compile_unit", compile_unit, METH_VARARGS, "_compile_unit(source, file, line, names, compile) -> functions"},

@@ -124,7 +124,11 @@ bool TypeName::items(const Range&, Lowering&, std::vector<SugaredPtr>& out) {
 }
 
 SugaredPtr TypeName::call(const Range& range, Lowering& l, const std::vector<CallArg>& args) {
-  if (type->is(TK::Device)) return l.call_operator(range, "device", args);
+  if (type->is(TK::Device)) {
+    std::vector<CallArg> given = args;
+    if (given.size() == 1 && given[0].name == "type") given[0].name.clear();
+    return l.call_operator(range, "device", std::move(given));
+  }
   const graph::ClassType* c = graph::as_class(type);
   if (c) {
     if (c->is_enum || c->is_interface || c->is_module)
@@ -468,7 +472,7 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     return args[0].value->attribute(range, l, wanted);
   }
   // At once: a task that nobody can tell from one that ran before it was waited for.
-  if (name == "fork" || name == "_fork" || name == "_awaitable") {
+  if (name == "fork" || name == "_fork" || name == "_awaitable" || name == "awaitable") {
     if (args.empty()) fail(range, str(name, "() takes a function"));
     return args[0].value->call(range, l, {args.begin() + 1, args.end()});
   }
@@ -527,6 +531,8 @@ SugaredPtr builtin_name(const std::string& name) {
                           "annotate",
                           "unchecked_cast",
                           "uninitialized",
+                          "fork",
+                          "awaitable",
                           "_unwrap_optional"})
       all[n] = true;
     return all;

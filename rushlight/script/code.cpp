@@ -217,7 +217,10 @@ class Writer {
       std::string out;
       for (size_t i = 0; i + 1 < n->inputs().size(); i += 2)
         out += (i ? ", " : "") + use(n->input(i)) + ": " + use(n->input(i + 1));
-      return n->inputs().empty() ? "annotate(" + type_text_(n->output()->type()) + ", {})" : "{" + out + "}";
+      const TypePtr& type = n->output()->type();
+      bool plain = !n->inputs().empty();  // its items say of which type it is
+      for (size_t i = 0; i < n->inputs().size(); i++) plain &= n->input(i)->type()->equals(*type->contained()[i % 2]);
+      return plain ? "{" + out + "}" : "annotate(" + type_text_(type) + ", {" + out + "})";
     }
     if (k == "prim::TupleIndex") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
     if (k == "prim::GetAttr") {
@@ -229,6 +232,8 @@ class Writer {
     }
     if (k == "prim::unchecked_cast")
       return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
+    if (k == "prim::tolist")
+      return "annotate(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ".tolist())";
     if (k == "prim::Uninitialized") return "uninitialized(" + type_text_(n->output()->type()) + ")";
     if (k == "aten::_unwrap_optional")
       return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
@@ -256,8 +261,15 @@ class Writer {
     return "ops." + k.substr(0, colon) + "." + k.substr(colon + 2) + "(" + args_of(n) + ")";
   }
 
-  void assign(const std::vector<Value*>& to, const std::vector<Value*>& from) {
+  // `declares`: what may be of several types says so here.
+  void assign(const std::vector<Value*>& to, const std::vector<Value*>& from, bool declares = false) {
     if (to.empty()) return;
+    if (declares && std::any_of(to.begin(), to.end(), [](const Value* v) { return v->type()->is(TK::Union); })) {
+      for (size_t i = 0; i < to.size(); i++)
+        line(names_.at(to[i]) + (to[i]->type()->is(TK::Union) ? " : " + type_text_(to[i]->type()) : "") + " = " +
+             use(from[i]));
+      return;
+    }
     std::string left, right;
     for (size_t i = 0; i < to.size(); i++) {
       left += (i ? ", " : "") + names_.at(to[i]);
@@ -277,7 +289,7 @@ class Writer {
         depth_++;
         size_t before = out_.size();
         block(*n->blocks()[b]);
-        assign(n->outputs(), n->blocks()[b]->outputs());
+        assign(n->outputs(), n->blocks()[b]->outputs(), b == 0);
         if (out_.size() == before) line("pass");
         depth_--;
       }

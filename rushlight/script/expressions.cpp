@@ -96,6 +96,24 @@ static std::vector<TypePtr> containers_in(const TypePtr& t, TK kind) {
   return out;
 }
 
+// Makes a list or dict that a comprehension has just made, with what is put into it, one of a wider type: [None for ...] a
+// List[Optional[int]], [[] for ...] a List[List[int]]. False where its items are none.
+static bool retype(Value* v, const TypePtr& wanted) {
+  const graph::Node& made = *v->node();
+  const bool list = made.is("prim::ListConstruct") && wanted->is(TK::List);
+  const bool dict = made.is("prim::DictConstruct") && wanted->is(TK::Dict);
+  if (!(list || dict) || !v->name().empty()) return v->type()->is_subtype_of(*wanted);
+  const std::vector<TypePtr>& types = wanted->contained();
+  for (size_t i = 0; i < made.inputs().size(); i++)
+    if (!retype(made.input(i), types[i % types.size()])) return false;
+  for (const graph::Use& u : v->uses())
+    for (size_t i = 1;
+         u.index == 0 && (u.user->is("aten::append") || u.user->is("aten::_set_item")) && i <= types.size(); i++)
+      if (!retype(u.user->input(i), types[i - 1])) return false;
+  v->set_type(wanted);
+  return true;
+}
+
 SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
   const bool list = e->kind == EK::List || e->kind == EK::ListComp,
              dict = e->kind == EK::Dict || e->kind == EK::DictComp;
@@ -106,6 +124,9 @@ SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
     for (size_t i = 0; i < e->items.size(); i++) parts.push_back(expr_as(e->items[i], wanted->contained()[i]));
     return std::make_shared<TupleOf>(std::move(parts));
   }
+  if (e->kind == EK::Call && e->items.size() == 1 && e->items[0]->kind == EK::Attribute &&
+      e->items[0]->text == "tolist")
+    return to_list(e, wanted);
   if (!list && !dict) return expr(e);
   const bool takes = !containers_in(wanted, list ? TK::List : TK::Dict).empty() || wanted->is(TK::Class);
   // A list display may be a tuple or the parts of one, and an empty one says nothing.
@@ -115,7 +136,29 @@ SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
       fail(e->range, str("Expected an Union type annotation with an inner ", kind, " type, but got ", wanted));
     fail(e->range, str("Expected an annotation of type ", kind, " but got ", wanted));
   }
-  return e->kind == EK::List || e->kind == EK::Dict ? display(e, wanted) : expr(e);
+  if (e->kind == EK::List || e->kind == EK::Dict) return display(e, wanted);
+  SugaredPtr made = expr(e);
+  if (auto all = containers_in(wanted, list ? TK::List : TK::Dict); all.size() == 1)
+    retype(made->as_value(e->range, *this), all[0]);
+  return made;
+}
+
+// x.tolist(): what is wanted says how deep the lists are, and what is in them.
+SugaredPtr Lowering::to_list(const ExprPtr& e, const TypePtr& wanted) {
+  SugaredPtr base = expr(e->items[0]->items[0]);
+  auto* tensor = dynamic_cast<SimpleValue*>(base.get());
+  if (!tensor || !tensor->value->type()->is(TK::Tensor))
+    return base->attribute(e->items[0]->range, *this, "tolist")->call(e->range, *this, {});
+  int64_t deep = 0, kind = 0;
+  TypePtr item = wanted;
+  for (; item->is(TK::List); item = item->element()) deep++;
+  for (TK k : {TK::Int, TK::Float, TK::Bool, TK::Complex}) {
+    if (item->is(k))
+      return graph_value(emit_typed(e->range, "prim::tolist",
+                                    {tensor->value, constant(e->range, deep), constant(e->range, kind)}, wanted));
+    kind++;
+  }
+  fail(e->range, str(wanted, " is not one of the supported element types for tolist(): int, float, complex, bool"));
 }
 
 SugaredPtr Lowering::display(const ExprPtr& e, const TypePtr& wanted) {

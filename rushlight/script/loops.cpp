@@ -29,6 +29,15 @@ bool resizes(const std::vector<StmtPtr>& body, const std::string& list) {
   });
 }
 
+// Whether the loop of such a body is left or begun again from inside.
+bool breaks(const std::vector<StmtPtr>& body) {
+  return std::any_of(body.begin(), body.end(), [](const StmtPtr& s) {
+    if (s->kind == SK::Break || s->kind == SK::Continue) return true;
+    if (s->kind == SK::For || s->kind == SK::While || s->kind == SK::Def) return false;
+    return breaks(s->body) || breaks(s->orelse);
+  });
+}
+
 void assigned_in(const ExprPtr& target, std::set<std::string>& names) {
   if (target->kind == EK::Name) names.insert(target->text);
   if (target->kind == EK::Tuple || target->kind == EK::List || target->kind == EK::Star)
@@ -57,12 +66,15 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     if (auto* list = dynamic_cast<SimpleValue*>(iterable.get()); list && list->value->type()->is(Type::Kind::List))
       if (s->value->kind == EK::Name && resizes(s->body, s->value->text)) resized = list->value;
     if (over.is_known) {
-      if (exits) fail(s->range, "'break', 'continue' and 'return' are not supported in a loop over modules or tuples");
-      for (const SugaredPtr& item : over.known) {
-        assign_target(s->targets[0], item);
-        if (block(s->body, 0, nullptr)) return true;
-      }
-      return rest ? rest() : false;
+      if (breaks(s->body)) fail(s->range, "'break' and 'continue' are not supported in a loop over modules or tuples");
+      // What follows a round is lowered inside of the branches of its body that don't return.
+      std::function<bool(size_t)> round = [&](size_t i) {
+        if (i == over.known.size()) return rest ? rest() : false;
+        assign_target(s->targets[0], over.known[i]);
+        if (returns) return block(s->body, 0, [&, i] { return round(i + 1); });
+        return block(s->body, 0, nullptr) || round(i + 1);
+      };
+      return round(0);
     }
   }
   bool asks = returns && !return_type_;  // what is returned shows at the first return: ResultFound

@@ -109,6 +109,7 @@ class Lowering {
   // The same where it is known what is wanted, which says of what type the items of a list or dict are.
   SugaredPtr expr_as(const ExprPtr& e, const TypePtr& wanted);
   SugaredPtr display(const ExprPtr& e, const TypePtr& wanted);  // [...] or {...}
+  SugaredPtr to_list(const ExprPtr& e, const TypePtr& wanted);
   Value* value(const ExprPtr& e) { return expr(e)->as_value(e->range, *this); }
   Value* condition(const ExprPtr& e);
   // 1 true, 0 false, -1 unknown while compiling.

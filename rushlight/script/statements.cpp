@@ -104,7 +104,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
           if (call_magic(s->range, container, "__delitem__", {index})) continue;
           if (auto* v = dynamic_cast<SimpleValue*>(container.get()); v && graph::as_class(v->value->type()))
             fail(s->range, str("Class does not define __delitem__: ", v->value->type()));
-          call_operator(s->range, "Delete", {{s->range, "", container}, {s->range, "", index}});
+          call_operator(t->range, "Delete", {{t->range, "", container}, {t->range, "", index}});
         } else if (t->kind == EK::Name) {
           lookup(t->text, t->range);
           scope_->names[t->text] = nullptr;
@@ -221,6 +221,7 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
         values[k] = emit_typed(range, "prim::Uninitialized", {}, values[1 - k]->type());
       }
     TypePtr type = values[0] && values[1] ? unify(values[0]->type(), values[1]->type()) : nullptr;
+    if (!type && values[0] && values[1] && name == "$return") type = return_type_;
     if (!type) {
       if (name == "$return" && values[0] && values[1])
         fail(range, str("Previous return statement returned a value of type ", values[0]->type(),

@@ -98,22 +98,23 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
   }
   if (!t->is(TK::Tensor)) fail(range, str("'", t, "' object is not subscriptable"));
 
+  // Before '...' places are counted from the front, after it from the end: `left` items stand behind the one at hand.
   int64_t dim = 0, real = 0;
   for (const ExprPtr& i : items) real += i->kind != EK::None && i->kind != EK::Ellipsis;
   std::vector<Value*> indices;  // tensor indices, None between them
   bool after_ellipsis = false;
-  auto dim_value = [&](int64_t d) { return constant(range, d); };
-  int64_t left = real;
+  int64_t left = 0;
+  auto dim_value = [&](int64_t d) { return constant(range, after_ellipsis ? -left - 1 : d); };
+  left = real;
   for (const ExprPtr& i : items) {
     if (i->kind == EK::Ellipsis) {
       if (after_ellipsis) fail(range, "an index may hold one '...' only");
       after_ellipsis = true;
-      dim = -left;
       continue;
     }
     if (i->kind == EK::None) {
-      v = emit_typed(range, "aten::unsqueeze", {v, dim_value(after_ellipsis && !left ? -1 : dim)}, Type::tensor());
-      dim += !after_ellipsis;
+      v = emit_typed(range, "aten::unsqueeze", {v, dim_value(dim)}, Type::tensor());
+      dim++;
       continue;
     }
     left--;
@@ -128,7 +129,6 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
     Value* index = value(i);
     if (index->type()->is(TK::Int)) {
       v = emit_typed(range, "aten::select", {v, dim_value(dim), index}, Type::tensor());
-      dim += after_ellipsis;
       continue;
     }
     if (index->type()->is(TK::List))

@@ -137,6 +137,9 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     if (DType cast; dtype_from_method(name, cast) || name == "cpu" || name == "type" || is_operator(name) ||
                     name == "size" || name == "dim" || name == "numel" || name == "nelement" || name == "stride")
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
+    if (name == "tolist")
+      fail(range, "Expected type hint for result of tolist(): annotate the variable that it is given to");
+    if (name == "wait") return std::make_shared<OperatorName>(name, value);
     fail(range, str("'Tensor' object has no attribute or method '", name, "'."));
   }
   if (t->is(TK::Complex) && (name == "real" || name == "imag"))
@@ -193,6 +196,7 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     if (!graph::primitives("aten::" + name).empty() || name == "format")
       return std::make_shared<OperatorName>(name, value);
   }
+  if (name == "wait") return std::make_shared<OperatorName>(name, value);  // of a Future
   fail(range, str("'", t, "' object has no attribute or method '", name, "'"));
 }
 
@@ -742,6 +746,11 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     else if (args.size() > 2 && args[2].name.empty() && args[2].value->is_none() == 1)
       args[2].value = constant_of(int64_t(100));
   }
+  if (std::vector<SugaredPtr> parts; (name == "tensor" || name == "as_tensor") && !args.empty() &&
+                                     found_type(*args[0].value).starts_with("Tuple[") &&
+                                     args[0].value->items(range, l, parts))
+    args[0].value = graph_value(l.list_of(range, Iteration{true, std::move(parts), nullptr, nullptr}));
+  if (name == "device" && args.size() == 1 && args[0].name == "type") args[0].name.clear();
   if (name == "as_tensor" && !args.empty() && found_type(*args[0].value) == "Tensor")
     return old_operator(name)->call(range, l, args);
   if (bound && name == "type") {  // x.type(torch.float64)

@@ -174,6 +174,79 @@ def pad_sequence(sequences: List[Tensor], batch_first: bool = False, padding_val
         padded.append(torch.cat([filler, s] if padding_side == "left" else [s, filler]))
     return torch.stack(padded, 0 if batch_first else 1)
 )"},
+    // What was forked has run where it was forked.
+    {"wait", "def wait(future: Any):\n    return future\n"},
+    {"awaitable_wait", "def awaitable_wait(awaitable: Any):\n    return awaitable\n"},
+    {"awaitable_nowait", "def awaitable_nowait(value: Any):\n    return value\n"},
+    {"broadcast_shapes", R"(
+def broadcast_shapes(a: List[int], b: List[int]):
+    if len(a) < len(b):
+        a, b = b, a
+    out = a[:]
+    for i in range(len(b)):
+        at = len(a) - len(b) + i
+        if a[at] == 1:
+            out[at] = b[i]
+        elif b[i] != 1 and b[i] != a[at]:
+            raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape")
+    return out
+)"},
+    // The fast paths of attention: masks are true where nothing is to be looked at; of type 0 for all batches, of type 1 for all queries.
+    {"_native_multi_head_attention", R"(
+def _native_multi_head_attention(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_head: int, qkv_weight: Tensor, qkv_bias: Tensor, proj_weight: Tensor, proj_bias: Tensor, mask: Optional[Tensor] = None, need_weights: bool = True, average_attn_weights: bool = True, mask_type: Optional[int] = None):
+    parts: List[Tensor] = []
+    for i, x in enumerate([query, key, value]):
+        part = slice(i * embed_dim, (i + 1) * embed_dim)
+        y = torch.linear(x, qkv_weight[part], qkv_bias[part])
+        parts.append(y.view(x.size(0), x.size(1), num_head, embed_dim // num_head).transpose(1, 2))
+    weights = torch.matmul(parts[0] / math.sqrt(embed_dim // num_head), parts[1].transpose(-2, -1))
+    if mask is not None:
+        hidden = mask.to(torch.bool)
+        if mask_type is not None:
+            if mask_type == 1:
+                hidden = hidden.view(key.size(0), 1, 1, key.size(1))
+        weights = torch.softmax(weights.masked_fill(hidden, -inf), -1).masked_fill(hidden, 0.0)
+    else:
+        weights = torch.softmax(weights, -1)
+    out = torch.matmul(weights, parts[2]).transpose(1, 2).reshape(query.size(0), query.size(1), embed_dim)
+    out = torch.linear(out, proj_weight, proj_bias)
+    if not need_weights:
+        weights = weights.new_zeros([0])
+    elif average_attn_weights:
+        weights = weights.mean(1)
+    return out, weights
+)"},
+    {"_transformer_encoder_layer_fwd", R"(
+def _transformer_encoder_layer_fwd(src: Tensor, embed_dim: int, num_heads: int, qkv_weight: Tensor, qkv_bias: Tensor, proj_weight: Tensor, proj_bias: Tensor, use_gelu: bool, norm_first: bool, eps: float, norm_weight_1: Tensor, norm_bias_1: Tensor, norm_weight_2: Tensor, norm_bias_2: Tensor, ffn_weight_1: Tensor, ffn_bias_1: Tensor, ffn_weight_2: Tensor, ffn_bias_2: Tensor, mask: Optional[Tensor] = None, mask_type: Optional[int] = None):
+    x = src
+    if norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_1, norm_bias_1, eps)
+    x = src + torch._native_multi_head_attention(x, x, x, embed_dim, num_heads, qkv_weight, qkv_bias, proj_weight, proj_bias, mask, False, True, mask_type)[0]
+    if not norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_1, norm_bias_1, eps)
+    y = x
+    if norm_first:
+        y = torch.layer_norm(x, [embed_dim], norm_weight_2, norm_bias_2, eps)
+    y = torch.linear(y, ffn_weight_1, ffn_bias_1)
+    if use_gelu:
+        y = torch.gelu(y)
+    else:
+        y = torch.relu(y)
+    x = x + torch.linear(y, ffn_weight_2, ffn_bias_2)
+    if not norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_2, norm_bias_2, eps)
+    return x
+)"},
+    {"_nested_tensor_from_mask", R"(
+def _nested_tensor_from_mask(t: Tensor, mask: Tensor, mask_check: bool = True) -> Tensor:
+    raise NotImplementedError("nested tensors are not supported: load the model with enable_nested_tensor=False, or call it without src_key_padding_mask")
+    return t
+)"},
+    {"to_padded_tensor", R"(
+def to_padded_tensor(self: Tensor, padding: float, output_size: Optional[List[int]] = None) -> Tensor:
+    raise NotImplementedError("to_padded_tensor: nested tensors are not supported")
+    return self
+)"},
     {"_nested_tensor_from_mask_left_aligned", R"(
 def left_aligned(t: Tensor, mask: Tensor):
     lengths = mask.sum(1)

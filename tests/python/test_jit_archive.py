@@ -497,3 +497,105 @@ def test_hooks_that_an_archive_holds():
         assert numpy.allclose(ours(mine).detach().numpy(), m(x).detach().numpy(), atol=1e-6)
         assert numpy.allclose(ours.forward(mine).detach().numpy(), m.forward(x).detach().numpy(), atol=1e-6)
         assert numpy.allclose(ours.layer(mine).detach().numpy(), m.layer(x).detach().numpy(), atol=1e-6)
+
+
+# What PyTorch's archives of its own layers call, and is composed of other operators here.
+class PackedLstm(reference.nn.Module):
+    def __init__(self, rnn):
+        super().__init__()
+        self.rnn = rnn
+
+    def forward(self, x: reference.Tensor, lengths: reference.Tensor):
+        packed = reference.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        out, state = self.rnn(packed)
+        padded, counts = reference.nn.utils.rnn.pad_packed_sequence(out, batch_first=True)
+        return padded, counts, state[0]
+
+
+class Looks(reference.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = reference.nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: reference.Tensor, mask: reference.Tensor, hidden: reference.Tensor):
+        both = self.attention(x, x, x, key_padding_mask=hidden, attn_mask=mask)
+        return both, self.attention(x, x, x, attn_mask=mask, need_weights=False)[0], self.attention(x, x, x)
+
+
+def encoder(**options):
+    layer = reference.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **options)
+    return reference.nn.TransformerEncoder(layer, 2, enable_nested_tensor=not options)
+
+
+MASK = reference.triu(reference.ones(4, 4, dtype=reference.bool), 1)
+HIDDEN = reference.tensor([[False] * 4, [False] * 3 + [True]])
+
+
+@pytest.mark.parametrize(
+    ("make", "args"),
+    [
+        (lambda: PackedLstm(reference.nn.LSTM(3, 4, batch_first=True)), [(3, 5, 3), reference.tensor([2, 5, 3])]),
+        (lambda: reference.nn.BCELoss(reference.ones(3)), [(2, 3), (2, 3)]),
+        (Looks, [(2, 4, 8), MASK, HIDDEN]),
+        (encoder, [(2, 4, 8)]),
+        (lambda: encoder(norm_first=True, activation="gelu"), [(2, 4, 8)]),
+        (lambda: encoder(activation="gelu").layers[0], [(2, 4, 8), MASK]),
+        (lambda: encoder(norm_first=True).layers[0], [(2, 4, 8), None, HIDDEN]),
+    ],
+)
+def test_archives_of_layers_on_pytorchs_fast_paths(make, args):
+    reference.manual_seed(0)
+    module = make().eval()
+    inputs = [reference.rand(a) if isinstance(a, tuple) else a for a in args]
+    m = reference.jit.script(module)
+    with reference.no_grad():
+        wanted = m(*inputs)
+    ours = rl.jit.load(io.BytesIO(archive_of(m, reference)))
+    mine = [rl.from_numpy(a.numpy()) if isinstance(a, reference.Tensor) else a for a in inputs]
+
+    def compare(got, theirs):
+        if isinstance(theirs, tuple):
+            assert len(got) == len(theirs)
+            for a, b in zip(got, theirs, strict=True):
+                compare(a, b)
+        elif theirs is None or theirs.numel() == 0:
+            assert got is None or got.numel() == 0
+        else:
+            assert numpy.allclose(got.detach().numpy(), theirs.numpy(), atol=1e-5)
+
+    with rl.no_grad():
+        compare(ours(*mine), wanted)
+    compare(ours(*mine), wanted)  # the slow path
+
+
+def test_nested_tensors_are_named_where_an_archive_makes_them():
+    reference.manual_seed(0)
+    ours = rl.jit.load(io.BytesIO(archive_of(reference.jit.script(encoder().eval()), reference)))
+    with rl.no_grad(), pytest.raises(RuntimeError, match="nested tensors are not supported"):
+        ours(rl.rand(2, 4, 8), None, rl.from_numpy(HIDDEN.numpy()))
+
+
+def forked(x: reference.Tensor, k: int) -> reference.Tensor:
+    return x * k
+
+
+def future_of(x: reference.Tensor) -> reference.jit.Future[reference.Tensor]:
+    return reference.jit.fork(forked, x, 4)
+
+
+def test_tasks_that_an_archive_forks():
+    def f(x: reference.Tensor):
+        futures: list[reference.jit.Future[reference.Tensor]] = []
+        for i in range(3):
+            futures.append(reference.jit.fork(forked, x, i))
+        out: list[reference.Tensor] = []
+        for one in futures:
+            out.append(reference.jit.wait(one))
+        lazy = reference.jit._awaitable(forked, x, 5)
+        return out, future_of(x).wait(), reference.jit._awaitable_wait(lazy)
+
+    ours = rl.jit.load(io.BytesIO(archive_of(reference.jit.script(f), reference)))
+    many, four, five = ours(rl.ones(2))
+    assert [t.tolist() for t in (*many, four, five)] == [[k, k] for k in (0.0, 1.0, 2.0, 4.0, 5.0)]
+    again = reference.jit.load(io.BytesIO(archive_of(ours)))
+    assert [t.tolist() for t in again(reference.ones(2))[0]] == [[0.0] * 2, [1.0] * 2, [2.0] * 2]

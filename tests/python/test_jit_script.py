@@ -156,3 +156,18 @@ def test_scripts_call_functions_that_were_imported_from_modules_of_operators():
                 return function(x)
 
         assert torch.equal(torch.jit.script(call)(torch.eye(2)), call(torch.eye(2)))
+
+
+def test_gradients_inside_of_a_script():
+    def f(x: torch.Tensor):
+        y = x.clone().requires_grad_()
+        before = y.grad
+        (y * y).sum().backward()
+        after = y.grad
+        (slope,) = torch.autograd.grad([(y * 3).sum()], [y])
+        return before, after, slope
+
+    before, after, slope = torch.jit.script(f)(torch.ones(2))
+    assert before is None
+    assert after.tolist() == [2.0, 2.0]
+    assert slope.tolist() == [3.0, 3.0]

@@ -113,6 +113,35 @@ torch.jit.script(M()).save({str(tmp_path / "m.pt")!r})
     assert reference.jit.load(again)(3) == (5, "g", False, ["RED", "GREEN"])
 
 
+def test_enums_of_archives_are_the_programs_own():
+    def f(c: Color, many: list[Color]) -> tuple[Color, bool, int]:
+        return Color.GREEN, c == Color.RED, len(many)
+
+    scripted = torch.jit.script(f)
+    file = io.BytesIO()
+    scripted.save(file)
+    again = torch.jit.load(io.BytesIO(file.getvalue()))
+    assert again(Color.RED, [Color.RED]) == (Color.GREEN, True, 1)
+
+    class Colour(Enum):
+        RED = 1
+
+    with pytest.raises(RuntimeError, match="Expected a value of type"):
+        again(Colour.RED, [])
+
+
+def test_a_scripted_class_is_compiled_whole():
+    class Broken:
+        def __init__(self):
+            self.n = 1
+
+        def wrong(self) -> int:
+            return self.n + "a"
+
+    with pytest.raises(RuntimeError, match="Arguments for call are not valid"):
+        torch.jit.script(Broken)
+
+
 def test_named_tuples_come_out_named():
     def f(x: Tensor) -> Row:
         return Row(3, x)
@@ -398,3 +427,27 @@ def test_members_of_enums_go_to_and_from_archives():
 
     with pytest.raises(RuntimeError, match="Expected a value of type"):
         loaded(torch.ones(1), Kind2.TWO)
+
+
+def test_what_an_object_gives_is_scripted_in_its_place():
+    class Plain(nn.Module):
+        def forward(self, x):
+            return x + 1
+
+    class Odd(nn.Module):
+        def forward(self, x, *more):
+            return x + len(more)
+
+        def __prepare_scriptable__(self):
+            return Plain()
+
+    class Holder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.odd = Odd()
+
+        def forward(self, x):
+            return self.odd(x)
+
+    assert torch.jit.script(Holder())(torch.ones(1)).item() == 2
+    assert torch.jit.script(Odd())(torch.ones(1)).item() == 2

@@ -171,6 +171,8 @@ def _resolve(obj: Any) -> Any:
         return f"special:{name}"
     if name == "record_function" and getattr(obj, "__module__", "").startswith("rushlight"):
         return "special:record_function"
+    if name == "grad" and obj is sys.modules["rushlight"].autograd.grad:
+        return "grad"
     if obj is warnings.warn:
         return "warn"
     modifier = getattr(obj, "_torchscript_modifier", "")

@@ -843,6 +843,7 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
     """
     if isinstance(obj, (ScriptModule, ScriptFunction)):
         return obj
+    obj = _prepared(obj, {})
     if isinstance(obj, Module):
         compiled = _script_module(obj, {})
         compiled._method("forward")  # a module may have none, and be called by its exported methods
@@ -872,8 +873,13 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
             )
         from . import _classes
 
-        if _type_of(obj) is None and _classes.type_of(obj, wanted=True) is None:
+        kind = _type_of(obj)
+        if kind is None:
+            kind = _classes.type_of(obj, wanted=True)
+        if kind is None:
             raise RuntimeError(f"jit.script: the class {obj.__name__} can't be one of a script")
+        if not isinstance(kind, (str, tuple)):
+            _C._compile_methods(kind)
         return obj
     if isinstance(obj, types.FunctionType):
         function = _compile_function(obj)
@@ -883,6 +889,18 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
     if isinstance(obj, type):
         return obj
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
+
+
+def _prepared(obj: Any, known: dict[int, Any]) -> Any:
+    """What an object gives to be scripted in its place, by ``__prepare_scriptable__``; a module's submodules too."""
+    if id(obj) in known:
+        return known[id(obj)]
+    found = known[id(obj)] = obj.__prepare_scriptable__() if hasattr(obj, "__prepare_scriptable__") else obj
+    if isinstance(found, Module) and not isinstance(found, ScriptModule):
+        for name, child in found._modules.items():
+            if child is not None and (other := _prepared(child, known)) is not child:
+                found._modules[name] = other
+    return found
 
 
 def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:

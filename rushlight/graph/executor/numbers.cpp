@@ -67,28 +67,22 @@ int64_t shift_right(int64_t a, int64_t b) {
   return a >> std::min<int64_t>(b, 63);
 }
 double float_modulo(double a, double b) {
-  RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError: float modulo");
   double m = std::fmod(a, b);
   if (m == 0) return std::copysign(m, b);
   return (m < 0) != (b < 0) ? m + b : m;
 }
 // As Python's: through the remainder, for a / b may round up to the next whole number.
 double float_floor_divide(double a, double b) {
-  RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError: float floor division by zero");
+  if (b == 0) return a / b;
   double m = std::fmod(a, b), q = (a - m) / b;
   if (m != 0 && (m < 0) != (b < 0)) q -= 1;
   if (q == 0) return std::copysign(0.0, a / b);
   double down = std::floor(q);
   return q - down > 0.5 ? down + 1 : down;
 }
-double divide(double a, double b) {
-  RL_CHECK(RuntimeError, b != 0, "ZeroDivisionError: division by zero");
-  return a / b;
-}
-complex128 divide(complex128 a, complex128 b) {
-  RL_CHECK(RuntimeError, b != complex128(0), "ZeroDivisionError: complex division by zero");
-  return a / b;
-}
+// A division by 0.0 gives inf or nan, in scripts as in files that PyTorch wrote, where Python's raises.
+double divide(double a, double b) { return a / b; }
+complex128 divide(complex128 a, complex128 b) { return a / b; }
 int64_t absolute(int64_t a) { return a < 0 ? sub(0, a) : a; }
 // Halves go to the even neighbour.
 double rounded(double v) { return std::nearbyint(v); }

@@ -1,8 +1,10 @@
 #include "rushlight/graph/executor/primitives.h"
 
 #include <cstdio>
+#include <functional>
 #include <unordered_map>
 
+#include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/meta.h"
 #include "rushlight/core/generator.h"
 #include "rushlight/core/notice.h"
@@ -10,6 +12,7 @@
 #include "rushlight/dispatch/boxing.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/transforms/autocast.h"
 
 namespace rushlight::graph {
 namespace {
@@ -59,6 +62,64 @@ Tensor make_tensor(const IValue& data, const IValue& dtype, const IValue& device
   return out;
 }
 
+// The numbers of a tensor as lists in each other, `dims` deep, of ints (0), floats, bools or complex numbers (3).
+IValue to_list(const Tensor& t, int64_t dims, int64_t kind) {
+  static constexpr DType wide[] = {DType::Int64, DType::Float64, DType::Bool, DType::Complex128};
+  const DType d = t.dtype();
+  const int64_t own = d == DType::Bool ? 2 : is_complex(d) ? 3 : is_floating(d) ? 1 : 0;
+  RL_CHECK(RuntimeError, own == kind,
+           "Output annotation element type and runtime tensor element type must match for tolist(): the tensor is of ",
+           d);
+  RL_CHECK(RuntimeError, t.dim() == dims,
+           "Output annotation list dimension and runtime tensor dimension must match for tolist(): ", dims, " and ",
+           t.dim());
+  static const Op* to_copy = OpTable::get().find("_to_copy");
+  IValue args[] = {IValue::borrow(t), wide[own], {}, {}, {}, false, MemoryFormat::Contiguous}, ret;
+  call(*to_copy, args, &ret);
+  const Tensor plain = ret.take_tensor();
+  int64_t at = 0;
+  auto item = [&]() -> IValue {
+    const int64_t i = at++;
+    return own == 0   ? IValue(plain.data<int64_t>()[i])
+           : own == 1 ? IValue(plain.data<double>()[i])
+           : own == 2 ? IValue(plain.data<bool>()[i])
+                      : IValue(plain.data<complex128>()[i]);
+  };
+  static const TypePtr elements[] = {Type::integer(), Type::floating(), Type::boolean(),
+                                     Type::simple(Type::Kind::Complex)};
+  std::vector<TypePtr> types = {elements[own]};  // of what is so deep from the inside
+  for (int64_t k = 0; k < dims; k++) types.push_back(Type::list(types.back()));
+  std::function<IValue(int64_t)> rows = [&](int64_t dim) {
+    if (dim == dims) return item();
+    std::vector<IValue> items;
+    for (int64_t i = 0; i < plain.size(dim); i++) items.push_back(rows(dim + 1));
+    return make_list(types[size_t(dims - dim - 1)], std::move(items));
+  };
+  return rows(0);
+}
+
+// What torch.autograd.grad of a script gives, and Tensor.backward where no inputs are named.
+Tensors gradients(const Tensors& roots, const IValue& weights, const IValue& retain, bool create, bool unused,
+                  const Tensors& inputs) {
+  Tensors given;
+  if (weights.is_tensor()) given = {weights.tensor()};
+  else if (!weights.is_none())
+    for (size_t i = 0; i < list_size(weights); i++) {
+      IValue w = list_get(weights, i);
+      given.push_back(w.is_tensor() ? w.tensor() : Tensor());
+    }
+  const BackwardOptions options = {.retain_graph = retain.is_none() ? create : retain.to_bool(),
+                                   .create_graph = create,
+                                   .allow_unused = unused,
+                                   .accumulate = inputs.empty()};
+  return run_backward(roots, given, options, inputs);
+}
+IValue optional_tensors(const Tensors& all) {
+  std::vector<IValue> out;
+  for (const Tensor& t : all) out.push_back(t.defined() ? IValue(t) : IValue());
+  return make_list(Type::optional(Type::tensor()), std::move(out));
+}
+
 bool truth(const Tensor& t) {
   RL_CHECK(RuntimeError, t.numel() <= 1, "Boolean value of Tensor with more than one value is ambiguous");
   return number(t).to<bool>();
@@ -90,6 +151,11 @@ const Entry kEntries[] = {
     RL_P("aten::is_floating_point(Tensor self) -> bool", is_floating(a[0].tensor().dtype())),
     RL_P("aten::is_complex(Tensor self) -> bool", is_complex(a[0].tensor().dtype())),
     RL_P("aten::is_contiguous(Tensor self) -> bool", a[0].tensor().is_contiguous()),
+    RL_P("aten::is_contiguous.memory_format(Tensor self, MemoryFormat memory_format) -> bool",
+         a[0].tensor().is_contiguous(MemoryFormat(a[1].to_int()))),
+    RL_DO("aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)", Tensor t = a[0].tensor();
+          rushlight::set_requires_grad(t, a[1].to_bool()); r[0] = IValue(t)),
+    RL_P("prim::tolist(Tensor self, int dim, int type) -> Any", to_list(a[0].tensor(), a[1].to_int(), a[2].to_int())),
     RL_P("aten::len.Tensor(Tensor t) -> int", a[0].tensor().size(0)),
     RL_P("aten::tensor(t[] data, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
          make_tensor(a[0], a[1], a[2], a[3].to_bool())),
@@ -132,6 +198,14 @@ const Entry kEntries[] = {
     RL_P("aten::storage_offset(Tensor self) -> int", a[0].tensor().storage_offset()),
     RL_P("aten::is_scripting() -> bool", true),
     RL_P("aten::is_grad_enabled() -> bool", thread_state.grad_enabled),
+    RL_DO("aten::backward(Tensor self, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()",
+          gradients({a[0].tensor()}, a[1], a[2], a[3].to_bool(), false, {})),
+    RL_P("aten::grad(Tensor[] outputs, Tensor[] inputs, Tensor?[]? grad_outputs=None, bool? retain_graph=None, bool "
+         "create_graph=False, bool? allow_unused=None) -> Tensor?[]",
+         optional_tensors(gradients(a[0].tensor_list().vec(), a[2], a[3], a[4].to_bool(),
+                                    !a[5].is_none() && a[5].to_bool(), a[1].tensor_list().vec()))),
+    RL_P("aten::is_autocast_enabled() -> bool", AutocastRegion::of_thread().enabled()),
+    RL_P("aten::is_autocast_cpu_enabled() -> bool", AutocastRegion::of_thread().enabled()),
     RL_DO("aten::set_grad_enabled(bool val) -> ()", thread_state.grad_enabled = a[0].to_bool()),
 };
 

@@ -61,7 +61,9 @@ bool has_side_effects(const Node& n) {
 
 bool is_pure(const Node& n) {
   if (has_side_effects(n) || !n.blocks().empty()) return false;
-  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized") || n.is("aten::is_grad_enabled")) return false;
+  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized") || n.is("aten::is_grad_enabled") || n.is("prim::grad") ||
+      n.is("aten::grad"))
+    return false;
   return true;
 }
 

@@ -100,3 +100,14 @@ def counts(s: str):
         else:
             d[w] = 1
     return d
+
+
+@case((["a", "b"],))
+def comprehensions_of_declared_types(names: List[str]):
+    x: List[Optional[int]] = [None for _ in names]
+    w: List[List[int]] = [[] for _ in names]
+    w[0].append(1)
+    y: Dict[str, Optional[int]] = {name: None for name in names}
+    y["c"] = 3
+    x.append(2)
+    return x, y, w

@@ -1,7 +1,7 @@
 # ruff: noqa
 # fmt: off
 """What raises while it runs. head.py stands before it; see test_script_language.py."""
-AS_PYTORCH = ['math_domain', 'math_log_zero', 'math_exp_overflow']
+AS_PYTORCH = ['math_domain', 'math_log_zero', 'math_exp_overflow', 'float_division_by_zero']
 
 
 @case((-1,))

@@ -129,3 +129,17 @@ def reverses(l: List[int]):
     for i in range(len(l) - 1, -1, -1):
         out.append(l[i])
     return out
+
+
+@case((1,), (2,), (7,))
+def returns_from_a_loop_over_a_tuple(n: int):
+    out = 0
+    for i, name in enumerate(("a", "b", "c")):
+        if i == n:
+            return name
+        if i > n:
+            out += 1
+    for k in (5, 6):
+        if k > n:
+            return str(out + k)
+    return "none"

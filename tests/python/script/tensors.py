@@ -119,3 +119,9 @@ def tensor_condition(x):
     while y < 10:
         y = y * 2
     return y
+
+
+@case((torch.ones(2),))
+def gradient_wanted(x):
+    y = (x * 2).detach().requires_grad_()
+    return y.requires_grad, x.clone().requires_grad_(False).requires_grad

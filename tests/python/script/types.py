@@ -110,3 +110,18 @@ def is_none_sides(x: Optional[int]):
         y = x
     z = 5 if x is None else x
     return y, z
+
+
+@case((3,), (1,))
+def one_of_several_from_branches(n: int) -> Union[int, str]:
+    if n > 2:
+        return "big"
+    return n
+
+
+@case((torch.ones(2, 3),), (torch.zeros(1, 1),))
+def lists_of_a_tensor(x):
+    y: List[List[float]] = x.tolist()
+    n: List[int] = x.sum(1).long().tolist()
+    b: bool = (x.sum() > 1).tolist()
+    return y, n, b
