@@ -23,9 +23,6 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5, "equal_nan": True}
 
 # Regular expression over "script nn.Name": why.
 KNOWN = {
-    r"^script nn\.BCELoss$": "PyTorch's archive calls broadcast_shapes",
-    r"^script nn\.(Transformer|TransformerEncoder|TransformerEncoderLayer|TransformerDecoderLayer|MultiheadAttention)$": "PyTorch's archive calls _native_multi_head_attention, _transformer_encoder_layer_fwd or is_autocast_enabled",
-    r"^script nn\.(RNN|GRU|LSTM)$": "PyTorch's archive has overloads of forward, and no forward",
     r"^trace nn\.(GRUCell|LSTMCell)$": "open: backward through the trace says that a saved tensor was written to",
 }
 
