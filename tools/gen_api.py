@@ -9,7 +9,8 @@
   OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
   OUT_DIR/rushlight/functions.h    all of them; functional.h those of the namespace functional
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
-  OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
+  OUT_DIR/rushlight/torch_methods.inc, torch_in_place.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
+                                   (Note [One function, two types] in rushlight/api/tensor.h)
   OUT_DIR/rushlight/torch_namespaces.inc   those of torch::linalg, torch::fft and torch::special, by their short names
   OUT_DIR/rushlight/torch_ops.inc  at::_ops::add_Tensor::call(...), every overload by its own name
   OUT_DIR/records.json             the records, for stubs, documentation and tests
@@ -255,25 +256,75 @@ def disambiguate(schemas: list[Schema]) -> None:
                         later.required = n + 1
 
 
-def signature(schema: Schema, defaults: bool) -> str:
-    name = schema.cpp_name
-    result = (
-        "void"
-        if not schema.returns
-        else (
-            RETURN.get(schema.returns[0])
-            if len(schema.returns) == 1
-            else "std::tuple<" + ", ".join(RETURN[r] for r in schema.returns) + ">"
-        )
-    )
-    if result is None:
+def result_type(schema: Schema, types: dict[str, str]) -> str:
+    names = [types.get(r) for r in schema.returns]
+    if None in names:
         raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
+    return "void" if not names else names[0] if len(names) == 1 else f"std::tuple<{', '.join(names)}>"
+
+
+BUILTIN = {"int64_t": "l", "double": "d", "bool": "b", "char": "c"}
+SPELLED = {
+    "TensorList": "ArrayRef<Tensor>",
+    "IntArrayRef": "ArrayRef<int64_t>",
+    "complex128": "std::complex<double>",
+    "std::string_view": "std::basic_string_view<char, std::char_traits<char>>",
+}
+
+
+def symbol(schema: Schema) -> str:
+    """The library's symbol of a function, as the C++ ABI of gcc and clang on Linux spells its name and the types of its parameters."""
+    seen: list[str] = []  # what may be said shortly where it comes again
+
+    def again(what: str) -> str:
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        i = seen.index(what)
+        return "S_" if i == 0 else f"S{digits[i - 1] if i <= 36 else digits[(i - 1) // 36] + digits[(i - 1) % 36]}_"
+
+    def name(text: str) -> str:
+        """Of a class or template, without what surrounds it."""
+        if text not in seen:
+            seen.append(text)
+            return ("" if text.startswith("std::") else "S_") + ident(text)
+        return again(text)
+
+    def ident(text: str) -> str:
+        short = text.removeprefix("std::")
+        return f"{'St' if short != text else ''}{len(short)}{short}"
+
+    def spell(text: str) -> str:
+        text = SPELLED.get(text, text)
+        if text in BUILTIN:
+            return BUILTIN[text]
+        if text in seen:
+            return again(text)
+        if text.endswith(("&", "*")):
+            out = ("R" if text[-1] == "&" else "P") + spell(text[:-1])
+        elif text.startswith("const "):
+            out = "K" + spell(text[6:])
+        else:
+            template, _, inside = text.partition("<")
+            if not inside:
+                out = name(text)
+                return out if text.startswith("std::") else f"N{out}E"
+            out = name(template) + "I" + "".join(map(spell, re.split(r", (?![^<]*>)", inside[:-1]))) + "E"
+            out = out if text.startswith("std::") else f"N{out}E"
+        seen.append(text)
+        return out
+
+    spaces = ["rushlight", *schema.name.split("::")[:-1]]
+    seen += ["::".join(spaces[: i + 1]) for i in range(len(spaces))]
+    path = "".join(f"{len(n)}{n}" for n in [*spaces, schema.cpp_name])
+    return f"_ZN{path}E{''.join(spell(cpp_type(a.type)) for a in ordered(schema)) or 'v'}"
+
+
+def signature(schema: Schema, defaults: bool) -> str:
     all_default = True
     params = []
     for i, arg in reversed(list(enumerate(ordered(schema)))):  # C++ wants defaults only at the end
         all_default = all_default and arg.default is not None and i >= schema.required
         params.append(f"{cpp_type(arg.type)} {arg.name}{cpp_default(arg) if defaults and all_default else ''}")
-    return f"{result} {name}({', '.join(reversed(params))})"
+    return f"{result_type(schema, RETURN)} {schema.cpp_name}({', '.join(reversed(params))})"
 
 
 def box(arg: Arg) -> str:
@@ -317,71 +368,58 @@ def definition(schema: Schema) -> str:
 
 
 OPTIONS = ["dtype", "layout", "device", "pin_memory"]
-FRONT = {"Tensor?": "const std::optional<Tensor>&", "Generator?": "std::optional<Generator>"}
+FRONT = {"Tensor?": "MaybeTensor", "Generator?": "MaybeGenerator"}
+FRONT_RETURN = RETURN | {"Tensor[]": "std::vector<Tensor>"}
 
 
 def front_end(schema: Schema, method: bool, shown: str = "") -> str:
-    """An inline forwarder of the C++ front end: PyTorch's signature, with TensorOptions for the four factory arguments. `shown`: its name."""
+    """PyTorch's signature, bound to the library's function. `shown`: its name, where that is another."""
+    result, name = result_type(schema, FRONT_RETURN), shown or schema.cpp_name
     names = [a.name for a in schema.args]
-    has_options = (
-        [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and not schema.name.startswith("_")
-    )
-    params, call = [], []
+    with_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and schema.name[0] != "_"
+    bound, params, call = [], [], []
     for i, arg in enumerate(ordered(schema)):
         plain = re.sub(r"\[\d+\]", "[]", arg.type)
-        kind, out_default = FRONT.get(plain, cpp_type(arg.type)), cpp_default(arg) if i >= schema.required else ""
-        if plain in FRONT and out_default:
-            out_default = " = {}"
-        if has_options and arg.name in OPTIONS:
-            if arg.name == "dtype":
-                params.append("const TensorOptions& options = {}")
-                fallback = "" if arg.default in (None, "None") else f"DType({arg.default})"
-                call.append(f"options.dtype_or({fallback})")
-            else:
-                call.append(
-                    {"layout": "options.layout_opt()", "device": "options.device_opt()", "pin_memory": "std::nullopt"}[
-                        arg.name
-                    ]
-                )
-            continue
-        if has_options and plain == "MemoryFormat?":
-            call.append(f"options.format_or({arg.name})")
-        elif plain in FRONT or plain in ("Scalar?", "Tensor[]", "Tensor?[]"):
-            call.append(f"lowered({arg.name})")
-        else:
-            call.append(arg.name)
         if method and arg.name == "self":
-            call[-1] = "*this"
             continue
-        params.append(f"{kind} {arg.name}{out_default}")
-    seen_required = False
-    for i in range(len(params) - 1, -1, -1):  # C++ wants defaults only at the end
-        if " = " not in params[i]:
-            seen_required = True
-        elif seen_required:
-            params[i] = params[i].split(" = ")[0]
-    result = {"Tensor": "Tensor", "Tensor[]": "std::vector<Tensor>"}
-    types = [result.get(r, RETURN[r]) for r in schema.returns]
-    returned = "void" if not types else types[0] if len(types) == 1 else f"std::tuple<{', '.join(types)}>"
-    name = schema.cpp_name
-    body = f"::rushlight::{schema.namespace and schema.namespace + '::'}{name}({', '.join(call)})"
-    if has_options:
-        body = f"options.finish({body})"
-    elif schema.returns == ["Tensor[]"]:
-        body = f"adopt({body})"
-    elif len(types) > 1:
-        body = f"adopt<{', '.join(types)}>({body})"
-    if method and schema.name.endswith("_") and not name.endswith("__") and schema.returns == ["Tensor"]:
-        return f"  Tensor& {name}({', '.join(params)}) const {{ {body}; return const_cast<Tensor&>(*this); }}"
-    head = (
-        f"  {returned} {name}({', '.join(params)}) const"
-        if method
-        else f"inline {returned} {shown or name}({', '.join(params)})"
+        kind, default = FRONT.get(plain, cpp_type(arg.type)), cpp_default(arg) if i >= schema.required else ""
+        bound.append((f"{kind} {arg.name}", " = {}" if plain in FRONT and default else default))
+        if with_options and arg.name == "dtype":
+            params.append(("const TensorOptions& options", " = {}"))
+            call.append(f"options.dtype_or({'' if arg.default in (None, 'None') else f'DType({arg.default})'})")
+        elif with_options and arg.name in OPTIONS:
+            call.append("std::nullopt" if arg.name == "pin_memory" else f"options.{arg.name}_opt()")
+        else:
+            params.append(bound[-1])
+            call.append(f"options.format_or({arg.name})" if with_options and plain == "MemoryFormat?" else arg.name)
+    end, label = " const" if method else "", f'__asm__("{symbol(schema)}")'
+    if method and in_place(schema):
+        return (
+            f"Tensor& {name}({with_defaults(params)}) const "
+            f"{{ in_place::{name}({', '.join(['*this', *call])}); return const_cast<Tensor&>(*this); }}"
+        )
+    if not with_options:
+        return f"{result} {name}({with_defaults(bound)}){end} {label};"
+    # The four arguments of a factory apart, and as TensorOptions.
+    return (
+        f"{result} {name}({', '.join(p for p, _ in bound)}){end} {label};\n"
+        f"{'' if method else 'inline '}{result} {name}({with_defaults(params)}){end} "
+        f"{{ return options.finish({name}({', '.join(call)})); }}"
     )
-    return f"{head} {{ return {body}; }}"
+
+
+def in_place(schema: Schema) -> bool:
+    return schema.name.endswith("_") and not schema.name.endswith("__") and schema.returns == ["Tensor"]
+
+
+def with_defaults(params: list[tuple[str, str]]) -> str:
+    """C++ wants defaults only at the end."""
+    last = max((i for i, (_, default) in enumerate(params) if not default), default=-1)
+    return ", ".join(p + (default if i > last else "") for i, (p, default) in enumerate(params))
 
 
 SPACES = ("linalg", "fft", "special")
+OWN = {"Tensor?": "const std::optional<Tensor>&", "Generator?": "std::optional<Generator>"}  # PyTorch's
 
 
 def overload_struct(schema: Schema) -> str:
@@ -389,8 +427,8 @@ def overload_struct(schema: Schema) -> str:
     params, call = [], []
     for arg in schema.args:
         plain = re.sub(r"\[\d+\]", "[]", arg.type)
-        params.append(f"{FRONT.get(plain, cpp_type(arg.type))} {arg.name}")
-        lower = plain in FRONT or plain in ("Scalar?", "Tensor[]", "Tensor?[]")
+        params.append(f"{OWN.get(plain, cpp_type(arg.type))} {arg.name}")
+        lower = plain in OWN or plain in ("Scalar?", "Tensor[]", "Tensor?[]")
         call.append((arg.name, f"lowered({arg.name})" if lower else arg.name))
     given = dict(call)
     body = f"::rushlight::{schema.cpp_name}({', '.join(given[a.name] for a in ordered(schema))})"
@@ -458,6 +496,7 @@ def main() -> None:
     for schemas in by_name.values():
         disambiguate(schemas)
     methods: list[str] = []
+    changing: list[str] = []
     functions: list[str] = []
     spaces: dict[str, list[str]] = {space: [] for space in SPACES}
     overloads: dict[str, str] = {}
@@ -475,6 +514,8 @@ def main() -> None:
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
         if is_method and schema.kind != "out" and schema.args[0].name == "self":
             methods.append(front_end(schema, True))
+            if in_place(schema):
+                changing.append(front_end(schema, False))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
         space = inside(schemas[0])
@@ -491,6 +532,7 @@ def main() -> None:
         mine = [n for n in names if bool(by_name[n][0].namespace) == of_namespace]
         write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
+    write(out / "rushlight" / "torch_in_place.inc", "\n".join(changing) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     nested = (f"namespace {s} {{\n" + "\n".join(lines) + f"\n}}  // namespace {s}\n" for s, lines in spaces.items())
     write(out / "rushlight" / "torch_namespaces.inc", "".join(nested))

@@ -10,20 +10,17 @@
 
 // A field of an options class: TORCH_ARG(int64_t, size) = 3; gives o.size() and o.size(5), which returns o. What sets it is a template, so
 // that only a program that does compiles the assignment of a variant or a list.
-#define TORCH_ARG(T, name)                                      \
- public:                                                        \
-  template <class = void>                                       \
-  auto name(const T& new_##name) -> decltype(*this) {           \
-    return this->name##_ = new_##name, *this;                   \
-  }                                                             \
-  template <class = void>                                       \
-  auto name(T&& new_##name) -> decltype(*this) {                \
-    return this->name##_ = static_cast<T&&>(new_##name), *this; \
-  }                                                             \
-  const T& name() const noexcept { return this->name##_; }      \
-  T& name() noexcept { return this->name##_; }                  \
-                                                                \
- private:                                                       \
+#define TORCH_ARG(T, name)                                   \
+ public:                                                     \
+  template <class V = T>                                     \
+  auto& name(V&& value) {                                    \
+    this->name##_ = static_cast<T>(static_cast<V&&>(value)); \
+    return *this;                                            \
+  }                                                          \
+  const T& name() const noexcept { return this->name##_; }   \
+  T& name() noexcept { return this->name##_; }               \
+                                                             \
+ private:                                                    \
   T name##_
 
 // The standard's under the names that PyTorch had for them.

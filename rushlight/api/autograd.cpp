@@ -1,5 +1,6 @@
 #include "rushlight/api/autograd.h"
 
+#include "rushlight/api/lowered.h"
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/function.h"
 #include "rushlight/autograd/view_nodes.h"

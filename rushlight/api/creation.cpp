@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "rushlight/core/thread_state.h"
+#include "rushlight/fn/reshape.h"
+#include "rushlight/fn/to.h"
 
 namespace rushlight::api {
 

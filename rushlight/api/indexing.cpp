@@ -3,6 +3,19 @@
 #include <cstring>
 #include <ostream>
 
+#include "rushlight/fn/add.h"
+#include "rushlight/fn/alias.h"
+#include "rushlight/fn/copy_.h"
+#include "rushlight/fn/fill_.h"
+#include "rushlight/fn/full.h"
+#include "rushlight/fn/index.h"
+#include "rushlight/fn/index_put.h"
+#include "rushlight/fn/item.h"
+#include "rushlight/fn/select.h"
+#include "rushlight/fn/slice.h"
+#include "rushlight/fn/unsqueeze.h"
+#include "rushlight/fn/zeros.h"
+
 namespace rushlight::api {
 namespace indexing {
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <ostream>
 
+#include "rushlight/api/lowered.h"
 #include "rushlight/api/module.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/ir.h"
@@ -67,6 +68,7 @@ intrusive_ptr<ivalue::Tuple> IValue::toTuple() const {
   return make_intrusive<ivalue::Tuple>(std::vector<IValue>(items.begin(), items.end()));
 }
 std::vector<IValue> IValue::toListRef() const { return toList().vec(); }
+std::vector<Tensor> IValue::toTensorVector() const { return adopt(tensor_list().vec()); }
 size_t IValue::list_size() const { return graph::list_size(*this); }
 IValue IValue::list_item(size_t i) const { return graph::list_get(*this, i); }
 

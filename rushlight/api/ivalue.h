@@ -231,7 +231,7 @@ class IValue : public rushlight::IValue {
   List<int64_t> toIntList() const;
   List<double> toDoubleList() const;
   List<bool> toBoolList() const;
-  std::vector<Tensor> toTensorVector() const { return adopt(tensor_list().vec()); }
+  std::vector<Tensor> toTensorVector() const;
   std::vector<int64_t> toIntVector() const { return int_list().vec(); }
   std::vector<double> toDoubleVector() const { return double_list().vec(); }
   std::vector<int64_t> toDimVector() const { return int_list().vec(); }

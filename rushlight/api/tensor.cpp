@@ -12,6 +12,7 @@
 #include "rushlight/core/device_interface.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/dispatch/values.h"
+#include "rushlight/fn/permute.h"
 #include "rushlight/kernels/dispatch.h"
 
 namespace rushlight {
@@ -78,6 +79,8 @@ void set_default_dtype(TypeMeta d) {
   RL_CHECK(TypeError, is_floating(d), "only floating-point types are supported as the default type, got ", name_of(d));
   rushlight::set_default_dtype(d);
 }
+
+const rushlight::Tensor MaybeTensor::none;
 
 void fail_undefined(const char* method) {
   throw RuntimeError(rushlight::str(method,

@@ -1,6 +1,11 @@
 // torch::Tensor: rushlight::Tensor with PyTorch's methods. Methods and functions are made from the operator records (tools/gen_api.py);
 // only what no schema says stands here.
 //
+// Note [One function, two types]: torch::add and Tensor::add are no functions of their own but names, with PyTorch's types, of the library's
+// rushlight::add: their declarations name its symbol. So a program compiles thousands of declarations, and no body. It holds because the
+// types on both sides are laid out and passed alike: this file's classes derive from the library's and add no member, or are one pointer
+// (MaybeTensor, for which the library has `const Tensor&`), and a method's object is passed as a function's first argument.
+//
 // Note [Undefined tensors]: a tensor that nothing was assigned to, or that was moved from, is undefined. Operators refuse it by name
 // (dispatch/op.h, call()); the methods below throw, or answer what PyTorch answers: no elements, one dimension of size 0, no gradient wanted.
 #pragma once
@@ -13,7 +18,6 @@
 #include "rushlight/api/types.h"
 #include "rushlight/core/generator.h"
 #include "rushlight/core/tensor.h"
-#include "rushlight/functions.h"
 
 namespace rushlight::api {
 
@@ -94,20 +98,31 @@ class Generator {
   Ref<rushlight::Generator> state_;
 };
 
-// Between the front end's tensors and the library's.
-rushlight::TensorList lowered(TensorList list);
-const rushlight::Tensor& lowered(const std::optional<Tensor>& t);
-rushlight::Generator* lowered(const std::optional<Generator>& g);
-std::optional<rushlight::Scalar> lowered(const std::optional<Scalar>& s);
-std::vector<Tensor> adopt(Tensors many);
-template <class T, class U>
-T adopt_part(U& part) {
-  if constexpr (std::is_same_v<U, Tensors>) return adopt(std::move(part));
-  else return T(std::move(part));
-}
-template <class... Ts, class... Us>
-std::tuple<Ts...> adopt(std::tuple<Us...> parts) {
-  return std::apply([](auto&... p) { return std::tuple<Ts...>(adopt_part<Ts>(p)...); }, parts);
+// An argument that may be left out: a tensor, an optional one, std::nullopt or nothing. Good for the call that it is passed to.
+class MaybeTensor {
+ public:
+  MaybeTensor() : at_(&none) {}
+  MaybeTensor(std::nullopt_t) : MaybeTensor() {}
+  MaybeTensor(const rushlight::Tensor& t) : at_(&t) {}
+  MaybeTensor(const std::optional<Tensor>& t);
+
+ private:
+  static const rushlight::Tensor none;
+  const rushlight::Tensor* at_;
+};
+class MaybeGenerator {
+ public:
+  MaybeGenerator() = default;
+  MaybeGenerator(std::nullopt_t) {}
+  MaybeGenerator(const Generator& g) : at_(g.unsafe_get()) {}
+  MaybeGenerator(const std::optional<Generator>& g) : at_(g ? g->unsafe_get() : nullptr) {}
+
+ private:
+  rushlight::Generator* at_ = nullptr;
+};
+
+namespace in_place {  // what changes its first argument; the methods return it
+#include "rushlight/torch_in_place.inc"
 }
 
 [[noreturn]] void fail_undefined(const char* method);
@@ -129,18 +144,9 @@ class Tensor : public rushlight::Tensor {
     return *this;
   }
   // x[0] = y writes into x.
-  Tensor& operator=(const Tensor& o) && {
-    rushlight::copy_(*this, o);
-    return *this;
-  }
-  Tensor& operator=(Tensor&& o) && {
-    rushlight::copy_(*this, o);
-    return *this;
-  }
-  Tensor& operator=(const Scalar& v) && {
-    rushlight::fill_(*this, v);
-    return *this;
-  }
+  Tensor& operator=(const Tensor& o) && { return copy_(o); }
+  Tensor& operator=(Tensor&& o) && { return copy_(o); }
+  Tensor& operator=(const Scalar& v) && { return fill_(v); }
 
   // ---- what it is ----
   IntArrayRef sizes() const {
@@ -248,7 +254,7 @@ class Tensor : public rushlight::Tensor {
   T* data() const {
     return data_ptr<T>();
   }
-  Scalar item() const { return rushlight::item(*this); }
+  Scalar item() const __asm__("_ZN9rushlight4itemERKNS_6TensorE");
   template <class T>
   T item() const {
     return item().to<T>();
@@ -333,24 +339,18 @@ class Tensor : public rushlight::Tensor {
   Tensor operator[](int64_t index) const;
   Tensor operator[](const Tensor& index) const;
   Tensor operator[](const Scalar& index) const { return (*this)[index.to<int64_t>()]; }
-  Tensor where(const Tensor& condition, const Tensor& other) const { return rushlight::where(condition, *this, other); }
+  Tensor where(const Tensor& condition, const Tensor& other) const;
   Tensor numpy_T() const;
-  Tensor mT() const { return rushlight::transpose(*this, -2, -1); }
-  Tensor mH() const { return rushlight::adjoint(*this); }
+  Tensor mT() const { return transpose(-2, -1); }
+  Tensor mH() const { return adjoint(); }
 
 #include "rushlight/torch_methods.inc"
 
-  Tensor operator-() const { return rushlight::neg(*this); }
-  Tensor operator~() const { return rushlight::bitwise_not(*this); }
-#define RL_COMPOUND(op, function)        \
-  Tensor& operator op(const Tensor& o) { \
-    rushlight::function(*this, o);       \
-    return *this;                        \
-  }                                      \
-  Tensor& operator op(const Scalar& o) { \
-    rushlight::function(*this, o);       \
-    return *this;                        \
-  }
+  Tensor operator-() const { return neg(); }
+  Tensor operator~() const { return bitwise_not(); }
+#define RL_COMPOUND(op, function)                              \
+  Tensor& operator op(const Tensor& o) { return function(o); } \
+  Tensor& operator op(const Scalar& o) { return function(o); }
   RL_COMPOUND(+=, add_)
   RL_COMPOUND(-=, sub_)
   RL_COMPOUND(*=, mul_)
@@ -371,19 +371,10 @@ class Tensor : public rushlight::Tensor {
   unsigned add_hook(std::function<Tensor(Tensor)> f) const;
 };
 static_assert(sizeof(Tensor) == sizeof(rushlight::Tensor), "lists of both are the same bytes");
-
-inline rushlight::TensorList lowered(TensorList list) {
-  return {static_cast<const rushlight::Tensor*>(list.data()), list.size()};
-}
-inline const rushlight::Tensor& lowered(const std::optional<Tensor>& t) {
-  static const rushlight::Tensor none;
-  return t ? *t : none;
-}
-inline rushlight::Generator* lowered(const std::optional<Generator>& g) { return g ? g->unsafe_get() : nullptr; }
-inline std::optional<rushlight::Scalar> lowered(const std::optional<Scalar>& s) {
-  return s ? std::optional<rushlight::Scalar>(*s) : std::nullopt;
-}
-inline std::vector<Tensor> adopt(Tensors many) { return {many.begin(), many.end()}; }
+static_assert(sizeof(MaybeTensor) == sizeof(void*) && std::is_trivially_copyable_v<MaybeTensor>);
+static_assert(sizeof(std::optional<Scalar>) == sizeof(std::optional<rushlight::Scalar>) &&
+              sizeof(std::optional<Device>) == sizeof(std::optional<rushlight::Device>));
+inline MaybeTensor::MaybeTensor(const std::optional<Tensor>& t) : at_(t ? &*t : &none) {}
 
 inline Tensor TensorOptions::finish(Tensor made) const {
   if (requires_grad()) made.set_requires_grad(true);
@@ -392,10 +383,13 @@ inline Tensor TensorOptions::finish(Tensor made) const {
 
 #include "rushlight/torch_functions.inc"
 
+inline Tensor Tensor::where(const Tensor& condition, const Tensor& other) const {
+  return api::where(condition, *this, other);
+}
 // Sizes only, as PyTorch's overloads without factors.
 #define RL_UPSAMPLE(name)                                                                \
   inline Tensor name(const Tensor& input, IntArrayRef output_size, bool align_corners) { \
-    return rushlight::name(input, output_size, align_corners, std::nullopt);             \
+    return api::name(input, output_size, align_corners, std::nullopt);                   \
   }
 RL_UPSAMPLE(upsample_linear1d)
 RL_UPSAMPLE(upsample_bilinear2d)
@@ -404,16 +398,16 @@ RL_UPSAMPLE(upsample_trilinear3d)
 #undef RL_UPSAMPLE
 #define RL_UPSAMPLE(name)                                            \
   inline Tensor name(const Tensor& input, IntArrayRef output_size) { \
-    return rushlight::name(input, output_size, std::nullopt);        \
+    return api::name(input, output_size, std::nullopt);              \
   }
 RL_UPSAMPLE(upsample_nearest1d)
 RL_UPSAMPLE(upsample_nearest2d)
 RL_UPSAMPLE(upsample_nearest3d)
 #undef RL_UPSAMPLE
 
-#define RL_BINARY(op, function)                                                                     \
-  inline Tensor operator op(const Tensor& a, const Tensor& b) { return rushlight::function(a, b); } \
-  inline Tensor operator op(const Tensor& a, const Scalar& b) { return rushlight::function(a, b); }
+#define RL_BINARY(op, function)                                                         \
+  inline Tensor operator op(const Tensor& a, const Tensor& b) { return a.function(b); } \
+  inline Tensor operator op(const Tensor& a, const Scalar& b) { return a.function(b); }
 RL_BINARY(+, add)
 RL_BINARY(-, sub)
 RL_BINARY(*, mul)
@@ -445,12 +439,10 @@ RL_REFLECTED(<=, >=)
 RL_REFLECTED(>, <)
 RL_REFLECTED(>=, <=)
 #undef RL_REFLECTED
-inline Tensor operator-(const Scalar& a, const Tensor& b) { return rushlight::rsub(b, a); }
-inline Tensor operator/(const Scalar& a, const Tensor& b) { return rushlight::mul(rushlight::reciprocal(b), a); }
-inline Tensor operator%(const Scalar& a, const Tensor& b) {
-  return rushlight::remainder(rushlight::full_like(b, a), b);
-}
-inline Tensor operator!(const Tensor& t) { return rushlight::logical_not(t); }
+inline Tensor operator-(const Scalar& a, const Tensor& b) { return rsub(b, a); }
+inline Tensor operator/(const Scalar& a, const Tensor& b) { return b.reciprocal().mul(a); }
+inline Tensor operator%(const Scalar& a, const Tensor& b) { return remainder(full_like(b, a), b); }
+inline Tensor operator!(const Tensor& t) { return t.logical_not(); }
 
 std::string to_string(const Tensor& t);
 using std::to_string;  // c10::to_string(3)

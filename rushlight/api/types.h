@@ -250,34 +250,22 @@ class TensorOptions {
   TensorOptions(Layout l) : layout_(l) {}
   TensorOptions(MemoryFormat f) : format_(f) {}
 
-  TensorOptions dtype(std::optional<DType> d) const {
-    return with([&](TensorOptions& o) { o.dtype_ = d; });
-  }
+  TensorOptions dtype(std::optional<DType> d) const { return with(&TensorOptions::dtype_, d); }
   TensorOptions dtype(TypeMeta d) const { return dtype(std::optional<DType>(d.toScalarType())); }
   TensorOptions dtype(DType d) const { return dtype(std::optional<DType>(d)); }
   template <class T>
   TensorOptions dtype() const {
     return dtype(dtype_of<T>);
   }
-  TensorOptions device(std::optional<Device> d) const {
-    return with([&](TensorOptions& o) { o.device_ = d; });
-  }
+  TensorOptions device(std::optional<Device> d) const { return with(&TensorOptions::device_, d); }
   TensorOptions device(Device d) const { return device(std::optional<Device>(d)); }
   TensorOptions device(DeviceType t, DeviceIndex index = -1) const { return device(Device(t, index)); }
   TensorOptions device(const std::string& text) const { return device(Device(text)); }
   TensorOptions device_index(DeviceIndex index) const { return device(kCUDA, index); }
-  TensorOptions layout(std::optional<Layout> l) const {
-    return with([&](TensorOptions& o) { o.layout_ = l; });
-  }
-  TensorOptions requires_grad(std::optional<bool> v) const {
-    return with([&](TensorOptions& o) { o.requires_grad_ = v; });
-  }
-  TensorOptions pinned_memory(std::optional<bool> v) const {
-    return with([&](TensorOptions& o) { o.pinned_memory_ = v; });
-  }
-  TensorOptions memory_format(std::optional<MemoryFormat> f) const {
-    return with([&](TensorOptions& o) { o.format_ = f; });
-  }
+  TensorOptions layout(std::optional<Layout> l) const { return with(&TensorOptions::layout_, l); }
+  TensorOptions requires_grad(std::optional<bool> v) const { return with(&TensorOptions::requires_grad_, v); }
+  TensorOptions pinned_memory(std::optional<bool> v) const { return with(&TensorOptions::pinned_memory_, v); }
+  TensorOptions memory_format(std::optional<MemoryFormat> f) const { return with(&TensorOptions::format_, f); }
 
   TypeMeta dtype() const { return dtype_.value_or(default_dtype()); }
   Device device() const { return device_.value_or(Device()); }
@@ -310,10 +298,10 @@ class TensorOptions {
   Tensor finish(Tensor made) const;
 
  private:
-  template <class F>
-  TensorOptions with(const F& change) const {
+  template <class T>
+  TensorOptions with(T TensorOptions::* field, const T& value) const {
     TensorOptions o = *this;
-    change(o);
+    o.*field = value;
     return o;
   }
   std::optional<DType> dtype_;

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "rushlight/api/lowered.h"
 #include "rushlight/core/generator.h"
 #include "rushlight/data/dataloader.h"
 #include "rushlight/data/sets.h"
+#include "rushlight/fn/randperm.h"
+#include "rushlight/fn/stack.h"
 #include "rushlight/io/file.h"
 
 namespace torch {

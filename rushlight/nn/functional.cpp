@@ -1,6 +1,8 @@
 #include "rushlight/nn/functional.h"
 
+#include "rushlight/api/lowered.h"
 #include "rushlight/functional.h"
+#include "rushlight/functions.h"
 
 namespace torch {
 inline namespace rl {

@@ -4,6 +4,8 @@
 
 #include "rushlight/api/autograd.h"
 #include "rushlight/api/indexing.h"
+#include "rushlight/api/lowered.h"
+#include "rushlight/functions.h"
 
 namespace torch {
 inline namespace rl {

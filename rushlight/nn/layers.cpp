@@ -1,6 +1,7 @@
 // Modules without parameters.
 #include "rushlight/nn/layers.h"
 
+#include "rushlight/functions.h"
 #include "rushlight/nn/printer.h"
 
 namespace torch {

@@ -2,6 +2,7 @@
 
 #include "rushlight/api/args.h"
 #include "rushlight/api/autograd.h"
+#include "rushlight/functions.h"
 
 namespace torch {
 inline namespace rl {

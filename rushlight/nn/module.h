@@ -18,7 +18,17 @@ template <class Contained>
 class ModuleHolder;
 
 namespace detail {
-struct HolderBase {};
+[[noreturn]] void fail_empty(const char* what);
+class HolderBase {
+ protected:
+  HolderBase() = default;
+  explicit HolderBase(std::shared_ptr<Module> module) : impl_(std::move(module)) {}
+  const std::shared_ptr<Module>& need() const {
+    if (!impl_) fail_empty("Accessing empty ModuleHolder");
+    return impl_;
+  }
+  std::shared_ptr<Module> impl_;
+};
 template <class T>
 constexpr bool is_holder = std::is_base_of_v<HolderBase, std::decay_t<T>>;
 template <class T>
@@ -27,7 +37,6 @@ template <class T>
 constexpr bool is_shared = false;
 template <class T>
 constexpr bool is_shared<std::shared_ptr<T>> = true;
-[[noreturn]] void fail_empty(const char* what);
 [[noreturn]] void fail_cast(const char* what, const std::type_info& got, const std::type_info& wanted);
 }  // namespace detail
 
@@ -232,12 +241,13 @@ class Cloneable : public Module {
   }
 };
 
-// A shared pointer to a module that makes it, and calls its forward().
+// A shared pointer to a module that makes it, and calls its forward(). The pointer inside is one to Module, so that a program compiles
+// std::shared_ptr for the classes only that it takes out of their holders.
 template <class Contained>
-class ModuleHolder : detail::HolderBase {
+class ModuleHolder : private detail::HolderBase {
  public:
   using ContainedType = Contained;
-  ModuleHolder() : impl_(make_default()) {
+  ModuleHolder() : HolderBase(make_default()) {
     static_assert(
         std::is_default_constructible_v<Contained>,
         "this module's constructor takes arguments; write `Linear linear = nullptr;` for one without a module");
@@ -247,8 +257,10 @@ class ModuleHolder : detail::HolderBase {
             require<sizeof...(Tail) != 0 || !(std::is_base_of_v<ModuleHolder, std::decay_t<Head>> ||
                                               detail::is_shared<std::decay_t<Head>>)> = 0>
   explicit ModuleHolder(Head&& head, Tail&&... tail)
-      : impl_(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
-  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}
+      : HolderBase(std::shared_ptr<Module>(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...))) {}
+  // Of the class or one derived from it.
+  template <class T, require<std::is_convertible_v<T*, Contained*>> = 0>
+  ModuleHolder(std::shared_ptr<T> module) : HolderBase(std::move(module)) {}
 
   explicit operator bool() const noexcept { return bool(impl_); }
   bool is_empty() const noexcept { return !impl_; }
@@ -257,12 +269,9 @@ class ModuleHolder : detail::HolderBase {
   const Contained* operator->() const { return get(); }
   Contained& operator*() { return *get(); }
   const Contained& operator*() const { return *get(); }
-  Contained* get() { return ptr().get(); }
-  const Contained* get() const { return ptr().get(); }
-  const std::shared_ptr<Contained>& ptr() const {
-    if (!impl_) detail::fail_empty("Accessing empty ModuleHolder");
-    return impl_;
-  }
+  Contained* get() { return static_cast<Contained*>(need().get()); }
+  const Contained* get() const { return static_cast<const Contained*>(need().get()); }
+  std::shared_ptr<Contained> ptr() const { return std::static_pointer_cast<Contained>(need()); }
   template <class... Args>
   decltype(auto) operator()(Args&&... args) {
     return get()->forward(std::forward<Args>(args)...);
@@ -272,12 +281,9 @@ class ModuleHolder : detail::HolderBase {
     return (*get())[std::forward<Arg>(arg)];
   }
 
- protected:
-  std::shared_ptr<Contained> impl_;
-
  private:
-  static std::shared_ptr<Contained> make_default() {
-    if constexpr (std::is_default_constructible_v<Contained>) return std::shared_ptr<Contained>(new Contained());
+  static std::shared_ptr<Module> make_default() {
+    if constexpr (std::is_default_constructible_v<Contained>) return std::shared_ptr<Module>(new Contained());
     else return nullptr;
   }
 };

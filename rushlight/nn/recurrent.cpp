@@ -1,6 +1,8 @@
 // RNN, LSTM, GRU and their cells: operators over the weights in order.
 #include <cmath>
 
+#include "rushlight/api/lowered.h"
+#include "rushlight/functions.h"
 #include "rushlight/nn/init.h"
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"

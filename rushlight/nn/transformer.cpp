@@ -1,6 +1,7 @@
 // Attention and transformers.
 #include <limits>
 
+#include "rushlight/functions.h"
 #include "rushlight/nn/init.h"
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rushlight/api/lowered.h"
+#include "rushlight/functions.h"
 #include "rushlight/nn/init.h"
 #include "rushlight/nn/layers.h"
 #include "rushlight/nn/printer.h"

@@ -6,6 +6,8 @@
 #include <map>
 
 #include "rushlight/api/autograd.h"
+#include "rushlight/api/lowered.h"
+#include "rushlight/functions.h"
 #include "rushlight/optim/fields.h"
 
 namespace torch {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "rushlight/api/autograd.h"
+#include "rushlight/functions.h"
 #include "rushlight/optim/fields.h"
 
 namespace torch {
