@@ -257,9 +257,9 @@ def disambiguate(schemas: list[Schema]) -> None:
 
 
 def result_type(schema: Schema, types: dict[str, str]) -> str:
-    names = [types.get(r) for r in schema.returns]
-    if None in names:
+    if not all(r in types for r in schema.returns):
         raise SystemExit(f"gen_api: no C++ type for the result of {schema.qualified}")
+    names = [types[r] for r in schema.returns]
     return "void" if not names else names[0] if len(names) == 1 else f"std::tuple<{', '.join(names)}>"
 
 
