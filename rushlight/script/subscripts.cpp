@@ -103,9 +103,8 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
   for (const ExprPtr& i : items) real += i->kind != EK::None && i->kind != EK::Ellipsis;
   std::vector<Value*> indices;  // tensor indices, None between them
   bool after_ellipsis = false;
-  int64_t left = 0;
+  int64_t left = real;
   auto dim_value = [&](int64_t d) { return constant(range, after_ellipsis ? -left - 1 : d); };
-  left = real;
   for (const ExprPtr& i : items) {
     if (i->kind == EK::Ellipsis) {
       if (after_ellipsis) fail(range, "an index may hold one '...' only");

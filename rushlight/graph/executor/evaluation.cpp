@@ -4,29 +4,24 @@
 #include <functional>
 
 #include "rushlight/graph/executor/slots.h"
+#include "rushlight/graph/walk.h"
 
 namespace rushlight::graph {
 namespace {
 
-void each_node(const Block& b, const std::function<void(Node*)>& f) {
-  for (Node* n : b) {
-    for (Block* inner : n->blocks()) each_node(*inner, f);
-    f(n);
-  }
-}
 int slot_of(const Node& n) {
   const ClassType* c = as_class(n.input(0)->type());
   return c && c->is_module && !c->is_interface ? c->find_slot(std::string(n.attribute("name").to_string())) : -1;
-}
-bool reads_flag(const Node& n) {
-  return n.is("prim::GetAttr") && n.attribute("name").to_string() == "training" &&
-         n.output()->type()->is(Type::Kind::Bool);
 }
 // The value is the method's module, or what attributes of attributes of it hold.
 bool is_part(const Graph& graph, const Value* v) {
   if (v == graph.inputs()[0]) return true;
   const Node& n = *v->node();
   return n.is("prim::GetAttr") && slot_of(n) >= 0 && is_part(graph, n.input());
+}
+bool reads_flag(const Graph& graph, const Node& n) {
+  return n.is("prim::GetAttr") && n.attribute("name").to_string() == "training" &&
+         n.output()->type()->is(Type::Kind::Bool) && is_part(graph, n.output());
 }
 
 }  // namespace
@@ -44,7 +39,7 @@ TrainingFlags::TrainingFlags(const Graph& graph) {
   each_node(*graph.block(), [&](Node* n) {
     if (n->is("prim::SetAttr"))
       assigned |= n->attribute("name").to_string() == "training" || as_class(n->input(1)->type());
-    if (!reads_flag(*n) || slot_of(*n) < 0 || !is_part(graph, n->input())) return;
+    if (!reads_flag(graph, *n)) return;
     Place place{part(n->input()), size_t(slot_of(*n))};
     if (std::find(flags_.begin(), flags_.end(), place) == flags_.end()) flags_.push_back(place);
   });
@@ -79,7 +74,7 @@ bool TrainingFlags::all_off(const IValue& self) const {
 
 void TrainingFlags::assume_off(Graph& graph) const {
   each_node(*graph.block(), [&](Node* n) {
-    if (!reads_flag(*n) || slot_of(*n) < 0 || !is_part(graph, n->input())) return;
+    if (!reads_flag(graph, *n)) return;
     InsertPoint here(graph, n);
     n->output()->replace_all_uses_with(graph.insert_constant(false));
   });

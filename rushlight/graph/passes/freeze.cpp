@@ -11,6 +11,7 @@
 #include "rushlight/fn/t.h"
 #include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/graph/walk.h"
 #include "rushlight/ops/operators.h"
 
 namespace rushlight::graph {
@@ -26,13 +27,6 @@ const ObjectValue* object_of(const Graph& graph, const ObjectValue& self, const 
   const ClassType* c = owner ? as_class(owner->type) : nullptr;
   int slot = c ? c->find_slot(std::string(v->node()->attribute("name").to_string())) : -1;
   return slot >= 0 && owner->slots[size_t(slot)].is_object() ? &owner->slots[size_t(slot)].to_object() : nullptr;
-}
-
-template <class F> void each_node(const Block& b, const F& f) {
-  for (Node* n : b) {
-    for (Block* inner : n->blocks()) each_node(*inner, f);
-    f(n);
-  }
 }
 
 void collect_assigned(const Graph& graph, const ObjectValue& self, std::set<Slot>& out) {
