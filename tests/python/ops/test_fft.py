@@ -1,5 +1,6 @@
 """torch.fft, stft and istft against PyTorch: values, strides, first and second gradients, meta, lengths of every kind, errors."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,19 +58,20 @@ op("fft.ifftshift", [case(f32(5)), case(f32(3, 4), 0)])
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
 def test_every_length(dtype):
-    """Radices, primes, split and convolved transforms; in batches, and alone."""
+    """Radices, primes, split and convolved transforms; in batches, and alone. Against numpy: MKL's, which PyTorch takes
+    on Intel's processors, are 20 times less exact at lengths such as 34 and 62."""
     bound = 2e-6 if dtype == torch.complex64 else 4e-15
     for n in [*range(1, 70), 97, 128, 210, 257, 899, 1000, 1009, 1024, 4096, 5003, 10007, 65536]:
         for rows in (1, 3, 20) if n < 5000 else (1,):
             a = torch.randn(rows, n, dtype=dtype, generator=torch.Generator().manual_seed(n))
-            mine, theirs = rl.fft.fft(rl.tensor(a.numpy())), torch.fft.fft(a.to(torch.complex128))
+            mine, theirs = rl.fft.fft(rl.tensor(a.numpy())), torch.tensor(np.fft.fft(a.to(torch.complex128).numpy()))
             size = float(theirs.abs().max())
             assert float((torch.tensor(mine.numpy()) - theirs).abs().max()) < bound * size, (n, rows)
             again = torch.tensor(rl.fft.ifft(mine).numpy())
             assert float((again - a).abs().max()) < bound * float(a.abs().max()), (n, rows)
             x = rl.tensor(a.real.contiguous().numpy())
             half = rl.fft.rfft(x)
-            theirs = torch.fft.rfft(a.real.to(torch.float64))
+            theirs = torch.tensor(np.fft.rfft(a.real.to(torch.float64).numpy()))
             assert float((torch.tensor(half.numpy()) - theirs).abs().max()) < bound * size, (n, rows)
             again = rl.fft.irfft(half, n)
             assert float((again - x).abs().max()) < bound * float(x.abs().max() + 1), (n, rows)
