@@ -145,6 +145,46 @@ int put_requires_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
+// The gradients of a list of parameters, or None where one has none, or where a state dictionary no longer holds the
+// tensor that stands in the list of its name. See optim/_fused.py.
+PyObject* plan_gradients(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *params, *states, *names, *lists;
+    if (!PyArg_ParseTuple(args, "O!O!O!O!:_plan_gradients", &PyList_Type, &params, &PyList_Type, &states, &PyTuple_Type,
+                          &names, &PyTuple_Type, &lists))
+      return nullptr;
+    const Py_ssize_t count = PyList_GET_SIZE(params), kinds = PyTuple_GET_SIZE(names);
+    RL_CHECK(RuntimeError, PyList_GET_SIZE(states) == count && PyTuple_GET_SIZE(lists) == kinds,
+             "_plan_gradients(): expected ", count, " states and ", kinds, " lists");
+    for (Py_ssize_t k = 0; k < kinds; k++) {
+      PyObject* values = PyTuple_GET_ITEM(lists, k);
+      if (!PyList_Check(values) || PyList_GET_SIZE(values) != count) Py_RETURN_NONE;
+      for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject* state = PyList_GET_ITEM(states, i);
+        if (!PyDict_Check(state)) Py_RETURN_NONE;
+        PyObject* value = PyDict_GetItemWithError(state, PyTuple_GET_ITEM(names, k));
+        if (!value && PyErr_Occurred()) return nullptr;
+        if (value != PyList_GET_ITEM(values, i)) Py_RETURN_NONE;
+      }
+    }
+    Object grads = check(PyList_New(count));
+    for (Py_ssize_t i = 0; i < count; i++) {
+      if (i >= PyList_GET_SIZE(params)) Py_RETURN_NONE;  // a subclass's own `grad` may change the list
+      Object param = Object::borrow(PyList_GET_ITEM(params, i)), grad;
+      const bool plain = is_tensor(param.get()) && !(thread_state.function_modes || may_override(param.get()));
+      if (plain) {
+        const Tensor& found = grad_of(unwrap(param.get()));
+        if (found.defined()) grad = check(wrap(found));
+      } else {
+        grad = check(PyObject_GetAttrString(param.get(), "grad"));
+      }
+      if (!grad || grad.get() == Py_None) Py_RETURN_NONE;
+      PyList_SET_ITEM(grads.get(), i, grad.release());
+    }
+    return grads.release();
+  });
+}
+
 PyGetSetDef getset[] = {
     {"grad", over<get_grad>, over<put_grad>, "The gradient that backward() added up here.", nullptr},
     {"_grad", over<+[](PyObject* s, void*) { return guarded([&] { return wrap(grad_of(unwrap(s))); }); }>,
@@ -273,6 +313,8 @@ PyMethodDef functions[] = {
        });
      },
      METH_O, "_graph_leads_to(leaf) -> bool: whether a graph has the leaf's AccumulateGrad."},
+    {"_plan_gradients", plan_gradients, METH_VARARGS,
+     "_plan_gradients(params, states, names, lists): the gradients, or None where the lists no longer hold."},
     {"_queue_callback", queue_callback, METH_O, nullptr},
     {"_will_engine_execute_node", will_execute, METH_O, nullptr},
     {"_current_graph_task_id",

@@ -15,6 +15,7 @@ from rushlight import _C, Tensor
 from .optimizer import TensorwiseOptimizer
 
 _check_lists = _C._ops._optimizer_check
+_plan_gradients = _C._plan_gradients
 
 
 class Plan:
@@ -35,17 +36,7 @@ class Plan:
 
     def gradients(self) -> list[Tensor] | None:
         """The gradients in the order of the parameters, or None if the plan no longer holds."""
-        for name, values in zip(self.names, self.lists, strict=True):
-            for state, value in zip(self.states, values, strict=True):
-                if state.get(name) is not value:
-                    return None
-        grads = []
-        for p in self.params:
-            grad = p.grad
-            if grad is None:
-                return None
-            grads.append(grad)
-        return grads
+        return _plan_gradients(self.params, self.states, self.names, self.lists)
 
 
 class GroupPlans:
