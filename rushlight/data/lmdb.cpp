@@ -162,8 +162,8 @@ class Environment {
 
   // A reading transaction, from those that were used before where there is one.
   MDB_txn* begin_read() {
-    MDB_txn* txn = nullptr;
-    {
+    MDB_txn* txn = spare_.exchange(nullptr, std::memory_order_acquire);
+    if (!txn) {
       std::lock_guard lock(mutex_);
       if (!idle_.empty()) {
         txn = idle_.back();
@@ -182,6 +182,8 @@ class Environment {
   }
   void end_read(MDB_txn* txn) {
     api_.txn_reset(txn);
+    MDB_txn* none = nullptr;
+    if (spare_.compare_exchange_strong(none, txn, std::memory_order_release, std::memory_order_relaxed)) return;
     std::lock_guard lock(mutex_);
     idle_.push_back(txn);
   }
@@ -251,6 +253,7 @@ class Environment {
   void close() {
     // In a forked child the environment is the parent's: closing it would take the parent's place in the table of readers.
     if (!env || generation != fork_generation()) return;
+    if (MDB_txn* txn = spare_.exchange(nullptr)) api_.txn_abort(txn);
     for (MDB_txn* txn : idle_) api_.txn_abort(txn);
     idle_.clear();
     api_.env_close(env);
@@ -258,6 +261,7 @@ class Environment {
   }
   std::string data_;
   bool write_;
+  std::atomic<MDB_txn*> spare_{nullptr};  // one thread's reads need no lock
   std::mutex mutex_;
   std::vector<MDB_txn*> idle_;
 };

@@ -95,10 +95,7 @@ class Database:
         return self._open.get_many(list(keys))
 
     def __getitem__(self, key):
-        value = self._open.get(key)
-        if value is None:
-            raise KeyError(key)
-        return value
+        return self._open.value(key)
 
     def __contains__(self, key) -> bool:
         return self._open.get(key) is not None
