@@ -90,6 +90,13 @@ def _get_all_device_indices() -> list[int]:
     return [] if here is None else list(range(_C._device_count(here)))
 
 
+class KeyErrorMessage(str):
+    """A text that a KeyError shows as it is, lines included: it shows its argument's repr."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class ExceptionWrapper:
     """An exception as text, which another thread or process raises again."""
 
@@ -102,7 +109,9 @@ class ExceptionWrapper:
         """Raises it, with the text of where it came from."""
         text = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
         if self.exc_type is KeyError:
-            raise KeyError(text) from None
+            raise KeyError(KeyErrorMessage(text)) from None
+        if getattr(self.exc_type, "message", None):
+            raise self.exc_type(message=text)  # one that takes it by name
         try:
             error = self.exc_type(text)
         except Exception:  # it takes other arguments

@@ -98,7 +98,7 @@ def bad_value():
 
 ERRORS = {
     "raises": (bad_value, ValueError, ["worker process 0", "no such picture", "in bad_value", "sample 9"]),
-    "key": (lambda: {}["absent"], KeyError, ["worker process 0", "absent", "sample 9"]),
+    "key": (lambda: {}["absent"], KeyError, ["worker process 0.\nOriginal Traceback", "absent", "sample 9"]),
     "ragged": (lambda: [1], ValueError, ["worker process 0", "[8, 9, 10, 11]"]),
     "unpicklable": (lambda: lambda: 0, Exception, ["worker process 0", "[8, 9, 10, 11]", "pickle"]),
     "exits": (lambda: sys.exit(3), RuntimeError, ["worker 0", "reading sample 9", "exit code 3", "Traceback"]),
