@@ -93,6 +93,7 @@ class Importer {
   Value* optional(Value* v, const TypePtr& type);
   TypePtr type_of(const TypeProto& t);
   int elem_of(const TypeProto& t);
+  static const Attribute* find_attribute(const Attributes& all, Text name);
   const GraphProto& graph_of(const Attributes& all, const char* name);
   std::vector<int64_t> ints_of(const Attributes& all, const char* name);
   std::string described(const NodeProto& n);
