@@ -151,6 +151,23 @@ TEST(Threads, SlotsAreReadWithoutCounting) {
   EXPECT_EQ(old->refs(), 1u);  // nobody reads: at once
 }
 
+TEST(Threads, SlotsAreReplacedWhileTheyAreRead) {
+  IValue slot(static_cast<const Tensor&>(torch::ones({3})));
+  at_once([&](int thread) {
+    for (int k = 0; k < 300; k++) {
+      if (thread % 2) {
+        graph::set_slot(slot, k % 3 ? IValue(static_cast<const Tensor&>(torch::full({3}, float(k)))) : IValue());
+        continue;
+      }
+      graph::Reading reading;
+      IValue seen = graph::borrow_slot(slot);
+      if (seen.is_none()) continue;
+      EXPECT_EQ(seen.tensor().numel(), 3);
+      EXPECT_GE(seen.tensor().data<float>()[2], 1.0f);
+    }
+  });
+}
+
 TEST(Threads, ARunLeavesTheCountsOfAModuleAlone) {
   Ref<ObjectValue> m = script::load_module(archive(), "net");
   torch::NoGradGuard guard;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 #include <mutex>
 #include <thread>
@@ -82,6 +83,26 @@ class SlotLock {
   Flag& flag_;
 };
 
+// A value's two words, which those who borrow read without the lock: its pointer, and what kind it is of. In the midst of an assignment
+// they see the pointer of before or after, or null.
+using Word = uint64_t __attribute__((may_alias));
+static_assert(sizeof(IValue) == 2 * sizeof(Word));
+
+union Peeked {  // not destroyed: it owns nothing
+  explicit Peeked(const IValue& v) {
+    const Word* from = reinterpret_cast<const Word*>(&v);
+    const Word kind = __atomic_load_n(from + 1, __ATOMIC_ACQUIRE),
+               words[2] = {__atomic_load_n(from, __ATOMIC_ACQUIRE), kind};
+    std::memcpy(static_cast<void*>(&value), words, sizeof words);
+  }
+  ~Peeked() {}
+  IValue value;
+};
+void swap_while_peeked(IValue& slot, IValue& value) {
+  Word *to = reinterpret_cast<Word*>(&slot), *from = reinterpret_cast<Word*>(&value);
+  for (int k = 0; k < 2; k++) from[k] = __atomic_exchange_n(to + k, from[k], __ATOMIC_ACQ_REL);
+}
+
 }  // namespace
 
 Reading::Reading() {
@@ -100,15 +121,16 @@ IValue read_slot(const IValue& slot) {
 }
 
 IValue borrow_slot(const IValue& slot) {
-  if (slot.is_tensor() || slot.is_object())
-    if (IValue seen = IValue::borrow(slot); seen.object()) return seen;  // null: about to hold None
+  const Peeked there(slot);
+  const bool counted = there.value.is_tensor() || there.value.is_object();
+  if (counted && there.value.object()) return IValue::borrow(there.value);  // null: about to hold None
   return read_slot(slot);
 }
 
 void set_slot(IValue& slot, IValue value) {
   {
     SlotLock lock(slot);
-    slot.swap(value);
+    swap_while_peeked(slot, value);
   }
   if (!value.is_tensor() && !value.is_object()) return;  // nothing borrows other values
   uint64_t unread_from = epoch.fetch_add(1) + 1;
