@@ -1,14 +1,10 @@
 // torch::data::make_data_loader: batches of a data set, made by worker threads, and data sets that are read in chunks.
 #pragma once
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <exception>
-#include <map>
-#include <mutex>
 #include <thread>
 
 #include "rushlight/data/datasets.h"
+#include "rushlight/data/shuttle.h"
 
 namespace torch {
 inline namespace rl {
@@ -47,7 +43,6 @@ struct WorkerException : std::exception {
 
 namespace detail {
 [[noreturn]] void fail_iterator(const char* what);
-[[noreturn]] void fail_timeout(std::chrono::milliseconds waited);
 }  // namespace detail
 
 // One pass over a loader's batches; copies share it.
@@ -106,14 +101,18 @@ class DataLoaderBase {
   using BatchType = Batch;
   using BatchRequestType = BatchRequest;
   explicit DataLoaderBase(DataLoaderOptions options, std::unique_ptr<Dataset> main_thread_dataset = nullptr)
-      : options_(options), main_thread_dataset_(std::move(main_thread_dataset)) {}
+      : options_(options), main_thread_dataset_(std::move(main_thread_dataset)) {
+    if (options_.workers > 0 && options_.max_jobs == 0)
+      detail::fail_iterator(
+          "DataLoader: expected max_jobs > 0 for a loader with workers, got 0; leave it out for 2 * workers");
+  }
   DataLoaderBase(const DataLoaderBase&) = delete;
   DataLoaderBase& operator=(const DataLoaderBase&) = delete;
   virtual ~DataLoaderBase() { join(); }
 
   // Throws RuntimeError while another iterator is not at its end.
   Iterator<Batch> begin() {
-    if (in_flight() != 0)
+    if (shuttle_.in_flight_jobs() != 0)
       detail::fail_iterator("Attempted to get a new DataLoader iterator while another iterator is not yet exhausted");
     reset();
     return Iterator<Batch>([this] { return next(); });
@@ -123,12 +122,8 @@ class DataLoaderBase {
   void join() {
     if (joined_) return;
     joined_ = true;
-    {
-      std::lock_guard lock(mutex_);
-      jobs_.clear();
-      quit_ = true;
-    }
-    wake_.notify_all();
+    shuttle_.drain();
+    for (size_t i = 0; i < workers_.size(); i++) shuttle_.push_job({});
     for (std::thread& t : workers_) t.join();
   }
   const FullDataLoaderOptions& options() const noexcept { return options_; }
@@ -136,26 +131,23 @@ class DataLoaderBase {
  protected:
   virtual std::optional<BatchRequest> get_batch_request() = 0;
   virtual void reset() {
-    drain();
-    asked_ = given_ = 0;
+    shuttle_.drain();
+    asked_ = 0;
+    if (options_.enforce_ordering)
+      sequencer_ = std::make_unique<detail::sequencers::OrderedSequencer<Result>>(options_.max_jobs);
+    else sequencer_ = std::make_unique<detail::sequencers::NoSequencer<Result>>();
     prefetch(options_.max_jobs);
   }
   void worker_thread(Dataset& dataset) {
     for (;;) {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return quit_ || !jobs_.empty(); });
-      if (quit_) return;
-      auto [number, request] = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
+      Job job = shuttle_.pop_job();
+      if (!job.request) return;
       Result result;
+      result.sequence_number = job.sequence_number;
       try {
-        result.batch = dataset.get_batch(std::move(request));
+        result.batch = dataset.get_batch(std::move(*job.request));
       } catch (...) { result.exception = std::current_exception(); }
-      lock.lock();
-      order_.push_back(number);
-      results_.emplace(number, std::move(result));
-      done_.notify_all();
+      shuttle_.push_result(std::move(result));
     }
   }
   const FullDataLoaderOptions options_;
@@ -163,31 +155,21 @@ class DataLoaderBase {
   std::vector<std::thread> workers_;
 
  private:
+  struct Job {
+    size_t sequence_number = 0;
+    std::optional<BatchRequest> request;  // nothing: the worker ends
+  };
   struct Result {
+    size_t sequence_number = 0;
     std::optional<Batch> batch;
     std::exception_ptr exception;
   };
-  size_t in_flight() {
-    std::lock_guard lock(mutex_);
-    return asked_ - given_;
-  }
   void prefetch(size_t jobs) {
     for (; jobs > 0; jobs--) {
       auto request = get_batch_request();
       if (!request) return;
-      std::lock_guard lock(mutex_);
-      jobs_.emplace_back(asked_++, std::move(*request));
-      wake_.notify_one();
+      shuttle_.push_job({asked_++, std::move(request)});
     }
-  }
-  // Forgets what was not asked for yet, and waits for what is being made.
-  void drain() {
-    std::unique_lock lock(mutex_);
-    given_ += jobs_.size();
-    jobs_.clear();
-    done_.wait(lock, [&] { return results_.size() == asked_ - given_; });
-    results_.clear();
-    order_.clear();
   }
   std::optional<Batch> next() {
     if (options_.workers == 0) {
@@ -195,32 +177,19 @@ class DataLoaderBase {
       if (!request) return std::nullopt;
       return main_thread_dataset_->get_batch(std::move(*request));
     }
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      if (asked_ == given_) return std::nullopt;
-      auto ready = [&] { return options_.enforce_ordering ? results_.count(given_) > 0 : !order_.empty(); };
-      if (!options_.timeout) done_.wait(lock, ready);
-      else if (!done_.wait_for(lock, *options_.timeout, ready)) detail::fail_timeout(*options_.timeout);
-      size_t number = options_.enforce_ordering ? given_ : order_.front();
-      if (!options_.enforce_ordering) order_.pop_front();
-      Result result = std::move(results_.at(number));
-      results_.erase(number);
-      given_++;
-      lock.unlock();
-      if (result.exception) throw WorkerException(result.exception);
-      if (!result.batch) continue;  // a stateful data set's end; those asked for besides are waited for
+    while (auto result = sequencer_->next([this] { return shuttle_.pop_result(options_.timeout); })) {
+      if (result->exception) throw WorkerException(result->exception);
+      if (!result->batch) continue;  // a stateful data set's end; those asked for besides are waited for
       prefetch(1);
-      return std::move(result.batch);
+      return std::move(result->batch);
     }
+    return std::nullopt;
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  std::deque<std::pair<size_t, BatchRequest>> jobs_;
-  std::map<size_t, Result> results_;
-  std::deque<size_t> order_;
-  size_t asked_ = 0, given_ = 0;
-  bool quit_ = false, joined_ = false;
+  detail::DataShuttle<Job, Result> shuttle_;
+  std::unique_ptr<detail::sequencers::Sequencer<Result>> sequencer_;
+  size_t asked_ = 0;
+  bool joined_ = false;
 };
 
 // Each worker has a copy of the data set; a sampler says what is in a batch.
