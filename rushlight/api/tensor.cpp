@@ -10,6 +10,7 @@
 #include "rushlight/api/dispatch.h"
 #include "rushlight/api/print.h"
 #include "rushlight/core/device_interface.h"
+#include "rushlight/core/lazy_copy.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/dispatch/values.h"
 #include "rushlight/fn/permute.h"
@@ -86,6 +87,11 @@ void fail_undefined(const char* method) {
   throw RuntimeError(rushlight::str(method,
                                     "() called on an undefined Tensor: nothing was assigned to it, it was moved from, "
                                     "or it is a gradient that does not exist"));
+}
+void unshare_bytes(rushlight::Storage& storage) { rushlight::materialize(storage); }
+void Tensor::print() const {
+  if (defined()) std::cerr << "[" << toString() << " " << sizes() << "]" << std::endl;
+  else std::cerr << "[UndefinedTensor]" << std::endl;
 }
 void fail_sparse(const char* method) {
   throw RuntimeError(

@@ -127,6 +127,8 @@ namespace in_place {  // what changes its first argument; the methods return it
 
 [[noreturn]] void fail_undefined(const char* method);
 [[noreturn]] void fail_sparse(const char* method);
+// Gives bytes of its own to a storage that shares them until it is written.
+void unshare_bytes(rushlight::Storage& storage);
 [[noreturn]] void fail_data_type(const char* method, DType wanted, DType got);
 
 class Tensor : public rushlight::Tensor {
@@ -219,6 +221,7 @@ class Tensor : public rushlight::Tensor {
   bool is_view() const { return need("is_view").is_view(); }
   Tensor _base() const;
   int64_t _version() const { return need("_version").impl()->version(); }
+  void print() const;  // its type and sizes, to the standard error stream
   api::Storage storage() const;
   // Shows a storage's bytes as this dtype, in place. Throws RuntimeError where the geometry reaches outside of it.
   Tensor& set_(const api::Storage& from, int64_t offset, IntArrayRef sizes, IntArrayRef strides = {}) const;
@@ -228,23 +231,29 @@ class Tensor : public rushlight::Tensor {
   }
 
   // ---- its elements ----
+  // Addresses that may be written to give a tensor which shares its bytes until then bytes of its own.
   // The first element. Throws if T is not the dtype's type.
   template <class T>
   T* data_ptr() const {
     using Value = std::remove_const_t<T>;
     if (need("data_ptr").dtype() != dtype_of<Value>) fail_data_type("data_ptr", dtype_of<Value>, need("").dtype());
     if (impl()->parts()) fail_sparse("data_ptr");
+    if constexpr (!std::is_const_v<T>) unshare();
     return rushlight::Tensor::data<T>();
   }
   void* data_ptr() const {
-    if (need("data_ptr").impl()->parts()) fail_sparse("data_ptr");
+    const_data_ptr();
+    unshare();
     return rushlight::Tensor::raw();
   }
   template <class T>
   const T* const_data_ptr() const {
     return data_ptr<const T>();
   }
-  const void* const_data_ptr() const { return data_ptr(); }
+  const void* const_data_ptr() const {
+    if (need("data_ptr").impl()->parts()) fail_sparse("data_ptr");
+    return rushlight::Tensor::raw();
+  }
   template <class T>
   T* mutable_data_ptr() const {
     return data_ptr<T>();
@@ -363,6 +372,9 @@ class Tensor : public rushlight::Tensor {
 #undef RL_COMPOUND
 
  private:
+  void unshare() const {
+    if (impl()->storage()->read_only()) unshare_bytes(*impl()->storage());
+  }
   // This tensor, for a method that can't do without one.
   const rushlight::Tensor& need(const char* method) const {
     if (!defined()) fail_undefined(method);
@@ -457,13 +469,21 @@ class Storage {
   explicit Storage(Ref<rushlight::Storage> s) : storage_(std::move(s)) {}
   size_t nbytes() const { return storage_->bytes(); }
   void* data() const { return storage_->data(); }
-  void* mutable_data() const { return storage_->data(); }
+  void* mutable_data() const {
+    if (storage_->read_only()) unshare_bytes(*storage_);
+    return storage_->data();
+  }
   struct Pointer {
     void* at;
+    void* context;  // what keeps the memory alive; null for memory that is only borrowed
     void* get() const { return at; }
+    void* get_context() const { return context; }
     explicit operator bool() const { return at; }
   };
-  Pointer data_ptr() const { return {storage_->data()}; }
+  Pointer data_ptr() const {
+    return {storage_->data(), storage_->allocator() ? storage_->data() : storage_->keep().get()};
+  }
+  Pointer mutable_data_ptr() const { return mutable_data(), data_ptr(); }
   Device device() const { return storage_->device(); }
   bool is_alias_of(const Storage& o) const { return storage_ == o.storage_; }
   size_t use_count() const { return storage_->refs(); }

@@ -301,7 +301,7 @@ RL_EXPORT Status torch_get_mutable_data_ptr(TensorHandle t, void** out) {
   return run([&] { *out = seen(t).data_ptr(); });
 }
 RL_EXPORT Status torch_get_const_data_ptr(TensorHandle t, const void** out) {
-  return run([&] { *out = seen(t).data_ptr(); });
+  return run([&] { *out = seen(t).const_data_ptr(); });
 }
 RL_EXPORT Status torch_set_requires_grad(TensorHandle t, bool on) {
   return run([&] { seen(t).set_requires_grad(on); });

@@ -2,6 +2,7 @@
 #include "rushlight/io/values.h"
 
 #include "rushlight/capi/handles.h"
+#include "rushlight/core/lazy_copy.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/ir.h"
 #include "rushlight/io/file.h"
@@ -313,7 +314,9 @@ rl_error* rl_tensor_data(const rl_value* tensor, void** out) {
     check_has_memory(t, "rl_tensor_data");
     RL_CHECK(RuntimeError, !t.impl()->parts(),
              "rl_tensor_data: a sparse tensor has no memory of its own; call to_dense");
-    need(out, "rl_tensor_data", "out") = t.raw();
+    need(out, "rl_tensor_data", "out") = nullptr;
+    materialize(t.storage());  // who has the address may write
+    *out = t.raw();
   });
 }
 rl_error* rl_tensor_written(const rl_value* tensor) {

@@ -215,6 +215,12 @@ int main(void) {
   show("wrong argument", rl_module_call(y, "f", (const rl_value* const[]){x}, 1, NULL, NULL, 0, &z));
   rl_value_free(t), rl_value_free(y);
   show("contiguous", rl_tensor_is_contiguous(x, &flag)); printf("%d\n", flag);
+  show("own", rl_tensor_empty((const int64_t[]){2}, 1, RL_FLOAT32, RL_CPU, -1, &y));
+  rl_tensor_data(y, &p); ((float*)p)[0] = 1;
+  show("shared", rl_call("_lazy_clone", (const rl_value* const[]){y}, 1, NULL, NULL, 0, &z));
+  rl_tensor_data(y, &p); ((float*)p)[0] = 2;
+  rl_tensor_data(z, &p); printf("%g\n", ((float*)p)[0]);
+  rl_value_free(y), rl_value_free(z);
   rl_value_free(x);
   printf("released %d\n", released);
 }
@@ -280,6 +286,9 @@ call: -1
 no method: 8 Method 'g' is not defined\.
 wrong argument: 0 f\(\), argument 'x'.*
 contiguous: -1
+1
+own: -1
+shared: -1
 1
 released 2
 """
