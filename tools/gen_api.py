@@ -372,8 +372,11 @@ FRONT = {"Tensor?": "MaybeTensor", "Generator?": "MaybeGenerator"}
 FRONT_RETURN = RETURN | {"Tensor[]": "std::vector<Tensor>"}
 
 
-def front_end(schema: Schema, method: bool, shown: str = "") -> str:
-    """PyTorch's signature, bound to the library's function. `shown`: its name, where that is another."""
+def front_end(schema: Schema, method: bool, shown: str = "", bare: bool = False) -> str:
+    """PyTorch's signature, bound to the library's function. `shown`: its name, where that is another.
+
+    A form that writes to its first argument returns that one, by a body around the library's function, which `bare` declares.
+    """
     result, name = result_type(schema, FRONT_RETURN), shown or schema.cpp_name
     names = [a.name for a in schema.args]
     with_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and schema.name[0] != "_"
@@ -398,6 +401,14 @@ def front_end(schema: Schema, method: bool, shown: str = "") -> str:
             f"Tensor& {name}({with_defaults(params)}) const "
             f"{{ in_place::{name}({', '.join(['*this', *call])}); return const_cast<Tensor&>(*this); }}"
         )
+    if bare:
+        return f"{result} {name}({', '.join(p for p, _ in bound)}) {label};"
+    if not method and writes(schema):
+        given = [a.name for a in ordered(schema)]
+        return (
+            f"inline Tensor& {name}({with_defaults(bound)}) {{ "
+            f"in_place::{schema.cpp_name}({', '.join(given)}); return const_cast<Tensor&>({given[0]}); }}"
+        )
     if not with_options:
         return f"{result} {name}({with_defaults(bound)}){end} {label};"
     # The four arguments of a factory apart, and as TensorOptions.
@@ -410,6 +421,11 @@ def front_end(schema: Schema, method: bool, shown: str = "") -> str:
 
 def in_place(schema: Schema) -> bool:
     return schema.name.endswith("_") and not schema.name.endswith("__") and schema.returns == ["Tensor"]
+
+
+def writes(schema: Schema) -> bool:
+    """To one tensor, its first argument, which is also the result."""
+    return schema.returns == ["Tensor"] and (schema.kind == "out" or in_place(schema))
 
 
 def with_defaults(params: list[tuple[str, str]]) -> str:
@@ -509,13 +525,15 @@ def main() -> None:
             overloads.setdefault(f"{schema.name}_{schema.overload}", overload_struct(schema))
         if "function" in record["forms"] and not schema.namespace:
             functions.append(front_end(schema, False))
+            if writes(schema):
+                changing.append(front_end(schema, False, bare=True))
         forms = set(record["forms"])
         is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
         if is_method and schema.kind != "out" and schema.args[0].name == "self":
             methods.append(front_end(schema, True))
             if in_place(schema):
-                changing.append(front_end(schema, False))
+                changing.append(front_end(schema, False, bare=True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
         space = inside(schemas[0])
@@ -532,7 +550,7 @@ def main() -> None:
         mine = [n for n in names if bool(by_name[n][0].namespace) == of_namespace]
         write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
-    write(out / "rushlight" / "torch_in_place.inc", "\n".join(changing) + "\n")
+    write(out / "rushlight" / "torch_in_place.inc", "\n".join(dict.fromkeys(changing)) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     nested = (f"namespace {s} {{\n" + "\n".join(lines) + f"\n}}  // namespace {s}\n" for s, lines in spaces.items())
     write(out / "rushlight" / "torch_namespaces.inc", "".join(nested))
