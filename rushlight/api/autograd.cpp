@@ -125,10 +125,16 @@ std::string Node::name() const { return node_of(node_).name(); }
 size_t Node::num_inputs() const { return node_of(node_).num_inputs(); }
 size_t Node::num_outputs() const { return node_of(node_).num_edges(); }
 uint64_t Node::sequence_nr() const { return node_of(node_).sequence(); }
-std::shared_ptr<Node> Node::next(size_t i) const {
+std::shared_ptr<Node> Node::next(size_t i) const { return next_edge(i).function; }
+edge_list Node::next_edges() const {
+  edge_list edges;
+  for (size_t i = 0; i < num_outputs(); i++) edges.push_back(next_edge(i));
+  return edges;
+}
+Edge Node::next_edge(size_t i) const {
   RL_CHECK(IndexError, i < num_outputs(), name(), " has ", num_outputs(), " arguments, not ", i + 1);
-  const Ref<rushlight::Node>& next = node_of(node_).edges()[i].node;
-  return next ? std::make_shared<Node>(next) : nullptr;
+  const auto& next = node_of(node_).edges()[i];
+  return {next.node ? std::make_shared<Node>(next.node) : nullptr, next.input_nr};
 }
 
 // ---- functions of the user's own -----------------------------------------------------------------------------------------

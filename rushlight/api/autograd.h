@@ -36,6 +36,10 @@ namespace autograd {
 using Variable = Tensor;
 using variable_list = std::vector<Tensor>;
 using tensor_list = std::vector<Tensor>;
+// Another tensor over the same elements, with a gradient of its own.
+inline Variable make_variable(const Tensor& data, bool requires_grad = false, bool /*allow_metadata_change*/ = true) {
+  return data.defined() ? data.detach().set_requires_grad(requires_grad) : Variable();
+}
 using rushlight::api::AutoGradMode;
 using rushlight::api::GradMode;
 using rushlight::api::InferenceMode;
@@ -62,6 +66,15 @@ class DetectAnomalyGuard {
   bool enabled_, check_nan_;
 };
 
+class Node;
+// Where a gradient goes: to which result of which recorded operation. `function` is null if nobody wants it.
+struct Edge {
+  std::shared_ptr<Node> function;
+  uint32_t input_nr = 0;
+  bool is_valid() const { return bool(function); }
+};
+using edge_list = std::vector<Edge>;
+
 // A recorded operation, as Tensor::grad_fn() shows it.
 class Node {
  public:
@@ -72,6 +85,8 @@ class Node {
   uint64_t sequence_nr() const;
   // Where the gradient of argument i goes; null if nobody wants it.
   std::shared_ptr<Node> next(size_t i) const;
+  Edge next_edge(size_t i) const;
+  edge_list next_edges() const;
 
  private:
   Ref<RefCounted> node_;

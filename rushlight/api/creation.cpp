@@ -1,6 +1,7 @@
 #include "rushlight/api/creation.h"
 
 #include <cstring>
+#include <ostream>
 
 #include "rushlight/core/thread_state.h"
 #include "rushlight/fn/reshape.h"
@@ -10,12 +11,12 @@ namespace rushlight::api {
 
 namespace detail {
 
-TensorData::TensorData(std::initializer_list<TensorData> items)
+TensorDataContainer::TensorDataContainer(std::initializer_list<TensorDataContainer> items)
     : dtype_(default_dtype()), braced_(true), items_(items) {
   sizes_.push_back(int64_t(items_.size()));
   if (items_.empty()) return;
-  const TensorData& first = items_[0];
-  for (const TensorData& i : items_) {
+  const TensorDataContainer& first = items_[0];
+  for (const TensorDataContainer& i : items_) {
     RL_CHECK(RuntimeError, i.sizes_ == first.sizes_,
              "tensor: expected all sub-lists to have sizes: ", IntArrayRef(first.sizes_),
              " but got sub-list with sizes: ", IntArrayRef(i.sizes_));
@@ -27,24 +28,25 @@ TensorData::TensorData(std::initializer_list<TensorData> items)
   dtype_ = first.dtype_;
 }
 
-TensorData::TensorData(DType d, const void* items, size_t count) : sizes_{int64_t(count)}, dtype_(d) {
+TensorDataContainer::TensorDataContainer(DType d, const void* items, size_t count) : sizes_{int64_t(count)}, dtype_(d) {
   list_ = empty_tensor(sizes_, d);
   if (count) std::memcpy(list_.raw(), items, count * size_t(item_size(d)));
 }
 
-TensorData::TensorData(const std::vector<bool>& items) : sizes_{int64_t(items.size())}, dtype_(DType::Bool) {
+TensorDataContainer::TensorDataContainer(const std::vector<bool>& items)
+    : sizes_{int64_t(items.size())}, dtype_(DType::Bool) {
   list_ = empty_tensor(sizes_, DType::Bool);
   std::copy(items.begin(), items.end(), list_.data<bool>());
 }
 
-void TensorData::fill(rushlight::Tensor& out, int64_t& at) const {
+void TensorDataContainer::fill(rushlight::Tensor& out, int64_t& at) const {
   if (list_.defined()) {
     rushlight::Tensor items = rushlight::to(list_, out.dtype());
     if (items.numel())
       std::memcpy(static_cast<char*>(out.raw()) + at * out.item_size(), items.raw(), size_t(items.nbytes()));
     at += list_.numel();
   } else if (braced_) {
-    for (const TensorData& i : items_) i.fill(out, at);
+    for (const TensorDataContainer& i : items_) i.fill(out, at);
   } else if (out.dtype() == DType::Float64) {
     out.data<double>()[at++] = number_.to_double();
   } else if (out.dtype() == DType::Int64) {
@@ -54,7 +56,7 @@ void TensorData::fill(rushlight::Tensor& out, int64_t& at) const {
   }
 }
 
-Tensor TensorData::make(const TensorOptions& options) const {
+Tensor TensorDataContainer::make(const TensorOptions& options) const {
   DType natural = dtype_ == DType::Int32                                 ? DType::Int64
                   : dtype_ == DType::Float32 || dtype_ == DType::Float64 ? default_dtype()
                                                                          : dtype_;
@@ -70,6 +72,38 @@ Tensor TensorData::make(const TensorOptions& options) const {
   rushlight::Tensor made = rushlight::reshape(rushlight::to(flat, dtype), sizes_);
   if (options.has_device()) made = rushlight::to(made, dtype, std::nullopt, options.device());
   return options.finish(made);
+}
+
+const Scalar& TensorDataContainer::scalar() const {
+  RL_CHECK(RuntimeError, is_scalar(),
+           "Can only call `scalar()` on a TensorDataContainer that has `is_scalar() == true`");
+  return number_;
+}
+const std::vector<TensorDataContainer>& TensorDataContainer::init_list() const {
+  RL_CHECK(RuntimeError, is_init_list(),
+           "Can only call `init_list()` on a TensorDataContainer that has `is_init_list() == true`");
+  return items_;
+}
+Tensor TensorDataContainer::tensor() const {
+  RL_CHECK(RuntimeError, is_tensor(),
+           "Can only call `tensor()` on a TensorDataContainer that has `is_tensor() == true`");
+  return list_;
+}
+
+std::ostream& operator<<(std::ostream& out, const TensorDataContainer& data) {
+  if (data.is_scalar()) return out << data.scalar();
+  out << '{';
+  if (data.is_tensor()) {
+    Tensor items = data.tensor();
+    for (int64_t i = 0; i < items.numel(); i++) out << (i ? ", " : "") << items[i].item();
+  } else {
+    const char* between = "";
+    for (const TensorDataContainer& item : data.init_list()) {
+      out << between << item;
+      between = ", ";
+    }
+  }
+  return out << '}';
 }
 
 }  // namespace detail

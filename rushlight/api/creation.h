@@ -9,26 +9,36 @@ namespace rushlight::api {
 namespace detail {
 
 // A number, a list, or braces in braces: what torch::tensor() takes.
-class TensorData {
+class TensorDataContainer {
  public:
-  TensorData() : sizes_{0}, dtype_(default_dtype()), braced_(true) {}  // {}
+  TensorDataContainer() : sizes_{0}, dtype_(default_dtype()), braced_(true) {}  // {}
   template <class T, require<std::is_arithmetic_v<T> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>> = 0>
-  TensorData(T v) : TensorData(type_of<T>(), Scalar(v)) {}
-  TensorData(complex64 v) : TensorData(DType::Complex64, Scalar(v)) {}
-  TensorData(complex128 v) : TensorData(DType::Complex128, Scalar(v)) {}
-  TensorData(std::initializer_list<TensorData> items);
+  TensorDataContainer(T v) : TensorDataContainer(type_of<T>(), Scalar(v)) {}
+  TensorDataContainer(complex64 v) : TensorDataContainer(DType::Complex64, Scalar(v)) {}
+  TensorDataContainer(complex128 v) : TensorDataContainer(DType::Complex128, Scalar(v)) {}
+  TensorDataContainer(std::initializer_list<TensorDataContainer> items);
   template <class T>
-  TensorData(ArrayRef<T> items) : TensorData(type_of<T>(), items.data(), items.size()) {}
+  TensorDataContainer(ArrayRef<T> items) : TensorDataContainer(type_of<T>(), items.data(), items.size()) {}
   template <class T>
-  TensorData(const std::vector<T>& items) : TensorData(ArrayRef<T>(items)) {}
-  TensorData(const std::vector<bool>& items);
+  TensorDataContainer(const std::vector<T>& items) : TensorDataContainer(ArrayRef<T>(items)) {}
+  TensorDataContainer(const std::vector<bool>& items);
+
+  // Which of the three it is; the last is a vector's. Asking for another one throws RuntimeError.
+  bool is_scalar() const { return !braced_ && !list_.defined(); }
+  bool is_init_list() const { return braced_; }
+  bool is_tensor() const { return list_.defined(); }
+  const Scalar& scalar() const;
+  const std::vector<TensorDataContainer>& init_list() const;
+  Tensor tensor() const;
+  const std::vector<int64_t>& sizes() const { return sizes_; }
+  ScalarType scalar_type() const { return ScalarType(dtype_); }
 
   // int and int64_t make int64, float and double the default type, as literals in Python do.
   Tensor make(const TensorOptions& options) const;
 
  private:
-  TensorData(DType d, Scalar v) : dtype_(d), number_(v) {}
-  TensorData(DType d, const void* items, size_t count);
+  TensorDataContainer(DType d, Scalar v) : dtype_(d), number_(v) {}
+  TensorDataContainer(DType d, const void* items, size_t count);
   template <class T>
   static constexpr DType type_of() {
     if constexpr (std::is_same_v<T, bool> || !std::is_integral_v<T>) return dtype_of<T>;
@@ -42,13 +52,16 @@ class TensorData {
   bool braced_ = false;
   Scalar number_;
   rushlight::Tensor list_;  // of a vector
-  std::vector<TensorData> items_;
+  std::vector<TensorDataContainer> items_;
 };
+
+// As it is written: {{1, 2}, {3, 4}}.
+std::ostream& operator<<(std::ostream& out, const TensorDataContainer& data);
 
 }  // namespace detail
 
 // torch::tensor(3), torch::tensor({1.0, 2.0}), torch::tensor({{1, 2}, {3, 4}}), torch::tensor(std::vector<float>{...}).
-inline Tensor tensor(detail::TensorData data, const TensorOptions& options = {}) { return data.make(options); }
+inline Tensor tensor(detail::TensorDataContainer data, const TensorOptions& options = {}) { return data.make(options); }
 
 // Borrows memory. Without a deleter the caller keeps it alive for as long as the tensor; the deleter is called with `data` when the last
 // tensor over it is gone.

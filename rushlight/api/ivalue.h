@@ -28,6 +28,17 @@ namespace jit {
 class Module;
 }
 
+// "__torch__.Net" and its parts.
+class QualifiedName {
+ public:
+  explicit QualifiedName(std::string text) : text_(std::move(text)) {}
+  const std::string& qualifiedName() const { return text_; }
+  std::string name() const { return text_.substr(text_.rfind('.') + 1); }
+  std::string prefix() const { return text_.substr(0, text_.rfind('.') == std::string::npos ? 0 : text_.rfind('.')); }
+
+ private:
+  std::string text_;
+};
 // What PyTorch's c10::Type says of a type.
 class TypeView {
  public:
@@ -39,7 +50,11 @@ class TypeView {
   Type::Kind kind() const { return type_->kind(); }
   bool isSubtypeOf(const rushlight::TypePtr& o) const { return type_->is_subtype_of(*o); }
   bool is_module() const;
-  const std::string& name() const { return type_->name(); }
+  // Of a class; other types have none.
+  std::optional<QualifiedName> name() const {
+    if (type_->name().empty()) return std::nullopt;
+    return QualifiedName(type_->name());
+  }
   const TypePtr& getElementType() const { return type_->element(); }
   const std::vector<TypePtr>& containedTypes() const { return type_->contained(); }
   const std::vector<TypePtr>& contained() const { return type_->contained(); }
@@ -175,6 +190,7 @@ class IValue : public rushlight::IValue {
   std::string tagKind() const;
   // The same object, or equal numbers or texts.
   bool is(const IValue& o) const { return is_same(o); }
+  bool isSameIdentity(const IValue& o) const { return is_same(o); }
   struct CompIdentityIValues {
     bool operator()(const IValue& a, const IValue& b) const { return a.is_same(b); }
   };
@@ -718,6 +734,30 @@ struct From<std::tuple<Ts...>> {
 template <class T>
 T IValue::to() const {
   return detail::From<T>::get(*this);
+}
+
+// index() and its kin with the indices in a list, as operators take them; nothing at a place stands for the whole dimension.
+namespace detail {
+template <class L>
+using require_indices = require<std::is_same_v<L, List<std::optional<Tensor>>>>;
+inline std::vector<Tensor> as_tensors(const List<std::optional<Tensor>>& indices) {
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < indices.size(); i++) out.push_back(indices.get(i).value_or(Tensor()));
+  return out;
+}
+}  // namespace detail
+template <class L, detail::require_indices<L> = 0>
+Tensor index(const Tensor& self, const L& indices) {
+  return index(self, TensorList(detail::as_tensors(indices)));
+}
+template <class L, detail::require_indices<L> = 0>
+Tensor index_put(const Tensor& self, const L& indices, const Tensor& values, bool accumulate = false) {
+  return index_put(self, TensorList(detail::as_tensors(indices)), values, accumulate);
+}
+template <class L, detail::require_indices<L> = 0>
+Tensor& index_put_(Tensor& self, const L& indices, const Tensor& values, bool accumulate = false) {
+  index_put_(self, TensorList(detail::as_tensors(indices)), values, accumulate);
+  return self;
 }
 
 }  // namespace rushlight::api

@@ -1,7 +1,6 @@
 #include "rushlight/api/module.h"
 
-#include <istream>
-#include <ostream>
+#include <iostream>
 #include <set>
 
 #include "rushlight/autograd/meta.h"
@@ -113,6 +112,7 @@ static std::vector<Graph::Value> shown(const std::vector<graph::Value*>& values)
 std::vector<Graph::Value> Graph::inputs() const { return shown(graph_->inputs()); }
 std::vector<Graph::Value> Graph::outputs() const { return shown(graph_->outputs()); }
 std::string Graph::toString(bool print_source_locations) const { return graph_->text(print_source_locations); }
+void Graph::dump() const { std::cout << *this << std::flush; }
 std::ostream& operator<<(std::ostream& out, const Graph& g) { return out << g.toString(); }
 
 Method Module::get_method(const std::string& name) const {

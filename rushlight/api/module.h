@@ -40,6 +40,7 @@ class Graph {
   std::vector<Value> inputs() const;
   std::vector<Value> outputs() const;
   std::string toString(bool print_source_locations = true) const;
+  void dump() const;  // to the standard output
 
  private:
   std::shared_ptr<graph::Graph> graph_;
@@ -73,6 +74,7 @@ class Module {
   const Ref<ObjectValue>& object() const { return object_; }
   IValue _ivalue() const { return rushlight::IValue(object_); }
   std::string name() const;  // of its class: "__torch__.Net"
+  TypePtr type() const { return _ivalue().type(); }
 
   IValue forward(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const {
     return get_method("forward")(std::move(inputs), kwargs);
@@ -190,6 +192,11 @@ inline FusionStrategy setFusionStrategy(FusionStrategy strategy) { return strate
 // As torch::pickle_load and torch::pickle_save.
 IValue pickle_load(const std::vector<char>& bytes);
 std::vector<char> pickle_save(const IValue& value);
+// The same; tensors stand among the bytes, so the table stays as it is.
+inline std::vector<char> pickle(const IValue& value, std::vector<Tensor>* /*tensor_table*/ = nullptr) {
+  return pickle_save(value);
+}
+inline IValue unpickle(const char* data, size_t size) { return pickle_load({data, data + size}); }
 
 // Functions of a script text.
 class CompilationUnit {

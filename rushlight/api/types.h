@@ -151,6 +151,7 @@ class TypeMeta {
 std::ostream& operator<<(std::ostream& out, TypeMeta t);
 inline DType typeMetaToScalarType(TypeMeta t) { return t; }
 inline TypeMeta scalarTypeToTypeMeta(DType d) { return d; }
+inline std::optional<DType> optTypeMetaToScalarType(std::optional<TypeMeta> t) { return t; }
 const char* toString(DType d);
 inline size_t elementSize(DType d) { return size_t(item_size(d)); }
 inline bool isFloatingType(DType d) { return is_floating(d); }
@@ -275,7 +276,7 @@ class TensorOptions {
   bool has_dtype() const { return dtype_.has_value(); }
   bool has_device() const { return device_.has_value(); }
   bool has_requires_grad() const { return requires_grad_.has_value(); }
-  std::optional<DType> dtype_opt() const { return dtype_; }
+  std::optional<TypeMeta> dtype_opt() const { return dtype_; }
   std::optional<Device> device_opt() const { return device_; }
   std::optional<Layout> layout_opt() const { return layout_; }
   std::optional<bool> requires_grad_opt() const { return requires_grad_; }

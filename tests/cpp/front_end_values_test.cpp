@@ -21,7 +21,8 @@ TEST(FrontEndValuesTest, TensorsFromBracesListsAndMemory) {
   EXPECT_EQ(torch::tensor(std::vector<bool>{true, false}).scalar_type(), torch::kBool);
   EXPECT_TRUE(torch::tensor({1.0}, torch::dtype(torch::kDouble).requires_grad(true)).requires_grad());
   EXPECT_THROW(torch::tensor({{1, 2}, {3}}), c10::Error);
-  EXPECT_THROW(torch::tensor({torch::detail::TensorData(1), torch::detail::TensorData(1.5)}), c10::Error);
+  EXPECT_THROW(torch::tensor({torch::detail::TensorDataContainer(1), torch::detail::TensorDataContainer(1.5)}),
+               c10::Error);
 
   int freed = 0;
   std::vector<float> data = {0, 1, 2, 3, 4, 5};
