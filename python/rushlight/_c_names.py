@@ -175,6 +175,40 @@ def _is_torch_function_mode_enabled() -> bool:
     return bool(_C._overrides_state()[1])
 
 
+def _len_torch_function_stack() -> int:
+    return len(_C._torch_function_stack())
+
+
+def _len_torch_dispatch_stack() -> int:
+    return len(_C._torch_dispatch_stack())
+
+
+class _TorchFunctionState(enum.Enum):
+    """Who may override a function: subclasses and modes, modes alone, nobody."""
+
+    ENABLED, SUBCLASSES_DISABLED, ALL_DISABLED = range(3)
+
+
+def _get_torch_function_state() -> _TorchFunctionState:
+    subclasses_off, modes_on = _C._overrides_state()
+    if not subclasses_off:
+        return _TorchFunctionState.ENABLED
+    # Modes are off as well where there are none.
+    off = _C._torch_function_stack() and not modes_on
+    return _TorchFunctionState.ALL_DISABLED if off else _TorchFunctionState.SUBCLASSES_DISABLED
+
+
+def _set_torch_function_state(state: _TorchFunctionState) -> None:
+    _C._overrides_state(state is not _TorchFunctionState.ENABLED, state is not _TorchFunctionState.ALL_DISABLED)
+
+
+def _get_cpu_capability() -> str:
+    """ "AVX512", "AVX2" or "DEFAULT"."""
+    from .backends.cpu import get_cpu_capability
+
+    return get_cpu_capability()
+
+
 class _WeakTensorRef:
     """A reference to a tensor that doesn't keep it alive."""
 

@@ -45,8 +45,14 @@ Globals g;
 
 ModuleObject* as_module(PyObject* self) { return reinterpret_cast<ModuleObject*>(self); }
 
+// With the object and the name, from which Python's traceback suggests the name that was meant.
 PyObject* no_attribute(PyObject* self, PyObject* name) {
   PyErr_Format(PyExc_AttributeError, "'%.200s' object has no attribute '%U'", Py_TYPE(self)->tp_name, name);
+  PyObject *type, *error, *trace;
+  PyErr_Fetch(&type, &error, &trace);
+  PyErr_NormalizeException(&type, &error, &trace);
+  if (PyObject_SetAttrString(error, "name", name) < 0 || PyObject_SetAttrString(error, "obj", self) < 0) PyErr_Clear();
+  PyErr_Restore(type, error, trace);
   return nullptr;
 }
 

@@ -25,7 +25,7 @@ DType dtype_of_item(PyObject* o, int depth = 0);
 Dims sizes_of(PyObject* o) {
   Dims sizes;
   Object level = Object::borrow(o);
-  while (is_sequence(level.get()) || (is_tensor(level.get()) && unwrap(level.get()).dim() > 0)) {
+  while (is_sequence(level.get())) {
     Py_ssize_t n = PySequence_Size(level.get());
     check_status(int(n));
     sizes.push_back(n);
@@ -131,6 +131,9 @@ void store_item(char* at, DType dtype, PyObject* o) {
     v = i;
   } else if (!as_number(o, v)) {
     int64_t i;
+    RL_CHECK(ValueError, !is_tensor(o),
+             "only one element tensors can be converted to Python scalars. Hint: got one of shape ", unwrap(o).sizes(),
+             "; make one tensor of several with torch.stack, or torch.cat");
     if (is_sequence(o))
       throw ValueError(str("only one element tensors can be converted to Python scalars; got a ", short_type_name(o),
                            " where a number is expected"));
@@ -145,7 +148,7 @@ char* store_sequence(char* at, const Dims& sizes, size_t dim, DType dtype, PyObj
     store_item(at, dtype, o);
     return at + item_size(dtype);
   }
-  Object seq{is_sequence(o) || is_tensor(o) ? PySequence_Fast(o, "not a sequence") : nullptr};
+  Object seq{is_sequence(o) ? PySequence_Fast(o, "not a sequence") : nullptr};
   if (!seq) {
     PyErr_Clear();
     throw TypeError(str("not a sequence: expected a sequence of length ", sizes[dim], " at dim ", dim, ", got ",

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <charconv>
 
+#include "rushlight/core/dtype.h"
 #include "rushlight/core/error.h"
 
 namespace rushlight {
@@ -54,9 +55,11 @@ Device Device::parse(std::string_view text) {
   Device d;
   if (!find_type(kind, d.type)) {
     std::string all;
+    DType dtype;
     for (std::string_view n : kNames) all += (all.empty() ? "" : ", ") + std::string(n);
     throw RuntimeError(str("Expected one of ", all, " device type at start of device string: ", text,
-                           ". Hint: 'cpu', or 'cuda' where torch.cuda.is_available()"));
+                           dtype_from_name(kind, dtype) ? str(". Hint: a dtype is torch.", kind, ", without quotes")
+                                                        : ". Hint: 'cpu', or 'cuda' where torch.cuda.is_available()"));
   }
   if (kind.size() < text.size()) {
     std::string_view digits = text.substr(kind.size() + 1);

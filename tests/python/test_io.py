@@ -181,7 +181,7 @@ def test_errors_are_those_programs_expect(tmp_path):
         rl.load(tmp_path)
     with pytest.raises(RuntimeError, match="Parent directory .* does not exist"):
         rl.save(1, tmp_path / "none" / "x.pt")
-    with pytest.raises(RuntimeError, match="the file is empty"):
+    with pytest.raises(EOFError, match="the file is empty"):
         rl.load(io.BytesIO())
     with pytest.raises(RuntimeError, match="neither a zip archive nor a pickle"):
         rl.load(io.BytesIO(b"\xffhello"))

@@ -91,6 +91,30 @@ def attention(fw, **masks):
     return fw.nn.MultiheadAttention(8, 2)(x, x, x, **masks)
 
 
+def attention_by_integers(fw):
+    x = fw.ones(1, 2, 3, 4)
+    fw.nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=fw.ones(3, 3).long())
+
+
+def calls_an_object_of_a_function(fw):
+    class Fn(fw.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+    with pytest.warns(DeprecationWarning):
+        twice = Fn()
+    twice(fw.ones(2))
+
+
+def shuffles_without_a_length(fw):
+    class Samples(fw.utils.data.Dataset):
+        def __getitem__(self, i):
+            return i
+
+    fw.utils.data.DataLoader(Samples(), shuffle=True)
+
+
 # The call, and what its text must have besides PyTorch's own.
 MISTAKES = {
     "matmul": (lambda fw: fw.ones(2, 3) @ fw.ones(4, 5), ["2x3", "4x5", "rows of the second", r"\.mT"]),
@@ -300,10 +324,23 @@ MISTAKES = {
     "a tensor for an optimizer": (lambda fw: fw.optim.SGD(fw.ones(3, requires_grad=True), lr=0.1), [r"\[x\]"]),
     "another optimizer's state": (another_optimizer, [r"\[4\]", r"\[2\]", "the model that was saved"]),
     "a model for a schedule": (lambda fw: fw.optim.lr_scheduler.StepLR(fw.nn.Linear(1, 1), 1), ["pass the optimizer"]),
+    "a list of tensors": (lambda fw: fw.tensor([fw.ones(2), fw.ones(2)]), [r"\[2\]", r"torch\.stack"]),
+    "numbers to cat": (lambda fw: fw.cat([fw.tensor(1.0), fw.tensor(2.0)]), [r"torch\.stack"]),
+    "a dtype in quotes": (lambda fw: fw.ones(2).to("float32"), [r"torch\.float32, without quotes"]),
+    "integers for a mask of attention": (attention_by_integers, [r"mask\.bool\(\)", "int64|long int"]),
+    "tensors for a loss's options": (
+        lambda fw: fw.nn.MSELoss(fw.ones(2), fw.ones(2)),
+        [r"nn\.MSELoss\(\)\(input, target\)"],
+    ),
+    "an object of a function": (calls_an_object_of_a_function, [r"Fn\.apply\(", "staticmethod"]),
+    "shuffled without a length": (shuffles_without_a_length, ["__len__", "IterableDataset"]),
     "tensors of two lengths": (lambda fw: fw.utils.data.TensorDataset(fw.ones(2), fw.ones(3)), [r"\[2, 3\]"]),
 }
 # What the texts of the two differ in before the hint.
 OTHER_WORDS = {
+    "a dtype in quotes",
+    "integers for a mask of attention",
+    "an object of a function",
     "pixel_shuffle",
     "an unknown device",
     "output_padding",
@@ -350,3 +387,16 @@ def test_matrices_without_inverse_or_root():
         rl.linalg.inv(rl.zeros(2, 2))
     with pytest.raises(rl.linalg.LinAlgError, match="not positive-definite.*Hint: .*1e-6.*eigh"):
         rl.linalg.cholesky(-rl.eye(2))
+
+
+def test_a_module_says_which_attribute_was_asked_for():
+    module = rl.nn.Linear(2, 2)
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'wieght'") as e:
+        module.wieght  # noqa: B018
+    assert e.value.name == "wieght" and e.value.obj is module  # what Python's own suggestion is made from
+
+
+def test_tensors_of_one_element_are_numbers_in_lists():
+    for lists in ([rl.ones(1), rl.full((1, 1), 2.0)], [[rl.tensor(1.0), 2]]):
+        theirs = [[torch.tensor(1.0), 2]] if isinstance(lists[0], list) else [torch.ones(1), torch.full((1, 1), 2.0)]
+        assert rl.tensor(lists).tolist() == torch.tensor(theirs).tolist()

@@ -83,6 +83,13 @@ class Function(metaclass=FunctionMeta):
             stacklevel=2,
         )
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        name = type(self).__name__
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function with static "
+            f"forward method. Hint: {name}.apply(...) calls it, without making an object; its forward(ctx, ...) is a staticmethod"
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         separate = cls._has_setup_context

@@ -27,6 +27,10 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
            " key.dtype: ", k.dtype(), " and value.dtype: ", v.dtype(), " instead.");
   RL_CHECK(RuntimeError, !(causal && mask.defined()),
            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
+  RL_CHECK(RuntimeError, !mask.defined() || mask.dtype() == DType::Bool || is_floating(mask.dtype()),
+           "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ",
+           mask.dtype(), " and  query.dtype: ", q.dtype(),
+           " instead. Hint: mask.bool() keeps what is True, mask.to(query.dtype) is added");
   if (is_half(q.dtype())) {  // rounded once, at the end
     auto wide = [](const Tensor& t) { return t.defined() && is_half(t.dtype()) ? to(t, DType::Float32) : t; };
     return to(attention(wide(q), wide(k), wide(v), wide(mask), dropout_p, causal, scale, enable_gqa), q.dtype());

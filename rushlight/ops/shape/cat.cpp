@@ -32,7 +32,7 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
   DType dtype = tensors[0].dtype();
   for (size_t i = 0; i < tensors.size(); i++) {
     RL_CHECK(RuntimeError, tensors[i].dim() > 0, "zero-dimensional tensor (at position ", i,
-             ") cannot be concatenated");
+             ") cannot be concatenated. Hint: torch.stack makes one tensor of numbers");
     if (i) dtype = promote_types(dtype, tensors[i].dtype());
     if (!model && !is_nothing(tensors[i].sizes())) model = &tensors[i];
   }

@@ -173,6 +173,11 @@ class DataLoader(Generic[_T_co]):
             if self._dataset_kind == _DatasetKind.Iterable:
                 sampler = _InfiniteConstantSampler()
             elif shuffle:
+                if not hasattr(type(dataset), "__len__"):
+                    raise TypeError(
+                        f"object of type '{type(dataset).__name__}' has no len(). Hint: shuffle=True needs the number of samples: "
+                        "give the dataset a __len__, or make it an IterableDataset that shuffles by itself"
+                    )
                 sampler = RandomSampler(dataset, generator=generator)
             else:
                 sampler = SequentialSampler(dataset)
