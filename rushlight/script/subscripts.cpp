@@ -9,8 +9,12 @@ using TK = Type::Kind;
 
 SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const std::vector<ExprPtr>& given) {
   std::vector<ExprPtr> items = given.size() == 1 && given[0]->kind == EK::Tuple ? given[0]->items : given;
-  auto part = [&](const ExprPtr& p, IValue otherwise) { return p ? value(p) : constant(range, std::move(otherwise)); };
   auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
+  auto part = [&](const ExprPtr& p, IValue otherwise) {  // tensors of one integer are bounds too
+    if (!p) return constant(range, std::move(otherwise));
+    Value* v = value(p);
+    return v->type()->is(TK::Tensor) ? convert(p->range, simple(v), Type::integer(), nullptr, true) : v;
+  };
   for (ExprPtr& p : items) {  // slice(...), or a name that stands for one: its parts get names
     bool call = p->kind == EK::Call && p->items[0]->kind == EK::Name && p->items[0]->text == "slice";
     if (p->kind != EK::Name && !call) continue;

@@ -328,3 +328,9 @@ def test_copies_are_independent(name):
             with rl.no_grad():
                 b.add_(1)
             assert not (a == b).any()
+
+
+def test_recurrent_modules_tell_the_names_of_their_weights():
+    modules = [fw.nn.GRU(2, 3, 2, bidirectional=True) for fw in (rl, torch)]
+    names, wanted = (m._flat_weights_names for m in modules)
+    assert names == wanted and set(names) == set(modules[0]._parameters)

@@ -288,6 +288,12 @@ def slices(x: Tensor, l: List[int], n: int):
     return x[s], x[:, s], l[s], l[slice(None, None, 2)], t[slice(2)], x[slice(n), 0]
 
 
+@case((torch.arange(12).view(3, 4), [1, 2, 3, 4], torch.tensor([1, 2])))
+def slices_by_tensors(x: Tensor, l: List[int], n: Tensor):
+    first = n[0]
+    return x[:, :first], x[first:], l[first:], x[:: n[1]]
+
+
 @case((1,), (0,))
 def any_result(n: int) -> Any:
     if n > 0:

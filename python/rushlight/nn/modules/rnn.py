@@ -144,9 +144,13 @@ class RNNBase(Module):
 
     def __getstate__(self) -> dict:
         # PyTorch keeps these beside the parameters, and does not find out when it reads a module.
-        names = [name for layer in self._all_weights for name in layer]
+        names = self._flat_weights_names
         weights = [getattr(self, name) for name in names]
         return {**super().__getstate__(), "_flat_weights_names": names, "_flat_weights": weights}
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for layer in self._all_weights for name in layer]
 
     @property
     def _flat_weights(self) -> list[Tensor]:
