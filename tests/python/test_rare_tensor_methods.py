@@ -317,3 +317,17 @@ def test_a_number_is_not_assigned_to_an_expanded_tensor(fw, index):
         x[index] = 5
     x[0] = 5  # a row is no more expanded
     assert x.tolist() == [[5.0, 5.0]] * 3
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "part",
+    [lambda x: x, lambda x: x[:, :, 1:-1, 1:-1], lambda x: x[:, :, ::2, ::2], lambda x: x[:1], lambda x: x[0][None]],
+    ids=["whole", "cut", "stepped", "one", "unsqueezed"],
+)
+def test_pieces_of_channels_last_pictures_stay_so(mode, part):
+    def strides(fw):
+        x = part(fw.rand(2, 4, 8, 8).contiguous(memory_format=fw.channels_last))
+        return fw.nn.functional.interpolate(x, size=(5, 5), mode=mode).stride()
+
+    assert strides(torch) == strides(pytorch)

@@ -162,6 +162,18 @@ Tensor resample_bytes(const Tensor& x, int64_t dim, Taps taps) {
   return to(clamp(bitwise_right_shift(sum, Scalar(bits)), Scalar(0), Scalar(255)), DType::UInt8);
 }
 
+// Told by the order of the strides, as PyTorch does, so that a piece cut out of such a tensor counts too.
+bool channels_come_last(const Tensor& x) {
+  int64_t least = 0;
+  for (int64_t i = 0; i < x.dim(); i++) {  // the channels, then sizes from the last on, then the batch
+    int64_t d = i == 0 ? 1 : i == x.dim() - 1 ? 0 : x.dim() - i;
+    int64_t stride = x.strides()[size_t(d)];
+    if (stride < std::max<int64_t>(least, 1) || (d == 0 && least == x.strides()[1])) return false;
+    least = stride * std::max<int64_t>(x.size(d), 1);
+  }
+  return true;
+}
+
 Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional<IntArrayRef>& size, bool align_corners,
                 const std::optional<ArrayRef<double>>& factors) {
   RL_CHECK(RuntimeError, x.dim() == dims + 2, "It is expected input_size equals to ", dims + 2, ", but got size ",
@@ -211,7 +223,7 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
     result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
   result = result.is_same(x) ? clone(x) : to(result, x.dtype());
-  return !x.is_contiguous() && x.is_contiguous(last) ? clone(result, last) : result;
+  return dims > 1 && channels_come_last(x) ? clone(result, last) : result;
 }
 
 template <Resample how, int dims>
