@@ -288,6 +288,10 @@ def set_default_tensor_type(t) -> None:
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
         "torch.set_default_device() as alternatives."
     )
+    if isinstance(t, type) and not hasattr(t, "dtype"):
+        raise TypeError(
+            f"type {t.__module__.replace('rushlight', 'torch')}.{t.__name__} not available. Torch not compiled with CUDA enabled."
+        )
     _C._set_default_dtype(t.dtype if hasattr(t, "dtype") else globals()[t.removeprefix("torch.")].dtype)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -193,6 +194,18 @@ def _quantized_suffixes(t: Tensor) -> list[str]:
     return [*out, f"scale={scales}", f"zero_point={zeros}", f"axis={t.q_per_channel_axis()}"]
 
 
+def _with_tangent(t: Tensor) -> tuple[Tensor, Tensor | None]:
+    """A dual tensor's primal and tangent; (t, None) of others."""
+    forward_ad = sys.modules.get("rushlight.autograd.forward_ad")
+    if forward_ad is None or forward_ad._level is None or not t.requires_grad:
+        return t, None
+    try:
+        primal, tangent = forward_ad.unpack_dual(t)
+    except RuntimeError:  # printing tells of no operator that has no second derivative
+        return t, None
+    return (t, None) if tangent is None else (primal, tangent)
+
+
 def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     wrapped = _wrapped(t)
     if wrapped is not None:  # of a transform: what is behind it
@@ -233,6 +246,7 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         suffixes += _quantized_suffixes(t)
     if tensor_contents is not None:
         text = tensor_contents
+    t, tangent = _with_tangent(t)
     if t.requires_grad:
         try:
             node = getattr(t, "grad_fn", None)
@@ -240,4 +254,6 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         except RuntimeError:  # a view without gradient of what was written to
             node, name = t, "Invalid"
         suffixes.append(f"grad_fn=<{name}>" if node is not None else "requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return _with_suffixes(prefix + text, suffixes, indent, sparse and t.is_sparse)

@@ -352,6 +352,19 @@ def _method(function):
     return function
 
 
+def _from_buffer(cls: type, buffer: Any, byte_order: str = "native", *, dtype: Any = None, **_: Any) -> UntypedStorage:
+    """A storage with a copy of the bytes of a buffer, whose numbers of `dtype` are of that byte order."""
+    if byte_order not in ("native", "little", "big"):
+        raise ValueError(f"invalid byte_order '{byte_order}' (expected 'big' or 'little')")
+    storage = rushlight.frombuffer(bytearray(buffer), dtype=_uint8).clone().untyped_storage() if len(buffer) else cls(0)
+    if byte_order not in (sys.byteorder, "native") and dtype is not None:
+        storage.byteswap(dtype)
+    return storage
+
+
+UntypedStorage.from_buffer = classmethod(_from_buffer)  # type: ignore[attr-defined]
+
+
 @_method
 def _fix_weakref(self: UntypedStorage) -> None:
     """Nothing: weak references keep to the storage."""

@@ -301,6 +301,7 @@ PyObject* type(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (dtype == Py_None) return to_str(tensor_type_text(unwrap(self)));
     DType d;
     if (as_dtype(dtype, d)) return change(self, {.dtype = d});
+    if (dtype == reinterpret_cast<PyObject*>(tensor_type)) return change(self, {.dtype = default_dtype()});
     // A name ("torch.FloatTensor") or a type with a dtype of its own.
     Object text = PyUnicode_Check(dtype) ? Object::borrow(dtype) : check(PyObject_GetAttrString(dtype, "dtype"));
     if (as_dtype(text.get(), d)) return change(self, {.dtype = d});

@@ -185,3 +185,9 @@ def test_old_names():
         region = rl.cpu.amp.autocast(dtype=rl.float16)
     with region:
         assert (x @ x).dtype is rl.float16
+
+
+def test_a_scaler_begins_the_state_of_an_optimizer_when_it_is_asked_for():
+    for t in (torch, rl):
+        states = t.amp.GradScaler("cpu")._per_optimizer_states
+        assert states["new"]["found_inf_per_device"] == {} and states["new"]["stage"].name == "READY"

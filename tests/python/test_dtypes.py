@@ -334,3 +334,12 @@ def test_limits(name):
 def test_limits_of_unsigned_numbers(name):
     ours, theirs = rushlight.iinfo(getattr(rushlight, name)), torch.iinfo(getattr(torch, name))
     assert (ours.bits, ours.max, ours.min) == (theirs.bits, theirs.max, theirs.min)
+
+
+def test_the_class_tensor_stands_for_the_default_dtype():
+    assert rushlight.ones(2, dtype=rushlight.int32).type(rushlight.Tensor).dtype == rushlight.get_default_dtype()
+    for fw in (rushlight, torch):
+        with pytest.raises(
+            TypeError, match="torch.cuda.FloatTensor not available. Torch not compiled with CUDA enabled"
+        ):
+            fw.set_default_tensor_type(fw.cuda.FloatTensor)

@@ -176,3 +176,12 @@ def test_tools_for_modules_and_levels():
     rl.func.vmap(f)(rl.ones(2, 3))
     assert seen[0].shape == (2, 3) and seen[1].shape == (3,)
     assert rl.func.debug_unwrap(seen[0]) is seen[0]
+
+
+def test_a_dual_tensor_prints_its_tangent():
+    def texts(fw, ad):
+        with ad.dual_level():
+            x = ad.make_dual(fw.tensor([1.0, 2.0]), fw.tensor([3.0, 4.0]))
+            return repr(x), str(x * 2), repr(fw.ones(2))
+
+    assert texts(rl, ours) == texts(torch, theirs)

@@ -164,3 +164,16 @@ def test_quantised_storages_hold_whole_numbers():
     storage = torch.QInt8Storage([1, 2, 3])
     storage[1:] = -5
     assert storage.tolist() == [1, -5, -5] and storage[0] == 1
+
+
+def test_an_untyped_storage_of_a_buffer():
+    for data, order, dtype in (
+        (b"\x01\x02", "native", "uint8"),
+        (b"\x01\x02\x03\x04", "big", "int16"),
+        (b"", "native", "uint8"),
+    ):
+        ours, theirs = (
+            list(fw.UntypedStorage.from_buffer(bytearray(data), byte_order=order, dtype=getattr(fw, dtype)))
+            for fw in (torch, pytorch)
+        )
+        assert ours == theirs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,6 +55,11 @@ class OptState(enum.Enum):
     STEPPED = 2
 
 
+def _fresh_state() -> dict[str, Any]:
+    """What is kept of an optimizer in an iteration."""
+    return {"stage": OptState.READY, "found_inf_per_device": {}}
+
+
 class GradScaler:
     """Scales losses, unscales gradients before the step, and leaves out steps whose gradients are not finite.
 
@@ -86,7 +92,7 @@ class GradScaler:
             backoff_factor,
             growth_interval,
         )
-        self._per_optimizer_states: dict[int, dict[str, Any]] = {}
+        self._per_optimizer_states: defaultdict[int, dict[str, Any]] = defaultdict(_fresh_state)
 
     def is_enabled(self) -> bool:
         """False: scale and step pass on what they get."""
@@ -119,8 +125,7 @@ class GradScaler:
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
     def _state(self, optimizer: Any) -> dict[str, Any]:
-        fresh = {"stage": OptState.READY, "found_inf_per_device": {}}
-        return self._per_optimizer_states.setdefault(id(optimizer), fresh)
+        return self._per_optimizer_states[id(optimizer)]
 
     def _unscale_grads_(
         self, optimizer: Any, inv_scale: rl.Tensor, found_inf: rl.Tensor, allow_fp16: bool
