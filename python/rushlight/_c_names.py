@@ -106,11 +106,35 @@ def _log_api_usage_once(name: str) -> None:
     """Nothing is logged."""
 
 
+class _TracingState:
+    """What programs ask of a trace that is being recorded. The scopes that they enter are kept here; graphs have none."""
+
+    def __init__(self) -> None:
+        self._scopes: list[str] = []
+
+    def push_scope(self, name: str) -> None:
+        self._scopes.append(name)
+
+    def pop_scope(self) -> None:
+        self._scopes.pop()
+
+    def current_scope(self) -> str:
+        return "/".join(self._scopes)
+
+
+_tracing_state: _TracingState | None = None
+
+
 def _get_tracing_state() -> Any:
-    """Something true while torch.jit.trace records."""
+    """The state of torch.jit.trace while it records, else None."""
+    global _tracing_state
     from .jit import is_tracing
 
-    return True if is_tracing() else None
+    if not is_tracing():
+        _tracing_state = None
+    elif _tracing_state is None:
+        _tracing_state = _TracingState()
+    return _tracing_state
 
 
 def _get_cudnn_enabled() -> bool:

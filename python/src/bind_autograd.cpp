@@ -49,6 +49,16 @@ Tensors run_without_gil(const GraphPlaces& roots, const Tensors& grads, const Ba
   return run_backward_from(roots, grads, options, inputs);
 }
 
+// The gradients of leaves then hold the graph, which holds the leaves.
+void warn_of_cycles() {
+  static constexpr const char* kText =
+      "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+      "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+      "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break "
+      "the cycle and avoid the leak.";
+  check(PyObject_CallFunction(imported("rushlight._settings", "warn_once"), "s", kText));
+}
+
 // _run_backward(tensors, grads, retain_graph, create_graph, inputs, allow_unused, accumulate)
 PyObject* py_run_backward(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -58,6 +68,7 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
       return nullptr;
     GraphPlaces roots = places_of(tensors, "tensors");
     Tensors weights = weights_of(grads);
+    if (create && accumulate) warn_of_cycles();
     GraphPlaces wanted = inputs == Py_None ? GraphPlaces() : places_of(inputs, "inputs");
     Tensors out = run_without_gil(roots, weights,
                                   {.retain_graph = bool(retain),
@@ -98,6 +109,7 @@ PyObject* backward(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyOb
       inputs = places_of(values[3], "inputs");
       RL_CHECK(RuntimeError, !inputs.empty(), "`inputs` argument to `backward()` cannot be empty.");
     }
+    if (create) warn_of_cycles();
     run_without_gil({GraphPlace(unwrap(self))}, {std::move(gradient)}, {.retain_graph = retain, .create_graph = create},
                     inputs);
     Py_RETURN_NONE;

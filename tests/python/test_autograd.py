@@ -2,6 +2,7 @@
 
 import gc
 import re
+import warnings
 
 import pytest
 import torch
@@ -476,3 +477,37 @@ def test_zeros_for_what_was_not_used_may_be_differentiated_again(T):
     second = T.autograd.grad(first, x, create_graph=True, materialize_grads=True)
     third = T.autograd.grad(second, x, materialize_grads=True)
     assert second[0].item() == third[0].item() == 0
+
+
+def test_backward_that_makes_a_graph_warns_of_the_cycle():
+    """Once, or each time where that was asked for; autograd.grad doesn't."""
+    x = rushlight.ones(2, requires_grad=True)
+    rushlight.set_warn_always(True)
+    try:
+        for backward in ((x * x).sum().backward, lambda **k: rushlight.autograd.backward((x * x).sum(), **k)):
+            with pytest.warns(
+                UserWarning, match=r"Using backward\(\) with create_graph=True will create a reference cycle"
+            ):
+                backward(create_graph=True)
+            x.grad = None
+    finally:
+        rushlight.set_warn_always(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rushlight.autograd.grad((x * x).sum(), x, create_graph=True)
+
+
+def test_functions_have_a_rule_for_batches_to_override():
+    class Double(rushlight.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+    with pytest.raises(NotImplementedError, match="override the vmap staticmethod or set generate_vmap_rule"):
+        Double.vmap(None, (0,), rushlight.ones(2))
+    with pytest.raises(RuntimeError, match="does not have vmap support"):
+        rushlight.func.vmap(Double.apply)(rushlight.ones(2))

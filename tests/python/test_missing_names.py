@@ -224,3 +224,33 @@ print(len(sys.argv), missing)
 """
     found = subprocess.run([sys.executable, "-c", walk, *names], capture_output=True, text=True)
     assert found.stdout.endswith("[]\n") and not found.stdout.startswith("1 "), found.stdout + found.stderr[-2000:]
+
+
+def test_a_trace_has_scopes_that_programs_enter():
+    seen = []
+
+    def scoped(x):
+        state = torch._C._get_tracing_state()
+        state.push_scope("net")
+        state.push_scope("layer")
+        seen.append(state.current_scope())
+        state.pop_scope()
+        seen.append(torch._C._get_tracing_state().current_scope())
+        state.pop_scope()
+        return x + 1
+
+    torch.jit.trace(scoped, torch.ones(1), check_trace=False)
+    assert seen == ["net/layer", "net"] and torch._C._get_tracing_state() is None
+
+
+def test_who_may_override_functions_can_be_asked_and_set():
+    states = torch._C._TorchFunctionState
+    assert torch._C._get_torch_function_state() == states.ENABLED and torch._C._len_torch_function_stack() == 0
+    with torch._C.DisableTorchFunctionSubclass():
+        assert torch._C._get_torch_function_state() == states.SUBCLASSES_DISABLED
+    with torch.overrides.BaseTorchFunctionMode(), torch._C.DisableTorchFunction():
+        assert torch._C._get_torch_function_state() == states.ALL_DISABLED and torch._C._len_torch_function_stack() == 1
+    torch._C._set_torch_function_state(states.SUBCLASSES_DISABLED)
+    assert torch._C._get_torch_function_state() == states.SUBCLASSES_DISABLED
+    torch._C._set_torch_function_state(states.ENABLED)
+    assert torch._C._get_cpu_capability() in ("AVX512", "AVX2", "DEFAULT")

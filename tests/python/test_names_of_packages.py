@@ -35,9 +35,7 @@ def test_modules_as_functions():
 
 
 def test_functorch_is_a_module_of_programs():
-    program = (
-        "import functorch, torch; from torch._functorch.vmap import _add_batch_dim; print(functorch.vmap is torch.vmap)"
-    )
+    program = "import functorch, torch; from torch._functorch.vmap import _add_batch_dim; print(functorch.vmap.__wrapped__ is torch.vmap)"
     done = subprocess.run([sys.executable, "-m", "rushlight", "-c", program], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
 
@@ -324,3 +322,14 @@ def test_a_list_stands_for_a_tuple_in_a_script(tmp_path):
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-m", "rushlight", program], capture_output=True, text=True)
     assert done.stdout == "tensor([3., 3.])\n", done.stderr
+
+
+def test_functorch_says_where_its_functions_are_now():
+    from rushlight._functorch import front as functorch
+
+    with pytest.warns(FutureWarning, match="Please use `torch.func.grad` instead"):
+        slope = functorch.grad(lambda x: x.sin())
+    assert slope(rl.tensor(0.0)) == 1
+    assert "sin" in functorch.make_fx(rl.sin)(rl.ones(2)).code
+    jacobian = rl.func.jacrev(rl.sin, chunk_size=1, _preallocate_and_copy=True)(rl.zeros(2))
+    assert jacobian.tolist() == [[1, 0], [0, 1]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from typing import Any
 
 __version__ = "2.13.0"
@@ -10,11 +12,34 @@ _OF_MODULES = "FunctionalModule FunctionalModuleWithBuffers combine_state_for_en
 __all__ = [*_OF_FUNC, *_OF_MODULES]
 
 
+@functools.cache
+def _with_warning(name: str) -> Any:
+    from .. import func
+
+    function = getattr(func, name)
+
+    @functools.wraps(function)
+    def old(*args: Any, **kwargs: Any) -> Any:
+        warnings.warn(
+            "We've integrated functorch into PyTorch. As the final step of the integration, "
+            f"`functorch.{name}` is deprecated as of PyTorch 2.0 and will be deleted in a future version of PyTorch >= 2.3. "
+            f"Please use `torch.func.{name}` instead; see the PyTorch 2.0 release notes and/or the `torch.func` migration guide "
+            "for more details https://pytorch.org/docs/main/func.migrating.html",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return function(*args, **kwargs)
+
+    return old
+
+
 def __getattr__(name: str) -> Any:
     if name in _OF_FUNC:
-        from .. import func
+        return _with_warning(name)
+    if name == "make_fx":
+        from ..fx.experimental.proxy_tensor import make_fx
 
-        return getattr(func, name)
+        return make_fx
     if name in _OF_MODULES:
         from . import _stateless
 

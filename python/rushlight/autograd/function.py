@@ -73,6 +73,20 @@ class Function(metaclass=FunctionMeta):
 
     generate_vmap_rule = False
 
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """The function of a batch: to be overridden, unless ``generate_vmap_rule`` is set.
+
+        Args:
+            info: has ``batch_size`` and ``randomness``.
+            in_dims: the batch's dimension in each argument, None where it has none.
+
+        Returns the outputs and the batch's dimension in each of them.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
+        )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         import warnings
 

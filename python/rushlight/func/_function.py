@@ -55,8 +55,8 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
             return tuple(map(rl.stack, zip(*outs, strict=True))) if isinstance(outs[0], tuple) else rl.stack(outs)
 
         return _wrap(level, level.call_outside(each, *inner), 0)
-    rule = getattr(cls, "vmap", None)
-    if rule is None or rule is rl.autograd.Function.__dict__.get("vmap"):
+    rule = cls.vmap
+    if rule is rl.autograd.Function.vmap:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the "
             "vmap staticmethod or set generate_vmap_rule=True."

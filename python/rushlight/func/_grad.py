@@ -244,9 +244,17 @@ def _of_wanted(func: Callable, argnums: int | tuple[int, ...], args: tuple, kwar
 
 
 def jacrev(
-    func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None
+    func: Callable,
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
 ) -> Callable:
-    """A function that returns the Jacobian of ``func``, row by row: of shape outputs' + inputs'."""
+    """A function that returns the Jacobian of ``func``, row by row: of shape outputs' + inputs'.
+
+    ``_preallocate_and_copy`` says in PyTorch where the chunks are put together; the result is the same.
+    """
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
