@@ -238,3 +238,18 @@ def test_padding_of_nothing(mode, shape):
             padded(rl)
     else:
         assert padded(rl) == expected
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_padding_by_nothing_is_a_copy(mode):
+    x = rl.ones(1, 1, 2, 2)
+    rl.nn.functional.pad(x, (0, 0, 0, 0), mode=mode).fill_(5)
+    assert x.eq(1).all()
+
+
+def test_cosine_similarity_computes_in_the_common_dtype():
+    pairs = [(fw.tensor([[1, 2]], dtype=fw.int8), fw.tensor([[1.0, 3.0]])) for fw in (rl, torch)]
+    ours, theirs = rl.nn.functional.cosine_similarity(*pairs[0]), torch.nn.functional.cosine_similarity(*pairs[1])
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    with pytest.raises(RuntimeError, match="expected common dtype to be floating point, yet common dtype is Long"):
+        rl.nn.functional.cosine_similarity(rl.tensor([[1, 2]]), rl.tensor([[1, 2]]))

@@ -30,6 +30,7 @@
 #include "rushlight/fn/soft_margin_loss.h"
 #include "rushlight/fn/sqrt.h"
 #include "rushlight/fn/square.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/triplet_margin_loss.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/xlogy.h"
@@ -187,8 +188,11 @@ Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor
 Tensor cosine(const Tensor& a, const Tensor& b, int64_t dim, double eps) {
   IntArrayRef over(dim);
   Dims sizes = broadcast_shapes(a.sizes(), b.sizes());
+  DType common = promote_types(a.dtype(), b.dtype());
+  RL_CHECK(RuntimeError, !is_integral(common, true), "expected common dtype to be floating point, yet common dtype is ",
+           scalar_type_name(common), ". Hint: convert the tensors with x.float()");
   auto direction = [&](const Tensor& t) {
-    Tensor wide = expand(t, sizes);
+    Tensor wide = to(expand(t, sizes), common);
     return wide / clamp_min(norm(wide, 2.0, over, true), eps);
   };
   return sum(direction(a) * direction(b), over);

@@ -3,6 +3,7 @@
 
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/_border_pad.h"
+#include "rushlight/fn/clone.h"
 #include "rushlight/fn/constant_pad_nd.h"
 #include "rushlight/fn/fill_.h"
 #include "rushlight/fn/index_add.h"
@@ -172,9 +173,9 @@ Tensor border_pad(const Tensor& self, IntArrayRef pad) {
              self.sizes(), " and padding (", before, ", ", after, ")");
     if (cuts) result = index_select(result, d, moved_to(source_index(border, n, before, after), self.device()));
   }
-  return cuts || std::all_of(pad.begin(), pad.end(), [](int64_t p) { return p == 0; })
-             ? result
-             : _border_pad(self, pad, int64_t(border));
+  if (cuts) return result;
+  bool none = std::all_of(pad.begin(), pad.end(), [](int64_t p) { return p == 0; });
+  return none ? clone(self) : _border_pad(self, pad, int64_t(border));  // never the memory of the argument
 }
 
 Tensor pad_op(const Tensor& self, IntArrayRef pad, std::string_view mode, std::optional<double> value) {
