@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import sys
+import typing
 from collections import namedtuple
 
 import pytest
@@ -606,3 +607,32 @@ def test_sizes_are_numbers():
     n = rl.ones(3).shape[0]
     assert s.guard_or_false(n == 3) and s.statically_known_false(n == 2) and s.guard_int(n) == 3
     assert s.free_symbols(n) == set() and not s.is_symbolic(n) and s.is_concrete_int(n) and s.sym_eq([n], [3])
+
+
+def test_a_constant_that_is_written_to_is_the_same_at_each_run():
+    def f(x):
+        y = rl.tensor(3)
+        y.add_(1)
+        return x + y
+
+    from rushlight.fx.experimental.proxy_tensor import make_fx
+
+    traced = make_fx(f)(rl.ones(2))
+    assert [traced(rl.ones(2)).tolist() for _ in range(2)] == [[5.0, 5.0]] * 2
+
+
+class _Two(typing.NamedTuple):
+    x: typing.Any
+    y: typing.Any
+
+
+def test_named_tuples_and_spread_arguments_are_traced():
+    hole = rl.fx.PH
+    traced = rl.fx.symbolic_trace(lambda p: p.x - p.y, concrete_args=(_Two(hole, hole),))
+    assert traced(_Two(rl.tensor(3), rl.tensor(1))) == 2
+
+    class Sum(rl.nn.Module):
+        def forward(self, *args, **kwargs):
+            return args[0] + args[1]
+
+    assert rl.fx.symbolic_trace(Sum(), concrete_args=(hole, hole))(rl.tensor(3), rl.tensor(1)) == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..utils._pytree import TreeSpec
+from ..utils._pytree import TreeSpec, namedtuple, structseq
 
 _by_spec: dict[type, Any] = {}
 
@@ -29,7 +29,7 @@ def tree_flatten_spec(pytree: Any, spec: TreeSpec) -> list[Any]:
         children = _by_spec[spec.type](pytree, spec)
     elif issubclass(spec.type, dict):
         children = [pytree[k] for k in spec.context]
-    elif issubclass(spec.type, (list, tuple)):
+    elif spec.type in (namedtuple, structseq) or issubclass(spec.type, (list, tuple)):
         children = [pytree[i] for i in range(len(children_of(spec)))]
     else:
         raise RuntimeError(

@@ -239,6 +239,10 @@ class Tracer(TracerBase):
             args.append(self.root)
         signature = inspect.signature(analysed)
         if isinstance(concrete_args, tuple):
+            if (
+                code.co_flags & _VARARGS and len(concrete_args) > total - skip
+            ):  # values for *args, which stays a placeholder
+                concrete_args = concrete_args[: total - skip]
             if len(concrete_args) != total - skip:
                 raise RuntimeError(
                     f"Tracing expected {total - skip} arguments but got {len(concrete_args)} concrete arguments"

@@ -61,12 +61,31 @@ class ProxyTorchDispatchMode(TorchDispatchMode):
             isinstance(a, rl.Tensor) and id(a) in self._proxies for a in pytree.tree_leaves((args, kwargs))
         ) and ("prim::" in str(func)):
             return func(*args, **kwargs)
+        self._keep_constants(func, args)
         nodes, named = pytree.tree_map(lambda a: self.node_of(a) if isinstance(a, rl.Tensor) else a, (args, kwargs))
         name = func.overloadpacket.__name__ if hasattr(func, "overloadpacket") else func.__name__
         proxy = self.tracer.create_proxy("call_function", func, self._proxied(nodes), self._proxied(named), name=name)
         result = func(*args, **kwargs)
         self._follow(result, proxy)
         return result
+
+    def _keep_constants(self, func: Any, args: tuple) -> None:
+        """A constant that is written to is copied in the graph, which would give another result at each run else."""
+        schema = getattr(func, "_schema", None)
+        written = (
+            [
+                a
+                for a, given in zip(args, schema.arguments, strict=False)
+                if isinstance(a, rl.Tensor) and given.alias_info is not None and given.alias_info.is_write
+            ]
+            if schema is not None and schema.is_mutable
+            else []
+        )
+        for a in written:
+            if id(a) not in self._proxies:
+                constant = Proxy(self.tracer.create_arg(a.detach().clone()), self.tracer)
+                copy = rl.ops.aten.clone.default
+                self.track(a, self.tracer.create_proxy("call_function", copy, (constant,), {}, name="clone").node)
 
     def _proxied(self, a: Any) -> Any:
         return pytree.tree_map(lambda x: Proxy(x, self.tracer) if isinstance(x, Node) else x, a)
