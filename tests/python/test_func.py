@@ -358,3 +358,17 @@ def test_custom_functions_that_can_not_be_transformed():
     with pytest.raises(RuntimeError, match="does not have vmap support"):
         rl.func.vmap(NoRule.apply)(rl.ones(2))
     assert rl.func.grad(lambda x: NoRule.apply(x).sum())(rl.ones(2)).tolist() == [2, 2]
+
+
+def test_what_is_wrong_with_the_arguments_is_said():
+    x = rl.ones(2)
+    for transform in (rl.func.jacrev, rl.func.jacfwd):
+        with pytest.raises(RuntimeError, match=r"argnums must be int or Tuple\[int, ...\], got: <class 'float'>"):
+            transform(rl.sin, argnums=0.0)(x)
+    with pytest.raises(ValueError, match="jacrev: `chunk_size` should be greater than 0."):
+        rl.func.jacrev(rl.sin, chunk_size=0)
+    frozen, free = rl.nn.Linear(1, 1).requires_grad_(False), rl.nn.Linear(1, 1)
+    with pytest.raises(
+        RuntimeError, match="Expected weight from each model to have the same .requires_grad. Hint: .*False"
+    ):
+        rl.func.stack_module_state([frozen, free])

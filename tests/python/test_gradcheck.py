@@ -192,3 +192,8 @@ def test_wrong_tangents_are_found():
         gradcheck(Summed.apply, real(1.0, 2.0), **options)
     with pytest.raises(RuntimeError, match="expected a tangent for each of the 1 results"):
         gradcheck(Two.apply, real(1.0, 2.0), **options)
+
+
+def test_tangents_of_inputs_whose_elements_lie_in_another_order():
+    x = torch.rand(1, 2, 2, 2, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: x * x, [x], check_forward_ad=True)

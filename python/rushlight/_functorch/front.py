@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 __version__ = "2.13.0"
-_OF_FUNC = "functional_call grad grad_and_value hessian jacfwd jacrev jvp linearize stack_module_state vjp vmap".split()
+_OF_FUNC = "functional_call functionalize grad grad_and_value hessian jacfwd jacrev jvp linearize stack_module_state vjp vmap".split()
 _OF_MODULES = "FunctionalModule FunctionalModuleWithBuffers combine_state_for_ensemble make_functional make_functional_with_buffers".split()
 __all__ = [*_OF_FUNC, *_OF_MODULES]
 
@@ -23,7 +23,7 @@ def _with_warning(name: str) -> Any:
         warnings.warn(
             "We've integrated functorch into PyTorch. As the final step of the integration, "
             f"`functorch.{name}` is deprecated as of PyTorch 2.0 and will be deleted in a future version of PyTorch >= 2.3. "
-            f"Please use `torch.func.{name}` instead; see the PyTorch 2.0 release notes and/or the `torch.func` migration guide "
+            f"Please use `torch.{'vmap' if name == 'vmap' else f'func.{name}'}` instead; see the PyTorch 2.0 release notes and/or the `torch.func` migration guide "
             "for more details https://pytorch.org/docs/main/func.migrating.html",
             FutureWarning,
             stacklevel=2,

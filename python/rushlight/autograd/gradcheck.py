@@ -115,7 +115,7 @@ def _forward(func: Any, inputs: tuple, which: Tensor) -> list[Tensor]:
     rows = []
     for j in range(which.numel()):
         for part in _parts(which):
-            tangent = rushlight.zeros_like(which)
+            tangent = rushlight.zeros_like(which, memory_format=rushlight.contiguous_format)
             tangent.view(-1)[j] = part
             with forward_ad.dual_level():
                 given = [

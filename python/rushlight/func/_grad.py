@@ -33,6 +33,8 @@ def _gradients(outputs: list, inputs: list, weights: list | None) -> list:
 
 
 def _check_argnums(argnums: Any, count: int) -> tuple[int, ...]:
+    if not isinstance(argnums, (int, tuple, list)):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not wanted:
         raise RuntimeError("argnums must be non-empty")
@@ -255,6 +257,8 @@ def jacrev(
 
     ``_preallocate_and_copy`` says in PyTorch where the chunks are put together; the result is the same.
     """
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:

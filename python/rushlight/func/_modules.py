@@ -75,6 +75,12 @@ def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
     parameters = [dict(m.named_parameters()) for m in models]
     buffers = [dict(m.named_buffers()) for m in models]
+    for name, first in parameters[0].items():
+        if len({p[name].requires_grad for p in parameters}) > 1:
+            raise RuntimeError(
+                f"Expected {name} from each model to have the same .requires_grad. Hint: the first one's is {first.requires_grad}; "
+                "set it alike with module.requires_grad_(...)"
+            )
     stacked = {
         name: rl.stack([p[name] for p in parameters]).detach().requires_grad_(parameters[0][name].requires_grad)
         for name in parameters[0]
