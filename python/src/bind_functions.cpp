@@ -7,6 +7,8 @@
 #include <structmember.h>
 // clang-format on
 
+#include <algorithm>
+
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/function.h"
 
@@ -102,6 +104,22 @@ Tensors tensors_in(PyObject* tuple, const char* what) {
   return out;
 }
 
+// What forward wrote to. Tensors that are no inputs need no mark; PyTorch lets them pass with a warning.
+Tensors marked_inputs(PyObject* marked, const Tensors& inputs) {
+  Tensors out;
+  for (const Tensor& t : tensors_in(marked, "mark_dirty")) {
+    bool given = std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& in) { return in.is_same(t); });
+    if (given) out.push_back(t);
+    else
+      check_status(
+          PyErr_WarnEx(PyExc_UserWarning,
+                       "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been "
+                       "mutated should be passed to ctx.mark_dirty().",
+                       1));
+  }
+  return out;
+}
+
 // Function.apply(*args)
 // `forward_gave`: the outputs, where forward ran already, outside of a transform's level.
 PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject* forward_gave = nullptr) {
@@ -165,7 +183,7 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
       return output.release();
     }
     node->save_for_backward(tensors_in(c.to_save, "save_for_backward"));
-    node->mark_dirty(tensors_in(c.dirty, "mark_dirty"));
+    node->mark_dirty(marked_inputs(c.dirty, inputs));
     node->mark_non_differentiable(tensors_in(c.constant, "mark_non_differentiable"));
     node->set_materialize_grads(c.materialize);
     results = node->finish(inputs, std::move(results));
@@ -175,7 +193,11 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
     Object wired = check(PyTuple_New(PyTuple_GET_SIZE(outputs.get())));
     for (size_t i = 0; i < results.size(); i++) {
       PyObject* was = PyTuple_GET_ITEM(outputs.get(), Py_ssize_t(i));
-      Object out = results[i].defined() ? check(wrap(results[i])) : Object::borrow(was);
+      size_t first = 0;  // an output that is returned twice is one object
+      while (PyTuple_GET_ITEM(outputs.get(), Py_ssize_t(first)) != was) first++;
+      Object out = first < i              ? Object::borrow(PyTuple_GET_ITEM(wired.get(), Py_ssize_t(first)))
+                   : results[i].defined() ? check(wrap(results[i]))
+                                          : Object::borrow(was);
       if (results[i].defined()) track(out.get());  // the ctx may keep it
       PyTuple_SET_ITEM(wired.get(), Py_ssize_t(i), out.release());
     }
@@ -223,6 +245,12 @@ PyObject* saved_tensors(PyObject* self, void*) {
   });
 }
 
+PyObject* saved_variables(PyObject* self, void*) {
+  if (PyErr_WarnEx(PyExc_DeprecationWarning, "'saved_variables' is deprecated; use 'saved_tensors'", 1) < 0)
+    return nullptr;
+  return saved_tensors(self, nullptr);
+}
+
 PyObject* raw_saved_tensors(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     Node* node = context(self).base.node;
@@ -236,7 +264,7 @@ PyObject* raw_saved_tensors(PyObject* self, void*) {
 PyGetSetDef getset[] = {
     {"_raw_saved_tensors", raw_saved_tensors, nullptr, "Objects for them to put hooks on.", nullptr},
     {"saved_tensors", saved_tensors, nullptr, "What save_for_backward was given.", nullptr},
-    {"saved_variables", saved_tensors, nullptr, nullptr, nullptr},
+    {"saved_variables", saved_variables, nullptr, nullptr, nullptr},
     {"needs_input_grad",
      [](PyObject* s, void*) {
        PyObject* needs = context(s).needs_input_grad;

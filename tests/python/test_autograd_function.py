@@ -378,3 +378,62 @@ def test_setup_context_sees_defaults(T):
         x = T.tensor(2.0, requires_grad=True)
         call(x).backward()
         assert x.grad.item() == wanted
+
+
+@BOTH
+def test_marks_of_what_is_no_input_are_passed_over(T):
+    class Sum(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            c = 3 * a
+            c.add_(b)
+            ctx.mark_dirty(c)
+            return c
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 3 * grad, grad
+
+    a, b = T.ones(2, requires_grad=True), T.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="received a tensor that was not an input. Only input Tensors"):
+        c = Sum.apply(a, b)
+    c.sum().backward()
+    assert c.tolist() == [4, 4] and a.grad.tolist() == [3, 3] and b.grad.tolist() == [1, 1]
+
+
+@BOTH
+def test_an_output_that_is_returned_twice_is_one_tensor(T):
+    class Twice(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x * 2
+            return y, y
+
+        @staticmethod
+        def backward(ctx, first, second):
+            return 2 * (first + second)
+
+    x = T.ones(2, requires_grad=True)
+    a, b = Twice.apply(x)
+    assert a is b
+    (a + b).sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+@BOTH
+def test_the_old_name_of_saved_tensors_says_so(T):
+    class Square(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            with pytest.warns(DeprecationWarning, match="'saved_variables' is deprecated; use 'saved_tensors'"):
+                (x,) = ctx.saved_variables
+            return 2 * x * grad
+
+    x = T.ones(2, requires_grad=True)
+    Square.apply(x).sum().backward()
+    assert x.grad.tolist() == [2, 2]
