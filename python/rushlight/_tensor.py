@@ -78,6 +78,12 @@ def __deepcopy__(self, memo):
         out.grad = copy.deepcopy(self.grad, memo)
     for name, value in self.__dict__.items():
         out.__dict__[name] = copy.deepcopy(value, memo)
+    if type(self) is not Tensor:
+        import copyreg
+
+        for name in copyreg._slotnames(type(self)):  # type: ignore[attr-defined]
+            if hasattr(self, name):
+                setattr(out, name, copy.deepcopy(getattr(self, name), memo))
     return out
 
 

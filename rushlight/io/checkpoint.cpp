@@ -242,7 +242,7 @@ Tensor TensorLoader::sparse_tensor(const Pickled& args) {
     if (data.items.size() > 3 && data.items[3]->is(K::Bool)) coalesced = data.items[3]->boolean;
     return sparse_coo_tensor(part(0), part(1), size, {}, {}, {}, {}, coalesced);
   } catch (const UnpicklingError&) { throw; } catch (const Error& e) {
-    throw UnpicklingError(str(where_, ": a sparse tensor that can't be: ", e.what()));
+    throw FileError(str(where_, ": a sparse tensor that can't be: ", e.what()));
   }
 }
 

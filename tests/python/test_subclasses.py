@@ -1,5 +1,6 @@
 """Subclasses of Tensor: what operators over them give is of their class."""
 
+import copy
 import gc
 
 import pytest
@@ -132,3 +133,19 @@ def test_slots_of_a_subclass_stay_with_the_tensor():
 
     Wraps(rl.ones(1)).inner = Noticed()
     assert freed == [1]
+
+
+def test_slots_of_a_subclass_are_copied_too():
+    class Wrapper(rl.Tensor):
+        __slots__ = ["inner", "unset"]
+
+        @staticmethod
+        def __new__(cls, inner):
+            made = rl.Tensor._make_subclass(cls, inner.to("meta"))
+            made.inner = inner
+            return made
+
+    given = Wrapper(rl.ones(2))
+    made = copy.deepcopy(given)
+    assert type(made) is Wrapper and made.inner is not given.inner and made.inner.tolist() == [1, 1]
+    assert not hasattr(made, "unset")
