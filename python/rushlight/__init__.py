@@ -163,7 +163,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("BenchmarkConfig", "BenchmarkExecutionStats", "ThroughputBenchmark"), "utils.throughput_benchmark"),
     **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass", "ScriptObject"), "_C"),
     "CompilationUnit": "jit",
-    "compile": "_compile",
+    **dict.fromkeys(("_disable_dynamo", "compile"), "_compile"),
     **dict.fromkeys(
         (
             "SymBool", "SymFloat", "SymInt", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",

@@ -115,3 +115,8 @@ def compile(
 
     compiled._torchdynamo_orig_callable = model  # type: ignore[attr-defined]
     return compiled
+
+
+def _disable_dynamo(fn: Callable | None = None, recursive: bool = True) -> Any:
+    """The function as it is: nothing compiles it. Without one, what decorates one."""
+    return functools.partial(_disable_dynamo, recursive=recursive) if fn is None else fn

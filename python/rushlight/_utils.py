@@ -141,4 +141,11 @@ def classproperty(func: Any) -> _ClassPropertyDescriptor:
     return _ClassPropertyDescriptor(func if isinstance(func, (classmethod, staticmethod)) else classmethod(func))
 
 
+def is_compiling() -> bool:
+    """Whether a compiler traces the program, under its old name."""
+    from .compiler import is_compiling as now
+
+    return now()
+
+
 __getattr__ = _missing.getattr_of(__name__)

@@ -212,3 +212,17 @@ def test_tensors_of_one_element_stand_for_integers_in_lists():
     ):
         with pytest.raises(TypeError, match="must be tuple of ints"):
             torch.zeros([wrong])
+
+
+def test_functions_under_the_name_of_modules_of_old():
+    from rushlight import _VF
+
+    assert torch._VF is _VF and _VF.add(torch.ones(1), 1) == 2
+    state = _VF.rnn_tanh_cell(
+        torch.ones(1, 2), torch.zeros(1, 3), torch.ones(3, 2), torch.ones(3, 3), torch.zeros(3), torch.zeros(3)
+    )
+    assert torch.allclose(state, torch.full((1, 3), 2.0).tanh())
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _VF.nothing_such  # noqa: B018
+    assert not torch._utils.is_compiling()
+    assert torch._disable_dynamo(len) is len and torch._disable_dynamo(recursive=False)(len) is len
