@@ -1,6 +1,7 @@
 """Version counters: what shares one, and what starts its own."""
 
 import pytest
+import torch
 
 import rushlight as rl
 
@@ -59,3 +60,31 @@ def test_backward_sees_writes_to_views_but_not_to_data():
         u.data[0] = 9
     out.sum().backward()
     assert v.grad is not None
+
+
+def test_pieces_that_are_no_views_have_versions_of_their_own():
+    results = []
+    for fw in (rl, torch):
+        for cut in (
+            lambda t: t.unsafe_split(2),
+            lambda t: t.unsafe_split_with_sizes([2, 2]),
+            lambda t: t.unsafe_chunk(2),
+        ):
+            x = fw.arange(4.0).requires_grad_()
+            whole = x * 1
+            a, b = cut(whole)
+            a.mul_(b)  # keeps b, which no write to a concerns
+            (a.sum() + b.sum()).backward()
+            results.append((a._is_view(), a._base, a._version, b._version, whole._version, x.grad.tolist()))
+    assert results[:3] == results[3:] and results[0][5] == [2, 3, 1, 2]
+
+
+def test_a_tensor_of_other_memory_has_changed():
+    for fw in (rl, torch):
+        x, w = fw.ones(2), fw.ones(2, requires_grad=True)
+        x.zero_()
+        y = x * w
+        x.set_(fw.full((2,), 5.0))
+        assert x._version == 2
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()

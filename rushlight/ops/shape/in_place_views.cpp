@@ -46,8 +46,12 @@ void set_to(const Tensor& self, const Tensor& source) {
            ": Could not set tensor of type ", source.dtype(), " to a tensor of type ", self.dtype());
   RL_CHECK(RuntimeError, self.device() == source.device(), "set_: expected source on the device of self, ",
            self.device(), ", got one on ", source.device());
+  uint32_t before = self.impl()->version();
   self.impl()->set_storage(source.impl()->storage(), source.dtype());
   become(self, source);
+  // A graph that kept self has to find that it changed, whatever happened to the other memory.
+  self.impl()->detach_version();
+  while (self.impl()->version() < before) self.impl()->bump_version();
 }
 
 Grads strided_back(const Saved& s, const Tensor& g) {

@@ -137,6 +137,17 @@ Tensors unbind(const Tensor& self, int64_t dim) {
   return out;
 }
 
+// To autograd the pieces are tensors of their own, no views: a write to one concerns no other.
+template <auto split, class... Args> Tensors unsafe(const Tensor& self, Args... args) {
+  Tensors out = split(self, args...);
+  for (const Tensor& t : out) {
+    if (t.is_same(self)) continue;
+    t.impl()->set_base(nullptr);
+    t.impl()->detach_version();
+  }
+  return out;
+}
+
 // Autograd lets none of several views be written to, but for those of the unsafe_ forms.
 template <auto f, class... Args>
 Tensors one_of_many(const Tensor& self, Args... args) {
@@ -173,16 +184,16 @@ OP(chunk,
     .node = "SplitBackward0"});
 OP(unsafe_split, {.schema = "unsafe_split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]",
                   .doc = "As split; autograd lets the pieces be written to in place.",
-                  .kernel = composite<split_size>(),
+                  .kernel = composite<unsafe<split_size, int64_t, int64_t>>(),
                   .node = "UnsafeSplitBackward0"});
 OP(unsafe_split_with_sizes,
    {.schema = "unsafe_split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
     .doc = "As split_with_sizes; autograd lets the pieces be written to in place.",
-    .kernel = composite<split_with_sizes>(),
+    .kernel = composite<unsafe<split_with_sizes, IntArrayRef, int64_t>>(),
     .node = "UnsafeSplitWithSizesBackward0"});
 OP(unsafe_chunk, {.schema = "unsafe_chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]",
                   .doc = "As chunk; autograd lets the pieces be written to in place.",
-                  .kernel = composite<chunk>(),
+                  .kernel = composite<unsafe<chunk, int64_t, int64_t>>(),
                   .node = "UnsafeSplitBackward0"});
 OP(tensor_split, {.schema = "tensor_split.sections(Tensor(a -> *) self, int sections, int dim=0) -> Tensor(a)[]",
                   .doc = "Exactly so many views, sizes differing by one at most. >>> "
