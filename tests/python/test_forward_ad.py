@@ -185,3 +185,10 @@ def test_a_dual_tensor_prints_its_tangent():
             return repr(x), str(x * 2), repr(fw.ones(2))
 
     assert texts(rl, ours) == texts(torch, theirs)
+
+
+def test_tensors_of_inference_mode_are_duals_too():
+    for fw, ad in ((rl, ours), (torch, theirs)):
+        with fw.inference_mode(), ad.dual_level():
+            dual = ad.make_dual(fw.ones(2), fw.full((2,), 3.0))
+            assert ad.unpack_dual(dual).tangent.tolist() == [3, 3]

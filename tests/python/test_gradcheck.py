@@ -197,3 +197,16 @@ def test_wrong_tangents_are_found():
 def test_tangents_of_inputs_whose_elements_lie_in_another_order():
     x = torch.rand(1, 2, 2, 2, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: x * x, [x], check_forward_ad=True)
+
+
+def test_all_inputs_have_tangents_in_forward_mode():
+    def scales_a_tangent(x, y):
+        if forward_ad._current_level >= 0:
+            primal, tangent = forward_ad.unpack_dual(y)
+            y = forward_ad.make_dual(primal, tangent * 1.1)
+        return x + y
+
+    x, y = (torch.rand(2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    wanted = "Jacobian computed with forward mode mismatch for output 0 with respect to input 1"
+    with pytest.raises(GradcheckError, match=wanted):
+        gradcheck(scales_a_tangent, (x, y), check_forward_ad=True)

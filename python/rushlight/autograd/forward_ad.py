@@ -90,6 +90,10 @@ def _inside(what: str) -> _Level:
     return _level
 
 
+def _version(tensor: rl.Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version  # tensors of inference mode count no versions
+
+
 def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None) -> rl.Tensor:
     """A tensor of the values of `tensor` that carries `tangent`, of the same shape and dtype.
 
@@ -117,7 +121,7 @@ def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None
     state.outer = state.outer or outer
     state.points.append(point)
     state.tangents.append(tangent)
-    state.duals[id(dual)] = dual, dual._version, UnpackedDualTensor(tensor, tangent)
+    state.duals[id(dual)] = dual, _version(dual), UnpackedDualTensor(tensor, tangent)
     return dual
 
 
@@ -131,7 +135,7 @@ def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualT
     if _level is None:
         return UnpackedDualTensor(tensor, None)
     known = _level.duals.get(id(tensor))
-    if known is not None and known[0] is tensor and known[1] == tensor._version:
+    if known is not None and known[0] is tensor and known[1] == _version(tensor):
         return known[2]
     if not tensor.requires_grad or not _level.points:
         return UnpackedDualTensor(tensor, None)

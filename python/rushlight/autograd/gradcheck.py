@@ -118,9 +118,10 @@ def _forward(func: Any, inputs: tuple, which: Tensor) -> list[Tensor]:
             tangent = rushlight.zeros_like(which, memory_format=rushlight.contiguous_format)
             tangent.view(-1)[j] = part
             with forward_ad.dual_level():
+                # All that are differentiated are duals, as a function may want their tangents.
                 given = [
-                    forward_ad.make_dual(t.detach(), tangent)
-                    if t is which
+                    forward_ad.make_dual(t.detach(), tangent if t is which else rushlight.zeros_like(t))
+                    if isinstance(t, Tensor) and t.requires_grad
                     else t.detach()
                     if isinstance(t, Tensor)
                     else t
