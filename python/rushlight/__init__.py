@@ -134,6 +134,7 @@ _LAZY_NAMES = {
             "miopen_depthwise_convolution", "miopen_rnn", "mkldnn_adaptive_avg_pool2d", "mkldnn_convolution", "mkldnn_max_pool2d",
             "mkldnn_max_pool3d", "AcceleratorError", "FatalError", "batch_norm_update_stats", "init_num_threads", "slice_inverse",
             "mkldnn_linear_backward_weights", "resize_as_sparse_", "sym_constrain_range", "sym_constrain_range_for_size", "sym_fresh_size",
+            "_int_mm",
         ),
         "_rare",
     ),

@@ -403,3 +403,29 @@ _ELSEWHERE = (
 ).split()
 for _name in _ELSEWHERE:
     globals()[_name] = _elsewhere(_name)
+
+
+def _int_mm(self: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The product of two matrices of int8, in int32.
+
+    >>> rl._int_mm(torch.full((1, 2), 100, dtype=torch.int8), torch.full((2, 1), 100, dtype=torch.int8))
+    tensor([[20000]], dtype=torch.int32)
+    """
+    for name, t in (("self", self), ("mat2", mat2)):
+        if t.dim() != 2:
+            raise RuntimeError(f"_int_mm: Expected {name} to be of dimension 2 but got {t.dim()}")
+        if t.dtype != rl.int8:
+            raise RuntimeError(
+                f"_int_mm: Expected {name} dtype to be of type int8 but got {t.dtype}; convert it with .to(torch.int8)"
+            )
+    if self.size(1) != mat2.size(0):
+        raise RuntimeError(
+            f"_int_mm: self.size(1) needs to match mat2.size(0) but got {self.size(1)} and {mat2.size(0)} "
+            f"(shapes {list(self.shape)} and {list(mat2.shape)})"
+        )
+    result = rl.mm(self.to(rl.int32), mat2.to(rl.int32))
+    if out is None:
+        return result
+    if out.dtype != rl.int32:
+        raise RuntimeError(f"_int_mm: Expected result dtype to be of type int32 but got {out.dtype}")
+    return out.resize_(result.shape).copy_(result)

@@ -188,7 +188,6 @@ def test_a_dual_tensor_prints_its_tangent():
 
 
 def test_tensors_of_inference_mode_are_duals_too():
-    for fw, ad in ((rl, ours), (torch, theirs)):
-        with fw.inference_mode(), ad.dual_level():
-            dual = ad.make_dual(fw.ones(2), fw.full((2,), 3.0))
-            assert ad.unpack_dual(dual).tangent.tolist() == [3, 3]
+    with rl.inference_mode(), ours.dual_level():
+        dual = ours.make_dual(rl.ones(2), rl.full((2,), 3.0))
+        assert ours.unpack_dual(dual).tangent.tolist() == [3, 3]

@@ -151,3 +151,15 @@ def test_modules_of_a_function_s_name_hide_nothing(fw):
 def test_an_optimizer_takes_a_list_of_parameters_that_is_a_module(fw):
     weights = fw.nn.ParameterList([fw.ones(2), fw.ones(3)])
     assert len(fw.optim.SGD(weights, lr=0.1).param_groups[0]["params"]) == 2
+
+
+def test_products_of_bytes_are_ints(fw):
+    a = fw.arange(-128, 128, dtype=fw.int8).reshape(32, 8)
+    b = fw.arange(-64, 64, dtype=fw.int8).reshape(8, 16)
+    wanted = a.double() @ b.double()
+    out = fw.empty(32, 16, dtype=fw.int32)
+    for made in (fw._int_mm(a, b), fw._int_mm(a.t().contiguous().t(), b), fw._int_mm(a, b, out=out), out):
+        assert made.dtype == fw.int32 and fw.equal(made.double(), wanted)
+    for bad in ((a.float(), b), (a, b[:4]), (a[0], b)):
+        with pytest.raises(RuntimeError):
+            fw._int_mm(*bad)
