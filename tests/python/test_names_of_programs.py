@@ -226,3 +226,12 @@ def test_functions_under_the_name_of_modules_of_old():
         _VF.nothing_such  # noqa: B018
     assert not torch._utils.is_compiling()
     assert torch._disable_dynamo(len) is len and torch._disable_dynamo(recursive=False)(len) is len
+
+
+def test_einsum_takes_the_flags_of_its_planner():
+    planner = torch.backends.opt_einsum
+    before = planner.enabled, planner.strategy
+    with planner.flags(enabled=True, strategy="greedy"):
+        assert (planner.enabled, planner.strategy) == (True, "greedy")
+        assert torch.einsum("ij,jk,kl->il", *[torch.ones(2, 2)] * 3).tolist() == [[4, 4], [4, 4]]
+    assert (planner.enabled, planner.strategy) == before
