@@ -383,8 +383,8 @@ void run_view(const Op& op, IValue* args, IValue* rets) {
   auto mark = [&](const Tensor& t) {
     if (t.ref() == self || t.impl()->base()) return;
     t.impl()->inference = self->inference;
-    // What no gradient flows through (detach) is a tensor of its own to autograd.
-    if (op.differentiable()) t.impl()->set_base(self->base() ? self->base() : self, kind);
+    // What no gradient flows through (detach, a part of an inference tensor) is a tensor of its own to autograd.
+    if (op.differentiable() && !self->inference) t.impl()->set_base(self->base() ? self->base() : self, kind);
   };
   for (int i = 0; i < op.num_returns(); i++) {
     if (rets[i].is_tensor()) mark(rets[i].tensor());

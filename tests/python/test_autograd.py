@@ -511,3 +511,24 @@ def test_functions_have_a_rule_for_batches_to_override():
         Double.vmap(None, (0,), rushlight.ones(2))
     with pytest.raises(RuntimeError, match="does not have vmap support"):
         rushlight.func.vmap(Double.apply)(rushlight.ones(2))
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_parts_of_inference_tensors_are_no_views_to_autograd(requires_grad):
+    def facts(fw):
+        with fw.inference_mode():
+            x = fw.ones(2, 3, requires_grad=requires_grad)
+            parts = [x.view(-1), x[0], x.t()]
+        if not requires_grad:
+            parts.append(x[1])
+        return [(p.is_inference(), p.requires_grad, p._is_view(), p._base) for p in parts]
+
+    assert facts(rushlight) == facts(torch)
+
+
+def test_views_in_inference_mode_of_other_tensors_stay_views():
+    x = rushlight.ones(2, 3)
+    with rushlight.inference_mode():
+        row = x[0]
+        row.add_(1)
+    assert row._base is x and x[0].tolist() == [2, 2, 2]
