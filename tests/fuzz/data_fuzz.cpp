@@ -1,5 +1,6 @@
-// libFuzzer targets for the readers of rushlight/data and of protocol buffers, one program each: RL_FUZZ names it. Any end but an Error is a bug.
+// libFuzzer targets for the readers of rushlight/data, of protocol buffers and of Caffe2's messages, one program each: RL_FUZZ names it. Any end but an Error is a bug.
 //   ./dev fuzz png --seconds 600
+#include "rushlight/caffe2/message.h"
 #include "rushlight/core/error.h"
 #include "rushlight/data/audio.h"
 #include "rushlight/data/csv.h"
@@ -76,6 +77,21 @@ void go_through(io::wire::Reader r, bool as_numbers) {
   onnx::TensorReader reader("fuzz", "");
   for (const auto& t : model.graph.initialisers) reader.read(t);
   for (const auto& t : model.graph.sparse_initialisers) reader.read(t);
+}
+// Caffe2's messages: what was read is written, and read again as the same.
+[[maybe_unused]] void net_def(Bytes b, uint8_t choice) {
+  static const char* const types[] = {"NetDef", "MetaNetDef", "TensorProtos", "BlobProto", "PlanDef"};
+  const char* type = types[choice % 5];
+  auto m = caffe2::parse_message(type, {reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");
+  std::string again = m->serialize();
+  RL_INVARIANT(caffe2::parse_message(type, again, "fuzz")->serialize() == again, "not the same");
+}
+[[maybe_unused]] void net_text(Bytes b, uint8_t choice) {
+  const char* type = choice & 1 ? "NetDef" : "PlanDef";
+  auto m = caffe2::make_message(type), again = caffe2::make_message(type);
+  m->parse_text({reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");
+  again->parse_text(m->to_text(), "fuzz");
+  RL_INVARIANT(m->serialize() == again->serialize(), "not the same");
 }
 [[maybe_unused]] void csv(Bytes b, uint8_t choice) {
   data::CsvOptions o;

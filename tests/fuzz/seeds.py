@@ -76,6 +76,21 @@ def graphs() -> list[bytes]:
     return [("graph(" + part.split("becomes")[0].split("====")[0]).encode() for part in texts.split("\ngraph(")[1:]]
 
 
+ONNX_MODELS = [
+    b"\x08\x08\x3a\x3a\x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\x12\x01g\x2a\x11\x08\x02\x10\x01\x42\x01w\x4a\x08" + bytes(8) + b"\x5a\x07\x0a\x01x\x12\x02\x0a\x00\x62\x03\x0a\x01y\x42\x02\x10\x11",
+    b"\x3a\x13\x2a\x11\x08\x02\x10\x01\x22\x08" + bytes(8) + b"\x42\x01w",
+]  # fmt: skip
+# A net of an operator with arguments: Relu of "x" into "y" with order "NCHW" and axis 1.
+NET = (
+    b"\x0a\x03net\x12\x29\x0a\x01x\x12\x01y\x1a\x02op\x22\x04Relu\x2a\x0d\x0a\x05order\x22\x04NCHW\x2a\x08\x0a\x04axis\x18\x01"
+    b"\x1a\x06simple\x3a\x01x\x42\x01y"
+)
+NET_TEXT = b"""name: "net"  # a net
+op { input: "x" output: "y" type: "Relu" arg { name: "order" s: "NC\\110W" } arg < name: "axis" i: 1 floats: [1.5, -inf, 2e3] > }
+external_input: "x" external_output: 'y'
+"""
+
+
 def seeds() -> dict[str, list[bytes]]:
     return {
         "png": pictures("PNG", ["RGB", "L", "RGBA", "P", "1", "LA"]),
@@ -97,10 +112,11 @@ def seeds() -> dict[str, list[bytes]]:
         "graph": graphs(),
         "protobuf": [b"\x08\x96\x01\x12\x03abc\x1d\x00\x00\x80\x3f\x23\x08\x01\x24\x2a\x02\x08\x01\x31" + bytes(8)],
         # A Relu over an input and a weight of two numbers, its bytes once raw and once in float_data.
-        "onnx_model": [
-            b"\x08\x08\x3a\x3a\x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\x12\x01g\x2a\x11\x08\x02\x10\x01\x42\x01w\x4a\x08" + bytes(8) + b"\x5a\x07\x0a\x01x\x12\x02\x0a\x00\x62\x03\x0a\x01y\x42\x02\x10\x11",
-            b"\x3a\x13\x2a\x11\x08\x02\x10\x01\x22\x08" + bytes(8) + b"\x42\x01w",
-        ],
+        "onnx_model": ONNX_MODELS,
+        "onnx_import": ONNX_MODELS,
+        "net_def": [NET],
+        "caffe2_import": [NET],
+        "net_text": [NET_TEXT],
     }  # fmt: skip
 
 
