@@ -184,6 +184,7 @@ Name Exporter::slice(const Name& x, int64_t axis, const Name& begin, const Name&
 Name Exporter::name_of(Known& k, const DType* as) {
   if (k.value.is_tensor()) {
     const Tensor& t = k.value.tensor();
+    RL_CHECK(NotImplementedError, !is_complex(t.dtype()), "onnx.export: ONNX has no complex tensors here");
     if (k.constant && k.name.empty()) {
       Name& held = known_tensors[t.impl()];
       if (held.empty()) {  // where every graph sees it: a branch's own nodes are seen by none but the branch
@@ -246,6 +247,9 @@ class Run {
   bool lifted(Call& c, const std::string& kind);
   bool by_text(Call& c, const std::string& kind);
   bool by_parts(Call& c);
+  bool by_sizes(Call& c, std::shared_ptr<graph::Graph>& g);
+  void sizes_of(const std::array<IValue, 3>& v, const Known& k, std::vector<ThreeNumbers>& sizes,
+                std::vector<std::function<Name()>>& names);
   void expand(Call& c, std::shared_ptr<graph::Graph> g);
   // Whether a value was made in the graph of a branch or loop that is being written.
   bool is_local(const Value* v) const {
@@ -285,6 +289,7 @@ class Run {
   bool sizes_known_;
   std::map<Value*, Known> known_;
   std::map<Value*, std::string> paths_;                // of modules: "layer1.0."
+  std::map<const Node*, Known> sized_;                 // constants that stand for what the model computes of sizes
   std::vector<std::shared_ptr<graph::Graph>> graphs_;  // whose values are known
   const Block* inside_ = nullptr;                      // the branch or loop that is being written
   int depth_ = 0;
@@ -586,6 +591,10 @@ void Run::written_loop(Node* n) {
 void Run::node(Node* n) {
   if (n->is("prim::Constant")) {
     Known k;
+    if (auto sized = sized_.find(n); sized != sized_.end()) {
+      known_[n->output()] = sized->second;
+      return;
+    }
     k.value = n->has_attribute("value") ? n->attribute("value") : IValue();
     known_[n->output()] = std::move(k);
     return;
@@ -786,6 +795,12 @@ void Run::write(Call& c) {
   }
   // A copy is what its view is: a model has values and no memory.
   if (kind.ends_with("_copy") && kind != "aten::index_copy" && !rules.contains(kind)) kind.resize(kind.size() - 5);
+  if (has_complex(c)) {
+    std::string text = "aten::_complex_" + kind.substr(kind.find("::") + 2);
+    if (!write_complex(c, kind, [&](Call& part) { write(part); }) && !by_text(c, text) && !by_parts(c))
+      throw NotImplementedError(str("onnx.export: ", n->kind(), " of complex numbers can't be exported"));
+    return;
+  }
   rule = rules.find(kind);
   if (!lifted(c, kind)) {
     if (rule != rules.end()) name_outputs(c, rule->second(c));
@@ -1023,12 +1038,128 @@ bool about_equal(const IValue& a, const IValue& b) {
   if (!a.is_tensor() || !b.is_tensor()) return a.is_tensor() == b.is_tensor();
   const Tensor &x = a.tensor(), &y = b.tensor();
   if (x.sizes() != y.sizes() || x.dtype() != y.dtype()) return false;
-  if (is_complex(x.dtype())) return true;
-  Tensor u = dense(x, DType::Float64), v = dense(y, DType::Float64);
-  for (int64_t i = 0; i < u.numel(); i++) {
-    double p = u.data<double>()[i], q = v.data<double>()[i];
+  const bool pairs = is_complex(x.dtype());
+  const DType wide = pairs ? DType::Complex128 : DType::Float64;
+  Tensor u = dense(x, wide), v = dense(y, wide);
+  for (int64_t i = 0; i < u.numel() * (pairs ? 2 : 1); i++) {
+    double p = static_cast<const double*>(u.raw())[i], q = static_cast<const double*>(v.raw())[i];
     if (p != q && !(std::isnan(p) && std::isnan(q)) && !(std::abs(p - q) <= 1e-4 * (1 + std::abs(q)))) return false;
   }
+  return true;
+}
+
+// The value where the dynamic axes are three times as long and a bit.
+enum class Bit : int64_t {
+  None,
+  One,
+  Own
+};  // Own: another one for each size, so that none follows from another by chance
+IValue longest(const IValue& a, const IValue& b, Bit more) {
+  auto beyond = [&](int64_t x, int64_t y) {
+    return x == y ? x : 2 * y - x + (more == Bit::Own ? 1 + 2 * (x % 7) : int64_t(more));
+  };
+  if (a.is_int() && b.is_int()) return beyond(a.to_int(), b.to_int());
+  if (a.is_tensor() && b.is_tensor() && a.tensor().dim() == b.tensor().dim()) {
+    const Tensor from = dense(b.tensor());
+    Dims sizes = from.sizes();
+    for (int64_t k = 0; k < from.dim(); k++) sizes[size_t(k)] = beyond(a.tensor().size(k), from.size(k));
+    Tensor made = empty_tensor(sizes, from.dtype());
+    size_t each = item_size(made.dtype());
+    for (int64_t i = 0; i < made.numel() && from.numel(); i++)
+      std::memcpy(static_cast<char*>(made.raw()) + size_t(i) * each,
+                  static_cast<const char*>(from.raw()) + size_t(i % from.numel()) * each, each);
+    return made;
+  }
+  return b;
+}
+
+// The arguments of a composite, tensors that nobody else has.
+enum class Like { Example, Backwards, Longer, Longest };
+std::vector<IValue> fresh_arguments(Call& c, Like like, Bit more = Bit::None) {
+  std::map<const TensorImpl*, Tensor> fresh;
+  std::vector<Tensor> kept;  // so that no other tensor gets their address
+  auto own = [&](const Tensor& t) {
+    kept.push_back(t);
+    Tensor& made = fresh[t.impl()];
+    if (!made.defined()) {
+      made = empty_tensor(t.sizes(), t.dtype());
+      copy_elements(made, t);
+      if (like == Like::Backwards) reverse_elements(made);
+    }
+    return made;
+  };
+  auto pick = [&](const IValue& value, const IValue& other, bool constant) {
+    if (constant || like == Like::Example || like == Like::Backwards) return value;
+    return like == Like::Longer ? other : longest(value, other, more);
+  };
+  std::vector<IValue> args;
+  for (size_t i = 0; i < c.in.size(); i++) {
+    const Known& k = *c.in[i];
+    IValue v = like == Like::Example || like == Like::Backwards || k.constant ? k.value : k.other;
+    if (v.is_tensor()) {
+      v = own(pick(k.value, k.other, k.constant).tensor());
+    } else if (v.is_tensor_list()) {
+      std::vector<Tensor> all;
+      for (size_t n = 0; n < v.tensor_list().size(); n++) {
+        const Tensor& t = v.tensor_list()[n];
+        bool both = !k.constant && k.value.is_tensor_list() && n < k.value.tensor_list().size() && t.defined();
+        IValue item = both && like == Like::Longest ? longest(k.value.tensor_list()[n], t, more) : IValue(t);
+        all.push_back(t.defined() ? own(item.tensor()) : t);
+      }
+      v = all;
+    } else if (v.is_int()) {
+      v = pick(k.value, k.other, k.constant);
+    } else if (v.is_generic_list() || v.is_int_list()) {
+      std::vector<IValue> all;
+      for (size_t n = 0; n < graph::list_size(v); n++) {
+        IValue item = graph::list_get(v, n);
+        bool both = !k.constant && n < graph::list_size(k.value);
+        if (both && like == Like::Longest) item = longest(graph::list_get(k.value, n), item, more);
+        all.push_back(item.is_tensor() ? IValue(own(item.tensor())) : item);
+      }
+      v = graph::make_list(c.node->input(i)->type()->element(), std::move(all));
+    }
+    args.push_back(v);
+  }
+  return args;
+}
+
+// What a composite calls for arguments. Null: it returns something else than what its calls gave, or decides by values.
+std::shared_ptr<graph::Graph> trace_of(Call& c, std::vector<IValue> args) {
+  graph::Tracer tracer;
+  bool read = false;
+  tracer.lost = [&](Read) { read = true; };
+  std::vector<IValue> rets(c.out.size());
+  for (size_t i = 0; i < args.size(); i++)
+    if (args[i].is_tensor() || args[i].is_tensor_list()) tracer.add_input(c.node->schema()->args[i].name, args[i]);
+  {
+    graph::Tracing tracing(tracer);
+    c.node->op->run(args.data(), rets.data());
+  }
+  for (const IValue& r : rets) {
+    if (r.is_tensor() && !tracer.knows(r.tensor())) return nullptr;
+    if (r.is_tensor_list())
+      for (const Tensor& t : r.tensor_list())
+        if (!tracer.knows(t)) return nullptr;
+  }
+  if (read) return nullptr;
+  auto g = tracer.graph();
+  for (size_t i = 0; i < rets.size(); i++)
+    if (is_used(c, i)) tracer.add_output(rets[i]);
+    else g->register_output(g->insert_constant(IValue()));
+  tracer.finish();
+  return g;
+}
+
+// Whether a trace computes what the composite does for arguments.
+bool agrees(Call& c, graph::Executable& program, std::vector<IValue> args) {
+  std::vector<IValue> given, wanted(c.out.size());
+  for (const IValue& v : args)
+    if (v.is_tensor() || v.is_tensor_list()) given.push_back(v);
+  c.node->op->run(args.data(), wanted.data());
+  std::vector<IValue> got = program.run(given);
+  for (size_t i = 0; i < got.size(); i++)
+    if (is_used(c, i) && !about_equal(got[i], wanted[i])) return false;
   return true;
 }
 
@@ -1039,89 +1170,119 @@ bool Run::by_parts(Call& c) {
   if (!op || op->def().kernel.kind != Kernel::Kind::Composite || op->registered()) return false;
   for (const Known& k : c.out)
     if (!k.value.is_tensor() && !k.value.is_tensor_list()) return false;
-  bool longer = false;
-  auto run = [&](bool backwards, graph::Tracer* tracer, std::vector<IValue>* given) {
-    std::vector<IValue> args, rets(c.out.size());
-    std::map<const TensorImpl*, Tensor> fresh;
-    auto own = [&](const Tensor& t) {
-      Tensor& made = fresh[t.impl()];
-      if (!made.defined()) {
-        made = empty_tensor(t.sizes(), t.dtype());
-        copy_elements(made, t);
-        if (backwards) reverse_elements(made);
-      }
-      return made;
-    };
-    for (size_t i = 0; i < c.in.size(); i++) {
-      IValue v = longer && !c.in[i]->constant ? c.in[i]->other : c.in[i]->value;
-      if (v.is_tensor()) v = own(v.tensor());
-      else if (v.is_tensor_list()) {
-        std::vector<Tensor> all;
-        for (const Tensor& t : v.tensor_list()) all.push_back(t.defined() ? own(t) : t);
-        v = all;
-      } else if (v.is_generic_list()) {
-        std::vector<IValue> all;
-        for (size_t k = 0; k < graph::list_size(v); k++) {
-          IValue item = graph::list_get(v, k);
-          all.push_back(item.is_tensor() ? IValue(own(item.tensor())) : item);
-        }
-        v = graph::make_list(c.node->input(i)->type()->element(), std::move(all));
-      }
-      args.push_back(v);
-      if (!v.is_tensor() && !v.is_tensor_list()) continue;
-      if (tracer) tracer->add_input(c.node->schema()->args[i].name, v);
-      if (given) given->push_back(v);
-    }
-    if (tracer) {
-      graph::Tracing tracing(*tracer);
-      op->run(args.data(), rets.data());
-    } else {
-      op->run(args.data(), rets.data());
-    }
-    return rets;
-  };
-  graph::Tracer tracer;
-  bool read = false;
-  tracer.lost = [&](Read) { read = true; };
-  std::vector<IValue> rets = run(false, &tracer, nullptr);
-  for (const IValue& r : rets) {
-    if (r.is_tensor() && !tracer.knows(r.tensor())) return false;
-    if (r.is_tensor_list())
-      for (const Tensor& t : r.tensor_list())
-        if (!tracer.knows(t)) return false;
-  }
-  if (read) return false;
-  auto g = tracer.graph();
-  for (size_t i = 0; i < rets.size(); i++)
-    if (is_used(c, i)) tracer.add_output(rets[i]);
-    else g->register_output(g->insert_constant(IValue()));
-  tracer.finish();
+  auto g = trace_of(c, fresh_arguments(c, Like::Example));
+  if (!g) return false;
   graph::forget_shapes(*g);
   graph::optimize(*g);
   graph::Executable program(g, false);
-  auto agrees = [&](bool backwards) {
-    std::vector<IValue> given, wanted = run(backwards, nullptr, &given), got = program.run(given);
-    for (size_t i = 0; i < got.size(); i++)
-      if (is_used(c, i) && !about_equal(got[i], wanted[i])) return false;
-    return true;
-  };
-  bool known = true;
   try {
-    known = agrees(true);
-  } catch (const Error&) { known = true; }  // values in that order make no sense to it
-  if (!known) return false;
+    if (!agrees(c, program, fresh_arguments(c, Like::Backwards))) return false;
+  } catch (const Error&) {}  // values in that order make no sense to it
+  std::vector<IValue> others;
   if (!e.options.dynamic_axes.empty()) {
-    longer = true;
+    bool known = true;
     for (const Known* k : c.in) known &= k->constant || !k->other.is_none() || k->value.is_none();
-    try {
-      known = known && agrees(false);
-    } catch (const Error&) { known = false; }
+    auto try_ = [](auto&& f) {
+      try {
+        return f();
+      } catch (const Error&) { return false; }  // sizes of the example don't fit
+    };
+    known = known && (try_([&] { return agrees(c, program, fresh_arguments(c, Like::Longer)); }) ||
+                      try_([&] { return by_sizes(c, g); }));
     RL_CHECK(NotImplementedError, known, "onnx.export: ", c.node->kind(), " where an axis is dynamic");
+    for (const Known& k : c.out) others.push_back(k.other);
   }
   size_t at = 0;
   for (size_t i = 0; i < c.in.size(); i++)
     if (c.in[i]->value.is_tensor() || c.in[i]->value.is_tensor_list()) known_[g->inputs()[at++]] = *c.in[i];
   expand(c, g);
+  for (size_t i = 0; i < others.size(); i++)
+    RL_CHECK(NotImplementedError, !is_used(c, i) || others[i].is_none() || about_equal(c.out[i].other, others[i]),
+             "onnx.export: ", c.node->kind(), " where an axis is dynamic");
+  return true;
+}
+
+namespace {
+// What a constant of the first trace is in the second.
+IValue twin(const std::array<std::shared_ptr<graph::Graph>, 3>& traces, const Node* node) {
+  auto second = traces[1]->block()->begin();
+  for (const Node* n : *traces[0]->block()) {
+    if (n == node) return (*second)->attribute("value");
+    ++second;
+  }
+  return {};
+}
+}  // namespace
+
+// What numbers may follow from: sizes of an argument and numbers in it, for three examples, and how the model has each.
+void Run::sizes_of(const std::array<IValue, 3>& v, const Known& k, std::vector<ThreeNumbers>& sizes,
+                   std::vector<std::function<Name()>>& names) {
+  if (v[0].is_int()) {
+    sizes.push_back({double(v[0].to_int()), double(v[1].to_int()), double(v[2].to_int())});
+    names.emplace_back([this, own = Known(k)]() mutable { return e.name_of(own); });
+  } else if (v[0].is_tensor() && v[0].tensor().defined()) {
+    for (int64_t axis = 0; axis < v[0].tensor().dim(); axis++) {
+      auto size = [&](size_t i) { return double(v[i].tensor().size(axis)); };
+      sizes.push_back({size(0), size(1), size(2)});
+      names.emplace_back([this, own = Known(k), axis]() mutable {
+        Name x = is_complex(own.value.tensor().dtype()) ? own.name : e.name_of(own);
+        return e.op("Gather", {e.op("Shape", {x}), e.number(double(axis), DType::Int64)}, {at("axis", 0)});
+      });
+    }
+  } else if (v[0].is_any_list()) {
+    std::vector<Known> items = items_of(k);
+    for (size_t n = 0; n < items.size(); n++)
+      sizes_of({graph::list_get(v[0], n), graph::list_get(v[1], n), graph::list_get(v[2], n)}, items[n], sizes, names);
+  }
+}
+
+// Numbers in the trace that follow from sizes of the arguments, as the model computes them: Note [Sizes in parts].
+bool Run::by_sizes(Call& c, std::shared_ptr<graph::Graph>& g) {
+  std::array<std::shared_ptr<graph::Graph>, 3> traces;
+  std::map<const Node*, SizeFormula> found;
+  std::vector<std::function<Name()>> names;
+  int errors = 0;
+  auto follow = [&](Bit more) {
+    std::array<std::vector<IValue>, 3> args;
+    for (size_t k = 0; k < 3; k++) {
+      args[k] = fresh_arguments(c, k == 0 ? Like::Example : k == 1 ? Like::Longer : Like::Longest, more);
+      traces[k] = trace_of(c, args[k]);
+      if (!traces[k]) return false;
+    }
+    std::vector<ThreeNumbers> sizes;
+    names.clear();
+    found.clear();
+    for (size_t i = 0; i < c.in.size(); i++)
+      if (!c.in[i]->constant) sizes_of({args[0][i], args[1][i], args[2][i]}, *c.in[i], sizes, names);
+    return follow_sizes(traces, sizes, errors == 2, found);
+  };
+  bool followed = false;
+  for (Bit more : {Bit::Own, Bit::One, Bit::None}) {
+    try {
+      followed = follow(more);
+    } catch (const Error&) { errors++; }  // of sizes that the program never has together
+    if (followed) break;
+  }
+  if (!followed) return false;
+  for (const auto& [node, f] : found) {
+    auto whole = [&](int64_t v) { return e.scalar(v, DType::Int64); };
+    Name x = names[size_t(f.first)]();
+    if (f.second >= 0) x = e.op("Mul", {x, names[size_t(f.second)]()});
+    if (f.times != 1) x = e.op("Mul", {x, whole(f.times)});
+    if (f.plus) x = e.op("Add", {x, whole(f.plus)});
+    if (f.over != 1) x = e.op("Div", {x, whole(f.over)});
+    Known k;
+    k.value = node->attribute("value");
+    k.other = twin(traces, node);
+    DType d = k.value.is_int() ? DType::Int64 : k.value.is_tensor() ? k.value.tensor().dtype() : DType::Float32;
+    if (f.inverse) x = e.op("Reciprocal", {e.cast(x, d)});
+    else if (d != DType::Int64) x = e.cast(x, d);
+    k.name = x;
+    k.constant = false;
+    k.of_sizes = true;
+    sized_[node] = std::move(k);
+  }
+  g = traces[0];
   return true;
 }
 
@@ -1177,13 +1338,15 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
   for (size_t i = 0; i < inputs.size() && i < e.options.input_names.size(); i++)
     inputs[i]->name = e.options.input_names[i];
   std::vector<Known> in;
-  for (Known* k : inputs) in.push_back(*k);
+  for (Known* k : inputs) in.push_back(with_parts_last(e, *k));
   auto axes_of = [&](const Name& name) -> const std::map<int64_t, std::string>* {
     auto found = e.options.dynamic_axes.find(name);
     return found == e.options.dynamic_axes.end() ? nullptr : &found->second;
   };
   for (Known* k : inputs)
     if (const auto* axes = axes_of(k->name)) k->other = twice_as_long(k->value.tensor(), *axes);
+  for (Known* k : inputs)
+    if (is_complex(k->value.tensor().dtype())) split_parts(e, *k);
   for (size_t i = 1; i < g.inputs().size(); i++) regather(known_[g.inputs()[i]], g.inputs()[i]->type());
   block(*g.block());
   std::vector<Known*> outputs;
@@ -1199,13 +1362,14 @@ std::string Run::model(graph::Graph& g, std::vector<IValue> args) {
   for (const Known& k : in)
     RL_CHECK(ValueError, input_names.insert(k.name).second, "onnx.export: two inputs are named '", k.name, "'");
   for (size_t i = 0; i < outputs.size(); i++) {
-    Name from = e.name_of(*outputs[i]);
+    Known out = with_parts_last(e, *outputs[i]);
+    Name from = e.name_of(out);
     Name wanted = i < e.options.output_names.size() ? e.options.output_names[i] : str("output_", i);
     while (input_names.contains(wanted)) wanted += "_";
     Writer w;
     w.bytes(1, from), w.bytes(2, wanted), w.bytes(3, "output_node_" + std::to_string(i)), w.bytes(4, "Identity");
     e.nodes.push_back(std::move(w.out));
-    outs.emplace_back(wanted, outputs[i]->value);
+    outs.emplace_back(wanted, out.value);
   }
   for (const std::string& n : e.top) graph.bytes(1, n);
   for (const std::string& n : e.nodes) graph.bytes(1, n);

@@ -94,6 +94,28 @@ Names_ linear(C c) {
   Name y = c.e.op("MatMul", {c.t(0), w});
   return {c.has(2) ? c.e.op("Add", {y, c.t(2)}) : y};
 }
+// Where something stands, a tensor for each dimension.
+Names_ places_by_axis(C c) {
+  bool single = c.rank(0) == 0;
+  Name all = c.e.op("NonZero", {single ? reshape(c, c.t(0), {1}) : c.t(0)});
+  Names_ out;
+  for (int64_t k = 0; k < std::max<int64_t>(c.rank(0), 1); k++)
+    out.push_back(c.e.op("Gather", {all, c.e.number(double(k), DType::Int64)}, {at("axis", 0)}));
+  return out;
+}
+Names_ halves(C c, int64_t axis) {
+  Name x = c.t(0), n = c.e.op("Div", {size_of(c, x, axis), c.e.number(2, DType::Int64)});
+  Name half = c.e.unsqueeze(n, {0});
+  return {c.e.slice(x, axis, c.e.ints({0}), half, 1), c.e.slice(x, axis, half, c.e.ints({INT64_MAX}), 1)};
+}
+// Of two numbers the lesser, or, the other way round, the greater: ONNX's Min takes whole numbers from opset 12 on.
+Name lesser(C c, size_t first, size_t second) {
+  if (c.in.size() != 2 || !c.out[0].value.is_scalar()) refuse(c, "of a list");
+  DType d = c.out[0].value.is_double() ? DType::Float32 : DType::Int64;
+  Name a = c.as(0, d), b = c.as(1, d);
+  Name less = c.e.op("Less", {first ? b : a, second ? b : a});
+  return c.e.op("Where", {less, a, b});
+}
 Names_ einsum(C c) {
   since(c, 12);
   return {c.e.op("Einsum", tensors(c, 1), {at("equation", std::string(c.need(0).to_string()))})};
@@ -103,14 +125,14 @@ Names_ attention(C c) {  // scaled_dot_product_attention(q, k, v, mask, dropout,
   int64_t n = c.rank(1);
   if (c.in.size() > 4 && c.f(4) > 0) refuse(c, "dropout");
   if (c.in.size() > 7 && c.b(7) && c.size(0, -3) != c.size(1, -3)) refuse(c, "enable_gqa");
-  double scale = c.in.size() > 6 && c.has(6) ? c.f(6) : 1 / std::sqrt(double(c.size(0, -1)));
-  Name s = c.e.op("MatMul", {c.e.op("Mul", {q, c.e.number(scale, c.dtype())}), transposed(c, k, n, n - 2, n - 1)});
-  if (c.in.size() > 5 && c.b(5)) {
-    since(c, 14);
-    Name rows = size_of(c, q, c.rank(0) - 2), columns = size_of(c, k, n - 2);
-    Name shape = c.e.op("Concat", {c.e.unsqueeze(rows, {0}), c.e.unsqueeze(columns, {0})}, {at("axis", 0)});
-    Name ones = filled(c, shape, DType::Float32, 1), low = c.e.op("Trilu", {ones}, {at("upper", 0)});
-    s = c.e.op("Where", {c.e.cast(low, DType::Bool), s, c.e.number(-INFINITY, c.dtype())});
+  Name scale;
+  if (c.in.size() > 6 && c.has(6)) scale = c.e.number(c.f(6), c.dtype());
+  else if (c.is_fixed(*c.in[0], -1)) scale = c.e.number(1 / std::sqrt(double(c.size(0, -1))), c.dtype());
+  else scale = c.e.op("Reciprocal", {c.e.op("Sqrt", {c.e.cast(size_of(c, q, c.rank(0) - 1), c.dtype())})});
+  Name s = c.e.op("MatMul", {c.e.op("Mul", {q, scale}), transposed(c, k, n, n - 2, n - 1)});
+  if (c.in.size() > 5 && c.b(5)) {  // the columns of the products are k's rows
+    Name low = in_triangle(c, s, s, 0, false);
+    s = c.e.op("Where", {low, s, c.e.number(-INFINITY, c.dtype())});
   }
   if (c.has(3)) {
     if (c.example(3).dtype() == DType::Bool) s = c.e.op("Where", {c.t(3), s, c.e.number(-INFINITY, c.dtype())});
@@ -132,7 +154,7 @@ Rules math_rules() {
         RL_FLOAT("aten::asinh", "Asinh"), RL_FLOAT("aten::acosh", "Acosh"), RL_FLOAT("aten::atanh", "Atanh"),
         RL_FLOAT("aten::erf", "Erf"), RL_SAME("aten::sign", "Sign"), RL_FLOAT("aten::reciprocal", "Reciprocal"),
         RL_SAME("aten::isnan", "IsNaN"), RL_SAME("aten::det", "Det"), RL_SAME("aten::linalg_det", "Det"),
-        RL_SAME("aten::nonzero_numpy", "NonZero"),
+        RL_RULE("aten::nonzero_numpy", return places_by_axis(c);),
         RL_RULE("aten::round", since(c, 11); if (!is_floating(c.dtype())) return {c.t(0)};
                 int64_t decimals = c.in.size() > 1 ? c.i(1) : 0; if (!decimals) return {c.e.op("Round", {c.t(0)})};
                 Name by = c.e.number(std::pow(10.0, double(std::abs(decimals))), c.dtype());
@@ -161,7 +183,9 @@ Rules math_rules() {
                 double scale = c.in.size() > 2 ? c.f(2) : 1.0, inner = c.in.size() > 3 ? c.f(3) : 1.0;
                 if (inner != 1) refuse(c, "input_scale"); Name y = c.e.op("Elu", {x}, {at("alpha", c.f(1))});
                 return {scale == 1 ? y : c.e.op("Mul", {y, c.e.number(scale, c.dtype())})};),
-        RL_RULE("aten::celu", since(c, 12); return {c.e.op("Celu", {c.t(0)}, {at("alpha", c.f(1))})};),
+        RL_RULE("aten::celu", if (c.e.opset >= 12) return {c.e.op("Celu", {c.t(0)}, {at("alpha", c.f(1))})};
+                Name by = c.e.number(c.f(1), c.dtype());
+                return {c.e.op("Mul", {c.e.op("Elu", {c.e.op("Div", {c.t(0), by})}), by})};),
         RL_RULE("aten::leaky_relu", return {c.e.op("LeakyRelu", {c.t(0)}, {at("alpha", c.f(1))})};),
         RL_RULE("aten::rrelu", if (c.b(3)) refuse(c, "random slopes in training");
                 return {c.e.op("LeakyRelu", {c.t(0)}, {at("alpha", (c.f(1) + c.f(2)) / 2)})};),
@@ -192,7 +216,8 @@ Rules math_rules() {
               shape[0] = c.size(1, 0);
               w = reshape(c, w, shape);
             } return {c.e.op("PRelu", {c.t(0), w})};),
-        RL_RULE("aten::glu", int64_t axis = c.axis(1), n = c.size(0, axis) / 2; Names_ y = split(c, {n, n}, axis);
+        RL_RULE("aten::glu", int64_t axis = c.axis(1), n = c.example(0).size(axis) / 2;
+                Names_ y = c.is_fixed(*c.in[0], axis) ? split(c, {n, n}, axis) : halves(c, axis);
                 return {c.e.op("Mul", {y[0], c.e.op("Sigmoid", {y[1]})})};),
         RL_RULE("aten::softmax", return softmax(c, "Softmax");),
         RL_RULE("aten::log_softmax", return softmax(c, "LogSoftmax");),
@@ -218,6 +243,7 @@ Rules math_rules() {
         RL_RULE("aten::fmod", return {c.e.op("Mod", {c.promoted(0), c.promoted(1)}, {at("fmod", 1)})};),
         RL_RULE("aten::pow", return power(c);), RL_RULE("aten::float_power", return power(c);),
         RL_RULE("aten::maximum", return binary(c, "Max");), RL_RULE("aten::minimum", return binary(c, "Min");),
+        RL_RULE("prim::min", return {lesser(c, 0, 1)};), RL_RULE("prim::max", return {lesser(c, 1, 0)};),
         RL_RULE("aten::eq", return compare(c, "Equal");), RL_RULE("aten::ne", return compare(c, "Equal", true);),
         RL_RULE("aten::lt", return compare(c, "Less");), RL_RULE("aten::gt", return compare(c, "Greater");),
         RL_RULE("aten::le", return compare(c, "LessOrEqual");),
@@ -234,7 +260,7 @@ Rules math_rules() {
                 return binary(c, "BitwiseOr");),
         RL_RULE("aten::bitwise_xor", if (c.dtype() == DType::Bool) return logical(c, "Xor"); since(c, 18);
                 return binary(c, "BitwiseXor");),
-        RL_RULE("aten::where", if (c.in.size() == 1) return c.e.ops("NonZero", {c.t(0)}, 1);
+        RL_RULE("aten::where", if (c.in.size() == 1) return places_by_axis(c);
                 return {c.e.op("Where", {c.as(0, DType::Bool), c.promoted(1), c.promoted(2)})};),
         RL_RULE("aten::masked_fill", return {c.e.op("Where", {c.as(1, DType::Bool), c.as(2, c.dtype()), c.t(0)})};),
         RL_RULE(

@@ -20,9 +20,13 @@ Names_ conv(C c, size_t stride, size_t padding, size_t dilation, bool transposed
   bool batched = c.rank(0) == int64_t(kernel.size()) + 2;
   if (!batched) x = c.e.unsqueeze(x, {0});
   AttributeList a;
+  bool same = c.in[padding]->value.is_string() && c.need(padding).to_string() == "same", fixed = true;
+  for (size_t k = 0; k < kernel.size(); k++)
+    if (same) c.size(1, int64_t(k) + 2);
+    else fixed &= c.is_fixed(*c.in[1], int64_t(k) + 2);
   if (c.in[padding]->value.is_string()) {
     a = convolution(c.list(stride), {0}, c.list(dilation), c.i(groups), kernel);
-    if (c.need(padding).to_string() == "same") {
+    if (same) {
       List pads(kernel.size() * 2);
       for (size_t k = 0; k < kernel.size(); k++) {
         List d = c.list(dilation);
@@ -39,6 +43,7 @@ Names_ conv(C c, size_t stride, size_t padding, size_t dilation, bool transposed
     List extra = c.list(output_padding);
     a.push_back(at("output_padding", extra.size() == kernel.size() ? extra : List(kernel.size(), extra.at(0))));
   }
+  if (!fixed) a.erase(a.begin());  // the kernel's shape is the weight's
   Names_ in = {x, c.t(1)};
   if (c.has(2)) in.push_back(c.t(2));
   Name y = c.e.op(transposed ? "ConvTranspose" : "Conv", in, a);
@@ -88,23 +93,53 @@ Names_ pool(C c, size_t n, bool average, size_t results) {
     for (Name& one : y) one = c.e.squeeze(one, {0});
   return y;
 }
-// Averages over windows that aren't all as large: a product with their weights, an axis at a time.
+// Weights of averages over windows that aren't all as large: [size of the axis, windows], of a size that the model computes.
+Name window_weights(C c, const Name& x, int64_t axis, int64_t windows) {
+  Exporter& e = c.e;
+  auto whole = [&](int64_t v) { return e.scalar(v, DType::Int64); };
+  auto line = [&](const Name& n) { return e.op("Range", {whole(0), n, whole(1)}); };
+  Name have = size_of(c, x, axis), i = e.unsqueeze(line(have), {1}), o = e.unsqueeze(line(whole(windows)), {0});
+  Name scaled = e.op("Mul", {o, have}), by = whole(windows), begin = e.op("Div", {scaled, by});
+  Name end = e.op("Div", {e.op("Add", {e.op("Add", {scaled, have}), whole(windows - 1)}), by});
+  Name in = e.op("And", {e.op("Not", {e.op("Less", {i, begin})}), e.op("Less", {i, end})});
+  return e.op("Div", {e.cast(in, c.dtype()), e.cast(e.op("Sub", {end, begin}), c.dtype())});
+}
+Name fixed_window_weights(C c, int64_t have, int64_t want) {
+  Tensor wide = empty_tensor({have, want}, DType::Float64);
+  std::fill_n(wide.data<double>(), have * want, 0.0);
+  for (int64_t o = 0; o < want; o++) {
+    int64_t begin = o * have / want, end = ((o + 1) * have + want - 1) / want;
+    for (int64_t i = begin; i < end; i++) wide.data<double>()[i * want + o] = 1.0 / double(end - begin);
+  }
+  return c.e.constant(dense(wide, c.dtype()));
+}
+// A product with their weights, an axis at a time.
 Name averaged(C c, Name x, const List& axes, const List& sizes) {
   int64_t n = c.rank(0);
   for (size_t k = 0; k < axes.size(); k++) {
-    int64_t have = c.size(0, axes[k]), want = sizes[k];
-    if (have == want) continue;
-    Tensor wide = empty_tensor({have, want}, DType::Float64);
-    std::fill_n(wide.data<double>(), have * want, 0.0);
-    for (int64_t o = 0; o < want; o++) {
-      int64_t begin = o * have / want, end = ((o + 1) * have + want - 1) / want;
-      for (int64_t i = begin; i < end; i++) wide.data<double>()[i * want + o] = 1.0 / double(end - begin);
-    }
-    Name w = c.e.constant(dense(wide, c.dtype()));
+    bool fixed = c.is_fixed(*c.in[0], axes[k]);
+    int64_t have = c.example(0).size(axes[k]), want = sizes[k];
+    if (fixed && have == want) continue;
+    Name w = fixed ? fixed_window_weights(c, have, want) : window_weights(c, x, axes[k], want);
     bool last = axes[k] == n - 1;
     if (!last) x = transposed(c, x, n, axes[k], n - 1);
     x = c.e.op("MatMul", {x, w});
     if (!last) x = transposed(c, x, n, axes[k], n - 1);
+  }
+  return x;
+}
+// The largest of each window: all of a window's places side by side, the last one as often as windows are shorter than the longest.
+Name largest(C c, Name x, const List& axes, const List& sizes) {
+  for (size_t k = 0; k < axes.size(); k++) {
+    int64_t have = c.size(0, axes[k]), want = sizes[k], longest = 1;
+    for (int64_t o = 0; o < want; o++)
+      longest = std::max(longest, ((o + 1) * have + want - 1) / want - o * have / want);
+    Tensor places = empty_tensor({want, longest}, DType::Int64);
+    for (int64_t o = 0; o < want; o++)
+      for (int64_t i = 0; i < longest; i++)
+        places.data<int64_t>()[o * longest + i] = std::min(o * have / want + i, ((o + 1) * have + want - 1) / want - 1);
+    x = c.e.op("Gather", {x, c.e.constant(places)}, {at("axis", axes[k])});
+    x = c.e.reduce("ReduceMax", x, {axes[k] + 1}, false);
   }
   return x;
 }
@@ -126,8 +161,8 @@ Names_ adaptive(C c, size_t n, bool average) {
       if (!kept) cut.push_back(axis), cut_to.push_back(to);
       continue;
     }
-    int64_t have = c.size(0, axis);
-    whole &= to > 0 && have % to == 0;
+    int64_t have = average ? c.example(0).size(axis) : c.size(0, axis);
+    whole &= to > 0 && have % to == 0 && c.is_fixed(*c.in[0], axis);
     kernel.push_back(to > 0 ? have / to : 0);
     cut.push_back(axis);
     cut_to.push_back(to);
@@ -140,7 +175,8 @@ Names_ adaptive(C c, size_t n, bool average) {
     return Names_(c.out.size(), y);
   }
   if (!whole && average) return {averaged(c, c.t(0), cut, cut_to)};
-  if (!whole) refuse(c, "an output size that doesn't divide the input's");
+  if (!whole && places) refuse(c, "places where the output's size doesn't divide the input's");
+  if (!whole) return Names_(c.out.size(), largest(c, c.t(0), cut, cut_to));
   if (places && !batched) refuse(c, "places in an input without a batch");
   for (size_t k = 0; k < n; k++)
     if (kernel[k] == -1) kernel[k] = c.size(0, axes[k]);
@@ -399,7 +435,7 @@ Names_ resize(C c, const char* mode, const char* places, const char* nearest = "
 
 Names_ embedding(C c) { return {c.e.op("Gather", {c.t(0), c.t(1)}, {at("axis", 0)})}; }
 Names_ grid(C c) {
-  since(c, 16);
+  since(c, c.rank(0) == 5 ? 20 : 16);
   static const char *modes[] = {"bilinear", "nearest", "bicubic"}, *pads[] = {"zeros", "border", "reflection"};
   static const char* newer[] = {"linear", "nearest", "cubic"};
   return {c.e.op("GridSample", {c.t(0), c.t(1)},
@@ -486,6 +522,7 @@ Rules network_rules() {
         RL_RULE("aten::upsample_bicubic2d",
                 return resize(c, "cubic", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
         RL_RULE("aten::grid_sampler", return grid(c);), RL_RULE("aten::grid_sampler_2d", return grid(c);),
+        RL_RULE("aten::grid_sampler_3d", return grid(c);),
         RL_RULE("aten::pixel_shuffle", since(c, 11);
                 return {c.e.op("DepthToSpace", {c.t(0)}, {at("blocksize", c.i(1)), at("mode", "CRD")})};),
         RL_RULE("torchvision::nms", return nms(c);),

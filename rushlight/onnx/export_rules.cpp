@@ -62,6 +62,16 @@ Name transposed(C c, const Name& x, int64_t rank, int64_t a, int64_t b) {
   std::swap(perm[size_t(a)], perm[size_t(b)]);
   return c.e.op("Transpose", {x}, {at("perm", perm)});
 }
+Name in_triangle(C c, const Name& rows, const Name& columns, int64_t offset, bool upper) {
+  auto whole = [&](int64_t v) { return c.e.scalar(v, DType::Int64); };
+  auto from_end = [&](const Name& x, int64_t axis) {
+    Name n = c.e.op("Gather", {shape_of(c, x), whole(axis)}, {at("axis", 0)});
+    return c.e.op("Range", {whole(0), n, whole(1)});
+  };
+  Name i = c.e.op("Add", {c.e.unsqueeze(from_end(rows, -2), {1}), whole(offset)});
+  Name j = c.e.unsqueeze(from_end(columns, -1), {0});
+  return c.e.op("Not", {c.e.op(upper ? "Less" : "Greater", {j, i})});
+}
 Names_ tensors(C c, size_t k) {
   Names_ out;
   DType d = c.dtype();

@@ -40,6 +40,9 @@ Name size_of(C c, const Name& x, int64_t axis);
 Name reshape(C c, const Name& x, const List& to);
 Name filled(C c, const Name& shape, DType d, double v);
 Name transposed(C c, const Name& x, int64_t rank, int64_t a, int64_t b);
+// Where, in a matrix of as many rows as `rows` has and as many columns as `columns` has, is no more than `offset` right of the diagonal, or, if
+// `upper`, no less.
+Name in_triangle(C c, const Name& rows, const Name& columns, int64_t offset, bool upper);
 Names_ tensors(C c, size_t k);
 Names_ split(C c, const List& sizes, int64_t axis);
 List sizes_of_parts(C c, int64_t axis);

@@ -255,6 +255,56 @@ Names_ scatter(C c, const char* reduction) {
   }
   return {c.e.op("ScatterElements", {c.t(0), c.t(2), source}, a)};
 }
+Name rolled(C c) {
+  std::vector<Known> shifts = c.in[1]->value.is_int() ? std::vector<Known>{*c.in[1]} : items_of(*c.in[1]);
+  List axes = normal(c.list(2), c.rank(0));
+  if (axes.empty()) refuse(c, "no dims");
+  DType wide = DType::Int64;
+  Name x = c.t(0);
+  for (size_t k = 0; k < axes.size(); k++) {  // what stands from there on goes before what stands before
+    Name begin;
+    if (shifts[k].constant && c.is_fixed(*c.in[0], axes[k])) {
+      int64_t n = c.size(0, axes[k]), by = n ? ((shifts[k].value.to_int() % n) + n) % n : 0;
+      if (!by) continue;
+      begin = c.e.ints({n - by});
+    } else {
+      Name n = size_of(c, x, axes[k]), by = c.e.op("Mod", {c.e.name_of(shifts[k], &wide), n});
+      begin = c.e.unsqueeze(c.e.op("Sub", {n, by}), {0});
+    }
+    x = c.e.op("Concat",
+               {c.e.slice(x, axes[k], begin, c.e.ints({INT64_MAX}), 1), c.e.slice(x, axes[k], c.e.ints({0}), begin, 1)},
+               {at("axis", axes[k])});
+  }
+  return x;
+}
+Name scatter_reduce(C c) {  // scatter_reduce(self, dim, index, src, reduce, include_self)
+  std::string by(c.need(4).to_string());
+  bool included = c.in.size() < 6 || c.b(5), mean = by == "mean", whole = !is_floating(c.dtype());
+  since(c, by == "amax" || by == "amin" ? 18 : 16);
+  if (whole && (mean || (!included && by[0] == 'a'))) refuse(c, "of whole numbers");
+  const char* named = by == "sum" || mean ? "add" : by == "prod" ? "mul" : by == "amax" ? "max" : "min";
+  Name x = c.t(0), at_ = c.t(2), source = c.t(3);
+  auto scattered = [&](const Name& to, const Name& values, const char* how) {
+    AttributeList a = {at("axis", c.axis(1))};
+    if (how) a.push_back(at("reduction", how));
+    return c.e.op("ScatterElements", {to, at_, values}, a);
+  };
+  auto all = [&](const Name& like, double v) {
+    return c.e.op("Expand", {c.e.number(v, c.dtype()), shape_of(c, like)});
+  };
+  // What is replaced counts for nothing.
+  double nothing = by == "prod" ? 1 : by == "amax" ? -INFINITY : by == "amin" ? INFINITY : 0;
+  if (c.example(3).sizes() != c.example(2).sizes()) {  // as much of the source as there are places
+    Name ends = shape_of(c, at_);
+    List axes;
+    for (int64_t k = 0; k < c.rank(2); k++) axes.push_back(k);
+    source = c.e.op("Slice", {source, c.e.ints(List(axes.size(), 0)), ends, c.e.ints(axes)});
+  }
+  Name start = included ? x : scattered(x, all(at_, nothing), nullptr), y = scattered(start, source, named);
+  if (!mean) return y;
+  Name counts = scattered(all(x, included ? 1 : 0), all(at_, 1), "add");
+  return c.e.op("Div", {y, c.e.op("Max", {counts, c.e.number(1, c.dtype())})});
+}
 // The elements that sizes and strides pick, by their places: the tensor's own are taken to be those of a contiguous one.
 Names_ as_strided(C c) {
   if (!c.example(0).is_contiguous()) refuse(c, "a tensor that isn't contiguous");
@@ -301,7 +351,11 @@ Names_ size(C c) {
   return {size_of(c, c.t(0), c.axis(1))};
 }
 Names_ triangle(C c, int upper) {
-  since(c, 14);
+  if (c.e.opset < 14) {
+    Name x = c.t(0), in = in_triangle(c, x, x, c.i(1), upper);
+    if (c.dtype() == DType::Bool) return {c.e.op("And", {in, x})};
+    return {c.e.op("Where", {in, x, c.e.number(0, c.dtype())})};
+  }
   return {c.e.op("Trilu", {c.t(0), c.e.number(double(c.i(1)), DType::Int64)}, {at("upper", upper)})};
 }
 Names_ sorted(C c, size_t axis, size_t down) {
@@ -370,14 +424,7 @@ Rules shape_rules() {
         RL_RULE("aten::gather", since(c, 11);
                 return {c.e.op("GatherElements", {c.t(0), c.t(2)}, {at("axis", c.axis(1))})};),
         RL_RULE("aten::index", return index(c);), RL_RULE("aten::index_put", return index_put(c);),
-        RL_RULE(
-            "aten::scatter_reduce", std::string by(c.need(4).to_string()); Name x = c.t(0);
-            if (by == "mean") { refuse(c, "mean"); } if (c.in.size() > 5 && !c.b(5)) refuse(c, "include_self=False");
-            since(c, by == "amax" || by == "amin" ? 18 : 16); const char* named = by == "sum"    ? "add"
-                                                                                  : by == "prod" ? "mul"
-                                                                                  : by == "amax" ? "max"
-                                                                                                 : "min";
-            return {c.e.op("ScatterElements", {x, c.t(2), c.t(3)}, {at("axis", c.axis(1)), at("reduction", named)})};),
+        RL_RULE("aten::scatter_reduce", return {scatter_reduce(c)};),
         RL_RULE("aten::as_strided", return as_strided(c);),
         RL_RULE("aten::_unique2", since(c, 11); Names_ y = c.e.ops("Unique", {c.t(0)}, 4, {at("sorted", 1)});
                 Name of = shape_of(c, c.t(0)); return {y[0], c.e.op("Reshape", {y[2], of}), y[3]};),
@@ -388,15 +435,7 @@ Rules shape_rules() {
         RL_RULE("aten::flip", Name x = c.t(0); for (int64_t a : normal(c.list(1), c.rank(0))) x =
                                                    c.e.slice(x, a, c.e.ints({-1}), c.e.ints({INT64_MIN + 1}), -1);
                 return {x};),
-        RL_RULE(
-            "aten::roll", List shifts = c.list(1), axes = normal(c.list(2), c.rank(0));
-            if (axes.empty()) refuse(c, "no dims"); Name x = c.t(0); for (size_t k = 0; k < axes.size(); k++) {
-              int64_t n = c.size(0, axes[k]), by = n ? ((shifts[k] % n) + n) % n : 0;
-              if (!by) continue;
-              Name tail = c.e.slice(x, axes[k], c.e.ints({-by}), c.e.ints({INT64_MAX}), 1),
-                   head = c.e.slice(x, axes[k], c.e.ints({0}), c.e.ints({-by}), 1);
-              x = c.e.op("Concat", {tail, head}, {at("axis", axes[k])});
-            } return {x};),
+        RL_RULE("aten::roll", return {rolled(c)};),
         // reductions
         RL_RULE("aten::sum", bool dims = c.in.size() > 2; return reduce(c, "ReduceSum", dims ? 1 : 99, dims ? 2 : 99);),
         RL_RULE("aten::mean", bool dims = c.in.size() > 2;
@@ -424,8 +463,10 @@ Rules shape_rules() {
             "TopK", {c.t(0), k}, 2, {at("axis", c.axis(2)), at("largest", c.b(3)), at("sorted", c.b(4))});),
         RL_RULE("aten::sort", return sorted(c, c.in.size() > 3 ? 2 : 1, c.in.size() > 3 ? 3 : 2);),
         RL_RULE("aten::argsort", return {sorted(c, c.in.size() > 3 ? 2 : 1, c.in.size() > 3 ? 3 : 2)[1]};),
-        RL_RULE("aten::nonzero", if (c.rank(0) == 0) refuse(c, "a tensor without dimensions");
-                return {c.e.op("Transpose", {c.e.op("NonZero", {c.t(0)})}, {at("perm", List{1, 0})})};),
+        RL_RULE("aten::nonzero", if (c.rank(0) == 0) {
+          Name one = c.e.op("NonZero", {reshape(c, c.t(0), {1})});  // [1, count], of which no column stays
+          return {c.e.slice(c.e.op("Transpose", {one}, {at("perm", List{1, 0})}), 1, c.e.ints({0}), c.e.ints({0}), 1)};
+        } return {c.e.op("Transpose", {c.e.op("NonZero", {c.t(0)})}, {at("perm", List{1, 0})})};),
         RL_RULE("aten::tril", return triangle(c, 0);), RL_RULE("aten::triu", return triangle(c, 1);),
         RL_RULE("aten::one_hot", Tensor v = empty_tensor({2}, DType::Int64); v.data<int64_t>()[0] = 0;
                 v.data<int64_t>()[1] = 1;

@@ -181,8 +181,9 @@ def unfold(self: Any, dimension: Any, size: Any, step: Any):
 
 def pdist(self: Any, p: Any = 2.0):
     n = self.size(0)
-    at = torch.triu_indices(n, n, 1)
-    return torch.norm(self.index_select(0, at[0]) - self.index_select(0, at[1]), p, 1)
+    at = torch.arange(n)
+    pairs = torch.nonzero(at.unsqueeze(1) < at.unsqueeze(0))
+    return torch.norm(self.index_select(0, pairs.select(1, 0)) - self.index_select(0, pairs.select(1, 1)), p, 1)
 
 def _cdist_forward(x1: Any, x2: Any, p: Any, compute_mode: Any):
     return torch.norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
@@ -199,6 +200,27 @@ def logcumsumexp(self: Any, dim: Any):
     low = torch.where(at.unsqueeze(0) <= at.unsqueeze(1), x.unsqueeze(-2), torch.zeros_like(x).unsqueeze(-2) - float("inf"))
     return torch.movedim(torch.logsumexp(low, [-1]), -1, dim)
 
+def _cumulative(x: Any, dim: Any, none: Any, sign: Any):
+    x = torch.movedim(x, dim, -1)
+    at = torch.arange(x.size(-1))
+    before = at.unsqueeze(0) <= at.unsqueeze(1)
+    seen = torch.where(before, x.unsqueeze(-2), torch.zeros_like(x).unsqueeze(-2) + none)
+    if sign > 0:
+        values = torch.amax(seen, [-1])
+    else:
+        values = torch.amin(seen, [-1])
+    # Of places with one value, the last.
+    hit = torch.where(torch.logical_and(before, seen == values.unsqueeze(-1)), at, torch.zeros_like(at))
+    return torch.movedim(values, -1, dim), torch.movedim(torch.amax(hit, [-1]), -1, dim)
+
+def cummax(self: Any, dim: Any):
+    return _cumulative(self, dim, -float("inf"), 1)
+
+def cummin(self: Any, dim: Any):
+    return _cumulative(self, dim, float("inf"), -1)
+
+def erfc(self: Any):
+    return 1 - torch.erf(self)
 
 def _linalg_slogdet(A: Any):
     d = torch.det(A)
@@ -223,6 +245,76 @@ def _embedding_bag(weight: Any, indices: Any, offsets: Any, mode: Any = 0, scale
         if mode == 1:
             out = out / torch.clamp(here.to(rows.dtype).sum(1, True), min=1.0)
     return out, bag, bag, bag
+
+def _complex_abs(self: Any):
+    return torch.hypot(torch.real(self), torch.imag(self))
+
+def _complex_angle(self: Any):
+    return torch.atan2(torch.imag(self), torch.real(self))
+
+def _complex_polar(abs: Any, angle: Any):
+    return torch.complex(abs * torch.cos(angle), abs * torch.sin(angle))
+
+def _complex_exp(self: Any):
+    return torch.polar(torch.exp(torch.real(self)), torch.imag(self))
+
+def _complex_log(self: Any):
+    return torch.complex(torch.log(torch.abs(self)), torch.angle(self))
+
+def _complex_square(self: Any):
+    return self * self
+
+def _complex_div(self: Any, other: Any, rounding_mode: Any = None):
+    turned = torch.conj(other)
+    return (self * turned) / torch.real(other * turned)
+
+def _complex_reciprocal(self: Any):
+    turned = torch.conj(self)
+    return turned / torch.real(self * turned)
+
+def _complex_sgn(self: Any):
+    size = torch.abs(self)
+    return self / torch.where(size == 0, torch.ones_like(size), size)
+
+def _complex_istft(self: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False):
+    hop, win = n_fft // 4, n_fft
+    if hop_length is not None:
+        hop = hop_length
+    if win_length is not None:
+        win = win_length
+    x = self
+    if self.dim() == 2:
+        x = self.unsqueeze(0)
+    left = (n_fft - win) // 2
+    if window is None:
+        by = torch.constant_pad_nd(torch.ones([win]), [left, n_fft - win - left])
+    else:
+        by = torch.constant_pad_nd(window, [left, n_fft - win - left])
+    frames = x.transpose(1, 2)
+    how = 2
+    if normalized:
+        how = 1
+    if return_complex:
+        each = torch._fft_c2c(frames, [2], how, False)
+    else:
+        each = torch._fft_c2r(frames.narrow(2, 0, n_fft // 2 + 1), [2], how, n_fft)
+    # Frames added where they overlap, and the squares of their windows likewise.
+    place = torch.eye(n_fft).unsqueeze(1)
+    whole = torch.conv_transpose1d((each * by).transpose(1, 2), place, None, [hop])
+    squares = (by * by).unsqueeze(1).expand([n_fft, frames.size(1)]).unsqueeze(0)
+    weight = torch.conv_transpose1d(squares, place, None, [hop])
+    start, end = 0, n_fft + hop * (frames.size(1) - 1)
+    if center:
+        start = n_fft // 2
+        end = end - n_fft // 2
+    if length is not None:
+        end = start + length
+    y = torch.slice(whole, 2, start, end) / torch.slice(weight, 2, start, end)
+    if length is not None:
+        y = torch.constant_pad_nd(y, [0, length - y.size(2)])
+    if self.dim() == 2:
+        return y.reshape([-1])
+    return y.squeeze(1)
 
 def _gate(x: Any, like: Any, k: Any):
     n = like.size(-1)

@@ -1,5 +1,8 @@
 // What the table of operators sees of an export; see export.h.
 #pragma once
+#include <array>
+#include <functional>
+
 #include "rushlight/onnx/export.h"
 #include "rushlight/onnx/proto.h"
 #include "rushlight/script/ast.h"
@@ -11,6 +14,7 @@ struct Known {
   IValue value;
   IValue other;  // the same where the dynamic axes are twice as long; None where that isn't known
   std::string name;
+  std::string imaginary;  // where the imaginary part of a complex tensor stands; `name` is the real part's then
   std::shared_ptr<std::vector<Known>> items;  // of lists and tuples that depend on an input
   bool constant = true;
   bool of_sizes = false;  // depends on nothing but sizes of the inputs
@@ -124,6 +128,22 @@ using ExportRule = Names_ (*)(Call& c);
 const std::map<std::string, ExportRule>& export_rules();
 // The steps of a pointwise operator's formula as nodes. Empty: it is none, or a step has no counterpart.
 Names_ by_formula(Call& c);
+// A number that follows from others: (times * first * second + plus) / over, rounded down; second: -1, there is none. `inverse`: 1 over that.
+struct SizeFormula {
+  int64_t first = 0, second = -1, times = 1, plus = 0, over = 1;
+  bool inverse = false;
+};
+using ThreeNumbers = std::array<double, 3>;
+// What the constants that differ between three traces of one program follow from; false: something else differs, or a constant follows from
+// none of `sizes`. `even_only`: of other sizes than multiples of these the program is an error. See export_sizes.cpp.
+bool follow_sizes(const std::array<std::shared_ptr<graph::Graph>, 3>& graphs, const std::vector<ThreeNumbers>& sizes,
+                  bool even_only, std::map<const graph::Node*, SizeFormula>& found);
+// Complex tensors (export_complex.cpp): whether a call has any; a call that has, `write` being for calls of its parts, or false; and
+// inputs and outputs, which are real tensors with the parts along a last dimension.
+bool has_complex(const Call& c);
+bool write_complex(Call& c, const std::string& kind, const std::function<void(Call&)>& write);
+Known with_parts_last(Exporter& e, Known k);
+void split_parts(Exporter& e, Known& k);
 // What an operator of ATen's consists of, a function of TorchScript. Null where there is none; see export_texts.cpp.
 script::StmtPtr export_text(const std::string& name);
 

@@ -189,20 +189,19 @@ def check(model, axes, *examples, opset):
             np.testing.assert_allclose(got, want.numpy(), rtol=1e-5, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("opset", [11, 13, pytest.param(17, marks=pytest.mark.full), 18, 26])
 @pytest.mark.parametrize("name", OWN)
 def test_models_of_all_kinds(name, opset):
-    if name in ("llama", "bert") and opset < 14:
-        opset = 14  # Trilu
     torch.manual_seed(0)
     model, axes, *examples = OWN[name]()
     check(model, axes, *examples, opset=opset)
 
 
+@pytest.mark.parametrize("opset", [13, 17, 26])
 @pytest.mark.parametrize("name", [n if n == "resnet18" else pytest.param(n, marks=pytest.mark.full) for n in VISION])
-def test_models_of_vision(name):
+def test_models_of_vision(name, opset):
     torch.manual_seed(0)
     kwargs = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     size = SIZES.get(name, 64)
     x = torch.randn(2, 3, size, size)
-    check(getattr(models, name)(weights=None, **kwargs), {0: "n"}, (x,), (torch.randn(1, 3, size, size),), opset=17)
+    check(getattr(models, name)(weights=None, **kwargs), {0: "n"}, (x,), (torch.randn(1, 3, size, size),), opset=opset)
