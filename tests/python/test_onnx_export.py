@@ -335,6 +335,75 @@ def test_largest_so_far_and_places():
     check(Lambda(lambda x: (x > 2).nonzero(as_tuple=True)), x, opset=13)
 
 
+def test_functions_with_a_gradient_write_what_their_symbolic_says():
+    class Power(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, n, unused=None):
+            return x**n
+
+        @staticmethod
+        def symbolic(g, x, n, unused=None):
+            assert n == 3 and unused is None
+            return g.op("mine::Power", x, exponent_i=n)
+
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y, x * y
+
+        @staticmethod
+        def symbolic(g, x, y):
+            return g.op("Add", y, x), g.op("Mul", y, x)
+
+    class Plain(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 3
+
+    class M(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2))
+
+        def forward(self, x):
+            a, b = Both.apply(x, self.weight)
+            return Plain.apply(a) - b
+
+    check(M(), torch.randn(3, 2))
+    x = torch.ones(2)
+    data = torch.onnx.export(Lambda(lambda x: Power.apply(x, 3).relu()), (x,), custom_opsets={"mine": 4})
+    data = data.SerializeToString()
+    assert b"Power" in data and b"mine" in data and b"Pow" in data
+    np.testing.assert_array_equal(Power.apply(x, 3), x)  # and is itself again
+    if onnx is not None:
+        proto = onnx.load_from_string(data)
+        assert [n.op_type for n in proto.graph.node] == ["Power", "Relu", "Identity"]
+        assert {o.domain: o.version for o in proto.opset_import} == {"": 18, "mine": 4}
+
+
+def test_a_translation_table_says_how_operators_are_written():
+    onnxscript = pytest.importorskip("onnxscript")
+    op = onnxscript.opset18
+
+    @onnxscript.script()
+    def gelu(x, approximate):
+        return op.Mul(x, op.Sigmoid(x))
+
+    table = {
+        torch.ops.aten.relu.default: lambda x: op.Add(op.Mul(op.Relu(x), 2.0), op.Constant(value_float=1.0)),
+        torch.ops.aten.transpose: lambda x, a, b: op.Transpose(x, perm=[b, a]),
+        torch.ops.aten.gelu.default: gelu,
+    }
+
+    class M(nn.Module):
+        def forward(self, x):
+            return torch.relu(x).transpose(0, 1) - F.gelu(x).t()
+
+    x = torch.randn(3, 2)
+    (got,) = torch.onnx.export(M(), (x,), custom_translation_table=table)(x)
+    np.testing.assert_allclose(got, (torch.relu(x) * 2 + 1 - x * torch.sigmoid(x)).t(), rtol=1e-5, atol=1e-6)
+
+
 def test_scripts_with_branches():
     class M(nn.Module):
         def forward(self, x):
@@ -403,7 +472,7 @@ def test_what_onnx_cannot_say_is_an_error_that_names_it():
             torch.onnx.export(Lambda(function), (torch.ones(2, 2),), opset_version=17)
     with pytest.raises(ValueError, match="opset_version 99"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), opset_version=99)
-    with pytest.raises(NotImplementedError, match="custom_translation_table"):
+    with pytest.raises(TypeError, match="custom_translation_table: expected an operator"):
         torch.onnx.export(nn.ReLU(), (torch.ones(2),), custom_translation_table={"a": 1})
 
 

@@ -13,6 +13,8 @@ __all__ = ["BackwardCFunction", "Function", "FunctionCtx", "InplaceFunction", "N
 
 # Inside of a forward-mode level: calls a function by its jvp. Set by forward_ad.
 call_with_tangents: Any = None
+# While a model is traced for ONNX: calls a function that has a `symbolic` as one operator. Set by onnx.
+call_exported: Any = None
 
 
 class FunctionCtx(_FunctionContext):
@@ -117,6 +119,8 @@ class Function(metaclass=FunctionMeta):
             args = bound.args if separate else bound.args[1:]
         if call_with_tangents is not None and cls.jvp is not Function.jvp:
             return call_with_tangents(cls, args)
+        if call_exported is not None and hasattr(cls, "symbolic"):
+            return call_exported(cls, args)
         return _C._apply_function(cls, *args)
 
     @staticmethod

@@ -90,6 +90,7 @@ def export_bytes(
     training: Any = 0,
     do_constant_folding: bool = True,
     custom_opsets: Any = None,
+    custom_translation_table: Any = None,
 ) -> bytes:
     """The bytes of an ONNX file."""
     global _exporting
@@ -115,6 +116,8 @@ def export_bytes(
             axes += [(names[place] if place is not None else name, axis, text) for axis, text in _axes(spec)]
     opset = opset_version or DEFAULT_OPSET
     custom = _symbolic.functions(opset)
+    custom.update(_symbolic.translations(custom_translation_table or {}, opset))
+    calls = _symbolic.FunctionCalls()
     _exporting = True
     try:
         with rl.no_grad(), select_model_mode_for_export(model, training), warnings.catch_warnings():
@@ -126,7 +129,9 @@ def export_bytes(
                     module = _Function(model)
                 if kwargs:
                     module = _Bound(module, kwargs)
-                compiled = rl.jit.trace(module, args, check_trace=False, strict=False)
+                with calls.seen():
+                    compiled = rl.jit.trace(module, args, check_trace=False, strict=False)
+                custom.update(calls.functions)
             return _C._export_model(
                 "onnx", compiled._c, "forward", args, opset, names, list(output_names or []), axes,
                 export_params, keep_initializers_as_inputs, do_constant_folding, list((custom_opsets or {}).items()), list(custom),
@@ -134,6 +139,7 @@ def export_bytes(
             )  # fmt: skip
     finally:
         _exporting = False
+        calls.forget()
 
 
 class _Function(rl.nn.Module):
@@ -251,6 +257,8 @@ def export(
         export_params: False leaves the parameters out; they are inputs then, as keep_initializers_as_inputs makes them.
         training: TrainingMode.EVAL, PRESERVE or TRAINING.
         do_constant_folding: False leaves what depends on parameters alone to the model.
+        custom_translation_table: ``{torch.ops.aten.relu.default: function}``: functions over values of the model, whose nodes are those
+            of onnxscript's opsets or functions; ``torch.onnx.register_custom_op_symbolic`` needs no package.
         custom_opsets: versions of the domains that symbolic functions write nodes of; 1 where none is told.
         verify: the model that was written must give the module's outputs for the examples.
     Returns: an ONNXProgram, or None for ``dynamo=False``.
@@ -262,17 +270,13 @@ def export(
     >>> torch.onnx.load(file.getvalue())(torch.tensor([-1.0, 2.0, 3.0]))
     tensor([0., 2., 3.])
     """
-    for name, value in (
-        ("custom_translation_table", custom_translation_table),
-        ("export_modules_as_functions", export_modules_as_functions),
-    ):
-        if value:
-            raise NotImplementedError(f"onnx.export: {name} is not supported")
+    if export_modules_as_functions:
+        raise NotImplementedError("onnx.export: export_modules_as_functions is not supported")
     data = export_bytes(
         model, args, kwargs, input_names=input_names, output_names=output_names, opset_version=opset_version,
         dynamic_axes=dynamic_axes, dynamic_shapes=dynamic_shapes, export_params=export_params,
         keep_initializers_as_inputs=keep_initializers_as_inputs, training=training or 0, do_constant_folding=do_constant_folding,
-        custom_opsets=custom_opsets,
+        custom_opsets=custom_opsets, custom_translation_table=custom_translation_table,
     )  # fmt: skip
     program = ONNXProgram(data)
     if verify:

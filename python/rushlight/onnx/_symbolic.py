@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import rushlight as rl
+
+from ..autograd import function as autograd_function
 
 _functions: dict[tuple[str, int], Callable] = {}
 
@@ -49,6 +53,57 @@ def functions(opset: int) -> dict[str, Callable]:
         if since <= opset:
             found[name] = _functions[name, since]
     return found
+
+
+class FunctionCalls:
+    """While a model is traced: calls of functions with a gradient of their own that have a ``symbolic``, each as an operator of its own."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable] = {}
+        self._library: Any = None
+
+    def call(self, cls: Any, args: tuple[Any, ...]) -> Any:
+        """What ``cls.apply(*args)`` gives; the trace has one operator for it."""
+        if self._library is None:
+            self._library = rl.library.Library("onnx_function", "FRAGMENT")
+        tensors = [i for i, a in enumerate(args) if isinstance(a, rl.Tensor)]
+        name = f"{cls.__name__}_{id(self)}_{len(self.functions)}"
+        single = True
+
+        def run(*given: Any) -> list[Any]:
+            nonlocal single
+            whole = list(args)
+            for i, t in zip(tensors, given, strict=True):
+                whole[i] = t
+            out = rl._C._apply_function(cls, *whole)
+            single = not isinstance(out, tuple)
+            return [out] if single else list(out)
+
+        def write(g: Any, *values: Any) -> Any:
+            whole = list(args)
+            for i, v in zip(tensors, values, strict=True):
+                whole[i] = v
+            return cls.symbolic(g, *whole)
+
+        self._library.define(f"{name}({', '.join(f'Tensor x{i}' for i in tensors)}) -> Tensor[]")
+        self._library.impl(name, run, "CompositeImplicitAutograd")
+        self.functions[f"onnx_function::{name}"] = write
+        out = getattr(rl.ops.onnx_function, name)(*(args[i] for i in tensors))
+        return out[0] if single else tuple(out)
+
+    @contextlib.contextmanager
+    def seen(self) -> Iterator[None]:
+        """Inside, calls come here; those of the model that is traced there."""
+        outer, autograd_function.call_exported = autograd_function.call_exported, self.call
+        try:
+            yield
+        finally:
+            autograd_function.call_exported = outer
+
+    def forget(self) -> None:
+        """Takes the operators away."""
+        if self._library is not None:
+            self._library._destroy()
 
 
 class Value:
@@ -139,6 +194,85 @@ class GraphContext:
             attributes[name] = [convert(v) for v in value] if listed else convert(value)
         names = [Value(n) for n in self._emit(opname, inputs, attributes, outputs)]
         return names[0] if outputs == 1 else tuple(names)
+
+
+class Recorder:
+    """An evaluator of onnxscript whose operators are nodes of the model; its functions are what they call."""
+
+    def __init__(self, emit: Callable, values: tuple[Any, ...]) -> None:
+        self._emit = emit
+        self._dtype = next((d for v in values if isinstance(v, Value) and (d := v.dtype()) is not None), None)
+
+    def _source(self, value: Any, dtype: Any) -> Any:
+        if isinstance(value, Value):
+            return value._source
+        if value is None:
+            return ""
+        # A number beside a tensor is of the tensor's dtype.
+        return value if isinstance(value, rl.Tensor) else rl.tensor(value, dtype=dtype)
+
+    def eval_op(self, op: Any, args: Any, kwargs: Any) -> Any:
+        """A node for a call such as ``opset18.Add(x, 1)``."""
+        signature = op.op_signature
+        given, inputs, attributes = list(args), [], {}
+        for p in signature.params:
+            if not p.is_param():
+                value = given.pop(0) if given else kwargs.get(p.name)
+                if value is not None:
+                    attributes[p.name] = getattr(value, "value", value)
+            elif p.variadic:
+                inputs += given
+                given = []
+            else:
+                inputs.append(given.pop(0) if given else kwargs.get(p.name))
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        first = next((d for v in inputs if isinstance(v, Value) and (d := v.dtype()) is not None), self._dtype)
+        alike = {p.type_constraint.name for p in signature.params if p.is_param()}
+        dtype = first if len(alike) == 1 else None
+        count = attributes.get("num_outputs", len(signature.outputs))
+        sources = [self._source(v, dtype) for v in inputs]
+        names = self._emit(f"{op.domain}::{op.name}", sources, attributes, count)
+        values = [Value(n) for n in names]
+        return values[0] if len(values) == 1 else values
+
+    def eval_function(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """What a function of onnxscript consists of."""
+        return function.function(*args, **kwargs)
+
+
+def translations(table: dict[Any, Any], opset: int) -> dict[str, Callable]:
+    """The functions of a ``custom_translation_table`` by the names of their operators."""
+    found: dict[str, Callable] = {}
+    for op, functions in table.items():
+        for fn in functions if isinstance(functions, (list, tuple)) else (functions,):
+            found[_operator_name(op)] = _translation(fn)
+    return found
+
+
+def _operator_name(op: Any) -> str:
+    name = getattr(op, "_name", None) or getattr(op, "_qualified_op_name", None) or getattr(op, "_qualname", op)
+    if not isinstance(name, str) or "::" not in name:
+        raise TypeError(
+            f"onnx.export: custom_translation_table: expected an operator such as torch.ops.aten.relu.default, got {op!r}"
+        )
+    return name.partition(".")[0]
+
+
+def _translation(fn: Callable) -> Callable:
+    def write(g: GraphContext, *values: Value) -> Any:
+        # Numbers, lists and None come as themselves.
+        args = [v._example if v._constant and not isinstance(v._example, rl.Tensor) else v for v in values]
+        while args and args[-1] is None:
+            args.pop()
+        try:
+            evaluator: Any = importlib.import_module("onnxscript.evaluator")
+        except ModuleNotFoundError:
+            return fn(*args)  # one that returns its arguments, or closes over a g of its own
+        with evaluator.default_as(Recorder(g._emit, values)):
+            return fn(*args)
+
+    return write
 
 
 def _text(value: Any) -> str:
