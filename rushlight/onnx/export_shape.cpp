@@ -487,6 +487,10 @@ Rules shape_rules() {
         RL_RULE("aten::ones_like", return created_like(c, 1);),
         RL_RULE("aten::full_like", return full(c, shape_of(c, c.t(0)), 1);),
         RL_RULE("aten::empty_like", return created_like(c, 0);), RL_RULE("aten::arange", return arange(c);),
+        RL_RULE("aten::eye", bool two = c.has(1) && c.in[1]->value.is_int();
+                Name rows = c.e.joined(*c.in[0]), columns = two ? c.e.joined(*c.in[1]) : rows;
+                Name zeros = filled(c, c.e.op("Concat", {rows, columns}, {at("axis", 0)}), DType::Float32, 0);
+                return {c.e.op("EyeLike", {zeros}, {at("dtype", elem_of_dtype(c.dtype()))})};),
         RL_RULE("aten::to", return to(c);), RL_RULE("aten::type_as", return to(c);),
         RL_RULE("aten::_to_copy", return to(c);), RL_RULE("aten::float", return to(c);),
         RL_RULE("aten::contiguous", return {c.t(0)};), RL_RULE("aten::clone", return {c.t(0)};),

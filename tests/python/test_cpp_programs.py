@@ -55,6 +55,20 @@ def test_an_example_builds_with_one_command(tmp_path, archive):
     assert [f for f in flags("--libs") if f.startswith("-I")] == [] and "-lrushlight" not in flags("--cflags")
 
 
+def test_a_model_of_onnx_runs_in_a_program_without_python(tmp_path, archive):
+    path, want = archive
+    x = torch.rand(1, 3, 8, 8)
+    torch.onnx.export(
+        torch.jit.load(str(path)), x, tmp_path / "net.onnx", input_names=["x"], dynamic_axes={"x": [0]}, dynamo=False
+    )
+    run(sys.executable, "-m", "rushlight", "convert", tmp_path / "net.onnx", tmp_path / "net.pt")
+    program = tmp_path / "infer"
+    run("g++", "-std=c++17", "-O0", EXAMPLES / "infer.cpp", "-o", program, *flags("--cflags", "--libs"))
+    check_infer(program, (tmp_path / "net.pt", want))
+    assert run(program, tmp_path / "net.pt", "2", "3", "8", "8").splitlines()[0] == "[2, 5]"
+    assert "libpython" not in run("ldd", program)
+
+
 # Symbols of libraries that are often linked beside this one, each in a program that uses both.
 OTHERS = {
     "gtest/gtest.h": ("testing::InitGoogleTest(&argc, argv);", ["-lgtest", "-lpthread"]),
