@@ -487,7 +487,7 @@ Rules shape_rules() {
         RL_RULE("aten::ones_like", return created_like(c, 1);),
         RL_RULE("aten::full_like", return full(c, shape_of(c, c.t(0)), 1);),
         RL_RULE("aten::empty_like", return created_like(c, 0);), RL_RULE("aten::arange", return arange(c);),
-        RL_RULE("aten::eye", bool two = c.has(1) && c.in[1]->value.is_int();
+        RL_RULE("aten::eye", bool two = c.node->schema()->args.at(1).name == "m";
                 Name rows = c.e.joined(*c.in[0]), columns = two ? c.e.joined(*c.in[1]) : rows;
                 Name zeros = filled(c, c.e.op("Concat", {rows, columns}, {at("axis", 0)}), DType::Float32, 0);
                 return {c.e.op("EyeLike", {zeros}, {at("dtype", elem_of_dtype(c.dtype()))})};),

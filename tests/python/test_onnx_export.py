@@ -293,7 +293,9 @@ SIZED = {
     "triangle": lambda x: torch.diagonal(x, 1).sum() + torch.diagonal(x, -1).sum() + x.trace(),
     "glu": lambda x: F.glu(x, 0),
     "roll": lambda x: torch.roll(x, [1, -5], [0, 1]),
-    "eye": lambda x: torch.eye(x.size(0), x.size(1)) + x @ torch.eye(x.size(1)),
+    "eye": lambda x: (
+        torch.eye(x.size(0), x.size(1)) + x @ torch.eye(x.size(1)) + torch.linalg.matrix_power(x.t() @ x, 0).sum(0)
+    ),
     "hsplit": lambda x: torch.hsplit(x, 2)[1],
     "pooled": lambda x: F.adaptive_avg_pool1d(x, 3),
     "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None] + 1, x[None].cos()),
