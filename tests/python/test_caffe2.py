@@ -349,6 +349,29 @@ def test_a_net_is_a_module_that_trains():
         module()
 
 
+@pytest.mark.parametrize(("holds", "loss", "gradient"), [(True, 6.5, [2, -3]), (False, -1.5, [1.5, 1.5])])
+def test_gradients_go_through_the_branch_that_is_taken(holds, loss, gradient):
+    from rushlight.caffe2.python.net_builder import NetBuilder, ops
+
+    with NetBuilder(name="branches") as builder:
+        ops.Const(holds, blob_out="holds")
+        ops.Const(np.array([2, -3], "f"), blob_out="x")
+        ops.Const(np.zeros(2, "f"), blob_out="y")
+        with ops.IfNet("holds"):
+            ops.Mul(["x", "x"], "y")
+        with ops.Else():
+            ops.Scale("x", "y", scale=3.0)
+        ops.AveragedLoss("y", "loss")
+    plan = core.Plan("plan")
+    plan.AddStep(core.to_execution_step(builder))
+    assert workspace.RunPlan(plan)
+    assert workspace.FetchBlob("loss") == loss
+    (net,) = builder.get()
+    gradients = net.AddGradientOperators(["loss"])
+    assert workspace.RunNetOnce(net)
+    np.testing.assert_allclose(workspace.FetchBlob(str(gradients["x"])), gradient)
+
+
 def test_an_lstm_learns_and_its_gradient_is_a_difference():
     rng = np.random.RandomState(0)
     model = model_helper.ModelHelper(name="recurrent")

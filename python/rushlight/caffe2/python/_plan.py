@@ -166,8 +166,12 @@ class Plan:
 def to_execution_step(step_or_nets, default_name=None):
     if isinstance(step_or_nets, ExecutionStep):
         return step_or_nets
+    if default_name is None and isinstance(getattr(step_or_nets, "name", None), str):
+        default_name = step_or_nets.name
     if isinstance(step_or_nets, Net):
         step_or_nets = [step_or_nets]
+    elif hasattr(step_or_nets, "get"):  # a NetBuilder
+        step_or_nets = step_or_nets.get()
     steps = []
     if all(isinstance(s, Net) for s in step_or_nets):
         return ExecutionStep(default_name, step_or_nets)
