@@ -494,3 +494,45 @@ def test_conformance_of_nodes():
                     failed.append(f"{name}: {str(e)[:200]}")
     assert not failed, "\n".join(failed)
     assert count > 1000
+
+
+# Models inside of packages: the sizes of inputs that a model leaves open, by their names, for two calls.
+PACKAGES = {
+    "silero_vad": {"input": ((1, 576), (2, 576)), "state": ((2, 1, 128), (2, 2, 128)), "h": ((1, 1, 128),) * 2, "c": ((1, 1, 128),) * 2},
+    "basic_pitch": {},
+    "magika": {"bytes": ((1, 2048), (3, 2048))},
+    "rapidocr_onnxruntime": {"x": ((1, 3, 64, 192), (1, 3, 96, 160))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_models_inside_of_packages_give_what_onnxruntime_gives(package):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    import importlib.util
+    from pathlib import Path
+
+    found = importlib.util.find_spec(package)
+    if found is None:
+        pytest.skip(f"the package {package} is not installed")
+    rng = np.random.default_rng(0)
+    for path in sorted(Path(found.submodule_search_locations[0]).rglob("*.onnx")):
+        if "sequence" in path.name or "openvino" in path.name:
+            continue  # of sizes that those programs choose
+        model, session = rl_onnx.load(path), onnxruntime.InferenceSession(str(path))
+        for call in (0, 1):
+            given = {}
+            for i in session.get_inputs():
+                open_sizes = PACKAGES[package].get(i.name, ())
+                if "cls" in path.name or "rec" in path.name:  # lines of text, 48 high
+                    open_sizes = ((1, 3, 48, 192), (2, 3, 48, 192))
+                shape = open_sizes[call] if open_sizes else [d if isinstance(d, int) else 1 + call for d in i.shape]
+                if i.name == "sr":
+                    given[i.name] = np.array(16000)
+                elif "int" in i.type:
+                    given[i.name] = rng.integers(0, 256, shape).astype("i8" if "64" in i.type else "i4")
+                else:
+                    given[i.name] = rng.standard_normal(shape).astype("f")
+            with rl.no_grad():
+                got = model(*[rl.from_numpy(v) for v in given.values()])
+            for a, b in zip(session.run(None, given), got if isinstance(got, tuple) else (got,), strict=True):
+                np.testing.assert_allclose(b.numpy(), a, rtol=1e-4, atol=1e-5 * (1 + np.abs(a).max()), err_msg=path.name)  # fmt: skip
