@@ -11,7 +11,7 @@ import importlib
 import types
 from typing import Any
 
-from . import _C, _missing
+from . import _C, _executor_settings, _missing
 
 
 class DispatchKey(enum.Enum):
@@ -57,6 +57,10 @@ class DispatchKey(enum.Enum):
     CompositeExplicitAutograd, CompositeImplicitAutograd, FuncTorchBatched, FuncTorchVmapMode, PreDispatch = range(
         31, 36
     )
+
+
+class _DisableFuncTorch(contextlib.nullcontext):
+    """A context in which the levels of func.vmap and func.grad would stand still; what runs in it here has none."""
 
 
 class DispatchKeySet:
@@ -182,13 +186,7 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Settings of PyTorch's compilers: there is nothing to set."""
 
 
-_jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _no
-_jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _jit_set_nvfuser_enabled = (
-    _jit_set_nvfuser_guard_mode
-) = _nothing
-_jit_set_profiling_executor = _jit_set_profiling_mode = _jit_set_texpr_fuser_enabled = _jit_set_fusion_strategy = (
-    _nothing
-)
+_jit_set_nvfuser_enabled = _jit_set_nvfuser_guard_mode = _jit_set_fusion_strategy = _nothing
 _set_math_sdp_allow_fp16_bf16_reduction = _nothing
 _has_cuda = _has_xpu = _has_mps = _has_mkldnn = _has_mtia = False
 _TensorMeta = type(_C.Tensor)
@@ -413,6 +411,16 @@ def _freeze_module(
     return _C._freeze(module, methods, kept, False)
 
 
+def _await() -> type:
+    from .jit import _Await
+
+    return _Await
+
+
+def _containers(name: str) -> Any:
+    return lambda: getattr(importlib.import_module(".jit._containers", _C.__package__), name)
+
+
 def _unit() -> type:
     from .jit import CompilationUnit
 
@@ -431,6 +439,8 @@ def of(name: str) -> Any:
         value: Any = _MADE[name]()
     elif name in ("_functorch", "_distributed_rpc"):
         value = importlib.import_module(f"{_C.__name__}.{name}")
+    elif (setting := _executor_settings.of(name)) is not None:
+        value = setting
     elif name in _OF_C:
         value = globals()[name]
     elif name.endswith("Type") and hasattr(
@@ -447,9 +457,22 @@ def of(name: str) -> Any:
     return value
 
 
-_MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd, "CompilationUnit": _unit}
+_MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd, "CompilationUnit": _unit, "_Await": _await,
+         "ScriptList": _containers("ScriptList"), "ScriptDict": _containers("ScriptDict")}  # fmt: skip
 _OF_C = {
     name
     for name in globals()
-    if name not in ("Any", "contextlib", "enum", "importlib", "types", "annotations", "of", "_C", "_missing")
+    if name
+    not in (
+        "Any",
+        "contextlib",
+        "enum",
+        "importlib",
+        "types",
+        "annotations",
+        "of",
+        "_C",
+        "_missing",
+        "_executor_settings",
+    )
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import types
 import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from . import _missing
+from . import _C, _missing
 from ._overloads import overload
 from .jit import Future, export, ignore, is_scripting, is_tracing, unused
 from .jit.annotations import BroadcastingList1, BroadcastingList2, BroadcastingList3
@@ -50,16 +51,16 @@ def boolean_dispatch(
 
 
 def get_callable_argument_names(fn: Callable) -> list[str]:
-    """Names of the parameters that are given by position or by keyword; none if there are others.
+    """Names of the parameters that may be given by position and by keyword.
 
-    >>> get_callable_argument_names(lambda x, y=1: x)
+    >>> get_callable_argument_names(lambda x, y=1, *rest, z: x)
     ['x', 'y']
     """
     try:
         parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters] if all(p.kind == p.POSITIONAL_OR_KEYWORD for p in parameters) else []
+    return [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
 
 
 def is_optional(ann: Any) -> bool:
@@ -69,6 +70,20 @@ def is_optional(ann: Any) -> bool:
     (True, False)
     """
     return type(None) in typing.get_args(ann) and typing.get_origin(ann) in (typing.Union, types.UnionType)
+
+
+@contextlib.contextmanager
+def _disable_emit_hooks() -> Iterator[None]:
+    """No functions are told of what is compiled, as ``torch._C._jit_set_emit_hooks`` asks for."""
+    hooks = _C._jit_get_emit_hooks()
+    _C._jit_set_emit_hooks(None, None)
+    try:
+        yield
+    finally:
+        _C._jit_set_emit_hooks(*hooks)
+
+
+_disable_emit_hooks_decorator = _disable_emit_hooks
 
 
 def check_empty_containers(obj: Any) -> None:

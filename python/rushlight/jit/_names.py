@@ -26,11 +26,11 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     """
     if _is(target_type, tuple):
         return any(isinstance(obj, t) for t in target_type)
-    if not obj and _is(obj, (list, dict, tuple)):
+    if _is(obj, (list, dict, tuple)) and not obj:
         from .._jit_internal import check_empty_containers
 
         check_empty_containers(obj)
-    if _is(target_type, list):
+    if _is(target_type, (list, set, dict)):
         raise RuntimeError("The second argument to `torch.jit.isinstance` must be a type or a tuple of types")
     origin, inner = typing.get_origin(target_type), typing.get_args(target_type)
     if target_type is Any:

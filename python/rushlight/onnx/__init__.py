@@ -6,7 +6,7 @@ import enum
 import importlib
 from typing import Any
 
-from .. import _missing
+from .. import _missing, version
 from ._export import OnnxExporterError, ONNXProgram, export, is_in_onnx_export, select_model_mode_for_export
 from ._load import load
 from ._symbolic import register_custom_op_symbolic, unregister_custom_op_symbolic
@@ -15,6 +15,9 @@ __all__ = [
     "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export", "load",
     "register_custom_op_symbolic", "select_model_mode_for_export", "unregister_custom_op_symbolic",
 ]  # fmt: skip
+
+
+producer_name, producer_version = "pytorch", version.torch_version
 
 
 class TrainingMode(enum.IntEnum):
