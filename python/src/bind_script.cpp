@@ -191,6 +191,7 @@ Object as_list(PyObject* value, const Type& type) {
   if (!wanted.is(Type::Kind::List) || other ||
       !(PyRange_Check(value) || PyAnySet_Check(value) || PyObject_HasAttrString(value, "__len__")))
     return Object(Py_NewRef(value));
+  if (IValue shared; script_from_python(value, shared)) return Object(Py_NewRef(value));  // a ScriptList
   Object list(PySequence_List(value));
   if (!list) PyErr_Clear();
   return list ? std::move(list) : Object(Py_NewRef(value));

@@ -305,7 +305,45 @@ PyObject* make_object(PyObject*, PyObject* args) {
   });
 }
 
+// A list or dict that scripts and Python share, as an object of ScriptList or ScriptDict holds it.
+constexpr const char* kValueCapsule = "rushlight.Value";
+const IValue* value_in(PyObject* o) {
+  return PyCapsule_IsValid(o, kValueCapsule) ? static_cast<IValue*>(PyCapsule_GetPointer(o, kValueCapsule)) : nullptr;
+}
+// _box(value, type of _type_of or "") -> (capsule, the type's text)
+PyObject* box(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *value, *type;
+    if (!PyArg_ParseTuple(args, "OO:_box", &value, &type)) return nullptr;
+    bool open = PyUnicode_Check(type) && text_of(type).empty();
+    IValue v = open ? from_python(value) : from_python(value, *type_from(type));
+    std::string text = v.type()->text();
+    Object capsule = check(PyCapsule_New(new IValue(std::move(v)), kValueCapsule, [](PyObject* c) {
+      delete static_cast<IValue*>(PyCapsule_GetPointer(c, kValueCapsule));
+    }));
+    return Py_BuildValue("Ns", capsule.release(), text.c_str());
+  });
+}
+PyObject* unbox(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    const IValue* v = value_in(o);
+    RL_CHECK(TypeError, v, "_unbox: expected what _box gave");
+    return to_python(*v);
+  });
+}
+// _as_script_object(o) -> ScriptObject, of an object of a class that has been compiled
+PyObject* as_script_object(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    IValue v = from_python(o);
+    RL_CHECK(TypeError, v.is_object(), "expected an object of a class that scripts know");
+    return wrap_object(v.ref<ObjectValue>());
+  });
+}
+
 PyMethodDef methods[] = {
+    {"_box", box, METH_VARARGS, "_box(value, type) -> (capsule, text of the type): a list or dict that scripts share"},
+    {"_unbox", unbox, METH_O, "_unbox(capsule) -> a copy of what it holds"},
+    {"_as_script_object", as_script_object, METH_O, "_as_script_object(object) -> ScriptObject"},
     {"_make_object", make_object, METH_VARARGS,
      "_make_object(describe, slots, constants, compile, known, functions, container) -> ScriptObject"},
     {"_make_class", make_class, METH_VARARGS, "_make_class(name, class, methods, functions, compile) -> type"},
@@ -441,6 +479,7 @@ bool script_from_python(PyObject* o, IValue& out, const Type* wanted) {
   if (!script_object(o)) {
     auto** dict = _PyObject_GetDictPtr(o);
     PyObject* c = dict && *dict ? PyDict_GetItemString(*dict, "_c") : nullptr;
+    if (const IValue* held = c ? value_in(c) : nullptr) return out = *held, true;
     if (!c || !script_object(c)) return false;
     o = c;
   }

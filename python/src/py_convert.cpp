@@ -229,7 +229,17 @@ PyObject* to_python(const IValue& v) {
   return known;
 }
 
+namespace {
+// What a ScriptList or ScriptDict holds: the very list or dict that scripts change.
+bool is_held(PyObject* o, const Type& type, IValue& out) {
+  if (PyList_Check(o) || PyTuple_Check(o) || PyDict_Check(o) || is_tensor(o) || !object_from_python) return false;
+  return object_from_python(o, out, nullptr) && (out.is_any_list() || out.is_dict()) && out.type()->is_subtype_of(type);
+}
+}  // namespace
+
 IValue from_python(PyObject* o, const Type& type) {
+  if (type.is(Type::Kind::List) || type.is(Type::Kind::Dict))
+    if (IValue held; is_held(o, type, held)) return held;
   switch (type.kind()) {
     case Type::Kind::Tensor: {
       IValue number;

@@ -67,8 +67,11 @@ SugaredPtr sugar(PyObject* o, PyObject* compile);
 // A Python object that TorchScript has no use for: an error where something is done with it, with the name that the text gives it.
 class PythonObject final : public script::Sugared {
  public:
-  PythonObject(std::string name, PyObject* o)
-      : kind_(str("python value of type '", Py_TYPE(o)->tp_name, "'")), name_(std::move(name)) {
+  PythonObject(std::string name, PyObject* o, PyObject* compile)
+      : kind_(str("python value of type '", Py_TYPE(o)->tp_name, "'")),
+        name_(std::move(name)),
+        object_(o),
+        compile_(compile) {
     is_module_ = PyObject_HasAttrString(o, "_modules");
     if (!PyType_Check(o)) return;
     Object module(PyObject_GetAttrString(o, "__module__")), own(PyObject_GetAttrString(o, "__qualname__"));
@@ -79,7 +82,7 @@ class PythonObject final : public script::Sugared {
   std::string kind() const override { return kind_; }
   std::string qualified_name() const override { return qualified_; }
   script::Value* as_value(const Range& range, script::Lowering&) override { refuse(range); }
-  SugaredPtr attribute(const Range& range, script::Lowering&, const std::string&) override { refuse(range); }
+  SugaredPtr attribute(const Range& range, script::Lowering& l, const std::string& wanted) override;
   SugaredPtr call(const Range& range, script::Lowering&, const std::vector<script::CallArg>&) override {
     if (is_module_) fail(range, str("Cannot call a ScriptModule that is not a submodule of the caller: '", name_, "'"));
     fail(range, str(refused(), ". This op may not exist or may not be currently supported in TorchScript"));
@@ -95,12 +98,25 @@ class PythonObject final : public script::Sugared {
     return str("Python object '", name_, "' of", kind_.substr(kind_.find(" type")), " cannot be used in TorchScript");
   }
   std::string kind_, name_, qualified_;
+  Kept object_, compile_;
   bool is_module_ = false;
 };
 
 SugaredPtr sugar_or_object(const std::string& name, PyObject* o, PyObject* compile) {
   if (SugaredPtr s = sugar(o, compile)) return s;
-  return std::make_shared<PythonObject>(name, o);
+  return std::make_shared<PythonObject>(name, o, compile);
+}
+
+// Of a class that scripts have no objects of, as one of nn.Module's, its functions can be called all the same: Net.helper(x).
+SugaredPtr PythonObject::attribute(const Range& range, script::Lowering&, const std::string& wanted) {
+  GilAcquire gil;
+  if (!PyType_Check(object_.get())) refuse(range);
+  Object found(PyObject_GetAttrString(object_.get(), wanted.c_str()));
+  PyErr_Clear();
+  if (!found || !PyFunction_Check(found.get())) refuse(range);
+  try {
+    return sugar_or_object(str(name_, ".", wanted), found.get(), compile_.get());
+  } catch (const ErrorSet&) { throw_python_error(); }
 }
 
 // What a name stands for is looked at when the text uses it: functions are compiled only then.
@@ -116,7 +132,13 @@ class LazyObject final : public script::Sugared {
   std::string kind() const override { return "function '" + name_ + "'"; }
   script::Value* as_value(const Range& range, script::Lowering& l) override { return real()->as_value(range, l); }
   SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& args) override {
-    return real()->call(range, l, args);
+    if (role_ != "class") return real()->call(range, l, args);
+    SugaredPtr function = part("__func__");  // of a bound method of the class
+    auto* inlined = dynamic_cast<script::InlineFunction*>(function.get());
+    if (!inlined) fail(range, str("class method '", name_, "' can't be compiled"));
+    script::InlineFunction of_class = *inlined;
+    of_class.self = part("__self__");
+    return of_class.call(range, l, args);
   }
 
  private:
@@ -124,6 +146,13 @@ class LazyObject final : public script::Sugared {
     GilAcquire gil;
     try {
       return sugar_or_object(name_, object_.get(), compile_.get());
+    } catch (const ErrorSet&) { throw_python_error(); }
+  }
+  SugaredPtr part(const char* attribute) {
+    GilAcquire gil;
+    try {
+      Object found = check(PyObject_GetAttrString(object_.get(), attribute));
+      return sugar_or_object(name_, found.get(), compile_.get());
     } catch (const ErrorSet&) { throw_python_error(); }
   }
   std::string name_, role_;
@@ -181,9 +210,14 @@ void run_python(IValue* args, IValue* rets) {
 }
 class PythonFunction final : public script::Sugared {
  public:
-  explicit PythonFunction(Ref<PythonCall> c) : call_(std::move(c)) {}
+  explicit PythonFunction(Ref<PythonCall> c, script::Value* self = nullptr) : call_(std::move(c)), self_(self) {}
   std::string kind() const override { return "Python function '" + call_->name + "'"; }
-  SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& args) override {
+  SugaredPtr bind(const Range&, script::Lowering&, script::Value* self) override {
+    return std::make_shared<PythonFunction>(call_, self);
+  }
+  SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& given) override {
+    std::vector<script::CallArg> args = given;
+    if (self_) args.insert(args.begin(), {range, "", script::graph_value(self_)});
     std::vector<script::Value*> inputs;
     std::string why;
     if (!l.match(range, call_->schema, args, inputs, why, true, false)) fail(range, str(call_->name, "(): ", why));
@@ -196,6 +230,7 @@ class PythonFunction final : public script::Sugared {
 
  private:
   Ref<PythonCall> call_;
+  script::Value* self_;  // of a method
 };
 // ("python", function, name, [(argument, type or None, has default, default)], type of the result)
 SugaredPtr python_function(PyObject* spec) {
@@ -319,6 +354,12 @@ class PythonResolver final : public script::Resolver {
     PyObject* defaults = PyDict_GetItemString(names_.get(), "$defaults");
     PyObject* found = defaults ? PyDict_GetItemString(defaults, parameter.c_str()) : nullptr;
     if (!found) return false;
+    RL_CHECK(
+        RuntimeError, !PyList_Check(found) && !PyDict_Check(found),
+        "Mutable default parameters are not supported because Python binds them to the function and they persist "
+        "across function calls. As a workaround, make the default None and instantiate the default parameter within "
+        "the body of the function. Found ",
+        Py_TYPE(found)->tp_name, " on parameter ", parameter);
     try {
       out = from_python(found, type);
       return true;

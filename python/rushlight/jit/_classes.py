@@ -7,6 +7,7 @@ import enum
 import inspect
 import sys
 import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,10 @@ def type_of(cls: Any, wanted: bool = False) -> Any:
     return None if isinstance(known, Exception) else known
 
 
+def is_optional(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint) and typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
 def _make_enum(cls: type) -> Any:
     members = [(name, member.value) for name, member in cls.__members__.items()]
     made = _made[cls] = _C._make_enum(_resolver._class_name(cls), cls, members)
@@ -63,6 +68,8 @@ def _make(cls: type) -> Any:
     for name, value in vars(cls).items():
         if isinstance(value, staticmethod):
             functions[name] = ("static", value.__func__)
+        elif isinstance(value, classmethod):
+            functions[name] = ("class", getattr(cls, name))
         elif isinstance(value, property):
             if getattr(value.fget, "_torchscript_modifier", "") in ("ignore", "unused"):
                 continue
@@ -93,23 +100,32 @@ def _dataclass_methods(cls: type) -> dict[str, tuple[str, dict[str, Any]]]:
     names = {**vars(sys.modules.get(cls.__module__, sys)), cls.__name__: cls}
     hints = inspect.get_annotations(cls)
     settings = cls.__dataclass_params__  # type: ignore[attr-defined]
-    fields, header, body, defaults = dataclasses.fields(cls), [], [], {}
-    for f in fields:
-        hint, name = hints.get(f.name, f.type), f"$type {f.name}"
-        names[name := f"_type_of_{f.name}"] = hint
+    fields, header, body, defaults, for_init = dataclasses.fields(cls), [], [], {}, []
+    optional = set()
+    for f in cls.__dataclass_fields__.values():  # type: ignore[attr-defined]
+        hint, name = hints.get(f.name, f.type), f"_type_of_{f.name}"
+        if f not in fields and not isinstance(hint, dataclasses.InitVar):
+            continue  # a variable of the class
+        names[name] = hint.type if isinstance(hint, dataclasses.InitVar) else hint
         text = hint if isinstance(hint, str) else name
+        if is_optional(hint):
+            optional.add(f.name)
         if f.default_factory is not dataclasses.MISSING:
-            raise TypeError(f"{cls.__name__}.{f.name}: default_factory is not supported in TorchScript")
+            raise NotImplementedError(
+                f"{cls.__name__}.{f.name}: Default factory initializers are not supported in TorchScript dataclasses"
+            )
         if f.default is not dataclasses.MISSING:
             defaults[f.name] = f.default
         if f.init:
             header.append(f"{f.name}: {text}" + (" = None" if f.name in defaults else ""))
-        if not isinstance(hint, dataclasses.InitVar):
+        if isinstance(hint, dataclasses.InitVar):
+            for_init.append(f.name)
+        else:
             body.append(f"self.{f.name} = {f.name}")
     made: dict[str, tuple[str, dict[str, Any]]] = {}
     if settings.init and ("__init__" not in vars(cls) or _is_generated(vars(cls)["__init__"])):
         if hasattr(cls, "__post_init__"):
-            body.append("self.__post_init__()")
+            body.append(f"self.__post_init__({', '.join(for_init)})")
         lines = "\n    ".join(body or ["pass"])
         made["__init__"] = (
             f"def __init__(self, {', '.join(header)}):\n    {lines}\n",
@@ -122,8 +138,21 @@ def _dataclass_methods(cls: type) -> dict[str, tuple[str, dict[str, Any]]]:
         if method not in vars(cls) or _is_generated(vars(cls)[method]):
             made[method] = (f"def {method}(self, other: {me}) -> bool:\n    {text}\n", names)
 
+    def each(step: str, differ: str) -> str:
+        """A step for every field that is compared, of its two values x and y; ``differ`` where only one of them is None."""
+        lines = []
+        for name in compared:
+            lines += [f"x_{name} = self.{name}", f"y_{name} = other.{name}"]
+            inner = step.format(x=f"x_{name}", y=f"y_{name}")
+            if name in optional:
+                lines.append(f"if x_{name} is not None and y_{name} is not None:\n        {inner}")
+                lines.append(f"elif (x_{name} is None) != (y_{name} is None):\n        {differ}")
+            else:
+                lines.append(inner)
+        return "\n    ".join(lines)
+
     if settings.eq:
-        add("__eq__", "return " + (" and ".join(f"self.{n} == other.{n}" for n in compared) or "True"))
+        add("__eq__", each("if {x} != {y}: return False", "return False") + "\n    return True")
     if settings.order:
         for method, op, equal in (
             ("__lt__", "<", False),
@@ -131,10 +160,8 @@ def _dataclass_methods(cls: type) -> dict[str, tuple[str, dict[str, Any]]]:
             ("__gt__", ">", False),
             ("__ge__", ">=", True),
         ):
-            steps = "\n    ".join(
-                f"if self.{n} != other.{n}:\n        return self.{n} {op[0]} other.{n}" for n in compared
-            )
-            add(method, f"{steps}\n    return {equal}")
+            refuse = f"raise TypeError(\"'{op}' not supported between None and a value\")"
+            add(method, each(f"if {{x}} != {{y}}: return {{x}} {op[0]} {{y}}", refuse) + f"\n    return {equal}")
     return made
 
 

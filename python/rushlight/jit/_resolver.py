@@ -179,7 +179,7 @@ def _resolve(obj: Any) -> Any:
     if modifier in ("ignore", "unused") and isinstance(obj, (types.FunctionType, types.MethodType)):
         return _outside(obj, obj, modifier, 0)
     if isinstance(obj, _Bound):
-        return _outside(obj.call, obj.fn, obj.modifier, 1)
+        return _outside(obj.call, obj.fn, obj.modifier, 1, obj.takes_object)
     if isinstance(obj, _script.ScriptModule):
         return obj._c
     if isinstance(obj, enum.Enum):
@@ -202,8 +202,9 @@ def _resolve(obj: Any) -> Any:
     return None if kind is None else ("type", kind)
 
 
-def _outside(call, fn, modifier: str, skipped: int) -> Any:
-    """How the compiler calls a function that stays Python's, or refuses to. ``skipped``: arguments that ``call`` has bound."""
+def _outside(call, fn, modifier: str, skipped: int, takes_object: bool = False) -> Any:
+    """How the compiler calls a function that stays Python's, or refuses to. ``skipped``: parameters that are not the script's to fill;
+    ``takes_object``: the first of them is the script object whose method this is."""
     hints = _hints_of_function(fn)
     result = hints.get("return", _C.Tensor)
     kind = "NoneType" if result is None else _type_of(result)
@@ -213,7 +214,7 @@ def _outside(call, fn, modifier: str, skipped: int) -> Any:
             f"'{fn.__name__}': This Python function is annotated to be ignored and cannot be run",
             kind or "Tensor",
         )
-    arguments = []
+    arguments: list[tuple] = [("self", "Any", False, None)] if takes_object else []
     for p in list(inspect.signature(fn).parameters.values())[skipped:]:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             raise RuntimeError(
@@ -225,10 +226,36 @@ def _outside(call, fn, modifier: str, skipped: int) -> Any:
 
 
 def _hints_of_function(fn) -> dict[str, Any]:
+    fn = getattr(fn, "__func__", fn)
+    if not getattr(fn, "__annotations__", None):
+        return _hints_of_comment(fn)
     try:
-        return typing.get_type_hints(getattr(fn, "__func__", fn))
+        return typing.get_type_hints(fn)
     except Exception:  # names that only the program's own text explains
-        return {k: v for k, v in getattr(fn, "__annotations__", {}).items() if not isinstance(v, str)}
+        return {k: v for k, v in fn.__annotations__.items() if not isinstance(v, str)}
+
+
+_TYPE_COMMENT = re.compile(r"#\s*type:\s*\((.*?)\)\s*->\s*([^#\n]+)")
+
+
+def _hints_of_comment(fn) -> dict[str, Any]:
+    """What a comment says of types: # type: (int, str) -> float."""
+    try:
+        written = _TYPE_COMMENT.search(_source(fn)[0])
+        parameters = list(inspect.signature(fn).parameters)
+    except (OSError, TypeError, ValueError):
+        return {}
+    if written is None:
+        return {}
+    names = {**vars(typing), "Tensor": _C.Tensor, **_names(fn)}
+    try:
+        types_given = eval(f"({written[1]},)" if written[1].strip() else "()", names)  # the program's own text
+        result = eval(written[2], names)
+    except Exception:  # a name that isn't known here
+        return {}
+    if len(types_given) < len(parameters):  # of a method: not of self
+        parameters = parameters[len(parameters) - len(types_given) :]
+    return {**dict(zip(parameters, types_given, strict=False)), "return": result}
 
 
 def _define(fn) -> Any:
@@ -271,10 +298,10 @@ def _compile_function(fn) -> Any:
 
 
 class _Bound:
-    """A module's method that a script does not compile."""
+    """A module's method that a script does not compile. ``takes_object``: it is called with the script object first."""
 
-    def __init__(self, call, fn, modifier: str) -> None:
-        self.call, self.fn, self.modifier = call, fn, modifier
+    def __init__(self, call, fn, modifier: str, takes_object: bool = False) -> None:
+        self.call, self.fn, self.modifier, self.takes_object = call, fn, modifier, takes_object
 
     def __call__(self, *args: Any) -> Any:
         return self.call(*args)

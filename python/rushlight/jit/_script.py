@@ -19,6 +19,7 @@ from typing import Any
 from .. import _C
 from ..nn import Module
 from ..nn.parameter import Parameter
+from . import _state
 from ._resolver import (
     _PLAIN,
     _Bound,
@@ -117,25 +118,49 @@ def wait(future: Future) -> Any:
 class _Await(typing.Generic[_T]):
     """What _awaitable gives: a call that is made when its result is first asked for."""
 
-    def __init__(self, call: Any) -> None:
-        self._call = call
+    def __init__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
+        self._fn, self._args, self._kwargs = fn, args, kwargs or {}
 
     def wait(self) -> Any:
+        """The result."""
         return self._result
+
+    def fn(self) -> Any:
+        """The function that is called."""
+        return self._fn
+
+    def args(self) -> tuple[Any, ...]:
+        """What it is called with."""
+        return self._args
+
+    def is_nowait(self) -> bool:
+        """Whether the result was there from the start."""
+        return False
 
     @functools.cached_property
     def _result(self) -> Any:
-        return self._call()
+        return self._fn(*self._args, **self._kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name == "_result" or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         return getattr(self.wait(), name)
 
 
+class _Ready(_Await):
+    """A result that is there already."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(None, (value,))
+        self._result = value
+
+    def is_nowait(self) -> bool:
+        return True
+
+
 def _awaitable(func, *args: Any, **kwargs: Any) -> _Await:
     """func(*args, **kwargs), called when it is waited for or an attribute of the result is asked for."""
-    return _Await(lambda: func(*args, **kwargs))
+    return _Await(func, args, kwargs)
 
 
 def _awaitable_wait(aw: _Await) -> Any:
@@ -145,7 +170,7 @@ def _awaitable_wait(aw: _Await) -> Any:
 
 def _awaitable_nowait(o: Any) -> _Await:
     """Something that is there already, as what _awaitable gives."""
-    return _Await(lambda: o)
+    return _Ready(o)
 
 
 def script_if_tracing(fn):
@@ -320,6 +345,13 @@ class ScriptModule(Module, metaclass=ScriptMeta):
         else:
             self.__dict__.setdefault("_definitions", []).append(source)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Attribute):  # a value with its type
+            cls = type(self)
+            cls.__annotations__ = {**vars(cls).get("__annotations__", {}), name: value.type}
+            value = value.value
+        super().__setattr__(name, value)
+
     @staticmethod
     def _wrap(compiled) -> RecursiveScriptModule:
         return RecursiveScriptModule(compiled)
@@ -408,6 +440,7 @@ class RecursiveScriptModule(ScriptModule):
         if "training" in kinds:
             del own["training"]
         known[compiled._identity] = self
+        _held[compiled._identity] = self
         children = {}
         for name, kind in kinds.items():
             if kind == "parameter":
@@ -438,6 +471,8 @@ class RecursiveScriptModule(ScriptModule):
             return self._modules[name]
         if kind is not None:
             return self._c._get(name)
+        if name in self.__dict__.get("_properties", ()):  # Python's, over what the compiled object holds
+            return self._properties[name].fget(self)
         if name == "training":
             return True
         if name in self._c._methods():
@@ -452,6 +487,8 @@ class RecursiveScriptModule(ScriptModule):
             raise RuntimeError(f"Can't set constant '{name}' which has value:{self._c._get(name)}")
         elif kind is not None:
             self._c._set(name, value)
+        elif name in self.__dict__.get("_properties", ()):
+            self._properties[name].__set__(self, value)
         elif isinstance(value, Parameter) and "_kinds" in self.__dict__:
             self._parameters[name] = value
         elif isinstance(value, Module) and "_kinds" in self.__dict__:
@@ -496,16 +533,21 @@ class RecursiveScriptModule(ScriptModule):
         return list(self._modules.values())
 
     def __len__(self) -> int:
-        return len(self._numbered())
+        return self._c._call("__len__") if self._has("__len__") else len(self._numbered())
 
     def __iter__(self):
         return iter(self._numbered())
 
     def __getitem__(self, index: Any) -> Any:
+        if self._has("__getitem__"):
+            return self._c._call("__getitem__", index)
         return self._modules[index] if isinstance(index, str) else self._numbered()[index]
 
     def __contains__(self, name: Any) -> bool:
-        return name in self._modules
+        return self._c._call("__contains__", name) if self._has("__contains__") else name in self._modules
+
+    def _has(self, method: str) -> bool:
+        return method in self._c._methods()
 
     def __bool__(self) -> bool:
         return True
@@ -588,7 +630,11 @@ def _methods_of(cls: type) -> dict[str, Any]:
         if base is Module:
             break
         for name, value in vars(base).items():
-            own = not base.__module__.startswith("rushlight") and name in _SCRIPTED_MAGIC
+            wanted = getattr(value, "_torchscript_modifier", "") in (
+                "export",
+                "script_method",
+            )  # as __getstate__ may be
+            own = not base.__module__.startswith("rushlight") and (name in _SCRIPTED_MAGIC or wanted)
             magic = name.startswith("__") and not own
             if isinstance(value, types.FunctionType) and not magic and name not in found:
                 found[name] = value
@@ -698,7 +744,11 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         return _class_name(cls), methods
 
     for name, modifier in ignored.items():
-        functions[name] = ("", _Bound(functools.partial(getattr(cls, name), module), getattr(cls, name), modifier))
+        own = getattr(module.__dict__.get(name), "__func__", None)  # the object's own stands before the class's
+        if own is None:
+            functions[name] = ("method", _ignored_method(getattr(cls, name), modifier))
+        else:
+            functions[name] = ("", _Bound(functools.partial(own, module), own, modifier))
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
@@ -707,6 +757,19 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     for name in {fn.__name__ for found in hooks.values() for fn in found}:
         compiled._method(name)
     return compiled
+
+
+def _ignored_method(fn: Any, modifier: str) -> _Bound:
+    """A method that stays Python's: its `self` is the scripted module, whose attributes it may change."""
+
+    def call(compiled: Any, *args: Any) -> Any:
+        return fn(_held.get(compiled._identity) or RecursiveScriptModule(compiled), *args)
+
+    return _Bound(call, fn, modifier, takes_object=True)
+
+
+# The modules that Python has around script objects, by these.
+_held: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 
 
 def _failed(value: Any) -> str:
@@ -835,13 +898,13 @@ def _class_attributes(cls: type) -> dict[str, Any]:
     return found
 
 
-def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inputs=None) -> Any:
+def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inputs=None, type_hint: Any = None) -> Any:
     """Compiles a function, or a module and everything it calls. A class is given back as it is: functions that are compiled can't
     make objects of it.
 
     Errors: RuntimeError with the source line and a caret under what TorchScript does not know.
     """
-    if isinstance(obj, (ScriptModule, ScriptFunction)):
+    if not _state._enabled.enabled or isinstance(obj, (ScriptModule, ScriptFunction)):
         return obj
     obj = _prepared(obj, {})
     if isinstance(obj, Module):
@@ -861,7 +924,9 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
     if getattr(obj, "_torchscript_modifier", "") in ("ignore", "unused"):
         return obj
     if isinstance(obj, (dict, list)):
-        return type(obj)(obj)
+        from ._containers import ScriptDict, ScriptList
+
+        return (ScriptDict if isinstance(obj, dict) else ScriptList)._of(obj, type_hint)
     if isinstance(obj, types.MethodType):
         raise RuntimeError(
             f"{obj} is a bound method and can't be scripted by itself; script the module, with torch.jit.export on the method"
@@ -888,6 +953,10 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         return ScriptFunction(function, obj)
     if isinstance(obj, type):
         return obj
+    from . import _classes
+
+    if _classes.is_candidate(type(obj)) and _classes.type_of(type(obj), wanted=True) is not None:
+        return RecursiveScriptClass(_C._as_script_object(obj))
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
 
 
@@ -910,7 +979,21 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
     seen.add(id(scripted))
     for name, fn in _methods_of(type(module)).items():
         if getattr(fn, "_torchscript_modifier", "") == "ignore":
-            scripted.__dict__.setdefault(name, types.MethodType(fn, scripted))
+            own = getattr(module.__dict__.get(name), "__func__", fn)  # the object's own stands before the class's
+            scripted.__dict__.setdefault(name, types.MethodType(own, scripted))
+    ignored = [fn for fn in _methods_of(type(module)).values() if getattr(fn, "_torchscript_modifier", "") == "ignore"]
+    if ignored:  # which may read what scripts have no type for
+        for name, value in module.__dict__.items():
+            if name not in _INTERNAL and name not in scripted._kinds and not hasattr(scripted, name):
+                scripted.__dict__[name] = value
+    properties = {
+        name: value
+        for base in reversed(type(module).__mro__[: type(module).__mro__.index(Module)])
+        for name, value in vars(base).items()
+        if isinstance(value, property)
+    }
+    if properties:
+        scripted.__dict__["_properties"] = properties
     for name, child in module._modules.items():
         if child is not None and name in scripted._modules:
             _carry_over(child, scripted._modules[name], seen)
@@ -937,6 +1020,63 @@ def save(m: ScriptModule, f, _extra_files=None) -> None:
     m.save(f, _extra_files)
 
 
+def _member_of_object(compiled: Any, name: str) -> Any:
+    """An attribute or method of a script object, by its name."""
+    if not name.startswith("__"):
+        if name in compiled._kinds():
+            return compiled._get(name)
+        if name in compiled._methods():
+            method = ScriptMethod(compiled._call, name)
+            method.__dict__.update(owner=types.SimpleNamespace(_c=compiled))
+            return method
+    raise AttributeError(f"'{compiled._class_name}' object has no attribute '{name}'")
+
+
+class RecursiveScriptClass:
+    """An object of a class of scripts, as torch.jit.script gives it: scripts that get it change the very object.
+
+    >>> import rushlight as torch
+    >>> @torch.jit.script
+    ... class Counter:
+    ...     def __init__(self, n: int):
+    ...         self.n = n
+    ...     def add(self, k: int) -> None:
+    ...         self.n += k
+    >>> counter = torch.jit.script(Counter(1))
+    >>> counter.add(2)
+    >>> counter.n
+    3
+    """
+
+    def __init__(self, compiled: Any) -> None:
+        object.__setattr__(self, "_c", compiled)
+
+    def __getattr__(self, name: str) -> Any:
+        return _member_of_object(self._c, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._c._kinds():
+            raise AttributeError(f"'{self._c._class_name}' object has no attribute '{name}'")
+        self._c._set(name, value)
+
+
+def _magic(name: str) -> Any:
+    def called(self: RecursiveScriptClass, *args: Any) -> Any:
+        if name not in self._c._methods():
+            raise TypeError(f"'{self._c._class_name}' object has no method {name}")
+        return self._c._call(name, *args)
+
+    return called
+
+
+for _name in (
+    "add radd iadd sub mul truediv floordiv mod pow and or xor lshift rshift matmul neg abs lt le gt ge len contains getitem setitem "
+    "delitem int float str bool call"
+).split():
+    if _name not in ("str", "bool"):
+        setattr(RecursiveScriptClass, f"__{_name}__", _magic(f"__{_name}__"))
+
+
 def _name_methods_of_objects() -> None:
     """PyTorch's names on what a ScriptModule holds, its ``_c``."""
     cls = _C.ScriptObject
@@ -946,6 +1086,7 @@ def _name_methods_of_objects() -> None:
     cls.getattr, cls.setattr = cls._get, cls._set
     cls.hasattr = lambda self, name: name in self._kinds()
     cls.qualified_name = property(lambda self: self._class_name)
+    cls.__getattr__ = _member_of_object
     cls.name = property(lambda self: self._class_name.rpartition(".")[2])
 
 

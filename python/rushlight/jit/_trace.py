@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import _C
 from ..nn import Module
+from . import _state
 from ._resolver import _class_name
 from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule
 
@@ -295,6 +296,8 @@ def trace(
       return (%x)
     <BLANKLINE>
     """
+    if not _state._enabled.enabled:
+        return func
     if isinstance(func, (ScriptModule, ScriptFunction)):
         warnings.warn(
             "The input to trace is already a ScriptModule, tracing it is a no-op. Returning the object as is.",
@@ -354,6 +357,8 @@ def trace_module(
     **_unused: Any,
 ) -> Any:
     """As trace, for several methods of a module: ``inputs`` has the example inputs of each by name."""
+    if not _state._enabled.enabled:
+        return mod
     if not isinstance(mod, Module):
         raise AttributeError("expected torch.nn.Module as the first argument")
     if not isinstance(inputs, dict):
