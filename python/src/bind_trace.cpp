@@ -99,7 +99,7 @@ PyObject* trace(PyObject*, PyObject* args) {
     tracer.lost = warn_lost;
     const Ref<ObjectValue>* object = script_object(self);
     if (object) {
-      tracer.add_self((*object)->type);
+      tracer.add_self(*object);
       function->schema.args.push_back(argument_of("self", graph::as_class((*object)->type)->unowned()));
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(state); i++) {

@@ -45,7 +45,10 @@ Tracer* Tracer::current() { return tracing; }
 Tracing::Tracing(Tracer& t) : outer_(tracing), guard_(t) { tracing = &t; }
 Tracing::~Tracing() { tracing = outer_; }
 
-void Tracer::add_self(const TypePtr& type) { self_ = graph_->add_input("self", as_class(type)->unowned()); }
+void Tracer::add_self(Ref<ObjectValue> module) {
+  self_ = graph_->add_input("self", as_class(module->type)->unowned());
+  module_ = std::move(module);
+}
 
 void Tracer::add_state(const Tensor& t, std::vector<std::string> path) {
   state_.try_emplace(t.impl(), t, std::move(path));
@@ -100,23 +103,30 @@ Value* Tracer::emit(const char* kind, const std::vector<Value*>& inputs, TypePtr
 
 Value* Tracer::attribute(const std::vector<std::string>& path) {
   Value* at = self_;
+  const ObjectValue* object = module_.get();
   std::string so_far;
   for (size_t i = 0; i < path.size(); i++) {
     so_far += "." + path[i];
     bool last = i + 1 == path.size();
+    const ClassType* type = object ? as_class(object->type) : nullptr;
+    RL_INVARIANT(type, "the path to a tensor goes through something that is no module");
+    int slot = type->find_slot(path[i]);
+    RL_INVARIANT(slot >= 0, "no slot ", path[i]);
+    const IValue& held = object->slots[size_t(slot)];
+    object = held.is_object() ? &held.to_object() : nullptr;
     auto found = modules_.find(so_far);
     if (found != modules_.end()) {
       at = found->second;
       continue;
     }
-    const ClassType* type = as_class(at->type());
-    RL_INVARIANT(type, "the path to a tensor goes through something that is no module");
-    int slot = type->find_slot(path[i]);
-    RL_INVARIANT(slot >= 0, "no slot ", path[i]);
     InsertPoint top(*graph_, last_attribute_ ? last_attribute_->next() : graph_->block()->first());
     at = emit("prim::GetAttr", {at}, type->slots[size_t(slot)].type);
     at->node()->set_attribute("name", path[i]);
     at->node()->location = {};
+    // The slot of an interface says less of a module than this trace, which holds for this very one.
+    const ClassType* declared = as_class(at->type());
+    if (declared && declared->is_interface && object)
+      at = emit("prim::unchecked_cast", {at}, as_class(object->type)->unowned());
     last_attribute_ = at->node();
     if (!last || as_class(at->type())) modules_[so_far] = at;
   }

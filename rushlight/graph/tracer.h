@@ -19,7 +19,7 @@ class Tracer final : public Interceptor {
 
   const std::shared_ptr<Graph>& graph() const { return graph_; }
   // The first input, an object of a class.
-  void add_self(const TypePtr& type);
+  void add_self(Ref<ObjectValue> module);
   // A tensor of the module's state: the attributes that lead to it from self.
   void add_state(const Tensor& t, std::vector<std::string> path);
   // An input of the type of the example, tuples, lists and dicts taken apart.
@@ -76,6 +76,7 @@ class Tracer final : public Interceptor {
 
   std::shared_ptr<Graph> graph_;
   Value* self_ = nullptr;
+  Ref<ObjectValue> module_;         // what self is
   Node* last_attribute_ = nullptr;  // all stand at the top, where any call finds them
   std::vector<Node*> calls_;        // entered and not left
   std::unordered_map<const void*, std::vector<std::string>> traced_;

@@ -109,7 +109,8 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
     case EK::Name: return assign(range, target->text, value);
     case EK::Attribute: {
       SugaredPtr object = expr(target->items[0]);
-      return object->set_attribute(range, *this, target->text, value->as_value(range, *this));
+      const Range& whole = statement_.source ? statement_ : range;
+      return object->set_attribute(whole, *this, target->text, value->as_value(range, *this));
     }
     case EK::Tuple:
     case EK::List: return unpack(target, value);

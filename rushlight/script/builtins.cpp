@@ -113,6 +113,7 @@ SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::strin
       return held->second.is_capsule() ? static_cast<SugaredCapsule*>(held->second.object())->value
                                        : constant_of(held->second);
   }
+  if (c) fail(range, str("Class '", type, "' has no attribute '", name, "'"));
   return Sugared::attribute(range, l, name);
 }
 
@@ -235,6 +236,7 @@ SugaredPtr joined_iteration(const Range& range, Lowering& l, const std::string& 
 static Value* dict_of_pairs(const Range& range, Lowering& l, const Iteration& pairs) {
   Value* out = l.emit_typed(range, "prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
   bool typed = false;
+  if (pairs.is_known && pairs.known.empty()) return out;
   l.loop_over(range, pairs, [&](const SugaredPtr& pair) {
     std::vector<SugaredPtr> parts;
     if (!pair->items(range, l, parts) || parts.size() != 2) fail(range, "dict() takes pairs of a key and a value");
@@ -338,9 +340,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
                                                   "oct", "bin", "chr", "ord", "any", "all",   "sorted", "hash"};
   if (operators.contains(name)) {
     std::vector<CallArg> all = args;
-    if (std::vector<SugaredPtr> parts; all.size() == 1 && !dynamic_cast<Iterable*>(all[0].value.get()) &&
-                                       (dynamic_cast<TupleOf*>(all[0].value.get()) || is_tuple(value(0))) &&
-                                       all[0].value->items(range, l, parts)) {
+    if (std::vector<SugaredPtr> parts;
+        all.size() == 1 && name != "hash" && !dynamic_cast<Iterable*>(all[0].value.get()) &&
+        (dynamic_cast<TupleOf*>(all[0].value.get()) || is_tuple(value(0))) && all[0].value->items(range, l, parts)) {
       Iteration over;
       over.is_known = true;
       over.known = std::move(parts);
@@ -360,7 +362,11 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   }
   if (name == "dict") {
     bool named = !args.empty() && !args[0].name.empty();
-    if (args.empty()) return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
+    auto* given = named || args.empty() ? nullptr : dynamic_cast<SimpleValue*>(args[0].value.get());
+    const bool nothing = given && given->value->node()->is("prim::ListConstruct") &&
+                         given->value->node()->inputs().empty() && !given->value->has_uses();
+    if (args.empty() || (nothing && args.size() == 1))
+      return op("prim::DictConstruct", {}, Type::dict(Type::string(), Type::tensor()));
     if (!named) {
       auto* v = dynamic_cast<SimpleValue*>(args[0].value.get());
       Value* made = v && v->value->type()->is(TK::Dict)

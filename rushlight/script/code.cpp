@@ -237,6 +237,8 @@ class Writer {
     if (k == "prim::Uninitialized") return "uninitialized(" + type_text_(n->output()->type()) + ")";
     if (k == "aten::_unwrap_optional")
       return "unchecked_cast(" + type_text_(n->output()->type()) + ", " + use(n->input()) + ")";
+    if (k == "prim::ModuleContainerIndex")
+      return "annotate(" + type_text_(n->output()->type()) + ", (" + use(n->input(0)) + ")[" + use(n->input(1)) + "])";
     if (k == "prim::isinstance")
       return "isinstance(" + use(n->input()) + ", " + type_text_(graph::tested_type(*n)) + ")";
     if (k == "prim::CallMethod" && is_hook(n))  // which PyTorch finds by its class alone

@@ -13,7 +13,13 @@ using TK = Type::Kind;
 
 Value* Lowering::truth(const Range& range, Value* v) {
   if (v->type()->is(TK::Bool)) return v;
-  if (SugaredPtr known = call_magic(range, graph_value(v), "__bool__", {})) return known->as_value(range, *this);
+  if (SugaredPtr known = call_magic(range, graph_value(v), "__bool__", {})) {
+    Value* told = known->as_value(range, *this);
+    if (!told->type()->is(TK::Bool))
+      fail(range, str("expected a bool expression for condition but found ", told->type(), ", which __bool__() of ",
+                      v->type(), " returns"));
+    return told;
+  }
   if (SugaredPtr n = call_magic(range, graph_value(v), "__len__", {})) return truth(range, n->as_value(range, *this));
   if (v->type()->is(TK::Tensor) || v->type()->is(TK::Int) || v->type()->is(TK::Float))
     return emit_typed(range, "aten::Bool", {v}, Type::boolean());
@@ -159,11 +165,12 @@ std::vector<TypePtr> Lowering::options(const Type& have) {
 }
 std::vector<TypePtr> Lowering::types_in(const Expr& e, const Type& have) {
   std::vector<TypePtr> out;
-  std::vector<const Expr*> parts = {&e};
-  if (e.kind == EK::Tuple) {
-    parts.clear();
-    for (const ExprPtr& i : e.items) parts.push_back(i.get());
-  }
+  std::vector<const Expr*> parts;
+  std::function<void(const Expr&)> add = [&](const Expr& p) {  // tuples in tuples too
+    if (p.kind != EK::Tuple) return parts.push_back(&p);
+    for (const ExprPtr& i : p.items) add(*i);
+  };
+  add(e);
   for (const Expr* p : parts) {
     static const std::map<std::string, TK> bare = {{"list", TK::List}, {"tuple", TK::Tuple}, {"dict", TK::Dict}};
     auto kind = p->kind == EK::Name ? bare.find(p->text) : bare.end();

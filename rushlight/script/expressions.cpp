@@ -118,6 +118,11 @@ SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
   const bool list = e->kind == EK::List || e->kind == EK::ListComp,
              dict = e->kind == EK::Dict || e->kind == EK::DictComp;
   if (!wanted || wanted->is(TK::Any)) return expr(e);
+  if (const graph::ClassType* c = graph::as_class(wanted); c && c->is_interface && e->kind == EK::Subscript) {
+    SugaredPtr base = expr(e->items[0]);
+    wanted_interface_ = wanted;
+    return subscript(e->range, base, {e->items.begin() + 1, e->items.end()});
+  }
   if (e->kind == EK::Tuple && wanted->is(TK::Tuple) && wanted->contained().size() == e->items.size() &&
       std::none_of(e->items.begin(), e->items.end(), [](const ExprPtr& i) { return i->kind == EK::Star; })) {
     std::vector<SugaredPtr> parts;

@@ -109,6 +109,7 @@ class Lowering {
   // The same where it is known what is wanted, which says of what type the items of a list or dict are.
   SugaredPtr expr_as(const ExprPtr& e, const TypePtr& wanted);
   SugaredPtr display(const ExprPtr& e, const TypePtr& wanted);  // [...] or {...}
+  SugaredPtr any_module(const Range& range, Value* container, const ExprPtr& place, const TypePtr& interface);
   SugaredPtr to_list(const ExprPtr& e, const TypePtr& wanted);
   Value* value(const ExprPtr& e) { return expr(e)->as_value(e->range, *this); }
   Value* condition(const ExprPtr& e);
@@ -150,6 +151,8 @@ class Lowering {
     Range range = {};
   };
   std::vector<Context> contexts_;
+  Range statement_ = {};      // the assignment that is being lowered
+  TypePtr wanted_interface_;  // of the subscript that is being lowered, which may pick any of a container's modules
   std::vector<size_t> loop_depth_;  // how many of them were open where each loop around began
 };
 

@@ -72,12 +72,15 @@ void Lowering::simple_statement(const StmtPtr& s) {
       if (type) {
         Value* typed = convert(s->range, v, type, nullptr, false);
         if (!typed)
-          fail(s->range, str("Variable is annotated with type ", type, " but is being assigned to a value of type ",
+          fail(s->range, str("Variable ", s->targets[0]->kind == EK::Name ? "'" + s->targets[0]->text + "' " : "",
+                             "is annotated with type ", type, " but is being assigned to a value of type ",
                              v->as_value(s->range, *this)->type()));
         if (!typed->type()->equals(*type)) typed = emit_typed(s->range, "prim::unchecked_cast", {typed}, type);
         v = std::make_shared<SimpleValue>(typed);
       }
+      statement_ = s->range;
       for (const ExprPtr& t : s->targets) assign_target(t, v);
+      statement_ = {};
       return;
     }
     case SK::AugAssign: return augmented(s);
@@ -103,13 +106,17 @@ void Lowering::simple_statement(const StmtPtr& s) {
           SugaredPtr container = expr(t->items[0]), index = expr(t->items[1]);
           if (call_magic(s->range, container, "__delitem__", {index})) continue;
           if (auto* v = dynamic_cast<SimpleValue*>(container.get()); v && graph::as_class(v->value->type()))
-            fail(s->range, str("Class does not define __delitem__: ", v->value->type()));
+            fail(t->range, str("Class does not define __delitem__: ", v->value->type()));
           call_operator(t->range, "Delete", {{t->range, "", container}, {t->range, "", index}});
         } else if (t->kind == EK::Name) {
           lookup(t->text, t->range);
           scope_->names[t->text] = nullptr;
         } else {
-          fail(t->range, "this can't be deleted in TorchScript");
+          fail(t->range,
+               t->kind == EK::Subscript
+                   ? "del statements only support deletion at a single index, slicing and multiple indices are "
+                     "not supported in TorchScript"
+                   : "this can't be deleted in TorchScript");
         }
       }
       return;

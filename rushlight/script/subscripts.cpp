@@ -7,7 +7,32 @@ namespace rushlight::script {
 using EK = Expr::Kind;
 using TK = Type::Kind;
 
+// A module of a ModuleList or ModuleDict at a place that is known only while running, as an interface that all of them have. Null where the
+// place is known, or this is no container.
+SugaredPtr Lowering::any_module(const Range& range, Value* container, const ExprPtr& place, const TypePtr& interface) {
+  const graph::ClassType* c = graph::as_class(container->type());
+  if (!c || !c->is_module || c->find_method("__getitem__")) return nullptr;
+  Value* index = value(place);
+  if (graph::constant_of(index)) return nullptr;
+  const graph::ClassType& wanted = *graph::as_class(interface);
+  for (const auto& slot : c->slots) {
+    const graph::ClassType* module = graph::as_class(slot.type);
+    // The classes of an archive, which was checked when it was written, are read one by one.
+    if (!module || resolver_.version().number) continue;
+    if (!wanted.is_implemented_by(slot.type))
+      fail(range, str("module '", slot.name, "' of the container has not all methods of the interface ", interface));
+    for (const auto& f : wanted.methods) {  // any may be called, so that an archive has to hold it
+      graph::Function* own = module->find_method(f->name);
+      compiling(range, own->name, [&] { return own->made(); });
+    }
+  }
+  if (!index->type()->is(TK::Int) && !index->type()->is(TK::String))
+    fail(range, str("modules are picked by an int or a str, not by ", index->type()));
+  return graph_value(emit_typed(range, "prim::ModuleContainerIndex", {container, index}, interface));
+}
+
 SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const std::vector<ExprPtr>& given) {
+  const TypePtr wanted = std::exchange(wanted_interface_, nullptr);
   std::vector<ExprPtr> items = given.size() == 1 && given[0]->kind == EK::Tuple ? given[0]->items : given;
   auto simple = [](Value* v) { return std::make_shared<SimpleValue>(v); };
   auto part = [&](const ExprPtr& p, IValue otherwise) {  // tensors of one integer are bounds too
@@ -50,6 +75,8 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
                                     : is_known(items[0]);
     if (!all) return subscript(range, graph_value(base->as_value(range, *this)), items);
   }
+  if (wanted && as_simple && items.size() == 1 && items[0]->kind != EK::Slice)
+    if (SugaredPtr module = any_module(range, as_simple->value, items[0], wanted)) return module;
   bool tuple_like = !as_simple || as_simple->value->type()->is(TK::Tuple) || graph::as_class(as_simple->value->type());
   if (tuple_like && items.size() == 1 && base->items(range, *this, known)) {
     int64_t n = int64_t(known.size());
@@ -74,12 +101,23 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       return std::make_shared<TupleOf>(std::move(out));
     }
     const IValue* c = graph::constant_of(value(items[0]));
-    if (c && c->is_string() && as_simple) return base->attribute(range, *this, std::string(c->to_string()));
+    if (c && c->is_string() && as_simple) {
+      const std::string name(c->to_string());
+      const graph::ClassType* table = graph::as_class(as_simple->value->type());
+      if (table && table->find_slot(name) < 0) fail(range, str("Key Error, ", name, ": no module has that name"));
+      return base->attribute(range, *this, name);
+    }
+    std::vector<SugaredPtr> alike;  // a tuple of one type is a list where the place isn't known
+    if (!c && !(as_simple && graph::as_class(as_simple->value->type())))
+      for (const SugaredPtr& item : known)
+        if (!found_type(*item).empty() && found_type(*item) == found_type(*known[0])) alike.push_back(item);
+    if (!alike.empty() && alike.size() == known.size())
+      return subscript(range, graph_value(list_of(range, Iteration{true, std::move(alike), nullptr, nullptr})), items);
     if (!c || !c->is_int())
       fail(range,
            "Expected integer literal for index: tuples and module lists are indexed by constants only. Go through them "
-           "with a loop: "
-           "for i, m in enumerate(self.layers): if i == n: ...");
+           "with a loop: for i, m in enumerate(self.layers): if i == n: ...; or, if all modules have the methods of an "
+           "interface, annotate the variable with it: m: MyInterface = self.layers[n]");
     int64_t i = c->to_int() < 0 ? c->to_int() + n : c->to_int();
     if (i < 0 || i >= n) fail(range, str("Index ", c->to_int(), " out of range for a tuple of ", n));
     return known[size_t(i)];
@@ -134,8 +172,13 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       v = emit_typed(range, "aten::select", {v, dim_value(dim), index}, Type::tensor());
       continue;
     }
-    if (index->type()->is(TK::List))
-      index = call_operator(range, "tensor", {{i->range, "", simple(index)}})->as_value(range, *this);
+    if (index->type()->is(TK::List)) {  // numbers are places, unless they say which to take
+      TypePtr item = index->type()->element();
+      while (item->is(TK::List)) item = item->element();
+      IValue dtype = item->is(TK::Bool) ? DType::Bool : DType::Int64;
+      index = call_operator(range, "tensor", {{i->range, "", simple(index)}, {i->range, "dtype", constant_of(dtype)}})
+                  ->as_value(range, *this);
+    }
     if (!index->type()->is(TK::Tensor)) fail(i->range, str("Unsupported index of type ", index->type()));
     if (after_ellipsis) fail(range, "tensor indices after '...' are not supported in TorchScript here");
     while (int64_t(indices.size()) < dim) indices.push_back(constant(range, {}));

@@ -61,6 +61,49 @@ class ModuleTable final : public Sugared {
   Value* module_;
   std::string view_;
 };
+// self.named_modules() and its like: what Python's nn.Module has of these, known while compiling.
+class ModuleWalk final : public Sugared {
+ public:
+  ModuleWalk(Value* m, std::string name) : module_(m), name_(std::move(name)) {}
+  static bool knows(const std::string& name) {
+    static const std::set<std::string> all = {"modules",    "named_modules",    "children", "named_children",
+                                              "parameters", "named_parameters", "buffers",  "named_buffers"};
+    return all.contains(name);
+  }
+  std::string kind() const override { return "method '" + name_ + "'"; }
+  SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>& args) override {
+    if (!args.empty()) fail(range, str(name_, "() takes no arguments in TorchScript"));
+    std::vector<Member> found;
+    if (what() == "modules") found.push_back({"", graph_value(module_)});
+    walk(range, l, module_, "", found);
+    std::vector<SugaredPtr> out;
+    for (const Member& m : found)
+      out.push_back(named() ? std::make_shared<TupleOf>(std::vector<SugaredPtr>{constant_of(m.name), m.value})
+                            : m.value);
+    return std::make_shared<TupleOf>(std::move(out));
+  }
+
+ private:
+  bool named() const { return name_.starts_with("named_"); }
+  std::string what() const { return named() ? name_.substr(6) : name_; }
+  void walk(const Range& range, Lowering& l, Value* module, const std::string& prefix, std::vector<Member>& out) {
+    const std::string wanted = what();
+    const auto& slots = graph::as_class(module->type())->slots;
+    for (const auto& slot : slots)
+      if (!slot.type->is(TK::None) &&
+          (wanted == "parameters" ? slot.is_parameter : wanted == "buffers" && slot.is_buffer))
+        out.push_back({prefix + slot.name, graph_value(module)->attribute(range, l, slot.name)});
+    for (const auto& slot : slots) {
+      const graph::ClassType* child = graph::as_class(slot.type);
+      if (!child || !child->is_module || child->is_interface) continue;
+      SugaredPtr v = graph_value(module)->attribute(range, l, slot.name);
+      if (wanted == "children" || wanted == "modules") out.push_back({prefix + slot.name, v});
+      if (wanted != "children") walk(range, l, v->as_value(range, l), prefix + slot.name + ".", out);
+    }
+  }
+  Value* module_;
+  std::string name_;
+};
 }  // namespace
 
 bool is_operator(const std::string& name) {
@@ -174,6 +217,8 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     if (c->is_module && container_of(*c).starts_with("named ") &&
         (name == "items" || name == "keys" || name == "values"))
       return std::make_shared<ModuleTable>(value, name);
+    if (c->is_module && !c->find_method(name) && ModuleWalk::knows(name))
+      return std::make_shared<ModuleWalk>(value, name);
     if (auto count = c->constants.find(kOverloads + name); count != c->constants.end()) {
       std::vector<std::shared_ptr<graph::Function>> all;
       for (const auto& f : c->methods)
@@ -527,6 +572,18 @@ std::string found_kind(const Sugared& v) {
   return type.empty() ? "a " + v.kind() : str("type '", type, "'");
 }
 
+// What keeps a value from being of an interface.
+static std::string lacks(const graph::ClassType& interface, const Sugared& v) {
+  auto* simple = dynamic_cast<const SimpleValue*>(&v);
+  const graph::ClassType* c = simple ? graph::as_class(simple->value->type()) : nullptr;
+  if (!c) return "is no object of a class";
+  if (interface.is_module && !c->is_module) return "is no module, as the interface is";
+  for (const auto& f : interface.methods)
+    if (!c->find_method(f->name))
+      return str("does not have method '", f->name, "' of the interface '", interface.name(), "'");
+  return str("is not compatible with interface '", interface.name(), "'");
+}
+
 bool Lowering::match(const Range& range, const Schema& schema, const std::vector<CallArg>& args,
                      std::vector<Value*>& out, std::string& why, bool implicit, bool builtin) {
   ScriptCall call{schema, args, *this, implicit, builtin};
@@ -537,12 +594,24 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
       return why = str("Expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
     case Misfit::Kind::Type: {
       const Argument& a = schema.args[size_t(m.parameter)];
+      const TypePtr wanted = call.generics.fill(a.type);
+      if (const graph::ClassType* c = graph::as_class(wanted); c && c->is_interface)
+        return why = str("Expected a value of type '", wanted, "' for argument '", a.name, "' but instead found ",
+                         found_kind(*args[size_t(m.argument)].value), ", which ",
+                         lacks(*c, *args[size_t(m.argument)].value)),
+               false;
+      if (graph::Generics::mentions_variable(*a.type) && !found_type(*args[size_t(m.argument)].value).empty() &&
+          !graph::Generics::mentions_variable(*wanted))
+        return why =
+                   str("Could not match type ", found_type(*args[size_t(m.argument)].value), " to ", a.type->text(),
+                       " in argument '", a.name, "': Type variable '", a.type->text(), "' previously matched to type ",
+                       wanted, " is matched to type ", found_type(*args[size_t(m.argument)].value)),
+               false;
       return why = str("Expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
                        "' but instead found ", found_kind(*args[size_t(m.argument)].value)),
              false;
     }
-    case Misfit::Kind::Unknown:
-      return why = str("Unknown keyword argument '", args[size_t(m.argument)].name, "'"), false;
+    case Misfit::Kind::Unknown: return why = str("Keyword argument ", args[size_t(m.argument)].name, " unknown"), false;
     case Misfit::Kind::Twice: return why = str("argument '", args[size_t(m.argument)].name, "' is given twice"), false;
     case Misfit::Kind::Missing:
       return why = str("Argument ", schema.args[size_t(m.parameter)].name, " not provided"), false;

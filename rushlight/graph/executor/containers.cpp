@@ -5,6 +5,8 @@
 #include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/executor/slots.h"
+#include "rushlight/graph/ir.h"
 
 namespace rushlight::graph {
 namespace {
@@ -183,6 +185,24 @@ IValue dict_of(const IValue& pairs) {
   for (const IValue& pair : items_of(pairs)) out->set(pair.to_tuple().items.at(0), pair.to_tuple().items.at(1));
   return out;
 }
+// A module in a ModuleList or ModuleDict.
+IValue module_at(const ObjectValue& list, int64_t i) {
+  std::vector<IValue> modules;
+  const auto& slots = as_class(list.type)->slots;
+  for (size_t k = 0; k < slots.size(); k++)
+    if (as_class(slots[k].type)) modules.push_back(read_slot(list.slots[k]));
+  const int64_t n = int64_t(modules.size()), at = i < 0 ? i + n : i;
+  RL_CHECK(IndexError, at >= 0 && at < n, "list index out of range: ", i, " in a ModuleList of ", n);
+  return modules[size_t(at)];
+}
+IValue module_named(const ObjectValue& dict, std::string_view name) {
+  const ClassType& c = *as_class(dict.type);
+  const int at = c.find_slot(std::string(name));
+  const bool is_module = at >= 0 && as_class(c.slots[size_t(at)].type);
+  RL_CHECK(KeyError, is_module, "'", name, "' is no module of the ModuleDict");
+  return read_slot(dict.slots[size_t(at)]);
+}
+
 int64_t hash(const IValue& v) {
   if (v.is_string()) return int64_t(std::hash<std::string_view>()(text(v)));
   if (v.is_int() || v.is_bool()) return v.to_int();
@@ -297,6 +317,8 @@ const Entry kEntries[] = {
     RL_P("aten::list.Dict(Dict(tKey, tVal) l) -> tKey[]",
          dict_list(a[0].dict(), a[0].dict().key, [](const auto& p) { return p.first; })),
     RL_P("aten::hash.generic(t value) -> int", hash(a[0])),
+    RL_P("prim::ModuleContainerIndex.list(Any self, int ind) -> Any", module_at(a[0].to_object(), a[1].to_int())),
+    RL_P("prim::ModuleContainerIndex.dict(Any self, str ind) -> Any", module_named(a[0].to_object(), text(a[1]))),
 };
 
 }  // namespace
