@@ -496,12 +496,12 @@ std::string percent_format(const IValue* a, size_t n) {
       else if (pattern[i] == '0') zero = true;
       else spec += pattern[i];
     }
-    RL_CHECK(ValueError, i < pattern.size(), "incomplete format");
+    RL_CHECK(ValueError, i < pattern.size(), "Incomplete format specifier: incomplete format");
     for (; i < pattern.size() && (digit(pattern[i]) || pattern[i] == '.'); i++) {
       if (pattern[i] == '.' && !(i + 1 < pattern.size() && digit(pattern[i + 1]))) spec += ".0";
       else spec += pattern[i];
     }
-    RL_CHECK(ValueError, i < pattern.size(), "incomplete format");
+    RL_CHECK(ValueError, i < pattern.size(), "Incomplete format specifier: incomplete format");
     char type = pattern[i];
     if (type == '%') {
       out += '%';
@@ -521,8 +521,8 @@ std::string percent_format(const IValue* a, size_t n) {
       case 'd':
       case 'i':
       case 'u':
-        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "%", type, " format: a real number is required, not ",
-                 v.type());
+        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "%", type, " requires a number for formatting, but got ",
+                 v.is_string() ? "String" : v.type()->text());
         out +=
             format_value(v.is_double() ? IValue(whole(v.to_double(), "%d")) : IValue(v.to_int()), front + rest + "d");
         break;
@@ -538,14 +538,16 @@ std::string percent_format(const IValue* a, size_t n) {
       case 'F':
       case 'g':
       case 'G':
-        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "must be a real number, not ", v.type());
+        RL_CHECK(TypeError, v.is_scalar() && !v.is_complex(), "%", type, " requires a number for formatting, but got ",
+                 v.is_string() ? "String" : v.type()->text());
         out += format_value(IValue(v.to_double()), front + rest + type);
         break;
       case 'c': out += v.is_string() ? std::string(text(v)) : character(v.to_int()); break;
-      default: throw ValueError(str("unsupported format character '", type, "'"));
+      default: throw ValueError(str("The specifier %", type, " is not supported in TorchScript format strings"));
     }
   }
-  RL_CHECK(TypeError, next == n, "not all arguments converted during string formatting");
+  RL_CHECK(TypeError, next == n,
+           "Too many arguments for format string: not all arguments converted during string formatting");
   return out;
 }
 

@@ -1,0 +1,180 @@
+"""What PyTorch's own tests of scripts ask for: ignored methods, indices, state, settings under torch._C, and errors that point at statements."""
+
+import io
+
+import pytest
+
+import rushlight as torch
+from rushlight import nn
+
+
+class Keeps(nn.Module):
+    __annotations__ = {"seen": torch.Tensor | None}
+
+    def __init__(self):
+        super().__init__()
+        self.seen = None
+        self.table = {1: "a", "b": 2}  # no type of a script
+
+    @torch.jit.ignore
+    def keep(self, x):
+        # type: (torch.Tensor) -> int
+        self.seen = x + 1
+        return len(self.table)
+
+    def forward(self, x: torch.Tensor) -> int:
+        return self.keep(x)
+
+
+def test_an_ignored_method_works_on_the_scripted_module_and_not_on_the_one_it_was_made_from():
+    plain = Keeps()
+    one, other = torch.jit.script(plain), torch.jit.script(Keeps())
+    assert one(torch.zeros(1)) == 2 and one.seen.tolist() == [1]
+    assert plain.seen is None and other.seen is None
+    assert other(torch.ones(1)) == 2 and other.seen.tolist() == [2] and one.seen.tolist() == [1]
+    assert one._c._type() == other._c._type()  # one class for both
+
+
+def test_a_tuple_of_one_type_and_a_tensor_are_indexed_by_what_is_known_only_while_running():
+    def f(x: torch.Tensor, i: int):
+        places: list[int] = []
+        return (3, 4, 5)[i], x[[i, 0]], x[places].shape, x[[0.0, 1.7]], hash((i, "a")) == hash((1, "a"))
+
+    x = torch.arange(4).reshape(2, 2)
+    got = torch.jit.script(f)(x, 1)
+    assert got[0] == 4 and got[1].tolist() == [[2, 3], [0, 1]] and got[2] == [0, 2]
+    assert got[3].tolist() == [[0, 1], [2, 3]] and got[4]
+
+
+class Tools(nn.Module):
+    @staticmethod
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    def __len__(self) -> int:
+        return 7
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return Tools.twice(x) + len(self)
+
+
+def test_static_methods_of_a_modules_class_and_its_length():
+    scripted = torch.jit.script(Tools())
+    assert scripted(torch.ones(1)).item() == 9 and len(scripted) == 7
+
+
+class Stored(torch.jit.ScriptModule):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("b", torch.ones(2))
+        self.limit = torch.jit.Attribute(0.5, float)
+        assert self.limit > 0  # the value, from here on
+
+    @torch.jit.script_method
+    def __getstate__(self):
+        return (self.b, self.training)
+
+    @torch.jit.script_method
+    def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        self.b = state[0] + 10
+        self.limit = 0.25
+        self.training = state[1]
+
+    @torch.jit.script_method
+    def forward(self, x):
+        return x + self.b * self.limit
+
+
+def test_a_script_modules_own_state_is_written_and_read():
+    module = Stored()
+    assert module(torch.zeros(2)).tolist() == [0.5, 0.5]
+    loaded = torch.jit.load(io.BytesIO(module.save_to_buffer()))
+    assert loaded.b.tolist() == [11, 11] and module.b.tolist() == [1, 1] and loaded.limit == 0.25
+
+
+def test_script_objects_have_their_members_by_name():
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(2, 3)))
+    assert getattr(scripted._c, "0").weight.shape == (3, 2) and scripted._c.forward(torch.ones(1, 2)).shape == (1, 3)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        scripted._c.nothing  # noqa: B018
+
+
+def test_nothing_is_compiled_while_the_compiler_is_switched_off():
+    def f(x):
+        return x + 1
+
+    torch.jit._state.disable()
+    try:
+        assert torch.jit.script(f) is f and torch.jit.trace(f, torch.ones(1)) is f
+    finally:
+        torch.jit._state.enable()
+    assert isinstance(torch.jit.script(f), torch.jit.ScriptFunction)
+
+
+def test_settings_of_pytorchs_compilers_are_kept_and_read_back():
+    c = torch._C
+    before = c._jit_set_num_profiled_runs(3)
+    assert c._jit_get_num_profiled_runs() == 3 and c._jit_set_num_profiled_runs(before) == 3
+    with torch._jit_internal._disable_emit_hooks():
+        assert c._jit_get_emit_hooks() == (None, None)
+    with c._DisableFuncTorch():
+        assert (torch.ones(1) + 1).item() == 2
+
+
+def test_isinstance_looks_into_containers_of_tensors():
+    assert torch.jit.isinstance([torch.ones(2, 2)], list[torch.Tensor])
+    assert not torch.jit.isinstance(torch.ones(2, 2), list[torch.Tensor])
+    with pytest.raises(RuntimeError, match="must be a type or a tuple of types"):
+        torch.jit.isinstance([1], {list[int]})
+    assert torch._jit_internal.get_callable_argument_names(lambda x, *, y: x) == ["x"]
+
+
+def test_what_is_awaited_can_be_looked_at():
+    waiting = torch.jit._awaitable(lambda a, b: a + b, torch.ones(1), 2)
+    assert waiting.args()[1] == 2 and not waiting.is_nowait() and waiting.fn()(1, 2) == 3
+    assert torch.jit._awaitable_wait(waiting).item() == 3 and waiting.shape == (1,)
+    ready = torch.jit._awaitable_nowait(5)
+    assert ready.is_nowait() and torch.jit._awaitable_wait(ready) == 5 and isinstance(ready, torch._awaits.Await)
+
+
+class Wrong(nn.Module):
+    def forward(self, x: torch.Tensor):
+        self.missing = x
+        return x
+
+
+class Odd:
+    def __init__(self):
+        pass
+
+    def __bool__(self):
+        return (1, 2)
+
+
+def test_errors_underline_the_statement_and_say_what_was_expected():
+    with pytest.raises(RuntimeError, match=r"self.missing = x\n\s+~{16} <--- HERE"):
+        torch.jit.script(Wrong())
+
+    def cut(x: list[int]):
+        del x[1:3]
+
+    with pytest.raises(RuntimeError, match="only support deletion at a single index"):
+        torch.jit.script(cut)
+
+    def asks() -> int:
+        return 1 if Odd() else 2
+
+    with pytest.raises(RuntimeError, match="expected a bool expression for condition"):
+        torch.jit.script(asks)
+
+    def mixes(x: list[int]):
+        x.append("a")
+
+    with pytest.raises(RuntimeError, match="Could not match type str to t in argument 'el'"):
+        torch.jit.script(mixes)
+
+    def formats(x: str):
+        return "%d" % x  # noqa: UP031
+
+    with pytest.raises(RuntimeError, match="%d requires a number for formatting, but got String"):
+        torch.jit.script(formats)("a")
