@@ -20,7 +20,8 @@ SugaredPtr Lowering::any_module(const Range& range, Value* container, const Expr
     // The classes of an archive, which was checked when it was written, are read one by one.
     if (!module || resolver_.version().number) continue;
     if (!wanted.is_implemented_by(slot.type))
-      fail(range, str("module '", slot.name, "' of the container has not all methods of the interface ", interface));
+      fail(range,
+           str("Attribute ", slot.name, " is not of annotated type ", interface, ": it has not all of its methods"));
     for (const auto& f : wanted.methods) {  // any may be called, so that an archive has to hold it
       graph::Function* own = module->find_method(f->name);
       compiling(range, own->name, [&] { return own->made(); });

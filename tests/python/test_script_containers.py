@@ -101,11 +101,12 @@ def test_class_methods_are_called_on_the_class_and_on_an_object():
     assert torch.jit.script(f)(2) == f(2) == 10
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(order=True)
 class Point:
     x: float
     y: float
     label: str | None = None
+    weight: torch.Tensor | None = None
     scale: dataclasses.InitVar[float] = 1.0
 
     def __post_init__(self, scale: float):
@@ -114,11 +115,12 @@ class Point:
 
 def test_dataclasses_pass_what_is_for_init_alone_and_compare_optional_fields():
     def f(x: float) -> list[bool]:
-        a, b = Point(x, 1.0, None, 2.0), Point(2 * x, 1.0)
+        a, b = Point(x, 1.0, None, None, 2.0), Point(2 * x, 1.0)
         c = Point(2 * x, 1.0, "c")
-        return [a == b, a == c, c == c]
+        d, e = Point(x, 2.0, None, torch.zeros(1)), Point(x, 2.0, None, torch.ones(1))
+        return [a == b, a == c, c == c, d < e, d >= e]
 
-    assert torch.jit.script(f)(3.0) == f(3.0) == [True, False, True]
+    assert torch.jit.script(f)(3.0) == f(3.0) == [True, False, True, True, False]
 
 
 def test_a_default_that_python_would_share_between_calls_is_refused():

@@ -161,7 +161,7 @@ def _dataclass_methods(cls: type) -> dict[str, tuple[str, dict[str, Any]]]:
             ("__ge__", ">=", True),
         ):
             refuse = f"raise TypeError(\"'{op}' not supported between None and a value\")"
-            add(method, each(f"if {{x}} != {{y}}: return {{x}} {op[0]} {{y}}", refuse) + f"\n    return {equal}")
+            add(method, each(f"if {{x}} != {{y}}: return bool({{x}} {op[0]} {{y}})", refuse) + f"\n    return {equal}")
     return made
 
 

@@ -990,7 +990,7 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
         name: value
         for base in reversed(type(module).__mro__[: type(module).__mro__.index(Module)])
         for name, value in vars(base).items()
-        if isinstance(value, property)
+        if isinstance(value, property) and name not in getattr(module, "__jit_unused_properties__", ())
     }
     if properties:
         scripted.__dict__["_properties"] = properties
