@@ -267,6 +267,7 @@ PyMethodDef block_methods[] = {
 
 PyObject* graph_new(PyTypeObject*, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
+    imported("rushlight.jit._graph", "ready");  // the methods that stand there
     auto g = std::make_shared<Graph>();
     return wrap_part(g, g.get());
   });

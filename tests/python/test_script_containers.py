@@ -27,8 +27,9 @@ def test_a_script_changes_the_list_that_it_got():
         shared.append("a")
     with pytest.raises(TypeError):
         shared.extend([1, "a"])
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError) as out_of_range:
         shared[10]
+    assert out_of_range.type is IndexError
     assert shared == [5, 0]
 
 

@@ -178,3 +178,11 @@ def test_errors_underline_the_statement_and_say_what_was_expected():
 
     with pytest.raises(RuntimeError, match="%d requires a number for formatting, but got String"):
         torch.jit.script(formats)("a")
+
+
+def test_a_graph_that_is_made_by_hand_has_all_methods_of_graphs():
+    graph = torch._C.Graph()
+    x = graph.addInput("x")
+    node = graph.appendNode(graph.create("aten::relu", [x]))
+    graph.registerOutput(node.output())
+    assert [n.kind() for n in graph.nodes()] == ["aten::relu"] and "aten::relu(%x)" in str(graph)

@@ -66,6 +66,8 @@ class _Shared:
     def _do(self, name: str, *args: Any) -> Any:
         try:
             return getattr(_operations(self._kind), name)(self, *args)
+        except IndexError as error:  # Python's own, as a list's
+            raise IndexError(str(error)) from None
         except RuntimeError as error:
             if "Expected a value of type" in str(error):
                 raise TypeError(str(error)) from None
