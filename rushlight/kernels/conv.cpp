@@ -148,12 +148,23 @@ void in_float(const ConvProblem& p, const ConvData& d) {
   }
 }
 
+bool by_provider(const ConvProblem& p, const ConvData& d) {
+  if (small(p)) return false;
+  for (Provider* provider : providers())
+    if (provider->enabled && provider->conv(p, d)) return true;
+  return false;
+}
+
 }  // namespace
 
+bool convolve_channels_last(const ConvProblem& given, const ConvData& d) {
+  ConvProblem p = given;
+  p.channels_last = true;
+  return by_provider(p, d);
+}
+
 void convolve(const ConvProblem& p, const ConvData& d) {
-  if (!small(p))
-    for (Provider* provider : providers())
-      if (provider->enabled && provider->conv(p, d)) return;
+  if (by_provider(p, d)) return;
   switch (p.dtype) {
     case DType::Float32: return by_windows<float>(p, d);
     case DType::Float64: return by_windows<double>(p, d);

@@ -9,4 +9,7 @@ namespace rushlight {
 // Throws NotImplementedError for a dtype that neither takes.
 void convolve(const ConvProblem& p, const ConvData& d);
 
+// For tensors with channels last: false where no provider takes them, and nothing is done.
+bool convolve_channels_last(const ConvProblem& p, const ConvData& d);
+
 }  // namespace rushlight

@@ -316,7 +316,8 @@ bool bf16_matmul(const GemmProblem& p) {
 // ---- convolutions ----
 
 Key conv_key(const ConvProblem& p, int threads) {
-  Key key{{2 + int(p.pass), threads, int(p.dtype), p.spatial, p.training, p.batch, p.groups, p.in, p.out, p.has_bias}};
+  Key key{{2 + int(p.pass), threads, int(p.dtype), p.spatial, p.training, p.batch, p.groups, p.in, p.out,
+           p.has_bias + 2 * p.channels_last}};
   int64_t* w = key.words + 10;
   for (int d = 0; d < p.spatial; d++)
     for (int64_t v : {p.input[d], p.output[d], p.kernel[d], p.stride[d], p.padding[d], p.dilation[d]}) *w++ = v;
@@ -342,6 +343,15 @@ void make_conv(Primitive& made, const ConvProblem& p) {
     before[d] = p.padding[d];
     after[d] = (p.output[d] - 1) * p.stride[d] + (p.kernel[d] - 1) * p.dilation[d] + 1 - p.input[d] - p.padding[d];
   }
+  auto given_desc = [&](const int64_t* sizes) {
+    if (!p.channels_last) return dense_desc(dims, sizes, type);
+    DnnlDims order;
+    int64_t step = sizes[1];
+    order[1] = 1;
+    for (int d = dims - 1; d >= 2; step *= sizes[d--]) order[d] = step;
+    order[0] = step;
+    return strided_desc(dims, sizes, type, order);
+  };
   Handle any_src = any_desc(dims, src, type), any_weight = any_desc(weight_dims, weight, type),
          any_dst = any_desc(dims, dst, type);
   Handle bias_desc = p.has_bias ? dense_desc(1, bias, type) : nullptr;
@@ -352,27 +362,27 @@ void make_conv(Primitive& made, const ConvProblem& p) {
                                                   bias_desc, any_dst, strides, dilates, before, after, f.attributes);
   if (status == 0 && p.pass == ConvProblem::Pass::Forward) {
     pd = forward;
-    made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
+    made.add(kArgSrc, false, given_desc(src), pd, kQuerySrc, 0);
     made.add(kArgWeights, false, dense_desc(weight_dims, weight, type), pd, kQueryWeights, 0);
-    made.add(kArgDst, true, dense_desc(dims, dst, type), pd, kQueryDst, 0);
+    made.add(kArgDst, true, given_desc(dst), pd, kQueryDst, 0);
     if (p.has_bias) made.add(kArgBias, false, dense_desc(1, bias, type), pd, kQueryWeights, 1);
   } else if (status == 0 && p.pass == ConvProblem::Pass::BackwardData) {
     status = f.convolution_backward_data_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src, any_weight,
                                                                any_dst, strides, dilates, before, after, forward,
                                                                f.attributes);
     if (status == 0) {
-      made.add(kArgDiffSrc, true, dense_desc(dims, src, type), pd, kQueryDiffSrc, 0);
+      made.add(kArgDiffSrc, true, given_desc(src), pd, kQueryDiffSrc, 0);
       made.add(kArgWeights, false, dense_desc(weight_dims, weight, type), pd, kQueryWeights, 0);
-      made.add(kArgDiffDst, false, dense_desc(dims, dst, type), pd, kQueryDiffDst, 0);
+      made.add(kArgDiffDst, false, given_desc(dst), pd, kQueryDiffDst, 0);
     }
   } else if (status == 0) {
     status = f.convolution_backward_weights_primitive_desc_create(&pd, f.engine, kConvolutionDirect, any_src,
                                                                   any_weight, bias_desc, any_dst, strides, dilates,
                                                                   before, after, forward, f.attributes);
     if (status == 0) {
-      made.add(kArgSrc, false, dense_desc(dims, src, type), pd, kQuerySrc, 0);
+      made.add(kArgSrc, false, given_desc(src), pd, kQuerySrc, 0);
       made.add(kArgDiffWeights, true, dense_desc(weight_dims, weight, type), pd, kQueryDiffWeights, 0);
-      made.add(kArgDiffDst, false, dense_desc(dims, dst, type), pd, kQueryDiffDst, 0);
+      made.add(kArgDiffDst, false, given_desc(dst), pd, kQueryDiffDst, 0);
       if (p.has_bias) made.add(kArgDiffBias, true, dense_desc(1, bias, type), pd, kQueryDiffWeights, 1);
     }
   }

@@ -42,6 +42,7 @@ struct ConvProblem {
   int64_t input[kMaxSpatial] = {1, 1, 1}, output[kMaxSpatial] = {1, 1, 1}, kernel[kMaxSpatial] = {1, 1, 1};
   int64_t stride[kMaxSpatial] = {1, 1, 1}, padding[kMaxSpatial] = {0, 0, 0}, dilation[kMaxSpatial] = {1, 1, 1};
   bool has_bias = false;
+  bool channels_last = false;  // src and dst; the weight is contiguous
 };
 // Forward reads src, weight, bias and writes dst; backward reads dst as the gradient and writes src, or weight and bias.
 struct ConvData {

@@ -12,6 +12,7 @@
 #include "rushlight/fn/to.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/ops/index/indices.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/operators.h"
 
 namespace rushlight {
@@ -160,18 +161,6 @@ Tensor resample_bytes(const Tensor& x, int64_t dim, Taps taps) {
     for (double& weight : line) weight = std::trunc(weight * double(1 << bits) + (weight < 0 ? -0.5 : 0.5));
   Tensor sum = resample(to(x, DType::Int32), dim, taps) + Scalar(int64_t(1) << (bits - 1));
   return to(clamp(bitwise_right_shift(sum, Scalar(bits)), Scalar(0), Scalar(255)), DType::UInt8);
-}
-
-// Told by the order of the strides, as PyTorch does, so that a piece cut out of such a tensor counts too.
-bool channels_come_last(const Tensor& x) {
-  int64_t least = 0;
-  for (int64_t i = 0; i < x.dim(); i++) {  // the channels, then sizes from the last on, then the batch
-    int64_t d = i == 0 ? 1 : i == x.dim() - 1 ? 0 : x.dim() - i;
-    int64_t stride = x.strides()[size_t(d)];
-    if (stride < std::max<int64_t>(least, 1) || (d == 0 && least == x.strides()[1])) return false;
-    least = stride * std::max<int64_t>(x.size(d), 1);
-  }
-  return true;
 }
 
 Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional<IntArrayRef>& size, bool align_corners,

@@ -18,6 +18,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/nn/normalize.h"
 #include "rushlight/ops/operators.h"
 
@@ -74,6 +75,40 @@ RL_FOR_EACH_ISA(
     },
     <C>)
 
+// The same for a row of channels, and the sums of some rows by channel: of x, or of (x - shift)^2.
+RL_FOR_EACH_ISA(
+    template <class C>, void, row_scale, (C * y, const C* x, int64_t n, const C* mean, const C* scale, const C* shift),
+    {
+      RL_IVDEP
+      for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
+    },
+    <C>)
+RL_FOR_EACH_ISA(
+    template <class C>, void, row_sums, (C * sums, const C* x, const C* shift, int64_t rows, int64_t n),
+    {
+      for (int64_t r = 0; r < rows; r++) {
+        const C* row = x + r * n;
+        RL_IVDEP
+        for (int64_t i = 0; i < n; i++) sums[i] += shift ? (row[i] - shift[i]) * (row[i] - shift[i]) : row[i];
+      }
+    },
+    <C>)
+// Rows are summed in the compute type by blocks, blocks in double and in order: the same bits on any number of threads.
+template <class C>
+std::vector<double> column_sums(const C* x, const C* shift, int64_t rows, int64_t n) {
+  constexpr int64_t kRows = 512;
+  int64_t blocks = (rows + kRows - 1) / kRows;
+  std::vector<C> partial(size_t(blocks * n), C(0));
+  parallel_for(0, blocks, std::max<int64_t>(1, 32768 / (kRows * n)), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; b++)
+      row_sums_isa<C>()(partial.data() + b * n, x + b * kRows * n, shift, std::min(kRows, rows - b * kRows), n);
+  });
+  std::vector<double> sums(size_t(n), 0.0);
+  for (int64_t b = 0; b < blocks; b++)
+    for (int64_t i = 0; i < n; i++) sums[size_t(i)] += double(partial[size_t(b * n + i)]);
+  return sums;
+}
+
 RL_FOR_EACH_ISA(
     template <class C>, void, run_backward,
     (C * dx, const C* g, const C* x, int64_t n, C mean, C g_mean, C slope, C scale),
@@ -128,7 +163,8 @@ std::array<TensorSpec, 3> batch_norm_meta(const Tensor& x, const Tensor& w, cons
                                           const Tensor& running_var, bool training, double, double) {
   check_batch_norm(x, {{&running_mean, "running_mean"}, {&running_var, "running_var"}, {&w, "weight"}, {&b, "bias"}},
                    running_mean, running_var, training);
-  TensorSpec out{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()};
+  TensorSpec out{
+      .sizes = x.sizes(), .dtype = x.dtype(), .device = x.device(), .strides = strides_following(x, x.sizes())};
   TensorSpec moment{.sizes = Dims{x.sizes()[1]}, .dtype = compute_dtype(x.dtype()), .device = x.device()};
   return {out, moment, moment};
 }
@@ -139,8 +175,11 @@ void batch_norm_cpu(const Tensor& x, const Tensor& w, const Tensor& b, const Ten
   DType compute = compute_dtype(x.dtype());
   dispatch(Types<float, double>{}, compute, "batch_norm", [&]<class C>() {
     auto computed = [](const Tensor& t) { return t.defined() ? dense(t, dtype_of<C>) : t; };
-    Tensor in = computed(x), weight = computed(w), bias = computed(b);
-    Tensor to = out.dtype() == compute ? out : empty_tensor(out.sizes(), compute);
+    // Channels last are columns of a matrix, read where they lie.
+    const bool columns =
+        !out.is_contiguous() && out.dtype() == compute && x.dtype() == compute && x.strides() == out.strides();
+    Tensor in = columns ? x : computed(x), weight = computed(w), bias = computed(b);
+    Tensor to = columns || (out.dtype() == compute && out.is_contiguous()) ? out : empty_tensor(out.sizes(), compute);
     const C* xs = in.data<C>();
     const C *ws = weight.defined() ? weight.data<C>() : nullptr, *bs = bias.defined() ? bias.data<C>() : nullptr;
     C *ys = to.data<C>(), *means = mean.data<C>(), *scales = invstd.data<C>();
@@ -148,19 +187,29 @@ void batch_norm_cpu(const Tensor& x, const Tensor& w, const Tensor& b, const Ten
     std::vector<C> variances(static_cast<size_t>(p.c));
     if (training) {
       // Runs are summed in the compute type, what they give in double: many runs lose no digits.
-      parallel_for(0, p.c, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, count)), [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; c++) {
-          double sum = 0, squares = 0;
-          for (int64_t n = 0; n < p.n; n++)
-            sum += double(run_sum_isa<C, false>()(xs + n * step + c * p.inner, p.inner, C(0)));
-          C m = C(sum / double(count));
-          for (int64_t n = 0; n < p.n; n++)
-            squares += double(run_sum_isa<C, true>()(xs + n * step + c * p.inner, p.inner, m));
-          means[c] = m;
-          variances[size_t(c)] = C(squares / double(count));
-          scales[c] = C(1 / std::sqrt(squares / double(count) + eps));
-        }
-      });
+      auto finish = [&](int64_t c, double squares) {
+        variances[size_t(c)] = C(squares / double(count));
+        scales[c] = C(1 / std::sqrt(squares / double(count) + eps));
+      };
+      if (columns) {
+        std::vector<double> sums = column_sums<C>(xs, nullptr, count, p.c);
+        for (int64_t c = 0; c < p.c; c++) means[c] = C(sums[size_t(c)] / double(count));
+        std::vector<double> squares = column_sums<C>(xs, means, count, p.c);
+        for (int64_t c = 0; c < p.c; c++) finish(c, squares[size_t(c)]);
+      }
+      parallel_for(0, columns ? 0 : p.c, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, count)),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t c = begin; c < end; c++) {
+                       double sum = 0, squares = 0;
+                       for (int64_t n = 0; n < p.n; n++)
+                         sum += double(run_sum_isa<C, false>()(xs + n * step + c * p.inner, p.inner, C(0)));
+                       C m = C(sum / double(count));
+                       for (int64_t n = 0; n < p.n; n++)
+                         squares += double(run_sum_isa<C, true>()(xs + n * step + c * p.inner, p.inner, m));
+                       means[c] = m;
+                       finish(c, squares);
+                     }
+                   });
       update<C>(running_mean, means, momentum, 1);
       update<C>(running_var, variances.data(), momentum, double(count) / double(count - 1));
       // The moments count as they are given out: in the dtype of the parameters.
@@ -175,6 +224,15 @@ void batch_norm_cpu(const Tensor& x, const Tensor& w, const Tensor& b, const Ten
         means[c] = rm.data<C>()[c];
         scales[c] = C(1 / std::sqrt(double(rv.data<C>()[c]) + eps));
       }
+    }
+    if (columns) {
+      std::vector<C> factors(scales, scales + p.c), shifts(size_t(p.c), C(0));
+      for (int64_t c = 0; ws && c < p.c; c++) factors[size_t(c)] *= ws[c];
+      if (bs) shifts.assign(bs, bs + p.c);
+      return parallel_for(0, count, std::max<int64_t>(1, 32768 / p.c), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++)
+          row_scale_isa<C>()(ys + i * p.c, xs + i * p.c, p.c, means, factors.data(), shifts.data());
+      });
     }
     parallel_for(
         0, p.n * p.c, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.inner)), [&](int64_t begin, int64_t end) {
@@ -197,7 +255,8 @@ std::array<TensorSpec, 3> backward_meta(const Tensor& grad, const Tensor& x, con
   expect_shape(op, "save_mean", mean, channels);
   expect_shape(op, "save_invstd", invstd, channels);
   if (w.defined()) expect_shape(op, "weight", w, channels);
-  TensorSpec dx{.sizes = x.sizes(), .dtype = x.dtype(), .device = x.device()};
+  TensorSpec dx{
+      .sizes = x.sizes(), .dtype = x.dtype(), .device = x.device(), .strides = strides_following(x, x.sizes())};
   TensorSpec dw{.sizes = Dims{x.sizes()[1]}, .dtype = w.defined() ? w.dtype() : x.dtype(), .device = x.device()};
   return {dx, dw, dw};
 }

@@ -21,6 +21,7 @@
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/kernels/conv.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/operators.h"
 
 namespace rushlight {
@@ -87,22 +88,35 @@ Dims checked_out_sizes(const char* op, IntArrayRef in, IntArrayRef weight, DType
   return out_sizes(in, weight, stride, padding, dilation);
 }
 
+// As in PyTorch, an image or a weight with channels last makes a result with channels last.
+Dims strides_following(const Tensor& x, const Tensor& w, const Dims& sizes) {
+  Dims strides = rushlight::strides_following(x, sizes);
+  if (strides.empty() && !rushlight::strides_following(w, w.sizes()).empty())
+    strides = strides_for(sizes, channels_last_format(x.dim()));
+  return strides;
+}
+Tensor channels_last(const Tensor& x) { return contiguous(x, channels_last_format(x.dim())); }
+
 TensorSpec conv_meta(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                      IntArrayRef dilation, int64_t groups) {
   Dims sizes =
       checked_out_sizes("_conv", x.sizes(), w.sizes(), x.dtype(), w.dtype(), stride, padding, dilation, groups);
   RL_CHECK(ShapeError, !bias.defined() || (bias.sizes() == Dims{w.size(0)} && bias.dtype() == x.dtype()),
            "_conv: expected a bias of shape [", w.size(0), "] and dtype ", x.dtype());
-  return {.sizes = sizes, .dtype = x.dtype(), .device = x.device()};
+  return {.sizes = sizes, .dtype = x.dtype(), .device = x.device(), .strides = strides_following(x, w, sizes)};
 }
 void conv_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
               IntArrayRef dilation, int64_t groups, const Tensor& out) {
   if (out.numel() == 0) return;
-  Tensor x = contiguous(input), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
+  Tensor w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
   ConvProblem p =
-      problem(Pass::Forward, x.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, x.dtype());
+      problem(Pass::Forward, input.sizes(), w.sizes(), out.sizes(), stride, padding, dilation, groups, input.dtype());
   p.has_bias = b.defined();
-  convolve(p, {x.raw(), w.raw(), b.defined() ? b.raw() : nullptr, out.raw()});
+  void* bias_data = b.defined() ? b.raw() : nullptr;
+  if (!out.is_contiguous() && convolve_channels_last(p, {channels_last(input).raw(), w.raw(), bias_data, out.raw()}))
+    return;
+  Tensor x = contiguous(input);
+  in_order(out, [&](const Tensor& to) { convolve(p, {x.raw(), w.raw(), bias_data, to.raw()}); });
 }
 
 TensorSpec conv_input_meta(const Tensor& grad, const Tensor& w, IntArrayRef sizes, IntArrayRef stride,
@@ -110,15 +124,19 @@ TensorSpec conv_input_meta(const Tensor& grad, const Tensor& w, IntArrayRef size
   const char* op = "_conv_input";
   expect_shape(op, "grad_output", grad,
                checked_out_sizes(op, sizes, w.sizes(), grad.dtype(), w.dtype(), stride, padding, dilation, groups));
-  return {.sizes = Dims(sizes), .dtype = grad.dtype(), .device = grad.device()};
+  Dims all(sizes);
+  return {.sizes = all, .dtype = grad.dtype(), .device = grad.device(), .strides = strides_following(grad, w, all)};
 }
 void conv_input_cpu(const Tensor& grad, const Tensor& weight, IntArrayRef sizes, IntArrayRef stride,
                     IntArrayRef padding, IntArrayRef dilation, int64_t groups, const Tensor& out) {
   if (grad.numel() == 0 || out.numel() == 0) return clear(out);
-  Tensor g = contiguous(grad), w = contiguous(weight);
+  Tensor w = contiguous(weight);
   ConvProblem p =
-      problem(Pass::BackwardData, sizes, w.sizes(), g.sizes(), stride, padding, dilation, groups, g.dtype());
-  convolve(p, {out.raw(), w.raw(), nullptr, g.raw()});
+      problem(Pass::BackwardData, sizes, w.sizes(), grad.sizes(), stride, padding, dilation, groups, grad.dtype());
+  if (!out.is_contiguous() && convolve_channels_last(p, {out.raw(), w.raw(), nullptr, channels_last(grad).raw()}))
+    return;
+  Tensor g = contiguous(grad);
+  in_order(out, [&](const Tensor& to) { convolve(p, {to.raw(), w.raw(), nullptr, g.raw()}); });
 }
 
 TensorSpec conv_weight_meta(const Tensor& grad, const Tensor& x, IntArrayRef sizes, IntArrayRef stride,
@@ -131,9 +149,12 @@ TensorSpec conv_weight_meta(const Tensor& grad, const Tensor& x, IntArrayRef siz
 void conv_weight_cpu(const Tensor& grad, const Tensor& input, IntArrayRef sizes, IntArrayRef stride,
                      IntArrayRef padding, IntArrayRef dilation, int64_t groups, const Tensor& out) {
   if (grad.numel() == 0 || out.numel() == 0) return clear(out);
+  ConvProblem p = problem(Pass::BackwardWeights, input.sizes(), sizes, grad.sizes(), stride, padding, dilation, groups,
+                          grad.dtype());
+  const bool last = (input.dim() == 4 || input.dim() == 5) && channels_come_last(input) && channels_come_last(grad);
+  if (last && convolve_channels_last(p, {channels_last(input).raw(), out.raw(), nullptr, channels_last(grad).raw()}))
+    return;
   Tensor g = contiguous(grad), x = contiguous(input);
-  ConvProblem p =
-      problem(Pass::BackwardWeights, x.sizes(), sizes, g.sizes(), stride, padding, dilation, groups, g.dtype());
   convolve(p, {x.raw(), out.raw(), nullptr, g.raw()});
 }
 

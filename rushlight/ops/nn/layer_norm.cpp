@@ -12,6 +12,7 @@
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/nn/normalize.h"
 
 namespace rushlight {
@@ -289,7 +290,7 @@ Tensor group_norm_op(const Tensor& x, int64_t groups, const Tensor& w, const Ten
   per_channel[1] = c;
   if (w.defined()) y = y * view(w, per_channel);
   if (b.defined()) y = y + view(b, per_channel);
-  return to(y, x.dtype());
+  return following(x, to(y, x.dtype()));
 }
 
 Tensor rms_norm_op(const Tensor& x, IntArrayRef shape, const Tensor& w, std::optional<double> eps) {

@@ -18,6 +18,7 @@
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/loops.h"
 #include "rushlight/ops/index/indices.h"
+#include "rushlight/ops/nn/layout.h"
 
 namespace rushlight {
 namespace {
@@ -36,7 +37,7 @@ TensorSpec constant_pad_meta(const Tensor& self, IntArrayRef pad, const Scalar&)
              " and ", pad[2 * k + 1], " resulted in a negative output size, which is invalid. Check dimension ", d,
              " of your input.");
   }
-  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device(), .strides = strides_following(self, sizes)};
 }
 
 void constant_pad_cpu(const Tensor& self, IntArrayRef pad, const Scalar& value, const Tensor& out) {

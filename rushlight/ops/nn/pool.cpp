@@ -12,6 +12,7 @@
 #include "rushlight/fn/to.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/parallel.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/nn/pooling.h"
 
 namespace rushlight {
@@ -210,6 +211,11 @@ void maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const 
     });
   });
 }
+void maxima_in_order(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op, const Tensor& out,
+                     const Tensor& where) {
+  in_order(out,
+           [&](const Tensor& o) { in_order(where, [&](const Tensor& at) { maxima(given, dims, s, op, o, at); }); });
+}
 constexpr const char* kMaxPools[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
 constexpr const char* kAdaptiveMaxPools[] = {"", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
 constexpr const char* kAdaptiveAvgPools[] = {"", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"};
@@ -217,8 +223,9 @@ constexpr const char* kAdaptiveAvgPools[] = {"", "adaptive_avg_pool1d", "adaptiv
 std::array<TensorSpec, 2> maxima_spec(const char* op, const Tensor& x, int64_t dims, const Three& out) {
   with_number(x.dtype(), op, [](auto) {});
   Dims sizes = out_sizes(x, int(dims), out);
-  return {TensorSpec{.sizes = sizes, .dtype = x.dtype(), .device = x.device()},
-          TensorSpec{.sizes = sizes, .dtype = DType::Int64, .device = x.device()}};
+  Dims strides = strides_following(x, sizes);
+  return {TensorSpec{.sizes = sizes, .dtype = x.dtype(), .device = x.device(), .strides = strides},
+          TensorSpec{.sizes = sizes, .dtype = DType::Int64, .device = x.device(), .strides = strides}};
 }
 int checked_dims(int64_t dims) {
   RL_CHECK(RuntimeError, dims >= 1 && dims <= 3, "pooling: expected 1 to 3 dimensions, got ", dims);
@@ -233,7 +240,7 @@ void max_pool_cpu(const Tensor& x, int64_t dims, IntArrayRef kernel, IntArrayRef
                   IntArrayRef dilation, bool ceil, const Tensor& out, const Tensor& where) {
   const char* op = kMaxPools[dims];
   Window w = window(x, int(dims), kernel, stride, pad, dilation, ceil, op);
-  maxima(x, int(dims), {max_spans(w, 0), max_spans(w, 1), max_spans(w, 2)}, op, out, where);
+  maxima_in_order(x, int(dims), {max_spans(w, 0), max_spans(w, 1), max_spans(w, 2)}, op, out, where);
 }
 
 void check_adaptive(const char* op, const Tensor& self, int dims, IntArrayRef output_size) {
@@ -270,7 +277,7 @@ std::array<TensorSpec, 2> adaptive_max_pool_meta(const Tensor& x, int64_t dims, 
 }
 void adaptive_max_pool_cpu(const Tensor& x, int64_t dims, IntArrayRef output_size, const Tensor& out,
                            const Tensor& where) {
-  maxima(x, int(dims), adaptive(x, int(dims), output_size), kAdaptiveMaxPools[dims], out, where);
+  maxima_in_order(x, int(dims), adaptive(x, int(dims), output_size), kAdaptiveMaxPools[dims], out, where);
 }
 
 Grads max_pool_grad(const Saved& s, const Tensors& g) {
@@ -420,22 +427,25 @@ void average(const Tensor& given, const Averages& a, int64_t divisor_override, c
 }
 TensorSpec avg_forward_meta(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t) {
   check_averaged(self.dtype());
-  return {.sizes = Averages(self.sizes(), dims, lengths, spans).sizes, .dtype = self.dtype(), .device = self.device()};
+  Dims sizes = Averages(self.sizes(), dims, lengths, spans).sizes, strides = strides_following(self, sizes);
+  return {.sizes = sizes, .dtype = self.dtype(), .device = self.device(), .strides = strides};
 }
 void avg_forward_cpu(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
                      const Tensor& out) {
-  average<false>(self, Averages(self.sizes(), dims, lengths, spans), divisor, out);
+  in_order(out,
+           [&](const Tensor& to) { average<false>(self, Averages(self.sizes(), dims, lengths, spans), divisor, to); });
 }
 TensorSpec avg_backward_meta(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t,
                              IntArrayRef sizes) {
   check_averaged(g.dtype());
   Averages a(sizes, dims, lengths, spans);
   expect_shape("_avg_pool_backward", "grad_output", g, a.sizes);
-  return {.sizes = Dims(sizes), .dtype = g.dtype(), .device = g.device()};
+  Dims all(sizes), strides = strides_following(g, all);
+  return {.sizes = all, .dtype = g.dtype(), .device = g.device(), .strides = strides};
 }
 void avg_backward_cpu(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
                       IntArrayRef sizes, const Tensor& out) {
-  average<true>(g, Averages(sizes, dims, lengths, spans), divisor, out);
+  in_order(out, [&](const Tensor& to) { average<true>(g, Averages(sizes, dims, lengths, spans), divisor, to); });
 }
 
 Tensor spans_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {

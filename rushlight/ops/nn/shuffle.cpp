@@ -11,6 +11,7 @@
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/fn/where.h"
+#include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/operators.h"
 
 namespace rushlight {
@@ -39,7 +40,7 @@ Tensor pixel_shuffle_op(const Tensor& self, int64_t r) {
   for (int64_t n : {c / square, r, r, h, w}) split.push_back(n);
   for (int64_t d : {0, 3, 1, 4, 2}) order.push_back(int64_t(lead) + d);
   for (CheckedInt n : {CheckedInt(c / square), CheckedInt(h) * r, CheckedInt(w) * r}) result.push_back(n);
-  return reshape(permute(reshape(self, split), order), result);
+  return following(self, reshape(permute(reshape(self, split), order), result));
 }
 
 Tensor pixel_unshuffle_op(const Tensor& self, int64_t r) {
@@ -64,7 +65,7 @@ Tensor pixel_unshuffle_op(const Tensor& self, int64_t r) {
   for (int64_t n : {c, h / r, r, w / r, r}) split.push_back(n);
   for (int64_t d : {0, 2, 4, 1, 3}) order.push_back(int64_t(lead) + d);
   for (CheckedInt n : {CheckedInt(c) * r * r, CheckedInt(h / r), CheckedInt(w / r)}) result.push_back(n);
-  return reshape(permute(reshape(self, split), order), result);
+  return following(self, reshape(permute(reshape(self, split), order), result));
 }
 
 Tensor channel_shuffle_op(const Tensor& self, int64_t groups) {

@@ -1,0 +1,34 @@
+// The memory format that pictures' results take over from their arguments: channels last, or contiguous.
+#pragma once
+#include "rushlight/core/tensor.h"
+#include "rushlight/kernels/copying.h"
+
+namespace rushlight {
+
+// Whether the channels of (N, C, H, W) or (N, C, D, H, W) come last in memory. Told by the order of the strides, as PyTorch does, so that a
+// piece cut out of such a tensor counts too.
+bool channels_come_last(const Tensor& x);
+
+inline MemoryFormat channels_last_format(int64_t dims) {
+  return dims == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
+}
+
+// The strides of a result that follows x, for a TensorSpec; empty, which means contiguous, where x is not channels last.
+inline Dims strides_following(const Tensor& x, const Dims& sizes) {
+  if ((x.dim() != 4 && x.dim() != 5) || int64_t(sizes.size()) != x.dim() || !channels_come_last(x)) return {};
+  return strides_for(sizes, channels_last_format(x.dim()));
+}
+
+// The result of operators in the format that follows x.
+Tensor following(const Tensor& x, const Tensor& result);
+
+// fill(to) for kernels that write in order: `out` itself, or a tensor that is copied to it.
+template <class F>
+void in_order(const Tensor& out, const F& fill) {
+  if (out.is_contiguous()) return fill(out);
+  Tensor to = empty_tensor(out.sizes(), out.dtype());
+  fill(to);
+  copy_elements(out, to);
+}
+
+}  // namespace rushlight
