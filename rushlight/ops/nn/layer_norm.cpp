@@ -19,6 +19,7 @@ namespace rushlight {
 namespace {
 
 constexpr int64_t kLanes = 16;
+constexpr int64_t kBlock = 4096;  // a lane that adds up more numbers loses digits: rows of a group may have a million
 
 struct Rows {
   int64_t count = 1, size = 1;
@@ -38,21 +39,34 @@ RL_FOR_EACH_ISA(
     (C * out, const C* x, const C* w, const C* b, int64_t n, C eps, Moments<C>* moments),
     {
       C lanes[kLanes];
-      for (int64_t j = 0; j < kLanes; j++) lanes[j] = 0;
-      int64_t whole = n / kLanes * kLanes;
-      for (int64_t i = 0; i < whole; i += kLanes)
-        for (int64_t j = 0; j < kLanes; j++) lanes[j] += x[i + j];
-      for (int64_t j = 0; j < n - whole; j++) lanes[j] += x[whole + j];
-      for (int64_t width = kLanes / 2; width > 0; width /= 2)
-        for (int64_t j = 0; j < width; j++) lanes[j] += lanes[j + width];
-      C mean = lanes[0] / C(n);
-      for (int64_t j = 0; j < kLanes; j++) lanes[j] = 0;
-      for (int64_t i = 0; i < whole; i += kLanes)
-        for (int64_t j = 0; j < kLanes; j++) lanes[j] += (x[i + j] - mean) * (x[i + j] - mean);
-      for (int64_t j = 0; j < n - whole; j++) lanes[j] += (x[whole + j] - mean) * (x[whole + j] - mean);
-      for (int64_t width = kLanes / 2; width > 0; width /= 2)
-        for (int64_t j = 0; j < width; j++) lanes[j] += lanes[j + width];
-      C rstd = C(1) / __builtin_sqrt(lanes[0] / C(n) + eps);
+      C sum = 0;
+      C squares = 0;
+      for (int64_t first = 0; first < n; first += kBlock) {
+        const C* p = x + first;
+        int64_t count = n - first < kBlock ? n - first : kBlock;
+        int64_t whole = count / kLanes * kLanes;
+        for (int64_t j = 0; j < kLanes; j++) lanes[j] = 0;
+        for (int64_t i = 0; i < whole; i += kLanes)
+          for (int64_t j = 0; j < kLanes; j++) lanes[j] += p[i + j];
+        for (int64_t j = 0; j < count - whole; j++) lanes[j] += p[whole + j];
+        for (int64_t width = kLanes / 2; width > 0; width /= 2)
+          for (int64_t j = 0; j < width; j++) lanes[j] += lanes[j + width];
+        sum += lanes[0];
+      }
+      C mean = sum / C(n);
+      for (int64_t first = 0; first < n; first += kBlock) {
+        const C* p = x + first;
+        int64_t count = n - first < kBlock ? n - first : kBlock;
+        int64_t whole = count / kLanes * kLanes;
+        for (int64_t j = 0; j < kLanes; j++) lanes[j] = 0;
+        for (int64_t i = 0; i < whole; i += kLanes)
+          for (int64_t j = 0; j < kLanes; j++) lanes[j] += (p[i + j] - mean) * (p[i + j] - mean);
+        for (int64_t j = 0; j < count - whole; j++) lanes[j] += (p[whole + j] - mean) * (p[whole + j] - mean);
+        for (int64_t width = kLanes / 2; width > 0; width /= 2)
+          for (int64_t j = 0; j < width; j++) lanes[j] += lanes[j + width];
+        squares += lanes[0];
+      }
+      C rstd = C(1) / __builtin_sqrt(squares / C(n) + eps);
       moments->mean = mean;
       moments->rstd = rstd;
       if (w && b) {
@@ -75,28 +89,38 @@ RL_FOR_EACH_ISA(
     {
       C sums[kLanes];
       C dots[kLanes];
-      for (int64_t j = 0; j < kLanes; j++) sums[j] = dots[j] = 0;
-      int64_t whole = n / kLanes * kLanes;
-      for (int64_t i = 0; i < whole; i += kLanes) {
-        for (int64_t j = 0; j < kLanes; j++) {
-          C gw = w ? g[i + j] * w[i + j] : g[i + j];
+      C sum = 0;
+      C dot = 0;
+      for (int64_t first = 0; first < n; first += kBlock) {
+        const C* gs = g + first;
+        const C* xs = x + first;
+        const C* ws = w ? w + first : w;
+        int64_t count = n - first < kBlock ? n - first : kBlock;
+        int64_t whole = count / kLanes * kLanes;
+        for (int64_t j = 0; j < kLanes; j++) sums[j] = dots[j] = 0;
+        for (int64_t i = 0; i < whole; i += kLanes) {
+          for (int64_t j = 0; j < kLanes; j++) {
+            C gw = ws ? gs[i + j] * ws[i + j] : gs[i + j];
+            sums[j] += gw;
+            dots[j] += gw * (xs[i + j] - mean);
+          }
+        }
+        for (int64_t j = 0; j < count - whole; j++) {
+          C gw = ws ? gs[whole + j] * ws[whole + j] : gs[whole + j];
           sums[j] += gw;
-          dots[j] += gw * (x[i + j] - mean);
+          dots[j] += gw * (xs[whole + j] - mean);
         }
-      }
-      for (int64_t j = 0; j < n - whole; j++) {
-        C gw = w ? g[whole + j] * w[whole + j] : g[whole + j];
-        sums[j] += gw;
-        dots[j] += gw * (x[whole + j] - mean);
-      }
-      for (int64_t width = kLanes / 2; width > 0; width /= 2) {
-        for (int64_t j = 0; j < width; j++) {
-          sums[j] += sums[j + width];
-          dots[j] += dots[j + width];
+        for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+          for (int64_t j = 0; j < width; j++) {
+            sums[j] += sums[j + width];
+            dots[j] += dots[j + width];
+          }
         }
+        sum += sums[0];
+        dot += dots[0];
       }
-      C a = sums[0] / C(n);
-      C b = dots[0] / C(n) * rstd * rstd;
+      C a = sum / C(n);
+      C b = dot / C(n) * rstd * rstd;
       RL_IVDEP
       for (int64_t i = 0; i < n; i++) dx[i] = ((w ? g[i] * w[i] : g[i]) - a - (x[i] - mean) * b) * rstd;
     },
