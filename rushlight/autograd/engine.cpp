@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <thread>
 #include <unordered_set>
 
 #include "rushlight/autograd/finite_check.h"
@@ -361,8 +363,35 @@ Tensors Backward::run() {
   return std::move(captured_);
 }
 
+namespace {
+
+// Note [Backward within backward]: a custom function's backward may call backward, whose functions may again. Each takes some of the stack,
+// so those below the sixtieth go on in a thread of their own, with the caller's modes, while the caller waits.
+constexpr int kDeepest = 60;
+thread_local constinit int depth = 0;
+
+template <class F>
+Tensors on_another_thread(const F& run) {
+  Tensors out;
+  std::exception_ptr failed;
+  std::thread thread([&, state = thread_state, hooks = saved_hooks] {
+    thread_state = state;
+    saved_hooks = hooks;
+    try {
+      out = run();
+    } catch (...) { failed = std::current_exception(); }
+  });
+  thread.join();
+  if (failed) std::rethrow_exception(failed);
+  return out;
+}
+
+}  // namespace
+
 Tensors run_backward_from(const GraphPlaces& roots, const Tensors& grads, const BackwardOptions& options,
                           const GraphPlaces& inputs) {
+  if (depth >= kDeepest) return on_another_thread([&] { return run_backward_from(roots, grads, options, inputs); });
+  Scoped<int> deeper(depth, depth + 1);
   RL_CHECK(AutogradError, grads.empty() || roots.size() == grads.size(), "backward: expected as many gradients as ",
            "tensors, or none, got ", roots.size(), " tensors and ", grads.size(), " gradients");
   Backward run(options);

@@ -364,6 +364,34 @@ def test_graph_is_freed_without_the_collector():
         gc.enable()
 
 
+def test_backward_within_backward_two_thousand_deep():
+    class Deeper(rushlight.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            with rushlight.enable_grad():
+                ctx.next = x.detach().requires_grad_() - 1
+            return ctx.next.detach()
+
+        @staticmethod
+        def backward(ctx, g):
+            if float(ctx.next) < 0:
+                return g
+            assert not rushlight.is_grad_enabled()
+            with rushlight.enable_grad():
+                Deeper.apply(ctx.next).sum().backward()
+            if float(ctx.next) == fails_at:
+                raise ArithmeticError("half way")
+            return g
+
+    fails_at = None
+    x = rushlight.tensor(2000.0, requires_grad=True)
+    Deeper.apply(x).sum().backward()
+    assert x.grad.item() == 1
+    fails_at = 1000.0
+    with pytest.raises(ArithmeticError, match="half way"):
+        Deeper.apply(x).sum().backward()
+
+
 def test_reentrant_backward():
     def program(T):
         class Inner(T.autograd.Function):
