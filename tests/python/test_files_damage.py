@@ -17,11 +17,17 @@ sys.path.insert(0, sys.argv[1])
 import rushlight
 from rushlight import _data
 name, inputs = pickle.load(sys.stdin.buffer)
+if name.startswith(("net_", "caffe2_")):
+    import rushlight.caffe2
+    from rushlight.caffe2.proto import _messages as text_format, caffe2_pb2
 readers = {
     "png": _data.decode_png, "jpeg": _data.decode_jpeg, "bmp": _data.decode_bmp, "pnm": _data.decode_pnm, "idx": _data.read_idx,
     "cifar": lambda b: _data.read_cifar(b, 10), "csv": lambda b: rushlight.data.read_csv(b, skip_errors=True),
     "npy": lambda b: _data.load_npz(b) if b[:1] == b"P" else _data.load_npy(b), "record": rushlight.data.decode_record,
     "wav": lambda b: rushlight.audio.load(b),
+    "onnx_import": lambda b: rushlight.onnx.load(b), "net_def": lambda b: caffe2_pb2.NetDef.FromString(b),
+    "caffe2_import": lambda b: rushlight.caffe2.to_module(caffe2_pb2.NetDef(), caffe2_pb2.NetDef.FromString(b)),
+    "net_text": lambda b: text_format.Parse(b.decode("latin-1"), caffe2_pb2.NetDef()),
 }
 read = 0
 for data in inputs:
@@ -32,6 +38,8 @@ for data in inputs:
         raise
     except (RuntimeError, NotImplementedError, ValueError, TypeError):
         pass
+    except Exception as e:
+        assert type(e).__name__ in ("DecodeError", "ParseError"), e  # protobuf's own, where the package is there
 print(read, len(inputs))
 """
 
