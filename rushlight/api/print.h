@@ -5,6 +5,7 @@
 #include "rushlight/core/tensor.h"
 
 namespace rushlight {
-// Rows of numbers, a block for each matrix, then "[ CPUFloatType{2,3} ]", as PyTorch's C++ front end prints.
-std::string tensor_text(const Tensor& t);
+// Rows of numbers, a block for each matrix, then "[ CPUFloatType{2,3} ]", as PyTorch's C++ front end prints. `line`: the characters of a
+// line; `precision`: the digits of whole numbers, and of a single one.
+std::string tensor_text(const Tensor& t, int64_t line = 80, int precision = 6);
 }  // namespace rushlight

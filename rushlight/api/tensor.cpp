@@ -133,9 +133,11 @@ Tensor Tensor::numpy_T() const {
 }
 
 std::string to_string(const Tensor& t) { return tensor_text(t); }
-std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << to_string(t); }
-std::ostream& print(std::ostream& out, const Tensor& t, int64_t) { return out << t; }
-void print(const Tensor& t, int64_t width) { print(std::cout, t, width) << '\n'; }
+std::ostream& operator<<(std::ostream& out, const Tensor& t) { return print(out, t, 80); }
+std::ostream& print(std::ostream& out, const Tensor& t, int64_t width) {
+  return out << tensor_text(t, width, int(out.precision()));
+}
+void print(const Tensor& t, int64_t width) { print(std::cout, t, width); }
 
 Generator make_cpu_generator(uint64_t seed) { return Generator(make_ref<rushlight::Generator>(seed)); }
 Generator default_cpu_generator() { return Generator(Ref<rushlight::Generator>(&default_generator())); }

@@ -231,4 +231,22 @@ TEST(FrontEndPartsTest, DataParallelEqualsTheModuleAlone) {
   EXPECT_EQ(error_of([&] { torch::nn::parallel::data_parallel(fails, x, devices); }), "of a thread");
 }
 
+TEST(FrontEndPartsTest, TensorsAsText) {
+  auto text = [](const torch::Tensor& t, int width = 80) {
+    std::ostringstream out;
+    torch::print(out, t, width);
+    return out.str();
+  };
+  EXPECT_EQ(text(torch::tensor(2.5)), "2.5\n[ CPUFloatType{} ]");
+  EXPECT_EQ(text(torch::tensor({1, -5, 10})), "  1\n -5\n 10\n[ CPULongType{3} ]");
+  EXPECT_EQ(text(torch::tensor({{1, 2}, {3, 4}})), " 1  2\n 3  4\n[ CPULongType{2,2} ]");
+  EXPECT_EQ(text(torch::tensor({{0.5, 2.0}})), " 0.5000  2.0000\n[ CPUFloatType{1,2} ]");
+  EXPECT_EQ(text(torch::tensor({1e7, 0.5})), " 1.0000e+07\n 5.0000e-01\n[ CPUFloatType{2} ]");
+  EXPECT_EQ(text(torch::tensor({0.001, 0.0025})), "0.001 *\n 1.0000\n 2.5000\n[ CPUFloatType{2} ]");
+  EXPECT_EQ(text(torch::arange(4).view({2, 1, 2})), "(1,.,.) = \n  0  1\n\n(2,.,.) = \n  2  3\n[ CPULongType{2,1,2} ]");
+  EXPECT_EQ(text(torch::ones({1, 3}), 6), "Columns 1 to 2 1  1\n\nColumns 3 to 3 1\n[ CPUFloatType{1,3} ]");
+  EXPECT_EQ(text(torch::empty({2, 0})), "[ CPUFloatType{2,0} ]");
+  EXPECT_EQ(text(torch::Tensor()), "[ Tensor (undefined) ]");
+}
+
 }  // namespace
