@@ -218,7 +218,7 @@ std::string function_name(const char* signature) {
   size_t at = text.find("T = ");
   if (at == std::string::npos) return "CppNode";
   at += 4;
-  return "CppNode<" + text.substr(at, text.find_first_of(";]", at) - at) + ">";
+  return "torch::autograd::CppNode<" + text.substr(at, text.find_first_of(";]", at) - at) + ">";
 }
 
 }  // namespace autograd

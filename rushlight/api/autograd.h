@@ -178,7 +178,7 @@ class Function {
   static std::string name();
 };
 
-// "CppNode<Double>", from the compiler's own name of the function.
+// "torch::autograd::CppNode<Double>", from the compiler's own name of the function.
 std::string function_name(const char* signature);
 template <class T>
 std::string Function<T>::name() {

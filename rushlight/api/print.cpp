@@ -1,6 +1,7 @@
 #include "rushlight/api/print.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "rushlight/fn/contiguous.h"
@@ -62,12 +63,11 @@ Cells cells_of(const complex128* p, int64_t count, int) {
   return cells;
 }
 
-std::string alone(double v, int precision) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*g", std::min(precision, 40), v);
-  return text;
+std::string alone(double v) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, v).ptr);
 }
-std::string alone(complex128 v, int) { return str(v); }
+std::string alone(complex128 v) { return str(v); }
 
 std::string scale_text(double scale) {
   char text[32];
@@ -78,7 +78,6 @@ std::string scale_text(double scale) {
 void add_matrix(std::string& out, const Cells& cells, int64_t columns, int64_t line, const std::string& indent) {
   int64_t fit = std::max((line - int64_t(indent.size())) / int64_t(cells.width + 1), int64_t(1));
   int64_t rows = columns ? int64_t(cells.texts.size()) / columns : 0;
-  out += indent;
   for (int64_t first = 0; first < columns; first += fit) {
     int64_t last = std::min(first + fit, columns) - 1;
     if (fit < columns) out += str(first ? "\n" : "", "Columns ", first + 1, " to ", last + 1) + indent;
@@ -95,7 +94,7 @@ void add_elements(std::string& out, const Tensor& t, int64_t line, int precision
   std::vector<T> v(size_t(t.numel()));
   convert_row(dtype_of<T>, v.data(), sizeof(T), t.dtype(), static_cast<const char*>(t.raw()), t.item_size(), t.numel());
   if (!t.dim()) {
-    out += alone(v[0], precision) + "\n";
+    out += alone(v[0]) + "\n";
     return;
   }
   if (t.dim() == 1) {

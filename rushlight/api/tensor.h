@@ -354,6 +354,9 @@ class Tensor : public rushlight::Tensor {
   Tensor mH() const { return adjoint(); }
 
 #include "rushlight/torch_methods.inc"
+  // A number is a dimension; without these it would be the bool `unbiased`.
+  Tensor var(int dim) const { return var(IntArrayRef(int64_t(dim))); }
+  Tensor std(int dim) const { return std(IntArrayRef(int64_t(dim))); }
 
   Tensor operator-() const { return neg(); }
   Tensor operator~() const { return bitwise_not(); }
@@ -394,6 +397,14 @@ inline Tensor TensorOptions::finish(Tensor made) const {
 }
 
 #include "rushlight/torch_functions.inc"
+inline Tensor var(const Tensor& self, int dim) { return self.var(dim); }
+inline Tensor std(const Tensor& self, int dim) { return self.std(dim); }
+inline std::tuple<Tensor, Tensor> var_mean(const Tensor& self, int dim) {
+  return var_mean(self, IntArrayRef(int64_t(dim)));
+}
+inline std::tuple<Tensor, Tensor> std_mean(const Tensor& self, int dim) {
+  return std_mean(self, IntArrayRef(int64_t(dim)));
+}
 
 inline Tensor Tensor::where(const Tensor& condition, const Tensor& other) const {
   return api::where(condition, *this, other);

@@ -238,15 +238,25 @@ TEST(FrontEndPartsTest, TensorsAsText) {
     return out.str();
   };
   EXPECT_EQ(text(torch::tensor(2.5)), "2.5\n[ CPUFloatType{} ]");
+  EXPECT_EQ(text(torch::tensor(0.1, torch::kDouble)), "0.1\n[ CPUDoubleType{} ]");
   EXPECT_EQ(text(torch::tensor({1, -5, 10})), "  1\n -5\n 10\n[ CPULongType{3} ]");
   EXPECT_EQ(text(torch::tensor({{1, 2}, {3, 4}})), " 1  2\n 3  4\n[ CPULongType{2,2} ]");
   EXPECT_EQ(text(torch::tensor({{0.5, 2.0}})), " 0.5000  2.0000\n[ CPUFloatType{1,2} ]");
   EXPECT_EQ(text(torch::tensor({1e7, 0.5})), " 1.0000e+07\n 5.0000e-01\n[ CPUFloatType{2} ]");
   EXPECT_EQ(text(torch::tensor({0.001, 0.0025})), "0.001 *\n 1.0000\n 2.5000\n[ CPUFloatType{2} ]");
-  EXPECT_EQ(text(torch::arange(4).view({2, 1, 2})), "(1,.,.) = \n  0  1\n\n(2,.,.) = \n  2  3\n[ CPULongType{2,1,2} ]");
+  EXPECT_EQ(text(torch::arange(4).view({2, 1, 2})), "(1,.,.) = \n 0  1\n\n(2,.,.) = \n 2  3\n[ CPULongType{2,1,2} ]");
   EXPECT_EQ(text(torch::ones({1, 3}), 6), "Columns 1 to 2 1  1\n\nColumns 3 to 3 1\n[ CPUFloatType{1,3} ]");
   EXPECT_EQ(text(torch::empty({2, 0})), "[ CPUFloatType{2,0} ]");
   EXPECT_EQ(text(torch::Tensor()), "[ Tensor (undefined) ]");
+}
+
+TEST(FrontEndPartsTest, ANumberGivenToVarAndStdIsADimension) {
+  torch::Tensor x = torch::tensor({{1.0, 2.0}, {3.0, 6.0}});
+  EXPECT_TRUE(torch::allclose(x.var(0), torch::tensor({2.0, 8.0})));
+  EXPECT_TRUE(torch::allclose(x.std(1).pow(2), torch::tensor({0.5, 4.5})));
+  EXPECT_EQ(torch::var(x, 1).dim(), 1);
+  EXPECT_EQ(std::get<0>(torch::var_mean(x, 0)).dim(), 1);
+  EXPECT_EQ(x.var(false).dim(), 0);
 }
 
 }  // namespace
