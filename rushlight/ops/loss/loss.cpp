@@ -1,4 +1,6 @@
 // Losses of pairs of tensors, nearly all composed, so that their gradients of every order follow.
+#include <algorithm>
+
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/_huber.h"
@@ -26,10 +28,13 @@
 #include "rushlight/fn/mse_loss.h"
 #include "rushlight/fn/norm.h"
 #include "rushlight/fn/poisson_nll_loss.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/fn/smooth_l1_loss.h"
 #include "rushlight/fn/soft_margin_loss.h"
 #include "rushlight/fn/sqrt.h"
 #include "rushlight/fn/square.h"
+#include "rushlight/fn/squeeze.h"
+#include "rushlight/fn/sum_to_size.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/triplet_margin_loss.h"
 #include "rushlight/fn/where.h"
@@ -91,12 +96,21 @@ Tensor soft_margin(const Tensor& x, const Tensor& y, int64_t reduction) {
   return reduce_loss(neg(log_sigmoid(y * x)), reduction);
 }
 
+// As in PyTorch, dimensions of size 1 don't count: an input of (4, 1) and a target of (4) are alike.
+Tensor in_shape_of(const Tensor& x, const Tensor& y) {
+  if (y.sizes() == x.sizes()) return y;
+  return reshape(expand(squeeze(y), squeeze(x).sizes()), x.sizes());
+}
 TensorSpec bce_meta(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction) {
   RL_CHECK(NotImplementedError, is_floating(x.dtype()), "\"binary_cross_entropy\" not implemented for '",
            scalar_type_name(x.dtype()), "'");
   RL_CHECK(RuntimeError, y.dtype() == x.dtype(), "Found dtype ", scalar_type_name(y.dtype()), " but expected ",
            scalar_type_name(x.dtype()), ": binary_cross_entropy takes a target of its input's dtype");
-  Dims sizes = broadcast_shapes(x.sizes(), y.sizes());
+  Dims flat = squeeze(x).sizes(), last = squeeze(y).sizes();
+  RL_CHECK(RuntimeError, last.size() <= flat.size() && std::equal(last.begin(), last.end(), flat.end() - last.size()),
+           "binary_cross_entropy: expected a target of the input's shape, got ", y.sizes(), " for an input of ",
+           x.sizes());
+  Dims sizes = x.sizes();
   if (weight.defined()) sizes = broadcast_shapes(sizes, weight.sizes());
   return {.sizes = reduction == kMean || reduction == kSum ? Dims() : sizes, .dtype = x.dtype(), .device = x.device()};
 }
@@ -108,21 +122,29 @@ void check_probabilities(const Tensor& t, const char* name) {
            " should be between 0 and 1. Hint: binary_cross_entropy got values from ", item(least).to_double(), " to ",
            item(most).to_double(), "; apply sigmoid first, or use binary_cross_entropy_with_logits");
 }
-void bce_cpu(const Tensor& x, const Tensor& y, const Tensor& weight, int64_t reduction, const Tensor& out) {
+void bce_cpu(const Tensor& x, const Tensor& target, const Tensor& weight, int64_t reduction, const Tensor& out) {
   check_probabilities(x, "input");
-  check_probabilities(y, "target");
+  check_probabilities(target, "target");
+  Tensor y = in_shape_of(x, target);
   Tensor loss = (y - 1.0) * clamp_min(log1p(neg(x)), -100.0) - y * clamp_min(log(x), -100.0);
   if (weight.defined()) loss = loss * weight;
   copy_elements(out, reduce_loss(loss, reduction));
 }
 Grads bce_grad(const Saved& s, const Tensor& g) {
-  Tensor x = s["self"], y = s["target"], weight = s["weight"];
+  Tensor x = s["self"], target = s["target"], weight = s["weight"], y = in_shape_of(x, target);
   int64_t reduction = s.arg("reduction").to_int();
   Tensor scale = weight.defined() ? g * weight : g;
   if (reduction == kMean) scale = scale / Scalar(x.numel());
   Grads grads{Tensor(), Tensor(), Tensor()};
   if (s.needs("self")) grads[0] = scale * (x - y) / clamp_min((1.0 - x) * x, 1e-12);
-  if (s.needs("target")) grads[1] = scale * (clamp_min(log1p(neg(x)), -100.0) - clamp_min(log(x), -100.0));
+  if (s.needs("target")) {
+    Tensor all = scale * (clamp_min(log1p(neg(x)), -100.0) - clamp_min(log(x), -100.0));
+    if (y.sizes() != target.sizes()) {
+      all = sum_to_size(reshape(all, squeeze(x).sizes()), squeeze(target).sizes());
+      all = reshape(all, target.sizes());
+    }
+    grads[1] = all;
+  }
   return grads;
 }
 
