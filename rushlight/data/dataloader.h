@@ -310,7 +310,11 @@ class ChunkDataset final : public StatefulDataset<ChunkDataset<ChunkReader, Chun
         "The requested batch size does not match with the initialized batch size.\n The requested batch size is ",
         batch_size, ", while the dataset is created with batch size equal to ", options_.batch_size());
     std::unique_lock lock(mutex_);
-    has_data_.wait(lock, [&] { return !ready_.empty() || running_ == 0; });
+    // A batch that is not full waits for the next chunk, which fills it.
+    has_data_.wait(lock, [&] {
+      return running_ == 0 || ready_.size() > 1 ||
+             (!ready_.empty() && (ready_[0].exception || ready_[0].batch.size() >= batch_size));
+    });
     if (ready_.empty()) return std::nullopt;
     Ready next = std::move(ready_.front());
     ready_.pop_front();
