@@ -13,7 +13,7 @@ namespace nn {
 namespace F = functional;
 
 MultiheadAttentionImpl::MultiheadAttentionImpl(const Options& o) : Layer(o) { reset(); }
-void MultiheadAttentionImpl::pretty_print(std::ostream& stream) const { stream << name(); }
+void MultiheadAttentionImpl::pretty_print(std::ostream& stream) const { stream << "torch::nn::MultiheadAttention"; }
 void MultiheadAttentionImpl::reset() {
   const auto& o = options;
   _qkv_same_embed_dim = o.kdim() == o.embed_dim() && o.vdim() == o.embed_dim();

@@ -6,6 +6,7 @@
 #include <torch/nn/parallel/data_parallel.h>
 #include <torch/torch.h>
 
+#include <cmath>
 #include <sstream>
 #include <thread>
 
@@ -257,6 +258,40 @@ TEST(FrontEndPartsTest, ANumberGivenToVarAndStdIsADimension) {
   EXPECT_EQ(torch::var(x, 1).dim(), 1);
   EXPECT_EQ(std::get<0>(torch::var_mean(x, 0)).dim(), 1);
   EXPECT_EQ(x.var(false).dim(), 0);
+}
+
+// Chunks of 5 examples, read slowly, in batches of 7.
+struct SlowReader : torch::data::datasets::ChunkDataReader<int> {
+  std::vector<int> read_chunk(size_t chunk) override {
+    std::this_thread::sleep_for(5ms);
+    return std::vector<int>(5, int(chunk));
+  }
+  size_t chunk_count() override { return 4; }
+  void reset() override {}
+};
+TEST(FrontEndPartsTest, ChunksThatComeLateFillABatchFirst) {
+  using torch::data::samplers::SequentialSampler;
+  torch::data::datasets::ChunkDataset<SlowReader, SequentialSampler, SequentialSampler> set(
+      SlowReader(), SequentialSampler(0), SequentialSampler(0), {1, 7, 14});
+  set.reset();
+  std::vector<size_t> sizes;
+  while (auto batch = set.get_batch(7)) sizes.push_back(batch->size());
+  EXPECT_EQ(sizes, (std::vector<size_t>{7, 7, 6}));
+}
+
+TEST(FrontEndPartsTest, BinaryCrossEntropyOfAColumnAndARow) {
+  torch::Tensor x = torch::tensor({{0.25}, {0.5}}, torch::requires_grad()), target = torch::tensor({1.0, 0.0});
+  torch::Tensor loss = torch::binary_cross_entropy(x, target);
+  EXPECT_NEAR(loss.item<double>(), (std::log(4.0) + std::log(2.0)) / 2, 1e-6);
+  loss.backward();
+  EXPECT_TRUE(torch::allclose(x.grad(), torch::tensor({{-2.0}, {1.0}})));
+  EXPECT_TRUE(has(error_of([&] { torch::binary_cross_entropy(x, torch::ones({3})); }), "binary_cross_entropy"));
+}
+
+TEST(FrontEndPartsTest, AttentionIsShownUnderItsHoldersName) {
+  std::ostringstream out;
+  out << torch::nn::MultiheadAttention(4, 2);
+  EXPECT_EQ(out.str().substr(0, 30), "torch::nn::MultiheadAttention(");
 }
 
 }  // namespace
