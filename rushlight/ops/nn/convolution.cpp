@@ -23,6 +23,7 @@
 #include "rushlight/kernels/conv.h"
 #include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/operators.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
@@ -116,7 +117,7 @@ void conv_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
   if (!out.is_contiguous() && convolve_channels_last(p, {channels_last(input).raw(), w.raw(), bias_data, out.raw()}))
     return;
   Tensor x = contiguous(input);
-  in_order(out, [&](const Tensor& to) { convolve(p, {x.raw(), w.raw(), bias_data, to.raw()}); });
+  fill_in_order(out, [&](const Tensor& to) { convolve(p, {x.raw(), w.raw(), bias_data, to.raw()}); });
 }
 
 TensorSpec conv_input_meta(const Tensor& grad, const Tensor& w, IntArrayRef sizes, IntArrayRef stride,
@@ -136,7 +137,7 @@ void conv_input_cpu(const Tensor& grad, const Tensor& weight, IntArrayRef sizes,
   if (!out.is_contiguous() && convolve_channels_last(p, {out.raw(), w.raw(), nullptr, channels_last(grad).raw()}))
     return;
   Tensor g = contiguous(grad);
-  in_order(out, [&](const Tensor& to) { convolve(p, {to.raw(), w.raw(), nullptr, g.raw()}); });
+  fill_in_order(out, [&](const Tensor& to) { convolve(p, {to.raw(), w.raw(), nullptr, g.raw()}); });
 }
 
 TensorSpec conv_weight_meta(const Tensor& grad, const Tensor& x, IntArrayRef sizes, IntArrayRef stride,

@@ -1,7 +1,6 @@
 // The memory format that pictures' results take over from their arguments: channels last, or contiguous.
 #pragma once
 #include "rushlight/core/tensor.h"
-#include "rushlight/kernels/copying.h"
 
 namespace rushlight {
 
@@ -21,14 +20,5 @@ inline Dims strides_following(const Tensor& x, const Dims& sizes) {
 
 // The result of operators in the format that follows x.
 Tensor following(const Tensor& x, const Tensor& result);
-
-// fill(to) for kernels that write in order: `out` itself, or a tensor that is copied to it.
-template <class F>
-void in_order(const Tensor& out, const F& fill) {
-  if (out.is_contiguous()) return fill(out);
-  Tensor to = empty_tensor(out.sizes(), out.dtype());
-  fill(to);
-  copy_elements(out, to);
-}
 
 }  // namespace rushlight

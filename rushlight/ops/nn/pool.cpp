@@ -14,6 +14,7 @@
 #include "rushlight/kernels/parallel.h"
 #include "rushlight/ops/nn/layout.h"
 #include "rushlight/ops/nn/pooling.h"
+#include "rushlight/ops/specs.h"
 
 namespace rushlight {
 namespace {
@@ -213,8 +214,9 @@ void maxima(const Tensor& given, int dims, const std::array<Spans, 3>& s, const 
 }
 void maxima_in_order(const Tensor& given, int dims, const std::array<Spans, 3>& s, const char* op, const Tensor& out,
                      const Tensor& where) {
-  in_order(out,
-           [&](const Tensor& o) { in_order(where, [&](const Tensor& at) { maxima(given, dims, s, op, o, at); }); });
+  fill_in_order(out, [&](const Tensor& o) {
+    fill_in_order(where, [&](const Tensor& at) { maxima(given, dims, s, op, o, at); });
+  });
 }
 constexpr const char* kMaxPools[] = {"", "max_pool1d", "max_pool2d", "max_pool3d"};
 constexpr const char* kAdaptiveMaxPools[] = {"", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"};
@@ -432,8 +434,8 @@ TensorSpec avg_forward_meta(const Tensor& self, int64_t dims, IntArrayRef length
 }
 void avg_forward_cpu(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
                      const Tensor& out) {
-  in_order(out,
-           [&](const Tensor& to) { average<false>(self, Averages(self.sizes(), dims, lengths, spans), divisor, to); });
+  fill_in_order(
+      out, [&](const Tensor& to) { average<false>(self, Averages(self.sizes(), dims, lengths, spans), divisor, to); });
 }
 TensorSpec avg_backward_meta(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t,
                              IntArrayRef sizes) {
@@ -445,7 +447,7 @@ TensorSpec avg_backward_meta(const Tensor& g, int64_t dims, IntArrayRef lengths,
 }
 void avg_backward_cpu(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
                       IntArrayRef sizes, const Tensor& out) {
-  in_order(out, [&](const Tensor& to) { average<true>(g, Averages(sizes, dims, lengths, spans), divisor, to); });
+  fill_in_order(out, [&](const Tensor& to) { average<true>(g, Averages(sizes, dims, lengths, spans), divisor, to); });
 }
 
 Tensor spans_average(const Tensor& self, int dims, const std::array<Spans, 3>& s, int64_t divisor) {
