@@ -50,5 +50,5 @@ TEST(FrontEndTest, DimensionsAreNumbersOrLists) {
 TEST(FrontEndTest, PrintsRowsAndType) {
   std::ostringstream out;
   out << torch::arange(6).view({2, 3});
-  EXPECT_EQ(out.str(), " 0 1 2\n 3 4 5\n[ CPULongType{2,3} ]");
+  EXPECT_EQ(out.str(), " 0  1  2\n 3  4  5\n[ CPULongType{2,3} ]");
 }

@@ -27,6 +27,9 @@ def layers(fw):
         "reflected": lambda x: f.pad(x, (1, 1, 1, 1), mode="reflect"),
         "replicated": lambda x: f.pad(x, (1, 1, 1, 1), mode="replicate"),
         "pixel unshuffle": lambda x: f.pixel_unshuffle(x, 2),
+        "channel shuffle": lambda x: f.channel_shuffle(x, 2),
+        "unpool": lambda x: f.max_unpool2d(*f.max_pool2d(x, 2, return_indices=True), 2),
+        "around": lambda x: f.pad(x, (1, 1, 1, 1), mode="circular"),
         "nearest": lambda x: f.interpolate(x, scale_factor=2),
         "bilinear": lambda x: f.interpolate(x, scale_factor=2, mode="bilinear"),
         "silu": f.silu,
@@ -96,6 +99,13 @@ def test_a_network_trains_alike_in_both_formats():
             optimizer.step()
         losses.append(loss.item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_a_volume_without_a_batch_is_no_batch_of_pictures():
+    for fw in (rl, torch):
+        x = fw.randn(4, 6, 8, 8).contiguous(memory_format=fw.channels_last)
+        assert fw.nn.functional.adaptive_max_pool3d(x, 3).is_contiguous()
+        assert fw.nn.functional.avg_pool3d(x, 2).is_contiguous()
 
 
 def test_volumes_keep_channels_last():

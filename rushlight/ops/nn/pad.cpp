@@ -89,6 +89,7 @@ TensorSpec border_meta(const Tensor& self, IntArrayRef pad, int64_t mode) {
   RL_CHECK(RuntimeError, mode >= 0 && mode <= int64_t(Border::Circular), "_border_pad: mode must be 0, 1 or 2, got ",
            mode);
   TensorSpec spec = constant_pad_meta(self, pad, Scalar(0));
+  if (Border(mode) == Border::Circular) spec.strides = {};  // as in PyTorch
   for (size_t k = 0; k < pad.size() / 2; k++) {
     int64_t n = self.sizes()[self.sizes().size() - 1 - k], most = std::max(pad[2 * k], pad[2 * k + 1]);
     int64_t least = Border(mode) == Border::Reflect ? most + 1 : Border(mode) == Border::Circular ? most : 1;

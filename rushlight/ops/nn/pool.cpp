@@ -225,7 +225,7 @@ constexpr const char* kAdaptiveAvgPools[] = {"", "adaptive_avg_pool1d", "adaptiv
 std::array<TensorSpec, 2> maxima_spec(const char* op, const Tensor& x, int64_t dims, const Three& out) {
   with_number(x.dtype(), op, [](auto) {});
   Dims sizes = out_sizes(x, int(dims), out);
-  Dims strides = strides_following(x, sizes);
+  Dims strides = x.dim() == dims + 2 ? strides_following(x, sizes) : Dims();
   return {TensorSpec{.sizes = sizes, .dtype = x.dtype(), .device = x.device(), .strides = strides},
           TensorSpec{.sizes = sizes, .dtype = DType::Int64, .device = x.device(), .strides = strides}};
 }
@@ -429,7 +429,8 @@ void average(const Tensor& given, const Averages& a, int64_t divisor_override, c
 }
 TensorSpec avg_forward_meta(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t) {
   check_averaged(self.dtype());
-  Dims sizes = Averages(self.sizes(), dims, lengths, spans).sizes, strides = strides_following(self, sizes);
+  Dims sizes = Averages(self.sizes(), dims, lengths, spans).sizes, strides;
+  if (self.dim() == dims + 2) strides = strides_following(self, sizes);
   return {.sizes = sizes, .dtype = self.dtype(), .device = self.device(), .strides = strides};
 }
 void avg_forward_cpu(const Tensor& self, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,
@@ -442,7 +443,8 @@ TensorSpec avg_backward_meta(const Tensor& g, int64_t dims, IntArrayRef lengths,
   check_averaged(g.dtype());
   Averages a(sizes, dims, lengths, spans);
   expect_shape("_avg_pool_backward", "grad_output", g, a.sizes);
-  Dims all(sizes), strides = strides_following(g, all);
+  Dims all(sizes), strides;
+  if (g.dim() == dims + 2) strides = strides_following(g, all);
   return {.sizes = all, .dtype = g.dtype(), .device = g.device(), .strides = strides};
 }
 void avg_backward_cpu(const Tensor& g, int64_t dims, IntArrayRef lengths, IntArrayRef spans, int64_t divisor,

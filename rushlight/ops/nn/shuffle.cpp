@@ -77,7 +77,7 @@ Tensor channel_shuffle_op(const Tensor& self, int64_t groups) {
   RL_CHECK(RuntimeError, c % groups == 0, "Number of channels must be divisible by groups. Got ", c, " channels and ",
            groups, " groups.");
   Tensor split = reshape(self, Dims{self.sizes()[0], groups, c / groups, product(IntArrayRef(self.sizes()).slice(2))});
-  return reshape(transpose(split, 1, 2), self.sizes());
+  return following(self, reshape(transpose(split, 1, 2), self.sizes()));
 }
 
 Tensor glu_op(const Tensor& self, int64_t dim) {

@@ -7,6 +7,7 @@
 #include "rushlight/fn/zeros.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/nn/layout.h"
 
 namespace rushlight {
 namespace {
@@ -42,7 +43,8 @@ Tensor unpool(const Tensor& self, const Tensor& indices, IntArrayRef output_size
              "Found an invalid max index: ", at.data<int64_t>()[i], " (output volumes are of size ", output_size, ")");
   Tensor flat = scatter(zeros({planes, out}, self.dtype(), std::nullopt, self.device()), 1,
                         reshape(indices, {planes, in}), reshape(self, {planes, in}));
-  return reshape(flat, sizes);
+  Tensor result = reshape(flat, sizes);
+  return dims == 2 ? following(self, result) : result;
 }
 Tensor unpool3d(const Tensor& self, const Tensor& indices, IntArrayRef output_size, IntArrayRef stride,
                 IntArrayRef padding) {
