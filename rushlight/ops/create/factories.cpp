@@ -172,10 +172,12 @@ TensorSpec arange_step_spec(const Scalar& start, const Scalar& end, const Scalar
   RL_CHECK(NotImplementedError, d != DType::Bool && !is_complex(d), "\"arange_cpu\" not implemented for '",
            scalar_type_name(d), "'");
   if (is_integral(d, true)) start.to_int(), step.to_int();  // they have to fit
-  // Counted exactly: the distance has 64 bits and no sign. In int64 the ends are whole numbers before they are counted.
-  if (d == DType::Int64 ||
+  RL_CHECK(RuntimeError, d != DType::Int64 || step.to_int() != 0, "step must be nonzero: as an integer ", step,
+           " is 0");
+  // Counted exactly: the distance has 64 bits and no sign. In int64 the ends are whole numbers before they are counted, but what a step with
+  // a fraction gives is counted with it: as a whole number it gave elements beyond the end (PyTorch's issue 80589).
+  if ((d == DType::Int64 && by == std::trunc(by)) ||
       (is_integral(d, true) && start.is_integral(true) && end.is_integral(true) && step.is_integral(true))) {
-    RL_CHECK(RuntimeError, step.to_int() != 0, "step must be nonzero: as an integer ", step, " is 0");
     uint64_t up = uint64_t(end.to_int()) - uint64_t(start.to_int()), stride = uint64_t(step.to_int());
     if (by < 0) up = -up, stride = -stride;
     uint64_t n = up / stride + (up % stride != 0);
