@@ -212,7 +212,7 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
     result = weighted && bytes ? resample_bytes(result, d + 2, found) : resample(result, d + 2, found);
   }
   result = result.is_same(x) ? clone(x) : to(result, x.dtype());
-  return dims > 1 && channels_come_last(x) ? clone(result, last) : result;
+  return following(x, result);
 }
 
 template <Resample how, int dims>

@@ -92,8 +92,7 @@ Dims checked_out_sizes(const char* op, IntArrayRef in, IntArrayRef weight, DType
 // As in PyTorch, an image or a weight with channels last makes a result with channels last.
 Dims strides_following(const Tensor& x, const Tensor& w, const Dims& sizes) {
   Dims strides = rushlight::strides_following(x, sizes);
-  if (strides.empty() && !rushlight::strides_following(w, w.sizes()).empty())
-    strides = strides_for(sizes, channels_last_format(x.dim()));
+  if (strides.empty() && channels_come_last(w)) strides = strides_for(sizes, channels_last_format(x.dim()));
   return strides;
 }
 Tensor channels_last(const Tensor& x) { return contiguous(x, channels_last_format(x.dim())); }
@@ -152,7 +151,7 @@ void conv_weight_cpu(const Tensor& grad, const Tensor& input, IntArrayRef sizes,
   if (grad.numel() == 0 || out.numel() == 0) return clear(out);
   ConvProblem p = problem(Pass::BackwardWeights, input.sizes(), sizes, grad.sizes(), stride, padding, dilation, groups,
                           grad.dtype());
-  const bool last = (input.dim() == 4 || input.dim() == 5) && channels_come_last(input) && channels_come_last(grad);
+  const bool last = channels_come_last(input) && channels_come_last(grad);
   if (last && convolve_channels_last(p, {channels_last(input).raw(), out.raw(), nullptr, channels_last(grad).raw()}))
     return;
   Tensor g = contiguous(grad), x = contiguous(input);

@@ -5,6 +5,7 @@
 namespace rushlight {
 
 bool channels_come_last(const Tensor& x) {
+  if (x.dim() != 4 && x.dim() != 5) return false;
   int64_t least = 0;
   for (int64_t i = 0; i < x.dim(); i++) {  // the channels, then sizes from the last on, then the batch
     int64_t d = i == 0 ? 1 : i == x.dim() - 1 ? 0 : x.dim() - i;

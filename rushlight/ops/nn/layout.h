@@ -5,7 +5,7 @@
 namespace rushlight {
 
 // Whether the channels of (N, C, H, W) or (N, C, D, H, W) come last in memory. Told by the order of the strides, as PyTorch does, so that a
-// piece cut out of such a tensor counts too.
+// piece cut out of such a tensor counts too. False for other numbers of dimensions.
 bool channels_come_last(const Tensor& x);
 
 inline MemoryFormat channels_last_format(int64_t dims) {
@@ -14,7 +14,7 @@ inline MemoryFormat channels_last_format(int64_t dims) {
 
 // The strides of a result that follows x, for a TensorSpec; empty, which means contiguous, where x is not channels last.
 inline Dims strides_following(const Tensor& x, const Dims& sizes) {
-  if ((x.dim() != 4 && x.dim() != 5) || int64_t(sizes.size()) != x.dim() || !channels_come_last(x)) return {};
+  if (int64_t(sizes.size()) != x.dim() || !channels_come_last(x)) return {};
   return strides_for(sizes, channels_last_format(x.dim()));
 }
 
