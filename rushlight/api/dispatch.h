@@ -64,32 +64,18 @@ struct ScalarTypeToCPPType : detail::CppType<D> {};
   AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)
 #define AT_DISPATCH_INTEGRAL_TYPES(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__))
-#define AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(...)        \
-  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__)    \
-  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)    \
-  AT_DISPATCH_CASE(::rushlight::DType::Complex128, __VA_ARGS__) \
-  AT_DISPATCH_CASE(::rushlight::DType::Complex64, __VA_ARGS__)
+#define AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(...) \
+  AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__)           \
+  AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__)
 #define AT_DISPATCH_FLOATING_AND_COMPLEX_TYPES(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_FLOATING_AND_COMPLEX_TYPES(__VA_ARGS__))
-#define AT_DISPATCH_CASE_ALL_TYPES(...)                      \
-  AT_DISPATCH_CASE(::rushlight::DType::UInt8, __VA_ARGS__)   \
-  AT_DISPATCH_CASE(::rushlight::DType::Int8, __VA_ARGS__)    \
-  AT_DISPATCH_CASE(::rushlight::DType::Int32, __VA_ARGS__)   \
-  AT_DISPATCH_CASE(::rushlight::DType::Int64, __VA_ARGS__)   \
-  AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)   \
-  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__) \
-  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)
+#define AT_DISPATCH_CASE_ALL_TYPES(...)        \
+  AT_DISPATCH_CASE_INTEGRAL_TYPES(__VA_ARGS__) \
+  AT_DISPATCH_CASE_FLOATING_TYPES(__VA_ARGS__)
 #define AT_DISPATCH_ALL_TYPES(TYPE, NAME, ...) AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__))
-#define AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(...)             \
-  AT_DISPATCH_CASE(::rushlight::DType::UInt8, __VA_ARGS__)      \
-  AT_DISPATCH_CASE(::rushlight::DType::Int8, __VA_ARGS__)       \
-  AT_DISPATCH_CASE(::rushlight::DType::Int32, __VA_ARGS__)      \
-  AT_DISPATCH_CASE(::rushlight::DType::Int64, __VA_ARGS__)      \
-  AT_DISPATCH_CASE(::rushlight::DType::Int16, __VA_ARGS__)      \
-  AT_DISPATCH_CASE(::rushlight::DType::Float64, __VA_ARGS__)    \
-  AT_DISPATCH_CASE(::rushlight::DType::Float32, __VA_ARGS__)    \
-  AT_DISPATCH_CASE(::rushlight::DType::Complex128, __VA_ARGS__) \
-  AT_DISPATCH_CASE(::rushlight::DType::Complex64, __VA_ARGS__)
+#define AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(...) \
+  AT_DISPATCH_CASE_ALL_TYPES(__VA_ARGS__)           \
+  AT_DISPATCH_CASE_COMPLEX_TYPES(__VA_ARGS__)
 #define AT_DISPATCH_ALL_TYPES_AND_COMPLEX(TYPE, NAME, ...) \
   AT_DISPATCH_SWITCH(TYPE, NAME, AT_DISPATCH_CASE_ALL_TYPES_AND_COMPLEX(__VA_ARGS__))
 #define AT_DISPATCH_CASE_REDUCED_FLOATING_TYPES(...)         \
