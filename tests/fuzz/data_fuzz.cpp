@@ -90,8 +90,9 @@ void go_through(io::wire::Reader r, bool as_numbers) {
   const char* type = choice & 1 ? "NetDef" : "PlanDef";
   auto m = caffe2::make_message(type), again = caffe2::make_message(type);
   m->parse_text({reinterpret_cast<const char*>(b.data()), b.size()}, "fuzz");
-  again->parse_text(m->to_text(), "fuzz");
-  RL_INVARIANT(m->serialize() == again->serialize(), "not the same");
+  std::string text = m->to_text();
+  again->parse_text(text, "fuzz");
+  RL_INVARIANT(again->to_text() == text, "not the same");  // not the bytes: no text keeps the sign of a NaN
 }
 [[maybe_unused]] void csv(Bytes b, uint8_t choice) {
   data::CsvOptions o;
