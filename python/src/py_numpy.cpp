@@ -20,33 +20,38 @@ struct HeldBuffer {
   }
 };
 
+// numpy's own letter for the kind, by that of Python's struct; the size says the rest. 0: none that tensors have.
+char kind_of_format(const char* format) {
+  if (!format) return 'u';
+  if (*format == '@' || *format == '=' || *format == '<' || *format == '|') format++;
+  if (format[0] == 'Z' && format[1] && !format[2]) return 'c';
+  if (!format[0] || format[1]) return 0;
+  switch (format[0]) {
+    case '?': return 'b';
+    case 'e':
+    case 'f':
+    case 'd': return 'f';
+    case 'b':
+    case 'h':
+    case 'i':
+    case 'l':
+    case 'q':
+    case 'n': return 'i';
+    case 'B':
+    case 'H':
+    case 'I':
+    case 'L':
+    case 'Q':
+    case 'N': return 'u';
+    default: return 0;
+  }
+}
+
 bool dtype_of_format(const char* format, Py_ssize_t itemsize, DType& d) {
-  std::string_view f = format ? format : "B";
-  if (!f.empty() && (f[0] == '@' || f[0] == '=' || f[0] == '<' || f[0] == '|')) f.remove_prefix(1);
-  // numpy's own letter for the kind, by that of Python's struct; the size says the rest.
-  char kind = 0;
-  if (f == "?") kind = 'b';
-  else if (f.size() == 2 && f[0] == 'Z') kind = 'c';
-  else if (f.size() == 1) switch (f[0]) {
-      case 'e':
-      case 'f':
-      case 'd': kind = 'f'; break;
-      case 'b':
-      case 'h':
-      case 'i':
-      case 'l':
-      case 'q':
-      case 'n': kind = 'i'; break;
-      case 'B':
-      case 'H':
-      case 'I':
-      case 'L':
-      case 'Q':
-      case 'N': kind = 'u'; break;
-    }
+  char kind = kind_of_format(format);
   if (!kind) return false;
   for (const DTypeInfo& i : kDTypes)
-    if (*i.numpy && i.numpy[1] == kind && i.size == itemsize) return d = i.dtype, true;
+    if (i.size == itemsize && i.numpy[0] && i.numpy[1] == kind) return d = i.dtype, true;
   return false;
 }
 
@@ -141,8 +146,13 @@ PyMethodDef functions[] = {
 }  // namespace
 
 bool is_numpy_array(PyObject* o) {
+  static PyTypeObject* ndarray = nullptr;  // kept once seen: nobody unloads numpy. Under the GIL.
+  if (Py_TYPE(o) == ndarray) return true;
   for (PyTypeObject* t = Py_TYPE(o); t; t = t->tp_base)
-    if (std::string_view(t->tp_name) == "numpy.ndarray") return true;
+    if (std::string_view(t->tp_name) == "numpy.ndarray") {
+      if (t == Py_TYPE(o)) Py_XSETREF(ndarray, reinterpret_cast<PyTypeObject*>(Py_NewRef(t)));
+      return true;
+    }
   return false;
 }
 
