@@ -419,3 +419,29 @@ def test_several_values_of_a_key_and_trees_in_trees_pass_the_check(tmp_path):
     for name in ("many", "fixed", "whole"):
         with open_db(tmp_path / "db", name=name, verify=True) as db:
             assert len(list(db.items())) == 2000 + 2 * (name == "many")
+
+
+def test_lookups_that_fail(filled):
+    db = open_db(filled)
+    with pytest.raises(TypeError, match="expected bytes or str, got int"):
+        db[3]
+    with pytest.raises(TypeError, match="expected bytes or str, got float"):
+        1.5 in db  # noqa: B015
+    with pytest.raises(KeyError, match="not there"):
+        db["not there"]
+    assert "not there" not in db and db.get("not there", 5) == 5
+    db.close()
+    for ask in (lambda: db["a"], lambda: "a" in db, lambda: db.get("a"), lambda: len(db), lambda: list(db.keys())):
+        with pytest.raises(ValueError, match="is closed"):
+            ask()
+
+
+def test_a_database_that_was_never_opened():
+    from rushlight.data import Database
+
+    empty = Database.__new__(Database)
+    for ask in (lambda: empty["a"], lambda: "a" in empty):
+        with pytest.raises(ValueError, match="never opened"):
+            ask()
+    with pytest.raises(TypeError):
+        empty.get("a")

@@ -50,7 +50,7 @@ class _Writing:
 
     def __exit__(self, kind, value, trace) -> None:
         if kind is None:
-            self.db._open.write(self.batch._changes, self.sync)
+            self.db._write(self.batch._changes, self.sync)
 
 
 class Cursor:
@@ -71,38 +71,17 @@ class Cursor:
         return self._walk.valid()
 
 
-class Database:
+class Database(_data._Database):
     """A mapping from bytes to bytes in LMDB or LevelDB; made by `open_db`. Keys may be str, which stand for their UTF-8.
 
     May be used from several threads, and pickled: the copy opens the database again, to read. A forked child of a process that has an LMDB open may go on
     using it; a LevelDB can be open in one process only, and says so.
     """
 
-    def __init__(self, path: str, opened, name: str = ""):
-        self.path, self._open, self._name = path, opened, name
-
-    @property
-    def kind(self) -> str:
-        """ "lmdb" or "leveldb"."""
-        return self._open.kind()
-
-    def get(self, key, default=None):
-        """The value under a key."""
-        return self._open.get(key, default)
-
-    def get_many(self, keys) -> list:
-        """The values under keys, None for those that aren't there."""
-        return self._open.get_many(list(keys))
-
-    def __getitem__(self, key):
-        return self._open.value(key)
-
-    def __contains__(self, key) -> bool:
-        return self._open.get(key) is not None
-
-    def __len__(self) -> int:
-        """How many entries there are. LevelDB counts them one by one."""
-        return self._open.count()
+    def __init__(self, path: str, kind: str, write: bool, create: bool, name: str, verify: bool):
+        folder = not path.endswith((".mdb", ".lmdb"))
+        super().__init__(path, kind, write, create, folder, name, verify)
+        self.path, self._name = path, name
 
     def _each(self, what: int, start, stop, prefix, reverse: bool) -> Iterator:
         if prefix is not None:
@@ -111,7 +90,7 @@ class Database:
             start = prefix.encode() if isinstance(prefix, str) else bytes(prefix)
             head = start.rstrip(b"\xff")  # what follows all keys that begin so
             stop = head[:-1] + bytes([head[-1] + 1]) if head else None
-        walk = self._open.walk()
+        walk = self._walk()
         if reverse:
             # From the last below stop down to start.
             if stop is None:
@@ -141,7 +120,7 @@ class Database:
 
     def cursor(self) -> Cursor:
         """A cursor on the first entry."""
-        return Cursor(self._open.walk())
+        return Cursor(self._walk())
 
     def write(self, sync: bool = True) -> _Writing:
         """A transaction: `with db.write() as batch: batch.put(key, value)`. On the disk when the block ends, if `sync`."""
@@ -159,10 +138,6 @@ class Database:
 
     __setitem__ = put
     __delitem__ = delete
-
-    def close(self) -> None:
-        """Lets go of the database; cursors and iterations that are under way keep it open."""
-        self._open.close()
 
     def __enter__(self) -> Database:
         return self
@@ -201,8 +176,7 @@ def open_db(path, mode: str = "r", kind: str | None = None, name: str = "", veri
     if mode not in ("r", "w", "a"):
         raise ValueError(f"open_db: expected mode r, w or a, got {mode!r}")
     path = os.fspath(path)
-    folder = not path.endswith((".mdb", ".lmdb"))
-    return Database(path, _data.open_db(path, kind or "", mode != "r", mode == "a", folder, name, verify), name)
+    return Database(path, kind or "", mode != "r", mode == "a", name, verify)
 
 
 # ---- records ----
@@ -321,9 +295,9 @@ def make_db(
             counts["entries"] += 1
             waiting += len(value)
             if len(batch) >= _COMMIT or waiting >= _COMMIT_BYTES:
-                db._open.write(batch._changes, False)
+                db._write(batch._changes, False)
                 batch, waiting = Batch(db), 0
-        db._open.write(batch._changes, True)
+        db._write(batch._changes, True)
     with open(_meaning_file(path), "w") as file:
         json.dump(meta, file, indent=1)
     return counts

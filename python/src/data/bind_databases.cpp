@@ -41,8 +41,22 @@ inline nb::object bytes_object(std::string_view s) {
   return out;
 }
 
-// A database that may have been closed; cursors hold what they need themselves.
+// A database that may have been closed; cursors hold what they need themselves. Python's Database derives from it.
 struct Db {
+  Db(nb::handle path, const std::string& kind, bool write, bool create, bool folder, const std::string& name,
+     bool verify)
+      : path(path_of(path)) {
+    data::DbOptions o;
+    RL_CHECK(ValueError, kind.empty() || kind == "lmdb" || kind == "leveldb",
+             "open_db: expected kind lmdb or leveldb, got ", kind);
+    o.kind = kind.empty() ? DbKind::Unknown : kind == "lmdb" ? DbKind::Lmdb : DbKind::LevelDb;
+    o.write = write;
+    o.create = create;
+    o.folder = folder;
+    o.name = name;
+    o.verify = verify;
+    db = without_gil([&] { return Database::open(this->path, o); });
+  }
   std::shared_ptr<Database> db;
   std::string path;
   Database& open() const {
@@ -87,7 +101,6 @@ struct Entries {
   bool back;
   std::optional<std::string> stop;
   bool begun = false;
-  std::exception_ptr failed;
 
   nb::object next() {
     Cursor& c = *walk.cursor;
@@ -106,53 +119,82 @@ struct Entries {
   }
 };
 
-// A slot of Python's, since a bound __next__ costs more than reading an entry does. nanobind turns exceptions of C++ into Python's in
-// what it binds, so one is thrown again from there.
-PyObject* next_entry(PyObject* self) noexcept {
-  Entries& e = *nb::inst_ptr<Entries>(self);
+// What slots of Python's run, since a bound method costs more than reading an entry does. nanobind turns exceptions of C++ into
+// Python's in what it binds, so one is thrown again from there.
+thread_local std::exception_ptr failed;
+template <class F>
+auto in_slot(F f, decltype(f()) otherwise) noexcept -> decltype(f()) {
   try {
-    return e.next().release().ptr();
+    return f();
   } catch (nb::python_error& error) { error.restore(); } catch (...) {
-    e.failed = std::current_exception();
-    Py_XDECREF(PyObject_CallMethod(self, "_throw", nullptr));
+    failed = std::current_exception();
+    PyObject* module = PyImport_ImportModule("rushlight._data");
+    if (module) Py_XDECREF(PyObject_CallMethod(module, "_throw", nullptr));
+    Py_XDECREF(module);
   }
-  return nullptr;
+  return otherwise;
 }
 
+PyObject* next_entry(PyObject* self) {
+  return in_slot([&] { return nb::inst_ptr<Entries>(self)->next().release().ptr(); }, nullptr);
+}
 PyType_Slot entries_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
                                {Py_tp_iternext, reinterpret_cast<void*>(next_entry)},
                                {0, nullptr}};
 
+// The database that an object stands for, once its __init__ has run.
+Database& opened(PyObject* self) {
+  RL_CHECK(ValueError, nb::inst_ready(self), "this database was never opened. Hint: open_db makes one");
+  return nb::inst_ptr<Db>(self)->open();
+}
+PyObject* value_at(PyObject* self, PyObject* key) {
+  return in_slot(
+      [&] {
+        nb::object found = get(opened(self), Text(key), nb::handle());
+        if (!found.is_valid()) PyErr_SetObject(PyExc_KeyError, key);
+        return found.release().ptr();
+      },
+      nullptr);
+}
+int contains(PyObject* self, PyObject* key) {
+  return in_slot([&] { return int(get(opened(self), Text(key), nb::handle()).is_valid()); }, -1);
+}
+PyType_Slot database_slots[] = {{Py_mp_subscript, reinterpret_cast<void*>(value_at)},
+                                {Py_sq_contains, reinterpret_cast<void*>(contains)},
+                                {0, nullptr}};
+
 }  // namespace
 
 void bind_databases(nb::module_& m) {
-  nb::class_<Db>(m, "_Database")
+  m.def("_throw", [] { std::rethrow_exception(std::exchange(failed, nullptr)); });
+  nb::class_<Db>(m, "_Database", nb::type_slots(database_slots))
+      .def(nb::init<nb::handle, const std::string&, bool, bool, bool, const std::string&, bool>(), "path"_a, "kind"_a,
+           "write"_a, "create"_a, "folder"_a, "name"_a, "verify"_a)
       .def(
           "get", [](Db& d, nb::handle key, nb::handle missing) { return get(d.open(), Text(key), missing); }, "key"_a,
-          "default"_a = nb::none())
-      .def("value",  // no names and no default: such a call costs half as much
-           [](Db& d, nb::handle key) {
-             nb::object found = get(d.open(), Text(key), nb::handle());
-             if (found.is_valid()) return found;
-             PyErr_SetObject(PyExc_KeyError, key.ptr());
-             throw nb::python_error();
-           })
+          "default"_a = nb::none(), "The value under a key.")
       .def(
           "get_many",
-          [](Db& d, nb::list keys) {
+          [](Db& d, nb::iterable keys) {
             Database& db = d.open();
             nb::list out;
             for (nb::handle k : keys) out.append(get(db, Text(k), nb::none()));
             return out;
           },
-          "keys"_a)
-      .def("walk", [](Db& d) { return new Walk{d.db, d.open().cursor()}; })
-      .def("count", [](Db& d) { return without_gil([&] { return d.open().count(); }); })
-      .def("kind", [](Db& d) { return d.open().kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; })
+          "keys"_a, "The values under keys, None for those that aren't there.")
+      .def("_walk", [](Db& d) { return new Walk{d.db, d.open().cursor()}; })
       .def(
-          "write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); },
+          "__len__", [](Db& d) { return without_gil([&] { return d.open().count(); }); },
+          "How many entries there are. LevelDB counts them one by one.")
+      .def_prop_ro(
+          "kind", [](Db& d) { return d.open().kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; },
+          "\"lmdb\" or \"leveldb\".")
+      .def(
+          "_write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); },
           "batch"_a, "sync"_a)
-      .def("close", [](Db& d) { d.db.reset(); });
+      .def(
+          "close", [](Db& d) { d.db.reset(); },
+          "Lets go of the database; cursors and iterations that are under way keep it open.");
   nb::class_<Walk>(m, "_Cursor")
       .def("valid", [](Walk& w) { return w.cursor->valid(); })
       .def("first",
@@ -193,9 +235,7 @@ void bind_databases(nb::module_& m) {
             return new Entries{{w.db, w.cursor}, What(what), back, std::move(end)};
           },
           "what"_a, "back"_a, "stop"_a.none());
-  nb::class_<Entries>(m, "_Entries", nb::type_slots(entries_slots)).def("_throw", [](Entries& e) {
-    std::rethrow_exception(std::exchange(e.failed, nullptr));
-  });
+  nb::class_<Entries>(m, "_Entries", nb::type_slots(entries_slots));
   nb::class_<Batch>(m, "_Batch")
       .def(nb::init<>())
       .def(
@@ -211,23 +251,6 @@ void bind_databases(nb::module_& m) {
            })
       .def("clear", &Batch::clear)
       .def("__len__", [](Batch& b) { return b.changes().size(); });
-  m.def(
-      "open_db",
-      [](nb::handle path, const std::string& kind, bool write, bool create, bool folder, const std::string& name,
-         bool verify) {
-        data::DbOptions o;
-        RL_CHECK(ValueError, kind.empty() || kind == "lmdb" || kind == "leveldb",
-                 "open_db: expected kind lmdb or leveldb, got ", kind);
-        o.kind = kind.empty() ? DbKind::Unknown : kind == "lmdb" ? DbKind::Lmdb : DbKind::LevelDb;
-        o.write = write;
-        o.create = create;
-        o.folder = folder;
-        o.name = name;
-        o.verify = verify;
-        std::string text = path_of(path);
-        return new Db{without_gil([&] { return Database::open(text, o); }), text};
-      },
-      "path"_a, "kind"_a, "write"_a, "create"_a, "folder"_a, "name"_a, "verify"_a);
   m.def(
       "db_kind",
       [](nb::handle path) -> const char* {
