@@ -1,6 +1,8 @@
 // Memory shared with numpy and other owners of buffers. numpy is neither linked nor imported before a tensor becomes an array.
+#include <array>
+#include <bit>
 #include <cstring>
-#include <map>
+#include <optional>
 
 #include "py_convert.h"
 #include "py_new.h"
@@ -15,7 +17,8 @@ struct HeldBuffer {
   Py_buffer view{};
   ~HeldBuffer() {
     if (!view.obj || !Py_IsInitialized()) return;
-    GilAcquire gil;
+    std::optional<GilAcquire> gil;
+    if (!PyGILState_Check()) gil.emplace();  // mostly it is held, and asking costs less than taking
     PyBuffer_Release(&view);
   }
 };
@@ -47,12 +50,18 @@ char kind_of_format(const char* format) {
   }
 }
 
-bool dtype_of_format(const char* format, Py_ssize_t itemsize, DType& d) {
-  char kind = kind_of_format(format);
-  if (!kind) return false;
-  for (const DTypeInfo& i : kDTypes)
-    if (i.size == itemsize && i.numpy[0] && i.numpy[1] == kind) return d = i.dtype, true;
-  return false;
+// The dtype of numpy's kind and size, or null.
+const DTypeInfo* dtype_of_format(const char* format, Py_ssize_t itemsize) {
+  static constexpr std::string_view kinds = "bcfiu";
+  static constexpr size_t sizes = 17;
+  static const auto table = [] {
+    std::array<const DTypeInfo*, kinds.size() * sizes> all{};
+    for (const DTypeInfo& i : kDTypes)
+      if (i.numpy[0]) all[kinds.find(i.numpy[1]) * sizes + size_t(i.size)] = &i;
+    return all;
+  }();
+  const size_t kind = kinds.find(kind_of_format(format));
+  return kind < kinds.size() && size_t(itemsize) < sizes ? table[kind * sizes + size_t(itemsize)] : nullptr;
 }
 
 std::string numpy_type(PyObject* array) {
@@ -166,8 +175,9 @@ Tensor tensor_over_array(PyObject* array) {
   RL_CHECK(ValueError, !v.format || (v.format[0] != '>' && v.format[0] != '!') || v.itemsize == 1,
            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
            "currently not supported.");
-  DType d;
-  if (!dtype_of_format(v.format, v.itemsize, d)) fail_dtype(array);
+  const DTypeInfo* type = dtype_of_format(v.format, v.itemsize);
+  if (!type) fail_dtype(array);
+  const int shift = std::countr_zero(size_t(v.itemsize));  // all sizes are powers of two
   Dims sizes, strides;
   int64_t last = 0;
   bool any = true;
@@ -176,11 +186,11 @@ Tensor tensor_over_array(PyObject* array) {
              "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
              "currently supported. "
              "(You can probably work around this by making a copy of your array  with array.copy().) ");
-    RL_CHECK(ValueError, v.strides[i] % v.itemsize == 0,
+    RL_CHECK(ValueError, (v.strides[i] & (v.itemsize - 1)) == 0,
              "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate "
              "the memory.");
     sizes.push_back(v.shape[i]);
-    strides.push_back(v.strides[i] / v.itemsize);
+    strides.push_back(v.strides[i] >> shift);
     any &= v.shape[i] > 0;
     last += (v.shape[i] - 1) * v.strides[i];
   }
@@ -198,7 +208,7 @@ Tensor tensor_over_array(PyObject* array) {
   void* data = v.buf;
   bool read_only = v.readonly;
   auto storage = make_ref<Storage>(data, bytes, Device(), std::move(held), read_only);
-  return Tensor(make_ref<TensorImpl>(std::move(storage), d, sizes, strides, 0));
+  return Tensor(make_ref<TensorImpl>(std::move(storage), type->dtype, sizes, strides, 0));
 }
 
 PyObject* numpy_over(const Tensor& t) {
