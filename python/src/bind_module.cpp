@@ -7,7 +7,9 @@
 #include <Python.h>
 #include <structmember.h>  // needs Python.h before it
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "bind.h"
 #include "py_trace.h"
@@ -15,14 +17,28 @@
 namespace rushlight::py {
 namespace {
 
+constexpr int kHookKinds = 4;
+constexpr int kMemberKinds = 3;
+
+// Note [Versions of dictionaries]: a call looks six names up in the module's dictionary, and a parameter's attribute one more than its
+// own: an eighth of what a small MLP costs. CPython 3.11 gives each state of each dictionary a number of its own, so what was found is
+// kept with that number, and holds while the dictionary still has it. Later versions of Python have no such number; there nothing is kept.
+#if PY_VERSION_HEX < 0x030C0000
+uint64_t version_of(PyObject* dict) { return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag; }
+#else
+uint64_t version_of(PyObject*) { return 0; }
+#endif
+
 struct ModuleObject {
   PyObject_HEAD PyObject* dict;
   PyObject* weakrefs;
   vectorcallfunc vectorcall;
+  // What the dictionary of this version holds, borrowed from it; see the note. 0: nothing is known.
+  uint64_t plain_version;       // neither compiled nor with a forward of its own, and
+  PyObject* hooks[kHookKinds];  // the dictionaries of its hooks
+  uint64_t member_version;
+  PyObject* members[kMemberKinds];  // those of its members, null if not looked up yet
 };
-
-constexpr int kHookKinds = 4;
-constexpr int kMemberKinds = 3;
 
 // Made once when the extension is imported and kept: the type, names, and what module.py configures.
 struct Globals {
@@ -58,10 +74,19 @@ PyObject* no_attribute(PyObject* self, PyObject* name) {
 
 // A borrowed reference to the member dictionary of the kind, or null without an error before Module.__init__.
 PyObject* members_of(PyObject* self, int kind) {
-  PyObject* dict = as_module(self)->dict;
-  if (dict == nullptr) return nullptr;
-  PyObject* members = PyDict_GetItemWithError(dict, g.member_names[kind]);
-  return members != nullptr && PyDict_Check(members) ? members : nullptr;
+  ModuleObject* m = as_module(self);
+  if (m->dict == nullptr) return nullptr;
+  const uint64_t now = version_of(m->dict);
+  if (now == 0 || m->member_version != now) {
+    std::fill(std::begin(m->members), std::end(m->members), nullptr);
+    m->member_version = now;
+  }
+  PyObject*& members = m->members[kind];
+  if (members == nullptr) {
+    members = PyDict_GetItemWithError(m->dict, g.member_names[kind]);
+    if (members != nullptr && !PyDict_Check(members)) members = nullptr;
+  }
+  return members;
 }
 
 // A new reference to the parameter, buffer or module of that name, or null: with an error set only if one happened.
@@ -164,21 +189,25 @@ bool has_entries(PyObject* hooks) {
   return PyObject_IsTrue(hooks) != 0;
 }
 
-// 1 if a hook must be called, 0 if not, -1 with an error.
-int any_hook(PyObject* self) {
-  for (PyObject* hooks : g.all_module_hooks) {
-    if (hooks != nullptr && PyDict_GET_SIZE(hooks) != 0) return 1;
-  }
-  PyObject* dict = as_module(self)->dict;
-  for (PyObject* name : g.hook_names) {
-    PyObject* hooks = dict == nullptr ? nullptr : PyDict_GetItemWithError(dict, name);
+bool any_hook_of_all() {
+  for (PyObject* hooks : g.all_module_hooks)
+    if (hooks != nullptr && PyDict_GET_SIZE(hooks) != 0) return true;
+  return false;
+}
+
+// 1 if a hook must be called, 0 if not, -1 with an error. Fills m->hooks, with null for what is no dictionary.
+int any_hook(ModuleObject* m) {
+  bool any = any_hook_of_all();
+  for (int kind = 0; kind < kHookKinds; ++kind) {
+    PyObject* hooks = m->dict == nullptr ? nullptr : PyDict_GetItemWithError(m->dict, g.hook_names[kind]);
     if (hooks == nullptr) {
-      if (!PyErr_Occurred()) no_attribute(self, name);
+      if (!PyErr_Occurred()) no_attribute(reinterpret_cast<PyObject*>(m), g.hook_names[kind]);
       return -1;
     }
-    if (has_entries(hooks)) return 1;
+    m->hooks[kind] = PyDict_Check(hooks) ? hooks : nullptr;
+    any = any || has_entries(hooks);
   }
-  return 0;
+  return any;
 }
 
 PyObject* make_kwargs(PyObject* const* values, PyObject* kwnames) {
@@ -228,25 +257,9 @@ PyObject* call_with_self(PyObject* function, PyObject* self, PyObject* const* ar
   return result;
 }
 
-PyObject* call_forward(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
-  PyObject* dict = as_module(self)->dict;
-  if (dict != nullptr) {
-    PyObject* compiled = PyDict_GetItemWithError(dict, g.compiled_call);
-    if (compiled != nullptr && compiled != Py_None) {
-      Py_INCREF(compiled);
-      PyObject* result = PyObject_Vectorcall(compiled, args, PyVectorcall_NARGS(nargsf), kwnames);
-      Py_DECREF(compiled);
-      return result;
-    }
-    if (compiled == nullptr && PyErr_Occurred()) return nullptr;
-  }
-  int hooked = any_hook(self);
-  if (hooked < 0) return nullptr;
-  if (hooked) return call_hooked(self, args, PyVectorcall_NARGS(nargsf), kwnames);
-
-  PyObject* own = PyDict_GetItemWithError(as_module(self)->dict, g.forward);
-  if (own == nullptr && PyErr_Occurred()) return nullptr;
-  PyObject* function = own == nullptr ? _PyType_Lookup(Py_TYPE(self), g.forward) : nullptr;
+// `own`: whether the module's dictionary has a forward.
+PyObject* call_plain(PyObject* self, bool own, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  PyObject* function = own ? nullptr : _PyType_Lookup(Py_TYPE(self), g.forward);
   if (function != nullptr && (Py_TYPE(function)->tp_flags & Py_TPFLAGS_METHOD_DESCRIPTOR)) {
     Py_INCREF(function);
     PyObject* result = call_with_self(function, self, args, nargsf, kwnames);
@@ -258,6 +271,37 @@ PyObject* call_forward(PyObject* self, PyObject* const* args, size_t nargsf, PyO
   PyObject* result = PyObject_Vectorcall(forward, args, PyVectorcall_NARGS(nargsf), kwnames);
   Py_DECREF(forward);
   return result;
+}
+
+PyObject* call_forward(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  ModuleObject* m = as_module(self);
+  uint64_t version = m->dict == nullptr ? 0 : version_of(m->dict);
+  if (version != 0 && m->plain_version == version) {
+    bool hooked = any_hook_of_all();
+    for (PyObject* hooks : m->hooks) hooked |= PyDict_GET_SIZE(hooks) != 0;
+    if (hooked) return call_hooked(self, args, PyVectorcall_NARGS(nargsf), kwnames);
+    return call_plain(self, false, args, nargsf, kwnames);
+  }
+  if (m->dict != nullptr) {
+    PyObject* compiled = PyDict_GetItemWithError(m->dict, g.compiled_call);
+    if (compiled != nullptr && compiled != Py_None) {
+      Py_INCREF(compiled);
+      PyObject* result = PyObject_Vectorcall(compiled, args, PyVectorcall_NARGS(nargsf), kwnames);
+      Py_DECREF(compiled);
+      return result;
+    }
+    if (compiled == nullptr && PyErr_Occurred()) return nullptr;
+  }
+  m->plain_version = 0;
+  int hooked = any_hook(m);
+  if (hooked < 0) return nullptr;
+  PyObject* own = PyDict_GetItemWithError(m->dict, g.forward);
+  if (own == nullptr && PyErr_Occurred()) return nullptr;
+  const bool plain =
+      own == nullptr && std::find(std::begin(m->hooks), std::end(m->hooks), nullptr) == std::end(m->hooks);
+  if (plain) m->plain_version = version_of(m->dict);
+  if (hooked) return call_hooked(self, args, PyVectorcall_NARGS(nargsf), kwnames);
+  return call_plain(self, own != nullptr, args, nargsf, kwnames);
 }
 
 // Lets the error that is set say which module it came from. What fails here is dropped: the error itself matters more.
