@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from . import _C
+from ._C import get_num_interop_threads, set_num_interop_threads
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_deterministic_debug_mode", "get_float32_matmul_precision",
@@ -19,7 +20,6 @@ __all__ = [
 _deterministic = _warn_only = _warn_always = False
 _fill = True
 _matmul_precision = "highest"
-_interop_threads = 1
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -70,19 +70,6 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 def get_deterministic_debug_mode() -> int:
     """0, 1 or 2: see set_deterministic_debug_mode."""
     return 0 if not _deterministic else 1 if _warn_only else 2
-
-
-def set_num_interop_threads(n: int) -> None:
-    """Sets the number of threads between operators."""
-    global _interop_threads
-    if not 0 < n < 2**31:
-        raise RuntimeError("set_num_interop_threads expects a positive integer")
-    _interop_threads = n
-
-
-def get_num_interop_threads() -> int:
-    """The number of threads between operators."""
-    return _interop_threads
 
 
 def set_float32_matmul_precision(precision: str) -> None:

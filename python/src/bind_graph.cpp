@@ -180,7 +180,8 @@ PyMethodDef node_methods[] = {
     {"_location", RL_METHOD(return location_to_python(part_of<Node>(self))), METH_NOARGS,
      "(file, line, column, source around)"},
     {"attributeNames",
-     RL_METHOD(Object list = check(PyList_New(0)); for (const auto& [name, v] : part_of<Node>(self).attributes())
+     RL_METHOD(Object list = check(PyList_New(0));
+               for (const auto& [name, v] : part_of<Node>(self).attributes()) if (!v.is_capsule())
                    check_status(PyList_Append(list.get(), check(to_str(name)).get()));
                return list.release()),
      METH_NOARGS, "names of its attributes"},

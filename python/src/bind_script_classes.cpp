@@ -1,6 +1,7 @@
 // Script classes that are made from those of Python: modules, classes, enums, interfaces; and their objects on either side.
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/core/future_type.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/script/module.h"
@@ -431,6 +432,7 @@ PyObject* script_to_python(const IValue& v) {
     return check(PyObject_CallObject(named_tuple_class(*tuple.type), items.get())).release();
   }
   if (!v.is_object()) return nullptr;
+  if (is_future(*v.to_object().type)) return future_to_python(v);
   auto found = python_classes().find(v.to_object().type.get());
   const ClassType& c = *graph::as_class(v.to_object().type);
   if (found == python_classes().end()) {
@@ -458,6 +460,7 @@ void python_print(const std::string& line) {
 }  // namespace
 
 bool script_from_python(PyObject* o, IValue& out, const Type* wanted) {
+  if (wanted && is_future(*wanted)) return future_from_python(o, out, *wanted);
   if (const auto* c = dynamic_cast<const ClassType*>(wanted); c && c->is_enum && member_of_archive(o, *c, out))
     return true;
   auto known = script_classes().find(reinterpret_cast<PyObject*>(Py_TYPE(o)));
@@ -489,6 +492,7 @@ bool script_from_python(PyObject* o, IValue& out, const Type* wanted) {
 
 void bind_script_classes(PyObject* module) {
   print_line = python_print;
+  bind_futures(module);
   add_methods(module, methods);
   object_to_python = script_to_python;
   object_from_python = script_from_python;

@@ -46,4 +46,12 @@ bool script_from_python(PyObject* o, IValue& out, const Type* wanted = nullptr);
 // Called by bind_script, after its types are made.
 void bind_script_classes(PyObject* module);
 
+// ---- futures (py_futures.cpp) ----
+
+// A torch.futures.Future that gets what a script's future has, or a torch._awaits._Await that waits for it.
+PyObject* future_to_python(const IValue& v);
+// The other way, as a future of the type `wanted`. False for what is none.
+bool future_from_python(PyObject* o, IValue& out, const Type& wanted);
+void bind_futures(PyObject* module);
+
 }  // namespace rushlight::py

@@ -3,6 +3,7 @@
 
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/core/future_type.h"
 #include "rushlight/script/lowering.h"
 
 namespace rushlight::py {
@@ -32,6 +33,8 @@ TypePtr type_from(PyObject* spec) {
   std::vector<TypePtr> parts;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) parts.push_back(type_from(PyList_GET_ITEM(list, i)));
   if (kind == "List") return Type::list(parts.at(0));
+  if (kind == "Future") return future_type(parts.at(0));
+  if (kind == "Await") return await_type(parts.at(0));
   if (kind == "Dict") return Type::dict(parts.at(0), parts.at(1));
   if (kind == "Tuple") return Type::tuple(std::move(parts));
   if (kind == "NamedTuple") {
@@ -284,7 +287,7 @@ class UnusedFunction final : public script::Sugared {
 SugaredPtr sugar(PyObject* o, PyObject* compile) {
   if (PyModule_Check(o)) {
     std::string name = PyModule_GetName(o);
-    if (name == "math") return std::make_shared<script::Namespace>("math");
+    if (name == "math" || name == "cmath") return std::make_shared<script::Namespace>(name);
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
     bool known = name == "rushlight" || name == "rushlight.linalg" || name == "rushlight.special" ||
                  name == "rushlight.fft" || name == "rushlight.nn.functional";

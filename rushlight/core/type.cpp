@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rushlight/core/future_type.h"
+
 namespace rushlight {
 namespace {
 
@@ -40,6 +42,7 @@ std::string Type::text() const {
   if (!name_.empty()) return name_;
   std::string out = simple_name(kind_);
   if (kind_ == Kind::Number) return "number";
+  if (kind_ == Kind::Future && !fields_.empty()) out = "Await";
   if (contained_.empty()) return kind_ == Kind::Tuple ? "Tuple[()]" : out;
   out += '[';
   for (size_t i = 0; i < contained_.size(); i++) out += (i ? ", " : "") + contained_[i]->text();
@@ -51,6 +54,8 @@ std::string Type::schema_text() const {
   if (kind_ == Kind::Number) return "Scalar";
   if (kind_ == Kind::List) return element()->schema_text() + "[]";
   if (kind_ == Kind::Optional) return element()->schema_text() + "?";
+  if (kind_ == Kind::Future && !contained_.empty())
+    return (fields_.empty() ? "Future(" : "Await(") + element()->schema_text() + ")";
   if (kind_ == Kind::Dict) return "Dict(" + contained_[0]->schema_text() + ", " + contained_[1]->schema_text() + ")";
   if (kind_ == Kind::Tuple || kind_ == Kind::Union) {
     std::string out = kind_ == Kind::Union ? "Union(" : "(";
@@ -63,6 +68,7 @@ std::string Type::schema_text() const {
 bool Type::equals(const Type& o) const {
   if (this == &o) return true;
   if (kind_ != o.kind_ || name_ != o.name_ || contained_.size() != o.contained_.size()) return false;
+  if (kind_ == Kind::Future && fields_ != o.fields_) return false;  // an Await
   for (size_t i = 0; i < contained_.size(); i++)
     if (!contained_[i]->equals(*o.contained_[i])) return false;
   return true;
@@ -79,6 +85,8 @@ bool Type::is_subtype_of(const Type& o) const {
     return std::all_of(contained_.begin(), contained_.end(), [&](const TypePtr& t) { return t->is_subtype_of(o); });
   }
   if (o.kind_ == Kind::Optional) return kind_ == Kind::None || is_subtype_of(*o.element());
+  if (kind_ == Kind::Future && o.kind_ == kind_ && fields_ == o.fields_ && contained_.size() && o.contained_.size())
+    return element()->is_subtype_of(*o.element());
   if (o.kind_ == Kind::Union)
     return std::any_of(o.contained_.begin(), o.contained_.end(), [&](const TypePtr& t) { return is_subtype_of(*t); });
   if (kind_ == Kind::Tuple && o.kind_ == Kind::Tuple && contained_.size() == o.contained_.size() && o.name_.empty()) {
@@ -144,5 +152,16 @@ TypePtr Type::union_of(std::vector<TypePtr> items) {
     return optional(all[all[0]->is(Kind::None)]);
   return std::make_shared<Made>(Kind::Union, std::move(all));
 }
+
+// An Await is told apart by a field, for schemas know one kind for both.
+TypePtr future_type(TypePtr element) {
+  return std::make_shared<Made>(Type::Kind::Future, std::vector{std::move(element)});
+}
+TypePtr await_type(TypePtr element) {
+  return std::make_shared<Made>(Type::Kind::Future, std::vector{std::move(element)}, std::string(),
+                                std::vector<std::string>{"await"});
+}
+bool is_future(const Type& t) { return t.is(Type::Kind::Future) && !t.contained().empty(); }
+bool is_await(const Type& t) { return is_future(t) && !t.fields().empty(); }
 
 }  // namespace rushlight

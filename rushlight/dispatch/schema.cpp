@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "rushlight/core/future_type.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/schema_class.h"
 #include "rushlight/dispatch/schema_types.h"
@@ -179,7 +180,7 @@ class Parser {
 
   // Dict(str, int) and Union(int, str), and what annotations say: List[int], Optional[Tensor]. Null for other names.
   TypePtr compound(const std::string& name) {
-    static constexpr std::string_view names[] = {"Dict", "Union", "List", "Optional", "Tuple"};
+    static constexpr std::string_view names[] = {"Dict", "Union", "List", "Optional", "Tuple", "Future", "Await"};
     if (std::find(std::begin(names), std::end(names), name) == std::end(names)) return nullptr;
     const bool round = take("(");
     if (!round) expect("[");
@@ -195,6 +196,7 @@ class Parser {
       fail("the types that " + name + " takes");
     if (name == "Dict") return Type::dict(parts[0], parts[1]);
     if (name == "List") return Type::list(parts[0]);
+    if (name == "Future" || name == "Await") return (name == "Future" ? future_type : await_type)(parts[0]);
     return name == "Optional" ? Type::optional(parts[0]) : Type::union_of(std::move(parts));
   }
 
@@ -358,7 +360,8 @@ std::string Schema::text() const {
     out += args[i].text();
   }
   out += ") -> ";
-  if (returns.size() == 1) return out + returns[0].text();
+  // A tuple stands in parentheses of its own, or it would be read as several results.
+  if (std::string one; returns.size() == 1 && !(one = returns[0].text()).starts_with("(")) return out + one;
   out += "(";
   for (size_t i = 0; i < returns.size(); i++) out += (i ? ", " : "") + returns[i].text();
   return out + ")";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rushlight/core/future_type.h"
+
 namespace rushlight::graph {
 
 using TK = Type::Kind;
@@ -37,6 +39,7 @@ TypePtr Generics::fill(const TypePtr& wanted) const {
   for (const TypePtr& c : wanted->contained()) items.push_back(fill(c));
   switch (wanted->kind()) {
     case TK::List: return Type::list(items[0]);
+    case TK::Future: return (is_await(*wanted) ? await_type : future_type)(items[0]);
     case TK::Optional: return Type::optional(items[0]);
     case TK::Dict: return Type::dict(items[0], items[1]);
     default: return Type::tuple(std::move(items));

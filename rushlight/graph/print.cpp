@@ -104,15 +104,11 @@ class Printer {
       for (size_t i = 0; i < n->outputs().size(); i++) out_ += (i ? ", " : "") + typed(n->output(i));
       out_ += " = ";
       out_ += n->kind();
-      if (!n->attributes().empty()) {
-        out_ += "[";
-        bool first = true;
-        for (const auto& [name, v] : n->attributes()) {
-          out_ += (first ? "" : ", ") + name + "=" + value_text(v);
-          first = false;
-        }
-        out_ += "]";
-      }
+      std::string attributes;
+      for (const auto& [name, v] : n->attributes())
+        if (!v.is_capsule())  // what it holds has no text
+          attributes += (attributes.empty() ? "" : ", ") + name + "=" + value_text(v);
+      if (!attributes.empty()) out_ += "[" + attributes + "]";
       out_ += list(n->inputs());
       if (locations_ && !n->location.file.empty())
         out_ += str(" # ", n->location.file, ":", n->location.line, ":", n->location.column);

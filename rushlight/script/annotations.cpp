@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "rushlight/core/future_type.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/parser.h"
 
@@ -35,8 +36,9 @@ TypePtr Lowering::type_of(const Expr& e) {
     if (name == "List" || name == "list") return Type::list(part(1));
     if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
-    if (name == "Final" || name == "Future" || name == "Await" || name == "_Await" || name == "Annotated")
-      return part(1);
+    if (name == "Final" || name == "Annotated") return part(1);
+    if (name == "Future") return future_type(part(1));
+    if (name == "Await" || name == "_Await") return await_type(part(1));
     if ((name == "Dict" || name == "dict") && count == 2) return Type::dict(inner(0), inner(1));
     if (name == "Union") {
       std::vector<TypePtr> all;
@@ -79,6 +81,7 @@ TypePtr Lowering::type_of(const Expr& e) {
     fail(e.range, str("Unknown type name '", e.text, "'"));
   }
   if (e.kind == EK::Attribute) {
+    if (e.text.ends_with("Tensor") && e.items[0]->text == "torch") return Type::tensor();  // torch.LongTensor too
     if (e.text == "Tensor") return Type::tensor();
     if (e.text == "device") return Type::simple(TK::Device);
     if (e.text == "dtype") return Type::integer();

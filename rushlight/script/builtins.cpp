@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "rushlight/core/future_type.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
@@ -43,6 +44,8 @@ SugaredPtr Namespace::math(const std::string& name) {
       "radians", "ldexp", "frexp", "modf",  "gcd",  "factorial", "copysign", "hypot"};
   if (functions.contains(name)) return std::make_shared<OperatorName>(name);
   if (name == "trunc") return std::make_shared<Special>("int");
+  if (name == "phase") return std::make_shared<OperatorName>("angle");  // of cmath
+  if (name == "rect") return std::make_shared<OperatorName>("polar");
   return nullptr;
 }
 
@@ -62,6 +65,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     if (auto f = formats.find(name); f != formats.end()) return constant_of(f->second);
     if (name == "strided") return constant_of(int64_t(0));
     if (name == "Tensor") return std::make_shared<TypeName>(Type::tensor());
+    if (name == "Generator") return std::make_shared<Special>(name);
     if (name == "pi") return constant_of(3.14159265358979323846);
     if (name == "e") return constant_of(2.71828182845904523536);
     if (name == "inf") return constant_of(__builtin_inf());
@@ -75,6 +79,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
   if (path == "torch.jit" || path == "ops.prim") {
     if (path == "ops.prim" && name == "unchecked_unwrap_optional") return std::make_shared<Special>("_unwrap_optional");
+    if (path == "ops.prim" && name.starts_with("awaitable")) return std::make_shared<Special>(name);
     if (path == "ops.prim") return std::make_shared<OperatorName>(name);
     return std::make_shared<Special>(name);
   }
@@ -88,13 +93,15 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     return std::make_shared<OperatorName>(path.substr(4) + "::" + name);
   if (path == "torch.nn.functional" && is_operator("functional::" + name))
     return std::make_shared<OperatorName>("functional::" + name);
-  if (path == "math") return math(name);
+  if (path == "cmath" && (name == "infj" || name == "nanj"))
+    return constant_of(complex128(0, name == "infj" ? __builtin_inf() : __builtin_nan("")));
+  if (path == "math" || path == "cmath") return math(name);
   for (const char* part : {"linalg", "special", "fft"})  // their operators carry the name of the module
     if (std::string full = str(part, "_", name); path == str("torch.", part) && is_operator(full))
       return std::make_shared<OperatorName>(full);
   if (is_operator(name)) return std::make_shared<OperatorName>(name);
   if (path != "torch") return nullptr;
-  return name == "_unwrap_optional" ? std::make_shared<Special>(name) : old_operator(name);
+  return name == "_unwrap_optional" || name == "wait" ? std::make_shared<Special>(name) : old_operator(name);
 }
 
 SugaredPtr TypeName::attribute(const Range& range, Lowering& l, const std::string& name) {
@@ -175,6 +182,7 @@ TypePtr Special::as_type() const {
   if (name == "bool") return Type::boolean();
   if (name == "str") return Type::string();
   if (name == "complex") return Type::simple(TK::Complex);
+  if (name == "Generator") return Type::simple(TK::Generator);
   return nullptr;
 }
 
@@ -320,6 +328,11 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     if (v->type()->equals(*wanted)) return graph_value(v);
     if (name == "bool") return graph_value(l.truth(range, v));
     return l.call_operator(range, name == "int" ? "Int" : "Float", args);
+  }
+  if (name == "Generator") {
+    std::vector<CallArg> given = args;
+    if (given.size() == 1 && given[0].name.empty()) given[0].name = "device";
+    return l.call_operator(range, name, std::move(given));
   }
   if (name == "complex") {
     need(1, 2);
@@ -477,14 +490,32 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     if (args.size() == 3 && !l.has_attribute(range, args[0].value, wanted)) return args[2].value;
     return args[0].value->attribute(range, l, wanted);
   }
-  // At once: a task that nobody can tell from one that ran before it was waited for.
   if (name == "fork" || name == "_fork" || name == "_awaitable" || name == "awaitable") {
-    if (args.empty()) fail(range, str(name, "() takes a function"));
-    return args[0].value->call(range, l, {args.begin() + 1, args.end()});
+    if (args.empty()) fail(range, str("Expected at least one argument to ", name, "()"));
+    const bool awaits = name.ends_with("awaitable");
+    graph::Node* n = l.emit(range, awaits ? "prim::awaitable" : "prim::fork", {});
+    graph::Block* body = n->add_block();
+    graph::InsertPoint inside(l.graph(), body);
+    Value* result = args[0].value->call(range, l, {args.begin() + 1, args.end()})->as_value(range, l);
+    body->register_output(result);
+    return graph_value(n->output()->set_type((awaits ? await_type : future_type)(result->type())));
   }
-  if (name == "wait" || name == "_wait" || name == "_awaitable_wait" || name == "_awaitable_nowait") {
+  if (name == "wait" || name == "_wait" || name == "_awaitable_wait" || name == "awaitable_wait") {
     need(1, 1);
-    return args[0].value;
+    Value* v = value(0);
+    const bool awaits = name.find("awaitable") != std::string::npos;
+    if (!is_future(*v->type()) || is_await(*v->type()) != awaits)
+      fail(range,
+           str("Arguments for call are not valid.\nThe following variants are available:\n\n  ",
+               awaits ? "prim::awaitable_wait(Await(t) self) -> t" : "aten::wait(Future(t) self) -> t",
+               "\n  Expected a value of type '", awaits ? "Await" : "Future",
+               "[t]' for argument 'self' but instead found ", found_kind(*args[0].value), "\n\nThe original call is"));
+    return op(awaits ? "prim::awaitable_wait" : "aten::wait", {v}, v->type()->element());
+  }
+  if (name == "_awaitable_nowait" || name == "awaitable_nowait") {
+    need(1, 1);
+    Value* v = value(0);
+    return op("prim::awaitable_nowait", {v}, await_type(v->type()));
   }
   if (name == "type") {
     need(1, 1);
@@ -544,7 +575,9 @@ SugaredPtr builtin_name(const std::string& name) {
     return all;
   }();
   if (specials.contains(name)) return std::make_shared<Special>(name);
-  if (name == "torch" || name == "ops" || name == "math") return std::make_shared<Namespace>(name);
+  if (name == "infj" || name == "nanj")
+    return constant_of(complex128(0, name == "infj" ? __builtin_inf() : __builtin_nan("")));
+  if (name == "torch" || name == "ops" || name == "math" || name == "cmath") return std::make_shared<Namespace>(name);
   if (name == "inf") return constant_of(__builtin_inf());
   if (name == "nan") return constant_of(__builtin_nan(""));
   return nullptr;

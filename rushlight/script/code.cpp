@@ -4,7 +4,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "rushlight/graph/called_function.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/walk.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::script {
@@ -108,7 +110,13 @@ class Writer {
 
   std::string function(graph::Function& f, int indent) {
     depth_ = indent;
-    const graph::Graph& g = *f.made();
+    std::shared_ptr<graph::Graph> whole = f.made();
+    if (bool calls = false;
+        graph::each_node(*whole->block(), [&](Node* n) { calls |= n->is("prim::CallFunction"); }), calls) {
+      whole = whole->copy();  // an archive has no functions besides methods
+      graph::inline_functions(*whole);
+    }
+    const graph::Graph& g = *whole;
     std::string head = "def " + f.name + "(";
     for (size_t i = 0; i < g.inputs().size(); i++) {
       Value* in = g.inputs()[i];
@@ -298,6 +306,18 @@ class Writer {
       return;
     }
     if (k == "prim::Loop") return loop(n);
+    if (k == "prim::fork" || k == "prim::awaitable") {  // a function without arguments, which sees what is around it
+      const std::string what = k.substr(6);
+      std::string name = "__" + what + "ed_function";
+      if (what == "awaitable") name = "__awaitable_function";
+      while (!used_.insert(name).second) name += "_0";
+      line("def " + name + "():");
+      depth_++;
+      block(*n->blocks()[0]);
+      line("return " + use(n->blocks()[0]->outputs()[0]));
+      depth_--;
+      return line(fresh(n->output()) + " = " + what + "(" + name + ")");
+    }
     if (k == "prim::SetAttr")
       return line(use(n->input(0)) + "." + std::string(n->attribute("name").to_string()) + " = " + use(n->input(1)));
     if (k == "prim::Enter") return enter(n);

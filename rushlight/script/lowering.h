@@ -30,8 +30,9 @@ class Lowering {
              std::string& why, bool convert, bool builtin);
   // v as a value of the type: unwraps, casts and builds lists where Python would not mind. Null if it can't be.
   Value* convert(const Range& range, const SugaredPtr& v, const TypePtr& type, const Argument* argument, bool implicit);
-  // A method is called (prim::CallMethod, the object first of the arguments); another function's body is put here.
-  SugaredPtr call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method);
+  // prim::CallMethod, the object first of the arguments, or prim::CallFunction.
+  SugaredPtr call_function(const Range& range, const std::shared_ptr<graph::Function>& f, std::vector<CallArg> args,
+                           bool method);
   SugaredPtr inline_call(const Range& range, const InlineFunction& f, std::vector<CallArg> args);
   SugaredPtr tuple_items(const Range& range, const std::vector<Value*>& outputs, std::vector<std::string> names = {});
   // How `v` is gone through. Throws ScriptError where nothing can be.

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <set>
 
+#include "rushlight/core/future_type.h"
 #include "rushlight/dispatch/binding.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/scripted.h"
+#include "rushlight/graph/called_function.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
@@ -130,6 +132,23 @@ void Sugared::set_attribute(const Range& range, Lowering&, const std::string& na
 
 // ---- graph values ----
 
+namespace {
+// x.wait of a future.
+class WaitMethod final : public Sugared {
+ public:
+  explicit WaitMethod(Value* v) : future_(v) {}
+  std::string kind() const override { return "method 'wait'"; }
+  SugaredPtr call(const Range& range, Lowering& l, const std::vector<CallArg>& args) override {
+    if (!args.empty()) fail(range, "wait() takes no arguments");
+    return Special(is_await(*future_->type()) ? "awaitable_wait" : "wait")
+        .call(range, l, {{range, "", graph_value(future_)}});
+  }
+
+ private:
+  Value* future_;
+};
+}  // namespace
+
 std::string SimpleValue::kind() const { return str("value of type '", value->type(), "'"); }
 int SimpleValue::is_none() const {
   const TypePtr& t = value->type();
@@ -182,9 +201,10 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
     if (name == "tolist")
       fail(range, "Expected type hint for result of tolist(): annotate the variable that it is given to");
-    if (name == "wait") return std::make_shared<OperatorName>(name, value);
     fail(range, str("'Tensor' object has no attribute or method '", name, "'."));
   }
+  if (t->is(TK::Generator) && (name == "manual_seed" || name == "seed" || name == "initial_seed"))
+    return std::make_shared<OperatorName>(name, value);
   if (t->is(TK::Complex) && (name == "real" || name == "imag"))
     return graph_value(l.emit_typed(range, "prim::" + name, {value}, Type::floating()));
   if (t->is(TK::Device) && (name == "type" || name == "index"))
@@ -241,7 +261,9 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
     if (!graph::primitives("aten::" + name).empty() || name == "format")
       return std::make_shared<OperatorName>(name, value);
   }
-  if (name == "wait") return std::make_shared<OperatorName>(name, value);  // of a Future
+  if (is_future(*t) && name == "wait") return std::make_shared<WaitMethod>(value);
+  if (is_await(*t))
+    return Special("awaitable_wait").call(range, l, {{range, "", graph_value(value)}})->attribute(range, l, name);
   fail(range, str("'", t, "' object has no attribute or method '", name, "'"));
 }
 
@@ -421,6 +443,9 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
   } catch (const ScriptError&) { return nullptr; }
   TypePtr have = v->type();
   if (have->is_subtype_of(*type)) return v;
+  if (is_await(*have) && !is_future(target))  // what was promised is called for
+    return convert(range, Special("awaitable_wait").call(range, *this, {{range, "", graph_value(v)}}), type, argument,
+                   implicit);
   if (target.is(TK::Any)) return v;
   if (target.is(TK::Class) && target.name().empty()) {  // AnyEnumType of a schema
     const graph::ClassType* c = graph::as_class(have);
@@ -688,7 +713,9 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
                   "\n\nThe original call is"));
 }
 
-SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::vector<CallArg> args, bool method) {
+SugaredPtr Lowering::call_function(const Range& range, const std::shared_ptr<graph::Function>& function,
+                                   std::vector<CallArg> args, bool method) {
+  graph::Function& f = *function;
   if (!f.is_abstract && !compiling(range, f.name, [&] { return f.made(); }))
     fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
@@ -698,6 +725,10 @@ SugaredPtr Lowering::call_function(const Range& range, graph::Function& f, std::
     graph::Node* n = emit(range, "prim::CallMethod", inputs);
     n->set_attribute("name", f.name);
     return graph_value(n->output()->set_type(f.schema.returns[0].type));
+  }
+  if (f.graph->outputs().size() == 1 && f.schema.returns.size() == 1) {
+    inputs.insert(inputs.begin(), graph::insert_function(graph_, function));
+    return graph_value(emit_typed(range, "prim::CallFunction", inputs, f.schema.returns[0].type));
   }
   // Functions that call the one before them twice double at each step.
   if (graph_.size() + f.graph->size() > graph::kMaxNodes)
@@ -792,6 +823,11 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
   }
   if (name == "format" || name == "percentFormat") {
     std::vector<Value*> inputs;
+    if (std::vector<SugaredPtr> parts;  // archives give the values of % as one tuple
+        name == "percentFormat" && args.size() == 2 && args[1].value->items(range, l, parts)) {
+      args.pop_back();
+      for (const SugaredPtr& p : parts) args.push_back({range, "", p});
+    }
     for (const CallArg& a : args) {
       if (!a.name.empty()) fail(a.range, "format() takes no keyword arguments in TorchScript; number the fields: {0}");
       inputs.push_back(a.value->as_value(a.range, l));
@@ -847,7 +883,7 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
 SugaredPtr FunctionValue::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
   if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
-  return l.call_function(range, *function, std::move(args), bound);
+  return l.call_function(range, function, std::move(args), bound);
 }
 
 SugaredPtr Overloads::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
@@ -861,7 +897,7 @@ SugaredPtr Overloads::call(const Range& range, Lowering& l, const std::vector<Ca
       std::vector<Value*> inputs;
       std::string why;
       if (l.match(range, f->schema, args, inputs, why, implicit, false))
-        return l.call_function(range, *f, std::move(args), bound);
+        return l.call_function(range, f, std::move(args), bound);
       if (implicit) reasons += str("\n\n  ", f->schema.text(), "\n  ", why);
     }
   fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,

@@ -174,10 +174,6 @@ def pad_sequence(sequences: List[Tensor], batch_first: bool = False, padding_val
         padded.append(torch.cat([filler, s] if padding_side == "left" else [s, filler]))
     return torch.stack(padded, 0 if batch_first else 1)
 )"},
-    // What was forked has run where it was forked.
-    {"wait", "def wait(future: Any):\n    return future\n"},
-    {"awaitable_wait", "def awaitable_wait(awaitable: Any):\n    return awaitable\n"},
-    {"awaitable_nowait", "def awaitable_nowait(value: Any):\n    return value\n"},
     {"broadcast_shapes", R"(
 def broadcast_shapes(a: List[int], b: List[int]):
     if len(a) < len(b):

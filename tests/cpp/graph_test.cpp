@@ -35,6 +35,7 @@ const std::map<std::string, void (*)(Graph&)> kPasses = {
     {"inline", one<inline_calls>},      {"outline", outline_traced_calls},
     {"mutation", one<remove_mutation>}, {"networks", one<form_networks>},
     {"checks", one<settle_checks>},     {"pointwise", one<fuse_pointwise>},
+    {"forks", one<inline_forks>},       {"tuples", one<lower_tuples>},
 };
 
 std::vector<std::string> split(const std::string& text, const std::string& line) {

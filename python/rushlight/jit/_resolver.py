@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import cmath
 import collections
 import contextlib
 import enum
@@ -75,7 +76,8 @@ _BUILTINS = frozenset(
 def _type_of(obj: Any) -> Any:
     """The type that an annotation names: a schema's text, or a tuple of a constructor and its parts. None if it is none."""
     simple = {int: "int", float: "float", bool: "bool", str: "str", complex: "complex", None: "NoneType", type(None): "NoneType",
-              Any: "Any", _C.Tensor: "Tensor", Parameter: "Tensor", _C.device: "Device", _C.dtype: "int"}  # fmt: skip
+              Any: "Any", _C.Tensor: "Tensor", Parameter: "Tensor", _C.device: "Device", _C.dtype: "int",
+              _C.Generator: "Generator"}  # fmt: skip
     with contextlib.suppress(TypeError):  # of what can't be a key
         if obj in simple:
             return simple[obj]
@@ -84,8 +86,11 @@ def _type_of(obj: Any) -> Any:
         parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
         return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
     origin, arguments = typing.get_origin(obj), typing.get_args(obj)
-    if origin in (typing.Annotated, typing.Final, _script.Future, _script._Await):
+    if origin in (typing.Annotated, typing.Final):
         return _type_of(arguments[0])
+    if origin in (_script.Future, _script._Await):
+        part = _type_of(arguments[0])
+        return None if part is None else ("Future" if origin is _script.Future else "Await", [part])
     if isinstance(obj, type) and origin is None:
         from . import _classes
 
@@ -184,7 +189,9 @@ def _resolve(obj: Any) -> Any:
         return obj._c
     if isinstance(obj, enum.Enum):
         return None if _type_of(type(obj)) is None else obj
-    if getattr(math, name or " ", None) is obj:
+    if obj is _C.Generator:
+        return "special:Generator"
+    if getattr(math, name or " ", None) is obj or getattr(cmath, name or " ", None) is obj:
         return f"math:{name}"
     if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
         return getattr(obj, "_full_name", name)

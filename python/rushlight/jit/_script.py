@@ -17,6 +17,7 @@ import weakref
 from typing import Any
 
 from .. import _C
+from ..futures import Future
 from ..nn import Module
 from ..nn.parameter import Parameter
 from . import _state
@@ -85,29 +86,16 @@ def unused(fn):
 _T = typing.TypeVar("_T")
 
 
-class Future(typing.Generic[_T]):
-    """The result of fork."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def wait(self) -> Any:
-        return self._value
-
-    value = wait
-
-    def done(self) -> bool:
-        return True
-
-
 def fork(func, *args: Any, **kwargs: Any) -> Future:
-    """func(*args, **kwargs), to be asked for with wait(). It runs at once.
+    """The future of func(*args, **kwargs), to be asked for with wait(). In Python the call is made at once; in a script, on another thread.
 
     >>> import rushlight as torch
     >>> torch.jit.wait(torch.jit.fork(torch.add, torch.ones(2), 1))
     tensor([2., 2.])
     """
-    return Future(func(*args, **kwargs))
+    future: Future = Future()
+    future.set_result(func(*args, **kwargs))
+    return future
 
 
 def wait(future: Future) -> Any:

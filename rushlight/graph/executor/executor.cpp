@@ -3,17 +3,20 @@
 #include <cstdio>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "rushlight/core/limits.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/library.h"
+#include "rushlight/graph/called_function.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/evaluation.h"
 #include "rushlight/graph/executor/group.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/executor/slots.h"
+#include "rushlight/graph/future.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
 
@@ -52,14 +55,16 @@ inline void assign(IValue& to, const IValue& from) {
 
 }  // namespace
 
+// Cold: it runs once for a program, and small is better.
 class Compiler {
  public:
-  Compiler(Executable& e, const Graph& graph) : e_(e) {
-    for (Value* v : graph.inputs()) fresh(v);
-    block(*graph.block());
-    auto& end = emit(Executable::Code::Move, graph.block()->ret());
+  [[gnu::cold]] Compiler(Executable& e, const Block& body, const std::vector<Value*>& given) : e_(e) {
+    for (Value* v : given) fresh(v);
+    e_.inputs_ = uint32_t(given.size());
+    block(body);
+    auto& end = emit(Executable::Code::Move, body.ret());
     end.number = -1;  // the end of the program
-    inputs(end, graph.outputs());
+    inputs(end, body.outputs());
     e_.registers_ = next_;
     borrow_attributes();
     e_.single_ = is_single();
@@ -76,6 +81,10 @@ class Compiler {
   uint32_t fresh(const Value* v) { return where_[v] = next_++; }
   uint32_t place(const Value* v) {
     auto found = where_.find(v);
+    if (found == where_.end() && v->node()->is("prim::Constant")) {  // of what is around a fork's body
+      declare(v->node());
+      found = where_.find(v);
+    }
     RL_INVARIANT(found != where_.end(), "a value is used before it is made");
     return found->second;
   }
@@ -84,7 +93,7 @@ class Compiler {
     count = uint32_t(places.size());
     e_.operands_.insert(e_.operands_.end(), places.begin(), places.end());
   }
-  void inputs(Executable::Instruction& i, const std::vector<Value*>& values) {
+  [[gnu::cold]] void inputs(Executable::Instruction& i, const std::vector<Value*>& values) {
     std::vector<uint32_t> places;
     for (Value* v : values) places.push_back(place(v));
     operands(i.inputs, i.input_count, places);
@@ -92,7 +101,7 @@ class Compiler {
   void outputs(Executable::Instruction& i, const std::vector<uint32_t>& places) {
     operands(i.outputs, i.output_count, places);
   }
-  void move(const std::vector<Value*>& from, const std::vector<uint32_t>& to, const Node* n) {
+  [[gnu::cold]] void move(const std::vector<Value*>& from, const std::vector<uint32_t>& to, const Node* n) {
     if (from.empty()) return;
     auto& i = emit(C::Move, n);
     inputs(i, from);
@@ -115,7 +124,7 @@ class Compiler {
     return !t.is(Type::Kind::Int) && !t.is(Type::Kind::Float) && !t.is(Type::Kind::Bool) && !t.is(Type::Kind::None);
   }
   // Registers whose values nothing needs after each node of a block.
-  std::unordered_map<const Node*, std::vector<uint32_t>> last_uses(const Block& b) {
+  [[gnu::cold]] std::unordered_map<const Node*, std::vector<uint32_t>> last_uses(const Block& b) {
     std::unordered_map<const Node*, int> order;
     int at = 0;
     for (Node* n : b) order[n] = at++;
@@ -135,7 +144,7 @@ class Compiler {
     return drops;
   }
 
-  void block(const Block& b) {
+  [[gnu::cold]] void block(const Block& b) {
     for (Node* n : b) declare(n);
     auto drops = last_uses(b);
     for (Node* n : b) {
@@ -147,7 +156,7 @@ class Compiler {
     }
   }
 
-  void declare(Node* n) {
+  [[gnu::cold]] void declare(Node* n) {
     if (n->is("prim::Constant")) {
       const IValue* v = constant_of(n->output());
       where_[n->output()] = Executable::kConstants + uint32_t(e_.constants_.size());
@@ -157,7 +166,7 @@ class Compiler {
     for (Value* v : n->outputs()) fresh(v);
   }
 
-  void simple(C code, Node* n, int64_t number = 0, const void* what = nullptr, TypePtr type = nullptr) {
+  [[gnu::cold]] void simple(C code, Node* n, int64_t number = 0, const void* what = nullptr, TypePtr type = nullptr) {
     auto& i = emit(code, n);
     i.number = number;
     i.what = what;
@@ -168,7 +177,7 @@ class Compiler {
     outputs(i, places);
   }
 
-  void node(Node* n) {
+  [[gnu::cold]] void node(Node* n) {
     if (n->is("prim::Constant")) return;
     bool makes = n->is("prim::ListConstruct") || n->is("prim::DictConstruct") || n->is("prim::CreateObject") ||
                  (n->is("prim::TupleConstruct") && !n->output()->type()->name().empty());
@@ -177,6 +186,9 @@ class Compiler {
     if (n->is("prim::If")) return if_node(n);
     if (n->is("prim::Loop")) return loop_node(n);
     if (n->is(kNetwork) || n->is(kPointwise)) return group_node(n);
+    if (n->is("prim::fork") || n->is("prim::awaitable")) return fork_node(n);
+    if (n->is("aten::wait") || n->is("prim::awaitable_wait")) return simple(C::Wait, n);
+    if (n->is("prim::awaitable_nowait")) return simple(C::Fork, n, -1, nullptr, n->output()->type());
     if (n->op) return simple(C::Operator, n, 0, n->op);
     if (n->primitive) return simple(C::Primitive, n, int64_t(quick_of(*n)), n->primitive);
     if (n->is("prim::ListConstruct")) return simple(C::ListConstruct, n, 0, nullptr, n->output()->type()->element());
@@ -199,6 +211,13 @@ class Compiler {
       RL_CHECK(RuntimeError, method, "prim::CallMethod: ", n->input()->type(), " has no method '",
                n->attribute("name").to_string(), "'");
       return simple(method->is_abstract ? C::CallInterface : C::CallFunction, n, 0, method);
+    }
+    if (Function* f = called_function(*n)) {
+      auto& i = emit(C::CallFunction, n);
+      i.what = f;
+      inputs(i, {n->inputs().begin() + 1, n->inputs().end()});
+      outputs(i, {place(n->output())});
+      return;
     }
     if (n->is("prim::Enter") || n->is("prim::Exit")) {
       const ClassType* type = n->inputs().empty() ? nullptr : as_class(n->input()->type());
@@ -227,7 +246,7 @@ class Compiler {
     return out;
   }
 
-  void if_node(Node* n) {
+  [[gnu::cold]] void if_node(Node* n) {
     auto& test = emit(C::JumpIfFalse, n);
     inputs(test, {n->input()});
     size_t test_at = e_.program_.size() - 1;
@@ -242,7 +261,7 @@ class Compiler {
   }
 
   // Carried values live in the node's output registers; i and the condition in registers of their own.
-  void loop_node(Node* n) {
+  [[gnu::cold]] void loop_node(Node* n) {
     Block& body = *n->blocks()[0];
     uint32_t i = fresh(body.inputs()[0]), condition;
     std::vector<uint32_t> carried = places(n->outputs());
@@ -279,7 +298,7 @@ class Compiler {
   }
 
   // The nodes run one by one where the group can't.
-  void group_node(Node* n) {
+  [[gnu::cold]] void group_node(Node* n) {
     std::shared_ptr<Group> group = n->is(kNetwork) ? make_network_group(*n) : make_pointwise_group(*n);
     size_t try_at = e_.program_.size();
     if (group) {
@@ -292,8 +311,34 @@ class Compiler {
       e_.program_[try_at].number = int64_t(e_.program_.size());
   }
 
+  // Values of around that the body reads, each once.
+  [[gnu::cold]] static void captures(const Block& body, std::unordered_set<const Value*>& inside,
+                                     std::vector<Value*>& out) {
+    auto read = [&](Value* v) {
+      if (!v->node()->is("prim::Constant") && inside.insert(v).second) out.push_back(v);
+    };
+    inside.insert(body.inputs().begin(), body.inputs().end());
+    for (Node* n : body) {
+      for (Value* v : n->inputs()) read(v);
+      for (Block* b : n->blocks()) captures(*b, inside, out);
+      inside.insert(n->outputs().begin(), n->outputs().end());
+    }
+    for (Value* v : body.outputs()) read(v);
+  }
+  [[gnu::cold]] void fork_node(Node* n) {
+    std::unordered_set<const Value*> inside;
+    std::vector<Value*> captured;
+    captures(*n->blocks()[0], inside, captured);
+    e_.forks_.push_back(std::shared_ptr<const Executable>(new Executable(e_, *n->blocks()[0], captured)));
+    auto& i = emit(C::Fork, n);
+    i.number = int64_t(e_.forks_.size()) - 1;
+    i.type = n->output()->type();
+    inputs(i, captured);
+    outputs(i, {place(n->output())});
+  }
+
   // A program that puts values into slots itself, or calls what may, would keep the old ones until it ends; it counts references.
-  void borrow_attributes() {
+  [[gnu::cold]] void borrow_attributes() {
     for (const auto& i : e_.program_)
       if (i.code == C::SetAttr || i.code == C::CallFunction || i.code == C::CallInterface || i.code == C::Enter ||
           i.code == C::Exit)
@@ -323,7 +368,12 @@ class Compiler {
 };
 
 Executable::Executable(std::shared_ptr<Graph> graph, bool places) : graph_(std::move(graph)), places_(places) {
-  Compiler(*this, *graph_);
+  Compiler(*this, *graph_->block(), graph_->inputs());
+}
+
+Executable::Executable(const Executable& around, const Block& body, const std::vector<Value*>& captured)
+    : graph_(around.graph_), places_(around.places_) {
+  Compiler(*this, body, captured);
 }
 
 namespace {
@@ -555,6 +605,21 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       if (i.output_count) registers[out[0]] = std::move(result);
       return;
     }
+    case Code::Fork: {
+      if (i.number < 0) {
+        registers[out[0]] = make_future(i.type, make_ref<Future>(IValue(read(in[0], registers))));
+        return;
+      }
+      Future::Work work = [program = forks_[size_t(i.number)], args = gather()] {
+        IValue result;
+        program->run(std::vector<IValue>(args).data(), &result);
+        return result;
+      };
+      registers[out[0]] =
+          make_future(i.type, is_await(*i.type) ? make_ref<Future>(std::move(work)) : fork(std::move(work)));
+      return;
+    }
+    case Code::Wait: registers[out[0]] = future_of(read(in[0], registers)).wait(); return;
     case Code::Enter:
     case Code::Exit: {
       IValue result = run_function(*const_cast<Function*>(static_cast<const Function*>(i.what)), gather());
@@ -658,8 +723,7 @@ bool Executable::run_group(const Instruction& i, IValue* registers) const {
 }
 
 std::vector<IValue> Executable::run(std::vector<IValue> args) const {
-  RL_CHECK(RuntimeError, args.size() == graph_->inputs().size(), "expected ", graph_->inputs().size(),
-           " arguments, got ", args.size());
+  RL_CHECK(RuntimeError, args.size() == inputs_, "expected ", inputs_, " arguments, got ", args.size());
   std::vector<IValue> results(graph_->outputs().size());
   run(args.data(), results.data());
   return results;
@@ -692,7 +756,7 @@ void Executable::run_program(IValue* args, IValue* results) const {
   Limits::check();
   Frame frame(registers_);
   IValue* registers = frame.registers();
-  for (size_t i = 0, n = graph_->inputs().size(); i < n; i++) registers[i] = std::move(args[i]);
+  for (size_t i = 0; i < inputs_; i++) registers[i] = std::move(args[i]);
   size_t at = 0;
   const Instruction* i = nullptr;
   struct Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too

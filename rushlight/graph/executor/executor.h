@@ -41,6 +41,8 @@ class Executable {
     CreateObject,
     CallFunction,
     CallInterface,
+    Fork,
+    Wait,
     Enter,
     Exit,
     Raise,
@@ -54,11 +56,14 @@ class Executable {
     Code code;
     uint32_t inputs = 0, input_count = 0;  // positions in operands_
     uint32_t outputs = 0, output_count = 0;
-    int64_t number = 0;          // jump target, slot, index, Quick of a Primitive, whether a Move may go in order
+    int64_t number =
+        0;  // jump target, slot, index, Quick of a Primitive, whether a Move may go in order, place in forks_
     const void* what = nullptr;  // Op, Primitive, Function, Group
     TypePtr type;
     const Node* node = nullptr;
   };
+  // The body of a fork, as a program over the values that it takes from around it.
+  Executable(const Executable& around, const Block& body, const std::vector<Value*>& captured);
   void step(const Instruction& i, IValue* registers) const;
   bool run_group(const Instruction& i, IValue* registers) const;
   bool run_quickly(const Instruction& i, IValue* registers) const;
@@ -75,7 +80,8 @@ class Executable {
   std::vector<uint32_t> operands_;
   std::vector<IValue> constants_;
   std::vector<std::shared_ptr<Group>> groups_;
-  uint32_t registers_ = 0;
+  std::vector<std::shared_ptr<const Executable>> forks_;
+  uint32_t inputs_ = 0, registers_ = 0;
   bool places_;
   bool single_ = false;   // one operator: no registers are needed
   bool borrows_ = false;  // see Note [Slots that are read]

@@ -7,11 +7,27 @@ namespace {
 
 // Nodes without a schema that only arrange values.
 bool is_structure(const Node& n) {
-  for (const char* kind :
-       {"prim::Constant", "prim::If", "prim::Loop", "prim::Network", "prim::FusionGroup", "prim::ListConstruct",
-        "prim::ListUnpack", "prim::TupleConstruct", "prim::TupleUnpack", "prim::TupleIndex", "prim::DictConstruct",
-        "prim::GetAttr", "prim::unchecked_cast", "prim::unchecked_unwrap_optional", "prim::isinstance",
-        "prim::Uninitialized", "aten::format", "aten::percentFormat"})
+  for (const char* kind : {"prim::Constant",
+                           "prim::If",
+                           "prim::Loop",
+                           "prim::Network",
+                           "prim::FusionGroup",
+                           "prim::fork",
+                           "prim::awaitable",
+                           "prim::awaitable_nowait",
+                           "prim::ListConstruct",
+                           "prim::ListUnpack",
+                           "prim::TupleConstruct",
+                           "prim::TupleUnpack",
+                           "prim::TupleIndex",
+                           "prim::DictConstruct",
+                           "prim::GetAttr",
+                           "prim::unchecked_cast",
+                           "prim::unchecked_unwrap_optional",
+                           "prim::isinstance",
+                           "prim::Uninitialized",
+                           "aten::format",
+                           "aten::percentFormat"})
     if (n.is(kind)) return true;
   return false;
 }
@@ -61,8 +77,8 @@ bool has_side_effects(const Node& n) {
 
 bool is_pure(const Node& n) {
   if (has_side_effects(n) || !n.blocks().empty()) return false;
-  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized") || n.is("aten::is_grad_enabled") || n.is("prim::grad") ||
-      n.is("aten::grad"))
+  if (n.is("prim::GetAttr") || n.is("prim::Uninitialized") || n.is("aten::Generator") ||
+      n.is("aten::is_grad_enabled") || n.is("prim::grad") || n.is("aten::grad"))
     return false;
   return true;
 }
@@ -156,6 +172,7 @@ void AliasSets::visit(const Node& n) {
     }
   } else {
     for (const Block* b : n.blocks()) visit(*b);
+    if (n.is("prim::fork") || n.is("prim::awaitable")) join(n.output(), n.blocks()[0]->outputs()[0]);
     visit_operator(n);
   }
   places_[&n].end = next_ - 1;

@@ -59,6 +59,9 @@ const Pass* find_pass(std::string_view name) {
       {"constant_pooling", pool_constants},
       {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
       {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
+      {"inline_fork_wait", inline_forks},
+      {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
+      {"lower_all_tuples", [](Graph& g) { return resolved(g), lower_tuples(g); }},
       {"optimize", [](Graph& g) { return optimize(g), true; }},
       {"erase_shape_information", [](Graph& g) { return forget_shapes(g), true; }},
   };

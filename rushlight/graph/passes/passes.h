@@ -21,6 +21,11 @@ bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
+// What is forked and waited for in one graph is computed where the fork stands.
+bool inline_forks(Graph& graph);
+// Tuples that come in, or are handed out, become their items.
+bool lower_tuples(Graph& graph);
+
 // Writes in place to memory that nothing else has become functions: relu_(conv(x)) is relu(conv(x)).
 bool remove_mutation(Graph& graph);
 // An operator that writes in place to such memory. Once remove_mutation() has been here, who stands behind it reads its output.
