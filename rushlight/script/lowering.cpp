@@ -89,6 +89,10 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     a.name = p.name;
     a.kwarg_only = p.kwarg_only;
     a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : Type::tensor();
+    if (const graph::ClassType* c = graph::as_class(self_type);
+        i == 1 && !p.annotation && c && into.name == "__setstate__")
+      if (graph::Function* get = c->find_method("__getstate__"); get && get->made() && get->schema.returns.size() == 1)
+        a.type = get->schema.returns[0].type;  // it takes what that gives
     a.type_name = a.type->schema_text();
     if (p.annotation) a.list_size = broadcast_size(*p.annotation);
     if (p.default_value && (a.has_default = resolver_.default_value(p.name, *a.type, a.default_value))) {

@@ -599,3 +599,42 @@ def test_tasks_that_an_archive_forks():
     assert [t.tolist() for t in (*many, four, five)] == [[k, k] for k in (0.0, 1.0, 2.0, 4.0, 5.0)]
     again = reference.jit.load(io.BytesIO(archive_of(ours)))
     assert [t.tolist() for t in again(reference.ones(2))[0]] == [[0.0] * 2, [1.0] * 2, [2.0] * 2]
+
+
+def test_record_function_and_percent_formats_of_pytorchs_archives():
+    def f(x, n: int):
+        with reference.autograd.profiler.record_function("part"):
+            y = x * n
+        return y, "%d of %s" % (n, "all")  # noqa: UP031
+
+    data = archive_of(reference.jit.script(f), reference)
+    m = rl.jit.load(io.BytesIO(data))
+    x = rl.ones(2)
+    assert m(x, 3)[0].tolist() == [3, 3] and m(x, 3)[1] == "3 of all"
+    again = reference.jit.load(io.BytesIO(archive_of(m)))
+    assert again(reference.ones(2), 3)[1] == "3 of all"
+
+
+def part_of_fork(x, by: int):
+    return x * by
+
+
+def forks_here(x):
+    a = rl.jit.fork(part_of_fork, x, 2)
+    b = rl.jit.fork(part_of_fork, x, 3)
+    return rl.jit.wait(a) + rl.jit.wait(b)
+
+
+def forks_there(x):
+    a = reference.jit.fork(part_of_fork, x, 2)
+    b = reference.jit.fork(part_of_fork, x, 3)
+    return reference.jit.wait(a) + reference.jit.wait(b)
+
+
+def test_forks_in_archives_of_either_side():
+    data = archive_of(rl.jit.script(forks_here))
+    assert reference.jit.load(io.BytesIO(data))(reference.ones(2)).tolist() == [5, 5]
+    m = rl.jit.load(io.BytesIO(archive_of(reference.jit.script(forks_there), reference)))
+    assert m(rl.ones(2)).tolist() == [5, 5] and m.graph.findNode("prim::fork") is not None
+    again = reference.jit.load(io.BytesIO(archive_of(m)))
+    assert again(reference.ones(2)).tolist() == [5, 5]

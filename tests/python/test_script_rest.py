@@ -1,11 +1,12 @@
 """What PyTorch's own tests of scripts ask for: ignored methods, indices, state, settings under torch._C, and errors that point at statements."""
 
+import cmath
 import io
 
 import pytest
 
 import rushlight as torch
-from rushlight import nn
+from rushlight import Tensor, nn
 
 
 class Keeps(nn.Module):
@@ -186,3 +187,98 @@ def test_a_graph_that_is_made_by_hand_has_all_methods_of_graphs():
     node = graph.appendNode(graph.create("aten::relu", [x]))
     graph.registerOutput(node.output())
     assert [n.kind() for n in graph.nodes()] == ["aten::relu"] and "aten::relu(%x)" in str(graph)
+
+
+def test_functions_stay_calls_in_graphs():
+    @torch.jit.script
+    def helper(x):
+        return torch.relu(x) + 1
+
+    def caller(x):
+        return helper(x) * helper(-x)
+
+    s = torch.jit.script(caller)
+    calls = s.graph.findAllNodes("prim::CallFunction")
+    assert len(calls) == 2 and 'prim::Constant[name="helper"]()' in str(s.graph)
+    assert s.inlined_graph.findNode("prim::CallFunction") is None and "relu" in str(s.inlined_graph)
+    assert "torch.relu(" in s.code
+    x = torch.tensor([1.0, -2.0])
+    assert torch.equal(s(x), caller(x))
+
+
+def test_complex_mathematics():
+    def f(a: complex):
+        return cmath.sqrt(a), cmath.phase(a), cmath.exp(a), cmath.rect(2.0, 0.5), cmath.isnan(a), cmath.pi + cmath.infj
+
+    assert all(cmath.isclose(x, y) for x, y in zip(torch.jit.script(f)(1 + 2j)[:5], f(1 + 2j)[:5], strict=True))
+    assert torch.jit.script(f)(1j)[5] == f(1j)[5]
+    unit = torch.jit.CompilationUnit("def g(a: complex):\n    return cmath.log(a), cmath.isinf(a)\n")
+    assert unit.g(1j) == (cmath.log(1j), False)
+
+
+def test_generators_in_scripts(tmp_path):
+    def f(n: int):
+        g = torch.Generator()
+        g.manual_seed(n)
+        other = torch.Generator()
+        a = torch.rand(2, generator=g), torch.rand(2, generator=g), torch.rand(2, generator=other)
+        return a, g.initial_seed()
+
+    def given(g: torch.Generator):
+        return torch.rand(2, generator=g)
+
+    s = torch.jit.script(f)
+    s.save(tmp_path / "f.pt")
+    wanted, seed = f(5)
+    for run in (s, torch.jit.load(tmp_path / "f.pt")):
+        (a, b, c), found = run(5)
+        assert torch.equal(a, wanted[0]) and torch.equal(b, wanted[1]) and torch.equal(c, wanted[2]) and found == seed
+    draw = torch.jit.script(given)(torch.Generator().manual_seed(5))
+    assert torch.equal(draw, wanted[0])
+
+
+def test_units_say_what_is_wrong_when_they_are_made():
+    with pytest.raises(RuntimeError, match="Argument y not provided"):
+        torch.jit.CompilationUnit("def f(x, y):\n    return x\n\ndef g(x):\n    return f(x)\n")
+
+
+def test_a_tuple_stands_in_parentheses_in_a_schema():
+    def f(x: torch.LongTensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+    assert str(torch.jit.script(f).schema) == "f(Tensor x) -> ((Tensor, Tensor))"
+
+
+def test_setstate_takes_what_getstate_gives():
+    class Kept(torch.jit.ScriptModule):
+        def __init__(self):
+            super().__init__()
+            self.buffer = torch.ones(2)
+
+        @torch.jit.script_method
+        def __getstate__(self):
+            return self.buffer, 7, self.training
+
+        @torch.jit.script_method
+        def __setstate__(self, state):
+            self.buffer = state[0] + state[1]
+            self.training = state[2]
+
+        @torch.jit.script_method
+        def forward(self):
+            return self.buffer
+
+    buffer = io.BytesIO()
+    torch.jit.save(Kept(), buffer)
+    buffer.seek(0)
+    assert torch.jit.load(buffer)().tolist() == [8, 8]
+
+
+def test_divmod_by_zero():
+    def f(a: float, b: float):
+        return divmod(a, b)
+
+    s = torch.jit.script(f)
+    assert s(7.5, 2.0) == divmod(7.5, 2.0)
+    with pytest.raises(RuntimeError, match=r"ZeroDivisionError: float divmod\(\)"):
+        s(1.0, 0.0)

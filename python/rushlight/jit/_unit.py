@@ -29,8 +29,12 @@ class CompilationUnit:
         """Adds the functions of a text, which see those that are there."""
         frame = sys._getframe(_frames_up + 1)
         names = {**frame.f_globals, **frame.f_locals, **{k: f._c for k, f in self._functions.items()}}
+        made = []
         for f in _C._compile_unit(textwrap.dedent(lang), "<string>", 1, names, _resolve):
             self._functions[f.name] = ScriptFunction(f)
+            made.append(f)
+        for f in made:  # what is wrong with a text is said here
+            f.graph  # noqa: B018
 
     def __getattr__(self, name: str) -> ScriptFunction:
         try:

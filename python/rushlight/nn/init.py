@@ -187,7 +187,9 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if tensor.dim() < 2:
         raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
     shape = tensor.shape
-    field = math.prod(shape[2:])
+    field = 1
+    for size in shape[2:]:
+        field *= size
     return shape[1] * field, shape[0] * field
 
 

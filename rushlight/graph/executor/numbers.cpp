@@ -101,6 +101,11 @@ IValue of_kind(const IValue& a, const IValue& b, const I& ints, const F& floats,
   if (a.is_double() || b.is_double()) return IValue(floats(a.to_double(), b.to_double()));
   return IValue(ints(a.to_int(), b.to_int()));
 }
+void divide_with_rest(const IValue* a, IValue* r) {
+  RL_CHECK(RuntimeError, a[1].to_double() != 0, "ZeroDivisionError: float divmod()");
+  r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
+  r[1] = float_modulo(a[0].to_double(), a[1].to_double());
+}
 complex128 no_complex(complex128, complex128) { throw TypeError("this is not defined for complex numbers"); }
 
 #define RL_MIXED(name, f)                                                                               \
@@ -147,7 +152,9 @@ complex128 no_complex(complex128, complex128) { throw TypeError("this is not def
 #define RL_MATH2(name, f)                                                                                      \
   RL_P("aten::" name ".int(int a, int b) -> float", f(a[0].to_double(), a[1].to_double())), RL_MIXED(name, f), \
       RL_P("aten::" name "(Scalar a, Scalar b) -> float", f(a[0].to_double(), a[1].to_double()))
-#define RL_TEST(name, f) RL_P("aten::" name ".float(float a) -> bool", f(a[0].to_double()))
+#define RL_TEST(name, f, join)                                        \
+  RL_P("aten::" name ".float(float a) -> bool", f(a[0].to_double())), \
+      RL_P("aten::" name ".complex(complex a) -> bool", f(a[0].to_complex().real()) join f(a[0].to_complex().imag()))
 #define RL_LEAST(name, f)                                                                                            \
   RL_P("prim::" name ".int(int a, int b) -> int", f(a[0].to_int(), a[1].to_int())),                                  \
       RL_P("prim::" name ".float(float a, float b) -> float", f(a[0].to_double(), a[1].to_double())),                \
@@ -190,15 +197,9 @@ const Entry kEntries[] = {
         [](double x, double y) { return float_modulo(x, y); }, no_complex),
     RL_DO("aten::divmod.int(int x, int y) -> (int, int)", r[0] = floor_divide(a[0].to_int(), a[1].to_int());
           r[1] = modulo(a[0].to_int(), a[1].to_int())),
-    RL_DO("aten::divmod.float(float x, float y) -> (float, float)",
-          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
-          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
-    RL_DO("aten::divmod.int_float(int x, float y) -> (float, float)",
-          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
-          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
-    RL_DO("aten::divmod.float_int(float x, int y) -> (float, float)",
-          r[0] = float_floor_divide(a[0].to_double(), a[1].to_double());
-          r[1] = float_modulo(a[0].to_double(), a[1].to_double())),
+    RL_DO("aten::divmod.float(float x, float y) -> (float, float)", divide_with_rest(a, r)),
+    RL_DO("aten::divmod.int_float(int x, float y) -> (float, float)", divide_with_rest(a, r)),
+    RL_DO("aten::divmod.float_int(float x, int y) -> (float, float)", divide_with_rest(a, r)),
     RL_P("aten::div.int(int a, int b) -> float", divide(a[0].to_double(), a[1].to_double())),
     RL_P("aten::div.float(float a, float b) -> float", divide(a[0].to_double(), a[1].to_double())),
     RL_P("aten::div.complex(complex a, complex b) -> complex", divide(a[0].to_complex(), a[1].to_complex())),
@@ -271,9 +272,9 @@ const Entry kEntries[] = {
     RL_MATH2("mathremainder", std::remainder),
     RL_MATH2("hypot", std::hypot),
     RL_MATH2("log", [](double x, double base) { return std::log(x) / std::log(base); }),
-    RL_TEST("isnan", std::isnan),
-    RL_TEST("isinf", std::isinf),
-    RL_TEST("isfinite", std::isfinite),
+    RL_TEST("isnan", std::isnan, ||),
+    RL_TEST("isinf", std::isinf, ||),
+    RL_TEST("isfinite", std::isfinite, &&),
     RL_P("aten::ldexp(float x, int i) -> float",
          std::ldexp(a[0].to_double(), int(std::clamp<int64_t>(a[1].to_int(), -100000, 100000)))),
     RL_DO("aten::frexp(float a) -> (float, int)", int e = 0; r[0] = std::frexp(a[0].to_double(), &e);
