@@ -171,6 +171,10 @@ void Program::run(Workspace& ws) {
         ws.blob(name);  // throws where there is none
         part.in.push_back(ws.find(name));
       }
+      std::set<BlobRef> all(part.out.begin(), part.out.end());
+      part.apart = all.size() == part.out.size();
+      part.written.clear();
+      for (const BlobRef& b : part.in) part.written.push_back(all.count(b) > 0);
       part.stamp = ws.stamp();
     }
     auto matches = [&](const Variant& v) {
@@ -194,9 +198,14 @@ void Program::run(Workspace& ws) {
     NoGradGuard no_grad;
     bool done = false;
     std::vector<IValue> args(part.in.size()), results(part.outputs.size());
-    for (size_t k = 0; k < args.size(); k++) args[k] = part.in[k]->value;
+    for (size_t k = 0; k < args.size(); k++)
+      if (const Value& in = part.in[k]->value; part.written[k] || !in.is_tensor()) args[k] = in;
+      else args[k] = IValue::borrow(in.tensor());
     try {
       if (!v->program) lower(part, *v);
+      // What only its blob holds may be written over.
+      for (size_t k = 0; v->program->reuses() && part.apart && k < results.size(); k++)
+        if (const Value& old = part.out[k]->value; old.is_tensor()) results[k] = IValue::borrow(old.tensor());
       v->program->run(args.data(), results.data());
       done = true;
     } catch (const InternalError&) { throw; } catch (const Error&) {
@@ -206,7 +215,7 @@ void Program::run(Workspace& ws) {
       continue;
     }
     for (size_t k = 0; k < results.size(); k++)
-      if (!results[k].is_none()) part.out[k]->value = std::move(results[k]);
+      if (!results[k].is_none() && !results[k].is_borrowed()) part.out[k]->value = std::move(results[k]);
   }
 }
 

@@ -33,6 +33,8 @@ class Program {
     std::vector<const Op*> ops;
     std::vector<std::string> inputs, outputs;  // blobs that the graph reads, and those that it writes
     std::vector<BlobRef> in, out;              // those blobs, while the workspace has the stamp
+    std::vector<bool> written;                 // whether those of `in` are in `out` too
+    bool apart = false;                        // no two names of `out` are one blob
     uint64_t stamp = 0;
     std::vector<std::unique_ptr<Variant>> variants;
     size_t last = 0;  // the variant that ran last

@@ -57,6 +57,38 @@ def test_pointwise_operators_are_one_loop_and_leave_all_blobs():
     assert not np.array_equal(workspace.FetchBlob("sum4"), kept)
 
 
+def test_only_what_no_one_else_holds_is_written_over():
+    net = core.Net("kept")
+    hidden = net.Add([net.Relu("x", "r"), "c"], "h")
+    net.Mul([hidden, "c"], "y")
+    net.Reshape(["h"], ["flat", "old_shape"], shape=[-1])
+    for name in "xc":
+        workspace.FeedBlob(name, np.ones((2, 3), np.float32))
+    workspace.CreateNet(net)
+    workspace.RunNet(net, 2)
+    held = workspace._ws().fetch("y")
+    shared = workspace._ws().fetch("flat")
+    workspace.FeedBlob("x", np.full((2, 3), 5, np.float32))
+    workspace.RunNet(net)
+    assert (held.numpy() == 2).all() and (shared.numpy() == 2).all()
+    assert all((workspace.FetchBlob(name) == 6).all() for name in ("h", "y", "flat"))
+    address = workspace._ws().fetch("r").data_ptr()
+    workspace.RunNet(net, 3)
+    assert workspace._ws().fetch("r").data_ptr() == address
+
+
+def test_two_names_of_one_blob_have_what_came_last():
+    net = core.Net("twice")
+    net.Add(["x", "x"], "y")
+    net.Mul(["y", "y"], "y")
+    net.Tanh("y", "z")
+    workspace.FeedBlob("x", np.full((2, 2), 0.25, np.float32))
+    workspace.CreateNet(net)
+    workspace.RunNet(net, 4)
+    np.testing.assert_allclose(workspace.FetchBlob("y"), np.full((2, 2), 0.25))
+    np.testing.assert_allclose(workspace.FetchBlob("z"), np.tanh(np.full((2, 2), 0.25)), rtol=1e-6)
+
+
 def small_cnn():
     """(init net, predict net) of a small network for pictures of 3 x 12 x 12, with its parameters' values."""
     rng = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 #include "rushlight/graph/executor/executor.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <unordered_map>
@@ -65,6 +66,7 @@ class Compiler {
     auto& end = emit(Executable::Code::Move, body.ret());
     end.number = -1;  // the end of the program
     inputs(end, body.outputs());
+    leave(end, body.outputs());
     e_.registers_ = next_;
     borrow_attributes();
     e_.single_ = is_single();
@@ -238,6 +240,18 @@ class Compiler {
     for (Value* v : n->inputs()) types += (types.empty() ? "" : ", ") + v->type()->text();
     throw RuntimeError(str("nothing runs the operator ", n->kind(), "(", types, ")", missing_operator(n->kind()),
                            n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
+  }
+
+  [[gnu::cold]] void leave(Executable::Instruction& end, const std::vector<Value*>& results) {
+    std::vector<uint32_t> how;
+    for (const Value* v : results) {
+      const Node* n = v->node();
+      bool once = std::count(results.begin(), results.end(), v) == 1 && !constant_of(v);
+      bool reused = once && n->is(kPointwise) && n->owner() == n->graph()->block();
+      how.push_back(reused ? Executable::kReused : once ? Executable::kMoved : Executable::kCopied);
+      e_.reuses_ |= reused;
+    }
+    outputs(end, how);
   }
 
   std::vector<uint32_t> places(const std::vector<Value*>& values) {
@@ -716,6 +730,7 @@ bool Executable::run_group(const Instruction& i, IValue* registers) const {
     inputs[k] = &v.tensor();
   }
   IValue results[kMost];
+  for (uint32_t k = 0; k < i.output_count; k++) results[k] = std::move(registers[operands_[i.outputs + k]]);
   auto* group = static_cast<Group*>(const_cast<void*>(i.what));
   if (!group->run(inputs, results)) return false;
   for (uint32_t k = 0; k < i.output_count; k++) registers[operands_[i.outputs + k]] = std::move(results[k]);
@@ -757,6 +772,11 @@ void Executable::run_program(IValue* args, IValue* results) const {
   Frame frame(registers_);
   IValue* registers = frame.registers();
   for (size_t i = 0; i < inputs_; i++) registers[i] = std::move(args[i]);
+  if (reuses_) {
+    const Instruction& end = program_.back();
+    for (uint32_t k = 0; k < end.input_count; k++)
+      if (operands_[end.outputs + k] == kReused) registers[operands_[end.inputs + k]] = std::move(results[k]);
+  }
   size_t at = 0;
   const Instruction* i = nullptr;
   struct Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too
@@ -814,7 +834,12 @@ void Executable::run_program(IValue* args, IValue* results) const {
           break;
         case Code::Move:
           if (i->number == -1) {
-            for (uint32_t k = 0; k < i->input_count; k++) results[k] = read(operands_[i->inputs + k], registers);
+            for (uint32_t k = 0; k < i->input_count; k++) {
+              uint32_t from = operands_[i->inputs + k], how = operands_[i->outputs + k];
+              if (how == kCopied || (how == kMoved && registers[from].is_borrowed()))
+                results[k] = read(from, registers);
+              else results[k] = std::move(registers[from]);
+            }
             modes.keep = true;  // torch.set_grad_enabled(False) without a `with` stays
             return;
           }

@@ -15,8 +15,10 @@ class Executable {
   const Graph& graph() const { return *graph_; }
   // Arguments in, results out.
   std::vector<IValue> run(std::vector<IValue> args) const;
-  // The same without a list: takes what stands in `args`, one for each input, and fills `results`, one for each output.
+  // The same without a list: takes what stands in `args`, one for each input, and fills `results`, one for each output. Where it reuses(), a
+  // tensor that is lent there may be written over, if nothing else holds its memory, and is the result then, lent still.
   void run(IValue* args, IValue* results) const;
+  bool reuses() const { return reuses_; }
 
  private:
   friend class Compiler;
@@ -74,6 +76,8 @@ class Executable {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
   }
   static constexpr uint32_t kConstants = 1u << 30;
+  // How a result leaves its register, which nothing reads afterwards: it is moved, unless another result is the same.
+  enum Leaving : uint32_t { kCopied, kMoved, kReused };
 
   std::shared_ptr<Graph> graph_;
   std::vector<Instruction> program_;
@@ -85,6 +89,7 @@ class Executable {
   bool places_;
   bool single_ = false;   // one operator: no registers are needed
   bool borrows_ = false;  // see Note [Slots that are read]
+  bool reuses_ = false;   // some result may be written over what is lent for it
 };
 
 // Compiles a function, so that its first call takes no longer than others; what is wrong with it is for that call to say.

@@ -10,7 +10,8 @@ namespace rushlight::graph {
 class Group {
  public:
   virtual ~Group() = default;
-  // Fills the results, or returns false, having done nothing. `inputs`: tensors that are on the CPU and strided, whose gradient nobody wants.
+  // Fills the results, or returns false, having done nothing. What stands there and is held by nothing else
+  // may be written over. `inputs`: tensors that are on the CPU and strided, whose gradient nobody wants.
   virtual bool run(const Tensor* const* inputs, IValue* results) = 0;
 };
 

@@ -12,7 +12,16 @@ namespace rushlight::graph {
 namespace {
 
 constexpr int64_t kPiece = 8192;  // bytes: a few of them fit into the first-level cache
-constexpr size_t kMostBuffers = 12, kMostInputs = 16, kMostOutputs = 16;
+constexpr size_t kMostBuffers = 12, kMostInputs = 16, kMostOutputs = 16, kMostSteps = 32;
+
+// Memory of these sizes that is seen by nobody but who lends it.
+bool can_write_over(const IValue& v, IntArrayRef sizes, DType d) {
+  if (!v.is_tensor() || !v.tensor().defined()) return false;
+  const TensorImpl& t = *v.tensor().impl();
+  return t.refs() == 1 && t.flags() == 0 && t.dtype() == d && t.sizes() == sizes && t.contiguous() && !t.autograd &&
+         !t.py_object && !t.inference && t.storage()->refs() == 1 && t.storage()->allocator() &&
+         !t.storage()->read_only();
+}
 
 class PointwiseGroup final : public Group {
  public:
@@ -60,7 +69,8 @@ class PointwiseGroup final : public Group {
     }
     for (const Value* v : body.outputs())
       if (auto p = places.find(v); p == places.end() || p->second.kind != Place::Output) return;
-    ready_ = size_t(buffers_) + numbers_.size() <= kMostBuffers;
+    ready_ = size_t(buffers_) + numbers_.size() <= kMostBuffers && steps_.size() <= kMostSteps;
+    for (DType d : {DType::Float32, DType::Float64}) rows_[d == DType::Float64] = rows_for(d);
   }
   bool ready() const { return ready_; }
 
@@ -72,28 +82,13 @@ class PointwiseGroup final : public Group {
       if (inputs[i]->dtype() != d || inputs[i]->sizes() != first.sizes() || !inputs[i]->is_contiguous() ||
           inputs[i]->impl()->wrapped_number)
         return false;
-    if (d == DType::Float32)
-      for (double v : numbers_)
-        if (std::isinf(float(v)) && !std::isinf(v)) return false;  // what that means is the operator's to say
-    // Functors are small: made for each call, they may be told the dtype.
-    constexpr size_t kMostSteps = 32;
-    if (steps_.size() > kMostSteps) return false;
-    alignas(16) char functors[kMostSteps][kFunctorBytes];
-    const PointwiseInfo::Entry* entries[kMostSteps];
-    for (size_t k = 0; k < steps_.size(); k++) {
-      const PointwiseInfo::Entry& e = steps_[k].info->entry(d);
-      if (!e.row[0] || e.compute != d || e.result != d) return false;
-      entries[k] = &e;
-      if (!e.make) continue;
-      MakingFunctor making(d);
-      e.make(functors[k], steps_[k].args.data());
-    }
+    const std::vector<Row>& rows = rows_[d == DType::Float64];
+    if (rows.empty()) return false;
     char *from[kMostInputs], *to[kMostOutputs];
     for (size_t i = 0; i < inputs_; i++) from[i] = static_cast<char*>(inputs[i]->raw());
     for (size_t k = 0; k < outputs_; k++) {
-      Tensor out = empty_tensor(first.sizes(), d);
-      to[k] = static_cast<char*>(out.raw());
-      results[k] = IValue(std::move(out));
+      if (!can_write_over(results[k], first.sizes(), d)) results[k] = IValue(empty_tensor(first.sizes(), d));
+      to[k] = static_cast<char*>(results[k].tensor().raw());
     }
     int64_t size = item_size(d), n = first.numel();
     auto piece_of = [&](int64_t begin, int64_t end) {
@@ -116,7 +111,7 @@ class PointwiseGroup final : public Group {
         for (size_t k = 0; k < steps_.size(); k++) {
           const void* in[kMaxOperands];
           for (size_t i = 0; i < steps_[k].from.size(); i++) in[i] = place(steps_[k].from[i]);
-          pointwise_row(*entries[k], functors[k], place(steps_[k].to), in, steps_[k].info->inputs, count);
+          pointwise_row(*rows[k].entry, rows[k].functor, place(steps_[k].to), in, steps_[k].info->inputs, count);
         }
       }
     };
@@ -136,6 +131,28 @@ class PointwiseGroup final : public Group {
     std::vector<Place> from = {};
     Place to = {};
   };
+  struct Row {
+    const PointwiseInfo::Entry* entry;
+    alignas(16) char functor[kFunctorBytes] = {};
+  };
+  // Of all steps; empty where a step has none for the dtype.
+  std::vector<Row> rows_for(DType d) const {
+    if (d == DType::Float32)
+      for (double v : numbers_)
+        if (std::isinf(float(v)) && !std::isinf(v)) return {};  // what that means is the operator's to say
+    std::vector<Row> rows;
+    for (const Step& s : steps_) {
+      const PointwiseInfo::Entry& e = s.info->entry(d);
+      if (!e.row[0] || e.compute != d || e.result != d) return {};
+      rows.push_back({&e});
+      if (!e.make) continue;
+      try {
+        MakingFunctor making(d);
+        e.make(rows.back().functor, s.args.data());
+      } catch (const Error&) { return {}; }  // the operator says what is wrong
+    }
+    return rows;
+  }
   static void fill(DType d, void* to, double v, int64_t n) {
     if (d == DType::Float32) std::fill_n(static_cast<float*>(to), n, float(v));
     else std::fill_n(static_cast<double*>(to), n, v);
@@ -143,6 +160,7 @@ class PointwiseGroup final : public Group {
 
   std::vector<Step> steps_;
   std::vector<double> numbers_;
+  std::vector<Row> rows_[2];  // for float32, float64
   size_t inputs_ = 0, outputs_ = 0;
   int buffers_ = 0;
   bool ready_ = false;
