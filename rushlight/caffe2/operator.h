@@ -205,6 +205,9 @@ class Registry {
   std::map<std::string, OpType, std::less<>> all_;
 };
 
+// Runs operators of the types Python and PythonGradient; a front end that has the functions sets it.
+Run& foreign_function();
+
 // A run of an operator outside of any net, with other inputs and outputs than its def says.
 std::vector<Tensor> run_forward(const Op& op, const OpType& type, const std::vector<Value>& inputs, size_t outputs);
 // The gradients of `of` for those of `inputs` that `wanted` marks, by running the forward operator again. An undefined gradient is zeros.

@@ -95,7 +95,17 @@ MessageRef net_arg(const std::string& name, const MessageRef& net) {
   return a;
 }
 
+void run_foreign(Call& c) {
+  C2_ENFORCE(foreign_function(), c.op.type, ": there is no Python in this process");
+  foreign_function()(c);
+}
+
 }  // namespace
+
+Run& foreign_function() {
+  static auto& run = *new Run;
+  return run;
+}
 
 void add_control(Registry& r) {
   r.op("If", "1+ -> 0+",
@@ -255,6 +265,20 @@ void add_control(Registry& r) {
         out.push_back(m.op.inputs.back());
         m.add("Do", in, out, {net_arg("net", g), texts, ints_arg("outer_blobs_idx", places), saved}, false);
       });
+  // Inputs of the gradient: those of the operator, its outputs, and gradients of outputs.
+  r.op("Python", "0+ -> 0+", run_foreign).stateful().grad([](GradientMaker& m) {
+    auto places = [&](const char* name, size_t all) {
+      std::vector<int64_t> at = m.op.args.ints(name);
+      for (size_t k = 0; !m.op.args.has(name) && k < all; k++) at.push_back(int64_t(k));
+      return at;
+    };
+    std::vector<std::string> in = m.op.inputs, out;
+    in.insert(in.end(), m.op.outputs.begin(), m.op.outputs.end());
+    for (int64_t k : places("grad_output_indices", m.op.outputs.size())) in.push_back(m.GO(size_t(k)));
+    for (int64_t k : places("grad_input_indices", m.op.inputs.size())) out.push_back(m.GI(size_t(k)));
+    m.add("PythonGradient", in, out);
+  });
+  r.op("PythonGradient", "0+ -> 0+", run_foreign).stateful();
   r.op("StopGradient", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).quiet();
   r.op("ZeroGradient", "1 -> 0", [](Call&) {}).grad([](GradientMaker& m) {
     m.add("ConstantFill", {m.I(0)}, {m.GI(0)}, {}, true);

@@ -31,6 +31,71 @@ def run(op, inputs, outputs, **args):
     return [workspace.FetchBlob(o) for o in outputs]
 
 
+# ---- Python functions as operators
+
+
+def test_python_functions_are_operators_with_gradients():
+    def twice(inputs, outputs):
+        outputs[0].reshape(inputs[0].shape)
+        outputs[0].data[...] = 2 * inputs[0].data
+
+    def twice_backward(inputs, outputs):
+        x, y, grad = inputs
+        assert np.array_equal(y.data, 2 * x.data)
+        outputs[0].feed(2 * grad.data)
+
+    net = core.Net("functions")
+    net.Python(twice, twice_backward)(["x"], ["y"])
+    net.SumElements("y", "loss")
+    net.AddGradientOperators(["loss"])
+    workspace.FeedBlob("x", np.array([3.0, 4.0], np.float32))
+    workspace.CreateNet(net)
+    workspace.RunNet(net, 3)
+    assert workspace.FetchBlob("y").tolist() == [6, 8] and workspace.FetchBlob("x_grad").tolist() == [2, 2]
+
+
+def test_python_functions_see_the_workspace_strings_and_their_own_mistakes():
+    def shown(inputs, outputs, workspace):
+        outputs[0].feed(2 * workspace.blobs["x"].fetch())
+        outputs[1].feed(np.array([len(inputs[0].fetch())]))
+
+    net = core.Net("functions")
+    net.Python(shown, pass_workspace=True)(["name"], ["y", "length"])
+    workspace.FeedBlob("x", np.array([3.0]))
+    workspace.FeedBlob("name", "four")
+    workspace.RunNetOnce(net)
+    assert workspace.FetchBlob("y").tolist() == [6] and workspace.FetchBlob("length").tolist() == [4]
+
+    def wrong(inputs, outputs):
+        raise KeyError("of its own")
+
+    with pytest.raises(KeyError, match="of its own"):
+        workspace.RunOperatorOnce(core.CreatePythonOperator(wrong, [], []))
+    with pytest.raises(RuntimeError, match="no Python function 'gone:9'"):
+        workspace.RunOperatorOnce(core.CreateOperator("Python", [], ["y"], token="gone:9"))
+    unset = core.CreatePythonOperator(lambda inputs, outputs: outputs[0].data, [], ["fresh"])
+    with pytest.raises(ValueError, match="no size yet"):
+        workspace.RunOperatorOnce(unset)
+
+
+def test_a_workspace_object_runs_nets_plans_and_operators():
+    ws = workspace.C.Workspace()
+    net = core.Net("made")
+    net.ConstantFill([], "y", shape=[2], value=3.0)
+    ws.run(net)
+    assert ws.blobs["y"].fetch().tolist() == [3, 3] and "nope" not in ws.blobs and not workspace.HasBlob("y")
+    ws.create_blob("x").feed(np.ones(2, np.float32))
+    ws.run(core.CreateOperator("Add", ["x", "y"], ["z"]))
+    plan = core.Plan("doubled")
+    again = core.Net("again")
+    again.Add(["z", "z"], "z")
+    plan.AddStep(core.execution_step("step", again, num_iter=2))
+    ws.run(plan)
+    assert ws.fetch_blob("z").tolist() == [16, 16]
+    with pytest.raises(KeyError):
+        ws.blobs["nope"]
+
+
 # ---- blobs and workspaces
 
 

@@ -82,9 +82,25 @@ nb::dict gradient_map(const GradientMap& all) {
   return out;
 }
 
+void run_python(Call& c) {
+  nb::gil_scoped_acquire gil;
+  nb::list in, out;
+  for (const Value& v : c.in) in.append(value_object(v));
+  for (const std::string& name : c.op.outputs) {
+    BlobRef b = c.ws ? c.ws->find(name) : nullptr;
+    out.append(b ? value_object(b->value) : nb::none());
+  }
+  nb::object made =
+      nb::module_::import_("rushlight.caffe2.python._state")
+          .attr("_run")(c.op.type, c.s("token"), in, out, c.op.inputs, nb::cast(c.ws, nb::rv_policy::reference));
+  for (size_t k = 0; k < c.outputs(); k++)
+    if (nb::object v = made[k]; !v.is_none()) c.set_value(k, value_of(v));
+}
+
 }  // namespace
 
 void bind_workspace(nb::module_& m) {
+  foreign_function() = run_python;
   nb::class_<Workspace>(m, "Workspace", "Named blobs and the nets over them.")
       .def(nb::init<std::string>(), "root_folder"_a = ".")
       .def_prop_ro("root", [](Workspace& w) { return w.root(); })

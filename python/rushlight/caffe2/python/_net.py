@@ -22,6 +22,7 @@ from rushlight.caffe2.python._references import (
     _near,
     _RectifyInputOutput,
     _registered,
+    _RegisterPythonImpl,
 )
 from rushlight.caffe2.python._ssa import _get_blob_ref, get_op_ids_in_path, get_ssa
 
@@ -340,8 +341,30 @@ class Net:
 
     RunAllOnMKL = RunAllOnGPU
 
-    def Python(self, *args, **kwargs):
-        raise NotImplementedError("Python functions as operators are not supported: run the function between nets")
+    def Python(
+        self,
+        f,
+        grad_f=None,
+        python_func_type=None,
+        pass_workspace=False,
+        grad_output_indices=None,
+        grad_input_indices=None,
+    ):
+        """An operator that is a Python function: what is returned takes its inputs and outputs.
+
+        f: called with the inputs and the outputs, which have ``data``, ``shape``, ``feed`` and ``reshape``; with `pass_workspace` with the
+            workspace too. grad_f: the same with the inputs, outputs and gradients of the outputs (of those in `grad_output_indices`) as its
+            inputs, and gradients of the inputs (of those in `grad_input_indices`) as its outputs.
+        """
+        token = _RegisterPythonImpl(f, grad_f, python_func_type, pass_workspace)
+
+        def add(inputs=(), outputs=(), **kwargs):
+            return self._CreateAndAddToSelf(
+                "Python", inputs, outputs, token=token, grad_output_indices=grad_output_indices,
+                grad_input_indices=grad_input_indices, **kwargs,
+            )  # fmt: skip
+
+        return add
 
     def is_external_input(self, blob):
         return str(blob) in self._net.external_input

@@ -209,7 +209,21 @@ def CreateOperator(
     return operator
 
 
-def CreatePythonOperator(*args, **kwargs):
-    raise NotImplementedError(
-        "Python functions as operators are not supported: write an operator of rushlight, or run the function between nets"
-    )
+def _RegisterPythonImpl(f, grad_f=None, python_func_type=None, pass_workspace=False):
+    """The token of a function. A tuple (builder, args, kwargs) makes it; `python_func_type` is a class over it with forward and backward."""
+    from rushlight.caffe2.python import _state
+
+    if python_func_type is not None:
+        made = python_func_type(f)
+        f, grad_f = made.forward, made.backward
+    f, grad_f = (t[0](*t[1], **t[2]) if isinstance(t, tuple) else t for t in (f, grad_f))
+    token = _state.register_python_op(f, pass_workspace)
+    if grad_f is not None:
+        _state.register_python_gradient_op(token, grad_f)
+    return token
+
+
+def CreatePythonOperator(f, inputs, outputs, grad_f=None, pass_workspace=False, python_func_type=None, *args, **kwargs):
+    """An operator that calls ``f(inputs, outputs)``; see ``Net.Python``."""
+    token = _RegisterPythonImpl(f, grad_f, python_func_type, pass_workspace)
+    return CreateOperator("Python", inputs, outputs, *args, token=token, **kwargs)

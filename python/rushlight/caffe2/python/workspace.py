@@ -296,7 +296,6 @@ class C:
 
     Mode = _Mode
     create_db = _Db
-    Workspace = _caffe2.Workspace
 
     @staticmethod
     def registered_dbs():
@@ -305,6 +304,12 @@ class C:
     @staticmethod
     def registered_operators():
         return _caffe2.operator_names()
+
+    @staticmethod
+    def Workspace(parent=None):
+        from rushlight.caffe2.python import _state
+
+        return _state.Workspace(parent)
 
 
 # ---- nets
