@@ -168,6 +168,7 @@ void Importer::initialisers(const GraphProto& g, Scope& s) {
 }
 
 void Importer::nodes(const std::vector<NodeProto>& all, Scope& s) {
+  const auto* outside = std::exchange(around_, &all);
   for (const NodeProto& n : all) {
     Node* before = graph_->insert_point()->previous();
     const std::string what = described(n);
@@ -183,6 +184,7 @@ void Importer::nodes(const std::vector<NodeProto>& all, Scope& s) {
     graph::Location here{reader_.where(), 0, 0, what};
     for (Node* at = before->next(); at && at != graph_->insert_point(); at = at->next()) at->location = here;
   }
+  around_ = outside;
 }
 
 Importer::Values Importer::outputs_of(const std::vector<ValueInfo>& outputs, Scope& s) {
@@ -265,6 +267,7 @@ Importer::Values Importer::translate(const NodeProto& n, const Values& inputs, c
     if (n.op == "Scan" && version == 8) return scan_by_batch(inputs, attributes, s);
     if (n.op == "SequenceMap" && version >= 17) return sequence_map(inputs, attributes, s);
   }
+  if (domain == "ai.onnx.preview.training" && n.op == "Gradient") return gradient(n, inputs, attributes, s);
   if (domain == "ai.onnx.preview" && n.op == "FlexAttention") return flex_attention(inputs, attributes, s);
   const int newest = newest_version(domain);
   const Translator* t = find_translator(domain, n.op, version);

@@ -82,6 +82,7 @@ class Importer {
   Values scan_by_batch(const Values& inputs, const Attributes& attributes, Scope& s);
   Values sequence_map(const Values& inputs, const Attributes& attributes, Scope& s);
   Values flex_attention(const Values& inputs, const Attributes& attributes, Scope& s);
+  Values gradient(const NodeProto& n, const Values& inputs, const Attributes& attributes, Scope& s);
   void note_elems(const NodeProto& n, const Values& inputs, const Values& outputs, const Attributes& attributes);
   void note_ranks(const NodeProto& n, const Values& inputs, const Values& outputs, const Attributes& attributes);
 
@@ -109,6 +110,8 @@ class Importer {
   script::Range here_;  // the node at hand, for errors
   Frame top_;
   Frame* frame_ = &top_;
+  const std::vector<NodeProto>* around_ = nullptr;  // the nodes of the graph at hand
+  int64_t looks_ = 0;                               // at nodes, for gradients
   Value* self_ = nullptr;
   int graphs_ = 0;
 };

@@ -1,4 +1,6 @@
 // Nodes that hold graphs: If, Loop, Scan, SequenceMap, and attention whose scores a graph changes.
+#include <algorithm>
+
 #include "rushlight/onnx/import.h"
 
 namespace rushlight::onnx {
@@ -226,6 +228,60 @@ Importer::Values Importer::flex_attention(const Values& inputs, const Attributes
   };
   Value* p = changed(helper("_softmax_last", {graph_value(changed(scores, "score_mod"))}), "prob_mod");
   return {helper("_flex_result", {graph_value(p), graph_value(inputs[0]), graph_value(inputs[2])})};
+}
+
+// What lies between `xs` and `y` once more, of inputs that gradients are wanted for.
+Importer::Values Importer::gradient(const NodeProto& n, const Values& inputs, const Attributes& attributes, Scope& s) {
+  std::vector<Text> given;
+  for (const char* name : {"xs", "zs"})
+    if (const Attribute* a = find_attribute(attributes, name))
+      given.insert(given.end(), a->strings.begin(), a->strings.end());
+  const Attribute *xs = find_attribute(attributes, "xs"), *y = find_attribute(attributes, "y");
+  RL_CHECK(FileError, xs && !xs->strings.empty() && y && inputs.size() == given.size(),
+           "it takes an input for each name in xs and zs, and y");
+  std::set<Text> known(given.begin(), given.end()), needed{y->s};
+  std::vector<const NodeProto*> between;
+  auto any = [](const std::vector<Text>& names, const std::set<Text>& of) {
+    return std::any_of(names.begin(), names.end(), [&](Text name) { return of.contains(name); });
+  };
+  constexpr int64_t kMostLooks = 1000000;
+  for (const NodeProto& other : *around_) {
+    RL_CHECK(FileError, ++looks_ < kMostLooks, "the model has too many gradients of too many nodes");
+    if (&other == &n) break;
+    if (!any(other.inputs, known)) continue;
+    known.insert(other.outputs.begin(), other.outputs.end());
+    between.push_back(&other);
+  }
+  Scope inner;
+  inner.outer = &s;
+  Value* before = lowering_.emit_typed(here_, "aten::is_grad_enabled", {}, Type::boolean());
+  auto enable = [&](Value* on) { lowering_.emit(here_, "aten::set_grad_enabled", {on}, 0); };
+  enable(constant(true));
+  Values leaves;
+  for (size_t i = 0; i < given.size(); i++) {
+    Value* v = i < xs->strings.size() ? helper("_leaf", {graph_value(inputs[i])}) : inputs[i];
+    if (i < xs->strings.size()) leaves.push_back(v);
+    names_->elems[v] = names_->elem(inputs[i]);
+    define(inner, given[i], v, "a name in xs or zs");
+  }
+  std::vector<const NodeProto*> path;
+  for (size_t i = between.size(); i-- > 0;) {
+    if (!any(between[i]->outputs, needed)) continue;
+    needed.insert(between[i]->inputs.begin(), between[i]->inputs.end());
+    path.insert(path.begin(), between[i]);
+  }
+  for (const NodeProto* step : path)
+    if (!any(step->outputs, {given.begin(), given.end()})) node(*step, inner);
+  Value* list = lowering_.emit_typed(here_, "prim::ListConstruct", leaves, Type::list(Type::tensor()));
+  Value* grads = helper("_gradients", {graph_value(find(inner, y->s)), graph_value(list)});
+  enable(before);
+  Node* unpack = lowering_.emit(here_, "prim::ListUnpack", {grads}, 0);
+  Values out;
+  for (Value* x : leaves) {
+    out.push_back(unpack->add_output(Type::tensor()));
+    names_->elems[out.back()] = names_->elem(x);
+  }
+  return out;
 }
 
 }  // namespace rushlight::onnx

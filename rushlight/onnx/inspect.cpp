@@ -77,7 +77,8 @@ class Walk {
     if (version < 1 || version > newest_version(domain)) return false;
     if (domain.empty() && (op == "If" || op == "Loop" || (op == "Scan" && version >= 8) || op == "SequenceMap"))
       return true;
-    return (domain == "ai.onnx.preview" && op == "FlexAttention") || find_translator(domain, op, version);
+    return (domain == "ai.onnx.preview" && op == "FlexAttention") ||
+           (domain == "ai.onnx.preview.training" && op == "Gradient") || find_translator(domain, op, version);
   }
   const ModelProto& model_;
   ModelReport& out_;

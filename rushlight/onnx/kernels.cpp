@@ -5,6 +5,7 @@
 #include <cmath>
 #include <regex>
 
+#include "rushlight/data/image.h"
 #include "rushlight/onnx/export.h"
 #include "rushlight/onnx/onnx.h"
 #include "rushlight/onnx/proto.h"
@@ -360,6 +361,25 @@ Tensor pairwise_probabilities(const Tensor& pairs, int64_t n) {
   return out;
 }
 
+// ---- pictures --------------------------------------------------------------------------------------------------------------------
+
+// The bytes of a file as (height, width, channels).
+Tensor decoded_image(const Tensor& stream, std::string_view format) {
+  TORCH_CHECK(format == "RGB" || format == "BGR" || format == "Grayscale",
+              "ImageDecoder: expected a pixel_format of RGB, BGR or Grayscale, got '", std::string(format), "'");
+  Tensor bytes = on_cpu(stream, torch::kByte);
+  data::ImageOptions options;
+  options.mode = data::ImageMode::Rgb;
+  Tensor t(data::decode_image({bytes.data_ptr<uint8_t>(), size_t(bytes.numel())}, "ImageDecoder", options));
+  if (t.scalar_type() != torch::kByte) t = torch::floor_divide(t.to(torch::kInt), 257).to(torch::kByte);
+  if (format == "BGR") t = t.flip({0});
+  if (format == "Grayscale") {  // as PIL weighs the colours; a JPEG's own brightness is another number
+    Tensor weights = torch::tensor({19595, 38470, 7471}, torch::kInt).view({3, 1, 1});
+    t = ((t.to(torch::kInt) * weights).sum({0}, true) + 32768).to(torch::kInt).bitwise_right_shift(16).to(torch::kByte);
+  }
+  return t.permute({1, 2, 0}).contiguous();
+}
+
 template <class F> void define(torch::Library& m, const char* schema, F kernel) {
   m.def(schema);
   std::string name(schema, std::string(schema).find('('));
@@ -384,6 +404,7 @@ TORCH_LIBRARY_FRAGMENT(onnx, m) {
          "int[] missing, Tensor members, int[] first, int[] targets, "
          "Tensor weights, int count, int aggregate) -> Tensor",
          trees);
+  define(m, "decoded_image(Tensor stream, str format) -> Tensor", decoded_image);
   define(m, "pairwise_probabilities(Tensor pairs, int classes) -> Tensor", pairwise_probabilities);
 }
 

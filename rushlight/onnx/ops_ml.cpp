@@ -371,6 +371,20 @@ def CastMap(X: Any, cast_to: Any = "TO_FLOAT", map_form: Any = "DENSE", max_map:
 )py";
 
 const char* const kTrainingText = R"py(
+def _leaf(x):
+    return x.detach().requires_grad_()
+
+def _gradients(y, xs: List[Tensor]):
+    found = torch.grad([y.sum()], xs, None, None, False, True)
+    out: List[Tensor] = []
+    for i in range(len(xs)):
+        g = found[i]
+        if g is None:
+            out.append(torch.zeros_like(xs[i]))
+        else:
+            out.append(g)
+    return out
+
 def _count(inputs: Any, each: int):
     return (len(inputs) - 2) // each
 

@@ -24,6 +24,9 @@ def _dft(x, axis: int, length: Any, inverse: Any, onesided: Any):
         return torch.view_as_real(torch.fft_ifft(c, n, a))
     return torch.view_as_real(torch.fft_fft(c, n, a))
 
+def ImageDecoder_20(encoded_stream, pixel_format: Any = "RGB"):
+    return ops.onnx.decoded_image(encoded_stream, pixel_format)
+
 def DFT_17(input, dft_length: Any = None, axis: Any = 1, inverse: Any = 0, onesided: Any = 0):
     return _dft(input, axis, dft_length, inverse, onesided)
 
@@ -99,9 +102,6 @@ def MelWeightMatrix_17(num_mel_bins, dft_length, sample_rate, lower_edge_hertz, 
             for j in range(b, min(c, bins)):
                 out[j, i] = float(c - j) / float(c - b)
     return out.to(scalar_type(output_datatype))
-
-def ImageDecoder_20(encoded_stream, pixel_format: Any = "RGB"):
-    unsupported("a picture that is decoded in a model; decode it before, as rushlight.data does; it")
 )py";
 
 }  // namespace rushlight::onnx

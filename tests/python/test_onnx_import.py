@@ -53,6 +53,8 @@ def attribute(name, value):
         return out + field(6, value[0]) + field(20, 5)
     if isinstance(value, bytes):  # a tensor
         return out + field(5, value) + field(20, 4)
+    if isinstance(value[0], str):
+        return out + b"".join(field(9, v) for v in value) + field(20, 8)
     return out + b"".join(field(8, v) for v in value) + field(20, 7)
 
 
@@ -249,6 +251,51 @@ def test_strings_are_places_in_a_list():
     codes, texts = m((rl.tensor([[0, 1]]), ["x", "é"]), (rl.tensor([[0]]), ["!"]))
     assert [texts[i] for i in codes.reshape(-1).tolist()] == ["x!", "é!"]
     assert codes.shape == (2, 1)
+
+
+def test_a_node_gives_gradients_of_what_came_before_it():
+    # y = a * b + a; the gradients at other values than the graph's own, and of b by itself.
+    training = "ai.onnx.preview.training"
+    data = model(
+        graph(
+            [
+                node("Mul", ["a", "b"], ["c"]),
+                node("Add", ["c", "a"], ["y"]),
+                node("Gradient", ["a", "b"], ["da", "db"], domain=training, xs=["a", "b"], y="y"),
+                node("Neg", ["a"], ["n"]),
+                node("Gradient", ["n", "b"], ["dn"], domain=training, xs=["a"], zs=["b"], y="c"),
+            ],
+            [info("a"), info("b")],
+            [info("y"), info("da"), info("db"), info("dn")],
+        ),
+        domains=[(training, 1)],
+    )
+    a, b = rl.tensor([2.0, 3.0]), rl.tensor([5.0, 7.0])
+    for mode in (rl.no_grad, rl.enable_grad):
+        with mode():
+            y, da, db, dn = rl_onnx.load(data)(a, b)
+            assert y.tolist() == [12, 24] and da.tolist() == [6, 8] and db.tolist() == [2, 3] and dn.tolist() == [5, 7]
+            assert rl.is_grad_enabled() == (mode is rl.enable_grad)
+    wrong = model(graph([node("Gradient", ["a"], ["d"], domain=training, xs=["a", "b"], y="a")], [info("a")], [info("d")]), domains=[(training, 1)])  # fmt: skip
+    with pytest.raises(RuntimeError, match="an input for each name"):
+        rl_onnx.load(wrong)
+
+
+def test_pictures_are_decoded():
+    picture = np.arange(24, dtype=np.uint8).reshape(3, 2, 4)  # (C, H, W)
+    file = rl.tensor(list(b"P6\n4 2\n255\n" + picture.transpose(1, 2, 0).tobytes()), dtype=rl.uint8)
+
+    def decoded(**how):
+        return rl_onnx.load(
+            model(graph([node("ImageDecoder", ["f"], ["y"], **how)], [info("f", 2)], [info("y", 2)]), opset=20)
+        )(file)
+
+    same(decoded(), picture.transpose(1, 2, 0))
+    same(decoded(pixel_format="BGR"), picture.transpose(1, 2, 0)[..., ::-1])
+    gray = (picture.transpose(1, 2, 0) @ np.array([19595, 38470, 7471]) + 32768) >> 16
+    same(decoded(pixel_format="Grayscale"), gray[..., None])
+    with pytest.raises(RuntimeError, match="expected a pixel_format"):
+        decoded(pixel_format="CMYK")
 
 
 def test_external_data_lies_in_the_models_folder(tmp_path):
