@@ -617,6 +617,30 @@ void Run::node(Node* n) {
     known_[n->output()] = std::move(k);
     return;
   }
+  if (n->is("prim::DictConstruct")) {  // its values in order; keys are constants
+    Known k;
+    k.items = std::make_shared<std::vector<Known>>();
+    auto dict = make_ref<DictValue>(n->output()->type()->contained()[0], n->output()->type()->contained()[1]);
+    for (size_t i = 0; i + 1 < in.size(); i += 2) {
+      RL_CHECK(NotImplementedError, in[i]->constant && !dict->find(in[i]->value),
+               "onnx.export: a dict whose keys depend on the inputs, or are there twice");
+      dict->set(in[i]->value, in[i + 1]->value);
+      k.items->push_back(*in[i + 1]);
+      k.constant &= in[i + 1]->constant;
+    }
+    k.value = IValue(std::move(dict));
+    known_[n->output()] = std::move(k);
+    return;
+  }
+  if (n->is("aten::__getitem__") && in[0]->value.is_dict() && in[0]->items && in[1]->constant) {
+    const auto& entries = in[0]->value.dict().items;
+    for (size_t i = 0; i < entries.size(); i++)
+      if (graph::values_equal(entries[i].first, in[1]->value)) {
+        Known item = (*in[0]->items)[i];
+        known_[n->output()] = std::move(item);
+        return;
+      }
+  }
   if (n->is("prim::ListUnpack") || n->is("prim::TupleUnpack") || n->is("prim::TupleIndex") ||
       (n->is("aten::__getitem__") && in[0]->items && in[1]->constant)) {
     auto item = [&](size_t i) { return items_of(*in[0]).at(i); };
@@ -1048,15 +1072,17 @@ bool about_equal(const IValue& a, const IValue& b) {
   return true;
 }
 
-// The value where the dynamic axes are three times as long and a bit.
-enum class Bit : int64_t {
-  None,
-  One,
-  Own
-};  // Own: another one for each size, so that none follows from another by chance
-IValue longest(const IValue& a, const IValue& b, Bit more) {
+// What dynamic axes have more than three times as much. Own: another number for each size, so that none follows from another by chance; Each: for
+// each axis of each argument, so that none follows from one of the same size; Times: likewise, in multiples of the size.
+enum class Bit : int64_t { None, One, Own, Each, Times };
+// The value where the dynamic axes are three times as long and a bit; `place` counts axes.
+IValue longest(const IValue& a, const IValue& b, Bit more, int64_t& place) {
   auto beyond = [&](int64_t x, int64_t y) {
-    return x == y ? x : 2 * y - x + (more == Bit::Own ? 1 + 2 * (x % 7) : int64_t(more));
+    place++;
+    if (x == y) return x;
+    int64_t own = 1 + 2 * (x % 7);
+    if (more == Bit::Times) return 2 * y - x + x * place;
+    return 2 * y - x + (more == Bit::Each ? own + 2 * place : more == Bit::Own ? own : int64_t(more));
   };
   if (a.is_int() && b.is_int()) return beyond(a.to_int(), b.to_int());
   if (a.is_tensor() && b.is_tensor() && a.tensor().dim() == b.tensor().dim()) {
@@ -1078,6 +1104,7 @@ enum class Like { Example, Backwards, Longer, Longest };
 std::vector<IValue> fresh_arguments(Call& c, Like like, Bit more = Bit::None) {
   std::map<const TensorImpl*, Tensor> fresh;
   std::vector<Tensor> kept;  // so that no other tensor gets their address
+  int64_t place = 0;
   auto own = [&](const Tensor& t) {
     kept.push_back(t);
     Tensor& made = fresh[t.impl()];
@@ -1090,7 +1117,7 @@ std::vector<IValue> fresh_arguments(Call& c, Like like, Bit more = Bit::None) {
   };
   auto pick = [&](const IValue& value, const IValue& other, bool constant) {
     if (constant || like == Like::Example || like == Like::Backwards) return value;
-    return like == Like::Longer ? other : longest(value, other, more);
+    return like == Like::Longer ? other : longest(value, other, more, place);
   };
   std::vector<IValue> args;
   for (size_t i = 0; i < c.in.size(); i++) {
@@ -1103,7 +1130,7 @@ std::vector<IValue> fresh_arguments(Call& c, Like like, Bit more = Bit::None) {
       for (size_t n = 0; n < v.tensor_list().size(); n++) {
         const Tensor& t = v.tensor_list()[n];
         bool both = !k.constant && k.value.is_tensor_list() && n < k.value.tensor_list().size() && t.defined();
-        IValue item = both && like == Like::Longest ? longest(k.value.tensor_list()[n], t, more) : IValue(t);
+        IValue item = both && like == Like::Longest ? longest(k.value.tensor_list()[n], t, more, place) : IValue(t);
         all.push_back(t.defined() ? own(item.tensor()) : t);
       }
       v = all;
@@ -1114,7 +1141,7 @@ std::vector<IValue> fresh_arguments(Call& c, Like like, Bit more = Bit::None) {
       for (size_t n = 0; n < graph::list_size(v); n++) {
         IValue item = graph::list_get(v, n);
         bool both = !k.constant && n < graph::list_size(k.value);
-        if (both && like == Like::Longest) item = longest(graph::list_get(k.value, n), item, more);
+        if (both && like == Like::Longest) item = longest(graph::list_get(k.value, n), item, more, place);
         all.push_back(item.is_tensor() ? IValue(own(item.tensor())) : item);
       }
       v = graph::make_list(c.node->input(i)->type()->element(), std::move(all));
@@ -1254,10 +1281,10 @@ bool Run::by_sizes(Call& c, std::shared_ptr<graph::Graph>& g) {
     found.clear();
     for (size_t i = 0; i < c.in.size(); i++)
       if (!c.in[i]->constant) sizes_of({args[0][i], args[1][i], args[2][i]}, *c.in[i], sizes, names);
-    return follow_sizes(traces, sizes, errors == 2, found);
+    return follow_sizes(traces, sizes, errors >= 3, found);
   };
   bool followed = false;
-  for (Bit more : {Bit::Own, Bit::One, Bit::None}) {
+  for (Bit more : {Bit::Each, Bit::Own, Bit::One, Bit::Times, Bit::None}) {
     try {
       followed = follow(more);
     } catch (const Error&) { errors++; }  // of sizes that the program never has together

@@ -108,13 +108,20 @@ Names_ halves(C c, int64_t axis) {
   Name half = c.e.unsqueeze(n, {0});
   return {c.e.slice(x, axis, c.e.ints({0}), half, 1), c.e.slice(x, axis, half, c.e.ints({INT64_MAX}), 1)};
 }
-// Of two numbers the lesser, or, the other way round, the greater: ONNX's Min takes whole numbers from opset 12 on.
-Name lesser(C c, size_t first, size_t second) {
-  if (c.in.size() != 2 || !c.out[0].value.is_scalar()) refuse(c, "of a list");
+// Of numbers the least, or, the other way round, the greatest: ONNX's Min takes whole numbers from opset 12 on.
+Name lesser(C c, bool greatest) {
+  if (!c.out[0].value.is_scalar()) refuse(c, "of a list with a list");
   DType d = c.out[0].value.is_double() ? DType::Float32 : DType::Int64;
-  Name a = c.as(0, d), b = c.as(1, d);
-  Name less = c.e.op("Less", {first ? b : a, second ? b : a});
-  return c.e.op("Where", {less, a, b});
+  Names_ all;
+  if (c.in.size() == 1)
+    for (Known& k : items_of(*c.in[0])) all.push_back(c.e.name_of(k, &d));
+  else all = {c.as(0, d), c.as(1, d)};
+  Name best = all.at(0);
+  for (size_t k = 1; k < all.size(); k++) {
+    Name less = c.e.op("Less", {greatest ? best : all[k], greatest ? all[k] : best});
+    best = c.e.op("Where", {less, all[k], best});
+  }
+  return best;
 }
 Names_ einsum(C c) {
   since(c, 12);
@@ -243,7 +250,7 @@ Rules math_rules() {
         RL_RULE("aten::fmod", return {c.e.op("Mod", {c.promoted(0), c.promoted(1)}, {at("fmod", 1)})};),
         RL_RULE("aten::pow", return power(c);), RL_RULE("aten::float_power", return power(c);),
         RL_RULE("aten::maximum", return binary(c, "Max");), RL_RULE("aten::minimum", return binary(c, "Min");),
-        RL_RULE("prim::min", return {lesser(c, 0, 1)};), RL_RULE("prim::max", return {lesser(c, 1, 0)};),
+        RL_RULE("prim::min", return {lesser(c, false)};), RL_RULE("prim::max", return {lesser(c, true)};),
         RL_RULE("aten::eq", return compare(c, "Equal");), RL_RULE("aten::ne", return compare(c, "Equal", true);),
         RL_RULE("aten::lt", return compare(c, "Less");), RL_RULE("aten::gt", return compare(c, "Greater");),
         RL_RULE("aten::le", return compare(c, "LessOrEqual");),
@@ -276,6 +283,15 @@ Rules math_rules() {
                                                           c.e.number(c.in.size() > 3 ? c.f(3) : 1, c.dtype())})})};),
         RL_RULE("aten::hypot",
                 return {c.e.op("Sqrt", {c.e.op("Add", {square(c, c.promoted(0)), square(c, c.promoted(1))})})};),
+        RL_RULE(
+            "aten::quantize_per_tensor", since(c, 10); DType d = c.dtype() == DType::QInt8 ? DType::Int8 : DType::UInt8;
+            if (c.dtype() != DType::QInt8 && c.dtype() != DType::QUInt8) refuse(c, "to wide whole numbers");
+            Name scale = c.e.cast(c.t(1), DType::Float32), zero = c.e.cast(c.t(2), d);
+            Name y = c.e.op("QuantizeLinear", {c.t(0), scale, zero}); c.e.quantized[y] = {scale, zero}; return {y};),
+        RL_RULE("aten::dequantize", Name x = c.t(0); auto by = c.e.quantized.find(x);
+                if (by == c.e.quantized.end()) refuse(c, "of what no quantize_per_tensor made");
+                return {c.e.op("DequantizeLinear", {x, by->second.first, by->second.second})};),
+        RL_RULE("aten::int_repr", return {c.t(0)};),
         // products
         RL_RULE("aten::matmul", return {c.e.op("MatMul", {c.t(0), c.t(1)})};),
         RL_RULE("aten::mm", return {c.e.op("MatMul", {c.t(0), c.t(1)})};),

@@ -128,9 +128,23 @@ Name averaged(C c, Name x, const List& axes, const List& sizes) {
   }
   return x;
 }
+// With so many dimensions of one element behind its own.
+Name after(C c, const Name& x, int64_t dims) {
+  List axes;
+  for (int64_t k = 0; k < dims; k++) axes.push_back(2 + k);
+  return axes.empty() ? x : c.e.unsqueeze(x, axes);
+}
 // The largest of each window: all of a window's places side by side, the last one as often as windows are shorter than the longest.
 Name largest(C c, Name x, const List& axes, const List& sizes) {
   for (size_t k = 0; k < axes.size(); k++) {
+    if (!c.is_fixed(*c.in[0], axes[k])) {
+      Exporter& e = c.e;
+      Name weights = window_weights(c, x, axes[k], sizes[k]);  // [size, windows], 0 outside of a window
+      Name outside = e.op("Equal", {weights, e.number(0, c.dtype())}), low = e.number(-INFINITY, c.dtype());
+      x = e.op("Where", {after(c, outside, c.rank(0) - axes[k] - 1), low, e.unsqueeze(x, {axes[k] + 1})});
+      x = e.reduce("ReduceMax", x, {axes[k]}, false);
+      continue;
+    }
     int64_t have = c.size(0, axes[k]), want = sizes[k], longest = 1;
     for (int64_t o = 0; o < want; o++)
       longest = std::max(longest, ((o + 1) * have + want - 1) / want - o * have / want);
@@ -145,7 +159,7 @@ Name largest(C c, Name x, const List& axes, const List& sizes) {
 }
 Names_ adaptive(C c, size_t n, bool average) {
   List kernel, axes, size, cut, cut_to;
-  bool batched = c.rank(0) == int64_t(n) + 2, whole = true;
+  bool batched = c.rank(0) == int64_t(n) + 2, whole = true, all_or_kept = true;
   std::vector<Known> wanted = c.in[1]->value.is_int() ? std::vector<Known>(n, *c.in[1]) : items_of(*c.in[1]);
   for (size_t k = 0; k < n; k++) {
     int64_t axis = c.rank(0) - int64_t(n) + int64_t(k), to = c.out[0].value.tensor().size(axis);
@@ -161,7 +175,8 @@ Names_ adaptive(C c, size_t n, bool average) {
       if (!kept) cut.push_back(axis), cut_to.push_back(to);
       continue;
     }
-    int64_t have = average ? c.example(0).size(axis) : c.size(0, axis);
+    all_or_kept = false;
+    int64_t have = c.example(0).size(axis);
     whole &= to > 0 && have % to == 0 && c.is_fixed(*c.in[0], axis);
     kernel.push_back(to > 0 ? have / to : 0);
     cut.push_back(axis);
@@ -172,6 +187,13 @@ Names_ adaptive(C c, size_t n, bool average) {
   if (!places && std::all_of(kernel.begin(), kernel.end(), all_of_it)) {
     Name y = batched ? c.e.op(average ? "GlobalAveragePool" : "GlobalMaxPool", {c.t(0)})
                      : c.e.reduce(average ? "ReduceMean" : "ReduceMax", c.t(0), axes, true);
+    return Names_(c.out.size(), y);
+  }
+  if (!places && all_or_kept) {
+    List all;
+    for (size_t k = 0; k < n; k++)
+      if (kernel[k] == -1) all.push_back(axes[k]);
+    Name y = all.empty() ? c.t(0) : c.e.reduce(average ? "ReduceMean" : "ReduceMax", c.t(0), all, true);
     return Names_(c.out.size(), y);
   }
   if (!whole && average) return {averaged(c, c.t(0), cut, cut_to)};
@@ -189,10 +211,16 @@ Names_ adaptive(C c, size_t n, bool average) {
   return y;
 }
 
+// A value for each channel: along dimension 1 of `rank`.
+Name by_channel(C c, const Name& v, int64_t rank) {
+  List shape(size_t(rank) - 1, 1);
+  shape[0] = -1;
+  return reshape(c, v, shape);
+}
 Names_ batch_norm(C c) {
-  int64_t channels = c.size(0, 1);
   auto or_full = [&](size_t k, double v) {
     if (c.has(k)) return c.t(k);
+    int64_t channels = c.size(0, 1);
     Tensor t = empty_tensor({channels}, c.dtype());
     for (int64_t i = 0; i < channels; i++)
       if (c.dtype() == DType::Float64) t.data<double>()[i] = v;
@@ -206,10 +234,8 @@ Names_ batch_norm(C c) {
     Name m = c.e.reduce("ReduceMean", x, axes, true), d = c.e.op("Sub", {x, m});
     Name v = c.e.reduce("ReduceMean", c.e.op("Mul", {d, d}), axes, true);
     Name y = c.e.op("Div", {d, c.e.op("Sqrt", {c.e.op("Add", {v, c.e.number(c.f(7), c.dtype())})})});
-    List shape(size_t(c.rank(0)), 1);
-    shape[1] = channels;
-    if (c.has(1)) y = c.e.op("Mul", {y, reshape(c, c.t(1), shape)});
-    if (c.has(2)) y = c.e.op("Add", {y, reshape(c, c.t(2), shape)});
+    if (c.has(1)) y = c.e.op("Mul", {y, by_channel(c, c.t(1), c.rank(0))});
+    if (c.has(2)) y = c.e.op("Add", {y, by_channel(c, c.t(2), c.rank(0))});
     return {y};
   }
   return {
@@ -221,7 +247,7 @@ Name normalised(C c, const Name& x, const List& axes, double eps, DType d) {
   return c.e.op("Div", {diff, c.e.op("Sqrt", {c.e.op("Add", {v, c.e.number(eps, d)})})});
 }
 Names_ layer_norm(C c) {
-  auto n = int64_t(c.list(1).size());
+  auto n = int64_t(c.in[1]->value.int_list().size());
   if (c.e.opset >= 17 && c.has(2)) {
     Names_ in = {c.t(0), c.t(2)};
     if (c.has(3)) in.push_back(c.t(3));
@@ -235,13 +261,11 @@ Names_ layer_norm(C c) {
   return {y};
 }
 Names_ group_norm(C c) {
-  int64_t groups = c.i(1), channels = c.size(0, 1);
+  int64_t groups = c.i(1);
   Name x = c.e.op("Reshape", {c.t(0), c.e.ints({0, groups, -1})});
   Name y = c.e.op("Reshape", {normalised(c, x, {2}, c.f(4), c.dtype()), shape_of(c, c.t(0))});
-  List shape(size_t(c.rank(0)) - 1, 1);
-  shape[0] = channels;
-  if (c.has(2)) y = c.e.op("Mul", {y, reshape(c, c.t(2), shape)});
-  if (c.has(3)) y = c.e.op("Add", {y, reshape(c, c.t(3), shape)});
+  if (c.has(2)) y = c.e.op("Mul", {y, by_channel(c, c.t(2), c.rank(0))});
+  if (c.has(3)) y = c.e.op("Add", {y, by_channel(c, c.t(3), c.rank(0))});
   return {y};
 }
 Names_ instance_norm(C c) {
@@ -261,34 +285,59 @@ Names_ instance_norm(C c) {
   List axes;
   for (int64_t k = 2; k < c.rank(0); k++) axes.push_back(k);
   Name y = normalised(c, c.t(0), axes, c.f(7), c.dtype());
-  List shape(size_t(c.rank(0)) - 1, 1);
-  shape[0] = c.size(0, 1);
-  if (c.has(1)) y = c.e.op("Mul", {y, reshape(c, c.t(1), shape)});
-  if (c.has(2)) y = c.e.op("Add", {y, reshape(c, c.t(2), shape)});
+  if (c.has(1)) y = c.e.op("Mul", {y, by_channel(c, c.t(1), c.rank(0))});
+  if (c.has(2)) y = c.e.op("Add", {y, by_channel(c, c.t(2), c.rank(0))});
   return {y};
+}
+// A packed sequence as one with padding [steps, sequences, features]: `rows` are its elements' places in the first two, `lengths` the sequences'.
+struct Unpacked { Name padded, rows, lengths; };
+Unpacked unpack(C c, const Name& data, const Name& state) {
+  since(c, 11);
+  Exporter& e = c.e;
+  DType wide = DType::Int64;
+  Name sizes = c.as(1, wide), steps = e.op("Shape", {sizes}), count = e.unsqueeze(size_of(c, state, 1), {0});
+  Name line = e.op("Range", {e.number(0, wide), e.squeeze(count, {0}), e.number(1, wide)});
+  Name reached = e.op("Less", {e.unsqueeze(line, {0}), e.unsqueeze(sizes, {1})});
+  Unpacked u;
+  u.rows = e.op("Transpose", {e.op("NonZero", {reshape(c, reached, {-1})})}, {at("perm", List{1, 0})});
+  u.lengths = e.cast(e.reduce("ReduceSum", e.cast(reached, wide), {0}, false), DType::Int32);
+  Name features = e.slice(e.op("Shape", {data}), 0, e.ints({1}), e.ints({2}), 1);
+  Name shape = e.op("Concat", {e.op("Mul", {steps, count}), features}, {at("axis", 0)});
+  Name all = e.op("ScatterND", {filled(c, shape, c.example(0).dtype(), 0), u.rows, data});
+  u.padded = e.op("Reshape", {all, e.op("Concat", {steps, count, features}, {at("axis", 0)})});
+  return u;
 }
 // The gates of PyTorch's recurrences are in another order than ONNX's.
 Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const char* activation) {
   // lstm(input, hx[], params[], has_biases, num_layers, dropout, train, bidirectional, batch_first)
-  bool lstm = gates == 4, biases = c.b(3), two = c.b(7), first = c.b(8);
-  int64_t layers = c.i(4), ways = two ? 2 : 1;
-  if (c.b(6) && c.f(5) > 0) refuse(c, "dropout between layers in training");
+  // lstm(data, batch_sizes, hx[], params[], has_biases, num_layers, dropout, train, bidirectional)
+  const bool packed = c.node->schema()->args[1].name == "batch_sizes";
+  const size_t hx = packed ? 2 : 1;
+  bool lstm = gates == 4, biases = c.b(hx + 2), two = c.b(hx + 6), first = !packed && c.b(hx + 7);
+  int64_t layers = c.i(hx + 3), ways = two ? 2 : 1;
+  if (c.b(hx + 5) && c.f(hx + 4) > 0) refuse(c, "dropout between layers in training");
   auto item = [&](size_t k, size_t i) {
     if (!c.in[k]->items) {
       Known one;
-      one.value = k == 1 && c.in[k]->value.is_tensor() ? c.in[k]->value : IValue(c.in[k]->value.tensor_list()[i]);
-      one.name = k == 1 && c.in[k]->value.is_tensor() ? c.in[k]->name : "";
+      one.value = k == hx && c.in[k]->value.is_tensor() ? c.in[k]->value : IValue(c.in[k]->value.tensor_list()[i]);
+      one.name = k == hx && c.in[k]->value.is_tensor() ? c.in[k]->name : "";
       one.constant = c.in[k]->constant;
       return one;
     }
     return (*c.in[k]->items)[i];
   };
-  Known h = item(1, 0), cell = lstm ? item(1, 1) : Known();
-  size_t weights = c.in[2]->items ? c.in[2]->items->size() : c.in[2]->value.tensor_list().size();
+  Known h = item(hx, 0), cell = lstm ? item(hx, 1) : Known();
+  Known& parameters = *c.in[hx + 1];
+  size_t weights = parameters.items ? parameters.items->size() : parameters.value.tensor_list().size();
   if (weights != size_t(layers * ways) * (biases ? 4 : 2)) refuse(c, "proj_size");
   size_t each = biases ? 4 : 2;
   Name x = c.t(0);
   if (first) x = c.e.op("Transpose", {x}, {at("perm", List{1, 0, 2})});
+  Unpacked unpacked;
+  if (packed) {
+    unpacked = unpack(c, x, c.e.name_of(h));
+    x = unpacked.padded;
+  }
   int64_t hidden = h.value.tensor().size(2);
   auto reordered = [&](Known k) {
     Name w = c.e.name_of(k);
@@ -302,11 +351,12 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
     Names_ w, r, b;
     for (int64_t d = 0; d < ways; d++) {
       auto base = size_t(l * ways + d) * each;
-      w.push_back(c.e.unsqueeze(reordered(item(2, base)), {0}));
-      r.push_back(c.e.unsqueeze(reordered(item(2, base + 1)), {0}));
+      w.push_back(c.e.unsqueeze(reordered(item(hx + 1, base)), {0}));
+      r.push_back(c.e.unsqueeze(reordered(item(hx + 1, base + 1)), {0}));
       if (biases)
         b.push_back(c.e.unsqueeze(
-            c.e.op("Concat", {reordered(item(2, base + 2)), reordered(item(2, base + 3))}, {at("axis", 0)}), {0}));
+            c.e.op("Concat", {reordered(item(hx + 1, base + 2)), reordered(item(hx + 1, base + 3))}, {at("axis", 0)}),
+            {0}));
     }
     auto together = [&](const Names_& all) {
       return all.size() == 1 ? all[0] : c.e.op("Concat", all, {at("axis", 0)});
@@ -315,7 +365,7 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
       return layers == 1 ? c.e.name_of(k)
                          : c.e.slice(c.e.name_of(k), 0, c.e.ints({l * ways}), c.e.ints({(l + 1) * ways}), 1);
     };
-    Names_ in = {x, together(w), together(r), biases ? together(b) : "", "", of_layer(h)};
+    Names_ in = {x, together(w), together(r), biases ? together(b) : "", unpacked.lengths, of_layer(h)};
     if (lstm) in.push_back(of_layer(cell));
     AttributeList a = {at("hidden_size", hidden), at("direction", two ? "bidirectional" : "forward")};
     if (gates == 3) a.push_back(at("linear_before_reset", 1));
@@ -327,6 +377,8 @@ Names_ recurrent(C c, const char* type, int64_t gates, const List& order, const 
     if (lstm) last_c.push_back(out[2]);
   }
   if (first) x = c.e.op("Transpose", {x}, {at("perm", List{1, 0, 2})});
+  if (packed)
+    x = c.e.op("Gather", {reshape(c, x, {-1, hidden * ways}), c.e.squeeze(unpacked.rows, {1})}, {at("axis", 0)});
   auto stacked = [&](const Names_& all) { return all.size() == 1 ? all[0] : c.e.op("Concat", all, {at("axis", 0)}); };
   Names_ result = {x, stacked(last_h)};
   if (lstm) result.push_back(stacked(last_c));
@@ -391,8 +443,8 @@ Names_ pad(C c, const Known& amounts, const char* mode, size_t value) {
 }
 
 // upsample_*(input, output_size?, [align_corners], scale_factors? or a scale for each axis)
-Names_ resize(C c, const char* mode, const char* places, const char* nearest = "") {
-  since(c, 11);
+Names_ resize(C c, const char* mode, const char* places, const char* nearest = "", bool smooth = false) {
+  since(c, smooth ? 18 : 11);
   const Tensor &x = c.example(0), &y = c.out[0].value.tensor();
   const auto& args = c.node->schema()->args;
   int64_t planes = x.dim() - 2;
@@ -407,7 +459,8 @@ Names_ resize(C c, const char* mode, const char* places, const char* nearest = "
   }
   AttributeList a = {at("mode", mode), at("coordinate_transformation_mode", places)};
   if (*nearest) a.push_back(at("nearest_mode", nearest));
-  if (std::string_view(mode) == "cubic") a.push_back(at("cubic_coeff_a", -0.75));
+  if (std::string_view(mode) == "cubic") a.push_back(at("cubic_coeff_a", smooth ? -0.5 : -0.75));
+  if (smooth) a.push_back(at("antialias", 1)), a.push_back(at("exclude_outside", 1));
   auto empty = [&](DType d) { return c.e.opset >= 13 ? Name() : c.e.constant(empty_tensor({0}, d)); };
   Name roi = empty(DType::Float32);
   if (int64_t(factors.size()) == planes && planes) {
@@ -465,8 +518,8 @@ Rules network_rules() {
         RL_RULE("aten::batch_norm", return batch_norm(c);), RL_RULE("aten::layer_norm", return layer_norm(c);),
         RL_RULE("aten::group_norm", return group_norm(c);), RL_RULE("aten::instance_norm", return instance_norm(c);),
         RL_RULE(
-            "aten::rms_norm", List axes;
-            for (int64_t k = c.rank(0) - int64_t(c.list(1).size()); k < c.rank(0); k++) axes.push_back(k);
+            "aten::rms_norm", List axes; for (int64_t k = c.rank(0) - int64_t(c.in[1]->value.int_list().size());
+                                              k < c.rank(0); k++) axes.push_back(k);
             double eps = c.has(3)                      ? c.f(3)
                          : c.dtype() == DType::Float64 ? 2.220446049250313e-16
                                                        : 1.1920928955078125e-07;
@@ -521,11 +574,19 @@ Rules network_rules() {
                 return resize(c, "linear", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
         RL_RULE("aten::upsample_bicubic2d",
                 return resize(c, "cubic", c.b(2) ? "align_corners" : "pytorch_half_pixel");),
+        RL_RULE("aten::_upsample_bilinear2d_aa",
+                return resize(c, "linear", c.b(2) ? "align_corners" : "pytorch_half_pixel", "", true);),
+        RL_RULE("aten::_upsample_bicubic2d_aa",
+                return resize(c, "cubic", c.b(2) ? "align_corners" : "pytorch_half_pixel", "", true);),
         RL_RULE("aten::grid_sampler", return grid(c);), RL_RULE("aten::grid_sampler_2d", return grid(c);),
         RL_RULE("aten::grid_sampler_3d", return grid(c);),
         RL_RULE("aten::pixel_shuffle", since(c, 11);
                 return {c.e.op("DepthToSpace", {c.t(0)}, {at("blocksize", c.i(1)), at("mode", "CRD")})};),
         RL_RULE("torchvision::nms", return nms(c);),
+        RL_RULE("torchvision::roi_pool", if (c.node->output(1)->has_uses()) refuse(c, "the places of the largest");
+                Name y = c.e.op("MaxRoiPool", {c.t(0), c.t(1)},
+                                {at("pooled_shape", List{c.i(3), c.i(4)}), at("spatial_scale", c.f(2))});
+                return {y, y};),
         RL_RULE("torchvision::roi_align", since(c, 16);
                 Name at_batch =
                     c.e.cast(c.e.squeeze(c.e.slice(c.t(1), 1, c.e.ints({0}), c.e.ints({1}), 1), {1}), DType::Int64);

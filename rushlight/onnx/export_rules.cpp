@@ -89,11 +89,25 @@ Names_ split(C c, const List& sizes, int64_t axis) {
   if (c.e.opset >= 13) return c.e.ops("Split", {c.t(0), c.e.ints(sizes)}, sizes.size(), {at("axis", axis)});
   return c.e.ops("Split", {c.t(0)}, sizes.size(), {at("axis", axis), at("split", sizes)});
 }
+Names_ cut(C c, const Names_& ends, int64_t axis) {
+  Names_ parts;
+  Name begin = c.e.ints({0});
+  for (const Name& end : ends) {
+    parts.push_back(c.e.slice(c.t(0), axis, begin, end, 1));
+    begin = end;
+  }
+  return parts;
+}
 List sizes_of_parts(C c, int64_t axis) {
   List sizes;
   c.size(0, axis);
   for (const Tensor& t : c.out[0].value.tensor_list()) sizes.push_back(t.size(axis));
   return sizes;
+}
+Name as_large(C c, const Name& x, const Name& like, int64_t rank) {
+  List axes;
+  for (int64_t k = 0; k < rank; k++) axes.push_back(k);
+  return c.e.op("Slice", {x, c.e.ints(List(axes.size(), 0)), shape_of(c, like), c.e.ints(axes)});
 }
 Name square(C c, const Name& x) { return c.e.op("Mul", {x, x}); }
 Names_ to(C c) {  // whichever overload: the dtype is the result's

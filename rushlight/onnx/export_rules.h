@@ -45,7 +45,11 @@ Name transposed(C c, const Name& x, int64_t rank, int64_t a, int64_t b);
 Name in_triangle(C c, const Name& rows, const Name& columns, int64_t offset, bool upper);
 Names_ tensors(C c, size_t k);
 Names_ split(C c, const List& sizes, int64_t axis);
+// Parts of an axis up to each of the ends, which the model computes.
+Names_ cut(C c, const Names_& ends, int64_t axis);
 List sizes_of_parts(C c, int64_t axis);
+// As much of x, from its first elements on, as `like` has.
+Name as_large(C c, const Name& x, const Name& like, int64_t rank);
 Name square(C c, const Name& x);
 // a <= b, or a >= b: false where one is NaN.
 Name ordered(Exporter& e, const Name& a, const Name& b, bool greater);

@@ -247,7 +247,10 @@ Names_ arange(C c) {
 Names_ scatter(C c, const char* reduction) {
   since(c, 11);
   if (c.in.size() > 4) refuse(c, "reduce");
-  Name source = c.in[3]->value.is_tensor() ? c.t(3) : c.e.op("Expand", {c.as(3, c.dtype()), shape_of(c, c.t(2))});
+  Name source;
+  if (!c.in[3]->value.is_tensor()) source = c.e.op("Expand", {c.as(3, c.dtype()), shape_of(c, c.t(2))});
+  else if (c.example(3).sizes() == c.example(2).sizes()) source = c.t(3);
+  else source = as_large(c, c.t(3), c.t(2), c.rank(2));
   AttributeList a = {at("axis", c.axis(1))};
   if (*reduction) {
     since(c, 16);
@@ -294,12 +297,7 @@ Name scatter_reduce(C c) {  // scatter_reduce(self, dim, index, src, reduce, inc
   };
   // What is replaced counts for nothing.
   double nothing = by == "prod" ? 1 : by == "amax" ? -INFINITY : by == "amin" ? INFINITY : 0;
-  if (c.example(3).sizes() != c.example(2).sizes()) {  // as much of the source as there are places
-    Name ends = shape_of(c, at_);
-    List axes;
-    for (int64_t k = 0; k < c.rank(2); k++) axes.push_back(k);
-    source = c.e.op("Slice", {source, c.e.ints(List(axes.size(), 0)), ends, c.e.ints(axes)});
-  }
+  if (c.example(3).sizes() != c.example(2).sizes()) source = as_large(c, source, at_, c.rank(2));
   Name start = included ? x : scattered(x, all(at_, nothing), nullptr), y = scattered(start, source, named);
   if (!mean) return y;
   Name counts = scattered(all(x, included ? 1 : 0), all(at_, 1), "add");
@@ -308,21 +306,65 @@ Name scatter_reduce(C c) {  // scatter_reduce(self, dim, index, src, reduce, inc
 // The elements that sizes and strides pick, by their places: the tensor's own are taken to be those of a contiguous one.
 Names_ as_strided(C c) {
   if (!c.example(0).is_contiguous()) refuse(c, "a tensor that isn't contiguous");
-  for (int64_t k = 0; k < c.rank(0); k++) c.size(0, k);
-  List sizes = c.list(1), strides = c.list(2);
-  int64_t n = 1, offset = c.in.size() > 3 && c.has(3) ? c.i(3) : 0;
-  for (int64_t s : sizes) n *= s;
-  Tensor at_ = empty_tensor({n}, DType::Int64);
-  for (int64_t i = 0; i < n; i++) {
-    int64_t place = offset, rest = i;
-    for (size_t k = sizes.size(); k-- > 0;) {
-      place += rest % sizes[k] * strides[k];
-      rest /= sizes[k];
-    }
-    at_.data<int64_t>()[i] = place;
+  Exporter& e = c.e;
+  DType wide = DType::Int64;
+  Name places = c.in.size() > 3 && c.has(3) ? e.name_of(*c.in[3], &wide) : e.number(0, wide);
+  std::vector<Known> sizes = items_of(*c.in[1]), strides = items_of(*c.in[2]);
+  for (size_t k = 0; k < sizes.size(); k++) {
+    Name line = e.op("Range", {e.number(0, wide), e.name_of(sizes[k], &wide), e.number(1, wide)});
+    List along(sizes.size() - k, 1);
+    along[0] = -1;
+    places = e.op("Add", {places, reshape(c, e.op("Mul", {line, e.name_of(strides[k], &wide)}), along)});
   }
-  Name y = c.e.op("Gather", {reshape(c, c.t(0), {-1}), c.e.constant(at_)}, {at("axis", 0)});
-  return {reshape(c, y, sizes)};
+  return {e.op("Gather", {reshape(c, c.t(0), {-1}), places}, {at("axis", 0)})};
+}
+
+// repeat_interleave(self, repeats, dim?, output_size?), and (repeats): places as often as they say.
+Name repeated(C c) {
+  Exporter& e = c.e;
+  DType wide = DType::Int64;
+  if (c.in.size() > 2 && !c.in[1]->value.is_tensor()) {
+    Name x = c.has(2) ? c.t(0) : reshape(c, c.t(0), {-1}), one = e.ints({1});
+    int64_t axis = c.has(2) ? c.axis(2) : 0, n = c.has(2) ? c.rank(0) : 1;
+    Names_ times(size_t(n) + 1, one);
+    times[size_t(axis) + 1] = e.joined(*c.in[1]);
+    Name y = e.op("Tile", {e.unsqueeze(x, {axis + 1}), e.op("Concat", times, {at("axis", 0)})});
+    // Sizes before the axis stay; of those behind it each is one further.
+    Name whole = shape_of(c, x);
+    Names_ to;
+    if (axis > 0) to.push_back(e.slice(whole, 0, e.ints({0}), e.ints({axis}), 1));
+    to.push_back(e.ints({-1}));
+    if (axis + 1 < n) to.push_back(e.slice(whole, 0, e.ints({axis + 1}), e.ints({INT64_MAX}), 1));
+    return e.op("Reshape", {y, e.op("Concat", to, {at("axis", 0)})});
+  }
+  since(c, 11);
+  bool alone = c.in.size() < 3 || !c.in[1]->value.is_tensor();
+  Name repeats = c.as(alone ? 0 : 1, wide), x = alone ? Name() : c.has(2) ? c.t(0) : reshape(c, c.t(0), {-1});
+  int64_t axis = !alone && c.has(2) ? c.axis(2) : 0;
+  if (!alone) repeats = e.op("Expand", {repeats, e.unsqueeze(size_of(c, x, axis), {0})});
+  Name ends = e.op("CumSum", {repeats, e.number(0, wide)});
+  Name line = e.op("Range", {e.number(0, wide), e.reduce("ReduceSum", repeats, {0}, false), e.number(1, wide)});
+  Name passed = e.op("Not", {e.op("Less", {e.unsqueeze(line, {1}), e.unsqueeze(ends, {0})})});
+  Name at_ = e.reduce("ReduceSum", e.cast(passed, wide), {1}, false);
+  return alone ? at_ : e.op("Gather", {x, at_}, {at("axis", axis)});
+}
+// Each along a dimension of its own, as large as all are together.
+Names_ meshgrid(C c) {
+  std::vector<Known> all = items_of(*c.in[0]);
+  bool xy = c.in.size() > 1 && c.need(1).to_string() == "xy" && all.size() > 1;
+  auto n = int64_t(all.size());
+  Names_ sizes, out;
+  auto place = [&](int64_t k) { return xy && k < 2 ? 1 - k : k; };
+  Names_ lines;
+  for (Known& k : all) lines.push_back(reshape(c, c.e.name_of(k), {-1}));
+  for (int64_t k = 0; k < n; k++) sizes.push_back(shape_of(c, lines[size_t(place(k))]));
+  Name shape = c.e.op("Concat", sizes, {at("axis", 0)});
+  for (int64_t k = 0; k < n; k++) {
+    List along(size_t(n), 1);
+    along[size_t(place(k))] = -1;
+    out.push_back(c.e.op("Expand", {reshape(c, lines[size_t(k)], along), shape}));
+  }
+  return out;
 }
 
 Names_ norm(C c) {  // norm(self, p, dim, keepdim), linalg_vector_norm(self, ord, dim, keepdim)
@@ -357,6 +399,52 @@ Names_ triangle(C c, int upper) {
     return {c.e.op("Where", {in, x, c.e.number(0, c.dtype())})};
   }
   return {c.e.op("Trilu", {c.t(0), c.e.number(double(c.i(1)), DType::Int64)}, {at("upper", upper)})};
+}
+// split(self, int), split(self, int[]), split_with_sizes
+Names_ parts_of_sizes(C c) {
+  int64_t axis = c.axis(2);
+  Known& sizes = *c.in[1];
+  if (sizes.value.is_int() || (sizes.constant && c.is_fixed(*c.in[0], axis)))
+    return split(c, sizes_of_parts(c, axis), axis);
+  std::vector<Known> all = items_of(sizes);
+  if (c.e.opset >= 13) return c.e.ops("Split", {c.t(0), c.e.joined(sizes)}, all.size(), {at("axis", axis)});
+  Names_ ends;
+  DType wide = DType::Int64;
+  for (Known& k : all) {
+    Name n = k.constant ? c.e.ints({k.value.to_int()}) : c.e.unsqueeze(c.e.name_of(k, &wide), {0});
+    ends.push_back(ends.empty() ? n : c.e.op("Add", {ends.back(), n}));
+  }
+  return cut(c, ends, axis);
+}
+// chunk and tensor_split: as many parts whatever the size is.
+Names_ parts_of_count(C c, bool even) {
+  int64_t axis = c.axis(2);
+  auto n = int64_t(c.out[0].value.tensor_list().size());
+  if (c.is_fixed(*c.in[0], axis)) return split(c, sizes_of_parts(c, axis), axis);
+  auto whole = [&](int64_t v) { return c.e.ints({v}); };
+  Names_ ends;
+  if (even && !c.in[1]->value.is_int()) {
+    for (Known& k : items_of(*c.in[1])) ends.push_back(c.e.joined(k));
+    ends.push_back(whole(INT64_MAX));
+    return cut(c, ends, axis);
+  }
+  if (!even && n == c.i(1) && c.e.opset >= 18)
+    return c.e.ops("Split", {c.t(0)}, size_t(n), {at("axis", axis), at("num_outputs", n)});
+  if (n != c.i(1)) refuse(c, "into fewer parts than are asked for, of a dynamic axis");
+  Name size = c.e.unsqueeze(size_of(c, c.t(0), axis), {0});
+  for (int64_t k = 1; k <= n; k++) {
+    if (even) {  // the first ones have one more
+      Name each = c.e.op("Div", {size, whole(n)}), rest = c.e.op("Mod", {size, whole(n)});
+      Name more = c.e.op(
+          "Div", {c.e.op("Sub", {c.e.op("Add", {rest, whole(k)}), c.e.op("Abs", {c.e.op("Sub", {rest, whole(k)})})}),
+                  whole(2)});
+      ends.push_back(c.e.op("Add", {c.e.op("Mul", {each, whole(k)}), more}));
+    } else {
+      Name each = c.e.op("Div", {c.e.op("Add", {size, whole(n - 1)}), whole(n)});
+      ends.push_back(c.e.op("Mul", {each, whole(k)}));
+    }
+  }
+  return cut(c, ends, axis);
 }
 Names_ sorted(C c, size_t axis, size_t down) {
   Name x = c.t(0), n = c.e.unsqueeze(size_of(c, x, c.axis(axis)), {0});
@@ -394,22 +482,20 @@ Rules shape_rules() {
         RL_RULE("aten::repeat", Name x = c.t(0); auto more = int64_t(c.in[1]->value.int_list().size()) - c.rank(0);
                 List front; for (int64_t k = 0; k < more; k++) front.push_back(k);
                 if (more > 0) x = c.e.unsqueeze(x, front); return {c.e.op("Tile", {x, c.e.joined(*c.in[1])})};),
-        RL_RULE("aten::tile", Name x = c.t(0); List times = c.list(1);
-                while (int64_t(times.size()) < c.rank(0)) times.insert(times.begin(), 1); List front;
-                for (int64_t k = 0; k < int64_t(times.size()) - c.rank(0); k++) front.push_back(k);
-                if (!front.empty()) x = c.e.unsqueeze(x, front); return {c.e.op("Tile", {x, c.e.ints(times)})};),
+        RL_RULE("aten::tile", Name x = c.t(0), times = c.e.joined(*c.in[1]);
+                auto n = int64_t(c.in[1]->value.int_list().size()); List front;
+                for (int64_t k = c.rank(0); k < n; k++) front.push_back(int64_t(front.size()));
+                if (!front.empty()) x = c.e.unsqueeze(x, front);
+                if (n < c.rank(0)) times = c.e.op("Concat", {c.e.ints(List(size_t(c.rank(0) - n), 1)), times}, {at("axis", 0)});
+                return {c.e.op("Tile", {x, times})};),
         RL_RULE("aten::cat", int64_t axis = c.i(1), n = c.out[0].value.tensor().dim();
                 return {c.e.op("Concat", tensors(c, 0), {at("axis", axis < 0 ? axis + n : axis)})};),
         RL_RULE("aten::stack", int64_t axis = c.i(1), n = c.out[0].value.tensor().dim(); Names_ parts = tensors(c, 0);
                 for (Name& p : parts) p = c.e.unsqueeze(p, {axis < 0 ? axis + n : axis});
                 return {c.e.op("Concat", parts, {at("axis", axis < 0 ? axis + n : axis)})};),
-        RL_RULE("aten::split", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
-        RL_RULE("aten::split_with_sizes", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
-        RL_RULE("aten::chunk", int64_t axis = c.axis(2); size_t n = c.out[0].value.tensor_list().size();
-                if (c.e.opset >= 18 && int64_t(n) == c.i(1) && !c.is_fixed(*c.in[0], axis)) return c.e.ops(
-                    "Split", {c.t(0)}, n, {at("axis", axis), at("num_outputs", int64_t(n))});
-                return split(c, sizes_of_parts(c, axis), axis);),
-        RL_RULE("aten::tensor_split", return split(c, sizes_of_parts(c, c.axis(2)), c.axis(2));),
+        RL_RULE("aten::split", return parts_of_sizes(c);), RL_RULE("aten::split_with_sizes", return parts_of_sizes(c);),
+        RL_RULE("aten::chunk", return parts_of_count(c, false);),
+        RL_RULE("aten::tensor_split", return parts_of_count(c, true);),
         RL_RULE("aten::unbind", int64_t axis = c.axis(1);
                 Names_ parts = split(c, List(size_t(c.size(0, axis)), 1), axis);
                 for (Name& p : parts) p = c.e.squeeze(p, {axis}); return parts;),
@@ -425,6 +511,7 @@ Rules shape_rules() {
                 return {c.e.op("GatherElements", {c.t(0), c.t(2)}, {at("axis", c.axis(1))})};),
         RL_RULE("aten::index", return index(c);), RL_RULE("aten::index_put", return index_put(c);),
         RL_RULE("aten::scatter_reduce", return {scatter_reduce(c)};),
+        RL_RULE("aten::repeat_interleave", return {repeated(c)};), RL_RULE("aten::meshgrid", return meshgrid(c);),
         RL_RULE("aten::as_strided", return as_strided(c);),
         RL_RULE("aten::_unique2", since(c, 11); Names_ y = c.e.ops("Unique", {c.t(0)}, 4, {at("sorted", 1)});
                 Name of = shape_of(c, c.t(0)); return {y[0], c.e.op("Reshape", {y[2], of}), y[3]};),

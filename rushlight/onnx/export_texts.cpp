@@ -188,6 +188,114 @@ def pdist(self: Any, p: Any = 2.0):
 def _cdist_forward(x1: Any, x2: Any, p: Any, compute_mode: Any):
     return torch.norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
+def cdist(x1: Any, x2: Any, p: Any = 2.0, compute_mode: Any = None):
+    return torch.norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None):
+    rows = torch.matmul(input1.unsqueeze(-2).unsqueeze(-2), weight).squeeze(-2)
+    y = (rows * input2.unsqueeze(-2)).sum(-1)
+    if bias is None:
+        return y
+    return y + bias
+
+def bitwise_left_shift(self: Any, other: Any):
+    return self * torch.pow(2, other)
+
+def bitwise_right_shift(self: Any, other: Any):
+    return torch.floor_divide(self, torch.pow(2, other))
+
+def __lshift__(self: Any, other: Any):
+    return self * torch.pow(2, other)
+
+def __rshift__(self: Any, other: Any):
+    return torch.floor_divide(self, torch.pow(2, other))
+
+def _windows(x: Any, dim: Any, size: Any, step: Any, apart: Any):
+    starts = torch.arange(0, x.size(dim) - apart * (size - 1), step)
+    at = (torch.arange(size) * apart).unsqueeze(1) + starts
+    return x.index_select(dim, at.reshape(-1)).unflatten(dim, [size, -1])
+
+def im2col(self: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any):
+    x = torch.constant_pad_nd(self, [padding[1], padding[1], padding[0], padding[0]])
+    x = _windows(x, self.dim() - 2, kernel_size[0], stride[0], dilation[0])
+    x = _windows(x, self.dim(), kernel_size[1], stride[1], dilation[1])
+    return x.transpose(-3, -2).flatten(-2, -1).flatten(-4, -2)
+
+def col2im(self: Any, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any):
+    places = kernel_size[0] * kernel_size[1]
+    channels = self.size(-2) // places
+    high, wide = output_size[0] + 2 * padding[0], output_size[1] + 2 * padding[1]
+    rows = (high - dilation[0] * (kernel_size[0] - 1) - 1) // stride[0] + 1
+    x = self
+    if self.dim() == 2:
+        x = self.unsqueeze(0)
+    x = x.unflatten(-1, [rows, -1]).unflatten(1, [channels, places]).flatten(0, 1)
+    by = torch.eye(places).reshape([places, 1, kernel_size[0], kernel_size[1]])
+    y = torch.conv_transpose2d(x, by, None, stride, [0, 0], [0, 0], 1, dilation)
+    y = torch.constant_pad_nd(y, [0, wide - y.size(-1), 0, high - y.size(-2)])
+    y = y.narrow(-2, padding[0], output_size[0]).narrow(-1, padding[1], output_size[1])
+    y = y.squeeze(1).unflatten(0, [-1, channels])
+    if self.dim() == 2:
+        return y.squeeze(0)
+    return y
+
+def _fit(self: Any, n: Any, dim: Any):
+    x = self
+    if not self.is_floating_point():
+        x = self.to(torch.float32)
+    if n is None:
+        return x
+    y = torch.movedim(torch.slice(x, dim, 0, n), dim, -1)
+    return torch.movedim(torch.constant_pad_nd(y, [0, n - y.size(-1)]), -1, dim)
+
+def _scaling(norm: Any):
+    if norm is None or norm == "backward":
+        return 0
+    if norm == "ortho":
+        return 1
+    return 2
+
+def _complex_fft_rfft(self: Any, n: Any = None, dim: Any = -1, norm: Any = None):
+    return torch._fft_r2c(_fit(self, n, dim), [dim], _scaling(norm), True)
+
+def _complex_fft_fft(self: Any, n: Any = None, dim: Any = -1, norm: Any = None):
+    if not self.is_complex():
+        return torch._fft_r2c(_fit(self, n, dim), [dim], _scaling(norm), False)
+    x = self
+    if n is not None:
+        x = torch.complex(_fit(torch.real(self), n, dim), _fit(torch.imag(self), n, dim))
+    return torch._fft_c2c(x, [dim], _scaling(norm), True)
+
+def affine_grid_generator(theta: Any, size: Any, align_corners: Any):
+    lines: List[Tensor] = []
+    for k in range(len(size) - 2):
+        n = size[len(size) - 1 - k]
+        at = torch.arange(n).to(theta.dtype)
+        if align_corners:
+            lines.append(at * 2 / max(n - 1, 1) - 1)
+        else:
+            lines.append((at * 2 + 1) / n - 1)
+    if len(size) == 4:
+        y, x = torch.meshgrid([lines[1], lines[0]], indexing="ij")
+        places = torch.stack([x, y, torch.ones_like(x)], -1)
+    else:
+        z, y, x = torch.meshgrid([lines[2], lines[1], lines[0]], indexing="ij")
+        places = torch.stack([x, y, z, torch.ones_like(x)], -1)
+    grid = torch.matmul(places.flatten(0, -2).unsqueeze(0), theta.transpose(1, 2))
+    return grid.reshape([size[0]] + size[2:] + [len(size) - 2])
+
+def bincount(self: Any, weights: Any = None, minlength: Any = 0):
+    if weights is None:
+        by = torch.ones_like(self)
+    else:
+        by = weights
+    n = int(torch.clamp(self.max() + 1, min=minlength))
+    return torch.zeros([n], dtype=by.dtype).scatter_add(0, self, by)
+
+def pixel_unshuffle(self: Any, downscale_factor: Any):
+    x = self.unflatten(-1, [-1, downscale_factor]).unflatten(-3, [-1, downscale_factor])
+    return torch.movedim(x, [-3, -1], [-4, -3]).flatten(-5, -3)
+
 def cumprod(self: Any, dim: Any):
     x = torch.movedim(self, dim, -1)
     at = torch.arange(x.size(-1))

@@ -82,7 +82,8 @@ class Exporter {
   std::map<std::string, int> domains;  // of the nodes so far, and their versions
   std::vector<std::pair<Name, Tensor>> initialisers;
   std::map<const void*, Name> known_tensors;
-  std::vector<Tensor> kept;  // so that no other tensor gets their address
+  std::map<Name, std::pair<Name, Name>> quantized;  // scale and zero point of what QuantizeLinear made
+  std::vector<Tensor> kept;                         // so that no other tensor gets their address
   int count = 0;
 };
 

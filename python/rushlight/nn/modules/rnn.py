@@ -192,7 +192,8 @@ class RNNBase(Module):
     def _run(self, input: Any, state: Any) -> Any:
         """The output and the list of the last states, of a padded or packed input."""
         if isinstance(input, PackedSequence):
-            batch = int(input.batch_sizes[0])
+            batch = input.batch_sizes[0]  # a trace is to see where it is from
+            batch = batch if rl.jit.is_tracing() else int(batch)
             self._check_width(input.data)
             states = self._initial_state(input.data, state, batch, False, input.sorted_indices)
             out, last = self._layers(input.data, input.batch_sizes, states)
