@@ -308,6 +308,91 @@ def test_what_follows_from_sizes_is_computed_by_the_model(name, opset):
     check(Lambda(SIZED[name]), torch.randn(4, 6), opset=opset, dynamic=(0, 1), others=[(torch.randn(6, 8),), (torch.randn(2, 4),), (torch.randn(8, 6),)])  # fmt: skip
 
 
+SPLIT = {
+    "chunks": lambda x: torch.stack([t.sum(1) for t in x.chunk(3, 1)]),
+    "even parts": lambda x: torch.stack([t.sum(1) for t in x.tensor_split(3, 1)]),
+    "parts at places": lambda x: [t + 0 for t in x.tensor_split([1, -1], 1)],
+    "parts of sizes": lambda x: [t * 2 for t in x.split([1, x.size(1) - 1], 1)],
+    "strides": lambda x: x.contiguous().as_strided((x.size(0), 3, 2), (x.size(1), 2, 1)),
+    "norm of channels": lambda x: F.instance_norm(x.unsqueeze(0), weight=x[:, 0].exp(), bias=x[:, 1]),
+    "tiles": lambda x: torch.tile(x, (2, x.size(1) // 2)),
+    "scattered": lambda x: x.scatter(1, torch.zeros(2, 1, dtype=torch.int64), x * 2),
+}
+
+
+@pytest.mark.parametrize("opset", [12, 17, 18])
+@pytest.mark.parametrize("name", SPLIT)
+def test_parts_of_a_dynamic_axis(name, opset):
+    check(Lambda(SPLIT[name]), torch.randn(4, 6), opset=opset, dynamic=(0, 1), others=[(torch.randn(6, 8),), (torch.randn(2, 7),)])  # fmt: skip
+
+
+# Of a picture whose height and width are alike in the example, and aren't later.
+SQUARE = {
+    "columns": lambda x: F.unfold(x, 3, padding=1, stride=2),
+    "columns back": lambda x: F.fold(F.unfold(x, 3, padding=1), x.shape[-2:], 3, padding=1),
+    "blocks": lambda x: F.pixel_unshuffle(x, 2),
+    "grid": lambda x: torch.stack(torch.meshgrid(torch.arange(x.size(2)), torch.arange(x.size(3)), indexing="xy")),
+    "one axis pooled": lambda x: F.adaptive_avg_pool2d(x, (1, None)) + F.adaptive_max_pool2d(x, (None, 1)),
+    "area": lambda x: F.interpolate(x, size=(3, 5), mode="area"),
+    "turned": lambda x: F.affine_grid(x[:, 0, :2, :3], x.shape, align_corners=False),
+    "norm of all": lambda x: F.layer_norm(x, x.shape[1:]) + F.rms_norm(x, x.shape[2:]),
+    "repeated": lambda x: x.repeat_interleave(2, 2).repeat_interleave(torch.tensor([2]), 3),
+    "transform of a length": lambda x: torch.fft.fft(torch.fft.rfft(x, n=16), n=5, dim=2).abs(),
+    "distances": lambda x: torch.cdist(x[0], x[0]),
+    "form": lambda x: F.bilinear(x.mean(1), x.mean(1), torch.ones(2, x.size(3), x.size(3))),
+    "least of sizes": lambda x: x[..., : min(x.shape[2:])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("name", SQUARE)
+def test_sizes_that_are_alike_by_chance(name, opset):
+    torch.manual_seed(0)
+    check(Lambda(SQUARE[name]), torch.randn(2, 3, 8, 8), opset=opset, dynamic=(0, 2, 3), others=[(torch.randn(1, 3, 10, 12),)])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_packed_sequences(kind):
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.run = kind(3, 4, 2, bidirectional=True, batch_first=True)
+
+        def forward(self, x, lengths):
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            out, state = self.run(packed)
+            return nn.utils.rnn.pad_packed_sequence(out, batch_first=True)[0], state
+
+    torch.manual_seed(0)
+    check(Packed(), torch.randn(3, 5, 3), torch.tensor([2, 5, 4]), dynamic=True, others=[(torch.randn(2, 5, 3), torch.tensor([3, 5]))])  # fmt: skip
+
+
+def test_whole_numbers_are_shifted_counted_and_stand_for_others():
+    def f(i):
+        return i << 2, i >> 1, torch.bincount(i.flatten(), minlength=4), torch.repeat_interleave(i.flatten())
+
+    check(Lambda(f), torch.tensor([[1, 0, 5], [3, 2, 7]]), dynamic=True, others=[(torch.tensor([[9, 1, 1]]),)])
+    quantized = Lambda(lambda x: torch.quantize_per_tensor(x, 0.1, 10, torch.quint8).dequantize())
+    check(quantized, torch.randn(2, 3), dynamic=True, others=[(torch.randn(4, 3),)])
+
+
+def test_dicts_are_their_values_in_order():
+    class Named(nn.Module):
+        def forward(self, x):
+            parts = {"low": x - 1, "high": x + 1}
+            return {"both": parts["low"] * parts["high"], "x": parts["high"]}
+
+    x = torch.randn(3)
+    for model in (Named(), torch.jit.script(Named())):
+        program = torch.onnx.export(model, (x,))
+        for got, want in zip(program(x), model(x).values(), strict=True):
+            torch.testing.assert_close(got, want)
+
+
+def test_largest_of_windows_of_a_dynamic_axis():
+    check(Lambda(lambda x: F.adaptive_max_pool2d(x, (3, 4))), image(), dynamic=(0, 2, 3), others=[(torch.randn(3, 4, 7, 10),)])  # fmt: skip
+
+
 def test_windows_that_are_not_all_as_large():
     check(Lambda(lambda x: F.adaptive_max_pool2d(x, (3, 5))), image())
     check(Lambda(lambda x: F.adaptive_avg_pool2d(x, (3, 5))), image())
@@ -438,6 +523,91 @@ def test_names_parameters_and_programs(tmp_path):
         bare = torch.onnx.export(model, (torch.zeros(4, 2),), export_params=False, opset_version=17).model_proto
         assert len(bare.graph.initializer) == 0 and len(bare.graph.input) == 3
     assert not torch.onnx.is_in_onnx_export()
+
+
+def test_a_program_is_saved_in_parts_changed_and_asked():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(2, 3)
+
+        def forward(self, pair, scale):
+            return self.fc(pair[0] + pair[1]).relu() * scale
+
+    model, x = Two().eval(), torch.randn(4, 2)
+    args = ((x, x * 2), torch.ones(1))
+    program = torch.onnx.export(model, args, dynamic_shapes=(({0: "n"}, {0: "n"}), None), verify=True)
+    torch.testing.assert_close(program((x[:1], x[1:2]), torch.full((1,), 2.0))[0], model((x[:1], x[1:2]), 2.0).detach())
+    assert program.operators()["Relu"] == 1
+    relu = next(f"Relu_{i}" for i in range(100) if f"Relu_{i}".encode() in program.SerializeToString())
+    torch.testing.assert_close(program.compute_values([relu], args)[0], model(*args).detach())
+    with pytest.raises(ValueError, match="Value 'nope' not found"):
+        program.compute_values(["nope"], args)
+    program.apply_weights({"fc.weight": torch.zeros(3, 2), "fc.bias": torch.ones(3)})
+    assert (program(*args)[0] == 1).all()
+    with pytest.raises(ValueError, match="expected a tensor of sizes"):
+        program.apply_weights({"fc.weight": torch.zeros(2)})
+    with pytest.warns(torch.onnx.errors.OnnxExporterWarning, match="nope"):
+        program.apply_weights({"nope": torch.zeros(2)})
+    program.rename_axes({"n": "batch"})
+    assert b"batch" in program.SerializeToString()
+    with pytest.raises(ValueError, match="has 2 values, and 1 are told"):
+        torch.onnx.export(model, args, dynamic_shapes=(({0: "n"},), None))
+
+
+def test_parameters_lie_in_a_file_of_their_own(tmp_path):
+    model, x = nn.Sequential(nn.Linear(2, 300), nn.Linear(300, 2)), torch.randn(1, 2)
+    program = torch.onnx.export(
+        model, (x,), tmp_path / "m.onnx", external_data=True, report=True, artifacts_dir=tmp_path
+    )
+    assert (tmp_path / "m.onnx.data").stat().st_size >= 1502 * 4 and (tmp_path / "m.onnx").stat().st_size < 2000
+    assert "| Gemm | 2 |" in next(tmp_path.glob("*_success.md")).read_text()
+    torch.testing.assert_close(torch.onnx.load(tmp_path / "m.onnx")(x), model(x))
+    with pytest.raises(TypeError, match="needs a path"):
+        program.save(io.BytesIO(), external_data=True)
+    bare = io.BytesIO()
+    program.save(bare, include_initializers=False, keep_initializers_as_inputs=True)
+    assert len(bare.getvalue()) < 2000
+    values = [x, *(p.detach() for p in model.parameters())]
+    torch.testing.assert_close(torch.onnx.load(bare.getvalue())(*values), model(x).detach())
+    if onnx is not None:
+        onnx.checker.check_model(str(tmp_path / "m.onnx"), full_check=True)
+        session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+        np.testing.assert_allclose(session.run(None, {"input": x.numpy()})[0], model(x).detach(), rtol=1e-5, atol=1e-6)
+        onnx.checker.check_model(onnx.load_from_string(bare.getvalue()))
+
+
+def test_an_exported_program_keeps_its_own_sizes():
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    exported = torch.export.export(model, (x,), dynamic_shapes={"input": {0: torch.export.Dim("n")}})
+    program = torch.onnx.export(exported)
+    torch.onnx.testing.assert_onnx_program(program, args=(torch.randn(9, 3),))
+    assert program.exported_program is exported
+
+
+def test_nodes_that_no_operator_stands_for():
+    class Sizes(nn.Module):
+        def forward(self, x):
+            y = torch.onnx.ops.symbolic(
+                "mine::Thrice", (x, None), {"by": 3, "like": "a"}, dtype=1, shape=(4,), version=5
+            )
+            top, at = torch.onnx.ops.symbolic_multi_out(
+                "TopK", (x, torch.tensor([2])), {"axis": 0}, dtypes=(x.dtype, torch.int64), shapes=((2,), (2,))
+            )
+            return y, top, at
+
+    assert [t.sum().item() for t in Sizes()(torch.ones(4))] == [0, 0, 0]
+    program = torch.onnx.export(Sizes(), (torch.ones(4),))
+    assert program.operators()["Thrice"] == 1 and program.operators()["TopK"] == 1
+    if onnx is not None:
+        assert {d.domain: d.version for d in program.model_proto.opset_import}["mine"] == 5
+    with pytest.raises(ValueError, match="the attribute 'by'"):
+        torch.onnx.ops.symbolic("mine::X", (), {"by": object()}, dtype=1, shape=())
+
+
+def test_what_is_not_known_is_an_unsupported_operator():
+    with pytest.raises(torch.onnx.errors.UnsupportedOperatorError, match="lgamma"):
+        torch.onnx.export(Lambda(torch.lgamma), (torch.ones(2),), dynamo=False)
 
 
 def test_a_model_goes_out_in_and_is_trained_on():

@@ -132,6 +132,16 @@ class ExportedProgram:
     def buffers(self) -> Any:
         return (t for name, t in self.state_dict.items() if not isinstance(t, torch.nn.Parameter))
 
+    def _given(self) -> list[tuple[str, dict[int, str]]]:
+        """The inputs that are no parameters: their names, and their sizes that are symbols, by axis."""
+        found = []
+        for name, (kind, _) in zip(self._names, self._inputs, strict=True):
+            if kind != "user_input":
+                continue
+            sizes = [chosen(s) for s in (self._graph["tensor_values"].get(name) or {}).get("sizes", [])]
+            found.append((name, {i: v["expr_str"] for i, (k, v) in enumerate(sizes) if k == "as_expr"}))
+        return found
+
     def module(self, check_guards: bool = True) -> Module:
         """A module with these weights, which takes what the exported one took."""
         return _Loaded(self, check_guards)

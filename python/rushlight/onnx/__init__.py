@@ -7,12 +7,15 @@ import importlib
 from typing import Any
 
 from .. import _missing, version
-from ._export import OnnxExporterError, ONNXProgram, export, is_in_onnx_export, select_model_mode_for_export
+from . import errors
+from ._export import export, is_in_onnx_export, select_model_mode_for_export
 from ._load import load
+from ._program import ONNXProgram
 from ._symbolic import register_custom_op_symbolic, unregister_custom_op_symbolic
+from .errors import OnnxExporterError
 
 __all__ = [
-    "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "export", "is_in_onnx_export", "load",
+    "ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType", "TrainingMode", "errors", "export", "is_in_onnx_export", "load",
     "register_custom_op_symbolic", "select_model_mode_for_export", "unregister_custom_op_symbolic",
 ]  # fmt: skip
 
@@ -45,7 +48,7 @@ _missing_name = _missing.getattr_of(__name__)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "symbolic_helper" or name.startswith("symbolic_opset"):
+    if name in ("symbolic_helper", "operators", "ops", "testing", "utils") or name.startswith("symbolic_opset"):
         try:
             return importlib.import_module(f".{name}", __name__)
         except ModuleNotFoundError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import datetime
 import inspect
 import os
 import warnings
@@ -13,15 +13,13 @@ from typing import Any
 import rushlight as rl
 
 from .. import _C
+from ..export import ExportedProgram
 from ..jit import ScriptModule
 from . import _symbolic
+from ._program import ONNXProgram, tensors_in
+from .errors import OnnxExporterError, UnsupportedOperatorError
 
 DEFAULT_OPSET = 18
-
-
-class OnnxExporterError(RuntimeError):
-    """What failed exports raise in PyTorch."""
-
 
 _exporting = False
 
@@ -67,6 +65,22 @@ def _axes(spec: Any) -> list[tuple[int, str]]:
     return named
 
 
+def _leaves(value: Any, spec: Any, name: str) -> list[tuple[str, Any]]:
+    """The tensors in an argument, each as its name in the model and its part of the spec."""
+    if isinstance(value, rl.Tensor):
+        return [(name, spec)]
+    if isinstance(value, dict):
+        specs = [spec.get(k) if isinstance(spec, dict) else None for k in value]
+        value = list(value.values())
+    elif isinstance(value, (list, tuple)):
+        specs = list(spec) if isinstance(spec, (list, tuple)) else [None] * len(value)
+    else:
+        return []
+    if len(specs) != len(value):
+        raise ValueError(f"onnx.export: dynamic_shapes: '{name}' has {len(value)} values, and {len(specs)} are told")
+    return [leaf for i, (v, s) in enumerate(zip(value, specs, strict=True)) for leaf in _leaves(v, s, f"{name}_{i}")]
+
+
 def _parameters_of(model: Any) -> list[str]:
     function = model.forward if hasattr(model, "forward") else model
     try:
@@ -95,6 +109,14 @@ def export_bytes(
     """The bytes of an ONNX file."""
     global _exporting
     args = args if isinstance(args, tuple) else (args,)
+    if isinstance(model, ExportedProgram):
+        given = model._given()
+        input_names = input_names or [name for name, _ in given]
+        if dynamic_axes is None and dynamic_shapes is None:
+            dynamic_axes = {name: axes for name, (_, axes) in zip(input_names, given, strict=False)}
+        if not args and not kwargs and model.example_inputs:
+            args, kwargs = model.example_inputs
+        model = model.module()
     if args and isinstance(args[-1], dict) and kwargs is None and not isinstance(model, ScriptModule):
         args, kwargs = args[:-1], args[-1]  # PyTorch's older way to give keywords
     kwargs = dict(kwargs or {})
@@ -108,12 +130,22 @@ def export_bytes(
     for name, spec in (dynamic_axes or {}).items():
         axes += [(name, axis, text) for axis, text in _axes(spec)]
     if dynamic_shapes is not None:
-        if not names:
-            names = [*parameters[: len(args)], *kwargs]
-        specs = dynamic_shapes.items() if isinstance(dynamic_shapes, dict) else zip(names, dynamic_shapes, strict=False)
-        for name, spec in specs:
-            place = parameters.index(name) if name in parameters and parameters.index(name) < len(names) else None
-            axes += [(names[place] if place is not None else name, axis, text) for axis, text in _axes(spec)]
+        called = parameters[: len(args)] + [f"input_{i + 1}" for i in range(len(parameters), len(args))]
+        if isinstance(dynamic_shapes, dict):
+            unknown = [k for k in dynamic_shapes if k not in called and k not in kwargs and k not in names]
+            if unknown:
+                raise ValueError(
+                    f"onnx.export: dynamic_shapes names '{unknown[0]}', and the arguments are {', '.join(called)}"
+                )
+            specs = [
+                dynamic_shapes.get(n, dynamic_shapes.get(names[i] if i < len(names) else None))
+                for i, n in enumerate(called)
+            ]
+        else:
+            specs = list(dynamic_shapes)
+        leaves = [leaf for v, s, n in zip(args, specs, called, strict=False) for leaf in _leaves(v, s, n)]
+        for i, (name, spec) in enumerate(leaves):
+            axes += [(names[i] if i < len(names) else name, axis, text) for axis, text in _axes(spec)]
     opset = opset_version or DEFAULT_OPSET
     custom = _symbolic.functions(opset)
     custom.update(_symbolic.translations(custom_translation_table or {}, opset))
@@ -134,9 +166,11 @@ def export_bytes(
                 custom.update(calls.functions)
             return _C._export_model(
                 "onnx", compiled._c, "forward", args, opset, names, list(output_names or []), axes,
-                export_params, keep_initializers_as_inputs, do_constant_folding, list((custom_opsets or {}).items()), list(custom),
+                export_params, keep_initializers_as_inputs, do_constant_folding, list({**calls.versions, **(custom_opsets or {})}.items()), list(custom),
                 _symbolic.writer(opset, custom),
             )  # fmt: skip
+    except NotImplementedError as e:
+        raise UnsupportedOperatorError(str(e)) from None
     finally:
         _exporting = False
         calls.forget()
@@ -163,53 +197,6 @@ class _Bound(rl.nn.Module):
         return self.module(*args, **self._given)
 
 
-class ONNXProgram:
-    """An exported model.
-
-    >>> import rushlight as torch
-    >>> program = torch.onnx.export(torch.nn.Linear(2, 3), (torch.zeros(4, 2),), dynamo=True)
-    >>> program(torch.zeros(4, 2))[0].shape
-    torch.Size([4, 3])
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._module: Any = None
-
-    def SerializeToString(self) -> bytes:
-        """The bytes of the file."""
-        return self._data
-
-    @property
-    def model_proto(self) -> Any:
-        """The model as the package onnx has it, which must be installed."""
-        return importlib.import_module("onnx").load_from_string(self._data)
-
-    def save(self, destination: Any, **_unused: Any) -> None:
-        """Writes the model to a path or a file."""
-        _write(self._data, destination)
-
-    def optimize(self) -> None:
-        """Nothing: constants are folded while a model is exported."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """The outputs for tensors, as the model that was written gives them."""
-        if self._module is None:
-            from ._load import load
-
-            self._module = load(self._data)
-        out = self._module(*args, **kwargs)
-        return out if isinstance(out, tuple) else (out,)
-
-
-def _write(data: bytes, f: Any) -> None:
-    if isinstance(f, (str, os.PathLike)):
-        with open(f, "wb") as file:
-            file.write(data)
-    else:
-        f.write(data)
-
-
 def export(
     model: Any,
     args: Any = (),
@@ -221,7 +208,7 @@ def export(
     output_names: Any = None,
     opset_version: int | None = None,
     dynamo: bool = True,
-    external_data: bool = True,
+    external_data: bool | None = None,
     dynamic_shapes: Any = None,
     custom_translation_table: Any = None,
     report: bool = False,
@@ -247,7 +234,7 @@ def export(
     it is written.
 
     Args:
-        model: a module, a function or a ScriptModule.
+        model: a module, a function, a ScriptModule or an ExportedProgram, whose own dynamic sizes are the model's.
         args: example inputs, a tensor or a tuple; kwargs: others by name. Those that follow the last of ``args`` are inputs too.
         f: a path or a file; None: only the ONNXProgram is made.
         input_names, output_names: in order; what has no name gets its parameter's, or ``output_0``.
@@ -260,9 +247,13 @@ def export(
         custom_translation_table: ``{torch.ops.aten.relu.default: function}``: functions over values of the model, whose nodes are those
             of onnxscript's opsets or functions; ``torch.onnx.register_custom_op_symbolic`` needs no package.
         custom_opsets: versions of the domains that symbolic functions write nodes of; 1 where none is told.
-        verify: the model that was written must give the module's outputs for the examples.
+        external_data: True puts the parameters into a file beside ``f``, named as it is and ".data"; so they are where they don't fit into one.
+        report: a file in ``artifacts_dir`` says which operators the model has; verify: the model that was written must give the module's
+            outputs for the examples.
+        verbose, optimize, profile, dump_exported_program, fallback, operator_export_type, export_modules_as_functions and autograd_inlining
+            change nothing.
     Returns: an ONNXProgram, or None for ``dynamo=False``.
-    Errors: NotImplementedError naming an operator that ONNX has not, or not in that version; ValueError for an opset that isn't known.
+    Errors: UnsupportedOperatorError, a NotImplementedError, naming an operator that ONNX has not, or not in that version; ValueError for an opset that isn't known.
 
     >>> import io, rushlight as torch
     >>> file = io.BytesIO()
@@ -270,38 +261,39 @@ def export(
     >>> torch.onnx.load(file.getvalue())(torch.tensor([-1.0, 2.0, 3.0]))
     tensor([0., 2., 3.])
     """
-    if export_modules_as_functions:
-        raise NotImplementedError("onnx.export: export_modules_as_functions is not supported")
+    if dynamic_shapes and not dynamo:
+        raise ValueError("onnx.export: dynamic_shapes is for dynamo=True; with dynamo=False it is dynamic_axes")
     data = export_bytes(
         model, args, kwargs, input_names=input_names, output_names=output_names, opset_version=opset_version,
         dynamic_axes=dynamic_axes, dynamic_shapes=dynamic_shapes, export_params=export_params,
         keep_initializers_as_inputs=keep_initializers_as_inputs, training=training or 0, do_constant_folding=do_constant_folding,
         custom_opsets=custom_opsets, custom_translation_table=custom_translation_table,
     )  # fmt: skip
-    program = ONNXProgram(data)
+    program = ONNXProgram(data, model if isinstance(model, ExportedProgram) else None)
     if verify:
         _verify(program, model, args, kwargs, training)
+    if report:
+        _report(program, model, artifacts_dir)
     if f is not None:
-        _write(data, f)
+        program.save(f, external_data=external_data)
     return program if dynamo else None
+
+
+def _report(program: ONNXProgram, model: Any, folder: Any) -> None:
+    """A file that says what the model consists of."""
+    path = os.path.join(folder, f"onnx_export_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S-%f}_success.md")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"# ONNX export of {type(model).__name__}\n\n{program!r}\n\n| operator | nodes |\n|---|---|\n")
+        file.writelines(f"| {kind} | {count} |\n" for kind, count in sorted(program.operators().items()))
 
 
 def _verify(program: ONNXProgram, model: Any, args: Any, kwargs: Any, training: Any) -> None:
     args = args if isinstance(args, tuple) else (args,)
     with rl.no_grad(), select_model_mode_for_export(model, training or 0):
-        expected = _tensors(model(*args, **(kwargs or {})))
-        given = _tensors([list(args), list((kwargs or {}).values())])
-        got = program(*given)
+        expected = tensors_in(model(*args, **(kwargs or {})))
+        got = program(*args, **(kwargs or {}))
     for i, (a, b) in enumerate(zip(got, expected, strict=True)):
         if not rl.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise OnnxExporterError(
                 f"onnx.export: output {i} of the model that was written differs by {(a - b).abs().max().item()} from the module's"
             )
-
-
-def _tensors(value: Any) -> list[Any]:
-    if isinstance(value, rl.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for v in value for t in _tensors(v)] if isinstance(value, (list, tuple)) else []

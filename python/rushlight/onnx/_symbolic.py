@@ -55,19 +55,28 @@ def functions(opset: int) -> dict[str, Callable]:
     return found
 
 
+recording: FunctionCalls | None = None  # while a model is traced
+
+
 class FunctionCalls:
-    """While a model is traced: calls of functions with a gradient of their own that have a ``symbolic``, each as an operator of its own."""
+    """While a model is traced: what is written as a function of the program says, each as an operator of its own. Those are calls of functions
+    with a gradient of their own that have a ``symbolic``, and ``torch.onnx.ops.symbolic``."""
 
     def __init__(self) -> None:
         self.functions: dict[str, Callable] = {}
+        self.versions: dict[str, int] = {}  # of domains
         self._library: Any = None
 
     def call(self, cls: Any, args: tuple[Any, ...]) -> Any:
-        """What ``cls.apply(*args)`` gives; the trace has one operator for it."""
+        """What ``cls.apply(*args)`` gives."""
+        return self.record(cls.__name__, args, lambda *a: rl._C._apply_function(cls, *a), cls.symbolic)
+
+    def record(self, title: str, args: tuple[Any, ...], compute: Callable, symbolic: Callable) -> Any:
+        """What ``compute(*args)`` gives; the trace has one operator for it, which ``symbolic(g, *args)`` writes."""
         if self._library is None:
             self._library = rl.library.Library("onnx_function", "FRAGMENT")
         tensors = [i for i, a in enumerate(args) if isinstance(a, rl.Tensor)]
-        name = f"{cls.__name__}_{id(self)}_{len(self.functions)}"
+        name = f"{title}_{id(self)}_{len(self.functions)}"
         single = True
 
         def run(*given: Any) -> list[Any]:
@@ -75,7 +84,7 @@ class FunctionCalls:
             whole = list(args)
             for i, t in zip(tensors, given, strict=True):
                 whole[i] = t
-            out = rl._C._apply_function(cls, *whole)
+            out = compute(*whole)
             single = not isinstance(out, tuple)
             return [out] if single else list(out)
 
@@ -83,7 +92,7 @@ class FunctionCalls:
             whole = list(args)
             for i, v in zip(tensors, values, strict=True):
                 whole[i] = v
-            return cls.symbolic(g, *whole)
+            return symbolic(g, *whole)
 
         self._library.define(f"{name}({', '.join(f'Tensor x{i}' for i in tensors)}) -> Tensor[]")
         self._library.impl(name, run, "CompositeImplicitAutograd")
@@ -94,11 +103,13 @@ class FunctionCalls:
     @contextlib.contextmanager
     def seen(self) -> Iterator[None]:
         """Inside, calls come here; those of the model that is traced there."""
-        outer, autograd_function.call_exported = autograd_function.call_exported, self.call
+        global recording
+        outer, autograd_function.call_exported = (recording, autograd_function.call_exported), self.call
+        recording = self
         try:
             yield
         finally:
-            autograd_function.call_exported = outer
+            recording, autograd_function.call_exported = outer
 
     def forget(self) -> None:
         """Takes the operators away."""
