@@ -77,24 +77,32 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
     bool in_loop = std::any_of(f.def->body.begin(), f.def->body.end(), [](const StmtPtr& s) {
       return (s->kind == SK::For || s->kind == SK::While) && has_exit(s->body, true);
     });
-    if (in_loop || !(type->is(Type::Kind::Optional) || type->is(Type::Kind::None))) inner.return_type_ = type;
+    if (in_loop || !(type->is(Type::Kind::Optional) || type->is(Type::Kind::None))) {
+      inner.return_type_ = type;
+      inner.result_declared_ = true;
+    }
   }
   graph::Node* point = graph_.insert_point();
   graph::Node* before = point->previous();
-  auto lower = [&] { return compiling(range, f.def->text, [&] { return inner.block(f.def->body, 0, nullptr); }); };
-  std::unordered_map<std::string, SugaredPtr> given = top.names;
+  auto lower = [&] {
+    return compiling(range, f.def->text,
+                     [&] { return inner.block(f.def->body, 0, [&] { return inner.falls_off(*f.def); }); });
+  };
+  const std::unordered_map<std::string, SugaredPtr> given = top.names;
   bool ends = false;
-  try {
-    ends = lower();
-  } catch (const ResultFound& found) {
-    while (point->previous() != before) point->previous()->destroy();
-    inner.return_type_ = found.type;
-    inner.scope_ = &top;
-    inner.loops_ = inner.depth_ = 0;
-    inner.contexts_.clear();
-    inner.loop_depth_.clear();
-    top.names = std::move(given);
-    ends = lower();
+  for (;;) {
+    try {
+      ends = lower();
+      break;
+    } catch (const ResultFound& found) {
+      while (point->previous() != before) point->previous()->destroy();
+      inner.return_type_ = found.type;
+      inner.scope_ = &top;
+      inner.loops_ = inner.depth_ = 0;
+      inner.contexts_.clear();
+      inner.loop_depth_.clear();
+      top.names = given;
+    }
   }
   auto result = top.names.find("$return");
   if (result == top.names.end() && ends && inner.return_type_)  // it raises, whatever comes

@@ -94,7 +94,8 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
       if (graph::Function* get = c->find_method("__getstate__"); get && get->made() && get->schema.returns.size() == 1)
         a.type = get->schema.returns[0].type;  // it takes what that gives
     a.type_name = a.type->schema_text();
-    if (p.annotation) a.list_size = broadcast_size(*p.annotation);
+    if (p.annotation && (a.list_size = broadcast_size(*p.annotation)) && a.type->is(Type::Kind::List))
+      a.type_name = str(a.type->element()->schema_text(), "[", a.list_size, "]");
     if (p.default_value && (a.has_default = resolver_.default_value(p.name, *a.type, a.default_value))) {
     } else if (p.default_value) {
       graph::Graph scratch;
@@ -136,18 +137,21 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     schema.args.push_back(std::move(a));
   }
   if (def.annotation) return_type_ = type_of(*def.annotation);
-  std::unordered_map<std::string, SugaredPtr> given = top.names;
-  try {
-    block(def.body, 0, nullptr);
-  } catch (const ResultFound& found) {
-    take_back(*graph_.block(), graph_.block()->param());
-    return_type_ = found.type;
-    scope_ = &top;
-    loops_ = depth_ = 0;
-    contexts_.clear();
-    loop_depth_.clear();
-    top.names = std::move(given);
-    block(def.body, 0, nullptr);
+  result_declared_ = bool(def.annotation);
+  const std::unordered_map<std::string, SugaredPtr> given = top.names;
+  for (;;) {  // types of results only grow
+    try {
+      block(def.body, 0, [&] { return falls_off(def); });
+      break;
+    } catch (const ResultFound& found) {
+      take_back(*graph_.block(), graph_.block()->param());
+      return_type_ = found.type;
+      scope_ = &top;
+      loops_ = depth_ = 0;
+      contexts_.clear();
+      loop_depth_.clear();
+      top.names = given;
+    }
   }
   SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
   Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());

@@ -102,8 +102,10 @@ class Lowering {
   std::shared_ptr<const graph::Location> place(const Range& range) const;
   void leave_contexts(size_t down_to);
   bool return_statement(const StmtPtr& s);
-  // Thrown by a `return` inside of a loop, which has to carry the result, where no annotation says what that is. The function is
-  // lowered again then.
+  // Where control comes to the end of a function that returns elsewhere: None, unless it has promised something else.
+  bool falls_off(const Stmt& def);
+  // Thrown by a `return` inside of a loop, which has to carry the result, where no annotation says what that is, and by one that gives what
+  // an earlier one did not. The function is lowered again then.
   struct ResultFound { TypePtr type; };
 
   SugaredPtr expr(const ExprPtr& e);
@@ -140,7 +142,8 @@ class Lowering {
   Scope* scope_ = nullptr;
   std::string name_;                                    // of the function
   std::shared_ptr<const graph::Location> called_from_;  // of an inlined one, where the call stands
-  TypePtr return_type_;                                 // declared, or of the first return
+  TypePtr return_type_;                                 // declared, or of the returns that were seen
+  bool result_declared_ = false;
   int loops_ = 0, depth_ = 0;
   Lowering* caller_ = nullptr;               // who inlines this
   const Stmt* active_ = nullptr;             // what is inlined

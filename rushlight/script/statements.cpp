@@ -136,6 +136,8 @@ bool Lowering::return_statement(const StmtPtr& s) {
   Value* v;
   if (return_type_) {
     v = convert(s->range, given, return_type_, nullptr, false);
+    if (!v && !result_declared_)
+      if (TypePtr both = unify(return_type_, given->as_value(s->range, *this)->type())) throw ResultFound{both};
     if (!v)
       fail(s->range, str("Return value was annotated as having type ", return_type_, " but is actually of type ",
                          given->as_value(s->range, *this)->type()));
@@ -151,6 +153,18 @@ bool Lowering::return_statement(const StmtPtr& s) {
     assign(s->range, "$go", std::make_shared<ConstantValue>(false));
   }
   return true;
+}
+
+bool Lowering::falls_off(const Stmt& def) {
+  if (!has_exit(def.body, true)) return false;
+  if (def.annotation) {
+    TypePtr promised = type_of(*def.annotation);
+    if (!Type::none()->is_subtype_of(*promised)) return false;
+  }
+  auto end = std::make_shared<Stmt>();
+  end->kind = SK::Return;
+  end->range = def.range;
+  return return_statement(end);
 }
 
 bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
