@@ -130,6 +130,13 @@ std::string told_fields(const Type& t) {
 }
 
 Object as_list(PyObject* value, const Type& type);
+// A number stands for all of a list of known length.
+Object repeated(PyObject* value, const Argument& a) {
+  if (!PyLong_Check(value) && !PyFloat_Check(value)) return Object(Py_NewRef(value));
+  Object list = check(PyList_New(a.list_size));
+  for (int i = 0; i < a.list_size; i++) PyList_SET_ITEM(list.get(), i, Py_NewRef(value));
+  return list;
+}
 
 std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args, PyObject* kwargs,
                               const std::string& name) {
@@ -160,7 +167,7 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
       try {
         // A number is no tensor here, as it may be for operators.
         RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
-        out.push_back(from_python(as_list(value, *a.type).get(), *a.type));
+        out.push_back(from_python(as_list(a.list_size ? repeated(value, a).get() : value, *a.type).get(), *a.type));
       } catch (const Error&) {
         std::string member;
         if (a.type->is(Type::Kind::Union)) {

@@ -205,7 +205,7 @@ void run_python(IValue* args, IValue* rets) {
       PyTuple_SET_ITEM(given.get(), Py_ssize_t(i), check(to_python(args[i + 1])).release());
     Object result = check(PyObject_CallObject(call.function.get(), given.get()));
     const Type& type = *call.schema.returns[0].type;
-    if (type.is(Type::Kind::None)) return;
+    if (type.is(Type::Kind::None) || (type.is(Type::Kind::Tensor) && result.get() == Py_None)) return;  // no tensor
     try {
       rets[0] = from_python(result.get(), type);
     } catch (const Error& e) { throw RuntimeError(str("the ignored function '", call.name, "': ", e.text())); }

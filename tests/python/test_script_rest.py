@@ -282,3 +282,122 @@ def test_divmod_by_zero():
     assert s(7.5, 2.0) == divmod(7.5, 2.0)
     with pytest.raises(RuntimeError, match=r"ZeroDivisionError: float divmod\(\)"):
         s(1.0, 0.0)
+
+
+def branch(n: int):
+    if n > 2:
+        return n
+
+
+def annotated(n: int) -> int | None:
+    if n > 2:
+        return n
+
+
+def texts(n: int):
+    if n > 5:
+        return "a"
+    elif n > 3:
+        n += 1
+    else:
+        return "b"
+
+
+def from_loop(n: int):
+    while n > 0:
+        n -= 1
+        if n == 2:
+            return "two"
+
+
+def none_after_loop(n: int):
+    for i in range(n):
+        if i > 2:
+            return i
+    return None
+
+
+def inner_function(n: int):
+    def f(x: int):
+        if x > 3:
+            return x
+
+    return f(n), branch(n)
+
+
+@pytest.mark.parametrize("f", [branch, annotated, texts, from_loop, none_after_loop, inner_function])
+def test_a_function_that_returns_in_some_branches_gives_none_in_others(f):
+    s = torch.jit.script(f)
+    assert [s(n) for n in range(7)] == [f(n) for n in range(7)]
+
+
+def test_patterns_in_graphs_are_rewritten():
+    def f(x, y, b: bool):
+        z = torch.relu(x + y)
+        if b:
+            z = torch.relu(z + x)
+        w = x + y
+        return torch.relu(w) * w, z
+
+    s = torch.jit.script(f)
+    pattern = """graph(%a, %b):
+        %one : int = prim::Constant[value=1]()
+        %c = aten::add(%a, %b, %one)
+        %r = aten::relu(%c)
+        return (%r)"""
+    torch._C._jit_pass_custom_pattern_based_rewrite_graph(
+        pattern, "graph(%a, %b):\n %r : Tensor = my::add_relu(%b, %a)\n return (%r)", s.graph
+    )
+    assert len(s.graph.findAllNodes("my::add_relu")) == 2  # not where the sum is used besides
+    assert len(s.graph.findAllNodes("aten::relu")) == 1
+
+    net = torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)))
+    torch._C._jit_pass_custom_pattern_based_rewrite_graph(
+        """graph(%self, %x):
+        %conv = match::module[name="Conv2d"](%self)
+        %y = prim::CallMethod[name="forward"](%conv, %x)
+        %bn = match::module[name="BatchNorm2d"](%self)
+        %z = prim::CallMethod[name="forward"](%bn, %y)
+        return (%z)""",
+        "graph(%self, %x):\n %z = my::conv_bn(%self, %x)\n return (%z)",
+        net.graph,
+    )
+    assert net.graph.findNode("my::conv_bn") is not None and net.graph.findNode("prim::CallMethod") is None
+
+
+def test_a_schema_has_parts():
+    def f(x, sizes: torch.jit.annotations.BroadcastingList2[float], n: int | None = None) -> tuple[Tensor, int]:
+        return x * sizes[0] + sizes[1], 1 if n is None else n
+
+    s = torch.jit.script(f)
+    schema = s.schema
+    assert str(schema) == "f(Tensor x, float[2] sizes, int? n=None) -> ((Tensor, int))" and schema.name == "f"
+    assert [a.name for a in schema.arguments] == ["x", "sizes", "n"] and schema.arguments[2].default_value is None
+    assert schema.arguments[1].N == 2 and len(schema.returns) == 1
+    assert s(torch.ones(1), 3.0)[0].tolist() == [6]
+    method = torch.jit.script(nn.ReLU()).forward.schema
+    assert method.arguments[0].type.endswith("ReLU") and method.arguments[1].type == "Tensor"
+
+
+def test_operators_of_a_module_have_their_overloads():
+    assert torch.jit.export_opnames(torch.jit.script(nn.ReLU())) == ["aten::relu"]
+
+    class Sum(nn.Module):
+        def forward(self, x):
+            return x + 2 * x
+
+    assert torch.jit.export_opnames(torch.jit.script(Sum())) == ["aten::add.Tensor", "aten::mul.Scalar"]
+
+
+def test_an_ignored_function_may_give_none():
+    seen = []
+
+    @torch.jit.ignore
+    def note(n: int):
+        seen.append(n)
+
+    def f(n: int):
+        note(n)
+        return n + 1
+
+    assert torch.jit.script(f)(3) == 4 and seen == [3]

@@ -198,6 +198,10 @@ ready = True
 
 def run_pass(name: str) -> Any:
     """torch._C._jit_pass_<name>: changes the graph that it is called with."""
+    if name.startswith("custom_pattern_based_rewrite"):
+        from . import _rewrite
+
+        return _rewrite.rewrite if name.endswith("_graph") else _rewrite.rewrite_module
     if name == "lint":
         return lambda graph: graph.lint()
     if name == "canonicalize":

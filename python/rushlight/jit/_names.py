@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import typing
 from collections.abc import Iterator
 from typing import Any, Final
@@ -126,7 +125,7 @@ def _unique_state_dict(module: Any, keep_vars: bool = False) -> dict[str, Any]:
 @contextlib.contextmanager
 def fuser(name: str) -> Iterator[None]:
     """Nothing changes, whatever is named: there is one way to fuse."""
-    if name not in ("fuser0", "fuser1", "fuser2", "fuser3"):
+    if name not in ("fuser0", "fuser1", "fuser2", "fuser3", "none"):
         raise Exception(f"unrecognized fuser option (name: {name})")
     yield
 
@@ -138,7 +137,18 @@ def export_opnames(m: Any) -> list[str]:
     >>> torch.jit.export_opnames(torch.jit.script(torch.nn.ReLU()))
     ['aten::relu']
     """
-    found = set(re.findall(r"\b(aten::\w+)", "".join(str(m._method(name).inlined_graph) for name in m._c._methods())))
+    from ._graph import _nodes_below
+
+    found: set[str] = set()
+    for name in m._c._methods():
+        try:
+            graph = m._method(name).inlined_graph
+        except RuntimeError:  # of the Python class, and no TorchScript
+            continue
+        for node in _nodes_below(graph.block(), True):
+            if node.kind().startswith("aten::"):
+                schema = node.schema()
+                found.add(schema.partition("(")[0] if "(" in schema[1:] else node.kind())
     return sorted(found)
 
 

@@ -9,6 +9,7 @@ import copy
 import functools
 import io
 import os
+import re
 import sys
 import textwrap
 import types
@@ -177,6 +178,38 @@ Attribute = collections.namedtuple("Attribute", ["value", "type"])
 Error = RuntimeError  # what a script raises
 
 
+class Schema(str):
+    """The text of a function's schema, and what it says of its name, arguments and results."""
+
+    @property
+    def name(self) -> str:
+        return self.partition("(")[0].partition(".")[0]
+
+    @functools.cached_property
+    def _parsed(self) -> Any:
+        from .._ops import parse_schema
+
+        classes: list[str] = []  # whose types are the script's own
+
+        def anything(found: re.Match) -> str:
+            classes.append(found[0])
+            return "Any"
+
+        parsed = parse_schema(re.sub(r"__torch__[\w.]+", anything, self))
+        for part in [*parsed.arguments, *parsed.returns]:
+            if part.schema_type == "Any" and classes:
+                part.type = part.real_type = part.schema_type = classes.pop(0)
+        return parsed
+
+    @property
+    def arguments(self) -> list[Any]:
+        return self._parsed.arguments
+
+    @property
+    def returns(self) -> list[Any]:
+        return self._parsed.returns
+
+
 class ScriptFunction:
     """A compiled function. Call it as the Python one."""
 
@@ -214,7 +247,7 @@ class ScriptFunction:
 
     @property
     def schema(self) -> str:
-        return self._c.schema
+        return Schema(self._c.schema)
 
     @property
     def qualified_name(self) -> str:
