@@ -266,6 +266,8 @@ class Writer {
     if (k == "aten::__not__") return "not (" + use(n->input()) + ")";
     if (k == "aten::str") return "str(" + use(n->input()) + ")";
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";
+    if (k == "aten::percentFormat" && n->inputs().size() > 2)  // as PyTorch takes them: one tuple
+      return "torch.percentFormat(" + use(n->input(0)) + ", (" + list(n->inputs(), 1) + "))";
     if (k.starts_with("aten::")) return "torch." + k.substr(6) + "(" + args_of(n) + ")";
     size_t colon = k.find("::");
     return "ops." + k.substr(0, colon) + "." + k.substr(colon + 2) + "(" + args_of(n) + ")";

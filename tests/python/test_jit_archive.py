@@ -601,6 +601,10 @@ def test_tasks_that_an_archive_forks():
     assert [t.tolist() for t in again(reference.ones(2))[0]] == [[0.0] * 2, [1.0] * 2, [2.0] * 2]
 
 
+def formatted(n: int, s: str):
+    return "%d of %s" % (n, s) + ", %d" % n  # noqa: UP031
+
+
 def test_record_function_and_percent_formats_of_pytorchs_archives():
     def f(x, n: int):
         with reference.autograd.profiler.record_function("part"):
@@ -613,6 +617,8 @@ def test_record_function_and_percent_formats_of_pytorchs_archives():
     assert m(x, 3)[0].tolist() == [3, 3] and m(x, 3)[1] == "3 of all"
     again = reference.jit.load(io.BytesIO(archive_of(m)))
     assert again(reference.ones(2), 3)[1] == "3 of all"
+    theirs = reference.jit.load(io.BytesIO(archive_of(rl.jit.script(formatted))))
+    assert theirs(3, "all") == "3 of all, 3"
 
 
 def part_of_fork(x, by: int):
