@@ -10,6 +10,8 @@ import pytest
 import rushlight
 
 PACKAGES = [
+    "rushlight._custom_op",
+    "rushlight.masked",
     "rushlight.nn",
     "rushlight.optim",
     "rushlight.testing",

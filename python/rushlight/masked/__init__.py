@@ -1,18 +1,23 @@
 """Reductions and normalisations in which the elements that a mask hides take no part.
 
 ``mask`` is a boolean tensor that broadcasts to the input, True where an element counts; None: all count. A hidden element counts as the
-operation's identity. ``MaskedTensor`` is not there: pass the mask.
+operation's identity. A ``MaskedTensor`` brings its own.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+
 import rushlight
+
+from .._missing import getattr_of as _getattr_of
 
 Tensor = rushlight.Tensor
 
 __all__ = [
-    "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean", "median", "norm",
-    "normalize", "prod", "softmax", "softmin", "std", "sum", "var",
+    "MaskedTensor", "amax", "amin", "argmax", "argmin", "as_masked_tensor", "cumprod", "cumsum", "is_masked_tensor", "log_softmax",
+    "logaddexp", "logsumexp", "masked_tensor", "mean", "median", "norm", "normalize", "prod", "softmax", "softmin", "std", "sum", "var",
 ]  # fmt: skip
 
 _SMALL = {rushlight.uint8, rushlight.bool, rushlight.int8, rushlight.int16, rushlight.int32}
@@ -47,6 +52,20 @@ def _filled(input: Tensor, mask: Tensor | None, identity) -> Tensor:
     return rushlight.where(_mask(input, mask), input, value)
 
 
+def _takes_masked(function):
+    """Has a function of a tensor and a mask take a MaskedTensor, whose mask counts beside the given one."""
+
+    @functools.wraps(function)
+    def taken(input, *args, mask=None, **kwargs):
+        own = getattr(input, "_masked_mask", None)
+        if own is not None:
+            input, own = (t if t.layout is rushlight.strided else t.to_dense() for t in (input.get_data(), own))
+            mask = own if mask is None else own & _mask(input, mask)
+        return function(input, *args, mask=mask, **kwargs)
+
+    return taken
+
+
 def _least(dtype):
     if dtype is rushlight.bool:
         return False
@@ -65,6 +84,7 @@ def _summed(input: Tensor, dtype):
     return rushlight.int64 if input.dtype in _SMALL else input.dtype
 
 
+@_takes_masked
 def sum(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The sum.
 
@@ -74,6 +94,7 @@ def sum(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Ten
     return _filled(input, mask, 0).sum(_dims(dim, input.ndim), keepdim=bool(keepdim), dtype=_summed(input, dtype))
 
 
+@_takes_masked
 def prod(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The product.
 
@@ -86,6 +107,7 @@ def prod(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Te
     return result.to(dtype)
 
 
+@_takes_masked
 def cumsum(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     """Running sums.
 
@@ -95,6 +117,7 @@ def cumsum(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     return _filled(input, mask, 0).cumsum(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
+@_takes_masked
 def cumprod(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     """Running products.
 
@@ -104,6 +127,7 @@ def cumprod(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     return _filled(input, mask, 1).cumprod(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
+@_takes_masked
 def amax(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The largest.
 
@@ -114,6 +138,7 @@ def amax(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Te
     return result.to(dtype or input.dtype)
 
 
+@_takes_masked
 def amin(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The smallest.
 
@@ -124,6 +149,7 @@ def amin(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Te
     return result.to(dtype or input.dtype)
 
 
+@_takes_masked
 def argmax(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """Where the largest is.
 
@@ -133,6 +159,7 @@ def argmax(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, 
     return _filled(input, mask, _least(input.dtype)).argmax(dim, keepdim=bool(keepdim)).to(dtype or input.dtype)
 
 
+@_takes_masked
 def argmin(input: Tensor, dim: int | None = None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """Where the smallest is.
 
@@ -146,6 +173,7 @@ def _count(input: Tensor, mask: Tensor, dims, keepdim: bool, dtype) -> Tensor:
     return _mask(input, mask).sum(dims, keepdim=keepdim).to(dtype)
 
 
+@_takes_masked
 def mean(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The mean of floating-point or complex numbers; NaN where all are hidden.
 
@@ -163,6 +191,7 @@ def mean(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Te
     return total / _count(input, mask, dims, bool(keepdim), dtype)
 
 
+@_takes_masked
 def median(input: Tensor, dim: int = -1, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The median (the lower one of two).
 
@@ -177,6 +206,7 @@ def median(input: Tensor, dim: int = -1, *, keepdim=False, dtype=None, mask=None
     return result.to(dtype)
 
 
+@_takes_masked
 def norm(input: Tensor, ord: float | None = 2.0, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The vector norm.
 
@@ -209,6 +239,7 @@ def _variance(input: Tensor, dim, unbiased, correction, keepdim, dtype, mask, ta
     return (result.sqrt() if take_root else result).to(dtype)
 
 
+@_takes_masked
 def var(input: Tensor, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The variance, of which ``correction`` (1) is taken from the divisor.
 
@@ -218,6 +249,7 @@ def var(input: Tensor, dim=None, unbiased=None, *, correction=None, keepdim=Fals
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask, False)
 
 
+@_takes_masked
 def std(input: Tensor, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The standard deviation.
 
@@ -227,6 +259,7 @@ def std(input: Tensor, dim=None, unbiased=None, *, correction=None, keepdim=Fals
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask, True)
 
 
+@_takes_masked
 def logsumexp(input: Tensor, dim=None, *, keepdim=False, dtype=None, mask=None) -> Tensor:
     """The logarithm of the sum of exponentials.
 
@@ -249,6 +282,7 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype=None, input_mask=None, othe
     return result.to(dtype or input.dtype)
 
 
+@_takes_masked
 def softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     """Softmax; NaN where all are hidden.
 
@@ -258,6 +292,7 @@ def softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     return _filled(input, mask, _least(input.dtype)).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
+@_takes_masked
 def log_softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     """The logarithm of softmax.
 
@@ -267,6 +302,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     return _filled(input, mask, _least(input.dtype)).log_softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
+@_takes_masked
 def softmin(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     """Softmax of the negative.
 
@@ -276,6 +312,7 @@ def softmin(input: Tensor, dim: int, *, dtype=None, mask=None) -> Tensor:
     return (-_filled(input, mask, _most(input.dtype))).softmax(_dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
+@_takes_masked
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype=None, mask=None) -> Tensor:
     """Divided by the norm, or by eps where that is greater.
 
@@ -284,3 +321,41 @@ def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype=
     """
     size = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
     return _filled(input, mask, 0) / rushlight.maximum(size, rushlight.full_like(size, eps))
+
+
+_IDENTITIES = {
+    "sum": 0,
+    "cumsum": 0,
+    "prod": 1,
+    "cumprod": 1,
+    "norm": 0,
+    "linalg_vector_norm": 0,
+    "all": True,
+    "any": False,
+}
+
+
+def _combine_input_and_mask(op, input: Tensor, mask, *args) -> Tensor:
+    """The input with the identity of the reduction `op` where the mask hides it."""
+    name = op if isinstance(op, str) else op.__name__
+    if name in ("amax", "argmax", "logsumexp", "amin", "argmin"):
+        identity = (_most if name.endswith("min") else _least)(input.dtype)
+    else:
+        identity = _IDENTITIES[name]
+    return _filled(input, mask, identity)
+
+
+_MADE_IN = dict.fromkeys(("MaskedTensor", "is_masked_tensor"), "core") | dict.fromkeys(
+    ("as_masked_tensor", "masked_tensor"), "creation"
+)
+
+
+def __getattr__(name: str):
+    if name in _MADE_IN:
+        found = getattr(importlib.import_module(f"{__spec__.name}.maskedtensor.{_MADE_IN[name]}"), name)
+        globals()[name] = found
+        return found
+    return _missing_or_module(name)
+
+
+_missing_or_module = _getattr_of(__name__)
