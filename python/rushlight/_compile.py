@@ -13,6 +13,12 @@ from .nn import Module
 __all__ = ["OptimizedModule", "compile"]
 
 _told = False
+# PyTorch's own: what a program may ask for.
+_BACKENDS = (
+    "inductor", "eager", "eager_noexcept", "eager_debug", "pre_dispatch_eager", "aot_eager", "aot_eager_decomp_partition", "aot_eager_default_partitioner",
+    "aot_inductor_debug_cpp", "aot_ts", "ts", "cudagraphs", "cudagraphs_inner", "onnxrt", "openxla", "openxla_eval", "tvm", "tensorrt",
+    "torch_tensorrt", "ipex", "hpu_backend", "tpu", "dynamo_minifier_backend", "dynamo_accuracy_minifier_backend",
+)  # fmt: skip
 
 
 def _tell() -> None:
@@ -101,6 +107,16 @@ def compile(
         raise TypeError(f"torch.compile: expected a function or a module, got {type(model).__name__}")
     if disable:
         return model
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        from .compiler import known_backends
+
+        if backend not in known_backends():
+            from ._dynamo import exc
+
+            raise exc.InvalidBackend(
+                f"Invalid backend: '{backend}', see `torch._dynamo.list_backends()` for available backends. Hint: here every one of "
+                "PyTorch's runs the program as it is"
+            )
     _tell()
     if isinstance(model, Module):
         return OptimizedModule(model)

@@ -35,6 +35,10 @@ def _attributes(tensor: Any) -> dict:
     return {k: v for k, v in getattr(tensor, "__dict__", {}).items() if k != "grad"}
 
 
+class LocalObjectError(AttributeError, pickle.PicklingError):
+    """A class or function that is not in a module can't be named in a file."""
+
+
 class Pickler(pickle._Pickler):  # the Python one: names of classes can be changed there
     def __init__(self, file: io.BytesIO, protocol: int = 2, legacy: bool = False) -> None:
         super().__init__(file, protocol=protocol)
@@ -82,8 +86,14 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
         if module == "rushlight" or module.startswith("rushlight."):
             self.write(f"ctorch{module.removeprefix('rushlight')}\n{obj.__qualname__}\n".encode())
             self.memoize(obj)
-        else:
+            return
+        try:
             super().save_global(obj, name)
+        except pickle.PicklingError as e:
+            # The pickler in C, which PyTorch's is, says so by another exception.
+            if "<locals>" not in getattr(obj, "__qualname__", ""):
+                raise
+            raise LocalObjectError(f"Can't pickle local object '{obj.__qualname__}'") from e
 
     dispatch = dict(pickle._Pickler.dispatch)
     dispatch[type] = save_global
@@ -322,10 +332,33 @@ def _find_own(module: str, name: str) -> Any:
     raise AttributeError(f"load: the file needs {module}.{name}, which rushlight does not have")
 
 
+class _EmptyFileError(EOFError, RuntimeError):
+    """A file of no bytes: pickle's error, which programs catch, and the one of other damaged files."""
+
+
+class _NoCheckpointError(pickle.UnpicklingError, RuntimeError):
+    """A file that is no archive and no pickle, with both errors' names."""
+
+
+def damaged(source: Any, error: RuntimeError) -> RuntimeError:
+    """The error to raise for one of the reader's."""
+    if str(error).endswith("the file is empty"):
+        return _EmptyFileError(str(error))
+    if isinstance(source, str):
+        with open(source, "rb") as file:
+            begins = file.read(4)
+    else:
+        begins = bytes(source[:4])
+    return error if begins.startswith(b"PK") else _NoCheckpointError(str(error))
+
+
 def load(source, pickle_module, mapped, big_endian, skip_data, place, restore, **options) -> Any:
     """The object of a checkpoint, by Python's pickle, which executes what the file says."""
     options.setdefault("encoding", "utf-8")
-    text, file = _C._open_checkpoint(source, mapped, big_endian, skip_data, place, restore)
+    try:
+        text, file = _C._open_checkpoint(source, mapped, big_endian, skip_data, place, restore)
+    except RuntimeError as e:
+        raise damaged(source, e) from None
     unpickler = _unpickler(pickle_module, lambda *id: _C._stored(file, *id))(io.BytesIO(text), **options)
     try:
         return unpickler.load()

@@ -63,7 +63,25 @@ def cudagraph_mark_step_begin() -> None:
 
 def list_backends(exclude_tags: Any = ()) -> list[str]:
     """The names of what compile() can do: run the program as it is."""
-    return ["eager"]
+    return sorted({"eager", *_registered})
+
+
+_registered: dict[str, Any] = {}  # what programs named themselves
+
+
+def register_backend(compiler_fn: Any = None, name: str | None = None, tags: Any = ()) -> Any:
+    """Has compile() take a backend's name; programs run as they are with it. A decorator without a function."""
+    if compiler_fn is None:
+        return functools.partial(register_backend, name=name, tags=tags)
+    _registered[name or compiler_fn.__name__] = compiler_fn
+    return compiler_fn
+
+
+def known_backends() -> set[str]:
+    """Names beside PyTorch's own: those that were registered, and those of installed packages."""
+    from importlib.metadata import entry_points
+
+    return {*_registered, *(e.name for e in entry_points(group="torch_dynamo_backends"))}
 
 
 def wrap_numpy(fn: Callable) -> Callable:

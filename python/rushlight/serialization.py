@@ -144,19 +144,15 @@ def load(
     try:
         return _C._load(source, *how, _allowed(), pickle_load_args.get("encoding", "utf-8"))
     except RuntimeError as e:
-        if not str(e).endswith("the file is empty"):
-            raise
-        raise _EmptyFileError(str(e)) from None
+        from . import _pickling
+
+        raise _pickling.damaged(source, e) from None
     except pickle.UnpicklingError as e:
         if "GLOBAL __torch__." not in str(e):
             raise
         raise RuntimeError(
             "Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``: read it with torch.jit.load"
         ) from None
-
-
-class _EmptyFileError(EOFError, RuntimeError):
-    """A file of no bytes: pickle's error, which programs catch, and the one of other damaged files."""
 
 
 def _only_weights(asked: bool | None, pickle_module: Any) -> bool:

@@ -15,6 +15,7 @@ from ..compiler import (
     forbid_in_graph,
     is_compiling,
     list_backends,
+    register_backend,
     reset,
     set_stance,
     substitute_in_graph,
