@@ -54,6 +54,19 @@ from ._C import (
 from .version import __version__
 
 globals().update(_C._functions)  # one function for each operator that has one
+
+
+class _Functions(dict):
+    """torch._C._functions: the operators by name; attributes are functions of autograd's."""
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _importlib.import_module("rushlight._c_names").node_function(name)
+
+
+_C._functions = _Functions(_C._functions)
+del _Functions
 globals().pop("_foreach_add_", None)  # _foreach.py's takes lists too
 globals().update(_C._layouts)
 globals().update(_C._dtypes)  # after the operators: torch.int and torch.float are dtypes
@@ -124,7 +137,7 @@ _LAZY_NAMES = {
             "crow_indices_copy", "cudnn_is_acceptable", "detach_", "fork", "get_autocast_gpu_dtype", "get_autocast_ipu_dtype",
             "get_autocast_xla_dtype", "hsmm", "hspmm", "indices_copy", "is_autocast_ipu_enabled", "is_autocast_xla_enabled",
             "is_distributed", "is_vulkan_available", "lobpcg", "native_dropout", "native_norm", "row_indices_copy", "saddmm",
-            "segment_reduce", "set_anomaly_enabled", "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
+            "set_anomaly_enabled", "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
             "set_autocast_ipu_dtype", "set_autocast_ipu_enabled", "set_autocast_xla_dtype", "set_autocast_xla_enabled", "smm",
             "sspaddmm", "values_copy", "wait", "batch_norm_backward_elemt", "batch_norm_backward_reduce", "batch_norm_elemt",
             "batch_norm_gather_stats", "batch_norm_gather_stats_with_counts", "batch_norm_stats", "cudnn_affine_grid_generator",

@@ -256,6 +256,62 @@ def _autograd() -> types.ModuleType:
     return module
 
 
+def _is_fwd_grad_enabled() -> bool:
+    """Whether tensors carry tangents."""
+    from .autograd import forward_ad
+
+    return forward_ad._is_fwd_grad_enabled()
+
+
+def _set_fwd_grad_enabled(mode: bool) -> None:
+    """Has tensors carry tangents from here on, or not."""
+    from .autograd import forward_ad
+
+    forward_ad._set_fwd_grad_enabled(mode)
+
+
+def _undefined_grad() -> Any:
+    """The identity, to whose inputs no gradient comes."""
+    return _without_gradients().apply
+
+
+def _delayed_error(message: str, count: int) -> Any:
+    """The identity of `count` tensors, whose gradient is an error."""
+    from .autograd.function import _DelayedError
+
+    def applied(*tensors: Any) -> Any:
+        made = _DelayedError.apply(message, *tensors)
+        return made if count > 1 else made[0]
+
+    return applied
+
+
+def node_function(name: str) -> Any:
+    """An attribute of torch._C._functions: what programs put into graphs by hand."""
+    if name == "AccumulateGrad":
+        leaf = _C._functions["zeros"](()).requires_grad_()
+        return type(leaf.view_as(leaf).grad_fn.next_functions[0][0])
+    if name not in ("UndefinedGrad", "DelayedError"):
+        raise AttributeError(f"torch._C._functions has no attribute '{name}'")
+    return _undefined_grad if name == "UndefinedGrad" else _delayed_error
+
+
+def _without_gradients() -> Any:
+    from .autograd import Function
+
+    class UndefinedGrad(Function):
+        @staticmethod
+        def forward(ctx: Any, *tensors: Any) -> Any:
+            made = tuple(t.view_as(t) for t in tensors)
+            return made if len(made) > 1 else made[0]
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            return None if len(gradients) == 1 else (None,) * len(gradients)
+
+    return UndefinedGrad
+
+
 def _variable_functions() -> types.SimpleNamespace:
     return types.SimpleNamespace(**_C._functions)
 

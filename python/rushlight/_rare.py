@@ -150,65 +150,6 @@ def native_norm(input: Tensor, p: Any = 2, dim: Any = (), keepdim: bool = False,
     return rl.linalg.vector_norm(input, 2 if p is None else p, dim or None, keepdim, dtype=dtype)
 
 
-_REDUCED = {"sum": ("sum", 0.0), "mean": ("mean", float("nan")), "max": ("amax", -float("inf")), "min": ("amin", float("inf")), "prod": ("prod", 1.0)}  # fmt: skip
-
-
-def segment_reduce(
-    data: Tensor,
-    reduce: str,
-    *,
-    lengths: Tensor | None = None,
-    indices: Tensor | None = None,
-    offsets: Tensor | None = None,
-    axis: int = 0,
-    unsafe: bool = False,
-    initial: Any = None,
-) -> Tensor:
-    """Sums, means, products or extremes of runs along a dimension, whose lengths or ends are given; their leading dimensions are data's.
-
-    Args:
-        reduce: "sum", "mean", "max", "min" or "prod".
-        initial: what each run starts with, and the value of an empty one. Default: 0, nan, -inf, inf or 1.
-
-    >>> import rushlight as torch
-    >>> torch.segment_reduce(torch.arange(5.0), "sum", lengths=torch.tensor([2, 0, 3]))
-    tensor([1., 0., 9.])
-    """
-    if reduce not in _REDUCED:
-        raise RuntimeError(f"segment_reduce: expected reduce to be one of {', '.join(_REDUCED)}, got {reduce}")
-    if indices is not None:
-        raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
-    if lengths is None:
-        if offsets is None:
-            raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined")
-        lengths = offsets.diff(dim=-1)
-    if axis != lengths.dim() - 1:
-        raise RuntimeError(
-            f"segment_reduce(): Expected axis to be the last dimension of lengths, {lengths.dim() - 1}, got {axis}"
-        )
-    n, runs, lead, rest = data.shape[axis], lengths.shape[-1], data.shape[:axis], data.shape[axis + 1 :]
-    if not unsafe:
-        if (lengths < 0).any():
-            raise RuntimeError("lengths contains negative value!")
-        if lead != lengths.shape[:-1] or not (lengths.sum(-1) == n).all():
-            raise RuntimeError(
-                f"segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1), {n}, with "
-                f"data's leading dimensions; got data of shape {tuple(data.shape)} and lengths {lengths.tolist()}"
-            )
-    flat = lengths.reshape(-1)
-    run = rl.arange(flat.numel()).repeat_interleave(flat)
-    rows = data.reshape(-1, *rest)
-    name, empty = _REDUCED[reduce]
-    start = empty if initial is None else initial
-    kind = "sum" if name == "mean" else name
-    out = data.new_full((flat.numel(), *rest), 0.0 if name == "mean" and initial is None else start)
-    out = out.index_add(0, run, rows) if kind == "sum" else out.index_reduce(0, run, rows, kind, include_self=True)
-    if name == "mean":
-        count = flat.to(data.dtype).reshape(-1, *[1] * len(rest))
-        out = rl.where(count > 0, out / count, out.new_full((), start))
-    return out.reshape(*lead, runs, *rest)
-
-
 def lobpcg(
     A: Tensor,  # noqa: N803
     k: int | None = None,

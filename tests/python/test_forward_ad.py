@@ -97,7 +97,7 @@ def test_outside_of_a_level():
             ours.enter_dual_level()
         with pytest.raises(RuntimeError, match="different size or dtype"):
             ours.make_dual(x, rl.ones(3))
-        with pytest.raises(ValueError, match="Expected tensor to be floating point"):
+        with pytest.raises(ValueError, match="Expected primal to be floating point"):
             ours.make_dual(rl.ones(2, dtype=rl.int64), x)
         with pytest.raises(TypeError, match="tangent to be a Tensor"):
             ours.make_dual(x, 1.0)
@@ -191,3 +191,12 @@ def test_tensors_of_inference_mode_are_duals_too():
     with rl.inference_mode(), ours.dual_level():
         dual = ours.make_dual(rl.ones(2), rl.full((2,), 3.0))
         assert ours.unpack_dual(dual).tangent.tolist() == [3, 3]
+
+
+def test_tangents_can_be_switched_off():
+    fw = rl.autograd.forward_ad
+    with fw.dual_level():
+        with fw._set_fwd_grad_enabled(False):
+            assert not rl._C._is_fwd_grad_enabled()
+            assert fw.unpack_dual(fw.make_dual(rl.ones(2), rl.ones(2))).tangent is None
+        assert fw.unpack_dual(fw.make_dual(rl.ones(2), rl.ones(2))).tangent is not None

@@ -235,3 +235,43 @@ def test_einsum_takes_the_flags_of_its_planner():
         assert (planner.enabled, planner.strategy) == (True, "greedy")
         assert torch.einsum("ij,jk,kl->il", *[torch.ones(2, 2)] * 3).tolist() == [[4, 4], [4, 4]]
     assert (planner.enabled, planner.strategy) == before
+
+
+def test_functions_that_programs_put_into_graphs():
+    functions = torch._C._functions
+    x = torch.ones(2, requires_grad=True)
+    assert isinstance(x.view_as(x).grad_fn.next_functions[0][0], functions.AccumulateGrad)
+    (functions.UndefinedGrad()(x) + x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+    with pytest.raises(RuntimeError, match="not twice"):
+        functions.DelayedError("not twice", 1)(x).sum().backward()
+
+
+def test_errors_have_pytorchs_types():
+    import io
+    import pickle
+
+    with pytest.raises(torch._dynamo.exc.InvalidBackend, match="Invalid backend: 'absent'"):
+        torch.compile(torch.sin, backend="absent")
+    torch._dynamo.register_backend(lambda module, inputs: module, name="mine")
+    assert torch.compile(torch.sin, backend="mine")(torch.zeros(1)).item() == 0
+    for weights_only in (True, False):
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(io.BytesIO(b"no checkpoint at all"), weights_only=weights_only)
+        with pytest.raises(EOFError):
+            torch.load(io.BytesIO(b""), weights_only=weights_only)
+    with pytest.raises(AttributeError, match="Can't pickle local object"):
+        torch.save(lambda: 0, io.BytesIO())
+
+
+def test_multithreading_is_remembered():
+    autograd = torch.autograd
+    with autograd.set_multithreading_enabled(False):
+        assert not autograd.is_multithreading_enabled()
+    assert autograd.is_multithreading_enabled()
+
+    @autograd.set_multithreading_enabled(False)
+    def inside():
+        return autograd.is_multithreading_enabled()
+
+    assert autograd.is_multithreading_enabled() and not inside()

@@ -132,3 +132,13 @@ def test_the_graph_frees_what_was_packed():
     del z
     gc.collect()
     assert len(kept) == 2 and not any(k() for k in kept)
+
+
+def test_hooks_cannot_be_forbidden_inside_of_hooks():
+    graph = rushlight.autograd.graph
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        with pytest.raises(RuntimeError, match="none here"), graph.disable_saved_tensors_hooks("none here"):
+            pass
+    with graph.disable_saved_tensors_hooks("none here"), pytest.raises(RuntimeError, match="none here"):
+        with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+            pass

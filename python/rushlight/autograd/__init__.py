@@ -8,8 +8,10 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import _C
@@ -18,7 +20,14 @@ from .._C import _SavedTensor as SavedTensor  # noqa: F401
 from . import forward_ad, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function, NestedIOFunction
-from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, set_multithreading_enabled
+from .grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_multithreading_enabled,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .variable import Variable
 
@@ -76,7 +85,8 @@ def backward(
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     weights = _weights(grad_tensors if grad_tensors is not None else grad_variables, len(tensors))
     keep = create_graph if retain_graph is None else retain_graph
-    _C._run_backward(tensors, weights, keep, create_graph, inputs, True, True)
+    with _into_leaves(inputs is None):
+        _C._run_backward(tensors, weights, keep, create_graph, inputs, True, True)
 
 
 def grad(
@@ -129,7 +139,8 @@ def grad(
         import rushlight
 
         return tuple(rushlight.stack(column) for column in zip(*rows, strict=True))
-    result = _C._run_backward(outputs, weights, keep, create_graph, inputs, bool(allow_unused), False)
+    with _into_leaves(False):
+        result = _C._run_backward(outputs, weights, keep, create_graph, inputs, bool(allow_unused), False)
     if materialize_grads:
         if any(g is None and isinstance(i, graph.GradientEdge) for g, i in zip(result, inputs, strict=True)):
             raise RuntimeError(
@@ -142,9 +153,25 @@ def grad(
     return result
 
 
+class _Walk(threading.local):
+    all_leaves = True  # whether the walk that runs on this thread, if any, adds to the .grad of all leaves
+
+
+_walk = _Walk()
+
+
+@contextlib.contextmanager
+def _into_leaves(all_leaves: bool) -> Iterator[None]:
+    before, _walk.all_leaves = _walk.all_leaves, all_leaves and _walk.all_leaves
+    try:
+        yield
+    finally:
+        _walk.all_leaves = before
+
+
 def _is_checkpoint_valid() -> bool:
-    """Whether backward may run checkpointed parts again: it may."""
-    return True
+    """Whether a part of the graph may be walked of its own: not while only some inputs' gradients are asked for."""
+    return _walk.all_leaves
 
 
 def variable(*args: Any, **kwargs: Any) -> Any:
@@ -153,10 +180,14 @@ def variable(*args: Any, **kwargs: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "profiler":
-        import importlib
+    import importlib
 
-        return importlib.import_module(f"{__name__}.profiler")
+    if name in ("profiler", "profiler_util"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "kineto_available":
+        return importlib.import_module("..profiler", __name__).kineto_available
+    if name == "torch":
+        return sys.modules["rushlight"]
     from .._missing import missing_name
 
     raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)

@@ -65,6 +65,29 @@ def exit_dual_level(*, level: int | None = None) -> None:
     function.call_with_tangents = None
 
 
+_enabled = True
+
+
+def _is_fwd_grad_enabled() -> bool:
+    """Whether tensors carry tangents."""
+    return _enabled
+
+
+class _set_fwd_grad_enabled:  # noqa: N801
+    """Has tensors carry tangents, or not, from here on; as a context until its end."""
+
+    def __init__(self, mode: bool) -> None:
+        global _enabled
+        self.before, _enabled = _enabled, mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: Any) -> None:
+        global _enabled
+        _enabled = self.before
+
+
 class dual_level:
     """With this, duals can be made.
 
@@ -100,7 +123,9 @@ def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None
     Gradients flow to both. ValueError for integers.
     """
     state = _inside("make_dual")
-    for name, t in (("tensor", tensor), ("tangent", tangent)):
+    if not _enabled:
+        return tensor
+    for name, t in (("primal", tensor), ("tangent", tangent)):
         if not isinstance(t, rl.Tensor):
             raise TypeError(f"make_dual: expected {name} to be a Tensor, got {type(t).__name__}")
         if not (t.is_floating_point() or t.is_complex()):
@@ -132,7 +157,7 @@ def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualT
     """
     if not isinstance(tensor, rl.Tensor):
         raise TypeError(f"unpack_dual: expected a Tensor, got {type(tensor).__name__}")
-    if _level is None:
+    if _level is None or not _enabled:
         return UnpackedDualTensor(tensor, None)
     known = _level.duals.get(id(tensor))
     if known is not None and known[0] is tensor and known[1] == _version(tensor):

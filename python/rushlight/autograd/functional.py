@@ -82,6 +82,17 @@ def _finish(values: tuple, create_graph: bool) -> tuple:
     return values if create_graph else tuple(v.detach() for v in values)
 
 
+def _construct_standard_basis_for(tensors: Any, tensor_numels: Any) -> tuple:
+    """For each tensor a batch of rows, one for each element of all of them: 1 at that element, 0 elsewhere."""
+    if len(tensors) != len(tensor_numels) or not tensors:
+        raise RuntimeError(
+            f"_construct_standard_basis_for: expected tensors and their numbers of elements, got {len(tensors)} and {len(tensor_numels)}"
+        )
+    from ..func._grad import _basis
+
+    return tuple(b.view(b.shape[0], -1) for b in _basis(list(tensors)))
+
+
 def _unwrap(values: tuple, is_tuple: bool) -> Any:
     return values if is_tuple else values[0]
 

@@ -62,14 +62,35 @@ def _decorated(mode: Any, function: Any) -> Any:
     return wrapper
 
 
+_multithreading = True
+
+
+def is_multithreading_enabled() -> bool:
+    """What set_multithreading_enabled was told last; the engine walks a graph on the calling thread anyway."""
+    return _multithreading
+
+
 class set_multithreading_enabled:  # noqa: N801
-    """Accepted for compatibility: the engine walks a graph on the calling thread."""
+    """Remembers what it is told, at once or for a context: the engine walks a graph on the calling thread."""
 
     def __init__(self, mode: bool) -> None:
-        self.mode = mode
+        global _multithreading
+        self.mode, self.before = mode, _multithreading
+        _multithreading = mode
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: Any) -> None:
-        pass
+        global _multithreading
+        _multithreading = self.before
+
+    def __call__(self, function: Any) -> Any:
+        self.__exit__()  # it holds in calls of the function alone
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with set_multithreading_enabled(self.mode):
+                return function(*args, **kwargs)
+
+        return wrapper

@@ -148,8 +148,10 @@ class saved_tensors_hooks:
         if why := getattr(_disabled, "why", None):
             raise RuntimeError(why)
         _C._push_saved_hooks(self.pack_hook, self.unpack_hook)
+        _disabled.entered = getattr(_disabled, "entered", 0) + 1
 
     def __exit__(self, *_: object) -> None:
+        _disabled.entered -= 1
         _C._pop_saved_hooks()
 
 
@@ -169,6 +171,8 @@ def _hooks_are_enabled() -> bool:
 @contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """Inside, entering saved_tensors_hooks raises RuntimeError with this text."""
+    if getattr(_disabled, "entered", 0):
+        raise RuntimeError(error_message)
     old, _disabled.why = getattr(_disabled, "why", None), error_message
     try:
         yield

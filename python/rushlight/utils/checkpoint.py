@@ -88,6 +88,11 @@ class _Frame:
         made: list[Tensor] = []
 
         def keep(t: Tensor) -> Tensor:
+            if len(made) == len(self.facts):
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original forward "
+                    f"pass, {len(made)}. The function must do the same whenever it is called with the same arguments."
+                )
             kept = t.detach()
             made.append(kept)
             if self.early_stop and len(made) == len(self.facts):
@@ -116,6 +121,65 @@ class _Frame:
         self.made = dict(enumerate(made))
 
 
+def _surroundings(preserve_rng_state: bool) -> Callable[[], Any]:
+    """What gives a context that is as it is now: the state of random numbers, if wanted, and autocast."""
+    state = rushlight.get_rng_state() if preserve_rng_state else None
+    cast = {
+        "dtype": rushlight.get_autocast_dtype("cpu"),
+        "enabled": rushlight.is_autocast_enabled("cpu"),
+        "cache_enabled": rushlight.is_autocast_cache_enabled(),
+    }
+
+    @contextlib.contextmanager
+    def as_it_was():
+        before = rushlight.get_rng_state() if state is not None else None
+        try:
+            if state is not None:
+                rushlight.set_rng_state(state)
+            with rushlight.autocast("cpu", **cast):
+                yield
+        finally:
+            if before is not None:
+                rushlight.set_rng_state(before)
+
+    return as_it_was
+
+
+class CheckpointFunction(rushlight.autograd.Function):
+    """A function run without a graph; its backward runs it with one, and walks that."""
+
+    @staticmethod
+    def forward(ctx: Any, run_function: Callable, preserve_rng_state: bool, *args: Any) -> Any:
+        check_backward_validity(args)
+        ctx.run, ctx.surroundings = run_function, _surroundings(preserve_rng_state)
+        ctx.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        ctx.save_for_backward(*(args[i] for i in ctx.places))
+        ctx.others = [None if isinstance(a, Tensor) else a for a in args]
+        with rushlight.no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        if not rushlight.autograd._is_checkpoint_valid():
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter to "
+                ".backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without passing the "
+                "`inputs` argument."
+            )
+        args = list(ctx.others)
+        for i, t in zip(ctx.places, ctx.saved_tensors, strict=True):
+            args[i] = t
+        args = list(detach_variable(tuple(args)))
+        with ctx.surroundings(), rushlight.enable_grad():
+            outputs = ctx.run(*args)
+        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+        walked = [(o, g) for o, g in zip(outputs, grads, strict=False) if isinstance(o, Tensor) and o.requires_grad]
+        if not walked:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        rushlight.autograd.backward([o for o, _ in walked], [g for _, g in walked])
+        return None, None, *(a.grad if isinstance(a, Tensor) else None for a in args)
+
+
 def checkpoint(
     function: Callable,
     *args: Any,
@@ -129,8 +193,8 @@ def checkpoint(
     """``function(*args, **kwargs)``, keeping its arguments only; backward runs it again.
 
     Args:
-        use_reentrant: both values do the same here, what PyTorch does for False: parameters get their gradients although no
-            argument needs one, ``torch.autograd.grad`` works, and outputs may be nested. True takes no keyword arguments, as there.
+        use_reentrant: False keeps the graph of the first run, without its values. True runs the function without a graph, and
+            backward walks one of its own: some argument must need a gradient, and ``torch.autograd.grad`` is an error. None: True.
         preserve_rng_state: the second run draws the random numbers of the first (default: True).
         context_fn: gives two contexts, for the first run and for the second.
         determinism_check: "default" compares shapes, dtypes and devices of both runs, "none" doesn't.
@@ -156,27 +220,17 @@ def checkpoint(
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     if determinism_check not in ("default", "none"):
         raise ValueError(f"determinism_check should be one of ['default', 'none'] but got {determinism_check!r}")
+    if use_reentrant is not False:
+        return CheckpointFunction.apply(function, preserve, *args)
     first, again = context_fn()
     if not rushlight.is_grad_enabled():
         with first:
             return function(*args, **kwargs)
-    state = rushlight.get_rng_state() if preserve else None
-    cast = {
-        "dtype": rushlight.get_autocast_dtype("cpu"),
-        "enabled": rushlight.is_autocast_enabled("cpu"),
-        "cache_enabled": rushlight.is_autocast_cache_enabled(),
-    }
+    surroundings = _surroundings(preserve)
 
     def run_again() -> Any:
-        before = rushlight.get_rng_state() if state is not None else None
-        try:
-            if state is not None:
-                rushlight.set_rng_state(state)
-            with rushlight.autocast("cpu", **cast), again:
-                function(*args, **kwargs)
-        finally:
-            if before is not None:
-                rushlight.set_rng_state(before)
+        with surroundings(), again:
+            function(*args, **kwargs)
 
     stop = early_stop if _early_stop is None else _early_stop
     frame = _Frame(run_again, stop, determinism_check == "default")

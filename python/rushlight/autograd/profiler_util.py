@@ -1,0 +1,9 @@
+"""Where PyTorch keeps the profiler's events."""
+
+from __future__ import annotations
+
+from .. import _missing
+from ..profiler import EventList, FunctionEvent
+
+__all__ = ["EventList", "FunctionEvent"]
+__getattr__ = _missing.getattr_of(__name__)
