@@ -1,0 +1,1 @@
+"""The first form of torch.library's custom operators."""
