@@ -394,7 +394,9 @@ def feature_level(name: str) -> str:
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
     """A tensor of an object's values: shares its memory where it can unless `copy` says otherwise."""
-    if copy:
+    if copy and (type(obj).__name__ == "PyCapsule" or isinstance(obj, (bytes, bytearray, memoryview, UntypedStorage))):
+        made = asarray(obj, dtype=dtype, device=device).clone()
+    elif copy:
         made = (
             obj.detach().to(dtype=dtype, device=device, copy=True)
             if isinstance(obj, Tensor)

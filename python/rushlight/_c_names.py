@@ -270,6 +270,25 @@ def _set_fwd_grad_enabled(mode: bool) -> None:
     forward_ad._set_fwd_grad_enabled(mode)
 
 
+_tells_of_vmap_loops = False
+
+
+def _debug_only_are_vmap_fallback_warnings_enabled() -> bool:
+    """What was asked for last; nothing warns of loops here."""
+    return _tells_of_vmap_loops
+
+
+def _debug_only_display_vmap_fallback_warnings(enabled: bool) -> None:
+    """Remembered, for those who ask."""
+    global _tells_of_vmap_loops
+    _tells_of_vmap_loops = enabled
+
+
+def _dispatch_has_kernel_for_dispatch_key(name: str, key: Any) -> bool:
+    """Whether an operator has a kernel of its own for a key."""
+    return str(key).removeprefix("DispatchKey.") in _C._op_kernels(name)
+
+
 def _undefined_grad() -> Any:
     """The identity, to whose inputs no gradient comes."""
     return _without_gradients().apply

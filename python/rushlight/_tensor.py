@@ -37,6 +37,19 @@ def lu(self, pivot=True, get_infos=False):
     return factors(self, pivot=pivot, get_infos=get_infos)
 
 
+_own_repr = Tensor.__repr__
+
+
+@_method
+def __repr__(self, *, tensor_contents=None):
+    """The tensor as text; `tensor_contents` stands in the place of the elements, for classes that keep them elsewhere."""
+    if tensor_contents is None:
+        return _own_repr(self)
+    from ._tensor_str import _str
+
+    return _str(self, tensor_contents=tensor_contents)
+
+
 @_method
 def __deepcopy__(self, memo):
     if getattr(self, "grad_fn", None) is not None:
@@ -60,6 +73,10 @@ def __deepcopy__(self, memo):
                 f"implement clone(), for which cloning returns another instance of the same subclass; clone() of {type(self).__name__} "
                 f"gave {type(out).__name__}. Hint: define __deepcopy__ in the class"
             )
+        if out.is_leaf:
+            out.requires_grad_(self.requires_grad)
+        if getattr(self, "_is_param", False):
+            out._is_param = True
         return out
     memory = None if sparse else self.untyped_storage()
     key = None if sparse else memory._cdata

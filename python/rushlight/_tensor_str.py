@@ -213,6 +213,7 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         text = "\n".join("    " + line for line in repr(inner).splitlines())
         return f"{'BatchedTensor' if batched else 'GradTrackingTensor'}(value=\n{text}\n)"
     plain = type(t) is Tensor or type(t).__name__ == "Parameter"
+    parameter = not plain and getattr(t, "_is_param", False)
     prefix = "tensor(" if plain else f"{type(t).__name__}("
     indent = len(prefix)
     suffixes = []
@@ -230,18 +231,18 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         text = "..."
     elif t.is_quantized:
         text = _values(t.dequantize(), indent)
-    elif t.numel() == 0:
+    elif t.numel() == 0 and tensor_contents is None:
         if t.dim() != 1:
             suffixes.append(f"size={tuple(t.shape)}")
         if t.dtype is not default:
             suffixes.append(f"dtype={t.dtype}")
         text = "[]"
     else:
-        if not PRINT_OPTS.edgeitems:
+        if not PRINT_OPTS.edgeitems and tensor_contents is None:
             suffixes.append(f"size={tuple(t.shape)}")
         if t.dtype not in (default, default.to_complex(), _dtypes["int64"], _dtypes["bool"]):
             suffixes.append(f"dtype={t.dtype}")
-        text = _values(t, indent)
+        text = _values(t, indent) if tensor_contents is None else tensor_contents
     if t.is_quantized:
         suffixes += _quantized_suffixes(t)
     if tensor_contents is not None:
@@ -256,4 +257,5 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
         suffixes.append(f"grad_fn=<{name}>" if node is not None else "requires_grad=True")
     if tangent is not None:
         suffixes.append(f"tangent={tangent}")
-    return _with_suffixes(prefix + text, suffixes, indent, sparse and t.is_sparse)
+    shown = _with_suffixes(prefix + text, suffixes, indent, sparse and t.is_sparse)
+    return f"Parameter({shown})" if parameter else shown

@@ -60,20 +60,31 @@ def _split(qualname: Any) -> tuple[str, str]:
     return namespace, name
 
 
-def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any = ()) -> None:
+def define(qualname: Any, schema: str, alias_analysis: str = "", *, lib: Library | None = None, tags: Any = ()) -> Any:
     """Defines an operator: ``schema`` is the text behind its name.
+
+    The old form ``define(lib, schema)``, whose schema has the name, is a decorator of the function that computes it.
 
     >>> torch.library.define("doc::plus_one", "(Tensor x) -> Tensor")
     >>> torch.library.impl("doc::plus_one", "cpu", lambda x: x + 1)
     >>> torch.ops.doc.plus_one(torch.ones(2))
     tensor([2., 2.])
     """
+    if isinstance(qualname, Library):
+        library, defined = qualname, qualname.define(schema, alias_analysis, tags=tags)
+
+        def computed_by(f: Callable) -> Callable:
+            library.impl(defined, f)
+            return f
+
+        return computed_by
     namespace, name = _split(qualname)
     if not schema.lstrip().startswith("("):
         raise ValueError(
             f'define(qualname, schema, ...): expected schema to look like e.g. "(Tensor x) -> Tensor" but got "{schema}"'
         )
-    kept_library(namespace, lib).define(name + schema)
+    kept_library(namespace, lib).define(name + schema, alias_analysis, tags=tags)
+    return None
 
 
 def impl(
@@ -163,7 +174,9 @@ def register_fake(
     return register if func is None else register(func)
 
 
-impl_abstract = register_fake
+def impl_abstract(qualname: Any, func: Callable | None = None, *, lib: Library | None = None) -> Any:
+    """The old name of register_fake."""
+    return register_fake(qualname, func, lib=lib)
 
 
 class _NoSizes:

@@ -847,3 +847,20 @@ def test_rules_for_modes_and_classes(lib):
     assert torch.ops.mine.more(x).item() == 2
     with pytest.raises(ValueError, match="no __torch_dispatch__"):
         torch.library.register_torch_dispatch("mine::more", int, rule)
+
+
+def test_define_keeps_tags_and_has_an_old_form():
+    torch.library.define("library_tags::f", "(Tensor x) -> Tensor", tags=torch.Tag.pointwise)
+    assert torch.ops.library_tags.f.default.tags == [torch.Tag.pointwise]
+    lib = torch.library.Library("library_tags", "FRAGMENT")
+
+    @torch.library.define(lib, "g(Tensor x) -> Tensor")
+    def g(x):
+        return x + 1
+
+    assert torch.ops.library_tags.g(torch.ones(1)).item() == 2
+    torch.library.impl_abstract("library_tags::f", func=lambda x: x.new_empty(3))
+    assert torch.ops.library_tags.f(torch.ones(1, device="meta")).shape == (3,)
+    assert torch._library.utils.lookup_op("library_tags::g") is torch.ops.library_tags.g.default
+    assert torch._C._dispatch_has_kernel_for_dispatch_key("library_tags::f", torch._C.DispatchKey.Meta)
+    assert not torch._C._dispatch_has_kernel_for_dispatch_key("library_tags::f", "CPU")

@@ -275,3 +275,11 @@ def test_multithreading_is_remembered():
         return autograd.is_multithreading_enabled()
 
     assert autograd.is_multithreading_enabled() and not inside()
+
+
+def test_vmap_loops_can_be_asked_for():
+    functorch = torch._C._functorch
+    functorch._set_vmap_fallback_enabled(False)
+    assert not functorch._is_vmap_fallback_enabled()
+    functorch._set_vmap_fallback_enabled(True)
+    assert functorch._is_vmap_fallback_enabled() and not torch._C._debug_only_are_vmap_fallback_warnings_enabled()

@@ -149,3 +149,56 @@ def test_slots_of_a_subclass_are_copied_too():
     made = copy.deepcopy(given)
     assert type(made) is Wrapper and made.inner is not given.inner and made.inner.tolist() == [1, 1]
     assert not hasattr(made, "unset")
+
+
+class Elsewhere(rl.Tensor):
+    """Keeps its values in another tensor."""
+
+    @staticmethod
+    def __new__(cls, inner, requires_grad=False):
+        return rl.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, requires_grad=requires_grad)
+
+    def __init__(self, inner, requires_grad=False):
+        self.inner = inner
+
+    def __repr__(self):
+        return super().__repr__(tensor_contents=f"inner={self.inner.tolist()}")
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        bare = [a.inner if isinstance(a, cls) else a for a in args]
+        out = func(*bare, **(kwargs or {}))
+        return cls(out) if isinstance(out, rl.Tensor) else out
+
+
+def test_text_of_a_class_that_keeps_its_values_elsewhere():
+    x = Elsewhere(rl.ones(2, dtype=rl.int32))
+    assert repr(x) == "Elsewhere(inner=[1, 1], dtype=torch.int32)"
+    assert repr(rl.nn.Parameter(Elsewhere(rl.ones(1)))) == "Parameter(Elsewhere(inner=[1.0], requires_grad=True))"
+    assert repr(rl.ones(2)) == "tensor([1., 1.])"
+
+
+def test_a_copy_of_a_parameter_that_keeps_its_values_elsewhere_is_one():
+    copied = copy.deepcopy(rl.nn.Parameter(Elsewhere(rl.ones(2))))
+    assert isinstance(copied, rl.nn.Parameter) and copied.requires_grad and copied.inner.tolist() == [1, 1]
+
+
+def test_parametrization_of_values_elsewhere():
+    class Doubled(rl.nn.Module):
+        def forward(self, x):
+            return x * 2
+
+    layer = rl.nn.Linear(2, 2)
+    layer.weight = rl.nn.Parameter(Elsewhere(rl.ones(2, 2)))
+    rl.nn.utils.parametrize.register_parametrization(layer, "weight", Doubled())
+    assert layer.weight.inner.tolist() == [[2, 2], [2, 2]]
+    rl.nn.utils.parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    assert layer.weight.inner.tolist() == [[2, 2], [2, 2]]
+
+
+@pytest.mark.parametrize("of", [rl.to_dlpack, lambda t: memoryview(t.numpy())])
+def test_asarray_copies_capsules_and_buffers(of):
+    x = rl.arange(3.0)
+    y = rl.asarray(of(x), copy=True)
+    x.zero_()
+    assert y.tolist() == [0, 1, 2]

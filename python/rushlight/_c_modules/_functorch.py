@@ -50,3 +50,17 @@ def maybe_get_level(tensor: Tensor) -> int:
 
 def maybe_current_level() -> int | None:
     return max(_running, default=None)
+
+
+_fallback = True
+
+
+def _is_vmap_fallback_enabled() -> bool:
+    """Whether vmap runs operators without a rule for batches example by example."""
+    return _fallback
+
+
+def _set_vmap_fallback_enabled(enabled: bool) -> None:
+    """Remembered, for those who ask: such operators run example by example all the same."""
+    global _fallback
+    _fallback = enabled

@@ -1,1 +1,5 @@
 """What torch.library is made of."""
+
+from .._missing import getattr_of as _getattr_of
+
+__getattr__ = _getattr_of(__name__)

@@ -14,6 +14,7 @@ from typing import Any
 
 import rushlight as rl
 from rushlight import Tensor
+from rushlight._pickling import _keeps_values_elsewhere
 
 from ..modules.container import ModuleDict, ModuleList
 from ..modules.module import Module
@@ -55,7 +56,15 @@ def _register(module: Module, name: str, value: Any) -> None:
 
 def _put(dest: Any, source: Tensor) -> None:
     """Gives `dest`, a parameter or buffer, the memory and sizes of `source`."""
-    if dest.data_ptr() != source.data_ptr() or dest.shape != source.shape or dest.stride() != source.stride():
+    if dest is source:
+        return
+    elsewhere = _keeps_values_elsewhere(dest) or _keeps_values_elsewhere(source)
+    if (
+        elsewhere
+        or dest.data_ptr() != source.data_ptr()
+        or dest.shape != source.shape
+        or dest.stride() != source.stride()
+    ):
         dest.data = source.detach()
 
 
@@ -318,7 +327,8 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
             with rl.no_grad():
                 value = getattr(module, tensor_name)
                 if type(original) in (Tensor, Parameter):
-                    _put(original, value.clone() if value.data_ptr() == original.data_ptr() else value)
+                    shared = not _keeps_values_elsewhere(original) and value.data_ptr() == original.data_ptr()
+                    _put(original, value.clone() if shared else value)
                 else:
                     original.copy_(value)
     elif leave_parametrized:
