@@ -332,6 +332,51 @@ def _find_own(module: str, name: str) -> Any:
     raise AttributeError(f"load: the file needs {module}.{name}, which rushlight does not have")
 
 
+class _Anything(dict):
+    """Stands for an object of any class while a pickle is only walked through."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def append(self, item: Any) -> None:
+        pass
+
+    def extend(self, items: Any) -> None:
+        pass
+
+
+def end_of_stream(data: bytes) -> int | None:
+    """Where an object in the format before 1.6 ends, behind which others may stand in the file; None for other formats.
+
+    The pickles are walked through, and nothing of what they name is imported or called.
+    """
+    sizes: dict[str, int] = {}  # of the storages, in bytes
+    item_sizes = {name: dtype.itemsize for dtype, name in _STORAGES.items()}
+
+    class Walker(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            return type(name, (_Anything,), {})
+
+        def persistent_load(self, saved: Any) -> Any:
+            if saved[0] == "storage":
+                sizes[saved[2]] = saved[4] * item_sizes.get(saved[1].__name__, 1)
+            return _Anything()
+
+    stream = io.BytesIO(data)
+    try:
+        if Walker(stream).load() != 0x1950A86A20F9469CFC6C:
+            return None
+        for _ in range(3):  # the version, the machine, the object
+            Walker(stream, encoding="latin1").load()
+        stored = sum(8 + sizes[key] for key in Walker(stream).load())
+        return stream.tell() + stored
+    except Exception:  # a pickle that asks more of its classes: nobody knows where it ends
+        return None
+
+
 class _EmptyFileError(EOFError, RuntimeError):
     """A file of no bytes: pickle's error, which programs catch, and the one of other damaged files."""
 

@@ -121,7 +121,15 @@ def load(
             raise AttributeError(f"load: expected a path or an object with 'read', got {type(f).__name__}")
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
+        start = f.tell() if hasattr(f, "seek") and hasattr(f, "tell") else None
         source = f.read()
+        if start is not None and not source.startswith(b"PK"):
+            from . import _pickling
+
+            end = _pickling.end_of_stream(source)
+            if end is not None and end < len(source):  # the next object's beginning is the next load's
+                f.seek(start + end)
+                source = source[:end]
     else:
         # The exceptions programs expect: FileNotFoundError, PermissionError, IsADirectoryError.
         open(path, "rb").close()

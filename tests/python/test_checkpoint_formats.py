@@ -652,3 +652,19 @@ def test_what_was_saved_to_a_file_object_is_there_for_others(tmp_path):
         with open(tmp_path / "m.pt", "wb") as file:
             fw.save(fw.ones(2), file)
             assert fw.load(tmp_path / "m.pt").tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+@pytest.mark.parametrize("writer", [rl, torch], ids=["rushlight", "torch"])
+def test_objects_one_after_another_in_a_file(writer, weights_only):
+    x = writer.arange(6.0).reshape(2, 3)
+    objects = [{"x": x, "row": x[1]}, [writer.ones(3, dtype=writer.int64), x.bool()], 7, x.to(writer.bfloat16)]
+    file = io.BytesIO()
+    for o in objects:
+        file.write(b"gap")
+        writer.save(o, file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    for o in objects:
+        assert file.read(3) == b"gap"
+        assert str(rl.load(file, weights_only=weights_only)) == str(o)
+    assert not file.read()
