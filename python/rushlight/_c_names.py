@@ -284,6 +284,13 @@ def _debug_only_display_vmap_fallback_warnings(enabled: bool) -> None:
     _tells_of_vmap_loops = enabled
 
 
+def parse_schema(schema: str) -> Any:
+    """A schema's text, taken apart."""
+    from ._ops import parse_schema as parsed
+
+    return parsed(schema)
+
+
 def _dispatch_has_kernel_for_dispatch_key(name: str, key: Any) -> bool:
     """Whether an operator has a kernel of its own for a key."""
     return str(key).removeprefix("DispatchKey.") in _C._op_kernels(name)
@@ -513,7 +520,7 @@ def of(name: str) -> Any:
         raise AttributeError(name)
     if name in _MADE:
         value: Any = _MADE[name]()
-    elif name in ("_functorch", "_distributed_rpc"):
+    elif name in ("_functorch", "_distributed_rpc", "_profiler"):
         value = importlib.import_module(f"{_C.__name__}.{name}")
     elif (setting := _executor_settings.of(name)) is not None:
         value = setting

@@ -283,3 +283,15 @@ def test_vmap_loops_can_be_asked_for():
     assert not functorch._is_vmap_fallback_enabled()
     functorch._set_vmap_fallback_enabled(True)
     assert functorch._is_vmap_fallback_enabled() and not torch._C._debug_only_are_vmap_fallback_warnings_enabled()
+
+
+def test_where_code_stands():
+    def here():
+        return torch._C._profiler.gather_traceback(python=True, cpp=False)
+
+    (frames,) = torch._C._profiler.symbolize_tracebacks([here()])
+    assert [f["name"] for f in frames[:2]] == ["here", "test_where_code_stands"]
+    assert frames[0]["filename"] == __file__ and frames[0]["line"] < frames[1]["line"]
+    with torch._functorch.config.patch(check_custom_op_aliasing=True):
+        assert torch._functorch.config.check_custom_op_aliasing
+    assert torch._C.parse_schema("mine::f(Tensor x) -> Tensor").name == "mine::f"
