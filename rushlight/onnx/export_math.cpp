@@ -148,6 +148,27 @@ Names_ attention(C c) {  // scaled_dot_product_attention(q, k, v, mask, dropout,
   return {c.e.op("MatMul", {c.e.op("Softmax", {s}, {at("axis", c.e.opset >= 13 ? -1 : n - 1)}), v})};
 }
 
+// fake_quantize_per_tensor_affine(self, scale, zero_point, quant_min, quant_max), fake_quantize_per_channel_affine(..., axis, quant_min, quant_max)
+Names_ fake_quantized(C c, bool by_channel) {
+  since(c, by_channel ? 13 : 10);
+  size_t range = by_channel ? 4 : 3;
+  int64_t low = c.i(range), high = c.i(range + 1);
+  if (low < -128 || high > 255 || (low < 0 && high > 127)) refuse(c, "to whole numbers of more than eight bits");
+  DType d = low < 0 ? DType::Int8 : DType::UInt8;
+  Name scale = c.e.cast(c.t(1), DType::Float32), zero = c.e.cast(c.t(2), d), x = c.t(0);
+  AttributeList a;
+  if (by_channel) a.push_back(at("axis", c.axis(3)));
+  Name y = c.e.op("DequantizeLinear", {c.e.op("QuantizeLinear", {x, scale, zero}, a), scale, zero}, a);
+  if (low == (d == DType::Int8 ? -128 : 0) && high == (d == DType::Int8 ? 127 : 255)) return {y};
+  // A range of fewer numbers: what they stand for is the range of the values.
+  if (by_channel) refuse(c, "to fewer numbers than eight bits have");
+  auto bound = [&](int64_t v) {
+    Name off = c.e.op("Sub", {c.e.number(double(v), DType::Float32), c.e.cast(zero, DType::Float32)});
+    return c.e.op("Mul", {off, scale});
+  };
+  return {c.e.op("Min", {c.e.op("Max", {y, bound(low)}), bound(high)})};
+}
+
 }  // namespace
 
 Rules math_rules() {
@@ -291,6 +312,8 @@ Rules math_rules() {
         RL_RULE("aten::dequantize", Name x = c.t(0); auto by = c.e.quantized.find(x);
                 if (by == c.e.quantized.end()) refuse(c, "of what no quantize_per_tensor made");
                 return {c.e.op("DequantizeLinear", {x, by->second.first, by->second.second})};),
+        RL_RULE("aten::fake_quantize_per_tensor_affine", return fake_quantized(c, false);),
+        RL_RULE("aten::fake_quantize_per_channel_affine", return fake_quantized(c, true);),
         RL_RULE("aten::int_repr", return {c.t(0)};),
         // products
         RL_RULE("aten::matmul", return {c.e.op("MatMul", {c.t(0), c.t(1)})};),

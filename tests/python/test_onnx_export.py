@@ -374,6 +374,16 @@ def test_whole_numbers_are_shifted_counted_and_stand_for_others():
     check(Lambda(f), torch.tensor([[1, 0, 5], [3, 2, 7]]), dynamic=True, others=[(torch.tensor([[9, 1, 1]]),)])
     quantized = Lambda(lambda x: torch.quantize_per_tensor(x, 0.1, 10, torch.quint8).dequantize())
     check(quantized, torch.randn(2, 3), dynamic=True, others=[(torch.randn(4, 3),)])
+    by, zeros = torch.tensor([0.1, 0.2, 0.3]), torch.zeros(3, dtype=torch.int32)
+
+    def g(x):
+        some = [
+            torch.fake_quantize_per_tensor_affine(x, 0.1, z, low, high)
+            for z, low, high in ((0, -128, 127), (7, 0, 255), (3, 0, 15))
+        ]
+        return (*some, torch.fake_quantize_per_channel_affine(x, by, zeros, 1, -128, 127))
+
+    check(Lambda(g), torch.randn(2, 3), dynamic=True, others=[(torch.randn(4, 3),)])
 
 
 def test_dicts_are_their_values_in_order():
