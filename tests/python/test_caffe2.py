@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from rushlight.caffe2.proto import caffe2_pb2
-from rushlight.caffe2.python import brew, cnn, core, model_helper, net_drawer, optimizer, rnn_cell, utils, workspace
+from rushlight.caffe2.python import (
+    brew,
+    cnn,
+    control,
+    core,
+    gradient_checker,
+    model_helper,
+    net_drawer,
+    optimizer,
+    rnn_cell,
+    utils,
+    workspace,
+)
 from rushlight.caffe2.python.predictor import mobile_exporter, predictor_exporter
 
 FIXTURES = ROOT.parent / "shared" / "fixtures" / "caffe2"
@@ -76,6 +88,68 @@ def test_python_functions_see_the_workspace_strings_and_their_own_mistakes():
     unset = core.CreatePythonOperator(lambda inputs, outputs: outputs[0].data, [], ["fresh"])
     with pytest.raises(ValueError, match="no size yet"):
         workspace.RunOperatorOnce(unset)
+
+
+def test_steps_run_by_conditions_and_in_loops():
+    def net(name, op, inputs, **args):
+        made = core.Net(name)
+        getattr(made, op)(inputs, "x" if op == "Add" else "y", **args)
+        return made
+
+    def ran(step):
+        plan = core.Plan(step.Name() + "_plan")
+        plan.AddStep(step)
+        workspace.RunPlan(plan)
+
+    workspace.FeedBlob("x", np.zeros(1, np.float32))
+    workspace.FeedBlob("one", np.ones(1, np.float32))
+    workspace.FeedBlob("limit", np.full(1, 5, np.float32))
+    workspace.FeedBlob("yes", np.array(True))
+    workspace.FeedBlob("no", np.array(False))
+    more, y1, y2 = net("more", "Add", ["x", "one"]), net("y1", "ConstantFill", [], shape=[1], value=1.0), net("y2", "ConstantFill", [], shape=[1], value=2.0)  # fmt: skip
+    below = core.Net("below")
+    below.AddExternalOutput(below.LT(["x", "limit"], "below_limit"))
+    x = lambda: workspace.FetchBlob("x").item()  # noqa: E731
+    y = lambda: workspace.FetchBlob("y").item()  # noqa: E731
+    ran(control.While("while", below, more))
+    assert x() == 5
+    ran(control.DoWhile("dowhile", below, more))
+    assert x() == 6
+    ran(control.For("for", more, 3))
+    assert x() == 9
+    ran(control.Until("until", "yes", more))
+    assert x() == 9
+    ran(control.DoUntil("dountil", "yes", more))
+    assert x() == 10
+    for condition, want in (("yes", 1), ("no", 2), (below, 2)):
+        ran(control.If(f"if_{want}_{condition}"[:12], condition, y1, y2))
+        assert y() == want
+    ran(control.IfNot("ifnot", "yes", y1))
+    assert y() == 2
+    ran(control.Switch("switch", ("no", y2), ("yes", y1)))
+    assert y() == 1
+    ran(control.Do("do", more, control.SwitchNot("not", ("yes", y1), ("no", y2))))
+    assert y() == 2 and x() == 11
+    ran(control.If("negated", control.NotNet(below), y1))
+    assert y() == 1
+    workspace.RunNetOnce(control.BoolNet(("a", True), ("b", False)))
+    assert workspace.FetchBlob("a") and not workspace.FetchBlob("b")
+    with pytest.raises(ValueError, match="has no external output"):
+        control.While("endless", more, more)
+
+
+def test_gradients_are_checked_by_differences():
+    checker = gradient_checker.GradientChecker(0.01, 0.01)
+    x, w = np.array([[0.5, -1.0, 2.0]], np.float32), np.ones((3, 2), np.float32)
+    op = core.CreateOperator("MatMul", ["x", "w"], ["y"])
+    for k in range(2):
+        ok, grad, estimated = checker.CheckSimple(op, [x, w], k, [0])
+        assert ok and grad.shape == estimated.shape == (x, w)[k].shape
+    wrong = [core.CreateOperator("Scale", ["y_grad"], ["x_grad"], scale=0.5)]
+    assert not checker.CheckSimple(core.CreateOperator("Copy", ["x"], ["y"]), [x], 0, [0], grad_ops=wrong)[0]
+    rows = np.array([2, 0], np.int32)
+    assert checker.CheckSimple(core.CreateOperator("Gather", ["d", "i"], ["g"]), [w, rows], 0, [0])[0]
+    assert "x" not in workspace.Blobs()
 
 
 def test_a_workspace_object_runs_nets_plans_and_operators():
