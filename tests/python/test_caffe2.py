@@ -22,6 +22,7 @@ from rushlight.caffe2.python import (
     utils,
     workspace,
 )
+from rushlight.caffe2.python.net_builder import NetBuilder, ops
 from rushlight.caffe2.python.predictor import mobile_exporter, predictor_exporter
 
 FIXTURES = ROOT.parent / "shared" / "fixtures" / "caffe2"
@@ -136,6 +137,28 @@ def test_steps_run_by_conditions_and_in_loops():
     assert workspace.FetchBlob("a") and not workspace.FetchBlob("b")
     with pytest.raises(ValueError, match="has no external output"):
         control.While("endless", more, more)
+
+
+def test_blobs_of_a_block_end_with_it():
+    for x, want in ((1.5, 2.0), (0.5, 1.0), (-1.0, 0.0)):
+        with NetBuilder() as builder:
+            for name, value in (("zero", 0.0), ("one", 1.0), ("two", 2.0), ("x", x), ("y", 7.0)):
+                ops.Const(value, blob_out=name)
+            with ops.IfNet(ops.GT(["x", "zero"])):
+                ops.Copy("x", "inner")
+                with ops.IfNet(ops.LE(["inner", "one"])):
+                    ops.Copy("one", "y")
+                with ops.Else():
+                    ops.Copy("two", "deeper")
+                    ops.Copy("deeper", "y")
+            with ops.Else():
+                ops.Copy("zero", "y")
+        ws = workspace.C.Workspace()
+        plan = core.Plan("plan")
+        plan.AddStep(core.to_execution_step(builder))
+        ws.run(plan)
+        assert ws.blobs["y"].fetch() == want and ws.blobs["x"].fetch() == np.float32(x)
+        assert "inner" not in ws.blobs and "deeper" not in ws.blobs
 
 
 def test_gradients_are_checked_by_differences():

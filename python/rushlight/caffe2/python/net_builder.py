@@ -64,6 +64,21 @@ class _Block:
         return f"{self.name}/{name}" + (f"_{k}" if k else "")
 
 
+def _touched(net):
+    """What a net reads before it makes it, and what it makes; the nets of its operators too."""
+    used, made = [], []
+    for op in net.op:
+        reads, writes = list(op.input), list(op.output)
+        for arg in op.arg if op.type != "Do" else ():  # which names all
+            if arg.HasField("n"):
+                inner = _touched(arg.n)
+                reads += inner[0]
+                writes += inner[1]
+        used += [i for i in dict.fromkeys(reads) if i not in used and i not in made]
+        made += [o for o in dict.fromkeys(writes) if o not in made]
+    return used, made
+
+
 class _Inner:
     """A block whose operators are a net of their own."""
 
@@ -101,6 +116,24 @@ class _Inner:
                         writes.append(o)
         return reads, writes
 
+    def scoped(self):
+        """The net, in a workspace of its own where it makes blobs that the nets around it don't have: those end with the block."""
+        around = set()
+        for block in NetBuilder._stack:
+            around |= block.net.UsedBlobNames() | set(block.net.Proto().external_input)
+        used, made = _touched(self.net.Proto())
+        if all(o in around for o in made) or any(i not in around for i in used):
+            return self.net
+        # A blob for the workspaces, which the net around it makes.
+        stack = f"{self.net.Name()}/workspace"
+        written = [o for o in made if o in around]
+        bound = [*used, *(o for o in written if o not in used)]
+        places = [used.index(b) if b in used else len(used) + written.index(b) for b in bound]
+        net = core.Net(f"{self.net.Name()}/scope")
+        net.CreateScope([], [stack])
+        net.Do([*used, stack], [*written, stack], net=self.net.Proto(), inner_blobs=bound, outer_blobs_idx=places)
+        return net
+
 
 class _If(_Inner):
     def __init__(self, condition, name="if"):
@@ -110,7 +143,7 @@ class _If(_Inner):
     def finish(self):
         ops._last_if = self
         reads, writes = self.outside(self.net)
-        self.outer.net.If([self.condition, *reads], writes, then_net=self.net.Proto())
+        self.outer.net.If([self.condition, *reads], writes, then_net=self.scoped().Proto())
         self.op = self.outer.net.Proto().op[-1]
 
 
@@ -124,7 +157,7 @@ class _Else(_Inner):
         reads, writes = self.outside(before.net, self.net)
         before.op.input[:] = [str(before.condition), *[str(r) for r in reads]]
         before.op.output[:] = [str(w) for w in writes]
-        before.op.arg.add().CopyFrom(core.utils.MakeArgument("else_net", self.net.Proto()))
+        before.op.arg.add().CopyFrom(core.utils.MakeArgument("else_net", self.scoped().Proto()))
         ops._last_if = None
 
 
