@@ -295,3 +295,11 @@ def test_where_code_stands():
     with torch._functorch.config.patch(check_custom_op_aliasing=True):
         assert torch._functorch.config.check_custom_op_aliasing
     assert torch._C.parse_schema("mine::f(Tensor x) -> Tensor").name == "mine::f"
+
+
+def test_a_clone_of_an_input_is_a_leaf_like_it():
+    x = torch.ones(2, 3).t().requires_grad_()
+    x.sum().backward()
+    y = torch._dynamo.utils.clone_input(x)
+    assert y.is_leaf and y.requires_grad and y.stride() == x.stride() and y.data_ptr() != x.data_ptr()
+    assert torch.equal(y.grad, x.grad) and y.grad is not x.grad
