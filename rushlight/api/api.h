@@ -17,6 +17,10 @@
 
 namespace at {
 using namespace rushlight::api;
+// PyTorch's kernels without their dispatch; here the operators.
+namespace native {
+using namespace rushlight::api;
+}
 namespace detail {
 using namespace rushlight::api::detail;
 inline Generator createCPUGenerator(uint64_t seed = rushlight::Generator::kDefaultSeed) {

@@ -40,6 +40,16 @@ using tensor_list = std::vector<Tensor>;
 inline Variable make_variable(const Tensor& data, bool requires_grad = false, bool /*allow_metadata_change*/ = true) {
   return data.defined() ? data.detach().set_requires_grad(requires_grad) : Variable();
 }
+// Whether what is computed from these is recorded.
+inline bool any_variable_requires_grad(TensorList tensors) {
+  for (const Tensor& t : tensors)
+    if (t.requires_grad()) return true;
+  return false;
+}
+template <class... Ts>
+bool compute_requires_grad(const Ts&... tensors) {
+  return thread_state.grad_enabled && (tensors.requires_grad() || ...);
+}
 using rushlight::api::AutoGradMode;
 using rushlight::api::GradMode;
 using rushlight::api::InferenceMode;

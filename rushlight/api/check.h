@@ -7,11 +7,23 @@
 
 namespace rushlight::api {
 
+namespace detail {
+// Wide characters as UTF-8.
+std::string narrow(const wchar_t* text, size_t n);
+template <class T>
+decltype(auto) printed(const T& part) {
+  if constexpr (std::is_same_v<T, wchar_t>) return narrow(&part, 1);
+  else if constexpr (std::is_convertible_v<const T&, std::wstring_view>) {
+    std::wstring_view text = part;
+    return narrow(text.data(), text.size());
+  } else return (part);
+}
+}  // namespace detail
 // c10::str(a, b, ...): the values' texts one behind the other.
 template <class... Ts>
 std::string str(const Ts&... parts) {
   std::ostringstream out;
-  static_cast<void>((out << ... << parts));
+  static_cast<void>((out << ... << detail::printed(parts)));
   return out.str();
 }
 
@@ -96,6 +108,16 @@ class WarningHandlerGuard {
 // On: TORCH_WARN_ONCE warns each time.
 void set_warnAlways(bool on) noexcept;
 bool get_warnAlways() noexcept;
+// In its scope.
+class WarnAlways {
+ public:
+  explicit WarnAlways(bool on = true) : before_(get_warnAlways()) { set_warnAlways(on); }
+  WarnAlways(const WarnAlways&) = delete;
+  ~WarnAlways() { set_warnAlways(before_); }
+
+ private:
+  bool before_;
+};
 }  // namespace WarningUtils
 inline void Warning::set_warning_handler(WarningHandler* handler) noexcept {
   WarningUtils::set_warning_handler(handler);
@@ -164,6 +186,7 @@ inline void warn(const Warning& warning) { WarningUtils::get_warning_handler()->
 #define C10_API
 #define C10_EXPORT
 #define C10_UNUSED [[maybe_unused]]
+#define C10_USED __attribute__((used))
 #define C10_NODISCARD [[nodiscard]]
 #define C10_ALWAYS_INLINE inline __attribute__((always_inline))
 #define C10_NOINLINE __attribute__((noinline))
@@ -173,5 +196,7 @@ inline void warn(const Warning& warning) { WarningUtils::get_warning_handler()->
 #define C10_HOST
 #define C10_DEVICE
 #define C10_RESTRICT __restrict
+// Nothing counts who uses what.
+#define C10_LOG_API_USAGE_ONCE(...) static_cast<void>(0)
 #define C10_STRINGIZE_IMPL(x) #x
 #define C10_STRINGIZE(x) C10_STRINGIZE_IMPL(x)

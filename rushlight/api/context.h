@@ -25,6 +25,13 @@ inline int get_num_interop_threads() { return 1; }
 inline void set_num_interop_threads(int) {}
 inline void init_num_threads() {}
 inline bool in_parallel_region() { return rushlight::in_parallel_region(); }
+namespace internal {
+// Elements that are worth a thread, as PyTorch's own loops count them.
+constexpr int64_t GRAIN_SIZE = 32768;
+}  // namespace internal
+// f on a thread of its own, while the caller goes on. What it throws is a warning.
+void launch(std::function<void()> f);
+inline void intraop_launch(const std::function<void()>& f) { f(); }
 using std::make_unique;  // torch::make_unique, of the time before C++14
 inline int64_t divup(int64_t x, int64_t y) { return (x + y - 1) / y; }
 // Inside of parallel_for: a number below get_num_threads() that no other running piece has.

@@ -489,19 +489,24 @@ class Dict {
     RL_CHECK(KeyError, found, k.text());
     return IValue(*found).template to<V>();
   }
+  class Iterator;
+  // Both give the entry's place, and whether it is new.
   template <class A, class B>
-  void insert_or_assign(A&& key, B&& value) const {
-    value_.dict().set(IValue(K(std::forward<A>(key))), IValue(V(std::forward<B>(value))));
+  std::pair<Iterator, bool> insert_or_assign(A&& key, B&& value) const {
+    IValue k(K(std::forward<A>(key)));
+    bool is_new = !value_.dict().find(k);
+    value_.dict().set(k, IValue(V(std::forward<B>(value))));
+    return {place_of(k), is_new};
   }
   // Keeps the value of a key that is there.
   template <class A, class B>
-  bool insert(A&& key, B&& value) const {
+  std::pair<Iterator, bool> insert(A&& key, B&& value) const {
     K k(std::forward<A>(key));
-    if (contains(k)) return false;
-    insert_or_assign(std::move(k), std::forward<B>(value));
-    return true;
+    if (contains(k)) return {find(k), false};
+    return insert_or_assign(std::move(k), std::forward<B>(value));
   }
   size_t erase(const K& key) const { return value_.dict().erase(IValue(key)); }
+  void erase(Iterator at) const { erase(at->key()); }
   void clear() const {
     while (!empty()) value_.dict().erase(rushlight::IValue(items().back().first));
   }
@@ -547,16 +552,17 @@ class Dict {
   using iterator = Iterator;
   Iterator begin() const { return {this, 0}; }
   Iterator end() const { return {this, size()}; }
-  Iterator find(const K& key) const {
-    const rushlight::IValue* found = value_.dict().find(IValue(key));
-    for (size_t i = 0; found && i < size(); i++)
-      if (&items()[i].second == found) return {this, i};
-    return end();
-  }
+  Iterator find(const K& key) const { return place_of(IValue(key)); }
 
  private:
   struct Unset {};
   explicit Dict(Unset) {}
+  Iterator place_of(const IValue& key) const {
+    const rushlight::IValue* found = value_.dict().find(key);
+    if (!found) return end();
+    auto from = reinterpret_cast<const char*>(&items()[0].second), at = reinterpret_cast<const char*>(found);
+    return {this, size_t(at - from) / sizeof(items()[0])};
+  }
   std::vector<std::pair<rushlight::IValue, rushlight::IValue>>& items() const { return value_.dict().items; }
   IValue value_;
 };

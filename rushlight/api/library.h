@@ -128,6 +128,15 @@ struct TypeText<Dict<K, V>> : DictText<K, V> {};
 template <class K, class V>
 struct TypeText<std::unordered_map<K, V>> : DictText<K, V> {};
 
+template <class... Ts>
+struct TypeText<std::tuple<Ts...>> {
+  static std::string get() {
+    std::string out;
+    ((out += (out.empty() ? "(" : ", ") + TypeText<Ts>::get()), ...);
+    return out + ")";
+  }
+};
+
 template <class T>
 using Plain = std::remove_cv_t<std::remove_reference_t<T>>;
 
@@ -477,7 +486,9 @@ class Library {
   template <class T>
   api::class_<T> class_(const std::string& name);
   std::string ns() const { return library_->ns(); }
+  // Where Python's part of an operator stands; who calls it imports that.
   void set_python_module(const char* /*module*/, const char* /*context*/ = "") {}
+  void impl_abstract_pystub(const char* /*module*/, const char* /*context*/ = "") {}
   // Takes all away, after calls in other threads have ended.
   void reset();
 

@@ -15,6 +15,7 @@
 #include "rushlight/dispatch/values.h"
 #include "rushlight/fn/permute.h"
 #include "rushlight/kernels/dispatch.h"
+#include "rushlight/ops/nn/layout.h"
 
 namespace rushlight {
 
@@ -111,14 +112,68 @@ void fail_accessor_index(int64_t numel, size_t index_bytes) {
                                     " bytes; use packed_accessor64"));
 }
 
-std::string TypeProperties::toString() const {
-  const char* place = device_.is_cuda()                           ? "CUDA"
-                      : device_.is_meta()                         ? "Meta"
-                      : device_.type() == DeviceType::PrivateUse1 ? "PrivateUse1"
-                                                                  : "CPU";
-  return std::string(place) + api::toString(dtype_) + "Type";
+const char* toString(Backend b) {
+  static constexpr const char* names[] = {"CPU",        "CUDA",         "Meta",          "PrivateUse1",     "SparseCPU",
+                                          "SparseCUDA", "SparseCsrCPU", "SparseCsrCUDA", "UndefinedBackend"};
+  return names[size_t(b)];
 }
-std::ostream& operator<<(std::ostream& out, const TypeProperties& t) { return out << t.toString(); }
+std::ostream& operator<<(std::ostream& out, Backend b) { return out << toString(b); }
+DeprecatedTypeProperties& getDeprecatedTypeProperties(Backend backend, DType d) {
+  constexpr size_t kinds = size_t(Backend::Undefined) + 1;
+  static std::vector<DeprecatedTypeProperties>& all = *new std::vector<DeprecatedTypeProperties>([] {
+    std::vector<DeprecatedTypeProperties> made;
+    for (size_t i = 0; i < kinds * size_t(kDTypeCount); i++) made.emplace_back(Backend(i % kinds), DType(i / kinds));
+    return made;
+  }());
+  return all[size_t(d) * kinds + size_t(backend)];
+}
+DeviceType DeprecatedTypeProperties::device_type() const {
+  switch (backend_) {
+    case Backend::CUDA:
+    case Backend::SparseCUDA:
+    case Backend::SparseCsrCUDA: return kCUDA;
+    case Backend::Meta: return kMeta;
+    case Backend::PrivateUse1: return kPrivateUse1;
+    default: return kCPU;
+  }
+}
+Layout DeprecatedTypeProperties::layout() const {
+  return backend_ == Backend::SparseCPU || backend_ == Backend::SparseCUDA         ? kSparse
+         : backend_ == Backend::SparseCsrCPU || backend_ == Backend::SparseCsrCUDA ? kSparseCsr
+                                                                                   : kStrided;
+}
+DeprecatedTypeProperties& DeprecatedTypeProperties::toBackend(Backend b) const {
+  return getDeprecatedTypeProperties(b, dtype_);
+}
+DeprecatedTypeProperties& DeprecatedTypeProperties::toScalarType(DType d) const {
+  return getDeprecatedTypeProperties(backend_, d);
+}
+std::string DeprecatedTypeProperties::toString() const {
+  return std::string(api::toString(backend_)) + api::toString(dtype_) + "Type";
+}
+std::ostream& operator<<(std::ostream& out, const DeprecatedTypeProperties& t) { return out << t.toString(); }
+DeprecatedTypeProperties& Tensor::type() const {
+  bool cuda = device().is_cuda();
+  Backend backend = layout() == kSparse                          ? cuda ? Backend::SparseCUDA : Backend::SparseCPU
+                    : layout() == kSparseCsr                     ? cuda ? Backend::SparseCsrCUDA : Backend::SparseCsrCPU
+                    : cuda                                       ? Backend::CUDA
+                    : device().is_meta()                         ? Backend::Meta
+                    : device().type() == DeviceType::PrivateUse1 ? Backend::PrivateUse1
+                                                                 : Backend::CPU;
+  return getDeprecatedTypeProperties(backend, scalar_type());
+}
+MemoryFormat Tensor::suggest_memory_format() const {
+  return defined() && channels_come_last(*this) ? channels_last_format(dim()) : MemoryFormat::Contiguous;
+}
+TensorImpl::VersionCounter TensorImpl::version_counter() const {
+  RL_CHECK(RuntimeError, !is_inference(), "Inference tensors do not track version counter.");
+  return {impl().version()};
+}
+void TensorImpl::bump_version() {
+  RL_CHECK(RuntimeError, !is_inference() || thread_state.inference_mode,
+           "Inplace update to inference tensor outside InferenceMode is not allowed.");
+  if (!is_inference()) reinterpret_cast<rushlight::TensorImpl*>(this)->bump_version();
+}
 std::string Tensor::toString() const { return defined() ? type().toString() : "UndefinedType"; }
 bool Tensor::is_nonzero() const {
   need("is_nonzero");
@@ -231,6 +286,17 @@ namespace detail {
 
 std::string assert_text(const char* condition, const char* file, int line, const std::string& more) {
   return rushlight::str(condition, " INTERNAL ASSERT FAILED at \"", file, "\":", line, ". ", more);
+}
+std::string narrow(const wchar_t* text, size_t n) {
+  std::string out;
+  for (size_t i = 0; i < n; i++) {
+    uint32_t c = uint32_t(text[i]);
+    int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    static constexpr uint8_t marks[] = {0, 0xc0, 0xe0, 0xf0};
+    out += char(marks[more] | (c >> (6 * more)));
+    while (more-- > 0) out += char(0x80 | ((c >> (6 * more)) & 0x3f));
+  }
+  return out;
 }
 bool shall_warn(bool& said) { return rushlight::shall_warn(said); }
 void warn(const std::string& text, const char* function, const char* file, unsigned line) {

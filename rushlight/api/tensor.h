@@ -175,7 +175,7 @@ class Tensor : public rushlight::Tensor {
     TensorOptions o = TensorOptions(scalar_type()).device(device());
     return layout() == kStrided ? o : o.layout(layout());
   }
-  TypeProperties type() const { return {scalar_type(), device()}; }
+  DeprecatedTypeProperties& type() const;
   std::string toString() const;
   int64_t itemsize() const { return need("itemsize").item_size(); }
   int64_t element_size() const { return need("element_size").item_size(); }
@@ -186,12 +186,8 @@ class Tensor : public rushlight::Tensor {
   bool is_non_overlapping_and_dense() const {
     return !defined() || is_dense_non_overlapping(rushlight::Tensor::sizes(), rushlight::Tensor::strides());
   }
-  MemoryFormat suggest_memory_format() const {
-    return is_contiguous()                                             ? MemoryFormat::Contiguous
-           : dim() == 4 && is_contiguous(MemoryFormat::ChannelsLast)   ? MemoryFormat::ChannelsLast
-           : dim() == 5 && is_contiguous(MemoryFormat::ChannelsLast3d) ? MemoryFormat::ChannelsLast3d
-                                                                       : MemoryFormat::Contiguous;
-  }
+  // Channels last where the order of the strides says so.
+  MemoryFormat suggest_memory_format() const;
   bool is_cpu() const { return defined() && rushlight::Tensor::device().is_cpu(); }
   bool is_cuda() const { return defined() && rushlight::Tensor::device().type == kCUDA; }
   bool is_meta() const { return defined() && rushlight::Tensor::device().is_meta(); }
@@ -340,6 +336,7 @@ class Tensor : public rushlight::Tensor {
   // x[0] through a view, x[mask] as a copy; see api/indexing.h.
   Tensor index(ArrayRef<indexing::TensorIndex> indices) const;
   Tensor index(std::initializer_list<indexing::TensorIndex> indices) const;
+  Tensor index(const Tensor& index) const;  // x.index(mask)
   Tensor& index_put_(ArrayRef<indexing::TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
   Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Tensor& values,
                      bool accumulate = false) const;
@@ -350,6 +347,10 @@ class Tensor : public rushlight::Tensor {
   Tensor operator[](const Scalar& index) const { return (*this)[index.to<int64_t>()]; }
   Tensor where(const Tensor& condition, const Tensor& other) const;
   Tensor numpy_T() const;
+  template <class F, class... Args>
+  auto m(F f, Args&&... args) const -> decltype(f(*this, std::forward<Args>(args)...)) {
+    return f(*this, std::forward<Args>(args)...);
+  }
   Tensor mT() const { return transpose(-2, -1); }
   Tensor mH() const { return adjoint(); }
 
@@ -533,6 +534,13 @@ class TensorImpl {
   bool is_contiguous() const { return impl().contiguous(); }
   bool is_inference() const { return impl().inference; }
   bool requires_grad() const { return impl().requires_grad(); }
+  struct VersionCounter {
+    uint32_t version;
+    uint32_t current_version() const { return version; }
+  };
+  // Both throw RuntimeError for a tensor of inference mode; bump_version() does nothing to one inside of it.
+  VersionCounter version_counter() const;
+  void bump_version();
   size_t use_count() const { return impl().refs(); }
   // Null for a tensor that is neither a view nor known to autograd; good until this thread's next call.
   autograd::AutogradMetaInterface* autograd_meta() const;

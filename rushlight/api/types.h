@@ -18,6 +18,10 @@ std::ostream& operator<<(std::ostream& out, DType d);
 std::ostream& operator<<(std::ostream& out, DeviceType t);
 std::ostream& operator<<(std::ostream& out, Layout layout);
 std::ostream& operator<<(std::ostream& out, MemoryFormat format);
+template <class T, require<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>> = 0>
+std::ostream& operator<<(std::ostream& out, T v) {
+  return out << float(v);
+}
 
 template <class T>
 std::ostream& operator<<(std::ostream& out, ArrayRef<T> items) {
@@ -162,24 +166,6 @@ inline bool canCast(DType from, DType to) { return can_cast(from, to); }
 template <class T>
 struct CppTypeToScalarType : std::integral_constant<DType, dtype_of<T>> {};
 
-// What the deprecated Tensor::type() gives: x.type().scalarType().
-class TypeProperties {
- public:
-  TypeProperties(DType d, Device device) : dtype_(d), device_(device) {}
-  operator DType() const { return dtype_; }
-  DType scalarType() const { return dtype_; }
-  DeviceType device_type() const { return device_.type(); }
-  bool is_cuda() const { return device_.is_cuda(); }
-  bool is_sparse() const { return false; }
-  // "CPUFloatType"
-  std::string toString() const;
-
- private:
-  DType dtype_;
-  Device device_;
-};
-std::ostream& operator<<(std::ostream& out, const TypeProperties& t);
-
 class Scalar : public rushlight::Scalar {
  public:
   using rushlight::Scalar::Scalar;
@@ -212,6 +198,7 @@ class Scalar : public rushlight::Scalar {
                         : to_int() == int64_t(v) && double(to_int()) == double(v);
   }
   Scalar operator-() const { return rushlight::Scalar::operator-(); }
+  Scalar conj() const { return isComplex() ? Scalar(std::conj(toComplexDouble())) : *this; }
 
  private:
   [[noreturn]] void fail_overflow(DType wanted) const;
@@ -244,8 +231,11 @@ class TensorOptions {
   TensorOptions() = default;
   TensorOptions(DType d) : dtype_(d) {}
   TensorOptions(TypeMeta d) : dtype_(d.toScalarType()) {}
-  TensorOptions(Device d) : device_(d) {}
-  TensorOptions(rushlight::Device d) : device_(d) {}
+  // A template, so that TensorOptions({kCPU, 0}) means the constructor of both.
+  template <class D, require<std::is_base_of_v<rushlight::Device, D>> = 0>
+  TensorOptions(const D& d) : device_(Device(d)) {}
+  template <class Text, require<std::is_convertible_v<const Text&, std::string>> = 0>
+  TensorOptions(const Text& device) : device_(Device(std::string(device))) {}
   TensorOptions(DeviceType t) : device_(Device(t)) {}
   TensorOptions(DeviceType t, DeviceIndex index) : device_(Device(t, index)) {}
   TensorOptions(Layout l) : layout_(l) {}
@@ -262,6 +252,7 @@ class TensorOptions {
   TensorOptions device(Device d) const { return device(std::optional<Device>(d)); }
   TensorOptions device(DeviceType t, DeviceIndex index = -1) const { return device(Device(t, index)); }
   TensorOptions device(const std::string& text) const { return device(Device(text)); }
+  // Of a CUDA device.
   TensorOptions device_index(DeviceIndex index) const { return device(kCUDA, index); }
   TensorOptions layout(std::optional<Layout> l) const { return with(&TensorOptions::layout_, l); }
   TensorOptions requires_grad(std::optional<bool> v) const { return with(&TensorOptions::requires_grad_, v); }
@@ -322,9 +313,51 @@ TensorOptions dtype() {
 inline TensorOptions device(Device d) { return TensorOptions(d); }
 inline TensorOptions device(DeviceType t, DeviceIndex index = -1) { return TensorOptions(Device(t, index)); }
 inline TensorOptions device(const std::string& text) { return TensorOptions(Device(text)); }
+inline TensorOptions device_index(DeviceIndex index) { return TensorOptions().device_index(index); }
 inline TensorOptions layout(Layout l) { return TensorOptions(l); }
 inline TensorOptions memory_format(MemoryFormat f) { return TensorOptions(f); }
 inline TensorOptions requires_grad(bool v = true) { return TensorOptions().requires_grad(v); }
+
+// Device and layout in one, as before there were TensorOptions.
+enum class Backend { CPU, CUDA, Meta, PrivateUse1, SparseCPU, SparseCUDA, SparseCsrCPU, SparseCsrCUDA, Undefined };
+const char* toString(Backend b);
+std::ostream& operator<<(std::ostream& out, Backend b);
+
+// What the deprecated Tensor::type() gives: x.type().scalarType(). There is one object of each kind.
+class DeprecatedTypeProperties {
+ public:
+  DeprecatedTypeProperties(Backend backend, DType d) : dtype_(d), backend_(backend) {}
+  operator DType() const { return dtype_; }
+  operator TensorOptions() const { return options(); }
+  DType scalarType() const { return dtype_; }
+  TypeMeta typeMeta() const { return dtype_; }
+  Backend backend() const { return backend_; }
+  DeviceType device_type() const;
+  bool is_cuda() const { return device_type() == kCUDA; }
+  bool is_sparse() const { return layout() == kSparse; }
+  bool is_sparse_csr() const { return layout() == kSparseCsr; }
+  Layout layout() const;
+  TensorOptions options(int16_t device_index = -1) const {
+    return TensorOptions(dtype_).device(device_type(), DeviceIndex(device_index)).layout(layout());
+  }
+  TensorOptions options(std::optional<Device> device) const { return device ? options().device(*device) : options(); }
+  DeprecatedTypeProperties& toBackend(Backend b) const;
+  DeprecatedTypeProperties& toScalarType(DType d) const;
+  // "CPUFloatType"
+  std::string toString() const;
+  friend bool operator==(const DeprecatedTypeProperties& a, const DeprecatedTypeProperties& b) {
+    return a.dtype_ == b.dtype_ && a.backend_ == b.backend_;
+  }
+  friend bool operator!=(const DeprecatedTypeProperties& a, const DeprecatedTypeProperties& b) { return !(a == b); }
+
+ private:
+  DType dtype_;
+  Backend backend_;
+};
+std::ostream& operator<<(std::ostream& out, const DeprecatedTypeProperties& t);
+DeprecatedTypeProperties& getDeprecatedTypeProperties(Backend backend, DType d);
+inline DeprecatedTypeProperties& CPU(DType d) { return getDeprecatedTypeProperties(Backend::CPU, d); }
+inline DeprecatedTypeProperties& CUDA(DType d) { return getDeprecatedTypeProperties(Backend::CUDA, d); }
 
 inline TypeMeta get_default_dtype() { return default_dtype(); }
 inline DType get_default_dtype_as_scalartype() { return default_dtype(); }

@@ -1,6 +1,10 @@
 #include "rushlight/api/util.h"
 
 #include <cctype>
+#include <thread>
+
+#include "rushlight/api/check.h"
+#include "rushlight/api/context.h"
 
 namespace rushlight::api {
 
@@ -14,6 +18,16 @@ const Allocator* GetAllocator(DeviceType device) {
   RL_CHECK(NotImplementedError, device == kCPU, "GetAllocator: there is one for the CPU only, got ",
            device_type_name(device));
   return &cpu;
+}
+
+void launch(std::function<void()> f) {
+  std::thread([f = std::move(f)] {
+    try {
+      f();
+    } catch (const std::exception& e) { TORCH_WARN("launch: ", e.what()); } catch (...) {
+      TORCH_WARN("launch: what the function threw is no std::exception");
+    }
+  }).detach();
 }
 
 DType toValueType(DType d) {

@@ -19,15 +19,17 @@ class ModuleHolder;
 
 namespace detail {
 [[noreturn]] void fail_empty(const char* what);
-class HolderBase {
- protected:
-  HolderBase() = default;
-  explicit HolderBase(std::shared_ptr<Module> module) : impl_(std::move(module)) {}
-  const std::shared_ptr<Module>& need() const {
-    if (!impl_) fail_empty("Accessing empty ModuleHolder");
-    return impl_;
-  }
-  std::shared_ptr<Module> impl_;
+class HolderBase {};
+// A shared pointer to Module that is used as one to the class that it is known to be.
+template <class Contained>
+class Impl : public std::shared_ptr<Module> {
+ public:
+  using std::shared_ptr<Module>::shared_ptr;
+  Impl(std::shared_ptr<Module> module) : std::shared_ptr<Module>(std::move(module)) {}
+  Contained* get() const { return static_cast<Contained*>(std::shared_ptr<Module>::get()); }
+  Contained* operator->() const { return get(); }
+  Contained& operator*() const { return *get(); }
+  operator std::shared_ptr<Contained>() const { return std::static_pointer_cast<Contained>(*this); }
 };
 template <class T>
 constexpr bool is_holder = std::is_base_of_v<HolderBase, std::decay_t<T>>;
@@ -245,9 +247,12 @@ class Cloneable : public Module {
 // std::shared_ptr for the classes only that it takes out of their holders.
 template <class Contained>
 class ModuleHolder : private detail::HolderBase {
+ protected:
+  detail::Impl<Contained> impl_;
+
  public:
   using ContainedType = Contained;
-  ModuleHolder() : HolderBase(make_default()) {
+  ModuleHolder() : impl_(make_default()) {
     static_assert(
         std::is_default_constructible_v<Contained>,
         "this module's constructor takes arguments; write `Linear linear = nullptr;` for one without a module");
@@ -257,10 +262,10 @@ class ModuleHolder : private detail::HolderBase {
             require<sizeof...(Tail) != 0 || !(std::is_base_of_v<ModuleHolder, std::decay_t<Head>> ||
                                               detail::is_shared<std::decay_t<Head>>)> = 0>
   explicit ModuleHolder(Head&& head, Tail&&... tail)
-      : HolderBase(std::shared_ptr<Module>(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...))) {}
+      : impl_(std::shared_ptr<Module>(new Contained(std::forward<Head>(head), std::forward<Tail>(tail)...))) {}
   // Of the class or one derived from it.
   template <class T, require<std::is_convertible_v<T*, Contained*>> = 0>
-  ModuleHolder(std::shared_ptr<T> module) : HolderBase(std::move(module)) {}
+  ModuleHolder(std::shared_ptr<T> module) : impl_(std::move(module)) {}
 
   explicit operator bool() const noexcept { return bool(impl_); }
   bool is_empty() const noexcept { return !impl_; }
@@ -269,9 +274,9 @@ class ModuleHolder : private detail::HolderBase {
   const Contained* operator->() const { return get(); }
   Contained& operator*() { return *get(); }
   const Contained& operator*() const { return *get(); }
-  Contained* get() { return static_cast<Contained*>(need().get()); }
-  const Contained* get() const { return static_cast<const Contained*>(need().get()); }
-  std::shared_ptr<Contained> ptr() const { return std::static_pointer_cast<Contained>(need()); }
+  Contained* get() { return need().get(); }
+  const Contained* get() const { return need().get(); }
+  std::shared_ptr<Contained> ptr() const { return need(); }
   template <class... Args>
   decltype(auto) operator()(Args&&... args) {
     return get()->forward(std::forward<Args>(args)...);
@@ -282,6 +287,10 @@ class ModuleHolder : private detail::HolderBase {
   }
 
  private:
+  const detail::Impl<Contained>& need() const {
+    if (!impl_) detail::fail_empty("Accessing empty ModuleHolder");
+    return impl_;
+  }
   static std::shared_ptr<Module> make_default() {
     if constexpr (std::is_default_constructible_v<Contained>) return std::shared_ptr<Module>(new Contained());
     else return nullptr;

@@ -33,11 +33,6 @@ RL_FIELDS(LBFGSParamState,
 #undef RL_FIELD
 #undef RL_FIELDS
 
-// An optimizer's archive, as PyTorch writes it. `State` and `Options` are its classes.
-using MakeState = std::unique_ptr<OptimizerParamState> (*)();
-void save_optimizer(const Optimizer& optimizer, serialize::OutputArchive& archive);
-void load_optimizer(Optimizer& optimizer, serialize::InputArchive& archive, MakeState make);
-
 }  // namespace optim
 }  // namespace rl
 }  // namespace torch

@@ -131,6 +131,19 @@ class Optimizer {
   OptimizerState state_;
   std::unique_ptr<OptimizerOptions> defaults_;
 };
+// An optimizer's archive, as PyTorch writes it: what save() and load() of one call.
+using MakeState = std::unique_ptr<OptimizerParamState> (*)();
+void save_optimizer(const Optimizer& optimizer, serialize::OutputArchive& archive);
+void load_optimizer(Optimizer& optimizer, serialize::InputArchive& archive, MakeState make);
+template <class State, class Options>
+void serialize(serialize::OutputArchive& archive, const Optimizer& optimizer) {
+  save_optimizer(optimizer, archive);
+}
+template <class State, class Options>
+void serialize(serialize::InputArchive& archive, Optimizer& optimizer) {
+  load_optimizer(optimizer, archive,
+                 []() -> std::unique_ptr<OptimizerParamState> { return std::make_unique<State>(); });
+}
 serialize::OutputArchive& operator<<(serialize::OutputArchive& archive, const Optimizer& optimizer);
 serialize::InputArchive& operator>>(serialize::InputArchive& archive, Optimizer& optimizer);
 
