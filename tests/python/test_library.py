@@ -781,6 +781,10 @@ def test_opcheck_finds_what_is_wrong(lib):
     assert found["test_schema"] == "SUCCESS" and isinstance(found["test_faketensor"], RuntimeError)
     with pytest.raises(torch.library.OpCheckError, match="none for an Autograd key"):
         torch.library.opcheck(torch.ops.mine.shape, (x.requires_grad_(),), test_utils="test_autograd_registration")
+    lib.define("fill(Tensor x, Tensor(a!) out) -> ()")
+    lib.impl("fill", lambda x, out: out.detach().copy_(x.detach()) and None, "CPU")
+    found = torch.library.opcheck(torch.ops.mine.fill, (x, torch.zeros(2, requires_grad=True)))
+    assert set(found.values()) == {"SUCCESS"}  # it records nothing, so nothing is missing
 
 
 def test_operators_with_a_rule_for_autocast(lib):
