@@ -1,4 +1,4 @@
 // Tensors and operators, as PyTorch programs include them.
 #pragma once
-#include "torch/torch.h"
 #include "rushlight/api/tensor_utils.h"
+#include "torch/torch.h"

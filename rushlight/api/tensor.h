@@ -344,7 +344,10 @@ class Tensor : public rushlight::Tensor {
   Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Scalar& value) const;
   Tensor operator[](int64_t index) const;
   Tensor operator[](const Tensor& index) const;
-  Tensor operator[](const Scalar& index) const { return (*this)[index.to<int64_t>()]; }
+  Tensor operator[](const Scalar& index) const {
+    RL_CHECK(IndexError, index.is_integral(false), "Can only index tensors with integral scalars");
+    return (*this)[index.to<int64_t>()];
+  }
   Tensor where(const Tensor& condition, const Tensor& other) const;
   Tensor numpy_T() const;
   template <class F, class... Args>

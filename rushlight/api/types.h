@@ -2,6 +2,7 @@
 // Everything in this folder's headers compiles as C++17.
 #pragma once
 #include <iosfwd>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,37 @@ std::ostream& operator<<(std::ostream& out, ArrayRef<T> items) {
 inline std::ostream& operator<<(std::ostream& out, const Dims& items) { return out << IntArrayRef(items); }
 
 }  // namespace rushlight
+
+// Kernels start maxima from std::numeric_limits<scalar_t>::lowest().
+namespace rushlight::detail {
+template <class H, uint16_t Least, uint16_t Greatest, uint16_t Epsilon, uint16_t Infinity, uint16_t Nan,
+          uint16_t Denormal, int Digits>
+struct HalfLimits : std::numeric_limits<float> {
+  static constexpr H of(uint16_t bits) {
+    H h;
+    h.bits = bits;
+    return h;
+  }
+  static constexpr int digits = Digits, digits10 = (Digits - 1) * 301 / 1000, max_digits10 = Digits * 301 / 1000 + 2;
+  static constexpr int max_exponent = Digits == 11 ? 16 : 128, min_exponent = Digits == 11 ? -13 : -125;
+  static constexpr int max_exponent10 = Digits == 11 ? 4 : 38, min_exponent10 = Digits == 11 ? -4 : -37;
+  static constexpr H min() { return of(Least); }
+  static constexpr H max() { return of(Greatest); }
+  static constexpr H lowest() { return of(uint16_t(Greatest | 0x8000)); }
+  static constexpr H epsilon() { return of(Epsilon); }
+  static H round_error() { return H(0.5f); }
+  static constexpr H infinity() { return of(Infinity); }
+  static constexpr H quiet_NaN() { return of(Nan); }
+  static constexpr H signaling_NaN() { return of(Infinity | 1); }
+  static constexpr H denorm_min() { return of(Denormal); }
+};
+}  // namespace rushlight::detail
+template <>
+struct std::numeric_limits<rushlight::Half>
+    : rushlight::detail::HalfLimits<rushlight::Half, 0x0400, 0x7bff, 0x1400, 0x7c00, 0x7e00, 1, 11> {};
+template <>
+struct std::numeric_limits<rushlight::BFloat16>
+    : rushlight::detail::HalfLimits<rushlight::BFloat16, 0x0080, 0x7f7f, 0x3c00, 0x7f80, 0x7fc0, 1, 8> {};
 
 // What torch is: the names of rushlight::api, and the spaces below, which stand in it themselves so that a program's
 // `namespace torch { namespace nn { ... } }` adds to them. The inline namespace keeps their symbols apart from PyTorch's.

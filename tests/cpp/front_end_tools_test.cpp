@@ -106,6 +106,11 @@ TEST(FrontEndToolsTest, SmallNames) {
   EXPECT_TRUE(torch::autograd::any_variable_requires_grad({x, at::ones({1}).requires_grad_()}));
   EXPECT_FALSE(torch::autograd::any_variable_requires_grad({x}));
   EXPECT_EQ(c10::str(at::Half(1.5f), at::BFloat16(2)), "1.52");
+  EXPECT_EQ(float(std::numeric_limits<at::Half>::lowest()), -65504.f);
+  EXPECT_EQ(float(std::numeric_limits<at::BFloat16>::epsilon()), 0.0078125f);
+  EXPECT_TRUE(at::tensor(std::numeric_limits<at::BFloat16>::quiet_NaN()).isnan().item<bool>());
+  EXPECT_EQ(at::full({1}, INFINITY, at::kHalf).item<at::Half>(), std::numeric_limits<at::Half>::infinity());
+  EXPECT_THROW(x[at::Scalar(1.5)], c10::IndexError);
   EXPECT_EQ(at::Scalar(c10::complex<double>(1, 2)).conj().toComplexDouble().imag(), -2);
   EXPECT_EQ(x.m([](const at::Tensor& t, int64_t by) { return t + by; }, 2)[0].item<int64_t>(), 2);
   uint32_t version = x.unsafeGetTensorImpl()->version_counter().current_version();
@@ -131,6 +136,7 @@ TEST(FrontEndToolsTest, TheOrderOfStridesTellsTheFormat) {
   EXPECT_EQ(x.suggest_memory_format(), at::MemoryFormat::Contiguous);
   x.resize_({4, 4, 1, 1}, at::MemoryFormat::ChannelsLast);
   EXPECT_EQ(x.suggest_memory_format(), at::MemoryFormat::ChannelsLast);
+  EXPECT_EQ(x.resize_({4, 4, 1, 1}, at::MemoryFormat::Contiguous).strides(), (std::vector<int64_t>{4, 1, 1, 1}));
   auto y = at::rand({2, 3, 4, 6}).contiguous(at::MemoryFormat::ChannelsLast);
   EXPECT_EQ(y.slice(3, 0, 6, 2).suggest_memory_format(), at::MemoryFormat::ChannelsLast);
 }
