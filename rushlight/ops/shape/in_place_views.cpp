@@ -31,7 +31,7 @@ void resize_own(const Tensor& self, IntArrayRef size, const std::optional<Memory
   size_t before = self.storage().bytes();
   resize_tensor(self, size);
   if (fill_fresh_memory && self.storage().bytes() > before) fill_fresh(self, before);
-  if (format && *format != MemoryFormat::Contiguous && *format != MemoryFormat::Preserve)
+  if (format && *format != MemoryFormat::Preserve)
     self.impl()->set_geometry(size, strides_for(size, *format), self.storage_offset());
 }
 void resize_as_own(const Tensor& self, const Tensor& the_template, const std::optional<MemoryFormat>& format) {
