@@ -119,7 +119,7 @@ TEST(FrontEndValuesTest, IValuesHoldContainers) {
   EXPECT_EQ(held.toIntList().get(0), 5);
   c10::Dict<std::string, torch::Tensor> d;
   d.insert("a", torch::ones({2}));
-  EXPECT_FALSE(d.insert("a", torch::ones({3})));
+  EXPECT_FALSE(d.insert("a", torch::ones({3})).second);
   d.insert_or_assign("b", torch::ones({3}));
   int64_t total = 0;
   for (const auto& e : torch::IValue(d).toGenericDict()) total += e.value().toTensor().numel();
