@@ -192,10 +192,20 @@ void check_writable(const Op& op, const Tensor& t) {
     check_expanded(op);
 }
 
-// A result that has to be resized can't be one of the arguments, nor can that of an operator which reads and writes out of step.
-void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out) {
+// Whether one byte is of both. As PyTorch, only tensors without holes are looked at: of others the results are right, through fresh ones.
+bool lies_over(const Tensor& a, const Tensor& b) {
+  size_t a_bytes = span_bytes(a), b_bytes = span_bytes(b);
+  bool dense = a_bytes == size_t(a.numel() * a.item_size()) && b_bytes == size_t(b.numel() * b.item_size());
+  int64_t a_start = a.storage_offset() * a.item_size(), b_start = b.storage_offset() * b.item_size();
+  return dense && a_bytes && b_bytes && a_start < b_start + int64_t(b_bytes) && b_start < a_start + int64_t(a_bytes);
+}
+
+// A result that has to be resized can't share a storage with an argument; that of an operator which reads and writes out of step can't
+// lie over one.
+void check_not_input(const Op& op, const IValue* args, int count, const Tensor& out, bool resized) {
   auto check = [&](const Tensor& t) {
-    RL_CHECK(RuntimeError, !t.defined() || t.impl()->storage() != out.impl()->storage(),
+    bool clash = t.defined() && t.impl()->storage() == out.impl()->storage() && (resized || lies_over(t, out));
+    RL_CHECK(RuntimeError, !clash,
              "unsupported operation: some elements of the input tensor and the "
              "written-to tensor refer to a single memory location. Please clone() the tensor before performing the "
              "operation. (",
@@ -308,8 +318,9 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
-    if (op.form() == Op::Form::Out && (given[i].sizes() != specs[i].sizes || (op.def().forms & kOutApart)))
-      check_not_input(op, args, first_out, given[i]);
+    bool resized = given[i].sizes() != specs[i].sizes;
+    if (op.form() == Op::Form::Out && (resized || (op.def().forms & kOutApart)))
+      check_not_input(op, args, first_out, given[i], resized);
     check_writable(op, given[i]);
     check_named_dtype(op, args, given[i]);
     prepare_out(op, given[i], specs[i]);
@@ -362,7 +373,8 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
   for (int i = 0; i < n; i++) {
     const Tensor& given = args[first_out + i].tensor();
     const Tensor& result = results[i].tensor();
-    if (op.form() == Op::Form::Out && (op.def().forms & kOutApart)) check_not_input(op, args, first_out, given);
+    if (op.form() == Op::Form::Out && (op.def().forms & kOutApart))
+      check_not_input(op, args, first_out, given, given.sizes() != result.sizes());
     check_named_dtype(op, args, given);
     prepare_out(op, given, {.sizes = result.sizes(), .dtype = result.dtype(), .device = result.device()});
     check_writable(op, given);

@@ -98,3 +98,22 @@ def test_a_dtype_that_is_named_is_that_of_out(call):
                     RuntimeError, match="does not match dtype of out|to have dtype double, but got float"
                 ):
                     call(fw, **options)
+
+
+def test_results_beside_their_arguments_in_one_storage():
+    w = torch.arange(10.0)
+    torch.cat([w[:2], w[2:4]], out=w[5:9])
+    assert w.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 9]
+    torch.cat([w[:0], w[7:9]], out=w[:2])
+    assert w.tolist() == [2, 3, 2, 3, 4, 0, 1, 2, 3, 9]
+    torch.index_select(w[:2], 0, torch.tensor([1, 0]), out=w[8:])
+    torch.masked_select(w[:2], torch.tensor([False, True]), out=w[4:5])
+    assert w.tolist() == [2, 3, 2, 3, 3, 0, 1, 2, 3, 2]
+    columns = torch.arange(8.0).view(2, 4)
+    torch.cat([columns[:, 1:2], columns[:, :1]], 1, out=columns[:, 2:])
+    assert columns.tolist() == [[0, 1, 1, 0], [4, 5, 5, 4]]
+    for over in (w[3:7], w[:4], w[1:5]):
+        with pytest.raises(RuntimeError, match="single memory location"):
+            torch.cat([w[:2], w[2:4]], out=over)
+    with pytest.raises(RuntimeError, match="single memory location"):  # it would have to be resized
+        torch.cat([w[:2], w[2:4]], out=w[5:6])
