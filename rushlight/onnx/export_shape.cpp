@@ -461,6 +461,8 @@ Rules shape_rules() {
         RL_RULE("aten::unflatten", return unflatten(c);),
         RL_RULE("aten::view_as", return {c.e.op("Reshape", {c.t(0), shape_of(c, c.t(1))})};),
         RL_RULE("aten::reshape_as", return {c.e.op("Reshape", {c.t(0), shape_of(c, c.t(1))})};),
+        RL_RULE("aten::_shape_as_tensor", return {shape_of(c, c.t(0))};),
+        RL_RULE("aten::_reshape_from_tensor", return {c.e.op("Reshape", {c.t(0), c.t(1)})};),
         RL_RULE("aten::squeeze", return squeeze(c);),
         RL_RULE("aten::unsqueeze", return {c.e.unsqueeze(c.t(0), {c.axis(1, 0, 1)})};),
         RL_RULE("aten::transpose", if (c.rank(0) == 0) return {c.t(0)};

@@ -224,6 +224,21 @@ def test_dynamic_axes_take_other_sizes():
     check(f, torch.randn(3, 4), dynamic=True, others=[(torch.randn(7, 4),)])
 
 
+def test_sizes_in_tensors():
+    from rushlight.onnx.operators import reshape_from_tensor_shape, shape_as_tensor
+
+    x = torch.arange(12.0).view(3, 4)
+    assert shape_as_tensor(x).tolist() == [3, 4] and shape_as_tensor(torch.tensor(1.0)).tolist() == []
+    assert reshape_from_tensor_shape(x, torch.tensor([4, 9, -1])[::2]).shape == (4, 3)
+    for wrong in (torch.tensor([12.0]), torch.tensor([[12]]), torch.empty(1, dtype=torch.int64, device="meta")):
+        with pytest.raises(RuntimeError, match="_reshape_from_tensor"):
+            reshape_from_tensor_shape(x, wrong)
+    with pytest.raises(RuntimeError, match="invalid for input of size"):
+        reshape_from_tensor_shape(x, torch.tensor([5, 2]))
+    f = Lambda(lambda x: reshape_from_tensor_shape(x + 1, shape_as_tensor(x.t())))
+    check(f, x, dynamic=True, others=[(torch.randn(7, 4),)])
+
+
 WINDOW = torch.hann_window(8)
 FOURIER = {
     "half": lambda x: torch.view_as_real(torch.fft.rfft(x)),
