@@ -35,6 +35,7 @@ declare namespace rl {
     to(what: DTypeLike | DeviceLike | { dtype?: DTypeLike; device?: DeviceLike }): Tensor;
     toArray(): any;
     item(): Scalar;
+    [Symbol.iterator](): IterableIterator<Tensor>;
     toString(): string;
     //: methods
   }

@@ -204,6 +204,12 @@ const own = {
     return shape.length ? flat : flat[0];
   },
   item() { return native.call('item', [this], undefined); },
+  /** The tensors along the first dimension: for (const row of t). */
+  *[Symbol.iterator]() {
+    const shape = this.shape;
+    if (!shape.length) throw new TypeError('iteration over a 0-d tensor; t.item() is its number');
+    for (let i = 0; i < shape[0]; i++) yield this.select(0, i);
+  },
   /** The numbers, as C++ prints them; console.log shows type and size. */
   toString() { return native.text(this); },
   [Symbol.for('nodejs.util.inspect.custom')]() {

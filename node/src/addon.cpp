@@ -213,6 +213,8 @@ napi_value data(napi_env env, napi_callback_info info) {
     int64_t numel;
     void* memory;
     check(env, rl_tensor_device(t, &type, &index));
+    if (type == RL_META)
+      type_error(env, "data: a tensor on meta has a shape and no values; rl.zeros(t.shape) has some");
     if (type != RL_CPU) type_error(env, "data: the tensor is not on the CPU; t.to({device: 'cpu'}) is");
     check(env, rl_tensor_is_contiguous(t, &contiguous));
     if (!contiguous) type_error(env, "data: the tensor's elements don't lie in a row; t.contiguous() has them so");

@@ -295,6 +295,21 @@ test('worker threads have a library of their own, and may end in a call', async 
   assert.match(await run(`${SLOW} m.forwardAsync(rl.rand([256, 256]), 100).catch(() => 0); parentPort.postMessage('end'); setInterval(() => 0, 10)`), /exit/);
 });
 
+test('a tensor is iterated along its first dimension', () => {
+  const x = rl.tensor([[1, 2], [3, 4]], 'float32');
+  assert.deepStrictEqual([...x].map((row) => row.toArray()), [[1, 2], [3, 4]]);
+  const [first] = x;
+  first.data[0] = 9;
+  assert.strictEqual(x.data[0], 9);
+  assert.deepStrictEqual([...rl.zeros([0, 3])], []);
+  assert.throws(() => [...rl.tensor(5)], { name: 'TypeError', message: /0-d tensor; t\.item\(\)/ });
+});
+
+test('errors say what to do with tensors on meta and files of ONNX', () => {
+  assert.throws(() => rl.ones([2]).to({ device: 'meta' }).data, { name: 'TypeError', message: /no values; rl\.zeros\(t\.shape\)/ });
+  assert.throws(() => new rl.ScriptModule(Buffer.from('\x08\x07\x12\x07pytorch')), /rushlight convert FILE OUT\.pt/);
+});
+
 test('each declared name is there', () => {
   const types = fs.readFileSync(path.join(folder, 'index.d.ts'), 'utf8');
   const part = (name) => types.slice(types.indexOf(`interface ${name} {`)).split('\n  }\n')[0];
