@@ -568,8 +568,10 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
                              std::map<std::string, std::string>* extra) {
   RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
-  RL_CHECK(FileError, io::looks_like_zip(bytes.data), "load '", name,
-           "': this is no TorchScript archive (no zip file)");
+  RL_CHECK(
+      FileError, io::looks_like_zip(bytes.data), "load '", name,
+      "': this is no TorchScript archive (no zip file). Hint: torch.jit.save writes one; of an ONNX file, `rushlight "
+      "convert FILE OUT.pt` makes one");
   auto zip = std::make_shared<io::ZipReader>(bytes, name);
   if (extra)
     for (auto& [file, text] : *extra)
