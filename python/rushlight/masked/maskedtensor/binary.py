@@ -11,9 +11,7 @@ BINARY_NAMES = (
     "logaddexp2 mul multiply nextafter remainder sub subtract true_divide eq ne le ge greater greater_equal gt less_equal lt less maximum "
     "minimum fmax fmin not_equal"
 ).split()
-INPLACE_BINARY_NAMES = [
-    n + "_" for n in BINARY_NAMES if n not in ("logaddexp", "logaddexp2", "equal", "fmin", "minimum", "maximum", "fmax")
-]
+INPLACE_BINARY_NAMES = [n + "_" for n in BINARY_NAMES if hasattr(ops.aten, n + "_")]
 NATIVE_BINARY_FNS = [getattr(ops.aten, n) for n in BINARY_NAMES]
 NATIVE_INPLACE_BINARY_FNS = [getattr(ops.aten, n) for n in INPLACE_BINARY_NAMES]
 

@@ -11,7 +11,7 @@ UNARY_NAMES = (
     "conj_physical cos cosh deg2rad digamma erf erfc erfinv exp exp2 expm1 fix floor frac lgamma log log10 log1p log2 logit i0 isnan "
     "nan_to_num neg negative positive pow rad2deg reciprocal round rsqrt sigmoid sign sgn signbit sin sinc sinh sqrt square tan tanh trunc"
 ).split()
-INPLACE_UNARY_NAMES = [n + "_" for n in UNARY_NAMES if n not in ("angle", "positive", "signbit", "isnan")]
+INPLACE_UNARY_NAMES = [n + "_" for n in UNARY_NAMES if hasattr(ops.aten, n + "_")]
 NATIVE_UNARY_FNS = [getattr(ops.aten, n) for n in UNARY_NAMES]
 NATIVE_INPLACE_UNARY_FNS = [getattr(ops.aten, n) for n in INPLACE_UNARY_NAMES]
 
