@@ -32,7 +32,7 @@ OP(_shape_as_tensor, {.schema = "_shape_as_tensor(Tensor self) -> Tensor",
                       .kernel = composite<shape_as_tensor>(),
                       .forms = kFunction});
 OP(_reshape_from_tensor,
-   {.schema = "_reshape_from_tensor(Tensor self, Tensor shape) -> Tensor",
+   {.schema = "_reshape_from_tensor(Tensor(a) self, Tensor shape) -> Tensor(a)",
     .doc = "reshape to the sizes in a tensor of int64."
            " >>> torch._reshape_from_tensor(torch.ones(2, 3), torch.tensor([3, -1])).shape\ntorch.Size([3, 2])",
     .kernel = composite<reshape_from_tensor>(),
