@@ -4,6 +4,7 @@
 #include <cassert>
 #include <climits>
 #include <cstring>
+#include <iostream>
 #include <iterator>
 #include <list>
 #include <numeric>
