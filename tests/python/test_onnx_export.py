@@ -230,7 +230,8 @@ def test_sizes_in_tensors():
     x = torch.arange(12.0).view(3, 4)
     assert shape_as_tensor(x).tolist() == [3, 4] and shape_as_tensor(torch.tensor(1.0)).tolist() == []
     assert reshape_from_tensor_shape(x, torch.tensor([4, 9, -1])[::2]).shape == (4, 3)
-    for wrong in (torch.tensor([12.0]), torch.tensor([[12]]), torch.empty(1, dtype=torch.int64, device="meta")):
+    meta = torch.empty(1, dtype=torch.int64, device="meta")
+    for wrong in (torch.tensor([12.0]), torch.tensor([[12]]), torch.tensor([12]).to_sparse(), meta):
         with pytest.raises(RuntimeError, match="_reshape_from_tensor"):
             reshape_from_tensor_shape(x, wrong)
     with pytest.raises(RuntimeError, match="invalid for input of size"):

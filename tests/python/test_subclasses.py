@@ -202,3 +202,18 @@ def test_asarray_copies_capsules_and_buffers(of):
     y = rl.asarray(of(x), copy=True)
     x.zero_()
     assert y.tolist() == [0, 1, 2]
+
+
+def test_operators_that_read_values_refuse_tensors_that_keep_them_elsewhere():
+    class Elsewhere(rl.Tensor):
+        @staticmethod
+        def __new__(cls):
+            return rl.Tensor._make_wrapper_subclass(cls, (2,), dtype=rl.int64)
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            raise ValueError(f"asked of {func}")
+
+    for call in (rl.tensor_split, rl._reshape_from_tensor):
+        with pytest.raises(RuntimeError, match="doesn't have storage"):
+            call(rl.ones(6), Elsewhere())

@@ -3,6 +3,7 @@
 
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/kernels/copying.h"
 
 namespace rushlight {
 namespace {
@@ -19,9 +20,9 @@ Tensor reshape_from_tensor(const Tensor& self, const Tensor& shape) {
            shape.sizes(), ". Hint: torch._shape_as_tensor(x) gives such");
   RL_CHECK(RuntimeError, shape.device().is_cpu(), "_reshape_from_tensor: the sizes must be on the CPU, got ",
            shape.device(), ". Hint: shape.cpu()");
-  Dims sizes;
-  for (int64_t i = 0; i < shape.numel(); i++) sizes.push_back(shape.data<int64_t>()[i * shape.strides()[0]]);
-  return reshape(self, sizes);
+  check_has_memory(shape, "_reshape_from_tensor");
+  Tensor values = dense(shape);
+  return reshape(self, IntArrayRef(values.data<int64_t>(), size_t(values.numel())));
 }
 
 }  // namespace

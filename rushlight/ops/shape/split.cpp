@@ -99,6 +99,7 @@ Tensors tensor_split_tensor(const Tensor& self, const Tensor& by, int64_t dim) {
            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but "
            "got a tensor with ",
            by.dim(), " dims");
+  check_has_memory(by, "tensor_split");
   Tensor values = dense(by);
   if (by.dim() == 0) return tensor_split_sections(self, *values.data<int64_t>(), dim);
   return tensor_split_indices(self, IntArrayRef(values.data<int64_t>(), size_t(values.numel())), dim);
