@@ -54,6 +54,12 @@ SugaredPtr Namespace::attribute(const Range& range, Lowering& l, const std::stri
   fail(range, str("module '", path, "' has no attribute '", name, "' that TorchScript knows"));
 }
 
+// cmath's infj and nanj; null for other names.
+static SugaredPtr imaginary(const std::string& name) {
+  if (name != "infj" && name != "nanj") return nullptr;
+  return constant_of(complex128(0, name == "infj" ? __builtin_inf() : __builtin_nan("")));
+}
+
 SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
   DType d;
   if (path == "torch" && dtype_from_name(name, d)) return constant_of(d);
@@ -93,8 +99,7 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     return std::make_shared<OperatorName>(path.substr(4) + "::" + name);
   if (path == "torch.nn.functional" && is_operator("functional::" + name))
     return std::make_shared<OperatorName>("functional::" + name);
-  if (path == "cmath" && (name == "infj" || name == "nanj"))
-    return constant_of(complex128(0, name == "infj" ? __builtin_inf() : __builtin_nan("")));
+  if (SugaredPtr unit = path == "cmath" ? imaginary(name) : nullptr) return unit;
   if (path == "math" || path == "cmath") return math(name);
   for (const char* part : {"linalg", "special", "fft"})  // their operators carry the name of the module
     if (std::string full = str(part, "_", name); path == str("torch.", part) && is_operator(full))
@@ -575,8 +580,7 @@ SugaredPtr builtin_name(const std::string& name) {
     return all;
   }();
   if (specials.contains(name)) return std::make_shared<Special>(name);
-  if (name == "infj" || name == "nanj")
-    return constant_of(complex128(0, name == "infj" ? __builtin_inf() : __builtin_nan("")));
+  if (SugaredPtr unit = imaginary(name)) return unit;
   if (name == "torch" || name == "ops" || name == "math" || name == "cmath") return std::make_shared<Namespace>(name);
   if (name == "inf") return constant_of(__builtin_inf());
   if (name == "nan") return constant_of(__builtin_nan(""));

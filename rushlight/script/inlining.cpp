@@ -84,26 +84,10 @@ SugaredPtr Lowering::inline_call(const Range& range, const InlineFunction& f, st
   }
   graph::Node* point = graph_.insert_point();
   graph::Node* before = point->previous();
-  auto lower = [&] {
-    return compiling(range, f.def->text,
-                     [&] { return inner.block(f.def->body, 0, [&] { return inner.falls_off(*f.def); }); });
+  auto take_back = [&] {
+    while (point->previous() != before) point->previous()->destroy();
   };
-  const std::unordered_map<std::string, SugaredPtr> given = top.names;
-  bool ends = false;
-  for (;;) {
-    try {
-      ends = lower();
-      break;
-    } catch (const ResultFound& found) {
-      while (point->previous() != before) point->previous()->destroy();
-      inner.return_type_ = found.type;
-      inner.scope_ = &top;
-      inner.loops_ = inner.depth_ = 0;
-      inner.contexts_.clear();
-      inner.loop_depth_.clear();
-      top.names = given;
-    }
-  }
+  bool ends = compiling(range, f.def->text, [&] { return inner.function_body(*f.def, top, take_back); });
   auto result = top.names.find("$return");
   if (result == top.names.end() && ends && inner.return_type_)  // it raises, whatever comes
     return graph_value(emit_typed(range, "prim::Uninitialized", {}, inner.return_type_));

@@ -138,21 +138,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
   }
   if (def.annotation) return_type_ = type_of(*def.annotation);
   result_declared_ = bool(def.annotation);
-  const std::unordered_map<std::string, SugaredPtr> given = top.names;
-  for (;;) {  // types of results only grow
-    try {
-      block(def.body, 0, [&] { return falls_off(def); });
-      break;
-    } catch (const ResultFound& found) {
-      take_back(*graph_.block(), graph_.block()->param());
-      return_type_ = found.type;
-      scope_ = &top;
-      loops_ = depth_ = 0;
-      contexts_.clear();
-      loop_depth_.clear();
-      top.names = given;
-    }
-  }
+  function_body(def, top, [&] { take_back(*graph_.block(), graph_.block()->param()); });
   SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
   Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());
   if (return_type_ && return_type_->is(Type::Kind::None)) out = constant(def.range, IValue());

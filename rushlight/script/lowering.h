@@ -3,6 +3,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "rushlight/core/function_ref.h"
 #include "rushlight/script/sugared.h"
 
 namespace rushlight::script {
@@ -107,6 +108,9 @@ class Lowering {
   // Thrown by a `return` inside of a loop, which has to carry the result, where no annotation says what that is, and by one that gives what
   // an earlier one did not. The function is lowered again then.
   struct ResultFound { TypePtr type; };
+  // The body of a function whose parameters stand in `top`; as often as a ResultFound says so, each time after take_back() has removed the
+  // nodes that were made. Whether it ends before its end.
+  bool function_body(const Stmt& def, Scope& top, FunctionRef<void()> take_back);
 
   SugaredPtr expr(const ExprPtr& e);
   // The same where it is known what is wanted, which says of what type the items of a list or dict are.

@@ -155,6 +155,23 @@ bool Lowering::return_statement(const StmtPtr& s) {
   return true;
 }
 
+bool Lowering::function_body(const Stmt& def, Scope& top, FunctionRef<void()> take_back) {
+  const std::unordered_map<std::string, SugaredPtr> given = top.names;
+  for (;;) {  // types of results only grow
+    try {
+      return block(def.body, 0, [&] { return falls_off(def); });
+    } catch (const ResultFound& found) {
+      take_back();
+      return_type_ = found.type;
+      scope_ = &top;
+      loops_ = depth_ = 0;
+      contexts_.clear();
+      loop_depth_.clear();
+      top.names = given;
+    }
+  }
+}
+
 bool Lowering::falls_off(const Stmt& def) {
   if (!has_exit(def.body, true)) return false;
   if (def.annotation) {
