@@ -87,13 +87,18 @@ Tensor wrapped_number(const Scalar& s) {
   return t;
 }
 
+// Whether the bytes from the first to the last of each meet; both are of one storage.
+static bool spans_meet(const Tensor& a, const Tensor& b) {
+  int64_t a_start = a.storage_offset() * a.item_size(), b_start = b.storage_offset() * b.item_size();
+  return a_start < b_start + int64_t(span_bytes(b)) && b_start < a_start + int64_t(span_bytes(a));
+}
+
 bool may_overlap(const Tensor& a, const Tensor& b) {
   if (a.impl()->storage() != b.impl()->storage() || a.numel() == 0 || b.numel() == 0) return false;
   if (a.storage_offset() == b.storage_offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
       a.strides() == b.strides())
     return false;
-  int64_t a_start = a.storage_offset() * a.item_size(), b_start = b.storage_offset() * b.item_size();
-  return a_start < b_start + int64_t(span_bytes(b)) && b_start < a_start + int64_t(span_bytes(a));
+  return spans_meet(a, b);
 }
 
 // Where PyTorch converts the result to the dtype of out=: not where a kernel computes in that of its arguments.
@@ -194,10 +199,8 @@ void check_writable(const Op& op, const Tensor& t) {
 
 // Whether one byte is of both. As PyTorch, only tensors without holes are looked at: of others the results are right, through fresh ones.
 bool lies_over(const Tensor& a, const Tensor& b) {
-  size_t a_bytes = span_bytes(a), b_bytes = span_bytes(b);
-  bool dense = a_bytes == size_t(a.numel() * a.item_size()) && b_bytes == size_t(b.numel() * b.item_size());
-  int64_t a_start = a.storage_offset() * a.item_size(), b_start = b.storage_offset() * b.item_size();
-  return dense && a_bytes && b_bytes && a_start < b_start + int64_t(b_bytes) && b_start < a_start + int64_t(a_bytes);
+  auto dense = [](const Tensor& t) { return t.numel() && span_bytes(t) == size_t(t.numel() * t.item_size()); };
+  return dense(a) && dense(b) && spans_meet(a, b);
 }
 
 // A result that has to be resized can't share a storage with an argument; that of an operator which reads and writes out of step can't
