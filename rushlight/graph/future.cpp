@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <deque>
 #include <thread>
 
 #include "rushlight/core/limits.h"
@@ -49,7 +50,7 @@ class Pool {
         wake_.wait(lock, [&] { return !tasks_.empty(); });
         idle_--;
         next = std::move(tasks_.front());
-        tasks_.erase(tasks_.begin());
+        tasks_.pop_front();
       }
       if (next->done()) continue;
       if (around_task) around_task([&] { next->begin(); });
@@ -58,7 +59,7 @@ class Pool {
   }
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Ref<Future>> tasks_;
+  std::deque<Ref<Future>> tasks_;
   size_t idle_ = 0;
   int threads_ = 0;
 };

@@ -58,8 +58,8 @@ class Executable {
     Code code;
     uint32_t inputs = 0, input_count = 0;  // positions in operands_
     uint32_t outputs = 0, output_count = 0;
-    int64_t number =
-        0;  // jump target, slot, index, Quick of a Primitive, whether a Move may go in order, place in forks_
+    // A jump's target, a slot, an index, a Primitive's Quick, whether a Move may go in order, a place in forks_.
+    int64_t number = 0;
     const void* what = nullptr;  // Op, Primitive, Function, Group
     TypePtr type;
     const Node* node = nullptr;
