@@ -20,9 +20,9 @@ Generator make_cpu_generator(uint64_t seed = rushlight::Generator::kDefaultSeed)
 
 inline int get_num_threads() { return rushlight::num_threads(); }
 inline void set_num_threads(int n) { rushlight::set_num_threads(n); }
-// Operators are never run side by side: there is nothing to set.
-inline int get_num_interop_threads() { return 1; }
-inline void set_num_interop_threads(int) {}
+// Threads that forks of scripts run on. Throws RuntimeError unless n > 0.
+int get_num_interop_threads();
+void set_num_interop_threads(int n);
 inline void init_num_threads() {}
 inline bool in_parallel_region() { return rushlight::in_parallel_region(); }
 namespace internal {

@@ -5,6 +5,7 @@
 
 #include "rushlight/api/check.h"
 #include "rushlight/api/context.h"
+#include "rushlight/graph/future.h"
 
 namespace rushlight::api {
 
@@ -19,6 +20,9 @@ const Allocator* GetAllocator(DeviceType device) {
            device_type_name(device));
   return &cpu;
 }
+
+int get_num_interop_threads() { return graph::num_interop_threads(); }
+void set_num_interop_threads(int n) { graph::set_num_interop_threads(n); }
 
 void launch(std::function<void()> f) {
   std::thread([f = std::move(f)] {

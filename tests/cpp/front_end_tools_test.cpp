@@ -49,6 +49,15 @@ TEST(FrontEndToolsTest, ClassesAreMadeByName) {
   EXPECT_EQ(FLAGS_rl_test_level, 3);
 }
 
+TEST(Tools, ThreadsOfForks) {
+  int before = at::get_num_interop_threads();
+  at::set_num_interop_threads(3);
+  EXPECT_EQ(torch::get_num_interop_threads(), 3);
+  EXPECT_THROW(at::set_num_interop_threads(0), c10::Error);
+  EXPECT_EQ(at::get_num_interop_threads(), 3);
+  at::set_num_interop_threads(before);
+}
+
 TEST(FrontEndToolsTest, ThreadsHaveValuesOfTheirOwnAndCallOnce) {
   *own_text = "here";
   EXPECT_EQ(std::async(std::launch::async, [] { return own_text->size(); }).get(), 0u);
