@@ -12,46 +12,46 @@
 namespace rushlight::py {
 namespace {
 
-// Keeps a buffer's owner alive; given back under the GIL.
+// Gives back what memory was lent with, on whichever thread its last tensor ends.
+template <class F>
+void under_gil(F give_back) {
+  if (!Py_IsInitialized()) return;
+  std::optional<GilAcquire> gil;
+  if (!PyGILState_Check()) gil.emplace();  // mostly it is held, and asking costs less than taking
+  give_back();
+}
+
 struct HeldBuffer {
   Py_buffer view{};
   ~HeldBuffer() {
-    if (!view.obj || !Py_IsInitialized()) return;
-    std::optional<GilAcquire> gil;
-    if (!PyGILState_Check()) gil.emplace();  // mostly it is held, and asking costs less than taking
-    PyBuffer_Release(&view);
+    if (view.obj) under_gil([&] { PyBuffer_Release(&view); });
   }
 };
 
-// numpy's own letter for the kind, by that of Python's struct; the size says the rest. 0: none that tensors have.
-char kind_of_format(const char* format) {
-  if (!format) return 'u';
-  if (*format == '@' || *format == '=' || *format == '<' || *format == '|') format++;
-  if (format[0] == 'Z' && format[1] && !format[2]) return 'c';
-  if (!format[0] || format[1]) return 0;
-  switch (format[0]) {
-    case '?': return 'b';
-    case 'e':
-    case 'f':
-    case 'd': return 'f';
-    case 'b':
-    case 'h':
-    case 'i':
-    case 'l':
-    case 'q':
-    case 'n': return 'i';
-    case 'B':
-    case 'H':
-    case 'I':
-    case 'L':
-    case 'Q':
-    case 'N': return 'u';
-    default: return 0;
+struct HeldArray {
+  PyObject* array;
+  explicit HeldArray(PyObject* lent) : array(Py_NewRef(lent)) {}
+  HeldArray(const HeldArray&) = delete;
+  ~HeldArray() {
+    under_gil([&] { Py_DECREF(array); });
   }
-}
+};
 
-// The dtype of numpy's kind and size, or null.
-const DTypeInfo* dtype_of_format(const char* format, Py_ssize_t itemsize) {
+// What the capsule `__array_struct__` points to: https://numpy.org/doc/stable/reference/arrays.interface.html
+struct ArrayInterface {
+  int two;  // 2, a check
+  int dims;
+  char kind;
+  int item_size;
+  int flags;
+  Py_ssize_t *shape, *strides;  // strides in bytes
+  void* data;
+  PyObject* description;
+};
+constexpr int kNativeOrder = 0x200, kWritable = 0x400;  // of its flags
+
+// The dtype of numpy's letter for a kind and a size in bytes, or null.
+const DTypeInfo* dtype_of_kind(char kind, int size) {
   static constexpr std::string_view kinds = "bcfiu";
   static constexpr size_t sizes = 17;
   static const auto table = [] {
@@ -60,8 +60,8 @@ const DTypeInfo* dtype_of_format(const char* format, Py_ssize_t itemsize) {
       if (i.numpy[0]) all[kinds.find(i.numpy[1]) * sizes + size_t(i.size)] = &i;
     return all;
   }();
-  const size_t kind = kinds.find(kind_of_format(format));
-  return kind < kinds.size() && size_t(itemsize) < sizes ? table[kind * sizes + size_t(itemsize)] : nullptr;
+  const size_t row = kinds.find(kind);
+  return row < kinds.size() && size_t(size) < sizes ? table[row * sizes + size_t(size)] : nullptr;
 }
 
 std::string numpy_type(PyObject* array) {
@@ -166,35 +166,38 @@ bool is_numpy_array(PyObject* o) {
 }
 
 Tensor tensor_over_array(PyObject* array) {
-  auto held = std::make_shared<HeldBuffer>();
-  if (PyObject_GetBuffer(array, &held->view, PyBUF_STRIDES | PyBUF_FORMAT) < 0) {
+  static PyObject* const name = check(PyUnicode_InternFromString("__array_struct__")).release();
+  Object capsule{PyObject_GetAttr(array, name)};
+  const auto* a = static_cast<const ArrayInterface*>(capsule ? PyCapsule_GetPointer(capsule.get(), nullptr) : nullptr);
+  const DTypeInfo* type = a && a->two == 2 ? dtype_of_kind(a->kind, a->item_size) : nullptr;
+  if (!type) {
     PyErr_Clear();
     fail_dtype(array);
   }
-  const Py_buffer& v = held->view;
-  RL_CHECK(ValueError, !v.format || (v.format[0] != '>' && v.format[0] != '!') || v.itemsize == 1,
+  RL_CHECK(ValueError, a->flags & kNativeOrder,
            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
            "currently not supported.");
-  const DTypeInfo* type = dtype_of_format(v.format, v.itemsize);
-  if (!type) fail_dtype(array);
-  const int shift = std::countr_zero(size_t(v.itemsize));  // all sizes are powers of two
+  const int64_t size = a->item_size;
+  const int shift = std::countr_zero(size_t(size));  // all sizes are powers of two
   Dims sizes, strides;
   int64_t last = 0;
   bool any = true;
-  for (int i = 0; i < v.ndim; i++) {
-    RL_CHECK(ValueError, v.strides[i] >= 0,
+  for (int i = 0; i < a->dims; i++) {
+    const int64_t n = a->shape[i], stride = a->strides[i];
+    RL_CHECK(ValueError, stride >= 0,
              "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
              "currently supported. "
              "(You can probably work around this by making a copy of your array  with array.copy().) ");
-    RL_CHECK(ValueError, (v.strides[i] & (v.itemsize - 1)) == 0,
+    RL_CHECK(ValueError, (stride & (size - 1)) == 0,
              "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate "
              "the memory.");
-    sizes.push_back(v.shape[i]);
-    strides.push_back(v.strides[i] >> shift);
-    any &= v.shape[i] > 0;
-    last += (v.shape[i] - 1) * v.strides[i];
+    sizes.push_back(n);
+    strides.push_back(stride >> shift);
+    any &= n > 0;
+    last += (n - 1) * stride;
   }
-  if (v.readonly) {
+  const bool read_only = !(a->flags & kWritable);
+  if (read_only) {
     static bool said = false;
     if (shall_warn(said))
       check_status(
@@ -204,10 +207,8 @@ Tensor tensor_over_array(PyObject* array) {
                        "array, or clone the tensor, to get one that can be. This warning is shown once.",
                        1));
   }
-  size_t bytes = any ? size_t(last + v.itemsize) : 0;
-  void* data = v.buf;
-  bool read_only = v.readonly;
-  auto storage = make_ref<Storage>(data, bytes, Device(), std::move(held), read_only);
+  const size_t bytes = any ? size_t(last + size) : 0;
+  auto storage = make_ref<Storage>(a->data, bytes, Device(), std::make_shared<HeldArray>(array), read_only);
   return Tensor(make_ref<TensorImpl>(std::move(storage), type->dtype, sizes, strides, 0));
 }
 
