@@ -1,6 +1,6 @@
 """torch._awaits: the type of what torch.jit._awaitable gives."""
 
-from .jit._script import _Await
+from .jit._async import _Await
 
 __all__ = ["Await"]
 

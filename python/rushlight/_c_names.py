@@ -473,10 +473,10 @@ def _jit_assert_is_instance(obj: Any, wanted: Any) -> None:
 
 def _jit_clear_class_registry() -> None:
     """Classes compiled from now on may have the names of those before."""
-    from .jit import _resolver, _script
+    from .jit import _recursive, _resolver
 
     _resolver._used.clear()
-    _script._classes.clear()
+    _recursive._classes.clear()
 
 
 def _freeze_module(

@@ -95,7 +95,7 @@ PyObject* future_to_python(const IValue& v) {
   Object capsule = capsule_of(v);
   if (is_await(*v.to_object().type)) {
     Object wait = check(PyCFunction_New(&wait_method, capsule.get()));
-    return PyObject_CallFunction(imported("rushlight.jit._script", "_Await"), "O()", wait.get());
+    return PyObject_CallFunction(imported("rushlight.jit._async", "_Await"), "O()", wait.get());
   }
   Object python = check(PyObject_CallNoArgs(imported("rushlight.futures", "Future")));
   check_status(PyObject_SetAttrString(python.get(), "_script", capsule.get()));
@@ -116,7 +116,7 @@ bool future_from_python(PyObject* o, IValue& out, const Type& wanted) {
     return out.type()->is_subtype_of(wanted);
   }
   PyObject* type =
-      is_await(wanted) ? imported("rushlight.jit._script", "_Await") : imported("rushlight.futures", "Future");
+      is_await(wanted) ? imported("rushlight.jit._async", "_Await") : imported("rushlight.futures", "Future");
   if (PyObject_IsInstance(o, type) != 1) return false;
   // Who waits asks Python.
   auto work = [python = shared(o), element = wanted.element()] {

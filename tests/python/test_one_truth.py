@@ -22,13 +22,13 @@ OF_PYTHON = {
     "python/rushlight/masked/maskedtensor/reductions.py": "the reductions of MaskedTensors, a public list of PyTorch's",
     "python/rushlight/nn/init.py": "calculate_gain's names of nonlinearities",
     "python/src/py_number.cpp": "Python's comparisons",
-    "rushlight/graph/executor/executor.cpp": "operators of Python on numbers",
+    "rushlight/graph/executor/compiler.cpp": "operators of Python on numbers",
     "rushlight/graph/passes/groups.cpp": "what oneDNN has a function for",
     "rushlight/onnx/export.cpp": "comparisons of numbers that the examples decide",
     "rushlight/quantized/builtins.cpp": "what has a kernel for quantised tensors, as a library registers them",
     "rushlight/script/builtins.cpp": "the modules math and builtins",
     "rushlight/script/expressions.cpp": "operators of Python",
-    "rushlight/script/sugared.cpp": "operators of Python",
+    "rushlight/script/operator_calls.cpp": "operators of Python",
     "rushlight/script/upgraders.cpp": "operators that meant something else in older versions",
 }
 

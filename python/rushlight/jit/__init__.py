@@ -60,9 +60,9 @@ def __getattr__(name: str):
 
         return getattr(_trace, name)
     if name in ("_Await", "_awaitable", "_awaitable_wait", "_awaitable_nowait"):
-        from . import _script
+        from . import _async
 
-        return getattr(_script, name)
+        return getattr(_async, name)
     if name in ("annotations", "frontend"):
         import importlib
 

@@ -8,7 +8,8 @@ from typing import Any
 import rushlight as rl
 
 from .. import _C
-from ._script import RecursiveScriptModule, ScriptMethod, _Method, is_tracing
+from ._marks import is_tracing
+from ._modules import RecursiveScriptModule, ScriptMethod, _Method
 
 
 class _Forward(_Method):

@@ -25,7 +25,7 @@ from .._library.registry import qualified_name
 from .._ops import OpOverload, OpOverloadPacket
 from .._overloads import overloads_of
 from ..nn.parameter import Parameter
-from . import _script  # which imports this module: its names are there when the compiler asks
+from . import _async, _marks, _modules  # _modules imports this module: its names are there when the compiler asks
 
 _compiled: dict[Any, Any] = {}
 _defined: dict[Any, Any] = {}
@@ -88,9 +88,9 @@ def _type_of(obj: Any) -> Any:
     origin, arguments = typing.get_origin(obj), typing.get_args(obj)
     if origin in (typing.Annotated, typing.Final):
         return _type_of(arguments[0])
-    if origin in (_script.Future, _script._Await):
+    if origin in (_async.Future, _async._Await):
         part = _type_of(arguments[0])
-        return None if part is None else ("Future" if origin is _script.Future else "Await", [part])
+        return None if part is None else ("Future" if origin is _async.Future else "Await", [part])
     if isinstance(obj, type) and origin is None:
         from . import _classes
 
@@ -132,7 +132,7 @@ def _resolve(obj: Any) -> Any:
     if isinstance(obj, functools.partial) and not obj.args and not obj.keywords:
         obj = obj.func
     name = getattr(obj, "__name__", "")
-    if isinstance(obj, _script.ScriptFunction):
+    if isinstance(obj, _modules.ScriptFunction):
         return obj._c
     if name in _BUILTINS and getattr(builtins, name) is obj:
         return f"special:{name}"
@@ -146,7 +146,7 @@ def _resolve(obj: Any) -> Any:
         return qualified_name(obj).partition(".")[0].removeprefix("aten::")
     if hasattr(obj, "_opoverload"):  # a function that custom_op made an operator
         return obj._qualname
-    if obj is _script.annotate:
+    if obj is _marks.annotate:
         return "special:annotate"
     if obj is collections.OrderedDict:
         return "special:dict"
@@ -160,13 +160,13 @@ def _resolve(obj: Any) -> Any:
     if any(
         obj is f
         for f in (
-            _script.is_scripting,
-            _script.is_tracing,
-            _script.fork,
-            _script.wait,
-            _script._awaitable,
-            _script._awaitable_wait,
-            _script._awaitable_nowait,
+            _marks.is_scripting,
+            _marks.is_tracing,
+            _async.fork,
+            _async.wait,
+            _async._awaitable,
+            _async._awaitable_wait,
+            _async._awaitable_nowait,
             _C.no_grad,
             _C.enable_grad,
             _C.set_grad_enabled,
@@ -185,7 +185,7 @@ def _resolve(obj: Any) -> Any:
         return _outside(obj, obj, modifier, 0)
     if isinstance(obj, _Bound):
         return _outside(obj.call, obj.fn, obj.modifier, 1, obj.takes_object)
-    if isinstance(obj, _script.ScriptModule):
+    if isinstance(obj, _modules.ScriptModule):
         return obj._c
     if isinstance(obj, enum.Enum):
         return None if _type_of(type(obj)) is None else obj

@@ -76,6 +76,7 @@ class Executable {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
   }
   static constexpr uint32_t kConstants = 1u << 30;
+  static constexpr size_t kSingleArgs = 12;  // of an operator that needs no registers
   // How a result leaves its register, which nothing reads afterwards: it is moved, unless another result is the same.
   enum Leaving : uint32_t { kCopied, kMoved, kReused };
 

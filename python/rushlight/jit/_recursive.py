@@ -1,0 +1,300 @@
+"""A Python module as the compiler takes it: its attributes, constants, methods, hooks and containers."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import sys
+import types
+import typing
+import weakref
+from typing import Any
+
+from .. import _C
+from ..nn import Module
+from ._functions import ScriptFunction
+from ._marks import Attribute
+from ._modules import RecursiveScriptModule, _held
+from ._resolver import (
+    _PLAIN,
+    _Bound,
+    _class_name,
+    _is_constant,
+    _is_open,
+    _names,
+    _resolve,
+    _source,
+    _type_of,
+    overloads_of,
+)
+
+
+def _methods_of(cls: type) -> dict[str, Any]:
+    """The Python methods a module's class adds to Module."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        for name, value in vars(base).items():
+            wanted = getattr(value, "_torchscript_modifier", "") in (
+                "export",
+                "script_method",
+            )  # as __getstate__ may be
+            own = not base.__module__.startswith("rushlight") and (name in _SCRIPTED_MAGIC or wanted)
+            magic = name.startswith("__") and not own
+            if isinstance(value, types.FunctionType) and not magic and name not in found:
+                found[name] = value
+    return found
+
+
+_SCRIPTED_MAGIC = ("__len__", "__contains__", "__getitem__")
+
+
+def _script_module(module: Module, memo: dict[int, Any]) -> Any:
+    if id(module) in memo:
+        return memo[id(module)]
+    if isinstance(module, RecursiveScriptModule):
+        return module._c
+    cls = type(module)
+    slots: list[tuple[str, Any, str]] = []
+    constants: dict[str, Any] = {}
+    functions: dict[str, Any] = {}  # a module's activation, as F.relu: called by name, and compiled where it is
+    hints = _hints(cls)
+    slots.append(("training", module.training, "bool"))
+    ignored = {
+        name: modifier
+        for name, fn in _methods_of(cls).items()
+        if (modifier := getattr(fn, "_torchscript_modifier", "")) in ("ignore", "unused")
+    }
+    for name, value in module._parameters.items():
+        slots.append((name, value, "parameter")) if value is not None else constants.__setitem__(name, None)
+    for name, value in module._buffers.items():
+        slots.append((name, value, "buffer")) if value is not None else constants.__setitem__(name, None)
+    for name, child in module._modules.items():
+        if child is None:
+            constants[name] = None
+        else:
+            declared = _type_of(hints[name]) if _is_interface(hints.get(name)) else "module"
+            slots.append((name, _script_module(child, memo), declared))
+    taken = {name for name, _, _ in slots}
+    declared = {*getattr(cls, "__constants__", ()), *(name for name, hint in hints.items() if _is_final(hint))}
+    for name, value in {**_class_attributes(cls), **vars(module)}.items():
+        if name in taken or name.startswith("_parameters") or name in _INTERNAL:
+            continue
+        if isinstance(value, Attribute):
+            slots.append((name, value.value, _type_of(value.type) or ""))
+        elif name in declared or (value is None and name not in hints):
+            if _is_constant(value):
+                constants[name] = value
+        elif value is None or isinstance(value, (str, tuple)):
+            kind = _type_of(hints[name]) if name in hints else ""
+            if kind and _C._has_type(value, kind) or kind == "" and _is_constant(value):
+                slots.append((name, value, kind or ("str" if isinstance(value, str) else "")))
+        elif isinstance(value, _PLAIN):
+            slots.append((name, value, type(value).__name__))
+        elif isinstance(value, _C.Tensor):
+            slots.append((name, value, "Tensor"))
+        elif isinstance(value, (list, dict)) and (value or name in hints):
+            kind = _type_of(hints[name]) if name in hints else ""
+            if kind is not None and _C._has_type(value, kind):
+                slots.append((name, value, kind))
+            else:
+                constants["$hint " + name] = _failed(value)
+        elif callable(value) and not isinstance(value, type) and not _is_object(value):
+            functions[name] = ("", value)
+        elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:
+            if _C._has_type(value, kind):
+                slots.append((name, value, kind))
+        else:
+            constants["$hint " + name] = _failed(value)
+    for name in getattr(cls, "__jit_ignored_attributes__", ()):
+        slots = [slot for slot in slots if slot[0] != name]
+        constants.pop(name, None)
+        constants["$hint " + name] = (
+            "(This attribute exists on the Python module, but this attribute was ignored during compilation: "
+            "__jit_ignored_attributes__ names it)"
+        )
+    for name, (role, fn) in _members(cls).items():
+        if name not in taken and name not in constants:
+            functions.setdefault(name, (role, fn))
+
+    for name, fn in _methods_of(cls).items():
+        if name not in functions and (count := len(overloads_of(fn))):
+            constants["$overloads " + name] = count
+    hooks = _hooks_of(module)
+    for list_name, found in hooks.items():
+        if found:
+            constants[list_name] = tuple(fn.__name__ for fn in found)
+            for fn in found:
+                functions["$hook " + fn.__name__] = ("", fn)  # tells classes apart
+
+    def describe() -> tuple[str, list[tuple]]:
+        methods: list[tuple] = []
+        for name, fn in _methods_of(cls).items():
+            if name in functions:
+                continue
+            try:
+                source, file, line = _source(fn)
+            except OSError:
+                continue
+            signatures = overloads_of(fn)
+            for i, signature in enumerate(signatures):
+                names = {**_names(fn), **_names(signature), "$defaults": _names(fn)["$defaults"]}
+                methods.append((f"{name}__{i}", source, file, line, names, *_source(signature)))
+                if i == 0:  # what Python calls
+                    methods.append((name, *methods[-1][1:]))
+            if not signatures:
+                methods.append((name, source, file, line, _names(fn)))
+        for fn in {id(fn): fn for found in hooks.values() for fn in found}.values():
+            methods.append((fn.__name__, *_source(fn), _names(fn)))
+        return _class_name(cls), methods
+
+    for name, modifier in ignored.items():
+        own = getattr(module.__dict__.get(name), "__func__", None)  # the object's own stands before the class's
+        if own is None:
+            functions[name] = ("method", _ignored_method(getattr(cls, name), modifier))
+        else:
+            functions[name] = ("", _Bound(functools.partial(own, module), own, modifier))
+
+    container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
+    # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
+    compiled = _C._make_object(describe, slots, constants, _resolve, _classes.setdefault(cls, {}), functions, container)
+    memo[id(module)] = compiled
+    for name in {fn.__name__ for found in hooks.values() for fn in found}:
+        compiled._method(name)
+    return compiled
+
+
+def _ignored_method(fn: Any, modifier: str) -> _Bound:
+    """A method that stays Python's: its `self` is the scripted module, whose attributes it may change."""
+
+    def call(compiled: Any, *args: Any) -> Any:
+        return fn(_held.get(compiled._identity) or RecursiveScriptModule(compiled), *args)
+
+    return _Bound(call, fn, modifier, takes_object=True)
+
+
+def _failed(value: Any) -> str:
+    """Why a script has an attribute not, for the error of a use."""
+    reason = f"'{type(value).__qualname__}' is no type of TorchScript"
+    if isinstance(value, list) and any(isinstance(item, Module) for item in value):
+        reason = "Could not infer type of list element: Cannot infer concrete type of torch.nn.Module: use nn.ModuleList for modules"
+    elif isinstance(value, (list, dict)):
+        reason = "its items are of several types, or of none that TorchScript knows"
+    return (
+        f"(This attribute exists on the Python module, but we failed to convert Python type: '{type(value).__qualname__}' to a "
+        f"TorchScript type. {reason}. Its type was inferred; try adding a type annotation for the attribute.)"
+    )
+
+
+@functools.cache
+def _members(cls: type) -> dict[str, tuple[str, Any]]:
+    """What of a class is lowered where it is used: methods that leave types open, properties and static methods."""
+    found = {
+        name: ("method", fn)
+        for name, fn in _methods_of(cls).items()
+        if name != "forward" and _is_open(fn) and getattr(fn, "_torchscript_modifier", "") not in ("ignore", "unused")
+    }
+    for base in cls.__mro__[: cls.__mro__.index(Module)]:
+        for name, value in vars(base).items():
+            if isinstance(value, property) and value.fget is not None:
+                if value.fset is not None:
+                    found.setdefault("$set " + name, ("method", value.fset))
+                found.setdefault(name, ("property", value.fget))
+            elif isinstance(value, staticmethod):
+                found.setdefault(name, ("static", value.__func__))
+    return found
+
+
+def _hooks_of(module: Module) -> dict[str, list[Any]]:
+    """The hooks that a script of a module runs: functions, each of a name of its own."""
+    found = {"$pre_hooks": list(module._forward_pre_hooks.values()), "$hooks": list(module._forward_hooks.values())}
+    for hook in (*found["$pre_hooks"], *found["$hooks"]):
+        if not isinstance(hook, types.FunctionType):
+            raise RuntimeError(
+                f"Could not compile the forward hook {hook!r} of {type(module).__name__}: only functions can be compiled; remove it "
+                "before scripting (remove_weight_norm() and its like do)"
+            )
+    named: dict[str, Any] = {}
+    for fn in (*found["$pre_hooks"], *found["$hooks"]):
+        taken = named.setdefault(fn.__name__, fn)
+        if taken is not fn or hasattr(type(module), fn.__name__):
+            if taken is not fn:
+                raise RuntimeError(
+                    f"{'Pre-hook' if fn in found['$pre_hooks'] else 'Hook'} '{fn.__name__}' on {type(module).__name__} has at least two "
+                    "different python definitions. Please use unique names for all hooks."
+                )
+            raise RuntimeError(
+                f"Can't define hook: {fn.__name__} on class: {type(module).__name__} because a method or hook with that name already exists."
+            )
+    return found
+
+
+def _is_interface(hint: Any) -> bool:
+    return isinstance(hint, type) and getattr(hint, "__torch_script_interface__", None) is not None
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a value that can be called is an object of a program's own class, and no function."""
+    from . import _classes
+
+    return (
+        not isinstance(value, (ScriptFunction, _Bound))
+        and _classes.is_candidate(type(value))
+        and not hasattr(value, "__wrapped__")
+    )
+
+
+def _containers():
+    nn = sys.modules["rushlight"].nn
+    yield (nn.Sequential, nn.ModuleList), "modules"
+    yield nn.ModuleDict, "named modules"
+    yield nn.ParameterList, "parameters"
+    yield nn.ParameterDict, "named parameters"
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """Annotations of attributes, of a class and its bases; those that name nothing that is known are left out."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        scope = vars(sys.modules.get(base.__module__, builtins))
+        for name, hint in vars(base).get("__annotations__", {}).items():
+            if name in found:
+                continue
+            if isinstance(hint, str):
+                try:
+                    hint = eval(
+                        hint, dict(vars(typing)) | dict(scope)
+                    )  # the program's own text, as typing.get_type_hints does it
+                except Exception:
+                    continue
+            found[name] = hint
+    return found
+
+
+def _is_final(hint: Any) -> bool:
+    return hint is typing.Final or typing.get_origin(hint) is typing.Final
+
+
+_classes: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+_INTERNAL = frozenset(
+    "_parameters _buffers _modules _non_persistent_buffers_set _backward_hooks _backward_pre_hooks _is_full_backward_hook _forward_hooks "
+    "_forward_pre_hooks _state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks _load_state_dict_post_hooks "
+    "_forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks_with_kwargs training".split()
+)
+
+
+def _class_attributes(cls: type) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    seen: set[str] = set()  # what a subclass replaces, by a property for one
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        for name, value in vars(base).items():
+            if not name.startswith("__") and isinstance(value, (*_PLAIN, tuple)) and name not in seen:
+                found[name] = value
+        seen.update(vars(base))
+    return found
