@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from . import _C
+
 __all__ = ["Future", "collect_all", "wait_all"]
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class Future(Generic[T]):
         self._value: Any = _UNSET
         self._error: BaseException | None = None
         self._callbacks: list[Callable] = []
+        self._traced = 0  # the fork's number in a trace
 
     def done(self) -> bool:
         """Whether it has a value or an exception."""
@@ -41,6 +44,8 @@ class Future(Generic[T]):
     def _get(self) -> T:
         if self._error is not None:
             raise self._error
+        if self._traced and _C._is_tracing():
+            _C._traced_wait(self._traced, self._value)
         return self._value
 
     def value(self) -> T:

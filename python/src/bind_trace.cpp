@@ -132,7 +132,39 @@ PyObject* trace(PyObject*, PyObject* args) {
   });
 }
 
+// The trace that is being recorded; forks are told to it only while there is one.
+Tracer& current() {
+  RL_CHECK(RuntimeError, Tracer::current(), "no trace is being recorded");
+  return *Tracer::current();
+}
+// _traced_fork(call) -> (call(), number)
+PyObject* traced_fork(PyObject*, PyObject* call) {
+  return guarded([&]() -> PyObject* {
+    Tracer& tracer = current();
+    tracer.begins_fork();
+    Object result(PyObject_CallNoArgs(call));
+    if (!result) {
+      tracer.drops_fork();
+      return nullptr;
+    }
+    int64_t number = tracer.ends_fork(from_python(result.get()));
+    return Py_BuildValue("OL", result.get(), (long long)number);
+  });
+}
+// _traced_wait(number, result)
+PyObject* traced_wait(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    long long number;
+    PyObject* result;
+    if (!PyArg_ParseTuple(args, "LO:_traced_wait", &number, &result)) return nullptr;
+    current().waits(number, from_python(result));
+    Py_RETURN_NONE;
+  });
+}
+
 PyMethodDef functions[] = {
+    {"_traced_fork", traced_fork, METH_O, "_traced_fork(call) -> (call(), number), the call a fork of the trace"},
+    {"_traced_wait", traced_wait, METH_VARARGS, "_traced_wait(number, result): the trace waits for that fork"},
     {"_trace", trace, METH_VARARGS, "_trace(function, inputs, names, self, state, modules, name) -> ScriptFunction"},
     {"_is_tracing", [](PyObject*, PyObject*) { return PyBool_FromLong(Tracer::current() != nullptr); }, METH_NOARGS,
      nullptr},

@@ -1,7 +1,9 @@
 #include "rushlight/graph/tracer.h"
 
 #include <algorithm>
+#include <atomic>
 
+#include "rushlight/core/future_type.h"
 #include "rushlight/dispatch/boxing.h"
 #include "rushlight/dispatch/scripted.h"
 #include "rushlight/graph/executor/lists.h"
@@ -143,6 +145,11 @@ Value* Tracer::value_of(const Tensor& t) {
     known_[t.impl()] = {t, v};
     return v;
   }
+  RL_CHECK(RuntimeError, !hidden_.contains(t.impl()),
+           "a tensor that a fork has made did not have observable data dependence with trace inputs where it is used; "
+           "this probably indicates your program cannot be understood by the tracer. Let the fork return it, and wait "
+           "for it (its shape: ",
+           t.sizes(), ")");
   RL_CHECK(RuntimeError, !t.requires_grad(),
            "Cannot insert a Tensor that requires grad as a constant. Consider making it a parameter or input, or "
            "detaching the gradient\n"
@@ -170,7 +177,55 @@ void Tracer::leaves(const Tensors& results) {
   for (const Tensor& t : results)
     if (auto found = known_.find(t.impl()); found != known_.end())
       call->blocks()[0]->register_output(found->second.value);
+  go_on();
+}
+
+void Tracer::go_on() {
   graph_->set_insert_point(calls_.empty() ? graph_->block() : calls_.back()->blocks()[0]);
+}
+
+void Tracer::begins_fork() {
+  if (locate) here_ = locate();
+  calls_.push_back(graph_->insert_new("prim::fork", {}));
+  calls_.back()->location = here_;
+  calls_.back()->add_block();
+  outside_.push_back(known_);
+  go_on();
+}
+
+int64_t Tracer::ends_fork(const IValue& result) {
+  static std::atomic<int64_t> forks{0};
+  RL_INVARIANT(!outside_.empty());
+  Value* out = output_of(result);
+  Node* node = calls_.back();
+  node->blocks()[0]->register_output(out);
+  node->output()->set_type(future_type(out->type()));
+  leave_fork();
+  return futures_[++forks] = node->output(), forks.load();
+}
+
+void Tracer::drops_fork() {
+  RL_INVARIANT(!outside_.empty());
+  Node* node = calls_.back();
+  leave_fork();
+  node->destroy();
+}
+
+void Tracer::leave_fork() {
+  calls_.pop_back();
+  std::swap(known_, outside_.back());
+  for (auto& [impl, made] : outside_.back())
+    if (!known_.contains(impl) && !state_.contains(impl) && !constant_of(made.value)) hidden_[impl] = made.tensor;
+  outside_.pop_back();
+  go_on();
+}
+
+bool Tracer::waits(int64_t fork, const IValue& result) {
+  auto future = futures_.find(fork);
+  if (future == futures_.end()) return false;
+  if (locate) here_ = locate();
+  take_apart(emit("aten::wait", {future->second}, future->second->type()->element()), result);
+  return true;
 }
 
 void Tracer::finish() {
@@ -331,6 +386,8 @@ Value* Tracer::output_of(const IValue& v) {
     }
     return construct("prim::DictConstruct", Type::dict(items[0]->type(), items[1]->type()));
   }
+  if (!outside_.empty() && (v.is_none() || v.is_int() || v.is_bool() || v.is_double() || v.is_string()))
+    return constant(v);  // a fork may give what no trace gives
   throw RuntimeError(
       "Only tensors, lists, tuples of tensors, or dictionary of tensors can be output from traced functions");
 }

@@ -32,6 +32,13 @@ class Tracer final : public Interceptor {
   // What is recorded until leaves(), with the tensors of the result, is the module's method.
   bool enters(const void* object, const Tensors& arguments) override;
   void leaves(const Tensors& results) override;
+  // What is recorded until ends_fork(), with the result, or drops_fork() is the body of a prim::fork. Tensors that it makes are unknown
+  // afterwards: who wants them waits.
+  void begins_fork();
+  int64_t ends_fork(const IValue& result);  // a number for waits(), which no other fork of the process has
+  void drops_fork();                        // its body threw
+  // Records that the fork's result is waited for. False: no fork of this trace.
+  bool waits(int64_t fork, const IValue& result);
   // Throws RuntimeError unless all that was entered was left.
   void finish();
 
@@ -60,6 +67,8 @@ class Tracer final : public Interceptor {
     size_t element;
     Tensor tensor;
   };
+  void go_on();  // at the end of the innermost of what was entered
+  void leave_fork();
   Value* bind(const Tensor& t, Value* v);
   Tensor size_tensor(Value* v, int64_t n);
   Value* value_of(const Tensor& t);
@@ -78,9 +87,13 @@ class Tracer final : public Interceptor {
   Value* self_ = nullptr;
   Ref<ObjectValue> module_;         // what self is
   Node* last_attribute_ = nullptr;  // all stand at the top, where any call finds them
-  std::vector<Node*> calls_;        // entered and not left
+  std::vector<Node*> calls_;        // entered and not left, forks too
+  std::unordered_map<int64_t, Value*> futures_;
   std::unordered_map<const void*, std::vector<std::string>> traced_;
-  std::unordered_map<const TensorImpl*, Known> known_;
+  using KnownTensors = std::unordered_map<const TensorImpl*, Known>;
+  KnownTensors known_;
+  std::unordered_map<const TensorImpl*, Tensor> hidden_;  // made in forks that have ended
+  std::vector<KnownTensors> outside_;                     // of the forks that are recorded, known_ as it was before
   std::unordered_map<const TensorImpl*, std::pair<Tensor, std::vector<std::string>>> state_;
   std::unordered_map<std::string, Value*> modules_;  // objects on the way to state, by dotted path
   std::vector<Note> notes_;

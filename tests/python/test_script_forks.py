@@ -230,3 +230,80 @@ def test_in_python_the_call_is_made_at_once():
     assert torch.jit.fork(double, torch.ones(1)).done()
     with pytest.raises(RuntimeError):
         torch.jit.fork(wrong, torch.ones(2))
+
+
+class Branch(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(3, 3)
+
+    def forward(self, x):
+        return torch.relu(self.inner(x)), x * 2
+
+
+class Branches(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = torch.nn.ModuleList([Branch(), Branch()])
+
+    def forward(self, x):
+        tasks = [torch.jit.fork(part, x) for part in self.parts]
+        total = torch.zeros_like(x)
+        for task in tasks:
+            a, b = torch.jit._wait(task)
+            total = total + a + b
+        return total
+
+
+def test_a_trace_records_forks():
+    def f(x):
+        first = torch.jit.fork(double, x, by=3.0)
+        second = torch.jit._fork(torch.jit.script(pair), x)
+        return first.wait() + torch.jit._wait(second)[0]
+
+    traced = torch.jit.trace(f, torch.ones(2))
+    kinds = [n.kind() for n in traced.graph.nodes()]
+    assert kinds.count("prim::fork") == 2 and kinds.count("aten::wait") == 2 and "aten::mul" not in kinds
+    x = torch.tensor([1.0, -2.0])
+    assert torch.equal(traced(x), f(x))
+
+
+def test_a_trace_forks_modules():
+    model = Branches()
+    traced = torch.jit.trace(model, torch.ones(2, 3))
+    x = torch.randn(4, 3, requires_grad=True)
+    assert str(traced.graph).count("prim::fork") == 2
+    file = io.BytesIO()
+    torch.jit.save(traced, file)
+    file.seek(0)
+    for module in (traced, torch.jit.load(file)):
+        out = module(x)
+        torch.testing.assert_close(out, model(x))
+        out.sum().backward()
+    assert model.parts[1].inner.weight.grad is not None
+    inlined = traced.inlined_graph.copy()
+    torch._C._jit_pass_inline_fork_wait(inlined)
+    assert "prim::fork" not in str(inlined)
+
+
+def test_a_trace_refuses_what_leaks_out_of_a_fork():
+    kept = []
+
+    def body(x):
+        kept.append(x + 1)
+        return x
+
+    def f(x):
+        torch.jit.wait(torch.jit.fork(body, x))
+        return kept[-1]
+
+    with pytest.raises(RuntimeError, match="observable data dependence with trace inputs"):
+        torch.jit.trace(f, torch.ones(2))
+
+    def failing(x):
+        try:
+            torch.jit.fork(wrong, x)
+        except RuntimeError:
+            return x + 1
+
+    assert torch.jit.trace(failing, torch.ones(2)).graph.findNode("prim::fork") is None

@@ -6,6 +6,7 @@ import functools
 import typing
 from typing import Any
 
+from .. import _C
 from ..futures import Future
 
 _T = typing.TypeVar("_T")
@@ -19,7 +20,11 @@ def fork(func, *args: Any, **kwargs: Any) -> Future:
     tensor([2., 2.])
     """
     future: Future = Future()
-    future.set_result(func(*args, **kwargs))
+    if _C._is_tracing():
+        result, future._traced = _C._traced_fork(functools.partial(func, *args, **kwargs))  # type: ignore[attr-defined]
+    else:
+        result = func(*args, **kwargs)
+    future.set_result(result)
     return future
 
 

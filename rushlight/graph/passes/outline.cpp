@@ -23,9 +23,18 @@ class Outline {
     object_path_ = path_of(call->input(), object_root_);
   }
 
-  void run() {
-    for (Node* n : block_)
+  // The calls in a block, and in the forks there.
+  static void run_in(Block& b) {
+    for (Node* n : b) {
       if (n->is("prim::TracedCall")) Outline(n).run();
+      else
+        for (Block* inner : n->blocks()) run_in(*inner);
+    }
+  }
+
+ private:
+  void run() {
+    run_in(block_);
     for (Value* v : call_->inputs()) add_input(v);
     for (Node* n : block_) copy(n);
     for (Value* v : block_.outputs()) add_output(v);
@@ -39,7 +48,6 @@ class Outline {
     call_->destroy();
   }
 
- private:
   Value* add_input(Value* v) {
     bool self = arguments_.empty();
     Value* in = body_->add_input(self ? "self" : argument_name(*v), self ? as_class(v->type())->unowned() : v->type());
@@ -183,8 +191,7 @@ class Outline {
 }  // namespace
 
 void outline_traced_calls(Graph& graph) {
-  for (Node* n : *graph.block())
-    if (n->is("prim::TracedCall")) Outline(n).run();
+  Outline::run_in(*graph.block());
 }
 
 }  // namespace rushlight::graph
