@@ -1,4 +1,4 @@
-// Memory shared with numpy and other owners of buffers. numpy is neither linked nor imported before a tensor becomes an array.
+// Memory shared with numpy and other owners of buffers. numpy is neither linked nor imported before one of its arrays is met.
 #include <array>
 #include <bit>
 #include <cstring>
@@ -8,6 +8,9 @@
 #include "py_new.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/shared_memory.h"
+
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#include <numpy/arrayobject.h>
 
 namespace rushlight::py {
 namespace {
@@ -37,21 +40,8 @@ struct HeldArray {
   }
 };
 
-// What the capsule `__array_struct__` points to: https://numpy.org/doc/stable/reference/arrays.interface.html
-struct ArrayInterface {
-  int two;  // 2, a check
-  int dims;
-  char kind;
-  int item_size;
-  int flags;
-  Py_ssize_t *shape, *strides;  // strides in bytes
-  void* data;
-  PyObject* description;
-};
-constexpr int kNativeOrder = 0x200, kWritable = 0x400;  // of its flags
-
 // The dtype of numpy's letter for a kind and a size in bytes, or null.
-const DTypeInfo* dtype_of_kind(char kind, int size) {
+const DTypeInfo* dtype_of_kind(char kind, npy_intp size) {
   static constexpr std::string_view kinds = "bcfiu";
   static constexpr size_t sizes = 17;
   static const auto table = [] {
@@ -155,35 +145,29 @@ PyMethodDef functions[] = {
 }  // namespace
 
 bool is_numpy_array(PyObject* o) {
-  static PyTypeObject* ndarray = nullptr;  // kept once seen: nobody unloads numpy. Under the GIL.
-  if (Py_TYPE(o) == ndarray) return true;
-  for (PyTypeObject* t = Py_TYPE(o); t; t = t->tp_base)
+  if (PyArray_API) return PyArray_Check(o);
+  for (PyTypeObject* t = Py_TYPE(o); t; t = t->tp_base)  // no import for what is not numpy's
     if (std::string_view(t->tp_name) == "numpy.ndarray") {
-      if (t == Py_TYPE(o)) Py_XSETREF(ndarray, reinterpret_cast<PyTypeObject*>(Py_NewRef(t)));
-      return true;
+      check_status(PyArray_ImportNumPyAPI());
+      return PyArray_Check(o);
     }
   return false;
 }
 
-Tensor tensor_over_array(PyObject* array) {
-  static PyObject* const name = check(PyUnicode_InternFromString("__array_struct__")).release();
-  Object capsule{PyObject_GetAttr(array, name)};
-  const auto* a = static_cast<const ArrayInterface*>(capsule ? PyCapsule_GetPointer(capsule.get(), nullptr) : nullptr);
-  const DTypeInfo* type = a && a->two == 2 ? dtype_of_kind(a->kind, a->item_size) : nullptr;
-  if (!type) {
-    PyErr_Clear();
-    fail_dtype(array);
-  }
-  RL_CHECK(ValueError, a->flags & kNativeOrder,
+Tensor tensor_over_array(PyObject* o) {
+  auto* array = reinterpret_cast<PyArrayObject*>(o);
+  const int64_t size = PyArray_ITEMSIZE(array);
+  const DTypeInfo* type = dtype_of_kind(PyArray_DESCR(array)->kind, size);
+  if (!type) fail_dtype(o);
+  RL_CHECK(ValueError, PyArray_ISNBO(PyArray_DESCR(array)->byteorder),
            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
            "currently not supported.");
-  const int64_t size = a->item_size;
   const int shift = std::countr_zero(size_t(size));  // all sizes are powers of two
   Dims sizes, strides;
   int64_t last = 0;
   bool any = true;
-  for (int i = 0; i < a->dims; i++) {
-    const int64_t n = a->shape[i], stride = a->strides[i];
+  for (int i = 0; i < PyArray_NDIM(array); i++) {
+    const int64_t n = PyArray_DIM(array, i), stride = PyArray_STRIDE(array, i);
     RL_CHECK(ValueError, stride >= 0,
              "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
              "currently supported. "
@@ -196,7 +180,7 @@ Tensor tensor_over_array(PyObject* array) {
     any &= n > 0;
     last += (n - 1) * stride;
   }
-  const bool read_only = !(a->flags & kWritable);
+  const bool read_only = !PyArray_ISWRITEABLE(array);
   if (read_only) {
     static bool said = false;
     if (shall_warn(said))
@@ -208,7 +192,7 @@ Tensor tensor_over_array(PyObject* array) {
                        1));
   }
   const size_t bytes = any ? size_t(last + size) : 0;
-  auto storage = make_ref<Storage>(a->data, bytes, Device(), std::make_shared<HeldArray>(array), read_only);
+  auto storage = make_ref<Storage>(PyArray_DATA(array), bytes, Device(), std::make_shared<HeldArray>(o), read_only);
   return Tensor(make_ref<TensorImpl>(std::move(storage), type->dtype, sizes, strides, 0));
 }
 
