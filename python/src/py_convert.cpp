@@ -105,14 +105,12 @@ IValue watched_element(const Tensor& t, Read how) {
   return called_element(t);
 }
 
-IValue element_in_memory(const Tensor& t) {
+IValue element_elsewhere(const Tensor& t) {
   RL_CHECK(RuntimeError, t.numel() == 1, "a Tensor with ", t.numel(),
            " elements cannot be converted to Scalar. Hint: item: the tensor has shape ", t.sizes(),
            "; reduce it to one element (mean, sum, an index), or use tolist()");
   RL_CHECK(RuntimeError, !t.device().is_meta(), "Tensor.item() cannot be called on meta tensors");
-  if (t.impl()->flags() & kNotCpu) [[unlikely]]
-    return element_in_memory(host_span(t));
-  return IValue(read_number(t.dtype(), t.raw()));
+  return element_in_memory(host_span(t));
 }
 
 bool as_number(PyObject* o, IValue& out) {

@@ -26,8 +26,14 @@ bool as_bool(PyObject* o, bool& out);
 bool as_double(PyObject* o, double& out);
 // numpy's scalars (numpy.float32(1)): things with `dtype` and `item` and no dimension.
 bool is_numpy_scalar(PyObject* o);
-// The only element of a CPU tensor.
-IValue element_in_memory(const Tensor& t);
+// That of another device; RuntimeError on meta, and where there is not one element.
+IValue element_elsewhere(const Tensor& t);
+inline IValue element_in_memory(const Tensor& t) {
+  if (t.numel() != 1 || t.impl()->flags() & kNotCpu) [[unlikely]]
+    return element_elsewhere(t);
+  if (t.dtype() == DType::Float32) return double(*static_cast<const float*>(t.raw()));
+  return IValue(read_number(t.dtype(), t.raw()));
+}
 IValue called_element(const Tensor& t);
 inline IValue element_of(const Tensor& t) {
   return t.impl()->flags() & (kWrapped | kPythonDispatch | kInParts) ? called_element(t) : element_in_memory(t);

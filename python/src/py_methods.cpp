@@ -133,9 +133,10 @@ PyObject* py_item(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     IValue v = read_element(t, Read::Number);
+    if (!v.is_double()) return to_python(v);
     // Beyond int64 values have only floats.
-    if (t.dtype() == DType::UInt64 && v.is_double()) return PyLong_FromUnsignedLongLong(*t.data<uint64_t>());
-    return to_python(v);
+    if (t.dtype() == DType::UInt64) return PyLong_FromUnsignedLongLong(*t.data<uint64_t>());
+    return PyFloat_FromDouble(v.to_double());
   });
 }
 PyObject* py_tolist(PyObject* self, PyObject*) {
