@@ -1,9 +1,12 @@
 // torch.tensor, as_tensor, Tensor(...): tensors from numbers, sequences and other tensors.
 #include "py_new.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <string_view>
 
 #include "py_op.h"
 #include "py_override.h"
@@ -179,9 +182,29 @@ Tensor tensor_over(Ref<Storage> storage, std::optional<DType> of, std::optional<
 
 Tensor detached(const Tensor& t) { return t.requires_grad() ? detached_alias(t) : t; }
 
+// What tensor(), as_tensor() and new_tensor() are given. Null: not given.
 struct Given {
-  PyObject *data = nullptr, *dtype = nullptr, *device = nullptr;
-  int requires_grad = 0, pin_memory = 0;
+  PyObject *data = nullptr, *dtype = nullptr, *device = nullptr, *requires_grad = nullptr, *pin_memory = nullptr,
+           *layout = nullptr, *names = nullptr;
+  struct Name {
+    std::string_view text;
+    PyObject* Given::*field;
+  };
+  // Takes the arguments of a fast call, of which `positional` may come without their names. TypeError for others.
+  Given(const char* function, std::span<const Name> all, Py_ssize_t positional, PyObject* const* args, Py_ssize_t nargs,
+        PyObject* kwnames) {
+    RL_CHECK(TypeError, nargs <= positional, function, "() takes ", positional, " positional argument",
+             positional == 1 ? "" : "s", " but ", nargs, " were given. Hint: give the others by name, as in dtype=...");
+    for (Py_ssize_t i = 0; i < nargs; i++) this->*all[size_t(i)].field = args[i];
+    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
+      const std::string_view name = text_of(PyTuple_GET_ITEM(kwnames, i));
+      const auto at = std::ranges::find(all, name, &Name::text);
+      RL_CHECK(TypeError, at != all.end(), function, "() got an unexpected keyword argument '", name, "'");
+      RL_CHECK(TypeError, !(this->*at->field), function, "() got multiple values for argument '", name, "'");
+      this->*at->field = args[nargs + i];
+    }
+    RL_CHECK(TypeError, data, function, "() missing 1 required positional argument: \"data\"");
+  }
   std::optional<DType> as_dtype_or_none() const {
     DType d;
     if (!dtype || dtype == Py_None) return {};
@@ -203,8 +226,10 @@ struct Given {
   }
 };
 
-PyObject* finish(Tensor t, bool requires_grad) {
-  if (requires_grad) {
+PyObject* finish(Tensor t, PyObject* requires_grad) {
+  const int required = requires_grad ? PyObject_IsTrue(requires_grad) : 0;
+  check_status(required);
+  if (required) {
     RL_CHECK(RuntimeError, is_differentiable(t.dtype()),
              "Only Tensors of floating point and complex dtype can require gradients. Hint: this one is ", t.dtype(),
              "; write floats (1.0) or give dtype=torch.float32");
@@ -221,27 +246,26 @@ void warn_copy_construct() {
                    1));
 }
 
-PyObject* py_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
+PyObject* py_tensor(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
-    static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", "names", nullptr};
-    Given g;
-    PyObject* unused = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOppO:tensor", const_cast<char**>(names), &g.data, &g.dtype,
-                                     &g.device, &g.requires_grad, &g.pin_memory, &unused))
-      return nullptr;
+    static constexpr Given::Name names[] = {{"data", &Given::data},
+                                            {"dtype", &Given::dtype},
+                                            {"device", &Given::device},
+                                            {"requires_grad", &Given::requires_grad},
+                                            {"pin_memory", &Given::pin_memory},
+                                            {"names", &Given::names}};
+    const Given g("tensor", names, 1, args, nargs, kwnames);
     if (is_tensor(g.data)) warn_copy_construct();
     return finish(tensor_from(g.data, g.as_dtype_or_none(), g.as_device_or_default()), g.requires_grad);
   });
 }
 
 // Shares memory where dtype and device allow.
-PyObject* py_as_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
+PyObject* py_as_tensor(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
-    static const char* names[] = {"data", "dtype", "device", nullptr};
-    Given g;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:as_tensor", const_cast<char**>(names), &g.data, &g.dtype,
-                                     &g.device))
-      return nullptr;
+    static constexpr Given::Name names[] = {
+        {"data", &Given::data}, {"dtype", &Given::dtype}, {"device", &Given::device}};
+    const Given g("as_tensor", names, 3, args, nargs, kwnames);
     auto dtype = g.as_dtype_or_none();
     auto device = g.as_device_or_default();
     if (is_tensor(g.data)) return wrap(converted(unwrap(g.data), dtype, device));
@@ -263,14 +287,15 @@ PyObject* py_from_numpy(PyObject*, PyObject* array) {
 }
 
 // x.new_tensor(data, dtype=None, device=None, requires_grad=False)
-PyObject* new_tensor(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* new_tensor(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
-    static const char* names[] = {"data", "dtype", "device", "requires_grad", "layout", "pin_memory", nullptr};
-    Given g;
-    PyObject* unused = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOpOp:new_tensor", const_cast<char**>(names), &g.data, &g.dtype,
-                                     &g.device, &g.requires_grad, &unused, &g.pin_memory))
-      return nullptr;
+    static constexpr Given::Name names[] = {{"data", &Given::data},
+                                            {"dtype", &Given::dtype},
+                                            {"device", &Given::device},
+                                            {"requires_grad", &Given::requires_grad},
+                                            {"layout", &Given::layout},
+                                            {"pin_memory", &Given::pin_memory}};
+    const Given g("new_tensor", names, 1, args, nargs, kwnames);
     if (is_tensor(g.data)) warn_copy_construct();
     const Tensor& like = unwrap(self);
     Tensor made =
@@ -358,11 +383,11 @@ PyObject* py_stack_samples(PyObject*, PyObject* list) {
 
 PyMethodDef functions[] = {
     {"_stack_samples", py_stack_samples, METH_O, nullptr},
-    {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_tensor)), METH_VARARGS | METH_KEYWORDS,
+    {"tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_tensor)), METH_FASTCALL | METH_KEYWORDS,
      "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor\n\nA new tensor with a "
      "copy of the data."},
     {"as_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_as_tensor)),
-     METH_VARARGS | METH_KEYWORDS,
+     METH_FASTCALL | METH_KEYWORDS,
      "as_tensor(data, dtype=None, device=None) -> Tensor\n\nShares the data's memory where it can."},
     {"from_numpy", py_from_numpy, METH_O, "from_numpy(ndarray) -> Tensor\n\nA tensor over the array's memory."},
     {"_legacy_typed", py_legacy_typed, METH_VARARGS, nullptr},
@@ -370,7 +395,7 @@ PyMethodDef functions[] = {
 };
 PyMethodDef methods[] = {
     {"new_tensor", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(over<new_tensor>)),
-     METH_VARARGS | METH_KEYWORDS,
+     METH_FASTCALL | METH_KEYWORDS,
      "new_tensor(data, dtype=None, device=None, requires_grad=False) -> Tensor: a copy of data, by default of this "
      "tensor's dtype and on its device."},
     {},
