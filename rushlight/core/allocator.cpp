@@ -84,7 +84,7 @@ struct ThreadCache {
     }
   }
 };
-thread_local constinit ThreadCache cache = {};
+thread_local constinit ThreadCache cache [[gnu::tls_model("initial-exec")]] = {};
 
 // Small blocks, counted over all threads.
 struct SmallCounts { int64_t taken[kClasses] = {}, given[kClasses] = {}; };
