@@ -88,7 +88,7 @@ const PointwiseInfo::Entry& entry_for(const Op& op, const PointwiseInfo& info, D
   return e;
 }
 
-thread_local DType making_for = DType::Int32;
+thread_local constinit DType making_for [[gnu::tls_model("initial-exec")]] = DType::Int32;
 
 // A functor made from its arguments, on the stack.
 struct Functor {
@@ -103,14 +103,16 @@ struct Functor {
 constexpr int64_t kChunk = 1024;  // what a buffer holds: of float, five of them are 20 KB
 constexpr int64_t kVector = 16;
 
-// The first `rest` elements and the first one again up to a full vector.
-template <class Word>
-void pad(void* to, const void* from, int64_t rest) {
-  typedef Word Full __attribute__((vector_size(kVector * sizeof(Word))));
-  const Word* p = static_cast<const Word*>(from);
-  *static_cast<Full*>(to) = Full{} + *p;
-  for (int64_t i = 1; i < rest; i++) static_cast<Word*>(to)[i] = p[i];
-}
+// The first `rest` elements and the first one again up to a full vector. Written in the pieces in which a row reads it: a processor that has
+// to gather what it just stored waits for the cache.
+RL_FOR_EACH_ISA(
+    template <class Word>, void, pad, (Word* __restrict to, const Word* from, int rest),
+    {
+      const Word first = *from;
+      RL_IVDEP
+      for (int i = 0; i < int(kVector); i++) to[i] = i < rest ? from[i] : first;
+    },
+    <Word>)
 
 // Rows in the compute dtype. Tails run as a full vector, so that an element's bits don't depend on where it stands: the last elements once more
 // where nothing is overwritten by that, otherwise a padded copy.
@@ -131,9 +133,11 @@ void run_row(const PointwiseInfo::Entry& e, const void* functor, void* out, cons
   if (apart) return row(functor, static_cast<char*>(out) + (n - kVector) * out_size, tails, kVector);
   alignas(64) char buffers[kMaxOperands][kVector * 8];
   for (int k = 0; k < inputs; k++) {
-    const void* from = static_cast<const char*>(in[k]) + whole * size;
-    if (size == 4) pad<uint32_t>(buffers[k], from, rest);
-    else pad<uint64_t>(buffers[k], from, rest);
+    const char* from = static_cast<const char*>(in[k]) + whole * size;
+    if (size == 4)
+      pad_isa<uint32_t>()(reinterpret_cast<uint32_t*>(buffers[k]), reinterpret_cast<const uint32_t*>(from), int(rest));
+    else
+      pad_isa<uint64_t>()(reinterpret_cast<uint64_t*>(buffers[k]), reinterpret_cast<const uint64_t*>(from), int(rest));
     tails[k] = buffers[k];
   }
   row(functor, buffers[kMaxOperands - 1], tails, kVector);
