@@ -72,8 +72,7 @@ sf_count_t on_write(const void* from, sf_count_t count, void* p) {
 
 class File {
  public:
-  File(Memory& memory, SF_INFO& info, const std::string& where)
-      : a(api(where)), info_(info), where_(where), memory_(memory) {
+  File(Memory& memory, SF_INFO& info, const std::string& where) : a(api(where)) {
     SF_VIRTUAL_IO io = {on_size, on_seek, on_read, on_write, on_tell};
     file = a.open_virtual(&io, memory.writing ? SFM_WRITE : SFM_READ, &info, &memory);
     if (file) return;
@@ -92,11 +91,6 @@ class File {
 
   const Api& a;
   SNDFILE* file = nullptr;
-
- private:
-  SF_INFO& info_;
-  const std::string& where_;
-  Memory& memory_;
 };
 
 uint32_t u32(std::span<const uint8_t> b, size_t at) {
