@@ -75,22 +75,34 @@ TensorSpec resample_meta(const Tensor& self, int64_t dim, const Tensor& places, 
   sizes[size_t(dim)] = places.size(1);
   return {.sizes = sizes, .dtype = self.dtype(), .device = self.device()};
 }
-void resample_cpu(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights, const Tensor& out) {
-  Tensor x = dense(self), at = dense(places, DType::Int32), w = dense(weights, self.dtype());
-  int64_t taps = at.size(0), n = at.size(1), in = x.size(dim), outer = 1, inner = 1;
+// x and out are contiguous; places and weights of their kinds.
+void resample_along(const Tensor& x, int64_t dim, const Tensor& places, const Tensor& weights, const Tensor& out) {
+  int64_t taps = places.size(0), n = places.size(1), in = x.size(dim), outer = 1, inner = 1;
   for (int64_t d = 0; d < x.dim(); d++) (d < dim ? outer : inner) *= d == dim ? 1 : x.size(d);
-  const int32_t* p = at.data<int32_t>();
+  const int32_t* p = places.data<int32_t>();
   dispatch(Types<float, double, int32_t>{}, x.dtype(), "upsample", [&]<class T>() {
     int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, n * inner));
     parallel_for(0, outer, grain, [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; o++) {
         T* to = out.data<T>() + o * n * inner;
         const T* from = x.data<T>() + o * in * inner;
-        if (inner == 1) gather_line_isa<T>()(to, from, p, w.data<T>(), taps, n);
-        else sum_runs_isa<T>()(to, from, p, w.data<T>(), taps, n, inner);
+        if (inner == 1) gather_line_isa<T>()(to, from, p, weights.data<T>(), taps, n);
+        else sum_runs_isa<T>()(to, from, p, weights.data<T>(), taps, n, inner);
       }
     });
   });
+}
+
+void resample_cpu(const Tensor& self, int64_t dim, const Tensor& places, const Tensor& weights, const Tensor& out) {
+  constexpr int64_t kLines = 16;  // a vector of them
+  Tensor at = dense(places, DType::Int32), w = dense(weights, self.dtype());
+  if (dim == 0 || dim + 1 < self.dim() || self.size(dim - 1) < kLines || at.size(1) > self.size(dim))
+    return resample_along(dense(self), dim, at, w, out);
+  // Of many lines side by side each sum is one of vectors: two transposing copies cost less than gathering element by element, unless the
+  // results are more than the elements.
+  Tensor place = moved_last(out, dim - 1), sums = empty_tensor(place.sizes(), out.dtype());
+  resample_along(dense(moved_last(self, dim - 1)), dim - 1, at, w, sums);
+  copy_elements(place, sums);
 }
 
 Grads resample_grad(const Saved& s, const Tensor& g) {
