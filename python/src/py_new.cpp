@@ -188,7 +188,7 @@ struct Given {
            *layout = nullptr, *names = nullptr;
   struct Name {
     std::string_view text;
-    PyObject* Given::*field;
+    PyObject* Given::* field;
   };
   // Takes the arguments of a fast call, of which `positional` may come without their names. TypeError for others.
   Given(const char* function, std::span<const Name> all, Py_ssize_t positional, PyObject* const* args, Py_ssize_t nargs,
@@ -289,12 +289,9 @@ PyObject* py_from_numpy(PyObject*, PyObject* array) {
 // x.new_tensor(data, dtype=None, device=None, requires_grad=False)
 PyObject* new_tensor(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
-    static constexpr Given::Name names[] = {{"data", &Given::data},
-                                            {"dtype", &Given::dtype},
-                                            {"device", &Given::device},
-                                            {"requires_grad", &Given::requires_grad},
-                                            {"layout", &Given::layout},
-                                            {"pin_memory", &Given::pin_memory}};
+    static constexpr Given::Name names[] = {{"data", &Given::data},     {"dtype", &Given::dtype},
+                                            {"device", &Given::device}, {"requires_grad", &Given::requires_grad},
+                                            {"layout", &Given::layout}, {"pin_memory", &Given::pin_memory}};
     const Given g("new_tensor", names, 1, args, nargs, kwnames);
     if (is_tensor(g.data)) warn_copy_construct();
     const Tensor& like = unwrap(self);

@@ -180,9 +180,7 @@ void Tracer::leaves(const Tensors& results) {
   go_on();
 }
 
-void Tracer::go_on() {
-  graph_->set_insert_point(calls_.empty() ? graph_->block() : calls_.back()->blocks()[0]);
-}
+void Tracer::go_on() { graph_->set_insert_point(calls_.empty() ? graph_->block() : calls_.back()->blocks()[0]); }
 
 void Tracer::begins_fork() {
   if (locate) here_ = locate();

@@ -190,8 +190,6 @@ class Outline {
 
 }  // namespace
 
-void outline_traced_calls(Graph& graph) {
-  Outline::run_in(*graph.block());
-}
+void outline_traced_calls(Graph& graph) { Outline::run_in(*graph.block()); }
 
 }  // namespace rushlight::graph
