@@ -223,7 +223,8 @@ PyMethodDef methods[] = {
     {},
 };
 
-Py_hash_t hash(PyObject* self) { return _Py_HashPointer(self); }
+// id(self), as PyTorch documents it.
+Py_hash_t hash(PyObject* self) { return Py_hash_t(reinterpret_cast<uintptr_t>(self)); }
 
 }  // namespace
 

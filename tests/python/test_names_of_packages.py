@@ -223,6 +223,22 @@ def test_segments_are_reduced(reduce, options):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("reduce", ["max", "min", "prod"])
+def test_a_nan_in_a_segment_has_the_gradient_that_a_number_would(reduce):
+    def f(t):
+        x = t.tensor([[1.0, 1], [float("nan"), 1], [3, float("nan")], [4, 1], [3, 2]], requires_grad=True)
+        t._segment_reduce(x, reduce, lengths=t.tensor([2, 3]), axis=0).sum().backward()
+        return x.grad.nan_to_num(nan=-7).tolist()
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_the_hash_of_a_tensor_is_its_id():
+    x = rl.ones(1)
+    assert hash(x) == id(x)
+
+
 def test_segments_that_do_not_fit():
     with pytest.raises(RuntimeError, match="lengths or offsets"):
         rl.segment_reduce(rl.ones(2), "sum")

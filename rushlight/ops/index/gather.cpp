@@ -6,7 +6,9 @@
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/logical_and.h"
+#include "rushlight/fn/logical_or.h"
 #include "rushlight/fn/masked_fill.h"
+#include "rushlight/fn/ne.h"
 #include "rushlight/fn/ones_like.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/scatter.h"
@@ -299,14 +301,19 @@ Grads scatter_reduce_grad(const Saved& s, const Tensor& g) {
   } else if (reduce == "prod") {
     Tensor safe_self = masked_fill(self, eq(self, 0), Scalar(1));
     to_self = g * scatter_reduce(safe_self, dim, index, src, "prod", include_self) / safe_self;
-    Tensor zero = eq(src, 0);
+    // A NaN among numbers is like a 0: what it is multiplied by is its gradient.
+    Tensor zero = logical_or(eq(src, 0), ne(src, src));
     Tensor zeros_there = gather(scatter_add(zeros_like(self), dim, index, numbers(zero)), dim, index);
     Tensor single = logical_and(zero, eq(zeros_there, 1));
     Tensor without = scatter_reduce(self, dim, index, masked_fill(src, single, Scalar(1)), "prod", include_self);
     to_src = where(single, gather(g * without, dim, index),
                    gather(g * result, dim, index) / masked_fill(src, zero, Scalar(1)));
   } else {
-    Tensor self_wins = numbers(eq(self, result)), src_wins = numbers(eq(src, gather(result, dim, index)));
+    // A NaN wins too: nothing equals it, so its place would share the gradient with nobody and divide it by 0.
+    auto wins = [&](const Tensor& x, const Tensor& best) {
+      return numbers(logical_or(eq(x, best), logical_and(ne(x, x), ne(best, best))));
+    };
+    Tensor self_wins = wins(self, result), src_wins = wins(src, gather(result, dim, index));
     if (!include_self) self_wins = scatter(self_wins, dim, index, Scalar(0));
     Tensor share = g / scatter_add(self_wins, dim, index, src_wins);
     to_self = where(eq(self_wins, 0), zeros_like(g), self_wins * share);
