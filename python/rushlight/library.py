@@ -23,9 +23,9 @@ from ._library.opcheck import OpCheckError, opcheck
 from ._library.registry import (
     Library,
     device_types,
-    dispatch_key_of,
     fallthrough_kernel,
     kept_library,
+    key_of,
     overload_of,
     qualified_name,
 )
@@ -90,7 +90,8 @@ def define(qualname: Any, schema: str, alias_analysis: str = "", *, lib: Library
 def impl(
     qualname: Any, types: str | Sequence[str] | None = None, func: Any = None, *, lib: Library | None = None
 ) -> Any:
-    """Registers a kernel for devices ("cpu", "cuda", a list of them, "default" for all). A decorator without ``func``.
+    """Registers a kernel for devices ("cpu", "cuda", a list of them, "default" for all) or dispatch keys ("CPU", "Meta",
+    ...). A decorator without ``func``.
 
     The old form ``impl(lib, name, dispatch_key="")`` is a decorator too.
     """
@@ -103,7 +104,7 @@ def impl(
 
         return register_in
     namespace, name = _split(qualified_name(qualname))
-    keys = ["CompositeExplicitAutograd" if t == "default" else dispatch_key_of(t) for t in device_types(types) if t]
+    keys = [key_of(t) for t in device_types(types) if t]
 
     def register(f: Callable) -> Callable:
         library = kept_library(namespace, lib)
@@ -154,6 +155,13 @@ def register_fake(
     namespace, bare = _split(name)
 
     def register(func: Callable) -> Callable:
+        if "CompositeImplicitAutograd" in _C._op_kernels(name) and not allow_override:
+            raise RuntimeError(
+                f"register_fake(...): the operator {name} already has an implementation for this device type via a pre-existing "
+                "registration to DispatchKey::CompositeImplicitAutograd. CompositeImplicitAutograd operators do not need a "
+                "fake impl; instead, the operator will decompose into its constituents and those can have fake impls defined "
+                "on them."
+            )
         if "Meta" in _C._op_kernels(name) and not allow_override:
             raise RuntimeError(
                 f"register_fake(...): the operator {name} already has an DispatchKey::Meta implementation via a "

@@ -13,13 +13,15 @@ tensor([3., 3.])
 from __future__ import annotations
 
 import inspect
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from .._library.custom_ops import autograd_kernel, check_differentiable
+from .._library.custom_ops import _tensors_of, autograd_kernel, check_differentiable, check_gives_tensors_of_its_own
 from .._library.infer_schema import infer_schema as _infer
 from .._library.registry import Library, device_types, dispatch_key_of, overload_of
+from .._library.utils import is_functional_schema
 from .._ops import ops, parse_schema
 
 __all__ = ["CustomOp", "custom_op", "get_ctx"]
@@ -72,7 +74,22 @@ def validate_function_matches_schema(schema: Any, func: Callable) -> None:
     names = [(p.name, p.kind is p.KEYWORD_ONLY) for p in given]
     if names != [(a.name, a.kwarg_only) for a in schema.arguments]:
         raise ValueError(
-            f"custom_op(..., manual_schema)(func): the args of func {names} must be those of the schema {schema}, in their order"
+            "custom_op(..., manual_schema)(func): When passing in a manual schema, we expect func's signature to match "
+            f"manual_schema (aside from type annotations). func's args: {names}, schema: {schema}"
+        )
+
+
+def validate_schema(qualname: str, schema: str) -> None:
+    """ValueError unless calls of an operator of that schema only read their arguments and give tensors of their own."""
+    parsed = parse_schema(qualname + schema)
+    if not is_functional_schema(parsed):
+        raise ValueError(
+            f"custom_op only supports functional operators (ops that do not mutate any inputs, do not return views of the "
+            f"inputs, and have at least one return). Got the following non-functional schema: {parsed}"
+        )
+    if any(a.name == "self" for a in parsed.arguments):
+        raise ValueError(
+            f"custom_op does not support arguments named 'self'. Please rename your argument. Got: {parsed}"
         )
 
 
@@ -90,6 +107,7 @@ def custom_op(qualname: str, manual_schema: str | None = None) -> Callable[[Call
                 "Please either change the name of `func` or the qualname that is passed to `custom_op`"
             )
         if manual_schema is not None:
+            validate_schema(qualname, manual_schema)
             validate_function_matches_schema(parse_schema(qualname + manual_schema), func)
         return CustomOp(ns, name, infer_schema(func) if manual_schema is None else manual_schema)
 
@@ -120,6 +138,7 @@ class CustomOp:
         self.__name__ = None
         self._lib = Library(ns, "FRAGMENT")
         if not defined:
+            validate_schema(self._qualname, schema)
             self._lib.define(name + schema)
         self._given: dict[str, str] = {}
         self._save: Callable | None = None
@@ -162,11 +181,21 @@ class CustomOp:
 
         def register(f: Callable) -> Callable:
             for kind in set(kinds):
+                key = dispatch_key_of(str(kind))
+                if found := {key, "CompositeImplicitAutograd", "CompositeExplicitAutograd"} & self._kernels_of_others():
+                    raise RuntimeError(
+                        f"impl(...): the operator {self._qualname} already has an implementation for this device type via "
+                        f"a pre-existing torch.library or TORCH_LIBRARY {found.pop()} registration."
+                    )
                 self._once(str(kind))
                 self._lib.impl(self._opname, f, dispatch_key_of(str(kind)))
             return f
 
         return register
+
+    def _kernels_of_others(self) -> set[str]:
+        """The keys of kernels that were registered without this object."""
+        return set(_C._op_kernels(self._qualname)) - {dispatch_key_of(k) for k in self._given if k in ("cpu", "cuda")}
 
     def impl_abstract(self, _stacklevel: int = 2) -> Callable:
         """Registers what says shapes and dtypes."""
@@ -193,17 +222,17 @@ class CustomOp:
     def _differentiable(self) -> None:
         try:
             check_differentiable(self._op)
+            check_gives_tensors_of_its_own(self._op)
         except RuntimeError as e:
             raise RuntimeError(f"Cannot use torch._custom_ops APIs to register backward formula: {e}") from None
         if "autograd" in self._given:
             return
-        if "Autograd" in _C._op_kernels(self._qualname) or "CompositeImplicitAutograd" in _C._op_kernels(
-            self._qualname
-        ):
-            raise RuntimeError(
-                f"impl_backward/impl_save_for_backward: the operator {self._qualname} already has an implementation for autograd, or "
-                "a CompositeImplicitAutograd one that is differentiated through"
-            )
+        for key in _C._op_kernels(self._qualname):
+            if key.startswith("Autograd") or key == "CompositeImplicitAutograd":
+                raise RuntimeError(
+                    f"impl_backward/impl_save_for_backward: the operator {self._qualname} already has an implementation via a "
+                    f"pre-existing registration to DispatchKey::{key}"
+                )
         self._given["autograd"] = ""
         kernel = autograd_kernel(self._op, lambda: self._back, lambda: self._keep)
         self._lib.impl(self._opname, kernel, "Autograd")
@@ -244,22 +273,30 @@ class CustomOp:
             return
         schema = self._op._schema
         given = dict(zip((a.name for a in schema.arguments if not a.kwarg_only), inputs, strict=True))
-        named = type("args", (), given | (keyword_only_inputs or {}))()
+        given |= keyword_only_inputs or {}
+        named = namedtuple(f"{self._opname}_args", given)(**given)  # type: ignore[misc]
         saved = self._save(named, output)
         ctx._saved_kinds = [isinstance(v, _C.Tensor) for v in _leaves(saved)]
         ctx.save_for_backward(*(v for v in _leaves(saved) if isinstance(v, _C.Tensor)))
         ctx._saved_form = saved
         outputs = output if isinstance(output, tuple) else (output,)
         if self._plain is not None:
+            for i, (o, differentiable) in enumerate(zip(outputs, self._plain, strict=True)):
+                if differentiable and not all(isinstance(t, _C.Tensor) for t in (o if isinstance(o, list) else [o])):
+                    raise RuntimeError(
+                        f"With output_differentiability={self._plain}. At idx {i}, we received an object of type {type(o)} "
+                        "that is not a Tensor, so it cannot have be marked as differentiable in output_differentiability."
+                    )
             ctx.mark_non_differentiable(
-                *(o for o, d in zip(outputs, self._plain, strict=True) if not d and isinstance(o, _C.Tensor))
+                *(t for o, d in zip(outputs, self._plain, strict=True) if not d for t in _tensors_of((o,)))
             )
 
     def _back(self, ctx: Any, *grads: Any) -> Any:
         if self._save is None or self._backward is None:
             missing = [n for n, f in (("save_for_backward", self._save), ("backward", self._backward)) if f is None]
             raise RuntimeError(
-                f"We cannot autograd through {self._qualname}: it lacks {' and '.join(missing)}; register both"
+                f"We cannot autograd through {self._qualname}: unable to find a '{missing[0]}' "
+                "function; register it too"
             )
         tensors = iter(ctx.saved_tensors)
         saved = _mapped(ctx._saved_form, lambda v: next(tensors) if isinstance(v, _C.Tensor) else v)
@@ -278,7 +315,25 @@ class CustomOp:
                 "gradient (can be None) for each arg to the CustomOp that may be a Tensor or Sequence[Tensor]. Args declared to be "
                 "non-Tensor-like types should not appear in the grad_input dict"
             )
+        for a in places:
+            if a.name in wanted:
+                self._check_gradient(ctx, places.index(a), a, found[a.name])
         return tuple(found.get(a.name) for a in places)
+
+    def _check_gradient(self, ctx: Any, at: int, argument: Any, grad: Any) -> None:
+        said = f"for argument {argument.name} of {self._qualname}, from backward at {self._given['backward']}"
+        if not argument.schema_type.endswith("[]"):
+            if grad is not None and not isinstance(grad, _C.Tensor):
+                raise RuntimeError(f"expected the gradient to be either None or a Tensor but got {type(grad)} {said}")
+            return
+        if not isinstance(grad, (list, tuple)):
+            raise RuntimeError(f"expected a list of gradients but got {type(grad)} {said}")
+        count = ctx._rl_call.counts[at]
+        if len(grad) != count:
+            raise RuntimeError(f"expected {count} gradients but got {len(grad)} {said}")
+        for g in grad:
+            if g is not None and not isinstance(g, _C.Tensor):
+                raise RuntimeError(f"expected the gradients to be None or Tensor but got {type(g)} {said}")
 
 
 def _leaves(tree: Any) -> list:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import _C
-from .._ops import FunctionSchema, OpOverload
+from .._ops import FunctionSchema, OpOverload, parse_schema
 from .infer_schema import infer_schema
 from .registry import Library, device_types, dispatch_key_of, overload_of
 
@@ -154,11 +154,27 @@ def _needs_of_arguments(ctx: Any, call: _Call) -> Iterator[None]:
 
 
 def check_differentiable(op: OpOverload) -> None:
-    if op._schema.is_mutable:
+    schema = op._schema
+    if schema.is_mutable:
         raise RuntimeError(
-            f"Cannot register autograd formula for non-functional operator {op} with schema {op._schema}. Please create a "
+            f"Cannot register autograd formula for non-functional operator {op} with schema {schema}. Please create a "
             "functional operator and register an autograd formula for that."
         )
+    for argument in schema.arguments:
+        if argument.kwarg_only and "Tensor" in argument.schema_type:
+            raise NotImplementedError(
+                f"register_autograd with kwarg-only Tensor args. In the original definition of the op, please make your "
+                f"tensors not kwarg-only. Got: {schema}"
+            )
+
+
+def check_gives_tensors_of_its_own(op: OpOverload) -> None:
+    """RuntimeError for an operator whose gradient the two first forms of custom operators can't take."""
+    schema = op._schema
+    if any(r.alias_info is not None for r in schema.returns):
+        raise RuntimeError(f"Cannot register autograd formula for operator that returns views: {op} of schema {schema}")
+    if not schema.returns:
+        raise RuntimeError(f"Cannot register autograd formula for operator with no returns: {op} of schema {schema}")
 
 
 def _tensors_of(values: Iterable[Any]) -> Iterator[Any]:
@@ -195,6 +211,10 @@ class CustomOpDef:
 
     def __init__(self, namespace: str, name: str, schema: str, fn: Callable, tags: Any = None):
         self._namespace, self._name, self._schema = namespace, name, schema
+        if any(a.kwarg_only and "Tensor" in a.schema_type for a in parse_schema(self._qualname + schema).arguments):
+            raise NotImplementedError(
+                f"custom_op with kwarg-only Tensor args. Please make your tensors not kwarg-only. Got: {name}{schema}"
+            )
         self._init_fn = fn
         self._backend_fns: dict[str | None, Callable] = {}
         self._disabled: set[str | None] = set()
@@ -210,11 +230,6 @@ class CustomOpDef:
         CustomOpDef.by_name[self._qualname] = self
         self._opoverload = overload_of(self._qualname)
         parsed = self._opoverload._schema
-        if any(a.kwarg_only and "Tensor" in a.schema_type for a in parsed.arguments):
-            self._lib._destroy()
-            raise NotImplementedError(
-                f"custom_op with kwarg-only Tensor args. Please make your tensors not kwarg-only. Got: {name}{schema}"
-            )
         self._lib.impl(name, self._fake, "Meta")
         kernel = autograd_kernel(self._opoverload, lambda: self._backward_fn, lambda: self._setup_context_fn)
         self._lib.impl(name, kernel, "Autograd")
@@ -323,7 +338,7 @@ def custom_op(
     tensor([0.5000])
     """
     namespace, colons, bare = name.partition("::")
-    if not colons or not namespace or not bare or "." in bare:
+    if not colons or not namespace or not bare or bare.startswith("."):
         raise ValueError(f'expected the name of a custom op as "namespace::name", got "{name}"')
 
     def make(fn: Callable) -> CustomOpDef:

@@ -149,12 +149,17 @@ def _default_text(name: str, value: Any, fail: Callable[[str], Any]) -> str:
     raise AssertionError
 
 
+SUPPORTED_RETURN_TYPES = {
+    _C.Tensor: "Tensor", list[_C.Tensor]: "Tensor[]", int: "SymInt", float: "float", bool: "bool", int | float | bool: "Scalar"
+}  # fmt: skip
+
+
 def _returns(hint: Any, fail: Callable[[str], Any]) -> str:
-    allowed = {_C.Tensor: "Tensor", int: "SymInt", float: "float", bool: "bool", int | float | bool: "Scalar"}
+    allowed = SUPPORTED_RETURN_TYPES
 
     def one(h: Any) -> str:
         if typing.get_origin(h) in _LISTS and typing.get_args(h) == (_C.Tensor,):
-            return "Tensor[]"
+            h = list[_C.Tensor]
         if h not in allowed:
             fail(
                 f"Return has unsupported type {h}. The valid types are: Tensor, List[Tensor], int, float, bool, Number, "

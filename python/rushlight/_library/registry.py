@@ -50,6 +50,13 @@ def dispatch_key_of(device_type: str) -> str:
     return {"cpu": "CPU", "cuda": "CUDA", "meta": "Meta"}.get(kind, "PrivateUse1")
 
 
+def key_of(types: str) -> str:
+    """The key that torch.library.impl means by a device's type, "default" or a key itself."""
+    if types == "default":
+        return "CompositeExplicitAutograd"
+    return types if types[:1].isupper() else dispatch_key_of(types)
+
+
 def _drop(handle: Any, namespace: str, defined: set[str]) -> None:
     handle.drop()
     for name in defined:

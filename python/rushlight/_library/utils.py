@@ -8,7 +8,7 @@ from .. import _C
 from .._ops import FunctionSchema, parse_schema
 from .registry import overload_of
 
-__all__ = ["is_functional_schema", "lookup_op", "parse_namespace"]
+__all__ = ["is_functional_schema", "is_tensor_like_type", "is_tensorlist_like_type", "lookup_op", "parse_namespace"]
 
 
 def parse_namespace(qualname: str) -> tuple[str, str]:
@@ -39,6 +39,16 @@ def is_functional_schema(schema: Any) -> bool:
     return (
         bool(parsed.returns) and not parsed.is_mutable and all(r.alias_info is None for r in parsed.returns)
     )  # fmt: skip
+
+
+def is_tensorlist_like_type(type_: Any) -> bool:
+    """Whether a schema's type is a list of tensors, or of tensors and None."""
+    return str(type_) in ("List[Tensor]", "List[Optional[Tensor]]", "Optional[List[Tensor]]")
+
+
+def is_tensor_like_type(type_: Any) -> bool:
+    """Whether a schema's type is a tensor, or one or None."""
+    return str(type_) in ("Tensor", "Optional[Tensor]")
 
 
 def has_kernel_for_any_dispatch_key(qualname: str, keys: Any) -> bool:
