@@ -1,7 +1,7 @@
 """gradcheck finds what is wrong with a gradient, whichever way it is wrong; custom functions in forward mode go by their jvp."""
 
 import pytest
-from rushlight.autograd.gradcheck import GradcheckError
+from rushlight.autograd.gradcheck import GradcheckError, get_analytical_jacobian, get_numerical_jacobian
 
 import rushlight as torch
 from rushlight.autograd import Function, forward_ad, gradcheck, gradgradcheck
@@ -210,3 +210,21 @@ def test_all_inputs_have_tangents_in_forward_mode():
     wanted = "Jacobian computed with forward mode mismatch for output 0 with respect to input 1"
     with pytest.raises(GradcheckError, match=wanted):
         gradcheck(scales_a_tangent, (x, y), check_forward_ad=True)
+
+
+def test_the_old_functions_give_the_tables():
+    x, y = real(1.0, 2.0), real(3.0, 4.0)
+    with pytest.warns(FutureWarning, match="get_numerical_jacobian"):
+        by_x, by_y = get_numerical_jacobian(lambda given: (given[0] * given[1], given[0]), (x, y), eps=1e-6)
+    assert torch.allclose(by_x, torch.diag(y.detach())) and torch.allclose(by_y, torch.diag(x.detach()))
+    with pytest.warns(FutureWarning, match="get_analytical_jacobian"):
+        tables, same, sizes, dtypes = get_analytical_jacobian((x, y), x * y)
+    assert torch.equal(tables[0], torch.diag(y.detach())) and same and sizes and dtypes
+
+
+def test_an_output_whose_dtype_depends_on_the_values():
+    def jumps(x):
+        return x if x.sum() >= 1 else x.float()
+
+    with pytest.raises(AssertionError, match="the same dtype when inputs are perturbed"):
+        gradcheck(jumps, (real(1.0),))

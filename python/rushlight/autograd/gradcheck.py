@@ -12,7 +12,7 @@ from .._C import Tensor
 from . import forward_ad
 from .function import Function
 
-__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+__all__ = ["GradcheckError", "get_analytical_jacobian", "get_numerical_jacobian", "gradcheck", "gradgradcheck"]
 
 
 class GradcheckError(RuntimeError):
@@ -79,11 +79,12 @@ def _numerical(func: Any, inputs: tuple, which: Tensor, eps: float, chosen: Any 
             finally:
                 values[place] = before
             for high, low in zip(*ends, strict=True):
-                if high.shape != low.shape or high.dtype != low.dtype:
-                    raise AssertionError(
-                        "Expected `func` to return outputs with the same shape when inputs are perturbed on index "
-                        f"{place} by {eps}, but got {tuple(high.shape)} of {high.dtype} and {tuple(low.shape)} of {low.dtype}"
-                    )
+                for what, a, b in (("shape", high.shape, low.shape), ("dtype", high.dtype, low.dtype)):
+                    if a != b:
+                        raise AssertionError(
+                            f"Expected `func` to return outputs with the same {what} when inputs are perturbed on index "
+                            f"{place} by {eps}, but got {a} and {b}"
+                        )
             rows.append([(high - low) / (2 * eps) for high, low in zip(*ends, strict=True)])
     return [rushlight.stack([r[k].reshape(-1) for r in rows]) for k in range(len(rows[0]))] if rows else []
 
@@ -108,6 +109,55 @@ def _analytical(output: Tensor, which: Tensor) -> Tensor:
         if columns
         else weight.new_zeros((_values_of(which).numel() * len(_parts(which)), 0))
     )
+
+
+def _get_numerical_jacobian(fn: Any, inputs: Any, outputs: Any = None, target: Any = None, eps: float = 1e-3) -> list:
+    """For each input that requires a gradient, or is a target, the tables of all outputs by finite differences."""
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    wanted = _tensors(given if target is None else target)
+    return [_numerical(fn, given, t, eps, _tensors) for t in wanted if target is not None or t.requires_grad]
+
+
+def get_numerical_jacobian(
+    fn: Any, inputs: Any, target: Any = None, eps: float = 1e-3, grad_out: float = 1.0
+) -> tuple[Tensor, ...]:
+    """Deprecated. The table of ``fn``'s first output, for each input: ``fn`` gets the inputs as one argument.
+
+    >>> x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    >>> get_numerical_jacobian(lambda given: given[0] ** 2, (x,))[0].round(decimals=4)
+    tensor([[2., 0.],
+            [0., 4.]], dtype=torch.float64)
+    """
+    _said_once(get_numerical_jacobian, grad_out)
+    return tuple(of[0] for of in _get_numerical_jacobian(lambda *given: fn(given), inputs, None, target, eps))
+
+
+def get_analytical_jacobian(
+    inputs: Any, output: Tensor, nondet_tol: float = 0.0, grad_out: float = 1.0
+) -> tuple[tuple[Tensor, ...], bool, bool, bool]:
+    """Deprecated. The tables of an output from backward, for each input; whether backward gives the same again; whether its sizes and its
+    dtypes are the inputs'."""
+    _said_once(get_analytical_jacobian, grad_out)
+    leaves = [t for t in _tensors(inputs) if t.requires_grad]
+    first, again = ([_analytical(output, t) for t in leaves] for _ in range(2))
+    given = rushlight.autograd.grad(output, leaves, rushlight.ones_like(output), retain_graph=True, allow_unused=True)
+    found = [(g, t) for g, t in zip(given, leaves, strict=True) if g is not None]
+    return (
+        tuple(first),
+        all(bool(((a - b).abs() <= nondet_tol).all()) for a, b in zip(first, again, strict=True)),
+        all(g.shape == t.shape for g, t in found),
+        all(g.dtype == t.dtype for g, t in found),
+    )
+
+
+def _said_once(function: Any, grad_out: float) -> None:
+    warnings.warn(
+        f"`{function.__name__}` was part of PyTorch's private API and not meant to be exposed; torch.autograd.gradcheck compares",
+        FutureWarning,
+        stacklevel=3,
+    )
+    if grad_out != 1.0:
+        raise ValueError("Expected grad_out to be 1.0; multiply the table by another")
 
 
 def _forward(func: Any, inputs: tuple, which: Tensor) -> list[Tensor]:
