@@ -6,8 +6,6 @@
 
 namespace rushlight::py {
 
-TensorApi* tensor_api = nullptr;
-
 Source source_of(nb::handle from, const char* function) {
   if (PyObject_TypeCheck(from.ptr(), tensor_api->type)) {
     Tensor t = unwrap(from.ptr());
@@ -60,14 +58,7 @@ NB_MODULE(_data, m) {
   using namespace rushlight;
   using namespace rushlight::py;
   m.doc() = "Readers and writers of files and databases; rushlight.data and rushlight.vision.io show them.";
-  nb::object capsule = nb::module_::import_("rushlight._C").attr("_tensor_api");
-  tensor_api = static_cast<TensorApi*>(PyCapsule_GetPointer(capsule.ptr(), "rushlight._C._tensor_api"));
-  if (!tensor_api) throw nb::python_error();
-  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
-    try {
-      std::rethrow_exception(p);
-    } catch (const Error&) { tensor_api->set_error(); }
-  });
+  meet_core();
   m.def("has_library", &data::has_library, "name"_a,
         "Whether this build has png, jpeg, sndfile, leveldb or lmdb, and this system the library.");
   bind_text(m);

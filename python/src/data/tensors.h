@@ -1,4 +1,4 @@
-// How nanobind takes and gives tensors, bytes and errors in rushlight._data: through the capsule that _C shows.
+// How nanobind takes and gives tensors, bytes and errors in rushlight._data and _caffe2: through the capsule that _C shows.
 #pragma once
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
@@ -18,7 +18,19 @@ namespace rushlight::py {
 namespace nb = nanobind;
 using namespace nb::literals;
 
-extern TensorApi* tensor_api;
+inline TensorApi* tensor_api = nullptr;  // of this extension module, which calls meet_core() first
+
+// Takes _C's capsule, and lets its errors become Python's as _C's own do.
+inline void meet_core() {
+  constexpr const char* name = "rushlight._C._tensor_api";
+  tensor_api = static_cast<TensorApi*>(PyCapsule_Import(name, 0));
+  if (!tensor_api) throw nb::python_error();
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const Error&) { tensor_api->set_error(); }
+  });
+}
 
 // A path is mapped; a uint8 tensor, bytes or another buffer is read where it lies.
 struct Source {
