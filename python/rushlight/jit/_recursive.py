@@ -298,3 +298,8 @@ def _class_attributes(cls: type) -> dict[str, Any]:
                 found[name] = value
         seen.update(vars(base))
     return found
+
+
+def wrap_cpp_module(cpp_module: Any) -> RecursiveScriptModule:
+    """The ScriptModule around what another holds as its ``_c``, as torch._C's functions give it."""
+    return _held.get(cpp_module._identity) or RecursiveScriptModule(cpp_module)
