@@ -8,6 +8,7 @@
 #include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/native_class.h"
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/graph/tracer.h"
 #include "rushlight/io/zip.h"
 #include "rushlight/script/import.h"
 #include "rushlight/script/inspect.h"
@@ -204,16 +205,24 @@ Object as_list(PyObject* value, const Type& type) {
   return list ? std::move(list) : Object(Py_NewRef(value));
 }
 
-IValue run(Function& f, std::vector<IValue> args) {
+// A trace records the call, unless it is of an object's method.
+IValue run(const std::shared_ptr<Function>& f, std::vector<IValue> args) {
+  graph::Tracer* tracer = graph::Tracer::current();
+  const ClassType* self = !args.empty() && args[0].is_object() ? graph::as_class(args[0].to_object().type) : nullptr;
+  if (tracer && (!self || self->is_module))
+    return tracer->calls(f, args, [&] {
+      GilRelease release(true);
+      return graph::run_function(*f, args);
+    });
   GilRelease release(true);
-  return graph::run_function(f, std::move(args));
+  return graph::run_function(*f, std::move(args));
 }
 
 PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     Function& f = made(function_of(self));
     auto values = arguments(f.schema, 0, args, kwargs, f.name);
-    return to_python(run(f, std::move(values)));
+    return to_python(run(*reinterpret_cast<PyScriptFunction*>(self)->function, std::move(values)));
   });
 }
 PyObject* function_graph(PyObject* self, void*) {
@@ -332,7 +341,7 @@ PyObject* object_call_method(PyObject* self, PyObject* args, PyObject* kwargs) {
     made(*f);
     auto values = arguments(f->schema, 1, rest.get(), kwargs, name);
     values.insert(values.begin(), IValue(object_of(self)));
-    return to_python(run(*f, std::move(values)));
+    return to_python(run({graph::as_class_shared(object_of(self)->type), f}, std::move(values)));
   });
 }
 PyObject* object_method(PyObject* self, PyObject* name) {

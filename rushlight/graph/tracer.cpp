@@ -4,8 +4,10 @@
 #include <atomic>
 
 #include "rushlight/core/future_type.h"
+#include "rushlight/core/thread_state.h"
 #include "rushlight/dispatch/boxing.h"
 #include "rushlight/dispatch/scripted.h"
+#include "rushlight/graph/called_function.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
@@ -146,9 +148,9 @@ Value* Tracer::value_of(const Tensor& t) {
     return v;
   }
   RL_CHECK(RuntimeError, !hidden_.contains(t.impl()),
-           "a tensor that a fork has made did not have observable data dependence with trace inputs where it is used; "
-           "this probably indicates your program cannot be understood by the tracer. Let the fork return it, and wait "
-           "for it (its shape: ",
+           "a tensor that a fork has made did not have observable data dependence with trace inputs; this probably "
+           "indicates your program cannot be understood by the tracer. Let the fork return it, and wait for it (its "
+           "shape: ",
            t.sizes(), ")");
   RL_CHECK(RuntimeError, !t.requires_grad(),
            "Cannot insert a Tensor that requires grad as a constant. Consider making it a parameter or input, or "
@@ -160,7 +162,7 @@ Value* Tracer::value_of(const Tensor& t) {
 
 bool Tracer::enters(const void* object, const Tensors& arguments) {
   auto module = traced_.find(object);
-  if (module == traced_.end()) return false;
+  if (paused_ || module == traced_.end()) return false;
   std::vector<Value*> inputs = {attribute(module->second)};
   for (const Tensor& t : arguments)
     if (knows(t))
@@ -181,6 +183,99 @@ void Tracer::leaves(const Tensors& results) {
 }
 
 void Tracer::go_on() { graph_->set_insert_point(calls_.empty() ? graph_->block() : calls_.back()->blocks()[0]); }
+
+namespace {
+// The attributes that lead from one object to another. False: none do.
+bool find_path(const ObjectValue& from, const ObjectValue& to, std::vector<std::string>& path) {
+  if (&from == &to) return true;
+  const ClassType* type = as_class(from.type);
+  for (size_t i = 0; type && i < from.slots.size(); i++) {
+    const IValue& held = from.slots[i];
+    const ClassType* c = held.is_object() ? as_class(held.to_object().type) : nullptr;
+    if (!c || !c->is_module) continue;
+    path.push_back(type->slots[i].name);
+    if (find_path(held.to_object(), to, path)) return true;
+    path.pop_back();
+  }
+  return false;
+}
+}  // namespace
+
+// An argument of a call, as the type that the function wants.
+Value* Tracer::handed(const IValue& v, const TypePtr& wanted) {
+  if (v.is_tensor()) return value_of(v.tensor());
+  const ClassType* c = v.is_object() ? as_class(v.to_object().type) : nullptr;
+  if (c && c->is_module) {
+    std::vector<std::string> path;
+    RL_CHECK(RuntimeError, module_ && find_path(*module_, v.to_object(), path), "Tried to trace ", c->name(),
+             " but it is not part of the active trace. Modules that are called during a trace must be registered as "
+             "submodules of the thing being traced.");
+    return path.empty() ? self_ : attribute(path);
+  }
+  const Type& type = wanted->is(Type::Kind::Optional) ? *wanted->element() : *wanted;
+  std::vector<Value*> items;
+  auto construct = [&](const char* kind, TypePtr of) {
+    Node* n = graph_->insert_new(kind, items);
+    n->location = here_;
+    return n->output()->set_type(std::move(of));
+  };
+  if (v.is_tuple()) {
+    std::vector<TypePtr> types;
+    for (size_t i = 0; i < v.to_tuple().items.size(); i++) {
+      const IValue& item = v.to_tuple().items[i];
+      items.push_back(handed(item, type.is(Type::Kind::Tuple) ? type.contained()[i] : item.type()));
+      types.push_back(items.back()->type());
+    }
+    const TypePtr& named = v.to_tuple().type;
+    return construct("prim::TupleConstruct", named ? named : Type::tuple(std::move(types)));
+  }
+  if (v.is_any_list()) {
+    TypePtr element = type.is(Type::Kind::List) ? type.element() : v.type()->element();
+    for (size_t i = 0; i < list_size(v); i++) items.push_back(handed(list_get(v, i), element));
+    return construct("prim::ListConstruct", Type::list(std::move(element)));
+  }
+  if (v.is_dict()) {
+    TypePtr whole = type.is(Type::Kind::Dict) ? Type::dict(type.contained()[0], type.contained()[1]) : v.type();
+    for (const auto& [key, item] : v.dict().items) {
+      items.push_back(constant(key));
+      items.push_back(handed(item, whole->contained()[1]));
+    }
+    return construct("prim::DictConstruct", std::move(whole));
+  }
+  return constant(v);
+}
+
+// Tensors in a result, which may be of a type that says less than this one.
+void Tracer::take_result(Value* v, const IValue& result) {
+  const TypePtr type = v->type();
+  if (result.is_none() || result.is_scalar() || result.is_string()) return;
+  if (type->is(Type::Kind::Optional) || type->is(Type::Kind::Union) || type->is(Type::Kind::Any))
+    return take_result(emit("prim::unchecked_cast", {v}, result.type()), result);
+  if (!result.is_tuple()) return take_apart(v, result);
+  Node* n = graph_->insert_new("prim::TupleUnpack", {v}, 0);
+  for (size_t i = 0; i < type->contained().size(); i++)
+    take_result(n->add_output(type->contained()[i]), result.to_tuple().items[i]);
+}
+
+IValue Tracer::calls(const std::shared_ptr<Function>& f, const std::vector<IValue>& args, FunctionRef<IValue()> run) {
+  if (locate) here_ = locate();
+  std::vector<Value*> inputs;
+  for (size_t i = 0; i < args.size(); i++) inputs.push_back(handed(args[i], f->schema.args[i].type));
+  const bool method = !args.empty() && args[0].is_object() && as_class(args[0].to_object().type);
+  if (!method) inputs.insert(inputs.begin(), insert_function(*graph_, f));
+  Node* n = graph_->insert_new(method ? "prim::CallMethod" : "prim::CallFunction", inputs);
+  if (method) n->set_attribute("name", f->name);
+  n->location = here_;
+  n->output()->set_type(f->schema.returns[0].type);
+  IValue result;
+  {
+    Scoped<bool> pause(paused_, true);
+    Scoped<Tracer*> nobody(tracing, nullptr);
+    result = run();
+  }
+  take_result(n->output(), result);
+  return result;
+}
 
 void Tracer::begins_fork() {
   if (locate) here_ = locate();
@@ -239,22 +334,22 @@ Tensor Tracer::size_tensor(Value* v, int64_t n) {
   return out;
 }
 Tensor Tracer::size(const Tensor& t, int64_t dim) {
-  if (!knows(t)) return {};
+  if (paused_ || !knows(t)) return {};
   if (locate) here_ = locate();
   return size_tensor(emit("aten::size", {value_of(t), constant(dim)}, Type::integer()), t.sizes()[size_t(dim)]);
 }
 Tensor Tracer::numel(const Tensor& t) {
-  if (!knows(t)) return {};
+  if (paused_ || !knows(t)) return {};
   if (locate) here_ = locate();
   return size_tensor(emit("aten::numel", {value_of(t)}, Type::integer()), t.numel());
 }
 
 void Tracer::reads(const Tensor& t, Read how) {
-  if (lost && knows(t)) lost(how);
+  if (lost && !paused_ && knows(t)) lost(how);
 }
 
 void Tracer::number(const Argument& a, size_t element, const Tensor& t) {
-  if (knows(t)) notes_.push_back({&a, element, t});
+  if (!paused_ && knows(t)) notes_.push_back({&a, element, t});
 }
 
 const Tensor* Tracer::noted(const Argument& a, size_t element) const {
@@ -327,6 +422,7 @@ void Tracer::bind_result(Value* out, const IValue& v, std::vector<std::pair<Valu
 }
 
 void Tracer::call(const Op& op, IValue* args, IValue* rets) {
+  if (paused_) return rushlight::call(op, args, rets);
   if (!worth_recording(op)) {
     notes_.clear();
     return rushlight::call(op, args, rets);

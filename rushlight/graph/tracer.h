@@ -7,6 +7,7 @@
 #include <functional>
 #include <unordered_map>
 
+#include "rushlight/core/function_ref.h"
 #include "rushlight/graph/ir.h"
 
 namespace rushlight::graph {
@@ -32,6 +33,9 @@ class Tracer final : public Interceptor {
   // What is recorded until leaves(), with the tensors of the result, is the module's method.
   bool enters(const void* object, const Tensors& arguments) override;
   void leaves(const Tensors& results) override;
+  // A call of a compiled function, whole: its branches and loops stay what they are. `run` computes the result, which the trace does not
+  // look into. f is a method where the first argument is a module: that which is traced, or one in it. Throws RuntimeError for others.
+  IValue calls(const std::shared_ptr<Function>& f, const std::vector<IValue>& args, FunctionRef<IValue()> run);
   // What is recorded until ends_fork(), with the result, or drops_fork() is the body of a prim::fork. Tensors that it makes are unknown
   // afterwards: who wants them waits.
   void begins_fork();
@@ -80,6 +84,8 @@ class Tracer final : public Interceptor {
   Value* constant(IValue v, TypePtr type = nullptr);
   Value* emit(const char* kind, const std::vector<Value*>& inputs, TypePtr type);
   void take_apart(Value* v, const IValue& example);
+  void take_result(Value* v, const IValue& result);
+  Value* handed(const IValue& v, const TypePtr& wanted);
   void bind_result(Value* out, const IValue& v, std::vector<std::pair<Value*, Tensors>>& lists);
   Value* output_of(const IValue& v);
 
@@ -97,6 +103,7 @@ class Tracer final : public Interceptor {
   std::unordered_map<const TensorImpl*, std::pair<Tensor, std::vector<std::string>>> state_;
   std::unordered_map<std::string, Value*> modules_;  // objects on the way to state, by dotted path
   std::vector<Note> notes_;
+  bool paused_ = false;  // a compiled function runs
   Location here_;
 };
 

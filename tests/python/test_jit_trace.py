@@ -355,3 +355,65 @@ def test_a_write_under_no_grad_keeps_what_was_before():
         (wanted,) = rl.autograd.grad(eager(*args), [x])
         (got,) = rl.autograd.grad(function(*args), [x])
         assert rl.allclose(got, wanted)
+
+
+@rl.jit.script
+def signed(x: rl.Tensor, by: int, more: rl.Tensor | None = None) -> tuple[rl.Tensor, rl.Tensor | None]:
+    if bool(x.sum() > 0):
+        return x * by, more
+    return -x, None
+
+
+class Rectified(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(rl.ones(2))
+
+    def forward(self, xs: list[rl.Tensor]):
+        total = rl.zeros(2)
+        for x in xs:
+            if bool(x.sum() > 0):
+                total = total + x * self.weight
+        return {"total": total}
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = rl.jit.script(Rectified())
+
+    def forward(self, x, y):
+        a, b = signed(x, 3, y)
+        total = self.part([x, y])["total"]
+        return a + total if b is None else a + b + total
+
+
+def test_a_trace_keeps_the_branches_of_scripts_that_it_calls():
+    def f(x):
+        return signed(x, 3)[0] + 1
+
+    traced = rl.jit.trace(f, rl.ones(2))
+    assert "prim::CallFunction" in str(traced.graph) and "prim::If" in str(traced.inlined_graph)
+    for x in (rl.ones(2), -rl.ones(2)):
+        assert rl.equal(traced(x), f(x))
+
+    model = Mixed()
+    traced = rl.jit.trace(model, (rl.ones(2), rl.ones(2)))
+    assert str(traced.graph).count("prim::CallMethod") == 1
+    file = io.BytesIO()
+    rl.jit.save(traced, file)
+    file.seek(0)
+    for run in (traced, rl.jit.load(file)):
+        x, y = rl.tensor([1.0, 2.0]), rl.tensor([-3.0, 1.0])
+        out = run(x, y)
+        assert rl.equal(out, model(x, y))
+        model.part.weight.grad = None
+        out.sum().backward()
+    model(x, y).sum().backward()
+    assert rl.equal(model.part.weight.grad, x)
+
+
+def test_a_script_module_that_is_no_part_of_the_trace_is_refused():
+    other = rl.jit.script(Rectified())
+    with pytest.raises(RuntimeError, match="must be registered as submodules"):
+        rl.jit.trace(lambda x: other([x])["total"], rl.ones(2))

@@ -655,7 +655,7 @@ def export(
     input_names = (*state_names, *(user_names[i] for i in tensors))
 
     def recorded(given: tuple) -> tuple[Any, str]:
-        graph = _C._trace(call, given, tuple(input_names), None, [], [], "forward").graph.copy()
+        graph = _C._trace(call, given, tuple(input_names), None, [], [], "forward").inlined_graph
         for run in ("inline", "optimize"):
             graph._pass(run)
         plain = graph.copy()

@@ -342,7 +342,7 @@ def trace(
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
             again = functools.partial(_record, func, names=names, name=name, strict=strict)
-            _check(func, traced, example, [], check_tolerance, traced.graph, lambda given: again(given).graph)  # noqa: B023
+            _check(func, traced, example, [], check_tolerance, traced.inlined_graph, lambda given: again(given).inlined_graph)  # noqa: B023
     return traced
 
 
@@ -434,7 +434,7 @@ def _get_trace_graph(
         return results[-1]
 
     if not isinstance(f, Module):
-        graph = _record(watched, inputs, names, "forward", False).graph
+        graph = _record(watched, inputs, names, "forward", False).inlined_graph
     else:
         state: list = []
         modules: list = []
