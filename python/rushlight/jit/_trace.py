@@ -342,7 +342,15 @@ def trace(
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
             again = functools.partial(_record, func, names=names, name=name, strict=strict)
-            _check(func, traced, example, [], check_tolerance, traced.inlined_graph, lambda given: again(given).inlined_graph)  # noqa: B023
+            _check(
+                func,
+                traced,
+                example,
+                [],
+                check_tolerance,
+                traced.inlined_graph,
+                lambda given: again(given).inlined_graph,
+            )  # noqa: B023
     return traced
 
 
