@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
@@ -7,7 +8,8 @@
 namespace rushlight::graph {
 namespace {
 
-constexpr int64_t kLargestTensor = 1024;  // elements; larger results are computed when they are needed
+constexpr int64_t kLargestTensor = 1024;   // elements; larger results are computed when they are needed
+constexpr int64_t kMostMemory = 16 << 20;  // meanwhile: constants may say any size, in a branch that is never taken
 
 bool all_constant(const Node& n) {
   return std::all_of(n.inputs().begin(), n.inputs().end(), [](const Value* v) { return constant_of(v); });
@@ -112,6 +114,7 @@ bool equal_constants(const Node& a, const Node& b) {
 
 bool propagate_constants(Graph& graph) {
   InsertPoint kept(graph, graph.block());
+  Limits limits(0, kMostMemory);
   return Propagator(graph).run(*graph.block());
 }
 
