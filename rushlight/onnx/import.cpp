@@ -11,6 +11,8 @@ using TK = Type::Kind;
 
 namespace {
 
+constexpr int64_t kMostDims = 64;
+
 Text domain_of(Text domain) { return domain == "ai.onnx" ? Text() : domain; }
 
 bool is_strings(const Value* v) { return v && v->type()->is(TK::Tuple) && v->type()->equals(*strings_type()); }
@@ -201,6 +203,37 @@ Importer::Values Importer::outputs_of(const std::vector<ValueInfo>& outputs, Sco
   return out;
 }
 
+// Nodes with those of the functions that they call and of the graphs in them. Functions that call each other twice and twice again are a small
+// file that says more nodes than there is memory.
+int64_t Importer::expanded(const std::vector<NodeProto>& all, std::map<const FunctionProto*, int64_t>& known,
+                           int depth) {
+  constexpr int64_t kEnough = int64_t(1) << 40;
+  if (depth > kMostCalls) return 0;  // told where it is translated
+  int64_t count = 0;
+  for (const NodeProto& n : all) {
+    count++;
+    for (const Attribute& a : n.attributes)
+      if (a.g) count += expanded(a.g->nodes, known, depth);
+    if (const FunctionProto* f = function_of(n)) {
+      auto [at, fresh] = known.emplace(f, 0);
+      if (fresh) known[f] = expanded(f->nodes, known, depth + 1);
+      count += known[f];
+    }
+    count = std::min(count, kEnough);
+  }
+  return count;
+}
+
+void Importer::check_functions() {
+  constexpr int64_t kAlways = 20'000, kTimes = 64;
+  if (model_.functions.empty()) return;
+  std::map<const FunctionProto*, int64_t> known;
+  int64_t count = expanded(model_.graph.nodes, known, 0), there = int64_t(model_.graph.nodes.size());
+  for (const FunctionProto& f : model_.functions) there += int64_t(f.nodes.size());
+  RL_CHECK(FileError, count <= kAlways + kTimes * there, reader_.where(), ": calls of functions make ", count,
+           " nodes of the ", there, " that are there");
+}
+
 // A graph inside of a node: it sees the names around it.
 Importer::Values Importer::body(const GraphProto& g, Scope& outer, const Values& inputs) {
   constexpr int kMostGraphs = 60;
@@ -232,11 +265,16 @@ void Importer::node(const NodeProto& n, Scope& s) {
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
   Attributes attributes;
   for (const Attribute& a : n.attributes) {
+    check_name(a.name, "an attribute");
     const Attribute* meant = &a;
     if (!a.reference.empty()) {  // of the function that this node is in; absent where its call leaves it out
       meant = frame_->attributes ? find_attribute(*frame_->attributes, a.reference) : nullptr;
       if (!meant) continue;
     }
+    if (a.name == "axis" || a.name == "axes" || a.name == "perm")
+      for (int64_t axis : meant->type == Attribute::Int ? std::vector{meant->i} : meant->ints)
+        RL_CHECK(FileError, axis >= -kMostDims && axis <= kMostDims, "the attribute '", a.name, "' says dimension ",
+                 axis, "; tensors have at most ", kMostDims);
     RL_CHECK(FileError, attributes.emplace(a.name, meant).second, "the attribute '", a.name.substr(0, 100),
              "' is there twice");
   }
@@ -251,11 +289,15 @@ void Importer::node(const NodeProto& n, Scope& s) {
 
 // ---- operators -------------------------------------------------------------------------------------------------------------------
 
+const FunctionProto* Importer::function_of(const NodeProto& n) const {
+  for (const FunctionProto& f : model_.functions)
+    if (f.name == n.op && domain_of(f.domain) == domain_of(n.domain) && f.overload == n.overload) return &f;
+  return nullptr;
+}
+
 Importer::Values Importer::translate(const NodeProto& n, const Values& inputs, const Attributes& attributes, Scope& s) {
   Text domain = domain_of(n.domain);
-  for (const FunctionProto& f : model_.functions)
-    if (f.name == n.op && domain_of(f.domain) == domain && f.overload == n.overload)
-      return inlined(f, inputs, attributes);
+  if (const FunctionProto* f = function_of(n)) return inlined(*f, inputs, attributes);
   auto opset = frame_->opsets.find(domain);
   RL_CHECK(RuntimeError, opset != frame_->opsets.end(), "the model says no version of the domain '",
            domain.empty() ? "ai.onnx" : domain, "'");
@@ -349,7 +391,6 @@ Importer::Values Importer::on_strings(const Translator& t, const NodeProto& n, V
 }
 
 Importer::Values Importer::inlined(const FunctionProto& f, const Values& inputs, const Attributes& attributes) {
-  constexpr int kMostCalls = 60;
   for (Frame* at = frame_; at; at = at->outer)
     RL_CHECK(FileError, at->function != &f, "the function '", f.name.substr(0, 100), "' calls itself");
   RL_CHECK(FileError, frame_->depth < kMostCalls, "more than ", kMostCalls, " functions inside of each other");

@@ -1,6 +1,7 @@
 // The importer: nodes of ONNX to nodes of the IR.
 #pragma once
 #include <functional>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -60,6 +61,7 @@ class Importer {
     int depth = 0;
   };
   using Values = std::vector<Value*>;
+  static constexpr int kMostCalls = 60;  // of functions in each other
 
   void check_name(Text name, const char* what);
   void define(Scope& s, Text name, Value* v, const char* what);
@@ -67,6 +69,9 @@ class Importer {
   void initialisers(const GraphProto& g, Scope& s);
   void nodes(const std::vector<NodeProto>& all, Scope& s);
   void node(const NodeProto& n, Scope& s);
+  const FunctionProto* function_of(const NodeProto& n) const;
+  int64_t expanded(const std::vector<NodeProto>& all, std::map<const FunctionProto*, int64_t>& known, int depth);
+  void check_functions();
   Values outputs_of(const std::vector<ValueInfo>& outputs, Scope& s);
   Values body(const GraphProto& g, Scope& outer, const Values& inputs);
 

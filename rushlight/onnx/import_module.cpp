@@ -55,6 +55,7 @@ Ref<ObjectValue> object_of(Branch& b, const std::string& name, int& count) {
 
 Ref<ObjectValue> Importer::module() {
   const GraphProto& g = model_.graph;
+  check_functions();
   constexpr size_t kMostModules = 20'000, kMostParts = 32;
   Branch root;
   std::vector<std::pair<const TensorProto*, std::vector<std::string>>> paths;
@@ -192,7 +193,7 @@ Ref<ObjectValue> load(const io::Bytes& bytes, const std::string& name, const std
   ModelProto model = io::wire::parse<ModelProto>(text, where);
   RL_CHECK(FileError, model.ir_version > 0 || !model.opsets.empty() || !model.graph.nodes.empty(), where,
            ": no ONNX model");
-  TensorReader reader(where, folder);
+  TensorReader reader(where, folder, text.size());
   // Models older than IR version 3 say no opset: 1 is meant.
   if (model.opsets.empty()) model.opsets.push_back({"", 1});
   return Importer(model, reader).module();

@@ -206,11 +206,11 @@ IValue TensorReader::read(const SparseTensorProto& s) {
            ": indices of shape ", at.sizes(), " for ", n, " values of ", rank, " dimensions");
   for (int64_t d : s.dims)
     RL_CHECK(FileError, d >= 0 && !__builtin_mul_overflow(count, d, &count), what, ": wrong dimensions ", s.dims);
-  // A few bytes may say any size; what models hold so is not that sparse.
-  RL_CHECK(FileError, count <= (n + 1) * 4096 + (1 << 20), what, ": ", n, " values in a tensor of shape ", s.dims,
-           " are too sparse to be made dense");
-  Tensor out = empty_tensor(Dims(IntArrayRef(s.dims)), v.dtype());
   size_t width = size_t(v.item_size());
+  RL_CHECK(FileError, count <= zeros_ / int64_t(width), what, ": ", n, " values in a tensor of shape ", s.dims,
+           " are too sparse to be made dense in a model of this size");
+  zeros_ -= count * int64_t(width);
+  Tensor out = empty_tensor(Dims(IntArrayRef(s.dims)), v.dtype());
   std::memset(out.raw(), 0, size_t(count) * width);
   for (int64_t i = 0; i < n; i++) {
     int64_t place = linear ? at.data<int64_t>()[i] : 0;

@@ -23,8 +23,9 @@ TypePtr strings_type();
 // Reads tensors whose data lies in the model or in files beside it.
 class TensorReader {
  public:
-  // `folder`: where the files are; empty: there are none. `where` begins errors.
-  TensorReader(std::string where, std::string folder) : where_(std::move(where)), folder_(std::move(folder)) {}
+  // `folder`: where the files are; empty: there are none. `where` begins errors. `bytes`: of the model.
+  TensorReader(std::string where, std::string folder, size_t bytes)
+      : where_(std::move(where)), folder_(std::move(folder)), zeros_(int64_t(2 * bytes) + (32 << 20)) {}
   // A tensor, or what stands for one of strings. Throws FileError.
   IValue read(const TensorProto& t);
   // A sparse tensor with its zeros.
@@ -35,6 +36,7 @@ class TensorReader {
   std::string_view external(const TensorProto& t, const std::string& what);
   std::string where_, folder_;
   std::map<std::string, io::Bytes> files_;
+  int64_t zeros_;  // bytes that sparse tensors may yet take: a few bytes may say any size
 };
 
 }  // namespace rushlight::onnx
