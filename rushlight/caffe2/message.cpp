@@ -27,7 +27,7 @@ Message::Value empty_list(const FieldType& f) {
 
 MessageRef make_message(std::string_view type) { return make_ref<Message>(message_type(type)); }
 
-Message::Message(const MessageType& type) : type_(type), slots_(type.fields.size()) {}
+Message::Message(const MessageType& type) : type_(type) {}
 
 Message::~Message() { clear(); }
 
@@ -37,28 +37,40 @@ int Message::index(std::string_view field) const {
   return i;
 }
 
-const Message::Slot& Message::slot(std::string_view field, bool fits(const FieldType&)) const {
-  int i = index(field);
-  RL_CHECK(TypeError, fits(type_.fields[size_t(i)]), type_.name, ".", field, " is of another type");
+const Message::Slot& Message::unset() {
+  static const Slot none;
+  return none;
+}
+Message::Slot& Message::make(int i) {
+  if (slots_.size() <= size_t(i)) {
+    slots_.reserve(size_t(i) + 1);
+    slots_.resize(size_t(i) + 1);
+  }
   return slots_[size_t(i)];
 }
 
+int Message::index(std::string_view field, bool fits(const FieldType&)) const {
+  int i = index(field);
+  RL_CHECK(TypeError, fits(type_.fields[size_t(i)]), type_.name, ".", field, " is of another type");
+  return i;
+}
+
 int64_t Message::whole(std::string_view field) const {
-  const Slot& s = slot(field, is_whole);
-  const auto* v = std::get_if<int64_t>(&s.value);
-  return v ? *v : type_.fields[size_t(&s - slots_.data())].int_default;
+  int i = index(field, is_whole);
+  const auto* v = std::get_if<int64_t>(&value(i));
+  return v ? *v : type_.fields[size_t(i)].int_default;
 }
 double Message::real(std::string_view field) const {
-  const auto* v = std::get_if<double>(&slot(field, is_real).value);
+  const auto* v = std::get_if<double>(&value(index(field, is_real)));
   return v ? *v : 0;
 }
 const std::string& Message::text(std::string_view field) const {
-  const Slot& s = slot(field, is_text);
-  const auto* v = std::get_if<std::string>(&s.value);
-  return v ? *v : type_.fields[size_t(&s - slots_.data())].text_default;
+  int i = index(field, is_text);
+  const auto* v = std::get_if<std::string>(&value(i));
+  return v ? *v : type_.fields[size_t(i)].text_default;
 }
 const Message* Message::message_or_null(std::string_view field) const {
-  const Slot& s = slot(field, is_message);
+  const Slot& s = slot(index(field, is_message));
   const auto* v = std::get_if<MessageRef>(&s.value);
   return v && s.set ? v->get() : nullptr;
 }
@@ -125,7 +137,7 @@ std::vector<MessageRef>& Message::mutable_messages(std::string_view field) { ret
 Message::Value& Message::mutable_list(int i) {
   const FieldType& f = type_.fields[size_t(i)];
   RL_CHECK(TypeError, f.repeated, type_.name, ".", f.name, " is no repeated field");
-  Slot& s = slots_[size_t(i)];
+  Slot& s = make(i);
   if (s.value.index() == 0) s.value = empty_list(f);
   return s.value;
 }
@@ -140,12 +152,11 @@ void Message::set_value(int i, Value v) {
   if (f.kind == FieldKind::Float) v = double(float(std::get<double>(v)));
   touch();
   clear(i);
-  slots_[size_t(i)].value = std::move(v);
-  slots_[size_t(i)].set = true;
+  make(i) = {true, std::move(v)};
 }
 
 MessageRef Message::child(int i) {
-  Slot& s = slots_[size_t(i)];
+  Slot& s = make(i);
   if (s.value.index() == 0) {
     auto m = make_ref<Message>(*type_.fields[size_t(i)].message);
     m->parent_ = this;
@@ -162,6 +173,7 @@ const MessageRef& Message::message(std::string_view field) {
 }
 
 void Message::clear(int i) {
+  if (size_t(i) >= slots_.size()) return;
   Slot& s = slots_[size_t(i)];
   if (auto* m = std::get_if<MessageRef>(&s.value)) (*m)->parent_ = nullptr;
   if (auto* all = std::get_if<std::vector<MessageRef>>(&s.value))
@@ -199,7 +211,7 @@ MessageRef Message::copy() const {
 void Message::merge_from(const Message& o) {
   RL_CHECK(TypeError, &o.type_ == &type_, "expected a ", type_.name, ", got a ", o.type_.name);
   touch();
-  for (size_t i = 0; i < slots_.size(); i++) {
+  for (size_t i = 0; i < o.slots_.size(); i++) {
     const Slot& from = o.slots_[i];
     const FieldType& f = type_.fields[i];
     if (f.repeated) {
@@ -232,34 +244,49 @@ void Message::merge_from(const Message& o) {
         slots_[i].set = true;
         mine->merge_from(*std::get<MessageRef>(from.value));
       } else {
-        slots_[i] = from;
+        make(int(i)) = from;
       }
     }
   }
   unknown_ += o.unknown_;
 }
 
+void Message::merge_from(Message&& o) {
+  touch();
+  for (size_t i = 0; i < o.slots_.size(); i++) {
+    Slot& from = o.slots_[i];
+    if (value(int(i)).index()) continue;
+    if (auto* m = std::get_if<MessageRef>(&from.value); m && from.set) (*m)->parent_ = this, (*m)->place_ = int(i);
+    else if (m) continue;
+    if (auto* all = std::get_if<std::vector<MessageRef>>(&from.value))
+      for (const MessageRef& m : *all) adopt(m);
+    make(int(i)) = std::exchange(from, {});
+  }
+  merge_from(static_cast<const Message&>(o));
+}
+
 bool Message::equals(const Message& o) const {
   if (&o == this) return true;
   if (&o.type_ != &type_ || unknown_ != o.unknown_) return false;
-  for (size_t i = 0; i < slots_.size(); i++) {
+  for (size_t i = 0; i < std::max(slots_.size(), o.slots_.size()); i++) {
     const FieldType& f = type_.fields[i];
+    const Slot &mine = slot(int(i)), &its = o.slot(int(i));
     if (f.repeated && f.kind == FieldKind::Message) {
-      const auto &a = read_list<MessageRef>(slots_[i].value), &b = read_list<MessageRef>(o.slots_[i].value);
+      const auto &a = read_list<MessageRef>(mine.value), &b = read_list<MessageRef>(its.value);
       if (a.size() != b.size()) return false;
       for (size_t k = 0; k < a.size(); k++)
         if (!a[k]->equals(*b[k])) return false;
     } else if (f.repeated) {
       Value none = empty_list(f);
-      const Value& a = slots_[i].value.index() ? slots_[i].value : none;
-      const Value& b = o.slots_[i].value.index() ? o.slots_[i].value : none;
+      const Value& a = mine.value.index() ? mine.value : none;
+      const Value& b = its.value.index() ? its.value : none;
       if (a != b) return false;
-    } else if (slots_[i].set != o.slots_[i].set) {
+    } else if (mine.set != its.set) {
       return false;
-    } else if (slots_[i].set) {
+    } else if (mine.set) {
       if (f.kind == FieldKind::Message) {
-        if (!std::get<MessageRef>(slots_[i].value)->equals(*std::get<MessageRef>(o.slots_[i].value))) return false;
-      } else if (slots_[i].value != o.slots_[i].value) {
+        if (!std::get<MessageRef>(mine.value)->equals(*std::get<MessageRef>(its.value))) return false;
+      } else if (mine.value != its.value) {
         return false;
       }
     }
@@ -272,15 +299,16 @@ std::string Message::missing(const std::string& prefix) const {
   auto note = [&](const std::string& more) {
     if (!more.empty()) out += (out.empty() ? "" : ", ") + more;
   };
-  for (size_t i = 0; i < slots_.size(); i++) {
+  for (size_t i = 0; i < type_.fields.size(); i++) {
     const FieldType& f = type_.fields[i];
-    if (f.required && !slots_[i].set) note(prefix + f.name);
+    const Slot& s = slot(int(i));
+    if (f.required && !s.set) note(prefix + f.name);
     if (f.kind != FieldKind::Message) continue;
     if (f.repeated) {
-      const auto& all = read_list<MessageRef>(slots_[i].value);
+      const auto& all = read_list<MessageRef>(s.value);
       for (size_t k = 0; k < all.size(); k++) note(all[k]->missing(str(prefix, f.name, "[", k, "].")));
-    } else if (slots_[i].set) {
-      note(std::get<MessageRef>(slots_[i].value)->missing(prefix + f.name + "."));
+    } else if (s.set) {
+      note(std::get<MessageRef>(s.value)->missing(prefix + f.name + "."));
     }
   }
   return out;

@@ -106,8 +106,9 @@ class Message final : public RefCounted {
 
   // ---- by the field's place in the type
   int index(std::string_view field) const;
-  bool has(int i) const { return slots_[size_t(i)].set; }
-  const Value& value(int i) const { return slots_[size_t(i)].value; }
+  int index(std::string_view field, bool fits(const FieldType&)) const;
+  bool has(int i) const { return slot(i).set; }
+  const Value& value(int i) const { return slot(i).value; }
   // The list of a repeated field, empty lists included.
   Value& mutable_list(int i);
   // Of a field that is not repeated; what is given must be of the field's kind.
@@ -121,6 +122,7 @@ class Message final : public RefCounted {
   void clear();
   void copy_from(const Message& o);
   void merge_from(const Message& o);
+  void merge_from(Message&& o);  // what this lacks is taken, not copied
   MessageRef copy() const;
   bool equals(const Message& o) const;
   // The required fields that are missing, "a, b.c"; empty if there are none.
@@ -133,6 +135,8 @@ class Message final : public RefCounted {
   // Text form. Throws FileError that names line and column.
   void parse_text(std::string_view text, const std::string& where);
   std::string to_text() const;
+  // Bytes, besides what the fields' values hold.
+  size_t held() const { return sizeof(Message) + 16 + slots_.capacity() * sizeof(Slot); }
   // For the reader of the binary form: read(message, the fields that nobody knows).
   template <class F> void merge_wire(F&& read) { read(*this, unknown_); }
 
@@ -142,9 +146,11 @@ class Message final : public RefCounted {
     Value value;
   };
   template <class T> std::vector<T>& list(std::string_view field);
-  const Slot& slot(std::string_view field, bool fits(const FieldType&)) const;
+  const Slot& slot(int i) const { return size_t(i) < slots_.size() ? slots_[size_t(i)] : unset(); }
+  static const Slot& unset();
+  Slot& make(int i);
   const MessageType& type_;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  // as far as the last field that was set: most messages have few
   std::string unknown_;
   Message* parent_ = nullptr;
   int place_ = -1;  // the parent's field that this is, where it isn't set yet

@@ -16,6 +16,8 @@ std::vector<int64_t> picture_of(const Tensor& x, bool nhwc) {
 }
 
 Window::Window(const Call& c, int64_t dims, const std::vector<int64_t>& picture) : legacy(c.i("legacy_pad", 0)) {
+  std::string order = c.s("order", "NCHW");
+  C2_ENFORCE(order == "NCHW" || order == "NHWC", "Unknown storage order: ", order);
   auto d = size_t(dims);
   // One number for all, a list, or a number for each of the two dimensions of a picture.
   auto list = [&](const char* many, const char* one, int64_t otherwise) {

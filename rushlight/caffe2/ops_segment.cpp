@@ -216,6 +216,22 @@ void add_family(Registry& r, By by, const char* prefix) {
   }
 }
 
+// How many there are of each number in a sorted list.
+Tensor lengths_of_ids(Call& c) {
+  Tensor ids = c.X().to(torch::kLong).contiguous();
+  const auto* p = ids.data_ptr<int64_t>();
+  int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
+  if (!c.has(1) && ids.numel()) n = std::clamp<int64_t>(p[ids.numel() - 1], -1, INT64_MAX - 1) + 1;
+  Tensor out = torch::zeros({n}, torch::TensorOptions().dtype(torch::kInt));
+  auto* count = out.data_ptr<int32_t>();
+  for (int64_t k = 0; k < ids.numel(); k++) {
+    C2_ENFORCE(p[k] >= before && p[k] < n, "Segment ids should be sorted and below ", n, ", got ", p[k]);
+    before = p[k];
+    count[before]++;
+  }
+  return out;
+}
+
 }  // namespace
 
 void add_segment(Registry& r) {
@@ -310,44 +326,25 @@ void add_segment(Registry& r) {
       .stop();
   r.op("LengthsRangeFill", "1 -> 1",
        [](Call& c) {
-         Dims1 v;
-         for (int64_t n : c.whole_numbers(0)) {
-           C2_ENFORCE(n < (int64_t(1) << 31), "a length of ", n);
-           for (int64_t k = 0; k < n; k++) v.push_back(k);
+         Dims1 lengths = c.whole_numbers(0);
+         int64_t total = 0;
+         for (int64_t& n : lengths) {
+           n = std::max<int64_t>(n, 0);
+           C2_ENFORCE(n < (int64_t(1) << 31) && total < (int64_t(1) << 40), "a length of ", n, " behind ", total);
+           total += n;
          }
-         c.set(int_list(v, torch::kInt));
+         Tensor out = torch::empty({total}, torch::TensorOptions().dtype(torch::kInt));
+         auto* p = out.data_ptr<int32_t>();
+         for (int64_t n : lengths)
+           for (int64_t k = 0; k < n; k++) *p++ = int32_t(k);
+         c.set(out);
        })
       .apart()
       .stop();
-  r.op("SegmentIdsToLengths", "1-2 -> 1",
-       [](Call& c) {
-         Tensor ids = c.X().to(torch::kLong).contiguous();
-         int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
-         if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
-         Dims1 out(size_t(std::max<int64_t>(n, 0)));
-         for (int64_t k = 0; k < ids.numel(); k++) {
-           int64_t id = ids.data_ptr<int64_t>()[k];
-           C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
-           before = id;
-           out[size_t(id)]++;
-         }
-         c.set(int_list(out, torch::kInt));
-       })
-      .apart()
-      .stop();
+  r.op("SegmentIdsToLengths", "1-2 -> 1", [](Call& c) { c.set(lengths_of_ids(c)); }).apart().stop();
   r.op("SegmentIdsToRanges", "1-2 -> 1",
        [](Call& c) {
-         Tensor ids = c.X().to(torch::kLong).contiguous();
-         int64_t n = c.has(1) ? c.X(1).size(0) : 0, before = 0;
-         if (!c.has(1) && ids.numel()) n = ids.data_ptr<int64_t>()[ids.numel() - 1] + 1;
-         Dims1 out(size_t(std::max<int64_t>(n, 0)));
-         for (int64_t k = 0; k < ids.numel(); k++) {
-           int64_t id = ids.data_ptr<int64_t>()[k];
-           C2_ENFORCE(id >= before && id < n, "Segment ids should be sorted and below ", n, ", got ", id);
-           before = id;
-           out[size_t(id)]++;
-         }
-         Tensor l = int_list(out, torch::kInt);
+         Tensor l = lengths_of_ids(c);
          c.set(torch::stack({(l.cumsum(0) - l).to(torch::kInt), l}, 1));
        })
       .apart()

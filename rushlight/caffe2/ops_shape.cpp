@@ -106,13 +106,7 @@ Tensor batch_to_space(const Call& c, const Tensor& x) {
 }
 
 Tensor nearest(const Tensor& x, double height_scale, double width_scale) {
-  auto H = int64_t(double(x.size(2)) * height_scale), W = int64_t(double(x.size(3)) * width_scale);
-  auto at = [](int64_t n, int64_t out, double scale) {
-    std::vector<int64_t> v;
-    for (int64_t k = 0; k < out; k++) v.push_back(std::min(int64_t(double(k) / scale), n - 1));
-    return int_list(v);
-  };
-  return x.index_select(2, at(x.size(2), H, height_scale)).index_select(3, at(x.size(3), W, width_scale));
+  return torch::upsample_nearest2d(x, std::nullopt, std::vector<double>{height_scale, width_scale});
 }
 
 template <class T>

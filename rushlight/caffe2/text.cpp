@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "rushlight/caffe2/message.h"
 
@@ -93,7 +94,8 @@ void print(std::string& out, const Message& m, int indent) {
 
 class Reader {
  public:
-  Reader(std::string_view text, const std::string& where) : text_(text), where_(where) {}
+  Reader(std::string_view text, const std::string& where)
+      : text_(text), where_(where), memory_(text.size() * 3 + (32u << 20)) {}
 
   void read(Message& m) { fields(m, 0, 0); }
 
@@ -106,6 +108,10 @@ class Reader {
       if (text_[i] == '\n') line++, column = 1;
     }
     throw FileError(str(where_, ":", line, ":", column, ": ", what));
+  }
+  void take(size_t bytes) {
+    if (bytes > memory_) fail("it asks for far more memory than it has bytes");
+    memory_ -= bytes;
   }
   void skip() {
     while (at_ < text_.size()) {
@@ -144,7 +150,9 @@ class Reader {
 
   void fields(Message& m, char close, int depth) {
     if (depth > kMaxMessageDepth) fail(str("messages lie more than ", kMaxMessageDepth, " deep in each other"));
+    size_t held = 0;
     while (true) {
+      if (m.held() > held) take(m.held() - std::exchange(held, m.held()));
       if (close && next(close)) return;
       if (at_end()) {
         if (close) fail(str("expected '", close, "' at the end of ", m.type().name, ", got the end of the text"));
@@ -187,6 +195,12 @@ class Reader {
     return false;
   }
 
+  template <class T>
+  void add(std::vector<T>& list, T v) {
+    if (list.size() == list.capacity()) take(sizeof(T) * (list.size() + 1));
+    list.push_back(v);
+  }
+
   void item(Message& m, int i, int depth) {
     const FieldType& f = m.type().fields[size_t(i)];
     if (f.kind == FieldKind::Message) {
@@ -201,16 +215,17 @@ class Reader {
       }
     } else if (f.is_text()) {
       std::string s = string(f);
+      take(sizeof s + s.size());
       if (f.repeated) m.add(f.name, std::move(s));
       else m.set(f.name, std::move(s));
     } else if (f.is_real()) {
       double v = real(f);
       if (!f.repeated) m.set(f.name, v);
-      else if (f.kind == FieldKind::Float) m.mutable_floats(f.name).push_back(float(v));
-      else m.mutable_doubles(f.name).push_back(v);
+      else if (f.kind == FieldKind::Float) add(m.mutable_floats(f.name), float(v));
+      else add(m.mutable_doubles(f.name), v);
     } else {
       int64_t v = whole(f);
-      if (f.repeated) m.mutable_wholes(f.name).push_back(v);
+      if (f.repeated) add(m.mutable_wholes(f.name), v);
       else m.set(f.name, v);
     }
   }
@@ -333,7 +348,7 @@ class Reader {
 
   std::string_view text_;
   const std::string& where_;
-  size_t at_ = 0;
+  size_t at_ = 0, memory_;  // that may yet be taken
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The binary form of messages: protobuf's wire format, proto2, by the codec of rushlight/io/protobuf.h.
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "rushlight/caffe2/message.h"
 #include "rushlight/io/protobuf.h"
@@ -10,9 +11,6 @@ namespace rushlight::caffe2 {
 namespace wire = io::wire;
 
 namespace {
-
-// What a message takes besides what its fields hold, about.
-size_t cost_of(const MessageType& t) { return 96 + t.fields.size() * 48; }
 
 wire::Type type_of(const FieldType& f) {
   return f.is_whole()                  ? wire::Type::Varint
@@ -37,8 +35,10 @@ double real(const FieldType& f, uint64_t v) {
 void read(wire::Reader r, Message& m, std::string& unknown) {
   const MessageType& t = m.type();
   wire::Input& input = r.input();
+  size_t held = 0;
   for (wire::Field f;;) {
     const size_t begin = r.offset();
+    if (m.held() > held) input.take(m.held() - std::exchange(held, m.held()), begin);
     if (!r.next(f)) return;
     int i = t.find_number(int(f.number));
     const FieldType* type = i >= 0 ? &t.fields[size_t(i)] : nullptr;
@@ -47,7 +47,6 @@ void read(wire::Reader r, Message& m, std::string& unknown) {
       input.take(r.offset() - begin, f.offset);
       unknown.append(input.begin + begin, r.offset() - begin);
     } else if (type->kind == FieldKind::Message) {
-      if (type->repeated || !m.has(i)) input.take(cost_of(*type->message), f.offset);
       MessageRef child = type->repeated ? m.add(type->name) : m.child(i);
       child->touch();
       wire::Reader inner = r.message(f);

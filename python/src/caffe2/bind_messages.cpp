@@ -282,7 +282,7 @@ void bind_messages(nb::module_& m) {
            [](PyMessage& s, std::string_view text, const std::string& where) {
              MessageRef fresh = make_ref<Message>(s.m->type());
              fresh->parse_text(text, where);
-             s.m->merge_from(*fresh);
+             s.m->merge_from(std::move(*fresh));
            })
       .def("set_fields", [](PyMessage& s) {
         nb::list out;
