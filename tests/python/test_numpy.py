@@ -176,3 +176,25 @@ def test_numpy_is_not_imported_for_nothing():
 
     code = "import sys, rushlight as t; t.tensor([1.0]) + 1; t.zeros(2)[0]; sys.exit('numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: torch.tensor(), 'missing 1 required positional argument: "data"'),
+        (lambda: torch.tensor(1, torch.float32), "takes 1 positional argument but 2 were given"),
+        (lambda: torch.tensor(1, data=2), "multiple values for argument 'data'"),
+        (lambda: torch.as_tensor(1, dtyp=torch.float32), "unexpected keyword argument 'dtyp'"),
+        (lambda: torch.ones(1).new_tensor(1, 2), "takes 1 positional argument"),
+        (lambda: torch.tensor(1, dtype="float32"), "'dtype' must be torch.dtype, not str"),
+    ],
+)
+def test_arguments_that_constructors_refuse(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_arguments_that_constructors_take_by_name():
+    assert torch.tensor(data=[1], dtype=torch.int8, requires_grad=False, pin_memory=False).dtype == torch.int8
+    assert torch.as_tensor([1], torch.float64, "cpu").dtype == torch.float64
+    assert torch.ones(1).new_tensor([2], requires_grad=1).requires_grad
