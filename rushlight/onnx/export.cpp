@@ -7,6 +7,7 @@
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/passes/passes.h"
 #include "rushlight/kernels/copying.h"
+#include "rushlight/onnx/export_rules.h"
 #include "rushlight/onnx/export_run.h"
 
 namespace rushlight::onnx {
@@ -210,10 +211,13 @@ void Run::node(Node* n) {
                   });
   if (constant && !e.options.fold_constants && export_rules().contains(kind))
     for (const Known* k : in) constant &= k->name.empty();  // of parameters
-  bool known = constant || compares || facts.contains(kind) || (sizes_known_ && sizes.contains(kind));
+  // What it draws is no constant, though all that it is told is.
+  constant &= !draws(kind);
+  bool rows = kind == "aten::len" && in[0]->value.is_tensor(), of_size = rows || sizes.contains(kind);
+  bool known = constant || compares || (facts.contains(kind) && !rows) || (sizes_known_ && of_size);
   bool sizes_only = true;
   for (Known* k : in) sizes_only &= k->constant || k->of_sizes;
-  for (Known& k : c.out) k.of_sizes = sizes_only || sizes.contains(kind);
+  for (Known& k : c.out) k.of_sizes = sizes_only || of_size;
   if (!known) write(c);
   // What writes to a tensor makes it another, which the values that it was known by are from here on.
   if (n->op && n->op->mutates() && kind.ends_with("_") && in[0]->value.is_tensor()) {

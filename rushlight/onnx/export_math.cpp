@@ -251,8 +251,6 @@ Rules math_rules() {
         RL_RULE("aten::log_softmax", return softmax(c, "LogSoftmax");),
         RL_RULE("aten::_softmax", return softmax(c, "Softmax");),
         RL_RULE("aten::_log_softmax", return softmax(c, "LogSoftmax");),
-        RL_RULE("aten::dropout", if (c.b(2) && c.f(1) > 0) refuse(c, "dropout in training"); return {c.t(0)};),
-        RL_RULE("aten::feature_dropout", if (c.b(2) && c.f(1) > 0) refuse(c, "dropout in training"); return {c.t(0)};),
         RL_RULE("aten::alpha_dropout", if (c.b(2) && c.f(1) > 0) refuse(c, "dropout in training"); return {c.t(0)};),
         RL_RULE("aten::feature_alpha_dropout", if (c.b(2) && c.f(1) > 0) refuse(c, "dropout in training");
                 return {c.t(0)};),

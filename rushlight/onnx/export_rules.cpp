@@ -135,6 +135,7 @@ const Rules& export_rules() {
     Rules all = math_rules();
     all.merge(network_rules());
     all.merge(shape_rules());
+    all.merge(random_rules());
     return all;
   }();
   return rules;

@@ -16,6 +16,9 @@ using Rules = std::map<std::string, ExportRule>;
 Rules math_rules();
 Rules network_rules();
 Rules shape_rules();
+Rules random_rules();
+// Whether an operator gives other results each time.
+bool draws(const std::string& kind);
 
 #define RL_SAME(kind, type) {kind, [](C c) -> Names_ { return {c.e.op(type, {c.t(0)})}; }}
 // Of operators that give floats for whole numbers.

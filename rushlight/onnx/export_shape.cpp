@@ -540,6 +540,7 @@ Rules shape_rules() {
         RL_RULE("aten::argmin", return arg_extreme(c, "ArgMin");), RL_RULE("aten::var", return {variance(c)};),
         RL_RULE("aten::std", return {c.e.op("Sqrt", {variance(c)})};), RL_RULE("aten::norm", return norm(c);),
         RL_RULE("aten::linalg_vector_norm", return norm(c);),
+        RL_RULE("aten::len", return {size_of(c, c.t(0), 0)};),
         RL_RULE("aten::cumsum", since(c, 11);
                 return {c.e.op("CumSum", {c.promoted(0), c.e.number(double(c.axis(1)), DType::Int64)})};),
         RL_RULE("aten::any", Name x = c.e.cast(c.t(0), DType::Int32);

@@ -819,3 +819,61 @@ def test_symbolic_functions_call_those_of_an_opset(opset):
         torch.onnx.unregister_custom_op_symbolic("onnxsymbolic::mixed", 9)
     with pytest.raises(AttributeError):
         sym.no_such_operator  # noqa: B018
+
+
+# What is drawn: the mean and the deviation that many draws have, and the least and the greatest.
+DRAWS = {
+    "rand_like": (torch.rand_like, 0.5, 0.289, 0, 1),
+    "randn": (lambda x: torch.randn(x.size(0), 50), 0, 1, None, None),
+    "rand_double": (lambda x: torch.rand(x.shape, dtype=torch.float64), 0.5, 0.289, 0, 1),
+    "randint": (lambda x: torch.randint(-2, 4, x.shape), 0.5, 1.708, -2, 3),
+    "randint_like": (lambda x: torch.randint_like(x, 3), 1, 0.816, 0, 2),
+    "normal": (lambda x: torch.normal(x * 0 + 3, torch.full_like(x, 2)), 3, 2, None, None),
+    "normal_": (lambda x: torch.empty_like(x).normal_(2, 0.5), 2, 0.5, None, None),
+    "uniform_": (lambda x: x.clone().uniform_(1, 5), 3, 1.155, 1, 5),
+    "exponential_": (lambda x: torch.empty_like(x).exponential_(2), 0.5, 0.5, 0, None),
+    "bernoulli": (lambda x: torch.bernoulli(x * 0 + 0.25), 0.25, 0.433, 0, 1),
+    "bernoulli_": (lambda x: torch.empty_like(x).bernoulli_(0.75), 0.75, 0.433, 0, 1),
+    "dropout": (lambda x: F.dropout(x * 0 + 1, 0.2, True), 1, 0.5, 0, 1.25),
+    "dropout2d": (lambda x: F.dropout2d(x.view(-1, 50, 1, 1) * 0 + 1, 0.2, True), 1, 0.5, 0, 1.25),
+    "multinomial": (lambda x: torch.multinomial(torch.tensor([0.5, 0.25, 0.25]).expand(x.size(0), 3), 1), 0.75, 0.829, 0, 2),
+    "multinomial_again": (lambda x: torch.multinomial((x[:, :4] * 0 + 1), 30, True), 1.5, 1.118, 0, 3),
+    "randperm": (lambda x: torch.randperm(x.size(0)), 199.5, 115.5, 0, 399),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+@pytest.mark.parametrize("name", DRAWS)
+def test_what_is_drawn_is_drawn_anew_by_the_model(name, opset):
+    function, mean, deviation, least, greatest = DRAWS[name]
+    file = io.BytesIO()
+    model = Lambda(lambda x: (function(x), x + 1))
+    torch.onnx.export(model, (torch.ones(8, 50),), file, input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=opset, dynamo=False)  # fmt: skip
+    runs = [torch.onnx.load(file.getvalue())]
+    if onnx is not None:
+        onnx.checker.check_model(onnx.load_from_string(file.getvalue()), full_check=True)
+        session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+        runs.append(lambda x: [torch.from_numpy(t) for t in session.run(None, {"x": x.numpy()})])
+    like = function(torch.ones(400, 50))
+    for run in runs:
+        first, again = (run(torch.ones(400, 50))[0] for _ in range(2))
+        assert first.shape == like.shape and first.dtype == like.dtype and not torch.equal(first, again)
+        if name != "randperm":
+            near = 5 * deviation / first.numel() ** 0.5 + 1e-3
+            assert abs(first.double().mean().item() - mean) < near
+        assert abs(first.double().std().item() - deviation) < 0.06 * deviation + 0.01
+        assert (least is None or first.min() >= least) and (greatest is None or first.max() <= greatest)
+
+
+def test_rows_of_a_dynamic_axis_are_not_counted_once():
+    class Rows(nn.Module):
+        def forward(self, x):
+            total = torch.zeros(3)
+            for row in x:
+                total = total * 0.5 + row
+            return total, len(x)
+
+    file = io.BytesIO()
+    torch.onnx.export(torch.jit.script(Rows()), (torch.ones(2, 3),), file, input_names=["x"], dynamic_axes={"x": {0: "n"}}, dynamo=False)  # fmt: skip
+    total, count = torch.onnx.load(file.getvalue())(torch.ones(4, 3))
+    assert count == 4 and torch.equal(total, torch.full((3,), 1.875))
