@@ -577,10 +577,12 @@ PyObject* safetensors_save(PyObject*, PyObject* args) {
     }
     if (PyUnicode_Check(destination)) {
       std::string path(text_of(destination));
-      GilRelease release(true);
-      io::AtomicFile file(path);
-      io::write_safetensors(file.sink(), items, about);
-      file.commit();
+      {
+        GilRelease release(true);
+        io::AtomicFile file(path);
+        io::write_safetensors(file.sink(), items, about);
+        file.commit();
+      }
       Py_RETURN_NONE;
     }
     Object out = check(PyByteArray_FromStringAndSize(nullptr, 0));

@@ -197,9 +197,11 @@ PyObject* library_impl(PyObject* self, PyObject* args) {
     if (function == Py_None) kernel = make_ref<FallThrough>();
     else kernel = make_ref<PyKernel>(function, key);
     OpLibrary& library = library_of(self);
-    GilRelease released(true);
-    library.impl(name, key, std::move(kernel));
-    return Py_None;  // never freed
+    {
+      GilRelease released(true);
+      library.impl(name, key, std::move(kernel));
+    }
+    Py_RETURN_NONE;
   });
 }
 

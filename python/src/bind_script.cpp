@@ -577,8 +577,9 @@ PyObject* import_model(PyObject*, PyObject* args) {
     Ref<ObjectValue> module;
     std::string text = PyUnicode_Check(source) ? std::string(text_of(source)) : bytes_of(source);
     {
+      const bool mapped = PyUnicode_Check(source);
       GilRelease release(true);
-      io::Bytes bytes = PyUnicode_Check(source) ? io::map_file(text) : io::own_bytes({text.begin(), text.end()});
+      io::Bytes bytes = mapped ? io::map_file(text) : io::own_bytes({text.begin(), text.end()});
       module = script::import_model(format, bytes, name, folder);
     }
     return wrap_object(std::move(module));
@@ -783,9 +784,11 @@ PyObject* make_ready(PyObject*, PyObject* o) {
     if (!module && Py_TYPE(o) != script_function_type)
       throw TypeError("_make_ready: expected a compiled function or module");
     Function* f = module ? nullptr : &function_of(o);
-    GilRelease release(true);
-    if (module) script::make_ready(*module);
-    else graph::make_ready(*f);
+    {
+      GilRelease release(true);
+      if (module) script::make_ready(*module);
+      else graph::make_ready(*f);
+    }
     Py_RETURN_NONE;
   });
 }

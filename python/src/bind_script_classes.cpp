@@ -168,9 +168,11 @@ PyObject* finish_class(PyObject*, PyObject* o) {
 PyObject* compile_methods(PyObject*, PyObject* o) {
   return guarded([&]() -> PyObject* {
     auto type = graph::as_class_shared(*type_in(o));
-    GilRelease release(true);
-    for (const auto& f : type->methods)
-      if (f->compile) f->made();
+    {
+      GilRelease release(true);
+      for (const auto& f : type->methods)
+        if (f->compile) f->made();
+    }
     Py_RETURN_NONE;
   });
 }
@@ -261,8 +263,10 @@ PyObject* define_methods(PyObject*, PyObject* args) {
       if (type->find_method(s->text)) script::fail(s->range, str("method '", s->text, "' already defined"));
       all.push_back(type->add_method(script::lazy_function(s->text, s, resolver, type->unowned())));
     }
-    GilRelease release(true);
-    for (const auto& f : all) f->made();
+    {
+      GilRelease release(true);
+      for (const auto& f : all) f->made();
+    }
     Py_RETURN_NONE;
   });
 }

@@ -147,8 +147,10 @@ PyObject* nb_power(PyObject* a, PyObject* b, PyObject* mod) {
       static const Op& numbers = scalar_overload(scalar, name);                                    \
       extra;                                                                                       \
       IValue ret;                                                                                  \
-      GilRelease released(big(args));                                                              \
-      call(args[1].is_tensor() ? tensors : numbers, args, &ret);                                   \
+      {                                                                                            \
+        GilRelease released(big(args));                                                            \
+        call(args[1].is_tensor() ? tensors : numbers, args, &ret);                                 \
+      }                                                                                            \
       return Py_NewRef(a);                                                                         \
     });                                                                                            \
   }
