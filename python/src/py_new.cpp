@@ -34,7 +34,13 @@ Dims sizes_of(PyObject* o) {
     sizes.push_back(n);
     RL_CHECK(ValueError, sizes.size() <= 128, "too many dimensions '", short_type_name(level.get()), "'");
     if (n == 0) break;
-    Object next = check(PySequence_GetItem(level.get(), 0));
+    Object next{PySequence_GetItem(level.get(), 0)};
+    if (!next && PyErr_ExceptionMatches(PyExc_Exception)) {  // no sequence, though its type says so
+      PyErr_Clear();
+      throw ValueError(str("could not determine the shape of object type '", short_type_name(level.get()),
+                           "': its first item can't be read"));
+    }
+    check_status(next ? 0 : -1);
     RL_CHECK(ValueError, !PyUnicode_Check(next.get()),
              "too many dimensions 'str'. Hint: tensors hold numbers; give each word "
              "one, {word: i for i, word in enumerate(words)}");

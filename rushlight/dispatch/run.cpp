@@ -115,8 +115,12 @@ static bool keeps_dtype(const Op& op, DType out) {
          !(p->result_is_real && is_complex(out));
 }
 
-// A dtype that the caller names is that of out=.
+// A dtype and a layout that the caller names are those of out=.
 static void check_named_dtype(const Op& op, const IValue* args, const Tensor& out) {
+  int layout = op.form() == Op::Form::Out ? op.schema().find_arg("layout") : -1;
+  if (layout >= 0 && args[layout].is_int())
+    RL_CHECK(RuntimeError, Layout(args[layout].to_int()) == out.layout(), op.name(), ": layout ",
+             Layout(args[layout].to_int()), " does not match layout of out parameter (", out.layout(), ")");
   int at = op.form() == Op::Form::Out ? op.schema().find_arg("dtype") : -1;
   if (at < 0 || !args[at].is_int()) return;
   DType named = DType(args[at].to_int());
@@ -307,6 +311,12 @@ void take_dtype_of_out(const Op& op, IValue* args) {
   args[dtype] = args[first_out].tensor().dtype();
 }
 
+// Numbers counted out from start to end (arange, linspace): they fill an out= of as many elements, whatever its shape.
+bool counts_along(const Op& op, const Tensor& out, const Dims& sizes) {
+  return op.form() == Op::Form::Out && op.schema().find_arg("end") >= 0 && sizes.size() == 1 &&
+         out.sizes() != sizes && out.numel() == sizes[0];
+}
+
 // In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.
 template <int most>
 void run_structured_into(const Op& op, IValue* args, IValue* rets) {
@@ -321,13 +331,15 @@ void run_structured_into(const Op& op, IValue* args, IValue* rets) {
   int first_out = op.form() == Op::Form::InPlace ? 0 : op.num_args() - n;
   for (int i = 0; i < n; i++) {
     given[i] = args[first_out + i].tensor();
+    bool along = counts_along(op, given[i], specs[i].sizes);
+    if (along) specs[i].sizes = given[i].sizes();
     bool resized = given[i].sizes() != specs[i].sizes;
     if (op.form() == Op::Form::Out && (resized || (op.def().forms & kOutApart)))
       check_not_input(op, args, first_out, given[i], resized);
     check_writable(op, given[i]);
     check_named_dtype(op, args, given[i]);
     prepare_out(op, given[i], specs[i]);
-    bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty());
+    bool direct = given[i].dtype() == specs[i].dtype && (k.outs_may_alias || specs[i].strides.empty()) && !along;
     for (uint8_t a : op.tensor_args()) {
       if (op.form() == Op::Form::Out && a >= first_out) break;
       if (k.updates_self && op.form() == Op::Form::InPlace && a == 0) continue;
@@ -376,6 +388,8 @@ void run_call_into(const Op& op, IValue* args, IValue* rets) {
   for (int i = 0; i < n; i++) {
     const Tensor& given = args[first_out + i].tensor();
     const Tensor& result = results[i].tensor();
+    if (counts_along(op, given, result.sizes()))
+      result.impl()->set_geometry(given.sizes(), contiguous_strides(given.sizes()), result.storage_offset());
     if (op.form() == Op::Form::Out && (op.def().forms & kOutApart))
       check_not_input(op, args, first_out, given, given.sizes() != result.sizes());
     check_named_dtype(op, args, given);

@@ -117,3 +117,20 @@ def test_results_beside_their_arguments_in_one_storage():
             torch.cat([w[:2], w[2:4]], out=over)
     with pytest.raises(RuntimeError, match="single memory location"):  # it would have to be resized
         torch.cat([w[:2], w[2:4]], out=w[5:6])
+
+
+@pytest.mark.parametrize("make", [("arange", 6), ("linspace", 0, 5, 6), ("logspace", 0, 1, 6), ("range", 0, 5)])
+@pytest.mark.filterwarnings("ignore")
+def test_what_counts_fills_a_result_of_another_shape(make):
+    def f(t):
+        whole, part = t.zeros(2, 3), t.zeros(3, 4)
+        getattr(t, make[0])(*make[1:], out=whole)
+        getattr(t, make[0])(*make[1:], out=part[:2, 1:])
+        return torch.tensor([whole.tolist(), part[:2, 1:].tolist()])
+
+    assert torch.allclose(f(torch), f(reference))
+
+
+def test_a_layout_must_be_that_of_the_result():
+    with pytest.raises(RuntimeError, match="does not match layout of out"):
+        torch.zeros(2, layout=torch.sparse_coo, out=torch.zeros(2))

@@ -331,3 +331,26 @@ def test_pieces_of_channels_last_pictures_stay_so(mode, part):
         return fw.nn.functional.interpolate(x, size=(5, 5), mode=mode).stride()
 
     assert strides(torch) == strides(pytorch)
+
+
+def test_what_tensors_are_made_of(fw):
+    class Unreadable:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            raise TypeError
+
+    assert fw.cat([fw.empty(0), fw.empty(0)], dim=3).shape == (0,)
+    with pytest.raises(ValueError, match="could not determine the shape"):
+        fw.tensor(Unreadable())
+    with pytest.raises(ValueError, match="buffer protocol"):
+        fw.frombuffer([1, 2], dtype=fw.uint8)
+    with pytest.raises(RuntimeError, match="Half, Float or Double"):
+        fw.polar(fw.tensor([1]), fw.tensor([1]))
+    fw.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="buffer is not writable"):
+            fw.frombuffer(b"ab", dtype=fw.uint8)
+    finally:
+        fw.set_warn_always(False)

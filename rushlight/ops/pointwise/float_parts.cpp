@@ -69,6 +69,9 @@ void frexp_cpu(const Tensor& self, const Tensor& mantissa, const Tensor& exponen
 }
 
 Tensor polar_op(const Tensor& size, const Tensor& angle) {
+  RL_CHECK(RuntimeError, is_floating(size.dtype()) && is_floating(angle.dtype()),
+           "Expected both inputs to be Half, Float or Double tensors but got ", scalar_type_name(size.dtype()), " and ",
+           scalar_type_name(angle.dtype()), ". Hint: polar: convert them with .float()");
   RL_CHECK(RuntimeError, size.dtype() == angle.dtype(), "Expected object of scalar type ",
            scalar_type_name(size.dtype()), " but got scalar type ", scalar_type_name(angle.dtype()),
            " for second argument");

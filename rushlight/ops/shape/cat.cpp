@@ -36,10 +36,7 @@ TensorSpec cat_meta(TensorList tensors, int64_t dim) {
     if (i) dtype = promote_types(dtype, tensors[i].dtype());
     if (!model && !is_nothing(tensors[i].sizes())) model = &tensors[i];
   }
-  if (!model) {
-    wrap_dim(dim, 1);
-    return {.sizes = Dims{0}, .dtype = dtype, .device = tensors[0].device()};
-  }
+  if (!model) return {.sizes = Dims{0}, .dtype = dtype, .device = tensors[0].device()};  // in any dimension
   int64_t at = wrap_dim(dim, model->dim());
   Dims sizes = model->sizes();
   sizes[size_t(at)] = 0;
