@@ -120,11 +120,12 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kwargs) {
     }
     static bool said = false;
     if (held->view.readonly && shall_warn(said))
-      check_status(PyErr_WarnEx(PyExc_UserWarning,
-                                "The given buffer is not writable. The tensor that shares its memory is for reading only: it "
-                                "refuses to be written to; copy the buffer to a bytearray, or clone the tensor, to get one "
-                                "that can be. This warning is shown once.",
-                                1));
+      check_status(
+          PyErr_WarnEx(PyExc_UserWarning,
+                       "The given buffer is not writable. The tensor that shares its memory is for reading only: it "
+                       "refuses to be written to; copy the buffer to a bytearray, or clone the tensor, to get one "
+                       "that can be. This warning is shown once.",
+                       1));
     const Py_buffer& v = held->view;
     int64_t size = item_size(d);
     RL_CHECK(ValueError, v.len > 0 && count != 0, "both buffer length (", v.len, ") and count (", count,

@@ -313,8 +313,8 @@ void take_dtype_of_out(const Op& op, IValue* args) {
 
 // Numbers counted out from start to end (arange, linspace): they fill an out= of as many elements, whatever its shape.
 bool counts_along(const Op& op, const Tensor& out, const Dims& sizes) {
-  return op.form() == Op::Form::Out && op.schema().find_arg("end") >= 0 && sizes.size() == 1 &&
-         out.sizes() != sizes && out.numel() == sizes[0];
+  return op.form() == Op::Form::Out && op.schema().find_arg("end") >= 0 && sizes.size() == 1 && out.sizes() != sizes &&
+         out.numel() == sizes[0];
 }
 
 // In-place and out=: results go straight into the given tensors where that is safe, else through fresh ones.

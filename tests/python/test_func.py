@@ -372,3 +372,64 @@ def test_what_is_wrong_with_the_arguments_is_said():
         RuntimeError, match="Expected weight from each model to have the same .requires_grad. Hint: .*False"
     ):
         rl.func.stack_module_state([frozen, free])
+
+
+def test_what_the_transforms_refuse():
+    x = rl.ones(2)
+    with pytest.raises(RuntimeError, match="at least one Tensor"):
+        rl.func.jvp(rl.sin, (), ())
+    with pytest.raises(RuntimeError, match="only contain Tensors"):
+        rl.func.jvp(rl.sin, (1.0,), (x,))
+    with pytest.raises(RuntimeError, match=r"jvp\(f, primals, tangents\): output of function f should be a tuple"):
+        rl.func.jvp(lambda t: [t, t], (x,), (x,), has_aux=True)
+    with pytest.raises(RuntimeError, match=r"jvp.*non-empty output"):
+        rl.func.jvp(lambda t: None, (x,), (x,))
+    with pytest.raises(RuntimeError, match=r"vjp.*non-empty output"):
+        rl.func.vjp(lambda t: (), x)
+    with pytest.raises(RuntimeError, match="strict"):
+        rl.func.jvp(lambda t: (t, x), (x,), (x,), strict=True)
+    z = x.to(rl.complex64)
+    for transform in (rl.func.jacrev, rl.func.jacfwd):
+        with pytest.raises(RuntimeError, match=f"{transform.__name__}: Expected all inputs"):
+            transform(rl.conj)(z)
+        with pytest.raises(RuntimeError, match=f"{transform.__name__}: Expected all outputs"):
+            transform(lambda t: t * z)(x)
+
+
+@pytest.mark.parametrize(
+    "result, said",
+    [(lambda x: x, "two returns"), (lambda x: (x, x, 0, 0), "two returns"), (lambda x: (x, (None,)), "incompatible")],
+)
+def test_a_vmap_rule_returns_an_output_and_its_dimensions(result, said):
+    class Same(rl.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x.clone()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return result(x)
+
+    with pytest.raises(RuntimeError, match=said):
+        rl.func.vmap(Same.apply)(rl.ones(2, 3))
+    Same.generate_vmap_rule = True
+    with pytest.raises(RuntimeError, match="both generate_vmap_rule=True and"):
+        rl.func.vmap(Same.apply)(rl.ones(2, 3))
+
+
+def test_a_tied_parameter_is_one():
+    from rushlight._functorch._stateless import make_functional
+
+    model = rl.nn.Sequential(rl.nn.Linear(2, 2), rl.nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    f, parameters = make_functional(model)
+    assert len(parameters) == 3
+    x = rl.ones(2)
+    assert rl.equal(f(parameters, x), model(x))
+    assert rl.equal(
+        f([p * 2 for p in parameters], x), 2 * (2 * (model[0](x)) @ model[0].weight.t()) + 2 * model[1].bias
+    )

@@ -19,9 +19,11 @@ class FunctionalModuleWithBuffers(rl.nn.Module):
         self.stateless_model = module
         self.param_names = tuple(parameters)
         self.buffer_names = tuple(buffers)
+        self._further_names: dict[str, str] = {}  # of what has several, with the first
 
     def forward(self, params: Iterable, buffers: Iterable, *args: Any, **kwargs: Any) -> Any:
         state = dict(zip(self.param_names, params, strict=True)) | dict(zip(self.buffer_names, buffers, strict=True))
+        state |= {name: state[first] for name, first in self._further_names.items()}
         return functional_call(self.stateless_model, state, args, kwargs)
 
 
@@ -36,10 +38,18 @@ def _taken(
     model: rl.nn.Module, disable_autograd_tracking: bool
 ) -> tuple[rl.nn.Module, dict[str, rl.Tensor], dict[str, rl.Tensor]]:
     """A copy of the module without memory, and the parameters and buffers of the module itself."""
-    parameters = dict(model.named_parameters(remove_duplicate=False))
+    parameters = dict(model.named_parameters())  # what is there under two names is one
     if disable_autograd_tracking:
         parameters = {name: p.detach() for name, p in parameters.items()}
-    return copy.deepcopy(model).to("meta"), parameters, dict(model.named_buffers(remove_duplicate=False))
+    return copy.deepcopy(model).to("meta"), parameters, dict(model.named_buffers())
+
+
+def _tied(made: Any, model: rl.nn.Module) -> Any:
+    """The function, which knows what names of the module are of one tensor."""
+    for walk in (model.named_parameters, model.named_buffers):
+        first = {id(t): name for name, t in walk()}
+        made._further_names |= {n: first[id(t)] for n, t in walk(remove_duplicate=False) if n != first[id(t)]}
+    return made
 
 
 def make_functional(
@@ -57,7 +67,7 @@ def make_functional(
         raise RuntimeError(
             "make_functional(model): `model` has buffers. Please use make_functional_with_buffers(model) instead."
         )
-    return FunctionalModule(module, list(parameters), []), tuple(parameters.values())
+    return _tied(FunctionalModule(module, list(parameters), []), model), tuple(parameters.values())
 
 
 def make_functional_with_buffers(
@@ -66,7 +76,7 @@ def make_functional_with_buffers(
     """(f, parameters, buffers): f(parameters, buffers, *args) is the module's forward."""
     module, parameters, buffers = _taken(model, disable_autograd_tracking)
     made = FunctionalModuleWithBuffers(module, list(parameters), list(buffers))
-    return made, tuple(parameters.values()), tuple(buffers.values())
+    return _tied(made, model), tuple(parameters.values()), tuple(buffers.values())
 
 
 def combine_state_for_ensemble(

@@ -45,7 +45,13 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
 
         output = tuple(map(wrap, output)) if isinstance(output, tuple) else wrap(output)
         return _C._wire_function(cls, output, *args)
+    own_rule = cls.vmap is not rl.autograd.Function.vmap
     if getattr(cls, "generate_vmap_rule", False):
+        if own_rule:
+            raise RuntimeError(
+                f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overriden vmap "
+                "staticmethod. Please set generate_vmap_rule=False or delete the overriden vmap staticmethod to avoid ambiguity."
+            )
 
         def each(*given: Any) -> Any:
             outs = [
@@ -55,11 +61,22 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
             return tuple(map(rl.stack, zip(*outs, strict=True))) if isinstance(outs[0], tuple) else rl.stack(outs)
 
         return _wrap(level, level.call_outside(each, *inner), 0)
-    rule = cls.vmap
-    if rule is rl.autograd.Function.vmap:
+    if not own_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the "
             "vmap staticmethod or set generate_vmap_rule=True."
         )
-    output, dims = level.call_outside(rule, VmapInfo(*batch), tuple(0 if m else None for m in mine), *inner)
+    found = level.call_outside(cls.vmap, VmapInfo(*batch), tuple(0 if m else None for m in mine), *inner)
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise RuntimeError(
+            f"Expected the vmap staticmethod of {cls.__name__} to have two returns, an output and out_dims, with pytree "
+            f"structure compatible with the output. Got: {type(found).__name__}"
+            + (f" of {len(found)}" if isinstance(found, tuple) else "")
+        )
+    output, dims = found
+    if isinstance(dims, tuple) and not (isinstance(output, tuple) and len(output) == len(dims)):
+        raise RuntimeError(
+            f"The vmap staticmethod of {cls.__name__} returned an incompatible (output, out_dims) tuple. Expected out_dims="
+            f"{dims} to be compatible with the structure of `output`, which is of type {type(output).__name__}"
+        )
     return _wrap(level, output, dims)

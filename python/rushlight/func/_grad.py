@@ -33,7 +33,7 @@ def _gradients(outputs: list, inputs: list, weights: list | None) -> list:
 
 
 def _check_argnums(argnums: Any, count: int) -> tuple[int, ...]:
-    if not isinstance(argnums, (int, tuple, list)):
+    if not isinstance(argnums, (int, tuple)):
         raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not wanted:
@@ -128,6 +128,26 @@ def grad(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fal
     return transformed
 
 
+def _check_outputs(output: Any, who: str) -> tuple[list, Any]:
+    """What a function returned, flat: at least one tensor, and nothing else."""
+    outputs, spec = tree_flatten(output)
+    if not outputs or output is None:
+        raise RuntimeError(f"{who}: Expected f to be a function that has non-empty output (got output = {output})")
+    for y in outputs:
+        if not _is_tensor(y):
+            raise RuntimeError(f"{who}: expected f(*primals) to return only tensors, got unsupported type {type(y)}")
+    return outputs, spec
+
+
+def _check_real(tensors: Any, who: str, what: str) -> None:
+    for t in tree_flatten(tensors)[0]:
+        if _is_tensor(t) and t.is_complex():
+            raise RuntimeError(
+                f"{who}: Expected all {what} to be real but received complex tensor at flattened {what[:-1]} idx: "
+                "torch.view_as_real makes real tensors of complex ones"
+            )
+
+
 def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
     """(func(*primals), vjp_fn): vjp_fn(cotangents) gives their product with the Jacobian, for each primal.
 
@@ -136,6 +156,10 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> pull(torch.ones(2))
     (tensor([2., 4.]),)
     """
+    return _vjp(func, primals, has_aux, "vjp(f, *primals)")
+
+
+def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str) -> Any:
     level = _C._grad_level()
     flat, spec = tree_flatten(primals)
     for x in flat:
@@ -143,15 +167,8 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
             raise RuntimeError(f"vjp(f, *primals): Expected all primals to be Tensors, got {type(x)}")
     with level, rl.enable_grad():
         inputs = [level.wrap(x, True) for x in flat]
-        output, aux = _aux(func(*tree_unflatten(inputs, spec)), has_aux, "vjp(f, *primals)")
-        outputs, out_spec = tree_flatten(output)
-        for y in outputs:
-            if not _is_tensor(y):
-                raise RuntimeError(
-                    f"vjp(f, *primals): Expected f(*primals) to return only tensors, got unsupported type {type(y)}"
-                )
-        if not outputs:
-            raise RuntimeError("vjp(f, *primals): Expected f to be a function that has non-empty output")
+        output, aux = _aux(func(*tree_unflatten(inputs, spec)), has_aux, who)
+        outputs, out_spec = _check_outputs(output, who)
         results, aux = tree_unflatten(_unwrap(level, outputs), out_spec), _unwrap(level, aux)
 
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -197,19 +214,26 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
         raise RuntimeError(
             "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure."
         )
+    if not flat:
+        raise RuntimeError("jvp(f, primals, tangents): Expected at least one Tensor as input")
     for x, v in zip(flat, directions, strict=True):
         if not (_is_tensor(x) and _is_tensor(v)):
             raise RuntimeError(
-                f"jvp(f, primals, tangents): Expected all of primals and tangents to be Tensors, got {type(x)} and {type(v)}"
+                f"jvp(f, primals, tangents): Expected primals and tangents to only contain Tensors, got {type(x)} and {type(v)}"
             )
         if x.shape != v.shape:
             raise RuntimeError(f"jvp: expected a tangent of shape {tuple(x.shape)}, got {tuple(v.shape)}")
     level = _C._grad_level()
     with level, rl.enable_grad():
-        result = vjp(func, *primals, has_aux=has_aux)
+        result = _vjp(func, primals, has_aux, "jvp(f, primals, tangents)")
         output, pull = result[0], result[1]
         outputs, out_spec = tree_flatten(output)
         # Any weights do; but at 0 a rule may go another way (that of logcumsumexp takes logarithms of them).
+        if strict and any(level.owns(y) and not y.requires_grad or not level.owns(y) for y in outputs):
+            raise RuntimeError(
+                "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed "
+                "with strict=True."
+            )
         weights = [level.wrap(rl.ones_like(y), True) for y in outputs]
         pulled = tree_flatten(pull(tree_unflatten(weights, out_spec)))[0]
         found = _gradients(pulled, weights, directions)
@@ -263,8 +287,10 @@ def jacrev(
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
         of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
+        _check_real(primals, "jacrev", "inputs")
         result = vjp(of_wanted, *primals, has_aux=has_aux)
         outputs, out_spec = tree_flatten(result[0])
+        _check_real(outputs, "jacrev", "outputs")
         rows = vmap(lambda *w: result[1](tree_unflatten(list(w), out_spec)), chunk_size=chunk_size)(*_basis(outputs))
         leaves, in_spec = tree_flatten(rows)
         jacobians, start = [], 0
@@ -294,9 +320,11 @@ def jacfwd(
     def transformed(*args: Any, **kwargs: Any) -> Any:
         of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
         inputs, in_spec = tree_flatten(primals)
+        _check_real(primals, "jacfwd", "inputs")
 
         def push(*directions: Any) -> Any:
             result = jvp(of_wanted, primals, tree_unflatten(list(directions), in_spec), has_aux=has_aux)
+            _check_real(result[0], "jacfwd", "outputs")
             return (result[1], result[2]) if has_aux else result[1]
 
         out_dims = (-1, None) if has_aux else -1
