@@ -106,6 +106,8 @@ void Run::node(Node* n) {
     in.push_back(&get(v));
     constant &= in.back()->constant;
   }
+  if (std::any_of(in.begin(), in.end(), [](Known* k) { return k->sequence; }) && !n->is("prim::TupleConstruct"))
+    return on_sequence(n, in);
   if (n->is("prim::ListConstruct") || n->is("prim::TupleConstruct")) {
     Known k;
     k.items = std::make_shared<std::vector<Known>>();

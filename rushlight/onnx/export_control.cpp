@@ -29,36 +29,54 @@ void Run::if_node(Node* n) {
   size_t taken = c.value.to_bool() ? 0 : 1;
   Knowns results;
   size_t counts[2];
+  std::vector<Grown> lists = growing({n->blocks()[0], n->blocks()[1]});
+  RL_CHECK(NotImplementedError, lists.empty() || e.opset >= 14,
+           "onnx.export: a list that grows in a branch, before opset 14");
+  Knowns grown(lists.size());
+  Writer graphs[2];
+  Names_ last[2];  // of the lists
   for (size_t k = 0; k < 2; k++) {
     const Block* b = n->blocks()[k];
     Inner inner(*this, b);
+    for (const Grown& g : lists) set_sequence(g, g.before.value, g.name);
     block(*b);
-    Writer g;
     std::vector<Known*> all;
     for (Value* v : b->outputs()) leaves(get(v), all);
     Names_ names;
     for (Known* one : all) names.push_back(e.op("Identity", {e.name_of(*one)}));
-    inner.write(g, k ? "else" : "then");
+    for (size_t i = 0; i < lists.size(); i++) {
+      const Known& now = get(lists[i].list);
+      last[k].push_back(e.op("Identity", {now.name}));
+      // Of the other branch, where it doesn't grow in this one.
+      if (grown[i].value.is_none() || !now.value.tensor_list().empty()) grown[i] = now;
+    }
+    inner.write(graphs[k], k ? "else" : "then");
     for (size_t i = 0; i < names.size(); i++)
-      g.message(12, [&](Writer& w) { write_info(w, names[i], all[i]->value, nullptr, true); });
-    AttributeValue a{k ? "else_branch" : "then_branch", AttributeValue::G};
-    a.s = std::move(g.out);
-    attributes.push_back(std::move(a));
+      graphs[k].message(12, [&](Writer& w) { write_info(w, names[i], all[i]->value, nullptr, true); });
     if (k == taken)
       for (Value* v : b->outputs()) results.push_back(own_copy(get(v)));
     counts[k] = all.size();
   }
   RL_CHECK(NotImplementedError, counts[0] == counts[1],
            "onnx.export: the branches of an if give different values: ", counts[0], " and ", counts[1], " tensors");
+  for (size_t k = 0; k < 2; k++) {
+    for (size_t i = 0; i < lists.size(); i++)
+      graphs[k].message(12, [&](Writer& w) { write_info(w, last[k][i], grown[i].value, nullptr, true); });
+    AttributeValue a{k ? "else_branch" : "then_branch", AttributeValue::G};
+    a.s = std::move(graphs[k].out);
+    attributes.push_back(std::move(a));
+  }
+  for (size_t i = 0; i < lists.size(); i++) write_sequence(lists[i], grown[i]);
   std::vector<Known*> all;
   for (Known& k : results) leaves(k, all);
-  if (!all.empty()) {
-    Names_ out = e.ops("If", {condition}, all.size(), attributes);
-    for (size_t i = 0; i < out.size(); i++) {
+  if (all.size() + lists.size() > 0) {
+    Names_ out = e.ops("If", {condition}, all.size() + lists.size(), attributes);
+    for (size_t i = 0; i < all.size(); i++) {
       all[i]->name = out[i];
       all[i]->constant = all[i]->of_sizes = false;
       all[i]->other = {};
     }
+    for (size_t i = 0; i < lists.size(); i++) set_sequence(lists[i], grown[i].value, out[all.size() + i]);
   }
   for (size_t i = 0; i < results.size(); i++) {
     regather(results[i], n->output(i)->type());
@@ -75,6 +93,10 @@ void Run::loop(Node* n) {
   if (!trips.constant || !condition.constant) return written_loop(n);
   std::vector<Known> carried;
   for (size_t i = 2; i < n->inputs().size(); i++) carried.push_back(get(n->input(i)));
+  std::vector<std::pair<Value*, Known>> lists;  // as they were before the first round
+  for (Node* inner : *b)
+    if (inner->is("aten::append") && !is_in(inner->input(0), b))
+      lists.emplace_back(inner->input(0), own_copy(get(inner->input(0))));
   bool go = condition.value.to_bool();
   constexpr int64_t kMostRounds = 5000;
   for (int64_t i = 0; go && i < trips.value.to_int(); i++) {
@@ -90,6 +112,7 @@ void Run::loop(Node* n) {
       RL_CHECK(NotImplementedError, !writes_outside(*b), "onnx.export: a ", endless ? "while" : "for",
                " loop whose end depends on the inputs writes to what is outside of it");
       e.nodes.resize(nodes);
+      for (auto& [list, before] : lists) known_[list] = before;
       return written_loop(n);
     }
     RL_CHECK(NotImplementedError, on.constant, "onnx.export: a loop whose end depends on the inputs from round ", i,
@@ -100,10 +123,10 @@ void Run::loop(Node* n) {
   for (size_t k = 0; k < carried.size(); k++) known_[n->output(k)] = carried[k];
 }
 
-// Whether a block changes lists or tensors that were there before it.
+// Whether a block changes tensors that were there before it, or lists otherwise than by adding to them.
 bool Run::writes_outside(const Block& b) {
   for (Node* n : b) {
-    bool writes = n->is("aten::append") || (n->op && n->op->mutates()) || n->is("aten::_set_item");
+    bool writes = (n->op && n->op->mutates()) || n->is("aten::_set_item");
     if (writes && !is_in(n->input(0), &b)) return true;
     for (const Block* inner : n->blocks())
       if (writes_outside(*inner)) return true;
@@ -134,6 +157,8 @@ void Run::written_loop(Node* n) {
   Names_ names;
   AttributeValue body{"body", AttributeValue::G};
   Knowns last;
+  std::vector<Grown> lists = growing({b});
+  Knowns grown;
   {
     Inner inner(*this, b);
     bool sizes = std::exchange(sizes_known_, false);  // of what is carried they may change
@@ -152,6 +177,11 @@ void Run::written_loop(Node* n) {
     for (size_t k = 0; k < moved.size(); k++) {
       in.push_back(fresh("carried", first[k].value));
       known_[b->inputs()[moved[k] + 1]] = in.back();
+    }
+    Names_ begin;
+    for (const Grown& g : lists) {
+      begin.push_back(str("grown_", e.count++));
+      set_sequence(g, g.before.value, begin.back());
     }
     block(*b);
     Names_ out = {e.op("Identity", {e.name_of(get(b->outputs()[0]), &boolean)})};
@@ -173,12 +203,20 @@ void Run::written_loop(Node* n) {
     info(11, round.name, round.value);
     info(11, go.name, go.value);
     for (const Known& k : in) info(11, k.name, k.value);
+    for (const Grown& g : lists) grown.push_back(get(g.list));
+    for (size_t k = 0; k < lists.size(); k++) info(11, begin[k], grown[k].value);
     info(12, out[0], true);
     for (size_t k = 0; k < moved.size(); k++) info(12, out[k + 1], last[k].value);
+    for (const Known& k : grown) info(12, k.name, k.value);
     body.s = std::move(g.out);
     sizes_known_ = sizes;
   }
-  names = e.ops("Loop", inputs, moved.size(), {body});
+  for (size_t k = 0; k < lists.size(); k++) {
+    write_sequence(lists[k], grown[k]);
+    inputs.push_back(lists[k].name);
+  }
+  names = e.ops("Loop", inputs, moved.size() + lists.size(), {body});
+  for (size_t k = 0; k < lists.size(); k++) set_sequence(lists[k], grown[k].value, names[moved.size() + k]);
   for (size_t i = 0; i < count; i++) known_[n->output(i)] = get(n->input(i + 2));
   for (size_t k = 0; k < moved.size(); k++) {
     Known y = last[k];

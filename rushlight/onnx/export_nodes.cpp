@@ -42,7 +42,12 @@ void write_info(Writer& w, const Name& name, const IValue& v, const std::map<int
     });
   };
   w.message(2, [&](Writer& type) {
-    if (v.is_tensor()) tensor_type(type, elem_of_dtype(v.tensor().dtype()), &v.tensor());
+    if (v.is_tensor_list())
+      type.message(4, [&](Writer& sequence) {
+        int elem = v.tensor_list().empty() ? elem_of_dtype(DType::Float32) : elem_of_dtype(v.tensor_list()[0].dtype());
+        sequence.message(1, [&](Writer& item) { tensor_type(item, elem, nullptr); });
+      });
+    else if (v.is_tensor()) tensor_type(type, elem_of_dtype(v.tensor().dtype()), &v.tensor());
     else {
       Tensor scalar = empty_tensor({}, v.is_double() ? DType::Float32 : v.is_bool() ? DType::Bool : DType::Int64);
       tensor_type(type, elem_of_dtype(scalar.dtype()), &scalar);
@@ -82,12 +87,13 @@ int64_t Call::fixed(const Known& k, int64_t axis) const {
 }
 
 Names_ Exporter::ops(const char* type, const Names_& inputs, size_t outputs, const AttributeList& attributes,
-                     const char* domain) {
+                     const char* domain, const Name& called) {
   Writer w;
   for (const Name& i : inputs) w.bytes(1, i);
   Names_ out;
   for (size_t i = 0; i < outputs; i++) {
     out.push_back(str(type, "_", count++));
+    if (i == 0 && !called.empty()) out[0] = called;
     w.bytes(2, out.back());
   }
   w.bytes(3, str(type, "_node_", count));
@@ -182,6 +188,7 @@ Name Exporter::name_of(Known& k, const DType* as) {
     return as && t.dtype() != *as ? cast(k.name, *as) : k.name;
   }
   if (k.value.is_none()) return "";
+  if (k.sequence) return k.name;
   RL_CHECK(NotImplementedError, k.value.is_scalar() && !k.value.is_complex(), "onnx.export: a ", k.value.kind_name(),
            " where a tensor is expected");
   if (k.constant) return constant(scalar_tensor(k.value, as));

@@ -1,8 +1,9 @@
 // The exporter at work: a graph, node by node, as nodes of ONNX. Its parts stand by topic: export.cpp follows the graph, export_control.cpp writes If
-// and Loop, export_calls.cpp an operator's call, export_parts.cpp what a composite calls, export_writes.cpp writes to tensors.
+// and Loop, export_sequences.cpp lists that grow there, export_calls.cpp an operator's call, export_parts.cpp what a composite calls, export_writes.cpp writes to tensors.
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "rushlight/graph/ir.h"
@@ -24,6 +25,16 @@ class Run {
   void loop(graph::Node* n);
   void written_loop(graph::Node* n);
   bool writes_outside(const graph::Block& b);
+  // A list that grows in a graph which is being written: what it was, and the name of the sequence that it is before.
+  struct Grown {
+    graph::Value* list;
+    Known before;
+    Name name;
+  };
+  std::vector<Grown> growing(const std::vector<const graph::Block*>& blocks);
+  void set_sequence(const Grown& g, const IValue& example, const Name& name);
+  void write_sequence(const Grown& g, const Known& after);
+  void on_sequence(graph::Node* n, const std::vector<Known*>& in);
   Known& get(graph::Value* v) {
     auto found = known_.find(v);
     RL_INVARIANT(found != known_.end(), "a value that is not known: %", v->name());
@@ -80,6 +91,7 @@ class Run {
   std::map<graph::Value*, Known> known_;
   std::map<graph::Value*, std::string> paths_;         // of modules: "layer1.0."
   std::map<const graph::Node*, Known> sized_;          // constants that stand for what the model computes of sizes
+  std::set<graph::Value*> sequences_;                  // lists that are sequences by now
   std::vector<std::shared_ptr<graph::Graph>> graphs_;  // whose values are known
   const graph::Block* inside_ = nullptr;               // the branch or loop that is being written
   int depth_ = 0;

@@ -16,6 +16,8 @@ struct Known {
   std::string name;
   std::string imaginary;  // where the imaginary part of a complex tensor stands; `name` is the real part's then
   std::shared_ptr<std::vector<Known>> items;  // of lists and tuples that depend on an input
+  bool sequence =
+      false;  // of a list whose length depends on the inputs: `name` is a sequence; `value` a list of some tensors like its own
   bool constant = true;
   bool of_sizes = false;  // depends on nothing but sizes of the inputs
 };
@@ -59,8 +61,9 @@ class Exporter {
   Name op(const char* type, const Names_& inputs, const AttributeList& attributes = {}) {
     return ops(type, inputs, 1, attributes)[0];
   }
+  // `called`: the first output's name, where it is chosen already.
   Names_ ops(const char* type, const Names_& inputs, size_t outputs, const AttributeList& attributes = {},
-             const char* domain = "");
+             const char* domain = "", const Name& called = "");
   Name constant(const Tensor& t);
   Name scalar(const Scalar& v, DType d);               // a constant without dimensions
   Name ints(const std::vector<int64_t>& v);            // a constant, one dimension

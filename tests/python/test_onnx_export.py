@@ -877,3 +877,83 @@ def test_rows_of_a_dynamic_axis_are_not_counted_once():
     torch.onnx.export(torch.jit.script(Rows()), (torch.ones(2, 3),), file, input_names=["x"], dynamic_axes={"x": {0: "n"}}, dynamo=False)  # fmt: skip
     total, count = torch.onnx.load(file.getvalue())(torch.ones(4, 3))
     assert count == 4 and torch.equal(total, torch.full((3,), 1.875))
+
+
+class Rows(nn.Module):
+    def forward(self, x):
+        out = []
+        for row in x:
+            out.append(row * len(out))
+        return torch.stack(out), torch.cat(out), out[0] * len(out)
+
+
+class States(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(3, 4)
+
+    def forward(self, x):
+        h = torch.zeros(2, 4)
+        out = [h]
+        for i in range(x.size(0)):
+            h = self.cell(x[i].expand(2, 3), h)
+            out.append(h)
+        out.append(h * 2)
+        return torch.stack(out, 1), h
+
+
+class Chosen(nn.Module):
+    def forward(self, x):
+        large, small = [x[0] * 0], [x[0] * 0]
+        for row in x:
+            if bool(row.sum() > 0):
+                large.append(row)
+            else:
+                small.append(-row)
+        return torch.stack(large), torch.stack(small, -1), x[0] * len(large)
+
+
+class Until(nn.Module):
+    def forward(self, x):
+        out = [x.sum(0)]
+        i = 0
+        while bool(out[-1].abs().max() < 50) and i < 30:
+            out.append(out[i] * 1.5 + 1)
+            i += 1
+        return torch.stack(out), out[-1]
+
+
+class Pairs(nn.Module):
+    def forward(self, x):
+        out = []
+        for a in x:
+            for b in x:
+                out.append(a * b)
+        return torch.stack(out)
+
+
+@pytest.mark.parametrize("opset", [14, 18, 22])
+@pytest.mark.parametrize("module", [Rows, States, Chosen, Until, Pairs])
+def test_lists_that_grow_in_loops_are_sequences(module, opset):
+    torch.manual_seed(0)
+    check(torch.jit.script(module()), torch.randn(3, 3), opset=opset, dynamic=True, others=[(torch.randn(6, 3),), (torch.randn(1, 3),)])  # fmt: skip
+
+
+def test_what_grows_otherwise_is_refused():
+    class Numbers(nn.Module):
+        def forward(self, x):
+            out = [0]
+            for i in range(x.size(0)):
+                out.append(i)
+            return x.sum() + out[-1]
+
+    class Last(nn.Module):
+        def forward(self, x):
+            out = []
+            for row in x:
+                out.append(row)
+            return torch.stack(out[1:])
+
+    for module, opset, text in ((Numbers(), 18, "list that grows"), (Rows(), 11, "from opset 13 on"), (Last(), 18, "aten::slice of a list whose length")):  # fmt: skip
+        with pytest.raises(NotImplementedError, match=text):
+            torch.onnx.export(torch.jit.script(module), (torch.ones(3, 3),), io.BytesIO(), input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=opset, dynamo=False)  # fmt: skip
