@@ -433,3 +433,38 @@ def test_a_tied_parameter_is_one():
     assert rl.equal(
         f([p * 2 for p in parameters], x), 2 * (2 * (model[0](x)) @ model[0].weight.t()) + 2 * model[1].bias
     )
+
+
+class Counting(rl.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = self.same = rl.nn.Parameter(rl.ones(1))
+        self.register_buffer("count", rl.zeros(1))
+        self.scale = rl.ones(1)
+
+    def forward(self, x):
+        self.count = self.count + 1
+        return x * self.weight * self.scale + self.same
+
+
+def test_what_a_call_puts_in_place_of_a_buffer_is_in_the_dictionary():
+    module, given = Counting(), {"count": rl.tensor([4.0]), "scale": rl.tensor([3.0]), "extra": rl.ones(1)}
+    assert rl.func.functional_call(module, given, rl.ones(1)).item() == 4
+    assert given["count"].item() == 5 and module.count.item() == 0
+    assert module.scale.item() == 1 and not hasattr(module, "extra")
+
+
+def test_tied_names_of_a_functional_call():
+    module, two = Counting(), rl.tensor([2.0])
+    call = rl.func.functional_call
+    assert call(module, {"weight": two}, rl.ones(1)).item() == 4
+    assert call(module, {"weight": two}, rl.ones(1), tie_weights=False).item() == 3
+    assert call(module, {"weight": two, "count": two}, rl.ones(1), strict=True).item() == 4
+    with pytest.raises(ValueError, match="multiple values for keys .'same', 'weight'"):
+        call(module, {"weight": two, "same": rl.ones(1)}, rl.ones(1))
+    with pytest.raises(RuntimeError, match=r"Unexpected key\(s\): 'other'.\s+Missing key\(s\): 'same', 'weight'"):
+        call(module, {"count": two, "other": two}, rl.ones(1), strict=True)
+    with pytest.raises(TypeError, match="3 is not an instance of torch.Tensor"):
+        call(module, {"weight": 3}, rl.ones(1))
+    with pytest.raises(AttributeError, match="Counting has no attribute `inner`"):
+        call(module, {"inner.weight": two}, rl.ones(1))

@@ -6,6 +6,59 @@ from typing import Any
 
 import rushlight as rl
 
+_MISSING = object()
+
+
+def _owner(module: Any, path: list[str]) -> Any:
+    for part in path:
+        if not hasattr(module, part):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{part}`")
+        module = getattr(module, part)
+        if not isinstance(module, rl.nn.Module):
+            raise TypeError(f"submodule `{'.'.join(path)}`: {module} is not an instance of torch.nn.Module")
+    return module
+
+
+def _exchange(owner: Any, name: str, value: Any) -> Any:
+    """Puts a tensor, None or nothing (_MISSING) under a module's name, and gives back what stood there."""
+    if value is not _MISSING and value is not None and not isinstance(value, rl.Tensor):
+        raise TypeError(f"{value} is not an instance of torch.Tensor")
+    for place in (owner._parameters, owner._buffers):
+        if name in place:
+            was = place[name]
+            if value is _MISSING:
+                del place[name]
+            else:
+                place[name] = value
+            return was
+    was = getattr(owner, name, _MISSING)
+    if was is not _MISSING and was is not None and not isinstance(was, rl.Tensor):
+        raise TypeError(f"attribute `{name}`: {was} is not an instance of torch.Tensor")
+    if value is not _MISSING:
+        setattr(owner, name, value)
+    elif was is not _MISSING:
+        delattr(owner, name)
+    return was
+
+
+def _with_tied(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, for each name of its tensor."""
+    by_tensor: dict[int, list[str]] = {}
+    for name, value in own.items():
+        by_tensor.setdefault(id(value), []).append(name)
+    tied = dict(given)
+    for names in by_tensor.values():
+        present = [n for n in names if n in given] if len(names) > 1 else []
+        if not present:
+            continue
+        if any(given[n] is not given[present[0]] for n in present):
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(present)}, which are tied. Consider using "
+                "tie_weights=False"
+            )
+        tied.update(dict.fromkeys(names, given[present[0]]))
+    return tied
+
 
 def functional_call(
     module: Any,
@@ -16,53 +69,51 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """module(*args, **kwargs) with the given tensors, by their names, in place of its parameters and buffers."""
-    given: dict[str, Any] = {}
-    dicts = (
-        parameter_and_buffer_dicts
-        if isinstance(parameter_and_buffer_dicts, (tuple, list))
-        else (parameter_and_buffer_dicts,)
-    )
-    for d in dicts:
-        for name, value in d.items():
-            if name in given:
-                raise ValueError(f"{name} appears in multiple dictionaries; behavior of functional call is ambiguous")
-            given[name] = value
+    """module(*args, **kwargs) with the given tensors, by their names, in place of its parameters, buffers and attributes.
+
+    What the call puts in place of one of them (``self.mean = ...``) is in the dictionary afterwards, if it is only one.
+
+    Args:
+        tie_weights: what is given for one name of a parameter is given for its other names too.
+        strict: every parameter and buffer must be given, and nothing else.
+    """
+    if not isinstance(parameter_and_buffer_dicts, (tuple, list)):
+        given = parameter_and_buffer_dicts
+        given = given if isinstance(given, dict) else dict(given.items())
+    else:
+        given = {}
+        for d in parameter_and_buffer_dicts:
+            if repeated := sorted(set(d) & set(given)):
+                raise ValueError(
+                    f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                )
+            given.update(d)
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    own = {
-        **dict(module.named_parameters(remove_duplicate=False)),
-        **dict(module.named_buffers(remove_duplicate=False)),
-    }
-    unexpected = [name for name in given if name not in own]
-    if unexpected and strict:
-        raise RuntimeError(f"Unexpected key(s): {', '.join(unexpected)}.")
-    if strict and set(own) - set(given):
-        raise RuntimeError(f"Missing key(s): {', '.join(sorted(set(own) - set(given)))}.")
-    if tie_weights:
-        by_tensor: dict[int, list[str]] = {}
-        for name, value in own.items():
-            by_tensor.setdefault(id(value), []).append(name)
-        for names in by_tensor.values():
-            present = [n for n in names if n in given]
-            if present:
-                for n in names:
-                    given.setdefault(n, given[present[0]])
-    was: list[tuple[dict, str, Any]] = []
+    placed = given
+    if tie_weights or strict:
+        own = {
+            **dict(module.named_parameters(remove_duplicate=False)),
+            **dict(module.named_buffers(remove_duplicate=False)),
+        }
+        placed = _with_tied(own, given) if tie_weights else given
+        wrong = [("Unexpected", set(placed) - set(own)), ("Missing", set(own) - set(placed))]
+        if strict and any(names for _, names in wrong):
+            raise RuntimeError(
+                f"Error(s) in reparametrizing for {type(module).__name__}:\n\t"
+                + "\n\t".join(f"{kind} key(s): {str(sorted(names))[1:-1]}." for kind, names in wrong if names)
+            )
+    was: list[tuple[Any, str, str, Any]] = []
     try:
-        for name, value in given.items():
-            if name not in own:
-                continue
+        for name, value in placed.items():
             *path, last = name.split(".")
-            owner = module
-            for part in path:
-                owner = getattr(owner, part)
-            place = owner._parameters if last in owner._parameters else owner._buffers
-            was.append((place, last, place[last]))
-            place[last] = value
+            owner = _owner(module, path)
+            was.append((owner, last, name, _exchange(owner, last, value)))
         return module(*args, **(kwargs or {}))
     finally:
-        for place, last, value in reversed(was):
-            place[last] = value
+        for owner, last, name, value in reversed(was):
+            now = _exchange(owner, last, value)
+            if name in given and now is not given[name] and now is not _MISSING:
+                given[name] = now
 
 
 def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,7 +22,7 @@ def functional_call(
 
     warnings.warn(
         "This API is deprecated as of PyTorch 2.0 and will be removed in a future version of PyTorch. "
-        "Please use torch.func.functional_call instead which is a drop-in replacement.",
+        "Please use `torch.func.functional_call` instead which is a drop-in replacement.",
         FutureWarning,
         stacklevel=2,
     )
