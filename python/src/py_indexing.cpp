@@ -196,6 +196,13 @@ void assign(const Tensor& to, PyObject* value, const Tensor& self) {
     Tensor from = unwrap(value);
     // Leading dimensions of size one may be too many.
     while (from.dim() > to.dim() && from.sizes()[0] == 1) from = select(from, 0, 0, 0);
+    // x[0] = x[0, 1]: what is spread out may be a part of what it is written over.
+    if (from.numel() < to.numel() && from.impl()->storage() == to.impl()->storage() && !from.impl()->parts()) {
+      static OpRef op_clone("clone");
+      IValue given[2] = {IValue::borrow(from), IValue()}, copied;
+      call(*op_clone, given, &copied);
+      from = copied.tensor();
+    }
     IValue args[3] = {IValue::borrow(to), IValue::borrow(from), false};
     GilRelease released(to.numel() >= kReleaseGilFrom);
     call(*op_copy, args, &ret);

@@ -354,3 +354,15 @@ def test_what_tensors_are_made_of(fw):
             fw.frombuffer(b"ab", dtype=fw.uint8)
     finally:
         fw.set_warn_always(False)
+
+
+def test_a_part_is_spread_over_what_it_is_a_part_of(fw):
+    x = fw.arange(6.0).view(2, 3)
+    x[1] = x[1, 0]
+    x[:] = x[1]
+    assert x.tolist() == [[3.0] * 3] * 2
+    w = fw.ones(2, 3, requires_grad=True)
+    y = w * fw.arange(3.0)
+    y[:, 0] = y[0, 2]
+    y.sum().backward()
+    assert w.grad.tolist() == [[0.0, 1.0, 6.0], [0.0, 1.0, 2.0]]
