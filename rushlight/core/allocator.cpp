@@ -157,6 +157,7 @@ struct Kept {
   Kept *older, *newer;            // all of them, by when they were freed
   Kept *below = nullptr, *above;  // those of one size; the one on top was freed last
   SizeClass size;
+  int64_t since;  // what the clock showed when it was freed
 };
 
 class CpuAllocator final : public Allocator {
@@ -291,6 +292,7 @@ class CpuAllocator final : public Allocator {
       p = kept;
     }
     tides_.take(size, bytes_.current + size, cached_, missed);
+    clock_ += size;
     if (missed) {
       shrink(std::max<int64_t>(0, tides_.most_held() - bytes_.current - size));
       p = map_pages(c.bytes);
@@ -323,7 +325,8 @@ class CpuAllocator final : public Allocator {
       tides_.give_back(size);
       return shrink(allowed);
     }
-    auto* kept = new (p) Kept{.older = newest_, .newer = nullptr, .below = tops_[c.index], .above = nullptr, .size = c};
+    auto* kept = new (p)
+        Kept{.older = newest_, .newer = nullptr, .below = tops_[c.index], .above = nullptr, .size = c, .since = clock_};
     (newest_ ? newest_->newer : oldest_) = kept;
     newest_ = kept;
     if (kept->below) kept->below->above = kept;
@@ -333,10 +336,11 @@ class CpuAllocator final : public Allocator {
     shrink(allowed);
   }
 
-  // Those that waited longest go first.
+  // Those that nobody asked for in a whole spell go first; then the newest: a loop asks for its blocks in a round, and were the oldest
+  // to go, each would be gone when its turn comes.
   void shrink(int64_t most) {
     while (cached_ > most) {
-      Kept* k = oldest_;
+      Kept* k = clock_ - oldest_->since > tides_.spell() ? oldest_ : newest_;
       size_t size = k->size.bytes;
       forget(k);
       unmap(k, size);
@@ -366,6 +370,7 @@ class CpuAllocator final : public Allocator {
   Kept* tops_[kLargeClasses] = {};
   Kept *oldest_ = nullptr, *newest_ = nullptr;
   int64_t cached_ = 0, limit_ = 0;
+  int64_t clock_ = 0;  // bytes ever taken in large blocks
   Tides tides_;
   AllocatorStats::Count bytes_, blocks_, reserved_;  // of large blocks
   int64_t out_of_memory_ = 0, trims_ = 0;

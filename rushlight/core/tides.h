@@ -21,6 +21,8 @@ class Tides {
   int64_t allowed() const { return std::max(kAlways, worth_); }
   // The most that was in use of late.
   int64_t high_water() const { return std::max(high_, last_high_); }
+  // The bytes that are taken while it is looked whether what is kept is of use.
+  int64_t spell() const { return kSpell * std::max(high_water(), kAlways); }
   // What may be cached and in use together.
   int64_t most_held() const { return high_water() + std::min(allowed(), high_water() / 4); }
 
@@ -35,7 +37,7 @@ class Tides {
     }
     if (regained) low_ = std::min(low_, now - size);  // what rises for the first time says nothing about a loop
     taken_ += size;
-    if (taken_ > kSpell * std::max(high_water(), kAlways)) end_spell(now, cached);
+    if (taken_ > spell()) end_spell(now, cached);
   }
   // A block was freed: `now` are left in use.
   void free(int64_t now) {

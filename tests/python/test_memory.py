@@ -56,6 +56,20 @@ assert reserved() <= before + 15 * MB, (reserved() - before) / MB
 gc.collect()
 assert reserved() <= before + MB, (reserved() - before) / MB
 """,
+    "a loop of more sizes than may be kept finds some of them again": """
+held = torch.ones(40 * MB // 4)
+def round():
+    for size in range(4, 12):
+        torch.empty(size * MB // 4)
+for _ in range(10):
+    round()
+taken, all_sizes = stats()["reserved_bytes.all.allocated"], sum(range(4, 12)) * MB
+for _ in range(10):
+    round()
+each = (stats()["reserved_bytes.all.allocated"] - taken) / 10
+assert each < 0.9 * all_sizes, (each / MB, all_sizes / MB)
+assert reserved() <= 1.25 * 51 * MB, reserved() / MB  # 51 at most are in use
+""",
     "a loop takes nothing from the system once it has gone round": """
 a, b = torch.ones(1000, 1000), torch.ones(1000, 1000)
 weight = torch.ones(1000, 1000, requires_grad=True)
