@@ -330,6 +330,87 @@ def cummin(self: Any, dim: Any):
 def erfc(self: Any):
     return 1 - torch.erf(self)
 
+def _eliminated(A: Any, B: Any):
+    n = A.size(-1)
+    rows = torch.arange(n)
+    M = torch.cat([A, B], -1)
+    for k in range(n):
+        free = torch.where(rows < k, torch.full_like(rows, -1).to(A.dtype), M.select(-1, k).abs())
+        best = free.argmax(-1, True)
+        at = torch.where(rows == k, best, torch.where(rows == best, k, rows))
+        M = torch.gather(M, -2, at.unsqueeze(-1).expand_as(M))
+        row = M.narrow(-2, k, 1)
+        row = row / row.narrow(-1, k, 1)
+        M = torch.where((rows == k).unsqueeze(-1), row, M - M.narrow(-1, k, 1) * row)
+    return M.narrow(-1, n, B.size(-1))
+
+def _solved(A: Any, B: Any, left: Any = True):
+    a = A if left else A.transpose(-1, -2)
+    b = B if left else B.transpose(-1, -2)
+    x = _eliminated(a + 0 * b.narrow(-1, 0, 1), b + 0 * a.narrow(-1, 0, 1))
+    return x if left else x.transpose(-1, -2)
+
+def linalg_inv(A: Any):
+    return _eliminated(A, torch.eye(A.size(-1), dtype=A.dtype).expand_as(A))
+
+def inverse(self: Any):
+    return torch.linalg.inv(self)
+
+def linalg_inv_ex(A: Any, check_errors: Any = False):
+    x = _eliminated(A, torch.eye(A.size(-1), dtype=A.dtype).expand_as(A))
+    return x, torch.zeros_like(x.select(-1, 0).select(-1, 0), dtype=torch.int32)
+
+def linalg_solve(A: Any, B: Any, left: Any = True):
+    line = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.size() == A.size()[:-1])
+    if line:
+        return _solved(A, B.unsqueeze(-1)).select(-1, 0)
+    return _solved(A, B, left)
+
+def _linalg_solve_ex(A: Any, B: Any, left: Any = True, check_errors: Any = False):
+    x = torch.linalg.solve(A, B, left=left)
+    return x, x, x, x
+
+def linalg_solve_triangular(self: Any, B: Any, upper: Any, left: Any = True, unitriangular: Any = False):
+    A = torch.triu(self) if upper else torch.tril(self)
+    if unitriangular:
+        one = torch.eye(A.size(-1), dtype=A.dtype)
+        A = A * (1 - one) + one
+    return _solved(A, B, left)
+
+def triangular_solve(self: Any, A: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False):
+    if transpose:
+        return torch.linalg.solve_triangular(A.transpose(-1, -2), self, upper=not upper, unitriangular=unitriangular), A
+    return torch.linalg.solve_triangular(A, self, upper=upper, unitriangular=unitriangular), A
+
+def cholesky_solve(self: Any, input2: Any, upper: Any = False):
+    L = input2.transpose(-1, -2) if upper else input2
+    y = torch.linalg.solve_triangular(L, self, upper=False)
+    return torch.linalg.solve_triangular(L.transpose(-1, -2), y, upper=True)
+
+def cholesky_inverse(self: Any, upper: Any = False):
+    return torch.cholesky_solve(torch.eye(self.size(-1), dtype=self.dtype).expand_as(self), self, upper)
+
+def linalg_cholesky(self: Any, upper: Any = False):
+    return torch.linalg.cholesky_ex(self, upper=upper)[0]
+
+def cholesky(self: Any, upper: Any = False):
+    return torch.linalg.cholesky_ex(self, upper=upper)[0]
+
+def linalg_cholesky_ex(self: Any, upper: Any = False, check_errors: Any = False):
+    n = self.size(-1)
+    rows = torch.arange(n)
+    rest = self.transpose(-1, -2) if upper else self
+    L = torch.zeros_like(self)
+    for k in range(n):
+        column = rest.narrow(-1, k, 1)
+        column = torch.where((rows < k).unsqueeze(-1), torch.zeros_like(column), column / torch.sqrt(column.narrow(-2, k, 1)))
+        L = torch.where(rows == k, column, L)
+        rest = rest - torch.matmul(column, column.transpose(-1, -2))
+    info = torch.zeros_like(self.select(-1, 0).select(-1, 0), dtype=torch.int32)
+    if upper:
+        return L.transpose(-1, -2), info
+    return L, info
+
 def _linalg_slogdet(A: Any):
     d = torch.det(A)
     return torch.sign(d), torch.log(torch.abs(d)), d, d

@@ -35,6 +35,12 @@ KNOWN = {
 UNDETERMINED = re.compile(r"^(new_)?empty|dropout|fractional|^rand|^(normal|uniform|bernoulli|multinomial|cauchy|exponential|geometric|log_normal)|rrelu|fractional")  # fmt: skip
 
 
+# Of matrices made longer by almost the same rows, which have next to no inverse.
+SINGULAR = re.compile(
+    r"^(linalg\.)?(inv|inv_ex|inverse|solve|solve_ex|tensorinv|tensorsolve|cholesky\w*|solve_triangular|triangular_solve|lu_solve)$"
+)
+
+
 class Call:
     """A call whose tensors are the arguments."""
 
@@ -170,7 +176,7 @@ def test_operators(op):
                 pytest.skip(str(error)[:100])
             raise
         compare(session, ours.given, expected)
-        for which in ("first", "last", "all"):
+        for which in () if SINGULAR.search(op.name) else ("first", "last", "all"):
             compare_longer(module, ours.given, expected, 18, which)
         tried += 1
         if tried == SAMPLES:

@@ -957,3 +957,38 @@ def test_what_grows_otherwise_is_refused():
     for module, opset, text in ((Numbers(), 18, "list that grows"), (Rows(), 11, "from opset 13 on"), (Last(), 18, "aten::slice of a list whose length")):  # fmt: skip
         with pytest.raises(NotImplementedError, match=text):
             torch.onnx.export(torch.jit.script(module), (torch.ones(3, 3),), io.BytesIO(), input_names=["x"], dynamic_axes={"x": {0: "n"}}, opset_version=opset, dynamo=False)  # fmt: skip
+
+
+def positive(*shape):
+    a = torch.randn(*shape)
+    return a @ a.transpose(-1, -2) + torch.eye(shape[-1])
+
+
+LINEAR_ALGEBRA = {
+    "inv": (torch.linalg.inv, (torch.randn, 3, 3)),
+    "inverse": (torch.inverse, (torch.randn, 4, 4)),
+    "solve": (torch.linalg.solve, (torch.randn, 3, 3), (torch.randn, 3, 2)),
+    "solve_vectors": (torch.linalg.solve, (torch.randn, 3, 3), (torch.randn, 3)),
+    "solve_right": (lambda a, b: torch.linalg.solve(a, b, left=False), (torch.randn, 3, 3), (torch.randn, 2, 3)),
+    "cholesky": (torch.linalg.cholesky, (positive, 4, 4)),
+    "cholesky_upper": (lambda a: torch.linalg.cholesky(a, upper=True), (positive, 3, 3)),
+    "cholesky_solve": (lambda b, a: torch.cholesky_solve(b, torch.linalg.cholesky(a)), (torch.randn, 3, 2), (positive, 3, 3)),
+    "cholesky_inverse": (lambda a: torch.cholesky_inverse(torch.linalg.cholesky(a)), (positive, 3, 3)),
+    "solve_triangular": (lambda a, b: torch.linalg.solve_triangular(a, b, upper=True), (positive, 3, 3), (torch.randn, 3, 2)),
+    "solve_unitriangular": (lambda a, b: torch.linalg.solve_triangular(a, b, upper=False, unitriangular=True), (positive, 3, 3), (torch.randn, 3, 2)),
+    "triangular_solve": (lambda a, b: torch.triangular_solve(b, a, transpose=True)[0], (positive, 3, 3), (torch.randn, 3, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+@pytest.mark.parametrize("name", LINEAR_ALGEBRA)
+def test_systems_of_equations_are_eliminated_in_the_model(name, opset):
+    torch.manual_seed(0)
+    function, *inputs = LINEAR_ALGEBRA[name]
+    three, five = ([make(n, *shape) for make, *shape in inputs] for n in (3, 5))
+    check(Lambda(function), *three, opset=opset, dynamic=True, tolerance=1e-3, others=[five])
+
+
+def test_a_matrix_of_any_size_is_inverted():
+    torch.manual_seed(0)
+    check(Lambda(torch.linalg.inv), positive(3, 3), dynamic=(0, 1), tolerance=1e-3, others=[(positive(7, 7),), (positive(1, 1),)])  # fmt: skip
