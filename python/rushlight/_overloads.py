@@ -13,8 +13,30 @@ def _name_of(fn: Any) -> str:
 
 def overload(fn: Any) -> Any:
     """Declares one signature of a function or method whose implementation follows; scripts call the one that takes their arguments."""
+    if not fn.__module__.startswith("rushlight"):
+        _check_body(fn)
     _signatures.setdefault(_name_of(fn), []).append(fn)
     return fn
+
+
+def _check_body(fn: Any) -> None:
+    """RuntimeError unless a declaration is one: `pass` or `...`, and perhaps a docstring."""
+    import ast
+    import inspect
+    import textwrap
+
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(fn)))
+    except (OSError, TypeError, SyntaxError):  # no text to look at
+        return
+    body = tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else []
+    for i, s in enumerate(body):
+        text = isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+        if not (isinstance(s, ast.Pass) or (text and (s.value.value is ... or i == 0))):  # type: ignore[attr-defined]
+            raise RuntimeError(
+                f"Only `pass` statement or `...` can be the body of overload declaration:\n{ast.unparse(tree)}\n"
+                f"the signature of '{fn.__qualname__}' is followed by its implementation, which has no mark"
+            )
 
 
 def overloads_of(fn: Any) -> list[Any]:

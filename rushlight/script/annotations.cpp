@@ -51,6 +51,9 @@ TypePtr Lowering::type_of(const Expr& e) {
         for (size_t i = 0; i < count; i++) items.push_back(inner(i));
       return Type::tuple(std::move(items));
     }
+    if (name.empty()) fail(e.range, "Subscripted type must be a type identifier");
+    if (name.starts_with("BroadcastingList"))
+      fail(e.range, str("what follows BroadcastingList, the length of the list, must be a positive integer: ", name));
     fail(e.range, str("Unknown type constructor ", name));
   }
   if (e.kind == EK::Binary && e.text == "|") { return Type::union_of({part(0), part(1)}); }
@@ -96,6 +99,7 @@ TypePtr Lowering::type_of(const Expr& e) {
   if (e.kind == EK::Attribute && e.text == "Future")
     fail(e.range, "Attempted to use Future without a contained type. Please add a contained type, e.g. Future[int]");
   if (e.kind == EK::Call) fail(e.range, "Type annotation should not contain calls");
+  if (e.kind == EK::Binary) fail(e.range, str("Expression of type ", e.text, " cannot be used in a type expression"));
   fail(e.range, "this is no type that TorchScript knows");
 }
 

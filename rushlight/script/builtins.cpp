@@ -284,8 +284,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     Value* step = args.size() > 2 ? value(2) : l.constant(range, int64_t(1));
     std::vector<Value*> all = {start, stop, step};
     for (Value*& v : all) {
-      v = l.convert(range, graph_value(v), Type::integer(), nullptr, true);
-      if (!v) fail(range, "range() takes integers");
+      Value* whole = l.convert(range, graph_value(v), Type::integer(), nullptr, true);
+      if (!whole) fail(range, str("range() takes integers; found ", v->type()));
+      v = whole;
     }
     Iteration over;
     if (args.size() == 1) {
@@ -418,7 +419,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
         !made->value->has_uses())
       for (Value* v : made->value->node()->inputs()) items.push_back(graph_value(v));
     else if (!args[0].value->items(range, l, items))
-      fail(range, "tuple() of values whose number is not known while compiling");
+      fail(range,
+           "tuple(): cannot statically infer the expected size of a list in this context, as its type says only what "
+           "its items are");
     return std::make_shared<TupleOf>(items);
   }
   if (name == "zip" || name == "enumerate" || name == "reversed") {
@@ -492,6 +495,9 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     const IValue* attribute = graph::constant_of(value(1));
     if (!attribute || !attribute->is_string()) fail(range, "getattr() takes a constant name");
     std::string wanted(attribute->to_string());
+    if (auto* v = dynamic_cast<SimpleValue*>(args[0].value.get()))
+      if (v->value->type()->is(TK::Tuple) && v->value->type()->fields().empty())
+        fail(range, "getattr() takes an object or a named tuple, but got a normal Tuple");
     if (args.size() == 3 && !l.has_attribute(range, args[0].value, wanted)) return args[2].value;
     return args[0].value->attribute(range, l, wanted);
   }

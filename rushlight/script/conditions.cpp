@@ -101,6 +101,10 @@ int Lowering::static_condition(const ExprPtr& e) {
         return found == (e->text == "in");
       }
       if (e->text != "is" && e->text != "is not") {  // of what is known, as a module's padding_mode
+        auto literal = [](const ExprPtr& x) {
+          return x->kind == EK::Int || x->kind == EK::Float || x->kind == EK::String;
+        };
+        if (literal(e->items[0]) && literal(e->items[1])) return -1;  // both branches are meant to be compiled
         IValue rooms[2];
         const IValue* a = known_constant(e->items[0], rooms[0]);
         const IValue* b = a ? known_constant(e->items[1], rooms[1]) : nullptr;

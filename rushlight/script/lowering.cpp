@@ -76,7 +76,21 @@ void Lowering::require(const Range& range, Value* ok, const std::string& text) {
   emit(range, "prim::RaiseException", {constant(range, text)}, 0);
 }
 
+// [...] or {...}, or a tuple with one in it.
+static bool is_display(const Expr& e) {
+  if (e.kind == Expr::Kind::Tuple)
+    return std::any_of(e.items.begin(), e.items.end(), [](const ExprPtr& item) { return is_display(*item); });
+  return e.kind == Expr::Kind::List || e.kind == Expr::Kind::Dict;
+}
+[[noreturn]] static void refuse_mutable(const Param& p) {
+  fail(p.range,
+       str("Mutable default parameters are not supported because Python binds them to the function and they persist "
+           "across function calls: '",
+           p.name, "'. Let None be the default, and make it inside"));
+}
+
 void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& self_type) {
+  if (self_type && def.params.empty()) fail(def.range, str("methods must have a self argument: '", def.text, "'"));
   Scope top;
   scope_ = &top;
   name_ = into.name;
@@ -97,6 +111,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     if (p.annotation && (a.list_size = broadcast_size(*p.annotation)) && a.type->is(Type::Kind::List))
       a.type_name = str(a.type->element()->schema_text(), "[", a.list_size, "]");
     if (p.default_value && (a.has_default = resolver_.default_value(p.name, *a.type, a.default_value))) {
+      if (is_display(*p.default_value)) refuse_mutable(p);
     } else if (p.default_value) {
       graph::Graph scratch;
       Lowering constants(scratch, resolver_);
@@ -122,18 +137,15 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
         return true;
       };
       a.has_default = v && fold(v, a.default_value);
-      if (!a.has_default && (p.default_value->kind == Expr::Kind::Tuple || p.default_value->kind == Expr::Kind::List ||
-                             p.default_value->kind == Expr::Kind::Dict))
-        fail(p.range,
-             str("Mutable default parameters are not supported because Python binds them to the function and they "
-                 "persist across function calls: '",
-                 p.name, "'. Let None be the default, and make it inside"));
+      if (!a.has_default && (p.default_value->kind == Expr::Kind::Tuple || is_display(*p.default_value)))
+        refuse_mutable(p);
       if (!a.has_default)
         fail(p.range, str("Expected a default value of type ", a.type, " (type annotation) on parameter \"", p.name,
                           "\": its default is no constant of that type"));
     }
     Value* in = graph_.add_input(p.name, a.type);
     top.names[p.name] = std::make_shared<SimpleValue>(in);
+    if (!self && !p.annotation && a.type->is(Type::Kind::Tensor)) inferred_.insert(in);
     schema.args.push_back(std::move(a));
   }
   if (def.annotation) return_type_ = type_of(*def.annotation);

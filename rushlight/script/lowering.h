@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "rushlight/core/function_ref.h"
 #include "rushlight/script/sugared.h"
@@ -152,6 +153,7 @@ class Lowering {
   Lowering* caller_ = nullptr;               // who inlines this
   const Stmt* active_ = nullptr;             // what is inlined
   std::map<std::string, TypePtr> declared_;  // types of its parameters
+  std::unordered_set<const Value*> inferred_;  // its parameters that are tensors because nothing says what they are
   // The `with` statements around: whether gradients were on before, or the object whose __exit__ ends it; or neither.
   struct Context {
     Value* gradients = nullptr;

@@ -75,7 +75,7 @@ Value* Lowering::convert(const Range& range, const SugaredPtr& given, const Type
     return convert(range, std::make_shared<TupleOf>(items), type, argument, implicit);
   }
   if (argument && argument->list_size > 0 && target.is(TK::List)) {  // int[2] takes one int
-    Value* one = convert(range, graph_value(v), target.element(), nullptr, implicit);
+    Value* one = convert(range, graph_value(v), target.element(), nullptr, implicit && !have->is(TK::Tensor));
     if (one)
       return emit_typed(range, "prim::ListConstruct", std::vector<Value*>(size_t(argument->list_size), one),
                         Type::list(target.element()));
@@ -135,7 +135,9 @@ struct ScriptCall {
       auto* c = dynamic_cast<ConstantValue*>(args[size_t(k)].value.get());
       bool is_tensor = v && v->value->type()->is(TK::Tensor);
       bool is_int = (v && v->value->type()->is(TK::Int)) || (c && c->constant.is_int());
-      if (tensors ? !is_tensor : !is_int && !(is_tensor && implicit)) break;
+      // A tensor is a size where one is wanted, but none of the numbers that sum(int[] self) adds.
+      bool as_number = is_tensor && implicit && a.name != "self";
+      if (tensors ? !is_tensor : !is_int && !as_number) break;
     }
     return n;
   }
@@ -196,6 +198,10 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
   switch (m.kind) {
     case Misfit::Kind::None: break;
     case Misfit::Kind::TooMany:
+      for (const Argument& a : schema.args)
+        if (a.kwarg_only && !a.has_default &&
+            std::none_of(args.begin(), args.end(), [&](const CallArg& given) { return given.name == a.name; }))
+          return why = str("Argument ", a.name, " not provided"), false;
       return why = str("Expected at most ", schema.args.size(), " arguments but found ", args.size()), false;
     case Misfit::Kind::Type: {
       const Argument& a = schema.args[size_t(m.parameter)];
@@ -212,9 +218,13 @@ bool Lowering::match(const Range& range, const Schema& schema, const std::vector
                        " in argument '", a.name, "': Type variable '", a.type->text(), "' previously matched to type ",
                        wanted, " is matched to type ", found_type(*args[size_t(m.argument)].value)),
                false;
-      return why = str("Expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
-                       "' but instead found ", found_kind(*args[size_t(m.argument)].value)),
-             false;
+      why = str("Expected a value of type '", call.generics.fill(a.type), "' for argument '", a.name,
+                "' but instead found ", found_kind(*args[size_t(m.argument)].value));
+      auto* given = dynamic_cast<SimpleValue*>(args[size_t(m.argument)].value.get());
+      if (given && inferred_.contains(given->value))
+        why += str(".\n  Inferred the value for argument '", given->value->name(),
+                   "' to be of type 'Tensor' because it was not annotated with an explicit type");
+      return false;
     }
     case Misfit::Kind::Unknown: return why = str("Keyword argument ", args[size_t(m.argument)].name, " unknown"), false;
     case Misfit::Kind::Twice: return why = str("argument '", args[size_t(m.argument)].name, "' is given twice"), false;

@@ -53,7 +53,7 @@ def test_text_outside_of_the_subset(tmp_path, what):
     ("head", "message"),
     [
         ("def f(*x):", "variable number"),
-        ("def f(x, **k):", "any name"),
+        ("def f(x, **k):", "variable number of arguments"),
         ("async def f(x):", "'async' is not supported"),
     ],
 )

@@ -2,6 +2,8 @@
 """Errors of scripts have the essential words of PyTorch's, which programs and tests look for; and what a script says goes where Python's own does."""
 
 import collections
+import importlib.util
+import re
 import typing
 from typing import Any, Dict, List, NamedTuple, Union
 
@@ -268,3 +270,67 @@ def test_names_of_tools():
     tied[1].weight = tied[0].weight
     assert list(torch.jit._unique_state_dict(tied)) == ["0.weight", "0.bias", "1.bias"]
     assert issubclass(RuntimeError, torch.jit.frontend.NotSupportedError) and Any
+
+
+MISTAKES = {
+    "tensor as dim": ("def f(x, dim):\n    return x.sum(dim)", "Inferred the value for argument 'dim' to be of type 'Tensor'"),
+    "one branch only": ("def f(n: int):\n    if 1 == 1:\n        c = 1\n    return c", "not defined in the false branch"),
+    "mutable default": ("def f(x: Tuple[int, List[int]] = (1, [])):\n    return x", "Mutable default parameters"),
+    "keyword only": ("def g(x, *, y):\n    return x\ndef f(x):\n    return g(x, x)", "Argument y not provided"),
+    "keywords": ("def f(x):\n    return g(**x)", "keyword-arg expansion is not supported"),
+    "getattr of a tuple": ("def f(x: Tuple[str, int]):\n    return getattr(x, 'a', 2)", "but got a normal Tuple"),
+    "tuple of a list": ("def f(x: List[int]):\n    return tuple(x)", "cannot statically infer the expected size"),
+    "range of a float": ("def f():\n    for i in range(0.5):\n        pass", "found float"),
+    "default that is a tensor": ("class P(NamedTuple):\n    x: Tensor = torch.ones(2)\ndef f(p: P):\n    return P(p.x)", "Tensors are not supported as default"),
+}  # fmt: skip
+
+
+def from_text(tmp_path, text):
+    path = tmp_path / "mistake.py"
+    path.write_text("from typing import *\nfrom rushlight import Tensor\nimport rushlight as torch\n" + text)
+    spec = importlib.util.spec_from_file_location("mistake", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return torch.jit.script(module.f)
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_what_pytorch_refuses_is_refused(tmp_path, what):
+    text, message = MISTAKES[what]
+    with pytest.raises(RuntimeError, match=re.escape(message)):
+        from_text(tmp_path, text)
+
+
+def test_python_s_errors_of_numbers_and_formats(tmp_path):
+    power = from_text(tmp_path, "def f(a: int, b: int):\n    return a ** b")
+    assert power(2, -1) == 0.5
+    with pytest.raises(RuntimeError, match="raised to a negative power"):
+        power(0, -2)
+    character = from_text(tmp_path, "def f(s: str):\n    return '%c' % s")
+    assert character("\u00e9") == "\u00e9"
+    with pytest.raises(RuntimeError, match="%c requires an int or char"):
+        character("two")
+
+
+def test_constants_that_are_none_are_refused():
+    class Holds(torch.nn.Module):
+        __constants__ = ("kept",)
+
+        def __init__(self, kept):
+            super().__init__()
+            self.kept = kept
+
+        def forward(self, x):
+            return x
+
+    assert torch.jit.script(Holds((1, "a", torch.float32)))(torch.ones(1)).tolist() == [1]
+    with pytest.raises(TypeError, match=r"'dict' object in attribute 'Holds.kept' is not a valid constant"):
+        torch.jit.script(Holds((3, [{}])))
+
+
+def test_an_overloads_declaration_has_no_body():
+    with pytest.raises(RuntimeError, match="Only `pass` statement or `...` can be the body"):
+
+        @torch.jit._overload
+        def twice(x: int) -> int:
+            return 2 * x

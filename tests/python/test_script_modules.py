@@ -233,3 +233,32 @@ def test_results_of_pools_are_tensors_and_defaults_may_be_tuples():
         for given in ((x,), (x, (False, 1.0, "b"))):
             for got, wanted in zip(compiled(*given), net(*given), strict=True):
                 assert torch.equal(got, wanted)
+
+
+def test_attributes_that_are_tuples_of_tensors():
+    class Holds(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pair = (torch.ones(2), 20)
+            self.nested = ([torch.ones(1)], {"a": 3})
+
+        def forward(self, x):
+            return self.pair[0] * self.pair[1] + self.nested[0][0] + self.nested[1]["a"] + x
+
+    scripted = torch.jit.script(Holds())
+    assert scripted(torch.zeros(2)).tolist() == [24, 24]
+    assert scripted.pair[1] == 20 and scripted.nested[1] == {"a": 3}
+    frozen = torch.jit.freeze(scripted.eval())
+    assert frozen(torch.zeros(2)).tolist() == [24, 24]
+
+
+def test_a_module_whose_init_did_not_run_is_named():
+    class Bare(torch.nn.Module):
+        def __init__(self):
+            self.n = 1
+
+        def forward(self, x):
+            return x
+
+    with pytest.raises(RuntimeError, match="'.*Bare' has not been initialized, did you forget to call 'super"):
+        torch.jit.script(Bare())

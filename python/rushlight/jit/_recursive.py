@@ -50,6 +50,13 @@ def _methods_of(cls: type) -> dict[str, Any]:
 _SCRIPTED_MAGIC = ("__len__", "__contains__", "__getitem__")
 
 
+def _check_initialized(module: Module) -> None:
+    if "_modules" not in module.__dict__:
+        raise RuntimeError(
+            f"'{type(module).__qualname__}' has not been initialized, did you forget to call 'super().__init__()'?"
+        )
+
+
 def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     if id(module) in memo:
         return memo[id(module)]
@@ -60,6 +67,7 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
     constants: dict[str, Any] = {}
     functions: dict[str, Any] = {}  # a module's activation, as F.relu: called by name, and compiled where it is
     hints = _hints(cls)
+    _check_initialized(module)
     slots.append(("training", module.training, "bool"))
     ignored = {
         name: modifier
@@ -86,9 +94,11 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         elif name in declared or (value is None and name not in hints):
             if _is_constant(value):
                 constants[name] = value
+            elif name in declared:
+                raise TypeError(_invalid_constant(value, f"{cls.__name__}.{name}"))
         elif value is None or isinstance(value, (str, tuple)):
             kind = _type_of(hints[name]) if name in hints else ""
-            if kind and _C._has_type(value, kind) or kind == "" and _is_constant(value):
+            if _C._has_type(value, kind) if kind or isinstance(value, tuple) else kind == "" and _is_constant(value):
                 slots.append((name, value, kind or ("str" if isinstance(value, str) else "")))
         elif isinstance(value, _PLAIN):
             slots.append((name, value, type(value).__name__))
@@ -172,6 +182,17 @@ def _ignored_method(fn: Any, modifier: str) -> _Bound:
         return fn(_held.get(compiled._identity) or RecursiveScriptModule(compiled), *args)
 
     return _Bound(call, fn, modifier, takes_object=True)
+
+
+def _invalid_constant(value: Any, name: str) -> str:
+    while isinstance(value, (tuple, list)) and (bad := [item for item in value if not _is_constant(item)]):
+        value = bad[0]  # the one that is none
+    kind = type(value)
+    owner = "" if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "."
+    return (
+        f"'{owner}{kind.__qualname__}' object in attribute '{name}' is not a valid constant.\nValid constants are: numbers, "
+        "booleans, strings, None, dtypes, devices, and tuples or lists of them"
+    )
 
 
 def _failed(value: Any) -> str:

@@ -205,6 +205,8 @@ def _resolve(obj: Any) -> Any:
 
         _classes.type_of(obj, wanted=True)
     if kind is not None and getattr(obj, "_field_defaults", None):
+        if any(isinstance(value, _C.Tensor) for value in obj._field_defaults.values()):
+            raise RuntimeError(f"Tensors are not supported as default NamedTuple fields: {obj.__name__}")
         return ("type", kind, {name: value for name, value in obj._field_defaults.items() if _is_constant(value)})
     return None if kind is None else ("type", kind)
 
@@ -222,7 +224,10 @@ def _outside(call, fn, modifier: str, skipped: int, takes_object: bool = False) 
             kind or "Tensor",
         )
     arguments: list[tuple] = [("self", "Any", False, None)] if takes_object else []
-    for p in list(inspect.signature(fn).parameters.values())[skipped:]:
+    parameters = list(inspect.signature(fn).parameters.values())
+    if len(parameters) < skipped:
+        raise RuntimeError(f"the ignored method '{fn.__name__}' does not have a self argument")
+    for p in parameters[skipped:]:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             raise RuntimeError(
                 f"Compiled functions can't take variable number of arguments or use keyword-only arguments with defaults: '{fn.__name__}'"

@@ -26,7 +26,7 @@ from ._marks import (
 )
 from ._modules import RecursiveScriptModule, ScriptMeta, ScriptMethod, ScriptModule
 from ._objects import RecursiveScriptClass
-from ._recursive import _INTERNAL, _methods_of, _script_module
+from ._recursive import _INTERNAL, _check_initialized, _methods_of, _script_module
 from ._resolver import _compile_function, _type_of
 
 __all__ = [
@@ -124,6 +124,7 @@ def _prepared(obj: Any, known: dict[int, Any]) -> Any:
         return known[id(obj)]
     found = known[id(obj)] = obj.__prepare_scriptable__() if hasattr(obj, "__prepare_scriptable__") else obj
     if isinstance(found, Module) and not isinstance(found, ScriptModule):
+        _check_initialized(found)
         for name, child in found._modules.items():
             if child is not None and (other := _prepared(child, known)) is not child:
                 found._modules[name] = other

@@ -45,6 +45,12 @@ int64_t mul(int64_t a, int64_t b) {
   if (__builtin_mul_overflow(a, b, &out)) overflow(a, "*", b);
   return out;
 }
+// Python's ** of numbers whose result is a float.
+double real_power(const IValue& a, const IValue& b) {
+  double base = a.to_double(), exponent = b.to_double();
+  RL_CHECK(RuntimeError, base != 0 || !(exponent < 0), "ZeroDivisionError: 0.0 cannot be raised to a negative power");
+  return std::pow(base, exponent);
+}
 int64_t power(int64_t base, int64_t exponent) {
   RL_CHECK(RuntimeError, exponent >= 0, "pow: a negative exponent, ", exponent, ", of an integer result");
   int64_t out = 1, by = base;
@@ -209,14 +215,14 @@ const Entry kEntries[] = {
     RL_P("aten::__round_to_zero_floordiv.int(int a, int b) -> int",
          floor_divide(a[0].to_int(), a[1].to_int()) +
              (modulo(a[0].to_int(), a[1].to_int()) != 0 && (a[0].to_int() < 0) != (a[1].to_int() < 0))),
-    RL_P("aten::pow.int(int a, int b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
-    RL_P("aten::pow.float(float a, float b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
-    RL_P("aten::pow.int_float(int a, float b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
-    RL_P("aten::pow.float_int(float a, int b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
+    RL_P("aten::pow.int(int a, int b) -> float", real_power(a[0], a[1])),
+    RL_P("aten::pow.float(float a, float b) -> float", real_power(a[0], a[1])),
+    RL_P("aten::pow.int_float(int a, float b) -> float", real_power(a[0], a[1])),
+    RL_P("aten::pow.float_int(float a, int b) -> float", real_power(a[0], a[1])),
     RL_P("aten::pow.complex(complex a, complex b) -> complex", std::pow(a[0].to_complex(), a[1].to_complex())),
     RL_P("aten::pow.complex_float(complex a, float b) -> complex", std::pow(a[0].to_complex(), a[1].to_double())),
     RL_P("aten::pow.float_complex(float a, complex b) -> complex", std::pow(a[0].to_double(), a[1].to_complex())),
-    RL_P("aten::pow.Scalar_Scalar(Scalar a, Scalar b) -> float", std::pow(a[0].to_double(), a[1].to_double())),
+    RL_P("aten::pow.Scalar_Scalar(Scalar a, Scalar b) -> float", real_power(a[0], a[1])),
     RL_P("aten::pow.int_to_int(int a, int b) -> int", power(a[0].to_int(), a[1].to_int())),
     RL_P("aten::neg.int(int a) -> int", sub(0, a[0].to_int())),
     RL_P("aten::neg.float(float a) -> float", -a[0].to_double()),

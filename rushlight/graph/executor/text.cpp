@@ -542,7 +542,11 @@ std::string percent_format(const IValue* a, size_t n) {
                  v.is_string() ? "String" : v.type()->text());
         out += format_value(IValue(v.to_double()), front + rest + type);
         break;
-      case 'c': out += v.is_string() ? std::string(text(v)) : character(v.to_int()); break;
+      case 'c':
+        RL_CHECK(TypeError, v.is_int() || (v.is_string() && length(text(v)) == 1),
+                 "%c requires an int or char for formatting, but got ", v.is_string() ? "String" : v.type()->text());
+        out += v.is_string() ? std::string(text(v)) : character(v.to_int());
+        break;
       default: throw ValueError(str("The specifier %", type, " is not supported in TorchScript format strings"));
     }
   }
