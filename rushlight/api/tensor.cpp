@@ -8,12 +8,12 @@
 #include "rushlight/api/accessor.h"
 #include "rushlight/api/context.h"
 #include "rushlight/api/dispatch.h"
-#include "rushlight/api/print.h"
 #include "rushlight/core/device_interface.h"
 #include "rushlight/core/lazy_copy.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/dispatch/values.h"
 #include "rushlight/fn/permute.h"
+#include "rushlight/graph/tensor_text.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/ops/nn/layout.h"
 

@@ -9,6 +9,7 @@
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
+#include "rushlight/graph/tensor_text.h"
 
 namespace rushlight::graph {
 namespace {
@@ -595,7 +596,7 @@ std::string represented(const IValue& v) {
       out += (out.size() > 1 ? ", " : "") + represented(key) + ": " + represented(value);
     return out + "}";
   }
-  return v.text();
+  return v.is_tensor() ? tensor_text(v.tensor()) : v.text();
 }
 std::string shown(const IValue& v) { return v.is_string() ? std::string(v.to_string()) : represented(v); }
 

@@ -1,4 +1,4 @@
-#include "rushlight/api/print.h"
+#include "rushlight/graph/tensor_text.h"
 
 #include <algorithm>
 #include <charconv>

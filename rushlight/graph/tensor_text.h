@@ -1,4 +1,4 @@
-// Tensors as text for C++ programs.
+// Tensors as text, for C++ programs and for what scripts print.
 #pragma once
 #include <string>
 
