@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from . import _C, _qscheme
 from ._C import Tensor
 from .storage import _LEGACY, TypedStorage
@@ -35,6 +37,25 @@ def lu(self, pivot=True, get_infos=False):
     from ._factorizations import lu as factors
 
     return factors(self, pivot=pivot, get_infos=get_infos)
+
+
+# Of sizes while a trace is recorded: a tensor, which the graph follows.
+@_method
+def __ceil__(self):
+    """math.ceil(tensor), of one element."""
+    return self.ceil().long() if _C._is_tracing() else math.ceil(float(self))
+
+
+@_method
+def __floor__(self):
+    """math.floor(tensor), of one element."""
+    return self.floor().long() if _C._is_tracing() else math.floor(float(self))
+
+
+@_method
+def __trunc__(self):
+    """math.trunc(tensor), of one element."""
+    return self.trunc().long() if _C._is_tracing() else math.trunc(float(self))
 
 
 _own_repr = Tensor.__repr__

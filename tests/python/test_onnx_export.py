@@ -1,6 +1,7 @@
 """Models that were written as ONNX mean what they meant: read again by our own importer, and run by onnxruntime where it is installed."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -863,6 +864,21 @@ def test_what_is_drawn_is_drawn_anew_by_the_model(name, opset):
             assert abs(first.double().mean().item() - mean) < near
         assert abs(first.double().std().item() - deviation) < 0.06 * deviation + 0.01
         assert (least is None or first.min() >= least) and (greatest is None or first.max() <= greatest)
+
+
+@pytest.mark.parametrize("rounded", [math.ceil, math.floor, math.trunc])
+def test_sizes_that_python_rounds_are_computed_by_the_model(rounded):
+    x = torch.tensor([2.5])
+    assert rounded(x) == rounded(2.5) and type(rounded(x)) is int
+    check(
+        Lambda(lambda x: x[: rounded(x.shape[0] * 0.7)]), torch.randn(4, 3), dynamic=True, others=[(torch.randn(9, 3),)]
+    )
+    check(
+        Lambda(lambda x: x.new_ones(rounded(x.shape[0] / 2), 2)),
+        torch.randn(4, 3),
+        dynamic=True,
+        others=[(torch.randn(7, 3),)],
+    )
 
 
 def test_rows_of_a_dynamic_axis_are_not_counted_once():
