@@ -368,6 +368,7 @@ void add_db(Registry& r) {
   r.op("ReadDB", "1 -> 2",
        [](Call& c) {
          Reader& reader = c.object<Reader>(0);
+         C2_ENFORCE(reader.cursor->valid(), "the database ", reader.source, " has no record for shard ", reader.shard);
          auto k = make_ref<StringTensor>(), v = make_ref<StringTensor>();
          k->items = {std::string(reader.cursor->key())}, v->items = {std::string(reader.cursor->value())};
          reader.next();

@@ -402,3 +402,13 @@ def test_databases(kind, tmp_path):
             entry = (4).to_bytes(4, "little") + len(value).to_bytes(4, "little") + b"w#%0" + value
             cases.append((f"a part {begin}-{end} of {dims}", {"db": entry}, "w"))
     check([(n, kind, d, m) for n, d, m in cases], [(kind, files)])
+
+
+def test_a_shard_without_records(tmp_path):
+    from rushlight.caffe2.python import core, workspace
+
+    (tmp_path / "db").write_bytes(b"\1\0\0\0\1\0\0\0kv")
+    args = {"db": str(tmp_path / "db"), "db_type": "minidb", "num_shards": 2, "shard_id": 1, "absolute_path": 1}
+    workspace.RunOperatorOnce(core.CreateOperator("CreateDB", [], ["reader"], **args))
+    with pytest.raises(RuntimeError, match="no record for shard 1"):
+        workspace.RunOperatorOnce(core.CreateOperator("ReadDB", ["reader"], ["k", "v"]))
