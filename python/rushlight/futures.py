@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -57,12 +58,29 @@ class Future(Generic[T]):
     def _settle(self, value: Any, error: BaseException | None) -> None:
         with self._changed:
             if self.done():
-                raise RuntimeError("Future.set_result: the future is completed already; a value can be set once only")
+                raise RuntimeError(
+                    "Future can only be marked completed once: set_result or set_exception was called before"
+                )
             self._value, self._error = value, error
             callbacks, self._callbacks = self._callbacks, []
             self._changed.notify_all()
         for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable) -> None:
+        """What a callback raises is told and goes no further: others wait for this value too."""
+        try:
             callback(self)
+        except Exception as error:
+            import traceback
+
+            print("Got the following error when running the callback: ", file=sys.stderr)
+            traceback.print_exception(error)
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError(
+            "Can not pickle torch.futures.Future: its value comes from this process; pickle what wait() gives"
+        )
 
     def set_result(self, result: T) -> None:
         """Gives it its value, and runs what was waiting for it. RuntimeError if it has one."""
@@ -80,17 +98,21 @@ class Future(Generic[T]):
             if not self.done():
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def then(self, callback: Callable[[Future[T]], Any]) -> Future:
-        """The future of what callback(self) gives, once the value is there; or of what it raises."""
+        """The future of what callback(self) gives, once the value is there; a RuntimeError of what it raises."""
         after: Future = Future()
 
         def run(done: Future) -> None:
             try:
                 value = callback(done)
             except Exception as error:
-                after.set_exception(error)
+                failed = RuntimeError(
+                    f"Got the following error when running the callback: {type(error).__name__}: {error}"
+                )
+                failed.__cause__ = error
+                after.set_exception(failed)
             else:
                 after.set_result(value)
 
@@ -101,6 +123,8 @@ class Future(Generic[T]):
 def collect_all(futures: list[Future]) -> Future[list[Future]]:
     """A future that completes, with the list of them, when all have."""
     futures, all_done = list(futures), Future()  # type: ignore[var-annotated]
+    if any(future is None for future in futures):
+        raise RuntimeError("collect_all: Future can't be None")
     left, lock = len(futures), threading.Lock()
 
     def one_done(_: Future) -> None:

@@ -1,5 +1,6 @@
 """torch.futures."""
 
+import pickle
 import threading
 
 import pytest
@@ -14,7 +15,7 @@ def test_values_and_what_follows():
     assert not future.done()
     threading.Timer(0.02, future.set_result, (5,)).start()
     assert future.wait() == 5 and after.wait() == 11 and seen == [5]
-    with pytest.raises(RuntimeError, match="once only"):
+    with pytest.raises(RuntimeError, match="completed once"):
         future.set_result(6)
     with pytest.raises(RuntimeError, match="no value yet"):
         Future().value()
@@ -24,7 +25,7 @@ def test_exceptions():
     future = Future()
     after = future.then(lambda f: f.value())
     future.set_exception(KeyError("gone"))
-    with pytest.raises(KeyError, match="gone"):
+    with pytest.raises(RuntimeError, match="KeyError: 'gone'"):
         after.wait()
     with pytest.raises(KeyError, match="gone"):
         wait_all([future])
@@ -41,3 +42,21 @@ def test_collections():
         and wait_all(futures) == [0, 1, 2]
         and collect_all([]).wait() == []
     )
+
+
+def test_what_callbacks_raise(capsys):
+    future = Future()
+    after = future.then(lambda f: f.value() + "text")
+    future.add_done_callback(lambda: None)
+    future.set_result(1)
+    assert future.wait() == 1 and "takes 0 positional arguments" in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="running the callback: TypeError: unsupported operand") as raised:
+        after.wait()
+    assert isinstance(raised.value.__cause__, TypeError)
+
+
+def test_what_futures_refuse():
+    with pytest.raises(RuntimeError, match="Can not pickle"):
+        pickle.dumps(Future())
+    with pytest.raises(RuntimeError, match="Future can't be None"):
+        wait_all([None])

@@ -30,6 +30,8 @@ def fork(func, *args: Any, **kwargs: Any) -> Future:
 
 def wait(future: Future) -> Any:
     """The result of what was forked."""
+    if future is None:
+        raise RuntimeError("torch.jit.wait: Future can't be None")
     return future.wait()
 
 

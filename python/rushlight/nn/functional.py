@@ -165,4 +165,8 @@ def __getattr__(name):
         from .. import overrides
 
         return getattr(overrides, name)
+    if name == "grad":
+        from . import grad
+
+        return grad
     return _missing(name)
