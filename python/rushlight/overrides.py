@@ -31,6 +31,7 @@ __all__ = [
     "has_torch_function_variadic",
     "is_tensor_like",
     "is_tensor_method_or_property",
+    "redispatch_function",
     "resolve_name",
     "wrap_torch_function",
 ]
@@ -46,6 +47,21 @@ def handle_torch_function(public_api: Callable, relevant_args: Iterable[Any], *a
     TypeError if all of them return NotImplemented.
     """
     return _C._handle_torch_function(public_api, tuple(relevant_args), args, kwargs)
+
+
+def redispatch_function(func: Callable, types: Any, args: Any, kwargs: Any) -> Any:
+    """The call that a handler was given, past the handlers: what ``func`` calls in turn is given to them as ever.
+
+    >>> class Logged(torch.Tensor):
+    ...     @classmethod
+    ...     def __torch_function__(cls, func, types, args, kwargs=None):
+    ...         print(func.__name__)
+    ...         return torch.overrides.redispatch_function(func, types, args, kwargs)
+    >>> Logged([1.0, 2.0]).add(1)
+    add
+    tensor([2., 3.])
+    """
+    return _C._redispatch(func, tuple(args), kwargs)
 
 
 def wrap_torch_function(dispatcher: Callable) -> Callable:

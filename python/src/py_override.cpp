@@ -350,17 +350,21 @@ PyObject* disabled(PyObject*, PyObject* given, PyObject* named) {
 
 // ---- for Python ----
 
+// A function of Python's that is redispatched asks once for overrides, and is told that there are none.
+thread_local bool unasked = false;
+PyObject* told(PyObject* const* args, Py_ssize_t n) {
+  return PyBool_FromLong(!std::exchange(unasked, false) && overridden(args, n));
+}
+
 // has_torch_function(args), of an iterable; the _variadic form takes them one by one.
 PyObject* has_torch_function(PyObject*, PyObject* args) {
   return guarded([&] {
     Object items = check(PySequence_Fast(args, "expected a sequence"));
-    return PyBool_FromLong(overridden(PySequence_Fast_ITEMS(items.get()), PySequence_Fast_GET_SIZE(items.get())));
+    return told(PySequence_Fast_ITEMS(items.get()), PySequence_Fast_GET_SIZE(items.get()));
   });
 }
-PyObject* has_torch_function_unary(PyObject*, PyObject* arg) { return PyBool_FromLong(overridden(&arg, 1)); }
-PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
-  return PyBool_FromLong(overridden(args, n));
-}
+PyObject* has_torch_function_unary(PyObject*, PyObject* arg) { return told(&arg, 1); }
+PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) { return told(args, n); }
 
 // _handle(func, relevant, args, kwargs): torch.overrides.handle_torch_function.
 PyObject* handle(PyObject*, PyObject* given) {
@@ -506,6 +510,26 @@ PyMethodDef overridable_methods[] = {
 };
 PyTypeObject* overridable_type;
 
+// _redispatch(func, args, kwargs): the call, without the overrides that it would ask for first; what it calls asks as ever.
+PyObject* redispatch(PyObject*, PyObject* given) {
+  return guarded([&]() -> PyObject* {
+    PyObject *func, *args, *kwargs = nullptr;
+    if (!PyArg_ParseTuple(given, "OO!O", &func, &PyTuple_Type, &args, &kwargs)) return nullptr;
+    if (kwargs == Py_None) kwargs = nullptr;
+    // Methods of Tensor that are written in Python call others under their own name (__repr__).
+    bool wrapped = Py_TYPE(func) == overridable_type;
+    PyObject *name, *entry;
+    for (Py_ssize_t at = 0; wrapped && PyDict_Next(tensor_type->tp_dict, &at, &name, &entry);) wrapped = entry != func;
+    if (wrapped) return check(PyObject_Call(as_overridable(func)->function, args, kwargs)).release();
+    if (PyFunction_Check(func)) {
+      Scoped<bool> once(unasked, true);
+      return check(PyObject_Call(func, args, kwargs)).release();
+    }
+    Without plain(true);
+    return check(PyObject_Call(func, args, kwargs)).release();
+  });
+}
+
 PyObject* make_overridable(PyObject*, PyObject* function) {
   return guarded([&]() -> PyObject* {
     RL_CHECK(TypeError, PyFunction_Check(function), "_overridable: expected a Python function");
@@ -525,6 +549,7 @@ PyMethodDef functions[] = {
     {"_has_torch_function_variadic",
      reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(has_torch_function_variadic)), METH_FASTCALL, nullptr},
     {"_handle_torch_function", handle, METH_VARARGS, nullptr},
+    {"_redispatch", redispatch, METH_VARARGS, nullptr},
     {"_overriding_arguments", overriding_arguments, METH_O, nullptr},
     {"_push_on_torch_function_stack", push_mode, METH_O, nullptr},
     {"_pop_torch_function_stack", pop_mode, METH_NOARGS, nullptr},

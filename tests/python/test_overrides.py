@@ -341,3 +341,38 @@ def test_functions_stay_what_they_were():
     assert F.relu.__name__ == "relu" and F.relu.__doc__
     assert pickle.loads(pickle.dumps(F.relu)) is F.relu and copy.deepcopy(F.relu) is F.relu
     assert rl.jit.script(F.relu)(rl.tensor([-1.0, 1.0])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("fw", [rl, torch], ids=["ours", "pytorch"])
+def test_a_redispatched_function_passes_the_handlers_by_once(fw):
+    calls = []
+
+    class Logged(fw.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args, kwargs=None):
+            calls.append(func.__name__)
+            return fw.overrides.redispatch_function(func, types, args, kwargs)
+
+    def scaled(a, b):
+        if fw.overrides.has_torch_function((a, b)):
+            return fw.overrides.handle_torch_function(scaled, (a, b), a, b)
+        return a * b + 1
+
+    x = Logged([3.0])
+    result = scaled(x, x)
+    assert type(result) is fw.Tensor and result.item() == 10
+    assert calls == ["scaled", "mul"]
+    calls.clear()
+    assert "3." in repr(x) and "__repr__" in calls
+
+    class Mode(fw.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args, kwargs=None):
+            calls.append(func.__name__)
+            with self:
+                return fw.overrides.redispatch_function(func, types, args, kwargs)
+
+    calls.clear()
+    one = fw.ones(1)
+    with Mode():
+        scaled(one, one)
+    assert calls == ["scaled", "mul", "add"]
