@@ -261,12 +261,11 @@ def _usable(where, named: bool = False):
     if device is not None and (device.type in ("cpu", "meta") or _C._device_count(device)):
         return device
     kind = str(where) if device is None else device.type
-    if not named and kind == "cuda":
-        return rushlight.device("cpu")
     if kind in ("cuda", "xpu"):
         raise RuntimeError(
             f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is False. "
-            "Use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
+            "If you are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
+            "storages to the CPU."
         )
     raise RuntimeError(
         f"don't know how to restore data location of a storage (tagged with {where}): no library for that device is loaded. Load it, "
@@ -493,10 +492,7 @@ def default_restore_location(storage, location: str):
 
 def validate_cuda_device(location: str):
     """Raises unless that CUDA device is there."""
-    raise RuntimeError(
-        "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a CPU-only "
-        "machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
-    )
+    _usable("cuda")
 
 
 def check_module_version_greater_or_equal(module, req_version_tuple, error_if_malformed: bool = True) -> bool:

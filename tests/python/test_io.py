@@ -174,6 +174,23 @@ def test_map_location():
         rl.load(io.BytesIO(file), map_location="cuda")
 
 
+def test_what_was_on_a_device_that_is_not_here_needs_map_location():
+    written, moved = zipfile.ZipFile(io.BytesIO(saved(torch, torch.ones(3)))), io.BytesIO()
+    with zipfile.ZipFile(moved, "w") as archive:
+        for name in written.namelist():
+            data = written.read(name)
+            if name.endswith("data.pkl"):  # the text "cpu" as a pickle has it
+                data = data.replace(b"X\x03\0\0\0cpu", b"X\x06\0\0\0cuda:0")
+            archive.writestr(name, data)
+    for options in {}, {"map_location": {"cuda:1": "cpu"}}, {"weights_only": False}:
+        moved.seek(0)
+        with pytest.raises(RuntimeError, match="on a CUDA device .* use torch.load with map_location"):
+            rl.load(moved, **options)
+    for place in "cpu", {"cuda:0": "cpu"}, lambda storage, location: storage:
+        moved.seek(0)
+        same(rl.load(moved, map_location=place), torch.ones(3))
+
+
 def test_errors_are_those_programs_expect(tmp_path):
     with pytest.raises(FileNotFoundError):
         rl.load(tmp_path / "none.pt")

@@ -108,9 +108,6 @@ std::tuple<> validate_coordinates(const Tensor& indices, const Tensor& values, I
 
 // ---- compressed ----
 
-const char* begins_name(Layout l) { return l == Layout::SparseCsr ? "crow_indices" : "ccol_indices"; }
-const char* plain_name(Layout l) { return l == Layout::SparseCsr ? "col_indices" : "row_indices"; }
-
 // Of fitting sizes already: each row's columns must be in order and there.
 void check_compressed(const Tensor& made) {
   if (made.device().is_meta()) return;
@@ -120,20 +117,24 @@ void check_compressed(const Tensor& made) {
   int64_t count = plain.numel(), rows = begins.numel() - 1, size = made.sizes()[layout == Layout::SparseCsr ? 1 : 0];
   int64_t step = begins.strides()[0], stride = plain.strides()[0];
   const int64_t *b = begins.data<int64_t>(), *at = plain.data<int64_t>();
-  RL_CHECK(RuntimeError, b[0] == 0, begins_name(layout), "[0] must be 0, got ", b[0]);
-  RL_CHECK(RuntimeError, b[rows * step] == count, begins_name(layout), "[-1] must be the number of values, ", count,
-           ", got ", b[rows * step]);
+  const char *c = begins_name(layout), *name = plain_name(layout);
+  const bool by_rows = layout == Layout::SparseCsr;
+  const char *lines = by_rows ? "nrows" : "ncols", *across = by_rows ? "ncols" : "nrows";
+  RL_CHECK(RuntimeError, b[0] == 0, "`", c, "[..., 0] == 0` is not satisfied. Hint: it is ", b[0]);
+  RL_CHECK(RuntimeError, b[rows * step] == count, "`", c, "[..., -1] == nnz` is not satisfied. Hint: it is ",
+           b[rows * step], ", and there are ", count, " values");
   for (int64_t i = 0; i < rows; i++) {
     int64_t from = b[i * step], until = b[(i + 1) * step];
-    RL_CHECK(RuntimeError, from <= until && until <= count, begins_name(layout), " must not decrease, but element ",
-             i + 1, " is ", until, " after ", from);
+    RL_CHECK(RuntimeError, from <= until && until <= count && until - from <= size, "`0 <= ", c, "[..., 1:] - ", c,
+             "[..., :-1] <= ", across, "` is not satisfied. Hint: element ", i + 1, " is ", until, " after ", from,
+             ", and ", across, " is ", size);
     for (int64_t k = from; k < until; k++) {
       int64_t v = at[k * stride];
-      RL_CHECK(RuntimeError, v >= 0 && v < size, plain_name(layout), ": expected indices from 0 to ", size - 1,
-               ", got ", v);
-      RL_CHECK(RuntimeError, k == from || v > at[(k - 1) * stride], plain_name(layout),
-               " must be sorted and distinct along each ", layout == Layout::SparseCsr ? "row" : "column", ", but ",
-               at[(k - 1) * stride], " is followed by ", v);
+      RL_CHECK(RuntimeError, v >= 0 && v < size, "`0 <= ", name, " < ", across, "` is not satisfied. Hint: there is ",
+               v, ", and ", across, " is ", size);
+      RL_CHECK(RuntimeError, k == from || v > at[(k - 1) * stride], "`", name, "[..., ", c, "[..., i - 1]:", c,
+               "[..., i]] for all i = 1, ..., ", lines, " are sorted and distinct along the last dimension values` is ",
+               "not satisfied. Hint: ", at[(k - 1) * stride], " is followed by ", v);
     }
   }
 }

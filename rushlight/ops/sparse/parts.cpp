@@ -111,12 +111,12 @@ Tensor make_compressed(const Tensor& begins, const Tensor& plain, const Tensor& 
            "compressed_indices and plain_indices dtype must be Int or Long, the same for both, but got ",
            begins.dtype(), " and ", plain.dtype());
   int64_t rows = size[layout == Layout::SparseCsr ? 0 : 1];
-  RL_CHECK(RuntimeError, begins.sizes()[0] == CheckedInt(rows) + 1,
-           "compressed_indices.shape[-1] must be equal to the number of ",
-           layout == Layout::SparseCsr ? "rows" : "columns", " + 1 (=", rows + 1, "), but got ", begins.sizes()[0]);
-  RL_CHECK(RuntimeError, plain.sizes()[0] == values.sizes()[0],
-           "plain_indices and values must have the same number of ", "elements, but got ", plain.sizes()[0], " and ",
-           values.sizes()[0]);
+  RL_CHECK(RuntimeError, begins.sizes()[0] == CheckedInt(rows) + 1, begins_name(layout),
+           ".shape[-1] must be equal to the number of ", layout == Layout::SparseCsr ? "rows" : "columns",
+           " + 1 (=", rows + 1, "), but got ", begins.sizes()[0]);
+  RL_CHECK(RuntimeError, plain.sizes()[0] == values.sizes()[0], plain_name(layout),
+           ".shape[-1] must be equal to nnz (=", values.sizes()[0], ") as defined by values.shape[0], but got ",
+           plain.sizes()[0]);
   RL_CHECK(RuntimeError, begins.device() == values.device() && plain.device() == values.device(),
            "sparse_compressed_tensor: indices and values must be on the same device");
   return sparse_tensor(layout, begins, plain, values, size, true);

@@ -7,6 +7,10 @@
 
 namespace rushlight {
 
+// PyTorch's names for the two index tensors of a compressed layout.
+inline const char* begins_name(Layout l) { return l == Layout::SparseCsr ? "crow_indices" : "ccol_indices"; }
+inline const char* plain_name(Layout l) { return l == Layout::SparseCsr ? "col_indices" : "row_indices"; }
+
 inline bool is_sparse(const Tensor& t) { return layout_seen(t) != Layout::Strided; }
 inline bool is_compressed(Layout l) { return l == Layout::SparseCsr || l == Layout::SparseCsc; }
 
