@@ -269,13 +269,20 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         finally:
             _worker.set_random_state(now)
 
+    def __next__(self) -> Any:
+        if self._rows is None:
+            return super().__next__()
+        progress, data = self._progress, next(self._rows, None)
+        if data is None:
+            progress.finished = True
+            raise StopIteration
+        progress.yielded += 1
+        self._num_yielded += 1
+        return _pinned(data, self._device) if self._pin_memory else data
+
     def _next_data(self) -> Any:
         progress = self._progress
         try:
-            if self._rows is not None:
-                data = next(self._rows)
-                progress.yielded += 1
-                return data
             while True:
                 index = next(self._sampler_iter)
                 if progress.sampler is not None or _has_foreign_state(self._index_sampler):
