@@ -77,6 +77,9 @@ bool call_on_values(const Op& op, IValue* args, IValue* rets) {
     return true;
   }
   int given = op.form() == Op::Form::InPlace ? 0 : inputs;
+  DType dtype = args[given].tensor().dtype();
+  RL_CHECK(RuntimeError, can_cast(made.dtype(), dtype), op.name(), ": result type ", made.dtype(),
+           " can't be cast to the desired output type ", dtype, ". Hint: convert the tensor, or keep the result");
   call_one("copy_", {args[given], made, false});
   rets[0] = IValue(args[given]);
   return true;

@@ -810,3 +810,16 @@ def test_compressed_columns_as_coordinates():
     c = a.to_sparse_csc().to_sparse()
     assert c.indices().tolist() == [[0, 0, 1, 1], [1, 2, 0, 2]] and c.values().tolist() == [1, 2, 3, 4]
     assert a.to_sparse_csc().sparse_mask(a.to_sparse()).to_dense().tolist() == a.tolist()
+
+
+@pytest.mark.parametrize("call", ["asin_", "log1p_", "sqrt_"])
+def test_integers_do_not_hold_what_is_computed_of_them_in_place(call):
+    for t in (rl, torch):
+        x = t.tensor([0, 1, 2]).to_sparse()
+        with pytest.raises(RuntimeError, match="can't be cast to the desired output type"):
+            getattr(x, call)()
+
+
+def test_to_sparse_of_the_layout_that_it_has():
+    for t in (rl, torch):
+        assert t.ones(2).to_sparse(layout=t.strided).layout is t.strided

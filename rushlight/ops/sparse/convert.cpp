@@ -131,6 +131,7 @@ Tensor to_sparse_dims(const Tensor& self, int64_t sparse_dim) {
 Tensor to_sparse_layout(const Tensor& self, const std::optional<AnyLayout>& layout,
                         const std::optional<IntArrayRef>& blocksize, const std::optional<int64_t>& dense_dim) {
   Layout wanted = layout ? layout->value : Layout::Sparse;
+  if (wanted == self.layout() && !blocksize && !dense_dim) return self;
   RL_CHECK(RuntimeError, wanted != Layout::Strided, "to_sparse: expected a sparse layout, got ", wanted);
   RL_CHECK(RuntimeError, !blocksize, "to_sparse: conversion to ", wanted, " takes no blocksize");
   int64_t dense = dense_dim.value_or(0);
