@@ -253,3 +253,10 @@ def test_cosine_similarity_computes_in_the_common_dtype():
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     with pytest.raises(RuntimeError, match="expected common dtype to be floating point, yet common dtype is Long"):
         rl.nn.functional.cosine_similarity(rl.tensor([[1, 2]]), rl.tensor([[1, 2]]))
+
+
+def test_adaptive_pooling_of_no_channels_without_a_batch():
+    for t in (rl, torch):
+        assert t.nn.functional.adaptive_avg_pool3d(t.ones(0, 4, 4, 4), 2).shape == (0, 2, 2, 2)
+        with pytest.raises(RuntimeError, match="non-zero size"):
+            t.nn.functional.adaptive_avg_pool3d(t.ones(2, 0, 4, 4, 4), 2)

@@ -482,9 +482,8 @@ Tensor adaptive_avg_pool(const Tensor& self, IntArrayRef output_size) {
   const char* op = kAdaptiveAvgPools[dims];
   check_adaptive(op, self, dims, output_size);
   bool single = std::all_of(output_size.begin(), output_size.end(), [](int64_t n) { return n == 1; });
-  // One result is a mean, which nothing has too (NaN, which integers have not). Of the others only those in three dimensions refuse to have no channels.
-  if (!single || is_integral(self.dtype(), true))
-    check_not_empty_from(op, self, dims == 3 ? self.dim() == 5 : self.dim() - dims);
+  // One result is a mean, which nothing has too (NaN, which integers have not). Of the others those of batches in three dimensions refuse to have no channels.
+  if (!single || is_integral(self.dtype(), true)) check_not_empty_from(op, self, dims == 3 ? 1 : self.dim() - dims);
   std::array<Spans, 3> spans = adaptive(self, dims, output_size);
   // In three dimensions PyTorch adds up halves as they are, unless there is one result.
   return dims == 3 && !single && is_half(self.dtype()) ? spans_average(self, dims, spans, 0)
