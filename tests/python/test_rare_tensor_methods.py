@@ -366,3 +366,11 @@ def test_a_part_is_spread_over_what_it_is_a_part_of(fw):
     y[:, 0] = y[0, 2]
     y.sum().backward()
     assert w.grad.tolist() == [[0.0, 1.0, 6.0], [0.0, 1.0, 2.0]]
+
+
+@pytest.mark.parametrize("factors", [{"beta": True}, {"alpha": True}])
+def test_addr_takes_bools_as_factors_of_bools_alone(fw, factors):
+    ones = fw.ones(2)
+    with pytest.raises(RuntimeError, match="only supported for Boolean results"):
+        fw.addr(fw.ones(2, 2), ones, ones, **factors)
+    fw.addr(fw.ones(2, 2) > 0, ones > 0, ones > 0, **factors)

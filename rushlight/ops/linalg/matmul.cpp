@@ -242,6 +242,9 @@ Tensor addr_fn(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const
   RL_CHECK(ShapeError, self.dim() <= 2 && broadcast_shapes(self.sizes(), sizes) == sizes,
            "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
   DType d = promote_types(self.dtype(), promote_types(vec1.dtype(), vec2.dtype()));
+  for (auto [factor, name] : {std::pair(&beta, "beta"), std::pair(&alpha, "alpha")})
+    RL_CHECK(RuntimeError, !factor->is_bool() || d == DType::Bool, "Boolean ", name,
+             " only supported for Boolean results. Hint: addr: give it as a number");
   check_factors(d, beta, alpha);
   check_factors_fit(d, beta, alpha);
   bool all_bool = self.dtype() == DType::Bool && vec1.dtype() == DType::Bool && vec2.dtype() == DType::Bool;
