@@ -150,9 +150,9 @@ class Lowering {
   TypePtr return_type_;                                 // declared, or of the returns that were seen
   bool result_declared_ = false;
   int loops_ = 0, depth_ = 0;
-  Lowering* caller_ = nullptr;               // who inlines this
-  const Stmt* active_ = nullptr;             // what is inlined
-  std::map<std::string, TypePtr> declared_;  // types of its parameters
+  Lowering* caller_ = nullptr;                 // who inlines this
+  const Stmt* active_ = nullptr;               // what is inlined
+  std::map<std::string, TypePtr> declared_;    // types of its parameters
   std::unordered_set<const Value*> inferred_;  // its parameters that are tensors because nothing says what they are
   // The `with` statements around: whether gradients were on before, or the object whose __exit__ ends it; or neither.
   struct Context {

@@ -309,7 +309,9 @@ class Parser {
           fail(peek().range, "functions with a variable number of arguments (*args) are not supported in TorchScript");
         kwarg_only = true;
       } else if (peek().is_op("**")) {
-        fail(peek().range, "Compiled functions can't take variable number of arguments (**kwargs) or use keyword-only arguments with defaults");
+        fail(peek().range,
+             "Compiled functions can't take variable number of arguments (**kwargs) or use keyword-only arguments with "
+             "defaults");
       } else {
         Param p;
         p.range = peek().range;
@@ -508,7 +510,8 @@ class Parser {
     e->kind = EK::Call;
     e->items.push_back(callee);
     while (!peek().is_op(")")) {
-      if (peek().is_op("**")) fail(peek().range, "keyword-arg expansion is not supported: give each argument by its name");
+      if (peek().is_op("**"))
+        fail(peek().range, "keyword-arg expansion is not supported: give each argument by its name");
       if (peek().kind == TK::Name && peek(1).is_op("=")) {
         std::string name = take().text;
         take();

@@ -349,8 +349,8 @@ def trace(
                 [],
                 check_tolerance,
                 traced.inlined_graph,
-                lambda given: again(given).inlined_graph,
-            )  # noqa: B023
+                lambda given: again(given).inlined_graph,  # noqa: B023
+            )
     return traced
 
 
