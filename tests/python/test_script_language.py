@@ -156,14 +156,3 @@ def test_integers_that_do_not_fit_are_errors(tmp_path, text, a, b):
     with pytest.raises(RuntimeError, match="does not fit in 64 bits"):
         f(a, b)
     assert isinstance(f(0, 1), int)
-
-
-def test_scripts_show_tensors_as_pytorch_does(capfd):
-    def f(x: Tensor, y: list[Tensor]):
-        print(x, 1, y)
-        return f"{x.sum()} and {y}"
-
-    x = torch.tensor([0.5, 1.5])
-    text = torch.jit.script(f)(x, [torch.ones(1, 2)])
-    assert capfd.readouterr().out == " 0.5000\n 1.5000\n[ CPUFloatType{2} ] 1 [ 1  1\n[ CPUFloatType{1,2} ]]\n"
-    assert text == "2\n[ CPUFloatType{} ] and [ 1  1\n[ CPUFloatType{1,2} ]]"

@@ -401,3 +401,34 @@ def test_an_ignored_function_may_give_none():
         return n + 1
 
     assert torch.jit.script(f)(3) == 4 and seen == [3]
+
+
+def test_scripts_show_tensors_as_pytorch_does(capfd):
+    def f(x: Tensor, y: list[Tensor]):
+        print(x, 1, y)
+        return f"{x.sum()} and {y}"
+
+    x = torch.tensor([0.5, 1.5])
+    text = torch.jit.script(f)(x, [torch.ones(1, 2)])
+    assert capfd.readouterr().out == " 0.5000\n 1.5000\n[ CPUFloatType{2} ] 1 [ 1  1\n[ CPUFloatType{1,2} ]]\n"
+    assert text == "2\n[ CPUFloatType{} ] and [ 1  1\n[ CPUFloatType{1,2} ]]"
+
+
+def test_loops_over_a_counter_are_written_out():
+    def f(n: int, x: float):
+        total = 0
+        y = x
+        for i in range(n):
+            if i % 3 == 0:
+                total += i * 2
+            y = y * 0.5 + x
+        for j in range(5):
+            total -= j * n
+        return total, y
+
+    graph = torch.jit.script(f).graph.copy()
+    torch._C._jit_pass_loop_unrolling(graph)
+    assert len(graph.findAllNodes("prim::Loop")) == 2  # eight turns at a time, and the rest
+    unrolled = torch._C._create_function_from_graph("f", graph)
+    for n in (-3, 0, 1, 7, 8, 9, 100):
+        assert unrolled(n, 1.5) == f(n, 1.5)

@@ -59,6 +59,7 @@ const Pass* find_pass(std::string_view name) {
       {"constant_pooling", pool_constants},
       {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
       {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
+      {"loop_unrolling", [](Graph& g) { return resolved(g), unroll_loops(g); }},
       {"inline_fork_wait", inline_forks},
       {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
       {"lower_all_tuples", [](Graph& g) { return resolved(g), lower_tuples(g); }},

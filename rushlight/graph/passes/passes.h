@@ -21,6 +21,9 @@ bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
+// Loops over a counter are written out: known small ones wholly, others eight turns at a time. No part of optimize().
+bool unroll_loops(Graph& graph);
+
 // What is forked and waited for in one graph is computed where the fork stands.
 bool inline_forks(Graph& graph);
 // Tuples that come in, or are handed out, become their items.
