@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
 import sys
 import types
@@ -94,7 +95,7 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         elif name in declared or (value is None and name not in hints):
             if _is_constant(value):
                 constants[name] = value
-            elif name in declared:
+            elif name in declared and not _left_out(value):
                 raise TypeError(_invalid_constant(value, f"{cls.__name__}.{name}"))
         elif value is None or isinstance(value, (str, tuple)):
             kind = _type_of(hints[name]) if name in hints else ""
@@ -182,6 +183,11 @@ def _ignored_method(fn: Any, modifier: str) -> _Bound:
         return fn(_held.get(compiled._identity) or RecursiveScriptModule(compiled), *args)
 
     return _Bound(call, fn, modifier, takes_object=True)
+
+
+def _left_out(value: Any) -> bool:
+    """Whether PyTorch takes a value for a constant and a script here has no type for it: layouts and their like."""
+    return isinstance(value, (complex, enum.Enum)) or type(value).__module__.startswith(("rushlight", "torch"))
 
 
 def _invalid_constant(value: Any, name: str) -> str:
