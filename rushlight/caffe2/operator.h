@@ -261,6 +261,7 @@ void add_detect(Registry& r);
 void add_control(Registry& r);
 void add_recurrent(Registry& r);
 void add_db(Registry& r);
+void add_aten(Registry& r);
 void add_text(Registry& r);
 
 }  // namespace rushlight::caffe2

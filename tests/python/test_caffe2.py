@@ -571,6 +571,19 @@ def test_caffe2_is_there_under_python_m_rushlight(tmp_path):
     assert done.stdout == "n True\n"
 
 
+def test_aten_runs_any_operator_by_its_name():
+    a, b = np.arange(6, dtype="f").reshape(2, 3), np.ones((2, 3), "f")
+    assert run("ATen", [a, b], ["y"], operator="add", alpha=2.0)[0].tolist() == (a + 2).tolist()
+    assert run("ATen", [a, b], ["y"], operator="cat", dim=1)[0].shape == (2, 6)
+    values, places = run("ATen", [a], ["v", "i"], operator="topk", k=2, dim=1, largest=1)
+    assert values.tolist() == [[2, 1], [5, 4]] and places.dtype == np.int64
+    assert [x.tolist() for x in run("ATen", [a], ["p", "q", "r"], operator="unbind", dim=1)] == [[0, 3], [1, 4], [2, 5]]
+    assert run("ATen", [a], ["y"], operator="sum", overload_name="dim_IntList", dim=[0])[0].tolist() == [3, 5, 7]
+    for args, text in (({}, "should name"), ({"operator": "nothing_such"}, "no operator nothing_such"), ({"operator": "relu", "other": 1}, "takes other inputs")):  # fmt: skip
+        with pytest.raises(RuntimeError, match=text):
+            run("ATen", [a], ["y"], **args)
+
+
 def test_roi_align_averages_its_samples():
     x = np.arange(16, dtype="f").reshape(1, 1, 4, 4)
     rois = np.array([[0, 0, 0, 4, 4]], "f")
