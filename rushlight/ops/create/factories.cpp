@@ -389,6 +389,7 @@ OP(zeros, {.schema = "zeros(int[] size, *, ScalarType? dtype=None, Layout? layou
            .doc = "All 0. >>> torch.zeros(3)\ntensor([0., 0., 0.])",
            .kernel = anywhere(filled<any_sized_spec>(constant<0>)),
            .forms = kFunction | kOut,
+           .aliases = {"_efficientzerotensor"},
            .sparse = sparse_factory});
 OP(ones, {.schema = "ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
                     "pin_memory=None) -> Tensor",

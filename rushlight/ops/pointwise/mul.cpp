@@ -94,7 +94,7 @@ OP(neg, {.schema = "neg(Tensor self) -> Tensor",
          .doc = "-self. >>> torch.neg(torch.tensor([1., -2.]))\ntensor([-1.,  2.])",
          .kernel = pointwise<Neg, AnyAndHalves>(),
          .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{neg(g)}; }},
-         .aliases = {"negative"}});
+         .aliases = {"negative", "_neg_view"}});  // negation is never lazy here
 
 OP(square, {.schema = "square(Tensor self) -> Tensor",
             .doc = "self * self. >>> torch.square(torch.tensor([3., -2.]))\ntensor([9., 4.])",

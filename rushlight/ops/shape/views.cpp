@@ -479,6 +479,10 @@ void as_strided_backward_cpu(const Tensor& g, IntArrayRef in_sizes, IntArrayRef 
 Grads back_to_shape(const Saved& s, const Tensor& g) { return {reshape(g, s.sizes("self"))}; }
 int64_t int_arg(const Saved& s, const char* name) { return s.arg(name).to_int(); }
 
+Tensor reshape_alias(const Tensor& self, IntArrayRef size, IntArrayRef stride) {
+  return as_strided(self, size, stride, self.storage_offset());
+}
+
 }  // namespace
 
 OP(view, {.schema = "view(Tensor(a) self, int[] size) -> Tensor(a)",
@@ -651,6 +655,12 @@ OP(as_strided,
                                                 s.arg("size").int_list(), s.arg("stride").int_list(),
                                                 offset.is_none() ? self.storage_offset() : offset.to_int())};
              }}});
+OP(_reshape_alias,
+   {.schema = "_reshape_alias(Tensor(a) self, int[] size, int[] stride) -> Tensor(a)",
+    .doc = "as_strided from where self begins."
+           " >>> torch._reshape_alias(torch.arange(4), (2, 2), (2, 1))\ntensor([[0, 1],\n        [2, 3]])",
+    .kernel = composite<reshape_alias>(),
+    .forms = kFunction});
 OP(as_strided_backward,
    {.schema = "as_strided_backward(Tensor grad_output, int[] input_sizes, int[] input_strides, "
               "int input_offset, int[] size, int[] stride, int storage_offset) -> Tensor",
