@@ -210,3 +210,10 @@ def test_numbers_for_numbers_only():
     assert torch.jit.script(scaled)(True) == 2.0
     with pytest.raises(RuntimeError, match="value of type 'Tensor' for argument 'x' but instead found type 'int'"):
         torch.jit.script(Scales())(1, 2)
+
+
+def test_a_module_without_source_is_refused():
+    names = {"torch": torch}
+    exec("class M(torch.nn.Module):\n    def forward(self, x):\n        return x\n", names)
+    with pytest.raises(OSError, match="Can't get source"):
+        torch.jit.script(names["M"]())

@@ -147,6 +147,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             try:
                 source, file, line = _source(fn)
             except OSError:
+                if name == "forward":
+                    raise
                 continue
             signatures = overloads_of(fn)
             for i, signature in enumerate(signatures):
