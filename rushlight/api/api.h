@@ -20,7 +20,8 @@ using namespace rushlight::api;
 // PyTorch's kernels without their dispatch; here the operators.
 namespace native {
 using namespace rushlight::api;
-}
+inline bool is_nonzero(const Tensor& self) { return self.is_nonzero(); }
+}  // namespace native
 namespace detail {
 using namespace rushlight::api::detail;
 inline Generator createCPUGenerator(uint64_t seed = rushlight::Generator::kDefaultSeed) {

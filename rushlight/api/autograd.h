@@ -84,6 +84,8 @@ struct Edge {
   bool is_valid() const { return bool(function); }
 };
 using edge_list = std::vector<Edge>;
+// From the first up to, and without, the second.
+using IndexRange = std::pair<size_t, size_t>;
 
 // A recorded operation, as Tensor::grad_fn() shows it.
 class Node {
@@ -113,8 +115,9 @@ class AutogradContext {
   void mark_non_differentiable(const variable_list& outputs);
   // On (the default): backward() sees zeros instead of undefined gradients.
   void set_materialize_grads(bool on);
-  // Whether the gradient of tensor argument i is wanted.
+  // Whether the gradient of tensor argument i is wanted, or one of those in the ranges.
   bool needs_input_grad(size_t i) const;
+  bool needs_input_grad(std::initializer_list<IndexRange> ranges) const;
   std::unordered_map<std::string, IValue> saved_data;
 
  private:

@@ -72,6 +72,7 @@ inline bool hasMKL() { return false; }
 inline bool hasMKLDNN() { return true; }
 inline bool hasOpenMP() { return false; }
 inline bool hasLAPACK() { return true; }
+inline bool hasMAGMA() { return false; }
 
 namespace cuda {
 inline bool is_available() { return false; }

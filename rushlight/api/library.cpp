@@ -86,11 +86,18 @@ class FallThrough final : public BoxedKernel {
   void call(const Op&, rushlight::IValue*, rushlight::IValue*) override {}
   bool falls_through() const override { return true; }
 };
+class WithoutGradient final : public BoxedKernel {
+ public:
+  void call(const Op& op, rushlight::IValue* args, rushlight::IValue* rets) override {
+    record_missing_gradient(op, args, rets);
+  }
+};
 
 }  // namespace
 
 Ref<BoxedKernel> make_boxed(BoxedFunction f) { return make_ref<StackKernel>(f); }
 Ref<BoxedKernel> make_fallthrough() { return make_ref<FallThrough>(); }
+Ref<BoxedKernel> make_without_gradient() { return make_ref<WithoutGradient>(); }
 
 }  // namespace library_detail
 

@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "rushlight/api/autograd.h"
+#include "rushlight/api/check.h"
 #include "rushlight/api/schema.h"
 #include "rushlight/dispatch/library.h"
 
@@ -67,7 +68,11 @@ struct AutoDispatchBelowAutograd {
 };
 using AutoDispatchBelowADInplaceOrView = AutoDispatchBelowAutograd;
 struct AutoNonVariableTypeMode : AutoDispatchBelowAutograd {
-  explicit AutoNonVariableTypeMode(bool = true) {}
+  explicit AutoNonVariableTypeMode(bool = true) {
+    TORCH_WARN_ONCE(
+        "AutoNonVariableTypeMode is deprecated; kernels use AutoDispatchBelowADInplaceOrView, programs that only "
+        "infer c10::InferenceMode");
+  }
 };
 
 class OperatorHandle;
@@ -312,6 +317,7 @@ class TypedKernel<F, R(DispatchKeySet, A...)> final : public BoxedKernel {
 using BoxedFunction = void (*)(const OperatorHandle&, torch_jit_stack::Stack*);
 Ref<BoxedKernel> make_boxed(BoxedFunction f);
 Ref<BoxedKernel> make_fallthrough();
+Ref<BoxedKernel> make_without_gradient();
 
 }  // namespace library_detail
 
@@ -405,6 +411,8 @@ class CppFunction {
   }
   // The next kernel in order runs.
   static CppFunction makeFallthrough() { return CppFunction(library_detail::make_fallthrough(), 0); }
+  // See autogradNotImplementedFallback().
+  static CppFunction makeWithoutGradient() { return CppFunction(library_detail::make_without_gradient(), 0); }
 
  private:
   friend class Library;
@@ -426,6 +434,12 @@ template <class F>
 CppFunction dispatch(DeviceType device, F&& f) {
   return dispatch(dispatch_key_of(device), std::forward<F>(f));
 }
+namespace autograd {
+// For the Autograd key: the kernel below runs, and who asks for the gradient gets an error instead of none.
+inline CppFunction autogradNotImplementedFallback() { return CppFunction::makeWithoutGradient(); }
+// For ADInplaceOrView, whose work the one above does too.
+inline CppFunction autogradNotImplementedInplaceOrViewFallback() { return CppFunction::makeFallthrough(); }
+}  // namespace autograd
 
 struct SchemaText {
   std::string text;
@@ -480,6 +494,10 @@ class Library {
   template <class F>
   Library& impl(const std::string& name, F&& f) {
     return add(name, CppFunction(std::forward<F>(f)));
+  }
+  template <class F>
+  Library& impl(const std::string& name, DispatchKey key, F&& f) {
+    return add(name, dispatch(key, std::forward<F>(f)));
   }
   // Throws NotImplementedError: kernels for all operators of a namespace are not possible yet.
   Library& fallback(CppFunction f);
@@ -559,6 +577,12 @@ class RegisterOperators {
 #define TORCH_LIBRARY_IMPL(ns, key, m) RL_LIBRARY_IMPL(ns, key, m, __COUNTER__)
 #define RL_LIBRARY_IMPL(ns, key, m, id) \
   RL_LIBRARY_BLOCK(IMPL, ns, ::std::make_optional(::rushlight::DispatchKey::key), RL_LIBRARY_JOIN(key##_, id), m)
+// Libraries as values, which take what they registered away when they end: auto m = MAKE_TORCH_LIBRARY(mine);
+#define MAKE_TORCH_LIBRARY(ns) \
+  ::rushlight::api::Library(::rushlight::api::Library::DEF, #ns, ::std::nullopt, __FILE__, __LINE__)
+#define MAKE_TORCH_LIBRARY_IMPL(ns, key)                                                                               \
+  ::rushlight::api::Library(::rushlight::api::Library::IMPL, #ns, ::std::make_optional(::rushlight::DispatchKey::key), \
+                            __FILE__, __LINE__)
 #define TORCH_FN(f) (&f)
 #define TORCH_SELECTIVE_NAME(name) name
 #define TORCH_SELECTIVE_SCHEMA(schema) schema

@@ -63,7 +63,7 @@ class MissingRule final : public Node {
         zero.push_back(e->node ? zeros(e->sizes, e->dtype, std::nullopt, gradients[0].device()) : Tensor());
       return zero;
     }
-    throw NotImplementedError(str("derivative for aten::", op_.name(),
+    throw NotImplementedError(str("derivative for ", op_.symbol(),
                                   " is not implemented; detach() its result if no gradient is to flow through it"));
   }
 
@@ -71,13 +71,15 @@ class MissingRule final : public Node {
   const Op& op_;
 };
 
-void record_without_rule(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+// `below` runs the operator.
+template <class Below>
+void record_missing_rule(const Op& op, IValue* args, IValue* rets, const Below& below) {
   bool in_place = op.mutates() && is_differentiable(args[0].tensor().dtype());
   if (in_place) check_in_place(args[0].tensor());
   Ref<Node> node = in_place ? make_ref<MissingRule>(op, args) : nullptr;
   {
     NoGradGuard no_grad;
-    call_below_autograd(op, args, rets, flags);
+    below();
   }
   if (op.mutates()) {
     if (in_place) rebase_history(args[0].tensor(), std::move(node));
@@ -90,8 +92,35 @@ void record_without_rule(const Op& op, IValue* args, IValue* rets, uint8_t flags
     set_history(rets[i].tensor(), node, uint32_t(i));
   }
 }
+void record_without_rule(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  record_missing_rule(op, args, rets, [&] { call_below_autograd(op, args, rets, flags); });
+}
+void record_missing(const Op& op, IValue* args, IValue* rets) {
+  auto below = [&] {
+    Scoped<bool> inside(thread_state.below_autograd, true);
+    call(op, args, rets);
+  };
+  if (thread_state.grad_enabled && any_requires_grad(op, args)) record_missing_rule(op, args, rets, below);
+  else below();
+}
+
+// What was made in inference mode is not recorded outside of it either, whatever it says of itself.
+bool wants_recording(const Op& op, const IValue* args) {
+  auto wants = [](const Tensor& t) { return t.defined() && t.requires_grad() && !t.impl()->inference; };
+  for (uint8_t a : op.tensor_args()) {
+    if (args[a].is_tensor() && wants(args[a].tensor())) return true;
+    if (args[a].is_tensor_list())
+      for (const Tensor& t : args[a].tensor_list())
+        if (wants(t)) return true;
+  }
+  return false;
+}
 
 void record(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
+  if (!wants_recording(op, args)) {
+    NoGradGuard no_grad;
+    return call_below_autograd(op, args, rets, flags);
+  }
   if (!op.def().grad) return record_without_rule(op, args, rets, flags);
   const GradPlan& plan = GradPlan::of(op);
   if (plan.in_place && !is_differentiable(args[0].tensor().dtype())) {  // what is written into integers has no gradient
@@ -228,7 +257,8 @@ void rename(const char* name, const IValue* rets, int count) {
 }
 
 [[maybe_unused]] const bool installed =
-    (record_gradient = record, name_gradient = rename, record_unknown_gradient = record_unknown, true);
+    (record_gradient = record, name_gradient = rename, record_unknown_gradient = record_unknown,
+     record_missing_gradient = record_missing, true);
 
 }  // namespace
 

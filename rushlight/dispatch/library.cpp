@@ -14,6 +14,7 @@
 namespace rushlight {
 
 void (*record_unknown_gradient)(const Op&, BoxedKernel&, IValue*, IValue*) = nullptr;
+void (*record_missing_gradient)(const Op&, IValue*, IValue*) = nullptr;
 void (*registration_warning)(const std::string&) = [](const std::string& text) {
   std::fprintf(stderr, "Warning: %s\n", text.c_str());
 };

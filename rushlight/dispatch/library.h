@@ -130,4 +130,7 @@ void call_registered(const Op& op, IValue* args, IValue* rets, uint8_t flags);
 // Runs `kernel`, whose gradient nobody knows, and warns who asks for it; installed by autograd/.
 extern void (*record_unknown_gradient)(const Op& op, BoxedKernel& kernel, IValue* args, IValue* rets);
 
+// Runs the kernel below autograd of an operator whose gradient is an error for who asks for it; installed by autograd/.
+extern void (*record_missing_gradient)(const Op& op, IValue* args, IValue* rets);
+
 }  // namespace rushlight

@@ -408,7 +408,7 @@ void run_view(const Op& op, IValue* args, IValue* rets) {
                   : !thread_state.grad_enabled ? ViewKind::NoGrad
                   : rets[0].is_tensor_list()   ? ViewKind::OneOfMany
                                                : ViewKind::Tracked;
-  if (self->base() && kind == ViewKind::Tracked) kind = self->view_kind();
+  if (self->base() && (kind == ViewKind::Tracked || self->view_kind() == ViewKind::Inference)) kind = self->view_kind();
   auto mark = [&](const Tensor& t) {
     if (t.ref() == self || t.impl()->base()) return;
     t.impl()->inference = self->inference;
