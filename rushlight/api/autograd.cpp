@@ -82,7 +82,11 @@ void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, 
 unsigned Tensor::add_hook(std::function<Tensor(Tensor)> f) const {
   return unsigned(rushlight::register_hook(need("register_hook"), make_ref<Hook>(std::move(f))));
 }
-void Tensor::remove_hook(unsigned id) const { rushlight::remove_hook(need("remove_hook"), id); }
+void Tensor::remove_hook(unsigned id) const {
+  bool found = rushlight::remove_hook(need("remove_hook"), id);
+  RL_CHECK(RuntimeError, found, "Invalid index, no hook at position ", id,
+           ". Hint: register_hook() returns the number of a hook, which is removed once");
+}
 Tensor Tensor::_base() const {
   RL_CHECK(RuntimeError, is_view(), "Can't get base of non-view Tensor");
   return rushlight::Tensor(impl()->base());
@@ -210,6 +214,13 @@ bool AutogradContext::needs_input_grad(size_t i) const {
   RL_CHECK(IndexError, i < node_->num_edges(), "needs_input_grad: the function has ", node_->num_edges(),
            " tensor arguments, not ", i + 1);
   return node_->needs_input_grad(i);
+}
+
+bool AutogradContext::needs_input_grad(std::initializer_list<IndexRange> ranges) const {
+  for (auto [i, end] : ranges)
+    for (; i < end; i++)
+      if (needs_input_grad(i)) return true;
+  return false;
 }
 
 std::string function_name(const char* signature) {

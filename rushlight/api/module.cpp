@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <set>
+#include <sstream>
 
 #include "rushlight/autograd/meta.h"
 #include "rushlight/dispatch/values.h"
@@ -209,6 +210,45 @@ std::vector<Tensor> Module::buffers(bool recurse) const { return values(named_bu
 std::vector<IValue> Module::attributes(bool recurse) const { return values(named_attributes(recurse)); }
 std::vector<Module> Module::children() const { return values(named_children()); }
 std::vector<Module> Module::modules() const { return values(named_modules()); }
+
+namespace {
+std::string shown_value(const IValue& v) {
+  std::ostringstream out;
+  out << v;
+  return out.str();
+}
+std::string indented(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\n', at), text.size());
+    out += "  " + text.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  return out;
+}
+}  // namespace
+
+std::string Module::dump_to_str(bool bodies, bool attr_values, bool param_values) const {
+  std::string parameters, attributes, methods, inside;
+  for (const auto& slot : class_of(object_).slots) {
+    IValue value = attr(slot.name);
+    if (value.isModule()) continue;
+    bool shown = slot.is_parameter ? param_values : attr_values;
+    (slot.is_parameter ? parameters : attributes) +=
+        shown ? str(slot.name, " = ", shown_value(value), "\n") : slot.name + "\n";
+  }
+  for (const Method& m : get_methods())
+    methods += bodies ? str("method ", m.name(), " {\n", indented(m.graph()->toString()), "}\n") : m.name() + "\n";
+  for (const Module& child : children()) inside += child.dump_to_str(bodies, attr_values, param_values);
+  auto part = [](const char* title, const std::string& lines) { return str(title, " {\n", indented(lines), "}\n"); };
+  return str("module ", name(), " {\n",
+             indented(part("parameters", parameters) + part("attributes", attributes) + part("methods", methods) +
+                      part("submodules", inside)),
+             "}\n");
+}
+void Module::dump(bool bodies, bool attr_values, bool param_values) const {
+  std::cout << dump_to_str(bodies, attr_values, param_values) << std::flush;
+}
 
 // ---- changes -------------------------------------------------------------------------------------------------------------
 

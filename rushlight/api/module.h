@@ -142,6 +142,10 @@ class Module {
   // Adds the functions of a script text as methods.
   void define(const std::string& source) const;
 
+  // What it has, for people: names, and on request values and the text of methods. dump() writes it to the standard output.
+  std::string dump_to_str(bool print_method_bodies, bool print_attr_values, bool print_param_values) const;
+  void dump(bool print_method_bodies, bool print_attr_values, bool print_param_values) const;
+
   void save(const std::string& path, const ExtraFilesMap& extra = ExtraFilesMap()) const;
   void save(std::ostream& out, const ExtraFilesMap& extra = ExtraFilesMap()) const;
   // With bytecode too, which PyTorch's lite interpreter runs. Throws NotImplementedError for what it can't do. The last two arguments, of

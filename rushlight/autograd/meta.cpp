@@ -216,9 +216,7 @@ int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook) {
   return gradient_edge(t).node->add_leaf_hook(std::move(hook));
 }
 
-void remove_hook(const Tensor& t, int64_t id) {
-  if (t.requires_grad()) gradient_edge(t).node->remove_hook(id);
-}
+bool remove_hook(const Tensor& t, int64_t id) { return t.requires_grad() && gradient_edge(t).node->remove_hook(id); }
 
 // ---- leaves -----------------------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ void detach_in_place(const Tensor& t);
 int64_t register_hook(const Tensor& t, Ref<TensorHook> hook);
 int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook);
 // Takes a hook off that one of the two functions above put on.
-void remove_hook(const Tensor& t, int64_t id);
+bool remove_hook(const Tensor& t, int64_t id);  // false: there is none of that id
 
 // Throws the error for a view that may not be written to, itself or through its base: its kind is not Tracked.
 [[noreturn]] void refuse_write(const Tensor& view, bool through_base);

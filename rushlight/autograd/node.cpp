@@ -85,13 +85,12 @@ int64_t Node::add_leaf_hook(Ref<LeafHook> hook) {
   make_extras().accumulated.emplace_back(id, std::move(hook));
   return id;
 }
-void Node::remove_hook(int64_t id) {
-  if (!extras_) return;
-  std::erase_if(extras_->tensor_hooks, [&](auto& h) { return h.id == id; });
+bool Node::remove_hook(int64_t id) {
+  if (!extras_) return false;
   auto named = [&](auto& h) { return h.first == id; };
-  std::erase_if(extras_->before, named);
-  std::erase_if(extras_->after, named);
-  std::erase_if(extras_->accumulated, named);
+  return std::erase_if(extras_->tensor_hooks, [&](auto& h) { return h.id == id; }) +
+         std::erase_if(extras_->before, named) + std::erase_if(extras_->after, named) +
+         std::erase_if(extras_->accumulated, named);
 }
 
 Ref<PackedTensor> hooked_again(const Ref<PackedTensor>& now, SavedHooks& hooks) {

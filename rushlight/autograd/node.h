@@ -135,7 +135,7 @@ class Node : public RefCounted {
   int64_t add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook);
   int64_t add_hook(Ref<NodeHook> hook, bool before);
   int64_t add_leaf_hook(Ref<LeafHook> hook);
-  void remove_hook(int64_t id);
+  bool remove_hook(int64_t id);  // false: there is none of that id
 
   void* py_object = nullptr;  // the front end's object, borrowed: it owns this node, or this node it
 
