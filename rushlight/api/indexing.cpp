@@ -20,8 +20,8 @@ namespace rushlight::api {
 namespace indexing {
 
 TensorIndex::TensorIndex(const char* dots) : kind_(Kind::Ellipsis) {
-  RL_CHECK(ValueError, std::strcmp(dots, "...") == 0, "index: expected \"...\" where an index is a text, got \"", dots,
-           "\"");
+  RL_CHECK(ValueError, std::strcmp(dots, "...") == 0, "Expected \"...\" to represent an ellipsis index, but got \"",
+           dots, "\"");
 }
 
 std::ostream& operator<<(std::ostream& out, const Slice& s) {
@@ -49,6 +49,10 @@ std::ostream& operator<<(std::ostream& out, const std::vector<TensorIndex>& indi
 namespace {
 
 using indexing::TensorIndex;
+
+constexpr const char* kNoDimensions =
+    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+    "tensor to a number";
 
 // What basic indices make of a tensor, a view, and what is left for index or index_put_.
 struct Indexed {
@@ -87,19 +91,21 @@ void put_tensor(Indexed& at, const rushlight::Tensor& index, int64_t& dim, int64
   at.put(bool_index(value != 0), dim);
 }
 
-Indexed apply(const Tensor& self, ArrayRef<TensorIndex> by) {
-  if (!self.defined()) fail_undefined("index");
+Indexed apply(const Tensor& self, ArrayRef<TensorIndex> by, const char* method) {
+  if (!self.defined()) fail_undefined(method);
+  RL_CHECK(IndexError, !by.empty(), "Passing an empty index list to Tensor::", method, "() is not valid syntax");
   Indexed at{self, {}, false};
   int64_t specified = 0;
   for (const TensorIndex& i : by) {
     if (i.is_tensor()) {
-      if (!i.tensor().defined()) fail_undefined("index");
+      if (!i.tensor().defined()) fail_undefined(method);
       bool mask = i.tensor().scalar_type() == kBool || i.tensor().scalar_type() == kByte;
       specified += mask ? i.tensor().dim() : 1;
     } else if (i.is_integer() || i.is_slice()) {
       specified++;
     }
   }
+  RL_CHECK(IndexError, self.dim() > 0 || specified == 0 || !by[0].is_integer(), kNoDimensions);
   RL_CHECK(IndexError, specified <= self.dim(), "too many indices for tensor of dimension ", self.dim());
   int64_t dim = 0, gone = 0, shown = 0;  // gone: dimensions that were taken away, less those that were added
   for (const TensorIndex& i : by) {
@@ -132,7 +138,7 @@ Indexed apply(const Tensor& self, ArrayRef<TensorIndex> by) {
 }  // namespace
 
 Tensor Tensor::index(ArrayRef<TensorIndex> by) const {
-  Indexed at = apply(*this, by);
+  Indexed at = apply(*this, by, "index");
   if (at.advanced) return rushlight::index(at.view, at.indices);
   return at.view.is_same(*this) ? rushlight::alias(at.view) : at.view;
 }
@@ -141,16 +147,26 @@ Tensor Tensor::index(const Tensor& by) const { return index({by}); }
 
 Tensor& Tensor::index_put_(ArrayRef<TensorIndex> by, const Tensor& values, bool accumulate) const {
   if (!values.defined()) fail_undefined("index_put_");
-  Indexed at = apply(*this, by);
+  Indexed at = apply(*this, by, "index_put_");
+  // Leading dimensions of size one may be too many.
+  auto cut = [&](int64_t dims) {
+    rushlight::Tensor from = values;
+    while (from.dim() > dims && from.sizes()[0] == 1) from = rushlight::select(from, 0, 0);
+    return from;
+  };
   if (at.advanced) {
-    rushlight::index_put_(at.view, at.indices, values, accumulate);
+    int64_t taken = 0, broadcast = 0;
+    for (const rushlight::Tensor& t : at.indices) {
+      if (!t.defined()) continue;
+      bool mask = t.dtype() == DType::Bool || t.dtype() == DType::UInt8;
+      taken += mask ? t.dim() : 1;
+      broadcast = std::max<int64_t>(broadcast, mask ? 1 : t.dim());
+    }
+    rushlight::index_put_(at.view, at.indices, cut(at.view.dim() - taken + broadcast), accumulate);
   } else if (accumulate) {
     rushlight::add_(at.view, values);
   } else {
-    // Leading dimensions of size one may be too many.
-    rushlight::Tensor from = values;
-    while (from.dim() > at.view.dim() && from.sizes()[0] == 1) from = rushlight::select(from, 0, 0);
-    rushlight::copy_(at.view, from);
+    rushlight::copy_(at.view, cut(at.view.dim()));
   }
   return const_cast<Tensor&>(*this);
 }
@@ -158,7 +174,7 @@ Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> by, const Tensor& 
   return index_put_(ArrayRef<TensorIndex>(by), values, accumulate);
 }
 Tensor& Tensor::index_put_(ArrayRef<TensorIndex> by, const Scalar& value) const {
-  Indexed at = apply(*this, by);
+  Indexed at = apply(*this, by, "index_put_");
   if (at.advanced)
     rushlight::index_put_(at.view, at.indices,
                           rushlight::full({}, value, at.view.dtype(), std::nullopt, at.view.device()));
@@ -170,9 +186,7 @@ Tensor& Tensor::index_put_(std::initializer_list<TensorIndex> by, const Scalar& 
 }
 
 Tensor Tensor::operator[](int64_t i) const {
-  RL_CHECK(IndexError, !defined() || dim() > 0,
-           "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
-           "0-dim tensor to a number");
+  RL_CHECK(IndexError, !defined() || dim() > 0, kNoDimensions);
   return index({i});
 }
 Tensor Tensor::operator[](const Tensor& i) const { return index({i}); }

@@ -123,9 +123,8 @@ void DistributedRandomSampler::reset(std::optional<size_t> new_size) {
 }
 void DistributedRandomSampler::populate() {
   size_t count = local_sample_count();
-  all_.resize(std::max(size_, count * num_replicas_));
-  std::iota(all_.begin(), all_.begin() + std::ptrdiff_t(size_), size_t(0));
-  for (size_t i = size_; i < all_.size(); i++) all_[i] = i - size_;  // duplicates of the first
+  all_.resize(count * num_replicas_);  // without the last ones, or with the first again
+  for (size_t i = 0; i < all_.size(); i++) all_[i] = i % size_;
   begin_ = rank_ * count;
   end_ = begin_ + count;
   at_ = begin_;

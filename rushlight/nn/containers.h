@@ -304,10 +304,7 @@ class ParameterDictImpl : public Cloneable<ParameterDictImpl> {
   bool empty() const noexcept { return parameters_.is_empty(); }
   template <class Container>
   void update(const Container& container) {
-    for (const auto& item : container) {
-      if (contains(item.key())) parameters_[item.key()] = item.value();
-      else insert(item.key(), item.value());
-    }
+    for (const auto& item : container) get(item.key()) = item.value();
   }
   void clear() { parameters_.clear(); }
   bool contains(const std::string& key) const noexcept { return parameters_.contains(key); }

@@ -25,7 +25,17 @@ RL_CALL(CELU, celu, ("alpha", o.alpha())RL_INPLACE)
 RL_CALL(ReLU, relu, RL_INPLACE)
 RL_CALL(ReLU6, relu6, RL_INPLACE)
 RL_CALL(LeakyReLU, leaky_relu, ("negative_slope", o.negative_slope())RL_INPLACE)
-RL_CALL(Hardtanh, hardtanh, ("min_val", o.min_val())("max_val", o.max_val())RL_INPLACE)
+HardtanhImpl::HardtanhImpl(const Options& o) : Layer(o) { reset(); }
+void HardtanhImpl::reset() {
+  RL_CHECK(ValueError, options.min_val() < options.max_val(),
+           "max_val must be greater than min_val. Hint: got min_val=", options.min_val(),
+           ", max_val=", options.max_val());
+}
+void HardtanhImpl::pretty_print(std::ostream& stream) const {
+  const Options& o = options;
+  Printer(stream, "Hardtanh")("min_val", o.min_val())("max_val", o.max_val())RL_INPLACE;
+}
+Tensor HardtanhImpl::forward(Tensor x) { return F::hardtanh(std::move(x), options); }
 RL_CALL(Threshold, threshold, ("threshold", o.threshold())("value", o.value())RL_INPLACE)
 RL_CALL_CONST(Hardshrink, hardshrink, (o.lambda()))
 RL_CALL_CONST(Softshrink, softshrink, (o.lambda()))

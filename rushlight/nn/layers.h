@@ -42,7 +42,13 @@ class Layer : public Cloneable<Impl> {
 RL_LAYER(ELU, ELUOptions, RL_OPTIONAL, Tensor input);
 RL_LAYER(SELU, SELUOptions, RL_OPTIONAL, Tensor input);
 RL_LAYER(Hardshrink, HardshrinkOptions, RL_OPTIONAL, const Tensor& input);
-RL_LAYER(Hardtanh, HardtanhOptions, RL_OPTIONAL, Tensor input);
+class HardtanhImpl : public Layer<HardtanhImpl, HardtanhOptions> {
+ public:
+  RL_CONSTRUCT(Hardtanh, = {});
+  void reset() override;  // throws ValueError unless min_val < max_val
+  Tensor forward(Tensor input);
+};
+TORCH_MODULE(Hardtanh);
 RL_LAYER(LeakyReLU, LeakyReLUOptions, RL_OPTIONAL, Tensor input);
 RL_LAYER(Softmax, SoftmaxOptions, RL_REQUIRED, const Tensor& input);
 RL_LAYER(Softmin, SoftminOptions, RL_REQUIRED, const Tensor& input);

@@ -19,9 +19,9 @@ void RNNImplBase<Impl>::reset() {
   bool lstm = std::holds_alternative<enumtype::kLSTM>(o.mode()), gru = std::holds_alternative<enumtype::kGRU>(o.mode());
   RL_CHECK(ValueError, o.dropout() >= 0 && o.dropout() <= 1,
            "dropout should be a number in range [0, 1] representing the probability of an element being zeroed");
-  RL_CHECK(ValueError, o.input_size() > 0 && o.hidden_size() > 0 && o.num_layers() > 0,
-           "input_size, hidden_size and num_layers must be greater than zero, got ", o.input_size(), ", ",
-           o.hidden_size(), " and ", o.num_layers());
+  RL_CHECK(ValueError, o.input_size() > 0, "input_size must be greater than zero, got ", o.input_size());
+  RL_CHECK(ValueError, o.hidden_size() > 0, "hidden_size must be greater than zero, got ", o.hidden_size());
+  RL_CHECK(ValueError, o.num_layers() > 0, "num_layers must be greater than zero, got ", o.num_layers());
   if (o.dropout() > 0 && o.num_layers() == 1)
     TORCH_WARN(
         "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "

@@ -103,8 +103,8 @@ PackedSequence pack_padded_sequence(Tensor input, Tensor lengths, bool batch_fir
            ")");
   for (size_t i = 0; i < sizes.size(); i++) {
     RL_CHECK(RuntimeError, i == 0 || sizes[i] <= sizes[i - 1],
-             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is true. You can pass "
-             "`enforce_sorted=false` to pack_padded_sequence and/or pack_sequence to sidestep this requirement.");
+             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
+             "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement.");
     RL_CHECK(RuntimeError, sizes[i] > 0,
              "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0");
   }

@@ -176,9 +176,9 @@ EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& embeddings, const Embed
 namespace {
 template <class O>
 void check_groups(const O& o) {
-  RL_CHECK(ValueError, o.groups() > 0, "groups must be a positive integer");
   RL_CHECK(ValueError, o.in_channels() > 0 && o.out_channels() > 0 && o.groups() > 0,
-           "in_channels, groups and out_channels must be a positive integer.");
+           "in_channels, groups and out_channels must be a positive integer. Hint: got in_channels=", o.in_channels(),
+           ", groups=", o.groups(), ", out_channels=", o.out_channels());
   RL_CHECK(ValueError, o.in_channels() % o.groups() == 0,
            "in_channels must be divisible by groups. Hint: got "
            "in_channels=",
@@ -244,8 +244,6 @@ template <size_t D, class Impl>
 void ConvTransposeNdImpl<D, Impl>::reset() {
   const auto& o = this->options;
   check_groups(o);
-  RL_CHECK(ValueError, std::holds_alternative<enumtype::kZeros>(o.padding_mode()),
-           "Only `zeros` padding mode is supported for ConvTranspose", D, "d");
   weight = this->register_parameter(
       "weight", empty(weight_sizes(o.in_channels(), o.out_channels() / o.groups(), o.kernel_size()), TensorOptions()));
   bias = parameter(*this, "bias", o.bias(), {o.out_channels()});
@@ -479,6 +477,7 @@ void AdaptiveLogSoftmaxWithLossImpl::reset() {
       ValueError, rising,
       "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value is "
       "between 1 and n_classes-1");
+  RL_CHECK(ValueError, options.div_value() != 0, "div_value should not be equal to 0");
   cutoffs.push_back(options.n_classes());
   shortlist_size = cutoffs[0];
   n_clusters = int64_t(cutoffs.size()) - 1;
@@ -498,6 +497,10 @@ void AdaptiveLogSoftmaxWithLossImpl::reset_parameters() {
     for (const auto& linear : projection->children()) linear->as<Linear>()->reset_parameters();
 }
 ASMoutput AdaptiveLogSoftmaxWithLossImpl::forward(const Tensor& input, const Tensor& target) {
+  if (target.dim() == 0 && input.dim() == 1) {  // one example, without a batch
+    ASMoutput batch = forward(input.unsqueeze(0), target.unsqueeze(0));
+    return ASMoutput(batch.output.squeeze(0), batch.loss);
+  }
   RL_CHECK(ShapeError, input.size(0) == target.size(0),
            "Input and target should have the same size in the batch dimension.");
   if (target.numel()) {

@@ -83,6 +83,7 @@ void Optimizer::add_param_group(const OptimizerParamGroup& group) {
   param_groups_.push_back(std::move(added));
 }
 void Optimizer::add_parameters(const std::vector<Tensor>& parameters) {
+  TORCH_WARN("Optimizer::add_parameters() will be removed; add_param_group() adds a group");
   auto& params = param_groups_.at(0).params();
   params.insert(params.end(), parameters.begin(), parameters.end());
 }
@@ -98,7 +99,13 @@ void Optimizer::zero_grad(bool set_to_none) {
       }
     }
 }
-size_t Optimizer::size() const noexcept {
+const std::vector<Tensor>& Optimizer::parameters() const { return const_cast<Optimizer*>(this)->parameters(); }
+std::vector<Tensor>& Optimizer::parameters() {
+  TORCH_WARN("Optimizer::parameters() will be removed; param_groups() has the parameters");
+  return param_groups_.at(0).params();
+}
+size_t Optimizer::size() const {
+  TORCH_WARN("Optimizer::size() will be removed; param_groups() has the parameters");
   size_t n = 0;
   for (const auto& group : param_groups_) n += group.params().size();
   return n;

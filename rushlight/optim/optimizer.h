@@ -112,9 +112,10 @@ class Optimizer {
   virtual Tensor step(LossClosure closure = nullptr) = 0;
   void zero_grad(bool set_to_none = true);
 
-  const std::vector<Tensor>& parameters() const { return param_groups_.at(0).params(); }
-  std::vector<Tensor>& parameters() { return param_groups_.at(0).params(); }
-  size_t size() const noexcept;
+  // Of the first group. Like size() and add_parameters(), of the time before groups: they warn.
+  const std::vector<Tensor>& parameters() const;
+  std::vector<Tensor>& parameters();
+  size_t size() const;
   OptimizerOptions& defaults() noexcept { return *defaults_; }
   const OptimizerOptions& defaults() const noexcept { return *defaults_; }
   std::vector<OptimizerParamGroup>& param_groups() noexcept { return param_groups_; }

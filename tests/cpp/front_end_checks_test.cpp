@@ -1,0 +1,160 @@
+// What the front end refuses, warns of and shows as PyTorch's does: indices, layers, samplers, libraries as values, inference tensors.
+#include <ATen/DLConvertor.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "rushlight/api/library.h"
+
+namespace {
+
+template <class F>
+std::string error_of(const F& f) {
+  try {
+    f();
+  } catch (const c10::Error& e) { return e.what(); }
+  return "nothing was thrown";
+}
+#define EXPECT_REFUSED(expression, text) \
+  EXPECT_NE(error_of([&] { (void)(expression); }).find(text), std::string::npos) << error_of([&] { (void)(expression); })
+
+torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) { return a + b; }
+
+}  // namespace
+
+TEST(FrontEndChecksTest, IndicesThatAreNone) {
+  torch::Tensor x = torch::ones({2, 3}), number = torch::tensor(10);
+  EXPECT_REFUSED(x.index({}), "Passing an empty index list to Tensor::index() is not valid syntax");
+  EXPECT_REFUSED(x.index_put_({}, 1), "Passing an empty index list to Tensor::index_put_() is not valid syntax");
+  EXPECT_REFUSED(number.index({0}), "invalid index of a 0-dim tensor");
+  EXPECT_REFUSED(x.index({".."}), "Expected \"...\" to represent an ellipsis index, but got \"..\"");
+}
+
+TEST(FrontEndChecksTest, LeadingOnesOfValuesMayBeTooMany) {
+  torch::Tensor x = torch::zeros({2, 3}), ones = torch::ones({1, 1, 1, 2, 3});
+  x.index_put_({true}, ones);
+  EXPECT_EQ(x.sum().item<float>(), 6);
+  x.index_put_({torch::tensor({1, 0})}, ones * 2);
+  EXPECT_EQ(x.sum().item<float>(), 12);
+}
+
+TEST(FrontEndChecksTest, LayersCheckTheirOptions) {
+  using namespace torch::nn;
+  EXPECT_REFUSED(Hardtanh(HardtanhOptions().min_val(0.5).max_val(0.5)), "max_val must be greater than min_val");
+  EXPECT_REFUSED(Conv1d(Conv1dOptions(3, 2, 3).groups(-1)), "in_channels, groups and out_channels must");
+  EXPECT_REFUSED(RNN(RNNOptions(1, 0)), "hidden_size must be greater than zero");
+  EXPECT_REFUSED(AdaptiveLogSoftmaxWithLoss(AdaptiveLogSoftmaxWithLossOptions(8, 4, {2}).div_value(0)),
+                 "div_value should not be equal to 0");
+  ParameterDict have, more;
+  have->insert("a", torch::ones({1}));
+  more->insert("b", torch::ones({1}));
+  EXPECT_REFUSED(have->update(*more), "'b' is not defined");
+}
+
+TEST(FrontEndChecksTest, AdaptiveSoftmaxOfOneExample) {
+  torch::nn::AdaptiveLogSoftmaxWithLoss m(torch::nn::AdaptiveLogSoftmaxWithLossOptions(8, 10, {2, 5}));
+  torch::Tensor x = torch::randn({1, 8}), y = torch::tensor({7});
+  auto batch = m(x, y), one = m(x.squeeze(0), y.squeeze(0));
+  EXPECT_EQ(one.output.dim(), 0);
+  EXPECT_EQ(one.output.item<float>(), batch.output.item<float>());
+}
+
+TEST(FrontEndChecksTest, DistributedSamplersLeaveOutTheLastOrRepeatTheFirst) {
+  for (bool duplicates : {true, false}) {
+    std::vector<size_t> all;
+    for (size_t rank = 0; rank < 3; rank++) {
+      torch::data::samplers::DistributedRandomSampler s(10, 3, rank, duplicates);
+      while (auto batch = s.next(2)) all.insert(all.end(), batch->begin(), batch->end());
+    }
+    std::sort(all.begin(), all.end());
+    if (duplicates) EXPECT_EQ(all, (std::vector<size_t>{0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    else EXPECT_EQ(all, (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6, 7, 8}));
+  }
+}
+
+TEST(FrontEndChecksTest, LibrariesAsValuesAndGradientsThatAreErrors) {
+  {
+    auto library = MAKE_TORCH_LIBRARY(rl_checks);
+    library.def("sum_of(Tensor a, Tensor b) -> Tensor");
+    auto cpu = MAKE_TORCH_LIBRARY_IMPL(rl_checks, CPU), grad = MAKE_TORCH_LIBRARY_IMPL(rl_checks, Autograd);
+    cpu.impl("sum_of", c10::DispatchKey::CPU, TORCH_FN(sum_of));
+    grad.impl("sum_of", c10::DispatchKey::Autograd, torch::autograd::autogradNotImplementedFallback());
+    auto op = c10::Dispatcher::singleton()
+                  .findSchemaOrThrow("rl_checks::sum_of", "")
+                  .typed<torch::Tensor(const torch::Tensor&, const torch::Tensor&)>();
+    torch::Tensor a = torch::ones({2}, torch::requires_grad()), b = torch::ones({2});
+    EXPECT_FALSE(op.call(b, b).requires_grad());
+    torch::Tensor made = op.call(a, b);
+    EXPECT_TRUE(made.requires_grad());
+    EXPECT_REFUSED(made.sum().backward(), "derivative for rl_checks::sum_of is not implemented");
+  }
+  EXPECT_REFUSED(c10::Dispatcher::singleton().findSchemaOrThrow("rl_checks::sum_of", ""), "Could not find schema");
+}
+
+TEST(FrontEndChecksTest, InferenceTensorsAreNotRecordedOutside) {
+  torch::Tensor made, view;
+  torch::Tensor outside = torch::ones({2}).requires_grad_().clone();
+  {
+    c10::InferenceMode mode;
+    made = torch::ones({2}).set_requires_grad(true);
+    view = outside.view({2, 1});
+  }
+  EXPECT_FALSE((made * 2).requires_grad());
+  EXPECT_FALSE(made.view({2, 1}).requires_grad());
+  EXPECT_REFUSED(made.add_(1), "Inplace update to inference tensor outside InferenceMode is not allowed");
+  torch::NoGradGuard off;
+  torch::Tensor again = view.view({2});
+  c10::GradMode::set_enabled(true);
+  EXPECT_REFUSED(again.add_(1), "A view was created in inference mode");
+}
+
+TEST(FrontEndChecksTest, HooksAreRemovedOnce) {
+  torch::Tensor x = torch::ones({1}, torch::requires_grad());
+  unsigned id = x.register_hook([](torch::Tensor g) { return g * 2; });
+  x.remove_hook(id);
+  EXPECT_REFUSED(x.remove_hook(id), "no hook at position");
+}
+
+TEST(FrontEndChecksTest, FunctionsAskForRangesOfGradients) {
+  struct Second : torch::autograd::Function<Second> {
+    static torch::Tensor forward(torch::autograd::AutogradContext*, torch::Tensor a, torch::Tensor b) { return a + b; }
+    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::tensor_list g) {
+      EXPECT_FALSE(ctx->needs_input_grad({torch::autograd::IndexRange{0, 1}}));
+      EXPECT_TRUE(ctx->needs_input_grad({{0, 1}, {1, 2}}));
+      return {torch::Tensor(), g[0]};
+    }
+  };
+  Second::apply(torch::ones({1}), torch::ones({1}, torch::requires_grad())).backward();
+}
+
+TEST(FrontEndChecksTest, ModulesTellWhatTheyHave) {
+  torch::jit::Module m("Net");
+  m.register_parameter("w", torch::ones({2}), false);
+  m.define("def forward(self, x):\n  return x * self.w\n");
+  std::string text = m.dump_to_str(true, true, false);
+  EXPECT_NE(text.find("module __torch__.Net {"), std::string::npos) << text;
+  EXPECT_NE(text.find("method forward {"), std::string::npos) << text;
+  EXPECT_NE(text.find("aten::mul"), std::string::npos) << text;
+}
+
+TEST(FrontEndChecksTest, MemorySharedAsDLPack) {
+  torch::Tensor x = torch::arange(6).view({2, 3});
+  DLManagedTensor* shared = at::toDLPack(x.t());
+  EXPECT_EQ(shared->dl_tensor.shape[0], 3);
+  EXPECT_EQ(shared->dl_tensor.strides[0], 1);
+  torch::Tensor y = at::fromDLPack(shared);
+  y[2][1] = 50;
+  EXPECT_EQ(x[1][2].item<int64_t>(), 50);
+  bool freed = false;
+  DLManagedTensorVersioned* newer = at::toDLPackVersioned(torch::ones({2}));
+  {
+    torch::Tensor z = at::fromDLPackVersioned(newer, [&](void* p) {
+      freed = true;
+      static_cast<DLManagedTensorVersioned*>(p)->deleter(static_cast<DLManagedTensorVersioned*>(p));
+    });
+    EXPECT_EQ(z.sum().item<float>(), 2);
+  }
+  EXPECT_TRUE(freed);
+  EXPECT_REFUSED(at::toDLPack(torch::ones({2}, torch::kMeta)), "only tensors on the CPU can be shared");
+  EXPECT_REFUSED(at::fromDLPack(nullptr), "null pointer");
+  EXPECT_EQ(at::toScalarType(at::getDLDataType(torch::ones({1}, torch::kBFloat16))), torch::kBFloat16);
+}
