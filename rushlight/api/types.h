@@ -257,6 +257,25 @@ T Scalar::to() const {
 
 class Tensor;
 
+namespace detail {
+// An optional whose bytes are never unset: gcc 12 warns of a copy of one whose are.
+template <class T>
+class Setting {
+ public:
+  Setting() = default;
+  Setting(const std::optional<T>& v) : value_(v.value_or(T())), set_(v.has_value()) {}
+  Setting(T v) : value_(v), set_(true) {}
+  operator std::optional<T>() const { return set_ ? std::optional<T>(value_) : std::nullopt; }
+  bool has_value() const { return set_; }
+  explicit operator bool() const { return set_; }
+  T value_or(T other) const { return set_ ? value_ : other; }
+
+ private:
+  T value_{};
+  bool set_ = false;
+};
+}  // namespace detail
+
 // dtype, device and requires_grad of a tensor to be made: torch::dtype(torch::kInt64).requires_grad(false).
 class TensorOptions {
  public:
@@ -299,7 +318,7 @@ class TensorOptions {
   bool has_dtype() const { return dtype_.has_value(); }
   bool has_device() const { return device_.has_value(); }
   bool has_requires_grad() const { return requires_grad_.has_value(); }
-  std::optional<TypeMeta> dtype_opt() const { return dtype_; }
+  std::optional<TypeMeta> dtype_opt() const { return dtype_or(); }
   std::optional<Device> device_opt() const { return device_; }
   std::optional<Layout> layout_opt() const { return layout_; }
   std::optional<bool> requires_grad_opt() const { return requires_grad_; }
@@ -316,23 +335,27 @@ class TensorOptions {
     return o;
   }
 
-  std::optional<DType> dtype_or(std::optional<DType> other = {}) const { return dtype_ ? dtype_ : other; }
-  std::optional<MemoryFormat> format_or(std::optional<MemoryFormat> other) const { return other ? other : format_; }
+  std::optional<DType> dtype_or(std::optional<DType> other = {}) const {
+    return dtype_ ? std::optional<DType>(dtype_) : other;
+  }
+  std::optional<MemoryFormat> format_or(std::optional<MemoryFormat> other) const {
+    return other ? other : std::optional<MemoryFormat>(format_);
+  }
   // `made`, once it requires a gradient if these options say so.
   Tensor finish(Tensor made) const;
 
  private:
   template <class T>
-  TensorOptions with(T TensorOptions::* field, const T& value) const {
+  TensorOptions with(detail::Setting<T> TensorOptions::* field, const std::optional<T>& value) const {
     TensorOptions o = *this;
     o.*field = value;
     return o;
   }
-  std::optional<DType> dtype_;
-  std::optional<Device> device_;
-  std::optional<Layout> layout_;
-  std::optional<MemoryFormat> format_;
-  std::optional<bool> requires_grad_, pinned_memory_;
+  detail::Setting<DType> dtype_;
+  detail::Setting<Device> device_;
+  detail::Setting<Layout> layout_;
+  detail::Setting<MemoryFormat> format_;
+  detail::Setting<bool> requires_grad_, pinned_memory_;
 };
 std::ostream& operator<<(std::ostream& out, const TensorOptions& o);
 
