@@ -29,6 +29,7 @@
 #include "torch/version.h"
 
 // In an extension of Python, as cpp_extension compiles it.
-#if defined(TORCH_API_INCLUDE_EXTENSION_H) && __has_include(<pybind11/pybind11.h>) && __has_include(<Python.h>)
+#if defined(TORCH_API_INCLUDE_EXTENSION_H) && !defined(Py_LIMITED_API) && \
+    __has_include(<pybind11/pybind11.h>) && __has_include(<Python.h>)
 #include "torch/extension.h"
 #endif
