@@ -14,8 +14,9 @@ std::string error_of(const F& f) {
   } catch (const c10::Error& e) { return e.what(); }
   return "nothing was thrown";
 }
-#define EXPECT_REFUSED(expression, text) \
-  EXPECT_NE(error_of([&] { (void)(expression); }).find(text), std::string::npos) << error_of([&] { (void)(expression); })
+#define EXPECT_REFUSED(expression, text)                                         \
+  EXPECT_NE(error_of([&] { (void)(expression); }).find(text), std::string::npos) \
+      << error_of([&] { (void)(expression); })
 
 torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) { return a + b; }
 
@@ -117,7 +118,8 @@ TEST(FrontEndChecksTest, HooksAreRemovedOnce) {
 TEST(FrontEndChecksTest, FunctionsAskForRangesOfGradients) {
   struct Second : torch::autograd::Function<Second> {
     static torch::Tensor forward(torch::autograd::AutogradContext*, torch::Tensor a, torch::Tensor b) { return a + b; }
-    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::tensor_list g) {
+    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::tensor_list g) {
       EXPECT_FALSE(ctx->needs_input_grad({torch::autograd::IndexRange{0, 1}}));
       EXPECT_TRUE(ctx->needs_input_grad({{0, 1}, {1, 2}}));
       return {torch::Tensor(), g[0]};
