@@ -53,8 +53,8 @@ Managed* to_dlpack(const Tensor& t) {
            t.device());
   auto e = std::make_unique<Exported<Managed>>(
       Exported<Managed>{{}, t, t.sizes(), t.strides(), lend_memory(*t.impl()->storage())});
-  e->managed.dl_tensor = {t.raw(), {kDLCPU, 0}, int32_t(t.dim()), dlpack_type(t.dtype()), e->sizes.data(),
-                          e->strides.data(), 0};
+  e->managed.dl_tensor = {
+      t.raw(), {kDLCPU, 0}, int32_t(t.dim()), dlpack_type(t.dtype()), e->sizes.data(), e->strides.data(), 0};
   e->managed.manager_ctx = e.get();
   e->managed.deleter = [](Managed* m) { delete static_cast<Exported<Managed>*>(m->manager_ctx); };
   if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
@@ -68,8 +68,8 @@ template <class Managed>
 Tensor from_dlpack(const Managed& managed, FunctionRef<std::shared_ptr<void>()> take) {
   bool read_only = false;
   if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
-    RL_CHECK(RuntimeError, managed.version.major == 1, "from_dlpack: the capsule is of version ",
-             managed.version.major, ", understood is version 1");
+    RL_CHECK(RuntimeError, managed.version.major == 1, "from_dlpack: the capsule is of version ", managed.version.major,
+             ", understood is version 1");
     read_only = managed.flags & DLPACK_FLAG_BITMASK_READ_ONLY;
   }
   const DLTensor& d = managed.dl_tensor;
