@@ -65,7 +65,15 @@ SugaredPtr OperatorName::attribute(const Range& range, Lowering&, const std::str
 
 SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector<CallArg>& given) {
   std::vector<CallArg> args = given;
-  if (bound) args.insert(args.begin(), {range, "", graph_value(bound)});
+  if (bound) {
+    // x.where(condition, y): the schema may have its `self` behind others.
+    int self = -1;
+    for (const Op* op : OpTable::get().overloads(name))
+      if (self < 0) self = op->schema().find_arg("self");
+    auto named = std::find_if(args.begin(), args.end(), [](const CallArg& a) { return !a.name.empty(); });
+    if (self > named - args.begin()) args.push_back({range, "self", graph_value(bound)});
+    else args.insert(args.begin() + std::max(self, 0), {range, "", graph_value(bound)});
+  }
   if (bound && bound->type()->is(TK::String)) {
     // Where schemas say otherwise than Python's methods: an `end` of -1 is the end, and rsplit's separator is a space.
     static const std::set<std::string> with_end = {"find",  "rfind",      "index",   "rindex",

@@ -432,3 +432,12 @@ def test_loops_over_a_counter_are_written_out():
     unrolled = torch._C._create_function_from_graph("f", graph)
     for n in (-3, 0, 1, 7, 8, 9, 100):
         assert unrolled(n, 1.5) == f(n, 1.5)
+
+
+def test_methods_whose_tensor_stands_behind_other_arguments():
+    def f(x: Tensor, y: Tensor):
+        return x.where(x > 0, y), x.where(condition=x > 0, other=y), x.polygamma(1)
+
+    x, y = torch.tensor([1.0, -1.5]), torch.zeros(2)
+    for got, wanted in zip(torch.jit.script(f)(x, y), f(x, y), strict=True):
+        assert torch.equal(got, wanted)
