@@ -1,4 +1,5 @@
 // What the front end refuses, warns of and shows as PyTorch's does: indices, layers, samplers, libraries as values, inference tensors.
+#include <ATen/ATen.h>
 #include <ATen/DLConvertor.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -159,4 +160,14 @@ TEST(FrontEndChecksTest, MemorySharedAsDLPack) {
   EXPECT_REFUSED(at::toDLPack(torch::ones({2}, torch::kMeta)), "only tensors on the CPU can be shared");
   EXPECT_REFUSED(at::fromDLPack(nullptr), "null pointer");
   EXPECT_EQ(at::toScalarType(at::getDLDataType(torch::ones({1}, torch::kBFloat16))), torch::kBFloat16);
+}
+
+TEST(FrontEndChecksTest, GuardsOfDevices) {
+  torch::Tensor x = torch::ones({2});
+  at::DeviceGuard guard(x.device());
+  EXPECT_EQ(guard.original_device(), torch::Device(torch::kCPU));
+  at::OptionalDeviceGuard none(device_of(torch::Tensor())), one(device_of(x));
+  EXPECT_FALSE(none.current_device());
+  EXPECT_EQ(*one.current_device(), torch::Device(torch::kCPU));
+  EXPECT_THROW(at::DeviceGuard(torch::Device(torch::kCUDA, 0)), c10::Error);
 }
