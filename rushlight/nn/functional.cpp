@@ -27,7 +27,6 @@ template <class O>
 int64_t reduction(const O& options) {
   return enumtype::reduction_get_enum(options.reduction());
 }
-IntArrayRef all(const std::vector<int64_t>& v) { return v; }
 template <size_t D>
 IntArrayRef all(const ExpandingArray<D>& a) {
   return a;
