@@ -374,3 +374,10 @@ def test_addr_takes_bools_as_factors_of_bools_alone(fw, factors):
     with pytest.raises(RuntimeError, match="only supported for Boolean results"):
         fw.addr(fw.ones(2, 2), ones, ones, **factors)
     fw.addr(fw.ones(2, 2) > 0, ones > 0, ones > 0, **factors)
+
+
+def test_xlogy_of_a_number_takes_out(fw):
+    x = fw.tensor([1.0, 2.0])
+    out = fw.empty(2)
+    fw.xlogy(2.0, x, out=out)
+    assert out.tolist() == fw.special.xlogy(2.0, x).tolist() == fw.xlogy(2.0, x).tolist()

@@ -45,7 +45,8 @@ OP(xlogy_of_number, {.schema = "xlogy.Scalar_Self(Scalar self, Tensor other) -> 
                      .kernel = pointwise<XLogY, Floating>(Promote::ToFloat),
                      .grad = {{"self", "other"},
                               [](const Saved& s, const Tensor& g) { return Grads{g * ratio(s["self"], s["other"])}; }},
-                     .forms = kFunction,
+                     .forms = kFunction | kOut,
+                     .aliases = {"special_xlogy"},
                      .numbers = Numbers::Fallback});
 
 }  // namespace rushlight
