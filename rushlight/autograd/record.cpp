@@ -55,6 +55,7 @@ class MissingRule final : public Node {
     });
   }
   std::string name() const override { return "NotImplemented"; }
+  void count_results(uint32_t n) { set_num_inputs(n); }
   Grads apply(Backward&, Tensor* gradients) override {
     const PointwiseInfo* pointwise = op_.def().kernel.pointwise;
     if (pointwise && pointwise->result_is_bool) {  // x.gt_(0): steps, flat almost everywhere
@@ -85,12 +86,23 @@ void record_missing_rule(const Op& op, IValue* args, IValue* rets, const Below& 
     if (in_place) rebase_history(args[0].tensor(), std::move(node));
     return;
   }
+  uint32_t nr = 0;
+  Ref<MissingRule> made;
+  auto wire = [&](const Tensor& t) {
+    if (t.defined() && is_differentiable(t.dtype())) {
+      if (!made) made = make_ref<MissingRule>(op, args);
+      if (anomaly.enabled) note_trace(*made);
+      set_history(t, made, nr);
+    }
+    nr++;
+  };
   for (int i = 0; i < op.num_returns(); i++) {
-    if (!rets[i].is_tensor() || !rets[i].tensor().defined() || !is_differentiable(rets[i].tensor().dtype())) continue;
-    if (!node) node = make_ref<MissingRule>(op, args);
-    if (anomaly.enabled) note_trace(*node);
-    set_history(rets[i].tensor(), node, uint32_t(i));
+    if (rets[i].is_tensor()) wire(rets[i].tensor());
+    else if (rets[i].is_tensor_list())
+      for (const Tensor& t : rets[i].tensor_list()) wire(t);
+    else nr++;
   }
+  if (made) made->count_results(nr);
 }
 void record_without_rule(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
   record_missing_rule(op, args, rets, [&] { call_below_autograd(op, args, rets, flags); });

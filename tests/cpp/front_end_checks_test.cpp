@@ -20,6 +20,7 @@ std::string error_of(const F& f) {
       << error_of([&] { (void)(expression); })
 
 torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) { return a + b; }
+std::vector<torch::Tensor> both_of(const torch::Tensor& a, const torch::Tensor& b) { return {a + b, a - b}; }
 
 }  // namespace
 
@@ -88,6 +89,13 @@ TEST(FrontEndChecksTest, LibrariesAsValuesAndGradientsThatAreErrors) {
     torch::Tensor made = op.call(a, b);
     EXPECT_TRUE(made.requires_grad());
     EXPECT_REFUSED(made.sum().backward(), "derivative for rl_checks::sum_of is not implemented");
+    library.def("both_of(Tensor a, Tensor b) -> Tensor[]");
+    cpu.impl("both_of", TORCH_FN(both_of));
+    grad.impl("both_of", torch::autograd::autogradNotImplementedFallback());
+    auto both = c10::Dispatcher::singleton()
+                    .findSchemaOrThrow("rl_checks::both_of", "")
+                    .typed<std::vector<torch::Tensor>(const torch::Tensor&, const torch::Tensor&)>();
+    EXPECT_REFUSED(both.call(a, b)[1].sum().backward(), "derivative for rl_checks::both_of is not implemented");
   }
   EXPECT_REFUSED(c10::Dispatcher::singleton().findSchemaOrThrow("rl_checks::sum_of", ""), "Could not find schema");
 }
