@@ -434,6 +434,9 @@ class ChunkDataset final : public StatefulDataset<ChunkDataset<ChunkReader, Chun
 };
 
 }  // namespace datasets
+using datasets::BatchDataset;
+using datasets::Dataset;
+
 }  // namespace data
 }  // namespace rl
 }  // namespace torch

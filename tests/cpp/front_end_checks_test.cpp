@@ -179,3 +179,14 @@ TEST(FrontEndChecksTest, GuardsOfDevices) {
   EXPECT_EQ(*one.current_device(), torch::Device(torch::kCPU));
   EXPECT_THROW(at::DeviceGuard(torch::Device(torch::kCUDA, 0)), c10::Error);
 }
+
+TEST(FrontEndChecksTest, DataSetsStandInDataToo) {
+  struct Ones : torch::data::Dataset<Ones> {
+    torch::data::Example<> get(size_t) override { return {torch::ones({1}), torch::ones({1})}; }
+    torch::optional<size_t> size() const override { return 3; }
+  };
+  auto loader = torch::data::make_data_loader(Ones().map(torch::data::transforms::Stack<>()), 2);
+  size_t batches = 0;
+  for (auto& batch : *loader) batches += size_t(batch.data.size(0) > 0);
+  EXPECT_EQ(batches, 2u);
+}
