@@ -16,6 +16,8 @@ void check_alpha(const IValue& alpha, DType d) {
 // alpha as PyTorch takes it: in the dtype of the result, also where halves are added in float.
 template <class T>
 T alpha_arg(const IValue* args) {
+  if (args[2].is_int() && args[2].to_int() == 1) [[likely]]
+    return T(1);
   DType d = functor_dtype();
   if (!args[2].is_int()) check_alpha(args[2], d);
   if constexpr (std::is_same_v<math::number_t<T>, float>)
