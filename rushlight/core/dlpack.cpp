@@ -1,6 +1,7 @@
 #include "rushlight/core/dlpack.h"
 
 #include "rushlight/core/shared_memory.h"
+#include "rushlight/core/sizes.h"
 
 namespace rushlight {
 namespace {
@@ -77,8 +78,9 @@ Tensor from_dlpack(const Managed& managed, FunctionRef<std::shared_ptr<void>()> 
            int(d.device.device_type), " cannot be shared; only the CPU's");
   DType dtype = dtype_of_dlpack(d.dtype);
   Dims sizes, strides;
-  int64_t last = 0;
+  CheckedInt last = 0;
   bool any = true;
+  RL_CHECK(RuntimeError, d.ndim >= 0, "from_dlpack: ", d.ndim, " dimensions");
   for (int i = 0; i < d.ndim; i++) {
     RL_CHECK(RuntimeError, d.shape[i] >= 0, "from_dlpack: negative size ", d.shape[i]);
     sizes.push_back(d.shape[i]);
@@ -89,9 +91,9 @@ Tensor from_dlpack(const Managed& managed, FunctionRef<std::shared_ptr<void>()> 
   else strides = contiguous_strides(sizes);
   for (int i = 0; i < d.ndim; i++) {
     RL_CHECK(RuntimeError, strides[size_t(i)] >= 0, "from_dlpack: negative strides are not supported");
-    last += (sizes[size_t(i)] - 1) * strides[size_t(i)];
+    if (any) last += CheckedInt(sizes[size_t(i)] - 1) * strides[size_t(i)];
   }
-  size_t bytes = any ? size_t(last + 1) * size_t(item_size(dtype)) : 0;
+  size_t bytes = any ? size_t(int64_t((last + 1) * item_size(dtype))) : 0;
   auto storage = make_ref<Storage>(static_cast<char*>(d.data) + d.byte_offset, bytes, Device(), take(), read_only);
   return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, sizes, strides, 0));
 }

@@ -167,6 +167,12 @@ TEST(FrontEndChecksTest, MemorySharedAsDLPack) {
   EXPECT_TRUE(freed);
   EXPECT_REFUSED(at::toDLPack(torch::ones({2}, torch::kMeta)), "only tensors on the CPU can be shared");
   EXPECT_REFUSED(at::fromDLPack(nullptr), "null pointer");
+  int64_t sizes[] = {int64_t(1) << 62, 4}, strides[] = {4, 1};
+  DLManagedTensor huge{};
+  huge.dl_tensor = {nullptr, {kDLCPU, 0}, 2, {kDLFloat, 32, 1}, sizes, strides, 0};
+  EXPECT_REFUSED(at::fromDLPack(&huge), "overflow");
+  huge.dl_tensor.ndim = -1;
+  EXPECT_REFUSED(at::fromDLPack(&huge), "dimensions");
   EXPECT_EQ(at::toScalarType(at::getDLDataType(torch::ones({1}, torch::kBFloat16))), torch::kBFloat16);
 }
 
