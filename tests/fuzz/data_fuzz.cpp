@@ -74,7 +74,7 @@ void go_through(io::wire::Reader r, bool as_numbers) {
   auto model = io::wire::parse<onnx::ModelProto>(text, "fuzz");
   std::string again = io::wire::serialize(model);
   RL_INVARIANT(io::wire::serialize(io::wire::parse<onnx::ModelProto>(again, "fuzz")) == again, "not the same");
-  onnx::TensorReader reader("fuzz", "", size);
+  onnx::TensorReader reader("fuzz", "", b.size());
   for (const auto& t : model.graph.initialisers) reader.read(t);
   for (const auto& t : model.graph.sparse_initialisers) reader.read(t);
 }
