@@ -52,9 +52,11 @@ Handle stream() {
   return mine;
 }
 
-int use_threads() {
+int use_threads(int64_t work) {
+  // To wake another thread takes as long as a few hundred thousand multiplications, and far longer where the processor is busy.
+  constexpr int64_t kWorthThreads = int64_t(1) << 19;
   static thread_local int now = 0;
-  int n = library_threads(in_parallel_region() ? 1 : num_threads());
+  int n = library_threads(in_parallel_region() || work < kWorthThreads ? 1 : num_threads());
   if (n != now && dnnl().omp_set_num_threads) dnnl().omp_set_num_threads(now = n);
   return n;
 }
@@ -278,7 +280,7 @@ bool sgemm(const GemmProblem& p) {
   char ta, tb;
   int64_t lda, ldb;
   if (!leading(p.m, p.k, p.a_row, p.a_col, ta, lda) || !leading(p.k, p.n, p.b_row, p.b_col, tb, ldb)) return false;
-  use_threads();
+  use_threads(p.m * p.n * p.k);
   return dnnl().sgemm(ta, tb, p.m, p.n, p.k, p.alpha.to<float>(), static_cast<const float*>(p.a), lda,
                       static_cast<const float*>(p.b), ldb, p.beta.to<float>(), static_cast<float*>(p.c),
                       std::max(p.c_row, p.n)) == 0;
@@ -289,7 +291,7 @@ bool bf16_matmul(const GemmProblem& p) {
   char trans;
   int64_t ld;
   if (!leading(p.m, p.k, p.a_row, p.a_col, trans, ld) || !leading(p.k, p.n, p.b_row, p.b_col, trans, ld)) return false;
-  Key key{{1, use_threads(), p.m, p.n, p.k, p.a_row, p.a_col, p.b_row, p.b_col, p.c_row}};
+  Key key{{1, use_threads(p.m * p.n * p.k), p.m, p.n, p.k, p.a_row, p.a_col, p.b_row, p.b_col, p.c_row}};
   auto primitive = cached(key, [&](Primitive& made) {
     const Dnnl& f = dnnl();
     int64_t a_sizes[] = {p.m, p.k}, a_strides[] = {p.a_row, p.a_col}, b_sizes[] = {p.k, p.n},

@@ -89,8 +89,8 @@ struct Dnnl {
 const Dnnl& dnnl();
 // Of this thread.
 Handle stream();
-// How many threads a call may use now; OpenMP's count is per calling thread.
-int use_threads();
+// How many threads a call of so many multiplications may use now; OpenMP's count is per calling thread.
+int use_threads(int64_t work = INT64_MAX);
 
 inline void ok(Status status, const char* what) {
   RL_CHECK(RuntimeError, status == 0, "oneDNN: ", what, " failed with status ", status);
