@@ -143,7 +143,7 @@ Tensor Tensor::index(ArrayRef<TensorIndex> by) const {
   return at.view.is_same(*this) ? rushlight::alias(at.view) : at.view;
 }
 Tensor Tensor::index(std::initializer_list<TensorIndex> by) const { return index(ArrayRef<TensorIndex>(by)); }
-Tensor Tensor::index(const Tensor& by) const { return index({by}); }
+Tensor Tensor::index(const Tensor& by) const { return index(std::initializer_list<TensorIndex>{by}); }
 
 Tensor& Tensor::index_put_(ArrayRef<TensorIndex> by, const Tensor& values, bool accumulate) const {
   if (!values.defined()) fail_undefined("index_put_");
