@@ -153,6 +153,10 @@ def _needs_of_arguments(ctx: Any, call: _Call) -> Iterator[None]:
         ctx.needs_input_grad = needs
 
 
+def _has_tensors_by_name(schema: FunctionSchema) -> bool:
+    return any(a.kwarg_only and "Tensor" in a.schema_type for a in schema.arguments)
+
+
 def check_differentiable(op: OpOverload) -> None:
     schema = op._schema
     if schema.is_mutable:
@@ -160,12 +164,11 @@ def check_differentiable(op: OpOverload) -> None:
             f"Cannot register autograd formula for non-functional operator {op} with schema {schema}. Please create a "
             "functional operator and register an autograd formula for that."
         )
-    for argument in schema.arguments:
-        if argument.kwarg_only and "Tensor" in argument.schema_type:
-            raise NotImplementedError(
-                f"register_autograd with kwarg-only Tensor args. In the original definition of the op, please make your "
-                f"tensors not kwarg-only. Got: {schema}"
-            )
+    if _has_tensors_by_name(schema):
+        raise NotImplementedError(
+            f"register_autograd with kwarg-only Tensor args. In the original definition of the op, please make your "
+            f"tensors not kwarg-only. Got: {schema}"
+        )
 
 
 def check_gives_tensors_of_its_own(op: OpOverload) -> None:
@@ -211,7 +214,7 @@ class CustomOpDef:
 
     def __init__(self, namespace: str, name: str, schema: str, fn: Callable, tags: Any = None):
         self._namespace, self._name, self._schema = namespace, name, schema
-        if any(a.kwarg_only and "Tensor" in a.schema_type for a in parse_schema(self._qualname + schema).arguments):
+        if _has_tensors_by_name(parse_schema(self._qualname + schema)):
             raise NotImplementedError(
                 f"custom_op with kwarg-only Tensor args. Please make your tensors not kwarg-only. Got: {name}{schema}"
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
-_MISSING = object()
+from ..nn.utils._named_member_accessor import _MISSING, exchange
 
 
 def _owner(module: Any, path: list[str]) -> Any:
@@ -17,28 +17,6 @@ def _owner(module: Any, path: list[str]) -> Any:
         if not isinstance(module, rl.nn.Module):
             raise TypeError(f"submodule `{'.'.join(path)}`: {module} is not an instance of torch.nn.Module")
     return module
-
-
-def _exchange(owner: Any, name: str, value: Any) -> Any:
-    """Puts a tensor, None or nothing (_MISSING) under a module's name, and gives back what stood there."""
-    if value is not _MISSING and value is not None and not isinstance(value, rl.Tensor):
-        raise TypeError(f"{value} is not an instance of torch.Tensor")
-    for place in (owner._parameters, owner._buffers):
-        if name in place:
-            was = place[name]
-            if value is _MISSING:
-                del place[name]
-            else:
-                place[name] = value
-            return was
-    was = getattr(owner, name, _MISSING)
-    if was is not _MISSING and was is not None and not isinstance(was, rl.Tensor):
-        raise TypeError(f"attribute `{name}`: {was} is not an instance of torch.Tensor")
-    if value is not _MISSING:
-        setattr(owner, name, value)
-    elif was is not _MISSING:
-        delattr(owner, name)
-    return was
 
 
 def _with_tied(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -107,11 +85,11 @@ def functional_call(
         for name, value in placed.items():
             *path, last = name.split(".")
             owner = _owner(module, path)
-            was.append((owner, last, name, _exchange(owner, last, value)))
+            was.append((owner, last, name, exchange(owner, last, value)))
         return module(*args, **(kwargs or {}))
     finally:
         for owner, last, name, value in reversed(was):
-            now = _exchange(owner, last, value)
+            now = exchange(owner, last, value)
             if name in given and now is not given[name] and now is not _MISSING:
                 given[name] = now
 

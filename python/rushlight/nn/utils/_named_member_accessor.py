@@ -14,32 +14,41 @@ def _owner_of(module: rl.nn.Module, name: str) -> dict | None:
     return next((d for d in (module._parameters, module._buffers) if name in d), None)
 
 
+def exchange(module: rl.nn.Module, name: str, value: Any) -> Any:
+    """Puts a tensor, None or nothing (_MISSING) under a module's name, and gives back what stood there."""
+    if value is not _MISSING and value is not None and not isinstance(value, rl.Tensor):
+        raise TypeError(f"{value} is not an instance of torch.Tensor")
+    owner = _owner_of(module, name)
+    if owner is not None:
+        was = owner[name]
+        if value is _MISSING:
+            del owner[name]
+        else:
+            owner[name] = value
+        return was
+    was = getattr(module, name, _MISSING)
+    if was is not _MISSING and was is not None and not isinstance(was, rl.Tensor):
+        raise TypeError(f"attribute `{name}`: {was} is not an instance of torch.Tensor")
+    if value is not _MISSING:
+        setattr(module, name, value)
+    elif was is not _MISSING:
+        delattr(module, name)
+    return was
+
+
 def swap_tensor(module: rl.nn.Module, name: str, tensor: Any, allow_missing: bool = False) -> Any:
     """Puts the tensor in the place of that name, which may be a plain attribute, and gives what was there."""
-    if tensor is not _MISSING and not isinstance(tensor, rl.Tensor) and tensor is not None:
-        raise TypeError(f"{tensor} is not an instance of torch.Tensor")
     if "." in name:
         raise KeyError('tensor name can\'t contain "."')
     if name == "":
         raise KeyError('tensor name can\'t be empty string ""')
-    owner = _owner_of(module, name)
-    if owner is not None:
-        was = owner[name]
-        if tensor is _MISSING:
-            del owner[name]
-        else:
-            owner[name] = tensor
-        return was
-    was = getattr(module, name, _MISSING)
-    if was is _MISSING and not allow_missing:
-        raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-    if was is not _MISSING and not isinstance(was, rl.Tensor):
-        raise TypeError(f"attribute `{name}`: {was} is not an instance of torch.Tensor")
-    if tensor is not _MISSING:
-        setattr(module, name, tensor)
-    elif was is not _MISSING:
-        delattr(module, name)
-    return was
+    if _owner_of(module, name) is None:
+        was = getattr(module, name, _MISSING)
+        if was is _MISSING and not allow_missing:
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        if was is None:
+            raise TypeError(f"attribute `{name}`: {was} is not an instance of torch.Tensor")
+    return exchange(module, name, tensor)
 
 
 def set_tensor(module: rl.nn.Module, name: str, tensor: rl.Tensor) -> None:
