@@ -269,3 +269,16 @@ def test_negative_numbers_to_complex_powers(base):
         (g,) = module.autograd.grad(power.abs().sum(), exponent)
         results.append(g.tolist())
     assert results[0] == pytest.approx(results[1], rel=1e-6)
+
+
+def test_nan_has_no_sign_and_is_past_no_bound():
+    nan = rl.full((17,), float("nan"), requires_grad=True)
+    assert rl.sign(nan).eq(0).all() and rl.sgn(nan).eq(0).all()
+    nan.abs().sum().backward()
+    assert nan.grad.eq(0).all()
+    for name in ("clamp_min", "clamp_max"):
+        bound = rl.zeros(17, requires_grad=True)
+        out = getattr(rl, name)(nan, bound)
+        assert out.isnan().all()
+        for g in rl.autograd.grad(out.sum(), [nan, bound]):
+            assert g.eq(0).all(), name

@@ -127,8 +127,8 @@ OP(clamp_min, {.schema = "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
                .kernel = pointwise<ClampMin, Real>(),
                .grad = {{"self", "min"},
                         [](const Saved& s, const Tensor& g) {
-                          Tensor inside = s["self"] >= s["min"];
-                          return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
+                          Tensor x = s["self"], low = s["min"];
+                          return Grads{where(x >= low, g, 0.0), where(x < low, g, 0.0)};
                         }},
                .overloads = {"clamp_min(Tensor self, Scalar min) -> Tensor"},
                .numbers = Numbers::Fallback});
@@ -138,8 +138,8 @@ OP(clamp_max, {.schema = "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
                .kernel = pointwise<ClampMax, Real>(),
                .grad = {{"self", "max"},
                         [](const Saved& s, const Tensor& g) {
-                          Tensor inside = s["self"] <= s["max"];
-                          return Grads{where(inside, g, 0.0), where(inside, 0.0, g)};
+                          Tensor x = s["self"], high = s["max"];
+                          return Grads{where(x <= high, g, 0.0), where(x > high, g, 0.0)};
                         }},
                .overloads = {"clamp_max(Tensor self, Scalar max) -> Tensor"},
                .numbers = Numbers::Fallback});

@@ -57,7 +57,7 @@ template <class T> struct Frac {
 template <class T>
 struct Sign {
   RL_FN T operator()(T x) const {
-    return math::select(x > T(0), T(1), math::select(x < T(0), T(-1), math::select(x == x, T(0), x)));
+    return math::select(x > T(0), T(1), math::select(x < T(0), T(-1), T(0)));  // NaN has none, as in PyTorch
   }
 };
 
