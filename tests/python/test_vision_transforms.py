@@ -210,6 +210,11 @@ def test_mixup_and_cutmix():
         (lambda: v1.RandomCrop(100)(IMAGE), ValueError, "larger than input"),
         (lambda: F.normalize(IMAGE, [0.5], [0.5]), TypeError, "float tensor"),
         (lambda: F.normalize(IMAGE.float(), [0.5], [0.0]), ValueError, "division by zero"),
+        (
+            lambda: F.normalize(IMAGE[:1].float(), [0.5] * 3, [0.5] * 3),
+            RuntimeError,
+            "each of 1 channels, or one for all, got 3 and 3",
+        ),
         (lambda: F.pad(IMAGE, [1, 2, 3]), ValueError, "1, 2, or 4"),
         (lambda: F.pad(IMAGE, 60, 0, "reflect"), RuntimeError, "smaller than the image"),
         (lambda: F.adjust_hue(IMAGE, 0.7), ValueError, "hue_factor"),

@@ -30,7 +30,6 @@ from ._dispatch import (  # noqa: F401
     get_dimensions,
     invert,
     is_pil,
-    normalize,
     pad,
     perspective,
     posterize,
@@ -55,6 +54,20 @@ def get_image_size(img: Any) -> list[int]:
 def get_image_num_channels(img: Any) -> int:
     """How many channels an image has."""
     return _dispatch.get_num_channels(img)
+
+
+def normalize(tensor: Any, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Any:
+    """``(tensor - mean) / std`` by channel, of float images ``(..., C, H, W)``; one number for all channels, or one for each.
+
+    >>> normalize(torch.ones(3, 2, 2), [0.5], [0.5])[0, 0]
+    tensor([1., 1.])
+    """
+    out = _dispatch.normalize(tensor, mean, std, inplace)
+    if out.shape != tensor.shape:  # version 2 spreads an image of one channel over several means
+        raise RuntimeError(
+            f"normalize: expected one mean and one std for each of {tensor.shape[-3]} channels, or one for all, got {len(mean)} and {len(std)}"
+        )
+    return out
 
 
 def _values_of_pil(pic: Any) -> np.ndarray:
