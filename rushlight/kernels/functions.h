@@ -2,8 +2,8 @@
 // (expr.h) and what evaluates or emits those are made. A name may be defined for several types of number; each group says where.
 #pragma once
 
-// In math.h, of float and double, with vector forms: X(name, accuracy of SLEEF's variant). The second group's need their arguments in range
-// (Note [Large arguments]).
+// In math.h, of float and double, with vector forms: X(name, accuracy of SLEEF's variant). math.h makes those of the second group of SLEEF's: what
+// is large is brought into their range (Note [Large arguments]), and tanh of floats is one of its own.
 #define RL_VECTOR_MATH1(X) \
   X(exp, "u10")            \
   X(exp2, "u10")           \
@@ -17,18 +17,18 @@
   X(asin, "u10")           \
   X(acos, "u10")           \
   X(atan, "u10")           \
-  X(tanh, "u10")           \
   X(atanh, "u10")          \
   X(erf, "u10")            \
   X(erfc, "u15")           \
   X(lgamma, "u10")         \
   X(tgamma, "u10")         \
   X(cbrt, "u10")
-#define RL_LARGE_MATH1(X) \
-  X(log1p, "u10")         \
-  X(sinh, "u10")          \
-  X(cosh, "u10")          \
-  X(asinh, "u10")         \
+#define RL_MADE_MATH1(X) \
+  X(log1p, "u10")        \
+  X(sinh, "u10")         \
+  X(cosh, "u10")         \
+  X(tanh, "u10")         \
+  X(asinh, "u10")        \
   X(acosh, "u10")
 #define RL_VECTOR_MATH2(X) \
   X(pow, "u10")            \
@@ -158,7 +158,7 @@
 // All functions that are called by name.
 #define RL_MATH1(X)  \
   RL_VECTOR_MATH1(X) \
-  RL_LARGE_MATH1(X)  \
+  RL_MADE_MATH1(X)   \
   RL_PLAIN_MATH1(X)  \
   RL_COMPLEX_MATH1(X)
 #define RL_MATH2(X)   \

@@ -25,7 +25,7 @@
 #define RL_VECTOR1(name, ulp) RL_VECTOR(name, ulp, "v")
 #define RL_VECTOR2(name, ulp) RL_VECTOR(name, ulp, "vv")
 RL_VECTOR_MATH1(RL_VECTOR1)
-RL_LARGE_MATH1(RL_VECTOR1)
+RL_MADE_MATH1(RL_VECTOR1)
 RL_VECTOR_MATH2(RL_VECTOR2)
 
 #endif

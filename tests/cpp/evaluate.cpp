@@ -64,7 +64,7 @@ RL_MATH2(RL_CALL2)
 template <class F> constexpr bool by_vectors = false;
 #define RL_BY_VECTORS(name, ...) template <> constexpr bool by_vectors<name##_> = true;
 RL_VECTOR_MATH1(RL_BY_VECTORS)
-RL_LARGE_MATH1(RL_BY_VECTORS)
+RL_MADE_MATH1(RL_BY_VECTORS)
 RL_VECTOR_MATH2(RL_BY_VECTORS)
 RL_SPECIAL_MATH1(RL_SPECIAL1)
 RL_SPECIAL_MATH2(RL_SPECIAL2)
