@@ -95,7 +95,6 @@
 // In special.h, of double; the last group of float too.
 #define RL_SPECIAL_MATH1(X) \
   X(digamma)                \
-  X(erfinv)                 \
   X(ndtr)                   \
   X(ndtri)                  \
   X(erfcx)                  \

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <complex>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "rushlight/core/dtype.h"
@@ -286,6 +287,43 @@ RL_FN T normal_cdf(T x) {
   } else {
     return T(0.5) * erfc(x * T(-0.70710678118654752440));
   }
+}
+
+// The polynomial with these coefficients, the highest first.
+template <class T, class... C>
+RL_FN T horner(T x, double highest, C... others) {
+  T sum = T(highest);
+  ((sum = sum * x + T(others)), ...);
+  return sum;
+}
+
+// The x of erf(x) = y, NaN beyond 1: y times a polynomial in w = -log(1 - y^2), or from 5 on in sqrt(w), fitted to the least relative error of
+// 1e-8: of floats in double, so that the result is within 2 ulp. Of doubles a step of Halley's method follows, which makes 7e-7 of it 1e-17; it
+// takes the distance to y from erfc where 1 - y has more digits.
+template <class T>
+RL_FN T erfinv(T y) {
+  constexpr bool single = std::is_same_v<number_t<T>, float>;
+  using D = same_kind_t<T, double>;
+  D size = abs(D(y)), rest = D(1) - size, w = D(-log(T(rest * (D(1) + size))));
+  D near = horner(w - D(2.5), -8.79119542213316e-09, 2.3232420220797737e-08, 4.661726350461213e-07,
+                  -3.4627022672298993e-06, -4.96335740361147e-06, 0.00021834443167146738, -0.0012527418597748192,
+                  -0.0041773867755723745, 0.24664028613986963, 1.501409359280992);
+  D root = sqrt(w), far = root;
+  if constexpr (single)
+    far = horner(root - D(3), 0.00011671251559164375, -0.00031042462796904147, -5.826071719639003e-05,
+                 0.001486129011027515, -0.0035966241266578436, 0.005686590448021889, -0.00763745279982686,
+                 0.009445329196751118, 1.001675009727478, 2.832976818084717);
+  else
+    far = horner(root - D(4), -1.305297887895585e-06, 1.9647359660853498e-05, -6.939106729645372e-05,
+                 7.972373589988628e-05, -5.163201555118569e-05, 0.0002756366903757218, -0.0009189318517629927,
+                 0.0012823984704024877, 1.0095046404649097, 3.8397822724281654);
+  D x = size * select(w > D(5), far, near);
+  if constexpr (!single) {
+    D off = select(size > D(0.5), rest - erfc(x), erf(x) - size);
+    D move = off * D(0.88622692545275801365) * exp(x * x);  // by Newton's method
+    x = x - move / (D(1) + x * move);
+  }
+  return copysign(T(select(size == D(1), D(std::numeric_limits<double>::infinity()), x)), y);
 }
 
 }  // namespace rushlight::math

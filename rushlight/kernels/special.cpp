@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "rushlight/kernels/math.h"
+
 namespace rushlight::special {
 namespace {
 
@@ -37,8 +39,8 @@ double scaled_i(int v, double given) {
   }
   return v == 1 && given < 0 ? -sum : sum;
 }
-// exp(x) K_v(x): the integral of exp(x - x cosh t) cosh(v t) by the trapezium rule, which converges geometrically.
-double scaled_k(int v, double x) {
+// exp(x) K_v(x) for v = 0, 1/3 (from 1e-2 on), 1: the integral of exp(x - x cosh t) cosh(v t) by the trapezium rule, which converges geometrically.
+double scaled_k(double v, double x) {
   if (std::isnan(x) || x < 0) return kNaN;
   if (x == 0) return kInf;
   // Substituting t = asinh-like steps would pay only below 1e-2, where the series at 0 serves.
@@ -57,14 +59,17 @@ double scaled_k(int v, double x) {
     double sum = 1, term = 1;
     for (int k = 1; k < 40 && std::abs(term) > 1e-17; k++) {
       double odd = 2 * k - 1;
-      sum += term *= (4.0 * v - odd * odd) / (8.0 * k * x);
+      sum += term *= (4 * v * v - odd * odd) / (8.0 * k * x);
     }
     return sum * std::sqrt(kPi / 2) / std::sqrt(x);
   }
-  constexpr double step = 1.0 / 64;
-  double sum = 0.5;
-  for (int k = 1;; k++) {
-    double t = k * step, term = std::exp(-2 * x * std::pow(std::sinh(t / 2), 2)) * (v ? std::cosh(t) : 1);
+  // Wide enough for an error of 1e-17: the integrand grows with the imaginary part of t, the faster the larger x.
+  double step = std::min(0.2, 0.7 / std::sqrt(x)), grow = std::exp(step / 2), root = 1, sum = 0.5;
+  for (;;) {
+    root *= grow;                                                                // exp(t / 2)
+    double sinh_half = (root - 1 / root) / 2, less = 2 * sinh_half * sinh_half;  // cosh t - 1
+    double weight = v == 0 ? 1 : v == 1 ? less + 1 : (std::pow(root, 2 * v) + std::pow(root, -2 * v)) / 2;  // cosh(v t)
+    double term = std::exp(-x * less) * weight;
     sum += term;
     if (term < sum * 1e-18) return sum * step;
   }
@@ -192,25 +197,12 @@ double erfcx(double x) {
   for (int k = 60; k >= 1; k--) tail = x + 0.5 * k / tail;
   return 1 / (kSqrtPi * tail);
 }
-double erfinv(double x) {
-  if (!(std::abs(x) <= 1)) return kNaN;
-  if (std::abs(x) == 1) return std::copysign(kInf, x);
-  if (std::abs(x) > 0.5) return std::copysign(erfc_inverse(1 - std::abs(x)), x);
-  double y = x * kSqrtPi / 2;
-  for (int i = 0; i < 30; i++) {
-    double move = (x - std::erf(y)) * std::exp(y * y) * kSqrtPi / 2;
-    y += move;
-    if (std::abs(move) <= 1e-17 * std::abs(y)) break;
-  }
-  return y;
-}
 double ndtr(double x) { return 0.5 * std::erfc(x * -(1 / kSqrt2)); }
 double ndtri(double p) {
   if (!(p >= 0 && p <= 1)) return kNaN;
   if (p == 0 || p == 1) return p == 0 ? -kInf : kInf;
-  if (p < 0.25) return -kSqrt2 * erfc_inverse(2 * p);
-  if (p > 0.75) return kSqrt2 * erfc_inverse(2 * (1 - p));
-  return kSqrt2 * erfinv(2 * p - 1);
+  if (p < 0.05) return -kSqrt2 * erfc_inverse(2 * p);
+  return kSqrt2 * math::erfinv(2 * p - 1);
 }
 double log_ndtr(double x) {
   double t = x / kSqrt2;
@@ -274,30 +266,31 @@ double spherical_j0(double x) {
 
 double airy_ai(double x) {
   if (std::isnan(x) || std::isinf(x)) return std::isnan(x) ? kNaN : 0.0;
-  if (std::abs(x) < 4.5) {  // both power series at 0
-    constexpr double at0 = 0.35502805388781723926, slope0 = 0.25881940379280679840;
-    double cube = x * x * x, f = 1, g = x, sum_f = 1, sum_g = x;
-    for (int k = 1; k < 80; k++) {
-      f *= cube / ((3.0 * k - 1) * (3.0 * k));
-      g *= cube / ((3.0 * k) * (3.0 * k + 1));
+  if (x > 1) {
+    double z = 2.0 / 3 * x * std::sqrt(x);
+    return std::sqrt(x / 3) / kPi * scaled_k(1.0 / 3, z) * std::exp(-z);
+  }
+  if (x > -8) {  // both power series at 0, whose terms cancel on the left: with more digits
+    constexpr long double at0 = 0.355028053887817239260L, slope0 = 0.258819403792806798405L;
+    long double cube = (long double)x * x * x, f = 1, g = x, sum_f = 1, sum_g = x;
+    for (int k = 1; std::abs(f) + std::abs(g) > 1e-20L; k++) {
+      f *= cube / ((3 * k - 1) * (3 * k));
+      g *= cube / ((3 * k) * (3 * k + 1));
       sum_f += f;
       sum_g += g;
     }
-    return at0 * sum_f - slope0 * sum_g;
+    return double(at0 * sum_f - slope0 * sum_g);
   }
-  // Asymptotic series in 1 / z, cut at its smallest term.
-  double size = std::abs(x), z = 2.0 / 3 * size * std::sqrt(size), term = 1, even = 1, odd = 0, sum = 1, least = 1;
+  // The asymptotic series in 1 / z, cut at its smallest term.
+  double size = -x, z = 2.0 / 3 * size * std::sqrt(size), term = 1, even = 1, odd = 0, least = 1;
   for (int k = 1; k < 60; k++) {
     double next = term * (6.0 * k - 5) * (6.0 * k - 3) * (6.0 * k - 1) / (216.0 * k * (2.0 * k - 1) * z);
     if (next > least) break;
     term = least = next;
-    sum += k % 2 ? -term : term;
     double sign = k / 2 % 2 ? -1 : 1;
     (k % 2 ? odd : even) += sign * term;
   }
-  double root = std::sqrt(std::sqrt(size));
-  if (x > 0) return std::exp(-z) / (2 * kSqrtPi * root) * sum;
-  return (std::sin(z + kPi / 4) * even - std::cos(z + kPi / 4) * odd) / (kSqrtPi * root);
+  return (std::sin(z + kPi / 4) * even - std::cos(z + kPi / 4) * odd) / (kSqrtPi * std::sqrt(std::sqrt(size)));
 }
 
 double chebyshev_t(double x, double n) {

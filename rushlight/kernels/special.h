@@ -1,7 +1,7 @@
 // Special functions of one or two numbers, in double: what pointwise functors call where there is no vector form worth having. Each is exact
 // to a few units in the last place of a double but near its zeros, so that a float result is rounded right.
 //
-//   digamma · zeta(s, q), the sum over k >= 0 of (q + k)^-s · polygamma(n, x), the n-th derivative of digamma · erfinv
+//   digamma · zeta(s, q), the sum over k >= 0 of (q + k)^-s · polygamma(n, x), the n-th derivative of digamma
 //   ndtr, ndtri, log_ndtr: the normal distribution function, its inverse and its logarithm · erfcx, exp(x^2) erfc(x)
 //   gammainc(a, x), gammaincc(a, x): the regularised lower and upper incomplete gamma functions
 //   bessel_*: Bessel functions; i: modified of the first kind, k: of the second; e: times exp(-|x|) or exp(x) · airy_ai

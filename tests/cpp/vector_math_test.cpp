@@ -55,6 +55,22 @@ TYPED_TEST(VectorMath, Tanh) {
   for (double to : {1e-3, 1.0, 10.0, 1e30}) this->expect_exact(&tanh, std::tanh, -to, to, 1.4);
 }
 
+TYPED_TEST(VectorMath, Erfinv) {
+  auto x = spread<TypeParam>(-0.999, 0.999);
+  for (int i = 1; i < std::numeric_limits<TypeParam>::digits; i++) {
+    TypeParam small = std::ldexp(TypeParam(1), -i);
+    x.insert(x.end(), {small, 1 - small, small - 1});
+  }
+  auto y = values_of<TypeParam>(erfinv(tensor_of<TypeParam>(x, int64_t(x.size()))));
+  // One step of Newton's method in more digits.
+  auto exact = [&](size_t i) {
+    long double z = y[i], size = std::fabs((long double)x[i]), high = std::fabs(z);
+    long double off = size > 0.5L ? (1 - size) - std::erfc(high) : std::erf(high) - size;
+    return std::copysign(high - off * std::exp(high * high) * 0.886226925452758013649L, z);
+  };
+  EXPECT_LE(worst_ulp(y, exact), sizeof(TypeParam) == 4 ? 3 : 2);
+}
+
 TYPED_TEST(VectorMath, Pow) {
   auto x = spread<TypeParam>(0.01, 20), y = spread<TypeParam>(-5, 5);
   auto z = values_of<TypeParam>(pow(tensor_of<TypeParam>(x, kCount), tensor_of<TypeParam>(y, kCount)));

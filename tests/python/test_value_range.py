@@ -397,3 +397,22 @@ def test_distances_inside_the_range(p):
     assert rl.cdist(x, x[2:], p).flatten().tolist() == pytest.approx([3e25, 4e25, 0], rel=1e-5)
     many = x[:1].expand(30, 2)  # by products
     assert rl.cdist(many, x[1:2], p).flatten().tolist() == pytest.approx([side] * 30, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("x", "value"),  # to 17 digits, computed with 40
+    [
+        (-12.5, -0.27627456138116025),
+        (-8.5, -0.33029023763020886),
+        (-8.0, -0.052705050356386203),
+        (-7.5, 0.32177571638064788),
+        (-5.0, 0.35076100902411432),
+        (-1.0, 0.53556088329235212),
+        (0.5, 0.23169360648083349),
+        (1.5, 0.07174949700810541),
+        (5.0, 0.00010834442813607442),
+        (20.0, 1.6916728686705403e-27),
+    ],
+)
+def test_airy_ai(x, value):
+    assert rl.special.airy_ai(rl.tensor(x, dtype=rl.float64)).item() == pytest.approx(value, rel=1e-13)

@@ -32,8 +32,10 @@
 namespace rushlight {
 namespace {
 
+constexpr double kSqrtPi = 1.77245385090551602730, kSqrtTwoPi = 2.50662827463100050242,
+                 kSqrtHalf = 0.70710678118654752440;
+
 RL_SPECIAL1(Digamma, digamma)
-RL_SPECIAL1(Erfinv, erfinv)
 RL_SPECIAL1(BesselI0, bessel_i0)
 RL_SPECIAL1(BesselI0e, bessel_i0e)
 RL_SPECIAL1(BesselI1, bessel_i1)
@@ -45,6 +47,9 @@ RL_SPECIAL1(Erfcx, erfcx)
 RL_SPECIAL2(Igamma, gammainc)
 RL_SPECIAL2(Igammac, gammaincc)
 RL_SPECIAL2(Zeta, zeta)
+template <class T> struct Erfinv {
+  RL_FN T operator()(T x) const { return math::erfinv(x); }
+};
 template <class T> struct Lgamma {
   RL_FN T operator()(T x) const { return math::lgamma(x); }
 };
@@ -69,9 +74,6 @@ struct XLog1Py {
     return math::select(math::isnan(y), y, math::select(x == T(0), T(0), x * math::log1p(y)));
   }
 };
-
-constexpr double kSqrtPi = 1.77245385090551602730, kSqrtTwoPi = 2.50662827463100050242,
-                 kSqrtHalf = 0.70710678118654752440;
 
 // y / x for an odd function y of x with slope 1/2 at 0.
 Tensor over_self(const Tensor& y, const Tensor& x) {

@@ -1,6 +1,6 @@
 """Special functions."""
 
-from .harness import case, f16, f32, given, i64, inf, nan, op, raises
+from .harness import case, f16, f32, f64, given, i64, inf, nan, op, raises
 
 wide = f32(4, 5, low=-6.5, high=9.0)
 edges = given([0.0, -0.0, 1.0, -1.0, 0.5, 1e-3, 1e-8])
@@ -15,7 +15,15 @@ op("special.ndtr", [case(wide), case(edges), case(i64(3))])
 op("special.ndtri", [case(f32(5, low=0.01, high=0.99)), case(edges, grad=False)])
 op(
     "erfinv",
-    [case(f32(3, 4, low=-0.99, high=0.99)), case(f16(3, low=-0.9, high=0.9), grad=False), case(edges, grad=False)],
+    [
+        case(f32(3, 4, low=-0.99, high=0.99)),
+        case(f16(3, low=-0.9, high=0.9), grad=False),
+        case(edges, grad=False),
+        case(f64(1000, low=-1.0, high=1.0), grad=False, tolerance=1e-13),
+        case(given([1.5, -1.5]), grad=False),
+        case(nan(1), grad=False),
+        case(inf(1), grad=False),
+    ],
 )
 op("special.entr", [case(f32(5, low=0.1, high=3.0)), case(edges, grad=False), case(inf(1), grad=False)])
 op(
@@ -44,7 +52,11 @@ for name in ("igamma", "igammac"):
     op(name, [case(f32(5, low=0.1, high=9.0), f32(5, low=0.0, high=9.0), grad=False), case(edges, edges, grad=False)])
 for name in ("bessel_j0", "bessel_j1", "bessel_y0", "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1",
              "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "spherical_bessel_j0", "airy_ai"):  # fmt: skip
-    op(f"special.{name}", [case(f32(20, low=0.01, high=12.0), grad=False, tolerance=1e-5), case(edges, grad=False)])
+    cases = [case(f32(20, low=0.01, high=12.0), grad=False, tolerance=1e-5), case(edges, grad=False)]
+    if "_k" in name:  # by a series, an integral, a series
+        for low, high in ((0.001, 0.1), (0.1, 10.0), (10.0, 300.0)):
+            cases.append(case(f64(50, low=low, high=high), grad=False, tolerance=1e-13))
+    op(f"special.{name}", cases)
 for name in ("chebyshev_polynomial_t", "chebyshev_polynomial_u", "hermite_polynomial_he", "laguerre_polynomial_l",
              "legendre_polynomial_p", "shifted_chebyshev_polynomial_w"):  # fmt: skip
     op(
