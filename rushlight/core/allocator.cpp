@@ -4,10 +4,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <iterator>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -48,13 +51,25 @@ size_t class_bytes(int index) {
   return power + power / 4 * size_t((index - 4) % 4 + 1);
 }
 
+size_t page_size() {
+  static const size_t size = size_t(sysconf(_SC_PAGESIZE));
+  return size;
+}
+size_t whole_pages(size_t bytes) { return (bytes + page_size() - 1) & ~(page_size() - 1); }
+
 // Eight classes for each power of two.
 constexpr int kLargeClasses = (46 - 16) * 8;
 SizeClass large_class(size_t bytes) {
   int log = std::bit_width(bytes - 1) - 1;  // 2^log < bytes <= 2^(log+1)
   size_t step = size_t(1) << (log - 3);
   size_t eighth = (bytes - (size_t(1) << log) + step - 1) / step;  // 1..8
-  return {(log - 16) * 8 + int(eighth) - 1, (size_t(1) << log) + eighth * step};
+  return {(log - 16) * 8 + int(eighth) - 1, whole_pages((size_t(1) << log) + eighth * step)};
+}
+// How many of the classes have blocks that fit into so many bytes.
+size_t classes_within(size_t bytes) {
+  if (bytes <= kSmallLimit) return 0;
+  SizeClass c = large_class(bytes);
+  return size_t(c.bytes > bytes ? c.index : c.index + 1);
 }
 
 // What one thread counts and another may read meanwhile.
@@ -136,28 +151,52 @@ thread_local CacheKeeper keeper;
   throw OutOfMemory(str("DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes"));
 }
 
+constexpr size_t kHugePage = size_t(2) << 20;
+void wants_huge_pages([[maybe_unused]] void* p, [[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+}
+
 // Pages of our own: what goes back to malloc stays with the process as long as anything lies above it.
 void* map_pages(size_t bytes) {
-  constexpr size_t huge = size_t(2) << 20;
-  size_t room = bytes >= huge ? bytes + huge : bytes;  // to start at a multiple of `huge`
+  size_t room = bytes >= kHugePage ? bytes + kHugePage : bytes;  // to start at the begin of a huge page
   void* p = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   if (room == bytes) return p;
-  char *first = static_cast<char*>(p), *start = first + (-reinterpret_cast<uintptr_t>(p) & (huge - 1));
+  char *first = static_cast<char*>(p), *start = first + (-reinterpret_cast<uintptr_t>(p) & (kHugePage - 1));
   if (start > first) munmap(first, size_t(start - first));
   if (char *end = start + bytes, *last = first + room; end < last) munmap(end, size_t(last - end));
-#ifdef MADV_HUGEPAGE
-  madvise(start, bytes, MADV_HUGEPAGE);
-#endif
+  wants_huge_pages(start, bytes);
   return start;
 }
 
-// A large block that is kept for reuse; it lies at the block's start.
-struct Kept {
-  Kept *older, *newer;            // all of them, by when they were freed
-  Kept *below = nullptr, *above;  // those of one size; the one on top was freed last
-  SizeClass size;
-  int64_t since;  // what the clock showed when it was freed
+// Those pages, if nothing is there.
+bool map_at(char* at, size_t bytes) {
+#ifdef MAP_FIXED_NOREPLACE
+  void* p = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (p == MAP_FAILED) return false;
+  if (p != at) {  // an old system takes the address as a wish
+    munmap(p, bytes);
+    return false;
+  }
+  if (bytes >= kHugePage) wants_huge_pages(p, bytes);
+  return true;
+#else
+  return false;
+#endif
+}
+
+// Note [Runs]: what is kept for reuse is runs of pages. A block that is freed joins the runs beside it, and a block is cut from the shortest
+// run that holds it: a round whose blocks are of many sizes keeps what it needs at once, not the most of each size.
+//
+// It lies at the start of its pages.
+struct Run {
+  Run *older, *newer;            // all of them, by when they grew last
+  Run *below = nullptr, *above;  // those that hold blocks of as many classes; the one on top grew last
+  size_t bytes;
+  int64_t since;  // what the clock showed when it grew last
+  char* end() { return reinterpret_cast<char*>(this) + bytes; }
 };
 
 class CpuAllocator final : public Allocator {
@@ -284,27 +323,22 @@ class CpuAllocator final : public Allocator {
     int64_t size = int64_t(c.bytes);
     Limits::take(size);
     std::lock_guard lock(mutex_);
-    void* p = nullptr;
-    bool missed = !tops_[c.index];
-    if (!missed) {
-      Kept* kept = tops_[c.index];
-      forget(kept);
-      p = kept;
-    }
+    void* p = cut(c);
+    bool missed = !p;
     tides_.take(size, bytes_.current + size, cached_, missed);
     clock_ += size;
     if (missed) {
       shrink(std::max<int64_t>(0, tides_.most_held() - bytes_.current - size));
-      p = map_pages(c.bytes);
+      p = grown(c);
+      if (!p) p = fresh(c);
       if (!p) {
         shrink(0);
-        p = map_pages(c.bytes);
+        p = fresh(c);
       }
       if (!p) {
         out_of_memory_++;
         fail_memory(bytes);
       }
-      take(reserved_, size);
     }
     take(bytes_, size);
     take(blocks_, 1);
@@ -325,33 +359,115 @@ class CpuAllocator final : public Allocator {
       tides_.give_back(size);
       return shrink(allowed);
     }
-    auto* kept = new (p)
-        Kept{.older = newest_, .newer = nullptr, .below = tops_[c.index], .above = nullptr, .size = c, .since = clock_};
-    (newest_ ? newest_->newer : oldest_) = kept;
-    newest_ = kept;
-    if (kept->below) kept->below->above = kept;
-    tops_[c.index] = kept;
-    cached_ += size;
+    keep(static_cast<char*>(p), c.bytes);
     if (cached_ > allowed) tides_.give_back(cached_ - allowed);
     shrink(allowed);
   }
 
-  // Those that nobody asked for in a whole spell go first; then the newest: a loop asks for its blocks in a round, and were the oldest
-  // to go, each would be gone when its turn comes.
+  // Null where the system gives none.
+  void* fresh(SizeClass c) {
+    void* p = map_pages(c.bytes);
+    if (p) take(reserved_, int64_t(c.bytes));
+    return p;
+  }
+  // A block that begins or ends with a long run, of which only what it lacks is mapped; null where there is no run, or something else beside it.
+  void* grown(SizeClass c) {
+    size_t word = std::size(filled_);
+    while (word > 0 && !filled_[word - 1]) word--;
+    if (word == 0) return nullptr;
+    Run* run = tops_[word * 64 - 1 - size_t(std::countl_zero(filled_[word - 1]))];
+    size_t lack = c.bytes - run->bytes;
+    for (char* at : {reinterpret_cast<char*>(run) - lack, run->end()}) {
+      if (!map_at(at, lack)) continue;
+      take(reserved_, int64_t(lack));
+      keep(at, lack);
+      return cut(c);
+    }
+    return nullptr;
+  }
+  // A block from the runs; null if none holds it.
+  void* cut(SizeClass c) {
+    size_t wanted = size_t(c.index) + 1, word = wanted / 64;
+    uint64_t found = filled_[word] & (~uint64_t(0) << (wanted % 64));
+    while (!found && ++word < std::size(filled_)) found = filled_[word];
+    if (!found) return nullptr;
+    Run* run = tops_[word * 64 + size_t(std::countr_zero(found))];
+    if (run->bytes == c.bytes) forget(run);
+    else *place(run) = replace(run, reinterpret_cast<char*>(run) + c.bytes, run->bytes - c.bytes);
+    return run;
+  }
+  void keep(char* p, size_t bytes) {
+    auto after = std::lower_bound(runs_.begin(), runs_.end(), reinterpret_cast<Run*>(p), std::less<>());
+    bool joins_after = after != runs_.end() && p + bytes == reinterpret_cast<char*>(*after);
+    bool joins_before = after != runs_.begin() && after[-1]->end() == p;
+    size_t whole = bytes;
+    if (joins_after) {
+      whole += (*after)->bytes;
+      unlist(*after);
+    }
+    if (joins_before) {
+      Run* before = after[-1];
+      whole += before->bytes;
+      p = reinterpret_cast<char*>(before);
+      unlist(before);
+      if (joins_after) after = runs_.erase(after);
+      --after;
+    } else if (!joins_after) {
+      after = runs_.insert(after, nullptr);
+    }
+    *after = enlist(p, whole, clock_, newest_, nullptr);
+  }
+
+  // What nobody asked for in a whole spell goes first; then the newest: a loop asks for its blocks in a round, and were the oldest to go, each
+  // would be gone when its turn comes.
   void shrink(int64_t most) {
     while (cached_ > most) {
-      Kept* k = clock_ - oldest_->since > tides_.spell() ? oldest_ : newest_;
-      size_t size = k->size.bytes;
-      forget(k);
-      unmap(k, size);
+      Run* run = clock_ - oldest_->since > tides_.spell() ? oldest_ : newest_;
+      size_t excess = whole_pages(size_t(cached_ - most));
+      if (run->bytes > excess) {
+        replace(run, reinterpret_cast<char*>(run), run->bytes - excess);
+        unmap(run->end(), excess);
+      } else {
+        size_t bytes = run->bytes;
+        forget(run);
+        unmap(run, bytes);
+      }
     }
   }
-  void forget(Kept* k) {
-    (k->older ? k->older->newer : oldest_) = k->newer;
-    (k->newer ? k->newer->older : newest_) = k->older;
-    if (k->below) k->below->above = k->above;
-    (k->above ? k->above->below : tops_[k->size.index]) = k->below;
-    cached_ -= int64_t(k->size.bytes);
+  std::vector<Run*>::iterator place(Run* run) {
+    return std::lower_bound(runs_.begin(), runs_.end(), run, std::less<>());
+  }
+  void forget(Run* run) {
+    runs_.erase(place(run));
+    unlist(run);
+  }
+  // A part of the run in its stead, as old as it.
+  Run* replace(Run* run, char* p, size_t bytes) {
+    Run whole = *run;
+    unlist(run);
+    return enlist(p, bytes, whole.since, whole.older, whole.newer);
+  }
+  // Writes the head of a run, and puts it into the lists but not among runs_.
+  Run* enlist(char* p, size_t bytes, int64_t since, Run* older, Run* newer) {
+    size_t c = classes_within(bytes);
+    auto* run = new (p)
+        Run{.older = older, .newer = newer, .below = tops_[c], .above = nullptr, .bytes = bytes, .since = since};
+    (older ? older->newer : oldest_) = run;
+    (newer ? newer->older : newest_) = run;
+    if (run->below) run->below->above = run;
+    tops_[c] = run;
+    filled_[c / 64] |= uint64_t(1) << (c % 64);
+    cached_ += int64_t(bytes);
+    return run;
+  }
+  void unlist(Run* run) {
+    size_t c = classes_within(run->bytes);
+    (run->older ? run->older->newer : oldest_) = run->newer;
+    (run->newer ? run->newer->older : newest_) = run->older;
+    if (run->below) run->below->above = run->above;
+    (run->above ? run->above->below : tops_[c]) = run->below;
+    if (!tops_[c]) filled_[c / 64] &= ~(uint64_t(1) << (c % 64));
+    cached_ -= int64_t(run->bytes);
   }
   void unmap(void* p, size_t bytes) {
     munmap(p, bytes);
@@ -367,8 +483,11 @@ class CpuAllocator final : public Allocator {
   }
 
   mutable std::mutex mutex_;
-  Kept* tops_[kLargeClasses] = {};
-  Kept *oldest_ = nullptr, *newest_ = nullptr;
+  std::vector<Run*> runs_;  // by address
+  // By how many classes have blocks that fit.
+  Run* tops_[kLargeClasses + 1] = {};
+  uint64_t filled_[kLargeClasses / 64 + 1] = {};  // which of them are not null
+  Run *oldest_ = nullptr, *newest_ = nullptr;
   int64_t cached_ = 0, limit_ = 0;
   int64_t clock_ = 0;  // bytes ever taken in large blocks
   Tides tides_;
