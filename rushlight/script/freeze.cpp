@@ -50,7 +50,8 @@ Ref<ObjectValue> freeze_module(const Ref<ObjectValue>& module, const std::set<st
   for (size_t i = 0; i < functions.size(); i++) {
     auto f = std::make_shared<Function>();
     f->name = functions[i]->name;
-    f->compile = [from = functions[i], c = type.get(), g = graphs[i]](Function& into) {
+    // A copy, because a graph keeps its nodes to its end: those that folding destroyed hold the weights of before.
+    f->compile = [from = functions[i], c = type.get(), g = graphs[i]->copy()](Function& into) {
       into.schema = from->schema;
       into.schema.args[0].type = c->unowned();
       into.schema.args[0].type_name = c->name();
