@@ -87,6 +87,9 @@ struct Dnnl {
   Dnnl();
 };
 const Dnnl& dnnl();
+// To be said when a primitive was made, and when one that was there is used: see Note [Code that makes primitives].
+void primitive_made();
+void primitive_used();
 // Of this thread.
 Handle stream();
 // How many threads a call of so many multiplications may use now; OpenMP's count is per calling thread.

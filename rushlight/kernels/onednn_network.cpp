@@ -111,6 +111,7 @@ class OneDnnNetwork final : public Network {
     for (size_t k = 0; k < spec.outputs.size(); k++) output(k);
     place();
     alternatives_.clear();
+    primitive_made();
   }
   ~OneDnnNetwork() override {
     for (Context& c : free_)
@@ -121,6 +122,7 @@ class OneDnnNetwork final : public Network {
 
   void run(void* const* inputs, void* const* outputs) override {
     const Dnnl& f = dnnl();
+    primitive_used();
     use_threads();
     Scratch arena(bytes_);
     Context c = take();

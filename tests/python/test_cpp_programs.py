@@ -52,6 +52,7 @@ def test_examples_build_with_cmake(tmp_path, archive):
 def test_an_example_builds_with_one_command(tmp_path, archive):
     run("g++", "-std=c++17", "-O0", EXAMPLES / "infer.cpp", "-o", tmp_path / "infer", *flags("--cflags", "--libs"))
     check_infer(tmp_path / "infer", archive)
+    assert "librushlight_nn" not in run("ldd", tmp_path / "infer")  # it has no modules of its own
     assert [f for f in flags("--libs") if f.startswith("-I")] == [] and "-lrushlight" not in flags("--cflags")
 
 
@@ -110,3 +111,29 @@ def test_headers_compile_with_clang(standard, tmp_path):
         pytest.skip("no clang++")
     (tmp_path / "main.cpp").write_text("#include <torch/torch.h>\nint main() { return int(torch::ones({2}).dim()); }\n")
     run(clang, f"-std=c++{standard}", "-fsyntax-only", *flags("--cflags"), tmp_path / "main.cpp")
+
+
+RESIDENT = """
+#include <torch/script.h>
+#include <fstream>
+#include <iostream>
+int main(int argc, char** argv) {
+  torch::jit::Module m = torch::jit::load(argv[1]);
+  m.eval();
+  torch::NoGradGuard no_grad;
+  for (int i = 0; i < 5; i++) m.forward({torch::ones({1, 3, 224, 224})});
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("VmRSS:", 0) == 0) std::cout << std::stoi(line.substr(6)) << std::endl;
+}
+"""
+
+
+def test_a_network_in_a_program_needs_its_weights_and_40_mb(tmp_path):
+    net = torch.vision.models.resnet18().eval()
+    weights = sum(t.numel() * t.element_size() for t in net.state_dict().values()) / 2**20
+    torch.jit.trace(net, torch.rand(1, 3, 224, 224)).save(str(tmp_path / "net.pt"))
+    (tmp_path / "main.cpp").write_text(RESIDENT)
+    run("g++", "-std=c++17", "-O0", tmp_path / "main.cpp", "-o", tmp_path / "main", *flags("--cflags", "--libs"))
+    resident = int(run(tmp_path / "main", tmp_path / "net.pt")) / 1024
+    assert resident <= weights + 40, (resident, weights)

@@ -200,6 +200,8 @@ class NetworkGroup final : public Group {
     if (fits) {
       for (int v : outputs_) p->sizes.push_back(spec.sizes(v));
       p->network = compile_network(spec, packed_);
+      // What the steps and the compilation left is of no use to a run: blocks of other sizes, and a MB or two of the heap.
+      if (p->network) cpu_allocator().trim();
     }
     p->next = programs_.load(std::memory_order_relaxed);
     programs_.store(p.get(), std::memory_order_release);
