@@ -263,7 +263,85 @@ void save_optimizer(const Optimizer& optimizer, OutputArchive& archive) {
   archive.write("param_groups", groups);
 }
 
+namespace {
+
+// Note [Old optimizers]: before PyTorch 1.5 an archive had a list for each kind of state, in the order of the parameters of the only group,
+// perhaps shorter than that, and no options; LBFGS had its one state as it is. They become the archive of a state that a parameter has now.
+struct OldList { const char *list, *field; };
+constexpr OldList kOldLists[] = {{"step_buffers", "step"},
+                                 {"sum_buffers", "sum"},
+                                 {"momentum_buffers", "momentum_buffer"},
+                                 {"exp_average_buffers", "exp_avg"},
+                                 {"exp_average_sq_buffers", "exp_avg_sq"},
+                                 {"max_exp_average_sq_buffers", "max_exp_avg_sq"},
+                                 {"square_average_buffers", "square_avg"},
+                                 {"grad_average_buffers", "grad_avg"}};
+
+// Nothing if there is no such list.
+std::vector<Tensor> old_list(const InputArchive& archive, const std::string& name) {
+  Tensor size;
+  if (!archive.try_read(name + "/size", size)) return {};
+  std::vector<Tensor> items;
+  for (int64_t i = 0, n = size.item<int64_t>(); i < n; i++)
+    archive.read(name + "/" + std::to_string(i), items.emplace_back());
+  return items;
+}
+
+// A state for each of the first parameters; none where the archive is of another kind.
+std::vector<OutputArchive> old_states(const InputArchive& archive) {
+  std::vector<OutputArchive> states;
+  for (const OldList& old : kOldLists) {
+    std::vector<Tensor> items = old_list(archive, old.list);
+    if (items.size() > states.size()) states.resize(items.size());
+    for (size_t i = 0; i < items.size(); i++)
+      if (old.field == std::string_view("step")) states[i].write(old.field, IValue(items[i].item<int64_t>()));
+      else states[i].write(old.field, items[i], true);
+  }
+  for (const char* name : {"d", "H_diag", "prev_flat_grad", "t", "prev_loss"}) {
+    Tensor t;
+    if (!archive.try_read(name, t)) continue;
+    states.resize(1);
+    bool number = name == std::string_view("t") || name == std::string_view("prev_loss");
+    if (number) states[0].write(name, IValue(t.item<double>()));
+    else states[0].write(name, t, true);
+  }
+  for (const char* name : {"old_dirs", "old_stps"})
+    if (std::vector<Tensor> items = old_list(archive, name); !items.empty() && states.size() == 1)
+      states[0].write(name, IValue(items));
+  return states;
+}
+
+// False for an archive that is not of that kind.
+bool load_old_optimizer(Optimizer& optimizer, const InputArchive& archive, MakeState make) {
+  IValue version;
+  if (archive.try_read("pytorch_version", version)) return false;
+  std::vector<OutputArchive> states = old_states(archive);
+  if (states.empty()) return false;
+  TORCH_WARN(
+      "this optimizer was saved by PyTorch before 1.5, in the old serialization format; it has no options and, for "
+      "some optimizers, no "
+      "count of steps: those stay as they are here. Save it again to have all in the file");
+  const auto& params = optimizer.param_groups().at(0).params();
+  RL_CHECK(RuntimeError, states.size() <= params.size(), "loaded archive has the state of ", states.size(),
+           " parameters, this optimizer's first group has ", params.size());
+  OptimizerState loaded;
+  for (size_t i = 0; i < states.size(); i++) {
+    std::stringstream bytes;
+    states[i].save_to(bytes);
+    InputArchive one;
+    one.load_from(bytes);
+    std::unique_ptr<OptimizerParamState> state = make();
+    state->serialize(one);
+    loaded[params[i].impl()] = std::move(state);
+  }
+  for (auto& [key, value] : loaded) optimizer.state()[key] = std::move(value);
+  return true;
+}
+
+}  // namespace
+
 void load_optimizer(Optimizer& optimizer, InputArchive& archive, MakeState make) {
+  if (load_old_optimizer(optimizer, archive, make)) return;
   auto sized = [](const InputArchive& from, const std::string& key) {
     Tensor t;
     from.read(key, t);

@@ -258,6 +258,59 @@ TEST(OptimTest, EveryAlgorithmLearnsAndIsLoaded) {
   EXPECT_LT(train([](auto p) { return LBFGS(p, LBFGSOptions(1).line_search_fn("strong_wolfe")); }), 0.5);
 }
 
+namespace {
+// As PyTorch wrote lists of tensors before 1.5.
+void write_list(torch::serialize::OutputArchive& archive, const std::string& name,
+                const std::vector<torch::Tensor>& items) {
+  archive.write(name + "/size", torch::tensor(int64_t(items.size())));
+  for (size_t i = 0; i < items.size(); i++) archive.write(name + "/" + std::to_string(i), items[i], true);
+}
+template <class Optimizer>
+void load_from(Optimizer& optimizer, const torch::serialize::OutputArchive& archive) {
+  std::stringstream file;
+  archive.save_to(file);
+  torch::load(optimizer, file);
+}
+}  // namespace
+
+TEST(OptimTest, ArchivesOfBefore15AreRead) {
+  using namespace torch::optim;
+  std::vector<torch::Tensor> params = {torch::ones({2}), torch::ones({1}), torch::ones({3})};
+  torch::serialize::OutputArchive adam, lbfgs, many;
+  write_list(adam, "step_buffers", {torch::tensor(int64_t(7)), torch::tensor(int64_t(8))});
+  write_list(adam, "exp_average_buffers", {torch::full({2}, 0.5), torch::full({1}, 0.25)});
+  write_list(adam, "exp_average_sq_buffers", {torch::full({2}, 2.0), torch::full({1}, 3.0)});
+  write_list(adam, "max_exp_average_sq_buffers", {});
+  Adam a(params, AdamOptions(0.125));
+  load_from(a, adam);
+  ASSERT_EQ(a.state().size(), 2);  // the third parameter never had a gradient
+  auto& second = static_cast<AdamParamState&>(*a.state().at(params[1].unsafeGetTensorImpl()));
+  EXPECT_EQ(second.step(), 8);
+  EXPECT_EQ(second.exp_avg().item<float>(), 0.25f);
+  EXPECT_EQ(second.exp_avg_sq().item<float>(), 3.0f);
+  EXPECT_FALSE(second.max_exp_avg_sq().defined());
+  EXPECT_EQ(a.param_groups()[0].options().get_lr(), 0.125);
+
+  lbfgs.write("d", torch::full({6}, 2.0), true);
+  lbfgs.write("t", torch::tensor(0.5), true);
+  lbfgs.write("prev_loss", torch::tensor(1.5), true);
+  write_list(lbfgs, "old_dirs", {torch::ones({6}), torch::zeros({6})});
+  LBFGS l(params, LBFGSOptions());
+  load_from(l, lbfgs);
+  auto& state = static_cast<LBFGSParamState&>(*l.state().at(params[0].unsafeGetTensorImpl()));
+  EXPECT_EQ(state.t(), 0.5);
+  EXPECT_EQ(state.prev_loss(), 1.5);
+  EXPECT_EQ(state.old_dirs().size(), 2);
+
+  write_list(many, "momentum_buffers", std::vector<torch::Tensor>(4, torch::ones({2})));
+  SGD s(params, SGDOptions(0.1).momentum(0.9));
+  EXPECT_TRUE(has(error_of([&] { load_from(s, many); }), "the state of 4 parameters"));
+  torch::serialize::OutputArchive other;
+  other.write("weight", torch::ones({2}));
+  EXPECT_TRUE(has(error_of([&] { load_from(s, other); }), "state"));
+  EXPECT_TRUE(s.state().empty());
+}
+
 TEST(OptimTest, RefusesWhatItCantDo) {
   torch::Tensor w = torch::ones({2}).requires_grad_();
   using namespace torch::optim;
