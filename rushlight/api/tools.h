@@ -1,6 +1,7 @@
 // Small tools of c10/util that programs and extensions use: registries, flags, values made once or for each thread, sums of sizes. Each stands
 // alone; api.h does not include them.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "rushlight/api/check.h"
+#include "rushlight/api/dispatch.h"
 
 namespace rushlight::api {
 
@@ -98,6 +100,53 @@ auto ssize(const C& c) -> std::common_type_t<std::ptrdiff_t, std::make_signed_t<
   using Signed = std::common_type_t<std::ptrdiff_t, std::make_signed_t<decltype(c.size())>>;
   TORCH_CHECK(c.size() <= size_t(std::numeric_limits<Signed>::max()), "ssize: ", c.size(), " is no signed number");
   return Signed(c.size());
+}
+
+// ---- ATen/NumericUtils.h, ATen/AccumulateType.h ----
+
+// False for whole numbers; a complex number is NaN or infinite where one of its parts is.
+template <class T>
+bool _isnan(const T& v) {
+  if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
+    return std::isnan(v.real()) || std::isnan(v.imag());
+  else if constexpr (std::is_integral_v<T>) return false;
+  else return std::isnan(opmath_type<T>(v));
+}
+template <class T>
+bool _isinf(const T& v) {
+  if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
+    return std::isinf(v.real()) || std::isinf(v.imag());
+  else if constexpr (std::is_integral_v<T>) return false;
+  else return std::isinf(opmath_type<T>(v));
+}
+
+// What many values of T are added in: the CPU's sums of floats are doubles, a GPU's are not.
+template <class T, bool is_cuda>
+struct AccumulateType {
+  using type = std::conditional_t<
+      std::is_same_v<T, bool>, bool,
+      std::conditional_t<std::is_integral_v<T>, int64_t,
+                         std::conditional_t<!is_cuda && std::is_same_v<T, float>, double,
+                                            std::conditional_t<!is_cuda && std::is_same_v<T, complex64>, complex128,
+                                                               opmath_type<T>>>>>;
+};
+template <class T, bool is_cuda>
+using acc_type = typename AccumulateType<T, is_cuda>::type;
+
+// ---- c10/util/overloaded.h, Array.h ----
+
+// One function object of several: std::visit(c10::overloaded([](int) {}, [](double) {}), v).
+template <class... Fs>
+struct overloaded_t : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+overloaded_t<std::decay_t<Fs>...> overloaded(Fs&&... fs) {
+  return {std::forward<Fs>(fs)...};
+}
+template <class T, class... Ts>
+constexpr std::array<T, sizeof...(Ts)> array_of(Ts&&... items) {
+  return {{std::forward<Ts>(items)...}};
 }
 
 // ---- c10/util/CallOnce.h, Synchronized.h, Lazy.h, ThreadLocal.h, ExclusivelyOwned.h ----

@@ -1,15 +1,20 @@
 // What extensions and larger programs use besides tensors: registries and flags of c10, checks of arguments, types of before TensorOptions.
 #include <ATen/ATen.h>
+#include <ATen/AccumulateType.h>
+#include <ATen/NumericUtils.h>
+#include <c10/util/Array.h>
 #include <c10/util/CallOnce.h>
 #include <c10/util/Flags.h>
 #include <c10/util/Registry.h>
 #include <c10/util/ThreadLocal.h>
 #include <c10/util/accumulate.h>
+#include <c10/util/overloaded.h>
 #include <gtest/gtest.h>
 #include <torch/library.h>
 #include <torch/optim/serialize.h>
 
 #include <future>
+#include <variant>
 
 C10_DEFINE_int(rl_test_level, 3, "a number");
 
@@ -236,4 +241,17 @@ TEST(FrontEndToolsTest, HoldersAndOptimizersOfAProgramsOwn) {
   EXPECT_TRUE(options.sign());
   auto& state = static_cast<DownParamState&>(*two.state().at(layer->weight.unsafeGetTensorImpl()));
   EXPECT_EQ(state.step(), 2);
+}
+
+TEST(FrontEndToolsTest, WhatWritersOfKernelsUse) {
+  EXPECT_TRUE(at::_isnan(NAN) && at::_isnan(at::Half(NAN)) && at::_isnan(c10::complex<float>(0, NAN)));
+  EXPECT_TRUE(at::_isinf(-INFINITY) && at::_isinf(at::BFloat16(INFINITY)));
+  EXPECT_FALSE(at::_isnan(7) || at::_isinf(7) || at::_isnan(1.5) || at::_isinf(c10::complex<double>(1, 2)));
+  static_assert(std::is_same_v<at::acc_type<float, false>, double> && std::is_same_v<at::acc_type<float, true>, float>);
+  static_assert(std::is_same_v<at::acc_type<at::Half, false>, float> && std::is_same_v<at::acc_type<bool, true>, bool>);
+  static_assert(std::is_same_v<at::acc_type<uint8_t, false>, int64_t>);
+  static_assert(std::is_same_v<at::acc_type<c10::complex<float>, false>, c10::complex<double>>);
+  std::variant<int, std::string> v = "text";
+  EXPECT_EQ(std::visit(c10::overloaded([](int) { return 1; }, [](const std::string&) { return 2; }), v), 2);
+  EXPECT_EQ(c10::array_of<int64_t>(1, 2, 3)[2], 3);
 }
