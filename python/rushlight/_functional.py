@@ -12,7 +12,8 @@ if TYPE_CHECKING:  # typing takes 4 ms to import
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod", "cdist", "chain_matmul", "einsum", "is_nonzero",
     "is_same_size", "meshgrid", "nonzero", "norm", "result_type", "split", "tensordot", "unique", "unique_consecutive",
-    "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor",
+    "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor",
+    "sparse_csr_tensor",
     "dsmm", "spmm", "unravel_index",
 ]  # fmt: skip
 _ops = _C._ops
@@ -119,7 +120,9 @@ def _compressed(name: str, of_rows: bool | None, doc: str):
 
 
 sparse_compressed_tensor = _compressed(
-    "sparse_compressed_tensor", None, "A matrix in compressed rows or columns, as ``layout`` says."
+    "sparse_compressed_tensor",
+    None,
+    "A tensor in compressed rows or columns, of blocks or not, as ``layout`` says; dimensions before are batches.",
 )
 sparse_csr_tensor = _compressed(
     "sparse_csr_tensor",
@@ -131,6 +134,17 @@ sparse_csc_tensor = _compressed(
     "sparse_csc_tensor",
     False,
     "sparse_csc_tensor(ccol_indices, row_indices, values, size=None): a matrix in compressed columns.",
+)
+sparse_bsr_tensor = _compressed(
+    "sparse_bsr_tensor",
+    True,
+    "sparse_bsr_tensor(crow_indices, col_indices, values, size=None): a matrix in compressed rows of blocks, whose size is "
+    "that of one of the values.",
+)
+sparse_bsc_tensor = _compressed(
+    "sparse_bsc_tensor",
+    False,
+    "sparse_bsc_tensor(ccol_indices, row_indices, values, size=None): a matrix in compressed columns of blocks.",
 )
 
 

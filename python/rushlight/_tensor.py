@@ -142,7 +142,7 @@ def _sparse_parts(self) -> tuple:
     """The tensors that a sparse one is made of."""
     if self.is_sparse:
         return self._indices(), self._values()
-    rows = self.is_sparse_csr
+    rows = self.layout in (_C._layouts["sparse_csr"], _C._layouts["sparse_bsr"])
     indices = (self.crow_indices(), self.col_indices()) if rows else (self.ccol_indices(), self.row_indices())
     return *indices, self.values().detach()
 
@@ -219,18 +219,6 @@ def __reduce_ex__(self, protocol):
 def to_sparse_coo(self) -> Tensor:
     """The tensor in coordinates: ``to_sparse()``."""
     return self.to_sparse()
-
-
-def _no_blocks(name: str):
-    def method(self, *args, **kwargs):
-        raise NotImplementedError(f"{name}: block layouts are not implemented; use to_sparse_csr() or to_sparse_csc()")
-
-    method.__name__ = name
-    method.__doc__ = "Not implemented: raises NotImplementedError."
-    return _method(method)
-
-
-to_sparse_bsr, to_sparse_bsc = _no_blocks("to_sparse_bsr"), _no_blocks("to_sparse_bsc")
 
 
 @_method

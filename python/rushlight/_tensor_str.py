@@ -173,10 +173,10 @@ def _sparse_str(t: Tensor, prefix: str) -> tuple[str, list[str]]:
     indent = len(prefix)
     if t.is_sparse:
         parts = {"indices": t._indices(), "values": t._values()}
-    elif t.is_sparse_csr:
-        parts = {"crow_indices": t.crow_indices(), "col_indices": t.col_indices(), "values": t.values()}
     else:
-        parts = {"ccol_indices": t.ccol_indices(), "row_indices": t.row_indices(), "values": t.values()}
+        rows = t.layout in (_layouts["sparse_csr"], _layouts["sparse_bsr"])
+        names = ("crow_indices", "col_indices") if rows else ("ccol_indices", "row_indices")
+        parts = {name: getattr(t, name)() for name in (*names, "values")}
     suffixes = [f"size={tuple(t.shape)}"]
     if not t.is_meta:
         suffixes.append(f"nnz={t._nnz()}")

@@ -227,7 +227,8 @@ std::optional<Layout> layout_of(const Pickled& v) {
 Tensor TensorLoader::sparse_tensor(const Pickled& args) {
   const Pickled& data = item(args, 1, where_, "a sparse tensor");
   std::optional<Layout> layout = layout_of(item(args, 0, where_, "a sparse tensor"));
-  bool coo = layout == Layout::Sparse, compressed = layout == Layout::SparseCsr || layout == Layout::SparseCsc;
+  bool coo = layout == Layout::Sparse, compressed = layout == Layout::SparseCsr || layout == Layout::SparseCsc ||
+                                                    layout == Layout::SparseBsr || layout == Layout::SparseBsc;
   RL_CHECK(UnpicklingError, coo || compressed, where_, ": a sparse tensor of a layout that is not supported");
   auto part = [&](size_t i) {
     std::optional<Tensor> t = tensor(item(data, i, where_, "a sparse tensor"));

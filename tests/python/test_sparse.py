@@ -656,8 +656,6 @@ def test_other_operators_name_themselves_and_the_remedy():
         coo(rl).cumsum(0)
     with pytest.raises(NotImplementedError, match=r"cos: .*sparse_csr.*to_dense"):
         csr(rl).cos()
-    with pytest.raises(NotImplementedError, match="to_sparse_csr"):
-        rl.eye(2).to_sparse_bsr((1, 1))
 
 
 def test_indices_changed_behind_our_back_end_nothing():

@@ -5,17 +5,23 @@
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/arange.h"
 #include "rushlight/fn/clamp_max.h"
+#include "rushlight/fn/dense_dim.h"
 #include "rushlight/fn/flatten.h"
+#include "rushlight/fn/floor_divide.h"
 #include "rushlight/fn/index_add.h"
 #include "rushlight/fn/index_select.h"
+#include "rushlight/fn/item.h"
+#include "rushlight/fn/narrow.h"
 #include "rushlight/fn/nonzero.h"
+#include "rushlight/fn/remainder.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/searchsorted.h"
 #include "rushlight/fn/select.h"
-#include "rushlight/fn/stack.h"
+#include "rushlight/fn/sort.h"
 #include "rushlight/fn/t.h"
 #include "rushlight/fn/to.h"
 #include "rushlight/fn/to_dense.h"
+#include "rushlight/fn/unique_consecutive.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/ops/operators.h"
@@ -99,26 +105,74 @@ Tensor coordinates_of(const Tensor& self, int64_t sparse_dim) {
   return make_coo(indices, _sparse_pick(self, indices), self.sizes(), true);
 }
 
-Tensor compressed_of(const Tensor& self, Layout layout) {
-  RL_CHECK(RuntimeError, self.dim() == 2, "to_sparse: only matrices become tensors of layout ", layout, ", got ",
-           self.dim(), " dimensions");
-  bool by_row = layout == Layout::SparseCsr;
-  // Coalesced in the order that the layout wants: by column where it is the transposed matrix that is in order.
-  Coo c = coo_of(is_sparse(self) ? self : coordinates_of(self, 2), by_row);
-  RL_CHECK(NotImplementedError, c.sparse_dim() == 2, "to_sparse: not implemented for layout ", layout,
-           " from a tensor with dense dimensions");
-  Tensor first = select(c.indices, 0, by_row ? 0 : 1), second = select(c.indices, 0, by_row ? 1 : 0), values = c.values;
-  int64_t count = self.sizes()[by_row ? 0 : 1];
-  if (!by_row) {
-    Tensor other = make_coo(stack(Tensors{select(c.indices, 0, 1), select(c.indices, 0, 0)}, 0), values,
-                            {self.sizes()[1], self.sizes()[0]}, false);
-    Coo turned = coo_of(other, true);
-    first = select(turned.indices, 0, 0);
-    second = select(turned.indices, 0, 1);
-    values = turned.values;
+bool is_true(const Tensor& t) { return item(t).to<bool>(); }
+
+// The values that stand in one element of the compressed layout (one block) are numbered by `keys`, in the layout's order.
+Tensor compressed_of(const Tensor& self, Layout layout, IntArrayRef block, int64_t dense_dim) {
+  RL_CHECK(RuntimeError, self.dim() - dense_dim >= 2, "to_sparse: a tensor of layout ", layout,
+           " has at least two dimensions besides the dense ones, got ", self.dim(), " with dense_dim ", dense_dim);
+  bool rows = by_rows(layout);
+  size_t batch = size_t(self.dim() - dense_dim) - 2, line = rows ? 0 : 1;
+  Coo c = coo_of(is_sparse(self) ? self : coordinates_of(self, self.dim() - dense_dim), false);
+  RL_CHECK(RuntimeError, c.dense_dim() == dense_dim, "to_sparse: expected dense_dim ", c.dense_dim(),
+           ", which the tensor has, got ", dense_dim);
+  check_indices(c.indices, c.sparse_sizes());
+  int64_t counts[2], size = 1;
+  Tensor places[2], inside;
+  for (size_t i = 0; i < 2; i++) {
+    counts[i] = c.sizes[batch + i];
+    places[i] = select(c.indices, 0, int64_t(batch + i));
+    if (block.empty()) continue;
+    RL_CHECK(RuntimeError, block[i] > 0 && counts[i] % block[i] == 0, "to_sparse: tensor size(", int64_t(i) - 2, ") ",
+             counts[i], " needs to be divisible by blocksize[", i, "] ", block[i]);
+    counts[i] /= block[i];
+    Tensor within = remainder(places[i], Scalar(block[i]));
+    inside = i == 0 ? within : inside * Scalar(block[1]) + within;
+    places[i] = floor_divide(places[i], Scalar(block[i]));
+    size *= block[i];
   }
-  Tensor begins = searchsorted(first, arange(count + 1, DType::Int64, {}, first.device()));
-  return _sparse_compressed_tensor_unsafe(begins, second, values, self.sizes(), {}, layout);
+  Dims batches(IntArrayRef(c.sizes).slice(0, batch));
+  int64_t number = product(batches), lines = counts[line], across = counts[1 - line];
+  Tensor keys = places[line] * Scalar(across) + places[1 - line], values = c.values;
+  if (batch) keys = linear_indices(narrow(c.indices, 0, 0, int64_t(batch)), batches) * Scalar(lines * across) + keys;
+  if (!c.coalesced || layout != Layout::SparseCsr) {
+    auto [sorted, order] = sort(keys, std::optional<bool>(true), 0);
+    auto [found, place, unused] = unique_consecutive(sorted, true);
+    keys = found;
+    values = index_select(values, 0, order);
+    if (inside.defined()) place = place * Scalar(size) + index_select(inside, 0, order);
+    if (inside.defined() || found.sizes() != sorted.sizes())
+      values = add_rows(CheckedInt(found.sizes()[0]) * size, place, values);
+  }
+  int64_t each = keys.sizes()[0] / std::max<int64_t>(number, 1);
+  auto count_to = [&](int64_t n) { return arange(n, DType::Int64, {}, keys.device()); };
+  // Where each line begins among all values, then in its own batch.
+  Tensor begins = searchsorted(floor_divide(keys, Scalar(std::max<int64_t>(across, 1))), count_to(number * lines + 1));
+  if (batch) {
+    Tensor first = reshape(count_to(number), {number, 1});
+    Tensor wanted = reshape(first * Scalar(lines) + count_to(lines + 1), {number * (lines + 1)});
+    begins = reshape(index_select(begins, 0, wanted), {number, lines + 1}) - first * Scalar(each);
+    bool even =
+        !is_true(any(select(begins, 1, 0) != Scalar(0))) && !is_true(any(select(begins, 1, lines) != Scalar(each)));
+    RL_CHECK(RuntimeError, even, "to_sparse: Expect the same number of specified elements per batch; use a layout of ",
+             "torch.sparse_coo for batches whose numbers differ");
+  }
+  Dims sizes = batches;
+  sizes.push_back(lines + 1);
+  begins = reshape(begins, sizes);
+  sizes.back() = each;
+  Tensor plain = reshape(remainder(keys, Scalar(std::max<int64_t>(across, 1))), sizes);
+  for (int64_t s : block) sizes.push_back(s);
+  for (int64_t s : IntArrayRef(values.sizes()).slice(1)) sizes.push_back(s);
+  return _sparse_compressed_tensor_unsafe(begins, plain, reshape(values, sizes), self.sizes(), {}, layout);
+}
+
+Tensor compressed(const Tensor& t, Layout layout, IntArrayRef block, int64_t dense_dim) {
+  RL_CHECK(NotImplementedError, is_compressed(layout), "to_sparse: layout ", layout, " is not implemented; ",
+           "torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr and torch.sparse_bsc are");
+  RL_CHECK(RuntimeError, is_blocked(layout) == !block.empty(), "to_sparse: conversion to ", layout,
+           " needs blocksize=(rows, columns)");
+  return compressed_of(t, layout, block, dense_dim);
 }
 
 Tensor to_sparse_dims(const Tensor& self, int64_t sparse_dim) {
@@ -130,21 +184,35 @@ Tensor to_sparse_dims(const Tensor& self, int64_t sparse_dim) {
 }
 Tensor to_sparse_layout(const Tensor& self, const std::optional<AnyLayout>& layout,
                         const std::optional<IntArrayRef>& blocksize, const std::optional<int64_t>& dense_dim) {
-  Layout wanted = layout ? layout->value : Layout::Sparse;
-  if (wanted == self.layout() && !blocksize && !dense_dim) return self;
+  Layout wanted = layout ? layout->value : Layout::Sparse, now = layout_seen(self);
+  if (wanted == now && !blocksize && !dense_dim) return self;
   RL_CHECK(RuntimeError, wanted != Layout::Strided, "to_sparse: expected a sparse layout, got ", wanted);
-  RL_CHECK(RuntimeError, !blocksize, "to_sparse: conversion to ", wanted, " takes no blocksize");
+  RL_CHECK(RuntimeError, !blocksize || is_blocked(wanted), "to_sparse: conversion from ", now, " to ", wanted,
+           " does not use specified blocksize");
+  RL_CHECK(RuntimeError, !blocksize || blocksize->size() == 2, "to_sparse: blocksize needs to be of two numbers, got ",
+           blocksize ? blocksize->size() : 0);
+  RL_CHECK(RuntimeError, !dense_dim || !is_sparse(self), "to_sparse: conversion from ", now, " to ", wanted,
+           " with dense_dim argument is not supported");
+  Dims block = blocksize ? Dims(*blocksize) : is_blocked(wanted) ? block_of(self) : Dims();
+  if (wanted == now && block_of(self) == block) return self;
+  if (is_sparse(self)) return in_layout(self, wanted, block);
   int64_t dense = dense_dim.value_or(0);
-  if (wanted == Layout::Sparse && !is_sparse(self)) return coordinates_of(self, self.dim() - dense);
-  RL_CHECK(NotImplementedError, dense == 0,
-           "to_sparse: dense_dim is only implemented from strided to torch.sparse_coo");
-  return in_layout(self, wanted);
+  RL_CHECK(RuntimeError, dense >= 0 && dense <= self.dim(), "to_sparse: expected dense_dim from 0 to ", self.dim(),
+           ", got ", dense);
+  if (wanted == Layout::Sparse) return coordinates_of(self, self.dim() - dense);
+  return compressed(self, wanted, block, dense);
 }
 Tensor to_csr(const Tensor& self, const std::optional<int64_t>& dense_dim) {
   return to_sparse_layout(self, AnyLayout{Layout::SparseCsr}, {}, dense_dim);
 }
 Tensor to_csc(const Tensor& self, const std::optional<int64_t>& dense_dim) {
   return to_sparse_layout(self, AnyLayout{Layout::SparseCsc}, {}, dense_dim);
+}
+Tensor to_bsr(const Tensor& self, IntArrayRef blocksize, const std::optional<int64_t>& dense_dim) {
+  return to_sparse_layout(self, AnyLayout{Layout::SparseBsr}, blocksize, dense_dim);
+}
+Tensor to_bsc(const Tensor& self, IntArrayRef blocksize, const std::optional<int64_t>& dense_dim) {
+  return to_sparse_layout(self, AnyLayout{Layout::SparseBsc}, blocksize, dense_dim);
 }
 
 Tensor masked(const Tensor& self, const Tensor& mask) {
@@ -158,14 +226,13 @@ Tensor masked(const Tensor& self, const Tensor& mask) {
 
 }  // namespace
 
-Tensor in_layout(const Tensor& t, Layout layout) {
+Tensor in_layout(const Tensor& t, Layout layout, IntArrayRef block) {
   Layout now = layout_seen(t);
-  if (now == layout) return t;
+  if (now == layout && block_of(t) == block) return t;
   if (layout == Layout::Sparse) return now == Layout::Strided ? coordinates_of(t, t.dim()) : make_coo(coo_of(t, true));
-  RL_CHECK(NotImplementedError, is_compressed(layout), "to_sparse: layout ", layout, " is not implemented; ",
-           "torch.sparse_coo, torch.sparse_csr and torch.sparse_csc are");
-  return compressed_of(t, layout);
+  return compressed(t, layout, block, is_sparse(t) ? dense_dim(t) : 0);
 }
+Tensor in_layout_of(const Tensor& like, const Tensor& t) { return in_layout(t, layout_seen(like), block_of(like)); }
 
 OP(_sparse_pick, {.schema = "_sparse_pick(Tensor self, Tensor indices) -> Tensor",
                   .doc = "The elements at indices, 0 where a sparse tensor has none; rows where there are fewer "
@@ -197,6 +264,17 @@ OP(to_sparse_csc,
    {.schema = "to_sparse_csc(Tensor self, int? dense_dim=None) -> Tensor",
     .doc = "The matrix in compressed columns. >>> torch.eye(2).to_sparse_csc().ccol_indices()\ntensor([0, 1, 2])",
     .kernel = composite<to_csc>(),
+    .forms = kMethod});
+OP(to_sparse_bsr, {.schema = "to_sparse_bsr(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor",
+                   .doc = "In compressed rows of blocks: those that are not all 0. >>> torch.eye(4).to_sparse_bsr((2, "
+                          "2)).col_indices()\ntensor([0, 1])",
+                   .kernel = composite<to_bsr>(),
+                   .forms = kMethod});
+OP(to_sparse_bsc,
+   {.schema = "to_sparse_bsc(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor",
+    .doc = "In compressed columns of blocks: those that are not all 0. >>> torch.eye(4).to_sparse_bsc((2, "
+           "2)).row_indices()\ntensor([0, 1])",
+    .kernel = composite<to_bsc>(),
     .forms = kMethod});
 OP(sparse_mask, {.schema = "sparse_mask(Tensor self, Tensor mask) -> Tensor",
                  .doc = "The elements at the indices of a sparse mask. >>> torch.ones(2, "

@@ -57,8 +57,8 @@ void sparse_copy_(const Op& op, IValue* args, IValue* rets) {
 
 void sparse_zero_(const Op&, IValue* args, IValue* rets) {
   const Tensor& self = args[0].tensor();
-  _sparse_assign_(
-      self, empty_sparse(self.sizes(), self.layout(), self.dtype(), self.device(), self.impl()->parts()->dense_dim));
+  _sparse_assign_(self, empty_sparse(self.sizes(), self.layout(), self.dtype(), self.device(),
+                                     self.impl()->parts()->dense_dim, block_of(self)));
   rets[0] = IValue(args[0]);
 }
 
@@ -82,9 +82,10 @@ void sparse_factory(const Op& op, IValue* args, IValue* rets) {
   Device place = !device.is_none() ? device.to_device() : is_like ? like.tensor().device() : Device();
   RL_CHECK(NotImplementedError, op.form() != Op::Form::Out, op.name(), ": out= is not implemented for sparse layouts");
   if (wanted != Layout::Strided) {
-    // As many dense dimensions as the tensor has that it is to be like.
+    // The dense dimensions and the blocks of the tensor that it is to be like.
     bool same = is_like && !size.is_int_list() && like.tensor().layout() == wanted;
-    Tensor made = empty_sparse(sizes, wanted, type, place, same ? like.tensor().impl()->parts()->dense_dim : 0);
+    Tensor made = empty_sparse(sizes, wanted, type, place, same ? like.tensor().impl()->parts()->dense_dim : 0,
+                               same ? block_of(like.tensor()) : Dims());
     rets[0] = IValue(std::move(made));
     return;
   }

@@ -7,6 +7,7 @@
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/to.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/ops/sparse/sparse.h"
 #include "rushlight/ops/specs.h"
 
@@ -113,28 +114,32 @@ void check_compressed(const Tensor& made) {
   if (made.device().is_meta()) return;
   const SparseParts& p = *made.impl()->parts();
   Layout layout = p.layout;
-  Tensor begins = to(Tensor(p.indices), Device(), DType::Int64), plain = to(Tensor(p.plain), Device(), DType::Int64);
-  int64_t count = plain.numel(), rows = begins.numel() - 1, size = made.sizes()[layout == Layout::SparseCsr ? 1 : 0];
-  int64_t step = begins.strides()[0], stride = plain.strides()[0];
+  Tensor begins = dense(to(Tensor(p.indices), Device(), DType::Int64));
+  Tensor plain = dense(to(Tensor(p.plain), Device(), DType::Int64));
+  size_t batch = size_t(begins.dim()) - 1;
+  const bool rows = by_rows(layout);
+  int64_t count = plain.sizes()[batch], n = begins.sizes()[batch] - 1, size = made.sizes()[batch + (rows ? 1 : 0)],
+          batches = product(IntArrayRef(begins.sizes()).slice(0, batch));
+  if (is_blocked(layout)) size /= p.values->sizes()[batch + (rows ? 2 : 1)];
   const int64_t *b = begins.data<int64_t>(), *at = plain.data<int64_t>();
   const char *c = begins_name(layout), *name = plain_name(layout);
-  const bool by_rows = layout == Layout::SparseCsr;
-  const char *lines = by_rows ? "nrows" : "ncols", *across = by_rows ? "ncols" : "nrows";
-  RL_CHECK(RuntimeError, b[0] == 0, "`", c, "[..., 0] == 0` is not satisfied. Hint: it is ", b[0]);
-  RL_CHECK(RuntimeError, b[rows * step] == count, "`", c, "[..., -1] == nnz` is not satisfied. Hint: it is ",
-           b[rows * step], ", and there are ", count, " values");
-  for (int64_t i = 0; i < rows; i++) {
-    int64_t from = b[i * step], until = b[(i + 1) * step];
-    RL_CHECK(RuntimeError, from <= until && until <= count && until - from <= size, "`0 <= ", c, "[..., 1:] - ", c,
-             "[..., :-1] <= ", across, "` is not satisfied. Hint: element ", i + 1, " is ", until, " after ", from,
-             ", and ", across, " is ", size);
-    for (int64_t k = from; k < until; k++) {
-      int64_t v = at[k * stride];
-      RL_CHECK(RuntimeError, v >= 0 && v < size, "`0 <= ", name, " < ", across, "` is not satisfied. Hint: there is ",
-               v, ", and ", across, " is ", size);
-      RL_CHECK(RuntimeError, k == from || v > at[(k - 1) * stride], "`", name, "[..., ", c, "[..., i - 1]:", c,
-               "[..., i]] for all i = 1, ..., ", lines, " are sorted and distinct along the last dimension values` is ",
-               "not satisfied. Hint: ", at[(k - 1) * stride], " is followed by ", v);
+  const char *lines = rows ? "nrows" : "ncols", *across = rows ? "ncols" : "nrows";
+  for (int64_t i = 0; i < batches; i++, b += n + 1, at += count) {
+    RL_CHECK(RuntimeError, b[0] == 0, "`", c, "[..., 0] == 0` is not satisfied. Hint: it is ", b[0]);
+    RL_CHECK(RuntimeError, b[n] == count, "`", c, "[..., -1] == nnz` is not satisfied. Hint: it is ", b[n],
+             ", and there are ", count, " values");
+    for (int64_t l = 0; l < n; l++) {
+      int64_t from = b[l], until = b[l + 1];
+      RL_CHECK(RuntimeError, from <= until && until <= count && until - from <= size, "`0 <= ", c, "[..., 1:] - ", c,
+               "[..., :-1] <= ", across, "` is not satisfied. Hint: element ", l + 1, " is ", until, " after ", from,
+               ", and ", across, " is ", size);
+      for (int64_t k = from; k < until; k++) {
+        RL_CHECK(RuntimeError, at[k] >= 0 && at[k] < size, "`0 <= ", name, " < ", across,
+                 "` is not satisfied. Hint: there is ", at[k], ", and ", across, " is ", size);
+        RL_CHECK(RuntimeError, k == from || at[k] > at[k - 1], "`", name, "[..., ", c, "[..., i - 1]:", c,
+                 "[..., i]] for all i = 1, ..., ", lines, " are sorted and distinct along the last dimension values` ",
+                 "is not satisfied. Hint: ", at[k - 1], " is followed by ", at[k]);
+      }
     }
   }
 }
@@ -151,20 +156,28 @@ Tensor of_compressed(const Tensor& begins, const Tensor& plain, const Tensor& va
   };
   Tensor made = _sparse_compressed_tensor_unsafe(placed(begins), placed(plain), values, size, {}, layout);
   if (made.impl()->parts()) check_compressed(made);  // not where it is a class of Python's, or stands at a level
-
   return made;
 }
-IntArrayRef guessed(Layout layout, const Tensor& begins, const Tensor& plain, int64_t (&size)[2]) {
-  RL_CHECK(RuntimeError, begins.dim() == 1 && plain.dim() == 1 && begins.numel() > 0,
+// The least size that the parts need.
+Dims guessed(Layout layout, const Tensor& begins, const Tensor& plain, const Tensor& values) {
+  RL_CHECK(RuntimeError, begins.dim() > 0 && begins.dim() == plain.dim() && begins.sizes().back() > 0,
            "sparse_compressed_tensor: expected ", begins_name(layout), " and ", plain_name(layout),
-           " of one dimension, the first not empty, got shapes ", begins.sizes(), " and ", plain.sizes());
+           " with as many dimensions, at least one, the first not empty, got shapes ", begins.sizes(), " and ",
+           plain.sizes());
   RL_CHECK(RuntimeError, is_integral(plain.dtype(), false), plain_name(layout),
            " must be an int32 or int64 tensor, got ", plain.dtype());
-  int64_t rows = begins.numel() - 1,
-          columns = plain.numel() ? CheckedInt(item(amax(plain)).to_int()) + 1 : CheckedInt(0);
-  size[0] = layout == Layout::SparseCsr ? rows : columns;
-  size[1] = layout == Layout::SparseCsr ? columns : rows;
-  return IntArrayRef(size, 2);
+  size_t batch = size_t(begins.dim()) - 1, block = is_blocked(layout) ? 2 : 0;
+  RL_CHECK(RuntimeError, size_t(values.dim()) > batch + block,
+           "values must have dimensionality > sum of batch and block dimensionalities (=", batch, " + ", block,
+           ") but got ", values.dim());
+  int64_t counts[2] = {begins.sizes()[batch] - 1,
+                       plain.numel() ? CheckedInt(item(amax(plain)).to_int()) + 1 : CheckedInt(0)};
+  IntArrayRef of_values = values.sizes();
+  Dims size(of_values.slice(0, batch));
+  for (size_t i = 0; i < 2; i++)
+    size.push_back(CheckedInt(counts[by_rows(layout) ? i : 1 - i]) * (block ? of_values[batch + 1 + i] : 1));
+  for (int64_t s : of_values.slice(batch + 1 + block)) size.push_back(s);
+  return size;
 }
 Layout layout_given(const ALT& layout) {
   RL_CHECK(RuntimeError, layout, "sparse_compressed_tensor expected sparse compressed tensor layout but got none");
@@ -177,21 +190,23 @@ Tensor any_compressed(const Tensor& begins, const Tensor& plain, const Tensor& v
 }
 Tensor any_compressed_guessed(const Tensor& begins, const Tensor& plain, const Tensor& values, const DT& dtype,
                               const ALT& layout, const DV& device, const OB&) {
-  int64_t size[2];
-  return of_compressed(begins, plain, values, guessed(layout_given(layout), begins, plain, size), dtype,
-                       layout_given(layout), device);
+  Layout made = layout_given(layout);
+  return of_compressed(begins, plain, values, guessed(made, begins, plain, values), dtype, made, device);
 }
 template <Layout made>
 Tensor compressed(const Tensor& begins, const Tensor& plain, const Tensor& values, IntArrayRef size, const DT& dtype,
                   const ALT& layout, const DV& device, const OB&) {
-  need_layout(made == Layout::SparseCsr ? "sparse_csr_tensor" : "sparse_csc_tensor", layout, made);
+  need_layout(made == Layout::SparseCsr   ? "sparse_csr_tensor"
+              : made == Layout::SparseCsc ? "sparse_csc_tensor"
+              : made == Layout::SparseBsr ? "sparse_bsr_tensor"
+                                          : "sparse_bsc_tensor",
+              layout, made);
   return of_compressed(begins, plain, values, size, dtype, made, device);
 }
 template <Layout made>
 Tensor compressed_guessed(const Tensor& begins, const Tensor& plain, const Tensor& values, const DT& dtype,
                           const ALT& layout, const DV& device, const OB& pin) {
-  int64_t size[2];
-  return compressed<made>(begins, plain, values, guessed(made, begins, plain, size), dtype, layout, device, pin);
+  return compressed<made>(begins, plain, values, guessed(made, begins, plain, values), dtype, layout, device, pin);
 }
 std::tuple<> validate_compressed(const Tensor& begins, const Tensor& plain, const Tensor& values, IntArrayRef size,
                                  AnyLayout layout, const OB&) {
@@ -245,7 +260,7 @@ OP(sparse_compressed_tensor,
    {.schema = "sparse_compressed_tensor.comp_plain_value_size(Tensor compressed_indices, Tensor plain_indices, Tensor "
               "values, int[] size, *, "
               "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-    .doc = "A matrix in compressed rows or columns, as layout says.",
+    .doc = "A tensor in compressed rows or columns, of blocks or not, as layout says; dimensions before are batches.",
     .kernel = composite<any_compressed>(),
     .forms = kFunction,
     .shares = {"values"}});
@@ -253,7 +268,7 @@ OP(sparse_compressed_tensor_guessed,
    {.schema = "sparse_compressed_tensor.comp_plain_value(Tensor compressed_indices, Tensor plain_indices, Tensor "
               "values, *, ScalarType? "
               "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-    .doc = "A matrix in compressed rows or columns, as large as its indices need.",
+    .doc = "A tensor in compressed rows or columns, as large as its indices need.",
     .kernel = composite<any_compressed_guessed>(),
     .forms = kFunction,
     .shares = {"values"}});
@@ -288,6 +303,38 @@ OP(sparse_csc_tensor_guessed, {.schema = "sparse_csc_tensor.ccol_row_value(Tenso
                                          "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
                                .doc = "A matrix in compressed columns, with as many rows as its indices need.",
                                .kernel = composite<compressed_guessed<Layout::SparseCsc>>(),
+                               .forms = kFunction,
+                               .shares = {"values"}});
+OP(sparse_bsr_tensor,
+   {.schema = "sparse_bsr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] "
+              "size, *, ScalarType? "
+              "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "A matrix in compressed rows of blocks, whose size is that of a value. >>> torch.sparse_bsr_tensor([0, 1], "
+           "[1], [[[3.], [4.]]], (2, 2)).to_dense()\ntensor([[0., 3.],\n        [0., 4.]])",
+    .kernel = composite<compressed<Layout::SparseBsr>>(),
+    .forms = kFunction,
+    .shares = {"values"}});
+OP(sparse_bsr_tensor_guessed, {.schema = "sparse_bsr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, "
+                                         "Tensor values, *, ScalarType? dtype=None, Layout? "
+                                         "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                               .doc = "A matrix in compressed rows of blocks, as large as its indices need.",
+                               .kernel = composite<compressed_guessed<Layout::SparseBsr>>(),
+                               .forms = kFunction,
+                               .shares = {"values"}});
+OP(sparse_bsc_tensor,
+   {.schema = "sparse_bsc_tensor.ccol_row_value_size(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] "
+              "size, *, ScalarType? "
+              "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    .doc = "A matrix in compressed columns of blocks. >>> torch.sparse_bsc_tensor([0, 1], [1], [[[3., 4.]]], (2, "
+           "2)).to_dense()\ntensor([[0., 0.],\n        [3., 4.]])",
+    .kernel = composite<compressed<Layout::SparseBsc>>(),
+    .forms = kFunction,
+    .shares = {"values"}});
+OP(sparse_bsc_tensor_guessed, {.schema = "sparse_bsc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, "
+                                         "Tensor values, *, ScalarType? dtype=None, Layout? "
+                                         "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+                               .doc = "A matrix in compressed columns of blocks, as large as its indices need.",
+                               .kernel = composite<compressed_guessed<Layout::SparseBsc>>(),
                                .forms = kFunction,
                                .shares = {"values"}});
 OP(_validate_sparse_compressed_tensor_args,

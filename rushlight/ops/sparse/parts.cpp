@@ -15,6 +15,7 @@
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/is_coalesced.h"
 #include "rushlight/fn/remainder.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/fn/row_indices.h"
 #include "rushlight/fn/sort.h"
 #include "rushlight/fn/stack.h"
@@ -22,6 +23,7 @@
 #include "rushlight/fn/unique_consecutive.h"
 #include "rushlight/fn/values.h"
 #include "rushlight/fn/zeros_like.h"
+#include "rushlight/kernels/copying.h"
 #include "rushlight/ops/sparse/sparse.h"
 
 namespace rushlight {
@@ -36,7 +38,8 @@ Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, 
   // Strides of 0: it is never contiguous, and nobody walks it.
   Tensor out(
       make_ref<TensorImpl>(make_ref<Storage>(0, values.device()), values.dtype(), sizes, Dims(sizes.size(), 0), 0));
-  out.impl()->set_parts(make_ref<SparseParts>(layout, part(indices), part(plain), part(values), values.dim() - 1,
+  int64_t before = is_compressed(layout) ? plain.dim() + (is_blocked(layout) ? 2 : 0) : 1;
+  out.impl()->set_parts(make_ref<SparseParts>(layout, part(indices), part(plain), part(values), values.dim() - before,
                                               coalesced || values.sizes()[0] < 2));
   return out;
 }
@@ -52,9 +55,9 @@ const SparseParts& coo_parts(const char* who, const Tensor& t) {
            t.layout());
   return *t.impl()->parts();
 }
-Tensor compressed_part(const char* who, const Tensor& t, Layout layout, bool plain) {
-  RL_CHECK(RuntimeError, t.layout() == layout, who, " expected sparse ", layout == Layout::SparseCsr ? "row" : "column",
-           " compressed tensor layout but got ", t.layout());
+Tensor compressed_part(const char* who, const Tensor& t, bool rows, bool plain) {
+  RL_CHECK(RuntimeError, is_compressed(t.layout()) && by_rows(t.layout()) == rows, who, " expected sparse ",
+           rows ? "row" : "column", " compressed tensor layout but got ", t.layout());
   const SparseParts& p = *t.impl()->parts();
   return detached_alias(Tensor(plain ? p.plain : p.indices));
 }
@@ -97,58 +100,94 @@ Tensor make_compressed(const Tensor& begins, const Tensor& plain, const Tensor& 
                        const std::optional<DType>&, const std::optional<AnyLayout>& given, const std::optional<Device>&,
                        const std::optional<bool>&) {
   Layout layout = given ? given->value : Layout::SparseCsr;
-  RL_CHECK(NotImplementedError, is_compressed(layout), "sparse_compressed_tensor: layout ", layout, " is not ",
-           "implemented; torch.sparse_csr and torch.sparse_csc are");
-  RL_CHECK(NotImplementedError, size.size() == 2 && values.dim() == 1, "sparse_compressed_tensor: only matrices with ",
-           "values of one dimension are implemented, got size ", size, " and values of shape ", values.sizes());
+  RL_CHECK(RuntimeError, is_compressed(layout),
+           "sparse_compressed_tensor: expected torch.sparse_csr, torch.sparse_csc, ",
+           "torch.sparse_bsr or torch.sparse_bsc, got layout ", layout);
   for (int64_t s : size)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", size);
-  RL_CHECK(RuntimeError, begins.dim() == 1 && plain.dim() == 1, "sparse_compressed_tensor: expected indices of one ",
-           "dimension, got compressed_indices of shape ", begins.sizes(), " and plain_indices of shape ",
-           plain.sizes());
+  RL_CHECK(RuntimeError, begins.dim() > 0 && begins.dim() == plain.dim(), "number of dimensions of ",
+           begins_name(layout), " and ", plain_name(layout), " must be the same, and not 0, but got ", begins.dim(),
+           " and ", plain.dim());
   RL_CHECK(RuntimeError,
            begins.dtype() == plain.dtype() && (begins.dtype() == DType::Int64 || begins.dtype() == DType::Int32),
            "compressed_indices and plain_indices dtype must be Int or Long, the same for both, but got ",
            begins.dtype(), " and ", plain.dtype());
-  int64_t rows = size[layout == Layout::SparseCsr ? 0 : 1];
-  RL_CHECK(RuntimeError, begins.sizes()[0] == CheckedInt(rows) + 1, begins_name(layout),
-           ".shape[-1] must be equal to the number of ", layout == Layout::SparseCsr ? "rows" : "columns",
-           " + 1 (=", rows + 1, "), but got ", begins.sizes()[0]);
-  RL_CHECK(RuntimeError, plain.sizes()[0] == values.sizes()[0], plain_name(layout),
-           ".shape[-1] must be equal to nnz (=", values.sizes()[0], ") as defined by values.shape[0], but got ",
-           plain.sizes()[0]);
+  size_t batch = size_t(begins.dim()) - 1, block = is_blocked(layout) ? 2 : 0;
+  int64_t dense = values.dim() - int64_t(batch + block) - 1;
+  RL_CHECK(RuntimeError, dense >= 0,
+           "values must have dimensionality > sum of batch and block dimensionalities (=", batch, " + ", block,
+           ") but got ", values.dim());
+  RL_CHECK(RuntimeError, int64_t(size.size()) == int64_t(batch) + 2 + dense,
+           "tensor dimensionality must be sum of batch, base, and dense dimensionalities (=", batch, " + 2 + ", dense,
+           ") but got ", size.size());
+  IntArrayRef of_values = values.sizes(), batches = size.slice(0, batch);
+  for (const Tensor* part : {&begins, &plain, &values})
+    RL_CHECK(RuntimeError, IntArrayRef(part->sizes()).slice(0, batch) == batches, "all batch dimensions of ",
+             begins_name(layout), ", ", plain_name(layout), " and values must be equal to those of the tensor, ",
+             Dims(batches), ", but got shapes ", begins.sizes(), ", ", plain.sizes(), " and ", values.sizes());
+  RL_CHECK(RuntimeError, of_values.slice(batch + 1 + block) == size.slice(batch + 2),
+           "the last dimensions of values must be the dense ones of the tensor, ", Dims(size.slice(batch + 2)),
+           ", but got values of shape ", values.sizes());
+  int64_t counts[2] = {size[batch], size[batch + 1]};
+  for (size_t i = 0; i < block; i++) {
+    int64_t n = of_values[batch + 1 + i];
+    RL_CHECK(RuntimeError, n > 0 && counts[i] % n == 0, "tensor shape[", batch + i, "] (=", counts[i],
+             ") must be divisible with blocksize[", i, "] (=", n, ") as defined by values shape");
+    counts[i] /= n;
+  }
+  int64_t lines = counts[by_rows(layout) ? 0 : 1];
+  RL_CHECK(RuntimeError, begins.sizes()[batch] == CheckedInt(lines) + 1, begins_name(layout),
+           ".shape[-1] must be equal to the number of ", by_rows(layout) ? "rows" : "columns", " + 1 (=", lines + 1,
+           "), but got ", begins.sizes()[batch]);
+  RL_CHECK(RuntimeError, plain.sizes()[batch] == of_values[batch], plain_name(layout),
+           ".shape[-1] must be equal to nnz (=", of_values[batch], ") as defined by values.shape[", batch,
+           "], but got ", plain.sizes()[batch]);
   RL_CHECK(RuntimeError, begins.device() == values.device() && plain.device() == values.device(),
            "sparse_compressed_tensor: indices and values must be on the same device");
   return sparse_tensor(layout, begins, plain, values, size, true);
 }
-// Which row (or column) each value is in. Throws where the beginnings don't rise from 0 to the number of values.
-Tensor expanded(const Tensor& begins_given, int64_t count) {
-  Tensor begins = to(begins_given, DType::Int64);
-  if (!begins.device().is_cpu()) begins = to(begins, Device(), DType::Int64);
-  int64_t rows = begins.sizes()[0] - 1, step = begins.strides()[0];
-  const int64_t* at = begins.data<int64_t>();
-  Tensor out = empty_tensor({count}, DType::Int64);
+// Of each element of `values`, in their order. Throws where the beginnings don't rise from 0 to the number of values.
+Tensor coordinates(Layout layout, const Tensor& begins_given, const Tensor& plain_given, IntArrayRef values) {
+  size_t batch = size_t(begins_given.dim()) - 1;
+  bool rows = by_rows(layout), blocked = is_blocked(layout);
+  int64_t h = blocked ? values[batch + 1] : 1, w = blocked ? values[batch + 2] : 1;
+  Tensor begins = dense(to(begins_given, Device(), DType::Int64)),
+         plain = dense(to(plain_given, Device(), DType::Int64));
+  int64_t lines = begins.sizes()[batch] - 1, count = plain.sizes()[batch], total = CheckedInt(plain.numel()) * h * w,
+          batches = product(IntArrayRef(begins.sizes()).slice(0, batch));
+  Tensor out = empty_tensor({int64_t(batch) + 2, total}, DType::Int64);
   auto* p = out.data<int64_t>();
-  RL_CHECK(RuntimeError, at[0] == 0 && at[rows * step] == count,
-           "compressed_indices must begin with 0 and end with the "
-           "number of values, ",
-           count, ", got ", at[0], " and ", at[rows * step]);
-  for (int64_t i = 0; i < rows; i++) {
-    int64_t from = at[i * step], to = at[(i + 1) * step];
-    RL_CHECK(RuntimeError, from <= to && to <= count, "compressed_indices must not decrease, but element ", i + 1,
-             " is ", to, " after ", from);
-    std::fill(p + from, p + to, i);
+  for (size_t d = 0; d < batch; d++) {
+    int64_t each = product(IntArrayRef(plain.sizes()).slice(d + 1)) * h * w, size = plain.sizes()[d];
+    for (int64_t i = 0; i < total; i++) *p++ = i / each % size;
   }
-  return out.device() == begins_given.device() ? out : to(out, begins_given.device(), DType::Int64);
-}
-Tensor coordinates(Layout layout, const Tensor& begins, const Tensor& plain) {
-  Tensor at = expanded(begins, plain.sizes()[0]), other = to(plain, DType::Int64);
-  return stack(layout == Layout::SparseCsr ? Tensors{at, other} : Tensors{other, at}, 0);
+  int64_t *row = p, *col = p + total;
+  const int64_t *at = begins.data<int64_t>(), *other = plain.data<int64_t>();
+  for (int64_t b = 0; b < batches; b++, at += lines + 1, other += count) {
+    RL_CHECK(RuntimeError, at[0] == 0 && at[lines] == count,
+             "compressed_indices must begin with 0 and end with the number of values, ", count, ", got ", at[0],
+             " and ", at[lines]);
+    for (int64_t i = 0; i < lines; i++) {
+      RL_CHECK(RuntimeError, at[i] <= at[i + 1] && at[i + 1] <= count,
+               "compressed_indices must not decrease, but element ", i + 1, " is ", at[i + 1], " after ", at[i]);
+      for (int64_t k = at[i]; k < at[i + 1]; k++) {
+        int64_t top = (rows ? i : other[k]) * h, left = (rows ? other[k] : i) * w;
+        for (int64_t y = 0; y < h; y++)
+          for (int64_t x = 0; x < w; x++) {
+            *row++ = top + y;
+            *col++ = left + x;
+          }
+      }
+    }
+  }
+  return begins_given.device().is_cpu() ? out : to(out, begins_given.device(), DType::Int64);
 }
 Grads compressed_grad(const Saved& s, const Tensor& g) {
   const IValue& given = s.arg("layout");
   Layout layout = given.is_none() ? Layout::SparseCsr : Layout(given.to_int());
-  return {Tensor(), Tensor(), _sparse_pick(g, coordinates(layout, s["compressed_indices"], s["plain_indices"]))};
+  Dims of_values = s.sizes("values");
+  Tensor at = coordinates(layout, s["compressed_indices"], s["plain_indices"], of_values);
+  return {Tensor(), Tensor(), reshape(_sparse_pick(g, at), of_values)};
 }
 
 // ---- looking ----
@@ -156,7 +195,7 @@ Grads compressed_grad(const Saved& s, const Tensor& g) {
 Tensor coordinate_indices(const Tensor& t) {
   const SparseParts& p = parts_of("_indices", t);
   if (p.layout == Layout::Sparse) return detached_alias(Tensor(p.indices));
-  return coordinates(p.layout, Tensor(p.indices), Tensor(p.plain));
+  return coordinates(p.layout, Tensor(p.indices), Tensor(p.plain), p.values->sizes());
 }
 Tensor all_values(const Tensor& t) { return detached_alias(Tensor(parts_of("_values", t).values)); }
 Tensor coalesced_indices(const Tensor& t) {
@@ -169,13 +208,19 @@ Tensor coalesced_values(const Tensor& t) {
            "Cannot get values on an uncoalesced tensor, please call .coalesce() first");
   return detached_alias(Tensor(t.impl()->parts()->values));
 }
-Tensor crow(const Tensor& t) { return compressed_part("crow_indices", t, Layout::SparseCsr, false); }
-Tensor col(const Tensor& t) { return compressed_part("col_indices", t, Layout::SparseCsr, true); }
-Tensor ccol(const Tensor& t) { return compressed_part("ccol_indices", t, Layout::SparseCsc, false); }
-Tensor row(const Tensor& t) { return compressed_part("row_indices", t, Layout::SparseCsc, true); }
-int64_t count(const Tensor& t) { return parts_of("_nnz", t).values->sizes()[0]; }
+Tensor crow(const Tensor& t) { return compressed_part("crow_indices", t, true, false); }
+Tensor col(const Tensor& t) { return compressed_part("col_indices", t, true, true); }
+Tensor ccol(const Tensor& t) { return compressed_part("ccol_indices", t, false, false); }
+Tensor row(const Tensor& t) { return compressed_part("row_indices", t, false, true); }
+int64_t count(const Tensor& t) {
+  const SparseParts& p = parts_of("_nnz", t);
+  return p.plain ? p.plain->sizes().back() : p.values->sizes()[0];
+}
 // Of strided tensors, as PyTorch has it: no dimension is sparse.
-int64_t sparse_dims(const Tensor& t) { return t.impl()->parts() ? t.dim() - t.impl()->parts()->dense_dim : 0; }
+int64_t sparse_dims(const Tensor& t) {
+  if (is_compressed(t.layout())) return 2;
+  return t.impl()->parts() ? t.dim() - t.impl()->parts()->dense_dim : 0;
+}
 int64_t dense_dims(const Tensor& t) { return t.impl()->parts() ? t.impl()->parts()->dense_dim : t.dim(); }
 bool coalesced(const Tensor& t) { return coo_parts("is_coalesced", t).coalesced; }
 
@@ -249,7 +294,8 @@ void mark_coalesced(const Tensor& self, bool on) {
 
 // ---- what the other files use ----
 
-Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim) {
+Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim,
+                    IntArrayRef block) {
   product(sizes);
   for (int64_t s : sizes)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
@@ -260,13 +306,20 @@ Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device
   if (layout == Layout::Sparse)
     return sparse_tensor(layout, empty_tensor({sparse_dim, 0}, DType::Int64, device), {}, values, sizes, true);
   RL_CHECK(NotImplementedError, is_compressed(layout), "layout ", layout, " is not implemented; torch.sparse_coo, ",
-           "torch.sparse_csr and torch.sparse_csc are");
-  RL_CHECK(NotImplementedError, sizes.size() == 2, "only matrices of layout ", layout, " are implemented, got size ",
-           sizes);
-  Tensor plain = empty_tensor({0}, DType::Int64, device);
-  Tensor begins = to(plain, DType::Int64);
-  begins = zeros_like(empty_tensor({CheckedInt(sizes[layout == Layout::SparseCsr ? 0 : 1]) + 1}, DType::Int64, device));
-  return sparse_tensor(layout, begins, plain, values, sizes, true);
+           "torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr and torch.sparse_bsc are");
+  RL_CHECK(RuntimeError, sparse_dim >= 2, "expected size of at least two dimensions without the dense ones for layout ",
+           layout, ", got ", sizes);
+  RL_CHECK(RuntimeError, is_blocked(layout) == !block.empty(), "a tensor of layout ", layout,
+           " is made of its parts, for its blocks need a size; use torch.sparse_compressed_tensor");
+  size_t batch = size_t(sparse_dim) - 2, line = by_rows(layout) ? 0 : 1;
+  Dims none(sizes.slice(0, batch));
+  none.push_back(CheckedInt(sizes[batch + line]) / (block.empty() ? 1 : block[line]) + 1);
+  Tensor begins = zeros_like(empty_tensor(none, DType::Int64, device));
+  none.back() = 0;
+  Tensor plain = empty_tensor(none, DType::Int64, device);
+  for (int64_t s : block) none.push_back(s);
+  for (int64_t s : sizes.slice(size_t(sparse_dim))) none.push_back(s);
+  return sparse_tensor(layout, begins, plain, empty_tensor(none, dtype, device), sizes, true);
 }
 
 void check_indices(const Tensor& given, IntArrayRef sizes) {
@@ -290,10 +343,12 @@ Tensor make_coo(const Tensor& indices, const Tensor& values, IntArrayRef sizes, 
 
 Coo coo_of(const Tensor& t, bool coalesced) {
   Layout layout = layout_seen(t);
-  if (layout == Layout::SparseCsr) return {_indices(t), values(t), t.sizes(), true};
-  if (layout == Layout::SparseCsc) {  // whose order is by columns
-    if (!coalesced) return {_indices(t), values(t), t.sizes(), false};
-    return coo_of(make_coo(_indices(t), values(t), t.sizes(), false), true);
+  if (is_compressed(layout)) {
+    Tensor at = _indices(t), items = values(t);
+    Dims flat{at.sizes()[1]};
+    for (int64_t s : IntArrayRef(t.sizes()).slice(size_t(at.sizes()[0]))) flat.push_back(s);
+    Coo c{at, reshape(items, flat), t.sizes(), layout == Layout::SparseCsr};  // others are not in the order of rows
+    return coalesced && !c.coalesced ? coo_of(make_coo(c), true) : c;
   }
   Tensor c = coalesced || t.requires_grad() ? coalesce(t) : t;
   bool ready = is_coalesced(c);
@@ -303,9 +358,17 @@ Coo coo_of(const Tensor& t, bool coalesced) {
 Tensor with_values(const Tensor& t, const Tensor& v) {
   Layout layout = layout_seen(t);
   if (layout == Layout::Sparse) return make_coo(_indices(t), v, t.sizes(), is_coalesced(t));
-  bool rows = layout == Layout::SparseCsr;
+  bool rows = by_rows(layout);
   return _sparse_compressed_tensor_unsafe(rows ? crow_indices(t) : ccol_indices(t),
-                                          rows ? col_indices(t) : row_indices(t), v, t.sizes(), {}, layout);
+                                          rows ? col_indices(t) : row_indices(t), reshape(v, _values(t).sizes()),
+                                          t.sizes(), {}, layout);
+}
+
+Dims block_of(const Tensor& t) {
+  Layout layout = layout_seen(t);
+  if (!is_blocked(layout)) return {};
+  size_t batch = size_t((by_rows(layout) ? crow_indices(t) : ccol_indices(t)).dim());
+  return Dims(IntArrayRef(_values(t).sizes()).slice(batch, 2));
 }
 
 static Grads values_grad(const Saved& s, const Tensor& g) { return {with_values(s["self"], g)}; }
@@ -325,7 +388,7 @@ OP(sparse_compressed_tensor_of_parts,
    {.schema = "_sparse_compressed_tensor_unsafe(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] "
               "size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> "
               "Tensor",
-    .doc = "A compressed matrix; its parts have to fit, the indices are not checked.",
+    .doc = "A tensor of compressed rows or columns; its parts have to fit, the indices are not checked.",
     .kernel = function<make_compressed>(),
     .grad = {{"compressed_indices", "plain_indices"}, compressed_grad},
     .forms = kFunction,

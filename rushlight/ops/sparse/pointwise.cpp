@@ -47,14 +47,14 @@ Tensor add_to_dense(const Tensor& dense, const Tensor& sparse, const Scalar& alp
 
 Tensor add_sparse(const Tensor& self, const Tensor& other, const Scalar& alpha) {
   check_same_sizes("add", self, other);
-  Layout layout = layout_seen(self);
   Coo a = coo_of(self, false), b = coo_of(other, false);
   RL_CHECK(RuntimeError, a.sparse_dim() == b.sparse_dim(), "add: expected as many sparse dimensions in both, got ",
            a.sparse_dim(), " and ", b.sparse_dim());
   DType type = promote_types(self.dtype(), other.dtype());
   Tensor sum = make_coo(cat(Tensors{a.indices, b.indices}, 1),
                         cat(Tensors{to(a.values, type), times(to(b.values, type), alpha)}, 0), a.sizes, false);
-  return a.coalesced && b.coalesced ? in_layout(coalesce(sum), layout) : sum;
+  bool coordinates = layout_seen(self) == Layout::Sparse && !(a.coalesced && b.coalesced);
+  return coordinates ? sum : in_layout_of(self, coalesce(sum));
 }
 
 Tensor add_any(const Tensor& self, const Tensor& other, const Scalar& alpha) {
@@ -76,7 +76,7 @@ Tensor mul_sparse(const Tensor& self, const Tensor& other) {
       places_of(linear_indices(a.indices, a.sparse_sizes()), linear_indices(b.indices, b.sparse_sizes()));
   Tensor both = flatten(nonzero(found));
   Tensor values = index_select(a.values, 0, both) * index_select(b.values, 0, index_select(at, 0, both));
-  return in_layout(make_coo(index_select(a.indices, 1, both), values, a.sizes, true), layout_seen(self));
+  return in_layout_of(self, make_coo(index_select(a.indices, 1, both), values, a.sizes, true));
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ Tensor sparse_mul(const Tensor& self, const Tensor& other) {
   const Tensor &sparse = is_sparse(self) ? self : other, &dense = is_sparse(self) ? other : self;
   if (is_number(dense)) {
     Coo c = coo_of(sparse, false);
-    return in_layout(make_coo(c.indices, c.values * dense, c.sizes, c.coalesced), layout_seen(sparse));
+    return in_layout_of(sparse, make_coo(c.indices, c.values * dense, c.sizes, c.coalesced));
   }
   RL_CHECK(ShapeError, broadcast_shapes(sparse.sizes(), dense.sizes()) == sparse.sizes(),
            "mul: expected a dense tensor that is "
@@ -111,7 +111,7 @@ Tensor sparse_mul(const Tensor& self, const Tensor& other) {
            dense.sizes(), " and ", sparse.sizes(), "; sparse tensors are not broadcast");
   Coo c = coo_of(sparse, true);
   Tensor values = c.values * _sparse_pick(expand(dense, sparse.sizes()), c.indices);
-  return in_layout(make_coo(c.indices, values, c.sizes, true), layout_seen(sparse));
+  return in_layout_of(sparse, make_coo(c.indices, values, c.sizes, true));
 }
 
 Tensor sparse_div_mode(const Tensor& self, const Tensor& other, const std::optional<std::string_view>& mode) {
@@ -119,7 +119,7 @@ Tensor sparse_div_mode(const Tensor& self, const Tensor& other, const std::optio
            "Sparse division requires a scalar or zero-dim dense tensor divisor (got shape ", other.sizes(),
            " for divisor)");
   Coo c = coo_of(self, bool(mode));  // rounding is not linear
-  return in_layout(make_coo(c.indices, div(c.values, other, mode), c.sizes, c.coalesced), layout_seen(self));
+  return in_layout_of(self, make_coo(c.indices, div(c.values, other, mode), c.sizes, c.coalesced));
 }
 Tensor sparse_div(const Tensor& self, const Tensor& other) { return sparse_div_mode(self, other, {}); }
 

@@ -161,7 +161,7 @@ Tensor sparse_by_sparse(const Tensor& self, const Tensor& other) {
   Tensor values = mul(index_select(a.values, 0, left), index_select(b.values, 0, right));
   Tensor indices = stack(Tensors{index_select(row_of(a, 0), 0, left), index_select(row_of(b, 1), 0, right)}, 0);
   Tensor out = coalesce(make_coo(indices, values, {a.sizes[0], b.sizes[1]}, false));
-  return in_layout(out, layout_seen(self));
+  return in_layout_of(self, out);
 }
 
 }  // namespace
@@ -257,8 +257,7 @@ static Tensor sampled_addmm(const Tensor& self, const Tensor& mat1, const Tensor
            mat1.sizes(), " and ", mat2.sizes());
   Coo c = matrix("sparse_sampled_addmm", self);
   Tensor sampled = _sparse_sampled(row_of(c, 0), row_of(c, 1), mat1, t(mat2));
-  return in_layout(make_coo(c.indices, add(mul(c.values, beta), mul(sampled, alpha)), c.sizes, c.coalesced),
-                   layout_seen(self));
+  return in_layout_of(self, make_coo(c.indices, add(mul(c.values, beta), mul(sampled, alpha)), c.sizes, c.coalesced));
 }
 
 OP(_sparse_product,

@@ -66,9 +66,9 @@ Tensor sum_over(const Tensor& given, IntArrayRef dim, bool keepdim, const std::o
   if (dtype) values = to(values, *dtype);
   else if (widen && is_integral(values.dtype(), true)) values = to(values, DType::Int64);
   if (std::none_of(gone.begin(), gone.begin() + sparse, [](bool b) { return b; }))
-    return in_layout(make_coo(c.indices, values, sizes, c.coalesced), layout);
+    return in_layout_of(given, make_coo(c.indices, values, sizes, c.coalesced));
   Tensor out = make_coo(rows_without(c.indices, gone, keepdim), values, sizes, false);
-  return in_layout(coalesce(out), layout);
+  return in_layout_of(given, coalesce(out));
 }
 
 Tensor sum_all_but_given(const Tensor& self, IntArrayRef dim) { return sum_over(self, dim, false, {}, false); }
@@ -88,7 +88,7 @@ Tensor soft(const Tensor& given, int64_t dim, const std::optional<DType>& dtype,
   Tensor values = dtype ? to(c.values, *dtype) : c.values;
   RL_CHECK(NotImplementedError, is_floating(values.dtype()), '"', name, "\" not implemented for '",
            scalar_type_name(values.dtype()), "'");
-  auto done = [&](const Tensor& v) { return in_layout(make_coo(c.indices, v, c.sizes, true), layout_seen(given)); };
+  auto done = [&](const Tensor& v) { return in_layout_of(given, make_coo(c.indices, v, c.sizes, true)); };
   if (along >= c.sparse_dim()) {
     int64_t inside = along - c.sparse_dim() + 1;
     return done(take_log ? log_softmax(values, inside) : softmax(values, inside));

@@ -24,6 +24,7 @@
 #include "rushlight/fn/stack.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
+#include "rushlight/fn/transpose.h"
 #include "rushlight/fn/unsqueeze.h"
 #include "rushlight/fn/values.h"
 #include "rushlight/fn/where.h"
@@ -91,11 +92,23 @@ Tensor sparse_permute(const Tensor& self, IntArrayRef dims) {
   }
   Layout layout = layout_seen(self);
   if (is_compressed(layout)) {
-    if (order[0] == 0) return self;
-    bool rows = layout == Layout::SparseCsr;
-    return _sparse_compressed_tensor_unsafe(
-        rows ? crow_indices(self) : ccol_indices(self), rows ? col_indices(self) : row_indices(self), values(self),
-        {self.sizes()[1], self.sizes()[0]}, {}, rows ? Layout::SparseCsc : Layout::SparseCsr);
+    std::vector<int64_t> plain(n);
+    std::iota(plain.begin(), plain.end(), 0);
+    if (order == plain) return self;
+    bool rows = by_rows(layout);
+    Tensor begins = rows ? crow_indices(self) : ccol_indices(self), items = values(self);
+    size_t batch = size_t(begins.dim()) - 1;
+    std::swap(plain[batch], plain[batch + 1]);
+    RL_CHECK(NotImplementedError, order == plain, "permute: of a tensor of layout ", layout, " only rows and columns, ",
+             batch, " and ", batch + 1, ", can change places, got dims ", dims, "; use to_dense()");
+    if (is_blocked(layout)) items = transpose(items, int64_t(batch) + 1, int64_t(batch) + 2);
+    Dims sizes = self.sizes();
+    std::swap(sizes[batch], sizes[batch + 1]);
+    Layout turned = is_blocked(layout) ? rows ? Layout::SparseBsc : Layout::SparseBsr
+                    : rows             ? Layout::SparseCsc
+                                       : Layout::SparseCsr;
+    return _sparse_compressed_tensor_unsafe(begins, rows ? col_indices(self) : row_indices(self), items, sizes, {},
+                                            turned);
   }
   Coo c = coo_of(self, false);
   size_t sparse = size_t(c.sparse_dim());

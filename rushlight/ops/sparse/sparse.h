@@ -8,11 +8,13 @@
 namespace rushlight {
 
 // PyTorch's names for the two index tensors of a compressed layout.
-inline const char* begins_name(Layout l) { return l == Layout::SparseCsr ? "crow_indices" : "ccol_indices"; }
-inline const char* plain_name(Layout l) { return l == Layout::SparseCsr ? "col_indices" : "row_indices"; }
+inline bool by_rows(Layout l) { return l == Layout::SparseCsr || l == Layout::SparseBsr; }
+inline bool is_blocked(Layout l) { return l == Layout::SparseBsr || l == Layout::SparseBsc; }
+inline bool is_compressed(Layout l) { return by_rows(l) || l == Layout::SparseCsc || l == Layout::SparseBsc; }
+inline const char* begins_name(Layout l) { return by_rows(l) ? "crow_indices" : "ccol_indices"; }
+inline const char* plain_name(Layout l) { return by_rows(l) ? "col_indices" : "row_indices"; }
 
 inline bool is_sparse(const Tensor& t) { return layout_seen(t) != Layout::Strided; }
-inline bool is_compressed(Layout l) { return l == Layout::SparseCsr || l == Layout::SparseCsc; }
 
 // A sparse tensor of any layout as coordinates: element [indices[:, i]] has values[i], which is a tensor of the last `dense_dim` sizes.
 struct Coo {
@@ -29,9 +31,13 @@ struct Coo {
 Coo coo_of(const Tensor& t, bool coalesced);
 Tensor make_coo(const Tensor& indices, const Tensor& values, IntArrayRef sizes, bool coalesced);
 inline Tensor make_coo(const Coo& c) { return make_coo(c.indices, c.values, c.sizes, c.coalesced); }
-// From and to the layout; the tensor itself where it has it.
-Tensor in_layout(const Tensor& t, Layout layout);
-// The same indices with other values, which may be of another dtype.
+// From and to the layout; the tensor itself where it has it. In blocks of `block` where the layout has blocks.
+Tensor in_layout(const Tensor& t, Layout layout, IntArrayRef block = {});
+// The layout and the blocks of another tensor.
+Tensor in_layout_of(const Tensor& like, const Tensor& t);
+// Rows and columns of a block; nothing for a layout without blocks.
+Dims block_of(const Tensor& t);
+// The same indices with other values, which may be of another dtype: as the tensor has them, or as coo_of lists them.
 Tensor with_values(const Tensor& t, const Tensor& values);
 // The values, doubles of an element included where nobody wants a gradient.
 inline Tensor plain_values(const Tensor& t) { return coo_of(t, false).values; }
@@ -45,8 +51,9 @@ Tensor add_rows(int64_t rows, const Tensor& index, const Tensor& items);
 // A tensor made of parts that are known to fit. REQUIRES: no gradient.
 Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, const Tensor& values, IntArrayRef sizes,
                      bool coalesced);
-// Without values; of coordinates, the last `dense_dim` dimensions are dense.
-Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim = 0);
+// Without values; the last `dense_dim` dimensions are dense.
+Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device, int64_t dense_dim = 0,
+                    IntArrayRef block = {});
 // Throws where an index is negative or beyond its size.
 void check_indices(const Tensor& indices, IntArrayRef sizes);
 
