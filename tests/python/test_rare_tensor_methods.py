@@ -381,3 +381,20 @@ def test_xlogy_of_a_number_takes_out(fw):
     out = fw.empty(2)
     fw.xlogy(2.0, x, out=out)
     assert out.tolist() == fw.special.xlogy(2.0, x).tolist() == fw.xlogy(2.0, x).tolist()
+
+
+def test_xlog1py_of_a_number_takes_out(fw):
+    x = fw.tensor([0.0, 1.0], dtype=fw.float64, requires_grad=True)
+    fw.special.xlog1py(2.0, x).sum().backward()
+    assert x.grad.tolist() == [2.0, 1.0]
+    out = fw.empty(2, dtype=fw.float64)
+    fw.special.xlog1py(2.0, x.detach(), out=out)
+    assert out.tolist() == fw.special.xlog1py(2.0, x).tolist()
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear"])
+def test_integers_are_not_interpolated(fw, mode):
+    with pytest.raises(NotImplementedError):
+        fw.nn.functional.interpolate(fw.ones(1, 1, 2, 2).long(), scale_factor=2.0, mode=mode)
+    if mode == "nearest":
+        assert fw.nn.functional.interpolate(fw.ones(1, 1, 2, 2).byte(), size=4, mode=mode).dtype is fw.uint8

@@ -175,8 +175,8 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
            x.sizes(), ": only the batch may be empty");
   bool bytes = x.dtype() == DType::UInt8 && dims == 2;
   bool weighted = how >= Resample::Linear;
-  RL_CHECK(NotImplementedError, !weighted || bytes || !is_integral(x.dtype(), true),
-           "upsample: not implemented for integers; convert with x.float()");
+  RL_CHECK(NotImplementedError, !is_integral(x.dtype(), true) || (weighted ? bytes : x.dtype() == DType::UInt8),
+           "upsample: not implemented for ", x.dtype(), "; convert with x.float(), and the result back");
   Dims sizes = x.sizes();
   for (int64_t d = 0; d < dims; d++) {
     int64_t in = x.sizes()[size_t(d + 2)];

@@ -169,8 +169,16 @@ OP(special_xlog1py,
     .grad = {{"self", "other"}, xlog1py_grad},
     .forms = kFunction | kOut,
     .module = "special",
-    .overloads = {"special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor",
-                  "special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor"},
+    .overloads = {"special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor"},
+    .numbers = Numbers::Fallback});
+OP(special_xlog1py_of_number,
+   {.schema = "special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor",
+    .doc = "A number times log1p of a tensor. >>> torch.special.xlog1py(2, torch.tensor([0., 1.]))\ntensor([0.0000, "
+           "1.3863])",
+    .kernel = pointwise<XLog1Py, Floating>(Promote::ToFloat),
+    .grad = {{"self", "other"}, [](const Saved& s, const Tensor& g) { return Grads{xlog1py_grad(s, g)[1]}; }},
+    .forms = kFunction | kOut,
+    .module = "special",
     .numbers = Numbers::Fallback});
 OP(special_zeta, {.schema = "special_zeta(Tensor self, Tensor other) -> Tensor",
                   .doc = "The sum of (other + k) ** -self over k from 0 on."
