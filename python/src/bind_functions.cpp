@@ -69,7 +69,8 @@ class PyFunction final : public FunctionNode {
     while (used > num_args_ && PyTuple_GET_ITEM(result.get(), used - 1) == Py_None)
       used--;  // further Nones are let pass
     RL_CHECK(AutogradError, used == num_args_, "function ", name_,
-             " returned an incorrect number of gradients (expected ", num_args_, ", got ", given, ")");
+             " returned an incorrect number of gradients (expected ", num_args_, ", got ", given,
+             "). Hint: backward returns one for each argument of forward but ctx, None where there is none");
     Tensors out(places_.size());
     size_t next = 0;
     for (int i = 0; i < num_args_; i++) {

@@ -45,7 +45,7 @@ int64_t slice_bound(PyObject* o, int64_t none) {
 Tensor slice(const Tensor& t, int64_t dim, PyObject* o) {
   auto* s = reinterpret_cast<PySliceObject*>(o);
   int64_t step = slice_bound(s->step, 1);
-  RL_CHECK(ValueError, step > 0, "step must be greater than zero");
+  RL_CHECK(ValueError, step > 0, "step must be greater than zero. Hint: x.flip(dim) turns a dimension round");
   const auto& slice_args = (*op_slice).schema().args;
   tell_number(slice_args[2], 0, s->start);
   tell_number(slice_args[3], 0, s->stop);

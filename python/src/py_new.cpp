@@ -87,7 +87,8 @@ DType dtype_of_item(PyObject* o, int depth) {
   if (PyUnicode_Check(o)) throw TypeError("new(): invalid data type 'str'");
   if (is_sequence(o)) return dtype_of_sequence(o, depth);
   if (Py_TYPE(o)->tp_as_number && Py_TYPE(o)->tp_as_number->nb_index) return DType::Int64;
-  throw RuntimeError(str("Could not infer dtype of ", short_type_name(o)));
+  throw RuntimeError(str("Could not infer dtype of ", short_type_name(o), ". Hint: tensors hold numbers",
+                         o == Py_None ? "; None may be a value that is missing: use float('nan')" : ""));
 }
 
 void store_fitting(char* at, DType dtype, const Scalar& s) {

@@ -70,7 +70,8 @@ std::string numpy_type(PyObject* array) {
 
 const char* typestr(DType d) {
   const char* type = info_of(d).numpy;
-  RL_CHECK(TypeError, *type, "Got unsupported ScalarType ", scalar_type_name(d));
+  RL_CHECK(TypeError, *type, "Got unsupported ScalarType ", scalar_type_name(d),
+           ". Hint: numpy has no such numbers: convert with x.float()");
   return type;
 }
 

@@ -459,11 +459,15 @@ std::string call_text(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames
     }
   }
   std::string_view kind = short_type_name(value);
-  const char* hint = p.want != Want::Tensor ? ""
-                     : kind == "ndarray"    ? ". Hint: convert it with torch.from_numpy(x)"
-                     : kind == "list" || kind == "tuple"
-                         ? ". Hint: convert it with torch.tensor(x), or torch.stack(x) if it holds tensors"
-                         : "";
+  const char* hint =
+      p.want != Want::Tensor ? ""
+      : kind == "ndarray"    ? ". Hint: convert it with torch.from_numpy(x)"
+      : PyTuple_Check(value) && PyTuple_GET_SIZE(value) > 0 && is_tensor(PyTuple_GET_ITEM(value, 0))
+          ? ". Hint: it holds what a layer returned, as nn.LSTM does (output, state): pass one of its items, or "
+            "torch.stack(x)"
+      : kind == "list" || kind == "tuple"
+          ? ". Hint: convert it with torch.tensor(x), or torch.stack(x) if it holds tensors"
+          : "";
   throw TypeError(
       str(name, "(): argument '", text_of(p.name), "'", where, " must be ", shown_type(p.want), ", not ", kind, hint));
 }

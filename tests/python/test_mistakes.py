@@ -115,6 +115,27 @@ def shuffles_without_a_length(fw):
     fw.utils.data.DataLoader(Samples(), shuffle=True)
 
 
+def steps_too_often(fw):
+    optimizer = fw.optim.SGD(fw.nn.Linear(1, 1).parameters(), 0.1)
+    schedule = fw.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+
+
+def returns_one_gradient(fw):
+    class Fn(fw.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    Fn.apply(fw.ones(2, requires_grad=True), fw.ones(2)).sum().backward()
+
+
 # The call, and what its text must have besides PyTorch's own.
 MISTAKES = {
     "matmul": (lambda fw: fw.ones(2, 3) @ fw.ones(4, 5), ["2x3", "4x5", "rows of the second", r"\.mT"]),
@@ -335,9 +356,52 @@ MISTAKES = {
     "an object of a function": (calls_an_object_of_a_function, [r"Fn\.apply\(", "staticmethod"]),
     "shuffled without a length": (shuffles_without_a_length, ["__len__", "IterableDataset"]),
     "tensors of two lengths": (lambda fw: fw.utils.data.TensorDataset(fw.ones(2), fw.ones(3)), [r"\[2, 3\]"]),
+    "a tuple of a layer's": (
+        lambda fw: fw.nn.Linear(3, 1)(fw.nn.GRU(2, 3)(fw.ones(4, 1, 2))),
+        [r"nn\.LSTM does", "one of its items"],
+    ),
+    "transposed conv channels": (
+        lambda fw: fw.nn.ConvTranspose2d(4, 2, 2)(fw.ones(1, 3, 4, 4)),
+        ["conv_transpose2d", "in_channels=3", "permute"],
+    ),
+    "class weights": (
+        lambda fw: fw.nn.functional.cross_entropy(fw.ones(2, 3), fw.tensor([1, 0]), weight=fw.ones(4)),
+        [r"\[4\]", r"\[2, 3\]", "for each class"],
+    ),
+    "loss of integers": (
+        lambda fw: fw.nn.functional.mse_loss(fw.tensor([1, 2]), fw.tensor([1, 2])),
+        ["mse_loss", r"input\.float\(\)"],
+    ),
+    "too many steps": (steps_too_often, ["OneCycleLR", r"epochs \* len\(loader\)"]),
+    "gradients of a function": (returns_one_gradient, ["for each argument", "None"]),
+    "a missing value": (lambda fw: fw.tensor([None, 1.0]), ["NoneType", "nan"]),
+    "a slice backwards": (lambda fw: fw.ones(3)[::-1], [r"flip\(dim\)"]),
+    "a right side": (lambda fw: fw.linalg.solve(fw.eye(2), fw.ones(3)), ["needs 2 rows"]),
+    "dot": (lambda fw: fw.dot(fw.ones(2), fw.ones(3)), ["matmul"]),
+    "mv": (lambda fw: fw.mv(fw.ones(2, 3), fw.ones(2)), [r"\.mT"]),
+    "outer of matrices": (lambda fw: fw.outer(fw.ones(2, 2), fw.ones(2)), [r"unsqueeze\(-1\)"]),
+    "einsum terms": (lambda fw: fw.einsum("ij,jk", fw.ones(2, 3)), ["2 terms", "1 tensors"]),
+    "cell input": (lambda fw: fw.nn.LSTMCell(4, 3)(fw.ones(2, 5)), ["input_size=5"]),
+    "bags without offsets": (lambda fw: fw.nn.EmbeddingBag(5, 3)(fw.tensor([1, 2])), ["each bag", "2D input"]),
+    "bfloat16 for numpy": (lambda fw: fw.ones(2, dtype=fw.bfloat16).numpy(), [r"x\.float\(\)"]),
+    "index_select": (lambda fw: fw.ones(3).index_select(0, fw.tensor([5])), ["index 5", "0 to 2"]),
+    "bincount": (lambda fw: fw.bincount(fw.tensor([-1, 2])), ["there is -1"]),
+    "multinomial": (lambda fw: fw.multinomial(fw.ones(3), 5), ["5 of 3", "replacement=True"]),
+    "chances": (lambda fw: fw.bernoulli(fw.tensor([2.0])), ["is 2", "sigmoid"]),
+    "numbers for an optimizer": (lambda fw: fw.optim.SGD([3], lr=0.1), [r"model\.parameters\(\)"]),
+    "mask of an encoder": (
+        lambda fw: fw.nn.TransformerEncoderLayer(8, 2)(fw.ones(5, 2, 8), fw.ones(4, 4)),
+        [r"\(5, 5\)", r"\(queries, keys\)", r"\[5, 2, 8\]"],
+    ),
+    "batches of attention": (
+        lambda fw: fw.nn.MultiheadAttention(8, 2)(fw.ones(5, 2, 8), fw.ones(4, 3, 8), fw.ones(4, 3, 8)),
+        ["query is 2", "key 3", "batch_first"],
+    ),
 }
 # What the texts of the two differ in before the hint.
 OTHER_WORDS = {
+    "index_select",
+    "chances",
     "a dtype in quotes",
     "integers for a mask of attention",
     "an object of a function",

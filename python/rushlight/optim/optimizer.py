@@ -268,7 +268,10 @@ class Optimizer:
             param_group["param_names"] = names
         for p in tensors:
             if not isinstance(p, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {_typename(p)}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {_typename(p)}. Hint: pass model.parameters(), "
+                    "tensors, or dicts with a list 'params'"
+                )
             if not self.defaults.get("differentiable", None) and not (p.is_leaf or p.retains_grad):
                 raise ValueError(
                     "can't optimize a non-leaf Tensor. Hint: it was computed from another one; optimize that, or x.detach()"

@@ -110,6 +110,10 @@ if not (is_causal and key_padding_mask is None and not need_weights):  # else th
 assert embed_dim == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}. Hint: make the layer with embed_dim={embed_dim} (d_model in a transformer), or bring the features last"
 head_dim = embed_dim // num_heads
 heads = bsz * num_heads
+if key.size(1) != bsz:
+    raise RuntimeError(
+        f"shape '[{src_len}, {heads}, {head_dim}]' is invalid for input of size {key.numel()}. Hint: attention: the batch of "
+        f"query is {bsz} and that of key {key.size(1)}; it is dimension 1, with batch_first=True dimension 0")
 assert head_dim * num_heads == embed_dim, f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"
 if use_separate_proj_weight:
     assert key.size()[:2] == value.size()[:2], (
@@ -139,7 +143,8 @@ if mask is not None:
     if mask.size() != expected:
         shape = f"({tgt_len}, {src_len})" if mask.dim() == 2 else f"({heads}, {tgt_len}, {src_len})"
         raise RuntimeError(
-            f"The shape of the {mask.dim()}D attn_mask is torch.Size({mask.size()}), but should be {shape}.")
+            f"The shape of the {mask.dim()}D attn_mask is torch.Size({mask.size()}), but should be {shape}. Hint: it is "
+            f"(queries, keys), or one for each of batch * heads; query has the shape {query.size()}")
     if mask.dim() == 2:
         mask = mask.unsqueeze(0)
 

@@ -66,7 +66,8 @@ if rows.dim() == 2:
         per_sample_weights = per_sample_weights.reshape(-1)
 elif rows.dim() == 1:
     if offsets is None:
-        raise ValueError("offsets has to be a 1D Tensor but got None")
+        raise ValueError("offsets has to be a 1D Tensor but got None. Hint: it says where each bag begins in a 1D input; "
+                         "a 2D input, a row for each bag, needs none")
     if offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
     starts = offsets

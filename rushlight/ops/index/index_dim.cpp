@@ -82,7 +82,7 @@ void index_select_cpu(const Tensor& given, int64_t dim, const Tensor& index, con
   const int64_t* idx = at.data<int64_t>();
   for (int64_t i = 0; i < count; i++)
     RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < size, "index out of range in self: index ", idx[i],
-             " is out of bounds for dimension ", dim, " with size ", size);
+             " is out of bounds for dimension ", dim, " with size ", size, ". Hint: indices are 0 to ", size - 1);
   if (to.numel() == 0) return;
   if (!to.is_contiguous() || (!self.is_contiguous() && self.numel() > 4 * to.numel())) {
     for (int64_t i = 0; i < count; i++) copy_elements(slice_at(to, dim, i), slice_at(self, dim, idx[i]));
@@ -133,7 +133,7 @@ void update_slices(const Tensor& out, int64_t dim, const Tensor& index, const Te
   const int64_t* idx = at.data<int64_t>();
   for (int64_t i = 0; i < count; i++)
     RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < size, "index out of range in self: index ", idx[i],
-             " is out of bounds for dimension ", dim, " with size ", size);
+             " is out of bounds for dimension ", dim, " with size ", size, ". Hint: indices are 0 to ", size - 1);
   if (from.numel() == 0) return;
   Tensor target = dense(to);
   from = dense(from);

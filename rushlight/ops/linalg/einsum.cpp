@@ -173,9 +173,11 @@ Tensor einsum(std::string_view equation, TensorList tensors, const std::optional
     start = comma + 1;
   }
   RL_CHECK(RuntimeError, terms.size() <= tensors.size(),
-           "einsum(): fewer operands were provided than specified in the equation");
+           "einsum(): fewer operands were provided than specified in the equation. Hint: it has ", terms.size(),
+           " terms before the arrow, and there are ", tensors.size(), " tensors");
   RL_CHECK(RuntimeError, terms.size() == tensors.size(),
-           "einsum(): more operands were provided than specified in the equation");
+           "einsum(): more operands were provided than specified in the equation. Hint: it has ", terms.size(),
+           " terms before the arrow, and there are ", tensors.size(), " tensors");
   std::vector<Operand> operands;
   std::map<int, int> uses;
   int64_t most_hidden = 0;

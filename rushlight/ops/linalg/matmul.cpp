@@ -142,7 +142,8 @@ TensorSpec mv_meta(const Tensor& self, const Tensor& vec) {
   RL_CHECK(ShapeError, self.dim() == 2 && vec.dim() == 1, "vector + matrix @ vector expected, got 1, ", self.dim(),
            ", ", vec.dim());
   RL_CHECK(ShapeError, self.sizes()[1] == vec.sizes()[0], "size mismatch, got input (", self.sizes()[0], "), mat (",
-           self.sizes()[0], "x", self.sizes()[1], "), vec (", vec.sizes()[0], ")");
+           self.sizes()[0], "x", self.sizes()[1], "), vec (", vec.sizes()[0],
+           "). Hint: mv: the vector has as many elements as the matrix has columns; transpose the matrix with .mT");
   RL_CHECK(DTypeError, self.dtype() == vec.dtype(), "expected scalar type ", scalar_type_name(self.dtype()),
            " but found ", scalar_type_name(vec.dtype()));
   RL_CHECK(NotImplementedError, self.dtype() != DType::Bool, "\"addmv_impl_cpu\" not implemented for 'Bool'");
@@ -198,7 +199,7 @@ TensorSpec dot_meta(const Tensor& self, const Tensor& tensor) {
            scalar_type_name(self.dtype()), " and ", scalar_type_name(tensor.dtype()));
   RL_CHECK(ShapeError, self.numel() == tensor.numel(), "inconsistent tensor size, expected tensor ", self.sizes(),
            " and src ", tensor.sizes(), " to have the same number of elements, but got ", self.numel(), " and ",
-           tensor.numel(), " elements respectively");
+           tensor.numel(), " elements respectively. Hint: dot: both vectors have one length; for matrices use matmul");
   RL_CHECK(NotImplementedError, self.dtype() != DType::Bool, "\"dot\" not implemented for 'Bool'");
   return {.sizes = {}, .dtype = self.dtype(), .device = self.device()};
 }
@@ -231,7 +232,8 @@ void vdot_cpu(const Tensor& self, const Tensor& other, const Tensor& out) {
 // ---- outer, addr ----
 
 Tensor outer_fn(const Tensor& self, const Tensor& vec2) {
-  RL_CHECK(ShapeError, self.dim() == 1, "outer: Expected 1-D argument self, but got ", self.dim(), "-D");
+  RL_CHECK(ShapeError, self.dim() == 1, "outer: Expected 1-D argument self, but got ", self.dim(),
+           "-D. Hint: outer takes vectors: flatten() it, or multiply x.unsqueeze(-1) * y.unsqueeze(-2)");
   RL_CHECK(ShapeError, vec2.dim() == 1, "outer: Expected 1-D argument vec2, but got ", vec2.dim(), "-D");
   return unsqueeze(self, 1) * vec2;
 }

@@ -24,7 +24,8 @@ using OptionalDims = std::optional<IntArrayRef>;
 void check_equation(const char* op, const Dims& a, const Dims& b, bool left) {
   int64_t n = a.back(), rows = b[b.size() - 2], columns = b.back();
   RL_CHECK(ShapeError, n == (left ? rows : columns), op, ": Incompatible shapes of A and B for the equation ",
-           left ? "AX = B" : "XA = B", " (", n, "x", n, " and ", rows, "x", columns, ")");
+           left ? "AX = B" : "XA = B", " (", n, "x", n, " and ", rows, "x", columns, "). Hint: B needs ", n,
+           left ? " rows" : " columns", ", as many as A has");
 }
 
 // ---- solve ----

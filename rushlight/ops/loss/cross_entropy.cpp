@@ -61,7 +61,8 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   int64_t classes = Scores(self.sizes()).c;
   RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
            "weight tensor should be defined either for all ", classes,
-           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{});
+           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{},
+           ". Hint: weight has a factor for each class of the input, whose shape is ", self.sizes());
   RL_CHECK(RuntimeError, !weight.defined() || weight.dtype() == self.dtype(), "expected scalar type ",
            scalar_type_name(self.dtype()), " but found ", weight.defined() ? scalar_type_name(weight.dtype()) : "");
 }
@@ -209,7 +210,8 @@ Tensor cross_entropy_of_probabilities(const Tensor& self, const Tensor& given, c
       ", holds probabilities: convert it with target.float(); labels have no dimension of classes: target.argmax(1)");
   RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
            "cross_entropy: weight tensor should be defined either for all ", classes,
-           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{});
+           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{},
+           ". Hint: weight has a factor for each class of the input, whose shape is ", self.sizes());
   Tensor target = given;
   if (smoothing > 0) target = target * (1 - smoothing) + Scalar(smoothing / double(classes));
   Tensor terms = log_softmax(self, class_dim) * target;

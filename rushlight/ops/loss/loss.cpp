@@ -48,8 +48,8 @@ namespace rushlight {
 namespace {
 
 Tensor mse(const Tensor& x, const Tensor& y, int64_t reduction) {
-  RL_CHECK(RuntimeError, !is_integral(x.dtype(), true), "\"mse_cpu\" not implemented for '",
-           scalar_type_name(x.dtype()), "'");
+  RL_CHECK(NotImplementedError, !is_integral(x.dtype(), true), "\"mse_cpu\" not implemented for '",
+           scalar_type_name(x.dtype()), "'. Hint: mse_loss: convert with input.float()");
   return reduce_loss(square(x - y), reduction);
 }
 Tensor l1(const Tensor& x, const Tensor& y, int64_t reduction) { return reduce_loss(abs(x - y), reduction); }

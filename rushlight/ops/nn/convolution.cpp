@@ -303,7 +303,9 @@ Tensor conv_transpose_floats(const Tensor& given, const Tensor& weight, const Te
   check_steps(str("conv_transpose", dims, "d").c_str(), s, p, d, groups);
   RL_CHECK(ShapeError, weight.size(0) % groups == 0 && x.size(1) == weight.size(0),
            "Given transposed=1, weight of size ", weight.sizes(), ", expected input", x.sizes(), " to have ",
-           weight.size(0), " channels, but got ", x.size(1), " channels instead");
+           weight.size(0), " channels, but got ", x.size(1), " channels instead. Hint: conv_transpose", x.dim() - 2,
+           "d: make the layer with in_channels=", x.size(1), ", or bring the channels to dimension 1 with ",
+           "x.permute(...)");
   int64_t channels = CheckedInt(weight.size(1)) * groups;
   RL_CHECK(ShapeError, !bias.defined() || (bias.dim() == 1 && bias.size(0) == channels), "Given transposed=1, ",
            "weight of size ", weight.sizes(), ", expected bias to be 1-dimensional with ", channels,

@@ -137,14 +137,16 @@ Tensor bincount_op(const Tensor& self, const Tensor& weights, int64_t minlength)
   RL_CHECK(NotImplementedError, is_integral(self.dtype(), false), "\"bincount_cpu\" not implemented for '",
            scalar_type_name(self.dtype()), "'");
   RL_CHECK(RuntimeError, minlength >= 0, "minlength should be >= 0");
-  RL_CHECK(RuntimeError, self.dim() == 1, "bincount only supports 1-d non-negative integral inputs.");
+  RL_CHECK(RuntimeError, self.dim() == 1,
+           "bincount only supports 1-d non-negative integral inputs. Hint: the input has shape ", self.sizes(),
+           "; use x.flatten()");
   RL_CHECK(RuntimeError, !weights.defined() || (weights.dim() == 1 && weights.numel() == self.numel()),
            "weights should be 1-d and have the same length as input");
   Tensor in = dense(self, DType::Int64);
   const int64_t* x = in.data<int64_t>();
   int64_t least = 0, most = minlength - 1;
   widen_bounds_isa<int64_t>()(&least, &most, x, in.numel());
-  RL_CHECK(RuntimeError, least >= 0, "bincount only supports 1-d non-negative integral inputs.");
+  RL_CHECK(RuntimeError, least >= 0, "bincount only supports 1-d non-negative integral inputs. Hint: there is ", least);
   int64_t bins = CheckedInt(most) + 1;
   bool single = weights.defined() && weights.dtype() == DType::Float32;
   Tensor out = empty_tensor(bins, !weights.defined() ? DType::Int64 : single ? DType::Float32 : DType::Float64);

@@ -28,7 +28,8 @@ TensorSpec multinomial_meta(const Tensor& self, int64_t samples, bool replacemen
            "multinomial only supports floating-point dtypes for input, got: ", self.dtype());
   RL_CHECK(RuntimeError, samples > 0, "cannot sample n_sample <= 0 samples");
   RL_CHECK(RuntimeError, replacement || samples <= self.sizes().back(),
-           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+           "cannot sample n_sample > prob_dist.size(-1) samples without replacement. Hint: multinomial: ", samples,
+           " of ", self.sizes().back(), "; pass replacement=True, or take fewer");
   return {.sizes = self.dim() == 2 ? Dims{self.sizes()[0], samples} : Dims{samples},
           .dtype = DType::Int64,
           .device = self.device()};

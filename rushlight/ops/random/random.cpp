@@ -295,7 +295,8 @@ void bernoulli_tensor(const Tensor& self, const Tensor& p, Generator* generator)
         for (int64_t i = 0; i < n; i++) {
           double chance = double(*reinterpret_cast<P*>(q[1] + i * strides[1]));
           RL_CHECK(RuntimeError, chance >= 0 && chance <= 1,
-                   "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+                   "Expected p_in >= 0 && p_in <= 1 to be true, but got false. Hint: bernoulli: a probability is ",
+                   double(chance), "; apply sigmoid to scores");
           using U = std::conditional_t<std::is_same_v<P, double>, double, float>;
           *reinterpret_cast<T*>(q[0] + i * strides[0]) = T(unit_uniform<U>(g) < U(chance));
         }

@@ -198,7 +198,10 @@ class OneCycleLR(_MomentumCycle):
         self._warn_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
+            raise ValueError(
+                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}. Hint: OneCycleLR: "
+                "total_steps is epochs * len(loader) where step() is called after each batch"
+            )
         start = 0.0
         for i, phase in enumerate(self._schedule_phases):
             if step <= phase["end_step"] or i == len(self._schedule_phases) - 1:
