@@ -24,7 +24,7 @@ _safe: dict[str, Any] = {}  # what the user added
 _skip_data = False
 _compute_crc32 = True
 _mmap_default = False
-_mmap_flags: int | None = None
+_mmap_flags = 2  # mmap.MAP_PRIVATE; the import takes time
 _packages: list[tuple[int, Any, Any]] = []  # registered devices: (priority, tagger, deserializer)
 
 
@@ -286,9 +286,11 @@ def _allowed() -> dict[str, Any]:
     from . import _pickling
 
     # How tensors of allowed classes are made: the functions check what they are given.
-    rebuilds = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_wrapper_subclass")
+    rebuilds = ("tensor_v2", "tensor_v3", "parameter", "wrapper_subclass", "meta_tensor_no_storage", "sparse_tensor")
     always = {
-        **{f"torch._utils.{name}": _pickling._GLOBALS["torch._utils", name] for name in rebuilds},
+        **{
+            f"torch._utils._rebuild_{name}": _pickling._GLOBALS["torch._utils", f"_rebuild_{name}"] for name in rebuilds
+        },
         "torch._tensor._rebuild_from_type_v2": _pickling._rebuild_from_type,
         "collections.Counter": Counter,
         "builtins.bytearray": _bytearray,
@@ -392,13 +394,16 @@ def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
     _load_endianness = endianness
 
 
-def get_default_mmap_options() -> int | None:
-    """What ``set_default_mmap_options`` set."""
+def get_default_mmap_options() -> int:
+    """What ``set_default_mmap_options`` set, ``mmap.MAP_PRIVATE`` by default."""
     return _mmap_flags
 
 
 class set_default_mmap_options:
-    """``mmap.MAP_PRIVATE``, the only way in which ``load(mmap=True)`` maps files here: what tensors change stays in memory."""
+    """``mmap.MAP_PRIVATE``, the only way in which ``load(mmap=True)`` maps files here: what tensors change stays in memory.
+
+    ``mmap.MAP_SHARED`` would change the file behind its checksums, and ``load`` would refuse it.
+    """
 
     def __init__(self, flags: int) -> None:
         import mmap
@@ -410,7 +415,8 @@ class set_default_mmap_options:
             )
         if flags == mmap.MAP_SHARED:
             raise NotImplementedError(
-                "set_default_mmap_options: tensors that write to the file (mmap.MAP_SHARED) are not supported; use mmap.MAP_PRIVATE"
+                "set_default_mmap_options: tensors that write to the file (mmap.MAP_SHARED) are not supported, for its checksums would "
+                "not hold any more; use mmap.MAP_PRIVATE, and torch.save to keep changes"
             )
         self._before, _mmap_flags = _mmap_flags, flags
 

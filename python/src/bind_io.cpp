@@ -148,7 +148,9 @@ class ObjectLoader : public io::PickleInterpreter<ObjectLoader, Object, NoHint> 
     RL_INVARIANT(set, "_load without a function that sets attributes");
     check(PyObject_CallFunctionObjArgs(set, o, state, nullptr));
   }
-  [[noreturn]] void unsupported(const std::string& what) {
+  [[noreturn]] void unsupported(std::string what) {
+    if (what.starts_with("__builtin__."))
+      what.replace(0, 11, "builtins");  // as Python 2 called them, and protocol 2 does
     throw UnpicklingError(str("Weights only load failed for '", name_, "': Unsupported global: GLOBAL ",
                               what.empty() ? "(computed)" : what,
                               " was not an allowed global by default. Only tensors, numbers, strings and their "

@@ -2,6 +2,7 @@
 
 import io
 import json
+import mmap
 import pickle
 import struct
 import tarfile
@@ -349,6 +350,29 @@ def test_mmap(tmp_path, weights_only):
     assert rl.load(path, weights_only=weights_only)["x"][0] == 0 and back[0] == 50
     with pytest.raises(ValueError, match="must be a file path"):
         rl.load(io.BytesIO(path.read_bytes()), mmap=True, weights_only=weights_only)
+
+
+def test_how_files_are_mapped():
+    for fw in (rl, torch):
+        assert fw.serialization.get_default_mmap_options() == mmap.MAP_PRIVATE
+        with fw.serialization.set_default_mmap_options(mmap.MAP_PRIVATE):
+            pass
+    with pytest.raises(NotImplementedError, match="checksums.*MAP_PRIVATE"):
+        rl.serialization.set_default_mmap_options(mmap.MAP_SHARED)
+
+
+class OnMeta(rl.Tensor):
+    """Its shape alone is saved, and attributes."""
+
+
+def test_allowed_classes_without_values_and_names_of_python_2():
+    x = rl.empty(2, 3, device="meta").as_subclass(OnMeta)
+    x.note = 3
+    with rl.serialization.safe_globals([OnMeta]):
+        back = loaded(saved(x))
+    assert type(back) is OnMeta and back.is_meta and back.shape == (2, 3) and back.note == 3
+    with pytest.raises(pickle.UnpicklingError, match="GLOBAL builtins.print was not an allowed"):
+        loaded(saved(print))
 
 
 def test_two_types_over_one_memory_can_not_be_saved():
