@@ -460,7 +460,7 @@ void Importer::note_elems(const NodeProto& n, const Values& inputs, const Values
       e = a && a->t ? a->t->type : 0;
       if (n.op == "ConstantOfShape" && !a) e = kFloat;
     } else if (n.op.starts_with("String") || n.op == "SequenceEmpty" || n.op == "Optional" ||
-               n.op == "LayerNormalization") {
+               (n.op == "LayerNormalization" && k > 0)) {
       e = 0;
     }
     Value* v = outputs[k];

@@ -122,6 +122,41 @@ def test_a_model_that_runs_frozen_is_traced_copied_and_compiled_as_others_are():
     assert m(x).requires_grad
 
 
+def test_layers_written_out_are_layers_in_the_frozen_copy():
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((64, 32)).astype(np.float32)
+    constants = {"root": 2.0**0.5, "one": 1.0, "half": 0.5}
+    g = graph(
+        [
+            node("LayerNormalization", ["x", "scale", "shift"], ["n"]),
+            node("Transpose", ["w"], ["wt"], perm=[1, 0]),
+            node("MatMul", ["n", "wt"], ["m"]),
+            node("Add", ["m", "b"], ["h"]),
+            node("Div", ["h", "root"], ["d"]),
+            node("Erf", ["d"], ["e"]),
+            node("Add", ["e", "one"], ["a"]),
+            node("Mul", ["h", "half"], ["p"]),
+            node("Mul", ["p", "a"], ["y"]),
+        ],
+        [info("x")],
+        [info("y")],
+        [
+            *(tensor(k, np.array(v, np.float32)) for k, v in constants.items()),
+            *(tensor(n, rng.standard_normal(32).astype(np.float32)) for n in ("scale", "shift")),
+            tensor("w", w),
+            tensor("b", rng.standard_normal(64).astype(np.float32)),
+        ],
+    )
+    m = rl_onnx.load(model(g)).eval()
+    text = str(rl.jit.freeze(m).graph)
+    assert "aten::linear" in text and "aten::gelu" in text
+    assert not any(name in text for name in ("aten::matmul", "aten::erf", "aten::permute", "prim::If"))
+    x = rl.randn(2, 5, 32)
+    expected = m(x).detach()
+    with rl.no_grad():
+        same(m(x), expected.numpy())
+
+
 @pytest.mark.parametrize("opset", [7, 9, 10, 11, 13, 17, 18, 22, 28])
 def test_each_version_means_its_own(opset):
     x = rl.randn(2, 3, 4)

@@ -97,6 +97,18 @@ bool fold_batch_norm(Graph& graph, Node* norm) {
   return true;
 }
 
+// Whether a node turns a matrix's rows into its columns.
+bool turns(const Node& n) {
+  auto number = [&](size_t i) -> int64_t {
+    const IValue* c = constant_of(n.input(i));
+    return c && c->is_int() && c->to_int() >= -2 && c->to_int() < 2 ? (c->to_int() + 2) % 2 : -1;
+  };
+  if (n.is("aten::t")) return true;
+  if (n.is("aten::transpose")) return number(1) >= 0 && number(2) >= 0 && number(1) != number(2);
+  const IValue* order = n.is("aten::permute") ? constant_of(n.input(1)) : nullptr;
+  return order && order->is_int_list() && order->int_list().vec() == std::vector<int64_t>{1, 0};
+}
+
 // A product with a known matrix, and what is added to each row of it, is a linear layer: its weight lies as products like it best.
 class Products {
  public:
@@ -107,8 +119,8 @@ class Products {
     bool gemm = n->is("aten::addmm") && is_one(n->input(3)) && is_one(n->input(4));
     if (!gemm && !(n->is("aten::matmul") || n->is("aten::mm"))) return false;
     Value* by = n->input(gemm ? 2 : 1);
-    bool turned = by->node()->is("aten::t");
-    if (turned) by = by->node()->input();
+    bool turned = turns(*by->node());
+    if (turned) by = by->node()->input(0);
     const Tensor* w = tensor_constant(by);
     if (!w || w->dim() != 2 || w->numel() < kLeast || !is_floating(w->dtype()) || w->impl()->flags() != 0 ||
         tensor_constant(n->input(gemm ? 1 : 0)))
