@@ -250,7 +250,7 @@ const Registry& Registry::get() {
     auto* r = new Registry;
     for (auto add :
          {add_math, add_shape, add_nn, add_norm, add_loss, add_reduce, add_segment, add_sparse, add_fill, add_optim,
-          add_state, add_int8, add_detect, add_control, add_recurrent, add_db, add_aten, add_text})
+          add_state, add_int8, add_detect, add_control, add_recurrent, add_db, add_aten, add_text, add_features})
       add(*r);
     r->derive_gradients();
     return r;

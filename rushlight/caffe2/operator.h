@@ -263,5 +263,6 @@ void add_recurrent(Registry& r);
 void add_db(Registry& r);
 void add_aten(Registry& r);
 void add_text(Registry& r);
+void add_features(Registry& r);
 
 }  // namespace rushlight::caffe2

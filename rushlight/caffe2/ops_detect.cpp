@@ -35,6 +35,26 @@ std::vector<int64_t> suppress(const std::vector<const float*>& boxes, const std:
   return kept;
 }
 
+// The same, where boxes lose of their scores what those before them cover: by a bell of width `sigma`, or in a straight line if that is 0.
+std::vector<int64_t> suppress_softly(const std::vector<const float*>& boxes, std::vector<float>& scores,
+                                     double threshold, float one, double sigma, double least) {
+  std::vector<int64_t> pending(scores.size()), kept;
+  std::iota(pending.begin(), pending.end(), 0);
+  while (!pending.empty()) {
+    auto best = std::max_element(pending.begin(), pending.end(),
+                                 [&](int64_t a, int64_t b) { return scores[size_t(a)] < scores[size_t(b)]; });
+    int64_t i = *best;
+    kept.push_back(i);
+    pending.erase(best);
+    std::erase_if(pending, [&](int64_t k) {
+      double o = overlap(boxes[size_t(i)], boxes[size_t(k)], one);
+      scores[size_t(k)] *= float(sigma > 0 ? std::exp(-o * o / sigma) : o > threshold ? 1 - o : 1);
+      return scores[size_t(k)] <= float(least);
+    });
+  }
+  return kept;
+}
+
 void box_with_nms_limit(Call& c) {
   Tensor scores = c.X(0).contiguous(), boxes = c.X(1).contiguous();
   int64_t N = scores.size(0), C = scores.size(1);
@@ -42,9 +62,13 @@ void box_with_nms_limit(Call& c) {
        agnostic = c.b("cls_agnostic_bbox_reg");
   C2_ENFORCE(scores.dim() == 2 && boxes.dim() == 2 && boxes.size(0) == N, "scores of ", scores.sizes(),
              " and boxes of ", boxes.sizes(), " don't fit");
-  int64_t classes = boxes.size(1) / 4, first = background ? 1 : 0;
-  C2_ENFORCE(agnostic || classes == C - (background ? 0 : 0), "there are ", classes, " boxes for ", C, " classes");
-  C2_ENFORCE(!c.b("soft_nms_enabled"), "soft_nms_enabled is not supported");
+  // Class 0 is the background, which boxes have or not; where they haven't, the scores' columns begin with class 1 as well.
+  int64_t classes = boxes.size(1) / 4, first = 1, missing = background ? 0 : 1;
+  C2_ENFORCE(agnostic ? classes > 0 : classes == C - missing, "there are ", classes, " boxes for ", C, " classes");
+  bool soft = c.b("soft_nms_enabled");
+  double sigma = c.f("soft_nms_sigma", 0.5), least_soft = c.f("soft_nms_min_score_thres", 0.001);
+  std::string method = c.s("soft_nms_method", "linear");
+  C2_ENFORCE(!soft || method == "linear" || method == "gaussian", "Unexpected soft_nms_method: ", method);
   double thresh = c.f("score_thresh", 0.05), nms = c.f("nms", 0.3);
   int64_t limit = c.i("detections_per_im", 100);
   float one = c.b("legacy_plus_one", true) ? 1.0f : 0.0f;
@@ -68,10 +92,11 @@ void box_with_nms_limit(Call& c) {
       std::vector<float> score;
       Dims1 rows;
       for (int64_t i = from; i < from + n; i++)
-        if (s[i * C + k] > float(thresh))
-          at.push_back(b + i * boxes.size(1) + (agnostic ? 0 : k * 4)), score.push_back(s[i * C + k]),
-              rows.push_back(i);
-      for (int64_t i : suppress(at, score, nms, one))
+        if (s[i * C + k - missing] > float(thresh))
+          at.push_back(b + i * boxes.size(1) + (agnostic ? 0 : (k - missing) * 4)),
+              score.push_back(s[i * C + k - missing]), rows.push_back(i);
+      for (int64_t i : soft ? suppress_softly(at, score, nms, one, method == "linear" ? 0 : sigma, least_soft)
+                            : suppress(at, score, nms, one))
         mine.push_back({score[size_t(i)], at[size_t(i)], k, rows[size_t(i)]});
     }
     if (limit > 0 && int64_t(mine.size()) > limit) {
@@ -93,7 +118,7 @@ void box_with_nms_limit(Call& c) {
     const Hit& h = all[size_t(i)];
     os.data_ptr<float>()[i] = h.score;
     std::copy(h.box, h.box + 4, ob.data_ptr<float>() + i * 4);
-    oc.data_ptr<float>()[i] = float(h.cls - (shown ? 0 : first));
+    oc.data_ptr<float>()[i] = float(h.cls - (shown ? 0 : 1));
     keep.data_ptr<int32_t>()[i] = int32_t(h.row);
     per_class[size_t(h.cls)]++;
   }
@@ -169,7 +194,7 @@ void bbox_transform(Call& c) {
   auto col = [](const Tensor& t, int64_t k) { return t.select(-1, k); };
   Tensor w = (col(box, 2) - col(box, 0) + one).unsqueeze(1), h = (col(box, 3) - col(box, 1) + one).unsqueeze(1);
   Tensor cx = col(box, 0).unsqueeze(1) + 0.5 * w, cy = col(box, 1).unsqueeze(1) + 0.5 * h;
-  Tensor d = deltas.reshape({N, -1, 4});
+  Tensor d = deltas.reshape({N, deltas.size(1) / 4, 4});
   double top = std::log(1000.0 / 16.0);
   Tensor dx = col(d, 0) / weights[0], dy = col(d, 1) / weights[1], dw = (col(d, 2) / weights[2]).clamp_max(top),
          dh = (col(d, 3) / weights[3]).clamp_max(top);
@@ -180,7 +205,7 @@ void bbox_transform(Call& c) {
   Tensor out = torch::stack({clip(px - 0.5 * pw, W), clip(py - 0.5 * ph, H), clip(px + 0.5 * pw - one, W),
                              clip(py + 0.5 * ph - one, H)},
                             -1)
-                   .reshape({N, -1});
+                   .reshape(deltas.sizes());
   if (scaled) out = out * scale;
   c.set(0, out.to(torch::kFloat));
   Tensor counts = torch::zeros({info.size(0)}).index_add(0, batch, torch::ones({N}));
@@ -252,44 +277,56 @@ void generate_proposals(Call& c) {
 
 // Regions of all levels of a pyramid: the best of them, and those again by the level that their size asks for. The last output puts the
 // concatenated levels into the first output's order.
-void collect_and_distribute(Call& c) {
-  auto level = [&](const char* name, int64_t otherwise) { return c.i(name, otherwise); };
-  int64_t low = level("roi_min_level", 2), high = level("roi_max_level", 5), from = level("rpn_min_level", 2),
-          to = level("rpn_max_level", 6), most = c.i("post_nms_topN", c.i("rpn_post_nms_topN", 2000));
-  C2_ENFORCE(high >= low && to >= from && to - from < 64 && high - low < 64, "the levels ", low, " to ", high, " and ",
-             from, " to ", to, " are no ranges");
-  auto levels = size_t(to - from + 1), wanted = size_t(high - low + 1);
+// Ranges of levels, by their arguments.
+std::pair<int64_t, int64_t> levels_of(const Call& c, const char* which, int64_t low, int64_t high) {
+  low = c.i(str(which, "_min_level"), low), high = c.i(str(which, "_max_level"), high);
+  C2_ENFORCE(high >= low && high - low < 64, "the levels ", low, " to ", high, " are no range");
+  return {low, high};
+}
+
+// Regions of all levels, those with the best scores first.
+Tensor collected(const Call& c) {
+  auto [from, to] = levels_of(c, "rpn", 2, 6);
+  int64_t most = c.i("post_nms_topN", c.i("rpn_post_nms_topN", 2000));
+  auto levels = size_t(to - from + 1);
   C2_ENFORCE(c.inputs() == 2 * levels, "there are ", levels, " levels, and ", c.inputs(), " inputs");
-  C2_ENFORCE(c.outputs() == wanted + 2, "there are ", wanted, " levels of regions, and ", c.outputs(), " outputs");
-  double scale = double(c.i("roi_canonical_scale", 224)), canonical = double(c.i("roi_canonical_level", 4));
-  float one = c.b("legacy_plus_one", true) ? 1.0f : 0.0f;
   std::vector<Tensor> regions, values;
   for (size_t k = 0; k < levels; k++) {
     regions.push_back(c.X(k)), values.push_back(c.X(levels + k).reshape({-1}));
     C2_ENFORCE(regions[k].dim() == 2 && regions[k].size(1) == 5 && values[k].numel() == regions[k].size(0),
                "regions of ", regions[k].sizes(), " and scores of ", values[k].sizes(), " don't fit");
   }
-  Tensor rois = torch::cat(regions, 0), scores = torch::cat(values, 0);
-  Tensor order = std::get<1>(scores.sort(/*stable=*/true, 0, /*descending=*/true));
+  Tensor order = std::get<1>(torch::cat(values, 0).sort(/*stable=*/true, 0, /*descending=*/true));
   if (most > 0 && order.numel() > most) order = order.narrow(0, 0, most);
-  rois = rois.index_select(0, order).contiguous();
-  c.set(0, rois);
+  return torch::cat(regions, 0).index_select(0, order).contiguous();
+}
+
+// Regions by the level that fits their size, as outputs from `at` on, and where each of them went.
+void distribute(Call& c, const Tensor& regions, size_t at) {
+  auto [low, high] = levels_of(c, "roi", 2, 5);
+  auto wanted = size_t(high - low + 1);
+  C2_ENFORCE(c.outputs() == at + wanted + 1, "there are ", wanted, " levels of regions, and ", c.outputs(), " outputs");
+  C2_ENFORCE(regions.dim() == 2 && (regions.size(1) == 4 || regions.size(1) == 5), "regions of ", regions.sizes());
+  double scale = double(c.i("roi_canonical_scale", 224)), canonical = double(c.i("roi_canonical_level", 4));
+  float one = c.b("legacy_plus_one", true) ? 1.0f : 0.0f;
+  Tensor rois = regions.contiguous();
   std::vector<std::vector<int64_t>> by_level(wanted);
   const float* p = c.data<float>(rois);
+  int64_t width = rois.size(1);
   for (int64_t k = 0; k < rois.size(0); k++) {
-    const float* b = p + k * 5 + 1;
+    const float* b = p + k * width + width - 4;
     float area = (b[2] - b[0] + one) * (b[3] - b[1] + one);
     C2_ENFORCE(area >= 0, "Negative areas found: region ", k);
-    double at = std::floor(canonical + std::log2(std::sqrt(double(area)) / scale + 1e-6));
-    by_level[size_t(std::clamp(at, double(low), double(high)) - double(low))].push_back(k);
+    double level = std::floor(canonical + std::log2(std::sqrt(double(area)) / scale + 1e-6));
+    by_level[size_t(std::clamp(level, double(low), double(high)) - double(low))].push_back(k);
   }
   std::vector<int64_t> back(static_cast<size_t>(rois.size(0)));
   int64_t place = 0;
   for (size_t k = 0; k < wanted; k++) {
-    c.set(k + 1, rois.index_select(0, int_list(by_level[k])));
+    c.set(at + k, rois.index_select(0, int_list(by_level[k])));
     for (int64_t i : by_level[k]) back[size_t(i)] = place++;
   }
-  c.set(wanted + 1, int_list(back, torch::kInt));
+  c.set(at + wanted, int_list(back, torch::kInt));
 }
 
 // Samples of regions, by the operator of rushlight/vision; regions without the number of their picture are of the first.
@@ -319,7 +356,13 @@ Tensor roi_align(const Call& c) {
 void add_detect(Registry& r) {
   r.op("RoIAlign", "2 -> 1", [](Call& c) { c.set(roi_align(c)); }).apart().grad("RoIAlignGradient: I0 I1 GO0 -> GI0");
   r.op("GenerateProposals", "4 -> 2", generate_proposals).stop().also("GenerateProposalsCPP");
-  r.op("CollectAndDistributeFpnRpnProposals", "2+ -> 3+", collect_and_distribute).stop();
+  r.op("CollectAndDistributeFpnRpnProposals", "2+ -> 3+", [](Call& c) {
+     Tensor rois = collected(c);
+     c.set(0, rois);
+     distribute(c, rois, 1);
+   }).stop();
+  r.op("CollectRpnProposals", "2+ -> 1", [](Call& c) { c.set(collected(c)); }).stop();
+  r.op("DistributeFpnProposals", "1 -> 2+", [](Call& c) { distribute(c, c.X(0), 0); }).stop();
   r.op("BoxWithNMSLimit", "2-6 -> 3-6", box_with_nms_limit).stop();
   r.op("RoIPool", "2 -> 1-2", roi_pool).apart().grad([](GradientMaker& m) {
     m.add("RoIPoolGradient", {m.I(0), m.I(1), m.O(1), m.GO(0)}, {m.GI(0)});

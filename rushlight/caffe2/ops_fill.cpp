@@ -40,6 +40,8 @@ Dims1 shape_of(const Call& c) {
     Dims1 extra = c.ints("extra_shape");
     s.insert(s.end(), extra.begin(), extra.end());
   } else {
+    if (const Message* a = c.op.args.find("shape"); a && a->has("i"))
+      C2_FAIL("Fill 'shape' argument was a scalar, list expected");
     s = c.ints("shape");
   }
   int64_t n = 1;
@@ -52,7 +54,9 @@ Dims1 shape_of(const Call& c) {
 }
 
 void given(Registry& r, const char* name, torch::Dtype d) {
-  r.op(name, "0-1 -> 1", [d](Call& c) {
+  r.op(name, "0-1 -> 1", [own = d](Call& c) {
+     // What says float may say another dtype.
+     torch::Dtype d = own == torch::kFloat && c.has_arg("dtype") ? dtype_of_proto(c.i("dtype")) : own;
      Dims1 s = shape_of(c);
      const Message* a = c.op.args.find("values");
      Tensor y = torch::empty(s, torch::TensorOptions().dtype(d));
@@ -233,10 +237,9 @@ return torch.full_like(X, value, dtype=torch.float32))")
     double alpha = c.f("alpha", 10000), amplitude = c.f("amplitude", 1);
     Dims1 s(x.sizes().begin(), x.sizes().end());
     s.push_back(D);
-    Tensor k = torch::arange(D),
-           pair = torch::floor_divide(k, 2).to(torch::kDouble) * 2 / double(std::max<int64_t>(D, 1));
+    Tensor k = torch::arange(D), part = k.to(torch::kDouble) / double(std::max<int64_t>(D, 1));
     Tensor at =
-        x.unsqueeze(-1) / torch::pow(torch::full({}, alpha, torch::TensorOptions().dtype(torch::kDouble)), pair);
+        x.unsqueeze(-1) / torch::pow(torch::full({}, alpha, torch::TensorOptions().dtype(torch::kDouble)), part);
     c.set((torch::where(k.remainder(2) == 0, at.sin(), at.cos()) * amplitude).to(torch::kFloat));
   });
   r.op("Bernoulli", "0-1 -> 1", [](Call& c) { c.set(uniform_tensor(c, shape_of(c), 0, 1) < c.f("p", 0.5)); }).quiet();

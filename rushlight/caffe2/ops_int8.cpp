@@ -172,7 +172,7 @@ Tensor fuse(const Tensor& x, RowForm f) {
     float low = p[0], high = p[0];
     for (int64_t d = 0; d < D; d++) low = std::min(low, p[d]), high = std::max(high, p[d]);
     float scale, inverse;
-    if (f.half) {
+    if (f.bits < 8) {
       low = float(rushlight::Half(low));
       float range = high - low;
       scale = float(rushlight::Half(range == 0 ? 1.0f : range / float(top)));
@@ -185,7 +185,9 @@ Tensor fuse(const Tensor& x, RowForm f) {
       float range = high - low;
       scale = range / 255.0f;
       inverse = 255.0f / (range + 1e-8f);
-      std::memcpy(q + bytes, &scale, 4), std::memcpy(q + bytes + 4, &low, 4);
+      rushlight::Half s16(scale), b16(low);
+      if (f.half) std::memcpy(q + bytes, &s16, 2), std::memcpy(q + bytes + 2, &b16, 2);
+      else std::memcpy(q + bytes, &scale, 4), std::memcpy(q + bytes + 4, &low, 4);
     }
     for (int64_t d = 0; d < D; d++) {
       int v = std::clamp(int(std::lrintf((p[d] - low) * inverse)), 0, top);
@@ -300,14 +302,19 @@ void add_int8(Registry& r) {
   for (const Rows& k : kRows) {
     RowForm f = k.form;
     std::string name = k.name;
-    for (const char* half : {"", "Half"}) {
-      bool h = *half;
-      std::string from = h ? "Half" : "Float";
-      r.op(from + "ToFused" + name + "Quantized", "1 -> 1", [f](Call& c) { c.set(fuse(c.X(), f)); }).stop();
-      r.op("Fused" + name + "QuantizedTo" + from, "1 -> 1", [f, h](Call& c) {
-         c.set(h ? unfuse(c.X(), f).to(torch::kHalf) : unfuse(c.X(), f));
-       }).stop();
-    }
+    // Rows of eight bits have scales and biases of 32 bits, or of 16.
+    for (bool h : {false, true})
+      for (bool small : f.bits == 8 ? std::vector<bool>{false, true} : std::vector<bool>{true}) {
+        RowForm form{f.bits, small};
+        std::string from = !h            ? "Float"
+                           : f.bits == 8 ? "HalfFloat"
+                                         : "Half",
+                    fused = name + "Quantized" + (f.bits == 8 && small ? "HalfScaleBias" : "");
+        r.op(from + "ToFused" + fused, "1 -> 1", [form](Call& c) { c.set(fuse(c.X(), form)); }).quiet();
+        r.op("Fused" + fused + "To" + from, "1 -> 1", [form, h](Call& c) {
+           c.set(h ? unfuse(c.X(), form).to(torch::kHalf) : unfuse(c.X(), form));
+         }).quiet();
+      }
     for (const char* what : {"Sum", "Mean", "WeightedSum"}) {
       bool weighted = std::string_view(what) == "WeightedSum", mean = std::string_view(what) == "Mean";
       r.op(str("SparseLengths", what, "Fused", name), weighted ? "4 -> 1" : "3 -> 1", [f, weighted, mean](Call& c) {
@@ -317,9 +324,47 @@ void add_int8(Registry& r) {
          Tensor y = torch::zeros({c.X(at + 1).numel(), rows.size(1)}).index_add(0, ids, rows);
          if (mean) y = y / beside(c.X(at + 1).to(torch::kFloat).clamp_min(1), y);
          c.set(y);
-       }).stop();
+       }).quiet();
     }
   }
+  r.op("GatherFused8BitRowwise", "2 -> 1", [](Call& c) {
+     Tensor at = c.X(1).reshape({-1}), rows = unfuse(rows_at(c.X(0), at), {8, false});
+     Dims1 s(c.X(1).sizes().begin(), c.X(1).sizes().end());
+     s.push_back(rows.size(-1));
+     c.set(rows.reshape(s));
+   }).quiet();
+  // Rows of bytes whose scales and biases are in a tensor of their own.
+  auto real_rows = [](const Tensor& bytes, const Tensor& forms) {
+    C2_ENFORCE(bytes.scalar_type() == torch::kByte && bytes.dim() >= 1 && forms.dim() == 2 && forms.size(1) == 2 &&
+                   forms.size(0) == bytes.size(0),
+               "rows of bytes want a scale and a bias each, got ", bytes.sizes(), " and ", forms.sizes());
+    return bytes.to(torch::kFloat) * beside(forms.select(1, 0), bytes) + beside(forms.select(1, 1), bytes);
+  };
+  r.op("FloatToRowwiseQuantized8Bits", "1 -> 2", [](Call& c) {
+     Tensor x = c.X();
+     C2_ENFORCE(x.dim() >= 1 && x.numel() > 0, "FloatToRowwiseQuantized8Bits wants rows of numbers, got ", x.sizes());
+     Tensor rows = x.to(torch::kFloat).reshape({x.size(0), -1}), low = std::get<0>(rows.min(1, true)),
+            range = std::get<0>(rows.max(1, true)) - low;
+     Tensor scale = range / 255.0, times = torch::where(range > 0, scale.reciprocal(), torch::ones_like(scale));
+     Tensor bytes = ((rows - low) * times).round().to(torch::kByte);
+     c.set(0, bytes.reshape(x.sizes())), c.set(1, torch::cat({scale, low}, 1));
+   }).quiet();
+  r.op("Rowwise8BitQuantizedToFloat", "2 -> 1", [real_rows](Call& c) { c.set(real_rows(c.X(0), c.X(1))); }).quiet();
+  for (bool weighted : {false, true})
+    for (bool mean : {false, true})
+      r.op(str("SparseLengths", weighted ? "Weighted" : "", mean ? "Mean" : "Sum", "8BitsRowwise"),
+           weighted ? "5 -> 1" : "4 -> 1",
+           [weighted, mean, real_rows](Call& c) {
+             size_t at = 1 + weighted;
+             Tensor index = c.X(at), lengths = c.X(at + 1);
+             Tensor rows = real_rows(rows_at(c.X(0), index), rows_at(c.X(at + 2), index));
+             if (weighted) rows = rows * beside(c.X(1).reshape({-1}), rows);
+             Dims1 s(rows.sizes().begin(), rows.sizes().end());
+             s[0] = lengths.numel();
+             Tensor y = torch::zeros(s).index_add(0, segments_of_lengths(lengths, rows.size(0)), rows);
+             c.set(mean ? y / beside(lengths.to(torch::kFloat).clamp_min(1), y) : y);
+           })
+          .quiet();
 }
 
 }  // namespace rushlight::caffe2

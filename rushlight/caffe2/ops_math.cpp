@@ -7,20 +7,39 @@
 namespace rushlight::caffe2 {
 namespace {
 
+// Numbers as C++ writes them.
+Value as_text(const Tensor& x) {
+  auto text = make_ref<StringTensor>();
+  text->sizes.assign(x.sizes().begin(), x.sizes().end());
+  Tensor all = x.contiguous().reshape({-1});
+  for (int64_t k = 0; k < all.numel(); k++) {
+    Tensor v = all.select(0, k);
+    text->items.push_back(x.is_floating_point() ? std::to_string(v.item<double>()) : std::to_string(v.item<int64_t>()));
+  }
+  return object_value(text);
+}
+
 using F1 = Tensor (*)(const Tensor&);
+
+int64_t axis_of_second(const Call& c, const Tensor& a, const Tensor& b) {
+  std::string name = c.s("axis_str", "");
+  int64_t axis = name.empty() ? c.i("axis", -1) : int64_t(c.s("order", "NCHW").find(name));
+  return axis == -1 ? a.dim() - b.dim() : axis;
+}
 
 // Of the second operand, whose dimensions stand below those of the first from `axis` on, or at its end; else numpy's rules.
 Tensor aligned(const Call& c, const Tensor& a, const Tensor& b) {
   if (c.b("broadcast")) {
     if (b.numel() == 1) return b.reshape({});
-    int64_t axis = c.i("axis", -1);
-    std::string name = c.s("axis_str", "");
-    if (!name.empty()) axis = int64_t(c.s("order", "NCHW").find(name));
-    if (axis == -1) axis = a.dim() - b.dim();
+    int64_t axis = axis_of_second(c, a, b);
     C2_ENFORCE(axis >= 0 && axis + b.dim() <= a.dim(),
                "If you are doing broadcasting, input1 should have a smaller or equal number of dimensions.");
     std::vector<int64_t> sizes(b.sizes().begin(), b.sizes().end());
-    for (int64_t k = 0; k < b.dim(); k++)
+    // Sizes of 1 at either end count for nothing.
+    int64_t first = 0, last = b.dim();
+    while (first < last && b.size(first) == 1) first++;
+    while (last > first && b.size(last - 1) == 1) last--;
+    for (int64_t k = first; k < last; k++)
       C2_ENFORCE(b.size(k) == a.size(axis + k), "Broadcast dimensions do not match: ", a.size(axis + k), " vs ",
                  b.size(k));
     sizes.resize(size_t(a.dim() - axis), 1);
@@ -302,9 +321,20 @@ void add_math(Registry& r) {
   r.op("Copy", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).script("X", "return X").grad("Copy: GO0 -> GI0");
   for (const char* name : {"CopyFromCPUInput", "CopyOnDeviceLike", "CopyCPUToGPU", "CopyGPUToCPU", "EnsureCPUOutput"})
     r.op(name, "1-2 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad("Copy: GO0 -> GI0");
-  r.op("Alias", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).script("X", "return X").grad([](GradientMaker& m) {
-    m.set_dense(0, m.GO(0));
-  });
+  for (const char* name : {"Alias", "AliasWithName"})
+    r.op(name, "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).script("X", "return X").grad([](GradientMaker& m) {
+      m.set_dense(0, m.GO(0));
+    });
+  // What only says in which order others run.
+  for (const char* name : {"AsyncNetBarrier", "DataCouple"})
+    r.op(name, "1+ -> 1+", [](Call& c) {
+       C2_ENFORCE(c.outputs() <= c.inputs(), c.op.type, " wants an input for each output");
+       for (size_t k = 0; k < c.outputs(); k++) c.set_value(k, c.in[k]);
+     }).quiet();
+  r.op("ScaleBlobs", "1+ -> 1+", [](Call& c) {
+     C2_ENFORCE(c.outputs() == c.inputs(), "ScaleBlobs wants as many outputs as inputs");
+     for (size_t k = 0; k < c.inputs(); k++) c.set(k, c.X(k) * c.f("scale", 1));
+   }).stop();
   r.op("StumpFunc", "1 -> 1", [](Call& c) {
      Tensor x = c.X();
      c.set(torch::where(x <= c.f("threshold"), torch::full_like(x, c.f("low_value")),
@@ -336,6 +366,7 @@ void add_math(Registry& r) {
        }
      }
      Tensor x = c.X();
+     if (constexpr int64_t kString = 4; to == kString) return c.set_value(0, as_text(x));
      torch::Dtype d = dtype_of_proto(to);
      // As C++ converts: towards zero, and through a wider number where the narrow one has no room.
      if (x.is_floating_point() && d != torch::kBool && !torch::isFloatingType(d)) x = x.to(torch::kLong);
@@ -443,14 +474,13 @@ return torch.pow(X, exponent))")
        c.set(a.sum().reshape(b.sizes()));
        return;
      }
-     int64_t axis = c.i("axis", -1);
-     if (axis == -1) axis = a.dim() - b.dim();
+     int64_t axis = axis_of_second(c, a, b);
      C2_ENFORCE(axis >= 0 && axis + b.dim() <= a.dim(), "axis ", axis, " for inputs of ", a.dim(), " and ", b.dim(),
                 " dimensions");
      std::vector<int64_t> dims;
      for (int64_t k = 0; k < a.dim(); k++)
-       if (k < axis || k >= axis + b.dim()) dims.push_back(k);
-     c.set(dims.empty() ? a : a.sum(dims));
+       if (k < axis || k >= axis + b.dim() || b.size(k - axis) == 1) dims.push_back(k);
+     c.set((dims.empty() ? a : a.sum(dims)).reshape(b.sizes()));
    }).stop();
   r.op("CmpGradient", "2 -> 1", [](Call& c) { c.set(c.X(0)); });
   // PRelu: a slope for each channel, or one.
@@ -598,7 +628,7 @@ return torch.where(C, X, Y))")
      std::vector<int64_t> sizes(size_t(x.dim()), 1);
      sizes[0] = w.numel();
      c.set(torch::where(w.reshape(sizes), x, c.X(2)));
-   }).stop();
+   }).quiet();
   // ---- tables
   r.op("BatchBoxCox", "3 -> 1", [](Call& c) {
      Tensor x = c.X(0), l1 = c.X(1).reshape({1, -1}), l2 = c.X(2).reshape({1, -1});

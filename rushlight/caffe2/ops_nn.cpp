@@ -267,24 +267,39 @@ Tensor conv_transpose_of(const Call& c) {
 // Each place of the result has filters of its own: [places..., channels, those of the input, kernel...].
 Tensor locally_connected(const Call& c) {
   Tensor x = c.X(0), w = c.X(1);
-  C2_ENFORCE(x.dim() == 4, "LC: the input should have 4 dimensions, got ", x.dim());
+  C2_ENFORCE(x.dim() >= 3, "LC: the input should have at least 3 dimensions, got ", x.dim());
   std::vector<int64_t> picture = picture_of(x, c.nhwc());
-  Window win(c, 2, picture);
+  auto dims = int64_t(picture.size());
+  Window win(c, dims, picture);
   win.fit(picture);
   std::vector<int64_t> out = win.result(picture);
-  int64_t L = out[0] * out[1], group = c.i("group", 1);
-  C2_ENFORCE(w.dim() == 6 && w.size(0) == out[0] && w.size(1) == out[1],
-             "LC: the filter should have 6 dimensions that begin ", out);
-  x = c.nhwc() ? to_nchw(x) : x;
-  if (c.nhwc()) w = w.movedim(-1, 3);
-  int64_t M = w.size(2), C = x.size(1), N = x.size(0), K = win.kernel[0] * win.kernel[1];
-  C2_ENFORCE(group > 0 && M % group == 0 && C == w.size(3) * group, "LC: channels and groups don't fit");
-  Tensor columns =
-      torch::im2col(torch::constant_pad_nd(x, win.as_pad(), 0), win.kernel, win.dilation, {0, 0}, win.stride);
-  columns = columns.reshape({N, group, C / group * K, L}).permute({1, 3, 0, 2});          // [G, L, N, CK]
-  Tensor filter = w.reshape({L, group, M / group, C / group * K}).permute({1, 0, 3, 2});  // [G, L, CK, M]
-  Tensor y = columns.matmul(filter).permute({2, 0, 3, 1}).reshape({N, M, out[0], out[1]});
-  if (c.has(2)) y = y + c.X(2).reshape({out[0], out[1], M}).permute({2, 0, 1});
+  int64_t group = c.i("group", 1), L = 1, K = 1;
+  C2_ENFORCE(w.dim() == 2 * dims + 2 && std::equal(out.begin(), out.end(), w.sizes().begin()),
+             "LC: the filter should have ", 2 * dims + 2, " dimensions that begin ", out);
+  x = torch::constant_pad_nd(c.nhwc() ? to_nchw(x) : x, win.as_pad(), 0);
+  if (c.nhwc()) w = w.movedim(-1, dims + 1);
+  int64_t M = w.size(dims), C = x.size(1), N = x.size(0);
+  C2_ENFORCE(group > 0 && M % group == 0 && C == w.size(dims + 1) * group, "LC: channels and groups don't fit");
+  // [N, C, places and kernel of each dimension...]
+  std::vector<int64_t> sizes{N, C}, order{0, 1};
+  for (int64_t d = 0; d < dims; d++) {
+    auto k = size_t(d);
+    auto whole = torch::TensorOptions().dtype(torch::kLong);
+    Tensor at = torch::arange(out[k], whole).reshape({-1, 1}) * win.stride[k] +
+                torch::arange(win.kernel[k], whole) * win.dilation[k];
+    x = x.index_select(d + 2, at.reshape({-1}));
+    sizes.push_back(out[k]), sizes.push_back(win.kernel[k]);
+    L *= out[k], K *= win.kernel[k];
+  }
+  for (int64_t of = 1; of >= 0; of--)
+    for (int64_t d = 0; d < dims; d++) order.push_back(2 + 2 * d + of);
+  Tensor columns = x.reshape(sizes).permute(order).reshape({N, group, C / group * K, L}).permute({1, 3, 0, 2});
+  Tensor filter = w.reshape({L, group, M / group, C / group * K}).permute({1, 0, 3, 2});
+  std::vector<int64_t> result{N, M}, places = out;
+  result.insert(result.end(), out.begin(), out.end());
+  Tensor y = columns.matmul(filter).permute({2, 0, 3, 1}).reshape(result);  // [G, L, N, CK] by [G, L, CK, M]
+  places.push_back(M);
+  if (c.has(2)) y = y + c.X(2).reshape(places).movedim(-1, 0);
   return c.nhwc() ? to_nhwc(y) : y.contiguous();
 }
 
@@ -296,7 +311,7 @@ void conv_gradient(Call& c, const char* forward) {
     Tensor g = c.X(2);
     if (std::string_view(forward) == "LC") {
       Tensor w = c.X(1);
-      in.push_back(Value(rushlight::Tensor(torch::zeros({w.size(0), w.size(1), w.size(2)}, w.options()))));
+      in.push_back(Value(rushlight::Tensor(torch::zeros(w.sizes().slice(0, size_t(w.dim() / 2)), w.options()))));
     } else {
       in.push_back(Value(rushlight::Tensor(torch::zeros({g.size(c.nhwc() ? -1 : 1)}, g.options()))));
     }
@@ -309,8 +324,11 @@ void conv_gradient(Call& c, const char* forward) {
 
 MakeGradient conv_maker(const char* type) {
   return [type](GradientMaker& m) {
-    if (m.op.inputs.size() == 3) m.add(type, {m.I(0), m.I(1), m.GO(0)}, {m.GI(1), m.GI(2), m.GI(0)});
-    else m.add(type, {m.I(0), m.I(1), m.GO(0)}, {m.GI(1), m.GI(0)}, {int_arg("no_bias", 1)});
+    bool bias = m.op.inputs.size() == 3;
+    std::vector<std::string> out{m.GI(1)};
+    if (bias) out.push_back(m.GI(2));
+    if (!m.op.args.b("no_gradient_to_input")) out.push_back(m.GI(0));
+    m.add(type, {m.I(0), m.I(1), m.GO(0)}, out, bias ? std::vector<MessageRef>() : std::vector{int_arg("no_bias", 1)});
   };
 }
 

@@ -35,6 +35,11 @@ void spatial_bn(Call& c) {
     apply(c.X(3), (c.X(4) + eps).rsqrt());
     return;
   }
+  if (x.numel() == 0) {  // nothing was seen
+    c.set(0, x), c.set(1, c.X(3)), c.set(2, c.X(4));
+    for (size_t k : {3, 4}) c.set(k, torch::zeros_like(scale));
+    return;
+  }
   auto dims = all_but_channel(x, nhwc);
   Tensor mean, var;
   int64_t n = C ? x.numel() / C : 0;
@@ -65,6 +70,9 @@ void spatial_bn_gradient(Call& c) {
   if (test) inv = (inv + c.f("epsilon", 1e-5)).rsqrt();
   Tensor normal = (x - by_channel(mean, x, nhwc)) * by_channel(inv, x, nhwc);
   Tensor gs = (g * normal).sum(dims), gb = g.sum(dims);
+  // The sums over several batches, which others have made.
+  if (int64_t batches = c.i("num_batches", 1); batches > 1 && c.inputs() == 7 && x.numel())
+    gs = c.X(5) / double(batches), gb = c.X(6) / double(batches);
   double n = scale.numel() ? double(x.numel() / scale.numel()) : 1;
   Tensor a = by_channel(scale * inv, x, nhwc);
   c.set(0, test ? g * a : a * (g - by_channel(gb / n, x, nhwc) - normal * by_channel(gs / n, x, nhwc)));
@@ -221,6 +229,61 @@ return functional.local_response_norm(X, size, alpha, beta, bias),)")
     Tensor normal = (x - by_channel(c.X(1), x, false)) * by_channel(c.X(2), x, false);
     c.set(0, (g * normal).sum(dims));
     c.set(1, g.sum(dims));
+  });
+  // A factor and a term for each channel.
+  r.op("AffineChannel", "3 -> 1", [](Call& c) {
+     Tensor x = c.X(0);
+     C2_ENFORCE(x.dim() >= 2 && c.X(1).numel() == x.size(c.nhwc() ? -1 : 1) && c.X(2).numel() == c.X(1).numel(),
+                "AffineChannel: scale and bias should have a number for each channel of ", x.sizes());
+     c.set(x * by_channel(c.X(1), x, c.nhwc()) + by_channel(c.X(2), x, c.nhwc()));
+   }).grad([](GradientMaker& m) {
+    if (m.op.args.b("is_learnable"))
+      m.add("AffineChannelGradient", {m.GO(0), m.I(0), m.I(1)}, {m.GI(0), m.GI(1), m.GI(2)});
+    else m.add("AffineChannelGradient", {m.GO(0), m.I(1)}, {m.GI(0)});
+  });
+  r.op("AffineChannelGradient", "2-3 -> 1-3", [](Call& c) {
+    bool all = c.b("is_learnable");
+    C2_ENFORCE(!all || c.has(2), "is_learnable wants the input of AffineChannel too");
+    Tensor g = c.X(0), scale = c.X(all ? 2 : 1);
+    C2_ENFORCE(g.dim() >= 2 && scale.numel() == g.size(c.nhwc() ? -1 : 1),
+               "AffineChannelGradient: scale should have a number for each channel of ", g.sizes());
+    c.set(0, g * by_channel(scale, g, c.nhwc()));
+    if (!all) return;
+    auto dims = all_but_channel(g, c.nhwc());
+    c.set(1, (g * c.X(1)).sum(dims).reshape(scale.sizes()));
+    c.set(2, g.sum(dims).reshape(scale.sizes()));
+  });
+  r.op("Moments", "1 -> 2", [](Call& c) {
+     Tensor x = c.X();
+     std::vector<int64_t> axes;
+     for (int64_t a : c.ints("axes")) axes.push_back(canonical_axis(a, x.dim()));
+     if (axes.empty())
+       for (int64_t d = 0; d < x.dim(); d++) axes.push_back(d);
+     bool keep = c.b("keepdims", true);
+     if (axes.empty()) return c.set(0, x), c.set(1, torch::zeros_like(x));
+     Tensor mean = x.mean(axes, true);
+     c.set(0, keep ? mean : x.mean(axes)), c.set(1, (x - mean).square().mean(axes, keep));
+   }).grad("MomentsGradient: GO0 GO1 I0 O0 -> GI0");
+  // Rows by the root of their mean square.
+  r.op("RMSNorm", "3 -> 2", [](Call& c) {
+     Tensor x = c.X(0);
+     int64_t axis = canonical_axis(c.i("axis", 1), x.dim());
+     Tensor rows = flat(x, axis);
+     C2_ENFORCE(c.X(1).numel() == rows.size(1) && c.X(2).numel() == rows.size(1), "gamma and beta should have ",
+                rows.size(1), " elements");
+     Tensor inv = (rows.square().mean(std::vector<int64_t>{1}, true) + c.f("eps", 0)).rsqrt();
+     c.set(0, (rows * inv * c.X(1).reshape({1, -1}) + c.X(2).reshape({1, -1})).reshape(x.sizes()));
+     c.set(1, inv.reshape(x.sizes().slice(0, size_t(axis))));
+   }).grad("RMSNormGradient: GO0 I0 I1 O1 -> GI0 GI1 GI2");
+  r.op("RMSNormGradient", "4 -> 3", [](Call& c) {
+    Tensor x = c.X(1);
+    int64_t axis = canonical_axis(c.i("axis", 1), x.dim());
+    Tensor rows = flat(x, axis), g = flat(c.X(0), axis), inv = c.X(3).reshape({-1, 1}),
+           scaled = g * c.X(2).reshape({1, -1});
+    Tensor along = (scaled * rows).mean(std::vector<int64_t>{1}, true);
+    c.set(0, (inv * scaled - inv.pow(3) * along * rows).reshape(x.sizes()));
+    c.set(1, (g * rows * inv).sum(std::vector<int64_t>{0}).reshape(c.X(2).sizes()));
+    c.set(2, g.sum(std::vector<int64_t>{0}).reshape(c.X(2).sizes()));
   });
   // Rows of length 1, by L1 or L2.
   r.op("Normalize", "1 -> 1",

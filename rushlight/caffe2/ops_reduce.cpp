@@ -150,17 +150,18 @@ return X.sum())")
      c.set(std::get<1>(c.X().sort(true, 1, true)).narrow(1, 0, 1).contiguous());
    }).stop();
   r.op("Quantile", "1+ -> 1", [](Call& c) {
-     std::vector<float> all;
+     std::vector<double> all;
      for (size_t k = 0; k < c.inputs(); k++) {
-       Tensor x = c.X(k).to(torch::kFloat).contiguous();
-       all.insert(all.end(), x.data_ptr<float>(), x.data_ptr<float>() + x.numel());
+       Tensor x = c.X(k).to(torch::kDouble).contiguous();
+       all.insert(all.end(), x.data_ptr<double>(), x.data_ptr<double>() + x.numel());
      }
      C2_ENFORCE(!all.empty(), "Quantile of nothing");
      if (c.b("abs", true))
-       for (float& v : all) v = std::abs(v);
+       for (double& v : all) v = std::abs(v);
      std::sort(all.begin(), all.end());
      double at = std::ceil(c.f("quantile", 1) * double(all.size()));
-     c.set(scalar(all[size_t(std::clamp<double>(at - 1, 0, double(all.size() - 1)))]).reshape({1}));
+     c.set(
+         scalar(all[size_t(std::clamp<double>(at - 1, 0, double(all.size() - 1)))], c.X(0).scalar_type()).reshape({1}));
    }).stop();
   r.op("Percentile", "3 -> 1", [](Call& c) {
      Tensor x = c.X(0).contiguous(), table = c.X(1).contiguous();
@@ -188,7 +189,7 @@ return X.sum())")
        }
      }
      c.set(y);
-   }).stop();
+   }).quiet();
 }
 
 }  // namespace rushlight::caffe2

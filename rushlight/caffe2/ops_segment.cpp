@@ -340,7 +340,7 @@ void add_segment(Registry& r) {
          c.set(out);
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("SegmentIdsToLengths", "1-2 -> 1", [](Call& c) { c.set(lengths_of_ids(c)); }).apart().stop();
   r.op("SegmentIdsToRanges", "1-2 -> 1",
        [](Call& c) {
@@ -361,31 +361,36 @@ void add_segment(Registry& r) {
      Dims1 l = c.whole_numbers(1), at, offsets;
      int64_t total = 0;
      for (int64_t n : l) offsets.push_back(total), total += n;
-     C2_ENFORCE(total == c.X(0).numel(), "the lengths add up to ", total, ", not to the ", c.X(0).numel(), " items");
+     Tensor items = c.X(0);
+     C2_ENFORCE(items.dim() >= 1 && total == items.size(0), "the lengths add up to ", total, ", for items of ",
+                items.sizes());
      for (int64_t k : c.whole_numbers(2)) {
        C2_ENFORCE(k >= 0 && k < int64_t(l.size()), "Index ", k, " is out of range, there are ", l.size(), " lengths");
        for (int64_t j = 0; j < l[size_t(k)]; j++) at.push_back(offsets[size_t(k)] + j);
      }
-     c.set(rows_at(c.X(0).reshape({-1}), int_list(at)));
+     c.set(rows_at(items, int_list(at)));
    }).apart();
-  r.op("LengthsPad", "2 -> 1", [](Call& c) {
-     Tensor x = c.X(0);
-     Dims1 l = c.whole_numbers(1), s(x.sizes().begin(), x.sizes().end());
-     int64_t target = c.i("target_length", -1), from = 0;
-     C2_ENFORCE(target >= 1 && target < (int64_t(1) << 31), "target_length argument must be >= 1");
-     std::vector<Tensor> parts;
-     segments_of_lengths(c.X(1), x.size(0));
-     for (int64_t n : l) {
-       C2_ENFORCE(n <= target, "Length at index is larger than the target: ", n, " > ", target);
-       parts.push_back(x.narrow(0, from, n));
-       s[0] = target - n;
-       parts.push_back(torch::full(s, c.f("padding_value", 0), x.options()));
-       from += n;
-     }
-     s[0] = 0;
-     if (parts.empty()) parts.push_back(torch::zeros(s, x.options()));
-     c.set(torch::cat(parts, 0));
-   }).apart();
+  r.op("LengthsPad", "2 -> 1",
+       [](Call& c) {
+         Tensor x = c.X(0);
+         Dims1 l = c.whole_numbers(1), s(x.sizes().begin(), x.sizes().end());
+         int64_t target = c.i("target_length", -1), from = 0;
+         C2_ENFORCE(target >= 1 && target < (int64_t(1) << 31), "target_length argument must be >= 1");
+         std::vector<Tensor> parts;
+         segments_of_lengths(c.X(1), x.size(0));
+         for (int64_t n : l) {
+           C2_ENFORCE(n <= target, "Length at index is larger than the target: ", n, " > ", target);
+           parts.push_back(x.narrow(0, from, n));
+           s[0] = target - n;
+           parts.push_back(torch::full(s, c.f("padding_value", 0), x.options()));
+           from += n;
+         }
+         s[0] = 0;
+         if (parts.empty()) parts.push_back(torch::zeros(s, x.options()));
+         c.set(torch::cat(parts, 0));
+       })
+      .apart()
+      .quiet();
   r.op("LengthsTopK", "2 -> 2",
        [](Call& c) {
          int64_t k = c.i("k", -1), from = 0;
@@ -449,7 +454,7 @@ void add_segment(Registry& r) {
          c.set(y);
        })
       .apart()
-      .stop();
+      .quiet();
 }
 
 }  // namespace rushlight::caffe2

@@ -15,7 +15,7 @@ using torch::indexing::Slice;
 std::vector<int64_t> sizes_of(const Tensor& x) { return {x.sizes().begin(), x.sizes().end()}; }
 
 int64_t concat_axis(const Call& c, int64_t dims) {
-  if (c.has_arg("axis")) return canonical_axis(c.i("axis"), dims, c.b("add_axis"));
+  if (c.has_arg("axis")) return canonical_axis(c.i("axis"), dims);
   return c.nhwc() ? dims - 1 : 1;
 }
 
@@ -66,6 +66,30 @@ Tensor gather(const Tensor& data, const Tensor& indices, int64_t axis, bool wrap
   sizes.erase(sizes.begin() + axis);
   sizes.insert(sizes.begin() + axis, indices.sizes().begin(), indices.sizes().end());
   return data.index_select(axis, at.reshape({-1})).reshape(sizes);
+}
+
+// Rows of all outer dimensions as rows of one, and indices of them.
+Tensor matched(const Tensor& data, int64_t axis) {
+  std::vector<int64_t> sizes{size_to(data, axis + 1)};
+  for (int64_t d = axis + 1; d < data.dim(); d++) sizes.push_back(data.size(d));
+  return data.reshape(sizes);
+}
+Tensor matched(const Tensor& indices, const Tensor& data, int64_t axis) {
+  int64_t outer = size_to(data, axis), n = data.size(axis);
+  Tensor at = indices.to(torch::kLong).reshape({outer, outer ? indices.numel() / outer : 0});
+  at = torch::where(at < 0, at + n, at);
+  C2_ENFORCE(at.numel() == 0 || (at.min().item<int64_t>() >= 0 && at.max().item<int64_t>() < n),
+             "INDICES element is out of DATA bounds, axis_dim=", n);
+  return (at + torch::arange(outer, at.options()).reshape({-1, 1}) * n).reshape({-1});
+}
+
+// The same where indices have the dimensions of `data` before the axis too: each of those has rows of its own.
+Tensor gather_matched(const Tensor& data, const Tensor& indices, int64_t axis) {
+  C2_ENFORCE(indices.dim() >= axis && indices.sizes().slice(0, size_t(axis)) == data.sizes().slice(0, size_t(axis)),
+             "match_outer wants indices that begin as the data does: ", indices.sizes(), " and ", data.sizes());
+  std::vector<int64_t> sizes = sizes_of(indices);
+  for (int64_t d = axis + 1; d < data.dim(); d++) sizes.push_back(data.size(d));
+  return gather(matched(data, axis), matched(indices, data, axis), 0, false).reshape(sizes);
 }
 
 std::vector<int64_t> lengths_or(const Call& c, size_t input, const char* arg) {
@@ -157,7 +181,7 @@ void add_shape(Registry& r) {
                       ": it has ", x.numel(), " elements, the shape ", known);
          }
          c.set(x.reshape(to));
-         c.set(1, int_list(sizes_of(x)));
+         c.set(1, int_list(sizes_of(x), c.has(1) ? c.X(1).scalar_type() : torch::kLong));
        })
       .script("X, shape: Any, outputs: Any", "return X.reshape(copied(X, shape)), as_tensor(sizes(X))")
       .grad(
@@ -263,7 +287,7 @@ return X.permute([X.dim() - 1 - k for k in range(X.dim())]).contiguous())")
        [](Call& c) {
          std::vector<Tensor> all;
          bool add = c.b("add_axis");
-         int64_t axis = concat_axis(c, c.X(0).dim());
+         int64_t axis = concat_axis(c, c.X(0).dim() + add);
          std::vector<int64_t> lengths;
          for (size_t k = 0; k < c.inputs(); k++) {
            Tensor x = c.X(k);
@@ -299,10 +323,6 @@ return torch.cat(list(inputs), d), as_tensor(lengths(inputs, d), torch.int32))")
         for (size_t k = 0; k < m.op.inputs.size(); k++) out.push_back(m.GI(k));
         m.add("Split", {m.GO(0), m.O(1)}, out);
       });
-  r.op("Append", "2 -> 1", [](Call& c) {
-     if (c.in[0].is_none() || c.X(0).numel() == 0) c.set(c.X(1));
-     else c.set(torch::cat({c.X(0), c.X(1)}, 0));
-   }).stop();
   r.op("Split", "1-2 -> 1+",
        [](Call& c) {
          Tensor x = c.X();
@@ -352,20 +372,35 @@ return torch.split_with_sizes(X, split, d))")
         m.add("Concat", in, {m.GI(0), "_" + m.GI(0) + "_dims"});
       });
   r.op("SplitByLengths", "2 -> 1+", [](Call& c) {
-    Tensor x = c.X();
-    std::vector<int64_t> lengths = c.whole_numbers(1);
-    int64_t axis = concat_axis(c, x.dim()), from = 0;
-    if (!c.has_arg("axis")) axis = 0;
-    size_t each = lengths.size() / c.outputs();
-    C2_ENFORCE(each * c.outputs() == lengths.size(), "len(Lengths) ", lengths.size(),
-               " should be divisible by OutputSize() ", c.outputs());
-    for (size_t k = 0; k < c.outputs(); k++) {
-      int64_t n =
-          std::accumulate(lengths.begin() + int64_t(k * each), lengths.begin() + int64_t((k + 1) * each), int64_t(0));
-      C2_ENFORCE(n >= 0 && from + n <= x.size(axis), "Sum of split dimensions do not match");
-      c.set(k, x.narrow(axis, from, n).contiguous());
-      from += n;
-    }
+     Tensor x = c.X();
+     std::vector<int64_t> lengths = c.whole_numbers(1);
+     int64_t axis = concat_axis(c, x.dim()), from = 0;
+     if (!c.has_arg("axis")) axis = 0;
+     size_t each = lengths.size() / c.outputs();
+     C2_ENFORCE(each * c.outputs() == lengths.size(), "len(Lengths) ", lengths.size(),
+                " should be divisible by OutputSize() ", c.outputs());
+     int64_t total = 0, unit = 1;
+     for (int64_t n : lengths) {
+       C2_ENFORCE(n >= 0 && n <= INT32_MAX, "lengths should be from 0 to 2^31, got ", n);
+       total += n;
+     }
+     if (c.b("use_scaling_lengths")) {
+       C2_ENFORCE(total > 0 && x.size(axis) % total == 0, "The size ", x.size(axis),
+                  " should be divisible by the sum of the lengths, ", total);
+       unit = x.size(axis) / total;
+     }
+     C2_ENFORCE(total * unit == x.size(axis), "Sum of split dimensions do not match: ", total, " and ", x.size(axis));
+     for (size_t k = 0; k < c.outputs(); k++) {
+       int64_t n = unit * std::accumulate(lengths.begin() + int64_t(k * each),
+                                          lengths.begin() + int64_t((k + 1) * each), int64_t(0));
+       c.set(k, x.narrow(axis, from, n).contiguous());
+       from += n;
+     }
+   }).grad([](GradientMaker& m) {
+    std::vector<std::string> in;
+    for (size_t k = 0; k < m.op.outputs.size(); k++)
+      if (m.has_GO(k)) in.push_back(m.GO(k));
+    m.add("Concat", in, {m.GI(0), "_" + m.GI(0) + "_dims"});
   });
   r.op("Slice", "1-3 -> 1",
        [](Call& c) {
@@ -386,8 +421,8 @@ return torch.split_with_sizes(X, split, d))")
     c.set(g);
   });
   r.op("Gather", "2 -> 1", [](Call& c) {
-     int64_t axis = c.i("axis", 0);
-     c.set(gather(c.X(0), c.X(1), canonical_axis(axis, c.X(0).dim()), true));
+     int64_t axis = canonical_axis(c.i("axis", 0), c.X(0).dim());
+     c.set(c.b("match_outer") ? gather_matched(c.X(0), c.X(1), axis) : gather(c.X(0), c.X(1), axis, true));
    }).grad([](GradientMaker& m) {
     int64_t axis = m.op.args.i("axis", 0);
     if (axis == 0) {
@@ -399,11 +434,18 @@ return torch.split_with_sizes(X, split, d))")
   });
   r.op("BatchGather", "2 -> 1", [](Call& c) {
      C2_ENFORCE(c.X(0).dim() >= 2, "DATA should be at least 2-D");
-     c.set(gather(c.X(0), c.X(1), 1, true));
+     c.set(c.b("match_outer") ? gather_matched(c.X(0), c.X(1), 1) : gather(c.X(0), c.X(1), 1, true));
    }).grad("BatchGatherGradient: I0 I1 GO0 -> GI0");
   r.op("BatchGatherGradient", "3 -> 1", [](Call& c) {
     Tensor d = c.X(0), at = c.X(1).to(torch::kLong).reshape({-1}), g = c.X(2);
     int64_t axis = canonical_axis(c.i("axis", 1), d.dim());
+    if (c.b("match_outer")) {
+      Tensor rows = torch::zeros_like(matched(d, axis));
+      std::vector<int64_t> like = sizes_of(rows);
+      like[0] = at.numel();
+      c.set(rows.index_add(0, matched(c.X(1), d, axis), g.reshape(like)).reshape(d.sizes()));
+      return;
+    }
     std::vector<int64_t> sizes = sizes_of(d);
     sizes[size_t(axis)] = at.numel();
     at = torch::where(at < 0, at + d.size(axis), at);

@@ -119,7 +119,14 @@ void add_sparse(Registry& r) {
          c.set(1, at);
        })
       .apart()
-      .grad([](GradientMaker& m) { m.add("BooleanUnmask", {m.I(1), m.GO(0)}, {m.GI(0)}); });
+      .grad([](GradientMaker& m) { m.add("BooleanMaskGradient", {m.I(1), m.GO(0)}, {m.GI(0)}); });
+  // Rows where the mask is true, zeros elsewhere.
+  r.op("BooleanMaskGradient", "2 -> 1", [](Call& c) {
+    Tensor m = truth(c, 0), at = m.nonzero().reshape({-1}), g = c.X(1);
+    C2_ENFORCE(g.dim() >= 1 && g.size(0) == at.numel(), "there are ", g.sizes(), " gradients for ", at.numel(),
+               " rows");
+    c.set(new_rows(g, m.numel()).zero_().index_copy_(0, at, g));
+  });
   r.op("BooleanMaskLengths", "2 -> 1",
        [](Call& c) {
          Tensor m = truth(c, 1).to(torch::kInt), ids = segments_of_lengths(c.X(0), m.numel());
@@ -143,7 +150,7 @@ void add_sparse(Registry& r) {
          c.set(y);
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("AddPadding", "1-4 -> 1-2",
        [](Call& c) {
          Padding p = padding_of(c);
@@ -154,9 +161,9 @@ void add_sparse(Registry& r) {
          segments_of_lengths(int_list(l), x.size(0));
          auto pad = [&](int64_t n, size_t k) {
            if (c.has(k)) {
-             Dims1 s = sizes_of(x);
+             Dims1 s = sizes_of(x), row(s.begin() + 1, s.end());
              s[0] = n;
-             return c.X(k).reshape(Dims1(sizes_of(x).begin() + 1, sizes_of(x).end())).unsqueeze(0).expand(s);
+             return c.X(k).reshape(row).unsqueeze(0).expand(s);
            }
            return new_rows(x, n);
          };
@@ -335,7 +342,7 @@ void add_sparse(Registry& r) {
          c.set(torch::one_hot(at.reshape({-1}), n).to(torch::kFloat));
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("BatchOneHot", "3 -> 1",
        [](Call& c) {
          Tensor x = c.X(0);
@@ -345,7 +352,7 @@ void add_sparse(Registry& r) {
          c.set((x.index_select(1, ids) == c.X(2).reshape({1, -1})).to(x.scalar_type()));
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("BatchBucketOneHot", "3 -> 1",
        [](Call& c) {
          Tensor x = c.X(0).contiguous(), b = c.X(2).contiguous();
@@ -387,7 +394,7 @@ void add_sparse(Registry& r) {
          c.set(y);
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("SequenceMask", "1-2 -> 1", [](Call& c) { c.set(mask_by(c, c.X(0))); }).grad([](GradientMaker& m) {
     std::vector<std::string> in{m.GO(0)};
     if (m.op.inputs.size() > 1) in.push_back(m.I(1));
@@ -428,10 +435,12 @@ void add_sparse(Registry& r) {
          for (size_t j = 0; j < l.size(); j++) {
            C2_ENFORCE(l[j] >= 0 && l[j] < (int64_t(1) << 24), "a length of ", l[j]);
            std::vector<Tensor> rows;
+           int64_t mismatched = 0, empty = 0;  // ranges of another length are as good as none
            for (int64_t i = 0; i < ranges.size(0); i++) {
              int64_t from = v[size_t(i * ranges.size(1)) * 2 + j * 2],
                      k = v[size_t(i * ranges.size(1)) * 2 + j * 2 + 1];
-             C2_ENFORCE(k == 0 || k == l[j], "Range lengths missmatch for output #", j, ": ", k, " instead of ", l[j]);
+             empty += k == 0;
+             if (k && k != l[j]) k = 0, mismatched++;
              C2_ENFORCE(k == 0 || (from >= 0 && from + k <= x.numel()), "the range ", from, ", ", k, " is outside of ",
                         x.numel(), " items");
              rows.push_back(
@@ -447,11 +456,20 @@ void add_sparse(Registry& r) {
                rows.back() = x.narrow(0, from, k).index_select(0, order);
              }
            }
+           auto within = [&](int64_t count, const char* name, double otherwise) {
+             double most = c.f(name, otherwise);
+             C2_ENFORCE(
+                 most >= 1 || double(std::max(ranges.size(0), c.i("min_observation", 10000))) * most >= double(count),
+                 "feature ", j, " has ", count, " such ranges of ", ranges.size(0), ", which exceeds ", name, " ",
+                 most);
+           };
+           within(mismatched, "max_mismatched_ratio", 0.01);
+           within(empty, "max_empty_ratio", 1);
            c.set(j, rows.empty() ? torch::zeros({0, l[j]}, x.options()) : torch::stack(rows, 0));
          }
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("SparseToDense", "2-3 -> 1",
        [](Call& c) {
          Tensor at = c.X(0).to(torch::kLong).reshape({-1}).contiguous(), v = c.X(1);
@@ -567,7 +585,7 @@ void add_sparse(Registry& r) {
          c.set(1, set.nonzero().select(1, 1).to(torch::kInt).contiguous());
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("MergeIdLists", "2+ -> 2",
        [](Call& c) {
          C2_ENFORCE(c.inputs() % 2 == 0, "MergeIdLists wants pairs of lengths and values");
@@ -590,7 +608,7 @@ void add_sparse(Registry& r) {
          c.set(1, int_list(out, c.X(1).scalar_type()));
        })
       .apart()
-      .stop();
+      .quiet();
   r.op("IsMemberOf", "1 -> 1",
        [](Call& c) {
          auto out = [&](Dims1 s) { return torch::zeros(s, torch::TensorOptions().dtype(torch::kBool)); };
@@ -628,8 +646,9 @@ void add_sparse(Registry& r) {
                   "Index out of bounds: ", at.data_ptr<int64_t>()[k], ", range 0 to ", y.size(0));
      double w0 = c.number(1);
      if (w0 != 1) {
-       Tensor scale = torch::ones({y.size(0)}, y.options()).index_fill(0, at, w0);
-       y = y * beside(scale, y);
+       // A row that is named twice is scaled twice.
+       Tensor times = torch::zeros({y.size(0)}, y.options()).index_add(0, at, torch::ones({at.numel()}, y.options()));
+       y = y * beside(torch::full_like(times, w0).pow(times), y);
      }
      for (size_t k = 3; k + 1 < c.inputs(); k += 2) {
        Dims1 s = sizes_of(y);
@@ -668,6 +687,14 @@ void add_sparse(Registry& r) {
            Tensor keys = c.X(first);
            Dims1 v = c.whole_numbers(first);
            bool pack = c.b("pack_first_input");
+           // Keys of several dimensions stand for as many of the others.
+           auto by_key = [&](const Tensor& x) {
+             C2_ENFORCE(x.dim() >= keys.dim() && x.sizes().slice(0, size_t(keys.dim())) == keys.sizes(),
+                        "the inputs should begin with the sizes of the first, ", keys.sizes(), ", got ", x.sizes());
+             Dims1 sizes{keys.numel()};
+             sizes.insert(sizes.end(), x.sizes().begin() + keys.dim(), x.sizes().end());
+             return x.reshape(sizes);
+           };
            std::vector<Dims1> groups(static_cast<size_t>(parts));
            auto part = [&](int64_t key) { return size_t(((key % parts) + parts) % parts); };
            for (size_t k = 0; k < v.size(); k++) groups[part(v[k])].push_back(int64_t(k));
@@ -679,30 +706,43 @@ void add_sparse(Registry& r) {
                c.set(p * in, int_list(l, c.X(0).scalar_type()));
              }
              for (size_t i = first; i < in; i++) {
-               Tensor rows = rows_at(c.X(i), int_list(groups[p]));
+               Tensor rows = rows_at(by_key(c.X(i)), int_list(groups[p]));
                if (i == first && pack) rows = torch::floor_divide(rows - int64_t(p), parts);
                c.set(p * in + i, rows);
              }
            }
          })
         .apart()
-        .stop();
-  r.op("FlexibleTopK", "2 -> 2", [](Call& c) {
-     Tensor x = c.X(0);
-     Dims1 k = c.whole_numbers(1);
-     C2_ENFORCE(x.dim() > 0, "the input should have a dimension");
-     Tensor rows = x.reshape({-1, x.size(-1)});
-     C2_ENFORCE(rows.size(0) == int64_t(k.size()), "first n-1 dims of input data and K does not match.");
-     auto sorted = rows.sort(true, 1, true);
-     std::vector<Tensor> v, at;
-     for (size_t i = 0; i < k.size(); i++) {
-       C2_ENFORCE(k[i] > 0 && k[i] <= rows.size(1),
-                  "k should be above 0 and not greater than last dim, error at index ", i, ", with value: ", k[i]);
-       v.push_back(std::get<0>(sorted).select(0, int64_t(i)).narrow(0, 0, k[i]));
-       at.push_back(std::get<1>(sorted).select(0, int64_t(i)).narrow(0, 0, k[i]));
-     }
-     c.set(0, torch::cat(v, 0)), c.set(1, torch::cat(at, 0));
-   }).apart();
+        .quiet();
+  r.op("FlexibleTopK", "2 -> 2",
+       [](Call& c) {
+         Tensor x = c.X(0);
+         Dims1 k = c.whole_numbers(1);
+         C2_ENFORCE(x.dim() > 0, "the input should have a dimension");
+         Tensor rows = x.reshape({-1, x.size(-1)});
+         C2_ENFORCE(rows.size(0) == int64_t(k.size()), "first n-1 dims of input data and K does not match.");
+         auto sorted = rows.sort(true, 1, true);
+         std::vector<Tensor> v, at;
+         for (size_t i = 0; i < k.size(); i++) {
+           C2_ENFORCE(k[i] > 0 && k[i] <= rows.size(1),
+                      "k should be above 0 and not greater than last dim, error at index ", i, ", with value: ", k[i]);
+           v.push_back(std::get<0>(sorted).select(0, int64_t(i)).narrow(0, 0, k[i]));
+           at.push_back(std::get<1>(sorted).select(0, int64_t(i)).narrow(0, 0, k[i]));
+         }
+         c.set(0, torch::cat(v, 0)), c.set(1, torch::cat(at, 0));
+       })
+      .apart()
+      .grad("FlexibleTopKGradient: I0 I1 GO0 O1 -> GI0");
+  r.op("FlexibleTopKGradient", "4 -> 1", [](Call& c) {
+    Tensor x = c.X(0), g = c.X(2).reshape({-1}), at = c.X(3).reshape({-1}).to(torch::kLong);
+    int64_t width = x.dim() ? x.size(-1) : 0, rows = width ? x.numel() / width : 0;
+    Tensor row = segments_of_lengths(c.X(1).reshape({-1}), at.numel()), y = torch::zeros({x.numel()}, g.options());
+    C2_ENFORCE(c.X(1).numel() == rows && g.numel() == at.numel(), "there are ", c.X(1).numel(), " numbers k for ",
+               x.sizes(), ", and ", g.numel(), " gradients for ", at.numel(), " indices");
+    Tensor place = row * width + at;
+    rows_at(y, place);  // throws for an index outside
+    c.set(y.index_copy(0, place, g).reshape(x.sizes()));
+  });
   r.op("ViterbiPath", "2 -> 1",
        [](Call& c) {
          Tensor x = c.X(0).to(torch::kDouble).contiguous(), t = c.X(1).to(torch::kDouble).contiguous();
@@ -778,7 +818,14 @@ void add_sparse(Registry& r) {
          c.set(rows.empty() ? new_rows(c.X(1), 0) : torch::cat(rows, 0));
        })
       .apart()
-      .stop();
+      .grad([](GradientMaker& m) {
+        std::vector<std::string> out;
+        for (size_t k = 1; k < m.op.inputs.size(); k++) {
+          std::string g = m.GI(k);
+          out.push_back("_" + g + "_keys"), out.push_back(g);
+        }
+        m.add("Partition", {m.I(0), m.GO(0)}, out, {int_arg("pack_first_input", 0)});
+      });
   r.op("RemoveDataBlocks", "2 -> 1",
        [](Call& c) {
          Tensor x = c.X(0), keep = torch::ones({x.size(0)}, torch::TensorOptions().dtype(torch::kBool));

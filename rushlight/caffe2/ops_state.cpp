@@ -1,9 +1,13 @@
 // Blobs that are no tensors: counters, mutexes, indices, maps, vectors of tensors, queues, cursors; and strings.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <deque>
+#include <functional>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <unordered_map>
 
 #include "rushlight/caffe2/gradient.h"
@@ -22,6 +26,7 @@ Tensor one_long(int64_t v) { return torch::full({}, v, torch::TensorOptions().dt
 struct Statistics final : Object {
   const char* type_name() const override { return "StatRegistry"; }
   std::map<std::string, int64_t> all;
+  std::map<std::string, int64_t> offsets;  // what squares are counted from
 };
 Statistics& shared_statistics() {
   static Statistics& all = *new Statistics;
@@ -97,6 +102,29 @@ struct Cursor final : Object {
   int64_t at = 0;
 };
 
+// Of each field of a dataset the field of lengths that says how many rows it has, or -1: "x:lengths" does for all "x:..." that no longer name
+// has one for.
+std::vector<int64_t> domains_of(const std::vector<std::string>& fields) {
+  std::map<std::string, int64_t, std::less<>> lengths;  // by what they are the lengths of
+  static constexpr std::string_view kName = "lengths";
+  auto owner = [](std::string_view f) { return f.substr(0, f.size() - std::min(f.size(), kName.size() + 1)); };
+  auto is_lengths = [](std::string_view f) { return f == kName || f.ends_with(":lengths"); };
+  for (size_t k = 0; k < fields.size(); k++)
+    if (is_lengths(fields[k])) lengths[std::string(owner(fields[k]))] = int64_t(k);
+  std::vector<int64_t> out;
+  for (const std::string& f : fields) {
+    std::string_view name = is_lengths(f) ? owner(f) : std::string_view(f);
+    int64_t found = -1;
+    while (!name.empty() && found < 0) {
+      size_t colon = name.rfind(':');
+      name = name.substr(0, colon == name.npos ? 0 : colon);
+      if (auto at = lengths.find(name); at != lengths.end()) found = at->second;
+    }
+    out.push_back(found);
+  }
+  return out;
+}
+
 StringTensor& strings(const Call& c, size_t k) { return c.object<StringTensor>(k); }
 Value string_value(std::vector<std::string> items, Dims1 sizes) {
   auto s = make_ref<StringTensor>();
@@ -135,9 +163,103 @@ Value part_of(const Value& v, int64_t from, int64_t n) {
   return Value(rushlight::Tensor(Tensor(v.tensor()).narrow(0, from, n).contiguous()));
 }
 
+// The rows of both, one after the other; what is empty may have other sizes.
+Value appended(const Value& a, const Value& b) {
+  if (a.is_none() || rows_in(a) == 0) return b;
+  if (auto *s = as<StringTensor>(a), *t = as<StringTensor>(b); s || t) {
+    C2_ENFORCE(s && t, "strings and numbers can't be one tensor");
+    std::vector<std::string> all = s->items;
+    all.insert(all.end(), t->items.begin(), t->items.end());
+    Dims1 sizes = s->sizes;
+    sizes[0] += t->sizes.empty() ? int64_t(t->items.size()) : t->sizes[0];
+    return string_value(std::move(all), std::move(sizes));
+  }
+  C2_ENFORCE(a.is_tensor() && b.is_tensor(), "Append wants tensors");
+  return Value(rushlight::Tensor(torch::cat({Tensor(a.tensor()), Tensor(b.tensor())}, 0)));
+}
+
+// A ring of the last rows: where they are, and the row that is written next.
+void last_rows(Call& c) {
+  int64_t most = c.i("num_to_collect", -1);
+  C2_ENFORCE(most > 0, "num_to_collect should be above 0, got ", most);
+  Tensor x = c.X(2);
+  C2_ENFORCE(x.dim() >= 1, "LastNWindowCollector wants rows");
+  bool begun = c.in[0].is_tensor() && c.X(0).numel() > 0;
+  Tensor held = begun ? c.X(0) : x.narrow(0, 0, 0);
+  C2_ENFORCE(held.dim() == x.dim() && held.scalar_type() == x.scalar_type(), "rows of ", held.sizes(), " and of ",
+             x.sizes(), " are not alike");
+  int64_t have = held.size(0), n = x.size(0), next = int64_t(c.number(1));
+  C2_ENFORCE(have <= most && next >= 0 && next < most, "the next row, ", next, ", is not below ", most);
+  Dims1 sizes(x.sizes().begin(), x.sizes().end());
+  sizes[0] = std::min(most, have + n);
+  Tensor y = torch::zeros(sizes, x.options());
+  if (n >= most) {
+    y.copy_(x.narrow(0, n - most, most));
+    next = 0;
+  } else {
+    C2_ENFORCE(next <= have, "the next row, ", next, ", is past the ", have, " rows");
+    y.narrow(0, 0, have).copy_(held);
+    int64_t first = std::min(n, most - next);
+    y.narrow(0, next, first).copy_(x.narrow(0, 0, first));
+    if (n > first) y.narrow(0, 0, n - first).copy_(x.narrow(0, first, n - first));
+    next = (next + n) % most;
+  }
+  c.set(0, y);
+  c.set(1, torch::full(c.X(1).sizes(), next, c.X(1).options()));
+  if (c.has(4)) c.set(2, c.X(4) + n);
+}
+
+// A number as a statistic: magnitude_expand parts of one.
+int64_t statistic(const Call& c) {
+  int64_t expand = c.i("magnitude_expand", 1);
+  C2_ENFORCE(expand > 0, "magnitude_expand should be above 0");
+  Tensor x = c.X();
+  C2_ENFORCE(x.numel() > 0 || c.has_arg("default_value"),
+             "Default value must be provided when receiving empty tensors for ", c.s("stat_name", c.op.inputs[0]));
+  double v = x.numel() ? x.reshape({-1}).select(0, 0).item<double>() : c.f("default_value");
+  auto bound = double(INT64_MAX / expand);
+  if (c.b("bound"))
+    return std::isnan(v) ? 0 : v <= -bound ? INT64_MIN : v >= bound ? INT64_MAX : int64_t(v * double(expand));
+  C2_ENFORCE(!std::isnan(v), "Input value cannot be NaN!");
+  C2_ENFORCE(std::abs(v) < bound, "Input value is too large for the given magnitude expansion!");
+  return int64_t(v * double(expand));
+}
+
 }  // namespace
 
 void add_state(Registry& r) {
+  r.op("Append", "2 -> 1", [](Call& c) { c.set_value(0, appended(c.in[0], c.in[1])); }).stop();
+  r.op("AtomicAppend", "3+ -> 1+", [](Call& c) {
+     c.object<Mutex>(0);
+     size_t n = c.outputs();
+     C2_ENFORCE(c.inputs() == 1 + 2 * n, "AtomicAppend wants a mutex, and two inputs for each output");
+     for (size_t k = 0; k < n; k++) c.set_value(k, appended(c.in[1 + k], c.in[1 + n + k]));
+   }).quiet();
+  r.op("LastNWindowCollector", "3-5 -> 2-3", last_rows).stop();
+  // ---- statistics of values: their number, their sum, and what a variance needs
+  struct Put {
+    const char* name;
+    bool plain, squares;
+  };
+  for (Put put : {Put{"IncrementPut", true, false}, {"AveragePut", false, false}, {"StdDevPut", false, true}})
+    r.op(put.name, "1 -> 0",
+         [put](Call& c) {
+           std::string key = c.s("stat_name", c.op.inputs[0]) + "/stat_value";
+           int64_t v = statistic(c);
+           auto &all = shared_statistics().all, &offsets = shared_statistics().offsets;
+           auto more = [&all](const std::string& name, int64_t by) {
+             all[name] = int64_t(uint64_t(all[name]) + uint64_t(by));
+           };
+           if (put.plain) return more(key, v);
+           more(key + "/sum", v), more(key + "/count", 1);
+           if (!put.squares) return;
+           // Squares of small numbers: as far from the first one that came.
+           auto first = offsets.try_emplace(key, v).first->second;
+           auto off = int64_t(uint64_t(v) - uint64_t(first));
+           more(key + "/sumoffset", off), more(key + "/sumsqoffset", int64_t(uint64_t(off) * uint64_t(off)));
+         })
+        .stateful()
+        .quiet();
   // ---- statistics by name
   r.op("StatRegistryCreate", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Statistics>())); })
       .stateful()
@@ -208,11 +330,12 @@ void add_state(Registry& r) {
   r.op("RetrieveCount", "1 -> 1", [](Call& c) { c.set(one_long(c.object<Counter>(0).count)); }).stateful().quiet();
   // ---- what several threads share; here one runs at a time
   r.op("CreateMutex", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<Mutex>())); }).stateful().quiet();
-  r.op("AtomicFetchAdd", "3 -> 2", [](Call& c) {
-     c.object<Mutex>(0);
-     Tensor a = c.X(1).reshape({}), b = c.X(2).reshape({});
-     c.set(0, a + b), c.set(1, a);
-   }).quiet();
+  for (const char* name : {"AtomicFetchAdd", "AtomicFetchAdd64"})
+    r.op(name, "3 -> 2", [](Call& c) {
+       c.object<Mutex>(0);
+       Tensor a = c.X(1).reshape({}), b = c.X(2).reshape({});
+       c.set(0, a + b), c.set(1, a);
+     }).quiet();
   r.op("CreateAtomicBool", "0 -> 1", [](Call& c) { c.set_value(0, object_value(make_ref<AtomicBool>())); })
       .stateful()
       .quiet();
@@ -418,31 +541,30 @@ void add_state(Registry& r) {
        [](Call& c) {
          Cursor& cursor = c.object<Cursor>(0);
          C2_ENFORCE(c.inputs() == c.outputs() + 1, "ReadNextBatch wants as many outputs as fields");
-         int64_t batch = std::max<int64_t>(c.i("batch_size", 1), 0);
-         // Fields named "x:lengths" say how many items of "x:..." an entry has.
-         auto domain = [&](size_t k) {
-           std::string name = k < cursor.fields.size() ? cursor.fields[k] : "";
-           size_t colon = name.rfind(':');
-           return colon == name.npos || name.substr(colon + 1) == "lengths" ? std::string() : name.substr(0, colon);
-         };
-         std::map<std::string, std::pair<int64_t, int64_t>> range;
-         int64_t total = -1;
+         int64_t batch = std::max<int64_t>(c.i("batch_size", 1), 0), total = -1;
+         std::vector<std::string> fields = cursor.fields;
+         fields.resize(c.outputs());
+         std::vector<int64_t> domain = domains_of(fields);
          for (size_t k = 0; k < c.outputs(); k++)
-           if (domain(k).empty()) total = total < 0 ? rows_in(c.in[k + 1]) : std::min(total, rows_in(c.in[k + 1]));
-         int64_t from = std::min(cursor.at, std::max<int64_t>(total, 0)),
-                 n = std::min(batch, std::max<int64_t>(total, 0) - from);
-         range[""] = {from, n};
+           if (domain[k] < 0) total = total < 0 ? rows_in(c.in[k + 1]) : std::min(total, rows_in(c.in[k + 1]));
+         total = std::max<int64_t>(total, 0);
+         int64_t from = std::min(cursor.at, total), n = std::min(batch, total - from);
+         // Rows of each field: those that the rows of its lengths add up to.
+         using Rows = std::pair<int64_t, int64_t>;
+         std::vector<std::optional<Rows>> rows(c.outputs());
+         std::function<Rows(int64_t)> rows_of = [&](int64_t k) -> Rows {
+           auto& known = rows[size_t(k)];
+           if (known) return *known;
+           if (domain[size_t(k)] < 0) return *(known = Rows{from, n});
+           auto [a, count] = rows_of(domain[size_t(k)]);
+           Dims1 l = c.whole_numbers(size_t(domain[size_t(k)]) + 1);
+           C2_ENFORCE(a + count <= int64_t(l.size()), "field ", domain[size_t(k)], " has too few rows");
+           return *(known = Rows{std::accumulate(l.begin(), l.begin() + a, int64_t(0)),
+                                 std::accumulate(l.begin() + a, l.begin() + a + count, int64_t(0))});
+         };
          for (size_t k = 0; k < c.outputs(); k++) {
-           std::string name = k < cursor.fields.size() ? cursor.fields[k] : "", end = ":lengths";
-           if (!name.ends_with(end)) continue;
-           Dims1 l = c.whole_numbers(k + 1);
-           auto sum = [&](int64_t a, int64_t b) { return std::accumulate(l.begin() + a, l.begin() + b, int64_t(0)); };
-           range[name.substr(0, name.size() - end.size())] = {sum(0, from), sum(from, from + n)};
-         }
-         for (size_t k = 0; k < c.outputs(); k++) {
-           auto found = range.find(domain(k));
-           auto [a, count] = found == range.end() ? range[""] : found->second;
-           C2_ENFORCE(a + count <= rows_in(c.in[k + 1]), "field ", k, " has too few rows");
+           auto [a, count] = rows_of(int64_t(k));
+           C2_ENFORCE(a >= 0 && count >= 0 && a + count <= rows_in(c.in[k + 1]), "field ", k, " has too few rows");
            c.set_value(k, part_of(c.in[k + 1], a, count));
          }
          cursor.at = from + n;
@@ -451,8 +573,20 @@ void add_state(Registry& r) {
       .quiet();
   r.op("CheckDatasetConsistency", "1+ -> 0",
        [](Call& c) {
-         for (size_t k = 1; k < c.inputs(); k++)
-           C2_ENFORCE(rows_in(c.in[k]) == rows_in(c.in[0]), "the fields have different numbers of rows");
+         std::vector<std::string> fields = c.op.args.strings("fields");
+         C2_ENFORCE(fields.size() == c.inputs(), "there are ", fields.size(), " fields for ", c.inputs(), " inputs");
+         std::vector<int64_t> domain = domains_of(fields);
+         std::map<int64_t, int64_t> rows;
+         for (size_t k = 0; k < c.inputs(); k++) {
+           auto [at, fresh] = rows.try_emplace(domain[k]);
+           if (fresh && domain[k] < 0) at->second = rows_in(c.in[k]);
+           else if (fresh) {
+             Dims1 l = c.whole_numbers(size_t(domain[k]));
+             at->second = std::accumulate(l.begin(), l.end(), int64_t(0));
+           }
+           C2_ENFORCE(at->second == rows_in(c.in[k]), "the field ", fields[k], " has ", rows_in(c.in[k]),
+                      " rows, where ", at->second, " are expected");
+         }
        })
       .stateful()
       .quiet();

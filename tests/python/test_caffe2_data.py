@@ -284,7 +284,7 @@ def test_proposals_of_a_pyramid_are_collected_and_distributed():
     assert np.array_equal(np.concatenate(got[1:5])[got[5]], got[0])
     with pytest.raises(RuntimeError, match="there are 3 levels, and 4 inputs"):
         run("CollectAndDistributeFpnRpnProposals", inputs[:4], outputs, rpn_min_level=2, rpn_max_level=4)
-    with pytest.raises(RuntimeError, match="are no ranges"):
+    with pytest.raises(RuntimeError, match="are no range"):
         run("CollectAndDistributeFpnRpnProposals", inputs, outputs, rpn_min_level=4, rpn_max_level=2)
 
 
