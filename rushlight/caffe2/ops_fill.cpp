@@ -242,6 +242,13 @@ return torch.full_like(X, value, dtype=torch.float32))")
         x.unsqueeze(-1) / torch::pow(torch::full({}, alpha, torch::TensorOptions().dtype(torch::kDouble)), part);
     c.set((torch::where(k.remainder(2) == 0, at.sin(), at.cos()) * amplitude).to(torch::kFloat));
   });
+  // Fills of float16, which have no input.
+  r.op("Float16ConstantFill", "0 -> 1", [](Call& c) {
+     c.set(torch::full(shape_of(c), c.f("value", 0), torch::TensorOptions().dtype(torch::kHalf)));
+   }).quiet();
+  r.op("Float16UniformFill", "0 -> 1", [](Call& c) {
+     c.set(uniform_tensor(c, shape_of(c), c.f("min", 0), c.f("max", 1)).to(torch::kHalf));
+   }).quiet();
   r.op("Bernoulli", "0-1 -> 1", [](Call& c) { c.set(uniform_tensor(c, shape_of(c), 0, 1) < c.f("p", 0.5)); }).quiet();
 }
 

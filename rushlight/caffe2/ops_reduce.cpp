@@ -4,6 +4,7 @@
 
 #include "rushlight/caffe2/gradient.h"
 #include "rushlight/caffe2/operator.h"
+#include "rushlight/caffe2/rows.h"
 
 namespace rushlight::caffe2 {
 namespace {
@@ -106,6 +107,36 @@ void add_reduce(Registry& r) {
   reduce(r, "ReduceL2", "torch.sqrt((X * X).sum(axes, keep))",
          [](const Tensor& x, const Dims1& d, bool k) { return x.square().sum(d, k).sqrt(); });
   for (const char* k : {"Sum", "Mean", "Max"}) reduce_part(r, true, k), reduce_part(r, false, k);
+  // Rows times a number each, added up.
+  r.op("ReduceFrontWeightedSum", "2 -> 1",
+       [](Call& c) {
+         Tensor x = c.X(0), w = c.X(1);
+         C2_ENFORCE(x.dim() >= 1 && w.numel() == x.size(0), "there are ", w.numel(), " weights for ", x.sizes());
+         c.set((x * beside(w.reshape({-1}), x)).sum(Dims1{0}));
+       })
+      .apart()
+      .grad([](GradientMaker& m) {
+        std::string dims = "_" + m.O(0) + "_dims";
+        m.add("Shape", {m.I(0)}, {dims}, {}, false);
+        m.add("ReduceFrontWeightedSumGradient", {m.I(1), m.GO(0), dims}, {m.GI(0)});
+      });
+  r.op("ReduceFrontWeightedSumGradient", "3 -> 1", [](Call& c) {
+    Dims1 s = c.whole_numbers(2), one = s;
+    C2_ENFORCE(!s.empty() && c.X(0).numel() == s[0], "there are ", c.X(0).numel(), " weights for a shape of ", s);
+    one[0] = 1;
+    Dims1 column(s.size(), 1);
+    column[0] = s[0];
+    c.set(c.X(0).reshape(column) * c.X(1).reshape(one));
+  });
+  // The least, the greatest, the mean, and the deviation, of which one is taken off the number.
+  r.op("Summarize", "1 -> 0-1", [](Call& c) {
+     Tensor x = c.X().reshape({-1});
+     C2_ENFORCE(!c.b("to_file"), "Summarize gives its numbers, and writes no files");
+     C2_ENFORCE(x.numel() > 0, "Summarize of nothing");
+     Tensor mean = x.mean();
+     double n = double(std::max<int64_t>(x.numel() - 1, 1));
+     c.set(torch::stack({x.min(), x.max(), mean, ((x - mean).square().sum() / n).sqrt()}, 0));
+   }).stop();
   r.op("SumElements", "1 -> 1",
        [](Call& c) {
          Tensor x = c.X();

@@ -120,6 +120,10 @@ case("Partition", [i4([[3, 1], [2, 0]]), f4([[[1, -2, 3], [0.5, 0, 4]], [[-1, 2,
 case("GatherRangesToDense", [f4([1, 2, 3, 4, 5, 6]), i4([[[0, 2], [2, 1]], [[0, 1], [3, 2]]])], [f4([[1, 2], [0, 0]]), f4([[0, 0], [4, 5]])], lengths=[2, 2], min_observation=2, max_mismatched_ratio=0.5)
 case("GatherRangesToDense", [f4([1, 2, 3, 4, 5, 6]), i4([[[0, 2], [2, 1]], [[0, 1], [3, 2]]])], [f4([[1, 2], [0, 0]]), f4([[0, 0], [4, 5]])], lengths=[2, 2])
 case("GivenTensorFill", [], [i4([1, 0])], shape=[2], values=[1, 0], dtype=2)
+case("Float16ConstantFill", [], [f2([[1.5, 1.5], [1.5, 1.5]])], shape=[2, 2], value=1.5)
+case("ReduceFrontWeightedSum", [f4([[1, -2, 3], [0, 4, -1]]), f4([2, 3])], [f4([2, 8, 3])])
+case("ReduceFrontWeightedSumGradient", [f4([2, 3]), f4([1, 2, 3]), i8([2, 3])], [f4([[2, 4, 6], [3, 6, 9]])])
+case("Summarize", [f4([[1, -2, 3], [0, 4, -1]])], [f4([-2, 4, 0.833333, 2.316607])])
 wrong("GatherRangesToDense", [f4([1, 2, 3, 4, 5, 6]), i4([[[0, 2], [2, 1]], [[0, 1], [3, 2]]])], 2, lengths=[2, 2], min_observation=2, max_mismatched_ratio=0.2)
 wrong("GaussianFill", [], 1, shape=3)
 wrong("Histogram", [X], 1, bin_edges=[0.0, 0.2, 0.1])
@@ -169,6 +173,7 @@ def test_gradient_operators_are_made_as_caffe2_makes_them():
     assert gradient("AffineChannel", ["x", "s", "b"], ["y"], is_learnable=1) == ([("AffineChannelGradient", ["y_grad", "x", "s"], ["x_grad", "s_grad", "b_grad"])], ["x_grad", "s_grad", "b_grad"])  # fmt: skip
     assert gradient("ConvTranspose", ["x", "w"], ["y"], kernel=2, no_gradient_to_input=1) == ([("ConvTransposeGradient", ["x", "w", "y_grad"], ["w_grad"])], [None, "w_grad"])  # fmt: skip
     assert gradient("MergeSingleMapFeatureTensors", ["l", "k", "v", "p"], ["a", "b", "c", "d", "e"], feature_ids=[1]) == ([("MergeSingleMapFeatureTensorsGradient", ["l", "p", "e_grad"], ["v_grad"])], [None, None, "v_grad", None])  # fmt: skip
+    assert gradient("ReduceFrontWeightedSum", ["x", "w"], ["y"]) == ([("Shape", ["x"], ["_y_dims"]), ("ReduceFrontWeightedSumGradient", ["w", "y_grad", "_y_dims"], ["x_grad"])], ["x_grad", None])  # fmt: skip
     for op, n in (("OneHot", 2), ("Partition", 1), ("LengthsRangeFill", 1), ("FloatToFused8BitRowwiseQuantized", 1)):
         assert gradient(op, [f"x{k}" for k in range(n)], ["y"]) == ([], [None] * n)
 
