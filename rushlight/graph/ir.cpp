@@ -243,16 +243,28 @@ void copy_nodes(Graph& to, const Block& from, ValueMap& map, CalledFrom& places)
 
 }  // namespace
 
+static std::string frame_of(std::string snippet, const Location& l) {
+  size_t end = snippet.find('\n');
+  if (!l.function.empty() && snippet.starts_with("  File ") && end != std::string::npos)
+    snippet.insert(end, ", in " + l.function);
+  return snippet;
+}
+
 std::string Location::stack() const {
   std::string out;
-  for (const Location* l = this; l; l = l->caller.get()) {
-    std::string frame = l->snippet;
-    size_t end = frame.find('\n');
-    if (!l->function.empty() && frame.starts_with("  File ") && end != std::string::npos)
-      frame.insert(end, ", in " + l->function);
-    out.insert(0, frame);
-  }
+  for (const Location* l = this; l; l = l->caller.get()) out.insert(0, frame_of(l->snippet, *l));
   return out;
+}
+
+std::string Location::original_stack() const {
+  std::string out;
+  bool known = false;
+  for (const Location* l = this; l; l = l->caller.get()) {
+    std::string original = l->origins ? l->origins->snippet(l->at) : "";
+    known |= !original.empty();
+    out.insert(0, frame_of(original.empty() ? l->snippet : original, *l));
+  }
+  return known ? out : "";
 }
 
 std::vector<Value*> Graph::inline_block(const Block& from, const std::vector<Value*>& inputs,

@@ -31,15 +31,25 @@ struct Primitive {
   void (*run)(IValue* args, IValue* rets);
 };
 
+// Of a text that was written from another: the place there, marked as in a Location's snippet; empty where none is known.
+struct Origins {
+  virtual ~Origins() = default;
+  virtual std::string snippet(size_t at) const = 0;
+};
+
 // Where a node came from.
 struct Location {
   std::string file;
   int line = 0, column = 0;
-  std::string snippet;                     // the source around it, marked; for errors
-  std::string function;                    // that the text is in
-  std::shared_ptr<const Location> caller;  // where the call stands whose body this was, before it was inlined
+  std::string snippet;                               // the source around it, marked; for errors
+  std::string function;                              // that the text is in
+  std::shared_ptr<const Location> caller;            // where the call stands whose body this was, before it was inlined
+  std::shared_ptr<const Origins> origins = nullptr;  // of an archive's text,
+  size_t at = 0;                                     // in which the node stands here
   // The snippets of the calls around and its own, the outermost first.
   std::string stack() const;
+  // The same of the lines that they were written from; empty where that is known of none.
+  std::string original_stack() const;
 };
 
 struct Use {

@@ -24,6 +24,17 @@ std::string float_text(double v) {
   return s;
 }
 
+// file:line:column, of the lines that an archive's were written from where they are known.
+std::string place(const Location& l) {
+  std::string original = l.origins ? l.origins->snippet(l.at) : "";  //   File "x.py", line 7 ... ~~~ <--- HERE
+  size_t name = original.find('"') + 1, number = original.find("\", line "), end = original.find('\n');
+  size_t mark = original.rfind('\n', original.rfind(" <--- HERE"));
+  if (original.empty() || number > end || mark == std::string::npos) return str(l.file, ":", l.line, ":", l.column);
+  size_t caret = original.find('~', mark);
+  return str(original.substr(name, number - name), ":", original.substr(number + 8, end - number - 8), ":",
+             caret == std::string::npos ? 0 : caret - mark - 1);
+}
+
 class Printer {
  public:
   Printer(const Graph& graph, bool locations) : locations_(locations) { number(*graph.block()); }
@@ -110,8 +121,7 @@ class Printer {
           attributes += (attributes.empty() ? "" : ", ") + name + "=" + value_text(v);
       if (!attributes.empty()) out_ += "[" + attributes + "]";
       out_ += list(n->inputs());
-      if (locations_ && !n->location.file.empty())
-        out_ += str(" # ", n->location.file, ":", n->location.line, ":", n->location.column);
+      if (locations_ && !n->location.file.empty()) out_ += " # " + place(n->location);
       out_ += "\n";
       for (size_t i = 0; i < n->blocks().size(); i++) {
         const Block& inner = *n->blocks()[i];

@@ -22,6 +22,7 @@ using K = Pickled::Kind;
 using TK = Type::Kind;
 
 // What stands for the class of `with record_function("name")`, which came with an archive, and called what its PyTorch had.
+constexpr const char* kProfiler = "code/__torch__/torch/autograd/profiler.py";
 constexpr const char* kRecordFunction = R"(class record_function:
   name : str
   args : Optional[str]
@@ -66,8 +67,9 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     for (const std::string& entry : zip_->names()) {
       if (!entry.ends_with(".debug_pkl")) continue;
       io::Bytes debug = zip_->read_for_parser(entry);
-      std::string_view text(reinterpret_cast<const char*>(debug.data.data()), debug.data.size());
-      truncates_ |= text.find("FORMAT_WITH_STRING_TABLE") == std::string_view::npos;
+      std::string text(reinterpret_cast<const char*>(debug.data.data()), debug.data.size());
+      truncates_ |= text.find("FORMAT_WITH_STRING_TABLE") == std::string::npos;
+      if (entry.starts_with(root)) origins_[entry.substr(root.size())] = std::make_shared<Origins>(std::move(text));
     }
     if (zip_->has(root + "model.json")) return load_old();
     check_operators();
@@ -91,11 +93,13 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     return nullptr;
   }
 
-  // A function's text from this archive, with the names that another has for what it names.
-  std::string renamed(const std::string& text, TextOptions& options) {
+  // A function's text from this archive, with the names that another has for what it names. `marks`, by place, go with what they mark.
+  std::string renamed(const std::string& text, TextOptions& options, std::vector<Mark>& marks) {
     std::string out;
+    auto next_mark = marks.begin();
     auto is_word = [](char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)); };
     for (size_t at = 0; at < text.size();) {
+      for (; next_mark != marks.end() && next_mark->at <= at; ++next_mark) next_mark->at = out.size();
       char c = text[at];
       size_t end = at + 1;
       if (c == '#') {
@@ -114,6 +118,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       out += text.substr(at, end - at);
       at = end;
     }
+    marks.erase(next_mark, marks.end());
     return out;
   }
   OperatorVersion version() const override { return {version_, truncates_}; }
@@ -229,18 +234,22 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         if (first == std::string::npos || first - all.rfind('\n', first) - 1 <= indent) break;
         end = all.find('\n', first);
       }
-      std::string out = archive->renamed(all.substr(begin, end - begin), options) + "\n";
-      return archive->truncates_ ? with_truncation(out) : out;
+      if (const auto* origins = static_cast<const Origins*>(def->range.source->origins.get()))
+        options.marks = origins->between(begin, end);
+      for (Mark& m : options.marks) m.at -= begin;
+      std::string out = archive->renamed(all.substr(begin, end - begin), options, options.marks) + "\n";
+      return archive->truncates_ ? with_truncation(out, options.marks) : out;
     }
     // floor_divide() as today's versions say what it did.
-    static std::string with_truncation(std::string text) {
-      static const std::string was = "torch.floor_divide(";
+    static std::string with_truncation(std::string text, std::vector<Mark>& marks) {
+      static const std::string was = "torch.floor_divide(", is = "torch.div(", mode = ", rounding_mode=\"trunc\"";
       for (size_t at = 0; (at = text.find(was, at)) != std::string::npos;) {
         size_t end = at + was.size();
         for (int open = 1; end < text.size() && open; end++) open += text[end] == '(' ? 1 : text[end] == ')' ? -1 : 0;
-        text.insert(end - 1, ", rounding_mode=\"trunc\"");
-        text.replace(at, was.size(), "torch.div(");
-        at += 10;
+        text.insert(end - 1, mode);
+        text.replace(at, was.size(), is);
+        for (Mark& m : marks) m.at += (m.at >= end ? mode.size() : 0) - (m.at > at ? was.size() - is.size() : 0);
+        at += is.size();
       }
       return text;
     }
@@ -314,8 +323,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   };
 
   std::optional<std::string> text_of(const std::string& entry) {
-    if (entry == "code/__torch__/torch/autograd/profiler.py")
-      return kRecordFunction;  // not what versions told their profilers
+    if (entry == kProfiler) return kRecordFunction;  // not what versions told their profilers
     if (auto found = texts_.find(entry); found != texts_.end()) return found->second;
     if (!zip_ || !zip_->has(zip_->root() + entry)) return {};
     io::Bytes bytes = zip_->read_for_parser(zip_->root() + entry);
@@ -330,7 +338,9 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         if (c == '.') c = '/';
       std::string entry = "code/" + path + ".py";
       if (std::optional<std::string> text = text_of(entry)) {
-        auto source = std::make_shared<Source>(Source{std::move(*text), entry});
+        auto origins = entry == kProfiler ? origins_.end() : origins_.find(entry + ".debug_pkl");
+        auto source = std::make_shared<Source>(
+            Source{std::move(*text), entry, 1, origins == origins_.end() ? nullptr : origins->second});
         for (const StmtPtr& s : parse_module(source)) {
           if (s->kind == Stmt::Kind::Def)
             functions_[package + "." + s->text] = archived(s, package + "." + s->text, nullptr);
@@ -556,6 +566,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   int version_ = 3;
   bool truncates_ = false;
   std::map<std::string, std::string> texts_;  // by entry, once the file is closed
+  std::map<std::string, std::shared_ptr<const Origins>> origins_;
   std::set<std::string> files_;
   std::map<std::string, StmtPtr> definitions_;
   std::map<std::string, TypePtr> classes_;

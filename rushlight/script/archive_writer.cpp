@@ -29,14 +29,15 @@ class ArchiveWriter {
     object(module);
     std::map<std::string, std::string> files;
     auto package = [](const std::string& full) { return full.substr(0, full.rfind('.')); };
+    std::map<std::string, std::vector<Mark>> marks;
     for (size_t i = 0, k = 0; i < defined_.size() || k < functions_.size();) {  // the text of one may name others
-      if (i < defined_.size()) {
-        const TypePtr type = defined_[i++];
-        files[package(names_.at(type.get()))] += definition(type);
-      } else {
-        const auto function = functions_[k++];
-        files[package(names_.at(function.get()))] += function_text(*function, 0);
-      }
+      marks_.clear();
+      const bool is_type = i < defined_.size();
+      const void* next = is_type ? static_cast<const void*>(defined_[i].get()) : functions_[k].get();
+      const std::string of = package(names_.at(next));
+      const std::string text = is_type ? definition(TypePtr(defined_[i++])) : function_text(*functions_[k++], 0, 0);
+      for (Mark& m : marks_) marks[of].push_back({files[of].size() + m.at, std::move(m.snippet)});
+      files[of] += text;
     }
     add("data.pkl", pickle_.finish());
     add(".format_version", "1");
@@ -48,6 +49,7 @@ class ArchiveWriter {
       for (char& c : path)
         if (c == '.') c = '/';
       add("code/" + path + ".py", text);
+      if (!marks[package].empty()) add("code/" + path + ".py.debug_pkl", origins_pickle(marks[package]));
     }
     io::Pickler p;
     p.mark();
@@ -184,11 +186,13 @@ class ArchiveWriter {
       if (!list.empty()) out += str("  ", word, " = [", list, "]\n");
     }
     out += body;
-    for (const auto& f : c.methods) out += function_text(*f, 1);
+    for (const auto& f : c.methods) out += function_text(*f, 1, out.size());
     return out;
   }
-  std::string function_text(graph::Function& f, int indent) {
+  // `at`: of how many bytes of its definition it comes after.
+  std::string function_text(graph::Function& f, int indent, size_t at) {
     std::string out;
+    text_.marks.clear();
     if (const auto* original = static_cast<const Original*>(f.origin.get())) {
       out = original->text(text_);
       version_ = std::max(version_, original->version);
@@ -197,6 +201,7 @@ class ArchiveWriter {
       out = function_code(f, text_, indent);
       version_ = std::max(version_, version_of(out));
     }
+    for (Mark& m : text_.marks) marks_.push_back({at + m.at, std::move(m.snippet)});
     return out;
   }
 
@@ -332,6 +337,7 @@ class ArchiveWriter {
   std::vector<TypePtr> defined_;
   std::vector<std::shared_ptr<graph::Function>> functions_;
   std::vector<Tensor> constants_;
+  std::vector<Mark> marks_;  // of the definition that is being written
   TextOptions text_{constants_, [this](const TypePtr& t) { return text_of(t); },
                     [this](const std::shared_ptr<graph::Function>& f) { return name_of(f); }};
   int version_ = 3;

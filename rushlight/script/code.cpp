@@ -106,10 +106,12 @@ std::string float_text(double v) {
 
 class Writer {
  public:
-  explicit Writer(TextOptions& options) : constants_(options.constants), type_text_(options.type_text) {}
+  explicit Writer(TextOptions& options)
+      : constants_(options.constants), type_text_(options.type_text), marks_(options.marks) {}
 
   std::string function(graph::Function& f, int indent) {
     depth_ = indent;
+    marks_ = {{0, ""}};
     std::shared_ptr<graph::Graph> whole = f.made();
     if (bool calls = false;
         graph::each_node(*whole->block(), [&](Node* n) { calls |= n->is("prim::CallFunction"); }), calls) {
@@ -130,6 +132,7 @@ class Writer {
     line(head + ") -> " + (g.outputs().empty() ? "NoneType" : type_text_(g.outputs()[0]->type())) + ":");
     depth_++;
     block(*g.block());
+    marks_.push_back({out_.size(), ""});
     line("return " + (g.outputs().empty() ? "None" : use(g.outputs()[0])));
     return std::move(out_);
   }
@@ -290,9 +293,19 @@ class Writer {
     line(left + " = " + right);
   }
 
+  // What is written next stands for this node.
+  void mark(const Node* n) {
+    const graph::Location& l = n->location;
+    std::string snippet = l.origins ? l.origins->snippet(l.at) : "";
+    if (snippet.empty()) snippet = l.snippet;
+    if (snippet.empty() && (marks_.empty() || marks_.back().snippet.empty())) return;
+    marks_.push_back({out_.size() + size_t(depth_) * 2, std::move(snippet)});
+  }
+
   void node(const Node* n) {
     const std::string& k = n->kind();
     if (k == "prim::Constant") return;
+    mark(n);
     if (k == "prim::If") {
       for (Value* v : n->outputs()) fresh(v);
       line("if " + use(n->input()) + ":");
@@ -400,6 +413,7 @@ class Writer {
 
   std::vector<Tensor>& constants_;
   const std::function<std::string(const TypePtr&)>& type_text_;
+  std::vector<Mark>& marks_;
   std::string out_;
   int depth_ = 0, next_ = 0;
   std::unordered_map<const Value*, std::string> names_;

@@ -34,10 +34,13 @@ TypePtr unify(const TypePtr& a, const TypePtr& b) {
   return nullptr;
 }
 
+graph::Location Lowering::location(const Range& range) const {
+  const Source& s = *range.source;
+  return {s.file, range.line(), range.column(), range.highlight(), name_, called_from_, s.origins, range.begin};
+}
 std::shared_ptr<const graph::Location> Lowering::place(const Range& range) const {
   if (!range.source) return called_from_;
-  return std::make_shared<graph::Location>(
-      graph::Location{range.source->file, range.line(), range.column(), range.highlight(), name_, called_from_});
+  return std::make_shared<graph::Location>(location(range));
 }
 
 graph::Node* Lowering::emit(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,
@@ -45,8 +48,7 @@ graph::Node* Lowering::emit(const Range& range, const std::string& kind, const s
   if (graph_.size() > graph::kMaxNodes)
     fail(range, str("this function needs more than ", graph::kMaxNodes, " graph nodes"));
   graph::Node* n = graph_.insert_new(kind, inputs, outputs);
-  if (range.source)
-    n->location = {range.source->file, range.line(), range.column(), range.highlight(), name_, called_from_};
+  if (range.source) n->location = location(range);
   return n;
 }
 Value* Lowering::emit_typed(const Range& range, const std::string& kind, const std::vector<Value*>& inputs,

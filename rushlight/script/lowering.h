@@ -101,6 +101,7 @@ class Lowering {
   bool loop(const StmtPtr& s, const Rest& rest);
   bool with(const StmtPtr& s, const Rest& rest);
   TypePtr context_type(const Range& range, Value* object);
+  graph::Location location(const Range& range) const;
   std::shared_ptr<const graph::Location> place(const Range& range) const;
   void leave_contexts(size_t down_to);
   bool return_statement(const StmtPtr& s);

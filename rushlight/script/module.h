@@ -6,6 +6,7 @@
 #include "rushlight/graph/executor/executor.h"
 #include "rushlight/io/file.h"
 #include "rushlight/script/lowering.h"
+#include "rushlight/script/origins.h"
 
 namespace rushlight::script {
 
@@ -25,6 +26,7 @@ struct TextOptions {
   std::vector<Tensor>& constants;  // text says CONSTANTS.c3
   std::function<std::string(const TypePtr&)> type_text = [](const TypePtr& t) { return t->text(); };
   std::function<std::string(const std::shared_ptr<graph::Function>&)> function_text = nullptr;
+  std::vector<Mark> marks = {};  // where what a function's text says came from, counted from the text's begin
 };
 // The text that a function of an archive has there: it is written as it was read, whatever operators it calls.
 struct Original {

@@ -3,12 +3,17 @@
 #include <memory>
 #include <string>
 
+namespace rushlight::graph {
+struct Origins;
+}
+
 namespace rushlight::script {
 
 struct Source {
   std::string text;
   std::string file;
-  int first_line = 1;  // of the text, in the file it came from
+  int first_line = 1;                                       // of the text, in the file it came from
+  std::shared_ptr<const graph::Origins> origins = nullptr;  // of a text that an archive holds
 };
 
 // Characters [begin, end) of a source.

@@ -644,3 +644,77 @@ def test_forks_in_archives_of_either_side():
     assert m(rl.ones(2)).tolist() == [5, 5] and m.graph.findNode("prim::fork") is not None
     again = reference.jit.load(io.BytesIO(archive_of(m)))
     assert again(reference.ones(2)).tolist() == [5, 5]
+
+
+class Folds(rl.nn.Module):
+    def __init__(self, n: int):
+        super().__init__()
+        self.n = n
+
+    def forward(self, x):
+        return x.reshape(self.n, self.n)
+
+
+class Stacks(rl.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = Folds(7)
+
+    def forward(self, x):
+        x = x + 1
+        return self.part(x)
+
+
+class TheirFolds(reference.nn.Module):
+    def forward(self, x):
+        return x.reshape(7, 7)
+
+
+class TheirStacks(reference.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = TheirFolds()
+
+    def forward(self, x):
+        x = x + 1
+        return self.part(x)  # of theirs
+
+
+@pytest.mark.parametrize("lib", [rl, reference])
+@pytest.mark.parametrize(
+    "writers", [[rl], [reference], [rl, rl], [reference, rl], [rl, reference], [reference, rl, rl]]
+)
+def test_errors_after_loading_name_the_lines_of_the_source(writers, lib):
+    ours = writers[0] is rl
+    data = archive_of(writers[0].jit.script(Stacks() if ours else TheirStacks()), writers[0])
+    for again in writers[1:]:
+        data = archive_of(again.jit.load(io.BytesIO(data)), again)
+    loaded = lib.jit.load(io.BytesIO(data))
+    with pytest.raises(RuntimeError) as caught:
+        loaded(lib.ones(3))
+    text = str(caught.value)
+    _, serialized, original = text.split("Traceback of TorchScript")
+    assert serialized.startswith(", serialized code (most recent call last):\n") and "code/__torch__" in serialized
+    assert original.startswith(", original code (most recent call last):\n")
+    call, place = ("self.part(x)", "x.reshape(self.n, self.n)") if ours else ("self.part(x)  #", "x.reshape(7, 7)")
+    here = open(__file__).read()
+    numbers = [here[: here.index(f"        return {text}")].count("\n") + 1 for text in (call, place)]
+    lines = original.splitlines()
+    assert [line for line in lines if line.startswith("  File")] == [
+        f'  File "{__file__}", line {n}, in forward' for n in numbers
+    ]
+    marks = [(lines[i - 1], line) for i, line in enumerate(lines) if "<--- HERE" in line]
+    marked = [source[mark.index("~") : mark.index(" <--- HERE")] for source, mark in marks]
+    assert f"# {__file__}:{numbers[1]}:" in str(loaded.part.graph)
+    assert marked == (["self.part(x)", place] if ours else ["self.part", "x.reshape"])  # a call, or what is called
+
+
+def test_records_of_the_source_may_be_damaged():
+    data = archive_of(rl.jit.script(Stacks()))
+    for junk in (b"", b"\x80\x02", b"\x80\x02K\x01.", b"\x80\x02(X\x01\x00\x00\x00xt."):
+        file = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, junk if name.endswith(".debug_pkl") else old.read(name))
+        with pytest.raises(RuntimeError, match=r"Traceback of TorchScript \(most recent"):
+            rl.jit.load(io.BytesIO(file.getvalue()))(rl.ones(3))

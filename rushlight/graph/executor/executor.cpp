@@ -70,22 +70,46 @@ IValue& slot(const IValue& object, int64_t at) {
 
 bool is_instance(const IValue& v, const Type& t) { return v.type()->is_subtype_of(t); }
 
+// The text of an error with the calls that led to it: those of the scripts as they run, and of what they were written from if they
+// come from an archive. `text` may have those of what was called here already; else `prefix` comes before it.
+std::string with_frames(std::string text, const Location& place, const char* prefix) {
+  static constexpr std::string_view head =
+      "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript";
+  static constexpr std::string_view last = " (most recent call last):\n", mark = " <--- HERE\n",
+                                    serialized = ", serialized code (most recent call last):\n",
+                                    original = "\nTraceback of TorchScript, original code (most recent call last):\n";
+  std::string frames, originals;  // of what was called
+  if (text.starts_with(head)) {
+    text.erase(0, head.size());
+    size_t middle = text.starts_with(serialized) ? text.find(original) : std::string::npos;
+    if (middle != std::string::npos) {
+      frames = text.substr(serialized.size(), middle - serialized.size());
+      text.erase(0, middle + original.size());
+    } else {
+      text.erase(0, last.size());
+    }
+    size_t end = text.rfind(mark);
+    end = end == std::string::npos ? 0 : end + mark.size();
+    (middle == std::string::npos ? frames : originals) = text.substr(0, end);
+    text.erase(0, end);
+  } else {
+    text.insert(0, prefix);
+  }
+  std::string here = place.stack(), before = place.original_stack();
+  if (before.empty() && originals.empty()) return str(head, last, here, frames, text);
+  return str(head, serialized, here, frames, original, before.empty() ? here : before,
+             originals.empty() ? frames : originals, text);
+}
+
 // REQUIRES: e is being handled.
 [[noreturn]] void rethrow_with_place(const Node* n, const Error& e) {
   if (e.kind() == ErrorKind::Internal) throw;
-  static constexpr std::string_view title =
-      "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call "
-      "last):\n";
   std::string text = e.text();
   if (n && !n->location.snippet.empty()) {
-    std::string frames = n->location.stack();
-    if (text.starts_with(title)) text.insert(title.size(), frames);  // this calls what has failed
-    else
-      text = str(title, frames,
-                 dynamic_cast<const ScriptError*>(&e) ? ""
-                 : e.kind() == ErrorKind::Key         ? "KeyError: "
-                                                      : "RuntimeError: ",
-                 text);
+    const char* prefix = dynamic_cast<const ScriptError*>(&e) ? ""
+                         : e.kind() == ErrorKind::Key         ? "KeyError: "
+                                                              : "RuntimeError: ";
+    text = with_frames(std::move(text), n->location, prefix);
   }
   if (dynamic_cast<const ScriptError*>(&e)) throw ScriptError(text);
   if (e.kind() == ErrorKind::Index) throw IndexError(text);
