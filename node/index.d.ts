@@ -60,7 +60,7 @@ declare namespace rl {
   interface Library {
     readonly version: string;
     readonly Tensor: { readonly prototype: Tensor };
-    readonly ScriptModule: { new (from: string | Uint8Array): ScriptModule; readonly prototype: ScriptModule };
+    readonly ScriptModule: { new (from: string | Uint8Array, options?: { mapLocation?: string }): ScriptModule; readonly prototype: ScriptModule };
     readonly Tuple: { new (): any[] };
     readonly Float: { new (value: number): Float };
     readonly Complex: { new (re: number, im: number): Complex };

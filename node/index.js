@@ -258,9 +258,9 @@ for (const full of native.operatorNames()) {
 
 // ---- script modules ----
 
-function Module(from) {
+function Module(from, { mapLocation } = {}) {
   if (typeof from !== 'string' && !(from instanceof Uint8Array)) throw new TypeError(`ScriptModule: expected a path or a Buffer, got a ${from === null ? 'null' : typeof from}`);
-  return native.loadModule(from);
+  return native.loadModule(from, mapLocation);
 }
 Module.prototype = ScriptModule.prototype;
 Object.defineProperty(Module, 'name', { value: 'ScriptModule' });

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RL_ABI_VERSION 1
+#define RL_ABI_VERSION 2
 
 #define RL_EXPORT __attribute__((visibility("default")))
 #ifdef __cplusplus
@@ -238,6 +238,8 @@ rl_error* rl_load_library(const char* path);
 /* An archive of torch.jit.save, ours or PyTorch's; nothing in it runs. */
 rl_error* rl_module_load(const char* path, rl_value** module);
 rl_error* rl_module_load_bytes(const void* data, size_t size, rl_value** module);
+/* The same, its tensors on `device` ("cpu") wherever they were when it was written. From `path`, or from `data` where that is null. */
+rl_error* rl_module_load_to(const char* device, const char* path, const void* data, size_t size, rl_value** module);
 /* The functions of a script text, as the methods of a module. */
 rl_error* rl_module_compile(const char* source, rl_value** module);
 /* A method, "forward" before all others. */

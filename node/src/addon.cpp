@@ -341,11 +341,13 @@ napi_value schema(napi_env env, napi_callback_info info) {
 
 // ---- modules and files ----
 
+// loadModule(path or Uint8Array, device or undefined)
 napi_value load_module(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     Value out;
-    bool bytes = false;
+    bool bytes = false, moved = !is(env, args[1], napi_undefined);
+    std::string device = moved ? text_of(env, args[1], "ScriptModule: mapLocation") : "";
     check(env, napi_is_typedarray(env, args[0], &bytes));
     if (bytes) {
       size_t length;
@@ -353,9 +355,12 @@ napi_value load_module(napi_env env, napi_callback_info info) {
       napi_typedarray_type type;
       check(env, napi_get_typedarray_info(env, args[0], &type, &length, &memory, nullptr, nullptr));
       if (type != napi_uint8_array) type_error(env, "ScriptModule: expected a path or a Buffer");
-      check(env, rl_module_load_bytes(memory, length, out.out()));
+      check(env, moved ? rl_module_load_to(device.c_str(), nullptr, memory, length, out.out())
+                       : rl_module_load_bytes(memory, length, out.out()));
     } else {
-      check(env, rl_module_load(text_of(env, args[0], "ScriptModule").c_str(), out.out()));
+      std::string path = text_of(env, args[0], "ScriptModule");
+      check(env, moved ? rl_module_load_to(device.c_str(), path.c_str(), nullptr, 0, out.out())
+                       : rl_module_load(path.c_str(), out.out()));
     }
     return wrap(env, std::move(out));
   });

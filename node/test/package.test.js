@@ -121,6 +121,8 @@ test('an archive of Python', async () => {
   assert.deepStrictEqual(y.shape, [2, 3]);
   assert.ok(rl.allclose((await m.forwardAsync(x)), y));
   assert.ok(rl.allclose(new rl.ScriptModule(fs.readFileSync(archive)).forward(x), y));
+  assert.ok(rl.allclose(new rl.ScriptModule(archive, { mapLocation: 'cpu' }).forward(x), y));
+  assert.throws(() => new rl.ScriptModule(fs.readFileSync(archive), { mapLocation: 'nowhere' }), /nowhere/);
   assert.deepStrictEqual([...m.state().keys()], ['weight', 'bias']);
   m.set('bias', m.get('bias').add(1));
   assert.ok(rl.allclose(m.forward(x), y.add(1)));

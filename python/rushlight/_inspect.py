@@ -83,7 +83,7 @@ def _read(path: str) -> Any:
         return load_file(path)
     if kind == "ONNX model":
         return rushlight.onnx.load(path)
-    return rushlight.jit.load(path) if kind.startswith("TorchScript") else rushlight.load(path)
+    return rushlight.jit.load(path, map_location="cpu") if kind.startswith("TorchScript") else rushlight.load(path)
 
 
 def convert(source: str, target: str) -> None:

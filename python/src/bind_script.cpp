@@ -548,18 +548,20 @@ PyObject* inspect_file(PyObject*, PyObject* args) {
 // The values of `extra` become the bytes of the files that are there.
 PyObject* load_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *source, *extra;
-    if (!PyArg_ParseTuple(args, "OO!:_load_script", &source, &PyDict_Type, &extra)) return nullptr;
+    PyObject *source, *extra, *where;
+    if (!PyArg_ParseTuple(args, "OO!O:_load_script", &source, &PyDict_Type, &extra, &where)) return nullptr;
+    std::optional<Device> place;
+    if (where != Py_None) place = from_python(where).to_device();
     std::map<std::string, std::string> files = files_from(extra);
     Ref<ObjectValue> module;
     if (PyUnicode_Check(source)) {
       std::string path(text_of(source));
       GilRelease release(true);
-      module = script::load_module(io::map_file(path), path, &files);
+      module = script::load_module(io::map_file(path), path, &files, place);
     } else {
       std::string all = bytes_of(source);
       GilRelease release(true);
-      module = script::load_module(io::own_bytes({all.begin(), all.end()}), "a file object", &files);
+      module = script::load_module(io::own_bytes({all.begin(), all.end()}), "a file object", &files, place);
     }
     for (const auto& [file, text] : files) {
       Object value = check(PyBytes_FromStringAndSize(text.data(), Py_ssize_t(text.size())));

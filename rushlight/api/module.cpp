@@ -54,9 +54,8 @@ io::Bytes bytes_of(std::istream& in) {
 Module read(const io::Bytes& bytes, const std::string& name, std::optional<Device> device, ExtraFilesMap* extra) {
   std::map<std::string, std::string> files;
   if (extra) files.insert(extra->begin(), extra->end());
-  Module module(rushlight::script::load_module(bytes, name, &files));
+  Module module(rushlight::script::load_module(bytes, name, &files, device));
   for (const auto& [file, text] : files) (*extra)[file] = text;
-  if (device) module.to(*device);
   return module;
 }
 

@@ -50,11 +50,7 @@ bool is_script(const io::Bytes& bytes, const std::string& name) {
 bool is_safetensors(const io::Bytes& bytes) { return bytes.data.size() > 8 && bytes.data[8] == '{'; }
 
 jit::Module read_archive(const io::Bytes& bytes, const std::string& name, std::optional<Device> device) {
-  if (is_script(bytes, name)) {
-    jit::Module module(rushlight::script::load_module(bytes, name, nullptr));
-    if (device) module.to(*device);
-    return module;
-  }
+  if (is_script(bytes, name)) return jit::Module(rushlight::script::load_module(bytes, name, nullptr, device));
   jit::Module module;
   if (is_safetensors(bytes)) {
     io::SafeTensors file(bytes, name, false);

@@ -47,6 +47,17 @@ rl_error* rl_module_load_bytes(const void* data, size_t size, rl_value** module)
         give(script::load_module(io::own_bytes({p, p + size}), "the given bytes"));
   });
 }
+rl_error* rl_module_load_to(const char* device, const char* path, const void* data, size_t size, rl_value** module) {
+  return guarded([&] {
+    const char* me = "rl_module_load_to";
+    Device place = Device::parse(&need(device, me, "the device"));
+    const auto* p = static_cast<const uint8_t*>(data);
+    if (!path && size) need(p, me, "a path or the data");
+    need(module, me, "where the module goes") =
+        give(path ? script::load_module(io::map_file(path), path, nullptr, place)
+                  : script::load_module(io::own_bytes({p, p + size}), "the given bytes", nullptr, place));
+  });
+}
 rl_error* rl_module_compile(const char* source, rl_value** module) {
   return guarded([&] {
     api::jit::CompilationUnit unit(&need(source, "rl_module_compile", "the source"));

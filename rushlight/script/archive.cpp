@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 
+#include "rushlight/core/device_interface.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/native_class.h"
@@ -44,7 +45,8 @@ constexpr const char* kRecordFunction = R"(class record_function:
 // The classes and constants of an archive; a class is read when something names it.
 class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
  public:
-  Archive(std::shared_ptr<io::ZipReader> zip, std::string name) : zip_(std::move(zip)), name_(std::move(name)) {}
+  Archive(std::shared_ptr<io::ZipReader> zip, std::string name, std::optional<Device> place)
+      : zip_(std::move(zip)), name_(std::move(name)), place_(place) {}
 
   Ref<ObjectValue> load() {
     const std::string& root = zip_->root();
@@ -58,6 +60,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
         return io::own_bytes({bytes.data.begin(), bytes.data.end()});
       };
       io::TensorLoader tensors(copied, where);
+      tensors.set_place([this](const std::string& was) { return place_of(was); });
       for (const Pickled* c : tree.root->items) {
         if (auto t = tensors.tensor(*c)) constants_.push_back(std::make_shared<ConstantValue>(IValue(*t)));
         else constants_.push_back(nullptr);  // class objects of other kinds; an error where one is used
@@ -79,6 +82,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     io::Bytes bytes = zip_->read_for_parser(root + "data.pkl");
     io::PickleTree tree = io::unpickle(bytes.data, where);
     io::TensorLoader tensors([this, root](const std::string& key) { return zip_->read(root + "data/" + key); }, where);
+    tensors.set_place([this](const std::string& was) { return place_of(was); });
     IValue module = Values(*this, tensors).value(*tree.root);
     keep_texts();
     RL_CHECK(FileError, module.is_object(), "load '", name_,
@@ -124,6 +128,18 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   OperatorVersion version() const override { return {version_, truncates_}; }
 
  private:
+  // Where tensors go that were on `was` when the archive was written.
+  Device place_of(const std::string& was) const {
+    if (place_) return *place_;
+    Device d = Device::parse(was);
+    DeviceInterface* device = find_device(d.type);
+    if (d.is_cpu() || d.is_meta() || (device && d.index < device->count())) return d;
+    std::string kind(device_type_name(d.type));
+    for (char& c : kind) c = char(std::toupper(static_cast<unsigned char>(c)));
+    throw NotImplementedError(str("Could not run 'aten::empty_strided' with arguments from the '", kind,
+                                  "' backend: load '", name_, "': the archive has tensors on ", d,
+                                  ", and there is no such device here. Hint: load it with map_location='cpu'"));
+  }
   // Methods compile when they are first used, and keep this for as long as they live: the text of the code, but not the file.
   void keep_texts() {
     for (const std::string& entry : zip_->names()) {
@@ -161,6 +177,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       return zip_->read(root + entry).data.size();
     });
     io::TensorLoader loader([this, root](const std::string& key) { return zip_->read(root + key); }, where);
+    loader.set_place([this](const std::string& was) { return place_of(was); });
     std::map<std::string, io::TensorLoader::Numbered> numbered;
     for (size_t i = 0; i < model.tensors.size(); i++) numbered[str(i)] = model.tensors[i];
     loader.set_numbered(std::move(numbered));
@@ -562,6 +579,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
   std::shared_ptr<io::ZipReader> zip_;
   std::string name_;
+  std::optional<Device> place_;
   std::vector<std::shared_ptr<ConstantValue>> constants_;
   int version_ = 3;
   bool truncates_ = false;
@@ -576,8 +594,8 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
 }  // namespace
 
-Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
-                             std::map<std::string, std::string>* extra) {
+Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name, std::map<std::string, std::string>* extra,
+                             std::optional<Device> place) {
   RL_CHECK(FileError, !bytes.data.empty(), "load '", name, "': the file is empty");
   RL_CHECK(
       FileError, io::looks_like_zip(bytes.data), "load '", name,
@@ -590,7 +608,7 @@ Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
         io::Bytes found = zip->read(entry);
         text.assign(reinterpret_cast<const char*>(found.data.data()), found.data.size());
       }
-  Ref<ObjectValue> module = std::make_shared<Archive>(std::move(zip), name)->load();
+  Ref<ObjectValue> module = std::make_shared<Archive>(std::move(zip), name, place)->load();
   make_ready(module);
   return module;
 }

@@ -1,6 +1,7 @@
 // Compiled functions and modules as programs hold them, and archives of them.
 #pragma once
 #include <map>
+#include <optional>
 #include <set>
 
 #include "rushlight/graph/executor/executor.h"
@@ -44,9 +45,10 @@ std::string constant_code(const IValue& v, TextOptions& options);
 void save_module(const ObjectValue& module, const io::Sink& sink, const std::string& name = "archive",
                  const std::map<std::string, std::string>& extra = {}, bool lite = false);
 // Reads one, ours or PyTorch's (1.4 and later). Throws FileError, UnpicklingError or ScriptError; nothing in it runs.
-// `extra` names files of the user's own, and gets the text of those that are there.
+// `extra` names files of the user's own, and gets the text of those that are there. Tensors go to `place`, or else where they were when the
+// archive was written: NotImplementedError if there is no such device.
 Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
-                             std::map<std::string, std::string>* extra = nullptr);
+                             std::map<std::string, std::string>* extra = nullptr, std::optional<Device> place = {});
 
 // v as a value of the type, which only holds what scripts can't make wrongly: what C++ programs pass or assign comes unchecked. A list or dict
 // of another element type is copied. Throws RuntimeError that begins with `what`.

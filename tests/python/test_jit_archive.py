@@ -718,3 +718,26 @@ def test_records_of_the_source_may_be_damaged():
                 new.writestr(name, junk if name.endswith(".debug_pkl") else old.read(name))
         with pytest.raises(RuntimeError, match=r"Traceback of TorchScript \(most recent"):
             rl.jit.load(io.BytesIO(file.getvalue()))(rl.ones(3))
+
+
+def test_tensors_of_a_device_that_is_not_there():
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(archive_of(rl.jit.script(rl.nn.Linear(2, 3))))) as old,
+        zipfile.ZipFile(file, "w") as new,
+    ):
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:3"))
+    data = file.getvalue()
+    for lib in (rl, reference):
+        with pytest.raises(NotImplementedError, match="arguments from the 'CUDA' backend"):
+            lib.jit.load(io.BytesIO(data))
+        with pytest.raises(RuntimeError, match="map_location=torch.device"):
+            lib.jit.load(io.BytesIO(data), map_location="cuda")
+        with pytest.raises(ValueError, match="map_location should be either None, string or torch.device"):
+            lib.jit.load(io.BytesIO(data), map_location=5)
+        assert lib.jit.load(io.BytesIO(data), map_location="cpu")(lib.ones(1, 2)).shape == (1, 3)
+    with pytest.raises(NotImplementedError, match=r"tensors on cuda:3.*map_location='cpu'"):
+        rl.jit.load(io.BytesIO(data))
+    assert rl.jit.load(io.BytesIO(data), map_location="meta").weight.is_meta

@@ -161,16 +161,24 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
 def load(f, map_location=None, _extra_files=None, _restore_shapes: bool = False) -> ScriptModule:
     """Reads an archive that save or torch.jit.save wrote. Nothing in it is executed by reading.
 
-    Errors: OSError for a path that can't be read, RuntimeError for a damaged file.
+    Args:
+        map_location: the device where its tensors go. Default: where each was when it was written.
+    Errors: OSError for a path that can't be read, RuntimeError for a damaged file, NotImplementedError for one with tensors on a
+    device that is not there; then map_location="cpu" loads it.
     """
+    if map_location is not None and not isinstance(map_location, (str, _C.device)):
+        raise ValueError(
+            f"map_location should be either None, string or torch.device, but got type: {type(map_location)}"
+        )
+    from ..serialization import _usable
+
+    place = None if map_location is None else _usable(map_location, named=True)
     extra = dict.fromkeys(_extra_files or (), "")
     module = RecursiveScriptModule(
-        _C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read(), extra)
+        _C._load_script(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f.read(), extra, place)
     )
     if _extra_files is not None:
         _extra_files.update(extra)
-    if map_location is not None and _C.device(map_location).type != "cpu":
-        module.to(map_location)
     return module
 
 
