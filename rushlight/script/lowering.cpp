@@ -1,6 +1,8 @@
 // Functions, and how nodes get into a graph.
 #include "rushlight/script/lowering.h"
 
+#include "rushlight/graph/passes/passes.h"
+
 namespace rushlight::script {
 
 namespace {
@@ -167,6 +169,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
   r.type_name = r.type->schema_text();
   schema.returns.push_back(std::move(r));
   scope_ = nullptr;
+  graph::clean_up(graph_);
 }
 
 }  // namespace rushlight::script

@@ -148,3 +148,35 @@ def test_tensors_of_which_the_text_says_little(facts):
     else:
         with pytest.raises(RuntimeError):
             torch._C.parse_ir(text)
+
+
+def test_a_compiled_function_has_its_plain_constants_known_and_pooled():
+    @torch.jit.script
+    def decided(x: torch.Tensor):
+        if 1 == 1:
+            y = x + 2
+        else:
+            y = x * 3
+        a, b = (y, 1 + 1)
+        return a + b
+
+    text = str(decided.graph)
+    assert "prim::If" not in text and "aten::eq" not in text and "Tuple" not in text
+    assert text.count("value=2]") == 1 and text.count("value=1]") == 1
+    assert decided(torch.ones(1)).item() == 5
+
+
+def test_what_a_counted_loop_carries_unchanged_is_no_output_of_it():
+    @torch.jit.script
+    def loops(n: int):
+        a, b, c = 1, 1, 1
+        for i in range(n):
+            if 1 == 2:
+                a = 10
+            if i == 5:
+                b, c = 2, 3
+        return a, b, c
+
+    graph = loops.graph
+    assert graph.findNode("prim::Loop").outputsSize() == 2
+    assert loops(3) == (1, 1, 1) and loops(7) == (1, 2, 3)

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <unordered_map>
 
 #include "rushlight/core/limits.h"
 #include "rushlight/graph/executor/lists.h"
@@ -21,9 +23,19 @@ bool small(const IValue& v) {
   return !v.is_object() && !v.is_generator() && !v.is_capsule() && !v.is_dict();
 }
 
+bool equal_constants(const Node& a, const Node& b) {
+  if (!a.output()->type()->equals(*b.output()->type())) return false;
+  const IValue &x = *constant_of(a.output()), &y = *constant_of(b.output());
+  if (x.tag() != y.tag()) return false;
+  if (x.is_double() && x.to_double() == 0) return false;  // 0.0 equals -0.0
+  return x.is_same(y);
+}
+
 class Propagator {
  public:
-  explicit Propagator(Graph& graph) : graph_(graph), aliases_(graph) {}
+  Propagator(Graph& graph, bool plain) : graph_(graph) {
+    if (!plain) aliases_.emplace(graph);
+  }
 
   bool run(Block& b) {
     bool changed = false;
@@ -42,7 +54,7 @@ class Propagator {
 
   bool branch(Node* n) {
     const IValue* condition = constant_of(n->input());
-    if (!condition || !condition->is_bool()) return false;
+    if (!condition || !condition->is_bool()) return drop_same_outputs(n);
     Block& taken = *n->blocks()[condition->to_bool() ? 0 : 1];
     for (Node* inner : taken) inner->move_before(n);
     replace(n, taken.outputs());
@@ -53,9 +65,49 @@ class Propagator {
   bool loop(Node* n) {
     const IValue *trips = constant_of(n->input(0)), *start = constant_of(n->input(1));
     if (!(trips && trips->is_int() && trips->to_int() <= 0) && !(start && start->is_bool() && !start->to_bool()))
-      return false;
+      return drop_unchanged(n);
     replace(n, {n->inputs().begin() + 2, n->inputs().end()});
     return true;
+  }
+
+  // Outputs of a branch that are the same on both sides.
+  bool drop_same_outputs(Node* n) {
+    bool changed = false;
+    const Block &yes = *n->blocks()[0], &no = *n->blocks()[1];
+    for (size_t i = n->outputs().size(); i-- > 0;) {
+      Value *a = yes.outputs()[i], *b = no.outputs()[i];
+      if (!a->type()->equals(*n->output(i)->type())) continue;
+      if (a != b) {
+        const IValue* known = constant_of(a);
+        if (!known || !constant_of(b) || !equal_constants(*a->node(), *b->node())) continue;
+        InsertPoint here(graph_, n);
+        a = graph_.insert_constant(*known, a->type());
+      }
+      n->output(i)->replace_all_uses_with(a);
+      n->remove_output(i);
+      for (Block* side : n->blocks()) side->ret()->remove_input(i);
+      changed = true;
+    }
+    return changed;
+  }
+  // What a loop over a counter carries and no turn of it changes. Others stay as they are: one that never ends should not.
+  bool drop_unchanged(Node* n) {
+    bool changed = false;
+    Block& body = *n->blocks()[0];
+    const IValue *trips = constant_of(n->input(0)), *go = constant_of(body.outputs()[0]);
+    if ((trips && trips->to_int() == INT64_MAX) || !go || !go->to_bool()) return false;
+    for (size_t i = n->outputs().size(); i-- > 0;) {
+      Value *start = n->input(i + 2), *in = body.inputs()[i + 1], *out = body.outputs()[i + 1];
+      if ((out != in && out != start) || !start->type()->equals(*in->type())) continue;
+      n->output(i)->replace_all_uses_with(start);
+      in->replace_all_uses_with(start);
+      n->remove_output(i);
+      n->remove_input(i + 2);
+      body.ret()->remove_input(i + 1);
+      body.param()->remove_output(i + 1);
+      changed = true;
+    }
+    return changed;
   }
 
   // Runs a node over constants.
@@ -70,7 +122,9 @@ class Propagator {
     if ((!n->schema() && !n->is("prim::ListConstruct")) || n->outputs().empty() || !is_pure(*n) || !all_constant(*n))
       return false;
     for (const Value* v : n->outputs())
-      if (is_mutable(*v->type()) && (aliases_.is_written(v) || aliases_.escapes(v))) return false;
+      if (is_mutable(*v->type()) && (!aliases_ || aliases_->is_written(v) || aliases_->escapes(v))) return false;
+    for (const Value* v : n->inputs())
+      if (!aliases_ && is_mutable(*v->type())) return false;
     std::vector<IValue> args, rets(std::max<size_t>(n->outputs().size(), kMaxResults));
     for (const Value* v : n->inputs()) args.push_back(*constant_of(v));
     try {
@@ -92,7 +146,7 @@ class Propagator {
   }
 
   Graph& graph_;
-  AliasSets aliases_;
+  std::optional<AliasSets> aliases_;  // unless only what can't be written to is computed
 };
 
 void collect(Block& b, std::vector<Node*>& out) {
@@ -102,28 +156,31 @@ void collect(Block& b, std::vector<Node*>& out) {
   }
 }
 
-bool equal_constants(const Node& a, const Node& b) {
-  if (!a.output()->type()->equals(*b.output()->type())) return false;
-  const IValue &x = *constant_of(a.output()), &y = *constant_of(b.output());
-  if (x.tag() != y.tag()) return false;
-  if (x.is_double() && x.to_double() == 0) return false;  // 0.0 equals -0.0
-  return x.is_same(y);
+// Equal constants have the same.
+size_t bucket(const IValue& v) {
+  size_t h = v.is_int()      ? std::hash<int64_t>()(v.to_int())
+             : v.is_double() ? std::hash<double>()(v.to_double())
+             : v.is_string() ? std::hash<std::string_view>()(v.to_string())
+                             : 0;
+  return h * 31 + size_t(v.tag());
 }
 
 }  // namespace
 
-bool propagate_constants(Graph& graph) {
+bool propagate_constants(Graph& graph, bool plain) {
   InsertPoint kept(graph, graph.block());
   Limits limits(0, kMostMemory);
-  return Propagator(graph).run(*graph.block());
+  return Propagator(graph, plain).run(*graph.block());
 }
 
 bool pool_constants(Graph& graph) {
-  std::vector<Node*> all, kept;
+  std::vector<Node*> all;
   collect(*graph.block(), all);
+  std::unordered_map<size_t, std::vector<Node*>> alike;
   bool changed = false;
   Node* top = graph.block()->first();
   for (Node* n : all) {
+    std::vector<Node*>& kept = alike[bucket(*constant_of(n->output()))];
     auto found = std::find_if(kept.begin(), kept.end(), [&](const Node* k) { return equal_constants(*k, *n); });
     if (found != kept.end()) {
       n->output()->replace_all_uses_with((*found)->output());

@@ -24,6 +24,12 @@ void resolve_all(Block& b) {
 
 void forget_shapes(Graph& graph) { forget(*graph.block()); }
 
+void clean_up(Graph& graph) {
+  resolve_all(*graph.block());
+  if (simplify_tuples(graph) | propagate_constants(graph, true)) eliminate_dead(graph);
+  pool_constants(graph);
+}
+
 void optimize(Graph& graph) {
   constexpr int kRounds = 8;  // each opens cases for the next; few graphs need three
   graph.check();
@@ -56,12 +62,14 @@ const Pass* find_pass(std::string_view name) {
       {"dce", [](Graph& g) { return resolved(g), eliminate_dead(g); }},
       {"cse", [](Graph& g) { return resolved(g), eliminate_common(g); }},
       {"constant_propagation", [](Graph& g) { return resolved(g), then_dead(propagate_constants(g), g); }},
+      {"constant_propagation_immutable_types",
+       [](Graph& g) { return resolved(g), then_dead(propagate_constants(g, true), g); }},
       {"constant_pooling", pool_constants},
       {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
       {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
       {"loop_unrolling", [](Graph& g) { return resolved(g), unroll_loops(g); }},
       {"inline_fork_wait", inline_forks},
-      {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
+      {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(simplify_tuples(g), g); }},
       {"lower_all_tuples", [](Graph& g) { return resolved(g), lower_tuples(g); }},
       {"optimize", [](Graph& g) { return optimize(g), true; }},
       {"erase_shape_information", [](Graph& g) { return forget_shapes(g), true; }},

@@ -10,12 +10,15 @@ namespace rushlight::graph {
 
 // Calls of methods become the methods' nodes. A method that calls itself stays a call.
 bool inline_calls(Graph& graph);
-// What only depends on constants is computed now; branches and loops that constants decide disappear.
-bool propagate_constants(Graph& graph);
+// What only depends on constants is computed now; branches and loops that constants decide disappear. `plain`: only numbers, texts and
+// what else can't be written to.
+bool propagate_constants(Graph& graph, bool plain = false);
 // Equal constants become one, at the top.
 bool pool_constants(Graph& graph);
 // Local identities: x.t().t() is x, (a, b)[0] is a.
 bool peephole(Graph& graph);
+// Those of tuples alone.
+bool simplify_tuples(Graph& graph);
 // Of nodes that compute the same, one stays.
 bool eliminate_common(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
@@ -52,6 +55,9 @@ void forget_shapes(Graph& graph);
 void freeze(const std::vector<Graph*>& graphs, const ObjectValue& self, const std::set<std::string>& kept);
 // Of a frozen method: batch_norm of a convolution becomes part of its weights, and dropout goes.
 bool fold_frozen(Graph& graph);
+
+// What a function's graph is when it has been compiled, as PyTorch's is: no tuples between its own nodes, plain constants known and pooled.
+void clean_up(Graph& graph);
 
 // All passes before forget_shapes() until nothing changes.
 void optimize(Graph& graph);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
@@ -27,7 +28,9 @@ bool may_be_none(const Type& t) {
 
 class Peephole {
  public:
-  explicit Peephole(Graph& graph) : graph_(graph), aliases_(graph) {}
+  Peephole(Graph& graph, bool only_tuples) : graph_(graph) {
+    if (!only_tuples) aliases_.emplace(graph);
+  }
 
   bool run(Block& b) {
     bool changed = false;
@@ -51,7 +54,7 @@ class Peephole {
   // A view of a tensor at its own shape may not stand for the tensor where t_(), resize_() and their like would change the tensor's own
   // shape. What else is written, is written to both.
   Value* same_memory(Value* x, const Value* view) {
-    return aliases_.is_reshaped(view) || aliases_.is_reshaped(x) ? nullptr : x;
+    return aliases_->is_reshaped(view) || aliases_->is_reshaped(x) ? nullptr : x;
   }
 
   Value* views(Node* n) {
@@ -71,7 +74,7 @@ class Peephole {
     if (n->is("aten::expand") || n->is("aten::view") || n->is("aten::reshape")) {
       Node* size = n->input(1)->node();
       if (size->is("aten::size") && size->inputs().size() == 1 && size->input() == x &&
-          !aliases_.is_written(size->output()))
+          !aliases_->is_written(size->output()))
         return same_memory(x, n->output());
     }
     if ((n->is("aten::expand_as") || n->is("aten::view_as") || n->is("aten::reshape_as")) && n->input(1) == x)
@@ -136,7 +139,7 @@ class Peephole {
   Value* elements(Node* n) {
     Node* inner = n->input()->node();
     if (n->is("prim::TupleIndex") && inner->is("prim::TupleConstruct")) return item(inner, n->input(1));
-    if (!inner->is("prim::ListConstruct") || aliases_.is_written(inner->output())) return nullptr;
+    if (!aliases_ || !inner->is("prim::ListConstruct") || aliases_->is_written(inner->output())) return nullptr;
     if (n->is("aten::__getitem__")) return item(inner, n->input(1));
     if (n->is("aten::len")) {
       InsertPoint here(graph_, n);
@@ -154,7 +157,8 @@ class Peephole {
   bool unpack(Node* n) {
     Node* inner = n->input()->node();
     bool tuple = n->is("prim::TupleUnpack") && inner->is("prim::TupleConstruct");
-    bool list = n->is("prim::ListUnpack") && inner->is("prim::ListConstruct") && !aliases_.is_written(inner->output());
+    bool list = aliases_ && n->is("prim::ListUnpack") && inner->is("prim::ListConstruct") &&
+                !aliases_->is_written(inner->output());
     if ((!tuple && !list) || inner->inputs().size() != n->outputs().size()) return false;
     bool changed = false;
     for (size_t i = 0; i < n->outputs().size(); i++) {
@@ -167,6 +171,7 @@ class Peephole {
 
   Value* simpler(Node* n) {
     if (n->inputs().empty() || !n->output()->has_uses()) return nullptr;
+    if (!aliases_) return n->is("prim::TupleIndex") ? elements(n) : nullptr;
     if (Value* v = conversions(n)) return v;
     if (Value* v = elements(n)) return v;
     if (typed(n->output(), Type::Kind::Tensor)) return views(n);
@@ -176,11 +181,12 @@ class Peephole {
   }
 
   Graph& graph_;
-  AliasSets aliases_;
+  std::optional<AliasSets> aliases_;  // unless only tuples are simplified
 };
 
 }  // namespace
 
-bool peephole(Graph& graph) { return Peephole(graph).run(*graph.block()); }
+bool peephole(Graph& graph) { return Peephole(graph, false).run(*graph.block()); }
+bool simplify_tuples(Graph& graph) { return Peephole(graph, true).run(*graph.block()); }
 
 }  // namespace rushlight::graph
