@@ -5,6 +5,7 @@
 #include "py_convert.h"
 #include "py_script.h"
 #include "rushlight/core/limits.h"
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/slots.h"
 #include "rushlight/graph/native_class.h"
 #include "rushlight/graph/passes/passes.h"
@@ -249,7 +250,7 @@ PyObject* function_optimized(PyObject* self, void*) {
 }
 PyObject* function_code_text(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
-    std::vector<Tensor> constants;
+    std::vector<IValue> constants;
     script::TextOptions options{constants};
     return to_str(script::function_code(made(function_of(self)), options));
   });
@@ -260,10 +261,10 @@ PyObject* function_schema(PyObject* self, void*) {
 // (code, [constants])
 PyObject* function_code_parts(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
-    std::vector<Tensor> constants;
+    std::vector<IValue> constants;
     script::TextOptions options{constants};
     Object code = check(to_str(script::function_code(made(function_of(self)), options)));
-    Object list = check(to_python(IValue(std::move(constants))));
+    Object list = check(to_python(graph::make_list(Type::any(), std::move(constants))));
     return PyTuple_Pack(2, code.get(), list.get());
   });
 }

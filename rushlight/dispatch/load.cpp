@@ -63,7 +63,9 @@ Provided provided[] = {{"torchvision", "librushlight_vision.so", "torchvision/_C
                        {"caffe2", "librushlight_caffe2.so", nullptr, {}},
                        {"_caffe2", "librushlight_caffe2.so", nullptr, {}},
                        {"quantized", "librushlight_quantized.so", nullptr, {}},
-                       {"rnn", "librushlight_quantized.so", nullptr, {}}};
+                       {"rnn", "librushlight_quantized.so", nullptr, {}},
+                       {"xnnpack", "librushlight_quantized.so", nullptr, {}},
+                       {"prepacked", "librushlight_quantized.so", nullptr, {}}};
 
 std::string beside_this(const char* file) {
   Dl_info info;

@@ -108,6 +108,8 @@ void define_conv(OpLibrary& m);
 void define_pointwise(OpLibrary& m);
 void define_embedding(OpLibrary& m);
 void define_recurrent(OpLibrary& m, OpLibrary& aten);
+void define_prepacked_classes();
+void define_prepacked(OpLibrary& m);
 // What operators of aten do with quantised tensors.
 // Gives all names to `done`.
 void define_builtins(std::vector<std::string>& names);

@@ -51,6 +51,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   Ref<ObjectValue> load() {
     const std::string& root = zip_->root();
     if (int version = io::format_version(*zip_)) version_ = version;
+    check_operators();
     if (zip_->has(root + "constants.pkl")) {
       std::string where = str("load '", name_, "': entry 'constants.pkl'");
       io::Bytes bytes = zip_->read_for_parser(root + "constants.pkl");
@@ -63,7 +64,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       tensors.set_place([this](const std::string& was) { return place_of(was); });
       for (const Pickled* c : tree.root->items) {
         if (auto t = tensors.tensor(*c)) constants_.push_back(std::make_shared<ConstantValue>(IValue(*t)));
-        else constants_.push_back(nullptr);  // class objects of other kinds; an error where one is used
+        else constants_.push_back(std::make_shared<ConstantValue>(Values(*this, tensors).value(*c)));
       }
     }
     // Debug records of before 1.11 have no table of texts.
@@ -75,7 +76,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       if (entry.starts_with(root)) origins_[entry.substr(root.size())] = std::make_shared<Origins>(std::move(text));
     }
     if (zip_->has(root + "model.json")) return load_old();
-    check_operators();
     std::string where = str("load '", name_, "': entry 'data.pkl'");
     RL_CHECK(FileError, zip_->has(root + "data.pkl"), "load '", name_,
              "': a zip archive without data.pkl is no TorchScript archive");
@@ -169,7 +169,6 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     std::string where = str("load '", name_, "': entry 'model.json'");
     truncates_ = true;
     version_ = 1;
-    check_operators();
     io::Bytes bytes = zip_->read_for_parser(root + "model.json");
     std::string_view text(reinterpret_cast<const char*>(bytes.data.data()), bytes.data.size());
     OldModel model = read_old_model(text, where, [&](const std::string& entry) {
@@ -285,7 +284,7 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     if (word.starts_with("CONSTANTS.c")) {
       size_t digits = std::min(word.find_first_not_of("0123456789", 11), word.size());
       if (auto* t = constant(word.substr(10, digits - 10))) {
-        options.constants.push_back(t->tensor());
+        options.constants.push_back(*t);
         return str("CONSTANTS.c", options.constants.size() - 1, word.substr(digits));
       }
     }

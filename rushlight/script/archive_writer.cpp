@@ -54,24 +54,23 @@ class ArchiveWriter {
     io::Pickler p;
     p.mark();
     std::vector<Ref<Storage>> kept;
-    std::function<void(const Tensor&)> write = [&](const Tensor& t) {
-      kept.push_back(t.impl()->storage());
-      io::pickle_tensor(p, t, str(kept.size() - 1), false, write);
+    auto constant = [&](io::Pickler& to, const IValue& v) {
+      std::map<const ObjectValue*, uint32_t> written;  // of this pickle
+      std::swap(pickle_, to);
+      std::swap(memo_, written);
+      in_constants_ = &kept;
+      value(v);
+      in_constants_ = nullptr;
+      std::swap(memo_, written);
+      std::swap(pickle_, to);
     };
-    for (const Tensor& t : constants_) write(t);
+    for (const IValue& v : constants_) constant(p, v);
     p.tuple(4);
     add("constants.pkl", p.finish());
     if (lite_) {  // its tensors lie beside those
       std::vector<graph::Function*> methods;
       for (const auto& f : graph::as_class(module.type)->methods)
         if (f->is_made() || !f->compile) methods.push_back(f.get());
-      auto constant = [&](io::Pickler& to, const IValue& v) {
-        std::swap(pickle_, to);
-        in_constants_ = &kept;
-        value(v);
-        in_constants_ = nullptr;
-        std::swap(pickle_, to);
-      };
       add("bytecode.pkl",
           bytecode(name_of(module.type), methods, {[this](const TypePtr& t) { return text_of(t); }, constant}));
     }
@@ -336,7 +335,7 @@ class ArchiveWriter {
   std::set<std::string> taken_;
   std::vector<TypePtr> defined_;
   std::vector<std::shared_ptr<graph::Function>> functions_;
-  std::vector<Tensor> constants_;
+  std::vector<IValue> constants_;
   std::vector<Mark> marks_;  // of the definition that is being written
   TextOptions text_{constants_, [this](const TypePtr& t) { return text_of(t); },
                     [this](const std::shared_ptr<graph::Function>& f) { return name_of(f); }};

@@ -6,6 +6,7 @@
 
 #include "rushlight/graph/called_function.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/graph/walk.h"
 #include "rushlight/script/module.h"
 
@@ -145,8 +146,8 @@ class Writer {
     if (v.is_complex()) return str("complex(", v.to_complex().real(), ", ", v.to_complex().imag(), ")");
     if (v.is_string()) return quoted(v.to_string());
     if (v.is_device()) return "torch.device(" + quoted(v.to_device().text()) + ")";
-    if (v.is_tensor()) {
-      constants_.push_back(v.tensor());
+    if (v.is_tensor() || (v.is_object() && graph::is_of_native_class(*v.type()))) {
+      constants_.push_back(v);
       return str("CONSTANTS.c", constants_.size() - 1);
     }
     if (v.is_any_list()) {
@@ -411,7 +412,7 @@ class Writer {
     for (Node* n : b) node(n);
   }
 
-  std::vector<Tensor>& constants_;
+  std::vector<IValue>& constants_;
   const std::function<std::string(const TypePtr&)>& type_text_;
   std::vector<Mark>& marks_;
   std::string out_;

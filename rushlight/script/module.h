@@ -24,7 +24,7 @@ std::shared_ptr<graph::Function> compile_function(const std::shared_ptr<const So
 
 // What text can't hold, and what it calls types and functions.
 struct TextOptions {
-  std::vector<Tensor>& constants;  // text says CONSTANTS.c3
+  std::vector<IValue>& constants;  // tensors and objects of C++ classes: text says CONSTANTS.c3
   std::function<std::string(const TypePtr&)> type_text = [](const TypePtr& t) { return t->text(); };
   std::function<std::string(const std::shared_ptr<graph::Function>&)> function_text = nullptr;
   std::vector<Mark> marks = {};  // where what a function's text says came from, counted from the text's begin

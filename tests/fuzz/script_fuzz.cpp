@@ -29,7 +29,7 @@ void optimised(graph::Graph& g) {
     if (s->kind != script::Stmt::Kind::Def) continue;
     auto f = script::lazy_function(s->text, s, std::make_shared<NoNames>());
     auto graph = f->made()->copy();
-    std::vector<Tensor> constants;
+    std::vector<IValue> constants;
     script::TextOptions options{constants};
     script::function_code(*f, options);
     optimised(*graph);

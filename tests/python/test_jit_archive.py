@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import struct
 import zipfile
 from typing import Dict, List, NamedTuple, Tuple  # noqa: UP035
 
@@ -741,3 +742,86 @@ def test_tensors_of_a_device_that_is_not_there():
     with pytest.raises(NotImplementedError, match=r"tensors on cuda:3.*map_location='cpu'"):
         rl.jit.load(io.BytesIO(data))
     assert rl.jit.load(io.BytesIO(data), map_location="meta").weight.is_meta
+
+
+def build_ints(*numbers: int) -> bytes:
+    return b"ctorch.jit._pickle\nbuild_intlist\n](" + b"".join(b"K" + bytes([n]) for n in numbers) + b"e\x85R"
+
+
+ones, half = build_ints(1, 1), b"G" + struct.pack(">d", 0.5)
+
+
+@pytest.mark.parametrize(
+    "call, packed, cls, state, x",
+    [
+        (lambda F, x, w, b: F.linear(x, w, b), "linear_clamp_run", "LinearOpContext", b"NN", (4, 3)),
+        (
+            lambda F, x, w, b: F.conv2d(x, w, b, (2, 1), 1, 1).clamp(max=0.5),
+            "conv2d_clamp_run",
+            "Conv2dOpContext",
+            build_ints(2, 1) + ones + ones + b"K\x01N" + half,
+            (2, 3, 8, 8),
+        ),
+        (
+            lambda F, x, w, b: F.conv_transpose2d(x, w, b, (2, 2), 1, (1, 0), 1, (1, 2)).clamp(0.5),
+            "conv2d_transpose_clamp_run",
+            "TransposeConv2dOpContext",
+            build_ints(2, 2) + ones + build_ints(1, 0) + build_ints(1, 2) + b"K\x01" + half + b"N",
+            (2, 3, 8, 8),
+        ),
+    ],
+)
+def test_layers_that_were_packed_for_mobile(call, packed, cls, state, x):
+    F = rl.nn.functional
+    shape = (5, 3) if len(x) == 2 else (3, 5, 3, 3) if "transpose" in packed else (5, 3, 3, 3)
+    w, b, x = rl.randn(*shape), rl.randn(5), rl.randn(*x)
+    plain = rl.jit.trace(lambda x: x + w.sum() + b.sum(), x)  # an archive with two constants
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive_of(plain))) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            entry = old.read(name)
+            if name.endswith(".debug_pkl"):
+                continue
+            if name.endswith("constants.pkl"):
+                both = entry.removeprefix(b"\x80\x02(").removesuffix(b"t.")
+                start = b"\x80\x02(c__torch__.torch.classes.xnnpack\n" + cls.encode() + b"\n)\x81("
+                entry = start + both + state + b"tbt."
+            if name.endswith(".py"):
+                body = f"    return ops.prepacked.{packed}(x, CONSTANTS.c0)\n".encode()
+                entry = entry[: entry.index(b"Tensor:\n") + 8] + body
+            new.writestr(name, entry)
+    data = file.getvalue()
+    want = call(F, x, w, b)
+    for _ in range(2):
+        layer = rl.jit.load(io.BytesIO(data))
+        rl.testing.assert_close(layer(x), want)
+        x_needs = x.clone().requires_grad_()
+        layer(x_needs).sum().backward()
+        assert x_needs.grad.abs().sum() > 0
+        rl.testing.assert_close(rl.jit.optimize_for_inference(layer.eval())(x), want)
+        data = archive_of(layer)  # and what is written again is read again
+    with pytest.raises(pickle.UnpicklingError, match="prepacked layer"):
+        rl.jit.load(io.BytesIO(damaged(file.getvalue())))
+
+
+def damaged(data: bytes) -> bytes:
+    """The archive, its constant's state one item too long."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"tbt.", b"Ntbt."))
+    return file.getvalue()
+
+
+def test_packing_for_mobile():
+    w, b = rl.randn(5, 3), rl.randn(5)
+    layer = rl.ops.prepacked.linear_clamp_prepack(w, b, 0.0, 1.0)
+    x = rl.randn(2, 3)
+    want = rl.nn.functional.linear(x, w, b).clamp(0, 1)
+    rl.testing.assert_close(rl.ops.prepacked.linear_clamp_run(x, layer), want)
+    kernel = rl.randn(5, 3, 1, 1)
+    layer = rl.ops.prepacked.conv2d_clamp_prepack(kernel, None, [1, 1], [0, 0], [1, 1], 1)
+    image = rl.randn(1, 3, 4, 4)
+    rl.testing.assert_close(rl.ops.prepacked.conv2d_clamp_run(image, layer), rl.nn.functional.conv2d(image, kernel))
+    with pytest.raises(RuntimeError, match="4 dimensions"):
+        rl.ops.prepacked.conv2d_clamp_prepack(w, None, [1, 1], [0, 0], [1, 1], 1)
