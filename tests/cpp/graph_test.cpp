@@ -18,6 +18,10 @@ namespace rushlight::graph {
 namespace {
 
 void optimize_pass(Graph& g) { optimize(g); }
+void constants_pass(Graph& g) {
+  propagate_constants(g);
+  eliminate_dead(g);
+}
 template <bool (*pass)(Graph&)>
 void one(Graph& g) {
   pass(g);
@@ -29,13 +33,11 @@ void and_dead(Graph& g) {
 }
 
 const std::map<std::string, void (*)(Graph&)> kPasses = {
-    {"peephole", and_dead<peephole>},   {"constants", and_dead<propagate_constants>},
-    {"pool", one<pool_constants>},      {"common", one<eliminate_common>},
-    {"dead", one<eliminate_dead>},      {"optimize", optimize_pass},
-    {"inline", one<inline_calls>},      {"outline", outline_traced_calls},
-    {"mutation", one<remove_mutation>}, {"networks", one<form_networks>},
-    {"checks", one<settle_checks>},     {"pointwise", one<fuse_pointwise>},
-    {"forks", one<inline_forks>},       {"tuples", one<lower_tuples>},
+    {"peephole", and_dead<peephole>},  {"constants", constants_pass},     {"pool", one<pool_constants>},
+    {"common", one<eliminate_common>}, {"dead", one<eliminate_dead>},     {"optimize", optimize_pass},
+    {"inline", one<inline_calls>},     {"outline", outline_traced_calls}, {"mutation", one<remove_mutation>},
+    {"networks", one<form_networks>},  {"checks", one<settle_checks>},    {"pointwise", one<fuse_pointwise>},
+    {"forks", one<inline_forks>},      {"tuples", one<lower_tuples>},
 };
 
 std::vector<std::string> split(const std::string& text, const std::string& line) {
