@@ -28,26 +28,37 @@ class Reader {
     }
     std::vector<Mark> out;
     if (!root->is(K::List) && !root->is(K::Tuple)) return out;
-    for (const Pickled* r : root->items)  // they come in order
-      if (is_tuple(r, 2) && r->items[0]->is(K::Int) &&
-          r->items[0]->integer >= (out.empty() ? 0 : int64_t(out.back().at)))
-        out.push_back({size_t(r->items[0]->integer), snippet(r->items[1])});
+    size_t kept = 0;
+    for (const Pickled* r : root->items) {  // they come in order
+      if (!is_tuple(r, 2) || !r->items[0]->is(K::Int) ||
+          r->items[0]->integer < (out.empty() ? 0 : int64_t(out.back().at)))
+        continue;
+      out.push_back({size_t(r->items[0]->integer), snippet(r->items[1])});
+      kept += out.back().snippet.size();
+      if (kept > kMostKept || put_together_ > kMostWork) break;
+    }
     return out;
   }
 
  private:
-  std::string text(const Pickled* v) const {
+  const std::string& text(const Pickled* v) const {
+    static const std::string none;
     if (v->is(K::Str)) return v->text;
     bool known = v->is(K::Int) && table_ && v->integer >= 0 && size_t(v->integer) < table_->items.size();
-    return known ? table_->items[size_t(v->integer)]->text : "";
+    return known ? table_->items[size_t(v->integer)]->text : none;
   }
-  std::string whole(const Pickled* v) const {
+  std::string whole(const Pickled* v) {
     if (v->is(K::Call) && is_tuple(v->items[1], 1)) v = v->items[1]->items[0];  // build_intlist([...])
-    if (!v->is(K::List)) return text(v);
+    if (!v->is(K::List)) {
+      put_together_ += text(v).size();
+      return text(v);
+    }
     std::string out;
     for (const Pickled* line : v->items) {
-      out += text(line);
-      if (out.size() > kLongest) return "";
+      const std::string& more = text(line);
+      put_together_ += more.size();
+      if (out.size() + more.size() > kLongest || put_together_ > kMostWork) return "";
+      out += more;
     }
     return out;
   }
@@ -59,11 +70,14 @@ class Reader {
         Source{whole(of->items[0]), text(of->items[1]), int(std::clamp<int64_t>(line, 0, 1 << 30))});
     int64_t begin = v->items[1]->integer, end = v->items[2]->integer, size = int64_t(source->text.size());
     if (begin < 0 || begin >= end || end > size) return "";
-    return Range{source, size_t(begin), size_t(end)}.highlight();
+    std::string shown = Range{source, size_t(begin), size_t(end)}.highlight();
+    return shown.size() > kMostShown ? "" : shown;
   }
 
-  static constexpr size_t kLongest = 1 << 20;
+  // A text that many records name would otherwise become as many copies of it.
+  static constexpr size_t kLongest = 1 << 20, kMostShown = 1 << 14, kMostKept = 8 << 20, kMostWork = 1 << 28;
   const Pickled* table_ = nullptr;
+  size_t put_together_ = 0;
 };
 
 // Pickles records, and the table of the texts that they name.

@@ -7,6 +7,7 @@ An outcome is (what, text, bytes, seconds): "read", the name of an exception's c
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import signal
@@ -71,7 +72,11 @@ def _readers():
                 Path(path, name).write_bytes(content)
             rl.onnx.load(path + "/m.onnx")
 
+    def archive(data):
+        rl.jit.load(io.BytesIO(data))(rl.ones(3))
+
     return {
+        "archive": archive,
         "onnx": rl.onnx.load,
         "onnx folder": folder,
         "net": caffe2_pb2.NetDef.FromString,

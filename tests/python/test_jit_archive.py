@@ -7,6 +7,7 @@ import struct
 import zipfile
 from typing import Dict, List, NamedTuple, Tuple  # noqa: UP035
 
+import hostile
 import numpy
 import pytest
 import torch as reference
@@ -710,15 +711,31 @@ def test_errors_after_loading_name_the_lines_of_the_source(writers, lib):
     assert marked == (["self.part(x)", place] if ours else ["self.part", "x.reshape"])  # a call, or what is called
 
 
+def with_records(data, records):
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, records if name.endswith(".debug_pkl") else old.read(name))
+    return file.getvalue()
+
+
 def test_records_of_the_source_may_be_damaged():
     data = archive_of(rl.jit.script(Stacks()))
     for junk in (b"", b"\x80\x02", b"\x80\x02K\x01.", b"\x80\x02(X\x01\x00\x00\x00xt."):
-        file = io.BytesIO()
-        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
-            for name in old.namelist():
-                new.writestr(name, junk if name.endswith(".debug_pkl") else old.read(name))
         with pytest.raises(RuntimeError, match=r"Traceback of TorchScript \(most recent"):
-            rl.jit.load(io.BytesIO(file.getvalue()))(rl.ones(3))
+            rl.jit.load(io.BytesIO(with_records(data, junk)))(rl.ones(3))
+
+
+@pytest.mark.parametrize("lines", [0, [0] * 500])
+def test_records_of_the_source_may_all_name_a_long_text(lines):
+    long = "x" * (1_000_000 if lines == 0 else 2000)
+    records = tuple((i, ((lines, 0, 1), 0, len(long)), i) for i in range(20_000))
+    data = with_records(
+        archive_of(rl.jit.script(Stacks())), pickle.dumps(("FORMAT_WITH_STRING_TABLE", (long,), records), 2)
+    )
+    [(_, (what, text, memory, seconds))] = hostile.outcomes([("long", "archive", data)])
+    assert what == "RuntimeError" and "Traceback of TorchScript" in text
+    assert memory <= 4 * len(data) + (64 << 20)
 
 
 def test_tensors_of_a_device_that_is_not_there():
