@@ -280,7 +280,7 @@ void generate_proposals(Call& c) {
 // Ranges of levels, by their arguments.
 std::pair<int64_t, int64_t> levels_of(const Call& c, const char* which, int64_t low, int64_t high) {
   low = c.i(str(which, "_min_level"), low), high = c.i(str(which, "_max_level"), high);
-  C2_ENFORCE(high >= low && high - low < 64, "the levels ", low, " to ", high, " are no range");
+  C2_ENFORCE(high >= low && uint64_t(high) - uint64_t(low) < 64, "the levels ", low, " to ", high, " are no range");
   return {low, high};
 }
 

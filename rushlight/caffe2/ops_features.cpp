@@ -145,12 +145,24 @@ void average_precision(Call& c) {
 
 Dims1 whole(const Call& c, size_t k) { return c.whole_numbers(k); }
 
+// How many entries each example has, of so many altogether.
+Dims1 counts(const Call& c, size_t k, int64_t all) {
+  Dims1 each = whole(c, k);
+  int64_t left = all;
+  for (int64_t n : each) {
+    C2_ENFORCE(n >= 0 && n <= left, "the lengths in ", c.op.inputs[k], " should add up to the ", all, " entries");
+    left -= n;
+  }
+  C2_ENFORCE(left == 0, "the lengths in ", c.op.inputs[k], " should add up to the ", all, " entries");
+  return each;
+}
+
 // Rows from..from + n of a tensor, of each of many.
 class Pieces {
  public:
   void add(const Tensor& t, int64_t from, int64_t n) {
-    C2_ENFORCE(from >= 0 && n >= 0 && from + n <= t.size(0), "the lengths add up to more than the ", t.size(0),
-               " values");
+    C2_ENFORCE(t.dim() >= 1 && from >= 0 && n >= 0 && from <= t.size(0) && n <= t.size(0) - from,
+               "the lengths add up to more than the values, ", t.sizes());
     if (n) all_.push_back(t.narrow(0, from, n));
   }
   Tensor joined(const Tensor& like) const { return all_.empty() ? like.narrow(0, 0, 0) : torch::cat(all_, 0); }
@@ -159,14 +171,9 @@ class Pieces {
   std::vector<Tensor> all_;
 };
 
-// One feature as merging sees it: how many entries each example has, how many values each entry.
-struct Feature { Dims1 entries, values; };
-
-Dims1 sizes_of(const Dims1& entries, const Dims1& lengths) {
-  C2_ENFORCE(std::accumulate(entries.begin(), entries.end(), int64_t(0)) == int64_t(lengths.size()),
-             "the lengths of the values should be one for each entry, got ", lengths.size());
-  return lengths;
-}
+// One feature as merging sees it: how many entries each example has, how many values each entry; and how many lie in the place of one that isn't
+// there.
+struct Feature { Dims1 entries, values, absent; };
 
 // `single`: one entry an example, where the feature is present; `form`: 0 a number, 1 a list, 2 a map.
 struct Form {
@@ -186,12 +193,17 @@ Feature feature(const Call& c, Form f, size_t at, int64_t examples) {
     // Lengths are there of absent ones too.
     for (size_t k = 0; k < present.size(); k++)
       if (present[k]) out.values.push_back(f.form ? lengths[k] : 1);
+    for (int64_t n : lengths)
+      C2_ENFORCE(n >= 0 && n <= c.X(at + 1 + size_t(f.form == 2)).size(0),
+                 "the lengths add up to more than the values");
+    out.absent = lengths;
     return out;
   }
-  out.entries = whole(c, at);
+  int64_t entries = c.X(f.form ? at + 2 : at + 1).numel();  // their lengths, or keys
+  out.entries = counts(c, at, entries);
   C2_ENFORCE(int64_t(out.entries.size()) == examples, "the features have different numbers of examples");
-  if (f.form) out.values = sizes_of(out.entries, whole(c, at + 2));
-  else out.values.assign(size_t(std::accumulate(out.entries.begin(), out.entries.end(), int64_t(0))), 1);
+  if (f.form) out.values = whole(c, at + 2);
+  else out.values.assign(size_t(entries), 1);
   return out;
 }
 
@@ -222,7 +234,7 @@ void merge(Call& c, Form f) {
         if (f.form == 2) map_keys.add(c.X(k * n + values - 1), from, many);
         counts.push_back(many), value[k] += many, entry[k]++, entries++;
       }
-      if (f.single && f.form && !all[k].entries[size_t(e)]) value[k] += whole(c, k * n)[size_t(e)];
+      if (f.single && f.form && !all[k].entries[size_t(e)]) value[k] += all[k].absent[size_t(e)];
     }
     lengths.push_back(entries);
   }
@@ -245,13 +257,11 @@ void merge_gradient(Call& c, Form f) {
   std::vector<size_t> entry(features);
   std::vector<Dims1> first, second;
   for (size_t k = 0; k < features; k++) {
-    first.push_back(whole(c, k * n)), second.push_back(n == 2 ? whole(c, k * n + 1) : Dims1());
+    first.push_back(f.single || n == 1 ? whole(c, k * n) : counts(c, k * n, c.X(k * n + 1).numel()));
+    second.push_back(n == 2 ? whole(c, k * n + 1) : Dims1());
     C2_ENFORCE(int64_t(first.back().size()) == examples &&
                    (!f.single || n == 1 || second.back().size() == first.back().size()),
                "the features have different numbers of examples");
-    C2_ENFORCE(f.single || n == 1 ||
-                   std::accumulate(first[k].begin(), first[k].end(), int64_t(0)) == int64_t(second[k].size()),
-               "the lengths of the values should be one for each entry");
   }
   for (int64_t e = 0; e < examples; e++)
     for (size_t k = 0; k < features; k++) {
@@ -259,13 +269,19 @@ void merge_gradient(Call& c, Form f) {
       if (f.single) {
         bool present = n == 1 ? a != 0 : second[k][size_t(e)] != 0;
         many = n == 1 ? 1 : a;
+        C2_ENFORCE(many >= 0, "lengths should be 0 or more");
         if (!present) {
           out[k].add(torch::zeros({many}, g.options()), 0, many);
           continue;
         }
       } else if (n == 1) many = a;
       else
-        for (int64_t i = 0; i < a; i++) many += second[k][entry[k]++];
+        for (int64_t i = 0; i < a; i++) {
+          int64_t more = second[k][entry[k]++];
+          C2_ENFORCE(more >= 0 && more <= g.size(0) - many, "the lengths add up to more than the ", g.size(0),
+                     " gradients");
+          many += more;
+        }
       out[k].add(g, at, many);
       at += many;
     }

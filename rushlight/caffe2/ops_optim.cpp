@@ -82,7 +82,8 @@ double multiplier(const Call& of, const std::string& policy, int64_t iter, const
     // A constant, then a line up to 1, then what the name says.
     int64_t constant = c.i("constant_warmup_num_iter", 10000000), line = c.i("linear_warmup_num_iter", 10000000);
     double from = c.f("start_warmup_multiplier", 0.1);
-    C2_ENFORCE(constant >= 0 && line >= 0, "the numbers of iterations should be 0 or more");
+    C2_ENFORCE(constant >= 0 && line >= 0 && line <= INT64_MAX - constant,
+               "the numbers of iterations should be 0 or more, and less than 2^63 together");
     if (iter < constant) m = from;
     else if (iter < constant + line) m = from + (1 - from) * double(iter - constant) / double(line);
     else if (policy == "constantThenLinearWarmup") m = 1;
@@ -94,7 +95,8 @@ double multiplier(const Call& of, const std::string& policy, int64_t iter, const
                "the policy composite wants sub_policy_num_iters, and can't be a part of itself");
     // The last one goes on; iterations are counted from 1.
     size_t at = 0;
-    for (int64_t end = 1 + lengths[0]; at + 1 < lengths.size() && iter >= end; end += lengths[at]) at++;
+    int64_t left = iter - 1;
+    for (; at + 1 < lengths.size() && lengths[at] >= 0 && left >= lengths[at]; at++) left -= lengths[at];
     std::string part = str("sub_policy_", at, "_");
     return multiplier(of, of.s(part + "policy", ""), iter, part) * of.f(part + "lr_scale", 1);
   } else if (policy == "cyclical") {

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from rushlight.caffe2.python import core, workspace
 
+import rushlight as rl
+
 CASES, WRONG = [], []
 
 
@@ -157,6 +159,43 @@ def test_results_are_those_of_caffe2(op, inputs, expected, into, args):
 def test_what_caffe2_refuses_is_refused(op, inputs, outputs, args):
     with pytest.raises(RuntimeError, match="enforce fail"):
         run(op, inputs, [f"o{k}" for k in range(outputs)], args)
+
+
+def spoiled(a):
+    """Tensors like this one, with other sizes and values."""
+    yield from (a[:0] if a.ndim else a, np.stack([a, a]), np.concatenate([a, a]) if a.ndim else a)
+    if a.dtype.kind not in "if" or not a.size:
+        return
+    values = (-1, 5, np.iinfo(a.dtype).max, np.iinfo(a.dtype).min) if a.dtype.kind == "i" else (-1, np.nan, np.inf)
+    for v in values:
+        for where in (slice(None), 0, -1):
+            b = a.copy()
+            b.reshape(-1)[where] = v
+            yield b
+    if a.dtype.kind == "i" and a.size > 1:  # lengths that add up, one of them below 0
+        b = a.copy()
+        b.reshape(-1)[[0, -1]] = a.sum() + 1, -1
+        yield b
+
+
+@pytest.mark.parametrize(("op", "inputs", "expected", "into", "args"), CASES)
+def test_spoiled_inputs_are_refused_or_computed(op, inputs, expected, into, args):
+    outputs = [f"i{k}" for k in into] if into else [f"o{k}" for k in range(len(expected))]
+    for k, given in enumerate(inputs):
+        for other in spoiled(given) if isinstance(given, np.ndarray) else ():
+            try:
+                run(op, [*inputs[:k], other, *inputs[k + 1 :]], outputs, args)
+            except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+                assert not isinstance(error, rl.InternalError)
+
+
+@pytest.mark.parametrize("form", ["List", "Map"])
+def test_lengths_below_0_are_not_taken_for_entries(form):
+    one = [i4([3, -1]), i8([7, 8]), i4([1, 1]), *([i8([1, 2])] if form == "Map" else []), f4([0.1, 0.2])]
+    with pytest.raises(RuntimeError, match="should add up to the 2 entries"):
+        run(f"MergeMulti{form}FeatureTensors", one, [f"o{k}" for k in range(5 if form == "Map" else 4)], {})
+    with pytest.raises(RuntimeError, match="should add up to the 2 entries"):
+        run(f"MergeMulti{form}FeatureTensorsGradient", [one[0], one[2], one[-1]], ["g"], {})
 
 
 def gradient(op, inputs, outputs, **args):
