@@ -61,6 +61,15 @@ void check_vector(const char* op, const Tensor& index) {
            "(): Expected dtype int32 or int64 for index");
 }
 
+// The indices, all of which are of a dimension of `size`.
+const int64_t* checked_indices(const Tensor& at, int64_t dim, int64_t size) {
+  const int64_t* idx = at.data<int64_t>();
+  for (int64_t i = 0, n = at.numel(); i < n; i++)
+    RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < size, "index out of range in self: index ", idx[i],
+             " is out of bounds for dimension ", dim, " with size ", size, ". Hint: indices are 0 to ", size - 1);
+  return idx;
+}
+
 // ---- index_select ----
 
 TensorSpec index_select_meta(const Tensor& self, int64_t dim, const Tensor& index) {
@@ -79,10 +88,7 @@ void index_select_cpu(const Tensor& given, int64_t dim, const Tensor& index, con
   Tensor self = at_least_1d(given), to = at_least_1d(out), at = index_values("index_select", index);
   dim = wrap_dim(dim, self.dim());
   int64_t size = self.sizes()[size_t(dim)], count = at.numel();
-  const int64_t* idx = at.data<int64_t>();
-  for (int64_t i = 0; i < count; i++)
-    RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < size, "index out of range in self: index ", idx[i],
-             " is out of bounds for dimension ", dim, " with size ", size, ". Hint: indices are 0 to ", size - 1);
+  const int64_t* idx = checked_indices(at, dim, size);
   if (to.numel() == 0) return;
   if (!to.is_contiguous() || (!self.is_contiguous() && self.numel() > 4 * to.numel())) {
     for (int64_t i = 0; i < count; i++) copy_elements(slice_at(to, dim, i), slice_at(self, dim, idx[i]));
@@ -130,10 +136,7 @@ void update_slices(const Tensor& out, int64_t dim, const Tensor& index, const Te
   Tensor to = at_least_1d(out), from = at_least_1d(source), at = index_values("index", index);
   dim = wrap_dim(dim, to.dim());
   int64_t size = to.sizes()[size_t(dim)], count = at.numel();
-  const int64_t* idx = at.data<int64_t>();
-  for (int64_t i = 0; i < count; i++)
-    RL_CHECK(IndexError, idx[i] >= 0 && idx[i] < size, "index out of range in self: index ", idx[i],
-             " is out of bounds for dimension ", dim, " with size ", size, ". Hint: indices are 0 to ", size - 1);
+  const int64_t* idx = checked_indices(at, dim, size);
   if (from.numel() == 0) return;
   Tensor target = dense(to);
   from = dense(from);

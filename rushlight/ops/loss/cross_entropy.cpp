@@ -32,6 +32,13 @@ struct Scores {
   }
 };
 
+void check_class_weight(const char* prefix, const Tensor& self, const Tensor& weight, int64_t classes) {
+  RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes), prefix,
+           "weight tensor should be defined either for all ", classes,
+           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{},
+           ". Hint: weight has a factor for each class of the input, whose shape is ", self.sizes());
+}
+
 void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
   RL_CHECK(ShapeError, self.dim() > 0, "input tensor should be at least 1D, got 0D");
   RL_CHECK(RuntimeError, is_floating(self.dtype()), "\"nll_loss_out_frame\" not implemented for '",
@@ -59,10 +66,7 @@ void check_nll(const Tensor& self, const Tensor& target, const Tensor& weight) {
              ", target: ", target.sizes(), ")");
   }
   int64_t classes = Scores(self.sizes()).c;
-  RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
-           "weight tensor should be defined either for all ", classes,
-           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{},
-           ". Hint: weight has a factor for each class of the input, whose shape is ", self.sizes());
+  check_class_weight("", self, weight, classes);
   RL_CHECK(RuntimeError, !weight.defined() || weight.dtype() == self.dtype(), "expected scalar type ",
            scalar_type_name(self.dtype()), " but found ", weight.defined() ? scalar_type_name(weight.dtype()) : "");
 }
@@ -208,10 +212,7 @@ Tensor cross_entropy_of_probabilities(const Tensor& self, const Tensor& given, c
       "Expected floating point type for target with class probabilities, got ", scalar_type_name(given.dtype()),
       ". Hint: a target of the input's shape, ", self.sizes(),
       ", holds probabilities: convert it with target.float(); labels have no dimension of classes: target.argmax(1)");
-  RL_CHECK(ShapeError, !weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
-           "cross_entropy: weight tensor should be defined either for all ", classes,
-           " classes or no classes but got weight tensor of shape: ", weight.defined() ? weight.sizes() : Dims{},
-           ". Hint: weight has a factor for each class of the input, whose shape is ", self.sizes());
+  check_class_weight("cross_entropy: ", self, weight, classes);
   Tensor target = given;
   if (smoothing > 0) target = target * (1 - smoothing) + Scalar(smoothing / double(classes));
   Tensor terms = log_softmax(self, class_dim) * target;
