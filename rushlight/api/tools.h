@@ -104,20 +104,23 @@ auto ssize(const C& c) -> std::common_type_t<std::ptrdiff_t, std::make_signed_t<
 
 // ---- ATen/NumericUtils.h, ATen/AccumulateType.h ----
 
-// False for whole numbers; a complex number is NaN or infinite where one of its parts is.
+namespace detail {
+// Whether a part of the number is: a complex number has two, a whole one none.
+template <class T, class F>
+bool any_part(const T& v, const F& is) {
+  if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) return is(v.real()) || is(v.imag());
+  else if constexpr (std::is_integral_v<T>) return false;
+  else return is(opmath_type<T>(v));
+}
+}  // namespace detail
+
 template <class T>
 bool _isnan(const T& v) {
-  if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
-    return std::isnan(v.real()) || std::isnan(v.imag());
-  else if constexpr (std::is_integral_v<T>) return false;
-  else return std::isnan(opmath_type<T>(v));
+  return detail::any_part(v, [](auto part) { return std::isnan(part); });
 }
 template <class T>
 bool _isinf(const T& v) {
-  if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
-    return std::isinf(v.real()) || std::isinf(v.imag());
-  else if constexpr (std::is_integral_v<T>) return false;
-  else return std::isinf(opmath_type<T>(v));
+  return detail::any_part(v, [](auto part) { return std::isinf(part); });
 }
 
 // What many values of T are added in: the CPU's sums of floats are doubles, a GPU's are not.
