@@ -146,7 +146,7 @@ void average_precision(Call& c) {
 Dims1 whole(const Call& c, size_t k) { return c.whole_numbers(k); }
 
 // How many entries each example has, of so many altogether.
-Dims1 counts(const Call& c, size_t k, int64_t all) {
+Dims1 entries_of(const Call& c, size_t k, int64_t all) {
   Dims1 each = whole(c, k);
   int64_t left = all;
   for (int64_t n : each) {
@@ -200,7 +200,7 @@ Feature feature(const Call& c, Form f, size_t at, int64_t examples) {
     return out;
   }
   int64_t entries = c.X(f.form ? at + 2 : at + 1).numel();  // their lengths, or keys
-  out.entries = counts(c, at, entries);
+  out.entries = entries_of(c, at, entries);
   C2_ENFORCE(int64_t(out.entries.size()) == examples, "the features have different numbers of examples");
   if (f.form) out.values = whole(c, at + 2);
   else out.values.assign(size_t(entries), 1);
@@ -248,7 +248,7 @@ void merge(Call& c, Form f) {
 
 // Inputs are what tells the sizes of each feature, then the gradient of the values.
 void merge_gradient(Call& c, Form f) {
-  size_t n = f.single && f.form == 0 ? 1 : f.single || f.form ? 2 : 1, features = (c.inputs() - 1) / n;
+  size_t n = f.form ? 2 : 1, features = (c.inputs() - 1) / n;
   C2_ENFORCE((c.inputs() - 1) % n == 0 && features && c.outputs() == features, c.op.type, " wants ", n,
              " inputs for each feature, and the gradient");
   Tensor g = c.X(c.inputs() - 1);
@@ -257,7 +257,7 @@ void merge_gradient(Call& c, Form f) {
   std::vector<size_t> entry(features);
   std::vector<Dims1> first, second;
   for (size_t k = 0; k < features; k++) {
-    first.push_back(f.single || n == 1 ? whole(c, k * n) : counts(c, k * n, c.X(k * n + 1).numel()));
+    first.push_back(f.single || n == 1 ? whole(c, k * n) : entries_of(c, k * n, c.X(k * n + 1).numel()));
     second.push_back(n == 2 ? whole(c, k * n + 1) : Dims1());
     C2_ENFORCE(int64_t(first.back().size()) == examples &&
                    (!f.single || n == 1 || second.back().size() == first.back().size()),
