@@ -318,7 +318,9 @@ void add_math(Registry& r) {
   r.op("Scale", "1 -> 1", [](Call& c) { c.set(c.X() * c.f("scale", 1)); })
       .script("X, scale: Any = 1.0", "return X * scale")
       .grad("Scale: GO0 -> GI0");
-  r.op("Copy", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).script("X", "return X").grad("Copy: GO0 -> GI0");
+  r.op("Copy", "1 -> 1", [](Call& c) { c.set_value(0, c.in[0]); })
+      .script("X", "return X")
+      .grad("CopyOnDeviceLike: GO0 I0 -> GI0");
   for (const char* name : {"CopyFromCPUInput", "CopyOnDeviceLike", "CopyCPUToGPU", "CopyGPUToCPU", "EnsureCPUOutput"})
     r.op(name, "1-2 -> 1", [](Call& c) { c.set_value(0, c.in[0]); }).grad("Copy: GO0 -> GI0");
   for (const char* name : {"Alias", "AliasWithName"})

@@ -194,26 +194,37 @@ void recurrent_gradient(Call& c) {
     Tensor part = s.narrow(0, from, g.size(0));
     part.add_(g.reshape(part.sizes()));
   }
-  std::set<std::string> written;
-  for (const MessageRef& o : step->messages("op")) written.insert(o->texts("output").begin(), o->texts("output").end());
+  std::set<std::string> written, read;  // what the step writes, and what it reads before that
+  for (const MessageRef& o : step->messages("op")) {
+    for (const std::string& i : o->texts("input"))
+      if (!written.count(i)) read.insert(i);
+    written.insert(o->texts("output").begin(), o->texts("output").end());
+  }
+  // A blob that is linked twice and never written is passed on: it comes by its first link and goes by the second.
+  std::vector<Link> in, out;
+  std::set<std::string> given;
+  for (const Link& l : all) {
+    bool comes = !written.count(l.inner) || read.count(l.inner);
+    if (comes && given.insert(l.inner).second) in.push_back(l);
+    else if (!comes || !written.count(l.inner)) out.push_back(l);
+  }
   std::map<std::string, std::vector<Tensor>> rows;
   std::map<std::string, Tensor> sums;
   for (int64_t t = T - 1; t >= 0; t--) {
-    Workspace& inner = *kept->all[size_t(t)];
+    Workspace inner(ws.root(), kept->all[size_t(t)].get());
     inner.share(timestep, std::make_shared<Blob>());
     inner.feed(timestep, Value(rushlight::Tensor(time_tensor(t))));
-    for (const std::string& w : written) inner.share(w, std::make_shared<Blob>());
-    for (const Link& l : all) {
+    for (const std::string& w : written)
+      if (!read.count(w)) inner.share(w, std::make_shared<Blob>());
+    for (const Link& l : in) {
       auto s = outer.find(l.outer);
-      if (written.count(l.inner)) continue;
       if (s == outer.end()) continue;
       inner.share(l.inner, std::make_shared<Blob>());
       inner.feed(l.inner, Value(rushlight::Tensor(s->second.narrow(0, t + l.offset, l.window).clone())));
     }
     Net net(*step, inner);
     net.run(inner);
-    for (const Link& l : all) {
-      if (!written.count(l.inner)) continue;
+    for (const Link& l : out) {
       Tensor v = tensor_of(inner, l.inner);
       auto s = outer.find(l.outer);
       if (s != outer.end()) {
@@ -236,14 +247,33 @@ void recurrent_gradient(Call& c) {
   }
   for (size_t k = 0; k < states.size() && k < initial.size(); k++) {
     size_t i = with.size() + size_t(initial[k]);
-    if (i < c.op.inputs.size())
-      outer[c.op.inputs[i] + "_grad"] = outer[states[k] + "_grad"].narrow(0, 0, 1).contiguous();
+    if (i >= c.op.inputs.size() || !c.in[i].is_tensor()) continue;
+    // A first state without a batch is every example's.
+    Tensor g = outer[states[k] + "_grad"].narrow(0, 0, 1);
+    outer[c.op.inputs[i] + "_grad"] =
+        (c.X(i).dim() == 1 ? g.sum(torch::IntArrayRef{0, 1}) : g.reshape(c.X(i).sizes())).contiguous();
   }
   for (size_t k = 0; k < c.outputs(); k++) {
     const std::string& name = c.op.outputs[k];
     if (auto found = outer.find(name); found != outer.end()) c.set(k, found->second);
     else if (auto p = sums.find(name); p != sums.end()) c.set(k, p->second);
   }
+}
+
+// The blobs of all steps, in the workspace under names of their own; the output tells the names.
+void fetch_steps(Call& c) {
+  auto* kept = as<Steps>(c.in[0]);
+  C2_ENFORCE(kept, "the input should be the workspaces of a RecurrentNetwork's steps, got a ", type_name_of(c.in[0]));
+  auto names = make_ref<StringTensor>();
+  for (size_t t = 0; t < kept->all.size(); t++)
+    for (const std::string& blob : kept->all[t]->local_names()) {
+      const Value& v = kept->all[t]->blob(blob);
+      if (!v.is_tensor()) continue;
+      names->items.push_back(str(c.s("prefix"), "_", blob, t));
+      c.ws->create(names->items.back())->value = Value(rushlight::Tensor(Tensor(v.tensor()).clone()));
+    }
+  names->sizes = {int64_t(names->items.size())};
+  c.set_value(0, object_value(names));
 }
 
 }  // namespace
@@ -288,6 +318,7 @@ void add_recurrent(Registry& r) {
     m.add("RecurrentNetworkGradient", in, out);
   });
   r.op("RecurrentNetworkGradient", "1+ -> 1+", recurrent_gradient).stateful();
+  r.op("RecurrentNetworkBlobFetcher", "1 -> 1", fetch_steps).stateful();
 }
 
 }  // namespace rushlight::caffe2

@@ -519,10 +519,11 @@ def test_a_gru_computes_its_formula_and_its_gradient_is_a_difference(linear_befo
     workspace.CreateNet(model.net)
     workspace.RunNet(model.net)
     sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
+    params = {**params.pop("recurrent"), **params}
     value = {k: [workspace.FetchBlob(n) for n in v.values()] for k, v in params.items()}
     for t in range(3):
         r, u, o = np.split(x[t] @ value["input"][0].T + value["input"][1], 3, axis=1)
-        W = {k: (value[f"{k} gate"][0], value[f"{k} gate"][1]) for k in ("reset", "update", "output")}
+        W = {k: value[k] for k in ("reset", "update", "output")}
         r = sigmoid(r + h @ W["reset"][0].T + W["reset"][1])
         u = sigmoid(u + h @ W["update"][0].T + W["update"][1])
         inner = (

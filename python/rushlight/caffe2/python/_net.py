@@ -136,7 +136,8 @@ class Net:
         return refs[0] if len(refs) == 1 else refs
 
     def AddScopedExternalInputs(self, *inputs):
-        return self.AddExternalInput(*[ScopedBlobReference(str(b)) for b in inputs])
+        refs = self.AddExternalInput(*[ScopedBlobReference(str(b)) for b in inputs])
+        return refs if isinstance(refs, list) else [refs]
 
     def AddExternalOutput(self, *outputs):
         for o in outputs:

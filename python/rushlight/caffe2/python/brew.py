@@ -99,8 +99,9 @@ def _fc_or_packed_fc(
         param_name=str(blob_out) + "_w", shape=[dim_out, dim_in], tags=ParameterTags.WEIGHT,
         initializer=WeightInitializer(None) if WeightInitializer and not hasattr(WeightInitializer, "create_param") else WeightInitializer or initializer_of(weight_init, "XavierFill", {}),
     )  # fmt: skip
+    frozen = [ParameterTags.COMPUTED_PARAM] if "freeze_bias" in kwargs else []
     bias = model.create_param(
-        param_name=str(blob_out) + "_b", shape=[dim_out], tags=ParameterTags.BIAS,
+        param_name=str(blob_out) + "_b", shape=[dim_out], tags=[ParameterTags.BIAS, *frozen],
         initializer=BiasInitializer or initializer_of(bias_init, "ConstantFill", {}),
     )  # fmt: skip
     return op_call([blob_in, weight, bias], blob_out, **kwargs)
@@ -323,10 +324,33 @@ for _name, _op in {
     "max_pool": "MaxPool", "average_pool": "AveragePool", "max_pool_with_index": "MaxPoolWithIndex", "relu": "Relu", "tanh": "Tanh",
     "sum": "Sum", "transpose": "Transpose", "accuracy": "Accuracy", "video_input": "VideoInput", "image_input": "ImageInput",
     "add_weight_decay_": "WeightedSum", "softmax": "Softmax", "elementwise_linear_": "ElementwiseLinear", "concat_": "Concat",
-    "sigmoid": "Sigmoid", "average_loss": "AveragedLoss", "arg_max": "ArgMax", "arg_min": "ArgMin", "scatter_assign": "ScatterAssign",
+    "sigmoid": "Sigmoid", "average_loss": "AveragedLoss", "arg_max": "ArgMax", "arg_min": "ArgMin", "scatter_assign": "ScatterAssign", "reduce_sum": "ReduceSum", "sub": "Sub", "mat_mul": "MatMul",
+    "fused_8bit_rowwise_quantized_to_float": "Fused8BitRowwiseQuantizedToFloat",
 }.items():  # fmt: skip
     if not _name.endswith("_"):
         _plain(_op, _name)
+
+
+@_scoped
+def batch_mat_mul(model, blob_in, blob_out, enable_tensor_core=False, **kwargs):
+    """The operator BatchMatMul."""
+    if enable_tensor_core:
+        kwargs["engine"] = "TENSORCORE"
+    return model.net.BatchMatMul(blob_in, blob_out, **kwargs)
+
+
+@_scoped
+def moments_with_running_stats(
+    model, blob_in, blob_out, dim_in, RunningMeanInitializer=None, RunningVarianceInitializer=None, order="NCHW", **kwargs
+):  # fmt: skip
+    """Mean and variance of each channel; running estimates are made as computed parameters."""
+    for suffix, given, value in (("_rm", RunningMeanInitializer, 0.0), ("_riv", RunningVarianceInitializer, 1.0)):
+        initializer = given or initializer_of(None, "ConstantFill", {"value": value})
+        model.create_param(f"{blob_out}{suffix}", [dim_in], initializer, ParameterTags.COMPUTED_PARAM)
+    axes = [0, 2, 3] if order == "NCHW" else [0, 1, 2]
+    return model.net.Moments(
+        [blob_in], [f"{blob_out}_sm", f"{blob_out}_sv"], axes=axes, order=order, keepdims=False, **kwargs
+    )
 
 
 @_scoped

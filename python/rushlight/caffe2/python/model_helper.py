@@ -276,5 +276,5 @@ def _shared_name(name):
     for scopes in reversed(_shares):
         for a, b in scopes.items():
             if name.startswith(a + "/"):
-                name = b + name[len(a) :]
+                name = (b + name[len(a) :]).lstrip("/")
     return name
