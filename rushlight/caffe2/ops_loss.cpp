@@ -111,12 +111,12 @@ void each_pair(const Call& c, size_t lengths_at, size_t plain_inputs, int64_t N,
   C2_ENFORCE(at == N, "the lengths don't add up to ", N);
 }
 
-Tensor paired(const Call& c) { return (c.X(0) - c.X(1)).reshape({c.X(0).size(0), -1}); }
 void same_shapes(const Call& c) {
   C2_ENFORCE(c.X(0).sizes() == c.X(1).sizes(), "the inputs have different shapes: ", c.X(0).sizes(), " and ",
              c.X(1).sizes());
 }
 Tensor rows2(const Tensor& x) { return x.dim() > 0 ? x.reshape({x.size(0), -1}) : x.reshape({1, 1}); }
+Tensor paired(const Call& c) { return rows2(c.X(0) - c.X(1)); }
 
 // A softmax at each node on the way to a word: X, W, b and labels; the intermediate values are those of each node's scores, then its shares.
 void hierarchical_softmax(Call& c) {

@@ -32,6 +32,52 @@ void same(const Call& c, size_t a, size_t b) {
              c.X(b).numel());
 }
 
+// YellowFin (arXiv:1706.03471): momentum SGD whose rate and momentum follow from running estimates of the gradient's norm (the distance to
+// the optimum and the range of curvatures are made of it) and its variance. The inputs are the parameter, its momentum, rate and momentum
+// coefficient, the logarithms of the last squared norms, means of the gradient and of its square, five means of numbers, gradient, iteration.
+void yellow_fin(Call& c) {
+  Tensor p = c.X(0), m = c.X(1), lr = c.X(2), mu = c.X(3), window = c.X(4).clone(), scalars = c.X(7).clone(),
+         g = c.X(8);
+  for (size_t k : {size_t(1), size_t(5), size_t(6), size_t(8)}) same(c, 0, k);
+  int64_t size = c.i("curv_win_width", 20), iter = int64_t(c.number(9));
+  C2_ENFORCE(size > 0 && window.numel() == size, "CURV_WIN has ", window.numel(), " elements, curv_win_width is ",
+             size);
+  C2_ENFORCE(scalars.numel() == 5, "SCALARS_MEMORY should have 5 elements, got ", scalars.numel());
+  C2_ENFORCE(lr.numel() == 1 && mu.numel() == 1, "LR_AVG and MU_AVG should be one number each");
+  C2_ENFORCE(iter >= 1, "ITER should be above 0, got ", iter);
+  double beta = c.f("beta", 0.999), tiny = c.f("epsilon", 1e-6);
+  double unbias = c.b("zero_debias", true) ? 1 / (1 - std::pow(beta, double(iter))) : 1;
+  Tensor rate = lr.reshape({}), keep = mu.reshape({}), next = keep * m + rate * g;
+  c.set(0, c.b("nesterov") ? p - (1 + keep) * next + keep * m : p - next), c.set(1, next);
+
+  auto mean = [&](const Tensor& old, const Tensor& now) { return beta * old + (1 - beta) * now; };
+  Tensor of_g = mean(c.X(5), g), of_square = mean(c.X(6), g * g);
+  Tensor square = g.square().sum().clamp_min(tiny), norm = square.sqrt();
+  window.reshape({-1}).select(0, (iter - 1) % size).copy_(square.log());
+  Tensor seen = window.reshape({-1}).narrow(0, 0, std::min(size, iter));
+  auto averaged = [&](int64_t k, const Tensor& now) {
+    Tensor place = scalars.reshape({-1}).select(0, k);
+    place.copy_(mean(place, now));
+    return place.item<double>();
+  };
+  double norms = averaged(0, norm), squares = averaged(1, square);
+  double low = std::max(tiny, std::exp(unbias * averaged(2, seen.min()))),
+         high = std::max(tiny, std::exp(unbias * averaged(3, seen.max())));
+  double variance = std::max(tiny, unbias * squares - (unbias * of_g).square().sum().item<double>());
+  double distance = unbias * averaged(4, torch::full({}, norms / squares, g.options()));
+  if (iter > 1) {
+    double ratio = std::sqrt(high / low), least = (ratio - 1) / (ratio + 1);
+    // The root of a cubic, by Vieta's substitution.
+    double q = std::pow(distance * low, 2) / (2 * variance);
+    double w = std::cbrt((-std::sqrt(q * q + 4.0 / 27 * q * q * q) - q) / 2);
+    double root = std::min(w - q / 3 / w + 1, 1 - 1e-6);
+    double best = std::max(root * root, least * least);
+    mu = mean(mu, torch::full_like(mu, best));
+    lr = mean(lr, torch::full_like(lr, std::pow(1 - std::sqrt(best), 2) / low));
+  }
+  c.set(2, lr), c.set(3, mu), c.set(4, window), c.set(5, of_g), c.set(6, of_square), c.set(7, scalars);
+}
+
 // What the base rate is times, by a policy whose arguments' names begin with `prefix`.
 double multiplier(const Call& of, const std::string& policy, int64_t iter, const std::string& prefix) {
   // The arguments by their names in full.
@@ -174,6 +220,18 @@ if nesterov != 0:
     step = (1 + momentum) * next - momentum * M
 return step, next, P - step)")
       .stop();
+  // Parameters and momenta may be of half precision: steps are taken in single precision.
+  for (const char* name : {"FP16MomentumSGDUpdate", "FP32MomentumSGDUpdate"})
+    r.op(name, "4 -> 3", [](Call& c) {
+       auto wide = [&](size_t k) { return c.X(k).to(torch::kFloat); };
+       Tensor p = wide(3), m = wide(1), lr = wide(2).reshape({});
+       same(c, 0, 1), same(c, 0, 3);
+       double mu = c.f("momentum", 0);
+       Tensor next = lr * (wide(0) + c.f("weight_decay", 0) * p) + mu * m,
+              step = c.b("nesterov") ? (1 + mu) * next - mu * m : next;
+       c.set(0, step.to(c.X(0).scalar_type())), c.set(1, next.to(c.X(1).scalar_type()));
+       c.set(2, (p - step).to(c.X(3).scalar_type()));
+     }).stop();
   r.op("SparseMomentumSGDUpdate", "5 -> 3", [](Call& c) {
      Tensor g = c.X(0).clone(), m = c.X(1).clone(), lr = c.X(2).reshape({}), p = c.X(3).clone();
      double mu = c.f("momentum", 0);
@@ -237,13 +295,22 @@ return step, next, P - step)")
   r.op("SparseAdam", "7 -> 3-4", [corrected](Call& c) {
      Tensor p = c.X(0).clone(), m = c.X(1).clone(), v = c.X(2).clone(), g = c.X(4), lr = c.X(5).reshape({});
      double b1 = c.f("beta1", 0.9), b2 = c.f("beta2", 0.999), eps = c.f("epsilon", 1e-5), fix = corrected(c, 6);
+     // RAdam (arXiv:1908.03265): while too few gradients came for a variance, steps are the mean's alone.
+     bool plain = false;
+     if (c.b("enableRAdam")) {
+       double t = c.number(6) + 1, most = 2 / (1 - b2) - 1,
+              seen = most - 2 * t * std::pow(b2, t) / (1 - std::pow(b2, t));
+       plain = seen < 5;
+       fix = plain ? 1 / (1 - std::pow(b1, t))
+                   : fix * std::sqrt((seen - 4) * (seen - 2) / seen) * std::sqrt(most / ((most - 4) * (most - 2)));
+     }
      g = rows_of(g, p, c.X(3));
      Tensor out = torch::zeros_like(g);
      each_row(c, 3, p.size(0), [&](int64_t k, int64_t at) {
        Tensor gk = row(g, k);
        row(m, at).copy_(row(m, at) * b1 + gk * (1 - b1));
        row(v, at).copy_(row(v, at) * b2 + gk * gk * (1 - b2));
-       Tensor step = row(m, at) / (row(v, at).sqrt() + eps) * fix;
+       Tensor step = (plain ? row(m, at) : row(m, at) / (row(v, at).sqrt() + eps)) * fix;
        row(out, k).copy_(step);
        row(p, at).add_(lr * step);
      });
@@ -363,6 +430,7 @@ return step, next, P - step)")
        }
        c.set(0, p), c.set(1, m), c.set(2, sum);
      }).stop();
+  r.op("YellowFin", "10 -> 8", yellow_fin).stop();
   r.op("DecayAdagrad", "6 -> 3", [](Call& c) {
      Tensor p = c.X(0), m = c.X(1), v = c.X(2), g = c.X(3), lr = c.X(4).reshape({});
      same(c, 0, 1), same(c, 0, 2), same(c, 0, 3);

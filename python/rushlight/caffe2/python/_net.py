@@ -288,7 +288,7 @@ class Net:
     def Clone(
         self, name, blob_remap=None, op_id_mask=None, remap_funcs=None, keep_schema=True, update_external_list=False
     ):
-        """A copy under another name; blobs in blob_remap are called otherwise."""
+        """A copy under another name; blobs in blob_remap are called otherwise. op_id_mask: the operators to copy; None: all."""
         remap = {str(k): str(v) for k, v in (blob_remap or {}).items()}
         proto = caffe2_pb2.NetDef()
         proto.CopyFrom(self._net)
@@ -307,6 +307,13 @@ class Net:
         proto.op.extend(ops)
         proto.external_input[:] = [remap.get(b, b) for b in self._net.external_input]
         proto.external_output[:] = [remap.get(b, b) for b in self._net.external_output]
+        if update_external_list:  # what these operators read and none of them makes, and what they make for outside
+            made, read = set(), []
+            for op in ops:
+                read += [b for b in op.input if b not in made and b not in read]
+                made.update(op.output)
+            proto.external_input[:] = read
+            proto.external_output[:] = [b for b in proto.external_output if b in made]
         return Net(proto)
 
     def ClonePartial(self, name, inputs, outputs, remap_funcs=None):

@@ -6,7 +6,8 @@ import contextlib
 import copy
 import threading
 
-from rushlight.caffe2.python.model_helper import ParameterTags, initializer_of
+from rushlight.caffe2.python.modeling.initializers import initializer_of, update_initializer
+from rushlight.caffe2.python.modeling.parameter_info import ParameterTags
 
 _local = threading.local()
 
@@ -47,12 +48,15 @@ class HelperWrapper:
 
 
 def Register(helper):
+    if has_helper(helper):
+        raise AttributeError(f"Helper {helper.__name__} already exists. Please change your helper name.")
     HelperWrapper.register(helper)
     globals()[helper.__name__] = _scoped(helper)
 
 
-def has_helper(name):
-    return name in _HELPERS
+def has_helper(helper_or_helper_name):
+    name = helper_or_helper_name
+    return (name if isinstance(name, str) else name.__name__) in _HELPERS
 
 
 _HELPERS: dict = {}
@@ -97,12 +101,12 @@ def _fc_or_packed_fc(
 ):
     weight = model.create_param(
         param_name=str(blob_out) + "_w", shape=[dim_out, dim_in], tags=ParameterTags.WEIGHT,
-        initializer=WeightInitializer(None) if WeightInitializer and not hasattr(WeightInitializer, "create_param") else WeightInitializer or initializer_of(weight_init, "XavierFill", {}),
+        initializer=update_initializer(WeightInitializer, weight_init, ("XavierFill", {})),
     )  # fmt: skip
     frozen = [ParameterTags.COMPUTED_PARAM] if "freeze_bias" in kwargs else []
     bias = model.create_param(
         param_name=str(blob_out) + "_b", shape=[dim_out], tags=[ParameterTags.BIAS, *frozen],
-        initializer=BiasInitializer or initializer_of(bias_init, "ConstantFill", {}),
+        initializer=update_initializer(BiasInitializer, bias_init, ("ConstantFill", {})),
     )  # fmt: skip
     return op_call([blob_in, weight, bias], blob_out, **kwargs)
 
@@ -163,7 +167,7 @@ def _conv(
     shape = [n_out, n_in, *kernels] if order == "NCHW" else [n_out, *kernels, n_in]
     weight = model.create_param(
         param_name=str(blob_out) + "_w", shape=shape, tags=ParameterTags.WEIGHT,
-        initializer=WeightInitializer or initializer_of(weight_init, "XavierFill", {}),
+        initializer=update_initializer(WeightInitializer, weight_init, ("XavierFill", {})),
     )  # fmt: skip
     inputs = [blob_in, weight]
     if not no_bias:
@@ -172,7 +176,7 @@ def _conv(
                 param_name=str(blob_out) + "_b",
                 shape=[dim_out],
                 tags=ParameterTags.BIAS,
-                initializer=BiasInitializer or initializer_of(bias_init, "ConstantFill", {}),
+                initializer=update_initializer(BiasInitializer, bias_init, ("ConstantFill", {})),
             )  # fmt: skip
         )
     window = {}
@@ -345,7 +349,7 @@ def moments_with_running_stats(
 ):  # fmt: skip
     """Mean and variance of each channel; running estimates are made as computed parameters."""
     for suffix, given, value in (("_rm", RunningMeanInitializer, 0.0), ("_riv", RunningVarianceInitializer, 1.0)):
-        initializer = given or initializer_of(None, "ConstantFill", {"value": value})
+        initializer = update_initializer(given, None, ("ConstantFill", {"value": value}))
         model.create_param(f"{blob_out}{suffix}", [dim_in], initializer, ParameterTags.COMPUTED_PARAM)
     axes = [0, 2, 3] if order == "NCHW" else [0, 1, 2]
     return model.net.Moments(
@@ -414,7 +418,7 @@ def spatial_bn(
     def param(suffix, value, given, tags):
         return model.create_param(
             param_name=str(blob_out) + suffix, shape=[dim_in], tags=tags,
-            initializer=given or initializer_of(None, "ConstantFill", {"value": float(value)}),
+            initializer=update_initializer(given, None, ("ConstantFill", {"value": float(value)})),
         )  # fmt: skip
 
     scale = param("_s", init_scale, ScaleInitializer, ParameterTags.WEIGHT)
@@ -433,8 +437,8 @@ def _scale_and_bias(model, blob_out, dim_in, scale_initializer, scale, bias_init
     """The two parameters of a normalisation, an element for each channel: constants where no initialiser is given."""
 
     def param(suffix, initializer, value, tag):
-        constant = initializer_of(None, "ConstantFill", {"value": float(value)})
-        return model.create_param(str(blob_out) + suffix, [dim_in], initializer or constant, tag)
+        initializer = update_initializer(initializer, None, ("ConstantFill", {"value": float(value)}))
+        return model.create_param(str(blob_out) + suffix, [dim_in], initializer, tag)
 
     return (
         param("_s", scale_initializer, scale, ParameterTags.WEIGHT),

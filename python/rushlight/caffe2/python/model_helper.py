@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from rushlight.caffe2.python import _references, core, scope
-
-ParameterTags = namedtuple("ParameterTags", ["BIAS", "WEIGHT", "COMPUTED_PARAM"])("BIAS", "WEIGHT", "COMPUTED_PARAM")
-ParameterInfo = namedtuple("ParameterInfo", ["blob", "shape", "initializer", "tags"])
-
-
-class Initializer:
-    """Fills a parameter by an operator of `param_init_net`."""
-
-    def __init__(self, operator_name=None, **kwargs):
-        self.operator_name = operator_name
-        self.operator_kwargs = kwargs
-
-    def create_param(self, param_name, init_net, shape):
-        return getattr(init_net, self.operator_name)([], param_name, shape=shape, **self.operator_kwargs)
+from rushlight.caffe2.python.modeling.initializers import (  # noqa: F401 (Caffe2's programs import them from here too)
+    ExternalInitializer,
+    Initializer,
+    initializer_of,
+)
+from rushlight.caffe2.python.modeling.parameter_info import ParameterInfo, ParameterTags
+from rushlight.caffe2.python.modeling.parameter_sharing import (  # noqa: F401
+    ParameterSharing,
+    parameter_sharing_context,
+)
+from rushlight.caffe2.python.optimizer_context import DEFAULT_OPTIM, OptimizerContext
 
 
-class ExternalInitializer:
-    """For a parameter that is in the workspace already."""
-
-    def create_param(self, param_name, init_net, shape):
-        if isinstance(param_name, core.BlobReference):
-            return core.BlobReference(str(param_name), init_net)
-        return core.BlobReference(param_name, init_net)
-
-
-def initializer_of(value, operator, kwargs):
-    """An Initializer of an operator's name and arguments, given as ("XavierFill", {}) or as an object."""
-    if value is not None and hasattr(value, "create_param"):
-        return value
-    if value is not None:
-        operator, kwargs = value[0], value[1] if len(value) > 1 else {}
-    return Initializer(operator, **kwargs)
+def _listed(tags):
+    return list(tags) if isinstance(tags, (list, tuple, set)) else [tags] if tags else []
 
 
 class ModelHelper:
@@ -86,41 +67,43 @@ class ModelHelper:
         return self.name
 
     def create_param(self, param_name, shape, initializer, tags=None):
-        """A parameter by its name in the current scope; one that is there already is shared."""
-        name = str(param_name) if isinstance(param_name, core.BlobReference) else core.ScopedName(param_name)
-        name = _shared_name(name)
-        tags = tags if isinstance(tags, (list, tuple, set)) else [tags] if tags else []
-        if name in self._parameters_info:
-            assert list(self._parameters_info[name].shape or []) == list(shape or []), (
-                f"parameter {name} has another shape"
+        """A parameter by its name in the current scope; one that is there already is shared. A BlobReference is a name in full.
+
+        An optimizer of the surrounding UseOptimizer, for one of the tags or for all, is the parameter's.
+        """
+        if isinstance(param_name, core.BlobReference):
+            name = str(param_name)
+        elif isinstance(param_name, str):
+            name = parameter_sharing_context.get_parameter_name(param_name)
+        else:
+            raise TypeError(
+                f"Unsupported type for param_name: {type(param_name).__name__}; it is a str or a BlobReference"
             )
+        if name in self._parameters_info:
+            there = self._parameters_info[name].shape
+            assert list(there or []) == list(shape or []), f"parameter {name} has the shape {there}, not {shape}"
             return self._parameters_info[name].blob
         with scope.EmptyNameScope():
-            if self.init_params:
-                blob = initializer.create_param(name, self.param_init_net, shape)
-            else:
-                blob = ExternalInitializer().create_param(name, self.param_init_net, shape)
-        self._parameters_info[name] = ParameterInfo(blob, shape, initializer, set(tags))
-        if ParameterTags.COMPUTED_PARAM in tags:
-            self._computed_params.append(blob)
-        else:
-            self.params.append(blob)
-        if ParameterTags.WEIGHT in tags:
-            self.weights.append(blob)
-        if ParameterTags.BIAS in tags:
-            self.biases.append(blob)
-        return blob
+            made = initializer if self.init_params else ExternalInitializer()
+            info = made.create_param(core.BlobReference(name), self.param_init_net, shape)
+        if isinstance(info, core.BlobReference):  # an initialiser of one's own
+            info = ParameterInfo(None, info, shape=shape)
+        info.initializer, info.tags = initializer, frozenset(_listed(tags))
+        optimizers = OptimizerContext.current()
+        for tag in [t for t in _listed(tags) if optimizers.has_optimizer(t)] or [DEFAULT_OPTIM]:
+            if optimizers.has_optimizer(tag):
+                info.optimizer = optimizers.get_optimizer(tag)
+        self._parameters_info[name] = info
+        self.AddParameter(info.blob, tags)
+        return info.blob
 
     def get_param_info(self, param):
         return self._parameters_info.get(str(param))
 
     def AddParameter(self, param, tags=None):
-        assert isinstance(param, core.BlobReference)
-        tags = tags if isinstance(tags, (list, tuple, set)) else [tags] if tags else []
-        if ParameterTags.COMPUTED_PARAM in tags:
-            self._computed_params.append(param)
-        else:
-            self.params.append(param)
+        assert isinstance(param, core.BlobReference), f"a parameter is a BlobReference, got {type(param).__name__}"
+        tags = _listed(tags)
+        (self._computed_params if ParameterTags.COMPUTED_PARAM in tags else self.params).append(param)
         if ParameterTags.WEIGHT in tags:
             self.weights.append(param)
         if ParameterTags.BIAS in tags:
@@ -143,10 +126,15 @@ class ModelHelper:
         return self.GetParams(namescope) + self.GetComputedParams(namescope)
 
     def GetOptimizationParamInfo(self, params=None):
-        from rushlight.caffe2.python.optimizer import ParamGrad
-
-        params = self.params if params is None else params
-        return [ParamGrad(p, self.param_to_grad[p]) for p in params if p in self.param_to_grad]
+        """What is known of the parameters that have a gradient (of `params`; None: of all)."""
+        if not self.gradient_ops_added:
+            raise RuntimeError("Need to call AddGradientOperators first")
+        grads = self.get_param_to_grad(params) if params else self.param_to_grad
+        return [
+            self.get_param_info(p)
+            for p, g in grads.items()
+            if not (self.skip_sparse_optim and isinstance(g, core.GradientSlice))
+        ]
 
     def GetOptimizationPairs(self, params=None):
         params = self.params if params is None else params
@@ -159,6 +147,9 @@ class ModelHelper:
         self.gradient_ops_added = True
         self.grad_map = self.net.AddGradientOperators(*args, **kwargs)
         self.param_to_grad = self.get_param_to_grad(self.params)
+        for param, grad in self.param_to_grad.items():
+            info = self._parameters_info.setdefault(str(param), ParameterInfo(None, param))
+            info.grad = grad
         return self.grad_map
 
     def get_param_to_grad(self, params):
@@ -184,9 +175,38 @@ class ModelHelper:
     def TensorProtosDBInput(self, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs):
         return TensorProtosDBInput(self, unused_blob_in, blob_out, batch_size, db, db_type, **kwargs)
 
-    def Validate(self):
+    def _Validate(self):
+        """Names of parameters that are there more than once."""
         names = [str(p) for p in self.params]
         return sorted({n for n in names if names.count(n) > 1})
+
+    def Validate(self):
+        twice = self._Validate()
+        assert not twice, f"Duplicate params: {twice}"
+
+    def GetDevices(self):
+        assert self._devices, "Use data_parallel_model to run model on multiple GPUs."
+        return self._devices
+
+    def GetCompleteNet(self):
+        """One net that makes the parameters and then computes."""
+        net = self.param_init_net.Clone(self.name + "_complete_net", keep_schema=True)
+        for op in net.Proto().op:
+            op.debug_info += "/param_init_net"
+        net.AppendNet(self.net)
+        if self.net.Proto().HasField("type"):
+            net.Proto().type = self.net.Proto().type
+        return net
+
+    def ConstructInitTrainNetfromNet(self, net):
+        """Takes the two nets of a net that GetCompleteNet gave."""
+        parts = [[], []]
+        for at, op in enumerate(net.Proto().op):
+            parts[not op.debug_info.endswith("/param_init_net")].append(at)
+        self.param_init_net, self.net = (
+            net.Clone(f"{net.Name()}/{name}", keep_schema=True, op_id_mask=part, update_external_list=True)
+            for name, part in zip(("generated_param_init_net", "generated_net"), parts, strict=True)
+        )
 
     def Proto(self):
         return self.net.Proto()
@@ -253,28 +273,3 @@ def ExtractPredictorNet(net_proto, input_blobs, output_blobs, device=None, renam
     predict.Proto().external_output.extend(renames.get(str(o), str(o)) for o in output_blobs)
     params = [e for e in external if e not in order]
     return predict, params
-
-
-_shares: list = []
-
-
-class ParameterSharing:
-    """Parameters of one scope are those of another, inside of the block: ParameterSharing({"b": "a"})."""
-
-    def __init__(self, shared_scopes):
-        here = scope.CurrentNameScope()
-        self.scopes = {here + k: here + v for k, v in shared_scopes.items()}
-
-    def __enter__(self):
-        _shares.append(self.scopes)
-
-    def __exit__(self, *_):
-        _shares.pop()
-
-
-def _shared_name(name):
-    for scopes in reversed(_shares):
-        for a, b in scopes.items():
-            if name.startswith(a + "/"):
-                name = (b + name[len(a) :]).lstrip("/")
-    return name
