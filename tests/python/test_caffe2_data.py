@@ -464,7 +464,6 @@ def test_cifar_is_trained_by_plans_with_checkpoints_and_exported_for_phones(tmp_
     x = brew.average_pool(deploy, x, "pool1", kernel=4, stride=4)
     brew.softmax(deploy, brew.fc(deploy, x, "fc", 6 * 4, 3), "softmax")
     init, predict = mobile_exporter.Export(workspace, deploy.net, deploy.params)
-    predict.external_output.append("softmax")
     (got,) = workspace.Predictor(init.SerializeToString(), predict.SerializeToString()).run({"data": data})
     assert (got.argmax(1) == labels).mean() > 0.9
     # An earlier state, loaded again.

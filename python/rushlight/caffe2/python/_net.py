@@ -259,6 +259,8 @@ class Net:
         outputs = _RectifyInputOutput(outputs, net=self)
         op = CreateOperator(op_type, inputs, outputs, **kwargs)
         self._net.op.extend([op])
+        if workspace.IsImmediate():
+            workspace.RunOperatorImmediate(op)
         references = [BlobReference(str(o), net=self) for o in op.output]
         if len(references) == 1:
             return references[0]

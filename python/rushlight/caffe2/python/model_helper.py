@@ -236,6 +236,11 @@ def TensorProtosDBInput(model, unused_blob_in, blob_out, batch_size, db, db_type
     return model.net.TensorProtosDBInput(dbreader, blob_out, batch_size=batch_size, **kwargs)
 
 
+def _rename(op, renames):
+    op.input[:] = [renames.get(i, i) for i in op.input]
+    op.output[:] = [renames.get(o, o) for o in op.output]
+
+
 def ExtractPredictorNet(net_proto, input_blobs, output_blobs, device=None, renames=None, disabled_inputs=None):
     """The part of a net that predicts: what `output_blobs` need of `input_blobs`, and the external inputs besides these."""
     proto = net_proto.Proto() if hasattr(net_proto, "Proto") else net_proto
@@ -259,8 +264,17 @@ def ExtractPredictorNet(net_proto, input_blobs, output_blobs, device=None, renam
             for a in new.arg:
                 if a.name == "is_test":
                     a.i = 1
-        new.input[:] = [renames.get(i, i) for i in new.input]
-        new.output[:] = [renames.get(o, o) for o in new.output]
+        _rename(new, renames)
+        for arg in new.arg if new.type == "RecurrentNetwork" else ():
+            if arg.name == "backward_step_net":
+                arg.ClearField("n")
+            if arg.name == "step_net":
+                for step in arg.n.op:
+                    _rename(step, renames)
+                    if device is not None:
+                        step.device_option.CopyFrom(device)
+                for blobs in (arg.n.external_input, arg.n.external_output):
+                    blobs[:] = [renames.get(b, b) for b in blobs]
         predict.Proto().op.extend([new])
     external, made = [], set()
     for op in predict.Proto().op:

@@ -360,6 +360,8 @@ class MultiRNNCell(RNNCell):
         while first > 0 and first in self.residual_output_layers:
             first -= 1
         self.output_connected_layers = list(range(first, len(cells)))
+        before = [sum(len(c.get_state_names()) for c in cells[:i]) for i in range(len(cells))]
+        self.output_indices = [before[i] + cells[i].get_output_state_index() for i in self.output_connected_layers]
         self.state_names = [
             f"{self.name}/layer_{i}/{n}" for i, cell in enumerate(cells) for n in cell.get_state_names()
         ]

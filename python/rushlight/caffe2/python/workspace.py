@@ -15,6 +15,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import MutableMapping
 
 import numpy as np
@@ -28,7 +30,27 @@ Int8Tensor = collections.namedtuple("Int8Tensor", ["data", "scale", "zero_point"
 has_gpu_support = has_cuda_support = has_hip_support = has_fbgemm = False
 is_asan = False
 GpuDeviceType = caffe2_pb2.CUDA
-NumGpuDevices = NumCudaDevices = 0
+
+
+def NumGpuDevices():
+    """0: there is the CPU only, as in a build of Caffe2 for it."""
+    return 0
+
+
+NumCudaDevices = GetCUDAVersion = GetCuDNNVersion = NumGpuDevices
+
+
+def GetDeviceProperties(device):
+    return None
+
+
+def GetGPUMemoryInfo():
+    return None
+
+
+def GetGpuPeerAccessPattern():
+    return np.array([])
+
 
 _workspaces = {"default": _caffe2.Workspace(".")}
 _current = "default"
@@ -47,6 +69,24 @@ def StringifyBlobName(name, expected="a string or BlobReference"):
     if isinstance(name, bytes):
         return name.decode()
     raise AssertionError(f"Expected {expected}")
+
+
+def StringifyProto(obj):
+    """The binary form of a message, or of an object that has one; text is as it is."""
+    if isinstance(obj, str):
+        return obj
+    if hasattr(obj, "Proto"):
+        obj = obj.Proto()
+    if not hasattr(obj, "SerializeToString"):
+        raise ValueError(f"Unexpected argument to StringifyProto of type {type(obj).__name__}")
+    return obj.SerializeToString()
+
+
+def GetNameScope():
+    """The current name scope."""
+    from rushlight.caffe2.python import scope
+
+    return scope.CurrentNameScope()
 
 
 def StringifyNetName(name):
@@ -142,6 +182,13 @@ def CreateBlob(name):
     return True
 
 
+def ResetBlob(name):
+    """Forgets what a blob holds; the blob stays."""
+    name = StringifyBlobName(name)
+    _ws().remove(name)
+    _ws().create(name)
+
+
 def RemoveBlob(name):
     return _ws().remove(StringifyBlobName(name))
 
@@ -160,6 +207,8 @@ def _value(array):
         from rushlight.caffe2.python import utils
 
         array = utils.Caffe2TensorToNumpyArray(array)
+    if isinstance(array, rushlight.Tensor):  # shares its memory with the blob
+        return array.detach()
     if not isinstance(array, (np.ndarray, np.generic)):
         raise RuntimeError(
             "[enforce fail at workspace] . Unexpected type of argument - only numpy array or string are supported for feeding"
@@ -209,6 +258,21 @@ def _fetched(name, value):
 
 def FetchBlobs(names):
     return [FetchBlob(name) for name in names]
+
+
+def FetchTorch(name):
+    """The tensor of a blob, which shares its memory."""
+    name = StringifyBlobName(name)
+    value = _ws().fetch(name)
+    if not isinstance(value, rushlight.Tensor):
+        raise RuntimeError(f"[enforce fail at workspace] . Blob {name} holds no tensor")
+    return value
+
+
+def FetchInt8BlobRealVal(name):
+    """The numbers that an Int8 blob stands for, float32."""
+    blob = FetchInt8Blob(name)
+    return (blob.data.astype(np.int32) - blob.zero_point).astype(np.float32) * np.float32(blob.scale)
 
 
 def FetchInt8Blob(name):
@@ -295,6 +359,7 @@ class C:
     """What programs take of caffe2_pybind11_state."""
 
     Mode = _Mode
+    use_mkldnn = has_fbgemm = False
     create_db = _Db
 
     @staticmethod
@@ -357,7 +422,11 @@ def RunOperatorsOnce(operators):
     return True
 
 
-RunOperatorMultiple = RunOperatorsOnce
+def RunOperatorMultiple(operator, num_runs):
+    """Runs an operator so many times."""
+    for _ in range(num_runs):
+        RunOperatorOnce(operator)
+    return True
 
 
 def RunPlan(plan_or_step):
@@ -399,6 +468,11 @@ def BenchmarkNet(name, warmup_runs, main_runs, run_individual):
     return out
 
 
+def BenchmarkNetOnce(name):
+    """Milliseconds that one run takes."""
+    return BenchmarkNet(name, 0, 1, False)[0]
+
+
 class TimeObserver:
     """Times of a net's runs: what ``net.AddObserver("TimeObserver")`` gives. The net's operators run one by one while it is there."""
 
@@ -435,6 +509,45 @@ def _observe(net, kind):
     observer = TimeObserver(net)
     _observers.setdefault(net, []).append(observer)
     return observer
+
+
+def FillRandomNetworkInputs(net, input_dims, input_types):
+    """Feeds what a net reads and nothing makes with random numbers.
+
+    Args:
+        input_dims: a list of shapes for each operator's inputs, in the net's order, as Caffe2's benchmarks have them.
+        input_types: a list of names of types for each operator's inputs: "float", "int", "int64_t", ...
+    """
+    ops = _message(net, caffe2_pb2.NetDef, "Net").op
+    wanted = [len(op.input) for op in ops]
+    if wanted != [len(d) for d in input_dims] or wanted != [len(t) for t in input_types]:
+        raise RuntimeError(
+            f"[enforce fail at workspace] . the net's operators have {wanted} inputs, and as many shapes and types are needed"
+        )
+    names = {"float": "float32", "double": "float64", "int": "int32"}
+    made, random = set(), np.random.default_rng()
+    for op, dims, types in zip(ops, input_dims, input_types):
+        for name, shape, kind in zip(op.input, dims, types):
+            if name in made:
+                continue
+            made.add(name)
+            dtype = np.dtype(names.get(kind, kind.removesuffix("_t")))
+            value = (
+                random.random(shape)
+                if dtype.kind == "f"
+                else random.integers(0, 2 if dtype.kind == "b" else 100, shape)
+            )
+            FeedBlob(name, np.asarray(value, dtype))
+        made.update(op.output)
+
+
+def GetNumNUMANodes():
+    return 1
+
+
+def GetBlobNUMANode(name):
+    """-1: no node is said, as where Caffe2 has no NUMA."""
+    return -1
 
 
 def GlobalInit(args):
@@ -474,6 +587,59 @@ def InferShapesAndTypes(nets, blob_dimensions=None, nets_proto=False, blob_types
             shapes[name] = list(value.shape)
             types[name] = utils.proto_type(value.numpy().dtype)
     return shapes, types
+
+
+def GetNetName(net):
+    """The name of a net, a NetDef, or a name."""
+    return net.name if isinstance(net, caffe2_pb2.NetDef) else StringifyNetName(net)
+
+
+# ---- operators that run as they are added to a net
+
+_IMMEDIATE = "_CAFFE2_IMMEDIATE"
+_immediate_root_folder = ""  # where its files go; empty while it is off
+
+
+def StartImmediate(i_know=False):
+    """From now on an operator runs when it is added to a net, in a workspace of its own: for debugging. `i_know`: no advice is printed."""
+    global _immediate_root_folder
+    StopImmediate()
+    if not i_know:
+        print(
+            "Immediate mode runs an operator when it is added to a net, and again with the net: "
+            "FetchImmediate and FeedImmediate reach its blobs, StopImmediate ends it."
+        )
+    _immediate_root_folder = tempfile.mkdtemp()
+    _workspaces[_IMMEDIATE] = _caffe2.Workspace(_immediate_root_folder)
+
+
+def StopImmediate():
+    """Ends immediate mode, with its blobs and files."""
+    global _immediate_root_folder
+    if IsImmediate():
+        _forget(_IMMEDIATE)
+        shutil.rmtree(_immediate_root_folder, ignore_errors=True)
+        _immediate_root_folder = ""
+
+
+def IsImmediate():
+    return bool(_immediate_root_folder)
+
+
+def _of_immediate(function):
+    def call(*args, **kwargs):
+        if not IsImmediate():
+            raise RuntimeError("[enforce fail at workspace] . immediate mode is off: StartImmediate() begins it")
+        with WorkspaceGuard(_IMMEDIATE):
+            return function(*args, **kwargs)
+
+    return call
+
+
+ImmediateBlobs = _of_immediate(Blobs)
+FetchImmediate = _of_immediate(FetchBlob)
+FeedImmediate = _of_immediate(FeedBlob)
+RunOperatorImmediate = _of_immediate(RunOperatorOnce)
 
 
 class Predictor:

@@ -51,21 +51,15 @@ def Export(workspace, net, params):
     init = caffe2_pb2.NetDef()
     names = [str(p) for p in params]
     for name in names:
-        blob = workspace.FetchBlob(name)
-        add_tensor(init, name, blob)
-    for name in proto.external_input:
-        if name not in names and not workspace.HasBlob(name):
-            continue
-        if name not in names:
-            # Inputs have a shape from the start, so that a predictor can be made before they are fed.
-            blob = np.asarray(workspace.FetchBlob(name))
-            if blob.dtype.kind in "fiu":
-                init.op.extend(
-                    [
-                        core.CreateOperator(
-                            "ConstantFill", [], [name], arg=[utils.MakeArgument("shape", list(blob.shape) or [1])]
-                        )
-                    ]
-                )
-    init.external_output.extend(proto.external_input)
+        add_tensor(init, name, workspace.FetchBlob(name))
+    ssa, versions = core.get_ssa(predict)
+    read = {blob for inputs, _ in ssa for blob, _ in inputs}
+    # Inputs are there from the start, so that a predictor can be made before they are fed.
+    inputs = [blob for blob, version in versions.items() if version == 0 and blob not in names]
+    for blob in inputs:
+        add_tensor(init, blob, np.zeros((1, 1), np.float32))
+    predict.external_input[:] = inputs + [b for b in proto.external_input if b not in inputs]
+    # The outputs that the net says, then what no operator reads.
+    made = [b for b, version in versions.items() if version and b not in read]
+    predict.external_output[:] = dict.fromkeys([*proto.external_output, *made])
     return init, predict
