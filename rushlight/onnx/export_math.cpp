@@ -43,9 +43,16 @@ Names_ clamp(C c, size_t low, size_t high) {
   bool tensors = (low < c.in.size() && c.has(low) && c.in[low]->value.is_tensor()) ||
                  (high < c.in.size() && c.has(high) && c.in[high]->value.is_tensor());
   if (tensors || c.e.opset < 11 || (c.e.opset < 12 && !is_floating(d))) {
-    if (c.e.opset < 12 && !is_floating(d)) refuse(c, "whole numbers before opset 12");
-    if (low < c.in.size() && c.has(low)) x = c.e.op("Max", {x, c.as(low, d)});
-    if (high < c.in.size() && c.has(high)) x = c.e.op("Min", {x, c.as(high, d)});
+    // Max and Min take whole numbers from opset 12 on; Less and Where do from 9 on.
+    bool whole = c.e.opset < 12 && !is_floating(d);
+    if (whole && c.e.opset < 9) refuse(c, "whole numbers before opset 9");
+    auto bounded = [&](size_t k, bool below) {
+      if (k >= c.in.size() || !c.has(k)) return;
+      Name bound = c.as(k, d);
+      if (!whole) x = c.e.op(below ? "Max" : "Min", {x, bound});
+      else x = c.e.op("Where", {c.e.op("Less", below ? Names_{x, bound} : Names_{bound, x}), bound, x});
+    };
+    bounded(low, true), bounded(high, false);
     return {x};
   }
   Names_ in = {x, low < c.in.size() && c.has(low) ? c.as(low, d) : ""};
