@@ -83,6 +83,16 @@ class CustomCall final : public script::ExportCall {
   Call& c_;
 };
 
+// Another name of an operator's ("aten::special_erfc") as the name of its record; any other kind as it is.
+std::string without_alias(const Node& n, const std::string& kind) {
+  if (!n.op || !kind.starts_with("aten::")) return kind;
+  const OpDef& def = n.op->def();
+  bool is_alias =
+      std::any_of(def.aliases.begin(), def.aliases.end(), [&](const char* a) { return kind.substr(6) == a; });
+  std::string_view schema = def.schema;
+  return is_alias ? str("aten::", schema.substr(0, schema.find_first_of(".("))) : kind;
+}
+
 }  // namespace
 
 void Run::write(Call& c) {
@@ -108,6 +118,7 @@ void Run::write(Call& c) {
       throw NotImplementedError(str("onnx.export: ", n->kind(), " of complex numbers can't be exported"));
     return;
   }
+  if (!rules.contains(kind)) kind = without_alias(*n, kind);
   rule = rules.find(kind);
   if (!lifted(c, kind)) {
     if (rule != rules.end()) name_outputs(c, rule->second(c));

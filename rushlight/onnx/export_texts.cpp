@@ -526,6 +526,197 @@ def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
 
 def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
     return torch.relu(torch.linear(input, w_ih, b_ih) + torch.linear(hx, w_hh, b_hh))
+
+def _series(x: Any, c: Any):
+    y = torch.full_like(x, c[0])
+    for k in range(1, len(c)):
+        y = y * x + c[k]
+    return y
+
+def _by_erfc(z: Any):
+    t = 1.0 / (1.0 + 0.5 * z)
+    return t, _series(t, [0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223])
+
+def special_erfcx(self: Any):
+    x = torch.abs(self)
+    t, power = _by_erfc(x)
+    y = t * torch.exp(power)
+    return torch.where(self < 0, 2.0 * torch.exp(self * self) - y, y)
+
+def special_ndtr(self: Any):
+    return 0.5 * (1.0 + torch.erf(self * 0.7071067811865476))
+
+def special_log_ndtr(self: Any):
+    z = torch.abs(self) * 0.7071067811865476
+    t, power = _by_erfc(z)
+    tail = torch.log(0.5 * t) + power - z * z
+    return torch.where(self < 0, tail, torch.log(1.0 - torch.exp(tail)))
+
+def _i_small(x: Any, c: Any):
+    t = torch.clamp(x, max=3.75) / 3.75
+    return _series(t * t, c)
+
+def _i_large(x: Any, c: Any):
+    y = torch.clamp(x, min=3.75)
+    return _series(3.75 / y, c) / torch.sqrt(y)
+
+def special_i0e(self: Any):
+    x = torch.abs(self)
+    small = _i_small(x, [0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0]) * torch.exp(-x)
+    large = _i_large(x, [0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319, 0.01328592, 0.39894228])
+    return torch.where(x < 3.75, small, large)
+
+def special_i1e(self: Any):
+    x = torch.abs(self)
+    small = _i_small(x, [0.00032411, 0.00301532, 0.02658733, 0.15084934, 0.51498869, 0.87890594, 0.5]) * x * torch.exp(-x)
+    large = _i_large(x, [-0.00420059, 0.01787654, -0.02895312, 0.02282967, -0.01031555, 0.00163801, -0.00362018, -0.03988024, 0.39894228])
+    return torch.sign(self) * torch.where(x < 3.75, small, large)
+
+def i0(self: Any):
+    return torch.exp(torch.abs(self)) * torch.special_i0e(self)
+
+def special_i0(self: Any):
+    return torch.i0(self)
+
+def special_i1(self: Any):
+    return torch.exp(torch.abs(self)) * torch.special_i1e(self)
+
+def special_modified_bessel_i0(self: Any):
+    return torch.i0(self)
+
+def special_modified_bessel_i1(self: Any):
+    return torch.special_i1(self)
+
+def special_scaled_modified_bessel_k0(x: Any):
+    near = torch.clamp(x, max=2.0)
+    t = near * near / 4.0
+    small = -torch.log(near / 2.0) * torch.i0(near) + _series(t, [0.0000074, 0.0001075, 0.00262698, 0.0348859, 0.23069756, 0.4227842, -0.57721566])
+    far = torch.clamp(x, min=2.0)
+    large = _series(2.0 / far, [0.00053208, -0.0025154, 0.00587872, -0.01062446, 0.02189568, -0.07832358, 1.25331414]) / torch.sqrt(far)
+    return torch.where(x <= 2.0, small * torch.exp(near), large)
+
+def special_scaled_modified_bessel_k1(x: Any):
+    near = torch.clamp(x, max=2.0)
+    t = near * near / 4.0
+    small = torch.log(near / 2.0) * torch.special_i1(near) + _series(t, [-0.00004686, -0.00110404, -0.01919402, -0.18156897, -0.67278579, 0.15443144, 1.0]) / near
+    far = torch.clamp(x, min=2.0)
+    large = _series(2.0 / far, [-0.00068245, 0.00325614, -0.00780353, 0.01504268, -0.0365562, 0.23498619, 1.25331414]) / torch.sqrt(far)
+    return torch.where(x <= 2.0, small * torch.exp(near), large)
+
+def special_modified_bessel_k0(self: Any):
+    return torch.special_scaled_modified_bessel_k0(self) * torch.exp(-self)
+
+def special_modified_bessel_k1(self: Any):
+    return torch.special_scaled_modified_bessel_k1(self) * torch.exp(-self)
+
+def _wave0(x: Any):
+    u = 3.0 / x
+    size = _series(u, [0.00014476, -0.00072805, 0.00137237, -0.00009512, -0.0055274, -0.00000077, 0.79788456]) / torch.sqrt(x)
+    return size, x + _series(u, [0.00013558, -0.00029333, -0.00054125, 0.00262573, -0.00003954, -0.04166397, -0.78539816])
+
+def _wave1(x: Any):
+    u = 3.0 / x
+    size = _series(u, [-0.00020033, 0.00113653, -0.00249511, 0.00017105, 0.01659667, 0.00000156, 0.79788456]) / torch.sqrt(x)
+    return size, x + _series(u, [-0.00029166, 0.00079824, 0.00074348, -0.00637879, 0.0000565, 0.12499612, -2.35619449])
+
+def _j0_near(x: Any):
+    return _series(x * x / 9.0, [0.00021, -0.0039444, 0.0444479, -0.3163866, 1.2656208, -2.2499997, 1.0])
+
+def _j1_near(x: Any):
+    return x * _series(x * x / 9.0, [0.00001109, -0.00031761, 0.00443319, -0.03954289, 0.21093573, -0.56249985, 0.5])
+
+def special_bessel_j0(self: Any):
+    x = torch.abs(self)
+    size, phase = _wave0(torch.clamp(x, min=3.0))
+    return torch.where(x <= 3.0, _j0_near(torch.clamp(x, max=3.0)), size * torch.cos(phase))
+
+def special_bessel_j1(self: Any):
+    x = torch.abs(self)
+    size, phase = _wave1(torch.clamp(x, min=3.0))
+    return torch.sign(self) * torch.where(x <= 3.0, _j1_near(torch.clamp(x, max=3.0)), size * torch.cos(phase))
+
+def special_bessel_y0(self: Any):
+    near = torch.clamp(self, max=3.0)
+    small = 0.6366197723675814 * torch.log(near / 2.0) * _j0_near(near)
+    small = small + _series(near * near / 9.0, [-0.00024846, 0.00427916, -0.04261214, 0.25300117, -0.74350384, 0.60559366, 0.36746691])
+    size, phase = _wave0(torch.clamp(self, min=3.0))
+    return torch.where(self <= 3.0, small, size * torch.sin(phase))
+
+def special_bessel_y1(self: Any):
+    near = torch.clamp(self, max=3.0)
+    rest = _series(near * near / 9.0, [0.0027873, -0.0400976, 0.3123951, -1.3164827, 2.1682709, 0.2212091, -0.6366198])
+    small = 0.6366197723675814 * torch.log(near / 2.0) * _j1_near(near) + rest / near
+    size, phase = _wave1(torch.clamp(self, min=3.0))
+    return torch.where(self <= 3.0, small, size * torch.sin(phase))
+
+def special_spherical_bessel_j0(x: Any):
+    near = _series(x * x, [1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0])
+    return torch.where(torch.abs(x) < 0.5, near, torch.sin(x) / x)
+
+def lgamma(self: Any):
+    below = self < 0.5
+    z = torch.where(below, -self, self - 1.0)
+    t = z + 7.5
+    parts = [676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905, -0.13857109526572012, 9.984369578019572e-06, 1.5056327351493116e-07]
+    total = torch.full_like(z, 0.9999999999998099)
+    for k in range(len(parts)):
+        total = total + parts[k] / (z + (k + 1.0))
+    y = 0.9189385332046727 + (z + 0.5) * torch.log(t) - t + torch.log(total)
+    # sin(pi x) of the place between two whole numbers
+    turned = torch.abs(torch.sin(3.141592653589793 * (self - torch.round(self))))
+    return torch.where(below, 1.1447298858494002 - torch.log(turned) - y, y)
+
+def digamma(self: Any):
+    below = self < 0.5
+    x = torch.where(below, 1.0 - self, self)
+    shifted = torch.zeros_like(x)
+    for k in range(6):
+        shifted = shifted - 1.0 / (x + float(k))
+    y = x + 6.0
+    u = 1.0 / (y * y)
+    y = torch.log(y) - 0.5 / y - u * (1.0 / 12.0 - u * (1.0 / 120.0 - u / 252.0)) + shifted
+    return torch.where(below, y - 3.141592653589793 / torch.tan(3.141592653589793 * (self - torch.round(self))), y)
+
+def histc(self: Any, bins: Any = 100, min: Any = 0, max: Any = 0):
+    x = self.reshape(-1)
+    if min == max:
+        low, high = torch.amin(x, [0]), torch.amax(x, [0])
+        alike = low == high
+        low, high = torch.where(alike, low - 1.0, low), torch.where(alike, high + 1.0, high)
+    else:
+        low, high = torch.full_like(x.sum(), float(min)), torch.full_like(x.sum(), float(max))
+    place = torch.clamp(torch.floor((x - low) / (high - low) * float(bins)), max=bins - 1.0)
+    place = torch.where((x >= low) & (x <= high), place, torch.full_like(place, -1.0))
+    return (place.unsqueeze(1) == torch.arange(bins).to(self.dtype)).to(self.dtype).sum(0)
+
+def nonzero_static(self: Any, size: Any, fill_value: Any = -1):
+    return torch.cat([torch.nonzero(self), torch.full([size, self.dim()], fill_value)]).narrow(0, 0, size)
+
+def put(self: Any, index: Any, source: Any, accumulate: Any = False):
+    flat, place = self.reshape(-1), index.reshape(-1)
+    place = torch.where(place < 0, place + self.numel(), place)
+    if accumulate:
+        return flat.scatter_add(0, place, source.reshape(-1)).reshape_as(self)
+    return flat.scatter(0, place, source.reshape(-1)).reshape_as(self)
+
+def unique_consecutive(self: Any, return_inverse: Any = False, return_counts: Any = False):
+    flat = self.reshape(-1)
+    begins = torch.cat([torch.ones([1], dtype=torch.bool), flat.narrow(0, 1, flat.numel() - 1) != flat.narrow(0, 0, flat.numel() - 1)])
+    first = torch.nonzero(begins).squeeze(1)
+    after = torch.cat([torch.slice(first, 0, 1, None), torch.full([1], flat.numel())])
+    return flat.index_select(0, first), (torch.cumsum(begins.long(), 0) - 1).reshape_as(self), after - first
+
+def nanmedian(self: Any, dim: Any = None, keepdim: Any = False):
+    if dim is None:
+        return torch.nanmedian(self.reshape(-1), 0)[0]
+    missing = torch.isnan(self)
+    count = torch.sum((~missing).long(), dim, True)
+    values, indices = torch.sort(torch.where(missing, torch.full_like(self, float("inf")), self), dim)
+    place = torch.clamp((count - 1) // 2, min=0)
+    value = torch.where(count == 0, torch.full_like(count.to(self.dtype), float("nan")), values.gather(dim, place))
+    if keepdim:
+        return value, indices.gather(dim, place)
+    return value.squeeze(dim), indices.gather(dim, place).squeeze(dim)
 )py";
 
 }  // namespace

@@ -8,6 +8,7 @@ from onnx_checks import OPSETS, Lambda, check, image, onnx, onnxruntime
 
 import rushlight as torch
 from rushlight import nn
+from rushlight import special as S
 from rushlight.nn import functional as F
 
 MODULES = {
@@ -57,6 +58,11 @@ FUNCTIONS = {
     "products": lambda x, y: (torch.matmul(x, y.transpose(1, 2)), torch.einsum("bij,bkj->bik", x, y), torch.baddbmm(torch.zeros(2, 3, 3), x, y.transpose(1, 2))),
     "softplus": lambda x, y: (F.softplus(x, 2.0, 1.0), F.softplus(x * 30)),
     "dtypes": lambda x, y: (x.to(torch.float64) + 1, x.long(), (x > 0).float() * y, x.int() + 1.5),
+    "bessel": lambda x, y: tuple(f(x.abs() * 3 + 0.1) for f in (S.bessel_j0, S.bessel_j1, S.bessel_y0, S.bessel_y1, S.i0, S.i0e, S.i1, S.i1e, S.spherical_bessel_j0, S.modified_bessel_k0, S.modified_bessel_k1, S.scaled_modified_bessel_k0, S.scaled_modified_bessel_k1)),
+    "gamma": lambda x, y: (torch.lgamma(3 * x + 0.26), torch.digamma(3 * x + 0.26), S.ndtr(x), S.log_ndtr(4 * x), S.erfcx(x), S.erfc(x), S.psi(x.abs() + 1), S.gammaln(x.abs() + 1), x.clone().digamma_()),
+    "counted": lambda x, y: (x.histc(4, -1, 1), x.histc(5), *torch.unique_consecutive(x.round(), return_inverse=True, return_counts=True)),
+    "places": lambda x, y: (torch.nonzero_static(x > 0, size=20), x.put(torch.tensor([0, -1]), torch.tensor([1.0, 2.0])), x.put(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]), accumulate=True)),
+    "nans": lambda x, y: (torch.where(x > 0.5, float("nan"), x).nanmedian(), *torch.where(x > 0, float("nan"), x).nanmedian(1)),
 }  # fmt: skip
 
 
