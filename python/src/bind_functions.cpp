@@ -39,9 +39,12 @@ class PyFunction final : public FunctionNode {
     context(ctx).base.node = this;
   }
   ~PyFunction() override {
-    if (!Py_IsInitialized()) return;
-    GilAcquire gil;
-    context(ctx_).base.node = nullptr;
+    // What is held past the interpreter's end is not freed, but its last collection still walks it.
+    if (!Py_IsInitialized()) context(ctx_).base.node = nullptr;
+    else {
+      GilAcquire gil;
+      context(ctx_).base.node = nullptr;
+    }
   }
   std::string name() const override { return name_; }
 
