@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._C import Tensor, _dtypes, _layouts, _nested, _wrapped, get_default_dtype
+from ._C import Tensor, _dtypes, _layouts, _nested, _wrapped, _wrapper_level, get_default_dtype
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes 4 ms to import
@@ -211,7 +211,12 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     if wrapped is not None:  # of a transform: what is behind it
         inner, batched = wrapped
         text = "\n".join("    " + line for line in repr(inner).splitlines())
-        return f"{'BatchedTensor' if batched else 'GradTrackingTensor'}(value=\n{text}\n)"
+        level = f"lvl={_wrapper_level(t)}, "
+        return (
+            f"BatchedTensor({level}bdim=0, value=\n{text}\n)"
+            if batched
+            else f"GradTrackingTensor({level}value=\n{text}\n)"
+        )
     plain = type(t) is Tensor or type(t).__name__ == "Parameter"
     parameter = not plain and getattr(t, "_is_param", False)
     prefix = "tensor(" if plain else f"{type(t).__name__}("

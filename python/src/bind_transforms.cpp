@@ -145,6 +145,17 @@ PyObject* wrapped(PyObject*, PyObject* o) {
   });
 }
 
+// Which of the entered levels a wrapper is of, 1 the outermost; -2, as in PyTorch, if it outlived its own.
+PyObject* wrapper_level(PyObject*, PyObject* o) {
+  return guarded([&] {
+    const Tensor& t = expect_tensor(o, "_wrapper_level: the argument");
+    long found = 0;
+    for (Interceptor* i = thread_state.interceptor; i; i = i->outer)
+      if (auto* level = dynamic_cast<TransformLevel*>(i)) found = found || level->owns(t) ? found + 1 : 0;
+    return PyLong_FromLong(found ? found : -2);
+  });
+}
+
 // ---- autocast ----
 
 // _autocast(enabled=None, dtype=None, caches=None, nesting=0) -> (enabled, dtype, caches) as it was. Missing: no change.
@@ -177,6 +188,7 @@ PyMethodDef functions[] = {
     {"_grad_level", grad_level, METH_NOARGS, nullptr},
     {"_batch_level", batch_level, METH_VARARGS, "_batch_level(size, randomness): 0 error, 1 same, 2 different"},
     {"_wrapped", wrapped, METH_O, nullptr},
+    {"_wrapper_level", wrapper_level, METH_O, nullptr},
     {"_are_functorch_transforms_active", transforms_active, METH_NOARGS, nullptr},
     {"_autocast", autocast, METH_VARARGS, nullptr},
     {"_autocast_clear_cache", clear_cache, METH_NOARGS, nullptr},

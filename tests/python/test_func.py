@@ -270,7 +270,10 @@ def test_what_reads_memory_of_a_batch_is_an_error():
 def test_tensors_of_a_level_print_what_is_behind_them(capsys):
     rl.func.vmap(rl.func.grad(lambda x: (print(x), x.sum())[1]))(rl.ones(2, 3))
     text = capsys.readouterr().out
-    assert text.startswith("GradTrackingTensor(value=\n    BatchedTensor(value=") and "[1., 1., 1.]" in text
+    assert (
+        text.startswith("GradTrackingTensor(lvl=2, value=\n    BatchedTensor(lvl=1, bdim=0, value=")
+        and "[1., 1., 1.]" in text
+    )
 
 
 def test_an_error_inside_leaves_no_level():

@@ -14,7 +14,7 @@ __all__ = [*_OF_FUNC, *_OF_MODULES]
 
 @functools.cache
 def _with_warning(name: str) -> Any:
-    from .. import func
+    from rushlight import func  # absolute: this module is seen under another package's name
 
     function = getattr(func, name)
 
