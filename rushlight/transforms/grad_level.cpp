@@ -45,12 +45,14 @@ void GradLevel::call(const Op& op, IValue* args, IValue* rets) {
   if (!owns_any(op, args)) {
     Scoped<bool> grad(thread_state.grad_enabled, outer_grad_);
     rushlight::call(op, args, rets);
-    // What is made here is a constant of this level, so that the program may write to it.
+    // What is made here is a constant of this level, so that the program may write to it; views stay what they are views of.
     for (int i = 0; i < op.num_returns(); i++)
       if (rets[i].is_tensor() || rets[i].is_tensor_list())
         rets[i] = mapped(rets[i], [&](const Tensor& t) {
           bool given = false;
-          each_tensor(op, args, [&](const Tensor& a) { given |= a.is_same(t); });
+          each_tensor(op, args, [&](const Tensor& a) {
+            given |= a.is_same(t) || (t.is_view() && a.impl()->storage() == t.impl()->storage());
+          });
           return given ? t : wrap(t, false);
         });
     return;

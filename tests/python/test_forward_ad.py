@@ -200,3 +200,28 @@ def test_tangents_can_be_switched_off():
             assert not rl._C._is_fwd_grad_enabled()
             assert fw.unpack_dual(fw.make_dual(rl.ones(2), rl.ones(2))).tangent is None
         assert fw.unpack_dual(fw.make_dual(rl.ones(2), rl.ones(2))).tangent is not None
+
+
+def test_writing_to_a_dual_writes_to_its_primal():
+    x = rl.ones(2)
+    with ours.dual_level():
+        dual = ours.make_dual(x, rl.full((2,), 3.0))
+        dual.mul_(2)
+        assert x.tolist() == [2, 2] and ours.unpack_dual(dual).tangent.tolist() == [6, 6]
+
+
+def test_a_function_whose_jvp_gives_a_tangent_to_what_has_none():
+    class Both(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, whole):
+            out = x.clone()
+            ctx.mark_non_differentiable(out)
+            return x.clone(), out
+
+        @staticmethod
+        def jvp(ctx, tangent, of_whole):
+            assert of_whole is None
+            return tangent, tangent
+
+    with ours.dual_level(), pytest.raises(RuntimeError, match="You should return None at that position instead"):
+        Both.apply(ours.make_dual(rl.ones(2), rl.ones(2)), rl.ones(2, dtype=rl.int64))

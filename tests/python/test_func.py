@@ -471,3 +471,28 @@ def test_tied_names_of_a_functional_call():
         call(module, {"weight": 3}, rl.ones(1))
     with pytest.raises(AttributeError, match="Counting has no attribute `inner`"):
         call(module, {"inner.weight": two}, rl.ones(1))
+
+
+@pytest.mark.parametrize("jacobian", [rl.func.jacrev, rl.func.jacfwd])
+def test_a_function_writes_to_what_it_is_not_differentiated_by(jacobian):
+    def fill(x, y, z):
+        x[:2] = y
+        return rl.vstack([(x**2).sum(), (z**3).sum()])
+
+    by_y, by_z = jacobian(fill, argnums=(1, 2))(rl.ones(3), rl.full((2,), 2.0), rl.full((2,), 3.0))
+    assert by_y.tolist() == [[[4, 4]], [[0, 0]]] and by_z.tolist() == [[[0, 0]], [[27, 27]]]
+
+
+def test_what_jvp_pushes_through_may_be_written_to():
+    def copy(x, y):
+        x.copy_(y)
+        return x
+
+    x, y, to_y = rl.zeros(2, 3), rl.ones(2, 3), rl.full((2, 3), 5.0)
+    out, tangent = rl.func.vmap(lambda x, y, t: rl.func.jvp(copy, (x, y), (rl.zeros(3), t)))(x, y, to_y)
+    assert out.tolist() == x.tolist() == y.tolist() and tangent.tolist() == to_y.tolist()
+
+
+def test_auxiliary_results_are_tensors():
+    with pytest.raises(RuntimeError, match="Expected tensors, got unsupported type"):
+        rl.func.grad(lambda x: (x.sum(), [x, "text"]), has_aux=True)(rl.ones(2))

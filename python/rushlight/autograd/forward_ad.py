@@ -128,7 +128,7 @@ def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None
     for name, t in (("primal", tensor), ("tangent", tangent)):
         if not isinstance(t, rl.Tensor):
             raise TypeError(f"make_dual: expected {name} to be a Tensor, got {type(t).__name__}")
-        if not (t.is_floating_point() or t.is_complex()):
+        if not _has_tangents(t):
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
     if tensor.shape != tangent.shape or tensor.dtype != tangent.dtype:
         raise RuntimeError(
@@ -141,8 +141,8 @@ def make_dual(tensor: rl.Tensor, tangent: rl.Tensor, *, level: int | None = None
     with rl.enable_grad():
         outer = tensor.requires_grad or tangent.requires_grad
         point = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
-        # A copy, so that the program may write to it.
-        dual = point.clone()
+        # So that the program may write to it.
+        dual = function.over_the_memory_of(tensor.detach(), point)
     state.outer = state.outer or outer
     state.points.append(point)
     state.tangents.append(tangent)
@@ -180,6 +180,10 @@ def unpack_dual(tensor: rl.Tensor, *, level: int | None = None) -> UnpackedDualT
     if _level.outer:
         return UnpackedDualTensor(tensor, tangent)
     return UnpackedDualTensor(tensor.detach(), tangent.detach())
+
+
+def _has_tangents(t: rl.Tensor) -> bool:
+    return t.is_floating_point() or t.is_complex()
 
 
 class _ForwardCtx:
@@ -231,7 +235,7 @@ def _call_with_tangents(cls: Any, args: tuple) -> Any:
         zero = ctx._materialize
         tangents = [
             u.primal.new_zeros(u.primal.shape)
-            if zero and u.tangent is None and isinstance(u.primal, rl.Tensor)
+            if zero and u.tangent is None and isinstance(u.primal, rl.Tensor) and _has_tangents(u.primal)
             else u.tangent
             for u in unpacked
         ]
@@ -244,7 +248,13 @@ def _call_with_tangents(cls: Any, args: tuple) -> Any:
         )
     duals = []
     for result, tangent in zip(results, given, strict=True):
-        if not isinstance(result, rl.Tensor) or tangent is None or any(result is t for t in ctx._plain):
+        plain = not isinstance(result, rl.Tensor) or any(result is t for t in ctx._plain)
+        if plain and tangent is not None:
+            raise RuntimeError(
+                f"{cls.__name__}.jvp: a tangent is returned for a result of forward that has none (marked by "
+                "mark_non_differentiable, or no tensor). You should return None at that position instead"
+            )
+        if tangent is None:
             duals.append(result)
             continue
         if tangent.shape != result.shape:

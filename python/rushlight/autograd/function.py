@@ -193,3 +193,22 @@ class InplaceFunction(Function):
 
 class NestedIOFunction(Function):
     """Kept for code that names it: nested arguments are for the caller to flatten."""
+
+
+class _Same(Function):
+    @staticmethod
+    def forward(x: Any) -> Any:
+        return x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        return grad
+
+
+def over_the_memory_of(alias: Any, leaf: Any) -> Any:
+    """``leaf`` as a result of itself: neither leaf nor view, so that a program may write to ``alias``, its memory under no graph."""
+    return _C._wire_function(_Same, alias, leaf)

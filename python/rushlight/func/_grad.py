@@ -10,6 +10,7 @@ import rushlight as rl
 
 from .. import _C
 from .._functorch.vmap import vmap
+from ..autograd.function import over_the_memory_of
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 
@@ -53,6 +54,11 @@ def _aux(result: Any, has_aux: bool, who: str) -> tuple[Any, Any]:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
         raise RuntimeError(f"{who}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    for x in tree_flatten(result[1])[0]:
+        if not _is_tensor(x):
+            raise RuntimeError(
+                f"{who}: Expected tensors, got unsupported type {type(x)} in aux; give what is no tensor back another way"
+            )
     return result
 
 
@@ -159,7 +165,8 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
     return _vjp(func, primals, has_aux, "vjp(f, *primals)")
 
 
-def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str) -> Any:
+def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str, writable: bool = False, constants: Any = ()) -> Any:
+    """vjp; ``constants`` are what func is given besides, whose tensors belong to the level too, so that it may write to them."""
     level = _C._grad_level()
     flat, spec = tree_flatten(primals)
     for x in flat:
@@ -167,7 +174,13 @@ def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str) -> Any:
             raise RuntimeError(f"vjp(f, *primals): Expected all primals to be Tensors, got {type(x)}")
     with level, rl.enable_grad():
         inputs = [level.wrap(x, True) for x in flat]
-        output, aux = _aux(func(*tree_unflatten(inputs, spec)), has_aux, who)
+        seen = inputs
+        if writable:
+            seen = [over_the_memory_of(level.wrap(x, False), i) for x, i in zip(flat, inputs, strict=True)]
+        given = tree_unflatten(seen, spec)
+        if constants:
+            given = (tree_map(lambda c: level.wrap(c, False) if _is_tensor(c) else c, constants), *given)
+        output, aux = _aux(func(*given), has_aux, who)
         outputs, out_spec = _check_outputs(output, who)
         results, aux = tree_unflatten(_unwrap(level, outputs), out_spec), _unwrap(level, aux)
 
@@ -204,6 +217,10 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
+    return _jvp(func, primals, tangents, strict, has_aux)
+
+
+def _jvp(func: Callable, primals: Any, tangents: Any, strict: bool, has_aux: bool, constants: Any = ()) -> Any:
     if not isinstance(primals, tuple):
         raise RuntimeError(
             f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals), got {type(primals)}"
@@ -225,7 +242,7 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
             raise RuntimeError(f"jvp: expected a tangent of shape {tuple(x.shape)}, got {tuple(v.shape)}")
     level = _C._grad_level()
     with level, rl.enable_grad():
-        result = _vjp(func, primals, has_aux, "jvp(f, primals, tangents)")
+        result = _vjp(func, primals, has_aux, "jvp(f, primals, tangents)", True, constants)
         output, pull = result[0], result[1]
         outputs, out_spec = tree_flatten(output)
         # Any weights do; but at 0 a rule may go another way (that of logcumsumexp takes logarithms of them).
@@ -256,17 +273,20 @@ def _basis(tensors: list) -> list:
     return out
 
 
-def _of_wanted(func: Callable, argnums: int | tuple[int, ...], args: tuple, kwargs: dict) -> tuple[Callable, tuple]:
-    """func of the arguments that argnums names alone, the others as they are, and the values of those."""
+def _of_wanted(
+    func: Callable, argnums: int | tuple[int, ...], args: tuple, kwargs: dict
+) -> tuple[Callable, tuple, tuple]:
+    """func of (constants, *the arguments that argnums names), the values of those, and the constants: all else it is given."""
     wanted = _check_argnums(argnums, len(args))
 
-    def of_wanted(*chosen: Any) -> Any:
-        given = list(args)
+    def of_wanted(constants: Any, *chosen: Any) -> Any:
+        given, named = list(constants[0]), constants[1]
         for i, value in zip(wanted, chosen, strict=True):
             given[i] = value
-        return func(*given, **kwargs)
+        return func(*given, **named)
 
-    return of_wanted, tuple(args[i] for i in wanted)
+    others = [None if i in wanted else a for i, a in enumerate(args)]
+    return of_wanted, tuple(args[i] for i in wanted), (others, kwargs)
 
 
 def jacrev(
@@ -286,9 +306,9 @@ def jacrev(
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
+        of_wanted, primals, constants = _of_wanted(func, argnums, args, kwargs)
         _check_real(primals, "jacrev", "inputs")
-        result = vjp(of_wanted, *primals, has_aux=has_aux)
+        result = _vjp(of_wanted, primals, has_aux, "vjp(f, *primals)", constants=constants)
         outputs, out_spec = tree_flatten(result[0])
         _check_real(outputs, "jacrev", "outputs")
         rows = vmap(lambda *w: result[1](tree_unflatten(list(w), out_spec)), chunk_size=chunk_size)(*_basis(outputs))
@@ -318,12 +338,12 @@ def jacfwd(
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        of_wanted, primals = _of_wanted(func, argnums, args, kwargs)
+        of_wanted, primals, constants = _of_wanted(func, argnums, args, kwargs)
         inputs, in_spec = tree_flatten(primals)
         _check_real(primals, "jacfwd", "inputs")
 
         def push(*directions: Any) -> Any:
-            result = jvp(of_wanted, primals, tree_unflatten(list(directions), in_spec), has_aux=has_aux)
+            result = _jvp(of_wanted, primals, tree_unflatten(list(directions), in_spec), False, has_aux, constants)
             _check_real(result[0], "jacfwd", "outputs")
             return (result[1], result[2]) if has_aux else result[1]
 
