@@ -224,13 +224,13 @@ AccumulateGrad::AccumulateGrad(TensorImpl* leaf) : leaf_(leaf) { set_sequence(UI
 
 namespace {
 
-// Nobody else can see this tensor's memory.
-bool is_ours_alone(const Tensor& t) {
+// Nobody but `holders` known ones can see this tensor's memory.
+bool is_ours_alone(const Tensor& t, uint32_t holders) {
   if (const SparseParts* p = t.impl()->parts()) {
-    return t.impl()->refs() == 1 && p->refs() == 1 && p->values->storage()->refs() == 1 && p->values->contiguous() &&
-           !t.impl()->requires_grad();
+    return t.impl()->refs() == holders && p->refs() == 1 && p->values->storage()->refs() == 1 &&
+           p->values->contiguous() && !t.impl()->requires_grad();
   }
-  return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && t.impl()->refs() == 1 &&
+  return !(t.impl()->flags() & (kWrapped | kPythonDispatch)) && t.impl()->refs() == holders &&
          t.impl()->storage()->refs() == 1 && !t.is_view() && !t.impl()->requires_grad();
 }
 
@@ -251,12 +251,14 @@ void AccumulateGrad::accumulate(const Tensor& leaf, Tensor fresh) {
   std::lock_guard lock(mutex_);  // graphs of several threads may end at one parameter
   Tensor& grad = make_meta(leaf).grad;
   bool recording = thread_state.grad_enabled;
+  // Then the engine holds it for the hooks, which PyTorch shows what becomes .grad itself.
+  bool hooked = extras() && !(extras()->before.empty() && extras()->after.empty());
   if (!grad.defined()) {
     // Laid out as the leaf: optimizers walk both together.
     Dims strides =
         is_dense_non_overlapping(leaf.sizes(), leaf.strides()) ? leaf.strides() : contiguous_strides(leaf.sizes());
     bool fits = fresh.strides() == strides || fresh.impl()->parts();
-    if (!recording && fits && is_ours_alone(fresh)) {
+    if (!recording && fits && is_ours_alone(fresh, hooked ? 2 : 1)) {
       grad = std::move(fresh);
     } else if (recording || fresh.impl()->flags() & (kWrapped | kPythonDispatch | kInParts)) {
       grad = clone(fresh);

@@ -560,3 +560,25 @@ def test_views_in_inference_mode_of_other_tensors_stay_views():
         row = x[0]
         row.add_(1)
     assert row._base is x and x[0].tolist() == [2, 2, 2]
+
+
+def test_a_hook_after_a_leaf_is_shown_its_gradient_itself():
+    def more(t):
+        t.grad.add_(0.5)
+
+    x = rushlight.ones(3, requires_grad=True)
+    leaf = x.view_as(x).grad_fn.next_functions[0][0]
+    seen = []
+    x.register_post_accumulate_grad_hook(more)
+    leaf.register_hook(lambda inputs, outputs: seen.append(outputs[0].tolist()))
+    (x * x).sum().backward()
+    assert seen == [[2.5, 2.5, 2.5]] and x.grad.tolist() == [2.5, 2.5, 2.5]
+
+
+def test_grad_of_no_inputs_and_versions_of_inference_tensors():
+    with pytest.raises(ValueError, match="grad requires non-empty inputs"):
+        rushlight.autograd.grad(rushlight.ones(1, requires_grad=True), [])
+    with rushlight.inference_mode():
+        x = rushlight.ones(2)
+    with pytest.raises(RuntimeError, match="inference tensor outside InferenceMode"):
+        rushlight.autograd.graph.increment_version(x)

@@ -228,3 +228,10 @@ def test_an_output_whose_dtype_depends_on_the_values():
 
     with pytest.raises(AssertionError, match="the same dtype when inputs are perturbed"):
         gradcheck(jumps, (real(1.0),))
+
+
+@pytest.mark.parametrize("layout", ["sparse_bsr", "sparse_bsc"])
+def test_inputs_of_block_layouts(layout):
+    x = torch.tensor([[1.0, 2, 0, 0], [0, 3, 0, 0], [0, 0, 4, 5], [0, 0, 6, 7]], dtype=torch.float64)
+    sparse = x.to_sparse(layout=getattr(torch, layout), blocksize=(2, 2)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda t: t.to_dense() ** 2, (sparse,), masked=True)

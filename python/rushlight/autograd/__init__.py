@@ -113,7 +113,7 @@ def grad(
     """
     outputs, inputs = _tuple(outputs), _tuple(inputs)
     if not inputs:
-        raise RuntimeError("grad requires non-empty inputs: `inputs` cannot be empty.")
+        raise ValueError("grad requires non-empty inputs: `inputs` cannot be empty.")
     if materialize_grads:
         if allow_unused is False:
             raise ValueError(

@@ -54,13 +54,15 @@ def _numbers_of(gradient: Tensor | None, which: Tensor) -> Tensor:
     dense = gradient.to_dense() if _is_sparse(gradient) else gradient
     if which.layout is rushlight.sparse_coo:
         return dense[tuple(which.data._indices())]
+    by_rows = which.layout in (rushlight.sparse_csr, rushlight.sparse_bsr)
     begins, plain = (
-        (which.crow_indices(), which.col_indices())
-        if which.layout is rushlight.sparse_csr
-        else (which.ccol_indices(), which.row_indices())
+        (which.crow_indices(), which.col_indices()) if by_rows else (which.ccol_indices(), which.row_indices())
     )
+    if which.layout in (rushlight.sparse_bsr, rushlight.sparse_bsc):
+        height, width = values.shape[1:3]
+        dense = dense.unflatten(1, (-1, width)).unflatten(0, (-1, height)).transpose(1, 2)  # by blocks
     line = rushlight.arange(len(begins) - 1).repeat_interleave(begins.diff())
-    return dense[(line, plain) if which.layout is rushlight.sparse_csr else (plain, line)]
+    return dense[(line, plain) if by_rows else (plain, line)]
 
 
 def _numerical(func: Any, inputs: tuple, which: Tensor, eps: float, chosen: Any = _differentiable) -> list[Tensor]:
