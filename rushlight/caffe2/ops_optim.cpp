@@ -39,7 +39,9 @@ void yellow_fin(Call& c) {
   Tensor p = c.X(0), m = c.X(1), lr = c.X(2), mu = c.X(3), window = c.X(4).clone(), scalars = c.X(7).clone(),
          g = c.X(8);
   for (size_t k : {size_t(1), size_t(5), size_t(6), size_t(8)}) same(c, 0, k);
-  int64_t size = c.i("curv_win_width", 20), iter = int64_t(c.number(9));
+  Dims1 at = c.whole_numbers(9);
+  C2_ENFORCE(at.size() == 1, "ITER should be one number, got ", at.size());
+  int64_t size = c.i("curv_win_width", 20), iter = at[0];
   C2_ENFORCE(size > 0 && window.numel() == size, "CURV_WIN has ", window.numel(), " elements, curv_win_width is ",
              size);
   C2_ENFORCE(scalars.numel() == 5, "SCALARS_MEMORY should have 5 elements, got ", scalars.numel());
