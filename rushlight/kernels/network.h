@@ -1,4 +1,4 @@
-// Networks: convolutions and what stands between them, for known shapes, as one program of a provider. It chooses the layouts that values
+// Networks: convolutions and what stands between them, or linear layers and theirs, for known shapes, as one program of a provider. It chooses the layouts that values
 // have on the way, joins what follows a convolution to it, and plans the memory of all values. Weights that are known are packed once; those
 // that are values are put into the layout that a convolution wants on each run, for they may have been written to.
 //
@@ -17,7 +17,7 @@
 namespace rushlight {
 
 struct NetworkLayer {
-  enum class Kind : uint8_t { Conv, MaxPool, MeanPool, BatchNorm, Function, Add, Mul };
+  enum class Kind : uint8_t { Conv, Linear, MaxPool, MeanPool, BatchNorm, Function, Add, Mul };
   // With parameters alpha and beta: x < 0 ? alpha * x : x; min(max(x, alpha), beta); x * min(max(alpha * x + beta, 0), 1).
   enum class Function : uint8_t { Relu, Clip, HardSwish, HardSigmoid, Logistic, Tanh, Swish, Gelu, GeluTanh, Elu };
   // Of a layer: known, an input, or (neither) left out.
@@ -27,9 +27,11 @@ struct NetworkLayer {
     explicit operator bool() const { return known || value >= 0; }
   };
   Kind kind;
-  int a = 0, b = -1;        // values
-  Dims sizes = {};          // of the result
-  ConvProblem window = {};  // of Conv, and of pools, which use input, output, kernel, stride, padding, dilation
+  int a = 0, b = -1;  // values
+  Dims sizes = {};    // of the result
+  // Of Conv, of pools, which use input, output, kernel, stride, padding, dilation, and of Linear, which uses in and out: its input and
+  // its result have two dimensions, and its weight, which is known, is (out, in).
+  ConvProblem window = {};
   Parameter weight, bias, mean, variance;
   Function function = Function::Relu;
   float alpha = 0, beta = 0;

@@ -100,6 +100,7 @@ class OneDnnNetwork final : public Network {
       const NetworkLayer& l = spec.layers[i];
       switch (l.kind) {
         case Kind::Conv: conv(i); break;
+        case Kind::Linear: linear(i); break;
         case Kind::MaxPool:
         case Kind::MeanPool: pool(i); break;
         case Kind::BatchNorm: batch_norm(i); break;
@@ -245,7 +246,7 @@ class OneDnnNetwork final : public Network {
   static bool is_relu(const NetworkLayer& l) {
     return l.kind == Kind::Function && l.function == Function::Relu && l.alpha == 0;
   }
-  // Functions and one addition become part of the convolution before them, where that is the last of what they need.
+  // Functions and one addition become part of the convolution or linear layer before them, where that is the last of what they need.
   void plan_fusion() {
     size_t layers = spec_.layers.size();
     joined_.assign(layers, -1);
@@ -269,7 +270,7 @@ class OneDnnNetwork final : public Network {
         joined_[size_t(user)] = int(i);
         following_[i].push_back(size_t(user));
       }
-      if (spec_.layers[i].kind != Kind::Conv) continue;
+      if (spec_.layers[i].kind != Kind::Conv && spec_.layers[i].kind != Kind::Linear) continue;
       bool added = false;
       while (users[size_t(value)].size() == 1) {
         int user = users[size_t(value)][0];
@@ -294,34 +295,75 @@ class OneDnnNetwork final : public Network {
       }
   }
 
+  // What follows a layer as part of it.
+  struct Following {
+    Handle attributes = nullptr, post = nullptr;
+    int other = -1;  // the value that is added
+    int value;       // the result of the last
+
+    Following(const OneDnnNetwork& of, size_t layer) : value(of.result_of(layer)) {
+      const Dnnl& f = dnnl();
+      constexpr int user_scratchpad = 1;
+      need(f.primitive_attr_create(&attributes));
+      need(f.primitive_attr_set_scratchpad_mode(attributes, user_scratchpad));
+      need(f.post_ops_create(&post));
+      for (size_t next : of.following_[layer]) {
+        const NetworkLayer& n = of.spec_.layers[next];
+        if (n.kind == Kind::Add) {
+          other = n.a == value ? n.b : n.a;
+          need(f.post_ops_append_sum(post, 1, 0, 0));
+        } else {
+          need(f.post_ops_append_eltwise(post, algorithm(n.function), n.alpha, n.beta));
+        }
+        value = of.result_of(next);
+      }
+      need(f.primitive_attr_set_post_ops(attributes, post));
+    }
+    Following(const Following&) = delete;
+    ~Following() {
+      if (post) dnnl().post_ops_destroy(post);
+      if (attributes) dnnl().primitive_attr_destroy(attributes);
+    }
+  };
+  // The layer's step, whose result is that of what follows it.
+  void add_fused(size_t i, Handle pd, std::vector<std::pair<int, int>> args, const Following& then) {
+    Desc result = Desc::of(pd, kQueryDst);
+    int to;
+    if (then.other < 0) {
+      to = add_buffer(std::move(result), Place::Arena);
+    } else {  // the sum is taken where the other summand lies
+      to = buffer(then.other);
+      if (!ends_at(then.other, i) || !(desc(to) == result)) to = reordered(to, std::move(result));
+      overwritten(then.other);
+    }
+    args.emplace_back(kArgDst, to);
+    add_step(pd, std::move(args));
+    set(then.value, to);
+  }
+
+  void linear(size_t i) {
+    const Dnnl& f = dnnl();
+    const NetworkLayer& l = spec_.layers[i];
+    Following then(*this, i);
+    Dims sizes = {l.window.in, l.window.out};
+    int64_t strides[] = {1, l.window.in};
+    Desc dst = Desc::dense(l.sizes), any_weight = Desc::any(sizes), row = l.bias ? Desc::dense({1, sizes[1]}) : Desc();
+    PrimitiveDesc pd;
+    int from = buffer_as(l.a, Desc::dense(spec_.sizes(l.a)));
+    need(f.matmul_primitive_desc_create(&pd.handle, f.engine, desc(from).get(), any_weight.get(), row.get(), dst.get(),
+                                        then.attributes));
+    std::vector<std::pair<int, int>> args = {{kArgSrc, from}};
+    args.emplace_back(kArgWeights, packed(i, Desc(strided_desc(2, sizes.begin(), kF32, strides)),
+                                          Desc::of(pd.handle, kQueryWeights)));
+    if (l.bias) args.emplace_back(kArgBias, parameter(l.bias, row));
+    add_fused(i, pd.handle, std::move(args), then);
+  }
+
   void conv(size_t i) {
     const Dnnl& f = dnnl();
     const NetworkLayer& l = spec_.layers[i];
     const ConvProblem& p = l.window;
-    Handle attributes = nullptr, post = nullptr;
-    need(f.primitive_attr_create(&attributes));
-    struct Attributes {
-      Handle &a, &p;
-      ~Attributes() {
-        if (p) dnnl().post_ops_destroy(p);
-        dnnl().primitive_attr_destroy(a);
-      }
-    } destroyed{attributes, post};
-    constexpr int user_scratchpad = 1;
-    need(f.primitive_attr_set_scratchpad_mode(attributes, user_scratchpad));
-    need(f.post_ops_create(&post));
-    int other = -1, value = result_of(i);
-    for (size_t next : following_[i]) {
-      const NetworkLayer& n = spec_.layers[next];
-      if (n.kind == Kind::Add) {
-        other = n.a == value ? n.b : n.a;
-        need(f.post_ops_append_sum(post, 1, 0, 0));
-      } else {
-        need(f.post_ops_append_eltwise(post, algorithm(n.function), n.alpha, n.beta));
-      }
-      value = result_of(next);
-    }
-    need(f.primitive_attr_set_post_ops(attributes, post));
+    Following then(*this, i);
 
     Dims weight = {p.out, p.in}, strides, dilates, before, after;
     if (p.groups > 1) weight.insert(0, p.groups);
@@ -338,23 +380,12 @@ class OneDnnNetwork final : public Network {
     PrimitiveDesc pd;
     need(f.convolution_forward_primitive_desc_create(
         &pd.handle, f.engine, kForwardInference, kConvolutionDirect, src.get(), any_weight.get(), bias.get(), dst.get(),
-        strides.begin(), dilates.begin(), before.begin(), after.begin(), attributes));
+        strides.begin(), dilates.begin(), before.begin(), after.begin(), then.attributes));
     std::vector<std::pair<int, int>> args;
     args.emplace_back(kArgSrc, buffer_as(l.a, Desc::of(pd.handle, kQuerySrc)));
-    args.emplace_back(kArgWeights, packed(i, weight, Desc::of(pd.handle, kQueryWeights)));
+    args.emplace_back(kArgWeights, weight_of(i, weight, Desc::of(pd.handle, kQueryWeights)));
     if (l.bias) args.emplace_back(kArgBias, parameter(l.bias, bias));
-    Desc result = Desc::of(pd.handle, kQueryDst);
-    int to;
-    if (other < 0) {
-      to = add_buffer(std::move(result), Place::Arena);
-    } else {  // the sum is taken where the other summand lies
-      to = buffer(other);
-      if (!ends_at(other, i) || !(desc(to) == result)) to = reordered(to, std::move(result));
-      overwritten(other);
-    }
-    args.emplace_back(kArgDst, to);
-    add_step(pd.handle, std::move(args));
-    set(value, to);
+    add_fused(i, pd.handle, std::move(args), then);
   }
 
   // A vector's buffer.
@@ -363,17 +394,20 @@ class OneDnnNetwork final : public Network {
     return add_buffer(desc.copy(), Place::Constant, 0, const_cast<float*>(p.known));
   }
   // `sizes`: with the groups apart.
-  int packed(size_t layer, const Dims& sizes, Desc wanted) {
+  int weight_of(size_t layer, const Dims& sizes, Desc wanted) {
     if (int value = spec_.layers[layer].weight.value; value >= 0) {
       if (sizes.size() == spec_.sizes(value).size()) return buffer_as(value, wanted);
       int plain = add_buffer(Desc::dense(sizes), Place::Input, value);
       return desc(plain) == wanted ? plain : reordered(plain, std::move(wanted));
     }
+    return packed(layer, Desc::dense(sizes), std::move(wanted));
+  }
+  // A known weight, which lies as `plain` says.
+  int packed(size_t layer, Desc plain, Desc wanted) {
     for (const Packed::Item& item : packed_.items)
       if (item.layer == layer && item.desc == wanted)
         return add_buffer(std::move(wanted), Place::Constant, 0, item.data->data());
     auto* given = const_cast<float*>(spec_.layers[layer].weight.known);
-    Desc plain = Desc::dense(sizes);
     if (plain == wanted) return add_buffer(std::move(wanted), Place::Constant, 0, given);
     const Dnnl& f = dnnl();
     PrimitiveDesc pd;

@@ -170,6 +170,30 @@ TEST(Graph, NetworksOfConvolutions) {
   EXPECT_FALSE(form_networks(*graph));  // nothing is left
 }
 
+// Linear layers are a group of their own, with the functions behind them; small ones stay what they are.
+TEST(Graph, NetworksOfLinearLayers) {
+  auto graph = parse_graph(
+      "graph(%x : Tensor, %w : Tensor, %small : Tensor):\n"
+      "  %none : NoneType = prim::Constant()\n"
+      "  %a : Tensor = aten::linear(%x, %w, %none)\n"
+      "  %b : Tensor = aten::relu(%a)\n"
+      "  %c : Tensor = aten::linear(%b, %w, %none)\n"
+      "  %d : Tensor = aten::tanh(%c)\n"
+      "  %e : Tensor = aten::linear(%d, %small, %none)\n"
+      "  return (%e)\n");
+  graph->set_insert_point(graph->block()->first());
+  for (auto [input, rows] : {std::pair(1, 160), std::pair(2, 8)})
+    graph->inputs()[size_t(input)]->replace_all_uses_with(
+        graph->insert_constant(IValue(ones({rows, 160})), Type::tensor()));
+  EXPECT_TRUE(form_networks(*graph));
+  graph->lint();
+  std::string text = graph->text(false);
+  size_t group = text.find("prim::Network(%x)"), last = text.find("aten::tanh"), given = text.find("-> (", last),
+         small = text.find("aten::linear(", given);
+  EXPECT_TRUE(group < last && last < given && given < small && small != std::string::npos) << text;
+  EXPECT_FALSE(form_networks(*graph));
+}
+
 TEST(Graph, PrintsWhatItParses) {
   const char* text =
       "graph(%x : Float(2, 3, strides=[3, 1], requires_grad=0, device=cpu),\n"

@@ -249,6 +249,40 @@ def test_threads_run_one_network_at_once():
     assert not wrong
 
 
+class Perceptron(nn.Module):
+    """A residual around two linear layers, as transformers have them."""
+
+    def __init__(self, bias=True):
+        super().__init__()
+        self.up, self.down = nn.Linear(160, 320, bias), nn.Linear(320, 160, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.down(F.gelu(self.up(x)))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_layers_of_known_weights_are_packed(bias):
+    torch.manual_seed(0)
+    model = Perceptron(bias).eval()
+    frozen = torch.jit.freeze(torch.jit.script(model))
+    shapes = [(64, 160), (2, 40, 160), (2, 1, 3, 30, 160), (160,), (3, 160), (0, 160)]
+    with torch.no_grad():
+        for shape in [*shapes, *shapes]:
+            x = torch.randn(shape)
+            torch.testing.assert_close(frozen(x), model(x), rtol=1e-5, atol=1e-5)
+        turned = torch.randn(160, 64).t()
+        torch.testing.assert_close(frozen(turned), model(turned), rtol=1e-5, atol=1e-5)
+        doubled = torch.jit.freeze(torch.jit.script(Perceptron(bias).double().eval()))
+        assert doubled(torch.randn(64, 160, dtype=torch.float64)).dtype == torch.float64
+    x = torch.randn(64, 160, requires_grad=True)
+    y = x.detach().requires_grad_()
+    frozen(x).sum().backward(), model(y).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+    for wrong, what in ((torch.randn(64, 161), "161 features"), (torch.randn(64, 160).long(), "dtype|Long|int64")):
+        with pytest.raises(RuntimeError, match=what):
+            frozen(wrong)
+
+
 def chain(x: Tensor, y: Tensor):
     a = x * 2 + y
     b = torch.tanh(a) * torch.sigmoid(y - 1.5)

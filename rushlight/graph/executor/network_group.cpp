@@ -32,6 +32,9 @@ bool fit_parameters(NetworkStep& s, const NetworkSpec& spec, const Dims& in) {
   return true;
 }
 
+// Multiplications of a linear layer that a program is made for; others are as fast without, and start sooner.
+constexpr int64_t kLeastWork = 1 << 20;
+
 // The sizes of a step's result; false where its input has not the sizes that it needs.
 bool fit(NetworkStep s, NetworkLayer& l, const NetworkSpec& spec) {
   const Dims& in = spec.sizes(l.a);
@@ -41,6 +44,12 @@ bool fit(NetworkStep s, NetworkLayer& l, const NetworkSpec& spec) {
   if (s.spatial && in.size() != size_t(s.spatial) + 2) return false;
   for (int64_t size : in)
     if (size < 1) return false;
+  if (l.kind == Kind::Linear) {
+    if (in.empty() || in.back() != w.in) return false;
+    l.sizes = in;
+    l.sizes.back() = w.out;
+    return product(in) >= (kLeastWork + w.out - 1) / w.out;
+  }
   if (l.kind != Kind::Conv && l.kind != Kind::MaxPool && l.kind != Kind::MeanPool) {
     l.sizes = in;
     return in.size() >= 2 && in.size() <= 5;
@@ -63,6 +72,13 @@ bool fit(NetworkStep s, NetworkLayer& l, const NetworkSpec& spec) {
     l.sizes[size_t(d) + 2] = w.output[d];
   }
   return true;
+}
+
+// All values as rows of their last dimension.
+void in_rows(NetworkSpec& spec) {
+  auto rows = [](Dims& d) { d = {product(d) / d.back(), d.back()}; };
+  for (Dims& d : spec.inputs) rows(d);
+  for (NetworkLayer& l : spec.layers) rows(l.sizes);
 }
 
 class NetworkGroup final : public Group {
@@ -88,6 +104,7 @@ class NetworkGroup final : public Group {
         p->value = found->second;
         varies_ = true;
       }
+      is_linear_ |= l.kind == Kind::Linear;
       steps_.push_back(std::move(*step));
       numbers.emplace(n->output(), int(numbers.size()));
     }
@@ -199,6 +216,7 @@ class NetworkGroup final : public Group {
     p->inputs = spec.inputs;
     if (fits) {
       for (int v : outputs_) p->sizes.push_back(spec.sizes(v));
+      if (is_linear_) in_rows(spec);
       p->network = compile_network(spec, packed_);
       // What the steps and the compilation left is of no use to a run: blocks of other sizes, and a MB or two of the heap.
       if (p->network) cpu_allocator().trim();
@@ -216,7 +234,8 @@ class NetworkGroup final : public Group {
   std::mutex mutex_;
   std::vector<std::vector<Dims>> seen_;
   int count_ = 0;
-  bool varies_ = false;  // parameters are inputs
+  bool varies_ = false;     // parameters are inputs
+  bool is_linear_ = false;  // linear layers and functions behind them
   bool ready_ = false;
 };
 

@@ -96,6 +96,21 @@ bool convolution(const Node& n, NetworkStep& s) {
          numbers_of(n.input(5), dims, w.dilation, 1);
 }
 
+// With a known weight of such a size that packing it is worth while; small products have kernels that start sooner.
+bool linear(const Node& n, NetworkStep& s) {
+  constexpr int64_t kLeast = 128 * 128;
+  if (!n.is("aten::linear") || n.inputs().size() != 3) return false;
+  const Tensor *weight = tensor_of(n.input(1)), *bias = tensor_of(n.input(2));
+  NetworkLayer& l = s.layer;
+  l.kind = Kind::Linear;
+  if (!weight || weight->dim() != 2 || weight->numel() < kLeast || !parameter(n, 1, l.weight, true)) return false;
+  if (!is_none(n.input(2)) && (!bias || !parameter(n, 2, l.bias, true))) return false;
+  s.weight = weight->sizes();
+  l.window.in = s.weight[1];
+  l.window.out = s.weight[0];
+  return !bias || (bias->dim() == 1 && bias->numel() == l.window.out);
+}
+
 // By statistics that it is given.
 bool batch_norm(const Node& n, NetworkStep& s) {
   if (!n.is("aten::batch_norm") || n.inputs().size() != 9 || flag_of(n.input(5)) != false) return false;
@@ -407,7 +422,16 @@ class Former {
 };
 
 bool always(const Node&) { return true; }
-bool may_join_network(const Node& n) { return network_step(n) && (!is_in_place(n) || writes_own(n)); }
+template <NetworkLayer::Kind... kKinds>
+bool may_join(const Node& n) {
+  auto s = network_step(n);
+  return s && ((s->layer.kind == kKinds) || ...) && (!is_in_place(n) || writes_own(n));
+}
+template <NetworkLayer::Kind kKind>
+bool is_layer(const Node& n) {
+  auto s = network_step(n);
+  return s && s->layer.kind == kKind;
+}
 
 }  // namespace
 
@@ -416,7 +440,7 @@ bool settle_checks(Graph& graph) { return Checks(graph).settle(); }
 std::optional<NetworkStep> network_step(const Node& n) {
   NetworkStep s;
   if (n.outputs().size() != 1 || n.inputs().empty() || !is_tensor(n.input(0)) || constant_of(n.input(0))) return {};
-  for (auto as_layer : {convolution, pool, batch_norm, function, arithmetic}) {
+  for (auto as_layer : {convolution, linear, pool, batch_norm, function, arithmetic}) {
     if (as_layer(n, s)) return s;
     s = {};
   }
@@ -449,15 +473,16 @@ bool is_pointwise(const Node& n) {
 }
 
 bool form_networks(Graph& graph) {
-  auto is_convolution = [](const Node& n) {
-    auto s = network_step(n);
-    return s && s->layer.kind == NetworkLayer::Kind::Conv;
-  };
+  using enum NetworkLayer::Kind;
   // One convolution alone gains by nothing but weights that are packed once.
   auto worthwhile = [](const std::vector<Node*>& run) { return run.size() > 1 || constant_of(run[0]->input(1)); };
-  Former former(graph, kNetwork, may_join_network, is_convolution, worthwhile);
+  Former former(graph, kNetwork, may_join<Conv, MaxPool, MeanPool, BatchNorm, Function, Add, Mul>, is_layer<Conv>,
+                worthwhile);
   former.form(*graph.block());
-  return former.changed;
+  // Linear layers' values have two dimensions, whatever their tensors have.
+  Former of_linear(graph, kNetwork, may_join<Linear, Function>, is_layer<Linear>, worthwhile);
+  of_linear.form(*graph.block());
+  return former.changed || of_linear.changed;
 }
 
 bool fuse_pointwise(Graph& graph) {
