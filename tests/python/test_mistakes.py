@@ -464,3 +464,8 @@ def test_tensors_of_one_element_are_numbers_in_lists():
     for lists in ([rl.ones(1), rl.full((1, 1), 2.0)], [[rl.tensor(1.0), 2]]):
         theirs = [[torch.tensor(1.0), 2]] if isinstance(lists[0], list) else [torch.ones(1), torch.full((1, 1), 2.0)]
         assert rl.tensor(lists).tolist() == torch.tensor(theirs).tolist()
+
+
+def test_heaviside_of_two_dtypes():
+    with pytest.raises(RuntimeError, match=r"different dtypes, got .*float32 and .*float64. Hint: convert one"):
+        rl.heaviside(rl.zeros(2), rl.zeros(2, dtype=rl.float64))

@@ -78,12 +78,24 @@ Tensor polar_op(const Tensor& size, const Tensor& angle) {
   return complex(size * cos(angle), size * sin(angle));
 }
 
+Kernel heaviside_kernel() {
+  Kernel k = pointwise<Heaviside, Real>();
+  k.meta = [](const Op& op, IValue* args, TensorSpec* specs) {
+    DType self = args[0].tensor().dtype(), values = args[1].tensor().dtype();
+    RL_CHECK(RuntimeError, self == values, "heaviside is not yet implemented for tensors with different dtypes, got ",
+             self, " and ", values, ". Hint: convert one with .to(other.dtype)");
+    return pointwise_meta(op, *detail::info_slot<Heaviside, Real>(), args, specs);
+  };
+  return k;
+}
+
 }  // namespace
 
 OP(heaviside, {.schema = "heaviside(Tensor self, Tensor values) -> Tensor",
                .doc = "0 below 0, 1 above, values at 0. >>> torch.heaviside(torch.tensor([-2., 0.]), "
                       "torch.tensor(0.5))\ntensor([0.0000, 0.5000])",
-               .kernel = pointwise<Heaviside, Real>()});
+               .kernel = heaviside_kernel(),
+               .forms = kFunction | kMethod | kInPlace | kOut});
 OP(gcd, {.schema = "gcd(Tensor self, Tensor other) -> Tensor",
          .doc = "The greatest common divisor. >>> torch.gcd(torch.tensor(12), torch.tensor(18))\ntensor(6)",
          .kernel = pointwise<Gcd, Whole>()});
