@@ -110,7 +110,15 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
     else storage_->bump_version();
   }
   // See Note [Version counters] in core/storage.h.
-  void detach_version() { counter_ = make_ref<VersionCounter>(); }
+  void detach_version(uint32_t from = 0) {
+    counter_ = make_ref<VersionCounter>();
+    counter_->value.store(from, std::memory_order_relaxed);
+  }
+  // Takes over other memory; the count stays the tensor's, as set_data wants it.
+  void replace_storage(Ref<Storage> storage, DType dtype) {
+    if (!counter_ && storage != storage_) detach_version(version());
+    set_storage(std::move(storage), dtype);
+  }
   void share_version(const TensorImpl& of) { counter_ = of.counter_; }
 
   // What a view was taken from; always a tensor that is no view itself. See Note [Views] in autograd/view_nodes.h.

@@ -89,11 +89,7 @@ bool has_values(const Tensor& t) {
 void take_over(const Tensor& to, const Tensor& from) {
   RL_CHECK(RuntimeError, from.layout() == to.layout(), "Attempted to call `variable.set_data(tensor)`, but `variable` ",
            "and `tensor` have incompatible tensor type: their layouts are ", to.layout(), " and ", from.layout());
-  uint32_t version = to.impl()->version();
-  to.impl()->set_storage(from.impl()->storage(), from.dtype());
-  // To autograd it was not written to: a graph that saved it reads the new values. Once in a tensor's life, for it keeps the count.
-  if (to.impl()->version() != version)
-    for (to.impl()->detach_version(); to.impl()->version() < version;) to.impl()->bump_version();
+  to.impl()->replace_storage(from.impl()->storage(), from.dtype());
   if (from.impl()->parts()) to.impl()->set_parts(Ref<SparseParts>(from.impl()->parts()));
   to.impl()->set_geometry(from.sizes(), from.strides(), from.storage_offset());
 }

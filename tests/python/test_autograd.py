@@ -147,6 +147,23 @@ def test_changed_saved_tensor(T):
 
 
 @BOTH
+def test_other_data_keeps_the_version(T):
+    p = T.nn.Parameter(T.ones(2))
+    with T.no_grad():
+        p.add_(1)
+    y = (p * p).sum()
+    p.data = T.zeros(2).add_(1).add_(1).add_(1)
+    assert p._version == 1
+    y.backward()  # by the values of today: nothing of this graph was written to
+    assert p.grad.tolist() == [6, 6]
+    y = (p * p).sum()
+    with T.no_grad():
+        p.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+@BOTH
 def test_backward_twice(T):
     x = T.ones(2, requires_grad=True)
     y = (x * x).sum()

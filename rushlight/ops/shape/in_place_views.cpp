@@ -50,8 +50,7 @@ void set_to(const Tensor& self, const Tensor& source) {
   self.impl()->set_storage(source.impl()->storage(), source.dtype());
   become(self, source);
   // A graph that kept self has to find that it changed, whatever happened to the other memory.
-  self.impl()->detach_version();
-  while (self.impl()->version() < before) self.impl()->bump_version();
+  self.impl()->detach_version(before);
 }
 
 Grads strided_back(const Saved& s, const Tensor& g) {
