@@ -7,6 +7,7 @@
 #include "rushlight/api/creation.h"
 #include "rushlight/api/custom_class.h"
 #include "rushlight/api/dispatch.h"
+#include "rushlight/api/future.h"
 #include "rushlight/api/indexing.h"
 #include "rushlight/api/ivalue.h"
 #include "rushlight/api/library.h"

@@ -66,6 +66,7 @@ Generator make_generator(uint64_t seed = rushlight::Generator::kDefaultSeed) {
 }
 
 inline bool hasCUDA() { return false; }
+inline size_t getNumGPUs() { return 0; }
 inline bool hasMPS() { return false; }
 inline bool hasXPU() { return false; }
 inline bool hasMKL() { return false; }

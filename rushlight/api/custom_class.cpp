@@ -57,6 +57,8 @@ intrusive_ptr<CustomClassHolder> IValue::custom_class(const std::type_info& cls)
   return static_cast<HeldObject*>(to_object().slots[0].object())->pointer;
 }
 
+TypePtr getCustomClass(const std::string& name) { return rushlight::TypePtr(graph::find_native_class(name)); }
+
 namespace detail {
 
 bool has_custom_class(const std::type_info& cls) { return bool(find(cls)); }

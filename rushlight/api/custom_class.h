@@ -52,6 +52,10 @@ bool isCustomClassRegistered() {
   return detail::has_custom_class(typeid(typename T::element_type));
 }
 
+// "__torch__.torch.classes.mine.Stack"; null for a class that nobody registered.
+TypePtr getCustomClass(const std::string& name);
+inline bool isCustomClass(const IValue& v) { return v.isCustomClass(); }
+
 namespace library_detail {
 
 template <class T>

@@ -4,9 +4,11 @@
 #include <limits>
 #include <ostream>
 
+#include "rushlight/api/future.h"
 #include "rushlight/api/lowered.h"
 #include "rushlight/api/module.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/future.h"
 #include "rushlight/graph/ir.h"
 
 namespace rushlight::api {
@@ -32,6 +34,16 @@ bool TypeView::is_module() const {
 }
 std::ostream& operator<<(std::ostream& out, const TypeView& t) { return out << t.str(); }
 
+IValue::IValue(const intrusive_ptr<ivalue::Future>& f) {
+  RL_CHECK(RuntimeError, f, "IValue: the pointer to a future is null");
+  *this = IValue(f->held());
+}
+bool IValue::isFuture() const { return is_object() && is_future(*to_object().type); }
+intrusive_ptr<ivalue::Future> IValue::toFuture() const {
+  expect_kind(isFuture(), "Future");
+  return make_intrusive<ivalue::Future>(rushlight::IValue(*this));
+}
+
 IValue::IValue(const jit::Module& m) : rushlight::IValue(m.object()) {}
 
 void IValue::fail_api_kind(const char* wanted) const {
@@ -49,10 +61,11 @@ jit::Module IValue::toModule() const {
 }
 
 std::string IValue::tagKind() const {
-  constexpr const char* names[] = {"None",     "Int",        "Bool",          "Double",  "Device",
-                                   "Tensor",   "String",     "ComplexDouble", "IntList", "DoubleList",
-                                   "BoolList", "TensorList", "GenericList",   "Tuple",   "GenericDict",
-                                   "Object",   "Generator",  "Capsule"};
+  if (is_any_list()) return "GenericList";
+  if (isFuture()) return is_await(*to_object().type) ? "Await" : "Future";
+  constexpr const char* names[] = {"None",          "Int",    "Bool",      "Double", "Device", "Tensor", "String",
+                                   "ComplexDouble", "",       "",          "",       "",       "",       "Tuple",
+                                   "GenericDict",   "Object", "Generator", "Capsule"};
   return names[int(tag())];
 }
 
@@ -142,6 +155,7 @@ void fail_index(size_t i, size_t size) {
 void fail_tuple_size(size_t wanted, size_t got) {
   throw TypeError(str("IValue: expected a tuple of ", wanted, " items but got one of ", got));
 }
+intrusive_ptr<ivalue::Future> From<intrusive_ptr<ivalue::Future>>::get(const IValue& v) { return v.toFuture(); }
 
 }  // namespace detail
 }  // namespace rushlight::api

@@ -105,8 +105,25 @@ struct OptionalType {
 struct TupleType {
   static TypePtr create(std::vector<TypePtr> items) { return Type::tuple({items.begin(), items.end()}); }
 };
+namespace jit {
+using api::AnyType;
+using api::BoolType;
+using api::DeviceObjType;
+using api::DictType;
+using api::FloatType;
+using api::IntType;
+using api::ListType;
+using api::NoneType;
+using api::NumberType;
+using api::OptionalType;
+using api::StringType;
+using api::TensorType;
+using api::TupleType;
+using api::TypePtr;
+}  // namespace jit
 
 namespace ivalue {
+class Future;  // rushlight/api/future.h
 class Tuple : public intrusive_ptr_target {
  public:
   explicit Tuple(std::vector<IValue> elements);
@@ -136,11 +153,13 @@ class IValue : public rushlight::IValue {
   IValue(const Tensor& t) : rushlight::IValue(static_cast<const rushlight::Tensor&>(t)) {}
   IValue(float v) : rushlight::IValue(double(v)) {}
   IValue(const Scalar& s) : rushlight::IValue(static_cast<const rushlight::Scalar&>(s)) {}
+  IValue(DeviceType t) : rushlight::IValue(rushlight::Device(Device(t))) {}
   IValue(TypeMeta d) : rushlight::IValue(d.toScalarType()) {}
   IValue(IntArrayRef v) : rushlight::IValue(v.vec()) {}
   IValue(std::string_view s) : rushlight::IValue(std::string(s)) {}
   IValue(const Generator& g) : rushlight::IValue(Ref<rushlight::Generator>(g.unsafe_get())) {}
   IValue(const intrusive_ptr<ivalue::Tuple>& t);
+  IValue(const intrusive_ptr<ivalue::Future>& f);
   IValue(const intrusive_ptr<ivalue::ConstantString>& s) : rushlight::IValue(s->string()) {}
   template <class T, require<std::is_base_of_v<CustomClassHolder, T>> = 0>
   IValue(intrusive_ptr<T> object) : IValue(detail::custom_object(typeid(T), std::move(object))) {}
@@ -187,6 +206,7 @@ class IValue : public rushlight::IValue {
   bool isGenerator() const { return is_generator(); }
   bool isCapsule() const { return is_capsule(); }
   bool isCustomClass() const { return is_custom_class(); }
+  bool isFuture() const;
   std::string tagKind() const;
   // The same object, or equal numbers or texts.
   bool is(const IValue& o) const { return is_same(o); }
@@ -253,6 +273,7 @@ class IValue : public rushlight::IValue {
   std::vector<int64_t> toDimVector() const { return int_list().vec(); }
   Dict<IValue, IValue> toGenericDict() const;
   jit::Module toModule() const;
+  intrusive_ptr<ivalue::Future> toFuture() const;
   // The object of a class that torch::class_ made. Throws TypeError for another class's.
   template <class T>
   intrusive_ptr<T> toCustomClass() const {
@@ -716,6 +737,10 @@ struct From<std::map<K, V>> : FromMap<std::map<K, V>> {};
 template <class T>
 struct From<intrusive_ptr<T>> {
   static intrusive_ptr<T> get(const IValue& v) { return v.toCustomClass<T>(); }
+};
+template <>
+struct From<intrusive_ptr<ivalue::Future>> {
+  static intrusive_ptr<ivalue::Future> get(const IValue& v);
 };
 template <>
 struct From<intrusive_ptr<ivalue::Tuple>> {

@@ -10,6 +10,7 @@
 #include "rushlight/fn/to.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/slots.h"
+#include "rushlight/graph/future.h"
 #include "rushlight/io/file.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -92,13 +93,23 @@ IValue Method::operator()(std::vector<IValue> inputs, const Kwargs& kwargs) cons
 size_t Method::num_inputs() const {
   graph::Function& f = *class_of(module_).find_method(name_);
   f.made();
-  return f.schema.args.size();
+  return f.schema.args.size() - is_function_;
 }
 Module Method::owner() const { return Module(module_); }
 FunctionSchema Method::getSchema() const {
   graph::Function& f = *class_of(module_).find_method(name_);
   f.made();
-  return FunctionSchema(f.schema);
+  Schema schema = f.schema;
+  if (is_function_) schema.args.erase(schema.args.begin());
+  return FunctionSchema(schema, true);
+}
+QualifiedName Method::qualname() const {
+  return QualifiedName(is_function_ ? "__torch__." + name_ : class_of(module_).name() + "." + name_);
+}
+intrusive_ptr<ivalue::Future> Method::run_async(std::vector<IValue> inputs, const Kwargs& kwargs) const {
+  FunctionSchema schema = getSchema();
+  auto future = graph::fork([*this, inputs = std::move(inputs), kwargs] { return (*this)(inputs, kwargs); });
+  return make_intrusive<ivalue::Future>(graph::make_future(future_type(schema.returns()[0].type()), std::move(future)));
 }
 std::shared_ptr<Graph> Method::graph() const {
   return std::make_shared<Graph>(class_of(module_).find_method(name_)->made());
@@ -412,7 +423,8 @@ Module freeze(const Module& module, const std::optional<std::vector<std::string>
 }
 
 Method& CompilationUnit::get_function(const std::string& name) const {
-  return functions_.try_emplace(name, module_.get_method(name)).first->second;
+  module_.get_method(name);
+  return functions_.try_emplace(name, module_.object(), name, true).first->second;
 }
 Method* CompilationUnit::find_function(const std::string& name) const {
   return module_.find_method(name) ? &get_function(name) : nullptr;

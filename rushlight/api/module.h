@@ -2,6 +2,7 @@
 #pragma once
 #include <iosfwd>
 
+#include "rushlight/api/future.h"
 #include "rushlight/api/schema.h"
 #include "rushlight/core/limits.h"
 
@@ -47,13 +48,17 @@ class Graph {
 };
 std::ostream& operator<<(std::ostream& out, const Graph& g);
 
-// A method of one module.
+// A method of one module, or a function of a text, whose callers see no module.
 class Method {
  public:
-  Method(Ref<ObjectValue> module, std::string name) : module_(std::move(module)), name_(std::move(name)) {}
+  Method(Ref<ObjectValue> module, std::string name, bool is_function = false)
+      : module_(std::move(module)), name_(std::move(name)), is_function_(is_function) {}
   const std::string& name() const { return name_; }
+  QualifiedName qualname() const;  // "__torch__.Net.forward"
   // Throws RuntimeError naming the argument whose number, name or type is wrong.
   IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const;
+  // On another thread.
+  intrusive_ptr<ivalue::Future> run_async(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const;
   size_t num_inputs() const;
   Module owner() const;
   FunctionSchema getSchema() const;
@@ -63,6 +68,7 @@ class Method {
  private:
   Ref<ObjectValue> module_;
   std::string name_;
+  bool is_function_;
 };
 
 // A handle: copies are the same module. Made without arguments it is a module with nothing in it.
@@ -72,6 +78,8 @@ class Module {
   explicit Module(const std::string& class_name);
   explicit Module(Ref<ObjectValue> object) : object_(std::move(object)) {}
   const Ref<ObjectValue>& object() const { return object_; }
+  // As programs of PyTorch 1.0 hold one: std::shared_ptr<torch::jit::script::Module> m = torch::jit::load(path).
+  operator std::shared_ptr<Module>() const { return std::make_shared<Module>(*this); }
   IValue _ivalue() const { return rushlight::IValue(object_); }
   std::string name() const;  // of its class: "__torch__.Net"
   TypePtr type() const { return _ivalue().type(); }

@@ -14,7 +14,8 @@ Argument::Argument(const rushlight::Argument& a)
   if (a.has_default) default_ = IValue(a.default_value);
   if (a.list_size) size_ = a.list_size;
 }
-FunctionSchema::FunctionSchema(const rushlight::Schema& s) : name_(s.symbol(), s.overload), text_(s.full_text()) {
+FunctionSchema::FunctionSchema(const rushlight::Schema& s, bool of_script)
+    : name_(of_script ? s.name : s.symbol(), s.overload), text_(of_script ? s.text() : s.full_text()) {
   for (const rushlight::Argument& a : s.args) {
     arguments_.emplace_back(a);
     is_mutable_ |= a.is_mutated;

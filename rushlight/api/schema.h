@@ -39,7 +39,8 @@ class Argument {
 
 class FunctionSchema {
  public:
-  explicit FunctionSchema(const rushlight::Schema& s);
+  // A script's function has the name it was given, an operator's stands in a namespace.
+  explicit FunctionSchema(const rushlight::Schema& s, bool of_script = false);
   const std::string& name() const { return name_.name; }
   const std::string& overload_name() const { return name_.overload_name; }
   const OperatorName& operator_name() const { return name_; }

@@ -20,8 +20,8 @@
 namespace rushlight {
 
 // The names are literals, so that the view ends in a null.
-const char* api::toString(DType d) { return info_of(d).scalar_type; }
-std::ostream& operator<<(std::ostream& out, DType d) { return out << api::toString(d); }
+const char* toString(DType d) { return info_of(d).scalar_type; }
+std::ostream& operator<<(std::ostream& out, DType d) { return out << toString(d); }
 std::ostream& operator<<(std::ostream& out, DeviceType t) { return out << Device{t}.text(); }
 std::ostream& operator<<(std::ostream& out, Layout layout) {
   constexpr const char* names[kLayouts] = {"Strided",   "Sparse",    "SparseCsr", "Mkldnn",

@@ -15,7 +15,15 @@
 namespace rushlight {
 
 // "Float", "Long": the names of the constants.
+const char* toString(DType d);
 std::ostream& operator<<(std::ostream& out, DType d);
+// PyTorch's names, here so that calls without a namespace find them.
+inline size_t elementSize(DType d) { return size_t(item_size(d)); }
+inline bool isFloatingType(DType d) { return is_floating(d); }
+inline bool isComplexType(DType d) { return is_complex(d); }
+inline bool isIntegralType(DType d, bool include_bool) { return is_integral(d, include_bool); }
+inline DType promoteTypes(DType a, DType b) { return promote_types(a, b); }
+inline bool canCast(DType from, DType to) { return can_cast(from, to); }
 std::ostream& operator<<(std::ostream& out, DeviceType t);
 std::ostream& operator<<(std::ostream& out, Layout layout);
 std::ostream& operator<<(std::ostream& out, MemoryFormat format);
@@ -131,10 +139,15 @@ constexpr DType kU8 = kUInt8, kI8 = kInt8, kI16 = kInt16, kI32 = kInt32, kI64 = 
 constexpr DType kHalf = kFloat16, kFloat = kFloat32, kDouble = kFloat64, kF16 = kFloat16, kF32 = kFloat32,
                 kF64 = kFloat64;
 constexpr DType kComplexHalf = kComplex32, kComplexFloat = kComplex64, kComplexDouble = kComplex128;
-constexpr DeviceType kCPU = DeviceType::Cpu, kCUDA = DeviceType::Cuda, kMeta = DeviceType::Meta,
-                     kPrivateUse1 = DeviceType::PrivateUse1;
+constexpr DeviceType kCPU = DeviceType::CPU, kCUDA = DeviceType::CUDA, kHIP = DeviceType::HIP, kFPGA = DeviceType::FPGA,
+                     kMAIA = DeviceType::MAIA, kXLA = DeviceType::XLA, kVulkan = DeviceType::Vulkan,
+                     kMetal = DeviceType::Metal, kXPU = DeviceType::XPU, kMPS = DeviceType::MPS,
+                     kMeta = DeviceType::Meta, kHPU = DeviceType::HPU, kVE = DeviceType::VE, kLazy = DeviceType::Lazy,
+                     kIPU = DeviceType::IPU, kMTIA = DeviceType::MTIA, kPrivateUse1 = DeviceType::PrivateUse1;
+inline bool isValidDeviceType(DeviceType t) { return int(t) >= 0 && int(t) < kDeviceTypes; }
 constexpr Layout kStrided = Layout::Strided, kSparse = Layout::Sparse, kSparseCsr = Layout::SparseCsr,
-                 kSparseCsc = Layout::SparseCsc, kSparseBsr = Layout::SparseBsr, kSparseBsc = Layout::SparseBsc;
+                 kSparseCsc = Layout::SparseCsc, kSparseBsr = Layout::SparseBsr, kSparseBsc = Layout::SparseBsc,
+                 kMkldnn = Layout::Mkldnn, kJagged = Layout::Jagged;
 
 class Device : public rushlight::Device {
  public:
@@ -149,7 +162,20 @@ class Device : public rushlight::Device {
   bool has_index() const { return index() >= 0; }
   void set_index(DeviceIndex i) { rushlight::Device::index = i; }
   bool is_cuda() const { return type() == kCUDA; }
+  bool is_hip() const { return type() == kHIP; }
+  bool is_maia() const { return type() == kMAIA; }
+  bool is_xla() const { return type() == kXLA; }
+  bool is_vulkan() const { return type() == kVulkan; }
+  bool is_metal() const { return type() == kMetal; }
+  bool is_xpu() const { return type() == kXPU; }
+  bool is_mps() const { return type() == kMPS; }
+  bool is_hpu() const { return type() == kHPU; }
+  bool is_ve() const { return type() == kVE; }
+  bool is_lazy() const { return type() == kLazy; }
+  bool is_ipu() const { return type() == kIPU; }
+  bool is_mtia() const { return type() == kMTIA; }
   bool is_privateuseone() const { return type() == kPrivateUse1; }
+  bool supports_as_strided() const { return !is_ipu() && !is_xla() && !is_lazy() && !is_mtia(); }
   std::string str() const { return text(); }
   friend bool operator==(const Device& a, const Device& b) { return a.type() == b.type() && a.index() == b.index(); }
   friend bool operator!=(const Device& a, const Device& b) { return !(a == b); }
@@ -188,13 +214,13 @@ std::ostream& operator<<(std::ostream& out, TypeMeta t);
 inline DType typeMetaToScalarType(TypeMeta t) { return t; }
 inline TypeMeta scalarTypeToTypeMeta(DType d) { return d; }
 inline std::optional<DType> optTypeMetaToScalarType(std::optional<TypeMeta> t) { return t; }
-const char* toString(DType d);
-inline size_t elementSize(DType d) { return size_t(item_size(d)); }
-inline bool isFloatingType(DType d) { return is_floating(d); }
-inline bool isComplexType(DType d) { return is_complex(d); }
-inline bool isIntegralType(DType d, bool include_bool) { return is_integral(d, include_bool); }
-inline DType promoteTypes(DType a, DType b) { return promote_types(a, b); }
-inline bool canCast(DType from, DType to) { return can_cast(from, to); }
+using rushlight::canCast;
+using rushlight::elementSize;
+using rushlight::isComplexType;
+using rushlight::isFloatingType;
+using rushlight::isIntegralType;
+using rushlight::promoteTypes;
+using rushlight::toString;
 template <class T>
 struct CppTypeToScalarType : std::integral_constant<DType, dtype_of<T>> {};
 

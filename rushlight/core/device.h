@@ -32,6 +32,21 @@ enum class DeviceType : int8_t {
   PrivateUse1 = 20,  // one that somebody else adds, under a name of their own
   CPU = Cpu,
   CUDA = Cuda,
+  MKLDNN = Mkldnn,
+  OPENGL = OpenGl,
+  OPENCL = OpenCl,
+  IDEEP = Ideep,
+  HIP = Hip,
+  FPGA = Fpga,
+  MAIA = Maia,
+  XLA = Xla,
+  XPU = Xpu,
+  MPS = Mps,
+  HPU = Hpu,
+  VE = Ve,
+  IPU = Ipu,
+  MTIA = Mtia,
+  COMPILE_TIME_MAX_DEVICE_TYPES = 21,
 };
 constexpr int kDeviceTypes = 21;
 

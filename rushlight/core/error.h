@@ -43,6 +43,8 @@ class Error : public std::exception {
   // PyTorch's names for it.
   const std::string& msg() const { return text_; }
   const char* what_without_backtrace() const noexcept { return what(); }
+  // What was being done when it came, added on its way up.
+  void add_context(const std::string& doing) { text_ += " (" + doing + ")"; }
   ErrorKind kind() const { return kind_; }
 
  private:

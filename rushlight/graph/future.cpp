@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstdio>
 #include <deque>
 #include <thread>
 
@@ -53,8 +54,12 @@ class Pool {
         tasks_.pop_front();
       }
       if (next->done()) continue;
-      if (around_task) around_task([&] { next->begin(); });
-      else next->begin();
+      try {
+        if (around_task) around_task([&] { next->begin(); });
+        else next->begin();
+      } catch (const std::exception& e) {  // of a callback: the work's own is kept
+        std::fprintf(stderr, "rushlight: a callback of a future threw on a thread of its own: %s\n", e.what());
+      } catch (...) { std::fprintf(stderr, "rushlight: a callback of a future threw on a thread of its own\n"); }
     }
   }
   std::mutex mutex_;
@@ -77,7 +82,7 @@ void Future::begin() {
   Work work;
   {
     std::lock_guard lock(mutex_);
-    if (state_ != State::Waiting) return;
+    if (state_ != State::Waiting || !work_) return;
     state_ = State::Running;
     work = std::move(work_);
   }
@@ -87,16 +92,31 @@ void Future::begin() {
     value = work();
   } catch (...) { error = std::current_exception(); }
   work = nullptr;  // what it holds goes before anybody hears of the value
+  settle(State::Running, std::move(value), error);
+}
+
+bool Future::finish(IValue value, std::exception_ptr error) {
+  return settle(State::Waiting, std::move(value), std::move(error));
+}
+
+bool Future::settle(State from, IValue value, std::exception_ptr error) {
   std::vector<std::function<void()>> callbacks;
   {
     std::lock_guard lock(mutex_);
+    if (state_ != from) return false;
     value_ = std::move(value);
-    error_ = error;
+    error_ = std::move(error);
     state_ = State::Done;
     callbacks.swap(callbacks_);
     changed_.notify_all();
   }
   for (auto& f : callbacks) f();
+  return true;
+}
+
+std::exception_ptr Future::error() const {
+  std::lock_guard lock(mutex_);
+  return error_;
 }
 
 IValue Future::wait() {

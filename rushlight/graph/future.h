@@ -17,19 +17,26 @@ namespace rushlight::graph {
 class Future final : public RefCounted {
  public:
   using Work = std::function<IValue()>;
+  Future() = default;  // whose value finish() brings
   explicit Future(Work work) : work_(std::move(work)) {}
   explicit Future(IValue value) : state_(State::Done), value_(std::move(value)) {}
 
   bool done() const;
-  // Does the work, unless somebody has begun it. What it throws is kept for wait().
+  // Does the work, unless somebody has begun it or there is none. What it throws is kept for wait().
   void begin();
+  // For a future without work: the value, or what wait() is to throw. False, and nothing done, if it has one already.
+  bool finish(IValue value, std::exception_ptr error = nullptr);
   // The value; throws what the work threw.
   IValue wait();
+  // What wait() throws; null for a value, and while there is none.
+  std::exception_ptr error() const;
   // Calls f once the value is there: at once if it is, else in the thread that brings it.
   void then(std::function<void()> f);
 
  private:
   enum class State { Waiting, Running, Done };
+  // From the state `from`; false if it is another.
+  bool settle(State from, IValue value, std::exception_ptr error);
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::Waiting;

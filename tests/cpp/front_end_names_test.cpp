@@ -9,6 +9,7 @@
 #include <torch/script.h>
 
 #include <fstream>
+#include <thread>
 
 TEST(FrontEndNamesTest, SmallTypes) {
   c10::SmallVector<int64_t, 4> v = {1, 2};
@@ -178,4 +179,101 @@ TEST(FrontEndNamesTest, MobileModulesAndRanges) {
   auto back = torch::jit::_load_for_mobile(lite);
   EXPECT_TRUE(torch::equal(back.forward({torch::ones({2})}).toTensor(), torch::full({2}, 2.0)));
   EXPECT_EQ(back.named_parameters().count("w"), 1u);
+}
+
+TEST(FrontEndNamesTest, DevicesOfEveryKindHaveTheirNames) {
+  EXPECT_EQ(c10::DeviceType::MKLDNN, c10::DeviceType::Mkldnn);
+  EXPECT_EQ(torch::Device("xla:1"), torch::Device(torch::kXLA, 1));
+  EXPECT_TRUE(torch::Device(at::kMPS).is_mps() && torch::Device(c10::kXPU).is_xpu() && torch::Device("hip").is_hip());
+  EXPECT_FALSE(torch::Device(torch::kXLA).supports_as_strided() || c10::isValidDeviceType(c10::DeviceType(99)));
+  EXPECT_EQ(c10::str(torch::kHIP, " ", torch::kMkldnn), "hip Mkldnn");
+  EXPECT_EQ(torch::IValue(torch::kCPU).toDevice(), torch::Device("cpu"));
+  EXPECT_EQ(torch::getNumGPUs(), 0u);
+  EXPECT_EQ(toString(torch::kHalf), std::string("Half"));  // found beside the type
+  EXPECT_EQ(elementSize(promoteTypes(torch::kHalf, torch::kDouble)), 8u);
+}
+
+TEST(FrontEndNamesTest, ErrorsSayWhatWasBeingDone) {
+  try {
+    try {
+      TORCH_CHECK(false, "no");
+    } catch (c10::Error& e) {
+      e.add_context("while reading x.pt");
+      throw;
+    }
+  } catch (const c10::Error& e) { EXPECT_STREQ(e.what_without_backtrace(), "no (while reading x.pt)"); }
+}
+
+TEST(FrontEndNamesTest, FunctionsOfScriptsHaveTheirOwnSchemas) {
+  torch::jit::Module m("Named");
+  m.define("def forward(self, x: Tensor, n: int = 3) -> Tensor:\n  return x + n\n");
+  auto forward = m.get_method("forward");
+  EXPECT_EQ(c10::str(forward.function().getSchema()), "forward(__torch__.Named self, Tensor x, int n=3) -> Tensor");
+  EXPECT_EQ(forward.qualname().qualifiedName(), "__torch__.Named.forward");
+  EXPECT_EQ(forward.num_inputs(), 3u);
+  auto unit = torch::jit::compile("def f(a: Tensor, b: int) -> Tensor:\n  return a + b\n");
+  EXPECT_EQ(c10::str(unit->get_function("f").getSchema()), "f(Tensor a, int b) -> Tensor");
+  EXPECT_EQ(unit->get_function("f").num_inputs(), 2u);
+  EXPECT_EQ(c10::IValue(std::vector<int64_t>{1}).tagKind(), "GenericList");
+  EXPECT_EQ(torch::jit::ListType::create(torch::jit::FloatType::get())->annotation_str(), "List[float]");
+  EXPECT_EQ(torch::getCustomClass("__torch__.torch.classes.nowhere.None"), nullptr);
+  EXPECT_FALSE(torch::isCustomClass(c10::IValue(3)));
+}
+
+TEST(FrontEndNamesTest, ModulesAreHeldAsPyTorch1_0HeldThem) {
+  torch::jit::Module made("M");
+  made.register_parameter("w", torch::ones({2}), false);
+  made.define("def forward(self, x):\n  return x + self.w\n");
+  std::stringstream file;
+  made.save(file);
+  std::shared_ptr<torch::jit::script::Module> module = torch::jit::load(file);
+  ASSERT_TRUE(module != nullptr);
+  module->to(at::kCPU);
+  EXPECT_EQ(module->forward({torch::ones({2})}).toTensor().sum().item<float>(), 4);
+}
+
+using c10::ivalue::Future;
+
+TEST(FrontEndNamesTest, FuturesBringValuesAndErrors) {
+  auto promised = c10::make_intrusive<Future>(c10::IntType::get());
+  std::vector<int64_t> heard;
+  promised->addCallback([&](Future& f) { heard.push_back(f.value().toInt()); });
+  auto next = promised->then([](Future& f) { return c10::IValue(f.value().toInt() + 1); }, c10::IntType::get());
+  auto last = next->thenAsync(
+      [](Future& f) {
+        auto inner = f.createInstance(c10::IntType::get());
+        inner->markCompleted(f.value().toInt() * 10);
+        return inner;
+      },
+      c10::IntType::get());
+  EXPECT_FALSE(promised->completed() || promised->hasValue() || next->completed());
+  EXPECT_THROW(promised->value(), c10::Error);
+  std::thread([&] { promised->markCompleted(7); }).join();
+  last->waitAndThrow();
+  EXPECT_EQ(heard, std::vector<int64_t>{7});
+  EXPECT_EQ(last->value().toInt(), 80);
+  EXPECT_THROW(promised->markCompleted(8), c10::Error);
+  EXPECT_EQ(c10::IValue(promised).toFuture()->value().toInt(), 7);
+  EXPECT_EQ(c10::IValue(promised).tagKind(), "Future");
+  EXPECT_THROW(c10::IValue(3).toFuture(), c10::Error);
+
+  auto failed = c10::make_intrusive<Future>(c10::TensorType::get());
+  auto after = failed->then([](Future& f) { return f.value(); }, c10::TensorType::get());
+  failed->setError(std::make_exception_ptr(std::runtime_error("lost")));
+  failed->setErrorIfNeeded(std::make_exception_ptr(std::runtime_error("again")));
+  failed->wait();
+  EXPECT_THROW(after->waitAndThrow(), std::runtime_error);
+  EXPECT_TRUE(after->hasError() && after->tryRetrieveErrorMessage() == "lost");
+}
+
+TEST(FrontEndNamesTest, MethodsRunOnOtherThreads) {
+  torch::jit::Module m("Async");
+  m.define("def forward(self, x: Tensor) -> Tensor:\n  return x.view(3) + 1\n");
+  auto good = m.get_method("forward").run_async({torch::ones({3})});
+  EXPECT_EQ(good->elementType()->str(), "Tensor");
+  good->waitAndThrow();
+  EXPECT_EQ(good->value().toTensor().sum().item<float>(), 6);
+  auto bad = m.get_method("forward").run_async({torch::ones({2})});
+  EXPECT_THROW(bad->waitAndThrow(), c10::Error);
+  EXPECT_TRUE(bad->hasError());
 }
