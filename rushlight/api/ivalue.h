@@ -437,7 +437,8 @@ class List {
    public:
     Reference(const List& list, size_t i) : list_(list), i_(i) {}
     operator T() const { return list_.get(i_); }
-    T get() const { return list_.get(i_); }
+    // As an IValue, whatever the list's type is.
+    IValue get() const { return IValue(list_.get(i_)); }
     const Reference& operator=(T v) const {
       list_.set(i_, std::move(v));
       return *this;
