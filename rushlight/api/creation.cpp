@@ -1,5 +1,6 @@
 #include "rushlight/api/creation.h"
 
+#include <cstdio>
 #include <cstring>
 #include <ostream>
 
@@ -61,6 +62,9 @@ Tensor TensorDataContainer::make(const TensorOptions& options) const {
                   : dtype_ == DType::Float32 || dtype_ == DType::Float64 ? default_dtype()
                                                                          : dtype_;
   DType dtype = options.dtype_or(natural).value();
+  RL_CHECK(NotImplementedError, rushlight::is_complex(dtype) || !rushlight::is_complex(dtype_),
+           "\"tensor_cpu\" not implemented for '", toString(dtype),
+           "': the values are complex; make a complex tensor and take a part of it by torch::real or torch::imag");
   // Numbers go through the widest type of their kind, so that each is rounded once.
   DType wide = rushlight::is_complex(dtype) || rushlight::is_complex(dtype_) ? DType::Complex128
                : is_floating(dtype_)                                         ? DType::Float64
@@ -106,13 +110,23 @@ std::ostream& operator<<(std::ostream& out, const TensorDataContainer& data) {
   return out << '}';
 }
 
+std::shared_ptr<void> kept(void* data, std::function<void(void*)> deleter) {
+  return {data, [deleter = std::move(deleter)](void* p) {
+            try {
+              deleter(p);
+            } catch (const std::exception& e) {
+              std::fprintf(stderr, "rushlight: the deleter of borrowed memory threw: %s\n", e.what());
+            } catch (...) { std::fprintf(stderr, "rushlight: the deleter of borrowed memory threw\n"); }
+          }};
+}
+
 }  // namespace detail
 
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const std::function<void(void*)>& deleter,
                  const TensorOptions& options) {
   DType d = options.dtype_or(default_dtype()).value();
   std::shared_ptr<void> keep;
-  if (deleter) keep = std::shared_ptr<void>(data, deleter);
+  if (deleter) keep = detail::kept(data, deleter);
   RL_CHECK(RuntimeError, sizes.size() == strides.size(), "from_blob: expected as many strides as sizes, got sizes ",
            sizes, " and strides ", strides);
   RL_CHECK(NotImplementedError, options.device().is_cpu(), "from_blob: no memory of device ", options.device().str(),
@@ -131,6 +145,8 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const std::
   bool empty = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
   overflow |= __builtin_mul_overflow(last + 1, bytes, &bytes);
   RL_CHECK(RuntimeError, !overflow || empty, "from_blob: Storage size calculation overflowed with sizes=", sizes);
+  RL_CHECK(ValueError, data || empty, "from_blob: expected the address of ", bytes, " bytes for sizes ", sizes,
+           ", got a null pointer");
   auto storage = make_ref<rushlight::Storage>(data, empty ? 0 : size_t(bytes), rushlight::Device(), std::move(keep));
   return options.finish(rushlight::Tensor(make_ref<rushlight::TensorImpl>(std::move(storage), d, sizes, strides, 0)));
 }

@@ -63,6 +63,15 @@ std::ostream& operator<<(std::ostream& out, const TensorDataContainer& data);
 // torch::tensor(3), torch::tensor({1.0, 2.0}), torch::tensor({{1, 2}, {3, 4}}), torch::tensor(std::vector<float>{...}).
 inline Tensor tensor(detail::TensorDataContainer data, const TensorOptions& options = {}) { return data.make(options); }
 
+namespace detail {
+// at::tensor keeps the values' own type, and makes a list of a number.
+inline Tensor of_own_type(const TensorDataContainer& data, const TensorOptions& options) {
+  return data.make(options.has_dtype() ? options : options.dtype(data.scalar_type()));
+}
+// `data`, given back by `deleter`, which must not throw: what it throws is a warning.
+std::shared_ptr<void> kept(void* data, std::function<void(void*)> deleter);
+}  // namespace detail
+
 // Borrows memory. Without a deleter the caller keeps it alive for as long as the tensor; the deleter is called with `data` when the last
 // tensor over it is gone.
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const std::function<void(void*)>& deleter,
@@ -73,3 +82,22 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const Tenso
 Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options = {});
 
 }  // namespace rushlight::api
+
+namespace at {
+template <class T>
+rushlight::api::Tensor tensor(rushlight::ArrayRef<T> values, const rushlight::api::TensorOptions& options = {}) {
+  return rushlight::api::detail::of_own_type(values, options);
+}
+template <class T>
+rushlight::api::Tensor tensor(std::initializer_list<T> values, const rushlight::api::TensorOptions& options = {}) {
+  return at::tensor(rushlight::ArrayRef<T>(values), options);
+}
+template <class T>
+rushlight::api::Tensor tensor(const std::vector<T>& values, const rushlight::api::TensorOptions& options = {}) {
+  return rushlight::api::detail::of_own_type(values, options);
+}
+template <class T, rushlight::require<(int(rushlight::dtype_of_type<T>::value) >= 0)> = 0>
+rushlight::api::Tensor tensor(T value, const rushlight::api::TensorOptions& options = {}) {
+  return at::tensor(rushlight::ArrayRef<T>(value), options);
+}
+}  // namespace at

@@ -1,5 +1,7 @@
 #include "rushlight/api/dlpack.h"
 
+#include "rushlight/api/creation.h"
+
 namespace rushlight::api {
 
 namespace {
@@ -7,7 +9,7 @@ template <class Managed>
 Tensor take_from(Managed* src, std::function<void(void*)> deleter) {
   RL_CHECK(ValueError, src, "fromDLPack: expected a structure, got a null pointer");
   return rushlight::from_dlpack(*src, [&]() -> std::shared_ptr<void> {
-    if (deleter) return {src, std::move(deleter)};
+    if (deleter) return detail::kept(src, std::move(deleter));
     return {src, [](void* p) {
               auto* managed = static_cast<Managed*>(p);
               if (managed->deleter) managed->deleter(managed);

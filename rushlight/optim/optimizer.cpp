@@ -184,14 +184,22 @@ void write(const O& object, OutputArchive& archive) {
       },
       object);
 }
-// What was left out when it was written stays as it is.
+template <class T>
+constexpr bool is_optional = false;
+template <class T>
+constexpr bool is_optional<std::optional<T>> = true;
+// What was left out when it was written stays as it is; of options nothing is, but for those that may be unset.
 template <class O>
-void read(O& object, InputArchive& archive) {
+void read(O& object, InputArchive& archive, const char* cls) {
   visit_fields(
       &object,
       [&](const char* name, auto& value) {
         IValue v;
-        if (archive.try_read(name, v)) from_value(v, value);
+        bool found = archive.try_read(name, v);
+        constexpr bool needed = std::is_base_of_v<OptimizerOptions, O> && !is_optional<std::decay_t<decltype(value)>>;
+        RL_CHECK(RuntimeError, found || !needed, "loaded archive has no '", name, "', which ", cls,
+                 " need: it is one of another kind of optimizer");
+        if (found) from_value(v, value);
       },
       object);
 }
@@ -205,7 +213,7 @@ bool equal_fields(const O& a, const O& b) {
 }  // namespace
 
 #define RL_SERIALIZED(Class)                                                                \
-  void Class::serialize(serialize::InputArchive& archive) { read(*this, archive); }         \
+  void Class::serialize(serialize::InputArchive& archive) { read(*this, archive, #Class); } \
   void Class::serialize(serialize::OutputArchive& archive) const { write(*this, archive); } \
   bool operator==(const Class& a, const Class& b) { return equal_fields(a, b); }
 #define RL_OPTIONS(Class, fresh)                                             \

@@ -196,3 +196,38 @@ TEST(FrontEndChecksTest, DataSetsStandInDataToo) {
   for (auto& batch : *loader) batches += size_t(batch.data.size(0) > 0);
   EXPECT_EQ(batches, 2u);
 }
+
+TEST(FrontEndChecksTest, ADeleterThatThrowsEndsNothing) {
+  float values[2] = {1, 2};
+  testing::internal::CaptureStderr();
+  {
+    auto t = torch::from_blob(values, {2}, [](void*) { throw std::runtime_error("mine"); });
+  }
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("deleter of borrowed memory threw: mine"), std::string::npos);
+}
+
+TEST(FrontEndChecksTest, MemoryThatIsNotThereIsNotBorrowed) {
+  EXPECT_NE(error_of([] { torch::from_blob(nullptr, {3}); }).find("got a null pointer"), std::string::npos);
+  EXPECT_EQ(torch::from_blob(nullptr, {0, 3}).numel(), 0);
+}
+
+TEST(FrontEndChecksTest, AnArchiveOfAnotherOptimizerIsRefused) {
+  std::vector<torch::Tensor> w{torch::ones({2}, torch::requires_grad())};
+  torch::optim::Adam adam(w);
+  w[0].sum().backward();
+  adam.step();
+  std::stringstream file;
+  torch::save(adam, file);
+  torch::optim::RMSprop other(w, 0.5);
+  EXPECT_NE(error_of([&] { torch::load(other, file); }).find("no 'alpha', which RMSpropOptions need"),
+            std::string::npos);
+  EXPECT_EQ(other.param_groups()[0].options().get_lr(), 0.5);
+}
+
+TEST(FrontEndChecksTest, AMethodIsDefinedOnce) {
+  torch::jit::Module m("Once");
+  m.define("def f(self):\n  return 1\n");
+  EXPECT_NE(error_of([&] { m.define("def f(self):\n  return 2\n"); }).find("Can't redefine method: f on class: "),
+            std::string::npos);
+  EXPECT_EQ(m.run_method("f").toInt(), 1);
+}

@@ -13,7 +13,11 @@ TEST(FrontEndTest, ReadsAsPyTorchCode) {
   z += torch::ones({4}, torch::kInt64);
   EXPECT_EQ(z.data_ptr<int64_t>()[3], 1);
   EXPECT_THROW(z.data_ptr<float>(), c10::Error);
-  EXPECT_EQ(at::tensor({1.0, 2.0}).scalar_type(), at::kFloat);
+  EXPECT_EQ(torch::tensor({1.0, 2.0}).scalar_type(), at::kFloat);
+  EXPECT_EQ(at::tensor({1.0, 2.0}).scalar_type(), at::kDouble);
+  EXPECT_EQ(at::tensor(5).sizes(), at::IntArrayRef({1}));
+  EXPECT_EQ(at::tensor(std::vector<int>{5}).scalar_type(), at::kInt);
+  EXPECT_THROW(torch::tensor(c10::complex<float>(1, 2), torch::kFloat), c10::NotImplementedError);
 }
 
 TEST(FrontEndTest, Differentiates) {
