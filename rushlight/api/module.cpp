@@ -367,7 +367,8 @@ void Module::define(const std::string& text) const {
   for (const rushlight::script::StmtPtr& s : rushlight::script::parse_module(source)) {
     if (s->kind != rushlight::script::Stmt::Kind::Def)
       rushlight::script::fail(s->range, "expected nothing but function definitions");
-    RL_CHECK(RuntimeError, !type->find_method(s->text), "Can't redefine method: ", s->text, " on class: ", type->name());
+    RL_CHECK(RuntimeError, !type->find_method(s->text), "Can't redefine method: ", s->text,
+             " on class: ", type->name());
     type->add_method(rushlight::script::lazy_function(s->text, s, resolver, type))->made();
   }
 }
