@@ -167,3 +167,25 @@ def test_what_can_not_be_says_why():
         torch.ones(3).to_sparse_csr()
     with pytest.raises(RuntimeError, match=r"batch and block dimensionalities"):
         torch.sparse_bsr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), (2, 2))
+
+
+def test_small_indices_stay_small():
+    def dtypes(module):
+        x = module.tensor(DENSE, dtype=module.float32).to_sparse_csr()
+        x = module.sparse_csr_tensor(x.crow_indices().int(), x.col_indices().int(), x.values(), x.shape)
+        found = [
+            x.to_sparse_csc().ccol_indices(),
+            x.to_sparse_bsr((2, 2)).col_indices(),
+            (x * 2).crow_indices(),
+            (x + x).col_indices(),
+        ]
+        return [str(t.dtype) for t in [*found, x.to_sparse_coo().indices()]]
+
+    assert dtypes(torch) == dtypes(reference) == ["torch.int32"] * 4 + ["torch.int64"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_as_sparse_gradcheck(layout):
+    x = dense(torch).double().to_sparse(layout=getattr(torch, layout), blocksize=(2, 2) if "bs" in layout else None)
+    check = torch.sparse.as_sparse_gradcheck(torch.autograd.gradcheck)
+    assert check(lambda t: t.to_dense(), (x.requires_grad_(),), masked=True)

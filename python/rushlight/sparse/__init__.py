@@ -13,7 +13,7 @@ import rushlight as rl
 from rushlight import _C, Tensor
 
 __all__ = [
-    "addmm", "check_sparse_tensor_invariants", "log_softmax", "mm", "sampled_addmm", "softmax", "spdiags", "sum",
+    "addmm", "as_sparse_gradcheck", "check_sparse_tensor_invariants", "log_softmax", "mm", "sampled_addmm", "softmax", "spdiags", "sum",
 ]  # fmt: skip
 
 sampled_addmm = rl.sparse_sampled_addmm
@@ -161,6 +161,11 @@ class check_sparse_tensor_invariants:
                 return function(*args, **kwargs)
 
         return checked
+
+
+def as_sparse_gradcheck(gradcheck: Any) -> Any:
+    """gradcheck as it is: it takes sparse tensors."""
+    return gradcheck
 
 
 class _TypedMeta(type):

@@ -2,9 +2,13 @@
 #include "rushlight/fn/_indices.h"
 #include "rushlight/fn/_sparse_compressed_tensor_unsafe.h"
 #include "rushlight/fn/_sparse_pick.h"
+#include "rushlight/fn/_values.h"
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/arange.h"
+#include "rushlight/fn/ccol_indices.h"
 #include "rushlight/fn/clamp_max.h"
+#include "rushlight/fn/col_indices.h"
+#include "rushlight/fn/crow_indices.h"
 #include "rushlight/fn/dense_dim.h"
 #include "rushlight/fn/flatten.h"
 #include "rushlight/fn/floor_divide.h"
@@ -15,6 +19,7 @@
 #include "rushlight/fn/nonzero.h"
 #include "rushlight/fn/remainder.h"
 #include "rushlight/fn/reshape.h"
+#include "rushlight/fn/row_indices.h"
 #include "rushlight/fn/searchsorted.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/sort.h"
@@ -226,13 +231,26 @@ Tensor masked(const Tensor& self, const Tensor& mask) {
 
 }  // namespace
 
+// With indices of the dtype that those of `like` have, where both are compressed.
+static Tensor indexed_as(const Tensor& like, const Tensor& t) {
+  Layout of_like = layout_seen(like), layout = layout_seen(t);
+  if (!is_compressed(of_like) || !is_compressed(layout)) return t;
+  DType type = (by_rows(of_like) ? crow_indices(like) : ccol_indices(like)).dtype();
+  Tensor begins = by_rows(layout) ? crow_indices(t) : ccol_indices(t);
+  if (begins.dtype() == type) return t;
+  Tensor plain = to(by_rows(layout) ? col_indices(t) : row_indices(t), type);
+  return _sparse_compressed_tensor_unsafe(to(begins, type), plain, _values(t), t.sizes(), {}, layout);
+}
+
 Tensor in_layout(const Tensor& t, Layout layout, IntArrayRef block) {
   Layout now = layout_seen(t);
   if (now == layout && block_of(t) == block) return t;
   if (layout == Layout::Sparse) return now == Layout::Strided ? coordinates_of(t, t.dim()) : make_coo(coo_of(t, true));
-  return compressed(t, layout, block, is_sparse(t) ? dense_dim(t) : 0);
+  return indexed_as(t, compressed(t, layout, block, is_sparse(t) ? dense_dim(t) : 0));
 }
-Tensor in_layout_of(const Tensor& like, const Tensor& t) { return in_layout(t, layout_seen(like), block_of(like)); }
+Tensor in_layout_of(const Tensor& like, const Tensor& t) {
+  return indexed_as(like, in_layout(t, layout_seen(like), block_of(like)));
+}
 
 OP(_sparse_pick, {.schema = "_sparse_pick(Tensor self, Tensor indices) -> Tensor",
                   .doc = "The elements at indices, 0 where a sparse tensor has none; rows where there are fewer "
