@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from . import _C, _qscheme
 from ._C import Tensor
@@ -297,6 +298,33 @@ def get_device(self) -> int:
 def ndimension(self) -> int:
     """The number of dimensions, as dim()."""
     return self.dim()
+
+
+@_method
+def resize(self, *sizes):
+    """The values in another shape, as reshape(): of old; resize_() changes the tensor itself."""
+    warnings.warn("non-inplace resize is deprecated; use reshape", stacklevel=2)
+    return self.contiguous().view(*sizes)
+
+
+@_method
+def resize_as(self, tensor):
+    """The values in the shape of another tensor, as resize()."""
+    warnings.warn("non-inplace resize_as is deprecated; use reshape_as", stacklevel=2)
+    return self.contiguous().view(tensor.size())
+
+
+def _volatile(self) -> bool:
+    """Of old, for tensors that record no gradients: always False."""
+    warnings.warn("volatile was removed (Variable.volatile is always False)", stacklevel=2)
+    return False
+
+
+def _set_volatile(self, value) -> None:
+    warnings.warn("volatile was removed and now has no effect. Use `with torch.no_grad():` instead.", stacklevel=2)
+
+
+Tensor.volatile = property(_volatile, _set_volatile)
 
 
 @_method

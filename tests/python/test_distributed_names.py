@@ -45,3 +45,25 @@ def test_signature_of_a_module():
             return x
 
     assert list(inspect.signature(Own()).parameters) == ["x", "y"]
+
+
+def test_what_programs_ask_a_launcher_and_catch(monkeypatch):
+    d = torch.distributed
+    assert issubclass(d.DistBackendError, d.DistError) and issubclass(d.QueueEmptyError, RuntimeError)
+    assert (
+        not d.is_backend_available("gloo")
+        and d.get_pg_count() == 0
+        and d.get_default_backend_for_device("cpu") == "gloo"
+    )
+    monkeypatch.setenv("TORCH_DISTRIBUTED_DEBUG", "INFO")
+    d.set_debug_level_from_env()
+    assert d.get_debug_level() is d.DebugLevel.INFO
+    d.set_debug_level(d.DebugLevel.OFF)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(RuntimeError, match="LOCAL_RANK is not in the environment"):
+        d.get_node_local_rank()
+    assert d.get_node_local_rank(fallback_rank=3) == 3
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert d.get_node_local_rank() == 1
+    with pytest.raises(ValueError, match="process group has not been initialized"):
+        d.new_subgroups(2)

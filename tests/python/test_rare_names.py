@@ -163,3 +163,15 @@ def test_products_of_bytes_are_ints(fw):
     for bad in ((a.float(), b), (a, b[:4]), (a[0], b)):
         with pytest.raises(RuntimeError):
             fw._int_mm(*bad)
+
+
+def test_shapes_and_flags_of_old(fw):
+    x = fw.arange(6.0)
+    with pytest.warns(UserWarning, match="non-inplace resize is deprecated"):
+        assert x.resize(2, 3).tolist() == [[0, 1, 2], [3, 4, 5]]
+    with pytest.warns(UserWarning, match="non-inplace resize_as is deprecated"):
+        assert x.resize_as(fw.ones(3, 2)).shape == (3, 2)
+    with pytest.warns(UserWarning, match="volatile was removed"):
+        assert x.volatile is False
+    with pytest.warns(UserWarning, match="now has no effect"):
+        x.volatile = True

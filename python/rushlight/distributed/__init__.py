@@ -45,6 +45,88 @@ def is_torchelastic_launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+class DistError(RuntimeError):
+    """What processes raise who work together; programs catch it and its kin."""
+
+
+class DistBackendError(DistError):
+    """An error of the backend."""
+
+
+class DistNetworkError(DistError):
+    """An error of the network."""
+
+
+class DistStoreError(DistError):
+    """An error of the store."""
+
+
+class QueueEmptyError(DistStoreError):
+    """A queue of the store has nothing."""
+
+
+class DebugLevel(enum.Enum):
+    """How much TORCH_DISTRIBUTED_DEBUG asks for."""
+
+    OFF, INFO, DETAIL = range(3)
+
+
+_debug_level = DebugLevel.OFF
+
+
+def get_debug_level() -> DebugLevel:
+    """What set_debug_level was given; OFF before."""
+    return _debug_level
+
+
+def set_debug_level(level: DebugLevel) -> None:
+    """Remembered, for those who ask."""
+    global _debug_level
+    _debug_level = level
+
+
+def set_debug_level_from_env() -> None:
+    """As TORCH_DISTRIBUTED_DEBUG says."""
+    import os
+
+    name = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "OFF").upper()
+    if name not in DebugLevel.__members__:
+        raise RuntimeError(f"The value of TORCH_DISTRIBUTED_DEBUG must be one of OFF, INFO or DETAIL, got {name}")
+    set_debug_level(DebugLevel[name])
+
+
+def is_backend_available(backend: str) -> bool:
+    """False: this build has no backend."""
+    return False
+
+
+def get_pg_count() -> int:
+    """0: there is no process group."""
+    return 0
+
+
+def get_node_local_rank(fallback_rank: int | None = None) -> int:
+    """LOCAL_RANK, which a launcher sets; `fallback_rank` without one. RuntimeError if neither is there."""
+    import os
+
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ["LOCAL_RANK"])
+    if fallback_rank is None:
+        raise RuntimeError(
+            "LOCAL_RANK is not in the environment. Consider passing fallback_rank to allow `get_node_local_rank` to work, "
+            "assuming you are not running in a multi-device context and want the code to run locally instead."
+        )
+    return int(fallback_rank)
+
+
+def get_default_backend_for_device(device: Any) -> str:
+    """The backend that PyTorch takes for a device."""
+    kind = str(device).partition(":")[0]
+    if kind not in Backend.default_device_backend_map:
+        raise ValueError(f"Default backend not registered for device : {device}")
+    return Backend.default_device_backend_map[kind]
+
+
 class ReduceOp(enum.Enum):
     """What reductions over processes compute; programs name them as defaults."""
 
@@ -117,7 +199,9 @@ for _name in (
     "all_gather", "all_gather_object", "all_gather_into_tensor", "broadcast", "broadcast_object_list", "reduce", "gather",
     "gather_object", "scatter", "reduce_scatter", "reduce_scatter_tensor", "all_to_all", "all_to_all_single", "send", "recv", "isend",
     "irecv", "monitored_barrier", "get_global_rank", "get_group_rank", "batch_isend_irecv", "scatter_object_list",
-    "send_object_list", "recv_object_list",
+    "send_object_list", "recv_object_list", "all_gather_coalesced", "all_gather_single", "all_reduce_coalesced",
+    "reduce_scatter_single", "new_subgroups", "new_subgroups_by_enumeration", "split_group", "shrink_group", "get_backend_config",
+    "breakpoint",
 ):  # fmt: skip
     globals()[_name] = _not_initialized
 
