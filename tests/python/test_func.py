@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import rushlight.nn.functional as F
@@ -496,3 +498,9 @@ def test_what_jvp_pushes_through_may_be_written_to():
 def test_auxiliary_results_are_tensors():
     with pytest.raises(RuntimeError, match="Expected tensors, got unsupported type"):
         rl.func.grad(lambda x: (x.sum(), [x, "text"]), has_aux=True)(rl.ones(2))
+
+
+def test_import_functorch_says_nothing():
+    program = "import rushlight; rushlight.as_torch(); import functorch; functorch.FunctionalModule"
+    done = subprocess.run([sys.executable, "-W", "all", "-c", program], capture_output=True, text=True, check=True)
+    assert "ImportWarning" not in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import warnings
+import warnings  # imports below are absolute: this module is seen under another package's name
 from typing import Any
 
 __version__ = "2.13.0"
@@ -14,7 +14,7 @@ __all__ = [*_OF_FUNC, *_OF_MODULES]
 
 @functools.cache
 def _with_warning(name: str) -> Any:
-    from rushlight import func  # absolute: this module is seen under another package's name
+    from rushlight import func
 
     function = getattr(func, name)
 
@@ -37,15 +37,15 @@ def __getattr__(name: str) -> Any:
     if name in _OF_FUNC:
         return _with_warning(name)
     if name == "make_fx":
-        from ..fx.experimental.proxy_tensor import make_fx
+        from rushlight.fx.experimental.proxy_tensor import make_fx
 
         return make_fx
     if name in _OF_MODULES:
-        from . import _stateless
+        from rushlight._functorch import _stateless
 
         return getattr(_stateless, name)
     import sys
 
-    from .._missing import missing_name
+    from rushlight._missing import missing_name
 
     raise AttributeError(name) if name.startswith("__") else missing_name(sys.modules[__name__], name)
