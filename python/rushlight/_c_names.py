@@ -486,12 +486,11 @@ def _freeze_module(
     preserveParameters: bool = False,  # noqa: N803
 ) -> Any:
     """What torch.jit.freeze does, of a script object, in any mode."""
-    preserved = list(preservedAttrs)
-    methods = [m for m in module._methods() if m == "forward" or m in preserved]
-    kept = [name for name in preserved if name not in methods]
-    if preserveParameters:
-        kept += [name for name, kind in module._kinds().items() if kind == "parameter"]
-    return _C._freeze(module, methods, kept, False)
+    from .jit._freeze import _preserved
+
+    methods, kept = _preserved(module, preservedAttrs)
+    training = "training" in module._kinds() and module._get("training")
+    return _C._freeze(module, methods, kept, False, bool(preserveParameters or training))
 
 
 def _await() -> type:

@@ -179,7 +179,10 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
         }
         throw RuntimeError(str(member, name, "() Expected a value of type '", a.type, "'", told_fields(*a.type),
                                " for argument '", a.name, "' but instead found type '", Py_TYPE(value)->tp_name,
-                               "'. Position: ", i - first, ". Declaration: ", schema.text()));
+                               "'. Position: ", i - first, ". Declaration: ", schema.text(),
+                               a.type->is(Type::Kind::Tensor)
+                                   ? ". Hint: a parameter without an annotation is inferred to be a Tensor; annotate it"
+                                   : ""));
       }
     }
   }
@@ -725,13 +728,13 @@ PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(obje
 PyType_Spec object_spec = {"rushlight._C.ScriptObject", sizeof(PyScriptObject), 0, Py_TPFLAGS_DEFAULT,
                            object_slots_table};
 
-// _freeze(object, [methods], [attributes to keep], fold) -> ScriptObject of a class with these methods and what they need
+// _freeze(object, [methods], [attributes to keep], fold, keep parameters=False) -> ScriptObject of a class with these methods and what they need
 PyObject* freeze_object(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *o, *method_names, *kept_names;
-    int fold;
-    if (!PyArg_ParseTuple(args, "O!O!O!p:_freeze", script_object_type, &o, &PyList_Type, &method_names, &PyList_Type,
-                          &kept_names, &fold))
+    int fold, parameters = 0;
+    if (!PyArg_ParseTuple(args, "O!O!O!p|p:_freeze", script_object_type, &o, &PyList_Type, &method_names, &PyList_Type,
+                          &kept_names, &fold, &parameters))
       return nullptr;
     auto names = [](PyObject* list) {
       std::set<std::string> out;
@@ -740,12 +743,10 @@ PyObject* freeze_object(PyObject*, PyObject* args) {
     };
     const Ref<ObjectValue>& module = object_of(o);
     std::set<std::string> methods = names(method_names), kept = names(kept_names);
-    for (const std::string& name : methods)
-      if (Function* f = graph::as_class(module->type)->find_method(name)) made(*f);  // may need Python's lock
     Ref<ObjectValue> object;
     {
       GilRelease release(true);
-      object = script::freeze_module(module, methods, kept, fold);
+      object = script::freeze_module(module, methods, kept, fold, parameters);
       script::make_ready(object);
     }
     return wrap_object(std::move(object));

@@ -54,11 +54,12 @@ Ref<ObjectValue> load_module(const io::Bytes& bytes, const std::string& name,
 // of another element type is copied. Throws RuntimeError that begins with `what`.
 IValue fitted_value(IValue v, const TypePtr& type, const std::string& what);
 
-// A module of a class of its own with these methods, in which attributes are constants but for those in `kept` ("weight", "conv.weight") and
-// those that the methods assign. `fold`: batch_norm of a convolution becomes part of its weights, and dropout goes. Throws AttributeError for
-// a method that is not there.
+// A module of a class of its own with these methods ("forward", "head.scaled"), in which attributes are constants but for those in `kept`
+// ("weight", "conv.weight") and those that the methods assign; modules in it keep what the methods still use. `fold`: batch_norm of a
+// convolution becomes part of its weights, and dropout goes. `parameters`: tensors that ask for gradients stay. Throws AttributeError for a
+// method that is not there, RuntimeError for one that returns its module or assigns an attribute of an interface's type.
 Ref<ObjectValue> freeze_module(const Ref<ObjectValue>& module, const std::set<std::string>& methods,
-                               const std::set<std::string>& kept, bool fold);
+                               const std::set<std::string>& kept, bool fold, bool parameters = false);
 
 // Compiles forward, and opens the libraries that weights of its size need, so that the first call is like others.
 void make_ready(const Ref<ObjectValue>& module);

@@ -168,3 +168,173 @@ def test_gelu_written_out_is_gelu():
         frozen = torch.jit.freeze(torch.jit.trace(M(f).eval(), x))
         assert ("aten::gelu" in str(frozen.graph)) == folded, f.__name__
         torch.testing.assert_close(frozen(x), f(x), rtol=1e-5, atol=1e-6)
+
+
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = 1, torch.ones(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.a + self.b
+
+    @torch.jit.export
+    def raised(self, x: Tensor) -> Tensor:
+        return x + self.b
+
+
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = Part(), Part()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.one(x) + self.two(x)
+
+
+def test_modules_inside_keep_what_is_asked_for_and_nothing_else():
+    x, scripted = torch.ones(2), torch.jit.script(Whole().eval())
+    frozen = torch.jit.freeze(scripted, preserved_attrs=["one.a", "two.raised"])
+    assert frozen._c.hasattr("one") and frozen._c.one.hasattr("a") and not frozen._c.one.hasattr("b")
+    assert frozen.two._c._methods() == ["raised"] and not frozen._c.two.hasattr("a")
+    assert frozen(x).tolist() == [4, 4] and frozen.two.raised(x).tolist() == [2, 2]
+    frozen.one.a = 5
+    assert frozen(x).tolist() == [8, 8] and scripted(x).tolist() == [4, 4]
+    out = io.BytesIO()
+    torch.jit.save(frozen, out)
+    for load, one in ((torch.jit.load, x), (reference.jit.load, reference.ones(2))):
+        out.seek(0)
+        again = load(out)
+        assert again(one).tolist() == [8, 8] and again.two.raised(one).tolist() == [2, 2]
+
+
+def test_lists_tuples_and_dicts_become_constants_unless_they_are_written_to():
+    class Tables(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sizes, self.pair, self.named = [1, 2], (torch.ones(1), "a"), {"k": torch.ones(2)}
+            self.seen = [0]
+            self.first = torch.zeros(3)
+            self.same = [self.first]
+
+        def forward(self, x: Tensor):
+            self.seen[0] += 1
+            self.same[0][0] += 1
+            return x + self.sizes[1], self.pair[0] + self.named["k"], self.seen[0], self.first.sum(), self.named
+
+    scripted = torch.jit.script(Tables().eval())
+    frozen = torch.jit.freeze(scripted)
+    kinds = frozen._c._kinds()
+    assert not {"sizes", "pair", "named"} & set(kinds) and {"seen", "first", "same"} <= set(kinds)
+    x = torch.ones(1)
+    one = [frozen(x) for _ in range(2)]
+    assert [o[2] for o in one] == [1, 2] and one[1][3].item() - one[0][3].item() == 1
+    assert one[0][0].tolist() == [3] and one[0][1].tolist() == [2, 2]
+    one[0][4]["k"] = x  # of this call alone
+    assert frozen(x)[4]["k"].tolist() == [1, 1]
+
+
+def test_what_writes_to_one_attribute_leaves_the_others_constant():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.n, self.w = torch.zeros(1), torch.full((1,), 2.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.n[0] += 1
+            x.add_(0)
+            return x * self.w + self.n
+
+    frozen = torch.jit.freeze(torch.jit.script(Counts().eval()))
+    assert set(frozen._c._kinds()) == {"n"} and [frozen(torch.ones(1)).item() for _ in range(2)] == [3, 4]
+
+
+def test_a_module_that_returns_itself_or_exchanges_its_parts_is_not_frozen():
+    class Itself(nn.Module):
+        def forward(self, x: Tensor):
+            return self
+
+    with pytest.raises(RuntimeError, match="attempted to freeze a module that return itself"):
+        torch.jit.freeze(torch.jit.script(Itself().eval()))
+
+    with pytest.raises(RuntimeError, match="Freezing does not support SetAttr on an interface type: 'used'"):
+        torch.jit.freeze(torch.jit.script(Exchanged().eval()))
+    scripted = torch.jit.script(Used().eval())
+    frozen = torch.jit.freeze(scripted)  # what nothing assigns is known
+    assert "CallMethod" not in str(frozen.graph) and frozen(torch.ones(1)).item() == scripted(torch.ones(1)).item()
+
+
+@torch.jit.interface
+class Maps(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        pass
+
+
+class Doubles(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+class Used(nn.Module):
+    used: Maps
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.other, self.n = Doubles(), Doubles(), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used.forward(x)
+
+
+class Exchanged(Used):
+    def forward(self, x: Tensor) -> Tensor:
+        self.n += 1
+        if self.n > 1:
+            self.used = self.other
+        return self.used.forward(x)
+
+
+def test_a_module_that_is_trained_is_frozen_but_for_its_parameters():
+    frozen = torch._C._freeze_module(torch.jit.script(Net().train())._c)
+    assert frozen.hasattr("conv") and frozen.conv.hasattr("weight") and not frozen.hasattr("scale")
+    assert frozen.drop.hasattr("training") and not frozen.conv.hasattr("training")
+    kept = torch._C._freeze_module(torch.jit.script(net())._c, preserveParameters=True)
+    assert kept.head.hasattr("weight") and not kept.hasattr("drop")
+
+
+@pytest.mark.parametrize("conv", [nn.Conv1d, nn.Conv2d, nn.Conv3d])
+@pytest.mark.parametrize("bias", [True, False])
+def test_numbers_beside_a_convolution_become_part_of_it(conv, bias):
+    dims = int(conv.__name__[4])
+
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.c = conv(2, 3, 2, bias=bias), torch.rand(1, 3, *[1] * dims) + 0.5
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = (self.conv(x) + self.c - 0.25) * self.c / 2.0
+            return 3.0 * y
+
+    torch.manual_seed(1)
+    module, x = Beside().eval(), torch.rand(2, 2, *[4] * dims)
+    graph = torch.jit.freeze(torch.jit.script(module)).graph
+    assert [n.kind() for n in graph.nodes() if n.kind() != "prim::Constant"] == [f"aten::conv{dims}d"]
+    torch.testing.assert_close(torch.jit.freeze(torch.jit.script(module))(x), module(x).detach())
+
+
+def test_what_makes_a_convolutions_result_larger_stays():
+    class Larger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.wide, self.exact = nn.Conv2d(1, 1, 1), torch.ones(4, 4), torch.ones(1, dtype=torch.float64)
+
+        def forward(self, x: Tensor):
+            y = self.conv(x)
+            return self.conv(x) + self.wide, self.conv(x) * self.exact, y + 1, y
+
+    module, x = Larger().eval(), torch.ones(1, 1, 1, 1)
+    frozen = torch.jit.freeze(torch.jit.script(module))
+    for got, wanted in zip(frozen(x), module(x), strict=True):
+        assert got.dtype == wanted.dtype
+        torch.testing.assert_close(got, wanted.detach())

@@ -30,11 +30,7 @@ def freeze(mod: Any, preserved_attrs: list[str] | None = None, optimize_numerics
         raise RuntimeError(
             "Freezing is currently only implemented for modules in eval mode. Please call .eval() on your module before freezing."
         )
-    wanted = list(preserved_attrs or [])
-    methods = [name for name in wanted if name in mod._c._methods()]
-    if "forward" in mod._c._methods():
-        methods.append("forward")
-    attributes = [name for name in wanted if name not in methods]
+    methods, attributes = _preserved(mod._c, preserved_attrs or [])
     for name in attributes:
         value = mod
         for part in name.split("."):
@@ -42,6 +38,19 @@ def freeze(mod: Any, preserved_attrs: list[str] | None = None, optimize_numerics
                 raise AttributeError(f"freeze: the module has no attribute or method '{name}'")
             value = getattr(value, part)
     return _wrapped(_C._freeze(mod._c, methods, attributes, bool(optimize_numerics)))
+
+
+def _preserved(compiled: Any, names: Any) -> tuple[list[str], list[str]]:
+    """The methods, forward among them, and the attributes that names ("scale", "conv.weight", "head.scaled") are of."""
+    methods = ["forward"] if "forward" in compiled._methods() else []
+    attributes = []
+    for name in names:
+        owner, _, last = name.rpartition(".")
+        at = compiled
+        for part in owner.split(".") if owner else ():
+            at = at._get(part) if at is not None and at._kinds().get(part) == "module" else None
+        (methods if at is not None and last in at._methods() else attributes).append(name)
+    return methods, attributes
 
 
 def _wrapped(compiled: Any) -> RecursiveScriptModule:

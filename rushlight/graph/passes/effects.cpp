@@ -103,8 +103,9 @@ bool is_mutable(const Type& t) {
   }
 }
 
-AliasSets::AliasSets(const Graph& graph) {
-  const std::vector<Value*>& inputs = graph.inputs();
+AliasSets::AliasSets(const Graph& graph, bool attributes_apart) : attributes_apart_(attributes_apart) {
+  std::vector<Value*> inputs = graph.inputs();
+  if (attributes_apart) inputs.erase(inputs.begin());
   join_all(inputs, inputs);
   escapes_.insert(escapes_.end(), inputs.begin(), inputs.end());
   escapes_.insert(escapes_.end(), graph.outputs().begin(), graph.outputs().end());
@@ -189,6 +190,12 @@ void AliasSets::visit_operator(const Node& n) {
       write(n.input(size_t(e.arg)), n);
       if (n.op->def().reshapes || n.op->form() == Op::Form::Out) reshapes_.push_back(n.input(size_t(e.arg)));
     }
+    return;
+  }
+  if (attributes_apart_ && n.is("prim::GetAttr")) return;
+  if (attributes_apart_ && n.is("prim::SetAttr")) {  // who reads the attribute may write to it
+    write(n.input(1), n);
+    escapes_.push_back(n.input(1));
     return;
   }
   // A primitive may hand out or take in what a list holds; what is unknown may do anything with what it is given.

@@ -26,7 +26,8 @@ bool is_mutable(const Type& t);
 // give one tensor twice. A set is of one moment: it describes the graph as it was when this was made, less the nodes that went since.
 class AliasSets {
  public:
-  explicit AliasSets(const Graph& graph);
+  // `attributes_apart`: those of the first input are told apart by who asks, and share nothing with the other inputs.
+  explicit AliasSets(const Graph& graph, bool attributes_apart = false);
   // Something in the graph may write to what v holds.
   bool is_written(const Value* v) { return writes_.contains(find(v)); }
   // It may do so after `from` and before `to`, which `from` reaches: in `from`'s block, or in one inside of a later node of it.
@@ -60,6 +61,7 @@ class AliasSets {
   std::vector<Write> seen_;
   std::vector<const Value*> escapes_, reshapes_;
   int next_ = 0;
+  bool attributes_apart_;
 };
 
 }  // namespace rushlight::graph

@@ -22,6 +22,12 @@ void resolve_all(Block& b) {
 
 }  // namespace
 
+template <Fold What>
+static bool fold(Graph& g) {
+  resolve_all(*g.block());
+  return fold_frozen(g, unsigned(What));
+}
+
 void forget_shapes(Graph& graph) { forget(*graph.block()); }
 
 void clean_up(Graph& graph) {
@@ -71,6 +77,11 @@ const Pass* find_pass(std::string_view name) {
       {"inline_fork_wait", inline_forks},
       {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(simplify_tuples(g), g); }},
       {"lower_all_tuples", [](Graph& g) { return resolved(g), lower_tuples(g); }},
+      {"fold_frozen_conv_bn", fold<Fold::Norms>},
+      {"fold_frozen_conv_add_or_sub", fold<Fold::Sums>},
+      {"fold_frozen_conv_mul_or_div", fold<Fold::Products>},
+      {"remove_frozen_dropout", fold<Fold::Dropout>},
+      {"optimize_frozen_graph", [](Graph& g) { return resolved(g), fold_frozen(g); }},
       {"optimize", [](Graph& g) { return optimize(g), true; }},
       {"erase_shape_information", [](Graph& g) { return forget_shapes(g), true; }},
   };

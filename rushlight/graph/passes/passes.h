@@ -50,11 +50,23 @@ void outline_traced_calls(Graph& graph);
 // Forgets what an example's tensors looked like: a graph for all shapes.
 void forget_shapes(Graph& graph);
 
-// Methods of one module, whose first argument it is: calls are inlined, and attributes that nothing assigns or writes to become
-// constants, but for those in `kept` ("weight", "conv.weight").
-void freeze(const std::vector<Graph*>& graphs, const ObjectValue& self, const std::set<std::string>& kept);
-// Of a frozen method: batch_norm of a convolution becomes part of its weights, and dropout goes.
-bool fold_frozen(Graph& graph);
+// A method that is frozen, and the object that is its first argument.
+struct FrozenMethod {
+  Graph* graph;
+  const ObjectValue* self;
+};
+// Attributes: an object and a name.
+using Slots = std::set<std::pair<const ObjectValue*, std::string>>;
+// The object that a value is known to be: the first argument, or what an attribute of it holds. Null for others.
+const ObjectValue* object_of(const FrozenMethod& method, const Value* v);
+// Methods of one module, and of modules in it: calls are inlined, and attributes that nothing assigns or writes to become constants, but for
+// those in `kept`. `parameters`: what asks for gradients stays too, and `training`. Throws RuntimeError for a method that returns the module, or
+// assigns an attribute of an interface's type.
+void freeze(const std::vector<FrozenMethod>& methods, Slots kept, bool parameters);
+// Of a frozen method: batch norms, sums and products with constants become part of a convolution's weights, dropout goes, products with known
+// matrices become linear layers.
+enum class Fold : unsigned { Norms = 1, Sums = 2, Products = 4, Dropout = 8, Rest = 16 };
+bool fold_frozen(Graph& graph, unsigned folds = ~0u);
 
 // What a function's graph is when it has been compiled, as PyTorch's is: no tuples between its own nodes, plain constants known and pooled.
 void clean_up(Graph& graph);
