@@ -120,7 +120,7 @@ std::shared_ptr<ClassType> class_for(std::vector<ClassType::Slot> slots, const C
   return type;
 }
 
-// _make_class(name, class, [(method, source, file, line, names)], {name: (role, function)}, compile) -> type
+// _make_class(name, class, [(method, source, file, line, names)], {name: (role, function), or ("hint", text)}, compile) -> type
 // Its attributes are what __init__ assigns, which _finish_class compiles.
 PyObject* make_class(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -133,6 +133,10 @@ PyObject* make_class(PyObject*, PyObject* args) {
     PyObject *key, *value;
     for (Py_ssize_t at = 0; PyDict_Next(functions, &at, &key, &value);) {
       auto [role, function] = role_of(value);
+      if (role == "hint") {  // why the class has not what Python's has
+        type->constants[script::kHints + std::string(text_of(key))] = from_python(function);
+        continue;
+      }
       auto lazy = lazy_object(std::string(text_of(key)), role, function, compile);
       type->constants[std::string(text_of(key))] = IValue::capsule(make_ref<script::SugaredCapsule>(std::move(lazy)));
     }
@@ -174,6 +178,19 @@ PyObject* compile_methods(PyObject*, PyObject* o) {
         if (f->compile) f->made();
     }
     Py_RETURN_NONE;
+  });
+}
+// _slots_of(type) -> [(name, (its type's text, its type))] of a class
+PyObject* slots_of(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    Object out = check(PyList_New(0));
+    const TypePtr* t = type_in(o);
+    if (const ClassType* c = t ? graph::as_class(*t) : nullptr)
+      for (const ClassType::Slot& s : c->slots)
+        check_status(PyList_Append(out.get(), check(Py_BuildValue("(s(sN))", s.name.c_str(), s.type->text().c_str(),
+                                                                  wrap_type(s.type).release()))
+                                                  .get()));
+    return out.release();
   });
 }
 // _make_enum(name, class, [(member, value)]) -> type
@@ -356,6 +373,7 @@ PyMethodDef methods[] = {
     {"_compile_methods", compile_methods, METH_O, "_compile_methods(type): compiles all, which else happens at a call"},
     {"_make_enum", make_enum_type, METH_VARARGS, "_make_enum(name, class, members) -> type"},
     {"_make_interface", make_interface, METH_VARARGS, "_make_interface(name, is_module, methods, compile) -> type"},
+    {"_slots_of", slots_of, METH_O, "_slots_of(type) -> [(name, (text, type))]"},
     {"_compile_unit", compile_unit, METH_VARARGS, "_compile_unit(source, file, line, names, compile) -> functions"},
     {"_define_methods", define_methods, METH_VARARGS, "_define_methods(object, source, file, line, names, compile)"},
     {"_live_classes", [](PyObject*, PyObject*) { return PyLong_FromLongLong(ClassType::live()); }, METH_NOARGS,

@@ -63,7 +63,8 @@ IValue list_from_python(PyObject* o, const Type& type) {
       auto out = make_ref<BoolList>();
       for (Py_ssize_t i = 0; i < n; i++) {
         bool b;
-        if (!as_bool(item(i), b)) fail_type(o, type);
+        if (PyLong_Check(item(i))) b = PyObject_IsTrue(item(i)) == 1;  // a number is a truth here, as in Python
+        else if (!as_bool(item(i), b)) fail_type(o, type);
         out->items.push_back(b);
       }
       return out;
@@ -348,10 +349,18 @@ IValue from_python(PyObject* o) {
     if (PyList_GET_SIZE(o) == 0) return Tensors();
     std::vector<IValue> items;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); i++) items.push_back(from_python(PyList_GET_ITEM(o, i)));
-    TypePtr element = items[0].type();
-    for (const IValue& item : items)
-      RL_CHECK(TypeError, item.type()->equals(*element), "a list must hold values of one type, got ", element, " and ",
-               item.type());
+    TypePtr element;
+    bool none = false;
+    for (const IValue& item : items) {
+      TypePtr type = item.type();
+      if (item.is_none()) none = true;
+      else if (!element) element = std::move(type);
+      else
+        RL_CHECK(TypeError, type->equals(*element), "a list must hold values of one type, got ", element, " and ",
+                 type);
+    }
+    if (!element) element = Type::none();
+    else if (none) element = Type::optional(element);
     return from_python(o, *Type::list(element));
   }
   if (PyDict_Check(o)) {

@@ -77,7 +77,7 @@ class PythonObject final : public script::Sugared {
         compile_(compile) {
     is_module_ = PyObject_HasAttrString(o, "_modules");
     if (!PyType_Check(o)) return;
-    Object module(PyObject_GetAttrString(o, "__module__")), own(PyObject_GetAttrString(o, "__qualname__"));
+    Object module(PyObject_GetAttrString(o, "__module__")), own(PyObject_GetAttrString(o, "__name__"));
     if (module && own && PyUnicode_Check(module.get()) && PyUnicode_Check(own.get()))
       qualified_ = str(text_of(module.get()), ".", text_of(own.get()));
     PyErr_Clear();

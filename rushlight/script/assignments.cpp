@@ -2,6 +2,7 @@
 #include <map>
 
 #include "rushlight/script/lowering.h"
+#include "rushlight/script/syntax.h"
 
 namespace rushlight::script {
 
@@ -20,6 +21,9 @@ SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
   }
   if (SugaredPtr v = resolver_.resolve(name, range)) return v;
   if (SugaredPtr v = builtin_name(name)) return v;
+  if (is_builtin_error(name))
+    fail(range,
+         str("class '", name, "' cannot be used as a value: in TorchScript errors are raised where they are made"));
   fail(range, str("undefined value ", name));
 }
 

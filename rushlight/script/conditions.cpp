@@ -132,7 +132,18 @@ int Lowering::static_condition(const ExprPtr& e) {
       if (asks_type(*e)) {
         if (e->items[1]->kind == EK::Call) return -1;  // asked once, where it is needed
         TypePtr have = value(e->items[1])->type();
-        if (open_type(*have)) return -1;
+        if (have->is(TK::Any)) return -1;
+        if (open_type(*have)) {  // known where all that it may be are of the types, or none is
+          const std::vector<TypePtr> wanted = types_in(*e->items[2], *have), all = options(*have);
+          auto fits = [&](const TypePtr& o) {
+            return std::any_of(wanted.begin(), wanted.end(), [&](const TypePtr& w) { return o->is_subtype_of(*w); });
+          };
+          auto may = [&](const TypePtr& o) {  // an option that is itself open, or a base
+            return std::any_of(wanted.begin(), wanted.end(), [&](const TypePtr& w) { return w->is_subtype_of(*o); });
+          };
+          if (std::all_of(all.begin(), all.end(), fits)) return 1;
+          return std::any_of(all.begin(), all.end(), [&](const TypePtr& o) { return fits(o) || may(o); }) ? -1 : 0;
+        }
         std::vector<ExprPtr> wanted =
             e->items[2]->kind == EK::Tuple ? e->items[2]->items : std::vector<ExprPtr>{e->items[2]};
         for (const ExprPtr& w : wanted) {
@@ -223,6 +234,18 @@ void Lowering::refinements(const ExprPtr& e, bool truth, std::vector<Refinement>
         if (std::none_of(wanted.begin(), wanted.end(), [&](const TypePtr& w) { return o->is_subtype_of(*w); }))
           left.push_back(o);
       wanted = std::move(left);
+    } else if (!have.is(TK::Any)) {  // what it may be of them
+      for (const TypePtr& o : options(have))
+        if (std::any_of(wanted.begin(), wanted.end(), [&](const TypePtr& w) { return o->is_subtype_of(*w); }))
+          left.push_back(o);
+      for (const TypePtr& w : wanted)
+        if (std::none_of(left.begin(), left.end(), [&](const TypePtr& o) { return o->is_subtype_of(*w); }))
+          for (const TypePtr& o : options(have))
+            if (w->is_subtype_of(*o)) {
+              left.push_back(w);
+              break;
+            }
+      if (!left.empty()) wanted = std::move(left);
     }
     if (wanted.empty()) return;
     auto none = std::find_if(wanted.begin(), wanted.end(), [](const TypePtr& w) { return w->is(TK::None); });
@@ -270,9 +293,9 @@ SugaredPtr Lowering::short_circuit(const ExprPtr& e, bool as_condition) {
   return lookup("$value", e->range);
 }
 
-SugaredPtr Lowering::ternary(const ExprPtr& e) {
+SugaredPtr Lowering::ternary(const ExprPtr& e, const TypePtr& wanted) {
   int known = static_condition(e->items[0]);
-  if (known >= 0) return expr(e->items[known ? 1 : 2]);
+  if (known >= 0) return expr_as(e->items[known ? 1 : 2], wanted);
   std::vector<Refinement> yes, no;
   refinements(e->items[0], true, yes);
   refinements(e->items[0], false, no);
@@ -280,7 +303,11 @@ SugaredPtr Lowering::ternary(const ExprPtr& e) {
   auto side = [&](size_t i, const std::vector<Refinement>& told) {
     return [&, i] {
       refine(told, e->range);
-      assign(e->range, "$value", std::make_shared<SimpleValue>(value(e->items[i])));
+      SugaredPtr given = expr_as(e->items[i], wanted);
+      Value* v = wanted ? convert(e->range, given, wanted, nullptr, false) : nullptr;
+      if (!v) v = given->as_value(e->items[i]->range, *this);
+      else if (!v->type()->equals(*wanted)) v = emit_typed(e->range, "prim::unchecked_cast", {v}, wanted);
+      assign(e->range, "$value", std::make_shared<SimpleValue>(v));
       return false;
     };
   };

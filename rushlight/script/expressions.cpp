@@ -64,7 +64,7 @@ SugaredPtr Lowering::expr(const ExprPtr& e) {
     case EK::Chain: return chain(e, 0, expr(e->items[0]));
     case EK::And:
     case EK::Or: return short_circuit(e, false);
-    case EK::Conditional: return ternary(e);
+    case EK::Conditional: return ternary(e, nullptr);
     case EK::Tuple: {
       std::vector<SugaredPtr> parts;
       for (const ExprPtr& i : e->items) {
@@ -117,6 +117,7 @@ static bool retype(Value* v, const TypePtr& wanted) {
 SugaredPtr Lowering::expr_as(const ExprPtr& e, const TypePtr& wanted) {
   const bool list = e->kind == EK::List || e->kind == EK::ListComp,
              dict = e->kind == EK::Dict || e->kind == EK::DictComp;
+  if (wanted && e->kind == EK::Conditional) return ternary(e, wanted);
   if (!wanted || wanted->is(TK::Any)) return expr(e);
   if (const graph::ClassType* c = graph::as_class(wanted); c && c->is_interface && e->kind == EK::Subscript) {
     SugaredPtr base = expr(e->items[0]);
@@ -393,6 +394,11 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
       {"<=", "le"},       {">=", "ge"},         {"==", "eq"},         {"!=", "ne"}};
   if (op == "is" || op == "is not") {
     Value *x = a->as_value(range, *this), *y = b->as_value(range, *this);
+    auto plain = [](const Type& t) {
+      return t.is(TK::Bool) || t.is(TK::Int) || t.is(TK::Float) || t.is(TK::Complex) || t.is(TK::String);
+    };
+    if (plain(*x->type()) && plain(*y->type()) && x->type()->kind() != y->type()->kind())
+      return constant_of(op == "is not");  // 1 is not True, though it equals it
     Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__", {x, y}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
   }

@@ -158,6 +158,8 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
   SugaredPtr result = top.names.contains("$return") ? top.names["$return"] : nullptr;
   Value* out = result ? result->as_value(def.range, *this) : constant(def.range, IValue());
   if (return_type_ && return_type_->is(Type::Kind::None)) out = constant(def.range, IValue());
+  else if (!result && return_type_ && top.names.contains("$raised"))  // it never returns
+    out = emit_typed(def.range, "prim::Uninitialized", {}, return_type_);
   if (!result && return_type_ && !return_type_->is(Type::Kind::None) && !return_type_->is(Type::Kind::Optional) &&
       !top.names.contains("$raised"))
     fail(def.range, str("Function was not annotated as having type None, but does not return along all paths; it is "

@@ -98,6 +98,7 @@ class Lowering {
   bool if_statement(const StmtPtr& s, const Rest& rest);
   bool branches(const Range& range, Value* condition, const Rest& then, const Rest& otherwise);
   void simple_statement(const StmtPtr& s);
+  bool assertion_failed(const StmtPtr& s);
   bool loop(const StmtPtr& s, const Rest& rest);
   bool with(const StmtPtr& s, const Rest& rest);
   TypePtr context_type(const Range& range, Value* object);
@@ -138,7 +139,7 @@ class Lowering {
   SugaredPtr chain(const ExprPtr& e, size_t k, const SugaredPtr& left);
   SugaredPtr format(const ExprPtr& e);
   TypePtr joined(const Range& range, const TypePtr& a, const TypePtr& b, const char* what);
-  SugaredPtr ternary(const ExprPtr& e);
+  SugaredPtr ternary(const ExprPtr& e, const TypePtr& wanted);  // null: nothing says what is wanted
   SugaredPtr call(const ExprPtr& e);
   SugaredPtr binary(const Range& range, const std::string& op, const SugaredPtr& a, const SugaredPtr& b);
   SugaredPtr comprehension(const ExprPtr& e);

@@ -596,6 +596,7 @@ class Parser {
     if (take_op("{")) {
       std::vector<ExprPtr> items;
       while (!peek().is_op("}")) {
+        if (peek().is_op("**")) fail(peek().range, "Dict expansion (`**`) is not supported: give each key and value");
         ExprPtr key = expr();
         if (!peek().is_op(":")) fail(key->range, "sets are not supported in TorchScript");
         take();

@@ -18,22 +18,42 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
       case SK::Raise: {
         Value* message = constant(s->range, "");
         const Expr* raised = s->value && s->value->kind == EK::Call ? s->value->items[0].get() : s->value.get();
-        std::string name = raised && raised->kind == EK::Name ? raised->text : "Exception";
+        if (raised && raised->kind != EK::Name && raised->kind != EK::Attribute)
+          fail(s->range, "exceptions must derive from BaseException");
         // A program's own class of errors goes by its full name, as no builtin does.
-        std::string full;
-        if (raised && (raised->kind == EK::Name || raised->kind == EK::Attribute))
-          if (SugaredPtr c = raised->kind == EK::Name ? resolver_.resolve(raised->text, raised->range)
-                                                      : expr(std::make_shared<Expr>(*raised)))
-            full = c->qualified_name();
+        std::string full, name = raised && raised->kind == EK::Name ? raised->text : "Exception";
+        if (raised) {
+          SugaredPtr c = raised->kind == EK::Name ? resolver_.resolve(raised->text, raised->range)
+                                                  : expr(std::make_shared<Expr>(*raised));
+          if (c) full = c->qualified_name();
+          else if (!is_builtin_error(name)) expr(std::make_shared<Expr>(*raised));  // says that there is none
+        }
         if (full.empty()) full = "builtins." + name;
-        if (s->value && s->value->kind == EK::Call && s->value->items.size() > 1)
+        if (s->value && s->value->kind == EK::Call && s->value->items.size() > 2) {
+          std::string pattern;
+          std::vector<Value*> parts = {nullptr};
+          for (size_t k = 1; k < s->value->items.size(); k++) {
+            pattern += k > 1 ? ", {}" : "{}";
+            parts.push_back(value(s->value->items[k]));
+          }
+          parts[0] = constant(s->range, pattern);
+          message = emit_typed(s->range, "aten::format", parts, Type::string());
+        } else if (s->value && s->value->kind == EK::Call && s->value->items.size() == 2) {
           message =
               call_operator(s->range, "str", {{s->range, "", expr(s->value->items[1])}})->as_value(s->range, *this);
-        else if (s->value && s->value->kind == EK::Name) message = constant(s->range, s->value->text);
+        } else if (s->value && s->value->kind == EK::Name) {
+          message = constant(s->range, s->value->text);
+        }
         emit(s->range, "prim::RaiseException", {message, constant(s->range, full)}, 0);
         assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
         return true;
       }
+      case SK::Assert:
+        if (static_condition(s->value) != 0) {
+          simple_statement(s);
+          break;
+        }
+        return assertion_failed(s);  // what follows need not even compile
       case SK::Break:
       case SK::Continue:
         if (!loops_)
@@ -89,14 +109,7 @@ void Lowering::simple_statement(const StmtPtr& s) {
       refinements(s->value, true, known);
       if (static_condition(s->value) != 1) {
         Value* ok = condition(s->value);
-        branches(
-            s->range, ok, [] { return false; },
-            [&] {
-              Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
-              emit(s->range, "prim::RaiseException", {message, constant(s->range, "builtins.AssertionError")}, 0);
-              assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
-              return true;
-            });
+        branches(s->range, ok, [] { return false; }, [&] { return assertion_failed(s); });
       }
       return refine(known, s->range);
     }
@@ -124,6 +137,13 @@ void Lowering::simple_statement(const StmtPtr& s) {
     case SK::Def: return assign(s->range, s->text, std::make_shared<InlineFunction>(s, &resolver_, nullptr, this));
     default: fail(s->range, "this statement is not supported in TorchScript");
   }
+}
+
+bool Lowering::assertion_failed(const StmtPtr& s) {
+  Value* message = s->message ? value(s->message) : constant(s->range, "AssertionError: ");
+  emit(s->range, "prim::RaiseException", {message, constant(s->range, "builtins.AssertionError")}, 0);
+  assign(s->range, "$raised", std::make_shared<ConstantValue>(true));
+  return true;
 }
 
 bool Lowering::return_statement(const StmtPtr& s) {
@@ -211,6 +231,12 @@ bool Lowering::if_statement(const StmtPtr& s, const Rest& rest) {
   return ended;
 }
 
+// The value of which an isinstance() or `is None` around told more.
+static Value* unrefined(Value* v) {
+  while (v->node()->is("prim::unchecked_cast")) v = v->node()->input(0);
+  return v;
+}
+
 bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Rest& otherwise) {
   constexpr int kMaxBranches = 400;  // what follows a branch that exits is lowered inside of it
   if (depth_ >= kMaxBranches) fail(range, str("more than ", kMaxBranches, " branches inside of each other"));
@@ -260,6 +286,20 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
       }
     TypePtr type = values[0] && values[1] ? unify(values[0]->type(), values[1]->type()) : nullptr;
     if (!type && values[0] && values[1] && name == "$return") type = return_type_;
+    if (Value* one = !type && values[0] && values[1] ? unrefined(values[0]) : nullptr;
+        one && one == unrefined(values[1])) {  // one value, of which the branches know different things
+      scope_->names[name] = std::make_shared<SimpleValue>(one);
+      continue;
+    }
+    if (!type && values[0] && values[1]) {  // x: Union[int, str] may be either again
+      SugaredPtr before;
+      for (Scope* outer = scope_; outer && !before; outer = outer->outer)
+        if (auto at = outer->names.find(name); at != outer->names.end()) before = at->second;
+      if (auto* v = dynamic_cast<SimpleValue*>(before.get())) {
+        const TypePtr& wide = unrefined(v->value)->type();
+        if (values[0]->type()->is_subtype_of(*wide) && values[1]->type()->is_subtype_of(*wide)) type = wide;
+      }
+    }
     if (!type) {
       if (name == "$return" && values[0] && values[1])
         fail(range, str("Previous return statement returned a value of type ", values[0]->type(),

@@ -133,6 +133,20 @@ SugaredPtr Overloads::call(const Range& range, Lowering& l, const std::vector<Ca
   fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,
                   "\n\nThe original call is"));
 }
+// A literal that is no value of the type that an overload gives the parameter: the default is another overload's.
+static bool misfits(const Expr& literal, const Expr* type) {
+  using EK = Expr::Kind;
+  if (!type || type->kind != EK::Name) return false;
+  const std::string& name = type->text;
+  switch (literal.kind) {
+    case EK::String: return name != "str" && name != "Any";
+    case EK::Float: return name == "int" || name == "str" || name == "bool" || name == "Tensor";
+    case EK::Int: return name == "str" || name == "bool" || name == "Tensor";
+    case EK::True:
+    case EK::False: return name != "bool" && name != "Any";
+    default: return false;
+  }
+}
 std::shared_ptr<const Stmt> with_signature(const Stmt& signature, const Stmt& body) {
   auto both = std::make_shared<Stmt>(body);
   if (signature.params.size() != body.params.size())
@@ -144,6 +158,7 @@ std::shared_ptr<const Stmt> with_signature(const Stmt& signature, const Stmt& bo
     Param& p = both->params[i];
     p.annotation = signature.params[i].annotation;
     if (signature.params[i].default_value) p.default_value = signature.params[i].default_value;
+    else if (p.default_value && misfits(*p.default_value, p.annotation.get())) p.default_value = nullptr;
   }
   both->annotation = signature.annotation;
   return both;

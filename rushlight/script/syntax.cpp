@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 namespace rushlight::script {
 
@@ -51,6 +52,22 @@ bool is_open(const Expr& e) {
 bool asks_type(const Expr& e) {
   return e.kind == EK::Call && e.items.size() == 3 && e.items[0]->text == "isinstance" &&
          (e.items[0]->kind == EK::Name || e.items[0]->kind == EK::Attribute);
+}
+
+bool is_builtin_error(const std::string& name) {
+  static constexpr std::string_view all =
+      " "
+      "ArithmeticError AssertionError AttributeError BaseException BlockingIOError BrokenPipeError BufferError "
+      "BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError "
+      "ConnectionResetError DeprecationWarning EOFError EnvironmentError Exception FileExistsError FileNotFoundError "
+      "FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning IndentationError IndexError "
+      "InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError "
+      "NameError NotADirectoryError NotImplementedError OSError OverflowError PendingDeprecationWarning "
+      "PermissionError ProcessLookupError RecursionError ReferenceError ResourceWarning RuntimeError RuntimeWarning "
+      "StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError SystemExit TabError TimeoutError "
+      "TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError UnicodeTranslateError "
+      "UnicodeWarning UserWarning ValueError Warning ZeroDivisionError ";
+  return name.find(' ') == std::string::npos && all.find(" " + name + " ") != std::string_view::npos;
 }
 
 }  // namespace rushlight::script

@@ -16,4 +16,7 @@ bool is_open(const Expr& e);
 // isinstance(x, T), or torch.jit.isinstance(x, T).
 bool asks_type(const Expr& e);
 
+// A class of errors that Python has without an import.
+bool is_builtin_error(const std::string& name);
+
 }  // namespace rushlight::script

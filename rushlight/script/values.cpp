@@ -227,6 +227,11 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
         ->call(range, l, {{range, "", graph_value(v)}});
     return;
   }
+  if (auto known = c->constants.find(name); slot < 0 && known != c->constants.end() && !known->second.is_capsule())
+    fail(range,
+         str("Wrong type for attribute assignment. Expected ", known->second.type(), " for '", name, "' but got ",
+             v->type(), ": what it holds when it is scripted is a constant; say in the class what it may hold, as ",
+             name, ": Optional[", v->type()->is(TK::Optional) ? v->type()->element() : v->type(), "]"));
   if (slot < 0)
     fail(range, str("Tried to set nonexistent attribute: ", name,
                     ". Did you forget to initialize it in __init__()? The class is ", c->name()));

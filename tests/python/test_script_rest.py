@@ -2,6 +2,7 @@
 
 import cmath
 import io
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_script_modules_own_state_is_written_and_read():
 def test_script_objects_have_their_members_by_name():
     scripted = torch.jit.script(nn.Sequential(nn.Linear(2, 3)))
     assert getattr(scripted._c, "0").weight.shape == (3, 2) and scripted._c.forward(torch.ones(1, 2)).shape == (1, 3)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="does not have a field with name 'nothing'"):
         scripted._c.nothing  # noqa: B018
 
 
@@ -441,3 +442,192 @@ def test_methods_whose_tensor_stands_behind_other_arguments():
     x, y = torch.tensor([1.0, -1.5]), torch.zeros(2)
     for got, wanted in zip(torch.jit.script(f)(x, y), f(x, y), strict=True):
         assert torch.equal(got, wanted)
+
+
+def test_isinstance_says_of_a_union_what_its_types_leave():
+    def narrowed(x: list[str] | int) -> int:
+        if isinstance(x, (int, float, str)):
+            x = x + 1
+        if isinstance(x, (str, float)):  # none of its types: not compiled
+            x = x.nothing
+        return 1 if torch.jit.isinstance(x, list[str]) else 2
+
+    f = torch.jit.script(narrowed)
+    assert f(["a"]) == 1 and f(3) == 2
+    assert "isinstance" not in str(torch.jit.script(always).graph)
+
+    def kept(x: list[int] | None) -> int:
+        n = 0
+        if isinstance(x, (int, (float,), list, str)):
+            n += 1
+        if isinstance(x, list):
+            n += 1
+        return n
+
+    assert torch.jit.script(kept)([3]) == 2 and torch.jit.script(kept)(None) == 0
+
+
+def always(x: list[int] | int) -> int:
+    if isinstance(x, (int, list)):
+        return 1
+    return x.nothing
+
+
+def test_a_conditional_expression_is_of_the_type_that_is_wanted():
+    def f(n: int) -> Any:
+        label: Any = "out" if n > 0 else {}
+        return label if n > 1 else 2
+
+    assert torch.jit.script(f)(2) == "out" and torch.jit.script(f)(0) == 2
+
+    def some(n: int) -> int | None:
+        return None if n > 0 else n
+
+    assert torch.jit.script(some)(1) is None and torch.jit.script(some)(-1) == -1
+
+
+def test_what_follows_a_false_assertion_is_not_compiled_and_a_number_is_no_truth():
+    def f():
+        assert not torch.jit.is_scripting(), "only eager"
+        print("hello") + 2
+
+    with pytest.raises(RuntimeError, match="only eager"):
+        torch.jit.script(f)()
+
+    def same() -> tuple[bool, bool]:
+        one, two, other = 1, 2, 2.0
+        return one is True, two is not other
+
+    assert torch.jit.script(same)() == (False, True)
+
+
+class Defined(torch.jit.ScriptModule):
+    def __init__(self, by: int):
+        super().__init__()
+        self.define(f"def forward(self, x: Tensor):\n    return x * {by}")
+
+
+def test_each_object_may_define_methods_of_its_own():
+    one, two = Defined(2), Defined(3)
+    assert one(torch.ones(1)).item() == 2 and two(torch.ones(1)).item() == 3
+
+
+def test_errors_that_are_raised_are_of_known_classes():
+    class OwnError(ValueError):
+        pass
+
+    def own(x: int):
+        if x > 1:
+            raise OwnError("too", "large")
+        raise OwnError("mine")
+
+    f = torch.jit.script(own)
+    with pytest.raises(RuntimeError, match=r"test_script_rest\.OwnError: mine"):
+        f(1)
+    with pytest.raises(RuntimeError, match="too, large"):
+        f(2)
+
+    def unknown():
+        raise ArbitraryError("hi")  # noqa: F821
+
+    with pytest.raises(RuntimeError, match="undefined value ArbitraryError"):
+        torch.jit.script(unknown)
+
+    def number():
+        raise 3 + 4
+
+    with pytest.raises(RuntimeError, match="must derive from BaseException"):
+        torch.jit.script(number)
+
+    def value():
+        a = Exception()
+        return a
+
+    with pytest.raises(RuntimeError, match="'Exception' cannot be used as a value"):
+        torch.jit.script(value)
+
+    def spread():
+        d = {"a": 1}
+        return {**d}
+
+    with pytest.raises(RuntimeError, match="Dict expansion"):
+        torch.jit.script(spread)
+
+
+def test_classes_say_why_they_lack_an_attribute_and_objects_have_properties():
+    class Known:
+        shared = 3
+
+        def __init__(self, a: int):
+            self.a = a
+
+        @property
+        def twice(self) -> int:
+            return self.a * 2
+
+    def f():
+        return Known(1).shared
+
+    with pytest.raises(RuntimeError, match="'shared' is defined as a class attribute"):
+        torch.jit.script(f)
+    assert torch.jit.script(Known(4)).twice == 8
+
+    @torch.jit.script
+    class Holder:
+        def __init__(self, val):
+            self.val = val
+
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = Holder("1")
+
+        def forward(self):
+            return self.held.val
+
+    with pytest.raises(RuntimeError, match="Could not cast attribute 'val' to type Tensor"):
+        torch.jit.script(Holding())
+
+
+def test_comments_of_a_class_may_name_what_stands_where_it_is_defined():
+    @torch.jit.script
+    class First:
+        def __init__(self):
+            self.n = 1
+
+    @torch.jit.script
+    class Second:
+        def __init__(self):
+            self.n = 2
+
+        def sum(self, other):
+            # type: (First) -> int
+            return self.n + other.n
+
+    def f() -> int:
+        return Second().sum(First())
+
+    assert torch.jit.script(f)() == 3
+
+
+def test_an_attribute_is_of_the_type_that_its_class_says():
+    class Either(nn.Module):
+        x: int | str
+
+        def __init__(self):
+            super().__init__()
+            self.x = 3
+
+        def forward(self, y: int | str):
+            self.x = y
+            return self.x
+
+    module = torch.jit.script(Either())
+    assert module.x == 3 and module("a") == "a" and module.x == "a"
+
+
+def test_ignore_warns_of_what_it_no_longer_takes():
+    with pytest.warns(FutureWarning, match="TorchScript will now drop the function"):
+        torch.jit.ignore(drop_on_export=True)
+    with pytest.raises(RuntimeError, match="must be a bool or a function"):
+        torch.jit.ignore(3)

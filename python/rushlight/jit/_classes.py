@@ -28,8 +28,9 @@ def is_candidate(cls: Any) -> bool:
     return getattr(cls, "__torch_script_interface__", None) is None and not getattr(cls, "_is_protocol", False)
 
 
-def type_of(cls: Any, wanted: bool = False) -> Any:
-    """The script type of a class; None where there is none. ``wanted``: what hinders it is raised."""
+def type_of(cls: Any, wanted: bool = False, around: dict[str, Any] | None = None) -> Any:
+    """The script type of a class; None where there is none. ``wanted``: what hinders it is raised; ``around``: names that stand where
+    it is defined, which its comments may use."""
     interface = getattr(cls, "__torch_script_interface__", None) if isinstance(cls, type) else None
     if interface is not None:
         return interface()
@@ -38,7 +39,7 @@ def type_of(cls: Any, wanted: bool = False) -> Any:
     known = _made.get(cls)
     if known is None or (isinstance(known, Exception) and wanted):
         try:
-            known = _make_enum(cls) if issubclass(cls, enum.Enum) else _make(cls)
+            known = _make_enum(cls) if issubclass(cls, enum.Enum) else _make(cls, around or {})
         except (RuntimeError, OSError, TypeError) as error:
             if wanted:
                 _made.pop(cls, None)
@@ -57,7 +58,7 @@ def _make_enum(cls: type) -> Any:
     return made
 
 
-def _make(cls: type) -> Any:
+def _make(cls: type, around: dict[str, Any]) -> Any:
     if len(cls.__mro__) > 2:
         raise RuntimeError(
             f"TorchScript class '{cls.__name__}' inherits from {cls.__mro__[1].__name__}: TorchScript does not support "
@@ -80,7 +81,15 @@ def _make(cls: type) -> Any:
             if getattr(value, "_torchscript_modifier", "") in ("ignore", "unused"):
                 functions[name] = ("static", value)
             elif not dataclasses.is_dataclass(cls) or not (_is_generated(value) or name in _NO_SCRIPT):
-                methods.append((name, *_resolver._source(value), {**_resolver._names(value), cls.__name__: cls}))
+                methods.append(
+                    (name, *_resolver._source(value), {**around, **_resolver._names(value), cls.__name__: cls})
+                )
+        elif not name.startswith("__") and not callable(value) and name not in getattr(cls, "__dataclass_fields__", ()):
+            functions[name] = (
+                "hint",
+                f"'{name}' is defined as a class attribute, which TorchScript does not support; make it an attribute of the instance, "
+                "in __init__",
+            )
     for name, (text, names) in generated.items():
         methods.append((name, text, f"<generated {name} of {cls.__name__}>", 1, names))
     made = _made[cls] = _C._make_class(_resolver._class_name(cls), cls, methods, functions, _resolver._resolve)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import warnings
 from typing import Any
 
 from .. import _C
@@ -41,7 +42,17 @@ def ignore(drop: Any = False, **kwargs):
     if callable(drop):
         drop._torchscript_modifier = "ignore"
         return drop
-    return lambda fn: unused(fn) if drop or kwargs.get("drop_on_export") else ignore(fn)
+    if not isinstance(drop, bool):
+        raise RuntimeError(f"Argument to @torch.jit.ignore must be a bool or a function but got {drop}")
+    if drop or kwargs.get("drop_on_export"):
+        warnings.warn(
+            f"ignore({'True' if drop else 'drop_on_export=True'}) has been deprecated. TorchScript will now drop the function call on "
+            "compilation. Use torch.jit.unused now.",
+            category=FutureWarning,
+            stacklevel=2,
+        )
+        return unused
+    return ignore
 
 
 def unused(fn):

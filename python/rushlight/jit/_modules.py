@@ -129,7 +129,7 @@ def _compile_subclass(module: ScriptModule) -> None:
             and not hasattr(value, "_torchscript_modifier")
         ):
             value._torchscript_modifier = "script_method"  # type: ignore[attr-defined]
-    compiled = _script_module(module, {})
+    compiled = _script_module(module, {}, shared=not definitions)
     for source in definitions:
         _C._define_methods(compiled, *source, _resolve)
     for name, method in _methods_of(cls).items():  # the others are compiled where these call them

@@ -19,7 +19,7 @@ def _member_of_object(compiled: Any, name: str) -> Any:
             method = ScriptMethod(compiled._call, name)
             method.__dict__.update(owner=types.SimpleNamespace(_c=compiled))
             return method
-    raise AttributeError(f"'{compiled._class_name}' object has no attribute '{name}'")
+    raise AttributeError(f"{compiled._class_name} (a class of TorchScript) does not have a field with name '{name}'")
 
 
 class RecursiveScriptClass:
@@ -38,11 +38,13 @@ class RecursiveScriptClass:
     3
     """
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, cls: Any = None) -> None:
         object.__setattr__(self, "_c", compiled)
+        object.__setattr__(self, "_class", cls)
 
     def __getattr__(self, name: str) -> Any:
-        return _member_of_object(self._c, name)
+        known = getattr(self._class, name, None)
+        return known.fget(self) if isinstance(known, property) and known.fget else _member_of_object(self._c, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._c._kinds():

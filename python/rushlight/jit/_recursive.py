@@ -58,7 +58,8 @@ def _check_initialized(module: Module) -> None:
         )
 
 
-def _script_module(module: Module, memo: dict[int, Any]) -> Any:
+def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) -> Any:
+    """The script object. ``shared``: others may have its class; it gets no methods of its own."""
     if id(module) in memo:
         return memo[id(module)]
     if isinstance(module, RecursiveScriptModule):
@@ -102,7 +103,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
             if _C._has_type(value, kind) if kind or isinstance(value, tuple) else kind == "" and _is_constant(value):
                 slots.append((name, value, kind or ("str" if isinstance(value, str) else "")))
         elif isinstance(value, _PLAIN):
-            slots.append((name, value, type(value).__name__))
+            kind = _type_of(hints[name]) if name in hints else None
+            slots.append((name, value, kind if kind and _C._has_type(value, kind) else type(value).__name__))
         elif isinstance(value, _C.Tensor):
             slots.append((name, value, "Tensor"))
         elif isinstance(value, (list, dict)) and (value or name in hints):
@@ -116,6 +118,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
         elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:
             if _C._has_type(value, kind):
                 slots.append((name, value, kind))
+            else:
+                constants["$hint " + name] = _misfit(value, kind)
         else:
             constants["$hint " + name] = _failed(value)
     for name in getattr(cls, "__jit_ignored_attributes__", ()):
@@ -171,7 +175,8 @@ def _script_module(module: Module, memo: dict[int, Any]) -> Any:
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
-    compiled = _C._make_object(describe, slots, constants, _resolve, _classes.setdefault(cls, {}), functions, container)
+    known = _classes.setdefault(cls, {}) if shared else None
+    compiled = _C._make_object(describe, slots, constants, _resolve, known, functions, container)
     memo[id(module)] = compiled
     for name in {fn.__name__ for found in hooks.values() for fn in found}:
         compiled._method(name)
@@ -214,6 +219,20 @@ def _failed(value: Any) -> str:
         f"(This attribute exists on the Python module, but we failed to convert Python type: '{type(value).__qualname__}' to a "
         f"TorchScript type. {reason}. Its type was inferred; try adding a type annotation for the attribute.)"
     )
+
+
+def _misfit(value: Any, kind: Any) -> str:
+    """Why a value is not of the script type that its class has."""
+    if not isinstance(kind, (str, tuple)):
+        for name, wanted in _C._slots_of(kind):
+            if not hasattr(value, name):
+                return f"(This attribute exists on the Python module, but its object is missing attribute {name} of its class)"
+            if not _C._has_type(getattr(value, name), wanted[1]):
+                return (
+                    f"(This attribute exists on the Python module, but: Could not cast attribute '{name}' to type {wanted[0]}; it holds a "
+                    f"{type(getattr(value, name)).__name__}. Annotate what __init__ gives to it.)"
+                )
+    return f"(This attribute exists on the Python module, but its value, a {type(value).__qualname__}, is not of the type that it is annotated with)"
 
 
 @functools.cache

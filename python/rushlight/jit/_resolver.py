@@ -34,7 +34,8 @@ _compiling = threading.local()
 
 def _names(fn) -> dict[str, Any]:
     """What the names in a function's body stand for: closure over globals; and "$defaults", values of its parameters."""
-    names = dict(fn.__globals__)
+    own = inspect.unwrap(fn)  # whose source is read, where a decorator of another module stands around it
+    names = dict(fn.__globals__) if own is fn else {**fn.__globals__, **getattr(own, "__globals__", {})}
     names["$defaults"] = {
         name: p.default
         for name, p in inspect.signature(fn).parameters.items()
@@ -129,6 +130,8 @@ def _resolve(obj: Any) -> Any:
     """How the compiler calls a Python object: an operator's name, a compiled function, ("type", ...), or None if it can't."""
     if isinstance(obj, _C._OverridableType):
         obj = obj.__wrapped__
+    if isinstance(obj, types.FunctionType) and hasattr(obj, "__prepare_scriptable__"):
+        obj = obj.__prepare_scriptable__()
     if isinstance(obj, functools.partial) and not obj.args and not obj.keywords:
         obj = obj.func
     name = getattr(obj, "__name__", "")

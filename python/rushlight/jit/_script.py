@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import types
 from typing import Any
 
@@ -96,9 +97,8 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
             )
         from . import _classes
 
-        kind = _type_of(obj)
-        if kind is None:
-            kind = _classes.type_of(obj, wanted=True)
+        around = sys._getframe(_frames_up + 1).f_locals
+        kind = _classes.type_of(obj, wanted=True, around=around) if _classes.is_candidate(obj) else _type_of(obj)
         if kind is None:
             raise RuntimeError(f"jit.script: the class {obj.__name__} can't be one of a script")
         if not isinstance(kind, (str, tuple)):
@@ -114,7 +114,7 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
     from . import _classes
 
     if _classes.is_candidate(type(obj)) and _classes.type_of(type(obj), wanted=True) is not None:
-        return RecursiveScriptClass(_C._as_script_object(obj))
+        return RecursiveScriptClass(_C._as_script_object(obj), type(obj))
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
 
 
@@ -145,6 +145,9 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
         for name, value in module.__dict__.items():
             if name not in _INTERNAL and name not in scripted._kinds and not hasattr(scripted, name):
                 scripted.__dict__[name] = value
+    for name in getattr(type(module), "__jit_ignored_attributes__", ()):
+        if hasattr(module, name) and not isinstance(getattr(type(module), name, None), property):
+            scripted.__dict__.setdefault(name, getattr(module, name))
     properties = {
         name: value
         for base in reversed(type(module).__mro__[: type(module).__mro__.index(Module)])

@@ -52,10 +52,10 @@ def sum(input: Tensor, dim: Any = None, dtype: Any = None) -> Tensor:
     >>> torch.sparse.sum(torch.eye(2).to_sparse(), 0).to_dense()
     tensor([1., 1.])
     """
-    options = {} if dtype is None else {"dtype": dtype}
     if dim is None:
-        return rl._sparse_sum(input, **options)
-    return rl._sparse_sum(input, (dim,) if isinstance(dim, int) else dim, **options)
+        return rl._sparse_sum(input) if dtype is None else rl._sparse_sum(input, dtype=dtype)
+    dims = (dim,) if isinstance(dim, int) else dim
+    return rl._sparse_sum(input, dims) if dtype is None else rl._sparse_sum(input, dims, dtype=dtype)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
