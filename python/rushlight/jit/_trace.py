@@ -161,6 +161,8 @@ def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[in
         for name, child in module._modules.items():
             _object_of(child, (*path, name), state, memo, modules)
         return module._c
+    if module._backward_hooks:
+        raise ValueError(f"Modules that have backward hooks assigned can't be compiled: {module}")
     known = memo.get(id(module))
     if path:
         modules.append((path, module))
@@ -441,6 +443,7 @@ def _get_trace_graph(
         results.append(f(*given))
         return results[-1]
 
+    given = inputs
     if not isinstance(f, Module):
         graph = _record(watched, inputs, names, "forward", False).inlined_graph
     else:
@@ -449,17 +452,22 @@ def _get_trace_graph(
         holder = _object_of(f, (), state, {}, modules)
         _record(watched, inputs, names, "forward", False, holder, state, modules)
         graph = holder._method("forward").inlined_graph
-        _state_as_inputs(graph, f)
-    return (graph, results[0], inputs) if return_inputs else (graph, results[0])
+        given = (*inputs, *_state_as_inputs(graph, f))
+    return (graph, results[0], given) if return_inputs else (graph, results[0])
 
 
-def _state_as_inputs(graph: Any, module: Module) -> None:
-    """Replaces what a graph takes from its first input, the module, by inputs of their own."""
+def _state_as_inputs(graph: Any, module: Module) -> list[Any]:
+    """Replaces what a graph takes from its first input, the module, by inputs of their own: a tensor each, which are given back."""
     holder = next(graph.inputs())
-    values = {}
+    values: dict[str, Any] = {}
+    known: dict[int, Any] = {}
+    tensors = []
     for name, tensor in module.state_dict(keep_vars=True).items():
-        values[name] = graph.addInput(name)
-        values[name]._describe(tensor)
+        if id(tensor) not in known:
+            known[id(tensor)] = graph.addInput(name)
+            known[id(tensor)]._describe(tensor)
+            tensors.append(tensor)
+        values[name] = known[id(tensor)]
     paths = {holder: ""}
     taken = []
     for node in graph.findAllNodes("prim::GetAttr"):
@@ -474,3 +482,4 @@ def _state_as_inputs(graph: Any, module: Module) -> None:
             node.destroy()
     if not holder.uses():
         graph.eraseInput(0)
+    return tensors

@@ -7,6 +7,10 @@ from typing import Any
 
 __all__ = ["FileCheck"]
 
+# How a text's lines name the checks.
+_NAMES = {"check": "", "not": "-NOT", "same": "-SAME", "next": "-NEXT", "dag": "-DAG", "regex": "-REGEX",
+          "highlighted": "-SOURCE-HIGHLIGHTED", "count": "-COUNT"}  # fmt: skip
+
 
 class FileCheck:
     """A list of checks, which run(text) makes one after another, each from where the last one ended.
@@ -15,10 +19,10 @@ class FileCheck:
     """
 
     def __init__(self) -> None:
-        self._checks: list[tuple[str, Any, int, bool]] = []
+        self._checks: list[tuple[str, Any, int]] = []
 
-    def _with(self, kind: str, what: Any, count: int = 1, exactly: bool = False) -> FileCheck:
-        self._checks.append((kind, what, count, exactly))
+    def _with(self, kind: str, what: Any, count: int = 1) -> FileCheck:
+        self._checks.append((kind, what, count))
         return self
 
     def check(self, text: str) -> FileCheck:
@@ -38,8 +42,10 @@ class FileCheck:
         return self._with("next", text)
 
     def check_count(self, str: str, count: int, exactly: bool = False) -> FileCheck:  # PyTorch's name
-        """The text comes `count` times; if `exactly`, not once more."""
-        return self._with("count", str, count, exactly)
+        """The text comes `count` times; if `exactly`, not once more before what the next check finds."""
+        if count:
+            self._with("count", str, count)
+        return self._with("not", str) if exactly else self
 
     def check_dag(self, text: str) -> FileCheck:
         """The text comes later; those of check_dag calls that follow each other come in any order."""
@@ -54,16 +60,16 @@ class FileCheck:
         return self._with("highlighted", text)
 
     def run(self, checks_file: Any, test_file: Any = None) -> None:
-        """Makes the checks on a text, or on a graph's; of two texts it reads them from `# CHECK: ...` lines of the first. RuntimeError if one fails."""
-        text = checks_file
-        if test_file is not None:
+        """Makes the checks on a text, or on a graph's. Without checks, and of two texts, they are read from `# CHECK: ...` lines of the
+        first. RuntimeError if one fails."""
+        text = checks_file if test_file is None else test_file
+        if test_file is not None or not self._checks:
             self._read(str(checks_file))
-            text = test_file
         if not self._checks:
-            raise RuntimeError("FileCheck.run: there are no checks; add some with check(...)")
+            raise RuntimeError("FileCheck.run: there are no checks (Check for bad input): add some with check(...)")
         text, at, forbidden, index = str(text), 0, [], 0
         while index < len(self._checks):
-            kind, what, count, exactly = self._checks[index]
+            kind, what, count = self._checks[index]
             if kind == "not":
                 forbidden.append(what)
                 index += 1
@@ -76,11 +82,9 @@ class FileCheck:
                 index = last
                 start, end = min(s for s, _ in spans), max(e for _, e in spans)
             elif kind == "count":
-                start, end = self._find(text, kind, what, at)
+                start, end = self._find(text, kind, what, at, f"-{count}")
                 for _ in range(count - 1):
-                    end = self._find(text, kind, what, end)[1]
-                if exactly and what in text[end:]:
-                    self._fail(text, f'Expected to find "{what}" exactly {count} times, but found it once more')
+                    end = self._find(text, kind, what, end, f"-{count}")[1]
                 index += 1
             else:
                 start, end = self._find(text, kind, what, at)
@@ -89,10 +93,13 @@ class FileCheck:
             forbidden, at = [], end
         self._refuse(text, forbidden, at, len(text))
 
-    def _find(self, text: str, kind: str, what: str, at: int) -> tuple[int, int]:
+    def _find(self, text: str, kind: str, what: str, at: int, number: str = "") -> tuple[int, int]:
         stop = len(text)
         if kind == "same":
-            stop = text.find("\n", at) if "\n" in text[at:] else stop
+            found = text.find(what, at)
+            if found >= 0:
+                self._refuse(text, ["\n"], at, found)
+            stop = len(text)
         elif kind == "next":
             line = text.find("\n", at)
             at = stop if line < 0 else line + 1
@@ -108,7 +115,11 @@ class FileCheck:
             if found >= 0:
                 return found, found + len(what)
         where = {"same": " in the same line", "next": " in the next line", "highlighted": " underlined"}.get(kind, "")
-        self._fail(text, f'Expected to find "{what}"{where} after character {at}, but did not find it')
+        self._fail(
+            text,
+            f'Expected to find "{what}"{where} after character {at}, but did not find it',
+            f"CHECK{_NAMES[kind]}{number}: {what}",
+        )
         raise AssertionError
 
     @staticmethod
@@ -121,19 +132,20 @@ class FileCheck:
     def _refuse(self, text: str, forbidden: list[str], start: int, end: int) -> None:
         for what in forbidden:
             if what in text[start:end]:
-                self._fail(text, f'Expected to not find "{what}" but found it')
+                self._fail(text, f'Expected to not find "{what}" but found it', f"CHECK-NOT: {what}")
 
-    def _fail(self, text: str, why: str) -> None:
-        raise RuntimeError(f"FileCheck: {why} in:\n{text}")
+    def _fail(self, text: str, why: str, check: str) -> None:
+        raise RuntimeError(f"FileCheck: {why} in:\n{text}\nFrom {check}")
 
     def _read(self, checks: str) -> None:
-        kinds = {"": "check", "-NOT": "not", "-SAME": "same", "-NEXT": "next", "-DAG": "dag", "-REGEX": "regex",
-                 "-SOURCE-HIGHLIGHTED": "highlighted"}  # fmt: skip
-        for kind, count, exactly, what in re.findall(
-            r"CHECK(?:-(?=COUNT))?((?:-[A-Z][A-Z-]*?)?)(?:COUNT-(\d+)(-EXACTLY)?)?: ?(.*)", checks
+        kinds = {name: kind for kind, name in _NAMES.items() if kind != "count"}
+        for kind, exactly, count, what, rest in re.findall(
+            r"CHECK(?:-(?=COUNT))?((?:-[A-Z][A-Z-]*?)?)(?:COUNT-(EXACTLY-)?(\d+))?(?:: ?(.*)|([^\s:-].*))", checks
         ):
+            if rest:
+                raise RuntimeError(f"FileCheck: Could not parse check at: CHECK{rest}")
             if count:
-                self._with("count", what, int(count), bool(exactly))
+                self.check_count(what, int(count), bool(exactly))
             elif kind in kinds:
                 self._with(kinds[kind], what)
             else:
