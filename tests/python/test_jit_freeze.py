@@ -311,9 +311,10 @@ def test_numbers_beside_a_convolution_become_part_of_it(conv, bias):
         def __init__(self):
             super().__init__()
             self.conv, self.c = conv(2, 3, 2, bias=bias), torch.rand(1, 3, *[1] * dims) + 0.5
+            self.whole, self.double = torch.tensor([2]), torch.tensor(0.5, dtype=torch.float64)
 
         def forward(self, x: Tensor) -> Tensor:
-            y = (self.conv(x) + self.c - 0.25) * self.c / 2.0
+            y = (self.conv(x) + self.c - 0.25) * self.c / 2.0 + self.whole - self.double
             return 3.0 * y
 
     torch.manual_seed(1)
@@ -338,3 +339,15 @@ def test_what_makes_a_convolutions_result_larger_stays():
     for got, wanted in zip(frozen(x), module(x), strict=True):
         assert got.dtype == wanted.dtype
         torch.testing.assert_close(got, wanted.detach())
+
+
+def test_a_script_may_name_the_operators_of_torch_c_and_objects_are_saved():
+    class Linear(nn.Module):
+        def forward(self, x: Tensor, w: Tensor) -> Tensor:
+            return torch._C._nn.linear(x, w)
+
+    scripted, out = torch.jit.script(Linear()), io.BytesIO()
+    assert scripted(torch.ones(1, 2), torch.ones(3, 2)).tolist() == [[2, 2, 2]]
+    scripted._c.save(out)
+    out.seek(0)
+    assert torch.jit.load(out)(torch.ones(1, 2), torch.ones(1, 2)).item() == 2

@@ -63,9 +63,20 @@ def _wrapped(compiled: Any) -> RecursiveScriptModule:
 def run_frozen_optimizations(
     mod: RecursiveScriptModule, optimize_numerics: bool = True, preserved_methods: list[str] | None = None
 ) -> None:
-    """Does nothing more: freeze has done all, and each call runs an optimised program."""
+    """What freeze does unless ``optimize_numerics=False`` told it not to: folds into weights what stands beside them.
+
+    >>> import rushlight as torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1)).eval()
+    >>> frozen = torch.jit.freeze(torch.jit.script(net), optimize_numerics=False)
+    >>> torch.jit.run_frozen_optimizations(frozen)
+    >>> "batch_norm" in str(frozen.graph)
+    False
+    """
     if not isinstance(mod, ScriptModule):
         raise RuntimeError("run_frozen_optimizations: expected a frozen ScriptModule")
+    for name in ["forward", *(preserved_methods or ())] if optimize_numerics else ():
+        if name in mod._c._methods():
+            mod._c._method(name).graph._pass("optimize_frozen_graph")
 
 
 def optimize_for_inference(mod: Any, other_methods: list[str] | None = None) -> RecursiveScriptModule:

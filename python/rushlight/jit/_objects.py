@@ -76,6 +76,7 @@ def _name_methods_of_objects() -> None:
     cls._has_method = lambda self, name: name in self._methods()
     cls._type = lambda self: ClassType(self._class_name)  # equal for objects that share a class
     cls.getattr, cls.setattr = cls._get, cls._set
+    cls.save = lambda self, f, _extra_files=None: self._save(f, dict(_extra_files or {}))
     cls.hasattr = lambda self, name: name in self._kinds()
     cls.qualified_name = property(lambda self: self._class_name)
     cls.__getattr__ = _member_of_object

@@ -196,7 +196,7 @@ def _resolve(obj: Any) -> Any:
         return "special:Generator"
     if getattr(math, name or " ", None) is obj or getattr(cmath, name or " ", None) is obj:
         return f"math:{name}"
-    if _is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType)):
+    if type(obj) is type(_C._ops.neg) or (_is_operator(obj, name) and not isinstance(obj, (type, types.FunctionType))):
         return getattr(obj, "_full_name", name)
     if isinstance(obj, types.FunctionType):
         if name in _operators_in_python and obj is _operators_in_python[name] and _C._op_overloads(f"aten::{name}"):

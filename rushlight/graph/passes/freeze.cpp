@@ -267,8 +267,14 @@ bool fold_arithmetic(Graph& graph, Node* n, bool sums) {
     const int64_t channel = t.dim() - (weight.dim() - 1);  // which of t's dimensions is the channels'
     for (int64_t d = 0; d < t.dim(); d++)
       if (t.size(d) != 1 && (d != channel || t.size(d) != weight.size(0))) return false;
-    if (t.impl()->flags() != 0 || t.dtype() != weight.dtype() || t.dim() > weight.dim()) return false;
-    c = contiguous(expand(reshape(t, {t.numel()}), {weight.size(0)}));
+    const bool number =
+        t.dim() == 0 && !is_complex(t.dtype());  // decides no dtype among floating ones, as whole numbers don't
+    if (t.impl()->flags() != 0 || t.dim() > weight.dim() ||
+        (t.dtype() != weight.dtype() && !number && !is_integral(t.dtype(), true)))
+      return false;
+    c = number ? full({weight.size(0)}, read_number(t.dtype(), t.raw()), weight.dtype())
+               : contiguous(expand(reshape(t, {t.numel()}), {weight.size(0)}));
+    if (c.dtype() != weight.dtype()) c = full({weight.size(0)}, 0, weight.dtype()) + c;
   } else {
     return false;
   }
