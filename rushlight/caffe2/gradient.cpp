@@ -144,7 +144,12 @@ void GradientMaker::from_spec(const GradientSpec& spec) {
   add(spec.type, in, out);
 }
 
-GradientMeta gradient_of(const Message& def, const std::vector<BlobGradient>& go) {
+ForeignGradient& foreign_gradient() {
+  static auto& made = *new ForeignGradient;
+  return made;
+}
+
+static GradientMeta own_gradient_of(const Message& def, const std::vector<BlobGradient>& go) {
   Op op{MessageRef(const_cast<Message*>(&def))};
   C2_ENFORCE(op.record, "No gradient registered for ", op.type, ": there is no such operator");
   GradientMaker maker(op, go);
@@ -162,6 +167,17 @@ GradientMeta gradient_of(const Message& def, const std::vector<BlobGradient>& go
   return {maker.ops, maker.gradients()};
 }
 
+GradientMeta gradient_of(const Message& def, const std::vector<BlobGradient>& go) {
+  try {
+    return own_gradient_of(def, go);
+  } catch (const Error&) {
+    GradientMeta meta;
+    if (!foreign_gradient() || !foreign_gradient()(def, go, meta)) throw;
+    meta.gradients.resize(def.texts("input").size());
+    return meta;
+  }
+}
+
 // ---- the backward pass -----------------------------------------------------------------------------------------------------
 //
 // Each blob has versions, as operators may overwrite it. Where a version is read by several operators, the parts of its gradient are
@@ -175,7 +191,19 @@ struct Part {
   Message* indices_op = nullptr;
   size_t indices_output = 0;
   BlobGradient gradient;
+  const Message* forward = nullptr;  // whose gradient it is
+
+  const Message* device() const {
+    const Message* of = op ? op : indices_op ? indices_op : forward;
+    return of ? of->message_or_null("device_option") : nullptr;
+  }
 };
+
+bool same_device(const Message* a, const Message* b) {
+  int64_t x = a ? a->whole("device_type") : 0, y = b ? b->whole("device_type") : 0;
+  if (!x || !y) return x == y;
+  return a->whole("device_id") == b->whole("device_id");
+}
 
 struct Forward {
   MessageRef def;
@@ -200,7 +228,17 @@ class Backward {
 
   GradientMap run(const std::vector<std::pair<std::string, BlobGradient>>& ys, std::vector<MessageRef>& out) {
     GradientMap now, all;
+    for (const Forward& f : forward_) {
+      if (f.def->text("type") != "StopGradient" || f.def->texts("output").empty()) continue;
+      const std::string& o = f.def->texts("output")[0];
+      RL_CHECK(ValueError, std::any_of(usages_.begin(), usages_.end(), [&](auto& u) { return u.first.first == o; }),
+               "StopGradient's output '", o,
+               "' is orphan.\nYou typically want to specify same input and output for\nStopGradient. Op:\n\n",
+               f.def->to_text());
+    }
     for (auto& [y, g] : ys) {
+      usages_[{y, frontier_[y]}].push_back(forward_.size());
+      gradient_version_[y] = frontier_[y];
       if (g.defined()) {
         now[y] = g;
         continue;
@@ -213,10 +251,7 @@ class Backward {
           if (const Message* d = f.def->message_or_null("device_option")) fill->message("device_option")->copy_from(*d);
       out.push_back(fill);
       now[y] = {y + "_autogen_grad", "", ""};
-    }
-    for (auto& [y, g] : now) {
-      int version = frontier_.count(y) ? frontier_[y] : 0;
-      if (!g.sparse()) gradient_version_[g.dense] = version;
+      parts_[{y, frontier_[y]}].push_back({fill.get(), 0, nullptr, 0, now[y], nullptr});
     }
     for (size_t k = forward_.size(); k-- > 0;) {
       step(k, now, all, out);
@@ -249,28 +284,33 @@ class Backward {
     const auto& inputs = f.def->texts("input");
     for (size_t i = 0; i < inputs.size(); i++) {
       const BlobGradient& g = meta.gradients[i];
-      if (g.defined() || !now.count(inputs[i]) || f.out.count(inputs[i])) now[inputs[i]] = g;
-      if (g.defined() || !all.count(inputs[i])) all[inputs[i]] = g;
+      if (g.defined() || !now.count(inputs[i]) || f.out.count(inputs[i])) now[inputs[i]] = all[inputs[i]] = g;
     }
     out.insert(out.end(), meta.ops.begin(), meta.ops.end());
   }
 
   void check(const std::string& s, const Forward& f, const std::vector<BlobGradient>& go,
              const std::set<std::string>& local) {
-    if (local.count(s)) return;
-    for (const BlobGradient& g : go)
-      if (g.dense == s || g.indices == s || g.values == s) return;
+    for (size_t k = 0; k < go.size(); k++) {
+      if (go[k].dense != s && go[k].indices != s && go[k].values != s) continue;
+      const std::string& o = f.def->texts("output")[k];
+      int wanted = f.out.at(o), is = gradient_version_[o];
+      RL_CHECK(RuntimeError, wanted == is, "Gradient name \"", s, "\" is expected to correspond to version ", wanted,
+               " of \"", o, "\", but currently we have version ", is, ".");
+      return;
+    }
     auto version = [&](const std::map<std::string, int>& versions, const char* what) {
       auto at = versions.find(s);
       if (at == versions.end()) return false;
       int now = frontier_[s];
       if (at->second != now)
-        throw RuntimeError(str("Gradient name \"", s, "\" is expected to correspond to version ", at->second,
-                               ", but currently we have version ", now, ": the ", what, " of ", f.def->text("type"),
-                               " that its gradient needs was overwritten"));
+        throw RuntimeError(str("Gradient operator needs ", what, " \"", s, "\" at version ", at->second,
+                               ", but currently we have version ", now, ": an operator behind ", f.def->text("type"),
+                               " overwrites it"));
       return true;
     };
     if (f.out.count(s) ? version(f.out, "output") : version(f.in, "input")) return;
+    if (local.count(s)) return;
     throw RuntimeError(str("Blob name \"", s, "\" not in the scope of operator: ", f.def->to_text(),
                            "\nand is not generated by any of the local gradient operators."));
   }
@@ -304,6 +344,8 @@ class Backward {
     for (size_t i = 0; i < inputs.size(); i++) {
       if (!meta.gradients[i].defined()) continue;
       parts[i].gradient = meta.gradients[i];
+      parts[i].forward = f.def.get();
+      gradient_version_[inputs[i]] = f.in.at(inputs[i]);
       parts_[{inputs[i], f.in.at(inputs[i])}].push_back(parts[i]);
     }
   }
@@ -330,6 +372,9 @@ class Backward {
                                  "'' failed to verify: Automatic aggregation of a mix of sparse and dense gradients is "
                                  "not supported yet"));
       if (parts.size() < 2) continue;
+      for (const Part& p : parts)
+        RL_CHECK(RuntimeError, same_device(p.device(), parts[0].device()), "Gradients for param ''", name,
+                 "'' failed to verify: Unexpected behavior: not all grad ops have the same device option.");
       std::string base = name + "_grad";
       for (const Part& p : parts) {
         if (p.op) base = sparse ? without(p.op->texts("output")[p.output], "_values") : p.op->texts("output")[p.output];
@@ -344,9 +389,10 @@ class Backward {
   }
 
   static std::string split(Message& op, size_t output, int& count) {
-    std::string& s = op.mutable_texts("output")[output];
-    s = str("_", s, "_autosplit_", count++);
-    return s;
+    std::string before = op.texts("output")[output], name = str("_", before, "_autosplit_", count++);
+    if (op.text("type") == "If") rename_if_output(op, before, name);
+    op.mutable_texts("output")[output] = name;
+    return name;
   }
 
   MessageRef operator_of(const char* type, std::vector<std::string> in, std::vector<std::string> out,
@@ -355,13 +401,11 @@ class Backward {
     op->set("name", "").set("type", type);
     op->mutable_texts("input") = std::move(in);
     op->mutable_texts("output") = std::move(out);
-    for (const Part& p : parts) {
-      const Message* from = p.op ? p.op : p.indices_op;
-      const Message* d = from ? from->message_or_null("device_option") : nullptr;
-      if (!d) continue;
-      op->message("device_option")->copy_from(*d);
-      break;
-    }
+    bool only_tag = false;
+    for (const Part& p : parts)
+      if (const Message* d = p.device())
+        for (const std::string& s : d->texts("extra_info")) only_tag |= s == "only_keep_is_auto_gen_sum_ops_tag:1";
+    if (const Message* d = parts[0].device(); d && !only_tag) op->message("device_option")->copy_from(*d);
     op->message("device_option")->add("extra_info", "is_auto_gen_sum_ops:1");
     return op;
   }
@@ -415,6 +459,14 @@ class Backward {
 };
 
 }  // namespace
+
+void rename_if_output(Message& op, const std::string& from, const std::string& to) {
+  for (const MessageRef& a : op.messages("arg"))
+    if (a->text("name") == "then_net" || a->text("name") == "else_net")
+      for (const MessageRef& inner : a->message("n")->messages("op"))
+        for (std::string& o : inner->mutable_texts("output"))
+          if (o == from) o = to;
+}
 
 GradientMap backward_pass(const std::vector<MessageRef>& ops,
                           const std::vector<std::pair<std::string, BlobGradient>>& ys, std::vector<MessageRef>& out) {

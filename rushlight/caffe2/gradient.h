@@ -81,4 +81,16 @@ GradientMap add_gradients(Message& net, const std::vector<std::pair<std::string,
 GradientMap backward_pass(const std::vector<MessageRef>& ops,
                           const std::vector<std::pair<std::string, BlobGradient>>& ys, std::vector<MessageRef>& out);
 
+// Gradients of the operators that run nets (control_gradient.cpp).
+void if_gradient(GradientMaker& m);
+void while_gradient(GradientMaker& m);
+void do_gradient(GradientMaker& m);
+// What the nets of an If operator write under one name they write under another.
+void rename_if_output(Message& op, const std::string& from, const std::string& to);
+
+// Asked for what has no gradient here: fills `meta` and returns true where a front end has one for the operator.
+using ForeignGradient =
+    std::function<bool(const Message& def, const std::vector<BlobGradient>& go, GradientMeta& meta)>;
+ForeignGradient& foreign_gradient();
+
 }  // namespace rushlight::caffe2
