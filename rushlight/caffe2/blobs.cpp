@@ -134,9 +134,20 @@ MessageRef blob_message(const Value& v, const std::string& name) {
     Tensor d = q->data.to(torch::kLong).contiguous();
     t->mutable_wholes("data").assign(d.data_ptr<int64_t>(), d.data_ptr<int64_t>() + d.numel());
   } else {
+    Registry::get();  // knows the other kinds
+    for (auto& [type, kind] : saved_objects()) {
+      if (!kind.write(v, *m)) continue;
+      m->set("type", type);
+      return m;
+    }
     C2_FAIL("No known serializer for ", type_name_of(v), " of blob ", name);
   }
   return m;
+}
+
+std::map<std::string, SavedObject>& saved_objects() {
+  static auto& all = *new std::map<std::string, SavedObject>;
+  return all;
 }
 
 Value blob_value(const Message& m) {
@@ -153,13 +164,15 @@ Value blob_value(const Message& m) {
     out->zero_point = int32_t(q->real("bias"));
     return object_value(out);
   }
+  Registry::get();
+  if (auto kind = saved_objects().find(type); kind != saved_objects().end()) return kind->second.read(m);
   const Message* t = m.message_or_null("tensor");
   C2_ENFORCE(t, "No known deserializer for blob ", m.text("name"), " of type ", type);
   return tensor_value(*t);
 }
 
 void add_blob_chunk(Value& to, const Message& m) {
-  const Message* t = m.message_or_null("tensor");
+  const Message* t = saved_objects().count(m.text("type")) ? nullptr : m.message_or_null("tensor");
   const Message* part = t ? t->message_or_null("segment") : nullptr;
   int64_t n = t ? count_of(t->wholes("dims"), m.text("name")) : 0;
   if (!t || !part || (part->whole("begin") == 0 && part->whole("end") == n)) {

@@ -36,4 +36,11 @@ std::unique_ptr<DbCursor> open_db(const std::string& type, const std::string& pa
 std::unique_ptr<DbWriter> create_db(const std::string& type, const std::string& path);
 bool db_exists(const std::string& type, const std::string& path);
 
+// Kinds of objects that are saved, by BlobProto.type; the files of their operators add them when the registry is made.
+struct SavedObject {
+  bool (*write)(const Value& v, Message& blob);  // false for another kind
+  Value (*read)(const Message& blob);
+};
+std::map<std::string, SavedObject>& saved_objects();
+
 }  // namespace rushlight::caffe2

@@ -248,9 +248,9 @@ void Registry::derive_gradients() {
 const Registry& Registry::get() {
   static const Registry& all = *[] {
     auto* r = new Registry;
-    for (auto add :
-         {add_math, add_shape, add_nn, add_norm, add_loss, add_reduce, add_segment, add_sparse, add_fill, add_optim,
-          add_state, add_int8, add_detect, add_control, add_recurrent, add_db, add_aten, add_text, add_features})
+    for (auto add : {add_math,   add_shape,   add_nn,        add_norm,  add_loss,  add_reduce,  add_segment,
+                     add_sparse, add_fill,    add_optim,     add_state, add_queue, add_dataset, add_int8,
+                     add_detect, add_control, add_recurrent, add_db,    add_aten,  add_text,    add_features})
       add(*r);
     r->derive_gradients();
     return r;

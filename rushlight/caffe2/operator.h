@@ -256,6 +256,8 @@ void add_sparse(Registry& r);
 void add_fill(Registry& r);
 void add_optim(Registry& r);
 void add_state(Registry& r);
+void add_queue(Registry& r);
+void add_dataset(Registry& r);
 void add_int8(Registry& r);
 void add_detect(Registry& r);
 void add_control(Registry& r);

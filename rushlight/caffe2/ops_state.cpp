@@ -3,13 +3,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <deque>
 #include <functional>
 #include <map>
-#include <numeric>
-#include <optional>
 #include <unordered_map>
 
+#include "rushlight/caffe2/blobs.h"
 #include "rushlight/caffe2/gradient.h"
 #include "rushlight/caffe2/rows.h"
 #include "rushlight/caffe2/workspace.h"
@@ -18,9 +16,6 @@ namespace rushlight::caffe2 {
 namespace {
 
 using Dims1 = std::vector<int64_t>;
-
-Tensor one_bool(bool v) { return torch::full({}, v, torch::TensorOptions().dtype(torch::kBool)); }
-Tensor one_long(int64_t v) { return torch::full({}, v, torch::TensorOptions().dtype(torch::kLong)); }
 
 // Sums by name; those of nobody's registry are the process's.
 struct Statistics final : Object {
@@ -50,6 +45,23 @@ struct Counter final : Object {
   const char* type_name() const override { return "Counter"; }
   int64_t count = 0;
 };
+bool write_counter(const Value& v, Message& blob) {
+  auto* counter = as<Counter>(v);
+  if (!counter) return false;
+  const MessageRef& t = blob.message("tensor");
+  t->set("name", blob.text("name")).set("data_type", proto_of_dtype(torch::kLong));
+  t->mutable_wholes("dims") = {1};
+  t->mutable_wholes("int64_data") = {counter->count};
+  t->touch();
+  return true;
+}
+Value read_counter(const Message& blob) {
+  const Message* t = blob.message_or_null("tensor");
+  C2_ENFORCE(t && t->wholes("int64_data").size() == 1, "blob ", blob.text("name"), ": a counter is one int64");
+  auto counter = make_ref<Counter>();
+  counter->count = t->wholes("int64_data")[0];
+  return object_value(counter);
+}
 struct Mutex final : Object {
   const char* type_name() const override { return "std::mutex"; }
 };
@@ -90,49 +102,7 @@ struct Map final : Object {
   std::unordered_map<int64_t, int64_t> all;
   Dims1 order;
 };
-struct Queue final : Object {
-  const char* type_name() const override { return "std::shared_ptr<BlobsQueue>"; }
-  size_t capacity = 1, blobs = 1;
-  bool closed = false;
-  std::deque<std::vector<Value>> all;
-};
-struct Cursor final : Object {
-  const char* type_name() const override { return "dataset_ops::TreeCursor"; }
-  std::vector<std::string> fields;
-  int64_t at = 0;
-};
-
-// Of each field of a dataset the field of lengths that says how many rows it has, or -1: "x:lengths" does for all "x:..." that no longer name
-// has one for.
-std::vector<int64_t> domains_of(const std::vector<std::string>& fields) {
-  std::map<std::string, int64_t, std::less<>> lengths;  // by what they are the lengths of
-  static constexpr std::string_view kName = "lengths";
-  auto owner = [](std::string_view f) { return f.substr(0, f.size() - std::min(f.size(), kName.size() + 1)); };
-  auto is_lengths = [](std::string_view f) { return f == kName || f.ends_with(":lengths"); };
-  for (size_t k = 0; k < fields.size(); k++)
-    if (is_lengths(fields[k])) lengths[std::string(owner(fields[k]))] = int64_t(k);
-  std::vector<int64_t> out;
-  for (const std::string& f : fields) {
-    std::string_view name = is_lengths(f) ? owner(f) : std::string_view(f);
-    int64_t found = -1;
-    while (!name.empty() && found < 0) {
-      size_t colon = name.rfind(':');
-      name = name.substr(0, colon == name.npos ? 0 : colon);
-      if (auto at = lengths.find(name); at != lengths.end()) found = at->second;
-    }
-    out.push_back(found);
-  }
-  return out;
-}
-
 StringTensor& strings(const Call& c, size_t k) { return c.object<StringTensor>(k); }
-Value string_value(std::vector<std::string> items, Dims1 sizes) {
-  auto s = make_ref<StringTensor>();
-  s->items = std::move(items);
-  s->sizes = std::move(sizes);
-  return object_value(s);
-}
-
 void per_string(Registry& r, const char* name, bool (*f)(const std::string& s, const std::string& part),
                 const char* arg) {
   r.op(name, "1 -> 1", [f, arg](Call& c) {
@@ -148,34 +118,6 @@ std::string shown(float v) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", double(v));
   return text;
-}
-
-int64_t rows_in(const Value& v) {
-  if (auto* s = as<StringTensor>(v)) return s->sizes.empty() ? 0 : s->sizes[0];
-  C2_ENFORCE(v.is_tensor() && Tensor(v.tensor()).dim() > 0, "a field of a dataset should have rows");
-  return Tensor(v.tensor()).size(0);
-}
-Value part_of(const Value& v, int64_t from, int64_t n) {
-  if (auto* s = as<StringTensor>(v)) {
-    std::vector<std::string> items(s->items.begin() + from, s->items.begin() + from + n);
-    return string_value(items, {n});
-  }
-  return Value(rushlight::Tensor(Tensor(v.tensor()).narrow(0, from, n).contiguous()));
-}
-
-// The rows of both, one after the other; what is empty may have other sizes.
-Value appended(const Value& a, const Value& b) {
-  if (a.is_none() || rows_in(a) == 0) return b;
-  if (auto *s = as<StringTensor>(a), *t = as<StringTensor>(b); s || t) {
-    C2_ENFORCE(s && t, "strings and numbers can't be one tensor");
-    std::vector<std::string> all = s->items;
-    all.insert(all.end(), t->items.begin(), t->items.end());
-    Dims1 sizes = s->sizes;
-    sizes[0] += t->sizes.empty() ? int64_t(t->items.size()) : t->sizes[0];
-    return string_value(std::move(all), std::move(sizes));
-  }
-  C2_ENFORCE(a.is_tensor() && b.is_tensor(), "Append wants tensors");
-  return Value(rushlight::Tensor(torch::cat({Tensor(a.tensor()), Tensor(b.tensor())}, 0)));
 }
 
 // A ring of the last rows: where they are, and the row that is written next.
@@ -228,6 +170,7 @@ int64_t statistic(const Call& c) {
 }  // namespace
 
 void add_state(Registry& r) {
+  saved_objects()["std::unique_ptr<Counter<int64_t>>"] = {write_counter, read_counter};
   r.op("Append", "2 -> 1", [](Call& c) { c.set_value(0, appended(c.in[0], c.in[1])); }).stop();
   r.op("AtomicAppend", "3+ -> 1+", [](Call& c) {
      c.object<Mutex>(0);
@@ -470,123 +413,6 @@ void add_state(Registry& r) {
          Dims1 k, v;
          for (auto& [key, value] : m.all) k.push_back(key), v.push_back(value);
          c.set(0, int_list(k, m.keys)), c.set(1, int_list(v, m.values));
-       })
-      .stateful()
-      .quiet();
-  // ---- queues: what is full or empty can't wait for another thread
-  r.op("CreateBlobsQueue", "0 -> 1",
-       [](Call& c) {
-         auto q = make_ref<Queue>();
-         q->capacity = size_t(std::max<int64_t>(c.i("capacity", 1), 1));
-         q->blobs = size_t(std::max<int64_t>(c.i("num_blobs", 1), 1));
-         c.set_value(0, object_value(q));
-       })
-      .stateful()
-      .quiet();
-  r.op("EnqueueBlobs", "2+ -> 0+",
-       [](Call& c) {
-         Queue& q = c.object<Queue>(0);
-         C2_ENFORCE(!q.closed, "the queue is closed");
-         C2_ENFORCE(q.all.size() < q.capacity, "the queue of ", q.capacity,
-                    " is full, and nets run one after the other: nobody would empty it");
-         C2_ENFORCE(c.inputs() - 1 == q.blobs, "the queue has ", q.blobs, " blobs an entry, got ", c.inputs() - 1);
-         q.all.emplace_back(c.in.begin() + 1, c.in.end());
-         for (size_t k = 0; k < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
-       })
-      .stateful()
-      .quiet();
-  r.op("SafeEnqueueBlobs", "2+ -> 1+",
-       [](Call& c) {
-         Queue& q = c.object<Queue>(0);
-         bool good = !q.closed && q.all.size() < q.capacity;
-         if (good) q.all.emplace_back(c.in.begin() + 1, c.in.end());
-         for (size_t k = 0; k + 1 < c.outputs() && k + 1 < c.inputs(); k++) c.set_value(k, c.in[k + 1]);
-         c.set(c.outputs() - 1, one_bool(!good));
-       })
-      .stateful()
-      .quiet();
-  r.op("DequeueBlobs", "1 -> 1+",
-       [](Call& c) {
-         Queue& q = c.object<Queue>(0);
-         C2_ENFORCE(!q.all.empty(), "Dequeue failed: the queue is empty");
-         C2_ENFORCE(q.all.front().size() == c.outputs(), "the queue has ", q.all.front().size(),
-                    " blobs an entry, got ", c.outputs(), " outputs");
-         for (size_t k = 0; k < c.outputs(); k++) c.set_value(k, q.all.front()[k]);
-         q.all.pop_front();
-       })
-      .stateful()
-      .quiet();
-  r.op("SafeDequeueBlobs", "1 -> 1+",
-       [](Call& c) {
-         Queue& q = c.object<Queue>(0);
-         bool good = !q.all.empty();
-         for (size_t k = 0; good && k + 1 < c.outputs(); k++) c.set_value(k, q.all.front().at(k));
-         if (good) q.all.pop_front();
-         c.set(c.outputs() - 1, one_bool(!good));
-       })
-      .stateful()
-      .quiet();
-  r.op("CloseBlobsQueue", "1 -> 0", [](Call& c) { c.object<Queue>(0).closed = true; }).stateful().quiet();
-  // ---- datasets: fields as blobs, read in batches by a cursor
-  r.op("CreateTreeCursor", "0 -> 1",
-       [](Call& c) {
-         auto cursor = make_ref<Cursor>();
-         cursor->fields = c.op.args.strings("fields");
-         c.set_value(0, object_value(cursor));
-       })
-      .stateful()
-      .quiet();
-  r.op("ResetCursor", "1 -> 0", [](Call& c) { c.object<Cursor>(0).at = 0; }).stateful().quiet();
-  r.op("ReadNextBatch", "1+ -> 1+",
-       [](Call& c) {
-         Cursor& cursor = c.object<Cursor>(0);
-         C2_ENFORCE(c.inputs() == c.outputs() + 1, "ReadNextBatch wants as many outputs as fields");
-         int64_t batch = std::max<int64_t>(c.i("batch_size", 1), 0), total = -1;
-         std::vector<std::string> fields = cursor.fields;
-         fields.resize(c.outputs());
-         std::vector<int64_t> domain = domains_of(fields);
-         for (size_t k = 0; k < c.outputs(); k++)
-           if (domain[k] < 0) total = total < 0 ? rows_in(c.in[k + 1]) : std::min(total, rows_in(c.in[k + 1]));
-         total = std::max<int64_t>(total, 0);
-         int64_t from = std::min(cursor.at, total), n = std::min(batch, total - from);
-         // Rows of each field: those that the rows of its lengths add up to.
-         using Rows = std::pair<int64_t, int64_t>;
-         std::vector<std::optional<Rows>> rows(c.outputs());
-         std::function<Rows(int64_t)> rows_of = [&](int64_t k) -> Rows {
-           auto& known = rows[size_t(k)];
-           if (known) return *known;
-           if (domain[size_t(k)] < 0) return *(known = Rows{from, n});
-           auto [a, count] = rows_of(domain[size_t(k)]);
-           Dims1 l = c.whole_numbers(size_t(domain[size_t(k)]) + 1);
-           C2_ENFORCE(a + count <= int64_t(l.size()), "field ", domain[size_t(k)], " has too few rows");
-           return *(known = Rows{std::accumulate(l.begin(), l.begin() + a, int64_t(0)),
-                                 std::accumulate(l.begin() + a, l.begin() + a + count, int64_t(0))});
-         };
-         for (size_t k = 0; k < c.outputs(); k++) {
-           auto [a, count] = rows_of(int64_t(k));
-           C2_ENFORCE(a >= 0 && count >= 0 && a + count <= rows_in(c.in[k + 1]), "field ", k, " has too few rows");
-           c.set_value(k, part_of(c.in[k + 1], a, count));
-         }
-         cursor.at = from + n;
-       })
-      .stateful()
-      .quiet();
-  r.op("CheckDatasetConsistency", "1+ -> 0",
-       [](Call& c) {
-         std::vector<std::string> fields = c.op.args.strings("fields");
-         C2_ENFORCE(fields.size() == c.inputs(), "there are ", fields.size(), " fields for ", c.inputs(), " inputs");
-         std::vector<int64_t> domain = domains_of(fields);
-         std::map<int64_t, int64_t> rows;
-         for (size_t k = 0; k < c.inputs(); k++) {
-           auto [at, fresh] = rows.try_emplace(domain[k]);
-           if (fresh && domain[k] < 0) at->second = rows_in(c.in[k]);
-           else if (fresh) {
-             Dims1 l = c.whole_numbers(size_t(domain[k]));
-             at->second = std::accumulate(l.begin(), l.end(), int64_t(0));
-           }
-           C2_ENFORCE(at->second == rows_in(c.in[k]), "the field ", fields[k], " has ", rows_in(c.in[k]),
-                      " rows, where ", at->second, " are expected");
-         }
        })
       .stateful()
       .quiet();

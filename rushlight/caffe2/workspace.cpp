@@ -68,17 +68,17 @@ Net& Workspace::create_net(const Message& def, bool overwrite) {
               "\", unless you explicitly specify overwrite=true.");
     nets_.erase(name);
   }
-  auto n = std::make_unique<Net>(def, *this);
+  auto n = std::make_shared<Net>(def, *this);
   return *(nets_[name] = std::move(n));
 }
-Net& Workspace::net(const std::string& name) {
+std::shared_ptr<Net> Workspace::shared_net(const std::string& name) {
   auto found = nets_.find(name);
   if (found == nets_.end()) C2_FAIL("gWorkspace->GetNet(name). Can't find net ", name);
-  return *found->second;
+  return found->second;
 }
 void Workspace::run_net(const std::string& name, int64_t times) {
-  Net& n = net(name);
-  for (int64_t k = 0; k < times; k++) n.run(*this);
+  std::shared_ptr<Net> n = shared_net(name);
+  for (int64_t k = 0; k < times; k++) n->run(*this);
 }
 void Workspace::run_net_once(const Message& def) { Net(def, *this).run(*this); }
 
@@ -149,49 +149,5 @@ Net::Net(const Message& def, Workspace& ws) : name_(def.text("name")), def_(def.
 }
 
 void Net::run(Workspace& ws) { program_->run(ws); }
-
-// ---- plans -----------------------------------------------------------------------------------------------------------
-
-void Workspace::run_plan(const Message& plan) {
-  std::vector<std::string> mine;
-  for (const MessageRef& n : plan.messages("network")) create_net(*n, true);
-  for (const MessageRef& s : plan.messages("execution_step")) run_step(*s, 0);
-}
-
-void Workspace::run_step(const Message& step, int depth) {
-  C2_ENFORCE(depth < 100, "execution steps lie too deep in each other");
-  Workspace* at = this;
-  std::unique_ptr<Workspace> own;
-  if (step.whole("create_workspace")) {
-    own = std::make_unique<Workspace>(root_, this);
-    for (auto& [name, n] : nets_) own->create_net(n->def());
-    at = own.get();
-  }
-  std::string stop = step.text("should_stop_blob");
-  auto stopped = [&] {
-    if (stop.empty()) return false;
-    const Value& v = at->blob(stop);
-    C2_ENFORCE(v.is_tensor() && Tensor(v.tensor()).numel() == 1, "should_stop_blob ", stop, " should hold one bool");
-    return Tensor(v.tensor()).reshape({}).item<double>() != 0;
-  };
-  C2_ENFORCE(step.messages("substep").empty() || step.texts("network").empty(),
-             "An ExecutionStep should either have substep or networks but not both.");
-  bool counted = step.has("num_iter");
-  int64_t n = counted ? step.whole("num_iter") : stop.empty() ? 1 : INT64_MAX;
-  if (step.whole("only_once")) n = std::min<int64_t>(n, 1);
-  std::string report = step.text("report_net");
-  int64_t interval = step.whole("report_interval");
-  for (int64_t k = 0; k < n; k++) {
-    for (const MessageRef& s : step.messages("substep")) {
-      at->run_step(*s, depth + 1);
-      if (stopped()) return;
-    }
-    for (const std::string& name : step.texts("network")) {
-      at->run_net(name);
-      if (stopped()) return;
-    }
-    if (!report.empty() && interval > 0 && (k + 1) % interval == 0) at->run_net(report);
-  }
-}
 
 }  // namespace rushlight::caffe2

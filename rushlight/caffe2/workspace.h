@@ -4,7 +4,7 @@
 //   ws.run_net_once(*net);
 //   Tensor y(ws.blob("y").tensor());
 //
-// Thread safety: one thread at a time.
+// Thread safety: one thread at a time; threads that share workspaces take turns (turn.h).
 #pragma once
 #include <map>
 #include <memory>
@@ -40,24 +40,25 @@ class Workspace {
 
   // Throws for a net whose inputs are missing, whose operators are unknown, whose name is taken.
   Net& create_net(const Message& def, bool overwrite = false);
-  Net& net(const std::string& name);
+  Net& net(const std::string& name) { return *shared_net(name); }
+  std::shared_ptr<Net> shared_net(const std::string& name);
   bool has_net(const std::string& name) const { return nets_.count(name) > 0; }
   void delete_net(const std::string& name) { nets_.erase(name); }
   std::vector<std::string> net_names() const;
   void run_net(const std::string& name, int64_t times = 1);
   void run_net_once(const Message& def);
   void run_operator_once(const Message& def);
+  // Steps whose substeps are concurrent run in threads of their own, one at a time (turn.h).
   void run_plan(const Message& plan);
   // Told of each operator that has run, and of the seconds that it took; nets then run operator by operator.
   std::function<void(const Op&, double)> observer;
 
  private:
-  void run_step(const Message& step, int depth);
   std::string root_;
   Workspace* parent_;
   uint64_t stamp_;
   std::map<std::string, BlobRef> blobs_;
-  std::map<std::string, std::unique_ptr<Net>> nets_;
+  std::map<std::string, std::shared_ptr<Net>> nets_;
 };
 
 class Program;  // lower.h

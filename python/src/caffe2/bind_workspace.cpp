@@ -6,6 +6,7 @@
 #include "rushlight/caffe2/blobs.h"
 #include "rushlight/caffe2/gradient.h"
 #include "rushlight/caffe2/lower.h"
+#include "rushlight/caffe2/turn.h"
 #include "rushlight/caffe2/workspace.h"
 
 namespace rushlight::py {
@@ -82,67 +83,128 @@ nb::dict gradient_map(const GradientMap& all) {
   return out;
 }
 
+// The function of an operator, made at its first run.
+struct Function final : RefCounted {
+  explicit Function(nb::object f) : f(std::move(f)) {}
+  ~Function() override {
+    nb::gil_scoped_acquire gil;
+    f.reset();
+  }
+  nb::object f;
+};
+
 void run_python(Call& c) {
   nb::gil_scoped_acquire gil;
+  nb::module_ state = nb::module_::import_("rushlight.caffe2.python._state");
+  Ref<RefCounted>& kept = c.op.kept["function"];
+  if (!kept) kept = make_ref<Function>(state.attr("_function_of")(wrap_message(c.op.def)));
   nb::list in, out;
   for (const Value& v : c.in) in.append(value_object(v));
   for (const std::string& name : c.op.outputs) {
     BlobRef b = c.ws ? c.ws->find(name) : nullptr;
     out.append(b ? value_object(b->value) : nb::none());
   }
-  nb::object made =
-      nb::module_::import_("rushlight.caffe2.python._state")
-          .attr("_run")(c.op.type, c.s("token"), in, out, c.op.inputs, nb::cast(c.ws, nb::rv_policy::reference));
+  nb::object made = state.attr("_run")(static_cast<Function&>(*kept).f, in, out, c.op.inputs,
+                                       nb::cast(c.ws, nb::rv_policy::reference));
   for (size_t k = 0; k < c.outputs(); k++)
     if (nb::object v = made[k]; !v.is_none()) c.set_value(k, value_of(v));
+}
+
+// The gradient that Python has registered for an operator's type.
+bool python_gradient(const Message& def, const std::vector<BlobGradient>& go, GradientMeta& meta) {
+  nb::gil_scoped_acquire gil;
+  nb::list g;
+  for (const BlobGradient& b : go) g.append(gradient_object(b));
+  nb::object made = nb::module_::import_("rushlight.caffe2.python._gradients")
+                        .attr("_registered_gradient")(wrap_message(MessageRef(const_cast<Message*>(&def))), g);
+  if (made.is_none()) return false;
+  for (nb::handle op : nb::borrow<nb::list>(made[0])) meta.ops.push_back(MessageRef(&message_of(op)));
+  for (nb::handle b : nb::borrow<nb::list>(made[1])) meta.gradients.push_back(gradient_from(b));
+  return true;
+}
+
+// Runs with the workspaces' turn, and without Python's lock, which a thread that has the turn may want.
+template <class F>
+auto in_turn(F&& f) {
+  return without_gil([&] {
+    Turn turn;
+    return f();
+  });
+}
+template <class F>
+void run_in_turn(F&& f) {
+  in_turn([&] {
+    f();
+    return 0;
+  });
 }
 
 }  // namespace
 
 void bind_workspace(nb::module_& m) {
   foreign_function() = run_python;
+  foreign_gradient() = python_gradient;
+  outside_threads() = {
+      [](int inside) {
+        nb::gil_scoped_acquire gil;
+        return nb::cast<bool>(nb::module_::import_("rushlight.caffe2.python._state").attr("_more_threads")(inside));
+      },
+      [] {
+        nb::gil_scoped_acquire gil;
+        if (PyErr_CheckSignals()) throw nb::python_error();
+      }};
   nb::class_<Workspace>(m, "Workspace", "Named blobs and the nets over them.")
       .def(nb::init<std::string>(), "root_folder"_a = ".")
+      .def_static(
+          "inside", [](Workspace& parent) { return std::make_unique<Workspace>(parent.root(), &parent); },
+          nb::keep_alive<0, 1>(), "A workspace that sees the blobs of another.")
       .def_prop_ro("root", [](Workspace& w) { return w.root(); })
-      .def("names", &Workspace::names)
-      .def("has", [](Workspace& w, const std::string& n) { return w.has(n); })
-      .def("create", [](Workspace& w, const std::string& n) { w.create(n); })
-      .def("remove", &Workspace::remove)
-      .def("fetch", [](Workspace& w, const std::string& n) { return value_object(w.blob(n)); })
+      .def("names", [](Workspace& w) { return in_turn([&] { return w.names(); }); })
+      .def("has", [](Workspace& w, const std::string& n) { return in_turn([&] { return w.has(n); }); })
+      .def("create", [](Workspace& w, const std::string& n) { run_in_turn([&] { w.create(n); }); })
+      .def("remove", [](Workspace& w, const std::string& n) { return in_turn([&] { return w.remove(n); }); })
+      .def("fetch", [](Workspace& w,
+                       const std::string& n) { return value_object(in_turn([&]() -> Value { return w.blob(n); })); })
       .def("serialize",
-           [](Workspace& w, const std::string& n) { return to_bytes(blob_message(w.blob(n), n)->serialize()); })
+           [](Workspace& w, const std::string& n) {
+             return to_bytes(in_turn([&] { return blob_message(w.blob(n), n)->serialize(); }));
+           })
       .def("deserialize",
            [](Workspace& w, const std::string& n, nb::bytes b) {
              MessageRef m = make_message("BlobProto");
              m->parse({b.c_str(), b.size()}, "BlobProto");
-             Value v = w.has(n) ? w.blob(n) : Value();
-             add_blob_chunk(v, *m);
-             w.feed(n, std::move(v));
-           })
-      .def("feed", [](Workspace& w, const std::string& n, nb::handle v) { w.feed(n, value_of(v)); })
-      .def("create_net", [](Workspace& w, nb::handle def, bool overwrite) { w.create_net(message_of(def), overwrite); })
-      .def("run_net",
-           [](Workspace& w, const std::string& n, int64_t times) {
-             without_gil([&] {
-               w.run_net(n, times);
-               return 0;
+             run_in_turn([&] {
+               Value v = w.has(n) ? w.blob(n) : Value();
+               add_blob_chunk(v, *m);
+               w.feed(n, std::move(v));
              });
            })
+      .def("feed",
+           [](Workspace& w, const std::string& n, nb::handle v) {
+             Value value = value_of(v);
+             run_in_turn([&] { w.feed(n, std::move(value)); });
+           })
+      .def("create_net",
+           [](Workspace& w, nb::handle def, bool overwrite) {
+             MessageRef held(&message_of(def));
+             run_in_turn([&] { w.create_net(*held, overwrite); });
+           })
+      .def("run_net",
+           [](Workspace& w, const std::string& n, int64_t times) { run_in_turn([&] { w.run_net(n, times); }); })
       .def("run_net_timed",
            [](Workspace& w, const std::string& n) {
              std::vector<double> seconds;
-             w.observer = [&](const caffe2::Op&, double s) { seconds.push_back(s); };
-             struct Back {
-               Workspace& of;
-               ~Back() { of.observer = nullptr; }
-             } back{w};
-             without_gil([&] {
+             run_in_turn([&] {
+               w.observer = [&](const caffe2::Op&, double s) { seconds.push_back(s); };
+               struct Back {
+                 Workspace& of;
+                 ~Back() { of.observer = nullptr; }
+               } back{w};
                w.run_net(n);
-               return 0;
              });
              return seconds;
            })
-      .def("delete_net", &Workspace::delete_net)
+      .def("delete_net", [](Workspace& w, const std::string& n) { run_in_turn([&] { w.delete_net(n); }); })
       .def("net_names", &Workspace::net_names)
       .def("has_net", &Workspace::has_net)
       .def("net_graphs", [](Workspace& w, const std::string& n) { return w.net(n).program().graphs(); })
@@ -150,25 +212,16 @@ void bind_workspace(nb::module_& m) {
       .def("run_net_once",
            [](Workspace& w, nb::handle def) {
              MessageRef held(&message_of(def));
-             without_gil([&] {
-               w.run_net_once(*held);
-               return 0;
-             });
+             run_in_turn([&] { w.run_net_once(*held); });
            })
       .def("run_operator_once",
            [](Workspace& w, nb::handle def) {
              MessageRef held(&message_of(def));
-             without_gil([&] {
-               w.run_operator_once(*held);
-               return 0;
-             });
+             run_in_turn([&] { w.run_operator_once(*held); });
            })
       .def("run_plan", [](Workspace& w, nb::handle def) {
         MessageRef held(&message_of(def));
-        without_gil([&] {
-          w.run_plan(*held);
-          return 0;
-        });
+        run_in_turn([&] { w.run_plan(*held); });
       });
   nb::class_<DbWriter>(m, "DbWriter", "A database that is being written.")
       .def("put", [](DbWriter& d, nb::bytes key,

@@ -11,6 +11,7 @@ array([6.])
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ class _Net:
 
 
 class Workspace:
-    """A workspace of its own: ``workspace.C.Workspace()``; its nets, plans and operators run in it.
+    """A workspace of its own: ``workspace.C.Workspace()``; its nets, plans and operators run in it. With a parent it sees the parent's blobs.
 
     >>> from rushlight.caffe2.python import core, workspace
     >>> ws = workspace.C.Workspace()
@@ -84,13 +85,9 @@ class Workspace:
     """
 
     def __init__(self, parent: Any = None, _of: Any = None) -> None:
-        self._ws = _of if _of is not None else _caffe2.Workspace(".")
-        for name, blob in parent.blobs.items() if parent is not None else ():
-            self._ws.feed(name, self._ws_value(blob))
-
-    @staticmethod
-    def _ws_value(blob: Blob) -> Any:
-        return blob._ws.fetch(blob._name)
+        if _of is None:
+            _of = _caffe2.Workspace(".") if parent is None else _caffe2.Workspace.inside(parent._ws)
+        self._ws = _of
 
     @property
     def blobs(self) -> _Blobs:
@@ -125,6 +122,8 @@ class Workspace:
             return
         proto = getattr(thing, "Proto", None)
         message = proto() if proto is not None else thing
+        if isinstance(message, caffe2_pb2.ExecutionStep):
+            message = caffe2_pb2.PlanDef(name=message.name, execution_step=[message])
         if isinstance(message, caffe2_pb2.PlanDef):
             self._ws.run_plan(message)
         elif isinstance(message, caffe2_pb2.OperatorDef):
@@ -193,7 +192,8 @@ _gradients: dict[str, Any] = {}
 
 def register_python_op(function: Any, pass_workspace: bool = False, name: str = "") -> str:
     """Keeps a function for operators; what their argument ``token`` says."""
-    token = f"{name or getattr(function, '__name__', 'function')}:{len(_functions)}"
+    shown = function[0] if isinstance(function, tuple) else function
+    token = f"{name or getattr(shown, '__name__', 'function')}:{len(_functions)}"
     _functions[token] = (function, pass_workspace)
     return token
 
@@ -203,18 +203,39 @@ def register_python_gradient_op(token: str, function: Any) -> None:
     _gradients[token] = function
 
 
-def _run(kind: str, token: str, inputs: list[Any], outputs: list[Any], names: list[str], ws: Any) -> list[Any]:
-    """What the library calls for an operator of type Python; None for an output that was not set."""
+def _function_of(op: Any) -> tuple[Any, bool]:
+    """The function of an operator of type Python or PythonGradient, and whether it wants the workspace: what the library asks once for each."""
+    args = {a.name: a.s for a in op.arg}
+    if "pickled_builder" in args:
+        raise RuntimeError(
+            f"{op.type}: the argument pickled_builder is a pickle of a function, which is not run; register the function in this process"
+        )
+    token = args.get("token", b"")
+    token = token.decode() if isinstance(token, bytes) else token
     function, pass_workspace = _functions.get(token, (None, False))
-    if kind == "PythonGradient":
+    if op.type == "PythonGradient":
         function = _gradients.get(token)
     if function is None:
-        raise RuntimeError(f"there is no {'gradient' if kind == 'PythonGradient' else 'Python function'} {token!r} in this process")  # fmt: skip
+        raise RuntimeError(f"there is no {'gradient' if op.type == 'PythonGradient' else 'Python function'} {token!r} in this process")  # fmt: skip
+    if isinstance(function, tuple):
+        builder, positional, named = function
+        function = builder(*positional, **named)
+    return function, pass_workspace
+
+
+def _run(made: tuple[Any, bool], inputs: list[Any], outputs: list[Any], names: list[str], ws: Any) -> list[Any]:
+    """What the library calls for an operator of type Python; None for an output that was not set."""
+    function, pass_workspace = made
     fetched = [workspace._fetched(name, value) for name, value in zip(names, inputs, strict=True)]
     given = [TensorCPU(v) if isinstance(v, np.ndarray) else _Item(v) for v in fetched]
-    made = [TensorCPU(np.array(v.numpy(), copy=True) if hasattr(v, "numpy") else None) for v in outputs]
+    results = [TensorCPU(np.array(v.numpy(), copy=True) if hasattr(v, "numpy") else None) for v in outputs]
     if pass_workspace:
-        function(given, made, Workspace(_of=ws))
+        function(given, results, Workspace(_of=ws))
     else:
-        function(given, made)
-    return [None if t._array is None else workspace._value(t._array) for t in made]
+        function(given, results)
+    return [None if t._array is None else workspace._value(t._array) for t in results]
+
+
+def _more_threads(inside: int) -> bool:
+    """Whether Python has threads besides so many: one of them may come to change what a thread in the library waits for."""
+    return sum(not isinstance(t, threading._DummyThread) for t in threading.enumerate()) > inside
