@@ -6,6 +6,7 @@ import functools
 
 from rushlight.caffe2.proto import caffe2_pb2
 from rushlight.caffe2.python import scope, utils, workspace
+from rushlight.caffe2.python.lazy import TriggerLazyImport
 
 DeviceScope = scope.DeviceScope
 NameScope = scope.NameScope
@@ -25,6 +26,8 @@ def _GetRegisteredOperators():
 
 
 def RefreshRegisteredOperators(trigger_lazy=True):
+    if trigger_lazy:
+        TriggerLazyImport()
     _registered.cache_clear()
 
 
@@ -34,6 +37,7 @@ def _registered():
 
 
 def IsOperator(op_type):
+    TriggerLazyImport()
     return op_type in _registered()
 
 
@@ -41,8 +45,51 @@ def IsOperatorWithEngine(op_type, engine):
     return engine in ("", "DEFAULT") and IsOperator(op_type)
 
 
+_global_init_args: list = []
+
+
 def GlobalInit(argv):
+    TriggerLazyImport()
+    _global_init_args.extend(argv[1:])
     return workspace.GlobalInit(argv)
+
+
+def GetGlobalInitArgs():
+    """What GlobalInit was given so far, without the program's name."""
+    return list(_global_init_args)
+
+
+def IsGPUDeviceType(device_type):
+    return device_type in (caffe2_pb2.CUDA, caffe2_pb2.HIP)
+
+
+# ---- which engines operators should take: there is one each
+
+
+def _names_engines(preference):
+    for engines in preference.values():
+        if not all(isinstance(e, str) for e in engines):
+            raise TypeError(f"engines are names, got {engines}")
+
+
+def SetGlobalEnginePref(global_pref):
+    """Engines by device type, best first. They change nothing: each operator has one."""
+    _names_engines(global_pref)
+
+
+def SetPerOpEnginePref(per_op_pref):
+    """The same for operators, by device type and operator."""
+    for by_op in per_op_pref.values():
+        _names_engines(by_op)
+
+
+def SetEnginePref(per_op_pref, global_pref):
+    SetPerOpEnginePref(per_op_pref)
+    SetGlobalEnginePref(global_pref)
+
+
+def SetOpEnginePref(op_type, op_pref):
+    _names_engines(op_pref)
 
 
 def DeviceOption(device_type, device_id=0, random_seed=None, node_name=None, numa_node_id=None, extra_info=None):
@@ -54,16 +101,24 @@ def DeviceOption(device_type, device_id=0, random_seed=None, node_name=None, num
     if random_seed is not None:
         option.random_seed = random_seed
     if numa_node_id is not None:
+        assert device_type == caffe2_pb2.CPU, "numa_node_id is for the CPU"
         option.numa_node_id = numa_node_id
     if extra_info is not None:
         option.extra_info.extend(extra_info)
     return option
 
 
-def device_option_equal(a, b, ignore_node_name=True, ignore_random_seed=True):
-    if not a or not b:
-        return a == b
-    return (a.device_type, a.device_id) == (b.device_type, b.device_id)
+def device_option_equal(opt1, opt2, ignore_node_name=True, ignore_random_seed=True):
+    """Whether both mean the same device: all of the CPU's do."""
+    if opt1 is None or opt2 is None:
+        return opt1 is opt2
+    if not ignore_node_name and opt1.node_name != opt2.node_name:
+        return False
+    if not ignore_random_seed and opt1.random_seed != opt2.random_seed:
+        return False
+    if not opt1.device_type or not opt2.device_type:
+        return opt1.device_type == opt2.device_type
+    return opt1.device_id == opt2.device_id
 
 
 def ScopedName(name):
@@ -201,6 +256,9 @@ def CreateOperator(
         operator.engine = engine
     if debug_info is not None:
         operator.debug_info = debug_info
+    random_seed = kwargs.pop("random_seed", None)
+    if random_seed is not None:
+        operator.device_option.random_seed = random_seed
     if arg is not None:
         operator.arg.extend(arg)
     for key, value in kwargs.items():
@@ -210,13 +268,19 @@ def CreateOperator(
 
 
 def _RegisterPythonImpl(f, grad_f=None, python_func_type=None, pass_workspace=False):
-    """The token of a function. A tuple (builder, args, kwargs) makes it; `python_func_type` is a class over it with forward and backward."""
+    """The token of a function, or of a tuple (builder, args, kwargs) that makes one for each operator; `python_func_type` is a class over f with
+    forward and backward."""
     from rushlight.caffe2.python import _state
 
     if python_func_type is not None:
         made = python_func_type(f)
         f, grad_f = made.forward, made.backward
-    f, grad_f = (t[0](*t[1], **t[2]) if isinstance(t, tuple) else t for t in (f, grad_f))
+    for t in (f, grad_f):
+        if isinstance(t, tuple):
+            assert len(t) == 3, "Expected builder tuple (func, args, kwargs)"
+    assert not grad_f or isinstance(f, tuple) == isinstance(grad_f, tuple), (
+        "A tuple has to be passed to both f and grad_f or neither."
+    )
     token = _state.register_python_op(f, pass_workspace)
     if grad_f is not None:
         _state.register_python_gradient_op(token, grad_f)

@@ -20,158 +20,238 @@ from typing import Any
 
 from rushlight.caffe2.python import core
 
-
-def _step(name: str, steps: Any, **kwargs: Any) -> core.ExecutionStep:
-    """A step of nets or steps, one or a list of them."""
-    return core.execution_step(name, steps, **kwargs)
+_used_step_names: set[str] = set()
 
 
-def _name(base: str, what: str) -> str:
-    return core.ExecutionStep._get_next_step_name(f"{base}/{what}")
+def _name(kind: str, base: str) -> str:
+    name = f"{base}/{kind}"
+    k = 1
+    while name in _used_step_names:
+        name = f"{base}/{kind}_{k}"
+        k += 1
+    _used_step_names.add(name)
+    return name
 
 
-def _blob_of(condition: Any) -> Any:
-    """The bool of a condition."""
+def _listed(items: Any) -> list[Any]:
+    """Arguments as a list: (a, b), (a,) and ([a, b],) alike."""
+    if not items:
+        raise ValueError("input cannot be empty.")
+    if len(items) > 1:
+        return list(items)
+    return items[0] if isinstance(items[0], list) else [items[0]]
+
+
+def _is_nets(parts: list[Any]) -> bool:
+    return all(isinstance(p, core.Net) for p in parts)
+
+
+def _with_nets(before: list[core.Net], nets_or_steps: Any, behind: list[core.Net]) -> list[Any]:
+    """Nets before and behind nets or steps; those of steps are in steps of their own."""
+    parts = _listed((nets_or_steps,))
+    if _is_nets(parts):
+        return [*before, *parts, *behind]
+    return [
+        *([Do("prepend", before)] if before else []),
+        *parts,
+        *([Do("append", behind)] if behind else []),
+    ]
+
+
+def GetConditionBlobFromNet(condition_net: core.Net) -> core.BlobReference:
+    """The condition that a net computes: its last external output."""
+    outputs = condition_net.Proto().external_output
+    assert len(outputs) > 0, f"Condition net {condition_net.Name()} must has at least one external output"
+    return core.BlobReference(outputs[-1])
+
+
+def _condition(condition: Any) -> tuple[Any, list[core.Net]]:
+    """The bool of a condition, and the net that has to run first, if it is one."""
     if isinstance(condition, core.Net):
-        outputs = condition.Proto().external_output
-        if not outputs:
-            raise ValueError(f"the condition net {condition.Name()} has no external output")
-        return core.BlobReference(outputs[-1], condition)
-    return core.BlobReference(str(condition))
+        return GetConditionBlobFromNet(condition), [condition]
+    return condition if isinstance(condition, core.BlobReference) else core.BlobReference(str(condition)), []
 
 
-def _stops(name: str, condition: Any, until: bool) -> tuple[core.Net, Any]:
-    """A net that computes when to stop: where the condition is (`until`) or is no more."""
-    net = core.Net(_name(name, "stop"))
-    blob = _blob_of(condition)
-    stop = net.Copy([blob], net.NextScopedBlob("stop")) if until else net.Not([blob], net.NextScopedBlob("stop"))
-    return net, stop
+def _one_output(name: str, kind: str, inputs: Any) -> tuple[core.Net, core.BlobReference]:
+    net = core.Net(name)
+    out = getattr(net, kind)(inputs)
+    net.AddExternalOutput(out)
+    return net, out
 
 
-def _conditional(name: str, condition: Any, steps: Any, when: bool) -> core.ExecutionStep:
-    """The steps, once, if the condition is `when`."""
-    net, stop = _stops(name, condition, until=not when)
-    before = [condition, net] if isinstance(condition, core.Net) else [net]
-    body = _step(_name(name, "body"), steps)
-    # The first substep decides whether the second is reached; one round is all.
-    first = _step(_name(name, "condition"), before)
-    once = core.execution_step(_name(name, "once"), [first, body], should_stop_blob=stop)
-    once.SetIter(1)
-    return once
+def BoolNet(*blobs_with_bool_value: Any) -> core.Net:
+    """A net that sets blobs: pairs (blob, bool), or a list of them."""
+    net = core.Net("bool_net")
+    for blob, value in _listed(blobs_with_bool_value):
+        out = net.ConstantFill([], [blob], shape=[], value=value, dtype=core.DataType.BOOL)
+        net.AddExternalOutput(out)
+    return net
+
+
+def NotNet(condition_blob_or_net: Any) -> tuple[core.Net, core.BlobReference]:
+    """A net that computes the opposite of a condition, and its output."""
+    return _one_output("not_net", "Not", _condition(condition_blob_or_net)[0])
+
+
+def _copy_net(blob: Any) -> tuple[core.Net, core.BlobReference]:
+    return _one_output("copy_condition_blob_net", "Copy", blob)
+
+
+def MergeConditionNets(name: str, condition_nets: Any, relation: str) -> Any:
+    """One net of several, whose condition is that of all ("And") or any of them ("Or")."""
+    if not isinstance(condition_nets, list):
+        return condition_nets
+    if len(condition_nets) <= 1:
+        return condition_nets[0] if condition_nets else None
+    merged = core.Net(name)
+    proto = merged.Proto()
+    for net in condition_nets:
+        assert net.Proto().device_option == proto.device_option and net.Proto().type == proto.type, (
+            f"{net.Name()}: expected a net of no type and device of its own"
+        )
+        proto.op.extend(net.Proto().op)
+        proto.external_input.extend(i for i in net.Proto().external_input if i not in proto.external_input)
+        for key, values in net._attr_dict.items():
+            merged._attr_dict[key] += values
+    merged._InvalidateLookupTables()
+    return _related(merged, condition_nets, relation)
+
+
+def CombineConditions(name: str, condition_nets: Any, relation: str) -> Any:
+    """A net that combines the conditions of nets, which run before it."""
+    if not condition_nets:
+        return None
+    if not isinstance(condition_nets, list):
+        raise ValueError(f"condition_nets must be a list of nets, got {type(condition_nets).__name__}")
+    if len(condition_nets) == 1:
+        return _copy_net(GetConditionBlobFromNet(condition_nets[0]))[0]
+    return _related(core.Net(name), condition_nets, relation)
+
+
+def _related(net: core.Net, condition_nets: list[core.Net], relation: str) -> core.Net:
+    last, *others = map(GetConditionBlobFromNet, condition_nets)
+    for blob in others:
+        last = getattr(net, relation)([last, blob])
+    net.AddExternalOutput(last)
+    return net
+
+
+# ---- steps
+
+
+def _step(kind: str, name: str, parts: Any, **kwargs: Any) -> core.ExecutionStep:
+    return core.scoped_execution_step(_name(kind, name), parts, **kwargs)
+
+
+def _all(kind: str, name: str, nets_or_steps: Any, **kwargs: Any) -> core.ExecutionStep:
+    parts = _listed(nets_or_steps)
+    if len(parts) == 1 and isinstance(parts[0], core.ExecutionStep):
+        return parts[0]
+    return _step(kind, name, parts, **kwargs)
 
 
 def Do(name: str, *nets_or_steps: Any) -> core.ExecutionStep:
     """All of them in order."""
-    return _step(name, _flat(nets_or_steps))
-
-
-def _flat(items: Any) -> list[Any]:
-    return [x for i in items for x in (_flat(i) if isinstance(i, (list, tuple)) else [i])]
+    return _all("Do", name, nets_or_steps)
 
 
 def DoParallel(name: str, *nets_or_steps: Any) -> core.ExecutionStep:
-    """All of them, one after the other: there is one thread."""
-    return Do(name, *nets_or_steps)
+    """All of them at the same time: in threads that take turns."""
+    parts = [core.to_execution_step(p) for p in _listed(nets_or_steps)]
+    return _all("DoParallel", name, (parts,), concurrent_substeps=True)
+
+
+def _unset_first(kind: str, name: str, parts: list[Any], stop: Any, always: bool, **kwargs: Any) -> core.ExecutionStep:
+    """A step that a blob ends. Where it is asked for before it is computed, it is set to false before."""
+
+    def made(inner: str) -> core.ExecutionStep:
+        return _step(inner, name, parts, should_stop_blob=stop, **kwargs)
+
+    if not always and not _is_nets(parts):
+        return made(kind)
+    return Do(f"{name}/{kind}", BoolNet((stop, False)), made(f"{kind}-inner"))
+
+
+def _once_if(name: str, condition: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    _, first = _condition(condition)
+    opposite, stop = NotNet(condition)
+    parts = _with_nets([*first, opposite], nets_or_steps, [])
+    return _unset_first("_RunOnceIf", name, parts, stop, always=False, only_once=True)
+
+
+def _once_if_not(name: str, condition: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    stop, first = _condition(condition)
+    if not first:
+        copy, stop = _copy_net(stop)
+        first = [copy]
+    return _step("_RunOnceIfNot", name, _with_nets(first, nets_or_steps, []), should_stop_blob=stop, only_once=True)
 
 
 def If(name: str, condition_blob_or_net: Any, true_nets_or_steps: Any, false_nets_or_steps: Any = None) -> core.ExecutionStep:  # fmt: skip
     """The first steps if the condition is true, else the second if there are any."""
-    chosen = [_conditional(_name(name, "then"), condition_blob_or_net, true_nets_or_steps, True)]
-    if false_nets_or_steps is not None:
-        blob = _blob_of(condition_blob_or_net)
-        # What decides is kept: the first steps may write to it.
-        kept = core.Net(_name(name, "kept"))
-        copy = kept.Copy([blob], kept.NextScopedBlob("condition"))
-        before = [condition_blob_or_net, kept] if isinstance(condition_blob_or_net, core.Net) else [kept]
-        chosen = [
-            _step(_name(name, "decide"), before),
-            _conditional(_name(name, "then"), copy, true_nets_or_steps, True),
-            _conditional(_name(name, "else"), copy, false_nets_or_steps, False),
-        ]
-    return _step(name, chosen)
+    if not false_nets_or_steps:
+        return _once_if(name + "/If", condition_blob_or_net, true_nets_or_steps)
+    blob, _ = _condition(condition_blob_or_net)
+    return Do(
+        name + "/If",
+        _once_if(name + "/If-true", condition_blob_or_net, true_nets_or_steps),
+        _once_if_not(name + "/If-false", blob, false_nets_or_steps),
+    )
 
 
 def IfNot(name: str, condition_blob_or_net: Any, true_nets_or_steps: Any, false_nets_or_steps: Any = None) -> core.ExecutionStep:  # fmt: skip
     """The first steps if the condition is false, else the second if there are any."""
-    if false_nets_or_steps is None:
-        return _step(name, [_conditional(name, condition_blob_or_net, true_nets_or_steps, False)])
-    return If(name, condition_blob_or_net, false_nets_or_steps, true_nets_or_steps)
+    if not false_nets_or_steps:
+        return _once_if_not(name + "/IfNot", condition_blob_or_net, true_nets_or_steps)
+    blob, _ = _condition(condition_blob_or_net)
+    return Do(
+        name + "/IfNot",
+        _once_if_not(name + "/IfNot-true", condition_blob_or_net, true_nets_or_steps),
+        _once_if(name + "/IfNot-false", blob, false_nets_or_steps),
+    )
 
 
 def Switch(name: str, *conditions: Any) -> core.ExecutionStep:
-    """The steps of the first of the pairs (condition, steps) whose condition is true."""
-    pairs = [(c[0], c[1]) for c in conditions]
-    step: Any = None
-    for k in range(len(pairs) - 1, -1, -1):
-        step = If(name if k == 0 else _name(name, f"case{k}"), pairs[k][0], pairs[k][1], step)
-    return step
+    """The steps of all pairs (condition, steps) whose condition is true."""
+    return _step("Switch", name, [_once_if(name + "/Switch", c, s) for c, s in _listed(conditions)])
 
 
 def SwitchNot(name: str, *conditions: Any) -> core.ExecutionStep:
-    """The steps of the first of the pairs (condition, steps) whose condition is false."""
-    step: Any = None
-    for k in range(len(conditions) - 1, -1, -1):
-        called = name if k == 0 else _name(name, f"case{k}")
-        step = IfNot(called, conditions[k][0], conditions[k][1], step)
-    return step
-
-
-def _loop(name: str, condition: Any, steps: Any, until: bool, first: bool) -> core.ExecutionStep:
-    """Rounds of the steps; `first`: they run before the condition is looked at."""
-    net, stop = _stops(name, condition, until)
-    look = _step(_name(name, "condition"), [condition, net] if isinstance(condition, core.Net) else [net])
-    body = _step(_name(name, "body"), steps)
-    if not first:
-        return core.execution_step(name, [look, body], should_stop_blob=stop)
-    begin = core.Net(_name(name, "begin"))  # the end is asked about before it is computed
-    begin.ConstantFill([], [stop], shape=[], value=False, dtype=core.DataType.BOOL)
-    rounds = core.execution_step(_name(name, "rounds"), [body, look], should_stop_blob=stop)
-    return _step(name, [begin, rounds])
-
-
-def While(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
-    """The steps as long as the condition, which is looked at before each round, is true."""
-    return _loop(name, condition_blob_or_net, nets_or_steps, until=False, first=False)
-
-
-def Until(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
-    """The steps as long as the condition, which is looked at before each round, is false."""
-    return _loop(name, condition_blob_or_net, nets_or_steps, until=True, first=False)
-
-
-def DoWhile(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
-    """The steps once, and again as long as the condition is true."""
-    return _loop(name, condition_blob_or_net, nets_or_steps, until=False, first=True)
-
-
-def DoUntil(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
-    """The steps once, and again as long as the condition is false."""
-    return _loop(name, condition_blob_or_net, nets_or_steps, until=True, first=True)
-
-
-def RunOnce(name: str, *nets_or_steps: Any) -> core.ExecutionStep:
-    """The steps, once in the plan's life."""
-    return _step(name, _flat(nets_or_steps), only_once=True)
+    """The steps of all pairs (condition, steps) whose condition is false."""
+    return _step("SwitchNot", name, [_once_if_not(name + "/SwitchNot", c, s) for c, s in _listed(conditions)])
 
 
 def For(name: str, nets_or_steps: Any, iter_num: int) -> core.ExecutionStep:
     """The steps so many times."""
-    return _step(name, nets_or_steps, num_iter=iter_num)
+    init, count = core.Net("init-net"), core.Net("For-iter")
+    done = count.CountDown([init.CreateCounter([], init_count=iter_num)])
+    loop = _step("For-inner", name, _with_nets([count], nets_or_steps, []), should_stop_blob=done)
+    return Do(name + "/For", Do(name + "/For-init-net", init), loop)
 
 
-def BoolNet(*blobs_with_bool_value: Any) -> core.Net:
-    """A net that sets blobs: pairs (blob, bool)."""
-    pairs = blobs_with_bool_value[0] if isinstance(blobs_with_bool_value[0], list) else blobs_with_bool_value
-    net = core.Net("bool_net")
-    for blob, value in pairs:
-        made = net.ConstantFill([], [str(blob)], shape=[], value=bool(value), dtype=core.DataType.BOOL)
-        net.AddExternalOutput(made)
-    return net
+def While(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    """The steps as long as the condition, which is looked at before each round, is true."""
+    _, first = _condition(condition_blob_or_net)
+    opposite, stop = NotNet(condition_blob_or_net)
+    return _unset_first("While", name, _with_nets([*first, opposite], nets_or_steps, []), stop, always=False)
 
 
-def NotNet(condition_blob_or_net: Any) -> core.Net:
-    """A net whose output is the opposite of a condition."""
-    net = core.Net("not_net")
-    out = net.Not([_blob_of(condition_blob_or_net)], net.NextScopedBlob("not"))
-    net.AddExternalOutput(out)
-    return net
+def Until(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    """The steps as long as the condition, which is looked at behind each net of a round, is false."""
+    stop, first = _condition(condition_blob_or_net)
+    return _step("Until", name, _with_nets(first, nets_or_steps, []), should_stop_blob=stop)
+
+
+def DoWhile(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    """The steps once, and again as long as the condition is true."""
+    _, first = _condition(condition_blob_or_net)
+    opposite, stop = NotNet(condition_blob_or_net)
+    return _unset_first("DoWhile", name, _with_nets([], nets_or_steps, [*first, opposite]), stop, always=True)
+
+
+def DoUntil(name: str, condition_blob_or_net: Any, nets_or_steps: Any) -> core.ExecutionStep:
+    """The steps once, and again as long as the condition is false. A blob is looked at behind each net, and has to be computed by one."""
+    stop, first = _condition(condition_blob_or_net)
+    if not first:
+        return _step("DoUntil", name, nets_or_steps, should_stop_blob=stop)
+    return _unset_first("DoUntil", name, _with_nets([], nets_or_steps, first), stop, always=True)

@@ -97,3 +97,102 @@ class GradientChecker:
 
 def _grad(name: str) -> str:
     return name + "_grad"
+
+
+def getGradientForOp(op: Any) -> tuple[Any, Any]:
+    """The gradient operators of an operator whose outputs all have gradients, and the gradients of its inputs."""
+    return core.GradientRegistry.GetGradientForOp(op, [_grad(o) for o in op.output])
+
+
+class NetGradientChecker:
+    """Checks gradients of nets."""
+
+    @staticmethod
+    def _run(net: Any, outputs: Any, of: Any, values: Any, inputs: Any) -> tuple[Any, Any, Any]:
+        """Values of outputs, gradients of inputs, and the net that has computed them."""
+        whole = net.Clone(net.Name() + "_copy")
+        gradients = whole.AddGradientOperators(list(of))
+        for name, value in (values or {}).items():
+            workspace.FeedBlob(str(name), value)
+        for name in inputs:
+            assert name in gradients, f"{name} has no gradient, cannot check net gradient."
+            assert workspace.HasBlob(str(name)), f"the input {name} was not fed"
+        workspace.RunNetOnce(whole)
+        found = {name: _dense(gradients[name], name) for name in inputs}
+        return [(o, workspace.FetchBlob(str(o))) for o in outputs], found, whole
+
+    @staticmethod
+    def CompareNets(
+        nets: Any, outputs: Any, outputs_with_grad_ids: Any, inputs_with_grads: Any, input_values: Any = None,
+        threshold: float = 1e-7, print_net_images: bool = False,
+    ) -> None:  # fmt: skip
+        """Whether nets have the same outputs, and inputs the same gradients: AssertionError where not.
+
+        Args:
+            outputs: a list of each net's. outputs_with_grad_ids: places of those that gradients are of.
+            inputs_with_grads: blobs whose gradients are compared. input_values: arrays by blob.
+        """
+        runs = []
+        for net, own in zip(nets, outputs, strict=True):
+            of = [own[k] for k in outputs_with_grad_ids]
+            runs.append(NetGradientChecker._run(net, own, of, input_values, inputs_with_grads))
+            if print_net_images:
+                _draw(net, "forward")
+                _draw(runs[-1][2], "backward")
+        results, gradients, _ = runs[0]
+        for others, other_gradients, _ in runs[1:]:
+            assert len(others) == len(results), f"the nets have {len(results)} and {len(others)} outputs"
+            for k, ((a, x), (b, y)) in enumerate(zip(results, others, strict=True)):
+                _assert_close(x, y, threshold, f"Different forward pass results for output id {k}: {a} and {b}")
+            for blob, gradient in other_gradients.items():
+                _assert_close(gradients[blob], gradient, threshold, f"Different gradients for input {blob}")
+
+    @staticmethod
+    def Check(
+        net: Any, outputs_with_grad: Any, input_values: Any, input_to_check: Any, step_size: float = 0.0001, threshold: float = 0.05,
+        print_net: bool = True,
+    ) -> tuple[float, float]:  # fmt: skip
+        """Whether the gradient of an input is what differences of the outputs' sum give: the mean and the largest distance of the two.
+
+        AssertionError where that is larger than the threshold.
+        """
+        _, gradients, whole = NetGradientChecker._run(net, [], outputs_with_grad, input_values, [input_to_check])
+        gradient = gradients[input_to_check]
+
+        def loss(value: Any) -> float:
+            workspace.FeedBlob(str(input_to_check), value)
+            workspace.RunNetOnce(whole)
+            return sum(workspace.FetchBlob(str(o)).sum() for o in outputs_with_grad)
+
+        estimated = np.zeros_like(input_values[input_to_check])
+        for at in range(estimated.size):
+            moved = [input_values[input_to_check].copy() for _ in range(2)]
+            moved[0].flat[at] += step_size
+            moved[1].flat[at] -= step_size
+            estimated.flat[at] = (loss(moved[0]) - loss(moved[1])) / step_size / 2
+        about = f": {net.Proto()}" if print_net else ""
+        return _assert_close(
+            gradient, estimated, threshold, f"Error in gradient check for net_copy {net.Name()}{about}"
+        )
+
+
+def _dense(gradient: Any, like: Any) -> Any:
+    """The array of a gradient, with zeros in the rows that a slice lacks."""
+    if not isinstance(gradient, core.GradientSlice):
+        return workspace.FetchBlob(str(gradient))
+    dense = np.zeros_like(workspace.FetchBlob(str(like)))
+    np.add.at(dense, workspace.FetchBlob(str(gradient.indices)), workspace.FetchBlob(str(gradient.values)))
+    return dense
+
+
+def _assert_close(a: Any, b: Any, threshold: float, message: str) -> tuple[float, float]:
+    np.testing.assert_allclose(a, b, atol=threshold, rtol=threshold, err_msg=message)
+    distance = np.abs(a - b).flatten()
+    return float(np.mean(distance)), float(np.max(distance))
+
+
+def _draw(net: Any, what: str) -> None:
+    from rushlight.caffe2.python import net_drawer
+
+    with open(f"caffe2_net_{what}_{net.Name()}.png".replace("/", "_"), "wb") as f:
+        f.write(net_drawer.GetPydotGraph(net).create_png())

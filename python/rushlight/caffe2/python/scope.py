@@ -34,18 +34,23 @@ def NameScope(prefix, reset=False):
 
 @contextlib.contextmanager
 def DeviceScope(scope, node_name=None):
-    """Operators of the block have this device option."""
+    """Operators of the block have this device option, or are on this node; the node and extra_info of the block around it go on."""
     new = caffe2_pb2.DeviceOption()
-    if scope is not None:
+    if scope:
         assert isinstance(scope, caffe2_pb2.DeviceOption), (
             "DeviceScope takes in a caffe2_pb2.DeviceOption as its argument."
         )
         new.CopyFrom(scope)
+    else:
+        assert node_name, "At least one argument should be non-null in DeviceScope"
     if node_name:
         new.node_name = node_name
     before = CurrentDeviceScope()
-    if before is not None and not new.node_name and before.HasField("node_name"):
-        new.node_name = before.node_name
+    if before is not None:
+        if before.HasField("node_name") and not new.HasField("node_name"):
+            new.node_name = before.node_name
+        new.extra_info.extend(before.extra_info)
+    new.extra_info[:] = sorted(new.extra_info)
     _local.device = new
     try:
         yield
