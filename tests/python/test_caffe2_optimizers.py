@@ -58,6 +58,8 @@ BUILDS = {
     "ftrl": ftrl("ftrl"),
     "gftrl": ftrl("gftrl"),
     "weight_decay": decayed,
+    "sum": built("sgd", sparse_dedup_aggregator="sum"),
+    "mean": built("adagrad", sparse_dedup_aggregator="mean"),
 }
 # Sums of a parameter's elements times 1, 2, 3, ...: of y_b and y_w, and of the rows.
 DENSE = {
@@ -103,6 +105,8 @@ SPARSE = {
     "adam_adapts": [12.4131],
     "ftrl": [10.3179],
     "decay_adagrad": [8.4144],
+    "sum": [6.1369],
+    "mean": [9.486],
 }
 
 

@@ -26,14 +26,13 @@ void add_parts(const IValue& v, std::unordered_set<const void*>& out) {
   if (v.is_tensor()) {
     out.insert(v.tensor().impl()->storage().get());
   } else if (v.is_any_list()) {
-    if (v.is_tensor_list() || v.is_generic_list())
+    if (out.insert(v.object()).second && (v.is_tensor_list() || v.is_generic_list()))
       for (size_t i = 0, n = list_size(v); i < n; i++) add_parts(list_get(v, i), out);
-    out.insert(v.object());
   } else if (v.is_tuple()) {
     for (const IValue& item : v.to_tuple().items) add_parts(item, out);
   } else if (v.is_dict()) {
-    for (const auto& [key, value] : v.dict().items) add_parts(value, out);
-    out.insert(v.object());
+    if (out.insert(v.object()).second)
+      for (const auto& [key, value] : v.dict().items) add_parts(value, out);
   } else if (v.is_object() && out.insert(v.object()).second) {
     for (const IValue& slot : v.to_object().slots) add_parts(slot, out);
   }
@@ -47,7 +46,9 @@ class Freezer {
 
   void run() {
     for (const FrozenMethod& m : methods_) {
-      while (inline_calls(*m.graph) | resolve_interfaces(m)) {}
+      // Methods that call themselves, by an interface too, stay calls from some depth on.
+      inline_calls(*m.graph);
+      for (int round = 0; round < kMostRounds && resolve_interfaces(m); round++) inline_calls(*m.graph);
       for (const Value* v : m.graph->outputs())
         RL_CHECK(RuntimeError, object_of(m, v) != m.self,
                  "attempted to freeze a module that return itself: what would be returned is the module of before");
@@ -64,6 +65,7 @@ class Freezer {
   }
 
  private:
+  static constexpr int kMostRounds = 16;  // interfaces inside of interfaces
   static bool is_object(const Value* v) { return as_class(v->type()) != nullptr; }
 
   // What an attribute of an interface's type holds is known, as nothing assigns it.

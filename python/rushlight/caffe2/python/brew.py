@@ -6,6 +6,7 @@ import contextlib
 import copy
 import threading
 
+from rushlight.caffe2.python import control_ops_util
 from rushlight.caffe2.python.modeling.initializers import initializer_of, update_initializer
 from rushlight.caffe2.python.modeling.parameter_info import ParameterTags
 
@@ -561,15 +562,11 @@ def db_input(model, blobs_out, batch_size, db, db_type):
 
 @_scoped
 def cond(model, cond_blob, external_blobs, then_model, else_model=None):
-    kwargs = {"then_net": then_model.net.Proto()}
-    if else_model is not None:
-        kwargs["else_net"] = else_model.net.Proto()
-    return model.net.If([cond_blob, *external_blobs], external_blobs, **kwargs)
+    """The net of one of two models, by a bool; `external_blobs` of the model's are what they write to."""
+    control_ops_util.add_if_op(model.net, cond_blob, external_blobs, then_model.net, else_model and else_model.net)
 
 
 @_scoped
 def loop(model, cond_blob, external_blobs, loop_model, cond_model=None):
-    kwargs = {"loop_net": loop_model.net.Proto()}
-    if cond_model is not None:
-        kwargs["cond_net"] = cond_model.net.Proto()
-    return model.net.While([cond_blob, *external_blobs], external_blobs, **kwargs)
+    """The net of a model while a bool holds, which the net of cond_model computes before each round."""
+    control_ops_util.add_while_op(model.net, cond_blob, external_blobs, loop_model.net, cond_model and cond_model.net)
