@@ -130,3 +130,15 @@ def test_early_stop():
     with set_checkpoint_early_stop(False):
         checkpoint(step, x, use_reentrant=False).sum().backward()
     assert calls == [1, 2] * 3
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_gradient_taken_inside_of_nested_checkpoints(early):
+    def slope(x):
+        return torch.autograd.grad((x.sin() * x.exp()).sum(), x, create_graph=True)[0].cos()
+
+    x, y = (torch.ones(3, requires_grad=True) for _ in range(2))
+    with set_checkpoint_early_stop(early):
+        checkpoint(lambda x: checkpoint(slope, x, use_reentrant=False), x, use_reentrant=False).sum().backward()
+    slope(y).sum().backward()
+    assert x.grad.equal(y.grad)

@@ -74,6 +74,7 @@ class _Frame:
         self.run, self.early_stop, self.check = run, early_stop, check
         self.facts: list[dict[str, Any]] = []
         self.made: dict[int, Tensor] = {}
+        self.finished = False  # the first run
 
     def pack(self, t: Tensor) -> int:
         self.facts.append(_facts(t))
@@ -89,6 +90,10 @@ class _Frame:
 
         def keep(t: Tensor) -> Tensor:
             if len(made) == len(self.facts):
+                if (
+                    not self.finished
+                ):  # the first run itself asked for a gradient; what it saved after that is of no use yet
+                    return t.detach()
                 raise CheckpointError(
                     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original forward "
                     f"pass, {len(made)}. The function must do the same whenever it is called with the same arguments."
@@ -235,7 +240,9 @@ def checkpoint(
     stop = early_stop if _early_stop is None else _early_stop
     frame = _Frame(run_again, stop, determinism_check == "default")
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+    frame.finished = True
+    return result
 
 
 def checkpoint_sequential(
