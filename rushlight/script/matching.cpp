@@ -248,6 +248,19 @@ SugaredPtr Lowering::tuple_items(const Range&, const std::vector<Value*>& output
   return std::make_shared<TupleOf>(std::move(parts), std::move(names));
 }
 
+// Where an argument may be None: how the script says that it isn't.
+static std::string none_hint(const std::vector<CallArg>& args) {
+  for (const CallArg& a : args) {
+    auto* v = dynamic_cast<SimpleValue*>(a.value.get());
+    if (!v || !v->value->type()->is(TK::Optional)) continue;
+    const std::string name = v->value->name().empty() ? "x" : v->value->name();
+    return str("\n\nHint: a value of type '", v->value->type(),
+               "' may be None; give it to a variable and say what it is by `assert ", name,
+               " is not None`, or use it in `if ", name, " is not None:`");
+  }
+  return {};
+}
+
 SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_name, std::vector<CallArg> args) {
   const std::string& name = given_name;
   bool wants_out = false;
@@ -299,7 +312,7 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
     std::string symbol = name.find("::") == std::string::npos ? "aten::" + name : name;
     fail(range, str("Unknown builtin op: ", symbol, missing_operator(symbol)));
   }
-  fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons,
+  fail(range, str("Arguments for call are not valid.\nThe following variants are available:", reasons, none_hint(args),
                   "\n\nThe original call is"));
 }
 
@@ -310,7 +323,7 @@ SugaredPtr Lowering::call_function(const Range& range, const std::shared_ptr<gra
     fail(range, str("'", f.name, "' is called recursively. Recursive calls are not supported"));
   std::vector<Value*> inputs;
   std::string why;
-  if (!match(range, f.schema, args, inputs, why, true, false)) fail(range, str(f.name, "(): ", why));
+  if (!match(range, f.schema, args, inputs, why, true, false)) fail(range, str(f.schema.text(), ": ", why));
   if (method) {
     graph::Node* n = emit(range, "prim::CallMethod", inputs);
     n->set_attribute("name", f.name);

@@ -334,3 +334,24 @@ def test_an_overloads_declaration_has_no_body():
         @torch.jit._overload
         def twice(x: int) -> int:
             return 2 * x
+
+
+class Parted(nn.Module):
+    def part(self, n: int) -> int:
+        return n
+
+    def forward(self, x: Tensor):
+        return self.part(x.shape)
+
+
+def test_a_call_that_does_not_fit_shows_what_is_called_and_how_to_say_that_nothing_is_none():
+    with pytest.raises(RuntimeError, match=r"part\(.*Parted self, int n\) -> int: Expected a value of type 'int' for"):
+        torch.jit.script(Parted())
+
+    def g(n: Union[int, None]):
+        return n + 1
+
+    with pytest.raises(
+        RuntimeError, match=r"Hint: a value of type 'Optional\[int\]' may be None.*assert n is not None"
+    ):
+        torch.jit.script(g)
