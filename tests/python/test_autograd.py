@@ -593,7 +593,7 @@ def test_a_hook_after_a_leaf_is_shown_its_gradient_itself():
 
 
 def test_grad_of_no_inputs_and_versions_of_inference_tensors():
-    with pytest.raises(ValueError, match="grad requires non-empty inputs"):
+    with pytest.raises(RuntimeError, match="grad requires non-empty inputs"):
         rushlight.autograd.grad(rushlight.ones(1, requires_grad=True), [])
     with rushlight.inference_mode():
         x = rushlight.ones(2)

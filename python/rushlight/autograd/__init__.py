@@ -113,7 +113,7 @@ def grad(
     """
     outputs, inputs = _tuple(outputs), _tuple(inputs)
     if not inputs:
-        raise ValueError("grad requires non-empty inputs: `inputs` cannot be empty.")
+        raise RuntimeError("grad requires non-empty inputs: `inputs` argument to `grad()` cannot be empty.")
     if materialize_grads:
         if allow_unused is False:
             raise ValueError(

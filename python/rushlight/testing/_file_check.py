@@ -140,7 +140,7 @@ class FileCheck:
     def _read(self, checks: str) -> None:
         kinds = {name: kind for kind, name in _NAMES.items() if kind != "count"}
         for kind, exactly, count, what, rest in re.findall(
-            r"CHECK(?:-(?=COUNT))?((?:-[A-Z][A-Z-]*?)?)(?:COUNT-(EXACTLY-)?(\d+))?(?:: ?(.*)|([^\s:-].*))", checks
+            r"CHECK(?:-(?=COUNT))?((?:-[A-Z]+(?![A-Z]))*?)(?:COUNT-(EXACTLY-)?(\d+))?(?:: ?(.*)|([^\s:-].*))", checks
         ):
             if rest:
                 raise RuntimeError(f"FileCheck: Could not parse check at: CHECK{rest}")
