@@ -1,7 +1,6 @@
 // The C++ front end, as PyTorch programs include it: tensors, operators, autograd, scripted models, torch::nn, torch::optim and torch::data.
 // The standard headers are those that PyTorch's brings, as programs rely on it.
 #pragma once
-#include <bitset>
 #include <cassert>
 #include <chrono>
 #include <climits>
@@ -20,7 +19,6 @@
 #include <stack>
 #include <string>
 #include <thread>
-#include <typeindex>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
