@@ -86,6 +86,25 @@ def test_immediate_mode_runs_what_is_added(capsys):
         workspace.FetchImmediate("x")
 
 
+def test_a_plan_runs_in_the_background():
+    net, broken = core.Net("n"), core.Net("broken")
+    net.ConstantFill([], "x", shape=[2], value=3.0)
+    broken.Reshape("x", ["y", "old"], shape=[5])
+
+    def plan_of(net):
+        plan = core.Plan("plan")
+        plan.AddStep(core.ExecutionStep("step", net))
+        return plan
+
+    running = workspace.RunPlanInBackground(plan_of(net))
+    running.wait()
+    assert running.is_done() and running.is_succeeded() and workspace.FetchBlob("x").tolist() == [3, 3]
+    running = workspace.RunPlanInBackground(plan_of(broken))
+    with pytest.raises(RuntimeError, match="Reshape"):
+        running.wait()
+    assert running.is_done() and not running.is_succeeded()
+
+
 def classifier():
     model = model_helper.ModelHelper(name="classifier")
     y = brew.fc(model, "x", "y", dim_in=3, dim_out=2)

@@ -17,6 +17,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import MutableMapping
 
 import numpy as np
@@ -429,19 +430,53 @@ def RunOperatorMultiple(operator, num_runs):
     return True
 
 
-def RunPlan(plan_or_step):
-    """Runs a plan, or an execution step of nets that are there."""
+def _plan_of(plan_or_step):
     from rushlight.caffe2.python import core
 
     if isinstance(plan_or_step, core.ExecutionStep):
         plan = core.Plan("plan_" + plan_or_step.Name())
         plan.AddStep(plan_or_step)
         plan_or_step = plan
-    _ws().run_plan(_message(plan_or_step, caffe2_pb2.PlanDef, "Plan"))
+    return _message(plan_or_step, caffe2_pb2.PlanDef, "Plan")
+
+
+def RunPlan(plan_or_step):
+    """Runs a plan, or an execution step of nets that are there."""
+    _ws().run_plan(_plan_of(plan_or_step))
     return True
 
 
-RunPlanInBackground = RunPlan
+class BackgroundPlan:
+    """A plan that runs in a thread of its own, on the workspace that was current when it began."""
+
+    def __init__(self, plan):
+        self._error = None
+        self._thread = threading.Thread(target=self._run, args=(_ws(), plan), daemon=True)
+        self._thread.start()
+
+    def _run(self, ws, plan):
+        try:
+            ws.run_plan(plan)
+        except Exception as e:  # told by wait()
+            self._error = e
+
+    def is_done(self):
+        return not self._thread.is_alive()
+
+    def is_succeeded(self):
+        """Whether it has ended without an error."""
+        return self.is_done() and self._error is None
+
+    def wait(self):
+        """Returns when it has ended, or raises its error."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
+def RunPlanInBackground(plan_or_step):
+    """RunPlan in a thread of its own; returns a BackgroundPlan."""
+    return BackgroundPlan(_plan_of(plan_or_step))
 
 
 def Nets():
