@@ -293,8 +293,10 @@ void check_consistency(Call& c) {
     auto [at, fresh] = rows.try_emplace(fields.domain[k]);
     if (fresh && fields.domain[k] < 0) at->second = rows_in(fields[k]);
     else if (fresh) {
-      Dims1 l = fields.numbers(fields.domain[k]);
-      at->second = std::accumulate(l.begin(), l.end(), int64_t(0));
+      at->second = 0;
+      for (int64_t n : fields.numbers(fields.domain[k]))
+        C2_ENFORCE(n >= 0 && !__builtin_add_overflow(at->second, n, &at->second), "the lengths of ", fields.names[k],
+                   " are below 0 or add up to too much");
     }
     C2_ENFORCE(at->second == rows_in(fields[k]), "the field ", fields.names[k], " has ", rows_in(fields[k]),
                " rows, where ", at->second, " are expected");

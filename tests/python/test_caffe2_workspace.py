@@ -177,3 +177,11 @@ def test_mistakes_of_export_are_told():
     meta = predictor_exporter.PredictorExportMeta(net, ["w"], ["nowhere"], ["y"])
     with pytest.raises(Exception, match="nowhere not in workspace but needed for shape"):
         predictor_exporter.get_meta_net_def(meta)
+
+
+@pytest.mark.parametrize("lengths", [[2**62, 2**62, 2**62], [-1, 4, 0]])
+def test_lengths_of_a_dataset_that_are_none(lengths):
+    workspace.FeedBlob("lengths", np.array(lengths, np.int64)), workspace.FeedBlob("values", np.zeros(3, "f"))
+    check = core.CreateOperator("CheckDatasetConsistency", ["lengths", "values"], [], fields=["a:lengths", "a:values"])
+    with pytest.raises(RuntimeError, match="are below 0 or add up to too much"):
+        workspace.RunOperatorOnce(check)
