@@ -187,27 +187,23 @@ def _once_if_not(name: str, condition: Any, nets_or_steps: Any) -> core.Executio
     return _step("_RunOnceIfNot", name, _with_nets(first, nets_or_steps, []), should_stop_blob=stop, only_once=True)
 
 
+def _either(name: str, condition: Any, first: Any, second: Any, once_first: Any, once_second: Any) -> core.ExecutionStep:  # fmt: skip
+    """A step for each outcome; the second looks at what the first has computed, so a net of the condition runs once."""
+    if not second:
+        return once_first(name, condition, first)
+    blob, _ = _condition(condition)
+    return Do(name, once_first(name + "-true", condition, first), once_second(name + "-false", blob, second))
+
+
 def If(name: str, condition_blob_or_net: Any, true_nets_or_steps: Any, false_nets_or_steps: Any = None) -> core.ExecutionStep:  # fmt: skip
     """The first steps if the condition is true, else the second if there are any."""
-    if not false_nets_or_steps:
-        return _once_if(name + "/If", condition_blob_or_net, true_nets_or_steps)
-    blob, _ = _condition(condition_blob_or_net)
-    return Do(
-        name + "/If",
-        _once_if(name + "/If-true", condition_blob_or_net, true_nets_or_steps),
-        _once_if_not(name + "/If-false", blob, false_nets_or_steps),
-    )
+    return _either(name + "/If", condition_blob_or_net, true_nets_or_steps, false_nets_or_steps, _once_if, _once_if_not)
 
 
 def IfNot(name: str, condition_blob_or_net: Any, true_nets_or_steps: Any, false_nets_or_steps: Any = None) -> core.ExecutionStep:  # fmt: skip
     """The first steps if the condition is false, else the second if there are any."""
-    if not false_nets_or_steps:
-        return _once_if_not(name + "/IfNot", condition_blob_or_net, true_nets_or_steps)
-    blob, _ = _condition(condition_blob_or_net)
-    return Do(
-        name + "/IfNot",
-        _once_if_not(name + "/IfNot-true", condition_blob_or_net, true_nets_or_steps),
-        _once_if(name + "/IfNot-false", blob, false_nets_or_steps),
+    return _either(
+        name + "/IfNot", condition_blob_or_net, true_nets_or_steps, false_nets_or_steps, _once_if_not, _once_if
     )
 
 
