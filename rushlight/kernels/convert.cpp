@@ -1,4 +1,8 @@
 // Conversion of rows between every pair of dtypes; the only place that knows how one element type becomes another.
+//
+// Note [Detours]: a pair has a loop of its own, for each instruction set, if programs convert so much that it counts. Half precision meets
+// others in float32, a complex number in its real part's dtype, a dtype that is only stored in a computed one: that row is a piece of
+// the cache, and the result is the same bit by bit, for the direct way is defined by it.
 #include <algorithm>
 #include <cstring>
 
@@ -19,8 +23,6 @@ inline To cast_value(From v) {
   else if constexpr (from_complex && std::is_same_v<To, bool>) return v != From(0);
   else if constexpr (from_complex) return cast_value<To>(v.real());
   else if constexpr (to_complex) return To(cast_value<typename To::value_type>(v), 0);
-  else if constexpr (is_half(dtype_of<From>)) return cast_value<To>(float(v));
-  else if constexpr (is_half(dtype_of<To>)) return To(float(v));
   else if constexpr (std::is_same_v<To, bool>) return v != From(0);
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 8)
     return To(
@@ -114,17 +116,32 @@ void move_row(char* out, int64_t out_stride, const char* in, int64_t in_stride, 
 
 using Convert = void (*)(void*, int64_t, const void*, int64_t, int64_t);
 
+// See Note [Detours].
+constexpr bool has_loop(DType to, DType from) {
+  if (is_half(to) || is_half(from)) return to == DType::Float32 || from == DType::Float32;
+  if (is_complex(to) && is_complex(from)) return true;
+  if (is_complex(from)) return to == DType::Bool || to == to_real(from);
+  return !is_complex(to) || from == to_real(to);
+}
+
+template <class To, class From>
+constexpr Convert loop_of() {
+  if constexpr (!std::is_same_v<To, From> && has_loop(dtype_of<To>, dtype_of<From>)) return convert<To, From>;
+  else return nullptr;
+}
+
 template <class To>
 Convert from_any(DType from) {
   switch (from) {
 #define RL_ENTRY(Name, python, number, Type, ...) \
-  case DType::Name: return convert<To, Type>;
+  case DType::Name: return loop_of<To, Type>();
     RL_COMPUTED_DTYPES(RL_ENTRY)
 #undef RL_ENTRY
     default: return nullptr;
   }
 }
 
+// None where there is a detour.
 Convert converter(DType to, DType from) {
   switch (to) {
 #define RL_ENTRY(Name, python, number, Type, ...) \
@@ -135,7 +152,7 @@ Convert converter(DType to, DType from) {
   }
 }
 
-// ---- dtypes that are only stored: through a row of one that is computed with ----
+// ---- by a detour ----
 
 // Element by element, with a conversion that C++ knows.
 template <class To, class From>
@@ -152,13 +169,17 @@ void each(void* out, int64_t out_stride, const void* in, int64_t in_stride, int6
   }
 }
 
-// A stored dtype, the row that stands for it, and the way there and back.
+// The row in which a dtype meets `other`, and the way there and back.
 struct Detour {
   DType row;
   Convert read, write;
 };
 Detour detour(DType d, DType other) {
   bool fraction = is_differentiable(other);
+  if (is_half(d) || (is_complex(d) && is_computed(d) && !is_complex(other))) {
+    DType row = is_half(d) ? DType::Float32 : to_real(d);
+    return {row, converter(row, d), converter(d, row)};
+  }
   switch (d) {
     case DType::Float8_e5m2: return {DType::Float32, each<float, Float8_e5m2>, each<Float8_e5m2, float>};
     case DType::Float8_e4m3fn: return {DType::Float32, each<float, Float8_e4m3fn>, each<Float8_e4m3fn, float>};
@@ -176,8 +197,9 @@ Detour detour(DType d, DType other) {
   }
 }
 
-// In pieces: from the stored dtype to its row, to the other's row, to the other.
-void convert_stored(DType to, char* out, int64_t out_stride, DType from, const char* in, int64_t in_stride, int64_t n) {
+// In pieces: from the one dtype to its row, to the other's row, to the other.
+void convert_in_pieces(DType to, char* out, int64_t out_stride, DType from, const char* in, int64_t in_stride,
+                       int64_t n) {
   RL_CHECK(NotImplementedError, !is_quantized(to) && !is_quantized(from), "\"copy_\" not implemented for '",
            scalar_type_name(is_quantized(to) ? to : from), "'");
   constexpr int64_t kPiece = 128;
@@ -185,8 +207,7 @@ void convert_stored(DType to, char* out, int64_t out_stride, DType from, const c
   Detour source = detour(from, to), target = detour(to, from);
   if (!source.read) source.row = from;
   // What is written narrower wraps from 64 bits, as it would from its own dtype.
-  if (target.row == DType::Int32 && is_differentiable(source.row))
-    target = {DType::Int64, nullptr, each<uint16_t, int64_t>};
+  if (to == DType::UInt16 && is_differentiable(source.row)) target = {DType::Int64, nullptr, each<uint16_t, int64_t>};
   int64_t row_size = item_size(source.row), target_size = item_size(target.row);
   for (int64_t at = 0; at < n; at += kPiece) {
     int64_t count = std::min(kPiece, n - at);
@@ -210,8 +231,8 @@ void convert_stored(DType to, char* out, int64_t out_stride, DType from, const c
 
 void convert_row(DType to, void* out, int64_t out_stride, DType from, const void* in, int64_t in_stride, int64_t n) {
   if (to != from) {
-    if (is_computed(to) && is_computed(from)) return converter(to, from)(out, out_stride, in, in_stride, n);
-    return convert_stored(to, static_cast<char*>(out), out_stride, from, static_cast<const char*>(in), in_stride, n);
+    if (Convert loop = converter(to, from)) return loop(out, out_stride, in, in_stride, n);
+    return convert_in_pieces(to, static_cast<char*>(out), out_stride, from, static_cast<const char*>(in), in_stride, n);
   }
   int64_t size = item_size(to);
   if (out_stride == size && in_stride == size) {
