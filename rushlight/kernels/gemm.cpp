@@ -17,42 +17,69 @@ constexpr int kDepth = 256;       // of a packed panel of b
 template <class T> constexpr int kLanes = kVectorBytes / int(sizeof(T));
 template <class T> constexpr int kCols = 2 * kLanes<T>;
 
-// Up to 4 rows of a (strides a_row, a_col) times a panel of b with kCols columns (ldb apart), into acc.
+// Up to 4 rows of a (strides a_row, a_col) times the first W vectors of a panel of b (rows ldb apart), into acc.
 // Vector types, not a loop for the compiler: the eight sums must stay in registers.
-#define RL_MICRO_BODY                                                                         \
-  {                                                                                           \
-    typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));              \
-    V sum[R][2] = {};                                                                         \
-    for (int64_t p = 0; p < k; p++) {                                                         \
-      V b0 = *reinterpret_cast<const V*>(b), b1 = *reinterpret_cast<const V*>(b + kLanes<T>); \
-      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                   \
-        T x = a[r * a_row];                                                                   \
-        sum[r][0] += x * b0;                                                                  \
-        sum[r][1] += x * b1;                                                                  \
-      }                                                                                       \
-      a += a_col;                                                                             \
-      b += ldb;                                                                               \
-    }                                                                                         \
-    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                     \
-      *reinterpret_cast<V*>(acc + r * kCols<T>) = sum[r][0];                                  \
-      *reinterpret_cast<V*>(acc + r * kCols<T> + kLanes<T>) = sum[r][1];                      \
-    }                                                                                         \
+#define RL_MICRO_BODY                                                                                               \
+  {                                                                                                                 \
+    typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));                                    \
+    V sum[R][W] = {};                                                                                               \
+    for (int64_t p = 0; p < k; p++) {                                                                               \
+      V line[W];                                                                                                    \
+      _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) line[w] = *reinterpret_cast<const V*>(b + w * kLanes<T>); \
+      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                                         \
+        T x = a[r * a_row];                                                                                         \
+        _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) sum[r][w] += x * line[w];                               \
+      }                                                                                                             \
+      a += a_col;                                                                                                   \
+      b += ldb;                                                                                                     \
+    }                                                                                                               \
+    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) *       \
+        reinterpret_cast<V*>(acc + r * kCols<T> + w * kLanes<T>) = sum[r][w];                                       \
   }
-RL_FOR_EACH_ISA(template <class T RL_COMMA int R>, void, micro,
+RL_FOR_EACH_ISA(template <class T RL_COMMA int R RL_COMMA int W>, void, micro,
                 (int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* acc), RL_MICRO_BODY,
-                <T RL_COMMA R>)
+                <T RL_COMMA R RL_COMMA W>)
 
 template <class T>
 using Micro = void (*)(int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*);
 
-template <class T>
+template <class T, int W>
 Micro<T> micro_for(int64_t rows) {
   switch (rows) {
-    case 1: return micro_isa<T, 1>();
-    case 2: return micro_isa<T, 2>();
-    case 3: return micro_isa<T, 3>();
-    default: return micro_isa<T, 4>();
+    case 1: return micro_isa<T, 1, W>();
+    case 2: return micro_isa<T, 2, W>();
+    case 3: return micro_isa<T, 3, W>();
+    default: return micro_isa<T, 4, W>();
   }
+}
+
+// A panel's first `cols` columns, of memory where a column's elements are neighbours: in squares of 4 x 4 that are turned in registers, for a
+// store of one element and a load of the next from another line take three times as long.
+template <class T>
+void pack_transposed(T* __restrict panel, const T* from, int64_t step, int64_t depth, int64_t cols) {
+  typedef T V __attribute__((vector_size(4 * sizeof(T)), aligned(alignof(T))));
+  int64_t x = 0;
+  for (; x + 4 <= cols; x += 4) {
+    const T* line = from + x * step;
+    int64_t q = 0;
+    for (; q + 4 <= depth; q += 4, line += 4) {
+      V in[4], mid[4];
+      for (int r = 0; r < 4; r++) in[r] = *reinterpret_cast<const V*>(line + r * step);
+      for (int h = 0; h < 2; h++) {
+        mid[2 * h] = __builtin_shufflevector(in[h], in[h + 2], 0, 4, 1, 5);
+        mid[2 * h + 1] = __builtin_shufflevector(in[h], in[h + 2], 2, 6, 3, 7);
+      }
+      T* to = panel + q * kCols<T> + x;
+      for (int h = 0; h < 2; h++) {
+        *reinterpret_cast<V*>(to + (2 * h) * kCols<T>) = __builtin_shufflevector(mid[h], mid[h + 2], 0, 4, 1, 5);
+        *reinterpret_cast<V*>(to + (2 * h + 1) * kCols<T>) = __builtin_shufflevector(mid[h], mid[h + 2], 2, 6, 3, 7);
+      }
+    }
+    for (; q < depth; q++, line++)
+      for (int r = 0; r < 4; r++) panel[q * kCols<T> + x + r] = line[r * step];
+  }
+  for (; x < cols; x++)
+    for (int64_t q = 0; q < depth; q++) panel[q * kCols<T> + x] = from[x * step + q];
 }
 
 // Rows [m0, m1) of the product.
@@ -64,19 +91,26 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
   bool plain = alpha == T(1);
   alignas(64) T panel[kDepth * kCols<T>];
   alignas(64) T acc[kRows * kCols<T>];
-  Micro<T> full = micro_isa<T, kRows>();
+  // The layers of small networks have as few columns as one vector; integers are rare.
+  constexpr int kNarrow = std::is_floating_point_v<T> ? 1 : 2;
   for (int64_t k0 = 0; k0 == 0 || k0 < p.k; k0 += kDepth) {
     int64_t depth = std::min<int64_t>(kDepth, p.k - k0);
     T old = k0 ? T(1) : beta;
     for (int64_t j = 0; j < p.n; j += kCols<T>) {
       int64_t cols = std::min<int64_t>(kCols<T>, p.n - j);
+      const bool narrow = cols <= kNarrow * kLanes<T>;
+      const int64_t width = narrow ? kNarrow * kLanes<T> : kCols<T>;
+      auto micro_of = narrow ? micro_for<T, kNarrow> : micro_for<T, 2>;
+      const Micro<T> full = micro_of(kRows);
       const T* from = b + k0 * p.b_row + j * p.b_col;
       const T* use = from;
       int64_t ldb = p.b_row;
       // A narrow product reads b where it lies; else each panel is packed once and read by every four rows.
-      if (p.b_col != 1 || cols < kCols<T> || m1 - m0 > 64) {
-        if (cols < kCols<T>) std::memset(panel, 0, size_t(depth * kCols<T>) * sizeof(T));
-        for (int64_t q = 0; q < depth; q++) {
+      if (p.b_col != 1 || cols < width || m1 - m0 > 64) {
+        for (int64_t q = 0; cols < width && q < depth; q++)
+          std::memset(panel + q * kCols<T> + cols, 0, size_t(width - cols) * sizeof(T));
+        if (p.b_row == 1) pack_transposed(panel, from, p.b_col, depth, cols);
+        for (int64_t q = 0; p.b_row != 1 && q < depth; q++) {
           T* row = panel + q * kCols<T>;
           if (p.b_col == 1) std::memcpy(row, from + q * p.b_row, size_t(cols) * sizeof(T));
           else
@@ -87,8 +121,7 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
       }
       for (int64_t i = m0; i < m1; i += kRows) {
         int64_t rows = std::min<int64_t>(kRows, m1 - i);
-        (rows == kRows ? full : micro_for<T>(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb,
-                                                    acc);
+        (rows == kRows ? full : micro_of(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb, acc);
         for (int64_t r = 0; r < rows; r++) {
           T* out = c + (i + r) * p.c_row + j;
           const T* sum = acc + r * kCols<T>;
