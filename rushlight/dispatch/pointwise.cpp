@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "rushlight/dispatch/functor_dtype.h"
+#include "rushlight/dispatch/run.h"
 #include "rushlight/kernels/copying.h"
 #include "rushlight/kernels/dispatch.h"
 #include "rushlight/kernels/loops.h"
@@ -358,7 +359,12 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
     *ret = IValue(args[0]);
     return true;
   }
-  Tensor out = empty_tensor(self.sizes(), result_dtype(info, d));
+  DType result = result_dtype(info, d);
+  if (ret->is_borrowed() && can_write_over(*ret, self.sizes(), {}, result)) {
+    run_row(e, functor.bytes, ret->tensor().raw(), in, info.inputs, n);
+    return true;
+  }
+  Tensor out = empty_tensor(self.sizes(), result);
   run_row(e, functor.bytes, out.raw(), in, info.inputs, n);
   *ret = IValue(std::move(out));
   return true;

@@ -170,6 +170,14 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
     out.impl()->set_geometry(spec.sizes, spec.strides, out.storage_offset());
 }
 
+bool can_write_over(const IValue& lent, IntArrayRef sizes, IntArrayRef strides, DType dtype) {
+  if (!lent.is_borrowed() || !lent.is_tensor()) return false;
+  const TensorImpl& t = *lent.tensor().impl();
+  return t.refs() == 1 && t.flags() == 0 && t.dtype() == dtype && t.sizes() == sizes &&
+         (strides.empty() ? t.contiguous() : t.strides() == strides) && !t.autograd && !t.py_object && !t.inference &&
+         t.storage()->refs() == 1 && t.storage()->allocator() && !t.storage()->read_only();
+}
+
 namespace {
 
 // For a tensor that shows one element several times.
@@ -277,9 +285,15 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
     Device device = common_device(op, args);
     for (int i = 0; i < n; i++) specs[i].device = device;
   }
-  for (int i = 0; i < n; i++) outs[i] = make_result(specs[i]);
+  bool lent[most] = {};
+  for (int i = 0; i < n; i++) {
+    lent[i] = rets[i].is_borrowed() && specs[i].device.is_cpu() &&
+              can_write_over(rets[i], specs[i].sizes, specs[i].strides, specs[i].dtype);
+    outs[i] = lent[i] ? rets[i].tensor() : make_result(specs[i]);
+  }
   compute(op, args, outs, n);
-  for (int i = 0; i < n; i++) rets[i] = IValue(std::move(outs[i]));
+  for (int i = 0; i < n; i++)
+    if (!lent[i]) rets[i] = IValue(std::move(outs[i]));
 }
 
 // What is written in an order of its own may share no memory with what is read, but for a mask that is the tensor itself.

@@ -77,6 +77,42 @@ def test_only_what_no_one_else_holds_is_written_over():
     assert workspace._ws().fetch("r").data_ptr() == address
 
 
+def test_results_of_operators_are_written_over_too():
+    net = core.Net("lent")
+    net.FC(["x", "w", "b"], "y")
+    net.Relu("y", "z")
+    net.Softmax("z", "p")
+    net.TopK("p", ["top", "at"], k=2)
+    net.Sum(["x", "top_of_all"], "same")  # what it writes is never what it reads
+    workspace.FeedBlob("top_of_all", np.ones((3, 4), np.float32))
+    workspace.FeedBlob("w", np.eye(4, dtype=np.float32))
+    workspace.FeedBlob("b", np.zeros(4, np.float32))
+    workspace.FeedBlob("x", np.zeros((3, 4), np.float32))
+    workspace.CreateNet(net)
+    names = ["y", "z", "p", "top", "at", "same"]
+
+    def run(seed):
+        x = np.random.default_rng(seed).standard_normal((3, 4)).astype("f")
+        workspace.FeedBlob("x", x)
+        workspace.RunNet(net)
+        p = np.exp(np.maximum(x, 0)) / np.exp(np.maximum(x, 0)).sum(1, keepdims=True)
+        order = np.argsort(-p, axis=1, kind="stable")[:, :2]
+        for name, value in zip(names, [x, np.maximum(x, 0), p, np.take_along_axis(p, order, 1), order, x + 1]):
+            assert np.allclose(workspace.FetchBlob(name), value, atol=1e-6), name
+
+    for seed in range(3):
+        run(seed)
+    whole = ["y", "z", "same"]  # one operator with memory of its own each
+    places = [workspace.FetchTorch(n).data_ptr() for n in whole]
+    run(3)
+    assert [workspace.FetchTorch(n).data_ptr() for n in whole] == places
+    kept = [workspace.FetchTorch(n) for n in names]
+    values = [t.clone() for t in kept]
+    run(4)
+    assert all(torch.equal(t, v) for t, v in zip(kept, values))
+    assert not set(places) & {workspace.FetchTorch(n).data_ptr() for n in whole}
+
+
 def test_two_names_of_one_blob_have_what_came_last():
     net = core.Net("twice")
     net.Add(["x", "x"], "y")

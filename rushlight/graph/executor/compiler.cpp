@@ -217,12 +217,24 @@ class Compiler {
                            n->location.snippet.empty() ? "" : ":\n", n->location.snippet));
   }
 
+  // Whether `n` is an operator that may write over a result that is lent; it is told so.
+  bool lends(const Node* n) {
+    for (Executable::Instruction& i : e_.program_) {
+      if (i.node != n || i.code != C::Operator) continue;
+      const Op& op = *static_cast<const Op*>(i.what);
+      bool lends = op.form() == Op::Form::Function && op.def().kernel.kind == Kernel::Kind::Structured;
+      if (lends) i.number = 1;
+      return lends;
+    }
+    return false;
+  }
+
   [[gnu::cold]] void leave(Executable::Instruction& end, const std::vector<Value*>& results) {
     std::vector<uint32_t> how;
     for (const Value* v : results) {
       const Node* n = v->node();
       bool once = std::count(results.begin(), results.end(), v) == 1 && !constant_of(v);
-      bool reused = once && n->is(kPointwise) && n->owner() == n->graph()->block();
+      bool reused = once && n->owner() == n->graph()->block() && (n->is(kPointwise) || lends(n));
       how.push_back(reused ? Executable::kReused : once ? Executable::kMoved : Executable::kCopied);
       e_.reuses_ |= reused;
     }

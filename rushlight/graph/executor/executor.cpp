@@ -162,9 +162,12 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       // Room for 32 values costs more to clear than a small operator does to run.
       auto run_with = [&](IValue* args, IValue* rets) {
         for (uint32_t k = 0; k < i.input_count; k++) new (&args[k]) IValue(lent(read(in[k], registers)));
+        const bool lends = i.number;
+        for (uint32_t k = 0; lends && k < i.output_count; k++)
+          if (registers[out[k]].is_borrowed()) rets[k] = std::move(registers[out[k]]);
         call(*static_cast<const Op*>(i.what), args, rets);
         for (uint32_t k = 0; k < i.output_count; k++)
-          registers[out[k]] = rets[k].is_borrowed() ? IValue(rets[k]) : std::move(rets[k]);
+          registers[out[k]] = rets[k].is_borrowed() && !lends ? IValue(rets[k]) : std::move(rets[k]);
       };
       auto run = [&]<size_t kArgs, size_t kRets>(std::integral_constant<size_t, kArgs>,
                                                  std::integral_constant<size_t, kRets>) {
@@ -408,7 +411,7 @@ void Executable::run_single(IValue* args, IValue* results) const {
     rethrow_with_place(i.node, e);
   }
   for (uint32_t k = 0; k < i.output_count; k++)
-    if (results[k].is_borrowed()) results[k] = IValue(std::as_const(results[k]));
+    if (results[k].is_borrowed() && !reuses_) results[k] = IValue(std::as_const(results[k]));
 }
 
 void Executable::run(IValue* args, IValue* results) const {

@@ -16,7 +16,7 @@ class Executable {
   // Arguments in, results out.
   std::vector<IValue> run(std::vector<IValue> args) const;
   // The same without a list: takes what stands in `args`, one for each input, and fills `results`, one for each output. Where it reuses(), a
-  // tensor that is lent there may be written over, if nothing else holds its memory, and is the result then, lent still.
+  // tensor that is borrowed there may be written over: Note [Lent results] in dispatch/run.h.
   void run(IValue* args, IValue* results) const;
   bool reuses() const { return reuses_; }
 
@@ -58,7 +58,8 @@ class Executable {
     Code code;
     uint32_t inputs = 0, input_count = 0;  // positions in operands_
     uint32_t outputs = 0, output_count = 0;
-    // A jump's target, a slot, an index, a Primitive's Quick, whether a Move may go in order, a place in forks_.
+    // A jump's target, a slot, an index, a Primitive's Quick, whether a Move may go in order, whether an Operator's results may be lent, a
+    // place in forks_.
     int64_t number = 0;
     const void* what = nullptr;  // Op, Primitive, Function, Group
     TypePtr type;

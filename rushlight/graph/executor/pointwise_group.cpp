@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "rushlight/dispatch/functor_dtype.h"
+#include "rushlight/dispatch/run.h"
 #include "rushlight/graph/executor/group.h"
 #include "rushlight/graph/passes/groups.h"
 #include "rushlight/kernels/loops.h"
@@ -13,15 +14,6 @@ namespace {
 
 constexpr int64_t kPiece = 8192;  // bytes: a few of them fit into the first-level cache
 constexpr size_t kMostBuffers = 12, kMostInputs = 16, kMostOutputs = 16, kMostSteps = 32;
-
-// Memory of these sizes that is seen by nobody but who lends it.
-bool can_write_over(const IValue& v, IntArrayRef sizes, DType d) {
-  if (!v.is_tensor() || !v.tensor().defined()) return false;
-  const TensorImpl& t = *v.tensor().impl();
-  return t.refs() == 1 && t.flags() == 0 && t.dtype() == d && t.sizes() == sizes && t.contiguous() && !t.autograd &&
-         !t.py_object && !t.inference && t.storage()->refs() == 1 && t.storage()->allocator() &&
-         !t.storage()->read_only();
-}
 
 class PointwiseGroup final : public Group {
  public:
@@ -87,7 +79,7 @@ class PointwiseGroup final : public Group {
     char *from[kMostInputs], *to[kMostOutputs];
     for (size_t i = 0; i < inputs_; i++) from[i] = static_cast<char*>(inputs[i]->raw());
     for (size_t k = 0; k < outputs_; k++) {
-      if (!can_write_over(results[k], first.sizes(), d)) results[k] = IValue(empty_tensor(first.sizes(), d));
+      if (!can_write_over(results[k], first.sizes(), {}, d)) results[k] = IValue(empty_tensor(first.sizes(), d));
       to[k] = static_cast<char*>(results[k].tensor().raw());
     }
     int64_t size = item_size(d), n = first.numel();

@@ -245,7 +245,7 @@ def FetchBlob(name):
 
 def _fetched(name, value):
     if isinstance(value, rushlight.Tensor):
-        return np.array(value.detach().numpy(), copy=True)
+        return value.detach().clone().numpy()  # the blob's own memory stays the workspace's, which writes over it
     if isinstance(value, bytes):
         return value
     if value[0] == "strings":
