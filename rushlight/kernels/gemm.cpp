@@ -64,13 +64,13 @@ void pack_transposed(T* __restrict panel, const T* from, int64_t step, int64_t d
     int64_t q = 0;
     for (; q + 4 <= depth; q += 4, line += 4) {
       V in[4], mid[4];
-      for (int r = 0; r < 4; r++) in[r] = *reinterpret_cast<const V*>(line + r * step);
-      for (int h = 0; h < 2; h++) {
+      _Pragma("GCC unroll 4") for (int r = 0; r < 4; r++) in[r] = *reinterpret_cast<const V*>(line + r * step);
+      _Pragma("GCC unroll 2") for (int h = 0; h < 2; h++) {
         mid[2 * h] = __builtin_shufflevector(in[h], in[h + 2], 0, 4, 1, 5);
         mid[2 * h + 1] = __builtin_shufflevector(in[h], in[h + 2], 2, 6, 3, 7);
       }
       T* to = panel + q * kCols<T> + x;
-      for (int h = 0; h < 2; h++) {
+      _Pragma("GCC unroll 2") for (int h = 0; h < 2; h++) {
         *reinterpret_cast<V*>(to + (2 * h) * kCols<T>) = __builtin_shufflevector(mid[h], mid[h + 2], 0, 4, 1, 5);
         *reinterpret_cast<V*>(to + (2 * h + 1) * kCols<T>) = __builtin_shufflevector(mid[h], mid[h + 2], 2, 6, 3, 7);
       }
