@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rushlight.caffe2.proto import caffe2_pb2
-from rushlight.caffe2.python import control, core, workspace
+from rushlight.caffe2.python import brew, control, core, model_helper, workspace
 from rushlight.caffe2.python.control_ops_grad import disambiguate_grad_if_op_output, gen_if_gradient, getNetArgument
 from rushlight.caffe2.python.gradient_checker import NetGradientChecker
 from rushlight.caffe2.python.net_builder import NetBuilder, ops
@@ -268,3 +268,50 @@ def test_gradients_of_nets_are_compared_and_checked():
     z = wrong.Mul(["a", "b"], "z")
     with pytest.raises(AssertionError, match="Different forward pass results"):
         NetGradientChecker.CompareNets([one, wrong], [[x], [z]], [0], ["a", "b"], input_values=values)
+
+
+def trained_model(is_test=1):
+    model = model_helper.ModelHelper(name="classifier", arg_scope={"order": "NCHW"})
+    reader = model.param_init_net.CreateDB([], "reader", db="none", db_type="lmdb")
+    model.net.ImageInput([reader], ["data", "label"], batch_size=2, crop=4)
+    conv = brew.conv(model, "data", "conv", dim_in=3, dim_out=4, kernel=3)
+    dropped = brew.dropout(model, brew.relu(model, conv, conv), "dropped", is_test=is_test)
+    scores = brew.fc(model, dropped, "scores", dim_in=16, dim_out=5)
+    softmax = brew.softmax(model, scores, "softmax")
+    model.net.Accuracy([softmax, "label"], "accuracy")
+    loss = model.net.AveragedLoss(model.net.LabelCrossEntropy([softmax, "label"], "xent"), "loss")
+    model.AddGradientOperators([loss])
+    return model
+
+
+def test_the_part_of_a_training_net_that_predicts():
+    model = trained_model()
+    predict, params = model_helper.ExtractPredictorNet(
+        model.net.Proto(), ["data"], ["softmax"], renames={"data": "image", "conv_w": "kernel"}
+    )
+    assert [op.type for op in predict.Proto().op] == ["Conv", "Relu", "Dropout", "FC", "Softmax"]
+    assert predict.Proto().name.startswith("classifier_predict")
+    assert params == ["kernel", "conv_b", "scores_w", "scores_b"]
+    assert list(predict.Proto().external_input) == ["image", *params]
+    assert list(predict.Proto().external_output) == ["softmax"]
+    assert list(model.net.Proto().op[1].input)[0] == "data"  # the given net stays as it was
+    workspace.RunNetOnce(
+        caffe2_pb2.NetDef(op=[op for op in model.param_init_net.Proto().op if op.type != "CreateDB"], name="fill")
+    )
+    workspace.FeedBlob("kernel", workspace.FetchBlob("conv_w"))
+    workspace.FeedBlob("image", np.ones((2, 3, 4, 4), np.float32))
+    workspace.RunNetOnce(predict)
+    assert np.allclose(workspace.FetchBlob("softmax").sum(1), 1)
+
+
+def test_what_cannot_be_extracted_is_said():
+    model = trained_model()
+    extract = model_helper.ExtractPredictorNet
+    with pytest.raises(ValueError, match=r"no ops with input=\['nothing'\]"):
+        extract(model.net, ["nothing"], ["softmax"])
+    with pytest.raises(ValueError, match=r"no ops with output=\['nothing'\]"):
+        extract(model.net, ["data"], ["nothing"])
+    with pytest.raises(ValueError, match="is_test=0"):
+        extract(trained_model(is_test=0).net, ["data"], ["softmax"])
+    without, _ = extract(model.net, ["data"], ["softmax"], disabled_inputs=["scores_w"])
+    assert [op.type for op in without.Proto().op] == ["Conv", "Relu", "Dropout"]  # the others need what is not there

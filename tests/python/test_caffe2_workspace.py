@@ -185,3 +185,17 @@ def test_lengths_of_a_dataset_that_are_none(lengths):
     check = core.CreateOperator("CheckDatasetConsistency", ["lengths", "values"], [], fields=["a:lengths", "a:values"])
     with pytest.raises(RuntimeError, match="are below 0 or add up to too much"):
         workspace.RunOperatorOnce(check)
+
+
+def test_the_current_workspace_is_an_object_too():
+    workspace.FeedBlob("x", np.arange(3, dtype=np.float32))
+    current = workspace.C.Workspace.current
+    assert isinstance(current, workspace.C.Workspace)
+    current.run(core.CreateOperator("Scale", ["x"], ["y"], scale=2.0))
+    assert workspace.FetchBlob("y").tolist() == [0, 2, 4]
+    inside = workspace.C.Workspace(current)
+    inside.create_blob("own")
+    assert inside.fetch_blob("x").tolist() == [0, 1, 2] and not workspace.HasBlob("own")
+    workspace.SwitchWorkspace("another", True)
+    assert not workspace.C.Workspace.current.has_blob("x") and current.has_blob("x")
+    workspace.SwitchWorkspace("default")

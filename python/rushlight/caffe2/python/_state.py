@@ -74,8 +74,16 @@ class _Net:
         self._ws.run_net(self._name, 1)
 
 
-class Workspace:
+class _HasCurrent(type):
+    @property
+    def current(cls) -> Workspace:
+        """The workspace that `workspace.SwitchWorkspace` chose."""
+        return cls(_of=workspace._ws())
+
+
+class Workspace(metaclass=_HasCurrent):
     """A workspace of its own: ``workspace.C.Workspace()``; its nets, plans and operators run in it. With a parent it sees the parent's blobs.
+    ``workspace.C.Workspace.current`` is the one that `workspace.FeedBlob` and its like work on.
 
     >>> from rushlight.caffe2.python import core, workspace
     >>> ws = workspace.C.Workspace()

@@ -236,54 +236,69 @@ def TensorProtosDBInput(model, unused_blob_in, blob_out, batch_size, db, db_type
     return model.net.TensorProtosDBInput(dbreader, blob_out, batch_size=batch_size, **kwargs)
 
 
-def _rename(op, renames):
-    op.input[:] = [renames.get(i, i) for i in op.input]
-    op.output[:] = [renames.get(o, o) for o in op.output]
+def _renamed(names, renames):
+    names[:] = [renames.get(n, n) for n in names]
+
+
+def _without_gradient(op, renames, device, outside):
+    """Makes of a RecurrentNetwork the one of a net that only predicts; gives what its step reads of `outside`."""
+    found = []
+    for arg in op.arg:
+        if arg.name == "backward_step_net":
+            arg.ClearField("n")
+        if arg.name == "step_net":
+            for step in arg.n.op:
+                _renamed(step.input, renames), _renamed(step.output, renames)
+                if device is not None:
+                    step.device_option.CopyFrom(device)
+            found += [b for b in arg.n.external_input if b in outside]
+            _renamed(arg.n.external_input, renames), _renamed(arg.n.external_output, renames)
+    return found
 
 
 def ExtractPredictorNet(net_proto, input_blobs, output_blobs, device=None, renames=None, disabled_inputs=None):
-    """The part of a net that predicts: what `output_blobs` need of `input_blobs`, and the external inputs besides these."""
+    """The part of a net that predicts `output_blobs` from `input_blobs`: without readers of data, labels and gradients.
+
+    Walks from the first operator that reads one of the inputs to the last that writes one of the outputs, and takes those all of whose inputs
+    are known: the inputs, what the net has from outside (but `disabled_inputs`), what operators taken so far make. `renames` maps
+    names of blobs to new ones; operators are put on `device`. Raises ValueError where no operator reads or writes what is
+    named, and where one has is_test=0: it is of a net for training. Gives the net, and the blobs besides the inputs that it needs.
+    """
     proto = net_proto.Proto() if hasattr(net_proto, "Proto") else net_proto
-    inputs, outputs = {str(i) for i in input_blobs}, {str(o) for o in output_blobs}
     renames = {str(k): str(v) for k, v in (renames or {}).items()}
-    needed, ops = set(outputs), []
-    for op in reversed(list(proto.op)):
-        if not any(o in needed for o in op.output) or all(o in inputs for o in op.output):
+    inputs, outputs = [str(b) for b in input_blobs], [str(b) for b in output_blobs]
+    outside = set(proto.external_input)
+    known = (outside | set(inputs)) - {str(b) for b in disabled_inputs or []}
+    ops = list(proto.op)
+    reads = [k for k, op in enumerate(ops) if op.type != "StopGradient" and set(inputs) & set(op.input)]
+    writes = [k for k, op in enumerate(ops) if set(outputs) & set(op.output)]
+    for found, blobs, what in ((reads, inputs, "input"), (writes, outputs, "output")):
+        if not found:
+            raise ValueError(f"ExtractPredictorNet: no ops with {what}={blobs} in the net {proto.name}")
+    predict = core.Net(proto.name + "_predict")
+    new = predict.Proto()
+    new.type = proto.type
+    read, written = dict.fromkeys(inputs), dict.fromkeys(outputs)
+    for op in ops[reads[0] : writes[-1] + 1]:
+        if not known.issuperset(op.input):
             continue
-        ops.append(op)
-        needed |= {i for i in op.input}
-    predict = core.Net(proto.name + "-predict")
-    predict.Proto().type = proto.type
-    made = set()
-    for op in reversed(ops):
-        new = core.caffe2_pb2.OperatorDef()
-        new.CopyFrom(op)
+        taken = core.caffe2_pb2.OperatorDef()
+        taken.CopyFrom(op)
+        if any(a.name == "is_test" and a.i == 0 for a in taken.arg):
+            raise ValueError(
+                "An operator had is_test=0, did you try to extract a predictor from a train model (instead of test model)? "
+                f"Op was: {op}"
+            )
+        if taken.type == "RecurrentNetwork":
+            read.update(dict.fromkeys(_without_gradient(taken, renames, device, outside)))
         if device is not None:
-            new.device_option.CopyFrom(device)
-        if any(a.name == "is_test" for a in new.arg):
-            for a in new.arg:
-                if a.name == "is_test":
-                    a.i = 1
-        _rename(new, renames)
-        for arg in new.arg if new.type == "RecurrentNetwork" else ():
-            if arg.name == "backward_step_net":
-                arg.ClearField("n")
-            if arg.name == "step_net":
-                for step in arg.n.op:
-                    _rename(step, renames)
-                    if device is not None:
-                        step.device_option.CopyFrom(device)
-                for blobs in (arg.n.external_input, arg.n.external_output):
-                    blobs[:] = [renames.get(b, b) for b in blobs]
-        predict.Proto().op.extend([new])
-    external, made = [], set()
-    for op in predict.Proto().op:
-        for i in op.input:
-            if i not in made and i not in external:
-                external.append(i)
-        made.update(op.output)
-    order = [renames.get(str(i), str(i)) for i in input_blobs if renames.get(str(i), str(i)) in external]
-    predict.Proto().external_input.extend(order + [e for e in external if e not in order])
-    predict.Proto().external_output.extend(renames.get(str(o), str(o)) for o in output_blobs)
-    params = [e for e in external if e not in order]
-    return predict, params
+            taken.device_option.CopyFrom(device)
+        known.update(op.output)
+        read.update(dict.fromkeys(b for b in op.input if b in outside))
+        written.update(dict.fromkeys(b for b in op.output if b in set(proto.external_output)))
+        _renamed(taken.input, renames), _renamed(taken.output, renames)
+        new.op.extend([taken])
+    new.external_input.extend(renames.get(b, b) for b in read)
+    new.external_output.extend(renames.get(b, b) for b in written)
+    given = {renames.get(b, b) for b in inputs}
+    return predict, [b for b in new.external_input if b not in given]

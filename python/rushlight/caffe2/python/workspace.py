@@ -356,7 +356,15 @@ class _Db:
         self._writer = None
 
 
-class C:
+class _LaterParts(type):
+    @property
+    def Workspace(cls):
+        from rushlight.caffe2.python import _state  # which needs this module
+
+        return _state.Workspace
+
+
+class C(metaclass=_LaterParts):
     """What programs take of caffe2_pybind11_state."""
 
     Mode = _Mode
@@ -370,12 +378,6 @@ class C:
     @staticmethod
     def registered_operators():
         return _caffe2.operator_names()
-
-    @staticmethod
-    def Workspace(parent=None):
-        from rushlight.caffe2.python import _state
-
-        return _state.Workspace(parent)
 
 
 # ---- nets
