@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rushlight.caffe2.proto import caffe2_pb2
 from rushlight.caffe2.python import brew, core, model_helper, optimizer, workspace
 from rushlight.caffe2.python.modeling.initializers import Initializer, PseudoFP16Initializer
 from rushlight.caffe2.python.modeling.parameter_sharing import ParameterSharing
@@ -243,6 +244,26 @@ def test_a_model_is_one_net_and_two_again():
     assert list(other.net.Proto().op) == list(model.net.Proto().op)
     assert [op.type for op in other.param_init_net.Proto().op] == ["XavierFill", "ConstantFill"]
     assert set(other.net.Proto().external_input) == set(model.net.Proto().external_input)
+
+
+def test_a_parameter_is_stepped_where_it_is_initialised():
+    gpu = core.DeviceOption(caffe2_pb2.CUDA, 1)
+    model = model_helper.ModelHelper(name="two_devices")
+    brew.fc(model, "x", "a", dim_in=2, dim_out=2)  # no device: the CPU
+    with core.DeviceScope(gpu):
+        brew.fc(model, "a", "b", dim_in=2, dim_out=1)
+        loss = model.net.AveragedLoss("b", "loss")
+        model.AddGradientOperators([loss])
+    given = [op for op in model.net.Proto().op if "a_w_grad" in op.output]
+    assert given and not given[0].device_option.device_type  # as its forward operator
+    with core.DeviceScope(gpu):  # a gradient that is elsewhere does not take its parameter along
+        moved = model.net.CopyCPUToGPU("a_w_grad", "a_w_grad_there")
+    model.param_to_grad["a_w"] = moved
+    assert optimizer._get_param_to_device(model)["a_w"].device_type == caffe2_pb2.CPU
+    optimizer.build_sgd(model, base_learning_rate=0.1)
+    device = {op.output[0]: op.device_option for op in model.net.Proto().op if op.type == "WeightedSum"}
+    assert device["a_w"].device_type == device["a_b"].device_type == caffe2_pb2.CPU
+    assert all((device[b].device_type, device[b].device_id) == (caffe2_pb2.CUDA, 1) for b in ("b_w", "b_b"))
 
 
 def test_mistakes_of_optimizers_are_told():

@@ -168,13 +168,8 @@ def _calc_norm_ratio(model, params, name_scope, param_to_device, max_gradient_no
 
 
 def _get_param_to_device(model):
-    """Devices of blobs, by the operators that make them."""
-    found = {}
-    for net in (model.net, model.param_init_net):
-        for op in net.Proto().op:
-            if op.HasField("device_option"):
-                found.update(dict.fromkeys(op.output, op.device_option))
-    return found
+    """Devices of blobs, by the operators that make them: a parameter is where it is initialised, on the CPU where that names none."""
+    return core.InferBlobDevices(model.net) | core.InferBlobDevices(model.param_init_net)
 
 
 def build(model, optimizer, weights_only=False, use_param_info_optim=True, max_gradient_norm=None, allow_lr_injection=False):  # fmt: skip
