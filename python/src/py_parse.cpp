@@ -5,7 +5,7 @@
 
 #include "py_trace.h"
 #include "rushlight/dispatch/binding.h"
-#include "rushlight/fn/item.h"
+#include "rushlight/graph/tracer.h"
 
 namespace rushlight::py {
 namespace {
@@ -36,13 +36,16 @@ void put(IValue& slot, T&& value) {
   new (&slot) IValue(std::forward<T>(value));
 }
 
-// In a list of integers a tensor of one element stands for it, whatever its dimensions.
+// In a list of integers a tensor of one element stands for it, whatever its dimensions. While a trace is made, when what is computed from
+// sizes are tensors, one without dimensions of any dtype does: (size / 2).ceil() is a whole number too.
 bool as_item(PyObject* o, int64_t& out) {
   if (as_int(o, out)) return true;
   if (!is_tensor(o)) return false;
   const Tensor& t = unwrap(o);
-  if (t.numel() != 1 || t.requires_grad() || !is_integral(t.dtype(), false) || t.device().is_meta()) return false;
-  return out = rushlight::item(t).to_int(), true;
+  if (t.numel() != 1 || t.device().is_meta()) return false;
+  bool whole = is_integral(t.dtype(), false) && !t.requires_grad();
+  if (!whole && (t.dim() > 0 || !graph::Tracer::current())) return false;
+  return out = element_of(t).to_scalar().cast<int64_t>(), true;
 }
 
 bool take_ints(const Param& p, PyObject* o, IValue& slot, CallArgs& call) {

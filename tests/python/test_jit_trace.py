@@ -75,6 +75,23 @@ def test_sizes_keep_their_origin():
             assert rl.equal(got, wanted)
 
 
+def padded_as_tensorflow_does(x):
+    size = x.size(-1)
+    if isinstance(size, rl.Tensor):  # while a trace is made
+        more = rl.clamp(((size / 2).ceil() - 1) * 2 + 3 - size, min=0)
+    else:
+        more = max((-(-size // 2) - 1) * 2 + 3 - size, 0)
+    return rl.nn.functional.pad(x, (more // 2, more - more // 2))
+
+
+def test_what_is_computed_from_sizes_in_floating_point_is_a_size_again():
+    traced = rl.jit.trace(padded_as_tensorflow_does, rl.ones(1, 5))
+    for size in (5, 6, 9):
+        assert rl.equal(traced(rl.ones(1, size)), padded_as_tensorflow_does(rl.ones(1, size)))
+    with pytest.raises(TypeError, match="must be tuple of ints, but found element of type Tensor at pos 0"):
+        rl.nn.functional.pad(rl.ones(1, 5), (rl.tensor(1.0), 1))  # but not outside of a trace
+
+
 def test_in_place_operators_and_views():
     def f(x, y):
         x.add_(y)
