@@ -88,8 +88,8 @@ Name step(Exporter& e, const Formula::Step& s, const Names_& in, DType of) {
       Name a = e.op("Abs", {in[0]});
       return e.op("Where", {sign_bit(in[1]), e.op("Neg", {a}), a});
     }
-    case Fn::maximum: return e.op(of == DType::Bool ? "Or" : "Max", in);
-    case Fn::minimum: return e.op(of == DType::Bool ? "And" : "Min", in);
+    case Fn::maximum: return e.extreme(in[0], in[1], of, true);
+    case Fn::minimum: return e.extreme(in[0], in[1], of, false);
     case Fn::unordered: return e.op("Or", {e.op("IsNaN", {in[0]}), e.op("IsNaN", {in[1]})});
     default: return {};
   }

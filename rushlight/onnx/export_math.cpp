@@ -43,14 +43,8 @@ Names_ clamp(C c, size_t low, size_t high) {
   bool tensors = (low < c.in.size() && c.has(low) && c.in[low]->value.is_tensor()) ||
                  (high < c.in.size() && c.has(high) && c.in[high]->value.is_tensor());
   if (tensors || c.e.opset < 11 || (c.e.opset < 12 && !is_floating(d))) {
-    // Max and Min take whole numbers from opset 12 on; Less and Where do from 9 on.
-    bool whole = c.e.opset < 12 && !is_floating(d);
-    if (whole && c.e.opset < 9) refuse(c, "whole numbers before opset 9");
     auto bounded = [&](size_t k, bool below) {
-      if (k >= c.in.size() || !c.has(k)) return;
-      Name bound = c.as(k, d);
-      if (!whole) x = c.e.op(below ? "Max" : "Min", {x, bound});
-      else x = c.e.op("Where", {c.e.op("Less", below ? Names_{x, bound} : Names_{bound, x}), bound, x});
+      if (k < c.in.size() && c.has(k)) x = c.e.extreme(x, c.as(k, d), d, below);
     };
     bounded(low, true), bounded(high, false);
     return {x};
@@ -275,7 +269,8 @@ Rules math_rules() {
                 return {c.e.op("Sub", {a, c.e.op("Mul", {c.e.op("Floor", {c.e.op("Div", {a, b})}), b})})};),
         RL_RULE("aten::fmod", return {c.e.op("Mod", {c.promoted(0), c.promoted(1)}, {at("fmod", 1)})};),
         RL_RULE("aten::pow", return power(c);), RL_RULE("aten::float_power", return power(c);),
-        RL_RULE("aten::maximum", return binary(c, "Max");), RL_RULE("aten::minimum", return binary(c, "Min");),
+        RL_RULE("aten::maximum", return {c.e.extreme(c.promoted(0), c.promoted(1), c.dtype(), true)};),
+        RL_RULE("aten::minimum", return {c.e.extreme(c.promoted(0), c.promoted(1), c.dtype(), false)};),
         RL_RULE("prim::min", return {lesser(c, false)};), RL_RULE("prim::max", return {lesser(c, true)};),
         RL_RULE("aten::eq", return compare(c, "Equal");), RL_RULE("aten::ne", return compare(c, "Equal", true);),
         RL_RULE("aten::lt", return compare(c, "Less");), RL_RULE("aten::gt", return compare(c, "Greater");),

@@ -167,6 +167,12 @@ Name Exporter::reduce(const char* type, const Name& x, const std::vector<int64_t
   return as_input ? op(type, {x, ints(axes)}, {at("keepdims", keep)})
                   : op(type, {x}, {at("axes", axes), at("keepdims", keep)});
 }
+Name Exporter::extreme(const Name& a, const Name& b, DType d, bool larger) {
+  if (d == DType::Bool) return op(larger ? "Or" : "And", {a, b});
+  if (is_floating(d) || opset >= 12) return op(larger ? "Max" : "Min", {a, b});
+  // Whole numbers they take from opset 12 on; Less and Where from 9 on.
+  return op("Where", {op("Less", larger ? Names_{a, b} : Names_{b, a}), b, a});
+}
 Name Exporter::slice(const Name& x, int64_t axis, const Name& begin, const Name& end, int64_t step) {
   return op("Slice", {x, begin, end, ints({axis}), ints({step})});
 }

@@ -187,14 +187,14 @@ Names_ index_put(C c) {  // index_put(self, Tensor?[] indices, values, accumulat
   return {permuted(c, c.e.op("ScatterND", {x, p.name, v}, a), order, true)};
 }
 
-Names_ extreme(C c, const char* type, const char* arg) {
+Names_ extreme(C c, bool larger) {
   // max(self), max(self, other), max(self, dim, keepdim) -> values, indices
-  if (c.in.size() == 1)
-    return {c.e.op(type[0] == 'M' && type[1] == 'a' ? "ReduceMax" : "ReduceMin", {c.t(0)}, {at("keepdims", 0)})};
-  if (c.in.size() == 2 || c.in[1]->value.is_tensor()) return binary(c, type);
-  const char* reduce = type[1] == 'a' ? "ReduceMax" : "ReduceMin";
+  const char* reduce = larger ? "ReduceMax" : "ReduceMin";
+  if (c.in.size() == 1) return {c.e.op(reduce, {c.t(0)}, {at("keepdims", 0)})};
+  if (c.in.size() == 2 || c.in[1]->value.is_tensor())
+    return {c.e.extreme(c.promoted(0), c.promoted(1), c.dtype(), larger)};
   return {c.e.reduce(reduce, c.t(0), {c.axis(1)}, c.b(2)),
-          c.e.op(arg, {c.t(0)}, {at("axis", c.axis(1)), at("keepdims", c.b(2))})};
+          c.e.op(larger ? "ArgMax" : "ArgMin", {c.t(0)}, {at("axis", c.axis(1)), at("keepdims", c.b(2))})};
 }
 Names_ arg_extreme(C c, const char* type) {
   if (!c.has(1)) return {c.e.op(type, {reshape(c, c.t(0), {-1})}, {at("axis", 0), at("keepdims", 0)})};
@@ -301,7 +301,7 @@ Name scatter_reduce(C c) {  // scatter_reduce(self, dim, index, src, reduce, inc
   Name start = included ? x : scattered(x, all(at_, nothing), nullptr), y = scattered(start, source, named);
   if (!mean) return y;
   Name counts = scattered(all(x, included ? 1 : 0), all(at_, 1), "add");
-  return c.e.op("Div", {y, c.e.op("Max", {counts, c.e.number(1, c.dtype())})});
+  return c.e.op("Div", {y, c.e.extreme(counts, c.e.number(1, c.dtype()), c.dtype(), true)});
 }
 // The elements that sizes and strides pick, by their places: the tensor's own are taken to be those of a contiguous one.
 Names_ as_strided(C c) {
@@ -534,8 +534,8 @@ Rules shape_rules() {
         RL_RULE("aten::amax", return reduce(c, "ReduceMax", 1, 2);),
         RL_RULE("aten::amin", return reduce(c, "ReduceMin", 1, 2);),
         RL_RULE("aten::logsumexp", return reduce(c, "ReduceLogSumExp", 1, 2);),
-        RL_RULE("aten::max", return extreme(c, "Max", "ArgMax");),
-        RL_RULE("aten::min", return extreme(c, "Min", "ArgMin");),
+        RL_RULE("aten::max", return extreme(c, true);),
+        RL_RULE("aten::min", return extreme(c, false);),
         RL_RULE("aten::argmax", return arg_extreme(c, "ArgMax");),
         RL_RULE("aten::argmin", return arg_extreme(c, "ArgMin");), RL_RULE("aten::var", return {variance(c)};),
         RL_RULE("aten::std", return {c.e.op("Sqrt", {variance(c)})};), RL_RULE("aten::norm", return norm(c);),

@@ -72,6 +72,8 @@ class Exporter {
   Name unsqueeze(const Name& x, const std::vector<int64_t>& axes);
   Name squeeze(const Name& x, const std::vector<int64_t>& axes);
   Name reduce(const char* type, const Name& x, const std::vector<int64_t>& axes, bool keep);
+  // Of two of a dtype the larger or the smaller, element by element.
+  Name extreme(const Name& a, const Name& b, DType d, bool larger);
   Name slice(const Name& x, int64_t axis, const Name& begin, const Name& end, int64_t step);
   // A value's name, as a tensor of a dtype where one is given.
   Name name_of(Known& k, const DType* as = nullptr);

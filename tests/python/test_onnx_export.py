@@ -91,6 +91,9 @@ def test_whole_numbers_are_bounded(opset):
     low, high = torch.tensor([-2, -2, -2, 0, 0]), torch.tensor([0, 1, 1, 1, 5])
     f = Lambda(lambda x: (x.clamp(-2, 1), x.clamp(min=0), x.clamp_max(1), x.clamp(low, high)))
     check(f, torch.arange(-2, 3), opset=opset)
+    # Min and Max of opset 11 know floating point alone, and those of no opset know truth values.
+    g = Lambda(lambda x: (torch.min(x, high), torch.maximum(x, low), torch.fmin(x, high), torch.maximum(x > 0, x < 1)))
+    check(g, torch.arange(-2, 3), opset=opset)
 
 
 def test_formulas_and_parts_stand_for_operators_without_a_rule():
