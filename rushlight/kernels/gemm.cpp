@@ -87,6 +87,7 @@ template <class T>
 void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   T* c = static_cast<T*>(p.c);
+  const T* bias = static_cast<const T*>(p.bias);
   T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
   bool plain = alpha == T(1);
   alignas(64) T panel[kDepth * kCols<T>];
@@ -125,7 +126,9 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
         for (int64_t r = 0; r < rows; r++) {
           T* out = c + (i + r) * p.c_row + j;
           const T* sum = acc + r * kCols<T>;
-          if (plain && old == T(0)) std::memcpy(out, sum, size_t(cols) * sizeof(T));
+          if (bias && !k0)
+            for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x] + bias[j + x]);
+          else if (plain && old == T(0)) std::memcpy(out, sum, size_t(cols) * sizeof(T));
           else if (old == T(0))
             for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x]);
           else
@@ -141,6 +144,7 @@ template <class T>
 void row_by_transposed(const GemmProblem& p) {
   const T *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   T* c = static_cast<T*>(p.c);
+  const T* bias = static_cast<const T*>(p.bias);
   T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
   typedef T V __attribute__((vector_size(16), aligned(alignof(T))));
   constexpr int lanes = 16 / int(sizeof(T));
@@ -153,7 +157,7 @@ void row_by_transposed(const GemmProblem& p) {
     T sum = 0;
     for (int l = 0; l < lanes; l++) sum = T(sum + sums[l]);
     for (; q < p.k; q++) sum = T(sum + a[q] * w[q]);
-    c[j] = beta == T(0) ? T(alpha * sum) : T(alpha * sum + beta * c[j]);
+    c[j] = bias ? T(alpha * sum + bias[j]) : beta == T(0) ? T(alpha * sum) : T(alpha * sum + beta * c[j]);
   }
 }
 
@@ -234,6 +238,15 @@ void half_gemm(const GemmProblem& p) {
 
 void gemm(const GemmProblem& p) {
   if (p.m == 0 || p.n == 0) return;
+  if (p.bias && !(small(p) && (p.dtype == DType::Float32 || p.dtype == DType::Float64))) {
+    GemmProblem filled = p;
+    filled.bias = nullptr;
+    filled.beta = 1;
+    const size_t row = size_t(p.n * item_size(p.dtype));
+    for (int64_t i = 0; i < p.m; i++)
+      std::memcpy(static_cast<char*>(p.c) + i * p.c_row * item_size(p.dtype), p.bias, row);
+    return gemm(filled);
+  }
   constexpr const char* op = "addmm_impl_cpu_";
   dispatch(AllTypes{}, p.dtype, op, [&]<class T>() {
     if constexpr (std::is_same_v<T, bool>)

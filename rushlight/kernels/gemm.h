@@ -4,7 +4,7 @@
 
 namespace rushlight {
 
-// REQUIRES: c overlaps neither a nor b. Half types add up in float.
+// REQUIRES: c overlaps neither a nor b nor the bias. Half types add up in float.
 void gemm(const GemmProblem& p);
 
 // `batch` products at fixed distances (in elements) from one another.

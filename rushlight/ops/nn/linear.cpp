@@ -80,13 +80,12 @@ void linear_cpu(const Tensor& input, const Tensor& weight, const Tensor& bias, c
                 .c = to.get().raw(),
                 .c_row = features};
   if (bias.defined()) {
-    if (input.dtype() == DType::Float32 && bias.numel() == features && bias.is_contiguous()) {
-      float* rows = to.get().data<float>();
-      for (int64_t i = 0; i < x.count; i++) std::copy_n(bias.data<float>(), features, rows + i * features);
+    if (bias.numel() == features && bias.is_contiguous()) {
+      p.bias = bias.raw();
     } else {
       copy_elements(to.get(), bias);
+      p.beta = 1;
     }
-    p.beta = 1;
   }
   gemm(p);
   to.finish();
