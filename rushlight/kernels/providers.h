@@ -26,7 +26,8 @@ struct GemmProblem {
   void* c;
   int64_t c_row;
   Scalar alpha = 1, beta = 0;
-  const void* bias = nullptr;  // n elements side by side, added to each row in place of beta * c; gemm()'s alone to know
+  const void* bias =
+      nullptr;  // n elements side by side, added to each row in place of beta * c; gemm()'s alone to know
 };
 
 constexpr int kMaxSpatial = 3;

@@ -124,6 +124,16 @@ Name lesser(C c, bool greatest) {
   }
   return best;
 }
+// The rounds of `for _ in range(low, high, step)`.
+Name range_length(C c) {
+  const DType d = DType::Int64;
+  const int64_t step = c.i(2);
+  Name low = c.as(0, d), high = c.as(1, d);
+  Name distance = c.e.op("Sub", step > 0 ? Names_{high, low} : Names_{low, high});
+  const int64_t stride = std::abs(step);
+  Name rounds = floor_divided(c, d, c.e.op("Add", {distance, c.e.scalar(stride - 1, d)}), c.e.scalar(stride, d));
+  return c.e.extreme(rounds, c.e.scalar(int64_t(0), d), d, true);
+}
 Names_ einsum(C c) {
   since(c, 12);
   return {c.e.op("Einsum", tensors(c, 1), {at("equation", std::string(c.need(0).to_string()))})};
@@ -272,6 +282,10 @@ Rules math_rules() {
         RL_RULE("aten::maximum", return {c.e.extreme(c.promoted(0), c.promoted(1), c.dtype(), true)};),
         RL_RULE("aten::minimum", return {c.e.extreme(c.promoted(0), c.promoted(1), c.dtype(), false)};),
         RL_RULE("prim::min", return {lesser(c, false)};), RL_RULE("prim::max", return {lesser(c, true)};),
+        RL_RULE("aten::__range_length", return {range_length(c)};),
+        RL_RULE("aten::__derive_index",
+                return {c.e.op(
+                    "Add", {c.as(1, DType::Int64), c.e.op("Mul", {c.as(0, DType::Int64), c.as(2, DType::Int64)})})};),
         RL_RULE("aten::eq", return compare(c, "Equal");), RL_RULE("aten::ne", return compare(c, "Equal", true);),
         RL_RULE("aten::lt", return compare(c, "Less");), RL_RULE("aten::gt", return compare(c, "Greater");),
         RL_RULE("aten::le", return compare(c, "LessOrEqual");),

@@ -717,6 +717,64 @@ def nanmedian(self: Any, dim: Any = None, keepdim: Any = False):
     if keepdim:
         return value, indices.gather(dim, place)
     return value.squeeze(dim), indices.gather(dim, place).squeeze(dim)
+
+def _orthogonal(x: Any, n: Any, slope: Any, offset: Any, kind: Any):
+    degree = torch.trunc(n * torch.ones_like(x * 1.0 + n * 1.0))
+    x = x * torch.ones_like(degree)
+    before = torch.ones_like(degree)
+    here = x * slope + offset
+    y = torch.where(degree < 0, torch.zeros_like(here), torch.where(degree < 1, before, here))
+    for k in range(2, int(torch.amax(degree)) + 1):
+        if kind == "chebyshev":
+            after = 2.0 * x * here - before
+        elif kind == "h":
+            after = 2.0 * (x * here - float(k - 1) * before)
+        elif kind == "he":
+            after = x * here - float(k - 1) * before
+        elif kind == "laguerre":
+            after = ((float(2 * k - 1) - x) * here - float(k - 1) * before) / float(k)
+        else:
+            after = (float(2 * k - 1) * x * here - float(k - 1) * before) / float(k)
+        y = torch.where(degree >= float(k), after, y)
+        before = here
+        here = after
+    return y
+
+def special_chebyshev_polynomial_t(x: Any, n: Any):
+    return _orthogonal(x, n, 1.0, 0.0, "chebyshev")
+
+def special_shifted_chebyshev_polynomial_t(x: Any, n: Any):
+    return _orthogonal(x * 2.0 - 1.0, n, 1.0, 0.0, "chebyshev")
+
+def special_chebyshev_polynomial_u(x: Any, n: Any):
+    return _orthogonal(x, n, 2.0, 0.0, "chebyshev")
+
+def special_shifted_chebyshev_polynomial_u(x: Any, n: Any):
+    return _orthogonal(x * 2.0 - 1.0, n, 2.0, 0.0, "chebyshev")
+
+def special_chebyshev_polynomial_v(x: Any, n: Any):
+    return _orthogonal(x, n, 2.0, -1.0, "chebyshev")
+
+def special_shifted_chebyshev_polynomial_v(x: Any, n: Any):
+    return _orthogonal(x * 2.0 - 1.0, n, 2.0, -1.0, "chebyshev")
+
+def special_chebyshev_polynomial_w(x: Any, n: Any):
+    return _orthogonal(x, n, 2.0, 1.0, "chebyshev")
+
+def special_shifted_chebyshev_polynomial_w(x: Any, n: Any):
+    return _orthogonal(x * 2.0 - 1.0, n, 2.0, 1.0, "chebyshev")
+
+def special_hermite_polynomial_h(x: Any, n: Any):
+    return _orthogonal(x, n, 2.0, 0.0, "h")
+
+def special_hermite_polynomial_he(x: Any, n: Any):
+    return _orthogonal(x, n, 1.0, 0.0, "he")
+
+def special_laguerre_polynomial_l(x: Any, n: Any):
+    return _orthogonal(x, n, -1.0, 1.0, "laguerre")
+
+def special_legendre_polynomial_p(x: Any, n: Any):
+    return _orthogonal(x, n, 1.0, 0.0, "legendre")
 )py";
 
 }  // namespace

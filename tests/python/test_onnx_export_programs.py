@@ -296,6 +296,30 @@ def test_loops_that_depend_on_the_inputs():
     check(torch.jit.script(Pairs()), torch.ones(2), others=[(-torch.ones(2),)])
 
 
+@pytest.mark.parametrize("opset", [11, 18])
+def test_ranges_that_depend_on_the_inputs(opset):
+    class Ranges(nn.Module):
+        def forward(self, x, low, high):
+            for i in range(int(low), int(high), 3):
+                x = x * 0.5 + i
+            for i in range(int(high), int(low), -2):
+                x = x - i
+            return x
+
+    ends = [(0, 7), (5, 6), (6, 6), (9, -2)]
+    start, *others = [(torch.ones(2), torch.tensor(a), torch.tensor(b)) for a, b in ends]
+    check(torch.jit.script(Ranges()), *start, others=others, opset=opset)
+
+
+def test_orthogonal_polynomials_are_loops_over_the_degree():
+    s = torch.special
+    kinds = [s.hermite_polynomial_h, s.hermite_polynomial_he, s.laguerre_polynomial_l, s.legendre_polynomial_p]
+    kinds += [getattr(s, f"{shifted}chebyshev_polynomial_{c}") for shifted in ("", "shifted_") for c in "tuvw"]
+    f = Lambda(lambda x, n: tuple(y for p in kinds for y in (p(x, n), p(x, 3), p(0.3, n))))
+    x, n = torch.tensor([-0.9, -0.2, 0.0, 0.4, 1.5]), torch.tensor([-1.0, 0.0, 1.0, 2.7, 6.0])
+    check(f, x, n, others=[(x.flip(0), torch.tensor([3.0, 9.0, 12.0, 4.0, 5.0]))], opset=18)
+
+
 def test_functions_of_a_program_write_operators():
     helper = torch.onnx.symbolic_helper
     library = torch.library.Library("onnxtest", "DEF")
