@@ -636,3 +636,51 @@ def test_named_tuples_and_spread_arguments_are_traced():
             return args[0] + args[1]
 
     assert rl.fx.symbolic_trace(Sum(), concrete_args=(hole, hole))(rl.tensor(3), rl.tensor(1)) == 4
+
+
+def test_gradual_types_follow_sizes_through_a_graph():
+    from rushlight.fx.experimental.graph_gradual_typechecker import GraphTypeChecker, broadcast_types
+    from rushlight.fx.experimental.rewriter import RewritingTracer
+    from rushlight.fx.tensor_type import Dyn, TensorType, is_consistent, is_more_precise
+
+    class Net(rl.nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.conv = rl.nn.Conv2d(channels, 4, 3, stride=2)
+            self.pool = rl.nn.MaxPool2d(2)
+            self.fc = rl.nn.Linear(12, 5)
+
+        def forward(self, x: TensorType((Dyn, 3, 13, 9))):
+            y: TensorType((7, 4, Dyn, Dyn)) = self.conv(x)
+            return self.fc(rl.flatten(self.pool(y), 1)) + 1.0
+
+    def checked(net):
+        tracer = RewritingTracer()
+        graph = tracer.trace(net)
+        checker = GraphTypeChecker({}, rl.fx.GraphModule(tracer.root, graph))
+        assert checker.type_check()
+        return [n.type for n in graph.nodes]
+
+    sizes = [(Dyn, 3, 13, 9), (7, 4, 6, 4), (7, 4, 3, 2)]
+    with pytest.raises(TypeError, match="in_features 12.*node fc"):
+        checked(Net(3))
+    good = Net(3)
+    good.fc = rl.nn.Linear(24, 5)
+    assert checked(good) == [TensorType(s) for s in [*sizes, (7, 24), (7, 5), (7, 5), (7, 5)]]
+    with pytest.raises(TypeError, match="in_channels 2"):
+        checked(Net(2))
+    assert broadcast_types(TensorType((4, 1)), TensorType(()))[1] == TensorType((4, 1))
+    assert is_consistent(TensorType((1, Dyn)), TensorType((1, 2))) and not is_consistent(TensorType((1,)), int)
+    assert is_more_precise(TensorType((1, 2)), TensorType((1, Dyn))) and not is_more_precise(Dyn, int)
+    traced = rl.fx.symbolic_trace(lambda x: rl.sin(x))
+    with pytest.raises(RuntimeError, match="register_inference_rule"):
+        GraphTypeChecker({}, traced).type_check()
+
+
+def test_rewriting_leaves_the_package_s_own_modules_as_they_are():
+    from rushlight.fx.experimental.rewriter import RewritingTracer
+
+    net = rl.nn.Sequential(rl.nn.Linear(2, 2), rl.nn.ReLU())
+    tracer = RewritingTracer()
+    tracer.trace(net)
+    assert type(tracer.root.get_submodule("1")) is rl.nn.ReLU

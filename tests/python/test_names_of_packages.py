@@ -349,3 +349,15 @@ def test_functorch_says_where_its_functions_are_now():
     assert "sin" in functorch.make_fx(rl.sin)(rl.ones(2)).code
     jacobian = rl.func.jacrev(rl.sin, chunk_size=1, _preallocate_and_copy=True)(rl.zeros(2))
     assert jacobian.tolist() == [[1, 0], [0, 1]]
+
+
+def test_functorch_experimental_is_a_package_of_programs():
+    program = (
+        "import torch\nfrom functorch.experimental import chunk_vmap, control_flow\n"
+        "from functorch.experimental.control_flow import cond\n"
+        "x = torch.arange(10.0).reshape(5, 2)\n"
+        "print([chunk_vmap(torch.sum, chunks=n)(x).tolist() == x.sum(1).tolist() for n in (1, 2, 5, 9)])\n"
+        "print(cond(x.sum() > 0, torch.sin, torch.cos, (torch.zeros(1),)).item(), control_flow.map(torch.neg, x)[0, 1].item())\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "rushlight", "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[True, True, True, True]\n0.0 -1.0\n", done.stderr

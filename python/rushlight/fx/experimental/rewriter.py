@@ -69,16 +69,20 @@ def _rewrite(fn):
         return AST_Rewriter().rewrite(fn)
 
     def rewritten(m: Module) -> Module:
+        own = not type(m).__module__.startswith("rushlight.nn")
+        children = {n: rewritten(c) if c is not None else None for n, c in m._modules.items()}
+        if not own and all(c is m._modules[n] for n, c in children.items()):
+            return m  # its class is what passes know it by
+
         class Rewritten(type(m)):
             pass
 
         made = copy.copy(m)
         made.__class__ = Rewritten
         Rewritten.__name__, Rewritten.__module__ = type(m).__name__, type(m).__module__
-        own = not type(m).__module__.startswith("rushlight.nn")
         if own and isinstance(type(m).forward, FunctionType):
             Rewritten.forward = AST_Rewriter().rewrite(type(m).forward)
-        made.__dict__["_modules"] = {n: rewritten(c) if c is not None else None for n, c in m._modules.items()}
+        made.__dict__["_modules"] = children
         return made
 
     return rewritten(fn)
