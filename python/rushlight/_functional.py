@@ -75,8 +75,13 @@ def sparse_coo_tensor(
         return out.requires_grad_() if requires_grad else out
     if not isinstance(indices, Tensor):
         indices = tensor(indices)
-        if indices.numel() == 0:  # of an empty list
-            indices = indices.to(_C._dtypes["int64"])
+    if indices.is_floating_point():
+        whole = indices.to(_C._dtypes["int64"])
+        if not (whole == indices).all():
+            raise RuntimeError(f"sparse_coo_tensor: indices must be whole numbers, got {indices}")
+        indices = whole
+    elif indices.numel() == 0:  # of an empty list
+        indices = indices.to(_C._dtypes["int64"])
     return _made_tensor(
         _ops.sparse_coo_tensor, requires_grad, indices, values, size, is_coalesced=is_coalesced, **options
     )

@@ -336,6 +336,12 @@ def new(self, *args, **kwargs):
         raise TypeError(
             f"new() got unexpected keyword arguments: {', '.join(kwargs) or 'another device than that of self'}"
         )
+    if self.is_sparse:  # sizes, or indices, values and sizes
+        from ._functional import sparse_coo_tensor
+
+        sizes = not args or isinstance(args[0], (int, _C.Size))
+        parts = args if not sizes else (_C.Size(args or (0,)),) if not args or isinstance(args[0], int) else args[:1]
+        return sparse_coo_tensor(*parts, dtype=self.dtype)
     return _C._legacy_typed(self.dtype, args)
 
 

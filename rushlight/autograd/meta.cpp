@@ -103,8 +103,11 @@ void refuse_write(const Tensor& view, bool through_base) {
   const char* written = through_base ? "its base or another view of its base has been" : "is being";
   bool mode = kind == ViewKind::NoGrad || kind == ViewKind::Inference || !m || !m->grad_fn;
   const char* name = kind == ViewKind::Inference ? "inference" : "no_grad";
-  std::string text =
-      m && m->grad_fn ? str("Output ", m->output_nr, " of ", m->grad_fn->name(), " is a view") : "A view";
+  std::string text = "A view";
+  if (m && m->grad_fn) {  // named by what was called: of UnbindBackward0 Unbind
+    std::string called = m->grad_fn->name();
+    text = str("Output ", m->output_nr, " of ", called.substr(0, called.rfind("Backward")), " is a view");
+  }
   if (mode)
     text += str(m && m->grad_fn ? " of a view which was created in " : " was created in ", name, " mode and ", written,
                 " modified inplace ", kind == ViewKind::Inference ? "in normal mode." : "with grad mode enabled.");

@@ -1,6 +1,7 @@
 """func.grad, vjp, jvp and vmap, alone and in each other, against PyTorch."""
 
 import copy
+import importlib
 import pickle
 import subprocess
 import sys
@@ -504,3 +505,41 @@ def test_import_functorch_says_nothing():
     program = "import rushlight; rushlight.as_torch(); import functorch; functorch.FunctionalModule"
     done = subprocess.run([sys.executable, "-W", "all", "-c", program], capture_output=True, text=True, check=True)
     assert "ImportWarning" not in done.stderr
+
+
+def test_a_vmap_rule_is_told_of_tensors_in_lists():
+    def run(t):
+        seen = []
+
+        class Both(t.autograd.Function):
+            @staticmethod
+            def forward(x, pair):
+                return x + pair[0] * pair[1]
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                pass
+
+            @staticmethod
+            def vmap(info, in_dims, x, pair):
+                seen.append(in_dims)
+                return x + pair[0] * pair[1], 0
+
+        x = t.arange(3.0)
+        out = t.func.vmap(lambda a, b: Both.apply(a, [b, b]))(x, x + 1)
+        return seen, out.tolist()
+
+    assert run(rl) == run(torch) == ([(0, [0, 0])], [1.0, 5.0, 11.0])
+
+
+def test_vjp_s_function_takes_its_flags_by_place_and_names_stay_through_transforms():
+    pull = rl.func.vjp(lambda x: x.sin().sum(), rl.zeros(2))[1]
+    assert pull(rl.tensor(2.0), True, True)[0].tolist() == [2, 2]
+
+    def scaled(weight):
+        return weight * 2
+
+    for t in (rl, torch):
+        make_fx = importlib.import_module(f"{t.__name__}.fx.experimental.proxy_tensor").make_fx
+        graph = make_fx(t.func.functionalize(scaled))(t.ones(2)).graph
+        assert [n.name for n in graph.nodes][0] == "weight_1"

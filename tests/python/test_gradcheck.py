@@ -235,3 +235,17 @@ def test_inputs_of_block_layouts(layout):
     x = torch.tensor([[1.0, 2, 0, 0], [0, 3, 0, 0], [0, 0, 4, 5], [0, 0, 6, 7]], dtype=torch.float64)
     sparse = x.to_sparse(layout=getattr(torch, layout), blocksize=(2, 2)).requires_grad_()
     assert torch.autograd.gradcheck(lambda t: t.to_dense() ** 2, (sparse,), masked=True)
+
+
+@pytest.mark.parametrize("layout", ["sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsc"])
+def test_operators_that_save_a_sparse_input_s_values(layout):
+    x = torch.tensor([[1.0, 0, 0, 2], [0, 3, 0, 0]], dtype=torch.float64)
+    options = {"blocksize": (1, 2)} if layout == "sparse_bsc" else {}
+    sparse = x.to_sparse(layout=getattr(torch, layout), **options).requires_grad_()
+    y = torch.arange(8, dtype=torch.float64).reshape(4, 2).requires_grad_()
+    for masked in (True, False):
+        assert torch.autograd.gradcheck(
+            lambda a, b: a.to_dense(masked_grad=masked).sin() @ b, (sparse, y), masked=masked
+        )
+        if layout != "sparse_bsc":
+            assert torch.autograd.gradcheck(lambda a, b: torch.sparse.mm(a, b), (sparse, y), masked=True)

@@ -556,7 +556,7 @@ BAD = {
     "too large": lambda t: t.sparse_coo_tensor([[0, 3]], [1.0, 2.0], (3,)),
     "negative": lambda t: t.sparse_coo_tensor([[0, -1]], [1.0, 2.0], (3,)),
     "negative, no size": lambda t: t.sparse_coo_tensor([[0, -1]], [1.0, 2.0]),
-    "float indices": lambda t: t.sparse_coo_tensor([[0.0, 1.0]], [1.0, 2.0], (3,)),
+    "fractional indices": lambda t: t.sparse_coo_tensor([[0.0, 1.5]], [1.0, 2.0], (3,)),
     "one dimension": lambda t: t.sparse_coo_tensor(t.tensor([0, 1]), [1.0, 2.0], (3,)),
     "count": lambda t: t.sparse_coo_tensor([[0, 1]], [1.0], (3,)),
     "size": lambda t: t.sparse_coo_tensor([[0, 1]], [1.0, 2.0], (3, 3)),
@@ -625,7 +625,7 @@ BAD = {
 }
 # What PyTorch takes without a look, as its documentation says, or what ends it.
 UNCHECKED = {
-    "too large", "negative", "float indices", "not coalesced", "largest index", "unsafe", "parts", "crow falls", "crow starts", "crow ends", "crow short",
+    "too large", "negative", "fractional indices", "not coalesced", "largest index", "unsafe", "parts", "crow falls", "crow starts", "crow ends", "crow short",
     "crow empty", "layout", "csr of a vector", "column", "column negative", "columns unsorted", "column twice",
 }  # fmt: skip
 
@@ -821,3 +821,40 @@ def test_integers_do_not_hold_what_is_computed_of_them_in_place(call):
 def test_to_sparse_of_the_layout_that_it_has():
     for t in (rl, torch):
         assert t.ones(2).to_sparse(layout=t.strided).layout is t.strided
+
+
+def test_zeros_as_a_compressed_tensor_keep_its_dense_dimensions_and_blocks():
+    x = rl.arange(24.0).reshape(4, 3, 2).to_sparse_csr(dense_dim=1)
+    for made in (rl.zeros_like(x), rl.zeros_like(x, layout=rl.sparse_csc), rl.empty_like(x, layout=rl.sparse_coo)):
+        assert made.dense_dim() == 1 and made.shape == x.shape
+    blocks = rl.ones(4, 6).to_sparse_bsr((2, 3))
+    for layout in (rl.sparse_bsr, rl.sparse_bsc):
+        assert rl.zeros_like(blocks, layout=layout).values().shape[1:] == (2, 3)
+
+
+def test_what_is_reset_converted_and_made_by_the_names_of_old():
+    for t in (rl, torch):
+        out = t.eye(3).to_sparse()
+        t.zeros(2, 4, out=out)
+        assert out.shape == (2, 4) and out._nnz() == 0 and out.layout is t.sparse_coo
+        x = t.sparse_coo_tensor(t.zeros(1, 1), t.ones(1))  # indices in floats
+        assert x.indices().dtype is t.int64 if x.is_coalesced() else x._indices().dtype is t.int64
+        made = out.new(t.tensor([[1], [0]]), t.tensor([2.0]), t.Size([2, 2]))
+        assert made.to_dense().tolist() == [[0, 0], [2, 0]]
+        assert out.new(2, 3).shape == (2, 3) and out.new().is_sparse and out.new(t.Size([5])).shape == (5,)
+
+
+@pytest.mark.parametrize("layout", ["strided", "sparse_coo", "sparse_csr", "sparse_bsc"])
+@pytest.mark.parametrize("part", ["indices", "values", "crow_indices", "row_indices", "is_coalesced"])
+def test_parts_of_another_layout_are_refused_in_the_same_words(layout, part):
+    said = []
+    for t in (rl, torch):
+        x = t.eye(2)
+        if layout != "strided":
+            x = x.to_sparse(layout=getattr(t, layout), **({"blocksize": (1, 1)} if layout == "sparse_bsc" else {}))
+        try:
+            getattr(x, part)()
+            said.append("")
+        except RuntimeError as e:
+            said.append(str(e).split("\n")[0])
+    assert said[0] == said[1]

@@ -40,8 +40,8 @@ def _is_sparse(t: Tensor) -> bool:
 def _values_of(t: Tensor) -> Tensor:
     """The elements that may be moved, over the tensor's own memory: of a sparse one those that it has."""
     if t.layout is rushlight.sparse_coo:
-        return t.data._values()
-    return t.data.values() if _is_sparse(t) else t.data
+        return t.data._values().data
+    return t.data.values().data if _is_sparse(t) else t.data
 
 
 def _numbers_of(gradient: Tensor | None, which: Tensor) -> Tensor:
@@ -398,11 +398,13 @@ def _filled(t: Tensor) -> Tensor:
     if t.layout is rushlight.sparse_coo:
         made = rushlight.sparse_coo_tensor(places, dense.reshape(-1), t.shape, is_coalesced=True)
     else:
-        ones = rushlight.ones_like(dense).to_sparse(layout=t.layout)
-        names = ("crow_indices", "col_indices") if t.layout is rushlight.sparse_csr else ("ccol_indices", "row_indices")
-        values = dense if t.layout is rushlight.sparse_csr else dense.T
-        begins, plain = (getattr(ones, name)() for name in names)
-        made = rushlight.sparse_compressed_tensor(begins, plain, values.reshape(-1), t.shape, layout=t.layout)
+        blocked = t.layout in (rushlight.sparse_bsr, rushlight.sparse_bsc)
+        options = {"blocksize": tuple(t.values().shape[1:3])} if blocked else {}
+        full = rushlight.ones_like(dense).to_sparse(layout=t.layout, dense_dim=t.dense_dim(), **options)
+        by_rows = t.layout in (rushlight.sparse_csr, rushlight.sparse_bsr)
+        names = ("crow_indices", "col_indices") if by_rows else ("ccol_indices", "row_indices")
+        begins, plain = (getattr(full, name)() for name in names)
+        made = rushlight.sparse_compressed_tensor(begins, plain, _numbers_of(dense, full), t.shape, layout=t.layout)
     return made.requires_grad_()
 
 

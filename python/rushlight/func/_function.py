@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import rushlight as rl
 
 from .. import _C
+from ..utils._pytree import tree_flatten, tree_unflatten
 
 
 class VmapInfo(NamedTuple):
@@ -33,12 +34,14 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
             "the setup_context staticmethod. For more details, please see "
             "https://pytorch.org/docs/main/notes/extending.func.html"
         )
-    mine = [isinstance(a, rl.Tensor) and level.owns(a) for a in args]
-    inner = [level.unwrap(a) if m else a for a, m in zip(args, mine, strict=True)]
+    leaves, spec = tree_flatten(args)  # lists of tensors too
+    mine = [isinstance(a, rl.Tensor) and level.owns(a) for a in leaves]
+    outside = [level.unwrap(a) if m else a for a, m in zip(leaves, mine, strict=True)]
+    inner = tree_unflatten(outside, spec)
     batch = level.batch()
     if batch is None:
         output = level.call_outside(cls.apply, *inner)
-        same = {id(i): a for i, a, m in zip(inner, args, mine, strict=True) if m}  # what forward returns as it came
+        same = {id(i): a for i, a, m in zip(outside, leaves, mine, strict=True) if m}  # what forward returns as it came
 
         def wrap(o: Any) -> Any:
             return same.get(id(o)) if id(o) in same else level.wrap(o) if isinstance(o, rl.Tensor) else o
@@ -55,18 +58,19 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
 
         def each(*given: Any) -> Any:
             outs = [
-                cls.apply(*(g.select(0, b) if m else g for g, m in zip(given, mine, strict=True)))
+                cls.apply(*tree_unflatten([g.select(0, b) if m else g for g, m in zip(given, mine, strict=True)], spec))
                 for b in range(batch[0])
             ]
             return tuple(map(rl.stack, zip(*outs, strict=True))) if isinstance(outs[0], tuple) else rl.stack(outs)
 
-        return _wrap(level, level.call_outside(each, *inner), 0)
+        return _wrap(level, level.call_outside(each, *outside), 0)
     if not own_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the "
             "vmap staticmethod or set generate_vmap_rule=True."
         )
-    found = level.call_outside(cls.vmap, VmapInfo(*batch), tuple(0 if m else None for m in mine), *inner)
+    in_dims = tree_unflatten([0 if m else None for m in mine], spec)
+    found = level.call_outside(cls.vmap, VmapInfo(*batch), in_dims, *inner)
     if not (isinstance(found, tuple) and len(found) == 2):
         raise RuntimeError(
             f"Expected the vmap staticmethod of {cls.__name__} to have two returns, an output and out_dims, with pytree "

@@ -185,6 +185,8 @@ def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str, writable: bool
         results, aux = tree_unflatten(_unwrap(level, outputs), out_spec), _unwrap(level, aux)
 
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        while len(cotangents) > 1 and isinstance(cotangents[-1], bool):
+            cotangents = cotangents[:-1]  # retain_graph and create_graph by their places
         given = (
             cotangents[0]
             if len(cotangents) == 1

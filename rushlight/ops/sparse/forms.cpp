@@ -80,12 +80,19 @@ void sparse_factory(const Op& op, IValue* args, IValue* rets) {
   Layout wanted = !layout.is_none() ? Layout(layout.to_int()) : is_like ? like.tensor().layout() : Layout::Strided;
   DType type = !dtype.is_none() ? dtype_numbered(dtype.to_int()) : is_like ? like.tensor().dtype() : default_dtype();
   Device place = !device.is_none() ? device.to_device() : is_like ? like.tensor().device() : Device();
-  RL_CHECK(NotImplementedError, op.form() != Op::Form::Out, op.name(), ": out= is not implemented for sparse layouts");
+  if (op.form() == Op::Form::Out) {
+    const Tensor& out = named("out").tensor();
+    RL_CHECK(NotImplementedError, !is_like && out.impl()->parts() && (op.name() == "zeros" || op.name() == "empty"),
+             op.name(), ": out= is not implemented for sparse layouts");
+    _sparse_assign_(out, empty_sparse(sizes, out.layout(), out.dtype(), out.device()));
+    rets[0] = IValue(out);
+    return;
+  }
   if (wanted != Layout::Strided) {
     // The dense dimensions and the blocks of the tensor that it is to be like.
-    bool same = is_like && !size.is_int_list() && like.tensor().layout() == wanted;
+    bool same = is_like && !size.is_int_list() && like.tensor().impl()->parts();
     Tensor made = empty_sparse(sizes, wanted, type, place, same ? like.tensor().impl()->parts()->dense_dim : 0,
-                               same ? block_of(like.tensor()) : Dims());
+                               same && is_blocked(wanted) ? block_of(like.tensor()) : Dims());
     rets[0] = IValue(std::move(made));
     return;
   }

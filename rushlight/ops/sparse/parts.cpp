@@ -46,18 +46,25 @@ Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, 
 
 namespace {
 
+// As PyTorch's errors name them: SparseCsr for torch.sparse_csr.
+std::string titled(Layout layout) {
+  std::string out;
+  for (std::string_view name = layout == Layout::Sparse ? "sparse" : name_of(layout); char c : name)
+    if (c != '_') out += out.empty() || out == "Sparse" ? char(std::toupper(c)) : c;
+  return out;
+}
 const SparseParts& parts_of(const char* who, const Tensor& t) {
-  RL_CHECK(RuntimeError, t.impl()->parts(), who, " expected sparse tensor layout but got ", t.layout());
+  RL_CHECK(RuntimeError, t.impl()->parts(), who, " expected sparse tensor layout but got ", titled(t.layout()));
   return *t.impl()->parts();
 }
 const SparseParts& coo_parts(const char* who, const Tensor& t) {
   RL_CHECK(RuntimeError, t.layout() == Layout::Sparse, who, " expected sparse coordinate tensor layout but got ",
-           t.layout());
+           titled(t.layout()));
   return *t.impl()->parts();
 }
 Tensor compressed_part(const char* who, const Tensor& t, bool rows, bool plain) {
   RL_CHECK(RuntimeError, is_compressed(t.layout()) && by_rows(t.layout()) == rows, who, " expected sparse ",
-           rows ? "row" : "column", " compressed tensor layout but got ", t.layout());
+           rows ? "row" : "column", " compressed tensor layout but got ", titled(t.layout()));
   const SparseParts& p = *t.impl()->parts();
   return detached_alias(Tensor(plain ? p.plain : p.indices));
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -128,7 +129,7 @@ def make_fx(f: Callable, decomposition_table=None, tracing_mode: str = "real", *
         mode = ProxyTorchDispatchMode(tracer, decomposition_table)
         leaves, spec = pytree.tree_flatten(args)
         inputs = []
-        code = getattr(f, "__code__", None)
+        code = getattr(inspect.unwrap(f), "__code__", None)  # vmap(g)'s arguments have g's names
         names = [f"{n}_1" for n in code.co_varnames[: code.co_argcount]] if code is not None else []
         for i, leaf in enumerate(leaves):
             node = tracer.graph.placeholder(names[i] if len(names) == len(leaves) else f"arg{i}_1")
