@@ -317,7 +317,7 @@ def _check(cond, message=None, *, _error=RuntimeError) -> None:
         raise _error("Expected cond to be True, but got False" if message is None else str(message()))
 
 
-def _assert(condition, message) -> None:
+def _assert(condition: _builtins.bool, message: _builtins.str) -> None:
     """Raises AssertionError with the message unless the condition is true; a traced one is recorded."""
     assert condition, message
 

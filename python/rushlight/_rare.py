@@ -180,13 +180,17 @@ def lobpcg(
         raise RuntimeError(f"lobpcg: expected a square matrix, or a batch of them, got shape {tuple(A.shape)}")
     if m < 3 * (n or k):
         raise ValueError(f"LPBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the number of requested eigenpairs (={n or k})")  # fmt: skip
-    dense = A.to_dense() if A.layout != rl.strided else A
+
+    def symmetric(t: Tensor) -> Tensor:  # so that both triangles get their part of a gradient
+        t = t.to_dense() if t.layout != rl.strided else t
+        return (t + t.mH) / 2
+
+    dense = symmetric(A)
     largest = True if largest is None else largest
     if B is None:
         values, vectors = rl.linalg.eigh(dense)
     else:
-        other = B.to_dense() if B.layout != rl.strided else B
-        lower = rl.linalg.cholesky(other)
+        lower = rl.linalg.cholesky(symmetric(B))
         inner = rl.linalg.solve_triangular(lower, dense, upper=False)
         inner = rl.linalg.solve_triangular(lower, inner.mT, upper=False)
         values, vectors = rl.linalg.eigh((inner + inner.mT) / 2)

@@ -79,7 +79,8 @@ class FunctionEvent:
     """One call. Times are in microseconds."""
 
     def __init__(self, row: tuple) -> None:
-        name, start, end, inner, self.cpu_memory_usage, inner_bytes, self.depth, self.is_range, self.input_shapes = row
+        name, start, end, inner, self.cpu_memory_usage, inner_bytes, self.depth, self.is_range, shapes = row
+        self.input_shapes = [list(s) for s in shapes]
         self.name = name if self.is_range else name if "::" in name else f"aten::{name}"
         self.start_us, self.end_us = start / 1000, end / 1000
         self.cpu_time_total = (end - start) / 1000

@@ -181,3 +181,15 @@ def test_names_below_torch():
 def test_empty_brackets(text):
     with pytest.raises(RuntimeError, match="an index is expected inside of the brackets"):
         torch.jit.CompilationUnit(f"def f(a):\n    {text}\n    return 1\n")
+
+
+def _at_least_two(x):
+    torch._assert(x.shape[0] > 1, "too short")
+    return x * 2
+
+
+def test_torch_assert_takes_a_condition_of_numbers():
+    f = torch.jit.script(_at_least_two)
+    assert f(torch.ones(2)).tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="too short"):
+        f(torch.ones(1))

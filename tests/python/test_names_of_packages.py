@@ -285,6 +285,8 @@ def test_eigenvalues_of_the_ends():
         other = options.get("B", rl.eye(12).double())
         assert values.shape == (options.get("k", 1),) and rl.allclose(a @ vectors, other @ vectors * values)
         assert values.tolist() == sorted(values.tolist(), reverse=options.get("largest", True))
+    a.requires_grad_()
+    assert rl.autograd.gradcheck(lambda a, b: rl.lobpcg(a, 1, b)[0], (a, b.requires_grad_()))
     with pytest.raises(ValueError, match="smaller than 3 x"):
         rl.lobpcg(rl.ones(2, 2))
 

@@ -19,7 +19,7 @@ def test_counts_nests_and_measures():
     assert rows["aten::mul"].count >= 2  # forward and backward
     assert rows["forward"].count == 1
     add = next(e for e in prof.events() if e.name == "aten::add")
-    assert add.cpu_memory_usage == 40000 and add.input_shapes == [(100, 100)]
+    assert add.cpu_memory_usage == 40000 and add.input_shapes == [[100, 100]]
     inner = next(e for e in prof.events() if e.name == "aten::expand")
     outer = next(e for e in prof.events() if e.name == "aten::expand_as")
     assert inner.depth == outer.depth + 1 and outer.self_cpu_time_total < outer.cpu_time_total
