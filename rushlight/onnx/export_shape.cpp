@@ -244,15 +244,18 @@ Names_ arange(C c) {
        step = numbers > 2 ? c.as(2, d) : c.e.number(1, d);
   return {c.e.op("Range", {start, end, step})};
 }
-Names_ scatter(C c, const char* reduction) {
+Names_ scatter(C c, std::string reduction) {
   since(c, 11);
-  if (c.in.size() > 4) refuse(c, "reduce");
+  if (c.in.size() > 4 && c.has(4)) {
+    reduction = c.need(4).to_string() == "multiply" ? "mul" : std::string(c.need(4).to_string());
+    if (reduction != "mul" && reduction != "add") refuse(c, "reduce");
+  }
   Name source;
   if (!c.in[3]->value.is_tensor()) source = c.e.op("Expand", {c.as(3, c.dtype()), shape_of(c, c.t(2))});
   else if (c.example(3).sizes() == c.example(2).sizes()) source = c.t(3);
   else source = as_large(c, c.t(3), c.t(2), c.rank(2));
   AttributeList a = {at("axis", c.axis(1))};
-  if (*reduction) {
+  if (!reduction.empty()) {
     since(c, 16);
     a.push_back(at("reduction", reduction));
   }

@@ -296,8 +296,8 @@ def pixel_unshuffle(self: Any, downscale_factor: Any):
     x = self.unflatten(-1, [-1, downscale_factor]).unflatten(-3, [-1, downscale_factor])
     return torch.movedim(x, [-3, -1], [-4, -3]).flatten(-5, -3)
 
-def cumprod(self: Any, dim: Any):
-    x = torch.movedim(self, dim, -1)
+def cumprod(self: Any, dim: Any, dtype: Any = None):
+    x = torch.movedim(self if dtype is None else self.to(dtype), dim, -1)
     at = torch.arange(x.size(-1))
     kept = torch.where(at.unsqueeze(0) <= at.unsqueeze(1), x.unsqueeze(-2), torch.ones_like(x).unsqueeze(-2))
     return torch.movedim(torch.prod(kept, -1), -1, dim)
@@ -717,6 +717,140 @@ def nanmedian(self: Any, dim: Any = None, keepdim: Any = False):
     if keepdim:
         return value, indices.gather(dim, place)
     return value.squeeze(dim), indices.gather(dim, place).squeeze(dim)
+
+def special_zeta(self: Any, other: Any):
+    one = torch.ones_like(self * 1.0 + other * 1.0)
+    x, q = self * one, other * one
+    rounds = 9 + int(torch.amax(torch.clamp(-q, min=0.0)))
+    total = torch.zeros_like(one)
+    for k in range(rounds):
+        total = total + torch.pow(q + float(k), -x)
+    w = q + float(rounds)
+    power = torch.pow(w, -x)
+    total = total + power * w / (x - 1.0) + 0.5 * power
+    term = x * power / w
+    total = total + term / 12.0
+    term = term * (x + 1.0) * (x + 2.0) / (w * w)
+    total = total - term / 720.0
+    term = term * (x + 3.0) * (x + 4.0) / (w * w)
+    total = total + term / 30240.0
+    term = term * (x + 5.0) * (x + 6.0) / (w * w)
+    total = total - term / 1209600.0
+    total = torch.where(((q < 0) & (x != torch.floor(x))) | (x < 1), torch.full_like(total, float("nan")), total)
+    return torch.where(((q <= 0) & (q == torch.floor(q)) & (x >= 1)) | (x == 1), torch.full_like(total, float("inf")), total)
+
+def _polygamma(self: Any, n: Any):
+    if n == 0:
+        return torch.digamma(self)
+    factor = 1.0
+    for k in range(n):
+        factor = -factor * float(k + 1)
+    return torch.special.zeta(n + 1.0, self) * -factor
+
+def special_ndtri(self: Any):
+    p = self * 1.0
+    q = p - 0.5
+    r = 0.180625 - q * q
+    middle = q * (((59.10937472 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179) / (((67.1875636 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
+    far = torch.sqrt(-torch.log(torch.clamp(torch.minimum(p, 1.0 - p), min=1e-45)))
+    r = far - 1.6
+    side = (((0.17023821103 * r + 1.3067284816) * r + 2.75681539) * r + 1.4234372777) / ((0.12021132975 * r + 0.7370016425) * r + 1.0)
+    r = far - 5.0
+    tail = (((0.017337203997 * r + 0.42868294337) * r + 3.081226386) * r + 6.657905115) / ((0.012258202635 * r + 0.24197894225) * r + 1.0)
+    y = torch.where(torch.abs(q) <= 0.425, middle, torch.sign(q) * torch.where(far <= 5.0, side, tail))
+    y = torch.where((p == 0) | (p == 1), torch.sign(q) * float("inf"), y)
+    return torch.where((p < 0) | (p > 1), torch.full_like(y, float("nan")), y)
+
+def linalg_qr(A: Any, mode: Any = "reduced"):
+    m, least = A.size(-2), min(A.size(-2), A.size(-1))
+    rows = torch.arange(m).unsqueeze(-1)
+    R = A
+    Q = torch.eye(m, dtype=A.dtype) + torch.zeros_like(A.narrow(-1, 0, 1))
+    for k in range(least):
+        column = R.narrow(-1, k, 1)
+        pivot = column.narrow(-2, k, 1)
+        below = torch.where(rows > k, column, torch.zeros_like(column))
+        rest = torch.sqrt((below * below).sum([-2], True))
+        length = torch.sqrt(pivot * pivot + rest * rest)
+        done = rest == 0
+        beta = torch.where(done, torch.ones_like(pivot), torch.where(pivot >= 0, -length, length))
+        v = below / torch.where(done, beta, pivot - beta) + (rows == k).to(A.dtype)
+        w = torch.where(done, torch.zeros_like(pivot), (beta - pivot) / beta) * v
+        R = R - torch.matmul(w, torch.matmul(v.transpose(-1, -2), R))
+        Q = Q - torch.matmul(torch.matmul(Q, w), v.transpose(-1, -2))
+    R = torch.triu(R)
+    if mode == "complete":
+        return Q, R
+    if mode == "r":
+        return torch.zeros([0], dtype=A.dtype), R.narrow(-2, 0, least)
+    return Q.narrow(-1, 0, least), R.narrow(-2, 0, least)
+
+def linalg_lu_factor_ex(A: Any, pivot: Any = True, check_errors: Any = False):
+    m, n = A.size(-2), A.size(-1)
+    rows, columns, least = torch.arange(m).unsqueeze(-1), torch.arange(n), min(m, n)
+    LU = A
+    pivots = torch.zeros_like(A.narrow(-2, 0, 1).narrow(-1, 0, least), dtype=torch.int64)
+    for k in range(least):
+        here = LU.narrow(-2, k, 1)
+        place = torch.zeros_like(here.narrow(-1, 0, 1), dtype=torch.int64) + k
+        if pivot:
+            size = torch.where(rows >= k, torch.abs(LU.narrow(-1, k, 1)), torch.full_like(LU.narrow(-1, k, 1), -1.0))
+            place = torch.argmax(size, -2, True)
+        chosen = torch.where(rows == place, LU, torch.zeros_like(LU)).sum([-2], True)
+        LU = torch.where(rows == k, chosen, torch.where(rows == place, here, LU))
+        top = chosen.narrow(-1, k, 1)
+        factor = LU.narrow(-1, k, 1) / torch.where(top == 0, torch.ones_like(top), top)
+        factor = torch.where(rows > k, factor, torch.zeros_like(factor))
+        LU = torch.where((rows > k) & (columns == k), factor, LU - torch.where(columns > k, factor * chosen, torch.zeros_like(LU)))
+        pivots = torch.where(torch.arange(least) == k, place + 1, pivots)
+    return LU, pivots.squeeze(-2).to(torch.int32), torch.zeros_like(A.select(-1, 0).select(-1, 0), dtype=torch.int32)
+
+def _lu_rows(pivots: Any, m: Any):
+    at = torch.arange(m)
+    rows = at + torch.zeros_like(pivots.narrow(-1, 0, 1), dtype=torch.int64)
+    for k in range(pivots.size(-1)):
+        place = pivots.narrow(-1, k, 1).long() - 1
+        chosen = torch.where(at == place, rows, torch.zeros_like(rows)).sum([-1], True)
+        rows = torch.where(at == k, chosen, torch.where(at == place, rows.narrow(-1, k, 1), rows))
+    return rows
+
+def linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: Any = True, adjoint: Any = False):
+    b = B if left else B.transpose(-1, -2)
+    transposed = adjoint if left else not adjoint
+    b = b + 0 * LU.narrow(-1, 0, 1)
+    n = LU.size(-1)
+    order = torch._lu_rows(pivots, n)
+    moves = (order.unsqueeze(-1) == torch.arange(n)).to(LU.dtype)
+    if transposed:
+        y = torch.linalg.solve_triangular(LU.transpose(-1, -2), b, upper=False)
+        y = torch.linalg.solve_triangular(LU.transpose(-1, -2), y, upper=True, unitriangular=True)
+        x = torch.matmul(moves.transpose(-1, -2), y)
+    else:
+        y = torch.linalg.solve_triangular(LU, torch.matmul(moves, b), upper=False, unitriangular=True)
+        x = torch.linalg.solve_triangular(LU, y, upper=True)
+    return x if left else x.transpose(-1, -2)
+
+def linalg_matrix_exp(self: Any):
+    norm = torch.amax(torch.abs(self).sum([-1]))
+    halvings = int(torch.ceil(torch.log2(torch.clamp(norm, min=0.25)))) + 2
+    x = self * torch.pow(0.5, float(halvings) * torch.ones_like(norm))
+    one = torch.eye(self.size(-1), dtype=self.dtype)
+    y = one + x / 12.0
+    for k in range(11):
+        y = one + torch.matmul(x, y) / float(11 - k)
+    for _ in range(halvings):
+        y = torch.matmul(y, y)
+    return y
+
+def mode(self: Any, dim: Any = -1, keepdim: Any = False):
+    x = torch.movedim(self, dim, -1)
+    counts = (x.unsqueeze(-1) == x.unsqueeze(-2)).long().sum(-1)
+    often = counts == torch.amax(counts, [-1], True)
+    value = torch.amin(torch.where(often, x, torch.full_like(x, float("inf"))), [-1], True)
+    place = torch.where(x == value, torch.arange(x.size(-1)), torch.full_like(counts, -1)).amax([-1], True)
+    if keepdim:
+        return torch.movedim(value, -1, dim), torch.movedim(place, -1, dim)
+    return value.squeeze(-1), place.squeeze(-1)
 
 def _orthogonal(x: Any, n: Any, slope: Any, offset: Any, kind: Any):
     degree = torch.trunc(n * torch.ones_like(x * 1.0 + n * 1.0))
