@@ -93,7 +93,10 @@ class Pickler(pickle._Pickler):  # the Python one: names of classes can be chang
             # The pickler in C, which PyTorch's is, says so by another exception.
             if "<locals>" not in getattr(obj, "__qualname__", ""):
                 raise
-            raise LocalObjectError(f"Can't pickle local object '{obj.__qualname__}'") from e
+            raise LocalObjectError(
+                f"Can't pickle local object '{obj.__qualname__}'. Hint: save model.state_dict(), which names no functions, or "
+                "define it at the top of a module, with def or class"
+            ) from e
 
     dispatch = dict(pickle._Pickler.dispatch)
     dispatch[type] = save_global

@@ -239,6 +239,11 @@ def __setstate__(self, state) -> None:
 def __format__(self, spec: str) -> str:
     if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
         return format(self.item(), spec)
+    if spec and type(self) is Tensor:
+        raise TypeError(
+            f"unsupported format string passed to Tensor.__format__. Hint: the tensor has shape {tuple(self.shape)}, {spec!r} is for "
+            "one number: x.item() of one element or x.mean().item(); torch.set_printoptions is for all of them"
+        )
     return object.__format__(self, spec)
 
 

@@ -217,7 +217,9 @@ PyObject* nb_invert(PyObject* a) {
 
 // One element is a number; more are none.
 void expect_one(PyObject* a) {
-  RL_CHECK(ValueError, unwrap(a).numel() == 1, "only one element tensors can be converted to Python scalars");
+  RL_CHECK(ValueError, unwrap(a).numel() == 1,
+           "only one element tensors can be converted to Python scalars. Hint: the tensor has shape ",
+           unwrap(a).sizes(), "; reduce it (mean, sum), choose an element, or x.tolist()");
 }
 
 void warn_of_gradient(PyObject* a) {

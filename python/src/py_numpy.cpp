@@ -63,9 +63,11 @@ std::string numpy_type(PyObject* array) {
 }
 
 [[noreturn]] void fail_dtype(PyObject* array) {
-  throw TypeError(str("can't convert np.ndarray of type ", numpy_type(array),
-                      ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
-                      "int16, int8, uint64, uint32, uint16, uint8, and bool."));
+  throw TypeError(
+      str("can't convert np.ndarray of type ", numpy_type(array),
+          ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
+          "int16, int8, uint64, uint32, uint16, uint8, and bool. Hint: array.astype('float32') makes numbers of "
+          "texts and objects, where all rows are of one length"));
 }
 
 const char* typestr(DType d) {

@@ -394,7 +394,8 @@ class Parser {
   ExprPtr expr() {
     Deeper guard(*this);
     Range start = peek().range;
-    if (peek().is_keyword("lambda")) fail(start, "lambda functions are not supported in TorchScript");
+    if (peek().is_keyword("lambda"))
+      fail(start, "lambda functions are not supported in TorchScript; define it with def");
     ExprPtr e = or_expr();
     if (peek().is_op(":=")) fail(peek().range, "assignment expressions are not supported in TorchScript");
     if (!take_keyword("if")) return e;

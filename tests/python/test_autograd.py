@@ -597,8 +597,7 @@ def test_grad_of_no_inputs_and_versions_of_inference_tensors():
         rushlight.autograd.grad(rushlight.ones(1, requires_grad=True), [])
     with rushlight.inference_mode():
         x = rushlight.ones(2)
-    with pytest.raises(RuntimeError, match="inference tensor outside InferenceMode"):
-        rushlight.autograd.graph.increment_version(x)
+    rushlight.autograd.graph.increment_version(x)  # as in PyTorch they count none, and that is no error
 
 
 @BOTH

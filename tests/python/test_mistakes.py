@@ -2,6 +2,7 @@
 what to do. Where PyTorch says something, ours begins as it does."""
 
 import copy
+import io
 import re
 
 import numpy
@@ -138,6 +139,20 @@ def returns_one_gradient(fw):
 
 # The call, and what its text must have besides PyTorch's own.
 MISTAKES = {
+    "a learning rate in text": (
+        lambda fw: fw.optim.SGD(fw.nn.Linear(1, 1).parameters(), lr="1e-3"),
+        ["SGD", "lr", "'1e-3'", r"float\(lr\)"],
+    ),
+    "many numbers in a format": (lambda fw: f"{fw.ones(2):.2f}", [r"\.2f", r"\(2,\)", r"x\.item\(\)"]),
+    "many numbers as one": (lambda fw: int(fw.ones(2)), [r"\[2\]", "mean", "tolist"]),
+    "t of a batch": (lambda fw: fw.ones(2, 3, 4).t(), ["3D", r"x\.mT"]),
+    "a step that leads away": (lambda fw: fw.arange(5, 1), ["step of 1", "from 5.* to 1"]),
+    "a mask of integers": (lambda fw: fw.ones(2).masked_select(fw.tensor([1, 0])), ["int64", r"mask\.bool\(\)"]),
+    "a matrix of indices": (lambda fw: fw.ones(3).index_select(0, fw.tensor([[0]])), [r"\[1, 1\]", r"flatten\(\)"]),
+    "rows of several lengths in numpy": (
+        lambda fw: fw.from_numpy(numpy.array([[1], [2, 3]], dtype=object)),
+        ["object_", "astype", "one length"],
+    ),
     "matmul": (lambda fw: fw.ones(2, 3) @ fw.ones(4, 5), ["2x3", "4x5", "rows of the second", r"\.mT"]),
     "matmul dtypes": (lambda fw: fw.ones(2, 2) @ fw.ones(2, 2, dtype=fw.float64), ["float", "double", r"\.to\("]),
     "linear": (lambda fw: fw.nn.Linear(4, 2)(fw.ones(3, 5)), ["linear", r"\[3, 5\]", r"\[2, 4\]", "in_features=5"]),
@@ -400,6 +415,7 @@ MISTAKES = {
 }
 # What the texts of the two differ in before the hint.
 OTHER_WORDS = {
+    "a learning rate in text",
     "index_select",
     "chances",
     "a dtype in quotes",
@@ -444,6 +460,12 @@ def test_the_text_says_what_to_do(name):
     assert ours[0] == theirs[0]
     if name not in OTHER_WORDS:
         assert ours[1] == theirs[1]
+
+
+def test_a_function_in_a_file():
+    for fw in (rl, torch):
+        with pytest.raises(AttributeError, match="local object" + (r".*state_dict\(\)" if fw is rl else "")):
+            fw.save(lambda x: x, io.BytesIO())
 
 
 def test_matrices_without_inverse_or_root():

@@ -126,12 +126,8 @@ def register_multi_grad_hook(tensors: Any, fn: Callable, *, mode: str = "all") -
 def increment_version(tensor: Any) -> None:
     """Tells autograd that a tensor's memory was written to behind its back."""
     for t in [tensor] if isinstance(tensor, _C.Tensor) else tensor:
-        if t.is_inference() and not _C.is_inference_mode_enabled():
-            raise RuntimeError(
-                "increment_version: Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
-                "clone to get a normal tensor before doing inplace update."
-            )
-        _C._bump_version(t)
+        if not t.is_inference():  # those count no versions
+            _C._bump_version(t)
 
 
 class saved_tensors_hooks:

@@ -88,6 +88,14 @@ _HOOK_DICTS = (
 )
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Optimizer:
     """Base of all optimizers.
 
@@ -99,6 +107,16 @@ class Optimizer:
 
     state: defaultdict[Any, Any]
     param_groups: list[dict[str, Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refuses numbers in text, which would only be said not to compare with a number."""
+        for name, value in [("lr", args[1] if len(args) > 1 else None), *kwargs.items()]:
+            if isinstance(value, str) and _is_number(value):
+                raise TypeError(
+                    f"{cls.__name__}: expected {name} to be a number, got the text {value!r}. Hint: YAML reads 1e-3 as text (1.0e-3 "
+                    f"is a number there), and argparse everything without type=float; pass float({name})"
+                )
+        return super().__new__(cls)
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults

@@ -167,7 +167,8 @@ TensorSpec arange_step_spec(const Scalar& start, const Scalar& end, const Scalar
   RL_CHECK(RuntimeError, by > 0 || by < 0, "step must be nonzero");
   RL_CHECK(RuntimeError, std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
   RL_CHECK(RuntimeError, (by > 0 && b >= a) || (by < 0 && b <= a),
-           "upper bound and lower bound inconsistent with step sign");
+           "upper bound and lower bound inconsistent with step sign. Hint: no step of ", by, " leads from ", a, " to ",
+           b);
   DType d = range_dtype(dtype, {start, end, step});
   RL_CHECK(NotImplementedError, d != DType::Bool && !is_complex(d), "\"arange_cpu\" not implemented for '",
            scalar_type_name(d), "'");

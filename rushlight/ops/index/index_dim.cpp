@@ -56,7 +56,8 @@ void for_each_slice(const Tensor& a, const Tensor& b, int64_t dim, const int64_t
 }
 
 void check_vector(const char* op, const Tensor& index) {
-  RL_CHECK(IndexError, index.dim() <= 1, op, "(): Index is supposed to be a vector");
+  RL_CHECK(IndexError, index.dim() <= 1, op, "(): Index is supposed to be a vector. Hint: it has shape ", index.sizes(),
+           "; index.flatten()");
   RL_CHECK(RuntimeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op,
            "(): Expected dtype int32 or int64 for index");
 }

@@ -30,7 +30,8 @@ Tensor seen_at(const Tensor& t, IntArrayRef sizes) {
 }
 
 void check_mask(const char* op, const Tensor& mask) {
-  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool, op, ": expected BoolTensor for mask, got ", mask.dtype());
+  RL_CHECK(RuntimeError, mask.dtype() == DType::Bool, op, ": expected BoolTensor for mask. Hint: it is of ",
+           mask.dtype(), "; mask.bool(), or a condition such as x > 0");
 }
 
 // ---- masked_fill ----

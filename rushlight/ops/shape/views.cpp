@@ -176,7 +176,8 @@ Tensor transpose_op(const Tensor& self, int64_t dim0, int64_t dim1) {
   return with_geometry(self, sizes, strides);
 }
 Tensor t_op(const Tensor& self) {
-  RL_CHECK(RuntimeError, self.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", self.dim(), "D");
+  RL_CHECK(RuntimeError, self.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", self.dim(),
+           "D. Hint: x.mT turns each matrix of a batch, x.transpose(i, j) any two dimensions");
   return transpose_op(self, 0, self.dim() < 2 ? 0 : 1);
 }
 

@@ -141,7 +141,7 @@ def make_fx(f: Callable, decomposition_table=None, tracing_mode: str = "real", *
         with mode:
             result = f(*pytree.tree_unflatten(inputs, spec))
         outputs = pytree.tree_map(lambda t: mode.node_of(t) if isinstance(t, rl.Tensor) else t, result)
-        tracer.graph.output(outputs)
+        tracer.graph.output(outputs, getattr(f, "__annotations__", {}).get("return"))
         if not all(child.is_leaf() for child in children_of(spec)):
             from ..graph import _PyTreeCodeGen, _PyTreeInfo
 
