@@ -159,6 +159,8 @@ def test_other_data_keeps_the_version(T):
     y = (p * p).sum()
     with T.no_grad():
         p.mul_(2)
+    p.data.add_(1)  # a tensor with a counter of its own
+    assert p._version == 2 and p[:1]._version == 2
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.backward()
 
@@ -598,19 +600,3 @@ def test_grad_of_no_inputs_and_versions_of_inference_tensors():
     with rushlight.inference_mode():
         x = rushlight.ones(2)
     rushlight.autograd.graph.increment_version(x)  # as in PyTorch they count none, and that is no error
-
-
-@BOTH
-def test_memory_taken_over_by_data_is_no_write(T):
-    x, w = T.ones(3, requires_grad=True), T.ones(3, requires_grad=True)
-    with T.no_grad():
-        w.mul_(2)
-    loss = (w * x).sum()
-    w.data = T.full((3,), 5.0)
-    assert w._version == 1
-    loss.backward()
-    assert x.grad.tolist() == [5, 5, 5]
-    w.data.add_(1)
-    with T.no_grad():
-        w.add_(1)
-    assert w._version == 2 and w[:2]._version == 2
