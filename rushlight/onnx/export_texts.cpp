@@ -761,11 +761,15 @@ def special_ndtri(self: Any):
     y = torch.where((p == 0) | (p == 1), torch.sign(q) * float("inf"), y)
     return torch.where((p < 0) | (p > 1), torch.full_like(y, float("nan")), y)
 
-def linalg_qr(A: Any, mode: Any = "reduced"):
-    m, least = A.size(-2), min(A.size(-2), A.size(-1))
-    rows = torch.arange(m).unsqueeze(-1)
+def _reflected(A: Any):
+    # LAPACK's geqrf: what is left of A, the vectors as columns, their factors, and the product of the reflections.
+    least = min(A.size(-2), A.size(-1))
+    rows = torch.arange(A.size(-2)).unsqueeze(-1)
+    columns = torch.arange(least)
     R = A
-    Q = torch.eye(m, dtype=A.dtype) + torch.zeros_like(A.narrow(-1, 0, 1))
+    V = torch.zeros_like(A.narrow(-1, 0, least))
+    tau = torch.zeros_like(V.narrow(-2, 0, 1))
+    Q = torch.eye(A.size(-2), dtype=A.dtype) + torch.zeros_like(A.narrow(-1, 0, 1))
     for k in range(least):
         column = R.narrow(-1, k, 1)
         pivot = column.narrow(-2, k, 1)
@@ -775,15 +779,57 @@ def linalg_qr(A: Any, mode: Any = "reduced"):
         done = rest == 0
         beta = torch.where(done, torch.ones_like(pivot), torch.where(pivot >= 0, -length, length))
         v = below / torch.where(done, beta, pivot - beta) + (rows == k).to(A.dtype)
-        w = torch.where(done, torch.zeros_like(pivot), (beta - pivot) / beta) * v
-        R = R - torch.matmul(w, torch.matmul(v.transpose(-1, -2), R))
-        Q = Q - torch.matmul(torch.matmul(Q, w), v.transpose(-1, -2))
-    R = torch.triu(R)
+        factor = torch.where(done, torch.zeros_like(pivot), (beta - pivot) / beta)
+        R = R - torch.matmul(factor * v, torch.matmul(v.transpose(-1, -2), R))
+        Q = Q - torch.matmul(torch.matmul(Q, factor * v), v.transpose(-1, -2))
+        V = torch.where(columns == k, v, V)
+        tau = torch.where(columns == k, factor, tau)
+    return torch.triu(R), V, tau.squeeze(-2), Q
+
+def linalg_qr(A: Any, mode: Any = "reduced"):
+    R, _, _, Q = _reflected(A)
+    least = min(A.size(-2), A.size(-1))
     if mode == "complete":
         return Q, R
     if mode == "r":
         return torch.zeros([0], dtype=A.dtype), R.narrow(-2, 0, least)
     return Q.narrow(-1, 0, least), R.narrow(-2, 0, least)
+
+def geqrf(self: Any):
+    R, V, tau, _ = _reflected(self)
+    n, least = self.size(-1), V.size(-1)
+    V = torch.tril(V, -1)
+    if n > least:
+        V = torch.cat([V, torch.zeros_like(R.narrow(-1, 0, n - least))], -1)
+    return R + V, tau
+
+def _product_of_reflections(V: Any, tau: Any):
+    m, count = V.size(-2), tau.size(-1)
+    rows = torch.arange(m).unsqueeze(-1)
+    Q = torch.eye(m, dtype=V.dtype) + torch.zeros_like(V.narrow(-1, 0, 1))
+    for k in range(count):
+        column = V.narrow(-1, k, 1)
+        v = torch.where(rows > k, column, torch.zeros_like(column)) + (rows == k).to(V.dtype)
+        Q = Q - torch.matmul(torch.matmul(Q, v) * tau.narrow(-1, k, 1).unsqueeze(-1), v.transpose(-1, -2))
+    return Q
+
+def linalg_householder_product(input: Any, tau: Any):
+    return _product_of_reflections(input, tau).narrow(-1, 0, input.size(-1))
+
+def ormqr(self: Any, input2: Any, input3: Any, left: Any = True, transpose: Any = False):
+    Q = _product_of_reflections(self, input2)
+    if transpose:
+        Q = Q.transpose(-1, -2)
+    return torch.matmul(Q, input3) if left else torch.matmul(input3, Q)
+
+def frexp(self: Any):
+    finite = torch.logical_and(torch.isfinite(self), self != 0)
+    x = torch.where(finite, self, torch.ones_like(self))
+    power = torch.floor(torch.log2(torch.abs(x)))
+    y = x * torch.pow(2.0, -power)
+    power = power + (torch.abs(y) >= 2).to(self.dtype) - (torch.abs(y) < 1).to(self.dtype)
+    mantissa = x * torch.pow(2.0, -power) * 0.5
+    return torch.where(finite, mantissa, self), torch.where(finite, power + 1, torch.zeros_like(power)).to(torch.int32)
 
 def linalg_lu_factor_ex(A: Any, pivot: Any = True, check_errors: Any = False):
     m, n = A.size(-2), A.size(-1)
