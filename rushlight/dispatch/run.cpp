@@ -440,7 +440,9 @@ void run_mutation(const Op& op, IValue* args, IValue* rets) {
   check_writable(op, args[0].tensor());
   if (args[0].tensor().device().is_meta() && !op.def().any_device) rets[0] = IValue(args[0]);  // no values to change
   else compute_call(op, args, rets);
-  args[0].tensor().impl()->bump_version();
+  // A kernel that changed nothing that counts returns nothing.
+  if (rets[0].is_none()) rets[0] = IValue(args[0]);
+  else args[0].tensor().impl()->bump_version();
 }
 
 // What the standard library says of a size that no memory holds is nothing to a user.

@@ -33,6 +33,20 @@ def test_data_of_data_starts_again():
     assert (x._version, d._version, again._version) == (0, 1, 1)
 
 
+@pytest.mark.parametrize("lib", [rl, torch])
+def test_resizing_counts_where_sizes_change(lib):
+    x = lib.zeros(2, 3)
+    y = (x.clone().requires_grad_() * x).sum()
+    x.resize_(2, 3).resize_as_(lib.ones(2, 3))
+    y.backward()  # x was saved, and is as it was
+    assert x._version == 0
+    assert x.resize_(3, 2)._version == 1
+    assert x.resize_as_(lib.ones(7))._version == 2
+    assert x.resize_(0).resize_(0)._version == 3
+    t = lib.zeros(1, 2, 3, 3).resize_((1, 2, 3, 3), memory_format=lib.channels_last)
+    assert (t._version, t.stride(1)) == (0, 1)
+
+
 def test_detach_and_views_count_with_the_tensor():
     x = rl.ones(3, 4)
     x.detach().add_(1)

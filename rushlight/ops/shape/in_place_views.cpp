@@ -41,6 +41,18 @@ void resize_as_own(const Tensor& self, const Tensor& the_template, const std::op
       if (the_template.is_contiguous(f)) as = f;
   resize_own(self, the_template.sizes(), as);
 }
+// Other memory at the same sizes doesn't count as a change.
+template <auto F>
+Kernel resizing() {
+  Kernel k = mutation<F>();
+  k.call = [](const Op&, IValue* args, IValue* rets) {
+    Tensor self = args[0].tensor();
+    Dims before = self.sizes();
+    Signature<decltype(F)>::apply(F, args);
+    if (self.sizes() != before) rets[0] = IValue(args[0]);
+  };
+  return k;
+}
 void set_to(const Tensor& self, const Tensor& source) {
   RL_CHECK(RuntimeError, self.dtype() == source.dtype(), "Expected a Storage of type ", self.dtype(),
            ": Could not set tensor of type ", source.dtype(), " to a tensor of type ", self.dtype());
@@ -138,14 +150,14 @@ OP(as_strided_,
 OP(resize_, {.schema = "resize_(Tensor(a!) self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
              .doc = "Takes another size; memory grows if it must, new elements are uninitialised."
                     " >>> torch.tensor([1, 2, 3]).resize_(2)\ntensor([1, 2])",
-             .kernel = mutation<resize_own>(),
+             .kernel = resizing<resize_own>(),
              .forms = kMethod,
              .any_device = true,
              .reshapes = true});
 OP(resize_as_,
    {.schema = "resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)",
     .doc = "Takes the size of another tensor.",
-    .kernel = mutation<resize_as_own>(),
+    .kernel = resizing<resize_as_own>(),
     .forms = kMethod | kFunction,
     .any_device = true,
     .reshapes = true});
