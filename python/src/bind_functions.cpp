@@ -183,6 +183,8 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
       results.push_back(is_tensor(o) ? unwrap(o) : Tensor());
     }
     if (!recorded) {
+      for (const Tensor& t : marked_inputs(c.dirty, inputs))
+        if (t.defined()) t.impl()->bump_version();
       if (thread_state.grad_enabled) FunctionNode::mark_views(inputs, results);
       return output.release();
     }

@@ -40,6 +40,12 @@ void FunctionNode::start(const Tensors& inputs) {
     if (inputs[i].defined()) set_gradient_edge(edges()[i], inputs[i]);
 }
 
+void FunctionNode::mark_dirty(Tensors inputs) {
+  dirty_ = std::move(inputs);
+  for (const Tensor& t : dirty_)
+    if (t.defined()) t.impl()->bump_version();
+}
+
 Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t nr) {
   bool written = place_of(output, dirty_) >= 0, is_input = place_of(output, inputs) >= 0;
   if (place_of(output, constant_) >= 0 || !is_differentiable(output.dtype()))

@@ -21,7 +21,8 @@ class FunctionNode : public Node {
 
   // For forward: what backward will read. Inputs and outputs only, or tensors that depend on nothing.
   void save_for_backward(Tensors tensors) { to_save_ = std::move(tensors); }
-  void mark_dirty(Tensors inputs) { dirty_ = std::move(inputs); }
+  // Counts as a write to each, which may have gone through a pointer.
+  void mark_dirty(Tensors inputs);
   void mark_non_differentiable(Tensors outputs) { constant_ = std::move(outputs); }
   // On (the default): backward sees zeros instead of undefined gradients.
   void set_materialize_grads(bool on) { materialize_ = on; }

@@ -102,3 +102,22 @@ def test_a_tensor_of_other_memory_has_changed():
         assert x._version == 2
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             y.sum().backward()
+
+
+@pytest.mark.parametrize("lib", [rl, torch])
+def test_mark_dirty_counts_as_a_write(lib):
+    class Marks(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    x = lib.ones(2, requires_grad=True).clone()
+    plain = lib.ones(2)
+    Marks.apply(x)
+    Marks.apply(plain)
+    assert (x._version, plain._version) == (1, 1)
