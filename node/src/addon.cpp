@@ -126,6 +126,13 @@ napi_value borrow(napi_env env, napi_callback_info info) {
       type_error(env, "tensor: the array lies in a SharedArrayBuffer, which other threads may write to; copy it first");
     check(env, napi_is_detached_arraybuffer(env, buffer, &detached));
     if (detached) type_error(env, "tensor: the array's buffer was detached (transferred)");
+    // Its memory goes when it shrinks; null in versions of Node that don't know such buffers.
+    bool resizable = false;
+    napi_value answer;
+    check(env, napi_get_named_property(env, buffer, "resizable", &answer));
+    if (is(env, answer, napi_boolean)) check(env, napi_get_value_bool(env, answer, &resizable));
+    if (resizable)
+      type_error(env, "tensor: the array's buffer is resizable, so its memory may go; copy it first: array.slice()");
     int32_t dtype = dtype_of(type);
     if (is(env, args[2], napi_number)) check(env, napi_get_value_int32(env, args[2], &dtype));
     const size_t item = dtype < 0 ? 0 : rl_dtype_size(dtype);
@@ -293,7 +300,7 @@ struct Call {
       napi_value v;
       check(env, napi_get_property(env, named, key, &v));
       if (is(env, v, napi_undefined)) continue;
-      names.push_back(text_of(env, key, name));
+      names.push_back(word_of(env, key, name));
       keyword.push_back(from_js(env, v, name + ": argument '" + names.back() + "'"));
     }
   }
@@ -314,7 +321,7 @@ napi_value call(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     state_of(env)->drop_unused();
-    Call c(env, text_of(env, args[0], "call"), args[1], args[2]);
+    Call c(env, word_of(env, args[0], "call"), args[1], args[2]);
     Value out;
     check(env, c.run(nullptr, out.out()));
     return to_js(env, out);
@@ -333,7 +340,7 @@ napi_value schema(napi_env env, napi_callback_info info) {
     Arguments args(env, info);
     const rl_operator* op;
     Value out;
-    check(env, rl_operator_find(text_of(env, args[0], "schema").c_str(), &op));
+    check(env, rl_operator_find(word_of(env, args[0], "schema").c_str(), &op));
     check(env, rl_operator_schema(op, out.out()));
     return to_js(env, out);
   });
@@ -347,7 +354,7 @@ napi_value load_module(napi_env env, napi_callback_info info) {
     Arguments args(env, info);
     Value out;
     bool bytes = false, moved = !is(env, args[1], napi_undefined);
-    std::string device = moved ? text_of(env, args[1], "ScriptModule: mapLocation") : "";
+    std::string device = moved ? word_of(env, args[1], "ScriptModule: mapLocation") : "";
     check(env, napi_is_typedarray(env, args[0], &bytes));
     if (bytes) {
       size_t length;
@@ -358,7 +365,7 @@ napi_value load_module(napi_env env, napi_callback_info info) {
       check(env, moved ? rl_module_load_to(device.c_str(), nullptr, memory, length, out.out())
                        : rl_module_load_bytes(memory, length, out.out()));
     } else {
-      std::string path = text_of(env, args[0], "ScriptModule");
+      std::string path = word_of(env, args[0], "ScriptModule");
       check(env, moved ? rl_module_load_to(device.c_str(), path.c_str(), nullptr, 0, out.out())
                        : rl_module_load(path.c_str(), out.out()));
     }
@@ -369,7 +376,7 @@ napi_value compile(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     Value out;
-    check(env, rl_module_compile(text_of(env, args[0], "compile").c_str(), out.out()));
+    check(env, rl_module_compile(word_of(env, args[0], "compile").c_str(), out.out()));
     return wrap(env, std::move(out));
   });
 }
@@ -379,7 +386,7 @@ napi_value method(napi_env env, napi_callback_info info) {
     Arguments args(env, info);
     state_of(env)->drop_unused();
     Wrapped& m = module_at(env, args);
-    Call c(env, text_of(env, args[1], "call"), args[2], args[3]);
+    Call c(env, word_of(env, args[1], "call"), args[2], args[3]);
     Value out;
     check(env, c.run(held_by(env, m), out.out()));
     return to_js(env, out);
@@ -432,7 +439,7 @@ napi_value method_async(napi_env env, napi_callback_info info) {
     auto w = std::make_unique<Work>();
     w->state = state_of(env);
     w->wrapped = &m;
-    w->call = std::make_unique<Call>(env, text_of(env, args[1], "forwardAsync"), args[2], args[3]);
+    w->call = std::make_unique<Call>(env, word_of(env, args[1], "forwardAsync"), args[2], args[3]);
     w->module = Value(rl_value_copy(held_by(env, m)));
     w->grad = rl_set_grad_mode(0);
     rl_set_grad_mode(w->grad);
@@ -461,7 +468,7 @@ napi_value method_schema(napi_env env, napi_callback_info info) {
     Arguments args(env, info);
     Value out;
     check(env,
-          rl_module_schema(held_by(env, module_at(env, args)), text_of(env, args[1], "schema").c_str(), out.out()));
+          rl_module_schema(held_by(env, module_at(env, args)), word_of(env, args[1], "schema").c_str(), out.out()));
     return to_js(env, out);
   });
 }
@@ -469,7 +476,7 @@ napi_value get(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     Value out;
-    check(env, rl_module_get(held_by(env, module_at(env, args)), text_of(env, args[1], "get").c_str(), out.out()));
+    check(env, rl_module_get(held_by(env, module_at(env, args)), word_of(env, args[1], "get").c_str(), out.out()));
     return to_js(env, out);
   });
 }
@@ -477,7 +484,7 @@ napi_value set(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     const Value v = from_js(env, args[2], "set");
-    check(env, rl_module_set(held_by(env, module_at(env, args)), text_of(env, args[1], "set").c_str(), v.get()));
+    check(env, rl_module_set(held_by(env, module_at(env, args)), word_of(env, args[1], "set").c_str(), v.get()));
     return args.undefined;
   });
 }
@@ -511,7 +518,7 @@ napi_value to(napi_env env, napi_callback_info info) {
 napi_value save(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
-    const std::string path = text_of(env, args[1], "save: the path");
+    const std::string path = word_of(env, args[1], "save: the path");
     Wrapped* w = wrapped_of(env, args[0]);
     if (w && !w->tensor) {
       check(env, rl_module_save(held_by(env, module_at(env, args)), path.c_str()));
@@ -526,7 +533,7 @@ napi_value load(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments args(env, info);
     Value out;
-    check(env, rl_load(text_of(env, args[0], "load: the path").c_str(), out.out()));
+    check(env, rl_load(word_of(env, args[0], "load: the path").c_str(), out.out()));
     return to_js(env, out);
   });
 }

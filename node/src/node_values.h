@@ -84,6 +84,8 @@ napi_value to_js(napi_env env, const Value& v, int depth = 0);
 napi_value wrap(napi_env env, Value v, napi_ref array = nullptr);
 
 std::string text_of(napi_env env, napi_value v, const std::string& where);
+// One for the C interface, whose texts end at the first null: a path that has one would name another file.
+std::string word_of(napi_env env, napi_value v, const std::string& where);
 std::string kind_of(napi_env env, napi_value v);
 napi_value js_text(napi_env env, const char* text, size_t n);
 napi_value js_text(napi_env env, const std::string& text);

@@ -320,6 +320,12 @@ std::string text_of(napi_env env, napi_value v, const std::string& where) {
   return out;
 }
 
+std::string word_of(napi_env env, napi_value v, const std::string& where) {
+  std::string text = text_of(env, v, where);
+  if (text.find('\0') != std::string::npos) type_error(env, where + ": expected a string without null characters");
+  return text;
+}
+
 std::string kind_of(napi_env env, napi_value v) {
   napi_valuetype type;
   check(env, napi_typeof(env, v, &type));
