@@ -415,7 +415,7 @@ def front_end(schema: Schema, method: bool, shown: str = "", bare: bool = False)
     return (
         f"{result} {name}({', '.join(p for p, _ in bound)}){end} {label};\n"
         f"{'' if method else 'inline '}{result} {name}({with_defaults(params)}){end} "
-        f"{{ return options.finish({name}({', '.join(call)})); }}"
+        f"{{ return options.{'converted' if name == 'to' else 'finish'}({name}({', '.join(call)})); }}"
     )
 
 

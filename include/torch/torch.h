@@ -2,10 +2,12 @@
 // The standard headers are those that PyTorch's brings, as programs rely on it.
 #pragma once
 #include <cassert>
+#include <cfloat>
 #include <chrono>
 #include <climits>
 #include <condition_variable>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <iomanip>
 #include <iostream>

@@ -1,9 +1,11 @@
 #include "rushlight/api/autograd.h"
 
+#include "rushlight/api/check.h"
 #include "rushlight/api/lowered.h"
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/function.h"
 #include "rushlight/autograd/view_nodes.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/dispatch/library.h"
 #include "rushlight/dispatch/values.h"
 
@@ -38,6 +40,9 @@ void check_defined(TensorList list, const char* what) {
 
 const Tensor& Tensor::set_requires_grad(bool v) const {
   need("set_requires_grad");
+  RL_CHECK(AutogradError, !v || is_differentiable(scalar_type()),
+           "Only Tensors of floating point and complex dtype can require gradients. Hint: got ", scalar_type(),
+           "; convert it with x.to(torch::kFloat)");
   rushlight::set_requires_grad(*this, v);
   return *this;
 }
@@ -73,9 +78,14 @@ void Tensor::set_data(const Tensor& from) const {
            "data set to a tensor that requires gradients must be floating point or complex dtype");
   rushlight::take_over(*this, from);
 }
+void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph) const {
+  need("backward");
+  autograd::backward(*this, gradient.defined() ? TensorList(gradient) : TensorList(), retain_graph, create_graph);
+}
 void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
                       const std::vector<Tensor>& inputs) const {
   need("backward");
+  RL_CHECK(RuntimeError, !inputs.empty(), "'inputs' argument to backward cannot be empty");
   autograd::backward(*this, gradient.defined() ? TensorList(gradient) : TensorList(), retain_graph, create_graph,
                      inputs);
 }
@@ -118,6 +128,9 @@ bool AnomalyMode::is_enabled() { return anomaly.enabled; }
 void AnomalyMode::set_enabled(bool enabled, bool check_nan) {
   anomaly.enabled = enabled;
   anomaly.check_nan = check_nan;
+  if (!enabled || anomaly.trace) return;  // Python's front end has shown its own
+  anomaly.trace = [] { return get_backtrace(2); };
+  anomaly.warn = [](const std::string& text) { show_warning(text); };
 }
 DetectAnomalyGuard::DetectAnomalyGuard(bool check_nan) : enabled_(anomaly.enabled), check_nan_(anomaly.check_nan) {
   AnomalyMode::set_enabled(true, check_nan);

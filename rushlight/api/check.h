@@ -29,6 +29,9 @@ std::string str(const Ts&... parts) {
 
 // A type's name as programs write it: "torch::nn::LinearImpl".
 std::string demangle(const char* name);
+// A line for each call that led here, the last one first.
+std::string get_backtrace(size_t frames_to_skip = 0, size_t maximum_number_of_frames = 64,
+                          bool skip_python_frames = true);
 
 namespace detail {
 template <class... Ts>

@@ -92,23 +92,71 @@ inline bool is_available() { return false; }
 inline size_t device_count() { return 0; }
 }  // namespace xpu
 
-// What globalContext() gives. Settings of libraries that are not there change nothing.
+namespace accelerator {
+// The kind of device besides CPUs; `checked`: throws RuntimeError where there is none.
+std::optional<DeviceType> getAccelerator(bool checked = false);
+inline bool isAccelerator(DeviceType type) { return getAccelerator() == type; }
+inline DeviceIndex deviceCount() { return 0; }
+// All of these throw it.
+DeviceIndex getDeviceIndex();
+void setDeviceIndex(DeviceIndex index);
+void synchronizeDevice(DeviceIndex index);
+void emptyCache();
+}  // namespace accelerator
+
+// What globalContext() gives. What is set is what is then told; every kernel here keeps full precision and gives the same result each time.
 class Context {
  public:
   bool hasCUDA() const { return false; }
   bool hasCuDNN() const { return false; }
   bool hasMPS() const { return false; }
+  bool hasMKL() const { return false; }
   bool hasMKLDNN() const { return true; }
+  bool hasLAPACK() const { return true; }
+  bool hasOpenMP() const { return false; }
   Generator defaultGenerator(Device device = kCPU) const;
-  void setBenchmarkCuDNN(bool) {}
-  void setDeterministicCuDNN(bool) {}
-  void setUserEnabledCuDNN(bool) {}
   // False: numbers too small to be normal are kept.
   bool setFlushDenormal(bool) { return false; }
-  void setAllowTF32CuBLAS(bool) {}
-  // Every kernel gives the same result each time.
-  void setDeterministicAlgorithms(bool, bool = false) {}
-  bool deterministicAlgorithms() const { return true; }
+  void setDeterministicAlgorithms(bool on, bool warn_only = false) {
+    deterministic_ = on;
+    warn_only_ = warn_only;
+  }
+  bool deterministicAlgorithms() const { return deterministic_; }
+  bool deterministicAlgorithmsWarnOnly() const { return warn_only_; }
+  // The second is of more threads for one product.
+  void setAllowFP16ReductionCuBLAS(bool on, bool = true) { fp16_reduction_ = on; }
+  bool allowFP16ReductionCuBLAS() const { return fp16_reduction_; }
+  void setAllowBF16ReductionCuBLAS(bool on, bool = true) { bf16_reduction_ = on; }
+  bool allowBF16ReductionCuBLAS() const { return bf16_reduction_; }
+  // "highest", "high" or "medium".
+  void setFloat32MatmulPrecision(const std::string& s) { precision_ = s; }
+  const std::string& float32MatmulPrecision() const { return precision_; }
+
+#define RL_SETTING(Setter, getter, at_first) \
+ public:                                     \
+  void Setter(bool on) { getter##_ = on; }   \
+  bool getter() const { return getter##_; }  \
+                                             \
+ private:                                    \
+  bool getter##_ = at_first;
+  RL_SETTING(setUserEnabledCuDNN, userEnabledCuDNN, true)
+  RL_SETTING(setUserEnabledMkldnn, userEnabledMkldnn, true)
+  RL_SETTING(setBenchmarkCuDNN, benchmarkCuDNN, false)
+  RL_SETTING(setDeterministicCuDNN, deterministicCuDNN, false)
+  RL_SETTING(setDeterministicMkldnn, deterministicMkldnn, false)
+  RL_SETTING(setAllowTF32CuDNN, allowTF32CuDNN, true)
+  RL_SETTING(setAllowTF32CuBLAS, allowTF32CuBLAS, false)
+  RL_SETTING(setAllowTF32OneDNN, allowTF32OneDNN, false)
+  RL_SETTING(setAllowFP16ReductionCPU, allowFP16ReductionCPU, false)
+  RL_SETTING(setSDPUseFlash, userEnabledFlashSDP, true)
+  RL_SETTING(setSDPUseMemEfficient, userEnabledMemEfficientSDP, true)
+  RL_SETTING(setSDPUseMath, userEnabledMathSDP, true)
+  RL_SETTING(setSDPUseCuDNN, userEnabledCuDNNSDP, true)
+  RL_SETTING(setDeterministicFillUninitializedMemory, deterministicFillUninitializedMemory, true)
+#undef RL_SETTING
+
+  bool deterministic_ = false, warn_only_ = false, fp16_reduction_ = true, bf16_reduction_ = true;
+  std::string precision_ = "highest";
 };
 Context& globalContext();
 // Texts for people: how the library was built, and its threads.

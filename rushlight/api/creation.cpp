@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ostream>
+#include <sstream>
 
 #include "rushlight/core/thread_state.h"
 #include "rushlight/fn/reshape.h"
@@ -12,6 +13,19 @@ namespace rushlight::api {
 
 namespace detail {
 
+namespace {
+std::string joined(const std::vector<int64_t>& sizes) {
+  std::string text;
+  for (int64_t s : sizes) text += (text.empty() ? "" : ", ") + std::to_string(s);
+  return text;
+}
+std::string shown(const TensorDataContainer& items) {
+  std::ostringstream text;
+  text << items;
+  return text.str();
+}
+}  // namespace
+
 TensorDataContainer::TensorDataContainer(std::initializer_list<TensorDataContainer> items)
     : dtype_(default_dtype()), braced_(true), items_(items) {
   sizes_.push_back(int64_t(items_.size()));
@@ -19,11 +33,11 @@ TensorDataContainer::TensorDataContainer(std::initializer_list<TensorDataContain
   const TensorDataContainer& first = items_[0];
   for (const TensorDataContainer& i : items_) {
     RL_CHECK(RuntimeError, i.sizes_ == first.sizes_,
-             "tensor: expected all sub-lists to have sizes: ", IntArrayRef(first.sizes_),
-             " but got sub-list with sizes: ", IntArrayRef(i.sizes_));
+             "tensor: Expected all sub-lists to have sizes: ", joined(first.sizes_), " (e.g. ", shown(first),
+             "), but got sub-list ", shown(i), " with sizes: ", joined(i.sizes_));
     RL_CHECK(RuntimeError, i.dtype_ == first.dtype_,
-             "tensor: expected all elements of the tensor to have the same scalar type: ", name_of(first.dtype_),
-             ", but got element of scalar type: ", name_of(i.dtype_));
+             "tensor: Expected all elements of the tensor to have the same scalar type: ", first.scalar_type(),
+             ", but got element of scalar type: ", i.scalar_type());
   }
   sizes_.insert(sizes_.end(), first.sizes_.begin(), first.sizes_.end());
   dtype_ = first.dtype_;

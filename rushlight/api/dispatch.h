@@ -20,6 +20,15 @@ template <class T>
 struct OpMathType {
   using type = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
 };
+// The type of a complex number's parts; T itself otherwise.
+template <class T>
+struct scalar_value_type {
+  using type = T;
+};
+template <class T>
+struct scalar_value_type<std::complex<T>> {
+  using type = T;
+};
 template <class T>
 using opmath_type = typename OpMathType<T>::type;
 }  // namespace rushlight::api

@@ -44,6 +44,8 @@ class TensorIndex {
   TensorIndex(T b) : kind_(Kind::Boolean), integer_(b) {}
   TensorIndex(indexing::Slice s) : kind_(Kind::Slice), slice_(s) {}
   TensorIndex(api::Tensor t) : kind_(Kind::Tensor), tensor_(std::move(t)) {}
+  TensorIndex(const std::optional<api::Tensor>& t)
+      : kind_(t && t->defined() ? Kind::Tensor : Kind::Slice), tensor_(t ? *t : api::Tensor()) {}
 
   Kind kind() const { return kind_; }
   bool is_none() const { return kind_ == Kind::None; }

@@ -1,5 +1,7 @@
 // Between the front end's tensors and the library's.
 #pragma once
+#include <iosfwd>
+
 #include "rushlight/api/tensor.h"
 
 namespace rushlight::api {
@@ -25,5 +27,9 @@ template <class... Ts, class... Us>
 std::tuple<Ts...> adopt(std::tuple<Us...> parts) {
   return std::apply([](auto&... p) { return std::tuple<Ts...>(adopt_part<Ts>(p)...); }, parts);
 }
+
+// All bytes from where the stream stands. One that can go back then stands there again: the next load reads the same archive, as PyTorch's
+// does. Throws OsError for a stream that failed before.
+std::vector<uint8_t> bytes_of(std::istream& in);
 
 }  // namespace rushlight::api

@@ -4,6 +4,7 @@
 #include <set>
 #include <sstream>
 
+#include "rushlight/api/lowered.h"
 #include "rushlight/autograd/meta.h"
 #include "rushlight/dispatch/values.h"
 #include "rushlight/fn/clone.h"
@@ -44,13 +45,6 @@ struct NoNames final : rushlight::script::Resolver {
     return nullptr;
   }
 };
-
-io::Bytes bytes_of(std::istream& in) {
-  std::vector<uint8_t> bytes;
-  char block[1 << 14];
-  while (in.read(block, sizeof block), in.gcount() > 0) bytes.insert(bytes.end(), block, block + in.gcount());
-  return io::own_bytes(std::move(bytes));
-}
 
 Module read(const io::Bytes& bytes, const std::string& name, std::optional<Device> device, ExtraFilesMap* extra) {
   std::map<std::string, std::string> files;
@@ -404,10 +398,10 @@ Module load(const std::string& path, std::optional<Device> device, ExtraFilesMap
   return read(io::map_file(path), path, device, &extra);
 }
 Module load(std::istream& in, std::optional<Device> device) {
-  return read(bytes_of(in), "the stream", device, nullptr);
+  return read(io::own_bytes(bytes_of(in)), "the stream", device, nullptr);
 }
 Module load(std::istream& in, std::optional<Device> device, ExtraFilesMap& extra) {
-  return read(bytes_of(in), "the stream", device, &extra);
+  return read(io::own_bytes(bytes_of(in)), "the stream", device, &extra);
 }
 
 Module freeze(const Module& module, const std::optional<std::vector<std::string>>& preserved, bool optimize_numerics) {

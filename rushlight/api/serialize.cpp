@@ -1,17 +1,32 @@
 #include "rushlight/api/serialize.h"
 
 #include <cstring>
-#include <iterator>
+#include <istream>
 #include <set>
 #include <sstream>
 
 #include "rushlight/api/autograd.h"
+#include "rushlight/api/lowered.h"
 #include "rushlight/io/checkpoint.h"
 #include "rushlight/io/safetensors.h"
 #include "rushlight/io/values.h"
 #include "rushlight/script/module.h"
 
 namespace rushlight::api {
+
+std::vector<uint8_t> bytes_of(std::istream& in) {
+  RL_CHECK(OsError, !in.fail(), "load: the stream can't be read; was its file opened?");
+  in.clear();  // it may have been read to its end
+  std::streampos from = in.tellg();
+  std::vector<uint8_t> bytes;
+  char block[1 << 14];
+  for (std::streamsize n; (n = in.rdbuf()->sgetn(block, sizeof block)) > 0;)
+    bytes.insert(bytes.end(), block, block + n);
+  if (from != std::streampos(-1)) in.seekg(from);
+  else in.clear();
+  return bytes;
+}
+
 namespace serialize {
 
 void OutputArchive::save_to(const std::function<size_t(const void*, size_t)>& write) const {
@@ -74,7 +89,7 @@ void InputArchive::load_from(const std::string& path, std::optional<Device> devi
   module_ = read_archive(io::map_file(path), path, device);
 }
 void InputArchive::load_from(std::istream& in, std::optional<Device> device) {
-  module_ = read_archive(io::own_bytes({std::istreambuf_iterator<char>(in), {}}), "the stream", device);
+  module_ = read_archive(io::own_bytes(bytes_of(in)), "the stream", device);
 }
 void InputArchive::load_from(const char* data, size_t size, std::optional<Device> device) {
   module_ = read_archive(io::own_bytes({data, data + size}), "the given bytes", device);
@@ -140,7 +155,8 @@ void InputArchive::read(const std::string& key, Tensor& value, bool) const {
   reading_->missing.push_back("tensor '" + path_ + key + "'");
 }
 void InputArchive::read(const std::string& key, IValue& value) const {
-  RL_CHECK(RuntimeError, try_read(key, value), "No such serialized IValue '", path_, key, "'");
+  RL_CHECK(RuntimeError, try_read(key, value), "No such serialized IValue '", path_, key,
+           "': the archive does not have a field with name '", key, "'");
 }
 void InputArchive::read(const std::string& key, InputArchive& nested) const {
   if (try_read(key, nested)) return;

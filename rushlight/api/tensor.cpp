@@ -57,7 +57,16 @@ std::ostream& operator<<(std::ostream& out, const TensorOptions& o) {
   return out << "(nullopt))";
 }
 
-std::string_view TypeMeta::name() const { return info_of(dtype_).type_name; }
+// As gcc writes a function's template arguments.
+std::string_view TypeMeta::name() const {
+  switch (dtype_) {
+    case DType::Int16: return "short int";
+    case DType::Int64: return "long int";
+    case DType::UInt16: return "short unsigned int";
+    case DType::UInt64: return "long unsigned int";
+    default: return info_of(dtype_).type_name;
+  }
+}
 
 bool Scalar::fits(DType wanted) const {
   if (is_complex() && rushlight::Scalar::to<complex128>().imag() != 0) return false;
@@ -277,6 +286,27 @@ WarningHandler* get_warning_handler() noexcept { return chosen ? chosen : &first
 void set_warnAlways(bool on) noexcept { warn_always = on; }
 bool get_warnAlways() noexcept { return warn_always; }
 }  // namespace WarningUtils
+
+Tensor TensorOptions::converted(Tensor made) const {
+  RL_CHECK(RuntimeError, !requires_grad(),
+           "Operators taking TensorOptions cannot take a TensorOptions with options.requires_grad set as true. This "
+           "isn't implemented yet. Hint: x.to(options).requires_grad_()");
+  return made;
+}
+
+namespace accelerator {
+namespace {
+[[noreturn]] void none() { throw RuntimeError("Cannot access accelerator device when none is available."); }
+}  // namespace
+std::optional<DeviceType> getAccelerator(bool checked) {
+  if (checked) none();
+  return std::nullopt;
+}
+DeviceIndex getDeviceIndex() { none(); }
+void setDeviceIndex(DeviceIndex) { none(); }
+void synchronizeDevice(DeviceIndex) { none(); }
+void emptyCache() { none(); }
+}  // namespace accelerator
 
 namespace cuda {
 void synchronize(int64_t) { throw RuntimeError("cuda::synchronize: there is no CUDA device"); }

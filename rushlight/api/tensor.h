@@ -135,6 +135,7 @@ class Tensor : public rushlight::Tensor {
  public:
   Tensor() = default;
   Tensor(rushlight::Tensor t) : rushlight::Tensor(std::move(t)) {}
+  explicit Tensor(std::nullptr_t) {}
   Tensor(const Tensor&) = default;
   Tensor(Tensor&&) = default;
   Tensor& operator=(const Tensor& o) & {
@@ -316,8 +317,10 @@ class Tensor : public rushlight::Tensor {
   void set_data(const Tensor& from) const;
   // Adds the gradients of this tensor, weighted by `gradient` (1 for a single element), to .grad() of the leaves it was made from, or of
   // `inputs` only.
-  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
-                const std::vector<Tensor>& inputs = {}) const;
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt,
+                bool create_graph = false) const;
+  void backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                const std::vector<Tensor>& inputs) const;
   // f(gradient) when it is known; what it returns, if anything, takes the gradient's place. Returns a number for remove_hook().
   template <class F>
   unsigned register_hook(F f) const {

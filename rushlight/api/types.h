@@ -226,8 +226,17 @@ struct CppTypeToScalarType : std::integral_constant<DType, dtype_of<T>> {};
 
 class Scalar : public rushlight::Scalar {
  public:
-  using rushlight::Scalar::Scalar;
   Scalar() = default;
+  // Not of a pointer, which would be a bool: a text is no number.
+  template <class T, require<std::is_arithmetic_v<T>> = 0>
+  Scalar(T v) : rushlight::Scalar(v) {}
+  Scalar(Half v) : rushlight::Scalar(v) {}
+  Scalar(BFloat16 v) : rushlight::Scalar(v) {}
+  template <auto kind>
+  Scalar(Float8<kind> v) : rushlight::Scalar(v) {}
+  Scalar(complex32 v) : rushlight::Scalar(v) {}
+  Scalar(complex64 v) : rushlight::Scalar(v) {}
+  Scalar(complex128 v) : rushlight::Scalar(v) {}
   Scalar(const rushlight::Scalar& s) : rushlight::Scalar(s) {}
   // Throws RuntimeError where T can't hold the value.
   template <class T>
@@ -369,6 +378,8 @@ class TensorOptions {
   }
   // `made`, once it requires a gradient if these options say so.
   Tensor finish(Tensor made) const;
+  // Of what converts a tensor, which may be the one that is given. Throws RuntimeError if a gradient is asked for.
+  Tensor converted(Tensor made) const;
 
  private:
   template <class T>

@@ -20,15 +20,32 @@ ostream& operator<<(ostream& out, const vector<T, A>& items) {
 }  // namespace std
 
 namespace rushlight {
-// Half precision counts in float.
-#define RL_HALF_COMPOUND(H)                                           \
-  inline H& operator+=(H& a, float b) { return a = H(float(a) + b); } \
-  inline H& operator-=(H& a, float b) { return a = H(float(a) - b); } \
-  inline H& operator*=(H& a, float b) { return a = H(float(a) * b); } \
-  inline H& operator/=(H& a, float b) { return a = H(float(a) / b); }
-RL_HALF_COMPOUND(Half)
-RL_HALF_COMPOUND(BFloat16)
-#undef RL_HALF_COMPOUND
+// Half precision counts in float and rounds each result; with a float or a double it becomes one.
+template <class T, class H>
+using with_half = std::conditional_t<std::is_floating_point_v<T>, T, H>;
+#define RL_HALF_OPERATOR(H, op)                                      \
+  inline H operator op(H a, H b) { return H(float(a) op float(b)); } \
+  template <class T, require<std::is_arithmetic_v<T>> = 0>           \
+  with_half<T, H> operator op(H a, T b) {                            \
+    if constexpr (std::is_floating_point_v<T>) return float(a) op b; \
+    else return a op H(float(b));                                    \
+  }                                                                  \
+  template <class T, require<std::is_arithmetic_v<T>> = 0>           \
+  with_half<T, H> operator op(T a, H b) {                            \
+    if constexpr (std::is_floating_point_v<T>) return a op float(b); \
+    else return H(float(a)) op b;                                    \
+  }                                                                  \
+  inline H& operator op## = (H & a, H b) { return a = a op b; }
+#define RL_HALF_OPERATORS(H)                       \
+  inline H operator-(H a) { return H(-float(a)); } \
+  RL_HALF_OPERATOR(H, +)                           \
+  RL_HALF_OPERATOR(H, -)                           \
+  RL_HALF_OPERATOR(H, *)                           \
+  RL_HALF_OPERATOR(H, /)
+RL_HALF_OPERATORS(Half)
+RL_HALF_OPERATORS(BFloat16)
+#undef RL_HALF_OPERATORS
+#undef RL_HALF_OPERATOR
 }  // namespace rushlight
 
 namespace rushlight::api {

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <ATen/DLConvertor.h>
 #include <gtest/gtest.h>
+#include <torch/script.h>
 #include <torch/torch.h>
 
 #include "rushlight/api/library.h"
@@ -230,4 +231,99 @@ TEST(FrontEndChecksTest, AMethodIsDefinedOnce) {
   EXPECT_NE(error_of([&] { m.define("def f(self):\n  return 2\n"); }).find("Can't redefine method: f on class: "),
             std::string::npos);
   EXPECT_EQ(m.run_method("f").toInt(), 1);
+}
+
+TEST(FrontEndChecksTest, AStreamIsReadAgain) {
+  torch::nn::Linear saved(2, 2), other(2, 3), same(2, 2);
+  std::stringstream stream;
+  torch::save(saved, stream);
+  EXPECT_NE(error_of([&] { torch::load(other, stream); }).find("weight"), std::string::npos);
+  torch::load(same, stream);
+  EXPECT_TRUE(torch::equal(same->weight, saved->weight));
+  std::stringstream script;
+  torch::jit::Module module("m");
+  module.define("def forward(self, x):\n    return x + 1\n");
+  module.save(script);
+  EXPECT_EQ(torch::jit::load(script).forward({torch::ones(1)}).toTensor().item<int>(), 2);
+  EXPECT_EQ(torch::jit::load(script).forward({torch::ones(1)}).toTensor().item<int>(), 2);
+  std::ifstream closed("/nowhere/model.pt");
+  EXPECT_NE(error_of([&] { torch::jit::load(closed); }).find("was its file opened?"), std::string::npos);
+}
+
+TEST(FrontEndChecksTest, WhatGetsNoGradient) {
+  auto x = torch::ones({2}, torch::requires_grad()), y = (x * x).sum();
+  EXPECT_NE(error_of([&] { y.backward({}, false, false, std::vector<torch::Tensor>{}); }).find("cannot be empty"),
+            std::string::npos);
+  y.backward({}, false, false, {x});
+  EXPECT_EQ(x.grad()[0].item<int>(), 2);
+  EXPECT_NE(error_of([] { torch::ones({2}, torch::kInt).requires_grad_(); }).find("floating point and complex"),
+            std::string::npos);
+  auto plain = torch::ones({2});
+  EXPECT_NE(error_of([&] {
+              plain.to(torch::TensorOptions(torch::kFloat).requires_grad(true));
+            }).find("requires_grad set as true"),
+            std::string::npos);
+  EXPECT_FALSE(plain.requires_grad());
+  EXPECT_NE(
+      error_of([] { torch::tensor({{1, 2}, {3}}); }).find("sizes: 2 (e.g. {1, 2}), but got sub-list {3} with sizes: 1"),
+      std::string::npos);
+}
+
+namespace {
+struct WritesThroughAPointer : torch::autograd::Function<WritesThroughAPointer> {
+  static torch::Tensor forward(torch::autograd::AutogradContext* ctx, torch::Tensor x) {
+    x.data_ptr<float>()[0] = 2;
+    ctx->mark_dirty({x});
+    return x;
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*, torch::autograd::variable_list g) {
+    return g;
+  }
+};
+}  // namespace
+
+TEST(FrontEndChecksTest, AMarkCountsAsAWrite) {
+  auto x = torch::ones({2}, torch::requires_grad()).clone(), y = x * x;
+  WritesThroughAPointer::apply(x);
+  EXPECT_EQ(x._version(), 1u);
+  EXPECT_NE(error_of([&] { y.sum().backward(); }).find("modified by an inplace operation"), std::string::npos);
+}
+
+TEST(FrontEndChecksTest, AnomaliesNameTheCallsOfTheProgram) {
+  torch::autograd::DetectAnomalyGuard guard;
+  auto x = torch::zeros({1}, torch::requires_grad());
+  std::string error = error_of([&] { (x.sqrt() * 0).backward(); });
+  EXPECT_NE(error.find("Traceback of forward call that caused the error:\nframe #0: "), std::string::npos);
+  EXPECT_NE(c10::get_backtrace().find("frame #1: "), std::string::npos);
+}
+
+TEST(FrontEndChecksTest, SettingsAreKept) {
+  auto& context = at::globalContext();
+  EXPECT_TRUE(context.allowTF32CuDNN());
+  context.setAllowTF32CuDNN(false);
+  context.setAllowFP16ReductionCuBLAS(false, false);
+  EXPECT_FALSE(context.allowTF32CuDNN() || context.allowFP16ReductionCuBLAS());
+  EXPECT_FALSE(at::accelerator::getAccelerator().has_value());
+  EXPECT_NE(error_of([] { at::accelerator::synchronizeDevice(0); }).find("none is available"), std::string::npos);
+}
+
+TEST(FrontEndChecksTest, HalfPrecisionRoundsEachResult) {
+  at::Half a = 2048.f, b = 1.f;
+  EXPECT_EQ(float(a + b), 2048);  // 2049 is none
+  static_assert(std::is_same_v<decltype(a * b), at::Half> && std::is_same_v<decltype(a - 1), at::Half> &&
+                std::is_same_v<decltype(1.f / a), float> && std::is_same_v<decltype(a * 2.), double> &&
+                std::is_same_v<decltype(-a), at::Half>);
+  EXPECT_EQ(float(std::max(a - b, b)), 2047);
+  at::BFloat16 c = 256.f;
+  c += 1;
+  EXPECT_EQ(float(c), 256);
+  static_assert(std::is_same_v<at::scalar_value_type<c10::complex<float>>::type, float>);
+}
+
+TEST(FrontEndChecksTest, IndicesThatMayBeMissing) {
+  auto x = torch::arange(6).view({2, 3});
+  std::optional<torch::Tensor> rows = torch::tensor({1}), none;
+  EXPECT_EQ(x.index({rows}).sum().item<int>(), 12);
+  EXPECT_EQ(x.index({none, 1}).sum().item<int>(), 5);
+  EXPECT_FALSE(torch::Tensor(nullptr).defined());
 }
