@@ -105,6 +105,7 @@ class DataLoaderBase {
     if (options_.workers > 0 && options_.max_jobs == 0)
       detail::fail_iterator(
           "DataLoader: expected max_jobs > 0 for a loader with workers, got 0; leave it out for 2 * workers");
+    if (options_.batch_size == 0) detail::fail_iterator("DataLoader: expected batch_size > 0, got 0");
   }
   DataLoaderBase(const DataLoaderBase&) = delete;
   DataLoaderBase& operator=(const DataLoaderBase&) = delete;

@@ -64,6 +64,14 @@ TEST(FrontEndPartsTest, ALoaderWithoutJobsIsRefused) {
   EXPECT_TRUE(has(error_of([&] { torch::data::make_data_loader(set(), options); }), "expected max_jobs > 0"));
 }
 
+TEST(FrontEndPartsTest, BatchesOfNothingAndPartsOfNoneAreRefused) {
+  namespace data = torch::data;
+  auto set = [] { return data::datasets::TensorDataset(torch::arange(4)); };
+  EXPECT_TRUE(has(error_of([&] { data::make_data_loader(set(), 0); }), "expected batch_size > 0, got 0"));
+  EXPECT_TRUE(has(error_of([] { data::samplers::DistributedRandomSampler(10, 0, 0); }), "num_replicas=0"));
+  EXPECT_TRUE(has(error_of([] { data::samplers::DistributedSequentialSampler(10, 2, 2); }), "rank=2"));
+}
+
 TEST(FrontEndPartsTest, WhatTensorTakesSaysWhatItIs) {
   using torch::detail::TensorDataContainer;
   auto text = [](const TensorDataContainer& data) {
