@@ -282,3 +282,21 @@ def test_nan_has_no_sign_and_is_past_no_bound():
         assert out.isnan().all()
         for g in rl.autograd.grad(out.sum(), [nan, bound]):
             assert g.eq(0).all(), name
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_products_of_two_zeros_are_differentiated_twice(include_self):
+    src = rl.tensor([0.0, 3.0, 0.0, 0.0, 2.0], dtype=rl.float64, requires_grad=True)
+    self = rl.tensor([2.0, 5.0], dtype=rl.float64, requires_grad=True)
+    index = rl.tensor([0, 0, 0, 1, 1])  # two zeros in the first product, one in the second
+    for name in ("scatter_reduce", "index_reduce"):
+        call = getattr(rl, name)
+        assert rl.autograd.gradgradcheck(
+            lambda a, b: call(a, 0, index, b, "prod", include_self=include_self), (self, src)
+        )  # noqa: B023
+
+
+def test_the_sparse_gradient_of_a_number_that_is_gathered():
+    x = rl.tensor(2.0, requires_grad=True)
+    rl.gather(x, 0, rl.tensor([0, 0]), sparse_grad=True).sum().backward()
+    assert x.grad == 2

@@ -6,6 +6,7 @@
 #include "rushlight/fn/eq.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/logical_and.h"
+#include "rushlight/fn/logical_not.h"
 #include "rushlight/fn/logical_or.h"
 #include "rushlight/fn/masked_fill.h"
 #include "rushlight/fn/ne.h"
@@ -75,7 +76,7 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
   });
 }
 Grads gather_grad(const Saved& s, const Tensor& g) {
-  if (s.arg("sparse_grad").to_bool()) {
+  if (s.arg("sparse_grad").to_bool() && !s.sizes("self").empty()) {
     Tensor index = s["index"];
     Tensors at;
     int64_t along = wrap_dim(s.arg("dim").to_int(), index.dim());
@@ -308,6 +309,13 @@ Grads scatter_reduce_grad(const Saved& s, const Tensor& g) {
     Tensor without = scatter_reduce(self, dim, index, masked_fill(src, single, Scalar(1)), "prod", include_self);
     to_src = where(single, gather(g * without, dim, index),
                    gather(g * result, dim, index) / masked_fill(src, zero, Scalar(1)));
+    if (thread_state.grad_enabled) {  // of two zeros each one's gradient is 0 times what the other's derivative is
+      Tensor pair = logical_and(zero, eq(zeros_there, 2));
+      Tensor zeros_only = masked_fill(src, logical_not(zero), Scalar(0));
+      Tensor other = gather(scatter_add(zeros_like(self), dim, index, zeros_only), dim, index) - src;
+      Tensor rest = scatter_reduce(self, dim, index, masked_fill(src, pair, Scalar(1)), "prod", include_self);
+      to_src = where(pair, gather(g * rest, dim, index) * other, to_src);
+    }
   } else {
     // A NaN wins too: nothing equals it, so its place would share the gradient with nobody and divide it by 0.
     auto wins = [&](const Tensor& x, const Tensor& best) {
