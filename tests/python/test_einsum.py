@@ -61,6 +61,13 @@ def test_tensordot(dims):
     theirs = [reference.arange(float(reference.Size(s).numel())).reshape(s) for s in shapes]
     ours = [torch.tensor(x.tolist()) for x in theirs]
     assert torch.tensordot(*ours, dims=dims).tolist() == reference.tensordot(*theirs, dims=dims).tolist()
+    given = torch.tensor([dims] if isinstance(dims, int) else dims)
+    assert torch.tensordot(*ours, dims=given).tolist() == torch.tensordot(*ours, dims=dims).tolist()
+
+
+def test_tensordot_over_more_dimensions_than_there_are():
+    with pytest.raises(RuntimeError, match="tensordot expects dims < ndim_a or ndim_b, but got dims=3"):
+        torch.tensordot(torch.ones(2, 2), torch.ones(2, 2), dims=3)
 
 
 @pytest.mark.parametrize(
