@@ -152,6 +152,8 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
   if (name == "tensordot") dims_of_tensordot(range, l, args);
   if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);
+  if (bound && name == "cuda" && args.size() == 1)
+    return l.call_operator(range, "to", {args[0], {range, "device", constant_of(Device::parse("cuda"))}});
   if (DType cast; bound && dtype_from_method(name, cast))
     return l.call_operator(range, "to", {args[0], {range, "", constant_of(cast)}});
   if (!is_operator(name))

@@ -75,8 +75,9 @@ SugaredPtr SimpleValue::attribute(const Range& range, Lowering& l, const std::st
                        {value, l.constant(range, int64_t(-2)), l.constant(range, int64_t(-1))}, Type::tensor());
       return name == "mT" ? graph_value(turned) : l.call_operator(range, "conj", {{range, "", graph_value(turned)}});
     }
-    if (DType cast; dtype_from_method(name, cast) || name == "cpu" || name == "type" || is_operator(name) ||
-                    name == "size" || name == "dim" || name == "numel" || name == "nelement" || name == "stride")
+    if (DType cast; dtype_from_method(name, cast) || name == "cpu" || name == "cuda" || name == "type" ||
+                    is_operator(name) || name == "size" || name == "dim" || name == "numel" || name == "nelement" ||
+                    name == "stride")
       return std::make_shared<OperatorName>(name == "nelement" ? "numel" : name, value);
     if (name == "tolist")
       fail(range, "Expected type hint for result of tolist(): annotate the variable that it is given to");

@@ -487,6 +487,37 @@ class Hooked(reference.nn.Module):
         return self.layer(x)
 
 
+class AddsOne(rl.nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+def doubled(self, input: tuple[rl.Tensor], out: rl.Tensor):
+    return out * 2
+
+
+def before(self, input: tuple[rl.Tensor]):
+    return (input[0] + 10,)
+
+
+def test_a_hook_that_is_registered_twice_runs_twice():
+    m = AddsOne()
+    for _ in range(2):
+        m.register_forward_hook(doubled)
+        m.register_forward_pre_hook(before)
+    x = rl.ones(2)
+    scripted = rl.jit.script(m)
+    assert m(x).tolist() == scripted(x).tolist() == [88.0, 88.0]
+    assert rl.jit.load(io.BytesIO(archive_of(scripted)))(x).tolist() == [88.0, 88.0]
+
+
+def test_a_script_that_moves_to_a_gpu_says_so():
+    graph = rl.jit.CompilationUnit("def f(x):\n  return x.cuda()\n").f.graph
+    moved = graph.findNode("aten::to")
+    assert moved is not None and "device" in moved.schema()
+    assert rl.device("cuda") in [v.toIValue() for v in moved.inputs()]
+
+
 def test_hooks_that_an_archive_holds():
     m = reference.jit.script(Hooked())
     data = archive_of(m, reference)

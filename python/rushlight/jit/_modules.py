@@ -217,10 +217,10 @@ class RecursiveScriptModule(ScriptModule):
         own["_buffers"] = _Tensors(compiled, "buffer")
         own["_modules"] = _Children(compiled, children)
         before, after = compiled._hooks()
-        for name in before:
-            own["_forward_pre_hooks"][name] = lambda module, args, name=name: module._c._call(name, args)
-        for name in after:
-            own["_forward_hooks"][name] = lambda module, args, out, name=name: module._c._call(name, args, out)
+        for i, name in enumerate(before):  # one may come twice
+            own["_forward_pre_hooks"][name, i] = lambda module, args, name=name: module._c._call(name, args)
+        for i, name in enumerate(after):
+            own["_forward_hooks"][name, i] = lambda module, args, out, name=name: module._c._call(name, args, out)
 
     forward = _Method("forward")  # type: ignore[assignment]
 
