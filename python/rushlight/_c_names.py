@@ -529,6 +529,12 @@ def of(name: str) -> Any:
         types_of_scripts := importlib.import_module(".jit._types", _C.__package__), name
     ):
         value = getattr(types_of_scripts, name)
+    elif name == "_new_symbolic_shape_symbol":
+        value = importlib.import_module(".jit._types", _C.__package__).new_symbol
+    elif name == "_propagate_shapes":
+        value = importlib.import_module(".jit._propagation", _C.__package__)._propagate_shapes
+    elif name == "_jit_erase_non_input_shape_information":
+        value = importlib.import_module(".jit._propagation", _C.__package__).erase_non_input_shape_information
     elif name.startswith("_jit_pass_"):
         from .jit._graph import run_pass
 

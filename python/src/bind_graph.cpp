@@ -5,6 +5,7 @@
 #include "bind.h"
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/passes.h"
 
@@ -97,15 +98,24 @@ void users_changed(const Value& v) {
 
 // ---- values ----
 
+template <class T>
+PyObject* to_python_if(const std::optional<T>& v) {
+  return to_python(v ? IValue(*v) : IValue());
+}
+template <class T>
+std::optional<T> fact_from(PyObject* facts, Py_ssize_t i, T (*read)(const IValue&)) {
+  IValue v = from_python(PyTuple_GetItem(facts, i));
+  return v.is_none() ? std::nullopt : std::optional<T>(read(v));
+}
 PyObject* type_to_python(const Type& t, const graph::TensorFacts* facts) {
   Object parts = check(PyList_New(0));
   for (const TypePtr& part : t.contained())
     check_status(PyList_Append(parts.get(), check(type_to_python(*part, nullptr)).get()));
   Object known = Object::borrow(Py_None);
   if (facts && t.is(Type::Kind::Tensor))
-    known = Object(check(Py_BuildValue("(NNNNO)", wrap(facts->dtype), to_python(IValue(facts->sizes)),
-                                       to_python(IValue(facts->strides)), to_python(IValue(facts->device)),
-                                       facts->requires_grad ? Py_True : Py_False)));
+    known = Object(check(Py_BuildValue("(NNNNN)", facts->dtype ? wrap(*facts->dtype) : to_python({}),
+                                       to_python_if(facts->sizes), to_python_if(facts->strides),
+                                       to_python_if(facts->device), to_python_if(facts->requires_grad))));
   Object fields = check(PyList_New(0));
   for (const std::string& f : t.fields()) check_status(PyList_Append(fields.get(), check(to_str(f)).get()));
   return PyObject_CallFunction(imported("rushlight.jit._types", "made"), "iNNOOO", int(t.kind()), to_str(t.text()),
@@ -124,15 +134,21 @@ PyMethodDef value_methods[] = {
      RL_METHOD(part_of<Value>(self).set_type(parse_schema_type(text_of(a))); users_changed(part_of<Value>(self));
                changed(*part_of<Value>(self).node()); Py_RETURN_NONE),
      METH_O, "sets the type from a schema's text"},
-    {"_forget", RL_METHOD(part_of<Value>(self).facts = nullptr; Py_RETURN_NONE), METH_NOARGS,
-     "forgets shape, dtype and device"},
-    {"_describe",
-     RL_METHOD(RL_CHECK(TypeError, is_tensor(a), "_describe: expected a tensor, got ", type_name(a));
-               const Tensor& t = unwrap(a); auto facts = std::make_shared<graph::TensorFacts>();
-               facts->dtype = t.dtype(); facts->sizes = Dims(t.sizes()); facts->strides = Dims(t.strides());
-               facts->requires_grad = t.requires_grad(); facts->device = t.device();
-               part_of<Value>(self).facts = std::move(facts); Py_RETURN_NONE),
-     METH_O, "says that it looks as a tensor does"},
+    {"_set_facts",
+     RL_METHOD(std::shared_ptr<graph::TensorFacts> facts; if (a != Py_None) {
+       RL_CHECK(TypeError, PyTuple_Check(a) && PyTuple_GET_SIZE(a) == 5,
+                "_set_facts: expected (dtype, sizes, strides, device, requires_grad) or None");
+       auto dims = +[](const IValue& v) { return graph::list_size(v) ? Dims(v.int_list()) : Dims(); };
+       facts = std::make_shared<graph::TensorFacts>();
+       facts->dtype = fact_from(a, 0, +[](const IValue& v) { return DType(v.to_int()); });
+       facts->sizes = fact_from(a, 1, dims);
+       facts->strides = fact_from(a, 2, dims);
+       facts->device = fact_from(a, 3, +[](const IValue& v) { return v.to_device(); });
+       facts->requires_grad = fact_from(a, 4, +[](const IValue& v) { return v.to_bool(); });
+     } part_of<Value>(self)
+                                                              .facts = std::move(facts);
+               Py_RETURN_NONE),
+     METH_O, "says what is known of a tensor: (dtype, sizes, strides, device, requires_grad), each may be None"},
     {"node", RL_METHOD(return wrap_part(graph_of<Value>(self), part_of<Value>(self).node())), METH_NOARGS,
      "the node that makes it"},
     {"offset", RL_METHOD(return PyLong_FromSize_t(part_of<Value>(self).index())), METH_NOARGS,

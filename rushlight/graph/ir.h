@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,12 +58,13 @@ struct Use {
   size_t index;
 };
 
-// What is known of a tensor value: filled in by tracing; printed, and read by passes.
+// What is known of a tensor value: filled in by tracing and by tools, which may know a part; printed, and read by passes. A negative size is
+// a symbol, the same number wherever it comes again; -1 is any.
 struct TensorFacts {
-  DType dtype = DType::Float32;
-  Dims sizes, strides;
-  bool requires_grad = false;
-  Device device;
+  std::optional<DType> dtype;
+  std::optional<Dims> sizes, strides;
+  std::optional<bool> requires_grad;
+  std::optional<Device> device;
 };
 
 class Value {

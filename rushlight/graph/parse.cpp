@@ -82,13 +82,18 @@ class Parser {
     }
     std::string text(text_.substr(start, at_ - start));
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-    bool known = false;
+    // Float(2, 3, device=cpu); Tensor(2, 3) of any dtype; FloatTensor(device=cpu) of any shape.
+    std::string_view name = std::string_view(text).substr(0, text.find('('));
+    bool tensor = name.ends_with("Tensor"), any = name == "Tensor";
+    if (tensor) name.remove_suffix(6);
     DType d = DType::Float32;
-    known = dtype_from_scalar_type(text.substr(0, text.find('(')), d);
-    if (known && text.find('(') != std::string::npos) {
+    bool known = !any && dtype_from_scalar_type(name, d);
+    if (known ? tensor || text.size() > name.size() : any && text.size() > 6) {
       facts = std::make_shared<TensorFacts>();
-      facts->dtype = d;
+      if (known) facts->dtype = d;
       read_facts(text, *facts);
+      bool none = facts->sizes->empty() && (any ? text != "Tensor()" : tensor);
+      if (none) facts->sizes.reset();
       return Type::tensor();
     }
     if (text.starts_with("__torch__")) return std::make_shared<ClassType>(text, true);
@@ -104,15 +109,18 @@ class Parser {
         if (error == std::errc()) {
           out.push_back(v);
           i = size_t(end - text.data());
-        } else {
-          i++;
+        } else if (text[i++] == '*') {
+          out.push_back(-1);
         }
       }
     };
-    size_t sizes_end = std::min(strides, text.find("requires_grad"));
-    numbers(text.find('(') + 1, sizes_end, f.sizes);
-    if (strides != std::string::npos) numbers(strides + 9, text.find(']', strides), f.strides);
-    f.requires_grad = text.find("requires_grad=1") != std::string::npos;
+    size_t grad = text.find("requires_grad="), device = text.find("device="), open = text.find('(');
+    f.sizes.emplace();
+    if (open != std::string::npos) numbers(open + 1, std::min({strides, grad, device}), *f.sizes);
+    if (strides != std::string::npos) numbers(strides + 9, text.find(']', strides), f.strides.emplace());
+    if (grad != std::string::npos) f.requires_grad = text[grad + 14] == '1';
+    if (device != std::string::npos)
+      f.device = Device::parse(text.substr(device + 7, text.find_first_of(",)", device) - device - 7));
   }
 
   void params(Block& b) {

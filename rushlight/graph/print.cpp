@@ -68,10 +68,16 @@ class Printer {
   static std::string type_text(const Value* v) {
     if (!v->facts || !v->type()->is(Type::Kind::Tensor)) return v->type()->schema_text();
     const TensorFacts& f = *v->facts;
-    std::string out = str(scalar_type_name(f.dtype), "(");
-    for (int64_t s : f.sizes) out += str(s, ", ");
-    if (!f.sizes.empty()) out += str("strides=", f.strides, ", ");
-    return out + str("requires_grad=", int(f.requires_grad), ", device=", f.device, ")");
+    std::string out(f.dtype ? scalar_type_name(*f.dtype) : "Tensor"), inside;
+    if (f.dtype && !f.sizes) out += "Tensor";
+    auto add = [&](const std::string& text) { inside += (inside.empty() ? "" : ", ") + text; };
+    if (f.sizes) {
+      for (int64_t s : *f.sizes) add(s < 0 ? "*" : str(s));
+      if (f.strides && !f.sizes->empty()) add(str("strides=", *f.strides));
+    }
+    if (f.requires_grad) add(str("requires_grad=", int(*f.requires_grad)));
+    if (f.device) add(str("device=", *f.device));
+    return f.sizes || !inside.empty() ? str(out, "(", inside, ")") : out;
   }
   std::string list(const std::vector<Value*>& values) const {
     std::string out = "(";

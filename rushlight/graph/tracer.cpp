@@ -21,8 +21,8 @@ thread_local Tracer* tracing = nullptr;
 std::shared_ptr<TensorFacts> facts_of(const Tensor& t) {
   auto f = std::make_shared<TensorFacts>();
   f->dtype = t.dtype();
-  f->sizes = t.sizes();
-  f->strides = t.strides();
+  f->sizes = Dims(t.sizes());
+  f->strides = Dims(t.strides());
   f->requires_grad = t.requires_grad();
   f->device = t.device();
   return f;

@@ -100,10 +100,11 @@ void fold_facts(graph::Graph& graph, const graph::Block& b) {
     if (n->inputs().size() != 1 || n->outputs().size() != 1 || !n->input()->facts) continue;
     const graph::TensorFacts& facts = *n->input()->facts;
     IValue known;
-    if (n->is("aten::dim")) known = int64_t(facts.sizes.size());
-    else if (n->is("aten::is_floating_point")) known = is_floating(facts.dtype);
-    else if (n->is("aten::is_complex")) known = is_complex(facts.dtype);
-    else if (n->is("prim::dtype")) known = facts.dtype;
+    if (n->is("aten::dim") && facts.sizes) known = int64_t(facts.sizes->size());
+    else if (!facts.dtype) continue;
+    else if (n->is("aten::is_floating_point")) known = is_floating(*facts.dtype);
+    else if (n->is("aten::is_complex")) known = is_complex(*facts.dtype);
+    else if (n->is("prim::dtype")) known = *facts.dtype;
     else continue;
     graph::InsertPoint here(graph, n);
     n->output()->replace_all_uses_with(graph.insert_constant(known));

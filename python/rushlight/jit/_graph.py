@@ -100,9 +100,10 @@ def _value_text(value: Any) -> str:
 
 
 def _set_type(value: Any, kind: Any) -> Any:
-    from ._types import Type
+    from ._types import TensorType, Type
 
     value._set_type(kind.annotation_str if isinstance(kind, Type) else str(kind))
+    value._set_facts(kind._known if isinstance(kind, TensorType) else None)
     return value
 
 
@@ -115,6 +116,19 @@ def _create(self: Any, kind: str, *args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], int):
         return self._create(kind, [], args[0])
     return self._create(kind, *args)
+
+
+def _clone(self: Any, node: Any, of: Any) -> Any:
+    """A node as another, of this graph or not, that stands nowhere yet: of() gives its inputs for the other's."""
+    made = self._create(node.kind(), [of(v) for v in node._inputs()], len(node._outputs()))
+    if node._blocks():
+        raise RuntimeError(f"createClone: {node.kind()} has blocks, which are not copied; copy the graph")
+    for name in node.attributeNames():
+        made._set_attribute(name, node._attribute(name))
+    for new, old in zip(made._outputs(), node._outputs(), strict=True):
+        new._set_type(old._type_text())
+        new._set_facts(getattr(old.type(), "_known", None))
+    return made
 
 
 def _replace_after(value: Any, node: Any, other: Any) -> None:
@@ -143,6 +157,7 @@ def _install() -> None:
     graph, block, node, value = _C.Graph, _C.Block, _C.Node, _C.Value
     graph._create = graph.create
     graph.create = _create
+    graph.createClone = _clone
     graph.inputs = lambda g: iter(g.block()._inputs())
     graph.outputs = lambda g: iter(g.block()._outputs())
     graph.nodes = lambda g: iter(g.block()._nodes())
@@ -186,14 +201,18 @@ def _install() -> None:
 
     value.uses, value.setType = _uses, _set_type
     value.replaceAllUsesAfterNodeWith = _replace_after
-    value.requires_grad = lambda v: getattr(v.type(), "_known", None) is not None and v.type().requiresGrad()
-    value.requiresGrad = value.requires_grad
-    value.isCompleteTensor = lambda v: getattr(v.type(), "_known", None) is not None
+    value.requires_grad = lambda v: bool(getattr(v.type(), "requiresGrad", bool)())
+    value.requiresGrad = lambda v: getattr(v.type(), "requiresGrad", lambda: None)()
+    value.isCompleteTensor = lambda v: None not in (getattr(v.type(), "_known", None) or (None,))
     value.__str__ = value.__repr__ = _value_text
 
 
 _install()
 ready = True
+
+
+def _propagation_passes() -> tuple[str, ...]:
+    return ("propagate_shapes_on_graph", "propagate_dtype", "propagate_device", "complete_shape_analysis")
 
 
 def run_pass(name: str) -> Any:
@@ -204,6 +223,10 @@ def run_pass(name: str) -> Any:
         return _rewrite.rewrite if name.endswith("_graph") else _rewrite.rewrite_module
     if name == "lint":
         return lambda graph: graph.lint()
+    if name in _propagation_passes():
+        from . import _propagation
+
+        return getattr(_propagation, name)
     if name == "canonicalize":
         return lambda graph, keep_unique_names=True: graph.copy()
     return lambda graph, *_options, **_named: graph._pass(name)

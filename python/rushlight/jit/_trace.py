@@ -16,6 +16,7 @@ from ..nn import Module
 from . import _state
 from ._resolver import _class_name
 from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule
+from ._types import TensorType
 
 
 class TracerWarning(Warning):
@@ -465,7 +466,7 @@ def _state_as_inputs(graph: Any, module: Module) -> list[Any]:
     for name, tensor in module.state_dict(keep_vars=True).items():
         if id(tensor) not in known:
             known[id(tensor)] = graph.addInput(name)
-            known[id(tensor)]._describe(tensor)
+            known[id(tensor)].setType(TensorType.create_from_tensor(tensor))
             tensors.append(tensor)
         values[name] = known[id(tensor)]
     paths = {holder: ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 
@@ -72,25 +73,62 @@ GeneratorType = _plain("GeneratorType", "Generator")
 
 
 class TensorType(_Plain):
-    """Tensor; of a traced value with what its example was."""
+    """Tensor; of a value in a graph with what is known of it. A size that isn't known is a symbol: a negative number, of its own."""
 
     annotation_str = "Tensor"
-    _known: Any = None  # dtype, sizes, strides, device, requires_grad
+    _known: Any = None  # dtype, sizes, strides, device, requires_grad; each may be None
 
     def _of(self, i: int) -> Any:
         return None if self._known is None else self._known[i]
 
+    def _with(self, i: int, value: Any) -> TensorType:
+        known = list(self._known or (None,) * 5)
+        known[i] = value
+        return self._such(*known)
+
+    @classmethod
+    def _such(cls, *known: Any) -> TensorType:
+        made = cls()
+        made._known = None if all(k is None for k in known) else known
+        return made
+
+    @classmethod
+    def create_from_tensor(cls, t: Any) -> TensorType:
+        """What a tensor is."""
+        return cls._such(t.dtype, list(t.shape), list(t.stride()), t.device, t.requires_grad)
+
+    @classmethod
+    def getInferred(cls) -> TensorType:  # noqa: N802
+        return cls.get()
+
+    def with_sizes(self, sizes: Any) -> TensorType:
+        """The type of such tensors of these sizes; None is a new symbol."""
+        return self._with(1, None if sizes is None else [new_symbol() if s is None else s for s in sizes])
+
+    def with_dtype(self, dtype: Any) -> TensorType:
+        return self._with(0, dtype)
+
+    def with_device(self, device: Any) -> TensorType:
+        return self._with(3, device)
+
     def scalarType(self) -> Any:  # noqa: N802
         """The name of the dtype, "Float"; None if it isn't known."""
-        return None if self._known is None else _scalar_names().get(self._known[0])
+        return _scalar_names().get(self._of(0))
 
     def dtype(self) -> Any:
         return self._of(0)
 
     def sizes(self) -> Any:
-        return self._of(1)
+        """All sizes, if they are numbers."""
+        sizes = self._of(1)
+        return None if sizes is None or any(s < 0 for s in sizes) else sizes
 
-    varyingSizes = symbolic_sizes = sizes  # noqa: N815
+    def varyingSizes(self) -> Any:  # noqa: N802
+        sizes = self._of(1)
+        return None if sizes is None else [None if s < 0 else s for s in sizes]
+
+    def symbolic_sizes(self) -> Any:
+        return self._of(1)
 
     def strides(self) -> Any:
         return self._of(2)
@@ -99,15 +137,43 @@ class TensorType(_Plain):
         return self._of(3)
 
     def dim(self) -> Any:
-        return None if self._known is None else len(self._known[1])
+        return None if self._of(1) is None else len(self._of(1))
 
     def requires_grad(self) -> bool:
-        return bool(self._of(4))
+        """Whether it may; requiresGrad() is None where that isn't known."""
+        return self._of(4) is not False
 
-    requiresGrad = requires_grad  # noqa: N815
+    def requiresGrad(self) -> Any:  # noqa: N802
+        return self._of(4)
 
     def undefined(self) -> bool:
         return False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorType) and self._known == other._known
+
+    __hash__ = Type.__hash__
+
+    def isSubtypeOf(self, other: Type) -> bool:  # noqa: N802
+        """Whether what is known of the other is known of this one."""
+        if not isinstance(other, TensorType):
+            return super().isSubtypeOf(other)
+        mine, theirs = self._of(1), other._of(1)
+        if theirs is not None and (
+            mine is None
+            or len(mine) != len(theirs)
+            or any(b >= 0 and a != b for a, b in zip(mine, theirs, strict=True))
+        ):
+            return False
+        return all(other._of(i) is None or self._of(i) == other._of(i) for i in (0, 2, 3, 4))
+
+
+_symbols = itertools.count(2)
+
+
+def new_symbol() -> int:
+    """torch._C._new_symbolic_shape_symbol: a number that stands for a size which no other symbol is."""
+    return -next(_symbols)
 
 
 def _scalar_names() -> dict[Any, str]:
@@ -239,9 +305,7 @@ def made(kind: int, text: str, name: str, parts: list[Type], fields: list[str], 
     if kind < len(simple):
         if known is None:
             return simple[kind].get()
-        tensor = TensorType()
-        tensor._known = known
-        return tensor
+        return TensorType._such(*known)
     if text.startswith("Future"):
         return FutureType(parts[0])
     of = {"List": ListType, "Optional": OptionalType, "Dict": DictType}.get(text.partition("[")[0])

@@ -117,7 +117,7 @@ class NetworkGroup final : public Group {
     // For the shapes of an example that was traced the program is made now.
     std::vector<Dims> sizes;
     for (const Value* v : group.inputs())
-      if (v->facts && v->facts->dtype == DType::Float32) sizes.push_back(v->facts->sizes);
+      if (v->facts && v->facts->dtype == DType::Float32 && v->facts->sizes) sizes.push_back(*v->facts->sizes);
     if (sizes.size() == inputs_ && !varies_) compile(std::move(sizes), num_threads());
   }
   ~NetworkGroup() override {
