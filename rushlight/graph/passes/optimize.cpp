@@ -71,7 +71,7 @@ const Pass* find_pass(std::string_view name) {
       {"constant_propagation_immutable_types",
        [](Graph& g) { return resolved(g), then_dead(propagate_constants(g, true), g); }},
       {"constant_pooling", pool_constants},
-      {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g), g); }},
+      {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g, true), g); }},
       {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
       {"loop_unrolling", [](Graph& g) { return resolved(g), unroll_loops(g); }},
       {"inline_fork_wait", inline_forks},

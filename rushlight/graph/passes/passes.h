@@ -15,8 +15,8 @@ bool inline_calls(Graph& graph);
 bool propagate_constants(Graph& graph, bool plain = false);
 // Equal constants become one, at the top.
 bool pool_constants(Graph& graph);
-// Local identities: x.t().t() is x, (a, b)[0] is a.
-bool peephole(Graph& graph);
+// Local identities: x.t().t() is x, (a, b)[0] is a. `facts`: and those that hold for tensors such as the graph's values are said to be.
+bool peephole(Graph& graph, bool facts = false);
 // Those of tuples alone.
 bool simplify_tuples(Graph& graph);
 // Of nodes that compute the same, one stays.

@@ -28,7 +28,8 @@ bool may_be_none(const Type& t) {
 
 class Peephole {
  public:
-  Peephole(Graph& graph, bool only_tuples) : graph_(graph) {
+  // `facts`: what is known of tensors' shapes and dtypes is taken for granted.
+  Peephole(Graph& graph, bool only_tuples, bool facts = false) : graph_(graph), facts_(facts) {
     if (!only_tuples) aliases_.emplace(graph);
   }
 
@@ -37,6 +38,7 @@ class Peephole {
     for (Node* n : b) {
       for (Block* inner : n->blocks()) changed |= run(*inner);
       if (n->outputs().empty()) continue;
+      if (aliases_ && n->is("prim::If")) changed |= branches(n);
       if (n->is("prim::TupleUnpack") || n->is("prim::ListUnpack")) {
         changed |= unpack(n);
         continue;
@@ -51,6 +53,32 @@ class Peephole {
   }
 
  private:
+  Value* constant(Node* before, IValue v) {
+    InsertPoint here(graph_, before);
+    return graph_.insert_constant(std::move(v));
+  }
+
+  // What is True on one side and False on the other is the condition; what is no Optional on either side is none after it.
+  bool branches(Node* n) {
+    bool changed = false;
+    for (size_t i = 0; i < n->outputs().size(); i++) {
+      Value *out = n->output(i), *yes = n->blocks()[0]->outputs()[i], *no = n->blocks()[1]->outputs()[i];
+      auto is = [n](const Value* v, bool wanted) {
+        const IValue* c = constant_of(v);
+        return v == n->input() || (c && c->is_bool() && c->to_bool() == wanted);
+      };
+      if (typed(out, Type::Kind::Bool) && out->has_uses() && is(yes, true) && is(no, false)) {
+        out->replace_all_uses_with(n->input());
+        changed = true;
+      }
+      if (typed(out, Type::Kind::Optional) && yes->type()->equals(*no->type()) && !may_be_none(*yes->type())) {
+        out->set_type(yes->type());
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
   // A view of a tensor at its own shape may not stand for the tensor where t_(), resize_() and their like would change the tensor's own
   // shape. What else is written, is written to both.
   Value* same_memory(Value* x, const Value* view) {
@@ -82,9 +110,22 @@ class Peephole {
     return nullptr;
   }
 
+  // Equal to itself is all that has no NaN in it.
+  static bool equals_itself(const Type& t) {
+    switch (t.kind()) {
+      case Type::Kind::Int:
+      case Type::Kind::Bool:
+      case Type::Kind::String: return true;
+      case Type::Kind::List: return equals_itself(*t.element());
+      default: return false;
+    }
+  }
+
   // Of int and float values, not of tensors: there a result is a tensor of its own.
   Value* arithmetic(Node* n) {
     Value *a = n->input(0), *b = n->input(1);
+    if (a == b && (n->is("aten::eq") || n->is("aten::ne")) && equals_itself(*a->type()))
+      return constant(n, n->is("aten::eq"));
     bool ints = typed(a, Type::Kind::Int) && typed(b, Type::Kind::Int) && typed(n->output(), Type::Kind::Int);
     if (ints) {
       if ((n->is("aten::add") || n->is("aten::sub")) && is_int(b, 0)) return a;
@@ -124,28 +165,78 @@ class Peephole {
     Value *a = n->input(0), *b = n->input(1);
     for (Value** v : {&a, &b})  // a type that says less is no other object
       while ((*v)->node()->is("prim::unchecked_cast")) *v = (*v)->node()->input();
-    if (a == b && typed(a, Type::Kind::Tensor)) {
-      InsertPoint here(graph_, n);
-      return graph_.insert_constant(n->is("aten::__is__"));
-    }
+    if (a == b && typed(a, Type::Kind::Tensor)) return constant(n, n->is("aten::__is__"));
     if (typed(a, Type::Kind::None)) std::swap(a, b);
     if (!typed(b, Type::Kind::None)) return nullptr;
     int none = typed(a, Type::Kind::None) ? 1 : may_be_none(*a->type()) ? -1 : 0;
     if (none < 0) return nullptr;
-    InsertPoint here(graph_, n);
-    return graph_.insert_constant((none == 1) == n->is("aten::__is__"));
+    return constant(n, (none == 1) == n->is("aten::__is__"));
   }
 
   Value* elements(Node* n) {
     Node* inner = n->input()->node();
     if (n->is("prim::TupleIndex") && inner->is("prim::TupleConstruct")) return item(inner, n->input(1));
-    if (!aliases_ || !inner->is("prim::ListConstruct") || aliases_->is_written(inner->output())) return nullptr;
+    bool dict = inner->is("prim::DictConstruct");
+    if (!aliases_ || (!dict && !inner->is("prim::ListConstruct")) || aliases_->is_written(inner->output()))
+      return nullptr;
+    if (dict) return entries(n, inner);
     if (n->is("aten::__getitem__")) return item(inner, n->input(1));
-    if (n->is("aten::len")) {
-      InsertPoint here(graph_, n);
-      return graph_.insert_constant(int64_t(inner->inputs().size()));
+    if (n->is("aten::len")) return constant(n, int64_t(inner->inputs().size()));
+    return n->is("aten::slice") && n->inputs().size() == 4 ? slice(n, inner) : nullptr;
+  }
+  static bool comparable(const IValue* key) { return key && (key->is_int() || key->is_string() || key->is_double()); }
+  static bool same(const IValue& a, const IValue& b) {
+    if (a.is_string() || b.is_string()) return a.is_string() && b.is_string() && a.to_string() == b.to_string();
+    return a.is_int() && b.is_int() ? a.to_int() == b.to_int() : a.to_double() == b.to_double();
+  }
+  // Of a dict whose keys are known and differ.
+  Value* entries(Node* n, Node* dict) {
+    const bool count = n->is("aten::len");
+    if (!count && !n->is("aten::__getitem__")) return nullptr;
+    std::vector<IValue> keys;
+    Value* found = nullptr;
+    const IValue* wanted = count ? nullptr : constant_of(n->input(1));
+    if (!count && !comparable(wanted)) return nullptr;
+    for (size_t i = 0; i < dict->inputs().size(); i += 2) {
+      const IValue* key = constant_of(dict->input(i));
+      if (!comparable(key)) return nullptr;
+      for (const IValue& k : keys)
+        if (same(k, *key)) return nullptr;
+      keys.push_back(*key);
+      if (wanted && same(*wanted, *key)) found = dict->input(i + 1);
     }
-    return nullptr;
+    return count ? constant(n, int64_t(keys.size())) : found;
+  }
+  // list[start:end:step] of known numbers is a list of its own.
+  Value* slice(Node* n, Node* list) {
+    int64_t size = int64_t(list->inputs().size()), bound[3] = {0, size, 1};
+    for (size_t i = 0; i < 3; i++) {
+      const IValue* v = constant_of(n->input(i + 1));
+      if (!v || !(v->is_int() || v->is_none())) return nullptr;
+      if (v->is_int()) bound[i] = v->to_int();
+      if (i < 2) bound[i] = std::clamp(bound[i] < 0 ? bound[i] + size : bound[i], int64_t(0), size);
+    }
+    if (bound[2] <= 0) return nullptr;
+    std::vector<Value*> items;
+    for (int64_t at = bound[0]; at < bound[1]; at += bound[2]) items.push_back(list->input(size_t(at)));
+    Node* made = graph_.create("prim::ListConstruct", items, 1);
+    made->location = n->location;
+    made->output()->set_type(n->output()->type());
+    return made->insert_before(n)->output();
+  }
+  // What follows from what is known of tensors.
+  Value* known(Node* n) {
+    const TensorFacts* f = n->input()->facts.get();
+    Node* inner = n->input()->node();
+    if (n->is("aten::len") && inner->is("aten::size") && inner->inputs().size() == 1 &&
+        !aliases_->is_written(inner->output()))
+      f = inner->input()->facts.get();
+    else if (!n->is("aten::dim") && !n->is("aten::type_as")) return nullptr;
+    if (!f || aliases_->is_reshaped(inner->is("aten::size") ? inner->input() : n->input())) return nullptr;
+    if (!n->is("aten::type_as")) return f->sizes ? constant(n, int64_t(f->sizes->size())) : nullptr;
+    const TensorFacts* other = n->input(1)->facts.get();
+    bool alike = other && f->dtype && f->device && f->dtype == other->dtype && f->device == other->device;
+    return alike ? same_memory(n->input(), n->output()) : nullptr;
   }
   static Value* item(Node* construct, const Value* index) {
     const IValue* at = constant_of(index);
@@ -174,6 +265,7 @@ class Peephole {
     if (!aliases_) return n->is("prim::TupleIndex") ? elements(n) : nullptr;
     if (Value* v = conversions(n)) return v;
     if (Value* v = elements(n)) return v;
+    if (Value* v = facts_ ? known(n) : nullptr) return v;
     if (typed(n->output(), Type::Kind::Tensor)) return views(n);
     if (n->inputs().size() != 2) return nullptr;
     if (n->is("aten::__is__") || n->is("aten::__isnot__")) return identity_tests(n);
@@ -181,12 +273,13 @@ class Peephole {
   }
 
   Graph& graph_;
+  bool facts_;
   std::optional<AliasSets> aliases_;  // unless only tuples are simplified
 };
 
 }  // namespace
 
-bool peephole(Graph& graph) { return Peephole(graph, false).run(*graph.block()); }
+bool peephole(Graph& graph, bool facts) { return Peephole(graph, false, facts).run(*graph.block()); }
 bool simplify_tuples(Graph& graph) { return Peephole(graph, true).run(*graph.block()); }
 
 }  // namespace rushlight::graph
