@@ -2,6 +2,7 @@
 
 import pytest
 from rushlight.jit import TracingCheckError
+from rushlight.nn.utils import parametrize
 
 import rushlight as torch
 
@@ -29,6 +30,27 @@ def test_constants_that_differ():
 
     with pytest.raises(TracingCheckError, match="Tensor-valued Constant nodes differed"):
         torch.jit.trace(counting, torch.ones(2))
+
+
+def test_checks_with_inputs_of_other_sizes():
+    def flat(x):
+        return x.view(-1).neg()
+
+    traced = torch.jit.trace(flat, torch.rand(3, 4), check_inputs=[torch.rand(5, 6), torch.rand(2)])
+    assert traced(torch.ones(1, 2)).tolist() == [-1.0, -1.0]
+
+    def by_size(x):
+        return x.relu() if len(x) > 3 else x.sigmoid()
+
+    with pytest.raises(TracingCheckError, match="Graphs differed across invocations"):
+        torch.jit.trace(by_size, torch.rand(3), check_inputs=[torch.rand(4)])
+
+
+def test_no_trace_of_weights_that_are_cached():
+    net = torch.nn.Linear(2, 2)
+    parametrize.register_parametrization(net, "weight", torch.nn.Tanh())
+    with parametrize.cached(), pytest.raises(RuntimeError, match="Cannot trace a model while caching"):
+        torch.jit.trace(net, torch.ones(1, 2))
 
 
 def test_a_second_trace_leaves_no_mark():

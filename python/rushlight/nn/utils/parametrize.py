@@ -226,6 +226,8 @@ def _make_property(module: Module, name: str) -> None:
     def get(self: Any) -> Any:
         if not _cache_depth:
             return self.parametrizations[name]()
+        if rl.jit.is_tracing():
+            raise RuntimeError("Cannot trace a model while caching the parametrizations.")
         key = (id(self), name)
         if key not in _cache:
             _cache[key] = self.parametrizations[name]()
