@@ -353,24 +353,26 @@ class _Analysis:
 
     # ---- what has been found ----
 
-    def described_sizes(self) -> Callable[[_Tensor], Any]:
-        """Sizes as numbers and symbols."""
+    def names(self, graph: Any) -> Callable[[_Tensor], Any]:
+        """A function that gives a tensor's sizes as numbers and symbols; those of the graph's inputs keep theirs."""
         alive = [i for i, a in enumerate(self.alive) if a]
-        names: dict[Any, int] = {}
+        symbols: dict[Any, int] = {}
+
+        def in_runs(dim: Run) -> Run:
+            return tuple(dim[i] for i in alive)
 
         def name(dim: Run) -> int:
-            seen = tuple(dim[i] for i in alive)
+            seen = in_runs(dim)
             if len(set(seen)) == 1 and (len(alive) > 1 or len(set(dim)) == 1):
                 return seen[0]
-            if seen not in names:
-                names[seen] = new_symbol()
-            return names[seen]
+            return symbols[seen] if seen in symbols else symbols.setdefault(seen, new_symbol())
 
-        def named(tensor: _Tensor) -> Any:
-            return None if tensor.sizes is None else [name(d) for d in tensor.sizes]
-
-        self.name_given = lambda symbol: names.setdefault(tuple(_numbers_for(symbol)[i] for i in alive), symbol)
-        return named
+        for value in graph.inputs():
+            kind = value.type()
+            for size in (isinstance(kind, TensorType) and kind.symbolic_sizes()) or ():
+                if size < 0:
+                    symbols.setdefault(in_runs(_numbers_for(size)), size)
+        return lambda tensor: None if tensor.sizes is None else [name(d) for d in tensor.sizes]
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
@@ -429,19 +431,10 @@ def _old(kind: TensorType) -> tuple[Any, ...]:
     return tuple(kind._known or (None,) * 5)
 
 
-def _names(graph: Any, analysis: _Analysis) -> Callable[[_Tensor], Any]:
-    named = analysis.described_sizes()
-    for value in graph.inputs():
-        for size in getattr(value.type(), "symbolic_sizes", lambda: None)() or ():
-            if size < 0:
-                analysis.name_given(size)
-    return named
-
-
 def propagate_shapes_on_graph(graph: Any) -> None:
     """Sizes of all tensors, from those of the inputs."""
     analysis = _Analysis(graph)
-    named = _names(graph, analysis)
+    named = analysis.names(graph)
 
     def facts(kind: TensorType, known: _Tensor) -> tuple[Any, ...]:
         dtype, sizes, strides, device, grad = _old(kind)
@@ -462,7 +455,7 @@ def complete_shape_analysis(graph: Any, inputs: Sequence[Any], with_grad: bool =
     """All that follows from examples of the inputs."""
     _examples(graph, inputs, with_grad)
     analysis = _Analysis(graph)
-    named = _names(graph, analysis)
+    named = analysis.names(graph)
     given = set(graph.inputs())
 
     def facts(kind: TensorType, known: _Tensor) -> tuple[Any, ...]:
