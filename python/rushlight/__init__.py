@@ -274,6 +274,7 @@ def _claim_version(claimed: str) -> None:
 
     globals()["__name__"] = "torch"  # programs ask, and build names of modules with it
     globals()["__version__"] = TorchVersion(claimed if "+" in claimed else f"{claimed}+rushlight{own}")
+    _importlib.import_module("rushlight._alias").claim_loaded()
 
 
 def __dir__():

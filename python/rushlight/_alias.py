@@ -44,6 +44,8 @@ class _SameModule(_helpers().SameModule, importlib.abc.Loader):
         super().exec_module(module)
         if self.target == _REAL:
             module._claim_version(self.version)  # and PyTorch's name
+        elif _is_torchs(self.target) and isinstance(module.__loader__, importlib.machinery.SourceFileLoader):
+            module.__name__ = _claimed(self.target)
 
     # What runpy asks for, when a module of the package is run as a program.
     def get_code(self, fullname):
@@ -65,12 +67,54 @@ class _Distribution(importlib.metadata.Distribution):
         return os.path.join(os.path.dirname(_PACKAGE), path)
 
 
+def _is_torchs(module: str) -> bool:
+    """Whether a module of rushlight's is a public one that PyTorch has under its own name."""
+    first, *parts = module.split(".")
+    own = parts and (parts[0] in _helpers().HELPERS or parts[0] == "caffe2")
+    return first == _REAL and not own and not any(part.startswith("_") for part in parts)
+
+
+def claim(name: str, module) -> None:
+    """A public module of rushlight's and its classes say that they are torch's: programs choose by ``type(x).__module__``."""
+    sys.modules.setdefault(_claimed(name), module)  # where pickle, inspect and typing look
+    module.__name__ = _claimed(name)
+    for value in list(vars(module).values()):
+        home = vars(value).get("__module__") if isinstance(value, type) else None
+        if isinstance(home, str) and home in sys.modules and _is_torchs(home):
+            sys.modules.setdefault(_claimed(home), sys.modules[home])
+            value.__module__ = _claimed(home)
+
+
+def _claimed(name: str) -> str:
+    return _NAME + name[len(_REAL) :]
+
+
+def claim_loaded() -> None:
+    for name, module in list(sys.modules.items()):
+        loader = getattr(getattr(module, "__spec__", None), "loader", None)
+        if isinstance(loader, importlib.machinery.SourceFileLoader) and _is_torchs(name):
+            claim(name, module)
+
+
+class _Claiming(importlib.machinery.SourceFileLoader):
+    """Loads a module of rushlight's that is first imported when torch has been."""
+
+    def exec_module(self, module) -> None:
+        super().exec_module(module)
+        claim(self.name, module)
+
+
 class Finder(importlib.abc.MetaPathFinder):
     def __init__(self, version: str):
         self.version = version
 
     def find_spec(self, name, path=None, target=None):
         first = name.partition(".")[0]
+        if first == _REAL and name != _REAL and _NAME in sys.modules and _is_torchs(name):
+            spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+            if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
+                spec.loader = _Claiming(spec.loader.name, spec.loader.path)
+            return spec
         if first not in _MODULES:
             return None
         real = _MODULES[first] + name[len(first) :]

@@ -288,6 +288,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
   if (PyModule_Check(o)) {
     std::string name = PyModule_GetName(o);
     if (name == "math" || name == "cmath") return std::make_shared<script::Namespace>(name);
+    if (name.starts_with("torch.")) name.replace(0, 5, "rushlight");  // in a program that imports torch
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
     bool known = name == "rushlight" || name == "rushlight.linalg" || name == "rushlight.special" ||
                  name == "rushlight.fft" || name == "rushlight.nn.functional";

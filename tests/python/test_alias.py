@@ -14,7 +14,7 @@ from torch.utils import data
 import torch.utils.data as again
 from torch import Tensor
 assert torch.__version__ >= (2, 0) and torch.__version__ < "99"
-assert torch.__name__ == "torch" and torch.__spec__.name == "rushlight" and nn is sys.modules["rushlight.nn"] and nn.__name__ == "rushlight.nn"
+assert torch.__name__ == "torch" and torch.__spec__.name == "rushlight" and nn is sys.modules["rushlight.nn"] and nn.__name__ == "torch.nn"
 assert data is again and torch.nn is nn and isinstance(torch.ones(2), Tensor)
 assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0)
 assert importlib.metadata.version("torch") == torch.version.torch_version
@@ -153,3 +153,57 @@ def test_a_module_of_a_function_s_name_does_not_hide_the_function():
         "torch.autograd.extra = 1\n",
     )
     assert done.stdout == "True True module\n", done.stderr
+
+
+NAMES = """
+import copy, inspect, io, pickle, sys, typing
+import torch
+import torch.nn as nn
+
+x = nn.Parameter(torch.ones(2, 2))
+for value, module in (
+    (x.detach(), "torch"), (torch.float32, "torch"), (x.shape, "torch"), (x.device, "torch"), (x, "torch.nn.parameter"),
+    (nn.Linear(2, 2), "torch.nn.modules.linear"), (torch.optim.SGD([x], 0.1), "torch.optim.sgd"),
+    (torch.distributions.Normal(0.0, 1.0), "torch.distributions.normal"),
+    (torch.utils.data.TensorDataset(x), "torch.utils.data.dataset"),
+):
+    assert type(value).__module__ == module and sys.modules[module], (type(value), module)
+    assert type(pickle.loads(pickle.dumps(value))) is type(value)
+for module in (torch, nn, torch.jit, torch.optim, nn.functional):
+    assert module.__name__.startswith("torch") and sys.modules[module.__name__] is module
+
+class Net(nn.Sequential):
+    pass
+
+net = Net(nn.Linear(2, 2), nn.ReLU())
+kept = io.BytesIO()
+torch.save(net, kept)
+assert b"rushlight" not in kept.getvalue()
+kept.seek(0)
+assert torch.equal(torch.load(kept, weights_only=False)[0].weight, net[0].weight)
+kept = io.BytesIO()
+torch.jit.save(torch.jit.script(net), kept)
+assert b"torch/nn/modules/linear" in kept.getvalue()
+kept.seek(0)
+assert torch.equal(torch.jit.load(kept)(x), net(x))
+assert "class Linear" in inspect.getsource(nn.Linear) and typing.get_type_hints(nn.Linear)["in_features"] is int
+
+class Leaves(torch.fx.Tracer):
+    def is_leaf_module(self, m, name):
+        return m.__module__.startswith("torch.nn")
+
+assert [n.op for n in Leaves().trace(nn.Sequential(net)).nodes] == ["placeholder", "call_module", "call_module", "output"]
+
+@torch.jit.script
+def f(x):
+    return torch.nn.functional.relu(torch.linalg.norm(x) - torch.special.expit(x)).sum()
+assert torch.equal(f(x), torch.nn.functional.relu(torch.linalg.norm(x) - torch.special.expit(x)).sum())
+print("ran")
+"""
+
+
+def test_classes_and_modules_have_the_names_of_torch(tmp_path):
+    program = tmp_path / "names.py"
+    program.write_text(NAMES)
+    done = run(str(program))
+    assert done.stdout == "ran\n", done.stderr

@@ -23,7 +23,13 @@ def is_candidate(cls: Any) -> bool:
     if not isinstance(cls, type) or issubclass(cls, (Module, tuple, BaseException)):
         return False
     module = cls.__module__
-    if not isinstance(module, str) or module.partition(".")[0] in ("builtins", "rushlight", "typing", "collections"):
+    if not isinstance(module, str) or module.partition(".")[0] in (
+        "builtins",
+        "rushlight",
+        "torch",
+        "typing",
+        "collections",
+    ):
         return False
     return getattr(cls, "__torch_script_interface__", None) is None and not getattr(cls, "_is_protocol", False)
 

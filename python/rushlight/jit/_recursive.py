@@ -41,7 +41,7 @@ def _methods_of(cls: type) -> dict[str, Any]:
                 "export",
                 "script_method",
             )  # as __getstate__ may be
-            own = not base.__module__.startswith("rushlight") and (name in _SCRIPTED_MAGIC or wanted)
+            own = not base.__module__.startswith(("rushlight", "torch")) and (name in _SCRIPTED_MAGIC or wanted)
             magic = name.startswith("__") and not own
             if isinstance(value, types.FunctionType) and not magic and name not in found:
                 found[name] = value

@@ -177,7 +177,7 @@ def _resolve(obj: Any) -> Any:
         )
     ):
         return f"special:{name}"
-    if name == "record_function" and getattr(obj, "__module__", "").startswith("rushlight"):
+    if name == "record_function" and getattr(obj, "__module__", "").startswith(("rushlight", "torch")):
         return "special:record_function"
     if name == "grad" and obj is sys.modules["rushlight"].autograd.grad:
         return "grad"

@@ -25,7 +25,7 @@ class TracerWarning(Warning):
     @staticmethod
     def ignore_lib_warnings() -> None:
         """Checks of sizes in rushlight's own modules are no concern of the user's."""
-        warnings.filterwarnings("ignore", category=TracerWarning, module="rushlight.(?!jit)")
+        warnings.filterwarnings("ignore", category=TracerWarning, module="(rushlight|torch).(?!jit)")
 
 
 TracerWarning.ignore_lib_warnings()
