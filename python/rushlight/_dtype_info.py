@@ -18,6 +18,16 @@ _FLOAT = {
 }
 
 
+_OF_PYTHON = {float: _dtypes["float64"], complex: _dtypes["complex128"], int: _dtypes["int64"], bool: _dtypes["bool"]}
+
+
+def _dtype(asked: str, type) -> dtype:
+    found = _OF_PYTHON.get(type, type)
+    if not isinstance(found, dtype):
+        raise TypeError(f"{asked}(): argument 'type' (position 1) must be torch.dtype, not {found.__class__.__name__}")
+    return found
+
+
 def _name(type: dtype) -> str:
     return str(type).removeprefix("torch.")
 
@@ -25,8 +35,8 @@ def _name(type: dtype) -> str:
 class finfo:
     """Limits of a floating-point dtype (of a complex one's parts); of the default dtype if none is given."""
 
-    def __init__(self, type: dtype | None = None):
-        type = get_default_dtype() if type is None else type
+    def __init__(self, type: dtype | type[float | complex] | None = None):
+        type = get_default_dtype() if type is None else _dtype("finfo", type)
         name = _name(type.to_real())
         if name not in _FLOAT:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type}'")
@@ -48,7 +58,8 @@ class finfo:
 class iinfo:
     """Limits of an integer dtype."""
 
-    def __init__(self, type: dtype):
+    def __init__(self, type: dtype | type[int]):
+        type = _dtype("iinfo", type)
         if type.is_floating_point or type.is_complex or type is _dtypes["bool"]:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
         if _scalar_types[type].startswith("Q"):

@@ -363,3 +363,80 @@ def test_functorch_experimental_is_a_package_of_programs():
     )
     done = subprocess.run([sys.executable, "-m", "rushlight", "-c", program], capture_output=True, text=True)
     assert done.stdout == "[True, True, True, True]\n0.0 -1.0\n", done.stderr
+
+
+def test_the_parts_of_a_line_search():
+    def f(t):
+        from importlib import import_module
+
+        lbfgs = import_module(f"{t.__name__}.optim.lbfgs")
+
+        def along(x, step, direction):
+            place = x + step * direction
+            return float((place**4 - place).sum()), 4 * place**3 - 1
+
+        x, direction = t.tensor([1.0, -2.0], dtype=t.double), t.tensor([-3.0, 33.0], dtype=t.double)
+        loss, gradient = along(x, 0, direction)
+        found = lbfgs._strong_wolfe(along, x, 1.0, direction, loss, gradient, gradient.dot(direction), max_ls=20)
+        ends = [t.tensor(v) for v in (0.0, 1.0, -2.0, 1.0, 2.0, 3.0)]
+        cubic = lbfgs._cubic_interpolate(*ends), lbfgs._cubic_interpolate(*ends, bounds=(0.5, 0.6))
+        return [round(float(v), 6) for v in (found[0], *found[1], *found[2:], *cubic)]
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_the_parts_of_a_jacobian():
+    def f(t):
+        own = t.autograd.functional
+        given, inputs = own._as_tuple(t.ones(2, requires_grad=True), "inputs", "mine")
+        rows = own._grad_postprocess(((inputs[0] * 2,), (inputs[0] * 3,)), create_graph=False)
+        return (
+            given,
+            rows,
+            own._tuple_postprocess(rows, (True, False)),
+            own._tuple_postprocess((inputs,), (False, True)),
+        )
+
+    theirs, ours = _both(f)
+    assert ours == theirs
+
+
+def test_annotations_of_sizes():
+    from torch.nn import common_types as theirs
+
+    from rushlight.nn import common_types as ours
+
+    names = [n for n in vars(theirs) if n.startswith(("_size", "_ratio", "_scalar", "_tensor", "_maybe"))]
+    for name in names:
+        assert repr(getattr(ours, name)).replace("rushlight", "torch") == repr(getattr(theirs, name))
+
+
+def test_parts_of_distributed_say_that_they_are_not_there():
+    from rushlight.distributed import rpc
+
+    assert rpc.is_available() is False
+    with pytest.raises(rl.UnsupportedError, match="torch.distributed.rpc.init_rpc"):
+        rpc.init_rpc("worker")
+
+
+def test_nothing_is_faked():
+    from rushlight._subclasses.fake_tensor import unset_fake_temporarily
+
+    with unset_fake_temporarily() as mode:
+        assert mode is None
+
+
+def test_limits_of_python_s_numbers():
+    for t in (torch, rl):
+        assert (t.finfo(float).eps, t.finfo(complex).bits, t.iinfo(int).max) == (2.0**-52, 64, 2**63 - 1)
+        for info, wrong in (
+            (t.finfo, int),
+            (t.finfo, bool),
+            (t.iinfo, float),
+            (t.iinfo, bool),
+            (t.finfo, "float"),
+            (t.iinfo, None),
+        ):
+            with pytest.raises(TypeError):
+                info(wrong)

@@ -97,6 +97,21 @@ def _unwrap(values: tuple, is_tuple: bool) -> Any:
     return values if is_tuple else values[0]
 
 
+# The names under which packages have taken these from PyTorch.
+def _grad_postprocess(values: Any, create_graph: bool) -> tuple:
+    if not values or isinstance(values[0], Tensor):
+        return _finish(values, create_graph)
+    return tuple(_grad_postprocess(v, create_graph) for v in values)
+
+
+def _tuple_postprocess(values: tuple, is_tuple: Any) -> Any:
+    """``is_tuple``: whether the values were given as a tuple; for those of a matrix of values, a pair: outputs, inputs."""
+    if isinstance(is_tuple, tuple):
+        of_outputs, of_inputs = is_tuple
+        return _unwrap(tuple(_unwrap(row, of_inputs) for row in values), of_outputs)
+    return _unwrap(values, is_tuple)
+
+
 def _vectors(v: Any, like: tuple, name: str, of: str) -> tuple:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:

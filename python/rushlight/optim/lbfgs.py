@@ -38,7 +38,7 @@ def _cubic_minimum(a: _Point, b: _Point, low: Any = None, high: Any = None) -> A
     return min(max(at, low), high)
 
 
-def _strong_wolfe(
+def _search_line(
     evaluate: Callable[[Any], _Point],
     start: _Point,
     t: Any,
@@ -102,6 +102,37 @@ def _strong_wolfe(
             high = low
         low = now
     return low, evaluations
+
+
+# The names and arguments with which packages take the search from PyTorch.
+def _cubic_interpolate(x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: Any = None) -> Any:
+    low, high = bounds or (None, None)
+    return _cubic_minimum(_Point(x1, f1, g1, g1), _Point(x2, f2, g2, g2), low, high)
+
+
+def _strong_wolfe(
+    obj_func: Callable[[Any, Any, Any], tuple],
+    x: Any,
+    t: Any,
+    d: Tensor,
+    f: Any,
+    g: Tensor,
+    gtd: Any,
+    c1: float = 1e-4,
+    c2: float = 0.9,
+    tolerance_change: float = 1e-9,
+    max_ls: int = 25,
+) -> tuple[Any, Tensor, Any, int]:
+    """Loss, gradient, step and number of evaluations; ``obj_func(x, t, d)``: loss and gradient at ``x + t * d``."""
+
+    def evaluate(t: Any) -> _Point:
+        loss, grad = obj_func(x, t, d)
+        return _Point(t, loss, grad.clone(memory_format=rl.contiguous_format), grad.dot(d))
+
+    found, evaluations = _search_line(
+        evaluate, _Point(0, f, g, gtd), t, d.abs().max(), tolerance_change, c1, c2, max_ls
+    )
+    return found.loss, found.grad, found.t, evaluations
 
 
 class LBFGS(Optimizer):
@@ -269,4 +300,4 @@ class LBFGS(Optimizer):
             restore()
             return _Point(t, loss, grad, grad.dot(direction))
 
-        return _strong_wolfe(evaluate, start, t, direction.abs().max(), tolerance_change)
+        return _search_line(evaluate, start, t, direction.abs().max(), tolerance_change)
