@@ -26,14 +26,13 @@ template <bool (*pass)(Graph&)>
 void one(Graph& g) {
   pass(g);
 }
-template <bool (*pass)(Graph&)>
-void and_dead(Graph& g) {
-  pass(g);
+void peephole_pass(Graph& g) {
+  peephole(g, true);
   eliminate_dead(g);
 }
 
 const std::map<std::string, void (*)(Graph&)> kPasses = {
-    {"peephole", and_dead<peephole>},  {"constants", constants_pass},     {"pool", one<pool_constants>},
+    {"peephole", peephole_pass},       {"constants", constants_pass},     {"pool", one<pool_constants>},
     {"common", one<eliminate_common>}, {"dead", one<eliminate_dead>},     {"optimize", optimize_pass},
     {"inline", one<inline_calls>},     {"outline", outline_traced_calls}, {"mutation", one<remove_mutation>},
     {"networks", one<form_networks>},  {"checks", one<settle_checks>},    {"pointwise", one<fuse_pointwise>},
