@@ -42,8 +42,14 @@ rushlight::Device device_of(int32_t type, int32_t index, const char* function) {
   RL_CHECK(ValueError, index >= -1 && index < 128, function, ": a device's index is -1 to 127, got ", index);
   return {DeviceType(type), int8_t(index)};
 }
-IntArrayRef ints_of(const int64_t* p, size_t n, const char* function, const char* what) {
+// An array that a caller says has n items: there has to be one, and memory for as many.
+template <class T>
+void check_array(const T* p, size_t n, const char* function, const char* what) {
   if (n) need(p, function, what);
+  RL_CHECK(ValueError, n <= PTRDIFF_MAX / sizeof(T), function, ": ", what, " can't have ", n, " items");
+}
+IntArrayRef ints_of(const int64_t* p, size_t n, const char* function, const char* what) {
+  check_array(p, n, function, what);
   return {p, n};
 }
 
@@ -59,7 +65,7 @@ TypePtr common_type(const std::vector<IValue>& items) {
 }
 std::vector<IValue> values_of(const rl_value* const* items, size_t n, const char* function) {
   std::vector<IValue> out;
-  if (n) need(items, function, "the array of items");
+  check_array(items, n, function, "the array of items");
   for (size_t i = 0; i < n; i++) out.push_back(value_of(items[i], function, "an item"));
   return out;
 }
@@ -193,7 +199,7 @@ rl_error* rl_int_list(const int64_t* items, size_t n, rl_value** out) {
 }
 rl_error* rl_float_list(const double* items, size_t n, rl_value** out) {
   return guarded([&] {
-    if (n) need(items, "rl_float_list", "the array of items");
+    check_array(items, n, "rl_float_list", "the array of items");
     need(out, "rl_float_list", "out") = give(std::vector<double>(items, items + n));
   });
 }

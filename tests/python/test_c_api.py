@@ -215,6 +215,8 @@ int main(void) {
   show("wrong argument", rl_module_call(y, "f", (const rl_value* const[]){x}, 1, NULL, NULL, 0, &z));
   rl_value_free(t), rl_value_free(y);
   show("contiguous", rl_tensor_is_contiguous(x, &flag)); printf("%d\n", flag);
+  show("too long", rl_int_list((const int64_t[]){1}, SIZE_MAX / 8 + 1, &y));
+  show("too long", rl_float_list((const double[]){1}, SIZE_MAX, &y));
   show("own", rl_tensor_empty((const int64_t[]){2}, 1, RL_FLOAT32, RL_CPU, -1, &y));
   rl_tensor_data(y, &p); ((float*)p)[0] = 1;
   show("shared", rl_call("_lazy_clone", (const rl_value* const[]){y}, 1, NULL, NULL, 0, &z));
@@ -287,6 +289,8 @@ no method: 8 Method 'g' is not defined\.
 wrong argument: 0 f\(\), argument 'x'.*
 contiguous: -1
 1
+too long: 1 rl_int_list: the array of items can't have 2305843009213693952 items
+too long: 1 rl_float_list: the array of items can't have \d+ items
 own: -1
 shared: -1
 1
