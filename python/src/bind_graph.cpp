@@ -189,6 +189,10 @@ PyMethodDef node_methods[] = {
      "the one after it"},
     {"prev", RL_METHOD(return wrap_part(graph_of<Node>(self), part_of<Node>(self).previous())), METH_NOARGS,
      "the one before it"},
+    {"_reshapes",
+     RL_METHOD(Node& n = part_of<Node>(self); if (!n.op) graph::resolve(&n);
+               return PyBool_FromLong(n.op && n.op->def().reshapes)),
+     METH_NOARGS, "Whether the operator changes sizes or strides of what it writes to."},
     {"schema",
      RL_METHOD(Node& n = part_of<Node>(self); if (!n.schema()) graph::resolve(&n);
                return to_str(n.schema() ? n.schema()->full_text() : "(no schema)")),

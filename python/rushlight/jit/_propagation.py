@@ -69,23 +69,8 @@ def _writes(node: Any) -> list[int]:
     return found
 
 
-# What changes its tensor's own shape.
-_RESHAPING = {
-    "resize_",
-    "resize_as_",
-    "set_",
-    "t_",
-    "transpose_",
-    "squeeze_",
-    "unsqueeze_",
-    "swapaxes_",
-    "swapdims_",
-    "as_strided_",
-}
-
-
 def _reshapes(node: Any) -> bool:
-    return node.kind().partition("::")[2] in _RESHAPING or "out!" in node.schema() or "!) out" in node.schema()
+    return node._reshapes() or "out!" in node.schema() or "!) out" in node.schema()
 
 
 def _any_of(value: Any) -> Any:
