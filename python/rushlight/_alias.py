@@ -67,14 +67,14 @@ class _Distribution(importlib.metadata.Distribution):
         return os.path.join(os.path.dirname(_PACKAGE), path)
 
 
-# What is no part of torch: helpers of other names, and packages of ours alone.
-_OWN = {"text", "audio", "vision", "data", "safetensors", "caffe2"}
+# What is no part of torch, besides the helpers.
+_OWN = {"data", "safetensors", "caffe2"}
 
 
 def _is_torchs(module: str) -> bool:
     """Whether a module of rushlight's is a public one that PyTorch has under its own name."""
     first, *parts = module.split(".")
-    own = parts and parts[0] in _OWN
+    own = parts and (parts[0] in _OWN or any(parts[0] == folder for folder, _ in _helpers().HELPERS.values()))
     return first == _REAL and not own and not any(part.startswith("_") for part in parts)
 
 
