@@ -447,9 +447,11 @@ def test_steps_are_printed_and_their_blobs_checked():
 
 def test_a_block_that_takes_too_long_is_interrupted():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a job in the background it is ignored
-    with timeout_guard.CompleteInTimeOrDie(30):
-        pass
-    with pytest.raises(KeyboardInterrupt), timeout_guard.CompleteInTimeOrDie(0.05):
-        for _ in range(1000):
-            time.sleep(0.01)
-    signal.signal(signal.SIGINT, before)
+    try:
+        with timeout_guard.CompleteInTimeOrDie(30):
+            pass
+        with pytest.raises(KeyboardInterrupt), timeout_guard.CompleteInTimeOrDie(0.05):
+            for _ in range(1000):
+                time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGINT, before)
