@@ -7,6 +7,7 @@
 #include "py_script.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/parse.h"
+#include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
 
 namespace rushlight::py {
@@ -312,6 +313,30 @@ PyObject* graph_insert_point(PyObject* self, PyObject* place) {
     Py_RETURN_NONE;
   });
 }
+void note_memory(PyObject* self, graph::AliasSets& sets, const Block& b, PyObject* into) {
+  auto note = [&](Value* v) {
+    Object key(wrap_part(graph_of<Graph>(self), v));
+    Object facts = check(Py_BuildValue("(NNN)", PyLong_FromVoidPtr(const_cast<Value*>(sets.set_of(v))),
+                                       PyBool_FromLong(sets.is_written(v)), PyBool_FromLong(sets.escapes(v))));
+    check_status(PyDict_SetItem(into, key.get(), facts.get()));
+  };
+  for (Value* v : b.inputs()) note(v);
+  for (const Node* n : b) {
+    for (Value* v : n->outputs()) note(v);
+    for (const Block* inner : n->blocks()) note_memory(self, sets, *inner, into);
+  }
+}
+PyObject* graph_memory(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Object out = check(PyDict_New());
+    Graph& g = part_of<Graph>(self);
+    g.check();
+    graph::resolve_all(*g.block());
+    graph::AliasSets sets(g);
+    note_memory(self, sets, *g.block(), out.get());
+    return out.release();
+  });
+}
 PyMethodDef graph_methods[] = {
     {"_text", RL_METHOD(return to_str(part_of<Graph>(self).text(PyObject_IsTrue(a) == 1))), METH_O,
      "_text(with places in the source)"},
@@ -344,6 +369,9 @@ PyMethodDef graph_methods[] = {
      RL_METHOD(Node* n = part_of<Graph>(self).block()->ret(); n->remove_input(index_from(a, n->inputs().size()));
                Py_RETURN_NONE),
      METH_O, "takes an output away"},
+    {"_memory", graph_memory, METH_NOARGS,
+     "{value: (a number for what may share its memory, whether something writes to that, whether it outlives the "
+     "graph)}"},
     {"_pass",
      RL_METHOD(std::string name(text_of(a)); const graph::Pass* pass = graph::find_pass(name);
                RL_CHECK(RuntimeError, pass, "there is no pass '", name, "'"); part_of<Graph>(self).check();

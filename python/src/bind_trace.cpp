@@ -80,15 +80,26 @@ void collect(PyObject* o, Tensors& out) {
   }
 }
 
-// _trace(function, inputs, names, self, state, modules, name) -> ScriptFunction
+void warn_shared(const Op& op, size_t views) {
+  std::string text =
+      str("There are ", views, " live references to the data region being modified when tracing in-place operator ",
+          op.name(),
+          ". This might cause the trace to be incorrect, because all other views that also reference this data will "
+          "not reflect this change in the trace!");
+  GilAcquire gil;
+  check_status(PyErr_WarnEx(imported("rushlight.jit._trace", "TracerWarning"), text.c_str(), 1));
+}
+
+// _trace(function, inputs, names, self, state, modules, name, out_of_place=False) -> ScriptFunction
 // Calls function(*inputs) and records it. self: a ScriptObject or None; state: [(attribute path, tensor)] of what belongs to it; modules:
 // [(attribute path, module)], whose calls become methods.
 PyObject* trace(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *callable, *inputs, *names, *self, *state, *modules;
     const char* name;
-    if (!PyArg_ParseTuple(args, "OO!O!OO!O!s:_trace", &callable, &PyTuple_Type, &inputs, &PyTuple_Type, &names, &self,
-                          &PyList_Type, &state, &PyList_Type, &modules, &name))
+    int out_of_place = 0;
+    if (!PyArg_ParseTuple(args, "OO!O!OO!O!s|p:_trace", &callable, &PyTuple_Type, &inputs, &PyTuple_Type, &names, &self,
+                          &PyList_Type, &state, &PyList_Type, &modules, &name, &out_of_place))
       return nullptr;
     RL_CHECK(RuntimeError, !Tracer::current(), "jit.trace: a trace is being recorded already");
     RL_CHECK(ValueError, PyTuple_GET_SIZE(inputs) == PyTuple_GET_SIZE(names), "_trace: expected a name for each input");
@@ -97,6 +108,8 @@ PyObject* trace(PyObject*, PyObject* args) {
     Tracer tracer;
     tracer.locate = python_place;
     tracer.lost = warn_lost;
+    tracer.out_of_place = out_of_place;
+    tracer.shared = warn_shared;
     const Ref<ObjectValue>* object = script_object(self);
     if (object) {
       tracer.add_self(*object);
@@ -165,7 +178,8 @@ PyObject* traced_wait(PyObject*, PyObject* args) {
 PyMethodDef functions[] = {
     {"_traced_fork", traced_fork, METH_O, "_traced_fork(call) -> (call(), number), the call a fork of the trace"},
     {"_traced_wait", traced_wait, METH_VARARGS, "_traced_wait(number, result): the trace waits for that fork"},
-    {"_trace", trace, METH_VARARGS, "_trace(function, inputs, names, self, state, modules, name) -> ScriptFunction"},
+    {"_trace", trace, METH_VARARGS,
+     "_trace(function, inputs, names, self, state, modules, name, out_of_place=False) -> ScriptFunction"},
     {"_is_tracing", [](PyObject*, PyObject*) { return PyBool_FromLong(Tracer::current() != nullptr); }, METH_NOARGS,
      nullptr},
     {},

@@ -421,6 +421,36 @@ void Tracer::bind_result(Value* out, const IValue& v, std::vector<std::pair<Valu
   }
 }
 
+// Tensors that somebody besides the trace has and that are in t's memory, t among them.
+size_t Tracer::live_views(const Tensor& t) const {
+  size_t count = 1;
+  auto has_it = [&](const Tensor& other, uint32_t kept) {
+    return other.impl() != t.impl() && other.impl()->storage() == t.impl()->storage() && other.impl()->refs() > kept;
+  };
+  for (const auto& [impl, known] : known_) count += has_it(known.tensor, state_.contains(impl) ? 2 : 1);
+  return count;
+}
+
+// What an operator that writes to its first argument gives, by a function of the same arguments; null where there is none.
+Value* Tracer::function_of(const Op& op, const std::vector<Value*>& inputs, const IValue* args) {
+  if (!op.mutates() || !args[0].is_tensor()) return nullptr;
+  const Tensor& self = args[0].tensor();
+  Value* out = nullptr;
+  if (op.name() == "copy_") {
+    if (live_views(self) > 1) return nullptr;
+    out = emit("aten::expand_as", {inputs[1], inputs[0]}, Type::tensor());
+  } else if (Node* n = insert_out_of_place(*graph_, op, inputs)) {
+    n->location = here_;
+    out = n->output();
+  }
+  auto differs = [&](const IValue& v) {
+    return v.is_tensor() && v.tensor().defined() && v.tensor().dtype() != self.dtype();
+  };
+  if (!out || std::none_of(args + 1, args + op.num_args(), differs)) return out;
+  Value* no = constant(false);
+  return emit("aten::to", {out, constant(self.dtype()), no, no, constant({}, Type::none())}, Type::tensor());
+}
+
 void Tracer::call(const Op& op, IValue* args, IValue* rets) {
   if (paused_) return rushlight::call(op, args, rets);
   if (!worth_recording(op)) {
@@ -433,9 +463,14 @@ void Tracer::call(const Op& op, IValue* args, IValue* rets) {
   std::vector<Value*> inputs;
   for (size_t i = 0; i < schema.args.size(); i++) inputs.push_back(argument(schema.args[i], args[i]));
   notes_.clear();
+  Value* function = out_of_place ? function_of(op, inputs, args) : nullptr;
+  if (function && shared)
+    if (size_t views = live_views(args[0].tensor()); views > 1) shared(op, views);
   rushlight::call(op, args, rets);
   std::vector<Value*> results;
-  if (scripted_record(op)) {
+  if (function) {
+    results = {function};
+  } else if (scripted_record(op)) {
     results = inline_record(*graph_, op, inputs);
   } else {
     Node* n = graph_->insert_new(op.symbol(), inputs, 0);

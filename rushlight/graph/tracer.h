@@ -60,6 +60,10 @@ class Tracer final : public Interceptor {
   std::function<void(Read how)> lost;
   // Where the caller's source is; asked at every call.
   std::function<Location()> locate;
+  // Operators that write in place are recorded as functions. What else shows the memory they write to keeps its old value in the graph:
+  // `shared` is told of the operator, and of how many do.
+  bool out_of_place = false;
+  std::function<void(const Op& op, size_t views)> shared;
 
  private:
   struct Known {
@@ -81,6 +85,8 @@ class Tracer final : public Interceptor {
   Value* list_argument(const Argument& a, const Type& element, const IValue& v);
   Value* number_of(const Tensor& t, const char* conversion, TypePtr type);
   const Tensor* noted(const Argument& a, size_t element) const;
+  Value* function_of(const Op& op, const std::vector<Value*>& inputs, const IValue* args);
+  size_t live_views(const Tensor& t) const;
   Value* constant(IValue v, TypePtr type = nullptr);
   Value* emit(const char* kind, const std::vector<Value*>& inputs, TypePtr type);
   void take_apart(Value* v, const IValue& example);

@@ -227,6 +227,10 @@ def run_pass(name: str) -> Any:
         from . import _propagation
 
         return getattr(_propagation, name)
+    from . import _passes
+
+    if not name.startswith("_") and callable(made := getattr(_passes, name, None)):
+        return made
     if name == "canonicalize":
         return lambda graph, keep_unique_names=True: graph.copy()
     return lambda graph, *_options, **_named: graph._pass(name)

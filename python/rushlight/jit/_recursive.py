@@ -241,7 +241,9 @@ def _members(cls: type) -> dict[str, tuple[str, Any]]:
     found = {
         name: ("method", fn)
         for name, fn in _methods_of(cls).items()
-        if name != "forward" and _is_open(fn) and getattr(fn, "_torchscript_modifier", "") not in ("ignore", "unused")
+        if name != "forward"
+        and _is_open(fn)
+        and getattr(fn, "_torchscript_modifier", "") not in ("ignore", "unused", "export")
     }
     for base in cls.__mro__[: cls.__mro__.index(Module)]:
         for name, value in vars(base).items():

@@ -25,7 +25,7 @@ from ._marks import (
     script_method,
     unused,
 )
-from ._modules import RecursiveScriptModule, ScriptMeta, ScriptMethod, ScriptModule
+from ._modules import RecursiveScriptModule, ScriptMeta, ScriptMethod, ScriptModule, _method_of
 from ._objects import RecursiveScriptClass
 from ._recursive import _INTERNAL, _check_initialized, _methods_of, _script_module
 from ._resolver import _compile_function, _type_of
@@ -132,7 +132,7 @@ def _prepared(obj: Any, known: dict[int, Any]) -> Any:
 
 
 def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
-    """What stays Python's of a module is there on the scripted one too: methods that are ignored."""
+    """What stays Python's of a module is there on the scripted one too: methods that are ignored, and those that Module calls."""
     if id(scripted) in seen or not isinstance(scripted, RecursiveScriptModule):
         return
     seen.add(id(scripted))
@@ -140,6 +140,10 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
         if getattr(fn, "_torchscript_modifier", "") == "ignore":
             own = getattr(module.__dict__.get(name), "__func__", fn)  # the object's own stands before the class's
             scripted.__dict__.setdefault(name, types.MethodType(own, scripted))
+        elif getattr(fn, "_torchscript_modifier", "") == "export" and hasattr(Module, name) and name != "forward":
+            scripted.__dict__[name] = _method_of(
+                scripted, name
+            )  # before Module's own, which state_dict() and others call
     ignored = [fn for fn in _methods_of(type(module)).values() if getattr(fn, "_torchscript_modifier", "") == "ignore"]
     if ignored:  # which may read what scripts have no type for
         for name, value in module.__dict__.items():

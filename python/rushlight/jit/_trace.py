@@ -261,6 +261,7 @@ def _record(
     holder: Any = None,
     state: Any = (),
     modules: Any = (),
+    out_of_place: bool = False,
 ) -> Any:
     def called(*args: Any) -> Any:
         out = function(*args)
@@ -268,7 +269,7 @@ def _record(
             _check_containers(out)
         return out
 
-    return _C._trace(called, _clone(inputs), names, holder, list(state), list(modules), name)
+    return _C._trace(called, _clone(inputs), names, holder, list(state), list(modules), name, out_of_place)
 
 
 def trace(
@@ -295,6 +296,7 @@ def trace(
         example_inputs: a tensor, or a tuple of what the function takes.
         check_trace: runs both again and warns where the results differ by more than check_tolerance.
         strict: refuses lists and dicts as results.
+        _force_outplace: what writes in place is recorded as a function; a TracerWarning says where another view would have seen the write.
 
     >>> import rushlight as torch
     >>> torch.jit.trace(lambda x: x.t().t(), torch.ones(2, 3)).graph_for(torch.ones(2, 3))
@@ -322,6 +324,7 @@ def trace(
             check_inputs,
             check_tolerance,
             strict,
+            _force_outplace,
         )
     bound = getattr(func, "__self__", None)
     if isinstance(bound, Module):
@@ -334,6 +337,7 @@ def trace(
                 check_inputs,
                 check_tolerance,
                 strict,
+                _force_outplace,
                 example_kwarg_inputs=example_kwarg_inputs,
             )
         raise AttributeError(
@@ -342,12 +346,12 @@ def trace(
     inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
     name = getattr(func, "__name__", "forward")
     name = "_lambda" if name == "<lambda>" else name
-    recorded = _record(func, inputs, names, name, strict)
+    record = functools.partial(_record, func, names=names, name=name, strict=strict, out_of_place=_force_outplace)
+    recorded = record(inputs)
     _C._make_ready(recorded)
     traced = ScriptFunction(recorded, func)
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
-            again = functools.partial(_record, func, names=names, name=name, strict=strict)
             _check(
                 func,
                 traced,
@@ -355,7 +359,7 @@ def trace(
                 [],
                 check_tolerance,
                 traced.inlined_graph,
-                lambda given: again(given).inlined_graph,  # noqa: B023
+                lambda given: record(given).inlined_graph,
             )
     return traced
 
@@ -368,6 +372,7 @@ def trace_module(
     check_inputs: Any = None,
     check_tolerance: float = 1e-5,
     strict: bool = True,
+    _force_outplace: bool = False,
     **_unused: Any,
 ) -> Any:
     """As trace, for several methods of a module: ``inputs`` has the example inputs of each by name."""
@@ -384,20 +389,26 @@ def trace_module(
         check_inputs,
         check_tolerance,
         strict,
+        _force_outplace,
     )
 
 
 def _trace_methods(
-    module: Module, methods: dict, check: bool, check_inputs: Any, tolerance: float, strict: bool
+    module: Module,
+    methods: dict,
+    check: bool,
+    check_inputs: Any,
+    tolerance: float,
+    strict: bool,
+    out_of_place: bool = False,
 ) -> TopLevelTracedModule:
     state: list = []
     modules: list = []
     holder = _object_of(module, (), state, {}, modules)
     for name, (example, kwargs) in methods.items():
         inputs, names = _arranged(getattr(module, name), example, kwargs)
-        _record(
-            module if name == "forward" else getattr(module, name), inputs, names, name, strict, holder, state, modules
-        )
+        function = module if name == "forward" else getattr(module, name)
+        _record(function, inputs, names, name, strict, holder, state, modules, out_of_place)
     _C._make_ready(holder)
     traced = TopLevelTracedModule(holder)
     if check:
@@ -413,7 +424,7 @@ def _trace_methods(
                 modules: list = []
                 fresh = _object_of(module, (), state, {}, modules)
                 names = _arranged(getattr(module, name), given, None)[1]
-                _record(function, given, names, name, strict, fresh, state, modules)
+                _record(function, given, names, name, strict, fresh, state, modules, out_of_place)
                 return fresh._method(name).inlined_graph
 
             for inputs in examples:
@@ -449,12 +460,12 @@ def _get_trace_graph(
 
     given = inputs
     if not isinstance(f, Module):
-        graph = _record(watched, inputs, names, "forward", False).inlined_graph
+        graph = _record(watched, inputs, names, "forward", False, out_of_place=_force_outplace).inlined_graph
     else:
         state: list = []
         modules: list = []
         holder = _object_of(f, (), state, {}, modules)
-        _record(watched, inputs, names, "forward", False, holder, state, modules)
+        _record(watched, inputs, names, "forward", False, holder, state, modules, _force_outplace)
         graph = holder._method("forward").inlined_graph
         given = (*inputs, *_state_as_inputs(graph, f))
     return (graph, results[0], given) if return_inputs else (graph, results[0])

@@ -58,6 +58,7 @@ bool sets_mode(const Node& n) {
 }
 
 bool only_makes(const Node& n) {
+  if (n.is("aten::tensor")) return true;
   return n.op && !n.op->def().opaque && !any_holds(n.op->shares(), n) && !any_holds(n.op->writes(), n);
 }
 

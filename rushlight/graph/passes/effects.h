@@ -37,6 +37,8 @@ class AliasSets {
   // The caller or an object may still hold it when the graph is done.
   bool escapes(const Value* v) { return escaping_.contains(find(v)); }
   bool may_alias(const Value* a, const Value* b) { return find(a) == find(b); }
+  // The value that stands for v's set.
+  const Value* set_of(const Value* v) { return find(v); }
 
  private:
   struct Place {

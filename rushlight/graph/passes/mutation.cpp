@@ -1,6 +1,7 @@
 // Writes to memory that nothing else can see become new values: relu_(conv(x)) is relu(conv(x)). Other passes only have to know functions then.
 #include <algorithm>
 
+#include "rushlight/graph/parse.h"
 #include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
 
@@ -24,15 +25,28 @@ bool is_behind(const Node* n, const Node* earlier) {
   return n != earlier && earlier->is_before(n);
 }
 
-// Made by its node, and nothing has it that stands before the writer.
-bool is_own(const Value* v, const Node& writer) {
+// New memory that its node made. A branch hands out what it made itself, and nobody else has.
+bool is_made(const Value* v) {
   const Node& maker = *v->node();
-  if (!(only_makes(maker) || writes_own(maker)) || maker.owner() != writer.owner() || maker.outputs().size() != 1)
-    return false;
-  return std::all_of(v->uses().begin(), v->uses().end(), [&](const Use& u) {
-    return u.user == &writer ? u.index == 0 : is_behind(u.user, &writer) || only_reads(u);
-  });
+  if (maker.is("prim::If"))
+    return std::all_of(maker.blocks().begin(), maker.blocks().end(), [&](const Block* b) {
+      const Value* out = b->outputs()[v->index()];
+      return out->node()->owner() == b && out->node() != b->param() && is_made(out) &&
+             std::all_of(out->uses().begin(), out->uses().end(),
+                         [&](const Use& u) { return only_reads(u) || u.user == b->ret(); }) &&
+             std::count_if(out->uses().begin(), out->uses().end(), [&](const Use& u) { return u.user == b->ret(); }) ==
+                 1;
+    });
+  return maker.outputs().size() == 1 && (only_makes(maker) || writes_own(maker));
 }
+
+// Nothing has it that stands before the writer.
+bool is_free(const Value* v, const Node& writer) {
+  return v->node()->owner() == writer.owner() && std::all_of(v->uses().begin(), v->uses().end(), [&](const Use& u) {
+           return u.user == &writer ? u.index == 0 : is_behind(u.user, &writer) || only_reads(u);
+         });
+}
+bool is_own(const Value* v, const Node& writer) { return is_made(v) && is_free(v, writer); }
 
 // A write under no_grad() leaves the history of what is written to as it is; a new value would have none.
 bool mode_changes_between(const Node* from, const Node* to) {
@@ -81,18 +95,11 @@ bool hand_on(Value* self, const Node* writer, Value* result) {
 bool replace(Graph& graph, Node* n) {
   if (!writes_own(*n)) return false;
   Value* self = n->input(0);
-  const OpDef& def = n->op->def();
   if (mode_changes_between(self->node(), n)) return false;
   if (!gives_the_same(*n)) return hand_on(self, n, n->output());
-  std::string kind = n->kind().substr(0, n->kind().size() - 1), name = n->op->name();
-  const Op* function = nullptr;
-  for (const Op* op : OpTable::get().overloads(std::string_view(name).substr(0, name.size() - 1)))
-    if (&op->def() == &def && op->schema().overload == n->op->schema().overload && op->form() == Op::Form::Function)
-      function = op;
-  if (!function || function->num_args() != n->op->num_args()) return false;
   InsertPoint here(graph, n);
-  Node* made = graph.insert_new(kind, n->inputs());
-  made->op = function;
+  Node* made = insert_out_of_place(graph, *n->op, n->inputs());
+  if (!made) return false;
   made->location = n->location;
   n->output()->replace_all_uses_with(made->output());
   hand_on(self, n, made->output());
@@ -100,21 +107,85 @@ bool replace(Graph& graph, Node* n) {
   return true;
 }
 
+// A list that was written down, and what is put into it: it is written down with that.
+bool replace_list(Graph& graph, Node* n) {
+  const bool append = n->is("aten::append"), insert = n->is("aten::insert"), set = n->is("aten::_set_item");
+  if (!append && !insert && !set) return false;
+  Value* list = n->input(0);
+  if (!list->node()->is("prim::ListConstruct") || !is_free(list, *n)) return false;
+  std::vector<Value*> items = list->node()->inputs();
+  Value* item = n->inputs().back();
+  const int64_t count = int64_t(items.size());
+  int64_t at = count;
+  if (!append) {
+    const IValue* index = constant_of(n->input(1));
+    if (!index || !index->is_int()) return false;
+    at = index->to_int() < 0 ? index->to_int() + count : index->to_int();
+    if (insert) at = std::clamp<int64_t>(at, 0, count);
+    else if (at < 0 || at >= count) return false;
+  }
+  if (set) items[size_t(at)] = item;
+  else items.insert(items.begin() + at, item);
+  InsertPoint here(graph, n);
+  Node* made = graph.insert_new("prim::ListConstruct", items);
+  made->output()->set_type(list->type());
+  made->location = n->location;
+  for (Value* out : n->outputs()) out->replace_all_uses_with(made->output());
+  hand_on(list, n, made->output());
+  n->destroy();
+  if (!list->has_uses()) list->node()->destroy();
+  return true;
+}
+
 }  // namespace
 
 bool writes_own(const Node& n) {
-  if (!n.op || n.op->form() != Op::Form::InPlace || n.outputs().size() != 1 || n.inputs().empty()) return false;
+  if (!n.op || n.outputs().size() != 1 || n.inputs().empty()) return false;
   const OpDef& def = n.op->def();
+  if (n.op->form() != Op::Form::InPlace && !(def.kernel.kind == Kernel::Kind::Mutation && n.kind().ends_with('_')))
+    return false;
   return !def.reshapes && !def.opaque && def.writes.empty() && n.input(0)->type()->is(Type::Kind::Tensor) &&
          is_own(n.input(0), n);
 }
 
-bool remove_mutation(Graph& graph) {
+Node* insert_out_of_place(Graph& graph, const Op& op, std::vector<Value*> inputs) {
+  const std::string& name = op.name();
+  if (!op.mutates() || !name.ends_with('_') || op.num_returns() != 1 || inputs.empty()) return nullptr;
+  auto none = [&] { return graph.insert_constant({}, Type::none()); };
+  auto ask = [&](const char* kind, TypePtr type) {
+    Node* n = graph.insert_new(kind, {inputs[0]});
+    n->output()->set_type(std::move(type));
+    resolve(n);
+    return n->output();
+  };
+  std::string kind = op.symbol();
+  kind.pop_back();
+  if (name == "zero_") {
+    kind += "s_like";
+    inputs = {inputs[0], none(), none(), none(), none(), none()};
+  } else if (name == "normal_") {
+    inputs = {inputs[1],
+              inputs[2],
+              ask("aten::size", Type::list(Type::integer())),
+              inputs[3],
+              ask("prim::dtype", Type::integer()),
+              none(),
+              ask("prim::device", Type::simple(Type::Kind::Device)),
+              none()};
+  }
+  Node* n = graph.create(kind, inputs);
+  if (resolve(n) && n->op && !n->op->mutates()) return graph.insert(n);
+  n->destroy();
+  return nullptr;
+}
+
+bool remove_mutation(Graph& graph) { return remove_mutation_by(graph, nullptr); }
+bool remove_mutation_by(Graph& graph, bool (*wanted)(const Node&)) {
   bool changed = false;
   std::function<void(Block&)> visit = [&](Block& b) {
     for (Node* n : b) {
       for (Block* inner : n->blocks()) visit(*inner);
-      changed |= replace(graph, n);
+      if (!wanted || wanted(*n)) changed |= replace(graph, n) || replace_list(graph, n);
     }
   };
   visit(*graph.block());

@@ -12,15 +12,19 @@ void forget(Block& b) {
   }
 }
 
-// Front ends name what they emit; passes ask what that is.
+// A function of one tensor, as activations are.
+bool is_activation(const Node& n) {
+  return n.op && n.op->form() == Op::Form::InPlace && n.op->tensor_args().size() == 1;
+}
+
+}  // namespace
+
 void resolve_all(Block& b) {
   for (Node* n : b) {
     if (!n->schema()) resolve(n);
     for (Block* inner : n->blocks()) resolve_all(*inner);
   }
 }
-
-}  // namespace
 
 template <Fold What>
 static bool fold(Graph& g) {
@@ -73,6 +77,7 @@ const Pass* find_pass(std::string_view name) {
       {"constant_pooling", pool_constants},
       {"peephole", [](Graph& g) { return resolved(g), then_dead(peephole(g, true), g); }},
       {"remove_mutation", [](Graph& g) { return resolved(g), remove_mutation(g); }},
+      {"inplace_to_functional_activation", [](Graph& g) { return resolved(g), remove_mutation_by(g, is_activation); }},
       {"loop_unrolling", [](Graph& g) { return resolved(g), unroll_loops(g); }},
       {"inline_fork_wait", inline_forks},
       {"lower_simple_tuples", [](Graph& g) { return resolved(g), then_dead(simplify_tuples(g), g); }},

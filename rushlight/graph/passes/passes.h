@@ -8,6 +8,9 @@
 
 namespace rushlight::graph {
 
+// Front ends name what they emit; passes ask what that is: this finds the operators.
+void resolve_all(Block& b);
+
 // Calls of methods become the methods' nodes. A method that calls itself stays a call.
 bool inline_calls(Graph& graph);
 // What only depends on constants is computed now; branches and loops that constants decide disappear. `plain`: only numbers, texts and
@@ -32,8 +35,12 @@ bool inline_forks(Graph& graph);
 // Tuples that come in, or are handed out, become their items.
 bool lower_tuples(Graph& graph);
 
-// Writes in place to memory that nothing else has become functions: relu_(conv(x)) is relu(conv(x)).
+// Writes in place to memory that nothing else has become functions: relu_(conv(x)) is relu(conv(x)); a list that is written down has
+// what is appended to it.
 bool remove_mutation(Graph& graph);
+bool remove_mutation_by(Graph& graph, bool (*wanted)(const Node&));  // of those nodes alone
+// A function's node, at the insert point, that gives what `op` would write into the first of the inputs; null where there is none.
+Node* insert_out_of_place(Graph& graph, const Op& op, std::vector<Value*> inputs);
 // An operator that writes in place to such memory. Once remove_mutation() has been here, who stands behind it reads its output.
 bool writes_own(const Node& n);
 
