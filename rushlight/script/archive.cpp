@@ -1,4 +1,5 @@
 // TorchScript archives, read: objects in data.pkl, classes as text under code/, tensor constants in constants.pkl.
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -239,18 +240,17 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   }
 
   struct Text final : Original {
-    Text(std::shared_ptr<Archive> a, StmtPtr d) : archive(std::move(a)), def(std::move(d)) {}
+    Text(std::shared_ptr<Archive> a, Range d) : archive(std::move(a)), def(std::move(d)) {}
     std::string text(TextOptions& options) const override {
       // From the line of `def` to the next that stands as far left.
-      const std::string& all = def->range.source->text;
-      size_t begin = def->range.begin - size_t(def->range.column()), end = all.find('\n', begin);
-      size_t indent = size_t(def->range.column());
+      const std::string& all = def.source->text;
+      size_t indent = size_t(def.column()), begin = def.begin - indent, end = all.find('\n', begin);
       while (end < all.size()) {
         size_t first = all.find_first_not_of(" \t\r\n", end);
         if (first == std::string::npos || first - all.rfind('\n', first) - 1 <= indent) break;
         end = all.find('\n', first);
       }
-      if (const auto* origins = static_cast<const Origins*>(def->range.source->origins.get()))
+      if (const auto* origins = static_cast<const Origins*>(def.source->origins.get()))
         options.marks = origins->between(begin, end);
       for (Mark& m : options.marks) m.at -= begin;
       std::string out = archive->renamed(all.substr(begin, end - begin), options, options.marks) + "\n";
@@ -270,11 +270,11 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
       return text;
     }
     std::shared_ptr<Archive> archive;
-    StmtPtr def;
+    Range def;
   };
   std::shared_ptr<graph::Function> archived(const StmtPtr& def, const std::string& full, const TypePtr& self) {
     auto f = lazy_function(def->text, def, shared_from_this(), self);
-    auto text = std::make_shared<Text>(shared_from_this(), def);
+    auto text = std::make_shared<Text>(shared_from_this(), def->range);
     text->full_name = full;
     text->version = version_;
     f->origin = std::move(text);
@@ -348,24 +348,62 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
 
   // Reads code/<package>.py once. True if it defines `name`.
   bool find_definition(const std::string& package, const std::string& name) {
-    if (files_.insert(package).second) {
+    if (!sources_.contains(package)) {
       std::string path = package;
       for (char& c : path)
         if (c == '.') c = '/';
       std::string entry = "code/" + path + ".py";
+      auto& source = sources_[package];
       if (std::optional<std::string> text = text_of(entry)) {
         auto origins = entry == kProfiler ? origins_.end() : origins_.find(entry + ".debug_pkl");
-        auto source = std::make_shared<Source>(
+        source = std::make_shared<Source>(
             Source{std::move(*text), entry, 1, origins == origins_.end() ? nullptr : origins->second});
         for (const StmtPtr& s : parse_module(source)) {
           if (s->kind == Stmt::Kind::Def)
             functions_[package + "." + s->text] = archived(s, package + "." + s->text, nullptr);
-          if (s->kind == Stmt::Kind::Class || s->kind == Stmt::Kind::Def) definitions_[package + "." + s->text] = s;
+          if (s->kind == Stmt::Kind::Class || s->kind == Stmt::Kind::Def)
+            definitions_[package + "." + s->text] = s->kind == Stmt::Kind::Class ? s : nullptr;
         }
       }
     }
     return definitions_.contains(package + "." + name);
   }
+  // The definition of a class that find_definition() found. It is let go of, as a large module's takes megabytes; who asks for a class that
+  // has been made and is gone waits until the text is parsed again.
+  StmtPtr take_definition(const std::string& package, const std::string& full) {
+    StmtPtr& def = definitions_.at(full);
+    if (!def && !functions_.contains(full))
+      for (const StmtPtr& s : parse_module(sources_.at(package)))
+        if (s->kind == Stmt::Kind::Class && package + "." + s->text == full) def = s;
+    return std::exchange(def, nullptr);
+  }
+
+  // A class that is being made, and those whose members asked for it.
+  class Making {
+   public:
+    Making(Archive& archive, const std::string& full) : archive_(archive) {
+      std::vector<std::string>& chain = archive.making_;
+      bool inside = std::find(chain.begin(), chain.end(), full) != chain.end();
+      RL_CHECK(FileError, !inside, "load '", archive.name_, "': the class ", full, " contains itself");
+      RL_CHECK(FileError, chain.size() < kMaxNesting, "load '", archive.name_,
+               "': the classes of members of members are more than ", kMaxNesting, " deep, at ", full);
+      chain.push_back(full);
+    }
+    // Where it failed the class is not kept, but its definition: who asks again gets the error again.
+    ~Making() {
+      if (definition) {
+        archive_.classes_.erase(archive_.making_.back());
+        archive_.definitions_[archive_.making_.back()] = std::move(definition);
+      }
+      archive_.making_.pop_back();
+    }
+    Making(const Making&) = delete;
+    StmtPtr definition;  // until the class is made
+
+   private:
+    static constexpr size_t kMaxNesting = 500;
+    Archive& archive_;
+  };
 
   TypePtr class_named(const std::string& full, const Range* range) {
     if (full.starts_with(graph::kNativeClasses)) {
@@ -381,7 +419,15 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
     bool known = dot != std::string::npos && find_definition(full.substr(0, dot), full.substr(dot + 1));
     if (!known && range) fail(*range, str("the archive does not define ", full));
     RL_CHECK(FileError, known, "load '", name_, "': the archive does not define the class ", full);
-    const Stmt& def = *definitions_.at(full);
+    Making making(*this, full);
+    making.definition = take_definition(full.substr(0, dot), full);
+    RL_CHECK(FileError, making.definition, "load '", name_, "': ", full, " is a function where a class is expected");
+    TypePtr made = make_class(full, *making.definition);
+    making.definition = nullptr;
+    return made;
+  }
+
+  TypePtr make_class(const std::string& full, const Stmt& def) {
     bool named_tuple = !def.targets.empty() && def.targets[0]->text == "NamedTuple";
     std::string base = def.targets.empty() ? "" : def.targets[0]->text;
     bool interface = base == "Interface" || base == "ModuleInterface";
@@ -584,8 +630,9 @@ class Archive : public Resolver, public std::enable_shared_from_this<Archive> {
   bool truncates_ = false;
   std::map<std::string, std::string> texts_;  // by entry, once the file is closed
   std::map<std::string, std::shared_ptr<const Origins>> origins_;
-  std::set<std::string> files_;
-  std::map<std::string, StmtPtr> definitions_;
+  std::map<std::string, std::shared_ptr<const Source>> sources_;  // by package; null where the archive has no such file
+  std::map<std::string, StmtPtr> definitions_;                    // of classes that are not made yet; null for the rest
+  std::vector<std::string> making_;
   std::map<std::string, TypePtr> classes_;
   std::map<std::string, std::weak_ptr<const Type>> modules_;
   std::map<std::string, std::shared_ptr<graph::Function>> functions_;

@@ -414,6 +414,55 @@ def test_what_cannot_be_compiled_fails_alike_each_time_and_is_saved():
     assert any(b"torch.relu(no_such_argument=" in saved.read(n) for n in saved.namelist())
 
 
+# Classes and functions that an archive's text adds to a module, and what says that they are refused.
+CHAIN = (
+    "".join(f"class C{i}(BASE):\n  a : __torch__.C{i + 1}\n" for i in range(20000))
+    + "class C20000(NamedTuple):\n  a : int\n"
+)
+CALLS = "".join(f"def f{i}(x: Tensor) -> Tensor:\n  return __torch__.f{i + 1}(x)\n" for i in range(30000))
+UNMAKEABLE = {
+    "itself": ("N", "class N(NamedTuple):\n  a : __torch__.N\n", "__torch__.N contains itself"),
+    "by turns": (
+        "N",
+        "class N(NamedTuple):\n  a : List[__torch__.M]\nclass M(NamedTuple):\n  a : __torch__.N\n",
+        "__torch__.N contains itself",
+    ),
+    "tuples": ("C0", CHAIN.replace("BASE", "NamedTuple"), "more than 500 deep, at __torch__.C500"),
+    "classes": ("C0", CHAIN.replace("BASE", "object"), "more than 500 deep, at __torch__.C500"),
+    "unknown": ("N", "class N:\n  a : __torch__.Nowhere\n", "does not define __torch__.Nowhere"),
+    "functions": (
+        "int",
+        CALLS + "def f30000(x: Tensor) -> Tensor:\n  return x\n",
+        "nest too deep for the thread's stack",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNMAKEABLE)
+def test_what_cannot_be_made_is_refused_each_time(kind):
+    member, more, wanted = UNMAKEABLE[kind]
+
+    def change(code):
+        code = code.replace(
+            "input: Tensor)",
+            f"input: Tensor,\n    more: Optional[{member if member == 'int' else '__torch__.' + member}]=None)",
+        )
+        return code.replace("torch.relu(", "__torch__.f0(" if kind == "functions" else "torch.relu(")
+
+    data = archive_of(reference.jit.script(reference.nn.ReLU()), reference)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
+        root = old.namelist()[0].split("/")[0]
+        new.writestr(f"{root}/code/__torch__.py", more)
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, change(content.decode()).encode() if name.endswith(".py") else content)
+    m = rl.jit.load(io.BytesIO(out.getvalue()))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=wanted):
+            m(rl.ones(1))
+
+
 @pytest.mark.parametrize("version", ["9223372036854775808", "text", "-1", "11", ""])
 def test_versions_that_nobody_wrote_are_refused(version):
     data = archive_of(reference.jit.script(reference.nn.ReLU()), reference)

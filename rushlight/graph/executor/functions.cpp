@@ -1,6 +1,7 @@
 // Functions as they are called: compiled at first, their graphs made ready and turned into programs.
 #include <mutex>
 
+#include "rushlight/core/stack.h"
 #include "rushlight/graph/executor/evaluation.h"
 #include "rushlight/graph/executor/executor.h"
 #include "rushlight/graph/passes/passes.h"
@@ -19,6 +20,8 @@ const std::shared_ptr<Graph>& Function::make() {
   std::lock_guard lock(compiling());
   if (is_made() || making_) return graph;
   if (compile) {
+    RL_CHECK(RuntimeError, !stack_is_short(), "compiling '", name,
+             "': functions that call functions nest too deep for the thread's stack");
     making_ = true;
     try {
       compile(*this);
