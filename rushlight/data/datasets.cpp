@@ -1,12 +1,17 @@
 #include "rushlight/data/datasets.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
+#include <tuple>
 
 #include "rushlight/api/lowered.h"
 #include "rushlight/core/generator.h"
 #include "rushlight/data/dataloader.h"
+#include "rushlight/data/image.h"
 #include "rushlight/data/sets.h"
+#include "rushlight/fn/cat.h"
+#include "rushlight/fn/full.h"
 #include "rushlight/fn/randperm.h"
 #include "rushlight/fn/stack.h"
 #include "rushlight/io/file.h"
@@ -218,7 +223,7 @@ ChunkDatasetOptions::ChunkDatasetOptions(size_t preloader_count, size_t batch_si
 
 namespace {
 Tensor read_part(const std::string& root, const char* name, int64_t dims) {
-  std::string path = root + (root.empty() || root.back() == '/' ? "" : "/") + name;
+  std::string path = (std::filesystem::path(root) / name).string();
   io::Bytes bytes;
   try {
     bytes = io::map_file(path);
@@ -233,13 +238,55 @@ Tensor read_part(const std::string& root, const char* name, int64_t dims) {
 }
 }  // namespace
 
-MNIST::MNIST(const std::string& root, Mode mode) : train_(mode == Mode::kTrain) {
-  Tensor images = read_part(root, train_ ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte", 3);
-  Tensor targets = read_part(root, train_ ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 1);
+MNIST::MNIST(const std::string& root, Mode mode) : LabelledImages(mode) {
+  Tensor images = read_part(root, is_train() ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte", 3);
+  Tensor targets = read_part(root, is_train() ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 1);
   RL_CHECK(FileError, images.size(0) == targets.size(0), "MNIST '", root, "': ", images.size(0), " images and ",
            targets.size(0), " labels");
   images_ = images.unsqueeze(1).to(kFloat).div_(255);
   targets_ = targets.to(kLong);
+}
+
+namespace {
+// The pictures and labels of CIFAR's files `names` in `root`, of the binary version where there is one of the first.
+std::pair<Tensor, Tensor> read_cifar(const std::string& root, const std::vector<std::string>& names,
+                                     rushlight::data::CifarKind kind, const std::string& where) {
+  std::filesystem::path folder(root);
+  const char* ending = std::filesystem::exists(folder / (names.front() + ".bin")) ? ".bin" : "";
+  std::vector<rushlight::Tensor> images, labels;
+  for (const std::string& name : names) {
+    std::string path = (folder / (name + ending)).string();
+    rushlight::data::Cifar part = rushlight::data::read_cifar(io::map_file(path).data, kind, where + " '" + path + "'");
+    images.push_back(part.images);
+    labels.push_back(part.labels);
+  }
+  return {Tensor(rushlight::cat(images, 0)).to(kFloat).div_(255), rushlight::cat(labels, 0)};
+}
+}  // namespace
+
+CIFAR10::CIFAR10(const std::string& root, Mode mode) : LabelledImages(mode) {
+  std::vector<std::string> names{"test_batch"};
+  if (is_train()) names = {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"};
+  std::tie(images_, targets_) = read_cifar(root, names, rushlight::data::CifarKind::Ten, "CIFAR10");
+}
+CIFAR100::CIFAR100(const std::string& root, Mode mode) : LabelledImages(mode) {
+  std::tie(images_, targets_) =
+      read_cifar(root, {is_train() ? "train" : "test"}, rushlight::data::CifarKind::Hundred, "CIFAR100");
+}
+
+ImageFolder::ImageFolder(const std::string& root) {
+  auto found =
+      rushlight::data::scan_folder(root, {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pbm"}, "ImageFolder");
+  classes_ = std::move(found.classes);
+  files_ = std::move(found.files);
+}
+Example<> ImageFolder::get(size_t index) {
+  RL_CHECK(IndexError, index < files_.size(), "ImageFolder: index ", index, " is out of range for ", files_.size(),
+           " pictures");
+  const auto& [path, label] = files_[index];
+  rushlight::data::ImageOptions rgb;
+  rgb.mode = rushlight::data::ImageMode::Rgb;
+  return {rushlight::data::read_image(path, rgb), rushlight::full({}, label, kLong)};
 }
 
 }  // namespace datasets

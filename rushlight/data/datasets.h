@@ -399,21 +399,49 @@ struct TensorDataset : Dataset<TensorDataset, TensorExample> {
   Tensor tensor;
 };
 
-// Handwritten digits: images float32 (1, 28, 28) in [0, 1], targets int64. `root` has the four files of yann.lecun.com/exdb/mnist, plain or
-// packed by gzip; throws OsError or FileError naming the file.
-class MNIST : public Dataset<MNIST> {
+// Pictures with labels that are all in memory.
+template <class Self>
+class LabelledImages : public Dataset<Self> {
  public:
   enum class Mode { kTrain, kTest };
-  explicit MNIST(const std::string& root, Mode mode = Mode::kTrain);
   Example<> get(size_t index) override { return {images_[int64_t(index)], targets_[int64_t(index)]}; }
   std::optional<size_t> size() const override { return size_t(images_.size(0)); }
-  bool is_train() const noexcept { return train_; }
+  bool is_train() const noexcept { return mode_ == Mode::kTrain; }
   const Tensor& images() const { return images_; }
   const Tensor& targets() const { return targets_; }
 
- private:
+ protected:
+  explicit LabelledImages(Mode mode) : mode_(mode) {}
   Tensor images_, targets_;
-  bool train_;
+
+ private:
+  Mode mode_;
+};
+
+// Handwritten digits: images float32 (1, 28, 28) in [0, 1], targets int64. `root` has the four files of yann.lecun.com/exdb/mnist, plain or
+// packed by gzip; throws OsError or FileError naming the file.
+struct MNIST : LabelledImages<MNIST> { explicit MNIST(const std::string& root, Mode mode = Mode::kTrain); };
+
+// Small photographs of cs.toronto.edu/~kriz/cifar.html: images float32 (3, 32, 32) in [0, 1], targets int64, of CIFAR-100 the fine ones. `root`
+// has the files of the binary or of the Python version (data_batch_1.bin or data_batch_1, ...; train.bin or train, ...); throws OsError or
+// FileError naming the file.
+struct CIFAR10 : LabelledImages<CIFAR10> { explicit CIFAR10(const std::string& root, Mode mode = Mode::kTrain); };
+struct CIFAR100 : LabelledImages<CIFAR100> { explicit CIFAR100(const std::string& root, Mode mode = Mode::kTrain); };
+
+// Pictures (PNG, JPEG, BMP, PNM) in a folder for each class, as torchvision's ImageFolder finds and orders them: uint8 (3, H, W), read and
+// decoded by get(), and the class as an int64. Throws OsError; get() throws FileError that names the file and what is wrong in it.
+class ImageFolder : public Dataset<ImageFolder> {
+ public:
+  explicit ImageFolder(const std::string& root);
+  Example<> get(size_t index) override;
+  std::optional<size_t> size() const override { return files_.size(); }
+  const std::vector<std::string>& classes() const { return classes_; }
+  // Paths, each with its class.
+  const std::vector<std::pair<std::string, int64_t>>& files() const { return files_; }
+
+ private:
+  std::vector<std::string> classes_;
+  std::vector<std::pair<std::string, int64_t>> files_;
 };
 
 }  // namespace datasets

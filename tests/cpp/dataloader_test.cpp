@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -111,13 +112,21 @@ TEST(DataLoaderTest, ChunksAreReadByThreads) {
       has(error_of([] { data::datasets::ChunkDatasetOptions(1, 5, 2); }), "Cache size is less than batch size"));
 }
 
+// A new folder of that name under the tests' own.
+std::string new_folder(const std::string& name) {
+  std::string folder = testing::TempDir() + name + "/";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+void write_bytes(const std::string& path, const std::vector<unsigned char>& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+}
+
 TEST(DataLoaderTest, MnistFiles) {
-  std::string folder = testing::TempDir() + "mnist_files/";
-  std::system(("mkdir -p " + folder).c_str());
-  auto write = [&](const char* name, std::vector<unsigned char> bytes) {
-    std::ofstream(folder + name, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
-  };
+  std::string folder = new_folder("mnist_files");
+  auto write = [&](const char* name, const std::vector<unsigned char>& bytes) { write_bytes(folder + name, bytes); };
   write("t10k-images-idx3-ubyte", {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 51, 0});
   write("t10k-labels-idx1-ubyte", {0, 0, 8, 1, 0, 0, 0, 2, 7, 3});
   data::datasets::MNIST set(folder, data::datasets::MNIST::Mode::kTest);
@@ -129,4 +138,48 @@ TEST(DataLoaderTest, MnistFiles) {
   write("t10k-labels-idx1-ubyte", {0, 0, 8, 1, 0, 0, 0, 3, 7, 3, 1});
   EXPECT_TRUE(has(error_of([&] { data::datasets::MNIST(folder, data::datasets::MNIST::Mode::kTest); }),
                   "2 images and 3 labels"));
+}
+
+TEST(DataLoaderTest, CifarFiles) {
+  std::string folder = new_folder("cifar_files");
+  std::vector<unsigned char> record(3073, 51);
+  record[0] = 9;
+  for (int i = 1; i <= 5; i++) write_bytes(folder + "data_batch_" + std::to_string(i) + ".bin", record);
+  data::datasets::CIFAR10 train(folder);
+  EXPECT_EQ(*train.size(), 5u);
+  EXPECT_TRUE(train.is_train());
+  EXPECT_EQ(train.get(4).data.sizes(), torch::IntArrayRef({3, 32, 32}));
+  EXPECT_FLOAT_EQ(train.get(4).data[2][31][31].item<float>(), 0.2f);
+  EXPECT_EQ(train.get(4).target.item<int64_t>(), 9);
+  EXPECT_TRUE(
+      has(error_of([&] { data::datasets::CIFAR10(folder, data::datasets::CIFAR10::Mode::kTest); }), "test_batch"));
+  record[0] = 10;
+  write_bytes(folder + "data_batch_3.bin", record);
+  EXPECT_TRUE(has(error_of([&] { data::datasets::CIFAR10 spoiled(folder); }), "data_batch_3.bin"));
+
+  record.insert(record.begin(), 4);  // the coarse class
+  record[1] = 77;
+  write_bytes(folder + "test.bin", record);
+  data::datasets::CIFAR100 test(folder, data::datasets::CIFAR100::Mode::kTest);
+  EXPECT_EQ(test.get(0).target.item<int64_t>(), 77);
+  EXPECT_FALSE(test.is_train());
+}
+
+TEST(DataLoaderTest, PicturesInFolders) {
+  std::string folder = new_folder("pictures_in_folders");
+  for (const char* name : {"b", "a"}) std::filesystem::create_directory(folder + name);
+  write_bytes(folder + "a/1.ppm", {'P', '6', ' ', '2', ' ', '1', ' ', '2', '5', '5', '\n', 1, 2, 3, 4, 5, 6});
+  write_bytes(folder + "b/2.pgm", {'P', '5', ' ', '1', ' ', '1', ' ', '2', '5', '5', '\n', 7});
+  write_bytes(folder + "b/notes.txt", {'x'});
+  data::datasets::ImageFolder set(folder);
+  EXPECT_EQ(*set.size(), 2u);
+  EXPECT_EQ(set.classes(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(set.get(0).data.sizes(), torch::IntArrayRef({3, 1, 2}));
+  EXPECT_EQ(set.get(0).data[2][0][1].item<int>(), 6);
+  EXPECT_EQ(set.get(1).data.sum().item<int>(), 21);  // gray as three channels
+  EXPECT_EQ(set.get(1).target.item<int64_t>(), 1);
+  EXPECT_TRUE(has(error_of([&] { set.get(2); }), "index 2 is out of range for 2 pictures"));
+  write_bytes(folder + "a/1.ppm", {'P', '6', ' ', '2'});
+  EXPECT_TRUE(has(error_of([&] { set.get(0); }), "a/1.ppm"));
+  EXPECT_TRUE(has(error_of([] { data::datasets::ImageFolder("/nowhere"); }), "/nowhere"));
 }
