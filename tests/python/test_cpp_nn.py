@@ -1,6 +1,5 @@
 """torch::nn beside rushlight.nn: one seed gives both the same weights and results, and files go both ways."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -195,30 +194,3 @@ def test_one_seed_gives_python_and_cpp_the_same_modules(tmp_path):
         assert rl.equal(found[f"{i}."].nan_to_num(), out.detach().nan_to_num()), cpp
         count = sum(1 for key in found if key.startswith(f"{i}."))
         assert count == 1 + len(list(module.parameters())), cpp
-
-
-def save_digits(path):
-    rl.manual_seed(0)
-    labels = rl.arange(10).repeat(40)
-    patterns = (rl.rand(10, 1, 8, 8) > 0.5).float()
-    rl.save({"images": patterns[labels] + 0.2 * rl.randn(400, 1, 8, 8), "labels": labels}, path)
-
-
-def accuracy(program, folder):
-    save_digits(folder / "digits.pt")
-    text = run(program, folder / "digits.pt", folder / "model.pt")
-    assert float(text.split()[1].rstrip("%")) > 95
-    assert (folder / "model.pt").stat().st_size > 10000
-
-
-def test_examples_build_from_an_installed_package(tmp_path):
-    shutil.copytree(ROOT / "examples" / "cpp", tmp_path / "project")
-    prefix = tmp_path / "prefix"
-    run("cmake", "--install", BUILD, "--prefix", prefix)
-    run("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run("cmake", "--build", tmp_path / "build")
-    accuracy(tmp_path / "build" / "train_digits", tmp_path)
-
-
-def test_examples_build_with_the_compiler_alone(tmp_path):
-    accuracy(compiled(ROOT / "examples" / "cpp" / "train_digits.cpp", tmp_path / "train", "-O1"), tmp_path)

@@ -4,70 +4,50 @@ import shutil
 import subprocess
 import sys
 
+import cpp_examples
 import pytest
-from conftest import BUILD, ROOT, run
+from conftest import BUILD, run
 
 import rushlight as torch
 
 PACKAGE = BUILD / "python" / "rushlight"
-EXAMPLES = ROOT / "examples" / "cpp"
 
 
 def flags(*asked):
     return run(sys.executable, "-m", "rushlight", *asked).split()
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5)
-    ).eval()
-    path = tmp_path_factory.mktemp("archive") / "net.pt"
-    torch.jit.trace(net, torch.rand(1, 3, 8, 8)).save(str(path))
-    torch.manual_seed(0)
-    want = torch.softmax(net(torch.rand(1, 3, 8, 8)), -1).topk(3)
-    return path, want.indices[0].tolist()
+def test_examples_build_against_the_build_tree(tmp_path):
+    cpp_examples.check_cmake(PACKAGE / "lib" / "cmake", tmp_path)
 
 
-def check_infer(program, archive):
-    path, want = archive
-    out = run(program, path, "1", "3", "8", "8").splitlines()
-    assert out[0] == "[1, 5]" and [int(line.split()[0]) for line in out[1:]] == want
-    wrong = subprocess.run([program, path, "1", "4", "8", "8"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 1 and "channels" in wrong.stderr
-    missing = subprocess.run([program, "/nowhere/net.pt"], capture_output=True, text=True, check=False)
-    assert missing.returncode == 1 and "/nowhere/net.pt" in missing.stderr
+def test_examples_build_against_an_installed_package(tmp_path):
+    run("cmake", "--install", BUILD, "--prefix", tmp_path / "prefix")
+    cpp_examples.check_cmake(tmp_path / "prefix", tmp_path)
 
 
-def test_examples_build_with_cmake(tmp_path, archive):
-    shutil.copytree(EXAMPLES, tmp_path / "cpp")
-    build = tmp_path / "build"
-    run("cmake", "-S", tmp_path / "cpp", "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={PACKAGE}/lib/cmake")
-    run("cmake", "--build", build, "--target", "infer", "custom_operator")
-    check_infer(build / "infer", archive)
-    assert run(build / "custom_operator") == "10\n20\n"
+@pytest.mark.parametrize("name", cpp_examples.NAMES)
+def test_an_example_builds_with_one_command(name, tmp_path):
+    program = tmp_path / name
+    run("g++", "-std=c++17", cpp_examples.SOURCES / f"{name}.cpp", "-o", program, *flags("--cflags", "--libs"))
+    cpp_examples.check(name, program, tmp_path)
 
 
-def test_an_example_builds_with_one_command(tmp_path, archive):
-    run("g++", "-std=c++17", "-O0", EXAMPLES / "infer.cpp", "-o", tmp_path / "infer", *flags("--cflags", "--libs"))
-    check_infer(tmp_path / "infer", archive)
-    assert "librushlight_nn" not in run("ldd", tmp_path / "infer")  # it has no modules of its own
-    assert [f for f in flags("--libs") if f.startswith("-I")] == [] and "-lrushlight" not in flags("--cflags")
-
-
-def test_a_model_of_onnx_runs_in_a_program_without_python(tmp_path, archive):
-    path, want = archive
+def test_a_model_of_onnx_runs_in_a_program_without_python(tmp_path):
+    path = tmp_path / "traced.pt"
+    want = cpp_examples.save_archive(path)
     x = torch.rand(1, 3, 8, 8)
     torch.onnx.export(
         torch.jit.load(str(path)), x, tmp_path / "net.onnx", input_names=["x"], dynamic_axes={"x": [0]}, dynamo=False
     )
     run(sys.executable, "-m", "rushlight", "convert", tmp_path / "net.onnx", tmp_path / "net.pt")
     program = tmp_path / "infer"
-    run("g++", "-std=c++17", "-O0", EXAMPLES / "infer.cpp", "-o", program, *flags("--cflags", "--libs"))
-    check_infer(program, (tmp_path / "net.pt", want))
+    run("g++", "-std=c++17", cpp_examples.SOURCES / "infer.cpp", "-o", program, *flags("--cflags", "--libs"))
+    cpp_examples.check_infer(program, tmp_path / "net.pt", want)
     assert run(program, tmp_path / "net.pt", "2", "3", "8", "8").splitlines()[0] == "[2, 5]"
-    assert "libpython" not in run("ldd", program)
+    linked = run("ldd", program)
+    assert "libpython" not in linked and "librushlight_nn" not in linked  # it has no modules of its own
+    assert [f for f in flags("--libs") if f.startswith("-I")] == [] and "-lrushlight" not in flags("--cflags")
 
 
 # Symbols of libraries that are often linked beside this one, each in a program that uses both.

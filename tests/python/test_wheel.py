@@ -5,6 +5,7 @@ import shutil
 import sys
 import zipfile
 
+import cpp_examples
 import pytest
 from conftest import BUILD, ROOT, run
 
@@ -37,13 +38,27 @@ print(*sorted({path for path in maps if any(name in path.rpartition("/")[2] for 
     assert all(path.startswith(str(site)) for path in loaded), loaded
 
 
-def test_a_cpp_project_builds_against_it(site, tmp_path):
-    where = "import rushlight; print(rushlight.utils.cmake_prefix_path)"
-    prefix = run(sys.executable, "-c", where, env={**os.environ, "PYTHONPATH": str(site)}, cwd="/").strip()
+def of_wheel(site, *command):
+    """What a command of Python prints where the wheel is installed."""
+    return run(sys.executable, *command, env={**os.environ, "PYTHONPATH": str(site)}, cwd="/").strip()
+
+
+def test_cpp_projects_build_against_it(site, tmp_path):
+    prefix = of_wheel(site, "-c", "import rushlight; print(rushlight.utils.cmake_prefix_path)")
+    assert prefix.startswith(str(site))
     shutil.copytree(ROOT / "examples" / "cmake_project", tmp_path / "project")
-    run("cmake", "-S", tmp_path / "project", "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run("cmake", "--build", tmp_path / "build")
-    assert run(tmp_path / "build" / "line") == "1 3 5 7 \n"
+    run("cmake", "-S", tmp_path / "project", "-B", tmp_path / "line", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", tmp_path / "line")
+    assert run(tmp_path / "line" / "line") == "1 3 5 7 \n"
+    cpp_examples.check_cmake(prefix, tmp_path)
+
+
+def test_a_cpp_program_builds_against_it_with_one_command(site, tmp_path):
+    flags = of_wheel(site, "-m", "rushlight", "--cflags", "--libs").split()
+    assert str(ROOT) not in " ".join(flags)
+    program = tmp_path / "train_digits"
+    run("g++", "-std=c++17", cpp_examples.SOURCES / "train_digits.cpp", "-o", program, *flags)
+    cpp_examples.check("train_digits", program, tmp_path)
 
 
 def test_it_names_no_folder_of_the_machine_that_made_it(site):
