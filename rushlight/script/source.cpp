@@ -6,10 +6,14 @@
 
 namespace rushlight::script {
 
-int Range::line() const {
-  const std::string& t = source->text;
-  return source->first_line + int(std::count(t.begin(), t.begin() + int64_t(std::min(begin, t.size())), '\n'));
+size_t LineEnds::before(const std::string& text, size_t at) const {
+  std::call_once(found_, [&] {
+    for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', end + 1)) ends_.push_back(end);
+  });
+  return size_t(std::lower_bound(ends_.begin(), ends_.end(), at) - ends_.begin());
 }
+
+int Range::line() const { return source->first_line + int(source->line_ends.before(source->text, begin)); }
 
 int Range::column() const {
   size_t start = begin == 0 ? std::string::npos : source->text.rfind('\n', begin - 1);
