@@ -36,18 +36,20 @@ int main(int argc, char** argv) try {
   if (argc < 2 || argc > 3) throw std::runtime_error("usage: custom_dataset FOLDER [EPOCHS]");
   torch::manual_seed(0);
   torch::data::datasets::ImageFolder folder(argv[1]);
-  if (*folder.size() < 5) throw std::runtime_error("custom_dataset: fewer than five pictures in " + std::string(argv[1]));
+  if (*folder.size() < 5)
+    throw std::runtime_error("custom_dataset: fewer than five pictures in " + std::string(argv[1]));
   torch::data::transforms::Normalize<> normalize(0.5, 0.5);
   torch::data::transforms::Stack<> stack;
   Pictures train(folder, Pictures::Part::Train), held_out(folder, Pictures::Part::HeldOut);
   auto train_loader = torch::data::make_data_loader(train.map(Mirror()).map(normalize).map(stack),
                                                     torch::data::DataLoaderOptions(16).workers(2));
-  auto test_loader = torch::data::make_data_loader<torch::data::samplers::SequentialSampler>(
-      held_out.map(normalize).map(stack), 64);
+  auto test_loader =
+      torch::data::make_data_loader<torch::data::samplers::SequentialSampler>(held_out.map(normalize).map(stack), 64);
 
-  torch::nn::Sequential net(torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 8, 3).stride(2).padding(1)), torch::nn::ReLU(),
-                            torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 16, 3).stride(2).padding(1)), torch::nn::ReLU(),
-                            torch::nn::Flatten(), torch::nn::Linear(16 * 8 * 8, int64_t(folder.classes().size())));
+  torch::nn::Sequential net(
+      torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 8, 3).stride(2).padding(1)), torch::nn::ReLU(),
+      torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 16, 3).stride(2).padding(1)), torch::nn::ReLU(),
+      torch::nn::Flatten(), torch::nn::Linear(16 * 8 * 8, int64_t(folder.classes().size())));
   torch::optim::AdamW optimizer(net->parameters(), torch::optim::AdamWOptions(2e-3));
   int epochs = argc == 3 ? std::stoi(argv[2]) : 5;
   for (int epoch = 1; epoch <= epochs; epoch++) {

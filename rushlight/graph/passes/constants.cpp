@@ -158,10 +158,12 @@ void collect(Block& b, std::vector<Node*>& out) {
 
 // Equal constants have the same.
 size_t bucket(const IValue& v) {
+  bool few = v.is_none() || v.is_bool() || v.is_complex() || v.is_device();  // few of them differ
   size_t h = v.is_int()      ? std::hash<int64_t>()(v.to_int())
              : v.is_double() ? std::hash<double>()(v.to_double())
              : v.is_string() ? std::hash<std::string_view>()(v.to_string())
-                             : 0;
+             : few ? 0
+                   : std::hash<const void*>()(v.object());  // lists, tensors, objects: only itself is the same
   return h * 31 + size_t(v.tag());
 }
 

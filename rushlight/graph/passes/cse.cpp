@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "rushlight/graph/passes/effects.h"
 #include "rushlight/graph/passes/passes.h"
@@ -16,32 +18,59 @@ bool same(const Node& a, const Node& b) {
   return true;
 }
 
+// The candidates so far, those of the blocks around included.
+class Seen {
+ public:
+  size_t size() const { return nodes_.size(); }
+  void add(Node* n) {
+    nodes_.push_back(n);
+    alike_[key(*n)].push_back(n);
+  }
+  // The last that computes the same; null if there is none.
+  Node* last_like(const Node& n) const {
+    auto found = alike_.find(key(n));
+    if (found == alike_.end()) return nullptr;
+    auto last = std::find_if(found->second.rbegin(), found->second.rend(), [&](const Node* s) { return same(*s, n); });
+    return last == found->second.rend() ? nullptr : *last;
+  }
+  // Forgets all but the first `size`.
+  void keep(size_t size) {
+    for (; nodes_.size() > size; nodes_.pop_back()) alike_.at(key(*nodes_.back())).pop_back();
+  }
+
+ private:
+  // Inputs of a candidate stay: what is replaced comes after it.
+  static size_t key(const Node& n) {
+    size_t out = std::hash<std::string_view>()(n.kind());
+    for (const Value* v : n.inputs()) out = out * 31 + std::hash<const Value*>()(v);
+    return out;
+  }
+  std::vector<Node*> nodes_;
+  std::unordered_map<size_t, std::vector<Node*>> alike_;
+};
+
 class Eliminator {
  public:
   explicit Eliminator(Graph& graph) : aliases_(graph) {}
 
-  // `seen`: candidates of the blocks around, which come before.
-  bool run(Block& b, std::vector<Node*>& seen) {
+  bool run(Block& b, Seen& seen) {
     bool changed = false;
     size_t outside = seen.size();
     for (Node* n : b) {
       for (Block* inner : n->blocks()) changed |= run(*inner, seen);
-      if (sets_mode(*n)) {  // the same operator with and without gradients gives different results
-        seen.clear();
-        outside = 0;
-      }
+      if (sets_mode(*n)) seen.keep(0);  // the same operator with and without gradients gives different results
       if (!is_pure(*n) || n->is("prim::Constant") || n->outputs().empty() || !may_share(*n)) continue;
       // The last one: what is written to before may have changed since the first.
-      auto found = std::find_if(seen.rbegin(), seen.rend(), [&](const Node* s) { return same(*s, *n); });
-      if (found == seen.rend() || changed_between(**found, *n)) {
-        seen.push_back(n);
+      Node* found = seen.last_like(*n);
+      if (!found || changed_between(*found, *n)) {
+        seen.add(n);
         continue;
       }
-      for (size_t i = 0; i < n->outputs().size(); i++) n->output(i)->replace_all_uses_with((*found)->output(i));
+      for (size_t i = 0; i < n->outputs().size(); i++) n->output(i)->replace_all_uses_with(found->output(i));
       n->destroy();
       changed = true;
     }
-    seen.resize(outside);
+    seen.keep(outside);
     return changed;
   }
 
@@ -63,7 +92,7 @@ class Eliminator {
 }  // namespace
 
 bool eliminate_common(Graph& graph) {
-  std::vector<Node*> seen;
+  Seen seen;
   return Eliminator(graph).run(*graph.block(), seen);
 }
 
