@@ -1,5 +1,6 @@
 // Small names of c10 and at that programs use, and how they print.
 #include <ATen/Dispatch_v2.h>
+#include <ATen/NamedTensorUtils.h>
 #include <ATen/Operators.h>
 #include <ATen/record_function.h>
 #include <c10/util/Logging.h>
@@ -24,6 +25,16 @@ TEST(FrontEndNamesTest, SmallTypes) {
   EXPECT_EQ(c10::Join(",", std::vector<int>{1, 2}), "1,2");
   EXPECT_EQ(c10::DeviceTypeName(c10::kCPU), "CPU");
   EXPECT_EQ(c10::to_string(3) + c10::guts::to_string(2.5), "32.5");
+}
+
+TEST(FrontEndNamesTest, KernelsForNamedTensors) {
+  torch::Tensor x = torch::ones({2}), y;
+  {
+    at::NoNamesGuard guard;
+    y = x + 1;
+  }
+  EXPECT_FALSE(at::has_names({x, y}));
+  EXPECT_TRUE(at::namedinference::propagate_names(y, x).is_same(y));
 }
 
 TEST(FrontEndNamesTest, ChecksTakeMoreText) {
