@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import _C
@@ -48,7 +48,28 @@ __all__ = [
     "register_kernel",
     "register_torch_dispatch",
     "register_vmap",
+    "triton_op",
+    "wrap_triton",
 ]
+
+
+def triton_op(
+    name: str, fn: Callable | None = None, /, *, mutates_args: str | Iterable[str], schema: str | None = None
+) -> Any:
+    """Makes an operator of a Python function that launches Triton kernels: a custom_op, whose function runs as it is.
+
+    >>> @torch.library.triton_op("doc::third", mutates_args={})
+    ... def third(x: torch.Tensor) -> torch.Tensor:
+    ...     return x / 3
+    >>> third(torch.tensor([6.0]))
+    tensor([2.])
+    """
+    return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
+
+
+def wrap_triton(triton_kernel: Callable, /) -> Any:
+    """The kernel itself, as PyTorch has it where nothing is compiled."""
+    return triton_kernel
 
 
 def _split(qualname: Any) -> tuple[str, str]:

@@ -868,3 +868,16 @@ def test_define_keeps_tags_and_has_an_old_form():
     assert torch._library.utils.lookup_op("library_tags::g") is torch.ops.library_tags.g.default
     assert torch._C._dispatch_has_kernel_for_dispatch_key("library_tags::f", torch._C.DispatchKey.Meta)
     assert not torch._C._dispatch_has_kernel_for_dispatch_key("library_tags::f", "CPU")
+
+
+def test_operators_around_triton_kernels():
+    @torch.library.triton_op("library_triton::double", mutates_args={})
+    def double(x: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x)
+        torch.library.wrap_triton(lambda a, b: b.copy_(a * 2))(x, out)
+        return out
+
+    double.register_autograd(lambda ctx, g: g * 2)
+    x = torch.ones(2, requires_grad=True)
+    torch.ops.library_triton.double(x).sum().backward()
+    assert double(x).tolist() == [2, 2] and x.grad.tolist() == [2, 2]
