@@ -5,6 +5,7 @@ import importlib
 import math
 import operator
 import pickle
+import subprocess
 import sys
 import typing
 from collections import namedtuple
@@ -684,3 +685,18 @@ def test_rewriting_leaves_the_package_s_own_modules_as_they_are():
     tracer = RewritingTracer()
     tracer.trace(net)
     assert type(tracer.root.get_submodule("1")) is rl.nn.ReLU
+
+
+def test_types_in_code_under_torchs_name(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import torch, torch.fx\n"
+        "class M(torch.nn.Module):\n"
+        "    def forward(self, x: torch.Tensor) -> torch.Tensor:\n"
+        "        return x + 1\n"
+        "traced = torch.fx.symbolic_trace(M())\n"
+        "print(traced.code.split(':\\n')[0].strip(), traced(torch.ones(1)).item())\n"
+    )
+    run = [sys.executable, "-m", "rushlight", str(program)]
+    said = subprocess.run(run, capture_output=True, text=True, timeout=300).stdout
+    assert said.strip() == "def forward(self, x : torch.Tensor) -> torch.Tensor 2.0"

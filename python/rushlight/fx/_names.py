@@ -171,7 +171,9 @@ class Imports:
     def add(self, hint: str, obj: Any) -> str:
         """The expression that gives `obj`."""
         home = getattr(obj, "__module__", None) or ""
-        if (home.split(".")[0] in ("rushlight", "torch") and home != "torch") or home.startswith("torch.ops"):
+        # torch.Tensor says that it is of torch, where the program imports that name.
+        named = home != "torch" or isinstance(obj, type)
+        if (home.split(".")[0] in ("rushlight", "torch") and named) or home.startswith("torch.ops"):
             path = get_qualified_name(obj) if callable(obj) and not isinstance(obj, type) else type_repr(obj)
             found: Any = rl
             for part in path.split(".")[1:]:
